@@ -1,0 +1,1 @@
+//! multivm: live-migration stress suite for KVM.
