@@ -1,1 +1,8 @@
 //! multivm: live-migration stress suite for KVM.
+
+pub mod failure;
+pub mod host;
+pub mod inventory;
+pub mod lab;
+pub mod ledger;
+pub mod wait;

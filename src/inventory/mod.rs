@@ -1,0 +1,96 @@
+//! What a run works on: two hosts, a storage server and the guests' image, each described by what any machine
+//! could be described by. The lab writes such a description; a list of real hosts is another one.
+
+mod settings;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::host::Login;
+pub use settings::{Accel, HostSize, Settings};
+
+/// Everything that is needed to reach a pair of hosts and to start guests on them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inventory {
+    pub source: HostEntry,
+    pub target: HostEntry,
+    pub storage: StorageEntry,
+    pub guests: GuestsEntry,
+    pub accelerator: Accelerator,
+}
+
+/// One libvirt host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostEntry {
+    pub name: String,
+    pub login: Login,
+    /// libvirt connection URI, as the harness uses it.
+    pub uri: String,
+    /// Facts worth a line in the record: suite, versions, size.
+    pub facts: BTreeMap<String, String>,
+}
+
+/// The NFS server and the export that holds the guests' images.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StorageEntry {
+    pub name: String,
+    pub login: Login,
+    /// Address under which the hosts' QEMU reaches the server.
+    pub server: String,
+    /// Exported path, the same on the server's file system.
+    pub export: String,
+    /// File in the export: the parent of every guest's overlay.
+    pub base_image: String,
+}
+
+/// How guests are booted and reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuestsEntry {
+    /// Kernel and initramfs, at the same path on both hosts: the destination's QEMU loads them too.
+    pub kernel: String,
+    pub initramfs: String,
+    /// Bridge that guests are attached to, on both hosts.
+    pub bridge: String,
+    /// First three octets of the guests' addresses; guest N has the host part N.
+    pub address_prefix: String,
+    pub netmask: String,
+    pub gateway: String,
+    /// Private key for root in the guests.
+    pub key: PathBuf,
+    /// Public half, the base64 part only.
+    pub public_key: String,
+    pub known_hosts: PathBuf,
+    /// The guests' ssh host key, "ssh-ed25519 BASE64".
+    pub host_key: String,
+}
+
+/// Which accelerator guests use, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accelerator {
+    pub kind: AcceleratorKind,
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AcceleratorKind {
+    Kvm,
+    Tcg,
+}
+
+impl fmt::Display for AcceleratorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            AcceleratorKind::Kvm => "KVM",
+            AcceleratorKind::Tcg => "TCG",
+        })
+    }
+}

@@ -1,0 +1,199 @@
+//! What the user sets by environment, beside the profile: where things are kept and how the lab is built.
+
+use std::path::PathBuf;
+
+use crate::failure::Failure;
+
+/// Debian suites whose packages make a lab host, oldest first, with the QEMU each one has.
+const SUITES: [(&str, &str); 4] =
+    [("bullseye", "5.2"), ("bookworm", "7.2"), ("trixie", "10.0"), ("forky", "11")];
+
+/// The default: the oldest suite whose QEMU is 9.0 or newer. Older QEMU corrupts guests that migrate under TCG
+/// (fixed in QEMU 9.0 by 03bfc2188f06, "physmem: Fix migration dirty bitmap coherency with TCG memory access").
+const DEFAULT_SUITE: &str = "trixie";
+
+/// The accelerator a user asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accel {
+    /// KVM where a trial boot proves it, else TCG.
+    Auto,
+    Kvm,
+    Tcg,
+}
+
+/// What one lab host may use of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostSize {
+    /// Hundredths of a CPU: 150 is one and a half.
+    pub cpu_percent: u32,
+    /// Bytes.
+    pub memory: u64,
+}
+
+/// Settings from the environment; see [`Settings::VARIABLES`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    pub cache: PathBuf,
+    pub source_suite: String,
+    pub target_suite: String,
+    pub guest_suite: String,
+    pub source_layer: Option<PathBuf>,
+    pub target_layer: Option<PathBuf>,
+    pub accel: Accel,
+    pub host_size: HostSize,
+    pub mirror: Option<String>,
+}
+
+impl Settings {
+    /// Every variable with its meaning, for `--help` and the README.
+    pub const VARIABLES: [(&'static str, &'static str); 10] = [
+        ("MULTIVM_CACHE", "where images are kept (default: multivm in the user's cache directory)"),
+        ("MULTIVM_SUITE", "Debian suite of both hosts (default: trixie)"),
+        ("MULTIVM_SOURCE_SUITE", "Debian suite of the source only"),
+        ("MULTIVM_TARGET_SUITE", "Debian suite of the target only"),
+        ("MULTIVM_GUEST_SUITE", "Debian suite of the guests (default: trixie)"),
+        ("MULTIVM_SOURCE_LAYER", "directory laid over the source's root file system, e.g. an own QEMU build"),
+        ("MULTIVM_TARGET_LAYER", "directory laid over the target's root file system"),
+        ("MULTIVM_ACCEL", "auto, kvm or tcg (default: auto, KVM where a trial boot proves it)"),
+        ("MULTIVM_HOST_SIZE", "size of each lab host, CPUs:memory, e.g. 2:8GiB (default: all CPUs, 2/5 of the memory)"),
+        ("MULTIVM_MIRROR", "Debian package source of the lab's images (default: the machine's own)"),
+    ];
+
+    /// Reads the settings through `get`, which looks a variable up.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Settings, Failure> {
+        let set = |name: &str| get(name).filter(|value| !value.is_empty());
+        let suite = |names: [&str; 2]| -> Result<String, Failure> {
+            for name in names {
+                if let Some(value) = set(name) {
+                    return if SUITES.iter().any(|(suite, _)| *suite == value) {
+                        Ok(value)
+                    } else {
+                        let known: Vec<_> =
+                            SUITES.iter().map(|(suite, qemu)| format!("{suite} (QEMU {qemu})")).collect();
+                        Err(bad(name, &value, &known.join(", ")))
+                    };
+                }
+            }
+            Ok(DEFAULT_SUITE.to_owned())
+        };
+        let layer = |name: &str| -> Result<Option<PathBuf>, Failure> {
+            match set(name).map(PathBuf::from) {
+                Some(path) if !path.is_absolute() || !path.is_dir() => {
+                    Err(bad(name, &path.display().to_string(), "the absolute path of a directory"))
+                }
+                path => Ok(path),
+            }
+        };
+        Ok(Settings {
+            cache: cache(&set)?,
+            source_suite: suite(["MULTIVM_SOURCE_SUITE", "MULTIVM_SUITE"])?,
+            target_suite: suite(["MULTIVM_TARGET_SUITE", "MULTIVM_SUITE"])?,
+            guest_suite: suite(["MULTIVM_GUEST_SUITE"; 2])?,
+            source_layer: layer("MULTIVM_SOURCE_LAYER")?,
+            target_layer: layer("MULTIVM_TARGET_LAYER")?,
+            accel: match set("MULTIVM_ACCEL").as_deref() {
+                None | Some("auto") => Accel::Auto,
+                Some("kvm") => Accel::Kvm,
+                Some("tcg") => Accel::Tcg,
+                Some(other) => return Err(bad("MULTIVM_ACCEL", other, "auto, kvm, tcg")),
+            },
+            host_size: match set("MULTIVM_HOST_SIZE") {
+                None => default_size(),
+                Some(value) => parse_size(&value).ok_or_else(|| {
+                    bad("MULTIVM_HOST_SIZE", &value, "CPUs:memory, e.g. 2:8GiB or 0.5:2048MiB")
+                })?,
+            },
+            mirror: set("MULTIVM_MIRROR"),
+        })
+    }
+
+    /// Reads the settings from the process's environment.
+    pub fn from_environment() -> Result<Settings, Failure> {
+        Settings::read(|name| std::env::var(name).ok())
+    }
+}
+
+fn bad(name: &str, value: &str, allowed: &str) -> Failure {
+    Failure::new(format!("use {name}={value}"), format!("allowed: {allowed}"))
+}
+
+fn cache(set: &impl Fn(&str) -> Option<String>) -> Result<PathBuf, Failure> {
+    if let Some(path) = set("MULTIVM_CACHE").map(PathBuf::from) {
+        return if path.is_absolute() {
+            Ok(path.join("multivm"))
+        } else {
+            Err(bad("MULTIVM_CACHE", &path.display().to_string(), "an absolute path"))
+        };
+    }
+    let base = set("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| set("HOME").map(|home| PathBuf::from(home).join(".cache")))
+        .filter(|path| path.is_absolute())
+        .unwrap_or_else(|| PathBuf::from("/var/cache"));
+    Ok(base.join("multivm"))
+}
+
+/// Both hosts together leave a fifth of the memory to the machine itself; CPUs are shared in full, because two
+/// hosts are rarely busy to the brim at the same time.
+fn default_size() -> HostSize {
+    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u32;
+    let total = std::fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|text| {
+            text.lines().find_map(|line| {
+                line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()
+            })
+        })
+        .unwrap_or(4 << 20)
+        * 1024;
+    HostSize { cpu_percent: cpus * 100, memory: total / 5 * 2 }
+}
+
+fn parse_size(text: &str) -> Option<HostSize> {
+    let (cpus, memory) = text.split_once(':')?;
+    let cpus: f64 = cpus.parse().ok().filter(|cpus| (0.1..=1024.0).contains(cpus))?;
+    let digits = memory.find(|c: char| !c.is_ascii_digit())?;
+    let unit = match &memory[digits..] {
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return None,
+    };
+    let memory = memory[..digits].parse::<u64>().ok()?.checked_mul(unit).filter(|bytes| *bytes >= 256 << 20)?;
+    Some(HostSize { cpu_percent: (cpus * 100.0).round() as u32, memory })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("MULTIVM_SUITE", "sid", "trixie (QEMU 10.0)")]
+    #[case("MULTIVM_ACCEL", "xen", "auto, kvm, tcg")]
+    #[case("MULTIVM_HOST_SIZE", "2", "CPUs:memory")]
+    #[case("MULTIVM_HOST_SIZE", "2:1MB", "CPUs:memory")]
+    #[case("MULTIVM_SOURCE_LAYER", "qemu", "absolute path")]
+    #[case("MULTIVM_CACHE", "here", "absolute path")]
+    fn a_mistake_names_the_variable_and_what_is_allowed(
+        #[case] name: &str,
+        #[case] value: &str,
+        #[case] allowed: &str,
+    ) {
+        let said = Settings::read(|asked| (asked == name).then(|| value.to_owned())).unwrap_err().to_string();
+        assert!(said.contains(&format!("{name}={value}")) && said.contains(allowed), "{said}");
+    }
+
+    #[test]
+    fn one_side_may_differ() {
+        let settings = Settings::read(|name| match name {
+            "MULTIVM_SUITE" => Some("bookworm".into()),
+            "MULTIVM_TARGET_SUITE" => Some("trixie".into()),
+            "MULTIVM_HOST_SIZE" => Some("1.5:2GiB".into()),
+            _ => None,
+        })
+        .unwrap();
+        assert_eq!((&*settings.source_suite, &*settings.target_suite), ("bookworm", "trixie"));
+        assert_eq!(settings.host_size, HostSize { cpu_percent: 150, memory: 2 << 30 });
+    }
+}

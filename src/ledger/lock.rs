@@ -1,0 +1,104 @@
+//! One run at a time on this machine.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{Attempt, Done, Failure};
+
+/// Who holds the lock.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Holder {
+    pub pid: u32,
+    pub command: String,
+    /// RFC 3339.
+    pub since: String,
+}
+
+/// The machine-wide lock, held until dropped. The kernel releases it when the process ends, however it ends.
+#[derive(Debug)]
+pub struct Lock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock or says who has it.
+    pub fn take(directory: &Path) -> Done<Lock> {
+        let path = directory.join("lock");
+        let attempted = || format!("take the lock {}", path.display());
+        loop {
+            fs::create_dir_all(directory).attempting(attempted)?;
+            let mut file = match OpenOptions::new().create(true).read(true).write(true).truncate(false).open(&path)
+            {
+                Ok(file) => file,
+                // The directory was removed by the holder that just ended.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(Failure::new(attempted(), error)),
+            };
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(held(&mut file, &path)),
+                Err(TryLockError::Error(error)) => return Err(Failure::new(attempted(), error)),
+            }
+            // The holder before us may have removed the file between our opening and locking it; another process
+            // could then lock a new file of the same name.
+            let same = fs::metadata(&path).is_ok_and(|now| file.metadata().is_ok_and(|ours| now.ino() == ours.ino()));
+            if !same {
+                continue;
+            }
+            let holder = Holder {
+                pid: std::process::id(),
+                command: std::env::args().collect::<Vec<_>>().join(" "),
+                since: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
+            };
+            file.set_len(0).attempting(attempted)?;
+            let text = serde_json::to_string(&holder).attempting(attempted)?;
+            file.write_all(text.as_bytes()).attempting(attempted)?;
+            return Ok(Lock { path, _file: file });
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+        // Gone only when nothing else is in it: a kept lab keeps it.
+        if let Some(directory) = self.path.parent() {
+            let _ = fs::remove_dir(directory);
+        }
+    }
+}
+
+fn held(file: &mut File, path: &Path) -> Failure {
+    let mut text = String::new();
+    let _ = file.rewind();
+    let _ = file.read_to_string(&mut text);
+    let who = serde_json::from_str::<Holder>(&text).map_or_else(
+        |_| "another run".to_owned(),
+        |holder| format!("process {} since {}: {}", holder.pid, holder.since, holder.command),
+    );
+    Failure::new("start a run", format!("one is under way already ({who})"))
+        .at(path.display().to_string())
+        .try_next("wait until it has ended, or end that process: it cleans up after itself")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_run_is_refused_and_told_who_is_first() {
+        let state = tempfile::tempdir().unwrap();
+        let directory = state.path().join("state");
+        let first = Lock::take(&directory).unwrap();
+        let refusal = Lock::take(&directory).unwrap_err().to_string();
+        assert!(refusal.contains(&format!("process {}", std::process::id())), "{refusal}");
+        drop(first);
+        assert!(!directory.exists(), "an unused state directory goes with the lock");
+        Lock::take(&directory).unwrap();
+    }
+}

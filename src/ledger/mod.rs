@@ -1,0 +1,231 @@
+//! What was created and must be undone: written to disk before each creation, so that a run that was killed can
+//! be cleared by the next one.
+//!
+//! The ledger is a file of JSON lines in the state directory. `entered` lines name a thing that is about to exist,
+//! `struck` lines say that it is gone again, `kept` says that the owner left on purpose (`multivm lab up`). What is
+//! entered and not struck is outstanding; [`Ledger::undo_all`] undoes it, newest first.
+
+mod lock;
+mod thing;
+
+pub use lock::{Holder, Lock};
+pub use thing::Thing;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{Attempt, Done, Failure};
+
+/// Environment variable that moves the state directory; for tests of the ledger itself.
+pub const STATE_VARIABLE: &str = "MULTIVM_STATE";
+
+/// Where the lock, the ledger and a running lab live. One per machine, whoever runs: two labs would share names
+/// of network namespaces.
+pub fn state_directory() -> PathBuf {
+    std::env::var_os(STATE_VARIABLE).map_or_else(|| PathBuf::from("/var/lib/multivm"), PathBuf::from)
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "line", rename_all = "snake_case", deny_unknown_fields)]
+enum Line {
+    Owner { pid: u32, command: String },
+    Entered { id: u64, thing: Thing },
+    Struck { id: u64 },
+    Kept,
+}
+
+/// The open ledger. Clones write to the same file.
+#[derive(Clone, Debug)]
+pub struct Ledger(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    directory: PathBuf,
+    file: Mutex<Book>,
+}
+
+#[derive(Debug)]
+struct Book {
+    file: File,
+    next: u64,
+    outstanding: BTreeMap<u64, Thing>,
+    kept: bool,
+}
+
+impl Ledger {
+    /// Opens the ledger of `directory`, creating both. The caller holds the [`Lock`].
+    pub fn open(directory: &Path) -> Done<Ledger> {
+        let path = directory.join("ledger.jsonl");
+        let attempted = || format!("open the ledger {}", path.display());
+        fs::create_dir_all(directory).attempting(attempted)?;
+        let (outstanding, kept) = read(&path)?;
+        let file = OpenOptions::new().create(true).append(true).open(&path).attempting(attempted)?;
+        let next = outstanding.keys().next_back().map_or(1, |last| last + 1);
+        let ledger = Ledger(Arc::new(Inner {
+            directory: directory.to_owned(),
+            file: Mutex::new(Book { file, next, outstanding, kept }),
+        }));
+        let command = std::env::args().collect::<Vec<_>>().join(" ");
+        ledger.0.append(&mut ledger.0.lock(), &Line::Owner { pid: std::process::id(), command })?;
+        Ok(ledger)
+    }
+
+    /// What a ledger on disk says, without opening it for writing.
+    pub fn peek(directory: &Path) -> Done<Vec<Thing>> {
+        Ok(read(&directory.join("ledger.jsonl"))?.0.into_values().collect())
+    }
+
+    /// Writes that `thing` is about to exist; on disk when this returns.
+    pub fn enter(&self, thing: Thing) -> Done<Entry> {
+        let mut book = self.0.lock();
+        let id = book.next;
+        book.next += 1;
+        book.kept = false;
+        self.0.append(&mut book, &Line::Entered { id, thing: thing.clone() })?;
+        book.outstanding.insert(id, thing);
+        Ok(Entry(id))
+    }
+
+    /// Undoes one thing and strikes it.
+    pub fn undo(&self, entry: Entry) -> Done<()> {
+        let thing = self.0.lock().outstanding.get(&entry.0).cloned();
+        if let Some(thing) = thing {
+            thing.undo(&self.0.directory)?;
+            self.strike(entry)?;
+        }
+        Ok(())
+    }
+
+    /// Writes that a thing is gone; for things that end by themselves.
+    pub fn strike(&self, entry: Entry) -> Done<()> {
+        let mut book = self.0.lock();
+        if book.outstanding.remove(&entry.0).is_some() {
+            self.0.append(&mut book, &Line::Struck { id: entry.0 })?;
+        }
+        Ok(())
+    }
+
+    /// Says that what is outstanding stays on purpose after this process.
+    pub fn keep(&self) -> Done<()> {
+        let mut book = self.0.lock();
+        book.kept = true;
+        self.0.append(&mut book, &Line::Kept)
+    }
+
+    /// Whether the last owner left its things on purpose.
+    pub fn is_kept(&self) -> bool {
+        self.0.lock().kept
+    }
+
+    pub fn outstanding(&self) -> Vec<Thing> {
+        self.0.lock().outstanding.values().cloned().collect()
+    }
+
+    /// Undoes everything outstanding, newest first; goes on past failures and returns them. When nothing is left
+    /// the ledger file goes too.
+    pub fn undo_all(&self) -> Vec<Failure> {
+        let entries: Vec<u64> = self.0.lock().outstanding.keys().rev().copied().collect();
+        let failures: Vec<Failure> =
+            entries.into_iter().filter_map(|id| self.undo(Entry(id)).err()).collect();
+        if failures.is_empty() {
+            let _ = fs::remove_file(self.0.directory.join("ledger.jsonl"));
+        }
+        failures
+    }
+}
+
+/// Handle of one line of the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry(u64);
+
+impl Inner {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Book> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn append(&self, book: &mut Book, line: &Line) -> Done<()> {
+        let attempted = || format!("write the ledger in {}", self.directory.display());
+        let mut text = serde_json::to_string(line).attempting(attempted)?;
+        text.push('\n');
+        book.file.write_all(text.as_bytes()).attempting(attempted)?;
+        book.file.sync_data().attempting(attempted)
+    }
+}
+
+fn read(path: &Path) -> Done<(BTreeMap<u64, Thing>, bool)> {
+    let mut outstanding = BTreeMap::new();
+    let mut kept = false;
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((outstanding, kept)),
+        Err(error) => return Err(Failure::new(format!("read the ledger {}", path.display()), error)),
+    };
+    for text in BufReader::new(file).lines() {
+        let text = text.attempting(|| format!("read the ledger {}", path.display()))?;
+        // A cut-off last line is of an owner killed while writing: what it names was not created yet.
+        let Ok(line) = serde_json::from_str::<Line>(&text) else { continue };
+        match line {
+            Line::Owner { .. } => {}
+            Line::Entered { id, thing } => {
+                kept = false;
+                outstanding.insert(id, thing);
+            }
+            Line::Struck { id } => {
+                outstanding.remove(&id);
+            }
+            Line::Kept => kept = true,
+        }
+    }
+    Ok((outstanding, kept))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_entered_is_undone_by_the_next_owner() {
+        let state = tempfile::tempdir().unwrap();
+        let made = state.path().join("lab");
+        let first = Ledger::open(state.path()).unwrap();
+        first.enter(Thing::Directory { path: made.clone() }).unwrap();
+        fs::create_dir_all(made.join("deep")).unwrap();
+        drop(first);
+
+        let next = Ledger::open(state.path()).unwrap();
+        assert!(!next.is_kept());
+        assert_eq!(next.outstanding(), [Thing::Directory { path: made.clone() }]);
+        assert_eq!(next.undo_all(), []);
+        assert!(!made.exists());
+        assert!(!state.path().join("ledger.jsonl").exists());
+    }
+
+    #[test]
+    fn a_process_is_ended_only_if_it_is_still_the_same_one() {
+        let state = tempfile::tempdir().unwrap();
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let Thing::Process { pid, start, what } = Thing::process(child.id() as i32, "a sleeper").unwrap() else {
+            panic!("not a process")
+        };
+        Thing::Process { pid, start: start + 1, what: what.clone() }.undo(state.path()).unwrap();
+        assert_eq!(child.try_wait().unwrap(), None, "another start time is another process");
+        let reaper = std::thread::spawn(move || child.wait().unwrap());
+        Thing::Process { pid, start, what }.undo(state.path()).unwrap();
+        assert!(!reaper.join().unwrap().success());
+    }
+
+    #[test]
+    fn nothing_outside_the_state_directory_is_removed() {
+        let state = tempfile::tempdir().unwrap();
+        let foreign = tempfile::tempdir().unwrap();
+        let path = foreign.path().to_owned();
+        assert!(Thing::Directory { path: path.clone() }.undo(state.path()).is_err());
+        assert!(Thing::Directory { path: state.path().join("..").join("etc") }.undo(state.path()).is_err());
+        assert!(path.exists());
+    }
+}

@@ -1,0 +1,150 @@
+//! The kinds of things that a run creates on this machine, and how each is undone.
+
+use std::fmt;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{Attempt, Done, Failure};
+use crate::wait::{Cancel, Look, wait_for};
+
+/// Name prefix of every network namespace and cgroup that multivm creates; nothing else is ever touched.
+pub const PREFIX: &str = "multivm";
+
+/// Something on this machine that must be undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Thing {
+    /// A process, known by its pid and its start time (clock ticks since boot, field 22 of `/proc/PID/stat`), so
+    /// that a pid that was used again is never ended. Ending a lab host's init ends everything in that host.
+    Process { pid: i32, start: u64, what: String },
+    /// A named network namespace (`ip netns`).
+    NetworkNamespace { name: String },
+    /// A control group and the groups below it.
+    Cgroup { path: PathBuf },
+    /// A controller that was switched on for the children of a control group (v2).
+    CgroupController { file: PathBuf, controller: String },
+    /// A directory inside the state or the cache directory.
+    Directory { path: PathBuf },
+}
+
+impl Thing {
+    /// The running process `pid`.
+    pub fn process(pid: i32, what: &str) -> Done<Thing> {
+        let start = start_time(pid)
+            .ok_or_else(|| Failure::new(format!("enter {what} in the ledger"), format!("no process {pid}")))?;
+        Ok(Thing::Process { pid, start, what: what.to_owned() })
+    }
+
+    /// Makes the thing not be; it is no error if it is gone already.
+    pub fn undo(&self, state: &Path) -> Done<()> {
+        match self {
+            Thing::Process { pid, start, .. } => self.end_process(*pid, *start),
+            Thing::NetworkNamespace { name } => self.delete_namespace(name),
+            Thing::Cgroup { path } => self.remove_cgroup(path),
+            Thing::CgroupController { file, controller } => {
+                // Children of others may use the controller by now; then it stays on.
+                let _ = fs::write(file, format!("-{controller}"));
+                Ok(())
+            }
+            Thing::Directory { path } => self.remove_directory(path, state),
+        }
+    }
+
+    fn end_process(&self, pid: i32, start: u64) -> Done<()> {
+        if start_time(pid) != Some(start) {
+            return Ok(());
+        }
+        match kill(Pid::from_raw(pid), Signal::SIGKILL) {
+            Ok(()) | Err(Errno::ESRCH) => {}
+            Err(error) => return Err(Failure::new(format!("end {self}"), error)),
+        }
+        wait_for(&format!("{self} to end"), Duration::from_secs(20), &Cancel::new(), || {
+            if start_time(pid) == Some(start) { Look::NotYet("still there".into()) } else { Look::Ready(()) }
+        })
+    }
+
+    fn delete_namespace(&self, name: &str) -> Done<()> {
+        if !name.starts_with(PREFIX) {
+            return Err(Failure::new(format!("delete {self}"), "not a name that multivm gives"));
+        }
+        let path = Path::new("/run/netns").join(name);
+        if !path.exists() {
+            return Ok(());
+        }
+        let output = Command::new("ip")
+            .args(["netns", "delete", name])
+            .output()
+            .attempting(|| format!("delete {self}"))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(Failure::new(format!("delete {self}"), String::from_utf8_lossy(&output.stderr)))
+    }
+
+    fn remove_cgroup(&self, path: &Path) -> Done<()> {
+        let ours = path
+            .components()
+            .any(|part| matches!(part, Component::Normal(name) if name.to_string_lossy().starts_with(PREFIX)));
+        if !ours || !path.starts_with("/sys/fs/cgroup") {
+            return Err(Failure::new(format!("remove {self}"), "not a group that multivm made"));
+        }
+        // The kernel removes the last process a moment after it ended: until then the group is busy.
+        wait_for(&format!("{self} to be empty"), Duration::from_secs(10), &Cancel::new(), || {
+            match fs::remove_dir(path) {
+                Ok(()) => Look::Ready(()),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Look::Ready(()),
+                Err(error) => Look::NotYet(error.to_string()),
+            }
+        })
+    }
+
+    fn remove_directory(&self, path: &Path, state: &Path) -> Done<()> {
+        let inside = path.starts_with(state) || path.components().any(|part| part.as_os_str() == PREFIX);
+        let plain = path.components().all(|part| part != Component::ParentDir);
+        if !inside || !plain || path == state {
+            return Err(Failure::new(
+                format!("remove {self}"),
+                format!("it is not inside {}", state.display()),
+            ));
+        }
+        match fs::remove_dir_all(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Failure::new(format!("remove {self}"), error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Thing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Thing::Process { pid, what, .. } => write!(f, "process {pid} ({what})"),
+            Thing::NetworkNamespace { name } => write!(f, "network namespace {name}"),
+            Thing::Cgroup { path } => write!(f, "control group {}", path.display()),
+            Thing::CgroupController { file, controller } => {
+                write!(f, "controller {controller} in {}", file.display())
+            }
+            Thing::Directory { path } => write!(f, "directory {}", path.display()),
+        }
+    }
+}
+
+/// Start time of a process that lives; none for one that is gone or only waits for its parent to notice.
+pub fn start_time(pid: i32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may hold anything: what is counted comes after the last one.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?;
+    if state == "Z" || state == "X" {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
+}

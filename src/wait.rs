@@ -1,0 +1,117 @@
+//! The one way to wait: for a condition, with a deadline and a cancellation token. There are no fixed sleeps.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::failure::Failure;
+
+/// Says that the run was interrupted. Clones share one state.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// One look at a condition.
+pub enum Look<T> {
+    /// The condition holds.
+    Ready(T),
+    /// Not yet; what was seen instead, for the error if it never comes.
+    NotYet(String),
+    /// It cannot hold any more.
+    Never(String),
+}
+
+/// Why waiting ended without the condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaitError {
+    Timeout { after: Duration, last: String },
+    Never(String),
+    Interrupted,
+}
+
+impl fmt::Display for WaitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WaitError::Timeout { after, last } => {
+                write!(f, "not within {:.1} s; last seen: {last}", after.as_secs_f64())
+            }
+            WaitError::Never(why) => f.write_str(why),
+            WaitError::Interrupted => f.write_str("the run was interrupted"),
+        }
+    }
+}
+
+/// Looks again and again until the condition holds, `limit` passes or the run is interrupted.
+///
+/// The pause between two looks grows from 5 ms to 100 ms, so that short waits end promptly and long ones cost
+/// nothing. `what` completes "cannot wait for ...".
+pub fn wait_for<T>(
+    what: &str,
+    limit: Duration,
+    cancel: &Cancel,
+    mut look: impl FnMut() -> Look<T>,
+) -> Result<T, Failure> {
+    let begin = Instant::now();
+    let mut pause = Duration::from_millis(5);
+    loop {
+        let last = match look() {
+            Look::Ready(value) => return Ok(value),
+            Look::Never(why) => return Err(error(what, WaitError::Never(why))),
+            Look::NotYet(last) => last,
+        };
+        if cancel.is_cancelled() {
+            return Err(error(what, WaitError::Interrupted));
+        }
+        let spent = begin.elapsed();
+        if spent >= limit {
+            return Err(error(what, WaitError::Timeout { after: limit, last }));
+        }
+        std::thread::sleep(pause.min(limit - spent));
+        pause = (pause * 3 / 2).min(Duration::from_millis(100));
+    }
+}
+
+fn error(what: &str, why: WaitError) -> Failure {
+    Failure::new(format!("wait for {what}"), why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_timeout_carries_the_last_status() {
+        let mut looks = 0;
+        let failure = wait_for("the moon", Duration::from_millis(20), &Cancel::new(), || -> Look<()> {
+            looks += 1;
+            Look::NotYet(format!("look {looks}"))
+        })
+        .unwrap_err();
+        assert!(failure.to_string().contains(&format!("last seen: look {looks}")), "{failure}");
+    }
+
+    #[test]
+    fn an_interruption_ends_the_wait() {
+        let cancel = Cancel::new();
+        cancel.cancel();
+        let failure = wait_for("the moon", Duration::from_secs(600), &cancel, || -> Look<()> {
+            Look::NotYet("dark".into())
+        })
+        .unwrap_err();
+        assert!(failure.to_string().contains("interrupted"), "{failure}");
+    }
+}
