@@ -5,4 +5,7 @@ pub mod host;
 pub mod inventory;
 pub mod lab;
 pub mod ledger;
+pub mod outcome;
+pub mod report;
+pub mod scenario;
 pub mod wait;

@@ -1,0 +1,131 @@
+//! Mistakes in the input, told so that the user can mend them: what, where, and what is allowed.
+
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+/// Something the user wrote cannot be used: a file, or an environment variable.
+///
+/// `Display` is the whole message, several lines, without colours and without a trailing newline. For a mistake in a file
+/// it names `FILE:LINE:COLUMN`, both counted from 1, the column in characters. The caller prints it and exits with 2.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct InputError {
+    message: String,
+}
+
+impl InputError {
+    /// A mistake that has no place in a file.
+    pub(super) fn new(what: &str, help: &[String]) -> Self {
+        let title = Level::ERROR
+            .primary_title(what)
+            .elements(help.iter().map(|line| Level::HELP.message(line.as_str())));
+        Self {
+            message: Renderer::plain().render(&[title]),
+        }
+    }
+}
+
+/// A file that is being read, to quote from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Source<'a> {
+    /// The file's name as the user knows it.
+    pub name: &'a str,
+    /// Its content.
+    pub text: &'a str,
+}
+
+impl Source<'_> {
+    /// `what` is wrong at `span`, a range of bytes of the text. `label` stands at the caret, `help` lines below.
+    pub fn error(self, span: Range<usize>, what: &str, label: &str, help: &[String]) -> InputError {
+        let annotation = AnnotationKind::Primary.span(self.on_one_line(span));
+        let annotation = if label.is_empty() {
+            annotation
+        } else {
+            annotation.label(label)
+        };
+        let report = Level::ERROR
+            .primary_title(what)
+            .element(
+                Snippet::source(self.text)
+                    .path(self.name)
+                    .annotation(annotation),
+            )
+            .elements(help.iter().map(|line| Level::HELP.message(line.as_str())));
+        InputError {
+            message: Renderer::plain().render(&[report]),
+        }
+    }
+
+    /// What the `toml` crate found: bad syntax, an unknown or missing key, a value of the wrong type. It knows the place and
+    /// lists what it expected; the look is ours.
+    pub fn toml_error(self, error: &toml::de::Error) -> InputError {
+        // A key that is missing from the file as a whole has no place of its own: point at the start.
+        self.error(error.span().unwrap_or(0..0), error.message(), "", &[])
+    }
+
+    /// The span as far as its first line goes: one line is enough to find the place, and tables may be long.
+    fn on_one_line(self, span: Range<usize>) -> Range<usize> {
+        let start = span.start.min(self.text.len());
+        let end = span.end.clamp(start, self.text.len());
+        let first_line = self.text[start..end].find('\n').unwrap_or(end - start);
+        start..start + first_line
+    }
+}
+
+/// The help line that names the one of `allowed` closest to `given`, if one is close.
+pub(super) fn did_you_mean<'a>(
+    given: &str,
+    allowed: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    allowed
+        .into_iter()
+        .map(|name| (edit_distance(given, name), name))
+        .min()
+        // A third of the letters wrong is a typing mistake; more is another word.
+        .filter(|(distance, name)| distance * 3 <= name.len())
+        .map(|(_, name)| format!("did you mean `{name}`?"))
+}
+
+/// Levenshtein distance in bytes; all our names are ASCII.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let substituted = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_name_is_suggested_and_a_far_one_is_not() {
+        let names = ["precopy", "postcopy"];
+        assert_eq!(
+            did_you_mean("pre_copy", names),
+            Some("did you mean `precopy`?".to_owned())
+        );
+        assert_eq!(did_you_mean("hybrid", names), None);
+    }
+
+    #[test]
+    fn the_message_has_place_line_caret_and_help() {
+        let source = Source {
+            name: "x.toml",
+            text: "a = 1\nb = [\n 2]\n",
+        };
+        let error = source.error(10..15, "no", "here", &["allowed: 3".to_owned()]);
+        assert_eq!(
+            error.to_string(),
+            "error: no\n --> x.toml:2:5\n  |\n2 | b = [\n  |     ^ here\n  |\n  = help: allowed: 3"
+        );
+    }
+}

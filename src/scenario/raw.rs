@@ -1,0 +1,79 @@
+//! `scenarios.toml` as it is written: strings with their places. Meaning is given to them in [`super::file`].
+//!
+//! `deny_unknown_fields` everywhere: a key that is silently ignored is a mistake that is found weeks later.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+/// An array of names.
+pub(super) type Names = Spanned<Vec<Spanned<String>>>;
+
+/// The table of a profile: its fields are checked by [`super::profile`], which knows what each may be.
+pub(super) type ProfileTable = BTreeMap<Spanned<String>, Spanned<toml::Value>>;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub axes: Axes,
+    #[serde(default)]
+    pub constraint: Vec<Constraint>,
+    #[serde(default)]
+    pub set: BTreeMap<Spanned<String>, Set>,
+    #[serde(default)]
+    pub profile: BTreeMap<Spanned<String>, ProfileTable>,
+    #[serde(default)]
+    pub kernel_log: KernelLog,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Axes {
+    pub mode: Names,
+    pub order: Names,
+    #[serde(rename = "where")]
+    pub location: Names,
+    #[serde(rename = "what")]
+    pub workload: Names,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Constraint {
+    pub when: Spanned<Restriction>,
+    pub only: Spanned<Restriction>,
+    pub reason: Spanned<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Restriction {
+    pub mode: Option<Names>,
+    pub order: Option<Names>,
+    #[serde(rename = "where")]
+    pub location: Option<Names>,
+    #[serde(rename = "what")]
+    pub workload: Option<Names>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Set {
+    pub description: Spanned<String>,
+    pub filters: Names,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KernelLog {
+    #[serde(default)]
+    pub allow: Vec<AllowedLine>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AllowedLine {
+    pub pattern: Spanned<String>,
+    pub reason: Spanned<String>,
+}

@@ -1,0 +1,62 @@
+//! Which names of the matrix to run: the filters of `cargo test -- FILTER --skip FILTER --exact`.
+
+/// A choice of names, with the meaning libtest gives it.
+///
+/// The default chooses everything.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Selection {
+    /// A name is chosen if it contains any of these; with none, every name is.
+    pub filters: Vec<String>,
+    /// A name that contains any of these is left out, even if a filter chose it.
+    pub skip: Vec<String>,
+    /// Filters and skips must be equal to the whole name instead of being contained in it.
+    pub exact: bool,
+}
+
+impl Selection {
+    /// Whether the name is chosen.
+    pub fn matches(&self, name: &str) -> bool {
+        let hit = |pattern: &String| {
+            if self.exact {
+                name == pattern
+            } else {
+                name.contains(pattern.as_str())
+            }
+        };
+        (self.filters.is_empty() || self.filters.iter().any(hit)) && !self.skip.iter().any(hit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    const NAME: &str = "postcopy_cross::in_vms::stress_ng_cpu";
+
+    #[rstest]
+    #[case::no_filter_is_all(&[], &[], false, true)]
+    #[case::substring(&["postcopy_cross"], &[], false, true)]
+    #[case::any_filter_suffices(&["precopy", "ng_cpu"], &[], false, true)]
+    #[case::none_contained(&["precopy"], &[], false, false)]
+    #[case::skip_wins(&["cross"], &["ng"], false, false)]
+    #[case::skip_of_others(&[], &["memory"], false, true)]
+    #[case::exact_is_equality(&["postcopy_cross"], &[], true, false)]
+    #[case::exact_whole(&[NAME], &[], true, true)]
+    #[case::skip_honours_exact(&[], &["postcopy"], true, true)]
+    #[case::skip_exact_whole(&[], &[NAME], true, false)]
+    fn libtest_semantics(
+        #[case] filters: &[&str],
+        #[case] skip: &[&str],
+        #[case] exact: bool,
+        #[case] chosen: bool,
+    ) {
+        let owned = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
+        let selection = Selection {
+            filters: owned(filters),
+            skip: owned(skip),
+            exact,
+        };
+        assert_eq!(selection.matches(NAME), chosen);
+    }
+}
