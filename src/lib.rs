@@ -1,1 +1,4 @@
 //! multivm: live-migration stress suite for KVM.
+
+pub mod outcome;
+pub mod report;
