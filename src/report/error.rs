@@ -1,0 +1,96 @@
+//! What can go wrong when a run is written down or read back.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A report that could not be written or read. The text says what was attempted, on which file, and what came back.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The file system refused.
+    #[error("cannot {action} {}: {source}{}", path.display(), hint(source))]
+    Io {
+        /// What was attempted, fit for "cannot ...".
+        action: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// An event has no JSON form.
+    #[error("cannot write the event {event} to {} as JSON: {source}", path.display())]
+    Encode {
+        /// Name of the event.
+        event: String,
+        /// The record.
+        path: PathBuf,
+        /// What serde_json said.
+        source: serde_json::Error,
+    },
+    /// A line of a record is not an event.
+    #[error(
+        "cannot read line {line} of the record {}: {source}; the file was changed by something else than multivm, or its \
+         disk is damaged",
+        path.display()
+    )]
+    Line {
+        /// The record.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What serde_json said.
+        source: serde_json::Error,
+    },
+    /// The record was written by a later multivm.
+    #[error(
+        "cannot read the record {}: line {line} has format version {found}, this multivm reads up to {}; use the multivm \
+         that wrote it, or a later one",
+        path.display(),
+        super::RECORD_VERSION
+    )]
+    Version {
+        /// The record.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// The version in the file.
+        found: u32,
+    },
+    /// The record does not begin with `run_started`.
+    #[error(
+        "cannot make a report of {}: it has no run_started event, so the run ended before it began, or this is not a record",
+        path.display()
+    )]
+    NoRun {
+        /// The record.
+        path: PathBuf,
+    },
+    /// The XML could not be made.
+    #[error("cannot make the JUnit report: {0}")]
+    Junit(#[from] quick_junit::SerializeError),
+}
+
+impl ReportError {
+    /// For `map_err`: what was attempted, and on which path.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ReportError {
+        let path = path.to_path_buf();
+        move |source| ReportError::Io {
+            action,
+            path,
+            source,
+        }
+    }
+}
+
+/// What to do about the errors that users meet.
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; remove old runs from the results folder"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "; it belongs to another user, perhaps from a run as root: choose another results folder or change the owner"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => "; choose another results folder",
+        _ => "",
+    }
+}
