@@ -17,12 +17,7 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(attempted: impl Into<String>, cause: impl fmt::Display) -> Self {
-        Failure {
-            attempted: attempted.into(),
-            place: None,
-            cause: cause.to_string(),
-            try_next: None,
-        }
+        Failure { attempted: attempted.into(), place: None, cause: cause.to_string(), try_next: None }
     }
 
     pub fn at(mut self, place: impl Into<String>) -> Self {

@@ -65,11 +65,7 @@ impl Finding {
         .into_iter()
         .flatten()
         .collect();
-        if place.is_empty() {
-            self.check.clone()
-        } else {
-            format!("{}: {}", self.check, place.join(", "))
-        }
+        if place.is_empty() { self.check.clone() } else { format!("{}: {}", self.check, place.join(", ")) }
     }
 }
 
@@ -177,11 +173,7 @@ impl Outcome {
     /// this scenario again. Ends without a newline.
     pub fn failure_text(&self) -> String {
         let mut blocks: Vec<String> = Vec::new();
-        blocks.extend(
-            self.reason
-                .as_ref()
-                .map(|reason| reason.trim_end().to_string()),
-        );
+        blocks.extend(self.reason.as_ref().map(|reason| reason.trim_end().to_string()));
         blocks.extend(self.findings.iter().map(Finding::to_string));
         if blocks.is_empty() {
             blocks.push(self.headline());
@@ -219,9 +211,8 @@ pub(crate) mod rfc3339 {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
         let text = String::deserialize(deserializer)?;
-        humantime::parse_rfc3339(&text).map_err(|error| {
-            D::Error::custom(format!("{text:?} is not an RFC 3339 time in UTC: {error}"))
-        })
+        humantime::parse_rfc3339(&text)
+            .map_err(|error| D::Error::custom(format!("{text:?} is not an RFC 3339 time in UTC: {error}")))
     }
 }
 
@@ -237,9 +228,8 @@ pub(crate) mod seconds {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         let seconds = f64::deserialize(deserializer)?;
-        Duration::try_from_secs_f64(seconds).map_err(|error| {
-            D::Error::custom(format!("{seconds} is not a duration in seconds: {error}"))
-        })
+        Duration::try_from_secs_f64(seconds)
+            .map_err(|error| D::Error::custom(format!("{seconds} is not a duration in seconds: {error}")))
     }
 }
 
@@ -250,19 +240,14 @@ pub(crate) mod lossy_path {
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub fn serialize<S: Serializer>(
-        path: &Option<PathBuf>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
         match path {
             Some(path) => serializer.serialize_some(&path.to_string_lossy()),
             None => serializer.serialize_none(),
         }
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<PathBuf>, D::Error> {
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
         Option::<PathBuf>::deserialize(deserializer)
     }
 }
@@ -286,11 +271,7 @@ mod tests {
 
     fn failed() -> Outcome {
         let started = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
-        let mut outcome = Outcome::new(
-            "precopy_orderly::in_vms::stress_cpu",
-            Verdict::Failed,
-            started,
-        );
+        let mut outcome = Outcome::new("precopy_orderly::in_vms::stress_cpu", Verdict::Failed, started);
         outcome.findings.push(reboot());
         outcome.duration = Duration::from_millis(1500);
         outcome.numbers.insert("migrations".into(), "4".into());
@@ -310,24 +291,14 @@ mod tests {
     #[rstest]
     #[case::nothing(None, None, None, "reboot")]
     #[case::guest(Some("vm1"), None, None, "reboot: guest vm1")]
-    #[case::fleet(
-        None,
-        Some(2),
-        Some(Direction::Back),
-        "reboot: round 2, target to source"
-    )]
+    #[case::fleet(None, Some(2), Some(Direction::Back), "reboot: round 2, target to source")]
     fn a_headline_has_only_what_is_known(
         #[case] guest: Option<&str>,
         #[case] round: Option<u32>,
         #[case] direction: Option<Direction>,
         #[case] expected: &str,
     ) {
-        let finding = Finding {
-            guest: guest.map(Into::into),
-            round,
-            direction,
-            ..reboot()
-        };
+        let finding = Finding { guest: guest.map(Into::into), round, direction, ..reboot() };
         assert_eq!(finding.headline(), expected);
     }
 
@@ -348,10 +319,7 @@ mod tests {
         let mut outcome = failed();
         outcome.findings.push(reboot());
         outcome.findings.push(reboot());
-        assert_eq!(
-            outcome.headline(),
-            "reboot: guest vm2, round 1, source to target (and 2 more)"
-        );
+        assert_eq!(outcome.headline(), "reboot: guest vm2, round 1, source to target (and 2 more)");
         outcome.findings.clear();
         assert_eq!(outcome.headline(), "failed, without a reason given");
         outcome.reason = Some("no KVM\nhere".into());
@@ -371,20 +339,13 @@ mod tests {
     #[case::negative("-1")]
     #[case::huge("1e300")]
     fn an_impossible_duration_is_an_error(#[case] seconds: &str) {
-        let json = serde_json::to_string(&failed())
-            .unwrap()
-            .replace("1.5", seconds);
-        let error = serde_json::from_str::<Outcome>(&json)
-            .unwrap_err()
-            .to_string();
+        let json = serde_json::to_string(&failed()).unwrap().replace("1.5", seconds);
+        let error = serde_json::from_str::<Outcome>(&json).unwrap_err().to_string();
         assert!(error.contains("is not a duration in seconds"), "{error}");
     }
 
     #[test]
     fn a_dead_clock_does_not_panic() {
-        assert_eq!(
-            rfc3339_text(SystemTime::UNIX_EPOCH - Duration::from_secs(9)),
-            "1970-01-01T00:00:00.000Z"
-        );
+        assert_eq!(rfc3339_text(SystemTime::UNIX_EPOCH - Duration::from_secs(9)), "1970-01-01T00:00:00.000Z");
     }
 }

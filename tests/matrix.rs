@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use multivm::scenario::{
-    AxisValue, Booting, Bytes, InputError, Location, Mode, Order, Profile, Scenario, ScenarioFile,
-    Selection, Workload,
+    AxisValue, Booting, Bytes, InputError, Location, Mode, Order, Profile, Scenario, ScenarioFile, Selection,
+    Workload,
 };
 use rstest::{fixture, rstest};
 
@@ -17,16 +17,11 @@ const GOLDEN: &str = include_str!("golden/names.txt");
 #[fixture]
 fn file() -> ScenarioFile {
     let root = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
-    ScenarioFile::load(&PathBuf::from(root).join("scenarios.toml"))
-        .unwrap_or_else(|e| panic!("{e}"))
+    ScenarioFile::load(&PathBuf::from(root).join("scenarios.toml")).unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn selection(filters: &[&str], exact: bool) -> Selection {
-    Selection {
-        filters: filters.iter().map(|f| (*f).to_owned()).collect(),
-        exact,
-        ..Selection::default()
-    }
+    Selection { filters: filters.iter().map(|f| (*f).to_owned()).collect(), exact, ..Selection::default() }
 }
 
 // --- The matrix
@@ -39,10 +34,7 @@ fn the_names_are_the_golden_328(file: ScenarioFile) {
     assert_eq!(ours.len(), names.len(), "a name is there twice");
     let missing: Vec<_> = golden.difference(&ours).collect();
     let added: Vec<_> = ours.difference(&golden).collect();
-    assert!(
-        missing.is_empty() && added.is_empty(),
-        "missing: {missing:#?}\nadded: {added:#?}"
-    );
+    assert!(missing.is_empty() && added.is_empty(), "missing: {missing:#?}\nadded: {added:#?}");
     assert_eq!(names.len(), 328);
 }
 
@@ -51,11 +43,7 @@ fn names_read_back_and_need_no_quoting(file: ScenarioFile) {
     for scenario in file.scenarios() {
         let name = scenario.name();
         assert_eq!(name.parse().as_ref(), Ok(scenario), "{name}");
-        assert!(
-            name.bytes()
-                .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b':')),
-            "{name}"
-        );
+        assert!(name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b':')), "{name}");
     }
 }
 
@@ -67,12 +55,7 @@ fn no_two_combinations_have_the_same_name() {
         for &order in Order::ALL {
             for &location in Location::ALL {
                 for &workload in Workload::ALL {
-                    let scenario = Scenario {
-                        mode,
-                        order,
-                        location,
-                        workload,
-                    };
+                    let scenario = Scenario { mode, order, location, workload };
                     assert_eq!(scenario.name().parse(), Ok(scenario));
                     assert!(names.insert(scenario.name()), "{scenario}");
                 }
@@ -90,14 +73,7 @@ fn the_axes_nest_in_the_order_mode_order_where_what(file: ScenarioFile) {
     let ranks: Vec<_> = file
         .scenarios()
         .iter()
-        .map(|s| {
-            (
-                rank(s.mode),
-                rank(s.order),
-                rank(s.location),
-                rank(s.workload),
-            )
-        })
+        .map(|s| (rank(s.mode), rank(s.order), rank(s.location), rank(s.workload)))
         .collect();
     assert!(ranks.is_sorted());
 }
@@ -120,10 +96,7 @@ fn exact_picks_one(file: ScenarioFile) {
     let chosen = file.select(&selection(&[name], true));
     assert_eq!(chosen.len(), 1);
     assert_eq!(chosen[0].name(), name);
-    assert!(
-        file.select(&selection(&["postcopy_cross"], true))
-            .is_empty()
-    );
+    assert!(file.select(&selection(&["postcopy_cross"], true)).is_empty());
 }
 
 #[rstest]
@@ -131,16 +104,12 @@ fn only_load_in_guests_runs_yet(file: ScenarioFile) {
     for scenario in file.scenarios() {
         let runs = scenario.location == Location::InVms;
         assert_eq!(scenario.not_yet().is_none(), runs, "{scenario}");
-        if let (Some(reason), true) = (
-            scenario.not_yet(),
-            matches!(scenario.workload, Workload::Stress { .. }),
-        ) {
+        if let (Some(reason), true) =
+            (scenario.not_yet(), matches!(scenario.workload, Workload::Stress { .. }))
+        {
             assert_eq!(
                 reason,
-                format!(
-                    "load on hosts is not implemented yet (location {})",
-                    scenario.location
-                )
+                format!("load on hosts is not implemented yet (location {})", scenario.location)
             );
         }
     }
@@ -150,11 +119,7 @@ fn only_load_in_guests_runs_yet(file: ScenarioFile) {
 #[case("precopy_compressed::in_vms::stress_cpu", Some("compression"))]
 #[case("precopy_orderly::booting::migrated_vms", Some("leave at once"))]
 #[case("precopy_orderly::in_vms::stress_cpu", None)]
-fn what_is_left_out_has_a_reason(
-    file: ScenarioFile,
-    #[case] name: Scenario,
-    #[case] reason: Option<&str>,
-) {
+fn what_is_left_out_has_a_reason(file: ScenarioFile, #[case] name: Scenario, #[case] reason: Option<&str>) {
     match (file.excluded_because(&name), reason) {
         (Some(told), Some(expected)) => assert!(told.contains(expected), "{told}"),
         (told, expected) => assert_eq!(told, expected),
@@ -171,10 +136,7 @@ fn the_quick_set_has_every_mode_order_tool_and_kind(file: ScenarioFile) {
     let orders: BTreeSet<_> = quick.iter().map(|s| s.order).collect();
     let loads: BTreeSet<_> = quick.iter().map(|s| s.workload).collect();
     assert_eq!((modes.len(), orders.len(), loads.len()), (2, 3, 4));
-    assert_eq!(
-        file.select(&file.set("all").unwrap().selection()).len(),
-        328
-    );
+    assert_eq!(file.select(&file.set("all").unwrap().selection()).len(), 328);
 }
 
 /// Measured at a few ms in a debug build; the bound leaves room for a machine that compiles at the same time.
@@ -216,10 +178,7 @@ fn the_profiles_are_as_designed(file: ScenarioFile) {
         }
     );
     let reference = file.profile("reference").unwrap();
-    assert_eq!(
-        (reference.guests, reference.vcpus, reference.rounds),
-        (10, 2, 5)
-    );
+    assert_eq!((reference.guests, reference.vcpus, reference.rounds), (10, 2, 5));
     assert_eq!(reference.migration_timeout(Mode::Precopy), seconds(1800));
     assert_eq!(reference.migration_timeout(Mode::Postcopy), seconds(3600));
 }
@@ -245,10 +204,7 @@ fn every_field_can_be_overridden(
     #[case] change: fn(&mut Profile),
 ) {
     let lab = file.profile("lab").unwrap();
-    let changed = lab
-        .clone()
-        .override_from(|name| (name == variable).then(|| value.to_owned()))
-        .unwrap();
+    let changed = lab.clone().override_from(|name| (name == variable).then(|| value.to_owned())).unwrap();
     let mut expected = lab.clone();
     change(&mut expected);
     assert_eq!(changed, expected);
@@ -273,10 +229,8 @@ fn a_bad_override_names_variable_value_and_what_is_allowed(
     #[case] allowed: &str,
 ) {
     let lab = file.profile("lab").unwrap().clone();
-    let message = lab
-        .override_from(|name| (name == variable).then(|| value.to_owned()))
-        .unwrap_err()
-        .to_string();
+    let message =
+        lab.override_from(|name| (name == variable).then(|| value.to_owned())).unwrap_err().to_string();
     for part in [variable, &format!("`{value}`"), allowed] {
         assert!(message.contains(part), "{part} is not in:\n{message}");
     }
@@ -323,11 +277,7 @@ fn cross_goes_on_over_the_rounds(file: ScenarioFile) {
 #[rstest]
 fn both_tools_dirty_the_same_memory(file: ScenarioFile) {
     let stress = explained(&file, "precopy_orderly::in_vms::stress_memory", "reference");
-    let stress_ng = explained(
-        &file,
-        "precopy_orderly::in_vms::stress_ng_memory",
-        "reference",
-    );
+    let stress_ng = explained(&file, "precopy_orderly::in_vms::stress_ng_memory", "reference");
     assert!(stress.contains("--vm 4 --vm-bytes 128M "), "{stress}");
     assert!(stress_ng.contains("--vm 4 --vm-bytes 512M "), "{stress_ng}");
 }
@@ -488,10 +438,7 @@ fn a_mistake_is_told_with_its_place_and_what_is_allowed(
     let arrow = format!(" my.toml:{place}\n");
     assert!(message.contains(&arrow), "{arrow} is not in:\n{message}");
     let (line, _) = place.split_once(':').unwrap();
-    let quoted = text
-        .lines()
-        .nth(line.parse::<usize>().unwrap() - 1)
-        .unwrap();
+    let quoted = text.lines().nth(line.parse::<usize>().unwrap() - 1).unwrap();
     for part in parts.iter().copied().chain([quoted, "^"]) {
         assert!(message.contains(part), "{part} is not in:\n{message}");
     }
@@ -551,12 +498,7 @@ fn a_file_that_is_not_there_is_named() {
 #[rstest]
 fn a_set_or_profile_that_is_not_declared_is_named(file: ScenarioFile) {
     let message = file.profile("labb").unwrap_err().to_string();
-    for part in [
-        "`labb`",
-        "scenarios.toml",
-        "`lab`, `reference`",
-        "did you mean `lab`?",
-    ] {
+    for part in ["`labb`", "scenarios.toml", "`lab`, `reference`", "did you mean `lab`?"] {
         assert!(message.contains(part), "{part} is not in:\n{message}");
     }
     let message = file.set("slow").unwrap_err().to_string();

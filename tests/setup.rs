@@ -21,23 +21,15 @@ struct Machine {
 
 impl Machine {
     fn new(os_release: &str) -> Machine {
-        let machine = Machine {
-            folder: tempfile::tempdir().unwrap(),
-        };
+        let machine = Machine { folder: tempfile::tempdir().unwrap() };
         fs::create_dir(machine.path("bin")).unwrap();
         fs::write(machine.path("os-release"), os_release).unwrap();
         for tool in ["sed", "tr", "env", "cat"] {
             let real = ["/usr/bin", "/bin"].map(|folder| Path::new(folder).join(tool));
-            let real = real
-                .iter()
-                .find(|path| path.exists())
-                .expect("a basic tool");
+            let real = real.iter().find(|path| path.exists()).expect("a basic tool");
             symlink(real, machine.path("bin").join(tool)).unwrap();
         }
-        machine
-            .has("id", "echo 0")
-            .has("cargo", "")
-            .has("rustc", "echo 'rustc 1.95.0 (x 2026-01-01)'")
+        machine.has("id", "echo 0").has("cargo", "").has("rustc", "echo 'rustc 1.95.0 (x 2026-01-01)'")
     }
 
     fn debian() -> Machine {
@@ -53,10 +45,7 @@ impl Machine {
 
     fn fedora() -> Machine {
         Machine::new("ID=rocky\nID_LIKE='rhel centos fedora'\n")
-            .has(
-                "rpm",
-                "echo gcc-14; echo 'no package provides mmdebstrap'; exit 1",
-            )
+            .has("rpm", "echo gcc-14; echo 'no package provides mmdebstrap'; exit 1")
             .has("dnf", "echo \"dnf $*\" >>\"${0%/bin/*}/log\"")
     }
 
@@ -64,10 +53,7 @@ impl Machine {
         // Written by a child: a script that this process has open for writing may be inherited by the fork of another
         // test's thread, and then cannot be executed ("Text file busy").
         let write = Command::new("sh")
-            .args([
-                "-c",
-                "printf '#!/bin/sh\n%s\n' \"$1\" >\"$0\" && chmod 755 \"$0\"",
-            ])
+            .args(["-c", "printf '#!/bin/sh\n%s\n' \"$1\" >\"$0\" && chmod 755 \"$0\""])
             .arg(self.path("bin").join(program))
             .arg(script)
             .status();
@@ -115,14 +101,8 @@ fn checking_this_machine_takes_no_time() {
 fn elsewhere_it_refuses_and_says_what_to_install(#[case] os_release: &str, #[case] name: &str) {
     let (status, text) = Machine::new(os_release).run(&[]);
     assert_eq!(status, Some(1));
-    assert!(
-        text.starts_with(&format!("setup: cannot install packages on {name}: ")),
-        "{text}"
-    );
-    assert!(
-        text.contains(" pkg-config libvirt-dev ") && text.contains(" openssl-devel "),
-        "{text}"
-    );
+    assert!(text.starts_with(&format!("setup: cannot install packages on {name}: ")), "{text}");
+    assert!(text.contains(" pkg-config libvirt-dev ") && text.contains(" openssl-devel "), "{text}");
 }
 
 #[test]
@@ -130,10 +110,7 @@ fn checking_installs_nothing() {
     let machine = Machine::debian();
     assert_eq!(
         machine.run(&["--check"]),
-        (
-            Some(1),
-            "setup: missing: mmdebstrap\nsetup: ./setup installs them\n".into()
-        )
+        (Some(1), "setup: missing: mmdebstrap\nsetup: ./setup installs them\n".into())
     );
     assert_eq!(machine.log(), "");
 }
@@ -163,16 +140,11 @@ fn a_broken_source_does_not_keep_it_from_trying() {
 fn dnf_says_where_rhel_keeps_the_rest() {
     let machine = Machine::fedora();
     assert_eq!(machine.run(&[]).0, Some(0));
-    assert_eq!(
-        machine.log(),
-        "dnf install -y --setopt=install_weak_deps=False mmdebstrap\n"
-    );
+    assert_eq!(machine.log(), "dnf install -y --setopt=install_weak_deps=False mmdebstrap\n");
     let (status, text) = machine.has("dnf", "exit 1").run(&[]);
     assert_eq!(status, Some(1));
     assert!(
-        text.contains("dnf could not install: mmdebstrap")
-            && text.contains("EPEL")
-            && text.contains("CRB"),
+        text.contains("dnf could not install: mmdebstrap") && text.contains("EPEL") && text.contains("CRB"),
         "{text}"
     );
 }
@@ -183,9 +155,7 @@ fn without_root_it_takes_sudo_or_says_what_to_run() {
     let (status, text) = machine.run(&[]);
     assert_eq!(status, Some(1));
     assert!(
-        text.contains(
-            "there is no sudo: run this as root:\n  env DEBIAN_FRONTEND=noninteractive apt-get"
-        ),
+        text.contains("there is no sudo: run this as root:\n  env DEBIAN_FRONTEND=noninteractive apt-get"),
         "{text}"
     );
     let machine = machine.has("sudo", "exec \"$@\"");
@@ -215,8 +185,5 @@ fn rust_is_only_looked_at(#[case] rustc: &str, #[case] warning: Option<&str>) {
 fn arguments_are_not_guessed() {
     let (status, text) = Machine::debian().run(&["--dry-run"]);
     assert_eq!(status, Some(1));
-    assert!(
-        text.contains("unknown argument: --dry-run\nusage: ./setup [--check]"),
-        "{text}"
-    );
+    assert!(text.contains("unknown argument: --dry-run\nusage: ./setup [--check]"), "{text}");
 }

@@ -72,8 +72,11 @@ impl Remote {
             return Ok(output.stdout);
         }
         let said = if output.stderr.trim().is_empty() { &output.stdout } else { &output.stderr };
-        Err(Failure::new(format!("run `{command}`"), format!("exit status {}: {}", output.status, said.trim()))
-            .at(self.name()))
+        Err(Failure::new(
+            format!("run `{command}`"),
+            format!("exit status {}: {}", output.status, said.trim()),
+        )
+        .at(self.name()))
     }
 
     /// Runs a shell command with `input` on its standard input.
@@ -92,7 +95,8 @@ impl Remote {
             }
         }
         let session = self.connect(deadline)?;
-        let output = execute(&session, command, input, deadline).map_err(|cause| self.failed(command, cause))?;
+        let output =
+            execute(&session, command, input, deadline).map_err(|cause| self.failed(command, cause))?;
         self.idle().push(session);
         Ok(output)
     }
@@ -123,7 +127,10 @@ impl Remote {
     fn connect(&self, deadline: Instant) -> Done<Session> {
         let login = &self.0.login;
         self.handshake(deadline).map_err(|cause| {
-            Failure::new(format!("log in to {} by ssh ({}@{})", self.name(), login.user, login.address), cause)
+            Failure::new(
+                format!("log in to {} by ssh ({}@{})", self.name(), login.user, login.address),
+                cause,
+            )
         })
     }
 
@@ -135,16 +142,18 @@ impl Remote {
             .next()
             .ok_or("the name has no address")?;
         let left = |deadline: Instant| {
-            deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()).ok_or("out of time")
+            deadline
+                .checked_duration_since(Instant::now())
+                .filter(|left| !left.is_zero())
+                .ok_or("out of time")
         };
-        let stream = TcpStream::connect_timeout(&address, left(deadline)?).map_err(|error| error.to_string())?;
+        let stream =
+            TcpStream::connect_timeout(&address, left(deadline)?).map_err(|error| error.to_string())?;
         stream.set_nodelay(true).map_err(|error| error.to_string())?;
         let mut session = Session::new().map_err(|error| error.to_string())?;
         session.set_timeout(left(deadline)?.as_millis() as u32);
         // Only what known_hosts has is asked for; otherwise a server with several keys may show another one.
-        session
-            .method_pref(ssh2::MethodType::HostKey, "ssh-ed25519")
-            .map_err(|error| error.to_string())?;
+        session.method_pref(ssh2::MethodType::HostKey, "ssh-ed25519").map_err(|error| error.to_string())?;
         session.set_tcp_stream(stream);
         session.handshake().map_err(|error| format!("handshake: {error}"))?;
 

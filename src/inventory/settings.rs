@@ -55,7 +55,10 @@ impl Settings {
         ("MULTIVM_SOURCE_LAYER", "directory laid over the source's root file system, e.g. an own QEMU build"),
         ("MULTIVM_TARGET_LAYER", "directory laid over the target's root file system"),
         ("MULTIVM_ACCEL", "auto, kvm or tcg (default: auto, KVM where a trial boot proves it)"),
-        ("MULTIVM_HOST_SIZE", "size of each lab host, CPUs:memory, e.g. 2:8GiB (default: all CPUs, 2/5 of the memory)"),
+        (
+            "MULTIVM_HOST_SIZE",
+            "size of each lab host, CPUs:memory, e.g. 2:8GiB (default: all CPUs, 2/5 of the memory)",
+        ),
         ("MULTIVM_MIRROR", "Debian package source of the lab's images (default: the machine's own)"),
     ];
 
@@ -158,7 +161,8 @@ fn parse_size(text: &str) -> Option<HostSize> {
         "GiB" => 1 << 30,
         _ => return None,
     };
-    let memory = memory[..digits].parse::<u64>().ok()?.checked_mul(unit).filter(|bytes| *bytes >= 256 << 20)?;
+    let memory =
+        memory[..digits].parse::<u64>().ok()?.checked_mul(unit).filter(|bytes| *bytes >= 256 << 20)?;
     Some(HostSize { cpu_percent: (cpus * 100.0).round() as u32, memory })
 }
 

@@ -34,7 +34,12 @@ struct Remembered {
 }
 
 /// The accelerator to use: what the settings ask for, what is remembered, or what a trial shows.
-pub fn choose(settings: &Settings, host: &HostImage, guest: &GuestImage, ledger: &Ledger) -> Done<Accelerator> {
+pub fn choose(
+    settings: &Settings,
+    host: &HostImage,
+    guest: &GuestImage,
+    ledger: &Ledger,
+) -> Done<Accelerator> {
     let tcg = |reason: String| Accelerator { kind: AcceleratorKind::Tcg, reason };
     match settings.accel {
         Accel::Tcg => return Ok(tcg("MULTIVM_ACCEL=tcg asks for it".into())),
@@ -125,6 +130,7 @@ fn watch(child: &mut Child) -> Done<Result<Duration, String>> {
             }
         })
         .attempting(|| "start the thread that reads the trial's console".into())?;
+    let mut last = String::new();
     loop {
         let left = TRIAL_LIMIT.saturating_sub(begin.elapsed());
         match console.recv_timeout(left) {
@@ -132,11 +138,14 @@ fn watch(child: &mut Child) -> Done<Result<Duration, String>> {
             Ok(line) if line.contains("KVM internal error") || line.contains("emulation failure") => {
                 return Ok(Err(line.trim().to_owned()));
             }
-            Ok(_) => {}
+            Ok(line) if line.trim().is_empty() => {}
+            Ok(line) => last = line.trim().to_owned(),
             Err(RecvTimeoutError::Timeout) => {
-                return Ok(Err(format!("no user space within {} s", TRIAL_LIMIT.as_secs())));
+                return Ok(Err(format!("no user space within {} s; last line: {last}", TRIAL_LIMIT.as_secs())));
             }
-            Err(RecvTimeoutError::Disconnected) => return Ok(Err("QEMU ended before user space".into())),
+            Err(RecvTimeoutError::Disconnected) => {
+                return Ok(Err(format!("QEMU ended before user space: {last}")));
+            }
         }
     }
 }

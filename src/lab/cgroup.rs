@@ -57,7 +57,8 @@ pub fn create(name: &str, size: HostSize, ledger: &Ledger) -> Done<Groups> {
         }
         Version::V2 => {
             let control = Path::new(ROOT).join("cgroup.subtree_control");
-            let enabled = fs::read_to_string(&control).attempting(|| format!("read {}", control.display()))?;
+            let enabled =
+                fs::read_to_string(&control).attempting(|| format!("read {}", control.display()))?;
             for controller in ["cpu", "memory"] {
                 if !enabled.split_whitespace().any(|found| found == controller) {
                     ledger.enter(Thing::CgroupController {

@@ -155,12 +155,14 @@ fn keygen(path: &Path, comment: &str) -> Done<()> {
 
 fn make(path: &Path, mode: u32) -> Done<()> {
     fs::create_dir_all(path).attempting(|| format!("create {}", path.display()))?;
-    fs::set_permissions(path, Permissions::from_mode(mode)).attempting(|| format!("protect {}", path.display()))
+    fs::set_permissions(path, Permissions::from_mode(mode))
+        .attempting(|| format!("protect {}", path.display()))
 }
 
 fn write(path: &Path, text: &str, mode: u32) -> Done<()> {
     fs::write(path, text).attempting(|| format!("write {}", path.display()))?;
-    fs::set_permissions(path, Permissions::from_mode(mode)).attempting(|| format!("protect {}", path.display()))
+    fs::set_permissions(path, Permissions::from_mode(mode))
+        .attempting(|| format!("protect {}", path.display()))
 }
 
 fn read(path: &Path) -> Done<String> {

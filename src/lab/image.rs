@@ -101,7 +101,8 @@ impl Images<'_> {
                 qemu: package_version(&tree, "qemu-system-x86")?,
                 libvirt: package_version(&tree, "libvirt-daemon")?,
             };
-            let text = serde_json::to_string_pretty(&facts).attempting(|| "write the image's facts".into())?;
+            let text =
+                serde_json::to_string_pretty(&facts).attempting(|| "write the image's facts".into())?;
             fs::write(partial.join("facts.json"), text).attempting(|| format!("write {}", partial.display()))
         })?;
         let facts = path.join("facts.json");
@@ -160,8 +161,11 @@ impl Images<'_> {
 
     fn mmdebstrap(&self, variant: &str, packages: &str, suite: &str, tree: &Path) -> Done<()> {
         let source = mirror::debian(self.settings.mirror.as_deref())?;
-        let packages: Vec<&str> =
-            packages.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        let packages: Vec<&str> = packages
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+            .collect();
         let mut command = Command::new("mmdebstrap");
         command
             .args(["--mode=root", "--aptopt=APT::Install-Recommends \"false\""])

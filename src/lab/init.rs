@@ -100,7 +100,8 @@ pub fn start(spec: &Path, log: &Path) -> Done<Waiting> {
         Err(_) => {
             let _ = child.wait();
             let said = fs::read_to_string(log).unwrap_or_default();
-            Err(Failure::new(attempted(), said.trim()).try_next("multivm doctor says what this machine lacks"))
+            Err(Failure::new(attempted(), said.trim())
+                .try_next("multivm doctor says what this machine lacks"))
         }
     }
 }
@@ -132,7 +133,10 @@ fn enter(path: &Path) -> Done<()> {
     setns(network, CloneFlags::CLONE_NEWNET).attempting(|| "join the host's network namespace".into())?;
     let program = std::env::current_exe().attempting(|| "find this program".into())?;
     unshare(
-        CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWPID,
+        CloneFlags::CLONE_NEWNS
+            | CloneFlags::CLONE_NEWUTS
+            | CloneFlags::CLONE_NEWIPC
+            | CloneFlags::CLONE_NEWPID,
     )
     .attempting(|| "create the host's mount, UTS, IPC and PID namespaces".into())?;
     let mut child = Command::new(program)

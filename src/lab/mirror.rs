@@ -19,10 +19,15 @@ pub fn debian(wish: Option<&str>) -> Done<String> {
         more.sort();
         files.extend(more);
     }
-    files.iter().filter_map(|path| fs::read_to_string(path).ok()).find_map(|text| find(&text)).ok_or_else(|| {
-        Failure::new("find a Debian package source", "no configured source of this machine names a Debian suite")
+    files.iter().filter_map(|path| fs::read_to_string(path).ok()).find_map(|text| find(&text)).ok_or_else(
+        || {
+            Failure::new(
+                "find a Debian package source",
+                "no configured source of this machine names a Debian suite",
+            )
             .try_next("set MULTIVM_MIRROR to the address of a Debian archive")
-    })
+        },
+    )
 }
 
 /// The first source of a file in either of apt's formats: one-line (`deb ...`) or deb822 (`URIs:`).
@@ -44,13 +49,14 @@ fn one_line(text: &str) -> Option<String> {
 }
 
 fn paragraph(text: &str) -> Option<String> {
-    let field = |name: &str| {
-        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim))
-    };
+    let field =
+        |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim));
     let debian = field("Suites")?.split_whitespace().any(|suite| SUITES.contains(&suite));
     let enabled = !field("Enabled").is_some_and(|value| value.eq_ignore_ascii_case("no"));
     let binary = field("Types")?.split_whitespace().any(|kind| kind == "deb");
-    (debian && enabled && binary).then(|| field("URIs")?.split_whitespace().next().map(str::to_owned)).flatten()
+    (debian && enabled && binary)
+        .then(|| field("URIs")?.split_whitespace().next().map(str::to_owned))
+        .flatten()
 }
 
 #[cfg(test)]
@@ -62,8 +68,14 @@ mod tests {
     #[rstest]
     #[case("deb [signed-by=/k] mirror:/debian trixie main\n", Some("mirror:/debian"))]
     #[case("# deb mirror:/no trixie main\ndeb-src mirror:/src trixie main\n", None)]
-    #[case("Types: deb\nURIs: mirror:/debian\nSuites: bookworm bookworm-updates\nComponents: main\n", Some("mirror:/debian"))]
-    #[case("Types: deb\nURIs: mirror:/sec\nSuites: bookworm-security\n\nTypes: deb\nURIs: mirror:/d\nSuites: sid\n", Some("mirror:/d"))]
+    #[case(
+        "Types: deb\nURIs: mirror:/debian\nSuites: bookworm bookworm-updates\nComponents: main\n",
+        Some("mirror:/debian")
+    )]
+    #[case(
+        "Types: deb\nURIs: mirror:/sec\nSuites: bookworm-security\n\nTypes: deb\nURIs: mirror:/d\nSuites: sid\n",
+        Some("mirror:/d")
+    )]
     #[case("Types: deb\nEnabled: no\nURIs: mirror:/debian\nSuites: bookworm\n", None)]
     #[case("deb mirror:/ubuntu noble main\n", None)]
     fn the_machines_own_source_is_found(#[case] text: &str, #[case] expected: Option<&str>) {

@@ -22,8 +22,8 @@ use crate::inventory::{Accelerator, GuestsEntry, HostEntry, HostSize, Inventory,
 use crate::ledger::{Ledger, Thing, state_directory};
 use crate::wait::{Cancel, Look, wait_for};
 use files::Files;
-use image::{GuestImage, HostImage};
 pub use image::Images;
+use image::{GuestImage, HostImage};
 pub use init::hidden_entry;
 use init::{Bind, HostSpec};
 
@@ -108,7 +108,8 @@ impl Lab {
         };
         let lab = Lab { inventory, supervisors: vec![storage.1, source.1, target.1] };
         lab.await_hosts(&directory, cancel)?;
-        let text = serde_json::to_string_pretty(&lab.inventory).attempting(|| "write the inventory".into())?;
+        let text =
+            serde_json::to_string_pretty(&lab.inventory).attempting(|| "write the inventory".into())?;
         let path = directory.join("inventory.json");
         fs::write(&path, text).attempting(|| format!("write {}", path.display()))?;
         Ok(lab)
@@ -146,14 +147,18 @@ impl Lab {
                 .map(|(name, login)| {
                     scope.spawn(move || {
                         let remote = Remote::new(name.as_str(), login.clone());
-                        wait_for(&format!("host {name} to answer by ssh"), HOST_LIMIT, cancel, || {
-                            match remote.check("true", Duration::from_secs(5)) {
+                        wait_for(
+                            &format!("host {name} to answer by ssh"),
+                            HOST_LIMIT,
+                            cancel,
+                            || match remote.check("true", Duration::from_secs(5)) {
                                 Ok(_) => Look::Ready(()),
                                 Err(failure) => Look::NotYet(failure.cause),
-                            }
-                        })
+                            },
+                        )
                         .map_err(|failure| {
-                            failure.try_next(format!("read {}", directory.join(name).join("init.log").display()))
+                            failure
+                                .try_next(format!("read {}", directory.join(name).join("init.log").display()))
                         })
                     })
                 })

@@ -112,5 +112,9 @@ fn run(command: &mut Command, input: &str, attempted: &str) -> Done<()> {
         stdin.write_all(input.as_bytes()).map_err(|error| fail(error.to_string()))?;
     }
     let output = child.wait_with_output().map_err(|error| fail(error.to_string()))?;
-    if output.status.success() { Ok(()) } else { Err(fail(String::from_utf8_lossy(&output.stderr).into_owned())) }
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(fail(String::from_utf8_lossy(&output.stderr).into_owned()))
+    }
 }

@@ -32,13 +32,13 @@ impl Lock {
         let attempted = || format!("take the lock {}", path.display());
         loop {
             fs::create_dir_all(directory).attempting(attempted)?;
-            let mut file = match OpenOptions::new().create(true).read(true).write(true).truncate(false).open(&path)
-            {
-                Ok(file) => file,
-                // The directory was removed by the holder that just ended.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(Failure::new(attempted(), error)),
-            };
+            let mut file =
+                match OpenOptions::new().create(true).read(true).write(true).truncate(false).open(&path) {
+                    Ok(file) => file,
+                    // The directory was removed by the holder that just ended.
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                    Err(error) => return Err(Failure::new(attempted(), error)),
+                };
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Err(held(&mut file, &path)),
@@ -46,7 +46,8 @@ impl Lock {
             }
             // The holder before us may have removed the file between our opening and locking it; another process
             // could then lock a new file of the same name.
-            let same = fs::metadata(&path).is_ok_and(|now| file.metadata().is_ok_and(|ours| now.ino() == ours.ino()));
+            let same = fs::metadata(&path)
+                .is_ok_and(|now| file.metadata().is_ok_and(|ours| now.ino() == ours.ino()));
             if !same {
                 continue;
             }

@@ -209,7 +209,8 @@ mod tests {
     fn a_process_is_ended_only_if_it_is_still_the_same_one() {
         let state = tempfile::tempdir().unwrap();
         let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
-        let Thing::Process { pid, start, what } = Thing::process(child.id() as i32, "a sleeper").unwrap() else {
+        let Thing::Process { pid, start, what } = Thing::process(child.id() as i32, "a sleeper").unwrap()
+        else {
             panic!("not a process")
         };
         Thing::Process { pid, start: start + 1, what: what.clone() }.undo(state.path()).unwrap();

@@ -37,8 +37,9 @@ pub enum Thing {
 impl Thing {
     /// The running process `pid`.
     pub fn process(pid: i32, what: &str) -> Done<Thing> {
-        let start = start_time(pid)
-            .ok_or_else(|| Failure::new(format!("enter {what} in the ledger"), format!("no process {pid}")))?;
+        let start = start_time(pid).ok_or_else(|| {
+            Failure::new(format!("enter {what} in the ledger"), format!("no process {pid}"))
+        })?;
         Ok(Thing::Process { pid, start, what: what.to_owned() })
     }
 
@@ -89,9 +90,9 @@ impl Thing {
     }
 
     fn remove_cgroup(&self, path: &Path) -> Done<()> {
-        let ours = path
-            .components()
-            .any(|part| matches!(part, Component::Normal(name) if name.to_string_lossy().starts_with(PREFIX)));
+        let ours = path.components().any(
+            |part| matches!(part, Component::Normal(name) if name.to_string_lossy().starts_with(PREFIX)),
+        );
         if !ours || !path.starts_with("/sys/fs/cgroup") {
             return Err(Failure::new(format!("remove {self}"), "not a group that multivm made"));
         }

@@ -42,12 +42,7 @@ mod tests {
     #[test]
     fn an_error_names_the_file_that_was_wanted() {
         let folder = tempfile::tempdir().unwrap();
-        let error = write(&folder.path().join("missing/a.xml"), b"")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.starts_with("cannot write ") && error.contains("missing/a.xml: "),
-            "{error}"
-        );
+        let error = write(&folder.path().join("missing/a.xml"), b"").unwrap_err().to_string();
+        assert!(error.starts_with("cannot write ") && error.contains("missing/a.xml: "), "{error}");
     }
 }

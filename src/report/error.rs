@@ -73,11 +73,7 @@ impl ReportError {
     /// For `map_err`: what was attempted, and on which path.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ReportError {
         let path = path.to_path_buf();
-        move |source| ReportError::Io {
-            action,
-            path,
-            source,
-        }
+        move |source| ReportError::Io { action, path, source }
     }
 }
 

@@ -52,11 +52,7 @@ pub struct RunHeader {
 impl RunHeader {
     /// A header with the command line's secrets blanked.
     pub fn new(run: impl Into<String>, command: impl IntoIterator<Item = String>) -> RunHeader {
-        RunHeader {
-            run: run.into(),
-            command: without_secrets(command),
-            ..RunHeader::default()
-        }
+        RunHeader { run: run.into(), command: without_secrets(command), ..RunHeader::default() }
     }
 }
 
@@ -75,9 +71,7 @@ fn without_secrets(command: impl IntoIterator<Item = String>) -> Vec<String> {
             };
             let lower = option.to_lowercase();
             let secret = option.starts_with('-')
-                && ["password", "passphrase", "secret", "token"]
-                    .iter()
-                    .any(|word| lower.contains(word));
+                && ["password", "passphrase", "secret", "token"].iter().any(|word| lower.contains(word));
             match (secret, value) {
                 (true, true) => format!("{option}=***"),
                 (secret, _) => {
@@ -310,8 +304,7 @@ mod tests {
 
     #[test]
     fn a_later_event_is_unknown_not_an_error() {
-        let event: Event =
-            serde_json::from_str(r#"{"event":"moon_phase","phase":"full"}"#).unwrap();
+        let event: Event = serde_json::from_str(r#"{"event":"moon_phase","phase":"full"}"#).unwrap();
         assert_eq!(event, Event::Unknown);
     }
 }

@@ -44,17 +44,12 @@ impl RunFolder {
                     name = format!("{base}-{attempt}")
                 }
                 Err(error) => {
-                    return Err(ReportError::io("create the folder of this run", &path)(
-                        error,
-                    ));
+                    return Err(ReportError::io("create the folder of this run", &path)(error));
                 }
             }
         }
         point_latest(results_root, &name)?;
-        Ok(RunFolder {
-            path: results_root.join(&name),
-            name,
-        })
+        Ok(RunFolder { path: results_root.join(&name), name })
     }
 
     /// The folder. Relative if the results root was.
@@ -114,33 +109,21 @@ fn flat_name(scenario: &str) -> String {
     let flat: String = scenario
         .replace("::", ".")
         .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || "_.-".contains(c) {
-                c
-            } else {
-                '_'
-            }
-        })
+        .map(|c| if c.is_ascii_alphanumeric() || "_.-".contains(c) { c } else { '_' })
         .take(200)
         .collect();
-    if flat.is_empty() || flat.starts_with('.') {
-        format!("_{flat}")
-    } else {
-        flat
-    }
+    if flat.is_empty() || flat.starts_with('.') { format!("_{flat}") } else { flat }
 }
 
 /// A new link under another name, renamed over the old one: `latest` is never missing in between.
 fn point_latest(results_root: &Path, name: &str) -> Result<(), ReportError> {
     let latest = results_root.join("latest");
     let temporary = results_root.join(format!(".latest-{name}"));
-    symlink(name, &temporary)
-        .and_then(|()| fs::rename(&temporary, &latest))
-        .map_err(|source| {
-            // The error that matters is the one above.
-            let _ = fs::remove_file(&temporary);
-            ReportError::io("point the link to this run:", &latest)(source)
-        })
+    symlink(name, &temporary).and_then(|()| fs::rename(&temporary, &latest)).map_err(|source| {
+        // The error that matters is the one above.
+        let _ = fs::remove_file(&temporary);
+        ReportError::io("point the link to this run:", &latest)(source)
+    })
 }
 
 #[cfg(test)]
@@ -155,10 +138,7 @@ mod tests {
         let results = root.path().join("deep/results");
         for _ in 0..3 {
             let run = RunFolder::create(&results).unwrap();
-            assert_eq!(
-                fs::read_link(results.join("latest")).unwrap(),
-                Path::new(run.name())
-            );
+            assert_eq!(fs::read_link(results.join("latest")).unwrap(), Path::new(run.name()));
             assert!(run.path().is_dir());
         }
         // Three runs and the link, and nothing temporary.
@@ -169,16 +149,10 @@ mod tests {
     fn a_scenario_has_a_flat_folder() {
         let root = tempfile::tempdir().unwrap();
         let run = RunFolder::create(root.path()).unwrap();
-        let evidence = run
-            .evidence_dir("postcopy_cross::in_vms::stress_cpu")
-            .unwrap();
+        let evidence = run.evidence_dir("postcopy_cross::in_vms::stress_cpu").unwrap();
         assert!(evidence.is_dir());
         assert!(evidence.ends_with("scenarios/postcopy_cross.in_vms.stress_cpu/evidence"));
-        assert_eq!(
-            run.evidence_dir("postcopy_cross::in_vms::stress_cpu")
-                .unwrap(),
-            evidence
-        );
+        assert_eq!(run.evidence_dir("postcopy_cross::in_vms::stress_cpu").unwrap(), evidence);
     }
 
     #[test]
@@ -186,10 +160,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir_all(root.path().join("latest/precious")).unwrap();
         let error = RunFolder::create(root.path()).unwrap_err().to_string();
-        assert!(
-            error.contains("point the link to this run: ") && error.contains("latest"),
-            "{error}"
-        );
+        assert!(error.contains("point the link to this run: ") && error.contains("latest"), "{error}");
         assert!(root.path().join("latest/precious").is_dir());
     }
 

@@ -102,13 +102,12 @@ pub fn outcomes_from_record(record: &Path) -> Result<(RunHeader, Vec<Outcome>), 
         ended = Some(envelope.clone());
         match event {
             Event::RunStarted(started) => header = Some(started),
-            Event::ScenarioStarted { scenario } => {
-                entries.push(Entry::Open(Open::new(scenario, envelope)))
-            }
+            Event::ScenarioStarted { scenario } => entries.push(Entry::Open(Open::new(scenario, envelope))),
             Event::ScenarioFinished(outcome) => {
-                let open = entries.iter_mut().rev().find(
-                    |entry| matches!(entry, Entry::Open(open) if open.scenario == outcome.scenario),
-                );
+                let open = entries
+                    .iter_mut()
+                    .rev()
+                    .find(|entry| matches!(entry, Entry::Open(open) if open.scenario == outcome.scenario));
                 match open {
                     Some(entry) => *entry = Entry::Done(outcome),
                     // Ignored and not run scenarios have a result without a start.
@@ -124,9 +123,7 @@ pub fn outcomes_from_record(record: &Path) -> Result<(RunHeader, Vec<Outcome>), 
             }
         }
     }
-    let header = header.ok_or_else(|| ReportError::NoRun {
-        path: record.to_path_buf(),
-    })?;
+    let header = header.ok_or_else(|| ReportError::NoRun { path: record.to_path_buf() })?;
     let outcomes = entries
         .into_iter()
         .map(|entry| match entry {
@@ -152,11 +149,7 @@ struct Open {
 
 impl Open {
     fn new(scenario: String, start: Envelope) -> Open {
-        Open {
-            scenario,
-            start,
-            last: "scenario_started".to_string(),
-        }
+        Open { scenario, start, last: "scenario_started".to_string() }
     }
 
     fn note(&mut self, event: &Event) {
@@ -164,22 +157,9 @@ impl Open {
             return;
         }
         self.last = match event {
-            Event::LegStarted {
-                guest,
-                round,
-                direction,
-                ..
-            }
-            | Event::LegFinished {
-                guest,
-                round,
-                direction,
-                ..
-            } => {
-                format!(
-                    "{} of guest {guest}, round {round}, {direction}",
-                    event.name()
-                )
+            Event::LegStarted { guest, round, direction, .. }
+            | Event::LegFinished { guest, round, direction, .. } => {
+                format!("{} of guest {guest}, round {round}, {direction}", event.name())
             }
             _ => event.name().to_string(),
         };
@@ -214,23 +194,14 @@ impl Open {
 /// From the first start to the last end. Wall clock, not the sum: a reader asks how long the job took.
 fn span(outcomes: &[Outcome]) -> Option<(SystemTime, Duration)> {
     let start = outcomes.iter().map(|outcome| outcome.started).min()?;
-    let end = outcomes
-        .iter()
-        .filter_map(|outcome| outcome.started.checked_add(outcome.duration))
-        .max()?;
+    let end = outcomes.iter().filter_map(|outcome| outcome.started.checked_add(outcome.duration)).max()?;
     Some((start, end.duration_since(start).unwrap_or_default()))
 }
 
 fn case(outcome: &Outcome, run: u32) -> TestCase {
     let name = clean(&outcome.scenario);
-    let mut case = TestCase::new(
-        if run == 1 {
-            name.clone()
-        } else {
-            format!("{name} #{run}")
-        },
-        status(outcome),
-    );
+    let mut case =
+        TestCase::new(if run == 1 { name.clone() } else { format!("{name} #{run}") }, status(outcome));
     case.set_classname(match name.rsplit_once("::") {
         Some((front, _)) => format!("{SUITE}.{}", front.replace("::", ".")),
         None => SUITE.to_string(),
@@ -252,14 +223,8 @@ fn case(outcome: &Outcome, run: u32) -> TestCase {
 fn status(outcome: &Outcome) -> TestCaseStatus {
     let (mut status, default_type) = match outcome.verdict {
         Verdict::Passed => return TestCaseStatus::success(),
-        Verdict::Failed => (
-            TestCaseStatus::non_success(NonSuccessKind::Failure),
-            "failed",
-        ),
-        Verdict::Error => (
-            TestCaseStatus::non_success(NonSuccessKind::Error),
-            "environment",
-        ),
+        Verdict::Failed => (TestCaseStatus::non_success(NonSuccessKind::Failure), "failed"),
+        Verdict::Error => (TestCaseStatus::non_success(NonSuccessKind::Error), "environment"),
         Verdict::Ignored | Verdict::Interrupted | Verdict::NotRun => {
             let mut status = TestCaseStatus::skipped();
             let reason = outcome.reason.as_deref().unwrap_or("no reason given");
@@ -275,12 +240,7 @@ fn status(outcome: &Outcome) -> TestCaseStatus {
         }
     };
     status.set_message(clean(&outcome.headline()));
-    status.set_type(clean(
-        outcome
-            .findings
-            .first()
-            .map_or(default_type, |finding| &finding.check),
-    ));
+    status.set_type(clean(outcome.findings.first().map_or(default_type, |finding| &finding.check)));
     status.set_description(shortened(&clean(&outcome.failure_text())));
     status
 }
@@ -300,10 +260,7 @@ fn attachments(evidence: &Path) -> String {
     if files.is_empty() {
         files.push(evidence.to_path_buf());
     }
-    files
-        .iter()
-        .map(|path| format!("[[ATTACHMENT|{}]]\n", clean(&path.to_string_lossy())))
-        .collect()
+    files.iter().map(|path| format!("[[ATTACHMENT|{}]]\n", clean(&path.to_string_lossy()))).collect()
 }
 
 /// Cuts a text that is too long for CI in its middle: the first finding is at its beginning, the command to run it again
@@ -316,10 +273,7 @@ fn shortened(text: &str) -> String {
     let half = LONGEST_TEXT / 2;
     let head: String = text.chars().take(half).collect();
     let tail: String = text.chars().skip(length - half).collect();
-    format!(
-        "{head}\n\n[... {} characters left out; the record has them ...]\n\n{tail}",
-        length - 2 * half
-    )
+    format!("{head}\n\n[... {} characters left out; the record has them ...]\n\n{tail}", length - 2 * half)
 }
 
 /// Text as XML can hold it.
@@ -327,9 +281,7 @@ fn shortened(text: &str) -> String {
 /// quick-junit strips terminal escapes and the control characters that XML forbids. It also strips tabs, which kernel
 /// logs have, and leaves U+FFFE and U+FFFF, which no XML parser takes.
 fn clean(text: &str) -> String {
-    text.replace("\r\n", "\n")
-        .replace('\t', "    ")
-        .replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
+    text.replace("\r\n", "\n").replace('\t', "    ").replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }
 
 #[cfg(test)]

@@ -15,41 +15,24 @@ use super::{Envelope, Event, RECORD_VERSION, ReportError, record};
 /// # Errors
 /// When the file cannot be read, when another line is not an event, or when a later multivm wrote it.
 pub fn read(path: &Path) -> Result<Vec<(Envelope, Event)>, ReportError> {
-    let path = &if path.is_dir() {
-        path.join(record::FILE_NAME)
-    } else {
-        path.to_path_buf()
-    };
-    let mut file =
-        BufReader::new(File::open(path).map_err(ReportError::io("open the record", path))?);
+    let path = &if path.is_dir() { path.join(record::FILE_NAME) } else { path.to_path_buf() };
+    let mut file = BufReader::new(File::open(path).map_err(ReportError::io("open the record", path))?);
     let mut events = Vec::new();
     let mut bytes = Vec::new();
     for line in 1.. {
         bytes.clear();
-        if file
-            .read_until(b'\n', &mut bytes)
-            .map_err(ReportError::io("read the record", path))?
-            == 0
-        {
+        if file.read_until(b'\n', &mut bytes).map_err(ReportError::io("read the record", path))? == 0 {
             break;
         }
         match parse(&bytes) {
             Ok(event) => events.push(event),
             Err(Problem::Version(found)) => {
-                return Err(ReportError::Version {
-                    path: path.clone(),
-                    line,
-                    found,
-                });
+                return Err(ReportError::Version { path: path.clone(), line, found });
             }
             // Only the last line can be without its newline.
             Err(Problem::Json(_)) if !bytes.ends_with(b"\n") => break,
             Err(Problem::Json(source)) => {
-                return Err(ReportError::Line {
-                    path: path.clone(),
-                    line,
-                    source,
-                });
+                return Err(ReportError::Line { path: path.clone(), line, source });
             }
         }
     }
@@ -107,14 +90,8 @@ mod tests {
             try_next: None,
         });
         vec![
-            Event::FixtureReady {
-                name: "fleet".into(),
-                duration_s: 3.0,
-                facts,
-            },
-            Event::ScenarioStarted {
-                scenario: scenario.clone(),
-            },
+            Event::FixtureReady { name: "fleet".into(), duration_s: 3.0, facts },
+            Event::ScenarioStarted { scenario: scenario.clone() },
             Event::LoadStarted {
                 scenario: scenario.clone(),
                 guest: Some(guest.clone()),
@@ -122,22 +99,13 @@ mod tests {
                 command: "stress -c 2".into(),
                 pid: Some(7),
             },
-            Event::LegStarted {
-                scenario: scenario.clone(),
-                guest: guest.clone(),
-                round,
-                direction,
-                step,
-            },
+            Event::LegStarted { scenario: scenario.clone(), guest: guest.clone(), round, direction, step },
             Event::LibvirtEvent {
                 host: "source".into(),
                 guest: Some(guest.clone()),
                 detail: "iteration 2".into(),
             },
-            Event::JobSample {
-                guest: guest.clone(),
-                stats: json!({"memory_remaining": 4096}),
-            },
+            Event::JobSample { guest: guest.clone(), stats: json!({"memory_remaining": 4096}) },
             Event::LegFinished {
                 scenario: scenario.clone(),
                 guest: guest.clone(),
@@ -168,25 +136,15 @@ mod tests {
                 longest_gap_ms: Some(120.5),
                 longest_gap_at: Some("2026-01-01T00:00:00Z".into()),
             },
-            Event::Repair {
-                what: "rebuilt vm1".into(),
-                why: "it was gone".into(),
-            },
+            Event::Repair { what: "rebuilt vm1".into(), why: "it was gone".into() },
             Event::ScenarioFinished(outcome),
-            Event::RunFinished {
-                passed: 1,
-                failed: 1,
-                ignored: 0,
-                errors: 0,
-                duration_s: 60.0,
-            },
+            Event::RunFinished { passed: 1, failed: 1, ignored: 0, errors: 0, duration_s: 60.0 },
         ]
     }
 
     fn recorded() -> (tempfile::TempDir, Record) {
         let folder = tempfile::tempdir().unwrap();
-        let record =
-            Record::create(folder.path(), RunHeader::new("r1", ["multivm".to_string()])).unwrap();
+        let record = Record::create(folder.path(), RunHeader::new("r1", ["multivm".to_string()])).unwrap();
         for event in all_events() {
             record.write(&event).unwrap();
         }
@@ -196,19 +154,11 @@ mod tests {
     #[test]
     fn what_was_written_is_read() {
         let (folder, record) = recorded();
-        let events: Vec<Event> = read(folder.path())
-            .unwrap()
-            .into_iter()
-            .map(|(_, event)| event)
-            .collect();
+        let events: Vec<Event> = read(folder.path()).unwrap().into_iter().map(|(_, event)| event).collect();
         assert_eq!(events[1..], all_events());
         let text = fs::read_to_string(record.path()).unwrap();
         for event in &events {
-            assert!(
-                text.contains(&format!("\"event\":\"{}\"", event.name())),
-                "{}",
-                event.name()
-            );
+            assert!(text.contains(&format!("\"event\":\"{}\"", event.name())), "{}", event.name());
         }
     }
 
@@ -217,18 +167,10 @@ mod tests {
         let (_folder, record) = recorded();
         let bytes = fs::read(record.path()).unwrap();
         let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
-        let last_but_one = bytes[..bytes.len() - 1]
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .unwrap()
-            + 1;
+        let last_but_one = bytes[..bytes.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
         for end in last_but_one..bytes.len() - 1 {
             fs::write(record.path(), &bytes[..end]).unwrap();
-            assert_eq!(
-                read(record.path()).unwrap().len(),
-                lines - 1,
-                "cut at byte {end}"
-            );
+            assert_eq!(read(record.path()).unwrap().len(), lines - 1, "cut at byte {end}");
         }
     }
 

@@ -101,11 +101,7 @@ impl Record {
         let head = serde_json::to_string(&envelope).map_err(self.encode_error(event))?;
         // Both are objects with at least one field. Joining the texts keeps the envelope in front, where a reader of the
         // raw file looks for it; a merged map would sort the keys.
-        let line = format!(
-            "{},{}\n",
-            head.trim_end_matches('}'),
-            body.trim_start_matches('{')
-        );
+        let line = format!("{},{}\n", head.trim_end_matches('}'), body.trim_start_matches('{'));
         match tail.file.write_all(line.as_bytes()) {
             Ok(()) => {
                 tail.whole += line.len() as u64;
@@ -114,20 +110,14 @@ impl Record {
             Err(source) => {
                 // A full disk may have taken a part of the line, to which the next one would be glued.
                 let _ = tail.file.set_len(tail.whole);
-                Err(ReportError::io("append to the record", &self.inner.path)(
-                    source,
-                ))
+                Err(ReportError::io("append to the record", &self.inner.path)(source))
             }
         }
     }
 
     fn encode_error(&self, event: &Event) -> impl FnOnce(serde_json::Error) -> ReportError {
         let (event, path) = (event.name().to_string(), self.inner.path.clone());
-        move |source| ReportError::Encode {
-            event,
-            path,
-            source,
-        }
+        move |source| ReportError::Encode { event, path, source }
     }
 
     /// The observers that are still there, collected so that no lock is held while they run.
@@ -140,9 +130,7 @@ impl Record {
 
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Record")
-            .field("path", &self.inner.path)
-            .finish_non_exhaustive()
+        f.debug_struct("Record").field("path", &self.inner.path).finish_non_exhaustive()
     }
 }
 
@@ -169,9 +157,7 @@ mod tests {
     use crate::report::read;
 
     fn started(scenario: &str) -> Event {
-        Event::ScenarioStarted {
-            scenario: scenario.into(),
-        }
+        Event::ScenarioStarted { scenario: scenario.into() }
     }
 
     fn create(folder: &Path) -> Record {
@@ -186,10 +172,7 @@ mod tests {
         let text = std::fs::read_to_string(record.path()).unwrap();
         let line = text.lines().nth(1).unwrap();
         assert!(line.starts_with(r#"{"v":1,"at":"2"#), "{line}");
-        assert!(
-            line.ends_with(r#","event":"scenario_started","scenario":"a{}::b"}"#),
-            "{line}"
-        );
+        assert!(line.ends_with(r#","event":"scenario_started","scenario":"a{}::b"}"#), "{line}");
         assert!(text.ends_with("}\n"));
     }
 
@@ -202,33 +185,22 @@ mod tests {
                 let record = record.clone();
                 scope.spawn(move || {
                     for number in 0..100 {
-                        record
-                            .write(&started(&format!("{thread} {number}")))
-                            .unwrap();
+                        record.write(&started(&format!("{thread} {number}"))).unwrap();
                     }
                 });
             }
         });
         let events = read(record.path()).unwrap();
         assert_eq!(events.len(), 401);
-        assert!(
-            events
-                .windows(2)
-                .all(|pair| pair[0].0.t_ms <= pair[1].0.t_ms)
-        );
+        assert!(events.windows(2).all(|pair| pair[0].0.t_ms <= pair[1].0.t_ms));
     }
 
     #[test]
     fn a_record_is_never_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         create(folder.path());
-        let error = Record::create(folder.path(), RunHeader::default())
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.starts_with("cannot create the record ") && error.contains(FILE_NAME),
-            "{error}"
-        );
+        let error = Record::create(folder.path(), RunHeader::default()).unwrap_err().to_string();
+        assert!(error.starts_with("cannot create the record ") && error.contains(FILE_NAME), "{error}");
     }
 
     #[test]
@@ -241,12 +213,7 @@ mod tests {
             move |event| {
                 seen.lock().unwrap().push(event.name());
                 if matches!(event, Event::ScenarioStarted { .. }) {
-                    record
-                        .write(&Event::Repair {
-                            what: "w".into(),
-                            why: "y".into(),
-                        })
-                        .unwrap();
+                    record.write(&Event::Repair { what: "w".into(), why: "y".into() }).unwrap();
                 }
             }
         });
@@ -264,10 +231,7 @@ mod tests {
             inner: Arc::new(Inner {
                 path: "/dev/full".into(),
                 start: Instant::now(),
-                file: Mutex::new(Tail {
-                    file: full,
-                    whole: 0,
-                }),
+                file: Mutex::new(Tail { file: full, whole: 0 }),
                 sinks: Mutex::new(Vec::new()),
             }),
         };

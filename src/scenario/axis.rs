@@ -19,15 +19,11 @@ pub trait AxisValue: Copy + Eq + fmt::Debug + 'static {
 
     /// The value of that name.
     fn named(name: &str) -> Result<Self, UnknownName> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|value| value.name() == name)
-            .ok_or_else(|| UnknownName {
-                axis: Self::AXIS,
-                given: name.to_owned(),
-                allowed: quoted_names(Self::ALL),
-            })
+        Self::ALL.iter().copied().find(|value| value.name() == name).ok_or_else(|| UnknownName {
+            axis: Self::AXIS,
+            given: name.to_owned(),
+            allowed: quoted_names(Self::ALL),
+        })
     }
 }
 
@@ -106,12 +102,7 @@ pub enum Order {
 
 impl AxisValue for Order {
     const AXIS: &'static str = "order";
-    const ALL: &'static [Self] = &[
-        Self::Orderly,
-        Self::Simultaneous,
-        Self::Cross,
-        Self::Compressed,
-    ];
+    const ALL: &'static [Self] = &[Self::Orderly, Self::Simultaneous, Self::Cross, Self::Compressed];
 
     fn name(self) -> &'static str {
         match self {
@@ -231,9 +222,6 @@ mod tests {
     #[test]
     fn an_unknown_name_lists_the_allowed_ones() {
         let error = "hybrid".parse::<Mode>().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "unknown mode `hybrid`, expected one of `precopy`, `postcopy`"
-        );
+        assert_eq!(error.to_string(), "unknown mode `hybrid`, expected one of `precopy`, `postcopy`");
     }
 }

@@ -6,11 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, de};
 
 /// The units, largest first, with the suffix that `stress` and `stress-ng` use for the same power of 1024.
-const UNITS: [(&str, &str, u64); 3] = [
-    ("GiB", "G", 1 << 30),
-    ("MiB", "M", 1 << 20),
-    ("KiB", "K", 1 << 10),
-];
+const UNITS: [(&str, &str, u64); 3] = [("GiB", "G", 1 << 30), ("MiB", "M", 1 << 20), ("KiB", "K", 1 << 10)];
 
 /// A number of bytes.
 ///
@@ -29,17 +25,11 @@ impl Bytes {
     }
 
     /// The number in the largest unit that divides it, then that unit's name.
-    fn in_largest_unit(
-        self,
-        name: impl Fn((&'static str, &'static str, u64)) -> &'static str,
-    ) -> String {
+    fn in_largest_unit(self, name: impl Fn((&'static str, &'static str, u64)) -> &'static str) -> String {
         UNITS
             .into_iter()
             .find(|(_, _, factor)| self.0 > 0 && self.0.is_multiple_of(*factor))
-            .map_or_else(
-                || self.0.to_string(),
-                |unit| format!("{}{}", self.0 / unit.2, name(unit)),
-            )
+            .map_or_else(|| self.0.to_string(), |unit| format!("{}{}", self.0 / unit.2, name(unit)))
     }
 }
 
@@ -60,9 +50,7 @@ impl FromStr for Bytes {
                 let number: u64 = text.strip_suffix(unit)?.trim_end().parse().ok()?;
                 number.checked_mul(*factor).map(Bytes)
             })
-            .ok_or_else(|| BadSize {
-                given: text.to_owned(),
-            })
+            .ok_or_else(|| BadSize { given: text.to_owned() })
     }
 }
 

@@ -27,11 +27,6 @@ pub fn guest_load_command(tool: Tool, kind: Kind, profile: &Profile) -> Vec<Stri
 fn vm_bytes(tool: Tool, profile: &Profile) -> Bytes {
     match tool {
         Tool::Stress => profile.memory_bytes,
-        Tool::StressNg => Bytes(
-            profile
-                .memory_bytes
-                .0
-                .saturating_mul(u64::from(profile.memory_workers)),
-        ),
+        Tool::StressNg => Bytes(profile.memory_bytes.0.saturating_mul(u64::from(profile.memory_workers))),
     }
 }

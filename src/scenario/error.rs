@@ -20,9 +20,7 @@ impl InputError {
         let title = Level::ERROR
             .primary_title(what)
             .elements(help.iter().map(|line| Level::HELP.message(line.as_str())));
-        Self {
-            message: Renderer::plain().render(&[title]),
-        }
+        Self { message: Renderer::plain().render(&[title]) }
     }
 }
 
@@ -39,22 +37,12 @@ impl Source<'_> {
     /// `what` is wrong at `span`, a range of bytes of the text. `label` stands at the caret, `help` lines below.
     pub fn error(self, span: Range<usize>, what: &str, label: &str, help: &[String]) -> InputError {
         let annotation = AnnotationKind::Primary.span(self.on_one_line(span));
-        let annotation = if label.is_empty() {
-            annotation
-        } else {
-            annotation.label(label)
-        };
+        let annotation = if label.is_empty() { annotation } else { annotation.label(label) };
         let report = Level::ERROR
             .primary_title(what)
-            .element(
-                Snippet::source(self.text)
-                    .path(self.name)
-                    .annotation(annotation),
-            )
+            .element(Snippet::source(self.text).path(self.name).annotation(annotation))
             .elements(help.iter().map(|line| Level::HELP.message(line.as_str())));
-        InputError {
-            message: Renderer::plain().render(&[report]),
-        }
+        InputError { message: Renderer::plain().render(&[report]) }
     }
 
     /// What the `toml` crate found: bad syntax, an unknown or missing key, a value of the wrong type. It knows the place and
@@ -74,10 +62,7 @@ impl Source<'_> {
 }
 
 /// The help line that names the one of `allowed` closest to `given`, if one is close.
-pub(super) fn did_you_mean<'a>(
-    given: &str,
-    allowed: impl IntoIterator<Item = &'a str>,
-) -> Option<String> {
+pub(super) fn did_you_mean<'a>(given: &str, allowed: impl IntoIterator<Item = &'a str>) -> Option<String> {
     allowed
         .into_iter()
         .map(|name| (edit_distance(given, name), name))
@@ -109,19 +94,13 @@ mod tests {
     #[test]
     fn a_near_name_is_suggested_and_a_far_one_is_not() {
         let names = ["precopy", "postcopy"];
-        assert_eq!(
-            did_you_mean("pre_copy", names),
-            Some("did you mean `precopy`?".to_owned())
-        );
+        assert_eq!(did_you_mean("pre_copy", names), Some("did you mean `precopy`?".to_owned()));
         assert_eq!(did_you_mean("hybrid", names), None);
     }
 
     #[test]
     fn the_message_has_place_line_caret_and_help() {
-        let source = Source {
-            name: "x.toml",
-            text: "a = 1\nb = [\n 2]\n",
-        };
+        let source = Source { name: "x.toml", text: "a = 1\nb = [\n 2]\n" };
         let error = source.error(10..15, "no", "here", &["allowed: 3".to_owned()]);
         assert_eq!(
             error.to_string(),

@@ -89,10 +89,7 @@ impl Scenario {
                         Some(HostShare::Short) => "more than it has left",
                         None => "as much as a guest takes",
                     };
-                    lines.push(format!(
-                        "Load on the {host} host: {}, {resource}, {amount}.",
-                        tool.program()
-                    ));
+                    lines.push(format!("Load on the {host} host: {}, {resource}, {amount}.", tool.program()));
                 }
                 lines
             }
@@ -155,8 +152,7 @@ fn cross(profile: &Profile) -> Vec<String> {
     let guests = profile.guests;
     if guests < 2 {
         return vec![
-            "Moves: none. The order cross needs at least 2 guests: one goes while another comes."
-                .to_owned(),
+            "Moves: none. The order cross needs at least 2 guests: one goes while another comes.".to_owned(),
         ];
     }
     let rounds = count(profile.rounds, "round", "rounds");
@@ -186,9 +182,7 @@ fn cross(profile: &Profile) -> Vec<String> {
         ));
         format!("{} round trips", profile.rounds)
     };
-    lines.push(format!(
-        "  {home}. guest {before} comes home alone; prove. Every guest has made {trips}."
-    ));
+    lines.push(format!("  {home}. guest {before} comes home alone; prove. Every guest has made {trips}."));
     lines
 }
 

@@ -85,11 +85,7 @@ impl ScenarioFile {
 
     /// The scenarios that a selection chooses, in matrix order.
     pub fn select(&self, selection: &Selection) -> Vec<Scenario> {
-        self.scenarios
-            .iter()
-            .copied()
-            .filter(|scenario| selection.matches(&scenario.name()))
-            .collect()
+        self.scenarios.iter().copied().filter(|scenario| selection.matches(&scenario.name())).collect()
     }
 
     /// Why the matrix does not have the combination; `None` if it does, or if a value is on no axis of the file.
@@ -149,11 +145,7 @@ impl ScenarioFile {
 }
 
 /// The values of `names`, each of which must be one of `allowed` and appear once.
-fn values<V: AxisValue>(
-    source: Source<'_>,
-    names: &Names,
-    allowed: &[V],
-) -> Result<Vec<V>, InputError> {
+fn values<V: AxisValue>(source: Source<'_>, names: &Names, allowed: &[V]) -> Result<Vec<V>, InputError> {
     let axis = V::AXIS;
     let allowed_help = || format!("allowed: {}", quoted_names(allowed));
     if names.get_ref().is_empty() {
@@ -169,10 +161,7 @@ fn values<V: AxisValue>(
     for name in names.get_ref() {
         let Some(value) = allowed.iter().copied().find(|v| v.name() == name.get_ref()) else {
             let mut help = vec![allowed_help()];
-            help.extend(did_you_mean(
-                name.get_ref(),
-                allowed.iter().map(|v| v.name()),
-            ));
+            help.extend(did_you_mean(name.get_ref(), allowed.iter().map(|v| v.name())));
             return Err(source.error(
                 name.span(),
                 &format!("unknown value `{name}` of the axis `{axis}`"),
@@ -244,9 +233,7 @@ fn restriction(
         names: Option<&Names>,
         declared: &[V],
     ) -> Result<Option<Vec<V>>, InputError> {
-        names
-            .map(|names| values(source, names, declared))
-            .transpose()
+        names.map(|names| values(source, names, declared)).transpose()
     }
     let raw = raw.get_ref();
     Ok(Restriction {
@@ -285,10 +272,8 @@ fn sets(
         for filter in set.filters.get_ref() {
             let text = not_empty(source, filter, "a filter")?;
             if !names.iter().any(|name| name.contains(&text)) {
-                let mut help = vec![format!(
-                    "allowed: any part of a scenario's name `{}`",
-                    Scenario::NAME_FORM
-                )];
+                let mut help =
+                    vec![format!("allowed: any part of a scenario's name `{}`", Scenario::NAME_FORM)];
                 help.extend(did_you_mean(&text, names.iter().map(String::as_str)));
                 return Err(source.error(
                     filter.span(),
@@ -348,11 +333,7 @@ fn allowed_lines(source: Source<'_>, raw: &raw::KernelLog) -> Result<Vec<Allowed
 }
 
 /// The text, which must say something.
-fn not_empty(
-    source: Source<'_>,
-    text: &toml::Spanned<String>,
-    what: &str,
-) -> Result<String, InputError> {
+fn not_empty(source: Source<'_>, text: &toml::Spanned<String>, what: &str) -> Result<String, InputError> {
     if text.get_ref().trim().is_empty() {
         return Err(source.error(
             text.span(),

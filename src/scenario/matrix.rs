@@ -42,9 +42,7 @@ impl Scenario {
             Location::OnTargetAndVms => {
                 Some("load on hosts is not implemented yet (location on_target_and_vms)")
             }
-            Location::OnBothAndVms => {
-                Some("load on hosts is not implemented yet (location on_both_and_vms)")
-            }
+            Location::OnBothAndVms => Some("load on hosts is not implemented yet (location on_both_and_vms)"),
             Location::Booting => Some("booting of guests during migration is not implemented yet"),
         }
     }
@@ -52,12 +50,7 @@ impl Scenario {
 
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            mode,
-            order,
-            location,
-            workload,
-        } = self;
+        let Self { mode, order, location, workload } = self;
         write!(f, "{mode}_{order}::{location}::{workload}")
     }
 }

@@ -60,8 +60,7 @@ struct Field {
     set: fn(&mut Profile, &str) -> Option<()>,
 }
 
-const DURATION: &str =
-    "a duration above zero such as \"120s\", \"20ms\" or \"1m 30s\" (units ms, s, m, h)";
+const DURATION: &str = "a duration above zero such as \"120s\", \"20ms\" or \"1m 30s\" (units ms, s, m, h)";
 const SIZE: &str = "a size above zero such as \"256MiB\" (units KiB, MiB, GiB)";
 
 /// Every field but the name. The one list from which files are read, variables are named and messages are made.
@@ -150,9 +149,7 @@ fn number(text: &str, allowed: RangeInclusive<u32>) -> Option<u32> {
 }
 
 fn duration(text: &str) -> Option<Duration> {
-    humantime::parse_duration(text)
-        .ok()
-        .filter(|duration| !duration.is_zero())
+    humantime::parse_duration(text).ok().filter(|duration| !duration.is_zero())
 }
 
 fn size(text: &str) -> Option<Bytes> {
@@ -198,10 +195,7 @@ impl Profile {
     /// # Errors
     ///
     /// A value that the field cannot have; the message names the variable, the value and what is allowed.
-    pub fn override_from(
-        mut self,
-        variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self, InputError> {
+    pub fn override_from(mut self, variable: impl Fn(&str) -> Option<String>) -> Result<Self, InputError> {
         for field in &FIELDS {
             let name = field.variable();
             let Some(value) = variable(&name) else {
@@ -247,17 +241,16 @@ impl Profile {
                     &[format!("allowed: {}", field.allowed)],
                 )
             })?;
-            field
-                .text(value.get_ref())
-                .and_then(|text| (field.set)(&mut profile, &text))
-                .ok_or_else(|| {
+            field.text(value.get_ref()).and_then(|text| (field.set)(&mut profile, &text)).ok_or_else(
+                || {
                     source.error(
                         value.span(),
                         &format!("`{}` cannot be {}", field.key, value.get_ref()),
                         "",
                         &[format!("allowed: {}", field.allowed)],
                     )
-                })?;
+                },
+            )?;
         }
         Ok(profile)
     }

@@ -17,11 +17,7 @@ impl Selection {
     /// Whether the name is chosen.
     pub fn matches(&self, name: &str) -> bool {
         let hit = |pattern: &String| {
-            if self.exact {
-                name == pattern
-            } else {
-                name.contains(pattern.as_str())
-            }
+            if self.exact { name == pattern } else { name.contains(pattern.as_str()) }
         };
         (self.filters.is_empty() || self.filters.iter().any(hit)) && !self.skip.iter().any(hit)
     }
@@ -52,11 +48,7 @@ mod tests {
         #[case] chosen: bool,
     ) {
         let owned = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
-        let selection = Selection {
-            filters: owned(filters),
-            skip: owned(skip),
-            exact,
-        };
+        let selection = Selection { filters: owned(filters), skip: owned(skip), exact };
         assert_eq!(selection.matches(NAME), chosen);
     }
 }

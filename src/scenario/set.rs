@@ -28,9 +28,6 @@ impl Set {
 
     /// The set as a selection.
     pub fn selection(&self) -> Selection {
-        Selection {
-            filters: self.filters.clone(),
-            ..Selection::default()
-        }
+        Selection { filters: self.filters.clone(), ..Selection::default() }
     }
 }

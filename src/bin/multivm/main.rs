@@ -1,6 +1,8 @@
 use multivm::{inventory::Settings, lab, ledger::*, wait::Cancel};
 fn main() -> std::process::ExitCode {
-    if let Some(code) = lab::hidden_entry() { return code; }
+    if let Some(code) = lab::hidden_entry() {
+        return code;
+    }
     let arg = std::env::args().nth(1).unwrap_or_default();
     let dir = state_directory();
     let r = (|| {
@@ -18,10 +20,15 @@ fn main() -> std::process::ExitCode {
             eprintln!("raised {:?} {:#?}", t.elapsed(), l.inventory());
             ledger.keep()?;
         } else {
-            for f in ledger.undo_all() { eprintln!("{f}"); }
+            for f in ledger.undo_all() {
+                eprintln!("{f}");
+            }
         }
         Ok::<_, multivm::failure::Failure>(())
     })();
-    if let Err(e) = r { eprintln!("{e}"); return 1.into(); }
+    if let Err(e) = r {
+        eprintln!("{e}");
+        return 1.into();
+    }
     0.into()
 }

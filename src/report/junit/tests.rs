@@ -40,13 +40,8 @@ fn header() -> RunHeader {
 fn one_of_each() -> Vec<Outcome> {
     let mut failed = outcome("postcopy_cross::in_vms::stress_memory", Verdict::Failed);
     failed.started = at(10);
-    failed.findings = vec![
-        finding("reboot", "boot id 22bb"),
-        finding("reachable", "no reply for 9000 ms"),
-    ];
-    failed
-        .numbers
-        .insert("longest_gap_ms".into(), "9000".into());
+    failed.findings = vec![finding("reboot", "boot id 22bb"), finding("reachable", "no reply for 9000 ms")];
+    failed.numbers.insert("longest_gap_ms".into(), "9000".into());
     failed.evidence = Some("results/x/evidence".into());
     let mut error = outcome("precopy_orderly::booting::load_vm", Verdict::Error);
     error.reason = Some("host target: the NFS server is gone\nshowmount: timed out".into());
@@ -55,14 +50,7 @@ fn one_of_each() -> Vec<Outcome> {
     let mut interrupted = outcome("precopy_cross::in_vms::stress_cpu", Verdict::Interrupted);
     interrupted.reason = Some("SIGINT".into());
     let passed = outcome("precopy_orderly::in_vms::stress_cpu", Verdict::Passed);
-    vec![
-        passed,
-        failed,
-        error,
-        ignored,
-        interrupted,
-        outcome("single", Verdict::NotRun),
-    ]
+    vec![passed, failed, error, ignored, interrupted, outcome("single", Verdict::NotRun)]
 }
 
 fn child<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Node<'a, 'i> {
@@ -72,10 +60,7 @@ fn child<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Node<'a, 'i> {
 }
 
 fn cases<'a, 'i>(document: &'a Document<'i>) -> Vec<Node<'a, 'i>> {
-    document
-        .descendants()
-        .filter(|node| node.has_tag_name("testcase"))
-        .collect()
+    document.descendants().filter(|node| node.has_tag_name("testcase")).collect()
 }
 
 fn properties(node: Node) -> BTreeMap<String, String> {
@@ -90,35 +75,16 @@ fn properties(node: Node) -> BTreeMap<String, String> {
 /// What `junit-10.xsd` of Jenkins' xUnit plugin allows, and the two additions of the module's comment.
 fn assert_jenkins_takes_it(document: &Document) {
     let rules: [(&str, &[&str], &[&str]); 9] = [
-        (
-            "testsuites",
-            &["name", "time", "tests", "failures", "errors", "skipped"],
-            &["testsuite"],
-        ),
+        ("testsuites", &["name", "time", "tests", "failures", "errors", "skipped"], &["testsuite"]),
         (
             "testsuite",
-            &[
-                "name",
-                "tests",
-                "failures",
-                "errors",
-                "time",
-                "skipped",
-                "timestamp",
-            ],
+            &["name", "tests", "failures", "errors", "time", "skipped", "timestamp"],
             &["properties", "testcase"],
         ),
         (
             "testcase",
             &["name", "time", "classname"],
-            &[
-                "properties",
-                "skipped",
-                "error",
-                "failure",
-                "system-out",
-                "system-err",
-            ],
+            &["properties", "skipped", "error", "failure", "system-out", "system-err"],
         ),
         ("properties", &[], &["property"]),
         ("property", &["name", "value"], &[]),
@@ -129,16 +95,10 @@ fn assert_jenkins_takes_it(document: &Document) {
     ];
     for node in document.descendants().filter(Node::is_element) {
         let name = node.tag_name().name();
-        let (_, attributes, children) = rules
-            .iter()
-            .find(|rule| rule.0 == name)
-            .unwrap_or_else(|| panic!("<{name}>"));
+        let (_, attributes, children) =
+            rules.iter().find(|rule| rule.0 == name).unwrap_or_else(|| panic!("<{name}>"));
         for attribute in node.attributes() {
-            assert!(
-                attributes.contains(&attribute.name()),
-                "{name}@{}",
-                attribute.name()
-            );
+            assert!(attributes.contains(&attribute.name()), "{name}@{}", attribute.name());
         }
         // The order of the rules is stricter than the schema, and what older consumers expect.
         let order: Vec<usize> = node
@@ -146,10 +106,7 @@ fn assert_jenkins_takes_it(document: &Document) {
             .filter(Node::is_element)
             .map(|child| {
                 let child = child.tag_name().name();
-                children
-                    .iter()
-                    .position(|c| *c == child)
-                    .unwrap_or_else(|| panic!("<{child}> in <{name}>"))
+                children.iter().position(|c| *c == child).unwrap_or_else(|| panic!("<{child}> in <{name}>"))
             })
             .collect();
         assert!(order.is_sorted(), "children of <{name}>: {order:?}");
@@ -161,12 +118,8 @@ fn jenkins_takes_it() {
     let xml = render(&header(), &one_of_each()).unwrap();
     let document = Document::parse(&xml).unwrap();
     assert_jenkins_takes_it(&document);
-    for node in [
-        document.root_element(),
-        child(document.root_element(), "testsuite"),
-    ] {
-        let counts =
-            ["tests", "failures", "errors", "skipped"].map(|name| node.attribute(name).unwrap());
+    for node in [document.root_element(), child(document.root_element(), "testsuite")] {
+        let counts = ["tests", "failures", "errors", "skipped"].map(|name| node.attribute(name).unwrap());
         assert_eq!(counts, ["6", "1", "1", "3"]);
         // From the first start to the end of the one that began 10 s later.
         assert_eq!(node.attribute("time"), Some("12.500"));
@@ -179,10 +132,7 @@ fn the_suite_says_on_what_it_ran() {
     let document = Document::parse(&xml).unwrap();
     let suite = child(document.root_element(), "testsuite");
     assert_eq!(suite.attribute("name"), Some("multivm"));
-    assert_eq!(
-        suite.attribute("timestamp"),
-        Some("2023-11-14T22:13:20.000+00:00")
-    );
+    assert_eq!(suite.attribute("timestamp"), Some("2023-11-14T22:13:20.000+00:00"));
     let properties = properties(suite);
     assert_eq!(properties["source.qemu"], "10.0.2 <pve>");
     assert_eq!(properties["command"], "multivm postcopy");
@@ -195,14 +145,8 @@ fn a_failure_says_everything() {
     let xml = render(&header(), &outcomes).unwrap();
     let document = Document::parse(&xml).unwrap();
     let case = cases(&document)[1];
-    assert_eq!(
-        case.attribute("name"),
-        Some("postcopy_cross::in_vms::stress_memory")
-    );
-    assert_eq!(
-        case.attribute("classname"),
-        Some("multivm.postcopy_cross.in_vms")
-    );
+    assert_eq!(case.attribute("name"), Some("postcopy_cross::in_vms::stress_memory"));
+    assert_eq!(case.attribute("classname"), Some("multivm.postcopy_cross.in_vms"));
     assert_eq!(case.attribute("time"), Some("2.500"));
     assert_eq!(properties(case)["longest_gap_ms"], "9000");
     assert_eq!(properties(case)["evidence"], "results/x/evidence");
@@ -213,10 +157,7 @@ fn a_failure_says_everything() {
     );
     assert_eq!(failure.attribute("type"), Some("reboot"));
     assert_eq!(failure.text(), Some(outcomes[1].failure_text().as_str()));
-    assert_eq!(
-        child(case, "system-out").text(),
-        Some("[[ATTACHMENT|results/x/evidence]]\n")
-    );
+    assert_eq!(child(case, "system-out").text(), Some("[[ATTACHMENT|results/x/evidence]]\n"));
 }
 
 #[test]
@@ -225,24 +166,12 @@ fn the_other_verdicts() {
     let document = Document::parse(&xml).unwrap();
     let cases = cases(&document);
     let error = child(cases[2], "error");
-    assert_eq!(
-        error.attribute("message"),
-        Some("host target: the NFS server is gone")
-    );
+    assert_eq!(error.attribute("message"), Some("host target: the NFS server is gone"));
     assert_eq!(error.attribute("type"), Some("environment"));
     assert!(error.text().unwrap().contains("showmount: timed out"));
-    assert_eq!(
-        child(cases[3], "skipped").attribute("message"),
-        Some("needs KVM")
-    );
-    assert_eq!(
-        child(cases[4], "skipped").attribute("message"),
-        Some("interrupted: SIGINT")
-    );
-    assert_eq!(
-        child(cases[5], "skipped").attribute("message"),
-        Some("not run: no reason given")
-    );
+    assert_eq!(child(cases[3], "skipped").attribute("message"), Some("needs KVM"));
+    assert_eq!(child(cases[4], "skipped").attribute("message"), Some("interrupted: SIGINT"));
+    assert_eq!(child(cases[5], "skipped").attribute("message"), Some("not run: no reason given"));
     assert_eq!(cases[5].attribute("classname"), Some("multivm"));
 }
 
@@ -276,10 +205,7 @@ fn a_second_run_of_a_scenario_has_its_own_name() {
     let outcomes = ["a::b", "a::b", "a::c"].map(|name| outcome(name, Verdict::Passed));
     let xml = render(&header(), &outcomes).unwrap();
     let document = Document::parse(&xml).unwrap();
-    let names: Vec<_> = cases(&document)
-        .iter()
-        .map(|case| case.attribute("name").unwrap())
-        .collect();
+    let names: Vec<_> = cases(&document).iter().map(|case| case.attribute("name").unwrap()).collect();
     assert_eq!(names, ["a::b", "a::b #2", "a::c"]);
 }
 
@@ -295,10 +221,7 @@ fn evidence_is_attached_file_by_file() {
     let document = Document::parse(&xml).unwrap();
     let text = child(cases(&document)[0], "system-out").text().unwrap();
     let path = folder.path().display();
-    assert_eq!(
-        text,
-        format!("[[ATTACHMENT|{path}/a.xml]]\n[[ATTACHMENT|{path}/b.log]]\n")
-    );
+    assert_eq!(text, format!("[[ATTACHMENT|{path}/a.xml]]\n[[ATTACHMENT|{path}/b.log]]\n"));
 }
 
 #[test]
@@ -319,25 +242,12 @@ fn the_record_of_a_killed_run_makes_the_same_report() {
     let record = Record::create(folder.path(), header()).unwrap();
     let done = one_of_each();
     for outcome in &done {
-        record
-            .write(&Event::ScenarioStarted {
-                scenario: outcome.scenario.clone(),
-            })
-            .unwrap();
-        record
-            .write(&Event::ScenarioFinished(outcome.clone()))
-            .unwrap();
+        record.write(&Event::ScenarioStarted { scenario: outcome.scenario.clone() }).unwrap();
+        record.write(&Event::ScenarioFinished(outcome.clone())).unwrap();
     }
-    assert_eq!(
-        junit_from_record(folder.path()).unwrap(),
-        render(&header(), &done).unwrap()
-    );
+    assert_eq!(junit_from_record(folder.path()).unwrap(), render(&header(), &done).unwrap());
 
-    record
-        .write(&Event::ScenarioStarted {
-            scenario: "died::here".into(),
-        })
-        .unwrap();
+    record.write(&Event::ScenarioStarted { scenario: "died::here".into() }).unwrap();
     let leg = Event::LegStarted {
         scenario: "died::here".into(),
         guest: "vm1".into(),
@@ -375,8 +285,5 @@ fn the_file_is_what_was_rendered() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("junit.xml");
     write(&path, &header(), &one_of_each()).unwrap();
-    assert_eq!(
-        fs::read_to_string(&path).unwrap(),
-        render(&header(), &one_of_each()).unwrap()
-    );
+    assert_eq!(fs::read_to_string(&path).unwrap(), render(&header(), &one_of_each()).unwrap());
 }
