@@ -1,1 +1,3 @@
 //! multivm: live-migration stress suite for KVM.
+
+pub mod libvirt;
