@@ -38,8 +38,9 @@ impl Files {
         );
         let path = directory.join("ssh_config");
         write(&path, &config, 0o600)?;
-        // libvirt's ssh transport takes a command but no configuration file.
-        let wrapper = format!("#!/bin/sh\nexec ssh -F {} \"$@\"\n", path.display());
+        // libvirt's ssh transport takes a command but no configuration file. A session of its own, because
+        // Ctrl-C is for the harness, which still needs these connections to clean up.
+        let wrapper = format!("#!/bin/sh\nexec setsid -w ssh -F {} \"$@\"\n", path.display());
         write(&files.ssh_command(), &wrapper, 0o700)?;
         write(&files.known_hosts(), "", 0o600)?;
         Ok(files)

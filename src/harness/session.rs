@@ -1,0 +1,145 @@
+//! One command's hold on this machine: the lock, the ledger, and the lab that is up or can be raised.
+
+use std::fs;
+
+use crate::failure::{Done, Failure};
+use crate::inventory::{Inventory, Settings};
+use crate::lab::{self, Lab, Prepared, network};
+use crate::ledger::{Ledger, Lock, Thing, start_time, state_directory};
+use crate::wait::Cancel;
+
+/// The lock, the ledger and the lab. Dropping it without [`Session::end`] leaves the undoing to the next command.
+#[derive(Debug)]
+pub struct Session {
+    settings: Settings,
+    cancel: Cancel,
+    ledger: Ledger,
+    prepared: Option<Prepared>,
+    lab: Option<Lab>,
+    /// The lab was up before this command and stays up after it.
+    attached: bool,
+    // Last: whoever waits for the lock finds everything else done.
+    _lock: Lock,
+}
+
+impl Session {
+    /// Takes the lock, clears what a killed run left, and finds a lab that was left up on purpose.
+    ///
+    /// What was cleared is said on standard error.
+    pub fn begin(settings: Settings, cancel: Cancel) -> Done<Session> {
+        if !nix::unistd::geteuid().is_root() {
+            return Err(Failure::new("work on this machine", "namespaces need root")
+                .try_next("run it as root, or install sudo: multivm then uses it by itself"));
+        }
+        let directory = state_directory();
+        let lock = Lock::take(&directory)?;
+        let ledger = Ledger::open(&directory)?;
+        let mut session =
+            Session { settings, cancel, ledger, prepared: None, lab: None, attached: false, _lock: lock };
+        if ledger_says_up(&session.ledger) {
+            session.lab = Some(Lab::attach()?);
+            session.attached = true;
+        } else {
+            session.reap()?;
+        }
+        Ok(session)
+    }
+
+    /// Undoes what an earlier command left; nothing if it left nothing.
+    fn reap(&self) -> Done<()> {
+        let left = self.ledger.outstanding();
+        if left.is_empty() {
+            return Ok(());
+        }
+        eprintln!("multivm: clearing what an earlier run left behind: {}", summary(&left));
+        match self.ledger.undo_all().into_iter().next() {
+            None => Ok(()),
+            Some(failure) => Err(failure.try_next("multivm reap, when the cause is gone")),
+        }
+    }
+
+    /// Makes what a lab needs and moves this thread into the lab's network. To be called before any thread that
+    /// talks to the lab is started; packages are fetched here, while the machine's own network is still seen.
+    pub fn prepare(&mut self) -> Done<()> {
+        if !self.attached {
+            self.prepared = Some(lab::prepare(&self.settings, &self.ledger, &self.cancel)?);
+            network::create_switch(&self.ledger)?;
+        }
+        network::join_switch()
+    }
+
+    /// The lab's inventory; raises the lab if it is not up.
+    pub fn raise(&mut self) -> Done<&Inventory> {
+        if !network::in_switch() {
+            return Err(Failure::new("raise the lab", "this thread is not in the lab's network namespace"));
+        }
+        let lab = match (self.lab.take(), &self.prepared) {
+            (Some(lab), _) => lab,
+            (None, Some(prepared)) => Lab::raise(prepared, &self.settings, &self.ledger, &self.cancel)?,
+            (None, None) => return Err(Failure::new("raise the lab", "it was not prepared")),
+        };
+        Ok(self.lab.insert(lab).inventory())
+    }
+
+    /// Whether the lab was up before.
+    pub fn is_attached(&self) -> bool {
+        self.attached
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
+    /// Leaves the lab up after this command.
+    pub fn keep(self) -> Done<()> {
+        self.ledger.keep()
+    }
+
+    /// Ends this command's hold: takes down what it raised. A lab that was up before stays.
+    pub fn end(self) -> Vec<Failure> {
+        if self.attached { Vec::new() } else { self.down() }
+    }
+
+    /// Takes everything down, whoever raised it.
+    pub fn down(mut self) -> Vec<Failure> {
+        match self.lab.take() {
+            Some(lab) => lab.down(&self.ledger),
+            None => self.ledger.undo_all(),
+        }
+    }
+}
+
+/// Whether the ledger describes a lab that was left up on purpose and is still whole.
+fn ledger_says_up(ledger: &Ledger) -> bool {
+    let things = ledger.outstanding();
+    let whole = things.iter().all(|thing| match thing {
+        Thing::Process { pid, start, .. } => start_time(*pid) == Some(*start),
+        Thing::NetworkNamespace { name } => fs::exists(network::path(name)).unwrap_or(false),
+        _ => true,
+    });
+    ledger.is_kept() && whole && lab::running().is_ok()
+}
+
+/// "3 processes, 3 network namespaces, 4 control groups, 1 directory".
+pub fn summary(things: &[Thing]) -> String {
+    let count = |one: &str, many: &str, matches: fn(&Thing) -> bool| {
+        let number = things.iter().filter(|thing| matches(thing)).count();
+        (number > 0).then(|| format!("{number} {}", if number == 1 { one } else { many }))
+    };
+    let parts = [
+        count("process", "processes", |thing| matches!(thing, Thing::Process { .. })),
+        count("network namespace", "network namespaces", |thing| {
+            matches!(thing, Thing::NetworkNamespace { .. })
+        }),
+        count("control group", "control groups", |thing| matches!(thing, Thing::Cgroup { .. })),
+        count("controller setting", "controller settings", |thing| {
+            matches!(thing, Thing::CgroupController { .. })
+        }),
+        count("directory", "directories", |thing| matches!(thing, Thing::Directory { .. })),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,256 @@
+//! A kept connection to the libvirt daemon of one host.
+
+use std::fmt;
+use std::sync::Arc;
+
+use virt::connect::Connect;
+use virt_sys as sys;
+
+use super::subscribe::{self, Hub};
+use super::{Domain, Error, Event, Libvirt, Result, State, Subscription, Version};
+
+/// Seconds between two questions whether the other side is still there, and how many may stay without an answer: a dead
+/// host is noticed after 35 seconds. The values of virsh, and so of the reference; much less would cut the connection,
+/// and with it the migration, to a host whose memory is overcommitted on purpose.
+const KEEPALIVE_INTERVAL_S: i32 = 5;
+const KEEPALIVE_COUNT: u32 = 6;
+
+/// A connection to one host. Clones share it; it is closed with the last of them.
+#[derive(Clone)]
+pub struct Connection {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    connect: Connect,
+    host: Arc<str>,
+    uri: String,
+    libvirt: Libvirt,
+    hub: Hub,
+}
+
+/// One line of the list of domains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DomainSummary {
+    pub name: String,
+    /// Has a hypervisor process, running or paused.
+    pub active: bool,
+    pub state: State,
+}
+
+impl Connection {
+    pub(super) fn open(libvirt: &Libvirt, uri: &str, host_label: &str) -> Result<Connection> {
+        const OPERATION: &str = "connect";
+        let host: Arc<str> = host_label.into();
+        // `Connect::open` panics on this.
+        if uri.contains('\0') {
+            return Err(Error::invalid(OPERATION, "the URI has a zero byte").on(&host));
+        }
+        let connect = Connect::open(Some(uri)).map_err(|e| Error::new(OPERATION, &e).on(&host))?;
+        if let Err(e) = connect.set_keep_alive(KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT) {
+            let error = Error::new("set keepalive", &e).on(&host);
+            // Drivers without a daemon (the test driver) have nobody to keep alive.
+            if !error.is_no_support() {
+                return Err(error);
+            }
+        }
+        Ok(Connection {
+            inner: Arc::new(Inner {
+                connect,
+                hub: Hub::new(&host),
+                host,
+                uri: uri.to_owned(),
+                libvirt: libvirt.clone(),
+            }),
+        })
+    }
+
+    /// The label that the connection was opened with.
+    pub fn host(&self) -> &str {
+        &self.inner.host
+    }
+
+    pub(super) fn host_arc(&self) -> &Arc<str> {
+        &self.inner.host
+    }
+
+    pub(super) fn raw(&self) -> &Connect {
+        &self.inner.connect
+    }
+
+    pub(super) fn hub(&self) -> &Hub {
+        &self.inner.hub
+    }
+
+    /// The URI that the connection was opened with.
+    pub fn uri(&self) -> &str {
+        &self.inner.uri
+    }
+
+    /// Whether the transport is up and keepalive is answered. Asks nobody: a host that died is noticed up to 35 s later.
+    pub fn is_alive(&self) -> bool {
+        self.raw().is_alive().unwrap_or(false)
+    }
+
+    /// Version of the client library in this process.
+    pub fn library_version(&self) -> Result<Version> {
+        self.inner.libvirt.library_version()
+    }
+
+    /// Version of the libvirt daemon on the host.
+    pub fn daemon_version(&self) -> Result<Version> {
+        let encoded = self.raw().lib_version();
+        encoded.map(Version::decode).map_err(self.failed("read the version of the daemon"))
+    }
+
+    /// Version of the hypervisor that the daemon would start, for QEMU that of the default emulator.
+    pub fn hypervisor_version(&self) -> Result<Version> {
+        let encoded = self.raw().hyp_version();
+        encoded.map(Version::decode).map_err(self.failed("read the version of the hypervisor"))
+    }
+
+    /// The name that the host gives itself. A migration without `migrate_uri` sends the source to this name.
+    pub fn host_name(&self) -> Result<String> {
+        self.raw().hostname().map_err(self.failed("read the name of the host"))
+    }
+
+    /// The capabilities XML: host UUID, CPU, migration transports, guest types.
+    pub fn capabilities_xml(&self) -> Result<String> {
+        self.raw().capabilities().map_err(self.failed("read the capabilities"))
+    }
+
+    /// The domain of this name, active or not; none when there is none.
+    pub fn domain(&self, name: &str) -> Result<Option<Domain>> {
+        match self.raw().lookup_domain_by_name(name) {
+            Ok(domain) => Domain::adopt(self, domain).map(Some),
+            Err(e) => {
+                let error = self.failed("look up")(e).of(&name.into());
+                if error.is_no_domain() { Ok(None) } else { Err(error) }
+            }
+        }
+    }
+
+    /// All domains, active and inactive, by name.
+    pub fn domains(&self) -> Result<Vec<DomainSummary>> {
+        let all = sys::VIR_CONNECT_LIST_DOMAINS_ACTIVE | sys::VIR_CONNECT_LIST_DOMAINS_INACTIVE;
+        let listed = self.raw().list_all_domains(all).map_err(self.failed("list domains"))?;
+        let mut summaries = Vec::with_capacity(listed.len());
+        for raw in listed {
+            let domain = Domain::adopt(self, raw)?;
+            match domain.is_active().and_then(|active| Ok((active, domain.state()?))) {
+                Ok((active, state)) => {
+                    summaries.push(DomainSummary { name: domain.name().to_owned(), active, state })
+                }
+                // It left between the list and the question; an undefined source of a migration does that.
+                Err(e) if e.is_no_domain() => {}
+                Err(e) => return Err(e),
+            }
+        }
+        summaries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(summaries)
+    }
+
+    /// Defines a persistent domain, inactive if it is new.
+    pub fn define(&self, xml: &str) -> Result<Domain> {
+        let domain = self.raw().define_domain_xml(xml).map_err(self.failed("define a domain"))?;
+        Domain::adopt(self, domain)
+    }
+
+    /// Starts a transient domain: gone, definition and all, when it stops.
+    pub fn create(&self, xml: &str) -> Result<Domain> {
+        let domain = self.raw().create_domain_xml(xml, sys::VIR_DOMAIN_NONE);
+        Domain::adopt(self, domain.map_err(self.failed("create a domain"))?)
+    }
+
+    /// Sends the lifecycle, migration-iteration and job-completed events of all domains of this host to `sink`, until the
+    /// subscription is dropped. A connection may have several subscriptions; each gets every event.
+    ///
+    /// An event that was under way when the subscription was made comes too: libvirt queues events, and looks for
+    /// receivers when it delivers. Take [`Event::at`] and the domain into account, not only the kind.
+    ///
+    /// `sink` runs on the event loop's thread, which serves all connections: it must hand the event on (a channel) and
+    /// return. It must not call libvirt, which would wait for the loop that it blocks, and so must not drop the last
+    /// clone of a connection or a [`Subscription`]. A panic in it is swallowed.
+    pub fn subscribe(&self, sink: impl Fn(Event) + Send + Sync + 'static) -> Result<Subscription> {
+        subscribe::subscribe(self, Arc::new(sink))
+    }
+
+    /// Turns an error of the `virt` crate into ours.
+    pub(super) fn failed(&self, operation: &'static str) -> impl Fn(virt::error::Error) -> Error {
+        move |e| Error::new(operation, &e).on(&self.inner.host)
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("host", &self.host()).field("uri", &self.uri()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{TestHost, domain_xml};
+    use super::*;
+
+    fn shared<T: Clone + Send + Sync>() {}
+
+    #[test]
+    fn handles_are_shared_between_threads() {
+        shared::<Connection>();
+        shared::<Domain>();
+    }
+
+    #[test]
+    fn the_default_test_host_answers() {
+        let libvirt = Libvirt::start().unwrap();
+        let host = libvirt.connect("test:///default", "source").unwrap();
+        assert_eq!((host.host(), host.uri()), ("source", "test:///default"));
+        assert!(host.is_alive());
+        assert_eq!(host.daemon_version().unwrap(), host.library_version().unwrap());
+        assert!(host.hypervisor_version().unwrap() > Version::new(0, 0, 0));
+        assert!(!host.host_name().unwrap().is_empty());
+        assert!(host.capabilities_xml().unwrap().contains("<capabilities>"));
+        assert_eq!(format!("{host:?}"), r#"Connection { host: "source", uri: "test:///default" }"#);
+    }
+
+    #[test]
+    fn lists_active_and_inactive_by_name() {
+        let host = TestHost::new("source");
+        host.create(&domain_xml("vm2")).unwrap();
+        host.define(&domain_xml("vm1")).unwrap();
+        let list: Vec<_> =
+            host.domains().unwrap().into_iter().map(|d| (d.name, d.active, d.state.to_string())).collect();
+        assert_eq!(
+            list,
+            [
+                ("vm1".to_owned(), false, "shut off (unknown)".to_owned()),
+                ("vm2".to_owned(), true, "running (booted)".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_domain_that_is_not_there_is_none() {
+        let host = TestHost::new("source");
+        assert!(host.domain("nobody").unwrap().is_none());
+        host.define(&domain_xml("vm1")).unwrap();
+        assert_eq!(host.domain("vm1").unwrap().unwrap().name(), "vm1");
+    }
+
+    #[test]
+    fn errors_name_the_host_and_the_number() {
+        let libvirt = Libvirt::start().unwrap();
+        let error = libvirt.connect("qemu+unix:///system?socket=/nowhere", "target").unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with("connect on target: "), "{text}");
+        assert!(text.contains("/nowhere") && text.ends_with("(VIR_ERR_SYSTEM_ERROR, 38)"), "{text}");
+
+        let error = libvirt.connect("test:///\0", "target").unwrap_err();
+        assert_eq!(error.to_string(), "connect on target: the URI has a zero byte (VIR_ERR_INVALID_ARG, 8)");
+
+        let host = TestHost::new("source");
+        let text = host.define("<domain").unwrap_err().to_string();
+        assert!(text.starts_with("define a domain on source: "), "{text}");
+        assert!(host.domain("a\0b").unwrap_err().to_string().starts_with("look up a"));
+    }
+}

@@ -1,0 +1,187 @@
+//! One domain on one host.
+
+use std::fmt;
+use std::sync::Arc;
+
+use virt_sys as sys;
+
+use super::{Connection, Error, Result, State};
+
+/// A domain as one host knows it. Clones share the handle.
+///
+/// The handle outlives the domain: when the domain has left the host (its migration undefined it there), every call
+/// answers [`Error::is_no_domain`].
+#[derive(Clone)]
+pub struct Domain {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    // Dropped before the connection that it belongs to.
+    domain: virt::domain::Domain,
+    name: Arc<str>,
+    uuid: String,
+    connection: Connection,
+}
+
+impl Domain {
+    /// Takes over a handle that the `virt` crate made on this connection.
+    pub(super) fn adopt(connection: &Connection, domain: virt::domain::Domain) -> Result<Domain> {
+        // Both are read from the handle itself: no call to the daemon.
+        let name = domain.name().map_err(connection.failed("read the name of a domain"))?;
+        let uuid = domain.uuid_string().map_err(connection.failed("read the UUID of a domain"))?;
+        Ok(Domain {
+            inner: Arc::new(Inner { domain, name: name.into(), uuid, connection: connection.clone() }),
+        })
+    }
+
+    /// Its name, the same on every host.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// Its UUID as text, the same on every host.
+    pub fn uuid(&self) -> &str {
+        &self.inner.uuid
+    }
+
+    /// The host that this handle looks at.
+    pub fn connection(&self) -> &Connection {
+        &self.inner.connection
+    }
+
+    /// What it is doing on this host.
+    pub fn state(&self) -> Result<State> {
+        let (mut state, mut reason) = (0, 0);
+        // SAFETY: the handle is valid as long as `self`; both pointers are to live integers.
+        let answer = unsafe { sys::virDomainGetState(self.as_ptr(), &mut state, &mut reason, 0) };
+        if answer < 0 {
+            return Err(self.last_error("read the state of"));
+        }
+        Ok(State::from_raw(state, reason))
+    }
+
+    /// Has a hypervisor process on this host, running or paused.
+    pub fn is_active(&self) -> Result<bool> {
+        self.raw().is_active().map_err(self.failed("ask whether active"))
+    }
+
+    /// Has a definition on this host that outlives its stop.
+    pub fn is_persistent(&self) -> Result<bool> {
+        self.raw().is_persistent().map_err(self.failed("ask whether persistent"))
+    }
+
+    /// Boots it.
+    pub fn start(&self) -> Result<()> {
+        self.raw().create().map_err(self.failed("start"))
+    }
+
+    /// Stops it at once, as pulling the plug. An error if it is not active ([`Error::is_operation_invalid`]).
+    pub fn destroy(&self) -> Result<()> {
+        self.raw().destroy().map_err(self.failed("destroy"))
+    }
+
+    /// Removes its definition, with what libvirt keeps beside it (managed save, snapshot metadata). Leaves a running
+    /// domain running, as a transient one.
+    pub fn undefine(&self) -> Result<()> {
+        // Without these libvirt refuses the domain that has one of them, and an undo must not be refused.
+        let flags = sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA;
+        self.raw().undefine_flags(flags).map_err(self.failed("undefine"))
+    }
+
+    /// Presses its reset button: the guest reboots without knowing.
+    pub fn reset(&self) -> Result<()> {
+        self.raw().reset().map_err(self.failed("reset"))
+    }
+
+    /// Stops its CPUs.
+    pub fn suspend(&self) -> Result<()> {
+        self.raw().suspend().map_err(self.failed("suspend"))
+    }
+
+    /// Lets its CPUs run on.
+    pub fn resume(&self) -> Result<()> {
+        self.raw().resume().map_err(self.failed("resume"))
+    }
+
+    /// Its XML: the live one of an active domain, else its definition.
+    pub fn xml(&self) -> Result<String> {
+        self.raw().xml_desc(0).map_err(self.failed("read the XML of"))
+    }
+
+    pub(super) fn raw(&self) -> &virt::domain::Domain {
+        &self.inner.domain
+    }
+
+    /// The C handle, valid as long as `self`.
+    pub(super) fn as_ptr(&self) -> sys::virDomainPtr {
+        // SAFETY: no more than a copy of the pointer; those who use it keep `self` meanwhile.
+        unsafe { self.inner.domain.as_ptr() }
+    }
+
+    pub(super) fn failed(&self, operation: &'static str) -> impl Fn(virt::error::Error) -> Error {
+        move |e| self.named(Error::new(operation, &e))
+    }
+
+    /// The error of the C function that this thread just called.
+    pub(super) fn last_error(&self, operation: &'static str) -> Error {
+        self.named(Error::last(operation))
+    }
+
+    pub(super) fn named(&self, error: Error) -> Error {
+        error.of(&self.inner.name).on(self.connection().host_arc())
+    }
+}
+
+impl fmt::Debug for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Domain").field("name", &self.name()).field("host", &self.connection().host()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::StateKind;
+    use super::super::testing::{TestHost, domain_xml};
+
+    #[test]
+    fn a_whole_life() {
+        let host = TestHost::new("source");
+        let vm = host.define(&domain_xml("vm1")).unwrap();
+        assert_eq!((vm.name(), vm.uuid().len()), ("vm1", 36));
+        assert!(vm.is_persistent().unwrap());
+        assert!(!vm.is_active().unwrap());
+        vm.start().unwrap();
+        assert_eq!(vm.state().unwrap().to_string(), "running (booted)");
+        vm.suspend().unwrap();
+        assert_eq!(vm.state().unwrap().to_string(), "paused (user)");
+        vm.resume().unwrap();
+        assert!(vm.state().unwrap().is_running());
+        assert!(vm.xml().unwrap().contains("<name>vm1</name>"));
+        vm.destroy().unwrap();
+        assert_eq!(vm.state().unwrap().kind, StateKind::ShutOff);
+        vm.undefine().unwrap();
+        assert!(host.domain("vm1").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_domain_that_left_says_so() {
+        let host = TestHost::new("source");
+        let vm = host.create(&domain_xml("vm1")).unwrap();
+        assert!(!vm.is_persistent().unwrap());
+        vm.destroy().unwrap();
+        let error = vm.state().unwrap_err();
+        assert!(error.is_no_domain(), "{error}");
+        assert!(error.to_string().starts_with("read the state of vm1 on source: "), "{error}");
+        assert!(vm.is_active().unwrap_err().is_no_domain());
+    }
+
+    #[test]
+    fn what_does_not_fit_the_state_is_refused() {
+        let host = TestHost::new("source");
+        let vm = host.define(&domain_xml("vm1")).unwrap();
+        let error = vm.destroy().unwrap_err();
+        assert!(error.is_operation_invalid(), "{error}");
+        assert!(error.to_string().ends_with("(VIR_ERR_OPERATION_INVALID, 55)"), "{error}");
+    }
+}

@@ -1,0 +1,164 @@
+//! One error type for everything that libvirt refuses.
+
+use std::fmt;
+use std::sync::Arc;
+
+use virt_sys as sys;
+
+use super::ErrorCode;
+
+/// The result of every call of this room.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What was attempted, where, on which domain, and what libvirt answered.
+///
+/// Displayed on one line:
+/// `migrate vm1 on source to target: operation aborted: migration out: canceled by client (VIR_ERR_OPERATION_ABORTED, 78)`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// What was attempted, as a verb: `migrate`, `list domains`.
+    pub operation: &'static str,
+    /// The domain that it was attempted on.
+    pub domain: Option<Arc<str>>,
+    /// Label of the host that it was attempted on; none for what happens in this process only.
+    pub host: Option<Arc<str>>,
+    /// Label of the second host, when there is one: the destination of a migration.
+    pub destination: Option<Arc<str>>,
+    /// libvirt's number.
+    pub code: ErrorCode,
+    /// libvirt's message, as it came; may have several lines when it quotes QEMU.
+    pub message: String,
+}
+
+impl Error {
+    /// An error that libvirt reported through the `virt` crate.
+    pub(super) fn new(operation: &'static str, cause: &virt::error::Error) -> Error {
+        Error {
+            operation,
+            domain: None,
+            host: None,
+            destination: None,
+            code: ErrorCode(cause.code().to_raw()),
+            message: cause.message().to_owned(),
+        }
+    }
+
+    /// The error of the libvirt call that just failed. libvirt keeps it per thread and until the next call: this must be
+    /// the first thing after the failed call, in the same thread.
+    pub(super) fn last(operation: &'static str) -> Error {
+        Error::new(operation, &virt::error::Error::last_error())
+    }
+
+    /// An argument that cannot be given to libvirt at all.
+    pub(super) fn invalid(operation: &'static str, message: impl Into<String>) -> Error {
+        Error {
+            operation,
+            domain: None,
+            host: None,
+            destination: None,
+            code: ErrorCode(sys::VIR_ERR_INVALID_ARG),
+            message: message.into(),
+        }
+    }
+
+    /// Something of this process that failed, for example a thread that cannot be started.
+    pub(super) fn system(operation: &'static str, cause: &std::io::Error) -> Error {
+        Error { code: ErrorCode(sys::VIR_ERR_SYSTEM_ERROR), ..Error::invalid(operation, cause.to_string()) }
+    }
+
+    pub(super) fn on(mut self, host: &Arc<str>) -> Error {
+        self.host = Some(host.clone());
+        self
+    }
+
+    pub(super) fn of(mut self, domain: &Arc<str>) -> Error {
+        self.domain = Some(domain.clone());
+        self
+    }
+
+    pub(super) fn to(mut self, destination: &Arc<str>) -> Error {
+        self.destination = Some(destination.clone());
+        self
+    }
+
+    /// The domain does not exist on this host (`VIR_ERR_NO_DOMAIN`).
+    pub fn is_no_domain(&self) -> bool {
+        self.code.0 == sys::VIR_ERR_NO_DOMAIN
+    }
+
+    /// The operation does not fit the domain's present state (`VIR_ERR_OPERATION_INVALID`).
+    pub fn is_operation_invalid(&self) -> bool {
+        self.code.0 == sys::VIR_ERR_OPERATION_INVALID
+    }
+
+    /// Somebody aborted the job (`VIR_ERR_OPERATION_ABORTED`), as [`Domain::abort_job`](super::Domain::abort_job) does.
+    pub fn is_aborted(&self) -> bool {
+        self.code.0 == sys::VIR_ERR_OPERATION_ABORTED
+    }
+
+    /// The job lock of the domain was held by another call for too long (`VIR_ERR_OPERATION_TIMEOUT`): a retry may do.
+    pub fn is_timeout(&self) -> bool {
+        self.code.0 == sys::VIR_ERR_OPERATION_TIMEOUT
+    }
+
+    /// The driver or the daemon does not have this function (`VIR_ERR_NO_SUPPORT`).
+    pub fn is_no_support(&self) -> bool {
+        self.code.0 == sys::VIR_ERR_NO_SUPPORT
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.operation)?;
+        if let Some(domain) = &self.domain {
+            write!(f, " {domain}")?;
+        }
+        if let Some(host) = &self.host {
+            write!(f, " on {host}")?;
+        }
+        if let Some(destination) = &self.destination {
+            write!(f, " to {destination}")?;
+        }
+        f.write_str(": ")?;
+        // libvirt quotes QEMU's log in some messages; one line is what a list of failures can hold.
+        for (i, line) in self.message.lines().map(str::trim).filter(|l| !l.is_empty()).enumerate() {
+            if i > 0 {
+                f.write_str(" | ")?;
+            }
+            f.write_str(line)?;
+        }
+        write!(f, " ({})", self.code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_with_everything_known() {
+        let error = Error {
+            code: ErrorCode(sys::VIR_ERR_OPERATION_ABORTED),
+            ..Error::invalid("migrate", "operation aborted: migration out: canceled\nby client\n")
+        }
+        .of(&"vm1".into())
+        .on(&"source".into())
+        .to(&"target".into());
+        assert_eq!(
+            error.to_string(),
+            "migrate vm1 on source to target: operation aborted: migration out: canceled | by client \
+             (VIR_ERR_OPERATION_ABORTED, 78)"
+        );
+        assert!(error.is_aborted());
+    }
+
+    #[test]
+    fn one_line_with_little_known() {
+        assert_eq!(
+            Error::invalid("start the event loop", "no").to_string(),
+            "start the event loop: no (VIR_ERR_INVALID_ARG, 8)"
+        );
+    }
+}

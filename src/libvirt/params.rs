@@ -1,0 +1,169 @@
+//! libvirt's typed parameters, copied out into safe values.
+
+use std::ffi::{CStr, c_int};
+use std::slice;
+
+use serde::{Deserialize, Serialize};
+use virt_sys as sys;
+
+/// A value of a typed parameter. Signed and unsigned integers of all widths are one each: libvirt changed widths between
+/// versions, and a decoder should not care.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Value {
+    Bool(bool),
+    Unsigned(u64),
+    Integer(i64),
+    Real(f64),
+    Text(String),
+    /// Of a type newer than this client's bindings.
+    Unknown,
+}
+
+impl Value {
+    /// The value, if it is an integer that is not negative.
+    pub fn as_u64(&self) -> Option<u64> {
+        match self {
+            Value::Unsigned(n) => Some(*n),
+            Value::Integer(n) => u64::try_from(*n).ok(),
+            _ => None,
+        }
+    }
+
+    /// The value, if it is a truth value.
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Value::Bool(b) => Some(*b),
+            _ => None,
+        }
+    }
+
+    /// The value, if it is a text.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// Copies an array of typed parameters.
+///
+/// # Safety
+///
+/// `params` is null, or points to `count` parameters filled by libvirt that stay unchanged during the call.
+pub(super) unsafe fn copy(params: *const sys::virTypedParameter, count: c_int) -> Vec<(String, Value)> {
+    let Ok(count) = usize::try_from(count) else {
+        return Vec::new();
+    };
+    // libvirt answers "no parameters" with a null pointer, which is no slice.
+    if params.is_null() || count == 0 {
+        return Vec::new();
+    }
+    // SAFETY: not null, and by the caller's promise an array of `count` parameters.
+    let params = unsafe { slice::from_raw_parts(params, count) };
+    params
+        .iter()
+        // SAFETY: filled by libvirt, by the caller's promise.
+        .map(|param| (name(&param.field), unsafe { value(param) }))
+        .collect()
+}
+
+/// The field is a C string in an array; one that fills the array to the end is read to the end and no further.
+fn name(field: &[std::ffi::c_char]) -> String {
+    let bytes: Vec<u8> = field.iter().take_while(|c| **c != 0).map(|c| *c as u8).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// # Safety
+///
+/// `param` was filled by libvirt: its type says which member of its union is set, and a text is a valid C string or null.
+unsafe fn value(param: &sys::virTypedParameter) -> Value {
+    let value = &param.value;
+    match u32::try_from(param.type_) {
+        // SAFETY: the type says that this member is set.
+        Ok(sys::VIR_TYPED_PARAM_INT) => Value::Integer(unsafe { value.i }.into()),
+        // SAFETY: as above.
+        Ok(sys::VIR_TYPED_PARAM_UINT) => Value::Unsigned(unsafe { value.ui }.into()),
+        // SAFETY: as above.
+        Ok(sys::VIR_TYPED_PARAM_LLONG) => Value::Integer(unsafe { value.l }),
+        // SAFETY: as above.
+        Ok(sys::VIR_TYPED_PARAM_ULLONG) => Value::Unsigned(unsafe { value.ul }),
+        // SAFETY: as above.
+        Ok(sys::VIR_TYPED_PARAM_DOUBLE) => Value::Real(unsafe { value.d }),
+        // SAFETY: as above.
+        Ok(sys::VIR_TYPED_PARAM_BOOLEAN) => Value::Bool(unsafe { value.b } != 0),
+        Ok(sys::VIR_TYPED_PARAM_STRING) => {
+            // SAFETY: as above.
+            let text = unsafe { value.s };
+            if text.is_null() {
+                return Value::Unknown;
+            }
+            // SAFETY: not null, so a C string by the caller's promise.
+            Value::Text(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
+        }
+        _ => Value::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::c_char;
+    use std::ptr;
+
+    use super::*;
+
+    fn param(field: &str, type_: u32, value: sys::_virTypedParameterValue) -> sys::virTypedParameter {
+        let mut name = [0; sys::VIR_TYPED_PARAM_FIELD_LENGTH as usize];
+        for (to, from) in name.iter_mut().zip(field.bytes()) {
+            *to = from as c_char;
+        }
+        sys::virTypedParameter { field: name, type_: type_ as c_int, value }
+    }
+
+    #[test]
+    fn nothing_is_an_empty_list() {
+        // SAFETY: null, or no elements.
+        unsafe {
+            assert!(copy(ptr::null(), 0).is_empty());
+            assert!(copy(ptr::null(), 3).is_empty());
+            assert!(copy(ptr::null(), -1).is_empty());
+        }
+    }
+
+    #[test]
+    fn every_type_is_copied() {
+        let text = c"broken \xff pipe".as_ptr().cast_mut();
+        let params = [
+            param("i", sys::VIR_TYPED_PARAM_INT, sys::_virTypedParameterValue { i: -1 }),
+            param("ui", sys::VIR_TYPED_PARAM_UINT, sys::_virTypedParameterValue { ui: 1 }),
+            param("l", sys::VIR_TYPED_PARAM_LLONG, sys::_virTypedParameterValue { l: -2 }),
+            param("ul", sys::VIR_TYPED_PARAM_ULLONG, sys::_virTypedParameterValue { ul: u64::MAX }),
+            param("d", sys::VIR_TYPED_PARAM_DOUBLE, sys::_virTypedParameterValue { d: 0.5 }),
+            param("b", sys::VIR_TYPED_PARAM_BOOLEAN, sys::_virTypedParameterValue { b: 1 }),
+            param("s", sys::VIR_TYPED_PARAM_STRING, sys::_virTypedParameterValue { s: text }),
+            param("null", sys::VIR_TYPED_PARAM_STRING, sys::_virTypedParameterValue { s: ptr::null_mut() }),
+            param("new", 99, sys::_virTypedParameterValue { ul: 7 }),
+            param(&"x".repeat(80), sys::VIR_TYPED_PARAM_INT, sys::_virTypedParameterValue { i: 0 }),
+        ];
+        // SAFETY: a live array of well-formed parameters.
+        let copied = unsafe { copy(params.as_ptr(), params.len() as c_int) };
+        let values: Vec<_> = copied.iter().map(|(_, value)| value.clone()).collect();
+        assert_eq!(
+            values,
+            [
+                Value::Integer(-1),
+                Value::Unsigned(1),
+                Value::Integer(-2),
+                Value::Unsigned(u64::MAX),
+                Value::Real(0.5),
+                Value::Bool(true),
+                Value::Text("broken \u{fffd} pipe".to_owned()),
+                Value::Unknown,
+                Value::Unknown,
+                Value::Integer(0),
+            ]
+        );
+        assert_eq!(copied[9].0.len(), 80);
+    }
+}

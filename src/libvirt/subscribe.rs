@@ -1,0 +1,319 @@
+//! Receiving events: the callbacks that libvirt's event loop calls.
+//!
+//! libvirt refuses the same callback for the same event twice on one connection ("event callback already tracked"). So a
+//! connection registers once, while it has subscriptions, and hands each event to all of them.
+
+use std::collections::BTreeMap;
+use std::ffi::{CStr, c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime};
+use std::{fmt, mem, ptr};
+
+use virt_sys as sys;
+
+use super::{Connection, Error, Event, EventKind, JobStats, Result, params};
+
+/// Events keep coming until this is dropped.
+///
+/// After the drop no new event enters the sink; one that is being delivered meanwhile may still come out of it. The drop
+/// may ask the daemon, so it must not happen in a sink.
+#[must_use = "events stop when the subscription is dropped"]
+pub struct Subscription {
+    connection: Connection,
+    id: u64,
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription").field("host", &self.connection.host()).finish()
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let hub = self.connection.hub();
+        // Held to the end, so that a new subscription finds the callbacks either registered or gone.
+        let mut registered = lock(&hub.registered);
+        let mut sinks = lock(&hub.receiver.sinks);
+        let sink = sinks.remove(&self.id);
+        let last = sinks.is_empty();
+        drop(sinks);
+        // Not under the lock of the event loop: it is not our code that is dropped here.
+        drop(sink);
+        if last {
+            deregister(&self.connection, &mut registered.callbacks);
+        }
+    }
+}
+
+type Sink = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// The subscriptions of one connection.
+pub(super) struct Hub {
+    registered: Mutex<Registered>,
+    receiver: Arc<Receiver>,
+}
+
+#[derive(Default)]
+struct Registered {
+    /// libvirt's numbers; empty while nobody is subscribed.
+    callbacks: Vec<c_int>,
+    next_id: u64,
+}
+
+/// What a callback gets back from libvirt: one `Arc` of it per registration.
+struct Receiver {
+    host: Arc<str>,
+    sinks: Mutex<BTreeMap<u64, Sink>>,
+}
+
+impl Hub {
+    pub(super) fn new(host: &Arc<str>) -> Hub {
+        Hub {
+            registered: Mutex::default(),
+            receiver: Arc::new(Receiver { host: host.clone(), sinks: Mutex::default() }),
+        }
+    }
+}
+
+impl Receiver {
+    fn receive(&self, domain: String, kind: EventKind) {
+        let event =
+            Event { host: self.host.clone(), domain, at: Instant::now(), wall: SystemTime::now(), kind };
+        let sinks: Vec<Sink> = lock(&self.sinks).values().cloned().collect();
+        for sink in sinks {
+            let event = event.clone();
+            // A sink that panics must not keep the event from the others.
+            let _ = catch_unwind(AssertUnwindSafe(move || sink(event)));
+        }
+    }
+}
+
+/// A panic of somebody else's sink leaves our maps whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) fn subscribe(connection: &Connection, sink: Sink) -> Result<Subscription> {
+    let hub = connection.hub();
+    let mut registered = lock(&hub.registered);
+    if registered.callbacks.is_empty() {
+        let Registered { callbacks, .. } = &mut *registered;
+        if let Err(error) = register(connection, &hub.receiver, callbacks) {
+            deregister(connection, callbacks);
+            return Err(error);
+        }
+    }
+    let id = registered.next_id;
+    registered.next_id += 1;
+    lock(&hub.receiver.sinks).insert(id, sink);
+    Ok(Subscription { connection: connection.clone(), id })
+}
+
+fn deregister(connection: &Connection, callbacks: &mut Vec<c_int>) {
+    for callback in callbacks.drain(..) {
+        // A failure means that the connection is gone, and with it the events: libvirt forgets the callback first and
+        // tells the daemon then.
+        //
+        // SAFETY: the connection is valid; the number came from a registration on it, and is given back once.
+        unsafe { sys::virConnectDomainEventDeregisterAny(connection.raw().as_ptr(), callback) };
+    }
+}
+
+/// Registers for all events, and adds libvirt's numbers to `callbacks` as far as it comes.
+fn register(connection: &Connection, receiver: &Arc<Receiver>, callbacks: &mut Vec<c_int>) -> Result<()> {
+    let mut add = |id: sys::virDomainEventID, callback: Generic| {
+        let opaque = Arc::into_raw(receiver.clone()).cast::<c_void>().cast_mut();
+        // SAFETY: the connection is valid; a null domain means all of them; `callback` has the signature that libvirt
+        // documents for `id`; `opaque` is an `Arc<Receiver>` that stays alive until libvirt hands it to `release`.
+        let number = unsafe {
+            sys::virConnectDomainEventRegisterAny(
+                connection.raw().as_ptr(),
+                ptr::null_mut(),
+                id as c_int,
+                Some(callback),
+                opaque,
+                Some(release),
+            )
+        };
+        if number < 0 {
+            let error = Error::last("subscribe to events").on(connection.host_arc());
+            // SAFETY: libvirt calls the free function for registered callbacks only, so the failed one is still ours.
+            drop(unsafe { Arc::from_raw(opaque.cast_const().cast::<Receiver>()) });
+            return Err(error);
+        }
+        callbacks.push(number);
+        Ok(())
+    };
+
+    // SAFETY: function pointers of one size; libvirt casts it back to the type that belongs to the event number before
+    // it calls (this is its VIR_DOMAIN_EVENT_CALLBACK).
+    let lifecycle = unsafe { mem::transmute::<Lifecycle, Generic>(on_lifecycle) };
+    // SAFETY: as above.
+    let iteration = unsafe { mem::transmute::<Iteration, Generic>(on_iteration) };
+    // SAFETY: as above.
+    let completed = unsafe { mem::transmute::<Completed, Generic>(on_completed) };
+    add(sys::VIR_DOMAIN_EVENT_ID_LIFECYCLE, lifecycle)?;
+    add(sys::VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION, iteration)?;
+    add(sys::VIR_DOMAIN_EVENT_ID_JOB_COMPLETED, completed)
+}
+
+type Generic = unsafe extern "C" fn(sys::virConnectPtr, sys::virDomainPtr, *mut c_void);
+type Lifecycle =
+    unsafe extern "C" fn(sys::virConnectPtr, sys::virDomainPtr, c_int, c_int, *mut c_void) -> c_int;
+type Iteration = unsafe extern "C" fn(sys::virConnectPtr, sys::virDomainPtr, c_int, *mut c_void);
+type Completed = unsafe extern "C" fn(
+    sys::virConnectPtr,
+    sys::virDomainPtr,
+    sys::virTypedParameterPtr,
+    c_int,
+    *mut c_void,
+);
+
+/// Gives the registration's share of the receiver back.
+unsafe extern "C" fn release(opaque: *mut c_void) {
+    // SAFETY: `opaque` is the `Arc<Receiver>` of one registration, and libvirt releases each registration once.
+    let receiver = unsafe { Arc::from_raw(opaque.cast_const().cast::<Receiver>()) };
+    // The last share may drop sinks, which are not our code. No panic may cross into libvirt.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(receiver)));
+}
+
+unsafe extern "C" fn on_lifecycle(
+    _connection: sys::virConnectPtr,
+    domain: sys::virDomainPtr,
+    event: c_int,
+    detail: c_int,
+    opaque: *mut c_void,
+) -> c_int {
+    // SAFETY: libvirt passes a valid domain and the `opaque` of the registration.
+    unsafe { deliver(domain, opaque, || EventKind::lifecycle(event, detail)) };
+    // libvirt ignores it.
+    0
+}
+
+unsafe extern "C" fn on_iteration(
+    _connection: sys::virConnectPtr,
+    domain: sys::virDomainPtr,
+    iteration: c_int,
+    opaque: *mut c_void,
+) {
+    // SAFETY: as in `on_lifecycle`.
+    unsafe { deliver(domain, opaque, || EventKind::MigrationIteration(iteration)) };
+}
+
+unsafe extern "C" fn on_completed(
+    _connection: sys::virConnectPtr,
+    domain: sys::virDomainPtr,
+    params: sys::virTypedParameterPtr,
+    count: c_int,
+    opaque: *mut c_void,
+) {
+    let kind = || {
+        // SAFETY: libvirt passes `count` filled parameters, which it keeps and frees after the callback.
+        let params = unsafe { params::copy(params, count) };
+        EventKind::JobCompleted(Box::new(JobStats::decode_completed(params)))
+    };
+    // SAFETY: as in `on_lifecycle`.
+    unsafe { deliver(domain, opaque, kind) };
+}
+
+/// # Safety
+///
+/// `domain` is valid during the call, and `opaque` is the `Arc<Receiver>` of a registration that is not released.
+unsafe fn deliver(domain: sys::virDomainPtr, opaque: *mut c_void, kind: impl FnOnce() -> EventKind) {
+    // Unwinding into C is undefined; there is nobody on this thread to tell either.
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: by the caller's promise; a borrow, the registration keeps its share.
+        let receiver = unsafe { &*opaque.cast_const().cast::<Receiver>() };
+        // The one call of libvirt in a callback: it reads a field of the handle, no more.
+        //
+        // SAFETY: the domain is valid by the caller's promise.
+        let name = unsafe { sys::virDomainGetName(domain) };
+        if name.is_null() {
+            return;
+        }
+        // SAFETY: a C string that lives as long as the domain.
+        let name = unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned();
+        receiver.receive(name, kind());
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{self, RecvTimeoutError};
+    use std::time::Duration;
+
+    use super::super::testing::{TestHost, domain_xml};
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn events_arrive_in_order_until_the_drop() {
+        let host = TestHost::new("source");
+        let (sender, receiver) = mpsc::channel();
+        let subscription = host.subscribe(move |event| drop(sender.send(event))).unwrap();
+        let vm = host.define(&domain_xml("vm1")).unwrap();
+        vm.start().unwrap();
+        vm.suspend().unwrap();
+        vm.resume().unwrap();
+        vm.destroy().unwrap();
+        for wanted in [
+            "defined (added)",
+            "started (booted)",
+            "suspended (paused)",
+            "resumed (unpaused)",
+            "stopped (destroyed)",
+        ] {
+            let event = receiver.recv_timeout(PATIENCE).unwrap();
+            assert_eq!((&*event.host, event.domain.as_str()), ("source", "vm1"));
+            assert_eq!(event.kind.to_string(), wanted);
+            assert!(event.at.elapsed() < PATIENCE);
+        }
+        drop(subscription);
+        vm.start().unwrap();
+        // The sink is freed, and with it the sender: the channel closes by itself.
+        assert_eq!(receiver.recv_timeout(PATIENCE).map(|_| ()), Err(RecvTimeoutError::Disconnected));
+    }
+
+    #[test]
+    fn two_subscriptions_do_not_disturb_each_other() {
+        let host = TestHost::new("source");
+        let (first, first_receiver) = mpsc::channel();
+        let (second, second_receiver) = mpsc::channel();
+        let one = host.subscribe(move |event| drop(first.send(event))).unwrap();
+        let two = host.subscribe(move |event| drop(second.send(event))).unwrap();
+        assert_eq!(format!("{one:?}"), r#"Subscription { host: "source" }"#);
+        drop(one);
+        let vm = host.create(&domain_xml("vm1")).unwrap();
+        assert!(second_receiver.recv_timeout(PATIENCE).is_ok());
+        assert!(first_receiver.recv_timeout(PATIENCE).is_err());
+        vm.destroy().unwrap();
+        // An event that is still under way would reach the next subscription.
+        assert!(second_receiver.recv_timeout(PATIENCE).is_ok());
+        drop(two);
+        // And again, after the last one is gone.
+        let (third, third_receiver) = mpsc::channel();
+        let _three = host.subscribe(move |event| drop(third.send(event))).unwrap();
+        host.create(&domain_xml("vm2")).unwrap();
+        assert_eq!(third_receiver.recv_timeout(PATIENCE).unwrap().domain, "vm2");
+    }
+
+    #[test]
+    fn a_panic_in_the_sink_stays_there() {
+        let host = TestHost::new("source");
+        let (sender, receiver) = mpsc::channel();
+        let _subscription = host
+            .subscribe(move |event| {
+                let first = event.kind.to_string().starts_with("started");
+                sender.send(event).unwrap();
+                assert!(!first, "on purpose");
+            })
+            .unwrap();
+        let vm = host.create(&domain_xml("vm1")).unwrap();
+        vm.destroy().unwrap();
+        let texts: Vec<_> =
+            (0..2).map(|_| receiver.recv_timeout(PATIENCE).unwrap().kind.to_string()).collect();
+        assert_eq!(texts, ["started (booted)", "stopped (destroyed)"]);
+    }
+}
