@@ -9,7 +9,7 @@ mod lock;
 mod thing;
 
 pub use lock::{Holder, Lock};
-pub use thing::Thing;
+pub use thing::{Thing, start_time};
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
