@@ -1,5 +1,6 @@
 //! multivm: live-migration stress suite for KVM.
 
+pub mod doctor;
 pub mod failure;
 pub mod harness;
 pub mod host;
