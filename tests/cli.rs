@@ -293,3 +293,18 @@ fn one_run_at_a_time(cli: Cli) {
     drop(lock);
     assert!(!cli.run("lab status").out.contains(&me));
 }
+
+// --- README.md
+
+#[test]
+fn the_readme_names_every_variable() {
+    use multivm::{inventory::Settings, ledger, scenario};
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap();
+    let readme = fs::read_to_string(Path::new(&package).join("README.md")).unwrap();
+    let settings = Settings::VARIABLES.iter().map(|(name, _)| (*name).to_owned());
+    let profile = scenario::Profile::variables().map(|(name, _)| name);
+    let others = [scenario::FILE_VARIABLE, ledger::STATE_VARIABLE].map(str::to_owned);
+    for name in settings.chain(profile).chain(others) {
+        assert!(readme.contains(&format!("`{name}`")), "{name} is not in README.md");
+    }
+}
