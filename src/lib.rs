@@ -1,6 +1,7 @@
 //! multivm: live-migration stress suite for KVM.
 
 pub mod check;
+pub mod doctor;
 pub mod failure;
 pub mod guest;
 pub mod harness;

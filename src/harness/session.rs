@@ -18,6 +18,8 @@ pub struct Session {
     lab: Option<Lab>,
     /// The lab was up before this command and stays up after it.
     attached: bool,
+    /// What an earlier command had left, and this one has undone.
+    cleared: Vec<Thing>,
     // Last: whoever waits for the lock finds everything else done.
     _lock: Lock,
 }
@@ -34,26 +36,34 @@ impl Session {
         let directory = state_directory();
         let lock = Lock::take(&directory)?;
         let ledger = Ledger::open(&directory)?;
-        let mut session =
-            Session { settings, cancel, ledger, prepared: None, lab: None, attached: false, _lock: lock };
+        let mut session = Session {
+            settings,
+            cancel,
+            ledger,
+            prepared: None,
+            lab: None,
+            attached: false,
+            cleared: Vec::new(),
+            _lock: lock,
+        };
         if ledger_says_up(&session.ledger) {
             session.lab = Some(Lab::attach()?);
             session.attached = true;
         } else {
-            session.reap()?;
+            session.cleared = session.reap()?;
         }
         Ok(session)
     }
 
-    /// Undoes what an earlier command left; nothing if it left nothing.
-    fn reap(&self) -> Done<()> {
+    /// Undoes what an earlier command left, and returns it; nothing if it left nothing.
+    fn reap(&self) -> Done<Vec<Thing>> {
         let left = self.ledger.outstanding();
         if left.is_empty() {
-            return Ok(());
+            return Ok(left);
         }
         eprintln!("multivm: clearing what an earlier run left behind: {}", summary(&left));
         match self.ledger.undo_all().into_iter().next() {
-            None => Ok(()),
+            None => Ok(left),
             Some(failure) => Err(failure.try_next("multivm reap, when the cause is gone")),
         }
     }
@@ -98,6 +108,16 @@ impl Session {
         self.attached
     }
 
+    /// What [`Session::begin`] found of a killed run and undid.
+    pub fn cleared(&self) -> &[Thing] {
+        &self.cleared
+    }
+
+    /// What would go with [`Session::down`].
+    pub fn things(&self) -> Vec<Thing> {
+        self.ledger.outstanding()
+    }
+
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -127,13 +147,16 @@ impl Session {
 
 /// Whether the ledger describes a lab that was left up on purpose and is still whole.
 fn ledger_says_up(ledger: &Ledger) -> bool {
-    let things = ledger.outstanding();
-    let whole = things.iter().all(|thing| match thing {
+    ledger.is_kept() && is_whole(&ledger.outstanding()) && lab::running().is_ok()
+}
+
+/// Whether every process and network namespace that a ledger names is still there.
+pub(super) fn is_whole(things: &[Thing]) -> bool {
+    things.iter().all(|thing| match thing {
         Thing::Process { pid, start, .. } => start_time(*pid) == Some(*start),
         Thing::NetworkNamespace { name } => fs::exists(network::path(name)).unwrap_or(false),
         _ => true,
-    });
-    ledger.is_kept() && whole && lab::running().is_ok()
+    })
 }
 
 /// "3 processes, 3 network namespaces, 4 control groups, 1 directory".

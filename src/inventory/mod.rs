@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::host::Login;
+pub(crate) use settings::memory_field;
 pub use settings::{Accel, HostSize, Settings};
 
 /// Everything that is needed to reach a pair of hosts and to start guests on them.

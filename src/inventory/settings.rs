@@ -142,14 +142,18 @@ fn default_size() -> HostSize {
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u32;
     let total = std::fs::read_to_string("/proc/meminfo")
         .ok()
-        .and_then(|text| {
-            text.lines().find_map(|line| {
-                line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()
-            })
-        })
-        .unwrap_or(4 << 20)
-        * 1024;
+        .and_then(|text| memory_field(&text, "MemTotal"))
+        .unwrap_or(4 << 30);
     HostSize { cpu_percent: cpus * 100, memory: total / 5 * 2 }
+}
+
+/// A field of `/proc/meminfo`, in bytes.
+pub(crate) fn memory_field(text: &str, name: &str) -> Option<u64> {
+    text.lines()
+        .find_map(|line| {
+            line.strip_prefix(name)?.strip_prefix(':')?.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+        })
+        .map(|kib| kib * 1024)
 }
 
 fn parse_size(text: &str) -> Option<HostSize> {

@@ -7,7 +7,8 @@ use crate::failure::{Attempt, Done, Failure};
 use crate::inventory::HostSize;
 use crate::ledger::{Ledger, Thing};
 
-const ROOT: &str = "/sys/fs/cgroup";
+/// Where control groups are mounted.
+pub const ROOT: &str = "/sys/fs/cgroup";
 
 /// Period of the CPU bandwidth controller, microseconds; the kernel's default.
 const PERIOD_US: u64 = 100_000;

@@ -65,26 +65,12 @@ pub struct Images<'a> {
 }
 
 impl Images<'_> {
-    fn directory(&self) -> PathBuf {
-        self.settings.cache.join("images")
-    }
-
-    fn host_path(&self, suite: &str) -> PathBuf {
-        self.directory().join(format!("host-{suite}-{}", key(&[FORMAT, suite, HOST_PACKAGES])))
-    }
-
-    fn guest_path(&self) -> PathBuf {
-        let mut recipe = vec![FORMAT, &self.settings.guest_suite, GUEST_PACKAGES];
-        recipe.extend(GUEST_FILES.iter().map(|(_, text)| *text));
-        self.directory().join(format!("guest-{}-{}", self.settings.guest_suite, key(&recipe)))
-    }
-
     /// Paths of the images that the settings ask for, and whether each is there.
-    pub fn status(&self) -> Vec<(PathBuf, bool)> {
+    pub fn status(settings: &Settings) -> Vec<(PathBuf, bool)> {
         let mut paths = vec![
-            self.host_path(&self.settings.source_suite),
-            self.host_path(&self.settings.target_suite),
-            self.guest_path(),
+            host_path(settings, &settings.source_suite),
+            host_path(settings, &settings.target_suite),
+            guest_path(settings),
         ];
         paths.dedup();
         paths.into_iter().map(|path| (path.clone(), path.is_dir())).collect()
@@ -92,7 +78,7 @@ impl Images<'_> {
 
     /// The host image of `suite`, built if it is not there.
     pub fn host(&self, suite: &str) -> Done<HostImage> {
-        let path = self.host_path(suite);
+        let path = host_path(self.settings, suite);
         self.ensure(&path, &format!("root file system of {suite} hosts"), |partial| {
             let tree = partial.join("root");
             self.mmdebstrap("minbase", HOST_PACKAGES, suite, &tree)?;
@@ -113,7 +99,7 @@ impl Images<'_> {
 
     /// The guests' image, built with the tools of `host` if it is not there.
     pub fn guest(&self, host: impl FnOnce() -> Done<HostImage>) -> Done<GuestImage> {
-        let path = self.guest_path();
+        let path = guest_path(self.settings);
         self.ensure(&path, &format!("guest image of {}", self.settings.guest_suite), |partial| {
             let tools = host()?;
             self.mmdebstrap("extract", GUEST_PACKAGES, &self.settings.guest_suite, &partial.join("tree"))?;
@@ -142,9 +128,12 @@ impl Images<'_> {
             return Ok(());
         }
         let begin = Instant::now();
-        eprintln!("multivm: building the {what} (once; kept in {})", self.directory().display());
+        eprintln!(
+            "multivm: building the {what} (once; kept in {})",
+            images_directory(self.settings).display()
+        );
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let partial = self.directory().join(format!(".partial-{name}"));
+        let partial = images_directory(self.settings).join(format!(".partial-{name}"));
         let entry = self.ledger.enter(Thing::Directory { path: partial.clone() })?;
         // What an earlier build left when it was interrupted.
         if partial.exists() {
@@ -160,7 +149,7 @@ impl Images<'_> {
     }
 
     fn mmdebstrap(&self, variant: &str, packages: &str, suite: &str, tree: &Path) -> Done<()> {
-        let source = mirror::debian(self.settings.mirror.as_deref())?;
+        let source = mirror::debian(self.settings.mirror.as_deref())?.address;
         let packages: Vec<&str> = packages
             .lines()
             .map(str::trim)
@@ -241,6 +230,20 @@ impl Images<'_> {
         Err(Failure::new(attempted, format!("{status}; it said at last:\n{}", tail.join("\n")))
             .try_next("check the machine's package sources (apt-get update) and ./setup"))
     }
+}
+
+fn images_directory(settings: &Settings) -> PathBuf {
+    settings.cache.join("images")
+}
+
+fn host_path(settings: &Settings, suite: &str) -> PathBuf {
+    images_directory(settings).join(format!("host-{suite}-{}", key(&[FORMAT, suite, HOST_PACKAGES])))
+}
+
+fn guest_path(settings: &Settings) -> PathBuf {
+    let mut recipe = vec![FORMAT, &settings.guest_suite, GUEST_PACKAGES];
+    recipe.extend(GUEST_FILES.iter().map(|(_, text)| *text));
+    images_directory(settings).join(format!("guest-{}-{}", settings.guest_suite, key(&recipe)))
 }
 
 fn key(recipe: &[&str]) -> String {

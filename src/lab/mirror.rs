@@ -8,10 +8,19 @@ use crate::failure::{Done, Failure};
 /// Suites by which a source is known to be Debian's main archive.
 const SUITES: [&str; 7] = ["bullseye", "bookworm", "trixie", "forky", "stable", "testing", "sid"];
 
-/// Address of a Debian archive: `wish`, or the first source of the machine that names a Debian suite.
-pub fn debian(wish: Option<&str>) -> Done<String> {
+/// A Debian archive, and who names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageSource {
+    /// For mmdebstrap. It may hold a password: not for messages.
+    pub address: String,
+    /// The file or the variable that it is from.
+    pub from: String,
+}
+
+/// A Debian archive: `wish`, or the first source of the machine that names a Debian suite.
+pub fn debian(wish: Option<&str>) -> Done<PackageSource> {
     if let Some(wish) = wish {
-        return Ok(wish.to_owned());
+        return Ok(PackageSource { address: wish.to_owned(), from: "MULTIVM_MIRROR".to_owned() });
     }
     let mut files = vec![PathBuf::from("/etc/apt/sources.list")];
     if let Ok(entries) = fs::read_dir("/etc/apt/sources.list.d") {
@@ -19,15 +28,19 @@ pub fn debian(wish: Option<&str>) -> Done<String> {
         more.sort();
         files.extend(more);
     }
-    files.iter().filter_map(|path| fs::read_to_string(path).ok()).find_map(|text| find(&text)).ok_or_else(
-        || {
+    files
+        .iter()
+        .find_map(|path| {
+            let address = find(&fs::read_to_string(path).ok()?)?;
+            Some(PackageSource { address, from: path.display().to_string() })
+        })
+        .ok_or_else(|| {
             Failure::new(
                 "find a Debian package source",
                 "no configured source of this machine names a Debian suite",
             )
             .try_next("set MULTIVM_MIRROR to the address of a Debian archive")
-        },
-    )
+        })
 }
 
 /// The first source of a file in either of apt's formats: one-line (`deb ...`) or deb822 (`URIs:`).

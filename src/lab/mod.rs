@@ -7,7 +7,7 @@ pub mod cgroup;
 mod files;
 mod image;
 mod init;
-mod mirror;
+pub mod mirror;
 pub mod network;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,6 @@
 //! One run at a time on this machine.
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
@@ -16,6 +17,12 @@ pub struct Holder {
     pub command: String,
     /// RFC 3339.
     pub since: String,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "process {} since {}: {}", self.pid, self.since, self.command)
+    }
 }
 
 /// The machine-wide lock, held until dropped. The kernel releases it when the process ends, however it ends.
@@ -64,6 +71,30 @@ impl Lock {
     }
 }
 
+impl Lock {
+    /// Who holds the lock at the moment, if anybody does. Takes no lock: a shared one, however short, would make a
+    /// run that begins at that moment believe that another is under way.
+    pub fn holder(directory: &Path) -> Option<Holder> {
+        let path = directory.join("lock");
+        let holder: Holder = serde_json::from_str(&fs::read_to_string(&path).ok()?).ok()?;
+        let inode = fs::metadata(&path).ok()?.ino();
+        // The file of a killed holder stays; whether it is locked is what the kernel's list says.
+        let locks = fs::read_to_string("/proc/locks").ok()?;
+        locks.lines().any(|line| is_lock(line, holder.pid, inode)).then_some(holder)
+    }
+}
+
+/// Whether a line of `/proc/locks` is the flock of that process on that inode. The device is not compared: on Btrfs
+/// it is another number than the one stat gives.
+///
+/// `1: FLOCK  ADVISORY  WRITE 4711 fe:00:393221 0 EOF`; a waiting one has `->` after the number.
+fn is_lock(line: &str, pid: u32, inode: u64) -> bool {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [_, "FLOCK", _, "WRITE", owner, file, ..] = words[..] else { return false };
+    let found = file.rsplit(':').next().and_then(|number| number.parse().ok());
+    owner.parse() == Ok(pid) && found == Some(inode)
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
@@ -78,10 +109,8 @@ fn held(file: &mut File, path: &Path) -> Failure {
     let mut text = String::new();
     let _ = file.rewind();
     let _ = file.read_to_string(&mut text);
-    let who = serde_json::from_str::<Holder>(&text).map_or_else(
-        |_| "another run".to_owned(),
-        |holder| format!("process {} since {}: {}", holder.pid, holder.since, holder.command),
-    );
+    let who = serde_json::from_str::<Holder>(&text)
+        .map_or_else(|_| "another run".to_owned(), |holder| holder.to_string());
     Failure::new("start a run", format!("one is under way already ({who})"))
         .at(path.display().to_string())
         .try_next("wait until it has ended, or end that process: it cleans up after itself")
@@ -98,8 +127,18 @@ mod tests {
         let first = Lock::take(&directory).unwrap();
         let refusal = Lock::take(&directory).unwrap_err().to_string();
         assert!(refusal.contains(&format!("process {}", std::process::id())), "{refusal}");
+        assert_eq!(Lock::holder(&directory).map(|holder| holder.pid), Some(std::process::id()));
         drop(first);
         assert!(!directory.exists(), "an unused state directory goes with the lock");
         Lock::take(&directory).unwrap();
+    }
+
+    #[test]
+    fn the_file_of_a_killed_holder_is_no_lock() {
+        let state = tempfile::tempdir().unwrap();
+        let holder = Holder { pid: std::process::id(), command: "killed".into(), since: String::new() };
+        fs::write(state.path().join("lock"), serde_json::to_string(&holder).unwrap()).unwrap();
+        assert!(Lock::holder(state.path()).is_none());
+        assert!(Lock::holder(&state.path().join("none")).is_none());
     }
 }

@@ -57,6 +57,15 @@ struct Book {
     kept: bool,
 }
 
+/// What [`Ledger::peek`] saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peek {
+    /// What was entered and not struck, oldest first.
+    pub outstanding: Vec<Thing>,
+    /// The last owner left it on purpose.
+    pub kept: bool,
+}
+
 impl Ledger {
     /// Opens the ledger of `directory`, creating both. The caller holds the [`Lock`].
     pub fn open(directory: &Path) -> Done<Ledger> {
@@ -76,8 +85,9 @@ impl Ledger {
     }
 
     /// What a ledger on disk says, without opening it for writing.
-    pub fn peek(directory: &Path) -> Done<Vec<Thing>> {
-        Ok(read(&directory.join("ledger.jsonl"))?.0.into_values().collect())
+    pub fn peek(directory: &Path) -> Done<Peek> {
+        let (outstanding, kept) = read(&directory.join("ledger.jsonl"))?;
+        Ok(Peek { outstanding: outstanding.into_values().collect(), kept })
     }
 
     /// Writes that `thing` is about to exist; on disk when this returns.

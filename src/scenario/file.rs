@@ -88,6 +88,66 @@ impl ScenarioFile {
         self.scenarios.iter().copied().filter(|scenario| selection.matches(&scenario.name())).collect()
     }
 
+    /// The scenario of that name.
+    ///
+    /// # Errors
+    ///
+    /// There is none; the message says which part of the name is wrong, or why the matrix leaves the combination out.
+    pub fn named(&self, name: &str) -> Result<Scenario, InputError> {
+        let cause = match name.parse::<Scenario>() {
+            Ok(scenario) if self.scenarios.contains(&scenario) => return Ok(scenario),
+            Ok(scenario) => {
+                self.excluded_because(&scenario).unwrap_or("a value is on no axis of the file").to_owned()
+            }
+            Err(error) => error.to_string(),
+        };
+        let mut help = Vec::from_iter(self.near(name, true));
+        help.push(format!("allowed: a whole name `{}`; `multivm scenarios` lists them", Scenario::NAME_FORM));
+        Err(InputError::new(&format!("{} has no scenario `{name}`: {cause}", self.name), &help))
+    }
+
+    /// The scenarios that a selection chooses, in matrix order; it must choose one at least.
+    ///
+    /// # Errors
+    ///
+    /// It chooses none; the message says what was asked for and what is near.
+    pub fn select_some(&self, set: &Set, selection: &Selection) -> Result<Vec<Scenario>, InputError> {
+        let chosen: Vec<Scenario> = self
+            .select(&set.selection())
+            .into_iter()
+            .filter(|scenario| selection.matches(&scenario.name()))
+            .collect();
+        if !chosen.is_empty() {
+            return Ok(chosen);
+        }
+        if selection.filters.is_empty() {
+            let what = format!("everything in the set `{}` is skipped", set.name);
+            return Err(InputError::new(
+                &what,
+                &["allowed: skips that leave at least one scenario".to_owned()],
+            ));
+        }
+        let asked: Vec<String> = selection.filters.iter().map(|filter| format!("`{filter}`")).collect();
+        let (whose, part) = if selection.exact {
+            ("whose name is", "a whole name")
+        } else {
+            ("whose name contains", "any part of a name")
+        };
+        let mut help: Vec<String> =
+            selection.filters.iter().filter_map(|filter| self.near(filter, selection.exact)).collect();
+        help.push(format!("allowed: {part} `{}`; `multivm scenarios` lists them", Scenario::NAME_FORM));
+        let what = format!("the set `{}` has no scenario {whose} {}", set.name, asked.join(" or "));
+        Err(InputError::new(&what, &help))
+    }
+
+    /// The help line that names the scenario that is closest to `given`, or, unless it must be a whole name, the part
+    /// of a scenario's name.
+    fn near(&self, given: &str, whole: bool) -> Option<String> {
+        let names: Vec<String> = self.scenarios.iter().map(Scenario::name).collect();
+        let parts = names.iter().filter(|_| !whole).flat_map(|name| name.split("::"));
+        did_you_mean(given, names.iter().map(String::as_str).chain(parts))
+    }
+
     /// Why the matrix does not have the combination; `None` if it does, or if a value is on no axis of the file.
     pub fn excluded_because(&self, scenario: &Scenario) -> Option<&str> {
         self.constraints

@@ -1,34 +1,66 @@
-use multivm::{inventory::Settings, lab, ledger::*, wait::Cancel};
-fn main() -> std::process::ExitCode {
-    if let Some(code) = lab::hidden_entry() {
+//! The command line. The scenarios themselves run by `cargo test`; this is for everything around them.
+
+mod doctor;
+mod lab;
+mod problem;
+mod reap;
+mod scenarios;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use problem::Answer;
+
+/// Live-migration stress suite for KVM.
+#[derive(Parser)]
+#[command(
+    name = "multivm",
+    version,
+    after_help = "Scenarios are run by `cargo test -- NAME`. Exit status: 0 good, 1 failed, 2 bad input (nothing was touched)."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Say what this machine can do, what is missing, and what to do about it
+    Doctor(doctor::Arguments),
+    /// Raise, show, enter and take down the lab
+    #[command(subcommand)]
+    Lab(lab::Command),
+    /// List scenarios, or explain one step by step
+    Scenarios(scenarios::List),
+    /// Explain a scenario step by step; nothing is started
+    Explain(scenarios::Explain),
+    /// Clear what a killed run left on this machine
+    Reap,
+}
+
+fn main() -> ExitCode {
+    // First: the lab's hosts are this very program, started again.
+    if let Some(code) = multivm::lab::hidden_entry() {
         return code;
     }
-    let arg = std::env::args().nth(1).unwrap_or_default();
-    let dir = state_directory();
-    let r = (|| {
-        let _lock = Lock::take(&dir)?;
-        let ledger = Ledger::open(&dir)?;
-        if arg == "up" {
-            let s = Settings::from_environment()?;
-            let c = Cancel::new();
-            let t = std::time::Instant::now();
-            let p = lab::prepare(&s, &ledger, &c)?;
-            eprintln!("prepared {:?} {:?}", t.elapsed(), p);
-            lab::network::create_switch(&ledger)?;
-            lab::network::join_switch()?;
-            let l = lab::Lab::raise(&p, &s, &ledger, &c)?;
-            eprintln!("raised {:?} {:#?}", t.elapsed(), l.inventory());
-            ledger.keep()?;
-        } else {
-            for f in ledger.undo_all() {
-                eprintln!("{f}");
-            }
+    let answer = match Arguments::parse().command {
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Lab(command) => lab::run(command),
+        Command::Scenarios(arguments) => scenarios::list(&arguments),
+        Command::Explain(arguments) => scenarios::explain(&arguments),
+        Command::Reap => reap::run(),
+    };
+    answer.unwrap_or_else(|problem| problem.report())
+}
+
+/// Writes an answer to standard output. A reader that has seen enough (`| head`) is no failure.
+fn say(text: &str) -> Answer {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(multivm::failure::Failure::new("write to standard output", error).into())
         }
-        Ok::<_, multivm::failure::Failure>(())
-    })();
-    if let Err(e) = r {
-        eprintln!("{e}");
-        return 1.into();
+        _ => Ok(ExitCode::SUCCESS),
     }
-    0.into()
 }

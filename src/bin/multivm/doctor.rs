@@ -1,0 +1,54 @@
+//! `multivm doctor`.
+
+use std::env;
+use std::fmt::Write;
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use multivm::doctor::{Finding, Verdict, can_raise, examine};
+
+use crate::problem::{Answer, settings};
+use crate::scenarios::ProfileChoice;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    profile: ProfileChoice,
+}
+
+pub fn run(arguments: &Arguments) -> Answer {
+    let settings = settings()?;
+    let profile = arguments.profile.read()?.1;
+    let findings = examine(&settings, Some(&profile));
+    let colours = io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none();
+    let ready = can_raise(&findings);
+    let mut text = table(&findings, colours);
+    text.push_str(if ready {
+        "\nA lab can be raised on this machine.\n"
+    } else {
+        "\nNo lab can be raised on this machine: see what is MISSING above.\n"
+    });
+    crate::say(&text)?;
+    Ok(if ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// One line a finding, and one below it for its advice.
+fn table(findings: &[Finding], colours: bool) -> String {
+    let width = findings.iter().map(|finding| finding.name.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for finding in findings {
+        let (word, colour) = match finding.verdict {
+            Verdict::Good => ("good", 32),
+            Verdict::Warn => ("warn", 33),
+            Verdict::Missing => ("MISSING", 31),
+        };
+        let word = format!("{word:<7}");
+        let word = if colours { format!("\x1b[{colour}m{word}\x1b[0m") } else { word };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{word}  {:<width$}  {}", finding.name, finding.seen);
+        if let Some(advice) = &finding.advice {
+            let _ = writeln!(text, "{:7}  {:width$}  -> {advice}", "", "");
+        }
+    }
+    text
+}

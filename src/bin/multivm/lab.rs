@@ -1,0 +1,123 @@
+//! `multivm lab`: the lab by hand, left up between commands.
+
+mod ssh;
+mod status;
+
+use std::fmt::Write;
+use std::time::Instant;
+
+use multivm::harness::{Session, become_root, cancel_on_signals, summary};
+use multivm::inventory::Inventory;
+use multivm::lab::running;
+use multivm::wait::Cancel;
+
+use crate::problem::{Answer, Problem, settings};
+
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Raise the lab and leave it up; later runs use it
+    Up,
+    /// Take the lab down
+    Down,
+    /// Say what is up, and who is at work
+    Status,
+    /// Open a shell on a host or a guest of the lab, or run a command there
+    Ssh(ssh::Arguments),
+}
+
+pub fn run(command: Command) -> Answer {
+    match command {
+        Command::Up => up(),
+        Command::Down => down(),
+        Command::Status => status::run(),
+        Command::Ssh(arguments) => ssh::run(&arguments),
+    }
+}
+
+fn up() -> Answer {
+    let settings = settings()?;
+    become_root()?;
+    let cancel = Cancel::new();
+    cancel_on_signals(&cancel)?;
+    let begin = Instant::now();
+    let mut session = Session::begin(settings, cancel)?;
+    if session.is_attached() {
+        let text = format!("The lab is up already.\n\n{}", reach(&running()?));
+        session.end();
+        return crate::say(&text);
+    }
+    match raise(&mut session) {
+        Ok(inventory) => {
+            session.keep()?;
+            let took = begin.elapsed().as_secs_f64();
+            crate::say(&format!("The lab is up, after {took:.1} s.\n\n{}", reach(&inventory)))
+        }
+        Err(failure) => {
+            // Half a lab is of no use to anybody.
+            let mut failures = vec![failure];
+            failures.extend(session.end());
+            Err(Problem::Failed(failures))
+        }
+    }
+}
+
+/// Everything that belongs to a lab that was left up.
+fn raise(session: &mut Session) -> multivm::failure::Done<Inventory> {
+    session.prepare()?;
+    let inventory = session.raise()?.clone();
+    // GUESTS: the fleet is started here, unless `--no-guests` says otherwise.
+    Ok(inventory)
+}
+
+fn down() -> Answer {
+    let settings = settings()?;
+    become_root()?;
+    let session = Session::begin(settings, Cancel::new())?;
+    if !session.is_attached() {
+        let text = match session.cleared() {
+            [] => "No lab is up.\n".to_owned(),
+            cleared => format!("No whole lab was up; what was left of one is gone: {}.\n", summary(cleared)),
+        };
+        session.end();
+        return crate::say(&text);
+    }
+    let things = session.things();
+    let failures = session.down();
+    if !failures.is_empty() {
+        return Err(Problem::Failed(failures));
+    }
+    crate::say(&format!("The lab is down. Gone: {}.\n", summary(&things)))
+}
+
+/// How to get at what is in the lab.
+fn reach(inventory: &Inventory) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, what: &str| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {name:<12}  {what}");
+    };
+    for host in [&inventory.source, &inventory.target] {
+        let fact = |name: &str| host.facts.get(name).map_or("unknown", String::as_str);
+        let what = format!(
+            "{}  {}: libvirt {}, QEMU {}; {} CPUs, {} MiB",
+            host.login.address,
+            fact("suite"),
+            fact("libvirt_package"),
+            fact("qemu_package"),
+            fact("cpus"),
+            fact("memory_mib")
+        );
+        line(&host.name, &what);
+    }
+    line(
+        &inventory.storage.name,
+        &format!("{}  NFS export {}", inventory.storage.server, inventory.storage.export),
+    );
+    line("accelerator", &format!("{}: {}", inventory.accelerator.kind, inventory.accelerator.reason));
+    text.push_str(
+        "\n  multivm lab ssh source          a shell on a host (also target, storage; guests: vm1, vm2, ...)\n  \
+         multivm lab ssh source -- virsh list --all\n  \
+         multivm lab down                take it down\n",
+    );
+    text
+}

@@ -1,0 +1,84 @@
+//! `multivm lab ssh`: into the lab's network, then into one of its machines.
+
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use multivm::failure::Failure;
+use multivm::harness::{Status, become_root, summary};
+use multivm::lab::{network, running, ssh_config};
+use multivm::ledger::state_directory;
+
+use crate::problem::{Answer, Problem};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// source, target, storage, or a guest: vm1, vm2, ...
+    #[arg(value_name = "MACHINE", value_parser = parse)]
+    machine: Machine,
+    /// Command to run there instead of a shell
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+/// A machine of the lab.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Machine {
+    /// One that ssh's configuration knows by name.
+    Host(String),
+    /// The guest of that number.
+    Guest(u8),
+}
+
+fn parse(name: &str) -> Result<Machine, String> {
+    if ["source", "target", "storage"].contains(&name) {
+        return Ok(Machine::Host(name.to_owned()));
+    }
+    name.strip_prefix("vm")
+        // "vm01" would be a second name of vm1.
+        .filter(|digits| !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|digits| digits.parse().ok())
+        // 255 is the broadcast address of the guests' range.
+        .filter(|number| *number < 255)
+        .map(Machine::Guest)
+        .ok_or_else(|| "allowed: source, target, storage, vm1 to vm254".to_owned())
+}
+
+/// Takes no lock: a shell may be wanted while a run is under way.
+pub fn run(arguments: &Arguments) -> Answer {
+    become_root()?;
+    let status = Status::look(&state_directory())?;
+    let inventory = running()?;
+    if !status.whole {
+        return Err(Problem::from(
+            Failure::new("reach the lab", format!("only a part of it is left: {}", summary(&status.things)))
+                .try_next("multivm lab up, which clears it first"),
+        ));
+    }
+    network::join_switch()?;
+    let mut ssh = Command::new("ssh");
+    ssh.arg("-F").arg(ssh_config());
+    let name = match &arguments.machine {
+        Machine::Host(name) => name.clone(),
+        Machine::Guest(number) => {
+            // Its configuration cannot make an address of a number.
+            ssh.arg("-o").arg(format!("HostName={}.{number}", inventory.guests.address_prefix));
+            format!("vm{number}")
+        }
+    };
+    let error = ssh.arg(&name).arg("--").args(&arguments.command).exec();
+    Err(Failure::new(format!("start ssh to {name}"), error).try_next("./setup installs ssh").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machines_have_one_name_each() {
+        assert_eq!(parse("target"), Ok(Machine::Host("target".into())));
+        assert_eq!(parse("vm254"), Ok(Machine::Guest(254)));
+        for wrong in ["vm", "vm0", "vm01", "vm255", "vm+1", "vm1000", "1", "host", ""] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! `multivm lab status`.
+
+use std::fmt::Write;
+
+use multivm::harness::{State, Status, summary};
+use multivm::lab::running;
+use multivm::ledger::state_directory;
+
+use crate::problem::Answer;
+
+/// Says what is up. Takes no lock: it may be asked for while a run is under way.
+pub fn run() -> Answer {
+    let directory = state_directory();
+    let status = Status::look(&directory)?;
+    let mut text = match status.state() {
+        State::Nothing => "No lab is up, and nothing is left of earlier runs.\n".to_owned(),
+        State::Busy if status.things.is_empty() => "No lab is up.\n".to_owned(),
+        State::Busy => format!("A run is under way and has: {}.\n", summary(&status.things)),
+        State::Left => format!(
+            "No whole lab is up; left of a run or of a lab: {}.\n`multivm reap` clears it, and so does the next run.\n",
+            summary(&status.things)
+        ),
+        State::Up => match running() {
+            Ok(inventory) => format!("The lab is up.\n\n{}", super::reach(&inventory)),
+            Err(failure) if !nix::unistd::geteuid().is_root() => {
+                format!(
+                    "The lab is up. More is for root to see: sudo multivm lab status ({})\n",
+                    failure.cause
+                )
+            }
+            Err(failure) => return Err(failure.into()),
+        },
+    };
+    // Writing to a String cannot fail.
+    if let Some(holder) = &status.holder {
+        let _ = writeln!(text, "\nAt work: {holder}");
+    }
+    if !status.things.is_empty() {
+        let _ = writeln!(text, "\nIn the ledger ({}):", directory.join("ledger.jsonl").display());
+        for thing in &status.things {
+            let _ = writeln!(text, "  {thing}");
+        }
+    }
+    crate::say(&text)
+}

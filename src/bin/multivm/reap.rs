@@ -1,0 +1,25 @@
+//! `multivm reap`.
+
+use multivm::harness::{Session, become_root, summary};
+use multivm::wait::Cancel;
+
+use crate::problem::{Answer, Problem, settings};
+
+/// Clears what a killed run left. A lab that is up on purpose is none of that.
+pub fn run() -> Answer {
+    let settings = settings()?;
+    become_root()?;
+    let session = Session::begin(settings, Cancel::new())?;
+    let text = if session.is_attached() {
+        "The lab is up on purpose, and nothing else is left: `multivm lab down` takes it down.\n".to_owned()
+    } else if session.cleared().is_empty() {
+        "Nothing is left of earlier runs.\n".to_owned()
+    } else {
+        format!("Cleared: {}.\n", summary(session.cleared()))
+    };
+    let failures = session.end();
+    if !failures.is_empty() {
+        return Err(Problem::Failed(failures));
+    }
+    crate::say(&text)
+}

@@ -1,0 +1,107 @@
+//! `multivm scenarios` and `multivm explain`: what can be run, and what it would do. Neither starts anything.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use multivm::scenario::{Profile, ScenarioFile, Selection, Set, locate};
+
+use crate::problem::{Answer, Problem};
+
+/// Which file is read, and with which profile.
+#[derive(clap::Args)]
+pub struct ProfileChoice {
+    /// Scenario file [default: the one MULTIVM_SCENARIOS names, or the package's own scenarios.toml]
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Profile of sizes, counts and times; MULTIVM_ variables override its values
+    #[arg(long, value_name = "NAME", default_value = "lab")]
+    profile: String,
+}
+
+impl ProfileChoice {
+    /// The file, and the profile with what the environment overrides.
+    pub fn read(&self) -> Result<(ScenarioFile, Profile), Problem> {
+        let variable = |name: &str| std::env::var(name).ok();
+        let file = ScenarioFile::load(&locate(self.file.as_deref(), variable))?;
+        let profile = file.profile(&self.profile)?.clone().override_from(variable)?;
+        Ok((file, profile))
+    }
+}
+
+#[derive(clap::Args)]
+pub struct List {
+    /// Only scenarios whose name contains one of these
+    #[arg(value_name = "FILTER", conflicts_with = "explain")]
+    filters: Vec<String>,
+    /// Only scenarios of this set
+    #[arg(long, value_name = "NAME", env = "MULTIVM_SET")]
+    set: Option<String>,
+    /// Leave out scenarios whose name contains this; may be given again
+    #[arg(long, value_name = "FILTER", conflicts_with = "explain")]
+    skip: Vec<String>,
+    /// Filters are whole names
+    #[arg(long, conflicts_with = "explain")]
+    exact: bool,
+    /// Explain the scenario of this name step by step instead
+    #[arg(long, value_name = "NAME")]
+    explain: Option<String>,
+    #[command(flatten)]
+    profile: ProfileChoice,
+}
+
+#[derive(clap::Args)]
+pub struct Explain {
+    /// Whole name of a scenario
+    name: String,
+    #[command(flatten)]
+    profile: ProfileChoice,
+}
+
+/// Names on standard output, one a line and first in it; their number on standard error.
+pub fn list(arguments: &List) -> Answer {
+    if let Some(name) = &arguments.explain {
+        return tell(name, &arguments.profile);
+    }
+    let (file, _) = arguments.profile.read()?;
+    // A variable that is set to nothing counts as not set, as everywhere.
+    let set = arguments.set.as_deref().filter(|name| !name.is_empty()).unwrap_or(Set::ALL);
+    let selection = Selection {
+        filters: arguments.filters.clone(),
+        skip: arguments.skip.clone(),
+        exact: arguments.exact,
+    };
+    let chosen = file.select_some(file.set(set)?, &selection)?;
+    let width = chosen.iter().map(|scenario| scenario.name().len()).max().unwrap_or(0);
+    let mut text = String::new();
+    let mut ignored = 0;
+    for scenario in &chosen {
+        let name = scenario.name();
+        // Writing to a String cannot fail.
+        let _ = match scenario.not_yet() {
+            None => writeln!(text, "{name}"),
+            Some(reason) => {
+                ignored += 1;
+                writeln!(text, "{name:<width$}  ignored: {reason}")
+            }
+        };
+    }
+    let answer = crate::say(&text)?;
+    eprintln!(
+        "{} scenario{}, {} to run, {ignored} ignored",
+        chosen.len(),
+        if chosen.len() == 1 { "" } else { "s" },
+        chosen.len() - ignored
+    );
+    Ok(answer)
+}
+
+pub fn explain(arguments: &Explain) -> Answer {
+    tell(&arguments.name, &arguments.profile)
+}
+
+fn tell(name: &str, choice: &ProfileChoice) -> Answer {
+    let (file, profile) = choice.read()?;
+    let mut text = file.named(name)?.explain(&profile).join("\n");
+    text.push('\n');
+    crate::say(&text)
+}

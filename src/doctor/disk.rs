@@ -1,0 +1,106 @@
+//! The file systems of the state directory and of the cache.
+
+use std::path::{Path, PathBuf};
+
+use nix::sys::statfs::{
+    BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, F2FS_SUPER_MAGIC, FsType, OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC,
+    XFS_SUPER_MAGIC, statfs,
+};
+use nix::sys::statvfs::statvfs;
+
+use super::Finding;
+use crate::inventory::Settings;
+use crate::lab::Images;
+use crate::ledger::state_directory;
+
+/// File systems of which it is known that they give file handles to user space.
+const WITH_HANDLES: [(FsType, &str); 5] = [
+    (EXT4_SUPER_MAGIC, "ext2, ext3 or ext4"),
+    (XFS_SUPER_MAGIC, "XFS"),
+    (BTRFS_SUPER_MAGIC, "Btrfs"),
+    (F2FS_SUPER_MAGIC, "F2FS"),
+    (TMPFS_MAGIC, "tmpfs"),
+];
+
+/// Room that making one image takes at most. The trees of trixie take 653 and 128 MiB when they are done; packages
+/// and what is built of them lie beside them for a while.
+const MIB_PER_IMAGE: u64 = 1536;
+
+/// Looks at both.
+pub fn examine(settings: &Settings) -> Vec<Finding> {
+    vec![handles(), space(settings)]
+}
+
+/// The NFS server opens files by handle (name_to_handle_at), which not every file system has.
+fn handles() -> Finding {
+    let name = "file handles";
+    let directory = state_directory();
+    let advice = format!(
+        "put {} on a file system such as ext4, XFS, Btrfs or tmpfs; in a container, on a volume",
+        directory.display()
+    );
+    let found = existing(&directory);
+    match statfs(&found).map(|found| found.filesystem_type()) {
+        Err(error) => Finding::warn(name, format!("{}: {error}", found.display()), advice),
+        Ok(OVERLAYFS_SUPER_MAGIC) => Finding::missing(
+            name,
+            format!("{} is on overlayfs, which has none: the NFS server cannot export it", found.display()),
+            advice,
+        ),
+        Ok(kind) => match WITH_HANDLES.iter().find(|(known, _)| *known == kind) {
+            Some((_, text)) => Finding::good(name, format!("{} is on {text}", found.display())),
+            None => Finding::warn(
+                name,
+                format!(
+                    "{} is on a file system (type {:#x}) of which it is not known whether it has them",
+                    found.display(),
+                    kind.0
+                ),
+                format!("if the lab's NFS server does not start: {advice}"),
+            ),
+        },
+    }
+}
+
+fn space(settings: &Settings) -> Finding {
+    let name = "disk space";
+    let found = existing(&settings.cache);
+    let missing = Images::status(settings).iter().filter(|(_, there)| !there).count() as u64;
+    let needed = missing * MIB_PER_IMAGE;
+    match statvfs(&found) {
+        Err(error) => Finding::warn(
+            name,
+            format!("{}: {error}", found.display()),
+            "MULTIVM_CACHE names another directory for the images",
+        ),
+        Ok(stat) => {
+            let free = stat.blocks_available().saturating_mul(stat.fragment_size()) >> 20;
+            let seen = format!("{free} MiB free in {}", found.display());
+            if free < needed {
+                Finding::warn(
+                    name,
+                    format!("{seen}, for {missing} images to be made"),
+                    format!("have {needed} MiB free, or name another directory with MULTIVM_CACHE"),
+                )
+            } else {
+                Finding::good(name, seen)
+            }
+        }
+    }
+}
+
+/// The directory, or the nearest one above it that exists: what is made below it is on the same file system.
+fn existing(path: &Path) -> PathBuf {
+    path.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("/")).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_directory_that_exists_is_looked_at() {
+        assert_eq!(existing(Path::new("/proc/none/such")), Path::new("/proc"));
+        assert_eq!(existing(Path::new("not/there")), Path::new("/"));
+    }
+}

@@ -1,0 +1,62 @@
+//! CPUs and memory, held against the size of the hosts and of the fleet.
+
+use std::fs;
+use std::num::NonZero;
+
+use super::Finding;
+use crate::inventory::{Settings, memory_field};
+use crate::scenario::Profile;
+
+/// With one CPU, two hosts, the guests and the probes all wait for each other.
+const FEW_CPUS: usize = 2;
+
+/// Looks at the size of the machine.
+pub fn examine(settings: &Settings, profile: Option<&Profile>) -> Vec<Finding> {
+    vec![cpus(), memory(settings, profile)]
+}
+
+fn cpus() -> Finding {
+    match std::thread::available_parallelism().map_or(1, NonZero::get) {
+        number if number < FEW_CPUS => Finding::warn(
+            "CPUs",
+            format!("{number}"),
+            format!("{FEW_CPUS} or more: both hosts and all guests share them"),
+        ),
+        number => Finding::good("CPUs", number.to_string()),
+    }
+}
+
+fn memory(settings: &Settings, profile: Option<&Profile>) -> Finding {
+    let name = "memory";
+    let available =
+        fs::read_to_string("/proc/meminfo").ok().and_then(|text| memory_field(&text, "MemAvailable"));
+    let Some(available) = available else {
+        return Finding::warn(name, "/proc/meminfo does not say what is available", "mount /proc");
+    };
+    let host = settings.host_size.memory;
+    let seen = format!("{} available; each host may use {}", mib(available), mib(host));
+    let Some(profile) = profile else { return Finding::good(name, seen) };
+    // In the order `simultaneous` every guest is on both hosts for as long as it migrates.
+    let fleet = profile.memory.0.saturating_mul(u64::from(profile.guests));
+    let smaller = "make the fleet smaller (MULTIVM_GUESTS, MULTIVM_MEMORY)";
+    let fleet_text = format!("the fleet's {} x {} = {}", profile.guests, profile.memory, mib(fleet));
+    if fleet >= host {
+        return Finding::warn(
+            name,
+            format!("{seen}; {fleet_text} do not fit into a host"),
+            format!("{smaller} or the hosts larger (MULTIVM_HOST_SIZE)"),
+        );
+    }
+    if fleet.saturating_mul(2) >= available {
+        return Finding::warn(
+            name,
+            format!("{seen}; {fleet_text} are needed twice while all guests migrate"),
+            format!("{smaller} or free some memory"),
+        );
+    }
+    Finding::good(name, format!("{seen}; {fleet_text} fit"))
+}
+
+fn mib(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
+}

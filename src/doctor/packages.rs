@@ -1,0 +1,141 @@
+//! Programs, libraries, and where the packages of the lab's images come from.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use super::{Finding, Verdict};
+use crate::inventory::Settings;
+use crate::lab::{Images, mirror};
+use crate::libvirt::{Libvirt, Version};
+
+/// Programs that the lab starts, with what for.
+const TOOLS: [(&str, &str); 6] = [
+    (MMDEBSTRAP, "makes the images"),
+    ("ip", "makes the lab's network"),
+    ("unshare", "contains the making of images"),
+    ("chroot", "builds the guests' image"),
+    ("ssh", "carries libvirt's connections"),
+    ("ssh-keygen", "makes the lab's keys"),
+];
+
+const MMDEBSTRAP: &str = "mmdebstrap";
+
+/// The libvirt room uses nothing newer.
+const OLDEST_LIBVIRT: Version = Version::new(8, 5, 0);
+
+/// Looks at what `./setup` installs, and at what the images are made of.
+pub fn examine(settings: &Settings) -> Vec<Finding> {
+    let cached = Images::status(settings).iter().all(|(_, there)| *there);
+    let mut findings: Vec<Finding> = TOOLS
+        .iter()
+        .map(|(tool, purpose)| {
+            let mut finding = examine_tool(tool, purpose);
+            if *tool == MMDEBSTRAP && cached {
+                soften(&mut finding);
+            }
+            finding
+        })
+        .collect();
+    findings.push(client_library());
+    findings.push(images(settings));
+    findings.push(package_source(settings, cached));
+    findings
+}
+
+/// With every image made already, what makes them is not needed now.
+fn soften(finding: &mut Finding) {
+    if finding.verdict == Verdict::Missing {
+        finding.verdict = Verdict::Warn;
+        finding.seen.push_str("; not needed now, because every image is in the cache");
+    }
+}
+
+fn examine_tool(tool: &str, purpose: &str) -> Finding {
+    match find(tool) {
+        Some(path) => Finding::good(tool, path.display().to_string()),
+        None => Finding::missing(
+            tool,
+            format!("not found ({purpose})"),
+            "./setup installs it; as root, /usr/sbin and /sbin must be in PATH too",
+        ),
+    }
+}
+
+/// The program in `PATH`. Where this process is not root, also in the directories that sudo adds to it.
+fn find(tool: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let by_sudo: &[&str] =
+        if nix::unistd::geteuid().is_root() { &[] } else { &["/usr/local/sbin", "/usr/sbin", "/sbin"] };
+    env::split_paths(&path)
+        .chain(by_sudo.iter().map(PathBuf::from))
+        .map(|directory| directory.join(tool))
+        .find(|path| is_program(path))
+}
+
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+fn client_library() -> Finding {
+    let name = "libvirt client";
+    match Libvirt::start().and_then(|libvirt| libvirt.library_version()) {
+        Ok(version) if version >= OLDEST_LIBVIRT => Finding::good(name, version.to_string()),
+        Ok(version) => Finding::missing(
+            name,
+            format!("{version}, older than {OLDEST_LIBVIRT}"),
+            "use a release of the distribution with a newer libvirt; the hosts of the lab have their own",
+        ),
+        Err(error) => Finding::missing(name, error.to_string(), "./setup installs the library"),
+    }
+}
+
+fn images(settings: &Settings) -> Finding {
+    let images = Images::status(settings);
+    let names = |there: bool| {
+        let names: Vec<_> = images
+            .iter()
+            .filter(|(_, found)| *found == there)
+            .filter_map(|(path, _)| path.file_name())
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect();
+        names.join(", ")
+    };
+    let cache = settings.cache.display();
+    if images.iter().all(|(_, there)| *there) {
+        return Finding::good("images", format!("in {cache}: {}", names(true)));
+    }
+    Finding::warn(
+        "images",
+        format!("not in {cache} yet: {}", names(false)),
+        "nothing to do: the first run makes them, which takes longer than later ones; MULTIVM_CACHE moves them",
+    )
+}
+
+fn package_source(settings: &Settings, cached: bool) -> Finding {
+    let name = "Debian packages";
+    match mirror::debian(settings.mirror.as_deref()) {
+        // The address is not shown: it may hold a password.
+        Ok(source) => Finding::good(name, format!("from the source that {} names", source.from)),
+        Err(failure) => {
+            let mut finding = Finding::missing(name, failure.cause, failure.try_next.unwrap_or_default());
+            if cached {
+                soften(&mut finding);
+            }
+            finding
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_that_is_not_there_has_advice() {
+        let finding = examine_tool("multivm-no-such-tool", "does nothing");
+        assert_eq!(finding.verdict, Verdict::Missing);
+        assert!(finding.advice.is_some());
+        assert_eq!(examine_tool("sh", "is there").verdict, Verdict::Good);
+    }
+}

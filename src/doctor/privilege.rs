@@ -1,0 +1,84 @@
+//! Root, by itself or through sudo.
+
+use std::process::{Command, Stdio};
+
+use super::Finding;
+
+/// How this process gets to be root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Privilege {
+    Root,
+    /// sudo answers without asking.
+    Sudo,
+    /// sudo is there, and would ask for a password.
+    SudoAsks,
+    None,
+}
+
+impl Privilege {
+    /// Looks, without ever making sudo ask.
+    pub fn find() -> Privilege {
+        if nix::unistd::geteuid().is_root() {
+            return Privilege::Root;
+        }
+        let sudo = Command::new("sudo")
+            .args(["-n", "true"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        match sudo {
+            Ok(status) if status.success() => Privilege::Sudo,
+            Ok(_) => Privilege::SudoAsks,
+            Err(_) => Privilege::None,
+        }
+    }
+
+    pub fn finding(self) -> Finding {
+        match self {
+            Privilege::Root => Finding::good("root", "this process is root"),
+            Privilege::Sudo => Finding::good("root", "through sudo, without a password"),
+            Privilege::SudoAsks => Finding::warn(
+                "root",
+                "through sudo, which asks for a password",
+                "runs that nobody watches need root or a sudo that does not ask",
+            ),
+            Privilege::None => Finding::missing(
+                "root",
+                "this process is not root, and there is no sudo",
+                "run multivm as root, or install sudo: multivm then uses it by itself",
+            ),
+        }
+    }
+
+    /// Runs a command as root: what it wrote to standard error if it failed, or why it could not be tried.
+    pub fn try_as_root(self, command: &[&str]) -> Result<(), Untried> {
+        let mut words = match self {
+            Privilege::Root => Vec::new(),
+            Privilege::Sudo => vec!["sudo", "-n"],
+            Privilege::SudoAsks | Privilege::None => return Err(Untried::NoRoot),
+        };
+        words.extend(command);
+        let [program, arguments @ ..] = &words[..] else { return Ok(()) };
+        let output = Command::new(program)
+            .args(arguments)
+            .env("LC_ALL", "C.UTF-8")
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| Untried::Failed(format!("{program}: {error}")))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        let last = said.lines().rev().find(|line| !line.trim().is_empty());
+        Err(Untried::Failed(last.map_or_else(|| output.status.to_string(), |line| line.trim().to_owned())))
+    }
+}
+
+/// Why a trial as root did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Untried {
+    /// It was not tried.
+    NoRoot,
+    Failed(String),
+}

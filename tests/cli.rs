@@ -1,0 +1,295 @@
+//! The command line, as a user types it. No lab is raised, and no lock but one in a temporary directory is taken.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use rstest::{fixture, rstest};
+use tempfile::TempDir;
+
+/// The program, away from what the machine and the user have: their settings would change what is seen.
+struct Cli {
+    state: TempDir,
+}
+
+#[fixture]
+fn cli() -> Cli {
+    Cli { state: tempfile::tempdir().unwrap() }
+}
+
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Cli {
+    fn run(&self, arguments: &str) -> Said {
+        self.run_with(arguments, &[])
+    }
+
+    fn run_with(&self, arguments: &str, variables: &[(&str, &str)]) -> Said {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_multivm"));
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("MULTIVM_") {
+                command.env_remove(name);
+            }
+        }
+        command.env("MULTIVM_STATE", self.state()).envs(variables.iter().copied());
+        said(command.args(arguments.split_whitespace()).output().unwrap())
+    }
+
+    /// In a directory that multivm may remove, as it does with one that it leaves empty.
+    fn state(&self) -> std::path::PathBuf {
+        self.state.path().join("state")
+    }
+}
+
+fn said(output: Output) -> Said {
+    Said {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Where sudo would ask for a password in the middle of a test, or is not there.
+fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+// --- doctor
+
+#[rstest]
+fn the_doctor_names_every_check(cli: Cli) {
+    let said = cli.run("doctor");
+    for check in [
+        "root",
+        "mmdebstrap",
+        "ip",
+        "unshare",
+        "chroot",
+        "ssh",
+        "ssh-keygen",
+        "libvirt client",
+        "images",
+        "Debian packages",
+        "namespaces",
+        "tmpfs",
+        "overlayfs",
+        "network",
+        "TUN",
+        "userfaultfd",
+        "control groups",
+        "KVM",
+        "CPUs",
+        "memory",
+        "file handles",
+        "disk space",
+        "ledger",
+        "lock",
+    ] {
+        let found = said.out.lines().any(|line| line.get(9..).is_some_and(|rest| rest.starts_with(check)));
+        assert!(found, "{check} is not in:\n{}", said.out);
+    }
+    assert!(!said.out.contains('\x1b'), "colours only on a terminal");
+    // Whether this machine can is not this test's business; that both ways of telling agree is.
+    let (code, verdict) = if said.out.contains("MISSING") { (1, "No lab can") } else { (0, "A lab can") };
+    assert_eq!(said.code, Some(code), "{}", said.out);
+    assert!(said.out.contains(verdict), "{}", said.out);
+}
+
+#[rstest]
+fn the_doctor_leaves_nothing(cli: Cli) {
+    cli.run("doctor");
+    assert!(!cli.state().exists());
+}
+
+// --- scenarios
+
+#[rstest]
+fn every_scenario_is_listed(cli: Cli) {
+    let said = cli.run("scenarios");
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let names: Vec<&str> = said.out.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let golden: Vec<&str> = include_str!("golden/names.txt").lines().collect();
+    assert_eq!(names.len(), 328);
+    assert!(golden.iter().all(|name| names.contains(name)));
+    assert!(said.err.starts_with("328 scenarios, "), "{}", said.err);
+    let runs = "precopy_orderly::in_vms::stress_cpu";
+    assert!(said.out.lines().any(|line| line == runs), "{runs} has no mark");
+}
+
+#[rstest]
+#[case::filter("scenarios postcopy_cross::in_vms", 4)]
+#[case::filters("scenarios precopy_cross::in_vms postcopy_cross::in_vms", 8)]
+#[case::exact("scenarios --exact postcopy_cross::in_vms::stress_cpu", 1)]
+#[case::skip("scenarios postcopy_cross::in_vms --skip stress_ng", 2)]
+#[case::set("scenarios --set quick", 4)]
+#[case::filter_within_a_set("scenarios --set quick postcopy", 2)]
+fn a_selection_is_listed(cli: Cli, #[case] arguments: &str, #[case] expected: usize) {
+    let said = cli.run(arguments);
+    assert_eq!((said.out.lines().count(), said.code), (expected, Some(0)), "{}{}", said.out, said.err);
+}
+
+#[rstest]
+#[case("explain postcopy_cross::in_vms::stress_memory")]
+#[case("scenarios --explain postcopy_cross::in_vms::stress_memory")]
+fn a_scenario_is_explained_with_what_the_environment_says(cli: Cli, #[case] arguments: &str) {
+    let said = cli.run_with(arguments, &[("MULTIVM_GUESTS", "2")]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    for part in ["Fleet: 2 guests", "1. guest 2 goes out alone", "VIR_MIGRATE_POSTCOPY", "no reboot"] {
+        assert!(said.out.contains(part), "{part} is not in:\n{}", said.out);
+    }
+}
+
+// --- Bad input
+
+#[rstest]
+#[case::typing_mistake("explain postcopy_cros::in_vms::stress_cpu", &[], "did you mean `postcopy_cross::in_vms::stress_cpu`?")]
+#[case::not_a_name("explain everything", &[], "{mode}_{order}::{where}::{what}")]
+#[case::left_out("explain precopy_compressed::in_vms::stress_cpu", &[], "compression is run under one load")]
+#[case::filter("scenarios postcopy_crss", &[], "did you mean `postcopy_cross`?")]
+#[case::filter_in_exact("scenarios --exact postcopy_cross", &[], "whose name is `postcopy_cross`")]
+#[case::set("scenarios --set fast", &[], "`all`, `quick`")]
+#[case::set_by_variable("scenarios", &[("MULTIVM_SET", "fast")], "`all`, `quick`")]
+#[case::profile("explain --profile big postcopy_cross::in_vms::stress_cpu", &[], "`lab`, `reference`")]
+#[case::profile_variable("doctor", &[("MULTIVM_GUESTS", "many")], "a whole number from 1 to 200")]
+#[case::suite("doctor", &[("MULTIVM_SUITE", "sid")], "trixie")]
+#[case::up_with_a_wrong_suite("lab up", &[("MULTIVM_SUITE", "sid")], "trixie")]
+#[case::size("reap", &[("MULTIVM_HOST_SIZE", "2")], "CPUs:memory")]
+#[case::machine("lab ssh vm0", &[], "vm1 to vm254")]
+#[case::command("raise", &[], "Usage:")]
+#[case::file("scenarios --file /nowhere.toml", &[], "/nowhere.toml")]
+#[case::file_by_variable("scenarios", &[("MULTIVM_SCENARIOS", "/nowhere.toml")], "/nowhere.toml")]
+fn a_mistake_is_told_and_nothing_is_touched(
+    cli: Cli,
+    #[case] arguments: &str,
+    #[case] variables: &[(&str, &str)],
+    #[case] told: &str,
+) {
+    let said = cli.run_with(arguments, variables);
+    assert_eq!(said.code, Some(2), "{}{}", said.out, said.err);
+    assert!(said.err.contains(told), "{told} is not in:\n{}", said.err);
+    assert_eq!(said.out, "");
+    assert!(!cli.state().exists());
+}
+
+#[rstest]
+fn a_file_of_ones_own_is_read(cli: Cli) {
+    let own = cli.state.path().join("own.toml");
+    let package = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("scenarios.toml");
+    let text =
+        fs::read_to_string(package).unwrap().replace("mode = [\"precopy\", \"postcopy\"]", "mode = [\"x\"]");
+    fs::write(&own, text).unwrap();
+    let said = cli.run_with("scenarios", &[("MULTIVM_SCENARIOS", own.to_str().unwrap())]);
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.contains("own.toml:") && said.err.contains("`precopy`, `postcopy`"), "{}", said.err);
+}
+
+// --- lab and reap
+
+#[rstest]
+fn without_a_lab_the_status_says_so(cli: Cli) {
+    let said = cli.run("lab status");
+    assert_eq!((said.code, &*said.err), (Some(0), ""));
+    assert!(said.out.starts_with("No lab is up"), "{}", said.out);
+    assert!(!cli.state().exists(), "looking leaves nothing");
+}
+
+#[rstest]
+#[case("lab ssh source", 1, "multivm lab up")]
+#[case("lab down", 0, "No lab is up")]
+#[case("reap", 0, "Nothing is left")]
+fn without_a_lab_there_is_nothing_to_do(
+    cli: Cli,
+    #[case] arguments: &str,
+    #[case] code: i32,
+    #[case] told: &str,
+) {
+    if !is_root() {
+        return;
+    }
+    let said = cli.run(arguments);
+    assert_eq!(said.code, Some(code), "{}{}", said.out, said.err);
+    assert!(format!("{}{}", said.out, said.err).contains(told), "{}{}", said.out, said.err);
+    assert!(!cli.state().exists(), "nothing is left in the state directory");
+}
+
+/// A ledger as a killed run leaves it: the directory is there, and nobody holds the lock.
+fn leave_a_directory(cli: &Cli, kept: bool) -> std::path::PathBuf {
+    let left = cli.state().join("lab");
+    fs::create_dir_all(left.join("deep")).unwrap();
+    let mut lines = format!(
+        "{{\"line\":\"entered\",\"id\":1,\"thing\":{{\"kind\":\"directory\",\"path\":\"{}\"}}}}\n",
+        left.display()
+    );
+    if kept {
+        lines.push_str("{\"line\":\"kept\"}\n");
+    }
+    fs::write(cli.state().join("ledger.jsonl"), lines).unwrap();
+    left
+}
+
+#[rstest]
+fn what_a_killed_run_left_is_shown_then_reaped(cli: Cli) {
+    let left = leave_a_directory(&cli, false);
+    let shown = cli.run("lab status");
+    assert!(shown.out.contains("1 directory") && shown.out.contains("multivm reap"), "{}", shown.out);
+    assert!(left.exists());
+    if !is_root() {
+        return;
+    }
+    let said = cli.run("reap");
+    assert_eq!((said.code, &*said.out), (Some(0), "Cleared: 1 directory.\n"), "{}", said.err);
+    assert!(!cli.state().exists());
+    assert!(cli.run("reap").out.contains("Nothing is left"));
+}
+
+#[rstest]
+fn a_lab_that_is_up_on_purpose_is_not_reaped(cli: Cli) {
+    let left = leave_a_directory(&cli, true);
+    let inventory = r#"{
+        "source": {"name": "source", "login": LOGIN, "uri": "test:///default", "facts": {"suite": "trixie"}},
+        "target": {"name": "target", "login": LOGIN, "uri": "test:///default", "facts": {}},
+        "storage": {"name": "storage", "login": LOGIN, "server": "198.18.0.1", "export": "/export", "base_image": "b"},
+        "guests": {"kernel": "k", "initramfs": "i", "bridge": "br0", "address_prefix": "198.18.1", "netmask": "n",
+                   "gateway": "g", "key": "k", "public_key": "p", "known_hosts": "h", "host_key": "k"},
+        "accelerator": {"kind": "tcg", "reason": "for a test"}
+    }"#
+    .replace("LOGIN", r#"{"address": "198.18.0.11", "port": 22, "user": "root", "key": "k", "known_hosts": "h"}"#);
+    fs::write(left.join("inventory.json"), inventory).unwrap();
+
+    let shown = cli.run("lab status");
+    assert!(shown.out.starts_with("The lab is up.") && shown.out.contains("198.18.0.11"), "{}", shown.out);
+    if !is_root() {
+        return;
+    }
+    let reap = cli.run("reap");
+    assert_eq!(reap.code, Some(0), "{}", reap.err);
+    assert!(reap.out.contains("multivm lab down"), "{}", reap.out);
+    assert!(left.exists());
+    let again = cli.run("lab up");
+    assert!(again.out.starts_with("The lab is up already."), "{}{}", again.out, again.err);
+    let down = cli.run("lab down");
+    assert_eq!((down.code, &*down.out), (Some(0), "The lab is down. Gone: 1 directory.\n"), "{}", down.err);
+    assert!(!cli.state().exists());
+}
+
+/// The lock of a run that is under way: every command that would change something is refused, and told by whom.
+#[rstest]
+fn one_run_at_a_time(cli: Cli) {
+    let lock = multivm::ledger::Lock::take(&cli.state()).unwrap();
+    let me = format!("process {}", std::process::id());
+    assert!(cli.run("lab status").out.contains(&me));
+    assert!(cli.run("doctor").out.contains(&me));
+    if is_root() {
+        for arguments in ["reap", "lab up", "lab down"] {
+            let said = cli.run(arguments);
+            assert_eq!(said.code, Some(1), "{}", said.out);
+            assert!(said.err.contains(&me), "{}", said.err);
+        }
+    }
+    drop(lock);
+    assert!(!cli.run("lab status").out.contains(&me));
+}
