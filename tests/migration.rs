@@ -1,1 +1,7 @@
-fn main() {}
+//! The product: one trial per scenario of `scenarios.toml`, on hosts that all of them share.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    multivm::harness::main(multivm_fixtures::build)
+}

@@ -1,31 +1,60 @@
-//! Ctrl-C and its relatives: the first asks the command to stop and clean up, the second ends it on the spot.
+//! Ctrl-C, SIGTERM and the death of whoever started us: the run is cancelled, and cleaned up in order.
 
 use std::thread;
+use std::time::{Duration, Instant};
 
+use nix::unistd::getppid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::failure::{Attempt, Done};
 use crate::wait::Cancel;
 
-/// Cancels `cancel` on the first SIGINT, SIGTERM or SIGHUP. On the second the process ends with 128 and the
-/// signal's number; what it leaves is in the ledger.
+/// A second Ctrl-C counts as impatience only this long after the first: under some runners one Ctrl-C arrives twice.
+const IMPATIENCE: Duration = Duration::from_secs(1);
+
+/// How often the parent is looked at.
+const PARENT_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Starts the threads that turn signals into a cancelled token.
 pub fn cancel_on_signals(cancel: &Cancel) -> Done<()> {
-    let attempted = || "listen for signals".to_owned();
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).attempting(attempted)?;
-    let cancel = cancel.clone();
-    thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || {
-            for signal in signals.forever() {
-                if cancel.is_cancelled() {
-                    eprintln!("multivm: ended; `multivm reap` clears what is left");
-                    std::process::exit(128 + signal);
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).attempting(|| "listen for signals".into())?;
+    let token = cancel.clone();
+    spawn("signals", move || {
+        let mut first: Option<Instant> = None;
+        for signal in signals.forever() {
+            match first {
+                None => {
+                    eprintln!("\nmultivm: interrupted; aborting migrations and cleaning up, do not close");
+                    first = Some(Instant::now());
+                    token.cancel();
                 }
-                eprintln!("multivm: interrupted; cleaning up (once more: end at once)");
-                cancel.cancel();
+                Some(first) if signal == SIGINT && first.elapsed() > IMPATIENCE => {
+                    eprintln!("multivm: leaving now; the next run, or `multivm reap`, cleans up");
+                    std::process::exit(130);
+                }
+                Some(_) => {}
             }
-        })
+        }
+    })?;
+    let token = cancel.clone();
+    let parent = getppid();
+    spawn("parent", move || {
+        while !token.is_cancelled() {
+            // cargo that was killed leaves this process behind: without this it would go on for hours.
+            if getppid() != parent {
+                eprintln!("multivm: the process that started this run is gone; cleaning up");
+                token.cancel();
+            }
+            thread::sleep(PARENT_INTERVAL);
+        }
+    })
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Done<()> {
+    thread::Builder::new()
+        .name(name.into())
+        .spawn(body)
         .map(drop)
-        .attempting(attempted)
+        .attempting(|| format!("start the thread that watches {name}"))
 }

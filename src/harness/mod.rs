@@ -1,11 +1,17 @@
 //! Runs scenarios: arguments, trials, the shared fixture, interruption.
 
+mod args;
+mod entry;
 mod interrupt;
+mod run;
 mod session;
+mod slot;
 mod status;
 mod sudo;
 
+pub use entry::{Build, main};
 pub use interrupt::cancel_on_signals;
+pub use run::Progress;
 pub use session::{Session, summary};
 pub use status::{State, Status};
 pub use sudo::become_root;

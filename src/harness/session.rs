@@ -91,6 +91,18 @@ impl Session {
         Ok(self.lab.insert(lab).inventory())
     }
 
+    /// Takes the hosts and the storage server down, not the network that this process is in, so that they can be
+    /// raised again.
+    pub fn clear_hosts(&mut self) -> Done<()> {
+        if self.attached {
+            return Err(Failure::new("rebuild the lab", "it was left up by an earlier command, whose it is")
+                .try_next("multivm lab down, then run again"));
+        }
+        self.lab = None;
+        let switch = Thing::NetworkNamespace { name: network::SWITCH.into() };
+        self.ledger.undo_all_but(|thing| *thing == switch).into_iter().next().map_or(Ok(()), Err)
+    }
+
     /// Whether the lab was up before.
     pub fn is_attached(&self) -> bool {
         self.attached

@@ -139,13 +139,18 @@ impl Ledger {
     /// Undoes everything outstanding, newest first; goes on past failures and returns them. When nothing is left
     /// the ledger file goes too.
     pub fn undo_all(&self) -> Vec<Failure> {
-        let entries: Vec<u64> = self.0.lock().outstanding.keys().rev().copied().collect();
-        let failures: Vec<Failure> =
-            entries.into_iter().filter_map(|id| self.undo(Entry(id)).err()).collect();
+        let failures = self.undo_all_but(|_| false);
         if failures.is_empty() {
             let _ = fs::remove_file(self.0.directory.join("ledger.jsonl"));
         }
         failures
+    }
+
+    /// Undoes everything outstanding but what `stays` names, newest first.
+    pub fn undo_all_but(&self, stays: impl Fn(&Thing) -> bool) -> Vec<Failure> {
+        let entries: Vec<u64> =
+            self.0.lock().outstanding.iter().rev().filter(|(_, thing)| !stays(thing)).map(|(id, _)| *id).collect();
+        entries.into_iter().filter_map(|id| self.undo(Entry(id)).err()).collect()
     }
 }
 

@@ -104,6 +104,12 @@ impl Domain {
         self.raw().resume().map_err(self.failed("resume"))
     }
 
+    /// Tells QEMU how long the guest may stand still at the end of a migration, milliseconds: a guest whose remaining
+    /// memory takes longer to send is not considered converged.
+    pub fn set_max_downtime(&self, milliseconds: u64) -> Result<()> {
+        self.raw().migrate_set_max_downtime(milliseconds, 0).map_err(self.failed("set the maximum downtime of"))
+    }
+
     /// Its XML: the live one of an active domain, else its definition.
     pub fn xml(&self) -> Result<String> {
         self.raw().xml_desc(0).map_err(self.failed("read the XML of"))

@@ -1,0 +1,62 @@
+//! The move was what the scenario says: a post-copy migration that never switched was a pre-copy one, and the two
+//! directions of a crossing step that did not overlap were two moves one after the other.
+
+use std::time::Duration;
+
+use super::Proof;
+use crate::migration::LegReport;
+
+/// A post-copy migration must have switched.
+pub fn post_copy(report: &LegReport) -> Proof {
+    let expected = "a switch to post-copy after the first pre-copy pass";
+    match report.switchover {
+        Some(after) => Proof::new("post_copy", true, expected, format!("after {:.3} s", after.as_secs_f64())),
+        None => {
+            let passes = report.stats.as_ref().and_then(|stats| stats.memory_iteration).unwrap_or_default();
+            Proof::new("post_copy", false, expected, format!("none; it completed as pre-copy after {passes} passes"))
+                .try_next("the guest dirtied too little memory for a second pass: give it more load")
+        }
+    }
+}
+
+/// How long both directions of a step were under way at the same time.
+pub fn overlap(outbound: &LegReport, inbound: &LegReport) -> Proof {
+    let both = [outbound, inbound];
+    let began = both.iter().filter_map(|report| report.began).max();
+    let ended = both.iter().filter_map(|report| report.ended).min();
+    let overlap = match (began, ended) {
+        (Some(began), Some(ended)) => ended.saturating_duration_since(began),
+        _ => Duration::ZERO,
+    };
+    Proof::new(
+        "overlap",
+        !overlap.is_zero(),
+        "the outbound and the inbound migration under way at the same time",
+        format!("for {:.3} s", overlap.as_secs_f64()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn moves_one_after_the_other_do_not_overlap() {
+        let zero = Instant::now();
+        let report = |from, to| LegReport {
+            began: Some(zero + Duration::from_secs(from)),
+            ended: Some(zero + Duration::from_secs(to)),
+            ..LegReport::default()
+        };
+        assert!(!overlap(&report(0, 2), &report(2, 4)).ok);
+        let proof = overlap(&report(0, 3), &report(1, 4));
+        assert!(proof.ok && proof.seen.contains("2.000 s"), "{proof:?}");
+    }
+
+    #[test]
+    fn post_copy_without_a_switch_is_no_post_copy() {
+        assert!(!post_copy(&LegReport::default()).ok);
+    }
+}

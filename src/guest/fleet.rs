@@ -1,0 +1,265 @@
+//! The guests of a run: made once, shared by all scenarios, checked before each and repaired when one left damage.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use super::{Guest, domain};
+use crate::failure::{Attempt, Done, Failure};
+use crate::host::{Hosts, Login, Remote, Storage};
+use crate::inventory::Inventory;
+use crate::scenario::{Profile, Side};
+use crate::wait::{Cancel, Look, wait_for};
+
+/// How long a guest that is up may take to answer one command.
+pub const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+
+/// Threads that log in or connect at the same time: sshd refuses connections beyond ten that are not authenticated
+/// yet (MaxStartups 10:30:100).
+const CONNECTING: usize = 8;
+
+/// The hosts, the storage and the guests.
+pub struct Fleet {
+    pub hosts: Hosts,
+    pub storage: Storage,
+    pub guests: Vec<Arc<Guest>>,
+    pub profile: Profile,
+    inventory: Inventory,
+    cancel: Cancel,
+}
+
+impl Fleet {
+    /// Makes the guests, starts all of them on the source and waits until they answer by ssh.
+    pub fn start(
+        hosts: Hosts,
+        storage: Storage,
+        inventory: &Inventory,
+        profile: &Profile,
+        cancel: &Cancel,
+    ) -> Done<Fleet> {
+        let guests = (1..=profile.guests)
+            .map(|number| Ok(Arc::new(identity(number, inventory)?)))
+            .collect::<Done<Vec<_>>>()?;
+        let fleet = Fleet {
+            hosts,
+            storage,
+            guests,
+            profile: profile.clone(),
+            inventory: inventory.clone(),
+            cancel: cancel.clone(),
+        };
+        fleet.remove_strangers()?;
+        fleet.renew(&fleet.guests.iter().map(Arc::clone).collect::<Vec<_>>())?;
+        Ok(fleet)
+    }
+
+    pub fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
+    pub fn guest(&self, name: &str) -> Option<&Arc<Guest>> {
+        self.guests.iter().find(|guest| guest.name == name)
+    }
+
+    /// What is wrong with each guest: not where a scenario starts, not alone, not answering. Empty when all is well.
+    pub fn damage(&self) -> Vec<(Arc<Guest>, String)> {
+        at_once(&self.guests, |guest| Ok(self.inspect(guest)))
+            .into_iter()
+            .zip(&self.guests)
+            .filter_map(|(found, guest)| {
+                let damage = found.unwrap_or_else(|failure| Some(failure.to_string()))?;
+                Some((Arc::clone(guest), damage))
+            })
+            .collect()
+    }
+
+    fn inspect(&self, guest: &Guest) -> Option<String> {
+        for (host, expected) in [(&self.hosts.source, true), (&self.hosts.target, false)] {
+            let state = match guest.domain_on(host) {
+                Ok(domain) => domain.map(|domain| domain.state()).transpose(),
+                Err(failure) => return Some(failure.to_string()),
+            };
+            let name = &host.entry.name;
+            match state {
+                Ok(state) => {
+                    let active = state.as_ref().is_some_and(|state| state.is_running());
+                    if active != expected {
+                        let seen = state.map_or("unknown there".into(), |state| state.to_string());
+                        return Some(format!("on {name} it is {seen}"));
+                    }
+                }
+                Err(error) => return Some(error.to_string()),
+            }
+        }
+        match guest.observe(ANSWER_LIMIT) {
+            Ok(seen) => seen
+                .processes
+                .iter()
+                .find(|process| process.name.starts_with("stress") && process.state != 'Z')
+                .map(|process| format!("a load is still running in it: {} ({})", process.name, process.pid)),
+            Err(failure) => Some(failure.to_string()),
+        }
+    }
+
+    /// Makes guests anew: destroyed wherever they are, with a fresh overlay, started on the source, answering.
+    pub fn renew(&self, guests: &[Arc<Guest>]) -> Done<()> {
+        all(at_once(guests, |guest| self.remove(guest)))?;
+        let images: Vec<String> = guests.iter().map(|guest| guest.image.clone()).collect();
+        self.storage.create_overlays(&images)?;
+        all(at_once(guests, |guest| self.boot(guest)))?;
+        // While the guests boot, the connections that their migrations will use are opened.
+        all(at_once(guests, |guest| {
+            for side in [Side::Source, Side::Target] {
+                guest.connection(&self.hosts, side, &self.cancel)?;
+            }
+            self.await_guest(guest)
+        }))
+    }
+
+    /// Ends the guest wherever it is and forgets it.
+    fn remove(&self, guest: &Guest) -> Done<()> {
+        guest.remote.forget_sessions();
+        for host in self.hosts.both() {
+            let Some(domain) = guest.domain_on(host)? else { continue };
+            let attempted = || format!("remove {} from {}", guest.name, host.entry.name);
+            // A job that a failed scenario left would hold the domain's lock.
+            let _ = domain.abort_job();
+            if domain.is_active().attempting(attempted)? {
+                ignore_gone(domain.destroy()).attempting(attempted)?;
+            }
+            ignore_gone(domain.undefine()).attempting(attempted)?;
+        }
+        guest.moved_to(Side::Source);
+        Ok(())
+    }
+
+    fn boot(&self, guest: &Guest) -> Done<()> {
+        let host = &self.hosts.source;
+        let identity = domain::Identity {
+            name: &guest.name,
+            uuid: &guest.uuid,
+            mac: &guest.mac,
+            address: &guest.address.to_string(),
+            image: &guest.image,
+        };
+        let xml = domain::xml(&identity, &self.inventory, &self.profile)?;
+        let attempted = || format!("start {} on {}", guest.name, host.entry.name);
+        let domain = host.control.define(&xml).attempting(attempted)?;
+        domain.start().attempting(attempted)
+    }
+
+    fn await_guest(&self, guest: &Guest) -> Done<()> {
+        let limit = self.profile.boot_timeout;
+        wait_for(&format!("{} to answer by ssh", guest.name), limit, &self.cancel, || {
+            match guest.remote.warm(Duration::from_secs(5)) {
+                Ok(()) => Look::Ready(()),
+                Err(failure) => Look::NotYet(failure.cause),
+            }
+        })
+        .map_err(|failure| {
+            failure.try_next(format!(
+                "read the guest's console, {} on {}",
+                domain::console_path(&guest.name),
+                self.hosts.source.entry.name
+            ))
+        })
+    }
+
+    /// Removes domains that an earlier, larger fleet left on a lab that stayed up; never what multivm did not make.
+    fn remove_strangers(&self) -> Done<()> {
+        for host in self.hosts.both() {
+            let attempted = || format!("list the domains of {}", host.entry.name);
+            for summary in host.control.domains().attempting(attempted)? {
+                if self.guest(&summary.name).is_some() {
+                    continue;
+                }
+                let Some(domain) = host.control.domain(&summary.name).attempting(attempted)? else { continue };
+                if !domain.xml().attempting(attempted)?.contains(MADE_BY_MULTIVM) {
+                    continue;
+                }
+                if summary.active {
+                    ignore_gone(domain.destroy()).attempting(attempted)?;
+                }
+                ignore_gone(domain.undefine()).attempting(attempted)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends all guests and removes their images, for hosts that stay.
+    pub fn stop(&self) -> Vec<Failure> {
+        let mut failures: Vec<Failure> =
+            at_once(&self.guests, |guest| self.remove(guest)).into_iter().filter_map(Result::err).collect();
+        let images: Vec<String> = self.guests.iter().map(|guest| guest.image.clone()).collect();
+        failures.extend(self.storage.remove(&images).err());
+        failures
+    }
+}
+
+/// The description that the template gives every guest.
+const MADE_BY_MULTIVM: &str = "<description>created by multivm</description>";
+
+/// Guest N: vmN, address PREFIX.N, a MAC under QEMU's prefix 52:54:00 that holds N.
+fn identity(number: u32, inventory: &Inventory) -> Done<Guest> {
+    let name = format!("vm{number}");
+    let text = format!("{}.{number}", inventory.guests.address_prefix);
+    let address: Ipv4Addr = text.parse().attempting(|| format!("give {name} the address {text}"))?;
+    let login = Login {
+        address: text,
+        port: 22,
+        user: "root".into(),
+        key: inventory.guests.key.clone(),
+        known_hosts: inventory.guests.known_hosts.clone(),
+    };
+    Ok(Guest::new(
+        name.clone(),
+        format!("6d756c74-6976-4d00-8000-{number:012x}"),
+        format!("52:54:00:6d:76:{number:02x}"),
+        address,
+        format!("{name}.qcow2"),
+        Remote::new(name, login),
+    ))
+}
+
+/// A domain that is gone already is what was wanted.
+fn ignore_gone(result: crate::libvirt::Result<()>) -> crate::libvirt::Result<()> {
+    match result {
+        Err(error) if error.is_no_domain() || error.is_operation_invalid() => Ok(()),
+        other => other,
+    }
+}
+
+/// Does something for every guest, several at once; results in the guests' order.
+pub fn at_once<T: Send>(
+    guests: &[Arc<Guest>],
+    action: impl Fn(&Guest) -> Done<T> + Sync,
+) -> Vec<Done<T>> {
+    let mut results = Vec::with_capacity(guests.len());
+    for some in guests.chunks(CONNECTING) {
+        thread::scope(|scope| {
+            let threads: Vec<_> = some
+                .iter()
+                .map(|guest| {
+                    let action = &action;
+                    thread::Builder::new()
+                        .name(guest.name.clone())
+                        .spawn_scoped(scope, move || action(guest))
+                        .map_err(|error| Failure::new(format!("start a thread for {}", guest.name), error))
+                })
+                .collect();
+            for thread in threads {
+                results.push(thread.and_then(|thread| {
+                    thread
+                        .join()
+                        .unwrap_or_else(|_| Err(Failure::new("work on a guest", "the thread panicked")))
+                }));
+            }
+        });
+    }
+    results
+}
+
+fn all<T>(results: Vec<Done<T>>) -> Done<()> {
+    results.into_iter().try_for_each(|result| result.map(drop))
+}

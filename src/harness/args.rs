@@ -1,0 +1,94 @@
+//! The command line of the test target: libtest's own, with several filters, and ours beside it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
+use libtest_mimic::Arguments;
+
+use crate::scenario::Selection;
+
+/// Options of our own. Each has an environment twin, because `cargo test -- --option` also hands it to the unit
+/// tests' harness, which rejects what it does not know.
+#[derive(Debug, Parser)]
+#[command(name = "migration", about = "The live-migration scenarios of multivm")]
+pub struct Options {
+    /// Also write JUnit XML here; the run's folder always has one
+    #[arg(long, env = "MULTIVM_JUNIT", value_name = "PATH")]
+    pub junit: Option<PathBuf>,
+
+    /// Run only the scenarios of this set of scenarios.toml
+    #[arg(long, env = "MULTIVM_SET", value_name = "NAME", default_value = "all")]
+    pub set: String,
+
+    /// Sizes, counts and times: a profile of scenarios.toml
+    #[arg(long, env = "MULTIVM_PROFILE", value_name = "NAME", default_value = "lab")]
+    pub profile: String,
+
+    /// The scenario file
+    #[arg(long, env = "MULTIVM_SCENARIOS", value_name = "PATH")]
+    pub scenarios: Option<PathBuf>,
+
+    /// Where the folders of runs go
+    #[arg(long, env = "MULTIVM_RESULTS", value_name = "PATH")]
+    pub results: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub libtest: Arguments,
+}
+
+/// What was asked for.
+#[derive(Debug)]
+pub struct Request {
+    pub options: Options,
+    pub selection: Selection,
+}
+
+/// Parses the command line. libtest-mimic takes one filter; here any number, of which one must match.
+pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Request, ExitCode> {
+    let command = Options::command().mut_arg("filter", |filter| {
+        filter.num_args(0..).action(ArgAction::Append).help("Run scenarios whose name contains one of these")
+    });
+    let parsed = command.try_get_matches_from(arguments).and_then(|matches| {
+        let filters: Vec<String> =
+            matches.get_many::<String>("filter").into_iter().flatten().cloned().collect();
+        Ok((Options::from_arg_matches(&matches)?, filters))
+    });
+    let (mut options, filters) = parsed.map_err(|error| {
+        let _ = error.print();
+        // --help is no mistake.
+        if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+    })?;
+    let selection = Selection {
+        filters,
+        skip: std::mem::take(&mut options.libtest.skip),
+        exact: std::mem::take(&mut options.libtest.exact),
+    };
+    options.libtest.filter = None;
+    Ok(Request { options, selection })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(arguments: &[&str]) -> Request {
+        parse(std::iter::once("migration").chain(arguments.iter().copied()).map(str::to_owned)).unwrap()
+    }
+
+    #[test]
+    fn several_filters_and_skips_are_one_selection() {
+        let request = request(&["orderly", "cross", "--skip", "memory", "--nocapture", "--junit", "x.xml"]);
+        assert_eq!(request.selection.filters, ["orderly", "cross"]);
+        assert_eq!(request.selection.skip, ["memory"]);
+        assert_eq!(request.options.libtest.filter, None);
+        assert_eq!(request.options.junit, Some(PathBuf::from("x.xml")));
+    }
+
+    #[test]
+    fn what_nextest_passes_is_understood() {
+        let request = request(&["precopy_orderly::in_vms::stress_cpu", "--exact", "--nocapture"]);
+        assert!(request.selection.exact);
+        assert!(parse(["migration", "--list", "--format", "terse"].map(str::to_owned).into_iter()).is_ok());
+    }
+}

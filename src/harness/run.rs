@@ -1,0 +1,88 @@
+//! A run's bookkeeping: its folder, its record, the outcomes of its scenarios, JUnit.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::failure::{Attempt, Done};
+use crate::outcome::{Outcome, Verdict};
+use crate::report::{Event, Record, RunFolder, RunHeader, junit};
+
+/// Reports that a fixture is ready: its name, how long it took, and facts about it.
+pub type Progress<'a> = dyn Fn(&str, Duration, BTreeMap<String, String>) + 'a;
+
+/// One run on disk.
+pub struct Run {
+    folder: RunFolder,
+    pub record: Record,
+    header: Mutex<RunHeader>,
+    outcomes: Mutex<Vec<Outcome>>,
+    begin: Instant,
+}
+
+impl Run {
+    /// Makes the run's folder and its record.
+    pub fn create(results: &Path, profile: serde_json::Value) -> Done<Run> {
+        let attempted = || format!("make a folder for this run in {}", results.display());
+        let folder = RunFolder::create(results).attempting(attempted)?;
+        let mut header = RunHeader::new(folder.name(), std::env::args());
+        header.profile = profile;
+        let record = Record::create(folder.path(), header.clone()).attempting(attempted)?;
+        Ok(Run {
+            folder,
+            record,
+            header: Mutex::new(header),
+            outcomes: Mutex::default(),
+            begin: Instant::now(),
+        })
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Folder of a scenario.
+    pub fn scenario_folder(&self, scenario: &str) -> Done<PathBuf> {
+        self.folder.scenario_dir(scenario).attempting(|| format!("make a folder for {scenario}"))
+    }
+
+    /// Writes that a fixture is ready; its facts also go to the head of the reports.
+    pub fn fixture_ready(&self, name: &str, took: Duration, facts: BTreeMap<String, String>) {
+        self.write(&Event::FixtureReady {
+            name: name.to_owned(),
+            duration_s: took.as_secs_f64(),
+            facts: facts.clone(),
+        });
+        self.header.lock().unwrap_or_else(PoisonError::into_inner).stack.extend(facts);
+    }
+
+    pub fn write(&self, event: &Event) {
+        // What cannot be written is said once, at the end, by JUnit that cannot be written either.
+        let _ = self.record.write(event);
+    }
+
+    pub fn finished(&self, outcome: Outcome) {
+        self.write(&Event::ScenarioFinished(outcome.clone()));
+        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
+    }
+
+    /// Closes the record and writes JUnit into the folder and, if wanted, elsewhere.
+    pub fn close(&self, also: Option<&Path>) -> Done<()> {
+        let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = |verdict: Verdict| outcomes.iter().filter(|outcome| outcome.verdict == verdict).count() as u32;
+        self.write(&Event::RunFinished {
+            passed: count(Verdict::Passed),
+            failed: count(Verdict::Failed),
+            ignored: count(Verdict::Ignored),
+            errors: count(Verdict::Error),
+            duration_s: self.begin.elapsed().as_secs_f64(),
+        });
+        let header = self.header.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = self.folder.junit_path();
+        for path in [Some(own.as_path()), also].into_iter().flatten() {
+            junit::write(path, &header, &outcomes).attempting(|| format!("write {}", path.display()))?;
+        }
+        Ok(())
+    }
+}

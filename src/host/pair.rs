@@ -1,0 +1,144 @@
+//! The two libvirt hosts, each with a kept ssh session and a kept libvirt connection.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{EventHub, Remote};
+use crate::failure::{Attempt, Done, Failure};
+use crate::inventory::{Accelerator, AcceleratorKind, HostEntry, Inventory};
+use crate::libvirt::{Connection, Libvirt, Subscription, Version};
+use crate::scenario::Side;
+use crate::wait::{Cancel, Look, wait_for};
+
+/// How long libvirtd may take to answer after its host does.
+const LIBVIRT_LIMIT: Duration = Duration::from_secs(30);
+
+/// TCG of older QEMU loses writes of guests that migrate: fixed by QEMU commit 03bfc2188f06 "physmem: Fix migration
+/// dirty bitmap coherency with TCG memory access", released in 9.0.
+const SOUND_UNDER_TCG: Version = Version::new(9, 0, 0);
+
+/// One libvirt host.
+pub struct Host {
+    pub side: Side,
+    pub entry: HostEntry,
+    pub remote: Remote,
+    /// For queries, statistics, events and orders; never for a migration itself, which holds its connection's call
+    /// for as long as it takes.
+    pub control: Connection,
+    pub qemu: Version,
+    pub libvirt: Version,
+    _events: Subscription,
+}
+
+/// The pair of hosts.
+pub struct Hosts {
+    pub source: Host,
+    pub target: Host,
+    pub events: EventHub,
+    /// Where every connection is made.
+    pub library: Libvirt,
+    pub accelerator: Accelerator,
+}
+
+impl Hosts {
+    /// Connects to both hosts, at once.
+    pub fn connect(inventory: &Inventory, cancel: &Cancel) -> Done<Hosts> {
+        let library = Libvirt::start().attempting(|| "start libvirt's event loop".into())?;
+        let events = EventHub::default();
+        let (source, target) = std::thread::scope(|scope| {
+            let source = scope.spawn(|| connect(&library, Side::Source, &inventory.source, &events, cancel));
+            let target = connect(&library, Side::Target, &inventory.target, &events, cancel);
+            let source = source
+                .join()
+                .unwrap_or_else(|_| Err(Failure::new("connect to the source", "the thread panicked")));
+            (source, target)
+        });
+        Ok(Hosts {
+            source: source?,
+            target: target?,
+            events,
+            library,
+            accelerator: inventory.accelerator.clone(),
+        })
+    }
+
+    pub fn get(&self, side: Side) -> &Host {
+        match side {
+            Side::Source => &self.source,
+            Side::Target => &self.target,
+        }
+    }
+
+    pub fn both(&self) -> [&Host; 2] {
+        [&self.source, &self.target]
+    }
+
+    /// What the run's record says of the stack.
+    pub fn facts(&self) -> BTreeMap<String, String> {
+        let mut facts = BTreeMap::new();
+        for host in self.both() {
+            let name = &host.entry.name;
+            facts.insert(format!("{name}.qemu"), host.qemu.to_string());
+            facts.insert(format!("{name}.libvirt"), host.libvirt.to_string());
+            for (key, value) in &host.entry.facts {
+                facts.insert(format!("{name}.{key}"), value.clone());
+            }
+        }
+        facts.insert("accelerator".into(), self.accelerator.kind.to_string());
+        facts.insert("accelerator_reason".into(), self.accelerator.reason.clone());
+        facts
+    }
+
+    /// What is known to be wrong with this stack, to be said before anything is started.
+    pub fn warning(&self) -> Option<String> {
+        if self.accelerator.kind != AcceleratorKind::Tcg {
+            return None;
+        }
+        let old: Vec<String> = self
+            .both()
+            .into_iter()
+            .filter(|host| host.qemu < SOUND_UNDER_TCG)
+            .map(|host| format!("{} has QEMU {}", host.entry.name, host.qemu))
+            .collect();
+        (!old.is_empty()).then(|| {
+            format!(
+                "this stack is known to corrupt guests: {}, and before QEMU {SOUND_UNDER_TCG} live migration under \
+                 TCG loses guest writes (fixed by QEMU commit 03bfc2188f06). Failures of memory-dirtying scenarios \
+                 are to be expected, and are that defect",
+                old.join(", ")
+            )
+        })
+    }
+}
+
+fn connect(
+    library: &Libvirt,
+    side: Side,
+    entry: &HostEntry,
+    events: &EventHub,
+    cancel: &Cancel,
+) -> Done<Host> {
+    let control = retry_connect(library, entry, cancel)?;
+    let attempted = || format!("ask {} for its versions and events", entry.name);
+    let hub = events.clone();
+    let subscription = control.subscribe(move |event| hub.publish(&event)).attempting(attempted)?;
+    Ok(Host {
+        side,
+        remote: Remote::new(entry.name.as_str(), entry.login.clone()),
+        qemu: control.hypervisor_version().attempting(attempted)?,
+        libvirt: control.daemon_version().attempting(attempted)?,
+        control,
+        entry: entry.clone(),
+        _events: subscription,
+    })
+}
+
+/// Opens a connection; waits for a libvirtd that is just starting.
+pub fn retry_connect(library: &Libvirt, entry: &HostEntry, cancel: &Cancel) -> Done<Connection> {
+    wait_for(&format!("libvirtd of {} to answer", entry.name), LIBVIRT_LIMIT, cancel, || {
+        match library.connect(&entry.uri, &entry.name) {
+            Ok(connection) => Look::Ready(connection),
+            Err(error) => Look::NotYet(error.to_string()),
+        }
+    })
+}

@@ -1,0 +1,5 @@
+//! Load: stress tools, started, watched and stopped.
+
+mod guest;
+
+pub use guest::GuestLoad;

@@ -1,0 +1,302 @@
+//! One migration of one guest, watched from its order to its end.
+//!
+//! libvirt's call blocks until the migration is over, so it has a thread of its own. This thread waits for that call
+//! and in the meantime reads events and job statistics, orders the post-copy switch, and aborts when time is up.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::failure::{Attempt, Done, Failure};
+use crate::guest::Guest;
+use crate::host::{Hosts, Listener};
+use crate::libvirt::{
+    AbortAnswer, Detail, Domain, Event, EventKind, JobStats, LifecycleEvent, Migration, Switch,
+};
+use crate::scenario::{Mode, Side};
+use crate::wait::Cancel;
+
+/// How one guest is to be moved.
+#[derive(Debug, Clone)]
+pub struct Move {
+    pub from: Side,
+    pub to: Side,
+    pub mode: Mode,
+    /// XBZRLE compression of resent pages.
+    pub compressed: bool,
+    pub timeout: Duration,
+}
+
+/// What became of one migration.
+#[derive(Debug, Clone, Default)]
+pub struct LegReport {
+    /// Time from libvirt's call to its return.
+    pub duration: Duration,
+    /// When the call was made and when it returned, for overlaps.
+    pub began: Option<Instant>,
+    pub ended: Option<Instant>,
+    /// Why it did not succeed.
+    pub error: Option<String>,
+    /// Time from the call until QEMU reported the switch to post-copy.
+    pub switchover: Option<Duration>,
+    /// libvirt's statistics of the completed job, from the source.
+    pub stats: Option<JobStats>,
+    /// Events of this guest on both hosts during the migration, in the order of their arrival.
+    pub events: Vec<Event>,
+    /// Statistics while the job ran, with the time since the call.
+    pub samples: Vec<(Duration, JobStats)>,
+}
+
+/// Statistics are read this often while nothing else happens: four times a second.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
+
+/// After an abort QEMU needs seconds to stop; a post-copy migration cannot be aborted and gets as long to end.
+const ABORT_GRACE: Duration = Duration::from_secs(30);
+
+/// After libvirt's call returned: how long its last events may take to arrive. They come over another connection.
+const EVENT_GRACE: Duration = Duration::from_secs(2);
+
+/// The pass at whose beginning the first one is over: what virsh's --postcopy-after-precopy waits for
+/// (tools/virsh-domain.c, virshMigrateIteration).
+const SECOND_PASS: i32 = 2;
+
+/// With this limit QEMU does not consider a guest converged whose remaining memory takes longer to send, milliseconds.
+/// A guest that dirties little would otherwise be done in pre-copy before the switch can be ordered.
+const POST_COPY_MAX_DOWNTIME_MS: u64 = 1;
+
+/// Migrates `guest` and reports; failing to migrate is a report, too.
+pub fn migrate(guest: &Guest, hosts: &Hosts, plan: &Move, ready: impl FnOnce(), cancel: &Cancel) -> LegReport {
+    match attempt(guest, hosts, plan, ready, cancel) {
+        Ok(report) => report,
+        Err(failure) => LegReport { error: Some(failure.to_string()), ..LegReport::default() },
+    }
+}
+
+fn attempt(
+    guest: &Guest,
+    hosts: &Hosts,
+    plan: &Move,
+    ready: impl FnOnce(),
+    cancel: &Cancel,
+) -> Done<LegReport> {
+    let from = hosts.get(plan.from);
+    let prepared = prepare(guest, hosts, plan, cancel);
+    // Whoever waits at the barrier of a step must not wait for one that cannot start.
+    ready();
+    let (domain, control, destination) = prepared?;
+    let listener = hosts.events.listen(Some(&guest.name));
+    let options = options(plan);
+    let (answer, over) = channel();
+    let began = Instant::now();
+    thread::Builder::new()
+        .name(format!("migrate {}", guest.name))
+        .spawn(move || {
+            let result = domain.migrate(&destination, &options).map(drop);
+            // Nobody may be listening any more: then the time was up long ago.
+            let _ = answer.send((Instant::now(), result));
+        })
+        .attempting(|| format!("start the migration thread of {}", guest.name))?;
+
+    let mut watch = Watch {
+        source: &from.entry.name,
+        domain: control,
+        plan,
+        began,
+        report: LegReport { began: Some(began), ..LegReport::default() },
+        order: PostCopy::Waiting,
+        given_up: None,
+    };
+    watch.until_over(&over, &listener, cancel);
+    watch.drain(&listener);
+    Ok(watch.report)
+}
+
+type Prepared = (Domain, Domain, crate::libvirt::Connection);
+
+fn prepare(guest: &Guest, hosts: &Hosts, plan: &Move, cancel: &Cancel) -> Done<Prepared> {
+    let from = hosts.get(plan.from);
+    let lane = guest.connection(hosts, plan.from, cancel)?;
+    let destination = guest.connection(hosts, plan.to, cancel)?;
+    let attempted = || format!("find {} on {}", guest.name, from.entry.name);
+    let domain = lane
+        .domain(&guest.name)
+        .attempting(attempted)?
+        .ok_or_else(|| Failure::new(attempted(), "no such domain"))?;
+    let control = guest.known_on(from)?;
+    if plan.mode == Mode::Postcopy {
+        control
+            .set_max_downtime(POST_COPY_MAX_DOWNTIME_MS)
+            .attempting(|| format!("set the maximum downtime of {}", guest.name))?;
+    }
+    Ok((domain, control, destination))
+}
+
+fn options(plan: &Move) -> Migration {
+    Migration {
+        live: true,
+        persist_dest: true,
+        post_copy: plan.mode == Mode::Postcopy,
+        auto_converge: plan.mode == Mode::Precopy,
+        compressed: plan.compressed,
+        ..Migration::default()
+    }
+}
+
+/// How far the switch to post-copy is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PostCopy {
+    /// The first pass is not over.
+    Waiting,
+    /// The order is due; it may have to be repeated.
+    Due,
+    /// Ordered; QEMU has not switched yet.
+    Ordered,
+    Switched,
+}
+
+struct Watch<'a> {
+    source: &'a str,
+    domain: Domain,
+    plan: &'a Move,
+    began: Instant,
+    report: LegReport,
+    order: PostCopy,
+    /// When the watch gave the migration up.
+    given_up: Option<Instant>,
+}
+
+impl Watch<'_> {
+    fn until_over(
+        &mut self,
+        over: &Receiver<(Instant, crate::libvirt::Result<()>)>,
+        listener: &Listener,
+        cancel: &Cancel,
+    ) {
+        let mut next_sample = self.began + SAMPLE_INTERVAL;
+        loop {
+            if let Ok((ended, result)) = over.try_recv() {
+                self.report.ended = Some(ended);
+                self.report.duration = ended - self.began;
+                if let Err(error) = result {
+                    // The reason that was found here is the cause; libvirt's "aborted" only its consequence.
+                    self.report.error.get_or_insert(error.to_string());
+                }
+                return;
+            }
+            // Short, because the end of libvirt's call does not wake this up.
+            match listener.recv_timeout(Duration::from_millis(10)) {
+                Ok(event) => self.on_event(event),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+            self.switch_if_due();
+            let now = Instant::now();
+            if now >= next_sample {
+                next_sample = now + SAMPLE_INTERVAL;
+                self.sample();
+            }
+            if self.give_up_if_due(now, cancel) {
+                return;
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        let from_source = *event.host == *self.source;
+        match &event.kind {
+            EventKind::MigrationIteration(pass) if from_source => {
+                if *pass >= SECOND_PASS && self.order == PostCopy::Waiting {
+                    self.order = PostCopy::Due;
+                }
+            }
+            EventKind::JobCompleted(stats) if from_source => self.report.stats = Some((**stats).clone()),
+            // The source's domain is suspended with this detail at the moment QEMU switches.
+            kind if from_source && kind.is(LifecycleEvent::Suspended, Detail::PostCopy) => {
+                self.order = PostCopy::Switched;
+                self.report.switchover = Some(event.at.saturating_duration_since(self.began));
+            }
+            _ => {}
+        }
+        self.report.events.push(event);
+    }
+
+    fn switch_if_due(&mut self) {
+        if self.plan.mode == Mode::Postcopy && self.order == PostCopy::Due {
+            match self.domain.start_post_copy() {
+                // Accepted is not switched: the event says that.
+                Ok(Switch::Started) => self.order = PostCopy::Ordered,
+                // Asked again at the next turn; the migration's timeout bounds it.
+                Ok(Switch::NotYet) => {}
+                Ok(Switch::Over) => self.order = PostCopy::Ordered,
+                Err(error) => {
+                    self.report.error.get_or_insert(format!("switch to post-copy: {error}"));
+                    self.order = PostCopy::Ordered;
+                }
+            }
+        }
+    }
+
+    fn sample(&mut self) {
+        // A failing question is not a failing migration: the next answer, or the call's own, will tell.
+        if let Ok(Some(stats)) = self.domain.job_stats() {
+            self.report.samples.push((self.began.elapsed(), stats));
+        }
+    }
+
+    /// Aborts when the time is up or the run is interrupted. True when even that had no effect.
+    fn give_up_if_due(&mut self, now: Instant, cancel: &Cancel) -> bool {
+        if let Some(since) = self.given_up {
+            if now.duration_since(since) < ABORT_GRACE {
+                return false;
+            }
+            self.report.duration = now - self.began;
+            let reason = self.report.error.take().unwrap_or_default();
+            self.report.error = Some(format!(
+                "{reason}; it did not end within {} s after that either",
+                ABORT_GRACE.as_secs()
+            ));
+            return true;
+        }
+        let spent = now.duration_since(self.began);
+        let reason = if cancel.is_cancelled() {
+            "the run was interrupted".to_owned()
+        } else if spent > self.plan.timeout {
+            format!("timeout: not complete after {:.0} s{}", spent.as_secs_f64(), self.progress())
+        } else {
+            return false;
+        };
+        let aborted = match self.domain.abort_job() {
+            Ok(AbortAnswer::Aborted) => "aborted".to_owned(),
+            Ok(AbortAnswer::NoJob) => "there was no job to abort".to_owned(),
+            Err(error) => format!("it could not be aborted: {error}"),
+        };
+        self.report.error = Some(format!("{reason}; {aborted}"));
+        self.given_up = Some(now);
+        false
+    }
+
+    fn progress(&self) -> String {
+        let Some((_, stats)) = self.report.samples.last() else { return String::new() };
+        let mib = |bytes: Option<u64>| bytes.map_or("?".into(), |bytes| (bytes >> 20).to_string());
+        let number = |number: Option<u64>| number.map_or("?".into(), |number| number.to_string());
+        format!(
+            ", {} MiB of memory remaining, pass {}, dirty rate {} pages/s",
+            mib(stats.memory_remaining_bytes),
+            number(stats.memory_iteration),
+            number(stats.memory_dirty_rate_pages_per_s),
+        )
+    }
+
+    /// Takes in the events that arrive after libvirt's call returned, until the job's statistics are there.
+    fn drain(&mut self, listener: &Listener) {
+        let deadline = Instant::now() + EVENT_GRACE;
+        while self.report.error.is_none() && self.report.stats.is_none() {
+            match listener.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(event) => self.on_event(event),
+                Err(_) => return,
+            }
+        }
+        while let Ok(event) = listener.try_recv() {
+            self.on_event(event);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The logs that a scenario made: libvirtd's, QEMU's and the guests' consoles, of both hosts, from the moment the
+//! scenario began; and, of one that failed, the guests' kernel logs and domains.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::failure::{Attempt, Done};
+use crate::guest::Fleet;
+use crate::host::{Host, quote};
+
+/// Logs on a host: the daemon's own, one per guest from QEMU, one per guest from its console.
+const LOGS: &str = "/var/log/libvirt/libvirtd.log /var/log/libvirt/qemu/*.log";
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// How much of a log is kept, bytes: its end is what matters.
+const KEPT: u64 = 4 << 20;
+
+/// The lengths of the logs when the scenario began.
+pub struct Evidence {
+    marks: HashMap<(String, String), u64>,
+}
+
+impl Evidence {
+    /// Notes where every log ends now.
+    pub fn begin(fleet: &Fleet) -> Done<Evidence> {
+        let mut marks = HashMap::new();
+        for host in fleet.hosts.both() {
+            for (path, length) in lengths(host)? {
+                marks.insert((host.entry.name.clone(), path), length);
+            }
+        }
+        Ok(Evidence { marks })
+    }
+
+    /// Writes what was added since into `folder`/evidence; more of a scenario that failed.
+    pub fn collect(&self, fleet: &Fleet, folder: &Path, failed: bool) -> Done<PathBuf> {
+        let folder = folder.join("evidence");
+        fs::create_dir_all(&folder).attempting(|| format!("create {}", folder.display()))?;
+        for host in fleet.hosts.both() {
+            for (path, length) in lengths(host)? {
+                let since = self.marks.get(&(host.entry.name.clone(), path.clone())).copied().unwrap_or(0);
+                // A log that shrank was made anew.
+                let since = if since > length { 0 } else { since };
+                let from = since.max(length.saturating_sub(KEPT));
+                if from == length {
+                    continue;
+                }
+                let text = host.remote.check(&format!("tail -c +{} {}", from + 1, quote(&path)), LIMIT)?;
+                let file = path.rsplit('/').next().unwrap_or("log");
+                write(&folder.join(format!("{}-{file}", host.entry.name)), &text)?;
+            }
+        }
+        if failed {
+            collect_guests(fleet, &folder)?;
+        }
+        Ok(folder)
+    }
+}
+
+fn lengths(host: &Host) -> Done<Vec<(String, u64)>> {
+    // wc's last line is the total when there are several files; a pattern that matches nothing is no error.
+    let output = host.remote.run(&format!("wc -c {LOGS} 2> /dev/null"), LIMIT)?;
+    Ok(output
+        .stdout
+        .lines()
+        .filter_map(|line| {
+            let (length, path) = line.trim().split_once(' ')?;
+            (path.starts_with('/')).then(|| Some((path.to_owned(), length.parse().ok()?))).flatten()
+        })
+        .collect())
+}
+
+/// The guests as they are now; what cannot be had of a broken guest is said in its place.
+fn collect_guests(fleet: &Fleet, folder: &Path) -> Done<()> {
+    for guest in &fleet.guests {
+        let log = guest.remote.check("dmesg", Duration::from_secs(10)).unwrap_or_else(|failure| failure.to_string());
+        write(&folder.join(format!("{}-dmesg.txt", guest.name)), &log)?;
+        for host in fleet.hosts.both() {
+            let text = guest
+                .known_on(host)
+                .and_then(|domain| {
+                    let attempted = || format!("describe {}", guest.name);
+                    let state = domain.state().attempting(attempted)?;
+                    Ok(format!("<!-- {state} -->\n{}", domain.xml().attempting(attempted)?))
+                })
+                .unwrap_or_else(|failure| format!("<!-- {failure} -->\n"));
+            write(&folder.join(format!("{}-{}.xml", host.entry.name, guest.name)), &text)?;
+        }
+    }
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Done<()> {
+    fs::write(path, text).attempting(|| format!("write {}", path.display()))
+}
