@@ -154,6 +154,7 @@ fn a_scenario_is_explained_with_what_the_environment_says(cli: Cli, #[case] argu
 #[case::set("scenarios --set fast", &[], "`all`, `quick`")]
 #[case::set_by_variable("scenarios", &[("MULTIVM_SET", "fast")], "`all`, `quick`")]
 #[case::profile("explain --profile big postcopy_cross::in_vms::stress_cpu", &[], "`lab`, `reference`")]
+#[case::profile_by_variable("doctor", &[("MULTIVM_PROFILE", "big")], "`lab`, `reference`")]
 #[case::profile_variable("doctor", &[("MULTIVM_GUESTS", "many")], "a whole number from 1 to 200")]
 #[case::suite("doctor", &[("MULTIVM_SUITE", "sid")], "trixie")]
 #[case::up_with_a_wrong_suite("lab up", &[("MULTIVM_SUITE", "sid")], "trixie")]

@@ -11,10 +11,10 @@ use crate::problem::{Answer, Problem};
 #[derive(clap::Args)]
 pub struct ProfileChoice {
     /// Scenario file [default: the one MULTIVM_SCENARIOS names, or the package's own scenarios.toml]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, alias = "scenarios", value_name = "FILE")]
     file: Option<PathBuf>,
     /// Profile of sizes, counts and times; MULTIVM_ variables override its values
-    #[arg(long, value_name = "NAME", default_value = "lab")]
+    #[arg(long, value_name = "NAME", env = "MULTIVM_PROFILE", default_value = "lab")]
     profile: String,
 }
 
