@@ -77,7 +77,7 @@ mod tests {
         let seen = Observation {
             boot_id: String::new(),
             uptime_s: 12.0,
-            realtime_s: 0,
+            realtime_s: 0.0,
             processes: Vec::new(),
             kernel_log: vec![KernelLine { level, time_s, text: text.into() }],
             at: Instant::now(),

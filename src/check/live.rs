@@ -13,8 +13,13 @@ pub fn post_copy(report: &LegReport) -> Proof {
         Some(after) => Proof::new("post_copy", true, expected, format!("after {:.3} s", after.as_secs_f64())),
         None => {
             let passes = report.stats.as_ref().and_then(|stats| stats.memory_iteration).unwrap_or_default();
-            Proof::new("post_copy", false, expected, format!("none; it completed as pre-copy after {passes} passes"))
-                .try_next("the guest dirtied too little memory for a second pass: give it more load")
+            Proof::new(
+                "post_copy",
+                false,
+                expected,
+                format!("none; it completed as pre-copy after {passes} passes"),
+            )
+            .try_next("the guest dirtied too little memory for a second pass: give it more load")
         }
     }
 }

@@ -13,14 +13,11 @@ pub fn check(guest: &Guest, hosts: &Hosts) -> Proof {
     let mut seen = Vec::new();
     for host in hosts.both() {
         let name = &host.entry.name;
-        let state = guest
-            .domain_on(host)
-            .and_then(|domain| {
-                domain
-                    .map(|domain| Ok((domain.is_active()?, domain.state()?)))
-                    .transpose()
-                    .map_err(|error: crate::libvirt::Error| crate::failure::Failure::new("ask for its state", error))
-            });
+        let state = guest.domain_on(host).and_then(|domain| {
+            domain.map(|domain| Ok((domain.is_active()?, domain.state()?))).transpose().map_err(
+                |error: crate::libvirt::Error| crate::failure::Failure::new("ask for its state", error),
+            )
+        });
         match state {
             Ok(Some((active, state))) => {
                 ok &= if host.side == side { state.is_running() } else { !active };
@@ -43,5 +40,9 @@ pub fn check(guest: &Guest, hosts: &Hosts) -> Proof {
     };
     let expected = format!("running on {}, not active on {}", right.entry.name, other.entry.name);
     let proof = Proof::new(CHECK, ok, expected, seen.join(", "));
-    if ok { proof } else { proof.try_next("virsh domstate --reason on both hosts; their libvirtd.log is in the evidence") }
+    if ok {
+        proof
+    } else {
+        proof.try_next("virsh domstate --reason on both hosts; their libvirtd.log is in the evidence")
+    }
 }

@@ -195,8 +195,7 @@ mod tests {
     #[test]
     fn the_checksum_of_a_request_adds_up() {
         let packet = echo_request(0x1234, 0xfffe);
-        let sum: u32 =
-            packet.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
+        let sum: u32 = packet.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
         assert_eq!((sum & 0xffff) + (sum >> 16), 0xffff);
     }
 

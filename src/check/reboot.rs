@@ -33,7 +33,7 @@ mod tests {
         Observation {
             boot_id: boot_id.into(),
             uptime_s,
-            realtime_s: 0,
+            realtime_s: 0.0,
             processes: Vec::new(),
             kernel_log: Vec::new(),
             at: Instant::now(),

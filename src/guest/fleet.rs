@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::{Guest, domain};
+use super::{Guest, agent, domain};
 use crate::failure::{Attempt, Done, Failure};
 use crate::host::{Hosts, Login, Remote, Storage};
 use crate::inventory::Inventory;
@@ -96,7 +96,9 @@ impl Fleet {
             Ok(seen) => seen
                 .processes
                 .iter()
-                .find(|process| process.name.starts_with("stress") && process.state != 'Z')
+                .find(|process| {
+                    LOADS.iter().any(|name| process.name.starts_with(name)) && process.state != 'Z'
+                })
                 .map(|process| format!("a load is still running in it: {} ({})", process.name, process.pid)),
             Err(failure) => Some(failure.to_string()),
         }
@@ -152,7 +154,7 @@ impl Fleet {
     fn await_guest(&self, guest: &Guest) -> Done<()> {
         let limit = self.profile.boot_timeout;
         wait_for(&format!("{} to answer by ssh", guest.name), limit, &self.cancel, || {
-            match guest.remote.warm(Duration::from_secs(5)) {
+            match agent::install(&guest.remote, Duration::from_secs(10)) {
                 Ok(()) => Look::Ready(()),
                 Err(failure) => Look::NotYet(failure.cause),
             }
@@ -174,7 +176,9 @@ impl Fleet {
                 if self.guest(&summary.name).is_some() {
                     continue;
                 }
-                let Some(domain) = host.control.domain(&summary.name).attempting(attempted)? else { continue };
+                let Some(domain) = host.control.domain(&summary.name).attempting(attempted)? else {
+                    continue;
+                };
                 if !domain.xml().attempting(attempted)?.contains(MADE_BY_MULTIVM) {
                     continue;
                 }
@@ -196,6 +200,9 @@ impl Fleet {
         failures
     }
 }
+
+/// Processes that belong to a scenario: the stress tools and our own program (the kernel keeps 15 characters).
+const LOADS: [&str; 2] = ["stress", "multivm-guest"];
 
 /// The description that the template gives every guest.
 const MADE_BY_MULTIVM: &str = "<description>created by multivm</description>";
@@ -231,10 +238,7 @@ fn ignore_gone(result: crate::libvirt::Result<()>) -> crate::libvirt::Result<()>
 }
 
 /// Does something for every guest, several at once; results in the guests' order.
-pub fn at_once<T: Send>(
-    guests: &[Arc<Guest>],
-    action: impl Fn(&Guest) -> Done<T> + Sync,
-) -> Vec<Done<T>> {
+pub fn at_once<T: Send>(guests: &[Arc<Guest>], action: impl Fn(&Guest) -> Done<T> + Sync) -> Vec<Done<T>> {
     let mut results = Vec::with_capacity(guests.len());
     for some in guests.chunks(CONNECTING) {
         thread::scope(|scope| {

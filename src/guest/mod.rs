@@ -1,5 +1,6 @@
 //! Guests: what they are, how they are started and reached, and what is seen inside them.
 
+pub mod agent;
 mod domain;
 mod fleet;
 mod observe;

@@ -1,15 +1,14 @@
-//! What is seen inside a guest: everything that the proofs need, in one command over one kept session.
+//! What is seen inside a guest: everything that the proofs need, in one
+//! run of our program there, over one kept session.
 
 use std::time::{Duration, Instant};
 
 use crate::failure::{Done, Failure};
 use crate::host::Remote;
 
-/// Works in any Linux guest: a shell, /proc, date and dmesg. The kernel log comes last because it is the longest.
-const COMMAND: &str = "cat /proc/sys/kernel/random/boot_id && cat /proc/uptime && date +%s && \
-                       cat /proc/[0-9]*/stat 2>/dev/null; echo multivm-kernel-log; dmesg -r";
-
-const LOG_MARK: &str = "multivm-kernel-log";
+/// Before and after the kernel log in the agent's answer.
+const LOG_MARK: &str = "multivm-kernel-log\n";
+const END_MARK: &str = "multivm-end";
 
 /// A guest at one moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,7 +18,7 @@ pub struct Observation {
     /// Seconds since boot, by the guest's boot clock.
     pub uptime_s: f64,
     /// Seconds since 1970, by the guest's realtime clock.
-    pub realtime_s: i64,
+    pub realtime_s: f64,
     pub processes: Vec<Process>,
     pub kernel_log: Vec<KernelLine>,
     /// When the answer came, by this machine's clock.
@@ -53,11 +52,14 @@ pub struct KernelLine {
 impl Observation {
     /// Looks into the guest behind `remote`.
     pub fn take(remote: &Remote, limit: Duration) -> Done<Observation> {
-        let output = remote.run(COMMAND, limit)?;
+        let output = remote.run(&format!("{} observe", super::agent::PATH), limit)?;
         parse(&output.stdout).ok_or_else(|| {
             let head: String = output.stdout.chars().take(200).collect();
-            Failure::new("look into the guest", format!("unexpected answer {head:?}, {}", output.stderr.trim()))
-                .at(remote.name())
+            Failure::new(
+                "look into the guest",
+                format!("unexpected answer {head:?}, {}", output.stderr.trim()),
+            )
+            .at(remote.name())
         })
     }
 
@@ -69,6 +71,7 @@ impl Observation {
 
 fn parse(text: &str) -> Option<Observation> {
     let (head, log) = text.split_once(LOG_MARK)?;
+    let log = log.trim_end().strip_suffix(END_MARK)?;
     let mut lines = head.lines();
     let boot_id = lines.next()?.trim().to_owned();
     let uptime_s = lines.next()?.split_whitespace().next()?.parse().ok()?;
@@ -116,13 +119,13 @@ mod tests {
 
     #[test]
     fn an_answer_is_taken_apart() {
-        let text = "0b0e6f38-6e0f-4c4f-9f5e-5bb9b3a7e1c4\n12.34 10.00\n1763889600\n\
+        let text = "0b0e6f38-6e0f-4c4f-9f5e-5bb9b3a7e1c4\n12.34 10.00\n1763889600.250000\n\
                     1 (init) S 0 1 1 0 -1 4194560 80 0 0 0 3 4 0 0 20 0 1 0 5 2600960 90 18446744073709551615 0\n\
                     77 (stress (x)) R 1 70 1 0 -1 4194560 80 0 0 0 300 4 0 0 20 0 1 0 5 2600960 8192 1 0\n\
                     multivm-kernel-log\n\
-                    <6>[    0.000000] Linux version 6.12\n<4>[   11.500000] WARNING: CPU: 0\nnoise\n";
+                    <6>[    0.000000] Linux version 6.12\n<4>[   11.500000] WARNING: CPU: 0\nnoise\nmultivm-end\n";
         let seen = parse(text).unwrap();
-        assert_eq!((seen.uptime_s, seen.realtime_s), (12.34, 1_763_889_600));
+        assert_eq!((seen.uptime_s, seen.realtime_s), (12.34, 1_763_889_600.25));
         assert_eq!(seen.group(70).len(), 1);
         let stress = seen.group(70)[0];
         assert_eq!((stress.name.as_str(), stress.ticks, stress.resident_pages), ("stress (x)", 304, 8192));
@@ -133,5 +136,6 @@ mod tests {
     #[test]
     fn half_an_answer_is_none() {
         assert_eq!(parse("0b0e6f38\n12.34 10.00\n"), None);
+        assert_eq!(parse("0b0e6f38\n12.34 10.00\n1.0\nmultivm-kernel-log\n<6>[ 0.1] cut"), None);
     }
 }

@@ -119,7 +119,12 @@ fn execute(request: &Request, plan: Plan, flagged: bool, build: Build) -> Done<E
         Ok(()) => Slot::new(builder),
         Err(failure) => Slot::broken(builder, failure),
     });
-    let case = Arc::new(Case { slot: Arc::clone(&slot), run: Arc::clone(&run), file: plan.file, cancel: cancel.clone() });
+    let case = Arc::new(Case {
+        slot: Arc::clone(&slot),
+        run: Arc::clone(&run),
+        file: plan.file,
+        cancel: cancel.clone(),
+    });
     let trials = plan
         .scenarios
         .iter()
@@ -291,7 +296,9 @@ fn ignored(scenario: &Scenario, flagged: bool, run: Option<Arc<Run>>) -> Trial {
 /// The arguments with one test thread: all scenarios share one pair of hosts.
 fn one_at_a_time(arguments: &Arguments) -> Arguments {
     if arguments.test_threads.is_some_and(|threads| threads > 1) {
-        eprintln!("multivm: scenarios share one pair of hosts and run one at a time; --test-threads is not used");
+        eprintln!(
+            "multivm: scenarios share one pair of hosts and run one at a time; --test-threads is not used"
+        );
     }
     Arguments { test_threads: Some(1), ..arguments.clone() }
 }

@@ -70,7 +70,8 @@ impl Run {
     /// Closes the record and writes JUnit into the folder and, if wanted, elsewhere.
     pub fn close(&self, also: Option<&Path>) -> Done<()> {
         let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = |verdict: Verdict| outcomes.iter().filter(|outcome| outcome.verdict == verdict).count() as u32;
+        let count =
+            |verdict: Verdict| outcomes.iter().filter(|outcome| outcome.verdict == verdict).count() as u32;
         self.write(&Event::RunFinished {
             passed: count(Verdict::Passed),
             failed: count(Verdict::Failed),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use ssh2::{CheckResult, KnownHostFileKind, Session};
 
-use crate::failure::{Attempt, Done, Failure};
+use crate::failure::{Done, Failure};
 
 /// How to log in. Keys are named by path: no secret is in here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +67,12 @@ impl Remote {
 
     /// Runs a shell command that must succeed; returns what it printed.
     pub fn check(&self, command: &str, limit: Duration) -> Done<String> {
-        let output = self.run(command, limit)?;
+        self.check_with_input(command, &[], limit)
+    }
+
+    /// The same with `input` on its standard input.
+    pub fn check_with_input(&self, command: &str, input: &[u8], limit: Duration) -> Done<String> {
+        let output = self.run_with_input(command, input, limit)?;
         if output.status == 0 {
             return Ok(output.stdout);
         }
@@ -224,13 +229,4 @@ impl std::fmt::Debug for Remote {
 /// Puts text into single quotes for a POSIX shell.
 pub fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
-}
-
-/// Uploads bytes to a file by a shell redirection, so that the other side needs nothing but a shell.
-impl Remote {
-    pub fn write_file(&self, path: &str, bytes: &[u8], limit: Duration) -> Done<()> {
-        let output = self.run_with_input(&format!("cat > {}", quote(path)), bytes, limit)?;
-        if output.status == 0 { Ok(()) } else { Err(output.stderr) }
-            .attempting(|| format!("write {path} on {}", self.name()))
-    }
 }

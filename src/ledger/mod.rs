@@ -148,8 +148,15 @@ impl Ledger {
 
     /// Undoes everything outstanding but what `stays` names, newest first.
     pub fn undo_all_but(&self, stays: impl Fn(&Thing) -> bool) -> Vec<Failure> {
-        let entries: Vec<u64> =
-            self.0.lock().outstanding.iter().rev().filter(|(_, thing)| !stays(thing)).map(|(id, _)| *id).collect();
+        let entries: Vec<u64> = self
+            .0
+            .lock()
+            .outstanding
+            .iter()
+            .rev()
+            .filter(|(_, thing)| !stays(thing))
+            .map(|(id, _)| *id)
+            .collect();
         entries.into_iter().filter_map(|id| self.undo(Entry(id)).err()).collect()
     }
 }

@@ -107,7 +107,9 @@ impl Domain {
     /// Tells QEMU how long the guest may stand still at the end of a migration, milliseconds: a guest whose remaining
     /// memory takes longer to send is not considered converged.
     pub fn set_max_downtime(&self, milliseconds: u64) -> Result<()> {
-        self.raw().migrate_set_max_downtime(milliseconds, 0).map_err(self.failed("set the maximum downtime of"))
+        self.raw()
+            .migrate_set_max_downtime(milliseconds, 0)
+            .map_err(self.failed("set the maximum downtime of"))
     }
 
     /// Its XML: the live one of an active domain, else its definition.

@@ -65,7 +65,13 @@ const SECOND_PASS: i32 = 2;
 const POST_COPY_MAX_DOWNTIME_MS: u64 = 1;
 
 /// Migrates `guest` and reports; failing to migrate is a report, too.
-pub fn migrate(guest: &Guest, hosts: &Hosts, plan: &Move, ready: impl FnOnce(), cancel: &Cancel) -> LegReport {
+pub fn migrate(
+    guest: &Guest,
+    hosts: &Hosts,
+    plan: &Move,
+    ready: impl FnOnce(),
+    cancel: &Cancel,
+) -> LegReport {
     match attempt(guest, hosts, plan, ready, cancel) {
         Ok(report) => report,
         Err(failure) => LegReport { error: Some(failure.to_string()), ..LegReport::default() },

@@ -128,17 +128,14 @@ mod tests {
     #[test]
     fn cross_has_both_directions_under_way_at_every_step_but_the_first_and_the_last() {
         let steps = steps(Order::Cross, 3, 1).unwrap();
-        let text: Vec<Vec<(usize, Direction)>> =
-            steps.iter().map(|step| step.legs.iter().map(|leg| (leg.guest, leg.direction)).collect()).collect();
+        let text: Vec<Vec<(usize, Direction)>> = steps
+            .iter()
+            .map(|step| step.legs.iter().map(|leg| (leg.guest, leg.direction)).collect())
+            .collect();
         use Direction::{Back, Out};
         assert_eq!(
             text,
-            [
-                vec![(2, Out)],
-                vec![(0, Out), (2, Back)],
-                vec![(1, Out), (0, Back)],
-                vec![(1, Back)],
-            ]
+            [vec![(2, Out)], vec![(0, Out), (2, Back)], vec![(1, Out), (0, Back)], vec![(1, Back)],]
         );
         assert_eq!(steps.iter().map(Step::crosses).collect::<Vec<_>>(), [false, true, true, false]);
     }

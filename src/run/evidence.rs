@@ -76,7 +76,10 @@ fn lengths(host: &Host) -> Done<Vec<(String, u64)>> {
 /// The guests as they are now; what cannot be had of a broken guest is said in its place.
 fn collect_guests(fleet: &Fleet, folder: &Path) -> Done<()> {
     for guest in &fleet.guests {
-        let log = guest.remote.check("dmesg", Duration::from_secs(10)).unwrap_or_else(|failure| failure.to_string());
+        let log = guest
+            .remote
+            .check("dmesg", Duration::from_secs(10))
+            .unwrap_or_else(|failure| failure.to_string());
         write(&folder.join(format!("{}-dmesg.txt", guest.name)), &log)?;
         for host in fleet.hosts.both() {
             let text = guest

@@ -93,7 +93,11 @@ impl<'a> Journal<'a> {
             ok: report.error.is_none(),
             error: report.error.clone(),
             duration_s: report.duration.as_secs_f64(),
-            stats: report.stats.as_ref().and_then(|stats| serde_json::to_value(stats).ok()).unwrap_or_default(),
+            stats: report
+                .stats
+                .as_ref()
+                .and_then(|stats| serde_json::to_value(stats).ok())
+                .unwrap_or_default(),
             switchover_s: report.switchover.map(|after| after.as_secs_f64()),
         });
         if let Some(error) = &report.error {

@@ -13,7 +13,7 @@ use std::time::{Instant, SystemTime};
 
 use crate::check::{live, probe};
 use crate::failure::{Done, Failure};
-use crate::guest::{Fleet, Guest};
+use crate::guest::{Fleet, Guest, agent};
 use crate::load::GuestLoad;
 use crate::migration::order::{self, Leg, Step};
 use crate::migration::{LegReport, Move, migrate};
@@ -79,9 +79,10 @@ struct Case<'a> {
 impl Case<'_> {
     fn play(&self, journal: &mut Journal<'_>) -> Done<()> {
         let fleet = self.fleet;
-        let steps = order::steps(self.scenario.order, fleet.guests.len(), fleet.profile.rounds).map_err(|why| {
-            Failure::new(format!("plan {}", self.scenario.name()), why).try_next("raise MULTIVM_GUESTS")
-        })?;
+        let steps =
+            order::steps(self.scenario.order, fleet.guests.len(), fleet.profile.rounds).map_err(|why| {
+                Failure::new(format!("plan {}", self.scenario.name()), why).try_next("raise MULTIVM_GUESTS")
+            })?;
         let mut prover = Prover::begin(fleet, self.context.allowed_lines)?;
         let stream = probe::ProbeStream::start(&fleet.guests, fleet.profile.probe_interval)?;
         let moved = self.start_loads(journal).and_then(|loads| {
@@ -105,19 +106,30 @@ impl Case<'_> {
         moved
     }
 
-    /// The load of every guest, as the scenario wants it; none in other locations.
+    /// What every guest runs: the scenario's load, if it is one in guests, and the floor of dirty memory that
+    /// post-copy needs.
     fn start_loads(&self, journal: &Journal<'_>) -> Done<Vec<GuestLoad>> {
-        let Workload::Stress { tool, kind, .. } = self.scenario.workload else { return Ok(Vec::new()) };
-        if !self.scenario.location.in_guests() {
-            return Ok(Vec::new());
+        let mut loads = Vec::new();
+        if self.scenario.mode == Mode::Postcopy {
+            loads.extend(self.start_everywhere(&agent::dirty_floor(), journal)?);
         }
-        let command = guest_load_command(tool, kind, &self.fleet.profile);
+        if let Workload::Stress { tool, kind, .. } = self.scenario.workload
+            && self.scenario.location.in_guests()
+        {
+            loads.extend(
+                self.start_everywhere(&guest_load_command(tool, kind, &self.fleet.profile), journal)?,
+            );
+        }
+        Ok(loads)
+    }
+
+    fn start_everywhere(&self, command: &[String], journal: &Journal<'_>) -> Done<Vec<GuestLoad>> {
         let loads: Done<Vec<GuestLoad>> = thread::scope(|scope| {
             let threads: Vec<_> = self
                 .fleet
                 .guests
                 .iter()
-                .map(|guest| scope.spawn(|| GuestLoad::start(guest, &command, self.fleet.cancel())))
+                .map(|guest| scope.spawn(|| GuestLoad::start(guest, command, self.fleet.cancel())))
                 .collect();
             threads
                 .into_iter()
@@ -172,7 +184,13 @@ impl Case<'_> {
                         let wait = || {
                             barrier.wait();
                         };
-                        migrate(self.guest(leg), &self.fleet.hosts, &self.plan(leg), wait, self.fleet.cancel())
+                        migrate(
+                            self.guest(leg),
+                            &self.fleet.hosts,
+                            &self.plan(leg),
+                            wait,
+                            self.fleet.cancel(),
+                        )
                     })
                 })
                 .collect();

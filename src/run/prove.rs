@@ -26,8 +26,13 @@ pub struct Prover<'a> {
 impl<'a> Prover<'a> {
     /// Takes the first look, before the load.
     pub fn begin(fleet: &'a Fleet, allowed_lines: &'a [AllowedLine]) -> Done<Prover<'a>> {
-        let mut prover =
-            Prover { fleet, allowed_lines, loads: Vec::new(), last: HashMap::new(), known_log_s: HashMap::new() };
+        let mut prover = Prover {
+            fleet,
+            allowed_lines,
+            loads: Vec::new(),
+            last: HashMap::new(),
+            known_log_s: HashMap::new(),
+        };
         prover.look_at_all()?;
         prover.known_log_s =
             prover.last.iter().map(|(name, seen)| (name.clone(), kernel_log::last_line(seen))).collect();
@@ -99,7 +104,13 @@ impl<'a> Prover<'a> {
         }
     }
 
-    fn compare(&mut self, guest: &Guest, leg: Option<&Leg>, seen: Done<Observation>, journal: &mut Journal<'_>) {
+    fn compare(
+        &mut self,
+        guest: &Guest,
+        leg: Option<&Leg>,
+        seen: Done<Observation>,
+        journal: &mut Journal<'_>,
+    ) {
         let name = guest.name.as_str();
         let seen = match seen {
             Ok(seen) => seen,
@@ -109,15 +120,18 @@ impl<'a> Prover<'a> {
                     ok: false,
                     expected: "the guest answers a command over ssh".into(),
                     seen: failure.to_string(),
-                    try_next: Some("read the guest's console log in the evidence: did its kernel die?".into()),
+                    try_next: Some(
+                        "read the guest's console log in the evidence: did its kernel die?".into(),
+                    ),
                 };
                 return journal.prove(Some(name), leg, proof);
             }
         };
         if let Some(before) = self.last.get(name) {
             journal.prove(Some(name), leg, reboot::check(before, &seen));
-            if before.boot_id == seen.boot_id
-                && let Some(load) = self.loads.iter().find(|load| load.guest() == name)
+            // After a reboot the loads are gone for that reason, which has its own finding.
+            for load in
+                self.loads.iter().filter(|load| load.guest() == name && before.boot_id == seen.boot_id)
             {
                 journal.prove(Some(name), leg, load::check(load, before, &seen));
             }
