@@ -175,6 +175,8 @@ fn the_profiles_are_as_designed(file: ScenarioFile) {
             cpu_workers: 1,
             memory_workers: 1,
             memory_bytes: Bytes(32 << 20),
+            dirty_floor: Bytes(16 << 20),
+            first_pass_bandwidth: Bytes(64 << 20),
         }
     );
     let reference = file.profile("reference").unwrap();
@@ -197,6 +199,8 @@ fn the_profiles_are_as_designed(file: ScenarioFile) {
 #[case("MULTIVM_CPU_WORKERS", "2", |p: &mut Profile| p.cpu_workers = 2)]
 #[case("MULTIVM_MEMORY_WORKERS", "3", |p: &mut Profile| p.memory_workers = 3)]
 #[case("MULTIVM_MEMORY_BYTES", "64MiB", |p: &mut Profile| p.memory_bytes = Bytes(64 << 20))]
+#[case("MULTIVM_DIRTY_FLOOR", "8MiB", |p: &mut Profile| p.dirty_floor = Bytes(8 << 20))]
+#[case("MULTIVM_FIRST_PASS_BANDWIDTH", "1GiB", |p: &mut Profile| p.first_pass_bandwidth = Bytes(1 << 30))]
 fn every_field_can_be_overridden(
     file: ScenarioFile,
     #[case] variable: &str,
@@ -338,6 +342,8 @@ max_gap = "10s"
 cpu_workers = 1
 memory_workers = 1
 memory_bytes = "32MiB"
+dirty_floor = "16MiB"
+first_pass_bandwidth = "64MiB"
 
 [profile.reference]
 guests = 10
@@ -352,6 +358,8 @@ max_gap = "60s"
 cpu_workers = 4
 memory_workers = 4
 memory_bytes = "128MiB"
+dirty_floor = "128MiB"
+first_pass_bandwidth = "512MiB"
 
 [[kernel_log.allow]]
 pattern = "clocksource"

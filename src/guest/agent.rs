@@ -3,20 +3,16 @@
 use std::time::Duration;
 
 use crate::failure::Done;
-use crate::host::Remote;
+use crate::host::{Dialogue, Remote};
+use crate::scenario::Bytes;
 
 /// Where it lies in a guest: in memory on most systems, and gone with the next boot.
 pub const PATH: &str = "/run/multivm-guest";
 
 const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/multivm-guest"));
 
-/// Memory that a guest keeps dirtying so that a post-copy migration has something left after its first pass, MiB,
-/// and the time in which all of it is written once, milliseconds.
-///
-/// The switch is ordered on the event that ends the first pass; a guest that dirties little would be done with its
-/// next passes before the order arrives, and the migration would be a pre-copy one. 16 MiB in 50 ms is more than any
-/// lab's network carries, at a few percent of a CPU.
-const FLOOR: (u32, u32) = (16, 50);
+/// All of the floor is written once in this time, milliseconds: faster than it can be sent.
+const FLOOR_INTERVAL_MS: u32 = 50;
 
 /// Copies it into a guest. Under another name first: a copy that was cut off is never run.
 pub fn install(guest: &Remote, limit: Duration) -> Done<()> {
@@ -24,7 +20,15 @@ pub fn install(guest: &Remote, limit: Duration) -> Done<()> {
     guest.check_with_input(&script, PROGRAM, limit).map(drop)
 }
 
+/// Starts it to answer questions; copies it first if the guest does not have it, as after a reboot.
+pub fn open(guest: &Remote, limit: Duration) -> Done<Dialogue> {
+    if guest.run(&format!("test -x {PATH}"), limit)?.status != 0 {
+        install(guest, limit)?;
+    }
+    Dialogue::open(guest, &format!("exec {PATH} serve"), limit)
+}
+
 /// The command that keeps memory dirty.
-pub fn dirty_floor() -> Vec<String> {
-    [PATH.to_owned(), "dirty".to_owned(), FLOOR.0.to_string(), FLOOR.1.to_string()].into()
+pub fn dirty(memory: Bytes) -> Vec<String> {
+    [PATH.to_owned(), "dirty".to_owned(), (memory.0 >> 20).to_string(), FLOOR_INTERVAL_MS.to_string()].into()
 }

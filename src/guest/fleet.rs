@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::{Guest, agent, domain};
+use super::{Guest, domain};
 use crate::failure::{Attempt, Done, Failure};
 use crate::host::{Hosts, Login, Remote, Storage};
 use crate::inventory::Inventory;
@@ -121,7 +121,7 @@ impl Fleet {
 
     /// Ends the guest wherever it is and forgets it.
     fn remove(&self, guest: &Guest) -> Done<()> {
-        guest.remote.forget_sessions();
+        guest.forget_sessions();
         for host in self.hosts.both() {
             let Some(domain) = guest.domain_on(host)? else { continue };
             let attempted = || format!("remove {} from {}", guest.name, host.entry.name);
@@ -154,8 +154,8 @@ impl Fleet {
     fn await_guest(&self, guest: &Guest) -> Done<()> {
         let limit = self.profile.boot_timeout;
         wait_for(&format!("{} to answer by ssh", guest.name), limit, &self.cancel, || {
-            match agent::install(&guest.remote, Duration::from_secs(10)) {
-                Ok(()) => Look::Ready(()),
+            match guest.observe(Duration::from_secs(10)) {
+                Ok(_) => Look::Ready(()),
                 Err(failure) => Look::NotYet(failure.cause),
             }
         })

@@ -1,10 +1,10 @@
 //! What is seen inside a guest: everything that the proofs need, in one
-//! run of our program there, over one kept session.
+//! answer of our program there, over one kept connection.
 
 use std::time::{Duration, Instant};
 
 use crate::failure::{Done, Failure};
-use crate::host::Remote;
+use crate::host::Dialogue;
 
 /// Before and after the kernel log in the agent's answer.
 const LOG_MARK: &str = "multivm-kernel-log\n";
@@ -50,16 +50,12 @@ pub struct KernelLine {
 }
 
 impl Observation {
-    /// Looks into the guest behind `remote`.
-    pub fn take(remote: &Remote, limit: Duration) -> Done<Observation> {
-        let output = remote.run(&format!("{} observe", super::agent::PATH), limit)?;
-        parse(&output.stdout).ok_or_else(|| {
-            let head: String = output.stdout.chars().take(200).collect();
-            Failure::new(
-                "look into the guest",
-                format!("unexpected answer {head:?}, {}", output.stderr.trim()),
-            )
-            .at(remote.name())
+    /// Asks our program in the guest.
+    pub fn take(agent: &mut Dialogue, limit: Duration) -> Done<Observation> {
+        let answer = agent.ask("observe", END_MARK, limit)?;
+        parse(&answer).ok_or_else(|| {
+            let head: String = answer.chars().take(200).collect();
+            Failure::new("look into the guest", format!("unexpected answer {head:?}"))
         })
     }
 

@@ -2,16 +2,20 @@
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use once_cell::sync::OnceCell;
 
 use super::Observation;
 use crate::failure::{Attempt, Done, Failure};
-use crate::host::{Host, Hosts, Remote, retry_connect};
+use crate::host::{Dialogue, Host, Hosts, Remote, retry_connect};
 use crate::libvirt::{Connection, Domain};
 use crate::scenario::Side;
 use crate::wait::Cancel;
+
+/// How long a new connection into a guest may take, at least.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// A guest of the fleet: its identity, and the kept connections that are its own.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub struct Guest {
     source: OnceCell<Connection>,
     target: OnceCell<Connection>,
     on_target: AtomicBool,
+    /// Our program in the guest, waiting for questions; none before the first one and after a broken connection.
+    agent: Mutex<Option<Dialogue>>,
 }
 
 impl Guest {
@@ -51,6 +57,7 @@ impl Guest {
             source: OnceCell::new(),
             target: OnceCell::new(),
             on_target: AtomicBool::new(false),
+            agent: Mutex::default(),
         }
     }
 
@@ -85,7 +92,29 @@ impl Guest {
         })
     }
 
+    /// Looks into the guest.
     pub fn observe(&self, limit: Duration) -> Done<Observation> {
-        Observation::take(&self.remote, limit)
+        let begin = Instant::now();
+        let mut agent = self.agent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(dialogue) = agent.as_mut() {
+            if let Ok(seen) = Observation::take(dialogue, limit) {
+                return Ok(seen);
+            }
+            *agent = None;
+            self.remote.forget_sessions();
+        }
+        // The connection may be from before a reboot of the guest: a new one decides. It gets its own time if the
+        // guest was silent for all of the limit.
+        let left = limit.saturating_sub(begin.elapsed()).max(CONNECT_LIMIT);
+        let mut dialogue = super::agent::open(&self.remote, left)?;
+        let seen = Observation::take(&mut dialogue, left)?;
+        *agent = Some(dialogue);
+        Ok(seen)
+    }
+
+    /// Drops every connection into the guest.
+    pub fn forget_sessions(&self) {
+        *self.agent.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.remote.forget_sessions();
     }
 }

@@ -327,5 +327,7 @@ fn profile_facts(profile: &Profile) -> serde_json::Value {
         "cpu_workers": profile.cpu_workers,
         "memory_workers": profile.memory_workers,
         "memory_bytes_per_worker": profile.memory_bytes.0,
+        "dirty_floor_bytes": profile.dirty_floor.0,
+        "first_pass_bandwidth_bytes_per_s": profile.first_pass_bandwidth.0,
     })
 }

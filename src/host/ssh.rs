@@ -45,7 +45,7 @@ struct Inner {
 }
 
 /// How long one blocking libssh2 call may take before the deadline is looked at again.
-const SLICE: Duration = Duration::from_millis(250);
+pub(super) const SLICE: Duration = Duration::from_millis(250);
 
 impl Remote {
     pub fn new(name: impl Into<String>, login: Login) -> Remote {
@@ -129,7 +129,7 @@ impl Remote {
         Failure::new(format!("run `{short}`"), cause).at(self.name())
     }
 
-    fn connect(&self, deadline: Instant) -> Done<Session> {
+    pub(super) fn connect(&self, deadline: Instant) -> Done<Session> {
         let login = &self.0.login;
         self.handshake(deadline).map_err(|cause| {
             Failure::new(

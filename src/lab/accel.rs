@@ -93,7 +93,7 @@ fn trial(host: &HostImage, guest: &GuestImage, ledger: &Ledger) -> Done<Result<D
         mount --rbind /dev "$1/dev"
         mount --bind "$2" "$1/mnt"
         exec chroot "$1" qemu-system-x86_64 -accel kvm -cpu host -m 256 -display none -monitor none -serial stdio \
-            -no-reboot -kernel /mnt/vmlinuz -initrd /mnt/initramfs -append "console=ttyS0 multivm.trial" 2>&1
+            -no-reboot -kernel /mnt/vmlinux -initrd /mnt/initramfs -append "console=ttyS0 multivm.trial" 2>&1
     "#;
     let mut child = Command::new("unshare")
         .args(["--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "--"])

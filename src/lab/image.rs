@@ -53,7 +53,7 @@ pub struct HostFacts {
 /// What guests boot from.
 #[derive(Debug, Clone)]
 pub struct GuestImage {
-    /// Directory with `vmlinuz`, `initramfs`, `base.qcow2`, `host_key.pub`.
+    /// Directory with `vmlinux`, `initramfs`, `base.qcow2`, `host_key.pub`.
     pub directory: PathBuf,
 }
 
@@ -109,14 +109,16 @@ impl Images<'_> {
                 fs::write(files.join(name), text).attempting(|| format!("write {name}"))?;
             }
             self.build_in(&tools.root, partial)?;
-            for name in ["vmlinuz", "initramfs", "base.qcow2", "host_key.pub"] {
+            for name in ["vmlinux", "initramfs", "base.qcow2", "host_key.pub"] {
                 let made = partial.join("out").join(name);
                 fs::rename(&made, partial.join(name)).attempting(|| format!("find {}", made.display()))?;
             }
             for name in ["tree", "files", "out", "initramfs.d", "mnt"] {
                 let _ = fs::remove_dir_all(partial.join(name));
             }
-            let _ = fs::remove_file(partial.join("root.raw"));
+            for name in ["root.raw", "payload", "hostkey"] {
+                let _ = fs::remove_file(partial.join(name));
+            }
             Ok(())
         })?;
         Ok(GuestImage { directory: path })

@@ -93,7 +93,7 @@ impl Lab {
             target: target.0,
             storage: storage.0,
             guests: GuestsEntry {
-                kernel: format!("{GUEST_FILES}/vmlinuz"),
+                kernel: format!("{GUEST_FILES}/vmlinux"),
                 initramfs: format!("{GUEST_FILES}/initramfs"),
                 bridge: network::BRIDGE.into(),
                 address_prefix: network::GUEST_PREFIX.into(),

@@ -24,6 +24,8 @@ pub struct Move {
     pub mode: Mode,
     /// XBZRLE compression of resent pages.
     pub compressed: bool,
+    /// Bandwidth of a post-copy migration until it switches, MiB/s.
+    pub first_pass_bandwidth_mib: u64,
     pub timeout: Duration,
 }
 
@@ -144,6 +146,9 @@ fn options(plan: &Move) -> Migration {
         post_copy: plan.mode == Mode::Postcopy,
         auto_converge: plan.mode == Mode::Precopy,
         compressed: plan.compressed,
+        // Of post-copy this is the bandwidth before the switch; libvirt has another parameter for the time after it,
+        // VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY, unlimited by default.
+        bandwidth_mib: (plan.mode == Mode::Postcopy).then_some(plan.first_pass_bandwidth_mib),
         ..Migration::default()
     }
 }

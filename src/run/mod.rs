@@ -111,7 +111,7 @@ impl Case<'_> {
     fn start_loads(&self, journal: &Journal<'_>) -> Done<Vec<GuestLoad>> {
         let mut loads = Vec::new();
         if self.scenario.mode == Mode::Postcopy {
-            loads.extend(self.start_everywhere(&agent::dirty_floor(), journal)?);
+            loads.extend(self.start_everywhere(&agent::dirty(self.fleet.profile.dirty_floor), journal)?);
         }
         if let Workload::Stress { tool, kind, .. } = self.scenario.workload
             && self.scenario.location.in_guests()
@@ -212,6 +212,7 @@ impl Case<'_> {
             to: leg.to(),
             mode: self.scenario.mode,
             compressed: self.scenario.order == Order::Compressed,
+            first_pass_bandwidth_mib: self.fleet.profile.first_pass_bandwidth.0 >> 20,
             timeout: self.fleet.profile.migration_timeout(self.scenario.mode),
         }
     }

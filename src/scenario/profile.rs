@@ -39,6 +39,11 @@ pub struct Profile {
     pub memory_workers: u32,
     /// Memory that each worker of a memory load keeps dirtying.
     pub memory_bytes: Bytes,
+    /// Memory that every guest keeps dirtying in post-copy scenarios beside its load, so that something is left for
+    /// post-copy after the first pass.
+    pub dirty_floor: Bytes,
+    /// Bandwidth of a post-copy migration until it switches, per second.
+    pub first_pass_bandwidth: Bytes,
 }
 
 /// What a field's value is in TOML.
@@ -61,10 +66,11 @@ struct Field {
 }
 
 const DURATION: &str = "a duration above zero such as \"120s\", \"20ms\" or \"1m 30s\" (units ms, s, m, h)";
+const MIBS: &str = "a size of whole MiB above zero such as \"64MiB\" (units KiB, MiB, GiB)";
 const SIZE: &str = "a size above zero such as \"256MiB\" (units KiB, MiB, GiB)";
 
 /// Every field but the name. The one list from which files are read, variables are named and messages are made.
-const FIELDS: [Field; 12] = [
+const FIELDS: [Field; 14] = [
     Field {
         key: "guests",
         form: Form::Number,
@@ -137,6 +143,18 @@ const FIELDS: [Field; 12] = [
         allowed: SIZE,
         set: |profile, text| put(&mut profile.memory_bytes, size(text)),
     },
+    Field {
+        key: "dirty_floor",
+        form: Form::Text,
+        allowed: MIBS,
+        set: |profile, text| put(&mut profile.dirty_floor, mibs(text)),
+    },
+    Field {
+        key: "first_pass_bandwidth",
+        form: Form::Text,
+        allowed: MIBS,
+        set: |profile, text| put(&mut profile.first_pass_bandwidth, mibs(text)),
+    },
 ];
 
 fn put<T>(place: &mut T, value: Option<T>) -> Option<()> {
@@ -150,6 +168,11 @@ fn number(text: &str, allowed: RangeInclusive<u32>) -> Option<u32> {
 
 fn duration(text: &str) -> Option<Duration> {
     humantime::parse_duration(text).ok().filter(|duration| !duration.is_zero())
+}
+
+/// What libvirt takes a bandwidth in.
+fn mibs(text: &str) -> Option<Bytes> {
+    size(text).filter(|bytes| bytes.0 % (1 << 20) == 0)
 }
 
 fn size(text: &str) -> Option<Bytes> {
@@ -271,6 +294,8 @@ impl Profile {
             cpu_workers: 0,
             memory_workers: 0,
             memory_bytes: Bytes(0),
+            dirty_floor: Bytes(0),
+            first_pass_bandwidth: Bytes(0),
         }
     }
 }
