@@ -176,7 +176,7 @@ fn the_profiles_are_as_designed(file: ScenarioFile) {
             memory_workers: 1,
             memory_bytes: Bytes(32 << 20),
             dirty_floor: Bytes(16 << 20),
-            first_pass_bandwidth: Bytes(64 << 20),
+            first_pass_bandwidth: Bytes(128 << 20),
         }
     );
     let reference = file.profile("reference").unwrap();

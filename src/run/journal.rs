@@ -81,7 +81,13 @@ impl<'a> Journal<'a> {
             self.write(&Event::LibvirtEvent {
                 host: event.host.to_string(),
                 guest: Some(event.domain.clone()),
-                detail: event.kind.to_string(),
+                // The line is written when the migration is over; this says when it was.
+                detail: match report.began {
+                    Some(began) => {
+                        format!("+{:.3} s: {}", event.at.saturating_duration_since(began).as_secs_f64(), event.kind)
+                    }
+                    None => event.kind.to_string(),
+                },
             });
         }
         self.write(&Event::LegFinished {

@@ -45,11 +45,18 @@ impl<'a> Prover<'a> {
         self.look_at_all()
     }
 
-    /// Ends the loads, all at once; one that cannot be ended does not keep the others.
+    /// Ends the loads, in all guests at once; one that cannot be ended does not keep the others.
     pub fn stop_loads(&mut self) -> Done<()> {
-        let loads = std::mem::take(&mut self.loads);
+        let mut by_guest: HashMap<String, Vec<GuestLoad>> = HashMap::new();
+        for load in std::mem::take(&mut self.loads) {
+            by_guest.entry(load.guest().to_owned()).or_default().push(load);
+        }
         thread::scope(|scope| {
-            let threads: Vec<_> = loads.into_iter().map(|load| scope.spawn(|| load.close())).collect();
+            // One after the other within a guest: they use the same kept ssh session.
+            let threads: Vec<_> = by_guest
+                .into_values()
+                .map(|loads| scope.spawn(|| loads.into_iter().map(GuestLoad::close).fold(Ok(()), Done::and)))
+                .collect();
             threads
                 .into_iter()
                 .map(|thread| {
