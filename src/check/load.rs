@@ -2,12 +2,12 @@
 
 use super::Proof;
 use crate::guest::Observation;
-use crate::load::GuestLoad;
+use crate::load::Load;
 
 const CHECK: &str = "load";
 
 /// Compares the load before a move with itself after it.
-pub fn check(load: &GuestLoad, before: &Observation, after: &Observation) -> Proof {
+pub fn check(load: &Load, before: &Observation, after: &Observation) -> Proof {
     let seconds = |ticks: u64| ticks as f64 / 100.0;
     let used = load.ticks(before).unwrap_or(0);
     let expected = format!("`{}` alive, with more than {:.2} s of CPU time", load.command, seconds(used));

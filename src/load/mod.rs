@@ -2,4 +2,4 @@
 
 mod guest;
 
-pub use guest::GuestLoad;
+pub use guest::{GuestLoads, Load};

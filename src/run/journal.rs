@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::check::Proof;
 use crate::check::probe::Summary;
 use crate::guest::Guest;
-use crate::load::GuestLoad;
+use crate::load::GuestLoads;
 use crate::migration::LegReport;
 use crate::migration::order::Leg;
 use crate::outcome::Finding;
@@ -49,14 +49,16 @@ impl<'a> Journal<'a> {
         self.write(&Event::ScenarioStarted { scenario: self.scenario.clone() });
     }
 
-    pub fn load_started(&self, load: &GuestLoad) {
-        self.write(&Event::LoadStarted {
-            scenario: self.scenario.clone(),
-            guest: Some(load.guest().to_owned()),
-            host: None,
-            command: load.command.clone(),
-            pid: u32::try_from(load.group).ok(),
-        });
+    pub fn loads_started(&self, started: &GuestLoads) {
+        for load in &started.loads {
+            self.write(&Event::LoadStarted {
+                scenario: self.scenario.clone(),
+                guest: Some(started.guest().to_owned()),
+                host: None,
+                command: load.command.clone(),
+                pid: u32::try_from(load.group).ok(),
+            });
+        }
     }
 
     pub fn leg_started(&self, guest: &Guest, leg: &Leg, step: usize) {
@@ -84,7 +86,11 @@ impl<'a> Journal<'a> {
                 // The line is written when the migration is over; this says when it was.
                 detail: match report.began {
                     Some(began) => {
-                        format!("+{:.3} s: {}", event.at.saturating_duration_since(began).as_secs_f64(), event.kind)
+                        format!(
+                            "+{:.3} s: {}",
+                            event.at.saturating_duration_since(began).as_secs_f64(),
+                            event.kind
+                        )
                     }
                     None => event.kind.to_string(),
                 },

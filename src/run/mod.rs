@@ -14,7 +14,7 @@ use std::time::{Instant, SystemTime};
 use crate::check::{live, probe};
 use crate::failure::{Done, Failure};
 use crate::guest::{Fleet, Guest, agent};
-use crate::load::GuestLoad;
+use crate::load::GuestLoads;
 use crate::migration::order::{self, Leg, Step};
 use crate::migration::{LegReport, Move, migrate};
 use crate::outcome::{Outcome, Verdict};
@@ -108,28 +108,23 @@ impl Case<'_> {
 
     /// What every guest runs: the scenario's load, if it is one in guests, and the floor of dirty memory that
     /// post-copy needs.
-    fn start_loads(&self, journal: &Journal<'_>) -> Done<Vec<GuestLoad>> {
-        let mut loads = Vec::new();
+    fn start_loads(&self, journal: &Journal<'_>) -> Done<Vec<GuestLoads>> {
+        let profile = &self.fleet.profile;
+        let mut commands = Vec::new();
         if self.scenario.mode == Mode::Postcopy {
-            loads.extend(self.start_everywhere(&agent::dirty(self.fleet.profile.dirty_floor), journal)?);
+            commands.push(agent::dirty(profile.dirty_floor));
         }
         if let Workload::Stress { tool, kind, .. } = self.scenario.workload
             && self.scenario.location.in_guests()
         {
-            loads.extend(
-                self.start_everywhere(&guest_load_command(tool, kind, &self.fleet.profile), journal)?,
-            );
+            commands.push(guest_load_command(tool, kind, profile));
         }
-        Ok(loads)
-    }
-
-    fn start_everywhere(&self, command: &[String], journal: &Journal<'_>) -> Done<Vec<GuestLoad>> {
-        let loads: Done<Vec<GuestLoad>> = thread::scope(|scope| {
+        let loads: Done<Vec<GuestLoads>> = thread::scope(|scope| {
             let threads: Vec<_> = self
                 .fleet
                 .guests
                 .iter()
-                .map(|guest| scope.spawn(|| GuestLoad::start(guest, command, self.fleet.cancel())))
+                .map(|guest| scope.spawn(|| GuestLoads::start(guest, &commands, self.fleet.cancel())))
                 .collect();
             threads
                 .into_iter()
@@ -139,8 +134,8 @@ impl Case<'_> {
                 .collect()
         });
         let loads = loads?;
-        for load in &loads {
-            journal.load_started(load);
+        for started in &loads {
+            journal.loads_started(started);
         }
         Ok(loads)
     }

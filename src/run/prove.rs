@@ -9,7 +9,7 @@ use super::journal::Journal;
 use crate::check::{Proof, kernel_log, load, placement, reboot};
 use crate::failure::{Done, Failure};
 use crate::guest::{Fleet, Guest, Observation};
-use crate::load::GuestLoad;
+use crate::load::GuestLoads;
 use crate::migration::order::Leg;
 use crate::scenario::AllowedLine;
 
@@ -17,7 +17,7 @@ use crate::scenario::AllowedLine;
 pub struct Prover<'a> {
     fleet: &'a Fleet,
     allowed_lines: &'a [AllowedLine],
-    loads: Vec<GuestLoad>,
+    loads: Vec<GuestLoads>,
     last: HashMap<String, Observation>,
     /// Uptime of the last kernel line at the scenario's beginning; lines that were reported move it on.
     known_log_s: HashMap<String, f64>,
@@ -40,23 +40,16 @@ impl<'a> Prover<'a> {
     }
 
     /// Watches these loads from now on.
-    pub fn attach(&mut self, loads: Vec<GuestLoad>) -> Done<()> {
+    pub fn attach(&mut self, loads: Vec<GuestLoads>) -> Done<()> {
         self.loads = loads;
         self.look_at_all()
     }
 
     /// Ends the loads, in all guests at once; one that cannot be ended does not keep the others.
     pub fn stop_loads(&mut self) -> Done<()> {
-        let mut by_guest: HashMap<String, Vec<GuestLoad>> = HashMap::new();
-        for load in std::mem::take(&mut self.loads) {
-            by_guest.entry(load.guest().to_owned()).or_default().push(load);
-        }
+        let loads = std::mem::take(&mut self.loads);
         thread::scope(|scope| {
-            // One after the other within a guest: they use the same kept ssh session.
-            let threads: Vec<_> = by_guest
-                .into_values()
-                .map(|loads| scope.spawn(|| loads.into_iter().map(GuestLoad::close).fold(Ok(()), Done::and)))
-                .collect();
+            let threads: Vec<_> = loads.into_iter().map(|loads| scope.spawn(|| loads.close())).collect();
             threads
                 .into_iter()
                 .map(|thread| {
@@ -137,9 +130,9 @@ impl<'a> Prover<'a> {
         if let Some(before) = self.last.get(name) {
             journal.prove(Some(name), leg, reboot::check(before, &seen));
             // After a reboot the loads are gone for that reason, which has its own finding.
-            for load in
-                self.loads.iter().filter(|load| load.guest() == name && before.boot_id == seen.boot_id)
-            {
+            let here =
+                self.loads.iter().filter(|loads| loads.guest() == name && before.boot_id == seen.boot_id);
+            for load in here.flat_map(|loads| &loads.loads) {
                 journal.prove(Some(name), leg, load::check(load, before, &seen));
             }
             // A guest that booted anew has a log that begins anew: all of it is new.
