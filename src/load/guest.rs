@@ -104,13 +104,19 @@ impl GuestLoads {
     }
 
     fn stop(&mut self) -> Done<()> {
-        // A group whose last process has ended is no error. The shell's own kill is asked again and again: there is
-        // nothing slower to be started for a pause of a moment.
-        let script: String = std::mem::take(&mut self.loads)
-            .iter()
-            .map(|load| format!("while kill -KILL -{} 2> /dev/null; do :; done\n", load.group))
-            .collect();
-        self.guest.remote.check(&script, LIMIT).map(drop)
+        let loads = std::mem::take(&mut self.loads);
+        // A group whose last process has ended is no error. What decides is that none is seen any more.
+        let groups: Vec<String> = loads.iter().map(|load| format!("-{}", load.group)).collect();
+        self.guest.remote.check(&format!("kill -KILL {} 2> /dev/null; :", groups.join(" ")), LIMIT)?;
+        wait_for(&format!("the load to end in {}", self.guest.name), LIMIT, &Cancel::new(), || {
+            match self.guest.observe(LIMIT) {
+                Ok(seen) => match loads.iter().find(|load| load.ticks(&seen).is_some()) {
+                    Some(load) => Look::NotYet(format!("`{}` is alive", load.command)),
+                    None => Look::Ready(()),
+                },
+                Err(failure) => Look::NotYet(failure.to_string()),
+            }
+        })
     }
 }
 
