@@ -12,6 +12,14 @@ const TEMPLATE: &str = include_str!("../../fixtures/guest/domain.xml.j2");
 /// against speculative execution, relocating itself, testing its ciphers, looking for serial ports.
 const QUICK_UNDER_TCG: &str = " mitigations=off nokaslr cryptomgr.notests 8250.nr_uarts=1";
 
+/// How every guest's description begins: nothing else is ever removed from a host.
+pub const MADE_BY_MULTIVM: &str = "<description>created by multivm: ";
+
+/// A guest's description: what it is known by, and of which profile it is.
+pub fn description(profile: &Profile) -> String {
+    format!("created by multivm: {} vCPUs, {}", profile.vcpus, profile.memory)
+}
+
 /// What differs between guests.
 pub struct Identity<'a> {
     pub name: &'a str,
@@ -50,6 +58,7 @@ pub fn xml(guest: &Identity<'_>, inventory: &Inventory, profile: &Profile) -> Do
                 AcceleratorKind::Tcg => "qemu",
             },
             machine => "pc",
+            description => description(profile),
             name => guest.name,
             uuid => guest.uuid,
             memory => profile.memory.0,

@@ -30,7 +30,8 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Makes the guests, starts all of them on the source and waits until they answer by ssh.
+    /// Makes the guests, starts all of them on the source and waits until they answer by ssh. Guests that an earlier
+    /// command left up are used as they are if they are whole and of the same profile.
     pub fn start(
         hosts: Hosts,
         storage: Storage,
@@ -50,7 +51,10 @@ impl Fleet {
             cancel: cancel.clone(),
         };
         fleet.remove_strangers()?;
-        fleet.renew(&fleet.guests.iter().map(Arc::clone).collect::<Vec<_>>())?;
+        let missing: Vec<Arc<Guest>> = fleet.damage().into_iter().map(|(guest, _)| guest).collect();
+        if !missing.is_empty() {
+            fleet.renew(&missing)?;
+        }
         Ok(fleet)
     }
 
@@ -76,10 +80,16 @@ impl Fleet {
 
     fn inspect(&self, guest: &Guest) -> Option<String> {
         for (host, expected) in [(&self.hosts.source, true), (&self.hosts.target, false)] {
-            let state = match guest.domain_on(host) {
-                Ok(domain) => domain.map(|domain| domain.state()).transpose(),
+            let domain = match guest.domain_on(host) {
+                Ok(domain) => domain,
                 Err(failure) => return Some(failure.to_string()),
             };
+            if let Some(xml) = domain.as_ref().and_then(|domain| domain.xml().ok())
+                && !xml.contains(&domain::description(&self.profile))
+            {
+                return Some(format!("on {} it is of another profile", host.entry.name));
+            }
+            let state = domain.map(|domain| domain.state()).transpose();
             let name = &host.entry.name;
             match state {
                 Ok(state) => {
@@ -179,7 +189,7 @@ impl Fleet {
                 let Some(domain) = host.control.domain(&summary.name).attempting(attempted)? else {
                     continue;
                 };
-                if !domain.xml().attempting(attempted)?.contains(MADE_BY_MULTIVM) {
+                if !domain.xml().attempting(attempted)?.contains(domain::MADE_BY_MULTIVM) {
                     continue;
                 }
                 if summary.active {
@@ -190,22 +200,10 @@ impl Fleet {
         }
         Ok(())
     }
-
-    /// Ends all guests and removes their images, for hosts that stay.
-    pub fn stop(&self) -> Vec<Failure> {
-        let mut failures: Vec<Failure> =
-            at_once(&self.guests, |guest| self.remove(guest)).into_iter().filter_map(Result::err).collect();
-        let images: Vec<String> = self.guests.iter().map(|guest| guest.image.clone()).collect();
-        failures.extend(self.storage.remove(&images).err());
-        failures
-    }
 }
 
 /// Processes that belong to a scenario: the stress tools and our own program (the kernel keeps 15 characters).
 const LOADS: [&str; 2] = ["stress", "multivm-guest"];
-
-/// The description that the template gives every guest.
-const MADE_BY_MULTIVM: &str = "<description>created by multivm</description>";
 
 /// Guest N: vmN, address PREFIX.N, a MAC under QEMU's prefix 52:54:00 that holds N.
 fn identity(number: u32, inventory: &Inventory) -> Done<Guest> {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 use libtest_mimic::Arguments;
 
-use crate::scenario::Selection;
+use crate::scenario::{Selection, Set};
 
 /// Options of our own. Each has an environment twin, because `cargo test -- --option` also hands it to the unit
 /// tests' harness, which rejects what it does not know.
@@ -65,6 +65,10 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Request, ExitCod
         exact: std::mem::take(&mut options.libtest.exact),
     };
     options.libtest.filter = None;
+    // A variable that is set to nothing counts as not set.
+    if options.set.is_empty() {
+        options.set = Set::ALL.to_owned();
+    }
     Ok(Request { options, selection })
 }
 

@@ -17,7 +17,7 @@ use crate::guest::Fleet;
 use crate::inventory::{Inventory, Settings};
 use crate::lab;
 use crate::outcome::{Outcome, Verdict};
-use crate::report::Event;
+use crate::report::{Event, Record};
 use crate::run::{self, Context, panic_text};
 use crate::scenario::{Order, Profile, Scenario, ScenarioFile};
 use crate::wait::Cancel;
@@ -63,7 +63,7 @@ pub fn main(build: Build) -> ExitCode {
 }
 
 /// What the arguments and the environment ask for, checked.
-struct Plan {
+pub(super) struct Plan {
     file: ScenarioFile,
     scenarios: Vec<Scenario>,
     profile: Profile,
@@ -71,7 +71,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn read(request: &Request) -> Result<Plan, String> {
+    pub(super) fn read(request: &Request) -> Result<Plan, String> {
         let options = &request.options;
         let get = |name: &str| std::env::var(name).ok();
         let path = crate::scenario::locate(options.scenarios.as_deref(), get);
@@ -99,6 +99,27 @@ impl Plan {
 }
 
 fn execute(request: &Request, plan: Plan, flagged: bool, build: Build) -> Done<ExitCode> {
+    let scenarios = plan.scenarios.clone();
+    on_stage(request, plan, build, move |stage| {
+        let trial = |scenario: &Scenario| match scenario.not_yet() {
+            Some(_) => ignored(scenario, flagged, Some(Arc::clone(&stage.run))),
+            None => {
+                let stage = Arc::clone(stage);
+                let scenario = *scenario;
+                Trial::ignorable_test(scenario.name(), move || stage.play(scenario))
+            }
+        };
+        scenarios.iter().map(trial).collect()
+    })
+}
+
+/// Takes the machine, plays the trials one at a time, and gives the machine back as it was.
+pub(super) fn on_stage(
+    request: &Request,
+    plan: Plan,
+    build: Build,
+    trials: impl FnOnce(&Arc<Stage>) -> Vec<Trial>,
+) -> Done<ExitCode> {
     become_root()?;
     let cancel = Cancel::new();
     interrupt::cancel_on_signals(&cancel)?;
@@ -107,6 +128,9 @@ fn execute(request: &Request, plan: Plan, flagged: bool, build: Build) -> Done<E
     let run = Arc::new(Run::create(&results, profile_facts(&plan.profile))?);
     // From here on a failure is the cases' to report.
     let prepared = session.prepare();
+    if let Some(stack) = session.stack() {
+        eprintln!("multivm: {stack}");
+    }
     let session = Arc::new(Mutex::new(Some(session)));
     let builder = Box::new(Fixtures {
         session: Arc::clone(&session),
@@ -115,40 +139,17 @@ fn execute(request: &Request, plan: Plan, flagged: bool, build: Build) -> Done<E
         cancel: cancel.clone(),
         build,
     });
-    let slot = Arc::new(match prepared {
+    let slot = match prepared {
         Ok(()) => Slot::new(builder),
         Err(failure) => Slot::broken(builder, failure),
-    });
-    let case = Arc::new(Case {
-        slot: Arc::clone(&slot),
-        run: Arc::clone(&run),
-        file: plan.file,
-        cancel: cancel.clone(),
-    });
-    let trials = plan
-        .scenarios
-        .iter()
-        .map(|scenario| match scenario.not_yet() {
-            Some(_) => ignored(scenario, flagged, Some(Arc::clone(&run))),
-            None => {
-                let case = Arc::clone(&case);
-                let scenario = *scenario;
-                Trial::ignorable_test(scenario.name(), move || case.play(scenario))
-            }
-        })
-        .collect();
-    let conclusion = libtest_mimic::run(&one_at_a_time(&request.options.libtest), trials);
-    drop(case);
-
-    let attached = locked(&session).as_ref().is_some_and(Session::is_attached);
-    let mut failures = match slot.built() {
-        Some(fleet) if attached => fleet.stop(),
-        _ => Vec::new(),
     };
-    slot.release();
-    if let Some(session) = locked(&session).take() {
-        failures.extend(session.end());
-    }
+    let stage = Arc::new(Stage { slot, run: Arc::clone(&run), file: plan.file, cancel: cancel.clone() });
+    let trials = trials(&stage);
+    let conclusion = libtest_mimic::run(&one_at_a_time(&request.options.libtest), trials);
+
+    // A lab that was up before stays up, with its guests.
+    stage.slot.release();
+    let failures = locked(&session).take().map(Session::end).unwrap_or_default();
     run.close(request.options.junit.as_deref())?;
     eprintln!("multivm: record, JUnit and evidence are in {}", run.path().display());
     for failure in &failures {
@@ -204,15 +205,15 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Plays scenarios, one at a time.
-struct Case {
-    slot: Arc<Slot>,
+/// What all trials share; plays scenarios, one at a time.
+pub(super) struct Stage {
+    slot: Slot,
     run: Arc<Run>,
     file: ScenarioFile,
     cancel: Cancel,
 }
 
-impl Case {
+impl Stage {
     fn play(self: &Arc<Self>, scenario: Scenario) -> Result<Completion, Failed> {
         let name = scenario.name();
         if self.cancel.is_cancelled() {
@@ -222,11 +223,11 @@ impl Case {
             return Ok(Completion::ignored_with("the run was interrupted"));
         }
         // On a thread of the scenario's name, so that a panic's message says which one it was.
-        let case = Arc::clone(self);
+        let stage = Arc::clone(self);
         let started = SystemTime::now();
         let result = thread::Builder::new()
             .name(name.clone())
-            .spawn(move || case.outcome(&scenario, started))
+            .spawn(move || stage.outcome(&scenario, started))
             .map_err(|error| Failed::from(format!("start the scenario's thread: {error}")))?
             .join();
         let outcome = result.unwrap_or_else(|panic| {
@@ -250,7 +251,21 @@ impl Case {
         }
     }
 
-    fn outcome(&self, scenario: &Scenario, started: SystemTime) -> Outcome {
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+
+    pub(super) fn record(&self) -> &Record {
+        &self.run.record
+    }
+
+    /// The fleet, whole.
+    pub(super) fn fleet(&self) -> Done<Arc<Fleet>> {
+        self.slot.fleet()
+    }
+
+    /// Plays one scenario on the fleet, which is made whole first.
+    pub(super) fn outcome(&self, scenario: &Scenario, started: SystemTime) -> Outcome {
         let name = scenario.name();
         let error = |failure: Failure| {
             let interrupted = self.cancel.is_cancelled();
@@ -294,7 +309,7 @@ fn ignored(scenario: &Scenario, flagged: bool, run: Option<Arc<Run>>) -> Trial {
 }
 
 /// The arguments with one test thread: all scenarios share one pair of hosts.
-fn one_at_a_time(arguments: &Arguments) -> Arguments {
+pub(super) fn one_at_a_time(arguments: &Arguments) -> Arguments {
     if arguments.test_threads.is_some_and(|threads| threads > 1) {
         eprintln!(
             "multivm: scenarios share one pair of hosts and run one at a time; --test-threads is not used"

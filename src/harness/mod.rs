@@ -1,6 +1,7 @@
 //! Runs scenarios: arguments, trials, the shared fixture, interruption.
 
 mod args;
+mod damage;
 mod entry;
 mod interrupt;
 mod run;
@@ -9,6 +10,7 @@ mod slot;
 mod status;
 mod sudo;
 
+pub use damage::{Damage, damage_main};
 pub use entry::{Build, main};
 pub use interrupt::cancel_on_signals;
 pub use run::Progress;

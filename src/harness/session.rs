@@ -91,6 +91,15 @@ impl Session {
         Ok(self.lab.insert(lab).inventory())
     }
 
+    /// What the hosts are made of and which accelerator their guests get, in one line; none before it is known.
+    pub fn stack(&self) -> Option<String> {
+        match (&self.prepared, &self.lab) {
+            (Some(prepared), _) => Some(prepared.to_string()),
+            (None, Some(lab)) => Some(format!("the lab that is up, {}", lab.inventory().accelerator)),
+            (None, None) => None,
+        }
+    }
+
     /// Takes the hosts and the storage server down, not the network that this process is in, so that they can be
     /// raised again.
     pub fn clear_hosts(&mut self) -> Done<()> {

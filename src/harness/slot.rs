@@ -54,14 +54,6 @@ impl Slot {
         result
     }
 
-    /// The fleet if it has been built and is not broken.
-    pub fn built(&self) -> Option<Arc<Fleet>> {
-        match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
-            State::Ready(fleet) => Some(Arc::clone(fleet)),
-            State::Empty | State::Broken(_) => None,
-        }
-    }
-
     /// Lets go of the fleet: its connections close.
     pub fn release(&self) {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State::Empty;

@@ -42,11 +42,4 @@ impl Storage {
         let script = format!("cd {} && {}", quote(&self.entry.export), commands.join(" && "));
         self.remote.check(&script, LIMIT).map(drop)
     }
-
-    /// Removes images.
-    pub fn remove(&self, images: &[String]) -> Done<()> {
-        let names: Vec<String> = images.iter().map(|image| quote(image)).collect();
-        let script = format!("cd {} && rm -f {}", quote(&self.entry.export), names.join(" "));
-        self.remote.check(&script, LIMIT).map(drop)
-    }
 }

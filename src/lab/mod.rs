@@ -11,6 +11,7 @@ pub mod mirror;
 pub mod network;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -43,6 +44,22 @@ pub struct Prepared {
     target: HostImage,
     guest: GuestImage,
     accelerator: Accelerator,
+}
+
+impl fmt::Display for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = |image: &HostImage| {
+            let facts = &image.facts;
+            format!("{} (QEMU {}, libvirt {})", facts.suite, facts.qemu, facts.libvirt)
+        };
+        let (source, target) = (host(&self.source), host(&self.target));
+        if source == target {
+            write!(f, "two hosts of {source}")?;
+        } else {
+            write!(f, "source {source}, target {target}")?;
+        }
+        write!(f, "; {}", self.accelerator)
+    }
 }
 
 /// Builds or finds the images and chooses the accelerator.

@@ -6,17 +6,22 @@ mod status;
 use std::fmt::Write;
 use std::time::Instant;
 
+use multivm::failure::Done;
+use multivm::guest::Fleet;
 use multivm::harness::{Session, become_root, cancel_on_signals, summary};
+use multivm::host::{Hosts, Storage};
 use multivm::inventory::Inventory;
 use multivm::lab::running;
+use multivm::scenario::Profile;
 use multivm::wait::Cancel;
 
 use crate::problem::{Answer, Problem, settings};
+use crate::scenarios::ProfileChoice;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Raise the lab and leave it up; later runs use it
-    Up,
+    /// Raise the lab with its guests and leave it up; later runs use it
+    Up(ProfileChoice),
     /// Take the lab down
     Down,
     /// Say what is up, and who is at work
@@ -27,15 +32,16 @@ pub enum Command {
 
 pub fn run(command: Command) -> Answer {
     match command {
-        Command::Up => up(),
+        Command::Up(choice) => up(&choice),
         Command::Down => down(),
         Command::Status => status::run(),
         Command::Ssh(arguments) => ssh::run(&arguments),
     }
 }
 
-fn up() -> Answer {
+fn up(choice: &ProfileChoice) -> Answer {
     let settings = settings()?;
+    let (_, profile) = choice.read()?;
     become_root()?;
     let cancel = Cancel::new();
     cancel_on_signals(&cancel)?;
@@ -46,7 +52,7 @@ fn up() -> Answer {
         session.end();
         return crate::say(&text);
     }
-    match raise(&mut session) {
+    match raise(&mut session, &profile) {
         Ok(inventory) => {
             session.keep()?;
             let took = begin.elapsed().as_secs_f64();
@@ -62,10 +68,16 @@ fn up() -> Answer {
 }
 
 /// Everything that belongs to a lab that was left up.
-fn raise(session: &mut Session) -> multivm::failure::Done<Inventory> {
+fn raise(session: &mut Session, profile: &Profile) -> Done<Inventory> {
     session.prepare()?;
     let inventory = session.raise()?.clone();
-    // GUESTS: the fleet is started here, unless `--no-guests` says otherwise.
+    let hosts = Hosts::connect(&inventory, session.cancel())?;
+    if let Some(warning) = hosts.warning() {
+        eprintln!("multivm: warning: {warning}");
+    }
+    let storage = Storage::connect(&inventory.storage)?;
+    // What this holds are connections: the guests stay when it is dropped.
+    Fleet::start(hosts, storage, &inventory, profile, session.cancel())?;
     Ok(inventory)
 }
 

@@ -1,0 +1,125 @@
+//! Tests of the proofs themselves: real damage during a real scenario, which must fail in the right check, of the
+//! right guest, with the right words.
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::SystemTime;
+
+use libtest_mimic::{Completion, Failed, Trial};
+
+use super::args;
+use super::entry::{Build, Plan, Stage, on_stage, one_at_a_time};
+use crate::failure::Done;
+use crate::guest::Fleet;
+use crate::lab;
+use crate::outcome::{Outcome, Verdict};
+use crate::report::Event;
+use crate::scenario::Scenario;
+
+/// One damage and the verdict that it must lead to.
+#[derive(Clone, Copy)]
+pub struct Damage {
+    /// Name of the test.
+    pub name: &'static str,
+    /// The scenario during which it is caused.
+    pub scenario: &'static str,
+    /// It is caused when the record gets the first event for which this holds.
+    pub when: fn(&Event) -> bool,
+    pub cause: fn(&Fleet) -> Done<()>,
+    /// The check that must find it, the guest, and a part of what it must say.
+    pub check: &'static str,
+    pub guest: &'static str,
+    pub words: &'static str,
+}
+
+/// `main` of the test target of damages; the same arguments and exit codes as that of the scenarios.
+pub fn damage_main(build: Build, damages: &[Damage]) -> ExitCode {
+    if let Some(code) = lab::hidden_entry() {
+        return code;
+    }
+    let request = match args::parse(std::env::args()) {
+        Ok(request) => request,
+        Err(code) => return code,
+    };
+    let selected: Vec<Damage> =
+        damages.iter().filter(|damage| request.selection.matches(damage.name)).copied().collect();
+    if request.options.libtest.list || request.options.libtest.ignored || selected.is_empty() {
+        let listed = if request.options.libtest.ignored { Vec::new() } else { selected };
+        let trials = listed.iter().map(|damage| Trial::test(damage.name, || Ok(()))).collect();
+        return libtest_mimic::run(&one_at_a_time(&request.options.libtest), trials).exit_code();
+    }
+    let result = Plan::read(&request).map(|plan| {
+        on_stage(&request, plan, build, move |stage| {
+            selected
+                .into_iter()
+                .map(|damage| {
+                    let stage = Arc::clone(stage);
+                    Trial::ignorable_test(damage.name, move || damage.test(&stage))
+                })
+                .collect()
+        })
+    });
+    match result {
+        Ok(Ok(code)) => code,
+        Ok(Err(failure)) => {
+            eprintln!("multivm: {failure}");
+            ExitCode::FAILURE
+        }
+        Err(mistake) => {
+            eprintln!("{mistake}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+impl Damage {
+    fn test(self, stage: &Arc<Stage>) -> Result<Completion, Failed> {
+        if stage.is_cancelled() {
+            return Ok(Completion::ignored_with("the run was interrupted"));
+        }
+        let scenario: Scenario = self.scenario.parse().map_err(|error| Failed::from(format!("{error}")))?;
+        let fleet = stage.fleet().map_err(Failed::from)?;
+        let (signal, due) = mpsc::channel();
+        let sent = AtomicBool::new(false);
+        let when = self.when;
+        let observation = stage.record().observe(move |event| {
+            if when(event) && !sent.swap(true, Ordering::SeqCst) {
+                let _ = signal.send(());
+            }
+        });
+        let culprit = thread::Builder::new()
+            .name(format!("damage {}", self.name))
+            .spawn(move || due.recv().ok().map(|()| (self.cause)(&fleet)))
+            .map_err(|error| Failed::from(format!("start the thread that causes the damage: {error}")))?;
+        let outcome = stage.outcome(&scenario, SystemTime::now());
+        drop(observation);
+        match culprit.join() {
+            Ok(Some(Ok(()))) => self.verdict(&outcome),
+            Ok(Some(Err(failure))) => Err(format!("the damage could not be caused: {failure}").into()),
+            Ok(None) => Err("the moment to cause the damage never came".into()),
+            Err(_) => Err("the thread that causes the damage panicked".into()),
+        }
+    }
+
+    fn verdict(&self, outcome: &Outcome) -> Result<Completion, Failed> {
+        let found = outcome.findings.iter().any(|finding| {
+            finding.check == self.check
+                && finding.guest.as_deref() == Some(self.guest)
+                && finding.seen.contains(self.words)
+        });
+        if outcome.verdict == Verdict::Failed && found {
+            return Ok(Completion::Completed);
+        }
+        Err(format!(
+            "expected: verdict failed, by {} of {} with the words {:?}\nseen: verdict {}\n{}",
+            self.check,
+            self.guest,
+            self.words,
+            outcome.verdict,
+            outcome.failure_text()
+        )
+        .into())
+    }
+}
