@@ -24,6 +24,7 @@ pub struct Fleet {
     pub hosts: Hosts,
     pub storage: Storage,
     pub guests: Vec<Arc<Guest>>,
+    /// With limits for the hosts' CPUs.
     pub profile: Profile,
     inventory: Inventory,
     cancel: Cancel,
@@ -46,7 +47,7 @@ impl Fleet {
             hosts,
             storage,
             guests,
-            profile: profile.clone(),
+            profile: profile.stretched(inventory.source.cpu_percent.min(inventory.target.cpu_percent)),
             inventory: inventory.clone(),
             cancel: cancel.clone(),
         };

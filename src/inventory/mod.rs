@@ -30,6 +30,8 @@ pub struct Inventory {
 pub struct HostEntry {
     pub name: String,
     pub login: Login,
+    /// What the host has, hundredths of a CPU.
+    pub cpu_percent: u32,
     /// libvirt connection URI, as the harness uses it.
     pub uri: String,
     /// Facts worth a line in the record: suite, versions, size.

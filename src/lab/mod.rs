@@ -251,6 +251,7 @@ impl Plan<'_> {
         let entry = HostEntry {
             name: name.into(),
             login: self.files.login(address),
+            cpu_percent: self.size.cpu_percent,
             uri: format!(
                 "qemu+ssh://root@{address}/system?command={}&no_tty=1",
                 self.files.ssh_command().display()

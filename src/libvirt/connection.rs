@@ -12,8 +12,8 @@ use super::{Domain, Error, Event, Libvirt, Result, State, Subscription, Version}
 /// Seconds between two questions whether the other side is still there, and how many may stay without an answer: a dead
 /// host is noticed after 35 seconds. The values of virsh, and so of the reference; much less would cut the connection,
 /// and with it the migration, to a host whose memory is overcommitted on purpose.
-const KEEPALIVE_INTERVAL_S: i32 = 5;
-const KEEPALIVE_COUNT: u32 = 6;
+const KEEPALIVE_INTERVAL_S: i32 = 10;
+const KEEPALIVE_COUNT: u32 = 12;
 
 /// A connection to one host. Clones share it; it is closed with the last of them.
 #[derive(Clone)]

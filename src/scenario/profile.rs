@@ -23,7 +23,8 @@ pub struct Profile {
     pub memory: Bytes,
     /// How often the whole fleet goes there and back.
     pub rounds: u32,
-    /// How long one pre-copy migration of one guest may take.
+    /// How long one pre-copy migration of one guest may take. This and the other limits are for a fleet with a CPU
+    /// for every vCPU; see [`Profile::stretched`].
     pub precopy_timeout: Duration,
     /// How long one post-copy migration of one guest may take.
     pub postcopy_timeout: Duration,
@@ -196,6 +197,20 @@ impl Field {
 }
 
 impl Profile {
+    /// The profile for hosts with so many CPUs (in hundredths). A host with fewer CPUs than its guests have vCPUs gives
+    /// each of them only a share of a CPU, and everything takes as many times longer: so every limit does.
+    pub fn stretched(&self, cpu_percent: u32) -> Profile {
+        let vcpus = f64::from(self.guests) * f64::from(self.vcpus);
+        let factor = (vcpus * 100.0 / f64::from(cpu_percent.max(1))).max(1.0);
+        Profile {
+            precopy_timeout: self.precopy_timeout.mul_f64(factor),
+            postcopy_timeout: self.postcopy_timeout.mul_f64(factor),
+            boot_timeout: self.boot_timeout.mul_f64(factor),
+            max_gap: self.max_gap.mul_f64(factor),
+            ..self.clone()
+        }
+    }
+
     /// How long one migration of one guest may take.
     pub fn migration_timeout(&self, mode: Mode) -> Duration {
         match mode {
