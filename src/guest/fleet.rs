@@ -15,6 +15,9 @@ use crate::wait::{Cancel, Look, wait_for};
 /// How long a guest that is up may take to answer one command.
 pub const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 
+/// Lines of a guest's console that are shown when it does not answer.
+const CONSOLE_LINES: u32 = 15;
+
 /// Threads that log in or connect at the same time: sshd refuses connections beyond ten that are not authenticated
 /// yet (MaxStartups 10:30:100).
 const CONNECTING: usize = 8;
@@ -171,11 +174,14 @@ impl Fleet {
             }
         })
         .map_err(|failure| {
-            failure.try_next(format!(
-                "read the guest's console, {} on {}",
-                domain::console_path(&guest.name),
-                self.hosts.source.entry.name
-            ))
+            let host = &self.hosts.source;
+            let path = domain::console_path(&guest.name);
+            let console = host
+                .remote
+                .check(&format!("tail -n {CONSOLE_LINES} {path}"), ANSWER_LIMIT)
+                .unwrap_or_else(|failure| failure.to_string());
+            let cause = format!("{}\nits console, {path} on {}, ends:\n{console}", failure.cause, host.entry.name);
+            Failure { cause, ..failure }.try_next("did its kernel die, or is the network between here and it down?")
         })
     }
 
