@@ -180,8 +180,10 @@ impl Fleet {
                 .remote
                 .check(&format!("tail -n {CONSOLE_LINES} {path}"), ANSWER_LIMIT)
                 .unwrap_or_else(|failure| failure.to_string());
-            let cause = format!("{}\nits console, {path} on {}, ends:\n{console}", failure.cause, host.entry.name);
-            Failure { cause, ..failure }.try_next("did its kernel die, or is the network between here and it down?")
+            let cause =
+                format!("{}\nits console, {path} on {}, ends:\n{console}", failure.cause, host.entry.name);
+            Failure { cause, ..failure }
+                .try_next("did its kernel die, or is the network between here and it down?")
         })
     }
 

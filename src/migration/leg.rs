@@ -214,10 +214,10 @@ impl Watch<'_> {
     fn on_event(&mut self, event: Event) {
         let from_source = *event.host == *self.source;
         match &event.kind {
-            EventKind::MigrationIteration(pass) if from_source => {
-                if *pass >= SECOND_PASS && self.order == PostCopy::Waiting {
-                    self.order = PostCopy::Due;
-                }
+            EventKind::MigrationIteration(pass)
+                if from_source && *pass >= SECOND_PASS && self.order == PostCopy::Waiting =>
+            {
+                self.order = PostCopy::Due;
             }
             EventKind::JobCompleted(stats) if from_source => self.report.stats = Some((**stats).clone()),
             // The source's domain is suspended with this detail at the moment QEMU switches.

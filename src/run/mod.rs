@@ -51,6 +51,8 @@ pub fn run(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>) -> Outcome
     let (findings, numbers) = journal.finish();
     if !findings.is_empty() {
         outcome.verdict = Verdict::Failed;
+        // A load that cannot be ended in a guest that is dead is no news beside the finding that it is dead.
+        outcome.reason = None;
     }
     if cancelled {
         outcome.verdict = Verdict::Interrupted;
