@@ -175,7 +175,7 @@ fn the_profiles_are_as_designed(file: ScenarioFile) {
             cpu_workers: 1,
             memory_workers: 1,
             memory_bytes: Bytes(32 << 20),
-            dirty_floor: Bytes(16 << 20),
+            dirty_floor: Bytes(32 << 20),
             first_pass_bandwidth: Bytes(128 << 20),
         }
     );
