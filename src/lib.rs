@@ -1,4 +1,9 @@
 //! multivm: live-migration stress suite for KVM.
+//!
+//! A [`scenario`] is pure data. The [`harness`] makes a trial of each, [`run`] plays it on a fleet of [`guest`]s between
+//! two [`host`]s, [`migration`] moves them, [`load`] keeps them busy, [`check`] proves them, [`report`] keeps what was
+//! seen, and [`outcome`] is what it came to. The [`lab`] turns this machine into an [`inventory`]; whatever it creates is
+//! in the [`ledger`] first. [`libvirt`] is the only room with `unsafe`.
 
 pub mod check;
 pub mod doctor;
@@ -13,6 +18,7 @@ pub mod libvirt;
 pub mod load;
 pub mod migration;
 pub mod outcome;
+pub mod parallel;
 pub mod report;
 pub mod run;
 pub mod scenario;

@@ -4,6 +4,7 @@ use minijinja::{Environment, UndefinedBehavior, context};
 
 use crate::failure::{Attempt, Done};
 use crate::inventory::{AcceleratorKind, Inventory};
+use crate::libvirt::Version;
 use crate::scenario::Profile;
 
 const TEMPLATE: &str = include_str!("../../fixtures/guest/domain.xml.j2");
@@ -30,7 +31,14 @@ pub struct Identity<'a> {
 }
 
 /// The domain of one guest.
-pub fn xml(guest: &Identity<'_>, inventory: &Inventory, profile: &Profile) -> Done<String> {
+pub fn xml(
+    guest: &Identity<'_>,
+    inventory: &Inventory,
+    profile: &Profile,
+    oldest_qemu: Version,
+) -> Done<String> {
+    // Both hosts must know the machine type: QEMU keeps those of its older versions.
+    let machine = format!("pc-i440fx-{}.{}", oldest_qemu.major, oldest_qemu.minor);
     let attempted = || format!("write the domain of {} from fixtures/guest/domain.xml.j2", guest.name);
     let guests = &inventory.guests;
     // ip= is the kernel's own syntax (Documentation/admin-guide/nfs/nfsroot.rst), systemd.machine_id= is systemd's.
@@ -57,7 +65,7 @@ pub fn xml(guest: &Identity<'_>, inventory: &Inventory, profile: &Profile) -> Do
                 AcceleratorKind::Kvm => "kvm",
                 AcceleratorKind::Tcg => "qemu",
             },
-            machine => "pc",
+            machine,
             description => description(profile),
             name => guest.name,
             uuid => guest.uuid,

@@ -2,13 +2,13 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use super::{Guest, domain};
 use crate::failure::{Attempt, Done, Failure};
 use crate::host::{Hosts, Login, Remote, Storage};
 use crate::inventory::Inventory;
+use crate::parallel::at_once;
 use crate::scenario::{Profile, Side};
 use crate::wait::{Cancel, Look, wait_for};
 
@@ -72,7 +72,7 @@ impl Fleet {
 
     /// What is wrong with each guest: not where a scenario starts, not alone, not answering. Empty when all is well.
     pub fn damage(&self) -> Vec<(Arc<Guest>, String)> {
-        at_once(&self.guests, |guest| Ok(self.inspect(guest)))
+        by_login("inspect a guest", &self.guests, |guest| Ok(self.inspect(guest)))
             .into_iter()
             .zip(&self.guests)
             .filter_map(|(found, guest)| {
@@ -120,12 +120,12 @@ impl Fleet {
 
     /// Makes guests anew: destroyed wherever they are, with a fresh overlay, started on the source, answering.
     pub fn renew(&self, guests: &[Arc<Guest>]) -> Done<()> {
-        all(at_once(guests, |guest| self.remove(guest)))?;
+        all(by_login("remove a guest", guests, |guest| self.remove(guest)))?;
         let images: Vec<String> = guests.iter().map(|guest| guest.image.clone()).collect();
         self.storage.create_overlays(&images)?;
-        all(at_once(guests, |guest| self.boot(guest)))?;
+        all(by_login("start a guest", guests, |guest| self.boot(guest)))?;
         // While the guests boot, the connections that their migrations will use are opened.
-        all(at_once(guests, |guest| {
+        all(by_login("wait for a guest", guests, |guest| {
             for side in [Side::Source, Side::Target] {
                 guest.connection(&self.hosts, side, &self.cancel)?;
             }
@@ -159,7 +159,7 @@ impl Fleet {
             address: &guest.address.to_string(),
             image: &guest.image,
         };
-        let xml = domain::xml(&identity, &self.inventory, &self.profile)?;
+        let xml = domain::xml(&identity, &self.inventory, &self.profile, self.hosts.oldest_qemu())?;
         let attempted = || format!("start {} on {}", guest.name, host.entry.name);
         let domain = host.control.define(&xml).attempting(attempted)?;
         domain.start().attempting(attempted)
@@ -244,31 +244,13 @@ fn ignore_gone(result: crate::libvirt::Result<()>) -> crate::libvirt::Result<()>
     }
 }
 
-/// Does something for every guest, several at once; results in the guests' order.
-pub fn at_once<T: Send>(guests: &[Arc<Guest>], action: impl Fn(&Guest) -> Done<T> + Sync) -> Vec<Done<T>> {
-    let mut results = Vec::with_capacity(guests.len());
-    for some in guests.chunks(CONNECTING) {
-        thread::scope(|scope| {
-            let threads: Vec<_> = some
-                .iter()
-                .map(|guest| {
-                    let action = &action;
-                    thread::Builder::new()
-                        .name(guest.name.clone())
-                        .spawn_scoped(scope, move || action(guest))
-                        .map_err(|error| Failure::new(format!("start a thread for {}", guest.name), error))
-                })
-                .collect();
-            for thread in threads {
-                results.push(thread.and_then(|thread| {
-                    thread
-                        .join()
-                        .unwrap_or_else(|_| Err(Failure::new("work on a guest", "the thread panicked")))
-                }));
-            }
-        });
-    }
-    results
+/// Does something for every guest, as many at once as may log in at the same time; results in the guests' order.
+fn by_login<T: Send>(
+    what: &str,
+    guests: &[Arc<Guest>],
+    action: impl Fn(&Guest) -> Done<T> + Sync,
+) -> Vec<Done<T>> {
+    guests.chunks(CONNECTING).flat_map(|some| at_once(what, some, |guest| action(guest))).collect()
 }
 
 fn all<T>(results: Vec<Done<T>>) -> Done<()> {

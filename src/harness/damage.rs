@@ -10,7 +10,9 @@ use std::time::SystemTime;
 use libtest_mimic::{Completion, Failed, Trial};
 
 use super::args;
-use super::entry::{Build, Plan, Stage, on_stage, one_at_a_time};
+use super::entry::{Build, one_at_a_time};
+use super::plan::Plan;
+use super::stage::{Stage, on_stage};
 use crate::failure::Done;
 use crate::guest::Fleet;
 use crate::lab;

@@ -4,9 +4,11 @@ mod args;
 mod damage;
 mod entry;
 mod interrupt;
+mod plan;
 mod run;
 mod session;
 mod slot;
+mod stage;
 mod status;
 mod sudo;
 

@@ -7,6 +7,7 @@ use super::{EventHub, Remote};
 use crate::failure::{Attempt, Done, Failure};
 use crate::inventory::{Accelerator, AcceleratorKind, HostEntry, Inventory};
 use crate::libvirt::{Connection, Libvirt, Subscription, Version};
+use crate::parallel::at_once;
 use crate::scenario::Side;
 use crate::wait::{Cancel, Look, wait_for};
 
@@ -45,14 +46,13 @@ impl Hosts {
     pub fn connect(inventory: &Inventory, cancel: &Cancel) -> Done<Hosts> {
         let library = Libvirt::start().attempting(|| "start libvirt's event loop".into())?;
         let events = EventHub::default();
-        let (source, target) = std::thread::scope(|scope| {
-            let source = scope.spawn(|| connect(&library, Side::Source, &inventory.source, &events, cancel));
-            let target = connect(&library, Side::Target, &inventory.target, &events, cancel);
-            let source = source
-                .join()
-                .unwrap_or_else(|_| Err(Failure::new("connect to the source", "the thread panicked")));
-            (source, target)
-        });
+        let sides = [(Side::Source, &inventory.source), (Side::Target, &inventory.target)];
+        let mut hosts = at_once("connect to a host", sides, |(side, entry)| {
+            connect(&library, side, entry, &events, cancel)
+        })
+        .into_iter();
+        let mut next = || hosts.next().unwrap_or_else(|| Err(Failure::new("connect to a host", "no result")));
+        let (source, target) = (next(), next());
         Ok(Hosts {
             source: source?,
             target: target?,
@@ -71,6 +71,11 @@ impl Hosts {
 
     pub fn both(&self) -> [&Host; 2] {
         [&self.source, &self.target]
+    }
+
+    /// The older of the two hosts' QEMU.
+    pub fn oldest_qemu(&self) -> Version {
+        self.source.qemu.min(self.target.qemu)
     }
 
     /// What the run's record says of the stack.

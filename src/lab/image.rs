@@ -5,10 +5,13 @@
 //! the next, and never taken for a finished one.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -198,29 +201,15 @@ impl Images<'_> {
             .env("LC_ALL", "C.UTF-8")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped());
+            .stderr(Stdio::piped())
+            // Ctrl-C is for us: the build is ended in order.
+            .process_group(0);
         let mut child = wrapped.spawn().map_err(|error| {
             Failure::new(attempted, format!("{:?}: {error}", wrapped.get_program()))
                 .try_next("./setup installs what is needed")
         })?;
         let entry = self.ledger.enter(Thing::process(child.id() as i32, attempted)?)?;
-        let mut tail: Vec<String> = Vec::new();
-        if let Some(stderr) = child.stderr.take() {
-            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
-                let line = String::from_utf8_lossy(&line).into_owned();
-                // mmdebstrap names its stages in lines that begin with "I:".
-                if let Some(stage) = line.strip_prefix("I: ") {
-                    let _ = writeln!(std::io::stderr(), "multivm:   {stage}");
-                }
-                tail.push(line);
-                if tail.len() > 20 {
-                    tail.remove(0);
-                }
-                if self.cancel.is_cancelled() {
-                    let _ = child.kill();
-                }
-            }
-        }
+        let tail = self.follow(&mut child)?;
         let status = child.wait().attempting(|| attempted.to_owned())?;
         self.ledger.strike(entry)?;
         if self.cancel.is_cancelled() {
@@ -231,6 +220,46 @@ impl Images<'_> {
         }
         Err(Failure::new(attempted, format!("{status}; it said at last:\n{}", tail.join("\n")))
             .try_next("check the machine's package sources (apt-get update) and ./setup"))
+    }
+
+    /// Shows the stages of a build until it ends or the run is interrupted, which ends it; returns its last lines.
+    fn follow(&self, child: &mut Child) -> Done<Vec<String>> {
+        let stderr = child
+            .stderr
+            .take()
+            .ok_or_else(|| Failure::new("follow a build", "its standard error is not a pipe"))?;
+        let (to, lines) = channel();
+        thread::Builder::new()
+            .name("build-messages".into())
+            .spawn(move || {
+                for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+                    if to.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                        return;
+                    }
+                }
+            })
+            .attempting(|| "start the thread that reads a build's messages".into())?;
+        let mut tail: Vec<String> = Vec::new();
+        loop {
+            match lines.recv_timeout(Duration::from_millis(100)) {
+                Ok(line) => {
+                    // mmdebstrap names its stages in lines that begin with "I:".
+                    if let Some(stage) = line.strip_prefix("I: ") {
+                        eprintln!("multivm:   {stage}");
+                    }
+                    tail.push(line);
+                    if tail.len() > TAIL {
+                        tail.remove(0);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(tail),
+            }
+            if self.cancel.is_cancelled() {
+                // Ended already: that is what is wanted.
+                let _ = child.kill();
+            }
+        }
     }
 }
 
@@ -247,6 +276,9 @@ fn guest_path(settings: &Settings) -> PathBuf {
     recipe.extend(GUEST_FILES.iter().map(|(_, text)| *text));
     images_directory(settings).join(format!("guest-{}-{}", settings.guest_suite, key(&recipe)))
 }
+
+/// Lines of a build's messages that are shown when it fails.
+const TAIL: usize = 20;
 
 fn key(recipe: &[&str]) -> String {
     let mut hash = Sha256::new();

@@ -21,6 +21,7 @@ use crate::failure::{Attempt, Done, Failure};
 use crate::host::Remote;
 use crate::inventory::{Accelerator, GuestsEntry, HostEntry, HostSize, Inventory, Settings, StorageEntry};
 use crate::ledger::{Ledger, Thing, state_directory};
+use crate::parallel::at_once;
 use crate::wait::{Cancel, Look, wait_for};
 use files::Files;
 pub use image::Images;
@@ -158,32 +159,20 @@ impl Lab {
             (&self.inventory.source.name, &self.inventory.source.login),
             (&self.inventory.target.name, &self.inventory.target.login),
         ];
-        std::thread::scope(|scope| {
-            let waits: Vec<_> = logins
-                .into_iter()
-                .map(|(name, login)| {
-                    scope.spawn(move || {
-                        let remote = Remote::new(name.as_str(), login.clone());
-                        wait_for(
-                            &format!("host {name} to answer by ssh"),
-                            HOST_LIMIT,
-                            cancel,
-                            || match remote.check("true", Duration::from_secs(5)) {
-                                Ok(_) => Look::Ready(()),
-                                Err(failure) => Look::NotYet(failure.cause),
-                            },
-                        )
-                        .map_err(|failure| {
-                            failure
-                                .try_next(format!("read {}", directory.join(name).join("init.log").display()))
-                        })
-                    })
-                })
-                .collect();
-            waits.into_iter().try_for_each(|wait| {
-                wait.join().unwrap_or_else(|_| Err(Failure::new("wait for the hosts", "a thread panicked")))
+        at_once("wait for a host", logins, |(name, login)| {
+            let remote = Remote::new(name.as_str(), login.clone());
+            wait_for(&format!("host {name} to answer by ssh"), HOST_LIMIT, cancel, || {
+                match remote.check("true", Duration::from_secs(5)) {
+                    Ok(_) => Look::Ready(()),
+                    Err(failure) => Look::NotYet(failure.cause),
+                }
+            })
+            .map_err(|failure| {
+                failure.try_next(format!("read {}", directory.join(name).join("init.log").display()))
             })
         })
+        .into_iter()
+        .collect()
     }
 }
 

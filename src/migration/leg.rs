@@ -201,7 +201,9 @@ impl Watch<'_> {
             }
             self.switch_if_due();
             let now = Instant::now();
-            if now >= next_sample {
+            // Until QEMU has switched, the order to switch must not wait for an answer to this.
+            let quiet = self.plan.mode == Mode::Postcopy && self.order != PostCopy::Switched;
+            if now >= next_sample && !quiet {
                 next_sample = now + SAMPLE_INTERVAL;
                 self.sample();
             }
@@ -286,7 +288,7 @@ impl Watch<'_> {
     }
 
     fn progress(&self) -> String {
-        let Some((_, stats)) = self.report.samples.last() else { return String::new() };
+        let Ok(Some(stats)) = self.domain.job_stats() else { return String::new() };
         let mib = |bytes: Option<u64>| bytes.map_or("?".into(), |bytes| (bytes >> 20).to_string());
         let number = |number: Option<u64>| number.map_or("?".into(), |number| number.to_string());
         format!(

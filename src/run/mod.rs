@@ -8,7 +8,6 @@ mod prove;
 
 use std::path::Path;
 use std::sync::{Arc, Barrier};
-use std::thread;
 use std::time::{Instant, SystemTime};
 
 use crate::check::{live, probe};
@@ -18,6 +17,7 @@ use crate::load::GuestLoads;
 use crate::migration::order::{self, Leg, Step};
 use crate::migration::{LegReport, Move, migrate};
 use crate::outcome::{Outcome, Verdict};
+use crate::parallel::at_once;
 use crate::report::Record;
 use crate::scenario::{AllowedLine, Mode, Order, Scenario, Workload, guest_load_command};
 use evidence::Evidence;
@@ -121,20 +121,11 @@ impl Case<'_> {
         {
             commands.push(guest_load_command(tool, kind, profile));
         }
-        let loads: Done<Vec<GuestLoads>> = thread::scope(|scope| {
-            let threads: Vec<_> = self
-                .fleet
-                .guests
-                .iter()
-                .map(|guest| scope.spawn(|| GuestLoads::start(guest, &commands, self.fleet.cancel())))
-                .collect();
-            threads
-                .into_iter()
-                .map(|thread| {
-                    thread.join().unwrap_or_else(|_| Err(Failure::new("start a load", "the thread panicked")))
-                })
-                .collect()
-        });
+        let loads: Done<Vec<GuestLoads>> = at_once("start a load", &self.fleet.guests, |guest| {
+            GuestLoads::start(guest, &commands, self.fleet.cancel())
+        })
+        .into_iter()
+        .collect();
         let loads = loads?;
         for started in &loads {
             journal.loads_started(started);
@@ -171,36 +162,20 @@ impl Case<'_> {
     fn move_all(&self, step: &Step) -> Vec<LegReport> {
         // Nobody starts before everybody can: "at once" is meant.
         let barrier = Barrier::new(step.legs.len());
-        thread::scope(|scope| {
-            let threads: Vec<_> = step
-                .legs
-                .iter()
-                .map(|leg| {
-                    let barrier = &barrier;
-                    scope.spawn(move || {
-                        let wait = || {
-                            barrier.wait();
-                        };
-                        migrate(
-                            self.guest(leg),
-                            &self.fleet.hosts,
-                            &self.plan(leg),
-                            wait,
-                            self.fleet.cancel(),
-                        )
-                    })
-                })
-                .collect();
-            threads
-                .into_iter()
-                .map(|thread| {
-                    thread.join().unwrap_or_else(|panic| LegReport {
-                        error: Some(format!("the migration's thread panicked: {}", panic_text(&panic))),
-                        ..LegReport::default()
-                    })
-                })
-                .collect()
+        let wait = || {
+            barrier.wait();
+        };
+        at_once("migrate a guest", &step.legs, |leg| {
+            Ok(migrate(self.guest(leg), &self.fleet.hosts, &self.plan(leg), &wait, self.fleet.cancel()))
         })
+        .into_iter()
+        .map(|report| {
+            report.unwrap_or_else(|failure| LegReport {
+                error: Some(failure.to_string()),
+                ..LegReport::default()
+            })
+        })
+        .collect()
     }
 
     fn plan(&self, leg: &Leg) -> Move {
@@ -217,13 +192,4 @@ impl Case<'_> {
     fn guest(&self, leg: &Leg) -> &Arc<Guest> {
         &self.fleet.guests[leg.guest]
     }
-}
-
-/// The text of a panic, as far as it has one.
-pub fn panic_text(panic: &Box<dyn std::any::Any + Send>) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "without a text".into())
 }

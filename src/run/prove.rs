@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use super::journal::Journal;
 use crate::check::{Proof, kernel_log, load, placement, reboot};
-use crate::failure::{Done, Failure};
+use crate::failure::Done;
 use crate::guest::{Fleet, Guest, Observation};
 use crate::load::GuestLoads;
 use crate::migration::order::Leg;
+use crate::parallel::at_once;
 use crate::scenario::AllowedLine;
 
 /// What is remembered of every guest between two moves.
@@ -48,15 +48,7 @@ impl<'a> Prover<'a> {
     /// Ends the loads, in all guests at once; one that cannot be ended does not keep the others.
     pub fn stop_loads(&mut self) -> Done<()> {
         let loads = std::mem::take(&mut self.loads);
-        thread::scope(|scope| {
-            let threads: Vec<_> = loads.into_iter().map(|loads| scope.spawn(|| loads.close())).collect();
-            threads
-                .into_iter()
-                .map(|thread| {
-                    thread.join().unwrap_or_else(|_| Err(Failure::new("stop a load", "the thread panicked")))
-                })
-                .fold(Ok(()), Done::and)
-        })
+        at_once("stop a load", loads, GuestLoads::close).into_iter().fold(Ok(()), Done::and)
     }
 
     fn look_at_all(&mut self) -> Done<()> {
@@ -70,18 +62,7 @@ impl<'a> Prover<'a> {
     fn look(&self, guests: &[&Guest]) -> Vec<Done<Observation>> {
         // As long as the network may be silent, so long may an answer take.
         let limit = self.fleet.profile.max_gap + Duration::from_secs(10);
-        thread::scope(|scope| {
-            let threads: Vec<_> =
-                guests.iter().map(|guest| scope.spawn(move || guest.observe(limit))).collect();
-            threads
-                .into_iter()
-                .map(|thread| {
-                    thread
-                        .join()
-                        .unwrap_or_else(|_| Err(Failure::new("look into a guest", "the thread panicked")))
-                })
-                .collect()
-        })
+        at_once("look into a guest", guests, |guest| guest.observe(limit))
     }
 
     /// Proves the guests that just moved, and that every other one is where it was.

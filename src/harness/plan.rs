@@ -1,0 +1,56 @@
+//! What is to be run, with what, checked before anything is touched.
+
+use std::path::PathBuf;
+
+use super::args::Request;
+use crate::inventory::Settings;
+use crate::scenario::{Order, Profile, Scenario, ScenarioFile};
+
+/// What the arguments and the environment ask for, checked.
+pub(super) struct Plan {
+    pub file: ScenarioFile,
+    pub scenarios: Vec<Scenario>,
+    pub profile: Profile,
+    pub settings: Settings,
+    /// Where the folders of runs go.
+    pub results: PathBuf,
+}
+
+impl Plan {
+    pub(super) fn read(request: &Request) -> Result<Plan, String> {
+        let options = &request.options;
+        let get = |name: &str| std::env::var(name).ok();
+        let path = crate::scenario::locate(options.scenarios.as_deref(), get);
+        let file = ScenarioFile::load(&path).map_err(|error| error.to_string())?;
+        let set = file.set(&options.set).map_err(|error| error.to_string())?.selection();
+        let scenarios: Vec<Scenario> = file
+            .select(&request.selection)
+            .into_iter()
+            .filter(|scenario| set.matches(&scenario.name()))
+            .collect();
+        let profile = file
+            .profile(&options.profile)
+            .and_then(|profile| profile.clone().override_from(get))
+            .map_err(|error| error.to_string())?;
+        let settings = Settings::from_environment().map_err(|failure| failure.to_string())?;
+        let crossing = scenarios.iter().any(|scenario| scenario.order == Order::Cross);
+        if crossing && profile.guests < 2 && !options.libtest.list {
+            return Err(format!(
+                "cannot run the order cross with MULTIVM_GUESTS={}: it needs at least 2 guests",
+                profile.guests
+            ));
+        }
+        let results = options.results.clone().unwrap_or_else(results);
+        Ok(Plan { file, scenarios, profile, settings, results })
+    }
+}
+
+/// Beside what cargo builds, so that it is never committed: `target/multivm`.
+fn results() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).or_else(|| {
+        let program = std::env::current_exe().ok()?;
+        let found = program.ancestors().find(|path| path.file_name().is_some_and(|name| name == "target"))?;
+        Some(found.to_owned())
+    });
+    target.unwrap_or_else(|| PathBuf::from("target")).join("multivm")
+}

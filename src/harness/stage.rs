@@ -1,0 +1,222 @@
+//! What all trials of a run share: the machine, the fleet, the record.
+
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::SystemTime;
+
+use libtest_mimic::{Completion, Failed, Trial};
+
+use super::args::Request;
+use super::entry::{Build, one_at_a_time};
+use super::plan::Plan;
+use super::run::Run;
+use super::slot::{Builder, Slot};
+use super::{Session, become_root, interrupt};
+use crate::failure::{Done, Failure};
+use crate::guest::Fleet;
+use crate::outcome::{Outcome, Verdict};
+use crate::parallel::panic_text;
+use crate::report::{Event, Record};
+use crate::run::{self, Context};
+use crate::scenario::{Profile, Scenario, ScenarioFile};
+use crate::wait::Cancel;
+
+/// Takes the machine, plays the trials one at a time, and gives the machine back as it was.
+pub(super) fn on_stage(
+    request: &Request,
+    plan: Plan,
+    build: Build,
+    trials: impl FnOnce(&Arc<Stage>) -> Vec<Trial>,
+) -> Done<ExitCode> {
+    become_root()?;
+    let cancel = Cancel::new();
+    interrupt::cancel_on_signals(&cancel)?;
+    let mut session = Session::begin(plan.settings.clone(), cancel.clone())?;
+    let run = Arc::new(Run::create(&plan.results, profile_facts(&plan.profile))?);
+    // From here on a failure is the cases' to report.
+    let prepared = session.prepare();
+    if let Some(stack) = session.stack() {
+        eprintln!("multivm: {stack}");
+    }
+    let session = Arc::new(Mutex::new(Some(session)));
+    let builder = Box::new(Fixtures {
+        session: Arc::clone(&session),
+        run: Arc::clone(&run),
+        profile: plan.profile.clone(),
+        cancel: cancel.clone(),
+        build,
+    });
+    let slot = match prepared {
+        Ok(()) => Slot::new(builder),
+        Err(failure) => Slot::broken(builder, failure),
+    };
+    let stage = Arc::new(Stage { slot, run: Arc::clone(&run), file: plan.file, cancel: cancel.clone() });
+    let trials = trials(&stage);
+    let conclusion = libtest_mimic::run(&one_at_a_time(&request.options.libtest), trials);
+
+    // A lab that was up before stays up, with its guests.
+    stage.slot.release();
+    let failures = locked(&session).take().map(Session::end).unwrap_or_default();
+    run.close(request.options.junit.as_deref())?;
+    eprintln!("multivm: record, JUnit and evidence are in {}", run.path().display());
+    for failure in &failures {
+        eprintln!("multivm: {failure}");
+    }
+    if cancel.is_cancelled() {
+        return Ok(ExitCode::from(130));
+    }
+    Ok(if failures.is_empty() { conclusion.exit_code() } else { ExitCode::FAILURE })
+}
+
+/// What builds the fleet: the lab's session and the fixtures on top of it.
+struct Fixtures {
+    session: Arc<Mutex<Option<Session>>>,
+    run: Arc<Run>,
+    profile: Profile,
+    cancel: Cancel,
+    build: Build,
+}
+
+impl Builder for Fixtures {
+    fn build(&self) -> Done<Fleet> {
+        let begin = std::time::Instant::now();
+        let mut session = locked(&self.session);
+        let inventory = session
+            .as_mut()
+            .ok_or_else(|| Failure::new("raise the lab", "the run has ended"))?
+            .raise()?
+            .clone();
+        self.run.fixture_ready("lab", begin.elapsed(), Default::default());
+        let progress = |name: &str, took, facts| self.run.fixture_ready(name, took, facts);
+        let fleet = (self.build)(inventory, &self.profile, &self.cancel, &progress)?;
+        if let Some(warning) = fleet.hosts.warning() {
+            eprintln!("\nmultivm: warning: {warning}");
+            self.run.fixture_ready("warning", begin.elapsed(), [("warning".to_owned(), warning)].into());
+        }
+        Ok(fleet)
+    }
+
+    fn clear(&self) -> Done<()> {
+        match locked(&self.session).as_mut() {
+            Some(session) => session.clear_hosts(),
+            None => Ok(()),
+        }
+    }
+
+    fn repaired(&self, what: &str, why: &str) {
+        self.run.write(&Event::Repair { what: what.to_owned(), why: why.to_owned() });
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What all trials share; plays scenarios, one at a time.
+pub(super) struct Stage {
+    slot: Slot,
+    pub(super) run: Arc<Run>,
+    file: ScenarioFile,
+    cancel: Cancel,
+}
+
+impl Stage {
+    /// Plays one scenario as a trial.
+    pub(super) fn play(self: &Arc<Self>, scenario: Scenario) -> Result<Completion, Failed> {
+        let name = scenario.name();
+        if self.cancel.is_cancelled() {
+            let mut outcome = Outcome::new(&name, Verdict::NotRun, SystemTime::now());
+            outcome.reason = Some("the run was interrupted before it began".into());
+            self.run.finished(outcome);
+            return Ok(Completion::ignored_with("the run was interrupted"));
+        }
+        // On a thread of the scenario's name, so that a panic's message says which one it was.
+        let stage = Arc::clone(self);
+        let started = SystemTime::now();
+        let result = thread::Builder::new()
+            .name(name.clone())
+            .spawn(move || stage.outcome(&scenario, started))
+            .map_err(|error| Failed::from(format!("start the scenario's thread: {error}")))?
+            .join();
+        let outcome = result.unwrap_or_else(|panic| {
+            let mut outcome = Outcome::new(&name, Verdict::Error, started);
+            outcome.reason = Some(format!("the scenario panicked: {}", panic_text(&*panic)));
+            outcome
+        });
+        let verdict = outcome.verdict;
+        let text = outcome.failure_text();
+        self.run.finished(outcome);
+        match verdict {
+            Verdict::Passed => Ok(Completion::Completed),
+            Verdict::Interrupted => Ok(Completion::ignored_with("the run was interrupted")),
+            _ => {
+                // nextest takes the text of a failure from a line that begins like this.
+                if std::env::var_os("NEXTEST").is_some() {
+                    eprintln!("Error: {text}");
+                }
+                Err(Failed::from(text))
+            }
+        }
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+
+    pub(super) fn record(&self) -> &Record {
+        &self.run.record
+    }
+
+    /// The fleet, whole.
+    pub(super) fn fleet(&self) -> Done<Arc<Fleet>> {
+        self.slot.fleet()
+    }
+
+    /// Plays one scenario on the fleet, which is made whole first.
+    pub(super) fn outcome(&self, scenario: &Scenario, started: SystemTime) -> Outcome {
+        let name = scenario.name();
+        let error = |failure: Failure| {
+            let interrupted = self.cancel.is_cancelled();
+            let verdict = if interrupted { Verdict::Interrupted } else { Verdict::Error };
+            let mut outcome = Outcome::new(&name, verdict, started);
+            outcome.reason = Some(failure.to_string());
+            outcome.duration = started.elapsed().unwrap_or_default();
+            outcome
+        };
+        let fleet = match self.slot.fleet() {
+            Ok(fleet) => fleet,
+            Err(failure) => return error(failure),
+        };
+        match self.run.scenario_folder(&name) {
+            Ok(folder) => {
+                let context = Context {
+                    record: &self.run.record,
+                    allowed_lines: self.file.allowed_lines(),
+                    folder: &folder,
+                };
+                run::run(scenario, &fleet, &context)
+            }
+            Err(failure) => error(failure),
+        }
+    }
+}
+
+fn profile_facts(profile: &Profile) -> serde_json::Value {
+    serde_json::json!({
+        "name": profile.name,
+        "guests": profile.guests,
+        "vcpus": profile.vcpus,
+        "memory_bytes": profile.memory.0,
+        "rounds": profile.rounds,
+        "precopy_timeout_s": profile.precopy_timeout.as_secs_f64(),
+        "postcopy_timeout_s": profile.postcopy_timeout.as_secs_f64(),
+        "probe_interval_ms": profile.probe_interval.as_secs_f64() * 1e3,
+        "max_gap_s": profile.max_gap.as_secs_f64(),
+        "cpu_workers": profile.cpu_workers,
+        "memory_workers": profile.memory_workers,
+        "memory_bytes_per_worker": profile.memory_bytes.0,
+        "dirty_floor_bytes": profile.dirty_floor.0,
+        "first_pass_bandwidth_bytes_per_s": profile.first_pass_bandwidth.0,
+    })
+}

@@ -1,0 +1,56 @@
+//! The same for several things at once.
+
+use std::thread;
+
+use crate::failure::{Done, Failure};
+
+/// Does something with every item, each in a thread of its own; results in the items' order. One item's failure, or
+/// panic, is no other's.
+pub fn at_once<I: Send, T: Send>(
+    what: &str,
+    items: impl IntoIterator<Item = I>,
+    action: impl Fn(I) -> Done<T> + Sync,
+) -> Vec<Done<T>> {
+    thread::scope(|scope| {
+        let action = &action;
+        let threads: Vec<_> = items
+            .into_iter()
+            .map(|item| {
+                thread::Builder::new().name(what.to_owned()).spawn_scoped(scope, move || action(item))
+            })
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| match thread.map(thread::ScopedJoinHandle::join) {
+                Ok(Ok(result)) => result,
+                Ok(Err(panic)) => Err(Failure::new(what, format!("panicked: {}", panic_text(&*panic)))),
+                Err(error) => Err(Failure::new(what, format!("no thread: {error}"))),
+            })
+            .collect()
+    })
+}
+
+/// The text of a panic, as far as it has one.
+pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a text")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_one_items_failure() {
+        let results = at_once("halve", [2, 3, 4], |number| {
+            assert!(number % 2 == 0, "{number} is odd");
+            Ok(number / 2)
+        });
+        assert_eq!(results[0], Ok(1));
+        assert!(results[1].as_ref().unwrap_err().to_string().contains("3 is odd"));
+        assert_eq!(results[2], Ok(2));
+    }
+}
