@@ -166,7 +166,7 @@ impl Case<'_> {
             barrier.wait();
         };
         at_once("migrate a guest", &step.legs, |leg| {
-            Ok(migrate(self.guest(leg), &self.fleet.hosts, &self.plan(leg), &wait, self.fleet.cancel()))
+            Ok(migrate(self.guest(leg), &self.fleet.hosts, &self.plan(leg), wait, self.fleet.cancel()))
         })
         .into_iter()
         .map(|report| {
