@@ -251,8 +251,8 @@ fn what_a_killed_run_left_is_shown_then_reaped(cli: Cli) {
 fn a_lab_that_is_up_on_purpose_is_not_reaped(cli: Cli) {
     let left = leave_a_directory(&cli, true);
     let inventory = r#"{
-        "source": {"name": "source", "login": LOGIN, "uri": "test:///default", "facts": {"suite": "trixie"}},
-        "target": {"name": "target", "login": LOGIN, "uri": "test:///default", "facts": {}},
+        "source": {"name": "source", "login": LOGIN, "cpu_percent": 200, "uri": "test:///default", "facts": {"suite": "trixie"}},
+        "target": {"name": "target", "login": LOGIN, "cpu_percent": 200, "uri": "test:///default", "facts": {}},
         "storage": {"name": "storage", "login": LOGIN, "server": "198.18.0.1", "export": "/export", "base_image": "b"},
         "guests": {"kernel": "k", "initramfs": "i", "bridge": "br0", "address_prefix": "198.18.1", "netmask": "n",
                    "gateway": "g", "key": "k", "public_key": "p", "known_hosts": "h", "host_key": "k"},
