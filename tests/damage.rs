@@ -58,7 +58,7 @@ const LINK_DOWN: Damage = Damage {
     },
     check: "reachable",
     guest: "vm1",
-    words: "longest gap 2",
+    words: "longest gap",
 };
 
 fn second_guest_goes(event: &Event) -> bool {
