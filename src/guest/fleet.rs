@@ -55,7 +55,15 @@ impl Fleet {
             cancel: cancel.clone(),
         };
         fleet.remove_strangers()?;
-        let missing: Vec<Arc<Guest>> = fleet.damage().into_iter().map(|(guest, _)| guest).collect();
+        let damage = fleet.damage();
+        let missing: Vec<Arc<Guest>> = fleet
+            .guests
+            .iter()
+            .filter(|guest| {
+                damage.iter().any(|(damaged, _)| damaged.name == guest.name) || !fleet.is_of_profile(guest)
+            })
+            .cloned()
+            .collect();
         if !missing.is_empty() {
             fleet.renew(&missing)?;
         }
@@ -82,17 +90,21 @@ impl Fleet {
             .collect()
     }
 
+    /// Whether a guest that an earlier command left is what this fleet's profile would make.
+    fn is_of_profile(&self, guest: &Guest) -> bool {
+        let description = domain::description(&self.profile);
+        let xml = guest
+            .known_on(&self.hosts.source)
+            .and_then(|domain| domain.xml().attempting(|| format!("describe {}", guest.name)));
+        xml.is_ok_and(|xml| xml.contains(&description))
+    }
+
     fn inspect(&self, guest: &Guest) -> Option<String> {
         for (host, expected) in [(&self.hosts.source, true), (&self.hosts.target, false)] {
             let domain = match guest.domain_on(host) {
                 Ok(domain) => domain,
                 Err(failure) => return Some(failure.to_string()),
             };
-            if let Some(xml) = domain.as_ref().and_then(|domain| domain.xml().ok())
-                && !xml.contains(&domain::description(&self.profile))
-            {
-                return Some(format!("on {} it is of another profile", host.entry.name));
-            }
             let state = domain.map(|domain| domain.state()).transpose();
             let name = &host.entry.name;
             match state {

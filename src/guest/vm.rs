@@ -85,11 +85,18 @@ impl Guest {
         host.control.domain(&self.name).attempting(|| format!("look {} up on {}", self.name, host.entry.name))
     }
 
-    /// The guest's domain on a host that must know it.
+    /// The guest's domain on a host that must know it, asked for through one of the connections to that host.
+    pub fn known_through(&self, connection: &Connection) -> Done<Domain> {
+        let failed = |cause: String| Failure::new(format!("find {}", self.name), cause).at(connection.host());
+        connection
+            .domain(&self.name)
+            .map_err(|error| failed(error.to_string()))?
+            .ok_or_else(|| failed("no such domain".into()))
+    }
+
+    /// The same through the host's own connection.
     pub fn known_on(&self, host: &Host) -> Done<Domain> {
-        self.domain_on(host)?.ok_or_else(|| {
-            Failure::new(format!("find {}", self.name), "no such domain").at(host.entry.name.as_str())
-        })
+        self.known_through(&host.control)
     }
 
     /// Looks into the guest.

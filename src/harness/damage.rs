@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use libtest_mimic::{Completion, Failed, Trial};
 
 use super::args;
-use super::entry::{Build, one_at_a_time};
+use super::entry::{Build, exit_code, one_at_a_time};
 use super::plan::Plan;
 use super::stage::{Stage, on_stage};
 use crate::failure::Done;
@@ -52,7 +52,7 @@ pub fn damage_main(build: Build, damages: &[Damage]) -> ExitCode {
         let trials = listed.iter().map(|damage| Trial::test(damage.name, || Ok(()))).collect();
         return libtest_mimic::run(&one_at_a_time(&request.options.libtest), trials).exit_code();
     }
-    let result = Plan::read(&request).map(|plan| {
+    exit_code(Plan::read(&request).map(|plan| {
         on_stage(&request, plan, build, move |stage| {
             selected
                 .into_iter()
@@ -62,18 +62,7 @@ pub fn damage_main(build: Build, damages: &[Damage]) -> ExitCode {
                 })
                 .collect()
         })
-    });
-    match result {
-        Ok(Ok(code)) => code,
-        Ok(Err(failure)) => {
-            eprintln!("multivm: {failure}");
-            ExitCode::FAILURE
-        }
-        Err(mistake) => {
-            eprintln!("{mistake}");
-            ExitCode::from(2)
-        }
-    }
+    }))
 }
 
 impl Damage {
@@ -91,11 +80,12 @@ impl Damage {
                 let _ = signal.send(());
             }
         });
+        let damaged = Arc::clone(&fleet);
         let culprit = thread::Builder::new()
             .name(format!("damage {}", self.name))
-            .spawn(move || due.recv().ok().map(|()| (self.cause)(&fleet)))
+            .spawn(move || due.recv().ok().map(|()| (self.cause)(&damaged)))
             .map_err(|error| Failed::from(format!("start the thread that causes the damage: {error}")))?;
-        let outcome = stage.outcome(&scenario, SystemTime::now());
+        let outcome = stage.outcome_on(&fleet, &scenario, SystemTime::now());
         drop(observation);
         match culprit.join() {
             Ok(Some(Ok(()))) => self.verdict(&outcome),

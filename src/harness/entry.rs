@@ -31,34 +31,36 @@ pub fn main(build: Build) -> ExitCode {
         Ok(request) => request,
         Err(code) => return code,
     };
-    let plan = match Plan::read(&request) {
-        Ok(plan) => plan,
-        Err(mistake) => {
-            eprintln!("{mistake}");
-            return ExitCode::from(2);
-        }
-    };
-    let listing = request.options.libtest.list;
-    // nextest decides by the list what it runs, and shows a case that ignores itself as passed.
-    let flagged = listing
-        || request.options.libtest.ignored
-        || request.options.libtest.include_ignored
-        || std::env::var_os("NEXTEST").is_some();
-    let runs = |scenario: &Scenario| scenario.not_yet().is_none() && !request.options.libtest.ignored;
-    if listing || !plan.scenarios.iter().any(runs) {
-        let trials = plan.scenarios.iter().map(|scenario| ignored(scenario, flagged, None)).collect();
-        return libtest_mimic::run(&one_at_a_time(&request.options.libtest), trials).exit_code();
-    }
-    match execute(&request, plan, flagged, build) {
-        Ok(code) => code,
-        Err(failure) => {
+    exit_code(Plan::read(&request).map(|plan| execute(&request, plan, build)))
+}
+
+/// What a run, or the mistake that kept it from being one, comes to.
+pub(super) fn exit_code(result: Result<Done<ExitCode>, String>) -> ExitCode {
+    match result {
+        Ok(Ok(code)) => code,
+        Ok(Err(failure)) => {
             eprintln!("multivm: {failure}");
             ExitCode::FAILURE
+        }
+        Err(mistake) => {
+            eprintln!("{mistake}");
+            ExitCode::from(2)
         }
     }
 }
 
-fn execute(request: &Request, plan: Plan, flagged: bool, build: Build) -> Done<ExitCode> {
+fn execute(request: &Request, plan: Plan, build: Build) -> Done<ExitCode> {
+    let arguments = &request.options.libtest;
+    // nextest decides by the list what it runs, and shows a case that ignores itself as passed.
+    let flagged = arguments.list
+        || arguments.ignored
+        || arguments.include_ignored
+        || std::env::var_os("NEXTEST").is_some();
+    let runs = |scenario: &Scenario| scenario.not_yet().is_none() && !arguments.ignored;
+    if arguments.list || !plan.scenarios.iter().any(runs) {
+        let trials = plan.scenarios.iter().map(|scenario| ignored(scenario, flagged, None)).collect();
+        return Ok(libtest_mimic::run(&one_at_a_time(arguments), trials).exit_code());
+    }
     let scenarios = plan.scenarios.clone();
     on_stage(request, plan, build, move |stage| {
         let trial = |scenario: &Scenario| match scenario.not_yet() {

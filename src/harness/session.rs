@@ -127,10 +127,6 @@ impl Session {
         self.ledger.outstanding()
     }
 
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
     pub fn cancel(&self) -> &Cancel {
         &self.cancel
     }

@@ -174,31 +174,36 @@ impl Stage {
     }
 
     /// Plays one scenario on the fleet, which is made whole first.
-    pub(super) fn outcome(&self, scenario: &Scenario, started: SystemTime) -> Outcome {
-        let name = scenario.name();
-        let error = |failure: Failure| {
-            let interrupted = self.cancel.is_cancelled();
-            let verdict = if interrupted { Verdict::Interrupted } else { Verdict::Error };
-            let mut outcome = Outcome::new(&name, verdict, started);
-            outcome.reason = Some(failure.to_string());
-            outcome.duration = started.elapsed().unwrap_or_default();
-            outcome
-        };
-        let fleet = match self.slot.fleet() {
-            Ok(fleet) => fleet,
-            Err(failure) => return error(failure),
-        };
-        match self.run.scenario_folder(&name) {
+    fn outcome(&self, scenario: &Scenario, started: SystemTime) -> Outcome {
+        match self.fleet() {
+            Ok(fleet) => self.outcome_on(&fleet, scenario, started),
+            Err(failure) => self.no_outcome(scenario, started, failure),
+        }
+    }
+
+    /// Plays one scenario on a fleet that is whole.
+    pub(super) fn outcome_on(&self, fleet: &Fleet, scenario: &Scenario, started: SystemTime) -> Outcome {
+        match self.run.scenario_folder(&scenario.name()) {
             Ok(folder) => {
                 let context = Context {
                     record: &self.run.record,
                     allowed_lines: self.file.allowed_lines(),
                     folder: &folder,
                 };
-                run::run(scenario, &fleet, &context)
+                run::run(scenario, fleet, &context)
             }
-            Err(failure) => error(failure),
+            Err(failure) => self.no_outcome(scenario, started, failure),
         }
+    }
+
+    /// The outcome of a scenario that could not be played.
+    fn no_outcome(&self, scenario: &Scenario, started: SystemTime, failure: Failure) -> Outcome {
+        let interrupted = self.cancel.is_cancelled();
+        let verdict = if interrupted { Verdict::Interrupted } else { Verdict::Error };
+        let mut outcome = Outcome::new(scenario.name(), verdict, started);
+        outcome.reason = Some(failure.to_string());
+        outcome.duration = started.elapsed().unwrap_or_default();
+        outcome
     }
 }
 

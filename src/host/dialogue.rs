@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use ssh2::{Channel, Session};
 
 use super::Remote;
+use super::ssh::{SLICE, remaining};
 use crate::failure::{Done, Failure};
 
 /// The open channel to the program.
@@ -60,12 +61,7 @@ impl Dialogue {
 
     /// Bounds the next blocking call.
     fn bound(&self, deadline: Instant) -> Result<(), String> {
-        let left =
-            deadline.saturating_duration_since(Instant::now()).min(super::ssh::SLICE).as_millis() as u32;
-        if left == 0 {
-            return Err("no answer in time".into());
-        }
-        self.session.set_timeout(left);
+        self.session.set_timeout(remaining(deadline)?.min(SLICE).as_millis() as u32);
         Ok(())
     }
 }

@@ -56,10 +56,6 @@ impl Remote {
         &self.0.name
     }
 
-    pub fn login(&self) -> &Login {
-        &self.0.login
-    }
-
     /// Runs a shell command within `limit`. A status other than 0 is an answer, not an error.
     pub fn run(&self, command: &str, limit: Duration) -> Done<Output> {
         self.run_with_input(command, &[], limit)
@@ -213,7 +209,7 @@ fn drain(session: &Session, stream: &mut impl Read, deadline: Instant) -> Result
     }
 }
 
-fn remaining(deadline: Instant) -> Result<Duration, String> {
+pub(super) fn remaining(deadline: Instant) -> Result<Duration, String> {
     deadline
         .checked_duration_since(Instant::now())
         .filter(|left| left.as_millis() > 0)

@@ -5,16 +5,16 @@
 //! QEMU and the kernel stay the same.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::contained;
 use super::image::{GuestImage, HostImage};
-use crate::failure::{Attempt, Done, Failure};
+use crate::failure::{Attempt, Done};
 use crate::inventory::{Accel, Accelerator, AcceleratorKind, Settings};
 use crate::ledger::{Ledger, Thing};
 
@@ -95,12 +95,10 @@ fn trial(host: &HostImage, guest: &GuestImage, ledger: &Ledger) -> Done<Result<D
         exec chroot "$1" qemu-system-x86_64 -accel kvm -cpu host -m 256 -display none -monitor none -serial stdio \
             -no-reboot -kernel /mnt/vmlinux -initrd /mnt/initramfs -append "console=ttyS0 multivm.trial" 2>&1
     "#;
-    let mut child = Command::new("unshare")
-        .args(["--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "--"])
-        .args(["sh", "-c", script, "sh"])
+    let mut child = contained::command("sh")
+        .args(["-c", script, "sh"])
         .arg(&host.root)
         .arg(&guest.directory)
-        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -115,21 +113,7 @@ fn trial(host: &HostImage, guest: &GuestImage, ledger: &Ledger) -> Done<Result<D
 
 fn watch(child: &mut Child) -> Done<Result<Duration, String>> {
     let begin = Instant::now();
-    let stdout = child
-        .stdout
-        .take()
-        .ok_or_else(|| Failure::new("watch the accelerator trial", "its output is not a pipe"))?;
-    let (lines, console) = channel();
-    std::thread::Builder::new()
-        .name("kvm-trial-console".into())
-        .spawn(move || {
-            for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
-                if lines.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
-                    return;
-                }
-            }
-        })
-        .attempting(|| "start the thread that reads the trial's console".into())?;
+    let console = contained::lines(child.stdout.take(), "the accelerator trial")?;
     let mut last = String::new();
     loop {
         let left = TRIAL_LIMIT.saturating_sub(begin.elapsed());

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::network;
 use crate::failure::{Attempt, Done, Failure};
 use crate::host::Login;
 
@@ -16,6 +17,13 @@ const GANESHA_CONF: &str = include_str!("../../fixtures/storage/ganesha.conf");
 
 /// Guests that known_hosts has a line for: as many as a /24 holds.
 const GUESTS: u8 = 254;
+
+/// The lab's machines, as ssh and /etc/hosts know them.
+const HOSTS: [(&str, &str); 3] = [
+    ("storage", network::SWITCH_ADDRESS),
+    ("source", network::SOURCE_ADDRESS),
+    ("target", network::TARGET_ADDRESS),
+];
 
 pub struct Files {
     directory: PathBuf,
@@ -28,10 +36,10 @@ impl Files {
             .attempting(|| format!("protect {}", directory.display()))?;
         let files = Files { directory: directory.to_owned() };
         keygen(&files.key(), "multivm")?;
+        let hosts: String =
+            HOSTS.map(|(name, address)| format!("Host {name}\n  HostName {address}\n")).concat();
         let config = format!(
-            "Host source\n  HostName 198.18.0.11\nHost target\n  HostName 198.18.0.12\n\
-             Host storage\n  HostName 198.18.0.1\n\
-             Host *\n  User root\n  IdentityFile {}\n  IdentitiesOnly yes\n  UserKnownHostsFile {}\n  \
+            "{hosts}Host *\n  User root\n  IdentityFile {}\n  IdentitiesOnly yes\n  UserKnownHostsFile {}\n  \
              StrictHostKeyChecking yes\n  PasswordAuthentication no\n  LogLevel ERROR\n  ServerAliveInterval 5\n",
             files.key().display(),
             files.known_hosts().display(),
@@ -120,8 +128,8 @@ impl Files {
         write(&layer.join("root/.ssh/authorized_keys"), &authorized, 0o600)?;
         write(&layer.join("etc/hostname"), &format!("{name}\n"), 0o644)?;
         write(&layer.join("etc/machine-id"), &format!("{}\n", uuid()?.replace('-', "")), 0o444)?;
-        let hosts = "127.0.0.1 localhost\n198.18.0.1 storage\n198.18.0.11 source\n198.18.0.12 target\n";
-        write(&layer.join("etc/hosts"), hosts, 0o644)?;
+        let hosts = HOSTS.map(|(name, address)| format!("{address} {name}\n")).concat();
+        write(&layer.join("etc/hosts"), &format!("127.0.0.1 localhost\n{hosts}"), 0o644)?;
         Ok(layer)
     }
 

@@ -5,18 +5,16 @@
 //! the next, and never taken for a finished one.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::thread;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::mirror;
+use super::{contained, mirror};
 use crate::failure::{Attempt, Done, Failure};
 use crate::inventory::Settings;
 use crate::ledger::{Ledger, Thing};
@@ -160,7 +158,7 @@ impl Images<'_> {
             .map(str::trim)
             .filter(|line| !line.is_empty() && !line.starts_with('#'))
             .collect();
-        let mut command = Command::new("mmdebstrap");
+        let mut command = contained::command("mmdebstrap");
         command
             .args(["--mode=root", "--aptopt=APT::Install-Recommends \"false\""])
             .arg(format!("--variant={variant}"))
@@ -168,7 +166,7 @@ impl Images<'_> {
             .arg(suite)
             .arg(tree)
             .arg(&source);
-        self.contained(command, &format!("install {suite} packages into {}", tree.display()))
+        self.build(command, &format!("install {suite} packages into {}", tree.display()))
     }
 
     /// Runs the guest recipe inside the host image's tree. Its /build is the partial directory.
@@ -186,26 +184,21 @@ impl Images<'_> {
             mount -t proc proc "$root/proc"
             exec chroot "$root" /bin/sh /build/files/build.sh
         "#;
-        let mut command = Command::new("sh");
+        let mut command = contained::command("sh");
         command.args(["-c", script, "sh"]).arg(root).arg(partial);
-        self.contained(command, &format!("build the guest image in {}", partial.display()))
+        self.build(command, &format!("build the guest image in {}", partial.display()))
     }
 
-    /// Runs a command in its own mount and PID namespace, so that all it mounts and starts ends with it.
-    fn contained(&self, command: Command, attempted: &str) -> Done<()> {
-        let mut wrapped = Command::new("unshare");
-        wrapped
-            .args(["--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "--"])
-            .arg(command.get_program())
-            .args(command.get_args())
+    /// Runs a contained command to its end.
+    fn build(&self, mut command: Command, attempted: &str) -> Done<()> {
+        command
             .env("LC_ALL", "C.UTF-8")
-            .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             // Ctrl-C is for us: the build is ended in order.
             .process_group(0);
-        let mut child = wrapped.spawn().map_err(|error| {
-            Failure::new(attempted, format!("{:?}: {error}", wrapped.get_program()))
+        let mut child = command.spawn().map_err(|error| {
+            Failure::new(attempted, format!("{:?}: {error}", command.get_program()))
                 .try_next("./setup installs what is needed")
         })?;
         let entry = self.ledger.enter(Thing::process(child.id() as i32, attempted)?)?;
@@ -224,21 +217,7 @@ impl Images<'_> {
 
     /// Shows the stages of a build until it ends or the run is interrupted, which ends it; returns its last lines.
     fn follow(&self, child: &mut Child) -> Done<Vec<String>> {
-        let stderr = child
-            .stderr
-            .take()
-            .ok_or_else(|| Failure::new("follow a build", "its standard error is not a pipe"))?;
-        let (to, lines) = channel();
-        thread::Builder::new()
-            .name("build-messages".into())
-            .spawn(move || {
-                for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
-                    if to.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
-                        return;
-                    }
-                }
-            })
-            .attempting(|| "start the thread that reads a build's messages".into())?;
+        let lines = contained::lines(child.stderr.take(), "a build")?;
         let mut tail: Vec<String> = Vec::new();
         loop {
             match lines.recv_timeout(Duration::from_millis(100)) {

@@ -4,6 +4,7 @@
 
 pub mod accel;
 pub mod cgroup;
+mod contained;
 mod files;
 mod image;
 mod init;
@@ -96,10 +97,20 @@ impl Lab {
 
         let plan = Plan { directory: &directory, files: &files, ledger, size: settings.host_size };
         let storage = plan.storage(&prepared.source)?;
-        let source =
-            plan.host("source", "198.18.0.11", &prepared.source, settings.source_layer.as_deref(), prepared)?;
-        let target =
-            plan.host("target", "198.18.0.12", &prepared.target, settings.target_layer.as_deref(), prepared)?;
+        let source = plan.host(
+            "source",
+            network::SOURCE_ADDRESS,
+            &prepared.source,
+            settings.source_layer.as_deref(),
+            prepared,
+        )?;
+        let target = plan.host(
+            "target",
+            network::TARGET_ADDRESS,
+            &prepared.target,
+            settings.target_layer.as_deref(),
+            prepared,
+        )?;
         files.know_guests(network::GUEST_PREFIX, &guest_key)?;
 
         let export = directory.join("export");

@@ -21,6 +21,8 @@ use crate::ledger::{Ledger, Thing};
 pub const SWITCH: &str = "multivm-switch";
 /// Address of the switch's own interface: storage server and harness.
 pub const SWITCH_ADDRESS: &str = "198.18.0.1";
+pub const SOURCE_ADDRESS: &str = "198.18.0.11";
+pub const TARGET_ADDRESS: &str = "198.18.0.12";
 pub const NETMASK: &str = "255.255.0.0";
 pub const GUEST_PREFIX: &str = "198.18.1";
 /// Bridge inside each host.

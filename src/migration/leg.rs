@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::failure::{Attempt, Done, Failure};
+use crate::failure::{Attempt, Done};
 use crate::guest::Guest;
 use crate::host::{Hosts, Listener};
 use crate::libvirt::{
@@ -123,13 +123,8 @@ type Prepared = (Domain, Domain, crate::libvirt::Connection);
 
 fn prepare(guest: &Guest, hosts: &Hosts, plan: &Move, cancel: &Cancel) -> Done<Prepared> {
     let from = hosts.get(plan.from);
-    let lane = guest.connection(hosts, plan.from, cancel)?;
+    let domain = guest.known_through(&guest.connection(hosts, plan.from, cancel)?)?;
     let destination = guest.connection(hosts, plan.to, cancel)?;
-    let attempted = || format!("find {} on {}", guest.name, from.entry.name);
-    let domain = lane
-        .domain(&guest.name)
-        .attempting(attempted)?
-        .ok_or_else(|| Failure::new(attempted(), "no such domain"))?;
     let control = guest.known_on(from)?;
     if plan.mode == Mode::Postcopy {
         control

@@ -113,15 +113,14 @@ impl<'a> Journal<'a> {
             switchover_s: report.switchover.map(|after| after.as_secs_f64()),
         });
         if let Some(error) = &report.error {
-            self.findings.push(Finding {
-                check: "migration".into(),
-                guest: Some(guest.name.clone()),
-                round: Some(leg.round),
-                direction: Some(leg.direction),
+            let proof = Proof {
+                check: "migration",
+                ok: false,
                 expected: "libvirt completes the migration".into(),
                 seen: error.clone(),
                 try_next: Some("libvirtd.log and QEMU's logs of both hosts are in the evidence".into()),
-            });
+            };
+            self.found(Some(&guest.name), Some(leg), proof);
             return;
         }
         self.migrations += 1;
@@ -146,16 +145,20 @@ impl<'a> Journal<'a> {
             seen: proof.seen.clone(),
         });
         if !proof.ok {
-            self.findings.push(Finding {
-                check: proof.check.into(),
-                guest: guest.map(str::to_owned),
-                round: leg.map(|leg| leg.round),
-                direction: leg.map(|leg| leg.direction),
-                expected: proof.expected,
-                seen: proof.seen,
-                try_next: proof.try_next,
-            });
+            self.found(guest, leg, proof);
         }
+    }
+
+    fn found(&mut self, guest: Option<&str>, leg: Option<&Leg>, proof: Proof) {
+        self.findings.push(Finding {
+            check: proof.check.into(),
+            guest: guest.map(str::to_owned),
+            round: leg.map(|leg| leg.round),
+            direction: leg.map(|leg| leg.direction),
+            expected: proof.expected,
+            seen: proof.seen,
+            try_next: proof.try_next,
+        });
     }
 
     pub fn probe(&mut self, summary: &Summary) {

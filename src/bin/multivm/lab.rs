@@ -125,7 +125,7 @@ fn reach(inventory: &Inventory) -> String {
         &inventory.storage.name,
         &format!("{}  NFS export {}", inventory.storage.server, inventory.storage.export),
     );
-    line("accelerator", &format!("{}: {}", inventory.accelerator.kind, inventory.accelerator.reason));
+    line("accelerator", &inventory.accelerator.to_string());
     text.push_str(
         "\n  multivm lab ssh source          a shell on a host (also target, storage; guests: vm1, vm2, ...)\n  \
          multivm lab ssh source -- virsh list --all\n  \
