@@ -9,6 +9,7 @@
 //! out: what is meant for the lab cannot leave by the machine's own interfaces.
 
 use std::fs::File;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -41,11 +42,21 @@ pub fn create_switch(ledger: &Ledger) -> Done<()> {
         SWITCH,
         &format!(
             "link set lo up\n\
-             link add {BRIDGE} type bridge stp_state 0 forward_delay 0\n\
+             link add {BRIDGE} address {} type bridge stp_state 0 forward_delay 0\n\
              address add {SWITCH_ADDRESS}/16 dev {BRIDGE}\n\
-             link set {BRIDGE} up\n"
+             link set {BRIDGE} up\n",
+            bridge_mac(SWITCH_ADDRESS)?
         ),
     )
+}
+
+/// A bridge's own MAC address, with the IPv4 address in it. Without one of its own a bridge takes the lowest of its
+/// ports, which may be a tap's: that has the same address on both hosts while its guest migrates, and the hosts then
+/// no longer reach each other.
+fn bridge_mac(address: &str) -> Done<String> {
+    let address: Ipv4Addr = address.parse().attempting(|| format!("read the address {address}"))?;
+    let [a, b, c, d] = address.octets();
+    Ok(format!("02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}"))
 }
 
 /// Creates a host's namespace and plugs it into the switch.
@@ -65,10 +76,11 @@ pub fn create_host(namespace: &str, port: &str, address: &str, ledger: &Ledger) 
         namespace,
         &format!(
             "link set lo up\n\
-             link add {BRIDGE} type bridge stp_state 0 forward_delay 0\n\
+             link add {BRIDGE} address {} type bridge stp_state 0 forward_delay 0\n\
              link set eth0 master {BRIDGE} up\n\
              address add {address}/16 dev {BRIDGE}\n\
-             link set {BRIDGE} up\n"
+             link set {BRIDGE} up\n",
+            bridge_mac(address)?
         ),
     )
 }
