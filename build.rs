@@ -7,21 +7,22 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::Command;
 
-const SOURCE: &str = "fixtures/guest/agent/main.rs";
+const FOLDER: &str = "fixtures/guest/agent";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo::rerun-if-changed={SOURCE}");
+    let source = format!("{FOLDER}/main.rs");
+    println!("cargo::rerun-if-changed={FOLDER}");
     println!("cargo::rerun-if-changed=build.rs");
     let out = PathBuf::from(env::var("OUT_DIR")?).join("multivm-guest");
     let status = Command::new(env::var("RUSTC")?)
         .args(["--edition=2024", "--crate-name=multivm_guest", "--target=x86_64-unknown-linux-gnu"])
-        .args(["-Copt-level=s", "-Cpanic=abort", "-Cstrip=symbols", "-Ctarget-feature=+crt-static"])
+        .args(["-Copt-level=3", "-Cpanic=abort", "-Cstrip=symbols", "-Ctarget-feature=+crt-static"])
         .arg("-o")
         .arg(&out)
-        .arg(SOURCE)
+        .arg(&source)
         .status()?;
     if !status.success() {
-        return Err(format!("{SOURCE} does not compile: {status}").into());
+        return Err(format!("{source} does not compile: {status}").into());
     }
     Ok(())
 }
