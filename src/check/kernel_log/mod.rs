@@ -1,0 +1,130 @@
+//! No new trouble in a kernel's log: a guest's, or a host's.
+
+mod oom;
+mod process;
+#[cfg(test)]
+mod tests;
+mod trouble;
+
+use std::collections::BTreeSet;
+
+use super::Proof;
+use crate::host::KernelLine;
+use crate::scenario::{AllowedLine, LogOwner};
+use oom::Reports;
+use trouble::Trouble;
+
+const CHECK: &str = "kernel_log";
+
+/// Lines shown in a finding; the rest is in the evidence.
+const SHOWN: usize = 8;
+
+/// Looks at lines of a guest's kernel that nobody has looked at yet. A guest has no excuse: whatever its kernel kills
+/// is trouble, the load too.
+pub fn guest(lines: &[KernelLine], allowed: &[AllowedLine]) -> Proof {
+    let found = lines.iter().filter_map(Trouble::of).collect();
+    proof(LogOwner::Guest, "no new line of trouble in the guest's kernel log".into(), found, 0, allowed)
+}
+
+/// The log of one kernel that is under hosts: of a host, or of the machine whose kernel the lab's hosts share. Which of
+/// these a line is about, it does not say; so it is proved once, for all of them.
+///
+/// It remembers an OOM report whose end is not there yet: what was killed decides whether it is trouble.
+#[derive(Debug)]
+pub struct HostLog {
+    expected: String,
+    reports: Reports,
+    /// Sequence number of the line that comes next, unless lines are lost.
+    next: Option<u64>,
+}
+
+impl HostLog {
+    /// `names`: the hosts that this kernel is under. `loads`: how the names of the programs begin that multivm itself
+    /// runs there as load; the kernel may kill them, because a load may be larger than the host's memory on purpose.
+    pub fn new(names: &[&str], loads: &[&str]) -> HostLog {
+        let shared = if names.len() > 1 { " (one kernel)" } else { "" };
+        HostLog {
+            expected: format!("no new line of trouble in the kernel log of {}{shared}", names.join(" and ")),
+            reports: Reports::new(loads),
+            next: None,
+        }
+    }
+
+    /// Looks at the lines that are new since the last look, all of them and in their order.
+    pub fn prove(&mut self, new: &[KernelLine], allowed: &[AllowedLine]) -> Proof {
+        let mut found = Vec::new();
+        let mut lost = 0;
+        for line in new {
+            if self.next != Some(line.sequence) {
+                // A sequence that goes backwards is a host that has booted: nothing was lost there.
+                lost += self.next.map_or(0, |next| line.sequence.saturating_sub(next));
+                self.reports.cut(&mut found);
+            }
+            self.next = Some(line.sequence + 1);
+            self.reports.take(line, &mut found);
+        }
+        self.reports.pause(&mut found);
+        self.proof(found, lost, allowed)
+    }
+
+    /// Decides what was left open: there will be no further lines.
+    pub fn finish(&mut self, allowed: &[AllowedLine]) -> Proof {
+        let mut found = Vec::new();
+        self.reports.settle(&mut found);
+        self.proof(found, 0, allowed)
+    }
+
+    fn proof(&self, found: Vec<Trouble>, lost: u64, allowed: &[AllowedLine]) -> Proof {
+        proof(LogOwner::Host, self.expected.clone(), found, lost, allowed)
+    }
+}
+
+/// `lost`: lines that the kernel had overwritten before they were read. They are said, because a log with a hole proves
+/// less.
+fn proof(
+    owner: LogOwner,
+    expected: String,
+    mut found: Vec<Trouble>,
+    lost: u64,
+    allowed: &[AllowedLine],
+) -> Proof {
+    found.retain(|trouble| !allowed.iter().any(|allowed| allowed.allows(owner, &trouble.line.text)));
+    // A report that is decided late has lines from before those that were found meanwhile.
+    found.sort_by_key(|trouble| trouble.line.sequence);
+    let lost = if lost == 0 { String::new() } else { format!("; lines lost before they were read: {lost}") };
+    if found.is_empty() {
+        return Proof::new(CHECK, true, expected, format!("none{lost}"));
+    }
+
+    let mut classes: Vec<&str> = Vec::new();
+    for trouble in &found {
+        if !classes.contains(&trouble.class) {
+            classes.push(trouble.class);
+        }
+    }
+    let lines = if found.len() == 1 { "line" } else { "lines" };
+    let mut seen = format!("{} {lines} of trouble ({})", found.len(), classes.join(", "));
+    let killed: BTreeSet<String> = found
+        .iter()
+        .filter_map(|trouble| oom::victim(&trouble.line.text))
+        .map(|name| if process::is_guest(name) { format!("a guest ({name})") } else { name.to_owned() })
+        .collect();
+    if !killed.is_empty() {
+        seen += &format!("; killed: {}", Vec::from_iter(killed).join(", "));
+    }
+    seen += &lost;
+    seen.push(':');
+    for Trouble { line, .. } in found.iter().take(SHOWN) {
+        seen += &format!("\n<{}>[{:.6}] {}", line.level, line.time_s, line.text);
+    }
+    if found.len() > SHOWN {
+        seen += &format!("\nand {} more", found.len() - SHOWN);
+    }
+    let whole = match owner {
+        LogOwner::Guest => "the guest's whole kernel log is in the evidence",
+        LogOwner::Host => "the lines around it are in the host's kernel log (dmesg)",
+    };
+    Proof::new(CHECK, false, expected, seen).try_next(format!(
+        "{whole}; a harmless line goes to [[kernel_log.allow]] of scenarios.toml, with its reason"
+    ))
+}

@@ -1,0 +1,149 @@
+//! OOM reports: the lines that the kernel writes when it kills a process because memory is short (mm/oom_kill.c).
+//!
+//! ```text
+//! NAME invoked oom-killer: gfp_mask=...            who asked for memory; then "Call Trace:", the state of memory, tasks
+//! oom-kill:constraint=...,task=NAME,pid=N,uid=N    who was chosen; before 5.0 "Kill process N (NAME) score ..."
+//! MESSAGE: Killed process N (NAME) ...             the end
+//! oom_reaper: reaped process N (NAME), ...         later, by a kernel thread
+//! ```
+//!
+//! Two reports never mix, because the kernel holds `oom_lock` all the while; lines of other kinds may stand between.
+//! When kills are many, all but "Killed process" is left out (a rate limit), so that it may stand alone, too.
+
+use super::trouble::{CALL_TRACE, Trouble};
+use crate::host::KernelLine;
+
+/// A line of a report, with the name of the process that it is about.
+enum Line<'a> {
+    Invoked(&'a str),
+    /// No name if another line came between: the kernel prints this one in pieces.
+    Chosen(Option<&'a str>),
+    /// Or was dying already.
+    Killed(&'a str),
+    NothingToKill,
+    Reaped(&'a str),
+    /// The process' call trace follows.
+    NotReaped(&'a str),
+}
+
+fn read<'a>(text: &'a str) -> Option<Line<'a>> {
+    if let Some((name, _)) = text.split_once(" invoked oom-killer:") {
+        return Some(Line::Invoked(name));
+    }
+    if let Some(facts) = text.strip_prefix("oom-kill:") {
+        let task = facts.split_once(",task=").and_then(|(_, task)| task.rsplit_once(",pid="));
+        return Some(Line::Chosen(task.map(|(name, _)| name)));
+    }
+    if text.contains("Out of memory and no killable processes") {
+        return Some(Line::NothingToKill);
+    }
+    type About<'a> = fn(&'a str) -> Line<'a>;
+    let about: [(&str, About<'a>); 5] = [
+        ("Killed process ", Line::Killed),
+        ("OOM victim ", Line::Killed),
+        ("Kill process ", |name| Line::Chosen(Some(name))),
+        ("oom_reaper: reaped process ", Line::Reaped),
+        ("oom_reaper: unable to reap pid:", Line::NotReaped),
+    ];
+    about.into_iter().find_map(|(before, line)| {
+        let (_, rest) = text.split_once(before)?;
+        let (_, rest) = rest.split_once(" (")?;
+        // A name may have brackets itself: (sd-pam).
+        Some(line(rest.rsplit_once(')')?.0))
+    })
+}
+
+/// The process that the line says was killed or chosen for it.
+pub(super) fn victim(text: &str) -> Option<&str> {
+    match read(text)? {
+        Line::Killed(name) | Line::Chosen(Some(name)) => Some(name),
+        _ => None,
+    }
+}
+
+/// A report as far as it has been read.
+#[derive(Debug, Default)]
+struct Report {
+    invoker: Option<String>,
+    victim: Option<String>,
+    /// Its lines that are trouble unless it is about a load.
+    held: Vec<Trouble>,
+}
+
+/// Reads a host's log and tells the kills of loads, which are expected, from trouble.
+#[derive(Debug)]
+pub(super) struct Reports {
+    loads: Vec<String>,
+    /// One with neither invoker nor victim follows a hole in the log: what comes may be the rest of a report.
+    open: Option<Report>,
+}
+
+impl Reports {
+    pub fn new(loads: &[&str]) -> Reports {
+        Reports { loads: loads.iter().map(|&name| name.to_owned()).collect(), open: None }
+    }
+
+    /// Before the next line others may be missing.
+    pub fn cut(&mut self, found: &mut Vec<Trouble>) {
+        self.settle(found);
+        self.open = Some(Report::default());
+    }
+
+    /// There are no more lines for now. What might have been the rest of a report was none.
+    pub fn pause(&mut self, found: &mut Vec<Trouble>) {
+        if self.open.as_ref().is_some_and(|report| report.invoker.is_none() && report.victim.is_none()) {
+            self.settle(found);
+        }
+    }
+
+    /// Judges the open report by what is there: by its victim, else by who asked for memory.
+    pub fn settle(&mut self, found: &mut Vec<Trouble>) {
+        let Some(report) = self.open.take() else { return };
+        let about = report.victim.or(report.invoker);
+        if !about.is_some_and(|name| self.is_load(&name)) {
+            found.extend(report.held);
+        }
+    }
+
+    pub fn take(&mut self, line: &KernelLine, found: &mut Vec<Trouble>) {
+        let trouble = Trouble::of_host(line);
+        match read(&line.text) {
+            Some(Line::Invoked(name)) => {
+                self.settle(found);
+                let invoker = Some(name.to_owned());
+                self.open = Some(Report { invoker, victim: None, held: Vec::from_iter(trouble) });
+            }
+            Some(Line::Chosen(name)) => {
+                let report = self.open.get_or_insert_default();
+                report.held.extend(trouble);
+                report.victim = name.map(str::to_owned).or(report.victim.take());
+            }
+            Some(Line::Killed(name)) => {
+                let report = self.open.get_or_insert_default();
+                report.held.extend(trouble);
+                report.victim = Some(name.to_owned());
+                self.settle(found);
+            }
+            Some(Line::NothingToKill) => {
+                found.extend(self.open.take().into_iter().flat_map(|report| report.held));
+                found.extend(trouble);
+            }
+            Some(Line::Reaped(name)) if self.is_load(name) => {}
+            Some(Line::NotReaped(name)) if self.is_load(name) => {
+                // Opened for the call trace that comes, and left to whatever line settles it.
+                let report = self.open.get_or_insert_default();
+                if report.invoker.is_none() {
+                    report.victim.get_or_insert_with(|| name.to_owned());
+                }
+            }
+            _ => match (trouble, &mut self.open) {
+                (Some(trouble), Some(report)) if trouble.class == CALL_TRACE => report.held.push(trouble),
+                (trouble, _) => found.extend(trouble),
+            },
+        }
+    }
+
+    fn is_load(&self, name: &str) -> bool {
+        self.loads.iter().any(|load| name.starts_with(load.as_str()))
+    }
+}

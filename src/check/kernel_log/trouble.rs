@@ -1,0 +1,161 @@
+//! What is trouble: the texts by which the kernel announces it, at whatever severity, and every line that is severe.
+//!
+//! The texts are the formats of the kernel's own sources, which each group names. What looks alike and is none:
+//!
+//! - `[Firmware Bug]: ...` and `Spectre V2 : WARNING: ...`: the kernel's opinion of the machine, at every boot.
+//! - `NMI watchdog: Enabled`, `... permanently disabled`: the watchdog's own state.
+//! - `EXT4-fs (vda1): mounted filesystem ... Opts: errors=remount-ro`: an option.
+//! - `operation not supported error, dev ...`: a discard that the disk does not know (block/blk-core.c).
+//! - `clocksource: timekeeping watchdog ...: Marking clocksource 'tsc' as unstable because the skew is too large`: a
+//!   warning (kernel/time/clocksource.c), after which the kernel uses another clock. A guest that waits for its host's
+//!   CPU, or has moved to another host's TSC, does that. Whether its time is right is for another proof.
+
+use super::process;
+use crate::host::KernelLine;
+
+pub(super) const CALL_TRACE: &str = "call trace";
+pub(super) const OOM_KILL: &str = "oom kill";
+const CRASH: &str = "process crash";
+
+/// Severity of syslog from which on any line is trouble: 0 emergency, 1 alert, 2 critical.
+const SEVERE: u8 = 2;
+
+/// Class, how the line begins, what it has as whole words; the first that fits is the line's. An empty text fits all.
+const SIGNS: [(&str, &str, &str); 68] = [
+    // kernel/panic.c
+    ("panic", "", "Kernel panic"),
+    // kernel/watchdog.c, watchdog_hld.c, workqueue.c
+    ("lockup", "", "BUG: soft lockup"),
+    ("lockup", "", "hard LOCKUP"),
+    ("lockup", "", "BUG: workqueue lockup"),
+    // kernel/rcu/tree_stall.h, tree_exp.h, tasks.h
+    ("rcu stall", "", "self-detected stall"),
+    ("rcu stall", "", "detected stalls"),
+    ("rcu stall", "", "detected expedited stalls"),
+    ("rcu stall", "", "kthread starved for"),
+    ("rcu stall", "", "kthread timer wakeup didn't happen for"),
+    // kernel/hung_task.c: "blocked for more than", "blocked in I/O wait for more than", "is blocked on a mutex ..."
+    ("hung task", "INFO: task ", "blocked"),
+    // arch/x86/mm/fault.c, kernel/traps.c, kernel/dumpstack.c: "[#1]" is the count of the oopses
+    ("oops", "", "Oops:"),
+    ("oops", "", "[#"),
+    ("oops", "", "unable to handle kernel"),
+    ("oops", "", "Unable to handle kernel"),
+    ("oops", "", "unable to handle page fault"),
+    ("oops", "", "BUG: kernel NULL pointer dereference"),
+    ("oops", "", "double fault"),
+    ("oops", "general protection fault", ""),
+    // mm/kasan, mm/kfence, mm/page_alloc.c, memory.c, slub.c, swapfile.c, pgtable-generic.c, lib/list_debug.c,
+    // refcount.c, arch/x86/mm/fault.c
+    ("memory corruption", "", "KASAN:"),
+    ("memory corruption", "", "KFENCE:"),
+    ("memory corruption", "", "BUG: Bad"),
+    ("memory corruption", "BUG ", "):"),
+    ("memory corruption", "", "Bad swap"),
+    ("memory corruption", "", "bad pgd"),
+    ("memory corruption", "", "bad p4d"),
+    ("memory corruption", "", "bad pud"),
+    ("memory corruption", "", "bad pmd"),
+    ("memory corruption", "", "Corrupted page table"),
+    ("memory corruption", "", "list_add corruption"),
+    ("memory corruption", "", "list_add double add"),
+    ("memory corruption", "", "list_del corruption"),
+    ("memory corruption", "", "refcount_t:"),
+    // arch/x86/kernel/cpu/mce, drivers/acpi/apei, drivers/edac; mm/memory-failure.c
+    ("machine check", "", "[Hardware Error]:"),
+    ("machine check", "Memory failure: 0x", ""),
+    // lib/bug.c, ubsan.c, kernel/sched/core.c, locking/lockdep.c
+    ("bug", "", "BUG:"),
+    ("bug", "", "kernel BUG at"),
+    ("bug", "", "Kernel BUG at"),
+    ("bug", "", "scheduling while atomic"),
+    ("bug", "UBSAN:", ""),
+    // kernel/panic.c: "WARNING: CPU: 0 PID: 1 at ...", since 6.18 "WARNING: FILE:LINE at ..."; kernel/locking/lockdep.c
+    ("warning", "WARNING: ", ""),
+    // mm/oom_kill.c; "Killed process" begins the line before 4.19
+    (OOM_KILL, "", "invoked oom-killer"),
+    (OOM_KILL, "oom-kill:", ""),
+    (OOM_KILL, "oom_reaper: ", ""),
+    (OOM_KILL, "Killed process ", ""),
+    (OOM_KILL, "", "Out of memory"),
+    (OOM_KILL, "", "Memory cgroup out of memory"),
+    // mm/page_alloc.c: says what the call trace after it is about
+    ("allocation failure", "", "page allocation failure"),
+    // block/blk-core.c: "STATUS error, dev NAME, sector ..."; "blk_update_request: " before it until 5.16
+    ("I/O error", "", "I/O error"),
+    ("I/O error", "", "I/O Error"),
+    ("I/O error", "", "timeout error, dev"),
+    ("I/O error", "", "transport error, dev"),
+    ("I/O error", "", "protection error, dev"),
+    ("I/O error", "", "offline error, dev"),
+    ("I/O error", "", "critical medium error"),
+    ("I/O error", "", "critical target error"),
+    ("I/O error", "", "critical space allocation error"),
+    // mm/page_io.c, fs/ext4/super.c, fs/jbd2/journal.c, fs/xfs, fs/btrfs
+    ("I/O error", "", "-error on swap-device"),
+    ("I/O error", "EXT4-fs error", ""),
+    ("I/O error", "EXT4-fs (", "error"),
+    ("I/O error", "Aborting journal on device", ""),
+    ("I/O error", "XFS (", "error"),
+    ("I/O error", "XFS (", "corruption"),
+    ("I/O error", "XFS (", "Corruption"),
+    ("I/O error", "BTRFS error ", ""),
+    ("I/O error", "BTRFS: error ", ""),
+    ("I/O error", "BTRFS", "csum failed"),
+    // arch/x86/kernel/dumpstack.c, arch/arm64/kernel/stacktrace.c
+    (CALL_TRACE, "Call Trace:", ""),
+    (CALL_TRACE, "Call trace:", ""),
+];
+
+/// A process that died of its own fault, and its name: "NAME[PID]: segfault at ..." (arch/x86/mm/fault.c),
+/// "traps: NAME[PID] general protection fault ip:..." (arch/x86/kernel/traps.c).
+fn crashed(text: &str) -> Option<&str> {
+    let text = match text.strip_prefix("traps: ") {
+        Some(trap) if has_words(trap, "ip:") => trap,
+        _ if has_words(text, "segfault at") => text,
+        _ => return None,
+    };
+    Some(text.split_once('[')?.0)
+}
+
+/// A line of trouble.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Trouble {
+    /// Short name of the kind, for the finding.
+    pub class: &'static str,
+    pub line: KernelLine,
+}
+
+impl Trouble {
+    /// The line, if it is trouble.
+    pub fn of(line: &KernelLine) -> Option<Trouble> {
+        let text = line.text.as_str();
+        let class = SIGNS
+            .iter()
+            .find(|(_, begins, has)| text.starts_with(begins) && has_words(text, has))
+            .map(|&(class, ..)| class)
+            .or_else(|| crashed(text).map(|_| CRASH))
+            .or_else(|| (line.level <= SEVERE).then_some("severe"))?;
+        Some(Trouble { class, line: line.clone() })
+    }
+
+    /// The same on a host, where a crash of what is not multivm's is none.
+    pub fn of_host(line: &KernelLine) -> Option<Trouble> {
+        Trouble::of(line).filter(|trouble| {
+            trouble.class != CRASH
+                || line.level <= SEVERE
+                || crashed(&line.text).is_some_and(process::is_ours)
+        })
+    }
+}
+
+/// Whether `text` has `words` with no letter, digit or `_` right before or after: "DEBUG:" is no "BUG:".
+fn has_words(text: &str, words: &str) -> bool {
+    let inner = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    words.is_empty()
+        || text.match_indices(words).any(|(at, _)| {
+            let (before, after) = (&text[..at], &text[at + words.len()..]);
+            !(inner(words.chars().next()) && inner(before.chars().next_back())
+                || inner(words.chars().next_back()) && inner(after.chars().next()))
+        })
+}
