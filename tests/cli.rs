@@ -111,13 +111,11 @@ fn the_doctor_leaves_nothing(cli: Cli) {
 fn every_scenario_is_listed(cli: Cli) {
     let said = cli.run("scenarios");
     assert_eq!(said.code, Some(0), "{}", said.err);
-    let names: Vec<&str> = said.out.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let names: Vec<&str> = said.out.lines().collect();
     let golden: Vec<&str> = include_str!("golden/names.txt").lines().collect();
     assert_eq!(names.len(), 328);
     assert!(golden.iter().all(|name| names.contains(name)));
-    assert!(said.err.starts_with("328 scenarios, "), "{}", said.err);
-    let runs = "precopy_orderly::in_vms::stress_cpu";
-    assert!(said.out.lines().any(|line| line == runs), "{runs} has no mark");
+    assert_eq!(said.err, "328 scenarios\n");
 }
 
 #[rstest]
@@ -126,10 +124,44 @@ fn every_scenario_is_listed(cli: Cli) {
 #[case::exact("scenarios --exact postcopy_cross::in_vms::stress_cpu", 1)]
 #[case::skip("scenarios postcopy_cross::in_vms --skip stress_ng", 2)]
 #[case::set("scenarios --set quick", 4)]
+#[case::computed_set("scenarios --set smoke", 70)]
+#[case::sizes("scenarios --sizing postcopy_cross::in_vms", 4 * 4)]
+#[case::one_size("scenarios --sizing set_memory_2", 328)]
 #[case::filter_within_a_set("scenarios --set quick postcopy", 2)]
 fn a_selection_is_listed(cli: Cli, #[case] arguments: &str, #[case] expected: usize) {
     let said = cli.run(arguments);
     assert_eq!((said.out.lines().count(), said.code), (expected, Some(0)), "{}{}", said.out, said.err);
+}
+
+#[rstest]
+#[case::on("1", 1312)]
+#[case::off("0", 328)]
+#[case::nothing("", 328)]
+fn sizes_are_switched_on_by_a_variable(cli: Cli, #[case] value: &str, #[case] expected: usize) {
+    let said = cli.run_with("scenarios", &[("MULTIVM_SIZING", value)]);
+    assert_eq!((said.out.lines().count(), said.code), (expected, Some(0)), "{}", said.err);
+}
+
+#[rstest]
+#[case::none("scenarios --sets", &[], "all")]
+#[case::argument("scenarios --sets --set smoke", &[], "smoke")]
+#[case::variable("scenarios --sets", &[("MULTIVM_SET", "quick")], "quick")]
+fn the_sets_are_listed(
+    cli: Cli,
+    #[case] arguments: &str,
+    #[case] variables: &[(&str, &str)],
+    #[case] selected: &str,
+) {
+    let said = cli.run_with(arguments, variables);
+    assert_eq!((said.code, &*said.err), (Some(0), ""));
+    let lines: Vec<&str> = said.out.lines().collect();
+    for (line, start) in
+        lines.iter().zip(["all     328  Every ", "quick     4  Both ", "smoke    70  Every pair "])
+    {
+        assert!(line.starts_with(start), "{line}");
+        assert_eq!(line.ends_with(". (selected)"), line.starts_with(selected), "{line}");
+    }
+    assert_eq!(lines.len(), 3);
 }
 
 #[rstest]
@@ -156,10 +188,12 @@ fn a_scenario_is_explained_with_what_the_environment_says(cli: Cli, #[case] argu
 #[case::profile("explain --profile big postcopy_cross::in_vms::stress_cpu", &[], "`lab`, `reference`")]
 #[case::profile_by_variable("doctor", &[("MULTIVM_PROFILE", "big")], "`lab`, `reference`")]
 #[case::profile_variable("doctor", &[("MULTIVM_GUESTS", "many")], "a whole number from 1 to 200")]
+#[case::size_of_guests("scenarios", &[("MULTIVM_SIZING", "on")], "MULTIVM_SIZING: 1 (on), 0 (off)")]
 #[case::suite("doctor", &[("MULTIVM_SUITE", "sid")], "trixie")]
 #[case::up_with_a_wrong_suite("lab up", &[("MULTIVM_SUITE", "sid")], "trixie")]
 #[case::size("reap", &[("MULTIVM_HOST_SIZE", "2")], "CPUs:memory")]
 #[case::machine("lab ssh vm0", &[], "vm1 to vm254")]
+#[case::sets_with_a_filter("scenarios --sets cross", &[], "cannot be used with")]
 #[case::command("raise", &[], "Usage:")]
 #[case::file("scenarios --file /nowhere.toml", &[], "/nowhere.toml")]
 #[case::file_by_variable("scenarios", &[("MULTIVM_SCENARIOS", "/nowhere.toml")], "/nowhere.toml")]
@@ -251,8 +285,8 @@ fn what_a_killed_run_left_is_shown_then_reaped(cli: Cli) {
 fn a_lab_that_is_up_on_purpose_is_not_reaped(cli: Cli) {
     let left = leave_a_directory(&cli, true);
     let inventory = r#"{
-        "source": {"name": "source", "login": LOGIN, "cpu_percent": 200, "uri": "test:///default", "facts": {"suite": "trixie"}},
-        "target": {"name": "target", "login": LOGIN, "cpu_percent": 200, "uri": "test:///default", "facts": {}},
+        "source": {"name": "source", "login": LOGIN, "cpu_percent": 200, "memory": 4294967296, "uri": "test:///default", "facts": {"suite": "trixie"}},
+        "target": {"name": "target", "login": LOGIN, "cpu_percent": 200, "memory": 4294967296, "uri": "test:///default", "facts": {}},
         "storage": {"name": "storage", "login": LOGIN, "server": "198.18.0.1", "export": "/export", "base_image": "b"},
         "guests": {"kernel": "k", "initramfs": "i", "bridge": "br0", "address_prefix": "198.18.1", "netmask": "n",
                    "gateway": "g", "key": "k", "public_key": "p", "known_hosts": "h", "host_key": "k"},
@@ -304,7 +338,8 @@ fn the_readme_names_every_variable() {
     let readme = fs::read_to_string(Path::new(&package).join("README.md")).unwrap();
     let settings = Settings::VARIABLES.iter().map(|(name, _)| (*name).to_owned());
     let profile = scenario::Profile::variables().map(|(name, _)| name);
-    let others = [scenario::FILE_VARIABLE, ledger::STATE_VARIABLE].map(str::to_owned);
+    let others =
+        [scenario::FILE_VARIABLE, scenario::SIZING_VARIABLE, ledger::STATE_VARIABLE].map(str::to_owned);
     for name in settings.chain(profile).chain(others) {
         assert!(readme.contains(&format!("`{name}`")), "{name} is not in README.md");
     }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
-use libtest_mimic::Arguments;
+use libtest_mimic::{Arguments, FormatSetting};
 
-use crate::scenario::{Selection, Set};
+use crate::scenario::{SIZING_VARIABLE, Selection, Set, sizing_switch};
 
 /// Options of our own. Each has an environment twin, because `cargo test -- --option` also hands it to the unit
 /// tests' harness, which rejects what it does not know.
@@ -20,6 +20,10 @@ pub struct Options {
     /// Run only the scenarios of this set of scenarios.toml
     #[arg(long, env = "MULTIVM_SET", value_name = "NAME", default_value = "all")]
     pub set: String,
+
+    /// Run every scenario with every size of guests that scenarios.toml declares, in place of the profile's
+    #[arg(long, env = SIZING_VARIABLE, value_parser = sizing_switch)]
+    pub sizing: bool,
 
     /// Sizes, counts and times: a profile of scenarios.toml
     #[arg(long, env = "MULTIVM_PROFILE", value_name = "NAME", default_value = "lab")]
@@ -35,6 +39,15 @@ pub struct Options {
 
     #[command(flatten)]
     pub libtest: Arguments,
+}
+
+impl Options {
+    /// Whether the list of scenarios is for people, who also want to know the sets. A terse one is for programs, such as
+    /// nextest.
+    pub fn lists_for_people(&self) -> bool {
+        let terse = self.libtest.quiet || matches!(self.libtest.format, Some(FormatSetting::Terse));
+        self.libtest.list && !terse
+    }
 }
 
 /// What was asked for.
@@ -91,8 +104,16 @@ mod tests {
 
     #[test]
     fn what_nextest_passes_is_understood() {
-        let request = request(&["precopy_orderly::in_vms::stress_cpu", "--exact", "--nocapture"]);
-        assert!(request.selection.exact);
-        assert!(parse(["migration", "--list", "--format", "terse"].map(str::to_owned).into_iter()).is_ok());
+        let running = request(&["precopy_orderly::in_vms::stress_cpu", "--exact", "--nocapture"]);
+        assert!(running.selection.exact && !running.options.lists_for_people());
+        let listing = request(&["--list", "--format", "terse", "--ignored"]);
+        assert!(listing.options.libtest.list && !listing.options.lists_for_people());
+    }
+
+    #[test]
+    fn people_are_told_the_sets_with_the_list() {
+        assert!(request(&["--list"]).options.lists_for_people());
+        assert!(!request(&["--list", "--quiet"]).options.lists_for_people());
+        assert!(!request(&[]).options.lists_for_people());
     }
 }

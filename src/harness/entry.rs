@@ -2,19 +2,17 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use libtest_mimic::{Arguments, Completion, Trial};
+use libtest_mimic::{Arguments, Trial};
 
 use super::args::{self, Request};
 use super::plan::Plan;
-use super::run::{Progress, Run};
+use super::run::Progress;
 use super::stage::on_stage;
 use crate::failure::Done;
 use crate::guest::Fleet;
 use crate::inventory::Inventory;
 use crate::lab;
-use crate::outcome::{Outcome, Verdict};
 use crate::scenario::{Profile, Scenario};
 use crate::wait::Cancel;
 
@@ -51,43 +49,23 @@ pub(super) fn exit_code(result: Result<Done<ExitCode>, String>) -> ExitCode {
 
 fn execute(request: &Request, plan: Plan, build: Build) -> Done<ExitCode> {
     let arguments = &request.options.libtest;
-    // nextest decides by the list what it runs, and shows a case that ignores itself as passed.
-    let flagged = arguments.list
-        || arguments.ignored
-        || arguments.include_ignored
-        || std::env::var_os("NEXTEST").is_some();
-    let runs = |scenario: &Scenario| scenario.not_yet().is_none() && !arguments.ignored;
-    if arguments.list || !plan.scenarios.iter().any(runs) {
-        let trials = plan.scenarios.iter().map(|scenario| ignored(scenario, flagged, None)).collect();
-        return Ok(libtest_mimic::run(&one_at_a_time(arguments), trials).exit_code());
+    // No scenario is ignored beforehand: with --ignored there is nothing to run.
+    if arguments.list || arguments.ignored || plan.scenarios.is_empty() {
+        let trials = plan.scenarios.iter().map(|scenario| Trial::test(scenario.name(), || Ok(()))).collect();
+        let conclusion = libtest_mimic::run(&one_at_a_time(arguments), trials);
+        if request.options.lists_for_people() {
+            eprint!("{}", plan.file.describe_sets(&plan.set));
+        }
+        return Ok(conclusion.exit_code());
     }
     let scenarios = plan.scenarios.clone();
     on_stage(request, plan, build, move |stage| {
-        let trial = |scenario: &Scenario| match scenario.not_yet() {
-            Some(_) => ignored(scenario, flagged, Some(Arc::clone(&stage.run))),
-            None => {
-                let stage = Arc::clone(stage);
-                let scenario = *scenario;
-                Trial::ignorable_test(scenario.name(), move || stage.play(scenario))
-            }
+        let trial = |scenario: Scenario| {
+            let stage = Arc::clone(stage);
+            Trial::ignorable_test(scenario.name(), move || stage.play(scenario))
         };
-        scenarios.iter().map(trial).collect()
+        scenarios.into_iter().map(trial).collect()
     })
-}
-
-/// A trial of a scenario that cannot run yet: listed, and ignored with its reason.
-fn ignored(scenario: &Scenario, flagged: bool, run: Option<Arc<Run>>) -> Trial {
-    let name = scenario.name();
-    let reason = scenario.not_yet().unwrap_or("not selected to run");
-    let trial = Trial::ignorable_test(name.clone(), move || {
-        if let Some(run) = run {
-            let mut outcome = Outcome::new(&name, Verdict::Ignored, SystemTime::now());
-            outcome.reason = Some(reason.to_owned());
-            run.finished(outcome);
-        }
-        Ok(Completion::ignored_with(reason))
-    });
-    trial.with_ignored_flag(flagged && scenario.not_yet().is_some())
 }
 
 /// The arguments with one test thread: all scenarios share one pair of hosts.

@@ -4,11 +4,14 @@ use std::path::PathBuf;
 
 use super::args::Request;
 use crate::inventory::Settings;
-use crate::scenario::{Order, Profile, Scenario, ScenarioFile};
+use crate::scenario::{Order, Profile, Scenario, ScenarioFile, Set};
 
 /// What the arguments and the environment ask for, checked.
 pub(super) struct Plan {
     pub file: ScenarioFile,
+    /// The set that is asked for.
+    pub set: Set,
+    /// What is asked for of it. A scenario may have a size: [`ScenarioFile::profile_of`] gives the profile for it.
     pub scenarios: Vec<Scenario>,
     pub profile: Profile,
     pub settings: Settings,
@@ -21,12 +24,14 @@ impl Plan {
         let options = &request.options;
         let get = |name: &str| std::env::var(name).ok();
         let path = crate::scenario::locate(options.scenarios.as_deref(), get);
-        let file = ScenarioFile::load(&path).map_err(|error| error.to_string())?;
-        let set = file.set(&options.set).map_err(|error| error.to_string())?.selection();
+        let file = ScenarioFile::load(&path)
+            .and_then(|file| if options.sizing { file.sized() } else { Ok(file) })
+            .map_err(|error| error.to_string())?;
+        let set = file.set(&options.set).map_err(|error| error.to_string())?.clone();
         let scenarios: Vec<Scenario> = file
-            .select(&request.selection)
+            .members(&set)
             .into_iter()
-            .filter(|scenario| set.matches(&scenario.name()))
+            .filter(|scenario| request.selection.matches(&scenario.name()))
             .collect();
         let profile = file
             .profile(&options.profile)
@@ -41,7 +46,7 @@ impl Plan {
             ));
         }
         let results = options.results.clone().unwrap_or_else(results);
-        Ok(Plan { file, scenarios, profile, settings, results })
+        Ok(Plan { file, set, scenarios, profile, settings, results })
     }
 }
 

@@ -52,6 +52,19 @@ impl Source<'_> {
         self.error(error.span().unwrap_or(0..0), error.message(), "", &[])
     }
 
+    /// The text, which must say something; `what` it is.
+    pub fn not_empty(self, text: &toml::Spanned<String>, what: &str) -> Result<String, InputError> {
+        if text.get_ref().trim().is_empty() {
+            return Err(self.error(
+                text.span(),
+                &format!("{what} cannot be empty"),
+                "",
+                &["allowed: any other text".to_owned()],
+            ));
+        }
+        Ok(text.get_ref().clone())
+    }
+
     /// The span as far as its first line goes: one line is enough to find the place, and tables may be long.
     fn on_one_line(self, span: Range<usize>) -> Range<usize> {
         let start = span.start.min(self.text.len());

@@ -8,18 +8,35 @@ use super::axis::quoted_names;
 use super::error::{InputError, Source, did_you_mean};
 use super::matrix::{Axes, Constraint, Restriction};
 use super::raw::{self, Names};
-use super::{AxisValue, Profile, Scenario, Selection, Set};
+use super::sizing::Size;
+use super::{AxisValue, Profile, SIZING_VARIABLE, Scenario, Selection, Set, Sizing, set, sizing};
 
 /// The profiles every file declares: the defaults of the lab and of real hosts.
 const REQUIRED_PROFILES: [&str; 2] = ["lab", "reference"];
 
-/// A line of a guest's kernel log that is no finding.
+/// Whose kernel log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogOwner {
+    Guest,
+    Host,
+}
+
+/// A line of a kernel log that is no finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedLine {
     /// A line that contains this is allowed.
     pub pattern: String,
     /// Why it is harmless.
     pub reason: String,
+    /// Whose it may be; `None`: a guest's or a host's.
+    pub of: Option<LogOwner>,
+}
+
+impl AllowedLine {
+    /// Whether this line of that log is no finding.
+    pub fn allows(&self, owner: LogOwner, line: &str) -> bool {
+        self.of.is_none_or(|of| of == owner) && line.contains(&self.pattern)
+    }
 }
 
 /// Everything that `scenarios.toml` declares, without mistakes.
@@ -28,6 +45,7 @@ pub struct ScenarioFile {
     name: String,
     scenarios: Vec<Scenario>,
     constraints: Vec<Constraint>,
+    sizes: Vec<(Sizing, Size)>,
     sets: BTreeMap<String, Set>,
     profiles: BTreeMap<String, Profile>,
     allowed_lines: Vec<AllowedLine>,
@@ -70,7 +88,8 @@ impl ScenarioFile {
         let (scenarios, constraints) = expand(source, &axes, &raw.constraint)?;
         Ok(Self {
             name: name.to_owned(),
-            sets: sets(source, &raw.set, &scenarios)?,
+            sizes: sizing::read(source, &raw.sizing)?,
+            sets: set::read(source, &raw.set, &scenarios)?,
             profiles: profiles(source, &raw.profile)?,
             allowed_lines: allowed_lines(source, &raw.kernel_log)?,
             scenarios,
@@ -78,7 +97,44 @@ impl ScenarioFile {
         })
     }
 
-    /// The matrix: the axes nested in the order mode, order, where, what.
+    /// The file with the axis `sizing` switched on: every scenario with every size, the sizes nested last.
+    ///
+    /// # Errors
+    ///
+    /// The file declares no size.
+    pub fn sized(mut self) -> Result<Self, InputError> {
+        if self.is_sized() {
+            return Ok(self);
+        }
+        if self.sizes.is_empty() {
+            let what = format!("{} declares no size: it has no `[sizing]`", self.name);
+            let help = format!(
+                "switch the axis off, {SIZING_VARIABLE}=0, or declare what each of {} sets",
+                quoted_names(Sizing::ALL)
+            );
+            return Err(InputError::new(&what, &[help]));
+        }
+        let sizes = &self.sizes;
+        let with_each = |scenario: Scenario| {
+            sizes.iter().map(move |(sizing, _)| Scenario { sizing: Some(*sizing), ..scenario })
+        };
+        self.scenarios = self.scenarios.into_iter().flat_map(with_each).collect();
+        Ok(self)
+    }
+
+    fn is_sized(&self) -> bool {
+        self.scenarios.iter().any(|scenario| scenario.sizing.is_some())
+    }
+
+    /// The profile that a scenario runs with: `profile`, with guests of the scenario's size.
+    pub fn profile_of(&self, scenario: &Scenario, profile: &Profile) -> Profile {
+        self.sizes
+            .iter()
+            .find(|(sizing, _)| scenario.sizing == Some(*sizing))
+            .map_or_else(|| profile.clone(), |(_, size)| size.of(profile))
+    }
+
+    /// The matrix: the axes nested in the order mode, order, where, what, and sizing if it is on.
     pub fn scenarios(&self) -> &[Scenario] {
         &self.scenarios
     }
@@ -88,22 +144,36 @@ impl ScenarioFile {
         self.scenarios.iter().copied().filter(|scenario| selection.matches(&scenario.name())).collect()
     }
 
-    /// The scenario of that name.
+    /// The scenarios of a set, in matrix order.
+    pub fn members(&self, set: &Set) -> Vec<Scenario> {
+        set.of(&self.scenarios)
+    }
+
+    /// The scenario of that name, with or without a size, whether the axis is on or off.
     ///
     /// # Errors
     ///
     /// There is none; the message says which part of the name is wrong, or why the matrix leaves the combination out.
     pub fn named(&self, name: &str) -> Result<Scenario, InputError> {
         let cause = match name.parse::<Scenario>() {
-            Ok(scenario) if self.scenarios.contains(&scenario) => return Ok(scenario),
+            Ok(scenario) if self.has(&scenario) => return Ok(scenario),
             Ok(scenario) => {
                 self.excluded_because(&scenario).unwrap_or("a value is on no axis of the file").to_owned()
             }
             Err(error) => error.to_string(),
         };
-        let mut help = Vec::from_iter(self.near(name, true));
+        // A name with four parts is meant to have a size.
+        let sized = if name.split("::").count() == 4 { self.clone().sized().ok() } else { None };
+        let mut help = Vec::from_iter(sized.as_ref().unwrap_or(self).near(name, true));
         help.push(format!("allowed: a whole name `{}`; `multivm scenarios` lists them", Scenario::NAME_FORM));
         Err(InputError::new(&format!("{} has no scenario `{name}`: {cause}", self.name), &help))
+    }
+
+    /// Whether the matrix has the scenario, the axis `sizing` aside, and the file its size.
+    fn has(&self, scenario: &Scenario) -> bool {
+        let sized = |other: &Scenario| Scenario { sizing: scenario.sizing, ..*other };
+        self.scenarios.iter().any(|other| sized(other) == *scenario)
+            && scenario.sizing.is_none_or(|sizing| self.sizes.iter().any(|(other, _)| *other == sizing))
     }
 
     /// The scenarios that a selection chooses, in matrix order; it must choose one at least.
@@ -112,11 +182,8 @@ impl ScenarioFile {
     ///
     /// It chooses none; the message says what was asked for and what is near.
     pub fn select_some(&self, set: &Set, selection: &Selection) -> Result<Vec<Scenario>, InputError> {
-        let chosen: Vec<Scenario> = self
-            .select(&set.selection())
-            .into_iter()
-            .filter(|scenario| selection.matches(&scenario.name()))
-            .collect();
+        let chosen: Vec<Scenario> =
+            self.members(set).into_iter().filter(|scenario| selection.matches(&scenario.name())).collect();
         if !chosen.is_empty() {
             return Ok(chosen);
         }
@@ -161,6 +228,17 @@ impl ScenarioFile {
         self.sets.values()
     }
 
+    /// One line for every set: name, number of scenarios, description, and which of them is `selected`.
+    pub fn describe_sets(&self, selected: &Set) -> String {
+        let width = self.sets.keys().map(String::len).max().unwrap_or(0);
+        let line = |set: &Set| {
+            let count = self.members(set).len();
+            let mark = if set.name == selected.name { " (selected)" } else { "" };
+            format!("{:<width$}  {count:>4}  {}{mark}\n", set.name, set.description)
+        };
+        self.sets().map(line).collect()
+    }
+
     /// The set of that name.
     ///
     /// # Errors
@@ -184,7 +262,7 @@ impl ScenarioFile {
         self.lookup("profile", &self.profiles, name)
     }
 
-    /// The lines of guests' kernel logs that are no findings.
+    /// The lines of kernel logs that are no findings.
     pub fn allowed_lines(&self) -> &[AllowedLine] {
         &self.allowed_lines
     }
@@ -219,16 +297,7 @@ fn values<V: AxisValue>(source: Source<'_>, names: &Names, allowed: &[V]) -> Res
 
     let mut values = Vec::new();
     for name in names.get_ref() {
-        let Some(value) = allowed.iter().copied().find(|v| v.name() == name.get_ref()) else {
-            let mut help = vec![allowed_help()];
-            help.extend(did_you_mean(name.get_ref(), allowed.iter().map(|v| v.name())));
-            return Err(source.error(
-                name.span(),
-                &format!("unknown value `{name}` of the axis `{axis}`"),
-                "",
-                &help,
-            ));
-        };
+        let value = value(source, name, allowed)?;
         if values.contains(&value) {
             return Err(source.error(
                 name.span(),
@@ -240,6 +309,20 @@ fn values<V: AxisValue>(source: Source<'_>, names: &Names, allowed: &[V]) -> Res
         values.push(value);
     }
     Ok(values)
+}
+
+/// The value of that name, which must be one of `allowed`.
+pub(super) fn value<V: AxisValue>(
+    source: Source<'_>,
+    name: &toml::Spanned<String>,
+    allowed: &[V],
+) -> Result<V, InputError> {
+    allowed.iter().copied().find(|value| value.name() == name.get_ref()).ok_or_else(|| {
+        let mut help = vec![format!("allowed: {}", quoted_names(allowed))];
+        help.extend(did_you_mean(name.get_ref(), allowed.iter().map(|value| value.name())));
+        let what = format!("unknown value `{name}` of the axis `{}`", V::AXIS);
+        source.error(name.span(), &what, "", &help)
+    })
 }
 
 /// The product of the axes, less what each constraint in turn takes away.
@@ -257,7 +340,7 @@ fn expand(
         let constraint = Constraint {
             when: restriction(source, &raw.when, axes)?,
             only: restriction(source, &raw.only, axes)?,
-            reason: not_empty(source, &raw.reason, "a reason")?,
+            reason: source.not_empty(&raw.reason, "a reason")?,
         };
         if !scenarios.iter().any(|s| constraint.when.admits(s)) {
             return Err(source.error(
@@ -304,56 +387,6 @@ fn restriction(
     })
 }
 
-fn sets(
-    source: Source<'_>,
-    raw: &BTreeMap<toml::Spanned<String>, raw::Set>,
-    scenarios: &[Scenario],
-) -> Result<BTreeMap<String, Set>, InputError> {
-    let names: Vec<String> = scenarios.iter().map(Scenario::name).collect();
-    let mut sets = BTreeMap::from([(Set::ALL.to_owned(), Set::all())]);
-    for (name, set) in raw {
-        if name.get_ref() == Set::ALL {
-            return Err(source.error(
-                name.span(),
-                "the set `all` is there without being declared",
-                "",
-                &["allowed: any other name".to_owned()],
-            ));
-        }
-        if set.filters.get_ref().is_empty() {
-            return Err(source.error(
-                set.filters.span(),
-                &format!("the set `{name}` has no filter"),
-                "",
-                &["allowed: at least one substring of a scenario's name; for every scenario there is the set `all`".to_owned()],
-            ));
-        }
-        let mut filters = Vec::new();
-        for filter in set.filters.get_ref() {
-            let text = not_empty(source, filter, "a filter")?;
-            if !names.iter().any(|name| name.contains(&text)) {
-                let mut help =
-                    vec![format!("allowed: any part of a scenario's name `{}`", Scenario::NAME_FORM)];
-                help.extend(did_you_mean(&text, names.iter().map(String::as_str)));
-                return Err(source.error(
-                    filter.span(),
-                    &format!("the filter `{text}` of the set `{name}` matches no scenario"),
-                    "in no name of the matrix",
-                    &help,
-                ));
-            }
-            filters.push(text);
-        }
-        let set = Set {
-            name: name.get_ref().clone(),
-            description: not_empty(source, &set.description, "a description")?,
-            filters,
-        };
-        sets.insert(set.name.clone(), set);
-    }
-    Ok(sets)
-}
-
 fn profiles(
     source: Source<'_>,
     raw: &BTreeMap<toml::Spanned<String>, raw::ProfileTable>,
@@ -385,22 +418,22 @@ fn allowed_lines(source: Source<'_>, raw: &raw::KernelLog) -> Result<Vec<Allowed
         .map(|line| {
             Ok(AllowedLine {
                 // An empty pattern is in every line: it would allow a kernel oops.
-                pattern: not_empty(source, &line.pattern, "a pattern")?,
-                reason: not_empty(source, &line.reason, "a reason")?,
+                pattern: source.not_empty(&line.pattern, "a pattern")?,
+                reason: source.not_empty(&line.reason, "a reason")?,
+                of: line.of.as_ref().map(|of| log_owner(source, of)).transpose()?,
             })
         })
         .collect()
 }
 
-/// The text, which must say something.
-fn not_empty(source: Source<'_>, text: &toml::Spanned<String>, what: &str) -> Result<String, InputError> {
-    if text.get_ref().trim().is_empty() {
-        return Err(source.error(
-            text.span(),
-            &format!("{what} cannot be empty"),
-            "",
-            &["allowed: any other text".to_owned()],
-        ));
+fn log_owner(source: Source<'_>, name: &toml::Spanned<String>) -> Result<LogOwner, InputError> {
+    match name.get_ref().as_str() {
+        "guest" => Ok(LogOwner::Guest),
+        "host" => Ok(LogOwner::Host),
+        given => {
+            let mut help = vec!["allowed: `guest`, `host`; without `of` it is both".to_owned()];
+            help.extend(did_you_mean(given, ["guest", "host"]));
+            Err(source.error(name.span(), &format!("unknown value `{given}` of `of`"), "", &help))
+        }
     }
-    Ok(text.get_ref().clone())
 }

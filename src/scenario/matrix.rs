@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{AxisValue, Location, Mode, Order, UnknownName, Workload};
+use super::{AxisValue, Location, Mode, Order, Sizing, UnknownName, Workload};
 
 /// One case of the matrix: pure data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,53 +16,40 @@ pub struct Scenario {
     pub location: Location,
     /// What the load is.
     pub workload: Workload,
+    /// Which size the guests have; that of the profile if the axis is off.
+    pub sizing: Option<Sizing>,
 }
 
 impl Scenario {
-    /// The form of every name.
+    /// The form of every name; with the axis `sizing`, `::{sizing}` comes behind it.
     pub const NAME_FORM: &'static str = "{mode}_{order}::{where}::{what}";
 
-    /// `{mode}_{order}::{where}::{what}`, so that `cargo test -- postcopy_cross` picks a group.
+    /// `{mode}_{order}::{where}::{what}` and, if the guests are sized, `::{sizing}`, so that `cargo test -- postcopy_cross` picks a group.
     ///
     /// No mode or order contains `_`, and no value contains `:`, so different scenarios have different names.
     pub fn name(&self) -> String {
         self.to_string()
     }
-
-    /// Why the scenario is ignored for now; `None` if it runs.
-    pub fn not_yet(&self) -> Option<&'static str> {
-        match self.location {
-            Location::InVms => None,
-            Location::OnSource => Some("load on hosts is not implemented yet (location on_source)"),
-            Location::OnTarget => Some("load on hosts is not implemented yet (location on_target)"),
-            Location::OnBoth => Some("load on hosts is not implemented yet (location on_both)"),
-            Location::OnSourceAndVms => {
-                Some("load on hosts is not implemented yet (location on_source_and_vms)")
-            }
-            Location::OnTargetAndVms => {
-                Some("load on hosts is not implemented yet (location on_target_and_vms)")
-            }
-            Location::OnBothAndVms => Some("load on hosts is not implemented yet (location on_both_and_vms)"),
-            Location::Booting => Some("booting of guests during migration is not implemented yet"),
-        }
-    }
 }
 
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { mode, order, location, workload } = self;
-        write!(f, "{mode}_{order}::{location}::{workload}")
+        let Self { mode, order, location, workload, sizing } = self;
+        write!(f, "{mode}_{order}::{location}::{workload}")?;
+        sizing.map_or(Ok(()), |sizing| write!(f, "::{sizing}"))
     }
 }
 
-/// Reads a name back. Whether the file's constraints admit the combination is not asked here.
+/// Reads a name back, with or without a sizing. Whether the file's constraints admit the combination is not asked here.
 impl FromStr for Scenario {
     type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, UnknownName> {
         let parts: Vec<&str> = name.split("::").collect();
-        let [group, location, workload] = parts[..] else {
-            return Err(not_of_the_form(name));
+        let (group, location, workload, sizing) = match parts[..] {
+            [group, location, workload] => (group, location, workload, None),
+            [group, location, workload, sizing] => (group, location, workload, Some(sizing)),
+            _ => return Err(not_of_the_form(name)),
         };
         let (mode, order) = group.split_once('_').ok_or_else(|| not_of_the_form(name))?;
         Ok(Self {
@@ -70,6 +57,7 @@ impl FromStr for Scenario {
             order: Order::named(order)?,
             location: Location::named(location)?,
             workload: Workload::named(workload)?,
+            sizing: sizing.map(Sizing::named).transpose()?,
         })
     }
 }
@@ -78,7 +66,7 @@ fn not_of_the_form(name: &str) -> UnknownName {
     UnknownName {
         axis: "scenario",
         given: name.to_owned(),
-        allowed: format!("the names of the form `{}`", Scenario::NAME_FORM),
+        allowed: format!("the names of the form `{}`, or with `::{{sizing}}` behind it", Scenario::NAME_FORM),
     }
 }
 
@@ -103,6 +91,7 @@ impl Axes {
                         order,
                         location,
                         workload,
+                        sizing: None,
                     }));
                 }
             }

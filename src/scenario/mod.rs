@@ -6,14 +6,18 @@
 //! scenarios.toml --> file --> matrix --> [Scenario]     every name, in matrix order
 //!                     |                      |
 //!                     +--> profile           +--> select      which of them to run
+//!                     +--> sizing            +--> cover       a few that have every pair of values
 //!                     +--> set               +--> explain     what one of them does, in English
 //! ```
 
+mod at_timeout;
 mod axis;
 mod bytes;
 mod command;
+mod cover;
 mod error;
 mod explain;
+mod field;
 mod file;
 mod locate;
 mod matrix;
@@ -21,16 +25,19 @@ mod profile;
 mod raw;
 mod select;
 mod set;
+mod sizing;
 mod workload;
 
+pub use at_timeout::AtTimeout;
 pub use axis::{AxisValue, Location, Mode, Order, Side, UnknownName};
 pub use bytes::Bytes;
-pub use command::guest_load_command;
+pub use command::{LoadSize, load_command};
 pub use error::InputError;
-pub use file::{AllowedLine, ScenarioFile};
+pub use file::{AllowedLine, LogOwner, ScenarioFile};
 pub use locate::{FILE_VARIABLE, locate};
 pub use matrix::Scenario;
 pub use profile::Profile;
 pub use select::Selection;
-pub use set::Set;
+pub use set::{Members, Set};
+pub use sizing::{SIZING_VARIABLE, Sizing, sizing_switch};
 pub use workload::{Booting, HostShare, Kind, Tool, Workload};

@@ -10,7 +10,7 @@ use toml::Spanned;
 /// An array of names.
 pub(super) type Names = Spanned<Vec<Spanned<String>>>;
 
-/// The table of a profile: its fields are checked by [`super::profile`], which knows what each may be.
+/// The table of a profile, or of a size: its fields are checked by [`super::field`], which knows what each may be.
 pub(super) type ProfileTable = BTreeMap<Spanned<String>, Spanned<toml::Value>>;
 
 #[derive(Debug, Deserialize)]
@@ -19,6 +19,8 @@ pub(super) struct File {
     pub axes: Axes,
     #[serde(default)]
     pub constraint: Vec<Constraint>,
+    #[serde(default)]
+    pub sizing: BTreeMap<Spanned<String>, Spanned<ProfileTable>>,
     #[serde(default)]
     pub set: BTreeMap<Spanned<String>, Set>,
     #[serde(default)]
@@ -61,7 +63,8 @@ pub(super) struct Restriction {
 #[serde(deny_unknown_fields)]
 pub(super) struct Set {
     pub description: Spanned<String>,
-    pub filters: Names,
+    pub filters: Option<Names>,
+    pub cover: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -76,4 +79,5 @@ pub(super) struct KernelLog {
 pub(super) struct AllowedLine {
     pub pattern: Spanned<String>,
     pub reason: Spanned<String>,
+    pub of: Option<Spanned<String>>,
 }

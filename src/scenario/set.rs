@@ -1,6 +1,12 @@
 //! Sets: selections that have a name and a reason.
 
-use super::Selection;
+use std::collections::BTreeMap;
+
+use toml::Spanned;
+
+use super::error::{InputError, Source, did_you_mean};
+use super::raw::{self, Names};
+use super::{Scenario, Selection, cover};
 
 /// A named selection of `scenarios.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,8 +15,17 @@ pub struct Set {
     pub name: String,
     /// What it is for, in a sentence.
     pub description: String,
+    /// What is in it.
+    pub members: Members,
+}
+
+/// How a set says what is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Members {
     /// Substrings; a scenario whose name contains any of them is in the set. None: every scenario is.
-    pub filters: Vec<String>,
+    Filters(Vec<String>),
+    /// Computed: every pair of values of two axes that occurs in the matrix occurs in the set.
+    Pairs,
 }
 
 impl Set {
@@ -22,12 +37,111 @@ impl Set {
         Self {
             name: Self::ALL.to_owned(),
             description: "Every scenario of the matrix.".to_owned(),
-            filters: Vec::new(),
+            members: Members::Filters(Vec::new()),
         }
     }
 
-    /// The set as a selection.
-    pub fn selection(&self) -> Selection {
-        Selection { filters: self.filters.clone(), ..Selection::default() }
+    /// The scenarios of the set, in matrix order.
+    pub(super) fn of(&self, matrix: &[Scenario]) -> Vec<Scenario> {
+        match &self.members {
+            Members::Filters(filters) => {
+                let selection = Selection { filters: filters.clone(), ..Selection::default() };
+                matrix.iter().copied().filter(|scenario| selection.matches(&scenario.name())).collect()
+            }
+            Members::Pairs => cover::pairs(matrix),
+        }
     }
+}
+
+/// The sets that a file declares, and the one that is there without.
+pub(super) fn read(
+    source: Source<'_>,
+    raw: &BTreeMap<Spanned<String>, raw::Set>,
+    matrix: &[Scenario],
+) -> Result<BTreeMap<String, Set>, InputError> {
+    let names: Vec<String> = matrix.iter().map(Scenario::name).collect();
+    let mut sets = BTreeMap::from([(Set::ALL.to_owned(), Set::all())]);
+    for (name, set) in raw {
+        if name.get_ref() == Set::ALL {
+            return Err(source.error(
+                name.span(),
+                "the set `all` is there without being declared",
+                "",
+                &["allowed: any other name".to_owned()],
+            ));
+        }
+        let set = Set {
+            name: name.get_ref().clone(),
+            description: source.not_empty(&set.description, "a description")?,
+            members: members(source, name, set, &names)?,
+        };
+        sets.insert(set.name.clone(), set);
+    }
+    Ok(sets)
+}
+
+/// What is in a set: its filters, or what is computed.
+fn members(
+    source: Source<'_>,
+    name: &Spanned<String>,
+    set: &raw::Set,
+    names: &[String],
+) -> Result<Members, InputError> {
+    let allowed = || {
+        "allowed: `filters`, substrings of scenarios' names, or `cover = \"pairs\"`, and not both".to_owned()
+    };
+    match (&set.filters, &set.cover) {
+        (Some(list), None) => Ok(Members::Filters(filters(source, name.get_ref(), list, names)?)),
+        (None, Some(cover)) if cover.get_ref() == "pairs" => Ok(Members::Pairs),
+        (None, Some(cover)) => Err(source.error(
+            cover.span(),
+            &format!("unknown cover `{cover}` of the set `{name}`"),
+            "",
+            &["allowed: `pairs`".to_owned()],
+        )),
+        (Some(_), Some(cover)) => Err(source.error(
+            cover.span(),
+            &format!("the set `{name}` has both `filters` and `cover`"),
+            "what is computed has no filters",
+            &[allowed()],
+        )),
+        (None, None) => Err(source.error(
+            name.span(),
+            &format!("the set `{name}` does not say what is in it"),
+            "neither `filters` nor `cover`",
+            &[allowed()],
+        )),
+    }
+}
+
+/// The filters of a set, each of which must be part of a name.
+fn filters(
+    source: Source<'_>,
+    set: &str,
+    filters: &Names,
+    names: &[String],
+) -> Result<Vec<String>, InputError> {
+    if filters.get_ref().is_empty() {
+        return Err(source.error(
+            filters.span(),
+            &format!("the set `{set}` has no filter"),
+            "",
+            &["allowed: at least one substring of a scenario's name; for every scenario there is the set `all`".to_owned()],
+        ));
+    }
+    let read = |filter| {
+        let text = source.not_empty(filter, "a filter")?;
+        if !names.iter().any(|name| name.contains(&text)) {
+            let mut help = vec![format!("allowed: any part of a scenario's name `{}`", Scenario::NAME_FORM)];
+            help.extend(did_you_mean(&text, names.iter().map(String::as_str)));
+            return Err(source.error(
+                filter.span(),
+                &format!("the filter `{text}` of the set `{set}` matches no scenario"),
+                "in no name of the matrix",
+                &help,
+            ));
+        }
+        Ok(text)
+    };
+    filters.get_ref().iter().map(read).collect()
 }

@@ -33,20 +33,20 @@ pub enum Kind {
 /// How much of a host its load takes, measured against what the guests leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HostShare {
-    /// Half of it: half the host's free memory, or workers on half its CPUs.
+    /// Half of it: half the memory that is left, or workers on half the CPUs.
     Half,
-    /// More than there is: the host swaps, or has more workers than CPUs.
+    /// More than there is: 5/4 of the memory that is left, so that the host swaps; or 3/2 as many workers as CPUs.
     Short,
 }
 
 /// Which guests boot while the fleet migrates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Booting {
-    /// One other guest, which does not migrate.
+    /// The first of the load guests, which do not migrate.
     LoadVm,
-    /// All the other guests, which do not migrate.
+    /// All the load guests, which do not migrate.
     LoadVms,
-    /// The fleet itself: started right before, it migrates while it boots.
+    /// The fleet itself: started anew before every move, it migrates while it boots.
     MigratedVms,
 }
 

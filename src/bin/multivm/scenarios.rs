@@ -1,9 +1,8 @@
 //! `multivm scenarios` and `multivm explain`: what can be run, and what it would do. Neither starts anything.
 
-use std::fmt::Write;
 use std::path::PathBuf;
 
-use multivm::scenario::{Profile, ScenarioFile, Selection, Set, locate};
+use multivm::scenario::{Profile, SIZING_VARIABLE, ScenarioFile, Selection, Set, locate, sizing_switch};
 
 use crate::problem::{Answer, Problem};
 
@@ -36,12 +35,18 @@ pub struct List {
     /// Only scenarios of this set
     #[arg(long, value_name = "NAME", env = "MULTIVM_SET")]
     set: Option<String>,
+    /// Every scenario with every size of guests
+    #[arg(long, env = SIZING_VARIABLE, value_parser = sizing_switch)]
+    sizing: bool,
     /// Leave out scenarios whose name contains this; may be given again
     #[arg(long, value_name = "FILTER", conflicts_with = "explain")]
     skip: Vec<String>,
     /// Filters are whole names
     #[arg(long, conflicts_with = "explain")]
     exact: bool,
+    /// List the sets instead
+    #[arg(long, conflicts_with_all = ["filters", "skip", "exact", "explain"])]
+    sets: bool,
     /// Explain the scenario of this name step by step instead
     #[arg(long, value_name = "NAME")]
     explain: Option<String>,
@@ -57,41 +62,30 @@ pub struct Explain {
     profile: ProfileChoice,
 }
 
-/// Names on standard output, one a line and first in it; their number on standard error.
+/// Names on standard output, one a line; their number on standard error.
 pub fn list(arguments: &List) -> Answer {
     if let Some(name) = &arguments.explain {
         return tell(name, &arguments.profile);
     }
-    let (file, _) = arguments.profile.read()?;
+    let (mut file, _) = arguments.profile.read()?;
+    if arguments.sizing {
+        file = file.sized()?;
+    }
     // A variable that is set to nothing counts as not set, as everywhere.
     let set = arguments.set.as_deref().filter(|name| !name.is_empty()).unwrap_or(Set::ALL);
+    let set = file.set(set)?;
+    if arguments.sets {
+        return crate::say(&file.describe_sets(set));
+    }
     let selection = Selection {
         filters: arguments.filters.clone(),
         skip: arguments.skip.clone(),
         exact: arguments.exact,
     };
-    let chosen = file.select_some(file.set(set)?, &selection)?;
-    let width = chosen.iter().map(|scenario| scenario.name().len()).max().unwrap_or(0);
-    let mut text = String::new();
-    let mut ignored = 0;
-    for scenario in &chosen {
-        let name = scenario.name();
-        // Writing to a String cannot fail.
-        let _ = match scenario.not_yet() {
-            None => writeln!(text, "{name}"),
-            Some(reason) => {
-                ignored += 1;
-                writeln!(text, "{name:<width$}  ignored: {reason}")
-            }
-        };
-    }
+    let chosen = file.select_some(set, &selection)?;
+    let text: String = chosen.iter().map(|scenario| format!("{scenario}\n")).collect();
     let answer = crate::say(&text)?;
-    eprintln!(
-        "{} scenario{}, {} to run, {ignored} ignored",
-        chosen.len(),
-        if chosen.len() == 1 { "" } else { "s" },
-        chosen.len() - ignored
-    );
+    eprintln!("{} scenario{}", chosen.len(), if chosen.len() == 1 { "" } else { "s" });
     Ok(answer)
 }
 
@@ -101,7 +95,8 @@ pub fn explain(arguments: &Explain) -> Answer {
 
 fn tell(name: &str, choice: &ProfileChoice) -> Answer {
     let (file, profile) = choice.read()?;
-    let mut text = file.named(name)?.explain(&profile).join("\n");
+    let scenario = file.named(name)?;
+    let mut text = scenario.explain(&file.profile_of(&scenario, &profile)).join("\n");
     text.push('\n');
     crate::say(&text)
 }

@@ -1,0 +1,176 @@
+//! The fields of a profile: one list from which files are read, variables are named, messages and records are made.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::error::{InputError, Source};
+use super::{AtTimeout, Bytes, Profile};
+
+/// One field of a profile, whether its value comes from the file or from the environment.
+pub(super) struct Field {
+    pub key: &'static str,
+    form: Form,
+    /// What a value must be, for messages.
+    pub allowed: &'static str,
+    /// Puts the value that the text means in its place; `None` if it means none.
+    pub set: fn(&mut Profile, &str) -> Option<()>,
+    /// Its name in records, which ends with the unit.
+    pub fact: &'static str,
+    /// Its value in records, in that unit.
+    pub get: fn(&Profile) -> Value,
+}
+
+/// What a field's value is in TOML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// A bare integer.
+    Number,
+    /// A quoted string.
+    Text,
+}
+
+const DURATION: &str = "a duration above zero such as \"120s\", \"20ms\" or \"1m 30s\" (units ms, s, m, h)";
+const MIBS: &str = "a size of whole MiB above zero such as \"64MiB\" (units KiB, MiB, GiB)";
+const SIZE: &str = "a size above zero such as \"256MiB\" (units KiB, MiB, GiB)";
+const AT_TIMEOUT: &str = "one of \"abort\", \"suspend\", \"suspend_allowed\"";
+
+/// A field of [`Profile`] by its kind.
+macro_rules! field {
+    ($key:ident: number from $least:literal to $most:literal) => {
+        field!(
+            $key as stringify!($key),
+            Form::Number,
+            concat!("a whole number from ", $least, " to ", $most),
+            |text| number(text, $least..=$most),
+            Value::from
+        )
+    };
+    ($key:ident: duration) => {
+        field!($key as concat!(stringify!($key), "_s"), Form::Text, DURATION, duration, |value: Duration| {
+            value.as_secs_f64().into()
+        })
+    };
+    ($key:ident: size as $fact:literal) => {
+        field!($key as $fact, Form::Text, SIZE, size, |value: Bytes| value.0.into())
+    };
+    ($key:ident: whole MiB as $fact:literal) => {
+        field!($key as $fact, Form::Text, MIBS, mibs, |value: Bytes| value.0.into())
+    };
+    ($key:ident: what to do at a timeout) => {
+        field!($key as stringify!($key), Form::Text, AT_TIMEOUT, AtTimeout::named, |value: AtTimeout| value
+            .name()
+            .into())
+    };
+    ($key:ident as $fact:expr, $form:expr, $allowed:expr, $read:expr, $show:expr) => {
+        Field {
+            key: stringify!($key),
+            form: $form,
+            allowed: $allowed,
+            set: |profile, text| {
+                profile.$key = $read(text)?;
+                Some(())
+            },
+            fact: $fact,
+            get: |profile| $show(profile.$key),
+        }
+    };
+}
+
+/// Every field but the name.
+pub(super) const FIELDS: [Field; 19] = [
+    field!(guests: number from 1 to 200),
+    field!(load_guests: number from 1 to 50),
+    field!(vcpus: number from 1 to 256),
+    field!(memory: size as "memory_bytes"),
+    field!(rounds: number from 1 to 1_000_000),
+    field!(precopy_timeout: duration),
+    field!(postcopy_timeout: duration),
+    field!(at_timeout: what to do at a timeout),
+    field!(boot_timeout: duration),
+    field!(probe_interval: duration),
+    field!(max_gap: duration),
+    field!(max_clock_drift: duration),
+    field!(cpu_workers: number from 1 to 1024),
+    field!(memory_workers: number from 1 to 1024),
+    field!(memory_bytes: size as "memory_worker_bytes"),
+    field!(pattern_memory: whole MiB as "pattern_memory_bytes"),
+    field!(precopy_rewrite: duration),
+    field!(postcopy_rewrite: duration),
+    field!(first_pass_bandwidth: whole MiB as "first_pass_bandwidth_bytes_per_s"),
+];
+
+/// The field of that key.
+pub(super) fn field(key: &str) -> Option<&'static Field> {
+    FIELDS.iter().find(|field| field.key == key)
+}
+
+fn number(text: &str, allowed: RangeInclusive<u32>) -> Option<u32> {
+    text.parse().ok().filter(|n| allowed.contains(n))
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    humantime::parse_duration(text).ok().filter(|duration| !duration.is_zero())
+}
+
+/// What libvirt takes a bandwidth in, and our program in guests the size of its pattern.
+fn mibs(text: &str) -> Option<Bytes> {
+    size(text).filter(|bytes| bytes.0 % (1 << 20) == 0)
+}
+
+fn size(text: &str) -> Option<Bytes> {
+    text.parse().ok().filter(|bytes| *bytes > Bytes(0))
+}
+
+impl Field {
+    /// The environment variable that overrides the field.
+    pub fn variable(&self) -> String {
+        format!("MULTIVM_{}", self.key.to_uppercase())
+    }
+
+    /// Puts a value of a file in its place.
+    pub fn read(
+        &self,
+        source: Source<'_>,
+        value: &toml::Spanned<toml::Value>,
+        profile: &mut Profile,
+    ) -> Result<(), InputError> {
+        self.text(value.get_ref()).and_then(|text| (self.set)(profile, &text)).ok_or_else(|| {
+            source.error(
+                value.span(),
+                &format!("`{}` cannot be {}", self.key, value.get_ref()),
+                "",
+                &[format!("allowed: {}", self.allowed)],
+            )
+        })
+    }
+
+    /// The text of a TOML value of the right form.
+    fn text(&self, value: &toml::Value) -> Option<String> {
+        match (self.form, value) {
+            (Form::Number, toml::Value::Integer(number)) => Some(number.to_string()),
+            (Form::Text, toml::Value::String(text)) => Some(text.clone()),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_two_fields_share_a_key_or_a_fact() {
+        for names in [FIELDS.map(|field| field.key), FIELDS.map(|field| field.fact)] {
+            assert_eq!(names.into_iter().collect::<BTreeSet<_>>().len(), FIELDS.len(), "{names:?}");
+        }
+    }
+
+    #[test]
+    fn the_message_lists_every_way_to_end_at_a_timeout() {
+        let names = AtTimeout::ALL.map(|value| format!("{:?}", value.name()));
+        assert_eq!(AT_TIMEOUT, format!("one of {}", names.join(", ")));
+    }
+}

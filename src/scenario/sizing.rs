@@ -1,0 +1,125 @@
+//! The axis `sizing`: the size of the guests. It is off unless it is asked for.
+
+use std::collections::BTreeMap;
+
+use toml::Spanned;
+
+use super::axis::{AxisValue, by_name};
+use super::error::{InputError, Source};
+use super::field::field;
+use super::file::value;
+use super::raw::ProfileTable;
+use super::{Bytes, Profile};
+
+/// Environment variable that switches the axis on.
+pub const SIZING_VARIABLE: &str = "MULTIVM_SIZING";
+
+/// Whether a text switches the axis on: the value of [`SIZING_VARIABLE`], or what clap makes of a flag.
+///
+/// # Errors
+///
+/// It means neither on nor off.
+pub fn sizing_switch(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "true" => Ok(true),
+        // A variable that is set to nothing counts as not set.
+        "0" | "false" | "" => Ok(false),
+        _ => Err(format!("allowed in {SIZING_VARIABLE}: 1 (on), 0 (off)")),
+    }
+}
+
+/// Which size the guests have; `scenarios.toml` says what it sets, and [`ScenarioFile::profile_of`] applies it.
+///
+/// [`ScenarioFile::profile_of`]: super::ScenarioFile::profile_of
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Sizing {
+    /// The smaller number of virtual CPUs.
+    SetVcpu1,
+    /// The larger number of virtual CPUs.
+    SetVcpu2,
+    /// The smaller memory.
+    SetMemory1,
+    /// The larger memory.
+    SetMemory2,
+}
+
+impl AxisValue for Sizing {
+    const AXIS: &'static str = "sizing";
+    const ALL: &'static [Self] = &[Self::SetVcpu1, Self::SetVcpu2, Self::SetMemory1, Self::SetMemory2];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::SetVcpu1 => "set_vcpu_1",
+            Self::SetVcpu2 => "set_vcpu_2",
+            Self::SetMemory1 => "set_memory_1",
+            Self::SetMemory2 => "set_memory_2",
+        }
+    }
+}
+
+by_name!(Sizing);
+
+/// What a sizing sets; the rest is the profile's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Size {
+    vcpus: Option<u32>,
+    memory: Option<Bytes>,
+}
+
+impl Size {
+    /// The profile with guests of this size.
+    pub fn of(&self, profile: &Profile) -> Profile {
+        Profile {
+            vcpus: self.vcpus.unwrap_or(profile.vcpus),
+            memory: self.memory.unwrap_or(profile.memory),
+            ..profile.clone()
+        }
+    }
+}
+
+/// The sizes that a file declares, in its order.
+pub(super) fn read(
+    source: Source<'_>,
+    raw: &BTreeMap<Spanned<String>, Spanned<ProfileTable>>,
+) -> Result<Vec<(Sizing, Size)>, InputError> {
+    let mut entries: Vec<_> = raw.iter().collect();
+    // The map has them by name.
+    entries.sort_by_key(|(name, _)| name.span().start);
+    entries
+        .into_iter()
+        .map(|(name, table)| Ok((value(source, name, Sizing::ALL)?, size(source, name.get_ref(), table)?)))
+        .collect()
+}
+
+fn size(source: Source<'_>, name: &str, table: &Spanned<ProfileTable>) -> Result<Size, InputError> {
+    const KEYS: [&str; 2] = ["vcpus", "memory"];
+    let allowed = ["allowed: `vcpus` and `memory`, at least one of them".to_owned()];
+    if table.get_ref().is_empty() {
+        let what = format!("the sizing `{name}` sets nothing");
+        return Err(source.error(table.span(), &what, "the profile's own size has no name", &allowed));
+    }
+    let mut read = Profile::blank(name);
+    for (key, value) in table.get_ref() {
+        let Some(field) = field(key.get_ref()).filter(|field| KEYS.contains(&field.key)) else {
+            let what = format!("unknown key `{key}` in the sizing `{name}`");
+            return Err(source.error(key.span(), &what, "no size of a guest", &allowed));
+        };
+        field.read(source, value, &mut read)?;
+    }
+    let is_set = |key| table.get_ref().contains_key(key);
+    Ok(Size { vcpus: is_set("vcpus").then_some(read.vcpus), memory: is_set("memory").then_some(read.memory) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_switch_is_on_or_off_or_a_mistake() {
+        assert_eq!(
+            ["1", "true", "0", "false", ""].map(sizing_switch),
+            [true, true, false, false, false].map(Ok)
+        );
+        assert!(sizing_switch("on").unwrap_err().contains("MULTIVM_SIZING"));
+    }
+}

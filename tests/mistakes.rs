@@ -1,0 +1,280 @@
+//! What a user sees who makes a mistake in `scenarios.toml` or in a variable: place, reason, what is allowed.
+
+use multivm::scenario::{InputError, Scenario, ScenarioFile, Sizing};
+use rstest::rstest;
+
+/// A small file without mistakes. Each case below spoils one place of it.
+const GOOD: &str = r#"[axes]
+mode = ["precopy", "postcopy"]
+order = ["orderly", "cross"]
+where = ["in_vms", "booting"]
+what = ["stress_cpu", "load_vm"]
+
+[[constraint]]
+when = { where = ["in_vms"] }
+only = { what = ["stress_cpu"] }
+reason = "no guest boots there"
+
+[set.one]
+description = "one"
+filters = ["precopy_cross::in_vms"]
+
+[profile.lab]
+guests = 3
+vcpus = 1
+memory = "256MiB"
+rounds = 1
+precopy_timeout = "120s"
+postcopy_timeout = "120s"
+boot_timeout = "60s"
+probe_interval = "20ms"
+max_gap = "10s"
+cpu_workers = 1
+memory_workers = 1
+memory_bytes = "32MiB"
+pattern_memory = "16MiB"
+first_pass_bandwidth = "64MiB"
+precopy_rewrite = "1s"
+postcopy_rewrite = "250ms"
+load_guests = 1
+max_clock_drift = "5s"
+at_timeout = "abort"
+
+[profile.reference]
+guests = 10
+vcpus = 2
+memory = "2GiB"
+rounds = 5
+precopy_timeout = "1800s"
+postcopy_timeout = "3600s"
+boot_timeout = "240s"
+probe_interval = "20ms"
+max_gap = "60s"
+cpu_workers = 4
+memory_workers = 4
+memory_bytes = "128MiB"
+pattern_memory = "128MiB"
+first_pass_bandwidth = "512MiB"
+precopy_rewrite = "1s"
+postcopy_rewrite = "250ms"
+load_guests = 10
+max_clock_drift = "5s"
+at_timeout = "suspend"
+
+[[kernel_log.allow]]
+pattern = "clocksource"
+reason = "the lab is slow"
+
+[sizing]
+set_vcpu_2 = { vcpus = 2 }
+"#;
+
+fn mistake(text: &str) -> InputError {
+    match ScenarioFile::parse("my.toml", text) {
+        Ok(_) => panic!("no mistake found in:\n{text}"),
+        Err(error) => error,
+    }
+}
+
+fn good() -> ScenarioFile {
+    ScenarioFile::parse("my.toml", GOOD).unwrap_or_else(|e| panic!("{e}"))
+}
+
+#[test]
+fn the_file_without_mistakes_has_none() {
+    let file = good();
+    assert_eq!(file.scenarios().len(), 2 * 2 * 3);
+    assert_eq!(file.sets().count(), 2);
+    assert_eq!(file.profiles().count(), 2);
+    assert_eq!(file.allowed_lines()[0].pattern, "clocksource");
+    assert_eq!(file.sized().unwrap().scenarios()[0].sizing, Some(Sizing::SetVcpu2));
+}
+
+/// `spoil`, found once in the good file, becomes `with`; the message must have the place and each of `parts`.
+#[rstest]
+// TOML itself.
+#[case::syntax("guests = 3\n", "guests = \n", "17:10", &["guests ="])]
+#[case::open_array(r#"["orderly", "cross"]"#, r#"["orderly", "cross""#, "4:1", &["missing comma", "expected `,`"])]
+#[case::key_twice("rounds = 1\n", "guests = 1\n", "20:1", &["duplicate key"])]
+#[case::table_twice("[profile.reference]", "[profile.lab]", "37:10", &["duplicate key"])]
+// Keys.
+#[case::unknown_table("[set.one]", "[sets.one]", "12:2", &["`sets`", "`axes`", "`set`", "`profile`"])]
+#[case::unknown_axis("order = [", "ordre = [", "3:1", &["`ordre`", "`mode`", "`order`", "`where`", "`what`"])]
+#[case::missing_axis("order = [\"orderly\", \"cross\"]\n", "", "1:1", &["missing field `order`"])]
+#[case::unknown_axis_in_when("when = { where", "when = { place", "8:10", &["`place`", "`mode`", "`order`", "`where`", "`what`"])]
+#[case::unknown_axis_in_only("only = { what", "only = { load", "9:10", &["`load`", "`where`"])]
+#[case::no_reason("reason = \"no guest boots there\"\n", "", "7:1", &["missing field `reason`"])]
+#[case::unknown_key_in_set("description = \"one\"", "descrption = \"one\"", "13:1", &["`descrption`", "`description`", "`filters`"])]
+#[case::unknown_key_in_profile("rounds = 1\n", "round = 1\n", "20:1", &["`round`", "`lab`", "`guests`", "`memory_bytes`", "did you mean `rounds`?"])]
+#[case::missing_key_in_profile("rounds = 1\n", "", "16:10", &["`lab`", "`rounds`", "whole number"])]
+#[case::wrong_type("mode = [\"precopy\", \"postcopy\"]", "mode = \"precopy\"", "2:8", &["string \"precopy\"", "expected"])]
+#[case::unknown_key_in_kernel_log("pattern = \"clocksource\"", "pattrn = \"clocksource\"", "59:1", &["`pattrn`", "`pattern`", "`reason`"])]
+#[case::no_reason_to_allow("reason = \"the lab is slow\"", "", "58:1", &["missing field `reason`"])]
+#[case::empty_reason("\"the lab is slow\"", "\" \"", "60:10", &["reason", "empty"])]
+#[case::empty_pattern("\"clocksource\"", "\"\"", "59:11", &["pattern", "empty"])]
+// Values of axes.
+#[case::unknown_value("\"in_vms\", \"booting\"]", "\"in_vm\", \"booting\"]", "4:10", &["`in_vm`", "`where`", "`in_vms`", "`on_both_and_vms`", "did you mean `in_vms`?"])]
+#[case::value_twice("[\"precopy\", \"postcopy\"]", "[\"precopy\", \"precopy\"]", "2:20", &["`precopy`", "twice", "`postcopy`"])]
+#[case::empty_axis("what = [\"stress_cpu\", \"load_vm\"]", "what = []", "5:8", &["`what`", "`stress_ng_memory_short`"])]
+#[case::unknown_value_in_only("only = { what = [\"stress_cpu\"]", "only = { what = [\"stress_gpu\"]", "9:18", &["`stress_gpu`", "allowed: `stress_cpu`, `load_vm`", "did you mean `stress_cpu`?"])]
+#[case::value_not_on_the_axis("when = { where = [\"in_vms\"]", "when = { where = [\"on_both\"]", "8:19", &["`on_both`", "allowed: `in_vms`, `booting`"])]
+// Constraints without effect.
+#[case::removes_none("only = { what = [\"stress_cpu\"]", "only = { what = [\"stress_cpu\", \"load_vm\"]", "9:8", &["removes no combination"])]
+#[case::only_without_axis("only = { what = [\"stress_cpu\"] }", "only = {}", "9:8", &["removes no combination"])]
+#[case::when_without_value("when = { where = [\"in_vms\"] }", "when = { where = [] }", "8:18", &["`where`", "`in_vms`"])]
+#[case::selects_none(
+    "[set.one]",
+    "[[constraint]]\nwhen = { where = [\"in_vms\"], what = [\"load_vm\"] }\nonly = { order = [\"cross\"] }\nreason = \"r\"\n[set.one]",
+    "13:8", &["selects no combination"])]
+// Sets.
+#[case::filter_of_nothing("[\"precopy_cross::in_vms\"]", "[\"precopy\", \"precopy_compressed\"]", "14:23", &["`precopy_compressed`", "`one`", "{mode}_{order}::{where}::{what}"])]
+#[case::no_filter("filters = [\"precopy_cross::in_vms\"]", "filters = []", "14:11", &["`one`", "`all`"])]
+#[case::nothing_in_it("filters = [\"precopy_cross::in_vms\"]\n", "", "12:6", &["`one`", "`filters`", "cover = \"pairs\""])]
+#[case::filters_and_cover("[set.one]", "[set.one]\ncover = \"pairs\"", "13:9", &["both", "`one`", "`filters`", "cover = \"pairs\""])]
+#[case::unknown_cover("filters = [\"precopy_cross::in_vms\"]", "cover = \"triples\"", "14:9", &["`triples`", "`one`", "`pairs`"])]
+#[case::declares_all("[set.one]", "[set.all]", "12:6", &["`all`"])]
+// Sizes.
+#[case::unknown_size("set_vcpu_2 =", "set_vcpus_2 =", "63:1", &["`set_vcpus_2`", "`sizing`", "`set_memory_2`", "did you mean `set_vcpu_2`?"])]
+#[case::size_of_something_else("{ vcpus = 2", "{ guests = 2", "63:16", &["`guests`", "`set_vcpu_2`", "`vcpus` and `memory`"])]
+#[case::size_of_nothing("{ vcpus = 2 }", "{}", "63:14", &["`set_vcpu_2`", "nothing", "`vcpus` and `memory`"])]
+#[case::size_out_of_range("{ vcpus = 2", "{ vcpus = 257", "63:24", &["`vcpus`", "257", "from 1 to 256"])]
+// Profiles.
+#[case::missing_profile("[profile.reference]", "[profile.huge]", "37:10", &["`reference`", "`lab`"])]
+#[case::too_many_guests("guests = 3\n", "guests = 201\n", "17:10", &["`guests`", "201", "from 1 to 200"])]
+#[case::no_guests("guests = 3\n", "guests = 0\n", "17:10", &["from 1 to 200"])]
+#[case::negative("rounds = 1\n", "rounds = -1\n", "20:10", &["-1", "from 1"])]
+#[case::quoted_number("guests = 3\n", "guests = \"3\"\n", "17:10", &["\"3\"", "from 1 to 200"])]
+#[case::size_without_unit("memory = \"256MiB\"", "memory = \"256\"", "19:10", &["\"256\"", "KiB, MiB, GiB"])]
+#[case::bare_size("memory = \"256MiB\"", "memory = 256", "19:10", &["256", "KiB, MiB, GiB"])]
+#[case::decimal_unit("memory = \"256MiB\"", "memory = \"256MB\"", "19:10", &["256MB", "KiB, MiB, GiB"])]
+#[case::duration_without_unit("boot_timeout = \"60s\"", "boot_timeout = \"60\"", "23:16", &["`boot_timeout`", "\"60\"", "ms, s, m, h"])]
+#[case::bad_word("at_timeout = \"abort\"", "at_timeout = \"abrot\"", "35:14", &["`at_timeout`", "\"abrot\"", "\"suspend_allowed\""])]
+#[case::zero_duration("max_gap = \"10s\"", "max_gap = \"0s\"", "25:11", &["`max_gap`", "above zero"])]
+fn a_mistake_is_told_with_its_place_and_what_is_allowed(
+    #[case] spoil: &str,
+    #[case] with: &str,
+    #[case] place: &str,
+    #[case] parts: &[&str],
+) {
+    let text = GOOD.replacen(spoil, with, 1);
+    assert_ne!(text, GOOD, "the case does not change the file");
+    let message = mistake(&text).to_string();
+
+    let arrow = format!(" my.toml:{place}\n");
+    assert!(message.contains(&arrow), "{arrow} is not in:\n{message}");
+    let (line, _) = place.split_once(':').unwrap();
+    let quoted = text.lines().nth(line.parse::<usize>().unwrap() - 1).unwrap();
+    for part in parts.iter().copied().chain([quoted, "^"]) {
+        assert!(message.contains(part), "{part} is not in:\n{message}");
+    }
+    assert!(message.starts_with("error: "), "{message}");
+    assert!(!message.contains('\u{1b}'), "no colours:\n{message}");
+}
+
+#[test]
+fn a_mistake_looks_like_this() {
+    let text = GOOD.replacen("\"in_vms\", \"booting\"]", "\"in_vm\", \"booting\"]", 1);
+    assert_eq!(
+        mistake(&text).to_string(),
+        "\
+error: unknown value `in_vm` of the axis `where`
+ --> my.toml:4:10
+  |
+4 | where = [\"in_vm\", \"booting\"]
+  |          ^^^^^^^
+  |
+  = help: allowed: `in_vms`, `on_source`, `on_target`, `on_both`, `on_source_and_vms`, `on_target_and_vms`, `on_both_and_vms`, `booting`
+  = help: did you mean `in_vms`?"
+    );
+}
+
+#[rstest]
+#[case::empty("", "my.toml:1:1", "missing field `axes`")]
+#[case::no_profile(
+    "[axes]\nmode = ['precopy']\norder = ['cross']\nwhere = ['in_vms']\nwhat = ['stress_cpu']\n",
+    "my.toml:1:1",
+    "the profile `lab` is missing"
+)]
+#[case::not_toml("hello", "my.toml:1:6", "expected `=`")]
+fn a_file_of_another_kind_is_told_too(#[case] text: &str, #[case] place: &str, #[case] what: &str) {
+    let message = mistake(text).to_string();
+    assert!(message.contains(place), "{message}");
+    assert!(message.contains(what), "{message}");
+}
+
+#[test]
+fn an_empty_allow_list_is_no_mistake() {
+    let (head, _) = GOOD.split_once("[[kernel_log.allow]]").unwrap();
+    for tail in ["", "[kernel_log]\n", "[kernel_log]\nallow = []\n"] {
+        let file = ScenarioFile::parse("my.toml", &format!("{head}{tail}")).unwrap();
+        assert!(file.allowed_lines().is_empty());
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scenarios.toml");
+    let message = ScenarioFile::load(&path).unwrap_err().to_string();
+    assert!(message.contains(&path.display().to_string()), "{message}");
+    assert!(message.contains("No such file"), "{message}");
+}
+
+#[test]
+fn a_set_or_profile_that_is_not_declared_is_named() {
+    let file = good();
+    let message = file.profile("labb").unwrap_err().to_string();
+    for part in ["`labb`", "my.toml", "`lab`, `reference`", "did you mean `lab`?"] {
+        assert!(message.contains(part), "{part} is not in:\n{message}");
+    }
+    let message = file.set("slow").unwrap_err().to_string();
+    assert!(message.contains("`all`, `one`"), "{message}");
+}
+
+#[test]
+fn a_file_without_sizes_cannot_be_sized() {
+    let (head, _) = GOOD.split_once("[sizing]").unwrap();
+    let file = ScenarioFile::parse("my.toml", head).unwrap();
+    let message = file.sized().unwrap_err().to_string();
+    for part in ["my.toml", "`[sizing]`", "MULTIVM_SIZING=0", "`set_vcpu_1`"] {
+        assert!(message.contains(part), "{part} is not in:\n{message}");
+    }
+}
+
+#[rstest]
+#[case::unknown_size("precopy_cross::in_vms::stress_cpu::set_vcpu_9", "unknown sizing `set_vcpu_9`")]
+#[case::size_that_is_not_declared("precopy_cross::in_vms::stress_cpu::set_vcpu_1", "on no axis of the file")]
+#[case::five_parts("precopy_cross::in_vms::stress_cpu::set_vcpu_2::again", "`::{sizing}`")]
+#[case::left_out("precopy_cross::in_vms::load_vm::set_vcpu_2", "no guest boots there")]
+fn a_sized_name_that_is_none_is_told(#[case] name: &str, #[case] told: &str) {
+    let message = good().named(name).unwrap_err().to_string();
+    for part in [told, Scenario::NAME_FORM] {
+        assert!(message.contains(part), "{part} is not in:\n{message}");
+    }
+}
+
+#[rstest]
+#[case("MULTIVM_GUESTS", "0", "a whole number from 1 to 200")]
+#[case("MULTIVM_GUESTS", "201", "a whole number from 1 to 200")]
+#[case("MULTIVM_GUESTS", "ten", "a whole number from 1 to 200")]
+#[case("MULTIVM_GUESTS", "", "a whole number from 1 to 200")]
+#[case("MULTIVM_ROUNDS", "0", "a whole number from 1")]
+#[case("MULTIVM_MEMORY", "256", "units KiB, MiB, GiB")]
+#[case("MULTIVM_MEMORY", "0GiB", "a size above zero")]
+#[case("MULTIVM_MAX_GAP", "10", "units ms, s, m, h")]
+#[case("MULTIVM_MAX_GAP", "0s", "a duration above zero")]
+#[case("MULTIVM_LOAD_GUESTS", "51", "a whole number from 1 to 50")]
+#[case("MULTIVM_PATTERN_MEMORY", "100KiB", "a size of whole MiB above zero")]
+#[case("MULTIVM_AT_TIMEOUT", "pause", "one of `abort`, `suspend`, `suspend_allowed`")]
+fn a_bad_override_names_variable_value_and_what_is_allowed(
+    #[case] variable: &str,
+    #[case] value: &str,
+    #[case] allowed: &str,
+) {
+    let lab = good().profile("lab").unwrap().clone();
+    let message =
+        lab.override_from(|name| (name == variable).then(|| value.to_owned())).unwrap_err().to_string();
+    for part in [variable, &format!("`{value}`"), allowed] {
+        assert!(message.contains(part), "{part} is not in:\n{message}");
+    }
+}
