@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::host::Login;
-pub(crate) use settings::memory_field;
 pub use settings::{Accel, HostSize, Settings};
+pub(crate) use settings::{machine_cpu_percent, memory_field};
 
 /// Everything that is needed to reach a pair of hosts and to start guests on them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,8 @@ pub struct HostEntry {
     pub login: Login,
     /// What the host has, hundredths of a CPU.
     pub cpu_percent: u32,
+    /// What the host has, bytes of memory.
+    pub memory: u64,
     /// libvirt connection URI, as the harness uses it.
     pub uri: String,
     /// Facts worth a line in the record: suite, versions, size.

@@ -40,7 +40,8 @@ pub struct Settings {
     pub source_layer: Option<PathBuf>,
     pub target_layer: Option<PathBuf>,
     pub accel: Accel,
-    pub host_size: HostSize,
+    /// What the user asked for; see [`Settings::host_size`].
+    asked_size: Option<HostSize>,
     pub mirror: Option<String>,
 }
 
@@ -57,7 +58,7 @@ impl Settings {
         ("MULTIVM_ACCEL", "auto, kvm or tcg (default: auto, KVM where a trial boot proves it)"),
         (
             "MULTIVM_HOST_SIZE",
-            "size of each lab host, CPUs:memory, e.g. 2:8GiB (default: all CPUs, 2/5 of the memory)",
+            "size of each lab host, CPUs:memory, e.g. 2:8GiB (default: all CPUs, twice the guests' memory and 1GiB)",
         ),
         ("MULTIVM_MIRROR", "Debian package source of the lab's images (default: the machine's own)"),
     ];
@@ -102,13 +103,24 @@ impl Settings {
                 Some("tcg") => Accel::Tcg,
                 Some(other) => return Err(bad("MULTIVM_ACCEL", other, "auto, kvm, tcg")),
             },
-            host_size: match set("MULTIVM_HOST_SIZE") {
-                None => default_size(),
-                Some(value) => parse_size(&value).ok_or_else(|| {
+            asked_size: match set("MULTIVM_HOST_SIZE") {
+                None => None,
+                Some(value) => Some(parse_size(&value).ok_or_else(|| {
                     bad("MULTIVM_HOST_SIZE", &value, "CPUs:memory, e.g. 2:8GiB or 0.5:2048MiB")
-                })?,
+                })?),
             },
             mirror: set("MULTIVM_MIRROR"),
+        })
+    }
+
+    /// The size of each lab host, for guests that have so much memory together (bytes). Without a wish of the user a
+    /// host has room for all guests twice, so that load on it is neither too small to matter nor takes minutes to
+    /// fill its memory; but both hosts together leave a fifth of the machine's memory to the machine. CPUs are shared
+    /// in full, because two hosts are rarely busy to the brim at the same time.
+    pub fn host_size(&self, guests_memory: u64) -> HostSize {
+        self.asked_size.unwrap_or_else(|| HostSize {
+            cpu_percent: machine_cpu_percent(),
+            memory: (guests_memory * 2 + (1 << 30)).min(machine_memory() / 5 * 2),
         })
     }
 
@@ -145,15 +157,16 @@ fn cache(set: &impl Fn(&str) -> Option<String>) -> Result<PathBuf, Failure> {
     Ok(base.join("multivm"))
 }
 
-/// Both hosts together leave a fifth of the memory to the machine itself; CPUs are shared in full, because two
-/// hosts are rarely busy to the brim at the same time.
-fn default_size() -> HostSize {
-    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u32;
-    let total = std::fs::read_to_string("/proc/meminfo")
+/// What this machine has, hundredths of a CPU.
+pub(crate) fn machine_cpu_percent() -> u32 {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u32 * 100
+}
+
+fn machine_memory() -> u64 {
+    std::fs::read_to_string("/proc/meminfo")
         .ok()
         .and_then(|text| memory_field(&text, "MemTotal"))
-        .unwrap_or(4 << 30);
-    HostSize { cpu_percent: cpus * 100, memory: total / 5 * 2 }
+        .unwrap_or(4 << 30)
 }
 
 /// A field of `/proc/meminfo`, in bytes.
@@ -212,6 +225,6 @@ mod tests {
         .unwrap();
         assert_eq!((&*settings.source_suite, &*settings.target_suite), ("bookworm", "trixie"));
         assert_eq!(settings.guest_suite, "bookworm");
-        assert_eq!(settings.host_size, HostSize { cpu_percent: 150, memory: 2 << 30 });
+        assert_eq!(settings.host_size(0), HostSize { cpu_percent: 150, memory: 2 << 30 });
     }
 }

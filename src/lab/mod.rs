@@ -88,14 +88,22 @@ fn directory() -> PathBuf {
 
 impl Lab {
     /// Raises the hosts and the storage server. The switch's namespace exists and the process is in it.
-    pub fn raise(prepared: &Prepared, settings: &Settings, ledger: &Ledger, cancel: &Cancel) -> Done<Lab> {
+    /// `guests_memory` is what all guests have together: hosts have room for it unless the user gives them a size.
+    pub fn raise(
+        prepared: &Prepared,
+        settings: &Settings,
+        guests_memory: u64,
+        ledger: &Ledger,
+        cancel: &Cancel,
+    ) -> Done<Lab> {
         let directory = directory();
         ledger.enter(Thing::Directory { path: directory.clone() })?;
         fs::create_dir_all(&directory).attempting(|| format!("create {}", directory.display()))?;
         let files = Files::create(&directory)?;
         let guest_key = read_line(&prepared.guest.directory.join("host_key.pub"))?;
 
-        let plan = Plan { directory: &directory, files: &files, ledger, size: settings.host_size };
+        let plan =
+            Plan { directory: &directory, files: &files, ledger, size: settings.host_size(guests_memory) };
         let storage = plan.storage(&prepared.source)?;
         let source = plan.host(
             "source",
@@ -252,6 +260,7 @@ impl Plan<'_> {
             name: name.into(),
             login: self.files.login(address),
             cpu_percent: self.size.cpu_percent,
+            memory: self.size.memory,
             uri: format!(
                 "qemu+ssh://root@{address}/system?command={}&no_tty=1",
                 self.files.ssh_command().display()
