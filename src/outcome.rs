@@ -10,6 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use crate::scenario::{SIZING_VARIABLE, Scenario};
+
 /// Which way a guest was moving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -189,7 +191,9 @@ impl Outcome {
 
     /// The command that runs this scenario and no other.
     pub fn rerun_command(&self) -> String {
-        format!("cargo test --test migration -- --exact {}", self.scenario)
+        let sized = self.scenario.parse().is_ok_and(|scenario: Scenario| scenario.sizing.is_some());
+        let switch = if sized { format!("{SIZING_VARIABLE}=1 ") } else { String::new() };
+        format!("{switch}cargo test --test migration -- --exact {}", self.scenario)
     }
 }
 
@@ -300,6 +304,15 @@ mod tests {
     ) {
         let finding = Finding { guest: guest.map(Into::into), round, direction, ..reboot() };
         assert_eq!(finding.headline(), expected);
+    }
+
+    #[test]
+    fn a_sized_scenario_is_run_again_with_its_size() {
+        let name = "precopy_orderly::in_vms::stress_cpu::set_vcpu_1";
+        assert_eq!(
+            Outcome::new(name, Verdict::Failed, SystemTime::now()).rerun_command(),
+            format!("MULTIVM_SIZING=1 cargo test --test migration -- --exact {name}")
+        );
     }
 
     #[test]

@@ -3,63 +3,248 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use multivm::failure::Attempt;
-use multivm::guest::Fleet;
+use multivm::failure::{Attempt, Done, Failure};
+use multivm::guest::{Fleet, Guest};
 use multivm::harness::{Damage, damage_main};
+use multivm::host::Host;
+use multivm::libvirt::Migration;
 use multivm::outcome::Direction;
 use multivm::report::Event;
+use multivm::scenario::{AtTimeout, Side};
 
 fn main() -> ExitCode {
-    damage_main(multivm_fixtures::build, &[GUEST_REBOOT, LINK_DOWN])
+    damage_main(multivm_fixtures::build, &DAMAGES)
 }
 
-const GUEST_REBOOT: Damage = Damage {
-    name: "damage::guest_reboot",
+/// What most of them have in common: it happens to the first guest, which is on the target, when the second one goes.
+const TO_VM1: Damage = Damage {
+    name: "",
     scenario: "precopy_orderly::in_vms::stress_cpu",
+    profile: |_| {},
     when: second_guest_goes,
-    // The first guest is on the target then: its reset button is pressed there.
-    cause: |fleet: &Fleet| {
-        let guest = &fleet.guests[0];
-        guest.known_on(&fleet.hosts.target)?.reset().attempting(|| format!("reset {}", guest.name))
-    },
-    check: "reboot",
-    guest: "vm1",
-    words: "boot id",
+    at_once: false,
+    cause: |_| Ok(()),
+    check: "",
+    guest: Some("vm1"),
+    words: "",
 };
+
+const DAMAGES: [Damage; 16] = [
+    Damage {
+        name: "damage::guest_reboot",
+        cause: |fleet| {
+            let guest = vm1(fleet);
+            guest.known_on(&fleet.hosts.target)?.reset().attempting(|| format!("reset {}", guest.name))
+        },
+        check: "reboot",
+        words: "boot id",
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_kernel_oops",
+        cause: |fleet| in_guest(fleet, "echo '<1>Oops: 0002 [#1] PREEMPT SMP NOPTI' > /dev/kmsg").map(drop),
+        check: "kernel_log",
+        words: "Oops: 0002",
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_load_killed",
+        cause: |fleet| in_guest(fleet, "killall -KILL stress").map(drop),
+        check: "load",
+        words: ": 0 processes",
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_load_stopped",
+        cause: |fleet| in_guest(fleet, "killall -STOP stress").map(drop),
+        check: "load",
+        words: "2 processes (2 stopped)",
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::byte_of_guest_memory_flipped",
+        cause: |fleet| {
+            let answer = vm1(fleet).agent.witness("address 77", LIMIT)?;
+            // In the middle of the page: its first line is rewritten with every generation.
+            let address = parse_hex(answer.trim())? + 40 * 64 + 8;
+            let script = format!(
+                "printf '\\252' | dd of=/proc/$(pidof multivm-witness)/mem bs=1 seek={address} conv=notrunc"
+            );
+            in_guest(fleet, &script).map(drop)
+        },
+        check: "memory",
+        words: "page=77 ",
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::byte_of_image_flipped",
+        cause: |fleet| {
+            // A record of the witness, as it lies in the image on the NFS server.
+            let script = format!(
+                "cd {} && at=$(grep -obUa multivm-record {} | tail -n 1 | cut -d: -f1) && [ -n \"$at\" ] && \
+                 printf '\\252' | dd of={} bs=1 seek=$((at + 2000)) conv=notrunc",
+                fleet.storage.entry.export,
+                vm1(fleet).image,
+                vm1(fleet).image
+            );
+            fleet.storage.remote.check(&script, LIMIT).map(drop)
+        },
+        check: "disk",
+        words: "kind=torn",
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::record_dropped",
+        cause: |fleet| {
+            let file = "/var/lib/multivm/records";
+            in_guest(fleet, &format!("dd if=/dev/zero of={file} bs=4096 seek=300 count=1 conv=notrunc; sync"))
+                .map(drop)
+        },
+        check: "disk",
+        words: "slot=300 ",
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::link_down_for_20_s",
+        cause: link_down,
+        check: "reachable",
+        words: "longest gap",
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_suspended",
+        cause: |fleet| {
+            let guest = vm1(fleet);
+            guest.known_on(&fleet.hosts.target)?.suspend().attempting(|| format!("suspend {}", guest.name))
+        },
+        check: "placement",
+        words: "active but not running on target",
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::second_copy_started",
+        cause: |fleet| {
+            let guest = vm1(fleet);
+            guest.known_on(&fleet.hosts.source)?.start().attempting(|| format!("start {} twice", guest.name))
+        },
+        check: "copies",
+        words: "running on both hosts",
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_clock_moved",
+        cause: |fleet| in_guest(fleet, "date -s @$(($(date +%s) + 3600))").map(drop),
+        check: "clock",
+        words: "moved by +3",
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::tcp_connection_reset",
+        // The server side of the connection that has been open since before the scenario: the parent of the program
+        // that answers over it.
+        cause: |fleet| {
+            let script = "kill -KILL $(cut -d' ' -f4 /proc/$(pidof multivm-agent | cut -d' ' -f1)/stat)";
+            in_guest(fleet, script).map(drop)
+        },
+        check: "connection",
+        words: "lost: ",
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_on_the_wrong_host",
+        // Between libvirt's report of success and the proofs, which wait for it.
+        when: |event| matches!(event, Event::LegFinished { guest, direction: Direction::Out, .. } if guest == "vm2"),
+        at_once: true,
+        cause: |fleet| {
+            let guest = fleet.guest("vm2").ok_or_else(|| Failure::new("find vm2", "not in the fleet"))?;
+            let back = guest.connection(&fleet.hosts, Side::Source, fleet.cancel())?;
+            let live = Migration { live: true, persist_dest: true, ..Migration::default() };
+            guest
+                .known_on(&fleet.hosts.target)?
+                .migrate(&back, &live)
+                .map(drop)
+                .attempting(|| "migrate vm2 back".into())
+        },
+        check: "placement",
+        guest: Some("vm2"),
+        words: "running on source, not active on target",
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::suspended_at_timeout",
+        scenario: "precopy_orderly::in_vms::stress_memory",
+        profile: |profile| {
+            profile.precopy_timeout = Duration::from_millis(300);
+            profile.at_timeout = AtTimeout::Suspend;
+        },
+        when: |event| matches!(event, Event::LegStarted { .. }),
+        check: "live",
+        words: "suspended ",
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::host_load_killed",
+        scenario: "precopy_orderly::on_source::stress_cpu_half",
+        cause: |fleet| on_host(&fleet.hosts.source, "pkill -KILL -x stress"),
+        check: "load",
+        guest: None,
+        words: ": 0 processes",
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::host_load_stopped",
+        scenario: "precopy_orderly::on_target::stress_ng_cpu_short",
+        cause: |fleet| on_host(&fleet.hosts.target, "pkill -STOP stress-ng"),
+        check: "load",
+        guest: None,
+        words: "stopped)",
+        ..TO_VM1
+    },
+];
+
+/// How long one act of damage may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+fn vm1(fleet: &Fleet) -> &Guest {
+    &fleet.guests[0]
+}
+
+fn in_guest(fleet: &Fleet, script: &str) -> Done<String> {
+    vm1(fleet).agent.remote().check(script, LIMIT)
+}
+
+fn on_host(host: &Host, script: &str) -> Done<()> {
+    host.remote.check(script, LIMIT).map(drop)
+}
+
+fn parse_hex(text: &str) -> Done<u64> {
+    u64::from_str_radix(text.trim_start_matches("0x"), 16).attempting(|| format!("read the address {text:?}"))
+}
 
 /// How long the link stays down: twice the longest gap that the profile `lab` allows.
 const DOWN: Duration = Duration::from_secs(20);
 
-const LINK_DOWN: Damage = Damage {
-    name: "damage::link_down_for_20_s",
-    scenario: "precopy_orderly::in_vms::stress_cpu",
-    when: second_guest_goes,
-    cause: |fleet: &Fleet| {
-        let guest = &fleet.guests[0];
-        // libvirt gives the tap the guest's MAC address with another first octet. The guest moves meanwhile, and its
-        // tap on the other host is a new one: so both hosts are looked at again and again.
-        let tap_mac = guest.mac.replacen("52", "fe", 1);
-        let set = |state: &str| {
-            format!(
-                "for tap in $(ip -o link | grep -i {tap_mac} | cut -d: -f2); do ip link set $tap {state}; done"
-            )
-        };
-        let script = format!(
-            "end=$(($(date +%s) + {})); while [ $(date +%s) -lt $end ]; do {}; sleep 0.1; done; {}",
-            DOWN.as_secs(),
-            set("down"),
-            set("up"),
-        );
-        std::thread::scope(|scope| {
-            let other = scope.spawn(|| fleet.hosts.source.remote.check(&script, DOWN * 2));
-            fleet.hosts.target.remote.check(&script, DOWN * 2)?;
-            other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map(drop)
-        })
-    },
-    check: "reachable",
-    guest: "vm1",
-    words: "longest gap",
-};
+fn link_down(fleet: &Fleet) -> Done<()> {
+    // libvirt gives the tap the guest's MAC address with another first octet. The guest moves meanwhile, and its tap
+    // on the other host is a new one: so both hosts are looked at again and again.
+    let tap_mac = vm1(fleet).mac.replacen("52", "fe", 1);
+    let set = |state: &str| {
+        format!(
+            "for tap in $(ip -o link | grep -i {tap_mac} | cut -d: -f2); do ip link set $tap {state}; done"
+        )
+    };
+    let script = format!(
+        "end=$(($(date +%s) + {})); while [ $(date +%s) -lt $end ]; do {}; sleep 0.1; done; {}",
+        DOWN.as_secs(),
+        set("down"),
+        set("up"),
+    );
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| fleet.hosts.source.remote.check(&script, DOWN * 2));
+        fleet.hosts.target.remote.check(&script, DOWN * 2)?;
+        other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map(drop)
+    })
+}
 
 fn second_guest_goes(event: &Event) -> bool {
     matches!(event, Event::LegStarted { guest, direction: Direction::Out, .. } if guest == "vm2")

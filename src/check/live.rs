@@ -24,6 +24,21 @@ pub fn post_copy(report: &LegReport) -> Proof {
     }
 }
 
+/// A pre-copy migration must not have needed the guest to stand still in order to finish.
+pub fn not_suspended(report: &LegReport, allowed: bool) -> Proof {
+    let expected = "the guest runs until its last pages are sent; nobody suspends it";
+    match report.suspended {
+        None => Proof::new("live", true, expected, "it did"),
+        Some(after) => {
+            let seen = format!("suspended {:.3} s after the migration began", after.as_secs_f64());
+            Proof::new("live", allowed, expected, seen).try_next(
+                "it dirties memory faster than it can be sent: raise MULTIVM_PRECOPY_TIMEOUT, or allow it with \
+                 MULTIVM_AT_TIMEOUT=suspend_allowed",
+            )
+        }
+    }
+}
+
 /// How long both directions of a step were under way at the same time.
 pub fn overlap(outbound: &LegReport, inbound: &LegReport) -> Proof {
     let both = [outbound, inbound];
@@ -58,6 +73,13 @@ mod tests {
         assert!(!overlap(&report(0, 2), &report(2, 4)).ok);
         let proof = overlap(&report(0, 3), &report(1, 4));
         assert!(proof.ok && proof.seen.contains("2.000 s"), "{proof:?}");
+    }
+
+    #[test]
+    fn a_suspended_guest_is_not_live_unless_that_is_allowed() {
+        let report = LegReport { suspended: Some(Duration::from_secs(1)), ..LegReport::default() };
+        assert!(!not_suspended(&report, false).ok && not_suspended(&report, true).ok);
+        assert!(not_suspended(&LegReport::default(), false).ok);
     }
 
     #[test]

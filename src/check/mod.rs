@@ -1,8 +1,14 @@
 //! The proofs: one file each. A proof compares what is seen with what must be, and says both.
 
+pub mod booting;
+pub mod clock;
+pub mod connection;
+pub mod copies;
+pub mod disk;
 pub mod kernel_log;
 pub mod live;
 pub mod load;
+pub mod memory;
 pub mod placement;
 pub mod probe;
 pub mod reboot;

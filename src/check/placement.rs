@@ -1,48 +1,70 @@
-//! Exactly one active copy, on the right host.
+//! Exactly one active copy, on the right host: after every step, of every guest.
 
 use super::Proof;
 use crate::guest::Guest;
-use crate::host::Hosts;
+use crate::host::{Host, Hosts};
+use crate::scenario::Side;
 
 const CHECK: &str = "placement";
 
-/// Asks both hosts for the guest.
-pub fn check(guest: &Guest, hosts: &Hosts) -> Proof {
-    let side = guest.side();
-    let mut ok = true;
-    let mut seen = Vec::new();
-    for host in hosts.both() {
-        let name = &host.entry.name;
-        let state = guest.domain_on(host).and_then(|domain| {
-            domain.map(|domain| Ok((domain.is_active()?, domain.state()?))).transpose().map_err(
-                |error: crate::libvirt::Error| crate::failure::Failure::new("ask for its state", error),
-            )
-        });
-        match state {
-            Ok(Some((active, state))) => {
-                ok &= if host.side == side { state.is_running() } else { !active };
-                seen.push(format!("{state} on {name}"));
-            }
-            Ok(None) => {
-                ok &= host.side != side;
-                seen.push(format!("unknown on {name}"));
-            }
-            // Not knowing is not a proof.
-            Err(failure) => {
-                ok = false;
-                seen.push(failure.to_string());
+/// Which domains run, and which are active, on both hosts.
+pub struct Places {
+    source: Result<Lists, String>,
+    target: Result<Lists, String>,
+}
+
+struct Lists {
+    host: String,
+    running: Vec<String>,
+    active: Vec<String>,
+}
+
+impl Places {
+    /// Asks both hosts; a host that does not answer proves nothing.
+    pub fn look(hosts: &Hosts) -> Places {
+        let lists = |host: &Host| -> crate::libvirt::Result<Lists> {
+            Ok(Lists {
+                host: host.entry.name.clone(),
+                running: host.control.running()?,
+                active: host.control.active()?,
+            })
+        };
+        let [source, target] = hosts.both().map(|host| lists(host).map_err(|error| error.to_string()));
+        Places { source, target }
+    }
+
+    /// Proves one guest.
+    pub fn check(&self, guest: &Guest, hosts: &Hosts) -> Proof {
+        let mut ok = true;
+        let mut seen = Vec::new();
+        for (side, lists) in [(Side::Source, &self.source), (Side::Target, &self.target)] {
+            match lists {
+                Ok(lists) => {
+                    let running = lists.running.contains(&guest.name);
+                    let active = lists.active.contains(&guest.name);
+                    ok &= if side == guest.side() { running } else { !active };
+                    let state = match (running, active) {
+                        (true, _) => "running",
+                        (false, true) => "active but not running",
+                        (false, false) => "not active",
+                    };
+                    seen.push(format!("{state} on {}", lists.host));
+                }
+                // Not knowing is not a proof.
+                Err(error) => {
+                    ok = false;
+                    seen.push(error.clone());
+                }
             }
         }
-    }
-    let [right, other] = match hosts.both() {
-        [source, target] if source.side == side => [source, target],
-        [source, target] => [target, source],
-    };
-    let expected = format!("running on {}, not active on {}", right.entry.name, other.entry.name);
-    let proof = Proof::new(CHECK, ok, expected, seen.join(", "));
-    if ok {
-        proof
-    } else {
-        proof.try_next("virsh domstate --reason on both hosts; their libvirtd.log is in the evidence")
+        let other = if guest.side() == Side::Source { Side::Target } else { Side::Source };
+        let [right, other] = [guest.side(), other].map(|side| &hosts.get(side).entry.name);
+        let expected = format!("running on {right}, not active on {other}");
+        let proof = Proof::new(CHECK, ok, expected, seen.join(", "));
+        if ok {
+            proof
+        } else {
+            proof.try_next("virsh domstate --reason on both hosts; their libvirtd.log is in the evidence")
+        }
     }
 }

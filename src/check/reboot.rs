@@ -1,7 +1,7 @@
 //! No reboot: the boot id is the same and the uptime grew.
 
 use super::Proof;
-use crate::guest::Observation;
+use crate::host::Observation;
 
 const CHECK: &str = "reboot";
 
@@ -35,6 +35,7 @@ mod tests {
             uptime_s,
             realtime_s: 0.0,
             processes: Vec::new(),
+            memory_available: 0,
             kernel_log: Vec::new(),
             at: Instant::now(),
         }

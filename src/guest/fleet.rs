@@ -1,15 +1,16 @@
 //! The guests of a run: made once, shared by all scenarios, checked before each and repaired when one left damage.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Guest, domain};
+use super::identity::{self, Role};
+use super::{Guest, Testimony, domain, witness};
 use crate::failure::{Attempt, Done, Failure};
-use crate::host::{Hosts, Login, Remote, Storage};
+use crate::host::{Host, Hosts, Storage};
 use crate::inventory::Inventory;
+use crate::libvirt::Domain;
 use crate::parallel::at_once;
-use crate::scenario::{Profile, Side};
+use crate::scenario::{Mode, Profile, Side};
 use crate::wait::{Cancel, Look, wait_for};
 
 /// How long a guest that is up may take to answer one command.
@@ -26,7 +27,10 @@ const CONNECTING: usize = 8;
 pub struct Fleet {
     pub hosts: Hosts,
     pub storage: Storage,
+    /// Those that migrate.
     pub guests: Vec<Arc<Guest>>,
+    /// Those that boot as load in some scenarios, and are not there in others.
+    pub load_guests: Vec<Arc<Guest>>,
     /// With limits for the hosts' CPUs.
     pub profile: Profile,
     inventory: Inventory,
@@ -43,13 +47,16 @@ impl Fleet {
         profile: &Profile,
         cancel: &Cancel,
     ) -> Done<Fleet> {
-        let guests = (1..=profile.guests)
-            .map(|number| Ok(Arc::new(identity(number, inventory)?)))
-            .collect::<Done<Vec<_>>>()?;
+        let guests = |role, count| {
+            (1..=count)
+                .map(|number| identity::guest(role, number, inventory).map(Arc::new))
+                .collect::<Done<Vec<_>>>()
+        };
         let fleet = Fleet {
             hosts,
             storage,
-            guests,
+            guests: guests(Role::Fleet, profile.guests)?,
+            load_guests: guests(Role::Load, profile.load_guests)?,
             profile: profile.stretched(inventory.source.cpu_percent.min(inventory.target.cpu_percent)),
             inventory: inventory.clone(),
             cancel: cancel.clone(),
@@ -67,6 +74,7 @@ impl Fleet {
         if !missing.is_empty() {
             fleet.renew(&missing)?;
         }
+        fleet.start_witnesses(&fleet.guests)?;
         Ok(fleet)
     }
 
@@ -118,13 +126,11 @@ impl Fleet {
                 Err(error) => return Some(error.to_string()),
             }
         }
-        match guest.observe(ANSWER_LIMIT) {
+        match guest.agent.observe(ANSWER_LIMIT) {
             Ok(seen) => seen
                 .processes
                 .iter()
-                .find(|process| {
-                    LOADS.iter().any(|name| process.name.starts_with(name)) && process.state != 'Z'
-                })
+                .find(|process| process.name.starts_with(LOAD) && process.is_alive())
                 .map(|process| format!("a load is still running in it: {} ({})", process.name, process.pid)),
             Err(failure) => Some(failure.to_string()),
         }
@@ -142,12 +148,35 @@ impl Fleet {
                 guest.connection(&self.hosts, side, &self.cancel)?;
             }
             self.await_guest(guest)
-        }))
+        }))?;
+        self.start_witnesses(guests)
+    }
+
+    /// Starts the witness in every one of these guests that has none.
+    pub fn start_witnesses(&self, guests: &[Arc<Guest>]) -> Done<()> {
+        let memory = self.profile.pattern_memory;
+        all(by_login("start a witness", guests, |guest| witness::start(&guest.agent, memory, &self.cancel)))
+    }
+
+    /// Lets a guest's witness rewrite its memory at the pace of a mode, or pause.
+    pub fn pace_witness(&self, guest: &Guest, mode: Option<Mode>) -> Done<()> {
+        let interval = mode.map_or(Duration::ZERO, |mode| self.profile.rewrite(mode));
+        witness::begin(&guest.agent, interval, self.answer_limit())
+    }
+
+    /// Lets a guest's witness verify its memory and its disk.
+    pub fn hear_witness(&self, guest: &Guest) -> Done<Testimony> {
+        witness::prove(&guest.agent, self.answer_limit())
+    }
+
+    /// How long an answer out of a guest may take: as long as its network may be silent, and a moment for the answer.
+    pub fn answer_limit(&self) -> Duration {
+        self.profile.max_gap + Duration::from_secs(10)
     }
 
     /// Ends the guest wherever it is and forgets it.
-    fn remove(&self, guest: &Guest) -> Done<()> {
-        guest.forget_sessions();
+    pub fn remove(&self, guest: &Guest) -> Done<()> {
+        guest.agent.forget();
         for host in self.hosts.both() {
             let Some(domain) = guest.domain_on(host)? else { continue };
             let attempted = || format!("remove {} from {}", guest.name, host.entry.name);
@@ -164,6 +193,12 @@ impl Fleet {
 
     fn boot(&self, guest: &Guest) -> Done<()> {
         let host = &self.hosts.source;
+        let domain = self.define(guest, host)?;
+        domain.start().attempting(|| format!("start {} on {}", guest.name, host.entry.name))
+    }
+
+    /// Makes the guest's domain on a host, not started.
+    pub fn define(&self, guest: &Guest, host: &Host) -> Done<Domain> {
         let identity = domain::Identity {
             name: &guest.name,
             uuid: &guest.uuid,
@@ -172,15 +207,13 @@ impl Fleet {
             image: &guest.image,
         };
         let xml = domain::xml(&identity, &self.inventory, &self.profile, self.hosts.oldest_qemu())?;
-        let attempted = || format!("start {} on {}", guest.name, host.entry.name);
-        let domain = host.control.define(&xml).attempting(attempted)?;
-        domain.start().attempting(attempted)
+        host.control.define(&xml).attempting(|| format!("define {} on {}", guest.name, host.entry.name))
     }
 
     fn await_guest(&self, guest: &Guest) -> Done<()> {
         let limit = self.profile.boot_timeout;
         wait_for(&format!("{} to answer by ssh", guest.name), limit, &self.cancel, || {
-            match guest.observe(Duration::from_secs(10)) {
+            match guest.agent.observe(Duration::from_secs(10)) {
                 Ok(_) => Look::Ready(()),
                 Err(failure) => Look::NotYet(failure.cause),
             }
@@ -223,30 +256,8 @@ impl Fleet {
     }
 }
 
-/// Processes that belong to a scenario: the stress tools and our own program (the kernel keeps 15 characters).
-const LOADS: [&str; 2] = ["stress", "multivm-guest"];
-
-/// Guest N: vmN, address PREFIX.N, a MAC under QEMU's prefix 52:54:00 that holds N.
-fn identity(number: u32, inventory: &Inventory) -> Done<Guest> {
-    let name = format!("vm{number}");
-    let text = format!("{}.{number}", inventory.guests.address_prefix);
-    let address: Ipv4Addr = text.parse().attempting(|| format!("give {name} the address {text}"))?;
-    let login = Login {
-        address: text,
-        port: 22,
-        user: "root".into(),
-        key: inventory.guests.key.clone(),
-        known_hosts: inventory.guests.known_hosts.clone(),
-    };
-    Ok(Guest::new(
-        name.clone(),
-        format!("6d756c74-6976-4d00-8000-{number:012x}"),
-        format!("52:54:00:6d:76:{number:02x}"),
-        address,
-        format!("{name}.qcow2"),
-        Remote::new(name, login),
-    ))
-}
+/// How the names of processes of a scenario's load begin.
+const LOAD: &str = "stress";
 
 /// A domain that is gone already is what was wanted.
 fn ignore_gone(result: crate::libvirt::Result<()>) -> crate::libvirt::Result<()> {

@@ -1,21 +1,20 @@
 //! One guest.
 
-use std::net::Ipv4Addr;
+use std::io::Read;
+use std::net::{Ipv4Addr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use once_cell::sync::OnceCell;
 
-use super::Observation;
 use crate::failure::{Attempt, Done, Failure};
-use crate::host::{Dialogue, Host, Hosts, Remote, retry_connect};
+use crate::host::{Agent, Host, Hosts, Remote, retry_connect};
 use crate::libvirt::{Connection, Domain};
 use crate::scenario::Side;
-use crate::wait::Cancel;
+use crate::wait::{Cancel, Look, wait_for};
 
-/// How long a new connection into a guest may take, at least.
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// How long one look whether sshd answers may take: the guest is on the next switch, and is asked again.
+const GREETING_LIMIT: Duration = Duration::from_millis(300);
 
 /// A guest of the fleet: its identity, and the kept connections that are its own.
 #[derive(Debug)]
@@ -26,16 +25,14 @@ pub struct Guest {
     pub address: Ipv4Addr,
     /// File in the export.
     pub image: String,
-    /// ssh into the guest. The address stays the same wherever the guest runs.
-    pub remote: Remote,
     /// libvirt connections that only this guest's migrations use: a migration occupies a call on both hosts for as
     /// long as it takes, and libvirtd serves a limited number of calls per connection. A connection that could not
     /// be opened is tried again by the next use.
     source: OnceCell<Connection>,
     target: OnceCell<Connection>,
     on_target: AtomicBool,
-    /// Our program in the guest, waiting for questions; none before the first one and after a broken connection.
-    agent: Mutex<Option<Dialogue>>,
+    /// Our program in the guest.
+    pub agent: Agent,
 }
 
 impl Guest {
@@ -53,11 +50,11 @@ impl Guest {
             mac,
             address,
             image,
-            remote,
             source: OnceCell::new(),
             target: OnceCell::new(),
             on_target: AtomicBool::new(false),
-            agent: Mutex::default(),
+            // The address stays the same wherever the guest runs.
+            agent: Agent::new(remote),
         }
     }
 
@@ -99,29 +96,32 @@ impl Guest {
         self.known_through(&host.control)
     }
 
-    /// Looks into the guest.
-    pub fn observe(&self, limit: Duration) -> Done<Observation> {
-        let begin = Instant::now();
-        let mut agent = self.agent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(dialogue) = agent.as_mut() {
-            if let Ok(seen) = Observation::take(dialogue, limit) {
-                return Ok(seen);
-            }
-            *agent = None;
-            self.remote.forget_sessions();
-        }
-        // The connection may be from before a reboot of the guest: a new one decides. It gets its own time if the
-        // guest was silent for all of the limit.
-        let left = limit.saturating_sub(begin.elapsed()).max(CONNECT_LIMIT);
-        let mut dialogue = super::agent::open(&self.remote, left)?;
-        let seen = Observation::take(&mut dialogue, left)?;
-        *agent = Some(dialogue);
-        Ok(seen)
+    /// Presses its power button for good and starts it anew where it is; returns when that was.
+    pub fn restart(&self, hosts: &Hosts) -> Done<Instant> {
+        self.agent.forget();
+        let host = hosts.get(self.side());
+        let domain = self.known_on(host)?;
+        let attempted = || format!("start {} anew on {}", self.name, host.entry.name);
+        domain.destroy().attempting(attempted)?;
+        let started = Instant::now();
+        domain.start().attempting(attempted)?;
+        Ok(started)
     }
 
-    /// Drops every connection into the guest.
-    pub fn forget_sessions(&self) {
-        *self.agent.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.remote.forget_sessions();
+    /// Waits until its sshd says its name, which is when it has booted; returns when that was.
+    pub fn await_up(&self, limit: Duration, cancel: &Cancel) -> Done<Instant> {
+        wait_for(&format!("{} to boot", self.name), limit, cancel, || match self.greeting() {
+            Ok(()) => Look::Ready(Instant::now()),
+            Err(error) => Look::NotYet(error.to_string()),
+        })
+    }
+
+    fn greeting(&self) -> std::io::Result<()> {
+        let mut stream = TcpStream::connect_timeout(&(self.address, 22).into(), GREETING_LIMIT)?;
+        stream.set_read_timeout(Some(GREETING_LIMIT))?;
+        // RFC 4253, 4.2: both sides begin with this.
+        let mut begin = [0; 4];
+        stream.read_exact(&mut begin)?;
+        if begin == *b"SSH-" { Ok(()) } else { Err(std::io::Error::other("something else than ssh answers")) }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::SystemTime;
 
@@ -18,7 +18,7 @@ use crate::guest::Fleet;
 use crate::lab;
 use crate::outcome::{Outcome, Verdict};
 use crate::report::Event;
-use crate::scenario::Scenario;
+use crate::scenario::{Profile, Scenario};
 
 /// One damage and the verdict that it must lead to.
 #[derive(Clone, Copy)]
@@ -27,12 +27,16 @@ pub struct Damage {
     pub name: &'static str,
     /// The scenario during which it is caused.
     pub scenario: &'static str,
+    /// What is different from the run's profile.
+    pub profile: fn(&mut Profile),
     /// It is caused when the record gets the first event for which this holds.
     pub when: fn(&Event) -> bool,
+    /// The scenario waits until it has been caused.
+    pub at_once: bool,
     pub cause: fn(&Fleet) -> Done<()>,
-    /// The check that must find it, the guest, and a part of what it must say.
+    /// The check that must find it, the guest (none for a finding about a host), and a part of what it must say.
     pub check: &'static str,
-    pub guest: &'static str,
+    pub guest: Option<&'static str>,
     pub words: &'static str,
 }
 
@@ -71,19 +75,31 @@ impl Damage {
             return Ok(Completion::ignored_with("the run was interrupted"));
         }
         let scenario: Scenario = self.scenario.parse().map_err(|error| Failed::from(format!("{error}")))?;
-        let fleet = stage.fleet().map_err(Failed::from)?;
+        let mut profile = stage.profile.clone();
+        (self.profile)(&mut profile);
+        let (fleet, _) = stage.fleet(&profile).map_err(Failed::from)?;
         let (signal, due) = mpsc::channel();
+        let (tell, done) = mpsc::channel();
+        let done = Mutex::new(done);
         let sent = AtomicBool::new(false);
         let when = self.when;
         let observation = stage.record().observe(move |event| {
             if when(event) && !sent.swap(true, Ordering::SeqCst) {
                 let _ = signal.send(());
+                if self.at_once {
+                    // Ends with the culprit, too, whatever becomes of it.
+                    let _ = done.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                }
             }
         });
         let damaged = Arc::clone(&fleet);
         let culprit = thread::Builder::new()
             .name(format!("damage {}", self.name))
-            .spawn(move || due.recv().ok().map(|()| (self.cause)(&damaged)))
+            .spawn(move || {
+                let caused = due.recv().ok().map(|()| (self.cause)(&damaged));
+                let _ = tell.send(());
+                caused
+            })
             .map_err(|error| Failed::from(format!("start the thread that causes the damage: {error}")))?;
         let outcome = stage.outcome_on(&fleet, &scenario, SystemTime::now());
         drop(observation);
@@ -98,7 +114,7 @@ impl Damage {
     fn verdict(&self, outcome: &Outcome) -> Result<Completion, Failed> {
         let found = outcome.findings.iter().any(|finding| {
             finding.check == self.check
-                && finding.guest.as_deref() == Some(self.guest)
+                && finding.guest.as_deref() == self.guest
                 && finding.seen.contains(self.words)
         });
         if outcome.verdict == Verdict::Failed && found {
@@ -107,7 +123,7 @@ impl Damage {
         Err(format!(
             "expected: verdict failed, by {} of {} with the words {:?}\nseen: verdict {}\n{}",
             self.check,
-            self.guest,
+            self.guest.unwrap_or("a host"),
             self.words,
             outcome.verdict,
             outcome.failure_text()

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::failure::{Done, Failure};
 use crate::guest::{Fleet, Guest};
+use crate::scenario::Profile;
 
 /// What the slot needs from those who fill it.
 pub trait Builder: Send + Sync {
-    /// Builds the fleet and all below it.
-    fn build(&self) -> Done<Fleet>;
+    /// Builds the fleet of a profile and all below it.
+    fn build(&self, profile: &Profile) -> Done<Fleet>;
     /// Takes down what a broken fleet stood on, so that it can be built again.
     fn clear(&self) -> Done<()>;
     /// Told of every repair: what was done, and why.
@@ -24,7 +25,7 @@ pub struct Slot {
 
 enum State {
     Empty,
-    Ready(Arc<Fleet>),
+    Ready { fleet: Arc<Fleet>, profile: Box<Profile>, proved: bool },
     Broken(Failure),
 }
 
@@ -38,20 +39,36 @@ impl Slot {
         Slot { builder, state: Mutex::new(State::Broken(failure)) }
     }
 
-    /// The fleet, whole.
-    pub fn fleet(&self) -> Done<Arc<Fleet>> {
+    /// The fleet of a profile, whole.
+    pub fn fleet(&self, profile: &Profile) -> Done<Arc<Fleet>> {
         // A case that panicked holds nothing half-changed: what it left is found by the check.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let result = match std::mem::replace(&mut *state, State::Empty) {
-            State::Empty => self.builder.build().map(Arc::new),
-            State::Ready(fleet) => self.whole(fleet),
+            State::Empty => self.builder.build(profile).map(Arc::new),
+            // The last scenario's proofs have just looked at everything.
+            State::Ready { fleet, profile: made, proved: true } if *made == *profile => Ok(fleet),
+            State::Ready { fleet, profile: made, .. } if *made == *profile => self.whole(fleet, profile),
+            State::Ready { fleet, .. } => {
+                drop(fleet);
+                self.builder.build(profile).map(Arc::new)
+            }
             State::Broken(failure) => Err(failure),
         };
         *state = match &result {
-            Ok(fleet) => State::Ready(Arc::clone(fleet)),
+            Ok(fleet) => {
+                State::Ready { fleet: Arc::clone(fleet), profile: Box::new(profile.clone()), proved: false }
+            }
             Err(failure) => State::Broken(failure.clone()),
         };
         result
+    }
+
+    /// Says that a scenario's proofs found the fleet whole at its end.
+    pub fn proved(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let State::Ready { proved, .. } = &mut *state {
+            *proved = true;
+        }
     }
 
     /// Lets go of the fleet: its connections close.
@@ -59,7 +76,7 @@ impl Slot {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State::Empty;
     }
 
-    fn whole(&self, fleet: Arc<Fleet>) -> Done<Arc<Fleet>> {
+    fn whole(&self, fleet: Arc<Fleet>, profile: &Profile) -> Done<Arc<Fleet>> {
         let damage = fleet.damage();
         if damage.is_empty() {
             return Ok(fleet);
@@ -73,6 +90,6 @@ impl Slot {
         self.builder.repaired("rebuild the hosts and the whole fleet", &failure.to_string());
         drop(fleet);
         self.builder.clear()?;
-        self.builder.build().map(Arc::new)
+        self.builder.build(profile).map(Arc::new)
     }
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use libtest_mimic::{Completion, Failed, Trial};
 
@@ -33,7 +33,7 @@ pub(super) fn on_stage(
     let cancel = Cancel::new();
     interrupt::cancel_on_signals(&cancel)?;
     let mut session = Session::begin(plan.settings.clone(), cancel.clone())?;
-    let run = Arc::new(Run::create(&plan.results, profile_facts(&plan.profile))?);
+    let run = Arc::new(Run::create(&plan.results, plan.profile.facts())?);
     // From here on a failure is the cases' to report.
     let prepared = session.prepare();
     if let Some(stack) = session.stack() {
@@ -51,7 +51,13 @@ pub(super) fn on_stage(
         Ok(()) => Slot::new(builder),
         Err(failure) => Slot::broken(builder, failure),
     };
-    let stage = Arc::new(Stage { slot, run: Arc::clone(&run), file: plan.file, cancel: cancel.clone() });
+    let stage = Arc::new(Stage {
+        slot,
+        profile: plan.profile,
+        run: Arc::clone(&run),
+        file: plan.file,
+        cancel: cancel.clone(),
+    });
     let trials = trials(&stage);
     let conclusion = libtest_mimic::run(&one_at_a_time(&request.options.libtest), trials);
 
@@ -73,23 +79,24 @@ pub(super) fn on_stage(
 struct Fixtures {
     session: Arc<Mutex<Option<Session>>>,
     run: Arc<Run>,
+    /// What the hosts must have room for.
     profile: Profile,
     cancel: Cancel,
     build: Build,
 }
 
 impl Builder for Fixtures {
-    fn build(&self) -> Done<Fleet> {
+    fn build(&self, profile: &Profile) -> Done<Fleet> {
         let begin = std::time::Instant::now();
         let mut session = locked(&self.session);
         let inventory = session
             .as_mut()
             .ok_or_else(|| Failure::new("raise the lab", "the run has ended"))?
-            .raise()?
+            .raise(&self.profile)?
             .clone();
         self.run.fixture_ready("lab", begin.elapsed(), Default::default());
         let progress = |name: &str, took, facts| self.run.fixture_ready(name, took, facts);
-        let fleet = (self.build)(inventory, &self.profile, &self.cancel, &progress)?;
+        let fleet = (self.build)(inventory, profile, &self.cancel, &progress)?;
         if let Some(warning) = fleet.hosts.warning() {
             eprintln!("\nmultivm: warning: {warning}");
             self.run.fixture_ready("warning", begin.elapsed(), [("warning".to_owned(), warning)].into());
@@ -116,7 +123,9 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// What all trials share; plays scenarios, one at a time.
 pub(super) struct Stage {
     slot: Slot,
-    pub(super) run: Arc<Run>,
+    /// Of a scenario that has no size of its own.
+    pub(super) profile: Profile,
+    run: Arc<Run>,
     file: ScenarioFile,
     cancel: Cancel,
 }
@@ -145,10 +154,14 @@ impl Stage {
             outcome
         });
         let verdict = outcome.verdict;
+        if verdict == Verdict::Passed {
+            self.slot.proved();
+        }
         let text = outcome.failure_text();
         self.run.finished(outcome);
         match verdict {
             Verdict::Passed => Ok(Completion::Completed),
+            Verdict::Ignored => Ok(Completion::ignored_with(text)),
             Verdict::Interrupted => Ok(Completion::ignored_with("the run was interrupted")),
             _ => {
                 // nextest takes the text of a failure from a line that begins like this.
@@ -168,15 +181,20 @@ impl Stage {
         &self.run.record
     }
 
-    /// The fleet, whole.
-    pub(super) fn fleet(&self) -> Done<Arc<Fleet>> {
-        self.slot.fleet()
+    /// The fleet of a profile, whole, and how long it took to make it so.
+    pub(super) fn fleet(&self, profile: &Profile) -> Done<(Arc<Fleet>, Duration)> {
+        let begin = Instant::now();
+        Ok((self.slot.fleet(profile)?, begin.elapsed()))
     }
 
     /// Plays one scenario on the fleet, which is made whole first.
     fn outcome(&self, scenario: &Scenario, started: SystemTime) -> Outcome {
-        match self.fleet() {
-            Ok(fleet) => self.outcome_on(&fleet, scenario, started),
+        match self.fleet(&self.file.profile_of(scenario, &self.profile)) {
+            Ok((fleet, took)) => {
+                let mut outcome = self.outcome_on(&fleet, scenario, started);
+                outcome.numbers.insert("repairing_s".into(), format!("{:.3}", took.as_secs_f64()));
+                outcome
+            }
             Err(failure) => self.no_outcome(scenario, started, failure),
         }
     }
@@ -205,23 +223,4 @@ impl Stage {
         outcome.duration = started.elapsed().unwrap_or_default();
         outcome
     }
-}
-
-fn profile_facts(profile: &Profile) -> serde_json::Value {
-    serde_json::json!({
-        "name": profile.name,
-        "guests": profile.guests,
-        "vcpus": profile.vcpus,
-        "memory_bytes": profile.memory.0,
-        "rounds": profile.rounds,
-        "precopy_timeout_s": profile.precopy_timeout.as_secs_f64(),
-        "postcopy_timeout_s": profile.postcopy_timeout.as_secs_f64(),
-        "probe_interval_ms": profile.probe_interval.as_secs_f64() * 1e3,
-        "max_gap_s": profile.max_gap.as_secs_f64(),
-        "cpu_workers": profile.cpu_workers,
-        "memory_workers": profile.memory_workers,
-        "memory_bytes_per_worker": profile.memory_bytes.0,
-        "dirty_floor_bytes": profile.dirty_floor.0,
-        "first_pass_bandwidth_bytes_per_s": profile.first_pass_bandwidth.0,
-    })
 }

@@ -31,7 +31,7 @@ impl Dialogue {
         Ok(Dialogue { name: remote.name().to_owned(), session, channel })
     }
 
-    /// Sends a line and reads until a line that is `end`.
+    /// Sends a line and reads up to a line that is `end`; returns what came before it.
     pub fn ask(&mut self, question: &str, end: &str, limit: Duration) -> Done<String> {
         let deadline = Instant::now() + limit;
         self.exchange(question, end, deadline)
@@ -53,8 +53,8 @@ impl Dialogue {
                     if error.kind() == ErrorKind::TimedOut || error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error.to_string()),
             }
-            if bytes.ends_with(end.as_bytes()) {
-                return Ok(String::from_utf8_lossy(&bytes).into_owned());
+            if let Some(answer) = bytes.strip_suffix(end.as_bytes()) {
+                return Ok(String::from_utf8_lossy(answer).into_owned());
             }
         }
     }

@@ -1,9 +1,10 @@
 //! The two libvirt hosts, each with a kept ssh session and a kept libvirt connection.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{EventHub, Remote};
+use super::{AGENT_PATH, Agent, EventHub, Remote};
 use crate::failure::{Attempt, Done, Failure};
 use crate::inventory::{Accelerator, AcceleratorKind, HostEntry, Inventory};
 use crate::libvirt::{Connection, Libvirt, Subscription, Version};
@@ -23,6 +24,8 @@ pub struct Host {
     pub side: Side,
     pub entry: HostEntry,
     pub remote: Remote,
+    /// Our program there; copied with its first use, removed with this value.
+    pub agent: Arc<Agent>,
     /// For queries, statistics, events and orders; never for a migration itself, which holds its connection's call
     /// for as long as it takes.
     pub control: Connection,
@@ -127,15 +130,29 @@ fn connect(
     let attempted = || format!("ask {} for its versions and events", entry.name);
     let hub = events.clone();
     let subscription = control.subscribe(move |event| hub.publish(&event)).attempting(attempted)?;
+    let remote = Remote::new(entry.name.as_str(), entry.login.clone());
     Ok(Host {
         side,
-        remote: Remote::new(entry.name.as_str(), entry.login.clone()),
+        agent: Arc::new(Agent::new(remote.clone())),
+        remote,
         qemu: control.hypervisor_version().attempting(attempted)?,
         libvirt: control.daemon_version().attempting(attempted)?,
         control,
         entry: entry.clone(),
         _events: subscription,
     })
+}
+
+/// Removing a file is a moment; a host that cannot do it is being taken down.
+const REMOVE_LIMIT: Duration = Duration::from_secs(5);
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // A host is left as it was. In a guest the program stays: the guest itself is multivm's.
+        if self.agent.is_installed() {
+            let _ = self.remote.run(&format!("rm -f {AGENT_PATH}"), REMOVE_LIMIT);
+        }
+    }
 }
 
 /// Opens a connection; waits for a libvirtd that is just starting.

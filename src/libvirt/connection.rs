@@ -150,6 +150,21 @@ impl Connection {
         Ok(summaries)
     }
 
+    /// Names of the domains whose CPUs run, in one question.
+    pub fn running(&self) -> Result<Vec<String>> {
+        self.names(sys::VIR_CONNECT_LIST_DOMAINS_RUNNING)
+    }
+
+    /// Names of the domains that have a hypervisor process, running or paused, in one question.
+    pub fn active(&self) -> Result<Vec<String>> {
+        self.names(sys::VIR_CONNECT_LIST_DOMAINS_ACTIVE)
+    }
+
+    fn names(&self, filter: u32) -> Result<Vec<String>> {
+        let listed = self.raw().list_all_domains(filter).map_err(self.failed("list domains"))?;
+        listed.into_iter().map(|domain| Ok(Domain::adopt(self, domain)?.name().to_owned())).collect()
+    }
+
     /// Defines a persistent domain, inactive if it is new.
     pub fn define(&self, xml: &str) -> Result<Domain> {
         let domain = self.raw().define_domain_xml(xml).map_err(self.failed("define a domain"))?;
@@ -227,6 +242,17 @@ mod tests {
                 ("vm2".to_owned(), true, "running (booted)".to_owned()),
             ]
         );
+    }
+
+    #[test]
+    fn a_suspended_domain_is_active_and_does_not_run() {
+        let host = TestHost::new("source");
+        host.define(&domain_xml("vm1")).unwrap();
+        let vm2 = host.create(&domain_xml("vm2")).unwrap();
+        assert_eq!(host.running().unwrap(), ["vm2"]);
+        vm2.suspend().unwrap();
+        assert_eq!(host.active().unwrap(), ["vm2"]);
+        assert!(host.running().unwrap().is_empty());
     }
 
     #[test]

@@ -101,6 +101,17 @@ impl Error {
         self.code.0 == sys::VIR_ERR_OPERATION_TIMEOUT
     }
 
+    /// This stack cannot do what was asked, whatever the domain's state: not a failure of the operation.
+    pub fn is_refusal(&self) -> bool {
+        [
+            sys::VIR_ERR_NO_SUPPORT,
+            sys::VIR_ERR_CONFIG_UNSUPPORTED,
+            sys::VIR_ERR_ARGUMENT_UNSUPPORTED,
+            sys::VIR_ERR_OPERATION_UNSUPPORTED,
+        ]
+        .contains(&self.code.0)
+    }
+
     /// The driver or the daemon does not have this function (`VIR_ERR_NO_SUPPORT`).
     pub fn is_no_support(&self) -> bool {
         self.code.0 == sys::VIR_ERR_NO_SUPPORT

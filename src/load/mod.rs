@@ -1,5 +1,9 @@
-//! Load: stress tools, started, watched and stopped.
+//! Load: stress tools in guests and on hosts, and guests that boot; started, watched and stopped.
 
-mod guest;
+mod boot;
+mod place;
+mod stress;
 
-pub use guest::{GuestLoads, Load};
+pub use boot::{Boot, BootLoad};
+pub use place::{Place, memory_left};
+pub use stress::{Command, Load, Loads, Sample};

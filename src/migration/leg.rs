@@ -13,7 +13,7 @@ use crate::host::{Hosts, Listener};
 use crate::libvirt::{
     AbortAnswer, Detail, Domain, Event, EventKind, JobStats, LifecycleEvent, Migration, Switch,
 };
-use crate::scenario::{Mode, Side};
+use crate::scenario::{AtTimeout, Mode, Side};
 use crate::wait::Cancel;
 
 /// How one guest is to be moved.
@@ -27,6 +27,8 @@ pub struct Move {
     /// Bandwidth of a post-copy migration until it switches, MiB/s.
     pub first_pass_bandwidth_mib: u64,
     pub timeout: Duration,
+    /// What becomes of a pre-copy migration that takes longer.
+    pub at_timeout: AtTimeout,
 }
 
 /// What became of one migration.
@@ -39,6 +41,10 @@ pub struct LegReport {
     pub ended: Option<Instant>,
     /// Why it did not succeed.
     pub error: Option<String>,
+    /// libvirt or QEMU cannot do this on this stack; `error` has their words.
+    pub refused: bool,
+    /// Time from the call until the guest was suspended on the source, if somebody did before it was across.
+    pub suspended: Option<Duration>,
     /// Time from the call until QEMU reported the switch to post-copy.
     pub switchover: Option<Duration>,
     /// libvirt's statistics of the completed job, from the source.
@@ -54,6 +60,9 @@ const SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
 
 /// After an abort QEMU needs seconds to stop; a post-copy migration cannot be aborted and gets as long to end.
 const ABORT_GRACE: Duration = Duration::from_secs(30);
+
+/// A guest that was suspended at a timeout dirties nothing: all of it is sent in this time at least.
+const SUSPENDED_GRACE: Duration = Duration::from_secs(60);
 
 /// After libvirt's call returned: how long its last events may take to arrive. They come over another connection.
 const EVENT_GRACE: Duration = Duration::from_secs(2);
@@ -112,9 +121,14 @@ fn attempt(
         began,
         report: LegReport { began: Some(began), ..LegReport::default() },
         order: PostCopy::Waiting,
+        timeout: plan.timeout,
         given_up: None,
     };
     watch.until_over(&over, &listener, cancel);
+    if watch.report.error.is_some() && watch.report.suspended.is_some() {
+        // It is still here, and stands still because of us.
+        let _ = watch.domain.resume();
+    }
     watch.drain(&listener);
     Ok(watch.report)
 }
@@ -167,6 +181,8 @@ struct Watch<'a> {
     began: Instant,
     report: LegReport,
     order: PostCopy,
+    /// Time since the call after which something is done about it.
+    timeout: Duration,
     /// When the watch gave the migration up.
     given_up: Option<Instant>,
 }
@@ -184,6 +200,7 @@ impl Watch<'_> {
                 self.report.ended = Some(ended);
                 self.report.duration = ended - self.began;
                 if let Err(error) = result {
+                    self.report.refused = error.is_refusal();
                     // The reason that was found here is the cause; libvirt's "aborted" only its consequence.
                     self.report.error.get_or_insert(error.to_string());
                 }
@@ -221,6 +238,11 @@ impl Watch<'_> {
             kind if from_source && kind.is(LifecycleEvent::Suspended, Detail::PostCopy) => {
                 self.order = PostCopy::Switched;
                 self.report.switchover = Some(event.at.saturating_duration_since(self.began));
+            }
+            // The end of a migration suspends the source's domain with another detail, `migrated`.
+            kind if from_source && kind.is(LifecycleEvent::Suspended, Detail::Paused) => {
+                let after = event.at.saturating_duration_since(self.began);
+                self.report.suspended.get_or_insert(after);
             }
             _ => {}
         }
@@ -267,7 +289,10 @@ impl Watch<'_> {
         let spent = now.duration_since(self.began);
         let reason = if cancel.is_cancelled() {
             "the run was interrupted".to_owned()
-        } else if spent > self.plan.timeout {
+        } else if spent > self.timeout {
+            if self.suspend() {
+                return false;
+            }
             format!("timeout: not complete after {:.0} s{}", spent.as_secs_f64(), self.progress())
         } else {
             return false;
@@ -280,6 +305,26 @@ impl Watch<'_> {
         self.report.error = Some(format!("{reason}; {aborted}"));
         self.given_up = Some(now);
         false
+    }
+
+    /// Stops the guest's CPUs if that is what the profile wants at a timeout: nothing is dirtied any more, and the
+    /// migration completes. It gets as much time again. What virsh's --timeout-suspend does.
+    fn suspend(&mut self) -> bool {
+        let wanted = self.plan.mode == Mode::Precopy
+            && self.plan.at_timeout != AtTimeout::Abort
+            && self.report.suspended.is_none();
+        if !wanted {
+            return false;
+        }
+        match self.domain.suspend() {
+            Ok(()) => {
+                self.report.suspended = Some(self.began.elapsed());
+                self.timeout += self.plan.timeout.max(SUSPENDED_GRACE);
+                true
+            }
+            // libvirt allows it only while QEMU migrates, not while the migration is prepared.
+            Err(_) => self.began.elapsed() < self.timeout + self.plan.timeout,
+        }
     }
 
     fn progress(&self) -> String {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::failure::{Attempt, Done};
 use crate::guest::Fleet;
 use crate::host::{Host, quote};
+use crate::parallel::at_once;
 
 /// Logs on a host: the daemon's own, one per guest from QEMU, one per guest from its console.
 const LOGS: &str = "/var/log/libvirt/libvirtd.log /var/log/libvirt/qemu/*.log";
@@ -27,8 +28,9 @@ impl Evidence {
     /// Notes where every log ends now.
     pub fn begin(fleet: &Fleet) -> Done<Evidence> {
         let mut marks = HashMap::new();
-        for host in fleet.hosts.both() {
-            for (path, length) in lengths(host)? {
+        let hosts = fleet.hosts.both();
+        for (host, lengths) in hosts.iter().zip(at_once("measure the logs", hosts, lengths)) {
+            for (path, length) in lengths? {
                 marks.insert((host.entry.name.clone(), path), length);
             }
         }
@@ -39,26 +41,44 @@ impl Evidence {
     pub fn collect(&self, fleet: &Fleet, folder: &Path, failed: bool) -> Done<PathBuf> {
         let folder = folder.join("evidence");
         fs::create_dir_all(&folder).attempting(|| format!("create {}", folder.display()))?;
-        for host in fleet.hosts.both() {
-            for (path, length) in lengths(host)? {
-                let since = self.marks.get(&(host.entry.name.clone(), path.clone())).copied().unwrap_or(0);
-                // A log that shrank was made anew.
-                let since = if since > length { 0 } else { since };
-                let from = since.max(length.saturating_sub(KEPT));
-                if from == length {
-                    continue;
-                }
-                let text = host.remote.check(&format!("tail -c +{} {}", from + 1, quote(&path)), LIMIT)?;
-                let file = path.rsplit('/').next().unwrap_or("log");
-                write(&folder.join(format!("{}-{file}", host.entry.name)), &text)?;
-            }
-        }
+        at_once("collect the logs", fleet.hosts.both(), |host| self.collect_host(host, &folder))
+            .into_iter()
+            .collect::<Done<()>>()?;
         if failed {
             collect_guests(fleet, &folder)?;
         }
         Ok(folder)
     }
+
+    fn collect_host(&self, host: &Host, folder: &Path) -> Done<()> {
+        let grown: Vec<(String, u64)> = lengths(host)?
+            .into_iter()
+            .filter_map(|(path, length)| {
+                let since = self.marks.get(&(host.entry.name.clone(), path.clone())).copied().unwrap_or(0);
+                // A log that shrank was made anew.
+                let since = if since > length { 0 } else { since };
+                let from = since.max(length.saturating_sub(KEPT));
+                (from < length).then_some((path, from))
+            })
+            .collect();
+        let commands: Vec<String> = grown
+            .iter()
+            .map(|(path, from)| format!("tail -c +{} {}; echo; echo {NEXT}", from + 1, quote(path)))
+            .collect();
+        if commands.is_empty() {
+            return Ok(());
+        }
+        let texts = host.remote.check(&commands.join("; "), LIMIT)?;
+        for ((path, _), text) in grown.iter().zip(texts.split(&format!("\n{NEXT}\n"))) {
+            let file = path.rsplit('/').next().unwrap_or("log");
+            write(&folder.join(format!("{}-{file}", host.entry.name)), text)?;
+        }
+        Ok(())
+    }
 }
+
+/// Between two logs.
+const NEXT: &str = "multivm-next-log";
 
 fn lengths(host: &Host) -> Done<Vec<(String, u64)>> {
     // wc's last line is the total when there are several files; a pattern that matches nothing is no error.
@@ -77,7 +97,8 @@ fn lengths(host: &Host) -> Done<Vec<(String, u64)>> {
 fn collect_guests(fleet: &Fleet, folder: &Path) -> Done<()> {
     for guest in &fleet.guests {
         let log = guest
-            .remote
+            .agent
+            .remote()
             .check("dmesg", Duration::from_secs(10))
             .unwrap_or_else(|failure| failure.to_string());
         write(&folder.join(format!("{}-dmesg.txt", guest.name)), &log)?;

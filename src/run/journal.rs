@@ -1,12 +1,13 @@
 //! What happens in a scenario, written to the record as it happens, and added up for the outcome.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::phase::{Phase, Stopwatch};
 use crate::check::Proof;
 use crate::check::probe::Summary;
 use crate::guest::Guest;
-use crate::load::GuestLoads;
+use crate::load::Loads;
 use crate::migration::LegReport;
 use crate::migration::order::Leg;
 use crate::outcome::Finding;
@@ -23,6 +24,9 @@ pub struct Journal<'a> {
     longest_qemu_downtime_ms: Option<u64>,
     longest_gap: Option<Duration>,
     bytes: u64,
+    compressed_pages: Option<u64>,
+    refusal: Option<String>,
+    stopwatch: Stopwatch,
 }
 
 impl<'a> Journal<'a> {
@@ -37,6 +41,9 @@ impl<'a> Journal<'a> {
             longest_qemu_downtime_ms: None,
             longest_gap: None,
             bytes: 0,
+            compressed_pages: None,
+            refusal: None,
+            stopwatch: Stopwatch::start(),
         }
     }
 
@@ -49,12 +56,19 @@ impl<'a> Journal<'a> {
         self.write(&Event::ScenarioStarted { scenario: self.scenario.clone() });
     }
 
-    pub fn loads_started(&self, started: &GuestLoads) {
+    /// Another phase of the scenario begins.
+    pub fn enter(&mut self, phase: Phase) {
+        self.stopwatch.enter(phase);
+    }
+
+    pub fn loads_started(&self, started: &Loads) {
+        let place = started.place();
+        let guest = place.guest().map(str::to_owned);
         for load in &started.loads {
             self.write(&Event::LoadStarted {
                 scenario: self.scenario.clone(),
-                guest: Some(started.guest().to_owned()),
-                host: None,
+                host: guest.is_none().then(|| place.name().to_owned()),
+                guest: guest.clone(),
                 command: load.command.clone(),
                 pid: u32::try_from(load.group).ok(),
             });
@@ -112,6 +126,11 @@ impl<'a> Journal<'a> {
                 .unwrap_or_default(),
             switchover_s: report.switchover.map(|after| after.as_secs_f64()),
         });
+        if let Some(error) = report.error.as_ref().filter(|_| report.refused) {
+            // Not a finding: nothing was tried, and nothing is wrong with the guest.
+            self.refusal.get_or_insert_with(|| error.clone());
+            return;
+        }
         if let Some(error) = &report.error {
             let proof = Proof {
                 check: "migration",
@@ -129,6 +148,9 @@ impl<'a> Journal<'a> {
         if let Some(stats) = &report.stats {
             self.longest_qemu_downtime_ms = self.longest_qemu_downtime_ms.max(stats.downtime_ms);
             self.bytes += stats.data_processed_bytes.unwrap_or_default();
+            if let Some(pages) = stats.compression_pages {
+                *self.compressed_pages.get_or_insert(0) += pages;
+            }
         }
     }
 
@@ -177,6 +199,17 @@ impl<'a> Journal<'a> {
         !self.findings.is_empty()
     }
 
+    /// Why the stack cannot do what the scenario asks, in its own words.
+    pub fn refusal(&self) -> Option<&str> {
+        self.refusal.as_deref()
+    }
+
+    /// The guests of which a check found something.
+    pub fn guests_with_finding(&self, check: &str) -> BTreeSet<String> {
+        let found = self.findings.iter().filter(|finding| finding.check == check);
+        found.filter_map(|finding| finding.guest.clone()).collect()
+    }
+
     /// The findings, and the key numbers with their units in their names.
     pub fn finish(self) -> (Vec<Finding>, BTreeMap<String, String>) {
         let mut numbers = BTreeMap::from([("migrations".to_owned(), self.migrations.to_string())]);
@@ -193,6 +226,10 @@ impl<'a> Journal<'a> {
         if let Some(gap) = self.longest_gap {
             numbers.insert("longest_gap_ms".into(), format!("{:.0}", milliseconds(gap)));
         }
+        if let Some(pages) = self.compressed_pages {
+            numbers.insert("compressed_pages".into(), pages.to_string());
+        }
+        numbers.extend(self.stopwatch.numbers());
         (self.findings, numbers)
     }
 }

@@ -1,130 +1,285 @@
-//! The proofs after every move: looks at the guests, all at once, and compares with the last look.
+//! The proofs after every move: looks at guests and hosts, all at once, and compares with the last look.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 use super::journal::Journal;
-use crate::check::{Proof, kernel_log, load, placement, reboot};
+use crate::check::clock::Distance;
+use crate::check::kernel_log::HostLog;
+use crate::check::placement::Places;
+use crate::check::{Proof, booting, clock, connection, disk, kernel_log, memory, reboot};
 use crate::failure::Done;
-use crate::guest::{Fleet, Guest, Observation};
-use crate::load::GuestLoads;
+use crate::guest::{Fleet, Guest, Testimony};
+use crate::host::{Host, Observation, realtime_s};
 use crate::migration::order::Leg;
 use crate::parallel::at_once;
-use crate::scenario::AllowedLine;
+use crate::scenario::{AllowedLine, Mode};
 
-/// What is remembered of every guest between two moves.
+/// How the names of the programs begin that a scenario runs on hosts, and that the kernel may kill there.
+const LOADS: [&str; 1] = ["stress"];
+
+/// How a guest looked.
+struct Look {
+    seen: Observation,
+    distance: Distance,
+    /// None where the witness did not answer, and why.
+    said: Done<Testimony>,
+}
+
+/// What is remembered of a guest.
+struct Known {
+    last: Look,
+    /// Distance of its clock at the scenario's beginning.
+    distance: Distance,
+    /// How many connections to it had been lost then.
+    losses: usize,
+}
+
+/// Looks at machines, by their names, with the moment at which each was asked for.
+#[derive(Default)]
+pub struct Seen(HashMap<String, (Observation, Instant)>);
+
+impl Seen {
+    pub fn of(&self, machine: &str) -> Option<(&Observation, Instant)> {
+        self.0.get(machine).map(|(seen, asked)| (seen, *asked))
+    }
+}
+
+/// What is remembered between two moves.
 pub struct Prover<'a> {
     fleet: &'a Fleet,
+    mode: Mode,
     allowed_lines: &'a [AllowedLine],
-    loads: Vec<GuestLoads>,
-    last: HashMap<String, Observation>,
-    /// Uptime of the last kernel line at the scenario's beginning; lines that were reported move it on.
-    known_log_s: HashMap<String, f64>,
+    known: HashMap<String, Known>,
+    hosts: [Observation; 2],
+    /// One per kernel: hosts that share one share its log.
+    host_logs: Vec<(&'a Host, HostLog)>,
+    /// Guests that the last step proved.
+    proved_last: HashSet<String>,
 }
 
 impl<'a> Prover<'a> {
-    /// Takes the first look, before the load.
-    pub fn begin(fleet: &'a Fleet, allowed_lines: &'a [AllowedLine]) -> Done<Prover<'a>> {
+    /// Takes the first look, and sets the witnesses to work.
+    pub fn begin(fleet: &'a Fleet, mode: Mode, allowed_lines: &'a [AllowedLine]) -> Done<Prover<'a>> {
+        let hosts = fleet.hosts.both();
+        let mut seen =
+            at_once("look at a host", hosts, |host| host.agent.observe(fleet.answer_limit())).into_iter();
+        let mut next = || {
+            seen.next().unwrap_or_else(|| Err(crate::failure::Failure::new("look at a host", "no result")))
+        };
+        let hosts_seen = [next()?, next()?];
+        let names = hosts.map(|host| host.entry.name.as_str());
+        let host_logs = if hosts_seen[0].boot_id == hosts_seen[1].boot_id {
+            vec![(hosts[0], HostLog::new(&names, &LOADS))]
+        } else {
+            hosts.into_iter().map(|host| (host, HostLog::new(&[&host.entry.name], &LOADS))).collect()
+        };
         let mut prover = Prover {
             fleet,
+            mode,
             allowed_lines,
-            loads: Vec::new(),
-            last: HashMap::new(),
-            known_log_s: HashMap::new(),
+            known: HashMap::new(),
+            hosts: hosts_seen,
+            host_logs,
+            proved_last: HashSet::new(),
         };
-        prover.look_at_all()?;
-        prover.known_log_s =
-            prover.last.iter().map(|(name, seen)| (name.clone(), kernel_log::last_line(seen))).collect();
+        let looks = at_once("look into a guest", &fleet.guests, |guest| {
+            let look = look(fleet, guest)?;
+            fleet.pace_witness(guest, Some(mode))?;
+            Ok(look)
+        });
+        for (guest, look) in fleet.guests.iter().zip(looks) {
+            prover.know(guest, look?);
+        }
         Ok(prover)
     }
 
-    /// Watches these loads from now on.
-    pub fn attach(&mut self, loads: Vec<GuestLoads>) -> Done<()> {
-        self.loads = loads;
-        self.look_at_all()
+    /// How source and target looked at the beginning.
+    pub fn hosts(&self) -> [&Observation; 2] {
+        self.hosts.each_ref()
     }
 
-    /// Ends the loads, in all guests at once; one that cannot be ended does not keep the others.
-    pub fn stop_loads(&mut self) -> Done<()> {
-        let loads = std::mem::take(&mut self.loads);
-        at_once("stop a load", loads, GuestLoads::close).into_iter().fold(Ok(()), Done::and)
+    fn know(&mut self, guest: &Guest, look: Look) {
+        let known = Known { distance: look.distance, losses: guest.agent.losses().len(), last: look };
+        self.known.insert(guest.name.clone(), known);
     }
 
-    fn look_at_all(&mut self) -> Done<()> {
-        let guests: Vec<&Guest> = self.fleet.guests.iter().map(AsRef::as_ref).collect();
-        for (guest, seen) in guests.iter().zip(self.look(&guests)) {
-            self.last.insert(guest.name.clone(), seen?);
+    /// Makes guests known that were started anew and have booted: proves that they booted once, and without trouble.
+    pub fn welcome(&mut self, guests: &[(Arc<Guest>, Leg, Instant)], journal: &mut Journal<'_>) {
+        let names: Vec<Arc<Guest>> = guests.iter().map(|(guest, ..)| Arc::clone(guest)).collect();
+        let started = self.fleet.start_witnesses(&names);
+        let looks = at_once("look into a guest", &names, |guest| {
+            started.clone()?;
+            let look = look(self.fleet, guest)?;
+            self.fleet.pace_witness(guest, Some(self.mode))?;
+            Ok(look)
+        });
+        for ((guest, leg, started), look) in guests.iter().zip(looks) {
+            let name = Some(guest.name.as_str());
+            match look {
+                Ok(look) => {
+                    let (seen, limit) = (&look.seen, self.fleet.profile.boot_timeout);
+                    journal.prove(name, Some(leg), booting::once(*started, seen.at, seen.uptime_s, limit));
+                    journal.prove(name, Some(leg), kernel_log::guest(&seen.kernel_log, self.allowed_lines));
+                    self.know(guest, look);
+                }
+                Err(failure) => {
+                    self.known.remove(&guest.name);
+                    journal.prove(name, Some(leg), unreachable(&failure.to_string()));
+                }
+            }
         }
-        Ok(())
     }
 
-    fn look(&self, guests: &[&Guest]) -> Vec<Done<Observation>> {
-        // As long as the network may be silent, so long may an answer take.
-        let limit = self.fleet.profile.max_gap + Duration::from_secs(10);
-        at_once("look into a guest", guests, |guest| guest.observe(limit))
-    }
-
-    /// Proves the guests that just moved, and that every other one is where it was.
-    pub fn after_step(&mut self, legs: &[(Arc<Guest>, Leg)], journal: &mut Journal<'_>) {
+    /// Proves the guests that just moved, and that every other one is where it was. Returns the looks at guests and
+    /// hosts that it took.
+    pub fn after_step(&mut self, legs: &[(Arc<Guest>, Leg)], journal: &mut Journal<'_>) -> Seen {
+        let places = Places::look(&self.fleet.hosts);
         for guest in &self.fleet.guests {
             let leg = legs.iter().find(|(moved, _)| moved.name == guest.name).map(|(_, leg)| leg);
-            journal.prove(Some(&guest.name), leg, placement::check(guest, &self.fleet.hosts));
+            journal.prove(Some(&guest.name), leg, places.check(guest, &self.fleet.hosts));
         }
-        let guests: Vec<&Guest> = legs.iter().map(|(guest, _)| guest.as_ref()).collect();
-        for ((guest, leg), seen) in legs.iter().zip(self.look(&guests)) {
-            self.compare(guest, Some(leg), seen, journal);
-        }
+        let moved: Vec<(&Guest, Option<&Leg>)> =
+            legs.iter().map(|(guest, leg)| (guest.as_ref(), Some(leg))).collect();
+        self.proved_last = legs.iter().map(|(guest, _)| guest.name.clone()).collect();
+        let mut seen = Seen::default();
+        self.prove(&moved, &mut seen, journal);
+        self.prove_hosts(legs.first().map(|(_, leg)| leg), &mut seen, journal);
+        seen
     }
 
-    /// Proves every guest once more, after the load.
+    /// Proves every guest that answers once more, after the load; not those that the last step has just proved.
     pub fn at_the_end(&mut self, journal: &mut Journal<'_>) {
-        let guests: Vec<&Guest> = self.fleet.guests.iter().map(AsRef::as_ref).collect();
-        for (guest, seen) in guests.iter().zip(self.look(&guests)) {
-            self.compare(guest, None, seen, journal);
+        let silent = journal.guests_with_finding("reachable");
+        let guests: Vec<(&Guest, Option<&Leg>)> = self
+            .fleet
+            .guests
+            .iter()
+            .filter(|guest| !silent.contains(&guest.name))
+            .map(|guest| (guest.as_ref(), None))
+            .collect();
+        let mut seen = Seen::default();
+        let others: Vec<(&Guest, Option<&Leg>)> =
+            guests.iter().filter(|(guest, _)| !self.proved_last.contains(&guest.name)).copied().collect();
+        self.prove(&others, &mut seen, journal);
+        for (guest, _) in &guests {
+            if let Some(known) = self.known.get(&guest.name) {
+                let losses = guest.agent.losses();
+                journal.prove(Some(&guest.name), None, connection::check(&losses[known.losses..]));
+            }
+        }
+        self.prove_hosts(None, &mut seen, journal);
+        for (_, log) in &mut self.host_logs {
+            journal.prove(None, None, log.finish(self.allowed_lines));
+        }
+        at_once("pause a witness", &guests, |(guest, _)| self.fleet.pace_witness(guest, None));
+    }
+
+    fn prove(&mut self, guests: &[(&Guest, Option<&Leg>)], all: &mut Seen, journal: &mut Journal<'_>) {
+        let asked = Instant::now();
+        let looks = at_once("look into a guest", guests, |(guest, _)| look(self.fleet, guest));
+        for ((guest, leg), look) in guests.iter().zip(looks) {
+            let name = Some(guest.name.as_str());
+            match (look, self.known.get_mut(&guest.name)) {
+                (Ok(look), Some(known)) => {
+                    for proof in compare(known, &look, leg.is_some(), self.fleet, self.allowed_lines) {
+                        journal.prove(name, *leg, proof);
+                    }
+                    all.0.insert(guest.name.clone(), (look.seen.clone(), asked));
+                    known.last = look;
+                }
+                // It was started anew and never came up, which has been said.
+                (_, None) => {}
+                (Err(failure), Some(_)) => journal.prove(name, *leg, unreachable(&failure.to_string())),
+            }
         }
     }
 
-    fn compare(
-        &mut self,
-        guest: &Guest,
-        leg: Option<&Leg>,
-        seen: Done<Observation>,
-        journal: &mut Journal<'_>,
-    ) {
-        let name = guest.name.as_str();
-        let seen = match seen {
-            Ok(seen) => seen,
-            Err(failure) => {
-                let proof = Proof {
-                    check: "reachable",
+    fn prove_hosts(&mut self, leg: Option<&Leg>, all: &mut Seen, journal: &mut Journal<'_>) {
+        let limit = self.fleet.answer_limit();
+        let asked = Instant::now();
+        let hosts = self.fleet.hosts.both();
+        let looks = at_once("look at a host", hosts, |host| host.agent.observe(limit));
+        for (host, seen) in hosts.into_iter().zip(looks) {
+            let log = self.host_logs.iter_mut().find(|(logged, _)| logged.side == host.side);
+            let proof = match (seen, log) {
+                (Ok(seen), log) => {
+                    let proof = log.map(|(_, log)| log.prove(&seen.kernel_log, self.allowed_lines));
+                    all.0.insert(host.entry.name.clone(), (seen, asked));
+                    // Its kernel is the other host's, too, whose log has been proved.
+                    let Some(proof) = proof else { continue };
+                    proof
+                }
+                (Err(failure), _) => Proof {
+                    check: "kernel_log",
                     ok: false,
-                    expected: "the guest answers a command over ssh".into(),
+                    expected: format!("the kernel log of {} can be read", host.entry.name),
                     seen: failure.to_string(),
-                    try_next: Some(
-                        "read the guest's console log in the evidence: did its kernel die?".into(),
-                    ),
-                };
-                return journal.prove(Some(name), leg, proof);
-            }
-        };
-        if let Some(before) = self.last.get(name) {
-            journal.prove(Some(name), leg, reboot::check(before, &seen));
-            // After a reboot the loads are gone for that reason, which has its own finding.
-            let here =
-                self.loads.iter().filter(|loads| loads.guest() == name && before.boot_id == seen.boot_id);
-            for load in here.flat_map(|loads| &loads.loads) {
-                journal.prove(Some(name), leg, load::check(load, before, &seen));
-            }
-            // A guest that booted anew has a log that begins anew: all of it is new.
-            let since = if before.boot_id == seen.boot_id {
-                self.known_log_s.get(name).copied().unwrap_or_default()
-            } else {
-                0.0
+                    try_next: None,
+                },
             };
-            journal.prove(Some(name), leg, kernel_log::check(since, &seen, self.allowed_lines));
+            journal.prove(None, leg, proof);
         }
-        self.known_log_s.insert(name.to_owned(), kernel_log::last_line(&seen));
-        self.last.insert(name.to_owned(), seen);
+    }
+
+    /// Lets all guests stand still, checks their images, and lets them go on. A QEMU that stands still has written
+    /// everything that it holds of an image (vm_stop in QEMU's system/cpus.c drains and flushes all block devices).
+    pub fn images(&self, journal: &mut Journal<'_>) {
+        let guests: Vec<&Arc<Guest>> = self.fleet.guests.iter().collect();
+        let stopped = at_once("suspend a guest", &guests, |guest| {
+            let domain = guest.known_on(self.fleet.hosts.get(guest.side()))?;
+            domain.suspend().map_err(|error| crate::failure::Failure::new("suspend a guest", error))?;
+            Ok(domain)
+        });
+        let images: Vec<String> = guests.iter().map(|guest| guest.image.clone()).collect();
+        let checked = self.fleet.storage.check_images(&images);
+        for (number, (guest, stopped)) in guests.iter().zip(&stopped).enumerate() {
+            let resumed = match stopped {
+                Ok(domain) => domain.resume().map_err(|error| error.to_string()),
+                Err(failure) => Err(failure.to_string()),
+            };
+            let proof = match (&checked, resumed) {
+                (Ok(checks), Ok(())) => disk::image(&checks[number]),
+                (Err(failure), _) => disk::image_unknown(&guest.image, &failure.to_string()),
+                (_, Err(error)) => disk::image_unknown(&guest.image, &error),
+            };
+            journal.prove(Some(&guest.name), None, proof);
+        }
+    }
+}
+
+fn look(fleet: &Fleet, guest: &Guest) -> Done<Look> {
+    let asked = realtime_s();
+    let seen = guest.agent.observe(fleet.answer_limit())?;
+    let distance = Distance::new(seen.realtime_s, asked, realtime_s());
+    Ok(Look { distance, said: fleet.hear_witness(guest), seen })
+}
+
+fn compare(known: &Known, now: &Look, moved: bool, fleet: &Fleet, allowed: &[AllowedLine]) -> Vec<Proof> {
+    let before = &known.last;
+    let mut proofs = vec![reboot::check(&before.seen, &now.seen)];
+    proofs.push(kernel_log::guest(&now.seen.kernel_log, allowed));
+    // After a reboot the witness is another one, which knows nothing: that has its own finding.
+    if before.seen.boot_id == now.seen.boot_id {
+        match (&before.said, &now.said) {
+            (Ok(before), Ok(now)) => {
+                proofs.push(memory::check(before.memory.rewritten, &now.memory, moved));
+                proofs.push(disk::check(&before.disk, &now.disk, moved));
+            }
+            (Err(failure), _) | (_, Err(failure)) => proofs.push(memory::unknown(&failure.to_string())),
+        }
+        proofs.push(clock::check(known.distance, now.distance, fleet.profile.max_clock_drift));
+    }
+    proofs
+}
+
+fn unreachable(why: &str) -> Proof {
+    Proof {
+        check: "reachable",
+        ok: false,
+        expected: "the guest answers a question over ssh".into(),
+        seen: why.to_owned(),
+        try_next: Some("read the guest's console log in the evidence: did its kernel die?".into()),
     }
 }

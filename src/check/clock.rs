@@ -1,0 +1,74 @@
+//! Clock sane: the guest's realtime clock did not move against this machine's by more than the profile allows.
+//!
+//! The guest reads its clock at some time between question and answer, so its distance is known as an interval; only a
+//! move that no reading within both intervals explains is counted.
+
+use std::time::Duration;
+
+use super::Proof;
+
+const CHECK: &str = "clock";
+
+/// How far a guest's realtime clock is ahead of this machine's, seconds: between these two.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Distance {
+    least_s: f64,
+    most_s: f64,
+}
+
+impl Distance {
+    /// The guest said `guest_s` to a question that was asked and answered at these times of this machine.
+    pub fn new(guest_s: f64, asked_s: f64, answered_s: f64) -> Distance {
+        Distance { least_s: guest_s - answered_s, most_s: guest_s - asked_s }
+    }
+
+    /// The move that is certain, seconds; positive if the guest's clock went ahead.
+    fn moved_from(&self, before: Distance) -> f64 {
+        if self.least_s > before.most_s {
+            self.least_s - before.most_s
+        } else if self.most_s < before.least_s {
+            self.most_s - before.least_s
+        } else {
+            0.0
+        }
+    }
+}
+
+/// Compares the distance at the scenario's beginning with the one now.
+pub fn check(before: Distance, now: Distance, limit: Duration) -> Proof {
+    let moved = now.moved_from(before);
+    let proof = Proof::new(
+        CHECK,
+        moved.abs() <= limit.as_secs_f64(),
+        format!(
+            "the guest's realtime clock within {:.1} s of where it was against the host's",
+            limit.as_secs_f64()
+        ),
+        format!("moved by {moved:+.3} s since the scenario began"),
+    );
+    if proof.ok {
+        proof
+    } else {
+        proof.try_next(
+            "a clock that stands still while its guest is stopped is behind by the downtime: compare that",
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::still(100.0, 0.0, true)]
+    #[case::slow_answer(104.0, 9.0, true)]
+    #[case::ahead(3700.0, 0.0, false)]
+    #[case::behind(90.0, 0.0, false)]
+    fn only_a_certain_move_counts(#[case] guest_s: f64, #[case] answer_took_s: f64, #[case] ok: bool) {
+        let before = Distance::new(50.0, 50.0, 50.1);
+        let now = Distance::new(guest_s, 100.0, 100.0 + answer_took_s);
+        assert_eq!(check(before, now, Duration::from_secs(5)).ok, ok);
+    }
+}

@@ -1,0 +1,125 @@
+//! Never two copies: both hosts are asked again and again, from the scenario's beginning to its end, which guests run.
+//!
+//! A migration moves a guest from one host to the other between two questions, so two answers that both have it prove
+//! nothing. The first host is therefore asked again: a guest that ran there before and after the moment at which it ran
+//! on the second host had two copies. Resolution: [`INTERVAL`], and the time that three answers take.
+
+use std::collections::BTreeMap;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::Proof;
+use crate::failure::{Attempt, Done};
+use crate::host::Hosts;
+use crate::libvirt::Connection;
+use crate::wait::{Cancel, Look, wait_for};
+
+const CHECK: &str = "copies";
+
+/// From one look to the next.
+pub const INTERVAL: Duration = Duration::from_millis(250);
+
+/// What the watch saw.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Copies {
+    /// Looks that had an answer of both hosts.
+    pub looks: u64,
+    /// Guests that ran on both hosts, with the moment at which that was first seen.
+    pub doubled: BTreeMap<String, SystemTime>,
+    /// The last question that had no answer.
+    pub error: Option<String>,
+}
+
+/// The running watch.
+pub struct CopyWatch {
+    stop: Cancel,
+    thread: JoinHandle<Copies>,
+}
+
+impl CopyWatch {
+    pub fn start(hosts: &Hosts) -> Done<CopyWatch> {
+        let stop = Cancel::new();
+        let token = stop.clone();
+        let (source, target) = (hosts.source.control.clone(), hosts.target.control.clone());
+        let thread = thread::Builder::new()
+            .name("copy-watch".into())
+            .spawn(move || watch(&source, &target, &token))
+            .attempting(|| "start the thread that watches for second copies".into())?;
+        Ok(CopyWatch { stop, thread })
+    }
+
+    /// Ends the watch.
+    pub fn stop(self) -> Copies {
+        self.stop.cancel();
+        self.thread
+            .join()
+            .unwrap_or_else(|_| Copies { error: Some("the watch panicked".into()), ..Copies::default() })
+    }
+}
+
+fn watch(source: &Connection, target: &Connection, stop: &Cancel) -> Copies {
+    let mut copies = Copies::default();
+    while !stop.is_cancelled() {
+        let next = Instant::now() + INTERVAL;
+        match look(source, target) {
+            Ok(doubled) => {
+                copies.looks += 1;
+                for guest in doubled {
+                    copies.doubled.entry(guest).or_insert_with(SystemTime::now);
+                }
+            }
+            Err(error) => copies.error = Some(error.to_string()),
+        }
+        // Waits for the next look or the end, whichever is first.
+        let _ = wait_for("the next look", next.saturating_duration_since(Instant::now()), stop, || {
+            Look::<()>::NotYet(String::new())
+        });
+    }
+    copies
+}
+
+fn look(source: &Connection, target: &Connection) -> crate::libvirt::Result<Vec<String>> {
+    let before = source.running()?;
+    let there = target.running()?;
+    if !before.iter().any(|guest| there.contains(guest)) {
+        return Ok(Vec::new());
+    }
+    let after = source.running()?;
+    Ok(before.into_iter().filter(|guest| there.contains(guest) && after.contains(guest)).collect())
+}
+
+/// One proof for every guest that had two copies; one that says so if none had.
+pub fn check(copies: &Copies) -> Vec<(Option<String>, Proof)> {
+    let expected = format!("never running on both hosts, asked every {} ms", INTERVAL.as_millis());
+    if copies.looks == 0 {
+        let seen = copies.error.clone().unwrap_or_else(|| "no look was made".into());
+        return vec![(None, Proof::new(CHECK, false, expected, format!("not known: {seen}")))];
+    }
+    if copies.doubled.is_empty() {
+        return vec![(None, Proof::new(CHECK, true, expected, format!("none in {} looks", copies.looks)))];
+    }
+    let proof = |(guest, at): (&String, &SystemTime)| {
+        let at = humantime::format_rfc3339_millis(*at);
+        let seen = format!("running on both hosts at the same time, first at {at}");
+        let proof = Proof::new(CHECK, false, expected.clone(), seen).try_next(
+            "two copies write to one disk: its image is lost. libvirtd.log of both hosts says who started it",
+        );
+        (Some(guest.clone()), proof)
+    };
+    copies.doubled.iter().map(proof).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watch_that_saw_nothing_proves_nothing() {
+        assert!(!check(&Copies::default())[0].1.ok);
+        assert!(check(&Copies { looks: 3, ..Copies::default() })[0].1.ok);
+        let copies =
+            Copies { looks: 3, doubled: [("vm2".to_owned(), SystemTime::now())].into(), ..Copies::default() };
+        let (guest, proof) = &check(&copies)[0];
+        assert!(guest.as_deref() == Some("vm2") && !proof.ok && proof.seen.contains("both hosts"));
+    }
+}

@@ -1,0 +1,98 @@
+//! Disk intact: records went on being written and synced, and every one of them is read back as it was written. At the
+//! end the image itself is checked.
+
+use super::Proof;
+use crate::guest::DiskProof;
+use crate::host::ImageCheck;
+
+const CHECK: &str = "disk";
+
+/// Compares what the witness found with what it had found before. Between two looks that follow each other at once
+/// nothing `must_grow`.
+pub fn check(before: &DiskProof, found: &DiskProof, must_grow: bool) -> Proof {
+    let since = if must_grow { format!(", and new ones after {}", before.written) } else { String::new() };
+    let expected = format!("every record read back as it was written{since}");
+    let failed = |seen: String| Proof::new(CHECK, false, expected.clone(), seen);
+    if found.bad > 0 {
+        return failed(format!("{} bad records:\n{}", found.bad, found.bad_records.join("\n"))).try_next(
+            "kind=lost or stale: a synced write is gone; torn: half of one arrived; doubled: it is in a second place. \
+             QEMU's logs and the NFS server's are in the evidence",
+        );
+    }
+    // It counts them from its start on.
+    let errors = found.errors.saturating_sub(before.errors);
+    if errors > 0 {
+        let error = found.error.as_deref().unwrap_or("unknown");
+        return failed(format!("{errors} writes failed; the first ever with: {error}"));
+    }
+    if !found.direct {
+        return failed("the file system does not read past the guest's page cache (O_DIRECT)".into());
+    }
+    let seen = format!(
+        "{} records of {} written were read back; the slowest write took {} ms",
+        found.slots.min(found.written),
+        found.written,
+        found.slowest_ms
+    );
+    let moved = found.written > before.written || (!must_grow && found.written == before.written);
+    let proof = Proof::new(CHECK, moved && found.slots > 0, expected, seen);
+    if proof.ok { proof } else { proof.try_next("no record was written: does the guest's disk hang?") }
+}
+
+/// The image of one guest as `qemu-img check` finds it.
+pub fn image(found: &ImageCheck) -> Proof {
+    let proof = Proof::new(
+        "image",
+        found.is_whole(),
+        format!("qemu-img check finds nothing wrong with {}", found.image),
+        found.to_string(),
+    );
+    if proof.ok {
+        proof
+    } else {
+        proof.try_next("the image is in the NFS export; the guest is made anew with a fresh one")
+    }
+}
+
+/// An image that could not be checked.
+pub fn image_unknown(image: &str, why: &str) -> Proof {
+    Proof::new(
+        "image",
+        false,
+        format!("qemu-img check finds nothing wrong with {image}"),
+        format!("not known: {why}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(11, 0, 0, true)]
+    #[case(10, 0, 0, false)]
+    #[case(11, 1, 0, false)]
+    #[case(11, 0, 1, false)]
+    fn it_must_be_written_and_whole(
+        #[case] written: u64,
+        #[case] bad: u64,
+        #[case] errors: u64,
+        #[case] ok: bool,
+    ) {
+        let look = |written, errors, bad| DiskProof {
+            written,
+            slots: 1024,
+            slowest_ms: 3,
+            errors,
+            error: None,
+            direct: true,
+            bad,
+            bad_records: vec!["slot=7 kind=torn".into()],
+        };
+        let proof = check(&look(10, 2, 0), &look(written, 2 + errors, bad), true);
+        assert_eq!(proof.ok, ok);
+        assert_eq!(proof.seen.contains("kind=torn"), bad > 0);
+    }
+}

@@ -1,0 +1,145 @@
+//! The witness: our program in a guest keeps memory and a file on its disk full of patterns, and verifies them. What
+//! it says is taken apart here; what it means is for the proofs.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::failure::{Done, Failure};
+use crate::host::{AGENT_PATH, Agent};
+use crate::scenario::Bytes;
+use crate::wait::{Cancel, Look, wait_for};
+
+/// Its name among the guest's processes.
+const PATH: &str = "/run/multivm-witness";
+
+/// The file that it keeps records in, on the guest's disk.
+pub const RECORDS: &str = "/var/lib/multivm/records";
+
+/// Filling memory and file takes moments even in a slow guest.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// What it found, all of memory and all of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Testimony {
+    pub memory: MemoryProof,
+    pub disk: DiskProof,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemoryProof {
+    /// Pages that were verified.
+    pub pages: u64,
+    /// How often all of them were rewritten so far, and how many single pages that makes.
+    pub generation: u64,
+    pub rewritten: u64,
+    /// Pages that were not as they must be, and the first of them in the witness's words.
+    pub bad: u64,
+    pub bad_pages: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskProof {
+    /// Sequence number of the last record that was synced.
+    pub written: u64,
+    /// Records that were read back.
+    pub slots: u64,
+    /// The slowest synced write since the last look, milliseconds.
+    pub slowest_ms: u64,
+    /// Writes that failed since it was started, and what the first of them failed with.
+    pub errors: u64,
+    pub error: Option<String>,
+    /// It is read from the disk and not from the guest's page cache.
+    pub direct: bool,
+    /// Records that were not as they must be, and the first of them in the witness's words.
+    pub bad: u64,
+    pub bad_records: Vec<String>,
+}
+
+/// Starts it in a guest, unless it runs. It writes nothing before [`begin`].
+pub fn start(agent: &Agent, memory: Bytes, cancel: &Cancel) -> Done<()> {
+    if agent.witness("begin 0", START_LIMIT).is_ok() {
+        return Ok(());
+    }
+    // A name of its own tells it from the answering program in a list of processes. Of all processes in a guest it is
+    // the last that the kernel may kill for memory.
+    let script = format!(
+        "ln -f {AGENT_PATH} {PATH} && (echo -1000 > /proc/self/oom_score_adj; \
+         exec setsid {PATH} witness {} {RECORDS} > {PATH}.log 2>&1 < /dev/null) &",
+        memory.0 >> 20
+    );
+    agent.remote().check(&script, START_LIMIT)?;
+    wait_for(&format!("the witness in {}", agent.remote().name()), START_LIMIT, cancel, || {
+        match agent.witness("begin 0", START_LIMIT) {
+            Ok(_) => Look::Ready(()),
+            Err(failure) => Look::NotYet(failure.cause),
+        }
+    })
+    .map_err(|failure| {
+        let said = agent.remote().check(&format!("cat {PATH}.log"), START_LIMIT).unwrap_or_default();
+        let cause = format!("{}; it said: {}", failure.cause, said.trim());
+        Failure { cause, ..failure }
+    })
+}
+
+/// Lets it rewrite all of its memory once in `interval`, and write records; pauses both if that is zero.
+pub fn begin(agent: &Agent, interval: Duration, limit: Duration) -> Done<()> {
+    agent.witness(&format!("begin {}", interval.as_millis()), limit).map(drop)
+}
+
+/// Lets it verify everything.
+pub fn prove(agent: &Agent, limit: Duration) -> Done<Testimony> {
+    let answer = agent.witness("prove", limit)?;
+    parse(&answer).ok_or_else(|| {
+        Failure::new("ask the witness", format!("unexpected answer {answer:?}")).at(agent.remote().name())
+    })
+}
+
+fn parse(answer: &str) -> Option<Testimony> {
+    let line = |name: &str| {
+        let rest = answer.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(rest.split_whitespace().filter_map(|word| word.split_once('=')).collect::<HashMap<_, _>>())
+    };
+    let number = |fields: &HashMap<&str, &str>, name: &str| fields.get(name)?.parse::<u64>().ok();
+    let lines =
+        |name: &str| answer.lines().filter_map(|line| line.strip_prefix(name)).map(str::to_owned).collect();
+    let (memory, disk) = (line("memory ")?, line("disk ")?);
+    Some(Testimony {
+        memory: MemoryProof {
+            pages: number(&memory, "pages")?,
+            generation: number(&memory, "generation")?,
+            rewritten: number(&memory, "rewritten")?,
+            bad: number(&memory, "bad")?,
+            bad_pages: lines("bad-page "),
+        },
+        disk: DiskProof {
+            written: number(&disk, "written")?,
+            slots: number(&disk, "slots")?,
+            slowest_ms: number(&disk, "slowest_ms")?,
+            errors: number(&disk, "errors")?,
+            error: answer.lines().find_map(|line| line.strip_prefix("disk-error ")).map(str::to_owned),
+            direct: number(&disk, "direct")? == 1,
+            bad: number(&disk, "bad")?,
+            bad_records: lines("bad-record "),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_words_are_taken_apart() {
+        let answer = "memory pages=8192 generation=17 rewritten=139000 region=0x7f0000000000 bad=1\n\
+                      bad-page page=3 address=0x7f0000003000 expected=17 found=15 kind=generation offset=8\n\
+                      disk written=120 slots=1024 slowest_ms=7 errors=1 bad=0 direct=1\n\
+                      disk-error write a record: I/O error (5)\n";
+        let said = parse(answer).unwrap();
+        assert_eq!((said.memory.pages, said.memory.generation, said.memory.bad), (8192, 17, 1));
+        assert!(said.memory.rewritten == 139_000 && said.disk.direct);
+        assert!(said.memory.bad_pages[0].starts_with("page=3 "));
+        assert_eq!((said.disk.written, said.disk.slots, said.disk.errors), (120, 1024, 1));
+        assert_eq!(said.disk.error.as_deref(), Some("write a record: I/O error (5)"));
+        assert_eq!(parse("memory pages=1\n"), None);
+    }
+}

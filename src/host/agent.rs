@@ -1,0 +1,149 @@
+//! Our own program on a host or in a guest, `fixtures/guest/agent`: built statically by the build script, part of this
+//! binary, copied over ssh, asked over one kept channel.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::observe::{self, Observation, Process};
+use super::{Dialogue, Remote};
+use crate::failure::{Done, Failure};
+
+/// Where it lies on the other machine: in memory on most systems, and gone with the next boot.
+pub const PATH: &str = "/run/multivm-agent";
+
+const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/multivm-guest"));
+
+/// The line after every answer.
+const END: &str = "multivm-end";
+
+/// How long a new connection may take, at least.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// The program on one machine. The connection to it is opened by the first question and kept: it is also the proof
+/// that a TCP connection lives through everything that happens to the machine.
+#[derive(Debug)]
+pub struct Agent {
+    remote: Remote,
+    channel: Mutex<Option<Dialogue>>,
+    /// Why each connection that was opened so far was lost.
+    losses: Mutex<Vec<String>>,
+    log: Mutex<LogPosition>,
+    installed: AtomicBool,
+}
+
+/// Up to where the kernel log was read.
+#[derive(Debug, Default)]
+struct LogPosition {
+    boot_id: String,
+    next: u64,
+}
+
+impl Agent {
+    pub fn new(remote: Remote) -> Agent {
+        Agent {
+            remote,
+            channel: Mutex::default(),
+            losses: Mutex::default(),
+            log: Mutex::default(),
+            installed: AtomicBool::new(false),
+        }
+    }
+
+    pub fn remote(&self) -> &Remote {
+        &self.remote
+    }
+
+    /// Looks at the machine. Of its kernel log only the lines are there that no earlier look has seen.
+    pub fn observe(&self, limit: Duration) -> Done<Observation> {
+        let mut log = locked(&self.log);
+        let look = |from| self.ask(&format!("observe {from}"), limit, observe::observation);
+        let mut seen = look(log.next)?;
+        if log.next > 0 && seen.boot_id != log.boot_id {
+            // Another boot has another log, whose lines are counted from 0 again.
+            seen = look(0)?;
+        }
+        if let Some(last) = seen.kernel_log.last() {
+            log.next = last.sequence + 1;
+        }
+        log.boot_id.clone_from(&seen.boot_id);
+        Ok(seen)
+    }
+
+    /// The processes of some process groups, and nothing else: cheap enough to be asked during a migration.
+    pub fn processes(&self, groups: &[i32], limit: Duration) -> Done<Vec<Process>> {
+        let words: Vec<String> = groups.iter().map(i32::to_string).collect();
+        self.ask(&format!("processes {}", words.join(" ")), limit, observe::processes)
+    }
+
+    /// Passes a question on to the witness on that machine and returns its answer.
+    pub fn witness(&self, question: &str, limit: Duration) -> Done<String> {
+        let answer = self.ask(&format!("witness {question}"), limit, |answer| Some(answer.to_owned()))?;
+        match answer.strip_prefix("no witness: ") {
+            None => Ok(answer),
+            Some(reason) => Err(Failure::new("ask the witness", reason.trim()).at(self.remote.name())),
+        }
+    }
+
+    /// Copies the program there if it is not there, as after a reboot.
+    pub fn install(&self, limit: Duration) -> Done<()> {
+        if self.remote.run(&format!("test -x {PATH}"), limit)?.status == 0 {
+            return Ok(());
+        }
+        // Under another name first: a copy that was cut off is never run.
+        let script = format!("cat > {PATH}.part && chmod 755 {PATH}.part && mv {PATH}.part {PATH}");
+        self.installed.store(true, Ordering::SeqCst);
+        self.remote.check_with_input(&script, PROGRAM, limit).map(drop)
+    }
+
+    /// Whether this value has copied the program there.
+    pub fn is_installed(&self) -> bool {
+        self.installed.load(Ordering::SeqCst)
+    }
+
+    /// Why connections were lost, all of them; a later look at a longer list tells what was lost in between.
+    pub fn losses(&self) -> Vec<String> {
+        locked(&self.losses).clone()
+    }
+
+    /// Drops every connection on purpose; the next question opens a new one.
+    pub fn forget(&self) {
+        *locked(&self.channel) = None;
+        self.remote.forget_sessions();
+    }
+
+    fn ask<T>(&self, question: &str, limit: Duration, parse: impl Fn(&str) -> Option<T>) -> Done<T> {
+        let begin = Instant::now();
+        let mut channel = locked(&self.channel);
+        if let Some(dialogue) = channel.as_mut() {
+            match dialogue.ask(question, END, limit) {
+                Ok(answer) => return self.parsed(question, &answer, parse),
+                Err(failure) => {
+                    *channel = None;
+                    locked(&self.losses).push(failure.cause);
+                    self.remote.forget_sessions();
+                }
+            }
+        }
+        // The connection may be from before a reboot: a new one decides. It gets its own time if the machine was
+        // silent for all of the limit.
+        let left = limit.saturating_sub(begin.elapsed()).max(CONNECT_LIMIT);
+        self.install(left)?;
+        let mut dialogue = Dialogue::open(&self.remote, &format!("exec {PATH} serve"), left)?;
+        let answer = dialogue.ask(question, END, left)?;
+        *channel = Some(dialogue);
+        self.parsed(question, &answer, parse)
+    }
+
+    fn parsed<T>(&self, question: &str, answer: &str, parse: impl Fn(&str) -> Option<T>) -> Done<T> {
+        parse(answer).ok_or_else(|| {
+            let head: String = answer.chars().take(200).collect();
+            Failure::new(format!("ask `{question}`"), format!("unexpected answer {head:?}"))
+                .at(self.remote.name())
+        })
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,52 @@
+//! Where a stress tool runs: in a guest or on a host. Both are machines with our program on them.
+
+use std::sync::Arc;
+
+use crate::guest::{Fleet, Guest};
+use crate::host::{Agent, Host, Observation};
+use crate::scenario::{Bytes, Side};
+
+/// A guest or a host.
+#[derive(Debug, Clone)]
+pub enum Place {
+    Guest(Arc<Guest>),
+    /// The name of the host, and our program there.
+    Host(String, Arc<Agent>),
+}
+
+impl Place {
+    pub fn host(fleet: &Fleet, side: Side) -> Place {
+        let host = fleet.hosts.get(side);
+        Place::Host(host.entry.name.clone(), Arc::clone(&host.agent))
+    }
+
+    pub fn name(&self) -> &str {
+        match self {
+            Place::Guest(guest) => &guest.name,
+            Place::Host(name, _) => name,
+        }
+    }
+
+    pub fn agent(&self) -> &Agent {
+        match self {
+            Place::Guest(guest) => &guest.agent,
+            Place::Host(_, agent) => agent,
+        }
+    }
+
+    /// Its name if it is a guest.
+    pub fn guest(&self) -> Option<&str> {
+        match self {
+            Place::Guest(guest) => Some(&guest.name),
+            Place::Host(..) => None,
+        }
+    }
+}
+
+/// Memory that a host's guests and daemons leave of what the host has. `MemAvailable` is the kernel's word for the
+/// whole machine; a host that may use less of it (a container, a lab host) has that less what its processes have
+/// resident.
+pub fn memory_left(host: &Host, seen: &Observation) -> Bytes {
+    let own = host.entry.memory.saturating_sub(seen.resident_bytes());
+    Bytes(own.min(seen.memory_available))
+}

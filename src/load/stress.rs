@@ -1,0 +1,232 @@
+//! Stress tools on one machine, as a guard: stopped when closed, and when dropped.
+
+use std::time::{Duration, Instant};
+
+use super::Place;
+use crate::failure::{Done, Failure};
+use crate::host::{Observation, Process, quote};
+use crate::scenario::Bytes;
+use crate::wait::{Cancel, Look, wait_for};
+
+/// How long a tool may take to start its workers and fill its memory, and to end.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Where a tool's own words go, on the machine where it runs.
+const LOG: &str = "/tmp/multivm-load.log";
+
+/// A tool to start, and what shows that it works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    pub words: Vec<String>,
+    /// Memory that its processes must have resident together before it counts as started.
+    pub resident: Bytes,
+    /// It asks for more memory than there is on purpose: the kernel kills its workers, and it is started again.
+    pub short: bool,
+}
+
+/// One running tool.
+#[derive(Debug, Clone)]
+pub struct Load {
+    pub command: String,
+    /// Process group of the tool and its workers; also the pid of the group's first process.
+    pub group: i32,
+    resident: Bytes,
+    short: bool,
+}
+
+/// A load at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sample {
+    /// Of its processes, those that are alive, and those of them that a signal has stopped.
+    pub alive: usize,
+    pub stopped: usize,
+    /// CPU time of all its processes, ended ones too, clock ticks (1/100 s).
+    pub ticks: u64,
+    pub resident: Bytes,
+    /// When it was asked for and when the answer came.
+    pub asked: Instant,
+    pub at: Instant,
+}
+
+impl Load {
+    pub fn new(command: String, group: i32, resident: Bytes, short: bool) -> Load {
+        Load { command, group, resident, short }
+    }
+
+    fn sample(&self, processes: &[Process], asked: Instant, at: Instant) -> Sample {
+        let group = || processes.iter().filter(|process| process.group == self.group);
+        let alive = || group().filter(|process| process.is_alive());
+        Sample {
+            alive: alive().count(),
+            stopped: alive().filter(|process| process.state == 'T').count(),
+            ticks: group().map(|process| process.ticks).sum(),
+            resident: Bytes(alive().map(Process::resident_bytes).sum()),
+            asked,
+            at,
+        }
+    }
+
+    /// Memory that a sample must show resident: half of what the load began with, because a host that is short of
+    /// memory may have swapped some of it out; nothing of a load whose workers the kernel kills.
+    pub fn held(&self) -> Bytes {
+        if self.short { Bytes(0) } else { Bytes(self.resident.0 / 2) }
+    }
+
+    /// Why the load does not work yet, from its first moment on.
+    fn idle(&self, seen: &Sample) -> Option<String> {
+        if seen.ticks == 0 {
+            return Some(format!("`{}` has used no CPU time yet", self.command));
+        }
+        (seen.resident < self.resident).then(|| {
+            format!(
+                "`{}` has {} MiB resident, of {} MiB",
+                self.command,
+                mib(seen.resident),
+                mib(self.resident)
+            )
+        })
+    }
+}
+
+fn mib(bytes: Bytes) -> u64 {
+    bytes.0 >> 20
+}
+
+/// Everything that a scenario runs on one machine.
+#[derive(Debug)]
+pub struct Loads {
+    place: Place,
+    pub loads: Vec<Load>,
+}
+
+impl Loads {
+    /// Starts the commands and waits until each works: has used CPU time, and has its memory resident.
+    pub fn start(place: &Place, commands: &[Command], cancel: &Cancel) -> Done<Loads> {
+        let shown: Vec<String> = commands.iter().map(|command| command.words.join(" ")).collect();
+        let script: String = commands.iter().map(|command| script(place, command)).collect();
+        let answer = place.agent().remote().check(&script, LIMIT)?;
+        let groups: Vec<i32> = answer.lines().filter_map(|line| line.trim().parse().ok()).collect();
+        if groups.len() != commands.len() {
+            return Err(Failure::new(
+                format!("start `{}`", shown.join("`, `")),
+                format!("the shell answered {answer:?}"),
+            )
+            .at(place.name()));
+        }
+        let loads = shown
+            .into_iter()
+            .zip(groups)
+            .zip(commands)
+            .map(|((shown, group), command)| Load::new(shown, group, command.resident, command.short))
+            .collect();
+        let started = Loads { place: place.clone(), loads };
+        started.await_work(cancel)?;
+        Ok(started)
+    }
+
+    fn await_work(&self, cancel: &Cancel) -> Done<()> {
+        wait_for(&format!("the load to work on {}", self.place.name()), LIMIT, cancel, || {
+            let samples = match self.sample(LIMIT) {
+                Ok(samples) => samples,
+                Err(failure) => return Look::NotYet(failure.to_string()),
+            };
+            for (load, seen) in self.loads.iter().zip(&samples) {
+                // Between its start and setsid it is in the shell's group: only CPU time without a process is an end.
+                if seen.alive == 0 && self.has_ended(load) {
+                    let words = self.last_words();
+                    return Look::Never(format!("`{}` has ended; it said: {words}", load.command));
+                }
+                if let Some(why) = load.idle(seen) {
+                    return Look::NotYet(why);
+                }
+            }
+            Look::Ready(())
+        })
+    }
+
+    /// Whether the first process of the load is gone, under whatever group.
+    fn has_ended(&self, load: &Load) -> bool {
+        let asked = self.place.agent().remote().run(&format!("test -d /proc/{}", load.group), LIMIT);
+        asked.is_ok_and(|answer| answer.status != 0)
+    }
+
+    fn last_words(&self) -> String {
+        let said = self.place.agent().remote().check(&format!("tail -n 5 {LOG}"), LIMIT);
+        said.unwrap_or_default().trim().to_owned()
+    }
+
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Looks at every load; samples in the order of the loads.
+    pub fn sample(&self, limit: Duration) -> Done<Vec<Sample>> {
+        let asked = Instant::now();
+        let groups: Vec<i32> = self.loads.iter().map(|load| load.group).collect();
+        let processes = self.place.agent().processes(&groups, limit)?;
+        Ok(self.samples(&processes, asked, Instant::now()))
+    }
+
+    /// The same from a look that somebody else had at the machine, no earlier than `asked`.
+    pub fn sample_of(&self, seen: &Observation, asked: Instant) -> Vec<Sample> {
+        self.samples(&seen.processes, asked, seen.at)
+    }
+
+    fn samples(&self, processes: &[Process], asked: Instant, at: Instant) -> Vec<Sample> {
+        self.loads.iter().map(|load| load.sample(processes, asked, at)).collect()
+    }
+
+    /// Ends the loads and waits until no process of them is left.
+    pub fn close(mut self) -> Done<()> {
+        self.stop()
+    }
+
+    fn stop(&mut self) -> Done<()> {
+        let loads = std::mem::take(&mut self.loads);
+        if loads.is_empty() {
+            return Ok(());
+        }
+        // A group whose last process has ended is no error. What decides is that none is seen any more.
+        let groups: Vec<i32> = loads.iter().map(|load| load.group).collect();
+        let targets: Vec<String> = groups.iter().map(|group| format!("-{group}")).collect();
+        let agent = self.place.agent();
+        agent.remote().check(&format!("kill -KILL {} 2> /dev/null; :", targets.join(" ")), LIMIT)?;
+        wait_for(&format!("the load to end on {}", self.place.name()), LIMIT, &Cancel::new(), || match agent
+            .processes(&groups, LIMIT)
+        {
+            Ok(left) => match left.iter().find(|process| process.is_alive()) {
+                Some(process) => Look::NotYet(format!("{} ({}) is alive", process.name, process.pid)),
+                None => Look::Ready(()),
+            },
+            Err(failure) => Look::NotYet(failure.to_string()),
+        })
+    }
+}
+
+/// The shell words that start a command and print its process group.
+///
+/// setsid makes it the leader of a process group of its own, with the pid that the shell knows: it is found and ended
+/// by that group, whatever its workers are called.
+///
+/// In a guest it is niced below ssh and the proofs: it takes every cycle that is left, and none that they need. On a
+/// host it competes with the guests, which is what it is for; but when memory runs out the kernel shall kill it and not
+/// a guest, hence the score (proc_pid_oom_score_adj(5)), which its workers inherit.
+fn script(place: &Place, command: &Command) -> String {
+    let words: Vec<String> = command.words.iter().map(|word| quote(word)).collect();
+    let words = words.join(" ");
+    let start = match place {
+        Place::Guest(_) => format!("nice -n 10 setsid {words}"),
+        Place::Host(..) => {
+            let run = if command.short { r#"while :; do "$@"; done"# } else { r#"exec "$@""# };
+            format!(r#"setsid sh -c 'echo 1000 > /proc/self/oom_score_adj; {run}' load {words}"#)
+        }
+    };
+    format!("{start} >> {LOG} 2>&1 < /dev/null & echo $!\n")
+}
+
+impl Drop for Loads {
+    fn drop(&mut self) {
+        // The net under an early return. A guest that cannot be reached is renewed before the next scenario.
+        let _ = self.stop();
+    }
+}
