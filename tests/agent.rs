@@ -137,6 +137,13 @@ impl Witness {
         });
         self.begin(0);
     }
+
+    /// Lets it work until this is so, then pauses it.
+    fn work_unproved(&mut self, done: impl Fn(&Witness) -> bool) {
+        self.begin(20);
+        eventually(|| done(self).then_some(()));
+        self.begin(0);
+    }
 }
 
 /// What a witness answers to `prove`.
@@ -486,17 +493,62 @@ fn a_page_that_missed_a_rewriting_and_had_others_since(mut witness: Witness) {
     let address = witness.address(9);
     let old = block(&witness.memory(), address);
     witness.work(3);
-    let generation =
-        |witness: &Witness| u64::from_le_bytes(block(&witness.memory(), address)[8..16].try_into().unwrap());
-    let before = generation(&witness);
-    put(&witness.memory(), &old, address);
+    let before = generation(&witness, address);
+    // Not line 0, which the next rewriting would make good if it did not look.
+    put(&witness.memory(), &old[64..], address + 64);
     witness.begin(20);
-    eventually(|| (generation(&witness) > before).then_some(()));
+    eventually(|| (generation(&witness, address) > before).then_some(()));
     witness.begin(0);
     let proof = witness.prove();
     let line = proof.only("bad-page");
     assert_eq!((number(line, "page"), value(line, "kind")), (9, "pattern"));
     assert_eq!(value(line, "expected"), value(line, "found"));
+    witness.prove().assert_clean();
+}
+
+/// No proof until nothing of it is left.
+#[rstest]
+#[case::whole(0)]
+#[case::all_but_line_0(64)]
+fn a_page_that_missed_a_rewriting_and_was_rewritten_whole_since(mut witness: Witness, #[case] from: usize) {
+    let address = witness.address(9);
+    let old = block(&witness.memory(), address);
+    witness.work_unproved(|witness| generation(witness, address) > 2);
+    let before = generation(&witness, address);
+    put(&witness.memory(), &old[from..], address + from as u64);
+    witness.begin(20);
+    eventually(|| (generation(&witness, address) > before + 70).then_some(()));
+    let proof = witness.prove();
+    let line = proof.only("bad-page");
+    let said = ["expected", "found"].map(|name| number(line, name));
+    assert_eq!((number(line, "page"), proof.memory("bad")), (9, 1));
+    if from == 0 {
+        assert_eq!((value(line, "kind"), number(line, "offset"), said), ("generation", 8, [before, 0]));
+    } else {
+        // Line 1 is the first of the wrong ones that is rewritten, by generation 64.
+        assert_eq!((value(line, "kind"), number(line, "offset") / 64, said), ("pattern", 1, [63, 63]));
+    }
+    witness.prove().assert_clean();
+}
+
+/// What a page says of itself.
+fn generation(witness: &Witness, address: u64) -> u64 {
+    u64::from_le_bytes(block(&witness.memory(), address)[8..16].try_into().unwrap())
+}
+
+#[rstest]
+fn pages_found_before_a_proof_and_by_it_are_told_together(mut witness: Witness) {
+    let address = witness.address(0);
+    // Line 1 is rewritten by generation 1, line 63 not before generation 63.
+    for (pages, line) in [(0..3, 63), (3..6, 1), (6..20, 63)] {
+        for page in pages {
+            flip(&witness.memory(), address + page * PAGE as u64 + line * 64);
+        }
+    }
+    witness.work_unproved(|witness| generation(witness, address + (PAGES - 1) * PAGE as u64) > 0);
+    let proof = witness.prove();
+    let pages: Vec<u64> = proof.lines("bad-page").iter().map(|line| number(line, "page")).collect();
+    assert_eq!((proof.memory("bad"), pages), (20, vec![3, 4, 5, 0, 1, 2, 6, 7]));
     witness.prove().assert_clean();
 }
 
@@ -538,6 +590,49 @@ fn a_damaged_record_is_told_once(
         format!("bad-record slot=2 offset=8192 expected=2 found={found} kind={kind}")
     );
     assert_eq!((proof.memory("bad"), proof.disk("bad")), (0, 1));
+    witness.prove().assert_clean();
+}
+
+/// No proof until it is overwritten.
+#[rstest]
+#[case::flipped("torn", |file: &File, _: &[u8]| flip(file, 2 * SLOT + 2000))]
+#[case::zeroed("lost", |file: &File, _: &[u8]| put(file, &[0; PAGE], 2 * SLOT))]
+#[case::from_another_slot("doubled", |file: &File, _: &[u8]| put(file, &block(file, SLOT), 2 * SLOT))]
+fn a_damaged_record_that_was_overwritten_is_told_once(
+    mut witness: Witness,
+    #[case] kind: &str,
+    #[case] damage: Damage,
+) {
+    damage(&witness.file(), &[]);
+    witness.work_unproved(|witness| is_written(witness, 2));
+    let proof = witness.prove();
+    assert_eq!(
+        proof.only("bad-record"),
+        format!("bad-record slot=2 offset=8192 expected=0 found=0 kind={kind}")
+    );
+    assert_eq!((proof.memory("bad"), proof.disk("bad")), (0, 1));
+    witness.prove().assert_clean();
+}
+
+/// Whether the slot has its first record after those the file was filled with.
+fn is_written(witness: &Witness, slot: u64) -> bool {
+    let block = block(&witness.file(), slot * SLOT);
+    let word = |index: usize| u64::from_le_bytes(block[index * 8..][..8].try_into().unwrap());
+    (word(4), word(5)) == (slot, slot)
+}
+
+#[rstest]
+fn records_found_before_a_proof_and_by_it_are_told_together(mut witness: Witness) {
+    put(&witness.file(), &[0; 18 * PAGE], 3 * SLOT);
+    put(&witness.file(), &[0; 2 * PAGE], 0);
+    witness.work_unproved(|witness| is_written(witness, 4));
+    let proof = witness.prove();
+    let slots: Vec<u64> = proof.lines("bad-record").iter().map(|line| number(line, "slot")).collect();
+    // Those that were overwritten first; slot 0 is not before record 512.
+    let (before, by): (Vec<u64>, Vec<u64>) =
+        [0, 1].into_iter().chain(3..21).partition(|slot| (1..=proof.disk("written")).contains(slot));
+    assert_eq!(slots, [before, by].concat()[..8], "{proof:#?}");
+    assert_eq!(proof.disk("bad"), 20);
     witness.prove().assert_clean();
 }
 
@@ -584,7 +679,12 @@ fn a_failed_write_is_told_and_tried_again() {
     let error = proof.only("disk-error");
     let next = proof.disk("written") + 1;
     assert!(error.starts_with(&format!("disk-error cannot write record {next} of ")), "{error}");
+    // Anything may be there after a failed write: it is not wrong.
+    put(&witness.file(), &[0; PAGE], next % SLOTS * SLOT);
     limit(&witness, "unlimited");
-    let proof = eventually(|| Some(witness.prove()).filter(|proof| proof.disk("written") > next));
-    assert_eq!((proof.memory("bad"), proof.disk("bad")), (0, 0), "{proof:#?}");
+    eventually(|| {
+        let proof = witness.prove();
+        assert_eq!((proof.memory("bad"), proof.disk("bad")), (0, 0), "{proof:#?}");
+        (proof.disk("written") > next).then_some(())
+    });
 }
