@@ -177,8 +177,8 @@ impl Connection {
         Domain::adopt(self, domain.map_err(self.failed("create a domain"))?)
     }
 
-    /// Sends the lifecycle, migration-iteration and job-completed events of all domains of this host to `sink`, until the
-    /// subscription is dropped. A connection may have several subscriptions; each gets every event.
+    /// Sends the lifecycle, reboot, migration-iteration and job-completed events of all domains of this host to `sink`,
+    /// until the subscription is dropped. A connection may have several subscriptions; each gets every event.
     ///
     /// An event that was under way when the subscription was made comes too: libvirt queues events, and looks for
     /// receivers when it delivers. Take [`Event::at`] and the domain into account, not only the kind.

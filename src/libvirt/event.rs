@@ -26,6 +26,9 @@ pub struct Event {
 pub enum EventKind {
     /// The domain changed its state.
     Lifecycle { event: LifecycleEvent, detail: Detail },
+    /// The guest was reset or rebooted itself, within the same QEMU process; libvirt does not tell which. It is
+    /// QEMU's `RESET`, passed on (`qemuProcessHandleReset` in `src/qemu/qemu_process.c`).
+    Rebooted,
     /// A pass over the memory began, from 1. From the source.
     MigrationIteration(i32),
     /// A job completed. Of a migration, from the source.
@@ -195,10 +198,11 @@ impl fmt::Display for Detail {
 }
 
 impl fmt::Display for EventKind {
-    /// `suspended (post-copy)`, `iteration 3`, `job completed`.
+    /// `suspended (post-copy)`, `rebooted`, `iteration 3`, `job completed`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             EventKind::Lifecycle { event, detail } => write!(f, "{event} ({detail})"),
+            EventKind::Rebooted => f.write_str("rebooted"),
             EventKind::MigrationIteration(number) => write!(f, "iteration {number}"),
             EventKind::JobCompleted(_) => f.write_str("job completed"),
         }
