@@ -1,6 +1,8 @@
 //! The same for several things at once.
 
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use crate::failure::{Done, Failure};
 
@@ -30,6 +32,28 @@ pub fn at_once<I: Send, T: Send>(
     })
 }
 
+/// Lets everybody through when all have come, or when the limit is over: one who never comes must not keep the others
+/// for ever.
+pub struct Gate {
+    missing: Mutex<usize>,
+    all: Condvar,
+}
+
+impl Gate {
+    pub fn new(count: usize) -> Gate {
+        Gate { missing: Mutex::new(count), all: Condvar::new() }
+    }
+
+    /// Comes, and waits for the others.
+    pub fn pass(&self, limit: Duration) {
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        *missing = missing.saturating_sub(1);
+        self.all.notify_all();
+        let waited = self.all.wait_timeout_while(missing, limit, |missing| *missing > 0);
+        drop(waited);
+    }
+}
+
 /// The text of a panic, as far as it has one.
 pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     panic
@@ -42,6 +66,16 @@ pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_waits_for_ever_at_a_gate() {
+        let gate = Gate::new(3);
+        let results = at_once("pass", [1, 2], |number| {
+            gate.pass(Duration::from_millis(20));
+            Ok(number)
+        });
+        assert_eq!(results, [Ok(1), Ok(2)]);
+    }
 
     #[test]
     fn a_panic_is_one_items_failure() {

@@ -29,7 +29,7 @@ const TO_VM1: Damage = Damage {
     words: "",
 };
 
-const DAMAGES: [Damage; 16] = [
+const DAMAGES: [Damage; 19] = [
     Damage {
         name: "damage::guest_reboot",
         cause: |fleet| {
@@ -37,7 +37,7 @@ const DAMAGES: [Damage; 16] = [
             guest.known_on(&fleet.hosts.target)?.reset().attempting(|| format!("reset {}", guest.name))
         },
         check: "reboot",
-        words: "boot id",
+        words: "reset on target",
         ..TO_VM1
     },
     Damage {
@@ -45,6 +45,37 @@ const DAMAGES: [Damage; 16] = [
         cause: |fleet| in_guest(fleet, "echo '<1>Oops: 0002 [#1] PREEMPT SMP NOPTI' > /dev/kmsg").map(drop),
         check: "kernel_log",
         words: "Oops: 0002",
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::host_kernel_oops",
+        cause: |fleet| {
+            on_host(&fleet.hosts.target, "echo '<1>Oops: 0002 [#1] PREEMPT SMP NOPTI' > /dev/kmsg")
+        },
+        check: "kernel_log",
+        guest: None,
+        words: "Oops: 0002",
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_reset_while_it_boots",
+        scenario: "precopy_simultaneous::booting::migrated_vms",
+        when: |event| matches!(event, Event::LegStarted { guest, .. } if guest == "vm1"),
+        cause: |fleet| {
+            let guest = vm1(fleet);
+            guest.known_on(&fleet.hosts.source)?.reset().attempting(|| format!("reset {}", guest.name))
+        },
+        check: "reboot",
+        words: "resets",
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::load_guest_dies",
+        scenario: "precopy_orderly::booting::load_vms",
+        cause: |fleet| on_host(&fleet.hosts.source, "pkill -KILL -f guest=load1"),
+        check: "booting",
+        guest: Some("load1"),
+        words: "load1",
         ..TO_VM1
     },
     Damage {
@@ -197,7 +228,7 @@ const DAMAGES: [Damage; 16] = [
         cause: |fleet| on_host(&fleet.hosts.target, "pkill -STOP stress-ng"),
         check: "load",
         guest: None,
-        words: "stopped)",
+        words: "4 processes (4 stopped)",
         ..TO_VM1
     },
 ];

@@ -24,6 +24,27 @@ pub fn post_copy(report: &LegReport) -> Proof {
     }
 }
 
+/// A compressed migration must have had XBZRLE at work: it had a cache, and looked pages that were sent again up in it.
+pub fn compressed(report: &LegReport) -> Proof {
+    let stats = report.stats.as_ref();
+    let number = |value: Option<u64>| value.unwrap_or_default();
+    let cache = number(stats.and_then(|stats| stats.compression_cache_bytes));
+    let seen = format!(
+        "a cache of {} MiB, {} pages sent compressed in {} bytes, {} cache misses, {} overflows",
+        cache >> 20,
+        number(stats.and_then(|stats| stats.compression_pages)),
+        number(stats.and_then(|stats| stats.compression_bytes)),
+        number(stats.and_then(|stats| stats.compression_cache_misses)),
+        number(stats.and_then(|stats| stats.compression_overflow)),
+    );
+    let looked_up = number(stats.and_then(|stats| stats.compression_pages))
+        + number(stats.and_then(|stats| stats.compression_cache_misses));
+    // In the first pass every page is sent for the first time, and there is nothing to look up.
+    let again = number(stats.and_then(|stats| stats.memory_iteration)) > 1;
+    let expected = "XBZRLE at work: a cache, in which pages are looked up that are sent again";
+    Proof::new("compressed", cache > 0 && (looked_up > 0 || !again), expected, seen)
+}
+
 /// A pre-copy migration must not have needed the guest to stand still in order to finish.
 pub fn not_suspended(report: &LegReport, allowed: bool) -> Proof {
     let expected = "the guest runs until its last pages are sent; nobody suspends it";

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::Proof;
-use crate::failure::{Attempt, Done};
+use crate::failure::{Attempt, Done, Failure};
 use crate::guest::Guest;
 use crate::wait::Cancel;
 
@@ -34,7 +34,14 @@ pub struct Summary {
 /// The running stream: one thread for all guests.
 pub struct ProbeStream {
     stop: Cancel,
-    thread: JoinHandle<Vec<Summary>>,
+    thread: Option<JoinHandle<Vec<Summary>>>,
+}
+
+impl Drop for ProbeStream {
+    fn drop(&mut self) {
+        // The net under an early return: the thread ends by itself.
+        self.stop.cancel();
+    }
 }
 
 struct Track {
@@ -101,13 +108,14 @@ impl ProbeStream {
                     .collect()
             })
             .attempting(|| "start the probe stream's thread".into())?;
-        Ok(ProbeStream { stop, thread })
+        Ok(ProbeStream { stop, thread: Some(thread) })
     }
 
     /// Ends the stream.
-    pub fn stop(self) -> Vec<Summary> {
+    pub fn stop(mut self) -> Done<Vec<Summary>> {
         self.stop.cancel();
-        self.thread.join().unwrap_or_default()
+        let summaries = self.thread.take().and_then(|thread| thread.join().ok());
+        summaries.ok_or_else(|| Failure::new("probe the guests", "the stream's thread panicked"))
     }
 }
 
@@ -186,6 +194,11 @@ pub fn check(summary: &Summary, limit: Duration) -> Proof {
              was down",
         )
     }
+}
+
+/// The stream did not come to its end.
+pub fn unknown(why: &str) -> Proof {
+    Proof::new("reachable", false, "an uninterrupted stream of probes", format!("not known: {why}"))
 }
 
 #[cfg(test)]

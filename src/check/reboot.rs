@@ -21,6 +21,17 @@ pub fn check(before: &Observation, after: &Observation) -> Proof {
     }
 }
 
+/// A reset that libvirt told of: also of a guest that has not come up again since.
+pub fn told(host: &str, uptime_s: f64) -> Proof {
+    Proof::new(
+        CHECK,
+        false,
+        format!("no reset; uptime was {uptime_s:.2} s at the last look"),
+        format!("libvirt told of a reset on {host}"),
+    )
+    .try_next("read the guest's console log in the evidence: did it reset itself, or was it reset?")
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Instant;
@@ -37,6 +48,8 @@ mod tests {
             processes: Vec::new(),
             memory_available: 0,
             kernel_log: Vec::new(),
+            kernel_log_error: None,
+            whole_log: false,
             at: Instant::now(),
         }
     }

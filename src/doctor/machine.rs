@@ -33,7 +33,7 @@ fn memory(settings: &Settings, profile: Option<&Profile>) -> Finding {
     let Some(available) = available else {
         return Finding::warn(name, "/proc/meminfo does not say what is available", "mount /proc");
     };
-    let guests = profile.map_or(0, |p| u64::from(p.guests + p.load_guests).saturating_mul(p.memory.0));
+    let guests = profile.map_or(0, Profile::guests_memory);
     let host = settings.host_size(guests).memory;
     let seen = format!("{} available; each host may use {}", mib(available), mib(host));
     let Some(profile) = profile else { return Finding::good(name, seen) };

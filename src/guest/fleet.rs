@@ -33,6 +33,8 @@ pub struct Fleet {
     pub load_guests: Vec<Arc<Guest>>,
     /// With limits for the hosts' CPUs.
     pub profile: Profile,
+    /// As it was asked for.
+    pub asked: Profile,
     inventory: Inventory,
     cancel: Cancel,
 }
@@ -57,6 +59,7 @@ impl Fleet {
             storage,
             guests: guests(Role::Fleet, profile.guests)?,
             load_guests: guests(Role::Load, profile.load_guests)?,
+            asked: profile.clone(),
             profile: profile.stretched(inventory.source.cpu_percent.min(inventory.target.cpu_percent)),
             inventory: inventory.clone(),
             cancel: cancel.clone(),
@@ -74,7 +77,14 @@ impl Fleet {
         if !missing.is_empty() {
             fleet.renew(&missing)?;
         }
-        fleet.start_witnesses(&fleet.guests)?;
+        let adopted: Vec<Arc<Guest>> = fleet
+            .guests
+            .iter()
+            .filter(|guest| missing.iter().all(|made| made.name != guest.name))
+            .cloned()
+            .collect();
+        all(by_login("end an old witness", &adopted, |guest| witness::end(&guest.agent, cancel)))?;
+        fleet.start_witnesses(&adopted)?;
         Ok(fleet)
     }
 
@@ -84,6 +94,14 @@ impl Fleet {
 
     pub fn guest(&self, name: &str) -> Option<&Arc<Guest>> {
         self.guests.iter().find(|guest| guest.name == name)
+    }
+
+    /// Ends what a failed scenario may have left beside the fleet: loads on hosts, and load guests.
+    pub fn clear_strays(&self) -> Done<()> {
+        let hosts =
+            at_once("end loads on a host", self.hosts.both(), |host| host.agent.end_strays(ANSWER_LIMIT));
+        let guests = by_login("remove a load guest", &self.load_guests, |guest| self.remove(guest));
+        hosts.into_iter().chain(guests).fold(Ok(()), Done::and)
     }
 
     /// What is wrong with each guest: not where a scenario starts, not alone, not answering. Empty when all is well.

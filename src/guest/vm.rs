@@ -116,7 +116,8 @@ impl Guest {
         })
     }
 
-    fn greeting(&self) -> std::io::Result<()> {
+    /// Asks its sshd for its name, once.
+    pub fn greeting(&self) -> std::io::Result<()> {
         let mut stream = TcpStream::connect_timeout(&(self.address, 22).into(), GREETING_LIMIT)?;
         stream.set_read_timeout(Some(GREETING_LIMIT))?;
         // RFC 4253, 4.2: both sides begin with this.

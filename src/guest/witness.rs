@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::failure::{Done, Failure};
-use crate::host::{AGENT_PATH, Agent};
+use crate::host::Agent;
 use crate::scenario::Bytes;
 use crate::wait::{Cancel, Look, wait_for};
 
 /// Its name among the guest's processes.
-const PATH: &str = "/run/multivm-witness";
+const NAME: &str = "multivm-witness";
 
 /// The file that it keeps records in, on the guest's disk.
 pub const RECORDS: &str = "/var/lib/multivm/records";
@@ -60,11 +60,12 @@ pub fn start(agent: &Agent, memory: Bytes, cancel: &Cancel) -> Done<()> {
     if agent.witness("begin 0", START_LIMIT).is_ok() {
         return Ok(());
     }
-    // A name of its own tells it from the answering program in a list of processes. Of all processes in a guest it is
-    // the last that the kernel may kill for memory.
+    agent.install_as(NAME, START_LIMIT)?;
+    let path = Agent::link(NAME);
+    // Of all processes in a guest it is the last that the kernel may kill for memory.
     let script = format!(
-        "ln -f {AGENT_PATH} {PATH} && (echo -1000 > /proc/self/oom_score_adj; \
-         exec setsid {PATH} witness {} {RECORDS} > {PATH}.log 2>&1 < /dev/null) &",
+        "(echo -1000 > /proc/self/oom_score_adj; \
+         exec setsid {path} witness {} {RECORDS} > {path}.log 2>&1 < /dev/null) &",
         memory.0 >> 20
     );
     agent.remote().check(&script, START_LIMIT)?;
@@ -75,9 +76,19 @@ pub fn start(agent: &Agent, memory: Bytes, cancel: &Cancel) -> Done<()> {
         }
     })
     .map_err(|failure| {
-        let said = agent.remote().check(&format!("cat {PATH}.log"), START_LIMIT).unwrap_or_default();
+        let said = agent.remote().check(&format!("cat {path}.log"), START_LIMIT).unwrap_or_default();
         let cause = format!("{}; it said: {}", failure.cause, said.trim());
         Failure { cause, ..failure }
+    })
+}
+
+/// Ends one that an earlier command left: it may be of another build, or have another size.
+pub fn end(agent: &Agent, cancel: &Cancel) -> Done<()> {
+    wait_for(&format!("the old witness in {} to end", agent.remote().name()), START_LIMIT, cancel, || {
+        match agent.witness("quit", START_LIMIT) {
+            Ok(_) => Look::NotYet("it answers".into()),
+            Err(_) => Look::Ready(()),
+        }
     })
 }
 

@@ -37,6 +37,10 @@ pub struct Options {
     #[arg(long, env = "MULTIVM_RESULTS", value_name = "PATH")]
     pub results: Option<PathBuf>,
 
+    /// For the first scenario of each mode and order, also measure its migrations alone, without any proof
+    #[arg(long, env = "MULTIVM_FLOOR", value_parser = clap::builder::FalseyValueParser::new())]
+    pub floor: bool,
+
     #[command(flatten)]
     pub libtest: Arguments,
 }

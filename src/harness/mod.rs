@@ -1,6 +1,7 @@
 //! Runs scenarios: arguments, trials, the shared fixture, interruption.
 
 mod args;
+mod corruption;
 mod damage;
 mod entry;
 mod interrupt;
@@ -8,10 +9,12 @@ mod plan;
 mod run;
 mod session;
 mod slot;
+mod spent;
 mod stage;
 mod status;
 mod sudo;
 
+pub use corruption::{Corruption, corruption_main};
 pub use damage::{Damage, damage_main};
 pub use entry::{Build, main};
 pub use interrupt::cancel_on_signals;

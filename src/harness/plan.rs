@@ -48,6 +48,12 @@ impl Plan {
         let results = options.results.clone().unwrap_or_else(results);
         Ok(Plan { file, set, scenarios, profile, settings, results })
     }
+
+    /// The most memory that all guests of a scenario have together, bytes.
+    pub(super) fn guests_memory(&self) -> u64 {
+        let sized = self.scenarios.iter().map(|scenario| self.file.profile_of(scenario, &self.profile));
+        sized.map(|profile| profile.guests_memory()).fold(self.profile.guests_memory(), u64::max)
+    }
 }
 
 /// Beside what cargo builds, so that it is never committed: `target/multivm`.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::spent;
 use crate::failure::{Attempt, Done};
 use crate::outcome::{Outcome, Verdict};
 use crate::report::{Event, Record, RunFolder, RunHeader, junit};
@@ -18,6 +19,8 @@ pub struct Run {
     pub record: Record,
     header: Mutex<RunHeader>,
     outcomes: Mutex<Vec<Outcome>>,
+    /// How often each scenario has been played.
+    played: Mutex<BTreeMap<String, u32>>,
     begin: Instant,
 }
 
@@ -34,6 +37,7 @@ impl Run {
             record,
             header: Mutex::new(header),
             outcomes: Mutex::default(),
+            played: Mutex::default(),
             begin: Instant::now(),
         })
     }
@@ -44,7 +48,12 @@ impl Run {
 
     /// Folder of a scenario.
     pub fn scenario_folder(&self, scenario: &str) -> Done<PathBuf> {
-        self.folder.scenario_dir(scenario).attempting(|| format!("make a folder for {scenario}"))
+        let mut played = self.played.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = played.entry(scenario.to_owned()).or_insert(0);
+        *times += 1;
+        // One that is played again keeps the evidence of the first time.
+        let name = if *times == 1 { scenario.to_owned() } else { format!("{scenario}.{times}") };
+        self.folder.scenario_dir(&name).attempting(|| format!("make a folder for {scenario}"))
     }
 
     /// Writes that a fixture is ready; its facts also go to the head of the reports.
@@ -65,6 +74,11 @@ impl Run {
     pub fn finished(&self, outcome: Outcome) {
         self.write(&Event::ScenarioFinished(outcome.clone()));
         self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
+    }
+
+    /// Where the time went.
+    pub fn spent(&self) -> Vec<String> {
+        spent::lines(&self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Closes the record and writes JUnit into the folder and, if wanted, elsewhere.

@@ -6,7 +6,6 @@ use crate::failure::{Done, Failure};
 use crate::inventory::{Inventory, Settings};
 use crate::lab::{self, Lab, Prepared, network};
 use crate::ledger::{Ledger, Lock, Thing, start_time, state_directory};
-use crate::scenario::Profile;
 use crate::wait::Cancel;
 
 /// The lock, the ledger and the lab. Dropping it without [`Session::end`] leaves the undoing to the next command.
@@ -79,16 +78,15 @@ impl Session {
         network::join_switch()
     }
 
-    /// The lab's inventory; raises the lab if it is not up.
-    pub fn raise(&mut self, profile: &Profile) -> Done<&Inventory> {
+    /// The lab's inventory; raises the lab, with room for guests of that much memory (bytes), if it is not up.
+    pub fn raise(&mut self, guests_memory: u64) -> Done<&Inventory> {
         if !network::in_switch() {
             return Err(Failure::new("raise the lab", "this thread is not in the lab's network namespace"));
         }
         let lab = match (self.lab.take(), &self.prepared) {
             (Some(lab), _) => lab,
             (None, Some(prepared)) => {
-                let memory = u64::from(profile.guests + profile.load_guests) * profile.memory.0;
-                Lab::raise(prepared, &self.settings, memory, &self.ledger, &self.cancel)?
+                Lab::raise(prepared, &self.settings, guests_memory, &self.ledger, &self.cancel)?
             }
             (None, None) => return Err(Failure::new("raise the lab", "it was not prepared")),
         };

@@ -65,9 +65,18 @@ impl Slot {
 
     /// Says that a scenario's proofs found the fleet whole at its end.
     pub fn proved(&self) {
+        self.note(true);
+    }
+
+    /// Says that something has happened to the fleet after that.
+    pub fn doubted(&self) {
+        self.note(false);
+    }
+
+    fn note(&self, whole: bool) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let State::Ready { proved, .. } = &mut *state {
-            *proved = true;
+            *proved = whole;
         }
     }
 
@@ -77,6 +86,7 @@ impl Slot {
     }
 
     fn whole(&self, fleet: Arc<Fleet>, profile: &Profile) -> Done<Arc<Fleet>> {
+        fleet.clear_strays()?;
         let damage = fleet.damage();
         if damage.is_empty() {
             return Ok(fleet);

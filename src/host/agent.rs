@@ -10,7 +10,12 @@ use super::{Dialogue, Remote};
 use crate::failure::{Done, Failure};
 
 /// Where it lies on the other machine: in memory on most systems, and gone with the next boot.
-pub const PATH: &str = "/run/multivm-agent";
+pub const DIRECTORY: &str = concat!("/run/multivm-", env!("MULTIVM_AGENT_ID"));
+
+const PATH: &str = concat!("/run/multivm-", env!("MULTIVM_AGENT_ID"), "/multivm-agent");
+
+/// What the environment of every process has that a scenario starts as load, so that none is ever lost.
+pub const LOAD_MARK: &str = "MULTIVM_LOAD=1";
 
 const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/multivm-guest"));
 
@@ -59,9 +64,12 @@ impl Agent {
         let mut log = locked(&self.log);
         let look = |from| self.ask(&format!("observe {from}"), limit, observe::observation);
         let mut seen = look(log.next)?;
-        if log.next > 0 && seen.boot_id != log.boot_id {
-            // Another boot has another log, whose lines are counted from 0 again.
-            seen = look(0)?;
+        if seen.boot_id != log.boot_id {
+            if log.next > 0 {
+                // Another boot has another log, whose lines are counted from 0 again.
+                seen = look(0)?;
+            }
+            seen.whole_log = true;
         }
         if let Some(last) = seen.kernel_log.last() {
             log.next = last.sequence + 1;
@@ -91,9 +99,31 @@ impl Agent {
             return Ok(());
         }
         // Under another name first: a copy that was cut off is never run.
-        let script = format!("cat > {PATH}.part && chmod 755 {PATH}.part && mv {PATH}.part {PATH}");
+        let script = format!(
+            "mkdir -p {DIRECTORY} && cat > {PATH}.part && chmod 755 {PATH}.part && mv {PATH}.part {PATH}"
+        );
         self.installed.store(true, Ordering::SeqCst);
         self.remote.check_with_input(&script, PROGRAM, limit).map(drop)
+    }
+
+    /// A link to the program under a name of its own, by which it is told apart in a list of processes.
+    pub fn link(name: &str) -> String {
+        format!("{DIRECTORY}/{name}")
+    }
+
+    /// Links the program to that name.
+    pub fn install_as(&self, name: &str, limit: Duration) -> Done<()> {
+        self.install(limit)?;
+        self.remote.check(&format!("ln -f {PATH} {}", Agent::link(name)), limit).map(drop)
+    }
+
+    /// Ends every process on the machine that carries the mark of a load.
+    pub fn end_strays(&self, limit: Duration) -> Done<()> {
+        let script = format!(
+            "for at in $(grep -ls '{LOAD_MARK}' /proc/[0-9]*/environ | cut -d/ -f3); do \
+             [ $at = $$ ] || kill -KILL $at 2> /dev/null; done; :"
+        );
+        self.remote.check(&script, limit).map(drop)
     }
 
     /// Whether this value has copied the program there.

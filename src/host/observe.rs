@@ -5,6 +5,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// Before the kernel log, in the agent's answer.
 const LOG_MARK: &str = "multivm-kernel-log\n";
 
+/// In place of its lines, if it cannot be read.
+const NO_LOG_MARK: &str = "multivm-no-kernel-log: ";
+
 /// Before the memory's size and what is left of it.
 const MEMORY_MARK: &str = "multivm-memory ";
 
@@ -26,6 +29,10 @@ pub struct Observation {
     pub memory_available: u64,
     /// Lines that no earlier observation had.
     pub kernel_log: Vec<KernelLine>,
+    /// Why the kernel log could not be read.
+    pub kernel_log_error: Option<String>,
+    /// The lines are all there are: no earlier observation of this boot was made.
+    pub whole_log: bool,
     /// When the answer came, by this machine's clock.
     pub at: Instant,
 }
@@ -95,6 +102,8 @@ pub(super) fn observation(text: &str) -> Option<Observation> {
         processes: lines.filter_map(process).collect(),
         memory_available: memory.split_whitespace().nth(1)?.parse().ok()?,
         kernel_log: log.lines().filter_map(kernel_line).collect(),
+        kernel_log_error: log.lines().find_map(|line| line.strip_prefix(NO_LOG_MARK)).map(str::to_owned),
+        whole_log: false,
         at: Instant::now(),
     })
 }
@@ -153,6 +162,7 @@ mod tests {
         assert_eq!((stress.name.as_str(), stress.group), ("stress (x)", 70));
         assert_eq!((stress.ticks, stress.resident_pages), (315, 8192));
         assert_eq!(seen.kernel_log.len(), 2);
+        assert_eq!(seen.kernel_log_error, None);
         let line = &seen.kernel_log[1];
         assert_eq!((line.level, line.sequence, line.time_s), (4, 7, 11.5));
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{AGENT_PATH, Agent, EventHub, Remote};
+use super::{AGENT_DIRECTORY, Agent, EventHub, Remote};
 use crate::failure::{Attempt, Done, Failure};
 use crate::inventory::{Accelerator, AcceleratorKind, HostEntry, Inventory};
 use crate::libvirt::{Connection, Libvirt, Subscription, Version};
@@ -150,7 +150,7 @@ impl Drop for Host {
     fn drop(&mut self) {
         // A host is left as it was. In a guest the program stays: the guest itself is multivm's.
         if self.agent.is_installed() {
-            let _ = self.remote.run(&format!("rm -f {AGENT_PATH}"), REMOVE_LIMIT);
+            let _ = self.remote.run(&format!("rm -rf {AGENT_DIRECTORY}"), REMOVE_LIMIT);
         }
     }
 }

@@ -201,8 +201,8 @@ fn start_daemon(command: &[String]) -> Done<()> {
 }
 
 /// Device nodes of the machine that a host sees, where the machine has them.
-const DEVICES: [&str; 10] =
-    ["null", "zero", "full", "random", "urandom", "tty", "kvm", "net/tun", "userfaultfd", "fuse"];
+const DEVICES: [&str; 11] =
+    ["null", "zero", "full", "random", "urandom", "tty", "kmsg", "kvm", "net/tun", "userfaultfd", "fuse"];
 
 fn lay_root(spec: &HostSpec) -> Done<()> {
     let none: Option<&str> = None;

@@ -9,7 +9,7 @@ use crate::failure::{Attempt, Done};
 use crate::guest::{Fleet, Guest};
 use crate::libvirt::Domain;
 use crate::scenario::Side;
-use crate::wait::Cancel;
+use crate::wait::{Cancel, Look, wait_for};
 
 /// One boot of one load guest.
 #[derive(Debug, Clone)]
@@ -35,8 +35,9 @@ pub struct BootLoad<'a> {
     fleet: &'a Fleet,
     guests: Vec<Arc<Guest>>,
     stop: Cancel,
+    last_round: Cancel,
     boots: Arc<Mutex<Vec<Boot>>>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<(String, JoinHandle<()>)>,
 }
 
 impl<'a> BootLoad<'a> {
@@ -49,6 +50,7 @@ impl<'a> BootLoad<'a> {
             fleet,
             guests: guests.clone(),
             stop: Cancel::new(),
+            last_round: Cancel::new(),
             boots: Arc::default(),
             threads: Vec::new(),
         };
@@ -58,18 +60,19 @@ impl<'a> BootLoad<'a> {
             let booting = Booting {
                 limit: fleet.profile.boot_timeout,
                 stop: load.stop.clone(),
+                last_round: load.last_round.clone(),
                 boots: Arc::clone(&load.boots),
                 guest,
                 side,
                 domain,
             };
-            let name = format!("boot {}", booting.guest.name);
+            let name = booting.guest.name.clone();
             booting.switch_on()?;
             let thread = thread::Builder::new()
-                .name(name)
+                .name(format!("boot {name}"))
                 .spawn(move || booting.run())
                 .attempting(|| "start a thread for a load guest".into())?;
-            load.threads.push(thread);
+            load.threads.push((name, thread));
         }
         Ok(load)
     }
@@ -79,6 +82,17 @@ impl<'a> BootLoad<'a> {
         locked(&self.boots).clone()
     }
 
+    /// Starts none any more, waits until all that boot are up or have failed, and returns all boots.
+    pub fn finish(&mut self) -> Vec<Boot> {
+        self.last_round.cancel();
+        for (guest, thread) in self.threads.drain(..) {
+            if thread.join().is_err() {
+                note(&self.boots, &guest, |boot| boot.error = Some("its thread panicked".into()));
+            }
+        }
+        self.boots()
+    }
+
     /// Ends the boots and removes the guests.
     pub fn close(mut self) -> Done<()> {
         self.end()
@@ -86,7 +100,7 @@ impl<'a> BootLoad<'a> {
 
     fn end(&mut self) -> Done<()> {
         self.stop.cancel();
-        for thread in self.threads.drain(..) {
+        for (_, thread) in self.threads.drain(..) {
             // A panic in it has been printed; the guest is removed all the same.
             let _ = thread.join();
         }
@@ -108,42 +122,70 @@ struct Booting {
     domain: Domain,
     limit: Duration,
     stop: Cancel,
+    last_round: Cancel,
     boots: Arc<Mutex<Vec<Boot>>>,
 }
 
 impl Booting {
+    /// Starts the guest. The boot is noted first: there is no moment at which none is.
     fn switch_on(&self) -> Done<()> {
-        let started = Instant::now();
-        self.domain.start().attempting(|| format!("start {}", self.guest.name))?;
-        let guest = self.guest.name.clone();
-        locked(&self.boots).push(Boot { guest, side: self.side, started, up: None, error: None });
-        Ok(())
+        let boot = Boot {
+            guest: self.guest.name.clone(),
+            side: self.side,
+            started: Instant::now(),
+            up: None,
+            error: None,
+        };
+        locked(&self.boots).push(boot);
+        let attempted = || format!("start {} anew", self.guest.name);
+        if self.domain.is_active().attempting(attempted)? {
+            self.domain.destroy().attempting(attempted)?;
+        }
+        self.domain.start().attempting(attempted)
+    }
+
+    /// Waits until the guest answers; not for one whose QEMU is gone.
+    fn await_up(&self) -> Done<Instant> {
+        wait_for(&format!("{} to boot", self.guest.name), self.limit, &self.stop, || {
+            match (self.guest.greeting(), self.domain.is_active()) {
+                (Ok(()), _) => Look::Ready(Instant::now()),
+                (Err(_), Ok(false)) => Look::Never("it does not run any more".into()),
+                (Err(error), _) => Look::NotYet(error.to_string()),
+            }
+        })
     }
 
     fn run(&self) {
-        while !self.stop.is_cancelled() {
-            let up = self.guest.await_up(self.limit, &self.stop);
+        loop {
+            let up = self.await_up();
             if self.stop.is_cancelled() {
                 return;
             }
             let next = up.and_then(|up| {
-                self.last(|boot| boot.up = Some(up));
-                self.domain.destroy().attempting(|| format!("switch {} off", self.guest.name))?;
-                self.switch_on()
+                note(&self.boots, &self.guest.name, |boot| boot.up = Some(up));
+                if self.last_round.is_cancelled() { Ok(()) } else { self.switch_on() }
             });
-            if let Err(failure) = next {
-                self.last(|boot| boot.error = Some(failure.to_string()));
-                return;
+            if let Err(failure) = &next {
+                note(&self.boots, &self.guest.name, |boot| boot.error = Some(failure.to_string()));
+            }
+            if next.is_err() || self.last_round.is_cancelled() {
+                // One that was started just before the last round is still to be waited for.
+                let pending = locked(&self.boots)
+                    .iter()
+                    .any(|boot| boot.guest == self.guest.name && boot.up.is_none() && boot.error.is_none());
+                if !pending {
+                    return;
+                }
             }
         }
     }
+}
 
-    /// Changes what is noted of this guest's last boot.
-    fn last(&self, change: impl FnOnce(&mut Boot)) {
-        let mut boots = locked(&self.boots);
-        if let Some(boot) = boots.iter_mut().rev().find(|boot| boot.guest == self.guest.name) {
-            change(boot);
-        }
+/// Changes what is noted of a guest's last boot.
+fn note(boots: &Mutex<Vec<Boot>>, guest: &str, change: impl FnOnce(&mut Boot)) {
+    let mut boots = locked(boots);
+    if let Some(boot) = boots.iter_mut().rev().find(|boot| boot.guest == guest) {
+        change(boot);
     }
 }
 

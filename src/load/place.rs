@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::guest::{Fleet, Guest};
-use crate::host::{Agent, Host, Observation};
-use crate::scenario::{Bytes, Side};
+use crate::host::{Agent, Host, Observation, Process};
+use crate::scenario::{Bytes, Profile, Side};
 
 /// A guest or a host.
 #[derive(Debug, Clone)]
@@ -43,10 +43,21 @@ impl Place {
     }
 }
 
-/// Memory that a host's guests and daemons leave of what the host has. `MemAvailable` is the kernel's word for the
-/// whole machine; a host that may use less of it (a container, a lab host) has that less what its processes have
-/// resident.
-pub fn memory_left(host: &Host, seen: &Observation) -> Bytes {
+/// How the name of a guest's process begins.
+const QEMU: &str = "qemu-system-";
+
+/// Memory that a host's guests and daemons leave of what the host has, when all of the fleet is on it: the guests come
+/// and go while the load stays. `MemAvailable` is the kernel's word for the whole machine; a host that may use less of it
+/// (a container, a lab host) has that less what its processes have resident.
+pub fn memory_left(host: &Host, seen: &Observation, profile: &Profile) -> Bytes {
+    let guests: u64 = seen
+        .processes
+        .iter()
+        .filter(|process| process.name.starts_with(QEMU))
+        .map(Process::resident_bytes)
+        .sum();
+    // What is still to come of guests that have not touched all of their memory, or are on the other host.
+    let to_come = profile.guests_memory().saturating_sub(guests);
     let own = host.entry.memory.saturating_sub(seen.resident_bytes());
-    Bytes(own.min(seen.memory_available))
+    Bytes(own.min(seen.memory_available).saturating_sub(to_come))
 }

@@ -4,12 +4,15 @@ use std::time::{Duration, Instant};
 
 use super::Place;
 use crate::failure::{Done, Failure};
-use crate::host::{Observation, Process, quote};
+use crate::host::{LOAD_MARK, Observation, Process, quote};
 use crate::scenario::Bytes;
 use crate::wait::{Cancel, Look, wait_for};
 
 /// How long a tool may take to start its workers and fill its memory, and to end.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// How long a tool's last words may take to come.
+const WORDS_LIMIT: Duration = Duration::from_secs(10);
 
 /// Where a tool's own words go, on the machine where it runs.
 const LOG: &str = "/tmp/multivm-load.log";
@@ -22,6 +25,8 @@ pub struct Command {
     pub resident: Bytes,
     /// It asks for more memory than there is on purpose: the kernel kills its workers, and it is started again.
     pub short: bool,
+    /// What its size was computed from, for the record.
+    pub basis: Option<String>,
 }
 
 /// One running tool.
@@ -30,6 +35,7 @@ pub struct Load {
     pub command: String,
     /// Process group of the tool and its workers; also the pid of the group's first process.
     pub group: i32,
+    pub basis: Option<String>,
     resident: Bytes,
     short: bool,
 }
@@ -49,8 +55,15 @@ pub struct Sample {
 }
 
 impl Load {
-    pub fn new(command: String, group: i32, resident: Bytes, short: bool) -> Load {
-        Load { command, group, resident, short }
+    /// The load that a command became, as the process group `group`.
+    pub fn new(command: &Command, group: i32) -> Load {
+        Load {
+            command: command.words.join(" "),
+            group,
+            basis: command.basis.clone(),
+            resident: command.resident,
+            short: command.short,
+        }
     }
 
     fn sample(&self, processes: &[Process], asked: Instant, at: Instant) -> Sample {
@@ -64,6 +77,11 @@ impl Load {
             asked,
             at,
         }
+    }
+
+    /// Whether its workers are killed and started again all the time: it asks for more memory than there is.
+    pub fn comes_and_goes(&self) -> bool {
+        self.short
     }
 
     /// Memory that a sample must show resident: half of what the load began with, because a host that is short of
@@ -104,7 +122,17 @@ impl Loads {
     pub fn start(place: &Place, commands: &[Command], cancel: &Cancel) -> Done<Loads> {
         let shown: Vec<String> = commands.iter().map(|command| command.words.join(" ")).collect();
         let script: String = commands.iter().map(|command| script(place, command)).collect();
-        let answer = place.agent().remote().check(&script, LIMIT)?;
+        let started = Loads::start_marked(place, commands, &shown, &script);
+        let loads = started.inspect_err(|_| {
+            // Some may run that nobody knows of.
+            let _ = place.agent().end_strays(WORDS_LIMIT);
+        })?;
+        loads.await_work(cancel)?;
+        Ok(loads)
+    }
+
+    fn start_marked(place: &Place, commands: &[Command], shown: &[String], script: &str) -> Done<Loads> {
+        let answer = place.agent().remote().check(script, LIMIT)?;
         let groups: Vec<i32> = answer.lines().filter_map(|line| line.trim().parse().ok()).collect();
         if groups.len() != commands.len() {
             return Err(Failure::new(
@@ -113,15 +141,8 @@ impl Loads {
             )
             .at(place.name()));
         }
-        let loads = shown
-            .into_iter()
-            .zip(groups)
-            .zip(commands)
-            .map(|((shown, group), command)| Load::new(shown, group, command.resident, command.short))
-            .collect();
-        let started = Loads { place: place.clone(), loads };
-        started.await_work(cancel)?;
-        Ok(started)
+        let loads = commands.iter().zip(groups).map(|(command, group)| Load::new(command, group)).collect();
+        Ok(Loads { place: place.clone(), loads })
     }
 
     fn await_work(&self, cancel: &Cancel) -> Done<()> {
@@ -150,8 +171,9 @@ impl Loads {
         asked.is_ok_and(|answer| answer.status != 0)
     }
 
-    fn last_words(&self) -> String {
-        let said = self.place.agent().remote().check(&format!("tail -n 5 {LOG}"), LIMIT);
+    /// What the tools themselves said last.
+    pub fn last_words(&self) -> String {
+        let said = self.place.agent().remote().check(&format!("tail -n 5 {LOG}"), WORDS_LIMIT);
         said.unwrap_or_default().trim().to_owned()
     }
 
@@ -190,7 +212,9 @@ impl Loads {
         let groups: Vec<i32> = loads.iter().map(|load| load.group).collect();
         let targets: Vec<String> = groups.iter().map(|group| format!("-{group}")).collect();
         let agent = self.place.agent();
-        agent.remote().check(&format!("kill -KILL {} 2> /dev/null; :", targets.join(" ")), LIMIT)?;
+        agent
+            .remote()
+            .check(&format!("kill -KILL {} 2> /dev/null; rm -f {LOG}", targets.join(" ")), LIMIT)?;
         wait_for(&format!("the load to end on {}", self.place.name()), LIMIT, &Cancel::new(), || match agent
             .processes(&groups, LIMIT)
         {
@@ -221,7 +245,7 @@ fn script(place: &Place, command: &Command) -> String {
             format!(r#"setsid sh -c 'echo 1000 > /proc/self/oom_score_adj; {run}' load {words}"#)
         }
     };
-    format!("{start} >> {LOG} 2>&1 < /dev/null & echo $!\n")
+    format!("{LOAD_MARK} {start} >> {LOG} 2>&1 < /dev/null & echo $!\n")
 }
 
 impl Drop for Loads {

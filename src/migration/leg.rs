@@ -65,7 +65,7 @@ const ABORT_GRACE: Duration = Duration::from_secs(30);
 const SUSPENDED_GRACE: Duration = Duration::from_secs(60);
 
 /// After libvirt's call returned: how long its last events may take to arrive. They come over another connection.
-const EVENT_GRACE: Duration = Duration::from_secs(2);
+const EVENT_GRACE: Duration = Duration::from_secs(10);
 
 /// The pass at whose beginning the first one is over: what virsh's --postcopy-after-precopy waits for
 /// (tools/virsh-domain.c, virshMigrateIteration).
@@ -200,7 +200,7 @@ impl Watch<'_> {
                 self.report.ended = Some(ended);
                 self.report.duration = ended - self.began;
                 if let Err(error) = result {
-                    self.report.refused = error.is_refusal();
+                    self.report.refused = error.is_refusal() && self.report.error.is_none();
                     // The reason that was found here is the cause; libvirt's "aborted" only its consequence.
                     self.report.error.get_or_insert(error.to_string());
                 }

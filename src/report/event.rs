@@ -119,6 +119,9 @@ pub enum Event {
         host: Option<String>,
         /// The command, as started there.
         command: String,
+        /// What its size was computed from when it was started; absent where the profile says the size.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        basis: Option<String>,
         /// Process id there.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pid: Option<u32>,

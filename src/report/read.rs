@@ -93,6 +93,7 @@ mod tests {
             Event::FixtureReady { name: "fleet".into(), duration_s: 3.0, facts },
             Event::ScenarioStarted { scenario: scenario.clone() },
             Event::LoadStarted {
+                basis: None,
                 scenario: scenario.clone(),
                 guest: Some(guest.clone()),
                 host: None,

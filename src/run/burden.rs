@@ -1,6 +1,8 @@
 //! What a scenario puts on guests and hosts while the fleet migrates: stress tools, or guests that boot.
 
-use crate::check::{booting, load};
+use std::time::Duration;
+
+use crate::check::{Proof, booting, load};
 use crate::failure::Done;
 use crate::guest::Fleet;
 use crate::host::Observation;
@@ -14,9 +16,13 @@ use crate::scenario::{
 
 use super::journal::Journal;
 use super::prove::Seen;
+use crate::wait::{Cancel, Look, wait_for};
+
+/// From one look at the loads during a migration to the next.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What one machine's loads looked like, in the order of the loads.
-pub type Samples = Done<Vec<Sample>>;
+type Samples = Done<Vec<Sample>>;
 
 /// Everything that runs, and how it looked last.
 pub struct Burden<'a> {
@@ -33,7 +39,6 @@ impl<'a> Burden<'a> {
         scenario: &Scenario,
         fleet: &'a Fleet,
         [source, target]: [&Observation; 2],
-        journal: &Journal<'_>,
     ) -> Done<Burden<'a>> {
         let mut burden = Burden { fleet, loads: Vec::new(), boots: None, last: Vec::new() };
         match scenario.workload {
@@ -48,7 +53,7 @@ impl<'a> Burden<'a> {
                     let host = fleet.hosts.get(*side);
                     let seen = if *side == Side::Source { source } else { target };
                     let share = share.unwrap_or(HostShare::Half);
-                    let left = memory_left(host, seen);
+                    let left = memory_left(host, seen, &fleet.profile);
                     let command = on_host(tool, kind, share, host.entry.cpu_percent, left);
                     wanted.push((Place::host(fleet, *side), command));
                 }
@@ -65,11 +70,13 @@ impl<'a> Burden<'a> {
             }
             Workload::Boot(Booting::MigratedVms) => {}
         }
-        for loads in &burden.loads {
-            journal.loads_started(loads);
-        }
         burden.last = burden.sample();
         Ok(burden)
+    }
+
+    /// The stress tools.
+    pub fn loads(&self) -> &[Loads] {
+        &self.loads
     }
 
     /// Looks at all loads on all machines at once.
@@ -77,41 +84,62 @@ impl<'a> Burden<'a> {
         at_once("look at a load", &self.loads, |loads| loads.sample(self.fleet.answer_limit()))
     }
 
-    /// Proves every load for a step, from how it looked `during` it and in the looks after it.
+    /// Looks at all loads again and again until the token says that it is over; a list of looks for every machine.
+    pub fn watch(&self, over: &Cancel) -> Vec<Vec<Samples>> {
+        let mut looks: Vec<Vec<Samples>> = self.loads.iter().map(|_| Vec::new()).collect();
+        while !self.loads.is_empty() {
+            for (all, sample) in looks.iter_mut().zip(self.sample()) {
+                all.push(sample);
+            }
+            // Waits for the next look or the end, whichever is first.
+            let _ = wait_for("the next look", WATCH_INTERVAL, over, || Look::<()>::NotYet(String::new()));
+            if over.is_cancelled() {
+                break;
+            }
+        }
+        looks
+    }
+
+    /// Proves every load for a step, from how it looked before, `during` and in the looks after it.
     pub fn prove(
         &mut self,
-        during: Vec<Samples>,
+        during: Done<Vec<Vec<Samples>>>,
         seen: &Seen,
         legs: &[(Leg, LegReport)],
         journal: &mut Journal<'_>,
     ) {
-        for ((loads, last), during) in self.loads.iter().zip(&mut self.last).zip(during) {
+        let mut during: Vec<Vec<Samples>> =
+            during.unwrap_or_else(|failure| self.loads.iter().map(|_| vec![Err(failure.clone())]).collect());
+        for (index, looks) in during.iter_mut().enumerate() {
+            let loads = &self.loads[index];
             let place = loads.place();
             // A load in a guest belongs to that guest's own move, one on a host to all of the step.
             let leg = legs
                 .iter()
                 .map(|(leg, _)| leg)
                 .find(|leg| place.guest().is_none_or(|guest| self.fleet.guests[leg.guest].name == guest));
-            let after = seen.of(place.name()).map(|(seen, asked)| loads.sample_of(seen, asked));
-            for (number, load) in loads.loads.iter().enumerate() {
-                let proof = match (&*last, &during) {
-                    (Ok(last), Ok(during)) => {
-                        let after = after.as_ref().map(|samples| &samples[number]);
-                        load::check(place.name(), load, &last[number], &during[number], after)
-                    }
-                    (Err(failure), _) | (_, Err(failure)) => {
-                        load::unknown(place.name(), load, &failure.to_string())
-                    }
-                };
-                journal.prove(place.guest(), leg, proof);
-            }
-            *last = after.map_or(during, Ok);
+            looks.extend(seen.of(place.name()).map(|(seen, asked)| Ok(loads.sample_of(seen, asked))));
+            self.last[index] = prove_place(loads, &self.last[index], looks, leg, journal);
         }
         if let Some(boots) = &self.boots {
             let boots = boots.boots();
             for (leg, report) in legs.iter().filter(|(_, report)| report.error.is_none()) {
                 let guest = &self.fleet.guests[leg.guest].name;
                 journal.prove(Some(guest), Some(leg), booting::others(&boots, report));
+            }
+        }
+    }
+
+    /// Proves everything once more when the moves are over: loads, and that all load guests came up.
+    pub fn prove_at_the_end(&mut self, journal: &mut Journal<'_>) {
+        // After a finding it would only be said again, of a guest that is dead with a wait for its answer.
+        let looks = if journal.has_findings() { Vec::new() } else { self.sample() };
+        for (index, look) in looks.into_iter().enumerate() {
+            self.last[index] = prove_place(&self.loads[index], &self.last[index], &[look], None, journal);
+        }
+        if let Some(boots) = &mut self.boots {
+            for (guest, proof) in booting::all_up(&boots.finish()) {
+                journal.prove(Some(&guest), None, proof);
             }
         }
     }
@@ -123,9 +151,49 @@ impl<'a> Burden<'a> {
     }
 }
 
+/// Proves the loads of one machine from how they looked last and in every look since; returns the latest look.
+fn prove_place(
+    loads: &Loads,
+    last: &Samples,
+    looks: &[Samples],
+    leg: Option<&Leg>,
+    journal: &mut Journal<'_>,
+) -> Samples {
+    let known: Done<Vec<&Vec<Sample>>> =
+        std::iter::once(last).chain(looks).map(|look| look.as_ref().map_err(Clone::clone)).collect();
+    let place = loads.place();
+    for (number, load) in loads.loads.iter().enumerate() {
+        let proof = match &known {
+            Ok(looks) => {
+                let samples: Vec<&Sample> = looks.iter().map(|look| &look[number]).collect();
+                with_last_words(load::check(place.name(), load, &samples), loads)
+            }
+            Err(failure) => load::unknown(place.name(), load, &failure.to_string()),
+        };
+        journal.prove(place.guest(), leg, proof);
+    }
+    looks.last().unwrap_or(last).clone()
+}
+
+/// A load that is not as it should be may have said why.
+fn with_last_words(mut proof: Proof, loads: &Loads) -> Proof {
+    if !proof.ok {
+        let words = loads.last_words();
+        if !words.is_empty() {
+            proof.seen.push_str(&format!("\nit said: {words}"));
+        }
+    }
+    proof
+}
+
 fn in_guest(tool: Tool, kind: Kind, profile: &Profile) -> Command {
     let size = LoadSize::of_guest(kind, profile);
-    Command { words: load_command(tool, kind, size), resident: most_of(kind, size.total()), short: false }
+    Command {
+        words: load_command(tool, kind, size),
+        resident: most_of(kind, size.total()),
+        short: false,
+        basis: None,
+    }
 }
 
 fn on_host(tool: Tool, kind: Kind, share: HostShare, cpu_percent: u32, left: Bytes) -> Command {
@@ -133,7 +201,11 @@ fn on_host(tool: Tool, kind: Kind, share: HostShare, cpu_percent: u32, left: Byt
     let short = kind == Kind::Memory && share == HostShare::Short;
     // One that asks for more than there is never gets it: with half of what is left it is at work.
     let resident = if short { Bytes(left.0 / 2) } else { most_of(kind, size.total()) };
-    Command { words: load_command(tool, kind, size), resident, short }
+    let basis = match kind {
+        Kind::Cpu => format!("{:.2} CPUs", f64::from(cpu_percent) / 100.0),
+        Kind::Memory => format!("{} MiB of memory that its guests and daemons leave", left.0 >> 20),
+    };
+    Command { words: load_command(tool, kind, size), resident, short, basis: Some(basis) }
 }
 
 /// What must be resident of a load's memory: nine tenths, because a page or two may be on its way.

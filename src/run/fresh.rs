@@ -10,30 +10,50 @@ use super::prove::Prover;
 use crate::check::booting;
 use crate::failure::{Attempt, Done, Failure};
 use crate::guest::{Fleet, Guest};
+use crate::host::Listener;
+use crate::libvirt::EventKind;
 use crate::migration::LegReport;
 use crate::migration::order::Leg;
 use crate::parallel::at_once;
+use crate::wait::Cancel;
 
 /// Guests of one step: when each was started, and a thread each that sees it come up.
 pub struct Fresh {
-    started: HashMap<String, Instant>,
-    coming: HashMap<String, JoinHandle<Done<Instant>>>,
+    guests: HashMap<String, Starting>,
+    /// Ends the threads of guests whose boot does not matter any more.
+    stop: Cancel,
+}
+
+struct Starting {
+    started: Instant,
+    coming: JoinHandle<Done<Instant>>,
+    /// What libvirt tells of the guest from its start on.
+    events: Listener,
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
 }
 
 impl Fresh {
     /// Switches the guests of a step off and on, all at once, where they are.
     pub fn start(fleet: &Fleet, legs: &[(Arc<Guest>, Leg)]) -> Done<Fresh> {
-        let started = at_once("start a guest anew", legs, |(guest, _)| guest.restart(&fleet.hosts));
-        let mut fresh = Fresh { started: HashMap::new(), coming: HashMap::new() };
+        let started = at_once("start a guest anew", legs, |(guest, _)| {
+            let started = guest.restart(&fleet.hosts)?;
+            // The start itself resets nothing that matters; whatever resets it from now on is a second boot.
+            Ok((started, fleet.hosts.events.listen(Some(&guest.name))))
+        });
+        let mut fresh = Fresh { guests: HashMap::new(), stop: Cancel::new() };
         for ((guest, _), started) in legs.iter().zip(started) {
-            fresh.started.insert(guest.name.clone(), started?);
-            let (watched, limit, cancel) =
-                (Arc::clone(guest), fleet.profile.boot_timeout, fleet.cancel().clone());
-            let thread = thread::Builder::new()
+            let (started, events) = started?;
+            let (watched, limit, stop) = (Arc::clone(guest), fleet.profile.boot_timeout, fresh.stop.clone());
+            let coming = thread::Builder::new()
                 .name(format!("see {} come up", guest.name))
-                .spawn(move || watched.await_up(limit, &cancel))
+                .spawn(move || watched.await_up(limit, &stop))
                 .attempting(|| format!("watch {} come up", guest.name))?;
-            fresh.coming.insert(guest.name.clone(), thread);
+            fresh.guests.insert(guest.name.clone(), Starting { started, coming, events });
         }
         Ok(fresh)
     }
@@ -49,23 +69,22 @@ impl Fresh {
         let mut up = Vec::new();
         for (leg, report) in reports.iter().filter(|(_, report)| report.error.is_none()) {
             let guest = &fleet.guests[leg.guest];
-            let (Some(started), Some(coming)) =
-                (self.started.get(&guest.name), self.coming.remove(&guest.name))
-            else {
-                continue;
-            };
-            let came = coming.join().unwrap_or_else(|_| {
+            let Some(starting) = self.guests.remove(&guest.name) else { continue };
+            let came = starting.coming.join().unwrap_or_else(|_| {
                 Err(Failure::new(format!("watch {} come up", guest.name), "it panicked"))
             });
             match came {
                 Ok(at) => {
-                    journal.prove(Some(&guest.name), Some(leg), booting::itself(*started, at, report));
-                    up.push((Arc::clone(guest), *leg, *started));
+                    let proof = booting::itself(starting.started, at, report);
+                    journal.prove(Some(&guest.name), Some(leg), proof);
+                    up.push((Arc::clone(guest), *leg, starting.started));
                 }
                 Err(failure) => {
                     journal.prove(Some(&guest.name), Some(leg), booting::never(&failure.to_string()));
                 }
             }
+            let resets = starting.events.try_iter().filter(|event| event.kind == EventKind::Rebooted).count();
+            journal.prove(Some(&guest.name), Some(leg), booting::once(resets));
         }
         prover.welcome(&up, journal);
     }

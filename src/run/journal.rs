@@ -70,6 +70,7 @@ impl<'a> Journal<'a> {
                 host: guest.is_none().then(|| place.name().to_owned()),
                 guest: guest.clone(),
                 command: load.command.clone(),
+                basis: load.basis.clone(),
                 pid: u32::try_from(load.group).ok(),
             });
         }
@@ -126,7 +127,7 @@ impl<'a> Journal<'a> {
                 .unwrap_or_default(),
             switchover_s: report.switchover.map(|after| after.as_secs_f64()),
         });
-        if let Some(error) = report.error.as_ref().filter(|_| report.refused) {
+        if let Some(error) = report.error.as_ref().filter(|_| report.refused && self.migrations == 0) {
             // Not a finding: nothing was tried, and nothing is wrong with the guest.
             self.refusal.get_or_insert_with(|| error.clone());
             return;

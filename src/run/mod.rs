@@ -4,28 +4,28 @@
 
 mod burden;
 mod evidence;
+mod floor;
 mod fresh;
 mod journal;
+mod moves;
 mod phase;
 mod prove;
 
 use std::path::Path;
-use std::sync::{Arc, Barrier};
-use std::thread;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::check::copies::{self, CopyWatch};
 use crate::check::{live, probe};
-use crate::failure::{Done, Failure};
+use crate::failure::Done;
 use crate::guest::{Fleet, Guest};
-use crate::migration::order::{self, Leg, Step};
-use crate::migration::{LegReport, Move, migrate};
+use crate::migration::order::{Leg, Step};
 use crate::outcome::{Outcome, Verdict};
-use crate::parallel::at_once;
 use crate::report::Record;
-use crate::scenario::{AllowedLine, AtTimeout, Booting, Mode, Order, Scenario, Workload};
-use burden::{Burden, Samples};
+use crate::scenario::{AllowedLine, AtTimeout, Mode, Order, Scenario};
+use burden::Burden;
 use evidence::Evidence;
+pub use floor::floor;
 use fresh::Fresh;
 use journal::Journal;
 use phase::Phase;
@@ -90,21 +90,23 @@ struct Case<'a> {
 impl Case<'_> {
     fn play(&self, journal: &mut Journal<'_>) -> Done<()> {
         let fleet = self.fleet;
-        let steps =
-            order::steps(self.scenario.order, fleet.guests.len(), fleet.profile.rounds).map_err(|why| {
-                Failure::new(format!("plan {}", self.scenario.name()), why).try_next("raise MULTIVM_GUESTS")
-            })?;
-        let mut prover = Prover::begin(fleet, self.scenario.mode, self.context.allowed_lines)?;
+        let steps = moves::steps(self.scenario, fleet)?;
+        let mut prover = Prover::begin(fleet, self.scenario.mode, self.context.allowed_lines, journal)?;
         let stream = probe::ProbeStream::start(&fleet.guests, fleet.profile.probe_interval)?;
         let watch = CopyWatch::start(&fleet.hosts)?;
         let moved = self.move_all_under_load(&steps, &mut prover, journal);
         journal.enter(Phase::Proving);
         prover.at_the_end(journal);
-        for summary in stream.stop() {
-            journal.probe(&summary);
-            journal.prove(Some(&summary.guest), None, probe::check(&summary, self.longest_gap()));
+        match stream.stop() {
+            Ok(summaries) => {
+                for summary in summaries {
+                    journal.probe(&summary);
+                    journal.prove(Some(&summary.guest), None, probe::check(&summary, self.longest_gap()));
+                }
+            }
+            Err(failure) => journal.prove(None, None, probe::unknown(&failure.to_string())),
         }
-        for (guest, proof) in copies::check(&watch.stop()) {
+        for (guest, proof) in copies::check(&watch.stop(), fleet.profile.max_gap) {
             journal.prove(guest.as_deref(), None, proof);
         }
         // Guests stand still for this: after everything that would notice, and not after findings, which may be that
@@ -122,13 +124,18 @@ impl Case<'_> {
         journal: &mut Journal<'_>,
     ) -> Done<()> {
         journal.enter(Phase::Loading);
-        let mut burden = Burden::start(self.scenario, self.fleet, prover.hosts(), journal)?;
+        let mut burden = Burden::start(self.scenario, self.fleet, prover.hosts())?;
+        burden.loads().iter().for_each(|loads| journal.loads_started(loads));
         for (number, step) in steps.iter().enumerate() {
             self.step(number, step, &mut burden, prover, journal)?;
             // A guest that is not where it should be cannot make its next move.
             if journal.has_findings() || journal.refusal().is_some() || self.fleet.cancel().is_cancelled() {
                 break;
             }
+        }
+        if !self.fleet.cancel().is_cancelled() {
+            journal.enter(Phase::Proving);
+            burden.prove_at_the_end(journal);
         }
         journal.enter(Phase::Loading);
         burden.stop()
@@ -145,7 +152,7 @@ impl Case<'_> {
     ) -> Done<()> {
         let legs: Vec<(Arc<Guest>, Leg)> =
             step.legs.iter().map(|leg| (Arc::clone(&self.fleet.guests[leg.guest]), *leg)).collect();
-        let fresh = if self.boots_itself() {
+        let fresh = if moves::boots_itself(self.scenario) {
             journal.enter(Phase::Loading);
             Some(Fresh::start(self.fleet, &legs)?)
         } else {
@@ -155,13 +162,10 @@ impl Case<'_> {
             journal.leg_started(guest, leg, number);
         }
         journal.enter(Phase::Migrating);
-        let (reports, during) = self.move_all(step, burden);
+        let (reports, during) = moves::play(self.scenario, self.fleet, step, |over| burden.watch(over));
         journal.enter(Phase::Proving);
         for (leg, report) in &reports {
             let guest = &self.fleet.guests[leg.guest];
-            if report.error.is_none() {
-                guest.moved_to(leg.to());
-            }
             journal.leg_finished(guest, leg, number, report);
             if report.error.is_some() {
                 continue;
@@ -173,6 +177,9 @@ impl Case<'_> {
                 }
             };
             journal.prove(Some(&guest.name), Some(leg), proof);
+            if self.scenario.order == Order::Compressed {
+                journal.prove(Some(&guest.name), Some(leg), live::compressed(report));
+            }
         }
         if step.crosses()
             && let [(leg, one), (_, other)] = &reports[..]
@@ -189,67 +196,13 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// Moves all at once, and looks at the loads while they move.
-    fn move_all(&self, step: &Step, burden: &Burden<'_>) -> (Vec<(Leg, LegReport)>, Vec<Samples>) {
-        // Nobody starts before everybody can: "at once" is meant. The look at the loads waits with them.
-        let barrier = Barrier::new(step.legs.len() + 1);
-        let wait = || {
-            barrier.wait();
-        };
-        thread::scope(|scope| {
-            let looking = thread::Builder::new().name("look at the loads".into()).spawn_scoped(scope, || {
-                barrier.wait();
-                burden.sample()
-            });
-            let moved = at_once("migrate a guest", &step.legs, |leg| {
-                let guest = &self.fleet.guests[leg.guest];
-                Ok(migrate(guest, &self.fleet.hosts, &self.plan(leg), wait, self.fleet.cancel()))
-            });
-            let reports = step
-                .legs
-                .iter()
-                .zip(moved)
-                .map(|(leg, report)| {
-                    let failed = |failure: Failure| LegReport {
-                        error: Some(failure.to_string()),
-                        ..LegReport::default()
-                    };
-                    (*leg, report.unwrap_or_else(failed))
-                })
-                .collect();
-            let during = looking.map(|thread| thread.join().unwrap_or_default()).unwrap_or_default();
-            (reports, during)
-        })
-    }
-
-    fn plan(&self, leg: &Leg) -> Move {
-        let profile = &self.fleet.profile;
-        Move {
-            from: leg.from(),
-            to: leg.to(),
-            mode: self.scenario.mode,
-            compressed: self.scenario.order == Order::Compressed,
-            first_pass_bandwidth_mib: self.first_pass_bandwidth_mib(),
-            timeout: profile.migration_timeout(self.scenario.mode),
-            at_timeout: profile.at_timeout,
-        }
-    }
-
-    /// A guest that boots has no pattern yet that is rewritten as fast as the first pass sends it; it dirties some tens of
-    /// MiB a second on its own, and the first pass must be slower than that for a remainder to be left.
-    fn first_pass_bandwidth_mib(&self) -> u64 {
-        let mib = self.fleet.profile.first_pass_bandwidth.0 >> 20;
-        if self.boots_itself() { (mib / 16).max(1) } else { mib }
-    }
-
-    /// Whether the fleet itself boots while it migrates.
-    fn boots_itself(&self) -> bool {
-        self.scenario.workload == Workload::Boot(Booting::MigratedVms)
-    }
-
     /// How long a guest's network may be silent: also for a boot, where the scenario boots it.
     fn longest_gap(&self) -> Duration {
         let profile = &self.fleet.profile;
-        if self.boots_itself() { profile.max_gap + profile.boot_timeout } else { profile.max_gap }
+        if moves::boots_itself(self.scenario) {
+            profile.max_gap + profile.boot_timeout
+        } else {
+            profile.max_gap
+        }
     }
 }

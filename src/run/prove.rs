@@ -1,17 +1,18 @@
 //! The proofs after every move: looks at guests and hosts, all at once, and compares with the last look.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::journal::Journal;
 use crate::check::clock::Distance;
 use crate::check::kernel_log::HostLog;
 use crate::check::placement::Places;
-use crate::check::{Proof, booting, clock, connection, disk, kernel_log, memory, reboot};
+use crate::check::{Proof, clock, connection, disk, kernel_log, memory, reboot};
 use crate::failure::Done;
 use crate::guest::{Fleet, Guest, Testimony};
-use crate::host::{Host, Observation, realtime_s};
+use crate::host::{Host, Listener, Observation, realtime_s};
+use crate::libvirt::EventKind;
 use crate::migration::order::Leg;
 use crate::parallel::at_once;
 use crate::scenario::{AllowedLine, Mode};
@@ -34,7 +35,12 @@ struct Known {
     distance: Distance,
     /// How many connections to it had been lost then.
     losses: usize,
+    /// When its witness was last seen to have written something new.
+    moved: Instant,
 }
+
+/// A witness that is at work writes several times in this time, however busy its guest is.
+const STALLED: Duration = Duration::from_secs(5);
 
 /// Looks at machines, by their names, with the moment at which each was asked for.
 #[derive(Default)]
@@ -53,15 +59,23 @@ pub struct Prover<'a> {
     allowed_lines: &'a [AllowedLine],
     known: HashMap<String, Known>,
     hosts: [Observation; 2],
+    /// What libvirt tells of all guests.
+    events: Listener,
     /// One per kernel: hosts that share one share its log.
     host_logs: Vec<(&'a Host, HostLog)>,
-    /// Guests that the last step proved.
-    proved_last: HashSet<String>,
 }
 
 impl<'a> Prover<'a> {
     /// Takes the first look, and sets the witnesses to work.
-    pub fn begin(fleet: &'a Fleet, mode: Mode, allowed_lines: &'a [AllowedLine]) -> Done<Prover<'a>> {
+    ///
+    /// What has gone wrong in a guest since the last scenario looked at it is found here: a kernel that dies a moment
+    /// after a scenario has ended would be nobody's otherwise.
+    pub fn begin(
+        fleet: &'a Fleet,
+        mode: Mode,
+        allowed_lines: &'a [AllowedLine],
+        journal: &mut Journal<'_>,
+    ) -> Done<Prover<'a>> {
         let hosts = fleet.hosts.both();
         let mut seen =
             at_once("look at a host", hosts, |host| host.agent.observe(fleet.answer_limit())).into_iter();
@@ -81,8 +95,8 @@ impl<'a> Prover<'a> {
             allowed_lines,
             known: HashMap::new(),
             hosts: hosts_seen,
+            events: fleet.hosts.events.listen(None),
             host_logs,
-            proved_last: HashSet::new(),
         };
         let looks = at_once("look into a guest", &fleet.guests, |guest| {
             let look = look(fleet, guest)?;
@@ -90,7 +104,13 @@ impl<'a> Prover<'a> {
             Ok(look)
         });
         for (guest, look) in fleet.guests.iter().zip(looks) {
-            prover.know(guest, look?);
+            let look = look?;
+            if !look.seen.whole_log {
+                for proof in first_proofs(&look, allowed_lines) {
+                    journal.prove(Some(&guest.name), None, proof);
+                }
+            }
+            prover.know(guest, look);
         }
         Ok(prover)
     }
@@ -101,7 +121,12 @@ impl<'a> Prover<'a> {
     }
 
     fn know(&mut self, guest: &Guest, look: Look) {
-        let known = Known { distance: look.distance, losses: guest.agent.losses().len(), last: look };
+        let known = Known {
+            distance: look.distance,
+            losses: guest.agent.losses().len(),
+            moved: Instant::now(),
+            last: look,
+        };
         self.known.insert(guest.name.clone(), known);
     }
 
@@ -115,13 +140,15 @@ impl<'a> Prover<'a> {
             self.fleet.pace_witness(guest, Some(self.mode))?;
             Ok(look)
         });
-        for ((guest, leg, started), look) in guests.iter().zip(looks) {
+        // Those of their boots are proved where they are started.
+        self.events.try_iter().for_each(drop);
+        for ((guest, leg, _), look) in guests.iter().zip(looks) {
             let name = Some(guest.name.as_str());
             match look {
                 Ok(look) => {
-                    let (seen, limit) = (&look.seen, self.fleet.profile.boot_timeout);
-                    journal.prove(name, Some(leg), booting::once(*started, seen.at, seen.uptime_s, limit));
-                    journal.prove(name, Some(leg), kernel_log::guest(&seen.kernel_log, self.allowed_lines));
+                    for proof in first_proofs(&look, self.allowed_lines) {
+                        journal.prove(name, Some(leg), proof);
+                    }
                     self.know(guest, look);
                 }
                 Err(failure) => {
@@ -135,6 +162,7 @@ impl<'a> Prover<'a> {
     /// Proves the guests that just moved, and that every other one is where it was. Returns the looks at guests and
     /// hosts that it took.
     pub fn after_step(&mut self, legs: &[(Arc<Guest>, Leg)], journal: &mut Journal<'_>) -> Seen {
+        self.prove_no_resets(journal);
         let places = Places::look(&self.fleet.hosts);
         for guest in &self.fleet.guests {
             let leg = legs.iter().find(|(moved, _)| moved.name == guest.name).map(|(_, leg)| leg);
@@ -142,15 +170,15 @@ impl<'a> Prover<'a> {
         }
         let moved: Vec<(&Guest, Option<&Leg>)> =
             legs.iter().map(|(guest, leg)| (guest.as_ref(), Some(leg))).collect();
-        self.proved_last = legs.iter().map(|(guest, _)| guest.name.clone()).collect();
         let mut seen = Seen::default();
         self.prove(&moved, &mut seen, journal);
         self.prove_hosts(legs.first().map(|(_, leg)| leg), &mut seen, journal);
         seen
     }
 
-    /// Proves every guest that answers once more, after the load; not those that the last step has just proved.
+    /// Proves every guest that answers once more, after the load.
     pub fn at_the_end(&mut self, journal: &mut Journal<'_>) {
+        self.prove_no_resets(journal);
         let silent = journal.guests_with_finding("reachable");
         let guests: Vec<(&Guest, Option<&Leg>)> = self
             .fleet
@@ -160,9 +188,7 @@ impl<'a> Prover<'a> {
             .map(|guest| (guest.as_ref(), None))
             .collect();
         let mut seen = Seen::default();
-        let others: Vec<(&Guest, Option<&Leg>)> =
-            guests.iter().filter(|(guest, _)| !self.proved_last.contains(&guest.name)).copied().collect();
-        self.prove(&others, &mut seen, journal);
+        self.prove(&guests, &mut seen, journal);
         for (guest, _) in &guests {
             if let Some(known) = self.known.get(&guest.name) {
                 let losses = guest.agent.losses();
@@ -183,15 +209,28 @@ impl<'a> Prover<'a> {
             let name = Some(guest.name.as_str());
             match (look, self.known.get_mut(&guest.name)) {
                 (Ok(look), Some(known)) => {
-                    for proof in compare(known, &look, leg.is_some(), self.fleet, self.allowed_lines) {
+                    for proof in compare(known, &look, self.fleet, self.allowed_lines) {
                         journal.prove(name, *leg, proof);
                     }
                     all.0.insert(guest.name.clone(), (look.seen.clone(), asked));
+                    if has_moved(&known.last, &look) {
+                        known.moved = Instant::now();
+                    }
                     known.last = look;
                 }
                 // It was started anew and never came up, which has been said.
                 (_, None) => {}
                 (Err(failure), Some(_)) => journal.prove(name, *leg, unreachable(&failure.to_string())),
+            }
+        }
+    }
+
+    /// A guest that was reset and is not up again cannot be asked for its boot id; libvirt tells of the reset itself.
+    fn prove_no_resets(&self, journal: &mut Journal<'_>) {
+        for event in self.events.try_iter().filter(|event| event.kind == EventKind::Rebooted) {
+            if let Some(known) = self.known.get(&event.domain) {
+                let proof = reboot::told(&event.host, known.last.seen.uptime_s);
+                journal.prove(Some(&event.domain), None, proof);
             }
         }
     }
@@ -205,19 +244,18 @@ impl<'a> Prover<'a> {
             let log = self.host_logs.iter_mut().find(|(logged, _)| logged.side == host.side);
             let proof = match (seen, log) {
                 (Ok(seen), log) => {
-                    let proof = log.map(|(_, log)| log.prove(&seen.kernel_log, self.allowed_lines));
+                    let proof = log.map(|(_, log)| {
+                        let proof = log.prove(&seen.kernel_log, self.allowed_lines);
+                        seen.kernel_log_error
+                            .as_ref()
+                            .map_or(proof, |error| unreadable(&host.entry.name, error))
+                    });
                     all.0.insert(host.entry.name.clone(), (seen, asked));
                     // Its kernel is the other host's, too, whose log has been proved.
                     let Some(proof) = proof else { continue };
                     proof
                 }
-                (Err(failure), _) => Proof {
-                    check: "kernel_log",
-                    ok: false,
-                    expected: format!("the kernel log of {} can be read", host.entry.name),
-                    seen: failure.to_string(),
-                    try_next: None,
-                },
+                (Err(failure), _) => unreadable(&host.entry.name, &failure.to_string()),
             };
             journal.prove(None, leg, proof);
         }
@@ -256,10 +294,45 @@ fn look(fleet: &Fleet, guest: &Guest) -> Done<Look> {
     Ok(Look { distance, said: fleet.hear_witness(guest), seen })
 }
 
-fn compare(known: &Known, now: &Look, moved: bool, fleet: &Fleet, allowed: &[AllowedLine]) -> Vec<Proof> {
+/// Whether the witness has written something new to memory and to the disk from one look to the other.
+fn has_moved(before: &Look, now: &Look) -> bool {
+    let (Ok(before), Ok(now)) = (&before.said, &now.said) else { return false };
+    now.memory.rewritten > before.memory.rewritten && now.disk.written > before.disk.written
+}
+
+/// What a look proves by itself, without one to compare it with.
+fn first_proofs(look: &Look, allowed: &[AllowedLine]) -> Vec<Proof> {
+    let mut proofs = vec![log_proof(&look.seen, allowed)];
+    match &look.said {
+        Ok(said) => {
+            proofs.push(memory::check(said.memory.rewritten, &said.memory, false));
+            proofs.push(disk::check(&said.disk, &said.disk, false));
+        }
+        Err(failure) => proofs.push(memory::unknown(&failure.to_string())),
+    }
+    proofs
+}
+
+fn log_proof(seen: &Observation, allowed: &[AllowedLine]) -> Proof {
+    let proof = kernel_log::guest(&seen.kernel_log, allowed);
+    seen.kernel_log_error.as_ref().map_or(proof, |error| unreadable("the guest", error))
+}
+
+fn unreadable(whose: &str, error: &str) -> Proof {
+    Proof {
+        check: "kernel_log",
+        ok: false,
+        expected: format!("the kernel log of {whose} can be read"),
+        seen: error.to_owned(),
+        try_next: None,
+    }
+}
+
+fn compare(known: &Known, now: &Look, fleet: &Fleet, allowed: &[AllowedLine]) -> Vec<Proof> {
     let before = &known.last;
+    let moved = known.moved.elapsed() >= STALLED;
     let mut proofs = vec![reboot::check(&before.seen, &now.seen)];
-    proofs.push(kernel_log::guest(&now.seen.kernel_log, allowed));
+    proofs.push(log_proof(&now.seen, allowed));
     // After a reboot the witness is another one, which knows nothing: that has its own finding.
     if before.seen.boot_id == now.seen.boot_id {
         match (&before.said, &now.said) {

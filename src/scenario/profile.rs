@@ -70,6 +70,11 @@ impl Profile {
         }
     }
 
+    /// Memory of all guests together, those that boot as load too, bytes.
+    pub fn guests_memory(&self) -> u64 {
+        u64::from(self.guests + self.load_guests).saturating_mul(self.memory.0)
+    }
+
     /// How long one migration of one guest may take.
     pub fn migration_timeout(&self, mode: Mode) -> Duration {
         match mode {

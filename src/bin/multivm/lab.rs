@@ -70,7 +70,7 @@ fn up(choice: &ProfileChoice) -> Answer {
 /// Everything that belongs to a lab that was left up.
 fn raise(session: &mut Session, profile: &Profile) -> Done<Inventory> {
     session.prepare()?;
-    let inventory = session.raise(profile)?.clone();
+    let inventory = session.raise(profile.guests_memory())?.clone();
     let hosts = Hosts::connect(&inventory, session.cancel())?;
     if let Some(warning) = hosts.warning() {
         eprintln!("multivm: warning: {warning}");

@@ -1,0 +1,41 @@
+//! The floor: the same migrations under the same load by libvirt calls alone, with no proof, probe, watch or sample
+//! beside them. What a scenario takes above it is what multivm costs.
+
+use std::time::{Duration, Instant};
+
+use super::burden::Burden;
+use super::moves;
+use crate::failure::{Done, Failure};
+use crate::guest::Fleet;
+use crate::parallel::at_once;
+use crate::scenario::Scenario;
+
+/// Plays the moves of a scenario on a fleet that is whole, and returns how long all of them took together. Starting and
+/// ending loads is not in it. Guests that boot themselves have no floor: their boots are in between.
+pub fn floor(scenario: &Scenario, fleet: &Fleet) -> Done<Option<Duration>> {
+    if moves::boots_itself(scenario) {
+        return Ok(None);
+    }
+    let pace = |mode| {
+        at_once("pace a witness", &fleet.guests, |guest| fleet.pace_witness(guest, mode))
+            .into_iter()
+            .collect::<Done<()>>()
+    };
+    // Its writing belongs to the migration: without it post-copy has nothing to fetch.
+    pace(Some(scenario.mode))?;
+    let limit = fleet.answer_limit();
+    let [source, target] = fleet.hosts.both().map(|host| host.agent.observe(limit));
+    let burden = Burden::start(scenario, fleet, [&source?, &target?])?;
+    let mut moving = Duration::ZERO;
+    for step in moves::steps(scenario, fleet)? {
+        let begin = Instant::now();
+        let (reports, _) = moves::play(scenario, fleet, &step, |_| ());
+        moving += begin.elapsed();
+        if let Some(error) = reports.into_iter().find_map(|(_, report)| report.error) {
+            return Err(Failure::new(format!("measure the floor of {}", scenario.name()), error));
+        }
+    }
+    burden.stop()?;
+    pace(None)?;
+    Ok(Some(moving))
+}

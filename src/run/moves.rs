@@ -1,0 +1,87 @@
+//! The moves of a scenario: all of a step at the same time, each as the scenario and the profile say.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::failure::{Done, Failure};
+use crate::guest::Fleet;
+use crate::migration::order::{self, Leg, Step};
+use crate::migration::{LegReport, Move, migrate};
+use crate::parallel::{Gate, at_once, panic_text};
+use crate::scenario::{Booting, Order, Scenario, Workload};
+use crate::wait::Cancel;
+
+/// The steps of a scenario for a fleet of this size.
+pub fn steps(scenario: &Scenario, fleet: &Fleet) -> Done<Vec<Step>> {
+    order::steps(scenario.order, fleet.guests.len(), fleet.profile.rounds).map_err(|why| {
+        Failure::new(format!("plan {}", scenario.name()), why).try_next("raise MULTIVM_GUESTS")
+    })
+}
+
+/// How long one may take to come to where it can begin.
+const GATE_LIMIT: Duration = Duration::from_secs(60);
+
+/// Moves the guests of a step, all at once, and does something else `beside` from when they begin to move; it is to end
+/// when the token says that all moves are over. Guests that are across are noted to be.
+pub fn play<T: Send>(
+    scenario: &Scenario,
+    fleet: &Fleet,
+    step: &Step,
+    beside: impl FnOnce(&Cancel) -> T + Send,
+) -> (Vec<(Leg, LegReport)>, Done<T>) {
+    // Nobody starts before everybody can: "at once" is meant. What is done beside waits with them.
+    let gate = Gate::new(step.legs.len() + 1);
+    let over = Cancel::new();
+    let (moved, beside) = thread::scope(|scope| {
+        let beside = thread::Builder::new().name("beside the moves".into()).spawn_scoped(scope, || {
+            gate.pass(GATE_LIMIT);
+            beside(&over)
+        });
+        let moved = at_once("migrate a guest", &step.legs, |leg| {
+            let guest = &fleet.guests[leg.guest];
+            let ready = || gate.pass(GATE_LIMIT);
+            Ok(migrate(guest, &fleet.hosts, &plan(scenario, fleet, leg), ready, fleet.cancel()))
+        });
+        over.cancel();
+        let failed = |cause: &str| Failure::new("look at the loads during the moves", cause);
+        let beside = match beside {
+            Ok(thread) => thread.join().map_err(|panic| failed(panic_text(&*panic))),
+            Err(error) => Err(failed(&error.to_string())),
+        };
+        (moved, beside)
+    });
+    let report = |(leg, report): (&Leg, Done<LegReport>)| {
+        let report = report
+            .unwrap_or_else(|failure| LegReport { error: Some(failure.to_string()), ..LegReport::default() });
+        if report.error.is_none() {
+            fleet.guests[leg.guest].moved_to(leg.to());
+        }
+        (*leg, report)
+    };
+    (step.legs.iter().zip(moved).map(report).collect(), beside)
+}
+
+fn plan(scenario: &Scenario, fleet: &Fleet, leg: &Leg) -> Move {
+    let profile = &fleet.profile;
+    let first_pass_mib = profile.first_pass_bandwidth.0 >> 20;
+    Move {
+        from: leg.from(),
+        to: leg.to(),
+        mode: scenario.mode,
+        compressed: scenario.order == Order::Compressed,
+        // A guest that boots has no pattern yet that is rewritten as fast as the first pass sends it; it dirties some
+        // tens of MiB a second on its own, and the first pass must be slower than that for a remainder to be left.
+        first_pass_bandwidth_mib: if boots_itself(scenario) {
+            (first_pass_mib / 16).max(1)
+        } else {
+            first_pass_mib
+        },
+        timeout: profile.migration_timeout(scenario.mode),
+        at_timeout: profile.at_timeout,
+    }
+}
+
+/// Whether the fleet itself boots while it migrates.
+pub fn boots_itself(scenario: &Scenario) -> bool {
+    scenario.workload == Workload::Boot(Booting::MigratedVms)
+}
