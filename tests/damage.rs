@@ -10,7 +10,7 @@ use multivm::host::Host;
 use multivm::libvirt::Migration;
 use multivm::outcome::Direction;
 use multivm::report::Event;
-use multivm::scenario::{AtTimeout, Side};
+use multivm::scenario::{AtTimeout, Profile, Side};
 
 fn main() -> ExitCode {
     damage_main(multivm_fixtures::build, &DAMAGES)
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
 const TO_VM1: Damage = Damage {
     name: "",
     scenario: "precopy_orderly::in_vms::stress_cpu",
-    profile: |_| {},
+    profile: impatient,
     when: second_guest_goes,
     at_once: false,
     cause: |_| Ok(()),
@@ -205,6 +205,7 @@ const DAMAGES: [Damage; 19] = [
         name: "damage::suspended_at_timeout",
         scenario: "precopy_orderly::in_vms::stress_memory",
         profile: |profile| {
+            impatient(profile);
             profile.precopy_timeout = Duration::from_millis(300);
             profile.at_timeout = AtTimeout::Suspend;
         },
@@ -252,7 +253,13 @@ fn parse_hex(text: &str) -> Done<u64> {
     u64::from_str_radix(text.trim_start_matches("0x"), 16).attempting(|| format!("read the address {text:?}"))
 }
 
-/// How long the link stays down: twice the longest gap that the profile `lab` allows.
+/// Guests that are dead on purpose are not to be waited for as long as others.
+fn impatient(profile: &mut Profile) {
+    profile.max_gap = Duration::from_secs(6);
+    profile.boot_timeout = Duration::from_secs(40);
+}
+
+/// How long the link stays down: well above the longest gap that is allowed here.
 const DOWN: Duration = Duration::from_secs(20);
 
 fn link_down(fleet: &Fleet) -> Done<()> {
