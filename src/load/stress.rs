@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Place;
 use crate::failure::{Done, Failure};
-use crate::host::{LOAD_MARK, Observation, Process, quote};
+use crate::host::{LOAD_MARK, Process, quote};
 use crate::scenario::Bytes;
 use crate::wait::{Cancel, Look, wait_for};
 
@@ -187,11 +187,6 @@ impl Loads {
         let groups: Vec<i32> = self.loads.iter().map(|load| load.group).collect();
         let processes = self.place.agent().processes(&groups, limit)?;
         Ok(self.samples(&processes, asked, Instant::now()))
-    }
-
-    /// The same from a look that somebody else had at the machine, no earlier than `asked`.
-    pub fn sample_of(&self, seen: &Observation, asked: Instant) -> Vec<Sample> {
-        self.samples(&seen.processes, asked, seen.at)
     }
 
     fn samples(&self, processes: &[Process], asked: Instant, at: Instant) -> Vec<Sample> {

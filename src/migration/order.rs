@@ -29,7 +29,7 @@ impl Leg {
     }
 }
 
-/// Moves that are under way at the same time. The next step begins when all of them have ended and are proved.
+/// Moves that are under way at the same time. The next step begins when all of them have ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     pub legs: Vec<Leg>,

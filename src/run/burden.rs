@@ -15,7 +15,6 @@ use crate::scenario::{
 };
 
 use super::journal::Journal;
-use super::prove::Seen;
 use crate::wait::{Cancel, Look, wait_for};
 
 /// From one look at the loads during a migration to the next.
@@ -30,6 +29,14 @@ pub struct Burden<'a> {
     loads: Vec<Loads>,
     boots: Option<BootLoad<'a>>,
     last: Vec<Samples>,
+    /// The last step, which is proved when there is a look from after it.
+    open: Option<Open>,
+}
+
+/// A step that is over: its moves, and a list of looks during it for every machine.
+struct Open {
+    legs: Vec<Leg>,
+    looks: Vec<Vec<Samples>>,
 }
 
 impl<'a> Burden<'a> {
@@ -40,7 +47,7 @@ impl<'a> Burden<'a> {
         fleet: &'a Fleet,
         [source, target]: [&Observation; 2],
     ) -> Done<Burden<'a>> {
-        let mut burden = Burden { fleet, loads: Vec::new(), boots: None, last: Vec::new() };
+        let mut burden = Burden { fleet, loads: Vec::new(), boots: None, last: Vec::new(), open: None };
         match scenario.workload {
             Workload::Stress { tool, kind, share } => {
                 let mut wanted = Vec::new();
@@ -100,43 +107,51 @@ impl<'a> Burden<'a> {
         looks
     }
 
-    /// Proves every load for a step, from how it looked before, `during` and in the looks after it.
+    /// Takes in a step with the looks `during` it, and proves the loads for the step before: with the first look of this
+    /// one, there is one from before that step, those during it, and one from after it.
     pub fn prove(
         &mut self,
         during: Done<Vec<Vec<Samples>>>,
-        seen: &Seen,
-        legs: &[(Leg, LegReport)],
+        reports: &[(Leg, LegReport)],
         journal: &mut Journal<'_>,
     ) {
-        let mut during: Vec<Vec<Samples>> =
+        let looks: Vec<Vec<Samples>> =
             during.unwrap_or_else(|failure| self.loads.iter().map(|_| vec![Err(failure.clone())]).collect());
-        for (index, looks) in during.iter_mut().enumerate() {
-            let loads = &self.loads[index];
-            let place = loads.place();
-            // A load in a guest belongs to that guest's own move, one on a host to all of the step.
-            let leg = legs
-                .iter()
-                .map(|(leg, _)| leg)
-                .find(|leg| place.guest().is_none_or(|guest| self.fleet.guests[leg.guest].name == guest));
-            looks.extend(seen.of(place.name()).map(|(seen, asked)| Ok(loads.sample_of(seen, asked))));
-            self.last[index] = prove_place(loads, &self.last[index], looks, leg, journal);
-        }
+        self.prove_open(looks.iter().map(|looks| looks.first().cloned()).collect(), journal);
+        self.open = Some(Open { legs: reports.iter().map(|(leg, _)| *leg).collect(), looks });
         if let Some(boots) = &self.boots {
             let boots = boots.boots();
-            for (leg, report) in legs.iter().filter(|(_, report)| report.error.is_none()) {
+            for (leg, report) in reports.iter().filter(|(_, report)| report.error.is_none()) {
                 let guest = &self.fleet.guests[leg.guest].name;
                 journal.prove(Some(guest), Some(leg), booting::others(&boots, report));
             }
         }
     }
 
-    /// Proves everything once more when the moves are over: loads, and that all load guests came up.
+    /// Proves the loads for the step before, up to a look `after` it, where there is one.
+    fn prove_open(&mut self, after: Vec<Option<Samples>>, journal: &mut Journal<'_>) {
+        let Some(Open { legs, looks }) = self.open.take() else { return };
+        for (index, (mut looks, after)) in looks.into_iter().zip(after).enumerate() {
+            looks.extend(after);
+            let loads = &self.loads[index];
+            let place = loads.place();
+            // A load in a guest belongs to that guest's own move, one on a host to all of the step.
+            let leg = legs
+                .iter()
+                .find(|leg| place.guest().is_none_or(|guest| self.fleet.guests[leg.guest].name == guest));
+            self.last[index] = prove_place(loads, &self.last[index], &looks, leg, journal);
+        }
+    }
+
+    /// Proves everything when the moves are over: loads, and that all load guests came up.
     pub fn prove_at_the_end(&mut self, journal: &mut Journal<'_>) {
         // After a finding it would only be said again, of a guest that is dead with a wait for its answer.
-        let looks = if journal.has_findings() { Vec::new() } else { self.sample() };
-        for (index, look) in looks.into_iter().enumerate() {
-            self.last[index] = prove_place(&self.loads[index], &self.last[index], &[look], None, journal);
-        }
+        let after = if journal.has_findings() {
+            vec![None; self.loads.len()]
+        } else {
+            self.sample().into_iter().map(Some).collect()
+        };
+        self.prove_open(after, journal);
         if let Some(boots) = &mut self.boots {
             for (guest, proof) in booting::all_up(&boots.finish()) {
                 journal.prove(Some(&guest), None, proof);

@@ -81,6 +81,9 @@ pub fn run(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>) -> Outcome
     outcome
 }
 
+/// A guest that has moved and is still to be proved, and its move.
+type Arrived = (Arc<Guest>, Option<Leg>);
+
 struct Case<'a> {
     scenario: &'a Scenario,
     fleet: &'a Fleet,
@@ -94,9 +97,10 @@ impl Case<'_> {
         let mut prover = Prover::begin(fleet, self.scenario.mode, self.context.allowed_lines, journal)?;
         let stream = probe::ProbeStream::start(&fleet.guests, fleet.profile.probe_interval)?;
         let watch = CopyWatch::start(&fleet.hosts)?;
-        let moved = self.move_all_under_load(&steps, &mut prover, journal);
+        let mut arrived = Vec::new();
+        let moved = self.move_all_under_load(&steps, &mut arrived, &mut prover, journal);
         journal.enter(Phase::Proving);
-        prover.at_the_end(journal);
+        prover.at_the_end(&arrived, journal);
         match stream.stop() {
             Ok(summaries) => {
                 for summary in summaries {
@@ -117,9 +121,11 @@ impl Case<'_> {
         moved
     }
 
+    /// Leaves in `arrived` who came with the last step, and is still to be proved.
     fn move_all_under_load(
         &self,
         steps: &[Step],
+        arrived: &mut Vec<Arrived>,
         prover: &mut Prover<'_>,
         journal: &mut Journal<'_>,
     ) -> Done<()> {
@@ -127,7 +133,7 @@ impl Case<'_> {
         let mut burden = Burden::start(self.scenario, self.fleet, prover.hosts())?;
         burden.loads().iter().for_each(|loads| journal.loads_started(loads));
         for (number, step) in steps.iter().enumerate() {
-            self.step(number, step, &mut burden, prover, journal)?;
+            self.step(number, step, arrived, &mut burden, prover, journal)?;
             // A guest that is not where it should be cannot make its next move.
             if journal.has_findings() || journal.refusal().is_some() || self.fleet.cancel().is_cancelled() {
                 break;
@@ -141,17 +147,28 @@ impl Case<'_> {
         burden.stop()
     }
 
-    /// Moves the guests of a step, all at the same time, and proves each of them.
+    /// Moves the guests of a step, all at the same time. What came with the step before is proved now: before this step
+    /// begins if it moves on at once, else beside this step's moves.
     fn step(
         &self,
         number: usize,
         step: &Step,
+        arrived: &mut Vec<Arrived>,
         burden: &mut Burden<'_>,
         prover: &mut Prover<'_>,
         journal: &mut Journal<'_>,
     ) -> Done<()> {
         let legs: Vec<(Arc<Guest>, Leg)> =
             step.legs.iter().map(|leg| (Arc::clone(&self.fleet.guests[leg.guest]), *leg)).collect();
+        let (due, resting): (Vec<Arrived>, Vec<Arrived>) = std::mem::take(arrived)
+            .into_iter()
+            .partition(|(came, _)| legs.iter().any(|(goes, _)| goes.name == came.name));
+        journal.enter(Phase::Proving);
+        prover.judge(prove::look_into(self.fleet, &due), journal);
+        if journal.has_findings() {
+            *arrived = resting;
+            return Ok(());
+        }
         let fresh = if moves::boots_itself(self.scenario) {
             journal.enter(Phase::Loading);
             Some(Fresh::start(self.fleet, &legs)?)
@@ -162,8 +179,22 @@ impl Case<'_> {
             journal.leg_started(guest, leg, number);
         }
         journal.enter(Phase::Migrating);
-        let (reports, during) = moves::play(self.scenario, self.fleet, step, |over| burden.watch(over));
+        let (reports, beside) = moves::play(self.scenario, self.fleet, step, |over| {
+            (prove::look_into(self.fleet, &resting), burden.watch(over))
+        });
         journal.enter(Phase::Proving);
+        let during = match beside {
+            Ok((looks, during)) => {
+                prover.judge(looks, journal);
+                Ok(during)
+            }
+            Err(failure) => {
+                for (guest, leg) in &resting {
+                    journal.prove(Some(&guest.name), leg.as_ref(), prove::unreachable(&failure.to_string()));
+                }
+                Err(failure)
+            }
+        };
         for (leg, report) in &reports {
             let guest = &self.fleet.guests[leg.guest];
             journal.leg_finished(guest, leg, number, report);
@@ -191,8 +222,9 @@ impl Case<'_> {
             fresh.arrive(self.fleet, &reports, prover, journal);
             journal.enter(Phase::Proving);
         }
-        let seen = prover.after_step(&legs, journal);
-        burden.prove(during, &seen, &reports, journal);
+        prover.after_step(&legs, journal);
+        burden.prove(during, &reports, journal);
+        arrived.extend(legs.into_iter().map(|(guest, leg)| (guest, Some(leg))));
         Ok(())
     }
 

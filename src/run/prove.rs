@@ -21,7 +21,7 @@ use crate::scenario::{AllowedLine, Mode};
 const LOADS: [&str; 1] = ["stress"];
 
 /// How a guest looked.
-struct Look {
+pub struct Look {
     seen: Observation,
     distance: Distance,
     /// None where the witness did not answer, and why.
@@ -42,14 +42,13 @@ struct Known {
 /// A witness that is at work writes several times in this time, however busy its guest is.
 const STALLED: Duration = Duration::from_secs(5);
 
-/// Looks at machines, by their names, with the moment at which each was asked for.
-#[derive(Default)]
-pub struct Seen(HashMap<String, (Observation, Instant)>);
+/// Guests that were looked at, each with the move after which it was.
+pub type Looks = Vec<(Arc<Guest>, Option<Leg>, Done<Look>)>;
 
-impl Seen {
-    pub fn of(&self, machine: &str) -> Option<(&Observation, Instant)> {
-        self.0.get(machine).map(|(seen, asked)| (seen, *asked))
-    }
+/// Looks into guests, all at once.
+pub fn look_into(fleet: &Fleet, guests: &[(Arc<Guest>, Option<Leg>)]) -> Looks {
+    let looks = at_once("look into a guest", guests, |(guest, _)| look(fleet, guest));
+    guests.iter().zip(looks).map(|((guest, leg), look)| (Arc::clone(guest), *leg, look)).collect()
 }
 
 /// What is remembered between two moves.
@@ -159,60 +158,56 @@ impl<'a> Prover<'a> {
         }
     }
 
-    /// Proves the guests that just moved, and that every other one is where it was. Returns the looks at guests and
-    /// hosts that it took.
-    pub fn after_step(&mut self, legs: &[(Arc<Guest>, Leg)], journal: &mut Journal<'_>) -> Seen {
+    /// Proves what cannot wait until the next move: that every guest is where it should be, that none was reset, and that
+    /// the hosts' kernels are well. What is in the guests is proved with looks at them.
+    pub fn after_step(&mut self, legs: &[(Arc<Guest>, Leg)], journal: &mut Journal<'_>) {
         self.prove_no_resets(journal);
         let places = Places::look(&self.fleet.hosts);
         for guest in &self.fleet.guests {
             let leg = legs.iter().find(|(moved, _)| moved.name == guest.name).map(|(_, leg)| leg);
             journal.prove(Some(&guest.name), leg, places.check(guest, &self.fleet.hosts));
         }
-        let moved: Vec<(&Guest, Option<&Leg>)> =
-            legs.iter().map(|(guest, leg)| (guest.as_ref(), Some(leg))).collect();
-        let mut seen = Seen::default();
-        self.prove(&moved, &mut seen, journal);
-        self.prove_hosts(legs.first().map(|(_, leg)| leg), &mut seen, journal);
-        seen
+        self.prove_hosts(legs.first().map(|(_, leg)| leg), journal);
     }
 
-    /// Proves every guest that answers once more, after the load.
-    pub fn at_the_end(&mut self, journal: &mut Journal<'_>) {
+    /// Proves every guest that answers once more, after the load; those that came with the last moves for the first time
+    /// since then.
+    pub fn at_the_end(&mut self, arrived: &[(Arc<Guest>, Option<Leg>)], journal: &mut Journal<'_>) {
         self.prove_no_resets(journal);
         let silent = journal.guests_with_finding("reachable");
-        let guests: Vec<(&Guest, Option<&Leg>)> = self
+        let leg = |guest: &Guest| {
+            arrived.iter().find(|(came, _)| came.name == guest.name).and_then(|(_, leg)| *leg)
+        };
+        let guests: Vec<(Arc<Guest>, Option<Leg>)> = self
             .fleet
             .guests
             .iter()
             .filter(|guest| !silent.contains(&guest.name))
-            .map(|guest| (guest.as_ref(), None))
+            .map(|guest| (Arc::clone(guest), leg(guest)))
             .collect();
-        let mut seen = Seen::default();
-        self.prove(&guests, &mut seen, journal);
+        self.judge(look_into(self.fleet, &guests), journal);
         for (guest, _) in &guests {
             if let Some(known) = self.known.get(&guest.name) {
                 let losses = guest.agent.losses();
                 journal.prove(Some(&guest.name), None, connection::check(&losses[known.losses..]));
             }
         }
-        self.prove_hosts(None, &mut seen, journal);
+        self.prove_hosts(None, journal);
         for (_, log) in &mut self.host_logs {
             journal.prove(None, None, log.finish(self.allowed_lines));
         }
         at_once("pause a witness", &guests, |(guest, _)| self.fleet.pace_witness(guest, None));
     }
 
-    fn prove(&mut self, guests: &[(&Guest, Option<&Leg>)], all: &mut Seen, journal: &mut Journal<'_>) {
-        let asked = Instant::now();
-        let looks = at_once("look into a guest", guests, |(guest, _)| look(self.fleet, guest));
-        for ((guest, leg), look) in guests.iter().zip(looks) {
+    /// Proves guests by looks at them.
+    pub fn judge(&mut self, looks: Looks, journal: &mut Journal<'_>) {
+        for (guest, leg, look) in looks {
             let name = Some(guest.name.as_str());
             match (look, self.known.get_mut(&guest.name)) {
                 (Ok(look), Some(known)) => {
                     for proof in compare(known, &look, self.fleet, self.allowed_lines) {
-                        journal.prove(name, *leg, proof);
+                        journal.prove(name, leg.as_ref(), proof);
                     }
-                    all.0.insert(guest.name.clone(), (look.seen.clone(), asked));
                     if has_moved(&known.last, &look) {
                         known.moved = Instant::now();
                     }
@@ -220,7 +215,9 @@ impl<'a> Prover<'a> {
                 }
                 // It was started anew and never came up, which has been said.
                 (_, None) => {}
-                (Err(failure), Some(_)) => journal.prove(name, *leg, unreachable(&failure.to_string())),
+                (Err(failure), Some(_)) => {
+                    journal.prove(name, leg.as_ref(), unreachable(&failure.to_string()))
+                }
             }
         }
     }
@@ -235,9 +232,8 @@ impl<'a> Prover<'a> {
         }
     }
 
-    fn prove_hosts(&mut self, leg: Option<&Leg>, all: &mut Seen, journal: &mut Journal<'_>) {
+    fn prove_hosts(&mut self, leg: Option<&Leg>, journal: &mut Journal<'_>) {
         let limit = self.fleet.answer_limit();
-        let asked = Instant::now();
         let hosts = self.fleet.hosts.both();
         let looks = at_once("look at a host", hosts, |host| host.agent.observe(limit));
         for (host, seen) in hosts.into_iter().zip(looks) {
@@ -250,7 +246,6 @@ impl<'a> Prover<'a> {
                             .as_ref()
                             .map_or(proof, |error| unreadable(&host.entry.name, error))
                     });
-                    all.0.insert(host.entry.name.clone(), (seen, asked));
                     // Its kernel is the other host's, too, whose log has been proved.
                     let Some(proof) = proof else { continue };
                     proof
@@ -347,7 +342,7 @@ fn compare(known: &Known, now: &Look, fleet: &Fleet, allowed: &[AllowedLine]) ->
     proofs
 }
 
-fn unreachable(why: &str) -> Proof {
+pub fn unreachable(why: &str) -> Proof {
     Proof {
         check: "reachable",
         ok: false,
