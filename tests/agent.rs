@@ -320,6 +320,27 @@ fn processes_of_a_group(mut serve: Serve) {
 }
 
 #[rstest]
+fn a_load_is_started_and_ended_with_its_workers(mut serve: Serve) {
+    let folder = folder();
+    let log = folder.path().join("log");
+    let script = "echo $MARK; sleep 60 & sleep 60; :";
+    let answer = serve.ask(&format!("start MARK=x y\t{}\tsh\t-c\t{script}", log.display()));
+    let group = answer[0].strip_prefix("pid ").unwrap();
+    eventually(|| (serve.ask(&format!("processes {group}")).len() == 3).then_some(()));
+    assert_eq!(fs::read_to_string(&log).unwrap(), "x y\n");
+    assert_eq!(serve.ask(&format!("kill {group}")), ["ok"]);
+    // Also its own end is taken note of: no zombie stays.
+    eventually(|| serve.ask(&format!("processes {group}")).is_empty().then_some(()));
+    assert_eq!(serve.ask(&format!("kill {group}")), ["ok"]);
+}
+
+#[rstest]
+fn a_load_that_cannot_be_started_says_why(mut serve: Serve) {
+    let answer = serve.ask("start MARK=1\t/dev/null\t/there/is/no/such/program");
+    assert!(answer[0].starts_with("cannot start /there/is/no/such/program: "), "{answer:?}");
+}
+
+#[rstest]
 fn no_witness(mut serve: Serve) {
     let answer = serve.ask("witness prove");
     assert!(answer.len() == 1 && answer[0].starts_with("no witness: "), "{answer:?}");

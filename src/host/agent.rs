@@ -17,6 +17,9 @@ const PATH: &str = concat!("/run/multivm-", env!("MULTIVM_AGENT_ID"), "/multivm-
 /// What the environment of every process has that a scenario starts as load, so that none is ever lost.
 pub const LOAD_MARK: &str = "MULTIVM_LOAD=1";
 
+/// Where a load's own words go. It lies beside the program, and goes with it.
+pub const LOAD_LOG: &str = concat!("/run/multivm-", env!("MULTIVM_AGENT_ID"), "/load.log");
+
 const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/multivm-guest"));
 
 /// The line after every answer.
@@ -80,8 +83,29 @@ impl Agent {
 
     /// The processes of some process groups, and nothing else: cheap enough to be asked during a migration.
     pub fn processes(&self, groups: &[i32], limit: Duration) -> Done<Vec<Process>> {
-        let words: Vec<String> = groups.iter().map(i32::to_string).collect();
-        self.ask(&format!("processes {}", words.join(" ")), limit, observe::processes)
+        self.ask(&format!("processes {}", joined(groups)), limit, observe::processes)
+    }
+
+    /// Starts a program with the mark of a load, in a process group of its own, and returns the group's number, which is
+    /// its pid. What it says goes to [`LOAD_LOG`] there. No word may have a tab or a newline in it.
+    pub fn start(&self, words: &[String], limit: Duration) -> Done<i32> {
+        let question = format!("start {LOAD_MARK}\t{LOAD_LOG}\t{}", words.join("\t"));
+        let answer = self.ask(&question, limit, |answer| Some(answer.trim().to_owned()))?;
+        match answer.strip_prefix("pid ").and_then(|pid| pid.parse().ok()) {
+            Some(pid) => Ok(pid),
+            None => Err(Failure::new(format!("start `{}`", words.join(" ")), answer).at(self.remote.name())),
+        }
+    }
+
+    /// Kills process groups; one that is gone is what was wanted.
+    pub fn kill(&self, groups: &[i32], limit: Duration) -> Done<()> {
+        let answer =
+            self.ask(&format!("kill {}", joined(groups)), limit, |answer| Some(answer.trim().to_owned()))?;
+        if answer == "ok" {
+            return Ok(());
+        }
+        Err(Failure::new(format!("kill the process groups {}", joined(groups)), answer)
+            .at(self.remote.name()))
     }
 
     /// Passes a question on to the witness on that machine and returns its answer.
@@ -172,6 +196,10 @@ impl Agent {
                 .at(self.remote.name())
         })
     }
+}
+
+fn joined(groups: &[i32]) -> String {
+    groups.iter().map(i32::to_string).collect::<Vec<_>>().join(" ")
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

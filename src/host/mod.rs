@@ -9,7 +9,7 @@ mod pair;
 mod ssh;
 mod storage;
 
-pub use agent::{Agent, DIRECTORY as AGENT_DIRECTORY, LOAD_MARK};
+pub use agent::{Agent, DIRECTORY as AGENT_DIRECTORY, LOAD_LOG};
 pub use dialogue::Dialogue;
 pub use events::{EventHub, Listener};
 pub use observe::{KernelLine, Observation, Process, realtime_s};

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::Place;
-use crate::failure::{Done, Failure};
-use crate::host::{LOAD_MARK, Process, quote};
+use crate::failure::Done;
+use crate::host::{LOAD_LOG, Process};
 use crate::scenario::Bytes;
 use crate::wait::{Cancel, Look, wait_for};
 
@@ -13,9 +13,6 @@ const LIMIT: Duration = Duration::from_secs(180);
 
 /// How long a tool's last words may take to come.
 const WORDS_LIMIT: Duration = Duration::from_secs(10);
-
-/// Where a tool's own words go, on the machine where it runs.
-const LOG: &str = "/tmp/multivm-load.log";
 
 /// A tool to start, and what shows that it works.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,29 +117,17 @@ pub struct Loads {
 impl Loads {
     /// Starts the commands and waits until each works: has used CPU time, and has its memory resident.
     pub fn start(place: &Place, commands: &[Command], cancel: &Cancel) -> Done<Loads> {
-        let shown: Vec<String> = commands.iter().map(|command| command.words.join(" ")).collect();
-        let script: String = commands.iter().map(|command| script(place, command)).collect();
-        let started = Loads::start_marked(place, commands, &shown, &script);
-        let loads = started.inspect_err(|_| {
-            // Some may run that nobody knows of.
-            let _ = place.agent().end_strays(WORDS_LIMIT);
-        })?;
-        loads.await_work(cancel)?;
-        Ok(loads)
-    }
-
-    fn start_marked(place: &Place, commands: &[Command], shown: &[String], script: &str) -> Done<Loads> {
-        let answer = place.agent().remote().check(script, LIMIT)?;
-        let groups: Vec<i32> = answer.lines().filter_map(|line| line.trim().parse().ok()).collect();
-        if groups.len() != commands.len() {
-            return Err(Failure::new(
-                format!("start `{}`", shown.join("`, `")),
-                format!("the shell answered {answer:?}"),
-            )
-            .at(place.name()));
+        let mut started = Loads { place: place.clone(), loads: Vec::new() };
+        for command in commands {
+            // Those that run already end with `started`.
+            let group = place.agent().start(&words(place, command), LIMIT).inspect_err(|_| {
+                // This one may run without anybody knowing of it.
+                let _ = place.agent().end_strays(WORDS_LIMIT);
+            })?;
+            started.loads.push(Load::new(command, group));
         }
-        let loads = commands.iter().zip(groups).map(|(command, group)| Load::new(command, group)).collect();
-        Ok(Loads { place: place.clone(), loads })
+        started.await_work(cancel)?;
+        Ok(started)
     }
 
     fn await_work(&self, cancel: &Cancel) -> Done<()> {
@@ -152,8 +137,7 @@ impl Loads {
                 Err(failure) => return Look::NotYet(failure.to_string()),
             };
             for (load, seen) in self.loads.iter().zip(&samples) {
-                // Between its start and setsid it is in the shell's group: only CPU time without a process is an end.
-                if seen.alive == 0 && self.has_ended(load) {
+                if seen.alive == 0 {
                     let words = self.last_words();
                     return Look::Never(format!("`{}` has ended; it said: {words}", load.command));
                 }
@@ -165,15 +149,9 @@ impl Loads {
         })
     }
 
-    /// Whether the first process of the load is gone, under whatever group.
-    fn has_ended(&self, load: &Load) -> bool {
-        let asked = self.place.agent().remote().run(&format!("test -d /proc/{}", load.group), LIMIT);
-        asked.is_ok_and(|answer| answer.status != 0)
-    }
-
     /// What the tools themselves said last.
     pub fn last_words(&self) -> String {
-        let said = self.place.agent().remote().check(&format!("tail -n 5 {LOG}"), WORDS_LIMIT);
+        let said = self.place.agent().remote().check(&format!("tail -n 5 {LOAD_LOG}"), WORDS_LIMIT);
         said.unwrap_or_default().trim().to_owned()
     }
 
@@ -205,11 +183,8 @@ impl Loads {
         }
         // A group whose last process has ended is no error. What decides is that none is seen any more.
         let groups: Vec<i32> = loads.iter().map(|load| load.group).collect();
-        let targets: Vec<String> = groups.iter().map(|group| format!("-{group}")).collect();
         let agent = self.place.agent();
-        agent
-            .remote()
-            .check(&format!("kill -KILL {} 2> /dev/null; rm -f {LOG}", targets.join(" ")), LIMIT)?;
+        agent.kill(&groups, LIMIT)?;
         wait_for(&format!("the load to end on {}", self.place.name()), LIMIT, &Cancel::new(), || match agent
             .processes(&groups, LIMIT)
         {
@@ -222,25 +197,20 @@ impl Loads {
     }
 }
 
-/// The shell words that start a command and print its process group.
-///
-/// setsid makes it the leader of a process group of its own, with the pid that the shell knows: it is found and ended
-/// by that group, whatever its workers are called.
+/// The words that run a command.
 ///
 /// In a guest it is niced below ssh and the proofs: it takes every cycle that is left, and none that they need. On a
 /// host it competes with the guests, which is what it is for; but when memory runs out the kernel shall kill it and not
 /// a guest, hence the score (proc_pid_oom_score_adj(5)), which its workers inherit.
-fn script(place: &Place, command: &Command) -> String {
-    let words: Vec<String> = command.words.iter().map(|word| quote(word)).collect();
-    let words = words.join(" ");
-    let start = match place {
-        Place::Guest(_) => format!("nice -n 10 setsid {words}"),
-        Place::Host(..) => {
-            let run = if command.short { r#"while :; do "$@"; done"# } else { r#"exec "$@""# };
-            format!(r#"setsid sh -c 'echo 1000 > /proc/self/oom_score_adj; {run}' load {words}"#)
+fn words(place: &Place, command: &Command) -> Vec<String> {
+    let before: &[&str] = match place {
+        Place::Guest(_) => &["nice", "-n", "10"],
+        Place::Host(..) if command.short => {
+            &["sh", "-c", r#"echo 1000 > /proc/self/oom_score_adj; while :; do "$@"; done"#, "load"]
         }
+        Place::Host(..) => &["sh", "-c", r#"echo 1000 > /proc/self/oom_score_adj; exec "$@""#, "load"],
     };
-    format!("{LOAD_MARK} {start} >> {LOG} 2>&1 < /dev/null & echo $!\n")
+    before.iter().map(|word| (*word).to_owned()).chain(command.words.iter().cloned()).collect()
 }
 
 impl Drop for Loads {
