@@ -83,6 +83,42 @@ fn without_secrets(command: impl IntoIterator<Item = String>) -> Vec<String> {
         .collect()
 }
 
+/// The downtime of one guest for one migration by four clocks, milliseconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Clocks {
+    /// What is reported: the larger of `network_ms` and `guest_ms`, which are how clients and the guest itself felt it.
+    pub reported_ms: f64,
+    /// The longest time without an answer to a probe from outside, of those that touch the migration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network_ms: Option<f64>,
+    /// It may be wrong by as much, either way: one probe interval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network_error_ms: Option<f64>,
+    /// How long the guest itself did nothing: `guest_gap_ms` and `guest_lost_ms` together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guest_ms: Option<f64>,
+    /// It may be wrong by as much, either way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guest_error_ms: Option<f64>,
+    /// The longest time between two turns of a loop that sleeps 1 ms, by the guest's monotonic clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guest_gap_ms: Option<f64>,
+    /// How far the guest's clock fell behind that of the machine that runs multivm: a clock that stands still while the
+    /// guest does cannot show it as a gap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guest_lost_ms: Option<f64>,
+    /// `downtime` of libvirt's job-completed event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub libvirt_ms: Option<f64>,
+    /// From the stop of the CPUs on the source to their start on the target, as both QEMUs reported it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub qemu_ms: Option<f64>,
+    /// Which clocks disagree by more than they can be wrong, and by how much.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disagreement: Option<String>,
+}
+
 /// Something that happened in a run.
 ///
 /// `scenario` is the full name. `guest` and `host` are the names of the inventory. `round` counts from 1. `step` counts
@@ -139,8 +175,11 @@ pub enum Event {
         /// Counted from 1.
         step: u32,
     },
-    /// libvirt told about a domain.
+    /// libvirt told about a domain; the line's `t_ms` is when.
     LibvirtEvent {
+        /// In which scenario; absent outside of any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scenario: Option<String>,
         /// Which host's libvirt.
         host: String,
         /// Which guest; absent for an event about the connection.
@@ -149,8 +188,12 @@ pub enum Event {
         /// In libvirt's own words: `suspended (post-copy)`, `iteration 2`, `job-completed`.
         detail: String,
     },
-    /// The statistics of a migration that is under way.
+    /// The statistics of a migration that is under way: at most four a second, and one per pass over the memory. The
+    /// line's `t_ms` is when they came.
     JobSample {
+        /// In which scenario; absent outside of any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scenario: Option<String>,
         /// Which guest.
         guest: String,
         /// libvirt's job statistics, with its names and units.
@@ -174,6 +217,9 @@ pub enum Event {
         /// What libvirt said otherwise.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<String>,
+        /// When libvirt was called, on the clock of `t_ms`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        began_t_ms: Option<f64>,
         /// From the call to its return, in seconds.
         duration_s: f64,
         /// Statistics of the completed job as the source keeps them, with libvirt's names and units; null if there are none.
@@ -182,6 +228,51 @@ pub enum Event {
         /// From the call to the switch to post-copy, in seconds; absent when it did not switch.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         switchover_s: Option<f64>,
+    },
+    /// How long a guest stood still for one migration, by every clock that there is.
+    Downtime {
+        /// In which scenario.
+        scenario: String,
+        /// Which guest.
+        guest: String,
+        /// Counted from 1.
+        round: u32,
+        /// Which way.
+        direction: Direction,
+        /// Counted from 1.
+        step: u32,
+        /// The four clocks.
+        #[serde(flatten)]
+        clocks: Clocks,
+    },
+    /// A time in which a guest answered no probe from outside, longer than three probe intervals.
+    NetworkGap {
+        /// In which scenario.
+        scenario: String,
+        /// Which guest.
+        guest: String,
+        /// When the last answer before it came, on the clock of `t_ms`.
+        from_t_ms: f64,
+        /// From that answer to the next, in milliseconds; to the scenario's end if none came.
+        length_ms: f64,
+    },
+    /// How fast our program in a guest wrote memory.
+    GuestSpeed {
+        /// In which scenario.
+        scenario: String,
+        /// Which guest.
+        guest: String,
+        /// Each when it was measured, on the clock of `t_ms`, and the milliseconds that a GiB would have taken.
+        samples: Vec<(f64, f64)>,
+    },
+    /// How much CPU a host's processes, its guests among them, took since the sample before.
+    HostCpu {
+        /// In which scenario.
+        scenario: String,
+        /// Which host.
+        host: String,
+        /// CPUs that were busy with them, on average: 1.5 is one and a half CPUs.
+        busy_cpus: f64,
     },
     /// A proof was made.
     Check {
@@ -257,13 +348,16 @@ impl Event {
             | Event::LoadStarted { scenario, .. }
             | Event::LegStarted { scenario, .. }
             | Event::LegFinished { scenario, .. }
+            | Event::Downtime { scenario, .. }
+            | Event::NetworkGap { scenario, .. }
+            | Event::GuestSpeed { scenario, .. }
+            | Event::HostCpu { scenario, .. }
             | Event::Check { scenario, .. }
             | Event::ProbeSummary { scenario, .. } => Some(scenario),
             Event::ScenarioFinished(outcome) => Some(&outcome.scenario),
+            Event::LibvirtEvent { scenario, .. } | Event::JobSample { scenario, .. } => scenario.as_deref(),
             Event::RunStarted(_)
             | Event::FixtureReady { .. }
-            | Event::LibvirtEvent { .. }
-            | Event::JobSample { .. }
             | Event::Repair { .. }
             | Event::RunFinished { .. }
             | Event::Unknown => None,
@@ -281,6 +375,10 @@ impl Event {
             Event::LibvirtEvent { .. } => "libvirt_event",
             Event::JobSample { .. } => "job_sample",
             Event::LegFinished { .. } => "leg_finished",
+            Event::Downtime { .. } => "downtime",
+            Event::NetworkGap { .. } => "network_gap",
+            Event::GuestSpeed { .. } => "guest_speed",
+            Event::HostCpu { .. } => "host_cpu",
             Event::Check { .. } => "check",
             Event::ProbeSummary { .. } => "probe_summary",
             Event::Repair { .. } => "repair",

@@ -12,7 +12,7 @@ mod read;
 mod record;
 
 pub use error::ReportError;
-pub use event::{Envelope, Event, RECORD_VERSION, RunHeader};
+pub use event::{Clocks, Envelope, Event, RECORD_VERSION, RunHeader};
 pub use folder::RunFolder;
 pub use read::read;
 pub use record::{Observation, Record};

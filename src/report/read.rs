@@ -70,7 +70,7 @@ mod tests {
 
     use super::*;
     use crate::outcome::{Direction, Finding, Outcome, Verdict};
-    use crate::report::{Record, RunHeader};
+    use crate::report::{Clocks, Record, RunHeader};
     use rstest::rstest;
     use serde_json::json;
 
@@ -102,11 +102,16 @@ mod tests {
             },
             Event::LegStarted { scenario: scenario.clone(), guest: guest.clone(), round, direction, step },
             Event::LibvirtEvent {
+                scenario: Some(scenario.clone()),
                 host: "source".into(),
                 guest: Some(guest.clone()),
                 detail: "iteration 2".into(),
             },
-            Event::JobSample { guest: guest.clone(), stats: json!({"memory_remaining": 4096}) },
+            Event::JobSample {
+                scenario: Some(scenario.clone()),
+                guest: guest.clone(),
+                stats: json!({"memory_remaining": 4096}),
+            },
             Event::LegFinished {
                 scenario: scenario.clone(),
                 guest: guest.clone(),
@@ -115,10 +120,31 @@ mod tests {
                 step,
                 ok: false,
                 error: Some("operation aborted".into()),
+                began_t_ms: Some(1000.25),
                 duration_s: 12.5,
                 stats: serde_json::Value::Null,
                 switchover_s: Some(0.75),
             },
+            Event::Downtime {
+                scenario: scenario.clone(),
+                guest: guest.clone(),
+                round,
+                direction,
+                step,
+                clocks: Clocks { reported_ms: 120.5, network_ms: Some(120.5), ..Clocks::default() },
+            },
+            Event::NetworkGap {
+                scenario: scenario.clone(),
+                guest: guest.clone(),
+                from_t_ms: 1500.5,
+                length_ms: 120.5,
+            },
+            Event::GuestSpeed {
+                scenario: scenario.clone(),
+                guest: guest.clone(),
+                samples: vec![(1500.5, 410.25), (1600.5, 900.0)],
+            },
+            Event::HostCpu { scenario: scenario.clone(), host: "source".into(), busy_cpus: 1.5 },
             Event::Check {
                 scenario: scenario.clone(),
                 guest: Some(guest.clone()),

@@ -64,6 +64,11 @@ impl Record {
         &self.inner.path
     }
 
+    /// A moment on the clock of `t_ms`, with its fraction; 0 for one before the record.
+    pub fn t_ms(&self, at: Instant) -> f64 {
+        at.saturating_duration_since(self.inner.start).as_secs_f64() * 1e3
+    }
+
     /// Appends one line, and then tells the observers, in the thread of the caller.
     ///
     /// The line goes to the kernel in one call before this returns: killing multivm loses nothing of it. It is not

@@ -90,12 +90,14 @@ impl<'a> Journal<'a> {
     pub fn leg_finished(&mut self, guest: &Guest, leg: &Leg, step: usize, report: &LegReport) {
         for (_, stats) in &report.samples {
             self.write(&Event::JobSample {
+                scenario: Some(self.scenario.clone()),
                 guest: guest.name.clone(),
                 stats: serde_json::to_value(stats).unwrap_or_default(),
             });
         }
         for event in &report.events {
             self.write(&Event::LibvirtEvent {
+                scenario: Some(self.scenario.clone()),
                 host: event.host.to_string(),
                 guest: Some(event.domain.clone()),
                 // The line is written when the migration is over; this says when it was.
@@ -119,6 +121,7 @@ impl<'a> Journal<'a> {
             step: step as u32 + 1,
             ok: report.error.is_none(),
             error: report.error.clone(),
+            began_t_ms: report.began.map(|began| self.record.t_ms(began)),
             duration_s: report.duration.as_secs_f64(),
             stats: report
                 .stats
