@@ -1,4 +1,4 @@
-//! A run's bookkeeping: its folder, its record, the outcomes of its scenarios, JUnit.
+//! A run's bookkeeping: its folder, its record, the outcomes of its scenarios, its reports.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::spent;
 use crate::failure::{Attempt, Done};
 use crate::outcome::{Outcome, Verdict};
-use crate::report::{Event, Record, RunFolder, RunHeader, junit};
+use crate::report::{Event, Record, RunFolder, RunHeader, html, junit};
 
 /// Reports that a fixture is ready: its name, how long it took, and facts about it.
 pub type Progress<'a> = dyn Fn(&str, Duration, BTreeMap<String, String>) + 'a;
@@ -81,7 +81,7 @@ impl Run {
         spent::lines(&self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Closes the record and writes JUnit into the folder and, if wanted, elsewhere.
+    /// Closes the record, writes JUnit into the folder and, if wanted, elsewhere, and the HTML report into the folder.
     pub fn close(&self, also: Option<&Path>) -> Done<()> {
         let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         let count =
@@ -98,6 +98,7 @@ impl Run {
         for path in [Some(own.as_path()), also].into_iter().flatten() {
             junit::write(path, &header, &outcomes).attempting(|| format!("write {}", path.display()))?;
         }
-        Ok(())
+        html::write_from_record(self.folder.path(), &self.folder.html_path())
+            .attempting(|| "make the HTML report".to_owned())
     }
 }

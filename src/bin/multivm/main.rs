@@ -4,6 +4,7 @@ mod doctor;
 mod lab;
 mod problem;
 mod reap;
+mod report;
 mod scenarios;
 
 use std::io::{self, Write};
@@ -35,6 +36,10 @@ enum Command {
     Scenarios(scenarios::List),
     /// Explain a scenario step by step; nothing is started
     Explain(scenarios::Explain),
+    /// Make the HTML report of a run from its record
+    Report(report::Html),
+    /// Make the JUnit XML of a run from its record
+    Junit(report::Junit),
     /// Clear what a killed run left on this machine
     Reap,
 }
@@ -49,6 +54,8 @@ fn main() -> ExitCode {
         Command::Lab(command) => lab::run(command),
         Command::Scenarios(arguments) => scenarios::list(&arguments),
         Command::Explain(arguments) => scenarios::explain(&arguments),
+        Command::Report(arguments) => report::html(&arguments),
+        Command::Junit(arguments) => report::junit(&arguments),
         Command::Reap => reap::run(),
     };
     answer.unwrap_or_else(|problem| problem.report())
