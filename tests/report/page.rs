@@ -8,7 +8,10 @@ use crate::browser::Browser;
 use crate::command::multivm;
 use crate::story::{DIED, FAILED, HOSTILE, IGNORED, PASSED, Story};
 
-pub const CASES: [(&str, fn(&Path)); 11] = [
+/// Given the browser to open the page in.
+type Case = fn(&Path);
+
+pub const CASES: [(&str, Case); 11] = [
     ("the_run_is_told_in_one_screen", the_run_is_told_in_one_screen),
     ("a_click_on_a_cell_leads_to_its_scenario_and_back", a_click_on_a_cell_leads_to_its_scenario_and_back),
     ("arrow_keys_and_enter_lead_there_too", arrow_keys_and_enter_lead_there_too),
@@ -188,7 +191,10 @@ fn curves_can_be_of_one_guest_and_one_step(program: &Path) {
     assert_eq!(page.count("#timeline g[role='img'] .frame"), 4);
     page.browser.click("#timeline g[role='img']");
     assert_eq!(page.count("#timeline g[role='img'] .frame"), 1);
-    assert_eq!(page.browser.value("document.getElementById('part').selectedOptions[0].dataset.step"), json!("1"));
+    assert_eq!(
+        page.browser.value("document.getElementById('part').selectedOptions[0].dataset.step"),
+        json!("1")
+    );
     let guest = page.browser.value("document.getElementById('curve-guests').value");
     assert_eq!(guest, json!("vm1"), "the choice of guests stays");
 }
@@ -253,7 +259,11 @@ fn nothing_is_wider_than_a_narrow_screen(program: &Path) {
         };
         page.browser.open(&address);
         let wide = page.browser.text(TOO_WIDE);
-        assert_eq!(page.browser.value("document.documentElement.scrollWidth"), json!(400), "{scenario:?}: {wide}");
+        assert_eq!(
+            page.browser.value("document.documentElement.scrollWidth"),
+            json!(400),
+            "{scenario:?}: {wide}"
+        );
     }
     // And a window that becomes narrow when the page is there.
     page.browser.width(1280);

@@ -82,7 +82,8 @@ function clipped(plot, draw) {
  */
 function joined(curves) {
   if (curves.length === 0) return [[]];
-  return uPlot.join(curves);
+  // 2: a break goes on to the curve's next own point, over the points of the others.
+  return uPlot.join(curves, curves.map((columns) => columns.map(() => 2)));
 }
 
 const DASHES = [undefined, [6, 4], [2, 3], [10, 3, 2, 3]];

@@ -42,7 +42,7 @@ function partChoice(detail) {
     const step = steps.get(leg.step) || { from: Infinity, to: 0, legs: [] };
     steps.set(leg.step, { from: Math.min(step.from, leg.began), to: Math.max(step.to, to), legs: [...step.legs, leg] });
   }
-  const select = element("select", { id: "part", onchange: () => drawPart(detail) }, element("option", { value: "" }, "all of it"),
+  const select = element("select", { id: "part", onchange: () => choosePart(detail) }, element("option", { value: "" }, "all of it"),
     [...steps].map(([step, { from, to, legs }]) => {
       const room = Math.max((to - from) * 0.15, 100);
       return element("option", { value: `${from - room} ${to + room}`, "data-step": step },
@@ -57,6 +57,18 @@ function shownTime(detail) {
   return value === "" ? wholeTime(detail) : value.split(" ").map(Number);
 }
 
+/** Draws another part; where one guest's curves were shown that does not move in it, those of one that does. */
+function choosePart(detail, guest) {
+  const option = byId("part").selectedOptions[0];
+  const moving = detail.legs.filter((leg) => String(leg.step) === option.dataset.step).map((leg) => leg.guest);
+  const guests = byId("curve-guests");
+  if (guests && guests.value !== "" && moving.length > 0) {
+    if (guest) guests.value = guest;
+    else if (!moving.includes(guests.value)) guests.value = moving[0];
+  }
+  drawPart(detail);
+}
+
 function drawPart(detail) {
   const timeline = byId("timeline");
   if (timeline) {
@@ -65,7 +77,7 @@ function drawPart(detail) {
       const option = [...select.options].find((one) => one.dataset.step === String(leg.step));
       if (!option) return;
       option.selected = true;
-      drawPart(detail);
+      choosePart(detail, leg.guest);
       select.focus({ preventScroll: true });
     });
   }
@@ -126,7 +138,7 @@ function section(place, title, hint) {
   return plot;
 }
 
-/** The samples of a guest's migrations, one after the other; a null between two of them breaks the line. */
+/** The samples of a guest's migrations, one after the other; a null between two of them breaks the line, undefined is no point. */
 function sampled(detail, guest, values) {
   const xs = [], ys = [];
   for (const leg of detail.legs.filter((one) => one.guest === guest && one.samples && one.samples.t)) {
@@ -135,7 +147,7 @@ function sampled(detail, guest, values) {
     leg.samples.t.forEach((t, index) => {
       // Two samples may have come within the same millisecond.
       const at = t / 1000;
-      if (xs.length && at <= xs[xs.length - 1]) return;
+      if (column[index] === undefined || (xs.length && at <= xs[xs.length - 1])) return;
       xs.push(at);
       ys.push(column[index]);
     });
@@ -147,15 +159,32 @@ function sampled(detail, guest, values) {
   return [xs, ys];
 }
 
+/** Milliseconds. An average over less says more about when libvirt was asked than about the migration. */
+const SHORTEST_AVERAGE = 50;
+
 /** MiB/s sent between each sample and the one before; the first has that of the second, where the step to it begins. */
-function sentRates(samples) {
-  const { t, sent_kib: sent } = samples;
-  if (!sent || t.length < 2) return null;
-  return t.map((_, place) => {
-    const index = Math.max(place, 1), at = t[index];
-    const seconds = (at - t[index - 1]) / 1000, kib = sent[index] - sent[index - 1];
-    return seconds > 0 && known(sent[index]) && known(sent[index - 1]) && kib >= 0 ? kib / 1024 / seconds : null;
+function sentRates({ t, sent_kib: sent }) {
+  if (!sent) return null;
+  const kept = [];
+  t.forEach((at, index) => {
+    if (!known(sent[index])) return;
+    const last = kept.length - 1;
+    if (last >= 0 && at - t[kept[last]] < SHORTEST_AVERAGE) {
+      // The last of all is the end, and stays.
+      if (index === t.length - 1 && last > 0) kept[last] = index;
+      return;
+    }
+    kept.push(index);
   });
+  if (kept.length < 2) return null;
+  const rates = t.map(() => undefined);
+  kept.forEach((index, place) => {
+    if (place === 0) return;
+    const before = kept[place - 1];
+    rates[index] = Math.max(sent[index] - sent[before], 0) / 1024 / ((t[index] - t[before]) / 1000);
+  });
+  rates[kept[0]] = rates[kept[1]];
+  return rates;
 }
 
 function shading(detail, guests) {
