@@ -320,6 +320,13 @@ fn processes_of_a_group(mut serve: Serve) {
 }
 
 #[rstest]
+fn cpu_time_of_all_processes(mut serve: Serve) {
+    let mut ticks = || -> u64 { serve.ask("cpu")[0].strip_prefix("ticks ").unwrap().parse().unwrap() };
+    let before = ticks();
+    eventually(|| (ticks() > before).then_some(()));
+}
+
+#[rstest]
 fn a_load_is_started_and_ended_with_its_workers(mut serve: Serve) {
     let folder = folder();
     let log = folder.path().join("log");

@@ -3,17 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::pulse::GuestGap;
 use crate::migration::LegReport;
 use crate::probe::{Gap, Reading, Summary, TOLD_INTERVALS};
 use crate::report::Clocks;
-
-/// A time in which our program in the guest did not get its turn, on this machine's clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GuestGap {
-    pub gap: Gap,
-    /// By how much its place in time may be wrong.
-    pub error: Duration,
-}
 
 /// What was seen of one guest through a scenario.
 pub struct Seen<'a> {
@@ -81,7 +74,7 @@ fn guest_gap(gaps: &[GuestGap], began: Instant, ended: Instant) -> (f64, f64) {
         .filter(|seen| seen.gap.touches(began - seen.error.min(SLACK), ended + seen.error.min(SLACK)))
         .max_by_key(|seen| seen.gap.length);
     // Its length is by the guest's own clock; only its place in time is uncertain.
-    longest.map_or((0.0, 1.0), |seen| (ms(seen.gap.length), 1.0))
+    longest.map_or((0.0, 0.0), |seen| (ms(seen.gap.length), ms(seen.resolution)))
 }
 
 /// How far the guest's clock fell behind between the best reading before the stop and the best one after it, and how wrong
@@ -193,7 +186,7 @@ mod tests {
             vec![gap(begin, 500, 400), gap(begin, 2000, 150), gap(begin, 2500, 90), gap(begin, 3100, 999)];
         let readings = vec![reading(begin, 900, 900), reading(begin, 3500, 3300)];
         let probes = summary(gaps, readings);
-        let own = [GuestGap { gap: gap(begin, 2100, 60), error: MS }];
+        let own = [GuestGap { gap: gap(begin, 2100, 60), error: MS, resolution: MS }];
         let seen = Seen { probes: &probes, probe_interval: 10 * MS, gaps: Some(&own) };
         let clocks = clocks(&report(begin, 140), "source", &seen, None).unwrap();
         assert_eq!(clocks.network_ms, Some(150.0));

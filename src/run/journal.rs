@@ -1,7 +1,7 @@
 //! What happens in a scenario, written to the record as it happens, and added up for the outcome.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::phase::{Phase, Stopwatch};
 use crate::check::Proof;
@@ -125,7 +125,7 @@ impl<'a> Journal<'a> {
             step: step as u32 + 1,
             ok: report.error.is_none(),
             error: report.error.clone(),
-            began_t_ms: report.began.map(|began| self.record.t_ms(began)),
+            began_t_ms: report.began.map(|began| rounded(self.record.t_ms(began))),
             duration_s: report.duration.as_secs_f64(),
             stats: report
                 .stats
@@ -198,7 +198,7 @@ impl<'a> Journal<'a> {
             self.write(&Event::NetworkGap {
                 scenario: self.scenario.clone(),
                 guest: summary.guest.clone(),
-                from_t_ms: self.record.t_ms(gap.from),
+                from_t_ms: rounded(self.record.t_ms(gap.from)),
                 length_ms: milliseconds(gap.length),
             });
         }
@@ -209,6 +209,16 @@ impl<'a> Journal<'a> {
             received: summary.received,
             longest_gap_ms: Some(milliseconds(summary.longest.length)),
             longest_gap_at: Some(humantime::format_rfc3339_millis(wall(summary.longest.from)).to_string()),
+        });
+    }
+
+    /// Writes how fast a guest wrote memory, and when: milliseconds per GiB.
+    pub fn guest_speed(&self, guest: &str, speeds: &[(Instant, f64)]) {
+        let samples = speeds.iter().map(|(at, speed)| (rounded(self.record.t_ms(*at)), rounded(*speed)));
+        self.write(&Event::GuestSpeed {
+            scenario: self.scenario.clone(),
+            guest: guest.to_owned(),
+            samples: samples.collect(),
         });
     }
 
@@ -274,5 +284,10 @@ impl<'a> Journal<'a> {
 }
 
 fn milliseconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e3
+    rounded(duration.as_secs_f64() * 1e3)
+}
+
+/// To a thousandth: of milliseconds all that follows is noise.
+fn rounded(number: f64) -> f64 {
+    (number * 1e3).round() / 1e3
 }

@@ -3,6 +3,7 @@
 //! Everything that is found goes to the record as it happens; what it all came to is the [`Outcome`].
 
 mod burden;
+mod cpu;
 mod downtime;
 mod evidence;
 mod floor;
@@ -11,6 +12,7 @@ mod journal;
 mod moves;
 mod phase;
 mod prove;
+mod pulse;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use crate::probe::{ProbeStream, Summary};
 use crate::report::Record;
 use crate::scenario::{AllowedLine, AtTimeout, Mode, Order, Scenario};
 use burden::Burden;
+use cpu::CpuWatch;
 use downtime::Seen;
 use evidence::Evidence;
 pub use floor::floor;
@@ -34,6 +37,7 @@ use fresh::Fresh;
 use journal::Journal;
 use phase::Phase;
 use prove::Prover;
+use pulse::OwnClock;
 
 /// What a run of a scenario needs beside the fleet.
 pub struct Context<'a> {
@@ -110,6 +114,7 @@ impl Case<'_> {
         let mut prover = Prover::begin(fleet, self.scenario.mode, self.context.allowed_lines, journal)?;
         let stream = ProbeStream::start(&fleet.guests, fleet.profile.probe_interval)?;
         let watch = CopyWatch::start(&fleet.hosts)?;
+        let _cpu = CpuWatch::start(&fleet.hosts, self.context.record, &self.scenario.name())?;
         let mut account = Account::default();
         let moved = self.move_all_under_load(&steps, &mut account, &mut prover, journal);
         journal.enter(Phase::Proving);
@@ -119,7 +124,7 @@ impl Case<'_> {
                 for summary in summaries {
                     journal.probe(&summary);
                     journal.prove(Some(&summary.guest), None, reachable::check(&summary, self.longest_gap()));
-                    self.downtimes(&account, &summary, journal);
+                    self.downtimes(&account, &summary, prover.own_clock(&summary.guest), journal);
                 }
             }
             Err(failure) => journal.prove(None, None, reachable::unknown(&failure.to_string())),
@@ -243,17 +248,27 @@ impl Case<'_> {
     }
 
     /// Writes how long a guest stood still for each of its moves.
-    fn downtimes(&self, account: &Account, probes: &Summary, journal: &mut Journal<'_>) {
-        let seen = Seen { probes, probe_interval: self.fleet.profile.probe_interval, gaps: None };
-        let own: Vec<&(usize, Leg, LegReport)> = account
+    fn downtimes(
+        &self,
+        account: &Account,
+        probes: &Summary,
+        own: Option<&OwnClock>,
+        journal: &mut Journal<'_>,
+    ) {
+        if let Some(own) = own {
+            journal.guest_speed(&probes.guest, &own.speeds);
+        }
+        let probe_interval = self.fleet.profile.probe_interval;
+        let seen = Seen { probes, probe_interval, gaps: own.map(|own| own.gaps.as_slice()) };
+        let legs: Vec<&(usize, Leg, LegReport)> = account
             .legs
             .iter()
             .filter(|(_, leg, report)| {
                 report.error.is_none() && self.fleet.guests[leg.guest].name == probes.guest
             })
             .collect();
-        for (index, (step, leg, report)) in own.iter().enumerate() {
-            let next = own.get(index + 1).and_then(|(_, _, next)| next.began);
+        for (index, (step, leg, report)) in legs.iter().enumerate() {
+            let next = legs.get(index + 1).and_then(|(_, _, next)| next.began);
             let source = &self.fleet.hosts.get(leg.from()).entry.name;
             if let Some(clocks) = downtime::clocks(report, source, &seen, next) {
                 journal.downtime(&probes.guest, leg, *step, clocks);
