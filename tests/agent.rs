@@ -13,6 +13,14 @@ use std::time::{Duration, Instant};
 use rstest::{fixture, rstest};
 use tempfile::TempDir;
 
+#[path = "agent/pulse.rs"]
+mod pulse;
+/// Parts of the program that have tests of their own.
+#[path = "../fixtures/guest/agent/ring.rs"]
+mod ring;
+#[path = "../fixtures/guest/agent/speeds.rs"]
+mod speeds;
+
 const PROGRAM: &str = concat!(env!("OUT_DIR"), "/multivm-guest");
 
 const PAGE: usize = 4096;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::identity::{self, Role};
-use super::{Guest, Testimony, domain, witness};
+use super::{Guest, Pulse, Testimony, domain, witness};
 use crate::failure::{Attempt, Done, Failure};
 use crate::host::{Host, Hosts, Storage};
 use crate::inventory::Inventory;
@@ -179,12 +179,19 @@ impl Fleet {
     /// Lets a guest's witness rewrite its memory at the pace of a mode, or pause.
     pub fn pace_witness(&self, guest: &Guest, mode: Option<Mode>) -> Done<()> {
         let interval = mode.map_or(Duration::ZERO, |mode| self.profile.rewrite(mode));
-        witness::begin(&guest.agent, interval, self.answer_limit())
+        let pulse = witness::pulse_interval(self.inventory.accelerator.kind);
+        witness::begin(&guest.agent, interval, pulse, self.answer_limit())
     }
 
     /// Lets a guest's witness verify its memory and its disk.
     pub fn hear_witness(&self, guest: &Guest) -> Done<Testimony> {
         witness::prove(&guest.agent, self.answer_limit())
+    }
+
+    /// When the guest stood still and how fast it wrote memory, by its own clock, since a moment on that; 0 for all that its
+    /// witness knows. To map its times, take the moments before and after this: [`Pulse::mapping`].
+    pub fn pulse_of(&self, guest: &Guest, from_us: u64) -> Done<Pulse> {
+        witness::pulse(&guest.agent, from_us, self.answer_limit())
     }
 
     /// How long an answer out of a guest may take: as long as its network may be silent, and a moment for the answer.
