@@ -1,10 +1,11 @@
 //! The guests of a run: made once, shared by all scenarios, checked before each and repaired when one left damage.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use super::identity::{self, Role};
-use super::{Guest, Pulse, Testimony, domain, witness};
+use super::{ClockMap, Guest, Pulse, Testimony, domain, witness};
 use crate::failure::{Attempt, Done, Failure};
 use crate::host::{Host, Hosts, Storage};
 use crate::inventory::Inventory;
@@ -188,10 +189,20 @@ impl Fleet {
         witness::prove(&guest.agent, self.answer_limit())
     }
 
-    /// When the guest stood still and how fast it wrote memory, by its own clock, since a moment on that; 0 for all that its
-    /// witness knows. To map its times, take the moments before and after this: [`Pulse::mapping`].
-    pub fn pulse_of(&self, guest: &Guest, from_us: u64) -> Done<Pulse> {
-        witness::pulse(&guest.agent, from_us, self.answer_limit())
+    /// When the guest stood still and how fast it wrote memory, by its own clock, since it was asked last; and how that clock
+    /// is against ours.
+    pub fn pulse_of(&self, guest: &Guest) -> Done<(Pulse, ClockMap)> {
+        let ask = |from_us| {
+            let asked = Instant::now();
+            let pulse = witness::pulse(&guest.agent, from_us, self.answer_limit())?;
+            let map = pulse.mapping(asked, Instant::now());
+            Ok((pulse, map))
+        };
+        let from_us = guest.heard_us.load(Ordering::SeqCst);
+        // A witness that was started anew begins a clock of its own.
+        let heard = ask(from_us).or_else(|failure| if from_us > 0 { ask(0) } else { Err(failure) })?;
+        guest.heard_us.store(heard.0.now_us, Ordering::SeqCst);
+        Ok(heard)
     }
 
     /// How long an answer out of a guest may take: as long as its network may be silent, and a moment for the answer.

@@ -25,21 +25,22 @@ const NEAR: Duration = Duration::from_secs(10);
 
 const DAY_MS: f64 = 86_400_000.0;
 
-/// The clocks of a migration that libvirt completed; `next` is when the same guest began its next move, if it did.
-pub fn clocks(report: &LegReport, source: &str, seen: &Seen<'_>, next: Option<Instant>) -> Option<Clocks> {
+/// When the same guest's moves before and after this one were under way, as far as there are any.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Between {
+    pub last_ended: Option<Instant>,
+    pub next_began: Option<Instant>,
+}
+
+/// The clocks of a migration that libvirt completed.
+pub fn clocks(report: &LegReport, source: &str, seen: &Seen<'_>, between: Between) -> Option<Clocks> {
     let (began, ended) = (report.began?, report.ended?);
     let stopped = report.stopped_for(source);
     let network = network(seen, began, ended);
+    let still = stopped.map_or((began, ended), |(at, long)| (at, at + long));
     let gap = seen.gaps.map(|gaps| guest_gap(gaps, began, ended));
-    let lost =
-        lost(&seen.probes.readings, stopped.map_or((began, ended), |(at, long)| (at, at + long)), next);
-    let guest = match (gap, lost) {
-        (None, None) => None,
-        (gap, lost) => {
-            let ((gap, gap_error), (lost, lost_error)) = (gap.unwrap_or_default(), lost.unwrap_or_default());
-            Some((gap + lost, gap_error + lost_error))
-        }
-    };
+    let lost = lost(&seen.probes.readings, still, between);
+    let guest = guest(seen.gaps, gap, lost, still.1);
     let mut clocks = Clocks {
         reported_ms: network.0.max(guest.map_or(0.0, |(ms, _)| ms)),
         network_ms: Some(network.0),
@@ -68,13 +69,35 @@ fn network(seen: &Seen<'_>, began: Instant, ended: Instant) -> (f64, f64) {
     (ms(gap), ms(resolution + longest(&seen.probes.stalls).min(gap)))
 }
 
+/// The longest of the guest's own gaps that touches the migration, and how wrong it may be.
 fn guest_gap(gaps: &[GuestGap], began: Instant, ended: Instant) -> (f64, f64) {
     let longest = gaps
         .iter()
-        .filter(|seen| seen.gap.touches(began - seen.error.min(SLACK), ended + seen.error.min(SLACK)))
+        .filter(|seen| seen.gap.touches(began - seen.error, ended + seen.error))
         .max_by_key(|seen| seen.gap.length);
     // Its length is by the guest's own clock; only its place in time is uncertain.
     longest.map_or((0.0, 0.0), |seen| (ms(seen.gap.length), ms(seen.resolution)))
+}
+
+/// How long the guest did nothing, and how wrong that may be: the longest of its gaps. To the one in which it was stopped
+/// belongs what its clock lost, which stood still meanwhile.
+///
+/// On our clock that gap is where the guest went on, `resumed`: it was heard of afterwards, by a clock that had lost the
+/// time before.
+fn guest(
+    gaps: Option<&[GuestGap]>,
+    longest: Option<(f64, f64)>,
+    lost: Option<(f64, f64)>,
+    resumed: Instant,
+) -> Option<(f64, f64)> {
+    let Some((lost, lost_error)) = lost else { return longest };
+    let at_the_stop = gaps.unwrap_or_default().iter().filter(|seen| {
+        let near = seen.error + SLACK;
+        seen.gap.touches(resumed - near, resumed + near)
+    });
+    let around = at_the_stop.map(|seen| ms(seen.gap.length)).fold(0.0, f64::max);
+    let (longest, error) = longest.unwrap_or_default();
+    Some(if lost + around >= longest { (lost + around, lost_error + error) } else { (longest, error) })
 }
 
 /// How far the guest's clock fell behind between the best reading before the stop and the best one after it, and how wrong
@@ -82,16 +105,18 @@ fn guest_gap(gaps: &[GuestGap], began: Instant, ended: Instant) -> (f64, f64) {
 fn lost(
     readings: &[Reading],
     (stopped, resumed): (Instant, Instant),
-    next: Option<Instant>,
+    between: Between,
 ) -> Option<(f64, f64)> {
-    let until = next.map_or(resumed + NEAR, |next| next.min(resumed + NEAR));
+    let since = stopped.checked_sub(NEAR)?;
+    let since = between.last_ended.map_or(since, |last| last.max(since));
+    let until = between.next_began.map_or(resumed + NEAR, |next| next.min(resumed + NEAR));
     let best = |from: Instant, to: Instant| {
         readings
             .iter()
             .filter(|reading| reading.at >= from && reading.at <= to)
             .min_by_key(|reading| reading.error)
     };
-    let before = best(stopped.checked_sub(NEAR)?, stopped)?;
+    let before = best(since, stopped)?;
     let after = best(resumed, until)?;
     let passed_here = ms(after.at - before.at);
     let passed_there = f64::from(after.guest_ms) - f64::from(before.guest_ms);
@@ -186,13 +211,19 @@ mod tests {
             vec![gap(begin, 500, 400), gap(begin, 2000, 150), gap(begin, 2500, 90), gap(begin, 3100, 999)];
         let readings = vec![reading(begin, 900, 900), reading(begin, 3500, 3300)];
         let probes = summary(gaps, readings);
-        let own = [GuestGap { gap: gap(begin, 2100, 60), error: MS, resolution: MS }];
+        // The first when the guest goes on, without libvirt's events at the end; the second is another one.
+        let own = [(2990, 60), (1100, 30)].map(|(from, length)| GuestGap {
+            gap: gap(begin, from, length),
+            error: MS,
+            resolution: MS,
+        });
         let seen = Seen { probes: &probes, probe_interval: 10 * MS, gaps: Some(&own) };
-        let clocks = clocks(&report(begin, 140), "source", &seen, None).unwrap();
+        let clocks = clocks(&report(begin, 140), "source", &seen, Between::default()).unwrap();
         assert_eq!(clocks.network_ms, Some(150.0));
         assert_eq!((clocks.guest_gap_ms, clocks.guest_lost_ms), (Some(60.0), Some(200.0)));
         assert_eq!((clocks.guest_ms, clocks.reported_ms), (Some(260.0), 260.0));
         assert_eq!(clocks.network_error_ms, Some(10.0));
+        assert_eq!(clocks.guest_error_ms, Some(5.0));
         let words = clocks.disagreement.unwrap();
         assert_eq!(words, "libvirt says 140 ms of 260 ms reported");
     }
@@ -202,7 +233,7 @@ mod tests {
         let begin = Instant::now();
         let probes = summary(vec![gap(begin, 2000, 150)], Vec::new());
         let seen = Seen { probes: &probes, probe_interval: 10 * MS, gaps: None };
-        let clocks = clocks(&report(begin, 2_452_130), "source", &seen, None).unwrap();
+        let clocks = clocks(&report(begin, 2_452_130), "source", &seen, Between::default()).unwrap();
         assert_eq!((clocks.guest_ms, clocks.reported_ms), (None, 150.0));
         assert_eq!(clocks.disagreement.unwrap(), "libvirt says 2452130 ms, longer than the migration took");
     }
@@ -213,10 +244,14 @@ mod tests {
         let window = (begin + 1000 * MS, begin + 3000 * MS);
         let late = 86_399_000;
         let around = |after| [reading(begin, 900, late), reading(begin, 3500, after)];
-        assert_eq!(lost(&around(1600), window, None), Some((0.0, 4.0)));
-        assert_eq!(lost(&around(1597), window, None), Some((0.0, 4.0)));
-        assert_eq!(lost(&around(1500), window, None), Some((100.0, 4.0)));
+        assert_eq!(lost(&around(1600), window, Between::default()), Some((0.0, 4.0)));
+        assert_eq!(lost(&around(1597), window, Between::default()), Some((0.0, 4.0)));
+        assert_eq!(lost(&around(1500), window, Between::default()), Some((100.0, 4.0)));
         // Of the time after the next move nothing is known.
-        assert_eq!(lost(&around(1500), window, Some(begin + 3400 * MS)), None);
+        let next = Between { next_began: Some(begin + 3400 * MS), ..Between::default() };
+        assert_eq!(lost(&around(1500), window, next), None);
+        // Neither of that before the last one's end.
+        let last = Between { last_ended: Some(begin + 950 * MS), ..Between::default() };
+        assert_eq!(lost(&around(1500), window, last), None);
     }
 }

@@ -30,7 +30,7 @@ use crate::report::Record;
 use crate::scenario::{AllowedLine, AtTimeout, Mode, Order, Scenario};
 use burden::Burden;
 use cpu::CpuWatch;
-use downtime::Seen;
+use downtime::{Between, Seen};
 use evidence::Evidence;
 pub use floor::floor;
 use fresh::Fresh;
@@ -268,9 +268,13 @@ impl Case<'_> {
             })
             .collect();
         for (index, (step, leg, report)) in legs.iter().enumerate() {
-            let next = legs.get(index + 1).and_then(|(_, _, next)| next.began);
+            let last = index.checked_sub(1).and_then(|index| legs.get(index));
+            let between = Between {
+                last_ended: last.and_then(|(_, _, last)| last.ended),
+                next_began: legs.get(index + 1).and_then(|(_, _, next)| next.began),
+            };
             let source = &self.fleet.hosts.get(leg.from()).entry.name;
-            if let Some(clocks) = downtime::clocks(report, source, &seen, next) {
+            if let Some(clocks) = downtime::clocks(report, source, &seen, between) {
                 journal.downtime(&probes.guest, leg, *step, clocks);
             }
         }
