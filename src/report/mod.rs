@@ -8,11 +8,13 @@ mod error;
 mod event;
 mod folder;
 pub mod junit;
+mod merge;
 mod read;
 mod record;
 
 pub use error::ReportError;
-pub use event::{Clocks, Envelope, Event, RECORD_VERSION, RunHeader};
-pub use folder::RunFolder;
+pub use event::{Clocks, Envelope, Event, Part, RECORD_VERSION, RunHeader};
+pub use folder::{RunFolder, create_group};
+pub use merge::{merge, parts_of, write_merged};
 pub use read::read;
 pub use record::{Observation, Record};
