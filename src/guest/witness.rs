@@ -94,9 +94,9 @@ pub fn end(agent: &Agent, cancel: &Cancel) -> Done<()> {
     })
 }
 
-/// How often it looks at the clock. Under KVM, as often as a guest's own downtime is worth: every millisecond. Under TCG
-/// a look costs about 0.2 ms of a CPU of the host, for the timer, the interrupt and the way in and out of the vCPU's
-/// thread: every millisecond would be a fifth of a CPU for each guest, every ten are 2 %.
+/// How often it looks at the clock. Under KVM, every millisecond. Under TCG a look costs 0.15 to 0.3 ms of a CPU of the
+/// host, for the timer, the interrupt and the way in and out of the vCPU's thread: every millisecond would be 15 % of a
+/// CPU and more for each guest, every ten are 2 to 3 %.
 pub fn pulse_interval(accelerator: AcceleratorKind) -> Duration {
     match accelerator {
         AcceleratorKind::Kvm => Duration::from_millis(1),
