@@ -1,4 +1,4 @@
-//! A run's bookkeeping: its folder, its record, the outcomes of its scenarios, JUnit.
+//! A run's bookkeeping: its folder, its record, the outcomes of its scenarios, its reports.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::spent;
 use crate::failure::{Attempt, Done};
 use crate::outcome::{Outcome, Verdict};
-use crate::report::{Event, Record, RunFolder, RunHeader, junit};
+use crate::report::{Event, Record, RunFolder, RunHeader, html, junit};
 
 /// Reports that a fixture is ready: its name, how long it took, and facts about it.
 pub type Progress<'a> = dyn Fn(&str, Duration, BTreeMap<String, String>) + 'a;
@@ -85,7 +85,7 @@ impl Run {
         spent::lines(&self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Closes the record and writes JUnit into the folder and, if wanted, elsewhere.
+    /// Closes the record, writes JUnit into the folder and, if wanted, elsewhere, and the HTML report into the folder.
     pub fn close(&self, also: Option<&Path>) -> Done<()> {
         let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         let count =
@@ -103,14 +103,16 @@ impl Run {
         };
         write(&self.folder.junit_path(), &header, &outcomes)?;
         match (also, &self.group) {
-            (None, _) => Ok(()),
-            (Some(path), None) => write(path, &header, &outcomes),
+            (None, _) => {}
+            (Some(path), None) => write(path, &header, &outcomes)?,
             // The processes of a group have one file together: each writes it with what there is so far.
             (Some(path), Some(group)) => {
                 let (header, outcomes) = junit::outcomes_from_record(group)
                     .attempting(|| format!("read the records in {}", group.display()))?;
-                write(path, &header, &outcomes)
+                write(path, &header, &outcomes)?;
             }
         }
+        html::write_from_record(self.folder.path(), &self.folder.html_path())
+            .attempting(|| "make the HTML report".to_owned())
     }
 }

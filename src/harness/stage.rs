@@ -83,7 +83,7 @@ pub(super) fn on_stage(
     for line in run.spent() {
         eprintln!("multivm: {line}");
     }
-    eprintln!("multivm: record, JUnit and evidence are in {}", run.path().display());
+    eprintln!("multivm: record, JUnit, report.html and evidence are in {}", run.path().display());
     for failure in &failures {
         eprintln!("multivm: {failure}");
     }

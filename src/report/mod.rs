@@ -1,16 +1,19 @@
 //! What a run leaves behind: the record, and the views that are made of it.
 //!
-//! [`RunFolder`] is where it lies, [`Record`] is the truth, [`junit`] is a view. Views can be made again from the record
-//! at any later time, also from the record of a run that was killed.
+//! [`RunFolder`] is where it lies, [`Record`] is the truth, [`junit`] and [`html`] are views. Views can be made again from
+//! the record at any later time, also from the record of a run that was killed.
 
 mod atomic;
 mod error;
 mod event;
 mod folder;
+pub mod html;
 pub mod junit;
 mod merge;
 mod read;
 mod record;
+mod unfinished;
+pub mod view;
 
 pub use error::ReportError;
 pub use event::{Clocks, Envelope, Event, Part, RECORD_VERSION, RunHeader};

@@ -5,6 +5,7 @@ mod lab;
 mod merge;
 mod problem;
 mod reap;
+mod report;
 mod scenarios;
 
 use std::io::{self, Write};
@@ -38,6 +39,10 @@ enum Command {
     Explain(scenarios::Explain),
     /// Make one record of the records of several runs, such as parts that ran on several machines
     Merge(merge::Arguments),
+    /// Make the HTML report of a run from its record
+    Report(report::Html),
+    /// Make the JUnit XML of a run from its record
+    Junit(report::Junit),
     /// Clear what a killed run left on this machine
     Reap,
 }
@@ -53,6 +58,8 @@ fn main() -> ExitCode {
         Command::Scenarios(arguments) => scenarios::list(&arguments),
         Command::Explain(arguments) => scenarios::explain(&arguments),
         Command::Merge(arguments) => merge::run(&arguments),
+        Command::Report(arguments) => report::html(&arguments),
+        Command::Junit(arguments) => report::junit(&arguments),
         Command::Reap => reap::run(),
     };
     answer.unwrap_or_else(|problem| problem.report())
