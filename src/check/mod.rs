@@ -1,6 +1,7 @@
 //! The proofs: one file each. A proof compares what is seen with what must be, and says both.
 
 pub mod booting;
+pub mod budget;
 pub mod clock;
 pub mod connection;
 pub mod copies;

@@ -199,8 +199,11 @@ impl Fleet {
             Ok((pulse, map))
         };
         let from_us = guest.heard_us.load(Ordering::SeqCst);
-        // A witness that was started anew begins a clock of its own.
-        let heard = ask(from_us).or_else(|failure| if from_us > 0 { ask(0) } else { Err(failure) })?;
+        let mut heard: (Pulse, ClockMap) = ask(from_us)?;
+        if heard.0.now_us < from_us {
+            // It was started anew since, and its clock with it.
+            heard = ask(0)?;
+        }
         guest.heard_us.store(heard.0.now_us, Ordering::SeqCst);
         Ok(heard)
     }

@@ -285,6 +285,7 @@ impl Stage {
                 let context = Context {
                     record: &self.run.record,
                     allowed_lines: self.file.allowed_lines(),
+                    budget: &self.file.budget_of(scenario),
                     folder: &folder,
                 };
                 run::run(scenario, fleet, &context)

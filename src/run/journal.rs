@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::phase::{Phase, Stopwatch};
-use crate::check::Proof;
 use crate::check::reachable::wall;
+use crate::check::{Proof, budget};
 use crate::guest::Guest;
 use crate::load::Loads;
 use crate::migration::order::Leg;
@@ -238,6 +238,12 @@ impl<'a> Journal<'a> {
 
     pub fn has_findings(&self) -> bool {
         !self.findings.is_empty()
+    }
+
+    /// Whether something was found that is wrong with a guest or a host. A migration that only took longer than its
+    /// budget is over, its guest is well, and the scenario can go on.
+    pub fn has_damage(&self) -> bool {
+        self.findings.iter().any(|finding| finding.check != budget::CHECK)
     }
 
     /// Why the stack cannot do what the scenario asks, in its own words.

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::check::copies::{self, CopyWatch};
-use crate::check::{live, reachable};
+use crate::check::{budget, live, reachable};
 use crate::failure::Done;
 use crate::guest::{Fleet, Guest};
 use crate::migration::LegReport;
@@ -27,7 +27,7 @@ use crate::migration::order::{Leg, Step};
 use crate::outcome::{Outcome, Verdict};
 use crate::probe::{ProbeStream, Summary};
 use crate::report::Record;
-use crate::scenario::{AllowedLine, AtTimeout, Mode, Order, Scenario};
+use crate::scenario::{AllowedLine, AtTimeout, Budget, Mode, Order, Scenario};
 use burden::Burden;
 use cpu::CpuWatch;
 use downtime::{Between, Seen};
@@ -43,6 +43,8 @@ use pulse::OwnClock;
 pub struct Context<'a> {
     pub record: &'a Record,
     pub allowed_lines: &'a [AllowedLine],
+    /// What its migrations may take.
+    pub budget: &'a Budget,
     /// Folder of this scenario in the run's folder.
     pub folder: &'a Path,
 }
@@ -134,7 +136,7 @@ impl Case<'_> {
         }
         // Guests stand still for this: after everything that would notice, and not after findings, which may be that
         // a guest is not where it is looked for.
-        if moved.is_ok() && !journal.has_findings() {
+        if moved.is_ok() && !journal.has_damage() {
             prover.images(journal);
         }
         moved
@@ -153,7 +155,7 @@ impl Case<'_> {
         for (number, step) in steps.iter().enumerate() {
             self.step(number, step, account, &mut burden, prover, journal)?;
             // A guest that is not where it should be cannot make its next move.
-            if journal.has_findings() || journal.refusal().is_some() || self.fleet.cancel().is_cancelled() {
+            if journal.has_damage() || journal.refusal().is_some() || self.fleet.cancel().is_cancelled() {
                 break;
             }
         }
@@ -183,7 +185,7 @@ impl Case<'_> {
             .partition(|(came, _)| legs.iter().any(|(goes, _)| goes.name == came.name));
         journal.enter(Phase::Proving);
         prover.judge(prove::look_into(self.fleet, &due), journal);
-        if journal.has_findings() {
+        if journal.has_damage() {
             account.arrived = resting;
             return Ok(());
         }
@@ -226,6 +228,9 @@ impl Case<'_> {
                 }
             };
             journal.prove(Some(&guest.name), Some(leg), proof);
+            if let Some(limit) = &self.context.budget.total {
+                journal.prove(Some(&guest.name), Some(leg), budget::total(limit, report.duration));
+            }
             if self.scenario.order == Order::Compressed {
                 journal.prove(Some(&guest.name), Some(leg), live::compressed(report));
             }
@@ -275,6 +280,10 @@ impl Case<'_> {
             };
             let source = &self.fleet.hosts.get(leg.from()).entry.name;
             if let Some(clocks) = downtime::clocks(report, source, &seen, between) {
+                if let Some(limit) = &self.context.budget.downtime {
+                    let proof = budget::downtime(limit, clocks.reported_ms);
+                    journal.prove(Some(&probes.guest), Some(leg), proof);
+                }
                 journal.downtime(&probes.guest, leg, *step, clocks);
             }
         }

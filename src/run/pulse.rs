@@ -24,12 +24,15 @@ pub struct GuestGap {
 
 #[derive(Default)]
 pub struct OwnClock {
-    /// In the order of time.
+    /// In the order of time. Where a standstill cost the guest's clock time, what was before it and heard of after it is
+    /// placed late by as much.
     pub gaps: Vec<GuestGap>,
     /// When memory was written, and the milliseconds that a GiB would have taken.
     pub speeds: Vec<(Instant, f64)>,
-    /// The witness was asked, looks at its clock, and has told everything.
+    /// The witness was asked and looks at its clock.
     known: bool,
+    /// It has kept less than there was to tell.
+    cut: bool,
 }
 
 /// Asks a guest's witness for what happened since it was asked last.
@@ -41,6 +44,7 @@ pub fn hear(fleet: &Fleet, guest: &Guest) -> Done<Beat> {
 impl OwnClock {
     pub fn add(&mut self, Beat { pulse, map }: &Beat) {
         self.known |= pulse.interval_us > 0;
+        self.cut |= pulse.gaps_dropped > 0;
         let resolution = Duration::from_micros(pulse.interval_us);
         self.gaps.extend(pulse.gaps.iter().map(|(at, length)| GuestGap {
             gap: Gap { from: map.at(*at), length: Duration::from_micros(*length) },
@@ -50,7 +54,8 @@ impl OwnClock {
         self.speeds.extend(pulse.speeds.iter().map(|(at, speed)| (map.at(*at), *speed)));
     }
 
+    /// Whether all of its gaps are known.
     pub fn is_known(&self) -> bool {
-        self.known
+        self.known && !self.cut
     }
 }

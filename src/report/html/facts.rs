@@ -203,8 +203,11 @@ fn repair(repair: &RepairView) -> Repair {
     Repair { at: spell(repair.t_ms / 1e3), what: repair.what.clone(), why: repair.why.clone() }
 }
 
+/// A fact of both hosts: its name, how it is on the source, and on the target.
+type OfHosts = (String, String, String);
+
 /// `source.qemu` and `target.qemu` side by side, and what is not of a host.
-fn split(stack: &BTreeMap<String, String>) -> (Vec<(String, String, String)>, Vec<(String, String)>) {
+fn split(stack: &BTreeMap<String, String>) -> (Vec<OfHosts>, Vec<(String, String)>) {
     let of = |side: &str, name: &str| stack.get(&format!("{side}.{name}")).cloned().unwrap_or_default();
     let name =
         |key: &String| key.strip_prefix("source.").or_else(|| key.strip_prefix("target.")).map(str::to_owned);
