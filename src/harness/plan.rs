@@ -56,8 +56,9 @@ impl Plan {
     }
 }
 
-/// Beside what cargo builds, so that it is never committed: `target/multivm`.
-fn results() -> PathBuf {
+/// Where the folders of runs go if nothing else is asked for, beside what cargo builds, so that it is never committed:
+/// `target/multivm`.
+pub fn results() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).or_else(|| {
         let program = std::env::current_exe().ok()?;
         let found = program.ancestors().find(|path| path.file_name().is_some_and(|name| name == "target"))?;

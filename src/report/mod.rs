@@ -4,15 +4,24 @@
 //! at any later time, also from the record of a run that was killed.
 
 mod atomic;
+mod earlier;
 mod error;
+mod estimate;
 mod event;
 mod folder;
 pub mod junit;
+pub mod live;
 mod read;
 mod record;
+mod tail;
+pub mod telling;
+pub mod view;
 
+pub use earlier::earlier;
 pub use error::ReportError;
+pub use estimate::{Earlier, ToCome, seconds_left};
 pub use event::{Clocks, Envelope, Event, RECORD_VERSION, RunHeader};
 pub use folder::RunFolder;
 pub use read::read;
 pub use record::{Observation, Record};
+pub use tail::Tail;

@@ -5,6 +5,8 @@ mod lab;
 mod problem;
 mod reap;
 mod scenarios;
+mod watch;
+mod which_run;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -35,6 +37,8 @@ enum Command {
     Scenarios(scenarios::List),
     /// Explain a scenario step by step; nothing is started
     Explain(scenarios::Explain),
+    /// Show a run as it goes on, from another terminal
+    Watch(watch::Arguments),
     /// Clear what a killed run left on this machine
     Reap,
 }
@@ -49,6 +53,7 @@ fn main() -> ExitCode {
         Command::Lab(command) => lab::run(command),
         Command::Scenarios(arguments) => scenarios::list(&arguments),
         Command::Explain(arguments) => scenarios::explain(&arguments),
+        Command::Watch(arguments) => watch::run(&arguments),
         Command::Reap => reap::run(),
     };
     answer.unwrap_or_else(|problem| problem.report())
