@@ -93,7 +93,7 @@ impl Live {
             }
             Event::LibvirtEvent { guest: Some(guest), detail, .. } => {
                 if let Some(leg) = self.moving(guest) {
-                    leg.told(detail);
+                    leg.told(t_ms, detail);
                 }
             }
             Event::JobSample { guest, stats, .. } => {

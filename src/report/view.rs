@@ -244,9 +244,14 @@ fn details(leg: &LiveLeg, now_ms: f64) -> Vec<String> {
         MigrationPhase::Suspended => format!("suspended{pass}"),
         MigrationPhase::PostCopy => "post-copy".to_owned(),
         MigrationPhase::Handover => "handover".to_owned(),
+        MigrationPhase::Completed => "completed".to_owned(),
     };
-    let mut details = vec![phase, format!("{:.0} s", ((now_ms - leg.since_ms) / 1e3).max(0.0))];
+    let until_ms = leg.completed_ms.unwrap_or(now_ms);
+    let mut details = vec![phase, format!("{:.0} s", ((until_ms - leg.since_ms) / 1e3).max(0.0))];
     details.extend((leg.round > 1).then(|| format!("round {}", leg.round)));
+    if leg.phase == MigrationPhase::Completed {
+        return details;
+    }
     details.extend(leg.memory_remaining.map(|bytes| format!("{} left", amount(bytes))));
     details.extend(leg.bandwidth.map(|bytes| format!("{}/s", amount(bytes))));
     details.extend(leg.dirty_rate.map(|bytes| format!("dirty {}/s", amount(bytes))));

@@ -17,6 +17,8 @@ pub enum MigrationPhase {
     PostCopy,
     /// Control goes over, or has gone over; libvirt finishes.
     Handover,
+    /// libvirt has finished. Of the moves of one step the record tells the ends when all of them are over.
+    Completed,
 }
 
 /// A migration. Sizes are bytes, rates per second, times milliseconds on the clock of `t_ms`.
@@ -28,6 +30,8 @@ pub struct LiveLeg {
     /// Counted from 1.
     pub step: u32,
     pub since_ms: f64,
+    /// When libvirt had finished.
+    pub completed_ms: Option<f64>,
     pub phase: MigrationPhase,
     /// The pass over the memory, from 1.
     pub pass: Option<u64>,
@@ -60,6 +64,7 @@ impl LiveLeg {
             direction,
             step,
             since_ms: t_ms,
+            completed_ms: None,
             phase: MigrationPhase::Setup,
             pass: None,
             memory_total: None,
@@ -75,13 +80,16 @@ impl LiveLeg {
     /// How much of the memory is across, from 0 to 1; none while libvirt gives no numbers. It goes down when a new pass
     /// over the memory begins, since the guest has dirtied pages meanwhile.
     pub fn fraction(&self) -> Option<f64> {
+        if self.phase == MigrationPhase::Completed {
+            return Some(1.0);
+        }
         let total = self.memory_total.filter(|total| *total > 0)? as f64;
         Some((1.0 - self.memory_remaining? as f64 / total).clamp(0.0, 1.0))
     }
 
     /// Takes in libvirt's words, as the record has them: `iteration 2`, `suspended (post-copy)`. Older records write
     /// `+0.681 s: iteration 2`.
-    pub(super) fn told(&mut self, detail: &str) {
+    pub(super) fn told(&mut self, t_ms: f64, detail: &str) {
         let words = match detail.strip_prefix('+').and_then(|rest| rest.split_once(": ")) {
             Some((_, words)) => words,
             None => detail,
@@ -92,7 +100,13 @@ impl LiveLeg {
             "resumed (unpaused)" if self.phase == MigrationPhase::Suspended => {
                 self.phase = MigrationPhase::PreCopy;
             }
-            "suspended (migrated)" | "resumed (migrated)" => self.phase = MigrationPhase::Handover,
+            "suspended (migrated)" | "resumed (migrated)" if self.completed_ms.is_none() => {
+                self.phase = MigrationPhase::Handover;
+            }
+            "job completed" => {
+                self.phase = MigrationPhase::Completed;
+                self.completed_ms = Some(t_ms);
+            }
             _ => {
                 if let Some(pass) = words.strip_prefix("iteration ").and_then(|pass| pass.parse().ok()) {
                     self.pass = self.pass.max(Some(pass));

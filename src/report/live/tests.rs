@@ -128,6 +128,7 @@ fn status(live: &Live, now_ms: f64, columns: usize, rows: usize) -> Vec<String> 
 #[case::post_copy(&["iteration 2", "suspended (post-copy)", "resumed (post-copy)"], MigrationPhase::PostCopy, Some(2))]
 #[case::pass_after_the_switch(&["suspended (post-copy)", "iteration 3"], MigrationPhase::PostCopy, Some(3))]
 #[case::gone_over(&["iteration 2", "suspended (migrated)"], MigrationPhase::Handover, Some(2))]
+#[case::completed(&["iteration 2", "job completed", "resumed (migrated)"], MigrationPhase::Completed, Some(2))]
 #[case::suspended(&["iteration 2", "suspended (paused)"], MigrationPhase::Suspended, Some(2))]
 #[case::resumed(&["iteration 2", "suspended (paused)", "resumed (unpaused)"], MigrationPhase::PreCopy, Some(2))]
 fn libvirts_words_are_phases(
@@ -157,6 +158,19 @@ fn statistics_before_the_first_pass_are_none() {
     let live = after(&[started(), leg("vm1", Direction::Out), sample]);
     let leg = live.guests[0].moving().unwrap();
     assert_eq!((leg.fraction(), leg.phase, leg.pass), (None, MigrationPhase::Setup, None));
+}
+
+/// The moves of a step end in the record when the last of them is over.
+#[test]
+fn a_migration_that_waits_for_others_is_completed() {
+    let live = after(&[
+        started(),
+        leg("vm1", Direction::Out),
+        sample("vm1", 8 * MIB),
+        told("vm1", "job completed"),
+    ]);
+    let line = &status(&live, 60e3, 100, 9)[1];
+    assert_eq!(line, "  vm1  source to target  [####################] 100 %  completed, 2 s");
 }
 
 #[test]
