@@ -10,7 +10,7 @@ pub mod live;
 pub mod load;
 pub mod memory;
 pub mod placement;
-pub mod probe;
+pub mod reachable;
 pub mod reboot;
 
 /// What a proof came to.

@@ -10,10 +10,10 @@ use libtest_mimic::{Completion, Failed, Trial};
 
 use super::args;
 use super::entry::{Build, exit_code, one_at_a_time};
+use super::hidden_entry;
 use super::plan::Plan;
 use super::stage::{Stage, on_stage};
 use crate::inventory::AcceleratorKind;
-use crate::lab;
 use crate::outcome::{Outcome, Verdict};
 use crate::report::Event;
 use crate::scenario::Scenario;
@@ -34,7 +34,7 @@ pub struct Corruption {
 /// `main` of the test target of a corruption. It is ignored unless asked for (`--ignored`): it needs images of its own and
 /// takes minutes.
 pub fn corruption_main(build: Build, corruption: Corruption) -> ExitCode {
-    if let Some(code) = lab::hidden_entry() {
+    if let Some(code) = hidden_entry() {
         return code;
     }
     let request = match args::parse(std::env::args()) {

@@ -1,6 +1,7 @@
 //! What all trials of a run share: the machine, the fleet, the record.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -10,10 +11,11 @@ use libtest_mimic::{Completion, Failed, Trial};
 
 use super::args::Request;
 use super::entry::{Build, one_at_a_time};
+use super::nextest::NextestRun;
 use super::plan::Plan;
 use super::run::Run;
 use super::slot::{Builder, Slot};
-use super::{LiveStatus, Session, become_root, interrupt, terminal};
+use super::{LiveStatus, Session, become_root, interrupt, take_down_after, terminal};
 use crate::failure::{Done, Failure};
 use crate::guest::Fleet;
 use crate::outcome::{Outcome, Verdict};
@@ -35,10 +37,25 @@ pub(super) fn on_stage(
     become_root()?;
     let cancel = Cancel::new();
     interrupt::cancel_on_signals(&cancel)?;
-    let mut session = Session::begin(plan.settings.clone(), cancel.clone())?;
-    let run = Arc::new(Run::create(&plan.results, plan.profile.facts(), selected.as_ref().map(Vec::len))?);
+    let nextest = NextestRun::here();
+    let owner = nextest.as_ref().map(|run| run.owner.clone());
+    let mut session = Session::begin_for(plan.settings.clone(), cancel.clone(), owner.clone())?;
+    let group = nextest.map(|run| run.folder(&plan.results)).transpose()?;
+    if let (Some(owner), Some(group)) = (&owner, &group) {
+        // Before anything is raised: it clears what this process leaves if it is killed.
+        take_down_after(owner, &group.join("keeper.log"))?;
+    }
+    let run = Arc::new(Run::create(
+        &plan.results,
+        group.as_deref(),
+        plan.profile.facts(),
+        selected.as_ref().map(Vec::len),
+    )?);
     // From here on a failure is the cases' to report.
-    let prepared = session.prepare();
+    let prepared = match group.as_deref().and_then(NextestRun::broken) {
+        Some(failure) => Err(failure),
+        None => session.prepare(),
+    };
     if let Some(stack) = session.stack() {
         eprintln!("multivm: {stack}");
     }
@@ -46,9 +63,10 @@ pub(super) fn on_stage(
     let builder = Box::new(Fixtures {
         session: Arc::clone(&session),
         run: Arc::clone(&run),
-        guests_memory: plan.guests_memory(),
+        guests_memory: plan.guests_memory(group.is_some()),
         cancel: cancel.clone(),
         build,
+        group,
     });
     let slot = match prepared {
         Ok(()) => Slot::new(builder),
@@ -92,10 +110,12 @@ struct Fixtures {
     guests_memory: u64,
     cancel: Cancel,
     build: Build,
+    /// The folder of a run of nextest.
+    group: Option<PathBuf>,
 }
 
-impl Builder for Fixtures {
-    fn build(&self, profile: &Profile) -> Done<Fleet> {
+impl Fixtures {
+    fn build_once(&self, profile: &Profile) -> Done<Fleet> {
         let begin = std::time::Instant::now();
         let mut session = locked(&self.session);
         let inventory = session
@@ -111,6 +131,24 @@ impl Builder for Fixtures {
             self.run.fixture_ready("warning", begin.elapsed(), [("warning".to_owned(), warning)].into());
         }
         Ok(fleet)
+    }
+}
+
+impl Builder for Fixtures {
+    fn build(&self, profile: &Profile) -> Done<Fleet> {
+        let shared = locked(&self.session).as_ref().is_some_and(Session::is_shared);
+        let built = match self.build_once(profile) {
+            // Another process raised it, and a scenario there may have damaged it.
+            Err(failure) if shared && !self.cancel.is_cancelled() => {
+                self.repaired("rebuild the hosts and the whole fleet", &failure.to_string());
+                self.clear().and_then(|()| self.build_once(profile))
+            }
+            built => built,
+        };
+        if let (Err(failure), Some(group), false) = (&built, &self.group, self.cancel.is_cancelled()) {
+            NextestRun::note_broken(group, failure);
+        }
+        built
     }
 
     fn clear(&self) -> Done<()> {

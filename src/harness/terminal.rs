@@ -106,7 +106,7 @@ pub fn can_draw(variable: impl Fn(&str) -> Option<String>) -> bool {
 
 /// Whether colours are welcome (<https://no-color.org>).
 pub fn colours(variable: impl Fn(&str) -> Option<String>) -> bool {
-    !variable("NO_COLOR").is_some_and(|value| !value.is_empty())
+    variable("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// The room for a block on a terminal of this size: the last column stays free, since terminals differ in what they do

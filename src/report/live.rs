@@ -149,6 +149,7 @@ impl Live {
             | Event::HostCpu { .. }
             | Event::ProbeSummary { .. }
             | Event::Repair { .. }
+            | Event::PartStarted(_)
             | Event::Unknown => {}
         }
     }

@@ -6,15 +6,25 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{Envelope, Event, RECORD_VERSION, ReportError, record};
+use super::{Envelope, Event, RECORD_VERSION, ReportError, merge, record};
 
 /// The events of the record at `path`, a `record.jsonl` or the folder of a run, in the order of writing.
 ///
-/// A last line that was cut off, as by a power loss or while the run is still writing, is left out.
+/// A last line that was cut off, as by a power loss or while the run is still writing, is left out. A folder that has no
+/// record and whose folders have some, such as that of a run of cargo-nextest, is read as one record, merged.
 ///
 /// # Errors
 /// When the file cannot be read, when another line is not an event, or when a later multivm wrote it.
 pub fn read(path: &Path) -> Result<Vec<(Envelope, Event)>, ReportError> {
+    let parts = merge::parts_of(path);
+    if !parts.is_empty() {
+        return merge::merge(&merge::name_of(path), &parts);
+    }
+    read_one(path)
+}
+
+/// [`read`], of one record.
+pub(super) fn read_one(path: &Path) -> Result<Vec<(Envelope, Event)>, ReportError> {
     let path = &if path.is_dir() { path.join(record::FILE_NAME) } else { path.to_path_buf() };
     let mut file = BufReader::new(File::open(path).map_err(ReportError::io("open the record", path))?);
     let mut events = Vec::new();
@@ -82,7 +92,7 @@ mod tests {
 
     use super::*;
     use crate::outcome::{Direction, Finding, Outcome, Verdict};
-    use crate::report::{Clocks, Record, RunHeader};
+    use crate::report::{Clocks, Part, Record, RunHeader};
     use rstest::rstest;
     use serde_json::json;
 
@@ -176,6 +186,7 @@ mod tests {
                 longest_gap_at: Some("2026-01-01T00:00:00Z".into()),
             },
             Event::Repair { what: "rebuilt vm1".into(), why: "it was gone".into() },
+            Event::PartStarted(Part { run: "r0".into(), again: vec!["a::b".into()], ..Part::default() }),
             Event::ScenarioFinished(outcome),
             Event::RunFinished { passed: 1, failed: 1, ignored: 0, errors: 0, duration_s: 60.0 },
         ]

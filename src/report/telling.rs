@@ -12,6 +12,7 @@ pub fn line(live: &Live, t_ms: f64, event: &Event) -> Option<String> {
             let number = header.scenarios.map(|number| format!(", {number} scenarios")).unwrap_or_default();
             format!("run {}{number}: {}", header.run, header.command.join(" "))
         }
+        Event::PartStarted(part) => format!("part {}", part.run),
         Event::FixtureReady { name, duration_s, .. } => format!("{name} ready after {duration_s:.1} s"),
         Event::ScenarioStarted { scenario } => format!("{} {scenario}", number(live, live.played.len() + 1)),
         Event::LegFinished { guest, .. } => {

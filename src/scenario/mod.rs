@@ -8,6 +8,7 @@
 //!                     +--> profile           +--> select      which of them to run
 //!                     +--> sizing            +--> cover       a few that have every pair of values
 //!                     +--> set               +--> explain     what one of them does, in English
+//!                                            +--> shard       one part of several, for several machines
 //! ```
 
 mod at_timeout;
@@ -25,6 +26,7 @@ mod profile;
 mod raw;
 mod select;
 mod set;
+mod shard;
 mod sizing;
 mod workload;
 
@@ -39,5 +41,6 @@ pub use matrix::Scenario;
 pub use profile::Profile;
 pub use select::Selection;
 pub use set::{Members, Set};
+pub use shard::{SHARD_VARIABLE, Shard};
 pub use sizing::{SIZING_VARIABLE, Sizing, sizing_switch};
 pub use workload::{Booting, HostShare, Kind, Tool, Workload};

@@ -2,6 +2,7 @@
 
 mod doctor;
 mod lab;
+mod merge;
 mod problem;
 mod reap;
 mod scenarios;
@@ -39,13 +40,15 @@ enum Command {
     Explain(scenarios::Explain),
     /// Show a run as it goes on, from another terminal
     Watch(watch::Arguments),
+    /// Make one record of the records of several runs, such as parts that ran on several machines
+    Merge(merge::Arguments),
     /// Clear what a killed run left on this machine
     Reap,
 }
 
 fn main() -> ExitCode {
-    // First: the lab's hosts are this very program, started again.
-    if let Some(code) = multivm::lab::hidden_entry() {
+    // First: the lab's hosts, and who takes the lab down, are this very program, started again.
+    if let Some(code) = multivm::harness::hidden_entry() {
         return code;
     }
     let answer = match Arguments::parse().command {
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Scenarios(arguments) => scenarios::list(&arguments),
         Command::Explain(arguments) => scenarios::explain(&arguments),
         Command::Watch(arguments) => watch::run(&arguments),
+        Command::Merge(arguments) => merge::run(&arguments),
         Command::Reap => reap::run(),
     };
     answer.unwrap_or_else(|problem| problem.report())

@@ -163,12 +163,8 @@ fn statistics_before_the_first_pass_are_none() {
 /// The moves of a step end in the record when the last of them is over.
 #[test]
 fn a_migration_that_waits_for_others_is_completed() {
-    let live = after(&[
-        started(),
-        leg("vm1", Direction::Out),
-        sample("vm1", 8 * MIB),
-        told("vm1", "job completed"),
-    ]);
+    let live =
+        after(&[started(), leg("vm1", Direction::Out), sample("vm1", 8 * MIB), told("vm1", "job completed")]);
     let line = &status(&live, 60e3, 100, 9)[1];
     assert_eq!(line, "  vm1  source to target  [####################] 100 %  completed, 2 s");
 }

@@ -39,16 +39,15 @@ pub struct Watched {
     earlier: Earlier,
     /// When its record was created, by the wall clock.
     began: SystemTime,
-    /// The process that writes it, where the folder's name tells.
-    writer: Option<i32>,
     /// Of all that was read.
     failures: Vec<String>,
 }
 
 impl Watched {
-    /// Opens the run in that folder, or of that record.
+    /// Opens the run in that folder, or of that record; of a folder of several runs, as nextest leaves it, the newest.
     pub fn open(path: &Path) -> Result<Watched, Problem> {
-        let record = Tail::open(path).map_err(input)?.path().to_owned();
+        let newest = report::parts_of(path).pop();
+        let record = Tail::open(newest.as_deref().unwrap_or(path)).map_err(input)?.path().to_owned();
         // `latest` may lead to another run in a moment.
         let record = record.canonicalize().unwrap_or(record);
         let tail = Tail::open(&record).map_err(input)?;
@@ -61,7 +60,6 @@ impl Watched {
             live: Live::default(),
             earlier,
             began: SystemTime::now(),
-            writer: harness::writer_of(&name),
             failures: Vec::new(),
         })
     }
@@ -102,10 +100,15 @@ impl Watched {
         if self.live.ended.is_some() {
             return State::Finished;
         }
-        match self.writer {
-            Some(writer) if !harness::is_there(writer, self.began) => State::CutOff,
-            _ => State::Running,
+        match self.writer() {
+            Some(writer) if harness::is_there(writer, self.began) => State::Running,
+            _ => State::CutOff,
         }
+    }
+
+    /// The process that writes the record. A merged one has none.
+    fn writer(&self) -> Option<i32> {
+        harness::writer_of(&self.live.header.run)
     }
 
     /// The whole present state.
@@ -125,7 +128,7 @@ impl Watched {
             State::Running => "The run goes on; without --once this follows it.\n".to_owned(),
             State::Finished => format!("Record, JUnit and evidence are in {folder}\n"),
             State::CutOff => {
-                let process = self.writer.map(|writer| format!(" {writer}")).unwrap_or_default();
+                let process = self.writer().map(|writer| format!(" {writer}")).unwrap_or_default();
                 let last = self.began + Duration::from_secs_f64(self.live.t_ms / 1e3);
                 let ago = last.elapsed().unwrap_or_default().as_secs_f64();
                 format!(
