@@ -27,13 +27,20 @@ pub struct Run {
 }
 
 impl Run {
-    /// Makes the run's folder, in the results folder or in that of its group, and its record.
-    pub fn create(results: &Path, group: Option<&Path>, profile: serde_json::Value) -> Done<Run> {
+    /// Makes the run's folder, in the results folder or in that of its group, and its record. The number of scenarios is for
+    /// readers of the record.
+    pub fn create(
+        results: &Path,
+        group: Option<&Path>,
+        profile: serde_json::Value,
+        scenarios: Option<usize>,
+    ) -> Done<Run> {
         let results = group.unwrap_or(results);
         let attempted = || format!("make a folder for this run in {}", results.display());
         let folder = RunFolder::create(results).attempting(attempted)?;
         let mut header = RunHeader::new(folder.name(), std::env::args());
         header.profile = profile;
+        header.scenarios = scenarios.and_then(|number| u32::try_from(number).ok());
         let record = Record::create(folder.path(), header.clone()).attempting(attempted)?;
         Ok(Run {
             folder,
@@ -48,6 +55,10 @@ impl Run {
 
     pub fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    pub fn header(&self) -> RunHeader {
+        self.header.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Folder of a scenario.

@@ -47,6 +47,9 @@ pub struct RunHeader {
     /// The profile with all overrides applied: sizes, counts and times of this run.
     #[serde(default)]
     pub profile: Value,
+    /// How many scenarios were selected; absent where the run does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenarios: Option<u32>,
 }
 
 impl RunHeader {

@@ -34,6 +34,7 @@ fn header() -> RunHeader {
         command: vec!["multivm".into(), "postcopy".into()],
         stack: BTreeMap::from([("source.qemu".into(), "10.0.2 <pve>".into())]),
         profile: serde_json::json!({"guests": 3}),
+        ..RunHeader::default()
     }
 }
 
