@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use multivm::outcome::{Outcome, Verdict};
+use multivm::report::{Event, Record, RunHeader};
 use rstest::{fixture, rstest};
 use tempfile::TempDir;
 
@@ -128,6 +130,9 @@ fn every_scenario_is_listed(cli: Cli) {
 #[case::sizes("scenarios --sizing postcopy_cross::in_vms", 4 * 4)]
 #[case::one_size("scenarios --sizing set_memory_2", 328)]
 #[case::filter_within_a_set("scenarios --set quick postcopy", 2)]
+#[case::part("scenarios --shard 1/4", 82)]
+#[case::part_of_a_selection("scenarios postcopy_cross --shard 3/4", 13)]
+#[case::named_in_full("scenarios --shard 2/2 --exact postcopy_cross::in_vms::stress_cpu", 1)]
 fn a_selection_is_listed(cli: Cli, #[case] arguments: &str, #[case] expected: usize) {
     let said = cli.run(arguments);
     assert_eq!((said.out.lines().count(), said.code), (expected, Some(0)), "{}{}", said.out, said.err);
@@ -139,6 +144,14 @@ fn a_selection_is_listed(cli: Cli, #[case] arguments: &str, #[case] expected: us
 #[case::nothing("", 328)]
 fn sizes_are_switched_on_by_a_variable(cli: Cli, #[case] value: &str, #[case] expected: usize) {
     let said = cli.run_with("scenarios", &[("MULTIVM_SIZING", value)]);
+    assert_eq!((said.out.lines().count(), said.code), (expected, Some(0)), "{}", said.err);
+}
+
+#[rstest]
+#[case::a_part("2/4", 82)]
+#[case::nothing("", 328)]
+fn a_part_is_asked_for_by_a_variable(cli: Cli, #[case] value: &str, #[case] expected: usize) {
+    let said = cli.run_with("scenarios", &[("MULTIVM_SHARD", value)]);
     assert_eq!((said.out.lines().count(), said.code), (expected, Some(0)), "{}", said.err);
 }
 
@@ -189,10 +202,16 @@ fn a_scenario_is_explained_with_what_the_environment_says(cli: Cli, #[case] argu
 #[case::profile_by_variable("doctor", &[("MULTIVM_PROFILE", "big")], "`lab`, `reference`")]
 #[case::profile_variable("doctor", &[("MULTIVM_GUESTS", "many")], "a whole number from 1 to 200")]
 #[case::size_of_guests("scenarios", &[("MULTIVM_SIZING", "on")], "MULTIVM_SIZING: 1 (on), 0 (off)")]
+#[case::shard("scenarios --shard 5/4", &[], "PART/PARTS, as 1/4 to 4/4")]
+#[case::shard_by_variable("scenarios", &[("MULTIVM_SHARD", "half")], "PART/PARTS, as 1/4 to 4/4")]
 #[case::suite("doctor", &[("MULTIVM_SUITE", "sid")], "trixie")]
 #[case::up_with_a_wrong_suite("lab up", &[("MULTIVM_SUITE", "sid")], "trixie")]
 #[case::size("reap", &[("MULTIVM_HOST_SIZE", "2")], "CPUs:memory")]
 #[case::machine("lab ssh vm0", &[], "vm1 to vm254")]
+#[case::end_of_nobody("lab up --until-exit 0", &[], "the pid of a process that runs")]
+#[case::end_of_nothing("lab up --until-exit x", &[], "the pid of a process that runs")]
+#[case::merge_of_nothing("merge /nowhere --output /nowhere/else", &[], "/nowhere")]
+#[case::merge_to_nowhere("merge /nowhere", &[], "--output")]
 #[case::sets_with_a_filter("scenarios --sets cross", &[], "cannot be used with")]
 #[case::command("raise", &[], "Usage:")]
 #[case::file("scenarios --file /nowhere.toml", &[], "/nowhere.toml")]
@@ -253,15 +272,17 @@ fn without_a_lab_there_is_nothing_to_do(
 
 /// A ledger as a killed run leaves it: the directory is there, and nobody holds the lock.
 fn leave_a_directory(cli: &Cli, kept: bool) -> std::path::PathBuf {
+    leave(cli, if kept { "{\"line\":\"kept\"}\n" } else { "" })
+}
+
+fn leave(cli: &Cli, kept: &str) -> std::path::PathBuf {
     let left = cli.state().join("lab");
     fs::create_dir_all(left.join("deep")).unwrap();
     let mut lines = format!(
         "{{\"line\":\"entered\",\"id\":1,\"thing\":{{\"kind\":\"directory\",\"path\":\"{}\"}}}}\n",
         left.display()
     );
-    if kept {
-        lines.push_str("{\"line\":\"kept\"}\n");
-    }
+    lines.push_str(kept);
     fs::write(cli.state().join("ledger.jsonl"), lines).unwrap();
     left
 }
@@ -281,9 +302,8 @@ fn what_a_killed_run_left_is_shown_then_reaped(cli: Cli) {
     assert!(cli.run("reap").out.contains("Nothing is left"));
 }
 
-#[rstest]
-fn a_lab_that_is_up_on_purpose_is_not_reaped(cli: Cli) {
-    let left = leave_a_directory(&cli, true);
+/// Writes the inventory of a lab that is up.
+fn describe(lab: &Path) {
     let inventory = r#"{
         "source": {"name": "source", "login": LOGIN, "cpu_percent": 200, "memory": 4294967296, "uri": "test:///default", "facts": {"suite": "trixie"}},
         "target": {"name": "target", "login": LOGIN, "cpu_percent": 200, "memory": 4294967296, "uri": "test:///default", "facts": {}},
@@ -293,7 +313,13 @@ fn a_lab_that_is_up_on_purpose_is_not_reaped(cli: Cli) {
         "accelerator": {"kind": "tcg", "reason": "for a test"}
     }"#
     .replace("LOGIN", r#"{"address": "198.18.0.11", "port": 22, "user": "root", "key": "k", "known_hosts": "h"}"#);
-    fs::write(left.join("inventory.json"), inventory).unwrap();
+    fs::write(lab.join("inventory.json"), inventory).unwrap();
+}
+
+#[rstest]
+fn a_lab_that_is_up_on_purpose_is_not_reaped(cli: Cli) {
+    let left = leave_a_directory(&cli, true);
+    describe(&left);
 
     let shown = cli.run("lab status");
     assert!(shown.out.starts_with("The lab is up.") && shown.out.contains("198.18.0.11"), "{}", shown.out);
@@ -309,6 +335,141 @@ fn a_lab_that_is_up_on_purpose_is_not_reaped(cli: Cli) {
     let down = cli.run("lab down");
     assert_eq!((down.code, &*down.out), (Some(0), "The lab is down. Gone: 1 directory.\n"), "{}", down.err);
     assert!(!cli.state().exists());
+}
+
+/// A process that lives until it is ended, and a lab that is up for as long.
+struct Owned {
+    owner: std::process::Child,
+    lab: std::path::PathBuf,
+}
+
+impl Owned {
+    fn new(cli: &Cli) -> Owned {
+        let owner = Command::new("sleep").arg("600").spawn().unwrap();
+        let start = multivm::ledger::start_time(owner.id() as i32).unwrap();
+        let until = format!("{{\"line\":\"kept\",\"until\":{{\"pid\":{},\"start\":{start}}}}}\n", owner.id());
+        let lab = leave(cli, &until);
+        describe(&lab);
+        Owned { owner, lab }
+    }
+
+    /// Starts who takes the lab down when the process ends, and waits until it is ready.
+    fn keeper(&self, cli: &Cli) -> std::process::Child {
+        let start = multivm::ledger::start_time(self.owner.id() as i32).unwrap();
+        let mut keeper = Command::new(env!("CARGO_BIN_EXE_multivm"))
+            .args(["__multivm-keeper", &self.owner.id().to_string(), &start.to_string()])
+            .env("MULTIVM_STATE", cli.state())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(keeper.stdout.take().unwrap()), &mut said)
+            .unwrap();
+        assert_eq!(said, "ready\n");
+        keeper
+    }
+
+    fn end(&mut self) {
+        self.owner.kill().unwrap();
+        self.owner.wait().unwrap();
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // Gone already in most tests.
+        let _ = self.owner.kill();
+        let _ = self.owner.wait();
+    }
+}
+
+#[rstest]
+fn a_lab_that_is_up_for_a_process_goes_when_it_ends(cli: Cli) {
+    let mut owned = Owned::new(&cli);
+    let shown = cli.run("lab status");
+    let until = format!("It stays up until process {} (sleep) ends", owned.owner.id());
+    assert!(shown.out.starts_with("The lab is up.") && shown.out.contains(&until), "{}", shown.out);
+
+    let mut keeper = owned.keeper(&cli);
+    // Somebody is still at work when the process ends: that is waited for.
+    let lock = multivm::ledger::Lock::take(&cli.state()).unwrap();
+    owned.end();
+    assert!(owned.lab.exists());
+    assert_eq!(keeper.try_wait().unwrap(), None);
+    drop(lock);
+    assert!(keeper.wait().unwrap().success());
+    assert!(!cli.state().exists());
+}
+
+#[rstest]
+fn without_who_takes_it_down_it_counts_as_left_behind(cli: Cli) {
+    let mut owned = Owned::new(&cli);
+    owned.end();
+    let shown = cli.run("lab status");
+    assert!(shown.out.contains("multivm reap"), "{}", shown.out);
+    if is_root() {
+        assert_eq!(cli.run("reap").out, "Cleared: 1 directory.\n");
+        assert!(!cli.state().exists());
+    }
+}
+
+#[rstest]
+fn a_lab_that_is_asked_for_without_an_end_stays(cli: Cli) {
+    if !is_root() {
+        return;
+    }
+    let mut owned = Owned::new(&cli);
+    let again = cli.run(&format!("lab up --until-exit {}", owned.owner.id()));
+    assert!(again.out.starts_with("The lab is up already, until process "), "{}{}", again.out, again.err);
+    let up = cli.run("lab up");
+    assert!(up.out.starts_with("The lab is up already, and stays up now."), "{}{}", up.out, up.err);
+    let mut keeper = owned.keeper(&cli);
+    owned.end();
+    assert!(keeper.wait().unwrap().success());
+    assert!(owned.lab.exists());
+    assert!(!cli.run("lab status").out.contains("stays up until"));
+}
+
+// --- merge
+
+fn record(folder: &Path, scenario: &str, ended: bool) {
+    use multivm::outcome::{Outcome, Verdict};
+    use multivm::report::{Event, Record, RunHeader};
+    fs::create_dir_all(folder).unwrap();
+    let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+    let record = Record::create(folder, RunHeader::new(name, ["migration".to_owned()])).unwrap();
+    record.write(&Event::ScenarioStarted { scenario: scenario.into() }).unwrap();
+    if ended {
+        let outcome = Outcome::new(scenario, Verdict::Passed, std::time::SystemTime::now());
+        record.write(&Event::ScenarioFinished(outcome)).unwrap();
+        record
+            .write(&Event::RunFinished { passed: 1, failed: 0, ignored: 0, errors: 0, duration_s: 1.0 })
+            .unwrap();
+    }
+}
+
+#[rstest]
+fn parts_become_one_run(cli: Cli) {
+    let root = cli.state.path();
+    record(&root.join("one"), "precopy_cross::in_vms::stress_cpu", true);
+    record(&root.join("two"), "precopy_cross::in_vms::stress_cpu", false);
+    let merged = root.join("merged");
+    let arguments =
+        format!("merge {0}/one {0}/two/record.jsonl --output {1}", root.display(), merged.display());
+    let said = cli.run(&arguments);
+    assert_eq!((said.code, &*said.err), (Some(0), ""), "{}", said.out);
+    for part in [
+        "2 scenarios of 2 parts, in ",
+        "two: cut off",
+        "two: has again what an earlier part has: precopy_cross::",
+    ] {
+        assert!(said.out.contains(part), "{part} is not in:\n{}", said.out);
+    }
+    assert!(merged.join("record.jsonl").is_file() && merged.join("junit.xml").is_file());
+
+    let again = cli.run(&arguments);
+    assert_eq!(again.code, Some(2), "{}", again.out);
+    assert!(again.err.contains("cannot create the record"), "{}", again.err);
 }
 
 /// The lock of a run that is under way: every command that would change something is refused, and told by whom.
@@ -329,6 +490,135 @@ fn one_run_at_a_time(cli: Cli) {
     assert!(!cli.run("lab status").out.contains(&me));
 }
 
+// --- watch
+
+/// A run in the results folder: of process `writer`, in which one scenario passed and another began; whole if its
+/// verdict is given.
+fn leave_a_run(results: &Path, writer: u32, verdict: Option<Verdict>) -> std::path::PathBuf {
+    let folder = results.join(format!("20260102T030405Z-{writer}"));
+    fs::create_dir_all(&folder).unwrap();
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    let mut header = RunHeader::new(name, ["migration".to_owned()]);
+    header.scenarios = Some(2);
+    let record = Record::create(&folder, header).unwrap();
+    let outcome = |scenario: &str, verdict| {
+        let mut outcome = Outcome::new(scenario, verdict, std::time::SystemTime::now());
+        outcome.duration = std::time::Duration::from_secs(10);
+        outcome.reason = (verdict != Verdict::Passed).then(|| "the lab is gone".to_owned());
+        Event::ScenarioFinished(outcome)
+    };
+    let mut events = vec![
+        Event::ScenarioStarted { scenario: "precopy_cross::a".into() },
+        outcome("precopy_cross::a", Verdict::Passed),
+        Event::ScenarioStarted { scenario: "precopy_cross::b".into() },
+    ];
+    if let Some(verdict) = verdict {
+        events.push(outcome("precopy_cross::b", verdict));
+        let failed = u32::from(verdict == Verdict::Failed);
+        events.push(Event::RunFinished {
+            passed: 2 - failed,
+            failed,
+            ignored: 0,
+            errors: 0,
+            duration_s: 21.0,
+        });
+    }
+    events.iter().for_each(|event| record.write(event).unwrap());
+    folder
+}
+
+/// The number of a process that has ended.
+fn ended_process() -> u32 {
+    let mut child = Command::new("true").spawn().unwrap();
+    child.wait().unwrap();
+    child.id()
+}
+
+#[rstest]
+#[case::good(Some(Verdict::Passed), 0, "finished after 0:21; 2 passed\nRecord, JUnit and evidence are in ")]
+#[case::failed(Some(Verdict::Failed), 1, "finished after 0:21; 1 passed, 1 failed\n")]
+#[case::cut_off(
+    None,
+    1,
+    "The run was cut off: its record has no end, and its process PID is not on this machine"
+)]
+fn a_run_that_is_over_is_shown(
+    cli: Cli,
+    #[case] verdict: Option<Verdict>,
+    #[case] code: i32,
+    #[case] told: &str,
+    #[values("watch --once", "watch")] command: &str,
+) {
+    let results = cli.state.path().join("results");
+    let writer = ended_process();
+    let folder = leave_a_run(&results, writer, verdict);
+    let told = told.replace("PID", &writer.to_string());
+    // In a pipe the line about the end begins with its time.
+    let told = if command == "watch" { told.replace("0:21; ", "0:21: ") } else { told };
+    let said = cli.run(&format!("{command} {}", folder.display()));
+    assert_eq!(said.code, Some(code), "{}{}", said.out, said.err);
+    assert!(said.out.contains(&told), "{told} is not in:\n{}", said.out);
+    assert!(!said.out.contains('\x1b') && !said.out.contains('\x0b'), "{:?}", said.out);
+    let failure = "2/2 precopy_cross::b FAILED after 10.0 s: the lab is gone";
+    assert_eq!(said.out.contains(failure), verdict == Some(Verdict::Failed), "{}", said.out);
+    assert_eq!(said.out.contains("1/2 precopy_cross::a passed"), command == "watch", "{}", said.out);
+    assert!(!cli.state().exists());
+}
+
+#[rstest]
+fn a_run_that_goes_on_is_shown_once(cli: Cli) {
+    let results = cli.state.path().join("results");
+    let folder = leave_a_run(&results, std::process::id(), None);
+    // Its header says that it began just now, when this process was there already.
+    std::os::unix::fs::symlink(folder.file_name().unwrap(), results.join("latest")).unwrap();
+    let said = cli.run_with("watch --once", &[("MULTIVM_RESULTS", results.to_str().unwrap())]);
+    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    for part in [
+        "[##########..........]  scenario 2 of 2, 0:",
+        "; 1 passed; ",
+        "precopy_cross::b\n",
+        "The run goes on",
+    ] {
+        assert!(said.out.contains(part), "{part} is not in:\n{}", said.out);
+    }
+}
+
+#[rstest]
+fn a_run_is_named_in_short(cli: Cli) {
+    let results = cli.state.path().join("results");
+    let folder = leave_a_run(&results, ended_process(), Some(Verdict::Passed));
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    for named in [name.to_owned(), format!("{name}/record.jsonl")] {
+        let said = cli.run(&format!("watch --once --results {} {named}", results.display()));
+        assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    }
+}
+
+#[rstest]
+fn a_run_that_is_not_there_is_bad_input(cli: Cli) {
+    let results = cli.state.path().join("results");
+    let variables = [("MULTIVM_RESULTS", results.to_str().unwrap())];
+    for (arguments, told) in [
+        ("watch", "results/latest\n"),
+        ("watch --once 2026", "there is no run "),
+        ("watch --once", "cargo test starts one"),
+    ] {
+        let said = cli.run_with(arguments, &variables);
+        assert_eq!(said.code, Some(2), "{}{}", said.out, said.err);
+        assert!(said.err.contains(told) && said.out.is_empty(), "{}", said.err);
+    }
+    let folder = leave_a_run(&results, 1, None);
+    let said = cli.run_with("watch", &variables);
+    assert!(said.err.contains(folder.file_name().unwrap().to_str().unwrap()), "{}", said.err);
+    // A folder without a record, and a record that is none.
+    fs::remove_file(folder.join("record.jsonl")).unwrap();
+    let said = cli.run(&format!("watch {}", folder.display()));
+    assert!(said.code == Some(2) && said.err.contains("cannot open the record"), "{}", said.err);
+    fs::write(folder.join("record.jsonl"), "nonsense\n").unwrap();
+    let said = cli.run(&format!("watch {}", folder.display()));
+    assert!(said.code == Some(2) && said.err.contains("cannot read line 1 of the record"), "{}", said.err);
+}
+
 // --- README.md
 
 #[test]
@@ -338,8 +628,13 @@ fn the_readme_names_every_variable() {
     let readme = fs::read_to_string(Path::new(&package).join("README.md")).unwrap();
     let settings = Settings::VARIABLES.iter().map(|(name, _)| (*name).to_owned());
     let profile = scenario::Profile::variables().map(|(name, _)| name);
-    let others =
-        [scenario::FILE_VARIABLE, scenario::SIZING_VARIABLE, ledger::STATE_VARIABLE].map(str::to_owned);
+    let others = [
+        scenario::FILE_VARIABLE,
+        scenario::SHARD_VARIABLE,
+        scenario::SIZING_VARIABLE,
+        ledger::STATE_VARIABLE,
+    ]
+    .map(str::to_owned);
     for name in settings.chain(profile).chain(others) {
         assert!(readme.contains(&format!("`{name}`")), "{name} is not in README.md");
     }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use multivm::scenario::{
-    AtTimeout, AxisValue, Bytes, Location, Mode, Order, Profile, Scenario, ScenarioFile, Selection, Sizing,
-    Workload,
+    AtTimeout, AxisValue, Budget, Bytes, Location, Mode, Order, Profile, Scenario, ScenarioFile, Selection,
+    Shard, Sizing, Workload,
 };
 use rstest::{fixture, rstest};
 
@@ -143,6 +143,95 @@ fn reading_the_file_takes_no_time() {
         })
         .min();
     assert!(best < Some(Duration::from_millis(10)), "{best:?}");
+}
+
+// --- Parts
+
+fn parts(scenarios: &[Scenario], parts: usize) -> Vec<Vec<Scenario>> {
+    (1..=parts)
+        .map(|part| format!("{part}/{parts}").parse::<Shard>().unwrap().of(scenarios.to_vec()))
+        .collect()
+}
+
+#[rstest]
+fn the_parts_are_disjoint_and_together_everything(file: ScenarioFile) {
+    let sized = file.clone().sized().unwrap();
+    let crossing = file.select(&selection(&["postcopy_cross"], false));
+    for scenarios in [file.scenarios(), sized.scenarios(), &crossing, &crossing[..3], &[]] {
+        for count in [1, 2, 3, 4, 5, 7, 8, 9, 16, 54, 100, 400] {
+            let parts = parts(scenarios, count);
+            let sizes: Vec<usize> = parts.iter().map(Vec::len).collect();
+            let (least, most) = (sizes.iter().min().unwrap(), sizes.iter().max().unwrap());
+            assert!(most - least <= 1, "{count} parts of {}: {sizes:?}", scenarios.len());
+            for part in &parts {
+                let places = part.iter().map(|one| scenarios.iter().position(|other| other == one));
+                assert!(places.is_sorted(), "a part is in the order of the matrix");
+            }
+            let mut together: Vec<Scenario> = parts.concat();
+            together.sort();
+            let mut wanted = scenarios.to_vec();
+            wanted.sort();
+            assert_eq!(together, wanted);
+        }
+    }
+}
+
+/// The parts are alike in what they try, and so in what they cost: of every value of every axis, and of every mode and order
+/// together, no part has many more than another.
+#[rstest]
+#[case(2)]
+#[case(3)]
+#[case(4)]
+#[case(5)]
+#[case(6)]
+#[case(8)]
+#[case(9)]
+#[case(12)]
+#[case(16)]
+fn the_parts_are_balanced(file: ScenarioFile, #[case] count: usize) {
+    let smoke = file.members(file.set("smoke").unwrap());
+    let sized = file.clone().sized().unwrap();
+    for scenarios in [file.scenarios(), &smoke, sized.scenarios()] {
+        let parts = parts(scenarios, count);
+        let values = |scenario: &Scenario| {
+            let mut values = vec![
+                scenario.mode.name().to_owned(),
+                scenario.order.name().to_owned(),
+                format!("{} {}", scenario.mode, scenario.order),
+                scenario.location.name().to_owned(),
+                scenario.workload.name().to_owned(),
+            ];
+            values.extend(scenario.sizing.map(|sizing| sizing.name().to_owned()));
+            values
+        };
+        let all: BTreeSet<String> = scenarios.iter().flat_map(values).collect();
+        for value in all {
+            let has = |part: &Vec<Scenario>| part.iter().filter(|one| values(one).contains(&value)).count();
+            let counts: Vec<usize> = parts.iter().map(has).collect();
+            let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
+            assert!(most - least <= 3, "{value} in {count} parts of {}: {counts:?}", scenarios.len());
+            let total: usize = counts.iter().sum();
+            // Where there is enough of it for all.
+            assert!(
+                *least > 0 || total < 4 * count,
+                "{value} in {count} parts of {}: {counts:?}",
+                scenarios.len()
+            );
+        }
+    }
+}
+
+/// nextest lists a part and runs each of its scenarios alone; a machine that runs another part must not lose it.
+#[test]
+fn a_part_is_the_same_every_time() {
+    let text = include_str!("../scenarios.toml");
+    let names = || {
+        let file = ScenarioFile::parse("scenarios.toml", text).unwrap();
+        parts(file.scenarios(), 4)[1].iter().map(Scenario::name).collect::<Vec<_>>()
+    };
+    let first = names();
+    assert_eq!(first.len(), 82);
+    assert_eq!(names(), first);
 }
 
 // --- The axis sizing
@@ -332,4 +421,25 @@ fn every_field_can_be_overridden(
     assert_eq!(changed, expected);
     assert!(Profile::variables().any(|(name, _)| name == variable));
     assert_eq!(Profile::variables().count(), 19);
+}
+
+#[rstest]
+fn no_budget_holds_until_somebody_writes_one(file: ScenarioFile) {
+    assert!(file.scenarios().iter().all(|scenario| file.budget_of(scenario) == Budget::default()));
+}
+
+/// Whoever takes the example's comment signs away gets what its text says.
+#[test]
+fn the_example_of_a_budget_is_one() {
+    let text = include_str!("../scenarios.toml");
+    let (_, example) = text.split_once("# None holds unless it is written here; for example:\n").unwrap();
+    let (example, _) = example.split_once("# --- Kernel log").unwrap();
+    let example: String = example.lines().map(|line| format!("{}\n", line.trim_start_matches('#'))).collect();
+    let file =
+        ScenarioFile::parse("example", &format!("{text}\n{example}")).unwrap_or_else(|e| panic!("{e}"));
+    let budget = |name: &str| file.budget_of(&name.parse().unwrap()).explain().join("\n");
+    assert!(budget("precopy_orderly::in_vms::stress_cpu").contains("downtime at most 2s"));
+    assert!(budget("postcopy_orderly::in_vms::stress_cpu").contains("total time at most 20s"));
+    let cross = budget("postcopy_cross::in_vms::stress_memory");
+    assert!(cross.contains("downtime at most 500ms") && cross.contains("total time at most 40s"), "{cross}");
 }

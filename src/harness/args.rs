@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 use libtest_mimic::{Arguments, FormatSetting};
 
-use crate::scenario::{SIZING_VARIABLE, Selection, Set, sizing_switch};
+use crate::scenario::{SHARD_VARIABLE, SIZING_VARIABLE, Scenario, Selection, Set, Shard, sizing_switch};
 
 /// Options of our own. Each has an environment twin, because `cargo test -- --option` also hands it to the unit
 /// tests' harness, which rejects what it does not know.
@@ -24,6 +24,10 @@ pub struct Options {
     /// Run every scenario with every size of guests that scenarios.toml declares, in place of the profile's
     #[arg(long, env = SIZING_VARIABLE, value_parser = sizing_switch)]
     pub sizing: bool,
+
+    /// Run one part of the selection, as 2/4: for several machines, each with a part of its own
+    #[arg(long, env = SHARD_VARIABLE, value_name = "PART/PARTS", default_value_t = Shard::WHOLE)]
+    pub shard: Shard,
 
     /// Sizes, counts and times: a profile of scenarios.toml
     #[arg(long, env = "MULTIVM_PROFILE", value_name = "NAME", default_value = "lab")]
@@ -59,6 +63,16 @@ impl Options {
 pub struct Request {
     pub options: Options,
     pub selection: Selection,
+}
+
+impl Request {
+    /// What is to be run of the scenarios that were selected.
+    ///
+    /// One that is named in full with `--exact` is in every part: nextest lists a part, and then runs each of its scenarios
+    /// alone, in this way.
+    pub fn part_of(&self, selected: Vec<Scenario>) -> Vec<Scenario> {
+        if self.selection.exact { selected } else { self.options.shard.of(selected) }
+    }
 }
 
 /// Parses the command line. libtest-mimic takes one filter; here any number, of which one must match.
@@ -112,6 +126,14 @@ mod tests {
         assert!(running.selection.exact && !running.options.lists_for_people());
         let listing = request(&["--list", "--format", "terse", "--ignored"]);
         assert!(listing.options.libtest.list && !listing.options.lists_for_people());
+    }
+
+    #[test]
+    fn a_part_is_asked_for() {
+        assert!(request(&[]).options.shard.is_whole());
+        assert_eq!(request(&["--shard", "2/4"]).options.shard.to_string(), "2/4");
+        let wrong = ["migration", "--shard", "5/4"].map(str::to_owned);
+        assert!(parse(wrong.into_iter()).is_err());
     }
 
     #[test]

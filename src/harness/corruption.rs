@@ -10,10 +10,10 @@ use libtest_mimic::{Completion, Failed, Trial};
 
 use super::args;
 use super::entry::{Build, exit_code, one_at_a_time};
+use super::hidden_entry;
 use super::plan::Plan;
 use super::stage::{Stage, on_stage};
 use crate::inventory::AcceleratorKind;
-use crate::lab;
 use crate::outcome::{Outcome, Verdict};
 use crate::report::Event;
 use crate::scenario::Scenario;
@@ -34,7 +34,7 @@ pub struct Corruption {
 /// `main` of the test target of a corruption. It is ignored unless asked for (`--ignored`): it needs images of its own and
 /// takes minutes.
 pub fn corruption_main(build: Build, corruption: Corruption) -> ExitCode {
-    if let Some(code) = lab::hidden_entry() {
+    if let Some(code) = hidden_entry() {
         return code;
     }
     let request = match args::parse(std::env::args()) {
@@ -55,7 +55,7 @@ pub fn corruption_main(build: Build, corruption: Corruption) -> ExitCode {
         {
             *suite = corruption.suite.to_owned();
         }
-        on_stage(&request, plan, build, move |stage| {
+        on_stage(&request, plan, build, None, move |stage| {
             let stage = Arc::clone(stage);
             let trial = Trial::ignorable_test(corruption.name, move || corruption.test(&stage));
             vec![trial.with_ignored_flag(true)]

@@ -11,11 +11,11 @@ use libtest_mimic::{Completion, Failed, Trial};
 
 use super::args;
 use super::entry::{Build, exit_code, one_at_a_time};
+use super::hidden_entry;
 use super::plan::Plan;
 use super::stage::{Stage, on_stage};
 use crate::failure::Done;
 use crate::guest::Fleet;
-use crate::lab;
 use crate::outcome::{Outcome, Verdict};
 use crate::report::Event;
 use crate::scenario::{Profile, Scenario};
@@ -42,7 +42,7 @@ pub struct Damage {
 
 /// `main` of the test target of damages; the same arguments and exit codes as that of the scenarios.
 pub fn damage_main(build: Build, damages: &[Damage]) -> ExitCode {
-    if let Some(code) = lab::hidden_entry() {
+    if let Some(code) = hidden_entry() {
         return code;
     }
     let request = match args::parse(std::env::args()) {
@@ -57,7 +57,7 @@ pub fn damage_main(build: Build, damages: &[Damage]) -> ExitCode {
         return libtest_mimic::run(&one_at_a_time(&request.options.libtest), trials).exit_code();
     }
     exit_code(Plan::read(&request).map(|plan| {
-        on_stage(&request, plan, build, move |stage| {
+        on_stage(&request, plan, build, None, move |stage| {
             selected
                 .into_iter()
                 .map(|damage| {

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use libtest_mimic::{Arguments, Trial};
 
 use super::args::{self, Request};
+use super::hidden_entry;
 use super::plan::Plan;
 use super::run::Progress;
 use super::stage::on_stage;
 use crate::failure::Done;
 use crate::guest::Fleet;
 use crate::inventory::Inventory;
-use crate::lab;
 use crate::scenario::{Profile, Scenario};
 use crate::wait::Cancel;
 
@@ -22,7 +22,7 @@ pub type Build = fn(Inventory, &Profile, &Cancel, &Progress<'_>) -> Done<Fleet>;
 /// Runs the test target. Exit codes: 0 all passed, 101 some failed, 2 bad input and nothing touched, 130
 /// interrupted, 1 the run could not begin or not be cleaned up.
 pub fn main(build: Build) -> ExitCode {
-    if let Some(code) = lab::hidden_entry() {
+    if let Some(code) = hidden_entry() {
         return code;
     }
     let request = match args::parse(std::env::args()) {
@@ -59,7 +59,8 @@ fn execute(request: &Request, plan: Plan, build: Build) -> Done<ExitCode> {
         return Ok(conclusion.exit_code());
     }
     let scenarios = plan.scenarios.clone();
-    on_stage(request, plan, build, move |stage| {
+    let selected = scenarios.iter().map(Scenario::name).collect();
+    on_stage(request, plan, build, Some(selected), move |stage| {
         let trial = |scenario: Scenario| {
             let stage = Arc::clone(stage);
             Trial::ignorable_test(scenario.name(), move || stage.play(scenario))

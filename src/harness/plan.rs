@@ -34,6 +34,7 @@ impl Plan {
             .into_iter()
             .filter(|scenario| request.selection.matches(&scenario.name()))
             .collect();
+        let scenarios = request.part_of(scenarios);
         let profile = file
             .profile(&options.profile)
             .and_then(|profile| profile.clone().override_from(get))
@@ -50,9 +51,11 @@ impl Plan {
         Ok(Plan { file, set, scenarios, profile, settings, results })
     }
 
-    /// The most memory that all guests of a scenario have together, bytes.
-    pub(super) fn guests_memory(&self) -> u64 {
-        let sized = self.scenarios.iter().map(|scenario| self.file.profile_of(scenario, &self.profile));
+    /// The most memory that all guests of a scenario have together, bytes: of what is asked for, or, if the lab is shared with
+    /// processes that are asked for other scenarios, of any in the set.
+    pub(super) fn guests_memory(&self, shared: bool) -> u64 {
+        let scenarios = if shared { self.file.members(&self.set) } else { self.scenarios.clone() };
+        let sized = scenarios.iter().map(|scenario| self.file.profile_of(scenario, &self.profile));
         sized.map(|profile| profile.guests_memory()).fold(self.profile.guests_memory(), u64::max)
     }
 }

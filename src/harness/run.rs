@@ -16,6 +16,8 @@ pub type Progress<'a> = dyn Fn(&str, Duration, BTreeMap<String, String>) + 'a;
 /// One run on disk.
 pub struct Run {
     folder: RunFolder,
+    /// The folder of several runs that belong together, of which this is one.
+    group: Option<PathBuf>,
     pub record: Record,
     header: Mutex<RunHeader>,
     outcomes: Mutex<Vec<Outcome>>,
@@ -25,15 +27,24 @@ pub struct Run {
 }
 
 impl Run {
-    /// Makes the run's folder and its record.
-    pub fn create(results: &Path, profile: serde_json::Value) -> Done<Run> {
+    /// Makes the run's folder, in the results folder or in that of its group, and its record. The number of scenarios is for
+    /// readers of the record.
+    pub fn create(
+        results: &Path,
+        group: Option<&Path>,
+        profile: serde_json::Value,
+        scenarios: Option<usize>,
+    ) -> Done<Run> {
+        let results = group.unwrap_or(results);
         let attempted = || format!("make a folder for this run in {}", results.display());
         let folder = RunFolder::create(results).attempting(attempted)?;
         let mut header = RunHeader::new(folder.name(), std::env::args());
         header.profile = profile;
+        header.scenarios = scenarios.and_then(|number| u32::try_from(number).ok());
         let record = Record::create(folder.path(), header.clone()).attempting(attempted)?;
         Ok(Run {
             folder,
+            group: group.map(Path::to_owned),
             record,
             header: Mutex::new(header),
             outcomes: Mutex::default(),
@@ -44,6 +55,10 @@ impl Run {
 
     pub fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    pub fn header(&self) -> RunHeader {
+        self.header.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Folder of a scenario.
@@ -94,9 +109,19 @@ impl Run {
             duration_s: self.begin.elapsed().as_secs_f64(),
         });
         let header = self.header.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = self.folder.junit_path();
-        for path in [Some(own.as_path()), also].into_iter().flatten() {
-            junit::write(path, &header, &outcomes).attempting(|| format!("write {}", path.display()))?;
+        let write = |path: &Path, header: &RunHeader, outcomes: &[Outcome]| {
+            junit::write(path, header, outcomes).attempting(|| format!("write {}", path.display()))
+        };
+        write(&self.folder.junit_path(), &header, &outcomes)?;
+        match (also, &self.group) {
+            (None, _) => {}
+            (Some(path), None) => write(path, &header, &outcomes)?,
+            // The processes of a group have one file together: each writes it with what there is so far.
+            (Some(path), Some(group)) => {
+                let (header, outcomes) = junit::outcomes_from_record(group)
+                    .attempting(|| format!("read the records in {}", group.display()))?;
+                write(path, &header, &outcomes)?;
+            }
         }
         html::write_from_record(self.folder.path(), &self.folder.html_path())
             .attempting(|| "make the HTML report".to_owned())

@@ -5,7 +5,7 @@ use std::fs;
 use crate::failure::{Done, Failure};
 use crate::inventory::{Inventory, Settings};
 use crate::lab::{self, Lab, Prepared, network};
-use crate::ledger::{Ledger, Lock, Thing, start_time, state_directory};
+use crate::ledger::{Ledger, Lock, Owner, Thing, start_time, state_directory};
 use crate::wait::Cancel;
 
 /// The lock, the ledger and the lab. Dropping it without [`Session::end`] leaves the undoing to the next command.
@@ -16,8 +16,12 @@ pub struct Session {
     ledger: Ledger,
     prepared: Option<Prepared>,
     lab: Option<Lab>,
-    /// The lab was up before this command and stays up after it.
+    /// The lab was up before this command.
     attached: bool,
+    /// The process that the lab belongs to if this command, or one before it for the same process, raised it.
+    owner: Option<Owner>,
+    /// The lab was up before, raised by another command of the same owner.
+    shared: bool,
     /// What an earlier command had left, and this one has undone.
     cleared: Vec<Thing>,
     // Last: whoever waits for the lock finds everything else done.
@@ -29,6 +33,12 @@ impl Session {
     ///
     /// What was cleared is said on standard error.
     pub fn begin(settings: Settings, cancel: Cancel) -> Done<Session> {
+        Session::begin_for(settings, cancel, None)
+    }
+
+    /// [`Session::begin`], for one of several commands of `owner` that share a lab: whichever of them raises it leaves it to
+    /// the others, for as long as `owner` lives.
+    pub fn begin_for(settings: Settings, cancel: Cancel, owner: Option<Owner>) -> Done<Session> {
         if !nix::unistd::geteuid().is_root() {
             return Err(Failure::new("work on this machine", "namespaces need root")
                 .try_next("run it as root, or install sudo: multivm then uses it by itself"));
@@ -43,12 +53,16 @@ impl Session {
             prepared: None,
             lab: None,
             attached: false,
+            owner,
+            shared: false,
             cleared: Vec::new(),
             _lock: lock,
         };
         if ledger_says_up(&session.ledger) {
             session.lab = Some(Lab::attach()?);
             session.attached = true;
+            // Asked now: whatever is entered into the ledger from here on takes the note away.
+            session.shared = session.owner.is_some() && session.ledger.kept_until() == session.owner;
         } else {
             session.cleared = session.reap()?;
         }
@@ -71,8 +85,11 @@ impl Session {
     /// Makes what a lab needs and moves this thread into the lab's network. To be called before any thread that
     /// talks to the lab is started; packages are fetched here, while the machine's own network is still seen.
     pub fn prepare(&mut self) -> Done<()> {
-        if !self.attached {
+        // One that is up and shared may have to be built again.
+        if !self.attached || self.is_shared() {
             self.prepared = Some(lab::prepare(&self.settings, &self.ledger, &self.cancel)?);
+        }
+        if !self.attached {
             network::create_switch(&self.ledger)?;
         }
         network::join_switch()
@@ -105,13 +122,24 @@ impl Session {
     /// Takes the hosts and the storage server down, not the network that this process is in, so that they can be
     /// raised again.
     pub fn clear_hosts(&mut self) -> Done<()> {
-        if self.attached {
+        if self.attached && !self.is_shared() {
             return Err(Failure::new("rebuild the lab", "it was left up by an earlier command, whose it is")
                 .try_next("multivm lab down, then run again"));
         }
         self.lab = None;
+        (self.attached, self.shared) = (false, false);
         let switch = Thing::NetworkNamespace { name: network::SWITCH.into() };
         self.ledger.undo_all_but(|thing| *thing == switch).into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Whether the lab was up before, raised by another command of the same owner.
+    pub fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    /// The process for as long as which the lab stays up; none if it stays for good, or is not up.
+    pub fn until(&self) -> Option<Owner> {
+        self.ledger.kept_until()
     }
 
     /// Whether the lab was up before.
@@ -138,9 +166,24 @@ impl Session {
         self.ledger.keep()
     }
 
-    /// Ends this command's hold: takes down what it raised. A lab that was up before stays.
+    /// Leaves the lab up for as long as a process lives.
+    pub fn keep_until(self, owner: &Owner) -> Done<()> {
+        self.ledger.keep_until(owner)
+    }
+
+    /// Ends this command's hold: takes down what it raised, or leaves it to the owner's next command. A lab that was up
+    /// before stays.
     pub fn end(self) -> Vec<Failure> {
-        if self.attached { Vec::new() } else { self.down() }
+        if self.attached && !self.shared {
+            return Vec::new();
+        }
+        match self.owner.clone() {
+            // Its owner is being interrupted, too: there is no next one.
+            Some(owner) if self.lab.is_some() && !self.cancel.is_cancelled() => {
+                self.keep_until(&owner).err().into_iter().collect()
+            }
+            _ => self.down(),
+        }
     }
 
     /// Takes everything down, whoever raised it.

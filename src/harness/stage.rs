@@ -1,6 +1,7 @@
 //! What all trials of a run share: the machine, the fleet, the record.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -10,10 +11,11 @@ use libtest_mimic::{Completion, Failed, Trial};
 
 use super::args::Request;
 use super::entry::{Build, one_at_a_time};
+use super::nextest::NextestRun;
 use super::plan::Plan;
 use super::run::Run;
 use super::slot::{Builder, Slot};
-use super::{Session, become_root, interrupt};
+use super::{LiveStatus, Session, become_root, interrupt, take_down_after, terminal};
 use crate::failure::{Done, Failure};
 use crate::guest::Fleet;
 use crate::outcome::{Outcome, Verdict};
@@ -23,20 +25,37 @@ use crate::run::{self, Context};
 use crate::scenario::{Mode, Order, Profile, Scenario, ScenarioFile};
 use crate::wait::Cancel;
 
-/// Takes the machine, plays the trials one at a time, and gives the machine back as it was.
+/// Takes the machine, plays the trials one at a time, and gives the machine back as it was. `selected` are the names of
+/// the scenarios that are played as such, for those who look on; none where trials are something else.
 pub(super) fn on_stage(
     request: &Request,
     plan: Plan,
     build: Build,
+    selected: Option<Vec<String>>,
     trials: impl FnOnce(&Arc<Stage>) -> Vec<Trial>,
 ) -> Done<ExitCode> {
     become_root()?;
     let cancel = Cancel::new();
     interrupt::cancel_on_signals(&cancel)?;
-    let mut session = Session::begin(plan.settings.clone(), cancel.clone())?;
-    let run = Arc::new(Run::create(&plan.results, plan.profile.facts())?);
+    let nextest = NextestRun::here();
+    let owner = nextest.as_ref().map(|run| run.owner.clone());
+    let mut session = Session::begin_for(plan.settings.clone(), cancel.clone(), owner.clone())?;
+    let group = nextest.map(|run| run.folder(&plan.results)).transpose()?;
+    if let (Some(owner), Some(group)) = (&owner, &group) {
+        // Before anything is raised: it clears what this process leaves if it is killed.
+        take_down_after(owner, &group.join("keeper.log"))?;
+    }
+    let run = Arc::new(Run::create(
+        &plan.results,
+        group.as_deref(),
+        plan.profile.facts(),
+        selected.as_ref().map(Vec::len),
+    )?);
     // From here on a failure is the cases' to report.
-    let prepared = session.prepare();
+    let prepared = match group.as_deref().and_then(NextestRun::broken) {
+        Some(failure) => Err(failure),
+        None => session.prepare(),
+    };
     if let Some(stack) = session.stack() {
         eprintln!("multivm: {stack}");
     }
@@ -44,9 +63,10 @@ pub(super) fn on_stage(
     let builder = Box::new(Fixtures {
         session: Arc::clone(&session),
         run: Arc::clone(&run),
-        guests_memory: plan.guests_memory(),
+        guests_memory: plan.guests_memory(group.is_some()),
         cancel: cancel.clone(),
         build,
+        group,
     });
     let slot = match prepared {
         Ok(()) => Slot::new(builder),
@@ -59,6 +79,8 @@ pub(super) fn on_stage(
         file: plan.file,
         cancel: cancel.clone(),
         floors: request.options.floor.then(Mutex::default),
+        status: selected
+            .and_then(|selected| LiveStatus::begin(&run.record, &run.header(), selected, &plan.results)),
     });
     let trials = trials(&stage);
     let conclusion = libtest_mimic::run(&one_at_a_time(&request.options.libtest), trials);
@@ -88,10 +110,12 @@ struct Fixtures {
     guests_memory: u64,
     cancel: Cancel,
     build: Build,
+    /// The folder of a run of nextest.
+    group: Option<PathBuf>,
 }
 
-impl Builder for Fixtures {
-    fn build(&self, profile: &Profile) -> Done<Fleet> {
+impl Fixtures {
+    fn build_once(&self, profile: &Profile) -> Done<Fleet> {
         let begin = std::time::Instant::now();
         let mut session = locked(&self.session);
         let inventory = session
@@ -103,10 +127,28 @@ impl Builder for Fixtures {
         let progress = |name: &str, took, facts| self.run.fixture_ready(name, took, facts);
         let fleet = (self.build)(inventory, profile, &self.cancel, &progress)?;
         if let Some(warning) = fleet.hosts.warning() {
-            eprintln!("\nmultivm: warning: {warning}");
+            terminal::say(&format!("\nmultivm: warning: {warning}"));
             self.run.fixture_ready("warning", begin.elapsed(), [("warning".to_owned(), warning)].into());
         }
         Ok(fleet)
+    }
+}
+
+impl Builder for Fixtures {
+    fn build(&self, profile: &Profile) -> Done<Fleet> {
+        let shared = locked(&self.session).as_ref().is_some_and(Session::is_shared);
+        let built = match self.build_once(profile) {
+            // Another process raised it, and a scenario there may have damaged it.
+            Err(failure) if shared && !self.cancel.is_cancelled() => {
+                self.repaired("rebuild the hosts and the whole fleet", &failure.to_string());
+                self.clear().and_then(|()| self.build_once(profile))
+            }
+            built => built,
+        };
+        if let (Err(failure), Some(group), false) = (&built, &self.group, self.cancel.is_cancelled()) {
+            NextestRun::note_broken(group, failure);
+        }
+        built
     }
 
     fn clear(&self) -> Done<()> {
@@ -142,6 +184,8 @@ pub(super) struct Stage {
     cancel: Cancel,
     /// Modes and orders whose floor has been measured; none if none is to be.
     floors: Option<Mutex<HashSet<(Mode, Order)>>>,
+    /// None where nobody looks.
+    status: Option<LiveStatus>,
 }
 
 impl Stage {
@@ -154,6 +198,7 @@ impl Stage {
             self.run.finished(outcome);
             return Ok(Completion::ignored_with("the run was interrupted"));
         }
+        let shown = self.status.as_ref().map(LiveStatus::show);
         // On a thread of the scenario's name, so that a panic's message says which one it was.
         let stage = Arc::clone(self);
         let started = SystemTime::now();
@@ -170,6 +215,8 @@ impl Stage {
         let verdict = outcome.verdict;
         let text = outcome.failure_text();
         self.run.finished(outcome);
+        // libtest writes the result next.
+        drop(shown);
         match verdict {
             Verdict::Passed => Ok(Completion::Completed),
             Verdict::Ignored => Ok(Completion::ignored_with(text)),
@@ -252,6 +299,7 @@ impl Stage {
                 let context = Context {
                     record: &self.run.record,
                     allowed_lines: self.file.allowed_lines(),
+                    budget: &self.file.budget_of(scenario),
                     folder: &folder,
                 };
                 run::run(scenario, fleet, &context)

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::session::is_whole;
 use crate::failure::Done;
-use crate::ledger::{Holder, Ledger, Lock, Thing};
+use crate::ledger::{Holder, Ledger, Lock, Owner, Thing};
 
 /// What the lock and the ledger of a state directory say.
 #[derive(Debug, Clone)]
@@ -13,8 +13,10 @@ pub struct Status {
     pub holder: Option<Holder>,
     /// What was created and not undone.
     pub things: Vec<Thing>,
-    /// It was left on purpose, by `multivm lab up`.
+    /// It was left on purpose, by `multivm lab up` or for the processes of a run of nextest.
     pub kept: bool,
+    /// The process for as long as which it stays.
+    pub until: Option<Owner>,
     /// All that the ledger names is there.
     pub whole: bool,
 }
@@ -38,7 +40,7 @@ impl Status {
         let holder = Lock::holder(directory);
         let peek = Ledger::peek(directory)?;
         let whole = is_whole(&peek.outstanding);
-        Ok(Status { holder, things: peek.outstanding, kept: peek.kept, whole })
+        Ok(Status { holder, things: peek.outstanding, kept: peek.kept, until: peek.until, whole })
     }
 
     pub fn state(&self) -> State {

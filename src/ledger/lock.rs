@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +18,17 @@ pub struct Holder {
     pub command: String,
     /// RFC 3339.
     pub since: String,
+    /// It only takes down what has been left, and is done soon.
+    #[serde(default)]
+    pub ending: bool,
 }
+
+/// How long one that only takes down may take: 3 processes x 20 s + 4 control groups x 10 s = 100 s (`thing.rs`), and a
+/// little more.
+const ENDING_LIMIT: Duration = Duration::from_secs(120);
+
+/// How often whether it is done is looked at.
+const ENDING_INTERVAL: Duration = Duration::from_millis(50);
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,8 +44,18 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock or says who has it.
+    /// Takes the lock or says who has it. Waits for one who only takes down.
     pub fn take(directory: &Path) -> Done<Lock> {
+        Lock::take_for(directory, false)
+    }
+
+    /// Takes it only to take down what has been left: others wait for that.
+    pub fn take_to_end(directory: &Path) -> Done<Lock> {
+        Lock::take_for(directory, true)
+    }
+
+    fn take_for(directory: &Path, ending: bool) -> Done<Lock> {
+        let begin = Instant::now();
         let path = directory.join("lock");
         let attempted = || format!("take the lock {}", path.display());
         loop {
@@ -48,7 +69,14 @@ impl Lock {
                 };
             match file.try_lock() {
                 Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(held(&mut file, &path)),
+                Err(TryLockError::WouldBlock) => {
+                    let holder = holder_in(&mut file);
+                    if holder.as_ref().is_some_and(|holder| holder.ending) && begin.elapsed() < ENDING_LIMIT {
+                        std::thread::sleep(ENDING_INTERVAL);
+                        continue;
+                    }
+                    return Err(held(holder.as_ref(), &path));
+                }
                 Err(TryLockError::Error(error)) => return Err(Failure::new(attempted(), error)),
             }
             // The holder before us may have removed the file between our opening and locking it; another process
@@ -62,6 +90,7 @@ impl Lock {
                 pid: std::process::id(),
                 command: std::env::args().collect::<Vec<_>>().join(" "),
                 since: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
+                ending,
             };
             file.set_len(0).attempting(attempted)?;
             let text = serde_json::to_string(&holder).attempting(attempted)?;
@@ -105,12 +134,15 @@ impl Drop for Lock {
     }
 }
 
-fn held(file: &mut File, path: &Path) -> Failure {
+fn holder_in(file: &mut File) -> Option<Holder> {
     let mut text = String::new();
     let _ = file.rewind();
     let _ = file.read_to_string(&mut text);
-    let who = serde_json::from_str::<Holder>(&text)
-        .map_or_else(|_| "another run".to_owned(), |holder| holder.to_string());
+    serde_json::from_str(&text).ok()
+}
+
+fn held(holder: Option<&Holder>, path: &Path) -> Failure {
+    let who = holder.map_or_else(|| "another run".to_owned(), Holder::to_string);
     Failure::new("start a run", format!("one is under way already ({who})"))
         .at(path.display().to_string())
         .try_next("wait until it has ended, or end that process: it cleans up after itself")
@@ -134,9 +166,25 @@ mod tests {
     }
 
     #[test]
+    fn one_who_only_takes_down_is_waited_for() {
+        let state = tempfile::tempdir().unwrap();
+        let directory = state.path().join("state");
+        let ending = Lock::take_to_end(&directory).unwrap();
+        assert_eq!(Lock::holder(&directory).map(|holder| holder.ending), Some(true));
+        std::thread::scope(|scope| {
+            let next = scope.spawn(|| Lock::take(&directory).map(drop));
+            // It cannot have it yet, however long it takes until it tries.
+            assert!(!next.is_finished());
+            drop(ending);
+            next.join().unwrap().unwrap();
+        });
+    }
+
+    #[test]
     fn the_file_of_a_killed_holder_is_no_lock() {
         let state = tempfile::tempdir().unwrap();
-        let holder = Holder { pid: std::process::id(), command: "killed".into(), since: String::new() };
+        let holder =
+            Holder { pid: std::process::id(), command: "killed".into(), since: String::new(), ending: false };
         fs::write(state.path().join("lock"), serde_json::to_string(&holder).unwrap()).unwrap();
         assert!(Lock::holder(state.path()).is_none());
         assert!(Lock::holder(&state.path().join("none")).is_none());

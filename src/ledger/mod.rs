@@ -2,13 +2,15 @@
 //! be cleared by the next one.
 //!
 //! The ledger is a file of JSON lines in the state directory. `entered` lines name a thing that is about to exist,
-//! `struck` lines say that it is gone again, `kept` says that the owner left on purpose (`multivm lab up`). What is
-//! entered and not struck is outstanding; [`Ledger::undo_all`] undoes it, newest first.
+//! `struck` lines say that it is gone again, `kept` says that the owner left on purpose (`multivm lab up`), perhaps only
+//! until some process ends. What is entered and not struck is outstanding; [`Ledger::undo_all`] undoes it, newest first.
 
 mod lock;
+mod owner;
 mod thing;
 
 pub use lock::{Holder, Lock};
+pub use owner::Owner;
 pub use thing::{Thing, start_time};
 
 use std::collections::BTreeMap;
@@ -36,7 +38,22 @@ enum Line {
     Owner { pid: u32, command: String },
     Entered { id: u64, thing: Thing },
     Struck { id: u64 },
-    Kept,
+    Kept(Kept),
+}
+
+/// That what is outstanding stays on purpose.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    /// Only as long as this process lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<Owner>,
+}
+
+impl Kept {
+    fn holds(&self) -> bool {
+        self.until.as_ref().is_none_or(Owner::is_alive)
+    }
 }
 
 /// The open ledger. Clones write to the same file.
@@ -54,7 +71,7 @@ struct Book {
     file: File,
     next: u64,
     outstanding: BTreeMap<u64, Thing>,
-    kept: bool,
+    kept: Option<Kept>,
 }
 
 /// What [`Ledger::peek`] saw.
@@ -64,6 +81,8 @@ pub struct Peek {
     pub outstanding: Vec<Thing>,
     /// The last owner left it on purpose.
     pub kept: bool,
+    /// Only as long as this process lives.
+    pub until: Option<Owner>,
 }
 
 impl Ledger {
@@ -87,7 +106,12 @@ impl Ledger {
     /// What a ledger on disk says, without opening it for writing.
     pub fn peek(directory: &Path) -> Done<Peek> {
         let (outstanding, kept) = read(&directory.join("ledger.jsonl"))?;
-        Ok(Peek { outstanding: outstanding.into_values().collect(), kept })
+        let kept = kept.filter(Kept::holds);
+        Ok(Peek {
+            outstanding: outstanding.into_values().collect(),
+            kept: kept.is_some(),
+            until: kept.and_then(|kept| kept.until),
+        })
     }
 
     /// Writes that `thing` is about to exist; on disk when this returns.
@@ -95,7 +119,7 @@ impl Ledger {
         let mut book = self.0.lock();
         let id = book.next;
         book.next += 1;
-        book.kept = false;
+        book.kept = None;
         self.0.append(&mut book, &Line::Entered { id, thing: thing.clone() })?;
         book.outstanding.insert(id, thing);
         Ok(Entry(id))
@@ -122,14 +146,28 @@ impl Ledger {
 
     /// Says that what is outstanding stays on purpose after this process.
     pub fn keep(&self) -> Done<()> {
-        let mut book = self.0.lock();
-        book.kept = true;
-        self.0.append(&mut book, &Line::Kept)
+        self.write_kept(Kept { until: None })
     }
 
-    /// Whether the last owner left its things on purpose.
+    /// Says the same, for as long as another process lives. Afterwards it counts as left behind.
+    pub fn keep_until(&self, owner: &Owner) -> Done<()> {
+        self.write_kept(Kept { until: Some(owner.clone()) })
+    }
+
+    fn write_kept(&self, kept: Kept) -> Done<()> {
+        let mut book = self.0.lock();
+        book.kept = Some(kept.clone());
+        self.0.append(&mut book, &Line::Kept(kept))
+    }
+
+    /// Whether the last owner left its things on purpose, and the process lives for which it did so.
     pub fn is_kept(&self) -> bool {
-        self.0.lock().kept
+        self.0.lock().kept.as_ref().is_some_and(Kept::holds)
+    }
+
+    /// The process for as long as which things are kept.
+    pub fn kept_until(&self) -> Option<Owner> {
+        self.0.lock().kept.as_ref().and_then(|kept| kept.until.clone())
     }
 
     pub fn outstanding(&self) -> Vec<Thing> {
@@ -179,9 +217,9 @@ impl Inner {
     }
 }
 
-fn read(path: &Path) -> Done<(BTreeMap<u64, Thing>, bool)> {
+fn read(path: &Path) -> Done<(BTreeMap<u64, Thing>, Option<Kept>)> {
     let mut outstanding = BTreeMap::new();
-    let mut kept = false;
+    let mut kept = None;
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((outstanding, kept)),
@@ -194,13 +232,13 @@ fn read(path: &Path) -> Done<(BTreeMap<u64, Thing>, bool)> {
         match line {
             Line::Owner { .. } => {}
             Line::Entered { id, thing } => {
-                kept = false;
+                kept = None;
                 outstanding.insert(id, thing);
             }
             Line::Struck { id } => {
                 outstanding.remove(&id);
             }
-            Line::Kept => kept = true,
+            Line::Kept(how) => kept = Some(how),
         }
     }
     Ok((outstanding, kept))
@@ -225,6 +263,38 @@ mod tests {
         assert_eq!(next.undo_all(), []);
         assert!(!made.exists());
         assert!(!state.path().join("ledger.jsonl").exists());
+    }
+
+    #[test]
+    fn what_is_kept_for_a_process_is_left_behind_when_it_ends() {
+        let state = tempfile::tempdir().unwrap();
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let owner = Owner::of(child.id() as i32).unwrap();
+        let ledger = Ledger::open(state.path()).unwrap();
+        ledger.enter(Thing::Directory { path: state.path().join("lab") }).unwrap();
+        ledger.keep_until(&owner).unwrap();
+        for ledger in [ledger.clone(), Ledger::open(state.path()).unwrap()] {
+            assert!(ledger.is_kept());
+            assert_eq!(ledger.kept_until(), Some(owner.clone()));
+        }
+        assert_eq!(Ledger::peek(state.path()).unwrap().until, Some(owner.clone()));
+        assert!(owner.to_string().ends_with("(sleep)"), "{owner}");
+
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!ledger.is_kept() && !Ledger::open(state.path()).unwrap().is_kept());
+        assert!(!Ledger::peek(state.path()).unwrap().kept);
+        // Kept for good by somebody else, it stays.
+        ledger.keep().unwrap();
+        assert!(Ledger::open(state.path()).unwrap().is_kept());
+    }
+
+    #[test]
+    fn a_ledger_of_before_is_understood() {
+        let state = tempfile::tempdir().unwrap();
+        fs::write(state.path().join("ledger.jsonl"), "{\"line\":\"kept\"}\n").unwrap();
+        let ledger = Ledger::open(state.path()).unwrap();
+        assert!(ledger.is_kept() && ledger.kept_until().is_none());
     }
 
     #[test]

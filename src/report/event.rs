@@ -47,6 +47,9 @@ pub struct RunHeader {
     /// The profile with all overrides applied: sizes, counts and times of this run.
     #[serde(default)]
     pub profile: Value,
+    /// How many scenarios were selected; absent where the run does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenarios: Option<u32>,
 }
 
 impl RunHeader {
@@ -95,13 +98,15 @@ pub struct Clocks {
     /// It may be wrong by as much, either way: one probe interval.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_error_ms: Option<f64>,
-    /// How long the guest itself did nothing: `guest_gap_ms` and `guest_lost_ms` together.
+    /// How long the guest itself did nothing: the longest of its gaps; to the one in which it was stopped belongs
+    /// `guest_lost_ms`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guest_ms: Option<f64>,
     /// It may be wrong by as much, either way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guest_error_ms: Option<f64>,
-    /// The longest time between two turns of a loop that sleeps 1 ms, by the guest's monotonic clock.
+    /// The longest time between two turns of a loop that sleeps 1 ms (10 ms under TCG, where a turn costs 0.2 ms of a CPU), by
+    /// the guest's monotonic clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guest_gap_ms: Option<f64>,
     /// How far the guest's clock fell behind that of the machine that runs multivm: a clock that stands still while the
@@ -117,6 +122,24 @@ pub struct Clocks {
     /// Which clocks disagree by more than they can be wrong, and by how much.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disagreement: Option<String>,
+}
+
+/// A run that is now a part of a merged record.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Part {
+    /// Identity of that run, the name of its folder.
+    pub run: String,
+    /// Its command line, program first, secrets blanked.
+    pub command: Vec<String>,
+    /// Those facts about its hosts and their software in which the parts differ.
+    pub stack: BTreeMap<String, String>,
+    /// Its profile; null if all parts have the same, which is then in the header.
+    pub profile: Value,
+    /// It ended in an orderly way. Otherwise it was cut off, and what began in it and has no result has been given one.
+    pub complete: bool,
+    /// Scenarios in it that an earlier part has, too.
+    pub again: Vec<String>,
 }
 
 /// Something that happened in a run.
@@ -320,6 +343,8 @@ pub enum Event {
         /// What was found that made it necessary.
         why: String,
     },
+    /// From here on the lines are of this part of a merged record, up to the next of these. Only merging makes it.
+    PartStarted(Part),
     /// A scenario ended.
     ScenarioFinished(Outcome),
     /// The run ended in an orderly way. A record without it was cut off.
@@ -359,8 +384,43 @@ impl Event {
             Event::RunStarted(_)
             | Event::FixtureReady { .. }
             | Event::Repair { .. }
+            | Event::PartStarted(_)
             | Event::RunFinished { .. }
             | Event::Unknown => None,
+        }
+    }
+
+    /// Moves the times in the event that are on the clock of `t_ms` by so many milliseconds: the record got another beginning.
+    pub(super) fn shift(&mut self, by_ms: f64) {
+        match self {
+            Event::LegFinished { began_t_ms, .. } => {
+                if let Some(at) = began_t_ms {
+                    *at += by_ms;
+                }
+            }
+            Event::NetworkGap { from_t_ms, .. } => *from_t_ms += by_ms,
+            Event::GuestSpeed { samples, .. } => {
+                for (at, _) in samples {
+                    *at += by_ms;
+                }
+            }
+            // Every event by its name: one that comes later must be thought about here.
+            Event::RunStarted(_)
+            | Event::FixtureReady { .. }
+            | Event::ScenarioStarted { .. }
+            | Event::LoadStarted { .. }
+            | Event::LegStarted { .. }
+            | Event::LibvirtEvent { .. }
+            | Event::JobSample { .. }
+            | Event::Downtime { .. }
+            | Event::HostCpu { .. }
+            | Event::Check { .. }
+            | Event::ProbeSummary { .. }
+            | Event::Repair { .. }
+            | Event::PartStarted(_)
+            | Event::ScenarioFinished(_)
+            | Event::RunFinished { .. }
+            | Event::Unknown => {}
         }
     }
 
@@ -382,6 +442,7 @@ impl Event {
             Event::Check { .. } => "check",
             Event::ProbeSummary { .. } => "probe_summary",
             Event::Repair { .. } => "repair",
+            Event::PartStarted(_) => "part_started",
             Event::ScenarioFinished(_) => "scenario_finished",
             Event::RunFinished { .. } => "run_finished",
             Event::Unknown => "unknown",

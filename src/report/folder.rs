@@ -110,6 +110,16 @@ impl RunFolder {
     }
 }
 
+/// Creates `<results_root>/<name>/` for several runs that belong together, if need be, and points `<results_root>/latest` to it.
+///
+/// # Errors
+/// When the folder or the link cannot be created.
+pub fn create_group(results_root: &Path, name: &str) -> Result<PathBuf, ReportError> {
+    let path = create_all(results_root.join(name))?;
+    point_latest(results_root, name)?;
+    Ok(path)
+}
+
 fn create_all(path: PathBuf) -> Result<PathBuf, ReportError> {
     fs::create_dir_all(&path).map_err(ReportError::io("create the folder", &path))?;
     Ok(path)
@@ -161,6 +171,18 @@ mod tests {
         }
         // Three runs and the link, and nothing temporary.
         assert_eq!(fs::read_dir(&results).unwrap().count(), 4);
+    }
+
+    #[test]
+    fn a_group_of_runs_is_one_folder() {
+        let root = tempfile::tempdir().unwrap();
+        for _ in 0..2 {
+            let group = create_group(root.path(), "nextest-1").unwrap();
+            let run = RunFolder::create(&group).unwrap();
+            assert_eq!(fs::read_link(root.path().join("latest")).unwrap(), Path::new("nextest-1"));
+            assert_eq!(fs::read_link(root.path().join("latest/latest")).unwrap(), Path::new(run.name()));
+        }
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 2);
     }
 
     #[test]

@@ -15,9 +15,13 @@
 //! - **Evidence is `[[ATTACHMENT|path]]`**, one line per file, of what did not pass. GitLab shows the first, and wants
 //!   it relative to the project; Jenkins' attachments plugin takes all, and wants them absolute. The paths are as in the
 //!   outcome: a relative results folder suits the one, an absolute one the other.
+//! - **Long texts are cut in their middle**, so that the file stays under GitLab's limits; they say so, and where the whole
+//!   text is.
 //!
 //! Element order and attributes follow `junit-10.xsd` of Jenkins' xUnit plugin, with two additions that its JUnit plugin
 //! and GitLab read or skip: the `properties` of a case, and `skipped` on the root, which quick-junit always writes.
+
+mod size;
 
 use std::collections::HashMap;
 use std::fs;
@@ -26,18 +30,13 @@ use std::time::{Duration, SystemTime};
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
+use self::size::{Limits, attribute};
 use super::unfinished::Unfinished;
-use super::{Event, ReportError, RunHeader, atomic, read};
+use super::{Envelope, Event, ReportError, RunHeader, atomic, read};
 use crate::outcome::{Outcome, Verdict, rfc3339_text};
 
 /// Name of the report and of its one suite; also the first part of every `classname`.
 const SUITE: &str = "multivm";
-
-/// Characters of one failure text. GitLab refuses files over 30 MB: 328 scenarios x 64 Ki characters is 21 MB of ASCII.
-const LONGEST_TEXT: usize = 64 * 1024;
-
-/// Files of one evidence folder that are attached. More help nobody, and each is a line in the page.
-const MOST_ATTACHMENTS: usize = 50;
 
 /// The JUnit XML of these outcomes, in their order.
 ///
@@ -45,19 +44,24 @@ const MOST_ATTACHMENTS: usize = 50;
 /// When quick-junit cannot write it, which no content is known to cause.
 pub fn render(header: &RunHeader, outcomes: &[Outcome]) -> Result<String, ReportError> {
     let mut suite = TestSuite::new(SUITE);
-    suite.add_property(("run".to_string(), clean(&header.run)));
-    suite.add_property(("command".to_string(), clean(&header.command.join(" "))));
+    let mut property = |name: &str, value: &str| {
+        suite.add_property((attribute(&clean(name)), attribute(&clean(value))));
+    };
+    property("run", &header.run);
+    property("command", &header.command.join(" "));
     for (fact, value) in &header.stack {
-        suite.add_property((clean(fact), clean(value)));
+        property(fact, value);
     }
     if !header.profile.is_null() {
-        suite.add_property(("profile".to_string(), clean(&header.profile.to_string())));
+        property("profile", &header.profile.to_string());
     }
+    let limits =
+        Limits::for_cases(outcomes.iter().filter(|outcome| outcome.verdict != Verdict::Passed).count());
     let mut runs_of: HashMap<&str, u32> = HashMap::new();
     for outcome in outcomes {
         let run = runs_of.entry(&outcome.scenario).or_default();
         *run += 1;
-        suite.add_test_case(case(outcome, *run));
+        suite.add_test_case(case(outcome, *run, limits, &header.run));
     }
 
     let mut report = Report::new(SUITE);
@@ -90,54 +94,72 @@ pub fn junit_from_record(record: &Path) -> Result<String, ReportError> {
     render(&header, &outcomes)
 }
 
-/// The header, with what the fixtures turned out to be, and the outcomes of a record, in the order in which the scenarios
-/// began; those without a result as [`Verdict::Error`]. One that was played again counts with its last play.
+/// The header and the outcomes of a record, in the order in which the scenarios began; those without a result as
+/// [`Verdict::Error`]. One that was played again counts with its last play.
 ///
 /// # Errors
 /// When the record cannot be read, or has no beginning.
 pub fn outcomes_from_record(record: &Path) -> Result<(RunHeader, Vec<Outcome>), ReportError> {
-    let mut header: Option<RunHeader> = None;
+    outcomes_of(&read(record)?).ok_or_else(|| ReportError::NoRun { path: record.to_path_buf() })
+}
+
+/// [`outcomes_from_record`], of events that have been read; none without a beginning.
+///
+/// The facts that fixtures told belong to the header, as they do in the report that a run writes itself.
+pub(super) fn outcomes_of(events: &[(Envelope, Event)]) -> Option<(RunHeader, Vec<Outcome>)> {
+    let mut header = None;
+    for (_, event) in events {
+        match (event, &mut header) {
+            (Event::RunStarted(started), _) => header = Some(started.clone()),
+            (Event::FixtureReady { facts, .. }, Some(header)) => header.stack.extend(facts.clone()),
+            _ => {}
+        }
+    }
+    let ended = events.last().map(|(envelope, _)| envelope);
+    let outcomes = entries(events).into_iter().map(|entry| match entry {
+        Entry::Done(outcome) => outcome,
+        Entry::Open(open) => open.without_result(ended),
+    });
+    Some((header?, outcomes.collect()))
+}
+
+/// The outcomes of the scenarios that began and have no result.
+pub(super) fn without_result(events: &[(Envelope, Event)]) -> Vec<Outcome> {
+    let ended = events.last().map(|(envelope, _)| envelope);
+    let open = entries(events).into_iter().filter_map(|entry| match entry {
+        Entry::Done(_) => None,
+        Entry::Open(open) => Some(open.without_result(ended)),
+    });
+    open.collect()
+}
+
+/// The scenarios of a record, in the order in which they began.
+fn entries(events: &[(Envelope, Event)]) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
-    let mut ended = None;
-    for (envelope, event) in read(record)? {
-        ended = Some(envelope.clone());
+    for (envelope, event) in events {
         match event {
-            Event::RunStarted(started) => header = Some(started),
-            Event::FixtureReady { facts, .. } => {
-                if let Some(header) = &mut header {
-                    header.stack.extend(facts);
-                }
-            }
             Event::ScenarioStarted { scenario } => {
                 // Played again: the first play has no result of its own.
-                entries.retain(|entry| !entry.is_open(&scenario));
-                entries.push(Entry::Open(Unfinished::new(scenario, envelope)));
+                entries.retain(|entry| !entry.is_open(scenario));
+                entries.push(Entry::Open(Unfinished::new(scenario.clone(), envelope.clone())));
             }
             Event::ScenarioFinished(outcome) => {
                 match entries.iter_mut().find(|entry| entry.is_open(&outcome.scenario)) {
-                    Some(entry) => *entry = Entry::Done(outcome),
+                    Some(entry) => *entry = Entry::Done(outcome.clone()),
                     // Ignored and not run scenarios have a result without a start.
-                    None => entries.push(Entry::Done(outcome)),
+                    None => entries.push(Entry::Done(outcome.clone())),
                 }
             }
             other => {
                 for entry in &mut entries {
                     if let Entry::Open(open) = entry {
-                        open.note(&other);
+                        open.note(other);
                     }
                 }
             }
         }
     }
-    let header = header.ok_or_else(|| ReportError::NoRun { path: record.to_path_buf() })?;
-    let outcomes = entries
-        .into_iter()
-        .map(|entry| match entry {
-            Entry::Done(outcome) => outcome,
-            Entry::Open(open) => open.without_result(ended.as_ref()),
-        })
-        .collect();
-    Ok((header, outcomes))
+    entries
 }
 
 /// A scenario of a record, on the way through it.
@@ -160,29 +182,33 @@ fn span(outcomes: &[Outcome]) -> Option<(SystemTime, Duration)> {
     Some((start, end.duration_since(start).unwrap_or_default()))
 }
 
-fn case(outcome: &Outcome, run: u32) -> TestCase {
+fn case(outcome: &Outcome, run: u32, limits: Limits, of: &str) -> TestCase {
     let name = clean(&outcome.scenario);
-    let mut case =
-        TestCase::new(if run == 1 { name.clone() } else { format!("{name} #{run}") }, status(outcome));
+    let mut case = TestCase::new(
+        if run == 1 { name.clone() } else { format!("{name} #{run}") },
+        status(outcome, limits, of),
+    );
     case.set_classname(match name.rsplit_once("::") {
         Some((front, _)) => format!("{SUITE}.{}", front.replace("::", ".")),
         None => SUITE.to_string(),
     });
     case.set_time(outcome.duration);
     for (number, value) in &outcome.numbers {
-        case.add_property((clean(number), clean(value)));
+        case.add_property((attribute(&clean(number)), attribute(&clean(value))));
     }
     case.add_property(("started".to_string(), rfc3339_text(outcome.started)));
     if let Some(evidence) = &outcome.evidence {
-        case.add_property(("evidence".to_string(), clean(&evidence.to_string_lossy())));
+        case.add_property(("evidence".to_string(), attribute(&clean(&evidence.to_string_lossy()))));
         if outcome.verdict != Verdict::Passed {
-            case.set_system_out(attachments(evidence));
+            case.set_system_out(limits.lines(attachments(evidence)));
         }
     }
     case
 }
 
-fn status(outcome: &Outcome) -> TestCaseStatus {
+fn status(outcome: &Outcome, limits: Limits, run: &str) -> TestCaseStatus {
+    let whole = format!("record.jsonl of the run {run}, in the scenario_finished of this scenario");
+    let text = || limits.text(&clean(&outcome.failure_text()), &clean(&whole));
     let (mut status, default_type) = match outcome.verdict {
         Verdict::Passed => return TestCaseStatus::success(),
         Verdict::Failed => (TestCaseStatus::non_success(NonSuccessKind::Failure), "failed"),
@@ -191,25 +217,26 @@ fn status(outcome: &Outcome) -> TestCaseStatus {
             let mut status = TestCaseStatus::skipped();
             let reason = outcome.reason.as_deref().unwrap_or("no reason given");
             status.set_message(match outcome.verdict {
-                Verdict::Ignored => clean(reason),
-                verdict => clean(&format!("{verdict}: {reason}")),
+                Verdict::Ignored => attribute(&clean(reason)),
+                verdict => attribute(&clean(&format!("{verdict}: {reason}"))),
             });
             // What an interrupted scenario had found by then is not a verdict, and still worth reading.
             if !outcome.findings.is_empty() {
-                status.set_description(shortened(&clean(&outcome.failure_text())));
+                status.set_description(text());
             }
             return status;
         }
     };
-    status.set_message(clean(&outcome.headline()));
-    status.set_type(clean(outcome.findings.first().map_or(default_type, |finding| &finding.check)));
-    status.set_description(shortened(&clean(&outcome.failure_text())));
+    status.set_message(attribute(&clean(&outcome.headline())));
+    status
+        .set_type(attribute(&clean(outcome.findings.first().map_or(default_type, |finding| &finding.check))));
+    status.set_description(text());
     status
 }
 
 /// One line per file of the folder, in the order of their names; the folder itself if it cannot be listed, as when the
 /// report is made on another machine.
-fn attachments(evidence: &Path) -> String {
+fn attachments(evidence: &Path) -> impl Iterator<Item = String> {
     let mut files: Vec<_> = fs::read_dir(evidence)
         .into_iter()
         .flatten()
@@ -218,24 +245,10 @@ fn attachments(evidence: &Path) -> String {
         .filter(|path| path.is_file())
         .collect();
     files.sort();
-    files.truncate(MOST_ATTACHMENTS);
     if files.is_empty() {
         files.push(evidence.to_path_buf());
     }
-    files.iter().map(|path| format!("[[ATTACHMENT|{}]]\n", clean(&path.to_string_lossy()))).collect()
-}
-
-/// Cuts a text that is too long for CI in its middle: the first finding is at its beginning, the command to run it again
-/// at its end.
-fn shortened(text: &str) -> String {
-    let length = text.chars().count();
-    if length <= LONGEST_TEXT {
-        return text.to_string();
-    }
-    let half = LONGEST_TEXT / 2;
-    let head: String = text.chars().take(half).collect();
-    let tail: String = text.chars().skip(length - half).collect();
-    format!("{head}\n\n[... {} characters left out; the record has them ...]\n\n{tail}", length - 2 * half)
+    files.into_iter().map(|path| format!("[[ATTACHMENT|{}]]\n", clean(&path.to_string_lossy())))
 }
 
 /// Text as XML can hold it.

@@ -6,15 +6,25 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{Envelope, Event, RECORD_VERSION, ReportError, record};
+use super::{Envelope, Event, RECORD_VERSION, ReportError, merge, record};
 
 /// The events of the record at `path`, a `record.jsonl` or the folder of a run, in the order of writing.
 ///
-/// A last line that was cut off, as by a power loss or while the run is still writing, is left out.
+/// A last line that was cut off, as by a power loss or while the run is still writing, is left out. A folder that has no
+/// record and whose folders have some, such as that of a run of cargo-nextest, is read as one record, merged.
 ///
 /// # Errors
 /// When the file cannot be read, when another line is not an event, or when a later multivm wrote it.
 pub fn read(path: &Path) -> Result<Vec<(Envelope, Event)>, ReportError> {
+    let parts = merge::parts_of(path);
+    if !parts.is_empty() {
+        return merge::merge(&merge::name_of(path), &parts);
+    }
+    read_one(path)
+}
+
+/// [`read`], of one record.
+pub(super) fn read_one(path: &Path) -> Result<Vec<(Envelope, Event)>, ReportError> {
     let path = &if path.is_dir() { path.join(record::FILE_NAME) } else { path.to_path_buf() };
     let mut file = BufReader::new(File::open(path).map_err(ReportError::io("open the record", path))?);
     let mut events = Vec::new();
@@ -39,9 +49,21 @@ pub fn read(path: &Path) -> Result<Vec<(Envelope, Event)>, ReportError> {
     Ok(events)
 }
 
-enum Problem {
+/// What is wrong with a line.
+pub(super) enum Problem {
     Version(u32),
     Json(serde_json::Error),
+}
+
+/// The name of a line's event, without parsing the line: the envelope, of which all lines are alike, and the name come
+/// first. None if it is not there.
+pub(super) fn event_name(line: &[u8]) -> Option<&str> {
+    const MARK: &str = r#","event":""#;
+    let head = &line[..line.len().min(160)];
+    // A name is ASCII; what follows it may be cut within a character.
+    let head = std::str::from_utf8(head)
+        .unwrap_or_else(|error| std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default());
+    head.split_once(MARK)?.1.split_once('"').map(|(name, _)| name)
 }
 
 /// The version first and alone: of a later format, nothing else can be relied upon.
@@ -52,7 +74,7 @@ struct Version {
 
 /// The line is parsed once for the envelope and once for the event: serde's `flatten` would do it in one pass, and take
 /// the line and column out of the messages.
-fn parse(line: &[u8]) -> Result<(Envelope, Event), Problem> {
+pub(super) fn parse(line: &[u8]) -> Result<(Envelope, Event), Problem> {
     let Version { v } = serde_json::from_slice(line).map_err(Problem::Json)?;
     if v > RECORD_VERSION {
         return Err(Problem::Version(v));
@@ -70,7 +92,7 @@ mod tests {
 
     use super::*;
     use crate::outcome::{Direction, Finding, Outcome, Verdict};
-    use crate::report::{Clocks, Record, RunHeader};
+    use crate::report::{Clocks, Part, Record, RunHeader};
     use rstest::rstest;
     use serde_json::json;
 
@@ -164,6 +186,7 @@ mod tests {
                 longest_gap_at: Some("2026-01-01T00:00:00Z".into()),
             },
             Event::Repair { what: "rebuilt vm1".into(), why: "it was gone".into() },
+            Event::PartStarted(Part { run: "r0".into(), again: vec!["a::b".into()], ..Part::default() }),
             Event::ScenarioFinished(outcome),
             Event::RunFinished { passed: 1, failed: 1, ignored: 0, errors: 0, duration_s: 60.0 },
         ]
@@ -187,6 +210,18 @@ mod tests {
         for event in &events {
             assert!(text.contains(&format!("\"event\":\"{}\"", event.name())), "{}", event.name());
         }
+    }
+
+    #[test]
+    fn a_name_is_seen_without_parsing() {
+        let (_folder, record) = recorded();
+        let text = fs::read_to_string(record.path()).unwrap();
+        let events = read(record.path()).unwrap();
+        for (line, (_, event)) in text.lines().zip(&events) {
+            assert_eq!(event_name(line.as_bytes()), Some(event.name()));
+        }
+        assert_eq!(event_name(br#"{"v":1,"at":"2026"#), None);
+        assert_eq!(event_name(b"\xff\xff"), None);
     }
 
     #[test]

@@ -103,10 +103,7 @@ impl Record {
             at: SystemTime::now(),
             t_ms: u64::try_from(self.inner.start.elapsed().as_millis()).unwrap_or(u64::MAX),
         };
-        let head = serde_json::to_string(&envelope).map_err(self.encode_error(event))?;
-        // Both are objects with at least one field. Joining the texts keeps the envelope in front, where a reader of the
-        // raw file looks for it; a merged map would sort the keys.
-        let line = format!("{},{}\n", head.trim_end_matches('}'), body.trim_start_matches('{'));
+        let line = line(&envelope, &body).map_err(self.encode_error(event))?;
         match tail.file.write_all(line.as_bytes()) {
             Ok(()) => {
                 tail.whole += line.len() as u64;
@@ -131,6 +128,15 @@ impl Record {
         sinks.retain(|sink| sink.strong_count() > 0);
         sinks.iter().filter_map(Weak::upgrade).collect()
     }
+}
+
+/// A line of a record, with its newline, of the JSON of an event.
+///
+/// Both are objects with at least one field. Joining the texts keeps the envelope in front, where a reader of the raw file
+/// looks for it; a merged map would sort the keys.
+pub(super) fn line(envelope: &Envelope, event: &str) -> serde_json::Result<String> {
+    let head = serde_json::to_string(envelope)?;
+    Ok(format!("{},{}\n", head.trim_end_matches('}'), event.trim_start_matches('{')))
 }
 
 impl fmt::Debug for Record {

@@ -8,10 +8,12 @@
 //!                     +--> profile           +--> select      which of them to run
 //!                     +--> sizing            +--> cover       a few that have every pair of values
 //!                     +--> set               +--> explain     what one of them does, in English
+//!                     +--> budget            +--> shard       one part of several, for several machines
 //! ```
 
 mod at_timeout;
 mod axis;
+mod budget;
 mod bytes;
 mod command;
 mod cover;
@@ -25,11 +27,13 @@ mod profile;
 mod raw;
 mod select;
 mod set;
+mod shard;
 mod sizing;
 mod workload;
 
 pub use at_timeout::AtTimeout;
 pub use axis::{AxisValue, Location, Mode, Order, Side, UnknownName};
+pub use budget::{Budget, Limit};
 pub use bytes::Bytes;
 pub use command::{LoadSize, load_command};
 pub use error::InputError;
@@ -39,5 +43,6 @@ pub use matrix::Scenario;
 pub use profile::Profile;
 pub use select::Selection;
 pub use set::{Members, Set};
+pub use shard::{SHARD_VARIABLE, Shard};
 pub use sizing::{SIZING_VARIABLE, Sizing, sizing_switch};
 pub use workload::{Booting, HostShare, Kind, Tool, Workload};

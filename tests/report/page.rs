@@ -8,10 +8,10 @@ use crate::browser::Browser;
 use crate::command::multivm;
 use crate::story::{DIED, FAILED, HOSTILE, IGNORED, PASSED, Story};
 
-/// Given the browser to open the page in.
-type Case = fn(&Path);
+/// A name, and what is tried with the page at that path.
+type Case = (&'static str, fn(&Path));
 
-pub const CASES: [(&str, Case); 11] = [
+pub const CASES: [Case; 11] = [
     ("the_run_is_told_in_one_screen", the_run_is_told_in_one_screen),
     ("a_click_on_a_cell_leads_to_its_scenario_and_back", a_click_on_a_cell_leads_to_its_scenario_and_back),
     ("arrow_keys_and_enter_lead_there_too", arrow_keys_and_enter_lead_there_too),
@@ -237,7 +237,8 @@ fn light_and_dark(program: &Path) {
     page.browser.colour_scheme("dark");
     let dark = page.browser.text(background);
     assert_ne!(light, dark);
-    assert_eq!(page.text_of("#theme"), "Light");
+    // The page is told with its next frame.
+    page.browser.until("document.getElementById('theme').textContent === 'Light'");
     page.browser.click("#theme");
     assert_eq!(page.browser.text(background), light, "the button overrules the system");
     assert_eq!(page.text_of("#theme"), "Dark");

@@ -8,10 +8,11 @@ use std::time::Instant;
 
 use multivm::failure::Done;
 use multivm::guest::Fleet;
-use multivm::harness::{Session, become_root, cancel_on_signals, summary};
+use multivm::harness::{Session, become_root, cancel_on_signals, summary, take_down_after};
 use multivm::host::{Hosts, Storage};
 use multivm::inventory::Inventory;
 use multivm::lab::running;
+use multivm::ledger::Owner;
 use multivm::scenario::Profile;
 use multivm::wait::Cancel;
 
@@ -21,7 +22,7 @@ use crate::scenarios::ProfileChoice;
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// Raise the lab with its guests and leave it up; later runs use it
-    Up(ProfileChoice),
+    Up(UpArguments),
     /// Take the lab down
     Down,
     /// Say what is up, and who is at work
@@ -30,31 +31,66 @@ pub enum Command {
     Ssh(ssh::Arguments),
 }
 
+#[derive(clap::Args)]
+pub struct UpArguments {
+    /// Take it down when this process ends, whatever way it ends: `--until-exit $$` is the shell that it is typed in
+    #[arg(long, value_name = "PID", value_parser = living)]
+    until_exit: Option<Owner>,
+    #[command(flatten)]
+    profile: ProfileChoice,
+}
+
+/// The process of that pid.
+fn living(pid: &str) -> Result<Owner, String> {
+    pid.parse()
+        .ok()
+        .filter(|pid| *pid > 0)
+        .and_then(Owner::of)
+        .ok_or_else(|| "allowed: the pid of a process that runs".to_owned())
+}
+
 pub fn run(command: Command) -> Answer {
     match command {
-        Command::Up(choice) => up(&choice),
+        Command::Up(arguments) => up(&arguments),
         Command::Down => down(),
         Command::Status => status::run(),
         Command::Ssh(arguments) => ssh::run(&arguments),
     }
 }
 
-fn up(choice: &ProfileChoice) -> Answer {
+fn up(arguments: &UpArguments) -> Answer {
     let settings = settings()?;
-    let (_, profile) = choice.read()?;
+    let (_, profile) = arguments.profile.read()?;
+    let log = settings.cache.join("keeper.log");
     become_root()?;
     let cancel = Cancel::new();
     cancel_on_signals(&cancel)?;
     let begin = Instant::now();
     let mut session = Session::begin(settings, cancel)?;
     if session.is_attached() {
-        let text = format!("The lab is up already.\n\n{}", reach(&running()?));
-        session.end();
+        let reach = reach(&running()?);
+        let text = match (session.until(), &arguments.until_exit) {
+            // What was to go with another process was asked for without an end now.
+            (Some(_), None) => {
+                session.keep()?;
+                format!("The lab is up already, and stays up now.\n\n{reach}")
+            }
+            (Some(until), Some(_)) => format!("The lab is up already, until {until} ends.\n\n{reach}"),
+            (None, Some(_)) => format!("The lab is up already, and stays up: `multivm lab down`.\n\n{reach}"),
+            (None, None) => format!("The lab is up already.\n\n{reach}"),
+        };
         return crate::say(&text);
+    }
+    if let Some(owner) = &arguments.until_exit {
+        // Before anything is raised: it also clears what a raise that is killed leaves.
+        take_down_after(owner, &log)?;
     }
     match raise(&mut session, &profile) {
         Ok(inventory) => {
-            session.keep()?;
+            match &arguments.until_exit {
+                Some(owner) => session.keep_until(owner)?,
+                None => session.keep()?,
+            }
             let took = begin.elapsed().as_secs_f64();
             crate::say(&format!("The lab is up, after {took:.1} s.\n\n{}", reach(&inventory)))
         }

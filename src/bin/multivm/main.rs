@@ -2,10 +2,13 @@
 
 mod doctor;
 mod lab;
+mod merge;
 mod problem;
 mod reap;
 mod report;
 mod scenarios;
+mod watch;
+mod which_run;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -36,6 +39,10 @@ enum Command {
     Scenarios(scenarios::List),
     /// Explain a scenario step by step; nothing is started
     Explain(scenarios::Explain),
+    /// Show a run as it goes on, from another terminal
+    Watch(watch::Arguments),
+    /// Make one record of the records of several runs, such as parts that ran on several machines
+    Merge(merge::Arguments),
     /// Make the HTML report of a run from its record
     Report(report::Html),
     /// Make the JUnit XML of a run from its record
@@ -45,8 +52,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    // First: the lab's hosts are this very program, started again.
-    if let Some(code) = multivm::lab::hidden_entry() {
+    // First: the lab's hosts, and who takes the lab down, are this very program, started again.
+    if let Some(code) = multivm::harness::hidden_entry() {
         return code;
     }
     let answer = match Arguments::parse().command {
@@ -54,6 +61,8 @@ fn main() -> ExitCode {
         Command::Lab(command) => lab::run(command),
         Command::Scenarios(arguments) => scenarios::list(&arguments),
         Command::Explain(arguments) => scenarios::explain(&arguments),
+        Command::Watch(arguments) => watch::run(&arguments),
+        Command::Merge(arguments) => merge::run(&arguments),
         Command::Report(arguments) => report::html(&arguments),
         Command::Junit(arguments) => report::junit(&arguments),
         Command::Reap => reap::run(),

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use multivm::scenario::{Profile, SIZING_VARIABLE, ScenarioFile, Selection, Set, locate, sizing_switch};
+use multivm::scenario::{
+    Profile, SHARD_VARIABLE, SIZING_VARIABLE, ScenarioFile, Selection, Set, Shard, locate, sizing_switch,
+};
 
 use crate::problem::{Answer, Problem};
 
@@ -44,6 +46,9 @@ pub struct List {
     /// Filters are whole names
     #[arg(long, conflicts_with = "explain")]
     exact: bool,
+    /// Only one part of the selection, as `--shard` of the test target picks it
+    #[arg(long, env = SHARD_VARIABLE, value_name = "PART/PARTS", default_value_t = Shard::WHOLE)]
+    shard: Shard,
     /// List the sets instead
     #[arg(long, conflicts_with_all = ["filters", "skip", "exact", "explain"])]
     sets: bool,
@@ -82,7 +87,11 @@ pub fn list(arguments: &List) -> Answer {
         skip: arguments.skip.clone(),
         exact: arguments.exact,
     };
-    let chosen = file.select_some(set, &selection)?;
+    let mut chosen = file.select_some(set, &selection)?;
+    // As the test target does: a scenario that is named in full is in every part.
+    if !arguments.exact {
+        chosen = arguments.shard.of(chosen);
+    }
     let text: String = chosen.iter().map(|scenario| format!("{scenario}\n")).collect();
     let answer = crate::say(&text)?;
     eprintln!("{} scenario{}", chosen.len(), if chosen.len() == 1 { "" } else { "s" });
@@ -96,7 +105,7 @@ pub fn explain(arguments: &Explain) -> Answer {
 fn tell(name: &str, choice: &ProfileChoice) -> Answer {
     let (file, profile) = choice.read()?;
     let scenario = file.named(name)?;
-    let mut text = scenario.explain(&file.profile_of(&scenario, &profile)).join("\n");
-    text.push('\n');
-    crate::say(&text)
+    let mut lines = scenario.explain(&file.profile_of(&scenario, &profile));
+    lines.extend(file.budget_of(&scenario).explain());
+    crate::say(&(lines.join("\n") + "\n"))
 }

@@ -43,7 +43,7 @@ pub(super) fn overview(run: &RunView) -> Value {
             let outcome = &scenario.outcome;
             let downtime = scenario.longest_downtime_ms();
             json!({
-                "name": outcome.scenario,
+                "name": scenario.title(),
                 "group": scenario.group(),
                 "row": rows.iter().position(|row| *row == place.row),
                 "column": columns.iter().position(|column| *column == place.column),
@@ -171,7 +171,7 @@ fn detail(run: &RunView, scenario: &ScenarioView, place: Place, limits: &Limits)
     gaps.sort_by(|a, b| b.length_ms.total_cmp(&a.length_ms));
     let shown = gaps.iter().take(MOST_GAPS);
     json!({
-        "name": outcome.scenario,
+        "name": scenario.title(),
         "verdict": class(outcome.verdict),
         "reason": outcome.reason.as_ref().map(|reason| cut(reason, LONGEST_TEXT)),
         "findings": outcome.findings.iter().map(finding).collect::<Vec<_>>(),

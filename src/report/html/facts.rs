@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Place;
 use crate::outcome::{Outcome, Verdict, rfc3339_text};
-use crate::report::view::{Distribution, RepairView, RunView};
+use crate::report::view::{Distribution, RepairView, RunView, ScenarioView};
 
 /// Characters of one text of a finding; the record has all of it.
 pub(super) const LONGEST_TEXT: usize = 16 * 1024;
@@ -31,6 +31,7 @@ pub(super) struct Facts {
     profile: Vec<(String, String)>,
     profile_name: Option<String>,
     fixtures: Vec<(String, String)>,
+    parts: Vec<Part>,
     repairs: Vec<Repair>,
     verdicts: Vec<Count>,
     scenarios: usize,
@@ -63,6 +64,15 @@ struct Failure {
     unfolded: bool,
 }
 
+/// A run of a merged record.
+#[derive(Serialize)]
+struct Part {
+    run: String,
+    complete: bool,
+    command: String,
+    facts: String,
+}
+
 #[derive(Serialize)]
 struct Repair {
     at: String,
@@ -77,10 +87,10 @@ pub(super) fn facts(run: &RunView, place: Place) -> Facts {
         Value::Object(values) => values.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
         _ => Vec::new(),
     };
-    let failed = run.scenarios.iter().map(|scenario| &scenario.outcome).filter(|outcome| is_trouble(outcome));
-    let mut failures: Vec<&Outcome> = failed.collect();
+    let mut failures: Vec<&ScenarioView> =
+        run.scenarios.iter().filter(|scenario| is_trouble(&scenario.outcome)).collect();
     // Failed before error before interrupted; within them as they came.
-    failures.sort_by_key(|outcome| VERDICTS.iter().position(|verdict| *verdict == outcome.verdict));
+    failures.sort_by_key(|scenario| VERDICTS.iter().position(|verdict| *verdict == scenario.outcome.verdict));
     Facts {
         name: run.header.run.clone(),
         started: rfc3339_text(run.started),
@@ -99,6 +109,16 @@ pub(super) fn facts(run: &RunView, place: Place) -> Facts {
             .iter()
             .map(|fixture| (fixture.name.clone(), spell(fixture.duration_s)))
             .collect(),
+        parts: run
+            .parts
+            .iter()
+            .map(|part| Part {
+                run: part.run.clone(),
+                complete: part.complete,
+                command: part.command.join(" "),
+                facts: part.stack.iter().map(|(name, value)| format!("{name} {value}\n")).collect(),
+            })
+            .collect(),
         repairs: run.repairs.iter().map(repair).collect(),
         verdicts: VERDICTS
             .iter()
@@ -116,7 +136,7 @@ pub(super) fn facts(run: &RunView, place: Place) -> Facts {
         failures: failures
             .into_iter()
             .enumerate()
-            .map(|(index, outcome)| failure(run, outcome, place, index < UNFOLDED))
+            .map(|(index, scenario)| failure(run, scenario, place, index < UNFOLDED))
             .collect(),
         percentiles: run.distributions(),
     }
@@ -153,7 +173,8 @@ fn is_trouble(outcome: &Outcome) -> bool {
     matches!(outcome.verdict, Verdict::Failed | Verdict::Error | Verdict::Interrupted)
 }
 
-fn failure(run: &RunView, outcome: &Outcome, place: Place, unfolded: bool) -> Failure {
+fn failure(run: &RunView, scenario: &ScenarioView, place: Place, unfolded: bool) -> Failure {
+    let outcome = &scenario.outcome;
     let findings = outcome.findings.iter().map(ToString::to_string);
     let texts: Vec<String> = outcome
         .reason
@@ -163,8 +184,8 @@ fn failure(run: &RunView, outcome: &Outcome, place: Place, unfolded: bool) -> Fa
         .map(|text| cut(text.trim_end(), LONGEST_TEXT))
         .collect();
     Failure {
-        scenario: outcome.scenario.clone(),
-        link: format!("#scenario={}", encoded(&outcome.scenario)),
+        scenario: scenario.title(),
+        link: format!("#scenario={}", encoded(&scenario.title())),
         verdict: outcome.verdict.to_string(),
         class: class(outcome.verdict),
         symbol: symbol(outcome.verdict),

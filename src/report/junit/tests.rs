@@ -34,6 +34,7 @@ fn header() -> RunHeader {
         command: vec!["multivm".into(), "postcopy".into()],
         stack: BTreeMap::from([("source.qemu".into(), "10.0.2 <pve>".into())]),
         profile: serde_json::json!({"guests": 3}),
+        ..RunHeader::default()
     }
 }
 
@@ -232,8 +233,54 @@ fn an_endless_log_is_cut_in_the_middle() {
     let document = Document::parse(&xml).unwrap();
     let text = child(cases(&document)[0], "failure").text().unwrap();
     assert!(text.starts_with("kernel_log: guest vm2") && text.ends_with("--exact a::b"));
-    assert!(text.contains("characters left out"));
-    assert!(text.chars().count() < LONGEST_TEXT + 200);
+    assert!(
+        text.contains("characters left out; the whole text is in record.jsonl of the run 20260102T030405Z-1")
+    );
+    assert!(text.len() < 64 * 1024 + 300);
+}
+
+/// GitLab: less than 30 MB, at most 250 000 XML objects, counted here as elements, attributes and texts.
+#[rstest]
+#[case::the_matrix("", 328)]
+#[case::with_every_size("::set_memory_2", 1312)]
+fn the_worst_matrix_stays_under_the_limits_of_gitlab(#[case] suffix: &str, #[case] number: usize) {
+    let names = include_str!("../../../tests/golden/names.txt");
+    // What takes most room for its length: a character that XML writes with six.
+    let endless = "\"<oops>\" \u{1f4a5}\n".repeat(20_000);
+    let long = "\"".repeat(5000);
+    let outcomes: Vec<Outcome> = (0..number)
+        .map(|index| {
+            let name = names.lines().nth(index % 328).unwrap();
+            let mut failed = outcome(&format!("{name}{suffix}{}", index / 328), Verdict::Failed);
+            if index % 3 == 0 {
+                failed.verdict = Verdict::Interrupted;
+                failed.reason = Some(long.clone());
+            }
+            failed.findings = vec![finding("kernel_log", &endless), finding(&long, &endless)];
+            for number in 0..20 {
+                failed.numbers.insert(format!("number_{number}_ms"), "12345".into());
+            }
+            failed.evidence = Some("/a/rather/long/way/to/the/evidence/of/this/scenario".into());
+            failed
+        })
+        .collect();
+    let mut header = header();
+    header.command.extend((0..1000).map(|filter| format!("filter_{filter}")));
+    header.stack.insert("warning".into(), long);
+    let xml = render(&header, &outcomes).unwrap();
+    assert!(xml.len() < 30_000_000, "{} bytes", xml.len());
+    let document = Document::parse(&xml).unwrap();
+    assert_jenkins_takes_it(&document);
+    let objects: usize = document.descendants().map(|node| 1 + node.attributes().len()).sum();
+    assert!(objects < 250_000, "{objects} objects");
+    let cases = cases(&document);
+    assert_eq!(cases.len(), number);
+    let names: std::collections::BTreeSet<_> = cases.iter().map(|case| case.attribute("name")).collect();
+    assert_eq!(names.len(), number);
+    for case in cases.iter().filter(|case| case.children().any(|child| child.has_tag_name("failure"))) {
+        let text = child(*case, "failure").text().unwrap();
+        assert!(text.starts_with("kernel_log: guest vm2") && text.contains("left out; the whole text is in"));
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::report::{Envelope, Event};
 #[derive(Default)]
 pub(super) struct Fold {
     run: Option<RunView>,
-    /// Where in the run's scenarios each is.
+    /// Where in the run's scenarios the last of each name is.
     places: HashMap<String, usize>,
     /// The scenario that began last.
     current: Option<usize>,
@@ -40,6 +40,7 @@ impl Fold {
                     started: envelope.at,
                     duration_s: 0.0,
                     finished: false,
+                    parts: Vec::new(),
                     fixtures: Vec::new(),
                     repairs: Vec::new(),
                     scenarios: Vec::new(),
@@ -65,6 +66,12 @@ impl Fold {
             }
             Event::ScenarioStarted { scenario } => self.started(scenario, envelope),
             Event::ScenarioFinished(outcome) => self.finished(outcome),
+            Event::PartStarted(part) => {
+                if let Some(run) = &mut self.run {
+                    run.parts.push(part);
+                }
+                self.current = None;
+            }
             Event::Unknown => {}
             event => {
                 let place = event.scenario().map_or(self.current, |name| self.places.get(name).copied());
@@ -91,31 +98,42 @@ impl Fold {
 
     fn started(&mut self, name: String, envelope: &Envelope) {
         let repairs = mem::take(&mut self.repairs);
+        // One without a result is played again, and counts once. One with a result is another part's.
+        let place = self.places.get(&name).copied().filter(|place| self.unfinished.contains_key(place));
+        let place = place.unwrap_or_else(|| self.another(&name));
         let Some(run) = &mut self.run else { return };
-        let place = *self.places.entry(name.clone()).or_insert(run.scenarios.len());
         let mut scenario = ScenarioView::new(Outcome::new(name.clone(), Verdict::Error, envelope.at));
         scenario.began_t_ms = Some(envelope.t_ms as f64);
         scenario.plays = 1;
         scenario.repairs = repairs;
-        match run.scenarios.get_mut(place) {
-            Some(before) => {
-                scenario.plays += before.plays;
-                *before = scenario;
-            }
-            None => run.scenarios.push(scenario),
+        if let Some(before) = run.scenarios.get_mut(place) {
+            scenario.plays += before.plays;
+            scenario.occurrence = before.occurrence;
+            *before = scenario;
         }
         self.current = Some(place);
         self.unfinished.insert(place, Unfinished::new(name, envelope.clone()));
     }
 
+    /// The place of one more scenario of that name.
+    fn another(&mut self, name: &str) -> usize {
+        let Some(run) = &mut self.run else { return 0 };
+        let place = run.scenarios.len();
+        let mut scenario = ScenarioView::new(Outcome::new(name, Verdict::Error, run.started));
+        if let Some(before) = self.places.insert(name.to_owned(), place) {
+            scenario.occurrence = run.scenarios[before].occurrence + 1;
+        }
+        run.scenarios.push(scenario);
+        place
+    }
+
     fn finished(&mut self, outcome: Outcome) {
-        let Some(run) = &mut self.run else { return };
-        let place = *self.places.entry(outcome.scenario.clone()).or_insert(run.scenarios.len());
-        self.unfinished.remove(&place);
-        match run.scenarios.get_mut(place) {
-            Some(scenario) => scenario.outcome = outcome,
-            // Ignored and not run scenarios have a result without a start.
-            None => run.scenarios.push(ScenarioView::new(outcome)),
+        let place = self.places.get(&outcome.scenario).copied();
+        let place = place.filter(|place| self.unfinished.remove(place).is_some());
+        // Ignored and not run scenarios have a result without a start.
+        let place = place.unwrap_or_else(|| self.another(&outcome.scenario));
+        if let Some(scenario) = self.run.as_mut().and_then(|run| run.scenarios.get_mut(place)) {
+            scenario.outcome = outcome;
         }
         if self.current == Some(place) {
             self.current = None;

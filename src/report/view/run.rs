@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::ScenarioView;
 use crate::outcome::Verdict;
-use crate::report::RunHeader;
+use crate::report::{Part, RunHeader};
 
 /// A run, from its record.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct RunView {
     pub duration_s: f64,
     /// Whether the record has an end. One without was cut off, or its run is still under way.
     pub finished: bool,
+    /// The runs that a merged record is made of; none for the record of one run.
+    pub parts: Vec<Part>,
     /// What was built, in order.
     pub fixtures: Vec<Fixture>,
     /// What was put in order between scenarios.

@@ -10,6 +10,8 @@ use crate::outcome::{Direction, Outcome};
 pub struct ScenarioView {
     /// What it came to; an error that says so if the record has no result of it.
     pub outcome: Outcome,
+    /// Which of that name it is, from 1: a merged record may have one from several runs, and none hides another.
+    pub occurrence: u32,
     /// When it began; none for one that was never begun.
     pub began_t_ms: Option<f64>,
     /// How often it was played. All that follows is of the last time.
@@ -34,6 +36,7 @@ impl ScenarioView {
     pub(super) fn new(outcome: Outcome) -> ScenarioView {
         ScenarioView {
             outcome,
+            occurrence: 1,
             began_t_ms: None,
             plays: 0,
             repairs: Vec::new(),
@@ -45,6 +48,14 @@ impl ScenarioView {
             gaps: Vec::new(),
             speeds: BTreeMap::new(),
             cpu: BTreeMap::new(),
+        }
+    }
+
+    /// The scenario's name; of a second one of that name with ` #2` behind it, as JUnit has it.
+    pub fn title(&self) -> String {
+        match self.occurrence {
+            1 => self.outcome.scenario.clone(),
+            occurrence => format!("{} #{occurrence}", self.outcome.scenario),
         }
     }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::outcome::{Direction, Outcome, Verdict};
-use crate::report::{Clocks, RunHeader};
+use crate::report::{Clocks, Part, RunHeader};
 
 const NAME: &str = "postcopy_cross::in_vms::stress_cpu";
 
@@ -183,6 +183,35 @@ fn a_scenario_that_was_played_again_counts_with_its_last_play() {
     assert_eq!((scenario.plays, scenario.began_t_ms, scenario.legs.len()), (2, Some(5_000.0), 0));
     assert_eq!(scenario.repairs[0].what, "play again");
     assert_eq!(scenario.outcome.verdict, Verdict::Passed);
+}
+
+#[test]
+fn none_of_several_of_one_name_hides_another() {
+    let part = |run: &str| Event::PartStarted(Part { run: run.into(), ..Part::default() });
+    let view = view_of(vec![
+        (at(500), part("a")),
+        (at(1_000), started()),
+        (at(2_000), leg_started("vm1", 1)),
+        (at(10_000), finished(Verdict::Failed)),
+        (at(10_500), part("b")),
+        (at(11_000), started()),
+        (at(20_000), finished(Verdict::Passed)),
+        (at(21_000), finished(Verdict::Ignored)),
+    ]);
+    let told: Vec<_> = view
+        .scenarios
+        .iter()
+        .map(|scenario| (scenario.title(), scenario.outcome.verdict, scenario.plays, scenario.legs.len()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (NAME.to_string(), Verdict::Failed, 1, 1),
+            (format!("{NAME} #2"), Verdict::Passed, 1, 0),
+            (format!("{NAME} #3"), Verdict::Ignored, 0, 0),
+        ]
+    );
+    assert_eq!(view.parts.iter().map(|part| part.run.as_str()).collect::<Vec<_>>(), ["a", "b"]);
 }
 
 #[test]

@@ -32,6 +32,9 @@ pub fn run() -> Answer {
         },
     };
     // Writing to a String cannot fail.
+    if let (State::Up, Some(until)) = (status.state(), &status.until) {
+        let _ = writeln!(text, "\nIt stays up until {until} ends; `multivm lab up` keeps it.");
+    }
     if let Some(holder) = &status.holder {
         let _ = writeln!(text, "\nAt work: {holder}");
     }

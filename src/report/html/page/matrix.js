@@ -13,7 +13,12 @@ function drawMatrix(data) {
   }
 
   const cells = new Map();
-  for (const scenario of data.scenarios) cells.set(`${scenario.row} ${scenario.column}`, scenario);
+  const trouble = ({ verdict: kind }) => ["failed", "error", "interrupted"].includes(kind);
+  for (const scenario of data.scenarios) {
+    const place = `${scenario.row} ${scenario.column}`;
+    // Of several of one name, which merged runs may have, the first that did not pass.
+    if (!cells.has(place) || (trouble(scenario) && !trouble(cells.get(place)))) cells.set(place, scenario);
+  }
   const links = [];
   const starts = data.columns.map(([where], index) => index === 0 || data.columns[index - 1][0] !== where);
 
@@ -72,7 +77,6 @@ function drawMatrix(data) {
     for (const { link, scenario } of links) {
       const kind = scenario.verdict;
       const { symbol, name } = VERDICTS[kind];
-      const trouble = ["failed", "error", "interrupted"].includes(kind);
       const lines = [scenario.name, name, duration(scenario.time_s * 1000),
         known(scenario.downtime_ms) ? `longest downtime ${duration(scenario.downtime_ms)} (${scenario.downtime_by})` : "no downtime known"];
       link.setAttribute("aria-label", lines.join(", "));
@@ -86,7 +90,7 @@ function drawMatrix(data) {
       const number = value(scenario);
       // Logarithmic: downtimes of 30 ms and of 3 s are both to be seen.
       const share = high > low && number > 0 ? Math.log(number / low) / Math.log(high / low) : 0;
-      link.className = trouble ? "mark" : "";
+      link.className = trouble(scenario) ? "mark" : "";
       link.textContent = known(number) && !(by === "time" && number === 0) ? cellNumber(number) : symbol;
       if (known(number) && number > 0) {
         link.style.background = `color-mix(in oklab, var(--high) ${Math.round(share * 100)}%, var(--low))`;

@@ -1,0 +1,74 @@
+//! `multivm merge`: the records of several runs, parts of one matrix, as the record of one.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use multivm::report::{Event, junit, merge, write_merged};
+
+use crate::problem::{Answer, Problem};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Folders of runs, their records, or folders that have folders of runs in them
+    #[arg(value_name = "RUN", required = true)]
+    runs: Vec<PathBuf>,
+    /// Folder for the merged record and its JUnit; it is created and must have no record yet
+    #[arg(long, short, value_name = "DIR")]
+    output: PathBuf,
+}
+
+pub fn run(arguments: &Arguments) -> Answer {
+    let name = arguments.output.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let input = |error: multivm::report::ReportError| Problem::Input(format!("error: {error}"));
+    let events = merge(&name, &arguments.runs).map_err(input)?;
+    write_merged(&arguments.output, &events).map_err(input)?;
+    let (header, outcomes) = junit::outcomes_from_record(&arguments.output).map_err(input)?;
+
+    let parts: Vec<_> = events
+        .iter()
+        .filter_map(|(_, event)| match event {
+            Event::PartStarted(part) => Some(part),
+            _ => None,
+        })
+        .collect();
+    let mut text = String::new();
+    let mut line = |what: String| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{what}");
+    };
+    line(format!(
+        "{} of {}, in {}",
+        counted(outcomes.len(), "scenario"),
+        counted(parts.len(), "part"),
+        arguments.output.display()
+    ));
+    for part in &parts {
+        if !part.complete {
+            line(format!("{}: cut off; what it was at has no result", part.run));
+        }
+        if let Some(first) = part.again.first() {
+            let which = match part.again.len() {
+                1 => first.clone(),
+                several => format!("{several} scenarios, {first} the first"),
+            };
+            line(format!("{}: has again what an earlier part has: {which}", part.run));
+        }
+    }
+    let mut differing: Vec<&String> = parts.iter().flat_map(|part| part.stack.keys()).collect();
+    differing.sort();
+    differing.dedup();
+    for fact in differing {
+        line(format!(
+            "not the same everywhere: {fact}: {}",
+            header.stack.get(fact).map_or("", String::as_str)
+        ));
+    }
+    if parts.iter().any(|part| !part.profile.is_null()) {
+        line("not the same everywhere: the profile; each part_started of the record has its own".to_owned());
+    }
+    crate::say(&text)
+}
+
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}

@@ -1,0 +1,106 @@
+//! A run of cargo-nextest: every scenario is a process of its own, and all of them share one lab and one folder.
+//!
+//! The first process raises the lab and leaves it in the ledger as kept until nextest ends; the next ones find it. Nobody has
+//! to know which one is the last: a [keeper](super::keeper) waits for the end of nextest itself and takes the lab down.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::failure::{Attempt, Done, Failure};
+use crate::ledger::Owner;
+use crate::report::create_group;
+
+/// The name that the kernel has for cargo-nextest.
+const PROGRAM: &str = "cargo-nextest";
+
+/// Where the first process that could not raise the lab says so: the rest need not try.
+const BROKEN: &str = "lab-failed.txt";
+
+/// The run of nextest that started this process.
+#[derive(Debug, Clone)]
+pub(super) struct NextestRun {
+    /// nextest's own name for it, a UUID.
+    id: String,
+    /// The process of nextest.
+    pub owner: Owner,
+}
+
+impl NextestRun {
+    /// The run that this process belongs to; none for one that nextest did not start.
+    pub(super) fn here() -> Option<NextestRun> {
+        let id = std::env::var("NEXTEST_RUN_ID").ok()?;
+        // It becomes the name of a folder.
+        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+            return None;
+        }
+        Some(NextestRun { id, owner: owner(nix::unistd::getppid().as_raw())? })
+    }
+
+    /// The folder of the run, in which every process makes one of its own; `latest` points to it.
+    pub(super) fn folder(&self, results: &Path) -> Done<PathBuf> {
+        create_group(results, &format!("nextest-{}", self.id))
+            .attempting(|| format!("make a folder for this run in {}", results.display()))
+    }
+
+    /// Why an earlier process of this run could not raise the lab.
+    pub(super) fn broken(folder: &Path) -> Option<Failure> {
+        let why = fs::read_to_string(folder.join(BROKEN)).ok()?;
+        Some(
+            Failure::new("raise the lab", format!("it failed for an earlier scenario of this run:\n{why}"))
+                .try_next("the same as there, then run again"),
+        )
+    }
+
+    /// Says that this process could not raise the lab.
+    pub(super) fn note_broken(folder: &Path, failure: &Failure) {
+        // Without it the others try themselves.
+        let _ = fs::write(folder.join(BROKEN), failure.to_string());
+    }
+}
+
+/// nextest among the ancestors of a process, the nearest; else the first that is not sudo, such as a debugger's.
+fn owner(parent: i32) -> Option<Owner> {
+    let mut ancestors = Vec::new();
+    let mut pid = parent;
+    while pid > 1 {
+        let Some((name, next)) = name_and_parent(pid) else { break };
+        ancestors.push((pid, name));
+        pid = next;
+    }
+    let nextest = ancestors.iter().find(|(_, name)| name == PROGRAM);
+    let found = nextest.or_else(|| ancestors.iter().find(|(_, name)| name != "sudo"))?;
+    Owner::of(found.0)
+}
+
+/// From `/proc/PID/stat`: `4711 (name) S 4710 ...`. The name may hold anything, also parentheses.
+fn name_and_parent(pid: i32) -> Option<(String, i32)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (front, rest) = stat.rsplit_once(')')?;
+    let name = front.split_once('(')?.1.to_owned();
+    Some((name, rest.split_whitespace().nth(1)?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ancestors_are_found() {
+        let me = std::process::id() as i32;
+        let (name, parent) = name_and_parent(me).unwrap();
+        assert!(!name.is_empty());
+        assert_eq!(parent, nix::unistd::getppid().as_raw());
+        // Under nextest it is nextest, else whoever started this.
+        let owner = owner(parent).unwrap();
+        assert!(owner.is_alive());
+    }
+
+    #[test]
+    fn one_failure_to_raise_the_lab_is_told_to_all() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(NextestRun::broken(folder.path()).is_none());
+        NextestRun::note_broken(folder.path(), &Failure::new("find mmdebstrap", "not there"));
+        let told = NextestRun::broken(folder.path()).unwrap().to_string();
+        assert!(told.contains("cannot find mmdebstrap: not there"), "{told}");
+    }
+}

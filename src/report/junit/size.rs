@@ -1,0 +1,138 @@
+//! How long a text in JUnit may be: readers of the file have limits, and a run can have findings without end.
+//!
+//! GitLab refuses a file of 30 MB or more, and one of more than 250 000 XML objects. The number of objects is no concern: a
+//! scenario makes less than a hundred, and there are 1312 at most. So bytes are what is shared out: what did not pass shares
+//! [`ALL_TEXTS`] and [`ALL_ATTACHMENTS`]; the rest of a scenario is a few kilobytes.
+
+/// Bytes of one text. Nobody reads more in a CI page.
+const LONGEST_TEXT: usize = 64 * 1024;
+
+/// Bytes of all texts together.
+const ALL_TEXTS: usize = 18_000_000;
+
+/// Bytes of all lines of attachments together.
+const ALL_ATTACHMENTS: usize = 3_000_000;
+
+/// Files of one evidence folder that are attached. More help nobody, and each is a line in the page.
+const MOST_ATTACHMENTS: usize = 50;
+
+/// Bytes of an attribute that is for a list: a message, a property.
+const LONGEST_ATTRIBUTE: usize = 2000;
+
+/// What one scenario that did not pass may take.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    text: usize,
+    attachments: usize,
+}
+
+impl Limits {
+    /// For a report with so many scenarios that did not pass.
+    pub fn for_cases(number: usize) -> Limits {
+        let number = number.max(1);
+        Limits { text: LONGEST_TEXT.min(ALL_TEXTS / number), attachments: ALL_ATTACHMENTS / number }
+    }
+
+    /// Cuts a text that is too long in its middle: the first finding is at its beginning, the command to run it again at its
+    /// end. `whole` says where all of it is.
+    pub fn text(self, text: &str, whole: &str) -> String {
+        if written(text) <= self.text {
+            return text.to_string();
+        }
+        let head = prefix(text.chars(), self.text / 2);
+        let tail = prefix(text[head..].chars().rev(), self.text / 2);
+        let left_out = &text[head..text.len() - tail];
+        format!(
+            "{}\n\n[... {} characters left out; the whole text is in {whole} ...]\n\n{}",
+            &text[..head],
+            left_out.chars().count(),
+            &text[text.len() - tail..]
+        )
+    }
+
+    /// As many of the lines as there is room for; always the first.
+    pub fn lines(self, lines: impl Iterator<Item = String>) -> String {
+        let mut kept = String::new();
+        let mut bytes = 0;
+        for line in lines.take(MOST_ATTACHMENTS) {
+            bytes += written(&line);
+            if !kept.is_empty() && bytes > self.attachments {
+                break;
+            }
+            kept.push_str(&line);
+        }
+        kept
+    }
+}
+
+/// A text for an attribute, cut at its end.
+pub(super) fn attribute(text: &str) -> String {
+    if written(text) <= LONGEST_ATTRIBUTE {
+        return text.to_string();
+    }
+    format!("{} ...", &text[..prefix(text.chars(), LONGEST_ATTRIBUTE)])
+}
+
+/// Bytes of the text as XML writes it.
+fn written(text: &str) -> usize {
+    text.chars().map(cost).sum()
+}
+
+/// Length in bytes of the longest beginning that takes no more than `limit` bytes in XML.
+fn prefix(chars: impl Iterator<Item = char>, limit: usize) -> usize {
+    let mut bytes = 0;
+    let kept = chars.take_while(|char| {
+        bytes += cost(*char);
+        bytes <= limit
+    });
+    kept.map(char::len_utf8).sum()
+}
+
+fn cost(char: char) -> usize {
+    match char {
+        '<' | '>' => "&lt;".len(),
+        '&' => "&amp;".len(),
+        '"' | '\'' => "&quot;".len(),
+        // In an attribute, a reference.
+        '\n' | '\r' => "&#10;".len(),
+        other => other.len_utf8(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fits_is_left_alone() {
+        let limits = Limits::for_cases(1);
+        assert_eq!(limits.text("a <b>", "the record"), "a <b>");
+        assert_eq!(attribute("a <b>"), "a <b>");
+    }
+
+    #[test]
+    fn what_does_not_is_cut_where_a_character_ends() {
+        let text = "\u{1f4a5}<".repeat(20_000);
+        let limits = Limits::for_cases(1);
+        let cut = limits.text(&text, "the record");
+        assert!(written(&cut) < LONGEST_TEXT + 200, "{}", written(&cut));
+        assert!(cut.starts_with('\u{1f4a5}') && cut.ends_with('<'));
+        let kept = cut.matches('\u{1f4a5}').count() + cut.matches('<').count();
+        assert!(cut.contains(&format!(
+            "[... {} characters left out; the whole text is in the record",
+            40_000 - kept
+        )));
+        assert!(written(&attribute(&text)) <= LONGEST_ATTRIBUTE + 4);
+    }
+
+    #[test]
+    fn many_share_what_there_is() {
+        for number in [1, 328, 1312] {
+            let limits = Limits::for_cases(number);
+            assert!(limits.text * number <= ALL_TEXTS && limits.attachments * number <= ALL_ATTACHMENTS);
+        }
+        let lines = || std::iter::repeat_n("[[ATTACHMENT|a]]\n".to_string(), 90);
+        assert_eq!(Limits::for_cases(1).lines(lines()).lines().count(), MOST_ATTACHMENTS);
+        assert_eq!(Limits::for_cases(10_000_000).lines(lines()).lines().count(), 1);
+    }
+}

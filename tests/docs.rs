@@ -1,0 +1,165 @@
+//! The documentation: every command in it is tried, every event and field of the record is described, and every message
+//! that it explains exists.
+//!
+//! Commands that need no lab are run, on a small record where they want one. Of those that need one, the arguments are checked as
+//! far as that goes without: what a filter selects, and whether the command line is understood. A command of a kind that is not
+//! known here is a failure: teach it to [`Commands::try_one`].
+
+#[path = "docs/blocks.rs"]
+mod blocks;
+#[path = "docs/commands.rs"]
+mod commands;
+#[path = "docs/source.rs"]
+mod source;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use commands::Commands;
+
+/// The package. Asked for at run time, so that an archived test binary finds it elsewhere.
+fn package() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR").into()
+}
+
+/// README.md and docs/*.md: name and text.
+fn pages() -> Vec<(String, String)> {
+    let mut paths = vec![package().join("README.md")];
+    let docs = fs::read_dir(package().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    paths.extend(docs.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
+    paths.sort();
+    let name = |path: &Path| path.strip_prefix(package()).unwrap().display().to_string();
+    paths.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect()
+}
+
+fn page(name: &str) -> String {
+    pages().into_iter().find(|(page, _)| page == name).unwrap_or_else(|| panic!("no {name}")).1
+}
+
+#[test]
+fn every_command_is_tried() {
+    let mut tried = 0;
+    let mut wrong = Vec::new();
+    for (name, text) in pages() {
+        for block in blocks::of(&text) {
+            let commands = Commands::new(&package());
+            for (line, command) in block.commands() {
+                tried += 1;
+                if let Err(why) = commands.try_line(&command) {
+                    wrong.push(format!(
+                        "{name}:{line}: {command}\n  {}",
+                        why.trim_end().replace('\n', "\n  ")
+                    ));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {tried} commands:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(tried > 60, "only {tried} commands were found: are blocks still read?");
+}
+
+/// TOML in the documentation is a part of a scenario file: with the package's own, it is one.
+#[test]
+fn examples_of_the_scenario_file_are_read() {
+    let own = fs::read_to_string(package().join("scenarios.toml")).unwrap();
+    let mut read = 0;
+    for (name, text) in pages() {
+        for block in blocks::of(&text).iter().filter(|block| block.language == "toml") {
+            let whole = format!("{own}\n{}", block.text());
+            if let Err(error) = multivm::scenario::ScenarioFile::parse(&name, &whole) {
+                panic!("{name}:{}: {error}", block.line);
+            }
+            read += 1;
+        }
+    }
+    assert!(read >= 3, "{read}");
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let pages = pages();
+    for (name, text) in &pages {
+        for link in blocks::links(text) {
+            if link.contains("://") {
+                continue;
+            }
+            let (file, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let folder = Path::new(name).parent().unwrap();
+            let target = if file.is_empty() { PathBuf::from(name) } else { folder.join(file) };
+            let found = package().join(&target).canonicalize();
+            let found = found.unwrap_or_else(|error| panic!("{name}: {link}: {error}"));
+            if !anchor.is_empty() {
+                let text = fs::read_to_string(found).unwrap();
+                assert!(
+                    blocks::anchors(&text).iter().any(|one| one == anchor),
+                    "{name}: no such heading: {link}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_record_is_described_field_by_field() {
+    let page = page("docs/record.md");
+    let sections = blocks::sections(&page);
+    let described = |section: &str, field: &str, of: &str| {
+        let text = &sections.iter().find(|(title, _)| title.contains(section));
+        let text = &text.unwrap_or_else(|| panic!("docs/record.md has no section {section}")).1;
+        let rows = text.lines().filter(|line| line.starts_with('|'));
+        let found =
+            rows.filter_map(|row| row.split('|').nth(1)).any(|cell| cell.contains(&format!("`{field}`")));
+        assert!(found, "docs/record.md, {section}: {of} has a field `{field}`");
+    };
+    let event = source::read(&package().join("src/report/event.rs"));
+    for field in event.fields("Envelope") {
+        described("Every line", &field, "every line");
+    }
+    let outcome = source::read(&package().join("src/outcome.rs"));
+    let variants = event.variants("Event");
+    assert!(variants.len() > 15, "{variants:?}");
+    for variant in variants {
+        let section = format!("`{}`", variant.name);
+        assert!(page.contains(&format!("### {section}")), "docs/record.md does not have {section}");
+        let mut fields = variant.fields.clone();
+        for name in variant.types {
+            let of = if name == "Outcome" { &outcome } else { &event };
+            fields.extend(of.fields(&name));
+        }
+        for field in fields {
+            described(&section, &field, &variant.name);
+        }
+    }
+    for field in outcome.fields("Finding") {
+        described("`scenario_finished`", &field, "a finding");
+    }
+}
+
+#[test]
+fn every_metric_is_defined() {
+    let page = page("docs/metrics.md");
+    let event = source::read(&package().join("src/report/event.rs"));
+    for field in event.fields("Clocks") {
+        assert!(page.contains(&format!("`{field}`")), "docs/metrics.md does not have {field}");
+    }
+    // The numbers of scenarios, as the sources write them.
+    for number in source::numbers(&package().join("src")) {
+        assert!(page.contains(&format!("`{number}`")), "docs/metrics.md does not have {number}");
+    }
+}
+
+/// Messages are headings in code; `...` stands for what differs.
+#[test]
+fn every_message_exists() {
+    let source = source::all(&package().join("src"));
+    let page = page("docs/troubleshooting.md");
+    let headings: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+    assert!(headings.len() > 15);
+    for heading in headings {
+        let messages: Vec<&str> = heading.split('`').skip(1).step_by(2).collect();
+        assert!(!messages.is_empty(), "{heading}: a message is in backticks");
+        for part in messages.iter().flat_map(|message| message.split("...")).map(str::trim) {
+            assert!(source.contains(part), "docs/troubleshooting.md: no message has: {part}");
+        }
+    }
+}
