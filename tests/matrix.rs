@@ -158,7 +158,13 @@ fn the_parts_are_disjoint_and_together_everything(file: ScenarioFile) {
     let sized = file.clone().sized().unwrap();
     let crossing = file.select(&selection(&["postcopy_cross"], false));
     for scenarios in [file.scenarios(), sized.scenarios(), &crossing, &crossing[..3], &[]] {
-        for count in [1, 2, 3, 4, 5, 7, 8, 9, 16, 54, 100, 400] {
+        // Every part is dealt anew: many parts of many scenarios take seconds in a debug build.
+        let counts: &[usize] = match scenarios.len() {
+            0..100 => &[1, 2, 3, 4, 54, 100],
+            100..400 => &[1, 2, 3, 4, 7, 9, 16],
+            _ => &[3],
+        };
+        for &count in counts {
             let parts = parts(scenarios, count);
             let sizes: Vec<usize> = parts.iter().map(Vec::len).collect();
             let (least, most) = (sizes.iter().min().unwrap(), sizes.iter().max().unwrap());
@@ -192,6 +198,9 @@ fn the_parts_are_balanced(file: ScenarioFile, #[case] count: usize) {
     let smoke = file.members(file.set("smoke").unwrap());
     let sized = file.clone().sized().unwrap();
     for scenarios in [file.scenarios(), &smoke, sized.scenarios()] {
+        if scenarios.len() > 400 && count != 4 {
+            continue; // every part is dealt anew, which takes seconds
+        }
         let parts = parts(scenarios, count);
         let values = |scenario: &Scenario| {
             let mut values = vec![
@@ -209,7 +218,7 @@ fn the_parts_are_balanced(file: ScenarioFile, #[case] count: usize) {
             let has = |part: &Vec<Scenario>| part.iter().filter(|one| values(one).contains(&value)).count();
             let counts: Vec<usize> = parts.iter().map(has).collect();
             let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
-            assert!(most - least <= 3, "{value} in {count} parts of {}: {counts:?}", scenarios.len());
+            assert!(most - least <= 2, "{value} in {count} parts of {}: {counts:?}", scenarios.len());
             let total: usize = counts.iter().sum();
             // Where there is enough of it for all.
             assert!(

@@ -87,7 +87,8 @@ impl Commands {
             _ => return Err(format!("arguments of cargo that tests/docs does not know: {of_cargo:?}")),
         };
         let mut command = self.command(&self.test_program(target)?, settings);
-        let output = command.args(own).arg("--list").output().map_err(|error| error.to_string())?;
+        command.args(own.iter().filter(|argument| **argument != "--list"));
+        let output = command.arg("--list").output().map_err(|error| error.to_string())?;
         let out = String::from_utf8_lossy(&output.stdout).into_owned();
         if output.status.success() && out.lines().any(|line| line.ends_with(": test")) {
             return Ok(());
@@ -231,8 +232,10 @@ fn run(folder: &Path, number: u32) {
     let record = Record::create(folder, RunHeader::new(name, ["migration".to_owned()])).unwrap();
     let facts = [("source.qemu".to_owned(), "10.0.2".to_owned())].into();
     record.write(&Event::FixtureReady { name: "hosts".into(), duration_s: 1.0, facts }).unwrap();
-    let own =
-        format!("precopy_orderly::on_source::stress_cpu_{}", if number % 2 == 0 { "half" } else { "short" });
+    let own = format!(
+        "precopy_orderly::on_source::stress_cpu_{}",
+        if number.is_multiple_of(2) { "half" } else { "short" }
+    );
     for scenario in ["precopy_cross::in_vms::stress_cpu", "postcopy_cross::in_vms::stress_memory", &own] {
         record.write(&Event::ScenarioStarted { scenario: scenario.to_owned() }).unwrap();
         let mut outcome = Outcome::new(scenario, Verdict::Passed, SystemTime::now());
