@@ -201,7 +201,14 @@ fn join(name: &str, runs: Vec<Run>) -> Vec<(Envelope, Event)> {
             complete: run.finished.is_some(),
             again: run.scenarios.intersection(&seen).cloned().collect(),
         };
-        joined.push((start.clone(), Event::PartStarted(part)));
+        match run.events.iter_mut().find_map(|(_, event)| match event {
+            Event::PartStarted(first) => Some(first),
+            _ => None,
+        }) {
+            // It is merged itself: its parts are parts of this record.
+            Some(first) => first.again.extend(part.again),
+            None => joined.push((start.clone(), Event::PartStarted(part))),
+        }
         total.add(run.finished.as_ref());
         seen.append(&mut run.scenarios);
         let mut last = start;

@@ -227,6 +227,7 @@ fn what_was_written_is_read_and_never_overwritten() {
     assert!(error.starts_with("cannot create the record "), "{error}");
     // Merging again what was merged loses nothing.
     let again = merge("again", &[out]).unwrap();
+    assert_eq!(parts(&again), parts(&events));
     assert_eq!(junit::outcomes_of(&again).unwrap().1, junit::outcomes_of(&events).unwrap().1);
 }
 
