@@ -19,6 +19,7 @@ pub mod load;
 pub mod migration;
 pub mod outcome;
 pub mod parallel;
+pub mod probe;
 pub mod report;
 pub mod run;
 pub mod scenario;

@@ -13,6 +13,14 @@ use std::time::{Duration, Instant};
 use rstest::{fixture, rstest};
 use tempfile::TempDir;
 
+#[path = "agent/pulse.rs"]
+mod pulse;
+/// Parts of the program that have tests of their own.
+#[path = "../fixtures/guest/agent/ring.rs"]
+mod ring;
+#[path = "../fixtures/guest/agent/speeds.rs"]
+mod speeds;
+
 const PROGRAM: &str = concat!(env!("OUT_DIR"), "/multivm-guest");
 
 const PAGE: usize = 4096;
@@ -317,6 +325,13 @@ fn processes_of_a_group(mut serve: Serve) {
     });
     assert_eq!((pid(&line), fields(&line)[2]), (group, group.to_string().as_str()));
     assert_eq!(serve.ask("processes 999999999"), [""; 0]);
+}
+
+#[rstest]
+fn cpu_time_of_all_processes(mut serve: Serve) {
+    let mut ticks = || -> u64 { serve.ask("cpu")[0].strip_prefix("ticks ").unwrap().parse().unwrap() };
+    let before = ticks();
+    eventually(|| (ticks() > before).then_some(()));
 }
 
 #[rstest]

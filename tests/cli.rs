@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use multivm::outcome::{Outcome, Verdict};
+use multivm::report::{Event, Record, RunHeader};
 use rstest::{fixture, rstest};
 use tempfile::TempDir;
 
@@ -486,6 +488,135 @@ fn one_run_at_a_time(cli: Cli) {
     }
     drop(lock);
     assert!(!cli.run("lab status").out.contains(&me));
+}
+
+// --- watch
+
+/// A run in the results folder: of process `writer`, in which one scenario passed and another began; whole if its
+/// verdict is given.
+fn leave_a_run(results: &Path, writer: u32, verdict: Option<Verdict>) -> std::path::PathBuf {
+    let folder = results.join(format!("20260102T030405Z-{writer}"));
+    fs::create_dir_all(&folder).unwrap();
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    let mut header = RunHeader::new(name, ["migration".to_owned()]);
+    header.scenarios = Some(2);
+    let record = Record::create(&folder, header).unwrap();
+    let outcome = |scenario: &str, verdict| {
+        let mut outcome = Outcome::new(scenario, verdict, std::time::SystemTime::now());
+        outcome.duration = std::time::Duration::from_secs(10);
+        outcome.reason = (verdict != Verdict::Passed).then(|| "the lab is gone".to_owned());
+        Event::ScenarioFinished(outcome)
+    };
+    let mut events = vec![
+        Event::ScenarioStarted { scenario: "precopy_cross::a".into() },
+        outcome("precopy_cross::a", Verdict::Passed),
+        Event::ScenarioStarted { scenario: "precopy_cross::b".into() },
+    ];
+    if let Some(verdict) = verdict {
+        events.push(outcome("precopy_cross::b", verdict));
+        let failed = u32::from(verdict == Verdict::Failed);
+        events.push(Event::RunFinished {
+            passed: 2 - failed,
+            failed,
+            ignored: 0,
+            errors: 0,
+            duration_s: 21.0,
+        });
+    }
+    events.iter().for_each(|event| record.write(event).unwrap());
+    folder
+}
+
+/// The number of a process that has ended.
+fn ended_process() -> u32 {
+    let mut child = Command::new("true").spawn().unwrap();
+    child.wait().unwrap();
+    child.id()
+}
+
+#[rstest]
+#[case::good(Some(Verdict::Passed), 0, "finished after 0:21; 2 passed\nRecord, JUnit and evidence are in ")]
+#[case::failed(Some(Verdict::Failed), 1, "finished after 0:21; 1 passed, 1 failed\n")]
+#[case::cut_off(
+    None,
+    1,
+    "The run was cut off: its record has no end, and its process PID is not on this machine"
+)]
+fn a_run_that_is_over_is_shown(
+    cli: Cli,
+    #[case] verdict: Option<Verdict>,
+    #[case] code: i32,
+    #[case] told: &str,
+    #[values("watch --once", "watch")] command: &str,
+) {
+    let results = cli.state.path().join("results");
+    let writer = ended_process();
+    let folder = leave_a_run(&results, writer, verdict);
+    let told = told.replace("PID", &writer.to_string());
+    // In a pipe the line about the end begins with its time.
+    let told = if command == "watch" { told.replace("0:21; ", "0:21: ") } else { told };
+    let said = cli.run(&format!("{command} {}", folder.display()));
+    assert_eq!(said.code, Some(code), "{}{}", said.out, said.err);
+    assert!(said.out.contains(&told), "{told} is not in:\n{}", said.out);
+    assert!(!said.out.contains('\x1b') && !said.out.contains('\x0b'), "{:?}", said.out);
+    let failure = "2/2 precopy_cross::b FAILED after 10.0 s: the lab is gone";
+    assert_eq!(said.out.contains(failure), verdict == Some(Verdict::Failed), "{}", said.out);
+    assert_eq!(said.out.contains("1/2 precopy_cross::a passed"), command == "watch", "{}", said.out);
+    assert!(!cli.state().exists());
+}
+
+#[rstest]
+fn a_run_that_goes_on_is_shown_once(cli: Cli) {
+    let results = cli.state.path().join("results");
+    let folder = leave_a_run(&results, std::process::id(), None);
+    // Its header says that it began just now, when this process was there already.
+    std::os::unix::fs::symlink(folder.file_name().unwrap(), results.join("latest")).unwrap();
+    let said = cli.run_with("watch --once", &[("MULTIVM_RESULTS", results.to_str().unwrap())]);
+    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    for part in [
+        "[##########..........]  scenario 2 of 2, 0:",
+        "; 1 passed; ",
+        "precopy_cross::b\n",
+        "The run goes on",
+    ] {
+        assert!(said.out.contains(part), "{part} is not in:\n{}", said.out);
+    }
+}
+
+#[rstest]
+fn a_run_is_named_in_short(cli: Cli) {
+    let results = cli.state.path().join("results");
+    let folder = leave_a_run(&results, ended_process(), Some(Verdict::Passed));
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    for named in [name.to_owned(), format!("{name}/record.jsonl")] {
+        let said = cli.run(&format!("watch --once --results {} {named}", results.display()));
+        assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    }
+}
+
+#[rstest]
+fn a_run_that_is_not_there_is_bad_input(cli: Cli) {
+    let results = cli.state.path().join("results");
+    let variables = [("MULTIVM_RESULTS", results.to_str().unwrap())];
+    for (arguments, told) in [
+        ("watch", "results/latest\n"),
+        ("watch --once 2026", "there is no run "),
+        ("watch --once", "cargo test starts one"),
+    ] {
+        let said = cli.run_with(arguments, &variables);
+        assert_eq!(said.code, Some(2), "{}{}", said.out, said.err);
+        assert!(said.err.contains(told) && said.out.is_empty(), "{}", said.err);
+    }
+    let folder = leave_a_run(&results, 1, None);
+    let said = cli.run_with("watch", &variables);
+    assert!(said.err.contains(folder.file_name().unwrap().to_str().unwrap()), "{}", said.err);
+    // A folder without a record, and a record that is none.
+    fs::remove_file(folder.join("record.jsonl")).unwrap();
+    let said = cli.run(&format!("watch {}", folder.display()));
+    assert!(said.code == Some(2) && said.err.contains("cannot open the record"), "{}", said.err);
+    fs::write(folder.join("record.jsonl"), "nonsense\n").unwrap();
+    let said = cli.run(&format!("watch {}", folder.display()));
+    assert!(said.code == Some(2) && said.err.contains("cannot read line 1 of the record"), "{}", said.err);
 }
 
 // --- README.md

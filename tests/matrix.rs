@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use multivm::scenario::{
-    AtTimeout, AxisValue, Bytes, Location, Mode, Order, Profile, Scenario, ScenarioFile, Selection, Shard,
-    Sizing, Workload,
+    AtTimeout, AxisValue, Budget, Bytes, Location, Mode, Order, Profile, Scenario, ScenarioFile, Selection,
+    Shard, Sizing, Workload,
 };
 use rstest::{fixture, rstest};
 
@@ -430,4 +430,25 @@ fn every_field_can_be_overridden(
     assert_eq!(changed, expected);
     assert!(Profile::variables().any(|(name, _)| name == variable));
     assert_eq!(Profile::variables().count(), 19);
+}
+
+#[rstest]
+fn no_budget_holds_until_somebody_writes_one(file: ScenarioFile) {
+    assert!(file.scenarios().iter().all(|scenario| file.budget_of(scenario) == Budget::default()));
+}
+
+/// Whoever takes the example's comment signs away gets what its text says.
+#[test]
+fn the_example_of_a_budget_is_one() {
+    let text = include_str!("../scenarios.toml");
+    let (_, example) = text.split_once("# None holds unless it is written here; for example:\n").unwrap();
+    let (example, _) = example.split_once("# --- Kernel log").unwrap();
+    let example: String = example.lines().map(|line| format!("{}\n", line.trim_start_matches('#'))).collect();
+    let file =
+        ScenarioFile::parse("example", &format!("{text}\n{example}")).unwrap_or_else(|e| panic!("{e}"));
+    let budget = |name: &str| file.budget_of(&name.parse().unwrap()).explain().join("\n");
+    assert!(budget("precopy_orderly::in_vms::stress_cpu").contains("downtime at most 2s"));
+    assert!(budget("postcopy_orderly::in_vms::stress_cpu").contains("total time at most 20s"));
+    let cross = budget("postcopy_cross::in_vms::stress_memory");
+    assert!(cross.contains("downtime at most 500ms") && cross.contains("total time at most 40s"), "{cross}");
 }

@@ -1,6 +1,8 @@
 //! What a user sees who makes a mistake in `scenarios.toml` or in a variable: place, reason, what is allowed.
 
-use multivm::scenario::{InputError, Scenario, ScenarioFile, Sizing};
+use std::time::Duration;
+
+use multivm::scenario::{Budget, InputError, Limit, Scenario, ScenarioFile, Sizing};
 use rstest::rstest;
 
 /// A small file without mistakes. Each case below spoils one place of it.
@@ -67,6 +69,21 @@ reason = "the lab is slow"
 
 [sizing]
 set_vcpu_2 = { vcpus = 2 }
+
+[[budget]]
+max_downtime = "2s"
+reason = "clients give up"
+
+[[budget]]
+when = { mode = ["postcopy"] }
+max_downtime = "500ms"
+max_total = "20s"
+reason = "what it is for"
+
+[[budget]]
+scenario = "postcopy_cross::in_vms::stress_cpu"
+max_total = "40s"
+reason = "two share the link"
 "#;
 
 fn mistake(text: &str) -> InputError {
@@ -150,6 +167,21 @@ fn the_file_without_mistakes_has_none() {
 #[case::duration_without_unit("boot_timeout = \"60s\"", "boot_timeout = \"60\"", "23:16", &["`boot_timeout`", "\"60\"", "ms, s, m, h"])]
 #[case::bad_word("at_timeout = \"abort\"", "at_timeout = \"abrot\"", "35:14", &["`at_timeout`", "\"abrot\"", "\"suspend_allowed\""])]
 #[case::zero_duration("max_gap = \"10s\"", "max_gap = \"0s\"", "25:11", &["`max_gap`", "above zero"])]
+// Budgets.
+#[case::unknown_key_in_budget("max_downtime = \"2s\"", "max_downtme = \"2s\"", "66:1", &["`max_downtme`", "`max_downtime`", "`max_total`", "`when`", "`scenario`", "`reason`"])]
+#[case::budget_without_reason("reason = \"clients give up\"\n", "", "65:1", &["missing field `reason`"])]
+#[case::budget_with_an_empty_reason("\"clients give up\"", "\"\"", "67:10", &["reason", "empty"])]
+#[case::budget_of_nothing("max_downtime = \"2s\"\n", "", "65:1", &["limits nothing", "`max_downtime", "`max_total"])]
+#[case::budget_without_unit("\"2s\"", "\"2\"", "66:16", &["`max_downtime`", "\"2\"", "ms, s, m, h"])]
+#[case::budget_as_a_number("\"2s\"", "2", "66:16", &["`max_downtime` cannot be 2", "ms, s, m, h"])]
+#[case::budget_of_zero("\"20s\"", "\"0s\"", "72:13", &["`max_total`", "above zero"])]
+#[case::unknown_value_in_budget("mode = [\"postcopy\"]", "mode = [\"postcpy\"]", "70:18", &["`postcpy`", "did you mean `postcopy`?"])]
+#[case::unknown_axis_in_budget("when = { mode = [\"postcopy\"]", "when = { moda = [\"postcopy\"]", "70:10", &["`moda`", "`mode`", "`where`"])]
+#[case::budget_for_nothing("when = { mode = [\"postcopy\"] }", "when = { where = [\"in_vms\"], what = [\"load_vm\"] }", "70:8", &["for no scenario", "selects no combination"])]
+#[case::budget_for_both("scenario = \"postcopy_cross", "when = {}\nscenario = \"postcopy_cross", "77:12", &["both", "`when`", "`scenario`"])]
+#[case::budget_for_an_unknown_scenario("\"postcopy_cross::in_vms", "\"postcopy_cros::in_vms", "76:12", &["`postcopy_cros::in_vms::stress_cpu`", "did you mean `postcopy_cross::in_vms::stress_cpu`?"])]
+#[case::budget_for_a_scenario_that_is_left_out("\"postcopy_cross::in_vms::stress_cpu", "\"postcopy_cross::in_vms::load_vm", "76:12", &["`postcopy_cross::in_vms::load_vm`", "of the matrix"])]
+#[case::budget_that_is_replaced("[[budget]]\nscenario", "[[budget]]\nmax_downtime = \"1s\"\nreason = \"r\"\n[[budget]]\nscenario", "65:1", &["for no scenario", "replace all of it"])]
 fn a_mistake_is_told_with_its_place_and_what_is_allowed(
     #[case] spoil: &str,
     #[case] with: &str,
@@ -169,6 +201,24 @@ fn a_mistake_is_told_with_its_place_and_what_is_allowed(
     }
     assert!(message.starts_with("error: "), "{message}");
     assert!(!message.contains('\u{1b}'), "no colours:\n{message}");
+}
+
+/// For each limit, the last budget that is for the scenario.
+#[rstest]
+#[case("precopy_cross::in_vms::stress_cpu", Some((2000, "clients give up")), None)]
+#[case("postcopy_orderly::in_vms::stress_cpu", Some((500, "what it is for")), Some((20_000, "what it is for")))]
+#[case("postcopy_cross::in_vms::stress_cpu", Some((500, "what it is for")), Some((40_000, "two share the link")))]
+#[case("postcopy_cross::in_vms::stress_cpu::set_vcpu_2", Some((500, "what it is for")), Some((40_000, "two share the link")))]
+fn the_last_budget_holds(
+    #[case] name: &str,
+    #[case] downtime: Option<(u64, &str)>,
+    #[case] total: Option<(u64, &str)>,
+) {
+    let limit = |limit: Option<(u64, &str)>| {
+        limit.map(|(most_ms, reason)| Limit { most: Duration::from_millis(most_ms), reason: reason.into() })
+    };
+    let budget = good().budget_of(&name.parse().unwrap());
+    assert_eq!(budget, Budget { downtime: limit(downtime), total: limit(total) });
 }
 
 #[test]

@@ -181,9 +181,18 @@ fn rust_is_only_looked_at(#[case] rustc: &str, #[case] warning: Option<&str>) {
     }
 }
 
+#[rstest]
+#[case::debian(Machine::debian(), "mmdebstrap chromium")]
+#[case::fedora(Machine::fedora(), "mmdebstrap")]
+fn what_only_tests_need_is_asked_for(#[case] machine: Machine, #[case] missing: &str) {
+    let (status, text) = machine.run(&["--tests", "--check"]);
+    assert_eq!(status, Some(1));
+    assert!(text.contains(&format!("setup: missing: {missing}\n")), "{text}");
+}
+
 #[test]
 fn arguments_are_not_guessed() {
     let (status, text) = Machine::debian().run(&["--dry-run"]);
     assert_eq!(status, Some(1));
-    assert!(text.contains("unknown argument: --dry-run\nusage: ./setup [--check]"), "{text}");
+    assert!(text.contains("unknown argument: --dry-run\nusage: ./setup [--check] [--tests]"), "{text}");
 }

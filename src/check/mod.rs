@@ -1,6 +1,7 @@
 //! The proofs: one file each. A proof compares what is seen with what must be, and says both.
 
 pub mod booting;
+pub mod budget;
 pub mod clock;
 pub mod connection;
 pub mod copies;
@@ -10,7 +11,7 @@ pub mod live;
 pub mod load;
 pub mod memory;
 pub mod placement;
-pub mod probe;
+pub mod reachable;
 pub mod reboot;
 
 /// What a proof came to.

@@ -1,10 +1,11 @@
 //! The guests of a run: made once, shared by all scenarios, checked before each and repaired when one left damage.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use super::identity::{self, Role};
-use super::{Guest, Testimony, domain, witness};
+use super::{ClockMap, Guest, Pulse, Testimony, domain, witness};
 use crate::failure::{Attempt, Done, Failure};
 use crate::host::{Host, Hosts, Storage};
 use crate::inventory::Inventory;
@@ -179,12 +180,32 @@ impl Fleet {
     /// Lets a guest's witness rewrite its memory at the pace of a mode, or pause.
     pub fn pace_witness(&self, guest: &Guest, mode: Option<Mode>) -> Done<()> {
         let interval = mode.map_or(Duration::ZERO, |mode| self.profile.rewrite(mode));
-        witness::begin(&guest.agent, interval, self.answer_limit())
+        let pulse = witness::pulse_interval(self.inventory.accelerator.kind);
+        witness::begin(&guest.agent, interval, pulse, self.answer_limit())
     }
 
     /// Lets a guest's witness verify its memory and its disk.
     pub fn hear_witness(&self, guest: &Guest) -> Done<Testimony> {
         witness::prove(&guest.agent, self.answer_limit())
+    }
+
+    /// When the guest stood still and how fast it wrote memory, by its own clock, since it was asked last; and how that clock
+    /// is against ours.
+    pub fn pulse_of(&self, guest: &Guest) -> Done<(Pulse, ClockMap)> {
+        let ask = |from_us| {
+            let asked = Instant::now();
+            let pulse = witness::pulse(&guest.agent, from_us, self.answer_limit())?;
+            let map = pulse.mapping(asked, Instant::now());
+            Ok((pulse, map))
+        };
+        let from_us = guest.heard_us.load(Ordering::SeqCst);
+        let mut heard: (Pulse, ClockMap) = ask(from_us)?;
+        if heard.0.now_us < from_us {
+            // It was started anew since, and its clock with it.
+            heard = ask(0)?;
+        }
+        guest.heard_us.store(heard.0.now_us, Ordering::SeqCst);
+        Ok(heard)
     }
 
     /// How long an answer out of a guest may take: as long as its network may be silent, and a moment for the answer.

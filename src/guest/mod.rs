@@ -3,9 +3,11 @@
 mod domain;
 mod fleet;
 mod identity;
+mod pulse;
 mod vm;
 mod witness;
 
 pub use fleet::Fleet;
+pub use pulse::{ClockMap, Pulse};
 pub use vm::Guest;
 pub use witness::{DiskProof, MemoryProof, Testimony};

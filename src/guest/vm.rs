@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use once_cell::sync::OnceCell;
@@ -31,6 +31,8 @@ pub struct Guest {
     source: OnceCell<Connection>,
     target: OnceCell<Connection>,
     on_target: AtomicBool,
+    /// Up to where its witness's account of its clock was heard, microseconds on that clock.
+    pub(super) heard_us: AtomicU64,
     /// Our program in the guest.
     pub agent: Agent,
 }
@@ -53,6 +55,7 @@ impl Guest {
             source: OnceCell::new(),
             target: OnceCell::new(),
             on_target: AtomicBool::new(false),
+            heard_us: AtomicU64::new(0),
             // The address stays the same wherever the guest runs.
             agent: Agent::new(remote),
         }

@@ -55,7 +55,7 @@ pub fn corruption_main(build: Build, corruption: Corruption) -> ExitCode {
         {
             *suite = corruption.suite.to_owned();
         }
-        on_stage(&request, plan, build, move |stage| {
+        on_stage(&request, plan, build, None, move |stage| {
             let stage = Arc::clone(stage);
             let trial = Trial::ignorable_test(corruption.name, move || corruption.test(&stage));
             vec![trial.with_ignored_flag(true)]

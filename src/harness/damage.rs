@@ -57,7 +57,7 @@ pub fn damage_main(build: Build, damages: &[Damage]) -> ExitCode {
         return libtest_mimic::run(&one_at_a_time(&request.options.libtest), trials).exit_code();
     }
     exit_code(Plan::read(&request).map(|plan| {
-        on_stage(&request, plan, build, move |stage| {
+        on_stage(&request, plan, build, None, move |stage| {
             selected
                 .into_iter()
                 .map(|damage| {

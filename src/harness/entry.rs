@@ -59,7 +59,8 @@ fn execute(request: &Request, plan: Plan, build: Build) -> Done<ExitCode> {
         return Ok(conclusion.exit_code());
     }
     let scenarios = plan.scenarios.clone();
-    on_stage(request, plan, build, move |stage| {
+    let selected = scenarios.iter().map(Scenario::name).collect();
+    on_stage(request, plan, build, Some(selected), move |stage| {
         let trial = |scenario: Scenario| {
             let stage = Arc::clone(stage);
             Trial::ignorable_test(scenario.name(), move || stage.play(scenario))

@@ -7,6 +7,7 @@ use nix::unistd::getppid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use super::terminal::say;
 use crate::failure::{Attempt, Done};
 use crate::wait::Cancel;
 
@@ -25,12 +26,12 @@ pub fn cancel_on_signals(cancel: &Cancel) -> Done<()> {
         for signal in signals.forever() {
             match first {
                 None => {
-                    eprintln!("\nmultivm: interrupted; aborting migrations and cleaning up, do not close");
+                    say("\nmultivm: interrupted; aborting migrations and cleaning up, do not close");
                     first = Some(Instant::now());
                     token.cancel();
                 }
                 Some(first) if signal == SIGINT && first.elapsed() > IMPATIENCE => {
-                    eprintln!("multivm: leaving now; the next run, or `multivm reap`, cleans up");
+                    say("multivm: leaving now; the next run, or `multivm reap`, cleans up");
                     std::process::exit(130);
                 }
                 Some(_) => {}
@@ -43,7 +44,7 @@ pub fn cancel_on_signals(cancel: &Cancel) -> Done<()> {
         while !token.is_cancelled() {
             // cargo that was killed leaves this process behind: without this it would go on for hours.
             if getppid() != parent {
-                eprintln!("multivm: the process that started this run is gone; cleaning up");
+                say("multivm: the process that started this run is gone; cleaning up");
                 token.cancel();
             }
             thread::sleep(PARENT_INTERVAL);

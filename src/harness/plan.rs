@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::args::Request;
 use crate::inventory::Settings;
+use crate::report::RunFolder;
 use crate::scenario::{Order, Profile, Scenario, ScenarioFile, Set};
 
 /// What the arguments and the environment ask for, checked.
@@ -46,7 +47,7 @@ impl Plan {
                 profile.guests
             ));
         }
-        let results = options.results.clone().unwrap_or_else(results);
+        let results = options.results.clone().unwrap_or_else(RunFolder::default_root);
         Ok(Plan { file, set, scenarios, profile, settings, results })
     }
 
@@ -57,14 +58,4 @@ impl Plan {
         let sized = scenarios.iter().map(|scenario| self.file.profile_of(scenario, &self.profile));
         sized.map(|profile| profile.guests_memory()).fold(self.profile.guests_memory(), u64::max)
     }
-}
-
-/// Beside what cargo builds, so that it is never committed: `target/multivm`.
-fn results() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).or_else(|| {
-        let program = std::env::current_exe().ok()?;
-        let found = program.ancestors().find(|path| path.file_name().is_some_and(|name| name == "target"))?;
-        Some(found.to_owned())
-    });
-    target.unwrap_or_else(|| PathBuf::from("target")).join("multivm")
 }

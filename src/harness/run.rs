@@ -1,4 +1,4 @@
-//! A run's bookkeeping: its folder, its record, the outcomes of its scenarios, JUnit.
+//! A run's bookkeeping: its folder, its record, the outcomes of its scenarios, its reports.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::spent;
 use crate::failure::{Attempt, Done};
 use crate::outcome::{Outcome, Verdict};
-use crate::report::{Event, Record, RunFolder, RunHeader, junit};
+use crate::report::{Event, Record, RunFolder, RunHeader, html, junit};
 
 /// Reports that a fixture is ready: its name, how long it took, and facts about it.
 pub type Progress<'a> = dyn Fn(&str, Duration, BTreeMap<String, String>) + 'a;
@@ -27,13 +27,20 @@ pub struct Run {
 }
 
 impl Run {
-    /// Makes the run's folder, in the results folder or in that of its group, and its record.
-    pub fn create(results: &Path, group: Option<&Path>, profile: serde_json::Value) -> Done<Run> {
+    /// Makes the run's folder, in the results folder or in that of its group, and its record. The number of scenarios is for
+    /// readers of the record.
+    pub fn create(
+        results: &Path,
+        group: Option<&Path>,
+        profile: serde_json::Value,
+        scenarios: Option<usize>,
+    ) -> Done<Run> {
         let results = group.unwrap_or(results);
         let attempted = || format!("make a folder for this run in {}", results.display());
         let folder = RunFolder::create(results).attempting(attempted)?;
         let mut header = RunHeader::new(folder.name(), std::env::args());
         header.profile = profile;
+        header.scenarios = scenarios.and_then(|number| u32::try_from(number).ok());
         let record = Record::create(folder.path(), header.clone()).attempting(attempted)?;
         Ok(Run {
             folder,
@@ -48,6 +55,10 @@ impl Run {
 
     pub fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    pub fn header(&self) -> RunHeader {
+        self.header.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Folder of a scenario.
@@ -85,7 +96,7 @@ impl Run {
         spent::lines(&self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Closes the record and writes JUnit into the folder and, if wanted, elsewhere.
+    /// Closes the record, writes JUnit into the folder and, if wanted, elsewhere, and the HTML report into the folder.
     pub fn close(&self, also: Option<&Path>) -> Done<()> {
         let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         let count =
@@ -103,14 +114,16 @@ impl Run {
         };
         write(&self.folder.junit_path(), &header, &outcomes)?;
         match (also, &self.group) {
-            (None, _) => Ok(()),
-            (Some(path), None) => write(path, &header, &outcomes),
+            (None, _) => {}
+            (Some(path), None) => write(path, &header, &outcomes)?,
             // The processes of a group have one file together: each writes it with what there is so far.
             (Some(path), Some(group)) => {
                 let (header, outcomes) = junit::outcomes_from_record(group)
                     .attempting(|| format!("read the records in {}", group.display()))?;
-                write(path, &header, &outcomes)
+                write(path, &header, &outcomes)?;
             }
         }
+        html::write_from_record(self.folder.path(), &self.folder.html_path())
+            .attempting(|| "make the HTML report".to_owned())
     }
 }

@@ -15,7 +15,7 @@ use super::nextest::NextestRun;
 use super::plan::Plan;
 use super::run::Run;
 use super::slot::{Builder, Slot};
-use super::{Session, become_root, interrupt, take_down_after};
+use super::{LiveStatus, Session, become_root, interrupt, take_down_after, terminal};
 use crate::failure::{Done, Failure};
 use crate::guest::Fleet;
 use crate::outcome::{Outcome, Verdict};
@@ -25,11 +25,13 @@ use crate::run::{self, Context};
 use crate::scenario::{Mode, Order, Profile, Scenario, ScenarioFile};
 use crate::wait::Cancel;
 
-/// Takes the machine, plays the trials one at a time, and gives the machine back as it was.
+/// Takes the machine, plays the trials one at a time, and gives the machine back as it was. `selected` are the names of
+/// the scenarios that are played as such, for those who look on; none where trials are something else.
 pub(super) fn on_stage(
     request: &Request,
     plan: Plan,
     build: Build,
+    selected: Option<Vec<String>>,
     trials: impl FnOnce(&Arc<Stage>) -> Vec<Trial>,
 ) -> Done<ExitCode> {
     become_root()?;
@@ -43,7 +45,12 @@ pub(super) fn on_stage(
         // Before anything is raised: it clears what this process leaves if it is killed.
         take_down_after(owner, &group.join("keeper.log"))?;
     }
-    let run = Arc::new(Run::create(&plan.results, group.as_deref(), plan.profile.facts())?);
+    let run = Arc::new(Run::create(
+        &plan.results,
+        group.as_deref(),
+        plan.profile.facts(),
+        selected.as_ref().map(Vec::len),
+    )?);
     // From here on a failure is the cases' to report.
     let prepared = match group.as_deref().and_then(NextestRun::broken) {
         Some(failure) => Err(failure),
@@ -72,6 +79,8 @@ pub(super) fn on_stage(
         file: plan.file,
         cancel: cancel.clone(),
         floors: request.options.floor.then(Mutex::default),
+        status: selected
+            .and_then(|selected| LiveStatus::begin(&run.record, &run.header(), selected, &plan.results)),
     });
     let trials = trials(&stage);
     let conclusion = libtest_mimic::run(&one_at_a_time(&request.options.libtest), trials);
@@ -83,7 +92,7 @@ pub(super) fn on_stage(
     for line in run.spent() {
         eprintln!("multivm: {line}");
     }
-    eprintln!("multivm: record, JUnit and evidence are in {}", run.path().display());
+    eprintln!("multivm: record, JUnit, report.html and evidence are in {}", run.path().display());
     for failure in &failures {
         eprintln!("multivm: {failure}");
     }
@@ -118,7 +127,7 @@ impl Fixtures {
         let progress = |name: &str, took, facts| self.run.fixture_ready(name, took, facts);
         let fleet = (self.build)(inventory, profile, &self.cancel, &progress)?;
         if let Some(warning) = fleet.hosts.warning() {
-            eprintln!("\nmultivm: warning: {warning}");
+            terminal::say(&format!("\nmultivm: warning: {warning}"));
             self.run.fixture_ready("warning", begin.elapsed(), [("warning".to_owned(), warning)].into());
         }
         Ok(fleet)
@@ -175,6 +184,8 @@ pub(super) struct Stage {
     cancel: Cancel,
     /// Modes and orders whose floor has been measured; none if none is to be.
     floors: Option<Mutex<HashSet<(Mode, Order)>>>,
+    /// None where nobody looks.
+    status: Option<LiveStatus>,
 }
 
 impl Stage {
@@ -187,6 +198,7 @@ impl Stage {
             self.run.finished(outcome);
             return Ok(Completion::ignored_with("the run was interrupted"));
         }
+        let shown = self.status.as_ref().map(LiveStatus::show);
         // On a thread of the scenario's name, so that a panic's message says which one it was.
         let stage = Arc::clone(self);
         let started = SystemTime::now();
@@ -203,6 +215,8 @@ impl Stage {
         let verdict = outcome.verdict;
         let text = outcome.failure_text();
         self.run.finished(outcome);
+        // libtest writes the result next.
+        drop(shown);
         match verdict {
             Verdict::Passed => Ok(Completion::Completed),
             Verdict::Ignored => Ok(Completion::ignored_with(text)),
@@ -285,6 +299,7 @@ impl Stage {
                 let context = Context {
                     record: &self.run.record,
                     allowed_lines: self.file.allowed_lines(),
+                    budget: &self.file.budget_of(scenario),
                     folder: &folder,
                 };
                 run::run(scenario, fleet, &context)

@@ -12,7 +12,7 @@ const PREFIXES: [&str; 3] = ["MULTIVM_", "CARGO", "NEXTEST"];
 
 /// Further variables. `HOME` and `XDG_CACHE_HOME` say where the user's images are: root's own cache would be a
 /// second one.
-const NAMES: [&str; 5] = ["HOME", "PATH", "XDG_CACHE_HOME", "RUST_BACKTRACE", "NO_COLOR"];
+const NAMES: [&str; 7] = ["HOME", "PATH", "XDG_CACHE_HOME", "RUST_BACKTRACE", "NO_COLOR", "TERM", "CI"];
 
 /// Returns when this process is root. Otherwise sudo takes this process's place and starts the program again with
 /// the same arguments; it returns only if that is not possible.

@@ -86,6 +86,11 @@ impl Agent {
         self.ask(&format!("processes {}", joined(groups)), limit, observe::processes)
     }
 
+    /// CPU time that the machine's processes have used so far, clock ticks (1/100 s).
+    pub fn cpu_ticks(&self, limit: Duration) -> Done<u64> {
+        self.ask("cpu", limit, |answer| answer.trim().strip_prefix("ticks ")?.parse().ok())
+    }
+
     /// Starts a program with the mark of a load, in a process group of its own, and returns the group's number, which is
     /// its pid. What it says goes to [`LOAD_LOG`] there. No word may have a tab or a newline in it.
     pub fn start(&self, words: &[String], limit: Duration) -> Done<i32> {

@@ -51,11 +51,20 @@ pub struct LegReport {
     pub stats: Option<JobStats>,
     /// Events of this guest on both hosts during the migration, in the order of their arrival.
     pub events: Vec<Event>,
-    /// Statistics while the job ran, with the time since the call.
-    pub samples: Vec<(Duration, JobStats)>,
 }
 
-/// Statistics are read this often while nothing else happens: four times a second.
+/// What is told of a migration while it goes on, as it comes.
+#[derive(Debug, Clone, Copy)]
+pub enum News<'a> {
+    Event(&'a Event),
+    /// Of the source's job.
+    Sample(&'a JobStats),
+}
+
+/// Hears the news of the migration of the guest of that name, in the thread that watches it: it should be quick.
+pub type Hear<'a> = dyn Fn(&str, News<'_>) + Sync + 'a;
+
+/// Statistics are read this often, and at every pass over the memory: four times a second.
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
 
 /// After an abort QEMU needs seconds to stop; a post-copy migration cannot be aborted and gets as long to end.
@@ -81,9 +90,10 @@ pub fn migrate(
     hosts: &Hosts,
     plan: &Move,
     ready: impl FnOnce(),
+    hear: &Hear<'_>,
     cancel: &Cancel,
 ) -> LegReport {
-    match attempt(guest, hosts, plan, ready, cancel) {
+    match attempt(guest, hosts, plan, ready, hear, cancel) {
         Ok(report) => report,
         Err(failure) => LegReport { error: Some(failure.to_string()), ..LegReport::default() },
     }
@@ -94,6 +104,7 @@ fn attempt(
     hosts: &Hosts,
     plan: &Move,
     ready: impl FnOnce(),
+    hear: &Hear<'_>,
     cancel: &Cancel,
 ) -> Done<LegReport> {
     let from = hosts.get(plan.from);
@@ -116,6 +127,8 @@ fn attempt(
 
     let mut watch = Watch {
         source: &from.entry.name,
+        guest: &guest.name,
+        hear,
         domain: control,
         plan,
         began,
@@ -176,6 +189,8 @@ enum PostCopy {
 
 struct Watch<'a> {
     source: &'a str,
+    guest: &'a str,
+    hear: &'a Hear<'a>,
     domain: Domain,
     plan: &'a Move,
     began: Instant,
@@ -185,6 +200,23 @@ struct Watch<'a> {
     timeout: Duration,
     /// When the watch gave the migration up.
     given_up: Option<Instant>,
+}
+
+impl LegReport {
+    /// From the stop of the guest's CPUs on the source to their start on the target, as libvirt passes on what QEMU says of
+    /// both (`STOP` and `RESUME`), by the arrival of its events here.
+    pub fn stopped_for(&self, source: &str) -> Option<(Instant, Duration)> {
+        let moment = |on_source: bool, event: LifecycleEvent| {
+            let found = self.events.iter().find(|seen| {
+                (*seen.host == *source) == on_source
+                    && (seen.kind.is(event, Detail::Migrated) || seen.kind.is(event, Detail::PostCopy))
+            });
+            found.map(|seen| seen.at)
+        };
+        let stopped = moment(true, LifecycleEvent::Suspended)?;
+        let resumed = moment(false, LifecycleEvent::Resumed)?;
+        Some((stopped, resumed.saturating_duration_since(stopped)))
+    }
 }
 
 impl Watch<'_> {
@@ -213,9 +245,7 @@ impl Watch<'_> {
             }
             self.switch_if_due();
             let now = Instant::now();
-            // Until QEMU has switched, the order to switch must not wait for an answer to this.
-            let quiet = self.plan.mode == Mode::Postcopy && self.order != PostCopy::Switched;
-            if now >= next_sample && !quiet {
+            if now >= next_sample {
                 next_sample = now + SAMPLE_INTERVAL;
                 self.sample();
             }
@@ -226,6 +256,7 @@ impl Watch<'_> {
     }
 
     fn on_event(&mut self, event: Event) {
+        (self.hear)(self.guest, News::Event(&event));
         let from_source = *event.host == *self.source;
         match &event.kind {
             EventKind::MigrationIteration(pass)
@@ -234,6 +265,7 @@ impl Watch<'_> {
                 self.order = PostCopy::Due;
             }
             EventKind::JobCompleted(stats) if from_source => self.report.stats = Some((**stats).clone()),
+            EventKind::MigrationIteration(_) if from_source => self.sample(),
             // The source's domain is suspended with this detail at the moment QEMU switches.
             kind if from_source && kind.is(LifecycleEvent::Suspended, Detail::PostCopy) => {
                 self.order = PostCopy::Switched;
@@ -265,10 +297,14 @@ impl Watch<'_> {
         }
     }
 
-    fn sample(&mut self) {
+    fn sample(&self) {
+        // Until QEMU has switched, the order to switch must not wait for an answer to this.
+        if self.plan.mode == Mode::Postcopy && self.order != PostCopy::Switched {
+            return;
+        }
         // A failing question is not a failing migration: the next answer, or the call's own, will tell.
         if let Ok(Some(stats)) = self.domain.job_stats() {
-            self.report.samples.push((self.began.elapsed(), stats));
+            (self.hear)(self.guest, News::Sample(&stats));
         }
     }
 

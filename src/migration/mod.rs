@@ -3,4 +3,4 @@
 mod leg;
 pub mod order;
 
-pub use leg::{LegReport, Move, migrate};
+pub use leg::{Hear, LegReport, Move, News, migrate};

@@ -67,6 +67,9 @@ pub enum ReportError {
     /// The XML could not be made.
     #[error("cannot make the JUnit report: {0}")]
     Junit(#[from] quick_junit::SerializeError),
+    /// The page could not be made.
+    #[error("cannot make the HTML report: {0:#}")]
+    Html(#[from] minijinja::Error),
 }
 
 impl ReportError {

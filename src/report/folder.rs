@@ -6,6 +6,7 @@
 //!   20260102T030405Z-4711/
 //!     record.jsonl
 //!     junit.xml
+//!     report.html
 //!     scenarios/postcopy_cross.in_vms.stress_memory/evidence/
 //! ```
 
@@ -15,7 +16,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::{ReportError, record};
+use super::{ReportError, html, record};
 use crate::outcome::rfc3339_text;
 
 /// The folder of one run, in which everything lies that the run leaves behind.
@@ -26,6 +27,18 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
+    /// Where the folders of runs go unless the user says otherwise: beside what cargo builds, so that they are never
+    /// committed: `target/multivm`.
+    pub fn default_root() -> PathBuf {
+        let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).or_else(|| {
+            let program = std::env::current_exe().ok()?;
+            let found =
+                program.ancestors().find(|path| path.file_name().is_some_and(|name| name == "target"))?;
+            Some(found.to_owned())
+        });
+        target.unwrap_or_else(|| PathBuf::from("target")).join("multivm")
+    }
+
     /// Creates `<results_root>/<UTC time>-<process id>/`, with the root if need be, and points `<results_root>/latest` to it.
     ///
     /// # Errors
@@ -70,6 +83,11 @@ impl RunFolder {
     /// `junit.xml`.
     pub fn junit_path(&self) -> PathBuf {
         self.path.join("junit.xml")
+    }
+
+    /// `report.html`.
+    pub fn html_path(&self) -> PathBuf {
+        self.path.join(html::FILE_NAME)
     }
 
     /// The folder of one scenario, created if need be; its name is the scenario's with `.` for `::`.

@@ -31,8 +31,9 @@ use std::time::{Duration, SystemTime};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use self::size::{Limits, attribute};
+use super::unfinished::Unfinished;
 use super::{Envelope, Event, ReportError, RunHeader, atomic, read};
-use crate::outcome::{Finding, Outcome, Verdict, rfc3339_text};
+use crate::outcome::{Outcome, Verdict, rfc3339_text};
 
 /// Name of the report and of its one suite; also the first part of every `classname`.
 const SUITE: &str = "multivm";
@@ -94,7 +95,7 @@ pub fn junit_from_record(record: &Path) -> Result<String, ReportError> {
 }
 
 /// The header and the outcomes of a record, in the order in which the scenarios began; those without a result as
-/// [`Verdict::Error`].
+/// [`Verdict::Error`]. One that was played again counts with its last play.
 ///
 /// # Errors
 /// When the record cannot be read, or has no beginning.
@@ -138,14 +139,12 @@ fn entries(events: &[(Envelope, Event)]) -> Vec<Entry> {
     for (envelope, event) in events {
         match event {
             Event::ScenarioStarted { scenario } => {
-                entries.push(Entry::Open(Open::new(scenario.clone(), envelope.clone())));
+                // Played again: the first play has no result of its own.
+                entries.retain(|entry| !entry.is_open(scenario));
+                entries.push(Entry::Open(Unfinished::new(scenario.clone(), envelope.clone())));
             }
             Event::ScenarioFinished(outcome) => {
-                let open = entries
-                    .iter_mut()
-                    .rev()
-                    .find(|entry| matches!(entry, Entry::Open(open) if open.scenario == outcome.scenario));
-                match open {
+                match entries.iter_mut().find(|entry| entry.is_open(&outcome.scenario)) {
                     Some(entry) => *entry = Entry::Done(outcome.clone()),
                     // Ignored and not run scenarios have a result without a start.
                     None => entries.push(Entry::Done(outcome.clone())),
@@ -165,58 +164,14 @@ fn entries(events: &[(Envelope, Event)]) -> Vec<Entry> {
 
 /// A scenario of a record, on the way through it.
 enum Entry {
-    Open(Open),
+    Open(Unfinished),
     Done(Outcome),
 }
 
-/// A scenario that began, and what was last heard of it.
-struct Open {
-    scenario: String,
-    start: Envelope,
-    last: String,
-}
-
-impl Open {
-    fn new(scenario: String, start: Envelope) -> Open {
-        Open { scenario, start, last: "scenario_started".to_string() }
-    }
-
-    fn note(&mut self, event: &Event) {
-        if event.scenario() != Some(&self.scenario) {
-            return;
-        }
-        self.last = match event {
-            Event::LegStarted { guest, round, direction, .. }
-            | Event::LegFinished { guest, round, direction, .. } => {
-                format!("{} of guest {guest}, round {round}, {direction}", event.name())
-            }
-            _ => event.name().to_string(),
-        };
-    }
-
-    fn without_result(self, end: Option<&Envelope>) -> Outcome {
-        let end = end.unwrap_or(&self.start);
-        let mut outcome = Outcome::new(self.scenario, Verdict::Error, self.start.at);
-        outcome.duration = Duration::from_millis(end.t_ms.saturating_sub(self.start.t_ms));
-        outcome.findings.push(Finding {
-            check: "no_result".to_string(),
-            guest: None,
-            round: None,
-            direction: None,
-            expected: "a result".to_string(),
-            seen: format!(
-                "the scenario began at {}, its last event is {}, and the record ends at {}",
-                rfc3339_text(self.start.at),
-                self.last,
-                rfc3339_text(end.at)
-            ),
-            try_next: Some(
-                "find out what ended multivm: a CI timeout, `kill -9`, the OOM killer (`dmesg`), a power loss; \
-                 `multivm reap` undoes what the run left behind"
-                    .to_string(),
-            ),
-        });
-        outcome
+impl Entry {
+    /// Whether this is that scenario, and has no result yet.
+    fn is_open(&self, scenario: &str) -> bool {
+        matches!(self, Entry::Open(open) if open.scenario == scenario)
     }
 }
 

@@ -180,6 +180,8 @@ fn join(name: &str, runs: Vec<Run>) -> Vec<(Envelope, Event)> {
     if let (true, Some(first)) = (same(runs.iter().map(|run| &run.header.command)), runs.first()) {
         header.command = first.header.command.clone();
     }
+    // Known only if all know it.
+    header.scenarios = runs.iter().map(|run| run.header.scenarios).sum();
 
     let mut joined = Vec::new();
     let mut seen: BTreeSet<String> = BTreeSet::new();

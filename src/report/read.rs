@@ -49,9 +49,21 @@ pub(super) fn read_one(path: &Path) -> Result<Vec<(Envelope, Event)>, ReportErro
     Ok(events)
 }
 
-enum Problem {
+/// What is wrong with a line.
+pub(super) enum Problem {
     Version(u32),
     Json(serde_json::Error),
+}
+
+/// The name of a line's event, without parsing the line: the envelope, of which all lines are alike, and the name come
+/// first. None if it is not there.
+pub(super) fn event_name(line: &[u8]) -> Option<&str> {
+    const MARK: &str = r#","event":""#;
+    let head = &line[..line.len().min(160)];
+    // A name is ASCII; what follows it may be cut within a character.
+    let head = std::str::from_utf8(head)
+        .unwrap_or_else(|error| std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default());
+    head.split_once(MARK)?.1.split_once('"').map(|(name, _)| name)
 }
 
 /// The version first and alone: of a later format, nothing else can be relied upon.
@@ -62,7 +74,7 @@ struct Version {
 
 /// The line is parsed once for the envelope and once for the event: serde's `flatten` would do it in one pass, and take
 /// the line and column out of the messages.
-fn parse(line: &[u8]) -> Result<(Envelope, Event), Problem> {
+pub(super) fn parse(line: &[u8]) -> Result<(Envelope, Event), Problem> {
     let Version { v } = serde_json::from_slice(line).map_err(Problem::Json)?;
     if v > RECORD_VERSION {
         return Err(Problem::Version(v));
@@ -198,6 +210,18 @@ mod tests {
         for event in &events {
             assert!(text.contains(&format!("\"event\":\"{}\"", event.name())), "{}", event.name());
         }
+    }
+
+    #[test]
+    fn a_name_is_seen_without_parsing() {
+        let (_folder, record) = recorded();
+        let text = fs::read_to_string(record.path()).unwrap();
+        let events = read(record.path()).unwrap();
+        for (line, (_, event)) in text.lines().zip(&events) {
+            assert_eq!(event_name(line.as_bytes()), Some(event.name()));
+        }
+        assert_eq!(event_name(br#"{"v":1,"at":"2026"#), None);
+        assert_eq!(event_name(b"\xff\xff"), None);
     }
 
     #[test]

@@ -146,7 +146,7 @@ impl<'a> Burden<'a> {
     /// Proves everything when the moves are over: loads, and that all load guests came up.
     pub fn prove_at_the_end(&mut self, journal: &mut Journal<'_>) {
         // After a finding it would only be said again, of a guest that is dead with a wait for its answer.
-        let after = if journal.has_findings() {
+        let after = if journal.has_damage() {
             vec![None; self.loads.len()]
         } else {
             self.sample().into_iter().map(Some).collect()

@@ -1,17 +1,18 @@
 //! What happens in a scenario, written to the record as it happens, and added up for the outcome.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::phase::{Phase, Stopwatch};
-use crate::check::Proof;
-use crate::check::probe::Summary;
+use crate::check::reachable::wall;
+use crate::check::{Proof, budget};
 use crate::guest::Guest;
 use crate::load::Loads;
-use crate::migration::LegReport;
 use crate::migration::order::Leg;
+use crate::migration::{LegReport, News};
 use crate::outcome::Finding;
-use crate::report::{Event, Record};
+use crate::probe::Summary;
+use crate::report::{Clocks, Event, Record};
 
 /// The account of one scenario.
 pub struct Journal<'a> {
@@ -23,6 +24,10 @@ pub struct Journal<'a> {
     longest_migration: Duration,
     longest_qemu_downtime_ms: Option<u64>,
     longest_gap: Option<Duration>,
+    /// What is reported for each leg, milliseconds.
+    downtimes: Vec<f64>,
+    /// Legs whose clocks disagree.
+    disagreements: u32,
     bytes: u64,
     compressed_pages: Option<u64>,
     refusal: Option<String>,
@@ -40,6 +45,8 @@ impl<'a> Journal<'a> {
             longest_migration: Duration::ZERO,
             longest_qemu_downtime_ms: None,
             longest_gap: None,
+            downtimes: Vec::new(),
+            disagreements: 0,
             bytes: 0,
             compressed_pages: None,
             refusal: None,
@@ -54,6 +61,28 @@ impl<'a> Journal<'a> {
 
     pub fn started(&self) {
         self.write(&Event::ScenarioStarted { scenario: self.scenario.clone() });
+    }
+
+    /// Writes the news of migrations as they come.
+    pub fn reporter(&self) -> impl Fn(&str, News<'_>) + Sync + use<'a> {
+        let (scenario, record) = (self.scenario.clone(), self.record);
+        move |guest, news| {
+            let (scenario, guest) = (Some(scenario.clone()), guest.to_owned());
+            let event = match news {
+                News::Event(event) => Event::LibvirtEvent {
+                    scenario,
+                    host: event.host.to_string(),
+                    guest: Some(guest),
+                    detail: event.kind.to_string(),
+                },
+                News::Sample(stats) => Event::JobSample {
+                    scenario,
+                    guest,
+                    stats: serde_json::to_value(stats).unwrap_or_default(),
+                },
+            };
+            let _ = record.write(&event);
+        }
     }
 
     /// Another phase of the scenario begins.
@@ -86,33 +115,8 @@ impl<'a> Journal<'a> {
         });
     }
 
-    /// Writes a migration with its samples and events; one that failed is a finding.
+    /// Writes a migration that is over; one that failed is a finding. What was told of it meanwhile has been written.
     pub fn leg_finished(&mut self, guest: &Guest, leg: &Leg, step: usize, report: &LegReport) {
-        for (_, stats) in &report.samples {
-            self.write(&Event::JobSample {
-                scenario: Some(self.scenario.clone()),
-                guest: guest.name.clone(),
-                stats: serde_json::to_value(stats).unwrap_or_default(),
-            });
-        }
-        for event in &report.events {
-            self.write(&Event::LibvirtEvent {
-                scenario: Some(self.scenario.clone()),
-                host: event.host.to_string(),
-                guest: Some(event.domain.clone()),
-                // The line is written when the migration is over; this says when it was.
-                detail: match report.began {
-                    Some(began) => {
-                        format!(
-                            "+{:.3} s: {}",
-                            event.at.saturating_duration_since(began).as_secs_f64(),
-                            event.kind
-                        )
-                    }
-                    None => event.kind.to_string(),
-                },
-            });
-        }
         self.write(&Event::LegFinished {
             scenario: self.scenario.clone(),
             guest: guest.name.clone(),
@@ -121,7 +125,7 @@ impl<'a> Journal<'a> {
             step: step as u32 + 1,
             ok: report.error.is_none(),
             error: report.error.clone(),
-            began_t_ms: report.began.map(|began| self.record.t_ms(began)),
+            began_t_ms: report.began.map(|began| rounded(self.record.t_ms(began))),
             duration_s: report.duration.as_secs_f64(),
             stats: report
                 .stats
@@ -187,20 +191,59 @@ impl<'a> Journal<'a> {
         });
     }
 
+    /// Writes what the probes of one guest came to, and every gap.
     pub fn probe(&mut self, summary: &Summary) {
-        self.longest_gap = self.longest_gap.max(Some(summary.longest_gap));
+        self.longest_gap = self.longest_gap.max(Some(summary.longest.length));
+        for gap in &summary.gaps {
+            self.write(&Event::NetworkGap {
+                scenario: self.scenario.clone(),
+                guest: summary.guest.clone(),
+                from_t_ms: rounded(self.record.t_ms(gap.from)),
+                length_ms: milliseconds(gap.length),
+            });
+        }
         self.write(&Event::ProbeSummary {
             scenario: self.scenario.clone(),
             guest: summary.guest.clone(),
             sent: summary.sent,
             received: summary.received,
-            longest_gap_ms: Some(milliseconds(summary.longest_gap)),
-            longest_gap_at: Some(humantime::format_rfc3339_millis(summary.longest_gap_at).to_string()),
+            longest_gap_ms: Some(milliseconds(summary.longest.length)),
+            longest_gap_at: Some(humantime::format_rfc3339_millis(wall(summary.longest.from)).to_string()),
+        });
+    }
+
+    /// Writes how fast a guest wrote memory, and when: milliseconds per GiB.
+    pub fn guest_speed(&self, guest: &str, speeds: &[(Instant, f64)]) {
+        let samples = speeds.iter().map(|(at, speed)| (rounded(self.record.t_ms(*at)), rounded(*speed)));
+        self.write(&Event::GuestSpeed {
+            scenario: self.scenario.clone(),
+            guest: guest.to_owned(),
+            samples: samples.collect(),
+        });
+    }
+
+    /// Writes how long a guest stood still for a migration.
+    pub fn downtime(&mut self, guest: &str, leg: &Leg, step: usize, clocks: Clocks) {
+        self.downtimes.push(clocks.reported_ms);
+        self.disagreements += u32::from(clocks.disagreement.is_some());
+        self.write(&Event::Downtime {
+            scenario: self.scenario.clone(),
+            guest: guest.to_owned(),
+            round: leg.round,
+            direction: leg.direction,
+            step: step as u32 + 1,
+            clocks,
         });
     }
 
     pub fn has_findings(&self) -> bool {
         !self.findings.is_empty()
+    }
+
+    /// Whether something was found that is wrong with a guest or a host. A migration that only took longer than its
+    /// budget is over, its guest is well, and the scenario can go on.
+    pub fn has_damage(&self) -> bool {
+        self.findings.iter().any(|finding| finding.check != budget::CHECK)
     }
 
     /// Why the stack cannot do what the scenario asks, in its own words.
@@ -215,7 +258,7 @@ impl<'a> Journal<'a> {
     }
 
     /// The findings, and the key numbers with their units in their names.
-    pub fn finish(self) -> (Vec<Finding>, BTreeMap<String, String>) {
+    pub fn finish(mut self) -> (Vec<Finding>, BTreeMap<String, String>) {
         let mut numbers = BTreeMap::from([("migrations".to_owned(), self.migrations.to_string())]);
         if self.migrations > 0 {
             let mean = self.migrating.as_secs_f64() / f64::from(self.migrations);
@@ -230,6 +273,14 @@ impl<'a> Journal<'a> {
         if let Some(gap) = self.longest_gap {
             numbers.insert("longest_gap_ms".into(), format!("{:.0}", milliseconds(gap)));
         }
+        self.downtimes.sort_by(f64::total_cmp);
+        if let (Some(longest), Some(median)) =
+            (self.downtimes.last(), self.downtimes.get(self.downtimes.len() / 2))
+        {
+            numbers.insert("longest_downtime_ms".into(), format!("{longest:.0}"));
+            numbers.insert("median_downtime_ms".into(), format!("{median:.0}"));
+            numbers.insert("disagreeing_downtimes".into(), self.disagreements.to_string());
+        }
         if let Some(pages) = self.compressed_pages {
             numbers.insert("compressed_pages".into(), pages.to_string());
         }
@@ -239,5 +290,10 @@ impl<'a> Journal<'a> {
 }
 
 fn milliseconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e3
+    rounded(duration.as_secs_f64() * 1e3)
+}
+
+/// To a thousandth: of milliseconds all that follows is noise.
+fn rounded(number: f64) -> f64 {
+    (number * 1e3).round() / 1e3
 }

@@ -3,6 +3,8 @@
 //! Everything that is found goes to the record as it happens; what it all came to is the [`Outcome`].
 
 mod burden;
+mod cpu;
+mod downtime;
 mod evidence;
 mod floor;
 mod fresh;
@@ -10,31 +12,39 @@ mod journal;
 mod moves;
 mod phase;
 mod prove;
+mod pulse;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::check::copies::{self, CopyWatch};
-use crate::check::{live, probe};
+use crate::check::{budget, live, reachable};
 use crate::failure::Done;
 use crate::guest::{Fleet, Guest};
+use crate::migration::LegReport;
 use crate::migration::order::{Leg, Step};
 use crate::outcome::{Outcome, Verdict};
+use crate::probe::{ProbeStream, Summary};
 use crate::report::Record;
-use crate::scenario::{AllowedLine, AtTimeout, Mode, Order, Scenario};
+use crate::scenario::{AllowedLine, AtTimeout, Budget, Mode, Order, Scenario};
 use burden::Burden;
+use cpu::CpuWatch;
+use downtime::{Between, Seen};
 use evidence::Evidence;
 pub use floor::floor;
 use fresh::Fresh;
 use journal::Journal;
 use phase::Phase;
 use prove::Prover;
+use pulse::OwnClock;
 
 /// What a run of a scenario needs beside the fleet.
 pub struct Context<'a> {
     pub record: &'a Record,
     pub allowed_lines: &'a [AllowedLine],
+    /// What its migrations may take.
+    pub budget: &'a Budget,
     /// Folder of this scenario in the run's folder.
     pub folder: &'a Path,
 }
@@ -84,6 +94,15 @@ pub fn run(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>) -> Outcome
 /// A guest that has moved and is still to be proved, and its move.
 type Arrived = (Arc<Guest>, Option<Leg>);
 
+/// What has become of the moves so far.
+#[derive(Default)]
+struct Account {
+    /// Who came with the last step, and is still to be proved.
+    arrived: Vec<Arrived>,
+    /// Every move, with the number of its step.
+    legs: Vec<(usize, Leg, LegReport)>,
+}
+
 struct Case<'a> {
     scenario: &'a Scenario,
     fleet: &'a Fleet,
@@ -95,37 +114,38 @@ impl Case<'_> {
         let fleet = self.fleet;
         let steps = moves::steps(self.scenario, fleet)?;
         let mut prover = Prover::begin(fleet, self.scenario.mode, self.context.allowed_lines, journal)?;
-        let stream = probe::ProbeStream::start(&fleet.guests, fleet.profile.probe_interval)?;
+        let stream = ProbeStream::start(&fleet.guests, fleet.profile.probe_interval)?;
         let watch = CopyWatch::start(&fleet.hosts)?;
-        let mut arrived = Vec::new();
-        let moved = self.move_all_under_load(&steps, &mut arrived, &mut prover, journal);
+        let _cpu = CpuWatch::start(&fleet.hosts, self.context.record, &self.scenario.name())?;
+        let mut account = Account::default();
+        let moved = self.move_all_under_load(&steps, &mut account, &mut prover, journal);
         journal.enter(Phase::Proving);
-        prover.at_the_end(&arrived, journal);
+        prover.at_the_end(&account.arrived, journal);
         match stream.stop() {
             Ok(summaries) => {
                 for summary in summaries {
                     journal.probe(&summary);
-                    journal.prove(Some(&summary.guest), None, probe::check(&summary, self.longest_gap()));
+                    journal.prove(Some(&summary.guest), None, reachable::check(&summary, self.longest_gap()));
+                    self.downtimes(&account, &summary, prover.own_clock(&summary.guest), journal);
                 }
             }
-            Err(failure) => journal.prove(None, None, probe::unknown(&failure.to_string())),
+            Err(failure) => journal.prove(None, None, reachable::unknown(&failure.to_string())),
         }
         for (guest, proof) in copies::check(&watch.stop(), fleet.profile.max_gap) {
             journal.prove(guest.as_deref(), None, proof);
         }
         // Guests stand still for this: after everything that would notice, and not after findings, which may be that
         // a guest is not where it is looked for.
-        if moved.is_ok() && !journal.has_findings() {
+        if moved.is_ok() && !journal.has_damage() {
             prover.images(journal);
         }
         moved
     }
 
-    /// Leaves in `arrived` who came with the last step, and is still to be proved.
     fn move_all_under_load(
         &self,
         steps: &[Step],
-        arrived: &mut Vec<Arrived>,
+        account: &mut Account,
         prover: &mut Prover<'_>,
         journal: &mut Journal<'_>,
     ) -> Done<()> {
@@ -133,9 +153,9 @@ impl Case<'_> {
         let mut burden = Burden::start(self.scenario, self.fleet, prover.hosts())?;
         burden.loads().iter().for_each(|loads| journal.loads_started(loads));
         for (number, step) in steps.iter().enumerate() {
-            self.step(number, step, arrived, &mut burden, prover, journal)?;
+            self.step(number, step, account, &mut burden, prover, journal)?;
             // A guest that is not where it should be cannot make its next move.
-            if journal.has_findings() || journal.refusal().is_some() || self.fleet.cancel().is_cancelled() {
+            if journal.has_damage() || journal.refusal().is_some() || self.fleet.cancel().is_cancelled() {
                 break;
             }
         }
@@ -153,20 +173,20 @@ impl Case<'_> {
         &self,
         number: usize,
         step: &Step,
-        arrived: &mut Vec<Arrived>,
+        account: &mut Account,
         burden: &mut Burden<'_>,
         prover: &mut Prover<'_>,
         journal: &mut Journal<'_>,
     ) -> Done<()> {
         let legs: Vec<(Arc<Guest>, Leg)> =
             step.legs.iter().map(|leg| (Arc::clone(&self.fleet.guests[leg.guest]), *leg)).collect();
-        let (due, resting): (Vec<Arrived>, Vec<Arrived>) = std::mem::take(arrived)
+        let (due, resting): (Vec<Arrived>, Vec<Arrived>) = std::mem::take(&mut account.arrived)
             .into_iter()
             .partition(|(came, _)| legs.iter().any(|(goes, _)| goes.name == came.name));
         journal.enter(Phase::Proving);
         prover.judge(prove::look_into(self.fleet, &due), journal);
-        if journal.has_findings() {
-            *arrived = resting;
+        if journal.has_damage() {
+            account.arrived = resting;
             return Ok(());
         }
         let fresh = if moves::boots_itself(self.scenario) {
@@ -179,7 +199,7 @@ impl Case<'_> {
             journal.leg_started(guest, leg, number);
         }
         journal.enter(Phase::Migrating);
-        let (reports, beside) = moves::play(self.scenario, self.fleet, step, |over| {
+        let (reports, beside) = moves::play(self.scenario, self.fleet, step, &journal.reporter(), |over| {
             (prove::look_into(self.fleet, &resting), burden.watch(over))
         });
         journal.enter(Phase::Proving);
@@ -208,6 +228,9 @@ impl Case<'_> {
                 }
             };
             journal.prove(Some(&guest.name), Some(leg), proof);
+            if let Some(limit) = &self.context.budget.total {
+                journal.prove(Some(&guest.name), Some(leg), budget::total(limit, report.duration));
+            }
             if self.scenario.order == Order::Compressed {
                 journal.prove(Some(&guest.name), Some(leg), live::compressed(report));
             }
@@ -224,8 +247,46 @@ impl Case<'_> {
         }
         prover.after_step(&legs, journal);
         burden.prove(during, &reports, journal);
-        arrived.extend(legs.into_iter().map(|(guest, leg)| (guest, Some(leg))));
+        account.legs.extend(reports.into_iter().map(|(leg, report)| (number, leg, report)));
+        account.arrived.extend(legs.into_iter().map(|(guest, leg)| (guest, Some(leg))));
         Ok(())
+    }
+
+    /// Writes how long a guest stood still for each of its moves.
+    fn downtimes(
+        &self,
+        account: &Account,
+        probes: &Summary,
+        own: Option<&OwnClock>,
+        journal: &mut Journal<'_>,
+    ) {
+        if let Some(own) = own {
+            journal.guest_speed(&probes.guest, &own.speeds);
+        }
+        let probe_interval = self.fleet.profile.probe_interval;
+        let seen = Seen { probes, probe_interval, gaps: own.map(|own| own.gaps.as_slice()) };
+        let legs: Vec<&(usize, Leg, LegReport)> = account
+            .legs
+            .iter()
+            .filter(|(_, leg, report)| {
+                report.error.is_none() && self.fleet.guests[leg.guest].name == probes.guest
+            })
+            .collect();
+        for (index, (step, leg, report)) in legs.iter().enumerate() {
+            let last = index.checked_sub(1).and_then(|index| legs.get(index));
+            let between = Between {
+                last_ended: last.and_then(|(_, _, last)| last.ended),
+                next_began: legs.get(index + 1).and_then(|(_, _, next)| next.began),
+            };
+            let source = &self.fleet.hosts.get(leg.from()).entry.name;
+            if let Some(clocks) = downtime::clocks(report, source, &seen, between) {
+                if let Some(limit) = &self.context.budget.downtime {
+                    let proof = budget::downtime(limit, clocks.reported_ms);
+                    journal.prove(Some(&probes.guest), Some(leg), proof);
+                }
+                journal.downtime(&probes.guest, leg, *step, clocks);
+            }
+        }
     }
 
     /// How long a guest's network may be silent: also for a boot, where the scenario boots it.

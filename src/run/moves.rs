@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::failure::{Done, Failure};
 use crate::guest::Fleet;
 use crate::migration::order::{self, Leg, Step};
-use crate::migration::{LegReport, Move, migrate};
+use crate::migration::{Hear, LegReport, Move, migrate};
 use crate::parallel::{Gate, at_once, panic_text};
 use crate::scenario::{Booting, Order, Scenario, Workload};
 use crate::wait::Cancel;
@@ -22,11 +22,13 @@ pub fn steps(scenario: &Scenario, fleet: &Fleet) -> Done<Vec<Step>> {
 const GATE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Moves the guests of a step, all at once, and does something else `beside` from when they begin to move; it is to end
-/// when the token says that all moves are over. Guests that are across are noted to be.
+/// when the token says that all moves are over. `hear` is told of each move as it goes. Guests that are across are noted to
+/// be.
 pub fn play<T: Send>(
     scenario: &Scenario,
     fleet: &Fleet,
     step: &Step,
+    hear: &Hear<'_>,
     beside: impl FnOnce(&Cancel) -> T + Send,
 ) -> (Vec<(Leg, LegReport)>, Done<T>) {
     // Nobody starts before everybody can: "at once" is meant. What is done beside waits with them.
@@ -40,7 +42,7 @@ pub fn play<T: Send>(
         let moved = at_once("migrate a guest", &step.legs, |leg| {
             let guest = &fleet.guests[leg.guest];
             let ready = || gate.pass(GATE_LIMIT);
-            Ok(migrate(guest, &fleet.hosts, &plan(scenario, fleet, leg), ready, fleet.cancel()))
+            Ok(migrate(guest, &fleet.hosts, &plan(scenario, fleet, leg), ready, hear, fleet.cancel()))
         });
         over.cancel();
         let failed = |cause: &str| Failure::new("look at the loads during the moves", cause);

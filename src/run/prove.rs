@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::journal::Journal;
+use super::pulse::{self, Beat, OwnClock};
 use crate::check::clock::Distance;
 use crate::check::kernel_log::HostLog;
 use crate::check::placement::Places;
@@ -26,6 +27,8 @@ pub struct Look {
     distance: Distance,
     /// None where the witness did not answer, and why.
     said: Done<Testimony>,
+    /// When the guest stood still and how fast it wrote memory since the look before.
+    pulse: Done<Beat>,
 }
 
 /// What is remembered of a guest.
@@ -37,6 +40,8 @@ struct Known {
     losses: usize,
     /// When its witness was last seen to have written something new.
     moved: Instant,
+    /// What its own clock showed since it is known.
+    pulse: OwnClock,
 }
 
 /// A witness that is at work writes several times in this time, however busy its guest is.
@@ -119,11 +124,17 @@ impl<'a> Prover<'a> {
         self.hosts.each_ref()
     }
 
+    /// What a guest's own clock showed, from the looks at it; none if it did not tell.
+    pub fn own_clock(&self, guest: &str) -> Option<&OwnClock> {
+        self.known.get(guest).map(|known| &known.pulse).filter(|pulse| pulse.is_known())
+    }
+
     fn know(&mut self, guest: &Guest, look: Look) {
         let known = Known {
             distance: look.distance,
             losses: guest.agent.losses().len(),
             moved: Instant::now(),
+            pulse: OwnClock::default(),
             last: look,
         };
         self.known.insert(guest.name.clone(), known);
@@ -211,6 +222,9 @@ impl<'a> Prover<'a> {
                     if has_moved(&known.last, &look) {
                         known.moved = Instant::now();
                     }
+                    if let Ok(beat) = &look.pulse {
+                        known.pulse.add(beat);
+                    }
                     known.last = look;
                 }
                 // It was started anew and never came up, which has been said.
@@ -286,7 +300,7 @@ fn look(fleet: &Fleet, guest: &Guest) -> Done<Look> {
     let asked = realtime_s();
     let seen = guest.agent.observe(fleet.answer_limit())?;
     let distance = Distance::new(seen.realtime_s, asked, realtime_s());
-    Ok(Look { distance, said: fleet.hear_witness(guest), seen })
+    Ok(Look { distance, said: fleet.hear_witness(guest), pulse: pulse::hear(fleet, guest), seen })
 }
 
 /// Whether the witness has written something new to memory and to the disk from one look to the other.

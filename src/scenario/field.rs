@@ -114,6 +114,18 @@ fn duration(text: &str) -> Option<Duration> {
     humantime::parse_duration(text).ok().filter(|duration| !duration.is_zero())
 }
 
+/// A duration of a file that is no field of a profile.
+pub(super) fn duration_above_zero(
+    source: Source<'_>,
+    key: &str,
+    value: &toml::Spanned<toml::Value>,
+) -> Result<Duration, InputError> {
+    value.get_ref().as_str().and_then(duration).ok_or_else(|| {
+        let what = format!("`{key}` cannot be {}", value.get_ref());
+        source.error(value.span(), &what, "", &[format!("allowed: {DURATION}")])
+    })
+}
+
 /// What libvirt takes a bandwidth in, and our program in guests the size of its pattern.
 fn mibs(text: &str) -> Option<Bytes> {
     size(text).filter(|bytes| bytes.0 % (1 << 20) == 0)

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::axis::quoted_names;
+use super::budget::{self, Budget};
 use super::error::{InputError, Source, did_you_mean};
 use super::matrix::{Axes, Constraint, Restriction};
 use super::raw::{self, Names};
@@ -48,6 +49,7 @@ pub struct ScenarioFile {
     sizes: Vec<(Sizing, Size)>,
     sets: BTreeMap<String, Set>,
     profiles: BTreeMap<String, Profile>,
+    budgets: Vec<budget::Declared>,
     allowed_lines: Vec<AllowedLine>,
 }
 
@@ -74,7 +76,7 @@ impl ScenarioFile {
     ///
     /// The first mistake: TOML that is none, an unknown or missing key, an unknown or repeated value, an axis without
     /// values, a constraint without effect, a set or filter without scenarios, a profile that is missing or has a value
-    /// out of range. The message has file, line, column, the line itself and what is allowed.
+    /// out of range, a budget without effect. The message has file, line, column, the line itself and what is allowed.
     pub fn parse(name: &str, text: &str) -> Result<Self, InputError> {
         let source = Source { name, text };
         let raw: raw::File = toml::from_str(text).map_err(|error| source.toml_error(&error))?;
@@ -91,6 +93,7 @@ impl ScenarioFile {
             sizes: sizing::read(source, &raw.sizing)?,
             sets: set::read(source, &raw.set, &scenarios)?,
             profiles: profiles(source, &raw.profile)?,
+            budgets: budget::read(source, &raw.budget, &axes, &scenarios)?,
             allowed_lines: allowed_lines(source, &raw.kernel_log)?,
             scenarios,
             constraints,
@@ -262,6 +265,11 @@ impl ScenarioFile {
         self.lookup("profile", &self.profiles, name)
     }
 
+    /// What the migrations of a scenario may take.
+    pub fn budget_of(&self, scenario: &Scenario) -> Budget {
+        budget::of(&self.budgets, scenario)
+    }
+
     /// The lines of kernel logs that are no findings.
     pub fn allowed_lines(&self) -> &[AllowedLine] {
         &self.allowed_lines
@@ -366,7 +374,7 @@ fn expand(
 }
 
 /// A `when` or `only`; its values must be declared on the axes of the file.
-fn restriction(
+pub(super) fn restriction(
     source: Source<'_>,
     raw: &toml::Spanned<raw::Restriction>,
     axes: &Axes,

@@ -101,7 +101,7 @@ impl Axes {
 }
 
 /// Some values of some axes. An axis that is not named admits all its values.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Restriction {
     pub mode: Option<Vec<Mode>>,
     pub order: Option<Vec<Order>>,

@@ -8,11 +8,12 @@
 //!                     +--> profile           +--> select      which of them to run
 //!                     +--> sizing            +--> cover       a few that have every pair of values
 //!                     +--> set               +--> explain     what one of them does, in English
-//!                                            +--> shard       one part of several, for several machines
+//!                     +--> budget            +--> shard       one part of several, for several machines
 //! ```
 
 mod at_timeout;
 mod axis;
+mod budget;
 mod bytes;
 mod command;
 mod cover;
@@ -32,6 +33,7 @@ mod workload;
 
 pub use at_timeout::AtTimeout;
 pub use axis::{AxisValue, Location, Mode, Order, Side, UnknownName};
+pub use budget::{Budget, Limit};
 pub use bytes::Bytes;
 pub use command::{LoadSize, load_command};
 pub use error::InputError;

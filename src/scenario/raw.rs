@@ -26,6 +26,8 @@ pub(super) struct File {
     #[serde(default)]
     pub profile: BTreeMap<Spanned<String>, ProfileTable>,
     #[serde(default)]
+    pub budget: Vec<Spanned<Budget>>,
+    #[serde(default)]
     pub kernel_log: KernelLog,
 }
 
@@ -65,6 +67,16 @@ pub(super) struct Set {
     pub description: Spanned<String>,
     pub filters: Option<Names>,
     pub cover: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Budget {
+    pub when: Option<Spanned<Restriction>>,
+    pub scenario: Option<Spanned<String>>,
+    pub max_downtime: Option<Spanned<toml::Value>>,
+    pub max_total: Option<Spanned<toml::Value>>,
+    pub reason: Spanned<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

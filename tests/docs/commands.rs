@@ -14,7 +14,7 @@ use tempfile::TempDir;
 const WITH_A_LAB: [&[&str]; 4] = [&["lab", "up"], &["lab", "down"], &["lab", "ssh"], &["reap"]];
 
 /// Subcommands that are documented and may not be there yet. To be emptied when they are.
-const MAY_BE_MISSING: [&str; 4] = ["report", "junit", "compare", "watch"];
+const MAY_BE_MISSING: [&str; 3] = ["report", "junit", "compare"];
 
 /// Options of `cargo nextest run` that `list` does not have, and that choose nothing.
 const ONLY_OF_RUN: [&str; 1] = ["--no-fail-fast"];

@@ -5,7 +5,10 @@ mod lab;
 mod merge;
 mod problem;
 mod reap;
+mod report;
 mod scenarios;
+mod watch;
+mod which_run;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -36,8 +39,14 @@ enum Command {
     Scenarios(scenarios::List),
     /// Explain a scenario step by step; nothing is started
     Explain(scenarios::Explain),
+    /// Show a run as it goes on, from another terminal
+    Watch(watch::Arguments),
     /// Make one record of the records of several runs, such as parts that ran on several machines
     Merge(merge::Arguments),
+    /// Make the HTML report of a run from its record
+    Report(report::Html),
+    /// Make the JUnit XML of a run from its record
+    Junit(report::Junit),
     /// Clear what a killed run left on this machine
     Reap,
 }
@@ -52,7 +61,10 @@ fn main() -> ExitCode {
         Command::Lab(command) => lab::run(command),
         Command::Scenarios(arguments) => scenarios::list(&arguments),
         Command::Explain(arguments) => scenarios::explain(&arguments),
+        Command::Watch(arguments) => watch::run(&arguments),
         Command::Merge(arguments) => merge::run(&arguments),
+        Command::Report(arguments) => report::html(&arguments),
+        Command::Junit(arguments) => report::junit(&arguments),
         Command::Reap => reap::run(),
     };
     answer.unwrap_or_else(|problem| problem.report())

@@ -105,7 +105,7 @@ pub fn explain(arguments: &Explain) -> Answer {
 fn tell(name: &str, choice: &ProfileChoice) -> Answer {
     let (file, profile) = choice.read()?;
     let scenario = file.named(name)?;
-    let mut text = scenario.explain(&file.profile_of(&scenario, &profile)).join("\n");
-    text.push('\n');
-    crate::say(&text)
+    let mut lines = scenario.explain(&file.profile_of(&scenario, &profile));
+    lines.extend(file.budget_of(&scenario).explain());
+    crate::say(&(lines.join("\n") + "\n"))
 }

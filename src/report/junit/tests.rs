@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::outcome::Direction;
+use crate::outcome::{Direction, Finding};
 use crate::report::Record;
 use roxmltree::{Document, Node};
 use rstest::rstest;
@@ -34,6 +34,7 @@ fn header() -> RunHeader {
         command: vec!["multivm".into(), "postcopy".into()],
         stack: BTreeMap::from([("source.qemu".into(), "10.0.2 <pve>".into())]),
         profile: serde_json::json!({"guests": 3}),
+        ..RunHeader::default()
     }
 }
 
@@ -315,6 +316,21 @@ fn the_record_of_a_killed_run_makes_the_same_report() {
             .unwrap()
             .contains("its last event is leg_started of guest vm1, round 2, source to target")
     );
+}
+
+#[test]
+fn a_scenario_that_was_played_again_is_one_case_and_the_fixtures_facts_are_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = Record::create(folder.path(), header()).unwrap();
+    let facts = BTreeMap::from([("accelerator".to_string(), "TCG".to_string())]);
+    record.write(&Event::FixtureReady { name: "hosts".into(), duration_s: 1.0, facts }).unwrap();
+    for _ in 0..2 {
+        record.write(&Event::ScenarioStarted { scenario: "a::b".into() }).unwrap();
+    }
+    record.write(&Event::ScenarioFinished(outcome("a::b", Verdict::Passed))).unwrap();
+    let (header, outcomes) = outcomes_from_record(folder.path()).unwrap();
+    assert_eq!(header.stack["accelerator"], "TCG");
+    assert_eq!(outcomes, [outcome("a::b", Verdict::Passed)]);
 }
 
 #[test]

@@ -1,0 +1,58 @@
+//! `multivm report` and `multivm junit`: reports of a run, made again from its record.
+
+use std::path::{Path, PathBuf};
+
+use multivm::failure::Failure;
+use multivm::report::{ReportError, html as page, junit as xml};
+
+use crate::problem::{Answer, Problem};
+use crate::which_run::WhichRun;
+
+#[derive(clap::Args)]
+pub struct Html {
+    #[command(flatten)]
+    run: WhichRun,
+    /// Where the report goes [default: report.html beside the record]
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub struct Junit {
+    #[command(flatten)]
+    run: WhichRun,
+    /// Where the XML goes [default: junit.xml beside the record]
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// The record of a run.
+fn record(run: &WhichRun) -> Result<PathBuf, Problem> {
+    let run = run.find()?;
+    Ok(if run.is_dir() { run.join("record.jsonl") } else { run })
+}
+
+pub fn html(arguments: &Html) -> Answer {
+    let record = record(&arguments.run)?;
+    let output = arguments.output.clone().unwrap_or_else(|| record.with_file_name("report.html"));
+    answer(page::write_from_record(&record, &output), &output)
+}
+
+pub fn junit(arguments: &Junit) -> Answer {
+    let record = record(&arguments.run)?;
+    let output = arguments.output.clone().unwrap_or_else(|| record.with_file_name("junit.xml"));
+    let written = xml::outcomes_from_record(&record)
+        .and_then(|(header, outcomes)| xml::write(&output, &header, &outcomes));
+    answer(written, &output)
+}
+
+/// Says where the report is. A record that cannot be understood is bad input, and nothing was written.
+fn answer(written: Result<(), ReportError>, output: &Path) -> Answer {
+    match written {
+        Ok(()) => crate::say(&format!("{}\n", output.display())),
+        Err(error @ (ReportError::Line { .. } | ReportError::Version { .. } | ReportError::NoRun { .. })) => {
+            Err(Problem::Input(format!("error: {error}")))
+        }
+        Err(error) => Err(Failure::new("make the report", error).into()),
+    }
+}

@@ -1,0 +1,79 @@
+//! Where a watched run is shown: pictures on a terminal, and lines in a pipe.
+
+use std::env;
+use std::io::{self, IsTerminal, Write};
+
+use console::Term;
+use multivm::harness::terminal::{self, Block};
+use multivm::report::lines::Room;
+
+use super::watched::{News, Watched};
+
+/// Room for everything.
+pub const ENDLESS: Room = Room { columns: usize::MAX, rows: usize::MAX };
+
+/// Standard output.
+pub enum Screen {
+    Terminal { block: Block, colours: bool },
+    Pipe,
+}
+
+impl Screen {
+    /// Looks what standard output is.
+    pub fn begin() -> Screen {
+        let variable = |name: &str| env::var(name).ok();
+        if io::stdout().is_terminal() && terminal::can_draw(variable) {
+            Screen::Terminal { block: Block::new(), colours: terminal::colours(variable) }
+        } else {
+            Screen::Pipe
+        }
+    }
+
+    pub fn is_terminal(&self) -> bool {
+        matches!(self, Screen::Terminal { .. })
+    }
+
+    /// Shows the run after some news. Whether somebody still looks.
+    pub fn show(&mut self, run: &Watched, news: &News) -> bool {
+        let shown = match self {
+            Screen::Pipe => print(&news.lines),
+            Screen::Terminal { block, colours } => {
+                let room = terminal::room(Term::stdout().size_checked());
+                let lines = run.lines(room).iter().map(|line| line.paint(*colours)).collect();
+                keep(block, &news.failures).and_then(|()| block.draw(&mut io::stdout().lock(), lines))
+            }
+        };
+        shown.is_ok()
+    }
+
+    /// Shows it for the last time; on a terminal, the picture stays. Whether somebody still looks.
+    pub fn end(&mut self, run: &Watched, news: &News) -> bool {
+        let shown = match self {
+            Screen::Pipe => print(&news.lines),
+            Screen::Terminal { block, colours } => {
+                let lines: Vec<String> = run.lines(ENDLESS).iter().map(|line| line.paint(*colours)).collect();
+                keep(block, &news.failures)
+                    .and_then(|()| block.clear(&mut io::stdout().lock()))
+                    .and_then(|()| print(&lines))
+            }
+        };
+        shown.is_ok()
+    }
+}
+
+/// Writes lines that stay above the picture.
+fn keep(block: &mut Block, lines: &[String]) -> io::Result<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    block.clear(&mut io::stdout().lock())?;
+    print(lines)
+}
+
+fn print(lines: &[String]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for line in lines {
+        writeln!(out, "{line}")?;
+    }
+    out.flush()
+}

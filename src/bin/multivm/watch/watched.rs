@@ -1,0 +1,162 @@
+//! A run that is watched: what its record says, and whether somebody still writes it.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use multivm::harness;
+use multivm::outcome::Verdict;
+use multivm::report::lines::{self, Line, Moment, Room};
+use multivm::report::live::Live;
+use multivm::report::{self, Earlier, Event, ReportError, Tail, telling};
+
+use crate::problem::Problem;
+
+/// Whether a run goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Running,
+    Finished,
+    /// Its end is not in the record, and the process that wrote it is gone.
+    CutOff,
+}
+
+/// What was read at once.
+#[derive(Debug, Default)]
+pub struct News {
+    pub events: usize,
+    /// A line for each event that matters.
+    pub lines: Vec<String>,
+    /// Those of them that are about something that went wrong.
+    pub failures: Vec<String>,
+}
+
+/// A run, as far as its record was read.
+pub struct Watched {
+    folder: PathBuf,
+    tail: Tail,
+    live: Live,
+    earlier: Earlier,
+    /// When its record was created, by the wall clock.
+    began: SystemTime,
+    /// Of all that was read.
+    failures: Vec<String>,
+}
+
+impl Watched {
+    /// Opens the run in that folder, or of that record; of a folder of several runs, as nextest leaves it, the newest.
+    pub fn open(path: &Path) -> Result<Watched, Problem> {
+        let newest = report::parts_of(path).pop();
+        let record = Tail::open(newest.as_deref().unwrap_or(path)).map_err(input)?.path().to_owned();
+        // `latest` may lead to another run in a moment.
+        let record = record.canonicalize().unwrap_or(record);
+        let tail = Tail::open(&record).map_err(input)?;
+        let folder = record.parent().unwrap_or(Path::new("/")).to_owned();
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let earlier = folder.parent().map(|results| report::earlier(results, &name)).unwrap_or_default();
+        Ok(Watched {
+            folder,
+            tail,
+            live: Live::default(),
+            earlier,
+            began: SystemTime::now(),
+            failures: Vec::new(),
+        })
+    }
+
+    /// Reads what is new.
+    pub fn read(&mut self) -> Result<News, Problem> {
+        let events = self.tail.poll().map_err(input)?;
+        let mut news = News { events: events.len(), ..News::default() };
+        for (envelope, event) in &events {
+            let t_ms = envelope.t_ms as f64;
+            if let Event::RunStarted(_) = event {
+                self.began = envelope.at;
+            }
+            self.live.apply(t_ms, event);
+            if let Some(line) = telling::line(&self.live, t_ms, event) {
+                if went_wrong(event) {
+                    news.failures.push(line.clone());
+                }
+                news.lines.push(line);
+            }
+        }
+        self.failures.extend(news.failures.iter().cloned());
+        Ok(news)
+    }
+
+    /// Reads what is new, and of scenarios that are over only what they came to.
+    pub fn read_present(&mut self) -> Result<News, Problem> {
+        self.tail.present_only();
+        self.read()
+    }
+
+    /// Lines about all that went wrong.
+    pub fn failures(&self) -> &[String] {
+        &self.failures
+    }
+
+    pub fn state(&self) -> State {
+        if self.live.ended.is_some() {
+            return State::Finished;
+        }
+        match self.writer() {
+            Some(writer) if harness::is_there(writer, self.began) => State::Running,
+            _ => State::CutOff,
+        }
+    }
+
+    /// The process that writes the record. A merged one has none.
+    fn writer(&self) -> Option<i32> {
+        harness::writer_of(&self.live.header.run)
+    }
+
+    /// The whole present state.
+    pub fn lines(&self, room: Room) -> Vec<Line> {
+        let running = self.state() == State::Running;
+        let elapsed = self.began.elapsed().unwrap_or_default().as_secs_f64() * 1e3;
+        let now_ms = if running { self.live.t_ms.max(elapsed) } else { self.live.t_ms };
+        let to_come = running.then(|| self.earlier.to_come(&self.live)).flatten();
+        let left_s = to_come.and_then(|come| report::seconds_left(&self.live, now_ms, &come, &self.earlier));
+        lines::whole(&Moment { live: &self.live, now_ms, left_s }, room)
+    }
+
+    /// What to know of a run in that state, and where to read on. Ends with a newline.
+    pub fn conclusion(&self, state: State) -> String {
+        let folder = self.folder.display();
+        match state {
+            State::Running => "The run goes on; without --once this follows it.\n".to_owned(),
+            State::Finished => format!("Record, JUnit and evidence are in {folder}\n"),
+            State::CutOff => {
+                let process = self.writer().map(|writer| format!(" {writer}")).unwrap_or_default();
+                let last = self.began + Duration::from_secs_f64(self.live.t_ms / 1e3);
+                let ago = last.elapsed().unwrap_or_default().as_secs_f64();
+                format!(
+                    "The run was cut off: its record has no end, and its process{process} is not on this machine (any \
+                     more). The last event is {} old.\nmultivm reap clears what it left. The record and evidence are in \
+                     {folder}\n",
+                    lines::clock(ago)
+                )
+            }
+        }
+    }
+
+    pub fn exit_code(&self, state: State) -> ExitCode {
+        let good = state == State::Finished && !self.live.has_failures();
+        if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+/// Whether an event is worth a line that stays on the screen.
+fn went_wrong(event: &Event) -> bool {
+    match event {
+        Event::ScenarioFinished(outcome) => !matches!(outcome.verdict, Verdict::Passed | Verdict::Ignored),
+        Event::Repair { .. } => true,
+        _ => false,
+    }
+}
+
+/// A record that cannot be read is what the user named.
+fn input(error: ReportError) -> Problem {
+    Problem::Input(format!("error: {error}"))
+}

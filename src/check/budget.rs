@@ -1,0 +1,68 @@
+//! Within budget: a migration took no longer, and its guest stood still no longer, than `scenarios.toml` allows.
+//!
+//! A budget is what the user wrote: nothing stretches it. A downtime is compared as it is reported; by how much that may be
+//! wrong is with it in the record.
+
+use std::time::Duration;
+
+use humantime::format_duration;
+
+use super::Proof;
+use crate::scenario::Limit;
+
+/// Name of the proof.
+pub const CHECK: &str = "budget";
+
+/// One migration of one guest, from libvirt's call to its return.
+pub fn total(limit: &Limit, took: Duration) -> Proof {
+    let seen = format!("{:.3} s", took.as_secs_f64());
+    check("a migration", limit, took.as_secs_f64(), seen)
+        .try_next("the job_samples of this migration in record.jsonl say where its time went")
+}
+
+/// How long a guest stood still for one migration, milliseconds.
+pub fn downtime(limit: &Limit, reported_ms: f64) -> Proof {
+    check("a downtime", limit, reported_ms / 1e3, format!("{reported_ms:.1} ms"))
+        .try_next("the downtime event in record.jsonl has what each clock says of it")
+}
+
+fn check(what: &str, limit: &Limit, took_s: f64, seen: String) -> Proof {
+    let most_s = limit.most.as_secs_f64();
+    let over = took_s - most_s;
+    // What is not a number is no proof that it was good.
+    let ok = took_s <= most_s;
+    let seen = if ok { seen } else { format!("{seen}, {:.1} ms more", over * 1e3) };
+    let expected = format!("{what} of at most {}, by budget: {}", format_duration(limit.most), limit.reason);
+    Proof::new(CHECK, ok, expected, seen)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn limit(milliseconds: u64) -> Limit {
+        Limit { most: Duration::from_millis(milliseconds), reason: "clients give up".into() }
+    }
+
+    #[rstest]
+    #[case::within(499, true, "0.499 s")]
+    #[case::exactly(500, true, "0.500 s")]
+    #[case::over(1750, false, "1.750 s, 1250.0 ms more")]
+    fn a_migration_has_a_total(#[case] took_ms: u64, #[case] ok: bool, #[case] seen: &str) {
+        let proof = total(&limit(500), Duration::from_millis(took_ms));
+        assert_eq!((proof.check, proof.ok, &*proof.seen), ("budget", ok, seen));
+        assert_eq!(proof.expected, "a migration of at most 500ms, by budget: clients give up");
+    }
+
+    #[rstest]
+    #[case::within(2000.0, true, "2000.0 ms")]
+    #[case::over(2000.5, false, "2000.5 ms, 0.5 ms more")]
+    #[case::unknown(f64::NAN, false, "NaN ms, NaN ms more")]
+    fn a_guest_has_a_downtime(#[case] reported_ms: f64, #[case] ok: bool, #[case] seen: &str) {
+        let proof = downtime(&limit(2000), reported_ms);
+        assert_eq!((proof.ok, &*proof.seen), (ok, seen));
+        assert_eq!(proof.expected, "a downtime of at most 2s, by budget: clients give up");
+    }
+}

@@ -1,0 +1,165 @@
+//! The guests as seen from outside: a stream of ICMP echoes to each of them, through a whole scenario. A gap between two
+//! answers is a downtime of the guest's network, as its clients feel it. A few of the probes ask for the guest's clock, too
+//! (ICMP timestamp), which shows by how much it fell behind while the guest stood still.
+//!
+//! Resolution: the probe interval. A gap is measured between the arrivals of two consecutive answers, by this machine's
+//! monotonic clock, so a delayed answer counts as well as a lost one.
+
+mod packet;
+mod track;
+
+use std::io::Read;
+use std::net::SocketAddrV4;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use nix::unistd::gettid;
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use crate::failure::{Attempt, Done, Failure};
+use crate::guest::Guest;
+use crate::wait::Cancel;
+use packet::Reply;
+use track::Track;
+pub use track::{Gap, Reading, TOLD_INTERVALS};
+
+/// One probe of so many also asks for the clock.
+const CLOCK_EVERY: u16 = 5;
+
+/// What the stream saw of one guest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    pub guest: String,
+    pub sent: u64,
+    pub received: u64,
+    /// Every gap longer than [`TOLD_INTERVALS`] probe intervals, in the order of time.
+    pub gaps: Vec<Gap>,
+    pub longest: Gap,
+    /// Its clock, in the order of time; none where it does not answer such questions.
+    pub readings: Vec<Reading>,
+    /// Times in which this machine itself did not get to probe, longer than one interval: what is missing in them is not the
+    /// guest's.
+    pub stalls: Arc<Vec<Gap>>,
+}
+
+/// The running stream: one thread for all guests.
+pub struct ProbeStream {
+    stop: Cancel,
+    thread: Option<JoinHandle<Vec<Summary>>>,
+}
+
+impl Drop for ProbeStream {
+    fn drop(&mut self) {
+        // The net under an early return: the thread ends by itself.
+        self.stop.cancel();
+    }
+}
+
+impl ProbeStream {
+    /// Begins to probe every guest once per `interval`.
+    pub fn start(guests: &[Arc<Guest>], interval: Duration) -> Done<ProbeStream> {
+        let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4))
+            .attempting(|| "open a raw ICMP socket for the probe stream".into())?;
+        // A migration of ten guests at once must not overrun the queue while this thread waits for a CPU.
+        let _ = socket.set_recv_buffer_size(1 << 20);
+        let begin = Instant::now();
+        let mut tracks: Vec<Track> =
+            guests.iter().map(|guest| Track::new(&guest.name, guest.address, interval, begin)).collect();
+        let stop = Cancel::new();
+        let token = stop.clone();
+        let thread = thread::Builder::new()
+            .name("probe-stream".into())
+            .spawn(move || {
+                take_precedence();
+                let stalls = Arc::new(stream(&socket, &mut tracks, interval, &token));
+                let end = Instant::now();
+                tracks.into_iter().map(|track| summary(track, end, &stalls)).collect()
+            })
+            .attempting(|| "start the probe stream's thread".into())?;
+        Ok(ProbeStream { stop, thread: Some(thread) })
+    }
+
+    /// Ends the stream.
+    pub fn stop(mut self) -> Done<Vec<Summary>> {
+        self.stop.cancel();
+        let summaries = self.thread.take().and_then(|thread| thread.join().ok());
+        summaries.ok_or_else(|| Failure::new("probe the guests", "the stream's thread panicked"))
+    }
+}
+
+/// Lets this thread have a CPU at once when it is due, on a machine whose CPUs are all taken: it needs little, and what it
+/// misses looks like a gap of the guests. Where that is not allowed the stream's own stalls say what it is worth.
+fn take_precedence() {
+    let _ = Command::new("chrt")
+        .args(["--rr", "--pid", "1", &gettid().to_string()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+}
+
+fn summary(mut track: Track, end: Instant, stalls: &Arc<Vec<Gap>>) -> Summary {
+    track.close_gap(end);
+    Summary {
+        guest: track.name,
+        sent: track.sent,
+        received: track.received,
+        gaps: track.gaps,
+        longest: track.longest,
+        readings: track.readings,
+        stalls: Arc::clone(stalls),
+    }
+}
+
+/// Probes until it is to stop; returns when it did not get to.
+fn stream(socket: &Socket, tracks: &mut [Track], interval: Duration, stop: &Cancel) -> Vec<Gap> {
+    let id = std::process::id() as u16;
+    let mut sequence: u16 = 0;
+    let mut due = Instant::now();
+    let mut stalls = Vec::new();
+    let mut block = [0; 256];
+    while !stop.is_cancelled() {
+        let now = Instant::now();
+        if now >= due {
+            if now - due > interval {
+                stalls.push(Gap { from: due, length: now - due });
+            }
+            sequence = sequence.wrapping_add(1);
+            probe(socket, tracks, id, sequence);
+            // After a stall there is no burst of probes to catch up.
+            due = (due + interval).max(Instant::now());
+        }
+        let wait = due.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        if socket.set_read_timeout(Some(wait)).is_err() {
+            continue;
+        }
+        let Ok(length) = (&*socket).read(&mut block) else { continue };
+        let now = Instant::now();
+        let Some((address, reply)) = packet::reply(&block[..length], id) else { continue };
+        let Some(track) = tracks.iter_mut().find(|track| track.address == address) else { continue };
+        match reply {
+            Reply::Echo => {
+                track.received += 1;
+                track.close_gap(now);
+            }
+            Reply::Timestamp { sequence, guest_ms } => track.told_clock(sequence, guest_ms, now),
+        }
+    }
+    stalls
+}
+
+fn probe(socket: &Socket, tracks: &mut [Track], id: u16, sequence: u16) {
+    let echo = packet::echo_request(id, sequence);
+    let timestamp = packet::timestamp_request(id, sequence);
+    for track in tracks {
+        let to = SockAddr::from(SocketAddrV4::new(track.address, 0));
+        // No route or a full queue is a lost probe, which is what is being measured.
+        let _ = socket.send_to(&echo, &to);
+        track.sent += 1;
+        if sequence.is_multiple_of(CLOCK_EVERY) {
+            track.ask_clock(sequence, Instant::now());
+            let _ = socket.send_to(&timestamp, &to);
+        }
+    }
+}

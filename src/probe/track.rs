@@ -1,0 +1,131 @@
+//! What the answers of one guest come to: its gaps, and readings of its clock.
+
+use std::collections::VecDeque;
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+/// A time without an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// When the last answer before it came.
+    pub from: Instant,
+    pub length: Duration,
+}
+
+impl Gap {
+    /// Whether it has a moment in common with the time from one moment to another.
+    pub fn touches(&self, begin: Instant, end: Instant) -> bool {
+        self.from < end && self.from + self.length > begin
+    }
+}
+
+/// The guest's clock, read from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// In the middle between question and answer.
+    pub at: Instant,
+    /// Half of the time between them, and the millisecond that the answer is exact to.
+    pub error: Duration,
+    /// Milliseconds since midnight UTC by the guest's realtime clock.
+    pub guest_ms: u32,
+}
+
+/// Gaps from this many probe intervals on are told; a shorter one may be an answer that came late.
+pub const TOLD_INTERVALS: u32 = 3;
+
+/// Gaps that are kept of one guest. There are no more, unless something is badly wrong, which the longest one shows.
+const MOST_GAPS: usize = 10_000;
+
+/// Questions for its clock that may still be answered.
+const OPEN_QUESTIONS: usize = 64;
+
+#[derive(Debug)]
+pub struct Track {
+    pub name: String,
+    pub address: Ipv4Addr,
+    pub sent: u64,
+    pub received: u64,
+    pub gaps: Vec<Gap>,
+    pub longest: Gap,
+    pub readings: Vec<Reading>,
+    least: Duration,
+    last: Instant,
+    asked: VecDeque<(u16, Instant)>,
+}
+
+impl Track {
+    pub fn new(name: &str, address: Ipv4Addr, interval: Duration, begin: Instant) -> Track {
+        Track {
+            name: name.to_owned(),
+            address,
+            sent: 0,
+            received: 0,
+            gaps: Vec::new(),
+            longest: Gap { from: begin, length: Duration::ZERO },
+            readings: Vec::new(),
+            least: interval * TOLD_INTERVALS,
+            last: begin,
+            asked: VecDeque::new(),
+        }
+    }
+
+    /// An answer, or the end of the stream, closes a gap.
+    pub fn close_gap(&mut self, now: Instant) {
+        let gap = Gap { from: self.last, length: now.saturating_duration_since(self.last) };
+        if gap.length > self.longest.length {
+            self.longest = gap;
+        }
+        if gap.length > self.least && self.gaps.len() < MOST_GAPS {
+            self.gaps.push(gap);
+        }
+        self.last = now;
+    }
+
+    /// It is asked for its clock now.
+    pub fn ask_clock(&mut self, sequence: u16, now: Instant) {
+        if self.asked.len() == OPEN_QUESTIONS {
+            self.asked.pop_front();
+        }
+        self.asked.push_back((sequence, now));
+    }
+
+    /// It told its clock.
+    pub fn told_clock(&mut self, sequence: u16, guest_ms: u32, now: Instant) {
+        let Some(index) = self.asked.iter().position(|(asked, _)| *asked == sequence) else { return };
+        let Some((_, asked)) = self.asked.remove(index) else { return };
+        let half = now.saturating_duration_since(asked) / 2;
+        self.readings.push(Reading { at: asked + half, error: half + Duration::from_millis(1), guest_ms });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn every_long_gap_counts_and_the_longest_is_known_whatever_its_length() {
+        let begin = Instant::now();
+        let mut track = Track::new("vm1", Ipv4Addr::LOCALHOST, 10 * MS, begin);
+        for at in [10, 25, 100, 110, 150] {
+            track.close_gap(begin + at * MS);
+        }
+        let gaps: Vec<_> = track.gaps.iter().map(|gap| (gap.from - begin, gap.length)).collect();
+        assert_eq!(gaps, [(25 * MS, 75 * MS), (110 * MS, 40 * MS)]);
+        assert_eq!(track.longest.length, 75 * MS);
+        assert!(track.gaps[0].touches(begin + 99 * MS, begin + 101 * MS));
+        assert!(!track.gaps[0].touches(begin + 100 * MS, begin + 101 * MS));
+    }
+
+    #[test]
+    fn a_reading_is_as_exact_as_its_round_trip() {
+        let begin = Instant::now();
+        let mut track = Track::new("vm1", Ipv4Addr::LOCALHOST, 10 * MS, begin);
+        track.ask_clock(7, begin);
+        track.told_clock(8, 1, begin + 2 * MS);
+        track.told_clock(7, 500, begin + 4 * MS);
+        track.told_clock(7, 500, begin + 5 * MS);
+        assert_eq!(track.readings, [Reading { at: begin + 2 * MS, error: 3 * MS, guest_ms: 500 }]);
+    }
+}

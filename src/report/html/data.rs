@@ -1,0 +1,346 @@
+//! The data that the page's scripts draw, as JSON: small, since a report of a whole matrix is to open at once.
+//!
+//! Times are milliseconds since the scenario began, numbers are rounded to what a picture can show, and curves are
+//! thinned out. The record has all of it.
+
+use serde_json::{Map, Value, json};
+
+use super::Place;
+use super::facts::{LONGEST_TEXT, class, cut, evidence_link};
+use crate::outcome::{Direction, Finding, rfc3339_text};
+use crate::report::view::{Clock, LegView, Phase, RunView, Sample, ScenarioView, at_most, extremes};
+use crate::scenario::{AxisValue, Location, Mode, Order, Scenario, Workload};
+
+/// Samples of all migrations of a run together, a number of 7 values each.
+const MOST_SAMPLES: usize = 60_000;
+
+/// Points of all write speed and CPU curves of a run together.
+const MOST_POINTS: usize = 250_000;
+
+/// Gaps of one scenario: the longest.
+const MOST_GAPS: usize = 200;
+
+/// Checks that come this close together are one mark on a timeline, milliseconds.
+const ONE_MARK_MS: f64 = 50.0;
+
+/// Characters of what a proof saw, where it held.
+const LONGEST_SEEN: usize = 200;
+
+/// In the order of the numbers that stand for them.
+const PHASES: [Phase; 5] =
+    [Phase::Setup, Phase::Precopy, Phase::Switchover, Phase::Postcopy, Phase::Completion];
+
+/// What the matrix, the table of scenarios and the downtime curves show.
+pub(super) fn overview(run: &RunView) -> Value {
+    let matrix: Vec<Cell> = run.scenarios.iter().map(Cell::of).collect();
+    let rows = ordered(matrix.iter().map(|place| (&place.row, place.row_order)));
+    let columns = ordered(matrix.iter().map(|place| (&place.column, place.column_order)));
+    let scenarios: Vec<Value> = run
+        .scenarios
+        .iter()
+        .zip(&matrix)
+        .map(|(scenario, place)| {
+            let outcome = &scenario.outcome;
+            let downtime = scenario.longest_downtime_ms();
+            json!({
+                "name": outcome.scenario,
+                "group": scenario.group(),
+                "row": rows.iter().position(|row| *row == place.row),
+                "column": columns.iter().position(|column| *column == place.column),
+                "verdict": class(outcome.verdict),
+                "time_s": rounded(outcome.duration.as_secs_f64(), 1),
+                "downtime_ms": number(downtime.map(|(ms, _)| ms), 1),
+                "downtime_by": downtime.map(|(_, reported)| if reported { "reported" } else { "libvirt" }),
+                "migrations": scenario.legs.len(),
+                "plays": scenario.plays,
+                "headline": if outcome.findings.is_empty() && outcome.reason.is_none() {
+                    String::new()
+                } else {
+                    cut(&outcome.headline(), LONGEST_SEEN)
+                },
+            })
+        })
+        .collect();
+    let legs: Vec<Value> = run
+        .scenarios
+        .iter()
+        .enumerate()
+        .flat_map(|(index, scenario)| scenario.legs.iter().map(move |leg| (index, leg)))
+        .filter(|(_, leg)| leg.ok == Some(true))
+        .map(|(index, leg)| {
+            let mut values = vec![json!(index)];
+            values.extend(Clock::ALL.map(|clock| number(clock.of(leg), 1)));
+            Value::Array(values)
+        })
+        .collect();
+    json!({
+        "run": run.header.run,
+        "rows": rows,
+        "columns": columns,
+        "clocks": Clock::ALL.map(Clock::name),
+        "scenarios": scenarios,
+        "legs": legs,
+    })
+}
+
+/// Where a scenario stands in the matrix.
+struct Cell {
+    row: String,
+    row_order: usize,
+    column: [String; 2],
+    column_order: usize,
+}
+
+impl Cell {
+    fn of(scenario: &ScenarioView) -> Cell {
+        let name = &scenario.outcome.scenario;
+        match name.parse::<Scenario>() {
+            Ok(parts) => Cell {
+                row: match parts.sizing {
+                    Some(sizing) => format!("{}_{} {sizing}", parts.mode, parts.order),
+                    None => format!("{}_{}", parts.mode, parts.order),
+                },
+                row_order: place(parts.mode) * Order::ALL.len() + place(parts.order),
+                column: [parts.location.to_string(), parts.workload.to_string()],
+                column_order: place(parts.location) * Workload::ALL.len() + place(parts.workload),
+            },
+            // Not of the matrix: behind it.
+            Err(_) => {
+                let mut parts = name.splitn(3, "::");
+                let mut part = || parts.next().unwrap_or_default().to_owned();
+                let row = part();
+                Cell {
+                    row,
+                    row_order: Mode::ALL.len() * Order::ALL.len(),
+                    column: [part(), part()],
+                    column_order: Location::ALL.len() * Workload::ALL.len(),
+                }
+            }
+        }
+    }
+}
+
+fn place<V: AxisValue>(value: V) -> usize {
+    V::ALL.iter().position(|other| *other == value).unwrap_or(V::ALL.len())
+}
+
+/// Each once, by their order; those of the same order as they came.
+fn ordered<'a, T: PartialEq + Clone + 'a>(all: impl Iterator<Item = (&'a T, usize)>) -> Vec<T> {
+    let mut kept: Vec<(&T, usize)> = Vec::new();
+    for (value, order) in all {
+        if !kept.iter().any(|(other, _)| *other == value) {
+            kept.push((value, order));
+        }
+    }
+    kept.sort_by_key(|(_, order)| *order);
+    kept.into_iter().map(|(value, _)| value.clone()).collect()
+}
+
+/// What the page of each scenario shows, in the order of [`overview`]'s scenarios. The page reads one when it is opened.
+pub(super) fn details(run: &RunView, place: Place) -> Vec<Value> {
+    let legs: usize = run.scenarios.iter().map(|scenario| scenario.legs.len()).sum();
+    let curves: usize = run.scenarios.iter().map(|scenario| scenario.speeds.len() + scenario.cpu.len()).sum();
+    let limits = Limits {
+        samples: (MOST_SAMPLES / legs.max(1)).clamp(8, 120),
+        points: (MOST_POINTS / curves.max(1)).clamp(16, 400),
+    };
+    run.scenarios.iter().map(|scenario| detail(run, scenario, place, &limits)).collect()
+}
+
+struct Limits {
+    /// Samples of one migration.
+    samples: usize,
+    /// Points of one curve.
+    points: usize,
+}
+
+fn detail(run: &RunView, scenario: &ScenarioView, place: Place, limits: &Limits) -> Value {
+    let outcome = &scenario.outcome;
+    let began = scenario.began_t_ms.unwrap_or_default();
+    let end = began + outcome.duration.as_secs_f64() * 1e3;
+    let curves = |curves: &std::collections::BTreeMap<String, Vec<(f64, f64)>>, digits| {
+        let curve = |points: &Vec<(f64, f64)>| {
+            let points = extremes(points, limits.points);
+            let times: Vec<Value> = points.iter().map(|(t_ms, _)| rounded(t_ms - began, 0)).collect();
+            let values: Vec<Value> = points.iter().map(|(_, value)| rounded(*value, digits)).collect();
+            json!([times, values])
+        };
+        Value::Object(curves.iter().map(|(name, points)| (name.clone(), curve(points))).collect())
+    };
+    let mut gaps: Vec<_> = scenario.gaps.iter().collect();
+    gaps.sort_by(|a, b| b.length_ms.total_cmp(&a.length_ms));
+    let shown = gaps.iter().take(MOST_GAPS);
+    json!({
+        "name": outcome.scenario,
+        "verdict": class(outcome.verdict),
+        "reason": outcome.reason.as_ref().map(|reason| cut(reason, LONGEST_TEXT)),
+        "findings": outcome.findings.iter().map(finding).collect::<Vec<_>>(),
+        "started": rfc3339_text(outcome.started),
+        "duration_ms": rounded(outcome.duration.as_secs_f64() * 1e3, 0),
+        "plays": scenario.plays,
+        "numbers": outcome.numbers,
+        "evidence": outcome.evidence.as_ref().map(|path| path.to_string_lossy()),
+        "evidence_link": evidence_link(run, outcome, place),
+        "rerun": outcome.rerun_command(),
+        "guests": scenario.guests(),
+        "legs": scenario.legs.iter().map(|leg| self::leg(leg, began, end, limits)).collect::<Vec<_>>(),
+        "marks": marks(scenario, began),
+        "proofs": proofs(scenario),
+        "loads": scenario.loads.iter().map(|load| json!({
+            "t": rounded(load.t_ms - began, 0),
+            "place": load.guest.as_ref().or(load.host.as_ref()),
+            "command": load.command,
+            "basis": load.basis,
+        })).collect::<Vec<_>>(),
+        "repairs": scenario.repairs.iter().map(|repair| json!([repair.what, repair.why])).collect::<Vec<_>>(),
+        "probes": scenario.probes.iter().map(|probe| {
+            json!([probe.guest, probe.sent, probe.received, number(probe.longest_gap_ms, 1)])
+        }).collect::<Vec<_>>(),
+        "gaps": shown.map(|gap| {
+            json!([gap.guest, rounded(gap.from_t_ms - began, 1), rounded(gap.length_ms, 1)])
+        }).collect::<Vec<_>>(),
+        "gap_count": gaps.len(),
+        "speeds": curves(&scenario.speeds, 0),
+        "cpu": curves(&scenario.cpu, 2),
+    })
+}
+
+fn finding(finding: &Finding) -> Value {
+    json!({
+        "headline": finding.headline(),
+        "expected": cut(&finding.expected, LONGEST_TEXT),
+        "seen": cut(&finding.seen, LONGEST_TEXT),
+        "try_next": finding.try_next,
+    })
+}
+
+fn leg(leg: &LegView, began: f64, end: f64, limits: &Limits) -> Value {
+    let at = |t_ms: f64| rounded(t_ms - began, 0);
+    let completed = leg.completed.clone().unwrap_or_default();
+    let clocks = leg.clocks.clone().unwrap_or_default();
+    let phases = leg.phases(end);
+    let phase = |phase: Phase| PHASES.iter().position(|other| *other == phase);
+    let volume = leg.volume();
+    let mut object = json!({
+        "guest": leg.guest,
+        "round": leg.round,
+        "back": leg.direction == Direction::Back,
+        "step": leg.step,
+        "began": at(leg.began_t_ms),
+        "ended": leg.ended_t_ms.map(at),
+        "ok": leg.ok,
+        "error": leg.error.as_ref().map(|error| cut(error, LONGEST_TEXT)),
+        "switchover_ms": number(leg.switchover_s.map(|seconds| seconds * 1e3), 0),
+        "phases": phases.iter().map(|span| {
+            json!([phase(span.phase), at(span.from_t_ms), at(span.to_t_ms)])
+        }).collect::<Vec<_>>(),
+        "iterations": leg.iterations().iter().map(|(t_ms, pass)| json!([at(*t_ms), pass])).collect::<Vec<_>>(),
+        "reported_ms": number(leg.reported_ms(), 1),
+        "network_ms": number(clocks.network_ms, 1),
+        "network_error_ms": number(clocks.network_error_ms, 1),
+        "guest_ms": number(clocks.guest_ms, 1),
+        "guest_error_ms": number(clocks.guest_error_ms, 1),
+        "libvirt_ms": number(leg.libvirt_said_ms(), 1),
+        "nonsense": leg.libvirt_said_ms().is_some() && leg.libvirt_ms().is_none(),
+        "qemu_ms": number(clocks.qemu_ms, 1),
+        "disagreement": clocks.disagreement,
+        "total_ms": number(completed.elapsed_ms, 0),
+        "setup_ms": number(completed.setup_ms, 0),
+        "sent_bytes": number(volume.map(|(sent, _)| sent), 0),
+        "ratio": number(volume.and_then(|(_, ratio)| ratio), 2),
+        "passes": number(completed.iteration, 0),
+        "requests": number(completed.postcopy_requests, 0),
+        "throttle": number(completed.throttle_percent, 0),
+        "samples": samples(&leg.samples, began, limits.samples),
+    });
+    if let Value::Object(fields) = &mut object {
+        // What is not known takes no room.
+        let nothing = [Value::Null, json!([]), json!({})];
+        fields.retain(|name, value| !nothing.contains(value) && (name == "ok" || *value != json!(false)));
+    }
+    object
+}
+
+/// Columns, without those that have no value.
+fn samples(samples: &[Sample], began: f64, most: usize) -> Value {
+    let samples = at_most(samples, most);
+    let mut columns = Map::new();
+    let mut column = |name: &str, value: &dyn Fn(&Sample) -> Option<f64>| {
+        let values: Vec<Value> = samples.iter().map(|sample| number(value(sample), 0)).collect();
+        if values.iter().any(|value| !value.is_null()) {
+            columns.insert(name.to_owned(), Value::Array(values));
+        }
+    };
+    const KIB: f64 = 1024.0;
+    column("t", &|sample| Some(sample.t_ms - began));
+    column("remaining_kib", &|sample| sample.remaining_bytes.map(|bytes| bytes / KIB));
+    column("sent_kib", &|sample| sample.processed_bytes.map(|bytes| bytes / KIB));
+    column("bandwidth_kib_s", &|sample| sample.bandwidth_bytes_per_s.map(|bytes| bytes / KIB));
+    column("dirty_kib_s", &|sample| sample.dirty_bytes_per_s.map(|bytes| bytes / KIB));
+    column("throttle", &|sample| sample.throttle_percent);
+    column("requests", &|sample| sample.postcopy_requests.filter(|requests| *requests > 0.0));
+    Value::Object(columns)
+}
+
+/// The checks as marks on a timeline: of those that came together, which held and which did not.
+fn marks(scenario: &ScenarioView, began: f64) -> Vec<Value> {
+    struct Mark<'a> {
+        t_ms: f64,
+        guest: Option<&'a str>,
+        held: Vec<&'a str>,
+        failed: Vec<&'a str>,
+    }
+    let mut marks: Vec<Mark<'_>> = Vec::new();
+    for check in &scenario.checks {
+        let guest = check.guest.as_deref();
+        let near = |mark: &&mut Mark<'_>| mark.guest == guest && check.t_ms - mark.t_ms <= ONE_MARK_MS;
+        // Only the last few can be near.
+        let mark = match marks.iter_mut().rev().take(64).find(near) {
+            Some(mark) => mark,
+            None => {
+                marks.push(Mark { t_ms: check.t_ms, guest, held: Vec::new(), failed: Vec::new() });
+                let last = marks.len() - 1;
+                &mut marks[last]
+            }
+        };
+        let names = if check.ok { &mut mark.held } else { &mut mark.failed };
+        names.push(&check.check);
+    }
+    marks
+        .iter()
+        .map(|mark| {
+            json!([rounded(mark.t_ms - began, 0), mark.guest, mark.held.join(" "), mark.failed.join(" ")])
+        })
+        .collect()
+}
+
+/// Every proof: how often it was made, how often it held, and what the first that did not, or else the last, saw.
+fn proofs(scenario: &ScenarioView) -> Vec<Value> {
+    let mut names: Vec<&str> = Vec::new();
+    for check in &scenario.checks {
+        if !names.contains(&check.check.as_str()) {
+            names.push(&check.check);
+        }
+    }
+    names
+        .into_iter()
+        .filter_map(|name| {
+            let all: Vec<_> = scenario.checks.iter().filter(|check| check.check == name).collect();
+            let held = all.iter().filter(|check| check.ok).count();
+            let shown = all.iter().find(|check| !check.ok).or(all.last())?;
+            let seen = cut(&shown.seen, if shown.ok { LONGEST_SEEN } else { LONGEST_TEXT });
+            Some(json!([name, all.len(), held, cut(&shown.expected, LONGEST_SEEN), seen]))
+        })
+        .collect()
+}
+
+/// A number with at most so many digits behind the point; whole ones without a point, and what is no number as null.
+fn rounded(value: f64, digits: i32) -> Value {
+    let factor = 10f64.powi(digits);
+    let value = (value * factor).round() / factor;
+    if value.fract() == 0.0 && value.abs() < 1e15 { json!(value as i64) } else { json!(value) }
+}
+
+fn number(value: Option<f64>, digits: i32) -> Value {
+    value.map_or(Value::Null, |value| rounded(value, digits))
+}

@@ -1,0 +1,287 @@
+//! What the page says without a script: the run in one screen, its failures, its percentiles.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Place;
+use crate::outcome::{Outcome, Verdict, rfc3339_text};
+use crate::report::view::{Distribution, RepairView, RunView};
+
+/// Characters of one text of a finding; the record has all of it.
+pub(super) const LONGEST_TEXT: usize = 16 * 1024;
+
+/// Failures that are unfolded at first.
+const UNFOLDED: usize = 5;
+
+#[derive(Serialize)]
+pub(super) struct Facts {
+    name: String,
+    started: String,
+    wall_time: String,
+    finished: bool,
+    command: String,
+    accelerator: Option<String>,
+    accelerator_reason: Option<String>,
+    warning: Option<String>,
+    /// What both hosts have: fact, source, target.
+    hosts: Vec<(String, String, String)>,
+    others: Vec<(String, String)>,
+    profile: Vec<(String, String)>,
+    profile_name: Option<String>,
+    fixtures: Vec<(String, String)>,
+    repairs: Vec<Repair>,
+    verdicts: Vec<Count>,
+    scenarios: usize,
+    migrations: usize,
+    spent: Vec<(String, String)>,
+    failures: Vec<Failure>,
+    percentiles: Vec<Distribution>,
+}
+
+#[derive(Serialize)]
+struct Count {
+    verdict: String,
+    class: String,
+    symbol: &'static str,
+    count: usize,
+}
+
+#[derive(Serialize)]
+struct Failure {
+    scenario: String,
+    link: String,
+    verdict: String,
+    class: String,
+    symbol: &'static str,
+    headline: String,
+    text: String,
+    evidence: Option<String>,
+    evidence_link: Option<String>,
+    rerun: String,
+    unfolded: bool,
+}
+
+#[derive(Serialize)]
+struct Repair {
+    at: String,
+    what: String,
+    why: String,
+}
+
+pub(super) fn facts(run: &RunView, place: Place) -> Facts {
+    let stack = &run.header.stack;
+    let fact = |name: &str| stack.get(name).filter(|value| !value.is_empty()).cloned();
+    let (hosts, others) = split(stack);
+    let profile = match &run.header.profile {
+        Value::Object(values) => values.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
+        _ => Vec::new(),
+    };
+    let failed = run.scenarios.iter().map(|scenario| &scenario.outcome).filter(|outcome| is_trouble(outcome));
+    let mut failures: Vec<&Outcome> = failed.collect();
+    // Failed before error before interrupted; within them as they came.
+    failures.sort_by_key(|outcome| VERDICTS.iter().position(|verdict| *verdict == outcome.verdict));
+    Facts {
+        name: run.header.run.clone(),
+        started: rfc3339_text(run.started),
+        wall_time: spell(run.duration_s),
+        finished: run.finished,
+        command: run.header.command.join(" "),
+        accelerator: fact("accelerator"),
+        accelerator_reason: fact("accelerator_reason"),
+        warning: fact("warning"),
+        hosts,
+        others,
+        profile_name: run.header.profile.get("name").and_then(Value::as_str).map(str::to_owned),
+        profile,
+        fixtures: run
+            .fixtures
+            .iter()
+            .map(|fixture| (fixture.name.clone(), spell(fixture.duration_s)))
+            .collect(),
+        repairs: run.repairs.iter().map(repair).collect(),
+        verdicts: VERDICTS
+            .iter()
+            .map(|verdict| Count {
+                verdict: verdict.to_string(),
+                class: class(*verdict),
+                symbol: symbol(*verdict),
+                count: run.count(*verdict),
+            })
+            .filter(|count| count.count > 0)
+            .collect(),
+        scenarios: run.scenarios.len(),
+        migrations: run.scenarios.iter().map(|scenario| scenario.legs.len()).sum(),
+        spent: spent(run),
+        failures: failures
+            .into_iter()
+            .enumerate()
+            .map(|(index, outcome)| failure(run, outcome, place, index < UNFOLDED))
+            .collect(),
+        percentiles: run.distributions(),
+    }
+}
+
+/// In the order in which a reader wants them.
+const VERDICTS: [Verdict; 6] = [
+    Verdict::Failed,
+    Verdict::Error,
+    Verdict::Interrupted,
+    Verdict::NotRun,
+    Verdict::Passed,
+    Verdict::Ignored,
+];
+
+/// A sign of a verdict that needs no colour.
+fn symbol(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Passed => "\u{2713}",
+        Verdict::Failed => "\u{2717}",
+        Verdict::Error => "!",
+        Verdict::Ignored => "\u{2013}",
+        Verdict::Interrupted => "\u{25d0}",
+        Verdict::NotRun => "\u{25cb}",
+    }
+}
+
+/// The verdict as one word.
+pub(super) fn class(verdict: Verdict) -> String {
+    verdict.to_string().replace(' ', "_")
+}
+
+fn is_trouble(outcome: &Outcome) -> bool {
+    matches!(outcome.verdict, Verdict::Failed | Verdict::Error | Verdict::Interrupted)
+}
+
+fn failure(run: &RunView, outcome: &Outcome, place: Place, unfolded: bool) -> Failure {
+    let findings = outcome.findings.iter().map(ToString::to_string);
+    let texts: Vec<String> = outcome
+        .reason
+        .iter()
+        .cloned()
+        .chain(findings)
+        .map(|text| cut(text.trim_end(), LONGEST_TEXT))
+        .collect();
+    Failure {
+        scenario: outcome.scenario.clone(),
+        link: format!("#scenario={}", encoded(&outcome.scenario)),
+        verdict: outcome.verdict.to_string(),
+        class: class(outcome.verdict),
+        symbol: symbol(outcome.verdict),
+        headline: outcome.headline(),
+        text: texts.join("\n\n"),
+        evidence: outcome.evidence.as_ref().map(|path| path.to_string_lossy().into_owned()),
+        evidence_link: evidence_link(run, outcome, place),
+        rerun: outcome.rerun_command(),
+        unfolded,
+    }
+}
+
+/// The evidence as seen from a report in the run's folder: what stands behind the folder's name in its path.
+pub(super) fn evidence_link(run: &RunView, outcome: &Outcome, place: Place) -> Option<String> {
+    if place == Place::Elsewhere || run.header.run.is_empty() {
+        return None;
+    }
+    let path = outcome.evidence.as_ref()?.to_string_lossy().into_owned();
+    let (_, inside) = path.rsplit_once(&format!("{}/", run.header.run))?;
+    // No scheme and no way out of the folder.
+    let harmless = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    let inside = inside.trim_matches('/');
+    (inside.chars().all(harmless) && !inside.contains("..")).then(|| format!("{inside}/"))
+}
+
+/// As `encodeURIComponent` writes it, which is what the page's scripts use.
+fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte);
+    text.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+fn repair(repair: &RepairView) -> Repair {
+    Repair { at: spell(repair.t_ms / 1e3), what: repair.what.clone(), why: repair.why.clone() }
+}
+
+/// A fact of both hosts: its name, how it is on the source, and on the target.
+type OfHosts = (String, String, String);
+
+/// `source.qemu` and `target.qemu` side by side, and what is not of a host.
+fn split(stack: &BTreeMap<String, String>) -> (Vec<OfHosts>, Vec<(String, String)>) {
+    let of = |side: &str, name: &str| stack.get(&format!("{side}.{name}")).cloned().unwrap_or_default();
+    let name =
+        |key: &String| key.strip_prefix("source.").or_else(|| key.strip_prefix("target.")).map(str::to_owned);
+    let names: BTreeSet<String> = stack.keys().filter_map(name).collect();
+    let hosts = names
+        .into_iter()
+        .map(|name| (name.replace('_', " "), of("source", &name), of("target", &name)))
+        .collect();
+    let told = ["accelerator", "accelerator_reason", "warning"];
+    let others = stack
+        .iter()
+        .filter(|(key, _)| name(key).is_none() && !told.contains(&key.as_str()))
+        .map(|(key, value)| (key.replace('_', " "), value.clone()))
+        .collect();
+    (hosts, others)
+}
+
+/// Where the time of the scenarios went, the most first.
+fn spent(run: &RunView) -> Vec<(String, String)> {
+    let phases = ["migrating", "loading", "proving", "preparing", "collecting", "repairing"];
+    let seconds = |phase: &str| -> f64 {
+        let key = format!("{phase}_s");
+        let numbers = run.scenarios.iter().filter_map(|scenario| scenario.outcome.numbers.get(&key));
+        numbers.filter_map(|number| number.parse::<f64>().ok()).sum()
+    };
+    let mut spent: Vec<(&str, f64)> = phases.iter().map(|phase| (*phase, seconds(phase))).collect();
+    spent.retain(|(_, seconds)| *seconds > 0.0);
+    spent.sort_by(|a, b| b.1.total_cmp(&a.1));
+    spent.into_iter().map(|(phase, seconds)| (phase.to_owned(), spell(seconds))).collect()
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Cuts a text in its middle.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    let length = text.chars().count();
+    if length <= most {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(most / 2).collect();
+    let tail: String = text.chars().skip(length - most / 2).collect();
+    format!("{head}\n[... {} characters left out; the record has them ...]\n{tail}", length - most / 2 * 2)
+}
+
+/// `1 h 2 min`, `3 min 4 s`, `5.6 s`.
+fn spell(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..60 => format!("{seconds:.1} s"),
+        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(0.04, "0.0 s")]
+    #[case(59.4, "59.4 s")]
+    #[case(59.6, "1 min 0 s")]
+    #[case(185.0, "3 min 5 s")]
+    #[case(3700.0, "1 h 1 min")]
+    fn times_are_spelled(#[case] seconds: f64, #[case] expected: &str) {
+        assert_eq!(spell(seconds), expected);
+    }
+
+    #[test]
+    fn a_long_text_loses_its_middle() {
+        let text = cut(&format!("a{}z", "-".repeat(100)), 10);
+        assert!(text.starts_with("a----\n[... 92 characters") && text.ends_with("----z"), "{text}");
+    }
+}

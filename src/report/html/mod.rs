@@ -1,0 +1,104 @@
+//! The HTML report: one file that needs nothing else, not even a network. A view of the record.
+//!
+//! ```text
+//! RunView --> facts --> page/page.html    the run in one screen, failures and percentiles: there without a script
+//!         --> data  --> JSON in the page  what page/*.js draws: matrix, curves, timelines, tables
+//! ```
+//!
+//! Nothing of a record can become markup or script: the template escapes, the JSON has no `<`, and the scripts set text,
+//! never HTML. The page's own policy forbids it to load or send anything.
+
+mod data;
+mod facts;
+
+use std::path::Path;
+
+use minijinja::value::Serde;
+use minijinja::{Environment, Error, UndefinedBehavior, context};
+use serde_json::Value;
+
+use super::view::{self, RunView};
+use super::{ReportError, atomic};
+
+/// Name of the report in the folder of a run.
+pub(super) const FILE_NAME: &str = "report.html";
+
+const PAGE: &str = include_str!("page/page.html");
+const STYLE: &str = concat!(include_str!("uplot/uPlot.min.css"), "\n", include_str!("page/style.css"));
+const PLOTTER: &str = include_str!("uplot/uPlot.iife.min.js");
+
+/// All in one function, in this order: the last one draws the page.
+const SCRIPTS: [&str; 10] = [
+    include_str!("page/elements.js"),
+    include_str!("page/format.js"),
+    include_str!("page/theme.js"),
+    include_str!("page/table.js"),
+    include_str!("page/plot.js"),
+    include_str!("page/matrix.js"),
+    include_str!("page/downtime.js"),
+    include_str!("page/timeline.js"),
+    include_str!("page/scenario.js"),
+    include_str!("page/main.js"),
+];
+
+/// Whether the report will lie in the folder of its run, so that it can link to what else is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    InRunFolder,
+    Elsewhere,
+}
+
+/// The report of a run.
+///
+/// # Errors
+/// When the template cannot be filled in, which no content is known to cause.
+pub fn render(run: &RunView, place: Place) -> Result<String, ReportError> {
+    Ok(fill_in(run, place)?)
+}
+
+/// Writes [`render`]'s page to `path`, which at every moment is whole.
+///
+/// # Errors
+/// When it cannot be made or written.
+pub fn write(path: &Path, run: &RunView, place: Place) -> Result<(), ReportError> {
+    atomic::write(path, render(run, place)?.as_bytes())
+}
+
+/// Makes the report of a record, the file or the run's folder, and writes it to `path`.
+///
+/// # Errors
+/// When the record cannot be read or has no beginning, or the report cannot be written.
+pub fn write_from_record(record: &Path, path: &Path) -> Result<(), ReportError> {
+    let folder = if record.is_dir() { Some(record) } else { record.parent() };
+    let same = |a: &Path, b: &Path| {
+        let whole = |path: &Path| if path.as_os_str().is_empty() { ".".into() } else { path.to_path_buf() };
+        matches!((whole(a).canonicalize(), whole(b).canonicalize()), (Ok(a), Ok(b)) if a == b)
+    };
+    let beside = folder.zip(path.parent()).is_some_and(|(folder, parent)| same(folder, parent));
+    let place = if beside { Place::InRunFolder } else { Place::Elsewhere };
+    write(path, &view::from_record(record)?, place)
+}
+
+fn fill_in(run: &RunView, place: Place) -> Result<String, Error> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    // The name ends in .html, and that is what turns escaping on.
+    environment.add_template(FILE_NAME, PAGE)?;
+    let details: Vec<String> = data::details(run, place).iter().map(in_script).collect();
+    environment.get_template(FILE_NAME)?.render(context! {
+        style => STYLE,
+        plotter => PLOTTER,
+        scripts => SCRIPTS,
+        run => Serde(facts::facts(run, place)),
+        overview => in_script(&data::overview(run)),
+        details => details,
+    })
+}
+
+/// JSON as it may stand in a script element: without `<`, nothing in it can end the element or begin a comment.
+fn in_script(value: &Value) -> String {
+    value.to_string().replace('<', "\\u003c")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+// Numbers as people read them.
+const VERDICTS = {
+  passed: { symbol: "\u2713", name: "passed" },
+  failed: { symbol: "\u2717", name: "failed" },
+  error: { symbol: "!", name: "error" },
+  interrupted: { symbol: "\u25d0", name: "interrupted" },
+  not_run: { symbol: "\u25cb", name: "not run" },
+  ignored: { symbol: "\u2013", name: "ignored" },
+};
+
+function known(value) {
+  return value !== null && value !== undefined;
+}
+
+/** Milliseconds: "0.4 ms", "38 ms", "1.25 s". */
+function duration(ms) {
+  if (!known(ms)) return "\u2013";
+  if (ms < 10) return `${+ms.toFixed(1)} ms`;
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 60000) return `${+(ms / 1000).toFixed(2)} s`;
+  return `${Math.floor(ms / 60000)} min ${Math.round(ms % 60000 / 1000)} s`;
+}
+
+/** A number with thin spaces between thousands. */
+function grouped(value) {
+  if (!known(value)) return "\u2013";
+  return String(value).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");
+}
+
+function mib(bytes) {
+  return known(bytes) ? `${grouped(Math.round(bytes / 1048576))} MiB` : "\u2013";
+}
+
+/** At most three significant digits, for cells and axes. */
+function short(value) {
+  if (value === 0) return "0";
+  if (Math.abs(value) >= 100) return grouped(Math.round(value));
+  return String(+value.toPrecision(2));
+}
+
+function verdict(kind) {
+  const { symbol, name } = VERDICTS[kind] || { symbol: "?", name: kind };
+  return element("span", { class: `verdict ${kind}` },
+    element("span", { class: "symbol", "aria-hidden": "true" }, symbol), " ", name);
+}
+
+function scenarioLink(name) {
+  return `#scenario=${encodeURIComponent(name)}`;
+}
+
+function direction(leg) {
+  return leg.back ? "target to source" : "source to target";
+}

@@ -1,0 +1,331 @@
+// The page of one scenario. It is made when it is opened: a run of hundreds of them opens at once all the same.
+const PHASE_NUMBERS = ["preparing", "loading", "migrating", "proving", "collecting"];
+
+function drawScenario(data, index) {
+  const page = byId("scenario");
+  if (index < 0) {
+    page.replaceChildren(element("p", { class: "notice" }, "There is no such scenario in this run. ", element("a", { href: "#overview" }, "To the overview")));
+    return;
+  }
+  const detail = dataOf(`detail-${index}`);
+  const neighbour = (to, label) => data.scenarios[to] && element("a", { href: scenarioLink(data.scenarios[to].name), title: data.scenarios[to].name }, label);
+  const timeline = element("div", { class: "plot", id: "timeline" });
+  const curves = element("div", {});
+  page.replaceChildren(element("div", { class: "scenario" },
+    element("nav", { class: "crumbs", "aria-label": "Scenarios" },
+      element("a", { href: "#overview" }, "\u2191 Overview"), neighbour(index - 1, "\u2190 Before"), neighbour(index + 1, "After \u2192")),
+    element("h2", { tabindex: -1 }, detail.name),
+    element("p", {}, verdict(detail.verdict), ` after ${duration(detail.duration_ms)}, began ${detail.started}`,
+      detail.plays > 1 && `; played ${detail.plays} times, this is the last`),
+    detail.reason && element("pre", {}, detail.reason),
+    detail.findings.map(findingBlock),
+    element("p", {}, "Run just this: ", element("code", {}, detail.rerun)),
+    detail.evidence && element("p", {}, "Evidence: ", detail.evidence_link
+      ? element("a", { href: detail.evidence_link }, detail.evidence) : element("code", {}, detail.evidence)),
+    spentBar(detail.numbers),
+    detail.guests.length > 0 && [element("h3", {}, "Timeline"), timeline],
+    curves,
+    legTable(detail),
+    proofTable(detail),
+    restOf(detail)));
+  if (detail.guests.length > 0) drawTimeline(timeline, detail);
+  drawCurves(curves, detail);
+}
+
+function findingBlock(finding) {
+  return element("section", { class: "failure failed" },
+    element("p", {}, element("strong", {}, finding.headline)),
+    element("p", {}, "expected:"), element("pre", {}, finding.expected),
+    element("p", {}, "seen:"), element("pre", {}, finding.seen),
+    finding.try_next && element("p", {}, `try next: ${finding.try_next}`));
+}
+
+/** Where the time of a scenario went. */
+function spentBar(numbers) {
+  const parts = PHASE_NUMBERS.map((name, index) => ({ name, index, seconds: Number(numbers[`${name}_s`] || 0) })).filter(({ seconds }) => seconds > 0);
+  if (parts.length === 0) return null;
+  const text = parts.map(({ name, seconds }) => `${name} ${duration(seconds * 1000)}`);
+  return [
+    element("div", { class: "bar", role: "img", "aria-label": `Time went to ${text.join(", ")}` },
+      parts.map(({ index, seconds }, place) => element("span", { title: text[place], style: `flex: ${seconds}; background: var(--series-${[6, 4, 0, 2, 3][index]})` }))),
+    element("ul", { class: "key" }, parts.map(({ index }, place) =>
+      element("li", {}, element("i", { style: `background: var(--series-${[6, 4, 0, 2, 3][index]})` }), text[place]))),
+  ];
+}
+
+// --- curves
+
+function drawCurves(box, detail) {
+  const withSamples = detail.legs.some((leg) => leg.samples && leg.samples.t && leg.samples.t.length);
+  if (!withSamples && Object.keys(detail.speeds).length === 0 && Object.keys(detail.cpu).length === 0) return;
+  const select = element("select", { id: "curve-guests" },
+    element("option", { value: "" }, "all guests"), detail.guests.map((guest) => element("option", { value: guest }, guest)));
+  // More than four guests at once are a tangle: begin with the first.
+  if (detail.guests.length > 4) select.value = detail.guests[0];
+  const place = element("div", {});
+  box.replaceChildren(
+    element("h3", {}, "Over time"),
+    element("p", {}, element("label", {}, "Curves of ", select), " ",
+      element("span", { class: "hint" }, "Shaded: the phases of these guests' migrations. Drag to zoom, double-click to see all.")),
+    place);
+  const show = () => {
+    place.replaceChildren();
+    tidyPlots();
+    const guests = select.value ? [select.value] : detail.guests;
+    for (const draw of [throughput, remaining, writeSpeed, hostCpu]) draw(place, detail, guests);
+  };
+  select.addEventListener("change", show);
+  show();
+}
+
+function section(place, title, hint) {
+  const plot = element("div", { class: "plot" });
+  place.append(element("h4", {}, title), hint && element("p", { class: "hint" }, hint), plot);
+  return plot;
+}
+
+/** The samples of a guest's migrations, one after the other; a null between two of them breaks the line. */
+function sampled(detail, guest, values) {
+  const xs = [], ys = [];
+  for (const leg of detail.legs.filter((one) => one.guest === guest && one.samples && one.samples.t)) {
+    const column = values(leg.samples, leg);
+    if (!column) continue;
+    leg.samples.t.forEach((t, index) => {
+      // Two samples may have come within the same millisecond.
+      const at = t / 1000;
+      if (xs.length && at <= xs[xs.length - 1]) return;
+      xs.push(at);
+      ys.push(column[index]);
+    });
+    if (xs.length) {
+      xs.push(xs[xs.length - 1] + 1e-4);
+      ys.push(null);
+    }
+  }
+  return [xs, ys];
+}
+
+/** MiB/s sent between each sample and the one before. */
+function sentRates(samples) {
+  const { t, sent_kib: sent } = samples;
+  if (!sent) return null;
+  return t.map((at, index) => {
+    if (index === 0) return null;
+    const seconds = (at - t[index - 1]) / 1000, kib = sent[index] - sent[index - 1];
+    return seconds > 0 && known(sent[index]) && known(sent[index - 1]) && kib >= 0 ? kib / 1024 / seconds : null;
+  });
+}
+
+function shading(detail, guests) {
+  const colours = PHASES.map((phase) => theme.colour(phase));
+  const shown = detail.legs.filter((leg) => guests.includes(leg.guest));
+  return (plot, ctx) => {
+    const { top, height } = plot.bbox;
+    for (const leg of shown) {
+      for (const [phase, from, to] of leg.phases || []) {
+        if (PHASES[phase] === "setup" || PHASES[phase] === "completion") continue;
+        const left = plot.valToPos(from / 1000, "x", true), right = plot.valToPos(to / 1000, "x", true);
+        ctx.globalAlpha = PHASES[phase] === "switchover" ? 0.5 : 0.16;
+        ctx.fillStyle = colours[phase];
+        ctx.fillRect(left, top, Math.max(right - left, PHASES[phase] === "switchover" ? 2 : 0), height);
+      }
+    }
+  };
+}
+
+/** A mark with its number at every pass that began. */
+function passes(detail, guests) {
+  const shown = detail.legs.filter((leg) => guests.includes(leg.guest));
+  const colours = Object.fromEntries(detail.guests.map((guest, index) => [guest, seriesColour(index)]));
+  return (plot, ctx) => {
+    const scale = devicePixelRatio;
+    ctx.font = `${10 * scale}px system-ui, sans-serif`;
+    ctx.textAlign = "center";
+    let free = -Infinity;
+    const marks = shown.flatMap((leg) => (leg.iterations || []).map(([t, pass]) => [t, pass, leg.guest])).sort((a, b) => a[0] - b[0]);
+    for (const [t, pass, guest] of marks) {
+      const at = plot.valToPos(t / 1000, "x", true);
+      ctx.strokeStyle = ctx.fillStyle = colours[guest];
+      ctx.globalAlpha = 0.75;
+      ctx.lineWidth = scale;
+      ctx.setLineDash([2 * scale, 3 * scale]);
+      ctx.beginPath();
+      ctx.moveTo(at, plot.bbox.top + 12 * scale);
+      ctx.lineTo(at, plot.bbox.top + plot.bbox.height);
+      ctx.stroke();
+      ctx.globalAlpha = 1;
+      // A number that would lie on the one before is left out.
+      if (at - free > 9 * scale) {
+        ctx.fillText(String(pass), at, plot.bbox.top + 10 * scale);
+        free = at;
+      }
+    }
+  };
+}
+
+/** A curve over the time of the whole scenario, like the timeline above it, until a part of it is dragged over. */
+function timeCurve(box, detail, options) {
+  const times = options.columns[0];
+  const first = times[0], last = times[times.length - 1];
+  const whole = [0, Math.max(detail.duration_ms / 1000, last)];
+  return curve(box, {
+    ...options,
+    x: {
+      name: "at", label: "seconds since the scenario began", unit: "s",
+      // uPlot asks with the ends of the data when it wants to show all.
+      range: (plot, low, high) => (low === first && high === last ? whole : [low, high]),
+    },
+    sync: "time",
+  });
+}
+
+function throughput(place, detail, guests) {
+  const curves = [], series = [];
+  for (const guest of guests) {
+    const colour = seriesColour(detail.guests.indexOf(guest));
+    const sent = sampled(detail, guest, sentRates);
+    const dirty = sampled(detail, guest, (samples) => samples.dirty_kib_s && samples.dirty_kib_s.map((kib) => (known(kib) ? kib / 1024 : null)));
+    if (sent[0].length) { curves.push(sent); series.push({ label: `${guest} sent`, colour, points: true }); }
+    if (dirty[0].length) { curves.push(dirty); series.push({ label: `${guest} dirtied`, colour, dash: [6, 4] }); }
+  }
+  if (curves.length === 0) return;
+  const box = section(place, "Throughput and dirty rate",
+    "Solid: memory sent, averaged from sample to sample. Dashed: memory that the guest dirties, which QEMU measures once per pass. Numbered: the pass that begins.");
+  timeCurve(box, detail, {
+    columns: joined(curves), series, y: { label: "MiB/s", unit: "MiB/s" },
+    below: shading(detail, guests), above: passes(detail, guests), height: 260,
+  });
+}
+
+function remaining(place, detail, guests) {
+  const curves = [], series = [];
+  for (const guest of guests) {
+    // Before the first pass libvirt says 0, which is not what remains.
+    const left = sampled(detail, guest, ({ remaining_kib: kib, sent_kib: sent }) =>
+      kib && kib.map((value, index) => (known(value) && (value > 0 || (sent && sent[index] > 0)) ? value / 1024 : null)));
+    if (left[0].length) { curves.push(left); series.push({ label: guest, colour: seriesColour(detail.guests.indexOf(guest)), points: true }); }
+  }
+  if (curves.length === 0) return;
+  const box = section(place, "Remaining memory", "Rises where a pass begins and the pages are counted that were dirtied meanwhile.");
+  timeCurve(box, detail, {
+    columns: joined(curves), series, y: { label: "MiB", unit: "MiB" },
+    below: shading(detail, guests), above: passes(detail, guests),
+  });
+}
+
+function writeSpeed(place, detail, guests) {
+  const shown = guests.filter((guest) => detail.speeds[guest] && detail.speeds[guest][0].length);
+  if (shown.length === 0) return;
+  const values = shown.flatMap((guest) => detail.speeds[guest][1]).filter((value) => value > 0).sort((a, b) => a - b);
+  const log = values.length > 0 && values[values.length - 1] > 20 * values[Math.floor(values.length / 2)];
+  const box = section(place, "The guest's write speed", "How long writing a GiB of memory would have taken: higher is slower.");
+  timeCurve(box, detail, {
+    columns: joined(shown.map((guest) => {
+      const [times, speeds] = detail.speeds[guest];
+      return [times.map((t) => t / 1000), speeds.map((speed) => (log ? Math.max(speed, values[0]) : speed))];
+    })),
+    series: shown.map((guest) => ({ label: guest, colour: seriesColour(detail.guests.indexOf(guest)) })),
+    y: { label: log ? "ms per GiB (logarithmic)" : "ms per GiB", unit: "ms per GiB", log },
+    below: shading(detail, guests),
+  });
+}
+
+function hostCpu(place, detail, guests) {
+  const hosts = Object.keys(detail.cpu).filter((host) => detail.cpu[host][0].length);
+  if (hosts.length === 0) return;
+  const box = section(place, "Host CPU", "CPUs that were busy with each host's processes, its guests among them.");
+  timeCurve(box, detail, {
+    columns: joined(hosts.map((host) => [detail.cpu[host][0].map((t) => t / 1000), detail.cpu[host][1]])),
+    series: hosts.map((host, index) => ({ label: host, colour: seriesColour(index), dash: DASHES[index % 4] })),
+    y: { label: "CPUs", unit: "CPUs" }, below: shading(detail, guests), height: 180,
+  });
+}
+
+// --- tables
+
+function withError(value, error) {
+  return known(value) ? `${short3(value)}${known(error) ? ` \u00b1 ${short3(error)}` : ""}` : "\u2013";
+}
+
+function legTable(detail) {
+  if (detail.legs.length === 0) return null;
+  const ms = (head, key, error, title) => ({ head, title, number: true, sort: (leg) => leg[key], cell: (leg) => withError(leg[key], error && leg[error]) });
+  const columns = [
+    { head: "guest", cell: (leg) => leg.guest },
+    { head: "round", number: true, cell: (leg) => String(leg.round) },
+    { head: "direction", cell: direction },
+    { head: "result", cell: (leg) => (leg.ok ? verdict("passed") : [verdict(leg.ok === undefined && !leg.error ? "interrupted" : "failed"), leg.error && element("span", { class: "seen" }, leg.error)]) },
+    ms("reported", "reported_ms", null, "Downtime, ms: the larger of network and guest"),
+    ms("network", "network_ms", "network_error_ms", "Downtime, ms: longest gap in the answers to probes from outside"),
+    ms("guest", "guest_ms", "guest_error_ms", "Downtime, ms: how long the guest itself did nothing"),
+    { head: "libvirt", title: "Downtime, ms: of the completed job", number: true, sort: (leg) => leg.libvirt_ms,
+      cell: (leg) => element("span", { class: leg.nonsense && "nonsense", title: leg.nonsense && "Longer than the whole job: nonsense, and not counted" }, withError(leg.libvirt_ms)) },
+    ms("QEMU", "qemu_ms", null, "Downtime, ms: from the stop on the source to the start on the target"),
+    { head: "total", title: "libvirt's, ms", number: true, sort: (leg) => leg.total_ms, cell: (leg) => withError(leg.total_ms) },
+    { head: "setup", title: "libvirt's, ms", number: true, sort: (leg) => leg.setup_ms, cell: (leg) => withError(leg.setup_ms) },
+    { head: "to switch", title: "Time to the switch to post-copy, ms", number: true, sort: (leg) => leg.switchover_ms, cell: (leg) => withError(leg.switchover_ms) },
+    { head: "sent", number: true, sort: (leg) => leg.sent_bytes, cell: (leg) => mib(leg.sent_bytes) },
+    { head: "\u00d7 memory", title: "Sent, in sizes of the guest's memory", number: true, cell: (leg) => (known(leg.ratio) ? String(leg.ratio) : "\u2013") },
+    { head: "passes", number: true, cell: (leg) => (known(leg.passes) ? String(leg.passes) : "\u2013") },
+    { head: "requests", title: "Pages that the target had to ask for after the switch to post-copy", number: true, cell: (leg) => grouped(leg.requests) },
+    { head: "throttle", title: "How much of their time the guest's CPUs were held back, percent", number: true, cell: (leg) => (known(leg.throttle) ? `${leg.throttle} %` : "\u2013") },
+  ];
+  // A column that nothing is known of only takes room; the clocks stay, so that one sees that they are not there.
+  const optional = { "to switch": "switchover_ms", requests: "requests", throttle: "throttle", setup: "setup_ms" };
+  const shown = columns.filter(({ head }) => !optional[head] || detail.legs.some((leg) => known(leg[optional[head]])));
+  const disagreements = detail.legs.filter((leg) => leg.disagreement);
+  return [
+    element("h3", {}, "Migrations"),
+    element("div", { class: "scroll" }, tableOf("Downtimes (by clock) and times in milliseconds", shown, detail.legs)),
+    disagreements.length > 0 && element("ul", {}, disagreements.map((leg) =>
+      element("li", {}, `${leg.guest}, round ${leg.round}, ${direction(leg)}: the clocks disagree: ${leg.disagreement}`))),
+  ];
+}
+
+function proofTable(detail) {
+  if (detail.proofs.length === 0) return null;
+  return [
+    element("h3", {}, "Proofs"),
+    element("div", { class: "scroll" }, tableOf("What the first that did not hold saw, else the last", [
+      { head: "proof", cell: ([name]) => name },
+      { head: "result", cell: ([, made, held]) => verdict(made === held ? "passed" : "failed") },
+      { head: "made", number: true, cell: ([, made]) => String(made) },
+      { head: "held", number: true, cell: ([, , held]) => String(held) },
+      { head: "expected", cell: (proof) => element("span", { class: "seen" }, proof[3]) },
+      { head: "seen", cell: (proof) => element("span", { class: "seen" }, proof[4]) },
+    ], detail.proofs)),
+  ];
+}
+
+function restOf(detail) {
+  const folded = (title, content) => element("details", {}, element("summary", {}, title), element("div", { class: "scroll" }, content));
+  return [
+    element("h3", {}, "More"),
+    detail.loads.length > 0 && folded(`Loads: ${detail.loads.length}`, tableOf(null, [
+      { head: "where", cell: (load) => load.place },
+      { head: "at", number: true, sort: (load) => load.t, cell: (load) => duration(load.t) },
+      { head: "command", cell: (load) => element("code", {}, load.command) },
+      { head: "size from", cell: (load) => load.basis || "" },
+    ], detail.loads)),
+    detail.probes.length > 0 && folded(`Probes from outside: ${detail.probes.length} guests, ${detail.gap_count} gaps recorded`, [
+      tableOf(null, [
+        { head: "guest", cell: ([guest]) => guest },
+        { head: "sent", number: true, cell: ([, sent]) => String(sent) },
+        { head: "answered", number: true, cell: ([, , received]) => String(received) },
+        { head: "longest gap", number: true, sort: (probe) => probe[3], cell: (probe) => duration(probe[3]) },
+      ], detail.probes),
+      detail.gaps.length > 0 && tableOf(`The longest gaps${detail.gaps.length < detail.gap_count ? `, ${detail.gaps.length} of ${detail.gap_count}` : ""}`, [
+        { head: "guest", cell: ([guest]) => guest },
+        { head: "from", number: true, sort: (gap) => gap[1], cell: (gap) => duration(gap[1]) },
+        { head: "length", number: true, sort: (gap) => gap[2], cell: (gap) => duration(gap[2]) },
+      ], detail.gaps),
+    ]),
+    Object.keys(detail.numbers).length > 0 && folded("Numbers", tableOf(null, [
+      { head: "name", cell: ([name]) => name },
+      { head: "value", number: true, cell: ([, value]) => value },
+    ], Object.entries(detail.numbers))),
+    detail.repairs.length > 0 && folded(`Put in order before it: ${detail.repairs.length}`, tableOf(null, [
+      { head: "what", cell: ([what]) => what }, { head: "why", cell: ([, why]) => why },
+    ], detail.repairs)),
+  ];
+}

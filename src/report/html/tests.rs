@@ -1,0 +1,101 @@
+//! What a page says, and that nothing of a record becomes a part of it. What it does is tested in `tests/report.rs`.
+
+use std::time::{Duration, SystemTime};
+
+use super::*;
+use crate::outcome::{Finding, Outcome, Verdict};
+use crate::report::{Envelope, Event, RunHeader};
+
+/// What would be markup or script if it were not escaped.
+const HOSTILE: &str =
+    "</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>\u{2028}&amp;'\"{{ 123457*3 }}";
+
+fn run(text: &str, folder: &str) -> RunView {
+    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    let mut header = RunHeader::new("20260102T030405Z-1", [text.to_string()]);
+    header.stack.insert("source.qemu".into(), text.into());
+    header.profile = serde_json::json!({"name": text});
+    let mut outcome = Outcome::new(format!("precopy_orderly::in_vms::{text}"), Verdict::Failed, at);
+    outcome.reason = Some(text.into());
+    outcome.evidence = Some(format!("/r/20260102T030405Z-1/{folder}").into());
+    outcome.findings.push(Finding {
+        check: text.into(),
+        guest: Some(text.into()),
+        round: None,
+        direction: None,
+        expected: text.into(),
+        seen: text.into(),
+        try_next: Some(text.into()),
+    });
+    let events = [
+        Event::RunStarted(header),
+        Event::ScenarioStarted { scenario: outcome.scenario.clone() },
+        Event::Check {
+            scenario: outcome.scenario.clone(),
+            guest: Some(text.into()),
+            round: None,
+            direction: None,
+            check: text.into(),
+            ok: false,
+            expected: text.into(),
+            seen: text.into(),
+        },
+        Event::ScenarioFinished(outcome),
+        Event::Repair { what: text.into(), why: text.into() },
+    ];
+    view::from_events(events.into_iter().map(|event| (Envelope { v: 1, at, t_ms: 5 }, event))).unwrap()
+}
+
+#[test]
+fn nothing_of_a_record_is_markup() {
+    let plain = render(&run("text", "evidence"), Place::InRunFolder).unwrap();
+    let hostile = render(&run(HOSTILE, "evidence"), Place::InRunFolder).unwrap();
+    for part in ["<script", "</script", "<img", "<!--"] {
+        assert_eq!(hostile.matches(part).count(), plain.matches(part).count(), "{part}");
+    }
+    assert!(hostile.contains("&lt;img src=x onerror=alert(2)&gt;"), "the text itself is shown");
+    assert!(hostile.contains(r"\u003c/script>"), "and is in the data");
+    assert!(!hostile.contains("370371"), "and is no template");
+}
+
+#[test]
+fn the_page_asks_for_nothing() {
+    let page = render(&run("text", "evidence"), Place::InRunFolder).unwrap();
+    assert!(page.contains("default-src 'none'"));
+    for reference in [" src=", "@import", "url(http", "<link", "fetch(", "XMLHttpRequest"] {
+        assert!(!page.contains(reference), "{reference}");
+    }
+}
+
+#[test]
+fn our_scripts_never_set_markup() {
+    for script in SCRIPTS {
+        for way in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("] {
+            assert!(!script.contains(way), "{way}");
+        }
+    }
+}
+
+#[test]
+fn evidence_is_a_link_where_the_report_lies_beside_it() {
+    // As the template escapes it.
+    let link = "href=\"scenarios&#x2f;a&#x2f;evidence&#x2f;\"";
+    let view = run("text", "scenarios/a/evidence");
+    assert!(render(&view, Place::InRunFolder).unwrap().contains(link));
+    assert!(!render(&view, Place::Elsewhere).unwrap().contains(link));
+    let outside = run("text", "../../etc");
+    assert!(!render(&outside, Place::InRunFolder).unwrap().contains(r#"href=".."#));
+}
+
+#[test]
+fn a_run_without_an_end_says_so() {
+    let page = render(&run("text", "evidence"), Place::InRunFolder).unwrap();
+    assert!(page.contains(r#"id="cut-off""#));
+    let at = SystemTime::UNIX_EPOCH;
+    let events = [
+        Event::RunStarted(RunHeader::new("r", ["multivm".to_string()])),
+        Event::RunFinished { passed: 0, failed: 0, ignored: 0, errors: 0, duration_s: 1.0 },
+    ];
+    let view = view::from_events(events.into_iter().map(|event| (Envelope { v: 1, at, t_ms: 5 }, event)));
+    assert!(!render(&view.unwrap(), Place::InRunFolder).unwrap().contains(r#"id="cut-off""#));
+}

@@ -1,0 +1,129 @@
+//! How downtimes are distributed: percentiles by clock, over all migrations and by mode and order.
+
+use serde::Serialize;
+
+use super::{LegView, RunView};
+
+/// Who measured a downtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Clock {
+    /// The larger of the network's and the guest's own.
+    Reported,
+    Network,
+    Guest,
+    Libvirt,
+    #[serde(rename = "QEMU")]
+    Qemu,
+}
+
+impl Clock {
+    pub const ALL: [Clock; 5] = [Clock::Reported, Clock::Network, Clock::Guest, Clock::Libvirt, Clock::Qemu];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Clock::Reported => "reported",
+            Clock::Network => "network",
+            Clock::Guest => "guest",
+            Clock::Libvirt => "libvirt",
+            Clock::Qemu => "QEMU",
+        }
+    }
+
+    /// What this clock says of a migration; nothing for one that did not succeed, which has no end of its downtime.
+    pub fn of(self, leg: &LegView) -> Option<f64> {
+        if leg.ok != Some(true) {
+            return None;
+        }
+        let clocks = leg.clocks.as_ref();
+        match self {
+            Clock::Reported => leg.reported_ms(),
+            Clock::Network => clocks.and_then(|clocks| clocks.network_ms),
+            Clock::Guest => clocks.and_then(|clocks| clocks.guest_ms),
+            Clock::Libvirt => leg.libvirt_ms(),
+            Clock::Qemu => clocks.and_then(|clocks| clocks.qemu_ms),
+        }
+    }
+}
+
+/// The downtimes of a group of migrations by one clock, milliseconds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Distribution {
+    /// `postcopy_cross`, or `all`.
+    pub group: String,
+    pub clock: Clock,
+    pub count: usize,
+    pub p50: f64,
+    pub p95: f64,
+    pub p99: f64,
+    pub max: f64,
+}
+
+impl RunView {
+    /// Every group and clock that has a value: first all migrations together, then by mode and order as they came.
+    pub fn distributions(&self) -> Vec<Distribution> {
+        const ALL: &str = "all";
+        let mut groups = vec![ALL];
+        for scenario in &self.scenarios {
+            if !groups.contains(&scenario.group()) {
+                groups.push(scenario.group());
+            }
+        }
+        let mut distributions = Vec::new();
+        for group in groups {
+            for clock in Clock::ALL {
+                let scenarios = self.scenarios.iter();
+                let legs = scenarios.filter(|scenario| group == ALL || scenario.group() == group);
+                let mut values: Vec<f64> =
+                    legs.flat_map(|scenario| &scenario.legs).filter_map(|leg| clock.of(leg)).collect();
+                values.sort_by(f64::total_cmp);
+                let at = |percent| percentile(&values, percent);
+                if let (Some(p50), Some(p95), Some(p99), Some(max)) =
+                    (at(50.0), at(95.0), at(99.0), at(100.0))
+                {
+                    let count = values.len();
+                    distributions.push(Distribution {
+                        group: group.to_owned(),
+                        clock,
+                        count,
+                        p50,
+                        p95,
+                        p99,
+                        max,
+                    });
+                }
+            }
+        }
+        distributions
+    }
+}
+
+/// The smallest value that at least so many percent of the sorted values do not exceed (nearest rank): always one that was
+/// measured. None of no values.
+pub fn percentile(sorted: &[f64], percent: f64) -> Option<f64> {
+    let rank = (percent / 100.0 * sorted.len() as f64).ceil() as usize;
+    sorted.get(rank.clamp(1, sorted.len().max(1)) - 1).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(0.0, 1.0)]
+    #[case(50.0, 5.0)]
+    #[case(51.0, 6.0)]
+    #[case(95.0, 10.0)]
+    #[case(100.0, 10.0)]
+    fn a_percentile_was_measured(#[case] percent: f64, #[case] expected: f64) {
+        let values: Vec<f64> = (1..=10).map(f64::from).collect();
+        assert_eq!(percentile(&values, percent), Some(expected));
+    }
+
+    #[test]
+    fn nothing_has_no_percentile() {
+        assert_eq!(percentile(&[], 50.0), None);
+        assert_eq!(percentile(&[7.0], 99.0), Some(7.0));
+    }
+}

@@ -1,0 +1,246 @@
+//! One pass over the events of a record.
+
+use std::collections::HashMap;
+use std::mem;
+
+use super::{
+    CheckView, Fixture, GapView, LegEvent, LegView, LoadView, ProbeView, RepairView, RunView, Sample,
+    ScenarioView,
+};
+use crate::outcome::{Outcome, Verdict};
+use crate::report::unfinished::Unfinished;
+use crate::report::{Envelope, Event};
+
+/// What is known so far.
+#[derive(Default)]
+pub(super) struct Fold {
+    run: Option<RunView>,
+    /// Where in the run's scenarios each is.
+    places: HashMap<String, usize>,
+    /// The scenario that began last.
+    current: Option<usize>,
+    /// Scenarios without a result, by their place.
+    unfinished: HashMap<usize, Unfinished>,
+    /// Repairs since the last scenario.
+    repairs: Vec<RepairView>,
+    last: Option<Envelope>,
+}
+
+impl Fold {
+    pub(super) fn take(&mut self, envelope: &Envelope, event: Event) {
+        self.last = Some(envelope.clone());
+        for unfinished in self.unfinished.values_mut() {
+            unfinished.note(&event);
+        }
+        let t_ms = envelope.t_ms as f64;
+        match event {
+            Event::RunStarted(header) => {
+                self.run = Some(RunView {
+                    header,
+                    started: envelope.at,
+                    duration_s: 0.0,
+                    finished: false,
+                    fixtures: Vec::new(),
+                    repairs: Vec::new(),
+                    scenarios: Vec::new(),
+                });
+            }
+            Event::FixtureReady { name, duration_s, facts } => {
+                if let Some(run) = &mut self.run {
+                    run.header.stack.extend(facts.clone());
+                    run.fixtures.push(Fixture { name, duration_s, facts });
+                }
+            }
+            Event::Repair { what, why } => {
+                let repair = RepairView { t_ms, what, why };
+                self.repairs.push(repair.clone());
+                if let Some(run) = &mut self.run {
+                    run.repairs.push(repair);
+                }
+            }
+            Event::RunFinished { .. } => {
+                if let Some(run) = &mut self.run {
+                    run.finished = true;
+                }
+            }
+            Event::ScenarioStarted { scenario } => self.started(scenario, envelope),
+            Event::ScenarioFinished(outcome) => self.finished(outcome),
+            Event::Unknown => {}
+            event => {
+                let place = event.scenario().map_or(self.current, |name| self.places.get(name).copied());
+                let scenario =
+                    place.and_then(|place| self.run.as_mut().and_then(|run| run.scenarios.get_mut(place)));
+                if let Some(scenario) = scenario {
+                    happened(scenario, t_ms, event);
+                }
+            }
+        }
+    }
+
+    /// The run, as far as the events told of it.
+    pub(super) fn finish(self) -> Option<RunView> {
+        let mut run = self.run?;
+        for (place, unfinished) in self.unfinished {
+            run.scenarios[place].outcome = unfinished.without_result(self.last.as_ref());
+        }
+        if let Some(last) = self.last {
+            run.duration_s = last.t_ms as f64 / 1e3;
+        }
+        Some(run)
+    }
+
+    fn started(&mut self, name: String, envelope: &Envelope) {
+        let repairs = mem::take(&mut self.repairs);
+        let Some(run) = &mut self.run else { return };
+        let place = *self.places.entry(name.clone()).or_insert(run.scenarios.len());
+        let mut scenario = ScenarioView::new(Outcome::new(name.clone(), Verdict::Error, envelope.at));
+        scenario.began_t_ms = Some(envelope.t_ms as f64);
+        scenario.plays = 1;
+        scenario.repairs = repairs;
+        match run.scenarios.get_mut(place) {
+            Some(before) => {
+                scenario.plays += before.plays;
+                *before = scenario;
+            }
+            None => run.scenarios.push(scenario),
+        }
+        self.current = Some(place);
+        self.unfinished.insert(place, Unfinished::new(name, envelope.clone()));
+    }
+
+    fn finished(&mut self, outcome: Outcome) {
+        let Some(run) = &mut self.run else { return };
+        let place = *self.places.entry(outcome.scenario.clone()).or_insert(run.scenarios.len());
+        self.unfinished.remove(&place);
+        match run.scenarios.get_mut(place) {
+            Some(scenario) => scenario.outcome = outcome,
+            // Ignored and not run scenarios have a result without a start.
+            None => run.scenarios.push(ScenarioView::new(outcome)),
+        }
+        if self.current == Some(place) {
+            self.current = None;
+        }
+    }
+}
+
+/// Adds what happened in a scenario.
+fn happened(scenario: &mut ScenarioView, t_ms: f64, event: Event) {
+    match event {
+        Event::LoadStarted { guest, host, command, basis, .. } => {
+            scenario.loads.push(LoadView { t_ms, guest, host, command, basis });
+        }
+        Event::LegStarted { guest, round, direction, step, .. } => scenario.legs.push(LegView {
+            guest,
+            round,
+            direction,
+            step,
+            began_t_ms: t_ms,
+            ended_t_ms: None,
+            ok: None,
+            error: None,
+            switchover_s: None,
+            completed: None,
+            clocks: None,
+            samples: Vec::new(),
+            events: Vec::new(),
+        }),
+        Event::LibvirtEvent { host, guest, detail, .. } => {
+            let leg = guest.as_ref().and_then(|guest| under_way(scenario, guest));
+            let (t_ms, detail) = match (since_call(&detail), &leg) {
+                (Some((since, detail)), Some(leg)) => (leg.began_t_ms + since, detail.to_owned()),
+                _ => (t_ms, detail),
+            };
+            let event = LegEvent { t_ms, host, guest, detail };
+            match leg {
+                Some(leg) => leg.events.push(event),
+                None => scenario.events.push(event),
+            }
+        }
+        Event::JobSample { guest, stats, .. } => {
+            if let (Some(leg), Some(sample)) = (under_way(scenario, &guest), Sample::decode(t_ms, &stats)) {
+                leg.samples.push(sample);
+            }
+        }
+        Event::LegFinished {
+            guest,
+            round,
+            direction,
+            step,
+            ok,
+            error,
+            began_t_ms,
+            duration_s,
+            stats,
+            switchover_s,
+            ..
+        } => {
+            let same = |leg: &&mut LegView| {
+                leg.guest == guest && (leg.round, leg.direction, leg.step) == (round, direction, step)
+            };
+            if let Some(leg) = scenario.legs.iter_mut().rev().find(same) {
+                leg.ok = Some(ok);
+                leg.error = error;
+                leg.switchover_s = switchover_s;
+                leg.completed = Sample::decode(t_ms, &stats);
+                let announced = leg.began_t_ms;
+                leg.began_t_ms = began_t_ms.unwrap_or(announced);
+                leg.ended_t_ms = Some(leg.began_t_ms + duration_s * 1e3);
+                put_in_time(leg, announced);
+            }
+        }
+        Event::Downtime { guest, round, direction, step, clocks, .. } => {
+            let same = |leg: &&mut LegView| {
+                leg.guest == guest && (leg.round, leg.direction, leg.step) == (round, direction, step)
+            };
+            if let Some(leg) = scenario.legs.iter_mut().rev().find(same) {
+                leg.clocks = Some(clocks);
+            }
+        }
+        Event::NetworkGap { guest, from_t_ms, length_ms, .. } => {
+            scenario.gaps.push(GapView { guest, from_t_ms, length_ms });
+        }
+        Event::GuestSpeed { guest, samples, .. } => {
+            scenario.speeds.entry(guest).or_default().extend(samples);
+        }
+        Event::HostCpu { host, busy_cpus, .. } => {
+            scenario.cpu.entry(host).or_default().push((t_ms, busy_cpus));
+        }
+        Event::Check { guest, round, direction, check, ok, expected, seen, .. } => {
+            scenario.checks.push(CheckView { t_ms, guest, round, direction, check, ok, expected, seen });
+        }
+        Event::ProbeSummary { guest, sent, received, longest_gap_ms, .. } => {
+            scenario.probes.push(ProbeView { guest, sent, received, longest_gap_ms });
+        }
+        _ => {}
+    }
+}
+
+/// The migration of a guest that began and is not over.
+fn under_way<'a>(scenario: &'a mut ScenarioView, guest: &str) -> Option<&'a mut LegView> {
+    scenario.legs.iter_mut().rev().find(|leg| leg.guest == guest && leg.ok.is_none())
+}
+
+/// `+0.681 s: iteration 1`: milliseconds since libvirt's call, and the rest. Records of the first multivm say it so,
+/// because they have these lines from when the migration was over.
+fn since_call(detail: &str) -> Option<(f64, &str)> {
+    let (seconds, detail) = detail.strip_prefix('+')?.split_once(" s: ")?;
+    Some((seconds.parse::<f64>().ok()? * 1e3, detail))
+}
+
+/// Gives samples that were written when the migration was over the times at which they came, and sorts.
+///
+/// `announced` is when the migration was said to begin; times since the call were counted from there.
+fn put_in_time(leg: &mut LegView, announced: f64) {
+    let (began, ended) = (leg.began_t_ms, leg.ended_t_ms.unwrap_or(f64::INFINITY));
+    let all_late = leg.samples.first().is_some_and(|first| first.t_ms >= ended);
+    if all_late {
+        for sample in &mut leg.samples {
+            sample.t_ms = began + sample.elapsed_ms.unwrap_or_default();
+        }
+        for event in &mut leg.events {
+            event.t_ms += began - announced;
+        }
+    }
+    leg.samples.sort_by(|a, b| a.t_ms.total_cmp(&b.t_ms));
+    leg.events.sort_by(|a, b| a.t_ms.total_cmp(&b.t_ms));
+}

@@ -1,0 +1,49 @@
+//! A run as its reports show it: computed from the record's events in one pass, and nothing but data.
+//!
+//! ```text
+//! record --> fold --> RunView --> ScenarioView --> LegView --> Sample, Phase
+//!                        |                            |
+//!                        +--> Distribution <----------+   percentiles of the downtimes by mode and order
+//! ```
+//!
+//! All times are milliseconds on the clock of the record's `t_ms`. A record that was cut off, or whose run is still under
+//! way, makes a view of what it has.
+
+mod distribution;
+mod fold;
+mod leg;
+mod run;
+mod sample;
+mod scenario;
+mod thin;
+
+use std::path::Path;
+
+pub use distribution::{Clock, Distribution, percentile};
+pub use leg::{LegEvent, LegView, Phase, Span};
+pub use run::{Fixture, RepairView, RunView};
+pub use sample::Sample;
+pub use scenario::{CheckView, GapView, LoadView, ProbeView, ScenarioView};
+pub use thin::{at_most, extremes};
+
+use super::{Envelope, Event, ReportError, read};
+
+/// The view of a run. `record` is the file or the run's folder.
+///
+/// # Errors
+/// When the record cannot be read, or has no beginning.
+pub fn from_record(record: &Path) -> Result<RunView, ReportError> {
+    from_events(read(record)?).ok_or_else(|| ReportError::NoRun { path: record.to_path_buf() })
+}
+
+/// The view of these events of one run; none if they do not begin with [`Event::RunStarted`].
+pub fn from_events(events: impl IntoIterator<Item = (Envelope, Event)>) -> Option<RunView> {
+    let mut fold = fold::Fold::default();
+    for (envelope, event) in events {
+        fold.take(&envelope, event);
+    }
+    fold.finish()
+}
+
+#[cfg(test)]
+mod tests;

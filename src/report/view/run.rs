@@ -1,0 +1,51 @@
+//! The run as a whole.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use super::ScenarioView;
+use crate::outcome::Verdict;
+use crate::report::RunHeader;
+
+/// A run, from its record.
+#[derive(Clone, Debug)]
+pub struct RunView {
+    /// The header; its `stack` also has the facts of all fixtures.
+    pub header: RunHeader,
+    /// When the record begins.
+    pub started: SystemTime,
+    /// From there to the record's last line, seconds.
+    pub duration_s: f64,
+    /// Whether the record has an end. One without was cut off, or its run is still under way.
+    pub finished: bool,
+    /// What was built, in order.
+    pub fixtures: Vec<Fixture>,
+    /// What was put in order between scenarios.
+    pub repairs: Vec<RepairView>,
+    /// All scenarios that began or have a result, in order.
+    pub scenarios: Vec<ScenarioView>,
+}
+
+impl RunView {
+    /// How many scenarios ended so.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.scenarios.iter().filter(|scenario| scenario.outcome.verdict == verdict).count()
+    }
+}
+
+/// A fixture that was ready.
+#[derive(Clone, Debug)]
+pub struct Fixture {
+    pub name: String,
+    /// How long it took to build.
+    pub duration_s: f64,
+    pub facts: BTreeMap<String, String>,
+}
+
+/// Something that was put in order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RepairView {
+    pub t_ms: f64,
+    pub what: String,
+    pub why: String,
+}

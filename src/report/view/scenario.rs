@@ -1,0 +1,118 @@
+//! One scenario: its last play.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{LegEvent, LegView, RepairView};
+use crate::outcome::{Direction, Outcome};
+
+/// A scenario, from its beginning to its result.
+#[derive(Clone, Debug)]
+pub struct ScenarioView {
+    /// What it came to; an error that says so if the record has no result of it.
+    pub outcome: Outcome,
+    /// When it began; none for one that was never begun.
+    pub began_t_ms: Option<f64>,
+    /// How often it was played. All that follows is of the last time.
+    pub plays: u32,
+    /// What was put in order just before it.
+    pub repairs: Vec<RepairView>,
+    pub loads: Vec<LoadView>,
+    /// Every migration of every guest, in the order of their beginnings.
+    pub legs: Vec<LegView>,
+    pub checks: Vec<CheckView>,
+    /// What libvirt told while no migration of that guest was under way.
+    pub events: Vec<LegEvent>,
+    pub probes: Vec<ProbeView>,
+    pub gaps: Vec<GapView>,
+    /// By guest: when, and the milliseconds that writing a GiB of memory would have taken.
+    pub speeds: BTreeMap<String, Vec<(f64, f64)>>,
+    /// By host: when, and how many CPUs were busy since the sample before.
+    pub cpu: BTreeMap<String, Vec<(f64, f64)>>,
+}
+
+impl ScenarioView {
+    pub(super) fn new(outcome: Outcome) -> ScenarioView {
+        ScenarioView {
+            outcome,
+            began_t_ms: None,
+            plays: 0,
+            repairs: Vec::new(),
+            loads: Vec::new(),
+            legs: Vec::new(),
+            checks: Vec::new(),
+            events: Vec::new(),
+            probes: Vec::new(),
+            gaps: Vec::new(),
+            speeds: BTreeMap::new(),
+            cpu: BTreeMap::new(),
+        }
+    }
+
+    /// `postcopy_cross`; the whole name for one that has no parts.
+    pub fn group(&self) -> &str {
+        let name = &self.outcome.scenario;
+        name.split_once("::").map_or(name, |(group, _)| group)
+    }
+
+    /// All guests of which something is known, by name, numbers in their order: vm2 before vm10.
+    pub fn guests(&self) -> Vec<String> {
+        let legs = self.legs.iter().map(|leg| &leg.guest);
+        let checks = self.checks.iter().filter_map(|check| check.guest.as_ref());
+        let probes = self.probes.iter().map(|probe| &probe.guest);
+        let speeds = self.speeds.keys();
+        let names: BTreeSet<&String> = legs.chain(checks).chain(probes).chain(speeds).collect();
+        let mut names: Vec<String> = names.into_iter().cloned().collect();
+        names.sort_by_key(|name| (name.len(), name.clone()));
+        names
+    }
+
+    /// The longest downtime of its migrations, and whether it is a reported one; else it is libvirt's.
+    pub fn longest_downtime_ms(&self) -> Option<(f64, bool)> {
+        let longest = |values: Vec<f64>| values.into_iter().max_by(f64::total_cmp);
+        let reported = longest(self.legs.iter().filter_map(LegView::reported_ms).collect());
+        match reported {
+            Some(ms) => Some((ms, true)),
+            None => longest(self.legs.iter().filter_map(LegView::libvirt_ms).collect()).map(|ms| (ms, false)),
+        }
+    }
+}
+
+/// A stress tool that was started.
+#[derive(Clone, Debug)]
+pub struct LoadView {
+    pub t_ms: f64,
+    pub guest: Option<String>,
+    pub host: Option<String>,
+    pub command: String,
+    pub basis: Option<String>,
+}
+
+/// A proof.
+#[derive(Clone, Debug)]
+pub struct CheckView {
+    pub t_ms: f64,
+    pub guest: Option<String>,
+    pub round: Option<u32>,
+    pub direction: Option<Direction>,
+    pub check: String,
+    pub ok: bool,
+    pub expected: String,
+    pub seen: String,
+}
+
+/// The probes of one guest, over the whole scenario.
+#[derive(Clone, Debug)]
+pub struct ProbeView {
+    pub guest: String,
+    pub sent: u64,
+    pub received: u64,
+    pub longest_gap_ms: Option<f64>,
+}
+
+/// A time in which a guest did not answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GapView {
+    pub guest: String,
+    pub from_t_ms: f64,
+    pub length_ms: f64,
+}

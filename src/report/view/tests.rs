@@ -1,0 +1,293 @@
+//! Views of small records made by hand.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::json;
+
+use super::*;
+use crate::outcome::{Direction, Outcome, Verdict};
+use crate::report::{Clocks, RunHeader};
+
+const NAME: &str = "postcopy_cross::in_vms::stress_cpu";
+
+fn at(t_ms: u64) -> Envelope {
+    Envelope { v: 1, at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_000 + t_ms), t_ms }
+}
+
+fn begun() -> Vec<(Envelope, Event)> {
+    vec![(at(0), Event::RunStarted(RunHeader::new("r1", ["multivm".to_string()])))]
+}
+
+fn started() -> Event {
+    Event::ScenarioStarted { scenario: NAME.into() }
+}
+
+fn finished(verdict: Verdict) -> Event {
+    let mut outcome = Outcome::new(NAME, verdict, at(1_000).at);
+    outcome.duration = Duration::from_secs(9);
+    Event::ScenarioFinished(outcome)
+}
+
+fn leg_started(guest: &str, step: u32) -> Event {
+    Event::LegStarted {
+        scenario: NAME.into(),
+        guest: guest.into(),
+        round: 1,
+        direction: Direction::Out,
+        step,
+    }
+}
+
+fn leg_finished(guest: &str, step: u32, began_t_ms: Option<f64>) -> Event {
+    Event::LegFinished {
+        scenario: NAME.into(),
+        guest: guest.into(),
+        round: 1,
+        direction: Direction::Out,
+        step,
+        ok: true,
+        error: None,
+        began_t_ms,
+        duration_s: 2.0,
+        stats: json!({"time_elapsed_ms": 1900, "downtime_ms": 40, "memory_total_bytes": 1000, "memory_processed_bytes": 1500}),
+        switchover_s: Some(1.25),
+    }
+}
+
+fn libvirt(guest: &str, host: &str, detail: &str) -> Event {
+    Event::LibvirtEvent {
+        scenario: Some(NAME.into()),
+        host: host.into(),
+        guest: Some(guest.into()),
+        detail: detail.into(),
+    }
+}
+
+fn sample(guest: &str, elapsed_ms: u64) -> Event {
+    Event::JobSample {
+        scenario: None,
+        guest: guest.into(),
+        stats: json!({"time_elapsed_ms": elapsed_ms, "memory_remaining_bytes": 4096, "memory_dirty_rate_pages_per_s": 2}),
+    }
+}
+
+fn clocks(reported_ms: f64) -> Event {
+    Event::Downtime {
+        scenario: NAME.into(),
+        guest: "vm1".into(),
+        round: 1,
+        direction: Direction::Out,
+        step: 1,
+        clocks: Clocks { reported_ms, network_ms: Some(reported_ms), ..Clocks::default() },
+    }
+}
+
+fn view_of(events: Vec<(Envelope, Event)>) -> RunView {
+    let mut all = begun();
+    all.extend(events);
+    from_events(all).unwrap()
+}
+
+#[test]
+fn a_migration_as_it_is_recorded_while_it_happens() {
+    let view = view_of(vec![
+        (at(1_000), started()),
+        (at(2_000), leg_started("vm1", 1)),
+        (at(2_300), sample("vm1", 250)),
+        (at(2_500), libvirt("vm1", "source", "iteration 1")),
+        (at(2_600), sample("vm1", 550)),
+        (at(3_200), libvirt("vm1", "source", "suspended (post-copy)")),
+        (at(3_300), libvirt("vm1", "target", "resumed (post-copy)")),
+        (at(4_060), leg_finished("vm1", 1, Some(2_050.5))),
+        (at(4_070), clocks(120.5)),
+        (at(4_080), libvirt("vm1", "source", "stopped (migrated)")),
+        (at(10_000), finished(Verdict::Passed)),
+        (at(10_500), Event::RunFinished { passed: 1, failed: 0, ignored: 0, errors: 0, duration_s: 10.5 }),
+    ]);
+    assert!(view.finished);
+    assert_eq!((view.duration_s, view.count(Verdict::Passed)), (10.5, 1));
+    let scenario = &view.scenarios[0];
+    assert_eq!((scenario.group(), scenario.plays), ("postcopy_cross", 1));
+    assert_eq!(scenario.guests(), ["vm1"]);
+    assert_eq!(scenario.longest_downtime_ms(), Some((120.5, true)));
+    // What comes after the migration is not a part of it.
+    assert_eq!(scenario.events.len(), 1);
+    let leg = &scenario.legs[0];
+    assert_eq!((leg.began_t_ms, leg.ended_t_ms), (2_050.5, Some(4_050.5)));
+    assert_eq!(leg.samples.iter().map(|sample| sample.t_ms).collect::<Vec<_>>(), [2_300.0, 2_600.0]);
+    assert_eq!(leg.samples[0].dirty_bytes_per_s, Some(8192.0));
+    assert_eq!(leg.iterations(), [(2_500.0, 1)]);
+    assert_eq!(leg.volume(), Some((1500.0, Some(1.5))));
+    let phases: Vec<_> =
+        leg.phases(0.0).iter().map(|span| (span.phase, span.from_t_ms, span.to_t_ms)).collect();
+    assert_eq!(
+        phases,
+        [
+            (Phase::Setup, 2_050.5, 2_500.0),
+            (Phase::Precopy, 2_500.0, 3_200.0),
+            (Phase::Switchover, 3_200.0, 3_300.0),
+            (Phase::Postcopy, 3_300.0, 4_050.5),
+        ]
+    );
+}
+
+#[test]
+fn samples_and_events_that_were_written_at_the_end_get_their_times_back() {
+    let view = view_of(vec![
+        (at(1_000), started()),
+        (at(2_000), leg_started("vm1", 1)),
+        (at(4_001), sample("vm1", 500)),
+        (at(4_001), sample("vm1", 250)),
+        (at(4_001), libvirt("vm1", "source", "+0.700 s: iteration 1")),
+        (at(4_002), leg_finished("vm1", 1, None)),
+        (at(10_000), finished(Verdict::Passed)),
+    ]);
+    let leg = &view.scenarios[0].legs[0];
+    assert_eq!(leg.samples.iter().map(|sample| sample.t_ms).collect::<Vec<_>>(), [2_250.0, 2_500.0]);
+    assert_eq!(leg.iterations(), [(2_700.0, 1)]);
+    // The switch is known even where no event tells of it.
+    assert_eq!(
+        leg.phases(0.0).last().map(|span| (span.phase, span.from_t_ms)),
+        Some((Phase::Postcopy, 3_250.0))
+    );
+}
+
+#[test]
+fn overlapping_migrations_are_kept_apart_by_guest() {
+    let view = view_of(vec![
+        (at(1_000), started()),
+        (at(2_000), leg_started("vm10", 1)),
+        (at(2_000), leg_started("vm2", 1)),
+        (at(2_100), sample("vm2", 100)),
+        (at(2_200), sample("vm10", 200)),
+        (at(4_000), leg_finished("vm2", 1, Some(2_000.0))),
+        (at(4_100), sample("vm10", 2_000)),
+    ]);
+    let scenario = &view.scenarios[0];
+    assert_eq!(scenario.guests(), ["vm2", "vm10"]);
+    assert_eq!(scenario.legs.iter().map(|leg| leg.samples.len()).collect::<Vec<_>>(), [2, 1]);
+}
+
+#[test]
+fn a_scenario_that_was_played_again_counts_with_its_last_play() {
+    let view = view_of(vec![
+        (at(1_000), started()),
+        (at(2_000), leg_started("vm1", 1)),
+        (at(4_002), leg_finished("vm1", 1, None)),
+        (at(4_500), Event::Repair { what: "play again".into(), why: "it was across".into() }),
+        (at(5_000), started()),
+        (at(10_000), finished(Verdict::Passed)),
+    ]);
+    assert_eq!(view.scenarios.len(), 1);
+    let scenario = &view.scenarios[0];
+    assert_eq!((scenario.plays, scenario.began_t_ms, scenario.legs.len()), (2, Some(5_000.0), 0));
+    assert_eq!(scenario.repairs[0].what, "play again");
+    assert_eq!(scenario.outcome.verdict, Verdict::Passed);
+}
+
+#[test]
+fn a_run_that_was_cut_off_has_what_there_was() {
+    let view = view_of(vec![
+        (
+            at(500),
+            Event::FixtureReady {
+                name: "hosts".into(),
+                duration_s: 1.0,
+                facts: [("a".into(), "b".into())].into(),
+            },
+        ),
+        (at(1_000), started()),
+        (at(2_000), leg_started("vm1", 1)),
+        (at(2_300), sample("vm1", 250)),
+    ]);
+    assert!(!view.finished);
+    assert_eq!(view.header.stack["a"], "b");
+    let scenario = &view.scenarios[0];
+    assert_eq!(scenario.outcome.verdict, Verdict::Error);
+    assert!(
+        scenario.outcome.findings[0].seen.contains("leg_started of guest vm1, round 1, source to target")
+    );
+    assert_eq!(scenario.outcome.duration, Duration::from_millis(1_300));
+    let leg = &scenario.legs[0];
+    assert_eq!((leg.ok, leg.samples.len()), (None, 1));
+    assert_eq!(leg.phases(2_300.0), [Span { phase: Phase::Precopy, from_t_ms: 2_000.0, to_t_ms: 2_300.0 }]);
+}
+
+#[test]
+fn nothing_is_no_run() {
+    assert!(from_events(Vec::new()).is_none());
+    assert!(from_events(vec![(at(1), started())]).is_none());
+}
+
+#[test]
+fn a_downtime_longer_than_its_migration_is_not_believed() {
+    let mut finish = leg_finished("vm1", 1, None);
+    if let Event::LegFinished { stats, .. } = &mut finish {
+        // What QEMU 7.2 said of a post-copy migration: its host's uptime.
+        stats["downtime_ms"] = json!(2_452_130);
+    }
+    let view = view_of(vec![(at(1_000), started()), (at(2_000), leg_started("vm1", 1)), (at(4_000), finish)]);
+    let leg = &view.scenarios[0].legs[0];
+    assert_eq!((leg.libvirt_said_ms(), leg.libvirt_ms()), (Some(2_452_130.0), None));
+    assert_eq!(view.distributions(), []);
+}
+
+#[test]
+fn downtimes_are_distributed_by_clock_and_group() {
+    let view = view_of(vec![
+        (at(1_000), started()),
+        (at(2_000), leg_started("vm1", 1)),
+        (at(4_000), leg_finished("vm1", 1, None)),
+        (at(4_001), clocks(120.5)),
+        (at(10_000), finished(Verdict::Passed)),
+    ]);
+    let told: Vec<_> = view
+        .distributions()
+        .iter()
+        .map(|part| (part.group.clone(), part.clock, part.count, part.p50, part.max))
+        .collect();
+    let of = |group: &str, clock, ms| (group.to_owned(), clock, 1, ms, ms);
+    assert_eq!(
+        told,
+        [
+            of("all", Clock::Reported, 120.5),
+            of("all", Clock::Network, 120.5),
+            of("all", Clock::Libvirt, 40.0),
+            of("postcopy_cross", Clock::Reported, 120.5),
+            of("postcopy_cross", Clock::Network, 120.5),
+            of("postcopy_cross", Clock::Libvirt, 40.0),
+        ]
+    );
+}
+
+#[test]
+fn what_was_measured_beside_the_migrations_is_there() {
+    let name = || NAME.to_string();
+    let guest = || "vm1".to_string();
+    let view = view_of(vec![
+        (at(1_000), started()),
+        (at(1_500), Event::HostCpu { scenario: name(), host: "source".into(), busy_cpus: 1.5 }),
+        (
+            at(2_000),
+            Event::NetworkGap { scenario: name(), guest: guest(), from_t_ms: 1_900.5, length_ms: 61.0 },
+        ),
+        (at(2_000), Event::GuestSpeed { scenario: name(), guest: guest(), samples: vec![(1_100.0, 400.0)] }),
+        (at(2_100), Event::GuestSpeed { scenario: name(), guest: guest(), samples: vec![(1_200.0, 900.0)] }),
+        (
+            at(2_200),
+            Event::ProbeSummary {
+                scenario: name(),
+                guest: guest(),
+                sent: 10,
+                received: 9,
+                longest_gap_ms: Some(61.0),
+                longest_gap_at: None,
+            },
+        ),
+    ]);
+    let scenario = &view.scenarios[0];
+    assert_eq!(scenario.cpu["source"], [(1_500.0, 1.5)]);
+    assert_eq!(scenario.speeds["vm1"], [(1_100.0, 400.0), (1_200.0, 900.0)]);
+    assert_eq!(scenario.gaps, [GapView { guest: guest(), from_t_ms: 1_900.5, length_ms: 61.0 }]);
+    assert_eq!((scenario.probes[0].sent, scenario.probes[0].received), (10, 9));
+}

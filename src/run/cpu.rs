@@ -1,0 +1,86 @@
+//! How much CPU both hosts' processes take while a scenario goes on: a sample a second, written as it comes.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::failure::{Attempt, Done};
+use crate::host::{Agent, Hosts};
+use crate::parallel::at_once;
+use crate::report::{Event, Record};
+use crate::wait::{Cancel, Look, wait_for};
+
+/// From one sample to the next. Ticks of 10 ms make a sample of one second exact to 1 %.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// A host that does not answer in this time has no sample.
+const LIMIT: Duration = Duration::from_secs(5);
+
+const TICKS_PER_S: f64 = 100.0;
+
+/// Samples until it is dropped.
+pub struct CpuWatch {
+    stop: Cancel,
+}
+
+impl Drop for CpuWatch {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl CpuWatch {
+    pub fn start(hosts: &Hosts, record: &Record, scenario: &str) -> Done<CpuWatch> {
+        let stop = Cancel::new();
+        let token = stop.clone();
+        let hosts = hosts.both().map(|host| Counter::new(&host.entry.name, &host.agent));
+        let (record, scenario) = (record.clone(), scenario.to_owned());
+        thread::Builder::new()
+            .name("cpu-watch".into())
+            .spawn(move || watch(hosts, &record, &scenario, &token))
+            .attempting(|| "start the thread that samples the hosts' CPU time".into())?;
+        Ok(CpuWatch { stop })
+    }
+}
+
+fn watch(mut hosts: [Counter; 2], record: &Record, scenario: &str, stop: &Cancel) {
+    while !stop.is_cancelled() {
+        for (host, busy_cpus) in at_once("sample a host's CPU time", &mut hosts, |counter| {
+            Ok((counter.host.clone(), counter.busy()?))
+        })
+        .into_iter()
+        .filter_map(|sample| sample.ok().and_then(|(host, busy)| Some((host, busy?))))
+        {
+            // What was still under way when the scenario ended is not its own any more.
+            if !stop.is_cancelled() {
+                let _ = record.write(&Event::HostCpu { scenario: scenario.to_owned(), host, busy_cpus });
+            }
+        }
+        // Waits for the next sample or the end, whichever is first.
+        let _ = wait_for("the next sample", INTERVAL, stop, || Look::<()>::NotYet(String::new()));
+    }
+}
+
+struct Counter {
+    host: String,
+    agent: Arc<Agent>,
+    last: Option<(Instant, u64)>,
+}
+
+impl Counter {
+    fn new(host: &str, agent: &Arc<Agent>) -> Counter {
+        Counter { host: host.to_owned(), agent: Arc::clone(agent), last: None }
+    }
+
+    /// CPUs that were busy since the last question; none at the first.
+    fn busy(&mut self) -> Done<Option<f64>> {
+        let ticks = self.agent.cpu_ticks(LIMIT)?;
+        let now = Instant::now();
+        let last = self.last.replace((now, ticks));
+        Ok(last.map(|(then, before)| {
+            // Of processes whose parent did not wait for them the time is lost with them.
+            let seconds = ticks.saturating_sub(before) as f64 / TICKS_PER_S;
+            (seconds / (now - then).as_secs_f64() * 100.0).round() / 100.0
+        }))
+    }
+}

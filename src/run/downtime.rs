@@ -1,0 +1,257 @@
+//! How long a guest stood still for one migration, by four clocks: its network as seen from outside, its own, libvirt's
+//! and QEMU's. What each can be wrong by is said with it; where they disagree by more than that, it is said, too.
+
+use std::time::{Duration, Instant};
+
+use super::pulse::GuestGap;
+use crate::migration::LegReport;
+use crate::probe::{Gap, Reading, Summary, TOLD_INTERVALS};
+use crate::report::Clocks;
+
+/// What was seen of one guest through a scenario.
+pub struct Seen<'a> {
+    pub probes: &'a Summary,
+    pub probe_interval: Duration,
+    /// None where the guest's own program did not tell.
+    pub gaps: Option<&'a [GuestGap]>,
+}
+
+/// Two clocks that differ by more than they can be wrong and this are said to disagree. It is what a network takes to learn
+/// where a guest is now, and a host to run a process whose turn it is.
+const SLACK: Duration = Duration::from_millis(100);
+
+/// A reading of a guest's clock counts for a migration up to this long before and after it: a clock may drift.
+const NEAR: Duration = Duration::from_secs(10);
+
+const DAY_MS: f64 = 86_400_000.0;
+
+/// When the same guest's moves before and after this one were under way, as far as there are any.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Between {
+    pub last_ended: Option<Instant>,
+    pub next_began: Option<Instant>,
+}
+
+/// The clocks of a migration that libvirt completed.
+pub fn clocks(report: &LegReport, source: &str, seen: &Seen<'_>, between: Between) -> Option<Clocks> {
+    let (began, ended) = (report.began?, report.ended?);
+    let stopped = report.stopped_for(source);
+    let network = network(seen, began, ended);
+    let still = stopped.map_or((began, ended), |(at, long)| (at, at + long));
+    let gap = seen.gaps.map(|gaps| guest_gap(gaps, began, ended));
+    let lost = lost(&seen.probes.readings, still, between);
+    let guest = guest(seen.gaps, gap, lost, still.1);
+    let mut clocks = Clocks {
+        reported_ms: network.0.max(guest.map_or(0.0, |(ms, _)| ms)),
+        network_ms: Some(network.0),
+        network_error_ms: Some(network.1),
+        guest_ms: guest.map(|(ms, _)| ms),
+        guest_error_ms: guest.map(|(_, error)| error),
+        guest_gap_ms: gap.map(|(ms, _)| ms),
+        guest_lost_ms: lost.map(|(ms, _)| ms),
+        libvirt_ms: report.stats.as_ref().and_then(|stats| stats.downtime_ms).map(|ms| ms as f64),
+        qemu_ms: stopped.map(|(_, long)| ms(long)),
+        disagreement: None,
+    };
+    clocks.disagreement = disagreement(&clocks, report.duration);
+    Some(rounded(clocks))
+}
+
+/// The longest gap that touches the migration, and how wrong it may be.
+fn network(seen: &Seen<'_>, began: Instant, ended: Instant) -> (f64, f64) {
+    let longest = |gaps: &[Gap]| {
+        let touching = gaps.iter().filter(|gap| gap.touches(began, ended));
+        touching.map(|gap| gap.length).max().unwrap_or_default()
+    };
+    let gap = longest(&seen.probes.gaps);
+    // Shorter ones are not told.
+    let resolution = if gap.is_zero() { seen.probe_interval * TOLD_INTERVALS } else { seen.probe_interval };
+    (ms(gap), ms(resolution + longest(&seen.probes.stalls).min(gap)))
+}
+
+/// The longest of the guest's own gaps that touches the migration, and how wrong it may be.
+fn guest_gap(gaps: &[GuestGap], began: Instant, ended: Instant) -> (f64, f64) {
+    let longest = gaps
+        .iter()
+        .filter(|seen| seen.gap.touches(began - seen.error, ended + seen.error))
+        .max_by_key(|seen| seen.gap.length);
+    // Its length is by the guest's own clock; only its place in time is uncertain.
+    longest.map_or((0.0, 0.0), |seen| (ms(seen.gap.length), ms(seen.resolution)))
+}
+
+/// How long the guest did nothing, and how wrong that may be: the longest of its gaps. To the one in which it was stopped
+/// belongs what its clock lost, which stood still meanwhile.
+///
+/// On our clock that gap is where the guest went on, `resumed`: it was heard of afterwards, by a clock that had lost the
+/// time before.
+fn guest(
+    gaps: Option<&[GuestGap]>,
+    longest: Option<(f64, f64)>,
+    lost: Option<(f64, f64)>,
+    resumed: Instant,
+) -> Option<(f64, f64)> {
+    let Some((lost, lost_error)) = lost else { return longest };
+    let at_the_stop = gaps.unwrap_or_default().iter().filter(|seen| {
+        let near = seen.error + SLACK;
+        seen.gap.touches(resumed - near, resumed + near)
+    });
+    let around = at_the_stop.map(|seen| ms(seen.gap.length)).fold(0.0, f64::max);
+    let (longest, error) = longest.unwrap_or_default();
+    Some(if lost + around >= longest { (lost + around, lost_error + error) } else { (longest, error) })
+}
+
+/// How far the guest's clock fell behind between the best reading before the stop and the best one after it, and how wrong
+/// that may be. What is within the error is nothing.
+fn lost(
+    readings: &[Reading],
+    (stopped, resumed): (Instant, Instant),
+    between: Between,
+) -> Option<(f64, f64)> {
+    let since = stopped.checked_sub(NEAR)?;
+    let since = between.last_ended.map_or(since, |last| last.max(since));
+    let until = between.next_began.map_or(resumed + NEAR, |next| next.min(resumed + NEAR));
+    let best = |from: Instant, to: Instant| {
+        readings
+            .iter()
+            .filter(|reading| reading.at >= from && reading.at <= to)
+            .min_by_key(|reading| reading.error)
+    };
+    let before = best(since, stopped)?;
+    let after = best(resumed, until)?;
+    let passed_here = ms(after.at - before.at);
+    let passed_there = f64::from(after.guest_ms) - f64::from(before.guest_ms);
+    // Midnight may be in between; a day is longer than any migration that can be measured like this.
+    let behind = (passed_here - passed_there + DAY_MS / 2.0).rem_euclid(DAY_MS) - DAY_MS / 2.0;
+    let error = ms(before.error + after.error);
+    Some((if behind > error { behind } else { 0.0 }, error))
+}
+
+/// In words, which clocks differ from what is reported.
+fn disagreement(clocks: &Clocks, took: Duration) -> Option<String> {
+    let mut words = Vec::new();
+    let slack = ms(SLACK);
+    if let (Some(network), Some(guest)) = (clocks.network_ms, clocks.guest_ms) {
+        let error = clocks.network_error_ms.unwrap_or_default() + clocks.guest_error_ms.unwrap_or_default();
+        if (network - guest).abs() > slack + error {
+            words.push(format!("the network says {network:.0} ms, the guest {guest:.0} ms"));
+        }
+    }
+    for (name, told) in [("libvirt", clocks.libvirt_ms), ("QEMU", clocks.qemu_ms)] {
+        let Some(told) = told else { continue };
+        if told > ms(took) {
+            words.push(format!("{name} says {told:.0} ms, longer than the migration took"));
+        } else if (told - clocks.reported_ms).abs()
+            > slack
+                + clocks.network_error_ms.unwrap_or_default().max(clocks.guest_error_ms.unwrap_or_default())
+        {
+            words.push(format!("{name} says {told:.0} ms of {:.0} ms reported", clocks.reported_ms));
+        }
+    }
+    (!words.is_empty()).then(|| words.join("; "))
+}
+
+/// To microseconds: more is noise.
+fn rounded(clocks: Clocks) -> Clocks {
+    let round = |ms: f64| (ms * 1e3).round() / 1e3;
+    Clocks {
+        reported_ms: round(clocks.reported_ms),
+        network_ms: clocks.network_ms.map(round),
+        network_error_ms: clocks.network_error_ms.map(round),
+        guest_ms: clocks.guest_ms.map(round),
+        guest_error_ms: clocks.guest_error_ms.map(round),
+        guest_gap_ms: clocks.guest_gap_ms.map(round),
+        guest_lost_ms: clocks.guest_lost_ms.map(round),
+        libvirt_ms: clocks.libvirt_ms,
+        qemu_ms: clocks.qemu_ms.map(round),
+        disagreement: clocks.disagreement,
+    }
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::libvirt::JobStats;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn gap(begin: Instant, from: u32, length: u32) -> Gap {
+        Gap { from: begin + from * MS, length: length * MS }
+    }
+
+    fn summary(gaps: Vec<Gap>, readings: Vec<Reading>) -> Summary {
+        let longest = Gap { from: Instant::now(), length: Duration::ZERO };
+        Summary { guest: "vm1".into(), sent: 9, received: 9, gaps, longest, readings, stalls: Arc::default() }
+    }
+
+    /// A migration from 1000 ms to 3000 ms.
+    fn report(begin: Instant, downtime_ms: u64) -> LegReport {
+        LegReport {
+            began: Some(begin + 1000 * MS),
+            ended: Some(begin + 3000 * MS),
+            duration: 2000 * MS,
+            stats: Some(JobStats { downtime_ms: Some(downtime_ms), ..JobStats::default() }),
+            ..LegReport::default()
+        }
+    }
+
+    fn reading(begin: Instant, at: u32, guest_ms: u32) -> Reading {
+        Reading { at: begin + at * MS, error: 2 * MS, guest_ms }
+    }
+
+    #[test]
+    fn the_larger_of_network_and_guest_is_reported() {
+        let begin = Instant::now();
+        let gaps =
+            vec![gap(begin, 500, 400), gap(begin, 2000, 150), gap(begin, 2500, 90), gap(begin, 3100, 999)];
+        let readings = vec![reading(begin, 900, 900), reading(begin, 3500, 3300)];
+        let probes = summary(gaps, readings);
+        // The first when the guest goes on, without libvirt's events at the end; the second is another one.
+        let own = [(2990, 60), (1100, 30)].map(|(from, length)| GuestGap {
+            gap: gap(begin, from, length),
+            error: MS,
+            resolution: MS,
+        });
+        let seen = Seen { probes: &probes, probe_interval: 10 * MS, gaps: Some(&own) };
+        let clocks = clocks(&report(begin, 140), "source", &seen, Between::default()).unwrap();
+        assert_eq!(clocks.network_ms, Some(150.0));
+        assert_eq!((clocks.guest_gap_ms, clocks.guest_lost_ms), (Some(60.0), Some(200.0)));
+        assert_eq!((clocks.guest_ms, clocks.reported_ms), (Some(260.0), 260.0));
+        assert_eq!(clocks.network_error_ms, Some(10.0));
+        assert_eq!(clocks.guest_error_ms, Some(5.0));
+        let words = clocks.disagreement.unwrap();
+        assert_eq!(words, "libvirt says 140 ms of 260 ms reported");
+    }
+
+    #[test]
+    fn nonsense_is_said_to_be_nonsense() {
+        let begin = Instant::now();
+        let probes = summary(vec![gap(begin, 2000, 150)], Vec::new());
+        let seen = Seen { probes: &probes, probe_interval: 10 * MS, gaps: None };
+        let clocks = clocks(&report(begin, 2_452_130), "source", &seen, Between::default()).unwrap();
+        assert_eq!((clocks.guest_ms, clocks.reported_ms), (None, 150.0));
+        assert_eq!(clocks.disagreement.unwrap(), "libvirt says 2452130 ms, longer than the migration took");
+    }
+
+    #[test]
+    fn a_clock_that_lost_less_than_its_error_lost_nothing_and_midnight_is_no_loss() {
+        let begin = Instant::now();
+        let window = (begin + 1000 * MS, begin + 3000 * MS);
+        let late = 86_399_000;
+        let around = |after| [reading(begin, 900, late), reading(begin, 3500, after)];
+        assert_eq!(lost(&around(1600), window, Between::default()), Some((0.0, 4.0)));
+        assert_eq!(lost(&around(1597), window, Between::default()), Some((0.0, 4.0)));
+        assert_eq!(lost(&around(1500), window, Between::default()), Some((100.0, 4.0)));
+        // Of the time after the next move nothing is known.
+        let next = Between { next_began: Some(begin + 3400 * MS), ..Between::default() };
+        assert_eq!(lost(&around(1500), window, next), None);
+        // Neither of that before the last one's end.
+        let last = Between { last_ended: Some(begin + 950 * MS), ..Between::default() };
+        assert_eq!(lost(&around(1500), window, last), None);
+    }
+}
