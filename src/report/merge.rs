@@ -51,7 +51,8 @@ pub(super) fn name_of(path: &Path) -> String {
 
 /// The records at these paths, files or folders of runs or of several, as the record of one run of that name.
 ///
-/// A path that is there twice, as `latest` and under its own name, counts once.
+/// A run that is there twice, as under `latest` and under its own name, counts once: also where a copy, such as an artifact
+/// of a CI, has made a folder of the link.
 ///
 /// # Errors
 /// When one cannot be read, or has no beginning.
@@ -71,6 +72,8 @@ pub fn merge(name: &str, paths: &[PathBuf]) -> Result<Vec<(Envelope, Event)>, Re
             }
         }
     }
+    let mut known = HashSet::new();
+    runs.retain(|run: &Run| known.insert((run.header.run.clone(), run.start.at)));
     runs.sort_by(|one, other| (one.start.at, &one.header.run).cmp(&(other.start.at, &other.header.run)));
     Ok(join(name, runs))
 }

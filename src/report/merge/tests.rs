@@ -176,7 +176,10 @@ fn what_is_given_twice_counts_once() {
     let link = written.root.path().join("latest");
     std::os::unix::fs::symlink("r1", &link).unwrap();
     let file = one.join("record.jsonl");
-    let events = merge("all", &[one, link, file, written.root.path().to_owned()]).unwrap();
+    let copy = written.root.path().join("copy");
+    fs::create_dir(&copy).unwrap();
+    fs::copy(&file, copy.join("record.jsonl")).unwrap();
+    let events = merge("all", &[one, link, file, copy, written.root.path().to_owned()]).unwrap();
     assert_eq!(parts(&events).len(), 1);
 }
 
