@@ -76,7 +76,7 @@ fn a_record_that_is_not_there_is_bad_input() {
     for command in ["report", "junit"] {
         let (status, out, err) = multivm(&[command, "/nowhere"], None);
         assert_eq!((status, out.as_str()), (Some(2), ""));
-        assert!(err.contains("there is no record /nowhere: RUN is the folder of a run"), "{err}");
+        assert!(err.contains("there is no run /nowhere"), "{err}");
     }
 }
 

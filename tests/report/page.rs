@@ -8,16 +8,16 @@ use crate::browser::Browser;
 use crate::command::multivm;
 use crate::story::{DIED, FAILED, HOSTILE, IGNORED, PASSED, Story};
 
-/// A name, and what is tried with the page at that path.
-type Case = (&'static str, fn(&Path));
+/// Given the browser to open the page in.
+type Case = fn(&Path);
 
-pub const CASES: [Case; 11] = [
+pub const CASES: [(&str, Case); 11] = [
     ("the_run_is_told_in_one_screen", the_run_is_told_in_one_screen),
     ("a_click_on_a_cell_leads_to_its_scenario_and_back", a_click_on_a_cell_leads_to_its_scenario_and_back),
     ("arrow_keys_and_enter_lead_there_too", arrow_keys_and_enter_lead_there_too),
     ("the_matrix_shows_downtime_and_time", the_matrix_shows_downtime_and_time),
     ("a_scenario_shows_timeline_curves_and_clocks", a_scenario_shows_timeline_curves_and_clocks),
-    ("curves_can_be_of_one_guest", curves_can_be_of_one_guest),
+    ("curves_can_be_of_one_guest_and_one_step", curves_can_be_of_one_guest_and_one_step),
     ("tables_sort_and_filter", tables_sort_and_filter),
     ("downtimes_are_shown_by_mode_and_order", downtimes_are_shown_by_mode_and_order),
     ("light_and_dark", light_and_dark),
@@ -178,7 +178,7 @@ fn a_scenario_shows_timeline_curves_and_clocks(program: &Path) {
     }
 }
 
-fn curves_can_be_of_one_guest(program: &Path) {
+fn curves_can_be_of_one_guest_and_one_step(program: &Path) {
     let mut page = Page::at(program, PASSED);
     let labels = "[...document.querySelectorAll('#scenario .u-legend')].map((one) => one.innerText).join()";
     assert!(page.browser.text(labels).contains("vm2 sent"));
@@ -188,6 +188,15 @@ fn curves_can_be_of_one_guest(program: &Path) {
     );
     let labels = page.browser.text(labels);
     assert!(labels.contains("vm1 sent") && !labels.contains("vm2"), "{labels}");
+    assert_eq!(page.count("#timeline g[role='img'] .frame"), 4);
+    page.browser.click("#timeline g[role='img']");
+    assert_eq!(page.count("#timeline g[role='img'] .frame"), 1);
+    assert_eq!(
+        page.browser.value("document.getElementById('part').selectedOptions[0].dataset.step"),
+        json!("1")
+    );
+    let guest = page.browser.value("document.getElementById('curve-guests').value");
+    assert_eq!(guest, json!("vm1"), "the choice of guests stays");
 }
 
 fn tables_sort_and_filter(program: &Path) {
@@ -234,6 +243,12 @@ fn light_and_dark(program: &Path) {
     assert_eq!(page.text_of("#theme"), "Dark");
 }
 
+/// The elements that reach out of the window, and are in no box of their own that scrolls.
+const TOO_WIDE: &str = "[...document.querySelectorAll('body *')].filter((one) => { const box = one.getBoundingClientRect(); \
+    if (box.width === 0 || box.right <= innerWidth + 1) return false; for (let at = one.parentElement; at; at = at.parentElement) \
+    if (getComputedStyle(at).overflowX !== 'visible') return false; return true; }).map((one) => `${one.tagName}.${one.className}`)\
+    .join(' ')";
+
 fn nothing_is_wider_than_a_narrow_screen(program: &Path) {
     let mut page = Page::open(program);
     page.browser.width(400);
@@ -243,7 +258,12 @@ fn nothing_is_wider_than_a_narrow_screen(program: &Path) {
             None => page.address.clone(),
         };
         page.browser.open(&address);
-        assert_eq!(page.browser.value("document.documentElement.scrollWidth"), json!(400), "{scenario:?}");
+        let wide = page.browser.text(TOO_WIDE);
+        assert_eq!(
+            page.browser.value("document.documentElement.scrollWidth"),
+            json!(400),
+            "{scenario:?}: {wide}"
+        );
     }
     // And a window that becomes narrow when the page is there.
     page.browser.width(1280);

@@ -141,8 +141,8 @@ pub(super) fn details(run: &RunView, place: Place) -> Vec<Value> {
     let legs: usize = run.scenarios.iter().map(|scenario| scenario.legs.len()).sum();
     let curves: usize = run.scenarios.iter().map(|scenario| scenario.speeds.len() + scenario.cpu.len()).sum();
     let limits = Limits {
-        samples: (MOST_SAMPLES / legs.max(1)).clamp(8, 120),
-        points: (MOST_POINTS / curves.max(1)).clamp(16, 400),
+        samples: (MOST_SAMPLES / legs.max(1)).clamp(8, 400),
+        points: (MOST_POINTS / curves.max(1)).clamp(16, 6000),
     };
     run.scenarios.iter().map(|scenario| detail(run, scenario, place, &limits)).collect()
 }
@@ -251,7 +251,7 @@ fn leg(leg: &LegView, began: f64, end: f64, limits: &Limits) -> Value {
         "passes": number(completed.iteration, 0),
         "requests": number(completed.postcopy_requests, 0),
         "throttle": number(completed.throttle_percent, 0),
-        "samples": samples(&leg.samples, began, limits.samples),
+        "samples": samples(&with_ends(leg), began, limits.samples),
     });
     if let Value::Object(fields) = &mut object {
         // What is not known takes no room.
@@ -259,6 +259,27 @@ fn leg(leg: &LegView, began: f64, end: f64, limits: &Limits) -> Value {
         fields.retain(|name, value| !nothing.contains(value) && (name == "ok" || *value != json!(false)));
     }
     object
+}
+
+/// The samples of a migration, and what is known of its two ends without any: a short one may have none in between.
+fn with_ends(leg: &LegView) -> Vec<Sample> {
+    let mut samples = leg.samples.clone();
+    let (Some(completed), Some(ended)) = (&leg.completed, leg.ended_t_ms) else { return samples };
+    let first_pass = leg.iterations().first().map_or(leg.began_t_ms, |(t_ms, _)| *t_ms);
+    // Before the first pass nothing is sent, and libvirt does not say yet what remains.
+    samples.retain(|sample| sample.t_ms > first_pass && sample.t_ms < ended);
+    let nothing_sent = Sample {
+        t_ms: first_pass,
+        processed_bytes: Some(0.0),
+        remaining_bytes: completed.total_bytes,
+        ..Sample::default()
+    };
+    samples.insert(0, nothing_sent);
+    if leg.ok == Some(true) {
+        let all_sent = Sample { t_ms: ended, dirty_bytes_per_s: None, ..completed.clone() };
+        samples.push(all_sent);
+    }
+    samples
 }
 
 /// Columns, without those that have no value.

@@ -26,7 +26,7 @@ pub(super) struct Facts {
     accelerator_reason: Option<String>,
     warning: Option<String>,
     /// What both hosts have: fact, source, target.
-    hosts: Vec<(String, String, String)>,
+    hosts: Vec<[String; 3]>,
     others: Vec<(String, String)>,
     profile: Vec<(String, String)>,
     profile_name: Option<String>,
@@ -73,7 +73,6 @@ struct Repair {
 pub(super) fn facts(run: &RunView, place: Place) -> Facts {
     let stack = &run.header.stack;
     let fact = |name: &str| stack.get(name).filter(|value| !value.is_empty()).cloned();
-    let (hosts, others) = split(stack);
     let profile = match &run.header.profile {
         Value::Object(values) => values.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
         _ => Vec::new(),
@@ -91,8 +90,8 @@ pub(super) fn facts(run: &RunView, place: Place) -> Facts {
         accelerator: fact("accelerator"),
         accelerator_reason: fact("accelerator_reason"),
         warning: fact("warning"),
-        hosts,
-        others,
+        hosts: host_facts(stack),
+        others: other_facts(stack),
         profile_name: run.header.profile.get("name").and_then(Value::as_str).map(str::to_owned),
         profile,
         fixtures: run
@@ -203,26 +202,23 @@ fn repair(repair: &RepairView) -> Repair {
     Repair { at: spell(repair.t_ms / 1e3), what: repair.what.clone(), why: repair.why.clone() }
 }
 
-/// A fact of both hosts: its name, how it is on the source, and on the target.
-type OfHosts = (String, String, String);
+/// What a fact is about, if it is about one of the hosts: `qemu` of `source.qemu`.
+fn of_host(key: &str) -> Option<&str> {
+    key.strip_prefix("source.").or_else(|| key.strip_prefix("target."))
+}
 
-/// `source.qemu` and `target.qemu` side by side, and what is not of a host.
-fn split(stack: &BTreeMap<String, String>) -> (Vec<OfHosts>, Vec<(String, String)>) {
-    let of = |side: &str, name: &str| stack.get(&format!("{side}.{name}")).cloned().unwrap_or_default();
-    let name =
-        |key: &String| key.strip_prefix("source.").or_else(|| key.strip_prefix("target.")).map(str::to_owned);
-    let names: BTreeSet<String> = stack.keys().filter_map(name).collect();
-    let hosts = names
-        .into_iter()
-        .map(|name| (name.replace('_', " "), of("source", &name), of("target", &name)))
-        .collect();
+/// `source.qemu` and `target.qemu` side by side.
+fn host_facts(stack: &BTreeMap<String, String>) -> Vec<[String; 3]> {
+    let value = |side: &str, name: &str| stack.get(&format!("{side}.{name}")).cloned().unwrap_or_default();
+    let names: BTreeSet<&str> = stack.keys().filter_map(|key| of_host(key)).collect();
+    names.iter().map(|name| [name.replace('_', " "), value("source", name), value("target", name)]).collect()
+}
+
+/// What is neither of a host nor told by itself.
+fn other_facts(stack: &BTreeMap<String, String>) -> Vec<(String, String)> {
     let told = ["accelerator", "accelerator_reason", "warning"];
-    let others = stack
-        .iter()
-        .filter(|(key, _)| name(key).is_none() && !told.contains(&key.as_str()))
-        .map(|(key, value)| (key.replace('_', " "), value.clone()))
-        .collect();
-    (hosts, others)
+    let others = stack.iter().filter(|(key, _)| of_host(key).is_none() && !told.contains(&key.as_str()));
+    others.map(|(key, value)| (key.replace('_', " "), value.clone())).collect()
 }
 
 /// Where the time of the scenarios went, the most first.

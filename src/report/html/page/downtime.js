@@ -45,7 +45,7 @@ function drawDowntime(data) {
     curve(box, {
       columns,
       series: clocks.map(({ name, index, values }) => ({
-        label: `${name} (${values.length})`, colour: seriesColour([1, 0, 2, 3, 4][index]), width: name === "reported" ? 3 : 2,
+        label: `${name} (${values.length})`, colour: seriesColour([1, 0, 2, 3, 4][index]), width: name === "reported" ? 5 : 2,
         dash: [undefined, [6, 4], [2, 3], [10, 3, 2, 3], [4, 2]][index],
       })),
       height: 300,

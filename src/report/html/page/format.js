@@ -31,11 +31,12 @@ function mib(bytes) {
   return known(bytes) ? `${grouped(Math.round(bytes / 1048576))} MiB` : "\u2013";
 }
 
-/** At most three significant digits, for cells and axes. */
+/** A few digits, for axes: "0.05", "250", "10k", "2M". */
 function short(value) {
   if (value === 0) return "0";
-  if (Math.abs(value) >= 100) return grouped(Math.round(value));
-  return String(+value.toPrecision(2));
+  if (Math.abs(value) >= 1e6) return `${+(value / 1e6).toPrecision(3)}M`;
+  if (Math.abs(value) >= 1e4) return `${+(value / 1e3).toPrecision(3)}k`;
+  return String(+value.toPrecision(4));
 }
 
 function verdict(kind) {
@@ -46,6 +47,11 @@ function verdict(kind) {
 
 function scenarioLink(name) {
   return `#scenario=${encodeURIComponent(name)}`;
+}
+
+/** For where there is little room. */
+function arrow(leg) {
+  return leg.back ? "\u2190 to source" : "\u2192 to target";
 }
 
 function direction(leg) {

@@ -40,8 +40,7 @@ function show() {
 function fit() {
   fitPlots();
   const index = data.scenarios.findIndex((scenario) => scenario.name === shown);
-  const timeline = byId("timeline");
-  if (timeline && index >= 0) drawTimeline(timeline, dataOf(`detail-${index}`));
+  if (index >= 0) drawPart(dataOf(`detail-${index}`));
 }
 
 function scenarioTable() {

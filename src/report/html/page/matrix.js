@@ -25,7 +25,7 @@ function drawMatrix(data) {
     });
     return element("thead", {},
       element("tr", {}, element("td", {}), groups.map(({ where, span }) =>
-        element("th", { colspan: span, class: "where", scope: "colgroup", title: where }, element("span", {}, where)))),
+        element("th", { colspan: span, class: span < 3 ? "where upright" : "where", scope: "colgroup", title: where }, element("span", {}, where)))),
       element("tr", {}, element("td", {}), data.columns.map(([where, what], index) =>
         element("th", { class: starts[index] ? "what first" : "what", scope: "col" }, element("span", {}, what)))));
   }
@@ -86,7 +86,7 @@ function drawMatrix(data) {
       const number = value(scenario);
       // Logarithmic: downtimes of 30 ms and of 3 s are both to be seen.
       const share = high > low && number > 0 ? Math.log(number / low) / Math.log(high / low) : 0;
-      link.className = trouble ? "wide mark" : "wide";
+      link.className = trouble ? "mark" : "";
       link.textContent = known(number) && !(by === "time" && number === 0) ? cellNumber(number) : symbol;
       if (known(number) && number > 0) {
         link.style.background = `color-mix(in oklab, var(--high) ${Math.round(share * 100)}%, var(--low))`;

@@ -10,7 +10,8 @@ function drawScenario(data, index) {
   const detail = dataOf(`detail-${index}`);
   const neighbour = (to, label) => data.scenarios[to] && element("a", { href: scenarioLink(data.scenarios[to].name), title: data.scenarios[to].name }, label);
   const timeline = element("div", { class: "plot", id: "timeline" });
-  const curves = element("div", {});
+  const part = element("div", {});
+  const curves = element("div", { id: "curves" });
   page.replaceChildren(element("div", { class: "scenario" },
     element("nav", { class: "crumbs", "aria-label": "Scenarios" },
       element("a", { href: "#overview" }, "\u2191 Overview"), neighbour(index - 1, "\u2190 Before"), neighbour(index + 1, "After \u2192")),
@@ -23,13 +24,64 @@ function drawScenario(data, index) {
     detail.evidence && element("p", {}, "Evidence: ", detail.evidence_link
       ? element("a", { href: detail.evidence_link }, detail.evidence) : element("code", {}, detail.evidence)),
     spentBar(detail.numbers),
-    detail.guests.length > 0 && [element("h3", {}, "Timeline"), timeline],
+    detail.guests.length > 0 && [element("h3", {}, "Timeline"), part, timeline],
     curves,
     legTable(detail),
     proofTable(detail),
     restOf(detail)));
-  if (detail.guests.length > 0) drawTimeline(timeline, detail);
-  drawCurves(curves, detail);
+  part.append(partChoice(detail));
+  drawPart(detail);
+}
+
+/** Which part of the time is shown: all of it, or one step, in which moves overlap. */
+function partChoice(detail) {
+  const steps = new Map();
+  for (const leg of detail.legs) {
+    const spans = leg.phases || [];
+    const to = spans.length ? spans[spans.length - 1][2] : leg.began;
+    const step = steps.get(leg.step) || { from: Infinity, to: 0, legs: [] };
+    steps.set(leg.step, { from: Math.min(step.from, leg.began), to: Math.max(step.to, to), legs: [...step.legs, leg] });
+  }
+  const select = element("select", { id: "part", onchange: () => choosePart(detail) }, element("option", { value: "" }, "all of it"),
+    [...steps].map(([step, { from, to, legs }]) => {
+      const room = Math.max((to - from) * 0.15, 100);
+      return element("option", { value: `${from - room} ${to + room}`, "data-step": step },
+        `step ${step}: ${legs.map((leg) => `${leg.guest} ${arrow(leg)}`).join(", ")}, at ${duration(from)}`);
+    }));
+  return element("p", {}, element("label", {}, "Time shown ", select));
+}
+
+/** The time that is shown, milliseconds. */
+function shownTime(detail) {
+  const value = byId("part").value;
+  return value === "" ? wholeTime(detail) : value.split(" ").map(Number);
+}
+
+/** Draws another part; where one guest's curves were shown that does not move in it, those of one that does. */
+function choosePart(detail, guest) {
+  const option = byId("part").selectedOptions[0];
+  const moving = detail.legs.filter((leg) => String(leg.step) === option.dataset.step).map((leg) => leg.guest);
+  const guests = byId("curve-guests");
+  if (guests && guests.value !== "" && moving.length > 0) {
+    if (guest) guests.value = guest;
+    else if (!moving.includes(guests.value)) guests.value = moving[0];
+  }
+  drawPart(detail);
+}
+
+function drawPart(detail) {
+  const timeline = byId("timeline");
+  if (timeline) {
+    drawTimeline(timeline, detail, shownTime(detail), (leg) => {
+      const select = byId("part");
+      const option = [...select.options].find((one) => one.dataset.step === String(leg.step));
+      if (!option) return;
+      option.selected = true;
+      choosePart(detail, leg.guest);
+      select.focus({ preventScroll: true });
+    });
+  }
+  drawCurves(byId("curves"), detail);
 }
 
 function findingBlock(finding) {
@@ -58,15 +110,17 @@ function spentBar(numbers) {
 function drawCurves(box, detail) {
   const withSamples = detail.legs.some((leg) => leg.samples && leg.samples.t && leg.samples.t.length);
   if (!withSamples && Object.keys(detail.speeds).length === 0 && Object.keys(detail.cpu).length === 0) return;
+  const before = byId("curve-guests");
   const select = element("select", { id: "curve-guests" },
     element("option", { value: "" }, "all guests"), detail.guests.map((guest) => element("option", { value: guest }, guest)));
   // More than four guests at once are a tangle: begin with the first.
-  if (detail.guests.length > 4) select.value = detail.guests[0];
+  if (before) select.value = before.value;
+  else if (detail.guests.length > 4) select.value = detail.guests[0];
   const place = element("div", {});
   box.replaceChildren(
     element("h3", {}, "Over time"),
     element("p", {}, element("label", {}, "Curves of ", select), " ",
-      element("span", { class: "hint" }, "Shaded: the phases of these guests' migrations. Drag to zoom, double-click to see all.")),
+      element("span", { class: "hint" }, "Shaded: pre-copy, switchover and post-copy of these guests. Drag to zoom in, double-click to zoom out.")),
     place);
   const show = () => {
     place.replaceChildren();
@@ -84,7 +138,7 @@ function section(place, title, hint) {
   return plot;
 }
 
-/** The samples of a guest's migrations, one after the other; a null between two of them breaks the line. */
+/** The samples of a guest's migrations, one after the other; a null between two of them breaks the line, undefined is no point. */
 function sampled(detail, guest, values) {
   const xs = [], ys = [];
   for (const leg of detail.legs.filter((one) => one.guest === guest && one.samples && one.samples.t)) {
@@ -93,7 +147,7 @@ function sampled(detail, guest, values) {
     leg.samples.t.forEach((t, index) => {
       // Two samples may have come within the same millisecond.
       const at = t / 1000;
-      if (xs.length && at <= xs[xs.length - 1]) return;
+      if (column[index] === undefined || (xs.length && at <= xs[xs.length - 1])) return;
       xs.push(at);
       ys.push(column[index]);
     });
@@ -105,15 +159,32 @@ function sampled(detail, guest, values) {
   return [xs, ys];
 }
 
-/** MiB/s sent between each sample and the one before. */
-function sentRates(samples) {
-  const { t, sent_kib: sent } = samples;
+/** Milliseconds. An average over less says more about when libvirt was asked than about the migration. */
+const SHORTEST_AVERAGE = 50;
+
+/** MiB/s sent between each sample and the one before; the first has that of the second, where the step to it begins. */
+function sentRates({ t, sent_kib: sent }) {
   if (!sent) return null;
-  return t.map((at, index) => {
-    if (index === 0) return null;
-    const seconds = (at - t[index - 1]) / 1000, kib = sent[index] - sent[index - 1];
-    return seconds > 0 && known(sent[index]) && known(sent[index - 1]) && kib >= 0 ? kib / 1024 / seconds : null;
+  const kept = [];
+  t.forEach((at, index) => {
+    if (!known(sent[index])) return;
+    const last = kept.length - 1;
+    if (last >= 0 && at - t[kept[last]] < SHORTEST_AVERAGE) {
+      // The last of all is the end, and stays.
+      if (index === t.length - 1 && last > 0) kept[last] = index;
+      return;
+    }
+    kept.push(index);
   });
+  if (kept.length < 2) return null;
+  const rates = t.map(() => undefined);
+  kept.forEach((index, place) => {
+    if (place === 0) return;
+    const before = kept[place - 1];
+    rates[index] = Math.max(sent[index] - sent[before], 0) / 1024 / ((t[index] - t[before]) / 1000);
+  });
+  rates[kept[0]] = rates[kept[1]];
+  return rates;
 }
 
 function shading(detail, guests) {
@@ -163,16 +234,16 @@ function passes(detail, guests) {
   };
 }
 
-/** A curve over the time of the whole scenario, like the timeline above it, until a part of it is dragged over. */
+/** A curve over the same time as the timeline above it, until a part of it is dragged over. */
 function timeCurve(box, detail, options) {
   const times = options.columns[0];
   const first = times[0], last = times[times.length - 1];
-  const whole = [0, Math.max(detail.duration_ms / 1000, last)];
+  const whole = shownTime(detail).map((ms) => ms / 1000);
   return curve(box, {
     ...options,
     x: {
       name: "at", label: "seconds since the scenario began", unit: "s",
-      // uPlot asks with the ends of the data when it wants to show all.
+      // uPlot asks with the ends of the data when it begins, and after a double-click.
       range: (plot, low, high) => (low === first && high === last ? whole : [low, high]),
     },
     sync: "time",
@@ -185,12 +256,12 @@ function throughput(place, detail, guests) {
     const colour = seriesColour(detail.guests.indexOf(guest));
     const sent = sampled(detail, guest, sentRates);
     const dirty = sampled(detail, guest, (samples) => samples.dirty_kib_s && samples.dirty_kib_s.map((kib) => (known(kib) ? kib / 1024 : null)));
-    if (sent[0].length) { curves.push(sent); series.push({ label: `${guest} sent`, colour, points: true }); }
-    if (dirty[0].length) { curves.push(dirty); series.push({ label: `${guest} dirtied`, colour, dash: [6, 4] }); }
+    if (sent[0].length) { curves.push(sent); series.push({ label: `${guest} sent`, colour, steps: -1 }); }
+    if (dirty[0].length) { curves.push(dirty); series.push({ label: `${guest} dirtied`, colour, dash: [6, 4], points: true }); }
   }
   if (curves.length === 0) return;
   const box = section(place, "Throughput and dirty rate",
-    "Solid: memory sent, averaged from sample to sample. Dashed: memory that the guest dirties, which QEMU measures once per pass. Numbered: the pass that begins.");
+    "Solid: memory sent, averaged from one sample to the next, of which the first is the beginning of the first pass and the last the end. Dashed: memory that the guest dirties, which QEMU measures once per pass. Numbered: the pass that begins.");
   timeCurve(box, detail, {
     columns: joined(curves), series, y: { label: "MiB/s", unit: "MiB/s" },
     below: shading(detail, guests), above: passes(detail, guests), height: 260,
@@ -224,7 +295,7 @@ function writeSpeed(place, detail, guests) {
       const [times, speeds] = detail.speeds[guest];
       return [times.map((t) => t / 1000), speeds.map((speed) => (log ? Math.max(speed, values[0]) : speed))];
     })),
-    series: shown.map((guest) => ({ label: guest, colour: seriesColour(detail.guests.indexOf(guest)) })),
+    series: shown.map((guest) => ({ label: guest, colour: seriesColour(detail.guests.indexOf(guest)), width: 1 })),
     y: { label: log ? "ms per GiB (logarithmic)" : "ms per GiB", unit: "ms per GiB", log },
     below: shading(detail, guests),
   });
@@ -253,7 +324,7 @@ function legTable(detail) {
   const columns = [
     { head: "guest", cell: (leg) => leg.guest },
     { head: "round", number: true, cell: (leg) => String(leg.round) },
-    { head: "direction", cell: direction },
+    { head: "direction", cell: (leg) => element("span", { class: "verdict" }, arrow(leg)) },
     { head: "result", cell: (leg) => (leg.ok ? verdict("passed") : [verdict(leg.ok === undefined && !leg.error ? "interrupted" : "failed"), leg.error && element("span", { class: "seen" }, leg.error)]) },
     ms("reported", "reported_ms", null, "Downtime, ms: the larger of network and guest"),
     ms("network", "network_ms", "network_error_ms", "Downtime, ms: longest gap in the answers to probes from outside"),
@@ -277,8 +348,9 @@ function legTable(detail) {
   return [
     element("h3", {}, "Migrations"),
     element("div", { class: "scroll" }, tableOf("Downtimes (by clock) and times in milliseconds", shown, detail.legs)),
-    disagreements.length > 0 && element("ul", {}, disagreements.map((leg) =>
-      element("li", {}, `${leg.guest}, round ${leg.round}, ${direction(leg)}: the clocks disagree: ${leg.disagreement}`))),
+    disagreements.length > 0 && element("details", { open: disagreements.length <= 4 }, element("summary", {},
+      `The clocks disagree by more than they can be wrong: ${disagreements.length} of ${detail.legs.length} migrations`), element("ul", {}, disagreements.map((leg) =>
+      element("li", {}, `${leg.guest}, round ${leg.round}, ${direction(leg)}: ${leg.disagreement}`)))),
   ];
 }
 

@@ -21,34 +21,41 @@ function legText(leg) {
   return `${leg.guest}, round ${leg.round}, ${direction(leg)}: ${parts.join(", ")}${down}${end}`;
 }
 
-function ticks(length, width) {
-  const rough = length / Math.max(2, Math.floor(width / 90));
+function ticks(begin, end, width) {
+  const rough = (end - begin) / Math.max(2, Math.floor(width / 90));
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough);
   const marks = [];
-  for (let at = 0; at <= length + step / 1e6; at += step) marks.push(at);
+  for (let number = Math.ceil(begin / step); number * step <= end; number += 1) marks.push(number * step);
   return marks;
 }
 
-function drawTimeline(box, detail) {
-  const width = Math.max(box.clientWidth, 280);
+/** All of a scenario, milliseconds: what is measured may go on a little longer than its time. */
+function wholeTime(detail) {
   const ends = detail.legs.flatMap((leg) => (leg.phases || []).map(([, , to]) => to)).concat(detail.marks.map(([t]) => t));
-  const length = Math.max(detail.duration_ms, 1, ...ends);
+  return [0, ends.reduce((a, b) => Math.max(a, b), Math.max(detail.duration_ms, 1))];
+}
+
+/** Draws from one time to another, milliseconds. `chosen` is told which migration is clicked on. */
+function drawTimeline(box, detail, [begin, end], chosen) {
+  const width = Math.max(box.clientWidth, 280);
+  const length = end - begin;
   const rows = [...detail.guests];
   if (detail.marks.some(([, guest]) => guest === null)) rows.push(null);
   const gutter = Math.min(GUTTER, width / 4);
-  const x = (t) => gutter + Math.max(0, t) / length * (width - gutter - 12);
+  const x = (t) => gutter + Math.min(Math.max(0, (t - begin) / length), 1) * (width - gutter - 12);
+  const outside = (from, to) => to < begin || from > end;
   const top = (guest) => 6 + rows.indexOf(guest) * ROW;
   const height = 6 + rows.length * ROW + 26;
-  const readout = element("p", { class: "readout", "aria-live": "polite" }, "Point at a bar or a mark, or go to it with Tab, to read it.");
+  const readout = element("p", { class: "readout", "aria-live": "polite" }, "Point at a bar or a mark, or go to it with Tab, to read it. A click or Enter on a bar shows its time only.");
   const say = (text) => () => { readout.textContent = text; };
   const readable = (text) => ({ tabindex: 0, role: "img", "aria-label": text, onmouseenter: say(text), onfocus: say(text) });
 
   const svg = drawn("svg", { class: "timeline", width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "Timeline of all migrations" }, patterns());
-  for (const t of ticks(length / 1000, width - gutter)) {
+  for (const t of ticks(begin / 1000, end / 1000, width - gutter)) {
     const at = x(t * 1000);
     svg.append(drawn("line", { class: "grid", x1: at, x2: at, y1: 2, y2: height - 22 }),
-      drawn("text", { class: "faint", x: at, y: height - 7, "text-anchor": "middle" }, t === 0 ? "0" : `${short(t)} s`));
+      drawn("text", { class: "faint", x: at, y: height - 7, "text-anchor": at > width - 24 ? "end" : "middle" }, t === 0 ? "0" : `${short(t)} s`));
   }
   for (const guest of rows) {
     const name = guest === null ? "fleet" : guest;
@@ -58,10 +65,12 @@ function drawTimeline(box, detail) {
   for (const leg of detail.legs) {
     const y = top(leg.guest);
     const spans = leg.phases || [];
+    if (outside(leg.began, spans.length ? spans[spans.length - 1][2] : leg.began)) continue;
+    const choose = () => chosen(leg);
     const from = x(leg.began), to = x(spans.length ? spans[spans.length - 1][2] : leg.began);
     const text = legText(leg);
     const frame = drawn("rect", { class: leg.ok ? "frame" : "frame failed", x: from, y, width: Math.max(to - from, 2), height: BAR });
-    svg.append(drawn("g", { class: "leg", ...readable(text) },
+    svg.append(drawn("g", { class: "leg", ...readable(text), onclick: choose, onkeydown: (event) => { if (event.key === "Enter") choose(); } },
       spans.map(([phase, start, end]) => drawn("rect", {
         x: x(start), y, width: Math.max(x(end) - x(start), PHASES[phase] === "switchover" ? 2 : 0.5), height: BAR, style: `fill: ${phaseFill(PHASES[phase])}`,
       })),
@@ -72,11 +81,12 @@ function drawTimeline(box, detail) {
       drawn("title", {}, text)));
   }
   for (const [guest, from, length_ms] of detail.gaps) {
-    if (!rows.includes(guest)) continue;
+    if (!rows.includes(guest) || outside(from, from + length_ms)) continue;
     svg.append(drawn("rect", { class: "gap", x: x(from), y: top(guest) + BAR + 2, width: Math.max(x(from + length_ms) - x(from), 1.5), height: 5 },
       drawn("title", {}, `${guest} answered no probe for ${duration(length_ms)}`)));
   }
   for (const [t, guest, held, failed] of detail.marks) {
+    if (outside(t, t)) continue;
     const at = x(t), y = top(guest) + (guest === null ? 10 : BAR + 14);
     const what = [failed && `did not hold: ${failed.split(" ").join(", ")}`, held && `held: ${held.split(" ").join(", ")}`].filter(Boolean).join("; ");
     const text = `${guest === null ? "fleet and hosts" : guest} at ${duration(t)}: ${what}`;
