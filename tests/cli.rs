@@ -465,11 +465,29 @@ fn parts_become_one_run(cli: Cli) {
     ] {
         assert!(said.out.contains(part), "{part} is not in:\n{}", said.out);
     }
-    assert!(merged.join("record.jsonl").is_file() && merged.join("junit.xml").is_file());
+    for file in ["record.jsonl", "junit.xml", "report.html"] {
+        assert!(merged.join(file).is_file(), "{file}");
+    }
 
     let again = cli.run(&arguments);
     assert_eq!(again.code, Some(2), "{}", again.out);
     assert!(again.err.contains("cannot create the record"), "{}", again.err);
+}
+
+/// What the processes of a run of nextest leave: a folder of each, in one.
+#[rstest]
+fn a_folder_of_parts_is_one_run(cli: Cli) {
+    let group = cli.state.path().join("nextest-1");
+    record(&group.join("one"), "precopy_cross::in_vms::stress_cpu", true);
+    record(&group.join("two"), "postcopy_cross::in_vms::stress_cpu", true);
+    for (command, file) in [("report", "report.html"), ("junit", "junit.xml")] {
+        let said = cli.run(&format!("{command} {}", group.display()));
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        let text = fs::read_to_string(group.join(file)).unwrap();
+        for name in ["precopy_cross::in_vms::stress_cpu", "postcopy_cross::in_vms::stress_cpu"] {
+            assert!(text.contains(name), "{name} is not in {file}");
+        }
+    }
 }
 
 /// The lock of a run that is under way: every command that would change something is refused, and told by whom.

@@ -155,10 +155,14 @@ fn parts(scenarios: &[Scenario], parts: usize) -> Vec<Vec<Scenario>> {
 
 #[rstest]
 fn the_parts_are_disjoint_and_together_everything(file: ScenarioFile) {
-    let sized = file.clone().sized().unwrap();
     let crossing = file.select(&selection(&["postcopy_cross"], false));
-    for scenarios in [file.scenarios(), sized.scenarios(), &crossing, &crossing[..3], &[]] {
-        for count in [1, 2, 3, 4, 5, 7, 8, 9, 16, 54, 100, 400] {
+    for scenarios in [file.scenarios(), &crossing, &crossing[..3], &[]] {
+        // Every part is dealt anew: many parts of many scenarios take seconds in a debug build.
+        let counts: &[usize] = match scenarios.len() {
+            0..100 => &[1, 2, 3, 4, 54, 100],
+            _ => &[1, 2, 3, 7],
+        };
+        for &count in counts {
             let parts = parts(scenarios, count);
             let sizes: Vec<usize> = parts.iter().map(Vec::len).collect();
             let (least, most) = (sizes.iter().min().unwrap(), sizes.iter().max().unwrap());
@@ -192,6 +196,9 @@ fn the_parts_are_balanced(file: ScenarioFile, #[case] count: usize) {
     let smoke = file.members(file.set("smoke").unwrap());
     let sized = file.clone().sized().unwrap();
     for scenarios in [file.scenarios(), &smoke, sized.scenarios()] {
+        if scenarios.len() > 400 && count != 4 {
+            continue; // every part is dealt anew, which takes seconds
+        }
         let parts = parts(scenarios, count);
         let values = |scenario: &Scenario| {
             let mut values = vec![
@@ -209,7 +216,7 @@ fn the_parts_are_balanced(file: ScenarioFile, #[case] count: usize) {
             let has = |part: &Vec<Scenario>| part.iter().filter(|one| values(one).contains(&value)).count();
             let counts: Vec<usize> = parts.iter().map(has).collect();
             let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
-            assert!(most - least <= 3, "{value} in {count} parts of {}: {counts:?}", scenarios.len());
+            assert!(most - least <= 2, "{value} in {count} parts of {}: {counts:?}", scenarios.len());
             let total: usize = counts.iter().sum();
             // Where there is enough of it for all.
             assert!(
@@ -313,7 +320,7 @@ fn the_profiles_are_as_designed(file: ScenarioFile) {
             postcopy_timeout: seconds(120),
             at_timeout: AtTimeout::Abort,
             boot_timeout: seconds(60),
-            probe_interval: Duration::from_millis(20),
+            probe_interval: Duration::from_millis(10),
             max_gap: seconds(10),
             max_clock_drift: seconds(5),
             cpu_workers: 1,
@@ -357,7 +364,7 @@ fn the_record_has_every_field_in_the_unit_of_its_name(file: ScenarioFile) {
         "postcopy_timeout_s": 120.0,
         "at_timeout": "abort",
         "boot_timeout_s": 60.0,
-        "probe_interval_s": 0.02,
+        "probe_interval_s": 0.01,
         "max_gap_s": 10.0,
         "max_clock_drift_s": 5.0,
         "cpu_workers": 1,
@@ -398,7 +405,7 @@ fn limits_are_stretched_on_hosts_with_few_cpus(file: ScenarioFile) {
 #[case("MULTIVM_POSTCOPY_TIMEOUT", "1m 30s", |p: &mut Profile| p.postcopy_timeout = Duration::from_secs(90))]
 #[case("MULTIVM_AT_TIMEOUT", "suspend_allowed", |p: &mut Profile| p.at_timeout = AtTimeout::SuspendAllowed)]
 #[case("MULTIVM_BOOT_TIMEOUT", "2h", |p: &mut Profile| p.boot_timeout = Duration::from_secs(7200))]
-#[case("MULTIVM_PROBE_INTERVAL", "10ms", |p: &mut Profile| p.probe_interval = Duration::from_millis(10))]
+#[case("MULTIVM_PROBE_INTERVAL", "5ms", |p: &mut Profile| p.probe_interval = Duration::from_millis(5))]
 #[case("MULTIVM_MAX_GAP", "3s", |p: &mut Profile| p.max_gap = Duration::from_secs(3))]
 #[case("MULTIVM_MAX_CLOCK_DRIFT", "9s", |p: &mut Profile| p.max_clock_drift = Duration::from_secs(9))]
 #[case("MULTIVM_CPU_WORKERS", "2", |p: &mut Profile| p.cpu_workers = 2)]

@@ -1,5 +1,6 @@
 //! One command's hold on this machine: the lock, the ledger, and the lab that is up or can be raised.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use crate::failure::{Done, Failure};
@@ -63,10 +64,28 @@ impl Session {
             session.attached = true;
             // Asked now: whatever is entered into the ledger from here on takes the note away.
             session.shared = session.owner.is_some() && session.ledger.kept_until() == session.owner;
+            if session.shared && !session.is_of_these_suites() {
+                // Such as a test that wants a stack of its own.
+                eprintln!("multivm: the lab of this run has hosts of other suites; raising another");
+                session.lab = None;
+                (session.attached, session.shared) = (false, false);
+                session.ledger.undo_all().into_iter().next().map_or(Ok(()), Err)?;
+            }
         } else {
             session.cleared = session.reap()?;
         }
         Ok(session)
+    }
+
+    /// Whether the hosts of the lab that is up are what the settings ask for.
+    fn is_of_these_suites(&self) -> bool {
+        self.lab.as_ref().map(Lab::inventory).is_none_or(|inventory| {
+            let is = |facts: &BTreeMap<String, String>, suite: &str| {
+                facts.get("suite").is_none_or(|found| found == suite)
+            };
+            is(&inventory.source.facts, &self.settings.source_suite)
+                && is(&inventory.target.facts, &self.settings.target_suite)
+        })
     }
 
     /// Undoes what an earlier command left, and returns it; nothing if it left nothing.

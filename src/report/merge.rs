@@ -51,7 +51,8 @@ pub(super) fn name_of(path: &Path) -> String {
 
 /// The records at these paths, files or folders of runs or of several, as the record of one run of that name.
 ///
-/// A path that is there twice, as `latest` and under its own name, counts once.
+/// A run that is there twice, as under `latest` and under its own name, counts once: also where a copy, such as an artifact
+/// of a CI, has made a folder of the link.
 ///
 /// # Errors
 /// When one cannot be read, or has no beginning.
@@ -71,6 +72,8 @@ pub fn merge(name: &str, paths: &[PathBuf]) -> Result<Vec<(Envelope, Event)>, Re
             }
         }
     }
+    let mut known = HashSet::new();
+    runs.retain(|run: &Run| known.insert((run.header.run.clone(), run.start.at)));
     runs.sort_by(|one, other| (one.start.at, &one.header.run).cmp(&(other.start.at, &other.header.run)));
     Ok(join(name, runs))
 }
@@ -203,7 +206,14 @@ fn join(name: &str, runs: Vec<Run>) -> Vec<(Envelope, Event)> {
             complete: run.finished.is_some(),
             again: run.scenarios.intersection(&seen).cloned().collect(),
         };
-        joined.push((start.clone(), Event::PartStarted(part)));
+        match run.events.iter_mut().find_map(|(_, event)| match event {
+            Event::PartStarted(first) => Some(first),
+            _ => None,
+        }) {
+            // It is merged itself: its parts are parts of this record.
+            Some(first) => first.again.extend(part.again),
+            None => joined.push((start.clone(), Event::PartStarted(part))),
+        }
         total.add(run.finished.as_ref());
         seen.append(&mut run.scenarios);
         let mut last = start;

@@ -22,11 +22,16 @@ pub struct Shard {
 /// What two scenarios can have in common that makes them alike in what they cost and in what they try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Trait {
+    Mode(Mode),
+    Order(Order),
     Group(Mode, Order),
     Location(Location),
     Workload(Workload),
     Sizing(Option<Sizing>),
 }
+
+/// How many there are of each scenario.
+const TRAITS: usize = 6;
 
 impl Shard {
     /// Everything.
@@ -57,35 +62,75 @@ impl Shard {
 
 /// Which part, from 0, gets which scenario.
 ///
-/// Dealing one after the other would give a part always the same load: `what` changes fastest and has 4 or 8 values. So each
-/// goes to the part that has the fewest like it, among those whose turn it is in this round of dealing.
+/// Dealt one after the other, a part could have the same load again and again: `what` changes fastest, and has 4 or 8 values. So
+/// then scenarios of two parts are swapped for as long as that evens out what the parts have: for as long as the sum of the
+/// squares of all counts falls. It ends because that sum does.
 fn deal(scenarios: &[Scenario], parts: usize) -> Vec<usize> {
-    let mut has: Vec<HashMap<Trait, usize>> = vec![HashMap::new(); parts];
-    let mut waiting: Vec<usize> = Vec::new();
-    scenarios
+    let (traits, kinds) = traits(scenarios);
+    let mut part_of: Vec<usize> = (0..scenarios.len()).map(|index| index % parts).collect();
+    let mut has = vec![vec![0_i64; kinds]; parts];
+    for (traits, part) in traits.iter().zip(&part_of) {
+        for one in traits {
+            has[*part][*one] += 1;
+        }
+    }
+    loop {
+        let mut swapped = false;
+        for one in 0..scenarios.len() {
+            for other in one + 1..scenarios.len() {
+                let (from, to) = (part_of[one], part_of[other]);
+                if from == to {
+                    continue;
+                }
+                let differing =
+                    || traits[one].iter().zip(&traits[other]).filter(|(mine, theirs)| mine != theirs);
+                // Half of the change of the sum, when one of a kind goes from where there are so many to where there are so many.
+                let change = |here: i64, there: i64| there - here + 1;
+                let gain: i64 = differing()
+                    .map(|(mine, theirs)| {
+                        change(has[from][*mine], has[to][*mine])
+                            + change(has[to][*theirs], has[from][*theirs])
+                    })
+                    .sum();
+                if gain < 0 {
+                    for (mine, theirs) in differing() {
+                        has[from][*mine] -= 1;
+                        has[to][*mine] += 1;
+                        has[to][*theirs] -= 1;
+                        has[from][*theirs] += 1;
+                    }
+                    part_of.swap(one, other);
+                    swapped = true;
+                }
+            }
+        }
+        if !swapped {
+            return part_of;
+        }
+    }
+}
+
+/// The traits of every scenario as numbers from 0, and how many numbers there are.
+fn traits(scenarios: &[Scenario]) -> (Vec<[usize; TRAITS]>, usize) {
+    let mut numbers: HashMap<Trait, usize> = HashMap::new();
+    let traits = scenarios
         .iter()
         .map(|scenario| {
-            if waiting.is_empty() {
-                waiting.extend(0..parts);
-            }
-            let traits = [
+            [
+                Trait::Mode(scenario.mode),
+                Trait::Order(scenario.order),
                 Trait::Group(scenario.mode, scenario.order),
                 Trait::Location(scenario.location),
                 Trait::Workload(scenario.workload),
                 Trait::Sizing(scenario.sizing),
-            ];
-            let alike = |part: usize| {
-                traits.iter().map(|one| has[part].get(one).copied().unwrap_or(0)).sum::<usize>()
-            };
-            // The first of equals: nothing here depends on chance.
-            let place = (0..waiting.len()).min_by_key(|place| alike(waiting[*place])).unwrap_or(0);
-            let part = waiting.remove(place);
-            for one in traits {
-                *has[part].entry(one).or_default() += 1;
-            }
-            part
+            ]
+            .map(|one| {
+                let next = numbers.len();
+                *numbers.entry(one).or_insert(next)
+            })
         })
-        .collect()
+        .collect();
+    (traits, numbers.len())
 }
 
 impl fmt::Display for Shard {

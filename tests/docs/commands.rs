@@ -87,7 +87,8 @@ impl Commands {
             _ => return Err(format!("arguments of cargo that tests/docs does not know: {of_cargo:?}")),
         };
         let mut command = self.command(&self.test_program(target)?, settings);
-        let output = command.args(own).arg("--list").output().map_err(|error| error.to_string())?;
+        command.args(own.iter().filter(|argument| **argument != "--list"));
+        let output = command.arg("--list").output().map_err(|error| error.to_string())?;
         let out = String::from_utf8_lossy(&output.stdout).into_owned();
         if output.status.success() && out.lines().any(|line| line.ends_with(": test")) {
             return Ok(());

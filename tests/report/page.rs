@@ -8,10 +8,10 @@ use crate::browser::Browser;
 use crate::command::multivm;
 use crate::story::{DIED, FAILED, HOSTILE, IGNORED, PASSED, Story};
 
-/// A name, and what is tried with the page at that path.
-type Case = (&'static str, fn(&Path));
+/// Given the browser to open the page in.
+type Case = fn(&Path);
 
-pub const CASES: [Case; 11] = [
+pub const CASES: [(&str, Case); 11] = [
     ("the_run_is_told_in_one_screen", the_run_is_told_in_one_screen),
     ("a_click_on_a_cell_leads_to_its_scenario_and_back", a_click_on_a_cell_leads_to_its_scenario_and_back),
     ("arrow_keys_and_enter_lead_there_too", arrow_keys_and_enter_lead_there_too),

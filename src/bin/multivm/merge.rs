@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use multivm::report::{Event, junit, merge, write_merged};
+use multivm::report::{Event, html, junit, merge, write_merged};
 
 use crate::problem::{Answer, Problem};
 
@@ -12,7 +12,7 @@ pub struct Arguments {
     /// Folders of runs, their records, or folders that have folders of runs in them
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
-    /// Folder for the merged record and its JUnit; it is created and must have no record yet
+    /// Folder for the merged record, its JUnit and its HTML report; it is created and must have no record yet
     #[arg(long, short, value_name = "DIR")]
     output: PathBuf,
 }
@@ -22,6 +22,7 @@ pub fn run(arguments: &Arguments) -> Answer {
     let input = |error: multivm::report::ReportError| Problem::Input(format!("error: {error}"));
     let events = merge(&name, &arguments.runs).map_err(input)?;
     write_merged(&arguments.output, &events).map_err(input)?;
+    html::write_from_record(&arguments.output, &arguments.output.join("report.html")).map_err(input)?;
     let (header, outcomes) = junit::outcomes_from_record(&arguments.output).map_err(input)?;
 
     let parts: Vec<_> = events

@@ -26,22 +26,25 @@ pub struct Junit {
     output: Option<PathBuf>,
 }
 
-/// The record of a run.
-fn record(run: &WhichRun) -> Result<PathBuf, Problem> {
+/// A run, and where a report of it lies by default: beside its record; beside its parts if it is several that belong together.
+fn run_and_output(
+    run: &WhichRun,
+    output: Option<&PathBuf>,
+    name: &str,
+) -> Result<(PathBuf, PathBuf), Problem> {
     let run = run.find()?;
-    Ok(if run.is_dir() { run.join("record.jsonl") } else { run })
+    let beside = if run.is_dir() { run.join(name) } else { run.with_file_name(name) };
+    Ok((run, output.cloned().unwrap_or(beside)))
 }
 
 pub fn html(arguments: &Html) -> Answer {
-    let record = record(&arguments.run)?;
-    let output = arguments.output.clone().unwrap_or_else(|| record.with_file_name("report.html"));
-    answer(page::write_from_record(&record, &output), &output)
+    let (run, output) = run_and_output(&arguments.run, arguments.output.as_ref(), "report.html")?;
+    answer(page::write_from_record(&run, &output), &output)
 }
 
 pub fn junit(arguments: &Junit) -> Answer {
-    let record = record(&arguments.run)?;
-    let output = arguments.output.clone().unwrap_or_else(|| record.with_file_name("junit.xml"));
-    let written = xml::outcomes_from_record(&record)
+    let (run, output) = run_and_output(&arguments.run, arguments.output.as_ref(), "junit.xml")?;
+    let written = xml::outcomes_from_record(&run)
         .and_then(|(header, outcomes)| xml::write(&output, &header, &outcomes));
     answer(written, &output)
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use multivm::report::RunFolder;
+use multivm::report::{RunFolder, parts_of};
 
 use crate::problem::Problem;
 
@@ -41,7 +41,8 @@ fn no_such_run(wanted: &Path, results: &Path) -> String {
         .into_iter()
         .flatten()
         .flatten()
-        .filter(|entry| entry.path().join("record.jsonl").exists() && entry.file_name() != "latest")
+        .filter(|entry| entry.file_name() != "latest")
+        .filter(|entry| entry.path().join("record.jsonl").exists() || !parts_of(&entry.path()).is_empty())
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();
     names.sort_unstable_by(|a, b| b.cmp(a));

@@ -246,7 +246,7 @@ fn an_endless_log_is_cut_in_the_middle() {
 fn the_worst_matrix_stays_under_the_limits_of_gitlab(#[case] suffix: &str, #[case] number: usize) {
     let names = include_str!("../../../tests/golden/names.txt");
     // What takes most room for its length: a character that XML writes with six.
-    let endless = "\"<oops>\" \u{1f4a5}\n".repeat(20_000);
+    let endless = "\"<oops>\" \u{1f4a5}\n".repeat(1_000_000 / number);
     let long = "\"".repeat(5000);
     let outcomes: Vec<Outcome> = (0..number)
         .map(|index| {
@@ -256,7 +256,7 @@ fn the_worst_matrix_stays_under_the_limits_of_gitlab(#[case] suffix: &str, #[cas
                 failed.verdict = Verdict::Interrupted;
                 failed.reason = Some(long.clone());
             }
-            failed.findings = vec![finding("kernel_log", &endless), finding(&long, &endless)];
+            failed.findings = vec![finding("kernel_log", &endless), finding(&long, "b")];
             for number in 0..20 {
                 failed.numbers.insert(format!("number_{number}_ms"), "12345".into());
             }

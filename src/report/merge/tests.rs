@@ -176,7 +176,10 @@ fn what_is_given_twice_counts_once() {
     let link = written.root.path().join("latest");
     std::os::unix::fs::symlink("r1", &link).unwrap();
     let file = one.join("record.jsonl");
-    let events = merge("all", &[one, link, file, written.root.path().to_owned()]).unwrap();
+    let copy = written.root.path().join("copy");
+    fs::create_dir(&copy).unwrap();
+    fs::copy(&file, copy.join("record.jsonl")).unwrap();
+    let events = merge("all", &[one, link, file, copy, written.root.path().to_owned()]).unwrap();
     assert_eq!(parts(&events).len(), 1);
 }
 
@@ -227,6 +230,7 @@ fn what_was_written_is_read_and_never_overwritten() {
     assert!(error.starts_with("cannot create the record "), "{error}");
     // Merging again what was merged loses nothing.
     let again = merge("again", &[out]).unwrap();
+    assert_eq!(parts(&again), parts(&events));
     assert_eq!(junit::outcomes_of(&again).unwrap().1, junit::outcomes_of(&events).unwrap().1);
 }
 
