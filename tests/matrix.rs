@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use multivm::scenario::{
-    AtTimeout, AxisValue, Budget, Bytes, Location, Mode, Order, Profile, Scenario, ScenarioFile, Selection, Sizing,
-    Workload,
+    AtTimeout, AxisValue, Budget, Bytes, Location, Mode, Order, Profile, Scenario, ScenarioFile, Selection,
+    Sizing, Workload,
 };
 use rstest::{fixture, rstest};
 
@@ -346,7 +346,8 @@ fn the_example_of_a_budget_is_one() {
     let (_, example) = text.split_once("# None holds unless it is written here; for example:\n").unwrap();
     let (example, _) = example.split_once("# --- Kernel log").unwrap();
     let example: String = example.lines().map(|line| format!("{}\n", line.trim_start_matches('#'))).collect();
-    let file = ScenarioFile::parse("example", &format!("{text}\n{example}")).unwrap_or_else(|e| panic!("{e}"));
+    let file =
+        ScenarioFile::parse("example", &format!("{text}\n{example}")).unwrap_or_else(|e| panic!("{e}"));
     let budget = |name: &str| file.budget_of(&name.parse().unwrap()).explain().join("\n");
     assert!(budget("precopy_orderly::in_vms::stress_cpu").contains("downtime at most 2s"));
     assert!(budget("postcopy_orderly::in_vms::stress_cpu").contains("total time at most 20s"));

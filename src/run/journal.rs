@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::phase::{Phase, Stopwatch};
-use crate::check::{Proof, budget};
 use crate::check::probe::Summary;
+use crate::check::{Proof, budget};
 use crate::guest::Guest;
 use crate::load::Loads;
 use crate::migration::LegReport;

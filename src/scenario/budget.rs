@@ -34,7 +34,11 @@ impl Budget {
     /// A line for every limit, as scenarios are explained; none without a budget.
     pub fn explain(&self) -> Vec<String> {
         let line = |what: &str, limit: &Limit| {
-            format!("Budget of every migration: {what} at most {} ({}).", format_duration(limit.most), limit.reason)
+            format!(
+                "Budget of every migration: {what} at most {} ({}).",
+                format_duration(limit.most),
+                limit.reason
+            )
         };
         let downtime = self.downtime.iter().map(|limit| line("downtime", limit));
         let total = self.total.iter().map(|limit| line("total time", limit));
@@ -93,7 +97,8 @@ pub(super) fn read(
     for (number, budget) in declared.iter().enumerate() {
         let below = &declared[number + 1..];
         let replaced = |scenario: &&Scenario| {
-            let by = |has: fn(&Declared) -> bool| below.iter().any(|other| has(other) && other.is_for(scenario));
+            let by =
+                |has: fn(&Declared) -> bool| below.iter().any(|other| has(other) && other.is_for(scenario));
             (budget.max_downtime.is_none() || by(|other| other.max_downtime.is_some()))
                 && (budget.max_total.is_none() || by(|other| other.max_total.is_some()))
         };
@@ -164,7 +169,12 @@ fn named(
     let names: Vec<String> = matrix.iter().map(Scenario::name).collect();
     let mut help = vec![format!("allowed: a whole name `{}` of the matrix", Scenario::NAME_FORM)];
     help.extend(did_you_mean(name.get_ref(), names.iter().map(String::as_str)));
-    Err(source.error(name.span(), &format!("the budget is for no scenario: there is no `{name}`"), &label, &help))
+    Err(source.error(
+        name.span(),
+        &format!("the budget is for no scenario: there is no `{name}`"),
+        &label,
+        &help,
+    ))
 }
 
 /// A `when`, which must choose a scenario of the matrix.

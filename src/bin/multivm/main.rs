@@ -1,5 +1,6 @@
 //! The command line. The scenarios themselves run by `cargo test`; this is for everything around them.
 
+mod compare;
 mod doctor;
 mod lab;
 mod problem;
@@ -35,6 +36,8 @@ enum Command {
     Scenarios(scenarios::List),
     /// Explain a scenario step by step; nothing is started
     Explain(scenarios::Explain),
+    /// Say what got worse between two runs, beyond noise
+    Compare(compare::Arguments),
     /// Clear what a killed run left on this machine
     Reap,
 }
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Lab(command) => lab::run(command),
         Command::Scenarios(arguments) => scenarios::list(&arguments),
         Command::Explain(arguments) => scenarios::explain(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Reap => reap::run(),
     };
     answer.unwrap_or_else(|problem| problem.report())
