@@ -64,6 +64,9 @@ pub enum ReportError {
         /// The record.
         path: PathBuf,
     },
+    /// A comparison has no such form.
+    #[error("cannot write the comparison {0}")]
+    Compare(String),
     /// The XML could not be made.
     #[error("cannot make the JUnit report: {0}")]
     Junit(#[from] quick_junit::SerializeError),

@@ -13,9 +13,6 @@ use tempfile::TempDir;
 /// Subcommands that change the machine: only whether their arguments are understood is looked at.
 const WITH_A_LAB: [&[&str]; 4] = [&["lab", "up"], &["lab", "down"], &["lab", "ssh"], &["reap"]];
 
-/// Subcommands that are documented and may not be there yet. To be emptied when they are.
-const MAY_BE_MISSING: [&str; 3] = ["report", "junit", "compare"];
-
 /// Options of `cargo nextest run` that `list` does not have, and that choose nothing.
 const ONLY_OF_RUN: [&str; 1] = ["--no-fail-fast"];
 
@@ -114,9 +111,6 @@ impl Commands {
     }
 
     fn multivm(&self, settings: &[(&str, &str)], arguments: &[&str]) -> Tried {
-        if arguments.first().is_some_and(|first| MAY_BE_MISSING.contains(first) && !self.knows(first)) {
-            return Ok(());
-        }
         let (before, behind) = at_dashes(arguments);
         let with_a_lab = WITH_A_LAB.iter().any(|one| arguments.starts_with(one));
         let mut command = self.command(Path::new(env!("CARGO_BIN_EXE_multivm")), settings);
@@ -137,14 +131,6 @@ impl Commands {
         // A command behind `--` is for a shell in the lab.
         let understood = behind.is_empty() || arguments.starts_with(&["lab", "ssh"]);
         if good && understood { Ok(()) } else { Err(told(&output)) }
-    }
-
-    /// Whether there is such a subcommand.
-    fn knows(&self, subcommand: &str) -> bool {
-        let help = self.command(Path::new(env!("CARGO_BIN_EXE_multivm")), &[]).arg("--help").output();
-        let help =
-            help.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-        help.lines().any(|line| line.split_whitespace().next() == Some(subcommand))
     }
 
     /// A program, away from what the machine and the user have.

@@ -1,5 +1,6 @@
 //! The command line. The scenarios themselves run by `cargo test`; this is for everything around them.
 
+mod compare;
 mod doctor;
 mod lab;
 mod merge;
@@ -47,6 +48,8 @@ enum Command {
     Report(report::Html),
     /// Make the JUnit XML of a run from its record
     Junit(report::Junit),
+    /// Say what got worse between two runs, beyond noise
+    Compare(compare::Arguments),
     /// Clear what a killed run left on this machine
     Reap,
 }
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Command::Merge(arguments) => merge::run(&arguments),
         Command::Report(arguments) => report::html(&arguments),
         Command::Junit(arguments) => report::junit(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Reap => reap::run(),
     };
     answer.unwrap_or_else(|problem| problem.report())

@@ -1,0 +1,62 @@
+//! Several values as a reader wants them: the middle and the tail.
+
+use serde::Serialize;
+
+/// Values of one metric, in its unit.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// How many.
+    pub count: usize,
+    /// The middle one, or the mean of the two in the middle.
+    pub median: f64,
+    /// The least that 95 % of the values do not exceed; of fewer than 20 it is the largest.
+    pub p95: f64,
+    /// The largest.
+    pub max: f64,
+}
+
+impl Summary {
+    /// None of no values.
+    pub fn of(values: &[f64]) -> Option<Summary> {
+        let sorted = sorted(values);
+        let max = *sorted.last()?;
+        // Nearest rank: a value that was measured, and not one between two.
+        let rank = (sorted.len() * 95).div_ceil(100).max(1);
+        Some(Summary { count: sorted.len(), median: middle(&sorted), p95: sorted[rank - 1], max })
+    }
+}
+
+/// The median; not a number of no values.
+pub(super) fn median(values: &[f64]) -> f64 {
+    middle(&sorted(values))
+}
+
+pub(super) fn sorted(values: &[f64]) -> Vec<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted
+}
+
+fn middle(sorted: &[f64]) -> f64 {
+    match sorted.len() {
+        0 => f64::NAN,
+        count if count % 2 == 1 => sorted[count / 2],
+        count => f64::midpoint(sorted[count / 2 - 1], sorted[count / 2]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn middle_and_tail() {
+        assert_eq!(Summary::of(&[]), None);
+        assert_eq!(
+            Summary::of(&[3.0, 1.0, 2.0, 40.0]),
+            Some(Summary { count: 4, median: 2.5, p95: 40.0, max: 40.0 })
+        );
+        let hundred: Vec<f64> = (1..=100).map(f64::from).collect();
+        assert_eq!(Summary::of(&hundred), Some(Summary { count: 100, median: 50.5, p95: 95.0, max: 100.0 }));
+    }
+}

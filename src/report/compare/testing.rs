@@ -1,0 +1,126 @@
+//! Records for the tests of this room, and noise that is the same every time.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::json;
+
+use super::run::Run;
+use crate::outcome::{Direction, Finding, Outcome, Verdict};
+use crate::report::{Clocks, Envelope, Event, RunHeader};
+
+/// The events of a run, one after the other.
+pub struct Writer {
+    events: Vec<Event>,
+}
+
+impl Writer {
+    pub fn new() -> Writer {
+        let mut header = RunHeader::new("r", ["multivm".to_owned()]);
+        header.profile = json!({"guests": 3});
+        let facts = [("source.qemu".to_owned(), "10.0.13".to_owned())].into();
+        let hosts = Event::FixtureReady { name: "hosts".into(), duration_s: 1.0, facts };
+        Writer { events: vec![Event::RunStarted(header), hosts] }
+    }
+
+    pub fn event(mut self, event: Event) -> Writer {
+        self.events.push(event);
+        self
+    }
+
+    pub fn started(self, scenario: &str) -> Writer {
+        self.event(Event::ScenarioStarted { scenario: scenario.into() })
+    }
+
+    pub fn downtime(self, scenario: &str, guest: &str, reported_ms: f64) -> Writer {
+        self.event(Event::Downtime {
+            scenario: scenario.into(),
+            guest: guest.into(),
+            round: 1,
+            direction: Direction::Out,
+            step: 1,
+            clocks: Clocks { reported_ms, ..Clocks::default() },
+        })
+    }
+
+    pub fn finished(self, scenario: &str, verdict: Verdict) -> Writer {
+        let mut outcome = Outcome::new(scenario, verdict, SystemTime::UNIX_EPOCH);
+        outcome.duration = Duration::from_secs(12);
+        if verdict == Verdict::Failed {
+            outcome.findings.push(Finding {
+                check: "reboot".into(),
+                guest: Some("vm2".into()),
+                round: Some(1),
+                direction: Some(Direction::Out),
+                expected: "e".into(),
+                seen: "s".into(),
+                try_next: None,
+            });
+        }
+        self.event(Event::ScenarioFinished(outcome))
+    }
+
+    /// A scenario that passed, with a leg for each total time (seconds), downtime (milliseconds) and volume (MiB).
+    pub fn played(mut self, scenario: &str, legs: &[(f64, f64, f64)]) -> Writer {
+        self = self.started(scenario);
+        for (number, (total_s, downtime_ms, mib)) in legs.iter().enumerate() {
+            let bytes = (mib * 1_048_576.0) as u64;
+            self =
+                self.event(leg(scenario, &format!("vm{number}"), *total_s, Some(*downtime_ms as u64), bytes));
+        }
+        self.finished(scenario, Verdict::Passed)
+    }
+
+    pub fn run(self) -> Run {
+        let envelope = || Envelope { v: 1, at: SystemTime::UNIX_EPOCH, t_ms: 0 };
+        Run::of(self.events.into_iter().map(|event| (envelope(), event)).collect()).unwrap()
+    }
+}
+
+/// A migration that libvirt completed.
+pub fn leg(scenario: &str, guest: &str, duration_s: f64, downtime_ms: Option<u64>, bytes: u64) -> Event {
+    Event::LegFinished {
+        scenario: scenario.into(),
+        guest: guest.into(),
+        round: 1,
+        direction: Direction::Out,
+        step: 1,
+        ok: true,
+        error: None,
+        began_t_ms: None,
+        duration_s,
+        stats: json!({"downtime_ms": downtime_ms, "data_processed_bytes": bytes}),
+        switchover_s: None,
+    }
+}
+
+/// Random numbers from a seed: splitmix64 (Steele, Lea and Flood, 2014).
+pub struct Noise {
+    state: u64,
+}
+
+impl Noise {
+    pub fn new(seed: u64) -> Noise {
+        Noise { state: seed }
+    }
+
+    /// From 0 to 1.
+    fn uniform(&mut self) -> f64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// With mean 0 and standard deviation 1, by the method of Box and Muller.
+    pub fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.uniform()).cos()
+    }
+
+    /// Like [`Noise::normal`], and once in twenty times three times as far: what else a machine does.
+    pub fn long_tailed(&mut self) -> f64 {
+        let far = self.uniform() < 0.05;
+        self.normal() * if far { 3.0 } else { 1.0 }
+    }
+}

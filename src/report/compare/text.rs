@@ -1,0 +1,244 @@
+//! A comparison for a terminal: the verdict first, then what is worse, the largest change first.
+
+use std::fmt::Write;
+
+use super::change::{Fact, Told};
+use super::comparison::{Alike, Claim, Comparison, Group, Measured, RunSummary};
+use super::judge::{LEAST_GROUP, LEVEL};
+use super::metric::{DowntimeClock, Metric, milliseconds};
+
+/// More of a list than this is counted, not shown.
+const SHOWN: usize = 20;
+
+pub fn render(comparison: &Comparison) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = write(comparison, &mut text);
+    text
+}
+
+fn write(comparison: &Comparison, out: &mut String) -> std::fmt::Result {
+    writeln!(out, "{}\n", comparison.headline())?;
+    side(out, "BASE", &comparison.base)?;
+    side(out, "NEW ", &comparison.new)?;
+    if !comparison.profile_changes.is_empty() {
+        writeln!(
+            out,
+            "\nTHE PROFILES DIFFER: the runs did not do the same, and their numbers cannot be compared."
+        )?;
+        facts(out, &comparison.profile_changes)?;
+    }
+    if !comparison.stack_changes.is_empty() {
+        writeln!(out, "\nThe stack differs:")?;
+        facts(out, &comparison.stack_changes)?;
+    }
+    for note in &comparison.notes {
+        writeln!(out, "\n{note}")?;
+    }
+    let verdicts = &comparison.verdicts;
+    told(out, "Newly failing", &verdicts.newly_failing)?;
+    claims(out, "Worse", &comparison.claims(Claim::Worse))?;
+    told(out, "Failing in both", &verdicts.failing_in_both)?;
+    told(out, "Failing, with nothing in BASE to compare with", &verdicts.failing_without_base)?;
+    told(out, "Without a result in NEW", &verdicts.without_result)?;
+    told(out, "Newly passing; in BASE it was", &verdicts.newly_passing)?;
+    names(out, "Only in BASE", &verdicts.missing)?;
+    names(out, "Only in NEW", &verdicts.added)?;
+    claims(out, "Better", &comparison.claims(Claim::Better))?;
+    groups(out, &comparison.groups)?;
+    for alike in &comparison.alike {
+        writeln!(
+            out,
+            "\nEverything moved alike: {}.\nA slower machine does that as well as a slower stack: run BASE again on the \
+             machine of NEW to tell.",
+            alike_line(alike)
+        )?;
+    }
+    method(out, comparison)
+}
+
+fn side(out: &mut String, which: &str, run: &RunSummary) -> std::fmt::Result {
+    let others = run.scenarios - run.passed - run.failed;
+    let others = if others > 0 { format!(", {others} without either") } else { String::new() };
+    writeln!(
+        out,
+        "{which} {} ({}): {} scenarios, {} passed, {} failed{others}",
+        run.run, run.path, run.scenarios, run.passed, run.failed
+    )
+}
+
+fn facts(out: &mut String, facts: &[Fact]) -> std::fmt::Result {
+    let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "(none)".into());
+    facts
+        .iter()
+        .try_for_each(|fact| writeln!(out, "  {}: {} -> {}", fact.name, shown(&fact.base), shown(&fact.new)))
+}
+
+fn told(out: &mut String, title: &str, told: &[Told]) -> std::fmt::Result {
+    let lines: Vec<String> =
+        told.iter().map(|told| format!("{}\n    {}", told.scenario, told.headline)).collect();
+    names(out, title, &lines)
+}
+
+fn names(out: &mut String, title: &str, names: &[String]) -> std::fmt::Result {
+    if names.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{title} ({}):", names.len())?;
+    for name in names.iter().take(SHOWN) {
+        writeln!(out, "  {name}")?;
+    }
+    rest(out, names.len())
+}
+
+/// How many are not shown.
+fn rest(out: &mut String, count: usize) -> std::fmt::Result {
+    if count > SHOWN {
+        writeln!(out, "  and {} more; --format json has all", count - SHOWN)?;
+    }
+    Ok(())
+}
+
+fn claims(
+    out: &mut String,
+    title: &str,
+    claims: &[(&super::comparison::Scenario, &Measured)],
+) -> std::fmt::Result {
+    if claims.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{title}, by scenario ({}):", claims.len())?;
+    for (scenario, measured) in claims.iter().take(SHOWN) {
+        writeln!(out, "  {} {}  {}", times(measured.factor), measured.metric.name(), scenario.scenario)?;
+        writeln!(out, "    {}", values(measured))?;
+    }
+    rest(out, claims.len())
+}
+
+/// `median 1.52 s -> 12.4 s, p95 2.00 s -> 14.1 s, max 2.00 s -> 14.1 s; 6 and 6 legs; p 0.0001`
+fn values(measured: &Measured) -> String {
+    let (metric, base, new) = (measured.metric, &measured.base, &measured.new);
+    let p = match measured.claim {
+        Claim::Better => measured.p_better,
+        _ => measured.p_worse,
+    };
+    let p = p.map(|p| format!("; p {}", probability(p))).unwrap_or_default();
+    format!(
+        "median {} -> {}, p95 {} -> {}, max {} -> {}; {} and {} legs{p}",
+        metric.show(base.median),
+        metric.show(new.median),
+        metric.show(base.p95),
+        metric.show(new.p95),
+        metric.show(base.max),
+        metric.show(new.max),
+        base.count,
+        new.count,
+    )
+}
+
+fn groups(out: &mut String, groups: &[Group]) -> std::fmt::Result {
+    writeln!(out, "\nBy mode and order, all legs (wall time: scenarios, not judged):")?;
+    for group in groups {
+        let count = if group.scenarios == 1 { "scenario" } else { "scenarios" };
+        writeln!(out, "  {}, {} {count}", group.group, group.scenarios)?;
+        for measured in &group.measured {
+            let claim = match measured.claim {
+                Claim::Worse => "  WORSE",
+                Claim::Better => "  better",
+                Claim::None => "",
+            };
+            writeln!(
+                out,
+                "    {:<11} {:<6} {}{claim}",
+                measured.metric.name(),
+                times(measured.factor),
+                values(measured)
+            )?;
+        }
+        if let Some([base, new]) = &group.wall_s {
+            writeln!(
+                out,
+                "    {:<11} {:<6} median {} -> {}, p95 {} -> {}, max {} -> {}",
+                "wall time",
+                times(new.median / base.median),
+                milliseconds(base.median * 1e3),
+                milliseconds(new.median * 1e3),
+                milliseconds(base.p95 * 1e3),
+                milliseconds(new.p95 * 1e3),
+                milliseconds(base.max * 1e3),
+                milliseconds(new.max * 1e3),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// What was tested, and what this comparison could have found.
+fn method(out: &mut String, comparison: &Comparison) -> std::fmt::Result {
+    writeln!(out, "\nHow it was judged:")?;
+    for line in method_lines(comparison) {
+        writeln!(out, "  {line}")?;
+    }
+    Ok(())
+}
+
+/// The same for every form that is read by people.
+pub fn method_lines(comparison: &Comparison) -> Vec<String> {
+    let least: Vec<String> =
+        Metric::ALL.iter().map(|metric| format!("{} {}", metric.name(), metric.show_least())).collect();
+    let clock = match comparison.downtime_clock {
+        DowntimeClock::Reported => "as reported, the larger of guest and network",
+        DowntimeClock::Libvirt => "libvirt's",
+    };
+    let percent = LEVEL * 100.0;
+    let mut lines = vec![
+        format!(
+            "downtime: {clock}. x: NEW to BASE, the median of all ratios of a leg to a leg; of a group, of its scenarios. p: \
+             before the correction for the number of tests."
+        ),
+        format!("Least that matters: {}.", least.join(", ")),
+        format!(
+            "Group of {LEAST_GROUP} scenarios and more: Wilcoxon's signed ranks of what exceeds that, exact, one-sided, \
+             {percent:.0} % after Holm."
+        ),
+        format!(
+            "Scenario: Student's t of what exceeds that against the scatter between runs, {percent:.0} % after \
+             Benjamini-Hochberg; and its legs by Mann-Whitney, exact, one-sided, {percent:.0} %."
+        ),
+    ];
+    lines.extend(comparison.noise.iter().map(|noise| {
+        let learnt = match noise.learnt_from {
+            0 => "the usual one, since there are too few scenarios to learn it".to_owned(),
+            count => format!("learnt from {count} scenarios"),
+        };
+        format!(
+            "Scatter of {} in {}: {}, {learnt}; one scenario alone must get worse by {} to be found.",
+            noise.metric.name(),
+            noise.mode,
+            times(noise.factor),
+            times(noise.claimed_from)
+        )
+    }));
+    lines
+}
+
+/// In which way everything moved.
+pub fn alike_line(alike: &Alike) -> String {
+    format!(
+        "{} {} in the median, {} to {} in the middle half, {} of {} scenarios in this direction",
+        alike.metric.name(),
+        times(alike.factor),
+        times(alike.middle_half[0]),
+        times(alike.middle_half[1]),
+        alike.scenarios,
+        alike.of
+    )
+}
+
+pub fn times(factor: f64) -> String {
+    format!("x{factor:.2}")
+}
+
+pub fn probability(p: f64) -> String {
+    if p < 0.0001 { "<0.0001".into() } else { format!("{p:.4}") }
+}
