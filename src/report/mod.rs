@@ -1,7 +1,7 @@
 //! What a run leaves behind: the record, and the views that are made of it.
 //!
-//! [`RunFolder`] is where it lies, [`Record`] is the truth, [`junit`], [`html`] and [`compare`] are views. Views can be made again from
-//! the record at any later time, also from the record of a run that was killed.
+//! [`RunFolder`] is where it lies, [`Record`] is the truth, [`junit`], [`html`] and [`compare`] are views. Views can
+//! be made again from the record at any later time, also from the record of a run that was killed.
 
 mod atomic;
 pub mod compare;

@@ -36,8 +36,8 @@ impl Metric {
         }
     }
 
-    /// A difference by less than this does not matter, whatever the factor, in the metric's unit. For the downtime it is two
-    /// intervals of the network probe and a half: a single lost probe is no regression.
+    /// A difference by less than this does not matter, whatever the factor, in the metric's unit. For the downtime it is five
+    /// intervals of the network probe in the profile `lab`: a single lost probe is no regression.
     pub fn least_difference(self) -> f64 {
         match self {
             Metric::Downtime => 50.0,

@@ -30,7 +30,7 @@
 //! least an absolute amount. Then:
 //!
 //! - **A group** (all scenarios of a mode and order, and all together; 6 at least) is worse if the shifts of its scenarios
-//!   exceed the least effect by Wilcoxon's signed-rank test, exact and one-sided, at 5 % after Holm's correction over all
+//!   exceed the least effect by Wilcoxon's signed-rank test, one-sided and exact up to 60 scenarios, at 5 % after Holm's correction over all
 //!   groups and metrics.
 //! - **A scenario** is worse if its shift exceeds the least effect by so much that the scatter between equal runs does
 //!   not explain it: Student's t with 8 degrees of freedom, whose long tails allow for the minutes in which a machine is
@@ -38,8 +38,8 @@
 //!   the same group are apart, by a measure that ignores those that got worse. Significant at
 //!   5 % after Benjamini and Hochberg's correction: over the scenarios of its group where that is worse, else over all
 //!   scenarios and metrics.
-//! - **Its legs must agree**: those of NEW are longer than those of BASE raised by the least effect, by the exact
-//!   one-sided Mann-Whitney test at 5 %, uncorrected: errors are limited by the condition before; one leg alone must not
+//! - **Its legs must agree**: those of NEW are longer than those of BASE raised by the least effect, by the
+//!   one-sided Mann-Whitney test, exact up to 24 legs, at 5 %, uncorrected: errors are limited by the condition before; one leg alone must not
 //!   make a scenario worse.
 //! - A scenario that passed in BASE and **fails** in NEW is a regression without any test.
 //!

@@ -198,12 +198,12 @@ pub fn method_lines(comparison: &Comparison) -> Vec<String> {
         ),
         format!("Least that matters: {}.", least.join(", ")),
         format!(
-            "Group of {LEAST_GROUP} scenarios and more: Wilcoxon's signed ranks of what exceeds that, exact, one-sided, \
+            "Group of {LEAST_GROUP} scenarios and more: Wilcoxon's signed ranks of what exceeds that, exact up to 60, one-sided, \
              {percent:.0} % after Holm."
         ),
         format!(
             "Scenario: Student's t of what exceeds that against the scatter between runs, {percent:.0} % after \
-             Benjamini-Hochberg; and its legs by Mann-Whitney, exact, one-sided, {percent:.0} %."
+             Benjamini-Hochberg; and its legs by Mann-Whitney, exact up to 24, one-sided, {percent:.0} %."
         ),
     ];
     lines.extend(comparison.noise.iter().map(|noise| {
