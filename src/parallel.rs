@@ -1,6 +1,6 @@
 //! The same for several things at once.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -32,6 +32,11 @@ pub fn at_once<I: Send, T: Send>(
     })
 }
 
+/// What is behind a lock whose every change is complete in one step: a panic elsewhere has not spoilt it.
+pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Lets everybody through when all have come, or when the limit is over: one who never comes must not keep the others
 /// for ever.
 pub struct Gate {
@@ -46,7 +51,7 @@ impl Gate {
 
     /// Comes, and waits for the others.
     pub fn pass(&self, limit: Duration) {
-        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut missing = locked(&self.missing);
         *missing = missing.saturating_sub(1);
         self.all.notify_all();
         let waited = self.all.wait_timeout_while(missing, limit, |missing| *missing > 0);

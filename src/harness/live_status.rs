@@ -5,13 +5,14 @@ use std::panic;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use console::Term;
 
 use super::terminal;
+use crate::parallel::locked;
 use crate::report::lines::{self, Moment};
 use crate::report::live::Live;
 use crate::report::{self, Earlier, Event, Observation, Record, RunHeader, ToCome};
@@ -163,11 +164,6 @@ fn clear_before_panics() {
         terminal::clear_in_panic();
         before(information);
     }));
-}
-
-/// What is behind these locks is complete after every change.
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

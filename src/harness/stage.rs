@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -19,7 +19,7 @@ use super::{LiveStatus, Session, become_root, interrupt, take_down_after, termin
 use crate::failure::{Done, Failure};
 use crate::guest::Fleet;
 use crate::outcome::{Outcome, Verdict};
-use crate::parallel::panic_text;
+use crate::parallel::{locked, panic_text};
 use crate::report::{Event, Record};
 use crate::run::{self, Context};
 use crate::scenario::{Mode, Order, Profile, Scenario, ScenarioFile};
@@ -168,10 +168,6 @@ impl Builder for Fixtures {
 /// for. That says nothing about guests or migration, and it must not pass for post-copy either.
 fn missed_the_switch(outcome: &Outcome) -> bool {
     outcome.verdict == Verdict::Failed && outcome.findings.iter().all(|finding| finding.check == "post_copy")
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What all trials share; plays scenarios, one at a time.

@@ -1,13 +1,14 @@
 //! Our own program on a host or in a guest, `fixtures/guest/agent`: built statically by the build script, part of this
 //! binary, copied over ssh, asked over one kept channel.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::observe::{self, Observation, Process};
 use super::{Dialogue, Remote};
 use crate::failure::{Done, Failure};
+use crate::parallel::locked;
 
 /// Where it lies on the other machine: in memory on most systems, and gone with the next boot.
 pub const DIRECTORY: &str = concat!("/run/multivm-", env!("MULTIVM_AGENT_ID"));
@@ -205,8 +206,4 @@ impl Agent {
 
 fn joined(groups: &[i32]) -> String {
     groups.iter().map(i32::to_string).collect::<Vec<_>>().join(" ")
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

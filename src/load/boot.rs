@@ -1,13 +1,14 @@
 //! Guests that boot as load while others migrate, as a guard: each is started, and as soon as it has booted switched
 //! off and started again, until the guard is closed; then it is gone.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::failure::{Attempt, Done};
 use crate::guest::{Fleet, Guest};
 use crate::libvirt::Domain;
+use crate::parallel::locked;
 use crate::scenario::Side;
 use crate::wait::{Cancel, Look, wait_for};
 
@@ -187,10 +188,6 @@ fn note(boots: &Mutex<Vec<Boot>>, guest: &str, change: impl FnOnce(&mut Boot)) {
     if let Some(boot) = boots.iter_mut().rev().find(|boot| boot.guest == guest) {
         change(boot);
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
