@@ -329,6 +329,8 @@ fn the_profiles_are_as_designed(file: ScenarioFile) {
             pattern_memory: Bytes(32 << 20),
             precopy_rewrite: seconds(1),
             postcopy_rewrite: Duration::from_millis(100),
+            downtime_limit: Duration::from_millis(300),
+            bandwidth: None,
             first_pass_bandwidth: Bytes(256 << 20),
         }
     );
@@ -348,6 +350,21 @@ fn a_guest_dirties_memory_as_fast_as_the_first_pass_sends_it(file: ScenarioFile)
         assert_eq!(profile.rewrite(Mode::Precopy), profile.precopy_rewrite);
         assert_eq!(profile.rewrite(Mode::Postcopy), profile.postcopy_rewrite);
     }
+}
+
+#[rstest]
+#[case::unlimited("unlimited", [None, Some(256)])]
+#[case::less_than_the_first_pass_may_have("32MiB", [Some(32), Some(32)])]
+#[case::more_than_the_first_pass_may_have("1GiB", [Some(1024), Some(256)])]
+fn the_first_pass_of_post_copy_has_the_smaller_of_two_bandwidths(
+    file: ScenarioFile,
+    #[case] bandwidth: &str,
+    #[case] expected_mib: [Option<u64>; 2],
+) {
+    let variable = |name: &str| (name == "MULTIVM_BANDWIDTH").then(|| bandwidth.to_owned());
+    let profile = file.profile("lab").unwrap().clone().override_from(variable).unwrap();
+    let before_switch = [Mode::Precopy, Mode::Postcopy].map(|mode| profile.bandwidth_before_switch(mode));
+    assert_eq!(before_switch, expected_mib.map(|mib| mib.map(|mib| Bytes(mib << 20))));
 }
 
 #[rstest]
@@ -373,6 +390,8 @@ fn the_record_has_every_field_in_the_unit_of_its_name(file: ScenarioFile) {
         "pattern_memory_bytes": 32 << 20,
         "precopy_rewrite_s": 1.0,
         "postcopy_rewrite_s": 0.1,
+        "downtime_limit_s": 0.3,
+        "bandwidth_bytes_per_s": null,
         "first_pass_bandwidth_bytes_per_s": 256 << 20,
     });
     assert_eq!(facts, expected);
@@ -414,6 +433,8 @@ fn limits_are_stretched_on_hosts_with_few_cpus(file: ScenarioFile) {
 #[case("MULTIVM_PATTERN_MEMORY", "8MiB", |p: &mut Profile| p.pattern_memory = Bytes(8 << 20))]
 #[case("MULTIVM_PRECOPY_REWRITE", "2s", |p: &mut Profile| p.precopy_rewrite = Duration::from_secs(2))]
 #[case("MULTIVM_POSTCOPY_REWRITE", "50ms", |p: &mut Profile| p.postcopy_rewrite = Duration::from_millis(50))]
+#[case("MULTIVM_DOWNTIME_LIMIT", "20ms", |p: &mut Profile| p.downtime_limit = Duration::from_millis(20))]
+#[case("MULTIVM_BANDWIDTH", "32MiB", |p: &mut Profile| p.bandwidth = Some(Bytes(32 << 20)))]
 #[case("MULTIVM_FIRST_PASS_BANDWIDTH", "1GiB", |p: &mut Profile| p.first_pass_bandwidth = Bytes(1 << 30))]
 fn every_field_can_be_overridden(
     file: ScenarioFile,
@@ -427,7 +448,7 @@ fn every_field_can_be_overridden(
     change(&mut expected);
     assert_eq!(changed, expected);
     assert!(Profile::variables().any(|(name, _)| name == variable));
-    assert_eq!(Profile::variables().count(), 19);
+    assert_eq!(Profile::variables().count(), 21);
 }
 
 #[rstest]

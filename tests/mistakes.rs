@@ -36,6 +36,8 @@ memory_workers = 1
 memory_bytes = "32MiB"
 pattern_memory = "16MiB"
 first_pass_bandwidth = "64MiB"
+downtime_limit = "300ms"
+bandwidth = "unlimited"
 precopy_rewrite = "1s"
 postcopy_rewrite = "250ms"
 load_guests = 1
@@ -57,6 +59,8 @@ memory_workers = 4
 memory_bytes = "128MiB"
 pattern_memory = "128MiB"
 first_pass_bandwidth = "512MiB"
+downtime_limit = "300ms"
+bandwidth = "1GiB"
 precopy_rewrite = "1s"
 postcopy_rewrite = "250ms"
 load_guests = 10
@@ -315,6 +319,9 @@ fn a_sized_name_that_is_none_is_told(#[case] name: &str, #[case] told: &str) {
 #[case("MULTIVM_MAX_GAP", "0s", "a duration above zero")]
 #[case("MULTIVM_LOAD_GUESTS", "51", "a whole number from 1 to 50")]
 #[case("MULTIVM_PATTERN_MEMORY", "100KiB", "a size of whole MiB above zero")]
+#[case("MULTIVM_BANDWIDTH", "none", "`unlimited` or a size of whole MiB above zero")]
+#[case("MULTIVM_BANDWIDTH", "0MiB", "`unlimited` or a size of whole MiB above zero")]
+#[case("MULTIVM_DOWNTIME_LIMIT", "300", "units ms, s, m, h")]
 #[case("MULTIVM_AT_TIMEOUT", "pause", "one of `abort`, `suspend`, `suspend_allowed`")]
 fn a_bad_override_names_variable_value_and_what_is_allowed(
     #[case] variable: &str,

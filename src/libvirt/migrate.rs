@@ -25,8 +25,11 @@ pub struct Migration {
     /// The source's daemon talks to the destination's, and this process only waits. The value is the destination's libvirt
     /// URI **as the source reaches it**, which need not be ours. None: this process talks to both.
     pub peer_to_peer: Option<String>,
-    /// Upper limit of the transfer, MiB/s. None: libvirt's default, which is no limit in practice.
+    /// Upper limit of the transfer, MiB/s; of a post-copy migration until its switch. None: libvirt's default, which is no
+    /// limit in practice.
     pub bandwidth_mib: Option<u64>,
+    /// The same after the switch to post-copy, which has a limit of its own. libvirt refuses it without `post_copy`.
+    pub post_copy_bandwidth_mib: Option<u64>,
     /// Where QEMU sends the memory: `tcp://198.18.0.12`. None: the name that the destination gives itself, and a free port
     /// of its range.
     pub migrate_uri: Option<String>,
@@ -75,6 +78,7 @@ impl Migration {
         }
         Ok(MigrateParameters {
             bandwidth: self.bandwidth_mib,
+            bandwidth_postcopy: self.post_copy_bandwidth_mib,
             // The default of the flag, said aloud.
             compression: self.compressed.then(|| "xbzrle".to_owned()),
             uri: self.migrate_uri.clone(),
@@ -195,11 +199,12 @@ mod tests {
             compressed: true,
             peer_to_peer: Some("qemu+ssh://target/system".to_owned()),
             bandwidth_mib: Some(32),
+            post_copy_bandwidth_mib: Some(64),
             migrate_uri: Some("tcp://198.18.0.12".to_owned()),
         };
         assert_eq!(all.flags(), 1 | 8 | 16 | 32_768 | 8_192 | 2_048 | 2);
         let parameters = all.parameters().unwrap();
-        assert_eq!(parameters.bandwidth, Some(32));
+        assert_eq!((parameters.bandwidth, parameters.bandwidth_postcopy), (Some(32), Some(64)));
         assert_eq!(parameters.compression.as_deref(), Some("xbzrle"));
         assert_eq!(parameters.uri.as_deref(), Some("tcp://198.18.0.12"));
     }

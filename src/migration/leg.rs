@@ -24,8 +24,12 @@ pub struct Move {
     pub mode: Mode,
     /// XBZRLE compression of resent pages.
     pub compressed: bool,
-    /// Bandwidth of a post-copy migration until it switches, MiB/s.
-    pub first_pass_bandwidth_mib: u64,
+    /// The most that it may send, MiB/s; of a post-copy migration until it switches.
+    pub bandwidth_mib: Option<u64>,
+    /// The same of a post-copy migration after its switch.
+    pub post_copy_bandwidth_mib: Option<u64>,
+    /// How long QEMU may plan to stop the guest at the end of pre-copy.
+    pub downtime_limit: Duration,
     pub timeout: Duration,
     /// What becomes of a pre-copy migration that takes longer.
     pub at_timeout: AtTimeout,
@@ -153,11 +157,13 @@ fn prepare(guest: &Guest, hosts: &Hosts, plan: &Move, cancel: &Cancel) -> Done<P
     let domain = guest.known_through(&guest.connection(hosts, plan.from, cancel)?)?;
     let destination = guest.connection(hosts, plan.to, cancel)?;
     let control = guest.known_on(from)?;
-    if plan.mode == Mode::Postcopy {
-        control
-            .set_max_downtime(POST_COPY_MAX_DOWNTIME_MS)
-            .attempting(|| format!("set the maximum downtime of {}", guest.name))?;
-    }
+    let max_downtime_ms = match plan.mode {
+        Mode::Precopy => plan.downtime_limit.as_millis().try_into().unwrap_or(u64::MAX).max(1),
+        Mode::Postcopy => POST_COPY_MAX_DOWNTIME_MS,
+    };
+    control
+        .set_max_downtime(max_downtime_ms)
+        .attempting(|| format!("set the maximum downtime of {} to {max_downtime_ms} ms", guest.name))?;
     Ok((domain, control, destination))
 }
 
@@ -168,9 +174,8 @@ fn options(plan: &Move) -> Migration {
         post_copy: plan.mode == Mode::Postcopy,
         auto_converge: plan.mode == Mode::Precopy,
         compressed: plan.compressed,
-        // Of post-copy this is the bandwidth before the switch; libvirt has another parameter for the time after it,
-        // VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY, unlimited by default.
-        bandwidth_mib: (plan.mode == Mode::Postcopy).then_some(plan.first_pass_bandwidth_mib),
+        bandwidth_mib: plan.bandwidth_mib,
+        post_copy_bandwidth_mib: plan.post_copy_bandwidth_mib,
         ..Migration::default()
     }
 }

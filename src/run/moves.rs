@@ -8,7 +8,7 @@ use crate::guest::Fleet;
 use crate::migration::order::{self, Leg, Step};
 use crate::migration::{Hear, LegReport, Move, migrate};
 use crate::parallel::{Gate, at_once, panic_text};
-use crate::scenario::{Booting, Order, Scenario, Workload};
+use crate::scenario::{Booting, Bytes, Mode, Order, Scenario, Workload};
 use crate::wait::Cancel;
 
 /// The steps of a scenario for a fleet of this size.
@@ -65,7 +65,9 @@ pub fn play<T: Send>(
 
 fn plan(scenario: &Scenario, fleet: &Fleet, leg: &Leg) -> Move {
     let profile = &fleet.profile;
-    let first_pass_mib = profile.first_pass_bandwidth.0 >> 20;
+    let mib = |bytes: Bytes| bytes.0 >> 20;
+    let before_switch = profile.bandwidth_before_switch(scenario.mode).map(mib);
+    let booting = scenario.mode == Mode::Postcopy && boots_itself(scenario);
     Move {
         from: leg.from(),
         to: leg.to(),
@@ -73,11 +75,13 @@ fn plan(scenario: &Scenario, fleet: &Fleet, leg: &Leg) -> Move {
         compressed: scenario.order == Order::Compressed,
         // A guest that boots has no pattern yet that is rewritten as fast as the first pass sends it; it dirties some
         // tens of MiB a second on its own, and the first pass must be slower than that for a remainder to be left.
-        first_pass_bandwidth_mib: if boots_itself(scenario) {
-            (first_pass_mib / 16).max(1)
+        bandwidth_mib: if booting {
+            before_switch.map(|mib| (mib / 16).max(1))
         } else {
-            first_pass_mib
+            before_switch
         },
+        post_copy_bandwidth_mib: profile.bandwidth.filter(|_| scenario.mode == Mode::Postcopy).map(mib),
+        downtime_limit: profile.downtime_limit,
         timeout: profile.migration_timeout(scenario.mode),
         at_timeout: profile.at_timeout,
     }

@@ -10,7 +10,7 @@ mod tests;
 
 use humantime::format_duration;
 
-use super::{AtTimeout, Booting, Mode, Order, Profile, Scenario, Workload};
+use super::{AtTimeout, Booting, Bytes, Mode, Order, Profile, Scenario, Workload};
 
 impl Scenario {
     /// The libvirt migration flags of every move, by their C names.
@@ -69,12 +69,19 @@ impl Scenario {
             Order::Compressed => ", pages that are sent again compressed with XBZRLE",
             Order::Orderly | Order::Simultaneous | Order::Cross => "",
         };
-        let switch = match self.mode {
-            Mode::Precopy => String::new(),
-            Mode::Postcopy => format!(
-                "; after the first pre-copy pass, at no more than {}/s, it is switched over (virDomainMigrateStartPostCopy)",
-                profile.first_pass_bandwidth
-            ),
+        let at_most = |bandwidth: Bytes| format!(", at no more than {bandwidth}/s");
+        let first = profile.bandwidth_before_switch(self.mode).map(at_most).unwrap_or_default();
+        let end = match self.mode {
+            Mode::Precopy => {
+                let limit = format_duration(profile.downtime_limit);
+                format!("{first}; over when the rest can be sent in {limit} (QEMU's downtime-limit)")
+            }
+            Mode::Postcopy => {
+                let rest = profile.bandwidth.map(at_most).unwrap_or_default();
+                format!(
+                    "; after the first pre-copy pass{first}, it is switched over (virDomainMigrateStartPostCopy){rest}"
+                )
+            }
         };
         let then = match (self.mode, profile.at_timeout) {
             (Mode::Postcopy, _) | (Mode::Precopy, AtTimeout::Abort) => {
@@ -87,7 +94,7 @@ impl Scenario {
                 "the guest is suspended so that it can complete, which is allowed"
             }
         };
-        format!("Each migration: {flags}{xbzrle}{switch}; it may take {timeout}, then {then}.")
+        format!("Each migration: {flags}{xbzrle}{end}; it may take {timeout}, then {then}.")
     }
 
     fn moves(&self, profile: &Profile) -> Vec<String> {

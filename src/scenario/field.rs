@@ -34,6 +34,7 @@ enum Form {
 const DURATION: &str = "a duration above zero such as \"120s\", \"20ms\" or \"1m 30s\" (units ms, s, m, h)";
 const MIBS: &str = "a size of whole MiB above zero such as \"64MiB\" (units KiB, MiB, GiB)";
 const SIZE: &str = "a size above zero such as \"256MiB\" (units KiB, MiB, GiB)";
+const LIMIT: &str = "\"unlimited\" or a size of whole MiB above zero such as \"64MiB\" (units KiB, MiB, GiB)";
 const AT_TIMEOUT: &str = "one of \"abort\", \"suspend\", \"suspend_allowed\"";
 
 /// A field of [`Profile`] by its kind.
@@ -58,6 +59,9 @@ macro_rules! field {
     ($key:ident: whole MiB as $fact:literal) => {
         field!($key as $fact, Form::Text, MIBS, mibs, |value: Bytes| value.0.into())
     };
+    ($key:ident: whole MiB or unlimited as $fact:literal) => {
+        field!($key as $fact, Form::Text, LIMIT, limit, |value: Option<Bytes>| value.map(|bytes| bytes.0).into())
+    };
     ($key:ident: what to do at a timeout) => {
         field!($key as stringify!($key), Form::Text, AT_TIMEOUT, AtTimeout::named, |value: AtTimeout| value
             .name()
@@ -79,7 +83,7 @@ macro_rules! field {
 }
 
 /// Every field but the name.
-pub(super) const FIELDS: [Field; 19] = [
+pub(super) const FIELDS: [Field; 21] = [
     field!(guests: number from 1 to 200),
     field!(load_guests: number from 1 to 50),
     field!(vcpus: number from 1 to 256),
@@ -98,6 +102,8 @@ pub(super) const FIELDS: [Field; 19] = [
     field!(pattern_memory: whole MiB as "pattern_memory_bytes"),
     field!(precopy_rewrite: duration),
     field!(postcopy_rewrite: duration),
+    field!(downtime_limit: duration),
+    field!(bandwidth: whole MiB or unlimited as "bandwidth_bytes_per_s"),
     field!(first_pass_bandwidth: whole MiB as "first_pass_bandwidth_bytes_per_s"),
 ];
 
@@ -129,6 +135,10 @@ pub(super) fn duration_above_zero(
 /// What libvirt takes a bandwidth in, and our program in guests the size of its pattern.
 fn mibs(text: &str) -> Option<Bytes> {
     size(text).filter(|bytes| bytes.0 % (1 << 20) == 0)
+}
+
+fn limit(text: &str) -> Option<Option<Bytes>> {
+    if text == "unlimited" { Some(None) } else { mibs(text).map(Some) }
 }
 
 fn size(text: &str) -> Option<Bytes> {

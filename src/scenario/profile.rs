@@ -51,7 +51,12 @@ pub struct Profile {
     pub precopy_rewrite: Duration,
     /// The same in post-copy scenarios: fast enough that the first pass leaves a remainder for post-copy.
     pub postcopy_rewrite: Duration,
-    /// Bandwidth of a post-copy migration until it switches, per second.
+    /// How long QEMU may plan to stop a guest at the end of a pre-copy migration; it goes on copying until what remains
+    /// can be sent in that time.
+    pub downtime_limit: Duration,
+    /// The most that one migration may send per second; `None` is no limit.
+    pub bandwidth: Option<Bytes>,
+    /// The same of a post-copy migration until it switches.
     pub first_pass_bandwidth: Bytes,
 }
 
@@ -80,6 +85,14 @@ impl Profile {
         match mode {
             Mode::Precopy => self.precopy_timeout,
             Mode::Postcopy => self.postcopy_timeout,
+        }
+    }
+
+    /// The most that one migration of that mode may send per second until its switch to post-copy, if it has one.
+    pub fn bandwidth_before_switch(&self, mode: Mode) -> Option<Bytes> {
+        match mode {
+            Mode::Precopy => self.bandwidth,
+            Mode::Postcopy => Some(self.bandwidth.unwrap_or(self.first_pass_bandwidth).min(self.first_pass_bandwidth)),
         }
     }
 
@@ -184,6 +197,8 @@ impl Profile {
             pattern_memory: Bytes(0),
             precopy_rewrite: Duration::ZERO,
             postcopy_rewrite: Duration::ZERO,
+            downtime_limit: Duration::ZERO,
+            bandwidth: None,
             first_pass_bandwidth: Bytes(0),
         }
     }
