@@ -15,9 +15,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use multivm::harness::LiveStatus;
+use multivm::harness::{LiveStatus, process_of};
 use multivm::outcome::{Direction, Outcome, Verdict};
 use multivm::report::{Event, Record, RunFolder, RunHeader};
+use multivm::wait::Cancel;
 use pty::OnTerminal;
 use serde_json::json;
 
@@ -55,7 +56,7 @@ fn child(results: &Path) -> ExitCode {
     header.scenarios = Some(NAMES.len() as u32);
     let record = Record::create(folder.path(), header.clone()).unwrap();
     let selected = NAMES.map(str::to_owned).to_vec();
-    let status = Arc::new(LiveStatus::begin(&record, &header, selected, results));
+    let status = Arc::new(LiveStatus::begin(&record, &header, selected, results, &Cancel::new()));
     let trial = |name: &'static str| {
         let (status, record) = (Arc::clone(&status), record.clone());
         Trial::test(name, move || {
@@ -274,6 +275,7 @@ fn a_run_is_watched_to_its_end() -> Result<(), Failed> {
     let results = tempfile::tempdir().unwrap();
     let folder = RunFolder::create(results.path()).unwrap();
     let mut header = RunHeader::new(folder.name(), ["migration".to_owned()]);
+    header.process = process_of(std::process::id() as i32);
     header.scenarios = Some(2);
     let record = Record::create(folder.path(), header).unwrap();
     let write = |event: &Event| record.write(event).unwrap();

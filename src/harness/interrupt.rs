@@ -26,9 +26,10 @@ pub fn cancel_on_signals(cancel: &Cancel) -> Done<()> {
         for signal in signals.forever() {
             match first {
                 None => {
+                    // Before it is said: from then on nobody draws on the terminal.
+                    token.cancel();
                     say("\nmultivm: interrupted; aborting migrations and cleaning up, do not close");
                     first = Some(Instant::now());
-                    token.cancel();
                 }
                 Some(first) if signal == SIGINT && first.elapsed() > IMPATIENCE => {
                     say("multivm: leaving now; the next run, or `multivm reap`, cleans up");
@@ -44,8 +45,8 @@ pub fn cancel_on_signals(cancel: &Cancel) -> Done<()> {
         while !token.is_cancelled() {
             // cargo that was killed leaves this process behind: without this it would go on for hours.
             if getppid() != parent {
-                say("multivm: the process that started this run is gone; cleaning up");
                 token.cancel();
+                say("multivm: the process that started this run is gone; cleaning up");
             }
             thread::sleep(PARENT_INTERVAL);
         }

@@ -16,6 +16,7 @@ use crate::parallel::locked;
 use crate::report::lines::{self, Moment};
 use crate::report::live::Live;
 use crate::report::{self, Earlier, Event, Observation, Record, RunHeader, ToCome};
+use crate::wait::Cancel;
 
 /// How often it is drawn, if it has changed.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -43,6 +44,8 @@ struct Shared {
     earlier: Mutex<Earlier>,
     colours: bool,
     shown: AtomicBool,
+    /// From when the run is cancelled nothing is drawn: cargo has gone by then, and the terminal is the shell's again.
+    cancel: Cancel,
 }
 
 impl LiveStatus {
@@ -53,6 +56,7 @@ impl LiveStatus {
         header: &RunHeader,
         selected: Vec<String>,
         results: &Path,
+        cancel: &Cancel,
     ) -> Option<LiveStatus> {
         let variable = |name: &str| std::env::var(name).ok();
         if !(io::stderr().is_terminal() && wanted(variable)) {
@@ -67,6 +71,7 @@ impl LiveStatus {
             earlier: Mutex::default(),
             colours: terminal::colours(variable),
             shown: AtomicBool::new(false),
+            cancel: cancel.clone(),
         });
         let observation = record.observe({
             let shared = Arc::clone(&shared);
@@ -125,8 +130,12 @@ impl Shared {
         self.record.t_ms(Instant::now())
     }
 
+    fn is_wanted(&self) -> bool {
+        self.shown.load(Ordering::SeqCst) && !self.cancel.is_cancelled()
+    }
+
     fn draw(&self) {
-        if !self.shown.load(Ordering::SeqCst) {
+        if !self.is_wanted() {
             return;
         }
         let now_ms = self.now_ms();
@@ -138,7 +147,7 @@ impl Shared {
         };
         let lines = lines.iter().map(|line| line.paint(self.colours)).collect();
         let mut block = terminal::block();
-        if self.shown.load(Ordering::SeqCst) {
+        if self.is_wanted() {
             // A terminal that is gone is no reason to end the run.
             let _ = block.draw(&mut io::stderr().lock(), lines);
         }

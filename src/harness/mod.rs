@@ -17,7 +17,6 @@ mod stage;
 mod status;
 mod sudo;
 pub mod terminal;
-mod writer;
 
 pub use corruption::{Corruption, corruption_main};
 pub use damage::{Damage, damage_main};
@@ -25,11 +24,10 @@ pub use entry::{Build, main};
 pub use interrupt::cancel_on_signals;
 pub use keeper::take_down_after;
 pub use live_status::{LiveStatus, Shown};
-pub use run::Progress;
+pub use run::{Progress, process_of};
 pub use session::{Session, summary};
 pub use status::{State, Status};
 pub use sudo::become_root;
-pub use writer::{is_there, writer_of};
 
 /// To be called first in `main` of every program that may raise a lab: answers the hidden arguments of the processes behind it,
 /// which are that very program, started again.

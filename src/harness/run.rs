@@ -7,11 +7,17 @@ use std::time::{Duration, Instant};
 
 use super::spent;
 use crate::failure::{Attempt, Done};
+use crate::ledger::Owner;
 use crate::outcome::{Outcome, Verdict};
-use crate::report::{Event, Record, RunFolder, RunHeader, html, junit};
+use crate::report::{Event, Process, Record, RunFolder, RunHeader, html, junit};
 
 /// Reports that a fixture is ready: its name, how long it took, and facts about it.
 pub type Progress<'a> = dyn Fn(&str, Duration, BTreeMap<String, String>) + 'a;
+
+/// A process as records name it, if there is one of that pid.
+pub fn process_of(pid: i32) -> Option<Process> {
+    Owner::of(pid).map(|Owner { pid, start }| Process { pid, start_ticks: start })
+}
 
 /// One run on disk.
 pub struct Run {
@@ -41,6 +47,7 @@ impl Run {
         let mut header = RunHeader::new(folder.name(), std::env::args());
         header.profile = profile;
         header.scenarios = scenarios.and_then(|number| u32::try_from(number).ok());
+        header.process = process_of(std::process::id() as i32);
         let record = Record::create(folder.path(), header.clone()).attempting(attempted)?;
         Ok(Run {
             folder,

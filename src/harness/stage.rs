@@ -79,8 +79,9 @@ pub(super) fn on_stage(
         file: plan.file,
         cancel: cancel.clone(),
         floors: request.options.floor.then(Mutex::default),
-        status: selected
-            .and_then(|selected| LiveStatus::begin(&run.record, &run.header(), selected, &plan.results)),
+        status: selected.and_then(|selected| {
+            LiveStatus::begin(&run.record, &run.header(), selected, &plan.results, &cancel)
+        }),
     });
     let trials = trials(&stage);
     let conclusion = libtest_mimic::run(&one_at_a_time(&request.options.libtest), trials);

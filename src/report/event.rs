@@ -50,6 +50,17 @@ pub struct RunHeader {
     /// How many scenarios were selected; absent where the run does not know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scenarios: Option<u32>,
+    /// The process that writes the record; absent where it is made of others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<Process>,
+}
+
+/// A process of the machine that runs multivm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    pub pid: i32,
+    /// When it was started, in clock ticks since that machine was: with it, a later process of the same number is another.
+    pub start_ticks: u64,
 }
 
 impl RunHeader {

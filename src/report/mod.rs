@@ -25,7 +25,7 @@ pub mod view;
 pub use earlier::earlier;
 pub use error::ReportError;
 pub use estimate::{Earlier, ToCome, seconds_left};
-pub use event::{Clocks, Envelope, Event, Part, RECORD_VERSION, RunHeader};
+pub use event::{Clocks, Envelope, Event, Part, Process, RECORD_VERSION, RunHeader};
 pub use folder::{RunFolder, create_group};
 pub use merge::{merge, parts_of, write_merged};
 pub use read::read;

@@ -75,11 +75,7 @@ fn plan(scenario: &Scenario, fleet: &Fleet, leg: &Leg) -> Move {
         compressed: scenario.order == Order::Compressed,
         // A guest that boots has no pattern yet that is rewritten as fast as the first pass sends it; it dirties some
         // tens of MiB a second on its own, and the first pass must be slower than that for a remainder to be left.
-        bandwidth_mib: if booting {
-            before_switch.map(|mib| (mib / 16).max(1))
-        } else {
-            before_switch
-        },
+        bandwidth_mib: if booting { before_switch.map(|mib| (mib / 16).max(1)) } else { before_switch },
         post_copy_bandwidth_mib: profile.bandwidth.filter(|_| scenario.mode == Mode::Postcopy).map(mib),
         downtime_limit: profile.downtime_limit,
         timeout: profile.migration_timeout(scenario.mode),

@@ -60,7 +60,9 @@ macro_rules! field {
         field!($key as $fact, Form::Text, MIBS, mibs, |value: Bytes| value.0.into())
     };
     ($key:ident: whole MiB or unlimited as $fact:literal) => {
-        field!($key as $fact, Form::Text, LIMIT, limit, |value: Option<Bytes>| value.map(|bytes| bytes.0).into())
+        field!($key as $fact, Form::Text, LIMIT, limit, |value: Option<Bytes>| value
+            .map(|bytes| bytes.0)
+            .into())
     };
     ($key:ident: what to do at a timeout) => {
         field!($key as stringify!($key), Form::Text, AT_TIMEOUT, AtTimeout::named, |value: AtTimeout| value

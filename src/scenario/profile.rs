@@ -92,7 +92,9 @@ impl Profile {
     pub fn bandwidth_before_switch(&self, mode: Mode) -> Option<Bytes> {
         match mode {
             Mode::Precopy => self.bandwidth,
-            Mode::Postcopy => Some(self.bandwidth.unwrap_or(self.first_pass_bandwidth).min(self.first_pass_bandwidth)),
+            Mode::Postcopy => {
+                Some(self.bandwidth.unwrap_or(self.first_pass_bandwidth).min(self.first_pass_bandwidth))
+            }
         }
     }
 

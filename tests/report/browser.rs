@@ -55,6 +55,8 @@ impl Browser {
             .args(["--disable-dev-shm-usage", "--disable-background-networking", "--hide-scrollbars"])
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg("about:blank")
+            // It leaves folders in it when it is killed.
+            .env("TMPDIR", profile.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

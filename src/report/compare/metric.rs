@@ -10,7 +10,7 @@ pub enum Metric {
     Downtime,
     /// From libvirt's call to its return, milliseconds.
     TotalTime,
-    /// `data_processed` of libvirt's statistics of the completed job, bytes.
+    /// `memory_processed` of libvirt's statistics of the completed job, bytes.
     DataVolume,
 }
 

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::run::Run;
 use crate::outcome::{Direction, Finding, Outcome, Verdict};
+use crate::report::view;
 use crate::report::{Clocks, Envelope, Event, RunHeader};
 
 /// The events of a run, one after the other.
@@ -31,6 +32,38 @@ impl Writer {
         self.event(Event::ScenarioStarted { scenario: scenario.into() })
     }
 
+    /// A migration that libvirt completed.
+    pub fn leg(
+        self,
+        scenario: &str,
+        guest: &str,
+        duration_s: f64,
+        downtime_ms: Option<u64>,
+        bytes: u64,
+    ) -> Writer {
+        let (round, direction, step) = (1, Direction::Out, 1);
+        self.event(Event::LegStarted {
+            scenario: scenario.into(),
+            guest: guest.into(),
+            round,
+            direction,
+            step,
+        })
+        .event(Event::LegFinished {
+            scenario: scenario.into(),
+            guest: guest.into(),
+            round,
+            direction,
+            step,
+            ok: true,
+            error: None,
+            began_t_ms: None,
+            duration_s,
+            stats: json!({"downtime_ms": downtime_ms, "memory_processed_bytes": bytes}),
+            switchover_s: None,
+        })
+    }
+
     pub fn downtime(self, scenario: &str, guest: &str, reported_ms: f64) -> Writer {
         self.event(Event::Downtime {
             scenario: scenario.into(),
@@ -38,7 +71,7 @@ impl Writer {
             round: 1,
             direction: Direction::Out,
             step: 1,
-            clocks: Clocks { reported_ms, ..Clocks::default() },
+            clocks: Clocks { reported_ms, network_ms: Some(reported_ms), ..Clocks::default() },
         })
     }
 
@@ -64,32 +97,14 @@ impl Writer {
         self = self.started(scenario);
         for (number, (total_s, downtime_ms, mib)) in legs.iter().enumerate() {
             let bytes = (mib * 1_048_576.0) as u64;
-            self =
-                self.event(leg(scenario, &format!("vm{number}"), *total_s, Some(*downtime_ms as u64), bytes));
+            self = self.leg(scenario, &format!("vm{number}"), *total_s, Some(*downtime_ms as u64), bytes);
         }
         self.finished(scenario, Verdict::Passed)
     }
 
     pub fn run(self) -> Run {
         let envelope = || Envelope { v: 1, at: SystemTime::UNIX_EPOCH, t_ms: 0 };
-        Run::of(self.events.into_iter().map(|event| (envelope(), event)).collect()).unwrap()
-    }
-}
-
-/// A migration that libvirt completed.
-pub fn leg(scenario: &str, guest: &str, duration_s: f64, downtime_ms: Option<u64>, bytes: u64) -> Event {
-    Event::LegFinished {
-        scenario: scenario.into(),
-        guest: guest.into(),
-        round: 1,
-        direction: Direction::Out,
-        step: 1,
-        ok: true,
-        error: None,
-        began_t_ms: None,
-        duration_s,
-        stats: json!({"downtime_ms": downtime_ms, "data_processed_bytes": bytes}),
-        switchover_s: None,
+        Run::of(view::from_events(self.events.into_iter().map(|event| (envelope(), event))).unwrap())
     }
 }
 

@@ -134,6 +134,7 @@ impl Fold {
         let place = place.unwrap_or_else(|| self.another(&outcome.scenario));
         if let Some(scenario) = self.run.as_mut().and_then(|run| run.scenarios.get_mut(place)) {
             scenario.outcome = outcome;
+            scenario.ended = true;
         }
         if self.current == Some(place) {
             self.current = None;

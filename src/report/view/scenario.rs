@@ -10,6 +10,8 @@ use crate::outcome::{Direction, Outcome};
 pub struct ScenarioView {
     /// What it came to; an error that says so if the record has no result of it.
     pub outcome: Outcome,
+    /// Whether the record has a result of it.
+    pub ended: bool,
     /// Which of that name it is, from 1: a merged record may have one from several runs, and none hides another.
     pub occurrence: u32,
     /// When it began; none for one that was never begun.
@@ -36,6 +38,7 @@ impl ScenarioView {
     pub(super) fn new(outcome: Outcome) -> ScenarioView {
         ScenarioView {
             outcome,
+            ended: false,
             occurrence: 1,
             began_t_ms: None,
             plays: 0,

@@ -232,7 +232,7 @@ fn a_run_that_was_cut_off_has_what_there_was() {
     assert!(!view.finished);
     assert_eq!(view.header.stack["a"], "b");
     let scenario = &view.scenarios[0];
-    assert_eq!(scenario.outcome.verdict, Verdict::Error);
+    assert_eq!((scenario.ended, scenario.outcome.verdict), (false, Verdict::Error));
     assert!(
         scenario.outcome.findings[0].seen.contains("leg_started of guest vm1, round 1, source to target")
     );

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rstest::{fixture, rstest};
 
-use crate::scenario::{AtTimeout, Profile, Scenario, ScenarioFile};
+use crate::scenario::{AtTimeout, Bytes, Profile, Scenario, ScenarioFile};
 
 #[fixture]
 fn file() -> ScenarioFile {
@@ -37,13 +37,30 @@ fn cross_goes_on_over_the_rounds(file: ScenarioFile) {
     let text = explained(&file, "precopy_cross::in_vms::stress_memory", "reference");
     for line in [
         "Load in every guest: `stress --vm 4 --vm-bytes 128M --vm-keep`",
-        "VIR_MIGRATE_AUTO_CONVERGE; it may take 30m, then it is aborted, which fails the scenario.",
+        "VIR_MIGRATE_AUTO_CONVERGE; over when the rest can be sent in 300ms (QEMU's downtime-limit); it may take 30m, then it is aborted, which fails the scenario.",
         "10. guest 9 goes out while guest 8 comes back",
         "11 to 50. the rotation goes on for 4 more rounds: guest 10 goes out while guest 9 comes back",
         "51. guest 9 comes home alone",
     ] {
         assert!(text.contains(line), "{line} is not in:\n{text}");
     }
+}
+
+#[rstest]
+#[case::precopy(
+    "precopy_orderly::in_vms::stress_cpu",
+    "VIR_MIGRATE_AUTO_CONVERGE, at no more than 32MiB/s; over when"
+)]
+#[case::postcopy(
+    "postcopy_orderly::in_vms::stress_cpu",
+    "after the first pre-copy pass, at no more than 32MiB/s, it is switched over (virDomainMigrateStartPostCopy), at no more than 32MiB/s; it may"
+)]
+fn a_bandwidth_is_told(file: ScenarioFile, #[case] name: &str, #[case] told: &str) {
+    let scenario = file.named(name).unwrap();
+    let mut profile = file.profile("lab").unwrap().clone();
+    profile.bandwidth = Some(Bytes(32 << 20));
+    let text = scenario.explain(&profile).join("\n");
+    assert!(text.contains(told), "{text}");
 }
 
 /// stress-ng divides `--vm-bytes` by its workers, stress does not; a worker must get the same from both.

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use multivm::harness;
+use multivm::ledger::Owner;
 use multivm::outcome::Verdict;
 use multivm::report::lines::{self, Line, Moment, Room};
 use multivm::report::live::Live;
-use multivm::report::{self, Earlier, Event, ReportError, Tail, telling};
+use multivm::report::{self, Earlier, Event, Process, ReportError, Tail, telling};
 
 use crate::problem::Problem;
 
@@ -100,15 +100,10 @@ impl Watched {
         if self.live.ended.is_some() {
             return State::Finished;
         }
-        match self.writer() {
-            Some(writer) if harness::is_there(writer, self.began) => State::Running,
+        match self.live.header.process {
+            Some(Process { pid, start_ticks: start }) if (Owner { pid, start }).is_alive() => State::Running,
             _ => State::CutOff,
         }
-    }
-
-    /// The process that writes the record. A merged one has none.
-    fn writer(&self) -> Option<i32> {
-        harness::writer_of(&self.live.header.run)
     }
 
     /// The whole present state.
@@ -128,7 +123,8 @@ impl Watched {
             State::Running => "The run goes on; without --once this follows it.\n".to_owned(),
             State::Finished => format!("Record, JUnit and evidence are in {folder}\n"),
             State::CutOff => {
-                let process = self.writer().map(|writer| format!(" {writer}")).unwrap_or_default();
+                let process =
+                    self.live.header.process.map(|process| format!(" {}", process.pid)).unwrap_or_default();
                 let last = self.began + Duration::from_secs_f64(self.live.t_ms / 1e3);
                 let ago = last.elapsed().unwrap_or_default().as_secs_f64();
                 format!(

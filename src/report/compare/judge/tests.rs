@@ -162,7 +162,7 @@ fn the_same_clock_is_taken_on_both_sides() {
     let old = Writer::new().played(name, &[(1.0, 50.0, 100.0); 6]).run();
     let new = Writer::new()
         .started(name)
-        .event(crate::report::compare::testing::leg(name, "vm0", 1.0, Some(50), 1 << 20))
+        .leg(name, "vm0", 1.0, Some(50), 1 << 20)
         .downtime(name, "vm0", 700.0)
         .finished(name, Verdict::Passed)
         .run();

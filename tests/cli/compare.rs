@@ -1,0 +1,122 @@
+//! `multivm compare`.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use multivm::outcome::{Direction, Outcome, Verdict};
+use multivm::report::{Event, Record, RunHeader};
+use rstest::rstest;
+
+use super::{Cli, cli};
+
+/// A record with eight scenarios; each has legs of this total time, and of the last one it is known how it ended.
+fn played(cli: &Cli, name: &str, total_s: f64, last: Verdict) -> PathBuf {
+    let folder = cli.state.path().join(name);
+    fs::create_dir(&folder).unwrap();
+    let mut header = RunHeader::new(name, ["multivm".to_owned()]);
+    header.profile = serde_json::json!({"guests": 3});
+    let record = Record::create(&folder, header).unwrap();
+    let write = |event: &Event| record.write(event).unwrap();
+    for number in 0..8 {
+        let scenario = format!("precopy_orderly::in_vms::load_{number}");
+        write(&Event::ScenarioStarted { scenario: scenario.clone() });
+        for leg in 0..6 {
+            write(&Event::LegStarted {
+                scenario: scenario.clone(),
+                guest: format!("vm{leg}"),
+                round: 1,
+                direction: Direction::Out,
+                step: 1,
+            });
+            write(&Event::LegFinished {
+                scenario: scenario.clone(),
+                guest: format!("vm{leg}"),
+                round: 1,
+                direction: Direction::Out,
+                step: 1,
+                ok: true,
+                error: None,
+                began_t_ms: None,
+                duration_s: total_s * (1.0 + f64::from((7 * number + 3 * leg) % 5) / 10.0),
+                stats: serde_json::json!({"downtime_ms": 80 + leg, "memory_processed_bytes": 200_000_000 + leg}),
+                switchover_s: None,
+            });
+        }
+        let verdict = if number == 7 { last } else { Verdict::Passed };
+        write(&Event::ScenarioFinished(Outcome::new(&scenario, verdict, SystemTime::UNIX_EPOCH)));
+    }
+    write(&Event::RunFinished { passed: 8, failed: 0, ignored: 0, errors: 0, duration_s: 60.0 });
+    folder
+}
+
+#[rstest]
+#[case::same(2.1, Verdict::Passed, 0, "No regression.\n")]
+#[case::slow(
+    20.0,
+    Verdict::Passed,
+    1,
+    "REGRESSION: total time is worse in precopy_orderly, all, and in 8 scenarios.\n"
+)]
+#[case::failing(2.0, Verdict::Failed, 1, "REGRESSION: 1 scenario that passed fails.\n")]
+fn two_runs_are_compared(
+    cli: Cli,
+    #[case] total_s: f64,
+    #[case] last: Verdict,
+    #[case] code: i32,
+    #[case] headline: &str,
+) {
+    let base = played(&cli, "base", 2.0, Verdict::Passed);
+    let new = played(&cli, "new", total_s, last);
+    let arguments = format!("compare {} {}", base.display(), new.join("record.jsonl").display());
+    let said = cli.run(&arguments);
+    assert_eq!((said.code, &*said.err), (Some(code), ""));
+    for part in
+        [headline, "BASE base (", "NEW  new (", "Neither record has downtime events", "Wilcoxon", "82.5 ms"]
+    {
+        assert!(said.out.contains(part), "{part} is not in:\n{}", said.out);
+    }
+    assert!(said.out.starts_with(headline), "{}", said.out);
+
+    let json = cli.run(&format!("{arguments} --format json"));
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!((json["version"].as_u64(), json["regression"].as_bool()), (Some(1), Some(code == 1)));
+    assert_eq!(json["scenarios"].as_array().unwrap().len(), 8);
+    assert_eq!(json["scenarios"][0]["measured"][0]["base"]["max"], 85.0);
+
+    let page = cli.state.path().join("compare.html");
+    let html = cli.run(&format!("{arguments} --format html --output {}", page.display()));
+    assert_eq!((html.code, &*html.out), (Some(code), headline));
+    assert!(fs::read_to_string(page).unwrap().starts_with("<!doctype html>"));
+}
+
+#[rstest]
+fn runs_of_different_profiles_are_compared_with_a_warning(cli: Cli) {
+    let base = played(&cli, "base", 2.0, Verdict::Passed);
+    let new = played(&cli, "new", 2.0, Verdict::Passed);
+    let path = new.join("record.jsonl");
+    let text = fs::read_to_string(&path).unwrap().replace(r#"{"guests":3}"#, r#"{"guests":9}"#);
+    fs::write(&path, text).unwrap();
+    let said = cli.run(&format!("compare {} {}", base.display(), new.display()));
+    assert!(said.out.contains("THE PROFILES DIFFER") && said.out.contains("guests: 3 -> 9"), "{}", said.out);
+}
+
+/// Status 1 is for regressions alone: `git bisect` must not take anything else for one.
+#[rstest]
+#[case::nothing("compare /nowhere BASE", "/nowhere")]
+#[case::no_record("compare BASE EMPTY", "no run_started event")]
+#[case::nothing_in_common("compare BASE OTHER", "no scenario in common")]
+#[case::cannot_be_written("compare BASE BASE --output /nowhere/x", "/nowhere/x")]
+#[case::form("compare BASE BASE --format xml", "text, json, html")]
+fn what_cannot_be_compared_is_bad_input(cli: Cli, #[case] arguments: &str, #[case] told: &str) {
+    let base = played(&cli, "base", 2.0, Verdict::Passed).display().to_string();
+    let empty = cli.state.path().join("empty.jsonl");
+    fs::write(&empty, "").unwrap();
+    let other = cli.state.path().join("other");
+    fs::create_dir(&other).unwrap();
+    Record::create(&other, RunHeader::new("other", [])).unwrap();
+    let arguments = arguments.replace("BASE", &base).replace("EMPTY", empty.to_str().unwrap());
+    let said = cli.run(&arguments.replace("OTHER", other.to_str().unwrap()));
+    assert_eq!((said.code, &*said.out), (Some(2), ""), "{}", said.err);
+    assert!(said.err.contains(told), "{told} is not in:\n{}", said.err);
+}

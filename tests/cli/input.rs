@@ -1,0 +1,59 @@
+//! Bad input: a message, exit status 2, and nothing touched.
+
+use std::fs;
+use std::path::Path;
+
+use rstest::rstest;
+
+use super::{Cli, cli};
+
+#[rstest]
+#[case::typing_mistake("explain postcopy_cros::in_vms::stress_cpu", &[], "did you mean `postcopy_cross::in_vms::stress_cpu`?")]
+#[case::not_a_name("explain everything", &[], "{mode}_{order}::{where}::{what}")]
+#[case::left_out("explain precopy_compressed::in_vms::stress_cpu", &[], "compression is run under one load")]
+#[case::filter("scenarios postcopy_crss", &[], "did you mean `postcopy_cross`?")]
+#[case::filter_in_exact("scenarios --exact postcopy_cross", &[], "whose name is `postcopy_cross`")]
+#[case::set("scenarios --set fast", &[], "`all`, `quick`")]
+#[case::set_by_variable("scenarios", &[("MULTIVM_SET", "fast")], "`all`, `quick`")]
+#[case::profile("explain --profile big postcopy_cross::in_vms::stress_cpu", &[], "`lab`, `reference`")]
+#[case::profile_by_variable("doctor", &[("MULTIVM_PROFILE", "big")], "`lab`, `reference`")]
+#[case::profile_variable("doctor", &[("MULTIVM_GUESTS", "many")], "a whole number from 1 to 200")]
+#[case::size_of_guests("scenarios", &[("MULTIVM_SIZING", "on")], "MULTIVM_SIZING: 1 (on), 0 (off)")]
+#[case::shard("scenarios --shard 5/4", &[], "PART/PARTS, as 1/4 to 4/4")]
+#[case::shard_by_variable("scenarios", &[("MULTIVM_SHARD", "half")], "PART/PARTS, as 1/4 to 4/4")]
+#[case::suite("doctor", &[("MULTIVM_SUITE", "sid")], "trixie")]
+#[case::up_with_a_wrong_suite("lab up", &[("MULTIVM_SUITE", "sid")], "trixie")]
+#[case::size("reap", &[("MULTIVM_HOST_SIZE", "2")], "CPUs:memory")]
+#[case::machine("lab ssh vm0", &[], "vm1 to vm254")]
+#[case::end_of_nobody("lab up --until-exit 0", &[], "the pid of a process that runs")]
+#[case::end_of_nothing("lab up --until-exit x", &[], "the pid of a process that runs")]
+#[case::merge_of_nothing("merge /nowhere --output /nowhere/else", &[], "/nowhere")]
+#[case::merge_to_nowhere("merge /nowhere", &[], "--output")]
+#[case::sets_with_a_filter("scenarios --sets cross", &[], "cannot be used with")]
+#[case::command("raise", &[], "Usage:")]
+#[case::file("scenarios --file /nowhere.toml", &[], "/nowhere.toml")]
+#[case::file_by_variable("scenarios", &[("MULTIVM_SCENARIOS", "/nowhere.toml")], "/nowhere.toml")]
+fn a_mistake_is_told_and_nothing_is_touched(
+    cli: Cli,
+    #[case] arguments: &str,
+    #[case] variables: &[(&str, &str)],
+    #[case] told: &str,
+) {
+    let said = cli.run_with(arguments, variables);
+    assert_eq!(said.code, Some(2), "{}{}", said.out, said.err);
+    assert!(said.err.contains(told), "{told} is not in:\n{}", said.err);
+    assert_eq!(said.out, "");
+    assert!(!cli.state().exists());
+}
+
+#[rstest]
+fn a_file_of_ones_own_is_read(cli: Cli) {
+    let own = cli.state.path().join("own.toml");
+    let package = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("scenarios.toml");
+    let text =
+        fs::read_to_string(package).unwrap().replace("mode = [\"precopy\", \"postcopy\"]", "mode = [\"x\"]");
+    fs::write(&own, text).unwrap();
+    let said = cli.run_with("scenarios", &[("MULTIVM_SCENARIOS", own.to_str().unwrap())]);
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.contains("own.toml:") && said.err.contains("`precopy`, `postcopy`"), "{}", said.err);
+}

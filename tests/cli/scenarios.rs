@@ -1,0 +1,102 @@
+//! `multivm scenarios` and `multivm explain`.
+
+use std::fs;
+use std::path::Path;
+
+use rstest::rstest;
+
+use super::{Cli, cli};
+
+#[rstest]
+fn every_scenario_is_listed(cli: Cli) {
+    let said = cli.run("scenarios");
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let names: Vec<&str> = said.out.lines().collect();
+    let golden: Vec<&str> = include_str!("../golden/names.txt").lines().collect();
+    assert_eq!(names.len(), 328);
+    assert!(golden.iter().all(|name| names.contains(name)));
+    assert_eq!(said.err, "328 scenarios\n");
+}
+
+#[rstest]
+#[case::filter("scenarios postcopy_cross::in_vms", 4)]
+#[case::filters("scenarios precopy_cross::in_vms postcopy_cross::in_vms", 8)]
+#[case::exact("scenarios --exact postcopy_cross::in_vms::stress_cpu", 1)]
+#[case::skip("scenarios postcopy_cross::in_vms --skip stress_ng", 2)]
+#[case::set("scenarios --set quick", 4)]
+#[case::computed_set("scenarios --set smoke", 70)]
+#[case::sizes("scenarios --sizing postcopy_cross::in_vms", 4 * 4)]
+#[case::one_size("scenarios --sizing set_memory_2", 328)]
+#[case::filter_within_a_set("scenarios --set quick postcopy", 2)]
+#[case::part("scenarios --shard 1/4", 82)]
+#[case::part_of_a_selection("scenarios postcopy_cross --shard 3/4", 13)]
+#[case::named_in_full("scenarios --shard 2/2 --exact postcopy_cross::in_vms::stress_cpu", 1)]
+fn a_selection_is_listed(cli: Cli, #[case] arguments: &str, #[case] expected: usize) {
+    let said = cli.run(arguments);
+    assert_eq!((said.out.lines().count(), said.code), (expected, Some(0)), "{}{}", said.out, said.err);
+}
+
+#[rstest]
+#[case::on("1", 1312)]
+#[case::off("0", 328)]
+#[case::nothing("", 328)]
+fn sizes_are_switched_on_by_a_variable(cli: Cli, #[case] value: &str, #[case] expected: usize) {
+    let said = cli.run_with("scenarios", &[("MULTIVM_SIZING", value)]);
+    assert_eq!((said.out.lines().count(), said.code), (expected, Some(0)), "{}", said.err);
+}
+
+#[rstest]
+#[case::a_part("2/4", 82)]
+#[case::nothing("", 328)]
+fn a_part_is_asked_for_by_a_variable(cli: Cli, #[case] value: &str, #[case] expected: usize) {
+    let said = cli.run_with("scenarios", &[("MULTIVM_SHARD", value)]);
+    assert_eq!((said.out.lines().count(), said.code), (expected, Some(0)), "{}", said.err);
+}
+
+#[rstest]
+#[case::none("scenarios --sets", &[], "all")]
+#[case::argument("scenarios --sets --set smoke", &[], "smoke")]
+#[case::variable("scenarios --sets", &[("MULTIVM_SET", "quick")], "quick")]
+fn the_sets_are_listed(
+    cli: Cli,
+    #[case] arguments: &str,
+    #[case] variables: &[(&str, &str)],
+    #[case] selected: &str,
+) {
+    let said = cli.run_with(arguments, variables);
+    assert_eq!((said.code, &*said.err), (Some(0), ""));
+    let lines: Vec<&str> = said.out.lines().collect();
+    for (line, start) in
+        lines.iter().zip(["all     328  Every ", "quick     4  Both ", "smoke    70  Every pair "])
+    {
+        assert!(line.starts_with(start), "{line}");
+        assert_eq!(line.ends_with(". (selected)"), line.starts_with(selected), "{line}");
+    }
+    assert_eq!(lines.len(), 3);
+}
+
+#[rstest]
+#[case("explain postcopy_cross::in_vms::stress_memory")]
+#[case("scenarios --explain postcopy_cross::in_vms::stress_memory")]
+fn a_scenario_is_explained_with_what_the_environment_says(cli: Cli, #[case] arguments: &str) {
+    let said = cli.run_with(arguments, &[("MULTIVM_GUESTS", "2")]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    for part in ["Fleet: 2 guests", "1. guest 2 goes out alone", "VIR_MIGRATE_POSTCOPY", "no reboot"] {
+        assert!(said.out.contains(part), "{part} is not in:\n{}", said.out);
+    }
+}
+
+#[rstest]
+fn a_budget_is_explained(cli: Cli) {
+    let own = cli.state.path().join("own.toml");
+    let package = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("scenarios.toml");
+    let budget = "[[budget]]\nwhen = { mode = [\"postcopy\"] }\nmax_downtime = \"500ms\"\nreason = \"clients give up\"\n";
+    fs::write(&own, fs::read_to_string(package).unwrap() + budget).unwrap();
+    let explain = |name: &str| {
+        cli.run_with(&format!("explain {name}"), &[("MULTIVM_SCENARIOS", own.to_str().unwrap())])
+    };
+    let said = explain("postcopy_cross::in_vms::stress_memory");
+    let line = "Budget of every migration: downtime at most 500ms (clients give up).\n";
+    assert!(said.out.ends_with(line), "{}{}", said.out, said.err);
+    assert!(!explain("precopy_cross::in_vms::stress_memory").out.contains("Budget"));
+}
