@@ -7,6 +7,7 @@ mod pulse;
 mod vm;
 mod witness;
 
+pub use domain::console_path;
 pub use fleet::Fleet;
 pub use pulse::{ClockMap, Pulse};
 pub use vm::Guest;

@@ -18,7 +18,7 @@ mod status;
 mod sudo;
 pub mod terminal;
 
-pub use corruption::{Corruption, corruption_main};
+pub use corruption::{Corruption, Expected, corruption_main};
 pub use damage::{Damage, damage_main};
 pub use entry::{Build, main};
 pub use interrupt::cancel_on_signals;

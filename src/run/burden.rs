@@ -1,5 +1,6 @@
 //! What a scenario puts on guests and hosts while the fleet migrates: stress tools, or guests that boot.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::check::{Proof, booting, load};
@@ -159,9 +160,15 @@ impl<'a> Burden<'a> {
         }
     }
 
-    /// Ends everything, everywhere at once; one that cannot be ended does not keep the others.
-    pub fn stop(self) -> Done<()> {
-        let stopped = at_once("stop a load", self.loads, Loads::close).into_iter().fold(Ok(()), Done::and);
+    /// Ends everything, everywhere at once; one that cannot be ended does not keep the others. Guests that are `silent`
+    /// are not asked: before the next scenario they are renewed, or their loads found by the mark.
+    pub fn stop(self, silent: &BTreeSet<String>) -> Done<()> {
+        let (lost, ending): (Vec<Loads>, Vec<Loads>) = self
+            .loads
+            .into_iter()
+            .partition(|loads| loads.place().guest().is_some_and(|guest| silent.contains(guest)));
+        lost.into_iter().for_each(Loads::forget);
+        let stopped = at_once("stop a load", ending, Loads::close).into_iter().fold(Ok(()), Done::and);
         stopped.and(self.boots.map_or(Ok(()), BootLoad::close))
     }
 }

@@ -37,6 +37,23 @@ impl Evidence {
         Ok(Evidence { marks })
     }
 
+    /// What was added since to a log of a host, at most so many bytes of its end.
+    pub fn added(&self, host: &Host, path: &str, most: u64) -> Done<String> {
+        let lengths = lengths(host)?;
+        let Some((_, length)) = lengths.iter().find(|(known, _)| known == path) else {
+            return Ok(String::new());
+        };
+        let from = self.since(host, path, *length).max(length.saturating_sub(most));
+        host.remote.check(&format!("tail -c +{} {}", from + 1, quote(path)), LIMIT)
+    }
+
+    /// Where a log ended when the scenario began, by its present length.
+    fn since(&self, host: &Host, path: &str, length: u64) -> u64 {
+        let since = self.marks.get(&(host.entry.name.clone(), path.to_owned())).copied().unwrap_or(0);
+        // A log that shrank was made anew.
+        if since > length { 0 } else { since }
+    }
+
     /// Writes what was added since into `folder`/evidence; more of a scenario that failed.
     pub fn collect(&self, fleet: &Fleet, folder: &Path, failed: bool) -> Done<PathBuf> {
         let folder = folder.join("evidence");
@@ -54,10 +71,7 @@ impl Evidence {
         let grown: Vec<(String, u64)> = lengths(host)?
             .into_iter()
             .filter_map(|(path, length)| {
-                let since = self.marks.get(&(host.entry.name.clone(), path.clone())).copied().unwrap_or(0);
-                // A log that shrank was made anew.
-                let since = if since > length { 0 } else { since };
-                let from = since.max(length.saturating_sub(KEPT));
+                let from = self.since(host, &path, length).max(length.saturating_sub(KEPT));
                 (from < length).then_some((path, from))
             })
             .collect();

@@ -1,6 +1,7 @@
 //! The floor: the same migrations under the same load by libvirt calls alone, with no proof, probe, watch or sample
 //! beside them. What a scenario takes above it is what multivm costs.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::burden::Burden;
@@ -35,7 +36,7 @@ pub fn floor(scenario: &Scenario, fleet: &Fleet) -> Done<Option<Duration>> {
             return Err(Failure::new(format!("measure the floor of {}", scenario.name()), error));
         }
     }
-    burden.stop()?;
+    burden.stop(&BTreeSet::new())?;
     pace(None)?;
     Ok(Some(moving))
 }

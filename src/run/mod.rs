@@ -57,7 +57,8 @@ pub fn run(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>) -> Outcome
     let mut journal = Journal::new(&name, context.record);
     journal.started();
     let evidence = Evidence::begin(fleet);
-    let result = Case { scenario, fleet, context }.play(&mut journal);
+    let known = evidence.as_ref().ok();
+    let result = Case { scenario, fleet, context, evidence: known }.play(&mut journal);
 
     journal.enter(Phase::Collecting);
     let cancelled = fleet.cancel().is_cancelled();
@@ -107,13 +108,16 @@ struct Case<'a> {
     scenario: &'a Scenario,
     fleet: &'a Fleet,
     context: &'a Context<'a>,
+    /// None where it could not be begun.
+    evidence: Option<&'a Evidence>,
 }
 
 impl Case<'_> {
     fn play(&self, journal: &mut Journal<'_>) -> Done<()> {
         let fleet = self.fleet;
         let steps = moves::steps(self.scenario, fleet)?;
-        let mut prover = Prover::begin(fleet, self.scenario.mode, self.context.allowed_lines, journal)?;
+        let mut prover =
+            Prover::begin(fleet, self.scenario.mode, self.context.allowed_lines, self.evidence, journal)?;
         let stream = ProbeStream::start(&fleet.guests, fleet.profile.probe_interval)?;
         let watch = CopyWatch::start(&fleet.hosts)?;
         let _cpu = CpuWatch::start(&fleet.hosts, self.context.record, &self.scenario.name())?;
@@ -164,7 +168,7 @@ impl Case<'_> {
             burden.prove_at_the_end(journal);
         }
         journal.enter(Phase::Loading);
-        burden.stop()
+        burden.stop(&journal.guests_with_finding("reachable"))
     }
 
     /// Moves the guests of a step, all at the same time. What came with the step before is proved now: before this step

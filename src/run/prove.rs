@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::evidence::Evidence;
 use super::journal::Journal;
 use super::pulse::{self, Beat, OwnClock};
 use crate::check::clock::Distance;
 use crate::check::kernel_log::HostLog;
 use crate::check::placement::Places;
 use crate::check::{Proof, clock, connection, disk, kernel_log, memory, reboot};
-use crate::failure::Done;
-use crate::guest::{Fleet, Guest, Testimony};
+use crate::failure::{Done, Failure};
+use crate::guest::{Fleet, Guest, Testimony, console_path};
 use crate::host::{Host, Listener, Observation, realtime_s};
 use crate::libvirt::EventKind;
 use crate::migration::order::Leg;
@@ -20,6 +21,9 @@ use crate::scenario::{AllowedLine, Mode};
 
 /// How the names of the programs begin that a scenario runs on hosts, and that the kernel may kill there.
 const LOADS: [&str; 1] = ["stress"];
+
+/// How much of the end of a guest's console is read, bytes: a kernel that dies says it in some tens of lines.
+const CONSOLE_KEPT: u64 = 64 << 10;
 
 /// How a guest looked.
 pub struct Look {
@@ -61,6 +65,7 @@ pub struct Prover<'a> {
     fleet: &'a Fleet,
     mode: Mode,
     allowed_lines: &'a [AllowedLine],
+    evidence: Option<&'a Evidence>,
     known: HashMap<String, Known>,
     hosts: [Observation; 2],
     /// What libvirt tells of all guests.
@@ -78,14 +83,13 @@ impl<'a> Prover<'a> {
         fleet: &'a Fleet,
         mode: Mode,
         allowed_lines: &'a [AllowedLine],
+        evidence: Option<&'a Evidence>,
         journal: &mut Journal<'_>,
     ) -> Done<Prover<'a>> {
         let hosts = fleet.hosts.both();
         let mut seen =
             at_once("look at a host", hosts, |host| host.agent.observe(fleet.answer_limit())).into_iter();
-        let mut next = || {
-            seen.next().unwrap_or_else(|| Err(crate::failure::Failure::new("look at a host", "no result")))
-        };
+        let mut next = || seen.next().unwrap_or_else(|| Err(Failure::new("look at a host", "no result")));
         let hosts_seen = [next()?, next()?];
         let names = hosts.map(|host| host.entry.name.as_str());
         let host_logs = if hosts_seen[0].boot_id == hosts_seen[1].boot_id {
@@ -97,6 +101,7 @@ impl<'a> Prover<'a> {
             fleet,
             mode,
             allowed_lines,
+            evidence,
             known: HashMap::new(),
             hosts: hosts_seen,
             events: fleet.hosts.events.listen(None),
@@ -163,7 +168,7 @@ impl<'a> Prover<'a> {
                 }
                 Err(failure) => {
                     self.known.remove(&guest.name);
-                    journal.prove(name, Some(leg), unreachable(&failure.to_string()));
+                    self.silent(guest, Some(leg), &failure, journal);
                 }
             }
         }
@@ -229,10 +234,21 @@ impl<'a> Prover<'a> {
                 }
                 // It was started anew and never came up, which has been said.
                 (_, None) => {}
-                (Err(failure), Some(_)) => {
-                    journal.prove(name, leg.as_ref(), unreachable(&failure.to_string()))
-                }
+                (Err(failure), Some(_)) => self.silent(&guest, leg.as_ref(), &failure, journal),
             }
+        }
+    }
+
+    /// A guest does not answer: what its kernel said last is on its console.
+    fn silent(&self, guest: &Guest, leg: Option<&Leg>, failure: &Failure, journal: &mut Journal<'_>) {
+        let name = Some(guest.name.as_str());
+        journal.prove(name, leg, unreachable(&failure.to_string()));
+        let host = self.fleet.hosts.get(guest.side());
+        let added = |evidence: &Evidence| evidence.added(host, &console_path(&guest.name), CONSOLE_KEPT).ok();
+        let Some(text) = self.evidence.and_then(added) else { return };
+        let proof = kernel_log::console(&text, self.allowed_lines);
+        if !proof.ok {
+            journal.prove(name, leg, proof);
         }
     }
 
@@ -276,7 +292,7 @@ impl<'a> Prover<'a> {
         let guests: Vec<&Arc<Guest>> = self.fleet.guests.iter().collect();
         let stopped = at_once("suspend a guest", &guests, |guest| {
             let domain = guest.known_on(self.fleet.hosts.get(guest.side()))?;
-            domain.suspend().map_err(|error| crate::failure::Failure::new("suspend a guest", error))?;
+            domain.suspend().map_err(|error| Failure::new("suspend a guest", error))?;
             Ok(domain)
         });
         let images: Vec<String> = guests.iter().map(|guest| guest.image.clone()).collect();

@@ -26,6 +26,28 @@ pub fn guest(lines: &[KernelLine], allowed: &[AllowedLine]) -> Proof {
     proof(LogOwner::Guest, "no new line of trouble in the guest's kernel log".into(), found, 0, allowed)
 }
 
+/// Looks at what a guest that does not answer has written on its console. With `quiet` on its command line that is only
+/// what its kernel has to say of errors and worse, as `[   16.104096] kernel BUG at lib/list_debug.c:62!`.
+pub fn console(text: &str, allowed: &[AllowedLine]) -> Proof {
+    let lines: Vec<KernelLine> =
+        (0..).zip(text.lines()).filter_map(|(number, line)| printed(number, line)).collect();
+    Proof { expected: "no line of trouble on the console of the guest".into(), ..guest(&lines, allowed) }
+        .try_next("the whole console is in the evidence; what it says first is what happened first")
+}
+
+/// A line of the log as the kernel prints it (CONFIG_PRINTK_TIME). Its level is not printed: that of errors, so that
+/// what it says decides.
+fn printed(sequence: u64, line: &str) -> Option<KernelLine> {
+    const ERROR: u8 = 3;
+    let (time, text) = line.trim_start_matches('\r').strip_prefix('[')?.split_once(']')?;
+    Some(KernelLine {
+        level: ERROR,
+        sequence,
+        time_s: time.trim().parse().ok()?,
+        text: text.trim().to_owned(),
+    })
+}
+
 /// The log of one kernel that is under hosts: of a host, or of the machine whose kernel the lab's hosts share. Which of
 /// these a line is about, it does not say; so it is proved once, for all of them.
 ///

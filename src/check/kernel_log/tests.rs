@@ -340,3 +340,28 @@ fn nothing_left_to_kill_is_trouble() {
     let seen = host_log().prove(&lines, &[]).seen;
     assert!(seen.starts_with("3 lines of trouble (oom kill, call trace):\n"), "{seen}");
 }
+
+/// What a guest's kernel 6.1 wrote after QEMU 7.2 had lost a page of it.
+const CONSOLE: &str = "Debian GNU/Linux\r
+[   16.100393] list_del corruption. next->prev should be ffff88800535e0a8, but was ffff88800563c8a8. (next=ffff8880053598a8)\r
+[   16.104096] kernel BUG at lib/list_debug.c:62!\r
+[   16.105039] invalid opcode: 0000 [#1] PREEMPT SMP NOPTI\r
+[   16.105408] CPU: 0 PID: 125 Comm: multivm-witness Not tainted 6.1.0-50-cloud-amd64 #1  Debian 6.1.176-1\r
+";
+
+#[test]
+fn a_kernel_that_died_says_so_on_its_console() {
+    let proof = console(CONSOLE, &[]);
+    assert!(!proof.ok && proof.check == "kernel_log");
+    assert!(proof.seen.starts_with("3 lines of trouble (memory corruption, bug, oops):"), "{}", proof.seen);
+    assert!(proof.seen.contains("[16.104096] kernel BUG at lib/list_debug.c:62!"), "{}", proof.seen);
+    assert!(proof.try_next.unwrap().contains("the whole console"));
+}
+
+#[rstest]
+#[case::silent("")]
+#[case::no_kernel("login: \r\nPassword:\r\n")]
+#[case::harmless("[    1.130951] clocksource: tsc: mask: 0xffffffffffffffff\r\n")]
+fn a_console_without_trouble_proves_nothing(#[case] text: &str) {
+    assert!(console(text, &[]).ok);
+}
