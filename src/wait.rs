@@ -1,27 +1,41 @@
 //! The one way to wait: for a condition, with a deadline and a cancellation token. There are no fixed sleeps.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
+use crate::parallel::locked;
 
-/// Says that the run was interrupted. Clones share one state.
+/// Says that something is over: the run, because it was interrupted, or what somebody watches. Clones share one state.
 #[derive(Debug, Clone, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    cancelled: Mutex<bool>,
+    changed: Condvar,
+}
 
 impl Cancel {
     pub fn new() -> Self {
         Self::default()
     }
 
+    /// Whoever pauses until then goes on at once.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        *locked(&self.0.cancelled) = true;
+        self.0.changed.notify_all();
     }
 
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        *locked(&self.0.cancelled)
+    }
+
+    /// Until this time is over, or the token cancelled, whichever is first.
+    pub fn pause(&self, time: Duration) {
+        let state = locked(&self.0.cancelled);
+        drop(self.0.changed.wait_timeout_while(state, time, |cancelled| !*cancelled));
     }
 }
 
@@ -80,7 +94,7 @@ pub fn wait_for<T>(
         if spent >= limit {
             return Err(error(what, WaitError::Timeout { after: limit, last }));
         }
-        std::thread::sleep(pause.min(limit - spent));
+        cancel.pause(pause.min(limit - spent));
         pause = (pause * 3 / 2).min(Duration::from_millis(100));
     }
 }
@@ -102,6 +116,27 @@ mod tests {
         })
         .unwrap_err();
         assert!(failure.to_string().contains(&format!("last seen: look {looks}")), "{failure}");
+    }
+
+    #[test]
+    fn a_pause_ends_with_the_token() {
+        let cancel = Cancel::new();
+        let token = cancel.clone();
+        let pausing = std::thread::spawn(move || {
+            let begin = Instant::now();
+            token.pause(Duration::from_secs(600));
+            begin.elapsed()
+        });
+        cancel.cancel();
+        assert!(pausing.join().unwrap() < Duration::from_secs(60));
+        cancel.pause(Duration::from_secs(600));
+    }
+
+    #[test]
+    fn a_pause_ends_with_its_time() {
+        let begin = Instant::now();
+        Cancel::new().pause(Duration::from_millis(20));
+        assert!(begin.elapsed() >= Duration::from_millis(20));
     }
 
     #[test]

@@ -5,14 +5,14 @@
 //! on the second host had two copies. Resolution: [`INTERVAL`], and the time that three answers take.
 
 use std::collections::BTreeMap;
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Proof;
-use crate::failure::{Attempt, Done};
+use crate::failure::Done;
 use crate::host::Hosts;
 use crate::libvirt::Connection;
-use crate::wait::{Cancel, Look, wait_for};
+use crate::wait::Cancel;
+use crate::watch::Watch;
 
 const CHECK: &str = "copies";
 
@@ -32,40 +32,18 @@ pub struct Copies {
     pub blind: Duration,
 }
 
-/// The running watch.
-pub struct CopyWatch {
-    stop: Cancel,
-    thread: Option<JoinHandle<Copies>>,
+/// Begins to watch both hosts.
+pub fn watch(hosts: &Hosts) -> Done<Watch<Copies>> {
+    let (source, target) = (hosts.source.control.clone(), hosts.target.control.clone());
+    Watch::start("copy-watch", move |stop| look_until(&source, &target, stop))
 }
 
-impl Drop for CopyWatch {
-    fn drop(&mut self) {
-        // The net under an early return: the thread ends by itself.
-        self.stop.cancel();
-    }
+/// Ends the watch.
+pub fn seen(watch: Watch<Copies>) -> Copies {
+    watch.stop().unwrap_or_else(|failure| Copies { error: Some(failure.to_string()), ..Copies::default() })
 }
 
-impl CopyWatch {
-    pub fn start(hosts: &Hosts) -> Done<CopyWatch> {
-        let stop = Cancel::new();
-        let token = stop.clone();
-        let (source, target) = (hosts.source.control.clone(), hosts.target.control.clone());
-        let thread = thread::Builder::new()
-            .name("copy-watch".into())
-            .spawn(move || watch(&source, &target, &token))
-            .attempting(|| "start the thread that watches for second copies".into())?;
-        Ok(CopyWatch { stop, thread: Some(thread) })
-    }
-
-    /// Ends the watch.
-    pub fn stop(mut self) -> Copies {
-        self.stop.cancel();
-        let copies = self.thread.take().and_then(|thread| thread.join().ok());
-        copies.unwrap_or_else(|| Copies { error: Some("the watch panicked".into()), ..Copies::default() })
-    }
-}
-
-fn watch(source: &Connection, target: &Connection, stop: &Cancel) -> Copies {
+fn look_until(source: &Connection, target: &Connection, stop: &Cancel) -> Copies {
     let mut copies = Copies::default();
     let mut last = Instant::now();
     while !stop.is_cancelled() {
@@ -82,10 +60,7 @@ fn watch(source: &Connection, target: &Connection, stop: &Cancel) -> Copies {
             }
             Err(error) => copies.error = Some(error.to_string()),
         }
-        // Waits for the next look or the end, whichever is first.
-        let _ = wait_for("the next look", next.saturating_duration_since(Instant::now()), stop, || {
-            Look::<()>::NotYet(String::new())
-        });
+        stop.pause(next.saturating_duration_since(Instant::now()));
     }
     copies
 }

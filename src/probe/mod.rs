@@ -12,15 +12,15 @@ use std::io::Read;
 use std::net::SocketAddrV4;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use nix::unistd::gettid;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use crate::failure::{Attempt, Done, Failure};
+use crate::failure::{Attempt, Done};
 use crate::guest::Guest;
 use crate::wait::Cancel;
+use crate::watch::Watch;
 use packet::Reply;
 use track::Track;
 pub use track::{Gap, Reading, TOLD_INTERVALS};
@@ -45,17 +45,7 @@ pub struct Summary {
 }
 
 /// The running stream: one thread for all guests.
-pub struct ProbeStream {
-    stop: Cancel,
-    thread: Option<JoinHandle<Vec<Summary>>>,
-}
-
-impl Drop for ProbeStream {
-    fn drop(&mut self) {
-        // The net under an early return: the thread ends by itself.
-        self.stop.cancel();
-    }
-}
+pub struct ProbeStream(Watch<Vec<Summary>>);
 
 impl ProbeStream {
     /// Begins to probe every guest once per `interval`.
@@ -67,25 +57,18 @@ impl ProbeStream {
         let begin = Instant::now();
         let mut tracks: Vec<Track> =
             guests.iter().map(|guest| Track::new(&guest.name, guest.address, interval, begin)).collect();
-        let stop = Cancel::new();
-        let token = stop.clone();
-        let thread = thread::Builder::new()
-            .name("probe-stream".into())
-            .spawn(move || {
-                take_precedence();
-                let stalls = Arc::new(stream(&socket, &mut tracks, interval, &token));
-                let end = Instant::now();
-                tracks.into_iter().map(|track| summary(track, end, &stalls)).collect()
-            })
-            .attempting(|| "start the probe stream's thread".into())?;
-        Ok(ProbeStream { stop, thread: Some(thread) })
+        let watch = Watch::start("probe-stream", move |stop| {
+            take_precedence();
+            let stalls = Arc::new(stream(&socket, &mut tracks, interval, stop));
+            let end = Instant::now();
+            tracks.into_iter().map(|track| summary(track, end, &stalls)).collect()
+        })?;
+        Ok(ProbeStream(watch))
     }
 
     /// Ends the stream.
-    pub fn stop(mut self) -> Done<Vec<Summary>> {
-        self.stop.cancel();
-        let summaries = self.thread.take().and_then(|thread| thread.join().ok());
-        summaries.ok_or_else(|| Failure::new("probe the guests", "the stream's thread panicked"))
+    pub fn stop(self) -> Done<Vec<Summary>> {
+        self.0.stop()
     }
 }
 

@@ -16,7 +16,7 @@ use crate::scenario::{
 };
 
 use super::journal::Journal;
-use crate::wait::{Cancel, Look, wait_for};
+use crate::wait::Cancel;
 
 /// From one look at the loads during a migration to the next.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -99,8 +99,7 @@ impl<'a> Burden<'a> {
             for (all, sample) in looks.iter_mut().zip(self.sample()) {
                 all.push(sample);
             }
-            // Waits for the next look or the end, whichever is first.
-            let _ = wait_for("the next look", WATCH_INTERVAL, over, || Look::<()>::NotYet(String::new()));
+            over.pause(WATCH_INTERVAL);
             if over.is_cancelled() {
                 break;
             }

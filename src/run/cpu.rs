@@ -1,14 +1,14 @@
 //! How much CPU both hosts' processes take while a scenario goes on: a sample a second, written as it comes.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::failure::{Attempt, Done};
+use crate::failure::Done;
 use crate::host::{Agent, Hosts};
 use crate::parallel::at_once;
 use crate::report::{Event, Record};
-use crate::wait::{Cancel, Look, wait_for};
+use crate::wait::Cancel;
+use crate::watch::Watch;
 
 /// From one sample to the next. Ticks of 10 ms make a sample of one second exact to 1 %.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -18,32 +18,14 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 const TICKS_PER_S: f64 = 100.0;
 
-/// Samples until it is dropped.
-pub struct CpuWatch {
-    stop: Cancel,
+/// Begins to sample both hosts.
+pub fn watch(hosts: &Hosts, record: &Record, scenario: &str) -> Done<Watch<()>> {
+    let hosts = hosts.both().map(|host| Counter::new(&host.entry.name, &host.agent));
+    let (record, scenario) = (record.clone(), scenario.to_owned());
+    Watch::start("cpu-watch", move |stop| sample_until(hosts, &record, &scenario, stop))
 }
 
-impl Drop for CpuWatch {
-    fn drop(&mut self) {
-        self.stop.cancel();
-    }
-}
-
-impl CpuWatch {
-    pub fn start(hosts: &Hosts, record: &Record, scenario: &str) -> Done<CpuWatch> {
-        let stop = Cancel::new();
-        let token = stop.clone();
-        let hosts = hosts.both().map(|host| Counter::new(&host.entry.name, &host.agent));
-        let (record, scenario) = (record.clone(), scenario.to_owned());
-        thread::Builder::new()
-            .name("cpu-watch".into())
-            .spawn(move || watch(hosts, &record, &scenario, &token))
-            .attempting(|| "start the thread that samples the hosts' CPU time".into())?;
-        Ok(CpuWatch { stop })
-    }
-}
-
-fn watch(mut hosts: [Counter; 2], record: &Record, scenario: &str, stop: &Cancel) {
+fn sample_until(mut hosts: [Counter; 2], record: &Record, scenario: &str, stop: &Cancel) {
     while !stop.is_cancelled() {
         for (host, busy_cpus) in at_once("sample a host's CPU time", &mut hosts, |counter| {
             Ok((counter.host.clone(), counter.busy()?))
@@ -56,8 +38,7 @@ fn watch(mut hosts: [Counter; 2], record: &Record, scenario: &str, stop: &Cancel
                 let _ = record.write(&Event::HostCpu { scenario: scenario.to_owned(), host, busy_cpus });
             }
         }
-        // Waits for the next sample or the end, whichever is first.
-        let _ = wait_for("the next sample", INTERVAL, stop, || Look::<()>::NotYet(String::new()));
+        stop.pause(INTERVAL);
     }
 }
 

@@ -18,8 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::check::copies::{self, CopyWatch};
-use crate::check::{budget, live, reachable};
+use crate::check::{budget, copies, live, reachable};
 use crate::failure::Done;
 use crate::guest::{Fleet, Guest};
 use crate::migration::LegReport;
@@ -29,7 +28,6 @@ use crate::probe::{ProbeStream, Summary};
 use crate::report::Record;
 use crate::scenario::{AllowedLine, AtTimeout, Budget, Mode, Order, Scenario};
 use burden::Burden;
-use cpu::CpuWatch;
 use downtime::{Between, Seen};
 use evidence::Evidence;
 pub use floor::floor;
@@ -119,8 +117,8 @@ impl Case<'_> {
         let mut prover =
             Prover::begin(fleet, self.scenario.mode, self.context.allowed_lines, self.evidence, journal)?;
         let stream = ProbeStream::start(&fleet.guests, fleet.profile.probe_interval)?;
-        let watch = CopyWatch::start(&fleet.hosts)?;
-        let _cpu = CpuWatch::start(&fleet.hosts, self.context.record, &self.scenario.name())?;
+        let watch = copies::watch(&fleet.hosts)?;
+        let _cpu = cpu::watch(&fleet.hosts, self.context.record, &self.scenario.name())?;
         let mut account = Account::default();
         let moved = self.move_all_under_load(&steps, &mut account, &mut prover, journal);
         journal.enter(Phase::Proving);
@@ -135,7 +133,7 @@ impl Case<'_> {
             }
             Err(failure) => journal.prove(None, None, reachable::unknown(&failure.to_string())),
         }
-        for (guest, proof) in copies::check(&watch.stop(), fleet.profile.max_gap) {
+        for (guest, proof) in copies::check(&copies::seen(watch), fleet.profile.max_gap) {
             journal.prove(guest.as_deref(), None, proof);
         }
         // Guests stand still for this: after everything that would notice, and not after findings, which may be that

@@ -1,0 +1,131 @@
+//! `multivm-guest serve`: questions and answers.
+
+use super::*;
+
+fn pid(stat: &str) -> u32 {
+    stat.split(' ').next().unwrap().parse().unwrap()
+}
+
+#[rstest]
+fn the_guest_is_observed(mut serve: Serve) {
+    let answer = serve.ask("observe 0");
+    assert_eq!(answer[0], fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim());
+    assert!(answer[1].split(' ').all(|number| number.parse::<f64>().unwrap() > 0.0), "{}", answer[1]);
+    let realtime = answer[2].split_once('.').unwrap();
+    assert!(realtime.0.parse::<u64>().unwrap() > 1_700_000_000 && realtime.1.len() == 6, "{realtime:?}");
+
+    let memory = answer.iter().position(|line| line.starts_with("multivm-memory ")).unwrap();
+    let sizes: Vec<u64> = answer[memory].split(' ').skip(1).map(|size| size.parse().unwrap()).collect();
+    assert!(sizes.len() == 2 && sizes[0] > sizes[1] && sizes[1] > 1 << 20, "{sizes:?}");
+    assert_eq!(answer[memory + 1], "multivm-kernel-log");
+
+    let processes = &answer[3..memory];
+    assert!(processes.iter().any(|stat| pid(stat) == std::process::id()));
+    for stat in processes {
+        assert!(pid(stat) != 2 && fields(stat)[1] != "2", "a kernel thread: {stat}");
+        assert_ne!(pid(stat), serve.process.0.id(), "itself: {stat}");
+    }
+}
+
+#[rstest]
+fn of_the_kernel_log_only_what_was_asked_for(mut serve: Serve) {
+    let mut log = |from: u64| -> Vec<String> {
+        let answer = serve.ask(&format!("observe {from}"));
+        let mark = answer.iter().position(|line| line == "multivm-kernel-log").unwrap();
+        answer[mark + 1..].to_vec()
+    };
+    // <PRIORITY>SEQUENCE[SECONDS.MICROS] TEXT
+    let sequence = |line: &String| -> u64 {
+        let (priority, rest) = line.strip_prefix('<').unwrap().split_once('>').unwrap();
+        let (sequence, rest) = rest.split_once('[').unwrap();
+        let (time, _) = rest.split_once("] ").unwrap();
+        priority.parse::<u32>().unwrap();
+        assert_eq!(time.split_once('.').unwrap().1.len(), 6, "{line}");
+        sequence.parse().unwrap()
+    };
+    let all = log(0);
+    if let Err(error) = File::open("/dev/kmsg") {
+        assert_eq!(all, [format!("multivm-no-kernel-log: cannot open /dev/kmsg: {error}")]);
+        return;
+    }
+    assert!(all.len() > 2 && all.is_sorted_by_key(sequence));
+    assert_eq!(log(u64::MAX), [""; 0]);
+    // Back to what was read before.
+    let middle = sequence(&all[all.len() / 2]);
+    let later = log(middle);
+    assert_eq!(sequence(&later[0]), middle);
+    assert_eq!(later[..all.len() - all.len() / 2], all[all.len() / 2..]);
+    // Only what is new since.
+    let last = sequence(later.last().unwrap());
+    assert!(log(last + 1).iter().all(|line| sequence(line) > last));
+}
+
+#[rstest]
+fn processes_of_a_group(mut serve: Serve) {
+    let child = Process(Command::new("sleep").arg("600").process_group(0).spawn().unwrap());
+    let group = child.0.id();
+    // It is in the group before it is `sleep`.
+    let line = eventually(|| {
+        let answer = serve.ask(&format!("processes {group} 999999999"));
+        assert_eq!(answer.len(), 1, "{answer:?}");
+        answer[0].contains("(sleep)").then(|| answer[0].clone())
+    });
+    assert_eq!((pid(&line), fields(&line)[2]), (group, group.to_string().as_str()));
+    assert_eq!(serve.ask("processes 999999999"), [""; 0]);
+}
+
+#[rstest]
+fn cpu_time_of_all_processes(mut serve: Serve) {
+    let mut ticks = || -> u64 { serve.ask("cpu")[0].strip_prefix("ticks ").unwrap().parse().unwrap() };
+    let before = ticks();
+    eventually(|| (ticks() > before).then_some(()));
+}
+
+#[rstest]
+fn a_load_is_started_and_ended_with_its_workers(mut serve: Serve) {
+    let folder = folder();
+    let log = folder.path().join("log");
+    let script = "echo $MARK; sleep 60 & sleep 60; :";
+    let answer = serve.ask(&format!("start MARK=x y\t{}\tsh\t-c\t{script}", log.display()));
+    let group = answer[0].strip_prefix("pid ").unwrap();
+    eventually(|| (serve.ask(&format!("processes {group}")).len() == 3).then_some(()));
+    assert_eq!(fs::read_to_string(&log).unwrap(), "x y\n");
+    assert_eq!(serve.ask(&format!("kill {group}")), ["ok"]);
+    // Also its own end is taken note of: no zombie stays.
+    eventually(|| serve.ask(&format!("processes {group}")).is_empty().then_some(()));
+    assert_eq!(serve.ask(&format!("kill {group}")), ["ok"]);
+}
+
+#[rstest]
+fn a_load_that_cannot_be_started_says_why(mut serve: Serve) {
+    let answer = serve.ask("start MARK=1\t/dev/null\t/there/is/no/such/program");
+    assert!(answer[0].starts_with("cannot start /there/is/no/such/program: "), "{answer:?}");
+}
+
+#[rstest]
+fn no_witness(mut serve: Serve) {
+    let answer = serve.ask("witness prove");
+    assert!(answer.len() == 1 && answer[0].starts_with("no witness: "), "{answer:?}");
+}
+
+#[rstest]
+#[case("dance")]
+#[case("observe")]
+#[case("observe all")]
+#[case("processes sshd")]
+fn an_unknown_question_is_answered(mut serve: Serve, #[case] question: &str) {
+    assert_eq!(serve.ask(question), [format!("unknown question: {question}")]);
+    assert_eq!(serve.ask("processes"), [""; 0]);
+}
+
+#[rstest]
+#[case(&[])]
+#[case(&["dirty", "1", "100"])]
+#[case(&["witness", "1"])]
+#[case(&["witness", "0", "file"])]
+fn wrong_usage(#[case] arguments: &[&str]) {
+    let output = run(arguments, &socket());
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.starts_with("multivm-guest: usage: "), "{error}");
+}
