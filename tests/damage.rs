@@ -10,7 +10,7 @@ use multivm::host::Host;
 use multivm::libvirt::Migration;
 use multivm::outcome::Direction;
 use multivm::report::Event;
-use multivm::scenario::{AtTimeout, Profile, Side};
+use multivm::scenario::{AtTimeout, Bytes, Profile, Side};
 
 fn main() -> ExitCode {
     damage_main(multivm_fixtures::build, &DAMAGES)
@@ -29,7 +29,7 @@ const TO_VM1: Damage = Damage {
     words: "",
 };
 
-const DAMAGES: [Damage; 19] = [
+const DAMAGES: [Damage; 20] = [
     Damage {
         name: "damage::guest_reboot",
         cause: |fleet| {
@@ -210,6 +210,25 @@ const DAMAGES: [Damage; 19] = [
             profile.at_timeout = AtTimeout::Suspend;
         },
         when: |event| matches!(event, Event::LegStarted { .. }),
+        check: "live",
+        words: "suspended ",
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::suspended_by_somebody_else",
+        profile: |profile| {
+            impatient(profile);
+            // The first pass takes some seconds.
+            profile.bandwidth = Some(Bytes(24 << 20));
+        },
+        when: |event| {
+            matches!(event, Event::LibvirtEvent { guest: Some(guest), detail, .. }
+                if guest == "vm1" && detail.ends_with("iteration 1"))
+        },
+        cause: |fleet| {
+            let guest = vm1(fleet);
+            guest.known_on(&fleet.hosts.source)?.suspend().attempting(|| format!("suspend {}", guest.name))
+        },
         check: "live",
         words: "suspended ",
         ..TO_VM1

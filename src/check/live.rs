@@ -53,8 +53,8 @@ pub fn not_suspended(report: &LegReport, allowed: bool) -> Proof {
         Some(after) => {
             let seen = format!("suspended {:.3} s after the migration began", after.as_secs_f64());
             Proof::new("live", allowed, expected, seen).try_next(
-                "it dirties memory faster than it can be sent: raise MULTIVM_PRECOPY_TIMEOUT, or allow it with \
-                 MULTIVM_AT_TIMEOUT=suspend_allowed",
+                "if that is MULTIVM_PRECOPY_TIMEOUT, it dirties memory faster than it can be sent: raise it, or allow the \
+                 suspension with MULTIVM_AT_TIMEOUT=suspend_allowed; else somebody or something else suspended it",
             )
         }
     }
