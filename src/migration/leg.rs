@@ -217,19 +217,29 @@ struct Watch<'a> {
 }
 
 impl LegReport {
-    /// From the stop of the guest's CPUs on the source to their start on the target, as libvirt passes on what QEMU says of
-    /// both (`STOP` and `RESUME`), by the arrival of its events here.
-    pub fn stopped_for(&self, source: &str) -> Option<(Instant, Duration)> {
-        let moment = |on_source: bool, event: LifecycleEvent| {
-            let found = self.events.iter().find(|seen| {
+    /// When the guest's CPUs stood still and for how long, as libvirt passes on what QEMU says of both ends (`STOP` and
+    /// `RESUME`), by the arrival of its events here. The last time is the one from the source to the target; those before
+    /// it are somebody else's.
+    pub fn standstills(&self, source: &str) -> Vec<(Instant, Duration)> {
+        let moments = |on_source: bool, wanted: LifecycleEvent| {
+            let found = self.events.iter().filter(move |seen| {
                 (*seen.host == *source) == on_source
-                    && (seen.kind.is(event, Detail::Migrated) || seen.kind.is(event, Detail::PostCopy))
+                    && matches!(seen.kind, EventKind::Lifecycle { event, .. } if event == wanted)
             });
             found.map(|seen| seen.at)
         };
-        let stopped = moment(true, LifecycleEvent::Suspended)?;
-        let resumed = moment(false, LifecycleEvent::Resumed)?;
-        Some((stopped, resumed.saturating_duration_since(stopped)))
+        let mut stops = moments(true, LifecycleEvent::Suspended).peekable();
+        let mut standstills = Vec::new();
+        for resumed in moments(true, LifecycleEvent::Resumed) {
+            let stopped = std::iter::from_fn(|| stops.next_if(|stopped| *stopped <= resumed)).last();
+            standstills.extend(stopped.map(|stopped| (stopped, resumed - stopped)));
+        }
+        // Events of two hosts come over two connections, and may overtake each other by a moment.
+        if let (Some(stopped), Some(resumed)) = (stops.last(), moments(false, LifecycleEvent::Resumed).next())
+        {
+            standstills.push((stopped, resumed.saturating_duration_since(stopped)));
+        }
+        standstills
     }
 }
 

@@ -35,12 +35,15 @@ pub struct Between {
 /// The clocks of a migration that libvirt completed.
 pub fn clocks(report: &LegReport, source: &str, seen: &Seen<'_>, between: Between) -> Option<Clocks> {
     let (began, ended) = (report.began?, report.ended?);
-    let stopped = report.stopped_for(source);
+    let standstills = report.standstills(source);
     let network = network(seen, began, ended);
-    let still = stopped.map_or((began, ended), |(at, long)| (at, at + long));
     let gap = seen.gaps.map(|gaps| guest_gap(gaps, began, ended));
-    let lost = lost(&seen.probes.readings, still, between);
-    let guest = guest(seen.gaps, gap, lost, still.1);
+    let stops = match &standstills[..] {
+        [] => vec![(began, ended)],
+        some => some.iter().map(|(at, long)| (*at, *at + *long)).collect(),
+    };
+    let stop = longest_stop(seen, &stops, between);
+    let guest = guest(gap, stop.as_ref());
     let mut clocks = Clocks {
         reported_ms: network.0.max(guest.map_or(0.0, |(ms, _)| ms)),
         network_ms: Some(network.0),
@@ -48,9 +51,9 @@ pub fn clocks(report: &LegReport, source: &str, seen: &Seen<'_>, between: Betwee
         guest_ms: guest.map(|(ms, _)| ms),
         guest_error_ms: guest.map(|(_, error)| error),
         guest_gap_ms: gap.map(|(ms, _)| ms),
-        guest_lost_ms: lost.map(|(ms, _)| ms),
+        guest_lost_ms: stop.map(|stop| stop.lost_ms),
         libvirt_ms: report.stats.as_ref().and_then(|stats| stats.downtime_ms).map(|ms| ms as f64),
-        qemu_ms: stopped.map(|(_, long)| ms(long)),
+        qemu_ms: standstills.last().map(|(_, long)| ms(*long)),
         disagreement: None,
     };
     clocks.disagreement = disagreement(&clocks, report.duration);
@@ -79,25 +82,50 @@ fn guest_gap(gaps: &[GuestGap], began: Instant, ended: Instant) -> (f64, f64) {
     longest.map_or((0.0, 0.0), |seen| (ms(seen.gap.length), ms(seen.resolution)))
 }
 
+/// A time in which the guest was stopped.
+struct Stop {
+    /// What its clock lost, and how wrong that may be.
+    lost_ms: f64,
+    error_ms: f64,
+    /// The gap of its own around it.
+    around_ms: f64,
+}
+
+impl Stop {
+    fn ms(&self) -> f64 {
+        self.lost_ms + self.around_ms
+    }
+}
+
+/// The longest of the times in which the guest was stopped, of those of which its clock tells.
+///
+/// On our clock the gap around a stop is where the guest went on: it was heard of afterwards, by a clock that had lost the
+/// time before.
+fn longest_stop(seen: &Seen<'_>, stops: &[(Instant, Instant)], between: Between) -> Option<Stop> {
+    let stop = |(index, stop): (usize, &(Instant, Instant))| {
+        let before = index.checked_sub(1).map(|before| stops[before].1);
+        let after = stops.get(index + 1).map(|after| after.0);
+        let between = Between {
+            last_ended: between.last_ended.max(before),
+            next_began: between.next_began.into_iter().chain(after).min(),
+        };
+        let (lost_ms, error_ms) = lost(&seen.probes.readings, *stop, between)?;
+        let around = seen.gaps.unwrap_or_default().iter().filter(|seen| {
+            let near = seen.error + SLACK;
+            seen.gap.touches(stop.1 - near, stop.1 + near)
+        });
+        let around_ms = around.map(|seen| ms(seen.gap.length)).fold(0.0, f64::max);
+        Some(Stop { lost_ms, error_ms, around_ms })
+    };
+    stops.iter().enumerate().filter_map(stop).max_by(|one, other| one.ms().total_cmp(&other.ms()))
+}
+
 /// How long the guest did nothing, and how wrong that may be: the longest of its gaps. To the one in which it was stopped
 /// belongs what its clock lost, which stood still meanwhile.
-///
-/// On our clock that gap is where the guest went on, `resumed`: it was heard of afterwards, by a clock that had lost the
-/// time before.
-fn guest(
-    gaps: Option<&[GuestGap]>,
-    longest: Option<(f64, f64)>,
-    lost: Option<(f64, f64)>,
-    resumed: Instant,
-) -> Option<(f64, f64)> {
-    let Some((lost, lost_error)) = lost else { return longest };
-    let at_the_stop = gaps.unwrap_or_default().iter().filter(|seen| {
-        let near = seen.error + SLACK;
-        seen.gap.touches(resumed - near, resumed + near)
-    });
-    let around = at_the_stop.map(|seen| ms(seen.gap.length)).fold(0.0, f64::max);
-    let (longest, error) = longest.unwrap_or_default();
-    Some(if lost + around >= longest { (lost + around, lost_error + error) } else { (longest, error) })
+fn guest(longest_gap: Option<(f64, f64)>, stop: Option<&Stop>) -> Option<(f64, f64)> {
+    let Some(stop) = stop else { return longest_gap };
+    let (longest, error) = longest_gap.unwrap_or_default();
+    Some(if stop.ms() >= longest { (stop.ms(), stop.error_ms + error) } else { (longest, error) })
 }
 
 /// How far the guest's clock fell behind between the best reading before the stop and the best one after it, and how wrong
@@ -176,7 +204,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::libvirt::JobStats;
+    use crate::libvirt::{Detail, Event, EventKind, JobStats, LifecycleEvent};
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -226,6 +254,39 @@ mod tests {
         assert_eq!(clocks.guest_error_ms, Some(5.0));
         let words = clocks.disagreement.unwrap();
         assert_eq!(words, "libvirt says 140 ms of 260 ms reported");
+    }
+
+    /// By hand from 1500 to 2200 ms, and by QEMU from 2800 to 2860 ms.
+    #[test]
+    fn a_guest_that_was_stopped_twice_has_two_downtimes() {
+        let begin = Instant::now();
+        let lifecycle = |at: u32, host: &str, event, detail| Event {
+            host: host.into(),
+            domain: "vm1".into(),
+            at: begin + at * MS,
+            wall: std::time::SystemTime::UNIX_EPOCH,
+            kind: EventKind::Lifecycle { event, detail },
+        };
+        let mut report = report(begin, 60);
+        report.events = vec![
+            lifecycle(1500, "source", LifecycleEvent::Suspended, Detail::Migrated),
+            lifecycle(2200, "source", LifecycleEvent::Resumed, Detail::Unpaused),
+            lifecycle(2800, "source", LifecycleEvent::Suspended, Detail::Migrated),
+            lifecycle(2860, "target", LifecycleEvent::Resumed, Detail::Migrated),
+        ];
+        let readings =
+            vec![reading(begin, 1400, 1400), reading(begin, 2300, 1600), reading(begin, 2900, 2140)];
+        let probes = summary(vec![gap(begin, 1490, 720), gap(begin, 2795, 80)], readings);
+        let own = [(2210, 15), (2870, 90)].map(|(from, length)| GuestGap {
+            gap: gap(begin, from, length),
+            error: MS,
+            resolution: MS,
+        });
+        let seen = Seen { probes: &probes, probe_interval: 10 * MS, gaps: Some(&own) };
+        let clocks = clocks(&report, "source", &seen, Between::default()).unwrap();
+        assert_eq!((clocks.network_ms, clocks.qemu_ms), (Some(720.0), Some(60.0)));
+        assert_eq!((clocks.guest_lost_ms, clocks.guest_ms), (Some(700.0), Some(715.0)));
+        assert_eq!(clocks.reported_ms, 720.0);
     }
 
     #[test]
