@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::pulse::GuestGap;
 use crate::migration::LegReport;
-use crate::probe::{Gap, Reading, Summary, TOLD_INTERVALS};
+use crate::probe::{Gap, Summary, TOLD_INTERVALS};
 use crate::report::Clocks;
 
 /// What was seen of one guest through a scenario.
@@ -109,7 +109,7 @@ fn longest_stop(seen: &Seen<'_>, stops: &[(Instant, Instant)], between: Between)
             last_ended: between.last_ended.max(before),
             next_began: between.next_began.into_iter().chain(after).min(),
         };
-        let (lost_ms, error_ms) = lost(&seen.probes.readings, *stop, between)?;
+        let (lost_ms, error_ms) = lost(seen.probes, *stop, between)?;
         let around = seen.gaps.unwrap_or_default().iter().filter(|seen| {
             let near = seen.error + SLACK;
             seen.gap.touches(stop.1 - near, stop.1 + near)
@@ -130,22 +130,24 @@ fn guest(longest_gap: Option<(f64, f64)>, stop: Option<&Stop>) -> Option<(f64, f
 
 /// How far the guest's clock fell behind between the best reading before the stop and the best one after it, and how wrong
 /// that may be. What is within the error is nothing.
-fn lost(
-    readings: &[Reading],
-    (stopped, resumed): (Instant, Instant),
-    between: Between,
-) -> Option<(f64, f64)> {
+///
+/// A standstill before or after this one is not to be between them: it shows as a gap of the network. Only where there is no
+/// reading that close, one from further away is taken.
+fn lost(probes: &Summary, (stopped, resumed): (Instant, Instant), between: Between) -> Option<(f64, f64)> {
     let since = stopped.checked_sub(NEAR)?;
     let since = between.last_ended.map_or(since, |last| last.max(since));
     let until = between.next_began.map_or(resumed + NEAR, |next| next.min(resumed + NEAR));
+    let gaps = || probes.gaps.iter().filter(|gap| gap.length > SLACK);
+    let last_gap = gaps().map(|gap| gap.from + gap.length).filter(|end| *end <= stopped).max();
+    let next_gap = gaps().map(|gap| gap.from).filter(|begin| *begin >= resumed).min();
     let best = |from: Instant, to: Instant| {
-        readings
-            .iter()
-            .filter(|reading| reading.at >= from && reading.at <= to)
-            .min_by_key(|reading| reading.error)
+        let readings = probes.readings.iter().filter(|reading| reading.at >= from && reading.at <= to);
+        readings.min_by_key(|reading| reading.error)
     };
-    let before = best(since, stopped)?;
-    let after = best(resumed, until)?;
+    let before =
+        best(last_gap.map_or(since, |end| end.max(since)), stopped).or_else(|| best(since, stopped))?;
+    let after =
+        best(resumed, next_gap.map_or(until, |begin| begin.min(until))).or_else(|| best(resumed, until))?;
     let passed_here = ms(after.at - before.at);
     let passed_there = f64::from(after.guest_ms) - f64::from(before.guest_ms);
     // Midnight may be in between; a day is longer than any migration that can be measured like this.
@@ -205,6 +207,7 @@ mod tests {
 
     use super::*;
     use crate::libvirt::{Detail, Event, EventKind, JobStats, LifecycleEvent};
+    use crate::probe::Reading;
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -304,7 +307,8 @@ mod tests {
         let begin = Instant::now();
         let window = (begin + 1000 * MS, begin + 3000 * MS);
         let late = 86_399_000;
-        let around = |after| [reading(begin, 900, late), reading(begin, 3500, after)];
+        let around =
+            |after| summary(Vec::new(), vec![reading(begin, 900, late), reading(begin, 3500, after)]);
         assert_eq!(lost(&around(1600), window, Between::default()), Some((0.0, 4.0)));
         assert_eq!(lost(&around(1597), window, Between::default()), Some((0.0, 4.0)));
         assert_eq!(lost(&around(1500), window, Between::default()), Some((100.0, 4.0)));
@@ -314,5 +318,18 @@ mod tests {
         // Neither of that before the last one's end.
         let last = Between { last_ended: Some(begin + 950 * MS), ..Between::default() };
         assert_eq!(lost(&around(1500), window, last), None);
+    }
+
+    #[test]
+    fn a_standstill_before_a_migration_is_not_its_own() {
+        let begin = Instant::now();
+        let window = (begin + 1000 * MS, begin + 3000 * MS);
+        // 350 ms were lost from 600 ms on, and 100 ms in the window.
+        let first = Reading { error: MS, ..reading(begin, 500, 500) };
+        let readings = vec![first, reading(begin, 960, 610), reading(begin, 3500, 3050)];
+        let mut probes = summary(vec![gap(begin, 600, 350)], readings);
+        assert_eq!(lost(&probes, window, Between::default()), Some((100.0, 4.0)));
+        probes.readings.remove(1);
+        assert_eq!(lost(&probes, window, Between::default()), Some((450.0, 3.0)), "better than nothing");
     }
 }
