@@ -1,10 +1,10 @@
-//! What a page says, and that nothing of a record becomes a part of it. What it does is tested in `tests/report.rs`.
+//! What a page says, and that nothing of a record becomes a part of it. What it does is tested in `tests/report`.
 
 use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::outcome::{Finding, Outcome, Verdict};
-use crate::report::{Envelope, Event, RunHeader};
+use crate::report::{Envelope, Event, Part, RunHeader};
 
 /// What would be markup or script if it were not escaped.
 const HOSTILE: &str =
@@ -98,4 +98,25 @@ fn a_run_without_an_end_says_so() {
     ];
     let view = view::from_events(events.into_iter().map(|event| (Envelope { v: 1, at, t_ms: 5 }, event)));
     assert!(!render(&view.unwrap(), Place::InRunFolder).unwrap().contains(r#"id="cut-off""#));
+}
+
+/// Those of nextest have one part a scenario: the run is still to be seen in one screen.
+#[test]
+fn many_parts_of_a_merged_run_are_folded_up() {
+    let mut view = run("text", "evidence");
+    let part = |complete: bool| Part {
+        run: "20260102T030405Z-1".into(),
+        command: vec!["migration".into()],
+        stack: Default::default(),
+        profile: serde_json::Value::Null,
+        complete,
+        again: Vec::new(),
+    };
+    view.parts = vec![part(true), part(false)];
+    let page = render(&view, Place::InRunFolder).unwrap();
+    assert!(page.contains(r#"<details id="parts" open>"#) && page.contains("<strong>1 cut off</strong>"));
+    view.parts = vec![part(true); 5];
+    let page = render(&view, Place::InRunFolder).unwrap();
+    assert!(page.contains(r#"<details id="parts">"#) && page.contains("Merged from 5 runs"));
+    assert!(!page.contains("cut off</strong>"));
 }
