@@ -48,7 +48,7 @@ pub fn cancel_on_signals(cancel: &Cancel) -> Done<()> {
                 token.cancel();
                 say("multivm: the process that started this run is gone; cleaning up");
             }
-            thread::sleep(PARENT_INTERVAL);
+            token.pause(PARENT_INTERVAL);
         }
     })
 }

@@ -4,9 +4,7 @@ use std::io::{self, IsTerminal};
 use std::panic;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use console::Term;
@@ -17,6 +15,7 @@ use crate::report::lines::{self, Moment};
 use crate::report::live::Live;
 use crate::report::{self, Earlier, Event, Observation, Record, RunHeader, ToCome};
 use crate::wait::Cancel;
+use crate::watch::Watch;
 
 /// How often it is drawn, if it has changed.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -25,9 +24,8 @@ const INTERVAL: Duration = Duration::from_millis(250);
 pub struct LiveStatus {
     shared: Arc<Shared>,
     _observation: Observation,
-    /// Dropped to end the thread.
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    /// What draws; there until the status is dropped.
+    drawing: Option<Watch<()>>,
 }
 
 /// Takes the status off the terminal when it is dropped.
@@ -80,23 +78,26 @@ impl LiveStatus {
                 locked(&shared.live).apply(now_ms, event);
             }
         });
-        let (stop, stopped) = channel::<()>();
-        let drawing = Arc::clone(&shared);
         let (results, run) = (results.to_owned(), header.run.clone());
-        let thread = thread::Builder::new()
-            .name("status".into())
-            .spawn(move || {
+        let drawing = Watch::start("status", {
+            let shared = Arc::clone(&shared);
+            move |stop| {
                 // Here, because it may take a moment on a slow disk.
                 let earlier = report::earlier(&results, &run);
-                *locked(&drawing.earlier) = earlier;
-                while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                    drawing.draw();
+                *locked(&shared.earlier) = earlier;
+                loop {
+                    stop.pause(INTERVAL);
+                    if stop.is_cancelled() {
+                        return;
+                    }
+                    shared.draw();
                 }
-            })
-            // A run is not worth less without a picture of it.
-            .ok()?;
+            }
+        })
+        // A run is not worth less without a picture of it.
+        .ok()?;
         clear_before_panics();
-        Some(LiveStatus { shared, _observation: observation, stop: Some(stop), thread: Some(thread) })
+        Some(LiveStatus { shared, _observation: observation, drawing: Some(drawing) })
     }
 
     /// Shows the status from now on. Until what is returned is dropped nobody else may write to the terminal but through
@@ -109,10 +110,8 @@ impl LiveStatus {
 
 impl Drop for LiveStatus {
     fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        // Waits until it has drawn for the last time.
+        let _ = self.drawing.take().map(Watch::stop);
     }
 }
 
