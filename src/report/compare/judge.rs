@@ -13,6 +13,7 @@ use super::rank;
 use super::run::{Played, Run};
 use super::summary::{Summary, median, sorted};
 use crate::outcome::Verdict;
+use crate::report::view::group_of;
 
 /// The level of every test.
 pub(super) const LEVEL: f64 = 0.05;
@@ -86,10 +87,6 @@ impl<'a> Pair<'a> {
 
 fn logarithms(values: &[f64]) -> Vec<f64> {
     values.iter().map(|value| value.ln()).collect()
-}
-
-fn group_of(scenario: &str) -> &str {
-    scenario.split("::").next().unwrap_or_default()
 }
 
 impl Comparison {

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::report::view::percentile;
+
 /// Values of one metric, in its unit.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
@@ -20,9 +22,8 @@ impl Summary {
     pub fn of(values: &[f64]) -> Option<Summary> {
         let sorted = sorted(values);
         let max = *sorted.last()?;
-        // Nearest rank: a value that was measured, and not one between two.
-        let rank = (sorted.len() * 95).div_ceil(100).max(1);
-        Some(Summary { count: sorted.len(), median: middle(&sorted), p95: sorted[rank - 1], max })
+        let p95 = percentile(&sorted, 95)?;
+        Some(Summary { count: sorted.len(), median: middle(&sorted), p95, max })
     }
 }
 

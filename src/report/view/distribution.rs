@@ -78,9 +78,7 @@ impl RunView {
                     legs.flat_map(|scenario| &scenario.legs).filter_map(|leg| clock.of(leg)).collect();
                 values.sort_by(f64::total_cmp);
                 let at = |percent| percentile(&values, percent);
-                if let (Some(p50), Some(p95), Some(p99), Some(max)) =
-                    (at(50.0), at(95.0), at(99.0), at(100.0))
-                {
+                if let (Some(p50), Some(p95), Some(p99), Some(max)) = (at(50), at(95), at(99), at(100)) {
                     let count = values.len();
                     distributions.push(Distribution {
                         group: group.to_owned(),
@@ -100,9 +98,9 @@ impl RunView {
 
 /// The smallest value that at least so many percent of the sorted values do not exceed (nearest rank): always one that was
 /// measured. None of no values.
-pub fn percentile(sorted: &[f64], percent: f64) -> Option<f64> {
-    let rank = (percent / 100.0 * sorted.len() as f64).ceil() as usize;
-    sorted.get(rank.clamp(1, sorted.len().max(1)) - 1).copied()
+pub fn percentile(sorted: &[f64], percent: usize) -> Option<f64> {
+    let rank = (sorted.len() * percent).div_ceil(100);
+    sorted.get(rank.max(1) - 1).copied()
 }
 
 #[cfg(test)]
@@ -111,19 +109,19 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case(0.0, 1.0)]
-    #[case(50.0, 5.0)]
-    #[case(51.0, 6.0)]
-    #[case(95.0, 10.0)]
-    #[case(100.0, 10.0)]
-    fn a_percentile_was_measured(#[case] percent: f64, #[case] expected: f64) {
+    #[case(0, 1.0)]
+    #[case(50, 5.0)]
+    #[case(51, 6.0)]
+    #[case(95, 10.0)]
+    #[case(100, 10.0)]
+    fn a_percentile_was_measured(#[case] percent: usize, #[case] expected: f64) {
         let values: Vec<f64> = (1..=10).map(f64::from).collect();
         assert_eq!(percentile(&values, percent), Some(expected));
     }
 
     #[test]
     fn nothing_has_no_percentile() {
-        assert_eq!(percentile(&[], 50.0), None);
-        assert_eq!(percentile(&[7.0], 99.0), Some(7.0));
+        assert_eq!(percentile(&[], 50), None);
+        assert_eq!(percentile(&[7.0], 99), Some(7.0));
     }
 }

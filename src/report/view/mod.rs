@@ -23,7 +23,7 @@ pub use distribution::{Clock, Distribution, percentile};
 pub use leg::{LegEvent, LegView, Phase, Span};
 pub use run::{Fixture, RepairView, RunView};
 pub use sample::Sample;
-pub use scenario::{CheckView, GapView, LoadView, ProbeView, ScenarioView};
+pub use scenario::{CheckView, GapView, LoadView, ProbeView, ScenarioView, group_of};
 pub use thin::{at_most, extremes};
 
 use super::{Envelope, Event, ReportError, read};

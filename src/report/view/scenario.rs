@@ -64,8 +64,7 @@ impl ScenarioView {
 
     /// `postcopy_cross`; the whole name for one that has no parts.
     pub fn group(&self) -> &str {
-        let name = &self.outcome.scenario;
-        name.split_once("::").map_or(name, |(group, _)| group)
+        group_of(&self.outcome.scenario)
     }
 
     /// All guests of which something is known, by name, numbers in their order: vm2 before vm10.
@@ -89,6 +88,11 @@ impl ScenarioView {
             None => longest(self.legs.iter().filter_map(LegView::libvirt_ms).collect()).map(|ms| (ms, false)),
         }
     }
+}
+
+/// `{mode}_{order}` of a scenario's name; the whole name of one that has no parts.
+pub fn group_of(name: &str) -> &str {
+    name.split_once("::").map_or(name, |(group, _)| group)
 }
 
 /// A stress tool that was started.
