@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::failure::{Attempt, Done, Failure};
 use crate::ledger::Owner;
 use crate::report::create_group;
+use crate::wait::Cancel;
 
 /// The name that the kernel has for cargo-nextest.
 const PROGRAM: &str = "cargo-nextest";
@@ -42,19 +43,20 @@ impl NextestRun {
             .attempting(|| format!("make a folder for this run in {}", results.display()))
     }
 
-    /// Why an earlier process of this run could not raise the lab.
-    pub(super) fn broken(folder: &Path) -> Option<Failure> {
-        let why = fs::read_to_string(folder.join(BROKEN)).ok()?;
-        Some(
-            Failure::new("raise the lab", format!("it failed for an earlier scenario of this run:\n{why}"))
-                .try_next("the same as there, then run again"),
-        )
-    }
-
-    /// Says that this process could not raise the lab.
-    pub(super) fn note_broken(folder: &Path, failure: &Failure) {
-        // Without it the others try themselves.
-        let _ = fs::write(folder.join(BROKEN), failure.to_string());
+    /// Raises the lab or a part of it, unless an earlier process of the run could not: what failed there would fail here,
+    /// and may have taken minutes. `folder` is that of the run.
+    pub(super) fn raise<T>(folder: &Path, cancel: &Cancel, raise: impl FnOnce() -> Done<T>) -> Done<T> {
+        let broken = folder.join(BROKEN);
+        if let Ok(why) = fs::read_to_string(&broken) {
+            let why = format!("it failed for an earlier scenario of this run:\n{why}");
+            return Err(Failure::new("raise the lab", why).try_next("the same as there, then run again"));
+        }
+        let raised = raise();
+        if let (Err(failure), false) = (&raised, cancel.is_cancelled()) {
+            // Without it the others try themselves.
+            let _ = fs::write(broken, failure.to_string());
+        }
+        raised
     }
 }
 
@@ -95,12 +97,28 @@ mod tests {
         assert!(owner.is_alive());
     }
 
+    fn fails() -> Done<()> {
+        Err(Failure::new("find mmdebstrap", "not there"))
+    }
+
     #[test]
     fn one_failure_to_raise_the_lab_is_told_to_all() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(NextestRun::broken(folder.path()).is_none());
-        NextestRun::note_broken(folder.path(), &Failure::new("find mmdebstrap", "not there"));
-        let told = NextestRun::broken(folder.path()).unwrap().to_string();
-        assert!(told.contains("cannot find mmdebstrap: not there"), "{told}");
+        let cancel = Cancel::new();
+        assert_eq!(NextestRun::raise(folder.path(), &cancel, || Ok(1)).unwrap(), 1);
+        let first = NextestRun::raise(folder.path(), &cancel, fails).unwrap_err().to_string();
+        assert!(!first.contains("earlier"), "{first}");
+        let tried_again = || -> Done<()> { unreachable!("it has failed before") };
+        let told = NextestRun::raise(folder.path(), &cancel, tried_again).unwrap_err().to_string();
+        assert!(told.contains("earlier scenario of this run:\ncannot find mmdebstrap: not there"), "{told}");
+    }
+
+    #[test]
+    fn what_an_interrupt_ended_is_no_failure_of_the_lab() {
+        let folder = tempfile::tempdir().unwrap();
+        let cancel = Cancel::new();
+        cancel.cancel();
+        NextestRun::raise(folder.path(), &cancel, fails).unwrap_err();
+        assert_eq!(NextestRun::raise(folder.path(), &cancel, || Ok(1)).unwrap(), 1);
     }
 }

@@ -52,8 +52,8 @@ pub(super) fn on_stage(
         selected.as_ref().map(Vec::len),
     )?);
     // From here on a failure is the cases' to report.
-    let prepared = match group.as_deref().and_then(NextestRun::broken) {
-        Some(failure) => Err(failure),
+    let prepared = match &group {
+        Some(group) => NextestRun::raise(group, &cancel, || session.prepare()),
         None => session.prepare(),
     };
     if let Some(stack) = session.stack() {
@@ -137,19 +137,16 @@ impl Fixtures {
 
 impl Builder for Fixtures {
     fn build(&self, profile: &Profile) -> Done<Fleet> {
+        let Some(group) = &self.group else { return self.build_once(profile) };
         let shared = locked(&self.session).as_ref().is_some_and(Session::is_shared);
-        let built = match self.build_once(profile) {
+        NextestRun::raise(group, &self.cancel, || match self.build_once(profile) {
             // Another process raised it, and a scenario there may have damaged it.
             Err(failure) if shared && !self.cancel.is_cancelled() => {
                 self.repaired("rebuild the hosts and the whole fleet", &failure.to_string());
                 self.clear().and_then(|()| self.build_once(profile))
             }
             built => built,
-        };
-        if let (Err(failure), Some(group), false) = (&built, &self.group, self.cancel.is_cancelled()) {
-            NextestRun::note_broken(group, failure);
-        }
-        built
+        })
     }
 
     fn clear(&self) -> Done<()> {

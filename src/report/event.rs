@@ -130,7 +130,10 @@ pub struct Clocks {
     /// From the stop of the CPUs on the source to their start on the target, as both QEMUs reported it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub qemu_ms: Option<f64>,
-    /// Which clocks disagree by more than they can be wrong, and by how much.
+    /// The longest time in which the guest was silent by either clock while it was not migrating, in the whole scenario.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub everyday_ms: Option<f64>,
+    /// Which clocks disagree by more than they can be wrong, 100 ms and `everyday_ms`, and by how much.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disagreement: Option<String>,
 }

@@ -16,6 +16,7 @@ use crate::scenario::{
 };
 
 use super::journal::Journal;
+use super::phase::Phase;
 use crate::wait::Cancel;
 
 /// From one look at the loads during a migration to the next.
@@ -153,7 +154,10 @@ impl<'a> Burden<'a> {
         };
         self.prove_open(after, journal);
         if let Some(boots) = &mut self.boots {
-            for (guest, proof) in booting::all_up(&boots.finish()) {
+            journal.enter(Phase::Loading);
+            let boots = boots.finish();
+            journal.enter(Phase::Proving);
+            for (guest, proof) in booting::all_up(&boots) {
                 journal.prove(Some(&guest), None, proof);
             }
         }

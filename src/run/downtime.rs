@@ -14,10 +14,12 @@ pub struct Seen<'a> {
     pub probe_interval: Duration,
     /// None where the guest's own program did not tell.
     pub gaps: Option<&'a [GuestGap]>,
+    /// When the guest was migrating.
+    pub moves: &'a [(Instant, Instant)],
 }
 
-/// Two clocks that differ by more than they can be wrong and this are said to disagree. It is what a network takes to learn
-/// where a guest is now, and a host to run a process whose turn it is.
+/// Two clocks that differ by more than they can be wrong, this, and the guest's everyday silence are said to disagree. It is
+/// what a network takes to learn where a guest is now, and a host to run a process whose turn it is.
 const SLACK: Duration = Duration::from_millis(100);
 
 /// A reading of a guest's clock counts for a migration up to this long before and after it: a clock may drift.
@@ -54,10 +56,24 @@ pub fn clocks(report: &LegReport, source: &str, seen: &Seen<'_>, between: Betwee
         guest_lost_ms: stop.map(|stop| stop.lost_ms),
         libvirt_ms: report.stats.as_ref().and_then(|stats| stats.downtime_ms).map(|ms| ms as f64),
         qemu_ms: standstills.last().map(|(_, long)| ms(*long)),
+        everyday_ms: Some(everyday_ms(seen)),
         disagreement: None,
     };
     clocks.disagreement = disagreement(&clocks, report.duration);
     Some(rounded(clocks))
+}
+
+/// The longest time in which the guest was silent by either clock although it was not migrating. On hosts whose CPUs are all
+/// taken that is what becomes of an ordinary moment, and so of the one after a migration.
+fn everyday_ms(seen: &Seen<'_>) -> f64 {
+    let own = seen.gaps.unwrap_or_default().iter().map(|own| &own.gap);
+    let resting = seen
+        .probes
+        .gaps
+        .iter()
+        .chain(own)
+        .filter(|gap| !seen.moves.iter().any(|(began, ended)| gap.touches(*began, *ended)));
+    resting.map(|gap| ms(gap.length)).fold(0.0, f64::max)
 }
 
 /// The longest gap that touches the migration, and how wrong it may be.
@@ -159,7 +175,7 @@ fn lost(probes: &Summary, (stopped, resumed): (Instant, Instant), between: Betwe
 /// In words, which clocks differ from what is reported.
 fn disagreement(clocks: &Clocks, took: Duration) -> Option<String> {
     let mut words = Vec::new();
-    let slack = ms(SLACK);
+    let slack = ms(SLACK) + clocks.everyday_ms.unwrap_or_default();
     if let (Some(network), Some(guest)) = (clocks.network_ms, clocks.guest_ms) {
         let error = clocks.network_error_ms.unwrap_or_default() + clocks.guest_error_ms.unwrap_or_default();
         if (network - guest).abs() > slack + error {
@@ -193,6 +209,7 @@ fn rounded(clocks: Clocks) -> Clocks {
         guest_lost_ms: clocks.guest_lost_ms.map(round),
         libvirt_ms: clocks.libvirt_ms,
         qemu_ms: clocks.qemu_ms.map(round),
+        everyday_ms: clocks.everyday_ms.map(round),
         disagreement: clocks.disagreement,
     }
 }
@@ -235,6 +252,19 @@ mod tests {
         Reading { at: begin + at * MS, error: 2 * MS, guest_ms }
     }
 
+    fn seen<'a>(
+        probes: &'a Summary,
+        gaps: Option<&'a [GuestGap]>,
+        moves: &'a [(Instant, Instant)],
+    ) -> Seen<'a> {
+        Seen { probes, probe_interval: 10 * MS, gaps, moves }
+    }
+
+    /// As if the guest never rested.
+    fn always(begin: Instant) -> [(Instant, Instant); 1] {
+        [(begin, begin + 9000 * MS)]
+    }
+
     #[test]
     fn the_larger_of_network_and_guest_is_reported() {
         let begin = Instant::now();
@@ -248,7 +278,8 @@ mod tests {
             error: MS,
             resolution: MS,
         });
-        let seen = Seen { probes: &probes, probe_interval: 10 * MS, gaps: Some(&own) };
+        let moves = always(begin);
+        let seen = seen(&probes, Some(&own), &moves);
         let clocks = clocks(&report(begin, 140), "source", &seen, Between::default()).unwrap();
         assert_eq!(clocks.network_ms, Some(150.0));
         assert_eq!((clocks.guest_gap_ms, clocks.guest_lost_ms), (Some(60.0), Some(200.0)));
@@ -285,7 +316,8 @@ mod tests {
             error: MS,
             resolution: MS,
         });
-        let seen = Seen { probes: &probes, probe_interval: 10 * MS, gaps: Some(&own) };
+        let moves = always(begin);
+        let seen = seen(&probes, Some(&own), &moves);
         let clocks = clocks(&report, "source", &seen, Between::default()).unwrap();
         assert_eq!((clocks.network_ms, clocks.qemu_ms), (Some(720.0), Some(60.0)));
         assert_eq!((clocks.guest_lost_ms, clocks.guest_ms), (Some(700.0), Some(715.0)));
@@ -293,10 +325,33 @@ mod tests {
     }
 
     #[test]
+    fn a_guest_that_is_silent_every_day_needs_no_disagreement_for_it() {
+        let begin = Instant::now();
+        let moves = [(begin + 1000 * MS, begin + 3000 * MS), (begin + 6000 * MS, begin + 7000 * MS)];
+        let own = [(2500, 180), (4000, 60)].map(|(from, length)| GuestGap {
+            gap: gap(begin, from, length),
+            error: MS,
+            resolution: MS,
+        });
+        let told = |everyday: u32| {
+            let gaps = vec![gap(begin, 2500, 200), gap(begin, 6500, 900), gap(begin, 5000, everyday)];
+            let probes = summary(gaps, Vec::new());
+            let seen = seen(&probes, Some(&own), &moves);
+            clocks(&report(begin, 20), "source", &seen, Between::default()).unwrap()
+        };
+        let calm = told(40);
+        assert_eq!(calm.everyday_ms, Some(60.0), "that of the guest's own clock is the longer one");
+        assert_eq!(calm.disagreement.unwrap(), "libvirt says 20 ms of 200 ms reported");
+        let busy = told(90);
+        assert_eq!((busy.everyday_ms, busy.disagreement), (Some(90.0), None));
+    }
+
+    #[test]
     fn nonsense_is_said_to_be_nonsense() {
         let begin = Instant::now();
         let probes = summary(vec![gap(begin, 2000, 150)], Vec::new());
-        let seen = Seen { probes: &probes, probe_interval: 10 * MS, gaps: None };
+        let moves = always(begin);
+        let seen = seen(&probes, None, &moves);
         let clocks = clocks(&report(begin, 2_452_130), "source", &seen, Between::default()).unwrap();
         assert_eq!((clocks.guest_ms, clocks.reported_ms), (None, 150.0));
         assert_eq!(clocks.disagreement.unwrap(), "libvirt says 2452130 ms, longer than the migration took");

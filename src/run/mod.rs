@@ -266,14 +266,14 @@ impl Case<'_> {
             journal.guest_speed(&probes.guest, &own.speeds);
         }
         let probe_interval = self.fleet.profile.probe_interval;
-        let seen = Seen { probes, probe_interval, gaps: own.map(|own| own.gaps.as_slice()) };
-        let legs: Vec<&(usize, Leg, LegReport)> = account
-            .legs
-            .iter()
-            .filter(|(_, leg, report)| {
-                report.error.is_none() && self.fleet.guests[leg.guest].name == probes.guest
-            })
-            .collect();
+        let of_guest =
+            || account.legs.iter().filter(|(_, leg, _)| self.fleet.guests[leg.guest].name == probes.guest);
+        let moves: Vec<(Instant, Instant)> =
+            of_guest().filter_map(|(_, _, report)| report.began.zip(report.ended)).collect();
+        let gaps = own.map(|own| own.gaps.as_slice());
+        let seen = Seen { probes, probe_interval, gaps, moves: &moves };
+        let legs: Vec<&(usize, Leg, LegReport)> =
+            of_guest().filter(|(_, _, report)| report.error.is_none()).collect();
         for (index, (step, leg, report)) in legs.iter().enumerate() {
             let last = index.checked_sub(1).and_then(|index| legs.get(index));
             let between = Between {
