@@ -58,7 +58,7 @@ fn execute(request: &Request, plan: Plan, build: Build) -> Done<ExitCode> {
         }
         return Ok(conclusion.exit_code());
     }
-    let scenarios = plan.scenarios.clone();
+    let scenarios = plan.in_order_of_play();
     let selected = scenarios.iter().map(Scenario::name).collect();
     on_stage(request, plan, build, Some(selected), move |stage| {
         let trial = |scenario: Scenario| {

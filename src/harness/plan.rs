@@ -51,11 +51,37 @@ impl Plan {
         Ok(Plan { file, set, scenarios, profile, settings, results })
     }
 
+    /// The scenarios in the order in which they are played: a fleet has guests of one size, so those of a size follow each
+    /// other, and each fleet is built once.
+    pub(super) fn in_order_of_play(&self) -> Vec<Scenario> {
+        by_size(self.scenarios.clone())
+    }
+
     /// The most memory that all guests of a scenario have together, bytes: of what is asked for, or, if the lab is shared with
     /// processes that are asked for other scenarios, of any in the set.
     pub(super) fn guests_memory(&self, shared: bool) -> u64 {
         let scenarios = if shared { self.file.members(&self.set) } else { self.scenarios.clone() };
         let sized = scenarios.iter().map(|scenario| self.file.profile_of(scenario, &self.profile));
         sized.map(|profile| profile.guests_memory()).fold(self.profile.guests_memory(), u64::max)
+    }
+}
+
+fn by_size(mut scenarios: Vec<Scenario>) -> Vec<Scenario> {
+    scenarios.sort_by_key(|scenario| scenario.sizing);
+    scenarios
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scenarios_with_guests_of_one_size_follow_each_other() {
+        let wanted = ["a::set_vcpu_1", "b::set_memory_1", "b::set_vcpu_1", "a::set_memory_1"]
+            .map(|name| name.replace("a::", "precopy_cross::in_vms::stress_cpu::"))
+            .map(|name| name.replace("b::", "postcopy_cross::in_vms::stress_cpu::"));
+        let played = by_size(wanted.iter().map(|name| name.parse().unwrap()).collect());
+        let names: Vec<String> = played.iter().map(Scenario::name).collect();
+        assert_eq!(names, [&wanted[0], &wanted[2], &wanted[1], &wanted[3]].map(String::clone));
     }
 }
