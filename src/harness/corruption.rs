@@ -128,7 +128,7 @@ impl Corruption {
                     noted.store(true, Ordering::SeqCst);
                 }
             });
-            let outcome = stage.outcome_on(&fleet, &scenario, SystemTime::now());
+            let outcome = stage.outcome_on(&fleet, &scenario, SystemTime::now(), 0);
             drop(observation);
             let told = format!("{name}: {}\n{}", outcome.verdict, outcome.failure_text());
             match self.expected {

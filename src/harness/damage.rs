@@ -101,7 +101,7 @@ impl Damage {
                 caused
             })
             .map_err(|error| Failed::from(format!("start the thread that causes the damage: {error}")))?;
-        let outcome = stage.outcome_on(&fleet, &scenario, SystemTime::now());
+        let outcome = stage.outcome_on(&fleet, &scenario, SystemTime::now(), 0);
         drop(observation);
         match culprit.join() {
             Ok(Some(Ok(()))) => self.verdict(&outcome),

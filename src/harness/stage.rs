@@ -243,14 +243,14 @@ impl Stage {
     fn outcome(&self, scenario: &Scenario, started: SystemTime) -> Outcome {
         match self.fleet(&self.file.profile_of(scenario, &self.profile)) {
             Ok((fleet, took)) => {
-                let mut outcome = self.outcome_on(&fleet, scenario, started);
+                let mut outcome = self.outcome_on(&fleet, scenario, started, 0);
                 if missed_the_switch(&outcome) {
                     let why =
                         "a guest was across as pre-copy before the order to switch to post-copy arrived";
                     self.run
                         .write(&Event::Repair { what: format!("play {scenario} again"), why: why.into() });
                     let Ok(fleet) = self.slot.fleet(&fleet.asked) else { return outcome };
-                    outcome = self.outcome_on(&fleet, scenario, started);
+                    outcome = self.outcome_on(&fleet, scenario, started, 1);
                     outcome.numbers.insert("played".into(), "2".into());
                 }
                 if outcome.verdict == Verdict::Passed {
@@ -287,7 +287,13 @@ impl Stage {
     }
 
     /// Plays one scenario on a fleet that is whole.
-    pub(super) fn outcome_on(&self, fleet: &Fleet, scenario: &Scenario, started: SystemTime) -> Outcome {
+    pub(super) fn outcome_on(
+        &self,
+        fleet: &Fleet,
+        scenario: &Scenario,
+        started: SystemTime,
+        played_before: u32,
+    ) -> Outcome {
         match self.run.scenario_folder(&scenario.name()) {
             Ok(folder) => {
                 let context = Context {
@@ -295,6 +301,7 @@ impl Stage {
                     allowed_lines: self.file.allowed_lines(),
                     budget: &self.file.budget_of(scenario),
                     folder: &folder,
+                    played_before,
                 };
                 run::run(scenario, fleet, &context)
             }

@@ -30,7 +30,7 @@ pub fn floor(scenario: &Scenario, fleet: &Fleet) -> Done<Option<Duration>> {
     let mut moving = Duration::ZERO;
     for step in moves::steps(scenario, fleet)? {
         let begin = Instant::now();
-        let (reports, _) = moves::play(scenario, fleet, &step, &|_, _| (), |_| ());
+        let (reports, _) = moves::play(scenario, fleet, &step, 0, &|_, _| (), |_| ());
         moving += begin.elapsed();
         if let Some(error) = reports.into_iter().find_map(|(_, report)| report.error) {
             return Err(Failure::new(format!("measure the floor of {}", scenario.name()), error));

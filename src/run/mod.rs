@@ -45,6 +45,9 @@ pub struct Context<'a> {
     pub budget: &'a Budget,
     /// Folder of this scenario in the run's folder.
     pub folder: &'a Path,
+    /// How often it was played before in this run, and came to nothing because a guest was across before the switch to
+    /// post-copy could be ordered: this time it is given longer for that.
+    pub played_before: u32,
 }
 
 /// Runs one scenario. Whatever happens is in the outcome.
@@ -201,9 +204,14 @@ impl Case<'_> {
             journal.leg_started(guest, leg, number);
         }
         journal.enter(Phase::Migrating);
-        let (reports, beside) = moves::play(self.scenario, self.fleet, step, &journal.reporter(), |over| {
-            (prove::look_into(self.fleet, &resting), burden.watch(over))
-        });
+        let (reports, beside) = moves::play(
+            self.scenario,
+            self.fleet,
+            step,
+            self.context.played_before,
+            &journal.reporter(),
+            |over| (prove::look_into(self.fleet, &resting), burden.watch(over)),
+        );
         journal.enter(Phase::Proving);
         let during = match beside {
             Ok((looks, during)) => {

@@ -21,13 +21,18 @@ pub fn steps(scenario: &Scenario, fleet: &Fleet) -> Done<Vec<Step>> {
 /// How long one may take to come to where it can begin.
 const GATE_LIMIT: Duration = Duration::from_secs(60);
 
+/// By how much slower a post-copy migration sends until its switch when its scenario is played again, because a guest was
+/// across before the switch could be ordered: its passes then take longer than libvirt was late.
+const SLOWER: u64 = 4;
+
 /// Moves the guests of a step, all at once, and does something else `beside` from when they begin to move; it is to end
 /// when the token says that all moves are over. `hear` is told of each move as it goes. Guests that are across are noted to
-/// be.
+/// be. The scenario has been played `before` so often.
 pub fn play<T: Send>(
     scenario: &Scenario,
     fleet: &Fleet,
     step: &Step,
+    before: u32,
     hear: &Hear<'_>,
     beside: impl FnOnce(&Cancel) -> T + Send,
 ) -> (Vec<(Leg, LegReport)>, Done<T>) {
@@ -42,7 +47,7 @@ pub fn play<T: Send>(
         let moved = at_once("migrate a guest", &step.legs, |leg| {
             let guest = &fleet.guests[leg.guest];
             let ready = || gate.pass(GATE_LIMIT);
-            Ok(migrate(guest, &fleet.hosts, &plan(scenario, fleet, leg), ready, hear, fleet.cancel()))
+            Ok(migrate(guest, &fleet.hosts, &plan(scenario, fleet, leg, before), ready, hear, fleet.cancel()))
         });
         over.cancel();
         let failed = |cause: &str| Failure::new("look at the loads during the moves", cause);
@@ -63,19 +68,20 @@ pub fn play<T: Send>(
     (step.legs.iter().zip(moved).map(report).collect(), beside)
 }
 
-fn plan(scenario: &Scenario, fleet: &Fleet, leg: &Leg) -> Move {
+fn plan(scenario: &Scenario, fleet: &Fleet, leg: &Leg, before: u32) -> Move {
     let profile = &fleet.profile;
     let mib = |bytes: Bytes| bytes.0 >> 20;
     let before_switch = profile.bandwidth_before_switch(scenario.mode).map(mib);
     let booting = scenario.mode == Mode::Postcopy && boots_itself(scenario);
+    // A guest that boots has no pattern yet that is rewritten as fast as the first pass sends it; it dirties some
+    // tens of MiB a second on its own, and the first pass must be slower than that for a remainder to be left.
+    let slower = if booting { 16 } else { 1 } * SLOWER.pow(before);
     Move {
         from: leg.from(),
         to: leg.to(),
         mode: scenario.mode,
         compressed: scenario.order == Order::Compressed,
-        // A guest that boots has no pattern yet that is rewritten as fast as the first pass sends it; it dirties some
-        // tens of MiB a second on its own, and the first pass must be slower than that for a remainder to be left.
-        bandwidth_mib: if booting { before_switch.map(|mib| (mib / 16).max(1)) } else { before_switch },
+        bandwidth_mib: before_switch.map(|mib| (mib / slower).max(1)),
         post_copy_bandwidth_mib: profile.bandwidth.filter(|_| scenario.mode == Mode::Postcopy).map(mib),
         downtime_limit: profile.downtime_limit,
         timeout: profile.migration_timeout(scenario.mode),
