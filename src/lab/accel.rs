@@ -124,15 +124,16 @@ fn watch(child: &mut Child) -> Done<Result<Duration, String>> {
             }
             Ok(line) if line.trim().is_empty() => {}
             Ok(line) => last = line.trim().to_owned(),
-            Err(RecvTimeoutError::Timeout) => {
+            Err(error) => {
+                let what = match error {
+                    RecvTimeoutError::Timeout => format!("no user space within {} s", TRIAL_LIMIT.as_secs()),
+                    RecvTimeoutError::Disconnected => "QEMU ended before user space".to_owned(),
+                };
                 let said = match last.as_str() {
                     "" => "nothing on its console".to_owned(),
                     line => format!("last line: {line}"),
                 };
-                return Ok(Err(format!("no user space within {} s; {said}", TRIAL_LIMIT.as_secs())));
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                return Ok(Err(format!("QEMU ended before user space: {last}")));
+                return Ok(Err(format!("{what}; {said}")));
             }
         }
     }

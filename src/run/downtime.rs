@@ -1,5 +1,6 @@
 //! How long a guest stood still for one migration, by four clocks: its network as seen from outside, its own, libvirt's
-//! and QEMU's. What each can be wrong by is said with it; where they disagree by more than that, it is said, too.
+//! and QEMU's. What each can be wrong by is said with it; where they disagree by more than that and what the guest is silent
+//! for on every day, it is said, too.
 
 use std::time::{Duration, Instant};
 
@@ -14,8 +15,8 @@ pub struct Seen<'a> {
     pub probe_interval: Duration,
     /// None where the guest's own program did not tell.
     pub gaps: Option<&'a [GuestGap]>,
-    /// When the guest was migrating.
-    pub moves: &'a [(Instant, Instant)],
+    /// Its [`everyday`] silence.
+    pub everyday: Duration,
 }
 
 /// Two clocks that differ by more than they can be wrong, this, and the guest's everyday silence are said to disagree. It is
@@ -32,6 +33,14 @@ const DAY_MS: f64 = 86_400_000.0;
 pub struct Between {
     pub last_ended: Option<Instant>,
     pub next_began: Option<Instant>,
+}
+
+/// The longest time in which a guest was silent, by its network or its own clock, although none of its `moves` was under way.
+/// On hosts whose CPUs are all taken that is what becomes of an ordinary moment, and so of the one after a migration.
+pub fn everyday(network: &[Gap], own: &[GuestGap], moves: &[(Instant, Instant)]) -> Duration {
+    let resting = |gap: &&Gap| !moves.iter().any(|(began, ended)| gap.touches(*began, *ended));
+    let gaps = network.iter().chain(own.iter().map(|own| &own.gap));
+    gaps.filter(resting).map(|gap| gap.length).max().unwrap_or_default()
 }
 
 /// The clocks of a migration that libvirt completed.
@@ -56,24 +65,11 @@ pub fn clocks(report: &LegReport, source: &str, seen: &Seen<'_>, between: Betwee
         guest_lost_ms: stop.map(|stop| stop.lost_ms),
         libvirt_ms: report.stats.as_ref().and_then(|stats| stats.downtime_ms).map(|ms| ms as f64),
         qemu_ms: standstills.last().map(|(_, long)| ms(*long)),
-        everyday_ms: Some(everyday_ms(seen)),
+        everyday_ms: Some(ms(seen.everyday)),
         disagreement: None,
     };
     clocks.disagreement = disagreement(&clocks, report.duration);
     Some(rounded(clocks))
-}
-
-/// The longest time in which the guest was silent by either clock although it was not migrating. On hosts whose CPUs are all
-/// taken that is what becomes of an ordinary moment, and so of the one after a migration.
-fn everyday_ms(seen: &Seen<'_>) -> f64 {
-    let own = seen.gaps.unwrap_or_default().iter().map(|own| &own.gap);
-    let resting = seen
-        .probes
-        .gaps
-        .iter()
-        .chain(own)
-        .filter(|gap| !seen.moves.iter().any(|(began, ended)| gap.touches(*began, *ended)));
-    resting.map(|gap| ms(gap.length)).fold(0.0, f64::max)
 }
 
 /// The longest gap that touches the migration, and how wrong it may be.
@@ -252,17 +248,9 @@ mod tests {
         Reading { at: begin + at * MS, error: 2 * MS, guest_ms }
     }
 
-    fn seen<'a>(
-        probes: &'a Summary,
-        gaps: Option<&'a [GuestGap]>,
-        moves: &'a [(Instant, Instant)],
-    ) -> Seen<'a> {
-        Seen { probes, probe_interval: 10 * MS, gaps, moves }
-    }
-
-    /// As if the guest never rested.
-    fn always(begin: Instant) -> [(Instant, Instant); 1] {
-        [(begin, begin + 9000 * MS)]
+    /// Of a guest that is never silent between its migrations.
+    fn seen<'a>(probes: &'a Summary, gaps: Option<&'a [GuestGap]>) -> Seen<'a> {
+        Seen { probes, probe_interval: 10 * MS, gaps, everyday: Duration::ZERO }
     }
 
     #[test]
@@ -278,8 +266,7 @@ mod tests {
             error: MS,
             resolution: MS,
         });
-        let moves = always(begin);
-        let seen = seen(&probes, Some(&own), &moves);
+        let seen = seen(&probes, Some(&own));
         let clocks = clocks(&report(begin, 140), "source", &seen, Between::default()).unwrap();
         assert_eq!(clocks.network_ms, Some(150.0));
         assert_eq!((clocks.guest_gap_ms, clocks.guest_lost_ms), (Some(60.0), Some(200.0)));
@@ -316,8 +303,7 @@ mod tests {
             error: MS,
             resolution: MS,
         });
-        let moves = always(begin);
-        let seen = seen(&probes, Some(&own), &moves);
+        let seen = seen(&probes, Some(&own));
         let clocks = clocks(&report, "source", &seen, Between::default()).unwrap();
         assert_eq!((clocks.network_ms, clocks.qemu_ms), (Some(720.0), Some(60.0)));
         assert_eq!((clocks.guest_lost_ms, clocks.guest_ms), (Some(700.0), Some(715.0)));
@@ -333,10 +319,11 @@ mod tests {
             error: MS,
             resolution: MS,
         });
-        let told = |everyday: u32| {
-            let gaps = vec![gap(begin, 2500, 200), gap(begin, 6500, 900), gap(begin, 5000, everyday)];
+        let told = |silent: u32| {
+            let gaps = vec![gap(begin, 2500, 200), gap(begin, 6500, 900), gap(begin, 5000, silent)];
+            let everyday = everyday(&gaps, &own, &moves);
             let probes = summary(gaps, Vec::new());
-            let seen = seen(&probes, Some(&own), &moves);
+            let seen = Seen { everyday, ..seen(&probes, Some(&own)) };
             clocks(&report(begin, 20), "source", &seen, Between::default()).unwrap()
         };
         let calm = told(40);
@@ -350,8 +337,7 @@ mod tests {
     fn nonsense_is_said_to_be_nonsense() {
         let begin = Instant::now();
         let probes = summary(vec![gap(begin, 2000, 150)], Vec::new());
-        let moves = always(begin);
-        let seen = seen(&probes, None, &moves);
+        let seen = seen(&probes, None);
         let clocks = clocks(&report(begin, 2_452_130), "source", &seen, Between::default()).unwrap();
         assert_eq!((clocks.guest_ms, clocks.reported_ms), (None, 150.0));
         assert_eq!(clocks.disagreement.unwrap(), "libvirt says 2452130 ms, longer than the migration took");

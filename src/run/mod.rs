@@ -279,7 +279,8 @@ impl Case<'_> {
         let moves: Vec<(Instant, Instant)> =
             of_guest().filter_map(|(_, _, report)| report.began.zip(report.ended)).collect();
         let gaps = own.map(|own| own.gaps.as_slice());
-        let seen = Seen { probes, probe_interval, gaps, moves: &moves };
+        let everyday = downtime::everyday(&probes.gaps, gaps.unwrap_or_default(), &moves);
+        let seen = Seen { probes, probe_interval, gaps, everyday };
         let legs: Vec<&(usize, Leg, LegReport)> =
             of_guest().filter(|(_, _, report)| report.error.is_none()).collect();
         for (index, (step, leg, report)) in legs.iter().enumerate() {

@@ -27,12 +27,12 @@ const SLOWER: u64 = 4;
 
 /// Moves the guests of a step, all at once, and does something else `beside` from when they begin to move; it is to end
 /// when the token says that all moves are over. `hear` is told of each move as it goes. Guests that are across are noted to
-/// be. The scenario has been played `before` so often.
+/// be. The scenario was played so often before, as in a context of a run.
 pub fn play<T: Send>(
     scenario: &Scenario,
     fleet: &Fleet,
     step: &Step,
-    before: u32,
+    played_before: u32,
     hear: &Hear<'_>,
     beside: impl FnOnce(&Cancel) -> T + Send,
 ) -> (Vec<(Leg, LegReport)>, Done<T>) {
@@ -47,7 +47,14 @@ pub fn play<T: Send>(
         let moved = at_once("migrate a guest", &step.legs, |leg| {
             let guest = &fleet.guests[leg.guest];
             let ready = || gate.pass(GATE_LIMIT);
-            Ok(migrate(guest, &fleet.hosts, &plan(scenario, fleet, leg, before), ready, hear, fleet.cancel()))
+            Ok(migrate(
+                guest,
+                &fleet.hosts,
+                &plan(scenario, fleet, leg, played_before),
+                ready,
+                hear,
+                fleet.cancel(),
+            ))
         });
         over.cancel();
         let failed = |cause: &str| Failure::new("look at the loads during the moves", cause);
@@ -68,14 +75,14 @@ pub fn play<T: Send>(
     (step.legs.iter().zip(moved).map(report).collect(), beside)
 }
 
-fn plan(scenario: &Scenario, fleet: &Fleet, leg: &Leg, before: u32) -> Move {
+fn plan(scenario: &Scenario, fleet: &Fleet, leg: &Leg, played_before: u32) -> Move {
     let profile = &fleet.profile;
     let mib = |bytes: Bytes| bytes.0 >> 20;
     let before_switch = profile.bandwidth_before_switch(scenario.mode).map(mib);
     let booting = scenario.mode == Mode::Postcopy && boots_itself(scenario);
     // A guest that boots has no pattern yet that is rewritten as fast as the first pass sends it; it dirties some
     // tens of MiB a second on its own, and the first pass must be slower than that for a remainder to be left.
-    let slower = if booting { 16 } else { 1 } * SLOWER.pow(before);
+    let slower = if booting { 16 } else { 1 } * SLOWER.pow(played_before);
     Move {
         from: leg.from(),
         to: leg.to(),
