@@ -46,16 +46,16 @@ impl fmt::Display for Failure {
 }
 
 /// Result of an action on a machine.
-pub type Done<T> = Result<T, Failure>;
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 /// Gives any error the context that makes it a [`Failure`].
 pub trait Attempt<T> {
     /// Names what was attempted; called only on the error path.
-    fn attempting(self, attempted: impl FnOnce() -> String) -> Done<T>;
+    fn attempting(self, attempted: impl FnOnce() -> String) -> Result<T>;
 }
 
 impl<T, E: fmt::Display> Attempt<T> for Result<T, E> {
-    fn attempting(self, attempted: impl FnOnce() -> String) -> Done<T> {
+    fn attempting(self, attempted: impl FnOnce() -> String) -> Result<T> {
         self.map_err(|cause| Failure::new(attempted(), cause))
     }
 }

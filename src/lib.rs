@@ -1,9 +1,10 @@
 //! multivm: live-migration stress suite for KVM.
 //!
-//! A [`scenario`] is pure data. The [`harness`] makes a trial of each, [`run`] plays it on a fleet of [`guest`]s between
-//! two [`host`]s, [`migration`] moves them, [`load`] keeps them busy, [`check`] proves them, [`report`] keeps what was
-//! seen, and [`outcome`] is what it came to. The [`lab`] turns this machine into an [`inventory`]; whatever it creates is
-//! in the [`ledger`] first. [`libvirt`] is the only room with `unsafe`.
+//! A [`scenario`] is pure data, and so is the [`plan`] of its moves. The [`harness`] makes a trial of each, [`run`] plays it
+//! on a fleet of [`guest`]s between two [`host`]s, [`migration`] moves them, [`load`] keeps them busy, [`check`] proves
+//! them, the [`record`] keeps what was seen, a [`report`] is a view of it, and [`progress`] shows it while it happens. A
+//! [`stand`] turns settings into an [`inventory`]; whatever it creates is in the [`ledger`] first. [`libvirt`] is the only
+//! room with `unsafe`.
 
 pub mod check;
 pub mod doctor;
@@ -11,17 +12,19 @@ pub mod failure;
 pub mod guest;
 pub mod harness;
 pub mod host;
+pub mod image;
 pub mod inventory;
-pub mod lab;
 pub mod ledger;
 pub mod libvirt;
 pub mod load;
 pub mod migration;
-pub mod outcome;
-pub mod parallel;
+pub mod plan;
 pub mod probe;
+pub mod progress;
+pub mod record;
+pub mod remote;
 pub mod report;
 pub mod run;
 pub mod scenario;
-pub mod wait;
-pub mod watch;
+pub mod stand;
+pub mod sys;

@@ -10,7 +10,7 @@
 
 use std::process::ExitCode;
 
-use multivm::harness::{Corruption, Expected, corruption_main};
+use multivm_fixtures::selftest::{Corruption, Expected, corruption_main};
 
 const SCENARIOS: &[&str] = &[
     "precopy_simultaneous::on_both_and_vms::stress_memory_half",

@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use multivm::failure::{Attempt, Done, Failure};
+use multivm::failure::{Attempt, Failure, Result};
 use multivm::guest::{Fleet, Guest};
-use multivm::harness::{Damage, damage_main};
 use multivm::host::Host;
 use multivm::libvirt::Migration;
-use multivm::outcome::Direction;
-use multivm::report::Event;
+use multivm::record::Event;
+use multivm::scenario::Direction;
 use multivm::scenario::{AtTimeout, Bytes, Profile, Side};
+use multivm_fixtures::selftest::{Damage, damage_main};
 
 fn main() -> ExitCode {
     damage_main(multivm_fixtures::build, &DAMAGES)
@@ -188,7 +188,7 @@ const DAMAGES: [Damage; 20] = [
         at_once: true,
         cause: |fleet| {
             let guest = fleet.guest("vm2").ok_or_else(|| Failure::new("find vm2", "not in the fleet"))?;
-            let back = guest.connection(&fleet.hosts, Side::Source, fleet.cancel())?;
+            let back = guest.connection(&fleet.hosts, Side::Source, fleet.stop_flag())?;
             let live = Migration { live: true, persist_dest: true, ..Migration::default() };
             guest
                 .known_on(&fleet.hosts.target)?
@@ -260,15 +260,15 @@ fn vm1(fleet: &Fleet) -> &Guest {
     &fleet.guests[0]
 }
 
-fn in_guest(fleet: &Fleet, script: &str) -> Done<String> {
+fn in_guest(fleet: &Fleet, script: &str) -> Result<String> {
     vm1(fleet).agent.remote().check(script, LIMIT)
 }
 
-fn on_host(host: &Host, script: &str) -> Done<()> {
+fn on_host(host: &Host, script: &str) -> Result<()> {
     host.remote.check(script, LIMIT).map(drop)
 }
 
-fn parse_hex(text: &str) -> Done<u64> {
+fn parse_hex(text: &str) -> Result<u64> {
     u64::from_str_radix(text.trim_start_matches("0x"), 16).attempting(|| format!("read the address {text:?}"))
 }
 
@@ -281,7 +281,7 @@ fn impatient(profile: &mut Profile) {
 /// How long the link stays down: well above the longest gap that is allowed here.
 const DOWN: Duration = Duration::from_secs(20);
 
-fn link_down(fleet: &Fleet) -> Done<()> {
+fn link_down(fleet: &Fleet) -> Result<()> {
     // libvirt gives the tap the guest's MAC address with another first octet. The guest moves meanwhile, and its tap
     // on the other host is a new one: so both hosts are looked at again and again.
     let tap_mac = vm1(fleet).mac.replacen("52", "fe", 1);

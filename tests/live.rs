@@ -15,10 +15,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use multivm::harness::{LiveStatus, process_of};
-use multivm::outcome::{Direction, Outcome, Verdict};
-use multivm::report::{Event, Record, RunFolder, RunHeader};
-use multivm::wait::Cancel;
+use multivm::harness::process_of;
+use multivm::progress::LiveStatus;
+use multivm::record::{Event, Record, RunFolder, RunHeader};
+use multivm::record::{Outcome, Verdict};
+use multivm::scenario::Direction;
+use multivm::sys::wait::StopFlag;
 use pty::OnTerminal;
 use serde_json::json;
 
@@ -56,7 +58,7 @@ fn child(results: &Path) -> ExitCode {
     header.scenarios = Some(NAMES.len() as u32);
     let record = Record::create(folder.path(), header.clone()).unwrap();
     let selected = NAMES.map(str::to_owned).to_vec();
-    let status = Arc::new(LiveStatus::begin(&record, &header, selected, results, &Cancel::new()));
+    let status = Arc::new(LiveStatus::begin(&record, &header, selected, results, &StopFlag::new()));
     let trial = |name: &'static str| {
         let (status, record) = (Arc::clone(&status), record.clone());
         Trial::test(name, move || {

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Proof;
-use crate::failure::Done;
+use crate::failure::Result;
 use crate::host::Hosts;
 use crate::libvirt::Connection;
-use crate::wait::Cancel;
-use crate::watch::Watch;
+use crate::sys::wait::StopFlag;
+use crate::sys::watch::Watch;
 
 const CHECK: &str = "copies";
 
@@ -33,7 +33,7 @@ pub struct Copies {
 }
 
 /// Begins to watch both hosts.
-pub fn watch(hosts: &Hosts) -> Done<Watch<Copies>> {
+pub fn watch(hosts: &Hosts) -> Result<Watch<Copies>> {
     let (source, target) = (hosts.source.control.clone(), hosts.target.control.clone());
     Watch::start("copy-watch", move |stop| look_until(&source, &target, stop))
 }
@@ -43,10 +43,10 @@ pub fn seen(watch: Watch<Copies>) -> Copies {
     watch.stop().unwrap_or_else(|failure| Copies { error: Some(failure.to_string()), ..Copies::default() })
 }
 
-fn look_until(source: &Connection, target: &Connection, stop: &Cancel) -> Copies {
+fn look_until(source: &Connection, target: &Connection, stop: &StopFlag) -> Copies {
     let mut copies = Copies::default();
     let mut last = Instant::now();
-    while !stop.is_cancelled() {
+    while !stop.is_set() {
         let next = Instant::now() + INTERVAL;
         let looked = look(source, target);
         copies.blind = copies.blind.max(last.elapsed());

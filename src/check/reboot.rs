@@ -1,7 +1,7 @@
 //! No reboot: the boot id is the same and the uptime grew.
 
 use super::Proof;
-use crate::host::Observation;
+use crate::remote::Observation;
 
 const CHECK: &str = "reboot";
 

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 
 use super::Finding;
 use crate::inventory::{Accel, AcceleratorKind, Settings};
-use crate::lab::accel;
+use crate::stand::lab::accel;
 
 /// What a run of these settings would use.
 pub fn examine(settings: &Settings) -> Finding {

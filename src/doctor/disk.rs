@@ -9,8 +9,8 @@ use nix::sys::statfs::{
 use nix::sys::statvfs::statvfs;
 
 use super::Finding;
+use crate::image::Images;
 use crate::inventory::Settings;
-use crate::lab::Images;
 use crate::ledger::state_directory;
 
 /// File systems of which it is known that they give file handles to user space.

@@ -7,7 +7,7 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 
 use super::Finding;
 use super::privilege::{Privilege, Untried};
-use crate::lab::cgroup;
+use crate::stand::lab::cgroup;
 
 /// Namespaces of the same kinds as a host's; what is mounted in them ends with the command.
 const HOST_LIKE: [&str; 7] =

@@ -4,8 +4,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use super::{Finding, Verdict};
+use crate::image::{Images, mirror};
 use crate::inventory::Settings;
-use crate::lab::{Images, mirror};
 use crate::libvirt::{Libvirt, Version};
 
 /// Programs that the lab starts, with what for.

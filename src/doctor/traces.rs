@@ -1,8 +1,8 @@
 //! What earlier commands left on this machine, and who is at work on it.
 
 use super::Finding;
-use crate::harness::{State, Status, summary};
 use crate::ledger::state_directory;
+use crate::stand::{State, Status, summary};
 
 /// Looks at the ledger and at the lock.
 pub fn examine() -> Vec<Finding> {

@@ -2,7 +2,7 @@
 
 use minijinja::{Environment, UndefinedBehavior, context};
 
-use crate::failure::{Attempt, Done};
+use crate::failure::{Attempt, Result};
 use crate::inventory::{AcceleratorKind, Inventory};
 use crate::libvirt::Version;
 use crate::scenario::Profile;
@@ -36,7 +36,7 @@ pub fn xml(
     inventory: &Inventory,
     profile: &Profile,
     oldest_qemu: Version,
-) -> Done<String> {
+) -> Result<String> {
     // Both hosts must know the machine type: QEMU keeps those of its older versions.
     let machine = format!("pc-i440fx-{}.{}", oldest_qemu.major, oldest_qemu.minor);
     let attempted = || format!("write the domain of {} from fixtures/guest/domain.xml.j2", guest.name);

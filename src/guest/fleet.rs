@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use super::identity::{self, Role};
 use super::{ClockMap, Guest, Pulse, Testimony, domain, witness};
-use crate::failure::{Attempt, Done, Failure};
+use crate::failure::{Attempt, Failure, Result};
 use crate::host::{Host, Hosts, Storage};
 use crate::inventory::Inventory;
 use crate::libvirt::Domain;
-use crate::parallel::at_once;
 use crate::scenario::{Mode, Profile, Side};
-use crate::wait::{Cancel, Look, wait_for};
+use crate::sys::parallel::at_once;
+use crate::sys::wait::{Look, StopFlag, wait_for};
 
 /// How long a guest that is up may take to answer one command.
 pub const ANSWER_LIMIT: Duration = Duration::from_secs(20);
@@ -37,7 +37,7 @@ pub struct Fleet {
     /// As it was asked for.
     pub asked: Profile,
     inventory: Inventory,
-    cancel: Cancel,
+    cancel: StopFlag,
 }
 
 impl Fleet {
@@ -48,12 +48,12 @@ impl Fleet {
         storage: Storage,
         inventory: &Inventory,
         profile: &Profile,
-        cancel: &Cancel,
-    ) -> Done<Fleet> {
+        cancel: &StopFlag,
+    ) -> Result<Fleet> {
         let guests = |role, count| {
             (1..=count)
                 .map(|number| identity::guest(role, number, inventory).map(Arc::new))
-                .collect::<Done<Vec<_>>>()
+                .collect::<Result<Vec<_>>>()
         };
         let fleet = Fleet {
             hosts,
@@ -89,7 +89,7 @@ impl Fleet {
         Ok(fleet)
     }
 
-    pub fn cancel(&self) -> &Cancel {
+    pub fn stop_flag(&self) -> &StopFlag {
         &self.cancel
     }
 
@@ -98,11 +98,11 @@ impl Fleet {
     }
 
     /// Ends what a failed scenario may have left beside the fleet: loads on hosts, and load guests.
-    pub fn clear_strays(&self) -> Done<()> {
+    pub fn clear_strays(&self) -> Result<()> {
         let hosts =
             at_once("end loads on a host", self.hosts.both(), |host| host.agent.end_strays(ANSWER_LIMIT));
         let guests = by_login("remove a load guest", &self.load_guests, |guest| self.remove(guest));
-        hosts.into_iter().chain(guests).fold(Ok(()), Done::and)
+        hosts.into_iter().chain(guests).fold(Ok(()), Result::and)
     }
 
     /// What is wrong with each guest: not where a scenario starts, not alone, not answering. Empty when all is well.
@@ -156,7 +156,7 @@ impl Fleet {
     }
 
     /// Makes guests anew: destroyed wherever they are, with a fresh overlay, started on the source, answering.
-    pub fn renew(&self, guests: &[Arc<Guest>]) -> Done<()> {
+    pub fn renew(&self, guests: &[Arc<Guest>]) -> Result<()> {
         all(by_login("remove a guest", guests, |guest| self.remove(guest)))?;
         let images: Vec<String> = guests.iter().map(|guest| guest.image.clone()).collect();
         self.storage.create_overlays(&images)?;
@@ -172,26 +172,26 @@ impl Fleet {
     }
 
     /// Starts the witness in every one of these guests that has none.
-    pub fn start_witnesses(&self, guests: &[Arc<Guest>]) -> Done<()> {
+    pub fn start_witnesses(&self, guests: &[Arc<Guest>]) -> Result<()> {
         let memory = self.profile.pattern_memory;
         all(by_login("start a witness", guests, |guest| witness::start(&guest.agent, memory, &self.cancel)))
     }
 
     /// Lets a guest's witness rewrite its memory at the pace of a mode, or pause.
-    pub fn pace_witness(&self, guest: &Guest, mode: Option<Mode>) -> Done<()> {
+    pub fn pace_witness(&self, guest: &Guest, mode: Option<Mode>) -> Result<()> {
         let interval = mode.map_or(Duration::ZERO, |mode| self.profile.rewrite(mode));
         let pulse = witness::pulse_interval(self.inventory.accelerator.kind);
         witness::begin(&guest.agent, interval, pulse, self.answer_limit())
     }
 
     /// Lets a guest's witness verify its memory and its disk.
-    pub fn hear_witness(&self, guest: &Guest) -> Done<Testimony> {
+    pub fn hear_witness(&self, guest: &Guest) -> Result<Testimony> {
         witness::prove(&guest.agent, self.answer_limit())
     }
 
     /// When the guest stood still and how fast it wrote memory, by its own clock, since it was asked last; and how that clock
     /// is against ours.
-    pub fn pulse_of(&self, guest: &Guest) -> Done<(Pulse, ClockMap)> {
+    pub fn pulse_of(&self, guest: &Guest) -> Result<(Pulse, ClockMap)> {
         let ask = |from_us| {
             let asked = Instant::now();
             let pulse = witness::pulse(&guest.agent, from_us, self.answer_limit())?;
@@ -214,7 +214,7 @@ impl Fleet {
     }
 
     /// Ends the guest wherever it is and forgets it.
-    pub fn remove(&self, guest: &Guest) -> Done<()> {
+    pub fn remove(&self, guest: &Guest) -> Result<()> {
         guest.agent.forget();
         for host in self.hosts.both() {
             let Some(domain) = guest.domain_on(host)? else { continue };
@@ -230,14 +230,14 @@ impl Fleet {
         Ok(())
     }
 
-    fn boot(&self, guest: &Guest) -> Done<()> {
+    fn boot(&self, guest: &Guest) -> Result<()> {
         let host = &self.hosts.source;
         let domain = self.define(guest, host)?;
         domain.start().attempting(|| format!("start {} on {}", guest.name, host.entry.name))
     }
 
     /// Makes the guest's domain on a host, not started.
-    pub fn define(&self, guest: &Guest, host: &Host) -> Done<Domain> {
+    pub fn define(&self, guest: &Guest, host: &Host) -> Result<Domain> {
         let identity = domain::Identity {
             name: &guest.name,
             uuid: &guest.uuid,
@@ -249,7 +249,7 @@ impl Fleet {
         host.control.define(&xml).attempting(|| format!("define {} on {}", guest.name, host.entry.name))
     }
 
-    fn await_guest(&self, guest: &Guest) -> Done<()> {
+    fn await_guest(&self, guest: &Guest) -> Result<()> {
         let limit = self.profile.boot_timeout;
         wait_for(&format!("{} to answer by ssh", guest.name), limit, &self.cancel, || {
             match guest.agent.observe(Duration::from_secs(10)) {
@@ -272,7 +272,7 @@ impl Fleet {
     }
 
     /// Removes domains that an earlier, larger fleet left on a lab that stayed up; never what multivm did not make.
-    fn remove_strangers(&self) -> Done<()> {
+    fn remove_strangers(&self) -> Result<()> {
         for host in self.hosts.both() {
             let attempted = || format!("list the domains of {}", host.entry.name);
             for summary in host.control.domains().attempting(attempted)? {
@@ -310,11 +310,11 @@ fn ignore_gone(result: crate::libvirt::Result<()>) -> crate::libvirt::Result<()>
 fn by_login<T: Send>(
     what: &str,
     guests: &[Arc<Guest>],
-    action: impl Fn(&Guest) -> Done<T> + Sync,
-) -> Vec<Done<T>> {
+    action: impl Fn(&Guest) -> Result<T> + Sync,
+) -> Vec<Result<T>> {
     guests.chunks(CONNECTING).flat_map(|some| at_once(what, some, |guest| action(guest))).collect()
 }
 
-fn all<T>(results: Vec<Done<T>>) -> Done<()> {
+fn all<T>(results: Vec<Result<T>>) -> Result<()> {
     results.into_iter().try_for_each(|result| result.map(drop))
 }

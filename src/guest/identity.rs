@@ -3,9 +3,10 @@
 use std::net::Ipv4Addr;
 
 use super::Guest;
-use crate::failure::{Attempt, Done};
-use crate::host::{Login, Remote};
+use crate::failure::{Attempt, Result};
 use crate::inventory::Inventory;
+use crate::inventory::Login;
+use crate::remote::Remote;
 
 /// What a guest is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +22,7 @@ const FLEET_MAX: u32 = 200;
 
 /// Guest N of a role: address PREFIX.N (load guests PREFIX.200+N), a MAC under QEMU's prefix 52:54:00 that holds the
 /// same number.
-pub fn guest(role: Role, number: u32, inventory: &Inventory) -> Done<Guest> {
+pub fn guest(role: Role, number: u32, inventory: &Inventory) -> Result<Guest> {
     let (name, number) = match role {
         Role::Fleet => (format!("vm{number}"), number),
         Role::Load => (format!("load{number}"), FLEET_MAX + number),

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use once_cell::sync::OnceCell;
 
-use crate::failure::{Attempt, Done, Failure};
-use crate::host::{Agent, Host, Hosts, Remote, retry_connect};
+use crate::failure::{Attempt, Failure, Result};
+use crate::host::{Host, Hosts, retry_connect};
 use crate::libvirt::{Connection, Domain};
+use crate::remote::{Agent, Remote};
 use crate::scenario::Side;
-use crate::wait::{Cancel, Look, wait_for};
+use crate::sys::wait::{Look, StopFlag, wait_for};
 
 /// How long one look whether sshd answers may take: the guest is on the next switch, and is asked again.
 const GREETING_LIMIT: Duration = Duration::from_millis(300);
@@ -72,7 +73,7 @@ impl Guest {
     }
 
     /// The connection for this guest's migrations.
-    pub fn connection(&self, hosts: &Hosts, side: Side, cancel: &Cancel) -> Done<Connection> {
+    pub fn connection(&self, hosts: &Hosts, side: Side, cancel: &StopFlag) -> Result<Connection> {
         let cell = match side {
             Side::Source => &self.source,
             Side::Target => &self.target,
@@ -81,12 +82,12 @@ impl Guest {
     }
 
     /// The guest's domain as a host knows it; none if it does not.
-    pub fn domain_on(&self, host: &Host) -> Done<Option<Domain>> {
+    pub fn domain_on(&self, host: &Host) -> Result<Option<Domain>> {
         host.control.domain(&self.name).attempting(|| format!("look {} up on {}", self.name, host.entry.name))
     }
 
     /// The guest's domain on a host that must know it, asked for through one of the connections to that host.
-    pub fn known_through(&self, connection: &Connection) -> Done<Domain> {
+    pub fn known_through(&self, connection: &Connection) -> Result<Domain> {
         let failed = |cause: String| Failure::new(format!("find {}", self.name), cause).at(connection.host());
         connection
             .domain(&self.name)
@@ -95,12 +96,12 @@ impl Guest {
     }
 
     /// The same through the host's own connection.
-    pub fn known_on(&self, host: &Host) -> Done<Domain> {
+    pub fn known_on(&self, host: &Host) -> Result<Domain> {
         self.known_through(&host.control)
     }
 
     /// Presses its power button for good and starts it anew where it is; returns when that was.
-    pub fn restart(&self, hosts: &Hosts) -> Done<Instant> {
+    pub fn restart(&self, hosts: &Hosts) -> Result<Instant> {
         self.agent.forget();
         let host = hosts.get(self.side());
         let domain = self.known_on(host)?;
@@ -112,7 +113,7 @@ impl Guest {
     }
 
     /// Waits until its sshd says its name, which is when it has booted; returns when that was.
-    pub fn await_up(&self, limit: Duration, cancel: &Cancel) -> Done<Instant> {
+    pub fn await_up(&self, limit: Duration, cancel: &StopFlag) -> Result<Instant> {
         wait_for(&format!("{} to boot", self.name), limit, cancel, || match self.greeting() {
             Ok(()) => Look::Ready(Instant::now()),
             Err(error) => Look::NotYet(error.to_string()),

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::Pulse;
-use crate::failure::{Done, Failure};
-use crate::host::Agent;
+use crate::failure::{Failure, Result};
 use crate::inventory::AcceleratorKind;
+use crate::remote::Agent;
 use crate::scenario::Bytes;
-use crate::wait::{Cancel, Look, wait_for};
+use crate::sys::wait::{Look, StopFlag, wait_for};
 
 /// Its name among the guest's processes.
 const NAME: &str = "multivm-witness";
@@ -58,7 +58,7 @@ pub struct DiskProof {
 }
 
 /// Starts it in a guest, unless it runs. It writes nothing before [`begin`].
-pub fn start(agent: &Agent, memory: Bytes, cancel: &Cancel) -> Done<()> {
+pub fn start(agent: &Agent, memory: Bytes, cancel: &StopFlag) -> Result<()> {
     if agent.witness("begin 0", START_LIMIT).is_ok() {
         return Ok(());
     }
@@ -85,7 +85,7 @@ pub fn start(agent: &Agent, memory: Bytes, cancel: &Cancel) -> Done<()> {
 }
 
 /// Ends one that an earlier command left: it may be of another build, or have another size.
-pub fn end(agent: &Agent, cancel: &Cancel) -> Done<()> {
+pub fn end(agent: &Agent, cancel: &StopFlag) -> Result<()> {
     wait_for(&format!("the old witness in {} to end", agent.remote().name()), START_LIMIT, cancel, || {
         match agent.witness("quit", START_LIMIT) {
             Ok(_) => Look::NotYet("it answers".into()),
@@ -106,7 +106,7 @@ pub fn pulse_interval(accelerator: AcceleratorKind) -> Duration {
 
 /// Lets it rewrite all of its memory once in `interval`, write records, and look at the clock every `pulse`; pauses all
 /// three if `interval` is zero.
-pub fn begin(agent: &Agent, interval: Duration, pulse: Duration, limit: Duration) -> Done<()> {
+pub fn begin(agent: &Agent, interval: Duration, pulse: Duration, limit: Duration) -> Result<()> {
     let question = format!("begin {} {}", interval.as_millis(), pulse.as_micros());
     let answer = agent.witness(&question, limit)?;
     match answer.trim() {
@@ -116,13 +116,13 @@ pub fn begin(agent: &Agent, interval: Duration, pulse: Duration, limit: Duration
 }
 
 /// Asks it when the guest stood still and how fast it wrote memory, since a moment on its own clock.
-pub fn pulse(agent: &Agent, from_us: u64, limit: Duration) -> Done<Pulse> {
+pub fn pulse(agent: &Agent, from_us: u64, limit: Duration) -> Result<Pulse> {
     let answer = agent.witness(&format!("pulse {from_us}"), limit)?;
     Pulse::parse(&answer).ok_or_else(|| unexpected(agent, &answer))
 }
 
 /// Lets it verify everything.
-pub fn prove(agent: &Agent, limit: Duration) -> Done<Testimony> {
+pub fn prove(agent: &Agent, limit: Duration) -> Result<Testimony> {
     let answer = agent.witness("prove", limit)?;
     parse(&answer).ok_or_else(|| unexpected(agent, &answer))
 }

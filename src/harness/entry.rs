@@ -6,18 +6,18 @@ use std::sync::Arc;
 use libtest_mimic::{Arguments, Trial};
 
 use super::args::{self, Request};
-use super::hidden_entry;
 use super::plan::Plan;
 use super::run::Progress;
 use super::stage::on_stage;
-use crate::failure::Done;
+use crate::failure::Result;
 use crate::guest::Fleet;
 use crate::inventory::Inventory;
 use crate::scenario::{Profile, Scenario};
-use crate::wait::Cancel;
+use crate::stand::hidden_entry;
+use crate::sys::wait::StopFlag;
 
 /// Builds the fleet on the hosts of an inventory, reporting each fixture that is ready.
-pub type Build = fn(Inventory, &Profile, &Cancel, &Progress<'_>) -> Done<Fleet>;
+pub type Build = fn(Inventory, &Profile, &StopFlag, &Progress<'_>) -> Result<Fleet>;
 
 /// Runs the test target. Exit codes: 0 all passed, 101 some failed, 2 bad input and nothing touched, 130
 /// interrupted, 1 the run could not begin or not be cleaned up.
@@ -33,7 +33,7 @@ pub fn main(build: Build) -> ExitCode {
 }
 
 /// What a run, or the mistake that kept it from being one, comes to.
-pub(super) fn exit_code(result: Result<Done<ExitCode>, String>) -> ExitCode {
+pub fn exit_code(result: Result<Result<ExitCode>, String>) -> ExitCode {
     match result {
         Ok(Ok(code)) => code,
         Ok(Err(failure)) => {
@@ -47,7 +47,7 @@ pub(super) fn exit_code(result: Result<Done<ExitCode>, String>) -> ExitCode {
     }
 }
 
-fn execute(request: &Request, plan: Plan, build: Build) -> Done<ExitCode> {
+fn execute(request: &Request, plan: Plan, build: Build) -> Result<ExitCode> {
     let arguments = &request.options.libtest;
     // No scenario is ignored beforehand: with --ignored there is nothing to run.
     if arguments.list || arguments.ignored || plan.scenarios.is_empty() {
@@ -70,7 +70,7 @@ fn execute(request: &Request, plan: Plan, build: Build) -> Done<ExitCode> {
 }
 
 /// The arguments with one test thread: all scenarios share one pair of hosts.
-pub(super) fn one_at_a_time(arguments: &Arguments) -> Arguments {
+pub fn one_at_a_time(arguments: &Arguments) -> Arguments {
     if arguments.test_threads.is_some_and(|threads| threads > 1) {
         eprintln!(
             "multivm: scenarios share one pair of hosts and run one at a time; --test-threads is not used"

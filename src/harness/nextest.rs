@@ -6,10 +6,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::failure::{Attempt, Done, Failure};
+use crate::failure::{Attempt, Failure, Result};
 use crate::ledger::Owner;
-use crate::report::create_group;
-use crate::wait::Cancel;
+use crate::record::create_group;
+use crate::sys::wait::StopFlag;
 
 /// The name that the kernel has for cargo-nextest.
 const PROGRAM: &str = "cargo-nextest";
@@ -38,21 +38,21 @@ impl NextestRun {
     }
 
     /// The folder of the run, in which every process makes one of its own; `latest` points to it.
-    pub(super) fn folder(&self, results: &Path) -> Done<PathBuf> {
+    pub(super) fn folder(&self, results: &Path) -> Result<PathBuf> {
         create_group(results, &format!("nextest-{}", self.id))
             .attempting(|| format!("make a folder for this run in {}", results.display()))
     }
 
     /// Raises the lab or a part of it, unless an earlier process of the run could not: what failed there would fail here,
     /// and may have taken minutes. `folder` is that of the run.
-    pub(super) fn raise<T>(folder: &Path, cancel: &Cancel, raise: impl FnOnce() -> Done<T>) -> Done<T> {
+    pub(super) fn raise<T>(folder: &Path, cancel: &StopFlag, raise: impl FnOnce() -> Result<T>) -> Result<T> {
         let broken = folder.join(BROKEN);
         if let Ok(why) = fs::read_to_string(&broken) {
             let why = format!("it failed for an earlier scenario of this run:\n{why}");
             return Err(Failure::new("raise the lab", why).try_next("the same as there, then run again"));
         }
         let raised = raise();
-        if let (Err(failure), false) = (&raised, cancel.is_cancelled()) {
+        if let (Err(failure), false) = (&raised, cancel.is_set()) {
             // Without it the others try themselves.
             let _ = fs::write(broken, failure.to_string());
         }
@@ -97,18 +97,18 @@ mod tests {
         assert!(owner.is_alive());
     }
 
-    fn fails() -> Done<()> {
+    fn fails() -> Result<()> {
         Err(Failure::new("find mmdebstrap", "not there"))
     }
 
     #[test]
     fn one_failure_to_raise_the_lab_is_told_to_all() {
         let folder = tempfile::tempdir().unwrap();
-        let cancel = Cancel::new();
+        let cancel = StopFlag::new();
         assert_eq!(NextestRun::raise(folder.path(), &cancel, || Ok(1)).unwrap(), 1);
         let first = NextestRun::raise(folder.path(), &cancel, fails).unwrap_err().to_string();
         assert!(!first.contains("earlier"), "{first}");
-        let tried_again = || -> Done<()> { unreachable!("it has failed before") };
+        let tried_again = || -> Result<()> { unreachable!("it has failed before") };
         let told = NextestRun::raise(folder.path(), &cancel, tried_again).unwrap_err().to_string();
         assert!(told.contains("earlier scenario of this run:\ncannot find mmdebstrap: not there"), "{told}");
     }
@@ -116,8 +116,8 @@ mod tests {
     #[test]
     fn what_an_interrupt_ended_is_no_failure_of_the_lab() {
         let folder = tempfile::tempdir().unwrap();
-        let cancel = Cancel::new();
-        cancel.cancel();
+        let cancel = StopFlag::new();
+        cancel.set();
         NextestRun::raise(folder.path(), &cancel, fails).unwrap_err();
         assert_eq!(NextestRun::raise(folder.path(), &cancel, || Ok(1)).unwrap(), 1);
     }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use super::args::Request;
 use crate::inventory::Settings;
-use crate::report::RunFolder;
+use crate::record::RunFolder;
 use crate::scenario::{Order, Profile, Scenario, ScenarioFile, Set};
 
 /// What the arguments and the environment ask for, checked.
-pub(super) struct Plan {
+pub struct Plan {
     pub file: ScenarioFile,
     /// The set that is asked for.
     pub set: Set,
@@ -21,7 +21,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn read(request: &Request) -> Result<Plan, String> {
+    pub fn read(request: &Request) -> Result<Plan, String> {
         let options = &request.options;
         let get = |name: &str| std::env::var(name).ok();
         let path = crate::scenario::locate(options.scenarios.as_deref(), get);
@@ -53,13 +53,13 @@ impl Plan {
 
     /// The scenarios in the order in which they are played: a fleet has guests of one size, so those of a size follow each
     /// other, and each fleet is built once.
-    pub(super) fn in_order_of_play(&self) -> Vec<Scenario> {
+    pub fn in_order_of_play(&self) -> Vec<Scenario> {
         by_size(self.scenarios.clone())
     }
 
     /// The most memory that all guests of a scenario have together, bytes: of what is asked for, or, if the lab is shared with
     /// processes that are asked for other scenarios, of any in the set.
-    pub(super) fn guests_memory(&self, shared: bool) -> u64 {
+    pub fn guests_memory(&self, shared: bool) -> u64 {
         let scenarios = if shared { self.file.members(&self.set) } else { self.scenarios.clone() };
         let sized = scenarios.iter().map(|scenario| self.file.profile_of(scenario, &self.profile));
         sized.map(|profile| profile.guests_memory()).fold(self.profile.guests_memory(), u64::max)

@@ -6,10 +6,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::spent;
-use crate::failure::{Attempt, Done};
+use crate::failure::{Attempt, Result};
 use crate::ledger::Owner;
-use crate::outcome::{Outcome, Verdict};
-use crate::report::{Event, Process, Record, RunFolder, RunHeader, html, junit};
+use crate::record::{Event, Process, Record, RunFolder, RunHeader, outcomes_from_record};
+use crate::record::{Outcome, Verdict};
+use crate::report::{html, junit};
 
 /// Reports that a fixture is ready: its name, how long it took, and facts about it.
 pub type Progress<'a> = dyn Fn(&str, Duration, BTreeMap<String, String>) + 'a;
@@ -40,7 +41,7 @@ impl Run {
         group: Option<&Path>,
         profile: serde_json::Value,
         scenarios: Option<usize>,
-    ) -> Done<Run> {
+    ) -> Result<Run> {
         let results = group.unwrap_or(results);
         let attempted = || format!("make a folder for this run in {}", results.display());
         let folder = RunFolder::create(results).attempting(attempted)?;
@@ -69,7 +70,7 @@ impl Run {
     }
 
     /// Folder of a scenario.
-    pub fn scenario_folder(&self, scenario: &str) -> Done<PathBuf> {
+    pub fn scenario_folder(&self, scenario: &str) -> Result<PathBuf> {
         let mut played = self.played.lock().unwrap_or_else(PoisonError::into_inner);
         let times = played.entry(scenario.to_owned()).or_insert(0);
         *times += 1;
@@ -104,7 +105,7 @@ impl Run {
     }
 
     /// Closes the record, writes JUnit into the folder and, if wanted, elsewhere, and the HTML report into the folder.
-    pub fn close(&self, also: Option<&Path>) -> Done<()> {
+    pub fn close(&self, also: Option<&Path>) -> Result<()> {
         let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         let count =
             |verdict: Verdict| outcomes.iter().filter(|outcome| outcome.verdict == verdict).count() as u32;
@@ -125,7 +126,7 @@ impl Run {
             (Some(path), None) => write(path, &header, &outcomes)?,
             // The processes of a group have one file together: each writes it with what there is so far.
             (Some(path), Some(group)) => {
-                let (header, outcomes) = junit::outcomes_from_record(group)
+                let (header, outcomes) = outcomes_from_record(group)
                     .attempting(|| format!("read the records in {}", group.display()))?;
                 write(path, &header, &outcomes)?;
             }

@@ -3,16 +3,16 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::failure::{Done, Failure};
+use crate::failure::{Failure, Result};
 use crate::guest::{Fleet, Guest};
 use crate::scenario::Profile;
 
 /// What the slot needs from those who fill it.
 pub trait Builder: Send + Sync {
     /// Builds the fleet of a profile and all below it.
-    fn build(&self, profile: &Profile) -> Done<Fleet>;
+    fn build(&self, profile: &Profile) -> Result<Fleet>;
     /// Takes down what a broken fleet stood on, so that it can be built again.
-    fn clear(&self) -> Done<()>;
+    fn clear(&self) -> Result<()>;
     /// Told of every repair: what was done, and why.
     fn repaired(&self, what: &str, why: &str);
 }
@@ -40,7 +40,7 @@ impl Slot {
     }
 
     /// The fleet of a profile, whole.
-    pub fn fleet(&self, profile: &Profile) -> Done<Arc<Fleet>> {
+    pub fn fleet(&self, profile: &Profile) -> Result<Arc<Fleet>> {
         // A case that panicked holds nothing half-changed: what it left is found by the check.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let result = match std::mem::replace(&mut *state, State::Empty) {
@@ -85,7 +85,7 @@ impl Slot {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State::Empty;
     }
 
-    fn whole(&self, fleet: Arc<Fleet>, profile: &Profile) -> Done<Arc<Fleet>> {
+    fn whole(&self, fleet: Arc<Fleet>, profile: &Profile) -> Result<Arc<Fleet>> {
         fleet.clear_strays()?;
         let damage = fleet.damage();
         if damage.is_empty() {

@@ -1,6 +1,6 @@
 //! Where the time of a run went, in a line or two for whoever waited for it.
 
-use crate::outcome::Outcome;
+use crate::record::Outcome;
 
 /// The phases of a scenario as its numbers name them, and as people read them.
 const PHASES: [(&str, &str); 6] = [
@@ -50,7 +50,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::outcome::Verdict;
+    use crate::record::Verdict;
 
     #[test]
     fn phases_are_shares_of_all() {

@@ -15,28 +15,30 @@ use super::nextest::NextestRun;
 use super::plan::Plan;
 use super::run::Run;
 use super::slot::{Builder, Slot};
-use super::{LiveStatus, Session, become_root, interrupt, take_down_after, terminal};
-use crate::failure::{Done, Failure};
+use crate::failure::{Failure, Result};
 use crate::guest::Fleet;
-use crate::outcome::{Outcome, Verdict};
-use crate::parallel::{locked, panic_text};
-use crate::report::{Event, Record};
+use crate::progress::{LiveStatus, terminal};
+use crate::record::{Event, Record};
+use crate::record::{Outcome, Verdict};
 use crate::run::{self, Context};
 use crate::scenario::{Mode, Order, Profile, Scenario, ScenarioFile};
-use crate::wait::Cancel;
+use crate::stand::{Session, become_root, take_down_after};
+use crate::sys::interrupt;
+use crate::sys::parallel::{locked, panic_text};
+use crate::sys::wait::StopFlag;
 
 /// Takes the machine, plays the trials one at a time, and gives the machine back as it was. `selected` are the names of
 /// the scenarios that are played as such, for those who look on; none where trials are something else.
-pub(super) fn on_stage(
+pub fn on_stage(
     request: &Request,
     plan: Plan,
     build: Build,
     selected: Option<Vec<String>>,
     trials: impl FnOnce(&Arc<Stage>) -> Vec<Trial>,
-) -> Done<ExitCode> {
+) -> Result<ExitCode> {
     become_root()?;
-    let cancel = Cancel::new();
-    interrupt::cancel_on_signals(&cancel)?;
+    let cancel = StopFlag::new();
+    interrupt::cancel_on_signals(&cancel, terminal::say)?;
     let nextest = NextestRun::here();
     let owner = nextest.as_ref().map(|run| run.owner.clone());
     let mut session = Session::begin_for(plan.settings.clone(), cancel.clone(), owner.clone())?;
@@ -97,7 +99,7 @@ pub(super) fn on_stage(
     for failure in &failures {
         eprintln!("multivm: {failure}");
     }
-    if cancel.is_cancelled() {
+    if cancel.is_set() {
         return Ok(ExitCode::from(130));
     }
     Ok(if failures.is_empty() { conclusion.exit_code() } else { ExitCode::FAILURE })
@@ -109,14 +111,14 @@ struct Fixtures {
     run: Arc<Run>,
     /// What the hosts must have room for, bytes.
     guests_memory: u64,
-    cancel: Cancel,
+    cancel: StopFlag,
     build: Build,
     /// The folder of a run of nextest.
     group: Option<PathBuf>,
 }
 
 impl Fixtures {
-    fn build_once(&self, profile: &Profile) -> Done<Fleet> {
+    fn build_once(&self, profile: &Profile) -> Result<Fleet> {
         let begin = std::time::Instant::now();
         let mut session = locked(&self.session);
         let inventory = session
@@ -136,12 +138,12 @@ impl Fixtures {
 }
 
 impl Builder for Fixtures {
-    fn build(&self, profile: &Profile) -> Done<Fleet> {
+    fn build(&self, profile: &Profile) -> Result<Fleet> {
         let Some(group) = &self.group else { return self.build_once(profile) };
         let shared = locked(&self.session).as_ref().is_some_and(Session::is_shared);
         NextestRun::raise(group, &self.cancel, || match self.build_once(profile) {
             // Another process raised it, and a scenario there may have damaged it.
-            Err(failure) if shared && !self.cancel.is_cancelled() => {
+            Err(failure) if shared && !self.cancel.is_set() => {
                 self.repaired("rebuild the hosts and the whole fleet", &failure.to_string());
                 self.clear().and_then(|()| self.build_once(profile))
             }
@@ -149,7 +151,7 @@ impl Builder for Fixtures {
         })
     }
 
-    fn clear(&self) -> Done<()> {
+    fn clear(&self) -> Result<()> {
         match locked(&self.session).as_mut() {
             Some(session) => session.clear_hosts(),
             None => Ok(()),
@@ -169,13 +171,13 @@ fn missed_the_switch(outcome: &Outcome) -> bool {
 }
 
 /// What all trials share; plays scenarios, one at a time.
-pub(super) struct Stage {
+pub struct Stage {
     slot: Slot,
     /// Of a scenario that has no size of its own.
-    pub(super) profile: Profile,
+    pub profile: Profile,
     run: Arc<Run>,
     file: ScenarioFile,
-    cancel: Cancel,
+    cancel: StopFlag,
     /// Modes and orders whose floor has been measured; none if none is to be.
     floors: Option<Mutex<HashSet<(Mode, Order)>>>,
     /// None where nobody looks.
@@ -184,9 +186,9 @@ pub(super) struct Stage {
 
 impl Stage {
     /// Plays one scenario as a trial.
-    pub(super) fn play(self: &Arc<Self>, scenario: Scenario) -> Result<Completion, Failed> {
+    pub fn play(self: &Arc<Self>, scenario: Scenario) -> Result<Completion, Failed> {
         let name = scenario.name();
-        if self.cancel.is_cancelled() {
+        if self.cancel.is_set() {
             let mut outcome = Outcome::new(&name, Verdict::NotRun, SystemTime::now());
             outcome.reason = Some("the run was interrupted before it began".into());
             self.run.finished(outcome);
@@ -225,16 +227,16 @@ impl Stage {
         }
     }
 
-    pub(super) fn is_cancelled(&self) -> bool {
-        self.cancel.is_cancelled()
+    pub fn is_stopped(&self) -> bool {
+        self.cancel.is_set()
     }
 
-    pub(super) fn record(&self) -> &Record {
+    pub fn record(&self) -> &Record {
         &self.run.record
     }
 
     /// The fleet of a profile, whole, and how long it took to make it so.
-    pub(super) fn fleet(&self, profile: &Profile) -> Done<(Arc<Fleet>, Duration)> {
+    pub fn fleet(&self, profile: &Profile) -> Result<(Arc<Fleet>, Duration)> {
         let begin = Instant::now();
         Ok((self.slot.fleet(profile)?, begin.elapsed()))
     }
@@ -287,7 +289,7 @@ impl Stage {
     }
 
     /// Plays one scenario on a fleet that is whole.
-    pub(super) fn outcome_on(
+    pub fn outcome_on(
         &self,
         fleet: &Fleet,
         scenario: &Scenario,
@@ -311,7 +313,7 @@ impl Stage {
 
     /// The outcome of a scenario that could not be played.
     fn no_outcome(&self, scenario: &Scenario, started: SystemTime, failure: Failure) -> Outcome {
-        let interrupted = self.cancel.is_cancelled();
+        let interrupted = self.cancel.is_set();
         let verdict = if interrupted { Verdict::Interrupted } else { Verdict::Error };
         let mut outcome = Outcome::new(scenario.name(), verdict, started);
         outcome.reason = Some(failure.to_string());

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{AGENT_DIRECTORY, Agent, EventHub, Remote};
-use crate::failure::{Attempt, Done, Failure};
+use super::EventHub;
+use crate::failure::{Attempt, Failure, Result};
 use crate::inventory::{Accelerator, AcceleratorKind, HostEntry, Inventory};
 use crate::libvirt::{Connection, Libvirt, Subscription, Version};
-use crate::parallel::at_once;
+use crate::remote::{AGENT_DIRECTORY, Agent, Remote};
 use crate::scenario::Side;
-use crate::wait::{Cancel, Look, wait_for};
+use crate::sys::parallel::at_once;
+use crate::sys::wait::{Look, StopFlag, wait_for};
 
 /// How long libvirtd may take to answer after its host does.
 const LIBVIRT_LIMIT: Duration = Duration::from_secs(30);
@@ -46,7 +47,7 @@ pub struct Hosts {
 
 impl Hosts {
     /// Connects to both hosts, at once.
-    pub fn connect(inventory: &Inventory, cancel: &Cancel) -> Done<Hosts> {
+    pub fn connect(inventory: &Inventory, cancel: &StopFlag) -> Result<Hosts> {
         let library = Libvirt::start().attempting(|| "start libvirt's event loop".into())?;
         let events = EventHub::default();
         let sides = [(Side::Source, &inventory.source), (Side::Target, &inventory.target)];
@@ -124,8 +125,8 @@ fn connect(
     side: Side,
     entry: &HostEntry,
     events: &EventHub,
-    cancel: &Cancel,
-) -> Done<Host> {
+    cancel: &StopFlag,
+) -> Result<Host> {
     let control = retry_connect(library, entry, cancel)?;
     let attempted = || format!("ask {} for its versions and events", entry.name);
     let hub = events.clone();
@@ -156,7 +157,7 @@ impl Drop for Host {
 }
 
 /// Opens a connection; waits for a libvirtd that is just starting.
-pub fn retry_connect(library: &Libvirt, entry: &HostEntry, cancel: &Cancel) -> Done<Connection> {
+pub fn retry_connect(library: &Libvirt, entry: &HostEntry, cancel: &StopFlag) -> Result<Connection> {
     wait_for(&format!("libvirtd of {} to answer", entry.name), LIBVIRT_LIMIT, cancel, || {
         match library.connect(&entry.uri, &entry.name) {
             Ok(connection) => Look::Ready(connection),

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Remote, quote};
-use crate::failure::{Done, Failure};
+use crate::failure::{Failure, Result};
 use crate::inventory::StorageEntry;
+use crate::remote::{Remote, quote};
 
 /// Making overlays is writing headers: seconds even on a slow disk.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -20,7 +20,7 @@ pub struct Storage {
 
 impl Storage {
     /// Reaches the server and checks that the export has the base image.
-    pub fn connect(entry: &StorageEntry) -> Done<Storage> {
+    pub fn connect(entry: &StorageEntry) -> Result<Storage> {
         let remote = Remote::new(entry.name.as_str(), entry.login.clone());
         let base = format!("{}/{}", entry.export, entry.base_image);
         remote.check(&format!("test -r {}", quote(&base)), LIMIT).map_err(|failure| {
@@ -31,7 +31,7 @@ impl Storage {
     }
 
     /// Makes fresh overlays over the base image; replaces older ones of the same names.
-    pub fn create_overlays(&self, images: &[String]) -> Done<()> {
+    pub fn create_overlays(&self, images: &[String]) -> Result<()> {
         let commands: Vec<String> = images
             .iter()
             .map(|image| {
@@ -47,7 +47,7 @@ impl Storage {
     }
 
     /// Checks images, each by `qemu-img check`; results in their order. Nobody may write to them meanwhile.
-    pub fn check_images(&self, images: &[String]) -> Done<Vec<ImageCheck>> {
+    pub fn check_images(&self, images: &[String]) -> Result<Vec<ImageCheck>> {
         // --force-share: the image is open in a QEMU that stands still. Its exit status tells corruption (2) from
         // leaks (3), and the report says it too.
         let commands: Vec<String> = images

@@ -9,7 +9,6 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::Login;
 pub use settings::{Accel, HostSize, Settings};
 pub(crate) use settings::{machine_cpu_percent, memory_field};
 
@@ -22,6 +21,20 @@ pub struct Inventory {
     pub storage: StorageEntry,
     pub guests: GuestsEntry,
     pub accelerator: Accelerator,
+}
+
+/// How to log in. Keys are named by path: no secret is in here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Login {
+    /// Name or address.
+    pub address: String,
+    pub port: u16,
+    pub user: String,
+    /// Private key file.
+    pub key: PathBuf,
+    /// File in OpenSSH's format; a host that is not in it, or has another key, is refused.
+    pub known_hosts: PathBuf,
 }
 
 /// One libvirt host.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Attempt, Done, Failure};
+use crate::failure::{Attempt, Failure, Result};
 
 /// Who holds the lock.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -45,16 +45,16 @@ pub struct Lock {
 
 impl Lock {
     /// Takes the lock or says who has it. Waits for one who only takes down.
-    pub fn take(directory: &Path) -> Done<Lock> {
+    pub fn take(directory: &Path) -> Result<Lock> {
         Lock::take_for(directory, false)
     }
 
     /// Takes it only to take down what has been left: others wait for that.
-    pub fn take_to_end(directory: &Path) -> Done<Lock> {
+    pub fn take_to_end(directory: &Path) -> Result<Lock> {
         Lock::take_for(directory, true)
     }
 
-    fn take_for(directory: &Path, ending: bool) -> Done<Lock> {
+    fn take_for(directory: &Path, ending: bool) -> Result<Lock> {
         let begin = Instant::now();
         let path = directory.join("lock");
         let attempted = || format!("take the lock {}", path.display());

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Attempt, Done, Failure};
+use crate::failure::{Attempt, Failure, Result};
 
 /// Environment variable that moves the state directory; for tests of the ledger itself.
 pub const STATE_VARIABLE: &str = "MULTIVM_STATE";
@@ -87,7 +87,7 @@ pub struct Peek {
 
 impl Ledger {
     /// Opens the ledger of `directory`, creating both. The caller holds the [`Lock`].
-    pub fn open(directory: &Path) -> Done<Ledger> {
+    pub fn open(directory: &Path) -> Result<Ledger> {
         let path = directory.join("ledger.jsonl");
         let attempted = || format!("open the ledger {}", path.display());
         fs::create_dir_all(directory).attempting(attempted)?;
@@ -104,7 +104,7 @@ impl Ledger {
     }
 
     /// What a ledger on disk says, without opening it for writing.
-    pub fn peek(directory: &Path) -> Done<Peek> {
+    pub fn peek(directory: &Path) -> Result<Peek> {
         let (outstanding, kept) = read(&directory.join("ledger.jsonl"))?;
         let kept = kept.filter(Kept::holds);
         Ok(Peek {
@@ -115,7 +115,7 @@ impl Ledger {
     }
 
     /// Writes that `thing` is about to exist; on disk when this returns.
-    pub fn enter(&self, thing: Thing) -> Done<Entry> {
+    pub fn enter(&self, thing: Thing) -> Result<Entry> {
         let mut book = self.0.lock();
         let id = book.next;
         book.next += 1;
@@ -126,7 +126,7 @@ impl Ledger {
     }
 
     /// Undoes one thing and strikes it.
-    pub fn undo(&self, entry: Entry) -> Done<()> {
+    pub fn undo(&self, entry: Entry) -> Result<()> {
         let thing = self.0.lock().outstanding.get(&entry.0).cloned();
         if let Some(thing) = thing {
             thing.undo(&self.0.directory)?;
@@ -136,7 +136,7 @@ impl Ledger {
     }
 
     /// Writes that a thing is gone; for things that end by themselves.
-    pub fn strike(&self, entry: Entry) -> Done<()> {
+    pub fn strike(&self, entry: Entry) -> Result<()> {
         let mut book = self.0.lock();
         if book.outstanding.remove(&entry.0).is_some() {
             self.0.append(&mut book, &Line::Struck { id: entry.0 })?;
@@ -145,16 +145,16 @@ impl Ledger {
     }
 
     /// Says that what is outstanding stays on purpose after this process.
-    pub fn keep(&self) -> Done<()> {
+    pub fn keep(&self) -> Result<()> {
         self.write_kept(Kept { until: None })
     }
 
     /// Says the same, for as long as another process lives. Afterwards it counts as left behind.
-    pub fn keep_until(&self, owner: &Owner) -> Done<()> {
+    pub fn keep_until(&self, owner: &Owner) -> Result<()> {
         self.write_kept(Kept { until: Some(owner.clone()) })
     }
 
-    fn write_kept(&self, kept: Kept) -> Done<()> {
+    fn write_kept(&self, kept: Kept) -> Result<()> {
         let mut book = self.0.lock();
         book.kept = Some(kept.clone());
         self.0.append(&mut book, &Line::Kept(kept))
@@ -208,7 +208,7 @@ impl Inner {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn append(&self, book: &mut Book, line: &Line) -> Done<()> {
+    fn append(&self, book: &mut Book, line: &Line) -> Result<()> {
         let attempted = || format!("write the ledger in {}", self.directory.display());
         let mut text = serde_json::to_string(line).attempting(attempted)?;
         text.push('\n');
@@ -217,7 +217,7 @@ impl Inner {
     }
 }
 
-fn read(path: &Path) -> Done<(BTreeMap<u64, Thing>, Option<Kept>)> {
+fn read(path: &Path) -> Result<(BTreeMap<u64, Thing>, Option<Kept>)> {
     let mut outstanding = BTreeMap::new();
     let mut kept = None;
     let file = match File::open(path) {

@@ -11,8 +11,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Attempt, Done, Failure};
-use crate::wait::{Cancel, Look, wait_for};
+use crate::failure::{Attempt, Failure, Result};
+use crate::sys::wait::{Look, StopFlag, wait_for};
 
 /// Name prefix of every network namespace and cgroup that multivm creates; nothing else is ever touched.
 pub const PREFIX: &str = "multivm";
@@ -36,7 +36,7 @@ pub enum Thing {
 
 impl Thing {
     /// The running process `pid`.
-    pub fn process(pid: i32, what: &str) -> Done<Thing> {
+    pub fn process(pid: i32, what: &str) -> Result<Thing> {
         let start = start_time(pid).ok_or_else(|| {
             Failure::new(format!("enter {what} in the ledger"), format!("no process {pid}"))
         })?;
@@ -44,7 +44,7 @@ impl Thing {
     }
 
     /// Makes the thing not be; it is no error if it is gone already.
-    pub fn undo(&self, state: &Path) -> Done<()> {
+    pub fn undo(&self, state: &Path) -> Result<()> {
         match self {
             Thing::Process { pid, start, .. } => self.end_process(*pid, *start),
             Thing::NetworkNamespace { name } => self.delete_namespace(name),
@@ -58,7 +58,7 @@ impl Thing {
         }
     }
 
-    fn end_process(&self, pid: i32, start: u64) -> Done<()> {
+    fn end_process(&self, pid: i32, start: u64) -> Result<()> {
         if start_time(pid) != Some(start) {
             return Ok(());
         }
@@ -66,12 +66,12 @@ impl Thing {
             Ok(()) | Err(Errno::ESRCH) => {}
             Err(error) => return Err(Failure::new(format!("end {self}"), error)),
         }
-        wait_for(&format!("{self} to end"), Duration::from_secs(20), &Cancel::new(), || {
+        wait_for(&format!("{self} to end"), Duration::from_secs(20), &StopFlag::new(), || {
             if start_time(pid) == Some(start) { Look::NotYet("still there".into()) } else { Look::Ready(()) }
         })
     }
 
-    fn delete_namespace(&self, name: &str) -> Done<()> {
+    fn delete_namespace(&self, name: &str) -> Result<()> {
         if !name.starts_with(PREFIX) {
             return Err(Failure::new(format!("delete {self}"), "not a name that multivm gives"));
         }
@@ -89,7 +89,7 @@ impl Thing {
         Err(Failure::new(format!("delete {self}"), String::from_utf8_lossy(&output.stderr)))
     }
 
-    fn remove_cgroup(&self, path: &Path) -> Done<()> {
+    fn remove_cgroup(&self, path: &Path) -> Result<()> {
         let ours = path.components().any(
             |part| matches!(part, Component::Normal(name) if name.to_string_lossy().starts_with(PREFIX)),
         );
@@ -97,7 +97,7 @@ impl Thing {
             return Err(Failure::new(format!("remove {self}"), "not a group that multivm made"));
         }
         // The kernel removes the last process a moment after it ended: until then the group is busy.
-        wait_for(&format!("{self} to be empty"), Duration::from_secs(10), &Cancel::new(), || {
+        wait_for(&format!("{self} to be empty"), Duration::from_secs(10), &StopFlag::new(), || {
             match fs::remove_dir(path) {
                 Ok(()) => Look::Ready(()),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Look::Ready(()),
@@ -106,7 +106,7 @@ impl Thing {
         })
     }
 
-    fn remove_directory(&self, path: &Path, state: &Path) -> Done<()> {
+    fn remove_directory(&self, path: &Path, state: &Path) -> Result<()> {
         let inside = path.starts_with(state) || path.components().any(|part| part.as_os_str() == PREFIX);
         let plain = path.components().all(|part| part != Component::ParentDir);
         if !inside || !plain || path == state {

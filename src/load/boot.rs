@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::failure::{Attempt, Done};
+use crate::failure::{Attempt, Result};
 use crate::guest::{Fleet, Guest};
 use crate::libvirt::Domain;
-use crate::parallel::locked;
 use crate::scenario::Side;
-use crate::wait::{Cancel, Look, wait_for};
+use crate::sys::parallel::locked;
+use crate::sys::wait::{Look, StopFlag, wait_for};
 
 /// One boot of one load guest.
 #[derive(Debug, Clone)]
@@ -35,23 +35,23 @@ impl Boot {
 pub struct BootLoad<'a> {
     fleet: &'a Fleet,
     guests: Vec<Arc<Guest>>,
-    stop: Cancel,
-    last_round: Cancel,
+    stop: StopFlag,
+    last_round: StopFlag,
     boots: Arc<Mutex<Vec<Boot>>>,
     threads: Vec<(String, JoinHandle<()>)>,
 }
 
 impl<'a> BootLoad<'a> {
     /// Starts the first `count` load guests, alternately on source and target, and returns when all are booting.
-    pub fn start(fleet: &'a Fleet, count: usize) -> Done<BootLoad<'a>> {
+    pub fn start(fleet: &'a Fleet, count: usize) -> Result<BootLoad<'a>> {
         let guests: Vec<Arc<Guest>> = fleet.load_guests.iter().take(count).cloned().collect();
         let images: Vec<String> = guests.iter().map(|guest| guest.image.clone()).collect();
         fleet.storage.create_overlays(&images)?;
         let mut load = BootLoad {
             fleet,
             guests: guests.clone(),
-            stop: Cancel::new(),
-            last_round: Cancel::new(),
+            stop: StopFlag::new(),
+            last_round: StopFlag::new(),
             boots: Arc::default(),
             threads: Vec::new(),
         };
@@ -85,7 +85,7 @@ impl<'a> BootLoad<'a> {
 
     /// Starts none any more, waits until all that boot are up or have failed, and returns all boots.
     pub fn finish(&mut self) -> Vec<Boot> {
-        self.last_round.cancel();
+        self.last_round.set();
         for (guest, thread) in self.threads.drain(..) {
             if thread.join().is_err() {
                 note(&self.boots, &guest, |boot| boot.error = Some("its thread panicked".into()));
@@ -95,18 +95,18 @@ impl<'a> BootLoad<'a> {
     }
 
     /// Ends the boots and removes the guests.
-    pub fn close(mut self) -> Done<()> {
+    pub fn close(mut self) -> Result<()> {
         self.end()
     }
 
-    fn end(&mut self) -> Done<()> {
-        self.stop.cancel();
+    fn end(&mut self) -> Result<()> {
+        self.stop.set();
         for (_, thread) in self.threads.drain(..) {
             // A panic in it has been printed; the guest is removed all the same.
             let _ = thread.join();
         }
         let guests = std::mem::take(&mut self.guests);
-        guests.iter().map(|guest| self.fleet.remove(guest)).fold(Ok(()), Done::and)
+        guests.iter().map(|guest| self.fleet.remove(guest)).fold(Ok(()), Result::and)
     }
 }
 
@@ -122,14 +122,14 @@ struct Booting {
     side: Side,
     domain: Domain,
     limit: Duration,
-    stop: Cancel,
-    last_round: Cancel,
+    stop: StopFlag,
+    last_round: StopFlag,
     boots: Arc<Mutex<Vec<Boot>>>,
 }
 
 impl Booting {
     /// Starts the guest. The boot is noted first: there is no moment at which none is.
-    fn switch_on(&self) -> Done<()> {
+    fn switch_on(&self) -> Result<()> {
         let boot = Boot {
             guest: self.guest.name.clone(),
             side: self.side,
@@ -146,7 +146,7 @@ impl Booting {
     }
 
     /// Waits until the guest answers; not for one whose QEMU is gone.
-    fn await_up(&self) -> Done<Instant> {
+    fn await_up(&self) -> Result<Instant> {
         wait_for(&format!("{} to boot", self.guest.name), self.limit, &self.stop, || {
             match (self.guest.greeting(), self.domain.is_active()) {
                 (Ok(()), _) => Look::Ready(Instant::now()),
@@ -159,17 +159,17 @@ impl Booting {
     fn run(&self) {
         loop {
             let up = self.await_up();
-            if self.stop.is_cancelled() {
+            if self.stop.is_set() {
                 return;
             }
             let next = up.and_then(|up| {
                 note(&self.boots, &self.guest.name, |boot| boot.up = Some(up));
-                if self.last_round.is_cancelled() { Ok(()) } else { self.switch_on() }
+                if self.last_round.is_set() { Ok(()) } else { self.switch_on() }
             });
             if let Err(failure) = &next {
                 note(&self.boots, &self.guest.name, |boot| boot.error = Some(failure.to_string()));
             }
-            if next.is_err() || self.last_round.is_cancelled() {
+            if next.is_err() || self.last_round.is_set() {
                 // One that was started just before the last round is still to be waited for.
                 let pending = locked(&self.boots)
                     .iter()

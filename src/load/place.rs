@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::guest::{Fleet, Guest};
-use crate::host::{Agent, Host, Observation, Process};
+use crate::host::Host;
+use crate::remote::{Agent, Observation, Process};
 use crate::scenario::{Bytes, Profile, Side};
 
 /// A guest or a host.

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::Place;
-use crate::failure::Done;
-use crate::host::{LOAD_LOG, Process};
+use crate::failure::Result;
+use crate::remote::{LOAD_LOG, Process};
 use crate::scenario::Bytes;
-use crate::wait::{Cancel, Look, wait_for};
+use crate::sys::wait::{Look, StopFlag, wait_for};
 
 /// How long a tool may take to start its workers and fill its memory, and to end.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -116,7 +116,7 @@ pub struct Loads {
 
 impl Loads {
     /// Starts the commands and waits until each works: has used CPU time, and has its memory resident.
-    pub fn start(place: &Place, commands: &[Command], cancel: &Cancel) -> Done<Loads> {
+    pub fn start(place: &Place, commands: &[Command], cancel: &StopFlag) -> Result<Loads> {
         let mut started = Loads { place: place.clone(), loads: Vec::new() };
         for command in commands {
             // Those that run already end with `started`.
@@ -130,7 +130,7 @@ impl Loads {
         Ok(started)
     }
 
-    fn await_work(&self, cancel: &Cancel) -> Done<()> {
+    fn await_work(&self, cancel: &StopFlag) -> Result<()> {
         wait_for(&format!("the load to work on {}", self.place.name()), LIMIT, cancel, || {
             let samples = match self.sample(LIMIT) {
                 Ok(samples) => samples,
@@ -160,7 +160,7 @@ impl Loads {
     }
 
     /// Looks at every load; samples in the order of the loads.
-    pub fn sample(&self, limit: Duration) -> Done<Vec<Sample>> {
+    pub fn sample(&self, limit: Duration) -> Result<Vec<Sample>> {
         let asked = Instant::now();
         let groups: Vec<i32> = self.loads.iter().map(|load| load.group).collect();
         let processes = self.place.agent().processes(&groups, limit)?;
@@ -172,7 +172,7 @@ impl Loads {
     }
 
     /// Ends the loads and waits until no process of them is left.
-    pub fn close(mut self) -> Done<()> {
+    pub fn close(mut self) -> Result<()> {
         self.stop()
     }
 
@@ -181,7 +181,7 @@ impl Loads {
         self.loads.clear();
     }
 
-    fn stop(&mut self) -> Done<()> {
+    fn stop(&mut self) -> Result<()> {
         let loads = std::mem::take(&mut self.loads);
         if loads.is_empty() {
             return Ok(());
@@ -190,15 +190,18 @@ impl Loads {
         let groups: Vec<i32> = loads.iter().map(|load| load.group).collect();
         let agent = self.place.agent();
         agent.kill(&groups, LIMIT)?;
-        wait_for(&format!("the load to end on {}", self.place.name()), LIMIT, &Cancel::new(), || match agent
-            .processes(&groups, LIMIT)
-        {
-            Ok(left) => match left.iter().find(|process| process.is_alive()) {
-                Some(process) => Look::NotYet(format!("{} ({}) is alive", process.name, process.pid)),
-                None => Look::Ready(()),
+        wait_for(
+            &format!("the load to end on {}", self.place.name()),
+            LIMIT,
+            &StopFlag::new(),
+            || match agent.processes(&groups, LIMIT) {
+                Ok(left) => match left.iter().find(|process| process.is_alive()) {
+                    Some(process) => Look::NotYet(format!("{} ({}) is alive", process.name, process.pid)),
+                    None => Look::Ready(()),
+                },
+                Err(failure) => Look::NotYet(failure.to_string()),
             },
-            Err(failure) => Look::NotYet(failure.to_string()),
-        })
+        )
     }
 }
 

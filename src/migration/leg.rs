@@ -7,14 +7,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::failure::{Attempt, Done};
+use crate::failure::{Attempt, Result};
 use crate::guest::Guest;
 use crate::host::{Hosts, Listener};
 use crate::libvirt::{
     AbortAnswer, Detail, Domain, Event, EventKind, JobStats, LifecycleEvent, Migration, Switch,
 };
 use crate::scenario::{AtTimeout, Mode, Side};
-use crate::wait::Cancel;
+use crate::sys::wait::StopFlag;
 
 /// How one guest is to be moved.
 #[derive(Debug, Clone)]
@@ -99,7 +99,7 @@ pub fn migrate(
     plan: &Move,
     ready: impl FnOnce(),
     hear: &Hear<'_>,
-    cancel: &Cancel,
+    cancel: &StopFlag,
 ) -> LegReport {
     match attempt(guest, hosts, plan, ready, hear, cancel) {
         Ok(report) => report,
@@ -113,8 +113,8 @@ fn attempt(
     plan: &Move,
     ready: impl FnOnce(),
     hear: &Hear<'_>,
-    cancel: &Cancel,
-) -> Done<LegReport> {
+    cancel: &StopFlag,
+) -> Result<LegReport> {
     let from = hosts.get(plan.from);
     let prepared = prepare(guest, hosts, plan, cancel);
     // Whoever waits at the barrier of a step must not wait for one that cannot start.
@@ -158,7 +158,7 @@ fn attempt(
 
 type Prepared = (Domain, Domain, crate::libvirt::Connection);
 
-fn prepare(guest: &Guest, hosts: &Hosts, plan: &Move, cancel: &Cancel) -> Done<Prepared> {
+fn prepare(guest: &Guest, hosts: &Hosts, plan: &Move, cancel: &StopFlag) -> Result<Prepared> {
     let from = hosts.get(plan.from);
     let domain = guest.known_through(&guest.connection(hosts, plan.from, cancel)?)?;
     let destination = guest.connection(hosts, plan.to, cancel)?;
@@ -248,7 +248,7 @@ impl Watch<'_> {
         &mut self,
         over: &Receiver<(Instant, crate::libvirt::Result<()>)>,
         listener: &Listener,
-        cancel: &Cancel,
+        cancel: &StopFlag,
     ) {
         let mut next_sample = self.began + SAMPLE_INTERVAL;
         loop {
@@ -348,7 +348,7 @@ impl Watch<'_> {
     }
 
     /// Aborts when the time is up or the run is interrupted. True when even that had no effect.
-    fn give_up_if_due(&mut self, now: Instant, cancel: &Cancel) -> bool {
+    fn give_up_if_due(&mut self, now: Instant, cancel: &StopFlag) -> bool {
         if let Some(since) = self.given_up {
             if now.duration_since(since) < ABORT_GRACE {
                 return false;
@@ -362,7 +362,7 @@ impl Watch<'_> {
             return true;
         }
         let spent = now.duration_since(self.began);
-        let reason = if cancel.is_cancelled() {
+        let reason = if cancel.is_set() {
             "the run was interrupted".to_owned()
         } else if spent > self.timeout {
             if self.suspend() {

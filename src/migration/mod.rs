@@ -1,6 +1,5 @@
-//! Moving guests: in which order, and one move with its measurements.
+//! One move of one guest, with its measurements.
 
 mod leg;
-pub mod order;
 
 pub use leg::{Hear, LegReport, Move, News, migrate};

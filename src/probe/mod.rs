@@ -17,10 +17,10 @@ use std::time::{Duration, Instant};
 use nix::unistd::gettid;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use crate::failure::{Attempt, Done};
+use crate::failure::{Attempt, Result};
 use crate::guest::Guest;
-use crate::wait::Cancel;
-use crate::watch::Watch;
+use crate::sys::wait::StopFlag;
+use crate::sys::watch::Watch;
 use packet::Reply;
 use track::Track;
 pub use track::{Gap, Reading, TOLD_INTERVALS};
@@ -49,7 +49,7 @@ pub struct ProbeStream(Watch<Vec<Summary>>);
 
 impl ProbeStream {
     /// Begins to probe every guest once per `interval`.
-    pub fn start(guests: &[Arc<Guest>], interval: Duration) -> Done<ProbeStream> {
+    pub fn start(guests: &[Arc<Guest>], interval: Duration) -> Result<ProbeStream> {
         let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4))
             .attempting(|| "open a raw ICMP socket for the probe stream".into())?;
         // A migration of ten guests at once must not overrun the queue while this thread waits for a CPU.
@@ -67,7 +67,7 @@ impl ProbeStream {
     }
 
     /// Ends the stream.
-    pub fn stop(self) -> Done<Vec<Summary>> {
+    pub fn stop(self) -> Result<Vec<Summary>> {
         self.0.stop()
     }
 }
@@ -96,13 +96,13 @@ fn summary(mut track: Track, end: Instant, stalls: &Arc<Vec<Gap>>) -> Summary {
 }
 
 /// Probes until it is to stop; returns when it did not get to.
-fn stream(socket: &Socket, tracks: &mut [Track], interval: Duration, stop: &Cancel) -> Vec<Gap> {
+fn stream(socket: &Socket, tracks: &mut [Track], interval: Duration, stop: &StopFlag) -> Vec<Gap> {
     let id = std::process::id() as u16;
     let mut sequence: u16 = 0;
     let mut due = Instant::now();
     let mut stalls = Vec::new();
     let mut block = [0; 256];
-    while !stop.is_cancelled() {
+    while !stop.is_set() {
         let now = Instant::now();
         if now >= due {
             if now - due > interval {

@@ -4,26 +4,26 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::check::{Proof, booting, load};
-use crate::failure::Done;
+use crate::failure::Result;
 use crate::guest::Fleet;
-use crate::host::Observation;
 use crate::load::{BootLoad, Command, Loads, Place, Sample, memory_left};
 use crate::migration::LegReport;
-use crate::migration::order::Leg;
-use crate::parallel::at_once;
+use crate::plan::Leg;
+use crate::remote::Observation;
 use crate::scenario::{
     Booting, Bytes, HostShare, Kind, LoadSize, Profile, Scenario, Side, Tool, Workload, load_command,
 };
+use crate::sys::parallel::at_once;
 
 use super::journal::Journal;
 use super::phase::Phase;
-use crate::wait::Cancel;
+use crate::sys::wait::StopFlag;
 
 /// From one look at the loads during a migration to the next.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What one machine's loads looked like, in the order of the loads.
-type Samples = Done<Vec<Sample>>;
+type Samples = Result<Vec<Sample>>;
 
 /// Everything that runs, and how it looked last.
 pub struct Burden<'a> {
@@ -48,7 +48,7 @@ impl<'a> Burden<'a> {
         scenario: &Scenario,
         fleet: &'a Fleet,
         [source, target]: [&Observation; 2],
-    ) -> Done<Burden<'a>> {
+    ) -> Result<Burden<'a>> {
         let mut burden = Burden { fleet, loads: Vec::new(), boots: None, last: Vec::new(), open: None };
         match scenario.workload {
             Workload::Stress { tool, kind, share } => {
@@ -66,8 +66,8 @@ impl<'a> Burden<'a> {
                     let command = on_host(tool, kind, share, host.entry.cpu_percent, left);
                     wanted.push((Place::host(fleet, *side), command));
                 }
-                let started: Done<Vec<Loads>> = at_once("start a load", &wanted, |(place, command)| {
-                    Loads::start(place, std::slice::from_ref(command), fleet.cancel())
+                let started: Result<Vec<Loads>> = at_once("start a load", &wanted, |(place, command)| {
+                    Loads::start(place, std::slice::from_ref(command), fleet.stop_flag())
                 })
                 .into_iter()
                 .collect();
@@ -94,14 +94,14 @@ impl<'a> Burden<'a> {
     }
 
     /// Looks at all loads again and again until the token says that it is over; a list of looks for every machine.
-    pub fn watch(&self, over: &Cancel) -> Vec<Vec<Samples>> {
+    pub fn watch(&self, over: &StopFlag) -> Vec<Vec<Samples>> {
         let mut looks: Vec<Vec<Samples>> = self.loads.iter().map(|_| Vec::new()).collect();
         while !self.loads.is_empty() {
             for (all, sample) in looks.iter_mut().zip(self.sample()) {
                 all.push(sample);
             }
             over.pause(WATCH_INTERVAL);
-            if over.is_cancelled() {
+            if over.is_set() {
                 break;
             }
         }
@@ -112,7 +112,7 @@ impl<'a> Burden<'a> {
     /// one, there is one from before that step, those during it, and one from after it.
     pub fn prove(
         &mut self,
-        during: Done<Vec<Vec<Samples>>>,
+        during: Result<Vec<Vec<Samples>>>,
         reports: &[(Leg, LegReport)],
         journal: &mut Journal<'_>,
     ) {
@@ -165,13 +165,13 @@ impl<'a> Burden<'a> {
 
     /// Ends everything, everywhere at once; one that cannot be ended does not keep the others. Guests that are `silent`
     /// are not asked: before the next scenario they are renewed, or their loads found by the mark.
-    pub fn stop(self, silent: &BTreeSet<String>) -> Done<()> {
+    pub fn stop(self, silent: &BTreeSet<String>) -> Result<()> {
         let (lost, ending): (Vec<Loads>, Vec<Loads>) = self
             .loads
             .into_iter()
             .partition(|loads| loads.place().guest().is_some_and(|guest| silent.contains(guest)));
         lost.into_iter().for_each(Loads::forget);
-        let stopped = at_once("stop a load", ending, Loads::close).into_iter().fold(Ok(()), Done::and);
+        let stopped = at_once("stop a load", ending, Loads::close).into_iter().fold(Ok(()), Result::and);
         stopped.and(self.boots.map_or(Ok(()), BootLoad::close))
     }
 }
@@ -184,7 +184,7 @@ fn prove_place(
     leg: Option<&Leg>,
     journal: &mut Journal<'_>,
 ) -> Samples {
-    let known: Done<Vec<&Vec<Sample>>> =
+    let known: Result<Vec<&Vec<Sample>>> =
         std::iter::once(last).chain(looks).map(|look| look.as_ref().map_err(Clone::clone)).collect();
     let place = loads.place();
     for (number, load) in loads.loads.iter().enumerate() {

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::failure::Done;
-use crate::host::{Agent, Hosts};
-use crate::parallel::at_once;
-use crate::report::{Event, Record};
-use crate::wait::Cancel;
-use crate::watch::Watch;
+use crate::failure::Result;
+use crate::host::Hosts;
+use crate::record::{Event, Record};
+use crate::remote::Agent;
+use crate::sys::parallel::at_once;
+use crate::sys::wait::StopFlag;
+use crate::sys::watch::Watch;
 
 /// From one sample to the next. Ticks of 10 ms make a sample of one second exact to 1 %.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -19,14 +20,14 @@ const LIMIT: Duration = Duration::from_secs(5);
 const TICKS_PER_S: f64 = 100.0;
 
 /// Begins to sample both hosts.
-pub fn watch(hosts: &Hosts, record: &Record, scenario: &str) -> Done<Watch<()>> {
+pub fn watch(hosts: &Hosts, record: &Record, scenario: &str) -> Result<Watch<()>> {
     let hosts = hosts.both().map(|host| Counter::new(&host.entry.name, &host.agent));
     let (record, scenario) = (record.clone(), scenario.to_owned());
     Watch::start("cpu-watch", move |stop| sample_until(hosts, &record, &scenario, stop))
 }
 
-fn sample_until(mut hosts: [Counter; 2], record: &Record, scenario: &str, stop: &Cancel) {
-    while !stop.is_cancelled() {
+fn sample_until(mut hosts: [Counter; 2], record: &Record, scenario: &str, stop: &StopFlag) {
+    while !stop.is_set() {
         for (host, busy_cpus) in at_once("sample a host's CPU time", &mut hosts, |counter| {
             Ok((counter.host.clone(), counter.busy()?))
         })
@@ -34,7 +35,7 @@ fn sample_until(mut hosts: [Counter; 2], record: &Record, scenario: &str, stop: 
         .filter_map(|sample| sample.ok().and_then(|(host, busy)| Some((host, busy?))))
         {
             // What was still under way when the scenario ended is not its own any more.
-            if !stop.is_cancelled() {
+            if !stop.is_set() {
                 let _ = record.write(&Event::HostCpu { scenario: scenario.to_owned(), host, busy_cpus });
             }
         }
@@ -54,7 +55,7 @@ impl Counter {
     }
 
     /// CPUs that were busy since the last question; none at the first.
-    fn busy(&mut self) -> Done<Option<f64>> {
+    fn busy(&mut self) -> Result<Option<f64>> {
         let ticks = self.agent.cpu_ticks(LIMIT)?;
         let now = Instant::now();
         let last = self.last.replace((now, ticks));

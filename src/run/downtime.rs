@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::pulse::GuestGap;
 use crate::migration::LegReport;
 use crate::probe::{Gap, Summary, TOLD_INTERVALS};
-use crate::report::Clocks;
+use crate::record::Clocks;
 
 /// What was seen of one guest through a scenario.
 pub struct Seen<'a> {

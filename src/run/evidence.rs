@@ -6,10 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::failure::{Attempt, Done};
+use crate::failure::{Attempt, Result};
 use crate::guest::Fleet;
-use crate::host::{Host, quote};
-use crate::parallel::at_once;
+use crate::host::Host;
+use crate::remote::quote;
+use crate::sys::parallel::at_once;
 
 /// Logs on a host: the daemon's own, one per guest from QEMU, one per guest from its console.
 const LOGS: &str = "/var/log/libvirt/libvirtd.log /var/log/libvirt/qemu/*.log";
@@ -26,7 +27,7 @@ pub struct Evidence {
 
 impl Evidence {
     /// Notes where every log ends now.
-    pub fn begin(fleet: &Fleet) -> Done<Evidence> {
+    pub fn begin(fleet: &Fleet) -> Result<Evidence> {
         let mut marks = HashMap::new();
         let hosts = fleet.hosts.both();
         for (host, lengths) in hosts.iter().zip(at_once("measure the logs", hosts, lengths)) {
@@ -38,7 +39,7 @@ impl Evidence {
     }
 
     /// What was added since to a log of a host, at most so many bytes of its end.
-    pub fn added(&self, host: &Host, path: &str, most: u64) -> Done<String> {
+    pub fn added(&self, host: &Host, path: &str, most: u64) -> Result<String> {
         let lengths = lengths(host)?;
         let Some((_, length)) = lengths.iter().find(|(known, _)| known == path) else {
             return Ok(String::new());
@@ -55,19 +56,19 @@ impl Evidence {
     }
 
     /// Writes what was added since into `folder`/evidence; more of a scenario that failed.
-    pub fn collect(&self, fleet: &Fleet, folder: &Path, failed: bool) -> Done<PathBuf> {
+    pub fn collect(&self, fleet: &Fleet, folder: &Path, failed: bool) -> Result<PathBuf> {
         let folder = folder.join("evidence");
         fs::create_dir_all(&folder).attempting(|| format!("create {}", folder.display()))?;
         at_once("collect the logs", fleet.hosts.both(), |host| self.collect_host(host, &folder))
             .into_iter()
-            .collect::<Done<()>>()?;
+            .collect::<Result<()>>()?;
         if failed {
             collect_guests(fleet, &folder)?;
         }
         Ok(folder)
     }
 
-    fn collect_host(&self, host: &Host, folder: &Path) -> Done<()> {
+    fn collect_host(&self, host: &Host, folder: &Path) -> Result<()> {
         let grown: Vec<(String, u64)> = lengths(host)?
             .into_iter()
             .filter_map(|(path, length)| {
@@ -94,7 +95,7 @@ impl Evidence {
 /// Between two logs.
 const NEXT: &str = "multivm-next-log";
 
-fn lengths(host: &Host) -> Done<Vec<(String, u64)>> {
+fn lengths(host: &Host) -> Result<Vec<(String, u64)>> {
     // wc's last line is the total when there are several files; a pattern that matches nothing is no error.
     let output = host.remote.run(&format!("wc -c {LOGS} 2> /dev/null"), LIMIT)?;
     Ok(output
@@ -108,7 +109,7 @@ fn lengths(host: &Host) -> Done<Vec<(String, u64)>> {
 }
 
 /// The guests as they are now; what cannot be had of a broken guest is said in its place.
-fn collect_guests(fleet: &Fleet, folder: &Path) -> Done<()> {
+fn collect_guests(fleet: &Fleet, folder: &Path) -> Result<()> {
     for guest in &fleet.guests {
         let log = guest
             .agent
@@ -131,6 +132,6 @@ fn collect_guests(fleet: &Fleet, folder: &Path) -> Done<()> {
     Ok(())
 }
 
-fn write(path: &Path, text: &str) -> Done<()> {
+fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).attempting(|| format!("write {}", path.display()))
 }

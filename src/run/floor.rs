@@ -6,21 +6,21 @@ use std::time::{Duration, Instant};
 
 use super::burden::Burden;
 use super::moves;
-use crate::failure::{Done, Failure};
+use crate::failure::{Failure, Result};
 use crate::guest::Fleet;
-use crate::parallel::at_once;
 use crate::scenario::Scenario;
+use crate::sys::parallel::at_once;
 
 /// Plays the moves of a scenario on a fleet that is whole, and returns how long all of them took together. Starting and
 /// ending loads is not in it. Guests that boot themselves have no floor: their boots are in between.
-pub fn floor(scenario: &Scenario, fleet: &Fleet) -> Done<Option<Duration>> {
+pub fn floor(scenario: &Scenario, fleet: &Fleet) -> Result<Option<Duration>> {
     if moves::boots_itself(scenario) {
         return Ok(None);
     }
     let pace = |mode| {
         at_once("pace a witness", &fleet.guests, |guest| fleet.pace_witness(guest, mode))
             .into_iter()
-            .collect::<Done<()>>()
+            .collect::<Result<()>>()
     };
     // Its writing belongs to the migration: without it post-copy has nothing to fetch.
     pace(Some(scenario.mode))?;

@@ -8,44 +8,44 @@ use std::time::Instant;
 use super::journal::Journal;
 use super::prove::Prover;
 use crate::check::booting;
-use crate::failure::{Attempt, Done, Failure};
+use crate::failure::{Attempt, Failure, Result};
 use crate::guest::{Fleet, Guest};
 use crate::host::Listener;
 use crate::libvirt::EventKind;
 use crate::migration::LegReport;
-use crate::migration::order::Leg;
-use crate::parallel::at_once;
-use crate::wait::Cancel;
+use crate::plan::Leg;
+use crate::sys::parallel::at_once;
+use crate::sys::wait::StopFlag;
 
 /// Guests of one step: when each was started, and a thread each that sees it come up.
 pub struct Fresh {
     guests: HashMap<String, Starting>,
     /// Ends the threads of guests whose boot does not matter any more.
-    stop: Cancel,
+    stop: StopFlag,
 }
 
 struct Starting {
     started: Instant,
-    coming: JoinHandle<Done<Instant>>,
+    coming: JoinHandle<Result<Instant>>,
     /// What libvirt tells of the guest from its start on.
     events: Listener,
 }
 
 impl Drop for Fresh {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.stop.set();
     }
 }
 
 impl Fresh {
     /// Switches the guests of a step off and on, all at once, where they are.
-    pub fn start(fleet: &Fleet, legs: &[(Arc<Guest>, Leg)]) -> Done<Fresh> {
+    pub fn start(fleet: &Fleet, legs: &[(Arc<Guest>, Leg)]) -> Result<Fresh> {
         let started = at_once("start a guest anew", legs, |(guest, _)| {
             let started = guest.restart(&fleet.hosts)?;
             // The start itself resets nothing that matters; whatever resets it from now on is a second boot.
             Ok((started, fleet.hosts.events.listen(Some(&guest.name))))
         });
-        let mut fresh = Fresh { guests: HashMap::new(), stop: Cancel::new() };
+        let mut fresh = Fresh { guests: HashMap::new(), stop: StopFlag::new() };
         for ((guest, _), started) in legs.iter().zip(started) {
             let (started, events) = started?;
             let (watched, limit, stop) = (Arc::clone(guest), fleet.profile.boot_timeout, fresh.stop.clone());

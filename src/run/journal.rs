@@ -8,11 +8,11 @@ use crate::check::reachable::wall;
 use crate::check::{Proof, budget};
 use crate::guest::Guest;
 use crate::load::Loads;
-use crate::migration::order::Leg;
 use crate::migration::{LegReport, News};
-use crate::outcome::Finding;
+use crate::plan::Leg;
 use crate::probe::Summary;
-use crate::report::{Clocks, Event, Record};
+use crate::record::Finding;
+use crate::record::{Clocks, Event, Record};
 
 /// The account of one scenario.
 pub struct Journal<'a> {

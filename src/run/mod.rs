@@ -19,13 +19,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::check::{budget, copies, live, reachable};
-use crate::failure::Done;
+use crate::failure::Result;
 use crate::guest::{Fleet, Guest};
 use crate::migration::LegReport;
-use crate::migration::order::{Leg, Step};
-use crate::outcome::{Outcome, Verdict};
+use crate::plan::{Leg, Step};
 use crate::probe::{ProbeStream, Summary};
-use crate::report::Record;
+use crate::record::Record;
+use crate::record::{Outcome, Verdict};
 use crate::scenario::{AllowedLine, AtTimeout, Budget, Mode, Order, Scenario};
 use burden::Burden;
 use downtime::{Between, Seen};
@@ -62,7 +62,7 @@ pub fn run(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>) -> Outcome
     let result = Case { scenario, fleet, context, evidence: known }.play(&mut journal);
 
     journal.enter(Phase::Collecting);
-    let cancelled = fleet.cancel().is_cancelled();
+    let cancelled = fleet.stop_flag().is_set();
     let mut outcome = Outcome::new(&name, Verdict::Passed, started);
     if let Err(failure) = result {
         outcome.verdict = Verdict::Error;
@@ -114,7 +114,7 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    fn play(&self, journal: &mut Journal<'_>) -> Done<()> {
+    fn play(&self, journal: &mut Journal<'_>) -> Result<()> {
         let fleet = self.fleet;
         let steps = moves::steps(self.scenario, fleet)?;
         let mut prover =
@@ -153,18 +153,18 @@ impl Case<'_> {
         account: &mut Account,
         prover: &mut Prover<'_>,
         journal: &mut Journal<'_>,
-    ) -> Done<()> {
+    ) -> Result<()> {
         journal.enter(Phase::Loading);
         let mut burden = Burden::start(self.scenario, self.fleet, prover.hosts())?;
         burden.loads().iter().for_each(|loads| journal.loads_started(loads));
         for (number, step) in steps.iter().enumerate() {
             self.step(number, step, account, &mut burden, prover, journal)?;
             // A guest that is not where it should be cannot make its next move.
-            if journal.has_damage() || journal.refusal().is_some() || self.fleet.cancel().is_cancelled() {
+            if journal.has_damage() || journal.refusal().is_some() || self.fleet.stop_flag().is_set() {
                 break;
             }
         }
-        if !self.fleet.cancel().is_cancelled() {
+        if !self.fleet.stop_flag().is_set() {
             journal.enter(Phase::Proving);
             burden.prove_at_the_end(journal);
         }
@@ -182,7 +182,7 @@ impl Case<'_> {
         burden: &mut Burden<'_>,
         prover: &mut Prover<'_>,
         journal: &mut Journal<'_>,
-    ) -> Done<()> {
+    ) -> Result<()> {
         let legs: Vec<(Arc<Guest>, Leg)> =
             step.legs.iter().map(|leg| (Arc::clone(&self.fleet.guests[leg.guest]), *leg)).collect();
         let (due, resting): (Vec<Arrived>, Vec<Arrived>) = std::mem::take(&mut account.arrived)

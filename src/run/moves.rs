@@ -3,17 +3,17 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::failure::{Done, Failure};
+use crate::failure::{Failure, Result};
 use crate::guest::Fleet;
-use crate::migration::order::{self, Leg, Step};
 use crate::migration::{Hear, LegReport, Move, migrate};
-use crate::parallel::{Gate, at_once, panic_text};
+use crate::plan::{self, Leg, Step};
 use crate::scenario::{Booting, Bytes, Mode, Order, Scenario, Workload};
-use crate::wait::Cancel;
+use crate::sys::parallel::{Gate, at_once, panic_text};
+use crate::sys::wait::StopFlag;
 
 /// The steps of a scenario for a fleet of this size.
-pub fn steps(scenario: &Scenario, fleet: &Fleet) -> Done<Vec<Step>> {
-    order::steps(scenario.order, fleet.guests.len(), fleet.profile.rounds).map_err(|why| {
+pub fn steps(scenario: &Scenario, fleet: &Fleet) -> Result<Vec<Step>> {
+    plan::steps(scenario.order, fleet.guests.len(), fleet.profile.rounds).map_err(|why| {
         Failure::new(format!("plan {}", scenario.name()), why).try_next("raise MULTIVM_GUESTS")
     })
 }
@@ -34,11 +34,11 @@ pub fn play<T: Send>(
     step: &Step,
     played_before: u32,
     hear: &Hear<'_>,
-    beside: impl FnOnce(&Cancel) -> T + Send,
-) -> (Vec<(Leg, LegReport)>, Done<T>) {
+    beside: impl FnOnce(&StopFlag) -> T + Send,
+) -> (Vec<(Leg, LegReport)>, Result<T>) {
     // Nobody starts before everybody can: "at once" is meant. What is done beside waits with them.
     let gate = Gate::new(step.legs.len() + 1);
-    let over = Cancel::new();
+    let over = StopFlag::new();
     let (moved, beside) = thread::scope(|scope| {
         let beside = thread::Builder::new().name("beside the moves".into()).spawn_scoped(scope, || {
             gate.pass(GATE_LIMIT);
@@ -53,10 +53,10 @@ pub fn play<T: Send>(
                 &plan(scenario, fleet, leg, played_before),
                 ready,
                 hear,
-                fleet.cancel(),
+                fleet.stop_flag(),
             ))
         });
-        over.cancel();
+        over.set();
         let failed = |cause: &str| Failure::new("look at the loads during the moves", cause);
         let beside = match beside {
             Ok(thread) => thread.join().map_err(|panic| failed(panic_text(&*panic))),
@@ -64,7 +64,7 @@ pub fn play<T: Send>(
         };
         (moved, beside)
     });
-    let report = |(leg, report): (&Leg, Done<LegReport>)| {
+    let report = |(leg, report): (&Leg, Result<LegReport>)| {
         let report = report
             .unwrap_or_else(|failure| LegReport { error: Some(failure.to_string()), ..LegReport::default() });
         if report.error.is_none() {

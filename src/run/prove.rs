@@ -11,13 +11,14 @@ use crate::check::clock::Distance;
 use crate::check::kernel_log::HostLog;
 use crate::check::placement::Places;
 use crate::check::{Proof, clock, connection, disk, kernel_log, memory, reboot};
-use crate::failure::{Done, Failure};
+use crate::failure::{Failure, Result};
 use crate::guest::{Fleet, Guest, Testimony, console_path};
-use crate::host::{Host, Listener, Observation, realtime_s};
+use crate::host::{Host, Listener};
 use crate::libvirt::EventKind;
-use crate::migration::order::Leg;
-use crate::parallel::at_once;
+use crate::plan::Leg;
+use crate::remote::{Observation, realtime_s};
 use crate::scenario::{AllowedLine, Mode};
+use crate::sys::parallel::at_once;
 
 /// How the names of the programs begin that a scenario runs on hosts, and that the kernel may kill there.
 const LOADS: [&str; 1] = ["stress"];
@@ -30,9 +31,9 @@ pub struct Look {
     seen: Observation,
     distance: Distance,
     /// None where the witness did not answer, and why.
-    said: Done<Testimony>,
+    said: Result<Testimony>,
     /// When the guest stood still and how fast it wrote memory since the look before.
-    pulse: Done<Beat>,
+    pulse: Result<Beat>,
 }
 
 /// What is remembered of a guest.
@@ -52,7 +53,7 @@ struct Known {
 const STALLED: Duration = Duration::from_secs(5);
 
 /// Guests that were looked at, each with the move after which it was.
-pub type Looks = Vec<(Arc<Guest>, Option<Leg>, Done<Look>)>;
+pub type Looks = Vec<(Arc<Guest>, Option<Leg>, Result<Look>)>;
 
 /// Looks into guests, all at once.
 pub fn look_into(fleet: &Fleet, guests: &[(Arc<Guest>, Option<Leg>)]) -> Looks {
@@ -85,7 +86,7 @@ impl<'a> Prover<'a> {
         allowed_lines: &'a [AllowedLine],
         evidence: Option<&'a Evidence>,
         journal: &mut Journal<'_>,
-    ) -> Done<Prover<'a>> {
+    ) -> Result<Prover<'a>> {
         let hosts = fleet.hosts.both();
         let mut seen =
             at_once("look at a host", hosts, |host| host.agent.observe(fleet.answer_limit())).into_iter();
@@ -312,7 +313,7 @@ impl<'a> Prover<'a> {
     }
 }
 
-fn look(fleet: &Fleet, guest: &Guest) -> Done<Look> {
+fn look(fleet: &Fleet, guest: &Guest) -> Result<Look> {
     let asked = realtime_s();
     let seen = guest.agent.observe(fleet.answer_limit())?;
     let distance = Distance::new(seen.realtime_s, asked, realtime_s());

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::failure::Done;
+use crate::failure::Result;
 use crate::guest::{ClockMap, Fleet, Guest, Pulse};
 use crate::probe::Gap;
 
@@ -36,7 +36,7 @@ pub struct OwnClock {
 }
 
 /// Asks a guest's witness for what happened since it was asked last.
-pub fn hear(fleet: &Fleet, guest: &Guest) -> Done<Beat> {
+pub fn hear(fleet: &Fleet, guest: &Guest) -> Result<Beat> {
     let (pulse, map) = fleet.pulse_of(guest)?;
     Ok(Beat { pulse, map })
 }

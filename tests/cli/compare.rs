@@ -4,8 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use multivm::outcome::{Direction, Outcome, Verdict};
-use multivm::report::{Event, Record, RunHeader};
+use multivm::record::{Event, Record, RunHeader};
+use multivm::record::{Outcome, Verdict};
+use multivm::scenario::Direction;
 use rstest::rstest;
 
 use super::{Cli, cli};

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
-use multivm::outcome::{Outcome, Verdict};
-use multivm::report::{Event, Record, RunHeader};
+use multivm::record::{Event, Record, RunHeader};
+use multivm::record::{Outcome, Verdict};
 use rstest::rstest;
 
 use super::{Cli, cli};

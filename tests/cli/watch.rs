@@ -6,8 +6,8 @@ use std::process::Command;
 use std::time::SystemTime;
 
 use multivm::harness::process_of;
-use multivm::outcome::{Outcome, Verdict};
-use multivm::report::{Event, Process, Record, RunHeader};
+use multivm::record::{Event, Process, Record, RunHeader};
+use multivm::record::{Outcome, Verdict};
 use rstest::rstest;
 
 use super::{Cli, cli};

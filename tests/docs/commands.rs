@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, SystemTime};
 
-use multivm::outcome::{Outcome, Verdict};
-use multivm::report::{Event, Record, RunHeader};
+use multivm::record::{Event, Record, RunHeader};
+use multivm::record::{Outcome, Verdict};
 use tempfile::TempDir;
 
 /// Subcommands that change the machine: only whether their arguments are understood is looked at.

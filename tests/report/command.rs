@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use multivm::outcome::Verdict;
-use multivm::report::Event;
+use multivm::record::Event;
+use multivm::record::Verdict;
 
 use crate::story::{DIED, FAILED, Story};
 

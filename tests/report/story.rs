@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use multivm::outcome::{Direction, Finding, Outcome, Verdict};
-use multivm::report::{Clocks, Envelope, Event, RECORD_VERSION, RunHeader};
+use multivm::record::{Clocks, Envelope, Event, RECORD_VERSION, RunHeader};
+use multivm::record::{Finding, Outcome, Verdict};
+use multivm::scenario::Direction;
 use serde_json::json;
 
 /// What would be markup or script if it were not text.

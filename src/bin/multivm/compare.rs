@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use multivm::report::ReportError;
+use multivm::record::ReportError;
 use multivm::report::compare::{Comparison, Format, Run, write};
 
 use crate::problem::{Answer, Problem};

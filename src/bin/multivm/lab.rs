@@ -6,15 +6,17 @@ mod status;
 use std::fmt::Write;
 use std::time::Instant;
 
-use multivm::failure::Done;
+use multivm::failure::Result;
 use multivm::guest::Fleet;
-use multivm::harness::{Session, become_root, cancel_on_signals, summary, take_down_after};
 use multivm::host::{Hosts, Storage};
 use multivm::inventory::Inventory;
-use multivm::lab::running;
 use multivm::ledger::Owner;
+use multivm::progress::terminal;
 use multivm::scenario::Profile;
-use multivm::wait::Cancel;
+use multivm::stand::lab::running;
+use multivm::stand::{Session, become_root, summary, take_down_after};
+use multivm::sys::interrupt::cancel_on_signals;
+use multivm::sys::wait::StopFlag;
 
 use crate::problem::{Answer, Problem, settings};
 use crate::scenarios::ProfileChoice;
@@ -63,8 +65,8 @@ fn up(arguments: &UpArguments) -> Answer {
     let (_, profile) = arguments.profile.read()?;
     let log = settings.cache.join("keeper.log");
     become_root()?;
-    let cancel = Cancel::new();
-    cancel_on_signals(&cancel)?;
+    let cancel = StopFlag::new();
+    cancel_on_signals(&cancel, terminal::say)?;
     let begin = Instant::now();
     let mut session = Session::begin(settings, cancel)?;
     if session.is_attached() {
@@ -104,23 +106,23 @@ fn up(arguments: &UpArguments) -> Answer {
 }
 
 /// Everything that belongs to a lab that was left up.
-fn raise(session: &mut Session, profile: &Profile) -> Done<Inventory> {
+fn raise(session: &mut Session, profile: &Profile) -> Result<Inventory> {
     session.prepare()?;
     let inventory = session.raise(profile.guests_memory())?.clone();
-    let hosts = Hosts::connect(&inventory, session.cancel())?;
+    let hosts = Hosts::connect(&inventory, session.stop_flag())?;
     if let Some(warning) = hosts.warning() {
         eprintln!("multivm: warning: {warning}");
     }
     let storage = Storage::connect(&inventory.storage)?;
     // What this holds are connections: the guests stay when it is dropped.
-    Fleet::start(hosts, storage, &inventory, profile, session.cancel())?;
+    Fleet::start(hosts, storage, &inventory, profile, session.stop_flag())?;
     Ok(inventory)
 }
 
 fn down() -> Answer {
     let settings = settings()?;
     become_root()?;
-    let session = Session::begin(settings, Cancel::new())?;
+    let session = Session::begin(settings, StopFlag::new())?;
     if !session.is_attached() {
         let text = match session.cleared() {
             [] => "No lab is up.\n".to_owned(),

@@ -56,7 +56,7 @@ enum Command {
 
 fn main() -> ExitCode {
     // First: the lab's hosts, and who takes the lab down, are this very program, started again.
-    if let Some(code) = multivm::harness::hidden_entry() {
+    if let Some(code) = multivm::stand::hidden_entry() {
         return code;
     }
     let answer = match Arguments::parse().command {

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use multivm::report::{Event, html, junit, merge, write_merged};
+use multivm::record::{Event, merge, outcomes_from_record, write_merged};
+use multivm::report::{html, junit};
 
 use crate::problem::{Answer, Problem};
 
@@ -19,11 +20,12 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Answer {
     let name = arguments.output.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let input = |error: multivm::report::ReportError| Problem::Input(format!("error: {error}"));
+    let input = |error: multivm::record::ReportError| Problem::Input(format!("error: {error}"));
     let events = merge(&name, &arguments.runs).map_err(input)?;
     write_merged(&arguments.output, &events).map_err(input)?;
     html::write_from_record(&arguments.output, &arguments.output.join("report.html")).map_err(input)?;
-    let (header, outcomes) = junit::outcomes_from_record(&arguments.output).map_err(input)?;
+    let (header, outcomes) = outcomes_from_record(&arguments.output).map_err(input)?;
+    junit::write(&arguments.output.join("junit.xml"), &header, &outcomes).map_err(input)?;
 
     let parts: Vec<_> = events
         .iter()

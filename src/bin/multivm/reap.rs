@@ -1,7 +1,7 @@
 //! `multivm reap`.
 
-use multivm::harness::{Session, become_root, summary};
-use multivm::wait::Cancel;
+use multivm::stand::{Session, become_root, summary};
+use multivm::sys::wait::StopFlag;
 
 use crate::problem::{Answer, Problem, settings};
 
@@ -9,7 +9,7 @@ use crate::problem::{Answer, Problem, settings};
 pub fn run() -> Answer {
     let settings = settings()?;
     become_root()?;
-    let session = Session::begin(settings, Cancel::new())?;
+    let session = Session::begin(settings, StopFlag::new())?;
     let text = if session.is_attached() {
         "The lab is up on purpose, and nothing else is left: `multivm lab down` takes it down.\n".to_owned()
     } else if session.cleared().is_empty() {

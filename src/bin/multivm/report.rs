@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use multivm::failure::Failure;
-use multivm::report::{ReportError, html as page, junit as xml};
+use multivm::record::{ReportError, outcomes_from_record};
+use multivm::report::{html as page, junit as xml};
 
 use crate::problem::{Answer, Problem};
 use crate::which_run::WhichRun;
@@ -44,8 +45,8 @@ pub fn html(arguments: &Html) -> Answer {
 
 pub fn junit(arguments: &Junit) -> Answer {
     let (run, output) = run_and_output(&arguments.run, arguments.output.as_ref(), "junit.xml")?;
-    let written = xml::outcomes_from_record(&run)
-        .and_then(|(header, outcomes)| xml::write(&output, &header, &outcomes));
+    let written =
+        outcomes_from_record(&run).and_then(|(header, outcomes)| xml::write(&output, &header, &outcomes));
     answer(written, &output)
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use multivm::report::{RunFolder, parts_of};
+use multivm::record::{RunFolder, parts_of};
 
 use crate::problem::Problem;
 

@@ -9,7 +9,7 @@ mod trouble;
 use std::collections::BTreeSet;
 
 use super::Proof;
-use crate::host::KernelLine;
+use crate::remote::KernelLine;
 use crate::scenario::{AllowedLine, LogOwner};
 use oom::Reports;
 use trouble::Trouble;

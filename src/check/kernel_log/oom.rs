@@ -11,7 +11,7 @@
 //! When kills are many, all but "Killed process" is left out (a rate limit), so that it may stand alone, too.
 
 use super::trouble::{CALL_TRACE, Trouble};
-use crate::host::KernelLine;
+use crate::remote::KernelLine;
 
 /// A line of a report, with the name of the process that it is about.
 enum Line<'a> {

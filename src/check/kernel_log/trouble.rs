@@ -11,7 +11,7 @@
 //!   CPU, or has moved to another host's TSC, does that. Whether its time is right is for another proof.
 
 use super::process;
-use crate::host::KernelLine;
+use crate::remote::KernelLine;
 
 pub(super) const CALL_TRACE: &str = "call trace";
 pub(super) const OOM_KILL: &str = "oom kill";

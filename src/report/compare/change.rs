@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::run::{Played, Run};
-use crate::outcome::Verdict;
+use crate::record::Verdict;
 
 /// A fact that differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -8,7 +8,7 @@ use super::comparison::{Claim, Comparison, Group, Measured, Scenario};
 use super::metric::milliseconds;
 use super::summary::Summary;
 use super::text::{alike_line, method_lines, probability, times};
-use crate::report::ReportError;
+use crate::record::ReportError;
 
 const PAGE: &str = include_str!("compare.html");
 
@@ -118,7 +118,7 @@ fn wall_row(name: &str, wall: &[Summary; 2]) -> Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::Verdict;
+    use crate::record::Verdict;
     use crate::report::compare::testing::Writer;
 
     const LEGS: [(f64, f64, f64); 6] = [(1.0, 50.0, 100.0); 6];

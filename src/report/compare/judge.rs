@@ -12,7 +12,7 @@ use super::noise::Scatter;
 use super::rank;
 use super::run::{Played, Run};
 use super::summary::{Summary, median, sorted};
-use crate::outcome::Verdict;
+use crate::record::Verdict;
 use crate::report::view::group_of;
 
 /// The level of every test.

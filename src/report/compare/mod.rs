@@ -77,7 +77,7 @@ pub use metric::{DowntimeClock, Metric};
 pub use run::Run;
 pub use summary::Summary;
 
-use super::{ReportError, atomic};
+use crate::record::{ReportError, write_atomically};
 
 /// What a comparison can look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,5 +113,5 @@ impl Comparison {
 /// # Errors
 /// When the file system refuses.
 pub fn write(path: &Path, rendered: &str) -> Result<(), ReportError> {
-    atomic::write(path, rendered.as_bytes())
+    write_atomically(path, rendered.as_bytes())
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::metric::{DowntimeClock, Metric};
-use crate::outcome::Verdict;
-use crate::report::ReportError;
+use crate::record::ReportError;
+use crate::record::Verdict;
 use crate::report::view::{self, LegView, RunView, ScenarioView};
 
 /// A run that was read from its record.

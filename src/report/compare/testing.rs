@@ -5,9 +5,10 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use super::run::Run;
-use crate::outcome::{Direction, Finding, Outcome, Verdict};
+use crate::record::{Clocks, Envelope, Event, RunHeader};
+use crate::record::{Finding, Outcome, Verdict};
 use crate::report::view;
-use crate::report::{Clocks, Envelope, Event, RunHeader};
+use crate::scenario::Direction;
 
 /// The events of a run, one after the other.
 pub struct Writer {

@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::Place;
 use super::facts::{LONGEST_TEXT, class, cut, evidence_link};
-use crate::outcome::{Direction, Finding, rfc3339_text};
+use crate::record::{Finding, rfc3339_text};
 use crate::report::view::{Clock, LegView, Phase, RunView, Sample, ScenarioView, at_most, extremes};
+use crate::scenario::Direction;
 use crate::scenario::{AxisValue, Location, Mode, Order, Scenario, Workload};
 
 /// Samples of all migrations of a run together, a number of 7 values each.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Place;
-use crate::outcome::{Outcome, Verdict, rfc3339_text};
+use crate::record::{Outcome, Verdict, rfc3339_text};
 use crate::report::view::{Distribution, RepairView, RunView, ScenarioView};
 
 /// Characters of one text of a finding; the record has all of it.

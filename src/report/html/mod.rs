@@ -18,7 +18,7 @@ use minijinja::{Environment, Error, UndefinedBehavior, context};
 use serde_json::Value;
 
 use super::view::{self, RunView};
-use super::{ReportError, atomic};
+use crate::record::{ReportError, write_atomically};
 
 /// Name of the report in the folder of a run.
 pub(super) const FILE_NAME: &str = "report.html";
@@ -61,7 +61,7 @@ pub fn render(run: &RunView, place: Place) -> Result<String, ReportError> {
 /// # Errors
 /// When it cannot be made or written.
 pub fn write(path: &Path, run: &RunView, place: Place) -> Result<(), ReportError> {
-    atomic::write(path, render(run, place)?.as_bytes())
+    write_atomically(path, render(run, place)?.as_bytes())
 }
 
 /// Makes the report of a record, the file or the run's folder, and writes it to `path`.

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::outcome::{Finding, Outcome, Verdict};
-use crate::report::{Envelope, Event, Part, RunHeader};
+use crate::record::{Envelope, Event, Part, RunHeader};
+use crate::record::{Finding, Outcome, Verdict};
 
 /// What would be markup or script if it were not escaped.
 const HOSTILE: &str =

@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::outcome::{Direction, Finding};
-use crate::report::Record;
+use crate::record::Finding;
+use crate::record::{Event, Record};
+use crate::scenario::Direction;
 use roxmltree::{Document, Node};
 use rstest::rstest;
 

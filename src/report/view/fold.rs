@@ -7,9 +7,9 @@ use super::{
     CheckView, Fixture, GapView, LegEvent, LegView, LoadView, ProbeView, RepairView, RunView, Sample,
     ScenarioView,
 };
-use crate::outcome::{Outcome, Verdict};
-use crate::report::unfinished::Unfinished;
-use crate::report::{Envelope, Event};
+use crate::record::Unfinished;
+use crate::record::{Envelope, Event};
+use crate::record::{Outcome, Verdict};
 
 /// What is known so far.
 #[derive(Default)]

@@ -1,8 +1,8 @@
 //! The migration of one guest.
 
 use super::Sample;
-use crate::outcome::Direction;
-use crate::report::Clocks;
+use crate::record::Clocks;
+use crate::scenario::Direction;
 
 /// One migration of one guest.
 #[derive(Clone, Debug)]

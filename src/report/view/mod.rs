@@ -26,7 +26,7 @@ pub use sample::Sample;
 pub use scenario::{CheckView, GapView, LoadView, ProbeView, ScenarioView, group_of};
 pub use thin::{at_most, extremes};
 
-use super::{Envelope, Event, ReportError, read};
+use crate::record::{Envelope, Event, ReportError, read};
 
 /// The view of a run. `record` is the file or the run's folder.
 ///

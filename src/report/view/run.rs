@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use super::ScenarioView;
-use crate::outcome::Verdict;
-use crate::report::{Part, RunHeader};
+use crate::record::Verdict;
+use crate::record::{Part, RunHeader};
 
 /// A run, from its record.
 #[derive(Clone, Debug)]

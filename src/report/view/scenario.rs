@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{LegEvent, LegView, RepairView};
-use crate::outcome::{Direction, Outcome};
+use crate::record::Outcome;
+use crate::scenario::Direction;
 
 /// A scenario, from its beginning to its result.
 #[derive(Clone, Debug)]

@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use super::*;
-use crate::outcome::{Direction, Outcome, Verdict};
-use crate::report::{Clocks, Part, RunHeader};
+use crate::record::{Clocks, Part, RunHeader};
+use crate::record::{Outcome, Verdict};
+use crate::scenario::Direction;
 
 const NAME: &str = "postcopy_cross::in_vms::stress_cpu";
 

@@ -4,9 +4,9 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use multivm::failure::Failure;
-use multivm::harness::{Status, become_root, summary};
-use multivm::lab::{network, running, ssh_config};
 use multivm::ledger::state_directory;
+use multivm::stand::lab::{network, running, ssh_config};
+use multivm::stand::{Status, become_root, summary};
 
 use crate::problem::{Answer, Problem};
 

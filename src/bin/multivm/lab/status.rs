@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use multivm::harness::{State, Status, summary};
-use multivm::lab::running;
 use multivm::ledger::state_directory;
+use multivm::stand::lab::running;
+use multivm::stand::{State, Status, summary};
 
 use crate::problem::Answer;
 

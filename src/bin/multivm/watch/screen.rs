@@ -4,8 +4,8 @@ use std::env;
 use std::io::{self, IsTerminal, Write};
 
 use console::Term;
-use multivm::harness::terminal::{self, Block};
-use multivm::report::lines::Room;
+use multivm::progress::lines::Room;
+use multivm::progress::terminal::{self, Block};
 
 use super::watched::{News, Watched};
 

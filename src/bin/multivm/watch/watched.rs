@@ -5,10 +5,12 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use multivm::ledger::Owner;
-use multivm::outcome::Verdict;
-use multivm::report::lines::{self, Line, Moment, Room};
-use multivm::report::live::Live;
-use multivm::report::{self, Earlier, Event, Process, ReportError, Tail, telling};
+use multivm::progress::lines::{self, Line, Moment, Room};
+use multivm::progress::live::Live;
+use multivm::progress::{Earlier, telling};
+use multivm::record::Verdict;
+use multivm::record::{Event, Process, ReportError, Tail};
+use multivm::{progress, record};
 
 use crate::problem::Problem;
 
@@ -46,14 +48,14 @@ pub struct Watched {
 impl Watched {
     /// Opens the run in that folder, or of that record; of a folder of several runs, as nextest leaves it, the newest.
     pub fn open(path: &Path) -> Result<Watched, Problem> {
-        let newest = report::parts_of(path).pop();
+        let newest = record::parts_of(path).pop();
         let record = Tail::open(newest.as_deref().unwrap_or(path)).map_err(input)?.path().to_owned();
         // `latest` may lead to another run in a moment.
         let record = record.canonicalize().unwrap_or(record);
         let tail = Tail::open(&record).map_err(input)?;
         let folder = record.parent().unwrap_or(Path::new("/")).to_owned();
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let earlier = folder.parent().map(|results| report::earlier(results, &name)).unwrap_or_default();
+        let earlier = folder.parent().map(|results| progress::earlier(results, &name)).unwrap_or_default();
         Ok(Watched {
             folder,
             tail,
@@ -112,7 +114,8 @@ impl Watched {
         let elapsed = self.began.elapsed().unwrap_or_default().as_secs_f64() * 1e3;
         let now_ms = if running { self.live.t_ms.max(elapsed) } else { self.live.t_ms };
         let to_come = running.then(|| self.earlier.to_come(&self.live)).flatten();
-        let left_s = to_come.and_then(|come| report::seconds_left(&self.live, now_ms, &come, &self.earlier));
+        let left_s =
+            to_come.and_then(|come| progress::seconds_left(&self.live, now_ms, &come, &self.earlier));
         lines::whole(&Moment { live: &self.live, now_ms, left_s }, room)
     }
 

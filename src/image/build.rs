@@ -1,0 +1,282 @@
+//! Images that the lab is made of: built once from the distribution's packages, kept in the user's cache directory
+//! under a name that holds a hash of their recipe.
+//!
+//! A build works in a directory of its own that is renamed at the end: one that was interrupted is thrown away by
+//! the next, and never taken for a finished one.
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::mirror;
+use crate::failure::{Attempt, Failure, Result};
+use crate::inventory::Settings;
+use crate::ledger::{Ledger, Thing};
+use crate::sys::contained;
+use crate::sys::wait::StopFlag;
+
+const HOST_PACKAGES: &str = include_str!("../../fixtures/host/packages.txt");
+const GUEST_PACKAGES: &str = include_str!("../../fixtures/guest/packages.txt");
+
+/// Files that the guest recipe uses, by name.
+const GUEST_FILES: [(&str, &str); 5] = [
+    ("build.sh", include_str!("../../fixtures/guest/build.sh")),
+    ("initramfs-init", include_str!("../../fixtures/guest/initramfs-init")),
+    ("inittab", include_str!("../../fixtures/guest/inittab")),
+    ("rcS", include_str!("../../fixtures/guest/rcS")),
+    ("sysctl.conf", include_str!("../../fixtures/guest/sysctl.conf")),
+];
+
+/// Raised when the way of building changes, not only what is built.
+const FORMAT: &str = "1";
+
+/// Root file system of lab hosts of one suite.
+#[derive(Debug, Clone)]
+pub struct HostImage {
+    pub root: PathBuf,
+    pub facts: HostFacts,
+}
+
+/// Versions found in a host image.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostFacts {
+    pub suite: String,
+    pub qemu: String,
+    pub libvirt: String,
+}
+
+/// What guests boot from.
+#[derive(Debug, Clone)]
+pub struct GuestImage {
+    /// Directory with `vmlinux`, `initramfs`, `base.qcow2`, `host_key.pub`.
+    pub directory: PathBuf,
+}
+
+/// The cache of images. Progress goes to standard error, a line per stage.
+pub struct Images<'a> {
+    pub settings: &'a Settings,
+    pub ledger: &'a Ledger,
+    pub cancel: &'a StopFlag,
+}
+
+impl Images<'_> {
+    /// Paths of the images that the settings ask for, and whether each is there.
+    pub fn status(settings: &Settings) -> Vec<(PathBuf, bool)> {
+        let mut paths = vec![
+            host_path(settings, &settings.source_suite),
+            host_path(settings, &settings.target_suite),
+            guest_path(settings),
+        ];
+        paths.dedup();
+        paths.into_iter().map(|path| (path.clone(), path.is_dir())).collect()
+    }
+
+    /// The host image of `suite`, built if it is not there.
+    pub fn host(&self, suite: &str) -> Result<HostImage> {
+        let path = host_path(self.settings, suite);
+        self.ensure(&path, &format!("root file system of {suite} hosts"), |partial| {
+            let tree = partial.join("root");
+            self.mmdebstrap("minbase", HOST_PACKAGES, suite, &tree)?;
+            let facts = HostFacts {
+                suite: suite.to_owned(),
+                qemu: package_version(&tree, "qemu-system-x86")?,
+                libvirt: package_version(&tree, "libvirt-daemon")?,
+            };
+            let text =
+                serde_json::to_string_pretty(&facts).attempting(|| "write the image's facts".into())?;
+            fs::write(partial.join("facts.json"), text).attempting(|| format!("write {}", partial.display()))
+        })?;
+        let facts = path.join("facts.json");
+        let text = fs::read_to_string(&facts).attempting(|| format!("read {}", facts.display()))?;
+        let facts = serde_json::from_str(&text).attempting(|| format!("read {}", facts.display()))?;
+        Ok(HostImage { root: path.join("root"), facts })
+    }
+
+    /// The guests' image, built with the tools of `host` if it is not there.
+    pub fn guest(&self, host: impl FnOnce() -> Result<HostImage>) -> Result<GuestImage> {
+        let path = guest_path(self.settings);
+        self.ensure(&path, &format!("guest image of {}", self.settings.guest_suite), |partial| {
+            let tools = host()?;
+            self.mmdebstrap("extract", GUEST_PACKAGES, &self.settings.guest_suite, &partial.join("tree"))?;
+            let files = partial.join("files");
+            fs::create_dir_all(&files).attempting(|| format!("create {}", files.display()))?;
+            for (name, text) in GUEST_FILES {
+                fs::write(files.join(name), text).attempting(|| format!("write {name}"))?;
+            }
+            self.build_in(&tools.root, partial)?;
+            for name in ["vmlinux", "initramfs", "base.qcow2", "host_key.pub"] {
+                let made = partial.join("out").join(name);
+                fs::rename(&made, partial.join(name)).attempting(|| format!("find {}", made.display()))?;
+            }
+            for name in ["tree", "files", "out", "initramfs.d", "mnt"] {
+                let _ = fs::remove_dir_all(partial.join(name));
+            }
+            for name in ["root.raw", "payload", "hostkey"] {
+                let _ = fs::remove_file(partial.join(name));
+            }
+            Ok(())
+        })?;
+        Ok(GuestImage { directory: path })
+    }
+
+    /// Builds `path` through `build` unless it exists.
+    fn ensure(&self, path: &Path, what: &str, build: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        if path.is_dir() {
+            return Ok(());
+        }
+        let begin = Instant::now();
+        eprintln!(
+            "multivm: building the {what} (once; kept in {})",
+            images_directory(self.settings).display()
+        );
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let partial = images_directory(self.settings).join(format!(".partial-{name}"));
+        let entry = self.ledger.enter(Thing::Directory { path: partial.clone() })?;
+        // What an earlier build left when it was interrupted.
+        if partial.exists() {
+            fs::remove_dir_all(&partial).attempting(|| format!("remove {}", partial.display()))?;
+        }
+        fs::create_dir_all(&partial).attempting(|| format!("create {}", partial.display()))?;
+        let built = build(&partial)
+            .and_then(|()| fs::rename(&partial, path).attempting(|| format!("finish {}", path.display())));
+        self.ledger.undo(entry)?;
+        built?;
+        eprintln!("multivm: built the {what} in {:.0} s", begin.elapsed().as_secs_f64());
+        Ok(())
+    }
+
+    fn mmdebstrap(&self, variant: &str, packages: &str, suite: &str, tree: &Path) -> Result<()> {
+        let source = mirror::debian(self.settings.mirror.as_deref())?.address;
+        let packages: Vec<&str> = packages
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+            .collect();
+        let mut command = contained::command("mmdebstrap");
+        command
+            .args(["--mode=root", "--aptopt=APT::Install-Recommends \"false\""])
+            .arg(format!("--variant={variant}"))
+            .arg(format!("--include={}", packages.join(",")))
+            .arg(suite)
+            .arg(tree)
+            .arg(&source);
+        self.build(command, &format!("install {suite} packages into {}", tree.display()))
+    }
+
+    /// Runs the guest recipe inside the host image's tree. Its /build is the partial directory.
+    fn build_in(&self, root: &Path, partial: &Path) -> Result<()> {
+        // The tree is shared by every lab: what is mounted over it is seen by this command only.
+        let script = r#"
+            set -e
+            mkdir "$2/mnt"
+            mount -t tmpfs tools "$2/mnt"
+            mkdir "$2/mnt/upper" "$2/mnt/work" "$2/mnt/root"
+            root="$2/mnt/root"
+            mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/mnt/upper,workdir=$2/mnt/work" "$root"
+            mkdir "$root/build"
+            mount --bind "$2" "$root/build"
+            mount -t proc proc "$root/proc"
+            exec chroot "$root" /bin/sh /build/files/build.sh
+        "#;
+        let mut command = contained::command("sh");
+        command.args(["-c", script, "sh"]).arg(root).arg(partial);
+        self.build(command, &format!("build the guest image in {}", partial.display()))
+    }
+
+    /// Runs a contained command to its end.
+    fn build(&self, mut command: Command, attempted: &str) -> Result<()> {
+        command
+            .env("LC_ALL", "C.UTF-8")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            // Ctrl-C is for us: the build is ended in order.
+            .process_group(0);
+        let mut child = command.spawn().map_err(|error| {
+            Failure::new(attempted, format!("{:?}: {error}", command.get_program()))
+                .try_next("./setup installs what is needed")
+        })?;
+        let entry = self.ledger.enter(Thing::process(child.id() as i32, attempted)?)?;
+        let tail = self.follow(&mut child)?;
+        let status = child.wait().attempting(|| attempted.to_owned())?;
+        self.ledger.strike(entry)?;
+        if self.cancel.is_set() {
+            return Err(Failure::new(attempted, "the run was interrupted"));
+        }
+        if status.success() {
+            return Ok(());
+        }
+        Err(Failure::new(attempted, format!("{status}; it said at last:\n{}", tail.join("\n")))
+            .try_next("check the machine's package sources (apt-get update) and ./setup"))
+    }
+
+    /// Shows the stages of a build until it ends or the run is interrupted, which ends it; returns its last lines.
+    fn follow(&self, child: &mut Child) -> Result<Vec<String>> {
+        let lines = contained::lines(child.stderr.take(), "a build")?;
+        let mut tail: Vec<String> = Vec::new();
+        loop {
+            match lines.recv_timeout(Duration::from_millis(100)) {
+                Ok(line) => {
+                    // mmdebstrap names its stages in lines that begin with "I:".
+                    if let Some(stage) = line.strip_prefix("I: ") {
+                        eprintln!("multivm:   {stage}");
+                    }
+                    tail.push(line);
+                    if tail.len() > TAIL {
+                        tail.remove(0);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(tail),
+            }
+            if self.cancel.is_set() {
+                // Ended already: that is what is wanted.
+                let _ = child.kill();
+            }
+        }
+    }
+}
+
+fn images_directory(settings: &Settings) -> PathBuf {
+    settings.cache.join("images")
+}
+
+fn host_path(settings: &Settings, suite: &str) -> PathBuf {
+    images_directory(settings).join(format!("host-{suite}-{}", key(&[FORMAT, suite, HOST_PACKAGES])))
+}
+
+fn guest_path(settings: &Settings) -> PathBuf {
+    let mut recipe = vec![FORMAT, &settings.guest_suite, GUEST_PACKAGES];
+    recipe.extend(GUEST_FILES.iter().map(|(_, text)| *text));
+    images_directory(settings).join(format!("guest-{}-{}", settings.guest_suite, key(&recipe)))
+}
+
+/// Lines of a build's messages that are shown when it fails.
+const TAIL: usize = 20;
+
+fn key(recipe: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in recipe {
+        hash.update(part.len().to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Version of an installed package, from the image's own dpkg database.
+fn package_version(tree: &Path, package: &str) -> Result<String> {
+    let path = tree.join("var/lib/dpkg/status");
+    let attempted = || format!("find the version of {package} in {}", path.display());
+    let text = fs::read_to_string(&path).attempting(attempted)?;
+    text.split("\n\n")
+        .find(|paragraph| paragraph.lines().any(|line| line == format!("Package: {package}")))
+        .and_then(|paragraph| paragraph.lines().find_map(|line| line.strip_prefix("Version: ")))
+        .map(str::to_owned)
+        .ok_or_else(|| Failure::new(attempted(), "it is not installed"))
+}

@@ -1,0 +1,6 @@
+//! Images: what hosts and guests boot from, built once from a distribution's packages and kept.
+
+mod build;
+pub mod mirror;
+
+pub use build::{GuestImage, HostFacts, HostImage, Images};

@@ -1,0 +1,120 @@
+//! Finds out how long scenarios took in the earlier runs of a results folder, without reading all of their records.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use super::estimate::Earlier;
+use crate::record::Verdict;
+use crate::record::{Event, FILE_NAME, event_name, parse};
+
+/// So many runs are looked at, the newest first: whoever runs single scenarios all day makes many small ones.
+const RUNS: usize = 20;
+
+/// So much is read at most, bytes: some seconds' worth on a slow disk.
+const LIMIT: u64 = 256 << 20;
+
+/// What the earlier runs in `results` took; `but` is the name of the run that asks. What cannot be read is left out: an
+/// estimate is no reason to fail.
+pub fn earlier(results: &Path, but: &str) -> Earlier {
+    let mut earlier = Earlier::default();
+    let mut bytes = 0;
+    for folder in newest_first(results, but).into_iter().take(RUNS) {
+        let path = folder.join(FILE_NAME);
+        bytes += fs::metadata(&path).map(|data| data.len()).unwrap_or_default();
+        if bytes > LIMIT {
+            break;
+        }
+        let run = played(&path);
+        if !run.is_empty() {
+            earlier.add_older(run);
+        }
+    }
+    earlier
+}
+
+/// The folders of runs, whose names sort by time. No two processes of one machine share a folder's name, and the link
+/// `latest` is none.
+fn newest_first(results: &Path, but: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(results).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.starts_with(|c: char| c.is_ascii_digit()) && name != but)
+        .collect();
+    names.sort_unstable_by(|a, b| b.cmp(a));
+    names.into_iter().map(|name| results.join(name)).collect()
+}
+
+/// The scenarios of a record that were played to a good end, with their seconds: one that failed has ended early.
+fn played(path: &Path) -> Vec<(String, f64)> {
+    let Ok(file) = File::open(path) else { return Vec::new() };
+    let mut file = BufReader::with_capacity(1 << 16, file);
+    let mut played = Vec::new();
+    let mut line = Vec::new();
+    while file.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+        if event_name(&line) == Some("scenario_finished")
+            && let Ok((_, Event::ScenarioFinished(outcome))) = parse(&line)
+        {
+            let real = outcome.verdict == Verdict::Passed
+                || (outcome.verdict == Verdict::Ignored && !outcome.duration.is_zero());
+            if real {
+                played.push((outcome.scenario, outcome.duration.as_secs_f64()));
+            }
+        }
+        line.clear();
+    }
+    played
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::record::Outcome;
+    use crate::record::{Record, RunHeader};
+
+    fn run(results: &Path, name: &str, outcomes: &[(&str, Verdict, u64)]) {
+        let folder = results.join(name);
+        fs::create_dir_all(&folder).unwrap();
+        let record = Record::create(&folder, RunHeader::default()).unwrap();
+        for (scenario, verdict, seconds) in outcomes {
+            let mut outcome = Outcome::new(*scenario, *verdict, SystemTime::now());
+            outcome.duration = Duration::from_secs(*seconds);
+            record.write(&Event::ScenarioStarted { scenario: (*scenario).into() }).unwrap();
+            record.write(&Event::ScenarioFinished(outcome)).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_newest_good_end_counts() {
+        use Verdict::{Failed, Ignored, Passed};
+        let results = tempfile::tempdir().unwrap();
+        run(results.path(), "20260101T000000Z-1", &[("a", Passed, 10), ("b", Passed, 20), ("d", Ignored, 0)]);
+        run(results.path(), "20260102T000000Z-1", &[("a", Passed, 11), ("b", Failed, 2), ("c", Ignored, 3)]);
+        run(results.path(), "20260103T000000Z-1", &[("a", Passed, 99)]);
+        fs::create_dir(results.path().join("20260104T000000Z-1")).unwrap();
+        fs::create_dir(results.path().join("something else")).unwrap();
+        std::os::unix::fs::symlink("20260103T000000Z-1", results.path().join("latest")).unwrap();
+        let earlier = earlier(results.path(), "20260103T000000Z-1");
+        let seconds = ["a", "b", "c", "d"].map(|name| earlier.seconds(name));
+        assert_eq!(seconds, [Some(11.0), Some(20.0), Some(3.0), None]);
+    }
+
+    #[test]
+    fn a_record_that_was_cut_off_tells_what_it_has() {
+        let results = tempfile::tempdir().unwrap();
+        run(results.path(), "20260101T000000Z-1", &[("a", Verdict::Passed, 10), ("b", Verdict::Passed, 20)]);
+        let path = results.path().join("20260101T000000Z-1/record.jsonl");
+        let text = fs::read(&path).unwrap();
+        fs::write(&path, &text[..text.len() - 20]).unwrap();
+        let earlier = earlier(results.path(), "");
+        assert_eq!((earlier.seconds("a"), earlier.seconds("b")), (Some(10.0), None));
+    }
+
+    #[test]
+    fn no_results_are_no_failure() {
+        assert_eq!(earlier(Path::new("/nowhere"), "").seconds("a"), None);
+    }
+}

@@ -1,0 +1,331 @@
+//! The present state of a run as lines of text. Pure: who draws them, and where, is not known here.
+
+use std::fmt::Write;
+
+use super::live::{LegEnd, Live, LiveGuest, LiveLeg, MigrationPhase, Playing};
+use crate::record::Verdict;
+use crate::scenario::Side;
+
+/// What a line is about, for its colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    Plain,
+    /// Of the line that says where the run is.
+    Strong,
+    Bad,
+    /// What is less important.
+    Faint,
+}
+
+/// A line that fits into the room it was made for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    pub text: String,
+    pub tone: Tone,
+}
+
+/// The room for text, in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    pub columns: usize,
+    pub rows: usize,
+}
+
+/// A moment of a run: its state, when that is (milliseconds on the clock of `t_ms`), and how many seconds it will still
+/// take if that is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment<'a> {
+    pub live: &'a Live,
+    pub now_ms: f64,
+    pub left_s: Option<f64>,
+}
+
+/// Characters of a bar.
+const BAR: usize = 20;
+
+/// Proofs that did not hold are shown up to this number; all of them are in the scenario's outcome.
+const BROKEN: usize = 3;
+
+impl Line {
+    /// The text, with the codes of its tone around it if wanted.
+    pub fn paint(&self, colours: bool) -> String {
+        let code = match self.tone {
+            Tone::Strong => "1",
+            Tone::Bad => "31",
+            Tone::Faint => "2",
+            Tone::Plain => return self.text.clone(),
+        };
+        if colours { format!("\x1b[{code}m{}\x1b[0m", self.text) } else { self.text.clone() }
+    }
+}
+
+/// Where the run is and what its guests do: what stands below libtest's line of the scenario.
+pub fn status(moment: &Moment<'_>, room: Room) -> Vec<Line> {
+    let mut lines = vec![line(Tone::Strong, heading(moment))];
+    scenario(moment, room, room.rows.saturating_sub(1), &mut lines);
+    fit(lines, room)
+}
+
+/// All that a viewer wants to see of a run.
+pub fn whole(moment: &Moment<'_>, room: Room) -> Vec<Line> {
+    let live = moment.live;
+    let mut lines = about_run(live);
+    let fraction = live.selected().map(|selected| live.played.len() as f64 / f64::from(selected.max(1)));
+    let overall = match fraction {
+        Some(fraction) => format!("{}  {}", bar(fraction), heading(moment)),
+        None => heading(moment),
+    };
+    lines.push(line(Tone::Strong, overall));
+    if let Some(playing) = &live.playing {
+        lines.push(line(Tone::Plain, playing.scenario.clone()));
+    }
+    let rows = room.rows.saturating_sub(lines.len());
+    scenario(moment, room, rows, &mut lines);
+    fit(lines, room)
+}
+
+/// What the run is: its identity, sizes and stack.
+fn about_run(live: &Live) -> Vec<Line> {
+    let profile = |name: &str| live.header.profile.get(name);
+    let number = |name: &str| profile(name).and_then(serde_json::Value::as_u64);
+    let mut first = format!("run {}", live.header.run);
+    if let Some(name) = profile("name").and_then(serde_json::Value::as_str) {
+        let _ = write!(first, ", profile {name}");
+    }
+    if let (Some(guests), Some(vcpus), Some(memory)) =
+        (number("guests"), number("vcpus"), number("memory_bytes"))
+    {
+        let guests = counted(guests, "guest", "guests");
+        let _ = write!(first, ": {guests} with {} and {}", counted(vcpus, "CPU", "CPUs"), amount(memory));
+    }
+    if let Some(rounds) = number("rounds") {
+        let _ = write!(first, ", {}", counted(rounds, "round", "rounds"));
+    }
+    let fact = |name: &str| live.stack.get(name).or_else(|| live.header.stack.get(name));
+    let pair = |what: &str, name: &str| {
+        let (source, target) = (fact(&format!("source.{name}"))?, fact(&format!("target.{name}"))?);
+        Some(if source == target {
+            format!("{what} {source}")
+        } else {
+            format!("{what} {source} to {target}")
+        })
+    };
+    let stack: Vec<String> = [pair("QEMU", "qemu"), pair("libvirt", "libvirt"), fact("accelerator").cloned()]
+        .into_iter()
+        .flatten()
+        .collect();
+    let mut lines = vec![line(Tone::Faint, first)];
+    if !stack.is_empty() {
+        lines.push(line(Tone::Faint, stack.join(", ")));
+    }
+    lines
+}
+
+/// `scenario 3 of 54, 0:12; 2 passed; about 11 min left`.
+fn heading(moment: &Moment<'_>) -> String {
+    let live = moment.live;
+    if let Some(ended) = &live.ended {
+        return format!("finished after {}; {}", clock(ended.duration_s), counts(live));
+    }
+    let mut number = format!("scenario {}", live.played.len() + 1);
+    if let Some(selected) = live.selected() {
+        if live.played.len() >= selected as usize {
+            return format!("cleaning up; {}", counts(live));
+        }
+        let _ = write!(number, " of {selected}");
+    }
+    let doing = match (&live.playing, &live.fixture) {
+        (Some(playing), _) => clock((moment.now_ms - playing.since_ms) / 1e3),
+        (None, Some(fixture)) if live.played.is_empty() => format!("preparing, {fixture} ready"),
+        (None, _) => "preparing".to_owned(),
+    };
+    let mut parts = vec![format!("{number}, {doing}")];
+    if !live.played.is_empty() {
+        parts.push(counts(live));
+    }
+    parts.extend(moment.left_s.map(|seconds| format!("{} left", about(seconds))));
+    parts.join("; ")
+}
+
+/// `2 passed, 1 failed`; none of what there is none of.
+pub fn counts(live: &Live) -> String {
+    use Verdict::{Error, Failed, Ignored, Interrupted, NotRun, Passed};
+    let parts: Vec<String> = [Passed, Failed, Error, Ignored, Interrupted, NotRun]
+        .into_iter()
+        .map(|verdict| (live.count(verdict), verdict))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, verdict)| format!("{count} {verdict}"))
+        .collect();
+    if parts.is_empty() { "nothing played".to_owned() } else { parts.join(", ") }
+}
+
+/// The guests of the scenario that is being played, and the proofs that did not hold.
+fn scenario(moment: &Moment<'_>, room: Room, rows: usize, lines: &mut Vec<Line>) {
+    let live = moment.live;
+    let Some(playing) = &live.playing else { return };
+    let broken = broken(playing);
+    let rows = rows.saturating_sub(broken.len());
+    // Those that migrate come first where there is no room for all.
+    let mut shown: Vec<&LiveGuest> = live.guests.iter().collect();
+    if shown.len() > rows {
+        shown.sort_by_key(|guest| guest.moving().is_none());
+        shown.truncate(rows.saturating_sub(1));
+    }
+    let width = live.guests.iter().map(|guest| guest.name.len()).max().unwrap_or_default();
+    lines.extend(shown.iter().map(|guest| guest_line(guest, width, moment.now_ms, room.columns)));
+    let hidden: Vec<&LiveGuest> =
+        live.guests.iter().filter(|guest| !shown.iter().any(|shown| shown.name == guest.name)).collect();
+    if !hidden.is_empty() {
+        let on =
+            |side: Side| hidden.iter().filter(|guest| guest.moving().is_none() && guest.at == side).count();
+        let moving = hidden.iter().filter(|guest| guest.moving().is_some()).count();
+        let mut text = format!(
+            "  and {} more: {} on source, {} on target",
+            hidden.len(),
+            on(Side::Source),
+            on(Side::Target)
+        );
+        if moving > 0 {
+            let _ = write!(text, ", {moving} migrating");
+        }
+        lines.push(line(Tone::Faint, text));
+    }
+    lines.extend(broken);
+}
+
+fn broken(playing: &Playing) -> Vec<Line> {
+    let mut lines: Vec<Line> =
+        playing.broken.iter().take(BROKEN).map(|what| line(Tone::Bad, format!("  {what}"))).collect();
+    if playing.broken.len() > BROKEN {
+        let more = playing.broken.len() - BROKEN;
+        lines.push(line(Tone::Bad, format!("  and {more} more that did not hold")));
+    }
+    lines
+}
+
+fn guest_line(guest: &LiveGuest, width: usize, now_ms: f64, columns: usize) -> Line {
+    let name = &guest.name;
+    let Some(leg) = &guest.leg else {
+        return line(Tone::Faint, format!("  {name:<width$}  on {}", guest.at));
+    };
+    let Some(end) = &leg.end else {
+        let mut text = format!("  {name:<width$}  {}  ", leg.direction);
+        text.push_str(&match leg.fraction() {
+            Some(fraction) => format!("{} {:>3.0} %  ", bar(fraction), fraction * 100.0),
+            None => format!("{} {:5}  ", bar(0.0), ""),
+        });
+        append(&mut text, &details(leg, now_ms), columns);
+        return line(Tone::Plain, text);
+    };
+    let tone = if end.ok { Tone::Faint } else { Tone::Bad };
+    line(tone, format!("  {name:<width$}  on {:<13}  {}", guest.at.to_string(), ending(leg, end)))
+}
+
+/// How a migration ended: `source to target in 2.8 s, downtime 168 ms (libvirt)`.
+pub fn ending(leg: &LiveLeg, end: &LegEnd) -> String {
+    if !end.ok {
+        let error = end.error.as_deref().map(super::live::first_line).unwrap_or("libvirt gave no reason");
+        return format!("{} FAILED after {:.1} s: {error}", leg.direction, end.seconds);
+    }
+    let mut text = format!("{} in {:.1} s", leg.direction, end.seconds);
+    if let Some(downtime) = end.downtime_ms {
+        let whose = if end.downtime_is_reported { "" } else { " (libvirt)" };
+        let _ = write!(text, ", downtime {downtime:.0} ms{whose}");
+    }
+    text
+}
+
+/// What a migration does now, the most important first.
+fn details(leg: &LiveLeg, now_ms: f64) -> Vec<String> {
+    let pass = leg.pass.map(|pass| format!(" pass {pass}")).unwrap_or_default();
+    let phase = match leg.phase {
+        MigrationPhase::Setup => "setup".to_owned(),
+        MigrationPhase::PreCopy => format!("pre-copy{pass}"),
+        MigrationPhase::Suspended => format!("suspended{pass}"),
+        MigrationPhase::PostCopy => "post-copy".to_owned(),
+        MigrationPhase::Handover => "handover".to_owned(),
+        MigrationPhase::Completed => "completed".to_owned(),
+    };
+    let until_ms = leg.completed_ms.unwrap_or(now_ms);
+    let mut details = vec![phase, format!("{:.0} s", ((until_ms - leg.since_ms) / 1e3).max(0.0))];
+    details.extend((leg.round > 1).then(|| format!("round {}", leg.round)));
+    if leg.phase == MigrationPhase::Completed {
+        return details;
+    }
+    details.extend(leg.memory_remaining.map(|bytes| format!("{} left", amount(bytes))));
+    details.extend(leg.bandwidth.map(|bytes| format!("{}/s", amount(bytes))));
+    details.extend(leg.dirty_rate.map(|bytes| format!("dirty {}/s", amount(bytes))));
+    details.extend(leg.throttle_percent.map(|percent| format!("throttle {percent} %")));
+    details.extend(leg.postcopy_requests.map(|requests| format!("{requests} requests")));
+    details
+}
+
+/// Appends as many of the details as have room; a number that is cut in two would be a wrong one.
+fn append(text: &mut String, details: &[String], columns: usize) {
+    for (number, detail) in details.iter().enumerate() {
+        let separator = if number == 0 { "" } else { ", " };
+        if text.len() + separator.len() + detail.len() > columns {
+            return;
+        }
+        text.push_str(separator);
+        text.push_str(detail);
+    }
+}
+
+/// `[#####.....]`.
+fn bar(fraction: f64) -> String {
+    // Full only when it is: 99.9 % is not there yet.
+    let full = ((fraction.clamp(0.0, 1.0) * BAR as f64) as usize).min(BAR);
+    format!("[{}{}]", "#".repeat(full), ".".repeat(BAR - full))
+}
+
+/// `0:07`, `12:07`, `1:02:07`.
+pub fn clock(seconds: f64) -> String {
+    let seconds = seconds.max(0.0) as u64;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+/// A time that is only estimated.
+fn about(seconds: f64) -> String {
+    let minutes = (seconds / 60.0).round() as u64;
+    match minutes {
+        _ if seconds < 10.0 => "a few seconds".to_owned(),
+        _ if seconds < 90.0 => format!("about {:.0} s", (seconds / 10.0).ceil() * 10.0),
+        ..90 => format!("about {minutes} min"),
+        _ => format!("about {} h {:02} min", minutes / 60, minutes % 60),
+    }
+}
+
+/// `7.3 MiB`, `113 MiB`, `12.0 GiB`.
+fn amount(bytes: u64) -> String {
+    let mib = bytes as f64 / f64::from(1 << 20);
+    match mib {
+        ..10.0 => format!("{mib:.1} MiB"),
+        ..10_000.0 => format!("{mib:.0} MiB"),
+        _ => format!("{:.1} GiB", mib / 1024.0),
+    }
+}
+
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+fn line(tone: Tone, text: String) -> Line {
+    Line { text, tone }
+}
+
+/// Cuts what does not fit. Whatever is no printable ASCII - from a guest's kernel log, say - must not reach a terminal,
+/// and would not be one column wide.
+fn fit(mut lines: Vec<Line>, room: Room) -> Vec<Line> {
+    lines.truncate(room.rows);
+    for line in &mut lines {
+        line.text = printable(&line.text).chars().take(room.columns).collect();
+    }
+    lines
+}
+
+/// The text with a `?` for everything but printable ASCII.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' }).collect()
+}

@@ -1,0 +1,195 @@
+//! The status of a run on the terminal it was started from: below libtest's line of the scenario that is being played.
+
+use std::io::{self, IsTerminal};
+use std::panic;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use console::Term;
+
+use super::lines::{self, Moment};
+use super::terminal;
+use crate::progress::live::Live;
+use crate::progress::{Earlier, ToCome};
+use crate::record::{Event, Observation, Record, RunHeader};
+use crate::sys::parallel::locked;
+use crate::sys::wait::StopFlag;
+use crate::sys::watch::Watch;
+
+/// How often it is drawn, if it has changed.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Draws the status of a run while it is shown. Dropping it ends that.
+pub struct LiveStatus {
+    shared: Arc<Shared>,
+    _observation: Observation,
+    /// What draws; there until the status is dropped.
+    drawing: Option<Watch<()>>,
+}
+
+/// Takes the status off the terminal when it is dropped.
+pub struct Shown<'a> {
+    shared: &'a Shared,
+}
+
+struct Shared {
+    record: Record,
+    live: Mutex<Live>,
+    /// Names of all scenarios of the run, in the order of play.
+    selected: Vec<String>,
+    /// There from when it has been read.
+    earlier: Mutex<Earlier>,
+    colours: bool,
+    shown: AtomicBool,
+    /// From when the run is cancelled nothing is drawn: cargo has gone by then, and the terminal is the shell's again.
+    cancel: StopFlag,
+}
+
+impl LiveStatus {
+    /// Begins to follow a run whose folder is in `results`; none where standard error is no terminal that can be drawn
+    /// on, where somebody else draws (nextest), or where nobody looks (CI).
+    pub fn begin(
+        record: &Record,
+        header: &RunHeader,
+        selected: Vec<String>,
+        results: &Path,
+        cancel: &StopFlag,
+    ) -> Option<LiveStatus> {
+        let variable = |name: &str| std::env::var(name).ok();
+        if !(io::stderr().is_terminal() && wanted(variable)) {
+            return None;
+        }
+        let mut live = Live::default();
+        live.apply(0.0, &Event::RunStarted(header.clone()));
+        let shared = Arc::new(Shared {
+            record: record.clone(),
+            live: Mutex::new(live),
+            selected,
+            earlier: Mutex::default(),
+            colours: terminal::colours(variable),
+            shown: AtomicBool::new(false),
+            cancel: cancel.clone(),
+        });
+        let observation = record.observe({
+            let shared = Arc::clone(&shared);
+            move |event| {
+                let now_ms = shared.now_ms();
+                locked(&shared.live).apply(now_ms, event);
+            }
+        });
+        let (results, run) = (results.to_owned(), header.run.clone());
+        let drawing = Watch::start("status", {
+            let shared = Arc::clone(&shared);
+            move |stop| {
+                // Here, because it may take a moment on a slow disk.
+                let earlier = super::earlier(&results, &run);
+                *locked(&shared.earlier) = earlier;
+                loop {
+                    stop.pause(INTERVAL);
+                    if stop.is_set() {
+                        return;
+                    }
+                    shared.draw();
+                }
+            }
+        })
+        // A run is not worth less without a picture of it.
+        .ok()?;
+        clear_before_panics();
+        Some(LiveStatus { shared, _observation: observation, drawing: Some(drawing) })
+    }
+
+    /// Shows the status from now on. Until what is returned is dropped nobody else may write to the terminal but through
+    /// `terminal::say`.
+    pub fn show(&self) -> Shown<'_> {
+        self.shared.shown.store(true, Ordering::SeqCst);
+        Shown { shared: &self.shared }
+    }
+}
+
+impl Drop for LiveStatus {
+    fn drop(&mut self) {
+        // Waits until it has drawn for the last time.
+        let _ = self.drawing.take().map(Watch::stop);
+    }
+}
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        let mut block = terminal::block();
+        // Under the lock, so that a picture that is on its way is not drawn after this.
+        self.shared.shown.store(false, Ordering::SeqCst);
+        let _ = block.clear(&mut io::stderr().lock());
+    }
+}
+
+impl Shared {
+    fn now_ms(&self) -> f64 {
+        self.record.t_ms(Instant::now())
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.shown.load(Ordering::SeqCst) && !self.cancel.is_set()
+    }
+
+    fn draw(&self) {
+        if !self.is_wanted() {
+            return;
+        }
+        let now_ms = self.now_ms();
+        let room = terminal::room(Term::stderr().size_checked());
+        let lines = {
+            let live = locked(&self.live);
+            let left_s = super::seconds_left(&live, now_ms, &self.to_come(&live), &locked(&self.earlier));
+            lines::status(&Moment { live: &live, now_ms, left_s }, room)
+        };
+        let lines = lines.iter().map(|line| line.paint(self.colours)).collect();
+        let mut block = terminal::block();
+        if self.is_wanted() {
+            // A terminal that is gone is no reason to end the run.
+            let _ = block.draw(&mut io::stderr().lock(), lines);
+        }
+    }
+
+    /// What comes after the scenario that is being played, or with it if it has not begun.
+    fn to_come(&self, live: &Live) -> ToCome {
+        let begun = live.played.len() + usize::from(live.playing.is_some());
+        ToCome { names: self.selected.get(begun..).unwrap_or_default().to_vec(), unnamed: 0 }
+    }
+}
+
+/// Whether somebody looks at the terminal, and it can be drawn on, as far as the environment tells.
+fn wanted(variable: impl Fn(&str) -> Option<String>) -> bool {
+    let set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
+    terminal::can_draw(&variable) && !set("CI") && !set("NEXTEST")
+}
+
+/// A panic's message goes to standard error, too.
+fn clear_before_panics() {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |information| {
+        terminal::clear_in_panic();
+        before(information);
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::people(&[("TERM", "xterm")], true)]
+    #[case::ci(&[("TERM", "xterm"), ("CI", "true")], false)]
+    #[case::not_ci(&[("TERM", "xterm"), ("CI", "")], true)]
+    #[case::nextest(&[("TERM", "xterm"), ("NEXTEST", "1")], false)]
+    #[case::dumb(&[("TERM", "dumb")], false)]
+    fn it_is_drawn_for_people(#[case] variables: &[(&str, &str)], #[case] expected: bool) {
+        let variable = |name: &str| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        };
+        assert_eq!(wanted(variable), expected);
+    }
+}

@@ -1,0 +1,62 @@
+//! What happens in a run, one line an event that matters: for whoever reads it in a pipe or a file. Pure.
+
+use super::lines::{clock, counts, ending, printable};
+use super::live::{Live, first_line};
+use crate::record::Event;
+use crate::record::Verdict;
+
+/// The line of an event, if it matters; `live` has taken it in already. Without a newline, and all printable ASCII.
+pub fn line(live: &Live, t_ms: f64, event: &Event) -> Option<String> {
+    let text = match event {
+        Event::RunStarted(header) => {
+            let number = header.scenarios.map(|number| format!(", {number} scenarios")).unwrap_or_default();
+            format!("run {}{number}: {}", header.run, header.command.join(" "))
+        }
+        Event::PartStarted(part) => format!("part {}", part.run),
+        Event::FixtureReady { name, duration_s, .. } => format!("{name} ready after {duration_s:.1} s"),
+        Event::ScenarioStarted { scenario } => format!("{} {scenario}", number(live, live.played.len() + 1)),
+        Event::LegFinished { guest, .. } => {
+            let leg = live.guests.iter().find(|known| known.name == *guest)?.leg.as_ref()?;
+            format!("  {guest}: {}", ending(leg, leg.end.as_ref()?))
+        }
+        Event::Downtime { guest, direction, clocks, .. } => {
+            let disagreement = clocks
+                .disagreement
+                .as_deref()
+                .map(|text| format!("; {}", first_line(text)))
+                .unwrap_or_default();
+            format!("  {guest}: {direction}, downtime {:.0} ms{disagreement}", clocks.reported_ms)
+        }
+        Event::Check { ok: false, guest, check, expected, seen, .. } => {
+            let of = guest.as_ref().map(|guest| format!(" of {guest}")).unwrap_or_default();
+            format!("  FAILED {check}{of}: {} (expected: {})", first_line(seen), first_line(expected))
+        }
+        Event::Repair { what, why } => format!("  repair: {what}: {}", first_line(why)),
+        Event::ScenarioFinished(_) => finished(live)?,
+        Event::RunFinished { duration_s, .. } => {
+            format!("finished after {}: {}", clock(*duration_s), counts(live))
+        }
+        _ => return None,
+    };
+    Some(printable(&format!("{:>8}  {text}", clock(t_ms / 1e3))))
+}
+
+/// What the scenario that was over last came to: `3 of 54 passed after 13.9 s: NAME`.
+fn finished(live: &Live) -> Option<String> {
+    let played = live.played.last()?;
+    let verdict = match played.verdict {
+        Verdict::Failed => "FAILED".to_owned(),
+        Verdict::Error => "ERROR".to_owned(),
+        other => other.to_string(),
+    };
+    let why = played.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    let number = number(live, live.played.len());
+    Some(format!("{number} {} {verdict} after {:.1} s{why}", played.scenario, played.seconds))
+}
+
+fn number(live: &Live, number: usize) -> String {
+    match live.selected() {
+        Some(selected) => format!("{number}/{selected}"),
+        None => number.to_string(),
+    }
+}

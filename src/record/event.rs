@@ -1,0 +1,488 @@
+//! The events of a run: the format of the record, field by field.
+//!
+//! A line of `record.jsonl` is one JSON object: the [`Envelope`]'s fields, then `"event"` with the name of the event in
+//! snake case, then that event's own fields. Absent fields are not known or do not apply. Units are in the names: `_s`
+//! seconds, `_ms` milliseconds. Statistics (`stats`) keep libvirt's own names and units: times in milliseconds, memory
+//! in bytes, bandwidth in bytes per second.
+//!
+//! New events and new optional fields may come without a new version: readers see an event they do not know as
+//! [`Event::Unknown`], and skip fields they do not know. Anything else is a new version, which older readers refuse.
+//!
+//! No field is meant for a secret. Command lines go in through [`RunHeader::new`], which blanks the values of options
+//! that carry one.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Outcome;
+use super::outcome::rfc3339;
+use crate::scenario::Direction;
+
+/// Version of the record's format, `v` in every line.
+pub const RECORD_VERSION: u32 = 1;
+
+/// What every line begins with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// Version of the format, [`RECORD_VERSION`].
+    pub v: u32,
+    /// When it was written, by the clock of the machine that runs multivm: RFC 3339 in UTC with milliseconds.
+    #[serde(with = "rfc3339")]
+    pub at: SystemTime,
+    /// Milliseconds since the record was created, monotonic: the one to compute with, since clocks are set while guests move.
+    pub t_ms: u64,
+}
+
+/// What a run is: the first event of a record, and the header of every report.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RunHeader {
+    /// Identity of the run, the name of its folder.
+    pub run: String,
+    /// The command line, program first, secrets blanked.
+    pub command: Vec<String>,
+    /// Facts about the hosts and their software: `source.kernel`, `target.qemu`, `accelerator`, ...
+    #[serde(default)]
+    pub stack: BTreeMap<String, String>,
+    /// The profile with all overrides applied: sizes, counts and times of this run.
+    #[serde(default)]
+    pub profile: Value,
+    /// How many scenarios were selected; absent where the run does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenarios: Option<u32>,
+    /// The process that writes the record; absent where it is made of others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<Process>,
+}
+
+/// A process of the machine that runs multivm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    pub pid: i32,
+    /// When it was started, in clock ticks since that machine was: with it, a later process of the same number is another.
+    pub start_ticks: u64,
+}
+
+impl RunHeader {
+    /// A header with the command line's secrets blanked.
+    pub fn new(run: impl Into<String>, command: impl IntoIterator<Item = String>) -> RunHeader {
+        RunHeader { run: run.into(), command: without_secrets(command), ..RunHeader::default() }
+    }
+}
+
+/// Blanks `--some-password=VALUE` and the argument after `--some-password`.
+fn without_secrets(command: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut next_is_secret = false;
+    command
+        .into_iter()
+        .map(|argument| {
+            if std::mem::take(&mut next_is_secret) {
+                return "***".to_string();
+            }
+            let (option, value) = match argument.split_once('=') {
+                Some((option, _)) => (option, true),
+                None => (argument.as_str(), false),
+            };
+            let lower = option.to_lowercase();
+            let secret = option.starts_with('-')
+                && ["password", "passphrase", "secret", "token"].iter().any(|word| lower.contains(word));
+            match (secret, value) {
+                (true, true) => format!("{option}=***"),
+                (secret, _) => {
+                    next_is_secret = secret;
+                    argument
+                }
+            }
+        })
+        .collect()
+}
+
+/// The downtime of one guest for one migration by four clocks, milliseconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Clocks {
+    /// What is reported: the larger of `network_ms` and `guest_ms`, which are how clients and the guest itself felt it.
+    pub reported_ms: f64,
+    /// The longest time without an answer to a probe from outside, of those that touch the migration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network_ms: Option<f64>,
+    /// It may be wrong by as much, either way: one probe interval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network_error_ms: Option<f64>,
+    /// How long the guest itself did nothing: the longest of its gaps; to the one in which it was stopped belongs
+    /// `guest_lost_ms`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guest_ms: Option<f64>,
+    /// It may be wrong by as much, either way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guest_error_ms: Option<f64>,
+    /// The longest time between two turns of a loop that sleeps 1 ms (10 ms under TCG, where a turn costs 0.2 ms of a CPU), by
+    /// the guest's monotonic clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guest_gap_ms: Option<f64>,
+    /// How far the guest's clock fell behind that of the machine that runs multivm: a clock that stands still while the
+    /// guest does cannot show it as a gap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guest_lost_ms: Option<f64>,
+    /// `downtime` of libvirt's job-completed event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub libvirt_ms: Option<f64>,
+    /// From the stop of the CPUs on the source to their start on the target, as both QEMUs reported it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub qemu_ms: Option<f64>,
+    /// The longest time in which the guest was silent by either clock while it was not migrating, in the whole scenario.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub everyday_ms: Option<f64>,
+    /// Which clocks disagree by more than they can be wrong, 100 ms and `everyday_ms`, and by how much.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disagreement: Option<String>,
+}
+
+/// A run that is now a part of a merged record.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Part {
+    /// Identity of that run, the name of its folder.
+    pub run: String,
+    /// Its command line, program first, secrets blanked.
+    pub command: Vec<String>,
+    /// Those facts about its hosts and their software in which the parts differ.
+    pub stack: BTreeMap<String, String>,
+    /// Its profile; null if all parts have the same, which is then in the header.
+    pub profile: Value,
+    /// It ended in an orderly way. Otherwise it was cut off, and what began in it and has no result has been given one.
+    pub complete: bool,
+    /// Scenarios in it that an earlier part has, too.
+    pub again: Vec<String>,
+}
+
+/// Something that happened in a run.
+///
+/// `scenario` is the full name. `guest` and `host` are the names of the inventory. `round` counts from 1. `step` counts
+/// the moves of a scenario from 1; moves that overlap (`simultaneous`, `cross`) share one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The first line of every record.
+    RunStarted(RunHeader),
+    /// A fixture (hosts, storage, fleet, ...) can be used from now on.
+    FixtureReady {
+        /// Its name.
+        name: String,
+        /// How long it took to build, in seconds.
+        duration_s: f64,
+        /// What it turned out to be: versions, sizes, addresses.
+        #[serde(default)]
+        facts: BTreeMap<String, String>,
+    },
+    /// A scenario begins. One without a [`Event::ScenarioFinished`] died.
+    ScenarioStarted {
+        /// Which.
+        scenario: String,
+    },
+    /// A stress tool runs in a guest or on a host.
+    LoadStarted {
+        /// For which scenario.
+        scenario: String,
+        /// In which guest; absent for a load on a host.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        guest: Option<String>,
+        /// On which host; absent for a load in a guest.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host: Option<String>,
+        /// The command, as started there.
+        command: String,
+        /// What its size was computed from when it was started; absent where the profile says the size.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        basis: Option<String>,
+        /// Process id there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pid: Option<u32>,
+    },
+    /// The migration of one guest begins.
+    LegStarted {
+        /// In which scenario.
+        scenario: String,
+        /// Which guest.
+        guest: String,
+        /// Counted from 1.
+        round: u32,
+        /// Which way.
+        direction: Direction,
+        /// Counted from 1.
+        step: u32,
+    },
+    /// libvirt told about a domain; the line's `t_ms` is when.
+    LibvirtEvent {
+        /// In which scenario; absent outside of any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scenario: Option<String>,
+        /// Which host's libvirt.
+        host: String,
+        /// Which guest; absent for an event about the connection.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        guest: Option<String>,
+        /// In libvirt's own words: `suspended (post-copy)`, `iteration 2`, `job-completed`.
+        detail: String,
+    },
+    /// The statistics of a migration that is under way: at most four a second, and one per pass over the memory. The
+    /// line's `t_ms` is when they came.
+    JobSample {
+        /// In which scenario; absent outside of any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scenario: Option<String>,
+        /// Which guest.
+        guest: String,
+        /// libvirt's job statistics, with its names and units.
+        #[serde(default)]
+        stats: Value,
+    },
+    /// The migration of one guest is over.
+    LegFinished {
+        /// In which scenario.
+        scenario: String,
+        /// Which guest.
+        guest: String,
+        /// Counted from 1.
+        round: u32,
+        /// Which way.
+        direction: Direction,
+        /// Counted from 1.
+        step: u32,
+        /// Whether libvirt reported success.
+        ok: bool,
+        /// What libvirt said otherwise.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+        /// When libvirt was called, on the clock of `t_ms`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        began_t_ms: Option<f64>,
+        /// From the call to its return, in seconds.
+        duration_s: f64,
+        /// Statistics of the completed job as the source keeps them, with libvirt's names and units; null if there are none.
+        #[serde(default)]
+        stats: Value,
+        /// From the call to the switch to post-copy, in seconds; absent when it did not switch.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        switchover_s: Option<f64>,
+    },
+    /// How long a guest stood still for one migration, by every clock that there is.
+    Downtime {
+        /// In which scenario.
+        scenario: String,
+        /// Which guest.
+        guest: String,
+        /// Counted from 1.
+        round: u32,
+        /// Which way.
+        direction: Direction,
+        /// Counted from 1.
+        step: u32,
+        /// The four clocks.
+        #[serde(flatten)]
+        clocks: Clocks,
+    },
+    /// A time in which a guest answered no probe from outside, longer than three probe intervals.
+    NetworkGap {
+        /// In which scenario.
+        scenario: String,
+        /// Which guest.
+        guest: String,
+        /// When the last answer before it came, on the clock of `t_ms`.
+        from_t_ms: f64,
+        /// From that answer to the next, in milliseconds; to the scenario's end if none came.
+        length_ms: f64,
+    },
+    /// How fast our program in a guest wrote memory.
+    GuestSpeed {
+        /// In which scenario.
+        scenario: String,
+        /// Which guest.
+        guest: String,
+        /// Each when it was measured, on the clock of `t_ms`, and the milliseconds that a GiB would have taken.
+        samples: Vec<(f64, f64)>,
+    },
+    /// How much CPU a host's processes, its guests among them, took since the sample before.
+    HostCpu {
+        /// In which scenario.
+        scenario: String,
+        /// Which host.
+        host: String,
+        /// CPUs that were busy with them, on average: 1.5 is one and a half CPUs.
+        busy_cpus: f64,
+    },
+    /// A proof was made.
+    Check {
+        /// In which scenario.
+        scenario: String,
+        /// About which guest; absent for a host or the whole fleet.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        guest: Option<String>,
+        /// Counted from 1; absent before the first and after the last move.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        round: Option<u32>,
+        /// After which half of the round.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        direction: Option<Direction>,
+        /// Name of the proof, as in [`Finding::check`](crate::record::Finding::check).
+        check: String,
+        /// Whether it held.
+        ok: bool,
+        /// What a good run shows.
+        expected: String,
+        /// What was seen.
+        seen: String,
+    },
+    /// The probe stream of one guest, over a whole scenario.
+    ProbeSummary {
+        /// In which scenario.
+        scenario: String,
+        /// Which guest.
+        guest: String,
+        /// Probes sent.
+        sent: u64,
+        /// Replies received.
+        received: u64,
+        /// The longest time without a reply, in milliseconds: the downtime of the network as seen from outside.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        longest_gap_ms: Option<f64>,
+        /// When that gap began: RFC 3339 in UTC.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        longest_gap_at: Option<String>,
+    },
+    /// Something was put in order between scenarios.
+    Repair {
+        /// What was done, and to what.
+        what: String,
+        /// What was found that made it necessary.
+        why: String,
+    },
+    /// From here on the lines are of this part of a merged record, up to the next of these. Only merging makes it.
+    PartStarted(Part),
+    /// A scenario ended.
+    ScenarioFinished(Outcome),
+    /// The run ended in an orderly way. A record without it was cut off.
+    RunFinished {
+        /// Scenarios that passed.
+        passed: u32,
+        /// Scenarios that failed.
+        failed: u32,
+        /// Scenarios that were ignored.
+        ignored: u32,
+        /// Scenarios that the environment could not run.
+        errors: u32,
+        /// From the start of the run, in seconds.
+        duration_s: f64,
+    },
+    /// An event that this multivm does not know. Only readers make it.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Event {
+    /// The scenario that the event belongs to, where the event says so.
+    pub fn scenario(&self) -> Option<&str> {
+        match self {
+            Event::ScenarioStarted { scenario }
+            | Event::LoadStarted { scenario, .. }
+            | Event::LegStarted { scenario, .. }
+            | Event::LegFinished { scenario, .. }
+            | Event::Downtime { scenario, .. }
+            | Event::NetworkGap { scenario, .. }
+            | Event::GuestSpeed { scenario, .. }
+            | Event::HostCpu { scenario, .. }
+            | Event::Check { scenario, .. }
+            | Event::ProbeSummary { scenario, .. } => Some(scenario),
+            Event::ScenarioFinished(outcome) => Some(&outcome.scenario),
+            Event::LibvirtEvent { scenario, .. } | Event::JobSample { scenario, .. } => scenario.as_deref(),
+            Event::RunStarted(_)
+            | Event::FixtureReady { .. }
+            | Event::Repair { .. }
+            | Event::PartStarted(_)
+            | Event::RunFinished { .. }
+            | Event::Unknown => None,
+        }
+    }
+
+    /// Moves the times in the event that are on the clock of `t_ms` by so many milliseconds: the record got another beginning.
+    pub(super) fn shift(&mut self, by_ms: f64) {
+        match self {
+            Event::LegFinished { began_t_ms, .. } => {
+                if let Some(at) = began_t_ms {
+                    *at += by_ms;
+                }
+            }
+            Event::NetworkGap { from_t_ms, .. } => *from_t_ms += by_ms,
+            Event::GuestSpeed { samples, .. } => {
+                for (at, _) in samples {
+                    *at += by_ms;
+                }
+            }
+            // Every event by its name: one that comes later must be thought about here.
+            Event::RunStarted(_)
+            | Event::FixtureReady { .. }
+            | Event::ScenarioStarted { .. }
+            | Event::LoadStarted { .. }
+            | Event::LegStarted { .. }
+            | Event::LibvirtEvent { .. }
+            | Event::JobSample { .. }
+            | Event::Downtime { .. }
+            | Event::HostCpu { .. }
+            | Event::Check { .. }
+            | Event::ProbeSummary { .. }
+            | Event::Repair { .. }
+            | Event::PartStarted(_)
+            | Event::ScenarioFinished(_)
+            | Event::RunFinished { .. }
+            | Event::Unknown => {}
+        }
+    }
+
+    /// The event's name, as it stands in the record.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Event::RunStarted(_) => "run_started",
+            Event::FixtureReady { .. } => "fixture_ready",
+            Event::ScenarioStarted { .. } => "scenario_started",
+            Event::LoadStarted { .. } => "load_started",
+            Event::LegStarted { .. } => "leg_started",
+            Event::LibvirtEvent { .. } => "libvirt_event",
+            Event::JobSample { .. } => "job_sample",
+            Event::LegFinished { .. } => "leg_finished",
+            Event::Downtime { .. } => "downtime",
+            Event::NetworkGap { .. } => "network_gap",
+            Event::GuestSpeed { .. } => "guest_speed",
+            Event::HostCpu { .. } => "host_cpu",
+            Event::Check { .. } => "check",
+            Event::ProbeSummary { .. } => "probe_summary",
+            Event::Repair { .. } => "repair",
+            Event::PartStarted(_) => "part_started",
+            Event::ScenarioFinished(_) => "scenario_finished",
+            Event::RunFinished { .. } => "run_finished",
+            Event::Unknown => "unknown",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::glued(&["t", "--root-password=geheim"], &["t", "--root-password=***"])]
+    #[case::next(&["t", "--token", "geheim", "x"], &["t", "--token", "***", "x"])]
+    #[case::filter(&["t", "postcopy_cross", "a=b"], &["t", "postcopy_cross", "a=b"])]
+    fn secrets_stay_out_of_the_command(#[case] given: &[&str], #[case] kept: &[&str]) {
+        let header = RunHeader::new("r", given.iter().map(ToString::to_string));
+        assert_eq!(header.command, kept);
+    }
+
+    #[test]
+    fn a_later_event_is_unknown_not_an_error() {
+        let event: Event = serde_json::from_str(r#"{"event":"moon_phase","phase":"full"}"#).unwrap();
+        assert_eq!(event, Event::Unknown);
+    }
+}

@@ -1,0 +1,222 @@
+//! One folder per run.
+//!
+//! ```text
+//! results/
+//!   latest -> 20260102T030405Z-4711
+//!   20260102T030405Z-4711/
+//!     record.jsonl
+//!     junit.xml
+//!     report.html
+//!     scenarios/postcopy_cross.in_vms.stress_memory/evidence/
+//! ```
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::{ReportError, writer};
+use crate::record::rfc3339_text;
+
+/// The folder of one run, in which everything lies that the run leaves behind.
+#[derive(Clone, Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    name: String,
+}
+
+impl RunFolder {
+    /// Where the folders of runs go unless the user says otherwise: beside what cargo builds, so that they are never
+    /// committed: `target/multivm`.
+    pub fn default_root() -> PathBuf {
+        let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).or_else(|| {
+            let program = std::env::current_exe().ok()?;
+            let found =
+                program.ancestors().find(|path| path.file_name().is_some_and(|name| name == "target"))?;
+            Some(found.to_owned())
+        });
+        target.unwrap_or_else(|| PathBuf::from("target")).join("multivm")
+    }
+
+    /// Creates `<results_root>/<UTC time>-<process id>/`, with the root if need be, and points `<results_root>/latest` to it.
+    ///
+    /// # Errors
+    /// When a folder or the link cannot be created.
+    pub fn create(results_root: &Path) -> Result<RunFolder, ReportError> {
+        fs::create_dir_all(results_root)
+            .map_err(ReportError::io("create the results folder", results_root))?;
+        let base = format!("{}-{}", compact_utc(SystemTime::now()), std::process::id());
+        let mut name = base.clone();
+        // The same process twice in one second, or the same process id in two containers over one results folder.
+        for attempt in 2.. {
+            let path = results_root.join(&name);
+            match fs::create_dir(&path) {
+                Ok(()) => break,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    name = format!("{base}-{attempt}")
+                }
+                Err(error) => {
+                    return Err(ReportError::io("create the folder of this run", &path)(error));
+                }
+            }
+        }
+        point_latest(results_root, &name)?;
+        Ok(RunFolder { path: results_root.join(&name), name })
+    }
+
+    /// The folder. Relative if the results root was.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The run's identity: the folder's name, made of `[0-9TZ-]`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `record.jsonl`, which [`Record::create`](super::Record::create) makes.
+    pub fn record_path(&self) -> PathBuf {
+        self.path.join(writer::FILE_NAME)
+    }
+
+    /// `junit.xml`.
+    pub fn junit_path(&self) -> PathBuf {
+        self.path.join("junit.xml")
+    }
+
+    /// `report.html`.
+    pub fn html_path(&self) -> PathBuf {
+        self.path.join("report.html")
+    }
+
+    /// The folder of one scenario, created if need be; its name is the scenario's with `.` for `::`.
+    ///
+    /// Flat, and not a folder per part of the name: one level to list, to copy into a bug report and to match in a CI
+    /// configuration. `.` never occurs in a scenario's name, so two scenarios never share a folder.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn scenario_dir(&self, scenario: &str) -> Result<PathBuf, ReportError> {
+        create_all(self.path.join("scenarios").join(flat_name(scenario)))
+    }
+
+    /// The folder for a scenario's evidence, `evidence` in [`Self::scenario_dir`], created if need be.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn evidence_dir(&self, scenario: &str) -> Result<PathBuf, ReportError> {
+        create_all(self.scenario_dir(scenario)?.join("evidence"))
+    }
+}
+
+/// Creates `<results_root>/<name>/` for several runs that belong together, if need be, and points `<results_root>/latest` to it.
+///
+/// # Errors
+/// When the folder or the link cannot be created.
+pub fn create_group(results_root: &Path, name: &str) -> Result<PathBuf, ReportError> {
+    let path = create_all(results_root.join(name))?;
+    point_latest(results_root, name)?;
+    Ok(path)
+}
+
+fn create_all(path: PathBuf) -> Result<PathBuf, ReportError> {
+    fs::create_dir_all(&path).map_err(ReportError::io("create the folder", &path))?;
+    Ok(path)
+}
+
+/// `20260102T030405Z`: sorts by time, and has none of the colons that artifact stores refuse in names.
+fn compact_utc(time: SystemTime) -> String {
+    let text = rfc3339_text(time);
+    let seconds = text.split('.').next().unwrap_or(&text);
+    format!("{}Z", seconds.replace(['-', ':'], ""))
+}
+
+/// Only `[A-Za-z0-9_.-]`, not beginning with a dot, not longer than a file name may be.
+fn flat_name(scenario: &str) -> String {
+    let flat: String = scenario
+        .replace("::", ".")
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || "_.-".contains(c) { c } else { '_' })
+        .take(200)
+        .collect();
+    if flat.is_empty() || flat.starts_with('.') { format!("_{flat}") } else { flat }
+}
+
+/// A new link under another name, renamed over the old one: `latest` is never missing in between.
+fn point_latest(results_root: &Path, name: &str) -> Result<(), ReportError> {
+    let latest = results_root.join("latest");
+    let temporary = results_root.join(format!(".latest-{name}"));
+    symlink(name, &temporary).and_then(|()| fs::rename(&temporary, &latest)).map_err(|source| {
+        // The error that matters is the one above.
+        let _ = fs::remove_file(&temporary);
+        ReportError::io("point the link to this run:", &latest)(source)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use std::time::Duration;
+
+    #[test]
+    fn latest_follows_the_runs() {
+        let root = tempfile::tempdir().unwrap();
+        let results = root.path().join("deep/results");
+        for _ in 0..3 {
+            let run = RunFolder::create(&results).unwrap();
+            assert_eq!(fs::read_link(results.join("latest")).unwrap(), Path::new(run.name()));
+            assert!(run.path().is_dir());
+        }
+        // Three runs and the link, and nothing temporary.
+        assert_eq!(fs::read_dir(&results).unwrap().count(), 4);
+    }
+
+    #[test]
+    fn a_group_of_runs_is_one_folder() {
+        let root = tempfile::tempdir().unwrap();
+        for _ in 0..2 {
+            let group = create_group(root.path(), "nextest-1").unwrap();
+            let run = RunFolder::create(&group).unwrap();
+            assert_eq!(fs::read_link(root.path().join("latest")).unwrap(), Path::new("nextest-1"));
+            assert_eq!(fs::read_link(root.path().join("latest/latest")).unwrap(), Path::new(run.name()));
+        }
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_scenario_has_a_flat_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(root.path()).unwrap();
+        let evidence = run.evidence_dir("postcopy_cross::in_vms::stress_cpu").unwrap();
+        assert!(evidence.is_dir());
+        assert!(evidence.ends_with("scenarios/postcopy_cross.in_vms.stress_cpu/evidence"));
+        assert_eq!(run.evidence_dir("postcopy_cross::in_vms::stress_cpu").unwrap(), evidence);
+    }
+
+    #[test]
+    fn a_real_folder_called_latest_is_left_alone() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("latest/precious")).unwrap();
+        let error = RunFolder::create(root.path()).unwrap_err().to_string();
+        assert!(error.contains("point the link to this run: ") && error.contains("latest"), "{error}");
+        assert!(root.path().join("latest/precious").is_dir());
+    }
+
+    #[rstest]
+    #[case("a::b", "a.b")]
+    #[case("../../etc", "_.._.._etc")]
+    #[case("..", "_..")]
+    #[case("", "_")]
+    #[case("a/b c\u{e9}", "a_b_c_")]
+    fn names_are_safe(#[case] scenario: &str, #[case] expected: &str) {
+        assert_eq!(flat_name(scenario), expected);
+    }
+
+    #[test]
+    fn times_sort_and_have_no_colons() {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
+        assert_eq!(compact_utc(time), "20231114T221320Z");
+    }
+}

@@ -1,0 +1,303 @@
+//! Several records as one: the parts of a matrix that ran on several machines, or in several processes of cargo-nextest.
+//!
+//! - **The parts come one after the other**, in the order in which they began, each behind a [`Event::PartStarted`]. Their
+//!   `t_ms`, and the times in their events that are on that clock, are moved to follow on the part before: parts that ran at
+//!   the same time do not overlap, since views take a record for one run on one pair of hosts. `at` stays the wall clock of
+//!   the machine that wrote it.
+//! - **The header has what the parts have in common.** A fact in which they differ stands there with each value and whose
+//!   it is, and in the parts' own lines; command lines and profiles that differ are in those lines only.
+//! - **A part that was cut off** gives the scenario that it was at a result, an error, as a report of that part alone
+//!   does. The merged record then has no `run_finished` and counts as cut off, too.
+//! - **A scenario that is in several parts** stays there as often; the later parts say so.
+//! - **Evidence** that lies in the folder of its part is referred to there, wherever that folder has been copied to.
+//! - **Events that this multivm does not know are left out**; the parts still have them.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::read::read_one;
+use super::{Envelope, Event, Part, ReportError, RunHeader, atomic, outcomes, writer};
+
+/// How many runs are named beside a fact in which they differ.
+const MOST_NAMED: usize = 3;
+
+/// The records in the folders of a folder that has none itself, by name; none for anything else.
+pub fn parts_of(folder: &Path) -> Vec<PathBuf> {
+    if folder.join(writer::FILE_NAME).exists() {
+        return Vec::new();
+    }
+    let mut parts: Vec<PathBuf> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        // A link, such as `latest`, leads to one that is there anyway.
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| entry.path())
+        // An empty one is being made at this moment.
+        .filter(|path| fs::metadata(path.join(writer::FILE_NAME)).is_ok_and(|file| file.len() > 0))
+        .collect();
+    parts.sort();
+    parts
+}
+
+/// The last part of a path, links followed: the name of a run's folder.
+pub(super) fn name_of(path: &Path) -> String {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The records at these paths, files or folders of runs or of several, as the record of one run of that name.
+///
+/// A run that is there twice, as under `latest` and under its own name, counts once: also where a copy, such as an artifact
+/// of a CI, has made a folder of the link.
+///
+/// # Errors
+/// When one cannot be read, or has no beginning.
+pub fn merge(name: &str, paths: &[PathBuf]) -> Result<Vec<(Envelope, Event)>, ReportError> {
+    let mut seen = HashSet::new();
+    let mut runs = Vec::new();
+    for path in paths {
+        let below = parts_of(path);
+        for path in if below.is_empty() { vec![path.clone()] } else { below } {
+            let folder = match path.parent() {
+                _ if path.is_dir() => path.clone(),
+                Some(parent) if parent != Path::new("") => parent.to_path_buf(),
+                _ => PathBuf::from("."),
+            };
+            if seen.insert(fs::canonicalize(&folder).unwrap_or_else(|_| folder.clone())) {
+                runs.push(Run::read(&path, folder)?);
+            }
+        }
+    }
+    let mut known = HashSet::new();
+    runs.retain(|run: &Run| known.insert((run.header.run.clone(), run.start.at)));
+    runs.sort_by(|one, other| (one.start.at, &one.header.run).cmp(&(other.start.at, &other.header.run)));
+    Ok(join(name, runs))
+}
+
+/// Writes a merged record into a folder, which is created and must not have a record yet.
+///
+/// # Errors
+/// When the folder has a record, or it cannot be written.
+pub fn write_merged(folder: &Path, events: &[(Envelope, Event)]) -> Result<(), ReportError> {
+    fs::create_dir_all(folder).map_err(ReportError::io("create the folder", folder))?;
+    let path = folder.join(writer::FILE_NAME);
+    if path.exists() {
+        let error = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
+        return Err(ReportError::io("create the record", &path)(error));
+    }
+    let mut text = String::new();
+    for (envelope, event) in events {
+        let line = serde_json::to_string(event).and_then(|event| writer::line(envelope, &event));
+        let line = line.map_err(|source| ReportError::Encode {
+            event: event.name().to_owned(),
+            path: path.clone(),
+            source,
+        })?;
+        text.push_str(&line);
+    }
+    atomic::write(&path, text.as_bytes())
+}
+
+/// A part, read.
+struct Run {
+    folder: PathBuf,
+    start: Envelope,
+    header: RunHeader,
+    /// What its header and its fixtures told of the hosts.
+    facts: BTreeMap<String, String>,
+    /// Scenarios that began or ended in it.
+    scenarios: BTreeSet<String>,
+    /// How it ended, if it ended in an orderly way.
+    finished: Option<Event>,
+    /// Everything between the beginning and that end.
+    events: Vec<(Envelope, Event)>,
+}
+
+impl Run {
+    fn read(path: &Path, folder: PathBuf) -> Result<Run, ReportError> {
+        let mut events = read_one(path)?;
+        let unfinished = outcomes::without_result(&events);
+        let mut beginning = None;
+        let mut finished = None;
+        let mut facts = BTreeMap::new();
+        let mut scenarios = BTreeSet::new();
+        for (envelope, event) in &events {
+            match event {
+                Event::RunStarted(header) => {
+                    facts.extend(header.stack.clone());
+                    beginning = Some((envelope.clone(), header.clone()));
+                }
+                Event::FixtureReady { facts: more, .. } => facts.extend(more.clone()),
+                Event::ScenarioStarted { scenario } => {
+                    scenarios.insert(scenario.clone());
+                }
+                Event::ScenarioFinished(outcome) => {
+                    scenarios.insert(outcome.scenario.clone());
+                }
+                Event::RunFinished { .. } => finished = Some(event.clone()),
+                _ => {}
+            }
+        }
+        let Some((start, header)) = beginning else {
+            return Err(ReportError::NoRun { path: path.to_path_buf() });
+        };
+        if let Some((end, _)) = events.last().cloned() {
+            let made_up = unfinished.into_iter().map(Event::ScenarioFinished);
+            events.extend(made_up.map(|event| (end.clone(), event)));
+        }
+        events.retain(|(_, event)| {
+            !matches!(event, Event::RunStarted(_) | Event::RunFinished { .. } | Event::Unknown)
+        });
+        Ok(Run { folder, start, header, facts, scenarios, finished, events })
+    }
+
+    /// Where evidence of this part lies now: `.../scenarios/NAME/evidence` in its own folder, if it is there.
+    fn evidence(&self, told: &Path) -> Option<PathBuf> {
+        let parts: Vec<_> = told.components().collect();
+        let at = parts.iter().rposition(|part| part.as_os_str() == "scenarios")?;
+        let here = self.folder.join(parts[at..].iter().collect::<PathBuf>());
+        here.exists().then_some(here)
+    }
+}
+
+fn join(name: &str, runs: Vec<Run>) -> Vec<(Envelope, Event)> {
+    let differing = differing(&runs);
+    let same_profile = same(runs.iter().map(|run| &run.header.profile));
+    let mut header = RunHeader { run: name.to_owned(), ..RunHeader::default() };
+    for run in &runs {
+        header.stack.extend(run.facts.clone());
+    }
+    header.stack.extend(differing.clone());
+    if let (true, Some(first)) = (same_profile, runs.first()) {
+        header.profile = first.header.profile.clone();
+    }
+    if let (true, Some(first)) = (same(runs.iter().map(|run| &run.header.command)), runs.first()) {
+        header.command = first.header.command.clone();
+    }
+    // Known only if all know it.
+    header.scenarios = runs.iter().map(|run| run.header.scenarios).sum();
+
+    let mut joined = Vec::new();
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    let mut total = Total::default();
+    let mut end = runs.first().map(|run| Envelope { t_ms: 0, ..run.start.clone() });
+    if let Some(start) = &end {
+        joined.push((start.clone(), Event::RunStarted(header)));
+    }
+    for mut run in runs {
+        // The part's zero is where the part before it ended.
+        let from = end.as_ref().map_or(0, |end| end.t_ms);
+        let start = Envelope { t_ms: from, ..run.start.clone() };
+        let by = from as f64 - run.start.t_ms as f64;
+        let part = Part {
+            run: run.header.run.clone(),
+            command: run.header.command.clone(),
+            stack: run.facts.iter().filter(|(fact, _)| differing.contains_key(*fact)).map(own).collect(),
+            profile: if same_profile { Value::Null } else { run.header.profile.clone() },
+            complete: run.finished.is_some(),
+            again: run.scenarios.intersection(&seen).cloned().collect(),
+        };
+        match run.events.iter_mut().find_map(|(_, event)| match event {
+            Event::PartStarted(first) => Some(first),
+            _ => None,
+        }) {
+            // It is merged itself: its parts are parts of this record.
+            Some(first) => first.again.extend(part.again),
+            None => joined.push((start.clone(), Event::PartStarted(part))),
+        }
+        total.add(run.finished.as_ref());
+        seen.append(&mut run.scenarios);
+        let mut last = start;
+        for (envelope, mut event) in std::mem::take(&mut run.events) {
+            event.shift(by);
+            match &mut event {
+                Event::FixtureReady { facts, .. } => facts.retain(|fact, _| !differing.contains_key(fact)),
+                Event::ScenarioFinished(outcome) => {
+                    let here = outcome.evidence.as_deref().and_then(|told| run.evidence(told));
+                    outcome.evidence = here.or(outcome.evidence.take());
+                }
+                _ => {}
+            }
+            let t_ms = from + envelope.t_ms.saturating_sub(run.start.t_ms);
+            last = Envelope { t_ms, ..envelope };
+            joined.push((last.clone(), event));
+        }
+        end = Some(last);
+    }
+    if let (Some(end), Some(finished)) = (end, total.event()) {
+        joined.push((end, finished));
+    }
+    joined
+}
+
+fn own((name, value): (&String, &String)) -> (String, String) {
+    (name.clone(), value.clone())
+}
+
+fn same<T: PartialEq>(mut values: impl Iterator<Item = T>) -> bool {
+    let Some(first) = values.next() else { return true };
+    values.all(|value| value == first)
+}
+
+/// The facts that are not the same in all parts that have them, each with its values and whose they are.
+fn differing(runs: &[Run]) -> BTreeMap<String, String> {
+    let mut values: BTreeMap<&str, BTreeMap<&str, Vec<&str>>> = BTreeMap::new();
+    for run in runs {
+        for (fact, value) in &run.facts {
+            values.entry(fact).or_default().entry(value).or_default().push(&run.header.run);
+        }
+    }
+    values
+        .into_iter()
+        .filter(|(_, values)| values.len() > 1)
+        .map(|(fact, values)| {
+            let told: Vec<String> =
+                values.into_iter().map(|(value, runs)| format!("{value} ({})", named(&runs))).collect();
+            (fact.to_owned(), told.join("; "))
+        })
+        .collect()
+}
+
+fn named(runs: &[&str]) -> String {
+    match runs.len().saturating_sub(MOST_NAMED) {
+        0 => runs.join(", "),
+        more => format!("{} and {more} more", runs[..MOST_NAMED].join(", ")),
+    }
+}
+
+/// The ends of all parts, added up; nothing if one of them has none.
+#[derive(Default)]
+struct Total {
+    passed: u32,
+    failed: u32,
+    ignored: u32,
+    errors: u32,
+    duration_s: f64,
+    cut_off: bool,
+}
+
+impl Total {
+    fn add(&mut self, finished: Option<&Event>) {
+        let Some(Event::RunFinished { passed, failed, ignored, errors, duration_s }) = finished else {
+            self.cut_off = true;
+            return;
+        };
+        self.passed += passed;
+        self.failed += failed;
+        self.ignored += ignored;
+        self.errors += errors;
+        self.duration_s += duration_s;
+    }
+
+    fn event(&self) -> Option<Event> {
+        let Total { passed, failed, ignored, errors, duration_s, cut_off } = *self;
+        (!cut_off).then_some(Event::RunFinished { passed, failed, ignored, errors, duration_s })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,30 @@
+//! The record of a run: what happened, as it happened. It is the truth; every report is a view of it.
+//!
+//! [`RunFolder`] is where it lies, [`Record`] writes it, [`read`] and [`Tail`] read it, also the record of a run that was
+//! killed. [`merge`] makes one of several.
+
+mod atomic;
+mod error;
+mod event;
+mod folder;
+mod merge;
+mod open;
+mod outcome;
+mod outcomes;
+mod read;
+mod tail;
+mod unfinished;
+mod writer;
+
+pub use atomic::write as write_atomically;
+pub use error::ReportError;
+pub use event::{Clocks, Envelope, Event, Part, Process, RECORD_VERSION, RunHeader};
+pub use folder::{RunFolder, create_group};
+pub use merge::{merge, parts_of, write_merged};
+pub use open::read;
+pub use outcome::{Finding, Outcome, Verdict, rfc3339_text};
+pub use outcomes::{outcomes_from_record, outcomes_of};
+pub use read::{Problem, event_name, parse};
+pub use tail::Tail;
+pub use unfinished::Unfinished;
+pub use writer::{FILE_NAME, Observation, Record};

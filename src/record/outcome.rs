@@ -1,0 +1,345 @@
+//! What a scenario came to: pure data, with no host, guest or file behind it.
+//!
+//! An [`Outcome`] is what a run yields, what the record keeps and what JUnit, the HTML report and `compare` show. Its
+//! texts are written for the engineer who reads them in a CI log at night, without having seen the run.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use crate::scenario::{Direction, SIZING_VARIABLE, Scenario};
+
+/// One thing that a proof found wrong.
+///
+/// Its `Display` is a block of lines; the first says which proof, and where in the scenario.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Name of the proof: `placement`, `reboot`, `reachable`, `kernel_log`, `load`, `migration`, `overlap`, ...
+    pub check: String,
+    /// The guest concerned; absent when the finding is about a host or the whole fleet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest: Option<String>,
+    /// The round, counted from 1; absent before the first and after the last move.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round: Option<u32>,
+    /// Which half of the round.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
+    /// What a good run shows, with units.
+    pub expected: String,
+    /// What was seen instead, with units; may have several lines.
+    pub seen: String,
+    /// What to look at or to try next, where there is something better than the evidence folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub try_next: Option<String>,
+}
+
+impl Finding {
+    /// The first line of the `Display`: `reboot: guest vm2, round 1, source to target`.
+    pub fn headline(&self) -> String {
+        let place: Vec<String> = [
+            self.guest.as_ref().map(|guest| format!("guest {guest}")),
+            self.round.map(|round| format!("round {round}")),
+            self.direction.map(|direction| direction.to_string()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if place.is_empty() { self.check.clone() } else { format!("{}: {}", self.check, place.join(", ")) }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.headline())?;
+        write!(f, "\n  expected: {}", indented(&self.expected))?;
+        write!(f, "\n  seen: {}", indented(&self.seen))?;
+        if let Some(try_next) = &self.try_next {
+            write!(f, "\n  try next: {}", indented(try_next))?;
+        }
+        Ok(())
+    }
+}
+
+/// Further lines of a text are indented deeper than its label, so that a kernel log cannot be taken for the next label.
+fn indented(text: &str) -> String {
+    text.trim_end().lines().collect::<Vec<_>>().join("\n    ")
+}
+
+/// How a scenario ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Every proof held.
+    Passed,
+    /// At least one proof did not hold: the finding is about the guests or the migration.
+    Failed,
+    /// The environment could not do it; this says nothing about the guests.
+    Error,
+    /// Not meant to run here: a requirement is not met, or it was not selected. `reason` says which.
+    Ignored,
+    /// Begun, and stopped from outside before its end.
+    Interrupted,
+    /// Selected, and never begun, because the run ended first.
+    NotRun,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Verdict::Passed => "passed",
+            Verdict::Failed => "failed",
+            Verdict::Error => "error",
+            Verdict::Ignored => "ignored",
+            Verdict::Interrupted => "interrupted",
+            Verdict::NotRun => "not run",
+        })
+    }
+}
+
+/// What one scenario came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Full name, as `--exact` takes it: `postcopy_cross::in_vms::stress_memory`.
+    pub scenario: String,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// Why, for everything but a pass or a failure with findings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What the proofs found wrong, in the order in which it was found.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
+    /// When it began. In files RFC 3339 in UTC, to the millisecond.
+    #[serde(with = "rfc3339")]
+    pub started: SystemTime,
+    /// How long it took. In files seconds, as a number.
+    #[serde(rename = "duration_s", with = "seconds")]
+    pub duration: Duration,
+    /// The numbers worth a line in a report; the key carries the unit: `longest_gap_ms`, `migrations`.
+    #[serde(default)]
+    pub numbers: BTreeMap<String, String>,
+    /// Folder with logs, domain XML, job statistics.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "lossy_path")]
+    pub evidence: Option<PathBuf>,
+}
+
+impl Outcome {
+    /// An outcome with no findings, numbers or evidence yet, and a duration of zero.
+    pub fn new(scenario: impl Into<String>, verdict: Verdict, started: SystemTime) -> Outcome {
+        Outcome {
+            scenario: scenario.into(),
+            verdict,
+            reason: None,
+            findings: Vec::new(),
+            started,
+            duration: Duration::ZERO,
+            numbers: BTreeMap::new(),
+            evidence: None,
+        }
+    }
+
+    /// One line for lists: the first finding's headline and how many more there are, or the reason, or the verdict.
+    pub fn headline(&self) -> String {
+        match (self.findings.as_slice(), &self.reason) {
+            ([only], _) => only.headline(),
+            ([first, more @ ..], _) => format!("{} (and {} more)", first.headline(), more.len()),
+            ([], Some(reason)) => reason.lines().next().unwrap_or_default().to_string(),
+            ([], None) => format!("{}, without a reason given", self.verdict),
+        }
+    }
+
+    /// Everything a reader needs who has only this text: reason, findings, where the evidence lies, how to run just
+    /// this scenario again. Ends without a newline.
+    pub fn failure_text(&self) -> String {
+        let mut blocks: Vec<String> = Vec::new();
+        blocks.extend(self.reason.as_ref().map(|reason| reason.trim_end().to_string()));
+        blocks.extend(self.findings.iter().map(Finding::to_string));
+        if blocks.is_empty() {
+            blocks.push(self.headline());
+        }
+        let mut last = String::new();
+        if let Some(evidence) = &self.evidence {
+            last.push_str(&format!("evidence: {}\n", evidence.display()));
+        }
+        last.push_str(&format!("run just this: {}", self.rerun_command()));
+        blocks.push(last);
+        blocks.join("\n\n")
+    }
+
+    /// The command that runs this scenario and no other.
+    pub fn rerun_command(&self) -> String {
+        let sized = self.scenario.parse().is_ok_and(|scenario: Scenario| scenario.sizing.is_some());
+        let switch = if sized { format!("{SIZING_VARIABLE}=1 ") } else { String::new() };
+        format!("{switch}cargo test --test migration -- --exact {}", self.scenario)
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds. A time before 1970 is written as 1970: a host with a dead clock must not be able
+/// to break the record (humantime's formatter refuses such times).
+pub fn rfc3339_text(time: SystemTime) -> String {
+    humantime::format_rfc3339_millis(time.max(SystemTime::UNIX_EPOCH)).to_string()
+}
+
+/// `#[serde(with)]` for a point in time.
+pub(crate) mod rfc3339 {
+    use std::time::SystemTime;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&super::rfc3339_text(*time))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        humantime::parse_rfc3339(&text)
+            .map_err(|error| D::Error::custom(format!("{text:?} is not an RFC 3339 time in UTC: {error}")))
+    }
+}
+
+/// `#[serde(with)]` for a duration as a number of seconds.
+pub(crate) mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(duration.as_secs_f64())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        let seconds = f64::deserialize(deserializer)?;
+        Duration::try_from_secs_f64(seconds)
+            .map_err(|error| D::Error::custom(format!("{seconds} is not a duration in seconds: {error}")))
+    }
+}
+
+/// `#[serde(with)]` for an optional path. Bytes that are not UTF-8 become U+FFFD: serde would refuse the path, and with
+/// it the whole outcome.
+pub(crate) mod lossy_path {
+    use std::path::PathBuf;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+        match path {
+            Some(path) => serializer.serialize_some(&path.to_string_lossy()),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+        Option::<PathBuf>::deserialize(deserializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn reboot() -> Finding {
+        Finding {
+            check: "reboot".into(),
+            guest: Some("vm2".into()),
+            round: Some(1),
+            direction: Some(Direction::Out),
+            expected: "boot id 11aa".into(),
+            seen: "boot id 22bb\nuptime 3 s".into(),
+            try_next: Some("read the guest's console".into()),
+        }
+    }
+
+    fn failed() -> Outcome {
+        let started = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
+        let mut outcome = Outcome::new("precopy_orderly::in_vms::stress_cpu", Verdict::Failed, started);
+        outcome.findings.push(reboot());
+        outcome.duration = Duration::from_millis(1500);
+        outcome.numbers.insert("migrations".into(), "4".into());
+        outcome.evidence = Some("results/latest/x/evidence".into());
+        outcome
+    }
+
+    #[test]
+    fn a_finding_reads_as_a_block() {
+        assert_eq!(
+            reboot().to_string(),
+            "reboot: guest vm2, round 1, source to target\n  expected: boot id 11aa\n  seen: boot id 22bb\n    \
+             uptime 3 s\n  try next: read the guest's console"
+        );
+    }
+
+    #[rstest]
+    #[case::nothing(None, None, None, "reboot")]
+    #[case::guest(Some("vm1"), None, None, "reboot: guest vm1")]
+    #[case::fleet(None, Some(2), Some(Direction::Back), "reboot: round 2, target to source")]
+    fn a_headline_has_only_what_is_known(
+        #[case] guest: Option<&str>,
+        #[case] round: Option<u32>,
+        #[case] direction: Option<Direction>,
+        #[case] expected: &str,
+    ) {
+        let finding = Finding { guest: guest.map(Into::into), round, direction, ..reboot() };
+        assert_eq!(finding.headline(), expected);
+    }
+
+    #[test]
+    fn a_sized_scenario_is_run_again_with_its_size() {
+        let name = "precopy_orderly::in_vms::stress_cpu::set_vcpu_1";
+        assert_eq!(
+            Outcome::new(name, Verdict::Failed, SystemTime::now()).rerun_command(),
+            format!("MULTIVM_SIZING=1 cargo test --test migration -- --exact {name}")
+        );
+    }
+
+    #[test]
+    fn the_failure_text_stands_alone() {
+        assert_eq!(
+            failed().failure_text(),
+            format!(
+                "{}\n\nevidence: results/latest/x/evidence\nrun just this: cargo test --test migration -- --exact \
+                 precopy_orderly::in_vms::stress_cpu",
+                reboot()
+            )
+        );
+    }
+
+    #[test]
+    fn the_headline_counts_what_it_leaves_out() {
+        let mut outcome = failed();
+        outcome.findings.push(reboot());
+        outcome.findings.push(reboot());
+        assert_eq!(outcome.headline(), "reboot: guest vm2, round 1, source to target (and 2 more)");
+        outcome.findings.clear();
+        assert_eq!(outcome.headline(), "failed, without a reason given");
+        outcome.reason = Some("no KVM\nhere".into());
+        assert_eq!(outcome.headline(), "no KVM");
+    }
+
+    #[test]
+    fn an_outcome_survives_its_file_form() {
+        let json = serde_json::to_value(failed()).unwrap();
+        assert_eq!(json["started"], "2023-11-14T22:13:20.123Z");
+        assert_eq!(json["duration_s"], 1.5);
+        assert_eq!(json["findings"][0]["direction"], "out");
+        assert_eq!(serde_json::from_value::<Outcome>(json).unwrap(), failed());
+    }
+
+    #[rstest]
+    #[case::negative("-1")]
+    #[case::huge("1e300")]
+    fn an_impossible_duration_is_an_error(#[case] seconds: &str) {
+        let json = serde_json::to_string(&failed()).unwrap().replace("1.5", seconds);
+        let error = serde_json::from_str::<Outcome>(&json).unwrap_err().to_string();
+        assert!(error.contains("is not a duration in seconds"), "{error}");
+    }
+
+    #[test]
+    fn a_dead_clock_does_not_panic() {
+        assert_eq!(rfc3339_text(SystemTime::UNIX_EPOCH - Duration::from_secs(9)), "1970-01-01T00:00:00.000Z");
+    }
+}

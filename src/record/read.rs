@@ -1,0 +1,239 @@
+//! Reading a record back, also one that was cut off.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::{Envelope, Event, RECORD_VERSION, ReportError, writer};
+
+/// The events of one record, in the order of writing: [`read`](super::read), without parts.
+pub(super) fn read_one(path: &Path) -> Result<Vec<(Envelope, Event)>, ReportError> {
+    let path = &if path.is_dir() { path.join(writer::FILE_NAME) } else { path.to_path_buf() };
+    let mut file = BufReader::new(File::open(path).map_err(ReportError::io("open the record", path))?);
+    let mut events = Vec::new();
+    let mut bytes = Vec::new();
+    for line in 1.. {
+        bytes.clear();
+        if file.read_until(b'\n', &mut bytes).map_err(ReportError::io("read the record", path))? == 0 {
+            break;
+        }
+        match parse(&bytes) {
+            Ok(event) => events.push(event),
+            Err(Problem::Version(found)) => {
+                return Err(ReportError::Version { path: path.clone(), line, found });
+            }
+            // Only the last line can be without its newline.
+            Err(Problem::Json(_)) if !bytes.ends_with(b"\n") => break,
+            Err(Problem::Json(source)) => {
+                return Err(ReportError::Line { path: path.clone(), line, source });
+            }
+        }
+    }
+    Ok(events)
+}
+
+/// What is wrong with a line.
+pub enum Problem {
+    Version(u32),
+    Json(serde_json::Error),
+}
+
+/// The name of a line's event, without parsing the line: the envelope, of which all lines are alike, and the name come
+/// first. None if it is not there.
+pub fn event_name(line: &[u8]) -> Option<&str> {
+    const MARK: &str = r#","event":""#;
+    let head = &line[..line.len().min(160)];
+    // A name is ASCII; what follows it may be cut within a character.
+    let head = std::str::from_utf8(head)
+        .unwrap_or_else(|error| std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default());
+    head.split_once(MARK)?.1.split_once('"').map(|(name, _)| name)
+}
+
+/// The version first and alone: of a later format, nothing else can be relied upon.
+#[derive(Deserialize)]
+struct Version {
+    v: u32,
+}
+
+/// The line is parsed once for the envelope and once for the event: serde's `flatten` would do it in one pass, and take
+/// the line and column out of the messages.
+pub fn parse(line: &[u8]) -> Result<(Envelope, Event), Problem> {
+    let Version { v } = serde_json::from_slice(line).map_err(Problem::Json)?;
+    if v > RECORD_VERSION {
+        return Err(Problem::Version(v));
+    }
+    let envelope = serde_json::from_slice(line).map_err(Problem::Json)?;
+    let event = serde_json::from_slice(line).map_err(Problem::Json)?;
+    Ok((envelope, event))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fs;
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::record::read;
+    use crate::record::{Clocks, Part, Record, RunHeader};
+    use crate::record::{Finding, Outcome, Verdict};
+    use crate::scenario::Direction;
+    use rstest::rstest;
+    use serde_json::json;
+
+    fn all_events() -> Vec<Event> {
+        let facts = BTreeMap::from([("source.qemu".to_string(), "10.0.2".to_string())]);
+        let scenario = "precopy_cross::in_vms::stress_cpu".to_string();
+        let guest = "vm1".to_string();
+        let (round, direction, step) = (1, Direction::Back, 2);
+        let mut outcome = Outcome::new(scenario.clone(), Verdict::Failed, SystemTime::UNIX_EPOCH);
+        outcome.findings.push(Finding {
+            check: "reachable".into(),
+            guest: None,
+            round: Some(1),
+            direction: Some(direction),
+            expected: "e\u{2028}\n\"".into(),
+            seen: "s".into(),
+            try_next: None,
+        });
+        vec![
+            Event::FixtureReady { name: "fleet".into(), duration_s: 3.0, facts },
+            Event::ScenarioStarted { scenario: scenario.clone() },
+            Event::LoadStarted {
+                basis: None,
+                scenario: scenario.clone(),
+                guest: Some(guest.clone()),
+                host: None,
+                command: "stress -c 2".into(),
+                pid: Some(7),
+            },
+            Event::LegStarted { scenario: scenario.clone(), guest: guest.clone(), round, direction, step },
+            Event::LibvirtEvent {
+                scenario: Some(scenario.clone()),
+                host: "source".into(),
+                guest: Some(guest.clone()),
+                detail: "iteration 2".into(),
+            },
+            Event::JobSample {
+                scenario: Some(scenario.clone()),
+                guest: guest.clone(),
+                stats: json!({"memory_remaining": 4096}),
+            },
+            Event::LegFinished {
+                scenario: scenario.clone(),
+                guest: guest.clone(),
+                round,
+                direction,
+                step,
+                ok: false,
+                error: Some("operation aborted".into()),
+                began_t_ms: Some(1000.25),
+                duration_s: 12.5,
+                stats: serde_json::Value::Null,
+                switchover_s: Some(0.75),
+            },
+            Event::Downtime {
+                scenario: scenario.clone(),
+                guest: guest.clone(),
+                round,
+                direction,
+                step,
+                clocks: Clocks { reported_ms: 120.5, network_ms: Some(120.5), ..Clocks::default() },
+            },
+            Event::NetworkGap {
+                scenario: scenario.clone(),
+                guest: guest.clone(),
+                from_t_ms: 1500.5,
+                length_ms: 120.5,
+            },
+            Event::GuestSpeed {
+                scenario: scenario.clone(),
+                guest: guest.clone(),
+                samples: vec![(1500.5, 410.25), (1600.5, 900.0)],
+            },
+            Event::HostCpu { scenario: scenario.clone(), host: "source".into(), busy_cpus: 1.5 },
+            Event::Check {
+                scenario: scenario.clone(),
+                guest: Some(guest.clone()),
+                round: Some(round),
+                direction: Some(direction),
+                check: "reboot".into(),
+                ok: true,
+                expected: "e".into(),
+                seen: "s".into(),
+            },
+            Event::ProbeSummary {
+                scenario,
+                guest,
+                sent: 10,
+                received: 9,
+                longest_gap_ms: Some(120.5),
+                longest_gap_at: Some("2026-01-01T00:00:00Z".into()),
+            },
+            Event::Repair { what: "rebuilt vm1".into(), why: "it was gone".into() },
+            Event::PartStarted(Part { run: "r0".into(), again: vec!["a::b".into()], ..Part::default() }),
+            Event::ScenarioFinished(outcome),
+            Event::RunFinished { passed: 1, failed: 1, ignored: 0, errors: 0, duration_s: 60.0 },
+        ]
+    }
+
+    fn recorded() -> (tempfile::TempDir, Record) {
+        let folder = tempfile::tempdir().unwrap();
+        let record = Record::create(folder.path(), RunHeader::new("r1", ["multivm".to_string()])).unwrap();
+        for event in all_events() {
+            record.write(&event).unwrap();
+        }
+        (folder, record)
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let (folder, record) = recorded();
+        let events: Vec<Event> = read(folder.path()).unwrap().into_iter().map(|(_, event)| event).collect();
+        assert_eq!(events[1..], all_events());
+        let text = fs::read_to_string(record.path()).unwrap();
+        for event in &events {
+            assert!(text.contains(&format!("\"event\":\"{}\"", event.name())), "{}", event.name());
+        }
+    }
+
+    #[test]
+    fn a_name_is_seen_without_parsing() {
+        let (_folder, record) = recorded();
+        let text = fs::read_to_string(record.path()).unwrap();
+        let events = read(record.path()).unwrap();
+        for (line, (_, event)) in text.lines().zip(&events) {
+            assert_eq!(event_name(line.as_bytes()), Some(event.name()));
+        }
+        assert_eq!(event_name(br#"{"v":1,"at":"2026"#), None);
+        assert_eq!(event_name(b"\xff\xff"), None);
+    }
+
+    #[test]
+    fn a_line_cut_at_any_byte_costs_only_itself() {
+        let (_folder, record) = recorded();
+        let bytes = fs::read(record.path()).unwrap();
+        let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+        let last_but_one = bytes[..bytes.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+        for end in last_but_one..bytes.len() - 1 {
+            fs::write(record.path(), &bytes[..end]).unwrap();
+            assert_eq!(read(record.path()).unwrap().len(), lines - 1, "cut at byte {end}");
+        }
+    }
+
+    #[rstest]
+    #[case::spoilt("{\"v\":1,oops\n", "cannot read line 2 of the record ")]
+    #[case::no_time("{\"v\":1,\"t_ms\":1,\"event\":\"repair\"}\n", "missing field `at`")]
+    #[case::later("{\"v\":2}\n", "format version 2, this multivm reads up to 1")]
+    #[case::later_and_cut("{\"v\":2}", "format version 2, this multivm reads up to 1")]
+    fn other_lines_are_not_guessed_at(#[case] line: &str, #[case] expected: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        let record = Record::create(folder.path(), RunHeader::default()).unwrap();
+        let text = fs::read_to_string(record.path()).unwrap();
+        fs::write(record.path(), text + line).unwrap();
+        let error = read(record.path()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}

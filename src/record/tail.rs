@@ -1,0 +1,170 @@
+//! Reading a record that is being written.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::read::{Problem, event_name, parse};
+use super::{Envelope, Event, ReportError, writer};
+
+/// Follows a record: each [`Tail::poll`] gives what was written since the one before.
+#[derive(Debug)]
+pub struct Tail {
+    path: PathBuf,
+    file: BufReader<File>,
+    /// Where the first line begins that was not read yet, and its number.
+    offset: u64,
+    line: usize,
+    /// What happened within scenarios that were over when the record was opened is not wanted.
+    present_only: bool,
+}
+
+impl Tail {
+    /// Opens the record at `path`, a `record.jsonl` or the folder of a run.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(path: &Path) -> Result<Tail, ReportError> {
+        let path = if path.is_dir() { path.join(writer::FILE_NAME) } else { path.to_path_buf() };
+        let file = BufReader::new(File::open(&path).map_err(ReportError::io("open the record", &path))?);
+        Ok(Tail { path, file, offset: 0, line: 1, present_only: false })
+    }
+
+    /// Leaves out of the next [`Tail::poll`] what happened within scenarios but the last: of a run of hours, that is
+    /// nearly everything, and parsing it takes seconds.
+    pub fn present_only(&mut self) {
+        self.present_only = true;
+    }
+
+    /// The record.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The events that are new. A last line that is not complete is left for the next time.
+    ///
+    /// # Errors
+    /// When the file cannot be read, a complete line is not an event, or a later multivm wrote it.
+    pub fn poll(&mut self) -> Result<Vec<(Envelope, Event)>, ReportError> {
+        let path = self.path.clone();
+        let failed = || ReportError::io("read the record", &path);
+        // From the last complete line: an incomplete one may have been taken back meanwhile, as on a full disk.
+        self.file.seek(SeekFrom::Start(self.offset)).map_err(failed())?;
+        let mut lines: Vec<(usize, Vec<u8>)> = Vec::new();
+        // How many of the lines are from before the last scenario began; details are dropped from those.
+        let mut over = 0;
+        loop {
+            let mut bytes = Vec::new();
+            if self.file.read_until(b'\n', &mut bytes).map_err(failed())? == 0 || !bytes.ends_with(b"\n") {
+                break;
+            }
+            self.offset += bytes.len() as u64;
+            if self.present_only && event_name(&bytes) == Some("scenario_started") {
+                let present = lines.split_off(over);
+                lines.extend(present.into_iter().filter(|(_, line)| !is_detail(line)));
+                over = lines.len();
+            }
+            lines.push((self.line, bytes));
+            self.line += 1;
+        }
+        self.present_only = false;
+        lines.iter().map(|(number, line)| self.event(*number, line)).collect()
+    }
+
+    fn event(&self, line: usize, bytes: &[u8]) -> Result<(Envelope, Event), ReportError> {
+        parse(bytes).map_err(|problem| match problem {
+            Problem::Version(found) => ReportError::Version { path: self.path.clone(), line, found },
+            Problem::Json(source) => ReportError::Line { path: self.path.clone(), line, source },
+        })
+    }
+}
+
+/// Whether a line is of no interest any more once its scenario is over.
+fn is_detail(line: &[u8]) -> bool {
+    let whole = ["run_started", "fixture_ready", "scenario_finished", "repair", "run_finished"];
+    event_name(line).is_some_and(|name| !whole.contains(&name))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, OpenOptions};
+    use std::io::Write;
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::record::{Outcome, Verdict};
+    use crate::record::{Record, RunHeader};
+
+    fn names(events: Vec<(Envelope, Event)>) -> Vec<&'static str> {
+        events.iter().map(|(_, event)| event.name()).collect()
+    }
+
+    fn started() -> Event {
+        Event::ScenarioStarted { scenario: "a".into() }
+    }
+
+    #[test]
+    fn it_follows_line_by_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = Record::create(folder.path(), RunHeader::default()).unwrap();
+        let mut tail = Tail::open(folder.path()).unwrap();
+        assert_eq!(names(tail.poll().unwrap()), ["run_started"]);
+        assert_eq!(names(tail.poll().unwrap()), [""; 0]);
+        record.write(&started()).unwrap();
+        record.write(&started()).unwrap();
+        assert_eq!(names(tail.poll().unwrap()), ["scenario_started"; 2]);
+    }
+
+    #[test]
+    fn an_incomplete_line_waits_for_its_rest_or_goes_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = Record::create(folder.path(), RunHeader::default()).unwrap();
+        let mut tail = Tail::open(record.path()).unwrap();
+        tail.poll().unwrap();
+        let whole = fs::metadata(record.path()).unwrap().len();
+        let mut file = OpenOptions::new().append(true).open(record.path()).unwrap();
+        file.write_all(br#"{"v":1,"at":"2026-01-01T00:00:00Z","t_ms":5,"#).unwrap();
+        assert!(tail.poll().unwrap().is_empty());
+        file.write_all(b"\"event\":\"scenario_started\",\"scenario\":\"a\"}\n{\"v\":").unwrap();
+        assert_eq!(names(tail.poll().unwrap()), ["scenario_started"]);
+        let end = fs::metadata(record.path()).unwrap().len();
+        assert!(end > whole);
+        file.set_len(end - 5).unwrap();
+        record.write(&started()).unwrap();
+        assert_eq!(names(tail.poll().unwrap()), ["scenario_started"]);
+    }
+
+    #[test]
+    fn of_scenarios_that_are_over_only_their_ends_are_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = Record::create(folder.path(), RunHeader::default()).unwrap();
+        let sample =
+            || Event::JobSample { scenario: None, guest: "vm1".into(), stats: serde_json::Value::Null };
+        let finished = || Event::ScenarioFinished(Outcome::new("a", Verdict::Passed, SystemTime::now()));
+        for event in [started(), sample(), finished(), started(), sample(), finished(), started(), sample()] {
+            record.write(&event).unwrap();
+        }
+        let mut tail = Tail::open(folder.path()).unwrap();
+        tail.present_only();
+        let expected =
+            ["run_started", "scenario_finished", "scenario_finished", "scenario_started", "job_sample"];
+        assert_eq!(names(tail.poll().unwrap()), expected);
+        // What is written from now on is the present.
+        for event in [sample(), finished(), started()] {
+            record.write(&event).unwrap();
+        }
+        assert_eq!(names(tail.poll().unwrap()), ["job_sample", "scenario_finished", "scenario_started"]);
+    }
+
+    #[test]
+    fn a_spoilt_line_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = Record::create(folder.path(), RunHeader::default()).unwrap();
+        let mut tail = Tail::open(folder.path()).unwrap();
+        tail.poll().unwrap();
+        let mut file = OpenOptions::new().append(true).open(record.path()).unwrap();
+        file.write_all(b"{\"v\":1,oops\n").unwrap();
+        let error = tail.poll().unwrap_err().to_string();
+        assert!(error.contains("cannot read line 2 of the record "), "{error}");
+    }
+}

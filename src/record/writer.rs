@@ -1,0 +1,262 @@
+//! The record of a run: JSON Lines, appended as things happen.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Instant, SystemTime};
+
+use super::{Envelope, Event, RECORD_VERSION, ReportError, RunHeader};
+
+type Sink = dyn Fn(&Event) + Send + Sync;
+
+/// Name of the record in the folder of a run.
+pub const FILE_NAME: &str = "record.jsonl";
+
+/// The open record of a run. Clones write to the same file; the file is closed with the last of them.
+#[derive(Clone)]
+pub struct Record {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: PathBuf,
+    start: Instant,
+    file: Mutex<Tail>,
+    sinks: Mutex<Vec<Weak<Sink>>>,
+}
+
+/// The end of the file.
+struct Tail {
+    file: File,
+    /// Bytes up to the end of the last whole line.
+    whole: u64,
+}
+
+impl Record {
+    /// Creates `record.jsonl` in `folder`, which must exist, and writes `header` to it as [`Event::RunStarted`].
+    ///
+    /// # Errors
+    /// When the file is there already, since a record is never overwritten, or cannot be created or written.
+    pub fn create(folder: &Path, header: RunHeader) -> Result<Record, ReportError> {
+        let path = folder.join(FILE_NAME);
+        // Append mode: whoever else writes to the file by mistake cannot make us overwrite a line.
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(ReportError::io("create the record", &path))?;
+        let record = Record {
+            inner: Arc::new(Inner {
+                path,
+                start: Instant::now(),
+                file: Mutex::new(Tail { file, whole: 0 }),
+                sinks: Mutex::new(Vec::new()),
+            }),
+        };
+        record.write(&Event::RunStarted(header))?;
+        Ok(record)
+    }
+
+    /// Where the record is.
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// A moment on the clock of `t_ms`, with its fraction; 0 for one before the record.
+    pub fn t_ms(&self, at: Instant) -> f64 {
+        at.saturating_duration_since(self.inner.start).as_secs_f64() * 1e3
+    }
+
+    /// Appends one line, and then tells the observers, in the thread of the caller.
+    ///
+    /// The line goes to the kernel in one call before this returns: killing multivm loses nothing of it. It is not
+    /// synced to the disk; a power loss may take the last seconds.
+    ///
+    /// # Errors
+    /// When the line could not be written, of which then nothing stays in the file. Observers are told all the same.
+    pub fn write(&self, event: &Event) -> Result<(), ReportError> {
+        let written = self.append(event);
+        for sink in self.sinks() {
+            sink(event);
+        }
+        written
+    }
+
+    /// Calls `sink` with every event written from now on, until the returned value is dropped.
+    ///
+    /// The sink runs in whichever thread writes, between that thread's work: it should hand over and return. It may
+    /// write to the record, observe, and end observations.
+    pub fn observe(&self, sink: impl Fn(&Event) + Send + Sync + 'static) -> Observation {
+        let sink: Arc<Sink> = Arc::new(sink);
+        lock(&self.inner.sinks).push(Arc::downgrade(&sink));
+        Observation { _sink: sink }
+    }
+
+    fn append(&self, event: &Event) -> Result<(), ReportError> {
+        let body = serde_json::to_string(event).map_err(self.encode_error(event))?;
+        let mut tail = lock(&self.inner.file);
+        // Taken under the lock, so that the lines of all threads are in the order of their times.
+        let envelope = Envelope {
+            v: RECORD_VERSION,
+            at: SystemTime::now(),
+            t_ms: u64::try_from(self.inner.start.elapsed().as_millis()).unwrap_or(u64::MAX),
+        };
+        let line = line(&envelope, &body).map_err(self.encode_error(event))?;
+        match tail.file.write_all(line.as_bytes()) {
+            Ok(()) => {
+                tail.whole += line.len() as u64;
+                Ok(())
+            }
+            Err(source) => {
+                // A full disk may have taken a part of the line, to which the next one would be glued.
+                let _ = tail.file.set_len(tail.whole);
+                Err(ReportError::io("append to the record", &self.inner.path)(source))
+            }
+        }
+    }
+
+    fn encode_error(&self, event: &Event) -> impl FnOnce(serde_json::Error) -> ReportError {
+        let (event, path) = (event.name().to_string(), self.inner.path.clone());
+        move |source| ReportError::Encode { event, path, source }
+    }
+
+    /// The observers that are still there, collected so that no lock is held while they run.
+    fn sinks(&self) -> Vec<Arc<Sink>> {
+        let mut sinks = lock(&self.inner.sinks);
+        sinks.retain(|sink| sink.strong_count() > 0);
+        sinks.iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
+/// A line of a record, with its newline, of the JSON of an event.
+///
+/// Both are objects with at least one field. Joining the texts keeps the envelope in front, where a reader of the raw file
+/// looks for it; a merged map would sort the keys.
+pub(super) fn line(envelope: &Envelope, event: &str) -> serde_json::Result<String> {
+    let head = serde_json::to_string(envelope)?;
+    Ok(format!("{},{}\n", head.trim_end_matches('}'), event.trim_start_matches('{')))
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record").field("path", &self.inner.path).finish_non_exhaustive()
+    }
+}
+
+/// Keeps an observer of a [`Record`] subscribed; dropping it ends that.
+#[must_use = "the observer is told nothing once this is dropped"]
+pub struct Observation {
+    _sink: Arc<Sink>,
+}
+
+impl fmt::Debug for Observation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observation").finish_non_exhaustive()
+    }
+}
+
+/// A panic elsewhere does not spoil the data here: every change under these locks is complete in one step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::read;
+
+    fn started(scenario: &str) -> Event {
+        Event::ScenarioStarted { scenario: scenario.into() }
+    }
+
+    fn create(folder: &Path) -> Record {
+        Record::create(folder, RunHeader::new("r1", ["multivm".to_string()])).unwrap()
+    }
+
+    #[test]
+    fn a_line_begins_with_the_envelope() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = create(folder.path());
+        record.write(&started("a{}::b")).unwrap();
+        let text = std::fs::read_to_string(record.path()).unwrap();
+        let line = text.lines().nth(1).unwrap();
+        assert!(line.starts_with(r#"{"v":1,"at":"2"#), "{line}");
+        assert!(line.ends_with(r#","event":"scenario_started","scenario":"a{}::b"}"#), "{line}");
+        assert!(text.ends_with("}\n"));
+    }
+
+    #[test]
+    fn threads_write_whole_lines_in_the_order_of_their_times() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = create(folder.path());
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let record = record.clone();
+                scope.spawn(move || {
+                    for number in 0..100 {
+                        record.write(&started(&format!("{thread} {number}"))).unwrap();
+                    }
+                });
+            }
+        });
+        let events = read(record.path()).unwrap();
+        assert_eq!(events.len(), 401);
+        assert!(events.windows(2).all(|pair| pair[0].0.t_ms <= pair[1].0.t_ms));
+    }
+
+    #[test]
+    fn a_record_is_never_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        create(folder.path());
+        let error = Record::create(folder.path(), RunHeader::default()).unwrap_err().to_string();
+        assert!(error.starts_with("cannot create the record ") && error.contains(FILE_NAME), "{error}");
+    }
+
+    #[test]
+    fn an_observer_may_write_and_ends_when_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = create(folder.path());
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let observation = record.observe({
+            let (seen, record) = (seen.clone(), record.clone());
+            move |event| {
+                seen.lock().unwrap().push(event.name());
+                if matches!(event, Event::ScenarioStarted { .. }) {
+                    record.write(&Event::Repair { what: "w".into(), why: "y".into() }).unwrap();
+                }
+            }
+        });
+        record.write(&started("a")).unwrap();
+        drop(observation);
+        record.write(&started("b")).unwrap();
+        assert_eq!(*seen.lock().unwrap(), ["scenario_started", "repair"]);
+        assert_eq!(read(record.path()).unwrap().len(), 4);
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_and_the_observers_are_told() {
+        let full = OpenOptions::new().append(true).open("/dev/full").unwrap();
+        let record = Record {
+            inner: Arc::new(Inner {
+                path: "/dev/full".into(),
+                start: Instant::now(),
+                file: Mutex::new(Tail { file: full, whole: 0 }),
+                sinks: Mutex::new(Vec::new()),
+            }),
+        };
+        let told = Arc::new(Mutex::new(0));
+        let observation = record.observe({
+            let told = told.clone();
+            move |_| *told.lock().unwrap() += 1
+        });
+        let error = record.write(&started("a")).unwrap_err().to_string();
+        assert!(
+            error.contains("append to the record /dev/full") && error.contains("remove old runs"),
+            "{error}"
+        );
+        drop(observation);
+        assert_eq!(*told.lock().unwrap(), 1);
+    }
+}

@@ -1,0 +1,209 @@
+//! Our own program on a host or in a guest, `fixtures/guest/agent`: built statically by the build script, part of this
+//! binary, copied over ssh, asked over one kept channel.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::observe::{self, Observation, Process};
+use super::{Dialogue, Remote};
+use crate::failure::{Failure, Result};
+use crate::sys::parallel::locked;
+
+/// Where it lies on the other machine: in memory on most systems, and gone with the next boot.
+pub const DIRECTORY: &str = concat!("/run/multivm-", env!("MULTIVM_AGENT_ID"));
+
+const PATH: &str = concat!("/run/multivm-", env!("MULTIVM_AGENT_ID"), "/multivm-agent");
+
+/// What the environment of every process has that a scenario starts as load, so that none is ever lost.
+pub const LOAD_MARK: &str = "MULTIVM_LOAD=1";
+
+/// Where a load's own words go. It lies beside the program, and goes with it.
+pub const LOAD_LOG: &str = concat!("/run/multivm-", env!("MULTIVM_AGENT_ID"), "/load.log");
+
+const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/multivm-guest"));
+
+/// The line after every answer.
+const END: &str = "multivm-end";
+
+/// How long a new connection may take, at least.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// The program on one machine. The connection to it is opened by the first question and kept: it is also the proof
+/// that a TCP connection lives through everything that happens to the machine.
+#[derive(Debug)]
+pub struct Agent {
+    remote: Remote,
+    channel: Mutex<Option<Dialogue>>,
+    /// Why each connection that was opened so far was lost.
+    losses: Mutex<Vec<String>>,
+    log: Mutex<LogPosition>,
+    installed: AtomicBool,
+}
+
+/// Up to where the kernel log was read.
+#[derive(Debug, Default)]
+struct LogPosition {
+    boot_id: String,
+    next: u64,
+}
+
+impl Agent {
+    pub fn new(remote: Remote) -> Agent {
+        Agent {
+            remote,
+            channel: Mutex::default(),
+            losses: Mutex::default(),
+            log: Mutex::default(),
+            installed: AtomicBool::new(false),
+        }
+    }
+
+    pub fn remote(&self) -> &Remote {
+        &self.remote
+    }
+
+    /// Looks at the machine. Of its kernel log only the lines are there that no earlier look has seen.
+    pub fn observe(&self, limit: Duration) -> Result<Observation> {
+        let mut log = locked(&self.log);
+        let look = |from| self.ask(&format!("observe {from}"), limit, observe::observation);
+        let mut seen = look(log.next)?;
+        if seen.boot_id != log.boot_id {
+            if log.next > 0 {
+                // Another boot has another log, whose lines are counted from 0 again.
+                seen = look(0)?;
+            }
+            seen.whole_log = true;
+        }
+        if let Some(last) = seen.kernel_log.last() {
+            log.next = last.sequence + 1;
+        }
+        log.boot_id.clone_from(&seen.boot_id);
+        Ok(seen)
+    }
+
+    /// The processes of some process groups, and nothing else: cheap enough to be asked during a migration.
+    pub fn processes(&self, groups: &[i32], limit: Duration) -> Result<Vec<Process>> {
+        self.ask(&format!("processes {}", joined(groups)), limit, observe::processes)
+    }
+
+    /// CPU time that the machine's processes have used so far, clock ticks (1/100 s).
+    pub fn cpu_ticks(&self, limit: Duration) -> Result<u64> {
+        self.ask("cpu", limit, |answer| answer.trim().strip_prefix("ticks ")?.parse().ok())
+    }
+
+    /// Starts a program with the mark of a load, in a process group of its own, and returns the group's number, which is
+    /// its pid. What it says goes to [`LOAD_LOG`] there. No word may have a tab or a newline in it.
+    pub fn start(&self, words: &[String], limit: Duration) -> Result<i32> {
+        let question = format!("start {LOAD_MARK}\t{LOAD_LOG}\t{}", words.join("\t"));
+        let answer = self.ask(&question, limit, |answer| Some(answer.trim().to_owned()))?;
+        match answer.strip_prefix("pid ").and_then(|pid| pid.parse().ok()) {
+            Some(pid) => Ok(pid),
+            None => Err(Failure::new(format!("start `{}`", words.join(" ")), answer).at(self.remote.name())),
+        }
+    }
+
+    /// Kills process groups; one that is gone is what was wanted.
+    pub fn kill(&self, groups: &[i32], limit: Duration) -> Result<()> {
+        let answer =
+            self.ask(&format!("kill {}", joined(groups)), limit, |answer| Some(answer.trim().to_owned()))?;
+        if answer == "ok" {
+            return Ok(());
+        }
+        Err(Failure::new(format!("kill the process groups {}", joined(groups)), answer)
+            .at(self.remote.name()))
+    }
+
+    /// Passes a question on to the witness on that machine and returns its answer.
+    pub fn witness(&self, question: &str, limit: Duration) -> Result<String> {
+        let answer = self.ask(&format!("witness {question}"), limit, |answer| Some(answer.to_owned()))?;
+        match answer.strip_prefix("no witness: ") {
+            None => Ok(answer),
+            Some(reason) => Err(Failure::new("ask the witness", reason.trim()).at(self.remote.name())),
+        }
+    }
+
+    /// Copies the program there if it is not there, as after a reboot.
+    pub fn install(&self, limit: Duration) -> Result<()> {
+        if self.remote.run(&format!("test -x {PATH}"), limit)?.status == 0 {
+            return Ok(());
+        }
+        // Under another name first: a copy that was cut off is never run.
+        let script = format!(
+            "mkdir -p {DIRECTORY} && cat > {PATH}.part && chmod 755 {PATH}.part && mv {PATH}.part {PATH}"
+        );
+        self.installed.store(true, Ordering::SeqCst);
+        self.remote.check_with_input(&script, PROGRAM, limit).map(drop)
+    }
+
+    /// A link to the program under a name of its own, by which it is told apart in a list of processes.
+    pub fn link(name: &str) -> String {
+        format!("{DIRECTORY}/{name}")
+    }
+
+    /// Links the program to that name.
+    pub fn install_as(&self, name: &str, limit: Duration) -> Result<()> {
+        self.install(limit)?;
+        self.remote.check(&format!("ln -f {PATH} {}", Agent::link(name)), limit).map(drop)
+    }
+
+    /// Ends every process on the machine that carries the mark of a load.
+    pub fn end_strays(&self, limit: Duration) -> Result<()> {
+        let script = format!(
+            "for at in $(grep -ls '{LOAD_MARK}' /proc/[0-9]*/environ | cut -d/ -f3); do \
+             [ $at = $$ ] || kill -KILL $at 2> /dev/null; done; :"
+        );
+        self.remote.check(&script, limit).map(drop)
+    }
+
+    /// Whether this value has copied the program there.
+    pub fn is_installed(&self) -> bool {
+        self.installed.load(Ordering::SeqCst)
+    }
+
+    /// Why connections were lost, all of them; a later look at a longer list tells what was lost in between.
+    pub fn losses(&self) -> Vec<String> {
+        locked(&self.losses).clone()
+    }
+
+    /// Drops every connection on purpose; the next question opens a new one.
+    pub fn forget(&self) {
+        *locked(&self.channel) = None;
+        self.remote.forget_sessions();
+    }
+
+    fn ask<T>(&self, question: &str, limit: Duration, parse: impl Fn(&str) -> Option<T>) -> Result<T> {
+        let begin = Instant::now();
+        let mut channel = locked(&self.channel);
+        if let Some(dialogue) = channel.as_mut() {
+            match dialogue.ask(question, END, limit) {
+                Ok(answer) => return self.parsed(question, &answer, parse),
+                Err(failure) => {
+                    *channel = None;
+                    locked(&self.losses).push(failure.cause);
+                    self.remote.forget_sessions();
+                }
+            }
+        }
+        // The connection may be from before a reboot: a new one decides. It gets its own time if the machine was
+        // silent for all of the limit.
+        let left = limit.saturating_sub(begin.elapsed()).max(CONNECT_LIMIT);
+        self.install(left)?;
+        let mut dialogue = Dialogue::open(&self.remote, &format!("exec {PATH} serve"), left)?;
+        let answer = dialogue.ask(question, END, left)?;
+        *channel = Some(dialogue);
+        self.parsed(question, &answer, parse)
+    }
+
+    fn parsed<T>(&self, question: &str, answer: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T> {
+        parse(answer).ok_or_else(|| {
+            let head: String = answer.chars().take(200).collect();
+            Failure::new(format!("ask `{question}`"), format!("unexpected answer {head:?}"))
+                .at(self.remote.name())
+        })
+    }
+}
+
+fn joined(groups: &[i32]) -> String {
+    groups.iter().map(i32::to_string).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,24 @@
+//! The direction of a move.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Which way a guest was moving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// From the source to the target: the first half of a round.
+    Out,
+    /// From the target to the source: the second half of a round.
+    Back,
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Direction::Out => "source to target",
+            Direction::Back => "target to source",
+        })
+    }
+}

@@ -1,0 +1,128 @@
+//! The process that takes a lab down when another process ends: this very program, started again with a hidden argument.
+//!
+//! It holds nothing while it waits, so that the processes for which the lab was raised can take the lock, and is not in the
+//! ledger: it ends by itself. If it is killed, the ledger still says for how long the lab was to stay, and the next command
+//! clears it.
+
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::failure::{Attempt, Failure, Result};
+use crate::ledger::{Ledger, Lock, Owner, state_directory};
+
+const KEEPER: &str = "__multivm-keeper";
+
+/// What it says when nothing that its parent gets can end it any more.
+const READY: &str = "ready";
+
+/// How often the process that is waited for is looked at.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// How long a process that is at work may go on when the one that is waited for has gone: it has noticed that, too, aborts
+/// its migrations and collects what it has.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Sees to it that the lab is taken down when `owner` ends, whatever way that is. What goes wrong then is in `log`.
+///
+/// To be called with the machine's lock: nobody else starts one then.
+pub fn take_down_after(owner: &Owner, log: &Path) -> Result<()> {
+    if is_running(owner) {
+        return Ok(());
+    }
+    let attempted = || format!("start the process that takes the lab down when {owner} ends");
+    let program = std::env::current_exe().attempting(attempted)?;
+    let noted = || format!("open {}", log.display());
+    if let Some(folder) = log.parent() {
+        fs::create_dir_all(folder).attempting(noted)?;
+    }
+    let log = OpenOptions::new().create(true).append(true).open(log).attempting(noted)?;
+    let mut child = Command::new(program)
+        .args(arguments(owner))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        // What it stands in must not be kept from being unmounted.
+        .current_dir("/")
+        .spawn()
+        .attempting(attempted)?;
+    let mut line = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        BufReader::new(stdout).read_line(&mut line).attempting(attempted)?;
+    }
+    if line.trim_end() == READY {
+        return Ok(());
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    Err(Failure::new(attempted(), "it ended at once"))
+}
+
+fn arguments(owner: &Owner) -> [String; 3] {
+    [KEEPER.to_owned(), owner.pid.to_string(), owner.start.to_string()]
+}
+
+/// Whether one waits for the same process already. Looked up in `/proc`: a note on disk could outlive it.
+fn is_running(owner: &Owner) -> bool {
+    let wanted: Vec<u8> = arguments(owner).iter().flat_map(|one| [one.as_bytes(), b"\0"].concat()).collect();
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes
+        .filter_map(|entry| fs::read(entry.path().join("cmdline")).ok())
+        .any(|line| line.ends_with(&wanted))
+}
+
+/// To be called first in `main` of every program that may start it: answers the hidden argument.
+pub fn hidden_entry() -> Option<ExitCode> {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next()? != KEEPER {
+        return None;
+    }
+    let owner =
+        (|| Some(Owner { pid: arguments.next()?.parse().ok()?, start: arguments.next()?.parse().ok()? }))();
+    let Some(owner) = owner else { return Some(ExitCode::from(2)) };
+    Some(match wait_and_take_down(&owner) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failures) => {
+            for failure in failures {
+                eprintln!("multivm: {failure}");
+            }
+            ExitCode::FAILURE
+        }
+    })
+}
+
+fn wait_and_take_down(owner: &Owner) -> Result<(), Vec<Failure>> {
+    let one = |failure| vec![failure];
+    // Out of the process group that nextest ends with a test, and of the terminal that Ctrl-C comes from.
+    nix::unistd::setsid().attempting(|| "leave the session".into()).map_err(one)?;
+    let told = writeln!(std::io::stdout(), "{READY}").and_then(|()| std::io::stdout().flush());
+    told.attempting(|| "answer".into()).map_err(one)?;
+
+    while owner.is_alive() {
+        thread::sleep(INTERVAL);
+    }
+    let directory = state_directory();
+    let lock = lock(&directory).map_err(one)?;
+    let ledger = Ledger::open(&directory).map_err(one)?;
+    // Somebody may have kept it by now, with `multivm lab up`, or for another process.
+    if ledger.is_kept() {
+        return Ok(());
+    }
+    let failures = ledger.undo_all();
+    drop(lock);
+    if failures.is_empty() { Ok(()) } else { Err(failures) }
+}
+
+/// The lock, as soon as whoever is still at work is done.
+fn lock(directory: &Path) -> Result<Lock> {
+    let begin = Instant::now();
+    loop {
+        match Lock::take_to_end(directory) {
+            Err(_) if begin.elapsed() < PATIENCE => thread::sleep(INTERVAL),
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! The two processes behind every lab host: one that enters the host's namespaces, and the host's init.
+//!
+//! Both are this very program, started again with a hidden first argument. The first joins the control groups and
+//! the network namespace, creates the others and starts the second, which waits until the harness has written it
+//! into the ledger, lays the root file system, pivots into it, starts the daemons and reaps. Ending the init ends
+//! everything in the host: that is what a PID namespace does.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::wait::{WaitStatus, wait};
+use nix::unistd::{chdir, pivot_root, sethostname};
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{Attempt, Failure, Result};
+
+const ENTER: &str = "__multivm-host-enter";
+const INIT: &str = "__multivm-host-init";
+
+/// What a host's init needs to know.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostSpec {
+    pub hostname: String,
+    /// Path of the network namespace.
+    pub network: PathBuf,
+    /// `cgroup.procs` files to join.
+    pub joins: Vec<PathBuf>,
+    /// Empty directory on which the root file system is laid, in the host's own mount namespace.
+    pub root: PathBuf,
+    /// Directories of which the root file system is made, topmost first.
+    pub layers: Vec<PathBuf>,
+    pub binds: Vec<Bind>,
+    /// Commands to start, in order.
+    pub daemons: Vec<Vec<String>>,
+}
+
+/// A directory of the machine that is seen inside the host.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bind {
+    pub from: PathBuf,
+    /// Absolute path inside the host.
+    pub to: PathBuf,
+    pub read_only: bool,
+}
+
+/// To be called first in `main` of every program that may raise a lab: answers the hidden arguments.
+pub fn hidden_entry() -> Option<ExitCode> {
+    let mut arguments = std::env::args().skip(1);
+    let role = arguments.next()?;
+    let run = match role.as_str() {
+        ENTER => enter,
+        INIT => init,
+        _ => return None,
+    };
+    let spec = arguments.next().unwrap_or_default();
+    Some(match run(Path::new(&spec)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+/// A started host, not yet released: its init waits for [`Waiting::release`].
+pub struct Waiting {
+    child: std::process::Child,
+    /// PID of the host's init as seen by this machine.
+    pub init: i32,
+}
+
+/// Starts a host from the specification in `spec`; messages of both processes go to `log`.
+pub fn start(spec: &Path, log: &Path) -> Result<Waiting> {
+    let attempted = || format!("start the host of {}", spec.display());
+    let program = std::env::current_exe().attempting(attempted)?;
+    let log_file = File::create(log).attempting(|| format!("create {}", log.display()))?;
+    let mut child = Command::new(program)
+        .arg(ENTER)
+        .arg(spec)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(log_file)
+        // Ctrl-C is for the harness: it takes the hosts down in order.
+        .process_group(0)
+        .spawn()
+        .attempting(attempted)?;
+    let mut line = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        io::BufReader::new(stdout).read_line(&mut line).attempting(attempted)?;
+    }
+    match line.trim().parse() {
+        Ok(init) => Ok(Waiting { child, init }),
+        Err(_) => {
+            let _ = child.wait();
+            let said = fs::read_to_string(log).unwrap_or_default();
+            Err(Failure::new(attempted(), said.trim())
+                .try_next("multivm doctor says what this machine lacks"))
+        }
+    }
+}
+
+impl Waiting {
+    /// Lets the init go on; to be called when it is in the ledger. Returns the parent, which ends with the init.
+    pub fn release(mut self) -> Result<std::process::Child> {
+        let mut stdin = self
+            .child
+            .stdin
+            .take()
+            .ok_or_else(|| Failure::new("release a host's init", "its standard input is not a pipe"))?;
+        stdin.write_all(b"go\n").attempting(|| "release a host's init".into())?;
+        Ok(self.child)
+    }
+}
+
+fn read(spec: &Path) -> Result<HostSpec> {
+    let attempted = || format!("read {}", spec.display());
+    serde_json::from_str(&fs::read_to_string(spec).attempting(attempted)?).attempting(attempted)
+}
+
+fn enter(path: &Path) -> Result<()> {
+    let spec = read(path)?;
+    for join in &spec.joins {
+        fs::write(join, std::process::id().to_string()).attempting(|| format!("join {}", join.display()))?;
+    }
+    let network = File::open(&spec.network).attempting(|| format!("open {}", spec.network.display()))?;
+    setns(network, CloneFlags::CLONE_NEWNET).attempting(|| "join the host's network namespace".into())?;
+    let program = std::env::current_exe().attempting(|| "find this program".into())?;
+    unshare(
+        CloneFlags::CLONE_NEWNS
+            | CloneFlags::CLONE_NEWUTS
+            | CloneFlags::CLONE_NEWIPC
+            | CloneFlags::CLONE_NEWPID,
+    )
+    .attempting(|| "create the host's mount, UTS, IPC and PID namespaces".into())?;
+    let mut child = Command::new(program)
+        .arg(INIT)
+        .arg(path)
+        .stdin(Stdio::inherit())
+        .stdout(Stdio::null())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .attempting(|| "start the host's init".into())?;
+    println!("{}", child.id());
+    io::stdout().flush().attempting(|| "tell the init's pid".into())?;
+    child.wait().attempting(|| "wait for the host's init".into())?;
+    Ok(())
+}
+
+fn init(path: &Path) -> Result<()> {
+    let mut line = String::new();
+    io::stdin().read_line(&mut line).attempting(|| "wait for the ledger".into())?;
+    if line.trim() != "go" {
+        return Err(Failure::new("start the host", "the harness ended before it was in the ledger"));
+    }
+    let spec = read(path)?;
+    lay_root(&spec)?;
+    sethostname(&spec.hostname).attempting(|| "set the host name".into())?;
+    for daemon in &spec.daemons {
+        start_daemon(daemon)?;
+    }
+    eprintln!("{}: init is up", spec.hostname);
+    loop {
+        match wait() {
+            Ok(WaitStatus::Exited(pid, 0)) => eprintln!("process {pid} ended"),
+            Ok(status) => eprintln!("{status:?}"),
+            // Without any child nothing can happen in this host any more.
+            Err(error) => return Err(Failure::new("wait for the host's processes", error)),
+        }
+    }
+}
+
+fn start_daemon(command: &[String]) -> Result<()> {
+    let Some((program, arguments)) = command.split_first() else { return Ok(()) };
+    let name = Path::new(program).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let log = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(format!("/var/log/multivm/{name}.log"))
+        .attempting(|| format!("open the log of {name}"))?;
+    let errors = log.try_clone().attempting(|| format!("open the log of {name}"))?;
+    Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("HOME", "/root")
+        .env("LANG", "C.UTF-8")
+        .stdin(Stdio::null())
+        .stdout(log)
+        .stderr(errors)
+        .process_group(0)
+        .spawn()
+        .map(drop)
+        .attempting(|| format!("start {program}"))
+}
+
+/// Device nodes of the machine that a host sees, where the machine has them.
+const DEVICES: [&str; 11] =
+    ["null", "zero", "full", "random", "urandom", "tty", "kmsg", "kvm", "net/tun", "userfaultfd", "fuse"];
+
+fn lay_root(spec: &HostSpec) -> Result<()> {
+    let none: Option<&str> = None;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
+        .attempting(|| "make the mounts private".into())?;
+    // Upper layer in memory: it works whatever file system the machine has, and ends with the host.
+    filesystem("tmpfs", &spec.root, "mode=0755")?;
+    let [upper, work, root] = ["upper", "work", "root"].map(|name| spec.root.join(name));
+    for path in [&upper, &work, &root] {
+        directory(path)?;
+    }
+    let lower: Vec<String> = spec.layers.iter().map(|layer| layer.display().to_string()).collect();
+    filesystem(
+        "overlay",
+        &root,
+        &format!("lowerdir={},upperdir={},workdir={}", lower.join(":"), upper.display(), work.display()),
+    )?;
+    for path in ["proc", "sys", "dev", "run", "tmp", "var/log/multivm", "var/lib/multivm"] {
+        directory(&root.join(path))?;
+    }
+    filesystem("proc", &root.join("proc"), "")?;
+    filesystem("sysfs", &root.join("sys"), "")?;
+    filesystem("tmpfs", &root.join("run"), "mode=0755")?;
+    filesystem("tmpfs", &root.join("tmp"), "mode=1777")?;
+    let dev = root.join("dev");
+    filesystem("tmpfs", &dev, "mode=0755")?;
+    for device in DEVICES {
+        let from = Path::new("/dev").join(device);
+        if from.exists() {
+            let to = dev.join(device);
+            if let Some(parent) = to.parent() {
+                directory(parent)?;
+            }
+            File::create(&to).attempting(|| format!("create {}", to.display()))?;
+            bind(&from, &to)?;
+        }
+    }
+    for path in ["pts", "shm"] {
+        directory(&dev.join(path))?;
+    }
+    filesystem("devpts", &dev.join("pts"), "newinstance,ptmxmode=0666,mode=0620,gid=5")?;
+    filesystem("tmpfs", &dev.join("shm"), "mode=1777")?;
+    for (target, link) in [("pts/ptmx", "ptmx"), ("/proc/self/fd", "fd"), ("/proc/self/fd/2", "stderr")] {
+        std::os::unix::fs::symlink(target, dev.join(link)).attempting(|| format!("create /dev/{link}"))?;
+    }
+    for path in ["run/sshd", "run/lock", "run/ganesha"] {
+        directory(&root.join(path))?;
+    }
+    for entry in &spec.binds {
+        let to = root.join(entry.to.strip_prefix("/").unwrap_or(&entry.to));
+        directory(&to)?;
+        bind(&entry.from, &to)?;
+        if entry.read_only {
+            let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+            mount(none, &to, none, flags, none).attempting(|| format!("make {} read-only", to.display()))?;
+        }
+    }
+    chdir(&root).attempting(|| "enter the new root".into())?;
+    // The old root is stacked on the new one and detached: what pivot_root(2) calls the pivot_root(".", ".") idiom.
+    pivot_root(".", ".").attempting(|| "pivot into the new root".into())?;
+    umount2(".", MntFlags::MNT_DETACH).attempting(|| "detach the machine's root".into())?;
+    chdir("/").attempting(|| "enter the new root".into())
+}
+
+fn filesystem(kind: &str, path: &Path, options: &str) -> Result<()> {
+    mount(Some(kind), path, Some(kind), MsFlags::empty(), Some(options))
+        .attempting(|| format!("mount {kind} on {}", path.display()))
+}
+
+fn bind(from: &Path, to: &Path) -> Result<()> {
+    let none: Option<&str> = None;
+    mount(Some(from), to, none, MsFlags::MS_BIND, none)
+        .attempting(|| format!("bind {} to {}", from.display(), to.display()))
+}
+
+fn directory(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).attempting(|| format!("create {}", path.display()))
+}

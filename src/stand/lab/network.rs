@@ -1,0 +1,134 @@
+//! The lab's network: a switch in a namespace of its own, and one namespace per host, joined by veth pairs.
+//!
+//! ```text
+//!   multivm-switch: br0 198.18.0.1 ---- source  multivm-source: eth0 -- br0 198.18.0.11 -- guests' taps
+//!                                  \--- target  multivm-target: eth0 -- br0 198.18.0.12 -- guests' taps
+//! ```
+//!
+//! 198.18.0.0/15 is reserved for benchmarks (RFC 2544), so it cannot be a user's network. No namespace has a route
+//! out: what is meant for the lab cannot leave by the machine's own interfaces.
+
+use std::fs::File;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use nix::sched::{CloneFlags, setns};
+
+use crate::failure::{Attempt, Failure, Result};
+use crate::ledger::{Ledger, Thing};
+
+/// Namespace of the switch, the storage server and the harness.
+pub const SWITCH: &str = "multivm-switch";
+/// Address of the switch's own interface: storage server and harness.
+pub const SWITCH_ADDRESS: &str = "198.18.0.1";
+pub const SOURCE_ADDRESS: &str = "198.18.0.11";
+pub const TARGET_ADDRESS: &str = "198.18.0.12";
+pub const NETMASK: &str = "255.255.0.0";
+pub const GUEST_PREFIX: &str = "198.18.1";
+/// Bridge inside each host.
+pub const BRIDGE: &str = "br0";
+
+/// Where a named network namespace is found.
+pub fn path(namespace: &str) -> PathBuf {
+    Path::new("/run/netns").join(namespace)
+}
+
+/// Creates the switch's namespace.
+pub fn create_switch(ledger: &Ledger) -> Result<()> {
+    ledger.enter(Thing::NetworkNamespace { name: SWITCH.into() })?;
+    ip(&format!("netns add {SWITCH}"))?;
+    batch(
+        SWITCH,
+        &format!(
+            "link set lo up\n\
+             link add {BRIDGE} address {} type bridge stp_state 0 forward_delay 0\n\
+             address add {SWITCH_ADDRESS}/16 dev {BRIDGE}\n\
+             link set {BRIDGE} up\n",
+            bridge_mac(SWITCH_ADDRESS)?
+        ),
+    )
+}
+
+/// A bridge's own MAC address, with the IPv4 address in it. Without one of its own a bridge takes the lowest of its
+/// ports, which may be a tap's: that has the same address on both hosts while its guest migrates, and the hosts then
+/// no longer reach each other.
+fn bridge_mac(address: &str) -> Result<String> {
+    let address: Ipv4Addr = address.parse().attempting(|| format!("read the address {address}"))?;
+    let [a, b, c, d] = address.octets();
+    Ok(format!("02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}"))
+}
+
+/// Creates a host's namespace and plugs it into the switch.
+pub fn create_host(namespace: &str, port: &str, address: &str, ledger: &Ledger) -> Result<()> {
+    ledger.enter(Thing::NetworkNamespace { name: namespace.into() })?;
+    ip(&format!("netns add {namespace}"))?;
+    // Created inside the switch with the peer put into the host: at no time is an end in the machine's own
+    // namespace.
+    batch(
+        SWITCH,
+        &format!(
+            "link add {port} type veth peer name eth0 netns {namespace}\n\
+             link set {port} master {BRIDGE} up\n"
+        ),
+    )?;
+    batch(
+        namespace,
+        &format!(
+            "link set lo up\n\
+             link add {BRIDGE} address {} type bridge stp_state 0 forward_delay 0\n\
+             link set eth0 master {BRIDGE} up\n\
+             address add {address}/16 dev {BRIDGE}\n\
+             link set {BRIDGE} up\n",
+            bridge_mac(address)?
+        ),
+    )
+}
+
+/// Moves the calling thread, and every thread and process it starts from then on, into the switch's namespace.
+pub fn join_switch() -> Result<()> {
+    let path = path(SWITCH);
+    let attempted = || format!("join the network namespace {}", path.display());
+    let file = File::open(&path).attempting(attempted)?;
+    setns(file, CloneFlags::CLONE_NEWNET).attempting(attempted)
+}
+
+/// Whether the calling thread is in the switch's namespace.
+pub fn in_switch() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let inode = |path: &Path| std::fs::metadata(path).map(|found| found.ino()).ok();
+    let here = inode(Path::new("/proc/thread-self/ns/net"));
+    here.is_some() && here == inode(&path(SWITCH))
+}
+
+fn ip(arguments: &str) -> Result<()> {
+    run(Command::new("ip").args(arguments.split_whitespace()), "", &format!("ip {arguments}"))
+}
+
+fn batch(namespace: &str, lines: &str) -> Result<()> {
+    run(
+        Command::new("ip").args(["-n", namespace, "-batch", "-"]),
+        lines,
+        &format!("set up network namespace {namespace}"),
+    )
+}
+
+fn run(command: &mut Command, input: &str, attempted: &str) -> Result<()> {
+    use std::io::Write;
+    let fail = |cause: String| Failure::new(attempted, cause).try_next("multivm doctor says what is missing");
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| fail(error.to_string()))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(input.as_bytes()).map_err(|error| fail(error.to_string()))?;
+    }
+    let output = child.wait_with_output().map_err(|error| fail(error.to_string()))?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(fail(String::from_utf8_lossy(&output.stderr).into_owned()))
+    }
+}

@@ -1,0 +1,61 @@
+//! Ctrl-C, SIGTERM and the death of whoever started us: the run is cancelled, and cleaned up in order.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::unistd::getppid;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::failure::{Attempt, Result};
+use crate::sys::wait::StopFlag;
+
+/// A second Ctrl-C counts as impatience only this long after the first: under some runners one Ctrl-C arrives twice.
+const IMPATIENCE: Duration = Duration::from_secs(1);
+
+/// How often the parent is looked at.
+const PARENT_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Starts the threads that turn signals into a cancelled token. What becomes of the run is told through `say`.
+pub fn cancel_on_signals(cancel: &StopFlag, say: fn(&str)) -> Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).attempting(|| "listen for signals".into())?;
+    let token = cancel.clone();
+    spawn("signals", move || {
+        let mut first: Option<Instant> = None;
+        for signal in signals.forever() {
+            match first {
+                None => {
+                    // Before it is said: from then on nobody draws on the terminal.
+                    token.set();
+                    say("\nmultivm: interrupted; aborting migrations and cleaning up, do not close");
+                    first = Some(Instant::now());
+                }
+                Some(first) if signal == SIGINT && first.elapsed() > IMPATIENCE => {
+                    say("multivm: leaving now; the next run, or `multivm reap`, cleans up");
+                    std::process::exit(130);
+                }
+                Some(_) => {}
+            }
+        }
+    })?;
+    let token = cancel.clone();
+    let parent = getppid();
+    spawn("parent", move || {
+        while !token.is_set() {
+            // cargo that was killed leaves this process behind: without this it would go on for hours.
+            if getppid() != parent {
+                token.set();
+                say("multivm: the process that started this run is gone; cleaning up");
+            }
+            token.pause(PARENT_INTERVAL);
+        }
+    })
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
+    thread::Builder::new()
+        .name(name.into())
+        .spawn(body)
+        .map(drop)
+        .attempting(|| format!("start the thread that watches {name}"))
+}

@@ -1,0 +1,7 @@
+//! Small tools that know nothing of migration: waiting, threads, signals, contained commands.
+
+pub mod contained;
+pub mod interrupt;
+pub mod parallel;
+pub mod wait;
+pub mod watch;

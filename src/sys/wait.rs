@@ -1,0 +1,152 @@
+//! The one way to wait: for a condition, with a deadline and a stop flag. There are no fixed sleeps.
+
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::failure::Failure;
+use crate::sys::parallel::locked;
+
+/// Shared flag, set when the run is interrupted or a watched operation has ended. Clones share one state.
+#[derive(Debug, Clone, Default)]
+pub struct StopFlag(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    set: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl StopFlag {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the flag. Every pause on it ends at once.
+    pub fn set(&self) {
+        *locked(&self.0.set) = true;
+        self.0.changed.notify_all();
+    }
+
+    pub fn is_set(&self) -> bool {
+        *locked(&self.0.set)
+    }
+
+    /// Sleeps for this time, or until the flag is set, whichever is first.
+    pub fn pause(&self, time: Duration) {
+        let state = locked(&self.0.set);
+        drop(self.0.changed.wait_timeout_while(state, time, |set| !*set));
+    }
+}
+
+/// One look at a condition.
+pub enum Look<T> {
+    /// The condition holds.
+    Ready(T),
+    /// Not yet; what was seen instead, for the error if it never comes.
+    NotYet(String),
+    /// It cannot hold any more.
+    Never(String),
+}
+
+/// Why waiting ended without the condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaitError {
+    Timeout { after: Duration, last: String },
+    Never(String),
+    Interrupted,
+}
+
+impl fmt::Display for WaitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WaitError::Timeout { after, last } => {
+                write!(f, "not within {:.1} s; last seen: {last}", after.as_secs_f64())
+            }
+            WaitError::Never(why) => f.write_str(why),
+            WaitError::Interrupted => f.write_str("the run was interrupted"),
+        }
+    }
+}
+
+/// Looks again and again until the condition holds, `limit` passes or the run is interrupted.
+///
+/// The pause between two looks grows from 5 ms to 100 ms, so that short waits end promptly and long ones cost
+/// nothing. `what` completes "cannot wait for ...".
+pub fn wait_for<T>(
+    what: &str,
+    limit: Duration,
+    cancel: &StopFlag,
+    mut look: impl FnMut() -> Look<T>,
+) -> Result<T, Failure> {
+    let begin = Instant::now();
+    let mut pause = Duration::from_millis(5);
+    loop {
+        let last = match look() {
+            Look::Ready(value) => return Ok(value),
+            Look::Never(why) => return Err(error(what, WaitError::Never(why))),
+            Look::NotYet(last) => last,
+        };
+        if cancel.is_set() {
+            return Err(error(what, WaitError::Interrupted));
+        }
+        let spent = begin.elapsed();
+        if spent >= limit {
+            return Err(error(what, WaitError::Timeout { after: limit, last }));
+        }
+        cancel.pause(pause.min(limit - spent));
+        pause = (pause * 3 / 2).min(Duration::from_millis(100));
+    }
+}
+
+fn error(what: &str, why: WaitError) -> Failure {
+    Failure::new(format!("wait for {what}"), why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_timeout_carries_the_last_status() {
+        let mut looks = 0;
+        let failure = wait_for("the moon", Duration::from_millis(20), &StopFlag::new(), || -> Look<()> {
+            looks += 1;
+            Look::NotYet(format!("look {looks}"))
+        })
+        .unwrap_err();
+        assert!(failure.to_string().contains(&format!("last seen: look {looks}")), "{failure}");
+    }
+
+    #[test]
+    fn a_pause_ends_with_the_token() {
+        let cancel = StopFlag::new();
+        let token = cancel.clone();
+        let pausing = std::thread::spawn(move || {
+            let begin = Instant::now();
+            token.pause(Duration::from_secs(600));
+            begin.elapsed()
+        });
+        cancel.set();
+        assert!(pausing.join().unwrap() < Duration::from_secs(60));
+        cancel.pause(Duration::from_secs(600));
+    }
+
+    #[test]
+    fn a_pause_ends_with_its_time() {
+        let begin = Instant::now();
+        StopFlag::new().pause(Duration::from_millis(20));
+        assert!(begin.elapsed() >= Duration::from_millis(20));
+    }
+
+    #[test]
+    fn an_interruption_ends_the_wait() {
+        let cancel = StopFlag::new();
+        cancel.set();
+        let failure = wait_for("the moon", Duration::from_secs(600), &cancel, || -> Look<()> {
+            Look::NotYet("dark".into())
+        })
+        .unwrap_err();
+        assert!(failure.to_string().contains("interrupted"), "{failure}");
+    }
+}
