@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use super::mirror;
 use crate::failure::{Attempt, Failure, Result};
 use crate::inventory::Settings;
-use crate::ledger::{Ledger, Thing};
+use crate::ledger::{Ledger, Thing, claim};
 use crate::sys::contained;
 use crate::sys::wait::StopFlag;
 
@@ -136,8 +136,11 @@ impl Images<'_> {
             "multivm: building the {what} (once; kept in {})",
             images_directory(self.settings).display()
         );
+        let images = images_directory(self.settings);
+        claim(&images, is_image_name)
+            .map_err(|failure| failure.try_next("keep the images elsewhere: set MULTIVM_CACHE"))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let partial = images_directory(self.settings).join(format!(".partial-{name}"));
+        let partial = images.join(format!("{PARTIAL}{name}"));
         let entry = self.ledger.enter(Thing::Directory { path: partial.clone() })?;
         // What an earlier build left when it was interrupted.
         if partial.exists() {
@@ -241,6 +244,15 @@ impl Images<'_> {
             }
         }
     }
+}
+
+/// How the name of a directory begins in which an image is built.
+const PARTIAL: &str = ".partial-";
+
+/// Whether this is a name that a directory of images gives to one of its images, finished or not.
+fn is_image_name(name: &str) -> bool {
+    let name = name.strip_prefix(PARTIAL).unwrap_or(name);
+    name.starts_with("host-") || name.starts_with("guest-")
 }
 
 fn images_directory(settings: &Settings) -> PathBuf {

@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
+use super::roots;
 use crate::failure::{Attempt, Failure, Result};
 use crate::sys::wait::{Look, StopFlag, wait_for};
 
@@ -30,7 +31,7 @@ pub enum Thing {
     Cgroup { path: PathBuf },
     /// A controller that was switched on for the children of a control group (v2).
     CgroupController { file: PathBuf, controller: String },
-    /// A directory inside the state or the cache directory.
+    /// A directory below the state directory, or below one that carries multivm's mark ([`super::claim`]).
     Directory { path: PathBuf },
 }
 
@@ -43,7 +44,7 @@ impl Thing {
         Ok(Thing::Process { pid, start, what: what.to_owned() })
     }
 
-    /// Makes the thing not be; it is no error if it is gone already.
+    /// Removes it. Succeeds if it is already gone.
     pub fn undo(&self, state: &Path) -> Result<()> {
         match self {
             Thing::Process { pid, start, .. } => self.end_process(*pid, *start),
@@ -107,18 +108,23 @@ impl Thing {
     }
 
     fn remove_directory(&self, path: &Path, state: &Path) -> Result<()> {
-        let inside = path.starts_with(state) || path.components().any(|part| part.as_os_str() == PREFIX);
-        let plain = path.components().all(|part| part != Component::ParentDir);
-        if !inside || !plain || path == state {
-            return Err(Failure::new(
-                format!("remove {self}"),
-                format!("it is not inside {}", state.display()),
-            ));
-        }
-        match fs::remove_dir_all(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(Failure::new(format!("remove {self}"), error))
+        let failed = |cause: String| Failure::new(format!("remove {self}"), cause);
+        let gone = match roots::is_ours(path, state) {
+            Ok(true) => fs::remove_dir_all(path),
+            Ok(false) => {
+                return Err(failed(format!(
+                    "it is neither below {} nor below a directory that holds {}",
+                    state.display(),
+                    roots::MARK
+                ))
+                .try_next(
+                    "look what it is; if it is of no use, remove it and its line in the ledger by hand",
+                ));
             }
+            Err(error) => Err(error),
+        };
+        match gone {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error.to_string())),
             _ => Ok(()),
         }
     }
