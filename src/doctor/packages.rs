@@ -118,7 +118,8 @@ fn package_source(settings: &Settings, cached: bool) -> Finding {
         // The address is not shown: it may hold a password.
         Ok(source) => Finding::good(name, format!("from the source that {} names", source.from)),
         Err(failure) => {
-            let mut finding = Finding::missing(name, failure.cause, failure.try_next.unwrap_or_default());
+            let mut finding =
+                Finding::missing(name, failure.cause.text, failure.try_next.unwrap_or_default());
             if cached {
                 soften(&mut finding);
             }

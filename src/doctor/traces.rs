@@ -11,7 +11,7 @@ pub fn examine() -> Vec<Finding> {
         Err(failure) => {
             return vec![Finding::warn(
                 "ledger",
-                failure.cause,
+                failure.cause.text,
                 "run the doctor as root: sudo multivm doctor",
             )];
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::identity::{self, Role};
 use super::{ClockMap, Guest, Pulse, Testimony, domain, witness};
-use crate::failure::{Attempt, Failure, Result};
+use crate::failure::{Attempt, Result};
 use crate::host::{Host, Hosts, Storage};
 use crate::inventory::Inventory;
 use crate::libvirt::Domain;
@@ -254,7 +254,7 @@ impl Fleet {
         wait_for(&format!("{} to answer by ssh", guest.name), limit, &self.cancel, || {
             match guest.agent.observe(Duration::from_secs(10)) {
                 Ok(_) => Look::Ready(()),
-                Err(failure) => Look::NotYet(failure.cause),
+                Err(failure) => Look::again(failure.cause),
             }
         })
         .map_err(|failure| {
@@ -264,9 +264,8 @@ impl Fleet {
                 .remote
                 .check(&format!("tail -n {CONSOLE_LINES} {path}"), ANSWER_LIMIT)
                 .unwrap_or_else(|failure| failure.to_string());
-            let cause =
-                format!("{}\nits console, {path} on {}, ends:\n{console}", failure.cause, host.entry.name);
-            Failure { cause, ..failure }
+            failure
+                .and(format!("\nits console, {path} on {}, ends:\n{console}", host.entry.name))
                 .try_next("did its kernel die, or is the network between here and it down?")
         })
     }

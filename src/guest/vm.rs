@@ -116,7 +116,7 @@ impl Guest {
     pub fn await_up(&self, limit: Duration, cancel: &StopFlag) -> Result<Instant> {
         wait_for(&format!("{} to boot", self.name), limit, cancel, || match self.greeting() {
             Ok(()) => Look::Ready(Instant::now()),
-            Err(error) => Look::NotYet(error.to_string()),
+            Err(error) => Look::again(error),
         })
     }
 

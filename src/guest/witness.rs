@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::Pulse;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::inventory::AcceleratorKind;
 use crate::remote::Agent;
 use crate::scenario::Bytes;
@@ -59,8 +59,9 @@ pub struct DiskProof {
 
 /// Starts it in a guest, unless it runs. It writes nothing before [`begin`].
 pub fn start(agent: &Agent, memory: Bytes, cancel: &StopFlag) -> Result<()> {
-    if agent.witness("begin 0", START_LIMIT).is_ok() {
-        return Ok(());
+    match agent.witness("begin 0", START_LIMIT) {
+        Err(failure) if failure.kind() == FailureKind::Missing => {}
+        answer => return answer.map(drop),
     }
     agent.install_as(NAME, START_LIMIT)?;
     let path = Agent::link(NAME);
@@ -74,13 +75,12 @@ pub fn start(agent: &Agent, memory: Bytes, cancel: &StopFlag) -> Result<()> {
     wait_for(&format!("the witness in {}", agent.remote().name()), START_LIMIT, cancel, || {
         match agent.witness("begin 0", START_LIMIT) {
             Ok(_) => Look::Ready(()),
-            Err(failure) => Look::NotYet(failure.cause),
+            Err(failure) => Look::again(failure.cause),
         }
     })
     .map_err(|failure| {
         let said = agent.remote().check(&format!("cat {path}.log"), START_LIMIT).unwrap_or_default();
-        let cause = format!("{}; it said: {}", failure.cause, said.trim());
-        Failure { cause, ..failure }
+        failure.and(format!("; it said: {}", said.trim()))
     })
 }
 
@@ -89,7 +89,8 @@ pub fn end(agent: &Agent, cancel: &StopFlag) -> Result<()> {
     wait_for(&format!("the old witness in {} to end", agent.remote().name()), START_LIMIT, cancel, || {
         match agent.witness("quit", START_LIMIT) {
             Ok(_) => Look::NotYet("it answers".into()),
-            Err(_) => Look::Ready(()),
+            Err(failure) if failure.kind() == FailureKind::Missing => Look::Ready(()),
+            Err(failure) => Look::again(failure.cause),
         }
     })
 }

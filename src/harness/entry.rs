@@ -9,7 +9,7 @@ use super::args::{self, Request};
 use super::plan::Plan;
 use super::run::Progress;
 use super::stage::on_stage;
-use crate::failure::Result;
+use crate::failure::{Problem, Result};
 use crate::guest::Fleet;
 use crate::inventory::Inventory;
 use crate::scenario::{Profile, Scenario};
@@ -29,22 +29,12 @@ pub fn main(build: Build) -> ExitCode {
         Ok(request) => request,
         Err(code) => return code,
     };
-    exit_code(Plan::read(&request).map(|plan| execute(&request, plan, build)))
+    exit_code(Plan::read(&request).and_then(|plan| Ok(execute(&request, plan, build)?)))
 }
 
-/// What a run, or the mistake that kept it from being one, comes to.
-pub fn exit_code(result: Result<Result<ExitCode>, String>) -> ExitCode {
-    match result {
-        Ok(Ok(code)) => code,
-        Ok(Err(failure)) => {
-            eprintln!("multivm: {failure}");
-            ExitCode::FAILURE
-        }
-        Err(mistake) => {
-            eprintln!("{mistake}");
-            ExitCode::from(2)
-        }
-    }
+/// What a run comes to, or what kept it from being one.
+pub fn exit_code(result: Result<ExitCode, Problem>) -> ExitCode {
+    result.unwrap_or_else(Problem::report)
 }
 
 fn execute(request: &Request, plan: Plan, build: Build) -> Result<ExitCode> {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::args::Request;
+use crate::failure::Problem;
 use crate::inventory::Settings;
 use crate::record::RunFolder;
 use crate::scenario::{Order, Profile, Scenario, ScenarioFile, Set};
@@ -21,31 +22,28 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub fn read(request: &Request) -> Result<Plan, String> {
+    pub fn read(request: &Request) -> Result<Plan, Problem> {
         let options = &request.options;
         let get = |name: &str| std::env::var(name).ok();
         let path = crate::scenario::locate(options.scenarios.as_deref(), get);
         let file = ScenarioFile::load(&path)
-            .and_then(|file| if options.sizing { file.sized() } else { Ok(file) })
-            .map_err(|error| error.to_string())?;
-        let set = file.set(&options.set).map_err(|error| error.to_string())?.clone();
+            .and_then(|file| if options.sizing { file.sized() } else { Ok(file) })?;
+        let set = file.set(&options.set)?.clone();
         let scenarios: Vec<Scenario> = file
             .members(&set)
             .into_iter()
             .filter(|scenario| request.selection.matches(&scenario.name()))
             .collect();
         let scenarios = request.part_of(scenarios);
-        let profile = file
-            .profile(&options.profile)
-            .and_then(|profile| profile.clone().override_from(get))
-            .map_err(|error| error.to_string())?;
-        let settings = Settings::from_environment().map_err(|failure| failure.to_string())?;
+        let profile =
+            file.profile(&options.profile).and_then(|profile| profile.clone().override_from(get))?;
+        let settings = Settings::from_environment().map_err(Problem::input)?;
         let crossing = scenarios.iter().any(|scenario| scenario.order == Order::Cross);
         if crossing && profile.guests < 2 && !options.libtest.list {
-            return Err(format!(
+            return Err(Problem::input(format!(
                 "cannot run the order cross with MULTIVM_GUESTS={}: it needs at least 2 guests",
                 profile.guests
-            ));
+            )));
         }
         let results = options.results.clone().unwrap_or_else(RunFolder::default_root);
         Ok(Plan { file, set, scenarios, profile, settings, results })

@@ -161,7 +161,7 @@ pub fn retry_connect(library: &Libvirt, entry: &HostEntry, cancel: &StopFlag) ->
     wait_for(&format!("libvirtd of {} to answer", entry.name), LIBVIRT_LIMIT, cancel, || {
         match library.connect(&entry.uri, &entry.name) {
             Ok(connection) => Look::Ready(connection),
-            Err(error) => Look::NotYet(error.to_string()),
+            Err(error) => Look::again(error),
         }
     })
 }

@@ -24,7 +24,7 @@ impl Storage {
         let remote = Remote::new(entry.name.as_str(), entry.login.clone());
         let base = format!("{}/{}", entry.export, entry.base_image);
         remote.check(&format!("test -r {}", quote(&base)), LIMIT).map_err(|failure| {
-            Failure::new("use the NFS export", format!("{base} cannot be read: {}", failure.cause))
+            Failure::new("use the NFS export", failure.cause.about(format!("{base} cannot be read")))
                 .at(entry.name.as_str())
         })?;
         Ok(Storage { entry: entry.clone(), remote })

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::mirror;
-use crate::failure::{Attempt, Failure, Result};
+use crate::failure::{Attempt, Cause, Failure, Result};
 use crate::inventory::Settings;
 use crate::ledger::{Ledger, Thing, claim};
 use crate::sys::contained;
@@ -202,7 +202,7 @@ impl Images<'_> {
             // Ctrl-C is for us: the build is ended in order.
             .process_group(0);
         let mut child = command.spawn().map_err(|error| {
-            Failure::new(attempted, format!("{:?}: {error}", command.get_program()))
+            Failure::new(attempted, Cause::from(error).about(format!("{:?}", command.get_program())))
                 .try_next("./setup installs what is needed")
         })?;
         let entry = self.ledger.enter(Thing::process(child.id() as i32, attempted)?)?;
@@ -210,7 +210,7 @@ impl Images<'_> {
         let status = child.wait().attempting(|| attempted.to_owned())?;
         self.ledger.strike(entry)?;
         if self.cancel.is_set() {
-            return Err(Failure::new(attempted, "the run was interrupted"));
+            return Err(Failure::new(attempted, Cause::interrupted()));
         }
         if status.success() {
             return Ok(());

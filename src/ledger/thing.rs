@@ -87,7 +87,7 @@ impl Thing {
         if output.status.success() {
             return Ok(());
         }
-        Err(Failure::new(format!("delete {self}"), String::from_utf8_lossy(&output.stderr)))
+        Err(Failure::new(format!("delete {self}"), String::from_utf8_lossy(&output.stderr).as_ref()))
     }
 
     fn remove_cgroup(&self, path: &Path) -> Result<()> {

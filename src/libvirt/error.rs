@@ -6,6 +6,7 @@ use std::sync::Arc;
 use virt_sys as sys;
 
 use super::ErrorCode;
+use crate::failure::{Cause, FailureKind};
 
 /// The result of every call of this room.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -96,9 +97,24 @@ impl Error {
         self.code.0 == sys::VIR_ERR_OPERATION_ABORTED
     }
 
-    /// The job lock of the domain was held by another call for too long (`VIR_ERR_OPERATION_TIMEOUT`): a retry may do.
-    pub fn is_timeout(&self) -> bool {
-        self.code.0 == sys::VIR_ERR_OPERATION_TIMEOUT
+    /// What decisions outside of this room are made on.
+    pub fn kind(&self) -> FailureKind {
+        match self.code.0 {
+            sys::VIR_ERR_OPERATION_ABORTED => FailureKind::Cancelled,
+            // The domain's job lock was held by another call for too long.
+            sys::VIR_ERR_OPERATION_TIMEOUT | sys::VIR_ERR_AGENT_UNRESPONSIVE => FailureKind::TimedOut,
+            sys::VIR_ERR_NO_CONNECT | sys::VIR_ERR_RPC => FailureKind::Unreachable,
+            sys::VIR_ERR_NO_DOMAIN
+            | sys::VIR_ERR_NO_NETWORK
+            | sys::VIR_ERR_NO_STORAGE_POOL
+            | sys::VIR_ERR_NO_STORAGE_VOL => FailureKind::Missing,
+            sys::VIR_ERR_AUTH_FAILED
+            | sys::VIR_ERR_AUTH_CANCELLED
+            | sys::VIR_ERR_ACCESS_DENIED
+            | sys::VIR_ERR_OPERATION_DENIED => FailureKind::Refused,
+            _ if self.is_refusal() => FailureKind::Refused,
+            _ => FailureKind::Other,
+        }
     }
 
     /// This stack cannot do what was asked, whatever the domain's state: not a failure of the operation.
@@ -119,6 +135,12 @@ impl Error {
 }
 
 impl std::error::Error for Error {}
+
+impl From<Error> for Cause {
+    fn from(error: Error) -> Cause {
+        Cause::of(error.kind(), error)
+    }
+}
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

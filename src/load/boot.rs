@@ -151,7 +151,7 @@ impl Booting {
             match (self.guest.greeting(), self.domain.is_active()) {
                 (Ok(()), _) => Look::Ready(Instant::now()),
                 (Err(_), Ok(false)) => Look::Never("it does not run any more".into()),
-                (Err(error), _) => Look::NotYet(error.to_string()),
+                (Err(error), _) => Look::again(error),
             }
         })
     }

@@ -139,7 +139,7 @@ impl Loads {
             for (load, seen) in self.loads.iter().zip(&samples) {
                 if seen.alive == 0 {
                     let words = self.last_words();
-                    return Look::Never(format!("`{}` has ended; it said: {words}", load.command));
+                    return Look::Never(format!("`{}` has ended; it said: {words}", load.command).into());
                 }
                 if let Some(why) = load.idle(seen) {
                     return Look::NotYet(why);

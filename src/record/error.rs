@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::failure::{Cause, FailureKind};
+
 /// A report that could not be written or read. The text says what was attempted, on which file, and what came back.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
@@ -80,6 +82,12 @@ impl ReportError {
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ReportError {
         let path = path.to_path_buf();
         move |source| ReportError::Io { action, path, source }
+    }
+}
+
+impl From<ReportError> for Cause {
+    fn from(error: ReportError) -> Cause {
+        Cause::of(FailureKind::Other, error)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::observe::{self, Observation, Process};
 use super::{Dialogue, Remote};
-use crate::failure::{Failure, Result};
+use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::sys::parallel::locked;
 
 /// Where it lies on the other machine: in memory on most systems, and gone with the next boot.
@@ -119,7 +119,10 @@ impl Agent {
         let answer = self.ask(&format!("witness {question}"), limit, |answer| Some(answer.to_owned()))?;
         match answer.strip_prefix("no witness: ") {
             None => Ok(answer),
-            Some(reason) => Err(Failure::new("ask the witness", reason.trim()).at(self.remote.name())),
+            Some(reason) => {
+                let cause = Cause::new(FailureKind::Missing, reason.trim());
+                Err(Failure::new("ask the witness", cause).at(self.remote.name()))
+            }
         }
     }
 
@@ -180,7 +183,7 @@ impl Agent {
                 Ok(answer) => return self.parsed(question, &answer, parse),
                 Err(failure) => {
                     *channel = None;
-                    locked(&self.losses).push(failure.cause);
+                    locked(&self.losses).push(failure.cause.text);
                     self.remote.forget_sessions();
                 }
             }

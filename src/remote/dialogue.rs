@@ -8,7 +8,7 @@ use ssh2::{Channel, Session};
 
 use super::Remote;
 use super::ssh::{SLICE, remaining};
-use crate::failure::{Failure, Result};
+use crate::failure::{Cause, Failure, FailureKind, Result};
 
 /// The open channel to the program.
 pub struct Dialogue {
@@ -38,20 +38,20 @@ impl Dialogue {
             .map_err(|cause| Failure::new(format!("ask `{question}`"), cause).at(self.name.as_str()))
     }
 
-    fn exchange(&mut self, question: &str, end: &str, deadline: Instant) -> Result<String, String> {
+    fn exchange(&mut self, question: &str, end: &str, deadline: Instant) -> Result<String, Cause> {
         let mut bytes = Vec::new();
         let mut block = [0; 16 * 1024];
         let end = format!("{end}\n");
         self.bound(deadline)?;
-        writeln!(self.channel, "{question}").map_err(|error| error.to_string())?;
+        writeln!(self.channel, "{question}")?;
         loop {
             self.bound(deadline)?;
             match self.channel.read(&mut block) {
-                Ok(0) => return Err("the program ended".into()),
+                Ok(0) => return Err(Cause::new(FailureKind::Unreachable, "the program ended")),
                 Ok(count) => bytes.extend_from_slice(&block[..count]),
                 Err(error)
                     if error.kind() == ErrorKind::TimedOut || error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error.to_string()),
+                Err(error) => return Err(error.into()),
             }
             if let Some(answer) = bytes.strip_suffix(end.as_bytes()) {
                 return Ok(String::from_utf8_lossy(answer).into_owned());
@@ -60,7 +60,7 @@ impl Dialogue {
     }
 
     /// Bounds the next blocking call.
-    fn bound(&self, deadline: Instant) -> Result<(), String> {
+    fn bound(&self, deadline: Instant) -> Result<(), Cause> {
         self.session.set_timeout(remaining(deadline)?.min(SLICE).as_millis() as u32);
         Ok(())
     }

@@ -5,9 +5,9 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ssh2::{CheckResult, KnownHostFileKind, Session};
+use ssh2::{CheckResult, ErrorCode, KnownHostFileKind, Session};
 
-use crate::failure::{Failure, Result};
+use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::inventory::Login;
 
 /// What a command printed and how it ended.
@@ -105,7 +105,7 @@ impl Remote {
         self.0.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn failed(&self, command: &str, cause: String) -> Failure {
+    fn failed(&self, command: &str, cause: Cause) -> Failure {
         let short: String = command.chars().take(120).collect();
         Failure::new(format!("run `{short}`"), cause).at(self.name())
     }
@@ -120,67 +120,69 @@ impl Remote {
         })
     }
 
-    fn handshake(&self, deadline: Instant) -> Result<Session, String> {
+    fn handshake(&self, deadline: Instant) -> Result<Session, Cause> {
         let login = &self.0.login;
         let address: SocketAddr = (login.address.as_str(), login.port)
-            .to_socket_addrs()
-            .map_err(|error| error.to_string())?
+            .to_socket_addrs()?
             .next()
             .ok_or("the name has no address")?;
         let left = |deadline: Instant| {
             deadline
                 .checked_duration_since(Instant::now())
                 .filter(|left| !left.is_zero())
-                .ok_or("out of time")
+                .ok_or_else(|| Cause::new(FailureKind::TimedOut, "out of time"))
         };
-        let stream =
-            TcpStream::connect_timeout(&address, left(deadline)?).map_err(|error| error.to_string())?;
-        stream.set_nodelay(true).map_err(|error| error.to_string())?;
-        let mut session = Session::new().map_err(|error| error.to_string())?;
+        let stream = TcpStream::connect_timeout(&address, left(deadline)?)?;
+        stream.set_nodelay(true)?;
+        let mut session = Session::new()?;
         session.set_timeout(left(deadline)?.as_millis() as u32);
         // Only what known_hosts has is asked for; otherwise a server with several keys may show another one.
-        session.method_pref(ssh2::MethodType::HostKey, "ssh-ed25519").map_err(|error| error.to_string())?;
+        session.method_pref(ssh2::MethodType::HostKey, "ssh-ed25519")?;
         session.set_tcp_stream(stream);
-        session.handshake().map_err(|error| format!("handshake: {error}"))?;
+        session.handshake().map_err(|error| Cause::from(error).about("handshake"))?;
 
-        let mut known = session.known_hosts().map_err(|error| error.to_string())?;
+        let mut known = session.known_hosts()?;
         known
             .read_file(&login.known_hosts, KnownHostFileKind::OpenSSH)
-            .map_err(|error| format!("{}: {error}", login.known_hosts.display()))?;
+            .map_err(|error| Cause::from(error).about(login.known_hosts.display()))?;
+        let refused = |text: String| Cause::new(FailureKind::Refused, text);
         let (key, _) = session.host_key().ok_or("it showed no host key")?;
         match known.check_port(&login.address, login.port, key) {
             CheckResult::Match => {}
-            CheckResult::Mismatch => return Err("its host key is not the one in known_hosts".into()),
-            CheckResult::NotFound => return Err(format!("it is not in {}", login.known_hosts.display())),
-            CheckResult::Failure => return Err("its host key could not be checked".into()),
+            CheckResult::Mismatch => {
+                return Err(refused("its host key is not the one in known_hosts".into()));
+            }
+            CheckResult::NotFound => {
+                return Err(refused(format!("it is not in {}", login.known_hosts.display())));
+            }
+            CheckResult::Failure => return Err(refused("its host key could not be checked".into())),
         }
         session
             .userauth_pubkey_file(&login.user, None, &login.key, None)
-            .map_err(|error| format!("key {}: {error}", login.key.display()))?;
+            .map_err(|error| Cause::from(error).about(format!("key {}", login.key.display())))?;
         Ok(session)
     }
 }
 
 /// One command in one channel. Standard output is read to its end before standard error: libssh2 buffers the
 /// latter up to the channel's window (2 MiB), which no command here comes near.
-fn execute(session: &Session, command: &str, input: &[u8], deadline: Instant) -> Result<Output, String> {
-    let text = |error: ssh2::Error| error.to_string();
+fn execute(session: &Session, command: &str, input: &[u8], deadline: Instant) -> Result<Output, Cause> {
     session.set_timeout(remaining(deadline)?.as_millis() as u32);
-    let mut channel = session.channel_session().map_err(text)?;
-    channel.exec(command).map_err(text)?;
+    let mut channel = session.channel_session()?;
+    channel.exec(command)?;
     if !input.is_empty() {
-        channel.write_all(input).map_err(|error| error.to_string())?;
+        channel.write_all(input)?;
     }
-    channel.send_eof().map_err(text)?;
+    channel.send_eof()?;
     let stdout = drain(session, &mut channel, deadline)?;
     let stderr = drain(session, &mut channel.stderr(), deadline)?;
     session.set_timeout(remaining(deadline)?.as_millis() as u32);
-    channel.wait_close().map_err(text)?;
-    let status = channel.exit_status().map_err(text)?;
+    channel.wait_close()?;
+    let status = channel.exit_status()?;
     Ok(Output { status, stdout, stderr })
 }
 
-fn drain(session: &Session, stream: &mut impl Read, deadline: Instant) -> Result<String, String> {
+fn drain(session: &Session, stream: &mut impl Read, deadline: Instant) -> Result<String, Cause> {
     let mut bytes = Vec::new();
     let mut block = [0; 16 * 1024];
     loop {
@@ -189,21 +191,50 @@ fn drain(session: &Session, stream: &mut impl Read, deadline: Instant) -> Result
             Ok(0) => return Ok(String::from_utf8_lossy(&bytes).into_owned()),
             Ok(count) => bytes.extend_from_slice(&block[..count]),
             Err(error) if error.kind() == ErrorKind::TimedOut || error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(error.into()),
         }
     }
 }
 
-pub(super) fn remaining(deadline: Instant) -> Result<Duration, String> {
+pub(super) fn remaining(deadline: Instant) -> Result<Duration, Cause> {
     deadline
         .checked_duration_since(Instant::now())
         .filter(|left| left.as_millis() > 0)
-        .ok_or_else(|| "no answer in time".to_owned())
+        .ok_or_else(|| Cause::new(FailureKind::TimedOut, "no answer in time"))
 }
 
 impl std::fmt::Debug for Remote {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Remote").field(&self.0.name).finish()
+    }
+}
+
+impl From<ssh2::Error> for Cause {
+    fn from(error: ssh2::Error) -> Cause {
+        Cause::of(kind(error.code()), error)
+    }
+}
+
+/// Numbers are those of libssh2.h.
+fn kind(code: ErrorCode) -> FailureKind {
+    const SOCKET_SEND: i32 = -7;
+    const TIMEOUT: i32 = -9;
+    const SOCKET_DISCONNECT: i32 = -13;
+    const FILE: i32 = -16;
+    const AUTHENTICATION_FAILED: i32 = -18;
+    const PUBLICKEY_UNVERIFIED: i32 = -19;
+    const SOCKET_TIMEOUT: i32 = -30;
+    const EAGAIN: i32 = -37;
+    const SOCKET_RECV: i32 = -43;
+    const BAD_SOCKET: i32 = -45;
+    match code {
+        ErrorCode::Session(TIMEOUT | SOCKET_TIMEOUT | EAGAIN) => FailureKind::TimedOut,
+        ErrorCode::Session(SOCKET_SEND | SOCKET_DISCONNECT | SOCKET_RECV | BAD_SOCKET) => {
+            FailureKind::Unreachable
+        }
+        ErrorCode::Session(AUTHENTICATION_FAILED | PUBLICKEY_UNVERIFIED) => FailureKind::Refused,
+        ErrorCode::Session(FILE) => FailureKind::Missing,
+        ErrorCode::Session(_) | ErrorCode::SFTP(_) => FailureKind::Other,
     }
 }
 

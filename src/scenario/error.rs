@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+use crate::failure::Problem;
+
 /// Something the user wrote cannot be used: a file, or an environment variable.
 ///
 /// `Display` is the whole message, several lines, without colours and without a trailing newline. For a mistake in a file
@@ -21,6 +23,12 @@ impl InputError {
             .primary_title(what)
             .elements(help.iter().map(|line| Level::HELP.message(line.as_str())));
         Self { message: Renderer::plain().render(&[title]) }
+    }
+}
+
+impl From<InputError> for Problem {
+    fn from(error: InputError) -> Problem {
+        Problem::Input(error.to_string())
     }
 }
 

@@ -1,10 +1,9 @@
 //! The one way to wait: for a condition, with a deadline and a stop flag. There are no fixed sleeps.
 
-use std::fmt;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::failure::Failure;
+use crate::failure::{Cause, Failure, FailureKind};
 use crate::sys::parallel::locked;
 
 /// Shared flag, set when the run is interrupted or a watched operation has ended. Clones share one state.
@@ -46,25 +45,19 @@ pub enum Look<T> {
     /// Not yet; what was seen instead, for the error if it never comes.
     NotYet(String),
     /// It cannot hold any more.
-    Never(String),
+    Never(Cause),
 }
 
-/// Why waiting ended without the condition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WaitError {
-    Timeout { after: Duration, last: String },
-    Never(String),
-    Interrupted,
-}
-
-impl fmt::Display for WaitError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            WaitError::Timeout { after, last } => {
-                write!(f, "not within {:.1} s; last seen: {last}", after.as_secs_f64())
+impl<T> Look<T> {
+    /// What an attempt that failed means for the condition that it succeeds: another one may find what is not there yet, or
+    /// get the answer that did not come, but not change the mind of who refuses it, or of the user.
+    pub fn again(cause: impl Into<Cause>) -> Look<T> {
+        let cause = cause.into();
+        match cause.kind {
+            FailureKind::Cancelled | FailureKind::Refused => Look::Never(cause),
+            FailureKind::TimedOut | FailureKind::Unreachable | FailureKind::Missing | FailureKind::Other => {
+                Look::NotYet(cause.text)
             }
-            WaitError::Never(why) => f.write_str(why),
-            WaitError::Interrupted => f.write_str("the run was interrupted"),
         }
     }
 }
@@ -79,28 +72,26 @@ pub fn wait_for<T>(
     cancel: &StopFlag,
     mut look: impl FnMut() -> Look<T>,
 ) -> Result<T, Failure> {
+    let failed = |cause: Cause| Failure::new(format!("wait for {what}"), cause);
     let begin = Instant::now();
     let mut pause = Duration::from_millis(5);
     loop {
         let last = match look() {
             Look::Ready(value) => return Ok(value),
-            Look::Never(why) => return Err(error(what, WaitError::Never(why))),
+            Look::Never(cause) => return Err(failed(cause)),
             Look::NotYet(last) => last,
         };
         if cancel.is_set() {
-            return Err(error(what, WaitError::Interrupted));
+            return Err(failed(Cause::interrupted()));
         }
         let spent = begin.elapsed();
         if spent >= limit {
-            return Err(error(what, WaitError::Timeout { after: limit, last }));
+            let text = format!("not within {:.1} s; last seen: {last}", limit.as_secs_f64());
+            return Err(failed(Cause::new(FailureKind::TimedOut, text)));
         }
         cancel.pause(pause.min(limit - spent));
         pause = (pause * 3 / 2).min(Duration::from_millis(100));
     }
-}
-
-fn error(what: &str, why: WaitError) -> Failure {
-    Failure::new(format!("wait for {what}"), why)
 }
 
 #[cfg(test)]
@@ -116,6 +107,7 @@ mod tests {
         })
         .unwrap_err();
         assert!(failure.to_string().contains(&format!("last seen: look {looks}")), "{failure}");
+        assert_eq!(failure.kind(), FailureKind::TimedOut);
     }
 
     #[test]
@@ -147,6 +139,31 @@ mod tests {
             Look::NotYet("dark".into())
         })
         .unwrap_err();
-        assert!(failure.to_string().contains("interrupted"), "{failure}");
+        assert_eq!(failure.kind(), FailureKind::Cancelled);
+    }
+
+    #[test]
+    fn who_refuses_is_not_asked_again() {
+        let hour = Duration::from_secs(3600);
+        let refused =
+            || -> Look<()> { Look::again(std::io::Error::from(std::io::ErrorKind::PermissionDenied)) };
+        let failure = wait_for("entry", hour, &StopFlag::new(), refused).unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::Refused);
+        let source = std::error::Error::source(&failure);
+        assert!(source.is_some_and(|source| source.is::<std::io::Error>()));
+    }
+
+    #[test]
+    fn who_is_not_there_yet_is_asked_again() {
+        let mut looks = 0;
+        let waited = wait_for("the door", Duration::from_secs(3600), &StopFlag::new(), || {
+            looks += 1;
+            if looks == 3 {
+                Look::Ready(looks)
+            } else {
+                Look::again(std::io::Error::from(std::io::ErrorKind::ConnectionRefused))
+            }
+        });
+        assert_eq!(waited, Ok(3));
     }
 }

@@ -20,12 +20,12 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Answer {
     let name = arguments.output.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let input = |error: multivm::record::ReportError| Problem::Input(format!("error: {error}"));
-    let events = merge(&name, &arguments.runs).map_err(input)?;
-    write_merged(&arguments.output, &events).map_err(input)?;
-    html::write_from_record(&arguments.output, &arguments.output.join("report.html")).map_err(input)?;
-    let (header, outcomes) = outcomes_from_record(&arguments.output).map_err(input)?;
-    junit::write(&arguments.output.join("junit.xml"), &header, &outcomes).map_err(input)?;
+    let events = merge(&name, &arguments.runs).map_err(Problem::input)?;
+    write_merged(&arguments.output, &events).map_err(Problem::input)?;
+    html::write_from_record(&arguments.output, &arguments.output.join("report.html"))
+        .map_err(Problem::input)?;
+    let (header, outcomes) = outcomes_from_record(&arguments.output).map_err(Problem::input)?;
+    junit::write(&arguments.output.join("junit.xml"), &header, &outcomes).map_err(Problem::input)?;
 
     let parts: Vec<_> = events
         .iter()

@@ -55,7 +55,7 @@ fn answer(written: Result<(), ReportError>, output: &Path) -> Answer {
     match written {
         Ok(()) => crate::say(&format!("{}\n", output.display())),
         Err(error @ (ReportError::Line { .. } | ReportError::Version { .. } | ReportError::NoRun { .. })) => {
-            Err(Problem::Input(format!("error: {error}")))
+            Err(Problem::input(error))
         }
         Err(error) => Err(Failure::new("make the report", error).into()),
     }

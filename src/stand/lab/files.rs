@@ -159,7 +159,7 @@ fn keygen(path: &Path, comment: &str) -> Result<()> {
     if output.status.success() {
         return Ok(());
     }
-    Err(Failure::new(attempted(), String::from_utf8_lossy(&output.stderr)))
+    Err(Failure::new(attempted(), String::from_utf8_lossy(&output.stderr).as_ref()))
 }
 
 fn make(path: &Path, mode: u32) -> Result<()> {

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
 
-use crate::failure::{Attempt, Failure, Result};
+use crate::failure::{Attempt, Cause, Failure, Result};
 use crate::image::{GuestImage, HostImage, Images};
 use crate::inventory::{Accelerator, GuestsEntry, HostEntry, HostSize, Inventory, Settings, StorageEntry};
 use crate::ledger::{Ledger, Thing, state_directory};
@@ -179,7 +179,7 @@ impl Lab {
             wait_for(&format!("host {name} to answer by ssh"), HOST_LIMIT, cancel, || {
                 match remote.check("true", Duration::from_secs(5)) {
                     Ok(_) => Look::Ready(()),
-                    Err(failure) => Look::NotYet(failure.cause),
+                    Err(failure) => Look::again(failure.cause),
                 }
             })
             .map_err(|failure| {
@@ -196,7 +196,7 @@ pub fn running() -> Result<Inventory> {
     let path = directory().join("inventory.json");
     let attempted = || "find a running lab".to_owned();
     let text = fs::read_to_string(&path).map_err(|error| {
-        Failure::new(attempted(), format!("{}: {error}", path.display())).try_next("multivm lab up")
+        Failure::new(attempted(), Cause::from(error).about(path.display())).try_next("multivm lab up")
     })?;
     serde_json::from_str(&text).attempting(|| format!("read {}", path.display()))
 }

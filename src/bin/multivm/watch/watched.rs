@@ -9,7 +9,7 @@ use multivm::progress::lines::{self, Line, Moment, Room};
 use multivm::progress::live::Live;
 use multivm::progress::{Earlier, telling};
 use multivm::record::Verdict;
-use multivm::record::{Event, Process, ReportError, Tail};
+use multivm::record::{Event, Process, Tail};
 use multivm::{progress, record};
 
 use crate::problem::Problem;
@@ -49,10 +49,10 @@ impl Watched {
     /// Opens the run in that folder, or of that record; of a folder of several runs, as nextest leaves it, the newest.
     pub fn open(path: &Path) -> Result<Watched, Problem> {
         let newest = record::parts_of(path).pop();
-        let record = Tail::open(newest.as_deref().unwrap_or(path)).map_err(input)?.path().to_owned();
+        let record = Tail::open(newest.as_deref().unwrap_or(path)).map_err(Problem::input)?.path().to_owned();
         // `latest` may lead to another run in a moment.
         let record = record.canonicalize().unwrap_or(record);
-        let tail = Tail::open(&record).map_err(input)?;
+        let tail = Tail::open(&record).map_err(Problem::input)?;
         let folder = record.parent().unwrap_or(Path::new("/")).to_owned();
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let earlier = folder.parent().map(|results| progress::earlier(results, &name)).unwrap_or_default();
@@ -68,7 +68,7 @@ impl Watched {
 
     /// Reads what is new.
     pub fn read(&mut self) -> Result<News, Problem> {
-        let events = self.tail.poll().map_err(input)?;
+        let events = self.tail.poll().map_err(Problem::input)?;
         let mut news = News { events: events.len(), ..News::default() };
         for (envelope, event) in &events {
             let t_ms = envelope.t_ms as f64;
@@ -153,9 +153,4 @@ fn went_wrong(event: &Event) -> bool {
         Event::Repair { .. } => true,
         _ => false,
     }
-}
-
-/// A record that cannot be read is what the user named.
-fn input(error: ReportError) -> Problem {
-    Problem::Input(format!("error: {error}"))
 }
