@@ -3,20 +3,52 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::Proof;
+use super::{About, Advice, Check, Moment, Proof};
 use crate::load::Boot;
 use crate::migration::LegReport;
+use crate::scenario::{Scenario, Workload};
 
-const CHECK: &str = "booting";
+pub static ABOUT: About = About {
+    id: "booting",
+    summary: "guests booted meanwhile",
+    how: "at some time of every migration a load guest, or the guest itself, was booting, and all came up",
+    asked: &[Moment::Leg, Moment::End],
+    only: Some("`booting`"),
+    advice: &[NEVER, LOAD],
+    ..About::BASE
+};
+
+const NEVER: Advice = Advice::new(
+    "a guest that migrated while it booted did not come up",
+    "read the guest's console log of both hosts in the evidence: its kernel died, or went on too slowly",
+);
+
+const LOAD: Advice = Advice::new(
+    "a load guest did not boot",
+    "read the load guest's console log and QEMU's log in the evidence: it died, or was too slow for the boot timeout",
+);
+
+/// The check.
+pub struct Booting;
+
+impl Check for Booting {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn applies(&self, scenario: &Scenario) -> bool {
+        matches!(scenario.workload, Workload::Boot(_))
+    }
+}
 
 /// Load guests: one of them at least was booting at some time of the move, and none failed to come up.
 pub fn others(boots: &[Boot], leg: &LegReport) -> Proof {
     let expected = "a load guest booting while the guest migrates, and all of them coming up";
     if let Some((guest, error)) = boots.iter().find_map(|boot| Some((&boot.guest, boot.error.as_ref()?))) {
-        return Proof::new(CHECK, false, expected, format!("{guest}: {error}"));
+        return Proof::new(&ABOUT, false, expected, format!("{guest}: {error}")).advise(&LOAD);
     }
     let (Some(began), Some(ended)) = (leg.began, leg.ended) else {
-        return Proof::new(CHECK, false, expected, "the migration has no beginning and end");
+        return Proof::new(&ABOUT, false, expected, "the migration has no beginning and end");
     };
     let booting: Vec<String> = boots
         .iter()
@@ -24,7 +56,7 @@ pub fn others(boots: &[Boot], leg: &LegReport) -> Proof {
         .map(|boot| format!("{} on {}", boot.guest, boot.side))
         .collect();
     let seen = if booting.is_empty() { "none".to_owned() } else { booting.join(", ") };
-    Proof::new(CHECK, !booting.is_empty(), expected, seen)
+    Proof::new(&ABOUT, !booting.is_empty(), expected, seen)
 }
 
 /// When the moves are over and every boot has ended: a proof for every load guest.
@@ -37,7 +69,8 @@ pub fn all_up(boots: &[Boot]) -> Vec<(String, Proof)> {
             None => format!("{} boots, all of them came up", own.len()),
             Some(boot) => boot.error.clone().unwrap_or_else(|| "it did not come up".into()),
         };
-        (guest.clone(), Proof::new(CHECK, failed.is_none(), "every boot of the load guest comes up", seen))
+        let expected = "every boot of the load guest comes up";
+        (guest.clone(), Proof::new(&ABOUT, failed.is_none(), expected, seen).advise(&LOAD))
     };
     guests.into_iter().map(proof).collect()
 }
@@ -46,7 +79,7 @@ pub fn all_up(boots: &[Boot]) -> Vec<(String, Proof)> {
 pub fn itself(started: Instant, up: Instant, leg: &LegReport) -> Proof {
     let expected = "the guest not up yet when its migration began";
     let (Some(began), Some(ended)) = (leg.began, leg.ended) else {
-        return Proof::new(CHECK, false, expected, "the migration has no beginning and end");
+        return Proof::new(&ABOUT, false, expected, "the migration has no beginning and end");
     };
     let seconds = |from: Instant, to: Instant| to.saturating_duration_since(from).as_secs_f64();
     let seen = format!(
@@ -55,27 +88,10 @@ pub fn itself(started: Instant, up: Instant, leg: &LegReport) -> Proof {
         seconds(began, ended),
         seconds(began, up)
     );
-    Proof::new(CHECK, started <= began && up > began, expected, seen)
+    Proof::new(&ABOUT, started <= began && up > began, expected, seen)
 }
 
 /// A guest that did not come up.
 pub fn never(why: &str) -> Proof {
-    Proof::new(CHECK, false, "the guest boots to its end while and after it migrates", why).try_next(
-        "read the guest's console log of both hosts in the evidence: its kernel died, or went on too slowly",
-    )
-}
-
-/// A guest that was started boots once: neither it nor anybody else resets it while it boots and moves.
-pub fn once(resets: usize) -> Proof {
-    let proof = Proof::new(
-        "reboot",
-        resets == 0,
-        "no reset from its start until it is up",
-        format!("{resets} resets"),
-    );
-    if proof.ok {
-        proof
-    } else {
-        proof.try_next("read its console logs of both hosts in the evidence for a triple fault or a panic")
-    }
+    Proof::new(&ABOUT, false, "the guest boots to its end while and after it migrates", why).advise(&NEVER)
 }

@@ -7,23 +7,49 @@ use std::time::Duration;
 
 use humantime::format_duration;
 
-use super::Proof;
+use super::{About, Advice, Check, Moment, Proof};
 use crate::scenario::Limit;
 
-/// Name of the proof.
-pub const CHECK: &str = "budget";
+pub static ABOUT: About = About {
+    id: "budget",
+    summary: "within budget",
+    how: "a migration's total time and its guest's downtime (the larger of what the network and the guest's own clock say), \
+          where `scenarios.toml` has a [budget](#budgets)",
+    asked: &[Moment::Leg, Moment::End],
+    // Such a migration is over, its guest is well, and the scenario can go on.
+    goes_on: true,
+    advice: &[TOTAL, DOWNTIME],
+    ..About::BASE
+};
+
+const TOTAL: Advice = Advice::new(
+    "a migration took longer than its budget",
+    "the job_sample lines of this migration in record.jsonl say where its time went",
+);
+
+const DOWNTIME: Advice = Advice::new(
+    "a guest stood still for longer than its budget",
+    "the downtime line in record.jsonl has what each clock says of it",
+);
+
+/// The check.
+pub struct Budget;
+
+impl Check for Budget {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+}
 
 /// One migration of one guest, from libvirt's call to its return.
 pub fn total(limit: &Limit, took: Duration) -> Proof {
     let seen = format!("{:.3} s", took.as_secs_f64());
-    check("a migration", limit, took.as_secs_f64(), seen)
-        .try_next("the job_samples of this migration in record.jsonl say where its time went")
+    check("a migration", limit, took.as_secs_f64(), seen).advise(&TOTAL)
 }
 
 /// How long a guest stood still for one migration, milliseconds.
 pub fn downtime(limit: &Limit, reported_ms: f64) -> Proof {
-    check("a downtime", limit, reported_ms / 1e3, format!("{reported_ms:.1} ms"))
-        .try_next("the downtime event in record.jsonl has what each clock says of it")
+    check("a downtime", limit, reported_ms / 1e3, format!("{reported_ms:.1} ms")).advise(&DOWNTIME)
 }
 
 fn check(what: &str, limit: &Limit, took_s: f64, seen: String) -> Proof {
@@ -33,7 +59,7 @@ fn check(what: &str, limit: &Limit, took_s: f64, seen: String) -> Proof {
     let ok = took_s <= most_s;
     let seen = if ok { seen } else { format!("{seen}, {:.1} ms more", over * 1e3) };
     let expected = format!("{what} of at most {}, by budget: {}", format_duration(limit.most), limit.reason);
-    Proof::new(CHECK, ok, expected, seen)
+    Proof::new(&ABOUT, ok, expected, seen)
 }
 
 #[cfg(test)]
@@ -52,7 +78,7 @@ mod tests {
     #[case::over(1750, false, "1.750 s, 1250.0 ms more")]
     fn a_migration_has_a_total(#[case] took_ms: u64, #[case] ok: bool, #[case] seen: &str) {
         let proof = total(&limit(500), Duration::from_millis(took_ms));
-        assert_eq!((proof.check, proof.ok, &*proof.seen), ("budget", ok, seen));
+        assert_eq!((proof.about.id, proof.ok, &*proof.seen), ("budget", ok, seen));
         assert_eq!(proof.expected, "a migration of at most 500ms, by budget: clients give up");
     }
 

@@ -5,9 +5,38 @@
 
 use std::time::Duration;
 
-use super::Proof;
+use humantime::format_duration;
 
-const CHECK: &str = "clock";
+use super::{About, Advice, Check, Moment, Proof};
+use crate::scenario::{Profile, Scenario};
+
+pub static ABOUT: About = About {
+    id: "clock",
+    summary: "clock sane",
+    how: "the guest's realtime clock within `max_clock_drift` of where it was against the clock of the machine that runs multivm",
+    asked: &[Moment::Leg, Moment::End],
+    advice: &[MOVED],
+    ..About::BASE
+};
+
+const MOVED: Advice = Advice::new(
+    "the guest's clock moved",
+    "a clock that stands still while its guest is stopped is behind by the downtime: compare that",
+);
+
+/// The check.
+pub struct Clock;
+
+impl Check for Clock {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn explain(&self, _scenario: &Scenario, profile: &Profile) -> String {
+        let drift = format_duration(profile.max_clock_drift);
+        format!("clock sane: the guest's realtime clock moved by no more than {drift} against multivm's own")
+    }
+}
 
 /// How far a guest's realtime clock is ahead of this machine's, seconds: between these two.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,22 +66,16 @@ impl Distance {
 /// Compares the distance at the scenario's beginning with the one now.
 pub fn check(before: Distance, now: Distance, limit: Duration) -> Proof {
     let moved = now.moved_from(before);
-    let proof = Proof::new(
-        CHECK,
+    Proof::new(
+        &ABOUT,
         moved.abs() <= limit.as_secs_f64(),
         format!(
             "the guest's realtime clock within {:.1} s of where it was against the host's",
             limit.as_secs_f64()
         ),
         format!("moved by {moved:+.3} s since the scenario began"),
-    );
-    if proof.ok {
-        proof
-    } else {
-        proof.try_next(
-            "a clock that stands still while its guest is stopped is behind by the downtime: compare that",
-        )
-    }
+    )
+    .advise(&MOVED)
 }
 
 #[cfg(test)]

@@ -7,21 +7,48 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::Proof;
+use super::{About, Advice, Check, Moment, Proof};
 use crate::failure::Result;
 use crate::host::Hosts;
 use crate::libvirt::Connection;
 use crate::sys::wait::StopFlag;
 use crate::sys::watch::Watch;
 
-const CHECK: &str = "copies";
+pub static ABOUT: About = About {
+    id: "copies",
+    summary: "never two copies",
+    how: "both hosts are asked four times a second, through the whole scenario, which guests run",
+    asked: &[Moment::Always],
+    advice: &[DOUBLED, BLIND],
+    ..About::BASE
+};
+
+const DOUBLED: Advice = Advice::new(
+    "a guest ran on both hosts",
+    "two copies write to one disk: its image is lost. Keep the folder of the run: libvirtd.log of both hosts in the evidence \
+     says who started the second one",
+);
+
+const BLIND: Advice = Advice::new(
+    "a host did not say which guests run",
+    "was libvirtd restarted, or its host down? libvirtd.log is in the evidence",
+);
+
+/// The check.
+pub struct Copies;
+
+impl Check for Copies {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+}
 
 /// From one look to the next.
 pub const INTERVAL: Duration = Duration::from_millis(250);
 
 /// What the watch saw.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Copies {
+pub struct CopyWatch {
     /// Looks that had an answer of both hosts.
     pub looks: u64,
     /// Guests that ran on both hosts, with the moment at which that was first seen.
@@ -33,18 +60,20 @@ pub struct Copies {
 }
 
 /// Begins to watch both hosts.
-pub fn watch(hosts: &Hosts) -> Result<Watch<Copies>> {
+pub fn watch(hosts: &Hosts) -> Result<Watch<CopyWatch>> {
     let (source, target) = (hosts.source.control.clone(), hosts.target.control.clone());
     Watch::start("copy-watch", move |stop| look_until(&source, &target, stop))
 }
 
 /// Ends the watch.
-pub fn seen(watch: Watch<Copies>) -> Copies {
-    watch.stop().unwrap_or_else(|failure| Copies { error: Some(failure.to_string()), ..Copies::default() })
+pub fn seen(watch: Watch<CopyWatch>) -> CopyWatch {
+    watch
+        .stop()
+        .unwrap_or_else(|failure| CopyWatch { error: Some(failure.to_string()), ..CopyWatch::default() })
 }
 
-fn look_until(source: &Connection, target: &Connection, stop: &StopFlag) -> Copies {
-    let mut copies = Copies::default();
+fn look_until(source: &Connection, target: &Connection, stop: &StopFlag) -> CopyWatch {
+    let mut copies = CopyWatch::default();
     let mut last = Instant::now();
     while !stop.is_set() {
         let next = Instant::now() + INTERVAL;
@@ -77,25 +106,22 @@ fn look(source: &Connection, target: &Connection) -> crate::libvirt::Result<Vec<
 
 /// One proof for every guest that had two copies; one that says so if none had. A watch that saw nothing for longer than
 /// `limit` proves nothing.
-pub fn check(copies: &Copies, limit: Duration) -> Vec<(Option<String>, Proof)> {
+pub fn check(copies: &CopyWatch, limit: Duration) -> Vec<(Option<String>, Proof)> {
     let expected = format!("never running on both hosts, asked every {} ms", INTERVAL.as_millis());
     let blind = copies.blind.as_secs_f64();
     if copies.doubled.is_empty() && (copies.looks == 0 || copies.blind > limit) {
         let error = copies.error.as_deref().unwrap_or("no answer");
         let seen = format!("not known for {blind:.1} s: {error}");
-        return vec![(None, Proof::new(CHECK, false, expected, seen))];
+        return vec![(None, Proof::new(&ABOUT, false, expected, seen).advise(&BLIND))];
     }
     if copies.doubled.is_empty() {
         let seen = format!("none in {} looks, at most {blind:.1} s apart", copies.looks);
-        return vec![(None, Proof::new(CHECK, true, expected, seen))];
+        return vec![(None, Proof::new(&ABOUT, true, expected, seen))];
     }
     let proof = |(guest, at): (&String, &SystemTime)| {
         let at = humantime::format_rfc3339_millis(*at);
         let seen = format!("running on both hosts at the same time, first at {at}");
-        let proof = Proof::new(CHECK, false, expected.clone(), seen).try_next(
-            "two copies write to one disk: its image is lost. libvirtd.log of both hosts says who started it",
-        );
-        (Some(guest.clone()), proof)
+        (Some(guest.clone()), Proof::new(&ABOUT, false, expected.clone(), seen).advise(&DOUBLED))
     };
     copies.doubled.iter().map(proof).collect()
 }
@@ -107,12 +133,15 @@ mod tests {
     #[test]
     fn a_watch_that_saw_nothing_proves_nothing() {
         let limit = Duration::from_secs(5);
-        assert!(!check(&Copies::default(), limit)[0].1.ok);
-        assert!(check(&Copies { looks: 3, ..Copies::default() }, limit)[0].1.ok);
-        let blind = Copies { looks: 3, blind: Duration::from_secs(6), ..Copies::default() };
+        assert!(!check(&CopyWatch::default(), limit)[0].1.ok);
+        assert!(check(&CopyWatch { looks: 3, ..CopyWatch::default() }, limit)[0].1.ok);
+        let blind = CopyWatch { looks: 3, blind: Duration::from_secs(6), ..CopyWatch::default() };
         assert!(!check(&blind, limit)[0].1.ok);
-        let copies =
-            Copies { looks: 3, doubled: [("vm2".to_owned(), SystemTime::now())].into(), ..Copies::default() };
+        let copies = CopyWatch {
+            looks: 3,
+            doubled: [("vm2".to_owned(), SystemTime::now())].into(),
+            ..CopyWatch::default()
+        };
         let (guest, proof) = &check(&copies, limit)[0];
         assert!(guest.as_deref() == Some("vm2") && !proof.ok && proof.seen.contains("both hosts"));
     }

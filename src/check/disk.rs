@@ -1,29 +1,56 @@
-//! Disk intact: records went on being written and synced, and every one of them is read back as it was written. At the
-//! end the image itself is checked.
+//! Disk intact: records went on being written and synced, and every one of them is read back as it was written.
 
-use super::Proof;
+use super::{About, Advice, Check, Moment, Proof};
 use crate::guest::DiskProof;
-use crate::host::ImageCheck;
 
-const CHECK: &str = "disk";
+pub static ABOUT: About = About {
+    id: "disk",
+    summary: "disk intact",
+    how: "the same program writes records with sequence number and checksum past the page cache and synced, and reads all of \
+          them back",
+    asked: &[Moment::Start, Moment::Leg, Moment::End],
+    advice: &[RECORDS, WRITES, HANGS],
+    ..About::BASE
+};
+
+const RECORDS: Advice = Advice::new(
+    "a record is not as it was written",
+    "kind=lost or stale: a synced write is gone; torn: half of one arrived; doubled: it is in a second place. QEMU's logs of \
+     both hosts are in the evidence; the storage server's are on the server",
+);
+
+const WRITES: Advice = Advice::new(
+    "a write failed",
+    "the guest's kernel log and QEMU's logs in the evidence say which request failed, and why",
+);
+
+const HANGS: Advice =
+    Advice::new("nothing was written", "does the guest's disk hang, or does the storage server not answer?");
+
+/// The check.
+pub struct Disk;
+
+impl Check for Disk {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+}
 
 /// Compares what the witness found with what it had found before. Between two looks that follow each other at once
 /// nothing `must_grow`.
 pub fn check(before: &DiskProof, found: &DiskProof, must_grow: bool) -> Proof {
     let since = if must_grow { format!(", and new ones after {}", before.written) } else { String::new() };
     let expected = format!("every record read back as it was written{since}");
-    let failed = |seen: String| Proof::new(CHECK, false, expected.clone(), seen);
+    let failed = |seen: String| Proof::new(&ABOUT, false, expected.clone(), seen);
     if found.bad > 0 {
-        return failed(format!("{} bad records:\n{}", found.bad, found.bad_records.join("\n"))).try_next(
-            "kind=lost or stale: a synced write is gone; torn: half of one arrived; doubled: it is in a second place. \
-             QEMU's logs and the NFS server's are in the evidence",
-        );
+        return failed(format!("{} bad records:\n{}", found.bad, found.bad_records.join("\n")))
+            .advise(&RECORDS);
     }
     // It counts them from its start on.
     let errors = found.errors.saturating_sub(before.errors);
     if errors > 0 {
         let error = found.error.as_deref().unwrap_or("unknown");
-        return failed(format!("{errors} writes failed; the first ever with: {error}"));
+        return failed(format!("{errors} writes failed; the first ever with: {error}")).advise(&WRITES);
     }
     if !found.direct {
         return failed("the file system does not read past the guest's page cache (O_DIRECT)".into());
@@ -35,33 +62,7 @@ pub fn check(before: &DiskProof, found: &DiskProof, must_grow: bool) -> Proof {
         found.slowest_ms
     );
     let moved = found.written > before.written || (!must_grow && found.written == before.written);
-    let proof = Proof::new(CHECK, moved && found.slots > 0, expected, seen);
-    if proof.ok { proof } else { proof.try_next("no record was written: does the guest's disk hang?") }
-}
-
-/// The image of one guest as `qemu-img check` finds it.
-pub fn image(found: &ImageCheck) -> Proof {
-    let proof = Proof::new(
-        "image",
-        found.is_whole(),
-        format!("qemu-img check finds nothing wrong with {}", found.image),
-        found.to_string(),
-    );
-    if proof.ok {
-        proof
-    } else {
-        proof.try_next("the image is in the NFS export; the guest is made anew with a fresh one")
-    }
-}
-
-/// An image that could not be checked.
-pub fn image_unknown(image: &str, why: &str) -> Proof {
-    Proof::new(
-        "image",
-        false,
-        format!("qemu-img check finds nothing wrong with {image}"),
-        format!("not known: {why}"),
-    )
+    Proof::new(&ABOUT, moved && found.slots > 0, expected, seen).advise(&HANGS)
 }
 
 #[cfg(test)]

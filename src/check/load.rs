@@ -2,10 +2,46 @@
 
 use std::time::Duration;
 
-use super::Proof;
-use crate::load::{Load, Sample};
+use super::{About, Advice, Check, Moment, Proof};
+use crate::load::{self, Sample};
+use crate::scenario::{Scenario, Workload};
 
-const CHECK: &str = "load";
+pub static ABOUT: About = About {
+    id: "load",
+    summary: "the load was real",
+    how: "looked at every second, in every guest and on every host: before, during and after every migration its processes are \
+          alive, not stopped, use CPU time and hold their memory",
+    asked: &[Moment::Always, Moment::Step],
+    only: Some("stress tools"),
+    advice: &[ENDED, STOPPED, IDLE, LET_GO],
+    ..About::BASE
+};
+
+const ENDED: Advice = Advice::new(
+    "a process of the load ended",
+    "it ended, or one of its workers did: look for an out-of-memory kill in the kernel log",
+);
+
+const STOPPED: Advice =
+    Advice::new("a process of the load is stopped", "a signal stopped it (SIGSTOP or SIGTSTP)");
+
+const IDLE: Advice = Advice::new("the load used no CPU time", "it did nothing: was it starved?");
+
+const LET_GO: Advice =
+    Advice::new("the load does not hold its memory", "it let go of its memory: was it started again?");
+
+/// The check.
+pub struct Load;
+
+impl Check for Load {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn applies(&self, scenario: &Scenario) -> bool {
+        matches!(scenario.workload, Workload::Stress { .. })
+    }
+}
 
 /// In this time a load that works uses CPU time, however busy its machine is: the kernel counts it in steps of 10 ms. A
 /// guest may stand still for a second or two at its switch-over, and its load is niced.
@@ -13,7 +49,7 @@ const NOTICEABLE: Duration = Duration::from_secs(3);
 
 /// A load on one machine, in every look at it: first how it looked before the move, then as often as it was looked at
 /// during the move and after it.
-pub fn check(place: &str, load: &Load, samples: &[&Sample]) -> Proof {
+pub fn check(place: &str, load: &load::Load, samples: &[&Sample]) -> Proof {
     let expected = expected(place, load);
     let [before, looks @ ..] = samples else {
         return unknown(place, load, "it was not looked at");
@@ -33,24 +69,24 @@ pub fn check(place: &str, load: &Load, samples: &[&Sample]) -> Proof {
     let let_go = |sample: &&&Sample| sample.resident < load.held();
     let trouble = |found: &dyn Fn(&&&Sample) -> bool| looks.iter().find(|sample| found(sample));
     let (sample, advice) = if let Some(sample) = trouble(&ended) {
-        (sample, "it ended, or one of its workers did: look for an out-of-memory kill in the kernel log")
+        (sample, &ENDED)
     } else if let Some(sample) = trouble(&stopped) {
-        (sample, "a signal stopped it (SIGSTOP or SIGTSTP)")
+        (sample, &STOPPED)
     } else if let Some(pair) = samples.windows(2).find(|pair| idle(load, pair[0], pair[1])) {
-        (&pair[1], "it did nothing: was it starved?")
+        (&pair[1], &IDLE)
     } else if let Some(sample) = trouble(&let_go) {
-        (sample, "it let go of its memory: was it started again?")
+        (sample, &LET_GO)
     } else {
         let last = looks.last().unwrap_or(before);
         let seen = format!("before: {}; {} looks later: {}", show(before), looks.len(), show(last));
-        return Proof::new(CHECK, true, expected, seen);
+        return Proof::new(&ABOUT, true, expected, seen);
     };
     let seen = format!("before: {}; then: {}", show(before), show(sample));
-    Proof::new(CHECK, false, expected, seen).try_next(advice)
+    Proof::new(&ABOUT, false, expected, seen).advise(advice)
 }
 
 /// Whether it used no CPU time although there was time to.
-fn idle(load: &Load, earlier: &Sample, later: &Sample) -> bool {
+fn idle(load: &load::Load, earlier: &Sample, later: &Sample) -> bool {
     let time = later.asked.saturating_duration_since(earlier.at);
     // A worker that the kernel has just killed is in neither its own count nor its parent's for a moment.
     (later.ticks < earlier.ticks && !load.comes_and_goes())
@@ -58,11 +94,11 @@ fn idle(load: &Load, earlier: &Sample, later: &Sample) -> bool {
 }
 
 /// A load that could not be looked at.
-pub fn unknown(place: &str, load: &Load, why: &str) -> Proof {
-    Proof::new(CHECK, false, expected(place, load), format!("not known: {why}"))
+pub fn unknown(place: &str, load: &load::Load, why: &str) -> Proof {
+    Proof::new(&ABOUT, false, expected(place, load), format!("not known: {why}"))
 }
 
-fn expected(place: &str, load: &Load) -> String {
+fn expected(place: &str, load: &load::Load) -> String {
     format!("`{}` on {place} alive during the migration, and using CPU time", load.command)
 }
 
@@ -98,7 +134,7 @@ mod tests {
             at: zero + Duration::from_secs(seconds),
         };
         let words = ["stress", "--cpu", "2"].map(str::to_owned).into();
-        let load = Load::new(&Command { words, resident: Bytes(0), short: false, basis: None }, 70);
+        let load = load::Load::new(&Command { words, resident: Bytes(0), short: false, basis: None }, 70);
         let (before, during) = (sample(0, 3, 0, 400), sample(1, 3, 0, 500));
         assert_eq!(check("vm1", &load, &[&before, &during, &sample(5, alive, stopped, ticks)]).ok, ok);
         assert!(check("vm1", &load, &[&before, &during]).ok);

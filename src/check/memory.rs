@@ -1,9 +1,42 @@
 //! Memory intact: the pattern in the guest's memory went on changing, and every page of it is as it must be.
 
-use super::Proof;
+use super::{About, Advice, Check, Moment, Proof};
 use crate::guest::MemoryProof;
 
-const CHECK: &str = "memory";
+pub static ABOUT: About = About {
+    id: "memory",
+    summary: "memory intact",
+    how: "a program in the guest keeps rewriting 32 MiB (`MULTIVM_PATTERN_MEMORY`) in which every page has its address and \
+          generation; every page is verified",
+    asked: &[Moment::Start, Moment::Leg, Moment::End],
+    advice: &[PAGES, WRITER, WITNESS],
+    ..About::BASE
+};
+
+const PAGES: Advice = Advice::new(
+    "a page is not as it was written",
+    "kind=generation: an older page came across, a lost write; kind=address or pattern: a wrong page or a damaged one. The \
+     page's address is in the guest's program multivm-witness",
+);
+
+const WRITER: Advice = Advice::new(
+    "nothing was rewritten",
+    "the writer in the guest stands still: did the guest hang, or had it no CPU? Its console is in the evidence",
+);
+
+const WITNESS: Advice = Advice::new(
+    "our program in the guest does not answer",
+    "did it die? The guest's kernel log is in the evidence, its own words are in /run/multivm-witness.log in the guest",
+);
+
+/// The check.
+pub struct Memory;
+
+impl Check for Memory {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+}
 
 /// Compares what the witness found with what it had found before; `before` is how many pages it had rewritten then.
 /// Between two looks that follow each other at once nothing `must_grow`.
@@ -14,25 +47,20 @@ pub fn check(before: u64, found: &MemoryProof, must_grow: bool) -> Proof {
     if found.bad > 0 {
         let pages = found.bad_pages.join("\n");
         let seen = format!("{} bad pages at generation {}:\n{pages}", found.bad, found.generation);
-        return Proof::new(CHECK, false, expected, seen).try_next(
-            "kind=generation: an older page came across, a lost write; kind=address or pattern: a wrong page or a \
-             damaged one. The page's address is in the guest's program multivm-witness",
-        );
+        return Proof::new(&ABOUT, false, expected, seen).advise(&PAGES);
     }
     let seen = format!(
         "{} pages verified, generation {}, {} rewritten",
         found.pages, found.generation, found.rewritten
     );
     let moved = found.rewritten > before || (!must_grow && found.rewritten == before);
-    let proof = Proof::new(CHECK, moved && found.pages > 0, expected, seen);
-    if proof.ok { proof } else { proof.try_next("the writer in the guest stands still: did the guest hang?") }
+    Proof::new(&ABOUT, moved && found.pages > 0, expected, seen).advise(&WRITER)
 }
 
 /// The witness did not answer.
 pub fn unknown(why: &str) -> Proof {
     let expected = "the witness in the guest verifies its memory and its records";
-    Proof::new(CHECK, false, expected, format!("not known: {why}"))
-        .try_next("did it die? /run/multivm-witness.log in the guest, and the guest's kernel log")
+    Proof::new(&ABOUT, false, expected, format!("not known: {why}")).advise(&WITNESS)
 }
 
 #[cfg(test)]

@@ -1,11 +1,32 @@
 //! Exactly one active copy, on the right host: after every step, of every guest.
 
-use super::Proof;
+use super::{About, Advice, Check, Moment, Proof};
 use crate::guest::Guest;
 use crate::host::{Host, Hosts};
 use crate::scenario::Side;
 
-const CHECK: &str = "placement";
+pub static ABOUT: About = About {
+    id: "placement",
+    summary: "exactly one copy",
+    how: "running on the host it should be on, not active on the other; asked for every guest after every step",
+    asked: &[Moment::Step],
+    advice: &[ELSEWHERE],
+    ..About::BASE
+};
+
+const ELSEWHERE: Advice = Advice::new(
+    "a guest is not where it should be",
+    "virsh domstate --reason on both hosts; their libvirtd.log is in the evidence",
+);
+
+/// The check.
+pub struct Placement;
+
+impl Check for Placement {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+}
 
 /// Which domains run, and which are active, on both hosts.
 pub struct Places {
@@ -60,11 +81,6 @@ impl Places {
         let other = if guest.side() == Side::Source { Side::Target } else { Side::Source };
         let [right, other] = [guest.side(), other].map(|side| &hosts.get(side).entry.name);
         let expected = format!("running on {right}, not active on {other}");
-        let proof = Proof::new(CHECK, ok, expected, seen.join(", "));
-        if ok {
-            proof
-        } else {
-            proof.try_next("virsh domstate --reason on both hosts; their libvirtd.log is in the evidence")
-        }
+        Proof::new(&ABOUT, ok, expected, seen.join(", ")).advise(&ELSEWHERE)
     }
 }

@@ -2,10 +2,50 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::Proof;
-use crate::probe::Summary;
+use humantime::format_duration;
 
-const CHECK: &str = "reachable";
+use super::{About, Advice, Check, Moment, Proof};
+use crate::probe::Summary;
+use crate::scenario::{Booting, Profile, Scenario, Workload};
+
+pub static ABOUT: About = About {
+    id: "reachable",
+    summary: "reachable",
+    how: "ICMP echoes from outside through the whole scenario, every 10 ms; no gap above `max_gap`",
+    asked: &[Moment::Leg, Moment::Always, Moment::End],
+    advice: &[GAP, SILENT],
+    ..About::BASE
+};
+
+const GAP: Advice = Advice::new(
+    "a guest answered no probe for longer than `max_gap`",
+    "compare the time of the gap with the migrations in record.jsonl: outside of them the guest or its link was down, or the \
+     machine had no CPU for it. MULTIVM_MAX_GAP sets the limit",
+);
+
+const SILENT: Advice = Advice::new(
+    "a guest does not answer our program's questions",
+    "read the guest's console log in the evidence: did its kernel die?",
+);
+
+/// The check.
+pub struct Reachable;
+
+impl Check for Reachable {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn explain(&self, scenario: &Scenario, profile: &Profile) -> String {
+        let boots = scenario.workload == Workload::Boot(Booting::MigratedVms);
+        let aside = if boots { ", boots aside" } else { "" };
+        format!(
+            "reachable: it answers a probe every {} through the whole scenario; no gap is longer than {}{aside}",
+            format_duration(profile.probe_interval),
+            format_duration(profile.max_gap)
+        )
+    }
+}
 
 /// The guest must have answered, and no gap may be longer than `limit`.
 pub fn check(summary: &Summary, limit: Duration) -> Proof {
@@ -19,20 +59,17 @@ pub fn check(summary: &Summary, limit: Duration) -> Proof {
         summary.sent
     );
     let expected = format!("answers to probes from outside with no gap above {:.3} s", limit.as_secs_f64());
-    let proof = Proof::new(CHECK, ok, expected, seen);
-    if ok {
-        proof
-    } else {
-        proof.try_next(
-            "compare the time of the gap with the migrations in record.jsonl: outside of them the guest or its link \
-             was down",
-        )
-    }
+    Proof::new(&ABOUT, ok, expected, seen).advise(&GAP)
 }
 
 /// The stream did not come to its end.
 pub fn unknown(why: &str) -> Proof {
-    Proof::new(CHECK, false, "an uninterrupted stream of probes", format!("not known: {why}"))
+    Proof::new(&ABOUT, false, "an uninterrupted stream of probes", format!("not known: {why}"))
+}
+
+/// A guest that does not answer.
+pub fn silent(why: &str) -> Proof {
+    Proof::new(&ABOUT, false, "the guest answers a question over ssh", why).advise(&SILENT).of_silence()
 }
 
 /// A moment of the past by this machine's realtime clock.

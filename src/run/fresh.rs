@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::journal::Journal;
 use super::prove::Prover;
-use crate::check::booting;
+use crate::check::{booting, reboot};
 use crate::failure::{Attempt, Failure, Result};
 use crate::guest::{Fleet, Guest};
 use crate::host::Listener;
@@ -84,7 +84,7 @@ impl Fresh {
                 }
             }
             let resets = starting.events.try_iter().filter(|event| event.kind == EventKind::Rebooted).count();
-            journal.prove(Some(&guest.name), Some(leg), booting::once(resets));
+            journal.prove(Some(&guest.name), Some(leg), reboot::once(resets));
         }
         prover.welcome(&up, journal);
     }

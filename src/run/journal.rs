@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::phase::{Phase, Stopwatch};
 use crate::check::reachable::wall;
-use crate::check::{Proof, budget};
+use crate::check::{Proof, migration};
 use crate::guest::Guest;
 use crate::load::Loads;
 use crate::migration::{LegReport, News};
@@ -19,6 +19,8 @@ pub struct Journal<'a> {
     scenario: String,
     record: &'a Record,
     findings: Vec<Finding>,
+    damaged: bool,
+    silent: BTreeSet<String>,
     migrations: u32,
     migrating: Duration,
     longest_migration: Duration,
@@ -40,6 +42,8 @@ impl<'a> Journal<'a> {
             scenario: scenario.to_owned(),
             record,
             findings: Vec::new(),
+            damaged: false,
+            silent: BTreeSet::new(),
             migrations: 0,
             migrating: Duration::ZERO,
             longest_migration: Duration::ZERO,
@@ -140,14 +144,7 @@ impl<'a> Journal<'a> {
             return;
         }
         if let Some(error) = &report.error {
-            let proof = Proof {
-                check: "migration",
-                ok: false,
-                expected: "libvirt completes the migration".into(),
-                seen: error.clone(),
-                try_next: Some("libvirtd.log and QEMU's logs of both hosts are in the evidence".into()),
-            };
-            self.found(Some(&guest.name), Some(leg), proof);
+            self.found(Some(&guest.name), Some(leg), migration::failed(error));
             return;
         }
         self.migrations += 1;
@@ -169,7 +166,7 @@ impl<'a> Journal<'a> {
             guest: guest.map(str::to_owned),
             round: leg.map(|leg| leg.round),
             direction: leg.map(|leg| leg.direction),
-            check: proof.check.into(),
+            check: proof.about.id.into(),
             ok: proof.ok,
             expected: proof.expected.clone(),
             seen: proof.seen.clone(),
@@ -180,14 +177,18 @@ impl<'a> Journal<'a> {
     }
 
     fn found(&mut self, guest: Option<&str>, leg: Option<&Leg>, proof: Proof) {
+        self.damaged |= proof.is_damage();
+        if proof.silent {
+            self.silent.extend(guest.map(str::to_owned));
+        }
         self.findings.push(Finding {
-            check: proof.check.into(),
+            check: proof.about.id.into(),
             guest: guest.map(str::to_owned),
             round: leg.map(|leg| leg.round),
             direction: leg.map(|leg| leg.direction),
             expected: proof.expected,
             seen: proof.seen,
-            try_next: proof.try_next,
+            try_next: proof.advice.map(|advice| advice.text.to_owned()),
         });
     }
 
@@ -240,10 +241,9 @@ impl<'a> Journal<'a> {
         !self.findings.is_empty()
     }
 
-    /// Whether something was found that is wrong with a guest or a host. A migration that only took longer than its
-    /// budget is over, its guest is well, and the scenario can go on.
+    /// Whether something was found after which no guest moves any more.
     pub fn has_damage(&self) -> bool {
-        self.findings.iter().any(|finding| finding.check != budget::CHECK)
+        self.damaged
     }
 
     /// Why the stack cannot do what the scenario asks, in its own words.
@@ -251,10 +251,9 @@ impl<'a> Journal<'a> {
         self.refusal.as_deref()
     }
 
-    /// The guests of which a check found something.
-    pub fn guests_with_finding(&self, check: &str) -> BTreeSet<String> {
-        let found = self.findings.iter().filter(|finding| finding.check == check);
-        found.filter_map(|finding| finding.guest.clone()).collect()
+    /// The guests that did not answer.
+    pub fn silent_guests(&self) -> &BTreeSet<String> {
+        &self.silent
     }
 
     /// The findings, and the key numbers with their units in their names.

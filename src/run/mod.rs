@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::check::{budget, copies, live, reachable};
+use crate::check::{budget, compressed, copies, live, overlap, post_copy, reachable};
 use crate::failure::Result;
 use crate::guest::{Fleet, Guest};
 use crate::migration::LegReport;
@@ -169,7 +169,7 @@ impl Case<'_> {
             burden.prove_at_the_end(journal);
         }
         journal.enter(Phase::Loading);
-        burden.stop(&journal.guests_with_finding("reachable"))
+        burden.stop(journal.silent_guests())
     }
 
     /// Moves the guests of a step, all at the same time. What came with the step before is proved now: before this step
@@ -220,7 +220,7 @@ impl Case<'_> {
             }
             Err(failure) => {
                 for (guest, leg) in &resting {
-                    journal.prove(Some(&guest.name), leg.as_ref(), prove::unreachable(&failure.to_string()));
+                    journal.prove(Some(&guest.name), leg.as_ref(), reachable::silent(&failure.to_string()));
                 }
                 Err(failure)
             }
@@ -232,9 +232,9 @@ impl Case<'_> {
                 continue;
             }
             let proof = match self.scenario.mode {
-                Mode::Postcopy => live::post_copy(report),
+                Mode::Postcopy => post_copy::check(report),
                 Mode::Precopy => {
-                    live::not_suspended(report, self.fleet.profile.at_timeout == AtTimeout::SuspendAllowed)
+                    live::check(report, self.fleet.profile.at_timeout == AtTimeout::SuspendAllowed)
                 }
             };
             journal.prove(Some(&guest.name), Some(leg), proof);
@@ -242,13 +242,13 @@ impl Case<'_> {
                 journal.prove(Some(&guest.name), Some(leg), budget::total(limit, report.duration));
             }
             if self.scenario.order == Order::Compressed {
-                journal.prove(Some(&guest.name), Some(leg), live::compressed(report));
+                journal.prove(Some(&guest.name), Some(leg), compressed::check(report));
             }
         }
         if step.crosses()
             && let [(leg, one), (_, other)] = &reports[..]
         {
-            journal.prove(None, Some(leg), live::overlap(one, other));
+            journal.prove(None, Some(leg), overlap::check(one, other));
         }
         if let Some(fresh) = fresh {
             journal.enter(Phase::Loading);

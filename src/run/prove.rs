@@ -10,7 +10,7 @@ use super::pulse::{self, Beat, OwnClock};
 use crate::check::clock::Distance;
 use crate::check::kernel_log::HostLog;
 use crate::check::placement::Places;
-use crate::check::{Proof, clock, connection, disk, kernel_log, memory, reboot};
+use crate::check::{Proof, clock, connection, disk, image, kernel_log, memory, reachable, reboot};
 use crate::failure::{Failure, Result};
 use crate::guest::{Fleet, Guest, Testimony, console_path};
 use crate::host::{Host, Listener};
@@ -191,7 +191,7 @@ impl<'a> Prover<'a> {
     /// since then.
     pub fn at_the_end(&mut self, arrived: &[(Arc<Guest>, Option<Leg>)], journal: &mut Journal<'_>) {
         self.prove_no_resets(journal);
-        let silent = journal.guests_with_finding("reachable");
+        let silent = journal.silent_guests().clone();
         let leg = |guest: &Guest| {
             arrived.iter().find(|(came, _)| came.name == guest.name).and_then(|(_, leg)| *leg)
         };
@@ -243,7 +243,7 @@ impl<'a> Prover<'a> {
     /// A guest does not answer: what its kernel said last is on its console.
     fn silent(&self, guest: &Guest, leg: Option<&Leg>, failure: &Failure, journal: &mut Journal<'_>) {
         let name = Some(guest.name.as_str());
-        journal.prove(name, leg, unreachable(&failure.to_string()));
+        journal.prove(name, leg, reachable::silent(&failure.to_string()));
         let host = self.fleet.hosts.get(guest.side());
         let added = |evidence: &Evidence| evidence.added(host, &console_path(&guest.name), CONSOLE_KEPT).ok();
         let Some(text) = self.evidence.and_then(added) else { return };
@@ -257,7 +257,7 @@ impl<'a> Prover<'a> {
     fn prove_no_resets(&self, journal: &mut Journal<'_>) {
         for event in self.events.try_iter().filter(|event| event.kind == EventKind::Rebooted) {
             if let Some(known) = self.known.get(&event.domain) {
-                let proof = reboot::told(&event.host, known.last.seen.uptime_s);
+                let proof = reboot::reported(&event.host, known.last.seen.uptime_s);
                 journal.prove(Some(&event.domain), None, proof);
             }
         }
@@ -275,13 +275,13 @@ impl<'a> Prover<'a> {
                         let proof = log.prove(&seen.kernel_log, self.allowed_lines);
                         seen.kernel_log_error
                             .as_ref()
-                            .map_or(proof, |error| unreadable(&host.entry.name, error))
+                            .map_or(proof, |error| kernel_log::unreadable(&host.entry.name, error))
                     });
                     // Its kernel is the other host's, too, whose log has been proved.
                     let Some(proof) = proof else { continue };
                     proof
                 }
-                (Err(failure), _) => unreadable(&host.entry.name, &failure.to_string()),
+                (Err(failure), _) => kernel_log::unreadable(&host.entry.name, &failure.to_string()),
             };
             journal.prove(None, leg, proof);
         }
@@ -304,9 +304,9 @@ impl<'a> Prover<'a> {
                 Err(failure) => Err(failure.to_string()),
             };
             let proof = match (&checked, resumed) {
-                (Ok(checks), Ok(())) => disk::image(&checks[number]),
-                (Err(failure), _) => disk::image_unknown(&guest.image, &failure.to_string()),
-                (_, Err(error)) => disk::image_unknown(&guest.image, &error),
+                (Ok(checks), Ok(())) => image::check(&checks[number]),
+                (Err(failure), _) => image::unknown(&guest.image, &failure.to_string()),
+                (_, Err(error)) => image::unknown(&guest.image, &error),
             };
             journal.prove(Some(&guest.name), None, proof);
         }
@@ -341,17 +341,7 @@ fn first_proofs(look: &Look, allowed: &[AllowedLine]) -> Vec<Proof> {
 
 fn log_proof(seen: &Observation, allowed: &[AllowedLine]) -> Proof {
     let proof = kernel_log::guest(&seen.kernel_log, allowed);
-    seen.kernel_log_error.as_ref().map_or(proof, |error| unreadable("the guest", error))
-}
-
-fn unreadable(whose: &str, error: &str) -> Proof {
-    Proof {
-        check: "kernel_log",
-        ok: false,
-        expected: format!("the kernel log of {whose} can be read"),
-        seen: error.to_owned(),
-        try_next: None,
-    }
+    seen.kernel_log_error.as_ref().map_or(proof, |error| kernel_log::unreadable("the guest", error))
 }
 
 fn compare(known: &Known, now: &Look, fleet: &Fleet, allowed: &[AllowedLine]) -> Vec<Proof> {
@@ -371,14 +361,4 @@ fn compare(known: &Known, now: &Look, fleet: &Fleet, allowed: &[AllowedLine]) ->
         proofs.push(clock::check(known.distance, now.distance, fleet.profile.max_clock_drift));
     }
     proofs
-}
-
-pub fn unreachable(why: &str) -> Proof {
-    Proof {
-        check: "reachable",
-        ok: false,
-        expected: "the guest answers a question over ssh".into(),
-        seen: why.to_owned(),
-        try_next: Some("read the guest's console log in the evidence: did its kernel die?".into()),
-    }
 }

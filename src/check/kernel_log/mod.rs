@@ -8,13 +8,48 @@ mod trouble;
 
 use std::collections::BTreeSet;
 
-use super::Proof;
+use super::{About, Advice, Check, Moment, Proof};
 use crate::remote::KernelLine;
 use crate::scenario::{AllowedLine, LogOwner};
 use oom::Reports;
 use trouble::Trouble;
 
-const CHECK: &str = "kernel_log";
+pub static ABOUT: About = About {
+    id: "kernel_log",
+    summary: "kernels clean",
+    how: "no new line of trouble in the kernel logs of guests and hosts: emergency to critical, oops, BUG, call trace, warning, \
+          lockup, hung task, RCU stall, I/O error, OOM kill; of a guest that does not answer, on its console",
+    asked: &[Moment::Start, Moment::Leg, Moment::Step, Moment::End],
+    advice: &[GUEST, HOST, CONSOLE],
+    ..About::BASE
+};
+
+const GUEST: Advice = Advice::new(
+    "a guest's kernel is in trouble",
+    "the guest's whole kernel log is in the evidence; a harmless line goes to [[kernel_log.allow]] of scenarios.toml, with its \
+     reason",
+);
+
+const HOST: Advice = Advice::new(
+    "a host's kernel is in trouble",
+    "the lines around it are in the host's kernel log (dmesg); a harmless line goes to [[kernel_log.allow]] of scenarios.toml, \
+     with its reason",
+);
+
+const CONSOLE: Advice = Advice::new(
+    "a guest does not answer, and its kernel said why on its console",
+    "the whole console is HOST-GUEST-console.log in the evidence; what it says first is what happened first. Where libvirt \
+     reported success of the migration before it, memory was lost on the way",
+);
+
+/// The check.
+pub struct KernelLog;
+
+impl Check for KernelLog {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+}
 
 /// Lines shown in a finding; the rest is in the evidence.
 const SHOWN: usize = 8;
@@ -32,7 +67,7 @@ pub fn console(text: &str, allowed: &[AllowedLine]) -> Proof {
     let lines: Vec<KernelLine> =
         (0..).zip(text.lines()).filter_map(|(number, line)| printed(number, line)).collect();
     Proof { expected: "no line of trouble on the console of the guest".into(), ..guest(&lines, allowed) }
-        .try_next("the whole console is in the evidence; what it says first is what happened first")
+        .advise(&CONSOLE)
 }
 
 /// A line of the log as the kernel prints it (CONFIG_PRINTK_TIME). Its level is not printed: that of errors, so that
@@ -115,7 +150,7 @@ fn proof(
     found.sort_by_key(|trouble| trouble.line.sequence);
     let lost = if lost == 0 { String::new() } else { format!("; lines lost before they were read: {lost}") };
     if found.is_empty() {
-        return Proof::new(CHECK, true, expected, format!("none{lost}"));
+        return Proof::new(&ABOUT, true, expected, format!("none{lost}"));
     }
 
     let mut classes: Vec<&str> = Vec::new();
@@ -142,11 +177,13 @@ fn proof(
     if found.len() > SHOWN {
         seen += &format!("\nand {} more", found.len() - SHOWN);
     }
-    let whole = match owner {
-        LogOwner::Guest => "the guest's whole kernel log is in the evidence",
-        LogOwner::Host => "the lines around it are in the host's kernel log (dmesg)",
-    };
-    Proof::new(CHECK, false, expected, seen).try_next(format!(
-        "{whole}; a harmless line goes to [[kernel_log.allow]] of scenarios.toml, with its reason"
-    ))
+    Proof::new(&ABOUT, false, expected, seen).advise(match owner {
+        LogOwner::Guest => &GUEST,
+        LogOwner::Host => &HOST,
+    })
+}
+
+/// A kernel log that cannot be read.
+pub fn unreadable(whose: &str, error: &str) -> Proof {
+    Proof::new(&ABOUT, false, format!("the kernel log of {whose} can be read"), error)
 }

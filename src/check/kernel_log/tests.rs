@@ -352,10 +352,10 @@ const CONSOLE: &str = "Debian GNU/Linux\r
 #[test]
 fn a_kernel_that_died_says_so_on_its_console() {
     let proof = console(CONSOLE, &[]);
-    assert!(!proof.ok && proof.check == "kernel_log");
+    assert!(!proof.ok && proof.about == &super::ABOUT);
     assert!(proof.seen.starts_with("3 lines of trouble (memory corruption, bug, oops):"), "{}", proof.seen);
     assert!(proof.seen.contains("[16.104096] kernel BUG at lib/list_debug.c:62!"), "{}", proof.seen);
-    assert!(proof.try_next.unwrap().contains("the whole console"));
+    assert!(proof.advice.unwrap().text.contains("the whole console"));
 }
 
 #[rstest]

@@ -1,0 +1,122 @@
+//! What a check is, in words: the one description that `explain`, the documentation, the reports and the self-tests read.
+
+use std::fmt;
+
+use crate::scenario::{Profile, Scenario};
+
+/// A check in words. Every check has one, and every proof points at it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct About {
+    /// Its name in findings and in the record.
+    pub id: &'static str,
+    /// What it proves, in a few words.
+    pub summary: &'static str,
+    /// What it looks at, and what it compares that with. Markdown.
+    pub how: &'static str,
+    /// When it is asked.
+    pub asked: &'static [Moment],
+    /// For which scenarios, where it is not for all of them. Markdown.
+    pub only: Option<&'static str>,
+    /// Whether the scenario goes on with its next move after a finding.
+    pub goes_on: bool,
+    /// What to do about its findings. Every proof's advice is one of these.
+    pub advice: &'static [Advice],
+}
+
+impl About {
+    /// What checks have in common, for `..About::BASE`.
+    pub const BASE: About =
+        About { id: "", summary: "", how: "", asked: &[], only: None, goes_on: false, advice: &[] };
+}
+
+/// When a check is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Moment {
+    /// Before the first move.
+    Start,
+    /// Through the whole scenario, beside everything else.
+    Always,
+    /// After every migration of a guest, before that guest moves again.
+    Leg,
+    /// After every step: all migrations that were under way together.
+    Step,
+    /// After the last move.
+    End,
+}
+
+impl Moment {
+    pub const ALL: [Moment; 5] = [Moment::Start, Moment::Always, Moment::Leg, Moment::Step, Moment::End];
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Moment::Start => "start",
+            Moment::Always => "always",
+            Moment::Leg => "leg",
+            Moment::Step => "step",
+            Moment::End => "end",
+        })
+    }
+}
+
+/// What to do about one kind of finding.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Advice {
+    /// Which kind: what the guest, the host or the migration did.
+    pub when: &'static str,
+    /// What to look at or to try next.
+    pub text: &'static str,
+}
+
+impl Advice {
+    pub const fn new(when: &'static str, text: &'static str) -> Advice {
+        Advice { when, text }
+    }
+}
+
+/// One check. A new one is a file with a type that implements this, and a line in [`CHECKS`](super::CHECKS).
+pub trait Check: Sync {
+    fn about(&self) -> &'static About;
+
+    /// Whether a scenario is asked for it at all.
+    fn applies(&self, _scenario: &Scenario) -> bool {
+        true
+    }
+
+    /// What it proves of a scenario under a profile, in one line of plain text.
+    fn explain(&self, _scenario: &Scenario, _profile: &Profile) -> String {
+        let about = self.about();
+        format!("{}: {}", about.summary, plain(about.how))
+    }
+}
+
+/// Markdown without its links: `[budget](#budgets)` becomes `budget`. Code stays in backticks.
+pub fn plain(markdown: &str) -> String {
+    let mut text = String::new();
+    let mut rest = markdown;
+    while let Some((before, after)) = rest.split_once('[') {
+        let linked = after.split_once("](").and_then(|(words, tail)| Some((words, tail.split_once(')')?.1)));
+        let Some((words, tail)) = linked else { break };
+        text.push_str(before);
+        text.push_str(words);
+        rest = tail;
+    }
+    text + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("no link", "no link")]
+    #[case("a [budget](#budgets), and `[[budget]]`", "a budget, and `[[budget]]`")]
+    #[case("[a](b)[c](d)", "ac")]
+    #[case("an [open one](x", "an [open one](x")]
+    fn links_become_their_words(#[case] markdown: &str, #[case] text: &str) {
+        assert_eq!(plain(markdown), text);
+    }
+}

@@ -1,0 +1,41 @@
+//! Image whole: at the end `qemu-img check` finds nothing wrong with the image of any guest.
+
+use super::{About, Advice, Check, Moment, Proof};
+use crate::host::ImageCheck;
+
+pub static ABOUT: About = About {
+    id: "image",
+    summary: "image whole",
+    how: "`qemu-img check` of every image at the end, while its guest stands still",
+    asked: &[Moment::End],
+    advice: &[DAMAGED],
+    ..About::BASE
+};
+
+const DAMAGED: Advice = Advice::new(
+    "the image is damaged",
+    "the image is in the export of the storage server until the guest is made anew with a fresh one, before the next scenario",
+);
+
+/// The check.
+pub struct Image;
+
+impl Check for Image {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+}
+
+/// The image of one guest as `qemu-img check` finds it.
+pub fn check(found: &ImageCheck) -> Proof {
+    Proof::new(&ABOUT, found.is_whole(), expected(&found.image), found.to_string()).advise(&DAMAGED)
+}
+
+/// An image that could not be checked.
+pub fn unknown(image: &str, why: &str) -> Proof {
+    Proof::new(&ABOUT, false, expected(image), format!("not known: {why}"))
+}
+
+fn expected(image: &str) -> String {
+    format!("qemu-img check finds nothing wrong with {image}")
+}

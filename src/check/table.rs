@@ -1,0 +1,132 @@
+//! The table of all checks.
+
+use super::{
+    Check, booting, budget, clock, compressed, connection, copies, disk, image, kernel_log, live, load,
+    memory, migration, overlap, placement, post_copy, reachable, reboot,
+};
+
+/// Every check, in the order in which people read of them.
+pub static CHECKS: &[&dyn Check] = &[
+    &migration::Migration,
+    &placement::Placement,
+    &copies::Copies,
+    &memory::Memory,
+    &disk::Disk,
+    &image::Image,
+    &reachable::Reachable,
+    &connection::Connection,
+    &reboot::Reboot,
+    &kernel_log::KernelLog,
+    &load::Load,
+    &booting::Booting,
+    &clock::Clock,
+    &live::Live,
+    &post_copy::PostCopy,
+    &compressed::Compressed,
+    &overlap::Overlap,
+    &budget::Budget,
+];
+
+/// Tables of the checks for people: what README.md and docs/troubleshooting.md have between their marks.
+pub mod pages {
+    use super::CHECKS;
+    use crate::check::{About, Moment};
+
+    /// README's table.
+    pub fn proofs() -> String {
+        let rows = CHECKS.iter().map(|check| {
+            let about = check.about();
+            let how = match about.only {
+                Some(only) => format!("{only}: {}", about.how),
+                None => about.how.to_owned(),
+            };
+            format!("| {} | {how} | {} | `{}` |\n", about.summary, moments(about), about.id)
+        });
+        ["| proof | how | asked | name in findings |\n| --- | --- | --- | --- |\n".to_owned()]
+            .into_iter()
+            .chain(rows)
+            .collect()
+    }
+
+    /// The troubleshooting page's table.
+    pub fn advice() -> String {
+        let rows = CHECKS.iter().flat_map(|check| {
+            let about = check.about();
+            about
+                .advice
+                .iter()
+                .map(move |advice| format!("| `{}` | {} | {} |\n", about.id, advice.when, advice.text))
+        });
+        ["| finding of | when | try next |\n| --- | --- | --- |\n".to_owned()]
+            .into_iter()
+            .chain(rows)
+            .collect()
+    }
+
+    fn moments(about: &About) -> String {
+        about.asked.iter().map(Moment::to_string).collect::<Vec<_>>().join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use rstest::rstest;
+
+    use super::*;
+    use crate::check::About;
+
+    fn abouts() -> impl Iterator<Item = &'static About> {
+        CHECKS.iter().map(|check| check.about())
+    }
+
+    #[test]
+    fn every_check_has_a_name_of_its_own_and_says_what_it_does() {
+        let ids: BTreeSet<&str> = abouts().map(|about| about.id).collect();
+        assert_eq!(ids.len(), CHECKS.len());
+        for about in abouts() {
+            assert!(!about.summary.is_empty() && !about.how.is_empty(), "{about:?}");
+            assert!(!about.asked.is_empty() && !about.advice.is_empty(), "{about:?}");
+            let word = |letter: char| letter.is_ascii_lowercase() || letter == '_';
+            assert!(!about.id.is_empty() && about.id.chars().all(word), "{about:?}");
+        }
+    }
+
+    #[test]
+    fn every_file_of_a_check_is_in_the_table() {
+        let listed: BTreeSet<String> = abouts().map(|about| about.id.to_owned()).collect();
+        let parts = ["about", "mod", "proof", "table"];
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/check");
+        let files: BTreeSet<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+            .filter(|name| !parts.contains(&&**name))
+            .collect();
+        assert_eq!(files, listed);
+    }
+
+    /// What stands in a page between `<!-- checks -->` and `<!-- /checks -->` is made of the table. With `MULTIVM_BLESS=1` this
+    /// writes it.
+    #[rstest]
+    #[case("README.md", pages::proofs())]
+    #[case("docs/troubleshooting.md", pages::advice())]
+    fn the_pages_have_the_table(#[case] page: &str, #[case] table: String) {
+        const BEGIN: &str = "<!-- checks -->\n";
+        const END: &str = "<!-- /checks -->\n";
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+        let text = fs::read_to_string(&path).unwrap();
+        let (before, rest) = text.split_once(BEGIN).unwrap_or_else(|| panic!("{page} has no {BEGIN}"));
+        let (there, after) = rest.split_once(END).unwrap_or_else(|| panic!("{page} has no {END}"));
+        if std::env::var_os("MULTIVM_BLESS").is_some() {
+            fs::write(&path, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
+            return;
+        }
+        assert!(
+            there == table,
+            "{page} has another table of the checks. Paste this, or run\n  MULTIVM_BLESS=1 cargo test --lib check::table\n\n{table}"
+        );
+    }
+}
