@@ -25,23 +25,20 @@ const VARIABLES: &[(&str, &str)] =
     &[("MULTIVM_DOWNTIME_LIMIT", "20ms"), ("MULTIVM_PRECOPY_REWRITE", "200ms")];
 
 fn main() -> ExitCode {
-    corruption_main(
-        multivm_fixtures::build,
-        &[
-            Corruption {
-                name: "corruption::of_guests_by_qemu_7_2_under_tcg",
-                suite: Some("bookworm"),
-                variables: VARIABLES,
-                scenarios: SCENARIOS,
-                expected: Expected::FoundOut { checks: &["memory", "kernel_log"] },
-            },
-            Corruption {
-                name: "corruption::none_on_the_default_stack",
-                suite: None,
-                variables: VARIABLES,
-                scenarios: SCENARIOS,
-                expected: Expected::Passed,
-            },
-        ],
-    )
+    corruption_main(&[
+        Corruption {
+            name: "corruption::of_guests_by_qemu_7_2_under_tcg",
+            suite: Some("bookworm"),
+            variables: VARIABLES,
+            scenarios: SCENARIOS,
+            expected: Expected::FoundOut { checks: &["memory", "kernel_log"] },
+        },
+        Corruption {
+            name: "corruption::none_on_the_default_stack",
+            suite: None,
+            variables: VARIABLES,
+            scenarios: SCENARIOS,
+            expected: Expected::Passed,
+        },
+    ])
 }

@@ -13,7 +13,7 @@ use multivm::scenario::{AtTimeout, Bytes, Profile, Side};
 use multivm_fixtures::selftest::{Damage, damage_main};
 
 fn main() -> ExitCode {
-    damage_main(multivm_fixtures::build, &DAMAGES)
+    damage_main(&DAMAGES)
 }
 
 /// What most of them have in common: it happens to the first guest, which is on the target, when the second one goes.

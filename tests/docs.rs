@@ -111,11 +111,11 @@ fn the_record_is_described_field_by_field() {
             rows.filter_map(|row| row.split('|').nth(1)).any(|cell| cell.contains(&format!("`{field}`")));
         assert!(found, "docs/record.md, {section}: {of} has a field `{field}`");
     };
-    let event = source::read(&package().join("src/report/event.rs"));
+    let event = source::read(&package().join("src/record/event.rs"));
     for field in event.fields("Envelope") {
         described("Every line", &field, "every line");
     }
-    let outcome = source::read(&package().join("src/outcome.rs"));
+    let outcome = source::read(&package().join("src/record/outcome.rs"));
     let variants = event.variants("Event");
     assert!(variants.len() > 15, "{variants:?}");
     for variant in variants {
@@ -138,7 +138,7 @@ fn the_record_is_described_field_by_field() {
 #[test]
 fn every_metric_is_defined() {
     let page = page("docs/metrics.md");
-    let event = source::read(&package().join("src/report/event.rs"));
+    let event = source::read(&package().join("src/record/event.rs"));
     for field in event.fields("Clocks") {
         assert!(page.contains(&format!("`{field}`")), "docs/metrics.md does not have {field}");
     }

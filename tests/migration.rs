@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    multivm::harness::main(multivm_fixtures::build)
+    multivm::harness::main()
 }

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::ErrorKind;
 
 use super::Finding;
-use crate::inventory::{Accel, AcceleratorKind, Settings};
-use crate::stand::lab::accel;
+use crate::inventory::AcceleratorKind;
+use crate::stand::lab::{Accel, Settings, accel};
 
 /// What a run of these settings would use.
 pub fn examine(settings: &Settings) -> Finding {

@@ -9,9 +9,8 @@ use nix::sys::statfs::{
 use nix::sys::statvfs::statvfs;
 
 use super::Finding;
-use crate::image::Images;
-use crate::inventory::Settings;
 use crate::ledger::state_directory;
+use crate::stand::lab::Settings;
 
 /// File systems of which it is known that they give file handles to user space.
 const WITH_HANDLES: [(FsType, &str); 5] = [
@@ -64,8 +63,8 @@ fn handles() -> Finding {
 
 fn space(settings: &Settings) -> Finding {
     let name = "disk space";
-    let found = existing(&settings.cache);
-    let missing = Images::status(settings).iter().filter(|(_, there)| !there).count() as u64;
+    let found = existing(&settings.store.cache);
+    let missing = settings.images().iter().filter(|(_, there)| !there).count() as u64;
     let needed = missing * MIB_PER_IMAGE;
     match statvfs(&found) {
         Err(error) => Finding::warn(

@@ -1,11 +1,11 @@
 //! CPUs and memory, held against the size of the hosts and of the fleet.
 
-use std::fs;
 use std::num::NonZero;
 
 use super::Finding;
-use crate::inventory::{Settings, memory_field};
 use crate::scenario::Profile;
+use crate::stand::lab::Settings;
+use crate::sys::machine::memory_available;
 
 /// With one CPU, two hosts, the guests and the probes all wait for each other.
 const FEW_CPUS: usize = 2;
@@ -28,9 +28,7 @@ fn cpus() -> Finding {
 
 fn memory(settings: &Settings, profile: Option<&Profile>) -> Finding {
     let name = "memory";
-    let available =
-        fs::read_to_string("/proc/meminfo").ok().and_then(|text| memory_field(&text, "MemAvailable"));
-    let Some(available) = available else {
+    let Some(available) = memory_available() else {
         return Finding::warn(name, "/proc/meminfo does not say what is available", "mount /proc");
     };
     let guests = profile.map_or(0, Profile::guests_memory);

@@ -10,8 +10,8 @@ mod packages;
 mod privilege;
 mod traces;
 
-use crate::inventory::Settings;
 use crate::scenario::Profile;
+use crate::stand::lab::Settings;
 use privilege::Privilege;
 
 /// What a check came to.

@@ -4,9 +4,9 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use super::{Finding, Verdict};
-use crate::image::{Images, mirror};
-use crate::inventory::Settings;
+use crate::image::mirror;
 use crate::libvirt::{Libvirt, Version};
+use crate::stand::lab::Settings;
 
 /// Programs that the lab starts, with what for.
 const TOOLS: [(&str, &str); 6] = [
@@ -25,7 +25,7 @@ const OLDEST_LIBVIRT: Version = Version::new(8, 5, 0);
 
 /// Looks at what `./setup` installs, and at what the images are made of.
 pub fn examine(settings: &Settings) -> Vec<Finding> {
-    let cached = Images::status(settings).iter().all(|(_, there)| *there);
+    let cached = settings.images().iter().all(|(_, there)| *there);
     let mut findings: Vec<Finding> = TOOLS
         .iter()
         .map(|(tool, purpose)| {
@@ -91,7 +91,7 @@ fn client_library() -> Finding {
 }
 
 fn images(settings: &Settings) -> Finding {
-    let images = Images::status(settings);
+    let images = settings.images();
     let names = |there: bool| {
         let names: Vec<_> = images
             .iter()
@@ -101,7 +101,7 @@ fn images(settings: &Settings) -> Finding {
             .collect();
         names.join(", ")
     };
-    let cache = settings.cache.display();
+    let cache = settings.store.cache.display();
     if images.iter().all(|(_, there)| *there) {
         return Finding::good("images", format!("in {cache}: {}", names(true)));
     }
@@ -114,7 +114,7 @@ fn images(settings: &Settings) -> Finding {
 
 fn package_source(settings: &Settings, cached: bool) -> Finding {
     let name = "Debian packages";
-    match mirror::debian(settings.mirror.as_deref()) {
+    match mirror::debian(settings.store.mirror.as_deref()) {
         // The address is not shown: it may hold a password.
         Ok(source) => Finding::good(name, format!("from the source that {} names", source.from)),
         Err(failure) => {

@@ -103,6 +103,16 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Request, ExitCod
     Ok(Request { options, selection })
 }
 
+/// The arguments with one test thread: all scenarios share one pair of hosts.
+pub fn one_at_a_time(arguments: &Arguments) -> Arguments {
+    if arguments.test_threads.is_some_and(|threads| threads > 1) {
+        eprintln!(
+            "multivm: scenarios share one pair of hosts and run one at a time; --test-threads is not used"
+        );
+    }
+    Arguments { test_threads: Some(1), ..arguments.clone() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,25 +3,18 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::Trial;
 
-use super::args::{self, Request};
+use super::args::{self, Request, one_at_a_time};
 use super::plan::Plan;
-use super::run::Progress;
 use super::stage::on_stage;
 use crate::failure::{Problem, Result};
-use crate::guest::Fleet;
-use crate::inventory::Inventory;
-use crate::scenario::{Profile, Scenario};
+use crate::scenario::Scenario;
 use crate::stand::hidden_entry;
-use crate::sys::wait::StopFlag;
-
-/// Builds the fleet on the hosts of an inventory, reporting each fixture that is ready.
-pub type Build = fn(Inventory, &Profile, &StopFlag, &Progress<'_>) -> Result<Fleet>;
 
 /// Runs the test target. Exit codes: 0 all passed, 101 some failed, 2 bad input and nothing touched, 130
 /// interrupted, 1 the run could not begin or not be cleaned up.
-pub fn main(build: Build) -> ExitCode {
+pub fn main() -> ExitCode {
     if let Some(code) = hidden_entry() {
         return code;
     }
@@ -29,7 +22,7 @@ pub fn main(build: Build) -> ExitCode {
         Ok(request) => request,
         Err(code) => return code,
     };
-    exit_code(Plan::read(&request).and_then(|plan| Ok(execute(&request, plan, build)?)))
+    exit_code(Plan::read(&request).and_then(|plan| Ok(execute(&request, plan)?)))
 }
 
 /// What a run comes to, or what kept it from being one.
@@ -37,7 +30,7 @@ pub fn exit_code(result: Result<ExitCode, Problem>) -> ExitCode {
     result.unwrap_or_else(Problem::report)
 }
 
-fn execute(request: &Request, plan: Plan, build: Build) -> Result<ExitCode> {
+fn execute(request: &Request, plan: Plan) -> Result<ExitCode> {
     let arguments = &request.options.libtest;
     // No scenario is ignored beforehand: with --ignored there is nothing to run.
     if arguments.list || arguments.ignored || plan.scenarios.is_empty() {
@@ -50,21 +43,11 @@ fn execute(request: &Request, plan: Plan, build: Build) -> Result<ExitCode> {
     }
     let scenarios = plan.in_order_of_play();
     let selected = scenarios.iter().map(Scenario::name).collect();
-    on_stage(request, plan, build, Some(selected), move |stage| {
+    on_stage(request, plan, Some(selected), move |stage| {
         let trial = |scenario: Scenario| {
             let stage = Arc::clone(stage);
             Trial::ignorable_test(scenario.name(), move || stage.play(scenario))
         };
         scenarios.into_iter().map(trial).collect()
     })
-}
-
-/// The arguments with one test thread: all scenarios share one pair of hosts.
-pub fn one_at_a_time(arguments: &Arguments) -> Arguments {
-    if arguments.test_threads.is_some_and(|threads| threads > 1) {
-        eprintln!(
-            "multivm: scenarios share one pair of hosts and run one at a time; --test-threads is not used"
-        );
-    }
-    Arguments { test_threads: Some(1), ..arguments.clone() }
 }

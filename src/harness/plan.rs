@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::args::Request;
 use crate::failure::Problem;
-use crate::inventory::Settings;
 use crate::record::RunFolder;
 use crate::scenario::{Order, Profile, Scenario, ScenarioFile, Set};
+use crate::stand::lab::Settings;
 
 /// What the arguments and the environment ask for, checked.
 pub struct Plan {

@@ -1,6 +1,7 @@
 //! A run's bookkeeping: its folder, its record, the outcomes of its scenarios, its reports.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,9 +12,6 @@ use crate::ledger::Owner;
 use crate::record::{Event, Process, Record, RunFolder, RunHeader, outcomes_from_record};
 use crate::record::{Outcome, Verdict};
 use crate::report::{html, junit};
-
-/// Reports that a fixture is ready: its name, how long it took, and facts about it.
-pub type Progress<'a> = dyn Fn(&str, Duration, BTreeMap<String, String>) + 'a;
 
 /// A process as records name it, if there is one of that pid.
 pub fn process_of(pid: i32) -> Option<Process> {
@@ -121,6 +119,9 @@ impl Run {
             junit::write(path, header, outcomes).attempting(|| format!("write {}", path.display()))
         };
         write(&self.folder.junit_path(), &header, &outcomes)?;
+        if let Some(folder) = also.and_then(Path::parent) {
+            fs::create_dir_all(folder).attempting(|| format!("make the folder {}", folder.display()))?;
+        }
         match (also, &self.group) {
             (None, _) => {}
             (Some(path), None) => write(path, &header, &outcomes)?,

@@ -1,74 +1,85 @@
-//! The shared fixture: built by the first case, checked before each later one, repaired when one left damage. A
-//! fixture that cannot be built fails the first case with the reason and the rest at once with the same.
+//! The shared fixture: built by the first case, checked before each later one, repaired when one left damage.
+//!
+//! If the fixture cannot be built, every case fails at once with the same reason.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::failure::{Failure, Result};
-use crate::guest::{Fleet, Guest};
 use crate::scenario::Profile;
 
-/// What the slot needs from those who fill it.
-pub trait Builder: Send + Sync {
-    /// Builds the fleet of a profile and all below it.
-    fn build(&self, profile: &Profile) -> Result<Fleet>;
-    /// Takes down what a broken fleet stood on, so that it can be built again.
-    fn clear(&self) -> Result<()>;
-    /// Told of every repair: what was done, and why.
-    fn repaired(&self, what: &str, why: &str);
+/// What fills a slot.
+pub trait Builder {
+    /// What cases share.
+    type Fixture;
+
+    /// Builds the fixture of a profile and all below it.
+    fn build(&self, profile: &Profile) -> Result<Self::Fixture>;
+
+    /// Looks at a fixture that a case may have damaged, and mends it in place.
+    ///
+    /// # Errors
+    /// When what it stands on is damaged, too.
+    fn mend(&self, fixture: &Self::Fixture) -> Result<()>;
+
+    /// Takes down what a broken fixture stood on, so that it can be built again. `why` is what could not be mended.
+    fn clear(&self, why: &Failure) -> Result<()>;
 }
 
-/// Holds the fleet of a run.
-pub struct Slot {
-    builder: Box<dyn Builder>,
-    state: Mutex<State>,
+/// Holds the fixture of a run.
+pub struct Slot<B: Builder> {
+    builder: B,
+    state: Mutex<State<B::Fixture>>,
 }
 
-enum State {
+enum State<F> {
     Empty,
-    Ready { fleet: Arc<Fleet>, profile: Box<Profile>, proved: bool },
+    Ready { fixture: Arc<F>, profile: Box<Profile>, proved: bool },
     Broken(Failure),
 }
 
-impl Slot {
-    pub fn new(builder: Box<dyn Builder>) -> Slot {
+impl<B: Builder> Slot<B> {
+    /// An empty slot.
+    pub fn new(builder: B) -> Slot<B> {
         Slot { builder, state: Mutex::new(State::Empty) }
     }
 
     /// A slot whose fixture is known not to come up.
-    pub fn broken(builder: Box<dyn Builder>, failure: Failure) -> Slot {
+    pub fn broken(builder: B, failure: Failure) -> Slot<B> {
         Slot { builder, state: Mutex::new(State::Broken(failure)) }
     }
 
-    /// The fleet of a profile, whole.
-    pub fn fleet(&self, profile: &Profile) -> Result<Arc<Fleet>> {
-        // A case that panicked holds nothing half-changed: what it left is found by the check.
+    /// The fixture of a profile, whole.
+    pub fn whole(&self, profile: &Profile) -> Result<Arc<B::Fixture>> {
+        // A case that panicked holds nothing half-changed: the check finds what it left.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let result = match std::mem::replace(&mut *state, State::Empty) {
             State::Empty => self.builder.build(profile).map(Arc::new),
             // The last scenario's proofs have just looked at everything.
-            State::Ready { fleet, profile: made, proved: true } if *made == *profile => Ok(fleet),
-            State::Ready { fleet, profile: made, .. } if *made == *profile => self.whole(fleet, profile),
-            State::Ready { fleet, .. } => {
-                drop(fleet);
+            State::Ready { fixture, profile: made, proved: true } if *made == *profile => Ok(fixture),
+            State::Ready { fixture, profile: made, .. } if *made == *profile => self.mended(fixture, profile),
+            State::Ready { fixture, .. } => {
+                drop(fixture);
                 self.builder.build(profile).map(Arc::new)
             }
             State::Broken(failure) => Err(failure),
         };
         *state = match &result {
-            Ok(fleet) => {
-                State::Ready { fleet: Arc::clone(fleet), profile: Box::new(profile.clone()), proved: false }
-            }
+            Ok(fixture) => State::Ready {
+                fixture: Arc::clone(fixture),
+                profile: Box::new(profile.clone()),
+                proved: false,
+            },
             Err(failure) => State::Broken(failure.clone()),
         };
         result
     }
 
-    /// Says that a scenario's proofs found the fleet whole at its end.
+    /// A scenario's proofs found the fixture whole at its end: it need not be looked at before the next one.
     pub fn proved(&self) {
         self.note(true);
     }
 
-    /// Says that something has happened to the fleet after that.
+    /// Something has happened to the fixture after that.
     pub fn doubted(&self) {
         self.note(false);
     }
@@ -80,26 +91,151 @@ impl Slot {
         }
     }
 
-    /// Lets go of the fleet: its connections close.
+    /// Lets go of the fixture: its connections close.
     pub fn release(&self) {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State::Empty;
     }
 
-    fn whole(&self, fleet: Arc<Fleet>, profile: &Profile) -> Result<Arc<Fleet>> {
-        fleet.clear_strays()?;
-        let damage = fleet.damage();
-        if damage.is_empty() {
-            return Ok(fleet);
-        }
-        let guests: Vec<Arc<Guest>> = damage.iter().map(|(guest, _)| Arc::clone(guest)).collect();
-        let names: Vec<&str> = guests.iter().map(|guest| guest.name.as_str()).collect();
-        let why: Vec<String> = damage.iter().map(|(guest, why)| format!("{}: {why}", guest.name)).collect();
-        self.builder.repaired(&format!("renew {}", names.join(", ")), &why.join("; "));
-        let Err(failure) = fleet.renew(&guests) else { return Ok(fleet) };
-        // New guests did not help: the hosts themselves are damaged.
-        self.builder.repaired("rebuild the hosts and the whole fleet", &failure.to_string());
-        drop(fleet);
-        self.builder.clear()?;
+    fn mended(&self, fixture: Arc<B::Fixture>, profile: &Profile) -> Result<Arc<B::Fixture>> {
+        let Err(why) = self.builder.mend(&fixture) else { return Ok(fixture) };
+        drop(fixture);
+        self.builder.clear(&why)?;
         self.builder.build(profile).map(Arc::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::collections::VecDeque;
+
+    use super::*;
+    use crate::scenario::ScenarioFile;
+
+    /// A builder that notes what is asked of it, and answers as it is scripted; with nothing scripted, well.
+    #[derive(Default)]
+    struct Script {
+        asked: RefCell<Vec<String>>,
+        builds: RefCell<VecDeque<Result<()>>>,
+        mends: RefCell<VecDeque<Result<()>>>,
+        clears: RefCell<VecDeque<Result<()>>>,
+    }
+
+    impl Script {
+        fn answer(&self, what: &str, answers: &RefCell<VecDeque<Result<()>>>) -> Result<()> {
+            self.asked.borrow_mut().push(what.to_owned());
+            answers.borrow_mut().pop_front().unwrap_or(Ok(()))
+        }
+    }
+
+    impl Builder for Script {
+        /// The number of the build.
+        type Fixture = usize;
+
+        fn build(&self, profile: &Profile) -> Result<usize> {
+            self.answer(&format!("build {}", profile.guests), &self.builds)?;
+            Ok(self.asked.borrow().iter().filter(|asked| asked.starts_with("build")).count())
+        }
+
+        fn mend(&self, fixture: &usize) -> Result<()> {
+            self.answer(&format!("mend {fixture}"), &self.mends)
+        }
+
+        fn clear(&self, _: &Failure) -> Result<()> {
+            self.answer("clear", &self.clears)
+        }
+    }
+
+    fn profile(guests: u32) -> Profile {
+        let file = ScenarioFile::parse("scenarios.toml", include_str!("../../scenarios.toml")).unwrap();
+        Profile { guests, ..file.profile("lab").unwrap().clone() }
+    }
+
+    fn broken(why: &str) -> Result<()> {
+        Err(Failure::new("do it", why))
+    }
+
+    fn asked(slot: &Slot<Script>) -> Vec<String> {
+        slot.builder.asked.borrow_mut().drain(..).collect()
+    }
+
+    #[test]
+    fn cases_share_one_fixture() {
+        let slot = Slot::new(Script::default());
+        assert_eq!(*slot.whole(&profile(3)).unwrap(), 1);
+        assert_eq!(*slot.whole(&profile(3)).unwrap(), 1);
+        assert_eq!(asked(&slot), ["build 3", "mend 1"]);
+    }
+
+    #[test]
+    fn a_fixture_that_was_proved_is_not_looked_at_again() {
+        let slot = Slot::new(Script::default());
+        slot.whole(&profile(3)).unwrap();
+        slot.proved();
+        slot.whole(&profile(3)).unwrap();
+        assert_eq!(asked(&slot), ["build 3"]);
+        // The proof counts for one case only.
+        slot.whole(&profile(3)).unwrap();
+        assert_eq!(asked(&slot), ["mend 1"]);
+        slot.proved();
+        slot.doubted();
+        slot.whole(&profile(3)).unwrap();
+        assert_eq!(asked(&slot), ["mend 1"]);
+    }
+
+    #[test]
+    fn another_profile_gets_another_fixture() {
+        let slot = Slot::new(Script::default());
+        slot.whole(&profile(3)).unwrap();
+        slot.proved();
+        assert_eq!(*slot.whole(&profile(2)).unwrap(), 2);
+        assert_eq!(asked(&slot), ["build 3", "build 2"]);
+    }
+
+    #[test]
+    fn what_cannot_be_mended_is_built_anew() {
+        let script = Script { mends: RefCell::new([broken("dead host")].into()), ..Script::default() };
+        let slot = Slot::new(script);
+        slot.whole(&profile(3)).unwrap();
+        assert_eq!(*slot.whole(&profile(3)).unwrap(), 2);
+        assert_eq!(asked(&slot), ["build 3", "mend 1", "clear", "build 3"]);
+    }
+
+    #[test]
+    fn one_failure_to_build_fails_every_case_with_its_reason() {
+        let slot =
+            Slot::new(Script { builds: RefCell::new([broken("no room")].into()), ..Script::default() });
+        let first = slot.whole(&profile(3)).unwrap_err();
+        assert_eq!(slot.whole(&profile(3)).unwrap_err(), first);
+        assert_eq!(asked(&slot), ["build 3"], "the second case does not try again");
+    }
+
+    #[test]
+    fn what_cannot_be_cleared_breaks_the_slot() {
+        let script = Script {
+            mends: RefCell::new([broken("dead host")].into()),
+            clears: RefCell::new([broken("it is somebody's")].into()),
+            ..Script::default()
+        };
+        let slot = Slot::new(script);
+        slot.whole(&profile(3)).unwrap();
+        assert!(slot.whole(&profile(3)).unwrap_err().to_string().contains("it is somebody's"));
+        assert!(slot.whole(&profile(3)).unwrap_err().to_string().contains("it is somebody's"));
+        assert_eq!(asked(&slot), ["build 3", "mend 1", "clear"]);
+    }
+
+    #[test]
+    fn a_slot_that_is_known_to_be_broken_builds_nothing() {
+        let slot = Slot::broken(Script::default(), Failure::new("prepare", "no packages"));
+        assert!(slot.whole(&profile(3)).is_err());
+        assert_eq!(asked(&slot), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_was_released_is_gone() {
+        let slot = Slot::new(Script::default());
+        let fixture = slot.whole(&profile(3)).unwrap();
+        slot.release();
+        assert_eq!(Arc::strong_count(&fixture), 1);
     }
 }

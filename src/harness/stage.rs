@@ -1,7 +1,6 @@
 //! What all trials of a run share: the machine, the fleet, the record.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -10,11 +9,13 @@ use std::time::{Duration, Instant, SystemTime};
 use libtest_mimic::{Completion, Failed, Trial};
 
 use super::args::Request;
-use super::entry::{Build, one_at_a_time};
+use super::args::one_at_a_time;
+use super::fixture::Fixture;
 use super::nextest::NextestRun;
+use super::outputs;
 use super::plan::Plan;
 use super::run::Run;
-use super::slot::{Builder, Slot};
+use super::slot::Slot;
 use crate::failure::{Failure, Result};
 use crate::guest::Fleet;
 use crate::progress::{LiveStatus, terminal};
@@ -22,6 +23,7 @@ use crate::record::{Event, Record};
 use crate::record::{Outcome, Verdict};
 use crate::run::{self, Context};
 use crate::scenario::{Mode, Order, Profile, Scenario, ScenarioFile};
+use crate::stand::lab::Lab;
 use crate::stand::{Session, become_root, take_down_after};
 use crate::sys::interrupt;
 use crate::sys::parallel::{locked, panic_text};
@@ -32,16 +34,21 @@ use crate::sys::wait::StopFlag;
 pub fn on_stage(
     request: &Request,
     plan: Plan,
-    build: Build,
     selected: Option<Vec<String>>,
     trials: impl FnOnce(&Arc<Stage>) -> Vec<Trial>,
 ) -> Result<ExitCode> {
     become_root()?;
+    // As the user who will write there.
+    if let Err(mistake) = outputs::check(&plan.results, request.options.junit.as_deref()) {
+        eprintln!("{mistake}");
+        return Ok(ExitCode::from(2));
+    }
     let cancel = StopFlag::new();
     interrupt::cancel_on_signals(&cancel, terminal::say)?;
     let nextest = NextestRun::here();
     let owner = nextest.as_ref().map(|run| run.owner.clone());
-    let mut session = Session::begin_for(plan.settings.clone(), cancel.clone(), owner.clone())?;
+    let mut session =
+        Session::begin_for(Box::new(Lab::new(plan.settings.clone())), cancel.clone(), owner.clone())?;
     let group = nextest.map(|run| run.folder(&plan.results)).transpose()?;
     if let (Some(owner), Some(group)) = (&owner, &group) {
         // Before anything is raised: it clears what this process leaves if it is killed.
@@ -62,17 +69,16 @@ pub fn on_stage(
         eprintln!("multivm: {stack}");
     }
     let session = Arc::new(Mutex::new(Some(session)));
-    let builder = Box::new(Fixtures {
+    let fixture = Fixture {
         session: Arc::clone(&session),
         run: Arc::clone(&run),
         guests_memory: plan.guests_memory(group.is_some()),
-        cancel: cancel.clone(),
-        build,
+        stop: cancel.clone(),
         group,
-    });
+    };
     let slot = match prepared {
-        Ok(()) => Slot::new(builder),
-        Err(failure) => Slot::broken(builder, failure),
+        Ok(()) => Slot::new(fixture),
+        Err(failure) => Slot::broken(fixture, failure),
     };
     let stage = Arc::new(Stage {
         slot,
@@ -105,64 +111,6 @@ pub fn on_stage(
     Ok(if failures.is_empty() { conclusion.exit_code() } else { ExitCode::FAILURE })
 }
 
-/// What builds the fleet: the lab's session and the fixtures on top of it.
-struct Fixtures {
-    session: Arc<Mutex<Option<Session>>>,
-    run: Arc<Run>,
-    /// What the hosts must have room for, bytes.
-    guests_memory: u64,
-    cancel: StopFlag,
-    build: Build,
-    /// The folder of a run of nextest.
-    group: Option<PathBuf>,
-}
-
-impl Fixtures {
-    fn build_once(&self, profile: &Profile) -> Result<Fleet> {
-        let begin = std::time::Instant::now();
-        let mut session = locked(&self.session);
-        let inventory = session
-            .as_mut()
-            .ok_or_else(|| Failure::new("raise the lab", "the run has ended"))?
-            .raise(self.guests_memory)?
-            .clone();
-        self.run.fixture_ready("lab", begin.elapsed(), Default::default());
-        let progress = |name: &str, took, facts| self.run.fixture_ready(name, took, facts);
-        let fleet = (self.build)(inventory, profile, &self.cancel, &progress)?;
-        if let Some(warning) = fleet.hosts.warning() {
-            terminal::say(&format!("\nmultivm: warning: {warning}"));
-            self.run.fixture_ready("warning", begin.elapsed(), [("warning".to_owned(), warning)].into());
-        }
-        Ok(fleet)
-    }
-}
-
-impl Builder for Fixtures {
-    fn build(&self, profile: &Profile) -> Result<Fleet> {
-        let Some(group) = &self.group else { return self.build_once(profile) };
-        let shared = locked(&self.session).as_ref().is_some_and(Session::is_shared);
-        NextestRun::raise(group, &self.cancel, || match self.build_once(profile) {
-            // Another process raised it, and a scenario there may have damaged it.
-            Err(failure) if shared && !self.cancel.is_set() => {
-                self.repaired("rebuild the hosts and the whole fleet", &failure.to_string());
-                self.clear().and_then(|()| self.build_once(profile))
-            }
-            built => built,
-        })
-    }
-
-    fn clear(&self) -> Result<()> {
-        match locked(&self.session).as_mut() {
-            Some(session) => session.clear_hosts(),
-            None => Ok(()),
-        }
-    }
-
-    fn repaired(&self, what: &str, why: &str) {
-        self.run.write(&Event::Repair { what: what.to_owned(), why: why.to_owned() });
-    }
-}
-
 /// Whether all that was found is that a post-copy migration was over before it could be switched. On a machine whose CPUs
 /// are all taken a guest may stand still for as long as its first pass takes, and then there is nothing left to switch
 /// for. That says nothing about guests or migration, and it must not pass for post-copy either.
@@ -172,7 +120,7 @@ fn missed_the_switch(outcome: &Outcome) -> bool {
 
 /// What all trials share; plays scenarios, one at a time.
 pub struct Stage {
-    slot: Slot,
+    slot: Slot<Fixture>,
     /// Of a scenario that has no size of its own.
     pub profile: Profile,
     run: Arc<Run>,
@@ -238,7 +186,7 @@ impl Stage {
     /// The fleet of a profile, whole, and how long it took to make it so.
     pub fn fleet(&self, profile: &Profile) -> Result<(Arc<Fleet>, Duration)> {
         let begin = Instant::now();
-        Ok((self.slot.fleet(profile)?, begin.elapsed()))
+        Ok((self.slot.whole(profile)?, begin.elapsed()))
     }
 
     /// Plays one scenario on the fleet, which is made whole first.
@@ -251,7 +199,7 @@ impl Stage {
                         "a guest was across as pre-copy before the order to switch to post-copy arrived";
                     self.run
                         .write(&Event::Repair { what: format!("play {scenario} again"), why: why.into() });
-                    let Ok(fleet) = self.slot.fleet(&fleet.asked) else { return outcome };
+                    let Ok(fleet) = self.slot.whole(&fleet.asked) else { return outcome };
                     outcome = self.outcome_on(&fleet, scenario, started, 1);
                     outcome.numbers.insert("played".into(), "2".into());
                 }

@@ -14,9 +14,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::mirror;
+use super::{Store, mirror};
 use crate::failure::{Attempt, Cause, Failure, Result};
-use crate::inventory::Settings;
 use crate::ledger::{Ledger, Thing, claim};
 use crate::sys::contained;
 use crate::sys::wait::StopFlag;
@@ -61,26 +60,23 @@ pub struct GuestImage {
 
 /// The cache of images. Progress goes to standard error, a line per stage.
 pub struct Images<'a> {
-    pub settings: &'a Settings,
+    pub store: &'a Store,
     pub ledger: &'a Ledger,
     pub cancel: &'a StopFlag,
 }
 
 impl Images<'_> {
-    /// Paths of the images that the settings ask for, and whether each is there.
-    pub fn status(settings: &Settings) -> Vec<(PathBuf, bool)> {
-        let mut paths = vec![
-            host_path(settings, &settings.source_suite),
-            host_path(settings, &settings.target_suite),
-            guest_path(settings),
-        ];
+    /// Paths of the images of hosts and guests of these suites, and whether each is there.
+    pub fn status(store: &Store, hosts: &[&str], guests: &str) -> Vec<(PathBuf, bool)> {
+        let mut paths: Vec<PathBuf> = hosts.iter().map(|suite| host_path(store, suite)).collect();
         paths.dedup();
+        paths.push(guest_path(store, guests));
         paths.into_iter().map(|path| (path.clone(), path.is_dir())).collect()
     }
 
     /// The host image of `suite`, built if it is not there.
     pub fn host(&self, suite: &str) -> Result<HostImage> {
-        let path = host_path(self.settings, suite);
+        let path = host_path(self.store, suite);
         self.ensure(&path, &format!("root file system of {suite} hosts"), |partial| {
             let tree = partial.join("root");
             self.mmdebstrap("minbase", HOST_PACKAGES, suite, &tree)?;
@@ -99,12 +95,12 @@ impl Images<'_> {
         Ok(HostImage { root: path.join("root"), facts })
     }
 
-    /// The guests' image, built with the tools of `host` if it is not there.
-    pub fn guest(&self, host: impl FnOnce() -> Result<HostImage>) -> Result<GuestImage> {
-        let path = guest_path(self.settings);
-        self.ensure(&path, &format!("guest image of {}", self.settings.guest_suite), |partial| {
+    /// The guest image of `suite`, built with the tools of `host` if it is not there.
+    pub fn guest(&self, suite: &str, host: impl FnOnce() -> Result<HostImage>) -> Result<GuestImage> {
+        let path = guest_path(self.store, suite);
+        self.ensure(&path, &format!("guest image of {suite}"), |partial| {
             let tools = host()?;
-            self.mmdebstrap("extract", GUEST_PACKAGES, &self.settings.guest_suite, &partial.join("tree"))?;
+            self.mmdebstrap("extract", GUEST_PACKAGES, suite, &partial.join("tree"))?;
             let files = partial.join("files");
             fs::create_dir_all(&files).attempting(|| format!("create {}", files.display()))?;
             for (name, text) in GUEST_FILES {
@@ -132,11 +128,8 @@ impl Images<'_> {
             return Ok(());
         }
         let begin = Instant::now();
-        eprintln!(
-            "multivm: building the {what} (once; kept in {})",
-            images_directory(self.settings).display()
-        );
-        let images = images_directory(self.settings);
+        let images = images_directory(self.store);
+        eprintln!("multivm: building the {what} (once; kept in {})", images.display());
         claim(&images, is_image_name)
             .map_err(|failure| failure.try_next("keep the images elsewhere: set MULTIVM_CACHE"))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -156,7 +149,7 @@ impl Images<'_> {
     }
 
     fn mmdebstrap(&self, variant: &str, packages: &str, suite: &str, tree: &Path) -> Result<()> {
-        let source = mirror::debian(self.settings.mirror.as_deref())?.address;
+        let source = mirror::debian(self.store.mirror.as_deref())?.address;
         let packages: Vec<&str> = packages
             .lines()
             .map(str::trim)
@@ -255,18 +248,18 @@ fn is_image_name(name: &str) -> bool {
     name.starts_with("host-") || name.starts_with("guest-")
 }
 
-fn images_directory(settings: &Settings) -> PathBuf {
-    settings.cache.join("images")
+fn images_directory(store: &Store) -> PathBuf {
+    store.cache.join("images")
 }
 
-fn host_path(settings: &Settings, suite: &str) -> PathBuf {
-    images_directory(settings).join(format!("host-{suite}-{}", key(&[FORMAT, suite, HOST_PACKAGES])))
+fn host_path(store: &Store, suite: &str) -> PathBuf {
+    images_directory(store).join(format!("host-{suite}-{}", key(&[FORMAT, suite, HOST_PACKAGES])))
 }
 
-fn guest_path(settings: &Settings) -> PathBuf {
-    let mut recipe = vec![FORMAT, &settings.guest_suite, GUEST_PACKAGES];
+fn guest_path(store: &Store, suite: &str) -> PathBuf {
+    let mut recipe = vec![FORMAT, suite, GUEST_PACKAGES];
     recipe.extend(GUEST_FILES.iter().map(|(_, text)| *text));
-    images_directory(settings).join(format!("guest-{}-{}", settings.guest_suite, key(&recipe)))
+    images_directory(store).join(format!("guest-{suite}-{}", key(&recipe)))
 }
 
 /// Lines of a build's messages that are shown when it fails.

@@ -2,5 +2,7 @@
 
 mod build;
 pub mod mirror;
+mod store;
 
 pub use build::{GuestImage, HostFacts, HostImage, Images};
+pub use store::Store;

@@ -1,16 +1,11 @@
 //! What a run works on: two hosts, a storage server and the guests' image, each described by what any machine
 //! could be described by. The lab writes such a description; a list of real hosts is another one.
 
-mod settings;
-
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-
-pub use settings::{Accel, HostSize, Settings};
-pub(crate) use settings::{machine_cpu_percent, memory_field};
 
 /// Everything that is needed to reach a pair of hosts and to start guests on them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -18,6 +18,9 @@ use crate::sys::wait::{Look, StopFlag, wait_for};
 /// Name prefix of every network namespace and cgroup that multivm creates; nothing else is ever touched.
 pub const PREFIX: &str = "multivm";
 
+/// Where `ip netns` keeps the names of network namespaces.
+const NAMESPACES: &str = "/run/netns";
+
 /// Something on this machine that must be undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -44,7 +47,17 @@ impl Thing {
         Ok(Thing::Process { pid, start, what: what.to_owned() })
     }
 
-    /// Removes it. Succeeds if it is already gone.
+    /// Whether the thing exists, of a kind that ends by itself or with another: a process, a network namespace. Of others
+    /// nobody asks.
+    pub fn is_there(&self) -> bool {
+        match self {
+            Thing::Process { pid, start, .. } => start_time(*pid) == Some(*start),
+            Thing::NetworkNamespace { name } => Path::new(NAMESPACES).join(name).exists(),
+            Thing::Cgroup { .. } | Thing::CgroupController { .. } | Thing::Directory { .. } => true,
+        }
+    }
+
+    /// Removes the thing. Succeeds if it is already gone.
     pub fn undo(&self, state: &Path) -> Result<()> {
         match self {
             Thing::Process { pid, start, .. } => self.end_process(*pid, *start),
@@ -76,7 +89,7 @@ impl Thing {
         if !name.starts_with(PREFIX) {
             return Err(Failure::new(format!("delete {self}"), "not a name that multivm gives"));
         }
-        let path = Path::new("/run/netns").join(name);
+        let path = Path::new(NAMESPACES).join(name);
         if !path.exists() {
             return Ok(());
         }

@@ -1,12 +1,14 @@
 //! Where hosts come from, and one command's hold on them.
 
 mod keeper;
+mod kind;
 pub mod lab;
 mod session;
 mod status;
 mod sudo;
 
 pub use keeper::take_down_after;
+pub use kind::{Before, Ground, Needs, Stand, Standing};
 pub use session::{Session, summary};
 pub use status::{State, Status};
 pub use sudo::become_root;

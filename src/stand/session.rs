@@ -1,27 +1,28 @@
-//! One command's hold on this machine: the lock, the ledger, and the lab that is up or can be raised.
+//! One command's hold on this machine: the lock, the ledger, and the hosts that are up or can be raised.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::path::Path;
 
+use super::{Before, Ground, Stand, Standing};
 use crate::failure::{Failure, Result};
-use crate::inventory::{Inventory, Settings};
-use crate::ledger::{Ledger, Lock, Owner, Thing, start_time, state_directory};
-use crate::stand::lab::{self, Lab, Prepared, network};
+use crate::inventory::Inventory;
+use crate::ledger::{Ledger, Lock, Owner, Thing, state_directory};
 use crate::sys::wait::StopFlag;
 
-/// The lock, the ledger and the lab. Dropping it without [`Session::end`] leaves the undoing to the next command.
+/// The lock, the ledger and the stand. Dropping it without [`Session::end`] leaves the undoing to the next command.
 #[derive(Debug)]
 pub struct Session {
-    settings: Settings,
-    cancel: StopFlag,
+    stand: Box<dyn Stand>,
+    stop: StopFlag,
     ledger: Ledger,
-    prepared: Option<Prepared>,
-    lab: Option<Lab>,
-    /// The lab was up before this command.
+    /// The hosts, once they are up.
+    inventory: Option<Inventory>,
+    /// The hosts were up before this command.
     attached: bool,
-    /// The process that the lab belongs to if this command, or one before it for the same process, raised it.
+    /// Why the hosts that were up before are not what was asked for.
+    other: Option<String>,
+    /// The process that the hosts belong to if this command, or one before it for the same process, raised them.
     owner: Option<Owner>,
-    /// The lab was up before, raised by another command of the same owner.
+    /// The hosts were up before, raised by another command of the same owner.
     shared: bool,
     /// What an earlier command had left, and this one has undone.
     cleared: Vec<Thing>,
@@ -30,62 +31,73 @@ pub struct Session {
 }
 
 impl Session {
-    /// Takes the lock, clears what a killed run left, and finds a lab that was left up on purpose.
+    /// Takes the lock, clears what a killed run left, and finds hosts that were left up on purpose.
     ///
     /// What was cleared is said on standard error.
-    pub fn begin(settings: Settings, cancel: StopFlag) -> Result<Session> {
-        Session::begin_for(settings, cancel, None)
+    pub fn begin(stand: Box<dyn Stand>, stop: StopFlag) -> Result<Session> {
+        Session::begin_for(stand, stop, None)
     }
 
-    /// [`Session::begin`], for one of several commands of `owner` that share a lab: whichever of them raises it leaves it to
-    /// the others, for as long as `owner` lives.
-    pub fn begin_for(settings: Settings, cancel: StopFlag, owner: Option<Owner>) -> Result<Session> {
-        if !nix::unistd::geteuid().is_root() {
-            return Err(Failure::new("work on this machine", "namespaces need root")
+    /// [`Session::begin`], for one of several commands of `owner` that share hosts: whichever of them raises them leaves them
+    /// to the others, for as long as `owner` lives.
+    pub fn begin_for(stand: Box<dyn Stand>, stop: StopFlag, owner: Option<Owner>) -> Result<Session> {
+        if let Some(why) = stand.needs().root.filter(|_| !nix::unistd::geteuid().is_root()) {
+            return Err(Failure::new("work on this machine", why)
                 .try_next("run it as root, or install sudo: multivm then uses it by itself"));
         }
-        let directory = state_directory();
-        let lock = Lock::take(&directory)?;
-        let ledger = Ledger::open(&directory)?;
+        Session::begin_in(&state_directory(), stand, stop, owner)
+    }
+
+    fn begin_in(
+        directory: &Path,
+        stand: Box<dyn Stand>,
+        stop: StopFlag,
+        owner: Option<Owner>,
+    ) -> Result<Session> {
+        let lock = Lock::take(directory)?;
+        let ledger = Ledger::open(directory)?;
         let mut session = Session {
-            settings,
-            cancel,
+            stand,
+            stop,
             ledger,
-            prepared: None,
-            lab: None,
+            inventory: None,
             attached: false,
+            other: None,
             owner,
             shared: false,
             cleared: Vec::new(),
             _lock: lock,
         };
-        if ledger_says_up(&session.ledger) {
-            session.lab = Some(Lab::attach()?);
-            session.attached = true;
-            // Asked now: whatever is entered into the ledger from here on takes the note away.
-            session.shared = session.owner.is_some() && session.ledger.kept_until() == session.owner;
-            if session.shared && !session.is_of_these_suites() {
-                // Such as a test that wants a stack of its own.
-                eprintln!("multivm: the lab of this run has hosts of other suites; raising another");
-                session.lab = None;
-                (session.attached, session.shared) = (false, false);
-                session.ledger.undo_all().into_iter().next().map_or(Ok(()), Err)?;
-            }
-        } else {
-            session.cleared = session.reap()?;
+        match session.standing() {
+            Some(standing) => session.attach(standing)?,
+            None => session.cleared = session.reap()?,
         }
         Ok(session)
     }
 
-    /// Whether the hosts of the lab that is up are what the settings ask for.
-    fn is_of_these_suites(&self) -> bool {
-        self.lab.as_ref().map(Lab::inventory).is_none_or(|inventory| {
-            let is = |facts: &BTreeMap<String, String>, suite: &str| {
-                facts.get("suite").is_none_or(|found| found == suite)
-            };
-            is(&inventory.source.facts, &self.settings.source_suite)
-                && is(&inventory.target.facts, &self.settings.target_suite)
-        })
+    /// Hosts that were left up on purpose and are still whole.
+    fn standing(&self) -> Option<Standing> {
+        let kept = self.ledger.is_kept() && is_whole(&self.ledger.outstanding());
+        if kept { self.stand.standing().ok() } else { None }
+    }
+
+    fn attach(&mut self, standing: Standing) -> Result<()> {
+        // Asked now: whatever is entered into the ledger from here on takes the note away.
+        let shared = self.owner.is_some() && self.ledger.kept_until() == self.owner;
+        match standing {
+            Standing::Other(_, why) if shared => {
+                // Such as a test that wants a stack of its own.
+                eprintln!("multivm: the lab of this run is another one ({why}); raising another");
+                return self.ledger.undo_all().into_iter().next().map_or(Ok(()), Err);
+            }
+            Standing::Other(inventory, why) => {
+                self.inventory = Some(inventory);
+                self.other = Some(why);
+            }
+            Standing::Same(inventory) => self.inventory = Some(inventory),
+        }
+        (self.attached, self.shared) = (true, shared);
+        Ok(())
     }
 
     /// Undoes what an earlier command left, and returns it; nothing if it left nothing.
@@ -101,67 +113,63 @@ impl Session {
         }
     }
 
-    /// Makes what a lab needs and moves this thread into the lab's network. To be called before any thread that
-    /// talks to the lab is started; packages are fetched here, while the machine's own network is still seen.
+    /// Makes what hosts are made of, and brings this thread to where it can reach them. To be called before any thread that
+    /// talks to hosts is started.
     pub fn prepare(&mut self) -> Result<()> {
-        // One that is up and shared may have to be built again.
-        if !self.attached || self.is_shared() {
-            self.prepared = Some(lab::prepare(&self.settings, &self.ledger, &self.cancel)?);
+        if let Some(why) = &self.other {
+            return Err(Failure::new("use the lab that is up", why.clone())
+                .try_next("multivm lab down, then run again; or ask for what the lab is made of"));
         }
-        if !self.attached {
-            network::create_switch(&self.ledger)?;
-        }
-        network::join_switch()
+        let ground = Ground { ledger: &self.ledger, stop: &self.stop };
+        let before = match (self.attached, self.shared) {
+            (false, _) => Before::Down,
+            (true, true) => Before::Up,
+            (true, false) => Before::Foreign,
+        };
+        self.stand.prepare(ground, before)
     }
 
-    /// The lab's inventory; raises the lab, with room for guests of that much memory (bytes), if it is not up.
+    /// The hosts; raises them, with room for guests of that much memory (bytes), if they are not up.
     pub fn raise(&mut self, guests_memory: u64) -> Result<&Inventory> {
-        if !network::in_switch() {
-            return Err(Failure::new("raise the lab", "this thread is not in the lab's network namespace"));
-        }
-        let lab = match (self.lab.take(), &self.prepared) {
-            (Some(lab), _) => lab,
-            (None, Some(prepared)) => {
-                Lab::raise(prepared, &self.settings, guests_memory, &self.ledger, &self.cancel)?
+        let inventory = match self.inventory.take() {
+            Some(inventory) => inventory,
+            None => {
+                let ground = Ground { ledger: &self.ledger, stop: &self.stop };
+                self.stand.raise(ground, guests_memory)?
             }
-            (None, None) => return Err(Failure::new("raise the lab", "it was not prepared")),
         };
-        Ok(self.lab.insert(lab).inventory())
+        Ok(self.inventory.insert(inventory))
     }
 
     /// What the hosts are made of and which accelerator their guests get, in one line; none before it is known.
     pub fn stack(&self) -> Option<String> {
-        match (&self.prepared, &self.lab) {
-            (Some(prepared), _) => Some(prepared.to_string()),
-            (None, Some(lab)) => Some(format!("the lab that is up, {}", lab.inventory().accelerator)),
-            (None, None) => None,
-        }
+        let up = || Some(format!("the lab that is up, {}", self.inventory.as_ref()?.accelerator));
+        if self.attached { up() } else { self.stand.facts() }
     }
 
-    /// Takes the hosts and the storage server down, not the network that this process is in, so that they can be
-    /// raised again.
+    /// Takes the hosts down, not what this process stands on, so that they can be raised again.
     pub fn clear_hosts(&mut self) -> Result<()> {
-        if self.attached && !self.is_shared() {
+        if self.attached && !self.shared {
             return Err(Failure::new("rebuild the lab", "it was left up by an earlier command, whose it is")
                 .try_next("multivm lab down, then run again"));
         }
-        self.lab = None;
+        self.inventory = None;
         (self.attached, self.shared) = (false, false);
-        let switch = Thing::NetworkNamespace { name: network::SWITCH.into() };
-        self.ledger.undo_all_but(|thing| *thing == switch).into_iter().next().map_or(Ok(()), Err)
+        let ground = Ground { ledger: &self.ledger, stop: &self.stop };
+        self.stand.clear(ground).into_iter().next().map_or(Ok(()), Err)
     }
 
-    /// Whether the lab was up before, raised by another command of the same owner.
+    /// Whether the hosts were up before, raised by another command of the same owner.
     pub fn is_shared(&self) -> bool {
         self.shared
     }
 
-    /// The process for as long as which the lab stays up; none if it stays for good, or is not up.
+    /// The process whose lifetime bounds how long the hosts stay up; none if they stay without end, or are not up.
     pub fn until(&self) -> Option<Owner> {
         self.ledger.kept_until()
     }
 
-    /// Whether the lab was up before.
+    /// Whether the hosts were up before.
     pub fn is_attached(&self) -> bool {
         self.attached
     }
@@ -176,29 +184,30 @@ impl Session {
         self.ledger.outstanding()
     }
 
+    /// The flag that ends this command early.
     pub fn stop_flag(&self) -> &StopFlag {
-        &self.cancel
+        &self.stop
     }
 
-    /// Leaves the lab up after this command.
+    /// Leaves the hosts up after this command.
     pub fn keep(self) -> Result<()> {
         self.ledger.keep()
     }
 
-    /// Leaves the lab up for as long as a process lives.
+    /// Leaves the hosts up for as long as a process lives.
     pub fn keep_until(self, owner: &Owner) -> Result<()> {
         self.ledger.keep_until(owner)
     }
 
-    /// Ends this command's hold: takes down what it raised, or leaves it to the owner's next command. A lab that was up
-    /// before stays.
+    /// Ends this command's hold: takes down what it raised, or leaves it to the owner's next command. Hosts that were up
+    /// before stay.
     pub fn end(self) -> Vec<Failure> {
         if self.attached && !self.shared {
             return Vec::new();
         }
         match self.owner.clone() {
             // Its owner is being interrupted, too: there is no next one.
-            Some(owner) if self.lab.is_some() && !self.cancel.is_set() => {
+            Some(owner) if self.inventory.is_some() && !self.stop.is_set() => {
                 self.keep_until(&owner).err().into_iter().collect()
             }
             _ => self.down(),
@@ -207,25 +216,14 @@ impl Session {
 
     /// Takes everything down, whoever raised it.
     pub fn down(mut self) -> Vec<Failure> {
-        match self.lab.take() {
-            Some(lab) => lab.down(&self.ledger),
-            None => self.ledger.undo_all(),
-        }
+        let ground = Ground { ledger: &self.ledger, stop: &self.stop };
+        self.stand.down(ground)
     }
-}
-
-/// Whether the ledger describes a lab that was left up on purpose and is still whole.
-fn ledger_says_up(ledger: &Ledger) -> bool {
-    ledger.is_kept() && is_whole(&ledger.outstanding()) && lab::running().is_ok()
 }
 
 /// Whether every process and network namespace that a ledger names is still there.
 pub(super) fn is_whole(things: &[Thing]) -> bool {
-    things.iter().all(|thing| match thing {
-        Thing::Process { pid, start, .. } => start_time(*pid) == Some(*start),
-        Thing::NetworkNamespace { name } => fs::exists(network::path(name)).unwrap_or(false),
-        _ => true,
-    })
+    things.iter().all(Thing::is_there)
 }
 
 /// "3 processes, 3 network namespaces, 4 control groups, 1 directory".
@@ -246,4 +244,227 @@ pub fn summary(things: &[Thing]) -> String {
         count("directory", "directories", |thing| matches!(thing, Thing::Directory { .. })),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::stand::Needs;
+    use crate::sys::parallel::locked;
+
+    /// A stand whose hosts are a directory in the ledger. It notes what is asked of it.
+    #[derive(Debug, Clone)]
+    struct Paper {
+        directory: PathBuf,
+        asked: Arc<Mutex<Vec<String>>>,
+        /// What its hosts are made of.
+        suite: &'static str,
+    }
+
+    impl Paper {
+        fn note(&self, what: impl Into<String>) {
+            locked(&self.asked).push(what.into());
+        }
+
+        fn inventory_path(&self) -> PathBuf {
+            self.directory.join("hosts/inventory.json")
+        }
+    }
+
+    fn inventory(suite: &str) -> Inventory {
+        let login =
+            r#"{"address": "198.18.0.11", "port": 22, "user": "root", "key": "k", "known_hosts": "h"}"#;
+        let host = format!(
+            r#"{{"name": "h", "login": {login}, "cpu_percent": 200, "memory": 1, "uri": "test:///default",
+                "facts": {{"suite": "{suite}"}}}}"#
+        );
+        let text = format!(
+            r#"{{"source": {host}, "target": {host},
+                "storage": {{"name": "s", "login": {login}, "server": "s", "export": "e", "base_image": "b"}},
+                "guests": {{"kernel": "k", "initramfs": "i", "bridge": "b", "address_prefix": "198.18.1", "netmask": "n",
+                            "gateway": "g", "key": "k", "public_key": "p", "known_hosts": "h", "host_key": "k"}},
+                "accelerator": {{"kind": "tcg", "reason": "for a test"}}}}"#
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    impl Stand for Paper {
+        fn needs(&self) -> Needs {
+            Needs { root: None }
+        }
+
+        fn standing(&self) -> Result<Standing> {
+            let text = std::fs::read_to_string(self.inventory_path())
+                .map_err(|error| Failure::new("find", error))?;
+            let found: Inventory =
+                serde_json::from_str(&text).map_err(|error| Failure::new("read", error))?;
+            let suite = &found.source.facts["suite"];
+            Ok(if *suite == self.suite {
+                Standing::Same(found)
+            } else {
+                let why = format!("it is of {suite}");
+                Standing::Other(found, why)
+            })
+        }
+
+        fn prepare(&mut self, _: Ground<'_>, before: Before) -> Result<()> {
+            self.note(format!("prepare {before:?}"));
+            Ok(())
+        }
+
+        fn raise(&mut self, ground: Ground<'_>, guests_memory: u64) -> Result<Inventory> {
+            self.note(format!("raise {guests_memory}"));
+            let path = self.inventory_path();
+            let folder = path.parent().unwrap();
+            ground.ledger.enter(Thing::Directory { path: folder.to_owned() })?;
+            std::fs::create_dir_all(folder).unwrap();
+            let inventory = inventory(self.suite);
+            std::fs::write(&path, serde_json::to_string(&inventory).unwrap()).unwrap();
+            Ok(inventory)
+        }
+
+        fn clear(&mut self, ground: Ground<'_>) -> Vec<Failure> {
+            self.note("clear");
+            ground.ledger.undo_all()
+        }
+
+        fn down(&mut self, ground: Ground<'_>) -> Vec<Failure> {
+            self.note("down");
+            ground.ledger.undo_all()
+        }
+
+        fn facts(&self) -> Option<String> {
+            Some(self.suite.to_owned())
+        }
+    }
+
+    struct Place {
+        root: tempfile::TempDir,
+        asked: Arc<Mutex<Vec<String>>>,
+    }
+
+    impl Place {
+        fn new() -> Place {
+            Place { root: tempfile::tempdir().unwrap(), asked: Arc::default() }
+        }
+
+        fn begin(&self, suite: &'static str, owner: Option<Owner>) -> Result<Session> {
+            let directory = self.root.path().join("state");
+            let stand = Paper { directory: directory.clone(), asked: Arc::clone(&self.asked), suite };
+            Session::begin_in(&directory, Box::new(stand), StopFlag::new(), owner)
+        }
+
+        /// A command that raises hosts, up to their use.
+        fn raised(&self, owner: Option<Owner>) -> Session {
+            let mut session = self.begin("trixie", owner).unwrap();
+            session.prepare().unwrap();
+            session.raise(5).unwrap();
+            session
+        }
+
+        fn asked(&self) -> Vec<String> {
+            locked(&self.asked).drain(..).collect()
+        }
+
+        fn has_hosts(&self) -> bool {
+            self.root.path().join("state/hosts").exists()
+        }
+    }
+
+    fn me() -> Owner {
+        Owner::of(std::process::id() as i32).unwrap()
+    }
+
+    #[test]
+    fn what_a_command_raises_goes_with_it() {
+        let place = Place::new();
+        let session = place.raised(None);
+        assert!(place.has_hosts() && !session.is_attached());
+        assert_eq!(session.end(), []);
+        assert!(!place.has_hosts());
+        assert_eq!(place.asked(), ["prepare Down", "raise 5", "down"]);
+    }
+
+    #[test]
+    fn hosts_that_are_kept_are_used_and_left_up() {
+        let place = Place::new();
+        place.raised(None).keep().unwrap();
+        place.asked();
+        let session = place.raised(None);
+        assert!(session.is_attached() && !session.is_shared());
+        assert!(session.stack().unwrap().starts_with("the lab that is up"));
+        assert_eq!(session.end(), []);
+        assert!(place.has_hosts());
+        assert_eq!(place.asked(), ["prepare Foreign"]);
+    }
+
+    #[test]
+    fn hosts_that_are_kept_are_not_rebuilt() {
+        let place = Place::new();
+        place.raised(None).keep().unwrap();
+        let mut session = place.raised(None);
+        assert!(session.clear_hosts().unwrap_err().to_string().contains("multivm lab down"));
+        assert!(place.has_hosts());
+    }
+
+    #[test]
+    fn hosts_of_another_kind_are_refused_and_stay() {
+        let place = Place::new();
+        place.raised(None).keep().unwrap();
+        let mut session = place.begin("bookworm", None).unwrap();
+        let refused = session.prepare().unwrap_err().to_string();
+        assert!(refused.contains("it is of trixie") && refused.contains("multivm lab down"), "{refused}");
+        session.end();
+        assert!(place.has_hosts());
+        // Taking them down needs no stack of their own.
+        assert_eq!(place.begin("bookworm", None).unwrap().down(), []);
+        assert!(!place.has_hosts());
+    }
+
+    #[test]
+    fn commands_of_one_owner_share_hosts() {
+        let place = Place::new();
+        assert_eq!(place.raised(Some(me())).end(), []);
+        assert!(place.has_hosts(), "the owner's next command uses them");
+        let mut second = place.raised(Some(me()));
+        assert!(second.is_shared());
+        second.clear_hosts().unwrap();
+        second.raise(6).unwrap();
+        assert_eq!(second.end(), []);
+        let expected = ["prepare Down", "raise 5", "prepare Up", "clear", "raise 6"];
+        assert_eq!(place.asked(), expected);
+    }
+
+    #[test]
+    fn an_owner_that_wants_another_kind_gets_it() {
+        let place = Place::new();
+        place.raised(Some(me())).end();
+        let mut session = place.begin("bookworm", Some(me())).unwrap();
+        assert!(!place.has_hosts() && !session.is_attached());
+        session.prepare().unwrap();
+        assert_eq!(session.raise(5).unwrap().source.facts["suite"], "bookworm");
+        session.down();
+    }
+
+    #[test]
+    fn an_interrupted_owner_leaves_nothing() {
+        let place = Place::new();
+        let session = place.raised(Some(me()));
+        session.stop_flag().set();
+        assert_eq!(session.end(), []);
+        assert!(!place.has_hosts());
+    }
+
+    #[test]
+    fn what_a_killed_command_left_is_cleared_by_the_next() {
+        let place = Place::new();
+        drop(place.raised(None));
+        assert!(place.has_hosts());
+        let session = place.begin("trixie", None).unwrap();
+        assert!(!place.has_hosts() && !session.is_attached());
+        assert_eq!(session.cleared().len(), 1);
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod contained;
 pub mod interrupt;
+pub mod machine;
 pub mod parallel;
 pub mod wait;
 pub mod watch;

@@ -9,11 +9,12 @@ use multivm::record::{Outcome, Verdict};
 use multivm::scenario::Direction;
 use rstest::rstest;
 
-use super::{Cli, cli};
+use super::cli;
+use super::program::Cli;
 
 /// A record with eight scenarios; each has legs of this total time, and of the last one it is known how it ended.
 fn played(cli: &Cli, name: &str, total_s: f64, last: Verdict) -> PathBuf {
-    let folder = cli.state.path().join(name);
+    let folder = cli.place().join(name);
     fs::create_dir(&folder).unwrap();
     let mut header = RunHeader::new(name, ["multivm".to_owned()]);
     header.profile = serde_json::json!({"guests": 3});
@@ -85,7 +86,7 @@ fn two_runs_are_compared(
     assert_eq!(json["scenarios"].as_array().unwrap().len(), 8);
     assert_eq!(json["scenarios"][0]["measured"][0]["base"]["max"], 85.0);
 
-    let page = cli.state.path().join("compare.html");
+    let page = cli.place().join("compare.html");
     let html = cli.run(&format!("{arguments} --format html --output {}", page.display()));
     assert_eq!((html.code, &*html.out), (Some(code), headline));
     assert!(fs::read_to_string(page).unwrap().starts_with("<!doctype html>"));
@@ -111,9 +112,9 @@ fn runs_of_different_profiles_are_compared_with_a_warning(cli: Cli) {
 #[case::form("compare BASE BASE --format xml", "text, json, html")]
 fn what_cannot_be_compared_is_bad_input(cli: Cli, #[case] arguments: &str, #[case] told: &str) {
     let base = played(&cli, "base", 2.0, Verdict::Passed).display().to_string();
-    let empty = cli.state.path().join("empty.jsonl");
+    let empty = cli.place().join("empty.jsonl");
     fs::write(&empty, "").unwrap();
-    let other = cli.state.path().join("other");
+    let other = cli.place().join("other");
     fs::create_dir(&other).unwrap();
     Record::create(&other, RunHeader::new("other", [])).unwrap();
     let arguments = arguments.replace("BASE", &base).replace("EMPTY", empty.to_str().unwrap());

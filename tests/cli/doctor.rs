@@ -2,7 +2,8 @@
 
 use rstest::rstest;
 
-use super::{Cli, cli};
+use super::cli;
+use super::program::Cli;
 
 #[rstest]
 fn the_doctor_names_every_check(cli: Cli) {

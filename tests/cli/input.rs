@@ -5,7 +5,8 @@ use std::path::Path;
 
 use rstest::rstest;
 
-use super::{Cli, cli};
+use super::cli;
+use super::program::Cli;
 
 #[rstest]
 #[case::typing_mistake("explain postcopy_cros::in_vms::stress_cpu", &[], "did you mean `postcopy_cross::in_vms::stress_cpu`?")]
@@ -48,7 +49,7 @@ fn a_mistake_is_told_and_nothing_is_touched(
 
 #[rstest]
 fn a_file_of_ones_own_is_read(cli: Cli) {
-    let own = cli.state.path().join("own.toml");
+    let own = cli.place().join("own.toml");
     let package = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("scenarios.toml");
     let text =
         fs::read_to_string(package).unwrap().replace("mode = [\"precopy\", \"postcopy\"]", "mode = [\"x\"]");

@@ -8,7 +8,8 @@ use multivm::record::{Event, Record, RunHeader};
 use multivm::record::{Outcome, Verdict};
 use rstest::rstest;
 
-use super::{Cli, cli};
+use super::cli;
+use super::program::Cli;
 
 fn record(folder: &Path, scenario: &str, ended: bool) {
     fs::create_dir_all(folder).unwrap();
@@ -26,7 +27,7 @@ fn record(folder: &Path, scenario: &str, ended: bool) {
 
 #[rstest]
 fn parts_become_one_run(cli: Cli) {
-    let root = cli.state.path();
+    let root = cli.place();
     record(&root.join("one"), "precopy_cross::in_vms::stress_cpu", true);
     record(&root.join("two"), "precopy_cross::in_vms::stress_cpu", false);
     let merged = root.join("merged");
@@ -53,7 +54,7 @@ fn parts_become_one_run(cli: Cli) {
 /// What the processes of a run of nextest leave: a folder of each, in one.
 #[rstest]
 fn a_folder_of_parts_is_one_run(cli: Cli) {
-    let group = cli.state.path().join("nextest-1");
+    let group = cli.place().join("nextest-1");
     record(&group.join("one"), "precopy_cross::in_vms::stress_cpu", true);
     record(&group.join("two"), "postcopy_cross::in_vms::stress_cpu", true);
     for (command, file) in [("report", "report.html"), ("junit", "junit.xml")] {

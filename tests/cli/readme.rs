@@ -5,10 +5,12 @@ use std::path::Path;
 
 #[test]
 fn the_readme_names_every_variable() {
-    use multivm::{inventory::Settings, ledger, scenario};
+    use multivm::image::Store;
+    use multivm::stand::lab::Settings;
+    use multivm::{ledger, scenario};
     let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap();
     let readme = fs::read_to_string(Path::new(&package).join("README.md")).unwrap();
-    let settings = Settings::VARIABLES.iter().map(|(name, _)| (*name).to_owned());
+    let settings = Settings::VARIABLES.iter().chain(&Store::VARIABLES).map(|(name, _)| (*name).to_owned());
     let profile = scenario::Profile::variables().map(|(name, _)| name);
     let others = [
         scenario::FILE_VARIABLE,

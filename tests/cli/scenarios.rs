@@ -5,7 +5,8 @@ use std::path::Path;
 
 use rstest::rstest;
 
-use super::{Cli, cli};
+use super::cli;
+use super::program::Cli;
 
 #[rstest]
 fn every_scenario_is_listed(cli: Cli) {
@@ -88,7 +89,7 @@ fn a_scenario_is_explained_with_what_the_environment_says(cli: Cli, #[case] argu
 
 #[rstest]
 fn a_budget_is_explained(cli: Cli) {
-    let own = cli.state.path().join("own.toml");
+    let own = cli.place().join("own.toml");
     let package = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("scenarios.toml");
     let budget = "[[budget]]\nwhen = { mode = [\"postcopy\"] }\nmax_downtime = \"500ms\"\nreason = \"clients give up\"\n";
     fs::write(&own, fs::read_to_string(package).unwrap() + budget).unwrap();

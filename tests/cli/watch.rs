@@ -10,7 +10,8 @@ use multivm::record::{Event, Process, Record, RunHeader};
 use multivm::record::{Outcome, Verdict};
 use rstest::rstest;
 
-use super::{Cli, cli};
+use super::cli;
+use super::program::Cli;
 
 /// A run in the results folder: of process `writer`, in which one scenario passed and another began; whole if its
 /// verdict is given.
@@ -76,7 +77,7 @@ fn a_run_that_is_over_is_shown(
     #[case] told: &str,
     #[values("watch --once", "watch")] command: &str,
 ) {
-    let results = cli.state.path().join("results");
+    let results = cli.place().join("results");
     let writer = ended_process();
     let folder = leave_a_run(&results, writer, verdict);
     let told = told.replace("PID", &writer.pid.to_string());
@@ -94,7 +95,7 @@ fn a_run_that_is_over_is_shown(
 
 #[rstest]
 fn a_run_that_goes_on_is_shown_once(cli: Cli) {
-    let results = cli.state.path().join("results");
+    let results = cli.place().join("results");
     let folder = leave_a_run(&results, this_process(), None);
     std::os::unix::fs::symlink(folder.file_name().unwrap(), results.join("latest")).unwrap();
     let said = cli.run_with("watch --once", &[("MULTIVM_RESULTS", results.to_str().unwrap())]);
@@ -114,7 +115,7 @@ fn a_run_that_goes_on_is_shown_once(cli: Cli) {
 fn another_process_is_not_taken_for_that_of_the_run(cli: Cli) {
     let mut other = this_process();
     other.start_ticks += 1;
-    let folder = leave_a_run(&cli.state.path().join("results"), other, None);
+    let folder = leave_a_run(&cli.place().join("results"), other, None);
     let said = cli.run(&format!("watch --once {}", folder.display()));
     assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
     assert!(said.out.contains("The run was cut off"), "{}", said.out);
@@ -122,7 +123,7 @@ fn another_process_is_not_taken_for_that_of_the_run(cli: Cli) {
 
 #[rstest]
 fn a_run_is_named_in_short(cli: Cli) {
-    let results = cli.state.path().join("results");
+    let results = cli.place().join("results");
     let folder = leave_a_run(&results, ended_process(), Some(Verdict::Passed));
     let name = folder.file_name().unwrap().to_str().unwrap();
     for named in [name.to_owned(), format!("{name}/record.jsonl")] {
@@ -133,7 +134,7 @@ fn a_run_is_named_in_short(cli: Cli) {
 
 #[rstest]
 fn a_run_that_is_not_there_is_bad_input(cli: Cli) {
-    let results = cli.state.path().join("results");
+    let results = cli.place().join("results");
     let variables = [("MULTIVM_RESULTS", results.to_str().unwrap())];
     for (arguments, told) in [
         ("watch", "results/latest\n"),

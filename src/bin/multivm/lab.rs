@@ -13,7 +13,7 @@ use multivm::inventory::Inventory;
 use multivm::ledger::Owner;
 use multivm::progress::terminal;
 use multivm::scenario::Profile;
-use multivm::stand::lab::running;
+use multivm::stand::lab::{Lab, running};
 use multivm::stand::{Session, become_root, summary, take_down_after};
 use multivm::sys::interrupt::cancel_on_signals;
 use multivm::sys::wait::StopFlag;
@@ -63,12 +63,12 @@ pub fn run(command: Command) -> Answer {
 fn up(arguments: &UpArguments) -> Answer {
     let settings = settings()?;
     let (_, profile) = arguments.profile.read()?;
-    let log = settings.cache.join("keeper.log");
+    let log = settings.store.cache.join("keeper.log");
     become_root()?;
     let cancel = StopFlag::new();
     cancel_on_signals(&cancel, terminal::say)?;
     let begin = Instant::now();
-    let mut session = Session::begin(settings, cancel)?;
+    let mut session = Session::begin(Box::new(Lab::new(settings)), cancel)?;
     if session.is_attached() {
         let reach = reach(&running()?);
         let text = match (session.until(), &arguments.until_exit) {
@@ -122,7 +122,7 @@ fn raise(session: &mut Session, profile: &Profile) -> Result<Inventory> {
 fn down() -> Answer {
     let settings = settings()?;
     become_root()?;
-    let session = Session::begin(settings, StopFlag::new())?;
+    let session = Session::begin(Box::new(Lab::new(settings)), StopFlag::new())?;
     if !session.is_attached() {
         let text = match session.cleared() {
             [] => "No lab is up.\n".to_owned(),

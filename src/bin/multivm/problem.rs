@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 pub use multivm::failure::Problem;
-use multivm::inventory::Settings;
+use multivm::stand::lab::Settings;
 
 /// What a command comes to.
 pub type Answer = Result<ExitCode, Problem>;

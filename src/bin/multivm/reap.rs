@@ -1,5 +1,6 @@
 //! `multivm reap`.
 
+use multivm::stand::lab::Lab;
 use multivm::stand::{Session, become_root, summary};
 use multivm::sys::wait::StopFlag;
 
@@ -9,7 +10,7 @@ use crate::problem::{Answer, Problem, settings};
 pub fn run() -> Answer {
     let settings = settings()?;
     become_root()?;
-    let session = Session::begin(settings, StopFlag::new())?;
+    let session = Session::begin(Box::new(Lab::new(settings)), StopFlag::new())?;
     let text = if session.is_attached() {
         "The lab is up on purpose, and nothing else is left: `multivm lab down` takes it down.\n".to_owned()
     } else if session.cleared().is_empty() {

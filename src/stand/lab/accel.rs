@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::{Accel, Settings};
 use crate::failure::{Attempt, Result};
 use crate::image::{GuestImage, HostImage};
-use crate::inventory::{Accel, Accelerator, AcceleratorKind, Settings};
+use crate::inventory::{Accelerator, AcceleratorKind};
 use crate::ledger::{Ledger, Thing};
 use crate::sys::contained;
 
@@ -54,7 +55,7 @@ pub fn choose(
     if let Err(error) = File::options().read(true).write(true).open("/dev/kvm") {
         return Ok(tcg(format!("/dev/kvm cannot be opened: {error}")));
     }
-    let path = settings.cache.join("accelerator.json");
+    let path = settings.store.cache.join("accelerator.json");
     let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
     let guest_image = guest.directory.display().to_string();
     let known = remembered(&path).filter(|known| {
@@ -79,7 +80,7 @@ pub fn choose(
 
 /// What is remembered of the last trial, for `multivm doctor`.
 pub fn last_known(settings: &Settings) -> Option<Accelerator> {
-    remembered(&settings.cache.join("accelerator.json")).map(|known| known.accelerator)
+    remembered(&settings.store.cache.join("accelerator.json")).map(|known| known.accelerator)
 }
 
 fn remembered(path: &Path) -> Option<Remembered> {

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::HostSize;
 use crate::failure::{Attempt, Failure, Result};
-use crate::inventory::{HostSize, machine_cpu_percent};
 use crate::ledger::{Ledger, Thing};
+use crate::sys::machine;
 
 /// Where control groups are mounted.
 pub const ROOT: &str = "/sys/fs/cgroup";
@@ -52,7 +53,7 @@ pub fn version() -> Result<Version, String> {
 /// groups and 3 s without (kernel 6.18).
 pub fn create(name: &str, size: HostSize, ledger: &Ledger) -> Result<Groups> {
     let quota_us =
-        (size.cpu_percent < machine_cpu_percent()).then(|| u64::from(size.cpu_percent) * PERIOD_US / 100);
+        (size.cpu_percent < machine::cpu_percent()).then(|| u64::from(size.cpu_percent) * PERIOD_US / 100);
     match version().map_err(|cause| Failure::new(format!("give {name} a size"), cause))? {
         Version::V1 => {
             let mut joins = Vec::new();

@@ -5,190 +5,115 @@
 pub mod accel;
 pub mod cgroup;
 mod files;
+mod hosts;
 mod init;
 pub mod network;
+mod prepared;
+mod settings;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Child;
-use std::time::Duration;
 
+use super::{Before, Ground, Needs, Stand, Standing};
 use crate::failure::{Attempt, Cause, Failure, Result};
-use crate::image::{GuestImage, HostImage, Images};
-use crate::inventory::{Accelerator, GuestsEntry, HostEntry, HostSize, Inventory, Settings, StorageEntry};
-use crate::ledger::{Ledger, Thing, state_directory};
-use crate::remote::Remote;
-use crate::sys::parallel::at_once;
-use crate::sys::wait::{Look, StopFlag, wait_for};
-use files::Files;
+use crate::inventory::Inventory;
+use crate::ledger::{Thing, state_directory};
 pub use init::hidden_entry;
-use init::{Bind, HostSpec};
+use prepared::Prepared;
+pub use settings::{Accel, HostSize, Settings};
 
-/// Inside a host: where the guests' kernel and initramfs are seen.
-const GUEST_FILES: &str = "/var/lib/multivm/guest";
-const EXPORT: &str = "/export";
-const BASE_IMAGE: &str = "base.qcow2";
-
-/// How long a host may take until ssh answers.
-const HOST_LIMIT: Duration = Duration::from_secs(30);
-
-/// What must exist before a lab can be raised. Made while the process still sees the machine's own network, because
-/// packages come from there.
-#[derive(Debug, Clone)]
-pub struct Prepared {
-    source: HostImage,
-    target: HostImage,
-    guest: GuestImage,
-    accelerator: Accelerator,
+/// The namespace lab.
+#[derive(Debug)]
+pub struct Lab {
+    settings: Settings,
+    /// None until it is prepared.
+    prepared: Option<Prepared>,
+    /// Parents of the hosts' inits that this process started.
+    supervisors: Vec<Child>,
 }
 
-impl fmt::Display for Prepared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let host = |image: &HostImage| {
-            let facts = &image.facts;
-            format!("{} (QEMU {}, libvirt {})", facts.suite, facts.qemu, facts.libvirt)
+impl Lab {
+    /// A lab of these settings, which does not stand yet.
+    pub fn new(settings: Settings) -> Lab {
+        Lab { settings, prepared: None, supervisors: Vec::new() }
+    }
+
+    /// Why the hosts of an inventory are not what the settings ask for.
+    fn differs(&self, inventory: &Inventory) -> Option<String> {
+        let differs = |name: &str, facts: &BTreeMap<String, String>, wanted: &str| {
+            let found = facts.get("suite").filter(|found| *found != wanted)?;
+            Some(format!("its {name} is of {found}, and {wanted} is asked for"))
         };
-        let (source, target) = (host(&self.source), host(&self.target));
-        if source == target {
-            write!(f, "two hosts of {source}")?;
-        } else {
-            write!(f, "source {source}, target {target}")?;
+        differs("source", &inventory.source.facts, &self.settings.source_suite)
+            .or_else(|| differs("target", &inventory.target.facts, &self.settings.target_suite))
+    }
+
+    fn end(&mut self, failures: Vec<Failure>) -> Vec<Failure> {
+        for mut supervisor in self.supervisors.drain(..) {
+            // It has ended with its host's init; this only takes note of it.
+            let _ = supervisor.wait();
         }
-        write!(f, "; {}", self.accelerator)
+        failures
     }
 }
 
-/// Builds or finds the images and chooses the accelerator.
-pub fn prepare(settings: &Settings, ledger: &Ledger, cancel: &StopFlag) -> Result<Prepared> {
-    let images = Images { settings, ledger, cancel };
-    let source = images.host(&settings.source_suite)?;
-    let target = images.host(&settings.target_suite)?;
-    let guest = images.guest(|| Ok(source.clone()))?;
-    let accelerator = accel::choose(settings, &source, &guest, ledger)?;
-    Ok(Prepared { source, target, guest, accelerator })
-}
+impl Stand for Lab {
+    fn needs(&self) -> Needs {
+        Needs { root: Some("namespaces need root") }
+    }
 
-/// A raised lab.
-#[derive(Debug)]
-pub struct Lab {
-    inventory: Inventory,
-    supervisors: Vec<Child>,
+    fn standing(&self) -> Result<Standing> {
+        let inventory = running()?;
+        Ok(match self.differs(&inventory) {
+            None => Standing::Same(inventory),
+            Some(why) => Standing::Other(inventory, why),
+        })
+    }
+
+    /// Packages are fetched here, while the machine's own network is still seen; then this thread joins the lab's.
+    fn prepare(&mut self, ground: Ground<'_>, before: Before) -> Result<()> {
+        if before != Before::Foreign {
+            self.prepared = Some(prepared::prepare(&self.settings, ground)?);
+        }
+        if before == Before::Down {
+            network::create_switch(ground.ledger)?;
+        }
+        network::join_switch()
+    }
+
+    fn raise(&mut self, ground: Ground<'_>, guests_memory: u64) -> Result<Inventory> {
+        if !network::in_switch() {
+            return Err(Failure::new("raise the lab", "this thread is not in the lab's network namespace"));
+        }
+        let prepared =
+            self.prepared.as_ref().ok_or_else(|| Failure::new("raise the lab", "it was not prepared"))?;
+        let (inventory, supervisors) = hosts::raise(prepared, &self.settings, guests_memory, ground)?;
+        self.supervisors.extend(supervisors);
+        Ok(inventory)
+    }
+
+    fn clear(&mut self, ground: Ground<'_>) -> Vec<Failure> {
+        // This process is in the switch's namespace, and stays there.
+        let switch = Thing::NetworkNamespace { name: network::SWITCH.into() };
+        let failures = ground.ledger.undo_all_but(|thing| *thing == switch);
+        self.end(failures)
+    }
+
+    fn down(&mut self, ground: Ground<'_>) -> Vec<Failure> {
+        let failures = ground.ledger.undo_all();
+        self.end(failures)
+    }
+
+    fn facts(&self) -> Option<String> {
+        self.prepared.as_ref().map(Prepared::to_string)
+    }
 }
 
 /// Directory of a running lab.
 fn directory() -> PathBuf {
     state_directory().join("lab")
-}
-
-impl Lab {
-    /// Raises the hosts and the storage server. The switch's namespace exists and the process is in it.
-    /// `guests_memory` is what all guests have together: hosts have room for it unless the user gives them a size.
-    pub fn raise(
-        prepared: &Prepared,
-        settings: &Settings,
-        guests_memory: u64,
-        ledger: &Ledger,
-        cancel: &StopFlag,
-    ) -> Result<Lab> {
-        let directory = directory();
-        ledger.enter(Thing::Directory { path: directory.clone() })?;
-        fs::create_dir_all(&directory).attempting(|| format!("create {}", directory.display()))?;
-        let files = Files::create(&directory)?;
-        let guest_key = read_line(&prepared.guest.directory.join("host_key.pub"))?;
-
-        let plan =
-            Plan { directory: &directory, files: &files, ledger, size: settings.host_size(guests_memory) };
-        let storage = plan.storage(&prepared.source)?;
-        let source = plan.host(
-            "source",
-            network::SOURCE_ADDRESS,
-            &prepared.source,
-            settings.source_layer.as_deref(),
-            prepared,
-        )?;
-        let target = plan.host(
-            "target",
-            network::TARGET_ADDRESS,
-            &prepared.target,
-            settings.target_layer.as_deref(),
-            prepared,
-        )?;
-        files.know_guests(network::GUEST_PREFIX, &guest_key)?;
-
-        let export = directory.join("export");
-        let base = prepared.guest.directory.join(BASE_IMAGE);
-        fs::copy(&base, export.join(BASE_IMAGE)).attempting(|| format!("copy {}", base.display()))?;
-
-        let inventory = Inventory {
-            source: source.0,
-            target: target.0,
-            storage: storage.0,
-            guests: GuestsEntry {
-                kernel: format!("{GUEST_FILES}/vmlinux"),
-                initramfs: format!("{GUEST_FILES}/initramfs"),
-                bridge: network::BRIDGE.into(),
-                address_prefix: network::GUEST_PREFIX.into(),
-                netmask: network::NETMASK.into(),
-                gateway: network::SWITCH_ADDRESS.into(),
-                key: files.key(),
-                public_key: files.public_key()?,
-                known_hosts: files.known_hosts(),
-                host_key: guest_key,
-            },
-            accelerator: prepared.accelerator.clone(),
-        };
-        let lab = Lab { inventory, supervisors: vec![storage.1, source.1, target.1] };
-        lab.await_hosts(&directory, cancel)?;
-        let text =
-            serde_json::to_string_pretty(&lab.inventory).attempting(|| "write the inventory".into())?;
-        let path = directory.join("inventory.json");
-        fs::write(&path, text).attempting(|| format!("write {}", path.display()))?;
-        Ok(lab)
-    }
-
-    /// A lab that an earlier command left up on purpose.
-    pub fn attach() -> Result<Lab> {
-        Ok(Lab { inventory: running()?, supervisors: Vec::new() })
-    }
-
-    pub fn inventory(&self) -> &Inventory {
-        &self.inventory
-    }
-
-    /// Takes everything down. All of it is in the ledger, so this is what a reap does too.
-    pub fn down(mut self, ledger: &Ledger) -> Vec<Failure> {
-        let failures = ledger.undo_all();
-        for supervisor in &mut self.supervisors {
-            // Ended with its host's init; only taken note of here.
-            let _ = supervisor.wait();
-        }
-        failures
-    }
-
-    /// Waits until every host answers by ssh; all at once.
-    fn await_hosts(&self, directory: &Path, cancel: &StopFlag) -> Result<()> {
-        let logins = [
-            (&self.inventory.storage.name, &self.inventory.storage.login),
-            (&self.inventory.source.name, &self.inventory.source.login),
-            (&self.inventory.target.name, &self.inventory.target.login),
-        ];
-        at_once("wait for a host", logins, |(name, login)| {
-            let remote = Remote::new(name.as_str(), login.clone());
-            wait_for(&format!("host {name} to answer by ssh"), HOST_LIMIT, cancel, || {
-                match remote.check("true", Duration::from_secs(5)) {
-                    Ok(_) => Look::Ready(()),
-                    Err(failure) => Look::again(failure.cause),
-                }
-            })
-            .map_err(|failure| {
-                failure.try_next(format!("read {}", directory.join(name).join("init.log").display()))
-            })
-        })
-        .into_iter()
-        .collect()
-    }
 }
 
 /// The inventory of the lab that is up.
@@ -204,118 +129,4 @@ pub fn running() -> Result<Inventory> {
 /// ssh configuration of the running lab, for a user's shell.
 pub fn ssh_config() -> PathBuf {
     directory().join("ssh_config")
-}
-
-struct Plan<'a> {
-    directory: &'a Path,
-    files: &'a Files,
-    ledger: &'a Ledger,
-    size: HostSize,
-}
-
-impl Plan<'_> {
-    /// Starts a libvirt host.
-    fn host(
-        &self,
-        name: &str,
-        address: &str,
-        image: &HostImage,
-        own: Option<&Path>,
-        prepared: &Prepared,
-    ) -> Result<(HostEntry, Child)> {
-        let namespace = format!("multivm-{name}");
-        network::create_host(&namespace, name, address, self.ledger)?;
-        let groups = cgroup::create(&namespace, self.size, self.ledger)?;
-        let layer = self.files.host_layer(self.directory, name, address)?;
-        let layers = [Some(layer), own.map(Path::to_owned), Some(image.root.clone())];
-        let spec = HostSpec {
-            hostname: name.into(),
-            network: network::path(&namespace),
-            joins: groups.joins,
-            root: self.root(name)?,
-            layers: layers.into_iter().flatten().collect(),
-            binds: vec![Bind {
-                from: prepared.guest.directory.clone(),
-                to: GUEST_FILES.into(),
-                read_only: true,
-            }],
-            daemons: vec![words("/usr/sbin/sshd -D -e"), words("/usr/sbin/libvirtd")],
-        };
-        let supervisor = self.start(name, &spec)?;
-        let mut facts = BTreeMap::from([
-            ("suite".to_owned(), image.facts.suite.clone()),
-            ("qemu_package".to_owned(), image.facts.qemu.clone()),
-            ("libvirt_package".to_owned(), image.facts.libvirt.clone()),
-            ("cpus".to_owned(), format!("{:.2}", f64::from(self.size.cpu_percent) / 100.0)),
-            ("memory_mib".to_owned(), (self.size.memory >> 20).to_string()),
-        ]);
-        if let Some(own) = own {
-            facts.insert("layer".to_owned(), own.display().to_string());
-        }
-        let entry = HostEntry {
-            name: name.into(),
-            login: self.files.login(address),
-            cpu_percent: self.size.cpu_percent,
-            memory: self.size.memory,
-            uri: format!(
-                "qemu+ssh://root@{address}/system?command={}&no_tty=1",
-                self.files.ssh_command().display()
-            ),
-            facts,
-        };
-        Ok((entry, supervisor))
-    }
-
-    /// Starts the storage server, in the switch's namespace.
-    fn storage(&self, image: &HostImage) -> Result<(StorageEntry, Child)> {
-        let name = "storage";
-        let export = self.directory.join("export");
-        fs::create_dir_all(&export).attempting(|| format!("create {}", export.display()))?;
-        let layer = self.files.storage_layer(self.directory, name, network::SWITCH_ADDRESS)?;
-        let spec = HostSpec {
-            hostname: name.into(),
-            network: network::path(network::SWITCH),
-            joins: Vec::new(),
-            root: self.root(name)?,
-            layers: vec![layer, image.root.clone()],
-            binds: vec![Bind { from: export, to: EXPORT.into(), read_only: false }],
-            daemons: vec![
-                words("/usr/sbin/sshd -D -e"),
-                words("/sbin/rpcbind -f -w"),
-                words("/usr/bin/ganesha.nfsd -F -L /var/log/multivm/nfs.log -f /etc/ganesha/ganesha.conf"),
-            ],
-        };
-        let supervisor = self.start(name, &spec)?;
-        let entry = StorageEntry {
-            name: name.into(),
-            login: self.files.login(network::SWITCH_ADDRESS),
-            server: network::SWITCH_ADDRESS.into(),
-            export: EXPORT.into(),
-            base_image: BASE_IMAGE.into(),
-        };
-        Ok((entry, supervisor))
-    }
-
-    fn root(&self, name: &str) -> Result<PathBuf> {
-        let root = self.directory.join(name).join("root");
-        fs::create_dir_all(&root).attempting(|| format!("create {}", root.display()))?;
-        Ok(root)
-    }
-
-    fn start(&self, name: &str, spec: &HostSpec) -> Result<Child> {
-        let path = self.directory.join(name).join("spec.json");
-        let text = serde_json::to_string_pretty(spec).attempting(|| format!("describe host {name}"))?;
-        fs::write(&path, text).attempting(|| format!("write {}", path.display()))?;
-        let waiting = init::start(&path, &self.directory.join(name).join("init.log"))?;
-        self.ledger.enter(Thing::process(waiting.init, &format!("init of lab host {name}"))?)?;
-        waiting.release()
-    }
-}
-
-fn words(command: &str) -> Vec<String> {
-    command.split_whitespace().map(str::to_owned).collect()
-}
-
-fn read_line(path: &Path) -> Result<String> {
-    Ok(fs::read_to_string(path).attempting(|| format!("read {}", path.display()))?.trim().to_owned())
 }

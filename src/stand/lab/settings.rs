@@ -1,8 +1,10 @@
-//! What the user sets by environment, beside the profile: where things are kept and how the lab is built.
+//! How the user wants the lab's hosts and guests built, by environment.
 
 use std::path::PathBuf;
 
 use crate::failure::Failure;
+use crate::image::{Images, Store};
+use crate::sys::machine;
 
 /// Debian suites whose packages make a lab host, oldest first, with the QEMU each one has.
 const SUITES: [(&str, &str); 4] =
@@ -30,10 +32,13 @@ pub struct HostSize {
     pub memory: u64,
 }
 
+/// Memory that a machine is taken to have which does not say, bytes.
+const UNKNOWN_MEMORY: u64 = 4 << 30;
+
 /// Settings from the environment; see [`Settings::VARIABLES`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    pub cache: PathBuf,
+    pub store: Store,
     pub source_suite: String,
     pub target_suite: String,
     pub guest_suite: String,
@@ -42,13 +47,11 @@ pub struct Settings {
     pub accel: Accel,
     /// What the user asked for; see [`Settings::host_size`].
     asked_size: Option<HostSize>,
-    pub mirror: Option<String>,
 }
 
 impl Settings {
     /// Every variable with its meaning, for `--help` and the README.
-    pub const VARIABLES: [(&'static str, &'static str); 10] = [
-        ("MULTIVM_CACHE", "where images are kept (default: multivm in the user's cache directory)"),
+    pub const VARIABLES: [(&'static str, &'static str); 8] = [
         ("MULTIVM_SUITE", "Debian suite of both hosts (default: trixie)"),
         ("MULTIVM_SOURCE_SUITE", "Debian suite of the source only"),
         ("MULTIVM_TARGET_SUITE", "Debian suite of the target only"),
@@ -60,7 +63,6 @@ impl Settings {
             "MULTIVM_HOST_SIZE",
             "size of each lab host, CPUs:memory, e.g. 2:8GiB (default: all CPUs, twice the guests' memory and 1GiB)",
         ),
-        ("MULTIVM_MIRROR", "Debian package source of the lab's images (default: the machine's own)"),
     ];
 
     /// Reads the settings through `get`, which looks a variable up.
@@ -91,7 +93,7 @@ impl Settings {
             }
         };
         Ok(Settings {
-            cache: cache(&set)?,
+            store: Store::read(&get)?,
             guest_suite: suite(["MULTIVM_GUEST_SUITE"; 2], older(&source_suite, &target_suite))?,
             source_suite,
             target_suite,
@@ -109,7 +111,6 @@ impl Settings {
                     bad("MULTIVM_HOST_SIZE", &value, "CPUs:memory, e.g. 2:8GiB or 0.5:2048MiB")
                 })?),
             },
-            mirror: set("MULTIVM_MIRROR"),
         })
     }
 
@@ -119,9 +120,14 @@ impl Settings {
     /// in full, because two hosts are rarely busy to the brim at the same time.
     pub fn host_size(&self, guests_memory: u64) -> HostSize {
         self.asked_size.unwrap_or_else(|| HostSize {
-            cpu_percent: machine_cpu_percent(),
-            memory: (guests_memory * 2 + (1 << 30)).min(machine_memory() / 5 * 2),
+            cpu_percent: machine::cpu_percent(),
+            memory: (guests_memory * 2 + (1 << 30)).min(machine::memory().unwrap_or(UNKNOWN_MEMORY) / 5 * 2),
         })
+    }
+
+    /// Paths of the images that a lab of these settings is made of, and whether each is there.
+    pub fn images(&self) -> Vec<(PathBuf, bool)> {
+        Images::status(&self.store, &[&self.source_suite, &self.target_suite], &self.guest_suite)
     }
 
     /// Reads the settings from the process's environment.
@@ -139,43 +145,6 @@ fn older<'a>(one: &'a str, other: &'a str) -> &'a str {
 
 fn bad(name: &str, value: &str, allowed: &str) -> Failure {
     Failure::new(format!("use {name}={value}"), format!("allowed: {allowed}"))
-}
-
-fn cache(set: &impl Fn(&str) -> Option<String>) -> Result<PathBuf, Failure> {
-    if let Some(path) = set("MULTIVM_CACHE").map(PathBuf::from) {
-        return if path.is_absolute() {
-            Ok(path.join("multivm"))
-        } else {
-            Err(bad("MULTIVM_CACHE", &path.display().to_string(), "an absolute path"))
-        };
-    }
-    let base = set("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| set("HOME").map(|home| PathBuf::from(home).join(".cache")))
-        .filter(|path| path.is_absolute())
-        .unwrap_or_else(|| PathBuf::from("/var/cache"));
-    Ok(base.join("multivm"))
-}
-
-/// What this machine has, hundredths of a CPU.
-pub(crate) fn machine_cpu_percent() -> u32 {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u32 * 100
-}
-
-fn machine_memory() -> u64 {
-    std::fs::read_to_string("/proc/meminfo")
-        .ok()
-        .and_then(|text| memory_field(&text, "MemTotal"))
-        .unwrap_or(4 << 30)
-}
-
-/// A field of `/proc/meminfo`, in bytes.
-pub(crate) fn memory_field(text: &str, name: &str) -> Option<u64> {
-    text.lines()
-        .find_map(|line| {
-            line.strip_prefix(name)?.strip_prefix(':')?.trim().strip_suffix(" kB")?.parse::<u64>().ok()
-        })
-        .map(|kib| kib * 1024)
 }
 
 fn parse_size(text: &str) -> Option<HostSize> {
@@ -204,7 +173,6 @@ mod tests {
     #[case("MULTIVM_HOST_SIZE", "2", "CPUs:memory")]
     #[case("MULTIVM_HOST_SIZE", "2:1MB", "CPUs:memory")]
     #[case("MULTIVM_SOURCE_LAYER", "qemu", "absolute path")]
-    #[case("MULTIVM_CACHE", "here", "absolute path")]
     fn a_mistake_names_the_variable_and_what_is_allowed(
         #[case] name: &str,
         #[case] value: &str,

@@ -1,0 +1,127 @@
+//! Whether the places that a run writes to can be written, asked before anything is started.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Checks the results folder and, if asked for, the further JUnit file. Nothing stays created.
+///
+/// # Errors
+/// What is wrong with which of them, what is allowed, and which option or variable names it.
+pub fn check(results: &Path, junit: Option<&Path>) -> Result<(), String> {
+    let refused = |what: &str, path: &Path, why: String| {
+        format!("error: cannot write {what} {}: {why}", path.display())
+    };
+    folder(results).map_err(|why| {
+        refused(
+            "results into",
+            results,
+            format!("{why}\n  allowed: a folder that can be made or written (MULTIVM_RESULTS, --results)"),
+        )
+    })?;
+    let Some(junit) = junit else { return Ok(()) };
+    file(junit).map_err(|why| {
+        refused(
+            "JUnit to",
+            junit,
+            format!(
+                "{why}\n  allowed: a file in a folder that can be made or written (MULTIVM_JUNIT, --junit)"
+            ),
+        )
+    })
+}
+
+/// Why no folder of that path can be made and written.
+fn folder(path: &Path) -> Result<(), String> {
+    let Some(existing) = path.ancestors().find(|path| exists(path)) else {
+        // A relative path whose first part is to be made is made here.
+        return folder(&PathBuf::from(".").join(path));
+    };
+    let existing = if existing == Path::new("") { Path::new(".") } else { existing };
+    let metadata = fs::metadata(existing).map_err(|error| format!("{}: {error}", existing.display()))?;
+    if !metadata.is_dir() {
+        return Err(format!("{} is not a folder", existing.display()));
+    }
+    // Only writing proves it: root may write by the permission bits also where there is nothing to write on, as in /proc.
+    tempfile::tempfile_in(existing)
+        .map(drop)
+        .map_err(|error| format!("no file can be made in {}: {error}", existing.display()))
+}
+
+/// Why no file of that path can be written.
+fn file(path: &Path) -> Result<(), String> {
+    if path.is_dir() {
+        return Err("it is a folder".into());
+    }
+    if path.file_name().is_none() {
+        return Err("it has no file name".into());
+    }
+    folder(path.parent().unwrap_or(Path::new("")))
+}
+
+/// Whether something is there; the empty path is the working directory. A link that leads nowhere is there.
+fn exists(path: &Path) -> bool {
+    path == Path::new("") || fs::symlink_metadata(path).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    /// A folder with a file `file`, a folder `folder`, and a link `nowhere` that leads nowhere.
+    fn ground() -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("file"), "").unwrap();
+        fs::create_dir(root.path().join("folder")).unwrap();
+        std::os::unix::fs::symlink("/no/such", root.path().join("nowhere")).unwrap();
+        root
+    }
+
+    #[rstest]
+    #[case::there("folder")]
+    #[case::to_be_made("folder/a/b")]
+    fn a_usable_results_folder_is_left_alone(#[case] path: &str) {
+        let root = ground();
+        check(&root.path().join(path), None).unwrap();
+        assert_eq!(fs::read_dir(root.path().join("folder")).unwrap().count(), 0, "nothing is made");
+    }
+
+    #[rstest]
+    #[case::a_file("file", "is not a folder")]
+    #[case::below_a_file("file/a/b", "is not a folder")]
+    #[case::a_dead_link("nowhere", "No such file")]
+    fn an_unusable_results_folder_is_refused(#[case] path: &str, #[case] why: &str) {
+        let root = ground();
+        let said = check(&root.path().join(path), None).unwrap_err();
+        assert!(said.contains("cannot write results into") && said.contains(why), "{said}");
+        assert!(said.contains("MULTIVM_RESULTS"), "{said}");
+    }
+
+    #[rstest]
+    #[case::new("folder/junit.xml")]
+    #[case::over_an_old_one("file")]
+    #[case::in_a_folder_to_be_made("folder/a/junit.xml")]
+    fn a_usable_junit_file_passes(#[case] path: &str) {
+        let root = ground();
+        check(root.path(), Some(&root.path().join(path))).unwrap();
+    }
+
+    #[rstest]
+    #[case::a_folder("folder", "it is a folder")]
+    #[case::below_a_file("file/junit.xml", "is not a folder")]
+    #[case::no_name("folder/..", "it is a folder")]
+    fn an_unusable_junit_file_is_refused(#[case] path: &str, #[case] why: &str) {
+        let root = ground();
+        let said = check(root.path(), Some(&root.path().join(path))).unwrap_err();
+        assert!(said.contains("cannot write JUnit to") && said.contains(why), "{said}");
+        assert!(said.contains("MULTIVM_JUNIT"), "{said}");
+    }
+
+    #[test]
+    fn a_relative_path_is_below_the_working_directory() {
+        check(Path::new("target/multivm-not-there/a"), Some(Path::new("junit.xml"))).unwrap();
+        let said = check(Path::new("Cargo.toml/a"), None).unwrap_err();
+        assert!(said.contains("Cargo.toml is not a folder"), "{said}");
+    }
+}

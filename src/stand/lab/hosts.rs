@@ -1,0 +1,227 @@
+//! Raising the lab's hosts: what each consists of, and its start.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::time::Duration;
+
+use super::files::Files;
+use super::init::{self, Bind, HostSpec};
+use super::prepared::Prepared;
+use super::{HostSize, Settings, cgroup, directory, network};
+use crate::failure::{Attempt, Result};
+use crate::image::HostImage;
+use crate::inventory::{GuestsEntry, HostEntry, Inventory, StorageEntry};
+use crate::ledger::{Ledger, Thing};
+use crate::remote::Remote;
+use crate::stand::Ground;
+use crate::sys::parallel::at_once;
+use crate::sys::wait::{Look, StopFlag, wait_for};
+
+/// Inside a host: where the guests' kernel and initramfs are seen.
+const GUEST_FILES: &str = "/var/lib/multivm/guest";
+const EXPORT: &str = "/export";
+const BASE_IMAGE: &str = "base.qcow2";
+
+/// How long a host may take until ssh answers.
+const HOST_LIMIT: Duration = Duration::from_secs(30);
+
+/// Raises the hosts and the storage server; returns what they are, and the processes that started them. The switch's namespace
+/// exists and the process is in it. `guests_memory` is what all guests have together, bytes: hosts have room for it unless the
+/// user gives them a size.
+pub fn raise(
+    prepared: &Prepared,
+    settings: &Settings,
+    guests_memory: u64,
+    Ground { ledger, stop }: Ground<'_>,
+) -> Result<(Inventory, Vec<Child>)> {
+    let directory = directory();
+    ledger.enter(Thing::Directory { path: directory.clone() })?;
+    fs::create_dir_all(&directory).attempting(|| format!("create {}", directory.display()))?;
+    let files = Files::create(&directory)?;
+    let guest_key = read_line(&prepared.guest.directory.join("host_key.pub"))?;
+
+    let plan = Plan { directory: &directory, files: &files, ledger, size: settings.host_size(guests_memory) };
+    let storage = plan.storage(&prepared.source)?;
+    let source = plan.host(
+        "source",
+        network::SOURCE_ADDRESS,
+        &prepared.source,
+        settings.source_layer.as_deref(),
+        prepared,
+    )?;
+    let target = plan.host(
+        "target",
+        network::TARGET_ADDRESS,
+        &prepared.target,
+        settings.target_layer.as_deref(),
+        prepared,
+    )?;
+    files.know_guests(network::GUEST_PREFIX, &guest_key)?;
+
+    let export = directory.join("export");
+    let base = prepared.guest.directory.join(BASE_IMAGE);
+    fs::copy(&base, export.join(BASE_IMAGE)).attempting(|| format!("copy {}", base.display()))?;
+
+    let inventory = Inventory {
+        source: source.0,
+        target: target.0,
+        storage: storage.0,
+        guests: GuestsEntry {
+            kernel: format!("{GUEST_FILES}/vmlinux"),
+            initramfs: format!("{GUEST_FILES}/initramfs"),
+            bridge: network::BRIDGE.into(),
+            address_prefix: network::GUEST_PREFIX.into(),
+            netmask: network::NETMASK.into(),
+            gateway: network::SWITCH_ADDRESS.into(),
+            key: files.key(),
+            public_key: files.public_key()?,
+            known_hosts: files.known_hosts(),
+            host_key: guest_key,
+        },
+        accelerator: prepared.accelerator.clone(),
+    };
+    await_hosts(&inventory, &directory, stop)?;
+    let text = serde_json::to_string_pretty(&inventory).attempting(|| "write the inventory".into())?;
+    let path = directory.join("inventory.json");
+    fs::write(&path, text).attempting(|| format!("write {}", path.display()))?;
+    Ok((inventory, vec![storage.1, source.1, target.1]))
+}
+
+/// Waits until every host answers by ssh; all at once.
+fn await_hosts(inventory: &Inventory, directory: &Path, stop: &StopFlag) -> Result<()> {
+    let logins = [
+        (&inventory.storage.name, &inventory.storage.login),
+        (&inventory.source.name, &inventory.source.login),
+        (&inventory.target.name, &inventory.target.login),
+    ];
+    at_once("wait for a host", logins, |(name, login)| {
+        let remote = Remote::new(name.as_str(), login.clone());
+        wait_for(&format!("host {name} to answer by ssh"), HOST_LIMIT, stop, || {
+            match remote.check("true", Duration::from_secs(5)) {
+                Ok(_) => Look::Ready(()),
+                Err(failure) => Look::again(failure.cause),
+            }
+        })
+        .map_err(|failure| {
+            failure.try_next(format!("read {}", directory.join(name).join("init.log").display()))
+        })
+    })
+    .into_iter()
+    .collect()
+}
+
+struct Plan<'a> {
+    directory: &'a Path,
+    files: &'a Files,
+    ledger: &'a Ledger,
+    size: HostSize,
+}
+
+impl Plan<'_> {
+    /// Starts a libvirt host.
+    fn host(
+        &self,
+        name: &str,
+        address: &str,
+        image: &HostImage,
+        own: Option<&Path>,
+        prepared: &Prepared,
+    ) -> Result<(HostEntry, Child)> {
+        let namespace = format!("multivm-{name}");
+        network::create_host(&namespace, name, address, self.ledger)?;
+        let groups = cgroup::create(&namespace, self.size, self.ledger)?;
+        let layer = self.files.host_layer(self.directory, name, address)?;
+        let layers = [Some(layer), own.map(Path::to_owned), Some(image.root.clone())];
+        let spec = HostSpec {
+            hostname: name.into(),
+            network: network::path(&namespace),
+            joins: groups.joins,
+            root: self.root(name)?,
+            layers: layers.into_iter().flatten().collect(),
+            binds: vec![Bind {
+                from: prepared.guest.directory.clone(),
+                to: GUEST_FILES.into(),
+                read_only: true,
+            }],
+            daemons: vec![words("/usr/sbin/sshd -D -e"), words("/usr/sbin/libvirtd")],
+        };
+        let supervisor = self.start(name, &spec)?;
+        let mut facts = BTreeMap::from([
+            ("suite".to_owned(), image.facts.suite.clone()),
+            ("qemu_package".to_owned(), image.facts.qemu.clone()),
+            ("libvirt_package".to_owned(), image.facts.libvirt.clone()),
+            ("cpus".to_owned(), format!("{:.2}", f64::from(self.size.cpu_percent) / 100.0)),
+            ("memory_mib".to_owned(), (self.size.memory >> 20).to_string()),
+        ]);
+        if let Some(own) = own {
+            facts.insert("layer".to_owned(), own.display().to_string());
+        }
+        let entry = HostEntry {
+            name: name.into(),
+            login: self.files.login(address),
+            cpu_percent: self.size.cpu_percent,
+            memory: self.size.memory,
+            uri: format!(
+                "qemu+ssh://root@{address}/system?command={}&no_tty=1",
+                self.files.ssh_command().display()
+            ),
+            facts,
+        };
+        Ok((entry, supervisor))
+    }
+
+    /// Starts the storage server, in the switch's namespace.
+    fn storage(&self, image: &HostImage) -> Result<(StorageEntry, Child)> {
+        let name = "storage";
+        let export = self.directory.join("export");
+        fs::create_dir_all(&export).attempting(|| format!("create {}", export.display()))?;
+        let layer = self.files.storage_layer(self.directory, name, network::SWITCH_ADDRESS)?;
+        let spec = HostSpec {
+            hostname: name.into(),
+            network: network::path(network::SWITCH),
+            joins: Vec::new(),
+            root: self.root(name)?,
+            layers: vec![layer, image.root.clone()],
+            binds: vec![Bind { from: export, to: EXPORT.into(), read_only: false }],
+            daemons: vec![
+                words("/usr/sbin/sshd -D -e"),
+                words("/sbin/rpcbind -f -w"),
+                words("/usr/bin/ganesha.nfsd -F -L /var/log/multivm/nfs.log -f /etc/ganesha/ganesha.conf"),
+            ],
+        };
+        let supervisor = self.start(name, &spec)?;
+        let entry = StorageEntry {
+            name: name.into(),
+            login: self.files.login(network::SWITCH_ADDRESS),
+            server: network::SWITCH_ADDRESS.into(),
+            export: EXPORT.into(),
+            base_image: BASE_IMAGE.into(),
+        };
+        Ok((entry, supervisor))
+    }
+
+    fn root(&self, name: &str) -> Result<PathBuf> {
+        let root = self.directory.join(name).join("root");
+        fs::create_dir_all(&root).attempting(|| format!("create {}", root.display()))?;
+        Ok(root)
+    }
+
+    fn start(&self, name: &str, spec: &HostSpec) -> Result<Child> {
+        let path = self.directory.join(name).join("spec.json");
+        let text = serde_json::to_string_pretty(spec).attempting(|| format!("describe host {name}"))?;
+        fs::write(&path, text).attempting(|| format!("write {}", path.display()))?;
+        let waiting = init::start(&path, &self.directory.join(name).join("init.log"))?;
+        self.ledger.enter(Thing::process(waiting.init, &format!("init of lab host {name}"))?)?;
+        waiting.release()
+    }
+}
+
+fn words(command: &str) -> Vec<String> {
+    command.split_whitespace().map(str::to_owned).collect()
+}
+
+fn read_line(path: &Path) -> Result<String> {
+    Ok(fs::read_to_string(path).attempting(|| format!("read {}", path.display()))?.trim().to_owned())
+}

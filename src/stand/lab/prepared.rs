@@ -1,0 +1,46 @@
+//! What must exist before the lab's hosts can come up: images, and the choice of an accelerator.
+
+use std::fmt;
+
+use super::{Settings, accel};
+use crate::failure::Result;
+use crate::image::{GuestImage, HostImage, Images};
+use crate::inventory::Accelerator;
+use crate::stand::Ground;
+
+/// What must exist before a lab can be raised. Made while the process still sees the machine's own network, because
+/// packages come from there.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    pub source: HostImage,
+    pub target: HostImage,
+    pub guest: GuestImage,
+    pub accelerator: Accelerator,
+}
+
+impl fmt::Display for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = |image: &HostImage| {
+            let facts = &image.facts;
+            format!("{} (QEMU {}, libvirt {})", facts.suite, facts.qemu, facts.libvirt)
+        };
+        let (source, target) = (host(&self.source), host(&self.target));
+        if source == target {
+            write!(f, "two hosts of {source}")?;
+        } else {
+            write!(f, "source {source}, target {target}")?;
+        }
+        write!(f, "; {}", self.accelerator)
+    }
+}
+
+/// Builds or finds the images and chooses the accelerator.
+pub fn prepare(settings: &Settings, ground: Ground<'_>) -> Result<Prepared> {
+    let Ground { ledger, stop } = ground;
+    let images = Images { store: &settings.store, ledger, cancel: stop };
+    let source = images.host(&settings.source_suite)?;
+    let target = images.host(&settings.target_suite)?;
+    let guest = images.guest(&settings.guest_suite, || Ok(source.clone()))?;
+    let accelerator = accel::choose(settings, &source, &guest, ledger)?;
+    Ok(Prepared { source, target, guest, accelerator })
+}
