@@ -6,6 +6,7 @@
 //! [`stand`] turns settings into an [`inventory`]; whatever it creates is in the [`ledger`] first. [`libvirt`] is the only
 //! room with `unsafe`.
 
+pub mod axis;
 pub mod check;
 pub mod doctor;
 pub mod failure;

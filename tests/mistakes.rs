@@ -121,7 +121,9 @@ fn the_file_without_mistakes_has_none() {
 // Keys.
 #[case::unknown_table("[set.one]", "[sets.one]", "12:2", &["`sets`", "`axes`", "`set`", "`profile`"])]
 #[case::unknown_axis("order = [", "ordre = [", "3:1", &["`ordre`", "`mode`", "`order`", "`where`", "`what`"])]
-#[case::missing_axis("order = [\"orderly\", \"cross\"]\n", "", "1:1", &["missing field `order`"])]
+#[case::missing_axis("order = [\"orderly\", \"cross\"]\n", "", "1:1", &["missing axis `order`", "`orderly`"])]
+#[case::alias_of_a_transport("[\"orderly\", \"cross\"]", "[\"compressed\", \"cross\"]", "3:10", &["unknown value `compressed`", "transport = [\"xbzrle\"]"])]
+#[case::unknown_transport("what = [\"stress_cpu\", \"load_vm\"]", "what = [\"stress_cpu\", \"load_vm\"]\ntransport = [\"zbxrle\"]", "6:14", &["`zbxrle`", "`transport`", "`plain`, `xbzrle`"])]
 #[case::unknown_axis_in_when("when = { where", "when = { place", "8:10", &["`place`", "`mode`", "`order`", "`where`", "`what`"])]
 #[case::unknown_axis_in_only("only = { what", "only = { load", "9:10", &["`load`", "`where`"])]
 #[case::no_reason("reason = \"no guest boots there\"\n", "", "7:1", &["missing field `reason`"])]
@@ -296,9 +298,12 @@ fn a_file_without_sizes_cannot_be_sized() {
 }
 
 #[rstest]
-#[case::unknown_size("precopy_cross::in_vms::stress_cpu::set_vcpu_9", "unknown sizing `set_vcpu_9`")]
+#[case::unknown_size(
+    "precopy_cross::in_vms::stress_cpu::set_vcpu_9",
+    "unknown sizing or transport `set_vcpu_9`"
+)]
 #[case::size_that_is_not_declared("precopy_cross::in_vms::stress_cpu::set_vcpu_1", "on no axis of the file")]
-#[case::five_parts("precopy_cross::in_vms::stress_cpu::set_vcpu_2::again", "`::{sizing}`")]
+#[case::five_parts("precopy_cross::in_vms::stress_cpu::plain::set_vcpu_2::again", "`::{sizing}`")]
 #[case::left_out("precopy_cross::in_vms::load_vm::set_vcpu_2", "no guest boots there")]
 fn a_sized_name_that_is_none_is_told(#[case] name: &str, #[case] told: &str) {
     let message = good().named(name).unwrap_err().to_string();

@@ -2,7 +2,7 @@
 
 use super::{About, Advice, Check, Moment, Proof};
 use crate::migration::LegReport;
-use crate::scenario::{Order, Scenario};
+use crate::scenario::{Scenario, Transport};
 
 pub static ABOUT: About = About {
     id: "compressed",
@@ -28,7 +28,7 @@ impl Check for Compressed {
     }
 
     fn applies(&self, scenario: &Scenario) -> bool {
-        scenario.order == Order::Compressed
+        scenario.transport == Transport::Xbzrle
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{About, Advice, Check, Moment, Proof};
 use crate::migration::LegReport;
-use crate::scenario::{Order, Scenario};
+use crate::scenario::Scenario;
 
 pub static ABOUT: About = About {
     id: "overlap",
@@ -31,7 +31,7 @@ impl Check for Overlap {
     }
 
     fn applies(&self, scenario: &Scenario) -> bool {
-        scenario.order == Order::Cross
+        scenario.order.spec().overlaps
     }
 }
 

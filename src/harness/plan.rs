@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::args::Request;
 use crate::failure::Problem;
 use crate::record::RunFolder;
-use crate::scenario::{Order, Profile, Scenario, ScenarioFile, Set};
+use crate::scenario::{Profile, Scenario, ScenarioFile, Set};
 use crate::stand::lab::Settings;
 
 /// What the arguments and the environment ask for, checked.
@@ -38,12 +38,8 @@ impl Plan {
         let profile =
             file.profile(&options.profile).and_then(|profile| profile.clone().override_from(get))?;
         let settings = Settings::from_environment().map_err(Problem::input)?;
-        let crossing = scenarios.iter().any(|scenario| scenario.order == Order::Cross);
-        if crossing && profile.guests < 2 && !options.libtest.list {
-            return Err(Problem::input(format!(
-                "cannot run the order cross with MULTIVM_GUESTS={}: it needs at least 2 guests",
-                profile.guests
-            )));
+        if !options.libtest.list {
+            enough_guests(&scenarios, profile.guests).map_err(Problem::input)?;
         }
         let results = options.results.clone().unwrap_or_else(RunFolder::default_root);
         Ok(Plan { file, set, scenarios, profile, settings, results })
@@ -62,6 +58,15 @@ impl Plan {
         let sized = scenarios.iter().map(|scenario| self.file.profile_of(scenario, &self.profile));
         sized.map(|profile| profile.guests_memory()).fold(self.profile.guests_memory(), u64::max)
     }
+}
+
+/// Whether a fleet of that size has moves in the order of every scenario.
+fn enough_guests(scenarios: &[Scenario], guests: u32) -> Result<(), String> {
+    let guests = usize::try_from(guests).unwrap_or(usize::MAX);
+    scenarios
+        .iter()
+        .try_for_each(|scenario| scenario.order.takes(guests))
+        .map_err(|why| format!("cannot run this selection with MULTIVM_GUESTS={guests}: {why}"))
 }
 
 fn by_size(mut scenarios: Vec<Scenario>) -> Vec<Scenario> {

@@ -22,7 +22,7 @@ use crate::progress::{LiveStatus, terminal};
 use crate::record::{Event, Record};
 use crate::record::{Outcome, Verdict};
 use crate::run::{self, Context};
-use crate::scenario::{Mode, Order, Profile, Scenario, ScenarioFile};
+use crate::scenario::{Profile, Scenario, ScenarioFile};
 use crate::stand::lab::Lab;
 use crate::stand::{Session, become_root, take_down_after};
 use crate::sys::interrupt;
@@ -127,7 +127,7 @@ pub struct Stage {
     file: ScenarioFile,
     cancel: StopFlag,
     /// Modes and orders whose floor has been measured; none if none is to be.
-    floors: Option<Mutex<HashSet<(Mode, Order)>>>,
+    floors: Option<Mutex<HashSet<String>>>,
     /// None where nobody looks.
     status: Option<LiveStatus>,
 }
@@ -219,7 +219,7 @@ impl Stage {
     /// Whether the floor is wanted and this is the first scenario of its mode and order.
     fn wants_floor(&self, scenario: &Scenario) -> bool {
         let Some(measured) = &self.floors else { return false };
-        locked(measured).insert((scenario.mode, scenario.order))
+        locked(measured).insert(scenario.group())
     }
 
     fn measure_floor(&self, scenario: &Scenario, fleet: &Fleet, outcome: &mut Outcome) {

@@ -26,7 +26,7 @@ use crate::plan::{Leg, Step};
 use crate::probe::{ProbeStream, Summary};
 use crate::record::Record;
 use crate::record::{Outcome, Verdict};
-use crate::scenario::{AllowedLine, AtTimeout, Budget, Mode, Order, Scenario};
+use crate::scenario::{AllowedLine, AtTimeout, Budget, Mode, Scenario, Transport};
 use burden::Burden;
 use downtime::{Between, Seen};
 use evidence::Evidence;
@@ -241,7 +241,7 @@ impl Case<'_> {
             if let Some(limit) = &self.context.budget.total {
                 journal.prove(Some(&guest.name), Some(leg), budget::total(limit, report.duration));
             }
-            if self.scenario.order == Order::Compressed {
+            if self.scenario.transport == Transport::Xbzrle {
                 journal.prove(Some(&guest.name), Some(leg), compressed::check(report));
             }
         }

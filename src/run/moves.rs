@@ -7,13 +7,14 @@ use crate::failure::{Failure, Result};
 use crate::guest::Fleet;
 use crate::migration::{Hear, LegReport, Move, migrate};
 use crate::plan::{self, Leg, Step};
-use crate::scenario::{Booting, Bytes, Mode, Order, Scenario, Workload};
+use crate::scenario::{Booting, Bytes, Mode, Scenario, Transport, Workload};
 use crate::sys::parallel::{Gate, at_once, panic_text};
 use crate::sys::wait::StopFlag;
 
 /// The steps of a scenario for a fleet of this size.
 pub fn steps(scenario: &Scenario, fleet: &Fleet) -> Result<Vec<Step>> {
-    plan::steps(scenario.order, fleet.guests.len(), fleet.profile.rounds).map_err(|why| {
+    let moving = plan::Fleet { guests: fleet.guests.len(), rounds: fleet.profile.rounds, seed: 0 };
+    scenario.order.steps(&moving).map_err(|why| {
         Failure::new(format!("plan {}", scenario.name()), why).try_next("raise MULTIVM_GUESTS")
     })
 }
@@ -87,7 +88,7 @@ fn plan(scenario: &Scenario, fleet: &Fleet, leg: &Leg, played_before: u32) -> Mo
         from: leg.from(),
         to: leg.to(),
         mode: scenario.mode,
-        compressed: scenario.order == Order::Compressed,
+        compressed: scenario.transport == Transport::Xbzrle,
         bandwidth_mib: before_switch.map(|mib| (mib / slower).max(1)),
         post_copy_bandwidth_mib: profile.bandwidth.filter(|_| scenario.mode == Mode::Postcopy).map(mib),
         downtime_limit: profile.downtime_limit,

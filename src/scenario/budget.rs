@@ -7,9 +7,9 @@ use humantime::format_duration;
 use super::Scenario;
 use super::error::{InputError, Source, did_you_mean};
 use super::field::duration_above_zero;
-use super::file::restriction;
 use super::matrix::{Axes, Restriction};
 use super::raw;
+use super::read::restriction;
 
 /// The most that something may take, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,105 +3,93 @@
 //! Most faults need one value or two values together. All pairs are in far fewer scenarios than all combinations.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
-use super::{AxisValue, Location, Mode, Order, Scenario, Sizing, Workload};
+use super::Scenario;
+use super::table::numbered;
 
 /// Scenarios in which every pair of values occurs that occurs in `matrix`, in its order.
 ///
 /// Greedy: the scenario that adds the most pairs is next. Among equals it is the one whose mode and order were taken the
 /// fewest times, so that what is left to choice is spread over them; then the first in the matrix.
 pub(super) fn pairs(matrix: &[Scenario]) -> Vec<Scenario> {
-    let mut covered = Covered::nothing();
-    let mut taken = [0_usize; Mode::ALL.len() * Order::ALL.len()];
+    let mut covered = Covered::nothing(matrix.first().map_or(0, |scenario| numbered(scenario).1));
+    let mut taken: HashMap<[usize; 2], usize> = HashMap::new();
     let mut left: Vec<Candidate> = matrix.iter().enumerate().map(Candidate::new).collect();
     let mut chosen = Vec::new();
     loop {
         left.retain_mut(|candidate| {
-            candidate.gain = covered.gain(candidate.values);
+            candidate.gain = covered.gain(&candidate.values);
             // What adds nothing now never will.
             candidate.gain > 0
         });
+        let times = |candidate: &Candidate| taken.get(&candidate.group()).copied().unwrap_or(0);
         let best = left
             .iter()
-            .max_by_key(|candidate| (candidate.gain, Reverse((taken[candidate.group], candidate.place))));
+            .max_by_key(|candidate| (candidate.gain, Reverse((times(candidate), candidate.place))));
         let Some(best) = best else { break };
-        covered.add(best.values);
-        taken[best.group] += 1;
+        covered.add(&best.values);
+        *taken.entry(best.group()).or_default() += 1;
         chosen.push(best.place);
     }
     chosen.sort_unstable();
     chosen.into_iter().map(|place| matrix[place]).collect()
 }
 
+/// The values of a scenario, as numbers of which no two values share one.
+type Values = Vec<usize>;
+
 /// A scenario as the search sees it.
 struct Candidate {
     /// Its place in the matrix.
     place: usize,
     values: Values,
-    /// Number of its mode and order.
-    group: usize,
-    /// What it would add now.
-    gain: u32,
+    /// Pairs that it would add now.
+    gain: usize,
 }
 
 impl Candidate {
     fn new((place, scenario): (usize, &Scenario)) -> Self {
-        let group = rank(scenario.mode) * Order::ALL.len() + rank(scenario.order);
-        Self { place, values: values(scenario), group, gain: 0 }
+        Self { place, values: numbered(scenario).0, gain: 0 }
+    }
+
+    /// Its mode and order.
+    fn group(&self) -> [usize; 2] {
+        [self.values[0], self.values[1]]
     }
 }
 
-/// A set of values: every value of every axis is a bit of its own.
-type Values = u64;
-
-/// The values of a scenario, one of each axis.
-fn values(scenario: &Scenario) -> Values {
-    let ranks = [
-        (rank(scenario.mode), Mode::ALL.len()),
-        (rank(scenario.order), Order::ALL.len()),
-        (rank(scenario.location), Location::ALL.len()),
-        (rank(scenario.workload), Workload::ALL.len()),
-    ];
-    let sizing = scenario.sizing.map(|sizing| (rank(sizing), Sizing::ALL.len()));
-    let mut first = 0;
-    let mut values = 0;
-    for (rank, count) in ranks.into_iter().chain(sizing) {
-        values |= 1 << (first + rank);
-        first += count;
-    }
-    values
+/// For every pair of values whether it has occurred.
+struct Covered {
+    /// How many values there are.
+    values: usize,
+    pairs: Vec<bool>,
 }
-
-fn rank<V: AxisValue>(value: V) -> usize {
-    V::ALL.iter().position(|other| *other == value).unwrap_or(V::ALL.len())
-}
-
-/// For every value, those it has occurred with.
-struct Covered([Values; Values::BITS as usize]);
 
 impl Covered {
-    /// No pair; a value and itself are none that could be missing.
-    fn nothing() -> Self {
-        Self(std::array::from_fn(|value| 1 << value))
+    /// No pair.
+    fn nothing(values: usize) -> Self {
+        Self { values, pairs: vec![false; values * values] }
     }
 
-    /// How often a pair of these values is missing, each counted from both its ends.
-    fn gain(&self, values: Values) -> u32 {
-        each(values).map(|value| (values & !self.0[value]).count_ones()).sum()
+    /// How many pairs of these values are missing.
+    fn gain(&self, values: &[usize]) -> usize {
+        self.pairs_of(values).filter(|pair| !self.pairs[*pair]).count()
     }
 
-    fn add(&mut self, values: Values) {
-        each(values).for_each(|value| self.0[value] |= values);
+    fn add(&mut self, values: &[usize]) {
+        for pair in self.pairs_of(values).collect::<Vec<_>>() {
+            self.pairs[pair] = true;
+        }
     }
-}
 
-/// The numbers of the values in a set.
-fn each(mut values: Values) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let lowest = (values != 0).then(|| values.trailing_zeros() as usize)?;
-        values &= values - 1;
-        Some(lowest)
-    })
+    /// The places of the pairs of these values; a pair has one place, since the axes are in one order.
+    fn pairs_of<'a>(&self, values: &'a [usize]) -> impl Iterator<Item = usize> + use<'a> {
+        let values_in_all = self.values;
+        (0..values.len()).flat_map(move |first| {
+            (first + 1..values.len()).map(move |second| values[first] * values_in_all + values[second])
+        })
+    }
 }
 
 #[cfg(test)]
@@ -155,11 +143,11 @@ mod tests {
     fn what_is_left_to_choice_is_spread_over_modes_and_orders(file: ScenarioFile) {
         let mut groups = BTreeMap::<_, usize>::new();
         for scenario in pairs(file.scenarios()) {
-            *groups.entry((scenario.mode, scenario.order)).or_default() += 1;
+            *groups.entry(scenario.group()).or_default() += 1;
         }
-        for ((mode, order), count) in groups {
-            let expected = if order == Order::Compressed { 1..=1 } else { 11..=12 };
-            assert!(expected.contains(&count), "{mode}_{order}: {count}");
+        for (group, count) in groups {
+            let expected = if group.ends_with("_compressed") { 1..=1 } else { 11..=12 };
+            assert!(expected.contains(&count), "{group}: {count}");
         }
     }
 

@@ -86,26 +86,11 @@ impl Source<'_> {
 pub(super) fn did_you_mean<'a>(given: &str, allowed: impl IntoIterator<Item = &'a str>) -> Option<String> {
     allowed
         .into_iter()
-        .map(|name| (edit_distance(given, name), name))
+        .map(|name| (strsim::levenshtein(given, name), name))
         .min()
         // A third of the letters wrong is a typing mistake; more is another word.
         .filter(|(distance, name)| distance * 3 <= name.len())
         .map(|(_, name)| format!("did you mean `{name}`?"))
-}
-
-/// Levenshtein distance in bytes; all our names are ASCII.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let substituted = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ mod tests;
 
 use humantime::format_duration;
 
-use super::{AtTimeout, Booting, Bytes, Mode, Order, Profile, Scenario, Workload};
+use super::{AtTimeout, Booting, Bytes, Mode, Order, Profile, Scenario, Transport, Workload};
 
 impl Scenario {
     /// The libvirt migration flags of every move, by their C names.
@@ -20,7 +20,7 @@ impl Scenario {
             Mode::Precopy => "VIR_MIGRATE_AUTO_CONVERGE",
             Mode::Postcopy => "VIR_MIGRATE_POSTCOPY",
         });
-        if self.order == Order::Compressed {
+        if self.transport == Transport::Xbzrle {
             flags.push("VIR_MIGRATE_COMPRESSED");
         }
         flags
@@ -65,9 +65,9 @@ impl Scenario {
     fn each_migration(&self, profile: &Profile) -> String {
         let flags = self.libvirt_flags().join(" | ");
         let timeout = format_duration(profile.migration_timeout(self.mode));
-        let xbzrle = match self.order {
-            Order::Compressed => ", pages that are sent again compressed with XBZRLE",
-            Order::Orderly | Order::Simultaneous | Order::Cross => "",
+        let xbzrle = match self.transport {
+            Transport::Xbzrle => ", pages that are sent again compressed with XBZRLE",
+            Transport::Plain => "",
         };
         let at_most = |bandwidth: Bytes| format!(", at no more than {bandwidth}/s");
         let first = profile.bandwidth_before_switch(self.mode).map(at_most).unwrap_or_default();
@@ -102,7 +102,7 @@ impl Scenario {
         let fleet = fleet_range(profile.guests);
         let (there, back) = match self.order {
             Order::Cross => return cross(profile),
-            Order::Orderly | Order::Compressed => (
+            Order::Orderly => (
                 format!("{fleet} from source to target, one by one in this order"),
                 format!("{fleet} from target to source, one by one in this order"),
             ),

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use super::axis::quoted_names;
 use super::budget::{self, Budget};
 use super::error::{InputError, Source, did_you_mean};
-use super::matrix::{Axes, Constraint, Restriction};
-use super::raw::{self, Names};
+use super::matrix::{Axes, Constraint};
+use super::raw;
+use super::read::{self, restriction};
 use super::sizing::Size;
-use super::{AxisValue, Profile, SIZING_VARIABLE, Scenario, Selection, Set, Sizing, set, sizing};
+use super::{Profile, SIZING_VARIABLE, Scenario, Selection, Set, Sizing, set, sizing};
+use crate::axis::quoted_names;
 
 /// The profiles every file declares: the defaults of the lab and of real hosts.
 const REQUIRED_PROFILES: [&str; 2] = ["lab", "reference"];
@@ -81,12 +82,7 @@ impl ScenarioFile {
         let source = Source { name, text };
         let raw: raw::File = toml::from_str(text).map_err(|error| source.toml_error(&error))?;
 
-        let axes = Axes {
-            mode: values(source, &raw.axes.mode, AxisValue::ALL)?,
-            order: values(source, &raw.axes.order, AxisValue::ALL)?,
-            location: values(source, &raw.axes.location, AxisValue::ALL)?,
-            workload: values(source, &raw.axes.workload, AxisValue::ALL)?,
-        };
+        let axes = read::axes(source, &raw.axes)?;
         let (scenarios, constraints) = expand(source, &axes, &raw.constraint)?;
         Ok(Self {
             name: name.to_owned(),
@@ -137,7 +133,7 @@ impl ScenarioFile {
             .map_or_else(|| profile.clone(), |(_, size)| size.of(profile))
     }
 
-    /// The matrix: the axes nested in the order mode, order, where, what, and sizing if it is on.
+    /// The matrix: the axes nested in the order mode, transport, order, where, what, and sizing if it is on.
     pub fn scenarios(&self) -> &[Scenario] {
         &self.scenarios
     }
@@ -165,8 +161,8 @@ impl ScenarioFile {
             }
             Err(error) => error.to_string(),
         };
-        // A name with four parts is meant to have a size.
-        let sized = if name.split("::").count() == 4 { self.clone().sized().ok() } else { None };
+        // A name with more than three parts is meant to have a size.
+        let sized = if name.split("::").count() > 3 { self.clone().sized().ok() } else { None };
         let mut help = Vec::from_iter(sized.as_ref().unwrap_or(self).near(name, true));
         help.push(format!("allowed: a whole name `{}`; `multivm scenarios` lists them", Scenario::NAME_FORM));
         Err(InputError::new(&format!("{} has no scenario `{name}`: {cause}", self.name), &help))
@@ -290,49 +286,6 @@ impl ScenarioFile {
     }
 }
 
-/// The values of `names`, each of which must be one of `allowed` and appear once.
-fn values<V: AxisValue>(source: Source<'_>, names: &Names, allowed: &[V]) -> Result<Vec<V>, InputError> {
-    let axis = V::AXIS;
-    let allowed_help = || format!("allowed: {}", quoted_names(allowed));
-    if names.get_ref().is_empty() {
-        return Err(source.error(
-            names.span(),
-            &format!("no value for the axis `{axis}`"),
-            "an empty list matches no scenario",
-            &[allowed_help()],
-        ));
-    }
-
-    let mut values = Vec::new();
-    for name in names.get_ref() {
-        let value = value(source, name, allowed)?;
-        if values.contains(&value) {
-            return Err(source.error(
-                name.span(),
-                &format!("the value `{name}` of the axis `{axis}` is there twice"),
-                "would give two scenarios the same name",
-                &[allowed_help(), "each value at most once".to_owned()],
-            ));
-        }
-        values.push(value);
-    }
-    Ok(values)
-}
-
-/// The value of that name, which must be one of `allowed`.
-pub(super) fn value<V: AxisValue>(
-    source: Source<'_>,
-    name: &toml::Spanned<String>,
-    allowed: &[V],
-) -> Result<V, InputError> {
-    allowed.iter().copied().find(|value| value.name() == name.get_ref()).ok_or_else(|| {
-        let mut help = vec![format!("allowed: {}", quoted_names(allowed))];
-        help.extend(did_you_mean(name.get_ref(), allowed.iter().map(|value| value.name())));
-        let what = format!("unknown value `{name}` of the axis `{}`", V::AXIS);
-        source.error(name.span(), &what, "", &help)
-    })
-}
-
 /// The product of the axes, less what each constraint in turn takes away.
 ///
 /// A constraint is judged by what those before it have left. One that changes nothing is a mistake in it, or has become
@@ -371,28 +324,6 @@ fn expand(
         constraints.push(constraint);
     }
     Ok((scenarios, constraints))
-}
-
-/// A `when` or `only`; its values must be declared on the axes of the file.
-pub(super) fn restriction(
-    source: Source<'_>,
-    raw: &toml::Spanned<raw::Restriction>,
-    axes: &Axes,
-) -> Result<Restriction, InputError> {
-    fn some<V: AxisValue>(
-        source: Source<'_>,
-        names: Option<&Names>,
-        declared: &[V],
-    ) -> Result<Option<Vec<V>>, InputError> {
-        names.map(|names| values(source, names, declared)).transpose()
-    }
-    let raw = raw.get_ref();
-    Ok(Restriction {
-        mode: some(source, raw.mode.as_ref(), &axes.mode)?,
-        order: some(source, raw.order.as_ref(), &axes.order)?,
-        location: some(source, raw.location.as_ref(), &axes.location)?,
-        workload: some(source, raw.workload.as_ref(), &axes.workload)?,
-    })
 }
 
 fn profiles(

@@ -82,28 +82,17 @@ impl Profile {
 
     /// How long one migration of one guest may take.
     pub fn migration_timeout(&self, mode: Mode) -> Duration {
-        match mode {
-            Mode::Precopy => self.precopy_timeout,
-            Mode::Postcopy => self.postcopy_timeout,
-        }
+        (mode.spec().timeout)(self)
     }
 
     /// The most that one migration of that mode may send per second until its switch to post-copy, if it has one.
     pub fn bandwidth_before_switch(&self, mode: Mode) -> Option<Bytes> {
-        match mode {
-            Mode::Precopy => self.bandwidth,
-            Mode::Postcopy => {
-                Some(self.bandwidth.unwrap_or(self.first_pass_bandwidth).min(self.first_pass_bandwidth))
-            }
-        }
+        (mode.spec().bandwidth_before_switch)(self)
     }
 
     /// In what time our program in a guest rewrites all of its [`Profile::pattern_memory`] once.
     pub fn rewrite(&self, mode: Mode) -> Duration {
-        match mode {
-            Mode::Precopy => self.precopy_rewrite,
-            Mode::Postcopy => self.postcopy_rewrite,
-        }
+        (mode.spec().rewrite)(self)
     }
 
     /// The profile for a record: every field, in the unit that its name ends with.

@@ -10,13 +10,16 @@ use toml::Spanned;
 /// An array of names.
 pub(super) type Names = Spanned<Vec<Spanned<String>>>;
 
+/// For some axes, by their keys, some of their values. [`super::read`] knows which there are.
+pub(super) type Restriction = BTreeMap<Spanned<String>, Names>;
+
 /// The table of a profile, or of a size: its fields are checked by [`super::field`], which knows what each may be.
 pub(super) type ProfileTable = BTreeMap<Spanned<String>, Spanned<toml::Value>>;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
-    pub axes: Axes,
+    pub axes: Spanned<Restriction>,
     #[serde(default)]
     pub constraint: Vec<Constraint>,
     #[serde(default)]
@@ -33,32 +36,10 @@ pub(super) struct File {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Axes {
-    pub mode: Names,
-    pub order: Names,
-    #[serde(rename = "where")]
-    pub location: Names,
-    #[serde(rename = "what")]
-    pub workload: Names,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Constraint {
     pub when: Spanned<Restriction>,
     pub only: Spanned<Restriction>,
     pub reason: Spanned<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Restriction {
-    pub mode: Option<Names>,
-    pub order: Option<Names>,
-    #[serde(rename = "where")]
-    pub location: Option<Names>,
-    #[serde(rename = "what")]
-    pub workload: Option<Names>,
 }
 
 #[derive(Debug, Deserialize)]

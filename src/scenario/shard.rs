@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Location, Mode, Order, Scenario, Sizing, Workload};
+use super::{Scenario, table};
 
 /// Environment variable that names the part to run.
 pub const SHARD_VARIABLE: &str = "MULTIVM_SHARD";
 
-/// More machines than scenarios is a typing mistake.
-const MOST_PARTS: usize = 1312;
+/// More machines than this is a typing mistake.
+const MOST_PARTS: usize = 1000;
 
 /// Part `part` of `parts`, both counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,18 +19,7 @@ pub struct Shard {
     parts: usize,
 }
 
-/// What two scenarios can have in common that makes them alike in what they cost and in what they try.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Trait {
-    Mode(Mode),
-    Order(Order),
-    Group(Mode, Order),
-    Location(Location),
-    Workload(Workload),
-    Sizing(Option<Sizing>),
-}
-
-/// How many there are of each scenario.
+/// How many traits of a scenario are counted: what makes it alike with others in what it costs and in what it tries.
 const TRAITS: usize = 6;
 
 impl Shard {
@@ -84,7 +73,8 @@ fn deal(scenarios: &[Scenario], parts: usize) -> Vec<usize> {
                 }
                 let differing =
                     || traits[one].iter().zip(&traits[other]).filter(|(mine, theirs)| mine != theirs);
-                // Half of the change of the sum, when one of a kind goes from where there are so many to where there are so many.
+                // Half the change in the sum of squares when one scenario with a trait moves from a part that has `here` of
+                // them to a part that has `there`.
                 let change = |here: i64, there: i64| there - here + 1;
                 let gain: i64 = differing()
                     .map(|(mine, theirs)| {
@@ -110,23 +100,21 @@ fn deal(scenarios: &[Scenario], parts: usize) -> Vec<usize> {
     }
 }
 
-/// The traits of every scenario as numbers from 0, and how many numbers there are.
+/// The traits of every scenario as numbers from 0, and how many numbers there are: its values, and its mode with its order.
 fn traits(scenarios: &[Scenario]) -> (Vec<[usize; TRAITS]>, usize) {
-    let mut numbers: HashMap<Trait, usize> = HashMap::new();
+    let mut numbers: HashMap<(usize, usize, usize), usize> = HashMap::new();
     let traits = scenarios
         .iter()
         .map(|scenario| {
-            [
-                Trait::Mode(scenario.mode),
-                Trait::Order(scenario.order),
-                Trait::Group(scenario.mode, scenario.order),
-                Trait::Location(scenario.location),
-                Trait::Workload(scenario.workload),
-                Trait::Sizing(scenario.sizing),
-            ]
-            .map(|one| {
+            let [mode, order, location, workload, sizing] = table::traits(scenario).map(|(rank, _)| rank);
+            [(mode, 0), (order, 0), (mode, order), (location, 0), (workload, 0), (sizing, 0)]
+        })
+        .map(|traits| {
+            let mut kind = 0;
+            traits.map(|(one, other)| {
+                kind += 1;
                 let next = numbers.len();
-                *numbers.entry(one).or_insert(next)
+                *numbers.entry((kind, one, other)).or_insert(next)
             })
         })
         .collect();

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 
-use super::axis::{AxisValue, by_name};
 use super::error::{InputError, Source};
 use super::field::field;
-use super::file::value;
 use super::raw::ProfileTable;
+use super::read::value;
 use super::{Bytes, Profile};
+use crate::axis::axis;
 
 /// Environment variable that switches the axis on.
 pub const SIZING_VARIABLE: &str = "MULTIVM_SIZING";
@@ -28,36 +28,22 @@ pub fn sizing_switch(text: &str) -> Result<bool, String> {
     }
 }
 
-/// Which size the guests have; `scenarios.toml` says what it sets, and [`ScenarioFile::profile_of`] applies it.
-///
-/// [`ScenarioFile::profile_of`]: super::ScenarioFile::profile_of
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Sizing {
-    /// The smaller number of virtual CPUs.
-    SetVcpu1,
-    /// The larger number of virtual CPUs.
-    SetVcpu2,
-    /// The smaller memory.
-    SetMemory1,
-    /// The larger memory.
-    SetMemory2,
+/// A size: its row in the table. The file says what it sets.
+pub struct Row {
+    name: &'static str,
 }
 
-impl AxisValue for Sizing {
-    const AXIS: &'static str = "sizing";
-    const ALL: &'static [Self] = &[Self::SetVcpu1, Self::SetVcpu2, Self::SetMemory1, Self::SetMemory2];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::SetVcpu1 => "set_vcpu_1",
-            Self::SetVcpu2 => "set_vcpu_2",
-            Self::SetMemory1 => "set_memory_1",
-            Self::SetMemory2 => "set_memory_2",
-        }
+axis! {
+    /// Which size the guests have; `scenarios.toml` says what it sets, and [`ScenarioFile::profile_of`] applies it.
+    ///
+    /// [`ScenarioFile::profile_of`]: super::ScenarioFile::profile_of
+    Sizing, "sizing", Row {
+        SetVcpu1 => Row { name: "set_vcpu_1" },
+        SetVcpu2 => Row { name: "set_vcpu_2" },
+        SetMemory1 => Row { name: "set_memory_1" },
+        SetMemory2 => Row { name: "set_memory_2" },
     }
 }
-
-by_name!(Sizing);
 
 /// What a sizing sets; the rest is the profile's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +73,7 @@ pub(super) fn read(
     entries.sort_by_key(|(name, _)| name.span().start);
     entries
         .into_iter()
-        .map(|(name, table)| Ok((value(source, name, Sizing::ALL)?, size(source, name.get_ref(), table)?)))
+        .map(|(name, table)| Ok((value(source, name)?, size(source, name.get_ref(), table)?)))
         .collect()
 }
 

@@ -1,6 +1,6 @@
 //! The axis `what`: the load under which the fleet migrates.
 
-use super::axis::{AxisValue, by_name};
+use crate::axis::{AxisValue, by_name};
 
 /// The program that makes the load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -71,8 +71,10 @@ const fn stress(tool: Tool, kind: Kind, share: Option<HostShare>) -> Workload {
     Workload::Stress { tool, kind, share }
 }
 
-impl AxisValue for Workload {
-    const AXIS: &'static str = "what";
+impl Workload {
+    /// The first of [`AxisValue::all`].
+    pub(super) const FIRST: Workload = Self::ALL[0];
+
     const ALL: &'static [Self] = &[
         stress(Tool::Stress, Kind::Cpu, None),
         stress(Tool::Stress, Kind::Memory, None),
@@ -90,6 +92,14 @@ impl AxisValue for Workload {
         Self::Boot(Booting::LoadVms),
         Self::Boot(Booting::MigratedVms),
     ];
+}
+
+impl AxisValue for Workload {
+    const AXIS: &'static str = "what";
+
+    fn all() -> &'static [Self] {
+        Self::ALL
+    }
 
     fn name(self) -> &'static str {
         use HostShare::{Half, Short};

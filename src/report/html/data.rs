@@ -10,7 +10,7 @@ use super::facts::{LONGEST_TEXT, class, cut, evidence_link};
 use crate::record::{Finding, rfc3339_text};
 use crate::report::view::{Clock, LegView, Phase, RunView, Sample, ScenarioView, at_most, extremes};
 use crate::scenario::Direction;
-use crate::scenario::{AxisValue, Location, Mode, Order, Scenario, Workload};
+use crate::scenario::Scenario;
 
 /// Samples of all migrations of a run together, a number of 7 values each.
 const MOST_SAMPLES: usize = 60_000;
@@ -98,31 +98,22 @@ impl Cell {
         match name.parse::<Scenario>() {
             Ok(parts) => Cell {
                 row: match parts.sizing {
-                    Some(sizing) => format!("{}_{} {sizing}", parts.mode, parts.order),
-                    None => format!("{}_{}", parts.mode, parts.order),
+                    Some(sizing) => format!("{} {sizing}", parts.group()),
+                    None => parts.group(),
                 },
-                row_order: place(parts.mode) * Order::ALL.len() + place(parts.order),
+                row_order: parts.group_place(),
                 column: [parts.location.to_string(), parts.workload.to_string()],
-                column_order: place(parts.location) * Workload::ALL.len() + place(parts.workload),
+                column_order: parts.load_place(),
             },
             // Not of the matrix: behind it.
             Err(_) => {
                 let mut parts = name.splitn(3, "::");
                 let mut part = || parts.next().unwrap_or_default().to_owned();
                 let row = part();
-                Cell {
-                    row,
-                    row_order: Mode::ALL.len() * Order::ALL.len(),
-                    column: [part(), part()],
-                    column_order: Location::ALL.len() * Workload::ALL.len(),
-                }
+                Cell { row, row_order: usize::MAX, column: [part(), part()], column_order: usize::MAX }
             }
         }
     }
-}
-
-fn place<V: AxisValue>(value: V) -> usize {
-    V::ALL.iter().position(|other| *other == value).unwrap_or(V::ALL.len())
 }
 
 /// Each once, by their order; those of the same order as they came.

@@ -1,0 +1,128 @@
+//! What every axis of the matrix has in common: a closed set of values, one row of a table for each.
+//!
+//! A value is a variant, so that a scenario is plain data; every fact about it is in its row. [`axis!`] makes both from one
+//! list, so that a new value is a file with its row and a line that lists it.
+
+use std::fmt;
+
+/// A value of one axis of the matrix.
+///
+/// The names are what `scenarios.toml`, scenario names and messages use; they hold only `[a-z0-9_]`.
+pub trait AxisValue: Copy + Eq + fmt::Debug + 'static {
+    /// The axis' key in `scenarios.toml`.
+    const AXIS: &'static str;
+
+    /// Every value the program knows how to run, in the order messages list them.
+    fn all() -> &'static [Self];
+
+    /// The value's name.
+    fn name(self) -> &'static str;
+
+    /// The value of that name.
+    ///
+    /// # Errors
+    ///
+    /// No value has that name; the message lists those that there are.
+    fn named(name: &str) -> Result<Self, UnknownName> {
+        Self::all().iter().copied().find(|value| value.name() == name).ok_or_else(|| UnknownName {
+            axis: Self::AXIS,
+            given: name.to_owned(),
+            allowed: quoted_names(Self::all()),
+        })
+    }
+
+    /// The value's place among [`AxisValue::all`].
+    fn rank(self) -> usize {
+        Self::all().iter().position(|other| *other == self).unwrap_or(Self::all().len())
+    }
+}
+
+/// A name that is no value of its axis.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown {axis} `{given}`, expected one of {allowed}")]
+pub struct UnknownName {
+    /// The axis' key in `scenarios.toml`, or `scenario` for a name that does not have the parts of a scenario's name.
+    pub axis: &'static str,
+    /// What was given.
+    pub given: String,
+    /// The allowed names, each in backticks.
+    pub allowed: String,
+}
+
+/// The names of `values` as messages list them.
+pub fn quoted_names<V: AxisValue>(values: &[V]) -> String {
+    let names: Vec<String> = values.iter().map(|v| format!("`{}`", v.name())).collect();
+    names.join(", ")
+}
+
+/// `Display` and `FromStr` by name, for every axis alike.
+macro_rules! by_name {
+    ($axis:ty) => {
+        impl std::fmt::Display for $axis {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad($crate::axis::AxisValue::name(*self))
+            }
+        }
+
+        impl std::str::FromStr for $axis {
+            type Err = $crate::axis::UnknownName;
+
+            fn from_str(name: &str) -> Result<Self, Self::Err> {
+                <$axis as $crate::axis::AxisValue>::named(name)
+            }
+        }
+    };
+}
+pub(crate) use by_name;
+
+/// An axis from its table: the enum of its values, each with its row, which has a field `name`.
+macro_rules! axis {
+    ($(#[$doc:meta])* $axis:ident, $key:literal, $row:ty { $($value:ident => $spec:expr,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $axis {
+            $($value,)+
+        }
+
+        impl $axis {
+            /// Every value, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$value,)+];
+
+            /// All that is known of the value.
+            pub fn spec(self) -> &'static $row {
+                match self {
+                    $(Self::$value => &$spec,)+
+                }
+            }
+        }
+
+        impl $crate::axis::AxisValue for $axis {
+            const AXIS: &'static str = $key;
+
+            fn all() -> &'static [Self] {
+                Self::ALL
+            }
+
+            fn name(self) -> &'static str {
+                self.spec().name
+            }
+        }
+
+        $crate::axis::by_name!($axis);
+    };
+}
+pub(crate) use axis;
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::Order;
+
+    #[test]
+    fn an_unknown_name_lists_the_allowed_ones() {
+        let error = "random_walk".parse::<Order>().unwrap_err().to_string();
+        assert!(
+            error.starts_with("unknown order `random_walk`, expected one of `orderly`, `simultaneous`, "),
+            "{error}"
+        );
+    }
+}

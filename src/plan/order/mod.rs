@@ -1,0 +1,142 @@
+//! The axis `order`: in which order the guests of the fleet move. Each order is a file.
+
+mod cross;
+mod orderly;
+mod simultaneous;
+
+use super::{Direction, Leg, Step};
+use crate::axis::axis;
+
+/// An order: its row in the table.
+pub struct Spec {
+    pub name: &'static str,
+    /// How the guests move, as the end of the sentence `The guests move ...`.
+    pub text: &'static str,
+    /// With fewer guests there is nothing that it could order.
+    pub least_guests: usize,
+    /// Whether it has steps in which one guest's move out must overlap another's move back.
+    pub overlaps: bool,
+    /// The moves of a fleet, from the source and back to it. Pure: the same fleet has the same moves.
+    steps: fn(&Fleet) -> Vec<Step>,
+}
+
+/// What an order knows of a fleet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fleet {
+    pub guests: usize,
+    /// How often every guest goes there and back.
+    pub rounds: u32,
+    /// What an order draws its choices from, if it has any.
+    pub seed: u64,
+}
+
+axis! {
+    /// In which order the guests of the fleet move.
+    Order, "order", Spec {
+        Orderly => orderly::SPEC,
+        Simultaneous => simultaneous::SPEC,
+        Cross => cross::SPEC,
+    }
+}
+
+impl Order {
+    /// The steps of a fleet, all of whose guests start and end on the source.
+    ///
+    /// # Errors
+    ///
+    /// The fleet has too few guests; the message says how many it takes.
+    pub fn steps(self, fleet: &Fleet) -> Result<Vec<Step>, String> {
+        self.takes(fleet.guests)?;
+        Ok((self.spec().steps)(fleet))
+    }
+
+    /// Whether a fleet of that size has moves in this order.
+    ///
+    /// # Errors
+    ///
+    /// It has too few guests; the message says how many it takes.
+    pub fn takes(self, guests: usize) -> Result<(), String> {
+        let least = self.spec().least_guests;
+        if guests < least {
+            return Err(format!("the order {self} needs at least {least} guests"));
+        }
+        Ok(())
+    }
+}
+
+/// Both directions of every round, in turn.
+fn halves(rounds: u32) -> impl Iterator<Item = (u32, Direction)> {
+    (1..=rounds).flat_map(|round| [Direction::Out, Direction::Back].map(|direction| (round, direction)))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    /// Plays the steps and checks what every order promises: a guest moves from where it is, in rounds that count up, and
+    /// is home at the end.
+    #[rstest]
+    fn every_guest_moves_from_where_it_is_and_comes_home(
+        #[values(1, 2, 3, 10)] guests: usize,
+        #[values(1, 2, 5)] rounds: u32,
+        #[values(0, 1, 4711)] seed: u64,
+    ) {
+        for order in Order::ALL {
+            let Ok(steps) = order.steps(&Fleet { guests, rounds, seed }) else { continue };
+            let mut away = vec![false; guests];
+            let mut trips = vec![0; guests];
+            for step in steps {
+                assert!(!step.legs.is_empty(), "{order}: a step without a move");
+                let mut moved = std::collections::BTreeSet::new();
+                for leg in &step.legs {
+                    assert!(moved.insert(leg.guest), "{order}: a guest cannot move twice at once");
+                    match leg.direction {
+                        Direction::Out => {
+                            assert!(!std::mem::replace(&mut away[leg.guest], true), "{order}");
+                            assert_eq!(leg.round, trips[leg.guest] + 1, "{order}");
+                        }
+                        Direction::Back => {
+                            assert!(std::mem::replace(&mut away[leg.guest], false), "{order}");
+                            trips[leg.guest] += 1;
+                            assert_eq!(leg.round, trips[leg.guest], "{order}");
+                        }
+                    }
+                }
+            }
+            assert!(away.iter().all(|away| !away), "{order}");
+        }
+    }
+
+    #[rstest]
+    #[case(Order::Orderly)]
+    #[case(Order::Simultaneous)]
+    #[case(Order::Cross)]
+    fn every_guest_makes_every_round_trip(#[case] order: Order, #[values(2, 3, 10)] guests: usize) {
+        let rounds = 5;
+        for guest in 0..guests {
+            let steps = order.steps(&Fleet { guests, rounds, seed: 0 }).unwrap();
+            let legs = steps.iter().flat_map(|step| &step.legs).filter(|leg| leg.guest == guest);
+            assert_eq!(legs.count(), 2 * rounds as usize);
+        }
+    }
+
+    #[test]
+    fn steps_cross_where_the_order_overlaps() {
+        for order in Order::ALL {
+            let steps = order.steps(&Fleet { guests: 3, rounds: 1, seed: 1 }).unwrap();
+            assert_eq!(steps.iter().any(Step::crosses), order.spec().overlaps, "{order}");
+        }
+    }
+
+    #[test]
+    fn every_row_says_what_it_is() {
+        for order in Order::ALL {
+            let spec = order.spec();
+            assert!(!spec.text.is_empty() && !spec.text.ends_with('.'), "{order}: {}", spec.text);
+            assert!(!spec.name.contains('_'), "{order}: a name is split at its first _");
+            assert!(spec.least_guests >= 1, "{order}");
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Guest after guest goes out, then guest after guest comes back.
+
+use super::{Fleet, Leg, Spec, Step, halves};
+
+pub(super) static SPEC: Spec =
+    Spec { name: "orderly", text: "one by one", least_guests: 1, overlaps: false, steps };
+
+fn steps(fleet: &Fleet) -> Vec<Step> {
+    halves(fleet.rounds)
+        .flat_map(|(round, direction)| {
+            (0..fleet.guests).map(move |guest| Step::of(vec![Leg { guest, direction, round }]))
+        })
+        .collect()
+}

@@ -1,0 +1,14 @@
+//! All guests go out at once, then all come back at once.
+
+use super::{Fleet, Leg, Spec, Step, halves};
+
+pub(super) static SPEC: Spec =
+    Spec { name: "simultaneous", text: "all at once", least_guests: 1, overlaps: false, steps };
+
+fn steps(fleet: &Fleet) -> Vec<Step> {
+    halves(fleet.rounds)
+        .map(|(round, direction)| {
+            Step::of((0..fleet.guests).map(|guest| Leg { guest, direction, round }).collect())
+        })
+        .collect()
+}

@@ -1,0 +1,63 @@
+//! The axis `where`: the places where load is.
+
+use super::Side;
+use crate::axis::axis;
+
+/// A place of load: its row in the table.
+pub struct Spec {
+    pub name: &'static str,
+    /// Whether a stress tool runs in every guest of the fleet.
+    in_guests: bool,
+    /// The hosts on which a stress tool runs.
+    hosts: &'static [Side],
+}
+
+const SOURCE: &[Side] = &[Side::Source];
+const TARGET: &[Side] = &[Side::Target];
+const BOTH: &[Side] = &[Side::Source, Side::Target];
+
+axis! {
+    /// Where the load is. The key of this axis is `where`, which Rust keeps for itself.
+    Location, "where", Spec {
+        InVms => Spec { name: "in_vms", in_guests: true, hosts: &[] },
+        OnSource => Spec { name: "on_source", in_guests: false, hosts: SOURCE },
+        OnTarget => Spec { name: "on_target", in_guests: false, hosts: TARGET },
+        OnBoth => Spec { name: "on_both", in_guests: false, hosts: BOTH },
+        OnSourceAndVms => Spec { name: "on_source_and_vms", in_guests: true, hosts: SOURCE },
+        OnTargetAndVms => Spec { name: "on_target_and_vms", in_guests: true, hosts: TARGET },
+        OnBothAndVms => Spec { name: "on_both_and_vms", in_guests: true, hosts: BOTH },
+        // No stress tool: guests that boot are the load.
+        Booting => Spec { name: "booting", in_guests: false, hosts: &[] },
+    }
+}
+
+impl Location {
+    /// Whether a stress tool runs in the guests.
+    pub fn in_guests(self) -> bool {
+        self.spec().in_guests
+    }
+
+    /// The hosts on which a stress tool runs.
+    pub fn hosts(self) -> &'static [Side] {
+        self.spec().hosts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::axis::AxisValue;
+
+    #[test]
+    fn a_location_name_says_where_the_load_is() {
+        for location in Location::ALL {
+            let name = location.name();
+            assert_eq!(location.in_guests(), name.ends_with("vms"), "{name}");
+            let both = name.contains("both");
+            let source = both || name.contains("source");
+            let target = both || name.contains("target");
+            assert_eq!(location.hosts().contains(&Side::Source), source, "{name}");
+            assert_eq!(location.hosts().contains(&Side::Target), target, "{name}");
+        }
+    }
+}

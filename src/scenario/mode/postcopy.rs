@@ -1,0 +1,21 @@
+//! After the first pass over its memory the guest runs on the target and fetches what it misses.
+
+use super::{ABORTED, Spec};
+
+pub(super) static SPEC: Spec = Spec {
+    name: "postcopy",
+    text: "runs on the target after the first pass over its memory, and fetches there what it misses",
+    timeout: |profile| profile.postcopy_timeout,
+    bandwidth_before_switch: |profile| {
+        let first_pass = profile.first_pass_bandwidth;
+        Some(profile.bandwidth.unwrap_or(first_pass).min(first_pass))
+    },
+    rewrite: |profile| profile.postcopy_rewrite,
+    ends: |profile| {
+        let rest =
+            profile.bandwidth.map(|most| format!(", then at no more than {most}/s")).unwrap_or_default();
+        format!("switched over after the first pass (virDomainMigrateStartPostCopy){rest}")
+    },
+    // To suspend the guest would not make it complete sooner.
+    at_timeout: |_| ABORTED,
+};

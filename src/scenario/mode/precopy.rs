@@ -1,0 +1,23 @@
+//! The guest runs on the source until the rest of its memory is small enough to be sent in one short pause.
+
+use humantime::format_duration;
+
+use super::{ABORTED, Spec};
+use crate::scenario::AtTimeout;
+
+pub(super) static SPEC: Spec = Spec {
+    name: "precopy",
+    text: "runs on the source until little enough is left to be sent in one short pause",
+    timeout: |profile| profile.precopy_timeout,
+    bandwidth_before_switch: |profile| profile.bandwidth,
+    rewrite: |profile| profile.precopy_rewrite,
+    ends: |profile| {
+        let limit = format_duration(profile.downtime_limit);
+        format!("over when the rest can be sent in {limit} (QEMU's downtime-limit)")
+    },
+    at_timeout: |profile| match profile.at_timeout {
+        AtTimeout::Abort => ABORTED,
+        AtTimeout::Suspend => "the guest is suspended so that it can complete, which fails the check `live`",
+        AtTimeout::SuspendAllowed => "the guest is suspended so that it can complete, which is allowed",
+    },
+};

@@ -1,0 +1,133 @@
+//! Names of axes and of their values, as a file has them, to places in the table of axes.
+
+use super::Transport;
+use super::error::{InputError, Source, did_you_mean};
+use super::matrix::{Axes, Restriction};
+use super::raw::{self, Names};
+use super::table::{AXES, Axis, COUNT};
+use crate::axis::AxisValue;
+
+/// The axes of a file, with the values that it declares.
+pub(super) fn axes(source: Source<'_>, raw: &toml::Spanned<raw::Restriction>) -> Result<Axes, InputError> {
+    let declared = by_axis(source, raw.get_ref(), |axis| (0..(axis.names)().len()).collect())?;
+    let mut axes = Axes([const { Vec::new() }; COUNT]);
+    for ((axis, values), place) in AXES.iter().zip(declared).zip(&mut axes.0) {
+        *place = match values {
+            Some(values) => values,
+            None if axis.optional => vec![0],
+            None => {
+                return Err(source.error(
+                    raw.span(),
+                    &format!("missing axis `{}`", axis.key),
+                    "",
+                    &[format!("allowed: `{}`, a list of some of {}", axis.key, quoted((axis.names)()))],
+                ));
+            }
+        };
+    }
+    Ok(axes)
+}
+
+/// A `when` or `only`; its values must be declared on the axes of the file.
+pub(super) fn restriction(
+    source: Source<'_>,
+    raw: &toml::Spanned<raw::Restriction>,
+    axes: &Axes,
+) -> Result<Restriction, InputError> {
+    let declared = |axis: &Axis| {
+        let place = AXES.iter().position(|other| other.key == axis.key);
+        place.map(|place| axes.0[place].clone()).unwrap_or_default()
+    };
+    by_axis(source, raw.get_ref(), declared).map(Restriction)
+}
+
+/// The value of that name.
+pub(super) fn value<V: AxisValue>(source: Source<'_>, name: &toml::Spanned<String>) -> Result<V, InputError> {
+    let names: Vec<&'static str> = V::all().iter().map(|value| value.name()).collect();
+    place(source, name, V::AXIS, &names).map(|place| V::all()[place])
+}
+
+/// For every axis of the table the values that `raw` names, each of which must be one of those `allowed` there.
+fn by_axis(
+    source: Source<'_>,
+    raw: &raw::Restriction,
+    allowed: impl Fn(&Axis) -> Vec<usize>,
+) -> Result<[Option<Vec<usize>>; COUNT], InputError> {
+    let mut values = [const { None }; COUNT];
+    // The map has them by name; the first mistake of the file is the one to tell.
+    let mut entries: Vec<_> = raw.iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    for (key, names) in entries {
+        let Some(index) = AXES.iter().position(|axis| axis.key == key.get_ref()) else {
+            let keys = || AXES.iter().map(|axis| axis.key);
+            let mut help = vec![format!("allowed: {}", quoted(keys()))];
+            help.extend(did_you_mean(key.get_ref(), keys()));
+            return Err(source.error(key.span(), &format!("unknown axis `{key}`"), "", &help));
+        };
+        values[index] = Some(some(source, names, &AXES[index], &allowed(&AXES[index]))?);
+    }
+    Ok(values)
+}
+
+/// The values of `names`, each of which must be one of `allowed` and appear once.
+fn some(source: Source<'_>, names: &Names, axis: &Axis, allowed: &[usize]) -> Result<Vec<usize>, InputError> {
+    let all = (axis.names)();
+    let known: Vec<&'static str> = allowed.iter().map(|place| all[*place]).collect();
+    let allowed_help = || format!("allowed: {}", quoted(known.iter().copied()));
+    if names.get_ref().is_empty() {
+        return Err(source.error(
+            names.span(),
+            &format!("no value for the axis `{}`", axis.key),
+            "an empty list matches no scenario",
+            &[allowed_help()],
+        ));
+    }
+    let mut values = Vec::new();
+    for name in names.get_ref() {
+        let value = allowed[place(source, name, axis.key, &known)?];
+        if values.contains(&value) {
+            return Err(source.error(
+                name.span(),
+                &format!("the value `{name}` of the axis `{}` is there twice", axis.key),
+                "would give two scenarios the same name",
+                &[allowed_help(), "each value at most once".to_owned()],
+            ));
+        }
+        values.push(value);
+    }
+    Ok(values)
+}
+
+/// The place of that name among those that are `allowed` on an axis.
+fn place(
+    source: Source<'_>,
+    name: &toml::Spanned<String>,
+    axis: &str,
+    allowed: &[&'static str],
+) -> Result<usize, InputError> {
+    allowed.iter().position(|known| known == name.get_ref()).ok_or_else(|| {
+        let mut help = vec![format!("allowed: {}", quoted(allowed.iter().copied()))];
+        help.extend(did_you_mean(name.get_ref(), allowed.iter().copied()));
+        help.extend(meant_both(name.get_ref()));
+        let what = format!("unknown value `{name}` of the axis `{axis}`");
+        source.error(name.span(), &what, "", &help)
+    })
+}
+
+/// What a name stands for that is no value of an axis, but that of an order by a transport.
+fn meant_both(name: &str) -> Option<String> {
+    Transport::ALL.iter().find_map(|transport| {
+        let (known, order) = transport.spec().known_as?;
+        (known == name).then(|| {
+            format!(
+                "`{name}` in a scenario's name is order = [\"{order}\"] with transport = [\"{transport}\"]"
+            )
+        })
+    })
+}
+
+/// Names as messages list them.
+fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}

@@ -1,0 +1,28 @@
+//! The axis `transport`: what carries the memory from host to host. It is optional: a name without one means `plain`.
+//!
+//! What libvirt and QEMU must be asked for is the migration room's; here a transport is a name.
+
+use super::Order;
+use crate::axis::axis;
+
+/// A transport: its row in the table.
+pub struct Spec {
+    pub name: &'static str,
+    /// How memory is sent, as the end of the sentence `Memory is sent ...`.
+    pub text: &'static str,
+    /// An order in which the transport has a name of its own, which stands in a scenario's name for both. In every other
+    /// order the name of the transport comes behind the rest: `precopy_cross::in_vms::stress_cpu::xbzrle`.
+    pub(super) known_as: Option<(&'static str, Order)>,
+}
+
+axis! {
+    /// What carries the memory from host to host.
+    Transport, "transport", Spec {
+        Plain => Spec { name: "plain", text: "over one connection, as it is", known_as: None },
+        Xbzrle => Spec {
+            name: "xbzrle",
+            text: "over one connection, pages that are sent again as differences (XBZRLE)",
+            known_as: Some(("compressed", Order::Orderly)),
+        },
+    }
+}
