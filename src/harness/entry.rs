@@ -6,8 +6,8 @@ use std::sync::Arc;
 use libtest_mimic::Trial;
 
 use super::args::{self, Request, one_at_a_time};
+use super::hold::on_stage;
 use super::plan::Plan;
-use super::stage::on_stage;
 use crate::failure::{Problem, Result};
 use crate::scenario::Scenario;
 use crate::stand::hidden_entry;
@@ -22,7 +22,7 @@ pub fn main() -> ExitCode {
         Ok(request) => request,
         Err(code) => return code,
     };
-    exit_code(Plan::read(&request).and_then(|plan| Ok(execute(&request, plan)?)))
+    exit_code(Plan::read(&request).and_then(|plan| execute(&request, plan)))
 }
 
 /// What a run comes to, or what kept it from being one.
@@ -30,7 +30,7 @@ pub fn exit_code(result: Result<ExitCode, Problem>) -> ExitCode {
     result.unwrap_or_else(Problem::report)
 }
 
-fn execute(request: &Request, plan: Plan) -> Result<ExitCode> {
+fn execute(request: &Request, plan: Plan) -> Result<ExitCode, Problem> {
     let arguments = &request.options.libtest;
     // No scenario is ignored beforehand: with --ignored there is nothing to run.
     if arguments.list || arguments.ignored || plan.scenarios.is_empty() {

@@ -3,6 +3,7 @@
 pub mod args;
 mod entry;
 mod fixture;
+mod hold;
 mod nextest;
 mod outputs;
 mod plan;
@@ -10,9 +11,11 @@ mod run;
 mod slot;
 mod spent;
 mod stage;
+mod trial;
 
 pub use args::one_at_a_time;
 pub use entry::{exit_code, main};
+pub use hold::on_stage;
 pub use plan::Plan;
 pub use run::process_of;
-pub use stage::{Stage, on_stage};
+pub use stage::Stage;

@@ -1,115 +1,25 @@
-//! What all trials of a run share: the machine, the fleet, the record.
+//! What all trials of a run share: the fleet and the record.
 
 use std::collections::HashSet;
-use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use libtest_mimic::{Completion, Failed, Trial};
+use libtest_mimic::{Completion, Failed};
 
-use super::args::Request;
-use super::args::one_at_a_time;
 use super::fixture::Fixture;
-use super::nextest::NextestRun;
-use super::outputs;
 use super::plan::Plan;
 use super::run::Run;
 use super::slot::Slot;
+use super::trial::{completion, panicked};
 use crate::failure::{Failure, Result};
 use crate::guest::Fleet;
-use crate::progress::{LiveStatus, terminal};
-use crate::record::{Event, Record};
-use crate::record::{Outcome, Verdict};
+use crate::progress::LiveStatus;
+use crate::record::{Event, Outcome, Record, Verdict};
 use crate::run::{self, Context};
 use crate::scenario::{Profile, Scenario, ScenarioFile};
-use crate::stand::lab::Lab;
-use crate::stand::{Session, become_root, take_down_after};
-use crate::sys::interrupt;
 use crate::sys::parallel::{locked, panic_text};
 use crate::sys::wait::StopFlag;
-
-/// Takes the machine, plays the trials one at a time, and gives the machine back as it was. `selected` are the names of
-/// the scenarios that are played as such, for those who look on; none where trials are something else.
-pub fn on_stage(
-    request: &Request,
-    plan: Plan,
-    selected: Option<Vec<String>>,
-    trials: impl FnOnce(&Arc<Stage>) -> Vec<Trial>,
-) -> Result<ExitCode> {
-    become_root()?;
-    // As the user who will write there.
-    if let Err(mistake) = outputs::check(&plan.results, request.options.junit.as_deref()) {
-        eprintln!("{mistake}");
-        return Ok(ExitCode::from(2));
-    }
-    let cancel = StopFlag::new();
-    interrupt::cancel_on_signals(&cancel, terminal::say)?;
-    let nextest = NextestRun::here();
-    let owner = nextest.as_ref().map(|run| run.owner.clone());
-    let mut session =
-        Session::begin_for(Box::new(Lab::new(plan.settings.clone())), cancel.clone(), owner.clone())?;
-    let group = nextest.map(|run| run.folder(&plan.results)).transpose()?;
-    if let (Some(owner), Some(group)) = (&owner, &group) {
-        // Before anything is raised: it clears what this process leaves if it is killed.
-        take_down_after(owner, &group.join("keeper.log"))?;
-    }
-    let run = Arc::new(Run::create(
-        &plan.results,
-        group.as_deref(),
-        plan.profile.facts(),
-        selected.as_ref().map(Vec::len),
-    )?);
-    // From here on a failure is the cases' to report.
-    let prepared = match &group {
-        Some(group) => NextestRun::raise(group, &cancel, || session.prepare()),
-        None => session.prepare(),
-    };
-    if let Some(stack) = session.stack() {
-        eprintln!("multivm: {stack}");
-    }
-    let session = Arc::new(Mutex::new(Some(session)));
-    let fixture = Fixture {
-        session: Arc::clone(&session),
-        run: Arc::clone(&run),
-        guests_memory: plan.guests_memory(group.is_some()),
-        stop: cancel.clone(),
-        group,
-    };
-    let slot = match prepared {
-        Ok(()) => Slot::new(fixture),
-        Err(failure) => Slot::broken(fixture, failure),
-    };
-    let stage = Arc::new(Stage {
-        slot,
-        profile: plan.profile,
-        run: Arc::clone(&run),
-        file: plan.file,
-        cancel: cancel.clone(),
-        floors: request.options.floor.then(Mutex::default),
-        status: selected.and_then(|selected| {
-            LiveStatus::begin(&run.record, &run.header(), selected, &plan.results, &cancel)
-        }),
-    });
-    let trials = trials(&stage);
-    let conclusion = libtest_mimic::run(&one_at_a_time(&request.options.libtest), trials);
-
-    // A lab that was up before stays up, with its guests.
-    stage.slot.release();
-    let failures = locked(&session).take().map(Session::end).unwrap_or_default();
-    run.close(request.options.junit.as_deref())?;
-    for line in run.spent() {
-        eprintln!("multivm: {line}");
-    }
-    eprintln!("multivm: record, JUnit, report.html and evidence are in {}", run.path().display());
-    for failure in &failures {
-        eprintln!("multivm: {failure}");
-    }
-    if cancel.is_set() {
-        return Ok(ExitCode::from(130));
-    }
-    Ok(if failures.is_empty() { conclusion.exit_code() } else { ExitCode::FAILURE })
-}
 
 /// Whether all that was found is that a post-copy migration was over before it could be switched. On a machine whose CPUs
 /// are all taken a guest may stand still for as long as its first pass takes, and then there is nothing left to switch
@@ -133,6 +43,24 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// A stage on which scenarios of a plan are played. `floors`: the floor of each mode and order is measured, too.
+    pub fn new(
+        slot: Slot<Fixture>,
+        plan: Plan,
+        run: Arc<Run>,
+        stop: StopFlag,
+        floors: bool,
+        status: Option<LiveStatus>,
+    ) -> Stage {
+        let floors = floors.then(Mutex::default);
+        Stage { slot, profile: plan.profile, run, file: plan.file, cancel: stop, floors, status }
+    }
+
+    /// Lets go of the fleet: its connections close.
+    pub fn release(&self) {
+        self.slot.release();
+    }
+
     /// Plays one scenario as a trial.
     pub fn play(self: &Arc<Self>, scenario: Scenario) -> Result<Completion, Failed> {
         let name = scenario.name();
@@ -151,28 +79,13 @@ impl Stage {
             .spawn(move || stage.outcome(&scenario, started))
             .map_err(|error| Failed::from(format!("start the scenario's thread: {error}")))?
             .join();
-        let outcome = result.unwrap_or_else(|panic| {
-            let mut outcome = Outcome::new(&name, Verdict::Error, started);
-            outcome.reason = Some(format!("the scenario panicked: {}", panic_text(&*panic)));
-            outcome
-        });
+        let outcome = result.unwrap_or_else(|panic| panicked(&name, started, panic_text(&*panic)));
         let verdict = outcome.verdict;
         let text = outcome.failure_text();
         self.run.finished(outcome);
         // libtest writes the result next.
         drop(shown);
-        match verdict {
-            Verdict::Passed => Ok(Completion::Completed),
-            Verdict::Ignored => Ok(Completion::ignored_with(text)),
-            Verdict::Interrupted => Ok(Completion::ignored_with("the run was interrupted")),
-            _ => {
-                // nextest takes the text of a failure from a line that begins like this.
-                if std::env::var_os("NEXTEST").is_some() {
-                    eprintln!("Error: {text}");
-                }
-                Err(Failed::from(text))
-            }
-        }
+        completion(verdict, text)
     }
 
     pub fn is_stopped(&self) -> bool {

@@ -1,0 +1,125 @@
+//! A run's hold on the machine: taken before the first trial, given back after the last.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+
+use libtest_mimic::{Conclusion, Trial};
+
+use super::args::{Request, one_at_a_time};
+use super::fixture::Fixture;
+use super::nextest::NextestRun;
+use super::outputs;
+use super::plan::Plan;
+use super::run::Run;
+use super::slot::Slot;
+use super::stage::Stage;
+use crate::failure::{Problem, Result};
+use crate::progress::{LiveStatus, terminal};
+use crate::stand::lab::Lab;
+use crate::stand::{Session, become_root, take_down_after};
+use crate::sys::interrupt;
+use crate::sys::parallel::locked;
+use crate::sys::wait::StopFlag;
+
+/// Takes the machine, plays the trials one at a time, and gives the machine back as it was. `selected` are the names of
+/// the scenarios that are played as such, for those who look on; none where trials are something else.
+///
+/// # Errors
+/// When the run cannot begin, or its results cannot be written.
+pub fn on_stage(
+    request: &Request,
+    plan: Plan,
+    selected: Option<Vec<String>>,
+    trials: impl FnOnce(&Arc<Stage>) -> Vec<Trial>,
+) -> Result<ExitCode, Problem> {
+    become_root()?;
+    let junit = request.options.junit.as_deref();
+    // As the user who will write there.
+    outputs::check(&plan.results, junit).map_err(Problem::Input)?;
+    let mut hold = Hold::take(&plan, selected.as_ref().map(Vec::len))?;
+    let stage = Arc::new(hold.stage(request, plan, selected));
+    let conclusion = libtest_mimic::run(&one_at_a_time(&request.options.libtest), trials(&stage));
+    // Connections close before what they lead to goes down.
+    stage.release();
+    Ok(hold.give_back(&conclusion, junit)?)
+}
+
+/// The session, the run's folder, and what ends both early.
+struct Hold {
+    stop: StopFlag,
+    session: Arc<Mutex<Option<Session>>>,
+    run: Arc<Run>,
+    /// The folder of a run of nextest.
+    group: Option<PathBuf>,
+}
+
+impl Hold {
+    /// Takes the machine's lock and makes the run's folder.
+    fn take(plan: &Plan, scenarios: Option<usize>) -> Result<Hold> {
+        let stop = StopFlag::new();
+        interrupt::cancel_on_signals(&stop, terminal::say)?;
+        let nextest = NextestRun::here();
+        let owner = nextest.as_ref().map(|run| run.owner.clone());
+        let lab = Box::new(Lab::new(plan.settings.clone()));
+        let session = Session::begin_for(lab, stop.clone(), owner.clone())?;
+        let group = nextest.map(|run| run.folder(&plan.results)).transpose()?;
+        if let (Some(owner), Some(group)) = (&owner, &group) {
+            // Before anything is raised: it clears what this process leaves if it is killed.
+            take_down_after(owner, &group.join("keeper.log"))?;
+        }
+        let run = Run::create(&plan.results, group.as_deref(), plan.profile.facts(), scenarios)?;
+        Ok(Hold { stop, session: Arc::new(Mutex::new(Some(session))), run: Arc::new(run), group })
+    }
+
+    /// The stage on which the trials play. From here on a failure is the trials' to report.
+    fn stage(&mut self, request: &Request, plan: Plan, selected: Option<Vec<String>>) -> Stage {
+        let prepared = self.prepare();
+        let fixture = Fixture {
+            session: Arc::clone(&self.session),
+            run: Arc::clone(&self.run),
+            guests_memory: plan.guests_memory(self.group.is_some()),
+            stop: self.stop.clone(),
+            group: self.group.clone(),
+        };
+        let slot = match prepared {
+            Ok(()) => Slot::new(fixture),
+            Err(failure) => Slot::broken(fixture, failure),
+        };
+        let status = selected.and_then(|selected| {
+            LiveStatus::begin(&self.run.record, &self.run.header(), selected, &plan.results, &self.stop)
+        });
+        Stage::new(slot, plan, Arc::clone(&self.run), self.stop.clone(), request.options.floor, status)
+    }
+
+    fn prepare(&self) -> Result<()> {
+        let mut session = locked(&self.session);
+        let Some(session) = session.as_mut() else { return Ok(()) };
+        let prepared = match &self.group {
+            Some(group) => NextestRun::raise(group, &self.stop, || session.prepare()),
+            None => session.prepare(),
+        };
+        if let Some(stack) = session.stack() {
+            eprintln!("multivm: {stack}");
+        }
+        prepared
+    }
+
+    /// Gives the machine back and writes the reports. A lab that was up before stays up, with its guests.
+    fn give_back(self, conclusion: &Conclusion, junit: Option<&Path>) -> Result<ExitCode> {
+        let failures = locked(&self.session).take().map(Session::end).unwrap_or_default();
+        let closed = self.run.close(junit);
+        for line in self.run.spent() {
+            eprintln!("multivm: {line}");
+        }
+        eprintln!("multivm: record, JUnit, report.html and evidence are in {}", self.run.path().display());
+        for failure in &failures {
+            eprintln!("multivm: {failure}");
+        }
+        closed?;
+        if self.stop.is_set() {
+            return Ok(ExitCode::from(130));
+        }
+        Ok(if failures.is_empty() { conclusion.exit_code() } else { ExitCode::FAILURE })
+    }
+}
