@@ -134,7 +134,7 @@ impl Loads {
         wait_for(&format!("the load to work on {}", self.place.name()), LIMIT, cancel, || {
             let samples = match self.sample(LIMIT) {
                 Ok(samples) => samples,
-                Err(failure) => return Look::NotYet(failure.to_string()),
+                Err(failure) => return Look::again(failure.cause),
             };
             for (load, seen) in self.loads.iter().zip(&samples) {
                 if seen.alive == 0 {
@@ -199,7 +199,7 @@ impl Loads {
                     Some(process) => Look::NotYet(format!("{} ({}) is alive", process.name, process.pid)),
                     None => Look::Ready(()),
                 },
-                Err(failure) => Look::NotYet(failure.to_string()),
+                Err(failure) => Look::again(failure.cause),
             },
         )
     }

@@ -13,6 +13,9 @@ use crate::sys::parallel::locked;
 /// Where it lies on the other machine: in memory on most systems, and gone with the next boot.
 pub const DIRECTORY: &str = concat!("/run/multivm-", env!("MULTIVM_AGENT_ID"));
 
+/// The file's name there.
+const NAME: &str = "multivm-agent";
+
 const PATH: &str = concat!("/run/multivm-", env!("MULTIVM_AGENT_ID"), "/multivm-agent");
 
 /// What the environment of every process has that a scenario starts as load, so that none is ever lost.
@@ -93,20 +96,22 @@ impl Agent {
     }
 
     /// Starts a program with the mark of a load, in a process group of its own, and returns the group's number, which is
-    /// its pid. What it says goes to [`LOAD_LOG`] there. No word may have a tab or a newline in it.
+    /// its pid. What it says goes to [`LOAD_LOG`] there. No word may have a tab or a newline in it. It is started at most
+    /// once; after an error it may run, and [`end_strays`](Agent::end_strays) finds it.
     pub fn start(&self, words: &[String], limit: Duration) -> Result<i32> {
         let question = format!("start {LOAD_MARK}\t{LOAD_LOG}\t{}", words.join("\t"));
-        let answer = self.ask(&question, limit, |answer| Some(answer.trim().to_owned()))?;
+        let answer = self.ask_once(&question, limit, |answer| Some(answer.trim().to_owned()))?;
         match answer.strip_prefix("pid ").and_then(|pid| pid.parse().ok()) {
             Some(pid) => Ok(pid),
             None => Err(Failure::new(format!("start `{}`", words.join(" ")), answer).at(self.remote.name())),
         }
     }
 
-    /// Kills process groups; one that is gone is what was wanted.
+    /// Kills process groups; one that is gone is what was wanted. Never twice: after a reboot, the numbers are those of
+    /// other processes.
     pub fn kill(&self, groups: &[i32], limit: Duration) -> Result<()> {
-        let answer =
-            self.ask(&format!("kill {}", joined(groups)), limit, |answer| Some(answer.trim().to_owned()))?;
+        let question = format!("kill {}", joined(groups));
+        let answer = self.ask_once(&question, limit, |answer| Some(answer.trim().to_owned()))?;
         if answer == "ok" {
             return Ok(());
         }
@@ -128,15 +133,11 @@ impl Agent {
 
     /// Copies the program there if it is not there, as after a reboot.
     pub fn install(&self, limit: Duration) -> Result<()> {
-        if self.remote.run(&format!("test -x {PATH}"), limit)?.status == 0 {
+        if self.remote.has_program(PATH, limit)? {
             return Ok(());
         }
-        // Under another name first: a copy that was cut off is never run.
-        let script = format!(
-            "mkdir -p {DIRECTORY} && cat > {PATH}.part && chmod 755 {PATH}.part && mv {PATH}.part {PATH}"
-        );
         self.installed.store(true, Ordering::SeqCst);
-        self.remote.check_with_input(&script, PROGRAM, limit).map(drop)
+        self.remote.push_program(PROGRAM, DIRECTORY, NAME, limit)
     }
 
     /// A link to the program under a name of its own, by which it is told apart in a list of processes.
@@ -175,27 +176,57 @@ impl Agent {
         self.remote.forget_sessions();
     }
 
+    /// Asks what may be asked twice: if the answer is lost, a new connection gets the question again.
     fn ask<T>(&self, question: &str, limit: Duration, parse: impl Fn(&str) -> Option<T>) -> Result<T> {
         let begin = Instant::now();
         let mut channel = locked(&self.channel);
         if let Some(dialogue) = channel.as_mut() {
             match dialogue.ask(question, END, limit) {
                 Ok(answer) => return self.parsed(question, &answer, parse),
-                Err(failure) => {
-                    *channel = None;
-                    locked(&self.losses).push(failure.cause.text);
-                    self.remote.forget_sessions();
-                }
+                Err(failure) => self.lose(&mut channel, failure),
             }
         }
         // The connection may be from before a reboot: a new one decides. It gets its own time if the machine was
         // silent for all of the limit.
         let left = limit.saturating_sub(begin.elapsed()).max(CONNECT_LIMIT);
-        self.install(left)?;
-        let mut dialogue = Dialogue::open(&self.remote, &format!("exec {PATH} serve"), left)?;
+        let mut dialogue = self.open(left)?;
         let answer = dialogue.ask(question, END, left)?;
         *channel = Some(dialogue);
         self.parsed(question, &answer, parse)
+    }
+
+    /// Asks what must not be done twice: after an error it may have been done.
+    fn ask_once<T>(&self, question: &str, limit: Duration, parse: impl Fn(&str) -> Option<T>) -> Result<T> {
+        // A kept connection may be from before a reboot, and a question that nobody heard is not told from one whose answer
+        // was lost: only over a connection that has just answered is it sent.
+        self.cpu_ticks(limit)?;
+        let mut channel = locked(&self.channel);
+        let mut dialogue = match channel.take() {
+            Some(dialogue) => dialogue,
+            // Another question has lost it since.
+            None => self.open(limit)?,
+        };
+        match dialogue.ask(question, END, limit) {
+            Ok(answer) => {
+                *channel = Some(dialogue);
+                self.parsed(question, &answer, parse)
+            }
+            Err(failure) => {
+                self.lose(&mut channel, failure.clone());
+                Err(failure.and("; it was sent, so it may have been done"))
+            }
+        }
+    }
+
+    fn open(&self, limit: Duration) -> Result<Dialogue> {
+        self.install(limit)?;
+        Dialogue::open(&self.remote, &format!("exec {PATH} serve"), limit)
+    }
+
+    fn lose(&self, channel: &mut Option<Dialogue>, failure: Failure) {
+        *channel = None;
+        locked(&self.losses).push(failure.cause.text);
+        self.remote.forget_sessions();
     }
 
     fn parsed<T>(&self, question: &str, answer: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T> {

@@ -1,13 +1,13 @@
 //! A program on another machine that answers questions over one kept ssh channel: no process has to be started for a
 //! question, and the connection itself lives through what happens to the machine.
 
-use std::io::{ErrorKind, Read, Write};
-use std::time::{Duration, Instant};
+use std::fmt;
+use std::time::Duration;
 
 use ssh2::{Channel, Session};
 
 use super::Remote;
-use super::ssh::{SLICE, remaining};
+use super::deadline::{Deadline, give_up};
 use crate::failure::{Cause, Failure, FailureKind, Result};
 
 /// The open channel to the program.
@@ -20,54 +20,49 @@ pub struct Dialogue {
 impl Dialogue {
     /// Starts `command` over a connection of its own.
     pub fn open(remote: &Remote, command: &str, limit: Duration) -> Result<Dialogue> {
-        let session = remote.connect(Instant::now() + limit)?;
-        let open = || {
+        let deadline = Deadline::after(limit);
+        let session = remote.connect(deadline)?;
+        let start = || {
+            deadline.bound(&session)?;
             let mut channel = session.channel_session()?;
+            deadline.bound(&session)?;
             channel.exec(command)?;
-            Ok::<_, ssh2::Error>(channel)
+            Ok::<_, Cause>(channel)
         };
+        let started = start();
+        // From here on every call sets its own limit; this is what is left for the last goodbye.
+        give_up(&session);
         let channel =
-            open().map_err(|error| Failure::new(format!("start `{command}`"), error).at(remote.name()))?;
+            started.map_err(|cause| Failure::new(format!("start `{command}`"), cause).at(remote.name()))?;
         Ok(Dialogue { name: remote.name().to_owned(), session, channel })
     }
 
-    /// Sends a line and reads up to a line that is `end`; returns what came before it.
+    /// Sends a line and reads up to a line that is `end`; returns what came before it. After an error the two sides may
+    /// not know any more which answer belongs to which question: the dialogue is over.
     pub fn ask(&mut self, question: &str, end: &str, limit: Duration) -> Result<String> {
-        let deadline = Instant::now() + limit;
-        self.exchange(question, end, deadline)
-            .map_err(|cause| Failure::new(format!("ask `{question}`"), cause).at(self.name.as_str()))
+        let answer = self.exchange(question, end, Deadline::after(limit));
+        answer.map_err(|cause| {
+            give_up(&self.session);
+            Failure::new(format!("ask `{question}`"), cause).at(self.name.as_str())
+        })
     }
 
-    fn exchange(&mut self, question: &str, end: &str, deadline: Instant) -> Result<String, Cause> {
-        let mut bytes = Vec::new();
-        let mut block = [0; 16 * 1024];
+    fn exchange(&mut self, question: &str, end: &str, deadline: Deadline) -> Result<String, Cause> {
         let end = format!("{end}\n");
-        self.bound(deadline)?;
-        writeln!(self.channel, "{question}")?;
-        loop {
-            self.bound(deadline)?;
-            match self.channel.read(&mut block) {
-                Ok(0) => return Err(Cause::new(FailureKind::Unreachable, "the program ended")),
-                Ok(count) => bytes.extend_from_slice(&block[..count]),
-                Err(error)
-                    if error.kind() == ErrorKind::TimedOut || error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error.into()),
-            }
-            if let Some(answer) = bytes.strip_suffix(end.as_bytes()) {
-                return Ok(String::from_utf8_lossy(answer).into_owned());
-            }
+        let mut bytes = Vec::new();
+        deadline.write(&self.session, &mut self.channel, format!("{question}\n").as_bytes())?;
+        let ended = deadline
+            .read(&self.session, &mut self.channel, &mut bytes, |bytes| bytes.ends_with(end.as_bytes()))?;
+        if ended {
+            return Err(Cause::new(FailureKind::Unreachable, "the program ended"));
         }
-    }
-
-    /// Bounds the next blocking call.
-    fn bound(&self, deadline: Instant) -> Result<(), Cause> {
-        self.session.set_timeout(remaining(deadline)?.min(SLICE).as_millis() as u32);
-        Ok(())
+        bytes.truncate(bytes.len() - end.len());
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
 
-impl std::fmt::Debug for Dialogue {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Dialogue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Dialogue").field(&self.name).finish()
     }
 }

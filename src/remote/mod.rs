@@ -1,11 +1,16 @@
 //! Other machines, reached by ssh: one stack for login, commands, and our own program there.
 
 mod agent;
+mod deadline;
 mod dialogue;
+mod error;
+mod host_key;
+mod login;
 mod observe;
-mod ssh;
+mod push;
+mod run;
 
 pub use agent::{Agent, DIRECTORY as AGENT_DIRECTORY, LOAD_LOG};
 pub use dialogue::Dialogue;
 pub use observe::{KernelLine, Observation, Process, realtime_s};
-pub use ssh::{Output, Remote, quote};
+pub use run::{Output, Remote, quote};

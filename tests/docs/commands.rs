@@ -51,7 +51,7 @@ impl Commands {
         if line.contains(['$', '|', ';', '<', '>']) {
             return Err("it has something of a shell that is not known here".into());
         }
-        let words = words(&line)?;
+        let words = shlex::split(&line).ok_or("a quote is not closed")?;
         words.split(|word| word == "&&").try_for_each(|command| self.try_one(command))
     }
 
@@ -180,26 +180,6 @@ fn at_dashes<'a, 'b>(words: &'a [&'b str]) -> (&'a [&'b str], &'a [&'b str]) {
         Some(at) => (&words[..at], &words[at + 1..]),
         None => (words, &[]),
     }
-}
-
-/// The words of a line, without the quotes around them.
-fn words(line: &str) -> Result<Vec<String>, String> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    for char in line.chars() {
-        match (quote, char) {
-            (Some(open), char) if open == char => quote = None,
-            (None, '\'' | '"') => {
-                quote = Some(char);
-                word.get_or_insert_default();
-            }
-            (None, ' ') => words.extend(word.take()),
-            (_, char) => word.get_or_insert_default().push(char),
-        }
-    }
-    words.extend(word);
-    if quote.is_some() { Err("a quote is not closed".into()) } else { Ok(words) }
 }
 
 fn told(output: &Output) -> String {

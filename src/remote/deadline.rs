@@ -1,0 +1,121 @@
+//! The moment at which somebody stops waiting, for calls of libssh2 that would wait for ever.
+
+use std::io::{ErrorKind, Read, Write};
+use std::time::{Duration, Instant};
+
+use ssh2::Session;
+
+use super::error::of_stream;
+use crate::failure::{Cause, FailureKind};
+
+/// When an action must be over.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadline(Instant);
+
+/// How long a blocking call may take before the deadline is looked at again, and how long a connection that is given up may
+/// take to say goodbye.
+const SLICE: Duration = Duration::from_millis(250);
+
+impl Deadline {
+    pub fn after(limit: Duration) -> Deadline {
+        Deadline(Instant::now() + limit)
+    }
+
+    /// The time that is left, at least a millisecond: libssh2 takes 0 for "for ever".
+    pub fn left(self) -> Result<Duration, Cause> {
+        self.0
+            .checked_duration_since(Instant::now())
+            .filter(|left| left.as_millis() > 0)
+            .ok_or_else(|| Cause::new(FailureKind::TimedOut, "no answer in time"))
+    }
+
+    /// Half of the time that is left.
+    pub fn half(self) -> Deadline {
+        Deadline::after(self.0.saturating_duration_since(Instant::now()) / 2)
+    }
+
+    /// Lets the session's next blocking call take all of the time that is left.
+    pub fn bound(self, session: &Session) -> Result<(), Cause> {
+        session.set_timeout(milliseconds(self.left()?));
+        Ok(())
+    }
+
+    /// Reads from a stream of the session until `done` says so of what came so far, or the stream ends; true if it ended.
+    pub fn read(
+        self,
+        session: &Session,
+        stream: &mut impl Read,
+        bytes: &mut Vec<u8>,
+        done: impl Fn(&[u8]) -> bool,
+    ) -> Result<bool, Cause> {
+        let mut block = [0; 16 * 1024];
+        while !done(bytes) {
+            self.slice(session)?;
+            match stream.read(&mut block) {
+                Ok(0) => return Ok(true),
+                Ok(count) => bytes.extend_from_slice(&block[..count]),
+                Err(error) if is_slice_over(error.kind()) => {}
+                Err(error) => return Err(of_stream(session, error)),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Writes all of `bytes` to a stream of the session.
+    pub fn write(self, session: &Session, stream: &mut impl Write, mut bytes: &[u8]) -> Result<(), Cause> {
+        while !bytes.is_empty() {
+            self.slice(session)?;
+            // libssh2 keeps what it has encrypted, and goes on with it when it is given the same bytes again.
+            match stream.write(bytes) {
+                Ok(count) => bytes = &bytes[count..],
+                Err(error) if is_slice_over(error.kind()) => {}
+                Err(error) => return Err(of_stream(session, error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn slice(self, session: &Session) -> Result<(), Cause> {
+        session.set_timeout(milliseconds(self.left()?.min(SLICE)));
+        Ok(())
+    }
+}
+
+/// Lets a session go without waiting for an answer to its goodbye any longer than a moment.
+pub(super) fn give_up(session: &Session) {
+    session.set_timeout(milliseconds(SLICE));
+}
+
+fn is_slice_over(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::TimedOut | ErrorKind::WouldBlock)
+}
+
+fn milliseconds(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_time_that_is_left_is_for_ever() {
+        for limit in [0, 10, 999].map(Duration::from_micros) {
+            let cause = Deadline::after(limit).left().unwrap_err();
+            assert_eq!(cause.kind, FailureKind::TimedOut);
+        }
+        assert!(Deadline::after(Duration::from_secs(600)).left().unwrap() > Duration::from_secs(60));
+    }
+
+    #[test]
+    fn half_of_the_time_is_less_than_all_of_it() {
+        let deadline = Deadline::after(Duration::from_secs(600));
+        assert!(deadline.half().left().unwrap() <= Duration::from_secs(300));
+        assert_eq!(Deadline::after(Duration::ZERO).half().left().unwrap_err().kind, FailureKind::TimedOut);
+    }
+
+    #[test]
+    fn a_time_beyond_what_libssh2_counts_is_its_longest() {
+        assert_eq!(milliseconds(Duration::from_secs(u64::MAX)), u32::MAX);
+    }
+}

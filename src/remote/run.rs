@@ -1,0 +1,198 @@
+//! Commands on another machine over kept ssh sessions, with deadlines. A command is sent once: what was not sent is sent
+//! again over a new session, and what was sent is not.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io::Read;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use shlex::Quoter;
+use ssh2::{Channel, Session};
+
+use super::deadline::{Deadline, give_up};
+use super::login::log_in;
+use crate::failure::{Cause, Failure, FailureKind, Result};
+use crate::inventory::Login;
+use crate::sys::parallel::locked;
+
+/// What a command printed and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// A machine behind ssh. Sessions are kept and reused: one per command under way, because all channels of a libssh2
+/// session wait for each other. Clones share the sessions.
+#[derive(Clone)]
+pub struct Remote(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    login: Login,
+    idle: Mutex<Vec<Session>>,
+}
+
+impl Remote {
+    pub fn new(name: impl Into<String>, login: Login) -> Remote {
+        Remote(Arc::new(Inner { name: name.into(), login, idle: Mutex::default() }))
+    }
+
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Runs a shell command within `limit`. A status other than 0 is an answer, not an error.
+    pub fn run(&self, command: &str, limit: Duration) -> Result<Output> {
+        self.run_with_input(command, &[], limit)
+    }
+
+    /// Runs a shell command that must succeed; returns what it printed.
+    pub fn check(&self, command: &str, limit: Duration) -> Result<String> {
+        self.check_with_input(command, &[], limit)
+    }
+
+    /// Runs a shell command that must succeed, with `input` on its standard input; returns what it printed.
+    pub fn check_with_input(&self, command: &str, input: &[u8], limit: Duration) -> Result<String> {
+        let output = self.run_with_input(command, input, limit)?;
+        if output.status == 0 {
+            return Ok(output.stdout);
+        }
+        let said = if output.stderr.trim().is_empty() { &output.stdout } else { &output.stderr };
+        Err(self.failed(command, format!("exit status {}: {}", output.status, said.trim()).into()))
+    }
+
+    /// Runs a shell command with `input` on its standard input, all of which it takes before anybody reads what it prints:
+    /// up to the channel's window (2 MiB) it may print meanwhile. The command is sent at most once: after an error it may
+    /// have run, and whoever wants it to run again has to know that it may.
+    pub fn run_with_input(&self, command: &str, input: &[u8], limit: Duration) -> Result<Output> {
+        let deadline = Deadline::after(limit);
+        let (session, channel) = self.channel(command, deadline)?;
+        match execute(&session, channel, command, input, deadline) {
+            Ok(output) => {
+                self.idle().push(session);
+                Ok(output)
+            }
+            Err(cause) => {
+                if cause.kind == FailureKind::Unreachable {
+                    self.forget_sessions();
+                }
+                Err(self.failed(command, cause))
+            }
+        }
+    }
+
+    /// Drops every idle session; the next command connects anew.
+    pub fn forget_sessions(&self) {
+        self.idle().clear();
+    }
+
+    /// A channel for the command: on a kept session, or on a new one if none is kept or the kept one has died. Nothing of
+    /// the command is sent.
+    fn channel(&self, command: &str, deadline: Deadline) -> Result<(Session, Channel)> {
+        let kept = self.idle().pop();
+        if let Some(session) = kept {
+            // Half of the time at most: a session whose other side is silent must leave some for a new one.
+            match open_channel(&session, deadline.half()) {
+                Ok(channel) => return Ok((session, channel)),
+                // It may be from before a reboot of the other side, and then the others are, too.
+                Err(_) => self.forget_sessions(),
+            }
+        }
+        let session = self.connect(deadline)?;
+        let channel = open_channel(&session, deadline).map_err(|cause| self.failed(command, cause))?;
+        Ok((session, channel))
+    }
+
+    pub(super) fn connect(&self, deadline: Deadline) -> Result<Session> {
+        log_in(self.name(), &self.0.login, deadline)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Session>> {
+        locked(&self.0.idle)
+    }
+
+    fn failed(&self, command: &str, cause: Cause) -> Failure {
+        let short: String = command.chars().take(120).collect();
+        Failure::new(format!("run `{short}`"), cause).at(self.name())
+    }
+}
+
+fn open_channel(session: &Session, deadline: Deadline) -> Result<Channel, Cause> {
+    deadline.bound(session)?;
+    session.channel_session().map_err(|error| {
+        give_up(session);
+        error.into()
+    })
+}
+
+/// Runs one command in one channel.
+fn execute(
+    session: &Session,
+    mut channel: Channel,
+    command: &str,
+    input: &[u8],
+    deadline: Deadline,
+) -> Result<Output, Cause> {
+    let output = converse(session, &mut channel, command, input, deadline);
+    if output.is_err() {
+        give_up(session);
+    }
+    output
+}
+
+/// Standard output is read to its end before standard error: libssh2 buffers the latter up to the channel's window
+/// (2 MiB), which no command here comes near.
+fn converse(
+    session: &Session,
+    channel: &mut Channel,
+    command: &str,
+    input: &[u8],
+    deadline: Deadline,
+) -> Result<Output, Cause> {
+    deadline.bound(session)?;
+    channel.exec(command)?;
+    deadline.write(session, channel, input)?;
+    deadline.bound(session)?;
+    channel.send_eof()?;
+    let stdout = to_end(session, channel, deadline)?;
+    let stderr = to_end(session, &mut channel.stderr(), deadline)?;
+    deadline.bound(session)?;
+    channel.wait_close()?;
+    let status = channel.exit_status()?;
+    Ok(Output { status, stdout, stderr })
+}
+
+fn to_end(session: &Session, stream: &mut impl Read, deadline: Deadline) -> Result<String, Cause> {
+    let mut bytes = Vec::new();
+    deadline.read(session, stream, &mut bytes, |_| false)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Remote").field(&self.0.name).finish()
+    }
+}
+
+/// A text as one word for a POSIX shell.
+pub fn quote(text: &str) -> Cow<'_, str> {
+    // A zero byte is all that shlex could refuse, and ssh passes it on.
+    Quoter::new().allow_nul(true).quote(text).unwrap_or_else(|error| unreachable!("{error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quoted_text_is_one_word_of_a_shell() {
+        for text in ["", "vm1.qcow2", "a b", "it's $HOME `true` \"x\" \\", "two\nlines"] {
+            let output =
+                std::process::Command::new("sh").args(["-c", &format!("printf %s {}", quote(text))]).output();
+            assert_eq!(String::from_utf8(output.unwrap().stdout).unwrap(), text);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The ssh stack against a real sshd on loopback, behind a proxy that can cut it off. Where no sshd can be started, what
+//! needs one is ignored, with the reason.
+
+mod login;
+mod once;
+mod proxy;
+mod sshd;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use libtest_mimic::{Arguments, Completion, Trial};
+use multivm::remote::Remote;
+
+use proxy::Proxy;
+use sshd::Sshd;
+
+/// Longer than anything here takes.
+const LIMIT: Duration = Duration::from_secs(120);
+
+type Case = (&'static str, fn(&Sshd));
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let sshd = if arguments.list { Err("only listed".to_owned()) } else { Sshd::start() };
+    let sshd = Arc::new(sshd);
+    let trials = login::CASES
+        .iter()
+        .chain(once::CASES)
+        .map(|(name, case)| {
+            let sshd = Arc::clone(&sshd);
+            Trial::ignorable_test(*name, move || match &*sshd {
+                Ok(sshd) => {
+                    case(sshd);
+                    Ok(Completion::Completed)
+                }
+                Err(why) => Ok(Completion::ignored_with(why)),
+            })
+        })
+        .collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    drop(sshd);
+    conclusion.exit_code()
+}
+
+/// The server behind a proxy, with a session that is kept.
+fn behind_proxy(sshd: &Sshd) -> (Proxy, Remote) {
+    let proxy = Proxy::to(sshd.port);
+    let remote = Remote::new("server", sshd.login(proxy.port));
+    remote.check("true", LIMIT).unwrap();
+    assert_eq!(proxy.connections(), 1);
+    (proxy, remote)
+}
+
+fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}: not within {LIMIT:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

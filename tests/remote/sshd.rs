@@ -1,0 +1,161 @@
+//! A real sshd on loopback: this machine's own, or that of the lab's host image, with mounts and processes of its own.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use multivm::inventory::{Login, Settings};
+use tempfile::TempDir;
+
+/// What sshd is started by: `$1` is its root, `$2` the folder that it finds as /mnt.
+const SCRIPT: &str = r#"set -e
+mount --bind "$2" "$1/mnt"
+mount -t tmpfs tmpfs "$1/run"
+mkdir -p "$1/run/sshd"
+if [ "$1" != / ]; then
+    mount --rbind /dev "$1/dev"
+    mount -t proc proc "$1/proc"
+fi
+exec chroot "$1" /usr/sbin/sshd -D -e -f /mnt/sshd_config 2>&1
+"#;
+
+pub struct Sshd {
+    pub port: u16,
+    process: Child,
+    folder: TempDir,
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        // Its namespaces end with it, and all that runs in them.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Sshd {
+    /// Or why there can be none.
+    pub fn start() -> Result<Sshd, String> {
+        let root = root()?;
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        for (name, kind) in
+            [("user", "ed25519"), ("stranger", "ed25519"), ("host_ed25519", "ed25519"), ("host_rsa", "rsa")]
+        {
+            make_key(&folder.path().join(name), kind)?;
+        }
+        // Another process may take the port before sshd does.
+        let mut said = String::new();
+        for _ in 0..5 {
+            match begin(&root, &folder)? {
+                Ok((process, port)) => return Ok(Sshd { port, process, folder }),
+                Err(output) => said = output,
+            }
+        }
+        Err(format!("sshd of {} cannot be started: {}", root.display(), said.trim()))
+    }
+
+    /// How the user logs in, through this port.
+    pub fn login(&self, port: u16) -> Login {
+        self.login_with(port, "user", &format!("[127.0.0.1]:{port} {}", self.public("host_ed25519")))
+    }
+
+    /// Logs in with one of the keys, and with these words in known_hosts.
+    pub fn login_with(&self, port: u16, key: &str, known_hosts: &str) -> Login {
+        // The cases run at the same time, each with words of its own.
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let file = self.folder.path().join(format!("known_hosts_{number}"));
+        fs::write(&file, format!("{known_hosts}\n")).unwrap();
+        Login {
+            address: "127.0.0.1".into(),
+            port,
+            user: "root".into(),
+            key: self.folder.path().join(key),
+            known_hosts: file,
+        }
+    }
+
+    /// A public key, as known_hosts has it.
+    pub fn public(&self, key: &str) -> String {
+        let text = fs::read_to_string(self.folder.path().join(format!("{key}.pub"))).unwrap();
+        text.split(' ').take(2).collect::<Vec<_>>().join(" ")
+    }
+
+    /// A file by the name that commands on the server have for it, and by ours.
+    pub fn file(&self, name: &str) -> (String, PathBuf) {
+        (format!("/mnt/{name}"), self.folder.path().join(name))
+    }
+}
+
+/// What sshd takes for its root.
+fn root() -> Result<PathBuf, String> {
+    if !nix::unistd::Uid::effective().is_root() {
+        return Err("sshd gets mounts of its own: that needs root".into());
+    }
+    if Path::new("/usr/sbin/sshd").exists() {
+        return Ok("/".into());
+    }
+    let images = Settings::from_environment().map_err(|failure| failure.to_string())?.cache.join("images");
+    fs::read_dir(&images)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path().join("root")))
+        .find(|root| root.join("usr/sbin/sshd").exists())
+        .ok_or_else(|| {
+            format!(
+                "no sshd on this machine, and no host image in {}: `multivm lab up` makes one",
+                images.display()
+            )
+        })
+}
+
+fn make_key(path: &Path, kind: &str) -> Result<(), String> {
+    let made = Command::new("ssh-keygen").args(["-q", "-N", "", "-t", kind, "-f"]).arg(path).output();
+    match made {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(format!("ssh-keygen: {}", String::from_utf8_lossy(&output.stderr))),
+        Err(error) => Err(format!("ssh-keygen: {error}; ./setup installs it")),
+    }
+}
+
+/// Starts it on some port; or what it said when it ended.
+fn begin(root: &Path, folder: &TempDir) -> Result<Result<(Child, u16), String>, String> {
+    let text = |error: std::io::Error| error.to_string();
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|bound| bound.local_addr())
+        .map_err(text)?
+        .port();
+    let public = fs::read_to_string(folder.path().join("user.pub")).map_err(text)?;
+    fs::write(folder.path().join("authorized_keys"), public).map_err(text)?;
+    let config = format!(
+        "Port {port}\nListenAddress 127.0.0.1\nHostKey /mnt/host_ed25519\nHostKey /mnt/host_rsa\n\
+         AuthorizedKeysFile /mnt/authorized_keys\nStrictModes no\nPermitRootLogin prohibit-password\n\
+         PasswordAuthentication no\nKbdInteractiveAuthentication no\nUsePAM no\nUseDNS no\nPidFile none\n\
+         MaxStartups 200\n"
+    );
+    fs::write(folder.path().join("sshd_config"), config).map_err(text)?;
+    let mut process = multivm::sys::contained::command("sh")
+        .args(["-c", SCRIPT, "sshd"])
+        .args([root, folder.path()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("unshare: {error}"))?;
+    let mut output = BufReader::new(process.stdout.take().ok_or("no pipe")?);
+    let mut said = String::new();
+    while output.read_line(&mut said).map_err(text)? > 0 {
+        if said.contains("Server listening on") && TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            // It must not stop for a pipe that nobody reads.
+            std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+            return Ok(Ok((process, port)));
+        }
+    }
+    if let Some(mut errors) = process.stderr.take() {
+        errors.read_to_string(&mut said).map_err(text)?;
+    }
+    process.wait().map_err(text)?;
+    Ok(Err(said))
+}
