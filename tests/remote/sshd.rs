@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use multivm::inventory::{Login, Settings};
+use multivm::image::Store;
+use multivm::inventory::Login;
 use tempfile::TempDir;
 
 /// What sshd is started by: `$1` is its root, `$2` the folder that it finds as /mnt.
@@ -98,7 +99,10 @@ fn root() -> Result<PathBuf, String> {
     if Path::new("/usr/sbin/sshd").exists() {
         return Ok("/".into());
     }
-    let images = Settings::from_environment().map_err(|failure| failure.to_string())?.cache.join("images");
+    let images = Store::read(|name| std::env::var(name).ok())
+        .map_err(|failure| failure.to_string())?
+        .cache
+        .join("images");
     fs::read_dir(&images)
         .into_iter()
         .flatten()
