@@ -1,6 +1,6 @@
 //! libvirt's events of both hosts, handed to whoever asks for a guest's.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::libvirt::Event;
@@ -12,7 +12,8 @@ pub struct EventHub(Arc<Mutex<Vec<Entry>>>);
 struct Entry {
     /// Only this guest's events; every guest's if absent.
     domain: Option<String>,
-    to: Sender<Event>,
+    /// False when nobody listens any more.
+    to: Box<dyn Fn(&Event) -> bool + Send>,
 }
 
 /// Receives events until dropped.
@@ -22,15 +23,21 @@ impl EventHub {
     /// Events from now on, of one guest or of all.
     pub fn listen(&self, domain: Option<&str>) -> Listener {
         let (to, listener) = channel();
-        self.entries().push(Entry { domain: domain.map(str::to_owned), to });
+        self.forward(domain, move |event| to.send(event.clone()).is_ok());
         listener
     }
 
-    /// Hands an event out; called on libvirt's event thread, so it only sends.
+    /// Calls `to` with every event from now on, of one guest or of all, until it returns false. It must only send: libvirt's
+    /// event thread calls it.
+    pub fn forward(&self, domain: Option<&str>, to: impl Fn(&Event) -> bool + Send + 'static) {
+        self.entries().push(Entry { domain: domain.map(str::to_owned), to: Box::new(to) });
+    }
+
+    /// Hands an event out, on libvirt's event thread.
     pub fn publish(&self, event: &Event) {
         self.entries().retain(|entry| {
             let wanted = entry.domain.as_ref().is_none_or(|domain| *domain == event.domain);
-            !wanted || entry.to.send(event.clone()).is_ok()
+            !wanted || (entry.to)(event)
         });
     }
 

@@ -66,9 +66,8 @@ pub fn play<T: Send>(
         (moved, beside)
     });
     let report = |(leg, report): (&Leg, Result<LegReport>)| {
-        let report = report
-            .unwrap_or_else(|failure| LegReport { error: Some(failure.to_string()), ..LegReport::default() });
-        if report.error.is_none() {
+        let report = report.unwrap_or_else(LegReport::not_begun);
+        if report.completed {
             fleet.guests[leg.guest].moved_to(leg.to());
         }
         (*leg, report)

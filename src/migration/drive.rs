@@ -1,0 +1,181 @@
+//! Lets a watch see its migration through: hands it what happens and the time, and makes the calls that it wants.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::job::{Call, Job};
+use super::report::LegReport;
+use super::watch::{Happening, Watch};
+use crate::sys::wait::StopFlag;
+
+/// How often it looks whether the run was interrupted, which wakes nobody up.
+const LOOK_AT_FLAG: Duration = Duration::from_millis(50);
+
+/// Makes calls without waiting for them. A call that never returns keeps its thread, and nobody else.
+pub struct Caller {
+    pub job: Arc<dyn Job>,
+    /// Where the answers go.
+    pub inbox: Sender<Happening>,
+}
+
+impl Caller {
+    /// Makes the call in a thread of its own. A thread that cannot be started is a call that is never answered.
+    fn make(&self, call: Call) {
+        let (job, inbox) = (Arc::clone(&self.job), self.inbox.clone());
+        let calling = move || {
+            // Nobody may be listening any more: then the migration ended without this answer.
+            let _ = inbox.send(Happening::Answer(call.make(&*job)));
+        };
+        let _ = thread::Builder::new().name(format!("{call:?}")).spawn(calling);
+    }
+}
+
+/// Drives a watch until its migration is over, or until the watch waits no longer.
+pub fn drive(
+    mut watch: Watch<'_>,
+    happenings: &Receiver<Happening>,
+    caller: &Caller,
+    cancel: &StopFlag,
+) -> LegReport {
+    loop {
+        let now = Instant::now();
+        for call in watch.due(now, cancel.is_set()) {
+            caller.make(call);
+        }
+        if watch.is_over() {
+            break;
+        }
+        let wait = watch.next_due().saturating_duration_since(now).min(LOOK_AT_FLAG);
+        if let Ok(happening) = happenings.recv_timeout(wait) {
+            watch.take(happening, Instant::now());
+        }
+    }
+    // Events that have arrived meanwhile belong to the report.
+    for happening in happenings.try_iter() {
+        if matches!(happening, Happening::Event(_)) {
+            watch.take(happening, Instant::now());
+        }
+    }
+    watch.into_report()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use rstest::rstest;
+
+    use super::super::job::Call;
+    use super::super::limits::Limits;
+    use super::super::options::Move;
+    use super::*;
+    use crate::libvirt::{AbortAnswer, Detail, Event, EventKind, JobStats, LifecycleEvent, Result, Switch};
+    use crate::scenario::{AtTimeout, Mode, Side};
+
+    /// A job of which calls of one kind never return.
+    struct Blocked(Option<Call>);
+
+    impl Blocked {
+        fn or<T>(&self, call: Call, answer: T) -> Result<T> {
+            while self.0 == Some(call) {
+                thread::park();
+            }
+            Ok(answer)
+        }
+    }
+
+    impl Job for Blocked {
+        fn start_post_copy(&self) -> Result<Switch> {
+            self.or(Call::StartPostCopy, Switch::Started)
+        }
+
+        fn job_stats(&self) -> Result<Option<JobStats>> {
+            self.or(Call::JobStats, None)
+        }
+
+        fn abort_job(&self) -> Result<AbortAnswer> {
+            self.or(Call::AbortJob, AbortAnswer::Aborted)
+        }
+
+        fn suspend(&self) -> Result<()> {
+            self.or(Call::Suspend, ())
+        }
+
+        fn resume(&self) -> Result<()> {
+            self.or(Call::Resume, ())
+        }
+    }
+
+    fn plan(mode: Mode) -> Move {
+        Move {
+            from: Side::Source,
+            to: Side::Target,
+            mode,
+            compressed: false,
+            bandwidth_mib: None,
+            post_copy_bandwidth_mib: None,
+            downtime_limit: Duration::ZERO,
+            timeout: Duration::from_millis(1),
+            at_timeout: AtTimeout::Suspend,
+        }
+    }
+
+    /// Times that are over as soon as they begin, so that no machine is too slow for them.
+    const AT_ONCE: Limits = Limits {
+        sample: Duration::ZERO,
+        repeat: Duration::from_millis(1),
+        answer: Duration::from_millis(1),
+        abort: Duration::from_millis(1),
+        suspended: Duration::from_millis(1),
+        events: Duration::ZERO,
+    };
+
+    /// Drives the watch of a migration that never returns, whose second pass has begun.
+    fn driven(mode: Mode, job: Blocked) -> LegReport {
+        let (inbox, happenings) = channel();
+        let now = Instant::now();
+        let at = || (now, std::time::SystemTime::now());
+        for kind in [
+            EventKind::MigrationIteration(2),
+            EventKind::Lifecycle { event: LifecycleEvent::Suspended, detail: Detail::Migrated },
+        ] {
+            let (at, wall) = at();
+            let event = Event { host: "source".into(), domain: "vm1".into(), at, wall, kind };
+            inbox.send(Happening::Event(event)).unwrap();
+        }
+        let caller = Caller { job: Arc::new(job), inbox };
+        let plan = plan(mode);
+        let watch = Watch::new("source", &plan, &|_| (), AT_ONCE, now);
+        drive(watch, &happenings, &caller, &StopFlag::new())
+    }
+
+    /// This test ends, or it hangs: that is what it proves.
+    #[rstest]
+    fn no_call_that_blocks_keeps_the_watch(
+        #[values(Mode::Precopy, Mode::Postcopy)] mode: Mode,
+        #[values(Call::StartPostCopy, Call::JobStats, Call::AbortJob, Call::Suspend, Call::Resume)]
+        blocked: Call,
+    ) {
+        let report = driven(mode, Blocked(Some(blocked)));
+        let error = report.error.unwrap();
+        assert!(error.contains("it did not end within"), "{error}");
+        assert_eq!((report.ended, report.completed, report.events.len()), (None, false, 2));
+    }
+
+    #[test]
+    fn an_interruption_is_noticed_while_nothing_happens() {
+        let (inbox, happenings) = channel();
+        let caller = Caller { job: Arc::new(Blocked(None)), inbox };
+        let plan = Move { timeout: Duration::from_secs(3_600), ..plan(Mode::Precopy) };
+        let limits = Limits { abort: Duration::ZERO, ..Limits::default() };
+        let watch = Watch::new("source", &plan, &|_| (), limits, Instant::now());
+        let cancel = StopFlag::new();
+        let interrupted = cancel.clone();
+        let interrupting = thread::spawn(move || interrupted.set());
+        let report = drive(watch, &happenings, &caller, &cancel);
+        interrupting.join().unwrap();
+        assert!(report.error.unwrap().starts_with("the run was interrupted"));
+    }
+}

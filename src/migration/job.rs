@@ -1,0 +1,82 @@
+//! The calls that a watch makes on the job of its migration.
+
+use crate::libvirt::{AbortAnswer, Domain, JobStats, Result, Switch};
+
+/// The job of a migration under way, asked on its source.
+///
+/// Every call may block: when a guest's storage dies, QEMU's monitor answers nothing, and libvirt waits for it.
+pub trait Job: Send + Sync + 'static {
+    fn start_post_copy(&self) -> Result<Switch>;
+    fn job_stats(&self) -> Result<Option<JobStats>>;
+    fn abort_job(&self) -> Result<AbortAnswer>;
+    fn suspend(&self) -> Result<()>;
+    fn resume(&self) -> Result<()>;
+}
+
+impl Job for Domain {
+    fn start_post_copy(&self) -> Result<Switch> {
+        Domain::start_post_copy(self)
+    }
+
+    fn job_stats(&self) -> Result<Option<JobStats>> {
+        Domain::job_stats(self)
+    }
+
+    fn abort_job(&self) -> Result<AbortAnswer> {
+        Domain::abort_job(self)
+    }
+
+    fn suspend(&self) -> Result<()> {
+        Domain::suspend(self)
+    }
+
+    fn resume(&self) -> Result<()> {
+        Domain::resume(self)
+    }
+}
+
+/// One of the calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Call {
+    StartPostCopy,
+    JobStats,
+    AbortJob,
+    Suspend,
+    Resume,
+}
+
+/// What a call returned.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    StartPostCopy(Result<Switch>),
+    JobStats(Result<Option<JobStats>>),
+    AbortJob(Result<AbortAnswer>),
+    Suspend(Result<()>),
+    Resume(Result<()>),
+}
+
+impl Call {
+    /// Makes the call and waits for its answer.
+    pub fn make(self, job: &dyn Job) -> Answer {
+        match self {
+            Call::StartPostCopy => Answer::StartPostCopy(job.start_post_copy()),
+            Call::JobStats => Answer::JobStats(job.job_stats()),
+            Call::AbortJob => Answer::AbortJob(job.abort_job()),
+            Call::Suspend => Answer::Suspend(job.suspend()),
+            Call::Resume => Answer::Resume(job.resume()),
+        }
+    }
+}
+
+impl Answer {
+    /// The call that was answered.
+    pub fn to(&self) -> Call {
+        match self {
+            Answer::StartPostCopy(_) => Call::StartPostCopy,
+            Answer::JobStats(_) => Call::JobStats,
+            Answer::AbortJob(_) => Call::AbortJob,
+            Answer::Suspend(_) => Call::Suspend,
+            Answer::Resume(_) => Call::Resume,
+        }
+    }
+}

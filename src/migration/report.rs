@@ -1,0 +1,47 @@
+//! What is told of a migration: while it goes on, and when it is over.
+
+use std::time::{Duration, Instant};
+
+use crate::libvirt::{Event, JobStats};
+
+/// What became of one migration.
+#[derive(Debug, Clone, Default)]
+pub struct LegReport {
+    /// Time from libvirt's call to its return.
+    pub duration: Duration,
+    /// When the call was made and when it returned, for overlaps.
+    pub began: Option<Instant>,
+    pub ended: Option<Instant>,
+    /// libvirt's call returned without an error: the guest is on the destination, whatever `error` holds against it.
+    pub completed: bool,
+    /// Why it did not succeed.
+    pub error: Option<String>,
+    /// libvirt or QEMU cannot do this on this stack; `error` has their words.
+    pub refused: bool,
+    /// Time from the call until the guest was suspended on the source, if somebody did before it was across.
+    pub suspended: Option<Duration>,
+    /// Time from the call until QEMU reported the switch to post-copy.
+    pub switchover: Option<Duration>,
+    /// libvirt's statistics of the completed job, from the source.
+    pub stats: Option<JobStats>,
+    /// Events of this guest on both hosts during the migration, in the order of their arrival.
+    pub events: Vec<Event>,
+}
+
+impl LegReport {
+    /// The report of a migration that never began.
+    pub fn not_begun(error: impl ToString) -> LegReport {
+        LegReport { error: Some(error.to_string()), ..LegReport::default() }
+    }
+}
+
+/// What is told of a migration while it goes on.
+#[derive(Debug, Clone, Copy)]
+pub enum News<'a> {
+    Event(&'a Event),
+    /// Statistics of the source's job.
+    Sample(&'a JobStats),
+}
+
+/// Hears the news of the migration of the guest of that name, in the thread that watches it: it should be quick.
+pub type Hear<'a> = dyn Fn(&str, News<'_>) + Sync + 'a;
