@@ -1,15 +1,14 @@
 //! A call that may block, with a caller who stops waiting.
 
-use std::fmt::Display;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use crate::failure::{Attempt, Failure, Result};
+use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 
 /// Makes a call in a thread of its own and waits for it no longer than the limit. One that never returns keeps its
 /// thread.
-pub fn within<T: Send + 'static, E: Display + Send + 'static>(
+pub fn within<T: Send + 'static, E: Into<Cause> + Send + 'static>(
     limit: Duration,
     attempted: impl Fn() -> String,
     call: impl FnOnce() -> Result<T, E> + Send + 'static,
@@ -24,7 +23,10 @@ pub fn within<T: Send + 'static, E: Display + Send + 'static>(
         .attempting(&attempted)?;
     match answered.recv_timeout(limit) {
         Ok(result) => result.attempting(attempted),
-        Err(_) => Err(Failure::new(attempted(), format!("no answer within {} s", limit.as_secs_f64()))),
+        Err(_) => {
+            let words = format!("no answer within {} s", limit.as_secs_f64());
+            Err(Failure::new(attempted(), Cause::new(FailureKind::TimedOut, words)))
+        }
     }
 }
 

@@ -159,7 +159,7 @@ mod tests {
         blocked: Call,
     ) {
         let report = driven(mode, Blocked(Some(blocked)));
-        let error = report.error.unwrap();
+        let error = report.error.unwrap().text;
         assert!(error.contains("it did not end within"), "{error}");
         assert_eq!((report.ended, report.completed, report.events.len()), (None, false, 2));
     }
@@ -176,6 +176,6 @@ mod tests {
         let interrupting = thread::spawn(move || interrupted.set());
         let report = drive(watch, &happenings, &caller, &cancel);
         interrupting.join().unwrap();
-        assert!(report.error.unwrap().starts_with("the run was interrupted"));
+        assert!(report.error.unwrap().text.starts_with("the run was interrupted"));
     }
 }

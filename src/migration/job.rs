@@ -49,7 +49,7 @@ pub enum Call {
 #[derive(Debug, Clone)]
 pub enum Answer {
     StartPostCopy(Result<Switch>),
-    JobStats(Result<Option<JobStats>>),
+    JobStats(Result<Option<Box<JobStats>>>),
     AbortJob(Result<AbortAnswer>),
     Suspend(Result<()>),
     Resume(Result<()>),
@@ -60,7 +60,7 @@ impl Call {
     pub fn make(self, job: &dyn Job) -> Answer {
         match self {
             Call::StartPostCopy => Answer::StartPostCopy(job.start_post_copy()),
-            Call::JobStats => Answer::JobStats(job.job_stats()),
+            Call::JobStats => Answer::JobStats(job.job_stats().map(|stats| stats.map(Box::new))),
             Call::AbortJob => Answer::AbortJob(job.abort_job()),
             Call::Suspend => Answer::Suspend(job.suspend()),
             Call::Resume => Answer::Resume(job.resume()),

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::failure::{Cause, Failure};
 use crate::libvirt::{Event, JobStats};
 
 /// What became of one migration.
@@ -15,7 +16,7 @@ pub struct LegReport {
     /// libvirt's call returned without an error: the guest is on the destination, whatever `error` holds against it.
     pub completed: bool,
     /// Why it did not succeed.
-    pub error: Option<String>,
+    pub error: Option<Cause>,
     /// libvirt or QEMU cannot do this on this stack; `error` has their words.
     pub refused: bool,
     /// Time from the call until the guest was suspended on the source, if somebody did before it was across.
@@ -30,8 +31,8 @@ pub struct LegReport {
 
 impl LegReport {
     /// The report of a migration that never began.
-    pub fn not_begun(error: impl ToString) -> LegReport {
-        LegReport { error: Some(error.to_string()), ..LegReport::default() }
+    pub fn not_begun(failure: Failure) -> LegReport {
+        LegReport { error: Some(failure.into()), ..LegReport::default() }
     }
 }
 

@@ -13,6 +13,7 @@ use super::options::Move;
 use super::progress::progress;
 use super::report::{LegReport, News};
 use super::stops::Stops;
+use crate::failure::{Cause, FailureKind};
 use crate::libvirt::{self, AbortAnswer, Detail, Event, EventKind, JobStats, LifecycleEvent, Switch};
 use crate::scenario::{AtTimeout, Mode};
 
@@ -56,7 +57,7 @@ enum Stage {
     /// Given up and to be aborted.
     GivenUp {
         since: Instant,
-        why: String,
+        why: Cause,
         /// What came of the order to abort it.
         aborted: Option<String>,
     },
@@ -136,7 +137,7 @@ impl<'a> Watch<'a> {
     /// What is to be called now.
     pub fn due(&mut self, now: Instant, interrupted: bool) -> Vec<Call> {
         match self.stage {
-            Stage::UnderWay if interrupted => self.give_up("the run was interrupted".into(), now),
+            Stage::UnderWay if interrupted => self.give_up(Cause::interrupted(), now),
             Stage::UnderWay => {
                 self.switch_if_due(now);
                 self.sample_if_due(now);
@@ -281,9 +282,9 @@ impl<'a> Watch<'a> {
             // The migration's timeout bounds it.
             Ok(Switch::NotYet) => PostCopy::Due(now + self.limits.repeat),
             // Another call held the domain's job lock.
-            Err(error) if error.is_timeout() => PostCopy::Due(now + self.limits.repeat),
+            Err(error) if error.kind() == FailureKind::TimedOut => PostCopy::Due(now + self.limits.repeat),
             Err(error) => {
-                self.report.error.get_or_insert(format!("switch to post-copy: {error}"));
+                self.report.error.get_or_insert_with(|| Cause::from(error).about("switch to post-copy"));
                 PostCopy::Ordered
             }
         };
@@ -301,14 +302,14 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn on_stats(&mut self, answer: libvirt::Result<Option<JobStats>>, now: Instant) {
+    fn on_stats(&mut self, answer: libvirt::Result<Option<Box<JobStats>>>, now: Instant) {
         // A failing question is not a failing migration: the next answer, or the migration's own, will tell.
         let stats = answer.ok().flatten();
         if let Some(stats) = &stats {
             (self.hear)(News::Sample(stats));
         }
         if let Stage::TimeUp { .. } = self.stage {
-            self.give_up_at_timeout(stats.as_ref(), now);
+            self.give_up_at_timeout(stats.as_deref(), now);
         }
     }
 
@@ -356,10 +357,11 @@ impl<'a> Watch<'a> {
             None => String::new(),
         };
         let spent = now.duration_since(self.began).as_secs_f64();
-        self.give_up(format!("timeout: not complete after {spent:.0} s{progress}"), now);
+        let words = format!("timeout: not complete after {spent:.0} s{progress}");
+        self.give_up(Cause::new(FailureKind::TimedOut, words), now);
     }
 
-    fn give_up(&mut self, why: String, now: Instant) {
+    fn give_up(&mut self, why: Cause, now: Instant) {
         self.stage = Stage::GivenUp { since: now, why, aborted: None };
         self.ask(Call::AbortJob, now);
     }
@@ -379,16 +381,19 @@ impl<'a> Watch<'a> {
     }
 
     fn add_to_error(&mut self, words: &str) {
-        let error = self.report.error.take().unwrap_or_default();
-        self.report.error = Some(format!("{error}; {words}"));
+        if let Some(error) = &mut self.report.error {
+            error.text = format!("{error}; {words}");
+        }
     }
 
     /// Takes over why the migration was given up as its error: the cause, of which whatever libvirt says is the
     /// consequence.
     fn settle_giving_up(&mut self) {
-        if let Stage::GivenUp { why, aborted, .. } = &self.stage {
-            let aborted = aborted.iter().map(|words| format!("; {words}"));
-            self.report.error = Some(aborted.fold(why.clone(), |error, words| error + &words));
+        let Stage::GivenUp { why, aborted, .. } = &self.stage else { return };
+        let aborted = aborted.clone();
+        self.report.error = Some(why.clone());
+        if let Some(words) = aborted {
+            self.add_to_error(&words);
         }
     }
 
@@ -415,7 +420,7 @@ impl<'a> Watch<'a> {
             Ok(()) => {}
             Err(error) => {
                 self.report.refused = error.is_refusal() && self.report.error.is_none();
-                self.report.error.get_or_insert(error.to_string());
+                self.report.error.get_or_insert_with(|| error.into());
             }
         }
         self.stage = Stage::Returned { since: now };

@@ -128,7 +128,7 @@ impl<'a> Journal<'a> {
             direction: leg.direction,
             step: step as u32 + 1,
             ok: report.error.is_none(),
-            error: report.error.clone(),
+            error: report.error.as_ref().map(ToString::to_string),
             began_t_ms: report.began.map(|began| rounded(self.record.t_ms(began))),
             duration_s: report.duration.as_secs_f64(),
             stats: report
@@ -140,11 +140,11 @@ impl<'a> Journal<'a> {
         });
         if let Some(error) = report.error.as_ref().filter(|_| report.refused && self.migrations == 0) {
             // Not a finding: nothing was tried, and nothing is wrong with the guest.
-            self.refusal.get_or_insert_with(|| error.clone());
+            self.refusal.get_or_insert_with(|| error.to_string());
             return;
         }
         if let Some(error) = &report.error {
-            self.found(Some(&guest.name), Some(leg), migration::failed(error));
+            self.found(Some(&guest.name), Some(leg), migration::failed(&error.text));
             return;
         }
         self.migrations += 1;

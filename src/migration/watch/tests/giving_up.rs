@@ -6,12 +6,13 @@ use virt_sys::VIR_ERR_OPERATION_INVALID;
 use super::*;
 
 fn stats() -> Answer {
-    Answer::JobStats(Ok(Some(JobStats {
+    let stats = JobStats {
         memory_remaining_bytes: Some(12 << 20),
         memory_iteration: Some(7),
         memory_dirty_rate_pages_per_s: Some(400),
         ..JobStats::default()
-    })))
+    };
+    Answer::JobStats(Ok(Some(Box::new(stats))))
 }
 
 fn abort(answer: Result<AbortAnswer>) -> Answer {
@@ -32,6 +33,7 @@ fn the_error_says_how_far_it_was_and_what_came_of_the_abort() {
         "timeout: not complete after 60 s, 12 MiB of memory remaining, pass 7, dirty rate 400 pages/s; aborted"
     );
     assert_eq!(told.report.duration, Duration::from_millis(TIMEOUT + 100));
+    assert_eq!(told.kind(), Some(FailureKind::TimedOut));
     assert!(!told.report.completed && !told.report.refused);
 }
 
@@ -152,6 +154,7 @@ fn an_interrupted_run_aborts_at_once() {
         .play();
     assert_eq!(told.calls, [(700, Call::AbortJob)]);
     assert_eq!(told.error(), "the run was interrupted; aborted");
+    assert_eq!(told.kind(), Some(FailureKind::Cancelled));
 }
 
 #[test]

@@ -50,13 +50,17 @@ macro_rules! scripted {
                 let Answer::$call(answer) = self.next(Call::$call) else { unreachable!() };
                 answer
             })*
+
+            fn job_stats(&self) -> Result<Option<JobStats>> {
+                let Answer::JobStats(answer) = self.next(Call::JobStats) else { unreachable!() };
+                answer.map(|stats| stats.map(|stats| *stats))
+            }
         }
     };
 }
 
 scripted! {
     start_post_copy, StartPostCopy, Switch;
-    job_stats, JobStats, Option<JobStats>;
     abort_job, AbortJob, AbortAnswer;
     suspend, Suspend, ();
     resume, Resume, ();
@@ -93,8 +97,12 @@ pub struct Told {
 }
 
 impl Told {
+    pub fn kind(&self) -> Option<FailureKind> {
+        self.report.error.as_ref().map(|error| error.kind)
+    }
+
     pub fn error(&self) -> &str {
-        self.report.error.as_deref().expect("an error")
+        &self.report.error.as_ref().expect("an error").text
     }
 }
 
