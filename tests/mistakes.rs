@@ -88,6 +88,10 @@ reason = "what it is for"
 scenario = "postcopy_cross::in_vms::stress_cpu"
 max_total = "40s"
 reason = "two share the link"
+
+[[ignored]]
+cases = { order = ["simultaneous"], what = ["load_vm"] }
+reason = "beyond it"
 "#;
 
 fn mistake(text: &str) -> InputError {
@@ -108,6 +112,11 @@ fn the_file_without_mistakes_has_none() {
     assert_eq!(file.sets().count(), 2);
     assert_eq!(file.profiles().count(), 2);
     assert_eq!(file.allowed_lines()[0].pattern, "clocksource");
+    let beyond: Vec<String> = file.ignored().iter().map(Scenario::name).collect();
+    assert_eq!(beyond, ["precopy_simultaneous::booting::load_vm", "postcopy_simultaneous::booting::load_vm"]);
+    assert_eq!(file.ignored_because(&beyond[0].parse().unwrap()), Some("beyond it"));
+    assert_eq!(file.ignored_because(&file.scenarios()[0]), None);
+    assert_eq!(file.named(&beyond[0]).unwrap().name(), beyond[0]);
     assert_eq!(file.sized().unwrap().scenarios()[0].sizing, Some(Sizing::SetVcpu2));
 }
 
@@ -188,6 +197,16 @@ fn the_file_without_mistakes_has_none() {
 #[case::budget_for_an_unknown_scenario("\"postcopy_cross::in_vms", "\"postcopy_cros::in_vms", "80:12", &["`postcopy_cros::in_vms::stress_cpu`", "did you mean `postcopy_cross::in_vms::stress_cpu`?"])]
 #[case::budget_for_a_scenario_that_is_left_out("\"postcopy_cross::in_vms::stress_cpu", "\"postcopy_cross::in_vms::load_vm", "80:12", &["`postcopy_cross::in_vms::load_vm`", "of the matrix"])]
 #[case::budget_that_is_replaced("[[budget]]\nscenario", "[[budget]]\nmax_downtime = \"1s\"\nreason = \"r\"\n[[budget]]\nscenario", "69:1", &["for no scenario", "replace all of it"])]
+// Cases beyond the matrix.
+#[case::ignored_without_reason("reason = \"beyond it\"\n", "", "84:1", &["missing field `reason`"])]
+#[case::ignored_with_an_empty_reason("\"beyond it\"", "\"\"", "86:10", &["reason", "empty"])]
+#[case::unknown_key_in_ignored("cases = { order", "case = { order", "85:1", &["`case`", "`cases`", "`reason`"])]
+#[case::unknown_axis_in_ignored("cases = { order", "cases = { ordre", "85:11", &["unknown axis `ordre`", "`transport`"])]
+#[case::unknown_value_in_ignored("[\"simultaneous\"]", "[\"simultanous\"]", "85:20", &["`simultanous`", "did you mean `simultaneous`?"])]
+#[case::ignored_and_in_the_matrix("[\"simultaneous\"]", "[\"simultaneous\", \"cross\"]", "85:9", &["in the matrix, `precopy_cross::booting::load_vm`"])]
+#[case::ignored_and_forbidden("what = [\"load_vm\"] }\nreason = \"beyond", "what = [\"load_vm\"], where = [\"in_vms\"] }\nreason = \"beyond", "85:9", &["forbids every combination"])]
+#[case::ignored_without_sense("what = [\"load_vm\"] }\nreason = \"beyond", "what = [\"load_vm\"], where = [\"on_both\"] }\nreason = \"beyond", "85:9", &["makes no sense, `precopy_simultaneous::on_both::load_vm`", "`booting`"])]
+#[case::ignored_twice("[[ignored]]", "[[ignored]]\ncases = { order = [\"simultaneous\"], mode = [\"postcopy\"], what = [\"load_vm\"] }\nreason = \"r\"\n[[ignored]]", "88:9", &["there already, `postcopy_simultaneous::booting::load_vm`"])]
 fn a_mistake_is_told_with_its_place_and_what_is_allowed(
     #[case] spoil: &str,
     #[case] with: &str,

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 use libtest_mimic::{Arguments, FormatSetting};
 
-use crate::scenario::{SHARD_VARIABLE, SIZING_VARIABLE, Scenario, Selection, Set, Shard, sizing_switch};
+use crate::scenario::{
+    Asked, SHARD_VARIABLE, SIZING_VARIABLE, Scenario, Selection, Set, Shard, sizing_switch,
+};
 
 /// Options of our own. Each has an environment twin, because `cargo test -- --option` also hands it to the unit
 /// tests' harness, which rejects what it does not know.
@@ -66,6 +68,12 @@ pub struct Request {
 }
 
 impl Request {
+    /// Whether cases beyond the matrix are to be played.
+    pub fn asked(&self) -> Asked {
+        let libtest = &self.options.libtest;
+        Asked::by_flags(libtest.ignored, libtest.include_ignored)
+    }
+
     /// What is to be run of the scenarios that were selected.
     ///
     /// One that is named in full with `--exact` is in every part: nextest lists a part, and then runs each of its scenarios

@@ -32,9 +32,14 @@ pub fn exit_code(result: Result<ExitCode, Problem>) -> ExitCode {
 
 fn execute(request: &Request, plan: Plan) -> Result<ExitCode, Problem> {
     let arguments = &request.options.libtest;
-    // No scenario is ignored beforehand: with --ignored there is nothing to run.
-    if arguments.list || arguments.ignored || plan.scenarios.is_empty() {
-        let trials = plan.scenarios.iter().map(|scenario| Trial::test(scenario.name(), || Ok(()))).collect();
+    let ignored = plan.ignored.clone();
+    let mark = move |trial: Trial, scenario: &Scenario| trial.with_ignored_flag(ignored.contains(scenario));
+    // What is not asked for is listed as ignored, and libtest does not play it.
+    let mut others: Vec<Trial> = plan.not_played().iter().map(|case| mark(unplayed(case), case)).collect();
+    if arguments.list || plan.scenarios.is_empty() {
+        let mut trials: Vec<Trial> =
+            plan.scenarios.iter().map(|scenario| mark(unplayed(scenario), scenario)).collect();
+        trials.append(&mut others);
         let conclusion = libtest_mimic::run(&one_at_a_time(arguments), trials);
         if request.options.lists_for_people() {
             eprint!("{}", plan.file.describe_sets(&plan.set));
@@ -46,8 +51,13 @@ fn execute(request: &Request, plan: Plan) -> Result<ExitCode, Problem> {
     on_stage(request, plan, Some(selected), move |stage| {
         let trial = |scenario: Scenario| {
             let stage = Arc::clone(stage);
-            Trial::ignorable_test(scenario.name(), move || stage.play(scenario))
+            mark(Trial::ignorable_test(scenario.name(), move || stage.play(scenario)), &scenario)
         };
-        scenarios.into_iter().map(trial).collect()
+        scenarios.into_iter().map(trial).chain(others).collect()
     })
+}
+
+/// The trial of a scenario that is only listed.
+fn unplayed(scenario: &Scenario) -> Trial {
+    Trial::test(scenario.name(), || Err("the scenario is listed, and not to be played".into()))
 }

@@ -15,6 +15,8 @@ pub struct Plan {
     pub set: Set,
     /// What is asked for of it. A scenario may have a size: [`ScenarioFile::profile_of`] gives the profile for it.
     pub scenarios: Vec<Scenario>,
+    /// What is chosen of the cases beyond the matrix, whether it is asked for or not.
+    pub ignored: Vec<Scenario>,
     pub profile: Profile,
     pub settings: Settings,
     /// Where the folders of runs go.
@@ -29,12 +31,8 @@ impl Plan {
         let file = ScenarioFile::load(&path)
             .and_then(|file| if options.sizing { file.sized() } else { Ok(file) })?;
         let set = file.set(&options.set)?.clone();
-        let scenarios: Vec<Scenario> = file
-            .members(&set)
-            .into_iter()
-            .filter(|scenario| request.selection.matches(&scenario.name()))
-            .collect();
-        let scenarios = request.part_of(scenarios);
+        let chosen = file.choose(&set, &request.selection).each(|scenarios| request.part_of(scenarios));
+        let scenarios: Vec<Scenario> = chosen.asked_for(request.asked()).collect();
         let profile =
             file.profile(&options.profile).and_then(|profile| profile.clone().override_from(get))?;
         let settings = Settings::from_environment().map_err(Problem::input)?;
@@ -42,7 +40,7 @@ impl Plan {
             enough_guests(&scenarios, profile.guests).map_err(Problem::input)?;
         }
         let results = options.results.clone().unwrap_or_else(RunFolder::default_root);
-        Ok(Plan { file, set, scenarios, profile, settings, results })
+        Ok(Plan { file, set, scenarios, ignored: chosen.ignored, profile, settings, results })
     }
 
     /// The scenarios in the order in which they are played: a fleet has guests of one size, so those of a size follow each
@@ -51,10 +49,19 @@ impl Plan {
         by_size(self.scenarios.clone())
     }
 
+    /// The cases that are listed as ignored, and not played.
+    pub fn not_played(&self) -> Vec<Scenario> {
+        self.ignored.iter().copied().filter(|case| !self.scenarios.contains(case)).collect()
+    }
+
     /// The most memory that all guests of a scenario have together, bytes: of what is asked for, or, if the lab is shared with
     /// processes that are asked for other scenarios, of any in the set.
     pub fn guests_memory(&self, shared: bool) -> u64 {
-        let scenarios = if shared { self.file.members(&self.set) } else { self.scenarios.clone() };
+        let mut scenarios = self.scenarios.clone();
+        if shared {
+            scenarios.extend(self.file.members(&self.set));
+            scenarios.extend(self.file.ignored_beside(&self.set));
+        }
         let sized = scenarios.iter().map(|scenario| self.file.profile_of(scenario, &self.profile));
         sized.map(|profile| profile.guests_memory()).fold(self.profile.guests_memory(), u64::max)
     }
@@ -76,7 +83,89 @@ fn by_size(mut scenarios: Vec<Scenario>) -> Vec<Scenario> {
 
 #[cfg(test)]
 mod tests {
+    use rstest::{fixture, rstest};
+
+    use super::super::args;
     use super::*;
+
+    /// The package's own file with four cases beyond the matrix and two sets, one of which names some of them.
+    #[fixture]
+    fn folder() -> tempfile::TempDir {
+        let beyond = r#"
+[[ignored]]
+cases = { transport = ["xbzrle"], order = ["cross"], where = ["in_vms"], what = ["stress_cpu", "stress_memory"] }
+reason = "a test"
+
+[set.crossing]
+description = "a test"
+filters = ["precopy_cross::in_vms::stress_cpu", "stress_memory::xbzrle"]
+"#;
+        let folder = tempfile::tempdir().unwrap();
+        let package = include_str!("../../scenarios.toml").replace(r#"["plain", "xbzrle"]"#, r#"["plain"]"#);
+        // The constraint that was about the value which is now beyond the axis.
+        let start = package.find("[[constraint]]\nwhen = { transport").unwrap();
+        let end = start + package[start..].find("\n\n").unwrap();
+        let text = package[..start].to_owned() + &package[end..] + beyond;
+        std::fs::write(folder.path().join("own.toml"), text).unwrap();
+        folder
+    }
+
+    /// Number of scenarios that are played, and of those that are listed as ignored, for these arguments.
+    #[rstest]
+    #[case::nothing(&[], None, 2)]
+    #[case::ignored(&["--ignored"], Some(4), 0)]
+    #[case::both(&["--include-ignored", "precopy_cross::in_vms"], Some(4 + 2), 0)]
+    #[case::one_of_them(&["--ignored", "stress_cpu::xbzrle"], Some(2), 0)]
+    #[case::named_in_full(&["--ignored", "--exact", "precopy_cross::in_vms::stress_cpu::xbzrle"], Some(1), 0)]
+    #[case::named_but_not_asked_for(&["--exact", "precopy_cross::in_vms::stress_cpu::xbzrle"], Some(0), 1)]
+    #[case::a_set_that_names_them(&["--set", "crossing"], Some(1 + 2), 0)]
+    #[case::a_part(&["--ignored", "--shard", "1/4"], Some(1), 0)]
+    fn cases_beyond_the_matrix_are_played_when_they_are_asked_for(
+        folder: tempfile::TempDir,
+        #[case] arguments: &[&str],
+        #[case] played: Option<usize>,
+        #[case] at_least_ignored: usize,
+    ) {
+        let file = folder.path().join("own.toml");
+        let arguments =
+            ["migration", "--scenarios", file.to_str().unwrap()].into_iter().chain(arguments.to_vec());
+        let request = args::parse(arguments.map(str::to_owned)).unwrap();
+        let plan = Plan::read(&request).unwrap();
+        let own = |scenario: &&Scenario| scenario.name().contains("cross::in_vms::");
+        let count = plan.scenarios.iter().filter(|one| plan.scenarios.len() < 50 || own(one)).count();
+        match played {
+            Some(played) => assert_eq!(count, played, "{:?}", plan.scenarios),
+            None => assert_eq!(plan.scenarios, plan.file.scenarios()),
+        }
+        let ignored = plan.not_played();
+        assert!(ignored.len() >= at_least_ignored);
+        assert!(ignored.iter().all(|case| plan.file.ignored_because(case).is_some()));
+        assert!(at_least_ignored > 0 || ignored.iter().all(|case| !own(&case)));
+    }
+
+    /// Which part has a case does not depend on the flags: nextest lists with `--ignored` and without.
+    #[rstest]
+    fn the_parts_have_every_case_once(folder: tempfile::TempDir) {
+        let file = folder.path().join("own.toml");
+        let names = |flag: &str, part: usize| -> Vec<String> {
+            let shard = format!("{part}/3");
+            let arguments = ["migration", "--scenarios", file.to_str().unwrap(), flag, "--shard", &shard];
+            let plan = Plan::read(&args::parse(arguments.map(str::to_owned).into_iter()).unwrap()).unwrap();
+            plan.scenarios.iter().map(Scenario::name).collect()
+        };
+        let mut all = Vec::new();
+        for part in 1..=3 {
+            let both = names("--include-ignored", part);
+            assert!(names("--ignored", part).iter().all(|name| both.contains(name)));
+            all.extend(both);
+        }
+        let file = ScenarioFile::load(&file).unwrap();
+        let mut wanted: Vec<String> =
+            file.scenarios().iter().chain(&file.ignored()).map(Scenario::name).collect();
+        all.sort();
+        wanted.sort();
+        assert_eq!(all, wanted);
+    }
 
     #[test]
     fn scenarios_with_guests_of_one_size_follow_each_other() {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::budget::{self, Budget};
 use super::error::{InputError, Source, did_you_mean};
+use super::ignored::{self, Ignored};
 use super::matrix::{Axes, Constraint};
 use super::raw;
 use super::read::{self, restriction};
@@ -41,11 +42,57 @@ impl AllowedLine {
     }
 }
 
+/// Whether cases beyond the matrix are asked for, as the flags of libtest do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// No flag: only what is not ignored.
+    NotIgnored,
+    /// `--ignored`.
+    OnlyIgnored,
+    /// `--include-ignored`.
+    Both,
+}
+
+impl Asked {
+    /// What the two flags mean together.
+    pub fn by_flags(ignored: bool, include_ignored: bool) -> Asked {
+        match (ignored, include_ignored) {
+            (_, true) => Asked::Both,
+            (true, false) => Asked::OnlyIgnored,
+            (false, false) => Asked::NotIgnored,
+        }
+    }
+}
+
+/// What was chosen of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    /// What is played without being asked for: of the matrix, or named by the set.
+    pub scenarios: Vec<Scenario>,
+    /// Cases beyond the matrix that are ignored unless somebody asks for them.
+    pub ignored: Vec<Scenario>,
+}
+
+impl Chosen {
+    /// What is to be played.
+    pub fn asked_for(&self, asked: Asked) -> impl Iterator<Item = Scenario> {
+        let plain = self.scenarios.iter().filter(move |_| asked != Asked::OnlyIgnored);
+        let ignored = self.ignored.iter().filter(move |_| asked != Asked::NotIgnored);
+        plain.chain(ignored).copied()
+    }
+
+    /// The part of each that `part` takes: which part has a scenario does not depend on what else is asked for.
+    pub fn each(self, part: impl Fn(Vec<Scenario>) -> Vec<Scenario>) -> Chosen {
+        Chosen { scenarios: part(self.scenarios), ignored: part(self.ignored) }
+    }
+}
+
 /// Everything that `scenarios.toml` declares, without mistakes.
 #[derive(Debug, Clone)]
 pub struct ScenarioFile {
     name: String,
     scenarios: Vec<Scenario>,
+    ignored: Vec<Ignored>,
     constraints: Vec<Constraint>,
     sizes: Vec<(Sizing, Size)>,
     sets: BTreeMap<String, Set>,
@@ -76,7 +123,7 @@ impl ScenarioFile {
     /// # Errors
     ///
     /// The first mistake: TOML that is none, an unknown or missing key, an unknown or repeated value, an axis without
-    /// values, a constraint without effect, a set or filter without scenarios, a profile that is missing or has a value
+    /// values, a constraint without effect, an ignored case that is played anyway, a set or filter without scenarios, a profile that is missing or has a value
     /// out of range, a budget without effect. The message has file, line, column, the line itself and what is allowed.
     pub fn parse(name: &str, text: &str) -> Result<Self, InputError> {
         let source = Source { name, text };
@@ -84,12 +131,16 @@ impl ScenarioFile {
 
         let axes = read::axes(source, &raw.axes)?;
         let (scenarios, constraints) = expand(source, &axes, &raw.constraint)?;
+        let ignored = ignored::read(source, &raw.ignored, &axes, &constraints, &scenarios)?;
+        let all: Vec<Scenario> =
+            scenarios.iter().chain(ignored.iter().flat_map(|block| &block.cases)).copied().collect();
         Ok(Self {
             name: name.to_owned(),
             sizes: sizing::read(source, &raw.sizing)?,
-            sets: set::read(source, &raw.set, &scenarios)?,
+            sets: set::read(source, &raw.set, &all)?,
             profiles: profiles(source, &raw.profile)?,
-            budgets: budget::read(source, &raw.budget, &axes, &scenarios)?,
+            budgets: budget::read(source, &raw.budget, &axes, &all)?,
+            ignored,
             allowed_lines: allowed_lines(source, &raw.kernel_log)?,
             scenarios,
             constraints,
@@ -118,6 +169,9 @@ impl ScenarioFile {
             sizes.iter().map(move |(sizing, _)| Scenario { sizing: Some(*sizing), ..scenario })
         };
         self.scenarios = self.scenarios.into_iter().flat_map(with_each).collect();
+        for block in &mut self.ignored {
+            block.cases = block.cases.iter().copied().flat_map(with_each).collect();
+        }
         Ok(self)
     }
 
@@ -138,14 +192,31 @@ impl ScenarioFile {
         &self.scenarios
     }
 
-    /// The scenarios that a selection chooses, in matrix order.
+    /// The cases beyond the matrix, which are listed as ignored, in the order of the file.
+    pub fn ignored(&self) -> Vec<Scenario> {
+        self.ignored.iter().flat_map(|block| &block.cases).copied().collect()
+    }
+
+    /// Why a scenario is ignored unless it is asked for; none if it is in the matrix.
+    pub fn ignored_because(&self, scenario: &Scenario) -> Option<&str> {
+        let is_it = |other: &Scenario| *scenario == Scenario { sizing: scenario.sizing, ..*other };
+        self.ignored.iter().find(|block| block.cases.iter().any(is_it)).map(|block| block.reason.as_str())
+    }
+
+    /// The scenarios of the matrix that a selection chooses, in its order.
     pub fn select(&self, selection: &Selection) -> Vec<Scenario> {
         self.scenarios.iter().copied().filter(|scenario| selection.matches(&scenario.name())).collect()
     }
 
-    /// The scenarios of a set, in matrix order.
+    /// The scenarios of a set: those of the matrix, in its order, then the ignored cases that the set names.
     pub fn members(&self, set: &Set) -> Vec<Scenario> {
-        set.of(&self.scenarios)
+        set.of(&self.scenarios, &self.ignored())
+    }
+
+    /// The cases that are ignored where this set is asked for: all that there are beside the whole matrix, and none beside a
+    /// set, which names what is in it.
+    pub fn ignored_beside(&self, set: &Set) -> Vec<Scenario> {
+        if set.name == Set::ALL { self.ignored() } else { Vec::new() }
     }
 
     /// The scenario of that name, with or without a size, whether the axis is on or off.
@@ -168,22 +239,34 @@ impl ScenarioFile {
         Err(InputError::new(&format!("{} has no scenario `{name}`: {cause}", self.name), &help))
     }
 
-    /// Whether the matrix has the scenario, the axis `sizing` aside, and the file its size.
+    /// The matrix and the cases beyond it.
+    fn everything(&self) -> impl Iterator<Item = &Scenario> {
+        self.scenarios.iter().chain(self.ignored.iter().flat_map(|block| &block.cases))
+    }
+
+    /// Whether the file has the scenario, the axis `sizing` aside, and the file its size.
     fn has(&self, scenario: &Scenario) -> bool {
         let sized = |other: &Scenario| Scenario { sizing: scenario.sizing, ..*other };
-        self.scenarios.iter().any(|other| sized(other) == *scenario)
+        self.everything().any(|other| sized(other) == *scenario)
             && scenario.sizing.is_none_or(|sizing| self.sizes.iter().any(|(other, _)| *other == sizing))
     }
 
-    /// The scenarios that a selection chooses, in matrix order; it must choose one at least.
+    /// What a selection chooses of a set, in the order of the file.
+    pub fn choose(&self, set: &Set, selection: &Selection) -> Chosen {
+        let matching = |scenarios: Vec<Scenario>| -> Vec<Scenario> {
+            scenarios.into_iter().filter(|scenario| selection.matches(&scenario.name())).collect()
+        };
+        Chosen { scenarios: matching(self.members(set)), ignored: matching(self.ignored_beside(set)) }
+    }
+
+    /// What a selection chooses of a set; something that is asked for must be in it.
     ///
     /// # Errors
     ///
-    /// It chooses none; the message says what was asked for and what is near.
-    pub fn select_some(&self, set: &Set, selection: &Selection) -> Result<Vec<Scenario>, InputError> {
-        let chosen: Vec<Scenario> =
-            self.members(set).into_iter().filter(|scenario| selection.matches(&scenario.name())).collect();
-        if !chosen.is_empty() {
+    /// It chooses nothing; the message says what was asked for and what is near.
+    pub fn choose_some(&self, set: &Set, selection: &Selection, asked: Asked) -> Result<Chosen, InputError> {
+        let chosen = self.choose(set, selection);
+        if chosen.asked_for(asked).next().is_some() {
             return Ok(chosen);
         }
         if selection.filters.is_empty() {
@@ -193,23 +276,31 @@ impl ScenarioFile {
                 &["allowed: skips that leave at least one scenario".to_owned()],
             ));
         }
-        let asked: Vec<String> = selection.filters.iter().map(|filter| format!("`{filter}`")).collect();
+        let asked_for: Vec<String> = selection.filters.iter().map(|filter| format!("`{filter}`")).collect();
         let (whose, part) = if selection.exact {
             ("whose name is", "a whole name")
         } else {
             ("whose name contains", "any part of a name")
         };
+        if !chosen.ignored.is_empty() {
+            let what = format!(
+                "everything whose name has {} is ignored: {} in all",
+                asked_for.join(" or "),
+                chosen.ignored.len()
+            );
+            return Err(InputError::new(&what, &["allowed: --ignored or --include-ignored".to_owned()]));
+        }
         let mut help: Vec<String> =
             selection.filters.iter().filter_map(|filter| self.near(filter, selection.exact)).collect();
         help.push(format!("allowed: {part} `{}`; `multivm scenarios` lists them", Scenario::NAME_FORM));
-        let what = format!("the set `{}` has no scenario {whose} {}", set.name, asked.join(" or "));
+        let what = format!("the set `{}` has no scenario {whose} {}", set.name, asked_for.join(" or "));
         Err(InputError::new(&what, &help))
     }
 
     /// The help line that names the scenario that is closest to `given`, or, unless it must be a whole name, the part
     /// of a scenario's name.
     fn near(&self, given: &str, whole: bool) -> Option<String> {
-        let names: Vec<String> = self.scenarios.iter().map(Scenario::name).collect();
+        let names: Vec<String> = self.everything().map(Scenario::name).collect();
         let parts = names.iter().filter(|_| !whole).flat_map(|name| name.split("::"));
         did_you_mean(given, names.iter().map(String::as_str).chain(parts))
     }

@@ -1,7 +1,7 @@
 //! The cartesian product of the axes less what the constraints forbid.
 
 use super::Scenario;
-use super::table::{AXES, COUNT};
+use super::table::{AXES, Axis, COUNT};
 
 /// For every axis of the table the values that it takes, by their places.
 #[derive(Debug, Clone)]
@@ -10,7 +10,7 @@ pub(super) struct Axes(pub [Vec<usize>; COUNT]);
 impl Axes {
     /// Every combination; the last axis of the table changes fastest.
     pub fn product(&self) -> Vec<Scenario> {
-        let with_each = |scenarios: Vec<Scenario>, (axis, values): (&super::table::Axis, &Vec<usize>)| {
+        let with_each = |scenarios: Vec<Scenario>, (axis, values): (&Axis, &Vec<usize>)| {
             let with = |scenario: Scenario, value: usize| {
                 let mut scenario = scenario;
                 (axis.set)(&mut scenario, value);
@@ -50,5 +50,14 @@ impl Constraint {
     /// Whether the constraint takes the scenario out of the matrix.
     pub fn forbids(&self, scenario: &Scenario) -> bool {
         self.when.admits(scenario) && !self.only.admits(scenario)
+    }
+
+    /// Whether it forbids a case beyond the matrix: a constraint says nothing of a value that is on none of the `axes`.
+    pub fn forbids_beyond(&self, scenario: &Scenario, axes: &Axes) -> bool {
+        let admits = |((axis, only), declared): ((&Axis, &Option<Vec<usize>>), &Vec<usize>)| {
+            let value = (axis.of)(scenario);
+            !declared.contains(&value) || only.as_ref().is_none_or(|only| only.contains(&value))
+        };
+        self.when.admits(scenario) && !AXES.iter().zip(&self.only.0).zip(&axes.0).all(admits)
     }
 }

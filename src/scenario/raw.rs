@@ -23,6 +23,8 @@ pub(super) struct File {
     #[serde(default)]
     pub constraint: Vec<Constraint>,
     #[serde(default)]
+    pub ignored: Vec<Ignored>,
+    #[serde(default)]
     pub sizing: BTreeMap<Spanned<String>, Spanned<ProfileTable>>,
     #[serde(default)]
     pub set: BTreeMap<Spanned<String>, Set>,
@@ -39,6 +41,13 @@ pub(super) struct File {
 pub(super) struct Constraint {
     pub when: Spanned<Restriction>,
     pub only: Spanned<Restriction>,
+    pub reason: Spanned<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ignored {
+    pub cases: Spanned<Restriction>,
     pub reason: Spanned<String>,
 }
 

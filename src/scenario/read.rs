@@ -9,7 +9,7 @@ use crate::axis::AxisValue;
 
 /// The axes of a file, with the values that it declares.
 pub(super) fn axes(source: Source<'_>, raw: &toml::Spanned<raw::Restriction>) -> Result<Axes, InputError> {
-    let declared = by_axis(source, raw.get_ref(), |axis| (0..(axis.names)().len()).collect())?;
+    let declared = by_axis(source, raw.get_ref(), every_value)?;
     let mut axes = Axes([const { Vec::new() }; COUNT]);
     for ((axis, values), place) in AXES.iter().zip(declared).zip(&mut axes.0) {
         *place = match values {
@@ -26,6 +26,26 @@ pub(super) fn axes(source: Source<'_>, raw: &toml::Spanned<raw::Restriction>) ->
         };
     }
     Ok(axes)
+}
+
+/// The axes of cases beyond the matrix: any values that the program knows. An axis that is not named has the values that the
+/// file declares.
+pub(super) fn beyond(
+    source: Source<'_>,
+    raw: &toml::Spanned<raw::Restriction>,
+    axes: &Axes,
+) -> Result<Axes, InputError> {
+    let mut beyond = axes.clone();
+    for (values, place) in by_axis(source, raw.get_ref(), every_value)?.into_iter().zip(&mut beyond.0) {
+        if let Some(values) = values {
+            *place = values;
+        }
+    }
+    Ok(beyond)
+}
+
+fn every_value(axis: &Axis) -> Vec<usize> {
+    (0..(axis.names)().len()).collect()
 }
 
 /// A `when` or `only`; its values must be declared on the axes of the file.

@@ -6,7 +6,7 @@ use toml::Spanned;
 
 use super::error::{InputError, Source, did_you_mean};
 use super::raw::{self, Names};
-use super::{Scenario, Selection, cover};
+use super::{Scenario, cover};
 
 /// A named selection of `scenarios.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,25 +41,33 @@ impl Set {
         }
     }
 
-    /// The scenarios of the set, in matrix order.
-    pub(super) fn of(&self, matrix: &[Scenario]) -> Vec<Scenario> {
-        match &self.members {
-            Members::Filters(filters) => {
-                let selection = Selection { filters: filters.clone(), ..Selection::default() };
-                matrix.iter().copied().filter(|scenario| selection.matches(&scenario.name())).collect()
-            }
-            Members::Pairs => cover::pairs(matrix),
+    /// The scenarios of the set: those of the matrix, in its order, then those `beyond` it.
+    ///
+    /// A filter is about the matrix; one that chooses nothing there chooses among the cases beyond it.
+    pub(super) fn of(&self, matrix: &[Scenario], beyond: &[Scenario]) -> Vec<Scenario> {
+        let Members::Filters(filters) = &self.members else { return cover::pairs(matrix) };
+        if filters.is_empty() {
+            return matrix.to_vec();
         }
+        let (about, beyond_it): (Vec<&String>, Vec<&String>) = filters
+            .iter()
+            .partition(|filter| matrix.iter().any(|scenario| scenario.name().contains(filter.as_str())));
+        let chosen = |filters: &[&String], scenario: &Scenario| {
+            let name = scenario.name();
+            filters.iter().any(|filter| name.contains(filter.as_str()))
+        };
+        let in_matrix = matrix.iter().filter(|scenario| chosen(&about, scenario));
+        in_matrix.chain(beyond.iter().filter(|scenario| chosen(&beyond_it, scenario))).copied().collect()
     }
 }
 
-/// The sets that a file declares, and the one that is there without.
+/// The sets that a file declares, and the one that is there without; `scenarios` are all, those beyond the matrix too.
 pub(super) fn read(
     source: Source<'_>,
     raw: &BTreeMap<Spanned<String>, raw::Set>,
-    matrix: &[Scenario],
+    scenarios: &[Scenario],
 ) -> Result<BTreeMap<String, Set>, InputError> {
-    let names: Vec<String> = matrix.iter().map(Scenario::name).collect();
+    let names: Vec<String> = scenarios.iter().map(Scenario::name).collect();
     let mut sets = BTreeMap::from([(Set::ALL.to_owned(), Set::all())]);
     for (name, set) in raw {
         if name.get_ref() == Set::ALL {
@@ -137,7 +145,7 @@ fn filters(
             return Err(source.error(
                 filter.span(),
                 &format!("the filter `{text}` of the set `{set}` matches no scenario"),
-                "in no name of the matrix",
+                "in no scenario's name",
                 &help,
             ));
         }

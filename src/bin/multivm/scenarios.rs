@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use multivm::scenario::{
-    Profile, SHARD_VARIABLE, SIZING_VARIABLE, ScenarioFile, Selection, Set, Shard, locate, sizing_switch,
+    Asked, Profile, SHARD_VARIABLE, SIZING_VARIABLE, Scenario, ScenarioFile, Selection, Set, Shard, locate,
+    sizing_switch,
 };
 
 use crate::problem::{Answer, Problem};
@@ -49,6 +50,12 @@ pub struct List {
     /// Only one part of the selection, as `--shard` of the test target picks it
     #[arg(long, env = SHARD_VARIABLE, value_name = "PART/PARTS", default_value_t = Shard::WHOLE)]
     shard: Shard,
+    /// Only the cases that are ignored unless somebody asks for them
+    #[arg(long, conflicts_with = "explain")]
+    ignored: bool,
+    /// Also the cases that are ignored unless somebody asks for them
+    #[arg(long, conflicts_with = "explain")]
+    include_ignored: bool,
     /// List the sets instead
     #[arg(long, conflicts_with_all = ["filters", "skip", "exact", "explain"])]
     sets: bool,
@@ -87,14 +94,18 @@ pub fn list(arguments: &List) -> Answer {
         skip: arguments.skip.clone(),
         exact: arguments.exact,
     };
-    let mut chosen = file.select_some(set, &selection)?;
+    let asked = Asked::by_flags(arguments.ignored, arguments.include_ignored);
+    let mut chosen = file.choose_some(set, &selection, asked)?;
     // As the test target does: a scenario that is named in full is in every part.
     if !arguments.exact {
-        chosen = arguments.shard.of(chosen);
+        chosen = chosen.each(|scenarios| arguments.shard.of(scenarios));
     }
+    let left_out = if asked == Asked::NotIgnored { chosen.ignored.len() } else { 0 };
+    let chosen: Vec<Scenario> = chosen.asked_for(asked).collect();
     let text: String = chosen.iter().map(|scenario| format!("{scenario}\n")).collect();
     let answer = crate::say(&text)?;
-    eprintln!("{} scenario{}", chosen.len(), if chosen.len() == 1 { "" } else { "s" });
+    let beside = if left_out == 0 { String::new() } else { format!(", {left_out} more ignored (--ignored)") };
+    eprintln!("{} scenario{}{beside}", chosen.len(), if chosen.len() == 1 { "" } else { "s" });
     Ok(answer)
 }
 
