@@ -7,7 +7,7 @@ use multivm::failure::{Attempt, Failure, Result};
 use multivm::guest::{Fleet, Guest};
 use multivm::host::Host;
 use multivm::libvirt::Migration;
-use multivm::record::Event;
+use multivm::record::{DomainEvent, Event};
 use multivm::scenario::Direction;
 use multivm::scenario::{AtTimeout, Bytes, Profile, Side};
 use multivm_fixtures::selftest::{Damage, damage_main};
@@ -222,8 +222,8 @@ const DAMAGES: [Damage; 20] = [
             profile.bandwidth = Some(Bytes(24 << 20));
         },
         when: |event| {
-            matches!(event, Event::LibvirtEvent { guest: Some(guest), detail, .. }
-                if guest == "vm1" && detail.ends_with("iteration 1"))
+            matches!(event, Event::LibvirtEvent { guest: Some(guest), what: DomainEvent::Iteration { pass: 1 }, .. }
+                if guest == "vm1")
         },
         cause: |fleet| {
             let guest = vm1(fleet);

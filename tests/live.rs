@@ -17,12 +17,10 @@ use std::time::{Duration, SystemTime};
 use libtest_mimic::{Arguments, Failed, Trial};
 use multivm::harness::process_of;
 use multivm::progress::LiveStatus;
-use multivm::record::{Event, Record, RunFolder, RunHeader};
-use multivm::record::{Outcome, Verdict};
+use multivm::record::{Event, Outcome, Record, RunFolder, RunHeader, Stats, Verdict};
 use multivm::scenario::Direction;
 use multivm::sys::wait::StopFlag;
 use pty::OnTerminal;
-use serde_json::json;
 
 /// Says that this is the program to look at; its value is the results folder.
 const CHILD: &str = "MULTIVM_TEST_LIVE_RESULTS";
@@ -76,10 +74,10 @@ fn play(name: &'static str, record: &Record) -> Result<(), Failed> {
     let write = |event| record.write(&event).unwrap();
     write(Event::ScenarioStarted { scenario: name.into() });
     for guest in ["vm1", "vm2", "vm3"] {
-        write(leg_started(name, guest));
+        write(leg_started(guest));
     }
-    write(sample(name, "vm1", 64));
-    write(leg_finished(name, "vm2"));
+    write(sample("vm1", 64));
+    write(leg_finished("vm2"));
     stdin().read_line(&mut String::new()).unwrap();
     if name.ends_with("panics") {
         let panicked =
@@ -92,20 +90,22 @@ fn play(name: &'static str, record: &Record) -> Result<(), Failed> {
     if verdict == Verdict::Failed { Err("memory: guest vm1".into()) } else { Ok(()) }
 }
 
-fn leg_started(scenario: &str, guest: &str) -> Event {
-    let (scenario, guest) = (scenario.into(), guest.into());
-    Event::LegStarted { scenario, guest, round: 1, direction: Direction::Out, step: 1 }
+fn leg_started(guest: &str) -> Event {
+    Event::LegStarted { guest: guest.into(), round: 1, direction: Direction::Out, step: 1 }
 }
 
 /// Of a guest of 256 MiB, of which so many are still to be sent.
-fn sample(scenario: &str, guest: &str, mib: u64) -> Event {
-    let stats = json!({"memory_total_bytes": 256u64 << 20, "memory_remaining_bytes": mib << 20, "memory_iteration": 1});
-    Event::JobSample { scenario: Some(scenario.into()), guest: guest.into(), stats }
+fn sample(guest: &str, mib: u64) -> Event {
+    let stats = Stats::new([
+        ("memory_total", 256u64 << 20),
+        ("memory_remaining", mib << 20),
+        ("memory_iteration", 1),
+    ]);
+    Event::JobSample { guest: guest.into(), stats }
 }
 
-fn leg_finished(scenario: &str, guest: &str) -> Event {
+fn leg_finished(guest: &str) -> Event {
     Event::LegFinished {
-        scenario: scenario.into(),
         guest: guest.into(),
         round: 1,
         direction: Direction::Out,
@@ -114,7 +114,7 @@ fn leg_finished(scenario: &str, guest: &str) -> Event {
         error: None,
         began_t_ms: None,
         duration_s: 2.75,
-        stats: json!({"downtime_ms": 168}),
+        stats: Stats::new([("downtime", 168)]),
         switchover_s: None,
     }
 }
@@ -287,11 +287,11 @@ fn a_run_is_watched_to_its_end() -> Result<(), Failed> {
     watch.wait_for("scenario 1 of 2, preparing");
 
     write(&Event::ScenarioStarted { scenario: NAMES[0].into() });
-    write(&leg_started(NAMES[0], "vm1"));
+    write(&leg_started("vm1"));
     watch.wait_for("  vm1  source to target  [....................]        setup");
-    write(&sample(NAMES[0], "vm1", 192));
+    write(&sample("vm1", 192));
     watch.wait_for("[#####...............]  25 %  pre-copy pass 1");
-    write(&leg_finished(NAMES[0], "vm1"));
+    write(&leg_finished("vm1"));
     watch.wait_for("  vm1  on target         source to target in 2.8 s, downtime 168 ms (libvirt)");
     write(&finished(NAMES[0], Verdict::Failed));
     watch.wait_for("1/2 precopy_cross::in_vms::stress_cpu FAILED after 10.0 s: the lab is gone");

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use virt_sys as sys;
 
 use super::JobStats;
@@ -21,8 +21,7 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq)]
 pub enum EventKind {
     /// The domain changed its state.
     Lifecycle { event: LifecycleEvent, detail: Detail },
@@ -36,7 +35,8 @@ pub enum EventKind {
 }
 
 /// libvirt's `virDomainEventType`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LifecycleEvent {
     Defined,
@@ -53,8 +53,9 @@ pub enum LifecycleEvent {
 }
 
 /// Why. libvirt has an enum for each event; these are all of them, under one name where they mean one thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 pub enum Detail {
     Added,
     Updated,

@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
 use virt_sys as sys;
 
 use super::Value;
 
 /// How far a job is, libvirt's `virDomainJobType`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum JobKind {
     #[default]
     None,
@@ -39,8 +37,7 @@ impl JobKind {
 }
 
 /// What a job does, libvirt's `virDomainJobOperation`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobOperation {
     Start,
     Save,
@@ -76,8 +73,7 @@ impl JobOperation {
 
 /// The statistics of a job. Each number is there only when libvirt and QEMU gave it; meanings and units are those of
 /// `libvirt-domain.h`. Whatever came, known or not, is in `raw` too.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct JobStats {
     pub kind: JobKind,
     pub operation: Option<JobOperation>,
@@ -277,20 +273,5 @@ mod tests {
         assert_eq!(stats.compression_cache_misses, Some(3));
         assert_eq!(stats.memory_normal_bytes, Some(4));
         assert!(stats.error_message.is_some());
-    }
-
-    #[test]
-    fn survives_a_record() {
-        let stats = JobStats::decode(
-            JobKind::Unbounded,
-            params(&[
-                ("downtime", Value::Unsigned(300)),
-                ("new", Value::Unknown),
-                ("odd", Value::Integer(-4)),
-            ]),
-        );
-        let text = serde_json::to_string(&stats).unwrap();
-        assert!(text.contains(r#""kind":"unbounded""#) && text.contains(r#""downtime_ms":300"#), "{text}");
-        assert_eq!(serde_json::from_str::<JobStats>(&text).unwrap(), stats);
     }
 }

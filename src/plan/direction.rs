@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Which way a guest was moving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// From the source to the target: the first half of a round.

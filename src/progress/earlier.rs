@@ -5,8 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use super::estimate::Earlier;
-use crate::record::Verdict;
-use crate::record::{Event, FILE_NAME, event_name, parse};
+use crate::record::{Event, FILE_NAME, Parser, Verdict, event_name};
 
 /// So many runs are looked at, the newest first: whoever runs single scenarios all day makes many small ones.
 const RUNS: usize = 20;
@@ -50,11 +49,12 @@ fn newest_first(results: &Path, but: &str) -> Vec<PathBuf> {
 fn played(path: &Path) -> Vec<(String, f64)> {
     let Ok(file) = File::open(path) else { return Vec::new() };
     let mut file = BufReader::with_capacity(1 << 16, file);
+    let mut parser = Parser::default();
     let mut played = Vec::new();
     let mut line = Vec::new();
     while file.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
         if event_name(&line) == Some("scenario_finished")
-            && let Ok((_, Event::ScenarioFinished(outcome))) = parse(&line)
+            && let Ok((_, Event::ScenarioFinished(outcome))) = parser.parse(&line)
         {
             let real = outcome.verdict == Verdict::Passed
                 || (outcome.verdict == Verdict::Ignored && !outcome.duration.is_zero());

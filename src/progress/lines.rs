@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::live::{LegEnd, Live, LiveGuest, LiveLeg, MigrationPhase, Playing};
-use crate::record::Verdict;
+use super::live::{LegEnd, Live, LiveGuest, LiveLeg, Playing};
+use crate::record::{Phase, Verdict};
 use crate::scenario::Side;
 
 /// What a line is about, for its colour.
@@ -239,24 +239,25 @@ pub fn ending(leg: &LiveLeg, end: &LegEnd) -> String {
 fn details(leg: &LiveLeg, now_ms: f64) -> Vec<String> {
     let pass = leg.pass.map(|pass| format!(" pass {pass}")).unwrap_or_default();
     let phase = match leg.phase {
-        MigrationPhase::Setup => "setup".to_owned(),
-        MigrationPhase::PreCopy => format!("pre-copy{pass}"),
-        MigrationPhase::Suspended => format!("suspended{pass}"),
-        MigrationPhase::PostCopy => "post-copy".to_owned(),
-        MigrationPhase::Handover => "handover".to_owned(),
-        MigrationPhase::Completed => "completed".to_owned(),
+        Phase::PreCopy | Phase::Suspended => format!("{}{pass}", leg.phase),
+        other => other.to_string(),
     };
     let until_ms = leg.completed_ms.unwrap_or(now_ms);
     let mut details = vec![phase, format!("{:.0} s", ((until_ms - leg.since_ms) / 1e3).max(0.0))];
     details.extend((leg.round > 1).then(|| format!("round {}", leg.round)));
-    if leg.phase == MigrationPhase::Completed {
+    if leg.phase == Phase::Completed {
         return details;
     }
-    details.extend(leg.memory_remaining.map(|bytes| format!("{} left", amount(bytes))));
-    details.extend(leg.bandwidth.map(|bytes| format!("{}/s", amount(bytes))));
-    details.extend(leg.dirty_rate.map(|bytes| format!("dirty {}/s", amount(bytes))));
-    details.extend(leg.throttle_percent.map(|percent| format!("throttle {percent} %")));
-    details.extend(leg.postcopy_requests.map(|requests| format!("{requests} requests")));
+    details.extend(leg.remaining().map(|bytes| format!("{} left", amount(bytes))));
+    details.extend(leg.positive("memory_bps").map(|bytes| format!("{}/s", amount(bytes))));
+    details.extend(
+        leg.stats
+            .dirty_bytes_per_s()
+            .filter(|rate| *rate > 0)
+            .map(|bytes| format!("dirty {}/s", amount(bytes))),
+    );
+    details.extend(leg.positive("auto_converge_throttle").map(|percent| format!("throttle {percent} %")));
+    details.extend(leg.positive("memory_postcopy_requests").map(|requests| format!("{requests} requests")));
     details
 }
 

@@ -13,7 +13,7 @@ use crate::record::{Outcome, Verdict};
 use crate::scenario::Direction;
 use crate::scenario::Side;
 
-pub use leg::{LegEnd, LiveLeg, MigrationPhase};
+pub use leg::{LegEnd, LiveLeg};
 
 /// A run, as far as its events tell. Times are milliseconds on the clock of `t_ms`.
 #[derive(Clone, Debug, Default)]
@@ -92,9 +92,9 @@ impl Live {
             Event::LegStarted { guest, round, direction, step, .. } => {
                 self.guest(guest).leg = Some(LiveLeg::begin(*round, *direction, *step, t_ms));
             }
-            Event::LibvirtEvent { guest: Some(guest), detail, .. } => {
+            Event::LibvirtEvent { guest: Some(guest), what, .. } => {
                 if let Some(leg) = self.moving(guest) {
-                    leg.told(t_ms, detail);
+                    leg.happened(t_ms, what);
                 }
             }
             Event::JobSample { guest, stats, .. } => {
@@ -145,7 +145,6 @@ impl Live {
             }
             Event::LibvirtEvent { guest: None, .. }
             | Event::LoadStarted { .. }
-            | Event::NetworkGap { .. }
             | Event::GuestSpeed { .. }
             | Event::HostCpu { .. }
             | Event::ProbeSummary { .. }

@@ -29,7 +29,8 @@ pub fn line(live: &Live, t_ms: f64, event: &Event) -> Option<String> {
         }
         Event::Check { ok: false, guest, check, expected, seen, .. } => {
             let of = guest.as_ref().map(|guest| format!(" of {guest}")).unwrap_or_default();
-            format!("  FAILED {check}{of}: {} (expected: {})", first_line(seen), first_line(expected))
+            let expected = first_line(expected.as_deref().unwrap_or_default());
+            format!("  FAILED {check}{of}: {} (expected: {expected})", first_line(seen))
         }
         Event::Repair { what, why } => format!("  repair: {what}: {}", first_line(why)),
         Event::ScenarioFinished(_) => finished(live)?,

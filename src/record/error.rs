@@ -42,10 +42,10 @@ pub enum ReportError {
         /// What serde_json said.
         source: serde_json::Error,
     },
-    /// The record was written by a later multivm.
+    /// The record was written by a multivm of another format.
     #[error(
-        "cannot read the record {}: line {line} has format version {found}, this multivm reads up to {}; use the multivm \
-         that wrote it, or a later one",
+        "cannot read the record {}: line {line} has format version {found}, this multivm reads version {} only; use the \
+         multivm that wrote it",
         path.display(),
         super::RECORD_VERSION
     )]

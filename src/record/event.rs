@@ -1,12 +1,14 @@
 //! The events of a run: the format of the record, field by field.
 //!
-//! A line of `record.jsonl` is one JSON object: the [`Envelope`]'s fields, then `"event"` with the name of the event in
-//! snake case, then that event's own fields. Absent fields are not known or do not apply. Units are in the names: `_s`
-//! seconds, `_ms` milliseconds. Statistics (`stats`) keep libvirt's own names and units: times in milliseconds, memory
-//! in bytes, bandwidth in bytes per second.
+//! A line of `record.jsonl` is one JSON object: `t_ms`, then `"event"` with the name of the event in snake case, then that
+//! event's own fields. The first line, `run_started`, also carries the version of the format, `v`, and the wall clock's
+//! time, `at`, from which `t_ms` counts. Lines between `scenario_started` and `scenario_finished` belong to that scenario.
+//! Absent fields are not known or do not apply. Units are in the names: `_s` seconds, `_ms` milliseconds. Statistics
+//! (`stats`) keep libvirt's own names and units.
 //!
 //! New events and new optional fields may come without a new version: readers see an event they do not know as
-//! [`Event::Unknown`], and skip fields they do not know. Anything else is a new version, which older readers refuse.
+//! [`Event::Unknown`], and skip fields they do not know. Anything else is a new version, which other readers refuse.
+//! `docs/record.schema.json` is generated from these types.
 //!
 //! No field is meant for a secret. Command lines go in through [`RunHeader::new`], which blanks the values of options
 //! that carry one.
@@ -17,20 +19,16 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Outcome;
-use super::outcome::rfc3339;
+use super::{DomainEvent, Outcome, Stats};
 use crate::scenario::Direction;
 
-/// Version of the record's format, `v` in every line.
-pub const RECORD_VERSION: u32 = 1;
+/// Version of the record's format, `v` in the first line.
+pub const RECORD_VERSION: u32 = 2;
 
-/// What every line begins with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// When a line was written.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Envelope {
-    /// Version of the format, [`RECORD_VERSION`].
-    pub v: u32,
-    /// When it was written, by the clock of the machine that runs multivm: RFC 3339 in UTC with milliseconds.
-    #[serde(with = "rfc3339")]
+    /// By the clock of the machine that ran multivm, computed from the record's beginning and `t_ms`.
     pub at: SystemTime,
     /// Milliseconds since the record was created, monotonic: the one to compute with, since clocks are set while guests move.
     pub t_ms: u64,
@@ -38,6 +36,7 @@ pub struct Envelope {
 
 /// What a run is: the first event of a record, and the header of every report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RunHeader {
     /// Identity of the run, the name of its folder.
     pub run: String,
@@ -47,7 +46,7 @@ pub struct RunHeader {
     #[serde(default)]
     pub stack: BTreeMap<String, String>,
     /// The profile with all overrides applied: sizes, counts and times of this run.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Value::is_null")]
     pub profile: Value,
     /// How many scenarios were selected; absent where the run does not know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,6 +58,7 @@ pub struct RunHeader {
 
 /// A process of the machine that runs multivm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Process {
     pub pid: i32,
     /// When it was started, in clock ticks since that machine was: with it, a later process of the same number is another.
@@ -101,6 +101,7 @@ fn without_secrets(command: impl IntoIterator<Item = String>) -> Vec<String> {
 
 /// The downtime of one guest for one migration by four clocks, milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Clocks {
     /// What is reported: the larger of `network_ms` and `guest_ms`, which are how clients and the guest itself felt it.
@@ -142,6 +143,7 @@ pub struct Clocks {
 
 /// A run that is now a part of a merged record.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Part {
     /// Identity of that run, the name of its folder.
@@ -150,11 +152,13 @@ pub struct Part {
     pub command: Vec<String>,
     /// Those facts about its hosts and their software in which the parts differ.
     pub stack: BTreeMap<String, String>,
-    /// Its profile; null if all parts have the same, which is then in the header.
+    /// Its profile; absent if all parts have the same, which is then in the header.
+    #[serde(skip_serializing_if = "Value::is_null")]
     pub profile: Value,
     /// It ended in an orderly way. Otherwise it was cut off, and what began in it and has no result has been given one.
     pub complete: bool,
     /// Scenarios in it that an earlier part has, too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub again: Vec<String>,
 }
 
@@ -163,6 +167,7 @@ pub struct Part {
 /// `scenario` is the full name. `guest` and `host` are the names of the inventory. `round` counts from 1. `step` counts
 /// the moves of a scenario from 1; moves that overlap (`simultaneous`, `cross`) share one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// The first line of every record.
@@ -184,8 +189,6 @@ pub enum Event {
     },
     /// A stress tool runs in a guest or on a host.
     LoadStarted {
-        /// For which scenario.
-        scenario: String,
         /// In which guest; absent for a load on a host.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         guest: Option<String>,
@@ -203,8 +206,6 @@ pub enum Event {
     },
     /// The migration of one guest begins.
     LegStarted {
-        /// In which scenario.
-        scenario: String,
         /// Which guest.
         guest: String,
         /// Counted from 1.
@@ -214,35 +215,29 @@ pub enum Event {
         /// Counted from 1.
         step: u32,
     },
-    /// libvirt told about a domain; the line's `t_ms` is when.
+    /// libvirt reported something about a domain; the line's `t_ms` is when.
     LibvirtEvent {
-        /// In which scenario; absent outside of any.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        scenario: Option<String>,
         /// Which host's libvirt.
         host: String,
         /// Which guest; absent for an event about the connection.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         guest: Option<String>,
-        /// In libvirt's own words: `suspended (post-copy)`, `iteration 2`, `job-completed`.
-        detail: String,
+        /// What happened.
+        #[serde(flatten)]
+        what: DomainEvent,
     },
     /// The statistics of a migration that is under way: at most four a second, and one per pass over the memory. The
     /// line's `t_ms` is when they came.
     JobSample {
-        /// In which scenario; absent outside of any.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        scenario: Option<String>,
         /// Which guest.
         guest: String,
-        /// libvirt's job statistics, with its names and units.
-        #[serde(default)]
-        stats: Value,
+        /// libvirt's job statistics, with its names and units: those that have changed since the sample before of this
+        /// migration. One that was 0 from the beginning is absent; `operation`, `memory_page_size`, `memory_normal_bytes` and
+        /// `setup_time` are only in `leg_finished`.
+        stats: Stats,
     },
     /// The migration of one guest is over.
     LegFinished {
-        /// In which scenario.
-        scenario: String,
         /// Which guest.
         guest: String,
         /// Counted from 1.
@@ -261,17 +256,15 @@ pub enum Event {
         began_t_ms: Option<f64>,
         /// From the call to its return, in seconds.
         duration_s: f64,
-        /// Statistics of the completed job as the source keeps them, with libvirt's names and units; null if there are none.
-        #[serde(default)]
-        stats: Value,
+        /// All statistics of the completed job as the source keeps them, with libvirt's names and units; absent if there are none.
+        #[serde(default, skip_serializing_if = "Stats::is_empty")]
+        stats: Stats,
         /// From the call to the switch to post-copy, in seconds; absent when it did not switch.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         switchover_s: Option<f64>,
     },
     /// How long a guest stood still for one migration, by every clock that there is.
     Downtime {
-        /// In which scenario.
-        scenario: String,
         /// Which guest.
         guest: String,
         /// Counted from 1.
@@ -284,30 +277,15 @@ pub enum Event {
         #[serde(flatten)]
         clocks: Clocks,
     },
-    /// A time in which a guest answered no probe from outside, longer than three probe intervals.
-    NetworkGap {
-        /// In which scenario.
-        scenario: String,
-        /// Which guest.
-        guest: String,
-        /// When the last answer before it came, on the clock of `t_ms`.
-        from_t_ms: f64,
-        /// From that answer to the next, in milliseconds; to the scenario's end if none came.
-        length_ms: f64,
-    },
     /// How fast our program in a guest wrote memory.
     GuestSpeed {
-        /// In which scenario.
-        scenario: String,
         /// Which guest.
         guest: String,
         /// Each when it was measured, on the clock of `t_ms`, and the milliseconds that a GiB would have taken.
-        samples: Vec<(f64, f64)>,
+        samples: Vec<(u64, u64)>,
     },
     /// How much CPU a host's processes, its guests among them, took since the sample before.
     HostCpu {
-        /// In which scenario.
-        scenario: String,
         /// Which host.
         host: String,
         /// CPUs that were busy with them, on average: 1.5 is one and a half CPUs.
@@ -315,8 +293,6 @@ pub enum Event {
     },
     /// A proof was made.
     Check {
-        /// In which scenario.
-        scenario: String,
         /// About which guest; absent for a host or the whole fleet.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         guest: Option<String>,
@@ -326,19 +302,19 @@ pub enum Event {
         /// After which half of the round.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         direction: Option<Direction>,
-        /// Name of the proof, as in [`Finding::check`](crate::record::Finding::check).
+        /// Name of the proof, as in a finding of the outcome.
         check: String,
-        /// Whether it held.
+        /// Whether it held; absent when it did.
+        #[serde(default = "held", skip_serializing_if = "is_true")]
         ok: bool,
-        /// What a good run shows.
-        expected: String,
+        /// What a good run shows; absent when the proof held.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expected: Option<String>,
         /// What was seen.
         seen: String,
     },
     /// The probe stream of one guest, over a whole scenario.
     ProbeSummary {
-        /// In which scenario.
-        scenario: String,
         /// Which guest.
         guest: String,
         /// Probes sent.
@@ -348,9 +324,10 @@ pub enum Event {
         /// The longest time without a reply, in milliseconds: the downtime of the network as seen from outside.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         longest_gap_ms: Option<f64>,
-        /// When that gap began: RFC 3339 in UTC.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        longest_gap_at: Option<String>,
+        /// Every time without a reply that is longer than three probe intervals: when the last reply before it came, on the
+        /// clock of `t_ms`, and the milliseconds to the next; to the scenario's end if none came.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        gaps: Vec<(f64, f64)>,
     },
     /// Something was put in order between scenarios.
     Repair {
@@ -378,34 +355,11 @@ pub enum Event {
     },
     /// An event that this multivm does not know. Only readers make it.
     #[serde(other)]
+    #[cfg_attr(test, schemars(skip))]
     Unknown,
 }
 
 impl Event {
-    /// The scenario that the event belongs to, where the event says so.
-    pub fn scenario(&self) -> Option<&str> {
-        match self {
-            Event::ScenarioStarted { scenario }
-            | Event::LoadStarted { scenario, .. }
-            | Event::LegStarted { scenario, .. }
-            | Event::LegFinished { scenario, .. }
-            | Event::Downtime { scenario, .. }
-            | Event::NetworkGap { scenario, .. }
-            | Event::GuestSpeed { scenario, .. }
-            | Event::HostCpu { scenario, .. }
-            | Event::Check { scenario, .. }
-            | Event::ProbeSummary { scenario, .. } => Some(scenario),
-            Event::ScenarioFinished(outcome) => Some(&outcome.scenario),
-            Event::LibvirtEvent { scenario, .. } | Event::JobSample { scenario, .. } => scenario.as_deref(),
-            Event::RunStarted(_)
-            | Event::FixtureReady { .. }
-            | Event::Repair { .. }
-            | Event::PartStarted(_)
-            | Event::RunFinished { .. }
-            | Event::Unknown => None,
-        }
-    }
-
     /// Moves the times in the event that are on the clock of `t_ms` by so many milliseconds: the record got another beginning.
     pub(super) fn shift(&mut self, by_ms: f64) {
         match self {
@@ -414,10 +368,14 @@ impl Event {
                     *at += by_ms;
                 }
             }
-            Event::NetworkGap { from_t_ms, .. } => *from_t_ms += by_ms,
+            Event::ProbeSummary { gaps, .. } => {
+                for (from, _) in gaps {
+                    *from += by_ms;
+                }
+            }
             Event::GuestSpeed { samples, .. } => {
                 for (at, _) in samples {
-                    *at += by_ms;
+                    *at = at.saturating_add_signed(by_ms as i64);
                 }
             }
             // Every event by its name: one that comes later must be thought about here.
@@ -431,7 +389,6 @@ impl Event {
             | Event::Downtime { .. }
             | Event::HostCpu { .. }
             | Event::Check { .. }
-            | Event::ProbeSummary { .. }
             | Event::Repair { .. }
             | Event::PartStarted(_)
             | Event::ScenarioFinished(_)
@@ -452,7 +409,6 @@ impl Event {
             Event::JobSample { .. } => "job_sample",
             Event::LegFinished { .. } => "leg_finished",
             Event::Downtime { .. } => "downtime",
-            Event::NetworkGap { .. } => "network_gap",
             Event::GuestSpeed { .. } => "guest_speed",
             Event::HostCpu { .. } => "host_cpu",
             Event::Check { .. } => "check",
@@ -464,6 +420,14 @@ impl Event {
             Event::Unknown => "unknown",
         }
     }
+}
+
+fn held() -> bool {
+    true
+}
+
+fn is_true(held: &bool) -> bool {
+    *held
 }
 
 #[cfg(test)]

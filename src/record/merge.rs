@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::read::read_one;
-use super::{Envelope, Event, Part, ReportError, RunHeader, atomic, outcomes, writer};
+use super::{Envelope, Event, Part, ReportError, RunHeader, atomic, line, outcomes, writer};
 
 /// How many runs are named beside a fact in which they differ.
 const MOST_NAMED: usize = 3;
@@ -91,8 +91,7 @@ pub fn write_merged(folder: &Path, events: &[(Envelope, Event)]) -> Result<(), R
     }
     let mut text = String::new();
     for (envelope, event) in events {
-        let line = serde_json::to_string(event).and_then(|event| writer::line(envelope, &event));
-        let line = line.map_err(|source| ReportError::Encode {
+        let line = line::text(envelope, event).map_err(|source| ReportError::Encode {
             event: event.name().to_owned(),
             path: path.clone(),
             source,

@@ -4,27 +4,36 @@
 //! killed. [`merge`] makes one of several.
 
 mod atomic;
+mod domain_event;
 mod error;
 mod event;
 mod folder;
+mod line;
 mod merge;
 mod open;
 mod outcome;
 mod outcomes;
+mod phase;
 mod read;
+#[cfg(test)]
+mod schema;
+mod stats;
 mod tail;
 mod unfinished;
 mod writer;
 
 pub use atomic::write as write_atomically;
+pub use domain_event::DomainEvent;
 pub use error::ReportError;
 pub use event::{Clocks, Envelope, Event, Part, Process, RECORD_VERSION, RunHeader};
 pub use folder::{RunFolder, create_group};
+pub use line::{Parser, event_name, text as line_text};
 pub use merge::{merge, parts_of, write_merged};
 pub use open::read;
 pub use outcome::{Finding, Outcome, Verdict, rfc3339_text};
 pub use outcomes::{outcomes_from_record, outcomes_of};
-pub use read::{Problem, event_name, parse};
+pub use phase::Phase;
+pub use stats::Stats;
 pub use tail::Tail;
 pub use unfinished::Unfinished;
 pub use writer::{FILE_NAME, Observation, Record};

@@ -16,6 +16,7 @@ use crate::scenario::{Direction, SIZING_VARIABLE, Scenario};
 ///
 /// Its `Display` is a block of lines; the first says which proof, and where in the scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Finding {
     /// Name of the proof: `placement`, `reboot`, `reachable`, `kernel_log`, `load`, `migration`, `overlap`, ...
     pub check: String,
@@ -71,6 +72,7 @@ fn indented(text: &str) -> String {
 
 /// How a scenario ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Every proof held.
@@ -102,6 +104,7 @@ impl fmt::Display for Verdict {
 
 /// What one scenario came to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Outcome {
     /// Full name, as `--exact` takes it: `postcopy_cross::in_vms::stress_memory`.
     pub scenario: String,
@@ -111,19 +114,22 @@ pub struct Outcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// What the proofs found wrong, in the order in which it was found.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
     /// When it began. In files RFC 3339 in UTC, to the millisecond.
     #[serde(with = "rfc3339")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub started: SystemTime,
     /// How long it took. In files seconds, as a number.
     #[serde(rename = "duration_s", with = "seconds")]
+    #[cfg_attr(test, schemars(with = "f64"))]
     pub duration: Duration,
     /// The numbers worth a line in a report; the key carries the unit: `longest_gap_ms`, `migrations`.
     #[serde(default)]
     pub numbers: BTreeMap<String, String>,
     /// Folder with logs, domain XML, job statistics.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "lossy_path")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub evidence: Option<PathBuf>,
 }
 
@@ -198,6 +204,24 @@ pub(crate) mod rfc3339 {
         let text = String::deserialize(deserializer)?;
         humantime::parse_rfc3339(&text)
             .map_err(|error| D::Error::custom(format!("{text:?} is not an RFC 3339 time in UTC: {error}")))
+    }
+}
+
+/// `#[serde(with)]` for a point in time that may be absent.
+pub(crate) mod rfc3339_or_absent {
+    use std::time::SystemTime;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Present(#[serde(with = "super::rfc3339")] SystemTime);
+
+    pub fn serialize<S: Serializer>(time: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
+        time.map(Present).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SystemTime>, D::Error> {
+        Ok(Option::<Present>::deserialize(deserializer)?.map(|Present(time)| time))
     }
 }
 

@@ -4,9 +4,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use serde::Deserialize;
-
-use super::{Envelope, Event, RECORD_VERSION, ReportError, writer};
+use super::line::{Parser, Problem};
+use super::{Envelope, Event, ReportError, writer};
 
 /// The events of one record, in the order of writing: [`read`](super::read), without parts.
 pub(super) fn read_one(path: &Path) -> Result<Vec<(Envelope, Event)>, ReportError> {
@@ -14,12 +13,13 @@ pub(super) fn read_one(path: &Path) -> Result<Vec<(Envelope, Event)>, ReportErro
     let mut file = BufReader::new(File::open(path).map_err(ReportError::io("open the record", path))?);
     let mut events = Vec::new();
     let mut bytes = Vec::new();
+    let mut parser = Parser::default();
     for line in 1.. {
         bytes.clear();
         if file.read_until(b'\n', &mut bytes).map_err(ReportError::io("read the record", path))? == 0 {
             break;
         }
-        match parse(&bytes) {
+        match parser.parse(&bytes) {
             Ok(event) => events.push(event),
             Err(Problem::Version(found)) => {
                 return Err(ReportError::Version { path: path.clone(), line, found });
@@ -34,41 +34,6 @@ pub(super) fn read_one(path: &Path) -> Result<Vec<(Envelope, Event)>, ReportErro
     Ok(events)
 }
 
-/// What is wrong with a line.
-pub enum Problem {
-    Version(u32),
-    Json(serde_json::Error),
-}
-
-/// The name of a line's event, without parsing the line: the envelope, of which all lines are alike, and the name come
-/// first. None if it is not there.
-pub fn event_name(line: &[u8]) -> Option<&str> {
-    const MARK: &str = r#","event":""#;
-    let head = &line[..line.len().min(160)];
-    // A name is ASCII; what follows it may be cut within a character.
-    let head = std::str::from_utf8(head)
-        .unwrap_or_else(|error| std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default());
-    head.split_once(MARK)?.1.split_once('"').map(|(name, _)| name)
-}
-
-/// The version first and alone: of a later format, nothing else can be relied upon.
-#[derive(Deserialize)]
-struct Version {
-    v: u32,
-}
-
-/// The line is parsed once for the envelope and once for the event: serde's `flatten` would do it in one pass, and take
-/// the line and column out of the messages.
-pub fn parse(line: &[u8]) -> Result<(Envelope, Event), Problem> {
-    let Version { v } = serde_json::from_slice(line).map_err(Problem::Json)?;
-    if v > RECORD_VERSION {
-        return Err(Problem::Version(v));
-    }
-    let envelope = serde_json::from_slice(line).map_err(Problem::Json)?;
-    let event = serde_json::from_slice(line).map_err(Problem::Json)?;
-    Ok((envelope, event))
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -76,12 +41,11 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::record::read;
     use crate::record::{Clocks, Part, Record, RunHeader};
+    use crate::record::{DomainEvent, Stats, event_name, read};
     use crate::record::{Finding, Outcome, Verdict};
     use crate::scenario::Direction;
     use rstest::rstest;
-    use serde_json::json;
 
     fn all_events() -> Vec<Event> {
         let facts = BTreeMap::from([("source.qemu".to_string(), "10.0.2".to_string())]);
@@ -103,26 +67,19 @@ mod tests {
             Event::ScenarioStarted { scenario: scenario.clone() },
             Event::LoadStarted {
                 basis: None,
-                scenario: scenario.clone(),
                 guest: Some(guest.clone()),
                 host: None,
                 command: "stress -c 2".into(),
                 pid: Some(7),
             },
-            Event::LegStarted { scenario: scenario.clone(), guest: guest.clone(), round, direction, step },
+            Event::LegStarted { guest: guest.clone(), round, direction, step },
             Event::LibvirtEvent {
-                scenario: Some(scenario.clone()),
                 host: "source".into(),
                 guest: Some(guest.clone()),
-                detail: "iteration 2".into(),
+                what: DomainEvent::Iteration { pass: 2 },
             },
-            Event::JobSample {
-                scenario: Some(scenario.clone()),
-                guest: guest.clone(),
-                stats: json!({"memory_remaining": 4096}),
-            },
+            Event::JobSample { guest: guest.clone(), stats: Stats::new([("memory_remaining", 4096)]) },
             Event::LegFinished {
-                scenario: scenario.clone(),
                 guest: guest.clone(),
                 round,
                 direction,
@@ -131,46 +88,42 @@ mod tests {
                 error: Some("operation aborted".into()),
                 began_t_ms: Some(1000.25),
                 duration_s: 12.5,
-                stats: serde_json::Value::Null,
+                stats: Stats::default(),
                 switchover_s: Some(0.75),
             },
             Event::Downtime {
-                scenario: scenario.clone(),
                 guest: guest.clone(),
                 round,
                 direction,
                 step,
                 clocks: Clocks { reported_ms: 120.5, network_ms: Some(120.5), ..Clocks::default() },
             },
-            Event::NetworkGap {
-                scenario: scenario.clone(),
-                guest: guest.clone(),
-                from_t_ms: 1500.5,
-                length_ms: 120.5,
-            },
-            Event::GuestSpeed {
-                scenario: scenario.clone(),
-                guest: guest.clone(),
-                samples: vec![(1500.5, 410.25), (1600.5, 900.0)],
-            },
-            Event::HostCpu { scenario: scenario.clone(), host: "source".into(), busy_cpus: 1.5 },
+            Event::GuestSpeed { guest: guest.clone(), samples: vec![(1500, 410), (1600, 900)] },
+            Event::HostCpu { host: "source".into(), busy_cpus: 1.5 },
             Event::Check {
-                scenario: scenario.clone(),
                 guest: Some(guest.clone()),
                 round: Some(round),
                 direction: Some(direction),
                 check: "reboot".into(),
                 ok: true,
-                expected: "e".into(),
+                expected: None,
+                seen: "s".into(),
+            },
+            Event::Check {
+                guest: None,
+                round: None,
+                direction: None,
+                check: "overlap".into(),
+                ok: false,
+                expected: Some("e".into()),
                 seen: "s".into(),
             },
             Event::ProbeSummary {
-                scenario,
                 guest,
                 sent: 10,
                 received: 9,
                 longest_gap_ms: Some(120.5),
-                longest_gap_at: Some("2026-01-01T00:00:00Z".into()),
+                gaps: vec![(1500.5, 120.5)],
             },
             Event::Repair { what: "rebuilt vm1".into(), why: "it was gone".into() },
             Event::PartStarted(Part { run: "r0".into(), again: vec!["a::b".into()], ..Part::default() }),
@@ -207,7 +160,7 @@ mod tests {
         for (line, (_, event)) in text.lines().zip(&events) {
             assert_eq!(event_name(line.as_bytes()), Some(event.name()));
         }
-        assert_eq!(event_name(br#"{"v":1,"at":"2026"#), None);
+        assert_eq!(event_name(br#"{"v":2,"at":"2026"#), None);
         assert_eq!(event_name(b"\xff\xff"), None);
     }
 
@@ -223,11 +176,16 @@ mod tests {
         }
     }
 
+    /// Lines behind the first, which is sound.
     #[rstest]
-    #[case::spoilt("{\"v\":1,oops\n", "cannot read line 2 of the record ")]
-    #[case::no_time("{\"v\":1,\"t_ms\":1,\"event\":\"repair\"}\n", "missing field `at`")]
-    #[case::later("{\"v\":2}\n", "format version 2, this multivm reads up to 1")]
-    #[case::later_and_cut("{\"v\":2}", "format version 2, this multivm reads up to 1")]
+    #[case::spoilt("{\"t_ms\":1,oops\n", "cannot read line 2 of the record ")]
+    #[case::no_time("{\"event\":\"repair\"}\n", "missing field `t_ms`")]
+    #[case::earlier(
+        "{\"v\":1,\"t_ms\":1}\n",
+        "format version 1, this multivm reads version 2 only; use the multivm that"
+    )]
+    #[case::later("{\"v\":3}\n", "format version 3, this multivm reads version 2 only")]
+    #[case::later_and_cut("{\"v\":3}", "format version 3, this multivm reads version 2 only")]
     fn other_lines_are_not_guessed_at(#[case] line: &str, #[case] expected: &str) {
         let folder = tempfile::tempdir().unwrap();
         let record = Record::create(folder.path(), RunHeader::default()).unwrap();
@@ -235,5 +193,14 @@ mod tests {
         fs::write(record.path(), text + line).unwrap();
         let error = read(record.path()).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
+    }
+
+    #[test]
+    fn a_line_is_as_much_later_than_the_first_as_its_t_ms_says() {
+        let (_folder, record) = recorded();
+        let events = read(record.path()).unwrap();
+        let (first, last) = (&events[0].0, &events[events.len() - 1].0);
+        let later = last.at.duration_since(first.at).unwrap();
+        assert_eq!(later.as_millis(), u128::from(last.t_ms - first.t_ms));
     }
 }

@@ -18,11 +18,8 @@ impl Unfinished {
         Unfinished { scenario, start, last: "scenario_started".to_string() }
     }
 
-    /// Takes note of an event of this scenario; others are left alone.
+    /// Takes note of an event of this scenario.
     pub fn note(&mut self, event: &Event) {
-        if event.scenario() != Some(&self.scenario) {
-            return;
-        }
         self.last = match event {
             Event::LegStarted { guest, round, direction, .. }
             | Event::LegFinished { guest, round, direction, .. } => {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Instant, SystemTime};
 
-use super::{Envelope, Event, RECORD_VERSION, ReportError, RunHeader};
+use super::{Envelope, Event, ReportError, RunHeader, line};
 
 type Sink = dyn Fn(&Event) + Send + Sync;
 
@@ -95,15 +95,13 @@ impl Record {
     }
 
     fn append(&self, event: &Event) -> Result<(), ReportError> {
-        let body = serde_json::to_string(event).map_err(self.encode_error(event))?;
         let mut tail = lock(&self.inner.file);
         // Taken under the lock, so that the lines of all threads are in the order of their times.
         let envelope = Envelope {
-            v: RECORD_VERSION,
             at: SystemTime::now(),
             t_ms: u64::try_from(self.inner.start.elapsed().as_millis()).unwrap_or(u64::MAX),
         };
-        let line = line(&envelope, &body).map_err(self.encode_error(event))?;
+        let line = line::text(&envelope, event).map_err(self.encode_error(event))?;
         match tail.file.write_all(line.as_bytes()) {
             Ok(()) => {
                 tail.whole += line.len() as u64;
@@ -128,15 +126,6 @@ impl Record {
         sinks.retain(|sink| sink.strong_count() > 0);
         sinks.iter().filter_map(Weak::upgrade).collect()
     }
-}
-
-/// A line of a record, with its newline, of the JSON of an event.
-///
-/// Both are objects with at least one field. Joining the texts keeps the envelope in front, where a reader of the raw file
-/// looks for it; a merged map would sort the keys.
-pub(super) fn line(envelope: &Envelope, event: &str) -> serde_json::Result<String> {
-    let head = serde_json::to_string(envelope)?;
-    Ok(format!("{},{}\n", head.trim_end_matches('}'), event.trim_start_matches('{')))
 }
 
 impl fmt::Debug for Record {
@@ -182,7 +171,11 @@ mod tests {
         record.write(&started("a{}::b")).unwrap();
         let text = std::fs::read_to_string(record.path()).unwrap();
         let line = text.lines().nth(1).unwrap();
-        assert!(line.starts_with(r#"{"v":1,"at":"2"#), "{line}");
+        assert!(line.starts_with(r#"{"t_ms":"#), "{line}");
+        assert!(
+            text.starts_with(r#"{"v":2,"at":"2"#) && text.contains(r#","t_ms":0,"event":"run_started""#),
+            "{text}"
+        );
         assert!(line.ends_with(r#","event":"scenario_started","scenario":"a{}::b"}"#), "{line}");
         assert!(text.ends_with("}\n"));
     }

@@ -20,13 +20,13 @@ const LIMIT: Duration = Duration::from_secs(5);
 const TICKS_PER_S: f64 = 100.0;
 
 /// Begins to sample both hosts.
-pub fn watch(hosts: &Hosts, record: &Record, scenario: &str) -> Result<Watch<()>> {
+pub fn watch(hosts: &Hosts, record: &Record) -> Result<Watch<()>> {
     let hosts = hosts.both().map(|host| Counter::new(&host.entry.name, &host.agent));
-    let (record, scenario) = (record.clone(), scenario.to_owned());
-    Watch::start("cpu-watch", move |stop| sample_until(hosts, &record, &scenario, stop))
+    let record = record.clone();
+    Watch::start("cpu-watch", move |stop| sample_until(hosts, &record, stop))
 }
 
-fn sample_until(mut hosts: [Counter; 2], record: &Record, scenario: &str, stop: &StopFlag) {
+fn sample_until(mut hosts: [Counter; 2], record: &Record, stop: &StopFlag) {
     while !stop.is_set() {
         for (host, busy_cpus) in at_once("sample a host's CPU time", &mut hosts, |counter| {
             Ok((counter.host.clone(), counter.busy()?))
@@ -36,7 +36,7 @@ fn sample_until(mut hosts: [Counter; 2], record: &Record, scenario: &str, stop: 
         {
             // What was still under way when the scenario ended is not its own any more.
             if !stop.is_set() {
-                let _ = record.write(&Event::HostCpu { scenario: scenario.to_owned(), host, busy_cpus });
+                let _ = record.write(&Event::HostCpu { host, busy_cpus });
             }
         }
         stop.pause(INTERVAL);

@@ -1,23 +1,23 @@
 //! What happens in a scenario, written to the record as it happens, and added up for the outcome.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::phase::{Phase, Stopwatch};
-use crate::check::reachable::wall;
 use crate::check::{Proof, migration};
 use crate::guest::Guest;
 use crate::load::Loads;
 use crate::migration::{LegReport, News};
 use crate::plan::Leg;
 use crate::probe::Summary;
-use crate::record::Finding;
-use crate::record::{Clocks, Event, Record};
+use crate::record::{Clocks, DomainEvent, Event, Finding, Record, Stats};
 
 /// The account of one scenario.
 pub struct Journal<'a> {
     scenario: String,
     record: &'a Record,
+    samples: Samples,
     findings: Vec<Finding>,
     damaged: bool,
     silent: BTreeSet<String>,
@@ -41,6 +41,7 @@ impl<'a> Journal<'a> {
         Journal {
             scenario: scenario.to_owned(),
             record,
+            samples: Samples::default(),
             findings: Vec::new(),
             damaged: false,
             silent: BTreeSet::new(),
@@ -69,23 +70,18 @@ impl<'a> Journal<'a> {
 
     /// Writes the news of migrations as they come.
     pub fn reporter(&self) -> impl Fn(&str, News<'_>) + Sync + use<'a> {
-        let (scenario, record) = (self.scenario.clone(), self.record);
+        let (samples, record) = (self.samples.clone(), self.record);
         move |guest, news| {
-            let (scenario, guest) = (Some(scenario.clone()), guest.to_owned());
-            let event = match news {
-                News::Event(event) => Event::LibvirtEvent {
-                    scenario,
-                    host: event.host.to_string(),
-                    guest: Some(guest),
-                    detail: event.kind.to_string(),
-                },
-                News::Sample(stats) => Event::JobSample {
-                    scenario,
-                    guest,
-                    stats: serde_json::to_value(stats).unwrap_or_default(),
-                },
+            match news {
+                News::Event(event) => {
+                    let _ = record.write(&Event::LibvirtEvent {
+                        host: event.host.to_string(),
+                        guest: Some(guest.to_owned()),
+                        what: DomainEvent::from(&event.kind),
+                    });
+                }
+                News::Sample(stats) => samples.write(record, guest, Stats::new(stats.raw.clone())),
             };
-            let _ = record.write(&event);
         }
     }
 
@@ -99,7 +95,6 @@ impl<'a> Journal<'a> {
         let guest = place.guest().map(str::to_owned);
         for load in &started.loads {
             self.write(&Event::LoadStarted {
-                scenario: self.scenario.clone(),
                 host: guest.is_none().then(|| place.name().to_owned()),
                 guest: guest.clone(),
                 command: load.command.clone(),
@@ -110,8 +105,8 @@ impl<'a> Journal<'a> {
     }
 
     pub fn leg_started(&self, guest: &Guest, leg: &Leg, step: usize) {
+        self.samples.forget(&guest.name);
         self.write(&Event::LegStarted {
-            scenario: self.scenario.clone(),
             guest: guest.name.clone(),
             round: leg.round,
             direction: leg.direction,
@@ -122,7 +117,6 @@ impl<'a> Journal<'a> {
     /// Writes a migration that is over; one that failed is a finding. What was told of it meanwhile has been written.
     pub fn leg_finished(&mut self, guest: &Guest, leg: &Leg, step: usize, report: &LegReport) {
         self.write(&Event::LegFinished {
-            scenario: self.scenario.clone(),
             guest: guest.name.clone(),
             round: leg.round,
             direction: leg.direction,
@@ -130,13 +124,9 @@ impl<'a> Journal<'a> {
             ok: report.error.is_none(),
             error: report.error.as_ref().map(ToString::to_string),
             began_t_ms: report.began.map(|began| rounded(self.record.t_ms(began))),
-            duration_s: report.duration.as_secs_f64(),
-            stats: report
-                .stats
-                .as_ref()
-                .and_then(|stats| serde_json::to_value(stats).ok())
-                .unwrap_or_default(),
-            switchover_s: report.switchover.map(|after| after.as_secs_f64()),
+            duration_s: rounded(report.duration.as_secs_f64()),
+            stats: report.stats.as_ref().map(|stats| Stats::new(stats.raw.clone())).unwrap_or_default(),
+            switchover_s: report.switchover.map(|after| rounded(after.as_secs_f64())),
         });
         if let Some(error) = report.error.as_ref().filter(|_| report.refused && self.migrations == 0) {
             // Not a finding: nothing was tried, and nothing is wrong with the guest.
@@ -162,13 +152,12 @@ impl<'a> Journal<'a> {
     /// Writes a proof; one that did not hold is a finding.
     pub fn prove(&mut self, guest: Option<&str>, leg: Option<&Leg>, proof: Proof) {
         self.write(&Event::Check {
-            scenario: self.scenario.clone(),
             guest: guest.map(str::to_owned),
             round: leg.map(|leg| leg.round),
             direction: leg.map(|leg| leg.direction),
             check: proof.about.id.into(),
             ok: proof.ok,
-            expected: proof.expected.clone(),
+            expected: (!proof.ok).then(|| proof.expected.clone()),
             seen: proof.seen.clone(),
         });
         if !proof.ok {
@@ -195,32 +184,23 @@ impl<'a> Journal<'a> {
     /// Writes what the probes of one guest came to, and every gap.
     pub fn probe(&mut self, summary: &Summary) {
         self.longest_gap = self.longest_gap.max(Some(summary.longest.length));
-        for gap in &summary.gaps {
-            self.write(&Event::NetworkGap {
-                scenario: self.scenario.clone(),
-                guest: summary.guest.clone(),
-                from_t_ms: rounded(self.record.t_ms(gap.from)),
-                length_ms: milliseconds(gap.length),
-            });
-        }
         self.write(&Event::ProbeSummary {
-            scenario: self.scenario.clone(),
             guest: summary.guest.clone(),
             sent: summary.sent,
             received: summary.received,
             longest_gap_ms: Some(milliseconds(summary.longest.length)),
-            longest_gap_at: Some(humantime::format_rfc3339_millis(wall(summary.longest.from)).to_string()),
+            gaps: summary
+                .gaps
+                .iter()
+                .map(|gap| (rounded(self.record.t_ms(gap.from)), milliseconds(gap.length)))
+                .collect(),
         });
     }
 
     /// Writes how fast a guest wrote memory, and when: milliseconds per GiB.
     pub fn guest_speed(&self, guest: &str, speeds: &[(Instant, f64)]) {
-        let samples = speeds.iter().map(|(at, speed)| (rounded(self.record.t_ms(*at)), rounded(*speed)));
-        self.write(&Event::GuestSpeed {
-            scenario: self.scenario.clone(),
-            guest: guest.to_owned(),
-            samples: samples.collect(),
-        });
+        let samples = speeds.iter().map(|(at, speed)| (whole(self.record.t_ms(*at)), whole(*speed)));
+        self.write(&Event::GuestSpeed { guest: guest.to_owned(), samples: samples.collect() });
     }
 
     /// Writes how long a guest stood still for a migration.
@@ -228,7 +208,6 @@ impl<'a> Journal<'a> {
         self.downtimes.push(clocks.reported_ms);
         self.disagreements += u32::from(clocks.disagreement.is_some());
         self.write(&Event::Downtime {
-            scenario: self.scenario.clone(),
             guest: guest.to_owned(),
             round: leg.round,
             direction: leg.direction,
@@ -286,6 +265,32 @@ impl<'a> Journal<'a> {
         numbers.extend(self.stopwatch.numbers());
         (self.findings, numbers)
     }
+}
+
+/// The last sample of each migration that is under way, by guest: the record says what has changed since.
+#[derive(Clone, Default)]
+struct Samples(Arc<Mutex<BTreeMap<String, Stats>>>);
+
+impl Samples {
+    /// The guest's next migration begins.
+    fn forget(&self, guest: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(guest);
+    }
+
+    fn write(&self, record: &Record, guest: &str, stats: Stats) {
+        let mut samples = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = samples.remove(guest).unwrap_or_default();
+        let changed = stats.changed_since(&before);
+        // After a line that could not be written, the next one says everything.
+        if record.write(&Event::JobSample { guest: guest.to_owned(), stats: changed }).is_ok() {
+            samples.insert(guest.to_owned(), stats);
+        }
+    }
+}
+
+/// Without the fraction: a guest's speed is measured no more exactly than that.
+fn whole(number: f64) -> u64 {
+    number.round() as u64
 }
 
 fn milliseconds(duration: Duration) -> f64 {

@@ -121,7 +121,7 @@ impl Case<'_> {
             Prover::begin(fleet, self.scenario.mode, self.context.allowed_lines, self.evidence, journal)?;
         let stream = ProbeStream::start(&fleet.guests, fleet.profile.probe_interval)?;
         let watch = copies::watch(&fleet.hosts)?;
-        let _cpu = cpu::watch(&fleet.hosts, self.context.record, &self.scenario.name())?;
+        let _cpu = cpu::watch(&fleet.hosts, self.context.record)?;
         let mut account = Account::default();
         let moved = self.move_all_under_load(&steps, &mut account, &mut prover, journal);
         journal.enter(Phase::Proving);

@@ -4,8 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use multivm::record::{Event, Record, RunHeader};
-use multivm::record::{Outcome, Verdict};
+use multivm::record::{Event, Outcome, Record, RunHeader, Stats, Verdict};
 use multivm::scenario::Direction;
 use rstest::rstest;
 
@@ -25,14 +24,12 @@ fn played(cli: &Cli, name: &str, total_s: f64, last: Verdict) -> PathBuf {
         write(&Event::ScenarioStarted { scenario: scenario.clone() });
         for leg in 0..6 {
             write(&Event::LegStarted {
-                scenario: scenario.clone(),
                 guest: format!("vm{leg}"),
                 round: 1,
                 direction: Direction::Out,
                 step: 1,
             });
             write(&Event::LegFinished {
-                scenario: scenario.clone(),
                 guest: format!("vm{leg}"),
                 round: 1,
                 direction: Direction::Out,
@@ -41,7 +38,7 @@ fn played(cli: &Cli, name: &str, total_s: f64, last: Verdict) -> PathBuf {
                 error: None,
                 began_t_ms: None,
                 duration_s: total_s * (1.0 + f64::from((7 * number + 3 * leg) % 5) / 10.0),
-                stats: serde_json::json!({"downtime_ms": 80 + leg, "memory_processed_bytes": 200_000_000 + leg}),
+                stats: Stats::new([("downtime", 80 + leg), ("memory_processed", 200_000_000 + leg)]),
                 switchover_s: None,
             });
         }

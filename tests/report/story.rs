@@ -4,8 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use multivm::record::{Clocks, Envelope, Event, RECORD_VERSION, RunHeader};
-use multivm::record::{Finding, Outcome, Verdict};
+use multivm::libvirt::{Detail, LifecycleEvent};
+use multivm::record::{
+    Clocks, DomainEvent, Envelope, Event, Finding, Outcome, RunHeader, Stats, Verdict, line_text,
+};
 use multivm::scenario::Direction;
 use serde_json::json;
 
@@ -48,15 +50,12 @@ impl Story {
         ignored.reason = Some("needs KVM".into());
         story.tell(43_000, &Event::ScenarioFinished(ignored));
         story.tell(43_100, &Event::ScenarioStarted { scenario: DIED.into() });
-        story.tell(43_200, &leg_started(DIED, "vm1", Direction::Out, 1));
+        story.tell(43_200, &leg_started("vm1", Direction::Out, 1));
         story
     }
 
     pub fn tell(&mut self, t_ms: u64, event: &Event) {
-        let envelope = Envelope { v: RECORD_VERSION, at: clock(t_ms), t_ms };
-        let head = serde_json::to_string(&envelope).unwrap();
-        let body = serde_json::to_string(event).unwrap();
-        self.lines += &format!("{},{}\n", head.trim_end_matches('}'), body.trim_start_matches('{'));
+        self.lines += &line_text(&Envelope { at: clock(t_ms), t_ms }, event).unwrap();
     }
 
     /// 20 s with two guests that go and come back.
@@ -67,7 +66,6 @@ impl Story {
         self.tell(
             begin + 100,
             &Event::LoadStarted {
-                scenario: scenario(),
                 guest: Some("vm1".into()),
                 host: None,
                 command: "stress --cpu 1".into(),
@@ -79,36 +77,23 @@ impl Story {
         for direction in [Direction::Out, Direction::Back] {
             for guest in ["vm1", "vm2"] {
                 step += 1;
-                self.leg(begin + 4_000 * u64::from(step), name, guest, direction, step, postcopy);
+                self.leg(begin + 4_000 * u64::from(step), guest, direction, step, postcopy);
             }
         }
         for guest in ["vm1", "vm2"] {
             let samples = (0..400u32).map(|index| {
-                let t_ms = begin as f64 + f64::from(index) * 50.0;
-                (t_ms, if index % 80 < 4 { 9_000.0 } else { 400.0 + f64::from(index % 7) })
+                let t_ms = begin + u64::from(index) * 50;
+                (t_ms, if index % 80 < 4 { 9_000 } else { 400 + u64::from(index % 7) })
             });
-            self.tell(
-                begin + 19_000,
-                &Event::GuestSpeed { scenario: scenario(), guest: guest.into(), samples: samples.collect() },
-            );
-            self.tell(
-                begin + 19_000,
-                &Event::NetworkGap {
-                    scenario: scenario(),
-                    guest: guest.into(),
-                    from_t_ms: begin as f64 + 5_000.0,
-                    length_ms: 90.5,
-                },
-            );
+            self.tell(begin + 19_000, &Event::GuestSpeed { guest: guest.into(), samples: samples.collect() });
             self.tell(
                 begin + 19_000,
                 &Event::ProbeSummary {
-                    scenario: scenario(),
                     guest: guest.into(),
                     sent: 1000,
                     received: 990,
                     longest_gap_ms: Some(90.5),
-                    longest_gap_at: None,
+                    gaps: vec![(begin as f64 + 5_000.0, 90.5)],
                 },
             );
         }
@@ -133,55 +118,55 @@ impl Story {
         self.tell(begin + 20_000, &Event::ScenarioFinished(outcome));
     }
 
-    fn leg(&mut self, begin: u64, name: &str, guest: &str, direction: Direction, step: u32, postcopy: bool) {
+    fn leg(&mut self, begin: u64, guest: &str, direction: Direction, step: u32, postcopy: bool) {
         let (from, to) = match direction {
             Direction::Out => ("source", "target"),
             Direction::Back => ("target", "source"),
         };
-        let libvirt = |host: &str, detail: &str| Event::LibvirtEvent {
-            scenario: Some(name.into()),
+        let libvirt = |host: &str, what: DomainEvent| Event::LibvirtEvent {
             host: host.into(),
             guest: Some(guest.into()),
-            detail: detail.into(),
+            what,
         };
-        self.tell(begin, &leg_started(name, guest, direction, step));
-        self.tell(begin + 300, &libvirt(from, "iteration 1"));
+        self.tell(begin, &leg_started(guest, direction, step));
+        self.tell(begin + 300, &libvirt(from, DomainEvent::Iteration { pass: 1 }));
         for index in 0..9u64 {
             let sent = index * 25_000_000;
             self.tell(
                 begin + 310 + index * 250,
                 &Event::JobSample {
-                    scenario: Some(name.into()),
                     guest: guest.into(),
-                    stats: json!({
-                        "time_elapsed_ms": 310 + index * 250,
-                        "memory_iteration": if index < 6 { 1 } else { 2 },
-                        "memory_processed_bytes": sent,
-                        "memory_remaining_bytes": 250_000_000u64.saturating_sub(sent),
-                        "memory_total_bytes": 269_230_080,
-                        "memory_bps": 100_000_000,
-                        "memory_dirty_rate_pages_per_s": if index < 6 { 0 } else { 6000 },
-                        "memory_page_size_bytes": 4096,
-                    }),
+                    stats: Stats::new([
+                        ("time_elapsed", 310 + index * 250),
+                        ("memory_iteration", if index < 6 { 1 } else { 2 }),
+                        ("memory_processed", sent),
+                        ("memory_remaining", 250_000_000u64.saturating_sub(sent)),
+                        ("memory_total", 269_230_080),
+                        ("memory_bps", 100_000_000),
+                        ("memory_dirty_rate", if index < 6 { 0 } else { 6000 }),
+                        ("memory_page_size", 4096),
+                    ]),
                 },
             );
-            self.tell(
-                begin + 311 + index * 250,
-                &Event::HostCpu { scenario: name.into(), host: "source".into(), busy_cpus: 1.25 },
-            );
+            self.tell(begin + 311 + index * 250, &Event::HostCpu { host: "source".into(), busy_cpus: 1.25 });
         }
-        self.tell(begin + 1_800, &libvirt(from, "iteration 2"));
+        self.tell(begin + 1_800, &libvirt(from, DomainEvent::Iteration { pass: 2 }));
         let (stop, go) = if postcopy {
-            ("suspended (post-copy)", "resumed (post-copy)")
+            (
+                DomainEvent::lifecycle(LifecycleEvent::Suspended, Detail::PostCopy),
+                DomainEvent::lifecycle(LifecycleEvent::Resumed, Detail::PostCopy),
+            )
         } else {
-            ("suspended (migrated)", "resumed (migrated)")
+            (
+                DomainEvent::lifecycle(LifecycleEvent::Suspended, Detail::Migrated),
+                DomainEvent::lifecycle(LifecycleEvent::Resumed, Detail::Migrated),
+            )
         };
         self.tell(begin + 2_400, &libvirt(from, stop));
         self.tell(begin + 2_490, &libvirt(to, go));
         self.tell(
             begin + 3_000,
             &Event::LegFinished {
-                scenario: name.into(),
                 guest: guest.into(),
                 round: 1,
                 direction,
@@ -190,10 +175,14 @@ impl Story {
                 error: None,
                 began_t_ms: Some(begin as f64 + 0.5),
                 duration_s: 3.0,
-                stats: json!({
-                    "time_elapsed_ms": 2_900, "downtime_ms": 40 + step, "setup_time_ms": 6, "memory_iteration": 3,
-                    "memory_total_bytes": 269_230_080, "memory_processed_bytes": 225_000_000,
-                }),
+                stats: Stats::new([
+                    ("time_elapsed", 2_900),
+                    ("downtime", 40 + step),
+                    ("setup_time", 6),
+                    ("memory_iteration", 3),
+                    ("memory_total", 269_230_080),
+                    ("memory_processed", 225_000_000),
+                ]),
                 switchover_s: postcopy.then_some(2.4),
             },
         );
@@ -201,7 +190,6 @@ impl Story {
         self.tell(
             begin + 3_010,
             &Event::Downtime {
-                scenario: name.into(),
                 guest: guest.into(),
                 round: 1,
                 direction,
@@ -223,13 +211,12 @@ impl Story {
             self.tell(
                 begin + 3_100,
                 &Event::Check {
-                    scenario: name.into(),
                     guest: Some(guest.into()),
                     round: Some(1),
                     direction: Some(direction),
                     check: check.into(),
                     ok,
-                    expected: "what is good".into(),
+                    expected: (!ok).then(|| "what is good".into()),
                     seen: if ok { "what is good".into() } else { HOSTILE.into() },
                 },
             );
@@ -244,8 +231,8 @@ impl Story {
     }
 }
 
-fn leg_started(name: &str, guest: &str, direction: Direction, step: u32) -> Event {
-    Event::LegStarted { scenario: name.into(), guest: guest.into(), round: 1, direction, step }
+fn leg_started(guest: &str, direction: Direction, step: u32) -> Event {
+    Event::LegStarted { guest: guest.into(), round: 1, direction, step }
 }
 
 fn clock(t_ms: u64) -> SystemTime {

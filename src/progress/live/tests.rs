@@ -6,47 +6,43 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
+use crate::libvirt::{Detail, LifecycleEvent};
 use crate::progress::lines::{self, Line, Moment, Room, Tone};
 use crate::progress::telling;
-use crate::record::Clocks;
-use crate::record::Finding;
+use crate::record::{Clocks, DomainEvent, Finding, Phase, Stats};
 
 const SCENARIO: &str = "precopy_cross::in_vms::stress_cpu";
 const MIB: u64 = 1 << 20;
+const SWITCHED: DomainEvent =
+    DomainEvent::Lifecycle { kind: LifecycleEvent::Suspended, detail: Detail::PostCopy };
 
 fn started() -> Event {
     Event::ScenarioStarted { scenario: SCENARIO.into() }
 }
 
 fn leg(guest: &str, direction: Direction) -> Event {
-    Event::LegStarted { scenario: SCENARIO.into(), guest: guest.into(), round: 1, direction, step: 1 }
+    Event::LegStarted { guest: guest.into(), round: 1, direction, step: 1 }
 }
 
-fn told(guest: &str, detail: &str) -> Event {
-    Event::LibvirtEvent {
-        scenario: Some(SCENARIO.into()),
-        host: "source".into(),
-        guest: Some(guest.into()),
-        detail: detail.into(),
-    }
+fn told(guest: &str, what: DomainEvent) -> Event {
+    Event::LibvirtEvent { host: "source".into(), guest: Some(guest.into()), what }
 }
 
 fn sample(guest: &str, remaining: u64) -> Event {
-    let stats = json!({
-        "memory_total_bytes": 256 * MIB,
-        "memory_remaining_bytes": remaining,
-        "memory_bps": 86 * MIB,
-        "memory_iteration": 2,
-        "memory_page_size_bytes": 4096,
-        "memory_dirty_rate_pages_per_s": 24 * MIB / 4096,
-        "auto_converge_throttle_percent": 20,
-    });
-    Event::JobSample { scenario: Some(SCENARIO.into()), guest: guest.into(), stats }
+    let stats = Stats::new([
+        ("memory_total", 256 * MIB),
+        ("memory_remaining", remaining),
+        ("memory_bps", 86 * MIB),
+        ("memory_iteration", 2),
+        ("memory_page_size", 4096),
+        ("memory_dirty_rate", 24 * MIB / 4096),
+        ("auto_converge_throttle", 20),
+    ]);
+    Event::JobSample { guest: guest.into(), stats }
 }
 
 fn arrived(guest: &str, direction: Direction, error: Option<&str>) -> Event {
     Event::LegFinished {
-        scenario: SCENARIO.into(),
         guest: guest.into(),
         round: 1,
         direction,
@@ -55,20 +51,19 @@ fn arrived(guest: &str, direction: Direction, error: Option<&str>) -> Event {
         error: error.map(Into::into),
         began_t_ms: None,
         duration_s: 2.75,
-        stats: json!({"downtime_ms": 168}),
+        stats: Stats::new([("downtime", 168)]),
         switchover_s: None,
     }
 }
 
 fn check(guest: Option<&str>, ok: bool) -> Event {
     Event::Check {
-        scenario: SCENARIO.into(),
         guest: guest.map(Into::into),
         round: None,
         direction: None,
         check: "memory".into(),
         ok,
-        expected: "8192 pages as they must be".into(),
+        expected: Some("8192 pages as they must be".into()),
         seen: "page 7 is \x1b[2Jold\nand page 8".into(),
     }
 }
@@ -120,24 +115,18 @@ fn status(live: &Live, now_ms: f64, columns: usize, rows: usize) -> Vec<String> 
 // --- One migration
 
 #[rstest]
-#[case::called(&[], MigrationPhase::Setup, None)]
-#[case::domain_on_target(&["started (migrated)"], MigrationPhase::Setup, None)]
-#[case::first_pass(&["iteration 1"], MigrationPhase::PreCopy, Some(1))]
-#[case::second_pass(&["iteration 1", "iteration 2"], MigrationPhase::PreCopy, Some(2))]
-#[case::older_record(&["+0.681 s: iteration 1", "+2.0 s: suspended (post-copy)"], MigrationPhase::PostCopy, Some(1))]
-#[case::post_copy(&["iteration 2", "suspended (post-copy)", "resumed (post-copy)"], MigrationPhase::PostCopy, Some(2))]
-#[case::pass_after_the_switch(&["suspended (post-copy)", "iteration 3"], MigrationPhase::PostCopy, Some(3))]
-#[case::gone_over(&["iteration 2", "suspended (migrated)"], MigrationPhase::Handover, Some(2))]
-#[case::completed(&["iteration 2", "job completed", "resumed (migrated)"], MigrationPhase::Completed, Some(2))]
-#[case::suspended(&["iteration 2", "suspended (paused)"], MigrationPhase::Suspended, Some(2))]
-#[case::resumed(&["iteration 2", "suspended (paused)", "resumed (unpaused)"], MigrationPhase::PreCopy, Some(2))]
-fn libvirts_words_are_phases(
-    #[case] words: &[&str],
-    #[case] phase: MigrationPhase,
+#[case::called(&[], Phase::Setup, None)]
+#[case::first_pass(&[DomainEvent::Iteration { pass: 1 }], Phase::PreCopy, Some(1))]
+#[case::second_pass(&[DomainEvent::Iteration { pass: 1 }, DomainEvent::Iteration { pass: 2 }], Phase::PreCopy, Some(2))]
+#[case::pass_after_the_switch(&[SWITCHED, DomainEvent::Iteration { pass: 3 }], Phase::Switchover, Some(3))]
+#[case::completed(&[DomainEvent::Iteration { pass: 2 }, DomainEvent::JobCompleted], Phase::Completed, Some(2))]
+fn libvirts_events_are_phases(
+    #[case] happened: &[DomainEvent],
+    #[case] phase: Phase,
     #[case] pass: Option<u64>,
 ) {
     let mut events = vec![started(), leg("vm1", Direction::Out)];
-    events.extend(words.iter().map(|words| told("vm1", words)));
+    events.extend(happened.iter().map(|event| told("vm1", *event)));
     let live = after(&events);
     let leg = live.guests[0].moving().unwrap();
     assert_eq!((leg.phase, leg.pass), (phase, pass));
@@ -148,23 +137,27 @@ fn statistics_are_progress() {
     let live = after(&[started(), leg("vm1", Direction::Out), sample("vm1", 64 * MIB)]);
     let leg = live.guests[0].moving().unwrap();
     assert_eq!(leg.fraction(), Some(0.75));
-    assert_eq!((leg.dirty_rate, leg.throttle_percent, leg.pass), (Some(24 * MIB), Some(20), Some(2)));
+    assert_eq!((leg.stats.dirty_bytes_per_s(), leg.pass), (Some(24 * MIB), Some(2)));
 }
 
 #[test]
 fn statistics_before_the_first_pass_are_none() {
-    let empty = json!({"memory_total_bytes": 0, "memory_remaining_bytes": 0, "memory_iteration": 0});
-    let sample = Event::JobSample { scenario: None, guest: "vm1".into(), stats: empty };
+    let empty = Stats::new([("memory_total", 0), ("memory_remaining", 0), ("memory_iteration", 0)]);
+    let sample = Event::JobSample { guest: "vm1".into(), stats: empty };
     let live = after(&[started(), leg("vm1", Direction::Out), sample]);
     let leg = live.guests[0].moving().unwrap();
-    assert_eq!((leg.fraction(), leg.phase, leg.pass), (None, MigrationPhase::Setup, None));
+    assert_eq!((leg.fraction(), leg.phase, leg.pass), (None, Phase::Setup, None));
 }
 
 /// The moves of a step end in the record when the last of them is over.
 #[test]
 fn a_migration_that_waits_for_others_is_completed() {
-    let live =
-        after(&[started(), leg("vm1", Direction::Out), sample("vm1", 8 * MIB), told("vm1", "job completed")]);
+    let live = after(&[
+        started(),
+        leg("vm1", Direction::Out),
+        sample("vm1", 8 * MIB),
+        told("vm1", DomainEvent::JobCompleted),
+    ]);
     let line = &status(&live, 60e3, 100, 9)[1];
     assert_eq!(line, "  vm1  source to target  [####################] 100 %  completed, 2 s");
 }
@@ -193,11 +186,10 @@ fn guests_are_where_their_migrations_led() {
 fn what_comes_after_the_end_of_a_migration_changes_nothing_but_its_downtime() {
     let mut live = after(&[started(), leg("vm1", Direction::Out), arrived("vm1", Direction::Out, None)]);
     let before = live.guests.clone();
-    live.apply(9e3, &told("vm1", "suspended (post-copy)"));
+    live.apply(9e3, &told("vm1", SWITCHED));
     live.apply(9e3, &sample("vm1", 0));
     assert_eq!(live.guests, before);
     let downtime = |step| Event::Downtime {
-        scenario: SCENARIO.into(),
         guest: "vm1".into(),
         round: 1,
         direction: Direction::Out,
@@ -366,7 +358,7 @@ fn in_a_pipe_every_event_that_matters_is_a_line() {
         started(),
         check(Some("vm1"), true),
         leg("vm1", Direction::Out),
-        told("vm1", "iteration 1"),
+        told("vm1", DomainEvent::Iteration { pass: 1 }),
         sample("vm1", MIB),
         arrived("vm1", Direction::Out, None),
         check(Some("vm1"), false),

@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime};
 use super::*;
 use crate::record::outcomes_of;
 use crate::record::read;
-use crate::record::{Outcome, Verdict};
+use crate::record::{Outcome, Stats, Verdict};
 use crate::scenario::Direction;
 
 const BEGAN: Duration = Duration::from_secs(1_700_000_000);
@@ -33,8 +33,8 @@ impl Written {
         let beginning = [(0, Event::RunStarted(header)), (5, ready)];
         let mut text = String::new();
         for (t_ms, event) in beginning.iter().chain(events) {
-            let envelope = Envelope { v: 1, at: at(*t_ms), t_ms: *t_ms };
-            text.push_str(&writer::line(&envelope, &serde_json::to_string(event).unwrap()).unwrap());
+            let envelope = Envelope { at: at(*t_ms), t_ms: *t_ms };
+            text.push_str(&line::text(&envelope, event).unwrap());
         }
         fs::write(folder.join("record.jsonl"), text).unwrap();
         folder
@@ -76,7 +76,6 @@ fn header(events: &[(Envelope, Event)]) -> &RunHeader {
 fn parts_follow_each_other_in_the_order_of_their_beginning() {
     let written = Written::new();
     let leg = Event::LegFinished {
-        scenario: "a".into(),
         guest: "vm1".into(),
         round: 1,
         direction: Direction::Out,
@@ -85,16 +84,17 @@ fn parts_follow_each_other_in_the_order_of_their_beginning() {
         error: None,
         began_t_ms: Some(200.5),
         duration_s: 0.5,
-        stats: Value::Null,
+        stats: Stats::default(),
         switchover_s: None,
     };
-    let gap =
-        Event::NetworkGap { scenario: "a".into(), guest: "vm1".into(), from_t_ms: 300.25, length_ms: 100.0 };
-    let speed = Event::GuestSpeed {
-        scenario: "a".into(),
+    let gap = Event::ProbeSummary {
         guest: "vm1".into(),
-        samples: vec![(250.0, 400.0), (350.0, 500.0)],
+        sent: 10,
+        received: 9,
+        longest_gap_ms: None,
+        gaps: vec![(300.25, 100.0)],
     };
+    let speed = Event::GuestSpeed { guest: "vm1".into(), samples: vec![(250, 400), (350, 500)] };
     let later = written.part(
         "r2",
         1,
@@ -118,8 +118,8 @@ fn parts_follow_each_other_in_the_order_of_their_beginning() {
         .iter()
         .flat_map(|(_, event)| match event {
             Event::LegFinished { began_t_ms, .. } => vec![began_t_ms.unwrap()],
-            Event::NetworkGap { from_t_ms, .. } => vec![*from_t_ms],
-            Event::GuestSpeed { samples, .. } => samples.iter().map(|(at, _)| *at).collect(),
+            Event::ProbeSummary { gaps, .. } => gaps.iter().map(|(from, _)| *from).collect(),
+            Event::GuestSpeed { samples, .. } => samples.iter().map(|(at, _)| *at as f64).collect(),
             _ => vec![],
         })
         .collect();

@@ -158,8 +158,8 @@ mod tests {
     fn what_a_record_says_of_its_legs() {
         let run = Writer::new()
             .started(NAME)
-            .leg(NAME, "vm1", 1.5, Some(120), 1 << 20)
-            .leg(NAME, "vm2", 1.5, Some(2_452_130), 1 << 20)
+            .leg("vm1", 1.5, Some(120), 1 << 20)
+            .leg("vm2", 1.5, Some(2_452_130), 1 << 20)
             .finished(NAME, Verdict::Passed)
             .run();
         assert_eq!((run.name.as_str(), run.ended, run.has_downtimes), ("r", false, false));
@@ -176,10 +176,10 @@ mod tests {
     fn a_scenario_that_was_played_again_counts_once() {
         let run = Writer::new()
             .started(NAME)
-            .leg(NAME, "vm1", 9.0, None, 1)
+            .leg("vm1", 9.0, None, 1)
             .started(NAME)
-            .leg(NAME, "vm1", 1.0, None, 1)
-            .downtime(NAME, "vm1", 33.5)
+            .leg("vm1", 1.0, None, 1)
+            .downtime("vm1", 33.5)
             .finished(NAME, Verdict::Passed)
             .run();
         let played = &run.scenarios[NAME];
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_run_that_was_cut_off_has_what_it_has() {
-        let run = Writer::new().started(NAME).leg(NAME, "vm1", 1.0, None, 1).run();
+        let run = Writer::new().started(NAME).leg("vm1", 1.0, None, 1).run();
         let played = &run.scenarios[NAME];
         assert_eq!((played.verdict, played.legs.len()), (None, 1));
         assert!(played.headline.contains("without an end"));

@@ -5,8 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use super::run::Run;
-use crate::record::{Clocks, Envelope, Event, RunHeader};
-use crate::record::{Finding, Outcome, Verdict};
+use crate::record::{Clocks, Envelope, Event, Finding, Outcome, RunHeader, Stats, Verdict};
 use crate::report::view;
 use crate::scenario::Direction;
 
@@ -34,40 +33,26 @@ impl Writer {
     }
 
     /// A migration that libvirt completed.
-    pub fn leg(
-        self,
-        scenario: &str,
-        guest: &str,
-        duration_s: f64,
-        downtime_ms: Option<u64>,
-        bytes: u64,
-    ) -> Writer {
+    pub fn leg(self, guest: &str, duration_s: f64, downtime_ms: Option<u64>, bytes: u64) -> Writer {
         let (round, direction, step) = (1, Direction::Out, 1);
-        self.event(Event::LegStarted {
-            scenario: scenario.into(),
-            guest: guest.into(),
-            round,
-            direction,
-            step,
-        })
-        .event(Event::LegFinished {
-            scenario: scenario.into(),
-            guest: guest.into(),
-            round,
-            direction,
-            step,
-            ok: true,
-            error: None,
-            began_t_ms: None,
-            duration_s,
-            stats: json!({"downtime_ms": downtime_ms, "memory_processed_bytes": bytes}),
-            switchover_s: None,
-        })
+        self.event(Event::LegStarted { guest: guest.into(), round, direction, step }).event(
+            Event::LegFinished {
+                guest: guest.into(),
+                round,
+                direction,
+                step,
+                ok: true,
+                error: None,
+                began_t_ms: None,
+                duration_s,
+                stats: Stats::new([("downtime", downtime_ms), ("memory_processed", Some(bytes))]),
+                switchover_s: None,
+            },
+        )
     }
 
-    pub fn downtime(self, scenario: &str, guest: &str, reported_ms: f64) -> Writer {
+    pub fn downtime(self, guest: &str, reported_ms: f64) -> Writer {
         self.event(Event::Downtime {
-            scenario: scenario.into(),
             guest: guest.into(),
             round: 1,
             direction: Direction::Out,
@@ -98,13 +83,13 @@ impl Writer {
         self = self.started(scenario);
         for (number, (total_s, downtime_ms, mib)) in legs.iter().enumerate() {
             let bytes = (mib * 1_048_576.0) as u64;
-            self = self.leg(scenario, &format!("vm{number}"), *total_s, Some(*downtime_ms as u64), bytes);
+            self = self.leg(&format!("vm{number}"), *total_s, Some(*downtime_ms as u64), bytes);
         }
         self.finished(scenario, Verdict::Passed)
     }
 
     pub fn run(self) -> Run {
-        let envelope = || Envelope { v: 1, at: SystemTime::UNIX_EPOCH, t_ms: 0 };
+        let envelope = || Envelope { at: SystemTime::UNIX_EPOCH, t_ms: 0 };
         Run::of(view::from_events(self.events.into_iter().map(|event| (envelope(), event))).unwrap())
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::Place;
 use super::facts::{LONGEST_TEXT, class, cut, evidence_link};
 use crate::record::{Finding, rfc3339_text};
-use crate::report::view::{Clock, LegView, Phase, RunView, Sample, ScenarioView, at_most, extremes};
+use crate::report::view::{Clock, LegView, RunView, Sample, ScenarioView, at_most, extremes};
 use crate::scenario::Direction;
 use crate::scenario::Scenario;
 
@@ -26,10 +26,6 @@ const ONE_MARK_MS: f64 = 50.0;
 
 /// Characters of what a proof saw, where it held.
 const LONGEST_SEEN: usize = 200;
-
-/// In the order of the numbers that stand for them.
-const PHASES: [Phase; 5] =
-    [Phase::Setup, Phase::Precopy, Phase::Switchover, Phase::Postcopy, Phase::Completion];
 
 /// What the matrix, the table of scenarios and the downtime curves show.
 pub(super) fn overview(run: &RunView) -> Value {
@@ -211,7 +207,6 @@ fn leg(leg: &LegView, began: f64, end: f64, limits: &Limits) -> Value {
     let completed = leg.completed.clone().unwrap_or_default();
     let clocks = leg.clocks.clone().unwrap_or_default();
     let phases = leg.phases(end);
-    let phase = |phase: Phase| PHASES.iter().position(|other| *other == phase);
     let volume = leg.volume();
     let mut object = json!({
         "guest": leg.guest,
@@ -224,7 +219,7 @@ fn leg(leg: &LegView, began: f64, end: f64, limits: &Limits) -> Value {
         "error": leg.error.as_ref().map(|error| cut(error, LONGEST_TEXT)),
         "switchover_ms": number(leg.switchover_s.map(|seconds| seconds * 1e3), 0),
         "phases": phases.iter().map(|span| {
-            json!([phase(span.phase), at(span.from_t_ms), at(span.to_t_ms)])
+            json!([span.phase as usize, at(span.from_t_ms), at(span.to_t_ms)])
         }).collect::<Vec<_>>(),
         "iterations": leg.iterations().iter().map(|(t_ms, pass)| json!([at(*t_ms), pass])).collect::<Vec<_>>(),
         "reported_ms": number(leg.reported_ms(), 1),
@@ -342,7 +337,13 @@ fn proofs(scenario: &ScenarioView) -> Vec<Value> {
             let held = all.iter().filter(|check| check.ok).count();
             let shown = all.iter().find(|check| !check.ok).or(all.last())?;
             let seen = cut(&shown.seen, if shown.ok { LONGEST_SEEN } else { LONGEST_TEXT });
-            Some(json!([name, all.len(), held, cut(&shown.expected, LONGEST_SEEN), seen]))
+            Some(json!([
+                name,
+                all.len(),
+                held,
+                cut(shown.expected.as_deref().unwrap_or_default(), LONGEST_SEEN),
+                seen
+            ]))
         })
         .collect()
 }

@@ -31,19 +31,18 @@ fn run(text: &str, folder: &str) -> RunView {
         Event::RunStarted(header),
         Event::ScenarioStarted { scenario: outcome.scenario.clone() },
         Event::Check {
-            scenario: outcome.scenario.clone(),
             guest: Some(text.into()),
             round: None,
             direction: None,
             check: text.into(),
             ok: false,
-            expected: text.into(),
+            expected: Some(text.into()),
             seen: text.into(),
         },
         Event::ScenarioFinished(outcome),
         Event::Repair { what: text.into(), why: text.into() },
     ];
-    view::from_events(events.into_iter().map(|event| (Envelope { v: 1, at, t_ms: 5 }, event))).unwrap()
+    view::from_events(events.into_iter().map(|event| (Envelope { at, t_ms: 5 }, event))).unwrap()
 }
 
 #[test]
@@ -96,7 +95,7 @@ fn a_run_without_an_end_says_so() {
         Event::RunStarted(RunHeader::new("r", ["multivm".to_string()])),
         Event::RunFinished { passed: 0, failed: 0, ignored: 0, errors: 0, duration_s: 1.0 },
     ];
-    let view = view::from_events(events.into_iter().map(|event| (Envelope { v: 1, at, t_ms: 5 }, event)));
+    let view = view::from_events(events.into_iter().map(|event| (Envelope { at, t_ms: 5 }, event)));
     assert!(!render(&view.unwrap(), Place::InRunFolder).unwrap().contains(r#"id="cut-off""#));
 }
 

@@ -296,13 +296,7 @@ fn the_record_of_a_killed_run_makes_the_same_report() {
     assert_eq!(junit_from_record(folder.path()).unwrap(), render(&header(), &done).unwrap());
 
     record.write(&Event::ScenarioStarted { scenario: "died::here".into() }).unwrap();
-    let leg = Event::LegStarted {
-        scenario: "died::here".into(),
-        guest: "vm1".into(),
-        round: 2,
-        direction: Direction::Out,
-        step: 3,
-    };
+    let leg = Event::LegStarted { guest: "vm1".into(), round: 2, direction: Direction::Out, step: 3 };
     record.write(&leg).unwrap();
     let xml = junit_from_record(record.path()).unwrap();
     let document = Document::parse(&xml).unwrap();

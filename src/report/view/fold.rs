@@ -7,9 +7,7 @@ use super::{
     CheckView, Fixture, GapView, LegEvent, LegView, LoadView, ProbeView, RepairView, RunView, Sample,
     ScenarioView,
 };
-use crate::record::Unfinished;
-use crate::record::{Envelope, Event};
-use crate::record::{Outcome, Verdict};
+use crate::record::{Envelope, Event, Outcome, Stats, Unfinished, Verdict};
 
 /// What is known so far.
 #[derive(Default)]
@@ -29,7 +27,7 @@ pub(super) struct Fold {
 impl Fold {
     pub(super) fn take(&mut self, envelope: &Envelope, event: Event) {
         self.last = Some(envelope.clone());
-        for unfinished in self.unfinished.values_mut() {
+        if let Some(unfinished) = self.current.and_then(|place| self.unfinished.get_mut(&place)) {
             unfinished.note(&event);
         }
         let t_ms = envelope.t_ms as f64;
@@ -74,9 +72,8 @@ impl Fold {
             }
             Event::Unknown => {}
             event => {
-                let place = event.scenario().map_or(self.current, |name| self.places.get(name).copied());
-                let scenario =
-                    place.and_then(|place| self.run.as_mut().and_then(|run| run.scenarios.get_mut(place)));
+                let scenarios = self.run.as_mut().map(|run| &mut run.scenarios);
+                let scenario = self.current.zip(scenarios).and_then(|(place, all)| all.get_mut(place));
                 if let Some(scenario) = scenario {
                     happened(scenario, t_ms, event);
                 }
@@ -159,25 +156,22 @@ fn happened(scenario: &mut ScenarioView, t_ms: f64, event: Event) {
             error: None,
             switchover_s: None,
             completed: None,
+            stats: Stats::default(),
             clocks: None,
             samples: Vec::new(),
             events: Vec::new(),
         }),
-        Event::LibvirtEvent { host, guest, detail, .. } => {
+        Event::LibvirtEvent { host, guest, what } => {
             let leg = guest.as_ref().and_then(|guest| under_way(scenario, guest));
-            let (t_ms, detail) = match (since_call(&detail), &leg) {
-                (Some((since, detail)), Some(leg)) => (leg.began_t_ms + since, detail.to_owned()),
-                _ => (t_ms, detail),
-            };
-            let event = LegEvent { t_ms, host, guest, detail };
+            let event = LegEvent { t_ms, host, guest, what };
             match leg {
                 Some(leg) => leg.events.push(event),
                 None => scenario.events.push(event),
             }
         }
-        Event::JobSample { guest, stats, .. } => {
-            if let (Some(leg), Some(sample)) = (under_way(scenario, &guest), Sample::decode(t_ms, &stats)) {
-                leg.samples.push(sample);
+        Event::JobSample { guest, stats } => {
+            if let Some(leg) = under_way(scenario, &guest) {
+                leg.sampled(t_ms, &stats);
             }
         }
         Event::LegFinished {
@@ -200,11 +194,9 @@ fn happened(scenario: &mut ScenarioView, t_ms: f64, event: Event) {
                 leg.ok = Some(ok);
                 leg.error = error;
                 leg.switchover_s = switchover_s;
-                leg.completed = Sample::decode(t_ms, &stats);
-                let announced = leg.began_t_ms;
-                leg.began_t_ms = began_t_ms.unwrap_or(announced);
+                leg.completed = (!stats.is_empty()).then(|| Sample::new(t_ms, &stats));
+                leg.began_t_ms = began_t_ms.unwrap_or(leg.began_t_ms);
                 leg.ended_t_ms = Some(leg.began_t_ms + duration_s * 1e3);
-                put_in_time(leg, announced);
             }
         }
         Event::Downtime { guest, round, direction, step, clocks, .. } => {
@@ -215,11 +207,12 @@ fn happened(scenario: &mut ScenarioView, t_ms: f64, event: Event) {
                 leg.clocks = Some(clocks);
             }
         }
-        Event::NetworkGap { guest, from_t_ms, length_ms, .. } => {
-            scenario.gaps.push(GapView { guest, from_t_ms, length_ms });
-        }
         Event::GuestSpeed { guest, samples, .. } => {
-            scenario.speeds.entry(guest).or_default().extend(samples);
+            scenario
+                .speeds
+                .entry(guest)
+                .or_default()
+                .extend(samples.into_iter().map(|(at, speed)| (at as f64, speed as f64)));
         }
         Event::HostCpu { host, busy_cpus, .. } => {
             scenario.cpu.entry(host).or_default().push((t_ms, busy_cpus));
@@ -227,7 +220,12 @@ fn happened(scenario: &mut ScenarioView, t_ms: f64, event: Event) {
         Event::Check { guest, round, direction, check, ok, expected, seen, .. } => {
             scenario.checks.push(CheckView { t_ms, guest, round, direction, check, ok, expected, seen });
         }
-        Event::ProbeSummary { guest, sent, received, longest_gap_ms, .. } => {
+        Event::ProbeSummary { guest, sent, received, longest_gap_ms, gaps } => {
+            scenario.gaps.extend(gaps.into_iter().map(|(from_t_ms, length_ms)| GapView {
+                guest: guest.clone(),
+                from_t_ms,
+                length_ms,
+            }));
             scenario.probes.push(ProbeView { guest, sent, received, longest_gap_ms });
         }
         _ => {}
@@ -237,29 +235,4 @@ fn happened(scenario: &mut ScenarioView, t_ms: f64, event: Event) {
 /// The migration of a guest that began and is not over.
 fn under_way<'a>(scenario: &'a mut ScenarioView, guest: &str) -> Option<&'a mut LegView> {
     scenario.legs.iter_mut().rev().find(|leg| leg.guest == guest && leg.ok.is_none())
-}
-
-/// `+0.681 s: iteration 1`: milliseconds since libvirt's call, and the rest. Records of the first multivm say it so,
-/// because they have these lines from when the migration was over.
-fn since_call(detail: &str) -> Option<(f64, &str)> {
-    let (seconds, detail) = detail.strip_prefix('+')?.split_once(" s: ")?;
-    Some((seconds.parse::<f64>().ok()? * 1e3, detail))
-}
-
-/// Gives samples that were written when the migration was over the times at which they came, and sorts.
-///
-/// `announced` is when the migration was said to begin; times since the call were counted from there.
-fn put_in_time(leg: &mut LegView, announced: f64) {
-    let (began, ended) = (leg.began_t_ms, leg.ended_t_ms.unwrap_or(f64::INFINITY));
-    let all_late = leg.samples.first().is_some_and(|first| first.t_ms >= ended);
-    if all_late {
-        for sample in &mut leg.samples {
-            sample.t_ms = began + sample.elapsed_ms.unwrap_or_default();
-        }
-        for event in &mut leg.events {
-            event.t_ms += began - announced;
-        }
-    }
-    leg.samples.sort_by(|a, b| a.t_ms.total_cmp(&b.t_ms));
-    leg.events.sort_by(|a, b| a.t_ms.total_cmp(&b.t_ms));
 }

@@ -1,7 +1,7 @@
 //! The migration of one guest.
 
 use super::Sample;
-use crate::record::Clocks;
+use crate::record::{Clocks, DomainEvent, Phase, Stats};
 use crate::scenario::Direction;
 
 /// One migration of one guest.
@@ -22,6 +22,8 @@ pub struct LegView {
     pub switchover_s: Option<f64>,
     /// The statistics of the completed job.
     pub completed: Option<Sample>,
+    /// libvirt's statistics as the last sample left them.
+    pub(super) stats: Stats,
     /// The downtime by every clock; none if the record has it not.
     pub clocks: Option<Clocks>,
     /// In the order of their times.
@@ -36,35 +38,7 @@ pub struct LegEvent {
     pub t_ms: f64,
     pub host: String,
     pub guest: Option<String>,
-    /// In libvirt's words: `iteration 2`, `suspended (post-copy)`.
-    pub detail: String,
-}
-
-/// A part of a migration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// Until the first pass over the memory.
-    Setup,
-    /// The guest runs on the source, its memory is sent.
-    Precopy,
-    /// The guest stands still, as libvirt told of it.
-    Switchover,
-    /// The guest runs on the target, and fetches what it misses.
-    Postcopy,
-    /// The guest is across; the source is tidied up.
-    Completion,
-}
-
-impl Phase {
-    pub fn name(self) -> &'static str {
-        match self {
-            Phase::Setup => "setup",
-            Phase::Precopy => "pre-copy",
-            Phase::Switchover => "switchover",
-            Phase::Postcopy => "post-copy",
-            Phase::Completion => "completion",
-        }
-    }
+    pub what: DomainEvent,
 }
 
 /// From when to when a phase lasted.
@@ -108,45 +82,43 @@ impl LegView {
         Some((sent, completed.total_bytes.filter(|total| *total > 0.0).map(|total| sent / total)))
     }
 
-    /// The passes over the memory that libvirt told of: when, and which.
+    /// The passes over the memory that libvirt reported: when, and which.
     pub fn iterations(&self) -> Vec<(f64, u32)> {
-        let number = |event: &LegEvent| event.detail.strip_prefix("iteration ")?.parse().ok();
-        self.events.iter().filter_map(|event| Some((event.t_ms, number(event)?))).collect()
+        let passes = self.events.iter().filter_map(|event| match event.what {
+            DomainEvent::Iteration { pass } => Some((event.t_ms, pass)),
+            _ => None,
+        });
+        passes.collect()
     }
 
-    /// The phases one after the other, as far as they can be told from libvirt's events; without events what the switch
-    /// to post-copy tells. `end` is where a migration ends of which the record has no end.
+    /// Takes in the statistics of a sample, which are those that have changed.
+    pub(super) fn sampled(&mut self, t_ms: f64, changed: &Stats) {
+        self.stats.update(changed);
+        self.samples.push(Sample::new(t_ms, &self.stats));
+    }
+
+    /// The phases one after the other, as libvirt's events show them. `end` is where a migration ends of which the record
+    /// has no end.
     pub fn phases(&self, end: f64) -> Vec<Span> {
         let end = self.ended_t_ms.unwrap_or(end).max(self.began_t_ms);
-        let at = |wanted: fn(&str) -> bool, after: f64| {
-            self.events
-                .iter()
-                .find(|event| wanted(&event.detail) && event.t_ms >= after)
-                .map(|event| event.t_ms)
-        };
-        let stops = |detail: &str| matches!(detail, "suspended (migrated)" | "suspended (post-copy)");
-        let resumes = |detail: &str| matches!(detail, "resumed (migrated)" | "resumed (post-copy)");
-        let first_pass = self.iterations().first().map_or(self.began_t_ms, |(t_ms, _)| *t_ms);
-        let switched = self.switchover_s.map(|seconds| self.began_t_ms + seconds * 1e3);
-        let stopped = at(stops, self.began_t_ms).or(switched);
-        let resumed = stopped.and_then(|stopped| at(resumes, stopped).or(switched));
-        let last = if switched.is_some() { Phase::Postcopy } else { Phase::Completion };
-
-        let mut spans = Vec::new();
-        let mut from = self.began_t_ms;
-        let borders = [(Phase::Setup, Some(first_pass)), (Phase::Precopy, stopped.or(Some(end)))];
-        let borders = borders.into_iter().chain([
-            // A guest that never went on stands still to the end.
-            (Phase::Switchover, stopped.map(|_| resumed.unwrap_or(end))),
-            (last, stopped.map(|_| end)),
-        ]);
-        for (phase, to) in borders {
-            let Some(to) = to.map(|to| to.clamp(from, end)) else { continue };
+        let mut spans: Vec<Span> = Vec::new();
+        let (mut phase, mut from) = (Phase::default(), self.began_t_ms);
+        let mut until = |to: f64, phase: Phase| {
+            let to = to.clamp(from, end);
             if to > from {
                 spans.push(Span { phase, from_t_ms: from, to_t_ms: to });
                 from = to;
             }
+        };
+        for event in &self.events {
+            // libvirt's call returns a little later than its job completes.
+            let next = phase.after(&event.what).min(Phase::Completion);
+            if next != phase {
+                until(event.t_ms, phase);
+                phase = next;
+            }
         }
+        until(end, phase);
         spans
     }
 }

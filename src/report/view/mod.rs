@@ -20,7 +20,7 @@ mod thin;
 use std::path::Path;
 
 pub use distribution::{Clock, Distribution, percentile};
-pub use leg::{LegEvent, LegView, Phase, Span};
+pub use leg::{LegEvent, LegView, Span};
 pub use run::{Fixture, RepairView, RunView};
 pub use sample::Sample;
 pub use scenario::{CheckView, GapView, LoadView, ProbeView, ScenarioView, group_of};

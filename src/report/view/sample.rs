@@ -1,6 +1,6 @@
 //! The statistics of a migration, as far as reports show them.
 
-use serde_json::Value;
+use crate::record::Stats;
 
 /// What libvirt said of a job at one moment. Absent is what it did not say.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,28 +26,24 @@ pub struct Sample {
     pub setup_ms: Option<f64>,
 }
 
-/// Where libvirt gives a rate in pages and no size of them.
-const PAGE: f64 = 4096.0;
-
 impl Sample {
-    /// Reads the record's `stats`; null gives nothing.
-    pub(super) fn decode(t_ms: f64, stats: &Value) -> Option<Sample> {
-        let stats = stats.as_object()?;
-        let number = |name: &str| stats.get(name).and_then(Value::as_f64);
-        let page = number("memory_page_size_bytes").unwrap_or(PAGE);
-        Some(Sample {
+    /// The statistics as they were at `t_ms`.
+    pub(super) fn new(t_ms: f64, stats: &Stats) -> Sample {
+        let number = |name: &str| stats.number(name).map(|number| number as f64);
+        Sample {
             t_ms,
-            elapsed_ms: number("time_elapsed_ms"),
+            elapsed_ms: number("time_elapsed"),
             iteration: number("memory_iteration"),
-            remaining_bytes: number("memory_remaining_bytes"),
-            processed_bytes: number("memory_processed_bytes"),
-            total_bytes: number("memory_total_bytes"),
+            // Samples leave out what was 0 from the beginning.
+            remaining_bytes: number("memory_remaining").or(number("memory_total").map(|_| 0.0)),
+            processed_bytes: number("memory_processed"),
+            total_bytes: number("memory_total"),
             bandwidth_bytes_per_s: number("memory_bps"),
-            dirty_bytes_per_s: number("memory_dirty_rate_pages_per_s").map(|pages| pages * page),
-            throttle_percent: number("auto_converge_throttle_percent"),
+            dirty_bytes_per_s: stats.dirty_bytes_per_s().map(|rate| rate as f64),
+            throttle_percent: number("auto_converge_throttle"),
             postcopy_requests: number("memory_postcopy_requests"),
-            downtime_ms: number("downtime_ms"),
-            setup_ms: number("setup_time_ms"),
-        })
+            downtime_ms: number("downtime"),
+            setup_ms: number("setup_time"),
+        }
     }
 }

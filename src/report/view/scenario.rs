@@ -115,7 +115,8 @@ pub struct CheckView {
     pub direction: Option<Direction>,
     pub check: String,
     pub ok: bool,
-    pub expected: String,
+    /// None of a proof that held.
+    pub expected: Option<String>,
     pub seen: String,
 }
 

@@ -162,8 +162,8 @@ fn the_same_clock_is_taken_on_both_sides() {
     let old = Writer::new().played(name, &[(1.0, 50.0, 100.0); 6]).run();
     let new = Writer::new()
         .started(name)
-        .leg(name, "vm0", 1.0, Some(50), 1 << 20)
-        .downtime(name, "vm0", 700.0)
+        .leg("vm0", 1.0, Some(50), 1 << 20)
+        .downtime("vm0", 700.0)
         .finished(name, Verdict::Passed)
         .run();
     let comparison = compare(&old, &new);

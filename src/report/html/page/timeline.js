@@ -1,5 +1,5 @@
 // When every migration of every guest was, in which phase, and which proofs were made when.
-const PHASES = ["setup", "pre-copy", "switchover", "post-copy", "completion"];
+const PHASES = ["setup", "pre-copy", "suspended", "switchover", "post-copy", "completion"];
 const ROW = 44, BAR = 18, GUTTER = 74;
 
 /** Phases that a grey print must tell apart have a pattern. */

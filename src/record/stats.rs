@@ -1,0 +1,132 @@
+//! libvirt's statistics of a migration job, as the record keeps them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Statistics of a job: libvirt's own names (`memory_remaining`, `time_elapsed`, ...: the `VIR_DOMAIN_JOB_*` of
+/// `libvirt-domain.h`) with the values as libvirt gave them. Times are milliseconds, memory is in bytes, rates are per
+/// second. libvirt or QEMU does not give each of them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(transparent)]
+pub struct Stats(BTreeMap<String, Value>);
+
+/// The same for a whole migration, or computed from another: only the completed job's statistics have them.
+const ONLY_COMPLETED: [&str; 4] = ["operation", "memory_page_size", "memory_normal_bytes", "setup_time"];
+
+/// Memory and disks together: the memory's figure again where no disk is copied.
+const SUMS: [(&str, &str); 3] = [
+    ("data_total", "memory_total"),
+    ("data_processed", "memory_processed"),
+    ("data_remaining", "memory_remaining"),
+];
+
+/// Where libvirt gives a rate in pages and no size of them.
+const PAGE: u64 = 4096;
+
+impl Stats {
+    /// The statistics as libvirt gave them, without what is there twice: a sum over memory and disks that equals the
+    /// memory's own figure. A value without a JSON form is left out.
+    pub fn new<V: Serialize>(given: impl IntoIterator<Item = (impl Into<String>, V)>) -> Stats {
+        let values = given.into_iter().filter_map(|(name, value)| {
+            let value = serde_json::to_value(value).ok().filter(|value| !value.is_null())?;
+            Some((name.into(), value))
+        });
+        let mut stats = Stats(values.collect());
+        for (sum, memory) in SUMS {
+            if stats.0.contains_key(sum) && stats.0.get(sum) == stats.0.get(memory) {
+                stats.0.remove(sum);
+            }
+        }
+        stats
+    }
+
+    /// The number of this name.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.0.get(name)?.as_u64()
+    }
+
+    /// The rate at which the guest dirties its memory, bytes per second: libvirt gives pages.
+    pub fn dirty_bytes_per_s(&self) -> Option<u64> {
+        let page = self.number("memory_page_size").unwrap_or(PAGE);
+        self.number("memory_dirty_rate").map(|pages| pages.saturating_mul(page))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What a sample says: the statistics that differ from those before. One that was 0 from the beginning has not changed,
+    /// and `operation`, `memory_page_size`, `memory_normal_bytes` and `setup_time` are left to the completed job.
+    #[must_use]
+    pub fn changed_since(&self, before: &Stats) -> Stats {
+        let zero = Value::from(0);
+        let changed = self.0.iter().filter(|(name, value)| {
+            before.0.get(*name).unwrap_or(&zero) != *value && !ONLY_COMPLETED.contains(&name.as_str())
+        });
+        Stats(changed.map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+
+    /// Takes in the statistics of the next sample, which are those that have changed.
+    pub fn update(&mut self, changed: &Stats) {
+        self.0.extend(changed.0.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stats(values: &[(&str, u64)]) -> Stats {
+        Stats::new(values.iter().copied())
+    }
+
+    #[test]
+    fn a_sum_without_disks_is_not_written_twice() {
+        let twice =
+            stats(&[("data_total", 9), ("memory_total", 9), ("data_remaining", 5), ("memory_remaining", 4)]);
+        let text = r#"{"data_remaining":5,"memory_remaining":4,"memory_total":9}"#;
+        assert_eq!(serde_json::to_string(&twice).unwrap(), text);
+    }
+
+    #[test]
+    fn a_value_without_a_form_is_left_out() {
+        assert!(Stats::new([("new", None::<u64>)]).is_empty());
+    }
+
+    #[test]
+    fn samples_say_what_changed_and_add_up_to_the_whole() {
+        let samples = [
+            stats(&[("memory_remaining", 0), ("memory_total", 9), ("operation", 5)]),
+            stats(&[("memory_remaining", 7), ("memory_total", 9), ("operation", 5)]),
+            stats(&[("memory_remaining", 0), ("memory_total", 9), ("operation", 5)]),
+        ];
+        let (mut before, mut reader, mut written) = (Stats::default(), Stats::default(), Vec::new());
+        for sample in samples {
+            let changed = sample.changed_since(&before);
+            before = sample;
+            reader.update(&changed);
+            assert_eq!(
+                reader.number("memory_remaining").unwrap_or(0),
+                before.number("memory_remaining").unwrap()
+            );
+            assert_eq!(reader.number("memory_total"), Some(9));
+            written.push(serde_json::to_string(&changed).unwrap());
+        }
+        assert_eq!(
+            written,
+            [r#"{"memory_total":9}"#, r#"{"memory_remaining":7}"#, r#"{"memory_remaining":0}"#]
+        );
+    }
+
+    #[test]
+    fn the_dirty_rate_is_in_bytes() {
+        assert_eq!(stats(&[("memory_dirty_rate", 10)]).dirty_bytes_per_s(), Some(40_960));
+        assert_eq!(
+            stats(&[("memory_dirty_rate", 10), ("memory_page_size", 100)]).dirty_bytes_per_s(),
+            Some(1000)
+        );
+    }
+}
