@@ -9,6 +9,8 @@
 mod blocks;
 #[path = "docs/commands.rs"]
 mod commands;
+#[path = "docs/schema.rs"]
+mod schema;
 #[path = "docs/source.rs"]
 mod source;
 
@@ -16,6 +18,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use commands::Commands;
+use schema::Schema;
 
 /// The package. Asked for at run time, so that an archived test binary finds it elsewhere.
 fn package() -> PathBuf {
@@ -111,26 +114,19 @@ fn the_record_is_described_field_by_field() {
             rows.filter_map(|row| row.split('|').nth(1)).any(|cell| cell.contains(&format!("`{field}`")));
         assert!(found, "docs/record.md, {section}: {of} has a field `{field}`");
     };
-    let event = source::read(&package().join("src/record/event.rs"));
-    for field in event.fields("Envelope") {
+    let schema = Schema::read(&package());
+    for field in schema.of_every_line() {
         described("Every line", &field, "every line");
     }
-    let outcome = source::read(&package().join("src/record/outcome.rs"));
-    let variants = event.variants("Event");
-    assert!(variants.len() > 15, "{variants:?}");
-    for variant in variants {
-        let section = format!("`{}`", variant.name);
-        assert!(page.contains(&format!("### {section}")), "docs/record.md does not have {section}");
-        let mut fields = variant.fields.clone();
-        for name in variant.types {
-            let of = if name == "Outcome" { &outcome } else { &event };
-            fields.extend(of.fields(&name));
-        }
+    let events = schema.events();
+    assert!(events.len() > 15, "{events:?}");
+    for (name, fields) in events {
+        assert!(page.contains(&format!("### `{name}`")), "docs/record.md does not have {name}");
         for field in fields {
-            described(&section, &field, &variant.name);
+            described(&format!("`{name}`"), &field, &name);
         }
     }
-    for field in outcome.fields("Finding") {
+    for field in schema.of_type("Finding") {
         described("`scenario_finished`", &field, "a finding");
     }
 }
@@ -138,8 +134,9 @@ fn the_record_is_described_field_by_field() {
 #[test]
 fn every_metric_is_defined() {
     let page = page("docs/metrics.md");
-    let event = source::read(&package().join("src/record/event.rs"));
-    for field in event.fields("Clocks") {
+    let events = Schema::read(&package()).events();
+    let (_, downtime) = events.into_iter().find(|(name, _)| name == "downtime").unwrap();
+    for field in downtime.iter().filter(|field| field.ends_with("_ms")) {
         assert!(page.contains(&format!("`{field}`")), "docs/metrics.md does not have {field}");
     }
     // The numbers of scenarios, as the sources write them.

@@ -27,6 +27,7 @@ struct Head {
 #[cfg(test)]
 #[derive(schemars::JsonSchema)]
 #[schemars(title = "A line of the record of a run")]
+#[expect(dead_code, reason = "only its schema is made")]
 pub(super) struct Line {
     #[serde(flatten)]
     head: Head,
