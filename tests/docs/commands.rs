@@ -65,6 +65,12 @@ impl Commands {
         let command: Vec<&str> = words[settings.len()..].iter().map(String::as_str).collect();
         match command[..] {
             ["./setup"] | ["./setup", "--check"] if self.package.join("setup").is_file() => Ok(()),
+            // A test of the library is there if its module is.
+            ["cargo", "test", "--lib", module]
+                if self.package.join(format!("src/{}.rs", module.replace("::", "/"))).is_file() =>
+            {
+                Ok(())
+            }
             ["cargo", "test", ref rest @ ..] => self.lists(&settings, rest),
             ["cargo", "nextest", "run", ref rest @ ..] => self.nextest_lists(&settings, rest),
             ["cargo", "run", "-q", "--bin", "multivm", "--", ref rest @ ..]

@@ -83,8 +83,9 @@ fn a_record_that_is_not_there_is_bad_input() {
 fn a_spoilt_record_is_bad_input_and_nothing_is_written() {
     let folder = tempfile::tempdir().unwrap();
     for (record, expected) in [
-        ("{\"v\":1,oops\n", "cannot read line 1 of the record"),
-        ("{\"v\":2}\n", "has format version 2, this multivm reads up to 1"),
+        ("{\"v\":2,oops\n", "cannot read line 1 of the record"),
+        ("{\"v\":1,\"t_ms\":0}\n", "has format version 1, this multivm reads version 2 only"),
+        ("{\"v\":3}\n", "has format version 3, this multivm reads version 2 only"),
         ("", "it has no run_started event"),
     ] {
         fs::write(folder.path().join("record.jsonl"), record).unwrap();
