@@ -33,7 +33,15 @@ impl Commands {
         let name = "20260102T030405Z-4711";
         run(&results.join(name), 0);
         symlink(name, results.join("latest")).unwrap();
-        run(&world.path().join("base-run"), 0);
+        for name in ["base-run", "good-1", "good-2", "good-3", "new-1", "new-2", "new-3"] {
+            run(&world.path().join(name), 0);
+        }
+        for number in 1..=3 {
+            let results = world.path().join(format!("bisect-{number}"));
+            let name = format!("20260102T030405Z-{number}");
+            run(&results.join(&name), 0);
+            symlink(name, results.join("latest")).unwrap();
+        }
         for part in 1..=4 {
             run(&world.path().join(format!("part-{part}")), part);
         }

@@ -1,28 +1,40 @@
-//! `multivm compare`: what changed between two runs.
+//! `multivm compare`: what changed between the runs of two stacks.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use multivm::record::ReportError;
 use multivm::report::compare::{Comparison, Format, Run, write};
 
 use crate::problem::{Answer, Problem};
 
 /// Exit status: 0 no regression, 1 a regression, 2 bad input.
 #[derive(clap::Args)]
-#[command(after_help = "\
-Exit status: 0 no regression; 1 a regression: something got worse beyond noise, or a scenario that passed fails; 2 bad \
-input: a run cannot be read, or the two have no scenario in common.
+#[command(
+    override_usage = "multivm compare [OPTIONS] BASE NEW\n       multivm compare [OPTIONS] --base A B C --new D E F",
+    after_help = "\
+Each run is a folder, or its record.jsonl; a merged record and the folder of a nextest run count as one. Several runs a side \
+tell a slower stack from a busy machine: with 3 and 3 single scenarios are judged, too. Take turns: A D B E C F.
+
+Exit status: 0 no regression; 1 a regression: something got worse beyond noise, or a scenario that passed fails or is refused; \
+2 bad input: a run cannot be read or is given twice, the runs of a side are of different profiles, or the sides have no \
+scenario in common.
 
 For `git bisect run`, where 125 means that a commit cannot be tested:
-  cargo test --test migration -- --exact NAME
-  multivm compare good-run target/multivm/latest; s=$?; [ $s -eq 2 ] && s=125; exit $s")]
+  for n in 1 2 3; do MULTIVM_RESULTS=bisect-$n cargo test --test migration -- --exact NAME; done
+  multivm compare --base good-1 good-2 good-3 --new bisect-1/latest bisect-2/latest bisect-3/latest
+  s=$?; [ $s -eq 2 ] && s=125; exit $s"
+)]
 pub struct Arguments {
-    /// Folder or record.jsonl of the run to compare with
-    base: PathBuf,
-    /// Folder or record.jsonl of the run that may be worse
-    new: PathBuf,
+    /// The run to compare with, and the run that may be worse
+    #[arg(value_names = ["BASE", "NEW"], num_args = 2, required_unless_present_any = ["base", "new"])]
+    pair: Vec<PathBuf>,
+    /// Runs to compare with
+    #[arg(long, value_name = "RUN", num_args = 1.., requires = "new", conflicts_with = "pair")]
+    base: Vec<PathBuf>,
+    /// Runs that may be worse
+    #[arg(long, value_name = "RUN", num_args = 1.., requires = "base", conflicts_with = "pair")]
+    new: Vec<PathBuf>,
     /// How to tell it
     #[arg(long, value_enum, default_value_t = Form::Text)]
     format: Form,
@@ -42,17 +54,11 @@ enum Form {
 }
 
 pub fn run(arguments: &Arguments) -> Answer {
-    let base = load(&arguments.base)?;
-    let new = load(&arguments.new)?;
-    let [base_path, new_path] = [&arguments.base, &arguments.new].map(|path| path.display().to_string());
-    let comparison = Comparison::of((&base, &base_path), (&new, &new_path)).ok_or_else(|| {
-        Problem::Input(format!(
-            "error: cannot compare {base_path} with {new_path}: they have no scenario in common ({} and {} scenarios); \
-             give two runs of the same selection",
-            base.scenarios.len(),
-            new.scenarios.len()
-        ))
-    })?;
+    let (base, new) = match &arguments.pair[..] {
+        [base, new] => (vec![base], vec![new]),
+        _ => (arguments.base.iter().collect(), arguments.new.iter().collect()),
+    };
+    let comparison = Comparison::of(&load(&base)?, &load(&new)?).map_err(input)?;
     let format = match arguments.format {
         Form::Text => Format::Text,
         Form::Json => Format::Json,
@@ -71,11 +77,11 @@ pub fn run(arguments: &Arguments) -> Answer {
     Ok(if comparison.regression { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn load(path: &Path) -> Result<Run, Problem> {
-    Run::load(path).map_err(input)
+fn load(paths: &[&PathBuf]) -> Result<Vec<Run>, Problem> {
+    paths.iter().map(|path| Run::load(Path::new(path)).map_err(input)).collect()
 }
 
 /// Status 1 says that something got worse: whatever else went wrong must not.
-fn input(error: ReportError) -> Problem {
+fn input(error: impl std::fmt::Display) -> Problem {
     Problem::Input(format!("error: {error}"))
 }

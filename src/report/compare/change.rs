@@ -1,6 +1,7 @@
 //! What changed beside the numbers: verdicts, the stack, the profile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::Serialize;
 
@@ -16,6 +17,13 @@ pub struct Fact {
     pub base: Option<String>,
     /// Its value in NEW.
     pub new: Option<String>,
+}
+
+impl fmt::Display for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "(none)".into());
+        write!(f, "{}: {} -> {}", self.name, shown(&self.base), shown(&self.new))
+    }
 }
 
 /// The facts that are not the same, by name.
@@ -35,23 +43,25 @@ pub(super) fn facts(base: &BTreeMap<String, String>, new: &BTreeMap<String, Stri
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Told {
     pub scenario: String,
-    /// What was found, or why there is no verdict.
+    /// What was found, or why there is no verdict; of several runs with the number of runs before it.
     pub headline: String,
 }
 
 /// How verdicts changed. Every list is in the order of names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Verdicts {
-    /// Passed in BASE, failed in NEW: a regression.
+    /// Passed and never failed in BASE, failed in NEW: a regression.
     pub newly_failing: Vec<Told>,
-    /// Failed in BASE, passed in NEW.
+    /// Passed and never refused in BASE, refused by the stack in NEW, where it did not fail: a regression.
+    pub newly_refused: Vec<Told>,
+    /// Failed in BASE; in NEW it passed and did not fail.
     pub newly_passing: Vec<Told>,
     /// Failed in both; the line is of NEW.
     pub failing_in_both: Vec<Told>,
     /// Failed in NEW, and BASE has neither a pass nor a failure to compare with.
     pub failing_without_base: Vec<Told>,
     /// Passed or failed in BASE, and begun in NEW without coming to that: an error of the environment, an interruption, a
-    /// refusal of the stack, a run that was cut off.
+    /// run that was cut off.
     pub without_result: Vec<Told>,
     /// In BASE, and not in NEW at all.
     pub missing: Vec<String>,
@@ -59,31 +69,73 @@ pub struct Verdicts {
     pub added: Vec<String>,
 }
 
+/// What the runs of a side say of one scenario.
+struct Said<'a> {
+    runs: usize,
+    played: Vec<&'a Played>,
+}
+
+impl<'a> Said<'a> {
+    fn of(runs: &'a [Run], scenario: &str) -> Said<'a> {
+        let played = runs.iter().filter_map(|run| run.scenarios.get(scenario));
+        Said { runs: runs.len(), played: played.collect() }
+    }
+
+    fn has(&self, verdict: Verdict) -> bool {
+        self.played.iter().any(|played| played.verdict == Some(verdict))
+    }
+
+    /// What the first run says that came to this verdict, or to anything else than a pass.
+    fn told(&self, scenario: &str, verdict: Option<Verdict>) -> Told {
+        let is_meant = |played: &&&Played| match verdict {
+            Some(verdict) => played.verdict == Some(verdict),
+            None => played.verdict != Some(Verdict::Passed),
+        };
+        let count = self.played.iter().filter(is_meant).count();
+        let headline = self.played.iter().find(is_meant).map_or("", |played| &played.headline);
+        let headline = match self.runs {
+            1 => headline.to_owned(),
+            runs => format!("in {count} of {runs} runs: {headline}"),
+        };
+        Told { scenario: scenario.to_owned(), headline }
+    }
+}
+
 impl Verdicts {
-    pub(super) fn of(base: &Run, new: &Run) -> Verdicts {
-        let mut verdicts = Verdicts::default();
-        for (name, after) in &new.scenarios {
-            let told = |played: &Played| Told { scenario: name.clone(), headline: played.headline.clone() };
-            let before = base.scenarios.get(name);
-            if before.is_none() {
-                verdicts.added.push(name.clone());
-            }
-            match (before.and_then(|before| before.verdict), after.verdict) {
-                (Some(Verdict::Passed), Some(Verdict::Failed)) => verdicts.newly_failing.push(told(after)),
-                (Some(Verdict::Failed), Some(Verdict::Failed)) => verdicts.failing_in_both.push(told(after)),
-                (_, Some(Verdict::Failed)) => verdicts.failing_without_base.push(told(after)),
-                (Some(Verdict::Failed), Some(Verdict::Passed)) => {
-                    verdicts.newly_passing.extend(before.map(told));
-                }
-                (Some(Verdict::Passed | Verdict::Failed), verdict) if verdict != Some(Verdict::Passed) => {
-                    verdicts.without_result.push(told(after));
-                }
-                _ => {}
-            }
+    pub(super) fn of(base: &[Run], new: &[Run]) -> Verdicts {
+        let names = |runs: &[Run]| -> BTreeSet<String> {
+            runs.iter().flat_map(|run| run.scenarios.keys().cloned()).collect()
+        };
+        let (before, after) = (names(base), names(new));
+        let mut verdicts = Verdicts {
+            missing: before.difference(&after).cloned().collect(),
+            added: after.difference(&before).cloned().collect(),
+            ..Verdicts::default()
+        };
+        for name in &after {
+            verdicts.add(name, &Said::of(base, name), &Said::of(new, name));
         }
-        let gone = base.scenarios.keys().filter(|name| !new.scenarios.contains_key(*name));
-        verdicts.missing = gone.cloned().collect();
         verdicts
+    }
+
+    fn add(&mut self, name: &str, base: &Said, new: &Said) {
+        use Verdict::{Failed, Ignored, Passed};
+        let (base_passed, base_failed) = (base.has(Passed), base.has(Failed));
+        let told = |verdict| new.told(name, verdict);
+        if new.has(Failed) {
+            let list = match (base_passed, base_failed) {
+                (_, true) => &mut self.failing_in_both,
+                (true, false) => &mut self.newly_failing,
+                (false, false) => &mut self.failing_without_base,
+            };
+            list.push(told(Some(Failed)));
+        } else if new.has(Ignored) && base_passed && !base.has(Ignored) {
+            self.newly_refused.push(told(Some(Ignored)));
+        } else if new.has(Passed) && base_failed {
+            self.newly_passing.push(base.told(name, Some(Failed)));
+        } else if (base_passed || base_failed) && !new.has(Passed) {
+            self.without_result.push(told(None));
+        }
     }
 }
 
@@ -118,6 +170,7 @@ mod tests {
             ("unknown", Some(Error)),
             ("good", Some(Passed)),
             ("refused", Some(Ignored)),
+            ("supported", Some(Passed)),
         ]);
         let new = run(&[
             ("broken", Some(Failed)),
@@ -128,17 +181,37 @@ mod tests {
             ("unknown", Some(Failed)),
             ("good", Some(Passed)),
             ("refused", Some(Passed)),
+            ("supported", Some(Ignored)),
             ("fresh", Some(Failed)),
         ]);
-        let verdicts = Verdicts::of(&base, &new);
+        let verdicts = Verdicts::of(&[base], &[new]);
         let names = |told: &[Told]| told.iter().map(|told| told.scenario.clone()).collect::<Vec<_>>();
         assert_eq!(names(&verdicts.newly_failing), ["broken"]);
         assert_eq!(verdicts.newly_failing[0].headline, "reboot: guest vm2, round 1, source to target");
+        assert_eq!(names(&verdicts.newly_refused), ["supported"]);
         assert_eq!(names(&verdicts.newly_passing), ["mended"]);
         assert_eq!(names(&verdicts.failing_in_both), ["bad"]);
         assert_eq!(names(&verdicts.failing_without_base), ["fresh", "unknown"]);
         assert_eq!(names(&verdicts.without_result), ["cut", "stuck"]);
         assert_eq!((verdicts.missing, verdicts.added), (vec!["gone".to_owned()], vec!["fresh".to_owned()]));
+    }
+
+    /// One failure in three runs is a failure, and no later pass hides it.
+    #[test]
+    fn of_several_runs_each_failure_counts() {
+        use Verdict::{Failed, Passed};
+        let side = |verdicts: [Verdict; 3]| verdicts.map(|verdict| run(&[("a", Some(verdict))]));
+        let good = side([Passed; 3]);
+        let flaky = side([Passed, Failed, Passed]);
+        let verdicts = Verdicts::of(&good, &flaky);
+        assert_eq!(verdicts.newly_failing.len(), 1);
+        assert_eq!(
+            verdicts.newly_failing[0].headline,
+            "in 1 of 3 runs: reboot: guest vm2, round 1, source to target"
+        );
+        assert_eq!(Verdicts::of(&flaky, &side([Failed; 3])).failing_in_both.len(), 1);
+        assert_eq!(Verdicts::of(&flaky, &good).newly_passing.len(), 1);
+        assert_eq!(Verdicts::of(&good, &good), Verdicts::default());
     }
 
     #[test]

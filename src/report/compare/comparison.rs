@@ -10,20 +10,20 @@ use super::metric::{DowntimeClock, Metric};
 use super::summary::Summary;
 
 /// Version of the format, `version`.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
-/// Two runs, compared.
+/// Runs of two sides, compared.
 #[derive(Clone, Debug, Serialize)]
 pub struct Comparison {
     /// [`FORMAT_VERSION`].
     pub version: u32,
-    /// Whether anything got worse: a group or a scenario beyond noise, or a scenario that passed and now fails. The exit
-    /// status is 1 then.
+    /// Whether anything got worse: a group or a scenario beyond noise, or a scenario that passed and now fails or is
+    /// refused. The exit status is 1 then.
     pub regression: bool,
-    /// What is compared with.
-    pub base: RunSummary,
-    /// What is compared.
-    pub new: RunSummary,
+    /// The runs to compare with.
+    pub base: Vec<RunSummary>,
+    /// The runs to compare.
+    pub new: Vec<RunSummary>,
     /// What differs in sizes, counts and times. If anything does, the runs did not do the same, and their numbers say
     /// little about the stack.
     pub profile_changes: Vec<Fact>,
@@ -31,18 +31,48 @@ pub struct Comparison {
     pub stack_changes: Vec<Fact>,
     /// Which downtimes are compared.
     pub downtime_clock: DowntimeClock,
-    /// What a reader must know of the two records, a sentence each.
+    /// What a reader must know of the records, a sentence each.
     pub notes: Vec<String>,
-    /// Scenarios whose verdict changed, or that only one run has.
+    /// Scenarios whose verdict changed, or that only one side has.
     pub verdicts: Verdicts,
     /// Metrics in which nearly all scenarios moved alike: a slower machine does that as well as a slower stack.
     pub alike: Vec<Alike>,
-    /// How far equal runs are apart, by metric and mode.
-    pub noise: Vec<Noise>,
-    /// Each mode and order, and last `all`, over the scenarios that both runs have.
+    /// By which test the numbers were judged.
+    pub test: Test,
+    /// What would have been found.
+    pub reach: Vec<Reach>,
+    /// Each mode and order, and last `all`, over the scenarios that both sides have.
     pub groups: Vec<Group>,
-    /// Every scenario that both runs have with a verdict, in the order of names.
+    /// Every scenario that passed or failed on both sides, in the order of names.
     pub scenarios: Vec<Scenario>,
+}
+
+/// By which test the numbers were judged; both at 5 %, one-sided, and corrected for the number of questions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Test {
+    /// The test over runs, for groups and for each scenario: whether another way to deal the runs into sides would have
+    /// shown as much.
+    Runs {
+        /// How many ways there are.
+        ways: usize,
+    },
+    /// The test over scenarios, for groups alone: whether more scenarios are beyond the least effect than a coin would show.
+    /// For fewer runs than the test over runs needs.
+    Scenarios {
+        /// How many questions were asked: groups and metrics.
+        questions: usize,
+    },
+}
+
+/// What would have been found of a metric, with these runs and their scatter.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Reach {
+    pub metric: Metric,
+    /// The group; null for one scenario among all.
+    pub group: Option<String>,
+    /// Had it come out as worse by this factor or more, it would have been called worse. Null: nothing would have been.
+    pub factor: Option<f64>,
 }
 
 /// One of the runs.
@@ -62,14 +92,14 @@ pub struct RunSummary {
     pub failed: usize,
 }
 
-/// A scenario in both runs.
+/// A scenario on both sides.
 #[derive(Clone, Debug, Serialize)]
 pub struct Scenario {
     /// Full name.
     pub scenario: String,
-    /// Its metrics, as far as both runs have them.
+    /// Its metrics, as far as both sides have them.
     pub measured: Vec<Measured>,
-    /// How long it took, seconds; more than one if it was played more than once. Shown, not judged.
+    /// How long each play of it took, seconds. Shown, not judged.
     pub wall_s: Option<[Summary; 2]>,
 }
 
@@ -78,7 +108,7 @@ pub struct Scenario {
 pub struct Group {
     /// `{mode}_{order}`, or `all`.
     pub group: String,
-    /// How many scenarios of it both runs have.
+    /// How many scenarios of it both sides have.
     pub scenarios: usize,
     /// Its metrics: all legs of all its scenarios in one summary; `factor` is the median over the scenarios.
     pub measured: Vec<Measured>,
@@ -90,45 +120,35 @@ pub struct Group {
 #[derive(Clone, Debug, Serialize)]
 pub struct Measured {
     pub metric: Metric,
+    /// All legs of all runs of BASE.
     pub base: Summary,
+    /// All legs of all runs of NEW.
     pub new: Summary,
-    /// NEW to BASE: for a scenario the median of all ratios of a leg to a leg, for a group the median over its scenarios.
+    /// For a scenario the median of its legs in each run, those of BASE and those of NEW; null for a run without it. Empty
+    /// for a group.
+    pub by_run: [Vec<Option<f64>>; 2],
+    /// NEW to BASE, both the geometric mean of their runs. Of a group in each run the median of its scenarios counts.
     pub factor: f64,
-    /// The probability of such a difference or more, if it is worse by no more than the least that matters; not yet
-    /// corrected for the number of tests. Null for a group that is too small to be tested.
+    /// The probability of such a rise, or of a larger one, between equal stacks, corrected for the number of questions. Null
+    /// for what the test does not judge: of a group with too few scenarios, of a scenario with too few runs.
     pub p_worse: Option<f64>,
-    /// The same for better.
+    /// The probability of such a fall, or of a larger one, likewise.
     pub p_better: Option<f64>,
-    /// For a scenario, the probability that its legs are apart like this in the direction of `factor`.
-    pub p_legs: Option<f64>,
     /// What is said of it.
     pub claim: Claim,
 }
 
 /// What is said of a difference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Claim {
     /// Worse, beyond noise.
     Worse,
     /// Better, beyond noise.
     Better,
-    /// Nothing: the difference does not matter, or equal runs differ like this.
+    /// Nothing: the difference does not matter, equal runs differ like this, or it was not judged.
+    #[default]
     None,
-}
-
-/// The scatter between equal runs.
-#[derive(Clone, Debug, Serialize)]
-pub struct Noise {
-    pub metric: Metric,
-    /// Of which mode.
-    pub mode: String,
-    /// By this factor or its inverse the shift of a scenario strays (one standard deviation).
-    pub factor: f64,
-    /// From how many scenarios it was learnt; 0: they were too few, and it is the usual one.
-    pub learnt_from: usize,
-    /// One scenario alone among all must get worse by this factor to be claimed; a group, or many scenarios, by less.
-    pub claimed_from: f64,
 }
 
 /// A metric in which nearly all scenarios moved alike.
@@ -153,6 +173,11 @@ impl Comparison {
             0 => {}
             1 => reasons.push("1 scenario that passed fails".to_owned()),
             many => reasons.push(format!("{many} scenarios that passed fail")),
+        }
+        match self.verdicts.newly_refused.len() {
+            0 => {}
+            1 => reasons.push("1 scenario that passed is refused".to_owned()),
+            many => reasons.push(format!("{many} scenarios that passed are refused")),
         }
         for metric in Metric::ALL {
             let groups = self.groups.iter().filter(|group| claimed(&group.measured, metric));
@@ -185,14 +210,31 @@ impl Comparison {
 
     /// Every metric of every scenario of which this is claimed, the largest change first.
     pub(super) fn claims(&self, claim: Claim) -> Vec<(&Scenario, &Measured)> {
+        self.largest(|measured| measured.claim == claim)
+    }
+
+    /// Every metric of every scenario that no test judges and that changed by the least factor or more, the largest change
+    /// first.
+    pub(super) fn unjudged(&self) -> Vec<(&Scenario, &Measured)> {
+        self.largest(|it| it.p_worse.is_none() && it.factor.ln().abs() >= it.metric.least_factor().ln())
+    }
+
+    fn largest(&self, is_meant: impl Fn(&Measured) -> bool) -> Vec<(&Scenario, &Measured)> {
         let mut claims: Vec<_> = self
             .scenarios
             .iter()
             .flat_map(|scenario| scenario.measured.iter().map(move |measured| (scenario, measured)))
-            .filter(|(_, measured)| measured.claim == claim)
+            .filter(|(_, measured)| is_meant(measured))
             .collect();
         claims.sort_by(|(_, a), (_, b)| b.factor.ln().abs().total_cmp(&a.factor.ln().abs()));
         claims
+    }
+}
+
+impl Measured {
+    /// The probability that belongs to what is said of it; of nothing, that of a rise.
+    pub(super) fn p(&self) -> Option<f64> {
+        if self.claim == Claim::Better { self.p_better } else { self.p_worse }
     }
 }
 

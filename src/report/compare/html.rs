@@ -5,9 +5,10 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
 use super::comparison::{Claim, Comparison, Group, Measured, Scenario};
+use super::method::method_lines;
 use super::metric::milliseconds;
 use super::summary::Summary;
-use super::text::{alike_line, method_lines, probability, times};
+use super::text::{alike_line, probability, times};
 use crate::record::ReportError;
 
 const PAGE: &str = include_str!("compare.html");
@@ -36,6 +37,7 @@ struct Page<'a> {
     headline: String,
     worse: Vec<Row>,
     better: Vec<Row>,
+    unjudged: Vec<Row>,
     groups: Vec<Row>,
     scenarios: Vec<Row>,
     alike: Vec<String>,
@@ -51,6 +53,11 @@ pub fn render(comparison: &Comparison) -> Result<String, ReportError> {
         headline: comparison.headline(),
         worse: rows(Claim::Worse),
         better: rows(Claim::Better),
+        unjudged: comparison
+            .unjudged()
+            .into_iter()
+            .map(|(one, measured)| row(&one.scenario, measured))
+            .collect(),
         groups: comparison.groups.iter().flat_map(group_rows).collect(),
         scenarios: comparison.scenarios.iter().flat_map(scenario_rows).collect(),
         alike: comparison.alike.iter().map(alike_line).collect(),
@@ -82,10 +89,10 @@ fn scenario_rows(scenario: &Scenario) -> Vec<Row> {
 fn row(name: &str, measured: &Measured) -> Row {
     let show = |value: f64| measured.metric.show(value);
     let both = |value: fn(&Summary) -> f64| [show(value(&measured.base)), show(value(&measured.new))];
-    let (claim, p) = match measured.claim {
-        Claim::Worse => ("worse", measured.p_worse),
-        Claim::Better => ("better", measured.p_better),
-        Claim::None => ("", measured.p_worse),
+    let claim = match measured.claim {
+        Claim::Worse => "worse",
+        Claim::Better => "better",
+        Claim::None => "",
     };
     Row {
         name: name.to_owned(),
@@ -95,7 +102,7 @@ fn row(name: &str, measured: &Measured) -> Row {
         p95: both(|summary| summary.p95),
         max: both(|summary| summary.max),
         legs: [measured.base.count, measured.new.count],
-        p: p.map(probability).unwrap_or_default(),
+        p: measured.p().map(probability).unwrap_or_default(),
         claim,
     }
 }
@@ -119,6 +126,7 @@ fn wall_row(name: &str, wall: &[Summary; 2]) -> Row {
 mod tests {
     use super::*;
     use crate::record::Verdict;
+    use crate::report::compare::Run;
     use crate::report::compare::testing::Writer;
 
     const LEGS: [(f64, f64, f64); 6] = [(1.0, 50.0, 100.0); 6];
@@ -126,17 +134,15 @@ mod tests {
     #[test]
     fn the_page_is_whole_escaped_and_needs_nothing() {
         let hostile = "precopy_orderly::<script>alert(1)</script>::x";
-        let base =
-            Writer::new().played("precopy_orderly::in_vms::stress_cpu", &LEGS).played(hostile, &LEGS).run();
-        let new = Writer::new()
-            .played(
-                "precopy_orderly::in_vms::stress_cpu",
-                &LEGS.map(|(total, down, mib)| (total * 20.0, down, mib)),
-            )
-            .started(hostile)
-            .finished(hostile, Verdict::Failed)
-            .run();
-        let comparison = Comparison::of((&base, "a<b"), (&new, "c")).unwrap();
+        let name = "precopy_orderly::in_vms::stress_cpu";
+        let run = |path: &str, slower: f64, verdict| {
+            let legs = LEGS.map(|(total, down, mib)| (total * slower, down, mib));
+            let run = Writer::new().played(name, &legs).started(hostile).finished(hostile, verdict).run();
+            Run { path: path.into(), made_of: [path.to_owned()].into(), ..run }
+        };
+        let base = ["a<b", "b", "c"].map(|path| run(path, 1.0, Verdict::Passed));
+        let new = ["d", "e", "f"].map(|path| run(path, 20.0, Verdict::Failed));
+        let comparison = Comparison::of(&base, &new).unwrap();
         let page = render(&comparison).unwrap();
         assert!(page.starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"));
         for part in ["REGRESSION", "&lt;script&gt;", "a&lt;b", "x20.00", "prefers-color-scheme", "viewport"] {

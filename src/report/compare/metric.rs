@@ -46,19 +46,6 @@ impl Metric {
         }
     }
 
-    /// The scatter of a scenario's shift between two runs of the same stack where too few scenarios are compared to learn it
-    /// from them: the standard deviation of its natural logarithm. From 351 pairs of plays of the same scenario in 22 runs,
-    /// which are of different builds of multivm and in part overlap, on two cores with TCG, 2026-11; the first number ignores
-    /// the tails (1.4826 times the median of the amounts), the second is the root of the mean square: total time 0.25 to
-    /// 0.34 and 0.5 to 0.6, libvirt's downtime 0.33 to 0.43 and 0.45 to 0.51, volume 0.06 to 0.10 and 0.16.
-    pub fn usual_scatter(self) -> f64 {
-        match self {
-            Metric::Downtime => 0.5,
-            Metric::TotalTime => 0.4,
-            Metric::DataVolume => 0.1,
-        }
-    }
-
     /// Values below are counted as this, so that they have a logarithm: the resolution of the measurement.
     pub fn least_value(self) -> f64 {
         1.0

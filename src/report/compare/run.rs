@@ -1,11 +1,12 @@
-//! One of the two runs, as far as it is compared.
+//! One run, as far as it is compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::metric::{DowntimeClock, Metric};
+use super::summary::median;
 use crate::record::ReportError;
 use crate::record::Verdict;
 use crate::report::view::{self, LegView, RunView, ScenarioView};
@@ -15,6 +16,10 @@ use crate::report::view::{self, LegView, RunView, ScenarioView};
 pub struct Run {
     /// Its name, that of its folder.
     pub name: String,
+    /// Where it was read, as given.
+    pub path: String,
+    /// The names of the runs that it is made of: of a merged record or of a nextest group those of the parts, else its own.
+    pub made_of: BTreeSet<String>,
     /// What it ran on: facts of the run, and of its fixtures.
     pub stack: BTreeMap<String, String>,
     /// Sizes, counts and times.
@@ -29,7 +34,7 @@ pub struct Run {
     pub impossible_downtimes: usize,
 }
 
-/// A scenario as it was played; where a merged record has it several times, all of them, with the last verdict.
+/// A scenario in a run. A merged record may have it several times: then all of its legs, and the verdict that says most.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Played {
     /// None: the run was cut off in it.
@@ -78,7 +83,7 @@ impl Run {
     /// # Errors
     /// When the record cannot be read, or does not begin as one.
     pub fn load(path: &Path) -> Result<Run, ReportError> {
-        view::from_record(path).map(Run::of)
+        Ok(Run { path: path.display().to_string(), ..Run::of(view::from_record(path)?) })
     }
 
     /// What of a run is compared.
@@ -98,6 +103,10 @@ impl Run {
             run.scenarios.entry(scenario.outcome.scenario.clone()).or_default().add(scenario);
         }
         flatten("", &view.header.profile, &mut run.profile);
+        run.made_of = view.parts.into_iter().map(|part| part.run).collect();
+        if run.made_of.is_empty() {
+            run.made_of.insert(view.header.run.clone());
+        }
         Run { name: view.header.run, stack: view.header.stack, ..run }
     }
 }
@@ -105,26 +114,49 @@ impl Run {
 impl Played {
     fn add(&mut self, scenario: &ScenarioView) {
         let outcome = &scenario.outcome;
-        if !scenario.ended {
-            self.headline = "begun, and without an end".into();
-        } else {
-            self.verdict = Some(outcome.verdict);
-            self.headline = match outcome.verdict {
-                Verdict::Passed => String::new(),
-                _ => outcome.headline(),
+        let verdict = scenario.ended.then_some(outcome.verdict);
+        let is_first = self.verdict.is_none() && self.headline.is_empty();
+        if is_first || weight(verdict) > weight(self.verdict) {
+            self.verdict = verdict;
+            self.headline = match verdict {
+                None => "begun, and without an end".into(),
+                Some(Verdict::Passed) => String::new(),
+                Some(_) => outcome.headline(),
             };
-            if outcome.verdict == Verdict::Passed || outcome.verdict == Verdict::Failed {
-                self.wall_s.push(outcome.duration.as_secs_f64());
-            }
+        }
+        if matches!(verdict, Some(Verdict::Passed | Verdict::Failed)) {
+            self.wall_s.push(outcome.duration.as_secs_f64());
         }
         let completed = scenario.legs.iter().filter(|leg| leg.ok == Some(true));
         self.legs.extend(completed.filter_map(Leg::of));
+    }
+
+    /// Whether it came to a verdict on the guests, so that its numbers count.
+    pub fn counts(&self) -> bool {
+        matches!(self.verdict, Some(Verdict::Passed | Verdict::Failed))
+    }
+
+    /// The median of its legs; none if no leg has this metric.
+    pub fn median(&self, metric: Metric, clock: DowntimeClock) -> Option<f64> {
+        let values = self.values(metric, clock);
+        (self.counts() && !values.is_empty()).then(|| median(&values))
     }
 
     /// The values of its legs, with a least value that has a logarithm.
     pub fn values(&self, metric: Metric, clock: DowntimeClock) -> Vec<f64> {
         let values = self.legs.iter().filter_map(|leg| leg.value(metric, clock));
         values.filter(|value| value.is_finite()).map(|value| value.max(metric.least_value())).collect()
+    }
+}
+
+/// Which of several verdicts on one scenario counts: a failure in one part is not undone by a pass in another.
+fn weight(verdict: Option<Verdict>) -> u8 {
+    match verdict {
+        Some(Verdict::Failed) => 4,
+        Some(Verdict::Ignored) => 3,
+        Some(Verdict::Passed) => 2,
+        Some(Verdict::Error | Verdict::Interrupted | Verdict::NotRun) => 1,
+        None => 0,
     }
 }
 
@@ -163,8 +195,10 @@ mod tests {
             .finished(NAME, Verdict::Passed)
             .run();
         assert_eq!((run.name.as_str(), run.ended, run.has_downtimes), ("r", false, false));
+        assert_eq!(run.made_of, BTreeSet::from(["r".to_owned()]));
         let played = &run.scenarios[NAME];
         assert_eq!(played.values(Metric::TotalTime, DowntimeClock::Libvirt), [1500.0, 1500.0]);
+        assert_eq!(played.median(Metric::TotalTime, DowntimeClock::Libvirt), Some(1500.0));
         assert_eq!(played.values(Metric::Downtime, DowntimeClock::Libvirt), [120.0]);
         assert_eq!(played.values(Metric::Downtime, DowntimeClock::Reported), [0.0; 0]);
         assert_eq!(run.impossible_downtimes, 1, "QEMU 7.2 says such things of post-copy");
@@ -193,5 +227,19 @@ mod tests {
         let played = &run.scenarios[NAME];
         assert_eq!((played.verdict, played.legs.len()), (None, 1));
         assert!(played.headline.contains("without an end"));
+    }
+
+    /// Two parts of a merged record: the second does not hide what the first found.
+    #[test]
+    fn a_failure_counts_more_than_a_pass_of_another_part() {
+        let of = |first, second| {
+            let run =
+                Writer::new().started(NAME).finished(NAME, first).started(NAME).finished(NAME, second).run();
+            let played = &run.scenarios[NAME];
+            (played.verdict, played.headline.is_empty(), played.wall_s.len())
+        };
+        assert_eq!(of(Verdict::Failed, Verdict::Passed), (Some(Verdict::Failed), false, 2));
+        assert_eq!(of(Verdict::Passed, Verdict::Error), (Some(Verdict::Passed), true, 1));
+        assert_eq!(of(Verdict::Error, Verdict::Passed), (Some(Verdict::Passed), true, 1));
     }
 }

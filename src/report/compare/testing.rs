@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 
+use super::random::Random;
 use super::run::Run;
 use crate::record::{Clocks, Envelope, Event, Finding, Outcome, RunHeader, Stats, Verdict};
 use crate::report::view;
@@ -94,23 +95,17 @@ impl Writer {
     }
 }
 
-/// Random numbers from a seed: splitmix64 (Steele, Lea and Flood, 2014).
-pub struct Noise {
-    state: u64,
-}
+/// Noise from a seed.
+pub struct Noise(Random);
 
 impl Noise {
     pub fn new(seed: u64) -> Noise {
-        Noise { state: seed }
+        Noise(Random(seed))
     }
 
     /// From 0 to 1.
     fn uniform(&mut self) -> f64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+        (self.0.bits() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// With mean 0 and standard deviation 1, by the method of Box and Muller.

@@ -3,12 +3,15 @@
 use std::fmt::Write;
 
 use super::change::{Fact, Told};
-use super::comparison::{Alike, Claim, Comparison, Group, Measured, RunSummary};
-use super::judge::{LEAST_GROUP, LEVEL};
-use super::metric::{DowntimeClock, Metric, milliseconds};
+use super::comparison::{Alike, Claim, Comparison, Group, Measured, RunSummary, Scenario};
+use super::method::method_lines;
+use super::metric::milliseconds;
 
 /// More of a list than this is counted, not shown.
 const SHOWN: usize = 20;
+
+/// So many of the largest differences are shown that nothing judges.
+const SHOWN_UNJUDGED: usize = 5;
 
 pub fn render(comparison: &Comparison) -> String {
     let mut text = String::new();
@@ -19,8 +22,8 @@ pub fn render(comparison: &Comparison) -> String {
 
 fn write(comparison: &Comparison, out: &mut String) -> std::fmt::Result {
     writeln!(out, "{}\n", comparison.headline())?;
-    side(out, "BASE", &comparison.base)?;
-    side(out, "NEW ", &comparison.new)?;
+    comparison.base.iter().try_for_each(|run| run_line(out, "BASE", run))?;
+    comparison.new.iter().try_for_each(|run| run_line(out, "NEW ", run))?;
     if !comparison.profile_changes.is_empty() {
         writeln!(
             out,
@@ -37,6 +40,7 @@ fn write(comparison: &Comparison, out: &mut String) -> std::fmt::Result {
     }
     let verdicts = &comparison.verdicts;
     told(out, "Newly failing", &verdicts.newly_failing)?;
+    told(out, "Newly refused by the stack", &verdicts.newly_refused)?;
     claims(out, "Worse", &comparison.claims(Claim::Worse))?;
     told(out, "Failing in both", &verdicts.failing_in_both)?;
     told(out, "Failing, with nothing in BASE to compare with", &verdicts.failing_without_base)?;
@@ -45,6 +49,7 @@ fn write(comparison: &Comparison, out: &mut String) -> std::fmt::Result {
     names(out, "Only in BASE", &verdicts.missing)?;
     names(out, "Only in NEW", &verdicts.added)?;
     claims(out, "Better", &comparison.claims(Claim::Better))?;
+    unjudged(out, &comparison.unjudged())?;
     groups(out, &comparison.groups)?;
     for alike in &comparison.alike {
         writeln!(
@@ -57,7 +62,7 @@ fn write(comparison: &Comparison, out: &mut String) -> std::fmt::Result {
     method(out, comparison)
 }
 
-fn side(out: &mut String, which: &str, run: &RunSummary) -> std::fmt::Result {
+fn run_line(out: &mut String, which: &str, run: &RunSummary) -> std::fmt::Result {
     let others = run.scenarios - run.passed - run.failed;
     let others = if others > 0 { format!(", {others} without either") } else { String::new() };
     writeln!(
@@ -68,10 +73,7 @@ fn side(out: &mut String, which: &str, run: &RunSummary) -> std::fmt::Result {
 }
 
 fn facts(out: &mut String, facts: &[Fact]) -> std::fmt::Result {
-    let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "(none)".into());
-    facts
-        .iter()
-        .try_for_each(|fact| writeln!(out, "  {}: {} -> {}", fact.name, shown(&fact.base), shown(&fact.new)))
+    facts.iter().try_for_each(|fact| writeln!(out, "  {fact}"))
 }
 
 fn told(out: &mut String, title: &str, told: &[Told]) -> std::fmt::Result {
@@ -99,30 +101,43 @@ fn rest(out: &mut String, count: usize) -> std::fmt::Result {
     Ok(())
 }
 
-fn claims(
-    out: &mut String,
-    title: &str,
-    claims: &[(&super::comparison::Scenario, &Measured)],
-) -> std::fmt::Result {
+fn claims(out: &mut String, title: &str, claims: &[(&Scenario, &Measured)]) -> std::fmt::Result {
     if claims.is_empty() {
         return Ok(());
     }
     writeln!(out, "\n{title}, by scenario ({}):", claims.len())?;
-    for (scenario, measured) in claims.iter().take(SHOWN) {
-        writeln!(out, "  {} {}  {}", times(measured.factor), measured.metric.name(), scenario.scenario)?;
-        writeln!(out, "    {}", values(measured))?;
-    }
+    claims.iter().take(SHOWN).try_for_each(|(scenario, measured)| one(out, scenario, measured))?;
     rest(out, claims.len())
+}
+
+/// What a reader with an idea of what changed looks for where no scenario can be judged.
+fn unjudged(out: &mut String, largest: &[(&Scenario, &Measured)]) -> std::fmt::Result {
+    if largest.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nNot judged, for want of runs; the largest differences:")?;
+    largest.iter().take(SHOWN_UNJUDGED).try_for_each(|(scenario, measured)| one(out, scenario, measured))
+}
+
+fn one(out: &mut String, scenario: &Scenario, measured: &Measured) -> std::fmt::Result {
+    writeln!(out, "  {} {}  {}", times(measured.factor), measured.metric.name(), scenario.scenario)?;
+    writeln!(out, "    {}", values(measured))?;
+    let [base, new] = &measured.by_run;
+    if base.len() + new.len() > 2 {
+        let shown = |values: &[Option<f64>]| {
+            let shown =
+                values.iter().map(|value| value.map_or("-".into(), |value| measured.metric.show(value)));
+            shown.collect::<Vec<_>>().join(", ")
+        };
+        writeln!(out, "    medians of the runs {} -> {}", shown(base), shown(new))?;
+    }
+    Ok(())
 }
 
 /// `median 1.52 s -> 12.4 s, p95 2.00 s -> 14.1 s, max 2.00 s -> 14.1 s; 6 and 6 legs; p 0.0001`
 fn values(measured: &Measured) -> String {
     let (metric, base, new) = (measured.metric, &measured.base, &measured.new);
-    let p = match measured.claim {
-        Claim::Better => measured.p_better,
-        _ => measured.p_worse,
-    };
-    let p = p.map(|p| format!("; p {}", probability(p))).unwrap_or_default();
+    let p = measured.p().map(|p| format!("; p {}", probability(p))).unwrap_or_default();
     format!(
         "median {} -> {}, p95 {} -> {}, max {} -> {}; {} and {} legs{p}",
         metric.show(base.median),
@@ -180,46 +195,6 @@ fn method(out: &mut String, comparison: &Comparison) -> std::fmt::Result {
         writeln!(out, "  {line}")?;
     }
     Ok(())
-}
-
-/// The same for every form that is read by people.
-pub fn method_lines(comparison: &Comparison) -> Vec<String> {
-    let least: Vec<String> =
-        Metric::ALL.iter().map(|metric| format!("{} {}", metric.name(), metric.show_least())).collect();
-    let clock = match comparison.downtime_clock {
-        DowntimeClock::Reported => "as reported, the larger of guest and network",
-        DowntimeClock::Libvirt => "libvirt's",
-    };
-    let percent = LEVEL * 100.0;
-    let mut lines = vec![
-        format!(
-            "downtime: {clock}. x: NEW to BASE, the median of all ratios of a leg to a leg; of a group, of its scenarios. p: \
-             before the correction for the number of tests."
-        ),
-        format!("Least that matters: {}.", least.join(", ")),
-        format!(
-            "Group of {LEAST_GROUP} scenarios and more: Wilcoxon's signed ranks of what exceeds that, exact up to 60, one-sided, \
-             {percent:.0} % after Holm."
-        ),
-        format!(
-            "Scenario: Student's t of what exceeds that against the scatter between runs, {percent:.0} % after \
-             Benjamini-Hochberg; and its legs by Mann-Whitney, exact up to 24, one-sided, {percent:.0} %."
-        ),
-    ];
-    lines.extend(comparison.noise.iter().map(|noise| {
-        let learnt = match noise.learnt_from {
-            0 => "the usual one, since there are too few scenarios to learn it".to_owned(),
-            count => format!("learnt from {count} scenarios"),
-        };
-        format!(
-            "Scatter of {} in {}: {}, {learnt}; one scenario alone must get worse by {} to be found.",
-            noise.metric.name(),
-            noise.mode,
-            times(noise.factor),
-            times(noise.claimed_from)
-        )
-    }));
-    lines
 }
 
 /// In which way everything moved.
