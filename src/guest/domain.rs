@@ -2,9 +2,10 @@
 
 use minijinja::{Environment, UndefinedBehavior, context};
 
+use super::Guest;
 use crate::failure::{Attempt, Result};
 use crate::inventory::{AcceleratorKind, Inventory};
-use crate::libvirt::Version;
+use crate::libvirt::{MARK_NAMESPACE, Version};
 use crate::scenario::Profile;
 
 const TEMPLATE: &str = include_str!("../../fixtures/guest/domain.xml.j2");
@@ -13,30 +14,13 @@ const TEMPLATE: &str = include_str!("../../fixtures/guest/domain.xml.j2");
 /// against speculative execution, relocating itself, testing its ciphers, looking for serial ports.
 const QUICK_UNDER_TCG: &str = " mitigations=off nokaslr cryptomgr.notests 8250.nr_uarts=1";
 
-/// How every guest's description begins: nothing else is ever removed from a host.
-pub const MADE_BY_MULTIVM: &str = "<description>created by multivm: ";
-
-/// A guest's description: what it is known by, and of which profile it is.
-pub fn description(profile: &Profile) -> String {
-    format!("created by multivm: {} vCPUs, {}", profile.vcpus, profile.memory)
-}
-
-/// What differs between guests.
-pub struct Identity<'a> {
-    pub name: &'a str,
-    pub uuid: &'a str,
-    pub mac: &'a str,
-    pub address: &'a str,
-    pub image: &'a str,
+/// The part of a profile that a guest's definition depends on, as its mark has it.
+pub fn profile_text(profile: &Profile) -> String {
+    format!("{} vCPUs, {}", profile.vcpus, profile.memory)
 }
 
 /// The domain of one guest.
-pub fn xml(
-    guest: &Identity<'_>,
-    inventory: &Inventory,
-    profile: &Profile,
-    oldest_qemu: Version,
-) -> Result<String> {
+pub fn xml(guest: &Guest, inventory: &Inventory, profile: &Profile, oldest_qemu: Version) -> Result<String> {
     // Both hosts must know the machine type: QEMU keeps those of its older versions.
     let machine = format!("pc-i440fx-{}.{}", oldest_qemu.major, oldest_qemu.minor);
     let attempted = || format!("write the domain of {} from fixtures/guest/domain.xml.j2", guest.name);
@@ -66,9 +50,11 @@ pub fn xml(
                 AcceleratorKind::Tcg => "qemu",
             },
             machine,
-            description => description(profile),
-            name => guest.name,
-            uuid => guest.uuid,
+            mark_namespace => MARK_NAMESPACE,
+            owner => &guest.owner,
+            profile => profile_text(profile),
+            name => &guest.name,
+            uuid => &guest.uuid,
             memory => profile.memory.0,
             vcpus => profile.vcpus,
             kernel => &guests.kernel,
@@ -76,11 +62,11 @@ pub fn xml(
             command_line,
             export => &inventory.storage.export,
             server => &inventory.storage.server,
-            image => guest.image,
+            image => &guest.image,
             base_image => &inventory.storage.base_image,
             bridge => &guests.bridge,
-            mac => guest.mac,
-            console => console_path(guest.name),
+            mac => &guest.mac,
+            console => console_path(&guest.name),
         })
         .attempting(attempted)
 }
@@ -88,4 +74,71 @@ pub fn xml(
 /// Where a host's QEMU writes the guest's serial console.
 pub fn console_path(name: &str) -> String {
     format!("/var/log/libvirt/qemu/{name}-console.log")
+}
+
+#[cfg(test)]
+mod tests {
+    use roxmltree::Document;
+
+    use super::super::identity::{Role, guest};
+    use super::super::survey::SeenDomain;
+    use super::super::testing::{inventory, profile};
+    use super::*;
+
+    fn rendered(owner: &str, kind: AcceleratorKind) -> String {
+        let mut inventory = inventory(owner);
+        inventory.accelerator.kind = kind;
+        let guest = guest(Role::Fleet, 1, &inventory).unwrap();
+        xml(&guest, &inventory, &profile(), Version::new(9, 1, 0)).unwrap()
+    }
+
+    #[test]
+    fn a_guest_carries_the_mark_of_its_owner_and_its_profile() {
+        let seen = SeenDomain::read("source", false, &rendered("a", AcceleratorKind::Tcg)).unwrap();
+        assert!(seen.is_of("a") && !seen.is_of("b"));
+        assert_eq!(seen.mark.unwrap().profile, profile_text(&profile()));
+    }
+
+    #[test]
+    fn whatever_an_owner_is_called_stays_inside_its_attribute() {
+        let owner = r#"a"/><name>x</name> & '"#;
+        let seen = SeenDomain::read("source", false, &rendered(owner, AcceleratorKind::Tcg)).unwrap();
+        assert!(seen.is_of(owner) && seen.name == "vm1");
+    }
+
+    #[test]
+    fn profiles_of_other_sizes_have_other_texts() {
+        let one = profile();
+        let more = Profile { vcpus: one.vcpus + 1, ..one.clone() };
+        assert_ne!(profile_text(&one), profile_text(&more));
+    }
+
+    #[test]
+    fn a_guest_boots_by_its_own_address_and_shows_its_console() {
+        let guest = guest(Role::Fleet, 1, &inventory("a")).unwrap();
+        let xml = rendered("a", AcceleratorKind::Tcg);
+        let document = Document::parse(&xml).unwrap();
+        let text = |name: &str| {
+            document.descendants().find(|node| node.has_tag_name(name)).and_then(|node| node.text()).unwrap()
+        };
+        assert_eq!((text("name"), text("uuid")), ("vm1", &*guest.uuid));
+        let line = text("cmdline");
+        assert!(line.contains(&format!("ip={}::198.18.0.1:255.255.0.0:vm1:eth0", guest.address)), "{line}");
+        let attribute = |parent: &str, name: &str, attribute: &str| {
+            let found = document.descendants().find(|node| {
+                node.has_tag_name(name) && node.parent().is_some_and(|above| above.has_tag_name(parent))
+            });
+            found.and_then(|node| node.attribute(attribute)).unwrap()
+        };
+        assert_eq!(attribute("serial", "source", "path"), "/var/log/libvirt/qemu/vm1-console.log");
+        assert_eq!(attribute("interface", "mac", "address"), guest.mac);
+        assert_eq!(attribute("disk", "source", "name"), "/export/vm1.qcow2");
+    }
+
+    #[test]
+    fn only_an_emulated_kernel_skips_what_is_for_hardware() {
+        let (tcg, kvm) = (rendered("a", AcceleratorKind::Tcg), rendered("a", AcceleratorKind::Kvm));
+        assert!(tcg.contains("<domain type='qemu'>") && tcg.contains("mitigations=off"));
+        assert!(kvm.contains("<domain type='kvm'>") && !kvm.contains("mitigations=off"));
+    }
 }

@@ -1,11 +1,15 @@
-//! What tells guests apart: name, UUID, address, MAC address, image.
+//! What tells guests apart: name, UUID, MAC address, IP address, image.
+//!
+//! Names are what a user types: vm1, vm2, ... All else follows from the owner's id, which is drawn at random: another lab has
+//! others, and every command that works on one lab finds the same.
 
 use std::net::Ipv4Addr;
 
-use super::Guest;
-use crate::failure::{Attempt, Result};
-use crate::inventory::Inventory;
-use crate::inventory::Login;
+use sha2::{Digest, Sha256};
+
+use super::{Guest, addresses};
+use crate::failure::Result;
+use crate::inventory::{Inventory, Login};
 use crate::remote::Remote;
 
 /// What a guest is for.
@@ -17,31 +21,149 @@ pub enum Role {
     Load,
 }
 
-/// Host part of the first load guest's address is one more: a fleet has at most so many guests.
-const FLEET_MAX: u32 = 200;
+/// The most guests that a fleet has.
+pub const FLEET_MAX: u32 = 200;
 
-/// Guest N of a role: address PREFIX.N (load guests PREFIX.200+N), a MAC under QEMU's prefix 52:54:00 that holds the
-/// same number.
+impl Role {
+    /// The most guests of this role.
+    pub fn most(self) -> u32 {
+        match self {
+            Role::Fleet => FLEET_MAX,
+            Role::Load => 50,
+        }
+    }
+
+    /// What a guest of this role is one of.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Role::Fleet => "fleet",
+            Role::Load => "set of load guests",
+        }
+    }
+
+    /// The name of the guest of that number.
+    pub fn name(self, number: u32) -> String {
+        let prefix = match self {
+            Role::Fleet => "vm",
+            Role::Load => "load",
+        };
+        format!("{prefix}{number}")
+    }
+}
+
+/// Guest `number` (from 1) of a role, on the hosts of an inventory.
 pub fn guest(role: Role, number: u32, inventory: &Inventory) -> Result<Guest> {
-    let (name, number) = match role {
-        Role::Fleet => (format!("vm{number}"), number),
-        Role::Load => (format!("load{number}"), FLEET_MAX + number),
-    };
-    let text = format!("{}.{number}", inventory.guests.address_prefix);
-    let address: Ipv4Addr = text.parse().attempting(|| format!("give {name} the address {text}"))?;
+    let name = role.name(number);
+    let address = address_of(role, number, inventory)?;
     let login = Login {
-        address: text,
+        address: address.to_string(),
         port: 22,
         user: "root".into(),
         key: inventory.guests.key.clone(),
         known_hosts: inventory.guests.known_hosts.clone(),
     };
+    let drawn = Drawn::of(&inventory.owner, &name);
     Ok(Guest::new(
         name.clone(),
-        format!("6d756c74-6976-4d00-8000-{number:012x}"),
-        format!("52:54:00:6d:76:{number:02x}"),
+        inventory.owner.clone(),
+        drawn.uuid(),
+        drawn.mac(),
         address,
         format!("{name}.qcow2"),
         Remote::new(name, login),
     ))
+}
+
+/// The address of guest `number` of the fleet on the hosts of an inventory.
+pub fn address(number: u32, inventory: &Inventory) -> Result<Ipv4Addr> {
+    address_of(Role::Fleet, number, inventory)
+}
+
+fn address_of(role: Role, number: u32, inventory: &Inventory) -> Result<Ipv4Addr> {
+    let guests = &inventory.guests;
+    let begin = Drawn::of(&inventory.owner, "addresses").number();
+    addresses::address(role, number, guests.addresses, guests.gateway.parse().ok(), begin)
+}
+
+/// Bits that are one guest's and no other's: a digest of the owner's random id and the guest's name.
+struct Drawn([u8; 32]);
+
+impl Drawn {
+    fn of(owner: &str, name: &str) -> Drawn {
+        Drawn(Sha256::digest(format!("multivm\n{owner}\n{name}")).into())
+    }
+
+    /// In the form of a random UUID (RFC 9562, version 4).
+    fn uuid(&self) -> String {
+        let mut bytes: [u8; 16] = std::array::from_fn(|at| self.0[at]);
+        bytes[6] = bytes[6] & 0x0f | 0x40;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    }
+
+    /// A locally administered unicast address. Its first octet is fixed: libvirt gives the tap one that begins with fe, and
+    /// refuses a guest that has that itself.
+    fn mac(&self) -> String {
+        let octets: Vec<String> = self.0[16..21].iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("52:{}", octets.join(":"))
+    }
+
+    fn number(&self) -> u32 {
+        u32::from_be_bytes(std::array::from_fn(|at| self.0[24 + at]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::super::testing::inventory;
+    use super::*;
+
+    #[test]
+    fn every_command_on_one_lab_finds_the_same_guests() {
+        let of = |owner: &str| {
+            let guest = guest(Role::Fleet, 1, &inventory(owner)).unwrap();
+            (guest.name, guest.uuid, guest.mac, guest.address, guest.image)
+        };
+        assert_eq!(of("a"), of("a"));
+        let (one, other) = (of("a"), of("b"));
+        assert_eq!((&*one.0, &*one.4), ("vm1", "vm1.qcow2"));
+        assert_eq!((one.0, one.4), (other.0, other.4));
+        assert!(one.1 != other.1 && one.2 != other.2 && one.3 != other.3);
+    }
+
+    #[test]
+    fn no_two_guests_share_anything() {
+        let inventory = inventory("a");
+        let mut seen = HashSet::new();
+        for role in [Role::Fleet, Role::Load] {
+            for number in 1..=role.most() {
+                let guest = guest(role, number, &inventory).unwrap();
+                for part in [guest.name, guest.uuid, guest.mac, guest.address.to_string(), guest.image] {
+                    assert!(seen.insert(part.clone()), "{part} twice");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn uuids_and_macs_have_the_forms_that_libvirt_takes() {
+        for number in 1..=FLEET_MAX {
+            let guest = guest(Role::Fleet, number, &inventory("a")).unwrap();
+            let uuid = guest.uuid.as_bytes();
+            assert_eq!((uuid.len(), uuid[14]), (36, b'4'), "{}", guest.uuid);
+            assert!(b"89ab".contains(&uuid[19]), "{}", guest.uuid);
+            let first = u8::from_str_radix(&guest.mac[..2], 16).unwrap();
+            assert_eq!((guest.mac.len(), first & 0b11), (17, 0b10), "{}", guest.mac);
+        }
+    }
+
+    #[test]
+    fn the_address_of_a_name_is_the_guests() {
+        let inventory = inventory("a");
+        assert_eq!(address(7, &inventory).unwrap(), guest(Role::Fleet, 7, &inventory).unwrap().address);
+        assert!(address(201, &inventory).is_err());
+    }
 }

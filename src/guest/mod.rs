@@ -1,14 +1,20 @@
 //! Guests: what they are, how they are started and reached, and what is seen inside them.
 
+mod addresses;
 mod domain;
 mod fleet;
 mod identity;
+mod ours;
 mod pulse;
+mod survey;
+#[cfg(test)]
+mod testing;
 mod vm;
 mod witness;
 
 pub use domain::console_path;
 pub use fleet::Fleet;
+pub use identity::{FLEET_MAX, address};
 pub use pulse::{ClockMap, Pulse};
 pub use vm::Guest;
 pub use witness::{DiskProof, MemoryProof, Testimony};

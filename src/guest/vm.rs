@@ -7,20 +7,27 @@ use std::time::{Duration, Instant};
 
 use once_cell::sync::OnceCell;
 
+use super::ours::ours;
 use crate::failure::{Attempt, Failure, Result};
 use crate::host::{Host, Hosts, retry_connect};
-use crate::libvirt::{Connection, Domain};
+use crate::libvirt::{Connection, OurDomain};
 use crate::remote::{Agent, Remote};
 use crate::scenario::Side;
 use crate::sys::wait::{Look, StopFlag, wait_for};
 
-/// How long one look whether sshd answers may take: the guest is on the next switch, and is asked again.
-const GREETING_LIMIT: Duration = Duration::from_millis(300);
+/// How long a connection to a guest's sshd may take: the guest is on the next switch, and is asked again.
+const CONNECT_LIMIT: Duration = Duration::from_millis(300);
+
+/// How long its sshd may then take to say its name. On a busy host it takes longer than a connection, which the kernel makes;
+/// and every one that is given up too early costs the guest a process more.
+const GREETING_LIMIT: Duration = Duration::from_secs(3);
 
 /// A guest of the fleet: its identity, and the kept connections that are its own.
 #[derive(Debug)]
 pub struct Guest {
     pub name: String,
+    /// Id of whoever it is made for, as its domain's mark has it.
+    pub owner: String,
     pub uuid: String,
     pub mac: String,
     pub address: Ipv4Addr,
@@ -41,6 +48,7 @@ pub struct Guest {
 impl Guest {
     pub fn new(
         name: String,
+        owner: String,
         uuid: String,
         mac: String,
         address: Ipv4Addr,
@@ -49,6 +57,7 @@ impl Guest {
     ) -> Guest {
         Guest {
             name,
+            owner,
             uuid,
             mac,
             address,
@@ -81,26 +90,36 @@ impl Guest {
         cell.get_or_try_init(|| retry_connect(&hosts.library, &hosts.get(side).entry, cancel)).cloned()
     }
 
-    /// The guest's domain as a host knows it; none if it does not.
-    pub fn domain_on(&self, host: &Host) -> Result<Option<Domain>> {
-        host.control.domain(&self.name).attempting(|| format!("look {} up on {}", self.name, host.entry.name))
+    /// The guest's domain as a host knows it; none if the host has no domain of that name. Refused if it is not ours.
+    pub fn domain_on(&self, host: &Host) -> Result<Option<OurDomain>> {
+        self.domain_through(&host.control)
+    }
+
+    fn domain_through(&self, connection: &Connection) -> Result<Option<OurDomain>> {
+        let found = connection
+            .domain(&self.name)
+            .map_err(|error| Failure::new(format!("look {} up", self.name), error).at(connection.host()))?;
+        let Some(domain) = found else { return Ok(None) };
+        match ours(&domain, &self.owner) {
+            // It left between the two questions: one that arrives is gone when its migration fails.
+            Err(_) if domain.state().is_err_and(|error| error.is_no_domain()) => Ok(None),
+            answer => answer.map(Some),
+        }
     }
 
     /// The guest's domain on a host that must know it, asked for through one of the connections to that host.
-    pub fn known_through(&self, connection: &Connection) -> Result<Domain> {
-        let failed = |cause: String| Failure::new(format!("find {}", self.name), cause).at(connection.host());
-        connection
-            .domain(&self.name)
-            .map_err(|error| failed(error.to_string()))?
-            .ok_or_else(|| failed("no such domain".into()))
+    pub fn known_through(&self, connection: &Connection) -> Result<OurDomain> {
+        self.domain_through(connection)?.ok_or_else(|| {
+            Failure::new(format!("find {}", self.name), "no such domain").at(connection.host())
+        })
     }
 
-    /// The same through the host's own connection.
-    pub fn known_on(&self, host: &Host) -> Result<Domain> {
+    /// The guest's domain on a host that must know it, asked for through the host's own connection.
+    pub fn known_on(&self, host: &Host) -> Result<OurDomain> {
         self.known_through(&host.control)
     }
 
-    /// Presses its power button for good and starts it anew where it is; returns when that was.
+    /// Powers the guest off hard and boots it again on the same host; returns the time of the boot.
     pub fn restart(&self, hosts: &Hosts) -> Result<Instant> {
         self.agent.forget();
         let host = hosts.get(self.side());
@@ -122,7 +141,7 @@ impl Guest {
 
     /// Asks its sshd for its name, once.
     pub fn greeting(&self) -> std::io::Result<()> {
-        let mut stream = TcpStream::connect_timeout(&(self.address, 22).into(), GREETING_LIMIT)?;
+        let mut stream = TcpStream::connect_timeout(&(self.address, 22).into(), CONNECT_LIMIT)?;
         stream.set_read_timeout(Some(GREETING_LIMIT))?;
         // RFC 4253, 4.2: both sides begin with this.
         let mut begin = [0; 4];

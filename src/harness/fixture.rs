@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::nextest::NextestRun;
 use super::run::Run;
 use super::slot::Builder;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::guest::{Fleet, Guest};
 use crate::host::{Hosts, Storage};
 use crate::inventory::Inventory;
@@ -89,7 +89,7 @@ impl Builder for Fixture {
         let shared = locked(&self.session).as_ref().is_some_and(Session::is_shared);
         NextestRun::raise(group, &self.stop, || match self.build_once(profile) {
             // Another process raised it, and a scenario there may have damaged it.
-            Err(failure) if shared && !self.stop.is_set() => {
+            Err(failure) if shared && !self.stop.is_set() && is_damage(&failure) => {
                 self.rebuilding(&failure);
                 self.clear_hosts().and_then(|()| self.build_once(profile))
             }
@@ -103,6 +103,7 @@ impl Builder for Fixture {
         if damage.is_empty() {
             return Ok(());
         }
+        fleet.refuse_foreign(&fleet.guests)?;
         let guests: Vec<Arc<Guest>> = damage.iter().map(|(guest, _)| Arc::clone(guest)).collect();
         let names: Vec<&str> = guests.iter().map(|guest| guest.name.as_str()).collect();
         let why: Vec<String> = damage.iter().map(|(guest, why)| format!("{}: {why}", guest.name)).collect();
@@ -111,9 +112,18 @@ impl Builder for Fixture {
     }
 
     fn clear(&self, why: &Failure) -> Result<()> {
+        if !is_damage(why) {
+            return Err(why.clone());
+        }
         self.rebuilding(why);
         self.clear_hosts()
     }
+}
+
+/// Whether hosts that are raised anew may help. What was refused would be again; and if the reason is that somebody else made
+/// something there, it is not ours to clear.
+fn is_damage(failure: &Failure) -> bool {
+    failure.kind() != FailureKind::Refused
 }
 
 fn facts_of(fleet: &Fleet) -> BTreeMap<String, String> {

@@ -2,6 +2,7 @@
 //! unknown here.
 
 mod events;
+mod overlay;
 mod pair;
 mod storage;
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::failure::{Failure, Result};
+use super::overlay;
+use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::inventory::StorageEntry;
 use crate::remote::{Remote, quote};
 
@@ -30,20 +31,26 @@ impl Storage {
         Ok(Storage { entry: entry.clone(), remote })
     }
 
-    /// Makes fresh overlays over the base image; replaces older ones of the same names.
-    pub fn create_overlays(&self, images: &[String]) -> Result<()> {
-        let commands: Vec<String> = images
-            .iter()
-            .map(|image| {
-                format!(
-                    "qemu-img create -q -f qcow2 -F qcow2 -b {} {}",
-                    quote(&self.entry.base_image),
-                    quote(image)
-                )
-            })
-            .collect();
-        let script = format!("cd {} && {}", quote(&self.entry.export), commands.join(" && "));
-        self.remote.check(&script, LIMIT).map(drop)
+    /// What is in the way of these images, a sentence each: files of their names that were not made for `owner`.
+    pub fn foreign(&self, images: &[String], owner: &str) -> Result<Vec<String>> {
+        if images.is_empty() {
+            return Ok(Vec::new());
+        }
+        let answer = self.remote.check(&overlay::look(&self.entry.export, images), LIMIT)?;
+        let found = overlay::foreign(&answer, images, owner);
+        Ok(found
+            .into_iter()
+            .map(|why| format!("in {} of {}, {why}", self.entry.export, self.entry.name))
+            .collect())
+    }
+
+    /// Makes fresh overlays over the base image, and replaces older ones of the same names if they were made for `owner`.
+    pub fn create_overlays(&self, images: &[String], owner: &str) -> Result<()> {
+        if let Some(why) = self.foreign(images, owner)?.into_iter().next() {
+            return Err(Failure::new("make the guests' images", Cause::new(FailureKind::Refused, why))
+                .try_next("move it elsewhere; multivm leaves it alone"));
+        }
+        self.remote.check(&overlay::create(&self.entry, images, owner), LIMIT).map(drop)
     }
 
     /// Checks images, each by `qemu-img check`; results in their order. Nobody may write to them meanwhile.

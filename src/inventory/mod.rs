@@ -5,12 +5,17 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 /// Everything that is needed to reach a pair of hosts and to start guests on them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Inventory {
+    /// Id of whoever set these hosts up: a lab draws it at random when it is raised. Every domain and image that multivm
+    /// makes here carries it, and no other is touched; the guests' UUIDs, MACs and addresses follow from it, so that each
+    /// command that works here knows the guests of the one before.
+    pub owner: String,
     pub source: HostEntry,
     pub target: HostEntry,
     pub storage: StorageEntry,
@@ -71,8 +76,8 @@ pub struct GuestsEntry {
     pub initramfs: String,
     /// Bridge that guests are attached to, on both hosts.
     pub bridge: String,
-    /// First three octets of the guests' addresses; guest N has the host part N.
-    pub address_prefix: String,
+    /// The guests' addresses are taken from these.
+    pub addresses: Ipv4Net,
     pub netmask: String,
     pub gateway: String,
     /// Private key for root in the guests.

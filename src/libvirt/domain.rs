@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use virt_sys as sys;
 
-use super::{Connection, Error, Result, State};
+use super::{Connection, Error, MARK_NAMESPACE, Mark, Result, State};
 
-/// A domain as one host knows it. Clones share the handle.
+/// A domain as one host knows it, to be looked at; [`OurDomain`](super::OurDomain) is one that may be changed. Clones share
+/// the handle.
 ///
 /// The handle outlives the domain: when the domain has left the host (its migration undefined it there), every call
 /// answers [`Error::is_no_domain`].
@@ -72,41 +73,41 @@ impl Domain {
     }
 
     /// Boots it.
-    pub fn start(&self) -> Result<()> {
+    pub(super) fn start(&self) -> Result<()> {
         self.raw().create().map_err(self.failed("start"))
     }
 
     /// Stops it at once, as pulling the plug. An error if it is not active ([`Error::is_operation_invalid`]).
-    pub fn destroy(&self) -> Result<()> {
+    pub(super) fn destroy(&self) -> Result<()> {
         self.raw().destroy().map_err(self.failed("destroy"))
     }
 
     /// Removes its definition, with what libvirt keeps beside it (managed save, snapshot metadata). Leaves a running
     /// domain running, as a transient one.
-    pub fn undefine(&self) -> Result<()> {
+    pub(super) fn undefine(&self) -> Result<()> {
         // Without these libvirt refuses the domain that has one of them, and an undo must not be refused.
         let flags = sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA;
         self.raw().undefine_flags(flags).map_err(self.failed("undefine"))
     }
 
     /// Presses its reset button: the guest reboots without knowing.
-    pub fn reset(&self) -> Result<()> {
+    pub(super) fn reset(&self) -> Result<()> {
         self.raw().reset().map_err(self.failed("reset"))
     }
 
     /// Stops its CPUs.
-    pub fn suspend(&self) -> Result<()> {
+    pub(super) fn suspend(&self) -> Result<()> {
         self.raw().suspend().map_err(self.failed("suspend"))
     }
 
     /// Lets its CPUs run on.
-    pub fn resume(&self) -> Result<()> {
+    pub(super) fn resume(&self) -> Result<()> {
         self.raw().resume().map_err(self.failed("resume"))
     }
 
     /// Tells QEMU how long the guest may stand still at the end of a migration, milliseconds: a guest whose remaining
     /// memory takes longer to send is not considered converged.
-    pub fn set_max_downtime(&self, milliseconds: u64) -> Result<()> {
+    pub(super) fn set_max_downtime(&self, milliseconds: u64) -> Result<()> {
         self.raw()
             .migrate_set_max_downtime(milliseconds, 0)
             .map_err(self.failed("set the maximum downtime of"))
@@ -115,6 +116,18 @@ impl Domain {
     /// Its XML: the live one of an active domain, else its definition.
     pub fn xml(&self) -> Result<String> {
         self.raw().xml_desc(0).map_err(self.failed("read the XML of"))
+    }
+
+    /// The mark that multivm put on it; none if there is none.
+    pub fn mark(&self) -> Result<Option<Mark>> {
+        let kind = sys::VIR_DOMAIN_METADATA_ELEMENT as i32;
+        match self.raw().metadata(kind, Some(MARK_NAMESPACE), sys::VIR_DOMAIN_AFFECT_CURRENT) {
+            Ok(element) => Ok(Mark::parse(&element)),
+            Err(error) => {
+                let error = self.failed("read the mark of")(error);
+                if error.is_no_metadata() { Ok(None) } else { Err(error) }
+            }
+        }
     }
 
     pub(super) fn raw(&self) -> &virt::domain::Domain {

@@ -92,7 +92,13 @@ impl Error {
         self.code.0 == sys::VIR_ERR_OPERATION_INVALID
     }
 
-    /// Somebody aborted the job (`VIR_ERR_OPERATION_ABORTED`), as [`Domain::abort_job`](super::Domain::abort_job) does.
+    /// The domain has no metadata of the namespace that was asked for (`VIR_ERR_NO_DOMAIN_METADATA`).
+    pub fn is_no_metadata(&self) -> bool {
+        self.code.0 == sys::VIR_ERR_NO_DOMAIN_METADATA
+    }
+
+    /// Somebody aborted the job (`VIR_ERR_OPERATION_ABORTED`), as [`OurDomain::abort_job`](super::OurDomain::abort_job)
+    /// does.
     pub fn is_aborted(&self) -> bool {
         self.code.0 == sys::VIR_ERR_OPERATION_ABORTED
     }

@@ -16,7 +16,7 @@ pub struct Migration {
     pub persist_dest: bool,
     /// Take the definition from the source.
     pub undefine_source: bool,
-    /// Allow the post-copy switch. It happens by [`Domain::start_post_copy`] only.
+    /// Allow the post-copy switch. It happens by [`OurDomain::start_post_copy`](super::OurDomain::start_post_copy) only.
     pub post_copy: bool,
     /// Hold back the guest's CPUs when it dirties memory faster than it can be sent.
     pub auto_converge: bool,
@@ -35,7 +35,7 @@ pub struct Migration {
     pub migrate_uri: Option<String>,
 }
 
-/// What came of [`Domain::start_post_copy`].
+/// What came of [`OurDomain::start_post_copy`](super::OurDomain::start_post_copy).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Switch {
     /// QEMU took the order. It is carried out when the event `suspended (post-copy)` arrives from the source.
@@ -46,7 +46,7 @@ pub enum Switch {
     Over,
 }
 
-/// What came of [`Domain::abort_job`].
+/// What came of [`OurDomain::abort_job`](super::OurDomain::abort_job).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AbortAnswer {
     /// libvirt took the order; the job's own call returns with [`Error::is_aborted`] soon.
@@ -98,9 +98,9 @@ impl Domain {
     ///
     /// # Errors
     ///
-    /// [`Error::is_aborted`] after [`Domain::abort_job`]. Where the domain is after an error must be looked up on both
+    /// [`Error::is_aborted`] after [`OurDomain::abort_job`](super::OurDomain::abort_job). Where the domain is after an error must be looked up on both
     /// hosts: before a post-copy switch it runs on the source.
-    pub fn migrate(&self, dest: &Connection, migration: &Migration) -> Result<Domain> {
+    pub(super) fn migrate(&self, dest: &Connection, migration: &Migration) -> Result<Domain> {
         let named = |error: Error| self.named(error).to(dest.host_arc());
         let parameters = migration.parameters().map_err(named)?;
         let failed = |e: virt::error::Error| named(Error::new(MIGRATE, &e));
@@ -132,7 +132,7 @@ impl Domain {
     /// [`Switch::Started`] is not yet the switch. QEMU notes the order also when it comes too late, by design
     /// (`qmp_migrate_start_postcopy`), and forgets it when it comes between an earlier migration that failed and the real
     /// begin of this one. The event, or the domain's state, is the proof; without it, order again.
-    pub fn start_post_copy(&self) -> Result<Switch> {
+    pub(super) fn start_post_copy(&self) -> Result<Switch> {
         // SAFETY: the handle is valid as long as `self`; there are no flags.
         let answer = unsafe { sys::virDomainMigrateStartPostCopy(self.as_ptr(), 0) };
         if answer == 0 {
@@ -164,7 +164,7 @@ impl Domain {
     ///
     /// A migration after its post-copy switch cannot be aborted ([`Error::is_operation_invalid`]): neither side has the
     /// whole guest.
-    pub fn abort_job(&self) -> Result<AbortAnswer> {
+    pub(super) fn abort_job(&self) -> Result<AbortAnswer> {
         // SAFETY: the handle is valid as long as `self`.
         let answer = unsafe { sys::virDomainAbortJob(self.as_ptr()) };
         if answer == 0 {

@@ -15,8 +15,8 @@
 //!
 //! # Threads
 //!
-//! All handles can be cloned and shared: one thread can sit in [`Domain::migrate`] while others ask for its
-//! [`Domain::job_stats`], call [`Domain::start_post_copy`] or [`Domain::abort_job`]. libvirt's errors are thread-local, and
+//! All handles can be cloned and shared: one thread can sit in [`OurDomain::migrate`] while others ask for its
+//! [`Domain::job_stats`], call [`OurDomain::start_post_copy`] or [`OurDomain::abort_job`]. libvirt's errors are thread-local, and
 //! are read here in the thread that made the call.
 
 #![deny(unsafe_op_in_unsafe_fn)]
@@ -30,6 +30,7 @@ mod event;
 mod job;
 mod job_query;
 mod migrate;
+mod owned;
 mod params;
 mod start;
 mod state;
@@ -45,6 +46,7 @@ pub use error::{Error, Result};
 pub use event::{Detail, Event, EventKind, LifecycleEvent};
 pub use job::{JobKind, JobOperation, JobStats};
 pub use migrate::{AbortAnswer, Migration, Switch};
+pub use owned::{MARK_NAMESPACE, Mark, OurDomain};
 pub use params::Value;
 pub use start::Libvirt;
 pub use state::{State, StateKind};

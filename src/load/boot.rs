@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::failure::{Attempt, Result};
 use crate::guest::{Fleet, Guest};
-use crate::libvirt::Domain;
+use crate::libvirt::OurDomain;
 use crate::scenario::Side;
 use crate::sys::parallel::locked;
 use crate::sys::wait::{Look, StopFlag, wait_for};
@@ -45,8 +45,8 @@ impl<'a> BootLoad<'a> {
     /// Starts the first `count` load guests, alternately on source and target, and returns when all are booting.
     pub fn start(fleet: &'a Fleet, count: usize) -> Result<BootLoad<'a>> {
         let guests: Vec<Arc<Guest>> = fleet.load_guests.iter().take(count).cloned().collect();
-        let images: Vec<String> = guests.iter().map(|guest| guest.image.clone()).collect();
-        fleet.storage.create_overlays(&images)?;
+        fleet.refuse_foreign(&guests)?;
+        fleet.create_overlays(&guests)?;
         let mut load = BootLoad {
             fleet,
             guests: guests.clone(),
@@ -120,7 +120,7 @@ impl Drop for BootLoad<'_> {
 struct Booting {
     guest: Arc<Guest>,
     side: Side,
-    domain: Domain,
+    domain: OurDomain,
     limit: Duration,
     stop: StopFlag,
     last_round: StopFlag,

@@ -1,6 +1,6 @@
 //! The calls that a watch makes on the job of its migration.
 
-use crate::libvirt::{AbortAnswer, Domain, JobStats, Result, Switch};
+use crate::libvirt::{AbortAnswer, Domain, JobStats, OurDomain, Result, Switch};
 
 /// The job of a migration under way, asked on its source.
 ///
@@ -13,9 +13,9 @@ pub trait Job: Send + Sync + 'static {
     fn resume(&self) -> Result<()>;
 }
 
-impl Job for Domain {
+impl Job for OurDomain {
     fn start_post_copy(&self) -> Result<Switch> {
-        Domain::start_post_copy(self)
+        OurDomain::start_post_copy(self)
     }
 
     fn job_stats(&self) -> Result<Option<JobStats>> {
@@ -23,15 +23,15 @@ impl Job for Domain {
     }
 
     fn abort_job(&self) -> Result<AbortAnswer> {
-        Domain::abort_job(self)
+        OurDomain::abort_job(self)
     }
 
     fn suspend(&self) -> Result<()> {
-        Domain::suspend(self)
+        OurDomain::suspend(self)
     }
 
     fn resume(&self) -> Result<()> {
-        Domain::resume(self)
+        OurDomain::resume(self)
     }
 }
 

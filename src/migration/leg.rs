@@ -16,7 +16,7 @@ use super::watch::{Happening, Watch};
 use crate::failure::{Attempt, Result};
 use crate::guest::Guest;
 use crate::host::Hosts;
-use crate::libvirt::{Connection, Domain};
+use crate::libvirt::{Connection, OurDomain};
 use crate::sys::wait::StopFlag;
 
 /// How long QEMU may take to note the maximum downtime: a moment, unless its monitor hangs.
@@ -74,7 +74,7 @@ fn prepare(
     hosts: &Hosts,
     plan: &Move,
     cancel: &StopFlag,
-) -> Result<(Domain, Domain, Connection)> {
+) -> Result<(OurDomain, OurDomain, Connection)> {
     let from = hosts.get(plan.from);
     let domain = guest.known_through(&guest.connection(hosts, plan.from, cancel)?)?;
     let destination = guest.connection(hosts, plan.to, cancel)?;

@@ -12,6 +12,9 @@ pub enum Tool {
 }
 
 impl Tool {
+    /// All of them.
+    pub const ALL: [Tool; 2] = [Self::Stress, Self::StressNg];
+
     /// The name of the executable.
     pub fn program(self) -> &'static str {
         match self {

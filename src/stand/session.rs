@@ -282,9 +282,9 @@ mod tests {
                 "facts": {{"suite": "{suite}"}}}}"#
         );
         let text = format!(
-            r#"{{"source": {host}, "target": {host},
+            r#"{{"owner": "o", "source": {host}, "target": {host},
                 "storage": {{"name": "s", "login": {login}, "server": "s", "export": "e", "base_image": "b"}},
-                "guests": {{"kernel": "k", "initramfs": "i", "bridge": "b", "address_prefix": "198.18.1", "netmask": "n",
+                "guests": {{"kernel": "k", "initramfs": "i", "bridge": "b", "addresses": "198.18.1.0/24", "netmask": "n",
                             "gateway": "g", "key": "k", "public_key": "p", "known_hosts": "h", "host_key": "k"}},
                 "accelerator": {{"kind": "tcg", "reason": "for a test"}}}}"#
         );

@@ -25,7 +25,7 @@ use super::program::Cli;
 #[case::suite("doctor", &[("MULTIVM_SUITE", "sid")], "trixie")]
 #[case::up_with_a_wrong_suite("lab up", &[("MULTIVM_SUITE", "sid")], "trixie")]
 #[case::size("reap", &[("MULTIVM_HOST_SIZE", "2")], "CPUs:memory")]
-#[case::machine("lab ssh vm0", &[], "vm1 to vm254")]
+#[case::machine("lab ssh vm0", &[], "vm1 to vm200")]
 #[case::end_of_nobody("lab up --until-exit 0", &[], "the pid of a process that runs")]
 #[case::end_of_nothing("lab up --until-exit x", &[], "the pid of a process that runs")]
 #[case::merge_of_nothing("merge /nowhere --output /nowhere/else", &[], "/nowhere")]

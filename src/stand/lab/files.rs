@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use ipnet::Ipv4Net;
+
 use super::network;
 use crate::failure::{Attempt, Failure, Result};
 use crate::inventory::Login;
@@ -14,9 +16,6 @@ const SSHD_CONFIG: &str = include_str!("../../../fixtures/host/sshd_config");
 const LIBVIRTD_CONF: &str = include_str!("../../../fixtures/host/libvirtd.conf");
 const QEMU_CONF: &str = include_str!("../../../fixtures/host/qemu.conf");
 const GANESHA_CONF: &str = include_str!("../../../fixtures/storage/ganesha.conf");
-
-/// Guests that known_hosts has a line for: as many as a /24 holds.
-const GUESTS: u8 = 254;
 
 /// The lab's machines, as ssh and /etc/hosts know them.
 const HOSTS: [(&str, &str); 3] = [
@@ -86,8 +85,8 @@ impl Files {
     }
 
     /// Writes the guests' host key into known_hosts, for every address a guest may have.
-    pub fn know_guests(&self, prefix: &str, host_key: &str) -> Result<()> {
-        let lines: String = (1..=GUESTS).map(|number| format!("{prefix}.{number} {host_key}\n")).collect();
+    pub fn know_guests(&self, addresses: Ipv4Net, host_key: &str) -> Result<()> {
+        let lines: String = addresses.hosts().map(|address| format!("{address} {host_key}\n")).collect();
         self.know(&lines)
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
 
-use super::files::Files;
+use super::files::{self, Files};
 use super::init::{self, Bind, HostSpec};
 use super::prepared::Prepared;
 use super::{HostSize, Settings, cgroup, directory, network};
@@ -58,13 +58,16 @@ pub fn raise(
         settings.target_layer.as_deref(),
         prepared,
     )?;
-    files.know_guests(network::GUEST_PREFIX, &guest_key)?;
+    let owner = files::uuid()?;
+    let addresses = network::guest_addresses(&owner);
+    files.know_guests(addresses, &guest_key)?;
 
     let export = directory.join("export");
     let base = prepared.guest.directory.join(BASE_IMAGE);
     fs::copy(&base, export.join(BASE_IMAGE)).attempting(|| format!("copy {}", base.display()))?;
 
     let inventory = Inventory {
+        owner,
         source: source.0,
         target: target.0,
         storage: storage.0,
@@ -72,7 +75,7 @@ pub fn raise(
             kernel: format!("{GUEST_FILES}/vmlinux"),
             initramfs: format!("{GUEST_FILES}/initramfs"),
             bridge: network::BRIDGE.into(),
-            address_prefix: network::GUEST_PREFIX.into(),
+            addresses,
             netmask: network::NETMASK.into(),
             gateway: network::SWITCH_ADDRESS.into(),
             key: files.key(),

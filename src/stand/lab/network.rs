@@ -13,6 +13,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use ipnet::Ipv4Net;
 use nix::sched::{CloneFlags, setns};
 
 use crate::failure::{Attempt, Failure, Result};
@@ -25,9 +26,15 @@ pub const SWITCH_ADDRESS: &str = "198.18.0.1";
 pub const SOURCE_ADDRESS: &str = "198.18.0.11";
 pub const TARGET_ADDRESS: &str = "198.18.0.12";
 pub const NETMASK: &str = "255.255.0.0";
-pub const GUEST_PREFIX: &str = "198.18.1";
 /// Bridge inside each host.
 pub const BRIDGE: &str = "br0";
+
+/// The /24 within the lab's network from which guests' addresses are taken. Every lab has another, by its id.
+pub fn guest_addresses(owner: &str) -> Ipv4Net {
+    // The hosts are in 198.18.0.0/24.
+    let third = 1 + owner.bytes().fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte)) % 255;
+    Ipv4Net::new_assert(Ipv4Addr::new(198, 18, third, 0), 24)
+}
 
 /// Where a named network namespace is found.
 pub fn path(namespace: &str) -> PathBuf {

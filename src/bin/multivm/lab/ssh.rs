@@ -4,6 +4,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use multivm::failure::Failure;
+use multivm::guest;
 use multivm::ledger::state_directory;
 use multivm::stand::lab::{network, running, ssh_config};
 use multivm::stand::{Status, become_root, summary};
@@ -26,7 +27,7 @@ enum Machine {
     /// One that ssh's configuration knows by name.
     Host(String),
     /// The guest of that number.
-    Guest(u8),
+    Guest(u32),
 }
 
 fn parse(name: &str) -> Result<Machine, String> {
@@ -37,10 +38,9 @@ fn parse(name: &str) -> Result<Machine, String> {
         // "vm01" would be a second name of vm1.
         .filter(|digits| !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit()))
         .and_then(|digits| digits.parse().ok())
-        // 255 is the broadcast address of the guests' range.
-        .filter(|number| *number < 255)
+        .filter(|number| *number <= guest::FLEET_MAX)
         .map(Machine::Guest)
-        .ok_or_else(|| "allowed: source, target, storage, vm1 to vm254".to_owned())
+        .ok_or_else(|| format!("allowed: source, target, storage, vm1 to vm{}", guest::FLEET_MAX))
 }
 
 /// Takes no lock: a shell may be wanted while a run is under way.
@@ -61,7 +61,7 @@ pub fn run(arguments: &Arguments) -> Answer {
         Machine::Host(name) => name.clone(),
         Machine::Guest(number) => {
             // Its configuration cannot make an address of a number.
-            ssh.arg("-o").arg(format!("HostName={}.{number}", inventory.guests.address_prefix));
+            ssh.arg("-o").arg(format!("HostName={}", guest::address(*number, &inventory)?));
             format!("vm{number}")
         }
     };
@@ -76,8 +76,8 @@ mod tests {
     #[test]
     fn machines_have_one_name_each() {
         assert_eq!(parse("target"), Ok(Machine::Host("target".into())));
-        assert_eq!(parse("vm254"), Ok(Machine::Guest(254)));
-        for wrong in ["vm", "vm0", "vm01", "vm255", "vm+1", "vm1000", "1", "host", ""] {
+        assert_eq!(parse("vm200"), Ok(Machine::Guest(200)));
+        for wrong in ["vm", "vm0", "vm01", "vm201", "vm+1", "vm1000", "1", "host", ""] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

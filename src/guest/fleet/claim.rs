@@ -1,0 +1,93 @@
+//! What a fleet takes for its own on hosts and storage, and what it refuses to touch.
+
+use std::sync::Arc;
+
+use super::repair::end;
+use super::{Fleet, by_login};
+use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
+use crate::guest::survey::{SeenDomain, in_the_way, survey};
+use crate::guest::{Guest, addresses, ours};
+use crate::sys::parallel::at_once;
+
+impl Fleet {
+    /// Refuses when something is in the way of these guests that multivm did not make: a domain or an image, on either host
+    /// or in the export. Looks only.
+    pub fn refuse_foreign(&self, guests: &[Arc<Guest>]) -> Result<()> {
+        self.refuse_with(&self.survey()?, guests)
+    }
+
+    /// Looks at both hosts and the export, and refuses when something is in the way. Removes what an earlier fleet of the
+    /// same owner left, larger than this one.
+    pub(super) fn take_hold(&self) -> Result<()> {
+        let seen = self.survey()?;
+        let all: Vec<Arc<Guest>> = self.guests.iter().chain(&self.load_guests).cloned().collect();
+        self.refuse_with(&seen, &all)?;
+        let away: Vec<Arc<Guest>> = all.into_iter().filter(|guest| !self.is_on(&seen, guest)).collect();
+        refuse_answering(&away)?;
+        self.remove_left(&seen)
+    }
+
+    fn survey(&self) -> Result<Vec<SeenDomain>> {
+        let seen = at_once("list the domains of a host", self.hosts.both(), survey);
+        Ok(seen.into_iter().collect::<Result<Vec<_>>>()?.concat())
+    }
+
+    fn refuse_with(&self, seen: &[SeenDomain], guests: &[Arc<Guest>]) -> Result<()> {
+        let mut found = in_the_way(seen, guests, &self.inventory.owner);
+        found.extend(self.storage.foreign(&images(guests), &self.inventory.owner)?);
+        refuse(found)
+    }
+
+    /// Whether a guest of ours has its address: it runs on one of the hosts.
+    fn is_on(&self, seen: &[SeenDomain], guest: &Guest) -> bool {
+        seen.iter()
+            .any(|domain| domain.active && domain.name == guest.name && domain.is_of(&self.inventory.owner))
+    }
+
+    /// Removes the domains of the same owner that are no guests of this fleet; nothing else.
+    fn remove_left(&self, seen: &[SeenDomain]) -> Result<()> {
+        for host in self.hosts.both() {
+            let left = seen.iter().filter(|domain| {
+                domain.host == host.entry.name
+                    && domain.is_of(&self.inventory.owner)
+                    && self.guest(&domain.name).is_none()
+            });
+            for left in left {
+                let attempted = || format!("remove {} from {}", left.name, host.entry.name);
+                let Some(domain) = host.control.domain(&left.name).attempting(attempted)? else { continue };
+                end(&ours::ours(&domain, &self.inventory.owner)?).attempting(attempted)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes fresh overlays for guests. Refused if one would overwrite what multivm did not make.
+    pub fn create_overlays(&self, guests: &[Arc<Guest>]) -> Result<()> {
+        self.storage.create_overlays(&images(guests), &self.inventory.owner)
+    }
+}
+
+/// Refuses when something answers at an address of these guests, none of which runs.
+fn refuse_answering(guests: &[Arc<Guest>]) -> Result<()> {
+    let answers =
+        by_login("look whether an address is free", guests, |guest| Ok(addresses::answers(guest.address)));
+    let found = guests.iter().zip(answers).filter(|(_, answers)| matches!(answers, Ok(true)));
+    refuse(
+        found.map(|(guest, _)| {
+            format!("something answers at {}, the address of {}", guest.address, guest.name)
+        }),
+    )
+}
+
+fn refuse(found: impl IntoIterator<Item = String>) -> Result<()> {
+    let found: Vec<String> = found.into_iter().collect();
+    if found.is_empty() {
+        return Ok(());
+    }
+    let cause = Cause::new(FailureKind::Refused, found.join("\n"));
+    Err(Failure::new("make the guests", cause).try_next(ours::LEFT_ALONE))
+}
+
+fn images(guests: &[Arc<Guest>]) -> Vec<String> {
+    guests.iter().map(|guest| guest.image.clone()).collect()
+}

@@ -1,0 +1,129 @@
+//! The guests of a run: made once, shared by all scenarios, checked before each and repaired when one left damage.
+
+mod claim;
+mod repair;
+mod witnesses;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::identity::{self, Role};
+use super::{Guest, domain, ours, witness};
+use crate::failure::{Attempt, Result};
+use crate::host::{Host, Hosts, Storage};
+use crate::inventory::Inventory;
+use crate::libvirt::OurDomain;
+use crate::scenario::Profile;
+use crate::sys::parallel::at_once;
+use crate::sys::wait::StopFlag;
+
+/// How long a guest that is up may take to answer one command.
+pub const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+
+/// Threads that log in or connect at the same time: sshd refuses connections beyond ten that are not authenticated
+/// yet (MaxStartups 10:30:100).
+const CONNECTING: usize = 8;
+
+/// The hosts, the storage and the guests.
+pub struct Fleet {
+    pub hosts: Hosts,
+    pub storage: Storage,
+    /// Those that migrate.
+    pub guests: Vec<Arc<Guest>>,
+    /// Those that boot as load in some scenarios, and are not there in others.
+    pub load_guests: Vec<Arc<Guest>>,
+    /// With limits for the hosts' CPUs.
+    pub profile: Profile,
+    /// As it was asked for.
+    pub asked: Profile,
+    inventory: Inventory,
+    cancel: StopFlag,
+}
+
+impl Fleet {
+    /// Makes the guests, starts all of them on the source and waits until they answer by ssh. Guests that an earlier
+    /// command of the same owner left up are used as they are if they are whole and of this profile. Refused before anything
+    /// is made or removed if something is in their way that multivm did not make.
+    pub fn start(
+        hosts: Hosts,
+        storage: Storage,
+        inventory: &Inventory,
+        profile: &Profile,
+        cancel: &StopFlag,
+    ) -> Result<Fleet> {
+        let guests = |role, count| {
+            (1..=count)
+                .map(|number| identity::guest(role, number, inventory).map(Arc::new))
+                .collect::<Result<Vec<_>>>()
+        };
+        let fleet = Fleet {
+            hosts,
+            storage,
+            guests: guests(Role::Fleet, profile.guests)?,
+            load_guests: guests(Role::Load, profile.load_guests)?,
+            asked: profile.clone(),
+            profile: profile.stretched(inventory.source.cpu_percent.min(inventory.target.cpu_percent)),
+            inventory: inventory.clone(),
+            cancel: cancel.clone(),
+        };
+        fleet.take_hold()?;
+        let damage = fleet.damage();
+        let missing: Vec<Arc<Guest>> = fleet
+            .guests
+            .iter()
+            .filter(|guest| {
+                damage.iter().any(|(damaged, _)| damaged.name == guest.name) || !fleet.is_of_profile(guest)
+            })
+            .cloned()
+            .collect();
+        if !missing.is_empty() {
+            fleet.renew(&missing)?;
+        }
+        let adopted: Vec<Arc<Guest>> = fleet
+            .guests
+            .iter()
+            .filter(|guest| missing.iter().all(|made| made.name != guest.name))
+            .cloned()
+            .collect();
+        all(by_login("end an old witness", &adopted, |guest| witness::end(&guest.agent, cancel)))?;
+        fleet.start_witnesses(&adopted)?;
+        Ok(fleet)
+    }
+
+    pub fn stop_flag(&self) -> &StopFlag {
+        &self.cancel
+    }
+
+    pub fn guest(&self, name: &str) -> Option<&Arc<Guest>> {
+        self.guests.iter().find(|guest| guest.name == name)
+    }
+
+    /// Whether a guest that an earlier command left is what this fleet's profile would make.
+    fn is_of_profile(&self, guest: &Guest) -> bool {
+        let wanted = domain::profile_text(&self.profile);
+        guest.known_on(&self.hosts.source).is_ok_and(|domain| domain.owner().profile == wanted)
+    }
+
+    /// Makes the guest's domain on a host, not started.
+    pub fn define(&self, guest: &Guest, host: &Host) -> Result<OurDomain> {
+        let xml = domain::xml(guest, &self.inventory, &self.profile, self.hosts.oldest_qemu())?;
+        let domain = host.control.define(&xml);
+        ours::ours(
+            &domain.attempting(|| format!("define {} on {}", guest.name, host.entry.name))?,
+            &guest.owner,
+        )
+    }
+}
+
+/// Does something for every guest, as many at once as may log in at the same time; results in the guests' order.
+fn by_login<T: Send>(
+    what: &str,
+    guests: &[Arc<Guest>],
+    action: impl Fn(&Guest) -> Result<T> + Sync,
+) -> Vec<Result<T>> {
+    guests.chunks(CONNECTING).flat_map(|some| at_once(what, some, |guest| action(guest))).collect()
+}
+
+fn all<T>(results: Vec<Result<T>>) -> Result<()> {
+    results.into_iter().try_for_each(|result| result.map(drop))
+}

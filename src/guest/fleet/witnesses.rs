@@ -1,0 +1,54 @@
+//! The witnesses of a fleet's guests, at the pace that its profile wants.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::{Fleet, all, by_login};
+use crate::failure::Result;
+use crate::guest::{ClockMap, Guest, Pulse, Testimony, witness};
+use crate::scenario::Mode;
+
+impl Fleet {
+    /// Starts the witness in every one of these guests that has none.
+    pub fn start_witnesses(&self, guests: &[Arc<Guest>]) -> Result<()> {
+        let memory = self.profile.pattern_memory;
+        all(by_login("start a witness", guests, |guest| witness::start(&guest.agent, memory, &self.cancel)))
+    }
+
+    /// Lets a guest's witness rewrite its memory at the pace of a mode, or pause.
+    pub fn pace_witness(&self, guest: &Guest, mode: Option<Mode>) -> Result<()> {
+        let interval = mode.map_or(Duration::ZERO, |mode| self.profile.rewrite(mode));
+        let pulse = witness::pulse_interval(self.inventory.accelerator.kind);
+        witness::begin(&guest.agent, interval, pulse, self.answer_limit())
+    }
+
+    /// Lets a guest's witness verify its memory and its disk.
+    pub fn hear_witness(&self, guest: &Guest) -> Result<Testimony> {
+        witness::prove(&guest.agent, self.answer_limit())
+    }
+
+    /// When the guest stood still and how fast it wrote memory since the last question, by its own clock; and how that clock
+    /// is against ours.
+    pub fn pulse_of(&self, guest: &Guest) -> Result<(Pulse, ClockMap)> {
+        let ask = |from_us| {
+            let asked = Instant::now();
+            let pulse = witness::pulse(&guest.agent, from_us, self.answer_limit())?;
+            let map = pulse.mapping(asked, Instant::now());
+            Ok((pulse, map))
+        };
+        let from_us = guest.heard_us.load(Ordering::SeqCst);
+        let mut heard: (Pulse, ClockMap) = ask(from_us)?;
+        if heard.0.now_us < from_us {
+            // It was started anew since, and its clock with it.
+            heard = ask(0)?;
+        }
+        guest.heard_us.store(heard.0.now_us, Ordering::SeqCst);
+        Ok(heard)
+    }
+
+    /// How long an answer out of a guest may take: as long as its network may be silent, and a moment for the answer.
+    pub fn answer_limit(&self) -> Duration {
+        self.profile.max_gap + Duration::from_secs(10)
+    }
+}

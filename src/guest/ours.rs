@@ -1,0 +1,20 @@
+//! The one place that says whether a domain is ours. Everything that starts, stops, changes or removes one asks here.
+
+use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
+use crate::libvirt::{Domain, OurDomain};
+
+/// What to do about something in the way that multivm did not make.
+pub const LEFT_ALONE: &str = "multivm leaves it alone. If it is of use, rename it or move it elsewhere; if not, remove it \
+                              by hand. UUIDs, MAC and IP addresses are others in the next lab: multivm lab down";
+
+/// The domain, to do something to it. Refused if it does not carry the mark of `owner`.
+pub fn ours(domain: &Domain, owner: &str) -> Result<OurDomain> {
+    let name = domain.name();
+    let attempted = || format!("use the domain {name}");
+    let host = domain.connection().host();
+    let claimed = OurDomain::claim(domain.clone(), owner).attempting(attempted)?;
+    claimed.ok_or_else(|| {
+        let why = format!("multivm did not make it for this run (its UUID is {})", domain.uuid());
+        Failure::new(attempted(), Cause::new(FailureKind::Refused, why)).at(host).try_next(LEFT_ALONE)
+    })
+}

@@ -1,0 +1,58 @@
+//! What tests of this room share.
+
+use std::collections::BTreeMap;
+
+use crate::inventory::{
+    Accelerator, AcceleratorKind, GuestsEntry, HostEntry, Inventory, Login, StorageEntry,
+};
+use crate::scenario::{Profile, ScenarioFile, locate};
+
+/// The profile `lab`, as it is in the file.
+pub fn profile() -> Profile {
+    let file = ScenarioFile::load(&locate(None, |_| None)).unwrap();
+    file.profile("lab").unwrap().clone()
+}
+
+/// Hosts that nothing reaches, set up by `owner`.
+pub fn inventory(owner: &str) -> Inventory {
+    let login = || Login {
+        address: "127.0.0.1".into(),
+        port: 1,
+        user: "root".into(),
+        key: "key".into(),
+        known_hosts: "known_hosts".into(),
+    };
+    let host = |name: &str| HostEntry {
+        name: name.into(),
+        login: login(),
+        cpu_percent: 200,
+        memory: 4 << 30,
+        uri: "test:///default".into(),
+        facts: BTreeMap::new(),
+    };
+    Inventory {
+        owner: owner.into(),
+        source: host("source"),
+        target: host("target"),
+        storage: StorageEntry {
+            name: "storage".into(),
+            login: login(),
+            server: "198.18.0.1".into(),
+            export: "/export".into(),
+            base_image: "base.qcow2".into(),
+        },
+        guests: GuestsEntry {
+            kernel: "/boot/kernel".into(),
+            initramfs: "/boot/initramfs".into(),
+            bridge: "br0".into(),
+            addresses: "198.18.7.0/24".parse().unwrap(),
+            netmask: "255.255.0.0".into(),
+            gateway: "198.18.0.1".into(),
+            key: "key".into(),
+            public_key: "AAAA".into(),
+            known_hosts: "known_hosts".into(),
+            host_key: "ssh-ed25519 BBBB".into(),
+        },
+        accelerator: Accelerator { kind: AcceleratorKind::Tcg, reason: "for a test".into() },
+    }
+}

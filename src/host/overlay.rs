@@ -1,0 +1,194 @@
+//! A guest's image, and the note beside it that says whose it is.
+//!
+//! The note is a file: `vm1.qcow2.multivm` for `vm1.qcow2`. It is there before the image, and then names the image's inode:
+//! a file that somebody puts in the image's place has another one, and is not taken for ours.
+
+use crate::inventory::StorageEntry;
+use crate::remote::quote;
+
+/// First word of a note.
+const WORD: &str = "multivm";
+
+/// Instead of an inode: the image is being made.
+const BEING_MADE: &str = "new";
+
+/// The name of the note of an image.
+fn note(image: &str) -> String {
+    format!("{image}.multivm")
+}
+
+/// A script that prints a line for every image: its inode and the first line of its note, as far as they are there.
+pub fn look(export: &str, images: &[String]) -> String {
+    let looks = images.iter().map(|image| {
+        let note = note(image);
+        let (image, note) = (quote(image), quote(&note));
+        format!(
+            "printf '%s\\t%s\\n' \"$(stat -c %i {image} 2> /dev/null)\" \
+             \"$(if [ -e {note} ] || [ -L {note} ]; then echo note $(head -n 1 {note} 2> /dev/null); fi)\""
+        )
+    });
+    format!("cd {} && {{ {}; }}", quote(export), looks.collect::<Vec<_>>().join("; "))
+}
+
+/// What of the answer to [`look`] is in the way, a sentence each.
+pub fn foreign(answer: &str, images: &[String], owner: &str) -> Vec<String> {
+    let mut lines = answer.lines();
+    images.iter().filter_map(|image| judge(lines.next().unwrap_or("\tno answer"), image, owner)).collect()
+}
+
+fn judge(line: &str, image: &str, owner: &str) -> Option<String> {
+    let (inode, said) = line.split_once('\t').unwrap_or(("", line));
+    let note = note(image);
+    if said.is_empty() {
+        return (!inode.is_empty())
+            .then(|| format!("{image} was not made by multivm: it has no {note} beside it"));
+    }
+    let words: Vec<&str> = said.split_whitespace().collect();
+    match words[..] {
+        ["note", WORD, run, noted] if run == owner => {
+            let same = inode.is_empty() || noted == BEING_MADE || noted == inode;
+            (!same).then(|| format!("{image} is not the file that multivm made: it has taken its place"))
+        }
+        ["note", WORD, run, _] => Some(format!("{image} is of another run of multivm, {run}")),
+        _ => Some(format!("{note} was not written by multivm")),
+    }
+}
+
+/// A script that makes the images, each with its note.
+pub fn create(storage: &StorageEntry, images: &[String], owner: &str) -> String {
+    let base = quote(&storage.base_image);
+    let commands = images.iter().map(|image| {
+        let note = note(image);
+        let (image, note) = (quote(image), quote(&note));
+        let mark = format!("{WORD} {owner} ");
+        let mark = quote(&mark);
+        format!(
+            "printf '%s%s\\n' {mark} {BEING_MADE} > {note} && qemu-img create -q -f qcow2 -F qcow2 -b {base} {image} && \
+             printf '%s%s\\n' {mark} \"$(stat -c %i {image})\" > {note}"
+        )
+    });
+    format!("cd {} && {}", quote(&storage.export), commands.collect::<Vec<_>>().join(" && "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::*;
+
+    const OWNER: &str = "0d0e1c1f-5c3e-4b5e-9d43-7c1f2a3b4c5d";
+
+    fn images() -> Vec<String> {
+        vec!["vm1.qcow2".into(), "it's.qcow2".into()]
+    }
+
+    /// Runs a script in a shell in which a function takes the place of `qemu-img create`: notes are what is tried here.
+    fn run(script: &str) -> String {
+        let script = script.replace("qemu-img create", "create");
+        let script = format!("create() {{ for last; do :; done; echo image > \"$last\"; }}; {script}");
+        let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+        assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn found(export: &Path, owner: &str) -> Vec<String> {
+        foreign(&run(&look(export.to_str().unwrap(), &images())), &images(), owner)
+    }
+
+    fn make(export: &Path) {
+        let login = crate::inventory::Login {
+            address: String::new(),
+            port: 0,
+            user: String::new(),
+            key: "k".into(),
+            known_hosts: "h".into(),
+        };
+        let storage = StorageEntry {
+            name: "storage".into(),
+            login,
+            server: String::new(),
+            export: export.display().to_string(),
+            base_image: "base.qcow2".into(),
+        };
+        run(&create(&storage, &images(), OWNER));
+    }
+
+    #[test]
+    fn an_empty_export_has_nothing_in_the_way() {
+        let export = tempfile::tempdir().unwrap();
+        assert!(found(export.path(), OWNER).is_empty());
+    }
+
+    #[test]
+    fn what_was_made_is_ours_and_nobody_elses() {
+        let export = tempfile::tempdir().unwrap();
+        make(export.path());
+        assert!(found(export.path(), OWNER).is_empty());
+        let found = found(export.path(), "another");
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0], format!("vm1.qcow2 is of another run of multivm, {OWNER}"));
+        // And again over it.
+        make(export.path());
+    }
+
+    #[test]
+    fn a_file_without_a_note_is_foreign_whatever_it_is() {
+        let export = tempfile::tempdir().unwrap();
+        fs::write(export.path().join("vm1.qcow2"), "precious").unwrap();
+        assert_eq!(
+            found(export.path(), OWNER),
+            ["vm1.qcow2 was not made by multivm: it has no vm1.qcow2.multivm beside it"]
+        );
+        fs::remove_file(export.path().join("vm1.qcow2")).unwrap();
+        symlink("/nowhere", export.path().join("vm1.qcow2")).unwrap();
+        assert_eq!(found(export.path(), OWNER).len(), 1);
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_ours_is_foreign() {
+        let export = tempfile::tempdir().unwrap();
+        make(export.path());
+        fs::write(export.path().join("mine"), "precious").unwrap();
+        fs::rename(export.path().join("mine"), export.path().join("vm1.qcow2")).unwrap();
+        assert_eq!(
+            found(export.path(), OWNER),
+            ["vm1.qcow2 is not the file that multivm made: it has taken its place"]
+        );
+    }
+
+    #[test]
+    fn one_that_was_being_made_when_its_run_was_killed_is_made_again() {
+        let export = tempfile::tempdir().unwrap();
+        fs::write(export.path().join("vm1.qcow2.multivm"), format!("multivm {OWNER} new\n")).unwrap();
+        assert!(found(export.path(), OWNER).is_empty());
+        fs::write(export.path().join("vm1.qcow2"), "half").unwrap();
+        assert!(found(export.path(), OWNER).is_empty());
+    }
+
+    #[test]
+    fn a_note_that_multivm_did_not_write_is_in_the_way_too() {
+        let export = tempfile::tempdir().unwrap();
+        let note = export.path().join("vm1.qcow2.multivm");
+        for (text, words) in
+            [("my own words\n", "was not written"), ("\n", "no answer"), ("multivm\n", "not written")]
+        {
+            fs::write(&note, text).unwrap();
+            let found = found(export.path(), OWNER);
+            if words != "no answer" {
+                assert!(found.len() == 1 && found[0].contains(words), "{text:?}: {found:?}");
+            }
+        }
+        fs::remove_file(&note).unwrap();
+        fs::create_dir(&note).unwrap();
+        assert_eq!(found(export.path(), OWNER).len(), 1);
+    }
+
+    #[test]
+    fn an_answer_that_is_cut_off_is_no_permission() {
+        assert_eq!(foreign("", &images(), OWNER).len(), 2);
+        assert_eq!(foreign("\t\n", &images(), OWNER).len(), 1);
+    }
+}
