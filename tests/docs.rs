@@ -11,8 +11,6 @@ mod blocks;
 mod commands;
 #[path = "docs/schema.rs"]
 mod schema;
-#[path = "docs/source.rs"]
-mod source;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -139,8 +137,7 @@ fn every_metric_is_defined() {
     for field in downtime.iter().filter(|field| field.ends_with("_ms")) {
         assert!(page.contains(&format!("`{field}`")), "docs/metrics.md does not have {field}");
     }
-    // The numbers of scenarios, as the sources write them.
-    for number in source::numbers(&package().join("src")) {
+    for number in Schema::read(&package()).of_type("Numbers") {
         assert!(page.contains(&format!("`{number}`")), "docs/metrics.md does not have {number}");
     }
 }
@@ -148,7 +145,7 @@ fn every_metric_is_defined() {
 /// Messages are headings in code; `...` stands for what differs.
 #[test]
 fn every_message_exists() {
-    let source = source::all(&package().join("src"));
+    let source = sources(&package().join("src"));
     let page = page("docs/troubleshooting.md");
     let headings: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("### ")).collect();
     assert!(headings.len() > 15);
@@ -159,4 +156,24 @@ fn every_message_exists() {
             assert!(source.contains(part), "docs/troubleshooting.md: no message has: {part}");
         }
     }
+}
+
+/// Every source file, one after the other, without the line breaks in the middle of texts.
+fn sources(folder: &Path) -> String {
+    let mut entries: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    let texts = entries.iter().map(|path| match path.extension() {
+        _ if path.is_dir() => sources(path),
+        Some(extension) if extension == "rs" => joined(&fs::read_to_string(path).unwrap()),
+        _ => String::new(),
+    });
+    texts.collect()
+}
+
+/// The text with each line that ends in a backslash joined to the next.
+fn joined(text: &str) -> String {
+    let mut parts = text.split("\\\n");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |joined, part| joined + part.trim_start())
 }

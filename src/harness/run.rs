@@ -88,7 +88,7 @@ impl Run {
     }
 
     pub fn write(&self, event: &Event) {
-        // What cannot be written is said once, at the end, by JUnit that cannot be written either.
+        // The run goes on; its end fails with what is missing.
         let _ = self.record.write(event);
     }
 
@@ -102,8 +102,21 @@ impl Run {
         spent::lines(&self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Closes the record, writes JUnit into the folder and, if wanted, elsewhere, and the HTML report into the folder.
+    /// Closes the record and writes the reports.
+    ///
+    /// # Errors
+    /// When a line of the record could not be written at any time, or a report cannot be.
     pub fn close(&self, also: Option<&Path>) -> Result<()> {
+        let reported = self.report(also);
+        let complete = self.record.complete().attempting(|| "write the record of the run".to_owned());
+        if let (Err(_), Err(failure)) = (&complete, &reported) {
+            eprintln!("multivm: {failure}");
+        }
+        complete.and(reported)
+    }
+
+    /// Writes the last line of the record, JUnit into the folder and, if wanted, elsewhere, and the HTML report into the folder.
+    fn report(&self, also: Option<&Path>) -> Result<()> {
         let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         let count =
             |verdict: Verdict| outcomes.iter().filter(|outcome| outcome.verdict == verdict).count() as u32;

@@ -1,26 +1,16 @@
 //! Where the time of a run went, in a line or two for whoever waited for it.
 
-use crate::record::Outcome;
-
-/// The phases of a scenario as its numbers name them, and as people read them.
-const PHASES: [(&str, &str); 6] = [
-    ("migrating_s", "migrating"),
-    ("loading_s", "starting and ending loads"),
-    ("proving_s", "proving"),
-    ("preparing_s", "preparing"),
-    ("collecting_s", "collecting logs"),
-    ("repairing_s", "making the fleet whole"),
-];
+use crate::record::{Numbers, Outcome};
 
 /// Lines about the scenarios that were played; none if none was.
 pub(super) fn lines(outcomes: &[Outcome]) -> Vec<String> {
-    let number = |outcome: &Outcome, name: &str| outcome.numbers.get(name)?.parse::<f64>().ok();
-    let sums: Vec<(f64, &str)> = PHASES
-        .iter()
-        .map(|(name, text)| {
-            (outcomes.iter().filter_map(|outcome| number(outcome, name)).fold(0.0, |sum, s| sum + s), *text)
-        })
-        .collect();
+    let mut sums: Vec<(f64, &str)> = Numbers::default().spent().map(|(what, _)| (0.0, what)).to_vec();
+    for outcome in outcomes {
+        for (sum, (_, seconds)) in sums.iter_mut().zip(outcome.numbers.spent()) {
+            sum.0 += seconds.unwrap_or_default();
+        }
+    }
+    sums.sort_by(|one, other| other.0.total_cmp(&one.0));
     let total: f64 = sums.iter().map(|(seconds, _)| seconds).sum();
     if total <= 0.0 {
         return Vec::new();
@@ -30,7 +20,7 @@ pub(super) fn lines(outcomes: &[Outcome]) -> Vec<String> {
     let mut lines = vec![format!("of {total:.0} s of scenarios: {}", parts.join(", "))];
     let with_floor: Vec<(f64, f64)> = outcomes
         .iter()
-        .filter_map(|outcome| Some((number(outcome, "migrating_s")?, number(outcome, "floor_s")?)))
+        .filter_map(|outcome| Some((outcome.numbers.migrating_s?, outcome.numbers.floor_s?)))
         .collect();
     if !with_floor.is_empty() {
         let (proved, alone) =
@@ -55,11 +45,18 @@ mod tests {
     #[test]
     fn phases_are_shares_of_all() {
         let mut outcome = Outcome::new("a", Verdict::Passed, SystemTime::now());
-        for (name, value) in [("migrating_s", "7.5"), ("proving_s", "2.5"), ("floor_s", "5.0")] {
-            outcome.numbers.insert(name.into(), value.into());
-        }
+        outcome.numbers = Numbers {
+            migrating_s: Some(7.5),
+            proving_s: Some(2.5),
+            floor_s: Some(5.0),
+            ..Numbers::default()
+        };
         let lines = lines(&[outcome]);
-        assert!(lines[0].starts_with("of 10 s of scenarios: 75 % migrating, 0 % starting"), "{}", lines[0]);
+        assert!(
+            lines[0].starts_with("of 10 s of scenarios: 75 % migrating, 25 % proving, 0 %"),
+            "{}",
+            lines[0]
+        );
         assert!(lines[1].contains("7.5 s with") && lines[1].contains("1.50 times"), "{}", lines[1]);
         assert_eq!(super::lines(&[]), Vec::<String>::new());
     }

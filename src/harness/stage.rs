@@ -15,7 +15,7 @@ use super::trial::{completion, panicked};
 use crate::failure::{Failure, Result};
 use crate::guest::Fleet;
 use crate::progress::LiveStatus;
-use crate::record::{Event, Outcome, Record, Verdict};
+use crate::record::{Event, Numbers, Outcome, Record, Verdict};
 use crate::run::{self, Context};
 use crate::scenario::{Profile, Scenario, ScenarioFile};
 use crate::sys::parallel::{locked, panic_text};
@@ -114,7 +114,7 @@ impl Stage {
                         .write(&Event::Repair { what: format!("play {scenario} again"), why: why.into() });
                     let Ok(fleet) = self.slot.whole(&fleet.asked) else { return outcome };
                     outcome = self.outcome_on(&fleet, scenario, started, 1);
-                    outcome.numbers.insert("played".into(), "2".into());
+                    outcome.numbers.played = Some(2);
                 }
                 if outcome.verdict == Verdict::Passed {
                     self.slot.proved();
@@ -122,7 +122,7 @@ impl Stage {
                         self.measure_floor(scenario, &fleet, &mut outcome);
                     }
                 }
-                outcome.numbers.insert("repairing_s".into(), format!("{:.3}", took.as_secs_f64()));
+                outcome.numbers.repairing_s = Numbers::seconds(took);
                 outcome
             }
             Err(failure) => self.no_outcome(scenario, started, failure),
@@ -138,7 +138,7 @@ impl Stage {
     fn measure_floor(&self, scenario: &Scenario, fleet: &Fleet, outcome: &mut Outcome) {
         match run::floor(scenario, fleet) {
             Ok(Some(took)) => {
-                outcome.numbers.insert("floor_s".into(), format!("{:.3}", took.as_secs_f64()));
+                outcome.numbers.floor_s = Numbers::seconds(took);
             }
             Ok(None) => {}
             // The scenario has been proved; what failed now is only a measurement, and is said as one.

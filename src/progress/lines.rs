@@ -62,7 +62,12 @@ impl Line {
 /// Where the run is and what its guests do: what stands below libtest's line of the scenario.
 pub fn status(moment: &Moment<'_>, room: Room) -> Vec<Line> {
     let mut lines = vec![line(Tone::Strong, heading(moment))];
-    scenario(moment, room, room.rows.saturating_sub(1), &mut lines);
+    if moment.live.lost_lines > 0 {
+        let lost = counted(moment.live.lost_lines.into(), "line of the record", "lines of the record");
+        lines.push(line(Tone::Bad, format!("{lost} could not be written")));
+    }
+    let rows = room.rows.saturating_sub(lines.len());
+    scenario(moment, room, rows, &mut lines);
     fit(lines, room)
 }
 

@@ -32,6 +32,8 @@ pub struct Live {
     pub played: Vec<Played>,
     /// How the run ended.
     pub ended: Option<Ended>,
+    /// Lines of the record that could not be written, as far as the process knows that writes it.
+    pub lost_lines: u32,
     /// When the last event was written.
     pub t_ms: f64,
 }

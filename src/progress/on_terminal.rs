@@ -75,8 +75,10 @@ impl LiveStatus {
         let observation = record.observe({
             let shared = Arc::clone(&shared);
             move |event| {
-                let now_ms = shared.now_ms();
-                locked(&shared.live).apply(now_ms, event);
+                let (now_ms, lost) = (shared.now_ms(), shared.record.lost());
+                let mut live = locked(&shared.live);
+                live.apply(now_ms, event);
+                live.lost_lines = lost.map_or(0, |lost| lost.count());
             }
         });
         let (results, run) = (results.to_owned(), header.run.clone());

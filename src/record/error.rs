@@ -18,6 +18,14 @@ pub enum ReportError {
         /// What the system said.
         source: io::Error,
     },
+    /// Lines could not be written when they were due.
+    #[error("cannot complete the record {}: {lost}", path.display())]
+    Lost {
+        /// The record.
+        path: PathBuf,
+        /// What is missing.
+        lost: super::Lost,
+    },
     /// An event has no JSON form.
     #[error("cannot write the event {event} to {} as JSON: {source}", path.display())]
     Encode {

@@ -3,13 +3,13 @@
 //! An [`Outcome`] is what a run yields, what the record keeps and what JUnit, the HTML report and `compare` show. Its
 //! texts are written for the engineer who reads them in a CI log at night, without having seen the run.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use super::Numbers;
 use crate::scenario::{Direction, SIZING_VARIABLE, Scenario};
 
 /// One thing that a proof found wrong.
@@ -124,10 +124,11 @@ pub struct Outcome {
     #[serde(rename = "duration_s", with = "seconds")]
     #[cfg_attr(test, schemars(with = "f64"))]
     pub duration: Duration,
-    /// The numbers worth a line in a report; the key carries the unit: `longest_gap_ms`, `migrations`.
+    /// The numbers worth a line in a report.
     #[serde(default)]
-    pub numbers: BTreeMap<String, String>,
-    /// Folder with logs, domain XML, job statistics.
+    pub numbers: Numbers,
+    /// Folder with what the scenario added to both hosts' libvirtd.log, QEMU logs and guests' consoles; of one that failed,
+    /// also the guests' kernel logs and domain XML.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "lossy_path")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub evidence: Option<PathBuf>,
@@ -143,7 +144,7 @@ impl Outcome {
             findings: Vec::new(),
             started,
             duration: Duration::ZERO,
-            numbers: BTreeMap::new(),
+            numbers: Numbers::default(),
             evidence: None,
         }
     }
@@ -283,7 +284,7 @@ mod tests {
         let mut outcome = Outcome::new("precopy_orderly::in_vms::stress_cpu", Verdict::Failed, started);
         outcome.findings.push(reboot());
         outcome.duration = Duration::from_millis(1500);
-        outcome.numbers.insert("migrations".into(), "4".into());
+        outcome.numbers.migrations = Some(4);
         outcome.evidence = Some("results/latest/x/evidence".into());
         outcome
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Instant, SystemTime};
 
-use super::{Envelope, Event, ReportError, RunHeader, line};
+use super::{Envelope, Event, Lost, ReportError, RunHeader, line};
 
 type Sink = dyn Fn(&Event) + Send + Sync;
 
@@ -24,6 +24,8 @@ struct Inner {
     path: PathBuf,
     start: Instant,
     file: Mutex<Tail>,
+    /// What could not be written.
+    lost: Mutex<Option<Lost>>,
     sinks: Mutex<Vec<Weak<Sink>>>,
 }
 
@@ -52,6 +54,7 @@ impl Record {
                 path,
                 start: Instant::now(),
                 file: Mutex::new(Tail { file, whole: 0 }),
+                lost: Mutex::default(),
                 sinks: Mutex::new(Vec::new()),
             }),
         };
@@ -75,9 +78,13 @@ impl Record {
     /// synced to the disk; a power loss may take the last seconds.
     ///
     /// # Errors
-    /// When the line could not be written, of which then nothing stays in the file. Observers are told all the same.
+    /// When the line could not be written, of which then nothing stays in the file. Observers get the event all the same, and
+    /// [`Record::complete`] fails from then on: a caller that must go on may leave it at that.
     pub fn write(&self, event: &Event) -> Result<(), ReportError> {
         let written = self.append(event);
+        if let Err(error) = &written {
+            self.lose(event, error);
+        }
         for sink in self.sinks() {
             sink(event);
         }
@@ -92,6 +99,28 @@ impl Record {
         let sink: Arc<Sink> = Arc::new(sink);
         lock(&self.inner.sinks).push(Arc::downgrade(&sink));
         Observation { _sink: sink }
+    }
+
+    /// What could not be written so far.
+    pub fn lost(&self) -> Option<Lost> {
+        lock(&self.inner.lost).clone()
+    }
+
+    /// Whether every line is in the file.
+    ///
+    /// # Errors
+    /// When a line could not be written at any time, whatever happened since.
+    pub fn complete(&self) -> Result<(), ReportError> {
+        let path = self.inner.path.clone();
+        self.lost().map_or(Ok(()), |lost| Err(ReportError::Lost { path, lost }))
+    }
+
+    fn lose(&self, event: &Event, error: &ReportError) {
+        let (name, t_ms) = (event.name(), self.t_ms(Instant::now()) as u64);
+        match &mut *lock(&self.inner.lost) {
+            Some(lost) => lost.add(name, t_ms),
+            none => *none = Some(Lost::new(name, t_ms, error.to_string())),
+        }
     }
 
     fn append(&self, event: &Event) -> Result<(), ReportError> {
@@ -236,6 +265,7 @@ mod tests {
                 path: "/dev/full".into(),
                 start: Instant::now(),
                 file: Mutex::new(Tail { file: full, whole: 0 }),
+                lost: Mutex::default(),
                 sinks: Mutex::new(Vec::new()),
             }),
         };
@@ -251,5 +281,32 @@ mod tests {
         );
         drop(observation);
         assert_eq!(*told.lock().unwrap(), 1);
+    }
+
+    #[test]
+    fn a_line_that_was_lost_is_said_although_the_next_ones_are_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = create(folder.path());
+        let good = std::mem::replace(
+            &mut lock(&record.inner.file).file,
+            OpenOptions::new().append(true).open("/dev/full").unwrap(),
+        );
+        record.write(&started("a")).unwrap_err();
+        record.write(&Event::Repair { what: "w".into(), why: "y".into() }).unwrap_err();
+        lock(&record.inner.file).file = good;
+        record.write(&started("b")).unwrap();
+        assert_eq!(read(record.path()).unwrap().len(), 2);
+        assert_eq!(record.lost().map(|lost| lost.count()), Some(2));
+        let error = record.complete().unwrap_err().to_string();
+        let expected = "2 of its lines are missing (1 repair, 1 scenario_started), written 0.";
+        assert!(error.contains(expected) && error.contains("remove old runs"), "{error}");
+    }
+
+    #[test]
+    fn a_record_with_all_lines_is_complete() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = create(folder.path());
+        record.write(&started("a")).unwrap();
+        record.complete().unwrap();
     }
 }

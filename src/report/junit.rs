@@ -112,8 +112,8 @@ fn case(outcome: &Outcome, run: u32, limits: Limits, of: &str) -> TestCase {
         None => SUITE.to_string(),
     });
     case.set_time(outcome.duration);
-    for (number, value) in &outcome.numbers {
-        case.add_property((attribute(&clean(number)), attribute(&clean(value))));
+    for (number, value) in outcome.numbers.named() {
+        case.add_property((number, value.to_string()));
     }
     case.add_property(("started".to_string(), rfc3339_text(outcome.started)));
     if let Some(evidence) = &outcome.evidence {

@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::phase::{Phase, Stopwatch};
 use crate::check::{Proof, migration};
-use crate::guest::Guest;
 use crate::load::Loads;
 use crate::migration::{LegReport, News};
 use crate::plan::Leg;
 use crate::probe::Summary;
-use crate::record::{Clocks, DomainEvent, Event, Finding, Record, Stats};
+use crate::record::{Clocks, DomainEvent, Event, Finding, Numbers, Record, Stats};
 
 /// The account of one scenario.
 pub struct Journal<'a> {
@@ -104,10 +103,10 @@ impl<'a> Journal<'a> {
         }
     }
 
-    pub fn leg_started(&self, guest: &Guest, leg: &Leg, step: usize) {
-        self.samples.forget(&guest.name);
+    pub fn leg_started(&self, guest: &str, leg: &Leg, step: usize) {
+        self.samples.forget(guest);
         self.write(&Event::LegStarted {
-            guest: guest.name.clone(),
+            guest: guest.to_owned(),
             round: leg.round,
             direction: leg.direction,
             step: step as u32 + 1,
@@ -115,9 +114,9 @@ impl<'a> Journal<'a> {
     }
 
     /// Writes a migration that is over; one that failed is a finding. What was told of it meanwhile has been written.
-    pub fn leg_finished(&mut self, guest: &Guest, leg: &Leg, step: usize, report: &LegReport) {
+    pub fn leg_finished(&mut self, guest: &str, leg: &Leg, step: usize, report: &LegReport) {
         self.write(&Event::LegFinished {
-            guest: guest.name.clone(),
+            guest: guest.to_owned(),
             round: leg.round,
             direction: leg.direction,
             step: step as u32 + 1,
@@ -134,7 +133,7 @@ impl<'a> Journal<'a> {
             return;
         }
         if let Some(error) = &report.error {
-            self.found(Some(&guest.name), Some(leg), migration::failed(&error.text));
+            self.found(Some(guest), Some(leg), migration::failed(&error.text));
             return;
         }
         self.migrations += 1;
@@ -235,34 +234,29 @@ impl<'a> Journal<'a> {
         &self.silent
     }
 
-    /// The findings, and the key numbers with their units in their names.
-    pub fn finish(mut self) -> (Vec<Finding>, BTreeMap<String, String>) {
-        let mut numbers = BTreeMap::from([("migrations".to_owned(), self.migrations.to_string())]);
+    /// The findings, and the key numbers.
+    pub fn finish(mut self) -> (Vec<Finding>, Numbers) {
+        let mut numbers = Numbers {
+            migrations: Some(self.migrations),
+            longest_qemu_downtime_ms: self.longest_qemu_downtime_ms,
+            longest_gap_ms: self.longest_gap.map(|gap| whole(milliseconds(gap))),
+            compressed_pages: self.compressed_pages,
+            ..Numbers::default()
+        };
         if self.migrations > 0 {
-            let mean = self.migrating.as_secs_f64() / f64::from(self.migrations);
-            numbers.insert("mean_migration_s".into(), format!("{mean:.3}"));
-            let longest = self.longest_migration.as_secs_f64();
-            numbers.insert("longest_migration_s".into(), format!("{longest:.3}"));
-            numbers.insert("transferred_mib".into(), (self.bytes >> 20).to_string());
-        }
-        if let Some(downtime) = self.longest_qemu_downtime_ms {
-            numbers.insert("longest_qemu_downtime_ms".into(), downtime.to_string());
-        }
-        if let Some(gap) = self.longest_gap {
-            numbers.insert("longest_gap_ms".into(), format!("{:.0}", milliseconds(gap)));
+            numbers.mean_migration_s = Numbers::seconds(self.migrating / self.migrations);
+            numbers.longest_migration_s = Numbers::seconds(self.longest_migration);
+            numbers.transferred_mib = Some(self.bytes >> 20);
         }
         self.downtimes.sort_by(f64::total_cmp);
         if let (Some(longest), Some(median)) =
             (self.downtimes.last(), self.downtimes.get(self.downtimes.len() / 2))
         {
-            numbers.insert("longest_downtime_ms".into(), format!("{longest:.0}"));
-            numbers.insert("median_downtime_ms".into(), format!("{median:.0}"));
-            numbers.insert("disagreeing_downtimes".into(), self.disagreements.to_string());
+            numbers.longest_downtime_ms = Some(whole(*longest));
+            numbers.median_downtime_ms = Some(whole(*median));
+            numbers.disagreeing_downtimes = Some(self.disagreements);
         }
-        if let Some(pages) = self.compressed_pages {
-            numbers.insert("compressed_pages".into(), pages.to_string());
-        }
-        numbers.extend(self.stopwatch.numbers());
+        self.stopwatch.finish(&mut numbers);
         (self.findings, numbers)
     }
 }
@@ -301,3 +295,6 @@ fn milliseconds(duration: Duration) -> f64 {
 fn rounded(number: f64) -> f64 {
     (number * 1e3).round() / 1e3
 }
+
+#[cfg(test)]
+mod tests;

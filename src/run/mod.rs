@@ -201,7 +201,7 @@ impl Case<'_> {
             None
         };
         for (guest, leg) in &legs {
-            journal.leg_started(guest, leg, number);
+            journal.leg_started(&guest.name, leg, number);
         }
         journal.enter(Phase::Migrating);
         let (reports, beside) = moves::play(
@@ -227,7 +227,7 @@ impl Case<'_> {
         };
         for (leg, report) in &reports {
             let guest = &self.fleet.guests[leg.guest];
-            journal.leg_finished(guest, leg, number, report);
+            journal.leg_finished(&guest.name, leg, number, report);
             if report.error.is_some() {
                 continue;
             }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use crate::record::Numbers;
+
 /// What a scenario is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
@@ -15,21 +17,6 @@ pub enum Phase {
     Proving,
     /// Writing down logs.
     Collecting,
-}
-
-impl Phase {
-    const ALL: [Phase; 5] =
-        [Phase::Preparing, Phase::Loading, Phase::Migrating, Phase::Proving, Phase::Collecting];
-
-    fn name(self) -> &'static str {
-        match self {
-            Phase::Preparing => "preparing",
-            Phase::Loading => "loading",
-            Phase::Migrating => "migrating",
-            Phase::Proving => "proving",
-            Phase::Collecting => "collecting",
-        }
-    }
 }
 
 /// Adds up how long each phase took. There is always exactly one.
@@ -53,13 +40,14 @@ impl Stopwatch {
         self.since = now;
     }
 
-    /// Seconds of every phase, by a name with its unit.
-    pub fn numbers(mut self) -> BTreeMap<String, String> {
+    /// Ends the last phase, and notes the seconds of every phase.
+    pub fn finish(mut self, numbers: &mut Numbers) {
         self.enter(self.now);
-        let seconds = |phase| self.sums.get(&phase).copied().unwrap_or_default().as_secs_f64();
-        Phase::ALL
-            .iter()
-            .map(|phase| (format!("{}_s", phase.name()), format!("{:.3}", seconds(*phase))))
-            .collect()
+        let seconds = |phase| Numbers::seconds(self.sums.get(&phase).copied().unwrap_or_default());
+        numbers.preparing_s = seconds(Phase::Preparing);
+        numbers.loading_s = seconds(Phase::Loading);
+        numbers.migrating_s = seconds(Phase::Migrating);
+        numbers.proving_s = seconds(Phase::Proving);
+        numbers.collecting_s = seconds(Phase::Collecting);
     }
 }

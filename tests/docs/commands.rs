@@ -220,7 +220,7 @@ fn run(folder: &Path, number: u32) {
         record.write(&Event::ScenarioStarted { scenario: scenario.to_owned() }).unwrap();
         let mut outcome = Outcome::new(scenario, Verdict::Passed, SystemTime::now());
         outcome.duration = Duration::from_secs(12);
-        outcome.numbers.insert("longest_gap_ms".into(), "120".into());
+        outcome.numbers.longest_gap_ms = Some(120);
         record.write(&Event::ScenarioFinished(outcome)).unwrap();
     }
     let end = Event::RunFinished { passed: 3, failed: 0, ignored: 0, errors: 0, duration_s: 36.0 };

@@ -99,8 +99,8 @@ impl Story {
         }
         let mut outcome = Outcome::new(name, verdict, clock(begin));
         outcome.duration = Duration::from_secs(20);
-        outcome.numbers.insert("migrating_s".into(), "15.5".into());
-        outcome.numbers.insert("proving_s".into(), "2.5".into());
+        outcome.numbers.migrating_s = Some(15.5);
+        outcome.numbers.proving_s = Some(2.5);
         outcome.evidence = Some(
             format!("/somewhere/20260102T030405Z-1/scenarios/{}/evidence", name.replace("::", ".")).into(),
         );

@@ -133,6 +133,13 @@ fn libvirts_events_are_phases(
 }
 
 #[test]
+fn lines_that_the_record_lacks_are_shown() {
+    let mut live = after(&[started()]);
+    live.lost_lines = 2;
+    assert_eq!(status(&live, 1e3, 80, 9)[1], "2 lines of the record could not be written");
+}
+
+#[test]
 fn statistics_are_progress() {
     let live = after(&[started(), leg("vm1", Direction::Out), sample("vm1", 64 * MIB)]);
     let leg = live.guests[0].moving().unwrap();

@@ -167,6 +167,7 @@ fn detail(run: &RunView, scenario: &ScenarioView, place: Place, limits: &Limits)
         "duration_ms": rounded(outcome.duration.as_secs_f64() * 1e3, 0),
         "plays": scenario.plays,
         "numbers": outcome.numbers,
+        "spent": outcome.numbers.spent().map(|(what, seconds)| json!([what, seconds.unwrap_or_default()])),
         "evidence": outcome.evidence.as_ref().map(|path| path.to_string_lossy()),
         "evidence_link": evidence_link(run, outcome, place),
         "rerun": outcome.rerun_command(),

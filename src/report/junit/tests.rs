@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::record::Finding;
+use crate::record::Numbers;
 use crate::record::{Event, Record};
 use crate::scenario::Direction;
 use roxmltree::{Document, Node};
@@ -43,7 +44,7 @@ fn one_of_each() -> Vec<Outcome> {
     let mut failed = outcome("postcopy_cross::in_vms::stress_memory", Verdict::Failed);
     failed.started = at(10);
     failed.findings = vec![finding("reboot", "boot id 22bb"), finding("reachable", "no reply for 9000 ms")];
-    failed.numbers.insert("longest_gap_ms".into(), "9000".into());
+    failed.numbers.longest_gap_ms = Some(9000);
     failed.evidence = Some("results/x/evidence".into());
     let mut error = outcome("precopy_orderly::booting::load_vm", Verdict::Error);
     error.reason = Some("host target: the NFS server is gone\nshowmount: timed out".into());
@@ -177,6 +178,31 @@ fn the_other_verdicts() {
     assert_eq!(cases[5].attribute("classname"), Some("multivm"));
 }
 
+/// Each number of a scenario, and none of them short.
+fn every_number() -> Numbers {
+    let (time, count) = (Some(12_345.678), Some(12_345_678));
+    Numbers {
+        migrations: count,
+        mean_migration_s: time,
+        longest_migration_s: time,
+        transferred_mib: Some(12_345_678),
+        longest_downtime_ms: Some(12_345_678),
+        median_downtime_ms: Some(12_345_678),
+        disagreeing_downtimes: count,
+        longest_gap_ms: Some(12_345_678),
+        longest_qemu_downtime_ms: Some(12_345_678),
+        compressed_pages: Some(12_345_678),
+        preparing_s: time,
+        loading_s: time,
+        migrating_s: time,
+        proving_s: time,
+        collecting_s: time,
+        repairing_s: time,
+        floor_s: time,
+        played: count,
+    }
+}
+
 #[rstest]
 #[case::markup("<oops> & \"quotes\" ]]> 'x'", "<oops> & \"quotes\" ]]> 'x'")]
 #[case::escapes("\u{1b}[31mred\u{1b}[0m", "red")]
@@ -187,7 +213,6 @@ fn the_other_verdicts() {
 fn any_text_becomes_xml(#[case] text: &str, #[case] expected: &str) {
     let mut failed = outcome(&format!("a::{text}"), Verdict::Failed);
     failed.findings = vec![finding("kernel_log", text)];
-    failed.numbers.insert(text.into(), text.into());
     failed.evidence = Some(text.into());
     let mut skipped = outcome("b", Verdict::Ignored);
     skipped.reason = Some(text.into());
@@ -258,9 +283,7 @@ fn the_worst_matrix_stays_under_the_limits_of_gitlab(#[case] suffix: &str, #[cas
                 failed.reason = Some(long.clone());
             }
             failed.findings = vec![finding("kernel_log", &endless), finding(&long, "b")];
-            for number in 0..20 {
-                failed.numbers.insert(format!("number_{number}_ms"), "12345".into());
-            }
+            failed.numbers = every_number();
             failed.evidence = Some("/a/rather/long/way/to/the/evidence/of/this/scenario".into());
             failed
         })

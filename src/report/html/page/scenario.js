@@ -1,5 +1,4 @@
 // The page of one scenario. It is made when it is opened: a run of hundreds of them opens at once all the same.
-const PHASE_NUMBERS = ["preparing", "loading", "migrating", "proving", "collecting"];
 
 function drawScenario(data, index) {
   const page = byId("scenario");
@@ -23,7 +22,7 @@ function drawScenario(data, index) {
     element("p", {}, "Run just this: ", element("code", {}, detail.rerun)),
     detail.evidence && element("p", {}, "Evidence: ", detail.evidence_link
       ? element("a", { href: detail.evidence_link }, detail.evidence) : element("code", {}, detail.evidence)),
-    spentBar(detail.numbers),
+    spentBar(detail.spent),
     detail.guests.length > 0 && [element("h3", {}, "Timeline"), part, timeline],
     curves,
     legTable(detail),
@@ -93,15 +92,15 @@ function findingBlock(finding) {
 }
 
 /** Where the time of a scenario went. */
-function spentBar(numbers) {
-  const parts = PHASE_NUMBERS.map((name, index) => ({ name, index, seconds: Number(numbers[`${name}_s`] || 0) })).filter(({ seconds }) => seconds > 0);
+function spentBar(spent) {
+  const parts = spent.map(([name, seconds], index) => ({ name, index, seconds })).filter(({ seconds }) => seconds > 0);
   if (parts.length === 0) return null;
   const text = parts.map(({ name, seconds }) => `${name} ${duration(seconds * 1000)}`);
   return [
     element("div", { class: "bar", role: "img", "aria-label": `Time went to ${text.join(", ")}` },
-      parts.map(({ index, seconds }, place) => element("span", { title: text[place], style: `flex: ${seconds}; background: var(--series-${[6, 4, 0, 2, 3][index]})` }))),
+      parts.map(({ index, seconds }, place) => element("span", { title: text[place], style: `flex: ${seconds}; background: var(--series-${[6, 4, 0, 2, 3, 5][index]})` }))),
     element("ul", { class: "key" }, parts.map(({ index }, place) =>
-      element("li", {}, element("i", { style: `background: var(--series-${[6, 4, 0, 2, 3][index]})` }), text[place]))),
+      element("li", {}, element("i", { style: `background: var(--series-${[6, 4, 0, 2, 3, 5][index]})` }), text[place]))),
   ];
 }
 

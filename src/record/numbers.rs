@@ -1,0 +1,110 @@
+//! The numbers of a scenario that are worth a line in a report.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What a scenario came to in numbers; the unit is in the name. One that was not measured is absent.
+///
+/// A further number is a field here, and whoever measures it sets it: the record, JUnit and the HTML report show every field.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct Numbers {
+    /// Legs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub migrations: Option<u32>,
+    /// Of the legs' durations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean_migration_s: Option<f64>,
+    /// Of the legs' durations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub longest_migration_s: Option<f64>,
+    /// Volume of all legs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transferred_mib: Option<u64>,
+    /// Of the reported downtimes of all legs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub longest_downtime_ms: Option<u64>,
+    /// Of the reported downtimes of all legs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub median_downtime_ms: Option<u64>,
+    /// Legs whose clocks disagree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disagreeing_downtimes: Option<u32>,
+    /// The longest network gap of any guest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub longest_gap_ms: Option<u64>,
+    /// The longest downtime by libvirt's statistics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub longest_qemu_downtime_ms: Option<u64>,
+    /// Pages sent as XBZRLE differences.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compressed_pages: Option<u64>,
+    /// Looking at everything as it is before the first move.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preparing_s: Option<f64>,
+    /// Starting and ending loads, and booting guests where that is the load.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loading_s: Option<f64>,
+    /// At least one leg was under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub migrating_s: Option<f64>,
+    /// Proving.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proving_s: Option<f64>,
+    /// Writing down logs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collecting_s: Option<f64>,
+    /// Before the scenario: making the fleet whole; for the first one, raising the lab.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repairing_s: Option<f64>,
+    /// The same migrations alone, without proofs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub floor_s: Option<f64>,
+    /// How often the scenario was played, where that was more than once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub played: Option<u32>,
+}
+
+impl Numbers {
+    /// Every number that is there, by its name.
+    pub fn named(&self) -> Vec<(String, Value)> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(fields)) => fields.into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// A time as the numbers have it: seconds to the millisecond.
+    pub fn seconds(time: Duration) -> Option<f64> {
+        Some((time.as_secs_f64() * 1e3).round() / 1e3)
+    }
+
+    /// Where the time went: what was done, and for how many seconds.
+    pub fn spent(&self) -> [(&'static str, Option<f64>); 6] {
+        [
+            ("preparing", self.preparing_s),
+            ("starting and ending loads", self.loading_s),
+            ("migrating", self.migrating_s),
+            ("proving", self.proving_s),
+            ("collecting logs", self.collecting_s),
+            ("making the fleet whole", self.repairing_s),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_measured_is_absent() {
+        let numbers = Numbers { migrations: Some(4), proving_s: Some(0.335), ..Numbers::default() };
+        assert_eq!(serde_json::to_string(&numbers).unwrap(), r#"{"migrations":4,"proving_s":0.335}"#);
+        let named: Vec<String> =
+            numbers.named().into_iter().map(|(name, value)| format!("{name} {value}")).collect();
+        assert_eq!(named, ["migrations 4", "proving_s 0.335"]);
+    }
+}

@@ -1,0 +1,242 @@
+//! The journal on a real record in a folder of its own.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::check::{Proof, budget};
+use crate::failure::Failure;
+use crate::libvirt::{self, Detail, EventKind, JobStats, LifecycleEvent, Value};
+use crate::probe::Gap;
+use crate::record::{RunHeader, read};
+use crate::scenario::Direction;
+
+const OUT: Leg = Leg { guest: 0, direction: Direction::Out, round: 1 };
+
+struct Written {
+    record: Record,
+    _folder: TempDir,
+}
+
+impl Written {
+    fn new() -> Written {
+        let folder = tempfile::tempdir().unwrap();
+        let record = Record::create(folder.path(), RunHeader::default()).unwrap();
+        Written { record, _folder: folder }
+    }
+
+    fn journal(&self) -> Journal<'_> {
+        Journal::new("a::b", &self.record)
+    }
+
+    /// The events behind the header.
+    fn events(&self) -> Vec<Event> {
+        read(self.record.path()).unwrap().into_iter().skip(1).map(|(_, event)| event).collect()
+    }
+
+    /// The lines as they stand in the file, from `"event"` on.
+    fn lines(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.record.path()).unwrap();
+        let lines = text.lines().skip(1).filter_map(|line| line.split_once(",\"event\":"));
+        lines.map(|(_, event)| event.to_owned()).collect()
+    }
+}
+
+fn sample(remaining: u64) -> JobStats {
+    let values = [("memory_total", 100), ("memory_remaining", remaining), ("compression_bytes", 0)];
+    let raw = values.map(|(name, value)| (name.to_owned(), Value::Unsigned(value)));
+    JobStats { raw: raw.into(), ..JobStats::default() }
+}
+
+fn completed(downtime_ms: u64) -> LegReport {
+    let mut stats = sample(0);
+    stats.downtime_ms = Some(downtime_ms);
+    stats.data_processed_bytes = Some(3 << 20);
+    LegReport { duration: Duration::from_millis(2_500), stats: Some(stats), ..LegReport::default() }
+}
+
+#[test]
+fn an_event_is_written_with_its_kind_and_not_in_words() {
+    let written = Written::new();
+    let kind = EventKind::Lifecycle { event: LifecycleEvent::Suspended, detail: Detail::PostCopy };
+    let event = libvirt::Event {
+        host: Arc::from("source"),
+        domain: "vm1".into(),
+        at: Instant::now(),
+        wall: SystemTime::now(),
+        kind,
+    };
+    written.journal().reporter()("vm1", News::Event(&event));
+    let expected =
+        r#""libvirt_event","host":"source","guest":"vm1","kind":"suspended","detail":"post-copy"}"#;
+    assert_eq!(written.lines(), [expected]);
+    let what = DomainEvent::lifecycle(LifecycleEvent::Suspended, Detail::PostCopy);
+    assert_eq!(
+        written.events(),
+        [Event::LibvirtEvent { host: "source".into(), guest: Some("vm1".into()), what }]
+    );
+}
+
+#[test]
+fn a_sample_says_what_changed_since_the_one_before_of_that_guest() {
+    let written = Written::new();
+    let journal = written.journal();
+    let hear = journal.reporter();
+    for (guest, remaining) in [("vm1", 80), ("vm2", 90), ("vm1", 40), ("vm1", 40)] {
+        hear(guest, News::Sample(&sample(remaining)));
+    }
+    let line = |guest: &str, stats: &str| format!(r#""job_sample","guest":"{guest}","stats":{{{stats}}}}}"#);
+    assert_eq!(
+        written.lines(),
+        [
+            line("vm1", r#""memory_remaining":80,"memory_total":100"#),
+            line("vm2", r#""memory_remaining":90,"memory_total":100"#),
+            line("vm1", r#""memory_remaining":40"#),
+            line("vm1", ""),
+        ]
+    );
+}
+
+#[test]
+fn the_next_migration_of_a_guest_begins_with_everything() {
+    let written = Written::new();
+    let journal = written.journal();
+    let hear = journal.reporter();
+    hear("vm1", News::Sample(&sample(80)));
+    journal.leg_started("vm1", &OUT, 1);
+    hear("vm1", News::Sample(&sample(80)));
+    let lines = written.lines();
+    assert_eq!(lines[0], lines[2]);
+    assert_eq!(lines[1], r#""leg_started","guest":"vm1","round":1,"direction":"out","step":2}"#);
+}
+
+#[test]
+fn a_migration_that_completed_counts() {
+    let written = Written::new();
+    let mut journal = written.journal();
+    journal.leg_finished("vm1", &OUT, 0, &completed(40));
+    journal.leg_finished("vm2", &OUT, 0, &LegReport { duration: Duration::from_millis(500), ..completed(9) });
+    let (findings, numbers) = journal.finish();
+    assert_eq!(findings, []);
+    assert_eq!(
+        (numbers.migrations, numbers.mean_migration_s, numbers.longest_migration_s),
+        (Some(2), Some(1.5), Some(2.5))
+    );
+    assert_eq!((numbers.transferred_mib, numbers.longest_qemu_downtime_ms), (Some(6), Some(40)));
+    let Event::LegFinished { ok: true, error: None, stats, .. } = &written.events()[0] else {
+        panic!("{:?}", written.events())
+    };
+    // All of them, also what is 0.
+    assert_eq!(
+        serde_json::to_string(stats).unwrap(),
+        r#"{"compression_bytes":0,"memory_remaining":0,"memory_total":100}"#
+    );
+}
+
+#[test]
+fn a_migration_that_failed_is_a_finding_and_no_number() {
+    let written = Written::new();
+    let mut journal = written.journal();
+    let failed = LegReport::not_begun(Failure::new("migrate vm1", "no route to host"));
+    journal.leg_finished("vm1", &OUT, 0, &failed);
+    assert!(journal.has_findings() && journal.has_damage());
+    assert_eq!(journal.refusal(), None);
+    let (findings, numbers) = journal.finish();
+    assert_eq!((numbers.migrations, numbers.mean_migration_s), (Some(0), None));
+    assert_eq!(findings[0].headline(), "migration: guest vm1, round 1, source to target");
+    assert!(findings[0].seen.contains("no route to host"), "{}", findings[0].seen);
+    assert!(matches!(&written.events()[0], Event::LegFinished { ok: false, error: Some(_), .. }));
+}
+
+#[test]
+fn what_the_stack_refuses_before_the_first_migration_is_no_finding() {
+    let written = Written::new();
+    let mut journal = written.journal();
+    let refused = LegReport {
+        refused: true,
+        ..LegReport::not_begun(Failure::new("migrate vm1", "post-copy is not supported"))
+    };
+    journal.leg_finished("vm1", &OUT, 0, &refused);
+    assert!(!journal.has_findings());
+    assert!(journal.refusal().unwrap().contains("post-copy is not supported"));
+    // After one that completed, the stack can do it, and something else is wrong.
+    let mut journal = written.journal();
+    journal.leg_finished("vm2", &OUT, 0, &completed(1));
+    journal.leg_finished("vm1", &OUT, 0, &refused);
+    assert!(journal.has_findings());
+}
+
+#[test]
+fn a_proof_that_held_does_not_repeat_what_was_expected() {
+    let written = Written::new();
+    let mut journal = written.journal();
+    journal.prove(Some("vm1"), Some(&OUT), Proof::new(&budget::ABOUT, true, "at most 1 s", "0.5 s"));
+    journal.prove(None, None, Proof::new(&budget::ABOUT, false, "at most 1 s", "2 s"));
+    assert_eq!(
+        written.lines(),
+        [
+            r#""check","guest":"vm1","round":1,"direction":"out","check":"budget","seen":"0.5 s"}"#,
+            r#""check","check":"budget","ok":false,"expected":"at most 1 s","seen":"2 s"}"#,
+        ]
+    );
+    let (findings, _) = journal.finish();
+    assert_eq!((findings.len(), findings[0].expected.as_str()), (1, "at most 1 s"));
+}
+
+#[test]
+fn probes_are_one_line_a_guest_with_every_gap() {
+    let written = Written::new();
+    let mut journal = written.journal();
+    let from = Instant::now();
+    let gap = |length| Gap { from, length: Duration::from_millis(length) };
+    let summary = Summary {
+        guest: "vm1".into(),
+        sent: 10,
+        received: 7,
+        gaps: vec![gap(61), gap(45)],
+        longest: gap(61),
+        readings: Vec::new(),
+        stalls: Arc::default(),
+    };
+    journal.probe(&summary);
+    let at = rounded(written.record.t_ms(from));
+    let expected = Event::ProbeSummary {
+        guest: "vm1".into(),
+        sent: 10,
+        received: 7,
+        longest_gap_ms: Some(61.0),
+        gaps: vec![(at, 61.0), (at, 45.0)],
+    };
+    assert_eq!(written.events(), [expected]);
+    assert_eq!(journal.finish().1.longest_gap_ms, Some(61));
+}
+
+#[test]
+fn downtimes_come_to_their_median_and_longest() {
+    let written = Written::new();
+    let mut journal = written.journal();
+    for (reported_ms, disagreement) in
+        [(300.4, None), (100.0, Some("libvirt says 5 ms".to_owned())), (200.0, None)]
+    {
+        let clocks = Clocks { reported_ms, disagreement, ..Clocks::default() };
+        journal.downtime("vm1", &OUT, 0, clocks);
+    }
+    journal.guest_speed("vm1", &[(Instant::now(), 410.4)]);
+    let numbers = journal.finish().1;
+    assert_eq!((numbers.longest_downtime_ms, numbers.median_downtime_ms), (Some(300), Some(200)));
+    assert_eq!(numbers.disagreeing_downtimes, Some(1));
+    let Some(Event::GuestSpeed { samples, .. }) = written.events().pop() else { panic!("no speed") };
+    assert_eq!(samples[0].1, 410);
+}
+
+#[test]
+fn every_phase_has_its_time() {
+    let written = Written::new();
+    let mut journal = written.journal();
+    journal.enter(Phase::Migrating);
+    let spent = journal.finish().1.spent();
+    let measured = spent.iter().filter(|(_, seconds)| seconds.is_some()).count();
+    assert_eq!(measured, 5, "{spent:?}");
+}
