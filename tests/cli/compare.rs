@@ -164,3 +164,27 @@ fn what_cannot_be_compared_is_bad_input(cli: Cli, #[case] arguments: &str, #[cas
     assert_eq!((said.code, &*said.out), (Some(2), ""), "{}", said.err);
     assert!(said.err.contains(told), "{told} is not in:\n{}", said.err);
 }
+
+/// A merged record, and a folder with the folders of several processes, are one run; what is in them is known.
+#[rstest]
+fn a_merged_record_and_a_folder_of_runs_are_one_run(cli: Cli) {
+    let [base, new] =
+        ["base", "new"].map(|name| played(&cli, name, 2.0, Verdict::Passed).display().to_string());
+    fs::create_dir(cli.place().join("nextest-1")).unwrap();
+    played(&cli, "nextest-1/one", 2.0, Verdict::Passed);
+    played(&cli, "nextest-1/two", 2.0, Verdict::Failed);
+    let group = cli.place().join("nextest-1").display().to_string();
+    let merged = cli.place().join("merged").display().to_string();
+    let merge = cli.run(&format!("merge {base} {new} --output {merged}"));
+    assert_eq!(merge.code, Some(0), "{}", merge.err);
+
+    let said = cli.run(&format!("compare {merged} {group}"));
+    assert_eq!((said.code, &*said.err), (Some(1), ""), "{}", said.out);
+    assert!(said.out.starts_with("REGRESSION: 1 scenario that passed fails."), "{}", said.out);
+    assert!(said.out.contains("96 and 96 legs"), "both have each scenario twice:\n{}", said.out);
+    let said = cli.run(&format!("compare --base {merged} --new {group} {new}"));
+    assert_eq!((said.code, &*said.out), (Some(2), ""));
+    assert!(said.err.contains("the run new is given twice"), "{}", said.err);
+    let said = cli.run(&format!("compare {group} {group}/one"));
+    assert!(said.err.contains("is given twice"), "{}", said.err);
+}

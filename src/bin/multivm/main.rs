@@ -48,7 +48,7 @@ enum Command {
     Report(report::Html),
     /// Make the JUnit XML of a run from its record
     Junit(report::Junit),
-    /// Say what got worse between two runs, beyond noise
+    /// Say what got worse between the runs of two stacks, beyond noise
     Compare(compare::Arguments),
     /// Clear what a killed run left on this machine
     Reap,

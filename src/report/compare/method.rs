@@ -42,11 +42,16 @@ fn test_lines(comparison: &Comparison) -> Vec<String> {
             ),
         ],
         Test::Scenarios { questions } => vec![
-            format!(
-                "Test over scenarios, of groups of {LEAST_GROUP} and more: a group is worse if more of its scenarios are beyond the \
+            match questions {
+                0 => format!(
+                    "No group of {LEAST_GROUP} scenarios is on both sides: no number is judged, verdicts alone are."
+                ),
+                _ => format!(
+                    "Test over scenarios, of groups of {LEAST_GROUP} and more: a group is worse if more of its scenarios are beyond the \
                  least that matters than a coin shows heads in {percent:.0} % of all cases (sign test, one-sided; p after \
                  Holm's correction for {questions} groups and metrics)."
-            ),
+                ),
+            },
             format!(
                 "One scenario alone cannot be judged with {base} and {new} runs: a busy minute of the machine looks like a slower \
                  stack. That takes 3 runs a side, or 20 ways to deal them: --base A B C --new D E F."
