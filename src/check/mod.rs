@@ -5,7 +5,6 @@ mod about;
 pub mod booting;
 pub mod budget;
 pub mod clock;
-pub mod compressed;
 pub mod connection;
 pub mod copies;
 pub mod disk;
@@ -22,6 +21,7 @@ mod proof;
 pub mod reachable;
 pub mod reboot;
 mod table;
+pub mod transport;
 
 pub use about::{About, Advice, Check, Moment, plain};
 pub use proof::Proof;

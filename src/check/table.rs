@@ -1,8 +1,8 @@
 //! The table of all checks.
 
 use super::{
-    Check, booting, budget, clock, compressed, connection, copies, disk, image, kernel_log, live, load,
-    memory, migration, overlap, placement, post_copy, reachable, reboot,
+    Check, booting, budget, clock, connection, copies, disk, image, kernel_log, live, load, memory,
+    migration, overlap, placement, post_copy, reachable, reboot, transport,
 };
 
 /// Every check, in the order in which people read of them.
@@ -22,7 +22,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &clock::Clock,
     &live::Live,
     &post_copy::PostCopy,
-    &compressed::Compressed,
+    &transport::Transported,
     &overlap::Overlap,
     &budget::Budget,
 ];

@@ -14,19 +14,13 @@ use super::slot::Slot;
 use super::trial::{completion, panicked};
 use crate::failure::{Failure, Result};
 use crate::guest::Fleet;
+use crate::migration::Pace;
 use crate::progress::LiveStatus;
 use crate::record::{Event, Numbers, Outcome, Record, Verdict};
-use crate::run::{self, Context};
+use crate::run::{self, Context, Played};
 use crate::scenario::{Profile, Scenario, ScenarioFile};
 use crate::sys::parallel::{locked, panic_text};
 use crate::sys::wait::StopFlag;
-
-/// Whether all that was found is that a post-copy migration was over before it could be switched. On a machine whose CPUs
-/// are all taken a guest may stand still for as long as its first pass takes, and then there is nothing left to switch
-/// for. That says nothing about guests or migration, and it must not pass for post-copy either.
-fn missed_the_switch(outcome: &Outcome) -> bool {
-    outcome.verdict == Verdict::Failed && outcome.findings.iter().all(|finding| finding.check == "post_copy")
-}
 
 /// What all trials share; plays scenarios, one at a time.
 pub struct Stage {
@@ -106,14 +100,13 @@ impl Stage {
     fn outcome(&self, scenario: &Scenario, started: SystemTime) -> Outcome {
         match self.fleet(&self.file.profile_of(scenario, &self.profile)) {
             Ok((fleet, took)) => {
-                let mut outcome = self.outcome_on(&fleet, scenario, started, 0);
-                if missed_the_switch(&outcome) {
-                    let why =
-                        "a guest was across as pre-copy before the order to switch to post-copy arrived";
-                    self.run
-                        .write(&Event::Repair { what: format!("play {scenario} again"), why: why.into() });
+                let Played { mut outcome, again } =
+                    self.played_on(&fleet, scenario, started, Pace::default());
+                if let Some(again) = again {
+                    let what = format!("play {scenario} again");
+                    self.run.write(&Event::Repair { what, why: again.why.into() });
                     let Ok(fleet) = self.slot.whole(&fleet.asked) else { return outcome };
-                    outcome = self.outcome_on(&fleet, scenario, started, 1);
+                    outcome = self.played_on(&fleet, scenario, started, again.pace).outcome;
                     outcome.numbers.played = Some(2);
                 }
                 if outcome.verdict == Verdict::Passed {
@@ -150,13 +143,11 @@ impl Stage {
     }
 
     /// Plays one scenario on a fleet that is whole.
-    pub fn outcome_on(
-        &self,
-        fleet: &Fleet,
-        scenario: &Scenario,
-        started: SystemTime,
-        played_before: u32,
-    ) -> Outcome {
+    pub fn outcome_on(&self, fleet: &Fleet, scenario: &Scenario, started: SystemTime) -> Outcome {
+        self.played_on(fleet, scenario, started, Pace::default()).outcome
+    }
+
+    fn played_on(&self, fleet: &Fleet, scenario: &Scenario, started: SystemTime, pace: Pace) -> Played {
         match self.run.scenario_folder(&scenario.name()) {
             Ok(folder) => {
                 let context = Context {
@@ -164,11 +155,11 @@ impl Stage {
                     allowed_lines: self.file.allowed_lines(),
                     budget: &self.file.budget_of(scenario),
                     folder: &folder,
-                    played_before,
+                    pace,
                 };
                 run::run(scenario, fleet, &context)
             }
-            Err(failure) => self.no_outcome(scenario, started, failure),
+            Err(failure) => Played { outcome: self.no_outcome(scenario, started, failure), again: None },
         }
     }
 

@@ -109,16 +109,6 @@ impl Connection {
         encoded.map(Version::decode).map_err(self.failed("read the version of the hypervisor"))
     }
 
-    /// The name that the host gives itself. A migration without `migrate_uri` sends the source to this name.
-    pub fn host_name(&self) -> Result<String> {
-        self.raw().hostname().map_err(self.failed("read the name of the host"))
-    }
-
-    /// The capabilities XML: host UUID, CPU, migration transports, guest types.
-    pub fn capabilities_xml(&self) -> Result<String> {
-        self.raw().capabilities().map_err(self.failed("read the capabilities"))
-    }
-
     /// The domain of this name, active or not; none when there is none.
     pub fn domain(&self, name: &str) -> Result<Option<Domain>> {
         match self.raw().lookup_domain_by_name(name) {
@@ -223,8 +213,6 @@ mod tests {
         assert!(host.is_alive());
         assert_eq!(host.daemon_version().unwrap(), host.library_version().unwrap());
         assert!(host.hypervisor_version().unwrap() > Version::new(0, 0, 0));
-        assert!(!host.host_name().unwrap().is_empty());
-        assert!(host.capabilities_xml().unwrap().contains("<capabilities>"));
         assert_eq!(format!("{host:?}"), r#"Connection { host: "source", uri: "test:///default" }"#);
     }
 

@@ -1,38 +1,30 @@
 //! Moving a domain, switching to post-copy, and giving up.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
 use virt::domain::MigrateParameters;
 use virt_sys as sys;
 
-use super::{Connection, Domain, Error, ErrorCode, Result};
+use super::{Connection, Domain, Error, Result};
 
 /// How to migrate. [`Migration::default`] is what `virsh migrate` does without options: not live.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Migration {
     /// The guest keeps running meanwhile.
     pub live: bool,
     /// Leave a definition on the destination.
     pub persist_dest: bool,
-    /// Take the definition from the source.
-    pub undefine_source: bool,
     /// Allow the post-copy switch. It happens by [`OurDomain::start_post_copy`](super::OurDomain::start_post_copy) only.
     pub post_copy: bool,
     /// Hold back the guest's CPUs when it dirties memory faster than it can be sent.
     pub auto_converge: bool,
     /// Send changed pages as differences (XBZRLE).
     pub compressed: bool,
-    /// The source's daemon talks to the destination's, and this process only waits. The value is the destination's libvirt
-    /// URI **as the source reaches it**, which need not be ours. None: this process talks to both.
-    pub peer_to_peer: Option<String>,
     /// Upper limit of the transfer, MiB/s; of a post-copy migration until its switch. None: libvirt's default, which is no
     /// limit in practice.
     pub bandwidth_mib: Option<u64>,
     /// The same after the switch to post-copy, which has a limit of its own. libvirt refuses it without `post_copy`.
     pub post_copy_bandwidth_mib: Option<u64>,
-    /// Where QEMU sends the memory: `tcp://198.18.0.12`. None: the name that the destination gives itself, and a free port
-    /// of its range.
-    pub migrate_uri: Option<String>,
 }
 
 /// What came of [`OurDomain::start_post_copy`](super::OurDomain::start_post_copy).
@@ -56,34 +48,57 @@ pub enum AbortAnswer {
 }
 
 impl Migration {
-    fn flags(&self) -> u32 {
-        let choices = [
-            (self.live, sys::VIR_MIGRATE_LIVE),
-            (self.persist_dest, sys::VIR_MIGRATE_PERSIST_DEST),
-            (self.undefine_source, sys::VIR_MIGRATE_UNDEFINE_SOURCE),
-            (self.post_copy, sys::VIR_MIGRATE_POSTCOPY),
-            (self.auto_converge, sys::VIR_MIGRATE_AUTO_CONVERGE),
-            (self.compressed, sys::VIR_MIGRATE_COMPRESSED),
-            (self.peer_to_peer.is_some(), sys::VIR_MIGRATE_PEER2PEER),
-        ];
-        choices.iter().filter(|(chosen, _)| *chosen).fold(0, |flags, (_, flag)| flags | flag)
+    /// Every flag that can be chosen, by its C name.
+    fn choices(&self) -> [(bool, u32, &'static str); 5] {
+        macro_rules! choice {
+            ($chosen:ident, $flag:ident) => {
+                (self.$chosen, sys::$flag, stringify!($flag))
+            };
+        }
+        [
+            choice!(live, VIR_MIGRATE_LIVE),
+            choice!(persist_dest, VIR_MIGRATE_PERSIST_DEST),
+            choice!(auto_converge, VIR_MIGRATE_AUTO_CONVERGE),
+            choice!(post_copy, VIR_MIGRATE_POSTCOPY),
+            choice!(compressed, VIR_MIGRATE_COMPRESSED),
+        ]
     }
 
-    /// The `virt` crate panics on a zero byte, so it is refused before.
-    fn parameters(&self) -> std::result::Result<MigrateParameters, Error> {
-        for text in self.migrate_uri.iter().chain(&self.peer_to_peer) {
-            if text.contains('\0') {
-                return Err(Error::invalid(MIGRATE, format!("the URI {text:?} has a zero byte")));
-            }
-        }
-        Ok(MigrateParameters {
+    fn flags(&self) -> u32 {
+        self.choices().iter().filter(|(chosen, ..)| *chosen).fold(0, |flags, (_, flag, _)| flags | flag)
+    }
+
+    fn parameters(&self) -> MigrateParameters {
+        MigrateParameters {
             bandwidth: self.bandwidth_mib,
             bandwidth_postcopy: self.post_copy_bandwidth_mib,
-            // The default of the flag, said aloud.
-            compression: self.compressed.then(|| "xbzrle".to_owned()),
-            uri: self.migrate_uri.clone(),
+            compression: self.compression().map(str::to_owned),
             ..MigrateParameters::default()
-        })
+        }
+    }
+
+    /// The default of the flag, said aloud.
+    fn compression(&self) -> Option<&'static str> {
+        self.compressed.then_some("xbzrle")
+    }
+}
+
+impl fmt::Display for Migration {
+    /// `VIR_MIGRATE_LIVE | VIR_MIGRATE_POSTCOPY, bandwidth 8 MiB/s, bandwidth after the switch 64 MiB/s`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> =
+            self.choices().into_iter().filter(|(chosen, ..)| *chosen).map(|(.., name)| name).collect();
+        f.write_str(&names.join(" | "))?;
+        if let Some(mib) = self.bandwidth_mib {
+            write!(f, ", bandwidth {mib} MiB/s")?;
+        }
+        if let Some(mib) = self.post_copy_bandwidth_mib {
+            write!(f, ", bandwidth after the switch {mib} MiB/s")?;
+        }
+        if let Some(method) = self.compression() {
+            write!(f, ", compression {method}")?;
+        }
+        Ok(())
     }
 }
 
@@ -93,37 +108,17 @@ impl Domain {
     /// Migrates to `dest` and returns when that is over: the domain as `dest` knows it.
     ///
     /// Blocks for as long as the migration takes; other threads may meanwhile use this domain to poll, switch and abort.
-    /// Both connections must live through it. (Each call leaks the few bytes of its URI and compression method: `virt`
-    /// does not free its string parameters.)
+    /// Both connections must live through it. (Each call leaks the few bytes of its compression method: `virt` does
+    /// not free its string parameters.)
     ///
     /// # Errors
     ///
     /// [`Error::is_aborted`] after [`OurDomain::abort_job`](super::OurDomain::abort_job). Where the domain is after an error must be looked up on both
     /// hosts: before a post-copy switch it runs on the source.
     pub(super) fn migrate(&self, dest: &Connection, migration: &Migration) -> Result<Domain> {
-        let named = |error: Error| self.named(error).to(dest.host_arc());
-        let parameters = migration.parameters().map_err(named)?;
-        let failed = |e: virt::error::Error| named(Error::new(MIGRATE, &e));
-        match &migration.peer_to_peer {
-            None => {
-                let moved = self.raw().migrate3(dest.raw(), parameters, migration.flags());
-                Domain::adopt(dest, moved.map_err(failed)?)
-            }
-            // virDomainMigrate3 refuses peer-to-peer and points to this.
-            Some(uri) => {
-                self.raw().migrate_to_uri3(Some(uri), parameters, migration.flags()).map_err(failed)?;
-                match dest.domain(self.name())? {
-                    Some(moved) => Ok(moved),
-                    None => Err(named(Error {
-                        code: ErrorCode(sys::VIR_ERR_NO_DOMAIN),
-                        ..Error::invalid(
-                            MIGRATE,
-                            "libvirt reported success, but the destination does not have it",
-                        )
-                    })),
-                }
-            }
-        }
+        let failed = |e: virt::error::Error| self.named(Error::new(MIGRATE, &e)).to(dest.host_arc());
+        let moved = self.raw().migrate3(dest.raw(), migration.parameters(), migration.flags());
+        Domain::adopt(dest, moved.map_err(failed)?)
     }
 
     /// Orders the switch of a migration under way, begun with [`Migration::post_copy`], to post-copy. To be called on the
@@ -193,20 +188,16 @@ mod tests {
         let all = Migration {
             live: true,
             persist_dest: true,
-            undefine_source: true,
             post_copy: true,
             auto_converge: true,
             compressed: true,
-            peer_to_peer: Some("qemu+ssh://target/system".to_owned()),
             bandwidth_mib: Some(32),
             post_copy_bandwidth_mib: Some(64),
-            migrate_uri: Some("tcp://198.18.0.12".to_owned()),
         };
-        assert_eq!(all.flags(), 1 | 8 | 16 | 32_768 | 8_192 | 2_048 | 2);
-        let parameters = all.parameters().unwrap();
+        assert_eq!(all.flags(), 1 | 8 | 32_768 | 8_192 | 2_048);
+        let parameters = all.parameters();
         assert_eq!((parameters.bandwidth, parameters.bandwidth_postcopy), (Some(32), Some(64)));
         assert_eq!(parameters.compression.as_deref(), Some("xbzrle"));
-        assert_eq!(parameters.uri.as_deref(), Some("tcp://198.18.0.12"));
     }
 
     #[test]
@@ -215,9 +206,6 @@ mod tests {
         let vm = source.create(&domain_xml("vm1")).unwrap();
         let text = vm.migrate(&target, &Migration::default()).unwrap_err().to_string();
         assert!(text.starts_with("migrate vm1 on source to target: "), "{text}");
-        let nul = Migration { migrate_uri: Some("tcp://\0".to_owned()), ..Migration::default() };
-        let text = vm.migrate(&target, &nul).unwrap_err().to_string();
-        assert!(text.contains("has a zero byte"), "{text}");
     }
 
     #[test]

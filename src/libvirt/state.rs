@@ -116,20 +116,6 @@ impl State {
     pub fn is_running(&self) -> bool {
         self.kind == StateKind::Running
     }
-
-    /// The guest stands still.
-    pub fn is_paused(&self) -> bool {
-        self.kind == StateKind::Paused
-    }
-
-    /// A post-copy migration broke after the switch: this half of the guest cannot go on alone (either side).
-    pub fn is_post_copy_failed(&self) -> bool {
-        match self.kind {
-            StateKind::Running => self.reason == sys::VIR_DOMAIN_RUNNING_POSTCOPY_FAILED as i32,
-            StateKind::Paused => self.reason == sys::VIR_DOMAIN_PAUSED_POSTCOPY_FAILED as i32,
-            _ => false,
-        }
-    }
 }
 
 impl fmt::Display for StateKind {

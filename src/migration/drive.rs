@@ -69,7 +69,7 @@ mod tests {
 
     use super::super::job::Call;
     use super::super::limits::Limits;
-    use super::super::options::Move;
+    use super::super::options::{Move, Options};
     use super::*;
     use crate::libvirt::{AbortAnswer, Detail, Event, EventKind, JobStats, LifecycleEvent, Result, Switch};
     use crate::scenario::{AtTimeout, Mode, Side};
@@ -113,10 +113,7 @@ mod tests {
             from: Side::Source,
             to: Side::Target,
             mode,
-            compressed: false,
-            bandwidth_mib: None,
-            post_copy_bandwidth_mib: None,
-            downtime_limit: Duration::ZERO,
+            options: Options::default(),
             timeout: Duration::from_millis(1),
             at_timeout: AtTimeout::Suspend,
         }

@@ -51,7 +51,7 @@ fn attempt(
     hosts
         .events
         .forward(Some(&guest.name), move |event| events.send(Happening::Event(event.clone())).is_ok());
-    let options = plan.options();
+    let options = plan.options.migration.clone();
     let caller = Caller { job: Arc::new(control), inbox: inbox.clone() };
     let began = Instant::now();
     thread::Builder::new()
@@ -79,7 +79,7 @@ fn prepare(
     let domain = guest.known_through(&guest.connection(hosts, plan.from, cancel)?)?;
     let destination = guest.connection(hosts, plan.to, cancel)?;
     let control = guest.known_on(from)?;
-    let limit_ms = plan.max_downtime_ms();
+    let limit_ms = plan.options.max_downtime_ms;
     let asked = control.clone();
     within(
         PREPARE_LIMIT,

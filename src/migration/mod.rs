@@ -5,13 +5,17 @@ mod drive;
 mod job;
 mod leg;
 mod limits;
+mod mode;
 mod options;
+mod pace;
 mod progress;
 mod report;
 mod standstill;
 mod stops;
+pub mod transport;
 mod watch;
 
 pub use leg::migrate;
-pub use options::Move;
+pub use options::{Move, Options, options};
+pub use pace::{Again, Pace, again};
 pub use report::{Hear, LegReport, News};

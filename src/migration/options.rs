@@ -1,53 +1,121 @@
-//! What libvirt is handed for a move: flags, parameters and the maximum downtime. Pure.
+//! What libvirt is handed for a scenario's moves: a pure function of its mode, its transport and the profile.
 
+use std::fmt;
 use std::time::Duration;
 
+use super::{Pace, mode, transport};
 use crate::libvirt::Migration;
-use crate::scenario::{AtTimeout, Mode, Side};
+use crate::plan::Side;
+use crate::scenario::{AtTimeout, Mode, Profile, Scenario};
 
-/// How one guest is to be moved.
+/// What libvirt is handed: the flags and parameters of the call that migrates, and what QEMU is told before.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    pub migration: Migration,
+    /// QEMU's downtime-limit: a guest whose remaining memory takes longer to send is not considered converged.
+    pub max_downtime_ms: u64,
+}
+
+/// What libvirt is handed for every move of a scenario under a profile.
+pub fn options(scenario: &Scenario, profile: &Profile, pace: Pace) -> Options {
+    let migration = Migration { live: true, persist_dest: true, ..Migration::default() };
+    let mut options = Options { migration, max_downtime_ms: 0 };
+    (mode::of(scenario.mode).asks)(&mut options, scenario, profile, pace);
+    (transport::of(scenario.transport).asks)(&mut options.migration);
+    options
+}
+
+impl fmt::Display for Options {
+    /// `VIR_MIGRATE_LIVE | VIR_MIGRATE_POSTCOPY, bandwidth 8 MiB/s, downtime-limit 1 ms`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, downtime-limit {} ms", self.migration, self.max_downtime_ms)
+    }
+}
+
+/// One move of one guest.
 #[derive(Debug, Clone)]
 pub struct Move {
     pub from: Side,
     pub to: Side,
     pub mode: Mode,
-    /// XBZRLE compression of resent pages.
-    pub compressed: bool,
-    /// The most that it may send, MiB/s; of a post-copy migration until it switches.
-    pub bandwidth_mib: Option<u64>,
-    /// The most that a post-copy migration may send after its switch, MiB/s.
-    pub post_copy_bandwidth_mib: Option<u64>,
-    /// How long QEMU may plan to stop the guest at the end of pre-copy.
-    pub downtime_limit: Duration,
+    pub options: Options,
     pub timeout: Duration,
     /// What becomes of a pre-copy migration that takes longer.
     pub at_timeout: AtTimeout,
 }
 
-/// With this limit QEMU does not consider a guest converged whose remaining memory takes longer to send, milliseconds.
-/// A guest that dirties little would otherwise be done in pre-copy before the switch can be ordered.
-const POST_COPY_MAX_DOWNTIME_MS: u64 = 1;
-
 impl Move {
-    /// Flags and parameters of the call that migrates.
-    pub fn options(&self) -> Migration {
-        Migration {
-            live: true,
-            persist_dest: true,
-            post_copy: self.mode == Mode::Postcopy,
-            auto_converge: self.mode == Mode::Precopy,
-            compressed: self.compressed,
-            bandwidth_mib: self.bandwidth_mib,
-            post_copy_bandwidth_mib: self.post_copy_bandwidth_mib,
-            ..Migration::default()
+    /// A move of a scenario under a profile.
+    pub fn of(scenario: &Scenario, profile: &Profile, pace: Pace, from: Side, to: Side) -> Move {
+        Move {
+            from,
+            to,
+            mode: scenario.mode,
+            options: options(scenario, profile, pace),
+            timeout: profile.migration_timeout(scenario.mode),
+            at_timeout: profile.at_timeout,
         }
     }
+}
 
-    /// QEMU's downtime-limit, milliseconds.
-    pub fn max_downtime_ms(&self) -> u64 {
-        match self.mode {
-            Mode::Precopy => self.downtime_limit.as_millis().try_into().unwrap_or(u64::MAX).max(1),
-            Mode::Postcopy => POST_COPY_MAX_DOWNTIME_MS,
-        }
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::scenario::{Bytes, ScenarioFile};
+
+    const FILE: &str = include_str!("../../scenarios.toml");
+
+    fn profile() -> Profile {
+        let file = ScenarioFile::parse("scenarios.toml", FILE).unwrap();
+        let mut profile = file.profile("lab").unwrap().clone();
+        profile.bandwidth = Some(Bytes(64 << 20));
+        profile.first_pass_bandwidth = Bytes(32 << 20);
+        profile.downtime_limit = Duration::from_millis(300);
+        profile
+    }
+
+    #[rstest]
+    #[case(
+        "precopy_orderly::in_vms::stress_cpu",
+        "VIR_MIGRATE_LIVE | VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_AUTO_CONVERGE, bandwidth 64 MiB/s, downtime-limit 300 ms"
+    )]
+    #[case(
+        "precopy_compressed::booting::load_vms",
+        "VIR_MIGRATE_LIVE | VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_AUTO_CONVERGE | VIR_MIGRATE_COMPRESSED, bandwidth 64 \
+         MiB/s, compression xbzrle, downtime-limit 300 ms"
+    )]
+    #[case(
+        "postcopy_cross::in_vms::stress_cpu",
+        "VIR_MIGRATE_LIVE | VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_POSTCOPY, bandwidth 32 MiB/s, bandwidth after the \
+         switch 64 MiB/s, downtime-limit 1 ms"
+    )]
+    #[case(
+        "postcopy_orderly::booting::migrated_vms",
+        "VIR_MIGRATE_LIVE | VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_POSTCOPY, bandwidth 2 MiB/s, bandwidth after the \
+         switch 64 MiB/s, downtime-limit 1 ms"
+    )]
+    fn libvirt_is_handed_what_mode_and_transport_ask(#[case] name: &str, #[case] expected: &str) {
+        let scenario: Scenario = name.parse().unwrap();
+        assert_eq!(options(&scenario, &profile(), Pace::default()).to_string(), expected);
+    }
+
+    #[test]
+    fn a_pause_of_no_time_is_a_millisecond_at_least() {
+        let scenario: Scenario = "precopy_orderly::in_vms::stress_cpu".parse().unwrap();
+        let profile = Profile { downtime_limit: Duration::ZERO, bandwidth: None, ..profile() };
+        let options = options(&scenario, &profile, Pace::default());
+        assert_eq!((options.max_downtime_ms, options.migration.bandwidth_mib), (1, None));
+    }
+
+    #[test]
+    fn the_second_play_of_a_post_copy_scenario_sends_its_first_pass_slower() {
+        let scenario: Scenario = "postcopy_cross::in_vms::stress_cpu".parse().unwrap();
+        let missed = [crate::migration::LegReport::default()];
+        let pace = super::super::again(Mode::Postcopy, Pace::default(), &missed).unwrap().pace;
+        let options = options(&scenario, &profile(), pace);
+        assert_eq!(options.migration.bandwidth_mib, Some(8));
+        assert_eq!(options.migration.post_copy_bandwidth_mib, Some(64), "the rest as fast as before");
     }
 }

@@ -8,6 +8,7 @@ use super::burden::Burden;
 use super::moves;
 use crate::failure::{Failure, Result};
 use crate::guest::Fleet;
+use crate::migration::Pace;
 use crate::scenario::Scenario;
 use crate::sys::parallel::at_once;
 
@@ -30,7 +31,7 @@ pub fn floor(scenario: &Scenario, fleet: &Fleet) -> Result<Option<Duration>> {
     let mut moving = Duration::ZERO;
     for step in moves::steps(scenario, fleet)? {
         let begin = Instant::now();
-        let (reports, _) = moves::play(scenario, fleet, &step, 0, &|_, _| (), |_| ());
+        let (reports, _) = moves::play(scenario, fleet, &step, Pace::default(), &|_, _| (), |_| ());
         moving += begin.elapsed();
         if let Some(error) = reports.into_iter().find_map(|(_, report)| report.error) {
             return Err(Failure::new(format!("measure the floor of {}", scenario.name()), error));

@@ -18,15 +18,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::check::{budget, compressed, copies, live, overlap, post_copy, reachable};
+use crate::check::{budget, copies, live, overlap, post_copy, reachable, transport};
 use crate::failure::Result;
 use crate::guest::{Fleet, Guest};
-use crate::migration::LegReport;
+use crate::migration::{self, Again, LegReport, Pace};
 use crate::plan::{Leg, Step};
 use crate::probe::{ProbeStream, Summary};
 use crate::record::Record;
 use crate::record::{Outcome, Verdict};
-use crate::scenario::{AllowedLine, AtTimeout, Budget, Mode, Scenario, Transport};
+use crate::scenario::{AllowedLine, AtTimeout, Budget, Mode, Scenario};
 use burden::Burden;
 use downtime::{Between, Seen};
 use evidence::Evidence;
@@ -45,21 +45,33 @@ pub struct Context<'a> {
     pub budget: &'a Budget,
     /// Folder of this scenario in the run's folder.
     pub folder: &'a Path,
-    /// How often it was played before in this run, and came to nothing because a guest was across before the switch to
-    /// post-copy could be ordered: this time it is given longer for that.
-    pub played_before: u32,
+    /// How fast its migrations send: its mode's business.
+    pub pace: Pace,
+}
+
+/// What a run of a scenario came to.
+pub struct Played {
+    pub outcome: Outcome,
+    /// Another play that its mode asks for, because this one came to nothing and nothing else was found.
+    pub again: Option<Again>,
 }
 
 /// Runs one scenario. Whatever happens is in the outcome.
-pub fn run(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>) -> Outcome {
+pub fn run(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>) -> Played {
     let started = SystemTime::now();
     let begin = Instant::now();
     let name = scenario.name();
     let mut journal = Journal::new(&name, context.record);
     journal.started();
+    if let Some(words) = moves::refusal(scenario, fleet) {
+        let mut outcome = Outcome::new(&name, Verdict::Ignored, started);
+        outcome.reason = Some(words);
+        return Played { outcome, again: None };
+    }
     let evidence = Evidence::begin(fleet);
     let known = evidence.as_ref().ok();
-    let result = Case { scenario, fleet, context, evidence: known }.play(&mut journal);
+    let mut account = Account::default();
+    let result = Case { scenario, fleet, context, evidence: known }.play(&mut account, &mut journal);
 
     journal.enter(Phase::Collecting);
     let cancelled = fleet.stop_flag().is_set();
@@ -90,7 +102,10 @@ pub fn run(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>) -> Outcome
     }
     (outcome.findings, outcome.numbers) = journal.finish();
     outcome.duration = begin.elapsed();
-    outcome
+    let legs = account.legs.iter().map(|(.., report)| report);
+    let again = migration::again(scenario.mode, context.pace, legs)
+        .filter(|again| outcome.verdict == Verdict::Failed && again.explains == outcome.findings.len());
+    Played { outcome, again }
 }
 
 /// A guest that has moved and is still to be proved, and its move.
@@ -114,7 +129,7 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    fn play(&self, journal: &mut Journal<'_>) -> Result<()> {
+    fn play(&self, account: &mut Account, journal: &mut Journal<'_>) -> Result<()> {
         let fleet = self.fleet;
         let steps = moves::steps(self.scenario, fleet)?;
         let mut prover =
@@ -122,8 +137,7 @@ impl Case<'_> {
         let stream = ProbeStream::start(&fleet.guests, fleet.profile.probe_interval)?;
         let watch = copies::watch(&fleet.hosts)?;
         let _cpu = cpu::watch(&fleet.hosts, self.context.record)?;
-        let mut account = Account::default();
-        let moved = self.move_all_under_load(&steps, &mut account, &mut prover, journal);
+        let moved = self.move_all_under_load(&steps, account, &mut prover, journal);
         journal.enter(Phase::Proving);
         prover.at_the_end(&account.arrived, journal);
         match stream.stop() {
@@ -131,7 +145,7 @@ impl Case<'_> {
                 for summary in summaries {
                     journal.probe(&summary);
                     journal.prove(Some(&summary.guest), None, reachable::check(&summary, self.longest_gap()));
-                    self.downtimes(&account, &summary, prover.own_clock(&summary.guest), journal);
+                    self.downtimes(account, &summary, prover.own_clock(&summary.guest), journal);
                 }
             }
             Err(failure) => journal.prove(None, None, reachable::unknown(&failure.to_string())),
@@ -204,14 +218,10 @@ impl Case<'_> {
             journal.leg_started(&guest.name, leg, number);
         }
         journal.enter(Phase::Migrating);
-        let (reports, beside) = moves::play(
-            self.scenario,
-            self.fleet,
-            step,
-            self.context.played_before,
-            &journal.reporter(),
-            |over| (prove::look_into(self.fleet, &resting), burden.watch(over)),
-        );
+        let (reports, beside) =
+            moves::play(self.scenario, self.fleet, step, self.context.pace, &journal.reporter(), |over| {
+                (prove::look_into(self.fleet, &resting), burden.watch(over))
+            });
         journal.enter(Phase::Proving);
         let during = match beside {
             Ok((looks, during)) => {
@@ -241,8 +251,8 @@ impl Case<'_> {
             if let Some(limit) = &self.context.budget.total {
                 journal.prove(Some(&guest.name), Some(leg), budget::total(limit, report.duration));
             }
-            if self.scenario.transport == Transport::Xbzrle {
-                journal.prove(Some(&guest.name), Some(leg), compressed::check(report));
+            if let Some(proof) = transport::check(self.scenario.transport, report) {
+                journal.prove(Some(&guest.name), Some(leg), proof);
             }
         }
         if step.crosses()

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::failure::{Failure, Result};
 use crate::guest::Fleet;
-use crate::migration::{Hear, LegReport, Move, migrate};
+use crate::migration::{Hear, LegReport, Move, Pace, migrate, transport};
 use crate::plan::{self, Leg, Step};
-use crate::scenario::{Booting, Bytes, Mode, Scenario, Transport, Workload};
+use crate::scenario::{Booting, Scenario, Workload};
 use crate::sys::parallel::{Gate, at_once, panic_text};
 use crate::sys::wait::StopFlag;
 
@@ -19,21 +19,27 @@ pub fn steps(scenario: &Scenario, fleet: &Fleet) -> Result<Vec<Step>> {
     })
 }
 
+/// Why this stack cannot migrate as the scenario asks; none if it can, as far as its versions tell.
+pub fn refusal(scenario: &Scenario, fleet: &Fleet) -> Option<String> {
+    let stacks = fleet.hosts.both().map(|host| transport::Stack {
+        name: &host.entry.name,
+        libvirt: host.libvirt,
+        qemu: host.qemu,
+    });
+    transport::refusal(scenario, &stacks)
+}
+
 /// How long one may take to come to where it can begin.
 const GATE_LIMIT: Duration = Duration::from_secs(60);
 
-/// By how much slower a post-copy migration sends until its switch when its scenario is played again, because a guest was
-/// across before the switch could be ordered: its passes then take longer than libvirt was late.
-const SLOWER: u64 = 4;
-
 /// Moves the guests of a step, all at once, and does something else `beside` from when they begin to move; it is to end
 /// when the token says that all moves are over. `hear` is told of each move as it goes. Guests that are across are noted to
-/// be. The scenario was played so often before, as in a context of a run.
+/// be.
 pub fn play<T: Send>(
     scenario: &Scenario,
     fleet: &Fleet,
     step: &Step,
-    played_before: u32,
+    pace: Pace,
     hear: &Hear<'_>,
     beside: impl FnOnce(&StopFlag) -> T + Send,
 ) -> (Vec<(Leg, LegReport)>, Result<T>) {
@@ -51,7 +57,7 @@ pub fn play<T: Send>(
             Ok(migrate(
                 guest,
                 &fleet.hosts,
-                &plan(scenario, fleet, leg, played_before),
+                &Move::of(scenario, &fleet.profile, pace, leg.from(), leg.to()),
                 ready,
                 hear,
                 fleet.stop_flag(),
@@ -73,27 +79,6 @@ pub fn play<T: Send>(
         (*leg, report)
     };
     (step.legs.iter().zip(moved).map(report).collect(), beside)
-}
-
-fn plan(scenario: &Scenario, fleet: &Fleet, leg: &Leg, played_before: u32) -> Move {
-    let profile = &fleet.profile;
-    let mib = |bytes: Bytes| bytes.0 >> 20;
-    let before_switch = profile.bandwidth_before_switch(scenario.mode).map(mib);
-    let booting = scenario.mode == Mode::Postcopy && boots_itself(scenario);
-    // A guest that boots has no pattern yet that is rewritten as fast as the first pass sends it; it dirties some
-    // tens of MiB a second on its own, and the first pass must be slower than that for a remainder to be left.
-    let slower = if booting { 16 } else { 1 } * SLOWER.pow(played_before);
-    Move {
-        from: leg.from(),
-        to: leg.to(),
-        mode: scenario.mode,
-        compressed: scenario.transport == Transport::Xbzrle,
-        bandwidth_mib: before_switch.map(|mib| (mib / slower).max(1)),
-        post_copy_bandwidth_mib: profile.bandwidth.filter(|_| scenario.mode == Mode::Postcopy).map(mib),
-        downtime_limit: profile.downtime_limit,
-        timeout: profile.migration_timeout(scenario.mode),
-        at_timeout: profile.at_timeout,
-    }
 }
 
 /// Whether the fleet itself boots while it migrates.

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::*;
 use crate::libvirt::{Error, ErrorCode, Result};
+use crate::migration::Options;
 use crate::migration::job::Job;
 use crate::scenario::Side;
 
@@ -112,10 +113,7 @@ impl Play {
             from: Side::Source,
             to: Side::Target,
             mode,
-            compressed: false,
-            bandwidth_mib: None,
-            post_copy_bandwidth_mib: None,
-            downtime_limit: Duration::from_millis(300),
+            options: Options::default(),
             timeout: Duration::from_millis(TIMEOUT),
             at_timeout,
         };

@@ -1,0 +1,76 @@
+//! The memory went the way that the scenario's transport says.
+
+use super::{About, Advice, Check, Moment, Proof};
+use crate::migration::{LegReport, transport};
+use crate::scenario::{Scenario, Transport};
+
+pub static ABOUT: About = About {
+    id: "transport",
+    summary: "its transport was at work",
+    how: "`xbzrle`, which is the order `compressed`: it had a cache, and looked pages up in it that were sent again",
+    asked: &[Moment::Leg],
+    only: Some("transports other than `plain`"),
+    advice: &[IDLE],
+    ..About::BASE
+};
+
+const IDLE: Advice = Advice::new(
+    "the migration completed without what its transport promises",
+    "does QEMU on both hosts have the capability? Its log on the source is in the evidence",
+);
+
+/// The check.
+pub struct Transported;
+
+impl Check for Transported {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn applies(&self, scenario: &Scenario) -> bool {
+        transport::of(scenario.transport).proof.is_some()
+    }
+}
+
+/// A leg must show what its transport promises; none where there is nothing to show.
+pub fn check(carried_by: Transport, report: &LegReport) -> Option<Proof> {
+    let sign = transport::of(carried_by).proof?(report);
+    Some(Proof::new(&ABOUT, sign.ok, sign.expected, sign.seen).advise(&IDLE))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::libvirt::JobStats;
+
+    #[rstest]
+    #[case::at_work(64, 3, 9, 2, true)]
+    #[case::only_misses(64, 0, 9, 2, true)]
+    #[case::one_pass(64, 0, 0, 1, true)]
+    #[case::idle(64, 0, 0, 2, false)]
+    #[case::no_cache(0, 3, 9, 2, false)]
+    fn xbzrle_needs_a_cache_and_pages_in_it(
+        #[case] cache_bytes: u64,
+        #[case] pages: u64,
+        #[case] misses: u64,
+        #[case] passes: u64,
+        #[case] ok: bool,
+    ) {
+        let stats = JobStats {
+            compression_cache_bytes: Some(cache_bytes),
+            compression_pages: Some(pages),
+            compression_cache_misses: Some(misses),
+            memory_iteration: Some(passes),
+            ..JobStats::default()
+        };
+        let report = LegReport { stats: Some(stats), ..LegReport::default() };
+        assert_eq!(check(Transport::Xbzrle, &report).unwrap().ok, ok);
+    }
+
+    #[test]
+    fn a_plain_migration_has_nothing_to_show() {
+        assert_eq!(check(Transport::Plain, &LegReport::default()), None);
+    }
+}

@@ -1,0 +1,27 @@
+//! What each mode asks of libvirt, and when a play of it is worth another. Each mode is a file.
+
+mod postcopy;
+mod precopy;
+
+use super::{Again, LegReport, Options, Pace};
+use crate::scenario::{Mode, Profile, Scenario};
+
+/// A mode, as the migration room knows it.
+pub struct Spec {
+    /// Adds what the mode asks of libvirt.
+    pub asks: fn(&mut Options, &Scenario, &Profile, Pace),
+    /// Whether legs that ended like this are worth another play of their scenario.
+    pub again: fn(Pace, &[&LegReport]) -> Option<Again>,
+}
+
+pub fn of(mode: Mode) -> &'static Spec {
+    match mode {
+        Mode::Precopy => &precopy::SPEC,
+        Mode::Postcopy => &postcopy::SPEC,
+    }
+}
+
+/// The most that a migration of the scenario's mode may send at first, MiB/s.
+fn bandwidth_mib(scenario: &Scenario, profile: &Profile) -> Option<u64> {
+    profile.bandwidth_before_switch(scenario.mode).map(|bytes| bytes.0 >> 20)
+}

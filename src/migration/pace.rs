@@ -1,0 +1,96 @@
+//! How fast a play of a scenario sends, and whether it is worth another play at another pace. Its mode decides both;
+//! whoever plays hands the pace on and knows nothing of it.
+
+use super::{LegReport, mode};
+use crate::scenario::Mode;
+
+/// The pace of one play. The default is the profile's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    slower: u64,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace { slower: 1 }
+    }
+}
+
+impl Pace {
+    /// A pace that sends so many times slower.
+    pub(super) fn slowed(self, times: u64) -> Pace {
+        Pace { slower: self.slower * times }
+    }
+
+    /// What becomes of a bandwidth, MiB/s: 1 at least.
+    pub(super) fn of(self, mib: u64) -> u64 {
+        (mib / self.slower).max(1)
+    }
+}
+
+/// Another play that a scenario is worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Again {
+    pub pace: Pace,
+    /// Why the one before came to nothing.
+    pub why: &'static str,
+    /// How many findings of the play before that explains: one for each leg that came to nothing.
+    pub explains: usize,
+}
+
+/// Whether a scenario of this mode whose legs ended like this is worth another play.
+pub fn again<'a>(mode: Mode, pace: Pace, legs: impl IntoIterator<Item = &'a LegReport>) -> Option<Again> {
+    let legs: Vec<&LegReport> = legs.into_iter().collect();
+    (mode::of(mode).again)(pace, &legs)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::failure::Cause;
+
+    fn switched() -> LegReport {
+        LegReport { switchover: Some(Duration::from_secs(1)), ..LegReport::default() }
+    }
+
+    fn failed() -> LegReport {
+        LegReport { error: Some(Cause::from("no")), ..LegReport::default() }
+    }
+
+    #[test]
+    fn a_missed_switch_is_worth_one_more_play() {
+        let first = again(Mode::Postcopy, Pace::default(), &[switched(), LegReport::default()]).unwrap();
+        assert_eq!(first.explains, 1);
+        assert_eq!(again(Mode::Postcopy, first.pace, &[LegReport::default()]), None);
+    }
+
+    #[test]
+    fn every_missed_switch_explains_a_finding() {
+        let legs = [LegReport::default(), switched(), LegReport::default()];
+        assert_eq!(again(Mode::Postcopy, Pace::default(), &legs).unwrap().explains, 2);
+    }
+
+    #[test]
+    fn a_play_that_switched_everywhere_is_over() {
+        assert_eq!(again(Mode::Postcopy, Pace::default(), &[switched(), switched()]), None);
+    }
+
+    #[test]
+    fn a_leg_that_failed_is_not_played_away() {
+        assert_eq!(again(Mode::Postcopy, Pace::default(), &[LegReport::default(), failed()]), None);
+    }
+
+    #[test]
+    fn a_pre_copy_scenario_has_no_switch_to_miss() {
+        assert_eq!(again(Mode::Precopy, Pace::default(), &[LegReport::default()]), None);
+    }
+
+    #[test]
+    fn nothing_is_sent_slower_than_a_mebibyte_a_second() {
+        assert_eq!(Pace::default().of(32), 32);
+        assert_eq!(Pace::default().slowed(4).of(32), 8);
+        assert_eq!(Pace::default().slowed(4).slowed(16).of(32), 1);
+    }
+}

@@ -1,0 +1,68 @@
+//! The transports: what each asks of libvirt, what it needs of a stack, and how it is proved. Each is a file.
+
+mod plain;
+mod requirement;
+mod xbzrle;
+
+pub use requirement::{Requirement, Stack};
+
+use super::LegReport;
+use crate::libvirt::Migration;
+use crate::scenario::{Mode, Scenario, Transport};
+
+/// A transport, as the migration room knows it. What it is called and how it is explained is its row of the axis.
+pub struct Spec {
+    /// Adds what the transport asks of libvirt.
+    pub asks: fn(&mut Migration),
+    /// What it needs to carry a migration of that mode.
+    pub needs: fn(Mode) -> Requirement,
+    /// How it is proved from the report of a leg that did not fail; none where any migration that completes proves it.
+    pub proof: Option<fn(&LegReport) -> Sign>,
+}
+
+/// What a leg shows of its transport.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sign {
+    pub ok: bool,
+    pub expected: &'static str,
+    pub seen: String,
+}
+
+pub fn of(transport: Transport) -> &'static Spec {
+    match transport {
+        Transport::Plain => &plain::SPEC,
+        Transport::Xbzrle => &xbzrle::SPEC,
+    }
+}
+
+/// Why these hosts cannot migrate as the scenario asks; none if they can, as far as their versions tell.
+pub fn refusal(scenario: &Scenario, hosts: &[Stack<'_>]) -> Option<String> {
+    let needs = (of(scenario.transport).needs)(scenario.mode);
+    let unmet = hosts.iter().find_map(|host| needs.unmet_by(host))?;
+    Some(format!("{} migration by {} needs {unmet}", scenario.mode, scenario.transport))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::libvirt::Version;
+
+    #[test]
+    fn a_stack_of_today_carries_all_that_is_in_the_matrix() {
+        let host = Stack { name: "source", libvirt: Version::new(8, 5, 0), qemu: Version::new(5, 2, 0) };
+        for name in ["precopy_orderly::in_vms::stress_cpu", "postcopy_compressed::in_vms::stress_cpu"] {
+            assert_eq!(refusal(&name.parse().unwrap(), &[host]), None);
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_too_old_is_named() {
+        let new = Stack { name: "source", libvirt: Version::new(8, 5, 0), qemu: Version::new(5, 2, 0) };
+        let old = Stack { name: "target", libvirt: Version::new(1, 2, 9), ..new };
+        let scenario = "precopy_orderly::in_vms::stress_cpu::xbzrle".parse().unwrap();
+        assert_eq!(
+            refusal(&scenario, &[new, old]).unwrap(),
+            "precopy migration by xbzrle needs libvirt 1.3.4, and target has 1.2.9"
+        );
+    }
+}
