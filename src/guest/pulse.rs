@@ -13,7 +13,7 @@ pub struct Pulse {
     pub now_us: u64,
     /// How long the guest's thread sleeps between two looks at the clock: the resolution of the gaps. 0: it does not look.
     pub interval_us: u64,
-    /// Gaps up to this long are not told.
+    /// Gaps up to this long are left out.
     pub threshold_us: u64,
     /// How often it has looked at the clock since the witness was started, and the longest time between two looks.
     pub turns: u64,

@@ -26,7 +26,7 @@ const GREETING_LIMIT: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub struct Guest {
     pub name: String,
-    /// Id of whoever it is made for, as its domain's mark has it.
+    /// Id of the owner it is made for; its domain's mark has it, too.
     pub owner: String,
     pub uuid: String,
     pub mac: String,

@@ -1,5 +1,5 @@
-//! The witness: our program in a guest keeps memory and a file on its disk full of patterns, and verifies them. What
-//! it says is taken apart here; what it means is for the proofs.
+//! The witness: our program in a guest keeps memory and a file on its disk full of patterns, and verifies them. This file asks
+//! it and parses its answers; the checks judge them.
 
 use std::collections::HashMap;
 use std::time::Duration;

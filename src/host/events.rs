@@ -1,4 +1,4 @@
-//! libvirt's events of both hosts, handed to whoever asks for a guest's.
+//! Distributes libvirt's events of both hosts to listeners, each of one guest or of all.
 
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -98,7 +98,7 @@ impl Hosts {
         facts
     }
 
-    /// What is known to be wrong with this stack, to be said before anything is started.
+    /// A known defect of this stack, which users should hear of before anything is started.
     pub fn warning(&self) -> Option<String> {
         if self.accelerator.kind != AcceleratorKind::Tcg {
             return None;

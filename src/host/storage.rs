@@ -53,7 +53,7 @@ impl Storage {
         self.remote.check(&overlay::create(&self.entry, images, owner), LIMIT).map(drop)
     }
 
-    /// Checks images, each by `qemu-img check`; results in their order. Nobody may write to them meanwhile.
+    /// Checks each image by `qemu-img check`; returns the results in the images' order. The guests must stand still meanwhile.
     pub fn check_images(&self, images: &[String]) -> Result<Vec<ImageCheck>> {
         // --force-share: the image is open in a QEMU that stands still. Its exit status tells corruption (2) from
         // leaks (3), and the report says it too.
@@ -73,7 +73,7 @@ impl Storage {
 /// Between two reports.
 const MARK: &str = "multivm-next-image";
 
-/// What `qemu-img check` said of an image.
+/// The result of `qemu-img check` on an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageCheck {
     pub image: String,

@@ -63,8 +63,10 @@ fn beside_ours_it_survives_a_scenario(stage: &Arc<Stage>) -> Result<(), Failed> 
     let outcome = stage.outcome_on(&fleet, &SCENARIO.parse()?, SystemTime::now(), 0);
     running.is_untouched()?;
     defined.is_untouched()?;
-    // So it does when the next command takes hold of the lab.
+    // The next command takes hold of the lab: it uses our guests as they are, and leaves these alone, too.
+    let before = everything(&fleet)?;
     start(&fleet).map_err(|failure| format!("expected: a fleet\nseen: {failure}"))?;
+    same(&before, &everything(&fleet)?)?;
     running.is_untouched()?;
     defined.is_untouched()?;
     if on_storage(&fleet, "cat vm3.qcow2 vm3.qcow2.multivm && rm vm3.qcow2*")? != "precious\nprecious\n" {

@@ -83,13 +83,13 @@ impl Drop for Planted<'_> {
     }
 }
 
-/// Everything that a run could have made or removed: domains of both hosts, and files in the export.
+/// Everything that a run could have made or removed: domains of both hosts, their QEMUs, and files in the export.
 pub fn everything(fleet: &Fleet) -> Result<String> {
+    let domains = "virsh -q list --all --uuid --name | sort && virsh -q list --name | sort && \
+                   { grep -H . /run/libvirt/qemu/*.pid 2> /dev/null; true; }";
     let mut text = String::new();
     for host in fleet.hosts.both() {
-        text += &host
-            .remote
-            .check("virsh -q list --all --uuid --name | sort && virsh -q list --name | sort", LIMIT)?;
+        text += &host.remote.check(domains, LIMIT)?;
     }
     Ok(text + &on_storage(fleet, "ls -i")?)
 }
