@@ -60,7 +60,7 @@ fn beside_ours_it_survives_a_scenario(stage: &Arc<Stage>) -> Result<(), Failed> 
     let running = Foreign { runs: true, ..Foreign::new(&fleet, Source, "vm1-of-somebody") }.plant()?;
     let defined = Foreign::new(&fleet, Target, "vm3").plant()?;
     on_storage(&fleet, "echo precious > vm3.qcow2 && echo precious > vm3.qcow2.multivm")?;
-    let outcome = stage.outcome_on(&fleet, &SCENARIO.parse()?, SystemTime::now(), 0);
+    let outcome = stage.outcome_on(&fleet, &SCENARIO.parse()?, SystemTime::now());
     running.is_untouched()?;
     defined.is_untouched()?;
     // The next command takes hold of the lab: it uses our guests as they are, and leaves these alone, too.
