@@ -8,6 +8,7 @@ use multivm::guest::{Fleet, Guest};
 use multivm::host::Host;
 use multivm::libvirt::Migration;
 use multivm::record::{DomainEvent, Event};
+use multivm::remote::protocol::WitnessQuestion;
 use multivm::scenario::Direction;
 use multivm::scenario::{AtTimeout, Bytes, Profile, Side};
 use multivm_fixtures::selftest::{Damage, damage_main};
@@ -95,7 +96,7 @@ const DAMAGES: [Damage; 20] = [
     Damage {
         name: "damage::byte_of_guest_memory_flipped",
         cause: |fleet| {
-            let answer = vm1(fleet).agent.witness("address 77", LIMIT)?;
+            let answer = vm1(fleet).agent.witness(WitnessQuestion::Address { page: 77 }, LIMIT)?;
             // In the middle of the page: its first line is rewritten with every generation.
             let address = parse_hex(answer.trim())? + 40 * 64 + 8;
             let script = format!(

@@ -1,6 +1,6 @@
 //! Disk intact: records went on being written and synced, and every one of them is read back as it was written.
 
-use super::{About, Advice, Check, Moment, Proof};
+use super::{About, Advice, Check, Moment, Proof, lines};
 use crate::guest::DiskProof;
 
 pub static ABOUT: About = About {
@@ -43,8 +43,7 @@ pub fn check(before: &DiskProof, found: &DiskProof, must_grow: bool) -> Proof {
     let expected = format!("every record read back as it was written{since}");
     let failed = |seen: String| Proof::new(&ABOUT, false, expected.clone(), seen);
     if found.bad > 0 {
-        return failed(format!("{} bad records:\n{}", found.bad, found.bad_records.join("\n")))
-            .advise(&RECORDS);
+        return failed(format!("{} bad records:\n{}", found.bad, lines(&found.bad_records))).advise(&RECORDS);
     }
     // It counts them from its start on.
     let errors = found.errors.saturating_sub(before.errors);
@@ -90,7 +89,7 @@ mod tests {
             error: None,
             direct: true,
             bad,
-            bad_records: vec!["slot=7 kind=torn".into()],
+            bad_records: vec!["slot=7 offset=28672 expected=7 found=7 kind=torn".parse().unwrap()],
         };
         let proof = check(&look(10, 2, 0), &look(written, 2 + errors, bad), true);
         assert_eq!(proof.ok, ok);

@@ -1,6 +1,6 @@
 //! Memory intact: the pattern in the guest's memory went on changing, and every page of it is as it must be.
 
-use super::{About, Advice, Check, Moment, Proof};
+use super::{About, Advice, Check, Moment, Proof, lines};
 use crate::guest::MemoryProof;
 
 pub static ABOUT: About = About {
@@ -45,7 +45,7 @@ pub fn check(before: u64, found: &MemoryProof, must_grow: bool) -> Proof {
         if must_grow { format!(", some of them rewritten since {before} were") } else { String::new() };
     let expected = format!("{} pages as they must be{since}", found.pages);
     if found.bad > 0 {
-        let pages = found.bad_pages.join("\n");
+        let pages = lines(&found.bad_pages);
         let seen = format!("{} bad pages at generation {}:\n{pages}", found.bad, found.generation);
         return Proof::new(&ABOUT, false, expected, seen).advise(&PAGES);
     }
@@ -81,8 +81,15 @@ mod tests {
         #[case] must_grow: bool,
         #[case] ok: bool,
     ) {
-        let found =
-            MemoryProof { pages: 8192, generation: 2, rewritten, bad, bad_pages: vec!["page=3".into()] };
+        let page = "page=3 address=0x3000 expected=2 found=1 kind=generation offset=8".parse();
+        let found = MemoryProof {
+            pages: 8192,
+            generation: 2,
+            rewritten,
+            region: 0,
+            bad,
+            bad_pages: vec![page.unwrap()],
+        };
         let proof = check(4, &found, must_grow);
         assert_eq!(proof.ok, ok);
         assert_eq!(proof.seen.contains("page=3"), bad > 0);

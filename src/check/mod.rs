@@ -25,4 +25,5 @@ pub mod transport;
 
 pub use about::{About, Advice, Check, Moment, plain};
 pub use proof::Proof;
+use proof::lines;
 pub use table::{CHECKS, pages};

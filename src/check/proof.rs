@@ -42,3 +42,8 @@ impl Proof {
         !self.ok && !self.about.goes_on
     }
 }
+
+/// Each of several things on a line of its own.
+pub(super) fn lines<T: std::fmt::Display>(things: &[T]) -> String {
+    things.iter().map(T::to_string).collect::<Vec<_>>().join("\n")
+}

@@ -15,6 +15,6 @@ mod witness;
 pub use domain::console_path;
 pub use fleet::Fleet;
 pub use identity::{FLEET_MAX, address};
-pub use pulse::{ClockMap, Pulse};
+pub use multivm_protocol::{DiskProof, MemoryProof, Pulse, Testimony};
+pub use pulse::ClockMap;
 pub use vm::Guest;
-pub use witness::{DiskProof, MemoryProof, Testimony};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::guest::{Fleet, Guest};
 use crate::host::Host;
-use crate::remote::{Agent, Observation, Process};
+use crate::remote::{Agent, Observation};
 use crate::scenario::{Bytes, Profile, Side};
 
 /// A guest or a host.
@@ -55,7 +55,7 @@ pub fn memory_left(host: &Host, seen: &Observation, profile: &Profile) -> Bytes 
         .processes
         .iter()
         .filter(|process| process.name.starts_with(QEMU))
-        .map(Process::resident_bytes)
+        .map(|process| process.resident_bytes)
         .sum();
     // What is still to come of guests that have not touched all of their memory, or are on the other host.
     let to_come = profile.guests_memory().saturating_sub(guests);

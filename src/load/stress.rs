@@ -70,7 +70,7 @@ impl Load {
             alive: alive().count(),
             stopped: alive().filter(|process| process.state == 'T').count(),
             ticks: group().map(|process| process.ticks).sum(),
-            resident: Bytes(alive().map(Process::resident_bytes).sum()),
+            resident: Bytes(alive().map(|process| process.resident_bytes).sum()),
             asked,
             at,
         }

@@ -1,11 +1,16 @@
-//! Our own program on a host or in a guest, `fixtures/guest/agent`: built statically by the build script, part of this
+//! Our own program on a host or in a guest, `fixtures/agent`: built statically by the build script, part of this
 //! binary, copied over ssh, asked over one kept channel.
 
+use std::str::FromStr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::observe::{self, Observation, Process};
+use multivm_protocol::{
+    self as protocol, END, NoWitness, OK, Processes, Question, Started, Ticks, WitnessQuestion,
+};
+
+use super::observe::{Observation, Process};
 use super::{Dialogue, Remote};
 use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::sys::parallel::locked;
@@ -24,10 +29,7 @@ pub const LOAD_MARK: &str = "MULTIVM_LOAD=1";
 /// Where a load's own words go. It lies beside the program, and goes with it.
 pub const LOAD_LOG: &str = concat!("/run/multivm-", env!("MULTIVM_AGENT_ID"), "/load.log");
 
-const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/multivm-guest"));
-
-/// The line after every answer.
-const END: &str = "multivm-end";
+const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/multivm-agent"));
 
 /// How long a new connection may take, at least.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -69,7 +71,10 @@ impl Agent {
     /// Looks at the machine. Of its kernel log only the lines are there that no earlier look has seen.
     pub fn observe(&self, limit: Duration) -> Result<Observation> {
         let mut log = locked(&self.log);
-        let look = |from| self.ask(&format!("observe {from}"), limit, observe::observation);
+        let look = |from| {
+            let seen: protocol::Observation = self.asked(&Question::Observe { from }, limit)?;
+            Ok(Observation::new(seen))
+        };
         let mut seen = look(log.next)?;
         if seen.boot_id != log.boot_id {
             if log.next > 0 {
@@ -87,45 +92,48 @@ impl Agent {
 
     /// The processes of some process groups, and nothing else: cheap enough to be asked during a migration.
     pub fn processes(&self, groups: &[i32], limit: Duration) -> Result<Vec<Process>> {
-        self.ask(&format!("processes {}", joined(groups)), limit, observe::processes)
+        let Processes { page, processes } =
+            self.asked(&Question::Processes { groups: groups.to_vec() }, limit)?;
+        Ok(processes.into_iter().map(|process| Process::new(process, page)).collect())
     }
 
     /// CPU time that the machine's processes have used so far, clock ticks (1/100 s).
     pub fn cpu_ticks(&self, limit: Duration) -> Result<u64> {
-        self.ask("cpu", limit, |answer| answer.trim().strip_prefix("ticks ")?.parse().ok())
+        self.asked(&Question::Cpu, limit).map(|Ticks(ticks)| ticks)
     }
 
     /// Starts a program with the mark of a load, in a process group of its own, and returns the group's number, which is
     /// its pid. What it says goes to [`LOAD_LOG`] there. No word may have a tab or a newline in it. It is started at most
     /// once; after an error it may run, and [`end_strays`](Agent::end_strays) finds it.
     pub fn start(&self, words: &[String], limit: Duration) -> Result<i32> {
-        let question = format!("start {LOAD_MARK}\t{LOAD_LOG}\t{}", words.join("\t"));
-        let answer = self.ask_once(&question, limit, |answer| Some(answer.trim().to_owned()))?;
-        match answer.strip_prefix("pid ").and_then(|pid| pid.parse().ok()) {
-            Some(pid) => Ok(pid),
-            None => Err(Failure::new(format!("start `{}`", words.join(" ")), answer).at(self.remote.name())),
-        }
+        let question = Question::Start {
+            variable: LOAD_MARK.to_owned(),
+            log: LOAD_LOG.to_owned(),
+            words: words.to_vec(),
+        };
+        let answer = self.ask(&question, limit)?;
+        answer.parse().map(|Started(pid)| pid).map_err(|_| {
+            Failure::new(format!("start `{}`", words.join(" ")), answer.trim()).at(self.remote.name())
+        })
     }
 
     /// Kills process groups; one that is gone is what was wanted. Never twice: after a reboot, the numbers are those of
     /// other processes.
     pub fn kill(&self, groups: &[i32], limit: Duration) -> Result<()> {
-        let question = format!("kill {}", joined(groups));
-        let answer = self.ask_once(&question, limit, |answer| Some(answer.trim().to_owned()))?;
-        if answer == "ok" {
+        let answer = self.ask(&Question::Kill { groups: groups.to_vec() }, limit)?;
+        if answer.trim() == OK {
             return Ok(());
         }
-        Err(Failure::new(format!("kill the process groups {}", joined(groups)), answer)
-            .at(self.remote.name()))
+        Err(Failure::new(format!("kill the process groups {groups:?}"), answer.trim()).at(self.remote.name()))
     }
 
     /// Passes a question on to the witness on that machine and returns its answer.
-    pub fn witness(&self, question: &str, limit: Duration) -> Result<String> {
-        let answer = self.ask(&format!("witness {question}"), limit, |answer| Some(answer.to_owned()))?;
-        match answer.strip_prefix("no witness: ") {
-            None => Ok(answer),
-            Some(reason) => {
-                let cause = Cause::new(FailureKind::Missing, reason.trim());
+    pub fn witness(&self, question: WitnessQuestion, limit: Duration) -> Result<String> {
+        let answer = self.ask(&Question::Witness(question), limit)?;
+        match answer.parse() {
+            Err(_) => Ok(answer),
+            Ok(NoWitness(reason)) => {
+                let cause = Cause::new(FailureKind::Missing, reason);
                 Err(Failure::new("ask the witness", cause).at(self.remote.name()))
             }
         }
@@ -176,13 +184,31 @@ impl Agent {
         self.remote.forget_sessions();
     }
 
-    /// Asks what may be asked twice: if the answer is lost, a new connection gets the question again.
-    fn ask<T>(&self, question: &str, limit: Duration, parse: impl Fn(&str) -> Option<T>) -> Result<T> {
+    /// The answer to a question, as the message that it must be.
+    fn asked<T: FromStr>(&self, question: &Question, limit: Duration) -> Result<T> {
+        let answer = self.ask(question, limit)?;
+        answer.parse().map_err(|_| {
+            let head: String = answer.chars().take(200).collect();
+            Failure::new(format!("ask `{question}`"), format!("unexpected answer {head:?}"))
+                .at(self.remote.name())
+        })
+    }
+
+    fn ask(&self, question: &Question, limit: Duration) -> Result<String> {
+        if question.is_repeatable() {
+            self.ask_again(question, limit)
+        } else {
+            self.ask_once(question, limit)
+        }
+    }
+
+    /// If the answer is lost, a new connection gets the question again.
+    fn ask_again(&self, question: &Question, limit: Duration) -> Result<String> {
         let begin = Instant::now();
         let mut channel = locked(&self.channel);
         if let Some(dialogue) = channel.as_mut() {
-            match dialogue.ask(question, END, limit) {
-                Ok(answer) => return self.parsed(question, &answer, parse),
+            match dialogue.ask(&question.to_string(), END, limit) {
+                Ok(answer) => return Ok(answer),
                 Err(failure) => self.lose(&mut channel, failure),
             }
         }
@@ -190,13 +216,13 @@ impl Agent {
         // silent for all of the limit.
         let left = limit.saturating_sub(begin.elapsed()).max(CONNECT_LIMIT);
         let mut dialogue = self.open(left)?;
-        let answer = dialogue.ask(question, END, left)?;
+        let answer = dialogue.ask(&question.to_string(), END, left)?;
         *channel = Some(dialogue);
-        self.parsed(question, &answer, parse)
+        Ok(answer)
     }
 
-    /// Asks what must not be done twice: after an error it may have been done.
-    fn ask_once<T>(&self, question: &str, limit: Duration, parse: impl Fn(&str) -> Option<T>) -> Result<T> {
+    /// After an error it may have been done, and is not asked again.
+    fn ask_once(&self, question: &Question, limit: Duration) -> Result<String> {
         // A kept connection may be from before a reboot, and a question that nobody heard is not told from one whose answer
         // was lost: only over a connection that has just answered is it sent.
         self.cpu_ticks(limit)?;
@@ -206,10 +232,10 @@ impl Agent {
             // Another question has lost it since.
             None => self.open(limit)?,
         };
-        match dialogue.ask(question, END, limit) {
+        match dialogue.ask(&question.to_string(), END, limit) {
             Ok(answer) => {
                 *channel = Some(dialogue);
-                self.parsed(question, &answer, parse)
+                Ok(answer)
             }
             Err(failure) => {
                 self.lose(&mut channel, failure.clone());
@@ -228,16 +254,4 @@ impl Agent {
         locked(&self.losses).push(failure.cause.text);
         self.remote.forget_sessions();
     }
-
-    fn parsed<T>(&self, question: &str, answer: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T> {
-        parse(answer).ok_or_else(|| {
-            let head: String = answer.chars().take(200).collect();
-            Failure::new(format!("ask `{question}`"), format!("unexpected answer {head:?}"))
-                .at(self.remote.name())
-        })
-    }
-}
-
-fn joined(groups: &[i32]) -> String {
-    groups.iter().map(i32::to_string).collect::<Vec<_>>().join(" ")
 }

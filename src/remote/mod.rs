@@ -12,5 +12,6 @@ mod run;
 
 pub use agent::{Agent, DIRECTORY as AGENT_DIRECTORY, LOAD_LOG};
 pub use dialogue::Dialogue;
+pub use multivm_protocol as protocol;
 pub use observe::{KernelLine, Observation, Process, realtime_s};
 pub use run::{Output, Remote, quote};

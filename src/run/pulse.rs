@@ -46,12 +46,12 @@ impl OwnClock {
         self.known |= pulse.interval_us > 0;
         self.cut |= pulse.gaps_dropped > 0;
         let resolution = Duration::from_micros(pulse.interval_us);
-        self.gaps.extend(pulse.gaps.iter().map(|(at, length)| GuestGap {
-            gap: Gap { from: map.at(*at), length: Duration::from_micros(*length) },
+        self.gaps.extend(pulse.gaps.iter().map(|gap| GuestGap {
+            gap: Gap { from: map.at(gap.at_us), length: Duration::from_micros(gap.length_us) },
             error: map.error,
             resolution,
         }));
-        self.speeds.extend(pulse.speeds.iter().map(|(at, speed)| (map.at(*at), *speed)));
+        self.speeds.extend(pulse.speeds.iter().map(|speed| (map.at(speed.at_us), speed.ms_per_gib)));
     }
 
     /// Whether all of its gaps are known.

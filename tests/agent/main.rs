@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,13 +19,7 @@ mod pulse;
 mod questions;
 mod work;
 
-/// Parts of the program that have tests of their own.
-#[path = "../../fixtures/guest/agent/ring.rs"]
-mod ring;
-#[path = "../../fixtures/guest/agent/speeds.rs"]
-mod speeds;
-
-const PROGRAM: &str = concat!(env!("OUT_DIR"), "/multivm-guest");
+const PROGRAM: &str = concat!(env!("OUT_DIR"), "/multivm-agent");
 
 const PAGE: usize = 4096;
 const SLOT: u64 = 4096;
@@ -45,7 +39,7 @@ impl Drop for Process {
     }
 }
 
-/// `multivm-guest serve`.
+/// `multivm-agent serve`.
 struct Serve {
     process: Process,
     input: ChildStdin,
@@ -82,7 +76,7 @@ impl Serve {
     }
 }
 
-/// `multivm-guest witness`, with a socket of its own.
+/// `multivm-agent witness`, with a socket of its own.
 struct Witness {
     process: Process,
     socket: String,
@@ -112,11 +106,17 @@ impl Witness {
     }
 
     fn begin(&mut self, ms: u32) {
-        assert_eq!(self.ask(&format!("begin {ms}")), ["ok"]);
+        assert_eq!(self.ask(&format!("begin {ms} 1000")), ["ok"]);
     }
 
     fn prove(&mut self) -> Proof {
-        Proof(self.ask("prove"))
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        self.proof(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The proof of a number.
+    fn proof(&mut self, number: u64) -> Proof {
+        Proof(self.ask(&format!("prove {number}")))
     }
 
     fn path(&self) -> PathBuf {

@@ -20,6 +20,16 @@ fn a_flipped_byte_is_told_once(mut witness: Witness, #[case] offset: u64, #[case
     witness.prove().assert_clean();
 }
 
+/// Whoever lost the answer asks again, and must not get a clean one.
+#[rstest]
+fn a_proof_is_told_once_more_to_who_asks_for_its_number(mut witness: Witness) {
+    let address = witness.address(5);
+    flip(&witness.memory(), address + 100);
+    let proof = witness.proof(1 << 40);
+    assert_eq!((proof.memory("bad"), witness.proof(1 << 40).0), (1, proof.0));
+    witness.prove().assert_clean();
+}
+
 #[rstest]
 fn a_flipped_byte_is_seen_while_everything_is_rewritten(mut witness: Witness) {
     let address = witness.address(PAGES - 1);

@@ -69,7 +69,7 @@ fn a_second_witness_leaves_the_first_alone(mut witness: Witness) {
 fn it_ends_when_told_to(mut witness: Witness) {
     assert_eq!(witness.ask("quit"), ["ok"]);
     assert!(witness.process.0.wait().unwrap().success());
-    assert!(witness.ask("prove")[0].starts_with("no witness: "));
+    assert!(witness.ask("prove 0")[0].starts_with("no witness: "));
 }
 
 #[rstest]
@@ -77,5 +77,5 @@ fn a_file_that_cannot_be_made() {
     let output = run(&["witness", "1", "/proc/none/file"], &socket());
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{error}");
-    assert!(error.starts_with("multivm-guest: cannot create /proc/none: "), "{error}");
+    assert!(error.starts_with("multivm-agent: cannot create /proc/none: "), "{error}");
 }

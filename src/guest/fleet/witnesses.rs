@@ -34,7 +34,7 @@ impl Fleet {
         let ask = |from_us| {
             let asked = Instant::now();
             let pulse = witness::pulse(&guest.agent, from_us, self.answer_limit())?;
-            let map = pulse.mapping(asked, Instant::now());
+            let map = ClockMap::new(&pulse, asked, Instant::now());
             Ok((pulse, map))
         };
         let from_us = guest.heard_us.load(Ordering::SeqCst);
