@@ -67,8 +67,13 @@ fn run_line(out: &mut String, which: &str, run: &RunSummary) -> std::fmt::Result
     let others = if others > 0 { format!(", {others} without either") } else { String::new() };
     writeln!(
         out,
-        "{which} {} ({}): {} scenarios, {} passed, {} failed{others}",
-        run.run, run.path, run.scenarios, run.passed, run.failed
+        "{which} {} ({}): {} {}, {} passed, {} failed{others}",
+        run.run,
+        run.path,
+        run.scenarios,
+        if run.scenarios == 1 { "scenario" } else { "scenarios" },
+        run.passed,
+        run.failed
     )
 }
 
