@@ -1,28 +1,30 @@
 //! Files that are there as a whole or not at all.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+
+use tempfile::Builder;
 
 use super::ReportError;
 
 /// Writes `path` through a temporary file beside it and a rename: a CI collector that looks at any moment sees the old
 /// file or the new one, never half of it. The temporary file's name begins with a dot, so that `*.xml` does not match it.
 pub fn write(path: &Path, content: &[u8]) -> Result<(), ReportError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let written = (|| {
-        let mut file = File::create(&temporary)?;
-        file.write_all(content)?;
-        // Without it a power loss soon after the rename may leave an empty file under the final name.
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    })();
-    written.map_err(|source| {
-        // The error that matters is the one above; what is left over is a dot file that the next write replaces.
-        let _ = fs::remove_file(&temporary);
-        ReportError::io("write", path)(source)
-    })
+    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let name = format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy());
+    // Like any other file that a program creates: readable by whom the umask lets.
+    let readable = fs::Permissions::from_mode(0o666);
+    let written =
+        Builder::new().prefix(&name).permissions(readable).tempfile_in(folder).and_then(|mut file| {
+            file.write_all(content)?;
+            // Without it a power loss soon after the rename may leave an empty file under the final name.
+            file.as_file().sync_all()?;
+            file.persist(path)?;
+            Ok(())
+        });
+    written.map_err(ReportError::io("write", path))
 }
 
 #[cfg(test)]
@@ -37,6 +39,9 @@ mod tests {
         write(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        fs::write(folder.path().join("plain"), "").unwrap();
+        assert_eq!(mode(&path), mode(&folder.path().join("plain")));
     }
 
     #[test]

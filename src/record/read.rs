@@ -42,7 +42,7 @@ mod tests {
 
     use super::*;
     use crate::record::{Clocks, Part, Record, RunHeader};
-    use crate::record::{DomainEvent, Stats, event_name, read};
+    use crate::record::{DomainEvent, Stats, event_name, line_text, read};
     use crate::record::{Finding, Outcome, Verdict};
     use crate::scenario::Direction;
     use rstest::rstest;
@@ -197,10 +197,17 @@ mod tests {
 
     #[test]
     fn a_line_is_as_much_later_than_the_first_as_its_t_ms_says() {
-        let (_folder, record) = recorded();
-        let events = read(record.path()).unwrap();
-        let (first, last) = (&events[0].0, &events[events.len() - 1].0);
-        let later = last.at.duration_since(first.at).unwrap();
-        assert_eq!(later.as_millis(), u128::from(last.t_ms - first.t_ms));
+        let at = |ms| SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(ms);
+        let lines = [
+            (Event::RunStarted(RunHeader::default()), Envelope { at: at(1_700_000_000_000), t_ms: 3 }),
+            (Event::ScenarioStarted { scenario: "a".into() }, Envelope { at: at(0), t_ms: 1_503 }),
+        ];
+        let text: String =
+            lines.iter().map(|(event, envelope)| line_text(envelope, event).unwrap()).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("record.jsonl");
+        fs::write(&path, text).unwrap();
+        let events = read(&path).unwrap();
+        assert_eq!(events[1].0, Envelope { at: at(1_700_000_001_500), t_ms: 1_503 });
     }
 }

@@ -1,79 +1,49 @@
 //! One pass over the events of a record.
 
-use std::collections::HashMap;
 use std::mem;
+use std::time::SystemTime;
 
 use super::{
     CheckView, Fixture, GapView, LegEvent, LegView, LoadView, ProbeView, RepairView, RunView, Sample,
     ScenarioView,
 };
-use crate::record::{Envelope, Event, Outcome, Stats, Unfinished, Verdict};
+use crate::record::{Envelope, Event, Fold, Part, Stats};
 
 /// What is known so far.
 #[derive(Default)]
-pub(super) struct Fold {
-    run: Option<RunView>,
-    /// Where in the run's scenarios the last of each name is.
-    places: HashMap<String, usize>,
-    /// The scenario that began last.
-    current: Option<usize>,
-    /// Scenarios without a result, by their place.
-    unfinished: HashMap<usize, Unfinished>,
-    /// Repairs since the last scenario.
+pub(super) struct Views {
+    fold: Fold<ScenarioView>,
+    started: Option<SystemTime>,
+    finished: bool,
+    parts: Vec<Part>,
+    fixtures: Vec<Fixture>,
     repairs: Vec<RepairView>,
-    last: Option<Envelope>,
+    /// Repairs since the last scenario.
+    before: Vec<RepairView>,
 }
 
-impl Fold {
+impl Views {
     pub(super) fn take(&mut self, envelope: &Envelope, event: Event) {
-        self.last = Some(envelope.clone());
-        if let Some(unfinished) = self.current.and_then(|place| self.unfinished.get_mut(&place)) {
-            unfinished.note(&event);
-        }
         let t_ms = envelope.t_ms as f64;
+        let scenario = self.fold.take(envelope, &event);
         match event {
-            Event::RunStarted(header) => {
-                self.run = Some(RunView {
-                    header,
-                    started: envelope.at,
-                    duration_s: 0.0,
-                    finished: false,
-                    parts: Vec::new(),
-                    fixtures: Vec::new(),
-                    repairs: Vec::new(),
-                    scenarios: Vec::new(),
-                });
-            }
+            Event::RunStarted(_) => self.started = Some(envelope.at),
             Event::FixtureReady { name, duration_s, facts } => {
-                if let Some(run) = &mut self.run {
-                    run.header.stack.extend(facts.clone());
-                    run.fixtures.push(Fixture { name, duration_s, facts });
-                }
+                self.fixtures.push(Fixture { name, duration_s, facts });
             }
             Event::Repair { what, why } => {
                 let repair = RepairView { t_ms, what, why };
-                self.repairs.push(repair.clone());
-                if let Some(run) = &mut self.run {
-                    run.repairs.push(repair);
+                self.before.push(repair.clone());
+                self.repairs.push(repair);
+            }
+            Event::PartStarted(part) => self.parts.push(part),
+            Event::RunFinished { .. } => self.finished = true,
+            Event::ScenarioStarted { .. } => {
+                if let Some(scenario) = scenario {
+                    scenario.repairs = mem::take(&mut self.before);
                 }
             }
-            Event::RunFinished { .. } => {
-                if let Some(run) = &mut self.run {
-                    run.finished = true;
-                }
-            }
-            Event::ScenarioStarted { scenario } => self.started(scenario, envelope),
-            Event::ScenarioFinished(outcome) => self.finished(outcome),
-            Event::PartStarted(part) => {
-                if let Some(run) = &mut self.run {
-                    run.parts.push(part);
-                }
-                self.current = None;
-            }
-            Event::Unknown => {}
             event => {
-                let scenarios = self.run.as_mut().map(|run| &mut run.scenarios);
-                let scenario = self.current.zip(scenarios).and_then(|(place, all)| all.get_mut(place));
                 if let Some(scenario) = scenario {
                     happened(scenario, t_ms, event);
                 }
@@ -81,61 +51,30 @@ impl Fold {
         }
     }
 
-    /// The run, as far as the events told of it.
+    /// The run, as far as the events show it.
     pub(super) fn finish(self) -> Option<RunView> {
-        let mut run = self.run?;
-        for (place, unfinished) in self.unfinished {
-            run.scenarios[place].outcome = unfinished.without_result(self.last.as_ref());
-        }
-        if let Some(last) = self.last {
-            run.duration_s = last.t_ms as f64 / 1e3;
-        }
-        Some(run)
-    }
-
-    fn started(&mut self, name: String, envelope: &Envelope) {
-        let repairs = mem::take(&mut self.repairs);
-        // One without a result is played again, and counts once. One with a result is another part's.
-        let place = self.places.get(&name).copied().filter(|place| self.unfinished.contains_key(place));
-        let place = place.unwrap_or_else(|| self.another(&name));
-        let Some(run) = &mut self.run else { return };
-        let mut scenario = ScenarioView::new(Outcome::new(name.clone(), Verdict::Error, envelope.at));
-        scenario.began_t_ms = Some(envelope.t_ms as f64);
-        scenario.plays = 1;
-        scenario.repairs = repairs;
-        if let Some(before) = run.scenarios.get_mut(place) {
-            scenario.plays += before.plays;
-            scenario.occurrence = before.occurrence;
-            *before = scenario;
-        }
-        self.current = Some(place);
-        self.unfinished.insert(place, Unfinished::new(name, envelope.clone()));
-    }
-
-    /// The place of one more scenario of that name.
-    fn another(&mut self, name: &str) -> usize {
-        let Some(run) = &mut self.run else { return 0 };
-        let place = run.scenarios.len();
-        let mut scenario = ScenarioView::new(Outcome::new(name, Verdict::Error, run.started));
-        if let Some(before) = self.places.insert(name.to_owned(), place) {
-            scenario.occurrence = run.scenarios[before].occurrence + 1;
-        }
-        run.scenarios.push(scenario);
-        place
-    }
-
-    fn finished(&mut self, outcome: Outcome) {
-        let place = self.places.get(&outcome.scenario).copied();
-        let place = place.filter(|place| self.unfinished.remove(place).is_some());
-        // Ignored and not run scenarios have a result without a start.
-        let place = place.unwrap_or_else(|| self.another(&outcome.scenario));
-        if let Some(scenario) = self.run.as_mut().and_then(|run| run.scenarios.get_mut(place)) {
-            scenario.outcome = outcome;
-            scenario.ended = true;
-        }
-        if self.current == Some(place) {
-            self.current = None;
-        }
+        let last = self.fold.last;
+        let scenarios = self.fold.plays.into_iter().map(|mut play| {
+            let outcome = play.outcome(last.as_ref());
+            ScenarioView {
+                outcome,
+                ended: play.ended(),
+                occurrence: play.occurrence,
+                began_t_ms: play.began.take().map(|began| began.t_ms as f64),
+                plays: play.times,
+                ..play.details
+            }
+        });
+        Some(RunView {
+            header: self.fold.header?,
+            started: self.started?,
+            duration_s: last.as_ref().map_or(0.0, |last| last.t_ms as f64 / 1e3),
+            finished: self.finished,
+            parts: self.parts,
+            fixtures: self.fixtures,
+            repairs: self.repairs,
+            scenarios: scenarios.collect(),
+        })
     }
 }
 

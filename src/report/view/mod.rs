@@ -38,7 +38,7 @@ pub fn from_record(record: &Path) -> Result<RunView, ReportError> {
 
 /// The view of these events of one run; none if they do not begin with [`Event::RunStarted`].
 pub fn from_events(events: impl IntoIterator<Item = (Envelope, Event)>) -> Option<RunView> {
-    let mut fold = fold::Fold::default();
+    let mut fold = fold::Views::default();
     for (envelope, event) in events {
         fold.take(&envelope, event);
     }

@@ -1,9 +1,10 @@
 //! One scenario: its last play.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
 
 use super::{LegEvent, LegView, RepairView};
-use crate::record::Outcome;
+use crate::record::{Outcome, Verdict};
 use crate::scenario::Direction;
 
 /// A scenario, from its beginning to its result.
@@ -35,10 +36,11 @@ pub struct ScenarioView {
     pub cpu: BTreeMap<String, Vec<(f64, f64)>>,
 }
 
-impl ScenarioView {
-    pub(super) fn new(outcome: Outcome) -> ScenarioView {
+impl Default for ScenarioView {
+    /// Nothing yet. The fold gives it its outcome.
+    fn default() -> ScenarioView {
         ScenarioView {
-            outcome,
+            outcome: Outcome::new("", Verdict::Error, SystemTime::UNIX_EPOCH),
             ended: false,
             occurrence: 1,
             began_t_ms: None,
@@ -54,7 +56,9 @@ impl ScenarioView {
             cpu: BTreeMap::new(),
         }
     }
+}
 
+impl ScenarioView {
     /// The scenario's name; of a second one of that name with ` #2` behind it, as JUnit has it.
     pub fn title(&self) -> String {
         match self.occurrence {

@@ -1,0 +1,214 @@
+//! One pass over the events of a record: which play of which scenario each belongs to, and what it came to.
+//!
+//! A scenario that was played again before it had a result counts once, with its last play. One that has a result and begins
+//! again, as in a merged record, is another play of that name.
+
+use std::time::Duration;
+
+use super::{Envelope, Event, Finding, Outcome, RunHeader, Verdict, rfc3339_text};
+
+/// What is known of a run so far. `D` is what a view keeps of each play.
+#[derive(Clone, Debug)]
+pub struct Fold<D> {
+    /// The header; its `stack` also has the facts of all fixtures, as in the reports that a run writes itself.
+    pub header: Option<RunHeader>,
+    /// In the order in which they began.
+    pub plays: Vec<Play<D>>,
+    current: Option<usize>,
+    /// When the last line was written.
+    pub last: Option<Envelope>,
+}
+
+/// A scenario that began or has a result.
+#[derive(Clone, Debug)]
+pub struct Play<D> {
+    pub scenario: String,
+    /// When it began; none for one that was never begun.
+    pub began: Option<Envelope>,
+    /// How often it was played.
+    pub times: u32,
+    /// Which of that name it is, from 1.
+    pub occurrence: u32,
+    /// Its result, as the record has it.
+    result: Option<Outcome>,
+    last_event: String,
+    pub details: D,
+}
+
+impl<D> Default for Fold<D> {
+    fn default() -> Fold<D> {
+        Fold { header: None, plays: Vec::new(), current: None, last: None }
+    }
+}
+
+impl<D: Default> Fold<D> {
+    /// Takes in the next event, and returns the details of the play that it belongs to.
+    pub fn take(&mut self, envelope: &Envelope, event: &Event) -> Option<&mut D> {
+        self.last = Some(envelope.clone());
+        match event {
+            Event::RunStarted(header) => self.header = Some(header.clone()),
+            Event::FixtureReady { facts, .. } => {
+                if let Some(header) = &mut self.header {
+                    header.stack.extend(facts.clone());
+                }
+            }
+            Event::PartStarted(_) => self.current = None,
+            Event::ScenarioStarted { scenario } => self.begin(scenario, envelope),
+            Event::ScenarioFinished(outcome) => {
+                self.finish(outcome);
+                return None;
+            }
+            _ => {}
+        }
+        let play = self.current.and_then(|place| self.plays.get_mut(place))?;
+        play.note(event);
+        Some(&mut play.details)
+    }
+
+    /// The outcomes of all plays; of those without a result, errors that say so.
+    pub fn outcomes(&self) -> Vec<Outcome> {
+        self.plays.iter().map(|play| play.outcome(self.last.as_ref())).collect()
+    }
+
+    fn begin(&mut self, name: &str, envelope: &Envelope) {
+        let place = self.open(name).unwrap_or_else(|| self.another(name));
+        let play = &mut self.plays[place];
+        play.began = Some(envelope.clone());
+        play.times += 1;
+        play.details = D::default();
+        self.current = Some(place);
+    }
+
+    fn finish(&mut self, outcome: &Outcome) {
+        // Ignored and not run scenarios have a result without a start.
+        let place = self.open(&outcome.scenario).unwrap_or_else(|| self.another(&outcome.scenario));
+        self.plays[place].result = Some(outcome.clone());
+        self.current = self.current.filter(|current| *current != place);
+    }
+
+    /// The play of that name that has no result yet.
+    fn open(&self, name: &str) -> Option<usize> {
+        self.plays.iter().rposition(|play| !play.ended() && play.scenario == name)
+    }
+
+    fn another(&mut self, name: &str) -> usize {
+        let before = self.plays.iter().filter(|play| play.scenario == name).count();
+        self.plays.push(Play {
+            scenario: name.to_owned(),
+            began: None,
+            times: 0,
+            occurrence: before as u32 + 1,
+            result: None,
+            last_event: String::new(),
+            details: D::default(),
+        });
+        self.plays.len() - 1
+    }
+}
+
+impl<D> Play<D> {
+    /// Whether the record has a result of it.
+    pub fn ended(&self) -> bool {
+        self.result.is_some()
+    }
+
+    /// What it came to; an error that says so if the record, whose last line is `end`, has no result of it.
+    pub fn outcome(&self, end: Option<&Envelope>) -> Outcome {
+        match (&self.result, &self.began) {
+            (Some(outcome), _) => outcome.clone(),
+            (None, Some(began)) => self.without_result(began, end.unwrap_or(began)),
+            (None, None) => Outcome::new(&self.scenario, Verdict::Error, std::time::SystemTime::UNIX_EPOCH),
+        }
+    }
+
+    fn note(&mut self, event: &Event) {
+        self.last_event = match event {
+            Event::LegStarted { guest, round, direction, .. }
+            | Event::LegFinished { guest, round, direction, .. } => {
+                format!("{} of guest {guest}, round {round}, {direction}", event.name())
+            }
+            _ => event.name().to_owned(),
+        };
+    }
+
+    fn without_result(&self, began: &Envelope, end: &Envelope) -> Outcome {
+        let mut outcome = Outcome::new(&self.scenario, Verdict::Error, began.at);
+        outcome.duration = Duration::from_millis(end.t_ms.saturating_sub(began.t_ms));
+        outcome.findings.push(Finding {
+            check: "no_result".to_string(),
+            guest: None,
+            round: None,
+            direction: None,
+            expected: "a result".to_string(),
+            seen: format!(
+                "the scenario began at {}, its last event is {}, and the record ends at {}",
+                rfc3339_text(began.at),
+                self.last_event,
+                rfc3339_text(end.at)
+            ),
+            try_next: Some(
+                "find out what ended multivm: a CI timeout, `kill -9`, the OOM killer (`dmesg`), a power loss; \
+                 `multivm reap` undoes what the run left behind"
+                    .to_string(),
+            ),
+        });
+        outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    fn fold(events: &[Event]) -> Fold<u32> {
+        let mut fold: Fold<u32> = Fold::default();
+        for (t_ms, event) in events.iter().enumerate() {
+            let envelope = Envelope { at: SystemTime::UNIX_EPOCH, t_ms: t_ms as u64 };
+            if let Some(events) = fold.take(&envelope, event) {
+                *events += 1;
+            }
+        }
+        fold
+    }
+
+    fn started(name: &str) -> Event {
+        Event::ScenarioStarted { scenario: name.into() }
+    }
+
+    fn finished(name: &str) -> Event {
+        Event::ScenarioFinished(Outcome::new(name, Verdict::Passed, SystemTime::UNIX_EPOCH))
+    }
+
+    fn cpu() -> Event {
+        Event::HostCpu { host: "source".into(), busy_cpus: 1.0 }
+    }
+
+    /// Name, times, occurrence, events of the last play.
+    fn told(fold: &Fold<u32>) -> Vec<(&str, u32, u32, u32)> {
+        let plays = fold.plays.iter();
+        plays.map(|play| (play.scenario.as_str(), play.times, play.occurrence, play.details)).collect()
+    }
+
+    #[test]
+    fn what_happens_between_two_scenarios_belongs_to_none() {
+        let fold = fold(&[cpu(), started("a"), cpu(), cpu(), finished("a"), cpu(), started("b"), cpu()]);
+        assert_eq!(told(&fold), [("a", 1, 1, 3), ("b", 1, 1, 2)]);
+    }
+
+    #[test]
+    fn played_again_without_a_result_is_one_and_with_a_result_another() {
+        let fold = fold(&[started("a"), cpu(), cpu(), started("a"), finished("a"), started("a"), cpu()]);
+        assert_eq!(told(&fold), [("a", 2, 1, 1), ("a", 1, 2, 2)]);
+        let verdicts: Vec<Verdict> = fold.outcomes().iter().map(|outcome| outcome.verdict).collect();
+        assert_eq!(verdicts, [Verdict::Passed, Verdict::Error]);
+        assert!(fold.outcomes()[1].findings[0].seen.contains("its last event is host_cpu"));
+    }
+
+    #[test]
+    fn a_result_without_a_start_ends_no_other_scenario() {
+        let fold = fold(&[started("a"), finished("b"), cpu()]);
+        assert_eq!(told(&fold), [("a", 1, 1, 2), ("b", 0, 1, 0)]);
+    }
+}
