@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::{Asked, Scene};
+use crate::failure::Result;
 use crate::scenario::{Profile, Scenario};
 
 /// A check in words. Every check has one, and every proof points at it.
@@ -89,6 +91,9 @@ pub trait Check: Sync {
         let about = self.about();
         format!("{}: {}", about.summary, plain(about.how))
     }
+
+    /// Begins to watch a scenario, before its first move.
+    fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>>;
 }
 
 /// Markdown without its links: `[budget](#budgets)` becomes `budget`. Code stays in backticks.

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::{About, Advice, Check, Moment, Proof};
-use crate::load::Boot;
+use super::{About, Advice, Asked, BootEnd, Check, End, LegEnd, Moment, Proof, Scene};
+use crate::failure::Result;
+use crate::load::{Boot, BootLog, LoadWatch};
 use crate::migration::LegReport;
-use crate::scenario::{Scenario, Workload};
+use crate::scenario::{self, Scenario, Workload};
 
 pub static ABOUT: About = About {
     id: "booting",
@@ -38,6 +39,46 @@ impl Check for Booting {
 
     fn applies(&self, scenario: &Scenario) -> bool {
         matches!(scenario.workload, Workload::Boot(_))
+    }
+
+    fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
+        let others = scene.scenario.workload != Workload::Boot(scenario::Booting::MigratedVms);
+        Ok(Box::new(BootingAsked { others, boots: BootLog::default() }))
+    }
+}
+
+struct BootingAsked {
+    /// Whether load guests boot, and not those that move.
+    others: bool,
+    boots: BootLog,
+}
+
+impl Asked for BootingAsked {
+    fn on_load(&mut self, load: &LoadWatch) {
+        self.boots = load.boots.clone();
+    }
+
+    fn on_boot(&mut self, boot: &BootEnd<'_>) -> Vec<Proof> {
+        let proof = match boot.up {
+            Ok(up) => itself(boot.started, up, boot.report),
+            Err(failure) => never(&failure.to_string()),
+        };
+        vec![proof.of(&boot.guest.name).after(boot.leg)]
+    }
+
+    fn on_leg(&mut self, end: &LegEnd<'_>) -> Vec<Proof> {
+        if self.others && end.is_complete() {
+            vec![end.proof(others(&self.boots.boots(), end.report))]
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn at_end(&mut self, end: &End<'_>) -> Vec<Proof> {
+        if end.interrupted {
+            return Vec::new();
+        }
+        all_up(&self.boots.boots()).into_iter().map(|(guest, proof)| proof.of(&guest)).collect()
     }
 }
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use humantime::format_duration;
 
-use super::{About, Advice, Check, Moment, Proof};
-use crate::scenario::Limit;
+use super::{About, Advice, Asked, Check, End, LegDowntime, LegEnd, Moment, Proof, Scene};
+use crate::failure::Result;
+use crate::scenario::{self, Limit};
 
 pub static ABOUT: About = About {
     id: "budget",
@@ -38,6 +39,27 @@ pub struct Budget;
 impl Check for Budget {
     fn about(&self) -> &'static About {
         &ABOUT
+    }
+
+    fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
+        Ok(Box::new(BudgetAsked(scene.budget)))
+    }
+}
+
+struct BudgetAsked<'a>(&'a scenario::Budget);
+
+impl Asked for BudgetAsked<'_> {
+    fn on_leg(&mut self, end: &LegEnd<'_>) -> Vec<Proof> {
+        let limit = self.0.total.iter().filter(|_| end.is_complete());
+        limit.map(|limit| end.proof(total(limit, end.report.duration))).collect()
+    }
+
+    fn at_end(&mut self, end: &End<'_>) -> Vec<Proof> {
+        let Some(limit) = &self.0.downtime else { return Vec::new() };
+        let proof = |LegDowntime { guest, leg, clocks, .. }: &LegDowntime| {
+            downtime(limit, clocks.reported_ms).of(guest).after(*leg)
+        };
+        end.downtimes.iter().map(proof).collect()
     }
 }
 

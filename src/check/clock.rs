@@ -3,11 +3,13 @@
 //! The guest reads its clock at some time between question and answer, so its distance is known as an interval; only a
 //! move that no reading within both intervals explains is counted.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use humantime::format_duration;
 
-use super::{About, Advice, Check, Moment, Proof};
+use super::{About, Advice, Asked, Check, GuestLook, Moment, Proof, Scene};
+use crate::failure::Result;
 use crate::scenario::{Profile, Scenario};
 
 pub static ABOUT: About = About {
@@ -35,6 +37,33 @@ impl Check for Clock {
     fn explain(&self, _scenario: &Scenario, profile: &Profile) -> String {
         let drift = format_duration(profile.max_clock_drift);
         format!("clock sane: the guest's realtime clock moved by no more than {drift} against multivm's own")
+    }
+
+    fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
+        Ok(Box::new(ClockAsked { limit: scene.fleet.profile.max_clock_drift, guests: HashMap::new() }))
+    }
+}
+
+struct ClockAsked {
+    limit: Duration,
+    /// The boot of each guest at its first look and at its last one, and the distance of its clock at the first.
+    guests: HashMap<String, (String, Distance)>,
+}
+
+impl Asked for ClockAsked {
+    fn at_start(&mut self, look: &GuestLook) -> Vec<Proof> {
+        self.guests.insert(look.guest.name.clone(), (look.seen.boot_id.clone(), look.distance));
+        Vec::new()
+    }
+
+    fn on_look(&mut self, look: &GuestLook) -> Vec<Proof> {
+        let Some((boot_id, distance)) = self.guests.get_mut(&look.guest.name) else { return Vec::new() };
+        // A reboot sets a guest's clock anew, and has a finding of its own.
+        if *boot_id != look.seen.boot_id {
+            boot_id.clone_from(&look.seen.boot_id);
+            return Vec::new();
+        }
+        vec![look.proof(check(*distance, look.distance, self.limit))]
     }
 }
 

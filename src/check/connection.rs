@@ -1,6 +1,9 @@
 //! TCP alive: the ssh connection into the guest that was open before the first move still answers after the last.
 
-use super::{About, Advice, Check, Moment, Proof};
+use std::collections::HashMap;
+
+use super::{About, Advice, Asked, Check, End, GuestLook, Moment, Proof, Scene};
+use crate::failure::Result;
 
 pub static ABOUT: About = About {
     id: "connection",
@@ -22,6 +25,29 @@ pub struct Connection;
 impl Check for Connection {
     fn about(&self) -> &'static About {
         &ABOUT
+    }
+
+    fn begin<'a>(&self, _scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
+        Ok(Box::<ConnectionAsked>::default())
+    }
+}
+
+/// How many connections to each guest had been lost at its first look.
+#[derive(Default)]
+struct ConnectionAsked(HashMap<String, usize>);
+
+impl Asked for ConnectionAsked {
+    fn at_start(&mut self, look: &GuestLook) -> Vec<Proof> {
+        self.0.insert(look.guest.name.clone(), look.guest.agent.losses().len());
+        Vec::new()
+    }
+
+    fn at_end(&mut self, end: &End<'_>) -> Vec<Proof> {
+        let proof = |(name, guest): (&String, &std::sync::Arc<crate::guest::Guest>)| {
+            let lost = guest.agent.losses().split_off(*self.0.get(name)?);
+            Some(check(&lost).of(name))
+        };
+        end.answering.iter().filter_map(proof).collect()
     }
 }
 

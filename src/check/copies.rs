@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{About, Advice, Check, Moment, Proof};
+use super::{About, Advice, Asked, Check, End, Moment, Proof, Scene};
 use crate::failure::Result;
 use crate::host::Hosts;
 use crate::libvirt::Connection;
@@ -41,6 +41,24 @@ impl Check for Copies {
     fn about(&self) -> &'static About {
         &ABOUT
     }
+
+    fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
+        let watch = watch(&scene.fleet.hosts)?;
+        Ok(Box::new(CopiesAsked { watch: Some(watch), limit: scene.fleet.profile.max_gap }))
+    }
+}
+
+struct CopiesAsked {
+    watch: Option<Watch<CopyWatch>>,
+    /// How long the watch may be blind.
+    limit: Duration,
+}
+
+impl Asked for CopiesAsked {
+    fn at_end(&mut self, _end: &End<'_>) -> Vec<Proof> {
+        let Some(watch) = self.watch.take() else { return Vec::new() };
+        check(&seen(watch), self.limit)
+    }
 }
 
 /// From one look to the next.
@@ -60,13 +78,13 @@ pub struct CopyWatch {
 }
 
 /// Begins to watch both hosts.
-pub fn watch(hosts: &Hosts) -> Result<Watch<CopyWatch>> {
+fn watch(hosts: &Hosts) -> Result<Watch<CopyWatch>> {
     let (source, target) = (hosts.source.control.clone(), hosts.target.control.clone());
     Watch::start("copy-watch", move |stop| look_until(&source, &target, stop))
 }
 
 /// Ends the watch.
-pub fn seen(watch: Watch<CopyWatch>) -> CopyWatch {
+fn seen(watch: Watch<CopyWatch>) -> CopyWatch {
     watch
         .stop()
         .unwrap_or_else(|failure| CopyWatch { error: Some(failure.to_string()), ..CopyWatch::default() })
@@ -106,22 +124,22 @@ fn look(source: &Connection, target: &Connection) -> crate::libvirt::Result<Vec<
 
 /// One proof for every guest that had two copies; one that says so if none had. A watch that saw nothing for longer than
 /// `limit` proves nothing.
-pub fn check(copies: &CopyWatch, limit: Duration) -> Vec<(Option<String>, Proof)> {
+fn check(copies: &CopyWatch, limit: Duration) -> Vec<Proof> {
     let expected = format!("never running on both hosts, asked every {} ms", INTERVAL.as_millis());
     let blind = copies.blind.as_secs_f64();
     if copies.doubled.is_empty() && (copies.looks == 0 || copies.blind > limit) {
         let error = copies.error.as_deref().unwrap_or("no answer");
         let seen = format!("not known for {blind:.1} s: {error}");
-        return vec![(None, Proof::new(&ABOUT, false, expected, seen).advise(&BLIND))];
+        return vec![Proof::new(&ABOUT, false, expected, seen).advise(&BLIND)];
     }
     if copies.doubled.is_empty() {
         let seen = format!("none in {} looks, at most {blind:.1} s apart", copies.looks);
-        return vec![(None, Proof::new(&ABOUT, true, expected, seen))];
+        return vec![Proof::new(&ABOUT, true, expected, seen)];
     }
     let proof = |(guest, at): (&String, &SystemTime)| {
         let at = humantime::format_rfc3339_millis(*at);
         let seen = format!("running on both hosts at the same time, first at {at}");
-        (Some(guest.clone()), Proof::new(&ABOUT, false, expected.clone(), seen).advise(&DOUBLED))
+        Proof::new(&ABOUT, false, expected.clone(), seen).advise(&DOUBLED).of(guest)
     };
     copies.doubled.iter().map(proof).collect()
 }
@@ -133,16 +151,16 @@ mod tests {
     #[test]
     fn a_watch_that_saw_nothing_proves_nothing() {
         let limit = Duration::from_secs(5);
-        assert!(!check(&CopyWatch::default(), limit)[0].1.ok);
-        assert!(check(&CopyWatch { looks: 3, ..CopyWatch::default() }, limit)[0].1.ok);
+        assert!(!check(&CopyWatch::default(), limit)[0].ok);
+        assert!(check(&CopyWatch { looks: 3, ..CopyWatch::default() }, limit)[0].ok);
         let blind = CopyWatch { looks: 3, blind: Duration::from_secs(6), ..CopyWatch::default() };
-        assert!(!check(&blind, limit)[0].1.ok);
+        assert!(!check(&blind, limit)[0].ok);
         let copies = CopyWatch {
             looks: 3,
             doubled: [("vm2".to_owned(), SystemTime::now())].into(),
             ..CopyWatch::default()
         };
-        let (guest, proof) = &check(&copies, limit)[0];
-        assert!(guest.as_deref() == Some("vm2") && !proof.ok && proof.seen.contains("both hosts"));
+        let proof = &check(&copies, limit)[0];
+        assert!(proof.guest.as_deref() == Some("vm2") && !proof.ok && proof.seen.contains("both hosts"));
     }
 }

@@ -1,7 +1,9 @@
 //! Disk intact: records went on being written and synced, and every one of them is read back as it was written.
 
-use super::{About, Advice, Check, Moment, Proof, lines};
-use crate::guest::DiskProof;
+use super::witnessed::{Pair, Witnessed};
+use super::{About, Advice, Asked, Check, GuestLook, Moment, Proof, Scene, lines};
+use crate::failure::Result;
+use crate::guest::{DiskProof, Testimony};
 
 pub static ABOUT: About = About {
     id: "disk",
@@ -34,6 +36,36 @@ impl Check for Disk {
     fn about(&self) -> &'static About {
         &ABOUT
     }
+
+    fn begin<'a>(&self, _scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
+        Ok(Box::<DiskAsked>::default())
+    }
+}
+
+#[derive(Default)]
+struct DiskAsked(Witnessed<DiskProof>);
+
+/// Of a witness that does not answer nothing is said here: the check of the memory does.
+impl Asked for DiskAsked {
+    fn at_start(&mut self, look: &GuestLook) -> Vec<Proof> {
+        let said = disk(&look.said);
+        let proof = said.as_ref().ok().map(|said| look.proof(check(said, said, false)));
+        self.0.start(look, said);
+        proof.filter(|_| look.has_news()).into_iter().collect()
+    }
+
+    fn on_look(&mut self, look: &GuestLook) -> Vec<Proof> {
+        match self.0.next(look, disk(&look.said), |before, now| now.written > before.written) {
+            Some(Pair { before: Ok(before), now: Ok(now), must_grow }) => {
+                vec![look.proof(check(&before, &now, must_grow))]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn disk(said: &Result<Testimony>) -> Result<DiskProof> {
+    said.as_ref().map(|said| said.disk.clone()).map_err(Clone::clone)
 }
 
 /// Compares what the witness found with what it had found before. Between two looks that follow each other at once

@@ -1,6 +1,7 @@
 //! Image whole: at the end `qemu-img check` finds nothing wrong with the image of any guest.
 
-use super::{About, Advice, Check, Moment, Proof};
+use super::{About, Advice, Asked, Check, GuestImage, Moment, Proof, Scene};
+use crate::failure::Result;
 use crate::host::ImageCheck;
 
 pub static ABOUT: About = About {
@@ -23,6 +24,22 @@ pub struct Image;
 impl Check for Image {
     fn about(&self) -> &'static About {
         &ABOUT
+    }
+
+    fn begin<'a>(&self, _scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
+        Ok(Box::new(ImageAsked))
+    }
+}
+
+struct ImageAsked;
+
+impl Asked for ImageAsked {
+    fn at_standstill(&mut self, images: &[GuestImage<'_>]) -> Vec<Proof> {
+        let proof = |GuestImage { guest, found }: &GuestImage<'_>| match found {
+            Ok(found) => check(found).of(&guest.name),
+            Err(why) => unknown(&guest.image, why).of(&guest.name),
+        };
+        images.iter().map(proof).collect()
     }
 }
 

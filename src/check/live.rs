@@ -1,6 +1,7 @@
 //! It was live: the guest ran until its last pages were sent, and nothing suspended it so that pre-copy could finish.
 
-use super::{About, Advice, Check, Moment, Proof};
+use super::{About, Advice, Asked, Check, LegEnd, Moment, Proof, Scene};
+use crate::failure::Result;
 use crate::migration::LegReport;
 use crate::scenario::{AtTimeout, Mode, Profile, Scenario};
 
@@ -42,6 +43,22 @@ impl Check for Live {
             }
         }
         .to_owned()
+    }
+
+    fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
+        let allowed = scene.fleet.profile.at_timeout == AtTimeout::SuspendAllowed;
+        Ok(Box::new(LiveAsked { allowed }))
+    }
+}
+
+struct LiveAsked {
+    /// Whether the profile allows to suspend a guest at its timeout.
+    allowed: bool,
+}
+
+impl Asked for LiveAsked {
+    fn on_leg(&mut self, end: &LegEnd<'_>) -> Vec<Proof> {
+        if end.is_complete() { vec![end.proof(check(end.report, self.allowed))] } else { Vec::new() }
     }
 }
 

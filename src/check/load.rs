@@ -1,9 +1,13 @@
 //! The load was real: alive when sampled during the move, and at work.
 
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use super::{About, Advice, Check, Moment, Proof};
-use crate::load::{self, Sample};
+use super::{About, Advice, Asked, Check, Moment, Proof, Scene, StepEnd};
+use crate::failure::Result;
+use crate::load::{self, LoadLook, LoadWatch, Sample, Timeline, Window, samples_of};
+use crate::plan::Leg;
 use crate::scenario::{Scenario, Workload};
 
 pub static ABOUT: About = About {
@@ -40,6 +44,126 @@ impl Check for Load {
 
     fn applies(&self, scenario: &Scenario) -> bool {
         matches!(scenario.workload, Workload::Stress { .. })
+    }
+
+    fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
+        let guests = scene.fleet.guests.iter().map(|guest| guest.name.clone()).collect();
+        Ok(Box::new(LoadAsked { guests, places: Vec::new() }))
+    }
+}
+
+struct LoadAsked {
+    /// In the order in which legs count them.
+    guests: Vec<String>,
+    places: Vec<JudgedPlace>,
+}
+
+/// The loads of one machine, and up to where they have been judged.
+struct JudgedPlace {
+    timeline: Arc<Timeline>,
+    /// The look by which the next window begins.
+    next: usize,
+    /// Steps that are over and whose window is still open, in their order: when each ended, and the move it is charged to.
+    open: VecDeque<(Instant, Option<Leg>)>,
+}
+
+impl Asked for LoadAsked {
+    fn on_load(&mut self, load: &LoadWatch) {
+        self.places = load.timelines.iter().cloned().map(JudgedPlace::new).collect();
+    }
+
+    fn on_step(&mut self, end: &StepEnd<'_>) -> Vec<Proof> {
+        for place in &mut self.places {
+            // A load in a guest belongs to that guest's own move, one on a host to all of the step.
+            let own = |leg: &&Leg| place.guest().is_none_or(|guest| self.guests[leg.guest] == guest);
+            let leg = end.legs.iter().map(|(leg, _)| leg).find(own).copied();
+            place.open.push_back((end.ended, leg));
+            place.timeline.look_now();
+        }
+        Vec::new()
+    }
+
+    fn meanwhile(&mut self) -> Vec<Proof> {
+        self.places.iter_mut().flat_map(JudgedPlace::judge).collect()
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.places.iter().any(|place| !place.open.is_empty())
+    }
+
+    fn before_unload(&mut self, patient: bool) -> Vec<Proof> {
+        let last = |place: &mut JudgedPlace| {
+            place.judge().into_iter().chain(place.judge_the_rest(patient)).collect()
+        };
+        self.places.iter_mut().flat_map::<Vec<Proof>, _>(last).collect()
+    }
+}
+
+impl JudgedPlace {
+    fn new(timeline: Arc<Timeline>) -> JudgedPlace {
+        JudgedPlace { timeline, next: 0, open: VecDeque::new() }
+    }
+
+    fn guest(&self) -> Option<&str> {
+        self.timeline.place.guest()
+    }
+
+    /// Judges every step whose window has closed since.
+    fn judge(&mut self) -> Vec<Proof> {
+        let mut proofs = Vec::new();
+        while let Some((ended, leg)) = self.open.front().copied() {
+            let closed = self.timeline.read(|looks| {
+                let window = Window::closing(looks, self.next, ended)?;
+                Some((window, window.of(looks).to_vec()))
+            });
+            let Some((window, looks)) = closed else { break };
+            self.open.pop_front();
+            self.next = window.last;
+            proofs.extend(self.prove(&looks, leg));
+        }
+        proofs
+    }
+
+    /// Judges steps whose window does not close any more, by the looks there are. Who was `patient` should have had a look by
+    /// now: that there is none is a finding.
+    fn judge_the_rest(&mut self, patient: bool) -> Vec<Proof> {
+        let Some((_, leg)) = std::mem::take(&mut self.open).pop_front() else { return Vec::new() };
+        let cut = self
+            .timeline
+            .read(|looks| Window::cut_short(looks, self.next).map(|window| window.of(looks).to_vec()));
+        match cut {
+            Some(looks) if !patient => self.prove(&looks, leg),
+            None if !patient => Vec::new(),
+            _ => self.prove_each(leg, |place, load| unknown(place, load, "it gave no answer after the move")),
+        }
+    }
+
+    fn prove(&self, looks: &[LoadLook], leg: Option<Leg>) -> Vec<Proof> {
+        let mut number = 0..;
+        self.prove_each(leg, |place, load| match samples_of(looks, number.next().unwrap_or_default()) {
+            Ok(samples) => self.with_last_words(check(place, load, &samples)),
+            Err(failure) => unknown(place, load, &failure.to_string()),
+        })
+    }
+
+    fn prove_each(&self, leg: Option<Leg>, mut prove: impl FnMut(&str, &load::Load) -> Proof) -> Vec<Proof> {
+        let place = &self.timeline.place;
+        let proof = |load: &load::Load| Proof {
+            guest: place.guest().map(str::to_owned),
+            ..prove(place.name(), load)
+        };
+        self.timeline.loads.iter().map(proof).map(|proof| proof.after(leg)).collect()
+    }
+
+    /// A load that is not as it should be may have said why.
+    fn with_last_words(&self, mut proof: Proof) -> Proof {
+        if !proof.ok {
+            let words = self.timeline.last_words();
+            if !words.is_empty() {
+                proof.seen.push_str(&format!("\nit said: {words}"));
+            }
+        }
+        proof
     }
 }
 

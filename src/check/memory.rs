@@ -1,7 +1,9 @@
 //! Memory intact: the pattern in the guest's memory went on changing, and every page of it is as it must be.
 
-use super::{About, Advice, Check, Moment, Proof, lines};
-use crate::guest::MemoryProof;
+use super::witnessed::{Pair, Witnessed};
+use super::{About, Advice, Asked, Check, GuestLook, Moment, Proof, Scene, lines};
+use crate::failure::Result;
+use crate::guest::{MemoryProof, Testimony};
 
 pub static ABOUT: About = About {
     id: "memory",
@@ -36,6 +38,38 @@ impl Check for Memory {
     fn about(&self) -> &'static About {
         &ABOUT
     }
+
+    fn begin<'a>(&self, _scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
+        Ok(Box::<MemoryAsked>::default())
+    }
+}
+
+#[derive(Default)]
+struct MemoryAsked(Witnessed<MemoryProof>);
+
+impl Asked for MemoryAsked {
+    fn at_start(&mut self, look: &GuestLook) -> Vec<Proof> {
+        let said = memory(&look.said);
+        let proof = match &said {
+            Ok(said) => check(said.rewritten, said, false),
+            Err(failure) => unknown(&failure.to_string()),
+        };
+        self.0.start(look, said);
+        if look.has_news() { vec![look.proof(proof)] } else { Vec::new() }
+    }
+
+    fn on_look(&mut self, look: &GuestLook) -> Vec<Proof> {
+        let pair = self.0.next(look, memory(&look.said), |before, now| now.rewritten > before.rewritten);
+        let proof = |Pair { before, now, must_grow }: Pair<MemoryProof>| match (before, now) {
+            (Ok(before), Ok(now)) => check(before.rewritten, &now, must_grow),
+            (Err(failure), _) | (_, Err(failure)) => unknown(&failure.to_string()),
+        };
+        pair.map(|pair| look.proof(proof(pair))).into_iter().collect()
+    }
+}
+
+fn memory(said: &Result<Testimony>) -> Result<MemoryProof> {
+    said.as_ref().map(|said| said.memory.clone()).map_err(Clone::clone)
 }
 
 /// Compares what the witness found with what it had found before; `before` is how many pages it had rewritten then.

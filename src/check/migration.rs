@@ -1,6 +1,8 @@
 //! It migrated: libvirt completed the migration within its timeout.
 
-use super::{About, Advice, Check, Moment, Proof};
+use super::{About, Advice, Asked, Check, LegEnd, Moment, Proof, Scene};
+use crate::failure::Result;
+use crate::migration::LegReport;
 
 pub static ABOUT: About = About {
     id: "migration",
@@ -23,9 +25,48 @@ impl Check for Migration {
     fn about(&self) -> &'static About {
         &ABOUT
     }
+
+    fn begin<'a>(&self, _scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
+        Ok(Box::new(MigrationAsked))
+    }
 }
 
-/// A migration that libvirt did not complete.
-pub fn failed(error: &str) -> Proof {
-    Proof::new(&ABOUT, false, "libvirt completes the migration", error).advise(&FAILED)
+struct MigrationAsked;
+
+impl Asked for MigrationAsked {
+    fn on_leg(&mut self, end: &LegEnd<'_>) -> Vec<Proof> {
+        if end.refused {
+            return Vec::new();
+        }
+        vec![end.proof(check(end.report))]
+    }
+}
+
+fn check(report: &LegReport) -> Proof {
+    let expected = "libvirt completes the migration";
+    match &report.error {
+        Some(error) => Proof::new(&ABOUT, false, expected, &*error.text).advise(&FAILED),
+        None => Proof::new(&ABOUT, true, expected, format!("after {:.3} s", report.duration.as_secs_f64())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guest::Guest;
+    use crate::plan::Leg;
+    use crate::scenario::Direction;
+
+    #[test]
+    fn an_error_is_a_finding_unless_the_stack_refuses_all_of_it() {
+        let guest = Guest::in_a_test("vm1");
+        let leg = Leg { guest: 0, direction: Direction::Out, round: 1 };
+        let failed =
+            LegReport { error: Some(crate::failure::Cause::from("aborted")), ..LegReport::default() };
+        let found = |report, refused| MigrationAsked.on_leg(&LegEnd { guest: &guest, leg, report, refused });
+        assert!(found(&failed, true).is_empty());
+        let proof = found(&failed, false).remove(0);
+        assert!(proof.is_damage() && proof.seen == "aborted" && proof.guest.as_deref() == Some("vm1"));
+        assert!(found(&LegReport::default(), false)[0].ok);
+    }
 }

@@ -2,6 +2,7 @@
 //! [`Proof`] has both.
 
 mod about;
+mod asked;
 pub mod booting;
 pub mod budget;
 pub mod clock;
@@ -12,6 +13,7 @@ pub mod image;
 pub mod kernel_log;
 pub mod live;
 pub mod load;
+mod look;
 pub mod memory;
 pub mod migration;
 pub mod overlap;
@@ -22,8 +24,11 @@ pub mod reachable;
 pub mod reboot;
 mod table;
 pub mod transport;
+mod witnessed;
 
 pub use about::{About, Advice, Check, Moment, plain};
+pub use asked::{Asked, BootEnd, End, GuestImage, HostsLook, LegDowntime, LegEnd, Scene, Silence, StepEnd};
+pub use look::GuestLook;
 pub use proof::Proof;
 use proof::lines;
 pub use table::{CHECKS, pages};

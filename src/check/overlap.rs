@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{About, Advice, Check, Moment, Proof};
+use super::{About, Advice, Asked, Check, Moment, Proof, Scene, StepEnd};
+use crate::failure::Result;
 use crate::migration::LegReport;
 use crate::scenario::Scenario;
 
@@ -32,6 +33,21 @@ impl Check for Overlap {
 
     fn applies(&self, scenario: &Scenario) -> bool {
         scenario.order.spec().overlaps
+    }
+
+    fn begin<'a>(&self, _scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
+        Ok(Box::new(OverlapAsked))
+    }
+}
+
+struct OverlapAsked;
+
+impl Asked for OverlapAsked {
+    fn on_step(&mut self, end: &StepEnd<'_>) -> Vec<Proof> {
+        match end.legs {
+            [(leg, one), (_, other)] if end.crosses => vec![check(one, other).after(*leg)],
+            _ => Vec::new(),
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! Exactly one active copy, on the right host: after every step, of every guest.
 
-use super::{About, Advice, Check, Moment, Proof};
-use crate::guest::Guest;
+use super::{About, Advice, Asked, Check, Moment, Proof, Scene, StepEnd};
+use crate::failure::{Attempt, Result};
+use crate::guest::{Fleet, Guest};
 use crate::host::{Host, Hosts};
 use crate::scenario::Side;
+use crate::sys::parallel::at_once;
 
 pub static ABOUT: About = About {
     id: "placement",
@@ -26,12 +28,30 @@ impl Check for Placement {
     fn about(&self) -> &'static About {
         &ABOUT
     }
+
+    fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
+        Ok(Box::new(PlacementAsked(scene.fleet)))
+    }
+}
+
+struct PlacementAsked<'a>(&'a Fleet);
+
+impl Asked for PlacementAsked<'_> {
+    fn on_step(&mut self, end: &StepEnd<'_>) -> Vec<Proof> {
+        let Fleet { hosts, guests, .. } = self.0;
+        let places = Places::look(hosts);
+        let proof = |(number, guest): (usize, &std::sync::Arc<Guest>)| {
+            let leg = end.legs.iter().map(|(leg, _)| *leg).find(|leg| leg.guest == number);
+            places.check(guest, hosts).of(&guest.name).after(leg)
+        };
+        guests.iter().enumerate().map(proof).collect()
+    }
 }
 
 /// Which domains run, and which are active, on both hosts.
 pub struct Places {
-    source: Result<Lists, String>,
-    target: Result<Lists, String>,
+    source: std::result::Result<Lists, String>,
+    target: std::result::Result<Lists, String>,
 }
 
 struct Lists {
@@ -50,8 +70,13 @@ impl Places {
                 active: host.control.active()?,
             })
         };
-        let [source, target] = hosts.both().map(|host| lists(host).map_err(|error| error.to_string()));
-        Places { source, target }
+        let mut lists = at_once("ask a host which guests run", hosts.both(), |host| {
+            lists(host).attempting(|| format!("ask {} which guests run", host.entry.name))
+        })
+        .into_iter()
+        .map(|lists| lists.map_err(|failure| failure.to_string()));
+        let mut next = || lists.next().unwrap_or_else(|| Err("no answer".into()));
+        Places { source: next(), target: next() }
     }
 
     /// Proves one guest.

@@ -1,6 +1,7 @@
 //! It was post-copy: a post-copy migration that never switched was a pre-copy one.
 
-use super::{About, Advice, Check, Moment, Proof};
+use super::{About, Advice, Asked, Check, LegEnd, Moment, Proof, Scene};
+use crate::failure::Result;
 use crate::migration::LegReport;
 use crate::scenario::{Mode, Scenario};
 
@@ -29,6 +30,18 @@ impl Check for PostCopy {
 
     fn applies(&self, scenario: &Scenario) -> bool {
         scenario.mode == Mode::Postcopy
+    }
+
+    fn begin<'a>(&self, _scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
+        Ok(Box::new(PostCopyAsked))
+    }
+}
+
+struct PostCopyAsked;
+
+impl Asked for PostCopyAsked {
+    fn on_leg(&mut self, end: &LegEnd<'_>) -> Vec<Proof> {
+        if end.is_complete() { vec![end.proof(check(end.report))] } else { Vec::new() }
     }
 }
 

@@ -1,12 +1,17 @@
 //! What asking a check came to.
 
 use super::{About, Advice};
+use crate::plan::Leg;
 
 /// One comparison of what was seen with what must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
     /// The check that made it.
     pub about: &'static About,
+    /// The guest that it is about; none for a host or the whole fleet.
+    pub guest: Option<String>,
+    /// The move that it is charged to; none before the first and after the last.
+    pub leg: Option<Leg>,
     pub ok: bool,
     pub expected: String,
     pub seen: String,
@@ -23,7 +28,26 @@ impl Proof {
         expected: impl Into<String>,
         seen: impl Into<String>,
     ) -> Proof {
-        Proof { about, ok, expected: expected.into(), seen: seen.into(), advice: None, silent: false }
+        Proof {
+            about,
+            guest: None,
+            leg: None,
+            ok,
+            expected: expected.into(),
+            seen: seen.into(),
+            advice: None,
+            silent: false,
+        }
+    }
+
+    /// About a guest.
+    pub fn of(self, guest: &str) -> Proof {
+        Proof { guest: Some(guest.to_owned()), ..self }
+    }
+
+    /// Charged to a move.
+    pub fn after(self, leg: impl Into<Option<Leg>>) -> Proof {
+        Proof { leg: leg.into(), ..self }
     }
 
     /// With advice, which is kept only where the proof does not hold.

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use humantime::format_duration;
 
-use super::{About, Advice, Check, Moment, Proof};
+use super::{About, Advice, Asked, Check, End, Moment, Proof, Scene, Silence};
+use crate::failure::Result;
 use crate::probe::Summary;
 use crate::scenario::{Booting, Profile, Scenario, Workload};
 
@@ -45,6 +46,36 @@ impl Check for Reachable {
             format_duration(profile.max_gap)
         )
     }
+
+    fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
+        Ok(Box::new(ReachableAsked { limit: longest_gap(scene.scenario, &scene.fleet.profile) }))
+    }
+}
+
+struct ReachableAsked {
+    /// How long a guest's network may be silent.
+    limit: Duration,
+}
+
+impl Asked for ReachableAsked {
+    fn on_silence(&mut self, silence: &Silence<'_>) -> Vec<Proof> {
+        vec![silent(silence.why).of(&silence.guest.name).after(silence.leg)]
+    }
+
+    fn at_end(&mut self, end: &End<'_>) -> Vec<Proof> {
+        match end.probes {
+            Ok(summaries) => {
+                summaries.iter().map(|summary| check(summary, self.limit).of(&summary.guest)).collect()
+            }
+            Err(failure) => vec![unknown(&failure.to_string())],
+        }
+    }
+}
+
+/// Also for a boot, where the scenario boots the guests that move.
+fn longest_gap(scenario: &Scenario, profile: &Profile) -> Duration {
+    let boots = scenario.workload == Workload::Boot(Booting::MigratedVms);
+    profile.max_gap + if boots { profile.boot_timeout } else { Duration::ZERO }
 }
 
 /// The guest must have answered, and no gap may be longer than `limit`.

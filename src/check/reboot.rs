@@ -1,6 +1,11 @@
 //! No reboot: the boot id is the same and the uptime grew.
 
-use super::{About, Advice, Check, Moment, Proof};
+use std::collections::HashMap;
+
+use super::{About, Advice, Asked, BootEnd, Check, End, GuestLook, Moment, Proof, Scene, StepEnd};
+use crate::failure::Result;
+use crate::host::Listener;
+use crate::libvirt::{Event, EventKind};
 use crate::remote::Observation;
 
 pub static ABOUT: About = About {
@@ -38,6 +43,67 @@ pub struct Reboot;
 impl Check for Reboot {
     fn about(&self) -> &'static About {
         &ABOUT
+    }
+
+    fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
+        Ok(Box::new(RebootAsked::new(scene.fleet.hosts.events.listen(None))))
+    }
+}
+
+struct RebootAsked {
+    /// What libvirt reports of all guests.
+    events: Listener,
+    resets: Vec<Event>,
+    /// Each guest at the last look.
+    guests: HashMap<String, Observation>,
+}
+
+impl RebootAsked {
+    fn new(events: Listener) -> RebootAsked {
+        RebootAsked { events, resets: Vec::new(), guests: HashMap::new() }
+    }
+
+    fn listen(&mut self) {
+        self.resets.extend(self.events.try_iter().filter(|event| event.kind == EventKind::Rebooted));
+    }
+
+    /// A guest that was reset and is not up again cannot be asked for its boot id; libvirt reports the reset itself.
+    fn resets(&mut self) -> Vec<Proof> {
+        self.listen();
+        let proof = |event: Event| {
+            let seen = self.guests.get(&event.domain)?;
+            Some(reported(&event.host, seen.uptime_s).of(&event.domain))
+        };
+        self.resets.drain(..).filter_map(proof).collect()
+    }
+}
+
+impl Asked for RebootAsked {
+    fn at_start(&mut self, look: &GuestLook) -> Vec<Proof> {
+        self.guests.insert(look.guest.name.clone(), look.seen.clone());
+        Vec::new()
+    }
+
+    fn on_boot(&mut self, boot: &BootEnd<'_>) -> Vec<Proof> {
+        // Those of its boot are counted apart.
+        self.listen();
+        self.resets.retain(|event| event.domain != boot.guest.name);
+        vec![once(boot.resets).of(&boot.guest.name).after(boot.leg)]
+    }
+
+    fn on_look(&mut self, look: &GuestLook) -> Vec<Proof> {
+        let Some(before) = self.guests.get_mut(&look.guest.name) else { return Vec::new() };
+        let proof = check(before, &look.seen);
+        before.clone_from(&look.seen);
+        vec![look.proof(proof)]
+    }
+
+    fn on_step(&mut self, _end: &StepEnd<'_>) -> Vec<Proof> {
+        self.resets()
+    }
+
+    fn at_end(&mut self, _end: &End<'_>) -> Vec<Proof> {
+        self.resets()
     }
 }
 

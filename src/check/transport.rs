@@ -1,6 +1,7 @@
 //! The memory went the way that the scenario's transport says.
 
-use super::{About, Advice, Check, Moment, Proof};
+use super::{About, Advice, Asked, Check, LegEnd, Moment, Proof, Scene};
+use crate::failure::Result;
 use crate::migration::{LegReport, transport};
 use crate::scenario::{Scenario, Transport};
 
@@ -30,10 +31,23 @@ impl Check for Transported {
     fn applies(&self, scenario: &Scenario) -> bool {
         transport::of(scenario.transport).proof.is_some()
     }
+
+    fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
+        Ok(Box::new(TransportAsked(scene.scenario.transport)))
+    }
+}
+
+struct TransportAsked(Transport);
+
+impl Asked for TransportAsked {
+    fn on_leg(&mut self, end: &LegEnd<'_>) -> Vec<Proof> {
+        let proof = if end.is_complete() { check(self.0, end.report) } else { None };
+        proof.map(|proof| end.proof(proof)).into_iter().collect()
+    }
 }
 
 /// A leg must show what its transport promises; none where there is nothing to show.
-pub fn check(carried_by: Transport, report: &LegReport) -> Option<Proof> {
+fn check(carried_by: Transport, report: &LegReport) -> Option<Proof> {
     let sign = transport::of(carried_by).proof?(report);
     Some(Proof::new(&ABOUT, sign.ok, sign.expected, sign.seen).advise(&IDLE))
 }

@@ -2,10 +2,12 @@
 //! unknown here.
 
 mod events;
+mod logs;
 mod overlay;
 mod pair;
 mod storage;
 
 pub use events::{EventHub, Listener};
+pub use logs::{AddedLog, LogMarks};
 pub use pair::{Host, Hosts, retry_connect};
 pub use storage::{ImageCheck, Storage};

@@ -31,13 +31,30 @@ impl Boot {
     }
 }
 
+/// The boots of all load guests, in the order of their starts. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct BootLog(Arc<Mutex<Vec<Boot>>>);
+
+impl BootLog {
+    pub fn boots(&self) -> Vec<Boot> {
+        locked(&self.0).clone()
+    }
+}
+
+#[cfg(test)]
+impl From<Vec<Boot>> for BootLog {
+    fn from(boots: Vec<Boot>) -> BootLog {
+        BootLog(Arc::new(Mutex::new(boots)))
+    }
+}
+
 /// Load guests that boot again and again.
 pub struct BootLoad<'a> {
     fleet: &'a Fleet,
     guests: Vec<Arc<Guest>>,
     stop: StopFlag,
     last_round: StopFlag,
-    boots: Arc<Mutex<Vec<Boot>>>,
+    boots: BootLog,
     threads: Vec<(String, JoinHandle<()>)>,
 }
 
@@ -52,7 +69,7 @@ impl<'a> BootLoad<'a> {
             guests: guests.clone(),
             stop: StopFlag::new(),
             last_round: StopFlag::new(),
-            boots: Arc::default(),
+            boots: BootLog::default(),
             threads: Vec::new(),
         };
         for (guest, side) in guests.into_iter().zip([Side::Source, Side::Target].into_iter().cycle()) {
@@ -62,7 +79,7 @@ impl<'a> BootLoad<'a> {
                 limit: fleet.profile.boot_timeout,
                 stop: load.stop.clone(),
                 last_round: load.last_round.clone(),
-                boots: Arc::clone(&load.boots),
+                boots: load.boots.clone(),
                 guest,
                 side,
                 domain,
@@ -78,20 +95,19 @@ impl<'a> BootLoad<'a> {
         Ok(load)
     }
 
-    /// All boots so far.
-    pub fn boots(&self) -> Vec<Boot> {
-        locked(&self.boots).clone()
+    /// All boots, those to come included.
+    pub fn log(&self) -> BootLog {
+        self.boots.clone()
     }
 
-    /// Starts none any more, waits until all that boot are up or have failed, and returns all boots.
-    pub fn finish(&mut self) -> Vec<Boot> {
+    /// Starts none any more, and waits until all that boot are up or have failed.
+    pub fn finish(&mut self) {
         self.last_round.set();
         for (guest, thread) in self.threads.drain(..) {
             if thread.join().is_err() {
-                note(&self.boots, &guest, |boot| boot.error = Some("its thread panicked".into()));
+                note(&self.boots.0, &guest, |boot| boot.error = Some("its thread panicked".into()));
             }
         }
-        self.boots()
     }
 
     /// Ends the boots and removes the guests.
@@ -124,7 +140,7 @@ struct Booting {
     limit: Duration,
     stop: StopFlag,
     last_round: StopFlag,
-    boots: Arc<Mutex<Vec<Boot>>>,
+    boots: BootLog,
 }
 
 impl Booting {
@@ -137,7 +153,7 @@ impl Booting {
             up: None,
             error: None,
         };
-        locked(&self.boots).push(boot);
+        locked(&self.boots.0).push(boot);
         let attempted = || format!("start {} anew", self.guest.name);
         if self.domain.is_active().attempting(attempted)? {
             self.domain.destroy().attempting(attempted)?;
@@ -163,15 +179,15 @@ impl Booting {
                 return;
             }
             let next = up.and_then(|up| {
-                note(&self.boots, &self.guest.name, |boot| boot.up = Some(up));
+                note(&self.boots.0, &self.guest.name, |boot| boot.up = Some(up));
                 if self.last_round.is_set() { Ok(()) } else { self.switch_on() }
             });
             if let Err(failure) = &next {
-                note(&self.boots, &self.guest.name, |boot| boot.error = Some(failure.to_string()));
+                note(&self.boots.0, &self.guest.name, |boot| boot.error = Some(failure.to_string()));
             }
             if next.is_err() || self.last_round.is_set() {
                 // One that was started just before the last round is still to be waited for.
-                let pending = locked(&self.boots)
+                let pending = locked(&self.boots.0)
                     .iter()
                     .any(|boot| boot.guest == self.guest.name && boot.up.is_none() && boot.error.is_none());
                 if !pending {

@@ -1,9 +1,13 @@
 //! Load: stress tools in guests and on hosts, and guests that boot; started, watched and stopped.
 
+mod active;
 mod boot;
 mod place;
 mod stress;
+mod timeline;
 
-pub use boot::{Boot, BootLoad};
+pub use active::{ActiveLoad, LoadWatch};
+pub use boot::{Boot, BootLoad, BootLog};
 pub use place::{Place, memory_left};
 pub use stress::{Command, Load, Loads, Sample};
+pub use timeline::{LoadLook, Timeline, Window, samples_of};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Place;
+use super::{LoadLook, Place};
 use crate::failure::Result;
 use crate::remote::{LOAD_LOG, Process};
 use crate::scenario::Bytes;
@@ -115,8 +115,9 @@ pub struct Loads {
 }
 
 impl Loads {
-    /// Starts the commands and waits until each works: has used CPU time, and has its memory resident.
-    pub fn start(place: &Place, commands: &[Command], cancel: &StopFlag) -> Result<Loads> {
+    /// Starts the commands and waits until each works: has used CPU time, and has its memory resident. Returns the look that
+    /// showed it, too.
+    pub fn start(place: &Place, commands: &[Command], cancel: &StopFlag) -> Result<(Loads, LoadLook)> {
         let mut started = Loads { place: place.clone(), loads: Vec::new() };
         for command in commands {
             // Those that run already end with `started`.
@@ -126,49 +127,32 @@ impl Loads {
             })?;
             started.loads.push(Load::new(command, group));
         }
-        started.await_work(cancel)?;
-        Ok(started)
+        let look = started.await_work(cancel)?;
+        Ok((started, look))
     }
 
-    fn await_work(&self, cancel: &StopFlag) -> Result<()> {
+    fn await_work(&self, cancel: &StopFlag) -> Result<LoadLook> {
         wait_for(&format!("the load to work on {}", self.place.name()), LIMIT, cancel, || {
-            let samples = match self.sample(LIMIT) {
+            let asked = Instant::now();
+            let samples = match sample(&self.place, &self.loads, LIMIT) {
                 Ok(samples) => samples,
                 Err(failure) => return Look::again(failure.cause),
             };
             for (load, seen) in self.loads.iter().zip(&samples) {
                 if seen.alive == 0 {
-                    let words = self.last_words();
+                    let words = last_words(&self.place);
                     return Look::Never(format!("`{}` has ended; it said: {words}", load.command).into());
                 }
                 if let Some(why) = load.idle(seen) {
                     return Look::NotYet(why);
                 }
             }
-            Look::Ready(())
+            Look::Ready(LoadLook { asked, at: Instant::now(), samples: Ok(samples) })
         })
-    }
-
-    /// What the tools themselves said last.
-    pub fn last_words(&self) -> String {
-        let said = self.place.agent().remote().check(&format!("tail -n 5 {LOAD_LOG}"), WORDS_LIMIT);
-        said.unwrap_or_default().trim().to_owned()
     }
 
     pub fn place(&self) -> &Place {
         &self.place
-    }
-
-    /// Looks at every load; samples in the order of the loads.
-    pub fn sample(&self, limit: Duration) -> Result<Vec<Sample>> {
-        let asked = Instant::now();
-        let groups: Vec<i32> = self.loads.iter().map(|load| load.group).collect();
-        let processes = self.place.agent().processes(&groups, limit)?;
-        Ok(self.samples(&processes, asked, Instant::now()))
-    }
-
-    fn samples(&self, processes: &[Process], asked: Instant, at: Instant) -> Vec<Sample> {
-        self.loads.iter().map(|load| load.sample(processes, asked, at)).collect()
     }
 
     /// Ends the loads and waits until no process of them is left.
@@ -203,6 +187,21 @@ impl Loads {
             },
         )
     }
+}
+
+/// Looks at loads on one machine; samples in the order of the loads.
+pub(super) fn sample(place: &Place, loads: &[Load], limit: Duration) -> Result<Vec<Sample>> {
+    let asked = Instant::now();
+    let groups: Vec<i32> = loads.iter().map(|load| load.group).collect();
+    let processes = place.agent().processes(&groups, limit)?;
+    let at = Instant::now();
+    Ok(loads.iter().map(|load| load.sample(&processes, asked, at)).collect())
+}
+
+/// What the tools on a machine wrote last.
+pub(super) fn last_words(place: &Place) -> String {
+    let said = place.agent().remote().check(&format!("tail -n 5 {LOAD_LOG}"), WORDS_LIMIT);
+    said.unwrap_or_default().trim().to_owned()
 }
 
 /// The words that run a command.

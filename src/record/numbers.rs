@@ -42,21 +42,42 @@ pub struct Numbers {
     /// Pages sent as XBZRLE differences.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compressed_pages: Option<u64>,
-    /// Looking at everything as it is before the first move.
+    /// First looks at everything as it is before the first move.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preparing_s: Option<f64>,
-    /// Starting and ending loads, and booting guests where that is the load.
+    /// What the loads take longer than that to be at work.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loading_s: Option<f64>,
-    /// At least one leg was under way.
+    /// Guests that migrate while they boot: powering them off and on, and waiting until they are up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub booting_s: Option<f64>,
+    /// What legs take before and after libvirt's calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ordering_s: Option<f64>,
+    /// At least one of libvirt's calls for a leg was under way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub migrating_s: Option<f64>,
-    /// Proving.
+    /// Looks into guests that are to move again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub looking_s: Option<f64>,
+    /// Asking where every guest is after a step, and the last looks at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proving_s: Option<f64>,
+    /// Ending loads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unloading_s: Option<f64>,
+    /// Checking images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub imaging_s: Option<f64>,
     /// Writing down logs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub collecting_s: Option<f64>,
+    /// The longest single wait outside of libvirt's calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub longest_wait_s: Option<f64>,
+    /// What that wait was for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub longest_wait_for: Option<String>,
     /// Before the scenario: making the fleet whole; for the first one, raising the lab.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repairing_s: Option<f64>,
@@ -83,12 +104,17 @@ impl Numbers {
     }
 
     /// Where the time went: what was done, and for how many seconds.
-    pub fn spent(&self) -> [(&'static str, Option<f64>); 6] {
+    pub fn spent(&self) -> [(&'static str, Option<f64>); 11] {
         [
             ("preparing", self.preparing_s),
-            ("starting and ending loads", self.loading_s),
+            ("starting loads", self.loading_s),
+            ("booting guests that migrate", self.booting_s),
+            ("ordering migrations", self.ordering_s),
             ("migrating", self.migrating_s),
+            ("looking into guests that move again", self.looking_s),
             ("proving", self.proving_s),
+            ("ending loads", self.unloading_s),
+            ("checking images", self.imaging_s),
             ("collecting logs", self.collecting_s),
             ("making the fleet whole", self.repairing_s),
         ]

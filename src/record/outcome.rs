@@ -127,8 +127,8 @@ pub struct Outcome {
     /// The numbers worth a line in a report.
     #[serde(default)]
     pub numbers: Numbers,
-    /// Folder with what the scenario added to both hosts' libvirtd.log, QEMU logs and guests' consoles; of one that failed,
-    /// also the guests' kernel logs and domain XML.
+    /// Folder with what the scenario added to the logs of libvirt, QEMU, the storage server and the guests' consoles; of one
+    /// that failed, also the guests' kernel logs and domain XML.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "lossy_path")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub evidence: Option<PathBuf>,

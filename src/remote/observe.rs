@@ -28,6 +28,24 @@ pub struct Observation {
     pub at: Instant,
 }
 
+#[cfg(test)]
+impl Observation {
+    /// A machine with nothing on it, up for as long as this machine's clock says.
+    pub fn in_a_test(boot_id: &str, at: Instant) -> Observation {
+        Observation {
+            boot_id: boot_id.into(),
+            uptime_s: 100.0,
+            realtime_s: 0.0,
+            processes: Vec::new(),
+            memory_available: 0,
+            kernel_log: Vec::new(),
+            kernel_log_error: None,
+            whole_log: false,
+            at,
+        }
+    }
+}
+
 /// A process at that moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {

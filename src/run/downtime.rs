@@ -1,25 +1,25 @@
 //! How long a guest stood still for one migration, by four clocks: its network as seen from outside, its own, libvirt's
-//! and QEMU's. What each can be wrong by is said with it; where they disagree by more than that and what the guest is silent
-//! for on every day, it is said, too.
+//! and QEMU's. Each clock comes with its error bound. A disagreement larger than those bounds and the guest's idle gap is
+//! reported.
 
 use std::time::{Duration, Instant};
 
-use super::pulse::GuestGap;
+use super::guest_clock::GuestGap;
 use crate::migration::LegReport;
 use crate::probe::{Gap, Summary, TOLD_INTERVALS};
 use crate::record::Clocks;
 
 /// What was seen of one guest through a scenario.
-pub struct Seen<'a> {
+pub struct SeenGuest<'a> {
     pub probes: &'a Summary,
     pub probe_interval: Duration,
     /// None where the guest's own program did not tell.
     pub gaps: Option<&'a [GuestGap]>,
-    /// Its [`everyday`] silence.
-    pub everyday: Duration,
+    /// Its [`idle_gap`].
+    pub idle_gap: Duration,
 }
 
-/// Two clocks that differ by more than they can be wrong, this, and the guest's everyday silence are said to disagree. It is
+/// Two clocks disagree that differ by more than their error bounds, this, and the guest's idle gap. It is
 /// what a network takes to learn where a guest is now, and a host to run a process whose turn it is.
 const SLACK: Duration = Duration::from_millis(100);
 
@@ -30,21 +30,26 @@ const DAY_MS: f64 = 86_400_000.0;
 
 /// When the same guest's moves before and after this one were under way, as far as there are any.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Between {
+pub struct Neighbours {
     pub last_ended: Option<Instant>,
     pub next_began: Option<Instant>,
 }
 
 /// The longest time in which a guest was silent, by its network or its own clock, although none of its `moves` was under way.
 /// On hosts whose CPUs are all taken that is what becomes of an ordinary moment, and so of the one after a migration.
-pub fn everyday(network: &[Gap], own: &[GuestGap], moves: &[(Instant, Instant)]) -> Duration {
+pub fn idle_gap(network: &[Gap], own: &[GuestGap], moves: &[(Instant, Instant)]) -> Duration {
     let resting = |gap: &&Gap| !moves.iter().any(|(began, ended)| gap.touches(*began, *ended));
     let gaps = network.iter().chain(own.iter().map(|own| &own.gap));
     gaps.filter(resting).map(|gap| gap.length).max().unwrap_or_default()
 }
 
 /// The clocks of a migration that libvirt completed.
-pub fn clocks(report: &LegReport, source: &str, seen: &Seen<'_>, between: Between) -> Option<Clocks> {
+pub fn clocks(
+    report: &LegReport,
+    source: &str,
+    seen: &SeenGuest<'_>,
+    neighbours: Neighbours,
+) -> Option<Clocks> {
     let (began, ended) = (report.began?, report.ended?);
     let standstills = report.standstills(source);
     let network = network(seen, began, ended);
@@ -53,7 +58,7 @@ pub fn clocks(report: &LegReport, source: &str, seen: &Seen<'_>, between: Betwee
         [] => vec![(began, ended)],
         some => some.iter().map(|(at, long)| (*at, *at + *long)).collect(),
     };
-    let stop = longest_stop(seen, &stops, between);
+    let stop = longest_stop(seen, &stops, neighbours);
     let guest = guest(gap, stop.as_ref());
     let mut clocks = Clocks {
         reported_ms: network.0.max(guest.map_or(0.0, |(ms, _)| ms)),
@@ -65,7 +70,7 @@ pub fn clocks(report: &LegReport, source: &str, seen: &Seen<'_>, between: Betwee
         guest_lost_ms: stop.map(|stop| stop.lost_ms),
         libvirt_ms: report.stats.as_ref().and_then(|stats| stats.downtime_ms).map(|ms| ms as f64),
         qemu_ms: standstills.last().map(|(_, long)| ms(*long)),
-        everyday_ms: Some(ms(seen.everyday)),
+        everyday_ms: Some(ms(seen.idle_gap)),
         disagreement: None,
     };
     clocks.disagreement = disagreement(&clocks, report.duration);
@@ -73,7 +78,7 @@ pub fn clocks(report: &LegReport, source: &str, seen: &Seen<'_>, between: Betwee
 }
 
 /// The longest gap that touches the migration, and how wrong it may be.
-fn network(seen: &Seen<'_>, began: Instant, ended: Instant) -> (f64, f64) {
+fn network(seen: &SeenGuest<'_>, began: Instant, ended: Instant) -> (f64, f64) {
     let longest = |gaps: &[Gap]| {
         let touching = gaps.iter().filter(|gap| gap.touches(began, ended));
         touching.map(|gap| gap.length).max().unwrap_or_default()
@@ -113,15 +118,15 @@ impl Stop {
 ///
 /// On our clock the gap around a stop is where the guest went on: it was heard of afterwards, by a clock that had lost the
 /// time before.
-fn longest_stop(seen: &Seen<'_>, stops: &[(Instant, Instant)], between: Between) -> Option<Stop> {
+fn longest_stop(seen: &SeenGuest<'_>, stops: &[(Instant, Instant)], neighbours: Neighbours) -> Option<Stop> {
     let stop = |(index, stop): (usize, &(Instant, Instant))| {
         let before = index.checked_sub(1).map(|before| stops[before].1);
         let after = stops.get(index + 1).map(|after| after.0);
-        let between = Between {
-            last_ended: between.last_ended.max(before),
-            next_began: between.next_began.into_iter().chain(after).min(),
+        let neighbours = Neighbours {
+            last_ended: neighbours.last_ended.max(before),
+            next_began: neighbours.next_began.into_iter().chain(after).min(),
         };
-        let (lost_ms, error_ms) = lost(seen.probes, *stop, between)?;
+        let (lost_ms, error_ms) = lost(seen.probes, *stop, neighbours)?;
         let around = seen.gaps.unwrap_or_default().iter().filter(|seen| {
             let near = seen.error + SLACK;
             seen.gap.touches(stop.1 - near, stop.1 + near)
@@ -145,10 +150,14 @@ fn guest(longest_gap: Option<(f64, f64)>, stop: Option<&Stop>) -> Option<(f64, f
 ///
 /// A standstill before or after this one is not to be between them: it shows as a gap of the network. Only where there is no
 /// reading that close, one from further away is taken.
-fn lost(probes: &Summary, (stopped, resumed): (Instant, Instant), between: Between) -> Option<(f64, f64)> {
+fn lost(
+    probes: &Summary,
+    (stopped, resumed): (Instant, Instant),
+    neighbours: Neighbours,
+) -> Option<(f64, f64)> {
     let since = stopped.checked_sub(NEAR)?;
-    let since = between.last_ended.map_or(since, |last| last.max(since));
-    let until = between.next_began.map_or(resumed + NEAR, |next| next.min(resumed + NEAR));
+    let since = neighbours.last_ended.map_or(since, |last| last.max(since));
+    let until = neighbours.next_began.map_or(resumed + NEAR, |next| next.min(resumed + NEAR));
     let gaps = || probes.gaps.iter().filter(|gap| gap.length > SLACK);
     let last_gap = gaps().map(|gap| gap.from + gap.length).filter(|end| *end <= stopped).max();
     let next_gap = gaps().map(|gap| gap.from).filter(|begin| *begin >= resumed).min();
@@ -249,8 +258,8 @@ mod tests {
     }
 
     /// Of a guest that is never silent between its migrations.
-    fn seen<'a>(probes: &'a Summary, gaps: Option<&'a [GuestGap]>) -> Seen<'a> {
-        Seen { probes, probe_interval: 10 * MS, gaps, everyday: Duration::ZERO }
+    fn seen<'a>(probes: &'a Summary, gaps: Option<&'a [GuestGap]>) -> SeenGuest<'a> {
+        SeenGuest { probes, probe_interval: 10 * MS, gaps, idle_gap: Duration::ZERO }
     }
 
     #[test]
@@ -267,7 +276,7 @@ mod tests {
             resolution: MS,
         });
         let seen = seen(&probes, Some(&own));
-        let clocks = clocks(&report(begin, 140), "source", &seen, Between::default()).unwrap();
+        let clocks = clocks(&report(begin, 140), "source", &seen, Neighbours::default()).unwrap();
         assert_eq!(clocks.network_ms, Some(150.0));
         assert_eq!((clocks.guest_gap_ms, clocks.guest_lost_ms), (Some(60.0), Some(200.0)));
         assert_eq!((clocks.guest_ms, clocks.reported_ms), (Some(260.0), 260.0));
@@ -304,7 +313,7 @@ mod tests {
             resolution: MS,
         });
         let seen = seen(&probes, Some(&own));
-        let clocks = clocks(&report, "source", &seen, Between::default()).unwrap();
+        let clocks = clocks(&report, "source", &seen, Neighbours::default()).unwrap();
         assert_eq!((clocks.network_ms, clocks.qemu_ms), (Some(720.0), Some(60.0)));
         assert_eq!((clocks.guest_lost_ms, clocks.guest_ms), (Some(700.0), Some(715.0)));
         assert_eq!(clocks.reported_ms, 720.0);
@@ -321,10 +330,10 @@ mod tests {
         });
         let told = |silent: u32| {
             let gaps = vec![gap(begin, 2500, 200), gap(begin, 6500, 900), gap(begin, 5000, silent)];
-            let everyday = everyday(&gaps, &own, &moves);
+            let idle_gap = idle_gap(&gaps, &own, &moves);
             let probes = summary(gaps, Vec::new());
-            let seen = Seen { everyday, ..seen(&probes, Some(&own)) };
-            clocks(&report(begin, 20), "source", &seen, Between::default()).unwrap()
+            let seen = SeenGuest { idle_gap, ..seen(&probes, Some(&own)) };
+            clocks(&report(begin, 20), "source", &seen, Neighbours::default()).unwrap()
         };
         let calm = told(40);
         assert_eq!(calm.everyday_ms, Some(60.0), "that of the guest's own clock is the longer one");
@@ -338,7 +347,7 @@ mod tests {
         let begin = Instant::now();
         let probes = summary(vec![gap(begin, 2000, 150)], Vec::new());
         let seen = seen(&probes, None);
-        let clocks = clocks(&report(begin, 2_452_130), "source", &seen, Between::default()).unwrap();
+        let clocks = clocks(&report(begin, 2_452_130), "source", &seen, Neighbours::default()).unwrap();
         assert_eq!((clocks.guest_ms, clocks.reported_ms), (None, 150.0));
         assert_eq!(clocks.disagreement.unwrap(), "libvirt says 2452130 ms, longer than the migration took");
     }
@@ -350,14 +359,14 @@ mod tests {
         let late = 86_399_000;
         let around =
             |after| summary(Vec::new(), vec![reading(begin, 900, late), reading(begin, 3500, after)]);
-        assert_eq!(lost(&around(1600), window, Between::default()), Some((0.0, 4.0)));
-        assert_eq!(lost(&around(1597), window, Between::default()), Some((0.0, 4.0)));
-        assert_eq!(lost(&around(1500), window, Between::default()), Some((100.0, 4.0)));
+        assert_eq!(lost(&around(1600), window, Neighbours::default()), Some((0.0, 4.0)));
+        assert_eq!(lost(&around(1597), window, Neighbours::default()), Some((0.0, 4.0)));
+        assert_eq!(lost(&around(1500), window, Neighbours::default()), Some((100.0, 4.0)));
         // Of the time after the next move nothing is known.
-        let next = Between { next_began: Some(begin + 3400 * MS), ..Between::default() };
+        let next = Neighbours { next_began: Some(begin + 3400 * MS), ..Neighbours::default() };
         assert_eq!(lost(&around(1500), window, next), None);
         // Neither of that before the last one's end.
-        let last = Between { last_ended: Some(begin + 950 * MS), ..Between::default() };
+        let last = Neighbours { last_ended: Some(begin + 950 * MS), ..Neighbours::default() };
         assert_eq!(lost(&around(1500), window, last), None);
     }
 
@@ -369,8 +378,8 @@ mod tests {
         let first = Reading { error: MS, ..reading(begin, 500, 500) };
         let readings = vec![first, reading(begin, 960, 610), reading(begin, 3500, 3050)];
         let mut probes = summary(vec![gap(begin, 600, 350)], readings);
-        assert_eq!(lost(&probes, window, Between::default()), Some((100.0, 4.0)));
+        assert_eq!(lost(&probes, window, Neighbours::default()), Some((100.0, 4.0)));
         probes.readings.remove(1);
-        assert_eq!(lost(&probes, window, Between::default()), Some((450.0, 3.0)), "better than nothing");
+        assert_eq!(lost(&probes, window, Neighbours::default()), Some((450.0, 3.0)), "better than nothing");
     }
 }

@@ -2,15 +2,17 @@
 //! beside them. What a scenario takes above it is what multivm costs.
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::burden::Burden;
 use super::moves;
 use crate::failure::{Failure, Result};
 use crate::guest::Fleet;
-use crate::migration::Pace;
+use crate::load::ActiveLoad;
+use crate::migration::{LegReport, Pace};
+use crate::plan::Leg;
 use crate::scenario::Scenario;
-use crate::sys::parallel::at_once;
+use crate::sys::parallel::{at_once, locked};
 
 /// Plays the moves of a scenario on a fleet that is whole, and returns how long all of them took together. Starting and
 /// ending loads is not in it. Guests that boot themselves have no floor: their boots are in between.
@@ -27,17 +29,20 @@ pub fn floor(scenario: &Scenario, fleet: &Fleet) -> Result<Option<Duration>> {
     pace(Some(scenario.mode))?;
     let limit = fleet.answer_limit();
     let [source, target] = fleet.hosts.both().map(|host| host.agent.observe(limit));
-    let burden = Burden::start(scenario, fleet, [&source?, &target?])?;
+    let load = ActiveLoad::start(scenario, fleet, &[source?, target?])?;
+    load.stop_watching();
     let mut moving = Duration::ZERO;
     for step in moves::steps(scenario, fleet)? {
         let begin = Instant::now();
-        let (reports, _) = moves::play(scenario, fleet, &step, Pace::default(), &|_, _| (), |_| ());
+        let errors = Mutex::new(Vec::new());
+        let over = |_: &Leg, report: LegReport| locked(&errors).extend(report.error);
+        moves::play(scenario, fleet, &step, Pace::default(), &|_, _| (), &over);
         moving += begin.elapsed();
-        if let Some(error) = reports.into_iter().find_map(|(_, report)| report.error) {
+        if let Some(error) = locked(&errors).pop() {
             return Err(Failure::new(format!("measure the floor of {}", scenario.name()), error));
         }
     }
-    burden.stop(&BTreeSet::new())?;
+    load.close(&BTreeSet::new())?;
     pace(None)?;
     Ok(Some(moving))
 }

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::phase::{Phase, Stopwatch};
-use crate::check::{Proof, migration};
+use crate::check::{LegDowntime, Proof};
 use crate::load::Loads;
 use crate::migration::{LegReport, News};
 use crate::plan::Leg;
 use crate::probe::Summary;
-use crate::record::{Clocks, DomainEvent, Event, Finding, Numbers, Record, Stats};
+use crate::record::{DomainEvent, Event, Finding, Numbers, Record, Stats};
 
 /// The account of one scenario.
 pub struct Journal<'a> {
@@ -54,7 +54,7 @@ impl<'a> Journal<'a> {
             bytes: 0,
             compressed_pages: None,
             refusal: None,
-            stopwatch: Stopwatch::start(),
+            stopwatch: Stopwatch::start(Instant::now()),
         }
     }
 
@@ -84,9 +84,9 @@ impl<'a> Journal<'a> {
         }
     }
 
-    /// Another phase of the scenario begins.
-    pub fn enter(&mut self, phase: Phase) {
-        self.stopwatch.enter(phase);
+    /// From now on the scenario waits for this.
+    pub fn wait(&mut self, phase: Phase, what: &str) {
+        self.stopwatch.enter(phase, what, Instant::now());
     }
 
     pub fn loads_started(&self, started: &Loads) {
@@ -113,7 +113,7 @@ impl<'a> Journal<'a> {
         });
     }
 
-    /// Writes a migration that is over; one that failed is a finding. What was told of it meanwhile has been written.
+    /// Writes a migration that is over. Its progress has been written while it went on.
     pub fn leg_finished(&mut self, guest: &str, leg: &Leg, step: usize, report: &LegReport) {
         self.write(&Event::LegFinished {
             guest: guest.to_owned(),
@@ -127,13 +127,15 @@ impl<'a> Journal<'a> {
             stats: report.stats.as_ref().map(|stats| Stats::new(stats.raw.clone())).unwrap_or_default(),
             switchover_s: report.switchover.map(|after| rounded(after.as_secs_f64())),
         });
+        if let Some((began, ended)) = report.began.zip(report.ended) {
+            self.stopwatch.migrated(began, ended);
+        }
         if let Some(error) = report.error.as_ref().filter(|_| report.refused && self.migrations == 0) {
             // Not a finding: nothing was tried, and nothing is wrong with the guest.
             self.refusal.get_or_insert_with(|| error.to_string());
             return;
         }
-        if let Some(error) = &report.error {
-            self.found(Some(guest), Some(leg), migration::failed(&error.text));
+        if report.error.is_some() {
             return;
         }
         self.migrations += 1;
@@ -149,9 +151,10 @@ impl<'a> Journal<'a> {
     }
 
     /// Writes a proof; one that did not hold is a finding.
-    pub fn prove(&mut self, guest: Option<&str>, leg: Option<&Leg>, proof: Proof) {
+    pub fn prove(&mut self, proof: Proof) {
+        let leg = proof.leg;
         self.write(&Event::Check {
-            guest: guest.map(str::to_owned),
+            guest: proof.guest.clone(),
             round: leg.map(|leg| leg.round),
             direction: leg.map(|leg| leg.direction),
             check: proof.about.id.into(),
@@ -160,18 +163,19 @@ impl<'a> Journal<'a> {
             seen: proof.seen.clone(),
         });
         if !proof.ok {
-            self.found(guest, leg, proof);
+            self.found(proof);
         }
     }
 
-    fn found(&mut self, guest: Option<&str>, leg: Option<&Leg>, proof: Proof) {
+    fn found(&mut self, proof: Proof) {
+        let leg = proof.leg;
         self.damaged |= proof.is_damage();
         if proof.silent {
-            self.silent.extend(guest.map(str::to_owned));
+            self.silent.extend(proof.guest.clone());
         }
         self.findings.push(Finding {
             check: proof.about.id.into(),
-            guest: guest.map(str::to_owned),
+            guest: proof.guest.clone(),
             round: leg.map(|leg| leg.round),
             direction: leg.map(|leg| leg.direction),
             expected: proof.expected,
@@ -203,15 +207,15 @@ impl<'a> Journal<'a> {
     }
 
     /// Writes how long a guest stood still for a migration.
-    pub fn downtime(&mut self, guest: &str, leg: &Leg, step: usize, clocks: Clocks) {
+    pub fn downtime(&mut self, LegDowntime { guest, leg, step, clocks }: &LegDowntime) {
         self.downtimes.push(clocks.reported_ms);
         self.disagreements += u32::from(clocks.disagreement.is_some());
         self.write(&Event::Downtime {
-            guest: guest.to_owned(),
+            guest: guest.clone(),
             round: leg.round,
             direction: leg.direction,
-            step: step as u32 + 1,
-            clocks,
+            step: *step as u32 + 1,
+            clocks: clocks.clone(),
         });
     }
 
@@ -256,7 +260,7 @@ impl<'a> Journal<'a> {
             numbers.median_downtime_ms = Some(whole(*median));
             numbers.disagreeing_downtimes = Some(self.disagreements);
         }
-        self.stopwatch.finish(&mut numbers);
+        self.stopwatch.finish(Instant::now()).note(&mut numbers);
         (self.findings, numbers)
     }
 }

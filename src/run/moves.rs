@@ -1,6 +1,5 @@
 //! The moves of a scenario: all of a step at the same time, each as the scenario and the profile say.
 
-use std::thread;
 use std::time::Duration;
 
 use crate::failure::{Failure, Result};
@@ -8,8 +7,7 @@ use crate::guest::Fleet;
 use crate::migration::{Hear, LegReport, Move, Pace, migrate, transport};
 use crate::plan::{self, Leg, Step};
 use crate::scenario::{Booting, Scenario, Workload};
-use crate::sys::parallel::{Gate, at_once, panic_text};
-use crate::sys::wait::StopFlag;
+use crate::sys::parallel::{Gate, at_once};
 
 /// The steps of a scenario for a fleet of this size.
 pub fn steps(scenario: &Scenario, fleet: &Fleet) -> Result<Vec<Step>> {
@@ -32,53 +30,34 @@ pub fn refusal(scenario: &Scenario, fleet: &Fleet) -> Option<String> {
 /// How long one may take to come to where it can begin.
 const GATE_LIMIT: Duration = Duration::from_secs(60);
 
-/// Moves the guests of a step, all at once, and does something else `beside` from when they begin to move; it is to end
-/// when the token says that all moves are over. `hear` is told of each move as it goes. Guests that are across are noted to
-/// be.
-pub fn play<T: Send>(
+/// Moves the guests of a step, all at once. Each move is told to `hear` as it goes, and to `over` as soon as it has ended, in its
+/// own thread; by then it is noted where its guest is.
+pub fn play(
     scenario: &Scenario,
     fleet: &Fleet,
     step: &Step,
     pace: Pace,
     hear: &Hear<'_>,
-    beside: impl FnOnce(&StopFlag) -> T + Send,
-) -> (Vec<(Leg, LegReport)>, Result<T>) {
-    // Nobody starts before everybody can: "at once" is meant. What is done beside waits with them.
-    let gate = Gate::new(step.legs.len() + 1);
-    let over = StopFlag::new();
-    let (moved, beside) = thread::scope(|scope| {
-        let beside = thread::Builder::new().name("beside the moves".into()).spawn_scoped(scope, || {
-            gate.pass(GATE_LIMIT);
-            beside(&over)
-        });
-        let moved = at_once("migrate a guest", &step.legs, |leg| {
-            let guest = &fleet.guests[leg.guest];
-            let ready = || gate.pass(GATE_LIMIT);
-            Ok(migrate(
-                guest,
-                &fleet.hosts,
-                &Move::of(scenario, &fleet.profile, pace, leg.from(), leg.to()),
-                ready,
-                hear,
-                fleet.stop_flag(),
-            ))
-        });
-        over.set();
-        let failed = |cause: &str| Failure::new("look at the loads during the moves", cause);
-        let beside = match beside {
-            Ok(thread) => thread.join().map_err(|panic| failed(panic_text(&*panic))),
-            Err(error) => Err(failed(&error.to_string())),
-        };
-        (moved, beside)
-    });
-    let report = |(leg, report): (&Leg, Result<LegReport>)| {
-        let report = report.unwrap_or_else(LegReport::not_begun);
+    over: &(impl Fn(&Leg, LegReport) + Sync),
+) {
+    // Nobody starts before everybody can: "at once" is meant.
+    let gate = Gate::new(step.legs.len());
+    let moved = at_once("migrate a guest", &step.legs, |leg| {
+        let guest = &fleet.guests[leg.guest];
+        let plan = Move::of(scenario, &fleet.profile, pace, leg.from(), leg.to());
+        let ready = || gate.pass(GATE_LIMIT);
+        let report = migrate(guest, &fleet.hosts, &plan, ready, hear, fleet.stop_flag());
         if report.completed {
-            fleet.guests[leg.guest].moved_to(leg.to());
+            guest.moved_to(leg.to());
         }
-        (*leg, report)
-    };
-    (step.legs.iter().zip(moved).map(report).collect(), beside)
+        over(leg, report);
+        Ok(())
+    });
+    for (leg, moved) in step.legs.iter().zip(moved) {
+        if let Err(failure) = moved {
+            over(leg, LegReport::not_begun(failure));
+        }
+    }
 }
 
 /// Whether the fleet itself boots while it migrates.

@@ -1,53 +1,252 @@
-//! Where the time of a scenario goes.
+//! Where the time of a scenario goes: to libvirt's migrations, or to a wait for something else, by name.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::record::Numbers;
 
-/// What a scenario is doing.
+/// What the scenario waits for while no migration is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Looking at everything as it is before the first move.
+    /// A look at everything as it is before the first move, and what begins to watch.
     Preparing,
-    /// Starting and stopping loads, and booting guests where that is the load.
+    /// Loads that start.
     Loading,
-    /// At least one migration is under way.
-    Migrating,
+    /// Guests that boot because they migrate while they do.
+    Booting,
+    /// What a move takes before and after libvirt's call.
+    Ordering,
+    /// A look into a guest that is to move again.
+    Looking,
+    /// Proofs that need every guest at rest after a step, and those that are made at the end.
     Proving,
-    /// Writing down logs.
+    /// Loads that end, and last looks at guests meanwhile.
+    Unloading,
+    /// Images that are checked.
+    Imaging,
+    /// Logs that are written down.
     Collecting,
 }
 
-/// Adds up how long each phase took. There is always exactly one.
+impl Phase {
+    pub const ALL: [Phase; 9] = [
+        Phase::Preparing,
+        Phase::Loading,
+        Phase::Booting,
+        Phase::Ordering,
+        Phase::Looking,
+        Phase::Proving,
+        Phase::Unloading,
+        Phase::Imaging,
+        Phase::Collecting,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Preparing => "preparing",
+            Phase::Loading => "loading",
+            Phase::Booting => "booting",
+            Phase::Ordering => "ordering",
+            Phase::Looking => "looking",
+            Phase::Proving => "proving",
+            Phase::Unloading => "unloading",
+            Phase::Imaging => "imaging",
+            Phase::Collecting => "collecting",
+        }
+    }
+}
+
+type Span = (Instant, Instant);
+
+/// Notes what is waited for, and when migrations were under way. Every moment is in one phase; of each phase, what a migration
+/// was under way in counts as migrating.
 #[derive(Debug)]
 pub struct Stopwatch {
-    now: Phase,
+    phase: Phase,
+    /// What exactly: the guest, or the look.
+    what: String,
     since: Instant,
-    sums: BTreeMap<Phase, Duration>,
+    waits: Vec<Wait>,
+    migrations: Vec<Span>,
+}
+
+#[derive(Debug)]
+struct Wait {
+    phase: Phase,
+    what: String,
+    span: Span,
+}
+
+/// What it came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spent {
+    /// At least one of libvirt's calls was under way.
+    pub migrating: Duration,
+    /// The rest, by phase.
+    pub phases: BTreeMap<Phase, Duration>,
+    /// The longest wait outside of migrations: how long, and for what.
+    pub longest_wait: Option<(Duration, String)>,
+}
+
+impl Spent {
+    /// Notes the seconds of everything.
+    pub fn note(&self, numbers: &mut Numbers) {
+        numbers.migrating_s = Numbers::seconds(self.migrating);
+        for (phase, time) in &self.phases {
+            let number = match phase {
+                Phase::Preparing => &mut numbers.preparing_s,
+                Phase::Loading => &mut numbers.loading_s,
+                Phase::Booting => &mut numbers.booting_s,
+                Phase::Ordering => &mut numbers.ordering_s,
+                Phase::Looking => &mut numbers.looking_s,
+                Phase::Proving => &mut numbers.proving_s,
+                Phase::Unloading => &mut numbers.unloading_s,
+                Phase::Imaging => &mut numbers.imaging_s,
+                Phase::Collecting => &mut numbers.collecting_s,
+            };
+            *number = Numbers::seconds(*time);
+        }
+        if let Some((time, what)) = &self.longest_wait {
+            numbers.longest_wait_s = Numbers::seconds(*time);
+            numbers.longest_wait_for = Some(what.clone());
+        }
+    }
 }
 
 impl Stopwatch {
-    pub fn start() -> Stopwatch {
-        Stopwatch { now: Phase::Preparing, since: Instant::now(), sums: BTreeMap::new() }
+    pub fn start(begin: Instant) -> Stopwatch {
+        Stopwatch {
+            phase: Phase::Preparing,
+            what: String::new(),
+            since: begin,
+            waits: Vec::new(),
+            migrations: Vec::new(),
+        }
     }
 
-    /// Begins a phase and ends the one before.
-    pub fn enter(&mut self, phase: Phase) {
-        let now = Instant::now();
-        *self.sums.entry(self.now).or_default() += now - self.since;
-        self.now = phase;
+    /// Ends the phase before, and begins to wait for something.
+    pub fn enter(&mut self, phase: Phase, what: &str, now: Instant) {
+        let what = std::mem::replace(&mut self.what, what.to_owned());
+        self.waits.push(Wait { phase: self.phase, what, span: (self.since, now) });
+        self.phase = phase;
         self.since = now;
     }
 
-    /// Ends the last phase, and notes the seconds of every phase.
-    pub fn finish(mut self, numbers: &mut Numbers) {
-        self.enter(self.now);
-        let seconds = |phase| Numbers::seconds(self.sums.get(&phase).copied().unwrap_or_default());
-        numbers.preparing_s = seconds(Phase::Preparing);
-        numbers.loading_s = seconds(Phase::Loading);
-        numbers.migrating_s = seconds(Phase::Migrating);
-        numbers.proving_s = seconds(Phase::Proving);
-        numbers.collecting_s = seconds(Phase::Collecting);
+    /// libvirt's call for a migration was under way from one moment to another.
+    pub fn migrated(&mut self, began: Instant, ended: Instant) {
+        self.migrations.push((began, ended));
+    }
+
+    pub fn finish(mut self, now: Instant) -> Spent {
+        self.enter(self.phase, "", now);
+        let migrations = union(self.migrations);
+        let mut phases: BTreeMap<Phase, Duration> =
+            Phase::ALL.iter().map(|phase| (*phase, Duration::ZERO)).collect();
+        let mut longest: Option<(Duration, String)> = None;
+        for Wait { phase, what, span } in self.waits {
+            let left = outside(span, &migrations);
+            *phases.entry(phase).or_default() += left;
+            if longest.as_ref().is_none_or(|(most, _)| left > *most) {
+                let name = if what.is_empty() {
+                    phase.name().to_owned()
+                } else {
+                    format!("{}: {what}", phase.name())
+                };
+                longest = Some((left, name));
+            }
+        }
+        let migrating = migrations.iter().map(|(began, ended)| *ended - *began).sum();
+        Spent { migrating, phases, longest_wait: longest.filter(|(most, _)| !most.is_zero()) }
+    }
+}
+
+/// The times in which at least one of the spans is, in their order and apart from each other.
+fn union(mut spans: Vec<Span>) -> Vec<Span> {
+    spans.retain(|(from, to)| to > from);
+    spans.sort();
+    let mut joined: Vec<Span> = Vec::new();
+    for (from, to) in spans {
+        match joined.last_mut() {
+            Some((_, end)) if from <= *end => *end = (*end).max(to),
+            _ => joined.push((from, to)),
+        }
+    }
+    joined
+}
+
+/// How much of a span is in none of the others, which are apart from each other.
+fn outside((from, to): Span, others: &[Span]) -> Duration {
+    let inside: Duration = others
+        .iter()
+        .map(|(began, ended)| (*ended).min(to).saturating_duration_since((*began).max(from)))
+        .sum();
+    to.saturating_duration_since(from).saturating_sub(inside)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+
+    fn spans(zero: Instant, spans: &[(u32, u32)]) -> Vec<Span> {
+        spans.iter().map(|(from, to)| (zero + *from * S, zero + *to * S)).collect()
+    }
+
+    #[rstest]
+    #[case::apart(&[(0, 1), (2, 3)], &[(0, 1), (2, 3)])]
+    #[case::overlapping(&[(0, 2), (1, 3)], &[(0, 3)])]
+    #[case::one_in_the_other(&[(0, 5), (1, 2)], &[(0, 5)])]
+    #[case::touching(&[(0, 1), (1, 2)], &[(0, 2)])]
+    #[case::in_any_order(&[(4, 5), (0, 1), (0, 2)], &[(0, 2), (4, 5)])]
+    #[case::empty(&[(3, 3)], &[])]
+    fn migrations_at_the_same_time_count_once(#[case] given: &[(u32, u32)], #[case] joined: &[(u32, u32)]) {
+        let zero = Instant::now();
+        assert_eq!(union(spans(zero, given)), spans(zero, joined));
+    }
+
+    #[rstest]
+    #[case::none_under_way((0, 4), &[(5, 6)], 4)]
+    #[case::all_under_way((1, 2), &[(0, 5)], 0)]
+    #[case::partly((0, 4), &[(1, 2), (3, 9)], 2)]
+    fn a_wait_counts_where_nothing_migrates(
+        #[case] span: (u32, u32),
+        #[case] others: &[(u32, u32)],
+        #[case] left: u32,
+    ) {
+        let zero = Instant::now();
+        assert_eq!(outside(spans(zero, &[span])[0], &spans(zero, others)), left * S);
+    }
+
+    #[test]
+    fn every_moment_is_migrating_or_in_one_phase() {
+        let zero = Instant::now();
+        let mut watch = Stopwatch::start(zero);
+        watch.enter(Phase::Loading, "3 loads", zero + S);
+        watch.enter(Phase::Ordering, "step 1", zero + 3 * S);
+        watch.migrated(zero + 4 * S, zero + 8 * S);
+        watch.migrated(zero + 5 * S, zero + 9 * S);
+        watch.enter(Phase::Looking, "vm1", zero + 9 * S);
+        watch.enter(Phase::Unloading, "", zero + 12 * S);
+        let spent = watch.finish(zero + 13 * S);
+        assert_eq!(spent.migrating, 5 * S);
+        let whole: Duration = spent.phases.values().sum();
+        assert_eq!(whole + spent.migrating, 13 * S);
+        assert_eq!(spent.phases[&Phase::Ordering], S);
+        assert_eq!(spent.phases[&Phase::Collecting], Duration::ZERO);
+        assert_eq!(spent.longest_wait, Some((3 * S, "looking: vm1".to_owned())));
+    }
+
+    #[test]
+    fn a_look_during_a_migration_is_no_wait() {
+        let zero = Instant::now();
+        let mut watch = Stopwatch::start(zero);
+        watch.enter(Phase::Looking, "vm1", zero + S);
+        watch.migrated(zero + S, zero + 5 * S);
+        let spent = watch.finish(zero + 5 * S);
+        assert_eq!(spent.phases[&Phase::Looking], Duration::ZERO);
+        assert_eq!(spent.longest_wait, Some((S, "preparing".to_owned())));
     }
 }

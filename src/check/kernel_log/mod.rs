@@ -8,9 +8,12 @@ mod trouble;
 
 use std::collections::BTreeSet;
 
-use super::{About, Advice, Check, Moment, Proof};
+use super::{About, Advice, Asked, Check, End, GuestLook, HostsLook, Moment, Proof, Scene, Silence};
+use crate::failure::Result;
+use crate::guest::{Fleet, console_path};
+use crate::host::LogMarks;
 use crate::remote::KernelLine;
-use crate::scenario::{AllowedLine, LogOwner};
+use crate::scenario::{AllowedLine, LogOwner, Side};
 use oom::Reports;
 use trouble::Trouble;
 
@@ -48,6 +51,87 @@ pub struct KernelLog;
 impl Check for KernelLog {
     fn about(&self) -> &'static About {
         &ABOUT
+    }
+
+    fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
+        Ok(Box::new(KernelLogAsked::new(scene)))
+    }
+}
+
+/// How the names of the programs begin that a scenario runs on hosts, and that the kernel may kill there.
+const LOADS: [&str; 1] = ["stress"];
+
+/// How much of the end of a guest's console is read, bytes: a kernel that dies says it in some tens of lines.
+const CONSOLE_KEPT: u64 = 64 << 10;
+
+struct KernelLogAsked<'a> {
+    fleet: &'a Fleet,
+    allowed: &'a [AllowedLine],
+    logs: Option<&'a LogMarks>,
+    /// One per kernel, with the side of the host that is asked for it: hosts that share one share its log.
+    hosts: Vec<(Side, HostLog)>,
+}
+
+impl<'a> KernelLogAsked<'a> {
+    fn new(scene: &Scene<'a>) -> KernelLogAsked<'a> {
+        let hosts = scene.fleet.hosts.both();
+        let names = hosts.map(|host| host.entry.name.as_str());
+        let [source, target] = scene.hosts;
+        let logs = if source.boot_id == target.boot_id {
+            vec![(hosts[0].side, HostLog::new(&names, &LOADS))]
+        } else {
+            hosts.into_iter().map(|host| (host.side, HostLog::new(&[&host.entry.name], &LOADS))).collect()
+        };
+        KernelLogAsked { fleet: scene.fleet, allowed: scene.allowed_lines, logs: scene.logs, hosts: logs }
+    }
+
+    fn of_guest(&self, look: &GuestLook) -> Proof {
+        let proof = guest(&look.seen.kernel_log, self.allowed);
+        let error = look.seen.kernel_log_error.as_ref();
+        look.proof(error.map_or(proof, |error| unreadable("the guest", error)))
+    }
+}
+
+impl Asked for KernelLogAsked<'_> {
+    fn at_start(&mut self, look: &GuestLook) -> Vec<Proof> {
+        if look.has_news() { vec![self.of_guest(look)] } else { Vec::new() }
+    }
+
+    fn on_look(&mut self, look: &GuestLook) -> Vec<Proof> {
+        vec![self.of_guest(look)]
+    }
+
+    /// What the kernel of a guest that does not answer said last is on its console.
+    fn on_silence(&mut self, silence: &Silence<'_>) -> Vec<Proof> {
+        let Silence { guest, leg, .. } = silence;
+        let host = self.fleet.hosts.get(guest.side());
+        let path = console_path(&guest.name);
+        let added = |logs: &LogMarks| logs.added(&host.entry.name, &host.remote, &path, CONSOLE_KEPT).ok();
+        let proof = self.logs.and_then(added).map(|text| console(&text, self.allowed));
+        proof.filter(|proof| !proof.ok).map(|proof| proof.of(&guest.name).after(*leg)).into_iter().collect()
+    }
+
+    fn on_hosts(&mut self, look: &HostsLook<'_>) -> Vec<Proof> {
+        let mut proofs = Vec::new();
+        for (host, seen) in &look.hosts {
+            let name = &host.entry.name;
+            let log = self.hosts.iter_mut().find(|(side, _)| *side == host.side);
+            let proof = match (seen, log) {
+                (Ok(seen), Some((_, log))) => {
+                    let proof = log.prove(&seen.kernel_log, self.allowed);
+                    seen.kernel_log_error.as_ref().map_or(proof, |error| unreadable(name, error))
+                }
+                // Its kernel is the other host's, too, whose log has been proved.
+                (Ok(_), None) => continue,
+                (Err(failure), _) => unreadable(name, &failure.to_string()),
+            };
+            proofs.push(proof.after(look.leg));
+        }
+        proofs
+    }
+
+    fn at_end(&mut self, _end: &End<'_>) -> Vec<Proof> {
+        self.hosts.iter_mut().map(|(_, log)| log.finish(self.allowed)).collect()
     }
 }
 

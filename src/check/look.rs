@@ -1,0 +1,66 @@
+//! A look into a guest, taken once for all checks that compare guests.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::clock::Distance;
+use crate::failure::Result;
+use crate::guest::{ClockMap, Fleet, Guest, Pulse, Testimony};
+use crate::plan::Leg;
+use crate::remote::{Observation, realtime_s};
+
+/// How a guest looked.
+#[derive(Debug, Clone)]
+pub struct GuestLook {
+    pub guest: Arc<Guest>,
+    /// The move after which it was taken; none before the first move and for a second look at the end.
+    pub leg: Option<Leg>,
+    /// When it was taken.
+    pub at: Instant,
+    pub seen: Observation,
+    pub distance: Distance,
+    /// What the witness verified, or why it did not answer.
+    pub said: Result<Testimony>,
+    /// When the guest stood still and how fast it wrote memory since the look before, by its own clock.
+    pub pulse: Result<(Pulse, ClockMap)>,
+}
+
+impl GuestLook {
+    /// Looks into a guest that answers.
+    pub fn take(fleet: &Fleet, guest: &Arc<Guest>, leg: Option<Leg>) -> Result<GuestLook> {
+        let at = Instant::now();
+        let asked = realtime_s();
+        let seen = guest.agent.observe(fleet.answer_limit())?;
+        let distance = Distance::new(seen.realtime_s, asked, realtime_s());
+        let said = fleet.hear_witness(guest);
+        let pulse = fleet.pulse_of(guest);
+        Ok(GuestLook { guest: Arc::clone(guest), leg, at, seen, distance, said, pulse })
+    }
+
+    /// A proof about this guest, charged to the move after which it was looked at.
+    pub fn proof(&self, proof: super::Proof) -> super::Proof {
+        proof.of(&self.guest.name).after(self.leg)
+    }
+
+    /// Whether a first look has news: of a guest that was made a moment ago it has the boot and nothing else.
+    pub fn has_news(&self) -> bool {
+        self.leg.is_some() || !self.seen.whole_log
+    }
+}
+
+#[cfg(test)]
+impl GuestLook {
+    /// A look at a guest that does not exist, whose witness does not answer.
+    pub fn in_a_test(guest: &str, boot_id: &str, at: Instant) -> GuestLook {
+        let failure = || crate::failure::Failure::new("look in a test", "there is no guest");
+        GuestLook {
+            guest: Arc::new(Guest::in_a_test(guest)),
+            leg: None,
+            at,
+            seen: Observation::in_a_test(boot_id, at),
+            distance: Distance::new(0.0, 0.0, 0.0),
+            said: Err(failure()),
+            pulse: Err(failure()),
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The logs of hosts and storage, from a moment on: of a log that other scenarios wrote to as well, only what was added since.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::{Hosts, Storage};
+use crate::failure::Result;
+use crate::remote::{Remote, quote};
+use crate::sys::parallel::at_once;
+
+/// Logs on a host: of its libvirt daemons (one, or one for each driver), and one for each guest from QEMU and from its console.
+const OF_HOST: &str = "/var/log/libvirt/*.log /var/log/libvirt/qemu/*.log";
+
+/// Logs of an NFS server: NFS-Ganesha's, where the lab or a distribution puts it. A kernel's server has none of its own.
+const OF_STORAGE: &str = "/var/log/multivm/nfs.log /var/log/ganesha/*.log /var/log/ganesha.log";
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// How much of a log is read, bytes: its end is what matters.
+const MOST: u64 = 4 << 20;
+
+/// Between two logs.
+const NEXT: &str = "multivm-next-log";
+
+/// Where every log ended at one moment.
+pub struct LogMarks(HashMap<(String, String), u64>);
+
+/// What was added to a log since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddedLog {
+    /// The machine, and the path there.
+    pub machine: String,
+    pub path: String,
+    pub text: String,
+}
+
+/// A machine that has logs.
+struct Machine<'a> {
+    name: &'a str,
+    remote: &'a Remote,
+    logs: &'static str,
+}
+
+fn machines<'a>(hosts: &'a Hosts, storage: &'a Storage) -> Vec<Machine<'a>> {
+    let host =
+        hosts.both().map(|host| Machine { name: &host.entry.name, remote: &host.remote, logs: OF_HOST });
+    let storage = Machine { name: &storage.entry.name, remote: &storage.remote, logs: OF_STORAGE };
+    host.into_iter().chain([storage]).collect()
+}
+
+impl LogMarks {
+    /// Notes where every log ends now.
+    pub fn set(hosts: &Hosts, storage: &Storage) -> Result<LogMarks> {
+        let machines = machines(hosts, storage);
+        let lengths = at_once("measure the logs", &machines, |machine| lengths(machine.remote, machine.logs));
+        let mut marks = HashMap::new();
+        for (machine, lengths) in machines.iter().zip(lengths) {
+            marks
+                .extend(lengths?.into_iter().map(|(path, length)| ((machine.name.to_owned(), path), length)));
+        }
+        Ok(LogMarks(marks))
+    }
+
+    /// What was added to one log of a machine, at most so many bytes of its end.
+    pub fn added(&self, machine: &str, remote: &Remote, path: &str, most: u64) -> Result<String> {
+        let Some((_, length)) = lengths(remote, &quote(path))?.into_iter().next() else {
+            return Ok(String::new());
+        };
+        let from = self.begin(machine, path, length, most);
+        remote.check(&format!("tail -c +{} {}", from + 1, quote(path)), LIMIT)
+    }
+
+    /// What was added to all logs of all machines.
+    pub fn all_added(&self, hosts: &Hosts, storage: &Storage) -> Result<Vec<AddedLog>> {
+        let machines = machines(hosts, storage);
+        let added: Result<Vec<Vec<AddedLog>>> =
+            at_once("collect the logs", &machines, |machine| self.added_on(machine)).into_iter().collect();
+        Ok(added?.into_iter().flatten().collect())
+    }
+
+    fn added_on(&self, machine: &Machine<'_>) -> Result<Vec<AddedLog>> {
+        let grown = self.grown(machine.name, lengths(machine.remote, machine.logs)?);
+        if grown.is_empty() {
+            return Ok(Vec::new());
+        }
+        let commands: Vec<String> = grown
+            .iter()
+            .map(|(path, from)| format!("tail -c +{} {}; echo; echo {NEXT}", from + 1, quote(path)))
+            .collect();
+        let texts = machine.remote.check(&commands.join("; "), LIMIT)?;
+        Ok(apart(machine.name, grown, &texts))
+    }
+
+    /// Which logs grew, and from where on they are read.
+    fn grown(&self, machine: &str, lengths: Vec<(String, u64)>) -> Vec<(String, u64)> {
+        let grown = lengths.into_iter().filter_map(|(path, length)| {
+            let from = self.begin(machine, &path, length, MOST);
+            (from < length).then_some((path, from))
+        });
+        grown.collect()
+    }
+
+    /// From where on a log is read that is this long now.
+    fn begin(&self, machine: &str, path: &str, length: u64, most: u64) -> u64 {
+        let mark = self.0.get(&(machine.to_owned(), path.to_owned())).copied().unwrap_or(0);
+        // A log that shrank was made anew.
+        let since = if mark > length { 0 } else { mark };
+        since.max(length.saturating_sub(most))
+    }
+}
+
+/// The texts of several logs out of one answer.
+fn apart(machine: &str, grown: Vec<(String, u64)>, texts: &str) -> Vec<AddedLog> {
+    let texts = texts.split(&format!("\n{NEXT}\n")).map(str::to_owned).collect::<Vec<_>>();
+    grown
+        .into_iter()
+        .zip(texts)
+        .map(|((path, _), text)| AddedLog { machine: machine.to_owned(), path, text })
+        .collect()
+}
+
+fn lengths(remote: &Remote, logs: &str) -> Result<Vec<(String, u64)>> {
+    // A pattern that matches nothing is no error.
+    Ok(counts(&remote.run(&format!("wc -c {logs} 2> /dev/null"), LIMIT)?.stdout))
+}
+
+/// What `wc -c` says: a length and a path a line, and a total at the end when there are several.
+fn counts(output: &str) -> Vec<(String, u64)> {
+    let counts = output.lines().filter_map(|line| {
+        let (length, path) = line.trim().split_once(' ')?;
+        Some((path.starts_with('/').then(|| path.to_owned())?, length.parse().ok()?))
+    });
+    counts.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    const PATH: &str = "/var/log/libvirt/qemu/vm1.log";
+
+    fn marks(at: u64) -> LogMarks {
+        LogMarks([(("source".to_owned(), PATH.to_owned()), at)].into())
+    }
+
+    #[test]
+    fn lengths_are_read_and_the_total_is_not() {
+        let output = format!("  120 {PATH}\n   7 /var/log/libvirt/with space.log\n  127 total\n");
+        assert_eq!(
+            counts(&output),
+            [(PATH.to_owned(), 120), ("/var/log/libvirt/with space.log".to_owned(), 7)]
+        );
+        assert!(counts("").is_empty());
+    }
+
+    #[rstest]
+    #[case::grew(100, 120, 50, 100)]
+    #[case::grew_a_lot(100, 500, 50, 450)]
+    #[case::same(120, 120, 50, 120)]
+    #[case::made_anew(500, 20, 50, 0)]
+    #[case::made_anew_and_long(500, 90, 50, 40)]
+    fn a_log_is_read_from_its_mark_on(
+        #[case] mark: u64,
+        #[case] length: u64,
+        #[case] most: u64,
+        #[case] from: u64,
+    ) {
+        assert_eq!(marks(mark).begin("source", PATH, length, most), from);
+    }
+
+    #[test]
+    fn a_log_of_another_machine_has_another_mark() {
+        assert_eq!(marks(100).begin("target", PATH, 120, 200), 0);
+    }
+
+    #[test]
+    fn only_what_grew_is_collected() {
+        let lengths = vec![(PATH.to_owned(), 100), ("/new.log".to_owned(), 5), ("/empty.log".to_owned(), 0)];
+        assert_eq!(marks(100).grown("source", lengths), [("/new.log".to_owned(), 0)]);
+    }
+
+    #[test]
+    fn texts_come_apart_where_they_were_put_together() {
+        let grown = vec![("/a".to_owned(), 0), ("/b".to_owned(), 3)];
+        let added = apart("source", grown, "one\ntwo\n\nmultivm-next-log\nthree\nmultivm-next-log\n");
+        let texts: Vec<(&str, &str)> = added.iter().map(|log| (&*log.path, &*log.text)).collect();
+        assert_eq!(texts, [("/a", "one\ntwo\n"), ("/b", "three")]);
+    }
+}

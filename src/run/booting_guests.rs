@@ -1,0 +1,96 @@
+//! Guests that are started right before they migrate, and migrate while they boot.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::lookout::{Happening, Lookout};
+use crate::failure::{Failure, Result};
+use crate::guest::Fleet;
+use crate::host::Listener;
+use crate::libvirt::EventKind;
+use crate::plan::Leg;
+use crate::sys::parallel::at_once;
+use crate::sys::wait::StopFlag;
+
+/// Those of one step, by their numbers in the fleet.
+pub struct BootingGuests {
+    guests: BTreeMap<usize, BootingGuest>,
+    /// Ends the threads of guests whose boot does not matter any more.
+    stop: StopFlag,
+}
+
+/// One that was started.
+pub struct BootingGuest {
+    pub leg: Leg,
+    pub started: Instant,
+    /// When it answered, or why it does not; none while it boots.
+    pub up: Option<Result<Instant>>,
+    /// What libvirt reports of the guest from its start on.
+    events: Listener,
+}
+
+impl BootingGuest {
+    /// How often libvirt has reported a reset of it. To be asked once.
+    pub fn resets(&self) -> usize {
+        self.events.try_iter().filter(|event| event.kind == EventKind::Rebooted).count()
+    }
+}
+
+impl Drop for BootingGuests {
+    fn drop(&mut self) {
+        self.stop.set();
+    }
+}
+
+impl BootingGuests {
+    /// Powers the guests of a step off and boots them on the hosts where they are, all at once. When one answers it happens as
+    /// [`Happening::Up`].
+    pub fn start<'env>(
+        lookout: &Lookout<'_, 'env>,
+        fleet: &'env Fleet,
+        legs: &[Leg],
+    ) -> Result<BootingGuests> {
+        let started = at_once("start a guest anew", legs, |leg| {
+            let guest = &fleet.guests[leg.guest];
+            let started = guest.restart(&fleet.hosts)?;
+            // The start itself resets nothing that matters; whatever resets it from now on is a second boot.
+            Ok((started, fleet.hosts.events.listen(Some(&guest.name))))
+        });
+        let mut booting = BootingGuests { guests: BTreeMap::new(), stop: StopFlag::new() };
+        for (leg, started) in legs.iter().zip(started) {
+            let (started, events) = started?;
+            booting.guests.insert(leg.guest, BootingGuest { leg: *leg, started, up: None, events });
+            booting.see_come_up(lookout, fleet, leg.guest);
+        }
+        Ok(booting)
+    }
+
+    fn see_come_up<'env>(&self, lookout: &Lookout<'_, 'env>, fleet: &'env Fleet, number: usize) {
+        let up = Err(Failure::new("see a guest come up", "it panicked"));
+        let stop = self.stop.clone();
+        lookout.beside("see a guest come up", Happening::Up { number, up }, move |sender| {
+            let up = fleet.guests[number].await_up(fleet.profile.boot_timeout, &stop);
+            let _ = sender.send(Happening::Up { number, up });
+        });
+    }
+
+    pub fn up(&mut self, number: usize, up: Result<Instant>) {
+        if let Some(guest) = self.guests.get_mut(&number) {
+            guest.up = Some(up);
+        }
+    }
+
+    /// One of which it is not known yet whether it comes up.
+    pub fn next_to_come(&self) -> Option<usize> {
+        self.guests.iter().find(|(_, guest)| guest.up.is_none()).map(|(number, _)| *number)
+    }
+
+    /// Forgets a guest whose boot does not matter any more.
+    pub fn forget(&mut self, number: usize) {
+        self.guests.remove(&number);
+    }
+
+    pub fn guests(&self) -> impl Iterator<Item = (usize, &BootingGuest)> {
+        self.guests.iter().map(|(number, guest)| (*number, guest))
+    }
+}

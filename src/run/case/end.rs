@@ -1,0 +1,225 @@
+//! After the last move: every guest is looked at once more while the load ends, what watched is asked, and images are checked
+//! while logs are written down.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::prepare::Watches;
+use super::{Case, Ended};
+use crate::check::{End, GuestImage, LegDowntime};
+use crate::failure::{Attempt, Failure, Result};
+use crate::guest::Guest;
+use crate::host::ImageCheck;
+use crate::load::ActiveLoad;
+use crate::probe::{ProbeStream, Summary};
+use crate::run::downtime::{self, Neighbours, SeenGuest};
+use crate::run::evidence;
+use crate::run::lookout::Happening;
+use crate::run::phase::Phase;
+use crate::sys::parallel::at_once;
+
+/// From one look whether a check has what it waits for to the next.
+const GLANCE: Duration = Duration::from_millis(5);
+
+impl<'env> Case<'_, '_, 'env, '_> {
+    pub(super) fn finish(mut self, watches: Watches) -> Ended {
+        self.unload();
+        self.journal.wait(Phase::Proving, "what was watched");
+        let probes = watches.probes.and_then(ProbeStream::stop);
+        let downtimes = probes.as_ref().map(|probes| self.downtimes(probes)).unwrap_or_default();
+        let end = End {
+            probes: probes.as_deref(),
+            downtimes: &downtimes,
+            answering: &self.answering(),
+            interrupted: self.fleet.stop_flag().is_set(),
+        };
+        self.panel.ask(self.journal, |check| check.at_end(&end));
+        drop(watches.cpu);
+        let logs = self.check_images_and_collect();
+        Ended { result: self.failure.map_or(Ok(()), Err), logs, legs: self.log.into_reports() }
+    }
+
+    /// Ends the load when no check needs it any more, and looks at everything for the last time.
+    fn unload(&mut self) {
+        let interrupted = self.fleet.stop_flag().is_set();
+        let patient = !self.is_over();
+        if patient {
+            self.look_for_the_last_time();
+            self.await_evidence();
+        }
+        if !interrupted {
+            self.panel.ask(self.journal, |check| check.before_unload(patient));
+        }
+        if !patient {
+            // A guest that does not answer is known before anything else is asked of it, and a look at its load that hangs
+            // would keep this one waiting.
+            if let Some(load) = &self.load {
+                load.stop_watching();
+            }
+            self.look_for_the_last_time();
+            self.await_looks();
+        }
+        if let Some(load) = self.load.take() {
+            self.end_load(load, interrupted);
+        }
+        self.await_looks();
+        let ending = |case: &Self| case.open.load_ends.then(|| "the load to end".to_owned());
+        self.wait(Phase::Unloading, ending);
+    }
+
+    fn look_for_the_last_time(&mut self) {
+        for number in 0..self.fleet.guests.len() {
+            let silent = self.journal.silent_guests().contains(&self.fleet.guests[number].name);
+            if self.log.is_known(number) && !silent {
+                self.look_into(number, true);
+            }
+        }
+        self.look_at_hosts(None);
+    }
+
+    /// Waits until every check has what it needs of the load, as long as a question may take to be answered.
+    fn await_evidence(&mut self) {
+        let deadline = Instant::now() + self.fleet.answer_limit();
+        while self.panel.is_waiting() && Instant::now() < deadline && !self.fleet.stop_flag().is_set() {
+            self.journal.wait(Phase::Proving, "the last look at the load");
+            match self.happenings.recv_timeout(GLANCE) {
+                Ok(happening) => self.take(happening),
+                Err(RecvTimeoutError::Timeout) => self.panel.ask(self.journal, |check| check.meanwhile()),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn await_looks(&mut self) {
+        self.wait(Phase::Proving, |case| {
+            let guest = case.log.looking().map(|guest| format!("the last look at {}", case.name(guest)));
+            guest.or_else(|| (case.open.hosts > 0).then(|| "the last look at the hosts".to_owned()))
+        });
+    }
+
+    fn end_load(&mut self, mut load: ActiveLoad<'env>, interrupted: bool) {
+        self.open.load_ends = true;
+        let silent = self.journal.silent_guests().clone();
+        let panicked = Happening::Unloaded(Err(Failure::new("end the load", "it panicked")));
+        self.lookout.beside("end the load", panicked, move |sender| {
+            if !interrupted {
+                load.finish_boots();
+            }
+            let _ = sender.send(Happening::Unloaded(load.close(&silent)));
+        });
+    }
+
+    /// The guests that answered the last look.
+    fn answering(&self) -> BTreeMap<String, Arc<Guest>> {
+        let silent = self.journal.silent_guests();
+        let answering = |(number, guest): &(usize, &Arc<Guest>)| {
+            self.log.is_known(*number) && !silent.contains(&guest.name)
+        };
+        let guests = self.fleet.guests.iter().enumerate().filter(answering);
+        guests.map(|(_, guest)| (guest.name.clone(), Arc::clone(guest))).collect()
+    }
+
+    /// Writes what the probes saw, and how long each guest stood still for each of its moves.
+    fn downtimes(&mut self, probes: &[Summary]) -> Vec<LegDowntime> {
+        let mut downtimes = Vec::new();
+        for summary in probes {
+            self.journal.probe(summary);
+            let number = self.fleet.guests.iter().position(|guest| guest.name == summary.guest);
+            downtimes.extend(number.map(|number| self.downtimes_of(number, summary)).unwrap_or_default());
+        }
+        for downtime in &downtimes {
+            self.journal.downtime(downtime);
+        }
+        downtimes
+    }
+
+    fn downtimes_of(&self, number: usize, probes: &Summary) -> Vec<LegDowntime> {
+        let own = self.clocks.get(&number).filter(|clock| clock.is_known());
+        if let Some(own) = own {
+            self.journal.guest_speed(&probes.guest, &own.speeds);
+        }
+        let legs = self.log.of_guest(number);
+        let moves: Vec<(Instant, Instant)> =
+            legs.iter().filter_map(|(_, _, report)| report.began.zip(report.ended)).collect();
+        let gaps = own.map(|own| own.gaps.as_slice());
+        let seen = SeenGuest {
+            probes,
+            probe_interval: self.fleet.profile.probe_interval,
+            gaps,
+            idle_gap: downtime::idle_gap(&probes.gaps, gaps.unwrap_or_default(), &moves),
+        };
+        let complete: Vec<_> = legs.into_iter().filter(|(_, _, report)| report.error.is_none()).collect();
+        let downtime = |(index, (step, leg, report)): (usize, &&(usize, _, crate::migration::LegReport))| {
+            let leg: &crate::plan::Leg = leg;
+            let neighbours = Neighbours {
+                last_ended: index.checked_sub(1).and_then(|last| complete[last].2.ended),
+                next_began: complete.get(index + 1).and_then(|next| next.2.began),
+            };
+            let source = &self.fleet.hosts.get(leg.from()).entry.name;
+            let clocks = downtime::clocks(report, source, &seen, neighbours)?;
+            Some(LegDowntime { guest: probes.guest.clone(), leg: *leg, step: *step, clocks })
+        };
+        complete.iter().enumerate().filter_map(downtime).collect()
+    }
+
+    /// Lets all guests stand still and checks their images, while the logs are written down. Guests stand still after
+    /// everything that would notice, and not after damage, which may be that a guest is not where it is looked for.
+    fn check_images_and_collect(&mut self) -> Result<PathBuf> {
+        let folder = evidence::folder(self.context.folder);
+        let (fleet, before) = (self.fleet, self.before);
+        let logs = thread::scope(|scope| {
+            let logs = scope.spawn(|| match before.marks.get() {
+                Some(Ok(marks)) => evidence::collect_logs(marks, fleet, &folder),
+                Some(Err(failure)) => Err(failure.clone()),
+                None => Err(Failure::new("collect the logs", "their lengths were not noted")),
+            });
+            if self.failure.is_none() && !self.journal.has_damage() {
+                self.journal.wait(Phase::Imaging, "qemu-img check");
+                self.check_images();
+            }
+            self.journal.wait(Phase::Collecting, "logs");
+            logs.join().unwrap_or_else(|_| Err(Failure::new("collect the logs", "it panicked")))
+        });
+        if self.failure.is_some() || self.journal.has_findings() {
+            evidence::collect_guests(fleet, &folder)?;
+        }
+        logs.map(|()| folder)
+    }
+
+    /// A QEMU that stands still has written everything that it holds of an image (vm_stop in QEMU's system/cpus.c drains and
+    /// flushes all block devices).
+    fn check_images(&mut self) {
+        let guests: Vec<&Arc<Guest>> = self.fleet.guests.iter().collect();
+        let stopped = at_once("suspend a guest", &guests, |guest| {
+            let domain = guest.known_on(self.fleet.hosts.get(guest.side()))?;
+            domain.suspend().attempting(|| format!("suspend {}", guest.name))?;
+            Ok(domain)
+        });
+        let images: Vec<String> = guests.iter().map(|guest| guest.image.clone()).collect();
+        let checked = self.fleet.storage.check_images(&images);
+        let resumed = stopped.into_iter().map(|stopped| match stopped {
+            Ok(domain) => domain.resume().map_err(|error| error.to_string()),
+            Err(failure) => Err(failure.to_string()),
+        });
+        let found =
+            |(number, (guest, resumed)): (usize, (&&'env Arc<Guest>, std::result::Result<(), String>))| {
+                GuestImage { guest, found: image(&checked, number, resumed) }
+            };
+        let images: Vec<GuestImage<'_>> = guests.iter().zip(resumed).enumerate().map(found).collect();
+        self.panel.ask(self.journal, |check| check.at_standstill(&images));
+    }
+}
+
+fn image(
+    checked: &Result<Vec<ImageCheck>>,
+    number: usize,
+    resumed: std::result::Result<(), String>,
+) -> std::result::Result<&ImageCheck, String> {
+    let checks = checked.as_ref().map_err(Failure::to_string)?;
+    resumed?;
+    checks.get(number).ok_or_else(|| "it was not checked".to_owned())
+}

@@ -1,0 +1,212 @@
+//! One scenario while it is played: it moves guests step by step, and asks every check at each moment. It knows none of them by
+//! name.
+//!
+//! All that takes long has a thread of its own; this one waits for what happens, and takes it in one after the other.
+
+mod end;
+mod prepare;
+mod step;
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+
+use super::booting_guests::BootingGuests;
+use super::guest_clock::GuestClock;
+use super::journal::Journal;
+use super::lookout::{Happening, Lookout};
+use super::panel::Panel;
+use super::phase::Phase;
+use super::step_log::StepLog;
+use super::{Context, moves};
+use crate::check::{GuestLook, HostsLook, Silence};
+use crate::failure::{Failure, Result};
+use crate::guest::Fleet;
+use crate::host::LogMarks;
+use crate::load::ActiveLoad;
+use crate::migration::LegReport;
+use crate::plan::Leg;
+use crate::remote::Observation;
+use crate::scenario::Scenario;
+
+/// What a scenario came to beside what is in the journal.
+pub struct Ended {
+    /// Why it could not be played to its end.
+    pub result: Result<()>,
+    /// Where its logs are.
+    pub logs: Result<PathBuf>,
+    /// Every move, in the order in which they ended.
+    pub legs: Vec<LegReport>,
+}
+
+/// What is noted of the hosts before the first move.
+#[derive(Default)]
+struct Before {
+    marks: OnceLock<Result<LogMarks>>,
+    hosts: OnceLock<[Observation; 2]>,
+}
+
+/// Plays a scenario to its end, whatever is found.
+pub fn play(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>, journal: &mut Journal<'_>) -> Ended {
+    let before = Before::default();
+    let steps = match moves::steps(scenario, fleet) {
+        Ok(steps) => steps,
+        Err(failure) => return Ended { result: Err(failure.clone()), logs: Err(failure), legs: Vec::new() },
+    };
+    thread::scope(|scope| {
+        let (sender, happenings) = channel();
+        let lookout = Lookout::new(scope, fleet, sender);
+        let mut case = Case {
+            scenario,
+            fleet,
+            context,
+            before: &before,
+            journal,
+            panel: Panel::default(),
+            lookout,
+            happenings,
+            log: StepLog::default(),
+            clocks: HashMap::new(),
+            booting: None,
+            load: None,
+            open: Open::default(),
+            failure: None,
+        };
+        let watches = case.prepare();
+        for (number, step) in steps.iter().enumerate() {
+            if case.is_over() {
+                break;
+            }
+            case.step(number, step, number + 1 == steps.len());
+        }
+        case.finish(watches)
+    })
+}
+
+struct Case<'a, 'scope, 'env: 'scope, 'record: 'env> {
+    scenario: &'env Scenario,
+    fleet: &'env Fleet,
+    context: &'env Context<'env>,
+    before: &'env Before,
+    journal: &'a mut Journal<'record>,
+    panel: Panel<'env>,
+    lookout: Lookout<'scope, 'env>,
+    happenings: Receiver<Happening<'env>>,
+    log: StepLog,
+    /// Each guest's own clock since its first look.
+    clocks: HashMap<usize, GuestClock>,
+    /// Guests that were started anew for the step under way.
+    booting: Option<BootingGuests>,
+    load: Option<ActiveLoad<'env>>,
+    open: Open,
+    /// Why it cannot be played to its end.
+    failure: Option<Failure>,
+}
+
+/// What has begun, and is still to happen.
+#[derive(Default)]
+struct Open {
+    /// Guests whose first look is not there.
+    first_looks: BTreeSet<usize>,
+    /// Looks at hosts.
+    hosts: usize,
+    /// The moves of a step: its number.
+    step: Option<usize>,
+    load_starts: bool,
+    load_ends: bool,
+    /// No step follows the one that is under way.
+    is_last: bool,
+}
+
+impl<'env> Case<'_, '_, 'env, '_> {
+    /// Whether no guest moves any more: one that is not where it should be cannot make its next move.
+    fn is_over(&self) -> bool {
+        self.failure.is_some()
+            || self.journal.has_damage()
+            || self.journal.refusal().is_some()
+            || self.fleet.stop_flag().is_set()
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        self.failure.get_or_insert(failure);
+    }
+
+    /// Waits as long as there is something to wait for: `what` names it, or is nothing.
+    fn wait(&mut self, phase: Phase, what: impl Fn(&Self) -> Option<String>) {
+        while let Some(what) = what(self) {
+            self.journal.wait(phase, &what);
+            match self.happenings.recv() {
+                Ok(happening) => self.take(happening),
+                // This side holds a sender of its own.
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn take(&mut self, happening: Happening<'env>) {
+        match happening {
+            Happening::LegOver(leg, report) => self.leg_over(leg, *report),
+            Happening::StepOver => self.open.step = None,
+            Happening::Up { number, up } => {
+                if let Some(booting) = &mut self.booting {
+                    booting.up(number, up);
+                }
+            }
+            Happening::FirstLook { number, leg, look } => {
+                self.looked_first(number, leg, look.map(|look| *look));
+            }
+            Happening::Guest { number, leg, look } => self.looked(number, leg, look.map(|look| *look)),
+            Happening::Hosts { leg, seen } => self.looked_at_hosts(leg, seen),
+            Happening::Loaded(load) => self.loaded(load.map(|load| *load)),
+            Happening::Unloaded(ended) => {
+                self.open.load_ends = false;
+                ended.unwrap_or_else(|failure| self.fail(failure));
+            }
+        }
+        self.panel.ask(self.journal, |check| check.meanwhile());
+    }
+
+    /// Begins to look into a guest.
+    fn look_into(&mut self, number: usize, pause: bool) {
+        let leg = self.log.look_begins(number);
+        self.lookout.look_into(number, leg, pause);
+    }
+
+    fn look_at_hosts(&mut self, leg: Option<Leg>) {
+        self.open.hosts += 1;
+        self.lookout.look_at_hosts(leg);
+    }
+
+    fn looked(&mut self, number: usize, leg: Option<Leg>, look: Result<GuestLook>) {
+        self.log.look_ends(number);
+        match look {
+            Ok(look) => {
+                if let Ok((pulse, map)) = &look.pulse {
+                    self.clocks.entry(number).or_default().add(pulse, map);
+                }
+                self.panel.ask(self.journal, |check| check.on_look(&look));
+            }
+            Err(failure) => self.silent(number, leg, &failure),
+        }
+    }
+
+    fn silent(&mut self, number: usize, leg: Option<Leg>, failure: &Failure) {
+        let why = failure.to_string();
+        let silence = Silence { guest: &self.fleet.guests[number], leg, why: &why };
+        self.panel.ask(self.journal, |check| check.on_silence(&silence));
+    }
+
+    fn looked_at_hosts(&mut self, leg: Option<Leg>, seen: [Result<Observation>; 2]) {
+        self.open.hosts -= 1;
+        let [source, target] = seen;
+        let hosts = [(&self.fleet.hosts.source, source), (&self.fleet.hosts.target, target)];
+        let look = HostsLook { leg, hosts };
+        self.panel.ask(self.journal, |check| check.on_hosts(&look));
+    }
+
+    fn name(&self, guest: usize) -> String {
+        self.fleet.guests[guest].name.clone()
+    }
+}

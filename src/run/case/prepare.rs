@@ -1,0 +1,125 @@
+//! Before the first move: how everything is, what begins to watch, and the load. All of it begins at once.
+
+use super::{Case, GuestLook};
+use crate::check::Scene;
+use crate::failure::{Failure, Result};
+use crate::host::LogMarks;
+use crate::load::ActiveLoad;
+use crate::plan::Leg;
+use crate::probe::ProbeStream;
+use crate::run::cpu;
+use crate::run::guest_clock::GuestClock;
+use crate::run::lookout::{Happening, hosts};
+use crate::run::panel::Panel;
+use crate::run::phase::Phase;
+use crate::sys::watch::Watch;
+
+/// What measures through the whole scenario and belongs to no single check.
+pub(super) struct Watches {
+    pub probes: Result<ProbeStream>,
+    pub cpu: Result<Watch<()>>,
+}
+
+impl<'env> Case<'_, '_, 'env, '_> {
+    /// Begins everything, and returns when the load is at work and every guest has been looked at.
+    ///
+    /// What has gone wrong in a guest since the last scenario looked at it is found by that look: a kernel that dies a moment
+    /// after a scenario has ended would be nobody's otherwise.
+    pub(super) fn prepare(&mut self) -> Watches {
+        for number in 0..self.fleet.guests.len() {
+            self.look_first(number, None);
+        }
+        self.note_hosts();
+        let watches = Watches {
+            probes: ProbeStream::start(&self.fleet.guests, self.fleet.profile.probe_interval),
+            cpu: cpu::watch(&self.fleet.hosts, self.context.record),
+        };
+        if let Err(failure) = self.begin_checks() {
+            self.fail(failure);
+        }
+        if self.failure.is_none() {
+            self.start_load();
+        }
+        self.wait(Phase::Preparing, |case| {
+            case.open.first_looks.first().map(|number| format!("the first look at {}", case.name(*number)))
+        });
+        self.wait(Phase::Loading, |case| case.open.load_starts.then(|| "the load to work".to_owned()));
+        watches
+    }
+
+    pub(super) fn look_first(&mut self, number: usize, leg: Option<Leg>) {
+        self.open.first_looks.insert(number);
+        self.lookout.look_first(number, leg, self.scenario.mode);
+    }
+
+    /// Notes how both hosts are, and where their logs end.
+    fn note_hosts(&mut self) {
+        let fleet = self.fleet;
+        let before = self.before;
+        let [source, target] = std::thread::scope(|scope| {
+            scope.spawn(|| before.marks.set(LogMarks::set(&fleet.hosts, &fleet.storage)));
+            hosts(fleet)
+        });
+        match source.and_then(|source| Ok([source, target?])) {
+            // It is set once in each scenario.
+            Ok(hosts) => drop(before.hosts.set(hosts)),
+            Err(failure) => self.fail(failure),
+        }
+    }
+
+    fn begin_checks(&mut self) -> Result<()> {
+        let Some(hosts) = self.before.hosts.get() else { return Ok(()) };
+        self.panel = Panel::begin(&Scene {
+            scenario: self.scenario,
+            fleet: self.fleet,
+            allowed_lines: self.context.allowed_lines,
+            budget: self.context.budget,
+            logs: self.before.marks.get().and_then(|marks| marks.as_ref().ok()),
+            hosts,
+        })?;
+        Ok(())
+    }
+
+    fn start_load(&mut self) {
+        let Some(hosts) = self.before.hosts.get() else { return };
+        self.open.load_starts = true;
+        let (scenario, fleet) = (self.scenario, self.fleet);
+        let panicked = Happening::Loaded(Err(Failure::new("start the load", "it panicked")));
+        self.lookout.beside("start the load", panicked, move |sender| {
+            let load = ActiveLoad::start(scenario, fleet, hosts).map(Box::new);
+            let _ = sender.send(Happening::Loaded(load));
+        });
+    }
+
+    pub(super) fn loaded(&mut self, load: Result<ActiveLoad<'env>>) {
+        self.open.load_starts = false;
+        match load {
+            Ok(load) => {
+                load.loads().iter().for_each(|loads| self.journal.loads_started(loads));
+                self.panel.tell(|check| check.on_load(load.watch()));
+                self.load = Some(load);
+            }
+            Err(failure) => self.fail(failure),
+        }
+    }
+
+    /// A guest is compared with this look from now on.
+    pub(super) fn looked_first(&mut self, number: usize, leg: Option<Leg>, look: Result<GuestLook>) {
+        self.open.first_looks.remove(&number);
+        match (look, leg) {
+            (Ok(look), _) => {
+                self.clocks.insert(number, GuestClock::default());
+                self.panel.ask(self.journal, |check| check.at_start(&look));
+            }
+            (Err(failure), Some(_)) => {
+                self.log.lose(number);
+                self.silent(number, leg, &failure);
+            }
+            // It was whole a moment ago, when the fleet was: no scenario has begun.
+            (Err(failure), None) => {
+                self.log.lose(number);
+                self.fail(failure);
+            }
+        }
+    }
+}

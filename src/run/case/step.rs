@@ -1,0 +1,125 @@
+//! A step: the guests that move in it have been looked at since they moved last; they move, all at the same time; then every
+//! check is asked. Looks at those that have come go on beside the next step.
+
+use std::time::Instant;
+
+use super::Case;
+use crate::check::{BootEnd, LegEnd, StepEnd};
+use crate::migration::LegReport;
+use crate::plan::{Leg, Step};
+use crate::run::booting_guests::BootingGuests;
+use crate::run::lookout::Happening;
+use crate::run::moves;
+use crate::run::phase::Phase;
+
+impl<'env> Case<'_, '_, 'env, '_> {
+    /// Plays the step of that number.
+    pub(super) fn step(&mut self, number: usize, step: &'env Step, is_last: bool) {
+        self.wait(Phase::Looking, |case| case.log.due(step).map(|guest| case.name(guest)));
+        if self.is_over() {
+            return;
+        }
+        self.open.is_last = is_last;
+        self.boot(step);
+        if self.failure.is_some() {
+            return;
+        }
+        let began = Instant::now();
+        self.move_guests(number, step);
+        self.await_boots(number);
+        self.judge(number, step, began);
+    }
+
+    /// Starts the guests of a step anew, where that is the load.
+    fn boot(&mut self, step: &Step) {
+        if !moves::boots_itself(self.scenario) {
+            return;
+        }
+        self.journal.wait(Phase::Booting, "guests to power off and on");
+        match BootingGuests::start(&self.lookout, self.fleet, &step.legs) {
+            Ok(booting) => self.booting = Some(booting),
+            Err(failure) => self.fail(failure),
+        }
+    }
+
+    fn move_guests(&mut self, number: usize, step: &'env Step) {
+        for leg in &step.legs {
+            self.journal.leg_started(&self.fleet.guests[leg.guest].name, leg, number);
+        }
+        self.open.step = Some(number);
+        let (scenario, fleet) = (self.scenario, self.fleet);
+        let (pace, hear) = (self.context.pace, self.journal.reporter());
+        self.lookout.beside("move guests", Happening::StepOver, move |sender| {
+            let over = |leg: &Leg, report| drop(sender.send(Happening::LegOver(*leg, Box::new(report))));
+            moves::play(scenario, fleet, step, pace, &hear, &over);
+            let _ = sender.send(Happening::StepOver);
+        });
+        self.wait(Phase::Ordering, |case| case.open.step.map(|number| format!("step {}", number + 1)));
+    }
+
+    /// libvirt's call for one guest is over.
+    pub(super) fn leg_over(&mut self, leg: Leg, report: LegReport) {
+        let Some(number) = self.open.step else { return };
+        let guest = &self.fleet.guests[leg.guest];
+        let refused = report.refused && !self.log.has_completed();
+        self.journal.leg_finished(&guest.name, &leg, number, &report);
+        let end = LegEnd { guest, leg, report: &report, refused };
+        self.panel.ask(self.journal, |check| check.on_leg(&end));
+        let is_here = report.error.is_none();
+        self.log.leg_over(number, leg, report);
+        // It is looked at from now on, whatever the others of its step do; one that boots when it is up, and all at the end
+        // when nothing moves any more.
+        if is_here && self.booting.is_none() && !self.open.is_last {
+            self.look_into(leg.guest, false);
+        }
+    }
+
+    /// Waits for guests that were started anew, as far as they moved, and begins to compare them with how they are then.
+    fn await_boots(&mut self, number: usize) {
+        let Some(booting) = &mut self.booting else { return };
+        let came = |guest: &usize| {
+            let legs = self.log.of_guest(*guest);
+            legs.into_iter().any(|(step, _, report)| *step == number && report.error.is_none())
+        };
+        let others: Vec<usize> =
+            booting.guests().map(|(guest, _)| guest).filter(|guest| !came(guest)).collect();
+        others.into_iter().for_each(|guest| booting.forget(guest));
+        self.wait(Phase::Booting, |case| case.booting.as_ref()?.next_to_come().map(|guest| case.name(guest)));
+        let Some(booting) = self.booting.take() else { return };
+        for (guest, booted) in booting.guests() {
+            let Some((_, _, report)) = self.log.of_guest(guest).into_iter().next_back() else { continue };
+            let Some(up) = &booted.up else { continue };
+            let end = BootEnd {
+                guest: &self.fleet.guests[guest],
+                leg: booted.leg,
+                report,
+                started: booted.started,
+                up: up.as_ref().copied(),
+                resets: booted.resets(),
+            };
+            self.panel.ask(self.journal, |check| check.on_boot(&end));
+            match up {
+                Ok(_) => self.look_first(guest, Some(booted.leg)),
+                Err(_) => self.log.lose(guest),
+            }
+        }
+        self.wait(Phase::Booting, |case| {
+            case.open.first_looks.first().map(|guest| format!("the first look at {}", case.name(*guest)))
+        });
+    }
+
+    fn judge(&mut self, number: usize, step: &Step, began: Instant) {
+        let legs = self.log.of_step(number, step);
+        let first = legs.iter().filter_map(|(_, report)| report.began).min();
+        let last = legs.iter().filter_map(|(_, report)| report.ended).max();
+        let end = StepEnd {
+            legs: &legs,
+            crosses: step.crosses(),
+            began: first.unwrap_or(began),
+            ended: last.unwrap_or_else(Instant::now),
+        };
+        self.journal.wait(Phase::Proving, "where every guest is");
+        self.panel.ask(self.journal, |check| check.on_step(&end));
+        self.look_at_hosts(step.legs.first().copied());
+    }
+}

@@ -1,0 +1,94 @@
+//! A guest's own clock through a scenario, put together from what its witness said at every look.
+
+use std::time::{Duration, Instant};
+
+use crate::guest::{ClockMap, Pulse};
+use crate::probe::Gap;
+
+/// A time in which our program in the guest did not get its turn, on this machine's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GuestGap {
+    pub gap: Gap,
+    /// By how much its place in time may be wrong.
+    pub error: Duration,
+    /// By how much its length may be.
+    pub resolution: Duration,
+}
+
+#[derive(Default)]
+pub struct GuestClock {
+    /// In the order of time. Where a standstill cost the guest's clock time, what was before it and heard of after it is
+    /// placed late by as much.
+    pub gaps: Vec<GuestGap>,
+    /// When memory was written, and the milliseconds that a GiB would have taken.
+    pub speeds: Vec<(Instant, f64)>,
+    /// The witness was asked and looks at its clock.
+    known: bool,
+    /// It has kept less than there was to tell.
+    cut: bool,
+}
+
+impl GuestClock {
+    /// Adds what happened since the witness was asked before.
+    pub fn add(&mut self, pulse: &Pulse, map: &ClockMap) {
+        self.known |= pulse.interval_us > 0;
+        self.cut |= pulse.gaps_dropped > 0;
+        let resolution = Duration::from_micros(pulse.interval_us);
+        self.gaps.extend(pulse.gaps.iter().map(|gap| GuestGap {
+            gap: Gap { from: map.at(gap.at_us), length: Duration::from_micros(gap.length_us) },
+            error: map.error,
+            resolution,
+        }));
+        self.speeds.extend(pulse.speeds.iter().map(|speed| (map.at(speed.at_us), speed.ms_per_gib)));
+    }
+
+    /// Whether all of its gaps are known.
+    pub fn is_known(&self) -> bool {
+        self.known && !self.cut
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use multivm_protocol as protocol;
+
+    use super::*;
+
+    fn pulse(interval_us: u64, gaps_dropped: u64) -> Pulse {
+        Pulse {
+            now_us: 5_000_000,
+            interval_us,
+            threshold_us: 5000,
+            turns: 1,
+            longest_us: 1,
+            gaps: vec![protocol::Gap { at_us: 4_000_000, length_us: 70_000 }],
+            speeds: vec![protocol::Speed { at_us: 4_500_000, ms_per_gib: 8000.0 }],
+            gaps_dropped,
+            speeds_dropped: 0,
+        }
+    }
+
+    #[test]
+    fn what_the_witness_tells_is_put_on_our_clock() {
+        let now = Instant::now();
+        let pulse = pulse(1000, 0);
+        let mut clock = GuestClock::default();
+        assert!(!clock.is_known());
+        clock.add(&pulse, &ClockMap::new(&pulse, now, now));
+        let gap = clock.gaps[0];
+        assert_eq!(gap.gap, Gap { from: now - Duration::from_secs(1), length: Duration::from_millis(70) });
+        assert_eq!(gap.resolution, Duration::from_millis(1));
+        assert_eq!(clock.speeds, [(now - Duration::from_millis(500), 8000.0)]);
+        assert!(clock.is_known());
+    }
+
+    #[test]
+    fn a_clock_of_which_something_is_missing_is_not_known() {
+        let now = Instant::now();
+        for missing in [pulse(0, 0), pulse(1000, 3)] {
+            let mut clock = GuestClock::default();
+            clock.add(&missing, &ClockMap::new(&missing, now, now));
+            assert!(!clock.is_known());
+        }
+    }
+}
