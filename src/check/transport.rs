@@ -3,12 +3,13 @@
 use super::{About, Advice, Asked, Check, LegEnd, Moment, Proof, Scene};
 use crate::failure::Result;
 use crate::migration::{LegReport, transport};
-use crate::scenario::{Scenario, Transport};
+use crate::scenario::{Profile, Scenario, Transport};
 
 pub static ABOUT: About = About {
     id: "transport",
     summary: "its transport was at work",
-    how: "`xbzrle`, which is the order `compressed`: it had a cache, and looked pages up in it that were sent again",
+    how: "what each shows in every migration, which `multivm explain` names: of `xbzrle`, which is the order `compressed`, a \
+          cache in which pages were looked up that were sent again",
     asked: &[Moment::Leg],
     only: Some("transports other than `plain`"),
     advice: &[IDLE],
@@ -29,7 +30,12 @@ impl Check for Transported {
     }
 
     fn applies(&self, scenario: &Scenario) -> bool {
-        transport::of(scenario.transport).proof.is_some()
+        transport::of(scenario.transport).promise.is_some()
+    }
+
+    fn explain(&self, scenario: &Scenario, _: &Profile) -> String {
+        let promise = transport::of(scenario.transport).promise.as_ref();
+        format!("{}: {}", ABOUT.summary, promise.map_or("nothing to show", |promise| promise.text))
     }
 
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
@@ -48,8 +54,9 @@ impl Asked for TransportAsked {
 
 /// A leg must show what its transport promises; none where there is nothing to show.
 fn check(carried_by: Transport, report: &LegReport) -> Option<Proof> {
-    let sign = transport::of(carried_by).proof?(report);
-    Some(Proof::new(&ABOUT, sign.ok, sign.expected, sign.seen).advise(&IDLE))
+    let promise = transport::of(carried_by).promise.as_ref()?;
+    let sign = (promise.kept)(report);
+    Some(Proof::new(&ABOUT, sign.ok, promise.text, sign.seen).advise(&IDLE))
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ pub struct Migration {
     pub auto_converge: bool,
     /// Send changed pages as differences (XBZRLE).
     pub compressed: bool,
+    /// Send memory over as many connections more, side by side (QEMU's multifd). None: over the main one.
+    pub parallel_connections: Option<u16>,
     /// Upper limit of the transfer, MiB/s; of a post-copy migration until its switch. None: libvirt's default, which is no
     /// limit in practice.
     pub bandwidth_mib: Option<u64>,
@@ -49,18 +51,19 @@ pub enum AbortAnswer {
 
 impl Migration {
     /// Every flag that can be chosen, by its C name.
-    fn choices(&self) -> [(bool, u32, &'static str); 5] {
+    fn choices(&self) -> [(bool, u32, &'static str); 6] {
         macro_rules! choice {
-            ($chosen:ident, $flag:ident) => {
-                (self.$chosen, sys::$flag, stringify!($flag))
+            ($chosen:expr, $flag:ident) => {
+                ($chosen, sys::$flag, stringify!($flag))
             };
         }
         [
-            choice!(live, VIR_MIGRATE_LIVE),
-            choice!(persist_dest, VIR_MIGRATE_PERSIST_DEST),
-            choice!(auto_converge, VIR_MIGRATE_AUTO_CONVERGE),
-            choice!(post_copy, VIR_MIGRATE_POSTCOPY),
-            choice!(compressed, VIR_MIGRATE_COMPRESSED),
+            choice!(self.live, VIR_MIGRATE_LIVE),
+            choice!(self.persist_dest, VIR_MIGRATE_PERSIST_DEST),
+            choice!(self.auto_converge, VIR_MIGRATE_AUTO_CONVERGE),
+            choice!(self.post_copy, VIR_MIGRATE_POSTCOPY),
+            choice!(self.compressed, VIR_MIGRATE_COMPRESSED),
+            choice!(self.parallel_connections.is_some(), VIR_MIGRATE_PARALLEL),
         ]
     }
 
@@ -73,6 +76,7 @@ impl Migration {
             bandwidth: self.bandwidth_mib,
             bandwidth_postcopy: self.post_copy_bandwidth_mib,
             compression: self.compression().map(str::to_owned),
+            parallel_connections: self.parallel_connections.map(i32::from),
             ..MigrateParameters::default()
         }
     }
@@ -97,6 +101,9 @@ impl fmt::Display for Migration {
         }
         if let Some(method) = self.compression() {
             write!(f, ", compression {method}")?;
+        }
+        if let Some(connections) = self.parallel_connections {
+            write!(f, ", {connections} parallel connections")?;
         }
         Ok(())
     }
@@ -191,13 +198,16 @@ mod tests {
             post_copy: true,
             auto_converge: true,
             compressed: true,
+            parallel_connections: Some(4),
             bandwidth_mib: Some(32),
             post_copy_bandwidth_mib: Some(64),
         };
-        assert_eq!(all.flags(), 1 | 8 | 32_768 | 8_192 | 2_048);
+        assert_eq!(all.flags(), 1 | 8 | 32_768 | 8_192 | 2_048 | 131_072);
         let parameters = all.parameters();
         assert_eq!((parameters.bandwidth, parameters.bandwidth_postcopy), (Some(32), Some(64)));
         assert_eq!(parameters.compression.as_deref(), Some("xbzrle"));
+        assert_eq!(parameters.parallel_connections, Some(4));
+        assert!(all.to_string().ends_with(" | VIR_MIGRATE_PARALLEL, bandwidth 32 MiB/s, bandwidth after the switch 64 MiB/s, compression xbzrle, 4 parallel connections"), "{all}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::bounded::within;
+use super::connections::Counting;
 use super::drive::{Caller, drive};
 use super::limits::Limits;
 use super::options::Move;
@@ -52,6 +53,9 @@ fn attempt(
         .events
         .forward(Some(&guest.name), move |event| events.send(Happening::Event(event.clone())).is_ok());
     let options = plan.options.migration.clone();
+    let from = hosts.get(plan.from);
+    let several = options.parallel_connections.is_some();
+    let counting = several.then(|| Counting::start(from.remote.clone(), &guest.name)).transpose()?;
     let caller = Caller { job: Arc::new(control), inbox: inbox.clone() };
     let began = Instant::now();
     thread::Builder::new()
@@ -62,9 +66,10 @@ fn attempt(
             let _ = inbox.send(Happening::Returned { at: Instant::now(), result });
         })
         .attempting(|| format!("start the migration thread of {}", guest.name))?;
-    let source = &hosts.get(plan.from).entry.name;
     let hear = |news: News<'_>| hear(&guest.name, news);
-    Ok(drive(Watch::new(source, plan, &hear, Limits::default(), began), &happenings, &caller, cancel))
+    let watch = Watch::new(&from.entry.name, plan, &hear, Limits::default(), began);
+    let report = drive(watch, &happenings, &caller, cancel);
+    Ok(LegReport { connections: counting.map(|counting| counting.seen()), ..report })
 }
 
 /// Finds the guest on its source, by the connection that migrates and by the one that watches, and connects to its

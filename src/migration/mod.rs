@@ -1,6 +1,7 @@
 //! One move of one guest, with its measurements.
 
 mod bounded;
+mod connections;
 mod drive;
 mod job;
 mod leg;
@@ -15,6 +16,7 @@ mod stops;
 pub mod transport;
 mod watch;
 
+pub use connections::Connections;
 pub use leg::migrate;
 pub use options::{Move, Options, options};
 pub use pace::{Again, Pace, again};

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::Connections;
 use crate::failure::{Cause, Failure};
 use crate::libvirt::{Event, JobStats};
 
@@ -25,6 +26,8 @@ pub struct LegReport {
     pub switchover: Option<Duration>,
     /// libvirt's statistics of the completed job, from the source.
     pub stats: Option<JobStats>,
+    /// The connections from its source, if they were counted: of a migration that is to have several.
+    pub connections: Option<Connections>,
     /// Events of this guest on both hosts during the migration, in the order of their arrival.
     pub events: Vec<Event>,
 }

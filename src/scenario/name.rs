@@ -104,8 +104,8 @@ impl FromStr for Scenario {
             [transport, sizing] => (Some(Transport::named(transport)?), Some(Sizing::named(sizing)?)),
             _ => return Err(not_of_the_form(name)),
         };
-        if known_as.is_some() && transport.is_some() {
-            return Err(not_of_the_form(name));
+        if let (Some(first), Some(second)) = (known_as, transport) {
+            return Err(second_transport(first, second));
         }
         Ok(Self {
             mode: Mode::named(mode)?,
@@ -141,6 +141,18 @@ fn sizing_or_transport(name: &str) -> Result<Sizing, UnknownName> {
         allowed: format!("{}, {}", unknown.allowed, quoted_names(Transport::ALL)),
         ..unknown
     })
+}
+
+/// A transport behind an order whose name stands for another one.
+fn second_transport(first: Transport, second: Transport) -> UnknownName {
+    UnknownName {
+        axis: "sizing",
+        given: second.to_string(),
+        allowed: format!(
+            "{}; no second transport: the name of this order stands for `{first}` already, and a migration has one",
+            quoted_names(Sizing::ALL)
+        ),
+    }
 }
 
 fn not_of_the_form(name: &str) -> UnknownName {
@@ -189,7 +201,11 @@ mod tests {
     #[rstest]
     #[case("precopy_orderly::in_vms", "form")]
     #[case("precopy::in_vms::stress_cpu", "form")]
-    #[case("precopy_compressed::in_vms::stress_cpu::plain", "form")]
+    #[case("precopy_compressed::in_vms::stress_cpu::plain", "`plain`, expected one of `set_vcpu_1`, ")]
+    #[case(
+        "precopy_compressed::in_vms::stress_cpu::plain",
+        "no second transport: the name of this order stands for `xbzrle`"
+    )]
     #[case("precopy_orderly::in_vms::stress_cpu::plain::set_vcpu_1::more", "form")]
     #[case("precopy_compress::in_vms::stress_cpu", "unknown order `compress`, expected one of `orderly`, ")]
     #[case("precopy_compress::in_vms::stress_cpu", ", `compressed`")]

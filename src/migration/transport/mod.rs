@@ -16,15 +16,22 @@ pub struct Spec {
     pub asks: fn(&mut Migration),
     /// What it needs to carry a migration of that mode.
     pub needs: fn(Mode) -> Requirement,
-    /// How it is proved from the report of a leg that did not fail; none where any migration that completes proves it.
-    pub proof: Option<fn(&LegReport) -> Sign>,
+    /// What it shows in every migration; none where any migration that completes proves it.
+    pub promise: Option<Promise>,
+}
+
+/// What a transport shows in every migration that it carries.
+pub struct Promise {
+    /// The promise in words.
+    pub text: &'static str,
+    /// Whether the report of a leg that did not fail keeps it.
+    pub kept: fn(&LegReport) -> Sign,
 }
 
 /// What a leg shows of its transport.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sign {
     pub ok: bool,
-    pub expected: &'static str,
     pub seen: String,
 }
 

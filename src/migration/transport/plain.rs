@@ -2,4 +2,4 @@
 
 use super::{Requirement, Spec};
 
-pub static SPEC: Spec = Spec { asks: |_| (), needs: |_| Requirement::NONE, proof: None };
+pub static SPEC: Spec = Spec { asks: |_| (), needs: |_| Requirement::NONE, promise: None };

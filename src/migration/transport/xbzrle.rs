@@ -1,6 +1,6 @@
 //! XBZRLE: pages that are sent again are sent as differences to what a cache on the source remembers of them.
 
-use super::{Requirement, Sign, Spec};
+use super::{Promise, Requirement, Sign, Spec};
 use crate::libvirt::Version;
 use crate::migration::LegReport;
 
@@ -8,11 +8,14 @@ pub static SPEC: Spec = Spec {
     asks: |migration| migration.compressed = true,
     // VIR_MIGRATE_PARAM_COMPRESSION; QEMU's capability is older.
     needs: |_| Requirement { libvirt: Version::new(1, 3, 4), ..Requirement::NONE },
-    proof: Some(proof),
+    promise: Some(Promise {
+        text: "XBZRLE at work: a cache, in which pages are looked up that are sent again",
+        kept,
+    }),
 };
 
 /// There was a cache, and pages that were sent again were looked up in it.
-fn proof(report: &LegReport) -> Sign {
+fn kept(report: &LegReport) -> Sign {
     let stats = report.stats.clone().unwrap_or_default();
     let number = |value: Option<u64>| value.unwrap_or_default();
     let cache = number(stats.compression_cache_bytes);
@@ -21,7 +24,6 @@ fn proof(report: &LegReport) -> Sign {
     let again = number(stats.memory_iteration) > 1;
     Sign {
         ok: cache > 0 && (pages + misses > 0 || !again),
-        expected: "XBZRLE at work: a cache, in which pages are looked up that are sent again",
         seen: format!(
             "a cache of {} MiB, {pages} pages sent compressed in {} bytes, {misses} cache misses, {} overflows",
             cache >> 20,
