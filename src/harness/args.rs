@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 use libtest_mimic::{Arguments, FormatSetting};
 
+use crate::plan::{SEED_VARIABLE, Seed};
 use crate::scenario::{
     Asked, SHARD_VARIABLE, SIZING_VARIABLE, Scenario, Selection, Set, Shard, sizing_switch,
 };
@@ -30,6 +31,10 @@ pub struct Options {
     /// Run one part of the selection, as 2/4: for several machines, each with a part of its own
     #[arg(long, env = SHARD_VARIABLE, value_name = "PART/PARTS", default_value_t = Shard::WHOLE)]
     pub shard: Shard,
+
+    /// Replay the choices of a run: the seed that it printed. Without one a seed is chosen
+    #[arg(long, env = SEED_VARIABLE, value_name = "NUMBER")]
+    pub seed: Option<Seed>,
 
     /// Sizes, counts and times: a profile of scenarios.toml
     #[arg(long, env = "MULTIVM_PROFILE", value_name = "NAME", default_value = "lab")]

@@ -15,6 +15,7 @@ use super::run::Run;
 use super::slot::Slot;
 use super::stage::Stage;
 use crate::failure::{Problem, Result};
+use crate::plan::SEED_VARIABLE;
 use crate::progress::{LiveStatus, terminal};
 use crate::stand::lab::Lab;
 use crate::stand::{Session, become_root, take_down_after};
@@ -68,7 +69,16 @@ impl Hold {
             // Before anything is raised: it clears what this process leaves if it is killed.
             take_down_after(owner, &group.join("keeper.log"))?;
         }
-        let run = Run::create(&plan.results, group.as_deref(), plan.profile.facts(), scenarios)?;
+        if let Some(seed) = plan.seed_in_use() {
+            eprintln!("multivm: seed {seed}: {SEED_VARIABLE}={seed} plays the same moves again");
+        }
+        let run = Run::create(
+            &plan.results,
+            group.as_deref(),
+            plan.profile.facts(),
+            scenarios,
+            plan.seed_in_use(),
+        )?;
         Ok(Hold { stop, session: Arc::new(Mutex::new(Some(session))), run: Arc::new(run), group })
     }
 

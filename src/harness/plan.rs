@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::args::Request;
 use crate::failure::Problem;
+use crate::plan::Seed;
 use crate::record::RunFolder;
 use crate::scenario::{Profile, Scenario, ScenarioFile, Set};
 use crate::stand::lab::Settings;
@@ -17,6 +18,8 @@ pub struct Plan {
     pub scenarios: Vec<Scenario>,
     /// What is chosen of the cases beyond the matrix, whether it is asked for or not.
     pub ignored: Vec<Scenario>,
+    /// What orders draw their choices from.
+    pub seed: Seed,
     pub profile: Profile,
     pub settings: Settings,
     /// Where the folders of runs go.
@@ -40,13 +43,27 @@ impl Plan {
             enough_guests(&scenarios, profile.guests).map_err(Problem::input)?;
         }
         let results = options.results.clone().unwrap_or_else(RunFolder::default_root);
-        Ok(Plan { file, set, scenarios, ignored: chosen.ignored, profile, settings, results })
+        Ok(Plan {
+            file,
+            set,
+            scenarios,
+            ignored: chosen.ignored,
+            seed: options.seed.unwrap_or_else(Seed::chosen),
+            profile,
+            settings,
+            results,
+        })
     }
 
     /// The scenarios in the order in which they are played: a fleet has guests of one size, so those of a size follow each
     /// other, and each fleet is built once.
     pub fn in_order_of_play(&self) -> Vec<Scenario> {
         by_size(self.scenarios.clone())
+    }
+
+    /// The seed, if a scenario that is to be played draws from it.
+    pub fn seed_in_use(&self) -> Option<Seed> {
+        self.scenarios.iter().any(|scenario| scenario.order.spec().seeded).then_some(self.seed)
     }
 
     /// The cases that are listed as ignored, and not played.
@@ -105,7 +122,12 @@ filters = ["precopy_cross::in_vms::stress_cpu", "stress_memory::xbzrle"]
         // The constraint that was about the value which is now beyond the axis.
         let start = package.find("[[constraint]]\nwhen = { transport").unwrap();
         let end = start + package[start..].find("\n\n").unwrap();
-        let text = package[..start].to_owned() + &package[end..] + beyond;
+        let package = package[..start].to_owned() + &package[end..];
+        // Its own cases beyond the matrix are not what is counted here.
+        let mut blocks = package.split("\n[[ignored]]\n");
+        let before = blocks.next().unwrap().to_owned();
+        let rest = blocks.map(|block| block.split_once("\n\n").map_or("", |(_, rest)| rest));
+        let text = rest.fold(before, |text, rest| text + "\n" + rest) + beyond;
         std::fs::write(folder.path().join("own.toml"), text).unwrap();
         folder
     }

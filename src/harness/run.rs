@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::spent;
 use crate::failure::{Attempt, Result};
 use crate::ledger::Owner;
+use crate::plan::Seed;
 use crate::record::{Event, Process, Record, RunFolder, RunHeader, outcomes_from_record};
 use crate::record::{Outcome, Verdict};
 use crate::report::{html, junit};
@@ -39,6 +40,7 @@ impl Run {
         group: Option<&Path>,
         profile: serde_json::Value,
         scenarios: Option<usize>,
+        seed: Option<Seed>,
     ) -> Result<Run> {
         let results = group.unwrap_or(results);
         let attempted = || format!("make a folder for this run in {}", results.display());
@@ -46,6 +48,7 @@ impl Run {
         let mut header = RunHeader::new(folder.name(), std::env::args());
         header.profile = profile;
         header.scenarios = scenarios.and_then(|number| u32::try_from(number).ok());
+        header.seed = seed.map(|Seed(seed)| seed);
         header.process = process_of(std::process::id() as i32);
         let record = Record::create(folder.path(), header.clone()).attempting(attempted)?;
         Ok(Run {

@@ -15,6 +15,7 @@ use super::trial::{completion, panicked};
 use crate::failure::{Failure, Result};
 use crate::guest::Fleet;
 use crate::migration::Pace;
+use crate::plan::Seed;
 use crate::progress::LiveStatus;
 use crate::record::{Event, Numbers, Outcome, Record, Verdict};
 use crate::run::{self, Context, Played};
@@ -29,6 +30,7 @@ pub struct Stage {
     pub profile: Profile,
     run: Arc<Run>,
     file: ScenarioFile,
+    seed: Seed,
     cancel: StopFlag,
     /// Modes and orders whose floor has been measured; none if none is to be.
     floors: Option<Mutex<HashSet<String>>>,
@@ -47,7 +49,16 @@ impl Stage {
         status: Option<LiveStatus>,
     ) -> Stage {
         let floors = floors.then(Mutex::default);
-        Stage { slot, profile: plan.profile, run, file: plan.file, cancel: stop, floors, status }
+        Stage {
+            slot,
+            profile: plan.profile,
+            run,
+            file: plan.file,
+            seed: plan.seed,
+            cancel: stop,
+            floors,
+            status,
+        }
     }
 
     /// Lets go of the fleet: its connections close.
@@ -74,6 +85,11 @@ impl Stage {
             .map_err(|error| Failed::from(format!("start the scenario's thread: {error}")))?
             .join();
         let outcome = result.unwrap_or_else(|panic| panicked(&name, started, panic_text(&*panic)));
+        let outcome = Outcome {
+            seed: scenario.order.spec().seeded.then_some(self.seed.0),
+            ignored: self.file.ignored_because(&scenario).is_some(),
+            ..outcome
+        };
         let verdict = outcome.verdict;
         let text = outcome.failure_text();
         self.run.finished(outcome);
@@ -129,7 +145,7 @@ impl Stage {
     }
 
     fn measure_floor(&self, scenario: &Scenario, fleet: &Fleet, outcome: &mut Outcome) {
-        match run::floor(scenario, fleet) {
+        match run::floor(scenario, fleet, self.seed) {
             Ok(Some(took)) => {
                 outcome.numbers.floor_s = Numbers::seconds(took);
             }
@@ -156,6 +172,7 @@ impl Stage {
                     budget: &self.file.budget_of(scenario),
                     folder: &folder,
                     pace,
+                    seed: self.seed,
                 };
                 run::run(scenario, fleet, &context)
             }

@@ -2,10 +2,12 @@
 
 mod direction;
 mod order;
+mod seed;
 mod side;
 mod step;
 
 pub use direction::Direction;
 pub use order::{Fleet, Order};
+pub use seed::{SEED_VARIABLE, Seed};
 pub use side::Side;
 pub use step::{Leg, Step};

@@ -51,6 +51,9 @@ pub struct RunHeader {
     /// How many scenarios were selected; absent where the run does not know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scenarios: Option<u32>,
+    /// What random choices follow from; absent where no scenario makes any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// The process that writes the record; absent where it is made of others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<Process>,

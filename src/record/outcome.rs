@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::Numbers;
+use crate::plan::SEED_VARIABLE;
 use crate::scenario::{Direction, SIZING_VARIABLE, Scenario};
 
 /// One thing that a proof found wrong.
@@ -127,6 +128,12 @@ pub struct Outcome {
     /// The numbers worth a line in a report.
     #[serde(default)]
     pub numbers: Numbers,
+    /// What its random choices followed from; absent where it makes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// It is beyond the matrix: played only when somebody asks for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ignored: bool,
     /// Folder with what the scenario added to the logs of libvirt, QEMU, the storage server and the guests' consoles; of one
     /// that failed, also the guests' kernel logs and domain XML.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "lossy_path")]
@@ -145,6 +152,8 @@ impl Outcome {
             started,
             duration: Duration::ZERO,
             numbers: Numbers::default(),
+            seed: None,
+            ignored: false,
             evidence: None,
         }
     }
@@ -172,6 +181,7 @@ impl Outcome {
         if let Some(evidence) = &self.evidence {
             last.push_str(&format!("evidence: {}\n", evidence.display()));
         }
+        last.extend(self.seed.map(|seed| format!("its moves follow from the seed {seed}\n")));
         last.push_str(&format!("run just this: {}", self.rerun_command()));
         blocks.push(last);
         blocks.join("\n\n")
@@ -180,8 +190,10 @@ impl Outcome {
     /// The command that runs this scenario and no other.
     pub fn rerun_command(&self) -> String {
         let sized = self.scenario.parse().is_ok_and(|scenario: Scenario| scenario.sizing.is_some());
-        let switch = if sized { format!("{SIZING_VARIABLE}=1 ") } else { String::new() };
-        format!("{switch}cargo test --test migration -- --exact {}", self.scenario)
+        let mut switch = if sized { format!("{SIZING_VARIABLE}=1 ") } else { String::new() };
+        switch.extend(self.seed.map(|seed| format!("{SEED_VARIABLE}={seed} ")));
+        let ignored = if self.ignored { "--ignored " } else { "" };
+        format!("{switch}cargo test --test migration -- {ignored}--exact {}", self.scenario)
     }
 }
 
@@ -331,6 +343,15 @@ mod tests {
                 reboot()
             )
         );
+    }
+
+    #[test]
+    fn a_failure_says_its_seed_and_how_to_replay_it() {
+        let outcome = Outcome { seed: Some(42), ignored: true, ..failed() };
+        let text = outcome.failure_text();
+        assert!(text.contains("its moves follow from the seed 42\n"), "{text}");
+        let command = "MULTIVM_SEED=42 cargo test --test migration -- --ignored --exact precopy_orderly::";
+        assert!(text.contains(command), "{text}");
     }
 
     #[test]

@@ -10,13 +10,13 @@ use crate::failure::{Failure, Result};
 use crate::guest::Fleet;
 use crate::load::ActiveLoad;
 use crate::migration::{LegReport, Pace};
-use crate::plan::Leg;
+use crate::plan::{Leg, Seed};
 use crate::scenario::Scenario;
 use crate::sys::parallel::{at_once, locked};
 
 /// Plays the moves of a scenario on a fleet that is whole, and returns how long all of them took together. Starting and
 /// ending loads is not in it. Guests that boot themselves have no floor: their boots are in between.
-pub fn floor(scenario: &Scenario, fleet: &Fleet) -> Result<Option<Duration>> {
+pub fn floor(scenario: &Scenario, fleet: &Fleet, seed: Seed) -> Result<Option<Duration>> {
     if moves::boots_itself(scenario) {
         return Ok(None);
     }
@@ -32,7 +32,7 @@ pub fn floor(scenario: &Scenario, fleet: &Fleet) -> Result<Option<Duration>> {
     let load = ActiveLoad::start(scenario, fleet, &[source?, target?])?;
     load.stop_watching();
     let mut moving = Duration::ZERO;
-    for step in moves::steps(scenario, fleet)? {
+    for step in moves::steps(scenario, fleet, seed)? {
         let begin = Instant::now();
         let errors = Mutex::new(Vec::new());
         let over = |_: &Leg, report: LegReport| locked(&errors).extend(report.error);

@@ -21,6 +21,7 @@ use std::time::{Instant, SystemTime};
 
 use crate::guest::Fleet;
 use crate::migration::{self, Again, Pace};
+use crate::plan::Seed;
 use crate::record::Record;
 use crate::record::{Outcome, Verdict};
 use crate::scenario::{AllowedLine, Budget, Scenario};
@@ -38,6 +39,8 @@ pub struct Context<'a> {
     pub folder: &'a Path,
     /// How fast its migrations send: its mode's business.
     pub pace: Pace,
+    /// What its order draws its choices from.
+    pub seed: Seed,
 }
 
 /// What a run of a scenario came to.

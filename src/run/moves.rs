@@ -5,13 +5,13 @@ use std::time::Duration;
 use crate::failure::{Failure, Result};
 use crate::guest::Fleet;
 use crate::migration::{Hear, LegReport, Move, Pace, migrate, transport};
-use crate::plan::{self, Leg, Step};
+use crate::plan::{self, Leg, Seed, Step};
 use crate::scenario::{Booting, Scenario, Workload};
 use crate::sys::parallel::{Gate, at_once};
 
 /// The steps of a scenario for a fleet of this size.
-pub fn steps(scenario: &Scenario, fleet: &Fleet) -> Result<Vec<Step>> {
-    let moving = plan::Fleet { guests: fleet.guests.len(), rounds: fleet.profile.rounds, seed: 0 };
+pub fn steps(scenario: &Scenario, fleet: &Fleet, seed: Seed) -> Result<Vec<Step>> {
+    let moving = plan::Fleet { guests: fleet.guests.len(), rounds: fleet.profile.rounds, seed };
     scenario.order.steps(&moving).map_err(|why| {
         Failure::new(format!("plan {}", scenario.name()), why).try_next("raise MULTIVM_GUESTS")
     })

@@ -15,6 +15,7 @@ fn the_readme_names_every_variable() {
     let others = [
         scenario::FILE_VARIABLE,
         scenario::SHARD_VARIABLE,
+        multivm::plan::SEED_VARIABLE,
         scenario::SIZING_VARIABLE,
         ledger::STATE_VARIABLE,
     ]

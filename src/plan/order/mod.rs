@@ -4,7 +4,7 @@ mod cross;
 mod orderly;
 mod simultaneous;
 
-use super::{Direction, Leg, Step};
+use super::{Direction, Leg, Seed, Step};
 use crate::axis::axis;
 
 /// An order: its row in the table.
@@ -14,6 +14,8 @@ pub struct Spec {
     pub text: &'static str,
     /// With fewer guests there is nothing that it could order.
     pub least_guests: usize,
+    /// Whether its steps depend on the seed.
+    pub seeded: bool,
     /// Whether it has steps in which one guest's move out must overlap another's move back.
     pub overlaps: bool,
     /// The moves of a fleet, from the source and back to it. Pure: the same fleet has the same moves.
@@ -27,7 +29,7 @@ pub struct Fleet {
     /// How often every guest goes there and back.
     pub rounds: u32,
     /// What an order draws its choices from, if it has any.
-    pub seed: u64,
+    pub seed: Seed,
 }
 
 axis! {
@@ -84,7 +86,7 @@ mod tests {
         #[values(0, 1, 4711)] seed: u64,
     ) {
         for order in Order::ALL {
-            let Ok(steps) = order.steps(&Fleet { guests, rounds, seed }) else { continue };
+            let Ok(steps) = order.steps(&Fleet { guests, rounds, seed: Seed(seed) }) else { continue };
             let mut away = vec![false; guests];
             let mut trips = vec![0; guests];
             for step in steps {
@@ -116,7 +118,7 @@ mod tests {
     fn every_guest_makes_every_round_trip(#[case] order: Order, #[values(2, 3, 10)] guests: usize) {
         let rounds = 5;
         for guest in 0..guests {
-            let steps = order.steps(&Fleet { guests, rounds, seed: 0 }).unwrap();
+            let steps = order.steps(&Fleet { guests, rounds, seed: Seed(0) }).unwrap();
             let legs = steps.iter().flat_map(|step| &step.legs).filter(|leg| leg.guest == guest);
             assert_eq!(legs.count(), 2 * rounds as usize);
         }
@@ -125,8 +127,17 @@ mod tests {
     #[test]
     fn steps_cross_where_the_order_overlaps() {
         for order in Order::ALL {
-            let steps = order.steps(&Fleet { guests: 3, rounds: 1, seed: 1 }).unwrap();
+            let steps = order.steps(&Fleet { guests: 3, rounds: 1, seed: Seed(1) }).unwrap();
             assert_eq!(steps.iter().any(Step::crosses), order.spec().overlaps, "{order}");
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_plan_and_another_one_only_where_an_order_says_so() {
+        for order in Order::ALL {
+            let steps = |seed| order.steps(&Fleet { guests: 10, rounds: 5, seed: Seed(seed) }).unwrap();
+            assert_eq!(steps(7), steps(7), "{order}");
+            assert_eq!(steps(7) != steps(8), order.spec().seeded, "{order}");
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{Fleet, Leg, Spec, Step, halves};
 
 pub(super) static SPEC: Spec =
-    Spec { name: "orderly", text: "one by one", least_guests: 1, overlaps: false, steps };
+    Spec { name: "orderly", text: "one by one", least_guests: 1, overlaps: false, seeded: false, steps };
 
 fn steps(fleet: &Fleet) -> Vec<Step> {
     halves(fleet.rounds)

@@ -2,8 +2,14 @@
 
 use super::{Fleet, Leg, Spec, Step, halves};
 
-pub(super) static SPEC: Spec =
-    Spec { name: "simultaneous", text: "all at once", least_guests: 1, overlaps: false, steps };
+pub(super) static SPEC: Spec = Spec {
+    name: "simultaneous",
+    text: "all at once",
+    least_guests: 1,
+    overlaps: false,
+    seeded: false,
+    steps,
+};
 
 fn steps(fleet: &Fleet) -> Vec<Step> {
     halves(fleet.rounds)

@@ -51,7 +51,7 @@ struct Before {
 /// Plays a scenario to its end, whatever is found.
 pub fn play(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>, journal: &mut Journal<'_>) -> Ended {
     let before = Before::default();
-    let steps = match moves::steps(scenario, fleet) {
+    let steps = match moves::steps(scenario, fleet, context.seed) {
         Ok(steps) => steps,
         Err(failure) => return Ended { result: Err(failure.clone()), logs: Err(failure), legs: Vec::new() },
     };
