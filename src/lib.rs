@@ -9,6 +9,7 @@
 pub mod axis;
 pub mod check;
 pub mod doctor;
+pub mod explain;
 pub mod failure;
 pub mod guest;
 pub mod harness;

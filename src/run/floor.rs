@@ -17,7 +17,7 @@ use crate::sys::parallel::{at_once, locked};
 /// Plays the moves of a scenario on a fleet that is whole, and returns how long all of them took together. Starting and
 /// ending loads is not in it. Guests that boot themselves have no floor: their boots are in between.
 pub fn floor(scenario: &Scenario, fleet: &Fleet, seed: Seed) -> Result<Option<Duration>> {
-    if moves::boots_itself(scenario) {
+    if scenario.boots_itself() {
         return Ok(None);
     }
     let pace = |mode| {

@@ -6,7 +6,7 @@ use crate::failure::{Failure, Result};
 use crate::guest::Fleet;
 use crate::migration::{Hear, LegReport, Move, Pace, migrate, transport};
 use crate::plan::{self, Leg, Seed, Step};
-use crate::scenario::{Booting, Scenario, Workload};
+use crate::scenario::Scenario;
 use crate::sys::parallel::{Gate, at_once};
 
 /// The steps of a scenario for a fleet of this size.
@@ -58,9 +58,4 @@ pub fn play(
             over(leg, LegReport::not_begun(failure));
         }
     }
-}
-
-/// Whether the fleet itself boots while it migrates.
-pub fn boots_itself(scenario: &Scenario) -> bool {
-    scenario.workload == Workload::Boot(Booting::MigratedVms)
 }

@@ -7,8 +7,7 @@
 //!                     |                      |
 //!                     +--> profile           +--> select      which of them to run
 //!                     +--> sizing            +--> cover       a few that have every pair of values
-//!                     +--> set               +--> explain     what one of them does, in English
-//!                     +--> budget            +--> shard       one part of several, for several machines
+//!                     +--> set               +--> shard       one part of several, for several machines
 //! ```
 
 mod at_timeout;
@@ -17,7 +16,6 @@ mod bytes;
 mod command;
 mod cover;
 mod error;
-mod explain;
 mod field;
 mod file;
 mod ignored;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::table::traits;
-use super::{Location, Mode, Order, Sizing, Transport, Workload};
+use super::{Booting, Location, Mode, Order, Sizing, Transport, Workload};
 use crate::axis::{AxisValue, UnknownName, quoted_names};
 
 /// One case of the matrix: pure data.
@@ -44,6 +44,11 @@ impl Scenario {
     /// No mode or order contains `_`, and no value contains `:`, so different scenarios have different names.
     pub fn name(&self) -> String {
         self.to_string()
+    }
+
+    /// Whether the fleet itself boots while it migrates.
+    pub fn boots_itself(&self) -> bool {
+        self.workload == Workload::Boot(Booting::MigratedVms)
     }
 
     /// The first part of the name: `{mode}_{order}`, where a transport may have given the order a name of its own.

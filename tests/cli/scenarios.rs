@@ -82,7 +82,7 @@ fn the_sets_are_listed(
 fn a_scenario_is_explained_with_what_the_environment_says(cli: Cli, #[case] arguments: &str) {
     let said = cli.run_with(arguments, &[("MULTIVM_GUESTS", "2")]);
     assert_eq!(said.code, Some(0), "{}", said.err);
-    for part in ["Fleet: 2 guests", "1. guest 2 goes out alone", "VIR_MIGRATE_POSTCOPY", "no reboot"] {
+    for part in ["Fleet: 2 guests", "1. guest 2 goes out;", "VIR_MIGRATE_POSTCOPY", "- reboot ("] {
         assert!(said.out.contains(part), "{part} is not in:\n{}", said.out);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use multivm::explain;
+use multivm::plan::{SEED_VARIABLE, Seed};
 use multivm::scenario::{
     Asked, Profile, SHARD_VARIABLE, SIZING_VARIABLE, Scenario, ScenarioFile, Selection, Set, Shard, locate,
     sizing_switch,
@@ -116,7 +118,13 @@ pub fn explain(arguments: &Explain) -> Answer {
 fn tell(name: &str, choice: &ProfileChoice) -> Answer {
     let (file, profile) = choice.read()?;
     let scenario = file.named(name)?;
-    let mut lines = scenario.explain(&file.profile_of(&scenario, &profile));
+    let seed = match std::env::var(SEED_VARIABLE) {
+        Ok(text) if !text.is_empty() => text.parse().map_err(Problem::input)?,
+        _ => Seed::chosen(),
+    };
+    let mut lines = explain::explain(&scenario, &file.profile_of(&scenario, &profile), seed);
+    let ignored = file.ignored_because(&scenario);
+    lines.extend(ignored.map(|reason| format!("Ignored unless it is asked for (--ignored): {reason}")));
     lines.extend(file.budget_of(&scenario).explain());
     crate::say(&(lines.join("\n") + "\n"))
 }

@@ -32,7 +32,7 @@ impl<'env> Case<'_, '_, 'env, '_> {
 
     /// Starts the guests of a step anew, where that is the load.
     fn boot(&mut self, step: &Step) {
-        if !moves::boots_itself(self.scenario) {
+        if !self.scenario.boots_itself() {
             return;
         }
         self.journal.wait(Phase::Booting, "guests to power off and on");

@@ -3,29 +3,27 @@
 use super::count;
 use crate::scenario::{Booting, HostShare, Kind, LoadSize, Profile, Scenario, Tool, Workload, load_command};
 
-impl Scenario {
-    /// A line for every place where load is.
-    pub(super) fn load(&self, profile: &Profile) -> Vec<String> {
-        match self.workload {
-            Workload::Stress { tool, kind, share } => {
-                let mut lines = Vec::new();
-                if self.location.in_guests() {
-                    lines.push(load_in_guests(tool, kind, profile));
-                }
-                for host in self.location.hosts() {
-                    let amount = amount_on_host(kind, share);
-                    lines.push(format!("Load on the {host} host: `{}`, {amount}.", tool.program()));
-                }
-                if !self.location.hosts().is_empty() {
-                    lines.push(
+/// A line for every place where load is.
+pub(super) fn lines(scenario: &Scenario, profile: &Profile) -> Vec<String> {
+    match scenario.workload {
+        Workload::Stress { tool, kind, share } => {
+            let mut lines = Vec::new();
+            if scenario.location.in_guests() {
+                lines.push(load_in_guests(tool, kind, profile));
+            }
+            for host in scenario.location.hosts() {
+                let amount = amount_on_host(kind, share);
+                lines.push(format!("Load on the {host} host: `{}`, {amount}.", tool.program()));
+            }
+            if !scenario.location.hosts().is_empty() {
+                lines.push(
                         "Load on a host runs with oom_score_adj 1000, so that the kernel kills it and not guests."
                             .to_owned(),
                     );
-                }
-                lines
             }
-            Workload::Boot(booting) => vec![load_by_booting(booting, profile)],
+            lines
         }
+        Workload::Boot(booting) => vec![load_by_booting(booting, profile)],
     }
 }
 

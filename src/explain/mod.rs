@@ -1,0 +1,103 @@
+//! A scenario in plain English, before anything is started.
+//!
+//! Nothing is described here a second time: steps are those of the plan, flags and bandwidths those of the move that would be
+//! ordered, proofs those of the table of checks that apply. This room only makes sentences of them.
+
+mod load;
+#[cfg(test)]
+mod tests;
+
+use humantime::format_duration;
+
+use crate::check::{CHECKS, Check};
+use crate::migration::{self, Pace};
+use crate::plan::{self, SEED_VARIABLE, Seed, Step};
+use crate::scenario::{Profile, Scenario};
+
+/// Longer plans are shown in part: their first steps and their last.
+const MOST_STEPS: usize = 12;
+
+/// What the scenario does with this profile, which has guests of the scenario's size: lines of text, those of a list indented by
+/// two spaces. An order that makes random choices makes those of the seed.
+pub fn explain(scenario: &Scenario, profile: &Profile, seed: Seed) -> Vec<String> {
+    let mut lines = vec![scenario.name(), fleet(scenario, profile), in_every_guest(scenario, profile)];
+    lines.extend(load::lines(scenario, profile));
+    lines.push(each_migration(scenario, profile));
+    lines.extend(moves(scenario, profile, seed));
+    lines.extend(proofs(scenario, profile));
+    lines
+}
+
+fn fleet(scenario: &Scenario, profile: &Profile) -> String {
+    let vcpus = count(profile.vcpus, "vCPU", "vCPUs");
+    let guests = count(profile.guests, "guest", "guests");
+    let sizing = scenario.sizing.map(|sizing| format!(" (sizing {sizing})")).unwrap_or_default();
+    let boot = format_duration(profile.boot_timeout);
+    let start = if scenario.boots_itself() {
+        format!("; each must answer within {boot} of every start")
+    } else {
+        format!(", booted on the source; each must answer within {boot}")
+    };
+    format!("Fleet: {guests} of {vcpus} and {}{sizing}{start}.", profile.memory)
+}
+
+fn in_every_guest(scenario: &Scenario, profile: &Profile) -> String {
+    format!(
+        "In every guest: our program rewrites {} with a pattern, all of it once in {}, and writes synced records to the disk.",
+        profile.pattern_memory,
+        format_duration(profile.rewrite(scenario.mode)),
+    )
+}
+
+fn each_migration(scenario: &Scenario, profile: &Profile) -> String {
+    let options = migration::options(scenario, profile, Pace::default());
+    let (mode, transport) = (scenario.mode.spec(), scenario.transport.spec());
+    format!(
+        "Each migration: {options}; the guest {}; memory is sent {}; {}; it may take {}, then {}.",
+        mode.text,
+        transport.text,
+        (mode.ends)(profile),
+        format_duration(profile.migration_timeout(scenario.mode)),
+        (mode.at_timeout)(profile),
+    )
+}
+
+fn moves(scenario: &Scenario, profile: &Profile, seed: Seed) -> Vec<String> {
+    let order = scenario.order.spec();
+    let rounds = count(profile.rounds, "round", "rounds");
+    let fleet = plan::Fleet { guests: profile.guests as usize, rounds: profile.rounds, seed };
+    let steps = match scenario.order.steps(&fleet) {
+        Ok(steps) => steps,
+        Err(why) => return vec![format!("Moves: none, {why}.")],
+    };
+    let from = if order.seeded { format!(", by the seed {seed} ({SEED_VARIABLE})") } else { String::new() };
+    let mut lines = vec![format!("Moves: {rounds} there and back, {}{from}.", order.text)];
+    let line = |(number, step): (usize, &Step)| format!("  {}. {step}; prove.", number + 1);
+    if steps.len() <= MOST_STEPS {
+        lines.extend(steps.iter().enumerate().map(line));
+    } else {
+        lines.extend(steps.iter().enumerate().take(MOST_STEPS - 2).map(line));
+        lines.push(format!("  ... {} more steps like these", steps.len() - (MOST_STEPS - 1)));
+        lines.extend(steps.iter().enumerate().next_back().map(line));
+    }
+    lines
+}
+
+fn proofs(scenario: &Scenario, profile: &Profile) -> Vec<String> {
+    let mut lines = vec!["Proved, by the names that findings have:".to_owned()];
+    lines.extend(checks(scenario).map(|check| {
+        let about = check.about();
+        let asked: Vec<String> = about.asked.iter().map(ToString::to_string).collect();
+        format!("  - {} ({}): {}", about.id, asked.join(", "), check.explain(scenario, profile))
+    }));
+    lines
+}
+
+/// The checks that the scenario is asked for.
+fn checks(scenario: &Scenario) -> impl Iterator<Item = &'static dyn Check> {
+    CHECKS.iter().copied().filter(|check| check.applies(scenario))
+}
+
+fn count(number: u32, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}

@@ -1,0 +1,177 @@
+//! What the package's own scenarios say about themselves, held against what is played.
+
+use std::collections::BTreeSet;
+
+use rstest::{fixture, rstest};
+
+use super::*;
+use crate::migration::Move;
+use crate::plan::{Direction, Side};
+use crate::scenario::{AtTimeout, Bytes, ScenarioFile};
+
+const SEED: Seed = Seed(42);
+
+#[fixture]
+fn file() -> ScenarioFile {
+    ScenarioFile::parse("scenarios.toml", include_str!("../../scenarios.toml")).unwrap()
+}
+
+fn explained(file: &ScenarioFile, name: &str, profile: &str) -> String {
+    let scenario: Scenario = name.parse().unwrap();
+    explain(&scenario, &file.profile_of(&scenario, file.profile(profile).unwrap()), SEED).join("\n")
+}
+
+fn everything(file: &ScenarioFile) -> Vec<Scenario> {
+    file.scenarios().iter().copied().chain(file.ignored()).collect()
+}
+
+/// The lines of a list: what comes behind the line that begins so, indented.
+fn list<'a>(lines: &'a [String], head: &str) -> Vec<&'a str> {
+    let begin = lines.iter().position(|line| line.starts_with(head)).unwrap_or_else(|| panic!("no {head}"));
+    let indented = lines[begin + 1..].iter().take_while(|line| line.starts_with("  "));
+    indented.map(|line| line.trim_start()).collect()
+}
+
+/// Every leg that is explained is a leg that is planned, in the same step and direction, for every scenario there is.
+#[rstest]
+fn the_steps_are_those_that_are_played(file: ScenarioFile) {
+    let lab = file.profile("lab").unwrap();
+    for scenario in everything(&file) {
+        let lines = explain(&scenario, lab, SEED);
+        let fleet = plan::Fleet { guests: 3, rounds: 1, seed: SEED };
+        let planned = scenario.order.steps(&fleet).unwrap();
+        let told = list(&lines, "Moves: ");
+        assert_eq!(told.len(), planned.len(), "{scenario}");
+        for (number, (told, step)) in told.iter().zip(&planned).enumerate() {
+            assert!(told.starts_with(&format!("{}. ", number + 1)), "{scenario}: {told}");
+            let (out, back) = told.split_once(" while ").unwrap_or((told, ""));
+            for leg in &step.legs {
+                let verb = if leg.direction == Direction::Out { "out" } else { "back" };
+                let half = if back.contains(verb) { back } else { out };
+                assert!(half.contains(verb), "{scenario}: {told}, but {leg:?}");
+                let guest = (leg.guest + 1).to_string();
+                assert!(
+                    half.contains(&guest) || half.contains("guests 1 to 3"),
+                    "{scenario}: {told}, but {leg:?}"
+                );
+            }
+        }
+    }
+}
+
+/// What libvirt is handed for each direction is what is explained, for every scenario there is.
+#[rstest]
+fn the_flags_are_those_that_libvirt_is_handed(file: ScenarioFile) {
+    let lab = file.profile("lab").unwrap();
+    for scenario in everything(&file) {
+        let lines = explain(&scenario, lab, SEED);
+        let told = lines.iter().find_map(|line| line.strip_prefix("Each migration: ")).unwrap();
+        let handed = Move::of(&scenario, lab, Pace::default(), Side::Target, Side::Source).options;
+        assert!(told.starts_with(&format!("{handed}; ")), "{scenario}: {told}");
+        assert!(told.starts_with("VIR_MIGRATE_LIVE | "), "{scenario}: {told}");
+    }
+}
+
+/// The checks that are explained are those of the table that apply, for every scenario there is.
+#[rstest]
+fn the_proofs_are_those_that_apply(file: ScenarioFile) {
+    let lab = file.profile("lab").unwrap();
+    for scenario in everything(&file) {
+        let lines = explain(&scenario, lab, SEED);
+        let told: Vec<&str> = list(&lines, "Proved, ")
+            .into_iter()
+            .map(|line| line.strip_prefix("- ").and_then(|line| line.split(' ').next()).unwrap())
+            .collect();
+        let apply: Vec<&str> =
+            CHECKS.iter().filter(|check| check.applies(&scenario)).map(|check| check.about().id).collect();
+        assert_eq!(told, apply, "{scenario}");
+    }
+}
+
+#[rstest]
+fn a_long_plan_is_shown_in_part(file: ScenarioFile) {
+    let text = explained(&file, "precopy_cross::in_vms::stress_memory", "reference");
+    for line in [
+        "Load in every guest: `stress --vm 4 --vm-bytes 128M --vm-keep`",
+        "Moves: 5 rounds there and back, in a rotation",
+        "  1. guest 10 goes out; prove.",
+        "  10. guest 9 goes out while guest 8 comes back; prove.",
+        "  ... 40 more steps like these",
+        "  51. guest 9 comes back; prove.",
+    ] {
+        assert!(text.contains(line), "{line} is not in:\n{text}");
+    }
+}
+
+#[rstest]
+fn a_bandwidth_is_told(
+    file: ScenarioFile,
+    #[values("precopy_orderly::in_vms::stress_cpu", "postcopy_orderly::in_vms::stress_cpu")] name: &str,
+) {
+    let scenario = file.named(name).unwrap();
+    let profile = Profile { bandwidth: Some(Bytes(32 << 20)), ..file.profile("lab").unwrap().clone() };
+    let text = explain(&scenario, &profile, SEED).join("\n");
+    assert!(text.contains(", bandwidth 32 MiB/s"), "{text}");
+}
+
+/// stress-ng divides `--vm-bytes` by its workers, stress does not; a worker must get the same from both.
+#[rstest]
+fn both_tools_dirty_the_same_memory(file: ScenarioFile) {
+    let stress = explained(&file, "precopy_orderly::in_vms::stress_memory", "reference");
+    let stress_ng = explained(&file, "precopy_orderly::in_vms::stress_ng_memory", "reference");
+    assert!(stress.contains("--vm 4 --vm-bytes 128M "), "{stress}");
+    assert!(stress_ng.contains("--vm 4 --vm-bytes 512M "), "{stress_ng}");
+}
+
+#[rstest]
+#[case::guests("precopy_orderly::in_vms::stress_cpu", &["rewrites 32MiB with a pattern, all of it once in 1s"])]
+#[case::post_copy("postcopy_orderly::in_vms::stress_cpu", &[
+    "all of it once in 100ms", "bandwidth 256 MiB/s", "it may take 2m, then it is aborted", "post_copy (leg)",
+])]
+#[case::half_of_the_memory("precopy_orderly::on_target_and_vms::stress_memory_half", &[
+    "Load in every guest: `stress ",
+    "Load on the target host: `stress`, half of the memory that it has left after its guests",
+    "oom_score_adj 1000",
+])]
+#[case::short_of_memory("precopy_orderly::on_source::stress_memory_short", &["source host: `stress`, 5/4 of the memory"])]
+#[case::half_of_the_cpus("precopy_orderly::on_source::stress_ng_cpu_half", &["`stress-ng`, workers on half of its CPUs"])]
+#[case::short_of_cpus("precopy_orderly::on_source::stress_cpu_short", &["3/2 as many workers as it has CPUs"])]
+#[case::load_vm("precopy_orderly::booting::load_vm", &["load guest 1, which does not migrate, boots on the source"])]
+#[case::load_vms("precopy_orderly::booting::load_vms", &["2 load guests", "alternately on source and target"])]
+#[case::migrated_vms("precopy_simultaneous::booting::migrated_vms", &["within 1m of every start", "power off and on"])]
+#[case::compressed("precopy_compressed::booting::load_vms", &["VIR_MIGRATE_COMPRESSED", "XBZRLE", "transport (leg)"])]
+#[case::cross("precopy_cross::in_vms::stress_cpu", &["2. guest 1 goes out while guest 3 comes back", "- overlap (step)"])]
+#[case::sizing("precopy_orderly::in_vms::stress_cpu::set_memory_2", &["3 guests of 1 vCPU and 4GiB (sizing set_memory_2)"])]
+fn a_scenario_says_what_is_its_own(file: ScenarioFile, #[case] name: &str, #[case] parts: &[&str]) {
+    let text = explained(&file, name, "lab");
+    for part in parts {
+        assert!(text.contains(part), "{part} is not in:\n{text}");
+    }
+}
+
+#[rstest]
+#[case(AtTimeout::Abort, "then it is aborted, which fails the scenario")]
+#[case(AtTimeout::Suspend, "suspended so that it can complete, which fails the check `live`")]
+#[case(AtTimeout::SuspendAllowed, "suspended so that it can complete, which is allowed")]
+fn what_happens_at_a_timeout_is_said(file: ScenarioFile, #[case] at_timeout: AtTimeout, #[case] then: &str) {
+    let profile = Profile { at_timeout, ..file.profile("lab").unwrap().clone() };
+    let scenario: Scenario = "precopy_orderly::in_vms::stress_cpu".parse().unwrap();
+    let text = explain(&scenario, &profile, SEED).join("\n");
+    assert!(text.contains(then), "{text}");
+}
+
+#[rstest]
+fn every_scenario_explains_itself_differently(file: ScenarioFile, #[values(false, true)] sized: bool) {
+    let file = if sized { file.sized().unwrap() } else { file };
+    let lab = file.profile("lab").unwrap();
+    let texts: BTreeSet<String> = everything(&file)
+        .iter()
+        .map(|scenario| {
+            let lines = explain(scenario, &file.profile_of(scenario, lab), SEED);
+            assert_eq!(lines[0], scenario.name());
+            // Without the name, which differs anyway.
+            lines[1..].join("\n")
+        })
+        .collect();
+    assert_eq!(texts.len(), everything(&file).len());
+}
