@@ -16,7 +16,8 @@ fn every_scenario_is_listed(cli: Cli) {
     let golden: Vec<&str> = include_str!("../golden/names.txt").lines().collect();
     assert_eq!(names.len(), 328);
     assert!(golden.iter().all(|name| names.contains(name)));
-    assert_eq!(said.err, "328 scenarios\n");
+    assert!(said.err.starts_with("328 scenarios") && said.err.ends_with("(--ignored)\n"), "{}", said.err);
+    assert!(names.iter().all(|name| !name.contains("random")));
 }
 
 #[rstest]
@@ -100,4 +101,21 @@ fn a_budget_is_explained(cli: Cli) {
     let line = "Budget of every migration: downtime at most 500ms (clients give up).\n";
     assert!(said.out.ends_with(line), "{}{}", said.out, said.err);
     assert!(!explain("precopy_cross::in_vms::stress_memory").out.contains("Budget"));
+}
+
+/// Cases beyond the matrix: listed on demand, dealt in parts, found by name, and said to be ignored.
+#[rstest]
+fn ignored_cases_are_known(cli: Cli) {
+    let count = |arguments: &str| cli.run(arguments).out.lines().count();
+    let all = count("scenarios --ignored");
+    assert!(all > 0);
+    assert_eq!(count("scenarios --include-ignored"), count("scenarios") + all);
+    let parts: usize = (1..=3).map(|part| count(&format!("scenarios --ignored --shard {part}/3"))).sum();
+    assert_eq!(parts, all);
+    let said = cli.run("scenarios random");
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.contains("is ignored") && said.err.contains("--include-ignored"), "{}", said.err);
+    let said = cli.run_with("explain precopy_random::in_vms::stress_cpu", &[("MULTIVM_SEED", "42")]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert!(said.out.contains("1. guests 1 and 2 go out together") && said.out.contains("Ignored unless"));
 }

@@ -2,6 +2,7 @@
 
 mod cross;
 mod orderly;
+mod random;
 mod simultaneous;
 
 use super::{Direction, Leg, Seed, Step};
@@ -38,6 +39,7 @@ axis! {
         Orderly => orderly::SPEC,
         Simultaneous => simultaneous::SPEC,
         Cross => cross::SPEC,
+        Random => random::SPEC,
     }
 }
 
