@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
-use super::identity::Role;
+use super::role::Role;
 use crate::failure::{Failure, Result};
 
 /// How long a machine on the next switch may take to answer before its address counts as free.

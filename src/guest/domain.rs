@@ -80,7 +80,8 @@ pub fn console_path(name: &str) -> String {
 mod tests {
     use roxmltree::Document;
 
-    use super::super::identity::{Role, guest};
+    use super::super::identity::guest;
+    use super::super::role::Role;
     use super::super::survey::SeenDomain;
     use super::super::testing::{inventory, profile};
     use super::*;

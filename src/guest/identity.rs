@@ -7,49 +7,11 @@ use std::net::Ipv4Addr;
 
 use sha2::{Digest, Sha256};
 
+use super::role::Role;
 use super::{Guest, addresses};
 use crate::failure::Result;
 use crate::inventory::{Inventory, Login};
 use crate::remote::Remote;
-
-/// What a guest is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Migrates: vm1, vm2, ...
-    Fleet,
-    /// Boots as load while others migrate: load1, load2, ...
-    Load,
-}
-
-/// The most guests that a fleet has.
-pub const FLEET_MAX: u32 = 200;
-
-impl Role {
-    /// The most guests of this role.
-    pub fn most(self) -> u32 {
-        match self {
-            Role::Fleet => FLEET_MAX,
-            Role::Load => 50,
-        }
-    }
-
-    /// What a guest of this role is one of.
-    pub fn kind(self) -> &'static str {
-        match self {
-            Role::Fleet => "fleet",
-            Role::Load => "set of load guests",
-        }
-    }
-
-    /// The name of the guest of that number.
-    pub fn name(self, number: u32) -> String {
-        let prefix = match self {
-            Role::Fleet => "vm",
-            Role::Load => "load",
-        };
-        format!("{prefix}{number}")
-    }
-}
 
 /// Guest `number` (from 1) of a role, on the hosts of an inventory.
 pub fn guest(role: Role, number: u32, inventory: &Inventory) -> Result<Guest> {
@@ -119,6 +81,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::super::testing::inventory;
+    use super::super::role::FLEET_MAX;
     use super::*;
 
     #[test]

@@ -6,6 +6,7 @@ mod fleet;
 mod identity;
 mod ours;
 mod pulse;
+mod role;
 mod survey;
 #[cfg(test)]
 mod testing;
@@ -14,7 +15,8 @@ mod witness;
 
 pub use domain::console_path;
 pub use fleet::Fleet;
-pub use identity::{FLEET_MAX, address};
+pub use identity::address;
 pub use multivm_protocol::{DiskProof, MemoryProof, Pulse, Testimony};
 pub use pulse::ClockMap;
+pub use role::FLEET_MAX;
 pub use vm::Guest;

@@ -7,7 +7,8 @@ mod witnesses;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::identity::{self, Role};
+use super::identity;
+use super::role::Role;
 use super::{Guest, domain, ours, witness};
 use crate::failure::{Attempt, Result};
 use crate::host::{Host, Hosts, Storage};

@@ -7,8 +7,9 @@ use serde::Serialize;
 use super::comparison::{Claim, Comparison, Group, Measured, Scenario};
 use super::method::method_lines;
 use super::metric::milliseconds;
+use super::number::{probability, times};
 use super::summary::Summary;
-use super::text::{alike_line, probability, times};
+use super::text::alike_line;
 use crate::record::ReportError;
 
 const PAGE: &str = include_str!("compare.html");

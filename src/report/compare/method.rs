@@ -3,7 +3,7 @@
 use super::comparison::{Comparison, Reach, Test};
 use super::judge::{LEAST_GROUP, LEVEL};
 use super::metric::{DowntimeClock, Metric};
-use super::text::times;
+use super::number::times;
 
 /// A line each.
 pub fn method_lines(comparison: &Comparison) -> Vec<String> {

@@ -63,6 +63,7 @@ mod item;
 mod judge;
 mod method;
 mod metric;
+mod number;
 mod random;
 mod run;
 mod series;

@@ -6,6 +6,7 @@ use super::change::{Fact, Told};
 use super::comparison::{Alike, Claim, Comparison, Group, Measured, RunSummary, Scenario};
 use super::method::method_lines;
 use super::metric::milliseconds;
+use super::number::{probability, times};
 
 /// More of a list than this is counted, not shown.
 const SHOWN: usize = 20;
@@ -213,12 +214,4 @@ pub fn alike_line(alike: &Alike) -> String {
         alike.scenarios,
         alike.of
     )
-}
-
-pub fn times(factor: f64) -> String {
-    format!("x{factor:.2}")
-}
-
-pub fn probability(p: f64) -> String {
-    if p < 0.0001 { "<0.0001".into() } else { format!("{p:.4}") }
 }
