@@ -24,5 +24,10 @@ axis! {
             text: "over one connection, pages that are sent again as differences (XBZRLE)",
             known_as: Some(("compressed", Order::Orderly)),
         },
+        Multifd => Spec {
+            name: "multifd",
+            text: "over the main connection and 4 beside it, by a thread each (multifd)",
+            known_as: None,
+        },
     }
 }

@@ -1,5 +1,6 @@
 //! The transports: what each asks of libvirt, what it needs of a stack, and how it is proved. Each is a file.
 
+mod multifd;
 mod plain;
 mod requirement;
 mod xbzrle;
@@ -39,6 +40,7 @@ pub fn of(transport: Transport) -> &'static Spec {
     match transport {
         Transport::Plain => &plain::SPEC,
         Transport::Xbzrle => &xbzrle::SPEC,
+        Transport::Multifd => &multifd::SPEC,
     }
 }
 

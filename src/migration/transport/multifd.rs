@@ -1,0 +1,122 @@
+//! Multifd: memory over four connections beside the main one, each filled by a thread of its own.
+
+use super::{Promise, Requirement, Sign, Spec};
+use crate::libvirt::Version;
+use crate::migration::{Connections, LegReport};
+use crate::scenario::Mode;
+
+/// As many as the text of the promise and the name of the axis say.
+const CHANNELS: u16 = 4;
+
+pub static SPEC: Spec = Spec {
+    asks: |migration| migration.parallel_connections = Some(CHANNELS),
+    needs,
+    promise: Some(Promise {
+        text: "multifd at work: the main connection and 4 more to the same port, at once",
+        kept,
+    }),
+};
+
+/// VIR_MIGRATE_PARALLEL is of libvirt 5.2, the capability `multifd` of QEMU 4.0. Until QEMU commit e27418861288 "migration:
+/// enable multifd and postcopy together", released in 10.1, a migration could not have both: migrate_caps_check said
+/// "Postcopy is not yet compatible with multifd".
+fn needs(mode: Mode) -> Requirement {
+    let qemu = match mode {
+        Mode::Precopy => Version::new(4, 0, 0),
+        Mode::Postcopy => Version::new(10, 1, 0),
+    };
+    Requirement { libvirt: Version::new(5, 2, 0), qemu }
+}
+
+/// All channels were there at once, and no more. Post-copy may open one more for pages that the target asks for
+/// (postcopy-preempt).
+fn kept(report: &LegReport) -> Sign {
+    let seen = report.connections.clone().unwrap_or_default();
+    let Connections { most, .. } = seen;
+    let all = usize::from(CHANNELS) + 1;
+    let urgent = usize::from(report.switchover.is_some());
+    Sign { ok: (all..=all + urgent).contains(&most), seen: seen.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rstest::rstest;
+
+    use super::super::{Stack, refusal};
+    use super::*;
+    use crate::libvirt::Migration;
+
+    fn stack(libvirt: Version, qemu: Version) -> Stack<'static> {
+        Stack { name: "source", libvirt, qemu }
+    }
+
+    #[test]
+    fn libvirt_is_asked_for_as_many_as_are_promised() {
+        let mut migration = Migration::default();
+        (SPEC.asks)(&mut migration);
+        assert_eq!(migration, Migration { parallel_connections: Some(4), ..Migration::default() });
+        assert!(SPEC.promise.as_ref().unwrap().text.contains(" 4 more "));
+    }
+
+    #[rstest]
+    #[case::all(5, false, true)]
+    #[case::main_only(1, false, false)]
+    #[case::one_is_missing(4, false, false)]
+    #[case::one_too_many(6, false, false)]
+    #[case::urgent_pages(6, true, true)]
+    #[case::none_was_seen(0, false, false)]
+    fn the_main_connection_and_four_more_are_there(
+        #[case] most: usize,
+        #[case] switched: bool,
+        #[case] ok: bool,
+    ) {
+        let connections = Connections { most, peer: "10.0.0.2:49152".into(), looks: 3, failure: None };
+        let switchover = switched.then_some(Duration::from_secs(1));
+        let sign = kept(&LegReport { connections: Some(connections), switchover, ..LegReport::default() });
+        assert_eq!(sign.ok, ok, "{sign:?}");
+    }
+
+    #[test]
+    fn a_leg_whose_connections_nobody_counted_proves_nothing() {
+        let sign = kept(&LegReport::default());
+        assert_eq!((sign.ok, &*sign.seen), (false, "no connection, in 0 looks"));
+    }
+
+    #[rstest]
+    #[case::precopy("precopy", 10, 0, None)]
+    #[case::postcopy(
+        "postcopy",
+        10,
+        0,
+        Some("postcopy migration by multifd needs QEMU 10.1.0, and source has 10.0.0")
+    )]
+    #[case::newer("postcopy", 10, 1, None)]
+    #[case::old("precopy", 3, 1, Some("precopy migration by multifd needs QEMU 4.0.0, and source has 3.1.0"))]
+    fn post_copy_needs_a_newer_qemu(
+        #[case] mode: &str,
+        #[case] major: u32,
+        #[case] minor: u32,
+        #[case] expected: Option<&str>,
+    ) {
+        let scenario = format!("{mode}_orderly::in_vms::stress_memory::multifd").parse().unwrap();
+        let host = stack(Version::new(11, 3, 0), Version::new(major, minor, 0));
+        assert_eq!(refusal(&scenario, &[host]).as_deref(), expected);
+    }
+
+    #[test]
+    fn it_needs_a_libvirt_that_knows_parallel_migration() {
+        let old = stack(Version::new(5, 1, 0), Version::new(10, 1, 0));
+        assert_eq!(needs(Mode::Precopy).unmet_by(&old).unwrap(), "libvirt 5.2.0, and source has 5.1.0");
+    }
+
+    /// libvirt refuses XBZRLE on parallel connections; no name stands for both.
+    #[test]
+    fn compressed_has_no_second_transport() {
+        let error = "precopy_compressed::booting::load_vms::multifd"
+            .parse::<crate::scenario::Scenario>()
+            .unwrap_err();
+        assert!(error.to_string().contains("stands for `xbzrle` already"), "{error}");
+    }
+}
