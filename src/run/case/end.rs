@@ -71,7 +71,10 @@ impl<'env> Case<'_, '_, 'env, '_> {
         self.wait(Phase::Unloading, ending);
     }
 
+    /// A guest that is being looked at is waited for: of two looks at one guest at the same time the older one may come last,
+    /// and show less than the newer one had.
     fn look_for_the_last_time(&mut self) {
+        self.await_looks();
         for number in 0..self.fleet.guests.len() {
             let silent = self.journal.silent_guests().contains(&self.fleet.guests[number].name);
             if self.log.is_known(number) && !silent {
