@@ -1,8 +1,11 @@
-//! Real damage in the real lab during a real scenario: each must make that scenario fail, in the right check.
+//! Real damage in the real lab during a real scenario: each must lead to exactly the findings that it lists.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
+use multivm::check::{
+    booting, clock, connection, copies, disk, kernel_log, live, load, memory, placement, reachable, reboot,
+};
 use multivm::failure::{Attempt, Failure, Result};
 use multivm::guest::{Fleet, Guest};
 use multivm::host::Host;
@@ -11,7 +14,7 @@ use multivm::record::{DomainEvent, Event};
 use multivm::remote::protocol::WitnessQuestion;
 use multivm::scenario::Direction;
 use multivm::scenario::{AtTimeout, Bytes, Profile, Side};
-use multivm_fixtures::selftest::{Damage, damage_main};
+use multivm_fixtures::selftest::{Damage, HOSTS, damage_main, finding, may_find};
 
 fn main() -> ExitCode {
     damage_main(&DAMAGES)
@@ -25,9 +28,7 @@ const TO_VM1: Damage = Damage {
     when: second_guest_goes,
     at_once: false,
     cause: |_| Ok(()),
-    check: "",
-    guest: Some("vm1"),
-    words: "",
+    finds: &[],
 };
 
 const DAMAGES: [Damage; 20] = [
@@ -37,15 +38,24 @@ const DAMAGES: [Damage; 20] = [
             let guest = vm1(fleet);
             guest.known_on(&fleet.hosts.target)?.reset().attempting(|| format!("reset {}", guest.name))
         },
-        check: "reboot",
-        words: "reset on target",
+        finds: &[
+            finding(&reboot::ABOUT, "vm1", "reset on target"),
+            finding(&reachable::ABOUT, "vm1", ""),
+            may_find(&kernel_log::ABOUT, "vm1", "a firmware that starts anew prints on the console"),
+            may_find(
+                &load::ABOUT,
+                "vm1",
+                "a question that is under way when the guest goes down has no answer",
+            ),
+            may_find(&connection::ABOUT, "vm1", "it may answer again by the last look"),
+            may_find(&memory::ABOUT, "vm1", "its witness is gone with the boot"),
+        ],
         ..TO_VM1
     },
     Damage {
         name: "damage::guest_kernel_oops",
         cause: |fleet| in_guest(fleet, "echo '<1>Oops: 0002 [#1] PREEMPT SMP NOPTI' > /dev/kmsg").map(drop),
-        check: "kernel_log",
-        words: "Oops: 0002",
+        finds: &[finding(&kernel_log::ABOUT, "vm1", "Oops: 0002")],
         ..TO_VM1
     },
     Damage {
@@ -53,9 +63,7 @@ const DAMAGES: [Damage; 20] = [
         cause: |fleet| {
             on_host(&fleet.hosts.target, "echo '<1>Oops: 0002 [#1] PREEMPT SMP NOPTI' > /dev/kmsg")
         },
-        check: "kernel_log",
-        guest: None,
-        words: "Oops: 0002",
+        finds: &[finding(&kernel_log::ABOUT, HOSTS, "Oops: 0002")],
         ..TO_VM1
     },
     Damage {
@@ -66,31 +74,31 @@ const DAMAGES: [Damage; 20] = [
             let guest = vm1(fleet);
             guest.known_on(&fleet.hosts.source)?.reset().attempting(|| format!("reset {}", guest.name))
         },
-        check: "reboot",
-        words: "resets",
+        finds: &[finding(&reboot::ABOUT, "vm1", "resets")],
         ..TO_VM1
     },
     Damage {
         name: "damage::load_guest_dies",
         scenario: "precopy_orderly::booting::load_vms",
         cause: |fleet| on_host(&fleet.hosts.source, "pkill -KILL -f guest=load1"),
-        check: "booting",
-        guest: Some("load1"),
-        words: "load1",
+        finds: &[
+            finding(&booting::ABOUT, "load1", "load1"),
+            finding(&booting::ABOUT, "vm2", "load1"),
+            may_find(&booting::ABOUT, "vm1", "it may have to be home before the load guest is missed"),
+            may_find(&booting::ABOUT, "vm3", "it may go before the load guest is missed"),
+        ],
         ..TO_VM1
     },
     Damage {
         name: "damage::guest_load_killed",
         cause: |fleet| in_guest(fleet, "killall -KILL stress").map(drop),
-        check: "load",
-        words: ": 0 processes",
+        finds: &[finding(&load::ABOUT, "vm1", ": 0 processes")],
         ..TO_VM1
     },
     Damage {
         name: "damage::guest_load_stopped",
         cause: |fleet| in_guest(fleet, "killall -STOP stress").map(drop),
-        check: "load",
-        words: "2 processes (2 stopped)",
+        finds: &[finding(&load::ABOUT, "vm1", "2 processes (2 stopped)")],
         ..TO_VM1
     },
     Damage {
@@ -104,8 +112,7 @@ const DAMAGES: [Damage; 20] = [
             );
             in_guest(fleet, &script).map(drop)
         },
-        check: "memory",
-        words: "page=77 ",
+        finds: &[finding(&memory::ABOUT, "vm1", "page=77 ")],
         ..TO_VM1
     },
     Damage {
@@ -121,8 +128,7 @@ const DAMAGES: [Damage; 20] = [
             );
             fleet.storage.remote.check(&script, LIMIT).map(drop)
         },
-        check: "disk",
-        words: "kind=torn",
+        finds: &[finding(&disk::ABOUT, "vm1", "kind=torn")],
         ..TO_VM1
     },
     Damage {
@@ -132,15 +138,25 @@ const DAMAGES: [Damage; 20] = [
             in_guest(fleet, &format!("dd if=/dev/zero of={file} bs=4096 seek=300 count=1 conv=notrunc; sync"))
                 .map(drop)
         },
-        check: "disk",
-        words: "slot=300 ",
+        finds: &[finding(&disk::ABOUT, "vm1", "slot=300 ")],
         ..TO_VM1
     },
     Damage {
         name: "damage::link_down_for_20_s",
         cause: link_down,
-        check: "reachable",
-        words: "longest gap",
+        finds: &[
+            finding(&reachable::ABOUT, "vm1", "longest gap"),
+            may_find(
+                &connection::ABOUT,
+                "vm1",
+                "a question that is under way when the guest goes down has no answer",
+            ),
+            may_find(
+                &load::ABOUT,
+                "vm1",
+                "a question that is under way when the guest goes down has no answer",
+            ),
+        ],
         ..TO_VM1
     },
     Damage {
@@ -149,8 +165,15 @@ const DAMAGES: [Damage; 20] = [
             let guest = vm1(fleet);
             guest.known_on(&fleet.hosts.target)?.suspend().attempting(|| format!("suspend {}", guest.name))
         },
-        check: "placement",
-        words: "active but not running on target",
+        finds: &[
+            finding(&placement::ABOUT, "vm1", "active but not running on target"),
+            finding(&reachable::ABOUT, "vm1", ""),
+            may_find(
+                &load::ABOUT,
+                "vm1",
+                "a question that is under way when the guest goes down has no answer",
+            ),
+        ],
         ..TO_VM1
     },
     Damage {
@@ -159,15 +182,23 @@ const DAMAGES: [Damage; 20] = [
             let guest = vm1(fleet);
             guest.known_on(&fleet.hosts.source)?.start().attempting(|| format!("start {} twice", guest.name))
         },
-        check: "copies",
-        words: "running on both hosts",
+        finds: &[
+            finding(&copies::ABOUT, "vm1", "running on both hosts"),
+            finding(&placement::ABOUT, "vm1", "running on source, running on target"),
+            may_find(&disk::ABOUT, "vm1", "two copies write to one disk"),
+            may_find(&kernel_log::ABOUT, "vm1", "two copies write to one disk"),
+            may_find(&reachable::ABOUT, "vm1", "two guests have one address"),
+            may_find(&connection::ABOUT, "vm1", "two guests have one address"),
+            may_find(&load::ABOUT, "vm1", "two guests have one address"),
+            may_find(&reboot::ABOUT, "vm1", "two guests have one address"),
+            may_find(&memory::ABOUT, "vm1", "two guests have one address"),
+        ],
         ..TO_VM1
     },
     Damage {
         name: "damage::guest_clock_moved",
         cause: |fleet| in_guest(fleet, "date -s @$(($(date +%s) + 3600))").map(drop),
-        check: "clock",
-        words: "moved by +3",
+        finds: &[finding(&clock::ABOUT, "vm1", "moved by +3")],
         ..TO_VM1
     },
     Damage {
@@ -178,8 +209,7 @@ const DAMAGES: [Damage; 20] = [
             let script = "kill -KILL $(cut -d' ' -f4 /proc/$(pidof multivm-agent | cut -d' ' -f1)/stat)";
             in_guest(fleet, script).map(drop)
         },
-        check: "connection",
-        words: "lost: ",
+        finds: &[finding(&connection::ABOUT, "vm1", "lost: ")],
         ..TO_VM1
     },
     Damage {
@@ -197,9 +227,7 @@ const DAMAGES: [Damage; 20] = [
                 .map(drop)
                 .attempting(|| "migrate vm2 back".into())
         },
-        check: "placement",
-        guest: Some("vm2"),
-        words: "running on source, not active on target",
+        finds: &[finding(&placement::ABOUT, "vm2", "running on source, not active on target")],
         ..TO_VM1
     },
     Damage {
@@ -211,8 +239,7 @@ const DAMAGES: [Damage; 20] = [
             profile.at_timeout = AtTimeout::Suspend;
         },
         when: |event| matches!(event, Event::LegStarted { .. }),
-        check: "live",
-        words: "suspended ",
+        finds: &[finding(&live::ABOUT, "vm1", "suspended ")],
         ..TO_VM1
     },
     Damage {
@@ -230,26 +257,21 @@ const DAMAGES: [Damage; 20] = [
             let guest = vm1(fleet);
             guest.known_on(&fleet.hosts.source)?.suspend().attempting(|| format!("suspend {}", guest.name))
         },
-        check: "live",
-        words: "suspended ",
+        finds: &[finding(&live::ABOUT, "vm1", "suspended ")],
         ..TO_VM1
     },
     Damage {
         name: "damage::host_load_killed",
         scenario: "precopy_orderly::on_source::stress_cpu_half",
         cause: |fleet| on_host(&fleet.hosts.source, "pkill -KILL -x stress"),
-        check: "load",
-        guest: None,
-        words: ": 0 processes",
+        finds: &[finding(&load::ABOUT, HOSTS, ": 0 processes")],
         ..TO_VM1
     },
     Damage {
         name: "damage::host_load_stopped",
         scenario: "precopy_orderly::on_target::stress_ng_cpu_short",
         cause: |fleet| on_host(&fleet.hosts.target, "pkill -STOP stress-ng"),
-        check: "load",
-        guest: None,
-        words: "4 processes (4 stopped)",
+        finds: &[finding(&load::ABOUT, HOSTS, "4 processes (4 stopped)")],
         ..TO_VM1
     },
 ];
