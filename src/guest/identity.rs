@@ -80,8 +80,8 @@ impl Drawn {
 mod tests {
     use std::collections::HashSet;
 
-    use super::super::testing::inventory;
     use super::super::role::FLEET_MAX;
+    use super::super::testing::inventory;
     use super::*;
 
     #[test]
