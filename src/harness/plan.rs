@@ -100,6 +100,8 @@ fn by_size(mut scenarios: Vec<Scenario>) -> Vec<Scenario> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use rstest::{fixture, rstest};
 
     use super::super::args;
@@ -132,6 +134,19 @@ filters = ["precopy_cross::in_vms::stress_cpu", "stress_memory::xbzrle"]
         folder
     }
 
+    /// What these arguments ask for. Options that are not among them have their defaults, also where the environment of this
+    /// test asks for something else, as that of a whole `cargo test` does.
+    fn request(file: &Path, arguments: &[&str]) -> Request {
+        let mut all = vec!["migration", "--scenarios", file.to_str().unwrap()];
+        for default in [["--set", Set::ALL], ["--shard", "1/1"], ["--profile", "lab"]] {
+            if !arguments.contains(&default[0]) {
+                all.extend(default);
+            }
+        }
+        all.extend(arguments);
+        args::parse(all.into_iter().map(str::to_owned)).unwrap()
+    }
+
     /// Number of scenarios that are played, and of those that are listed as ignored, for these arguments.
     #[rstest]
     #[case::nothing(&[], None, 2)]
@@ -149,9 +164,7 @@ filters = ["precopy_cross::in_vms::stress_cpu", "stress_memory::xbzrle"]
         #[case] at_least_ignored: usize,
     ) {
         let file = folder.path().join("own.toml");
-        let arguments =
-            ["migration", "--scenarios", file.to_str().unwrap()].into_iter().chain(arguments.to_vec());
-        let request = args::parse(arguments.map(str::to_owned)).unwrap();
+        let request = request(&file, arguments);
         let plan = Plan::read(&request).unwrap();
         let own = |scenario: &&Scenario| scenario.name().contains("cross::in_vms::");
         let count = plan.scenarios.iter().filter(|one| plan.scenarios.len() < 50 || own(one)).count();
@@ -171,8 +184,7 @@ filters = ["precopy_cross::in_vms::stress_cpu", "stress_memory::xbzrle"]
         let file = folder.path().join("own.toml");
         let names = |flag: &str, part: usize| -> Vec<String> {
             let shard = format!("{part}/3");
-            let arguments = ["migration", "--scenarios", file.to_str().unwrap(), flag, "--shard", &shard];
-            let plan = Plan::read(&args::parse(arguments.map(str::to_owned).into_iter()).unwrap()).unwrap();
+            let plan = Plan::read(&request(&file, &[flag, "--shard", &shard])).unwrap();
             plan.scenarios.iter().map(Scenario::name).collect()
         };
         let mut all = Vec::new();
