@@ -157,6 +157,11 @@ const DAMAGES: [Damage; 20] = [
                 "vm1",
                 "a question that is under way when the guest goes down has no answer",
             ),
+            may_find(
+                &memory::ABOUT,
+                "vm1",
+                "a look that is under way when the guest goes down hears no witness",
+            ),
         ],
         ..TO_VM1
     },
@@ -173,6 +178,11 @@ const DAMAGES: [Damage; 20] = [
                 &load::ABOUT,
                 "vm1",
                 "a question that is under way when the guest goes down has no answer",
+            ),
+            may_find(
+                &memory::ABOUT,
+                "vm1",
+                "a look that is under way when the guest goes down hears no witness",
             ),
         ],
         ..TO_VM1
