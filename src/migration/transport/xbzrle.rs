@@ -20,8 +20,10 @@ fn kept(report: &LegReport) -> Sign {
     let number = |value: Option<u64>| value.unwrap_or_default();
     let cache = number(stats.compression_cache_bytes);
     let (pages, misses) = (number(stats.compression_pages), number(stats.compression_cache_misses));
-    // In the first pass every page is sent for the first time, and there is nothing to look up.
-    let again = number(stats.memory_iteration) > 1;
+    // In the first pass every page is sent for the first time, and there is nothing to look up. A switch to post-copy cuts the
+    // pass off that it falls in, perhaps before a page of it was sent; after it the cache is not asked.
+    let cut_off = u64::from(report.switchover.is_some());
+    let again = number(stats.memory_iteration) > 1 + cut_off;
     Sign {
         ok: cache > 0 && (pages + misses > 0 || !again),
         seen: format!(
@@ -30,5 +32,40 @@ fn kept(report: &LegReport) -> Sign {
             number(stats.compression_bytes),
             number(stats.compression_overflow),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rstest::rstest;
+
+    use super::*;
+    use crate::libvirt::JobStats;
+
+    #[rstest]
+    #[case::looked_up(3, 64, 5, false, true)]
+    #[case::one_pass(1, 64, 0, false, true)]
+    #[case::nothing_looked_up(2, 64, 0, false, false)]
+    #[case::switched_as_the_second_pass_began(2, 64, 0, true, true)]
+    #[case::switched_after_a_whole_second_pass(3, 64, 0, true, false)]
+    #[case::no_cache(1, 0, 0, false, false)]
+    fn pages_that_are_sent_again_are_looked_up(
+        #[case] passes: u64,
+        #[case] cache_bytes: u64,
+        #[case] misses: u64,
+        #[case] switched: bool,
+        #[case] ok: bool,
+    ) {
+        let stats = JobStats {
+            memory_iteration: Some(passes),
+            compression_cache_bytes: Some(cache_bytes),
+            compression_cache_misses: Some(misses),
+            ..JobStats::default()
+        };
+        let switchover = switched.then_some(Duration::from_secs(1));
+        let report = LegReport { stats: Some(stats), switchover, ..LegReport::default() };
+        assert_eq!(kept(&report).ok, ok);
     }
 }
