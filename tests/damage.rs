@@ -14,7 +14,7 @@ use multivm::record::{DomainEvent, Event};
 use multivm::remote::protocol::WitnessQuestion;
 use multivm::scenario::Direction;
 use multivm::scenario::{AtTimeout, Bytes, Profile, Side};
-use multivm_fixtures::selftest::{Damage, HOSTS, damage_main, finding, may_find};
+use multivm_fixtures::selftest::{Damage, ExpectedFinding, HOSTS, damage_main, finding, may_find};
 
 fn main() -> ExitCode {
     damage_main(&DAMAGES)
@@ -31,6 +31,14 @@ const TO_VM1: Damage = Damage {
     finds: &[],
 };
 
+/// A question about the load that is under way when vm1 goes down.
+const LOAD_UNANSWERED: ExpectedFinding =
+    may_find(&load::ABOUT, "vm1", "a question that is under way when the guest goes down has no answer");
+
+/// A look into vm1 that is under way when it goes down.
+const WITNESS_UNHEARD: ExpectedFinding =
+    may_find(&memory::ABOUT, "vm1", "a look that is under way when the guest goes down hears no witness");
+
 const DAMAGES: [Damage; 20] = [
     Damage {
         name: "damage::guest_reboot",
@@ -42,11 +50,7 @@ const DAMAGES: [Damage; 20] = [
             finding(&reboot::ABOUT, "vm1", "reset on target"),
             may_find(&reachable::ABOUT, "vm1", "it may have booted by the next look"),
             may_find(&kernel_log::ABOUT, "vm1", "a firmware that starts anew prints on the console"),
-            may_find(
-                &load::ABOUT,
-                "vm1",
-                "a question that is under way when the guest goes down has no answer",
-            ),
+            LOAD_UNANSWERED,
             may_find(&connection::ABOUT, "vm1", "it may answer again by the last look"),
             may_find(&memory::ABOUT, "vm1", "its witness is gone with the boot"),
         ],
@@ -153,16 +157,8 @@ const DAMAGES: [Damage; 20] = [
                 "vm1",
                 "a question that is under way when the guest goes down has no answer",
             ),
-            may_find(
-                &load::ABOUT,
-                "vm1",
-                "a question that is under way when the guest goes down has no answer",
-            ),
-            may_find(
-                &memory::ABOUT,
-                "vm1",
-                "a look that is under way when the guest goes down hears no witness",
-            ),
+            LOAD_UNANSWERED,
+            WITNESS_UNHEARD,
         ],
         ..TO_VM1
     },
@@ -175,16 +171,8 @@ const DAMAGES: [Damage; 20] = [
         finds: &[
             finding(&placement::ABOUT, "vm1", "active but not running on target"),
             finding(&reachable::ABOUT, "vm1", ""),
-            may_find(
-                &load::ABOUT,
-                "vm1",
-                "a question that is under way when the guest goes down has no answer",
-            ),
-            may_find(
-                &memory::ABOUT,
-                "vm1",
-                "a look that is under way when the guest goes down hears no witness",
-            ),
+            LOAD_UNANSWERED,
+            WITNESS_UNHEARD,
         ],
         ..TO_VM1
     },

@@ -104,7 +104,7 @@ pub fn silent(why: &str) -> Proof {
 }
 
 /// A moment of the past by this machine's realtime clock.
-pub fn wall(at: Instant) -> SystemTime {
+fn wall(at: Instant) -> SystemTime {
     SystemTime::now() - at.elapsed()
 }
 

@@ -137,17 +137,7 @@ mod tests {
     use super::*;
 
     fn seen(boot_id: &str, uptime_s: f64) -> Observation {
-        Observation {
-            boot_id: boot_id.into(),
-            uptime_s,
-            realtime_s: 0.0,
-            processes: Vec::new(),
-            memory_available: 0,
-            kernel_log: Vec::new(),
-            kernel_log_error: None,
-            whole_log: false,
-            at: Instant::now(),
-        }
+        Observation { uptime_s, ..Observation::in_a_test(boot_id, Instant::now()) }
     }
 
     #[rstest]

@@ -4,5 +4,6 @@ pub mod contained;
 pub mod interrupt;
 pub mod machine;
 pub mod parallel;
+pub mod random;
 pub mod wait;
 pub mod watch;

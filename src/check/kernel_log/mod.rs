@@ -13,7 +13,7 @@ use crate::failure::Result;
 use crate::guest::{Fleet, console_path};
 use crate::host::LogMarks;
 use crate::remote::KernelLine;
-use crate::scenario::{AllowedLine, LogOwner, Side};
+use crate::scenario::{AllowedLine, LogOwner, Side, Tool};
 use oom::Reports;
 use trouble::Trouble;
 
@@ -58,9 +58,6 @@ impl Check for KernelLog {
     }
 }
 
-/// How the names of the programs begin that a scenario runs on hosts, and that the kernel may kill there.
-const LOADS: [&str; 1] = ["stress"];
-
 /// How much of the end of a guest's console is read, bytes: a kernel that dies says it in some tens of lines.
 const CONSOLE_KEPT: u64 = 64 << 10;
 
@@ -77,10 +74,12 @@ impl<'a> KernelLogAsked<'a> {
         let hosts = scene.fleet.hosts.both();
         let names = hosts.map(|host| host.entry.name.as_str());
         let [source, target] = scene.hosts;
+        // The kernel may kill these on hosts: a scenario runs them there.
+        let loads = Tool::ALL.map(Tool::program);
         let logs = if source.boot_id == target.boot_id {
-            vec![(hosts[0].side, HostLog::new(&names, &LOADS))]
+            vec![(hosts[0].side, HostLog::new(&names, &loads))]
         } else {
-            hosts.into_iter().map(|host| (host.side, HostLog::new(&[&host.entry.name], &LOADS))).collect()
+            hosts.into_iter().map(|host| (host.side, HostLog::new(&[&host.entry.name], &loads))).collect()
         };
         KernelLogAsked { fleet: scene.fleet, allowed: scene.allowed_lines, logs: scene.logs, hosts: logs }
     }

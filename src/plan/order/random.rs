@@ -4,7 +4,7 @@
 //! as an order of round trips makes; then whoever is still out comes home, all at once.
 
 use super::{Direction, Fleet, Leg, Spec, Step};
-use crate::plan::seed::Draw;
+use crate::sys::random::Random;
 
 pub(super) static SPEC: Spec = Spec {
     name: "random",
@@ -16,7 +16,7 @@ pub(super) static SPEC: Spec = Spec {
 };
 
 fn steps(fleet: &Fleet) -> Vec<Step> {
-    let mut draw = Draw::new(fleet.seed.0);
+    let mut draw = Random(fleet.seed.0);
     let mut moved = vec![0; fleet.guests];
     let wanted = 2 * fleet.guests as u32 * fleet.rounds;
     let mut steps = Vec::new();
@@ -38,8 +38,8 @@ fn away(moved: &[u32]) -> impl Iterator<Item = usize> {
 }
 
 /// Some of so many guests, at least one, each once.
-fn some(guests: usize, draw: &mut Draw) -> Vec<usize> {
-    let mut below = |most: usize| (draw.next() % most as u64) as usize;
+fn some(guests: usize, draw: &mut Random) -> Vec<usize> {
+    let mut below = |most: usize| (draw.bits() % most as u64) as usize;
     let count = 1 + below(guests);
     let mut all: Vec<usize> = (0..guests).collect();
     for place in 0..count {

@@ -13,8 +13,8 @@
 //! the scenarios' scatter counts. Without that, three runs that are close together by chance would hide every scenario
 //! behind their groups.
 
-use super::random::Random;
 use super::series::{Deal, Series, Sides};
+use crate::sys::random::Random;
 
 /// Up to so many ways the test tries all; of more, it draws as many.
 const MOST: usize = 10_000;

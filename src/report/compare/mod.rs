@@ -64,7 +64,6 @@ mod judge;
 mod method;
 mod metric;
 mod number;
-mod random;
 mod run;
 mod series;
 mod side;

@@ -4,11 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 
-use super::random::Random;
 use super::run::Run;
 use crate::record::{Clocks, Envelope, Event, Finding, Outcome, RunHeader, Stats, Verdict};
 use crate::report::view;
 use crate::scenario::Direction;
+use crate::sys::random::Random;
 
 /// The events of a run, one after the other.
 pub struct Writer {
