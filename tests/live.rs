@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 use libtest_mimic::{Arguments, Failed, Trial};
 use multivm::harness::process_of;
 use multivm::progress::LiveStatus;
-use multivm::record::{Event, Outcome, Record, RunFolder, RunHeader, Stats, Verdict};
+use multivm::record::{Event, Outcome, Record, RunEnd, RunFolder, RunHeader, Stats, Verdict};
 use multivm::scenario::Direction;
 use multivm::sys::wait::StopFlag;
 use pty::OnTerminal;
@@ -299,7 +299,7 @@ fn a_run_is_watched_to_its_end() -> Result<(), Failed> {
     write(&Event::ScenarioStarted { scenario: NAMES[1].into() });
     watch.wait_for(NAMES[1]);
     write(&finished(NAMES[1], Verdict::Passed));
-    write(&Event::RunFinished { passed: 1, failed: 1, ignored: 0, errors: 0, duration_s: 21.0 });
+    write(&Event::RunFinished(RunEnd { passed: 1, failed: 1, ignored: 0, errors: 0, duration_s: 21.0 }));
 
     assert_eq!(watch.end().code(), Some(1));
     let rows = watch.rows();

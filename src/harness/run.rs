@@ -10,7 +10,7 @@ use super::spent;
 use crate::failure::{Attempt, Result};
 use crate::ledger::Owner;
 use crate::plan::Seed;
-use crate::record::{Event, Process, Record, RunFolder, RunHeader, outcomes_from_record};
+use crate::record::{Event, Process, Record, RunEnd, RunFolder, RunHeader, outcomes_from_record};
 use crate::record::{Outcome, Verdict};
 use crate::report::{html, junit};
 
@@ -123,13 +123,13 @@ impl Run {
         let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         let count =
             |verdict: Verdict| outcomes.iter().filter(|outcome| outcome.verdict == verdict).count() as u32;
-        self.write(&Event::RunFinished {
+        self.write(&Event::RunFinished(RunEnd {
             passed: count(Verdict::Passed),
             failed: count(Verdict::Failed),
             ignored: count(Verdict::Ignored),
             errors: count(Verdict::Error),
             duration_s: self.begin.elapsed().as_secs_f64(),
-        });
+        }));
         let header = self.header.lock().unwrap_or_else(PoisonError::into_inner);
         let write = |path: &Path, header: &RunHeader, outcomes: &[Outcome]| {
             junit::write(path, header, outcomes).attempting(|| format!("write {}", path.display()))

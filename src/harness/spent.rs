@@ -1,22 +1,16 @@
 //! Where the time of a run went, in a line or two for whoever waited for it.
 
-use crate::record::{Numbers, Outcome};
+use crate::record::{Outcome, spent_in};
 
 /// Lines about the scenarios that were played; none if none was.
 pub(super) fn lines(outcomes: &[Outcome]) -> Vec<String> {
-    let mut sums: Vec<(f64, &str)> = Numbers::default().spent().map(|(what, _)| (0.0, what)).to_vec();
-    for outcome in outcomes {
-        for (sum, (_, seconds)) in sums.iter_mut().zip(outcome.numbers.spent()) {
-            sum.0 += seconds.unwrap_or_default();
-        }
-    }
-    sums.sort_by(|one, other| other.0.total_cmp(&one.0));
-    let total: f64 = sums.iter().map(|(seconds, _)| seconds).sum();
+    let sums = spent_in(outcomes.iter().map(|outcome| &outcome.numbers));
+    let total: f64 = sums.iter().map(|(_, seconds)| seconds).sum();
     if total <= 0.0 {
         return Vec::new();
     }
     let parts: Vec<String> =
-        sums.iter().map(|(seconds, text)| format!("{:.0} % {text}", seconds / total * 100.0)).collect();
+        sums.iter().map(|(text, seconds)| format!("{:.0} % {text}", seconds / total * 100.0)).collect();
     let mut lines = vec![format!("of {total:.0} s of scenarios: {}", parts.join(", "))];
     let with_floor: Vec<(f64, f64)> = outcomes
         .iter()
@@ -40,7 +34,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::record::Verdict;
+    use crate::record::{Numbers, Verdict};
 
     #[test]
     fn phases_are_shares_of_all() {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Side;
+
 /// Which way a guest was moving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -13,6 +15,24 @@ pub enum Direction {
     Out,
     /// From the target to the source: the second half of a round.
     Back,
+}
+
+impl Direction {
+    /// The host that a guest leaves.
+    pub fn from(self) -> Side {
+        match self {
+            Direction::Out => Side::Source,
+            Direction::Back => Side::Target,
+        }
+    }
+
+    /// The host that a guest goes to.
+    pub fn to(self) -> Side {
+        match self {
+            Direction::Out => Side::Target,
+            Direction::Back => Side::Source,
+        }
+    }
 }
 
 impl fmt::Display for Direction {

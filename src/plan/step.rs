@@ -16,17 +16,11 @@ pub struct Leg {
 
 impl Leg {
     pub fn from(&self) -> Side {
-        match self.direction {
-            Direction::Out => Side::Source,
-            Direction::Back => Side::Target,
-        }
+        self.direction.from()
     }
 
     pub fn to(&self) -> Side {
-        match self.direction {
-            Direction::Out => Side::Target,
-            Direction::Back => Side::Source,
-        }
+        self.direction.to()
     }
 }
 

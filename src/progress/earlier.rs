@@ -1,11 +1,10 @@
 //! Finds out how long scenarios took in the earlier runs of a results folder, without reading all of their records.
 
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::estimate::Earlier;
-use crate::record::{Event, FILE_NAME, Parser, Verdict, event_name};
+use crate::record::{FILE_NAME, Tail, Verdict, outcomes_of};
 
 /// So many runs are looked at, the newest first: whoever runs single scenarios all day makes many small ones.
 const RUNS: usize = 20;
@@ -19,12 +18,11 @@ pub fn earlier(results: &Path, but: &str) -> Earlier {
     let mut earlier = Earlier::default();
     let mut bytes = 0;
     for folder in newest_first(results, but).into_iter().take(RUNS) {
-        let path = folder.join(FILE_NAME);
-        bytes += fs::metadata(&path).map(|data| data.len()).unwrap_or_default();
+        bytes += fs::metadata(folder.join(FILE_NAME)).map(|data| data.len()).unwrap_or_default();
         if bytes > LIMIT {
             break;
         }
-        let run = played(&path);
+        let run = played(&folder);
         if !run.is_empty() {
             earlier.add_older(run);
         }
@@ -45,26 +43,18 @@ fn newest_first(results: &Path, but: &str) -> Vec<PathBuf> {
     names.into_iter().map(|name| results.join(name)).collect()
 }
 
-/// The scenarios of a record that were played to a good end, with their seconds: one that failed has ended early.
-fn played(path: &Path) -> Vec<(String, f64)> {
-    let Ok(file) = File::open(path) else { return Vec::new() };
-    let mut file = BufReader::with_capacity(1 << 16, file);
-    let mut parser = Parser::default();
-    let mut played = Vec::new();
-    let mut line = Vec::new();
-    while file.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-        if event_name(&line) == Some("scenario_finished")
-            && let Ok((_, Event::ScenarioFinished(outcome))) = parser.parse(&line)
-        {
-            let real = outcome.verdict == Verdict::Passed
-                || (outcome.verdict == Verdict::Ignored && !outcome.duration.is_zero());
-            if real {
-                played.push((outcome.scenario, outcome.duration.as_secs_f64()));
-            }
-        }
-        line.clear();
-    }
-    played
+/// The scenarios of a run that were played to a good end, with their seconds: one that failed has ended early. Of a record
+/// that cannot be read, none.
+fn played(folder: &Path) -> Vec<(String, f64)> {
+    let events = Tail::open(folder).and_then(|mut tail| {
+        tail.present_only();
+        tail.poll()
+    });
+    let outcomes = events.ok().and_then(|events| outcomes_of(&events)).map(|(_, outcomes)| outcomes);
+    let good = outcomes.unwrap_or_default().into_iter().filter(|outcome| {
+        outcome.verdict == Verdict::Passed || (outcome.verdict.is_good() && !outcome.duration.is_zero())
+    });
+    good.map(|outcome| (outcome.scenario, outcome.duration.as_secs_f64())).collect()
 }
 
 #[cfg(test)]
@@ -72,8 +62,7 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::*;
-    use crate::record::Outcome;
-    use crate::record::{Record, RunHeader};
+    use crate::record::{Event, Outcome, Record, RunHeader};
 
     fn run(results: &Path, name: &str, outcomes: &[(&str, Verdict, u64)]) {
         let folder = results.join(name);

@@ -44,8 +44,8 @@ impl Earlier {
     /// and began with the same ones, the rest of it; otherwise unknown scenarios.
     pub fn to_come(&self, live: &Live) -> Option<ToCome> {
         let selected = live.selected()? as usize;
-        let mut begun: Vec<&str> = live.played.iter().map(|played| played.scenario.as_str()).collect();
-        begun.extend(live.playing.as_ref().map(|playing| playing.scenario.as_str()));
+        let mut begun: Vec<&str> = live.played().map(|outcome| outcome.scenario.as_str()).collect();
+        begun.extend(live.playing().map(|playing| playing.scenario.as_str()));
         let same = self.orders.iter().find(|order| {
             order.len() == selected && order.iter().zip(&begun).all(|(name, begun)| name == begun)
         });
@@ -65,21 +65,21 @@ impl Earlier {
 pub fn seconds_left(live: &Live, now_ms: f64, to_come: &ToCome, earlier: &Earlier) -> Option<f64> {
     let (mut here, mut there) = (TRUST_S, TRUST_S);
     // A scenario that could not be begun says nothing about how long others take.
-    let real: Vec<_> = live.played.iter().filter(|played| played.seconds > 0.0).collect();
-    for played in &real {
-        if let Some(seconds) = earlier.seconds(&played.scenario) {
-            here += played.seconds;
+    let real: Vec<_> = live.played().filter(|outcome| !outcome.duration.is_zero()).collect();
+    for outcome in &real {
+        if let Some(seconds) = earlier.seconds(&outcome.scenario) {
+            here += outcome.duration.as_secs_f64();
             there += seconds;
         }
     }
     let pace = here / there;
-    let mean = mean(real.iter().map(|played| played.seconds))
+    let mean = mean(real.iter().map(|outcome| outcome.duration.as_secs_f64()))
         .or_else(|| mean(earlier.seconds.values().map(|seconds| seconds * pace)));
     let expected = |name: &str| earlier.seconds(name).map(|seconds| seconds * pace).or(mean);
 
     let mut left = 0.0;
-    if let Some(playing) = &live.playing {
-        let elapsed = (now_ms - playing.since_ms).max(0.0) / 1e3;
+    if let Some(playing) = live.playing() {
+        let elapsed = (now_ms - playing.began_t_ms()).max(0.0) / 1e3;
         left += (expected(&playing.scenario)? - elapsed).max(0.0);
     }
     for name in &to_come.names {
@@ -99,9 +99,9 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::progress::live::{Played, Playing};
-    use crate::record::RunHeader;
-    use crate::record::Verdict;
+    use std::time::{Duration, SystemTime};
+
+    use crate::record::{Envelope, Event, Outcome, RunHeader, Verdict};
     use rstest::rstest;
 
     fn earlier(runs: &[&[(&str, f64)]]) -> Earlier {
@@ -114,24 +114,18 @@ mod tests {
 
     /// A run that has played some and is playing one since second 100.
     fn live(played: &[(&str, f64)], playing: Option<&str>, selected: Option<u32>) -> Live {
-        let played = played.iter().map(|(name, seconds)| Played {
-            scenario: (*name).to_owned(),
-            verdict: Verdict::Passed,
-            seconds: *seconds,
-            why: None,
-        });
-        let playing = playing.map(|scenario| Playing {
-            scenario: scenario.to_owned(),
-            since_ms: 100e3,
-            held: 0,
-            broken: Vec::new(),
-        });
-        Live {
-            header: RunHeader { scenarios: selected, ..RunHeader::default() },
-            played: played.collect(),
-            playing,
-            ..Live::default()
+        let mut live = Live::default();
+        let mut apply = |t_ms, event| live.apply(&Envelope { at: SystemTime::UNIX_EPOCH, t_ms }, &event);
+        apply(0, Event::RunStarted(RunHeader { scenarios: selected, ..RunHeader::default() }));
+        for (name, seconds) in played {
+            let mut outcome = Outcome::new(*name, Verdict::Passed, SystemTime::UNIX_EPOCH);
+            outcome.duration = Duration::from_secs_f64(*seconds);
+            apply(0, Event::ScenarioFinished(outcome));
         }
+        if let Some(scenario) = playing {
+            apply(100_000, Event::ScenarioStarted { scenario: scenario.into() });
+        }
+        live
     }
 
     fn names(names: &[&str]) -> ToCome {

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::live::{LegEnd, Live, LiveGuest, LiveLeg, Playing};
-use crate::record::{Phase, Verdict};
+use super::live::{Live, LiveGuest};
+use crate::record::{LegEnd, Phase, RecordedLeg, Verdict};
 use crate::scenario::Side;
 
 /// What a line is about, for its colour.
@@ -75,13 +75,13 @@ pub fn status(moment: &Moment<'_>, room: Room) -> Vec<Line> {
 pub fn whole(moment: &Moment<'_>, room: Room) -> Vec<Line> {
     let live = moment.live;
     let mut lines = about_run(live);
-    let fraction = live.selected().map(|selected| live.played.len() as f64 / f64::from(selected.max(1)));
+    let fraction = live.selected().map(|selected| live.played().count() as f64 / f64::from(selected.max(1)));
     let overall = match fraction {
         Some(fraction) => format!("{}  {}", bar(fraction), heading(moment)),
         None => heading(moment),
     };
     lines.push(line(Tone::Strong, overall));
-    if let Some(playing) = &live.playing {
+    if let Some(playing) = live.playing() {
         lines.push(line(Tone::Plain, playing.scenario.clone()));
     }
     let rows = room.rows.saturating_sub(lines.len());
@@ -91,10 +91,9 @@ pub fn whole(moment: &Moment<'_>, room: Room) -> Vec<Line> {
 
 /// What the run is: its identity, sizes and stack.
 fn about_run(live: &Live) -> Vec<Line> {
-    let profile = |name: &str| live.header.profile.get(name);
-    let number = |name: &str| profile(name).and_then(serde_json::Value::as_u64);
-    let mut first = format!("run {}", live.header.run);
-    if let Some(name) = profile("name").and_then(serde_json::Value::as_str) {
+    let number = |name: &str| live.profile(name).and_then(serde_json::Value::as_u64);
+    let mut first = format!("run {}", live.name());
+    if let Some(name) = live.profile("name").and_then(serde_json::Value::as_str) {
         let _ = write!(first, ", profile {name}");
     }
     if let (Some(guests), Some(vcpus), Some(memory)) =
@@ -106,19 +105,19 @@ fn about_run(live: &Live) -> Vec<Line> {
     if let Some(rounds) = number("rounds") {
         let _ = write!(first, ", {}", counted(rounds, "round", "rounds"));
     }
-    let fact = |name: &str| live.stack.get(name).or_else(|| live.header.stack.get(name));
     let pair = |what: &str, name: &str| {
-        let (source, target) = (fact(&format!("source.{name}"))?, fact(&format!("target.{name}"))?);
+        let (source, target) = (live.fact(&format!("source.{name}"))?, live.fact(&format!("target.{name}"))?);
         Some(if source == target {
             format!("{what} {source}")
         } else {
             format!("{what} {source} to {target}")
         })
     };
-    let stack: Vec<String> = [pair("QEMU", "qemu"), pair("libvirt", "libvirt"), fact("accelerator").cloned()]
-        .into_iter()
-        .flatten()
-        .collect();
+    let stack: Vec<String> =
+        [pair("QEMU", "qemu"), pair("libvirt", "libvirt"), live.fact("accelerator").cloned()]
+            .into_iter()
+            .flatten()
+            .collect();
     let mut lines = vec![line(Tone::Faint, first)];
     if !stack.is_empty() {
         lines.push(line(Tone::Faint, stack.join(", ")));
@@ -129,23 +128,24 @@ fn about_run(live: &Live) -> Vec<Line> {
 /// `scenario 3 of 54, 0:12; 2 passed; about 11 min left`.
 fn heading(moment: &Moment<'_>) -> String {
     let live = moment.live;
-    if let Some(ended) = &live.ended {
-        return format!("finished after {}; {}", clock(ended.duration_s), counts(live));
+    if let Some(end) = live.end() {
+        return format!("finished after {}; {}", clock(end.duration_s), counts(live));
     }
-    let mut number = format!("scenario {}", live.played.len() + 1);
+    let played = live.played().count();
+    let mut number = format!("scenario {}", played + 1);
     if let Some(selected) = live.selected() {
-        if live.played.len() >= selected as usize {
+        if played >= selected as usize {
             return format!("cleaning up; {}", counts(live));
         }
         let _ = write!(number, " of {selected}");
     }
-    let doing = match (&live.playing, &live.fixture) {
-        (Some(playing), _) => clock((moment.now_ms - playing.since_ms) / 1e3),
-        (None, Some(fixture)) if live.played.is_empty() => format!("preparing, {fixture} ready"),
+    let doing = match (live.playing(), &live.fixture) {
+        (Some(playing), _) => clock((moment.now_ms - playing.began_t_ms()) / 1e3),
+        (None, Some(fixture)) if played == 0 => format!("preparing, {fixture} ready"),
         (None, _) => "preparing".to_owned(),
     };
     let mut parts = vec![format!("{number}, {doing}")];
-    if !live.played.is_empty() {
+    if played > 0 {
         parts.push(counts(live));
     }
     parts.extend(moment.left_s.map(|seconds| format!("{} left", about(seconds))));
@@ -167,8 +167,8 @@ pub fn counts(live: &Live) -> String {
 /// The guests of the scenario that is being played, and the proofs that did not hold.
 fn scenario(moment: &Moment<'_>, room: Room, rows: usize, lines: &mut Vec<Line>) {
     let live = moment.live;
-    let Some(playing) = &live.playing else { return };
-    let broken = broken(playing);
+    let Some(playing) = live.playing() else { return };
+    let broken = broken(&playing.details);
     let rows = rows.saturating_sub(broken.len());
     // Those that migrate come first where there is no room for all.
     let mut shown: Vec<&LiveGuest> = live.guests.iter().collect();
@@ -198,11 +198,11 @@ fn scenario(moment: &Moment<'_>, room: Room, rows: usize, lines: &mut Vec<Line>)
     lines.extend(broken);
 }
 
-fn broken(playing: &Playing) -> Vec<Line> {
+fn broken(proofs: &[String]) -> Vec<Line> {
     let mut lines: Vec<Line> =
-        playing.broken.iter().take(BROKEN).map(|what| line(Tone::Bad, format!("  {what}"))).collect();
-    if playing.broken.len() > BROKEN {
-        let more = playing.broken.len() - BROKEN;
+        proofs.iter().take(BROKEN).map(|what| line(Tone::Bad, format!("  {what}"))).collect();
+    if proofs.len() > BROKEN {
+        let more = proofs.len() - BROKEN;
         lines.push(line(Tone::Bad, format!("  and {more} more that did not hold")));
     }
     lines
@@ -227,30 +227,31 @@ fn guest_line(guest: &LiveGuest, width: usize, now_ms: f64, columns: usize) -> L
 }
 
 /// How a migration ended: `source to target in 2.8 s, downtime 168 ms (libvirt)`.
-pub fn ending(leg: &LiveLeg, end: &LegEnd) -> String {
+pub fn ending(leg: &RecordedLeg, end: &LegEnd) -> String {
+    let seconds = leg.duration_ms().unwrap_or_default() / 1e3;
     if !end.ok {
         let error = end.error.as_deref().map(super::live::first_line).unwrap_or("libvirt gave no reason");
-        return format!("{} FAILED after {:.1} s: {error}", leg.direction, end.seconds);
+        return format!("{} FAILED after {seconds:.1} s: {error}", leg.direction);
     }
-    let mut text = format!("{} in {:.1} s", leg.direction, end.seconds);
-    if let Some(downtime) = end.downtime_ms {
-        let whose = if end.downtime_is_reported { "" } else { " (libvirt)" };
+    let mut text = format!("{} in {seconds:.1} s", leg.direction);
+    if let Some((downtime, reported)) = leg.downtime_ms() {
+        let whose = if reported { "" } else { " (libvirt)" };
         let _ = write!(text, ", downtime {downtime:.0} ms{whose}");
     }
     text
 }
 
 /// What a migration does now, the most important first.
-fn details(leg: &LiveLeg, now_ms: f64) -> Vec<String> {
-    let pass = leg.pass.map(|pass| format!(" pass {pass}")).unwrap_or_default();
-    let phase = match leg.phase {
-        Phase::PreCopy | Phase::Suspended => format!("{}{pass}", leg.phase),
+fn details(leg: &RecordedLeg, now_ms: f64) -> Vec<String> {
+    let pass = leg.pass().map(|pass| format!(" pass {pass}")).unwrap_or_default();
+    let phase = match leg.phase() {
+        Phase::PreCopy | Phase::Suspended => format!("{}{pass}", leg.phase()),
         other => other.to_string(),
     };
-    let until_ms = leg.completed_ms.unwrap_or(now_ms);
-    let mut details = vec![phase, format!("{:.0} s", ((until_ms - leg.since_ms) / 1e3).max(0.0))];
+    let until_ms = leg.completed_t_ms().unwrap_or(now_ms);
+    let mut details = vec![phase, format!("{:.0} s", ((until_ms - leg.began_t_ms) / 1e3).max(0.0))];
     details.extend((leg.round > 1).then(|| format!("round {}", leg.round)));
-    if leg.phase == Phase::Completed {
+    if leg.phase() == Phase::Completed {
         return details;
     }
     details.extend(leg.remaining().map(|bytes| format!("{} left", amount(bytes))));

@@ -62,7 +62,7 @@ impl LiveStatus {
             return None;
         }
         let mut live = Live::default();
-        live.apply(0.0, &Event::RunStarted(header.clone()));
+        live.apply(&record.now(), &Event::RunStarted(header.clone()));
         let shared = Arc::new(Shared {
             record: record.clone(),
             live: Mutex::new(live),
@@ -75,9 +75,9 @@ impl LiveStatus {
         let observation = record.observe({
             let shared = Arc::clone(&shared);
             move |event| {
-                let (now_ms, lost) = (shared.now_ms(), shared.record.lost());
+                let (now, lost) = (shared.record.now(), shared.record.lost());
                 let mut live = locked(&shared.live);
-                live.apply(now_ms, event);
+                live.apply(&now, event);
                 live.lost_lines = lost.map_or(0, |lost| lost.count());
             }
         });
@@ -157,7 +157,7 @@ impl Shared {
 
     /// What comes after the scenario that is being played, or with it if it has not begun.
     fn to_come(&self, live: &Live) -> ToCome {
-        let begun = live.played.len() + usize::from(live.playing.is_some());
+        let begun = live.played().count() + usize::from(live.playing().is_some());
         ToCome { names: self.selected.get(begun..).unwrap_or_default().to_vec(), unnamed: 0 }
     }
 }

@@ -2,11 +2,10 @@
 
 use super::lines::{clock, counts, ending, printable};
 use super::live::{Live, first_line};
-use crate::record::Event;
-use crate::record::Verdict;
+use crate::record::{Event, Outcome, RunEnd, Verdict};
 
 /// The line of an event, if it matters; `live` has taken it in already. Without a newline, and all printable ASCII.
-pub fn line(live: &Live, t_ms: f64, event: &Event) -> Option<String> {
+pub fn line(live: &Live, event: &Event) -> Option<String> {
     let text = match event {
         Event::RunStarted(header) => {
             let number = header.scenarios.map(|number| format!(", {number} scenarios")).unwrap_or_default();
@@ -14,7 +13,9 @@ pub fn line(live: &Live, t_ms: f64, event: &Event) -> Option<String> {
         }
         Event::PartStarted(part) => format!("part {}", part.run),
         Event::FixtureReady { name, duration_s, .. } => format!("{name} ready after {duration_s:.1} s"),
-        Event::ScenarioStarted { scenario } => format!("{} {scenario}", number(live, live.played.len() + 1)),
+        Event::ScenarioStarted { scenario } => {
+            format!("{} {scenario}", number(live, live.played().count() + 1))
+        }
         Event::LegFinished { guest, .. } => {
             let leg = live.guests.iter().find(|known| known.name == *guest)?.leg.as_ref()?;
             format!("  {guest}: {}", ending(leg, leg.end.as_ref()?))
@@ -33,26 +34,28 @@ pub fn line(live: &Live, t_ms: f64, event: &Event) -> Option<String> {
             format!("  FAILED {check}{of}: {} (expected: {expected})", first_line(seen))
         }
         Event::Repair { what, why } => format!("  repair: {what}: {}", first_line(why)),
-        Event::ScenarioFinished(_) => finished(live)?,
-        Event::RunFinished { duration_s, .. } => {
+        Event::ScenarioFinished(outcome) => finished(live, outcome),
+        Event::RunFinished(RunEnd { duration_s, .. }) => {
             format!("finished after {}: {}", clock(*duration_s), counts(live))
         }
         _ => return None,
     };
-    Some(printable(&format!("{:>8}  {text}", clock(t_ms / 1e3))))
+    Some(printable(&format!("{:>8}  {text}", clock(live.t_ms() / 1e3))))
 }
 
-/// What the scenario that was over last came to: `3 of 54 passed after 13.9 s: NAME`.
-fn finished(live: &Live) -> Option<String> {
-    let played = live.played.last()?;
-    let verdict = match played.verdict {
+/// What a scenario came to: `3 of 54 passed after 13.9 s: NAME`.
+fn finished(live: &Live, outcome: &Outcome) -> String {
+    let verdict = match outcome.verdict {
         Verdict::Failed => "FAILED".to_owned(),
         Verdict::Error => "ERROR".to_owned(),
         other => other.to_string(),
     };
-    let why = played.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-    let number = number(live, live.played.len());
-    Some(format!("{number} {} {verdict} after {:.1} s{why}", played.scenario, played.seconds))
+    let why = match outcome.verdict {
+        Verdict::Passed => String::new(),
+        _ => format!(": {}", outcome.headline()),
+    };
+    let number = number(live, live.played().count());
+    format!("{number} {} {verdict} after {:.1} s{why}", outcome.scenario, outcome.duration.as_secs_f64())
 }
 
 fn number(live: &Live, number: usize) -> String {

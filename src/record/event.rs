@@ -165,6 +165,22 @@ pub struct Part {
     pub again: Vec<String>,
 }
 
+/// What a run came to, in an orderly end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RunEnd {
+    /// Scenarios that passed.
+    pub passed: u32,
+    /// Scenarios that failed.
+    pub failed: u32,
+    /// Scenarios that were ignored.
+    pub ignored: u32,
+    /// Scenarios that the environment could not run.
+    pub errors: u32,
+    /// From the start of the run, in seconds.
+    pub duration_s: f64,
+}
+
 /// Something that happened in a run.
 ///
 /// `scenario` is the full name. `guest` and `host` are the names of the inventory. `round` counts from 1. `step` counts
@@ -345,18 +361,7 @@ pub enum Event {
     /// A scenario ended.
     ScenarioFinished(Outcome),
     /// The run ended in an orderly way. A record without it was cut off.
-    RunFinished {
-        /// Scenarios that passed.
-        passed: u32,
-        /// Scenarios that failed.
-        failed: u32,
-        /// Scenarios that were ignored.
-        ignored: u32,
-        /// Scenarios that the environment could not run.
-        errors: u32,
-        /// From the start of the run, in seconds.
-        duration_s: f64,
-    },
+    RunFinished(RunEnd),
     /// An event that this multivm does not know. Only readers make it.
     #[serde(other)]
     #[cfg_attr(test, schemars(skip))]
@@ -396,7 +401,7 @@ impl Event {
             | Event::Repair { .. }
             | Event::PartStarted(_)
             | Event::ScenarioFinished(_)
-            | Event::RunFinished { .. }
+            | Event::RunFinished(_)
             | Event::Unknown => {}
         }
     }
@@ -420,7 +425,7 @@ impl Event {
             Event::Repair { .. } => "repair",
             Event::PartStarted(_) => "part_started",
             Event::ScenarioFinished(_) => "scenario_finished",
-            Event::RunFinished { .. } => "run_finished",
+            Event::RunFinished(_) => "run_finished",
             Event::Unknown => "unknown",
         }
     }

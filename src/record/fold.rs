@@ -5,18 +5,24 @@
 
 use std::time::Duration;
 
-use super::{Envelope, Event, Finding, Outcome, RunHeader, Verdict, rfc3339_text};
+use super::{Envelope, Event, Finding, Outcome, Part, RunEnd, RunHeader, Verdict, rfc3339_text};
 
 /// What is known of a run so far. `D` is what a view keeps of each play.
 #[derive(Clone, Debug)]
 pub struct Fold<D> {
     /// The header; its `stack` also has the facts of all fixtures, as in the reports that a run writes itself.
     pub header: Option<RunHeader>,
+    /// When the record begins.
+    pub began: Option<Envelope>,
+    /// The runs that a merged record is made of.
+    pub parts: Vec<Part>,
     /// In the order in which they began.
     pub plays: Vec<Play<D>>,
     current: Option<usize>,
     /// When the last line was written.
     pub last: Option<Envelope>,
+    /// How the run ended; none of one that was cut off, or goes on.
+    pub end: Option<RunEnd>,
 }
 
 /// A scenario that began or has a result.
@@ -37,7 +43,15 @@ pub struct Play<D> {
 
 impl<D> Default for Fold<D> {
     fn default() -> Fold<D> {
-        Fold { header: None, plays: Vec::new(), current: None, last: None }
+        Fold {
+            header: None,
+            began: None,
+            parts: Vec::new(),
+            plays: Vec::new(),
+            current: None,
+            last: None,
+            end: None,
+        }
     }
 }
 
@@ -46,13 +60,20 @@ impl<D: Default> Fold<D> {
     pub fn take(&mut self, envelope: &Envelope, event: &Event) -> Option<&mut D> {
         self.last = Some(envelope.clone());
         match event {
-            Event::RunStarted(header) => self.header = Some(header.clone()),
+            Event::RunStarted(header) => {
+                self.header = Some(header.clone());
+                self.began = Some(envelope.clone());
+            }
             Event::FixtureReady { facts, .. } => {
                 if let Some(header) = &mut self.header {
                     header.stack.extend(facts.clone());
                 }
             }
-            Event::PartStarted(_) => self.current = None,
+            Event::PartStarted(part) => {
+                self.parts.push(part.clone());
+                self.current = None;
+            }
+            Event::RunFinished(end) => self.end = Some(*end),
             Event::ScenarioStarted { scenario } => self.begin(scenario, envelope),
             Event::ScenarioFinished(outcome) => {
                 self.finish(outcome);
@@ -63,6 +84,16 @@ impl<D: Default> Fold<D> {
         let play = self.current.and_then(|place| self.plays.get_mut(place))?;
         play.note(event);
         Some(&mut play.details)
+    }
+
+    /// The scenario that is being played.
+    pub fn playing(&self) -> Option<&Play<D>> {
+        self.current.and_then(|place| self.plays.get(place))
+    }
+
+    /// The results that the record has.
+    pub fn results(&self) -> impl Iterator<Item = &Outcome> {
+        self.plays.iter().filter_map(|play| play.result.as_ref())
     }
 
     /// The outcomes of all plays; of those without a result, errors that say so.
@@ -107,6 +138,11 @@ impl<D: Default> Fold<D> {
 }
 
 impl<D> Play<D> {
+    /// When it began, on the clock of `t_ms`; 0 for one that was never begun.
+    pub fn began_t_ms(&self) -> f64 {
+        self.began.as_ref().map_or(0.0, |began| began.t_ms as f64)
+    }
+
     /// Whether the record has a result of it.
     pub fn ended(&self) -> bool {
         self.result.is_some()

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::read::read_one;
-use super::{Envelope, Event, Part, ReportError, RunHeader, atomic, line, outcomes, writer};
+use super::{Envelope, Event, Part, ReportError, RunEnd, RunHeader, atomic, line, outcomes, writer};
 
 /// How many runs are named beside a fact in which they differ.
 const MOST_NAMED: usize = 3;
@@ -105,13 +105,12 @@ pub fn write_merged(folder: &Path, events: &[(Envelope, Event)]) -> Result<(), R
 struct Run {
     folder: PathBuf,
     start: Envelope,
+    /// The header, with the facts of all fixtures.
     header: RunHeader,
-    /// What its header and its fixtures told of the hosts.
-    facts: BTreeMap<String, String>,
     /// Scenarios that began or ended in it.
     scenarios: BTreeSet<String>,
     /// How it ended, if it ended in an orderly way.
-    finished: Option<Event>,
+    end: Option<RunEnd>,
     /// Everything between the beginning and that end.
     events: Vec<(Envelope, Event)>,
 }
@@ -119,39 +118,23 @@ struct Run {
 impl Run {
     fn read(path: &Path, folder: PathBuf) -> Result<Run, ReportError> {
         let mut events = read_one(path)?;
-        let unfinished = outcomes::without_result(&events);
-        let mut beginning = None;
-        let mut finished = None;
-        let mut facts = BTreeMap::new();
-        let mut scenarios = BTreeSet::new();
-        for (envelope, event) in &events {
-            match event {
-                Event::RunStarted(header) => {
-                    facts.extend(header.stack.clone());
-                    beginning = Some((envelope.clone(), header.clone()));
-                }
-                Event::FixtureReady { facts: more, .. } => facts.extend(more.clone()),
-                Event::ScenarioStarted { scenario } => {
-                    scenarios.insert(scenario.clone());
-                }
-                Event::ScenarioFinished(outcome) => {
-                    scenarios.insert(outcome.scenario.clone());
-                }
-                Event::RunFinished { .. } => finished = Some(event.clone()),
-                _ => {}
-            }
-        }
-        let Some((start, header)) = beginning else {
-            return Err(ReportError::NoRun { path: path.to_path_buf() });
-        };
-        if let Some((end, _)) = events.last().cloned() {
-            let made_up = unfinished.into_iter().map(Event::ScenarioFinished);
-            events.extend(made_up.map(|event| (end.clone(), event)));
+        let fold = outcomes::fold_of(&events);
+        let made_up = fold.plays.iter().filter(|play| !play.ended());
+        for outcome in made_up.map(|play| play.outcome(fold.last.as_ref())) {
+            events.extend(fold.last.clone().map(|end| (end, Event::ScenarioFinished(outcome))));
         }
         events.retain(|(_, event)| {
-            !matches!(event, Event::RunStarted(_) | Event::RunFinished { .. } | Event::Unknown)
+            !matches!(event, Event::RunStarted(_) | Event::RunFinished(_) | Event::Unknown)
         });
-        Ok(Run { folder, start, header, facts, scenarios, finished, events })
+        let no_run = || ReportError::NoRun { path: path.to_path_buf() };
+        Ok(Run {
+            folder,
+            start: fold.began.ok_or_else(no_run)?,
+            header: fold.header.ok_or_else(no_run)?,
+            scenarios: fold.plays.into_iter().map(|play| play.scenario).collect(),
+            end: fold.end,
+            events,
+        })
     }
 
     /// Where evidence of this part lies now: `.../scenarios/NAME/evidence` in its own folder, if it is there.
@@ -168,7 +151,7 @@ fn join(name: &str, runs: Vec<Run>) -> Vec<(Envelope, Event)> {
     let same_profile = same(runs.iter().map(|run| &run.header.profile));
     let mut header = RunHeader { run: name.to_owned(), ..RunHeader::default() };
     for run in &runs {
-        header.stack.extend(run.facts.clone());
+        header.stack.extend(run.header.stack.clone());
     }
     header.stack.extend(differing.clone());
     if let (true, Some(first)) = (same_profile, runs.first()) {
@@ -182,7 +165,7 @@ fn join(name: &str, runs: Vec<Run>) -> Vec<(Envelope, Event)> {
 
     let mut joined = Vec::new();
     let mut seen: BTreeSet<String> = BTreeSet::new();
-    let mut total = Total::default();
+    let total = total(&runs);
     let mut end = runs.first().map(|run| Envelope { t_ms: 0, ..run.start.clone() });
     if let Some(start) = &end {
         joined.push((start.clone(), Event::RunStarted(header)));
@@ -195,9 +178,15 @@ fn join(name: &str, runs: Vec<Run>) -> Vec<(Envelope, Event)> {
         let part = Part {
             run: run.header.run.clone(),
             command: run.header.command.clone(),
-            stack: run.facts.iter().filter(|(fact, _)| differing.contains_key(*fact)).map(own).collect(),
+            stack: run
+                .header
+                .stack
+                .iter()
+                .filter(|(fact, _)| differing.contains_key(*fact))
+                .map(own)
+                .collect(),
             profile: if same_profile { Value::Null } else { run.header.profile.clone() },
-            complete: run.finished.is_some(),
+            complete: run.end.is_some(),
             again: run.scenarios.intersection(&seen).cloned().collect(),
         };
         match run.events.iter_mut().find_map(|(_, event)| match event {
@@ -208,7 +197,6 @@ fn join(name: &str, runs: Vec<Run>) -> Vec<(Envelope, Event)> {
             Some(first) => first.again.extend(part.again),
             None => joined.push((start.clone(), Event::PartStarted(part))),
         }
-        total.add(run.finished.as_ref());
         seen.append(&mut run.scenarios);
         let mut last = start;
         for (envelope, mut event) in std::mem::take(&mut run.events) {
@@ -227,9 +215,7 @@ fn join(name: &str, runs: Vec<Run>) -> Vec<(Envelope, Event)> {
         }
         end = Some(last);
     }
-    if let (Some(end), Some(finished)) = (end, total.event()) {
-        joined.push((end, finished));
-    }
+    joined.extend(end.zip(total.map(Event::RunFinished)));
     joined
 }
 
@@ -246,7 +232,7 @@ fn same<T: PartialEq>(mut values: impl Iterator<Item = T>) -> bool {
 fn differing(runs: &[Run]) -> BTreeMap<String, String> {
     let mut values: BTreeMap<&str, BTreeMap<&str, Vec<&str>>> = BTreeMap::new();
     for run in runs {
-        for (fact, value) in &run.facts {
+        for (fact, value) in &run.header.stack {
             values.entry(fact).or_default().entry(value).or_default().push(&run.header.run);
         }
     }
@@ -268,34 +254,18 @@ fn named(runs: &[&str]) -> String {
     }
 }
 
-/// The ends of all parts, added up; nothing if one of them has none.
-#[derive(Default)]
-struct Total {
-    passed: u32,
-    failed: u32,
-    ignored: u32,
-    errors: u32,
-    duration_s: f64,
-    cut_off: bool,
-}
-
-impl Total {
-    fn add(&mut self, finished: Option<&Event>) {
-        let Some(Event::RunFinished { passed, failed, ignored, errors, duration_s }) = finished else {
-            self.cut_off = true;
-            return;
-        };
-        self.passed += passed;
-        self.failed += failed;
-        self.ignored += ignored;
-        self.errors += errors;
-        self.duration_s += duration_s;
-    }
-
-    fn event(&self) -> Option<Event> {
-        let Total { passed, failed, ignored, errors, duration_s, cut_off } = *self;
-        (!cut_off).then_some(Event::RunFinished { passed, failed, ignored, errors, duration_s })
-    }
+/// The ends of all parts, added up; none if one of them has none.
+fn total(runs: &[Run]) -> Option<RunEnd> {
+    runs.iter().try_fold(RunEnd::default(), |sum, run| {
+        let end = run.end?;
+        Some(RunEnd {
+            passed: sum.passed + end.passed,
+            failed: sum.failed + end.failed,
+            ignored: sum.ignored + end.ignored,
+            errors: sum.errors + end.errors,
+            duration_s: sum.duration_s + end.duration_s,
+        })
+    })
 }
 
 #[cfg(test)]

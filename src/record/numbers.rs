@@ -121,6 +121,18 @@ impl Numbers {
     }
 }
 
+/// Where the time of scenarios went, the most first: what was done, and for how many seconds altogether.
+pub fn spent_in<'a>(scenarios: impl IntoIterator<Item = &'a Numbers>) -> Vec<(&'static str, f64)> {
+    let mut sums = Numbers::default().spent().map(|(what, _)| (what, 0.0));
+    for numbers in scenarios {
+        for (sum, (_, seconds)) in sums.iter_mut().zip(numbers.spent()) {
+            sum.1 += seconds.unwrap_or_default();
+        }
+    }
+    sums.sort_by(|one, other| other.1.total_cmp(&one.1));
+    sums.to_vec()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -90,6 +90,13 @@ pub enum Verdict {
     NotRun,
 }
 
+impl Verdict {
+    /// Whether it is how a scenario should end.
+    pub fn is_good(self) -> bool {
+        matches!(self, Verdict::Passed | Verdict::Ignored)
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

@@ -19,13 +19,8 @@ pub fn outcomes_of(events: &[(Envelope, Event)]) -> Option<(RunHeader, Vec<Outco
     Some((fold.header.clone()?, fold.outcomes()))
 }
 
-/// The outcomes of the scenarios that began and have no result.
-pub(super) fn without_result(events: &[(Envelope, Event)]) -> Vec<Outcome> {
-    let fold = fold_of(events);
-    fold.plays.iter().filter(|play| !play.ended()).map(|play| play.outcome(fold.last.as_ref())).collect()
-}
-
-fn fold_of(events: &[(Envelope, Event)]) -> Fold<()> {
+/// What the events of a record come to.
+pub(super) fn fold_of(events: &[(Envelope, Event)]) -> Fold<()> {
     let mut fold = Fold::default();
     for (envelope, event) in events {
         fold.take(envelope, event);

@@ -72,6 +72,12 @@ impl Record {
         at.saturating_duration_since(self.inner.start).as_secs_f64() * 1e3
     }
 
+    /// What a line that is written now begins with.
+    pub fn now(&self) -> Envelope {
+        let t_ms = u64::try_from(self.inner.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Envelope { at: SystemTime::now(), t_ms }
+    }
+
     /// Appends one line, and then tells the observers, in the thread of the caller.
     ///
     /// The line goes to the kernel in one call before this returns: killing multivm loses nothing of it. It is not
@@ -116,7 +122,7 @@ impl Record {
     }
 
     fn lose(&self, event: &Event, error: &ReportError) {
-        let (name, t_ms) = (event.name(), self.t_ms(Instant::now()) as u64);
+        let (name, t_ms) = (event.name(), self.now().t_ms);
         match &mut *lock(&self.inner.lost) {
             Some(lost) => lost.add(name, t_ms),
             none => *none = Some(Lost::new(name, t_ms, error.to_string())),
@@ -126,11 +132,7 @@ impl Record {
     fn append(&self, event: &Event) -> Result<(), ReportError> {
         let mut tail = lock(&self.inner.file);
         // Taken under the lock, so that the lines of all threads are in the order of their times.
-        let envelope = Envelope {
-            at: SystemTime::now(),
-            t_ms: u64::try_from(self.inner.start.elapsed().as_millis()).unwrap_or(u64::MAX),
-        };
-        let line = line::text(&envelope, event).map_err(self.encode_error(event))?;
+        let line = line::text(&self.now(), event).map_err(self.encode_error(event))?;
         match tail.file.write_all(line.as_bytes()) {
             Ok(()) => {
                 tail.whole += line.len() as u64;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use multivm::record::{Event, Outcome, Record, RunHeader, Stats, Verdict};
+use multivm::record::{Event, Outcome, Record, RunEnd, RunHeader, Stats, Verdict};
 use multivm::scenario::Direction;
 use rstest::rstest;
 
@@ -45,7 +45,7 @@ fn played(cli: &Cli, name: &str, total_s: f64, last: Verdict) -> PathBuf {
         let verdict = if number == 7 { last } else { Verdict::Passed };
         write(&Event::ScenarioFinished(Outcome::new(&scenario, verdict, SystemTime::UNIX_EPOCH)));
     }
-    write(&Event::RunFinished { passed: 8, failed: 0, ignored: 0, errors: 0, duration_s: 60.0 });
+    write(&Event::RunFinished(RunEnd { passed: 8, failed: 0, ignored: 0, errors: 0, duration_s: 60.0 }));
     folder
 }
 

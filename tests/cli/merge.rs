@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
-use multivm::record::{Event, Record, RunHeader};
+use multivm::record::{Event, Record, RunEnd, RunHeader};
 use multivm::record::{Outcome, Verdict};
 use rstest::rstest;
 
@@ -20,7 +20,13 @@ fn record(folder: &Path, scenario: &str, ended: bool) {
         let outcome = Outcome::new(scenario, Verdict::Passed, SystemTime::now());
         record.write(&Event::ScenarioFinished(outcome)).unwrap();
         record
-            .write(&Event::RunFinished { passed: 1, failed: 0, ignored: 0, errors: 0, duration_s: 1.0 })
+            .write(&Event::RunFinished(RunEnd {
+                passed: 1,
+                failed: 0,
+                ignored: 0,
+                errors: 0,
+                duration_s: 1.0,
+            }))
             .unwrap();
     }
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::SystemTime;
 
 use multivm::harness::process_of;
-use multivm::record::{Event, Process, Record, RunHeader};
+use multivm::record::{Event, Process, Record, RunEnd, RunHeader};
 use multivm::record::{Outcome, Verdict};
 use rstest::rstest;
 
@@ -37,13 +37,13 @@ fn leave_a_run(results: &Path, writer: Process, verdict: Option<Verdict>) -> Pat
     if let Some(verdict) = verdict {
         events.push(outcome("precopy_cross::b", verdict));
         let failed = u32::from(verdict == Verdict::Failed);
-        events.push(Event::RunFinished {
+        events.push(Event::RunFinished(RunEnd {
             passed: 2 - failed,
             failed,
             ignored: 0,
             errors: 0,
             duration_s: 21.0,
-        });
+        }));
     }
     events.iter().for_each(|event| record.write(event).unwrap());
     folder

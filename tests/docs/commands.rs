@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, SystemTime};
 
-use multivm::record::{Event, Record, RunHeader};
+use multivm::record::{Event, Record, RunEnd, RunHeader};
 use multivm::record::{Outcome, Verdict};
 use tempfile::TempDir;
 
@@ -223,6 +223,6 @@ fn run(folder: &Path, number: u32) {
         outcome.numbers.longest_gap_ms = Some(120);
         record.write(&Event::ScenarioFinished(outcome)).unwrap();
     }
-    let end = Event::RunFinished { passed: 3, failed: 0, ignored: 0, errors: 0, duration_s: 36.0 };
+    let end = Event::RunFinished(RunEnd { passed: 3, failed: 0, ignored: 0, errors: 0, duration_s: 36.0 });
     record.write(&end).unwrap();
 }

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use multivm::record::Event;
 use multivm::record::Verdict;
+use multivm::record::{Event, RunEnd};
 
 use crate::story::{DIED, FAILED, Story};
 
@@ -107,7 +107,10 @@ fn a_whole_matrix_is_small() {
         story.scenario(begin, name, Verdict::Passed);
         begin += 21_000;
     }
-    story.tell(begin, &Event::RunFinished { passed: 328, failed: 0, ignored: 0, errors: 0, duration_s: 1.0 });
+    story.tell(
+        begin,
+        &Event::RunFinished(RunEnd { passed: 328, failed: 0, ignored: 0, errors: 0, duration_s: 1.0 }),
+    );
     story.write(folder.path());
     let (status, out, err) = multivm(&["report", folder.path().to_str().unwrap()], None);
     assert_eq!(status, Some(0), "{err}");

@@ -50,7 +50,7 @@ fn finished(scenario: &str, verdict: Verdict) -> Event {
 }
 
 fn end(passed: u32, failed: u32) -> Event {
-    Event::RunFinished { passed, failed, ignored: 0, errors: 0, duration_s: 1.5 }
+    Event::RunFinished(RunEnd { passed, failed, ignored: 0, errors: 0, duration_s: 1.5 })
 }
 
 fn passing(scenario: &str) -> Vec<(u64, Event)> {
@@ -128,7 +128,7 @@ fn parts_follow_each_other_in_the_order_of_their_beginning() {
     let (of_leg, _) = events.iter().find(|(_, event)| matches!(event, Event::LegFinished { .. })).unwrap();
     assert_eq!(of_leg.t_ms, 1700);
     assert_eq!(of_leg.at, SystemTime::UNIX_EPOCH + BEGAN + Duration::from_millis(1700));
-    let Some((_, Event::RunFinished { passed: 2, duration_s, .. })) = events.last() else {
+    let Some((_, Event::RunFinished(RunEnd { passed: 2, duration_s, .. }))) = events.last() else {
         panic!("{:?}", events.last())
     };
     assert_eq!(*duration_s, 3.0);
@@ -164,7 +164,7 @@ fn a_part_that_was_cut_off_is_said_and_its_scenario_gets_a_result() {
     let events = merge("both", &[cut, good]).unwrap();
     assert_eq!(parts(&events).iter().map(|part| part.complete).collect::<Vec<_>>(), [false, true]);
     assert_eq!(parts(&events)[1].again, ["died"]);
-    assert!(!matches!(events.last(), Some((_, Event::RunFinished { .. }))));
+    assert!(!matches!(events.last(), Some((_, Event::RunFinished(_)))));
     let (_, outcomes) = outcomes_of(&events).unwrap();
     let verdicts: Vec<_> = outcomes.iter().map(|one| (one.scenario.as_str(), one.verdict)).collect();
     assert_eq!(verdicts, [("a", Verdict::Error), ("died", Verdict::Error), ("died", Verdict::Passed)]);

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::record::RecordedLeg;
+
 /// A number that every leg has. More is worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -16,6 +18,16 @@ pub enum Metric {
 
 impl Metric {
     pub const ALL: [Metric; 3] = [Metric::Downtime, Metric::TotalTime, Metric::DataVolume];
+
+    /// The value of a leg; none if the record does not have it.
+    pub fn of(self, leg: &RecordedLeg, clock: DowntimeClock) -> Option<f64> {
+        match (self, clock) {
+            (Metric::TotalTime, _) => leg.duration_ms(),
+            (Metric::DataVolume, _) => leg.volume().map(|(bytes, _)| bytes),
+            (Metric::Downtime, DowntimeClock::Reported) => leg.reported_ms(),
+            (Metric::Downtime, DowntimeClock::Libvirt) => leg.libvirt_ms(),
+        }
+    }
 
     /// For people.
     pub fn name(self) -> &'static str {

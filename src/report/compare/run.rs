@@ -7,9 +7,8 @@ use serde_json::Value;
 
 use super::metric::{DowntimeClock, Metric};
 use super::summary::median;
-use crate::record::ReportError;
-use crate::record::Verdict;
-use crate::report::view::{self, LegView, RunView, ScenarioView};
+use crate::record::{RecordedLeg, ReportError, Verdict};
+use crate::report::view::{self, RunView, ScenarioView};
 
 /// A run that was read from its record.
 #[derive(Clone, Debug, Default)]
@@ -43,38 +42,8 @@ pub struct Played {
     pub headline: String,
     /// How long it took, seconds, each time.
     pub wall_s: Vec<f64>,
-    /// The migrations that libvirt completed.
-    pub legs: Vec<Leg>,
-}
-
-/// One migration of one guest.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Leg {
-    total_ms: f64,
-    bytes: Option<f64>,
-    libvirt_ms: Option<f64>,
-    reported_ms: Option<f64>,
-}
-
-impl Leg {
-    /// A migration of which the record has no end has no values.
-    fn of(leg: &LegView) -> Option<Leg> {
-        Some(Leg {
-            total_ms: leg.duration_ms()?,
-            bytes: leg.volume().map(|(bytes, _)| bytes),
-            libvirt_ms: leg.libvirt_ms(),
-            reported_ms: leg.reported_ms(),
-        })
-    }
-
-    pub fn value(&self, metric: Metric, clock: DowntimeClock) -> Option<f64> {
-        match (metric, clock) {
-            (Metric::TotalTime, _) => Some(self.total_ms),
-            (Metric::DataVolume, _) => self.bytes,
-            (Metric::Downtime, DowntimeClock::Reported) => self.reported_ms,
-            (Metric::Downtime, DowntimeClock::Libvirt) => self.libvirt_ms,
-        }
-    }
+    /// The migrations with success.
+    pub legs: Vec<RecordedLeg>,
 }
 
 impl Run {
@@ -90,13 +59,12 @@ impl Run {
     pub fn of(view: RunView) -> Run {
         let completed = || {
             let legs = view.scenarios.iter().flat_map(|scenario| &scenario.legs);
-            legs.filter(|leg| leg.ok == Some(true))
+            legs.map(|leg| &leg.leg).filter(|leg| leg.succeeded())
         };
-        let impossible = |leg: &&LegView| leg.libvirt_said_ms().is_some() && leg.libvirt_ms().is_none();
         let mut run = Run {
             ended: view.finished,
             has_downtimes: completed().any(|leg| leg.reported_ms().is_some()),
-            impossible_downtimes: completed().filter(impossible).count(),
+            impossible_downtimes: completed().filter(|leg| leg.has_impossible_downtime()).count(),
             ..Run::default()
         };
         for scenario in &view.scenarios {
@@ -127,8 +95,8 @@ impl Played {
         if matches!(verdict, Some(Verdict::Passed | Verdict::Failed)) {
             self.wall_s.push(outcome.duration.as_secs_f64());
         }
-        let completed = scenario.legs.iter().filter(|leg| leg.ok == Some(true));
-        self.legs.extend(completed.filter_map(Leg::of));
+        let completed = scenario.legs.iter().map(|leg| &leg.leg).filter(|leg| leg.succeeded());
+        self.legs.extend(completed.cloned());
     }
 
     /// Whether it came to a verdict on the guests, so that its numbers count.
@@ -144,7 +112,7 @@ impl Played {
 
     /// The values of its legs, with a least value that has a logarithm.
     pub fn values(&self, metric: Metric, clock: DowntimeClock) -> Vec<f64> {
-        let values = self.legs.iter().filter_map(|leg| leg.value(metric, clock));
+        let values = self.legs.iter().filter_map(|leg| metric.of(leg, clock));
         values.filter(|value| value.is_finite()).map(|value| value.max(metric.least_value())).collect()
     }
 }

@@ -63,10 +63,10 @@ pub(super) fn overview(run: &RunView) -> Value {
         .iter()
         .enumerate()
         .flat_map(|(index, scenario)| scenario.legs.iter().map(move |leg| (index, leg)))
-        .filter(|(_, leg)| leg.ok == Some(true))
+        .filter(|(_, leg)| leg.leg.succeeded())
         .map(|(index, leg)| {
             let mut values = vec![json!(index)];
-            values.extend(Clock::ALL.map(|clock| number(clock.of(leg), 1)));
+            values.extend(Clock::ALL.map(|clock| number(clock.of(&leg.leg), 1)));
             Value::Array(values)
         })
         .collect();
@@ -203,11 +203,13 @@ fn finding(finding: &Finding) -> Value {
     })
 }
 
-fn leg(leg: &LegView, began: f64, end: f64, limits: &Limits) -> Value {
+fn leg(view: &LegView, began: f64, end: f64, limits: &Limits) -> Value {
+    let leg = &view.leg;
     let at = |t_ms: f64| rounded(t_ms - began, 0);
-    let completed = leg.completed.clone().unwrap_or_default();
+    let completed = view.completed().unwrap_or_default();
+    let over = leg.end.as_ref();
     let clocks = leg.clocks.clone().unwrap_or_default();
-    let phases = leg.phases(end);
+    let phases = leg.spans(end);
     let volume = leg.volume();
     let mut object = json!({
         "guest": leg.guest,
@@ -215,21 +217,21 @@ fn leg(leg: &LegView, began: f64, end: f64, limits: &Limits) -> Value {
         "back": leg.direction == Direction::Back,
         "step": leg.step,
         "began": at(leg.began_t_ms),
-        "ended": leg.ended_t_ms.map(at),
-        "ok": leg.ok,
-        "error": leg.error.as_ref().map(|error| cut(error, LONGEST_TEXT)),
-        "switchover_ms": number(leg.switchover_s.map(|seconds| seconds * 1e3), 0),
+        "ended": over.map(|end| at(end.t_ms)),
+        "ok": over.map(|end| end.ok),
+        "error": over.and_then(|end| end.error.as_ref()).map(|error| cut(error, LONGEST_TEXT)),
+        "switchover_ms": number(over.and_then(|end| end.switchover_s).map(|seconds| seconds * 1e3), 0),
         "phases": phases.iter().map(|span| {
             json!([span.phase as usize, at(span.from_t_ms), at(span.to_t_ms)])
         }).collect::<Vec<_>>(),
-        "iterations": leg.iterations().iter().map(|(t_ms, pass)| json!([at(*t_ms), pass])).collect::<Vec<_>>(),
+        "iterations": leg.passes.iter().map(|(t_ms, pass)| json!([at(*t_ms), pass])).collect::<Vec<_>>(),
         "reported_ms": number(leg.reported_ms(), 1),
         "network_ms": number(clocks.network_ms, 1),
         "network_error_ms": number(clocks.network_error_ms, 1),
         "guest_ms": number(clocks.guest_ms, 1),
         "guest_error_ms": number(clocks.guest_error_ms, 1),
         "libvirt_ms": number(leg.libvirt_said_ms(), 1),
-        "nonsense": leg.libvirt_said_ms().is_some() && leg.libvirt_ms().is_none(),
+        "nonsense": leg.has_impossible_downtime(),
         "qemu_ms": number(clocks.qemu_ms, 1),
         "disagreement": clocks.disagreement,
         "total_ms": number(completed.elapsed_ms, 0),
@@ -239,7 +241,7 @@ fn leg(leg: &LegView, began: f64, end: f64, limits: &Limits) -> Value {
         "passes": number(completed.iteration, 0),
         "requests": number(completed.postcopy_requests, 0),
         "throttle": number(completed.throttle_percent, 0),
-        "samples": samples(&with_ends(leg), began, limits.samples),
+        "samples": samples(&with_ends(view), began, limits.samples),
     });
     if let Value::Object(fields) = &mut object {
         // What is not known takes no room.
@@ -250,12 +252,12 @@ fn leg(leg: &LegView, began: f64, end: f64, limits: &Limits) -> Value {
 }
 
 /// The samples of a migration, and what is known of its two ends without any: a short one may have none in between.
-fn with_ends(leg: &LegView) -> Vec<Sample> {
-    let mut samples = leg.samples.clone();
-    let (Some(completed), Some(ended)) = (&leg.completed, leg.ended_t_ms) else { return samples };
-    let first_pass = leg.iterations().first().map_or(leg.began_t_ms, |(t_ms, _)| *t_ms);
+fn with_ends(view: &LegView) -> Vec<Sample> {
+    let (leg, mut samples) = (&view.leg, view.samples.clone());
+    let (Some(completed), Some(end)) = (view.completed(), &leg.end) else { return samples };
+    let first_pass = leg.passes.first().map_or(leg.began_t_ms, |(t_ms, _)| *t_ms);
     // Before the first pass nothing is sent, and libvirt does not say yet what remains.
-    samples.retain(|sample| sample.t_ms > first_pass && sample.t_ms < ended);
+    samples.retain(|sample| sample.t_ms > first_pass && sample.t_ms < end.t_ms);
     let nothing_sent = Sample {
         t_ms: first_pass,
         processed_bytes: Some(0.0),
@@ -263,9 +265,8 @@ fn with_ends(leg: &LegView) -> Vec<Sample> {
         ..Sample::default()
     };
     samples.insert(0, nothing_sent);
-    if leg.ok == Some(true) {
-        let all_sent = Sample { t_ms: ended, dirty_bytes_per_s: None, ..completed.clone() };
-        samples.push(all_sent);
+    if end.ok {
+        samples.push(Sample { dirty_bytes_per_s: None, ..completed });
     }
     samples
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Place;
-use crate::record::{Numbers, Outcome, Verdict, rfc3339_text};
+use crate::record::{Outcome, Verdict, rfc3339_text, spent_in};
 use crate::report::view::{Distribution, RepairView, RunView, ScenarioView};
 
 /// Characters of one text of a finding; the record has all of it.
@@ -244,15 +244,9 @@ fn other_facts(stack: &BTreeMap<String, String>) -> Vec<(String, String)> {
 
 /// Where the time of the scenarios went, the most first.
 fn spent(run: &RunView) -> Vec<(String, String)> {
-    let mut spent: Vec<(&str, f64)> = Numbers::default().spent().map(|(what, _)| (what, 0.0)).to_vec();
-    for scenario in &run.scenarios {
-        for (sum, (_, seconds)) in spent.iter_mut().zip(scenario.outcome.numbers.spent()) {
-            sum.1 += seconds.unwrap_or_default();
-        }
-    }
-    spent.retain(|(_, seconds)| *seconds > 0.0);
-    spent.sort_by(|a, b| b.1.total_cmp(&a.1));
-    spent.into_iter().map(|(what, seconds)| (what.to_owned(), spell(seconds))).collect()
+    let spent = spent_in(run.scenarios.iter().map(|scenario| &scenario.outcome.numbers));
+    let spent = spent.into_iter().filter(|(_, seconds)| *seconds > 0.0);
+    spent.map(|(what, seconds)| (what.to_owned(), spell(seconds))).collect()
 }
 
 fn plain(value: &Value) -> String {

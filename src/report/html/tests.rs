@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::record::{Envelope, Event, Part, RunHeader};
+use crate::record::{Envelope, Event, Part, RunEnd, RunHeader};
 use crate::record::{Finding, Outcome, Verdict};
 
 /// What would be markup or script if it were not escaped.
@@ -93,7 +93,7 @@ fn a_run_without_an_end_says_so() {
     let at = SystemTime::UNIX_EPOCH;
     let events = [
         Event::RunStarted(RunHeader::new("r", ["multivm".to_string()])),
-        Event::RunFinished { passed: 0, failed: 0, ignored: 0, errors: 0, duration_s: 1.0 },
+        Event::RunFinished(RunEnd { passed: 0, failed: 0, ignored: 0, errors: 0, duration_s: 1.0 }),
     ];
     let view = view::from_events(events.into_iter().map(|event| (Envelope { at, t_ms: 5 }, event)));
     assert!(!render(&view.unwrap(), Place::InRunFolder).unwrap().contains(r#"id="cut-off""#));

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{LegView, RunView};
+use super::RunView;
+use crate::record::RecordedLeg;
 
 /// Who measured a downtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -31,8 +32,8 @@ impl Clock {
     }
 
     /// What this clock says of a migration; nothing for one that did not succeed, which has no end of its downtime.
-    pub fn of(self, leg: &LegView) -> Option<f64> {
-        if leg.ok != Some(true) {
+    pub fn of(self, leg: &RecordedLeg) -> Option<f64> {
+        if !leg.succeeded() {
             return None;
         }
         let clocks = leg.clocks.as_ref();
@@ -75,7 +76,7 @@ impl RunView {
                 let scenarios = self.scenarios.iter();
                 let legs = scenarios.filter(|scenario| group == ALL || scenario.group() == group);
                 let mut values: Vec<f64> =
-                    legs.flat_map(|scenario| &scenario.legs).filter_map(|leg| clock.of(leg)).collect();
+                    legs.flat_map(|scenario| &scenario.legs).filter_map(|leg| clock.of(&leg.leg)).collect();
                 values.sort_by(f64::total_cmp);
                 let at = |percent| percentile(&values, percent);
                 if let (Some(p50), Some(p95), Some(p99), Some(max)) = (at(50), at(95), at(99), at(100)) {

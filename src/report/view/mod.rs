@@ -1,7 +1,7 @@
 //! A run as its reports show it: computed from the record's events in one pass, and nothing but data.
 //!
 //! ```text
-//! record --> fold --> RunView --> ScenarioView --> LegView --> Sample, Phase
+//! record --> fold --> RunView --> ScenarioView --> LegView --> Sample
 //!                        |                            |
 //!                        +--> Distribution <----------+   percentiles of the downtimes by mode and order
 //! ```
@@ -20,7 +20,7 @@ mod thin;
 use std::path::Path;
 
 pub use distribution::{Clock, Distribution, percentile};
-pub use leg::{LegEvent, LegView, Span};
+pub use leg::LegView;
 pub use run::{Fixture, RepairView, RunView};
 pub use sample::Sample;
 pub use scenario::{CheckView, GapView, LoadView, ProbeView, ScenarioView, group_of};

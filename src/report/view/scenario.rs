@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
-use super::{LegEvent, LegView, RepairView};
+use super::{LegView, RepairView};
 use crate::record::{Outcome, Verdict};
 use crate::scenario::Direction;
 
@@ -26,8 +26,6 @@ pub struct ScenarioView {
     /// Every migration of every guest, in the order of their beginnings.
     pub legs: Vec<LegView>,
     pub checks: Vec<CheckView>,
-    /// What libvirt told while no migration of that guest was under way.
-    pub events: Vec<LegEvent>,
     pub probes: Vec<ProbeView>,
     pub gaps: Vec<GapView>,
     /// By guest: when, and the milliseconds that writing a GiB of memory would have taken.
@@ -49,7 +47,6 @@ impl Default for ScenarioView {
             loads: Vec::new(),
             legs: Vec::new(),
             checks: Vec::new(),
-            events: Vec::new(),
             probes: Vec::new(),
             gaps: Vec::new(),
             speeds: BTreeMap::new(),
@@ -74,7 +71,7 @@ impl ScenarioView {
 
     /// All guests of which something is known, by name, numbers in their order: vm2 before vm10.
     pub fn guests(&self) -> Vec<String> {
-        let legs = self.legs.iter().map(|leg| &leg.guest);
+        let legs = self.legs.iter().map(|leg| &leg.leg.guest);
         let checks = self.checks.iter().filter_map(|check| check.guest.as_ref());
         let probes = self.probes.iter().map(|probe| &probe.guest);
         let speeds = self.speeds.keys();
@@ -86,12 +83,8 @@ impl ScenarioView {
 
     /// The longest downtime of its migrations, and whether it is a reported one; else it is libvirt's.
     pub fn longest_downtime_ms(&self) -> Option<(f64, bool)> {
-        let longest = |values: Vec<f64>| values.into_iter().max_by(f64::total_cmp);
-        let reported = longest(self.legs.iter().filter_map(LegView::reported_ms).collect());
-        match reported {
-            Some(ms) => Some((ms, true)),
-            None => longest(self.legs.iter().filter_map(LegView::libvirt_ms).collect()).map(|ms| (ms, false)),
-        }
+        let downtimes = self.legs.iter().filter_map(|leg| leg.leg.downtime_ms());
+        downtimes.max_by(|(one, reported), (other, too)| reported.cmp(too).then(one.total_cmp(other)))
     }
 }
 

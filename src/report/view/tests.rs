@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::libvirt::{Detail, LifecycleEvent};
-use crate::record::{Clocks, DomainEvent, Outcome, Part, Phase, RunHeader, Stats, Verdict};
+use crate::record::{Clocks, DomainEvent, Outcome, Part, Phase, RunEnd, RunHeader, Span, Stats, Verdict};
 use crate::scenario::Direction;
 
 const NAME: &str = "postcopy_cross::in_vms::stress_cpu";
@@ -100,12 +100,12 @@ fn a_migration_as_it_is_recorded_while_it_happens() {
         ),
         (at(4_060), leg_finished("vm1", 1, Some(2_050.5))),
         (at(4_070), clocks(120.5)),
-        (
-            at(4_080),
-            libvirt("vm1", "source", DomainEvent::lifecycle(LifecycleEvent::Stopped, Detail::Migrated)),
-        ),
+        (at(4_080), libvirt("vm1", "source", DomainEvent::Iteration { pass: 9 })),
         (at(10_000), finished(Verdict::Passed)),
-        (at(10_500), Event::RunFinished { passed: 1, failed: 0, ignored: 0, errors: 0, duration_s: 10.5 }),
+        (
+            at(10_500),
+            Event::RunFinished(RunEnd { passed: 1, failed: 0, ignored: 0, errors: 0, duration_s: 10.5 }),
+        ),
     ]);
     assert!(view.finished);
     assert_eq!((view.duration_s, view.count(Verdict::Passed)), (10.5, 1));
@@ -113,16 +113,14 @@ fn a_migration_as_it_is_recorded_while_it_happens() {
     assert_eq!((scenario.group(), scenario.plays), ("postcopy_cross", 1));
     assert_eq!(scenario.guests(), ["vm1"]);
     assert_eq!(scenario.longest_downtime_ms(), Some((120.5, true)));
-    // What comes after the migration is not a part of it.
-    assert_eq!(scenario.events.len(), 1);
-    let leg = &scenario.legs[0];
-    assert_eq!((leg.began_t_ms, leg.ended_t_ms), (2_050.5, Some(4_050.5)));
-    assert_eq!(leg.samples.iter().map(|sample| sample.t_ms).collect::<Vec<_>>(), [2_300.0, 2_600.0]);
-    assert_eq!(leg.samples[0].dirty_bytes_per_s, Some(8192.0));
-    assert_eq!(leg.iterations(), [(2_500.0, 1)]);
+    let LegView { leg, samples } = &scenario.legs[0];
+    assert_eq!((leg.began_t_ms, leg.end.as_ref().map(|end| end.t_ms)), (2_050.5, Some(4_050.5)));
+    assert_eq!(samples.iter().map(|sample| sample.t_ms).collect::<Vec<_>>(), [2_300.0, 2_600.0]);
+    assert_eq!(samples[0].dirty_bytes_per_s, Some(8192.0));
+    assert_eq!(leg.passes, [(2_500.0, 1)], "what comes after the migration is not a part of it");
     assert_eq!(leg.volume(), Some((1500.0, Some(1.5))));
     let phases: Vec<_> =
-        leg.phases(0.0).iter().map(|span| (span.phase, span.from_t_ms, span.to_t_ms)).collect();
+        leg.spans(0.0).iter().map(|span| (span.phase, span.from_t_ms, span.to_t_ms)).collect();
     assert_eq!(
         phases,
         [
@@ -217,9 +215,9 @@ fn a_run_that_was_cut_off_has_what_there_was() {
     assert_eq!((scenario.ended, scenario.outcome.verdict), (false, Verdict::Error));
     assert!(scenario.outcome.findings[0].seen.contains("its last event is job_sample"));
     assert_eq!(scenario.outcome.duration, Duration::from_millis(1_300));
-    let leg = &scenario.legs[0];
-    assert_eq!((leg.ok, leg.samples.len()), (None, 1));
-    assert_eq!(leg.phases(2_300.0), [Span { phase: Phase::Setup, from_t_ms: 2_000.0, to_t_ms: 2_300.0 }]);
+    let LegView { leg, samples } = &scenario.legs[0];
+    assert_eq!((leg.end.as_ref(), samples.len()), (None, 1));
+    assert_eq!(leg.spans(2_300.0), [Span { phase: Phase::Setup, from_t_ms: 2_000.0, to_t_ms: 2_300.0 }]);
 }
 
 #[test]
@@ -236,7 +234,7 @@ fn a_downtime_longer_than_its_migration_is_not_believed() {
         stats.update(&Stats::new([("downtime", 2_452_130)]));
     }
     let view = view_of(vec![(at(1_000), started()), (at(2_000), leg_started("vm1", 1)), (at(4_000), finish)]);
-    let leg = &view.scenarios[0].legs[0];
+    let leg = &view.scenarios[0].legs[0].leg;
     assert_eq!((leg.libvirt_said_ms(), leg.libvirt_ms()), (Some(2_452_130.0), None));
     assert_eq!(view.distributions(), []);
 }

@@ -8,7 +8,6 @@ use multivm::ledger::Owner;
 use multivm::progress::lines::{self, Line, Moment, Room};
 use multivm::progress::live::Live;
 use multivm::progress::{Earlier, telling};
-use multivm::record::Verdict;
 use multivm::record::{Event, Process, Tail};
 use multivm::{progress, record};
 
@@ -71,12 +70,11 @@ impl Watched {
         let events = self.tail.poll().map_err(Problem::input)?;
         let mut news = News { events: events.len(), ..News::default() };
         for (envelope, event) in &events {
-            let t_ms = envelope.t_ms as f64;
             if let Event::RunStarted(_) = event {
                 self.began = envelope.at;
             }
-            self.live.apply(t_ms, event);
-            if let Some(line) = telling::line(&self.live, t_ms, event) {
+            self.live.apply(envelope, event);
+            if let Some(line) = telling::line(&self.live, event) {
                 if went_wrong(event) {
                     news.failures.push(line.clone());
                 }
@@ -99,10 +97,10 @@ impl Watched {
     }
 
     pub fn state(&self) -> State {
-        if self.live.ended.is_some() {
+        if self.live.end().is_some() {
             return State::Finished;
         }
-        match self.live.header.process {
+        match self.live.process() {
             Some(Process { pid, start_ticks: start }) if (Owner { pid, start }).is_alive() => State::Running,
             _ => State::CutOff,
         }
@@ -112,7 +110,7 @@ impl Watched {
     pub fn lines(&self, room: Room) -> Vec<Line> {
         let running = self.state() == State::Running;
         let elapsed = self.began.elapsed().unwrap_or_default().as_secs_f64() * 1e3;
-        let now_ms = if running { self.live.t_ms.max(elapsed) } else { self.live.t_ms };
+        let now_ms = if running { self.live.t_ms().max(elapsed) } else { self.live.t_ms() };
         let to_come = running.then(|| self.earlier.to_come(&self.live)).flatten();
         let left_s =
             to_come.and_then(|come| progress::seconds_left(&self.live, now_ms, &come, &self.earlier));
@@ -127,8 +125,8 @@ impl Watched {
             State::Finished => format!("Record, JUnit and evidence are in {folder}\n"),
             State::CutOff => {
                 let process =
-                    self.live.header.process.map(|process| format!(" {}", process.pid)).unwrap_or_default();
-                let last = self.began + Duration::from_secs_f64(self.live.t_ms / 1e3);
+                    self.live.process().map(|process| format!(" {}", process.pid)).unwrap_or_default();
+                let last = self.began + Duration::from_secs_f64(self.live.t_ms() / 1e3);
                 let ago = last.elapsed().unwrap_or_default().as_secs_f64();
                 format!(
                     "The run was cut off: its record has no end, and its process{process} is not on this machine (any \
@@ -149,7 +147,7 @@ impl Watched {
 /// Whether an event is worth a line that stays on the screen.
 fn went_wrong(event: &Event) -> bool {
     match event {
-        Event::ScenarioFinished(outcome) => !matches!(outcome.verdict, Verdict::Passed | Verdict::Ignored),
+        Event::ScenarioFinished(outcome) => !outcome.verdict.is_good(),
         Event::Repair { .. } => true,
         _ => false,
     }

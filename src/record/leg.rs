@@ -1,0 +1,233 @@
+//! One migration of one guest, as far as the events of a record show it.
+
+use super::{Clocks, DomainEvent, Event, Phase, Stats};
+use crate::scenario::Direction;
+
+/// A migration. Times are milliseconds on the clock of `t_ms`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordedLeg {
+    pub guest: String,
+    /// Counted from 1.
+    pub round: u32,
+    pub direction: Direction,
+    /// Counted from 1.
+    pub step: u32,
+    /// When libvirt was called.
+    pub began_t_ms: f64,
+    /// Each pass over the memory that libvirt reported: when, and which.
+    pub passes: Vec<(f64, u32)>,
+    /// libvirt's statistics, as the last sample left them.
+    pub stats: Stats,
+    /// How it ended; none as long as the record does not say.
+    pub end: Option<LegEnd>,
+    /// The downtime by every clock; none if the record has no such event.
+    pub clocks: Option<Clocks>,
+    /// Each phase with the time at which it began; the first began with the migration.
+    phases: Vec<(f64, Phase)>,
+}
+
+/// How a migration ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LegEnd {
+    /// When libvirt's call returned.
+    pub t_ms: f64,
+    /// Whether libvirt reported success.
+    pub ok: bool,
+    /// libvirt's error.
+    pub error: Option<String>,
+    /// From the call to the switch to post-copy, seconds.
+    pub switchover_s: Option<f64>,
+    /// The statistics of the completed job.
+    pub stats: Stats,
+}
+
+/// From when to when a phase lasted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Span {
+    pub phase: Phase,
+    pub from_t_ms: f64,
+    pub to_t_ms: f64,
+}
+
+impl RecordedLeg {
+    /// The migration that begins with an event; none for an event that begins none.
+    pub fn begin(t_ms: f64, event: &Event) -> Option<RecordedLeg> {
+        let Event::LegStarted { guest, round, direction, step } = event else { return None };
+        Some(RecordedLeg {
+            guest: guest.clone(),
+            round: *round,
+            direction: *direction,
+            step: *step,
+            began_t_ms: t_ms,
+            passes: Vec::new(),
+            stats: Stats::default(),
+            end: None,
+            clocks: None,
+            phases: Vec::new(),
+        })
+    }
+
+    /// Takes in an event, and returns whether it is about this migration.
+    pub fn take(&mut self, t_ms: f64, event: &Event) -> bool {
+        match event {
+            Event::LibvirtEvent { guest: Some(guest), what, .. } if self.is_moving(guest) => {
+                self.enter(t_ms, self.phase().after(what));
+                if let DomainEvent::Iteration { pass } = what {
+                    self.passes.push((t_ms, *pass));
+                }
+            }
+            Event::JobSample { guest, stats } if self.is_moving(guest) => {
+                self.stats.update(stats);
+                if self.positive("memory_total").is_some() {
+                    self.enter(t_ms, self.phase().memory_is_sent());
+                }
+            }
+            Event::LegFinished { ok, error, began_t_ms, duration_s, stats, switchover_s, .. }
+                if self.is_named_by(event) =>
+            {
+                self.began_t_ms = began_t_ms.unwrap_or(self.began_t_ms);
+                self.end = Some(LegEnd {
+                    t_ms: self.began_t_ms + duration_s * 1e3,
+                    ok: *ok,
+                    error: error.clone(),
+                    switchover_s: *switchover_s,
+                    stats: stats.clone(),
+                });
+            }
+            Event::Downtime { clocks, .. } if self.is_named_by(event) => self.clocks = Some(clocks.clone()),
+            _ => return false,
+        }
+        true
+    }
+
+    /// The phase that it is in, or was in at its end.
+    pub fn phase(&self) -> Phase {
+        self.phases.last().map_or(Phase::default(), |(_, phase)| *phase)
+    }
+
+    /// When libvirt had finished.
+    pub fn completed_t_ms(&self) -> Option<f64> {
+        self.phases.last().filter(|(_, phase)| *phase == Phase::Completed).map(|(t_ms, _)| *t_ms)
+    }
+
+    /// The phases one after the other. `end` is where a migration ends of which the record has no end.
+    pub fn spans(&self, end: f64) -> Vec<Span> {
+        let end = self.end.as_ref().map_or(end, |over| over.t_ms).max(self.began_t_ms);
+        let mut spans: Vec<Span> = Vec::new();
+        let mut from_t_ms = self.began_t_ms;
+        let begun = std::iter::once((self.began_t_ms, Phase::default())).chain(self.phases.iter().copied());
+        let ends = self.phases.iter().map(|(t_ms, _)| *t_ms).chain([end]);
+        for ((_, phase), to) in begun.zip(ends) {
+            let to_t_ms = to.clamp(from_t_ms, end);
+            // libvirt's call returns a little later than its job completes.
+            let phase = phase.min(Phase::Completion);
+            match spans.last_mut() {
+                _ if to_t_ms <= from_t_ms => continue,
+                Some(last) if last.phase == phase => last.to_t_ms = to_t_ms,
+                _ => spans.push(Span { phase, from_t_ms, to_t_ms }),
+            }
+            from_t_ms = to_t_ms;
+        }
+        spans
+    }
+
+    /// The pass over the memory that is under way, from 1.
+    pub fn pass(&self) -> Option<u64> {
+        let told = self.passes.iter().map(|(_, pass)| u64::from(*pass)).max();
+        let counted = self.positive("memory_total").and_then(|_| self.positive("memory_iteration"));
+        told.max(counted)
+    }
+
+    /// How much of the memory is across, from 0 to 1; none while libvirt gives no numbers. It goes down when a new pass
+    /// over the memory begins, since the guest has dirtied pages meanwhile.
+    pub fn fraction(&self) -> Option<f64> {
+        if self.phase() == Phase::Completed {
+            return Some(1.0);
+        }
+        let total = self.positive("memory_total")? as f64;
+        Some((1.0 - self.remaining()? as f64 / total).clamp(0.0, 1.0))
+    }
+
+    /// The number of this name, unless it is 0 or libvirt does not give it.
+    pub fn positive(&self, name: &str) -> Option<u64> {
+        self.stats.number(name).filter(|number| *number > 0)
+    }
+
+    /// Bytes of memory that are not across; none while libvirt gives no numbers. Before the first pass it gives a total of 0.
+    pub fn remaining(&self) -> Option<u64> {
+        self.positive("memory_total").map(|_| self.stats.number("memory_remaining").unwrap_or_default())
+    }
+
+    /// Whether libvirt reported success.
+    pub fn succeeded(&self) -> bool {
+        self.end.as_ref().is_some_and(|end| end.ok)
+    }
+
+    /// From libvirt's call to its return.
+    pub fn duration_ms(&self) -> Option<f64> {
+        self.end.as_ref().map(|end| end.t_ms - self.began_t_ms)
+    }
+
+    /// Bytes sent, and how many times the guest's memory that is.
+    pub fn volume(&self) -> Option<(f64, Option<f64>)> {
+        let sent = self.at_its_end("memory_processed")?;
+        Some((sent, self.at_its_end("memory_total").filter(|total| *total > 0.0).map(|total| sent / total)))
+    }
+
+    /// The downtime that counts, and whether it is the reported one; otherwise it is libvirt's.
+    pub fn downtime_ms(&self) -> Option<(f64, bool)> {
+        let reported = self.reported_ms().map(|ms| (ms, true));
+        reported.or_else(|| self.libvirt_ms().map(|ms| (ms, false)))
+    }
+
+    /// The downtime to report: the larger of the network's and the guest's own; none if neither was measured.
+    pub fn reported_ms(&self) -> Option<f64> {
+        let clocks = self.clocks.as_ref()?;
+        (clocks.network_ms.is_some() || clocks.guest_ms.is_some()).then_some(clocks.reported_ms)
+    }
+
+    /// libvirt's downtime, unless it is nonsense: QEMU may never have set its beginning, and then it is the host's
+    /// uptime. One that is longer than the whole job cannot be.
+    pub fn libvirt_ms(&self) -> Option<f64> {
+        let said = self.libvirt_said_ms()?;
+        let whole = self.at_its_end("time_elapsed").or(self.duration_ms());
+        whole.is_none_or(|whole| said <= whole).then_some(said)
+    }
+
+    /// libvirt's downtime as it is in the record, also nonsense.
+    pub fn libvirt_said_ms(&self) -> Option<f64> {
+        let from_event = self.clocks.as_ref().and_then(|clocks| clocks.libvirt_ms);
+        from_event.or_else(|| self.at_its_end("downtime"))
+    }
+
+    /// Whether libvirt's downtime is nonsense.
+    pub fn has_impossible_downtime(&self) -> bool {
+        self.libvirt_said_ms().is_some() && self.libvirt_ms().is_none()
+    }
+
+    /// A number of the completed job's statistics.
+    fn at_its_end(&self, name: &str) -> Option<f64> {
+        self.end.as_ref()?.stats.number(name).map(|number| number as f64)
+    }
+
+    fn enter(&mut self, t_ms: f64, phase: Phase) {
+        if phase != self.phase() {
+            self.phases.push((t_ms, phase));
+        }
+    }
+
+    /// Whether it is of that guest and under way. What comes later is about a migration that is over.
+    fn is_moving(&self, guest: &str) -> bool {
+        self.guest == guest && self.end.is_none()
+    }
+
+    /// Whether an event's own fields name this migration.
+    fn is_named_by(&self, event: &Event) -> bool {
+        let (Event::LegFinished { guest, round, direction, step, .. }
+        | Event::Downtime { guest, round, direction, step, .. }) = event
+        else {
+            return false;
+        };
+        self.guest == *guest && (self.round, self.direction, self.step) == (*round, *direction, *step)
+    }
+}
