@@ -1,7 +1,8 @@
 //! What every axis of the matrix has in common: a closed set of values, one row of a table for each.
 //!
 //! A value is a variant, so that a scenario is plain data; every fact about it is in its row. [`axis!`] makes both from one
-//! list, so that a new value is a file with its row and a line that lists it.
+//! list, so that a new value is a file with its row and a line that lists it. [`table!`] is for rows of which an axis is
+//! composed.
 
 use std::fmt;
 
@@ -75,16 +76,16 @@ macro_rules! by_name {
 }
 pub(crate) use by_name;
 
-/// An axis from its table: the enum of its values, each with its row, which has a field `name`.
-macro_rules! axis {
-    ($(#[$doc:meta])* $axis:ident, $key:literal, $row:ty { $($value:ident => $spec:expr,)+ }) => {
+/// A table: the enum of its values, and each with its row. A new value is a file with its row and a line here.
+macro_rules! table {
+    ($(#[$doc:meta])* $table:ident, $row:ty { $($value:ident => $spec:expr,)+ }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum $axis {
+        pub enum $table {
             $($value,)+
         }
 
-        impl $axis {
+        impl $table {
             /// Every value, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$value,)+];
 
@@ -94,6 +95,17 @@ macro_rules! axis {
                     $(Self::$value => &$spec,)+
                 }
             }
+        }
+    };
+}
+pub(crate) use table;
+
+/// An axis from its table, whose rows have a field `name`.
+macro_rules! axis {
+    ($(#[$doc:meta])* $axis:ident, $key:literal, $row:ty { $($value:ident => $spec:expr,)+ }) => {
+        $crate::axis::table! {
+            $(#[$doc])*
+            $axis, $row { $($value => $spec,)+ }
         }
 
         impl $crate::axis::AxisValue for $axis {

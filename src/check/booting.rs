@@ -7,7 +7,7 @@ use super::{About, Advice, Asked, BootEnd, Check, End, LegEnd, Moment, Proof, Sc
 use crate::failure::Result;
 use crate::load::{Boot, BootLog, LoadWatch};
 use crate::migration::LegReport;
-use crate::scenario::{self, Scenario, Workload};
+use crate::scenario::{Scenario, Workload};
 
 pub static ABOUT: About = About {
     id: "booting",
@@ -42,7 +42,7 @@ impl Check for Booting {
     }
 
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
-        let others = scene.scenario.workload != Workload::Boot(scenario::Booting::MigratedVms);
+        let others = !scene.scenario.boots_itself();
         Ok(Box::new(BootingAsked { others, boots: BootLog::default() }))
     }
 }

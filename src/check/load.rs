@@ -234,7 +234,7 @@ mod tests {
 
     use super::*;
     use crate::load::Command;
-    use crate::scenario::Bytes;
+    use crate::scenario::{Bytes, Signs};
 
     #[rstest]
     #[case::works(3, 0, 900, true)]
@@ -258,7 +258,7 @@ mod tests {
             at: zero + Duration::from_secs(seconds),
         };
         let words = ["stress", "--cpu", "2"].map(str::to_owned).into();
-        let load = load::Load::new(&Command { words, resident: Bytes(0), short: false, basis: None }, 70);
+        let load = load::Load::new(&Command { words, signs: Signs::default(), basis: None }, 70);
         let (before, during) = (sample(0, 3, 0, 400), sample(1, 3, 0, 500));
         assert_eq!(check("vm1", &load, &[&before, &during, &sample(5, alive, stopped, ticks)]).ok, ok);
         assert!(check("vm1", &load, &[&before, &during]).ok);

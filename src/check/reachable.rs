@@ -7,7 +7,7 @@ use humantime::format_duration;
 use super::{About, Advice, Asked, Check, End, Moment, Proof, Scene, Silence};
 use crate::failure::Result;
 use crate::probe::Summary;
-use crate::scenario::{Booting, Profile, Scenario, Workload};
+use crate::scenario::{Profile, Scenario};
 
 pub static ABOUT: About = About {
     id: "reachable",
@@ -38,8 +38,7 @@ impl Check for Reachable {
     }
 
     fn explain(&self, scenario: &Scenario, profile: &Profile) -> String {
-        let boots = scenario.workload == Workload::Boot(Booting::MigratedVms);
-        let aside = if boots { ", boots aside" } else { "" };
+        let aside = if scenario.boots_itself() { ", boots aside" } else { "" };
         format!(
             "reachable: it answers a probe every {} through the whole scenario; no gap is longer than {}{aside}",
             format_duration(profile.probe_interval),
@@ -74,8 +73,7 @@ impl Asked for ReachableAsked {
 
 /// Also for a boot, where the scenario boots the guests that move.
 fn longest_gap(scenario: &Scenario, profile: &Profile) -> Duration {
-    let boots = scenario.workload == Workload::Boot(Booting::MigratedVms);
-    profile.max_gap + if boots { profile.boot_timeout } else { Duration::ZERO }
+    profile.max_gap + if scenario.boots_itself() { profile.boot_timeout } else { Duration::ZERO }
 }
 
 /// The guest must have answered, and no gap may be longer than `limit`.

@@ -9,9 +9,7 @@ use super::{BootLoad, BootLog, Command, LoadLook, Loads, Place, Timeline, memory
 use crate::failure::Result;
 use crate::guest::Fleet;
 use crate::remote::Observation;
-use crate::scenario::{
-    Booting, Bytes, HostShare, Kind, LoadSize, Profile, Scenario, Side, Tool, Workload, load_command,
-};
+use crate::scenario::{HostShare, Load, Room, Scenario, Side, Workload};
 use crate::sys::parallel::at_once;
 
 /// What runs.
@@ -52,12 +50,13 @@ impl<'a> ActiveLoad<'a> {
     pub fn start(scenario: &Scenario, fleet: &'a Fleet, hosts: &[Observation; 2]) -> Result<ActiveLoad<'a>> {
         let mut active = ActiveLoad { loads: Vec::new(), boots: None, watch: LoadWatch::default() };
         match scenario.workload {
-            Workload::Stress { tool, kind, share } => {
-                active.start_tools(fleet, wanted(scenario, fleet, hosts, (tool, kind, share)))?;
+            Workload::Stress { load, share } => {
+                active.start_tools(fleet, wanted(scenario, fleet, hosts, (load, share)))?;
             }
-            Workload::Boot(Booting::LoadVm) => active.start_boots(fleet, 1)?,
-            Workload::Boot(Booting::LoadVms) => active.start_boots(fleet, fleet.load_guests.len())?,
-            Workload::Boot(Booting::MigratedVms) => {}
+            Workload::Boot(booting) => match (booting.spec().load_guests)(fleet.load_guests.len()) {
+                0 => {}
+                count => active.start_boots(fleet, count)?,
+            },
         }
         Ok(active)
     }
@@ -124,49 +123,23 @@ fn wanted(
     scenario: &Scenario,
     fleet: &Fleet,
     hosts: &[Observation; 2],
-    (tool, kind, share): (Tool, Kind, Option<HostShare>),
+    (load, share): (Load, Option<HostShare>),
 ) -> Vec<(Place, Command)> {
+    let kind = load.spec().kind;
     let mut wanted = Vec::new();
     if scenario.location.in_guests() {
-        let command = in_guest(tool, kind, &fleet.profile);
+        let command = Command::new(load, &(kind.in_guest)(&fleet.profile), None);
         wanted.extend(fleet.guests.iter().cloned().map(|guest| (Place::Guest(guest), command.clone())));
     }
     for side in scenario.location.hosts() {
         let host = fleet.hosts.get(*side);
         let seen = &hosts[usize::from(*side == Side::Target)];
-        let share = share.unwrap_or(HostShare::Half);
-        let left = memory_left(host, seen, &fleet.profile);
-        wanted.push((Place::host(fleet, *side), on_host(tool, kind, share, host.entry.cpu_percent, left)));
+        let room = Room {
+            cpu_percent: host.entry.cpu_percent,
+            memory_left: memory_left(host, seen, &fleet.profile),
+        };
+        let size = (kind.on_host)(share.unwrap_or(HostShare::Half), &room);
+        wanted.push((Place::host(fleet, *side), Command::new(load, &size, Some((kind.basis)(&room)))));
     }
     wanted
-}
-
-fn in_guest(tool: Tool, kind: Kind, profile: &Profile) -> Command {
-    let size = LoadSize::of_guest(kind, profile);
-    Command {
-        words: load_command(tool, kind, size),
-        resident: most_of(kind, size.total()),
-        short: false,
-        basis: None,
-    }
-}
-
-fn on_host(tool: Tool, kind: Kind, share: HostShare, cpu_percent: u32, left: Bytes) -> Command {
-    let size = LoadSize::of_host(kind, share, cpu_percent, left);
-    let short = kind == Kind::Memory && share == HostShare::Short;
-    // One that asks for more than there is never gets it: with half of what is left it is at work.
-    let resident = if short { Bytes(left.0 / 2) } else { most_of(kind, size.total()) };
-    let basis = match kind {
-        Kind::Cpu => format!("{:.2} CPUs", f64::from(cpu_percent) / 100.0),
-        Kind::Memory => format!("{} MiB of memory that its guests and daemons leave", left.0 >> 20),
-    };
-    Command { words: load_command(tool, kind, size), resident, short, basis: Some(basis) }
-}
-
-/// What must be resident of a load's memory: nine tenths, because a page or two may be on its way.
-fn most_of(kind: Kind, total: Bytes) -> Bytes {
-    match kind {
-        Kind::Cpu => Bytes(0),
-        Kind::Memory => Bytes(total.0 / 10 * 9),
-    }
 }

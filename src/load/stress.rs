@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{LoadLook, Place};
 use crate::failure::Result;
 use crate::remote::{LOAD_LOG, Process};
-use crate::scenario::Bytes;
+use crate::scenario::{self, Bytes, Signs, Size};
 use crate::sys::wait::{Look, StopFlag, wait_for};
 
 /// How long a tool may take to start its workers and fill its memory, and to end.
@@ -18,12 +18,16 @@ const WORDS_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     pub words: Vec<String>,
-    /// Memory that its processes must have resident together before it counts as started.
-    pub resident: Bytes,
-    /// It asks for more memory than there is on purpose: the kernel kills its workers, and it is started again.
-    pub short: bool,
+    pub signs: Signs,
     /// What its size was computed from, for the record.
     pub basis: Option<String>,
+}
+
+impl Command {
+    /// The command of a load of that size.
+    pub fn new(load: scenario::Load, size: &Size, basis: Option<String>) -> Command {
+        Command { words: load.command(size), signs: size.signs, basis }
+    }
 }
 
 /// One running tool.
@@ -33,8 +37,7 @@ pub struct Load {
     /// Process group of the tool and its workers; also the pid of the group's first process.
     pub group: i32,
     pub basis: Option<String>,
-    resident: Bytes,
-    short: bool,
+    signs: Signs,
 }
 
 /// A load at one moment.
@@ -54,13 +57,7 @@ pub struct Sample {
 impl Load {
     /// The load that a command became, as the process group `group`.
     pub fn new(command: &Command, group: i32) -> Load {
-        Load {
-            command: command.words.join(" "),
-            group,
-            basis: command.basis.clone(),
-            resident: command.resident,
-            short: command.short,
-        }
+        Load { command: command.words.join(" "), group, basis: command.basis.clone(), signs: command.signs }
     }
 
     fn sample(&self, processes: &[Process], asked: Instant, at: Instant) -> Sample {
@@ -78,13 +75,13 @@ impl Load {
 
     /// Whether its workers are killed and started again all the time: it asks for more memory than there is.
     pub fn comes_and_goes(&self) -> bool {
-        self.short
+        self.signs.comes_and_goes
     }
 
     /// Memory that a sample must show resident: half of what the load began with, because a host that is short of
     /// memory may have swapped some of it out; nothing of a load whose workers the kernel kills.
     pub fn held(&self) -> Bytes {
-        if self.short { Bytes(0) } else { Bytes(self.resident.0 / 2) }
+        if self.signs.comes_and_goes { Bytes(0) } else { Bytes(self.signs.resident.0 / 2) }
     }
 
     /// Why the load does not work yet, from its first moment on.
@@ -92,13 +89,9 @@ impl Load {
         if seen.ticks == 0 {
             return Some(format!("`{}` has used no CPU time yet", self.command));
         }
-        (seen.resident < self.resident).then(|| {
-            format!(
-                "`{}` has {} MiB resident, of {} MiB",
-                self.command,
-                mib(seen.resident),
-                mib(self.resident)
-            )
+        let wanted = self.signs.resident;
+        (seen.resident < wanted).then(|| {
+            format!("`{}` has {} MiB resident, of {} MiB", self.command, mib(seen.resident), mib(wanted))
         })
     }
 }
@@ -212,7 +205,7 @@ pub(super) fn last_words(place: &Place) -> String {
 fn words(place: &Place, command: &Command) -> Vec<String> {
     let before: &[&str] = match place {
         Place::Guest(_) => &["nice", "-n", "10"],
-        Place::Host(..) if command.short => {
+        Place::Host(..) if command.signs.comes_and_goes => {
             &["sh", "-c", r#"echo 1000 > /proc/self/oom_score_adj; while :; do "$@"; done"#, "load"]
         }
         Place::Host(..) => &["sh", "-c", r#"echo 1000 > /proc/self/oom_score_adj; exec "$@""#, "load"],

@@ -153,7 +153,7 @@ mod tests {
 
     use super::*;
     use crate::load::Command;
-    use crate::scenario::Bytes;
+    use crate::scenario::Signs;
 
     fn looks(begin: Instant, asked_ms: &[u64]) -> Vec<LoadLook> {
         let at = |ms: u64| begin + Duration::from_millis(ms);
@@ -206,7 +206,7 @@ mod tests {
 
     fn timeline() -> Arc<Timeline> {
         let words = ["stress", "--cpu", "1"].map(str::to_owned).into();
-        let load = Load::new(&Command { words, resident: Bytes(0), short: false, basis: None }, 70);
+        let load = Load::new(&Command { words, signs: Signs::default(), basis: None }, 70);
         let now = Instant::now();
         let first = LoadLook { asked: now, at: now, samples: Ok(Vec::new()) };
         Arc::new(Timeline::new(

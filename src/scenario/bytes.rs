@@ -12,7 +12,7 @@ const UNITS: [(&str, &str, u64); 3] = [("GiB", "G", 1 << 30), ("MiB", "M", 1 << 
 ///
 /// Written as a whole number and one of the units `KiB`, `MiB`, `GiB` (powers of 1024). A unit is mandatory: "256" alone
 /// has meant bytes, KiB and MiB in too many tools. `MB` is refused because some read it as 10^6.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Bytes(pub u64);
 
 impl Bytes {

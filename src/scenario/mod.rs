@@ -11,14 +11,15 @@
 //! ```
 
 mod at_timeout;
+mod booting;
 mod budget;
 mod bytes;
-mod command;
 mod cover;
 mod error;
 mod field;
 mod file;
 mod ignored;
+mod load;
 mod locate;
 mod location;
 mod matrix;
@@ -38,11 +39,12 @@ mod workload;
 pub use crate::axis::{AxisValue, UnknownName};
 pub use crate::plan::{Direction, Order, Side};
 pub use at_timeout::AtTimeout;
+pub use booting::Booting;
 pub use budget::{Budget, Limit};
 pub use bytes::Bytes;
-pub use command::{LoadSize, load_command};
 pub use error::InputError;
 pub use file::{AllowedLine, Asked, Chosen, LogOwner, ScenarioFile};
+pub use load::{HostShare, Load, Room, Signs, Size};
 pub use locate::{FILE_VARIABLE, locate};
 pub use location::Location;
 pub use mode::Mode;
@@ -53,4 +55,4 @@ pub use set::{Members, Set};
 pub use shard::{SHARD_VARIABLE, Shard};
 pub use sizing::{SIZING_VARIABLE, Sizing, sizing_switch};
 pub use transport::Transport;
-pub use workload::{Booting, HostShare, Kind, Tool, Workload};
+pub use workload::Workload;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::table::traits;
-use super::{Booting, Location, Mode, Order, Sizing, Transport, Workload};
+use super::{Location, Mode, Order, Sizing, Transport, Workload};
 use crate::axis::{AxisValue, UnknownName, quoted_names};
 
 /// One case of the matrix: pure data.
@@ -48,7 +48,7 @@ impl Scenario {
 
     /// Whether the fleet itself boots while it migrates.
     pub fn boots_itself(&self) -> bool {
-        self.workload == Workload::Boot(Booting::MigratedVms)
+        matches!(self.workload, Workload::Boot(booting) if booting.spec().itself)
     }
 
     /// The first part of the name: `{mode}_{order}`, where a transport may have given the order a name of its own.

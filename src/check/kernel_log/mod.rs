@@ -13,7 +13,7 @@ use crate::failure::Result;
 use crate::guest::{Fleet, console_path};
 use crate::host::LogMarks;
 use crate::remote::KernelLine;
-use crate::scenario::{AllowedLine, LogOwner, Side, Tool};
+use crate::scenario::{AllowedLine, Load, LogOwner, Side};
 use oom::Reports;
 use trouble::Trouble;
 
@@ -75,7 +75,7 @@ impl<'a> KernelLogAsked<'a> {
         let names = hosts.map(|host| host.entry.name.as_str());
         let [source, target] = scene.hosts;
         // The kernel may kill these on hosts: a scenario runs them there.
-        let loads = Tool::ALL.map(Tool::program);
+        let loads = Load::programs();
         let logs = if source.boot_id == target.boot_id {
             vec![(hosts[0].side, HostLog::new(&names, &loads))]
         } else {

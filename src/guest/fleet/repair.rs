@@ -8,7 +8,7 @@ use crate::failure::{Attempt, Failure, Result};
 use crate::guest::{Guest, domain};
 use crate::host::Host;
 use crate::libvirt::OurDomain;
-use crate::scenario::{Side, Tool};
+use crate::scenario::{Load, Side};
 use crate::sys::parallel::at_once;
 use crate::sys::wait::{Look, wait_for};
 
@@ -127,7 +127,7 @@ fn placed(guest: &Guest, host: &Host, active: bool) -> Result<Option<String>> {
 
 /// Whether a process of that name is of a scenario's load.
 fn is_load(process: &str) -> bool {
-    Tool::ALL.iter().any(|tool| process.starts_with(tool.program()))
+    Load::programs().iter().any(|program| process.starts_with(program))
 }
 
 /// Stops a domain and removes its definition.

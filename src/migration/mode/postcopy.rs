@@ -2,7 +2,6 @@
 
 use super::{Spec, bandwidth_mib};
 use crate::migration::{Again, LegReport, Pace};
-use crate::scenario::{Booting, Workload};
 
 /// With this limit QEMU does not consider a guest converged whose remaining memory takes longer to send, milliseconds.
 /// A guest that dirties little would otherwise be done in pre-copy before the switch can be ordered.
@@ -18,8 +17,7 @@ const SLOWER_AGAIN: u64 = 4;
 
 pub static SPEC: Spec = Spec {
     asks: |options, scenario, profile, pace| {
-        let boots = scenario.workload == Workload::Boot(Booting::MigratedVms);
-        let pace = if boots { pace.slowed(SLOWER_WHILE_BOOTING) } else { pace };
+        let pace = if scenario.boots_itself() { pace.slowed(SLOWER_WHILE_BOOTING) } else { pace };
         options.migration.post_copy = true;
         options.migration.bandwidth_mib = bandwidth_mib(scenario, profile).map(|mib| pace.of(mib));
         options.migration.post_copy_bandwidth_mib = profile.bandwidth.map(|bytes| bytes.0 >> 20);

@@ -1,0 +1,44 @@
+//! Guests that boot while the fleet migrates: which they are, and how each choice is explained.
+
+use super::Profile;
+use crate::axis::table;
+
+/// A choice of guests that boot: its row in the table.
+pub struct Spec {
+    pub name: &'static str,
+    /// How many of the load guests boot, of so many.
+    pub load_guests: fn(usize) -> usize,
+    /// Whether the fleet itself boots while it migrates.
+    pub itself: bool,
+    /// What boots, and when, as a sentence behind `Load: `.
+    pub text: fn(&Profile) -> String,
+}
+
+table! {
+    /// Which guests boot while the fleet migrates.
+    Booting, Spec {
+        LoadVm => Spec { name: "load_vm", load_guests: |_| 1, itself: false, text: load_vm },
+        LoadVms => Spec { name: "load_vms", load_guests: |all| all, itself: false, text: load_vms },
+        MigratedVms => Spec { name: "migrated_vms", load_guests: |_| 0, itself: true, text: migrated_vms },
+    }
+}
+
+const AGAIN: &str = "started again as soon as it is up, until the moves are over";
+
+fn load_vm(_profile: &Profile) -> String {
+    format!("load guest 1, which does not migrate, boots on the source; it is {AGAIN}.")
+}
+
+fn load_vms(profile: &Profile) -> String {
+    let guests = profile.load_guests;
+    format!(
+        "{guests} load {} booting, never migrating, alternately on source and target (number 1 on the source); each is {AGAIN}.",
+        if guests == 1 { "guest" } else { "guests" },
+    )
+}
+
+/// The fleet itself.
+fn migrated_vms(_profile: &Profile) -> String {
+    "before every move all guests are started anew (power off and on), and migrate while they boot."
+        .to_owned()
+}

@@ -1,0 +1,193 @@
+//! The loads: which program makes each, how large it is in a guest and on a host, and what shows that it is at work. Each kind
+//! of load is a file, with a row for every program that can make it.
+
+mod cpu;
+mod memory;
+mod tool;
+
+pub use tool::Tool;
+
+use super::{Bytes, Profile};
+use crate::axis::table;
+
+/// A load: its row in the table.
+pub struct Spec {
+    /// Its name where only guests carry it.
+    pub name: &'static str,
+    /// Its names where a host carries it, by the share of that host.
+    pub on_hosts: &'static [(HostShare, &'static str)],
+    /// The program that makes it.
+    pub tool: &'static Tool,
+    /// What it consumes.
+    pub kind: &'static Kind,
+    /// What the program is called with for a load of that size.
+    arguments: fn(&Size) -> Vec<String>,
+}
+
+/// What loads have in common that consume one resource, whatever program makes them.
+pub struct Kind {
+    /// The load of one guest.
+    pub in_guest: fn(&Profile) -> Size,
+    /// What a guest's command line does not say of the size, in parentheses; empty if nothing.
+    pub guest_text: fn(&Profile) -> String,
+    /// The load of a host that has so much left.
+    pub on_host: fn(HostShare, &Room) -> Size,
+    /// How much that is, as the end of the sentence `The load is ...`.
+    pub host_text: fn(HostShare) -> &'static str,
+    /// What it was computed from, for the record.
+    pub basis: fn(&Room) -> String,
+}
+
+/// How much of a host its load takes, measured against what the guests leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum HostShare {
+    /// Half of it.
+    Half,
+    /// More than there is.
+    Short,
+}
+
+/// What a host has for a load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Hundredths of a CPU.
+    pub cpu_percent: u32,
+    /// Memory that its guests and daemons leave.
+    pub memory_left: Bytes,
+}
+
+impl Room {
+    /// Whole CPUs, at least one.
+    fn cpus(&self) -> u32 {
+        (self.cpu_percent / 100).max(1)
+    }
+}
+
+/// How large a load is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    pub workers: u32,
+    /// What each worker takes of the resource, where that is counted in bytes.
+    pub each: Bytes,
+    pub signs: Signs,
+}
+
+impl Size {
+    /// What all workers take together.
+    fn total(&self) -> Bytes {
+        total(self.workers, self.each)
+    }
+}
+
+/// What so many workers take together.
+fn total(workers: u32, each: Bytes) -> Bytes {
+    Bytes(each.0.saturating_mul(u64::from(workers)))
+}
+
+/// What shows that a load is at work, besides processes that live and use CPU time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Signs {
+    /// Memory that its processes must have resident together before it counts as started.
+    pub resident: Bytes,
+    /// It asks for more memory than there is on purpose: the kernel kills its workers, and it is started again.
+    pub comes_and_goes: bool,
+}
+
+table! {
+    /// What a program consumes as load.
+    Load, Spec {
+        StressCpu => cpu::STRESS,
+        StressMemory => memory::STRESS,
+        StressNgCpu => cpu::STRESS_NG,
+        StressNgMemory => memory::STRESS_NG,
+    }
+}
+
+impl Load {
+    /// The command line, program first, that makes a load of that size.
+    ///
+    /// No `--timeout`: the load ends when the run ends it, so a slow migration is never left without load.
+    pub fn command(self, size: &Size) -> Vec<String> {
+        let spec = self.spec();
+        std::iter::once(spec.tool.program.to_owned()).chain((spec.arguments)(size)).collect()
+    }
+
+    /// The programs of all loads, each once.
+    pub fn programs() -> Vec<&'static str> {
+        let mut programs: Vec<&str> = Load::ALL.iter().map(|load| load.spec().tool.program).collect();
+        programs.sort_unstable();
+        programs.dedup();
+        programs
+    }
+}
+
+/// Options and their values as words.
+fn words<const N: usize>(options: [(&str, String); N]) -> Vec<String> {
+    options.into_iter().flat_map(|(option, value)| [option.to_owned(), value]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(Load::StressCpu, HostShare::Half, 200, "stress --cpu 1")]
+    #[case(Load::StressCpu, HostShare::Half, 1600, "stress --cpu 8")]
+    #[case(Load::StressCpu, HostShare::Half, 50, "stress --cpu 1")]
+    #[case(Load::StressCpu, HostShare::Short, 200, "stress --cpu 3")]
+    #[case(Load::StressCpu, HostShare::Short, 50, "stress --cpu 2")]
+    #[case(Load::StressNgCpu, HostShare::Half, 400, "stress-ng --cpu 2")]
+    #[case(Load::StressMemory, HostShare::Half, 200, "stress --vm 2 --vm-bytes 256M --vm-keep")]
+    #[case(Load::StressMemory, HostShare::Short, 200, "stress --vm 2 --vm-bytes 640M --vm-keep")]
+    #[case(Load::StressNgMemory, HostShare::Half, 200, "stress-ng --vm 2 --vm-bytes 512M --vm-keep")]
+    fn a_hosts_load_is_a_share_of_what_it_has_left(
+        #[case] load: Load,
+        #[case] share: HostShare,
+        #[case] cpu_percent: u32,
+        #[case] command: &str,
+    ) {
+        let room = Room { cpu_percent, memory_left: Bytes(1 << 30) };
+        let size = (load.spec().kind.on_host)(share, &room);
+        assert_eq!(load.command(&size).join(" "), command);
+    }
+
+    /// A load whose program is not in the images would fail in the first scenario that has it.
+    #[test]
+    fn the_package_of_every_program_is_in_the_images_of_guests_and_hosts() {
+        let guest = include_str!("../../../fixtures/guest/packages.txt");
+        let host = include_str!("../../../fixtures/host/packages.txt");
+        for load in Load::ALL {
+            let package = load.spec().tool.package;
+            for (image, packages) in [("guest", guest), ("host", host)] {
+                assert!(packages.lines().any(|line| line == package), "{package} is not in {image}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_row_says_what_it_is() {
+        let names: BTreeSet<&str> = Load::ALL.iter().map(|load| load.spec().name).collect();
+        assert_eq!(names.len(), Load::ALL.len());
+        for load in Load::ALL {
+            let spec = load.spec();
+            assert!(!spec.on_hosts.is_empty(), "{}", spec.name);
+            for (share, name) in spec.on_hosts {
+                assert!(
+                    name.starts_with(spec.name),
+                    "{name} is the share of a host that {} takes",
+                    spec.name
+                );
+                assert!(!(spec.kind.host_text)(*share).is_empty(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_program_is_named_once() {
+        assert_eq!(Load::programs(), ["stress", "stress-ng"]);
+    }
+}
