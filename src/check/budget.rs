@@ -14,7 +14,7 @@ use crate::scenario::{self, Limit};
 pub static ABOUT: About = About {
     id: "budget",
     summary: "within budget",
-    how: "a migration's total time and its guest's downtime (the larger of what the network and the guest's own clock say), \
+    how: "a migration's total time and its guest's downtime (how long its network was silent), \
           where `scenarios.toml` has a [budget](#budgets)",
     asked: &[Moment::Leg, Moment::End],
     // Such a migration is over, its guest is well, and the scenario can go on.

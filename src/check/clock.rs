@@ -1,5 +1,8 @@
 //! Clock sane: the guest's realtime clock did not move against this machine's by more than the profile allows.
 //!
+//! A guest's clock may stand still while its CPUs do, as it does under TCG: a clock that is behind by no more than its guest is
+//! known to have stood still has not moved.
+//!
 //! The guest reads its clock at some time between question and answer, so its distance is known as an interval; only a
 //! move that no reading within both intervals explains is counted.
 
@@ -8,14 +11,16 @@ use std::time::Duration;
 
 use humantime::format_duration;
 
-use super::{About, Advice, Asked, Check, GuestLook, Moment, Proof, Scene};
+use super::{About, Advice, Asked, Check, GuestLook, LegEnd, Moment, Proof, Scene};
 use crate::failure::Result;
+use crate::plan::Side;
 use crate::scenario::{Profile, Scenario};
 
 pub static ABOUT: About = About {
     id: "clock",
     summary: "clock sane",
-    how: "the guest's realtime clock within `max_clock_drift` of where it was against the clock of the machine that runs multivm",
+    how: "the guest's realtime clock within `max_clock_drift` of where it was against the clock of the machine that runs multivm, \
+          beyond what the guest is known to have stood still",
     asked: &[Moment::Leg, Moment::End],
     advice: &[MOVED],
     ..About::BASE
@@ -36,34 +41,62 @@ impl Check for Clock {
 
     fn explain(&self, _scenario: &Scenario, profile: &Profile) -> String {
         let drift = format_duration(profile.max_clock_drift);
-        format!("clock sane: the guest's realtime clock moved by no more than {drift} against multivm's own")
+        format!(
+            "clock sane: the guest's realtime clock moved by no more than {drift} against multivm's own, beyond its downtimes"
+        )
     }
 
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
-        Ok(Box::new(ClockAsked { limit: scene.fleet.profile.max_clock_drift, guests: HashMap::new() }))
+        let hosts = &scene.fleet.hosts;
+        Ok(Box::new(ClockAsked {
+            limit: scene.fleet.profile.max_clock_drift,
+            names: [hosts.source.entry.name.clone(), hosts.target.entry.name.clone()],
+            guests: HashMap::new(),
+        }))
     }
 }
 
 struct ClockAsked {
     limit: Duration,
-    /// The boot of each guest at its first look and at its last one, and the distance of its clock at the first.
-    guests: HashMap<String, (String, Distance)>,
+    /// Of source and target, as events have them.
+    names: [String; 2],
+    guests: HashMap<String, Known>,
+}
+
+/// What is known of a guest's clock.
+struct Known {
+    /// Of its last look.
+    boot_id: String,
+    /// At its first look.
+    distance: Distance,
+    /// How long its CPUs stood still since then, for its migrations.
+    still: Duration,
 }
 
 impl Asked for ClockAsked {
     fn at_start(&mut self, look: &GuestLook) -> Vec<Proof> {
-        self.guests.insert(look.guest.name.clone(), (look.seen.boot_id.clone(), look.distance));
+        let known =
+            Known { boot_id: look.seen.boot_id.clone(), distance: look.distance, still: Duration::ZERO };
+        self.guests.insert(look.guest.name.clone(), known);
+        Vec::new()
+    }
+
+    fn on_leg(&mut self, end: &LegEnd<'_>) -> Vec<Proof> {
+        if let Some(known) = self.guests.get_mut(&end.guest.name) {
+            let source = &self.names[usize::from(end.leg.from() == Side::Target)];
+            known.still += end.report.standstills(source).into_iter().map(|(_, long)| long).sum::<Duration>();
+        }
         Vec::new()
     }
 
     fn on_look(&mut self, look: &GuestLook) -> Vec<Proof> {
-        let Some((boot_id, distance)) = self.guests.get_mut(&look.guest.name) else { return Vec::new() };
+        let Some(known) = self.guests.get_mut(&look.guest.name) else { return Vec::new() };
         // A reboot sets a guest's clock anew, and has a finding of its own.
-        if *boot_id != look.seen.boot_id {
-            boot_id.clone_from(&look.seen.boot_id);
+        if known.boot_id != look.seen.boot_id {
+            known.boot_id.clone_from(&look.seen.boot_id);
             return Vec::new();
         }
-        vec![look.proof(check(*distance, look.distance, self.limit))]
+        vec![look.proof(check(known.distance, look.distance, known.still, self.limit))]
     }
 }
 
@@ -92,17 +125,17 @@ impl Distance {
     }
 }
 
-/// Compares the distance at the scenario's beginning with the one now.
-pub fn check(before: Distance, now: Distance, limit: Duration) -> Proof {
+/// Compares the distance at the scenario's beginning with the one now. Meanwhile the guest is known to have stood `still`.
+pub fn check(before: Distance, now: Distance, still: Duration, limit: Duration) -> Proof {
     let moved = now.moved_from(before);
+    let (limit, still) = (limit.as_secs_f64(), still.as_secs_f64());
     Proof::new(
         &ABOUT,
-        moved.abs() <= limit.as_secs_f64(),
+        (-(limit + still)..=limit).contains(&moved),
+        format!("the guest's realtime clock within {limit:.1} s of where it was against the host's"),
         format!(
-            "the guest's realtime clock within {:.1} s of where it was against the host's",
-            limit.as_secs_f64()
+            "moved by {moved:+.3} s since the scenario began, in which the guest's migrations stopped it for {still:.3} s"
         ),
-        format!("moved by {moved:+.3} s since the scenario began"),
     )
     .advise(&MOVED)
 }
@@ -121,6 +154,18 @@ mod tests {
     fn only_a_certain_move_counts(#[case] guest_s: f64, #[case] answer_took_s: f64, #[case] ok: bool) {
         let before = Distance::new(50.0, 50.0, 50.1);
         let now = Distance::new(guest_s, 100.0, 100.0 + answer_took_s);
-        assert_eq!(check(before, now, Duration::from_secs(5)).ok, ok);
+        assert_eq!(check(before, now, Duration::ZERO, Duration::from_secs(5)).ok, ok);
+    }
+
+    #[rstest]
+    #[case::behind_by_the_standstill(-6.0, 6, true)]
+    #[case::behind_by_more(-12.0, 6, false)]
+    #[case::behind_without_a_standstill(-6.0, 0, false)]
+    #[case::a_clock_that_went_on(0.0, 6, true)]
+    #[case::ahead_is_no_standstill(6.0, 6, false)]
+    fn a_clock_may_stand_still_with_its_guest(#[case] moved_s: f64, #[case] still_s: u64, #[case] ok: bool) {
+        let (before, now) = (Distance::new(50.0, 50.0, 50.0), Distance::new(100.0 + moved_s, 100.0, 100.0));
+        let proof = check(before, now, Duration::from_secs(still_s), Duration::from_secs(5));
+        assert_eq!(proof.ok, ok, "{proof:?}");
     }
 }

@@ -8,7 +8,7 @@ use crate::scenario::{Mode, Scenario};
 pub static ABOUT: About = About {
     id: "post_copy",
     summary: "it was post-copy",
-    how: "QEMU switched, after the first pre-copy pass",
+    how: "QEMU switched: after the first pre-copy pass, or amid it where the scenario is played again",
     asked: &[Moment::Leg],
     only: Some("`postcopy`"),
     advice: &[NO_SWITCH],
@@ -47,7 +47,7 @@ impl Asked for PostCopyAsked {
 
 /// A post-copy migration must have switched.
 pub fn check(report: &LegReport) -> Proof {
-    let expected = "a switch to post-copy after the first pre-copy pass";
+    let expected = "a switch to post-copy";
     match report.switchover {
         Some(after) => Proof::new(&ABOUT, true, expected, format!("after {:.3} s", after.as_secs_f64())),
         None => {

@@ -1,11 +1,12 @@
 //! Moving a domain, switching to post-copy, and giving up.
 
+use std::ffi::CStr;
 use std::fmt;
 
-use virt::domain::MigrateParameters;
 use virt_sys as sys;
 
-use super::{Connection, Domain, Error, Result};
+use super::params::Parameters;
+use super::{Connection, Domain, Result, Version};
 
 /// How to migrate. [`Migration::default`] is what `virsh migrate` does without options: not live.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +28,10 @@ pub struct Migration {
     pub bandwidth_mib: Option<u64>,
     /// The same after the switch to post-copy, which has a limit of its own. libvirt refuses it without `post_copy`.
     pub post_copy_bandwidth_mib: Option<u64>,
+    /// What QEMU is told to be able to send per second while the guest stands still, MiB/s, in the place of what it measures.
+    /// It limits nothing: QEMU switches over when what is left can be sent so within its downtime-limit. Since libvirt 11.1 and
+    /// QEMU 8.2; older ones refuse it.
+    pub switchover_bandwidth_mib: Option<u64>,
 }
 
 /// What came of [`OurDomain::start_post_copy`](super::OurDomain::start_post_copy).
@@ -43,13 +48,24 @@ pub enum Switch {
 /// What came of [`OurDomain::abort_job`](super::OurDomain::abort_job).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AbortAnswer {
-    /// libvirt took the order; the job's own call returns with [`Error::is_aborted`] soon.
+    /// libvirt took the order; the job's own call returns with [`Error::is_aborted`](super::Error::is_aborted) soon.
     Aborted,
     /// There was nothing to abort.
     NoJob,
 }
 
+/// The oldest libvirt and QEMU that can be told the available bandwidth for the switchover.
+const KNOWS_SWITCHOVER_BANDWIDTH: (Version, Version) = (Version::new(11, 1, 0), Version::new(8, 2, 0));
+
 impl Migration {
+    /// What is left of it for two hosts, of each its libvirt and its QEMU, of which one may be too old for what only helps:
+    /// libvirt refuses a migration with a parameter that it does not know.
+    pub fn known_to(&self, hosts: &[(Version, Version)]) -> Migration {
+        let (libvirt, qemu) = KNOWS_SWITCHOVER_BANDWIDTH;
+        let know = hosts.iter().all(|(has_libvirt, has_qemu)| *has_libvirt >= libvirt && *has_qemu >= qemu);
+        Migration { switchover_bandwidth_mib: self.switchover_bandwidth_mib.filter(|_| know), ..self.clone() }
+    }
+
     /// Every flag that can be chosen, by its C name.
     fn choices(&self) -> [(bool, u32, &'static str); 6] {
         macro_rules! choice {
@@ -71,19 +87,18 @@ impl Migration {
         self.choices().iter().filter(|(chosen, ..)| *chosen).fold(0, |flags, (_, flag, _)| flags | flag)
     }
 
-    fn parameters(&self) -> MigrateParameters {
-        MigrateParameters {
-            bandwidth: self.bandwidth_mib,
-            bandwidth_postcopy: self.post_copy_bandwidth_mib,
-            compression: self.compression().map(str::to_owned),
-            parallel_connections: self.parallel_connections.map(i32::from),
-            ..MigrateParameters::default()
-        }
+    fn parameters(&self) -> Parameters {
+        Parameters::new()
+            .unsigned(sys::VIR_MIGRATE_PARAM_BANDWIDTH, self.bandwidth_mib)
+            .unsigned(sys::VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY, self.post_copy_bandwidth_mib)
+            .unsigned(sys::VIR_MIGRATE_PARAM_BANDWIDTH_AVAIL_SWITCHOVER, self.switchover_bandwidth_mib)
+            .text(sys::VIR_MIGRATE_PARAM_COMPRESSION, self.compression())
+            .integer(sys::VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS, self.parallel_connections.map(i32::from))
     }
 
     /// The default of the flag, said aloud.
-    fn compression(&self) -> Option<&'static str> {
-        self.compressed.then_some("xbzrle")
+    fn compression(&self) -> Option<&'static CStr> {
+        self.compressed.then_some(c"xbzrle")
     }
 }
 
@@ -99,8 +114,11 @@ impl fmt::Display for Migration {
         if let Some(mib) = self.post_copy_bandwidth_mib {
             write!(f, ", bandwidth after the switch {mib} MiB/s")?;
         }
+        if let Some(mib) = self.switchover_bandwidth_mib {
+            write!(f, ", available bandwidth for the switchover {mib} MiB/s")?;
+        }
         if let Some(method) = self.compression() {
-            write!(f, ", compression {method}")?;
+            write!(f, ", compression {}", method.to_string_lossy())?;
         }
         if let Some(connections) = self.parallel_connections {
             write!(f, ", {connections} parallel connections")?;
@@ -115,17 +133,25 @@ impl Domain {
     /// Migrates to `dest` and returns when that is over: the domain as `dest` knows it.
     ///
     /// Blocks for as long as the migration takes; other threads may meanwhile use this domain to poll, switch and abort.
-    /// Both connections must live through it. (Each call leaks the few bytes of its compression method: `virt` does
-    /// not free its string parameters.)
+    /// Both connections must live through it. (`virt`'s own call knows no available bandwidth for the switchover, and does not
+    /// free its strings.)
     ///
     /// # Errors
     ///
-    /// [`Error::is_aborted`] after [`OurDomain::abort_job`](super::OurDomain::abort_job). Where the domain is after an error must be looked up on both
+    /// [`Error::is_aborted`](super::Error::is_aborted) after [`OurDomain::abort_job`](super::OurDomain::abort_job). Where the domain is after an error must be looked up on both
     /// hosts: before a post-copy switch it runs on the source.
     pub(super) fn migrate(&self, dest: &Connection, migration: &Migration) -> Result<Domain> {
-        let failed = |e: virt::error::Error| self.named(Error::new(MIGRATE, &e)).to(dest.host_arc());
-        let moved = self.raw().migrate3(dest.raw(), migration.parameters(), migration.flags());
-        Domain::adopt(dest, moved.map_err(failed)?)
+        let mut parameters = migration.parameters();
+        let (first, count) = parameters.raw();
+        // SAFETY: the handles are valid as long as `self` and `dest`, and the parameters until the call is over.
+        let moved = unsafe {
+            sys::virDomainMigrate3(self.as_ptr(), dest.raw().as_ptr(), first, count, migration.flags())
+        };
+        if moved.is_null() {
+            return Err(self.last_error(MIGRATE).to(dest.host_arc()));
+        }
+        // SAFETY: not null, so a domain that is ours to release.
+        Domain::adopt(dest, unsafe { virt::domain::Domain::from_ptr(moved) })
     }
 
     /// Orders the switch of a migration under way, begun with [`Migration::post_copy`], to post-copy. To be called on the
@@ -164,7 +190,7 @@ impl Domain {
     ///
     /// # Errors
     ///
-    /// A migration after its post-copy switch cannot be aborted ([`Error::is_operation_invalid`]): neither side has the
+    /// A migration after its post-copy switch cannot be aborted ([`Error::is_operation_invalid`](super::Error::is_operation_invalid)): neither side has the
     /// whole guest.
     pub(super) fn abort_job(&self) -> Result<AbortAnswer> {
         // SAFETY: the handle is valid as long as `self`.
@@ -186,6 +212,7 @@ impl Domain {
 
 #[cfg(test)]
 mod tests {
+    use super::super::params::Value;
     use super::super::testing::{TestHost, domain_xml};
     use super::*;
 
@@ -201,13 +228,37 @@ mod tests {
             parallel_connections: Some(4),
             bandwidth_mib: Some(32),
             post_copy_bandwidth_mib: Some(64),
+            switchover_bandwidth_mib: Some(4),
         };
         assert_eq!(all.flags(), 1 | 8 | 32_768 | 8_192 | 2_048 | 131_072);
-        let parameters = all.parameters();
-        assert_eq!((parameters.bandwidth, parameters.bandwidth_postcopy), (Some(32), Some(64)));
-        assert_eq!(parameters.compression.as_deref(), Some("xbzrle"));
-        assert_eq!(parameters.parallel_connections, Some(4));
-        assert!(all.to_string().ends_with(" | VIR_MIGRATE_PARALLEL, bandwidth 32 MiB/s, bandwidth after the switch 64 MiB/s, compression xbzrle, 4 parallel connections"), "{all}");
+        let listed = all.parameters().listed();
+        let names: Vec<&str> = listed.iter().map(|(name, _)| name.as_str()).collect();
+        let expected = [
+            "bandwidth",
+            "bandwidth.postcopy",
+            "bandwidth.avail.switchover",
+            "compression",
+            "parallel.connections",
+        ];
+        assert_eq!(names, expected);
+        let values: Vec<&Value> = listed.iter().map(|(_, value)| value).collect();
+        let number = Value::Unsigned;
+        let (xbzrle, four) = (Value::Text("xbzrle".to_owned()), Value::Integer(4));
+        assert_eq!(values, [&number(32), &number(64), &number(4), &xbzrle, &four]);
+        assert!(Migration::default().parameters().listed().is_empty());
+        assert!(all.to_string().ends_with(" | VIR_MIGRATE_PARALLEL, bandwidth 32 MiB/s, bandwidth after the switch 64 MiB/s, available bandwidth for the switchover 4 MiB/s, compression xbzrle, 4 parallel connections"), "{all}");
+    }
+
+    #[test]
+    fn what_only_helps_is_left_out_where_one_host_does_not_know_it() {
+        let wanted = Migration { live: true, switchover_bandwidth_mib: Some(4), ..Migration::default() };
+        let new = (Version::new(11, 3, 0), Version::new(10, 0, 13));
+        let old = (Version::new(9, 0, 0), Version::new(7, 2, 22));
+        assert_eq!(wanted.known_to(&[new, new]), wanted);
+        let rest = Migration { switchover_bandwidth_mib: None, ..wanted.clone() };
+        for hosts in [[new, old], [old, new], [(old.0, new.1), new], [(new.0, old.1), new]] {
+            assert_eq!(wanted.known_to(&hosts), rest);
+        }
     }
 
     #[test]

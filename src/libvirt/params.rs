@@ -1,7 +1,7 @@
 //! libvirt's typed parameters, copied out into safe values.
 
 use std::ffi::{CStr, c_int};
-use std::slice;
+use std::{ptr, slice};
 
 use serde::{Deserialize, Serialize};
 use virt_sys as sys;
@@ -103,6 +103,91 @@ unsafe fn value(param: &sys::virTypedParameter) -> Value {
             Value::Text(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
         }
         _ => Value::Unknown,
+    }
+}
+
+/// Typed parameters for a call, kept and freed by libvirt's own functions.
+pub(super) struct Parameters {
+    first: sys::virTypedParameterPtr,
+    count: c_int,
+    most: c_int,
+}
+
+impl Parameters {
+    pub(super) fn new() -> Parameters {
+        Parameters { first: ptr::null_mut(), count: 0, most: 0 }
+    }
+
+    /// Adds an unsigned number, unless there is none.
+    pub(super) fn unsigned(mut self, name: &CStr, value: Option<u64>) -> Parameters {
+        if let Some(value) = value {
+            // SAFETY: the three places are this list's own, and the name is a C string; libvirt copies it.
+            let added = unsafe {
+                sys::virTypedParamsAddULLong(
+                    &raw mut self.first,
+                    &raw mut self.count,
+                    &raw mut self.most,
+                    name.as_ptr(),
+                    value,
+                )
+            };
+            debug_assert_eq!(added, 0, "{name:?} is added twice, or too long");
+        }
+        self
+    }
+
+    /// Adds a signed number, unless there is none.
+    pub(super) fn integer(mut self, name: &CStr, value: Option<i32>) -> Parameters {
+        if let Some(value) = value {
+            // SAFETY: as in `unsigned`.
+            let added = unsafe {
+                sys::virTypedParamsAddInt(
+                    &raw mut self.first,
+                    &raw mut self.count,
+                    &raw mut self.most,
+                    name.as_ptr(),
+                    value,
+                )
+            };
+            debug_assert_eq!(added, 0, "{name:?} is added twice, or too long");
+        }
+        self
+    }
+
+    /// Adds a text, unless there is none.
+    pub(super) fn text(mut self, name: &CStr, value: Option<&CStr>) -> Parameters {
+        if let Some(value) = value {
+            // SAFETY: as in `unsigned`; libvirt copies the text, too.
+            let added = unsafe {
+                sys::virTypedParamsAddString(
+                    &raw mut self.first,
+                    &raw mut self.count,
+                    &raw mut self.most,
+                    name.as_ptr(),
+                    value.as_ptr(),
+                )
+            };
+            debug_assert_eq!(added, 0, "{name:?} is added twice, or too long");
+        }
+        self
+    }
+
+    /// The array and its length, for a call of libvirt.
+    pub(super) fn raw(&mut self) -> (sys::virTypedParameterPtr, std::ffi::c_uint) {
+        (self.first, self.count.unsigned_abs())
+    }
+
+    #[cfg(test)]
+    pub(super) fn listed(&self) -> Vec<(String, Value)> {
+        // SAFETY: libvirt filled as many as it counted.
+        unsafe { copy(self.first, self.count) }
+    }
+}
+
+impl Drop for Parameters {
+    fn drop(&mut self) {
+        // SAFETY: libvirt allocated the array, or it is null, and nobody else frees it.
+        unsafe { sys::virTypedParamsFree(self.first, self.count) };
     }
 }
 

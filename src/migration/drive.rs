@@ -115,6 +115,7 @@ mod tests {
             mode,
             options: Options::default(),
             timeout: Duration::from_millis(1),
+            switch_in_pass: 2,
             at_timeout: AtTimeout::Suspend,
         }
     }

@@ -52,7 +52,10 @@ fn attempt(
     hosts
         .events
         .forward(Some(&guest.name), move |event| events.send(Happening::Event(event.clone())).is_ok());
-    let options = plan.options.migration.clone();
+    let options = plan
+        .options
+        .migration
+        .known_to(&[&hosts.source, &hosts.target].map(|host| (host.libvirt, host.qemu)));
     let from = hosts.get(plan.from);
     let several = options.parallel_connections.is_some();
     let counting = several.then(|| Counting::start(from.remote.clone(), &guest.name)).transpose()?;

@@ -40,6 +40,8 @@ pub struct Move {
     pub mode: Mode,
     pub options: Options,
     pub timeout: Duration,
+    /// The pass over the memory at whose beginning the switch to post-copy is ordered, where the mode has one.
+    pub switch_in_pass: i32,
     /// What becomes of a pre-copy migration that takes longer.
     pub at_timeout: AtTimeout,
 }
@@ -53,6 +55,7 @@ impl Move {
             mode: scenario.mode,
             options: options(scenario, profile, pace),
             timeout: profile.migration_timeout(scenario.mode),
+            switch_in_pass: pace.switch_in_pass(),
             at_timeout: profile.at_timeout,
         }
     }
@@ -89,12 +92,12 @@ mod tests {
     #[case(
         "postcopy_cross::in_vms::stress_cpu",
         "VIR_MIGRATE_LIVE | VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_POSTCOPY, bandwidth 32 MiB/s, bandwidth after the \
-         switch 64 MiB/s, downtime-limit 1 ms"
+         switch 64 MiB/s, available bandwidth for the switchover 1 MiB/s, downtime-limit 1 ms"
     )]
     #[case(
         "postcopy_orderly::booting::migrated_vms",
         "VIR_MIGRATE_LIVE | VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_POSTCOPY, bandwidth 2 MiB/s, bandwidth after the \
-         switch 64 MiB/s, downtime-limit 1 ms"
+         switch 64 MiB/s, available bandwidth for the switchover 1 MiB/s, downtime-limit 1 ms"
     )]
     fn libvirt_is_handed_what_mode_and_transport_ask(#[case] name: &str, #[case] expected: &str) {
         let scenario: Scenario = name.parse().unwrap();
@@ -115,7 +118,7 @@ mod tests {
         let missed = [crate::migration::LegReport::default()];
         let pace = super::super::again(Mode::Postcopy, Pace::default(), &missed).unwrap().pace;
         let options = options(&scenario, &profile(), pace);
-        assert_eq!(options.migration.bandwidth_mib, Some(8));
+        assert_eq!(options.migration.bandwidth_mib, Some(2));
         assert_eq!(options.migration.post_copy_bandwidth_mib, Some(64), "the rest as fast as before");
     }
 }

@@ -1,25 +1,40 @@
-//! How fast a play of a scenario sends, and whether it is worth another play at another pace. Its mode decides both;
-//! whoever plays hands the pace on and knows nothing of it.
+//! How fast a play of a scenario sends, when it switches to post-copy, and whether it is worth another play at another pace. Its
+//! mode decides all three; whoever plays hands the pace on and knows nothing of it.
 
 use super::{LegReport, mode};
 use crate::scenario::Mode;
+
+/// The pass at whose beginning the first one is over: what virsh's --postcopy-after-precopy waits for
+/// (tools/virsh-domain.c, virshMigrateIteration).
+const SECOND_PASS: i32 = 2;
 
 /// The pace of one play. The default is the profile's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
     slower: u64,
+    switch_in_pass: i32,
 }
 
 impl Default for Pace {
     fn default() -> Pace {
-        Pace { slower: 1 }
+        Pace { slower: 1, switch_in_pass: SECOND_PASS }
     }
 }
 
 impl Pace {
     /// A pace that sends so many times slower.
     pub(super) fn slowed(self, times: u64) -> Pace {
-        Pace { slower: self.slower * times }
+        Pace { slower: self.slower * times, ..self }
+    }
+
+    /// A pace that switches to post-copy at the beginning of that pass over the memory; the first has the number 1.
+    pub(super) fn switching_in(self, pass: i32) -> Pace {
+        Pace { switch_in_pass: pass, ..self }
+    }
+
+    /// The pass over the memory at whose beginning the switch to post-copy is ordered, where the mode switches.
+    pub(super) fn switch_in_pass(self) -> i32 {
+        self.switch_in_pass
     }
 
     /// What becomes of a bandwidth, MiB/s: 1 at least.
@@ -64,6 +79,13 @@ mod tests {
         let first = again(Mode::Postcopy, Pace::default(), &[switched(), LegReport::default()]).unwrap();
         assert_eq!(first.explains, 1);
         assert_eq!(again(Mode::Postcopy, first.pace, &[LegReport::default()]), None);
+    }
+
+    #[test]
+    fn another_play_switches_amid_its_first_pass() {
+        let first = again(Mode::Postcopy, Pace::default(), &[LegReport::default()]).unwrap();
+        assert_eq!((Pace::default().switch_in_pass(), first.pace.switch_in_pass()), (2, 1));
+        assert_eq!(first.pace.slowed(2).switch_in_pass(), 1, "whatever else is slower, too");
     }
 
     #[test]

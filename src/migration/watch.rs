@@ -17,10 +17,6 @@ use crate::failure::{Cause, FailureKind};
 use crate::libvirt::{self, AbortAnswer, Detail, Event, EventKind, JobStats, LifecycleEvent, Switch};
 use crate::scenario::{AtTimeout, Mode};
 
-/// The pass at whose beginning the first one is over: what virsh's --postcopy-after-precopy waits for
-/// (tools/virsh-domain.c, virshMigrateIteration).
-const SECOND_PASS: i32 = 2;
-
 /// What a watch hears of.
 #[derive(Debug)]
 pub enum Happening {
@@ -233,7 +229,7 @@ impl<'a> Watch<'a> {
             EventKind::MigrationIteration(pass) => {
                 if self.plan.mode == Mode::Postcopy
                     && self.post_copy == PostCopy::Waiting
-                    && *pass >= SECOND_PASS
+                    && *pass >= self.plan.switch_in_pass
                 {
                     self.post_copy = PostCopy::Due(now);
                 }

@@ -107,7 +107,7 @@ fn without_secrets(command: impl IntoIterator<Item = String>) -> Vec<String> {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Clocks {
-    /// What is reported: the larger of `network_ms` and `guest_ms`, which are how clients and the guest itself felt it.
+    /// What a client of the guest would agree with: `network_ms`, and within its error what `guest_ms` says beyond it.
     pub reported_ms: f64,
     /// The longest time without an answer to a probe from outside, of those that touch the migration.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -180,7 +180,7 @@ impl RecordedLeg {
         reported.or_else(|| self.libvirt_ms().map(|ms| (ms, false)))
     }
 
-    /// The downtime to report: the larger of the network's and the guest's own; none if neither was measured.
+    /// The downtime to report: by the network, and within its error by the guest's own clock; none if neither was measured.
     pub fn reported_ms(&self) -> Option<f64> {
         let clocks = self.clocks.as_ref()?;
         (clocks.network_ms.is_some() || clocks.guest_ms.is_some()).then_some(clocks.reported_ms)

@@ -23,8 +23,8 @@ pub struct Limit {
 /// The limits that hold for one scenario; without any, nothing is judged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Budget {
-    /// For the downtime of one guest in one migration, as it is reported: the larger of what the guest itself and its
-    /// network say.
+    /// For the downtime of one guest in one migration, as it is reported: how long its network was
+    /// silent.
     pub downtime: Option<Limit>,
     /// For one migration of one guest, from libvirt's call to its return.
     pub total: Option<Limit>,

@@ -10,7 +10,7 @@ pub fn method_lines(comparison: &Comparison) -> Vec<String> {
     let least: Vec<String> =
         Metric::ALL.iter().map(|metric| format!("{} {}", metric.name(), metric.show_least())).collect();
     let clock = match comparison.downtime_clock {
-        DowntimeClock::Reported => "as reported, the larger of guest and network",
+        DowntimeClock::Reported => "as reported, by the guest's network",
         DowntimeClock::Libvirt => "libvirt's",
     };
     let mut lines = vec![

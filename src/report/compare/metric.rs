@@ -104,7 +104,7 @@ fn digits(value: f64) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DowntimeClock {
-    /// `reported_ms` of the `downtime` events: the larger of what the guest itself and its network say.
+    /// `reported_ms` of the `downtime` events: how long the guest's network was silent.
     Reported,
     /// `downtime` of libvirt's statistics of the completed job, where a record has no `downtime` events.
     Libvirt,

@@ -9,7 +9,7 @@ use crate::record::RecordedLeg;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Clock {
-    /// The larger of the network's and the guest's own.
+    /// What a client of the guest would agree with.
     Reported,
     Network,
     Guest,

@@ -115,6 +115,7 @@ impl Play {
             mode,
             options: Options::default(),
             timeout: Duration::from_millis(TIMEOUT),
+            switch_in_pass: 2,
             at_timeout,
         };
         Play { plan, job: Scripted::default(), happens: Vec::new() }.answers(0, Answer::JobStats(Ok(None)))

@@ -26,6 +26,15 @@ fn it_is_ordered_at_the_beginning_of_the_second_pass() {
 }
 
 #[test]
+fn it_is_ordered_amid_the_first_pass_where_the_move_says_so() {
+    let mut play = begun();
+    play.plan.switch_in_pass = 1;
+    let told = ends(switch(5, Ok(Switch::Started))(play).event(90, SOURCE, suspended(Detail::PostCopy)));
+    assert_eq!(told.calls, [(50, Call::StartPostCopy)]);
+    assert_eq!(told.report.switchover, Some(Duration::from_millis(90)));
+}
+
+#[test]
 fn a_pre_copy_migration_is_never_switched() {
     let told = ends(Play::pre_copy().event(100, SOURCE, pass(2)).event(200, SOURCE, pass(3)));
     assert_eq!(told.calls, []);

@@ -325,7 +325,7 @@ function legTable(detail) {
     { head: "round", number: true, cell: (leg) => String(leg.round) },
     { head: "direction", cell: (leg) => element("span", { class: "verdict" }, arrow(leg)) },
     { head: "result", cell: (leg) => (leg.ok ? verdict("passed") : [verdict(leg.ok === undefined && !leg.error ? "interrupted" : "failed"), leg.error && element("span", { class: "seen" }, leg.error)]) },
-    ms("reported", "reported_ms", null, "Downtime, ms: the larger of network and guest"),
+    ms("reported", "reported_ms", null, "Downtime, ms: how long the network was silent, and within its error what the guest says"),
     ms("network", "network_ms", "network_error_ms", "Downtime, ms: longest gap in the answers to probes from outside"),
     ms("guest", "guest_ms", "guest_error_ms", "Downtime, ms: how long the guest itself did nothing"),
     { head: "libvirt", title: "Downtime, ms: of the completed job", number: true, sort: (leg) => leg.libvirt_ms,
