@@ -7,9 +7,7 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 use libtest_mimic::{Arguments, FormatSetting};
 
 use crate::plan::{SEED_VARIABLE, Seed};
-use crate::scenario::{
-    Asked, SHARD_VARIABLE, SIZING_VARIABLE, Scenario, Selection, Set, Shard, sizing_switch,
-};
+use crate::scenario::{Asked, SHARD_VARIABLE, SIZING_VARIABLE, Selection, Set, Shard, Wish, sizing_switch};
 
 /// Options of our own. Each has an environment twin, because `cargo test -- --option` also hands it to the unit
 /// tests' harness, which rejects what it does not know.
@@ -79,12 +77,9 @@ impl Request {
         Asked::by_flags(libtest.ignored, libtest.include_ignored)
     }
 
-    /// What is to be run of the scenarios that were selected.
-    ///
-    /// One that is named in full with `--exact` is in every part: nextest lists a part, and then runs each of its scenarios
-    /// alone, in this way.
-    pub fn part_of(&self, selected: Vec<Scenario>) -> Vec<Scenario> {
-        if self.selection.exact { selected } else { self.options.shard.of(selected) }
+    /// What it asks for of a set.
+    pub fn wish<'a>(&'a self, set: &'a Set) -> Wish<'a> {
+        Wish { set, selection: &self.selection, asked: self.asked(), shard: self.options.shard }
     }
 }
 

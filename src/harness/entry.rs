@@ -6,7 +6,9 @@ use std::sync::Arc;
 use libtest_mimic::Trial;
 
 use super::args::{self, Request, one_at_a_time};
+use super::fit::Fit;
 use super::hold::on_stage;
+use super::latest;
 use super::plan::Plan;
 use crate::failure::{Problem, Result};
 use crate::scenario::Scenario;
@@ -32,6 +34,17 @@ pub fn exit_code(result: Result<ExitCode, Problem>) -> ExitCode {
 
 fn execute(request: &Request, plan: Plan) -> Result<ExitCode, Problem> {
     let arguments = &request.options.libtest;
+    let fit = match Fit::of(request, &plan) {
+        // Whoever only lists, or is mistaken, plays nothing: no earlier run is this command's.
+        Err(Problem::Input(message)) if !arguments.list => {
+            let note = latest::withdrawn(&plan.results).map(|note| format!("\n  = note: {note}"));
+            return Err(Problem::Input(message + &note.unwrap_or_default()));
+        }
+        fit => fit?,
+    };
+    if arguments.list && latest::nextest_is_about_to_run() {
+        latest::withdraw(&plan.results)?;
+    }
     let ignored = plan.ignored.clone();
     let mark = move |trial: Trial, scenario: &Scenario| trial.with_ignored_flag(ignored.contains(scenario));
     // What is not asked for is listed as ignored, and libtest does not play it.
@@ -43,6 +56,10 @@ fn execute(request: &Request, plan: Plan) -> Result<ExitCode, Problem> {
         let conclusion = libtest_mimic::run(&one_at_a_time(arguments), trials);
         if request.options.lists_for_people() {
             eprint!("{}", plan.file.describe_sets(&plan.set));
+        }
+        if let (Fit::OwnTests(line), false) = (fit, arguments.list) {
+            let note = latest::withdrawn(&plan.results).map(|note| format!("; {note}"));
+            eprintln!("multivm: {line}{}", note.unwrap_or_default());
         }
         return Ok(conclusion.exit_code());
     }

@@ -8,6 +8,7 @@ use libtest_mimic::{Conclusion, Trial};
 
 use super::args::{Request, one_at_a_time};
 use super::fixture::Fixture;
+use super::latest;
 use super::nextest::NextestRun;
 use super::outputs;
 use super::plan::Plan;
@@ -38,6 +39,7 @@ pub fn on_stage(
     let junit = request.options.junit.as_deref();
     // As the user who will write there.
     outputs::check(&plan.results, junit).map_err(Problem::Input)?;
+    latest::withdraw(&plan.results)?;
     let mut hold = Hold::take(&plan, selected.as_ref().map(Vec::len))?;
     let stage = Arc::new(hold.stage(request, plan, selected));
     let conclusion = libtest_mimic::run(&one_at_a_time(&request.options.libtest), trials(&stage));

@@ -1,11 +1,15 @@
 //! Runs scenarios as tests: arguments, trials, the shared fixture.
 
+mod ancestors;
 pub mod args;
 mod entry;
+mod fit;
 mod fixture;
 mod hold;
+mod latest;
 mod nextest;
 mod outputs;
+mod own_tests;
 mod plan;
 mod run;
 mod slot;
@@ -16,6 +20,7 @@ mod trial;
 pub use args::one_at_a_time;
 pub use entry::{exit_code, main};
 pub use hold::on_stage;
+pub use own_tests::programs;
 pub use plan::Plan;
 pub use run::process_of;
 pub use stage::Stage;

@@ -6,13 +6,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::ancestors::ancestors;
 use crate::failure::{Attempt, Failure, Result};
 use crate::ledger::Owner;
 use crate::record::create_group;
 use crate::sys::wait::StopFlag;
 
 /// The name that the kernel has for cargo-nextest.
-const PROGRAM: &str = "cargo-nextest";
+pub(super) const PROGRAM: &str = "cargo-nextest";
 
 /// Where the first process that could not raise the lab says so: the rest need not try.
 const BROKEN: &str = "lab-failed.txt";
@@ -62,24 +63,10 @@ impl NextestRun {
 
 /// nextest among the ancestors of a process, the nearest; else the first that is not sudo, such as a debugger's.
 fn owner(parent: i32) -> Option<Owner> {
-    let mut ancestors = Vec::new();
-    let mut pid = parent;
-    while pid > 1 {
-        let Some((name, next)) = name_and_parent(pid) else { break };
-        ancestors.push((pid, name));
-        pid = next;
-    }
+    let ancestors: Vec<(i32, String)> = ancestors(parent).collect();
     let nextest = ancestors.iter().find(|(_, name)| name == PROGRAM);
     let found = nextest.or_else(|| ancestors.iter().find(|(_, name)| name != "sudo"))?;
     Owner::of(found.0)
-}
-
-/// From `/proc/PID/stat`: `4711 (name) S 4710 ...`. The name may hold anything, also parentheses.
-fn name_and_parent(pid: i32) -> Option<(String, i32)> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (front, rest) = stat.rsplit_once(')')?;
-    let name = front.split_once('(')?.1.to_owned();
-    Some((name, rest.split_whitespace().nth(1)?.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -87,13 +74,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ancestors_are_found() {
-        let me = std::process::id() as i32;
-        let (name, parent) = name_and_parent(me).unwrap();
-        assert!(!name.is_empty());
-        assert_eq!(parent, nix::unistd::getppid().as_raw());
+    fn the_owner_is_found() {
         // Under nextest it is nextest, else whoever started this.
-        let owner = owner(parent).unwrap();
+        let owner = owner(nix::unistd::getppid().as_raw()).unwrap();
         assert!(owner.is_alive());
     }
 

@@ -34,7 +34,7 @@ impl Plan {
         let file = ScenarioFile::load(&path)
             .and_then(|file| if options.sizing { file.sized() } else { Ok(file) })?;
         let set = file.set(&options.set)?.clone();
-        let chosen = file.choose(&set, &request.selection).each(|scenarios| request.part_of(scenarios));
+        let chosen = file.choose(request.wish(&set));
         let scenarios: Vec<Scenario> = chosen.asked_for(request.asked()).collect();
         let profile =
             file.profile(&options.profile).and_then(|profile| profile.clone().override_from(get))?;

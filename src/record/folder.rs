@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! results/
-//!   latest -> 20260102T030405Z-4711
+//!   latest -> 20260102T030405Z-4711    the run of the last command; none if that played nothing
 //!   20260102T030405Z-4711/
 //!     record.jsonl
 //!     junit.xml
@@ -14,7 +14,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::{ReportError, writer};
 use crate::record::rfc3339_text;
@@ -154,11 +154,30 @@ fn point_latest(results_root: &Path, name: &str) -> Result<(), ReportError> {
     })
 }
 
+/// Removes `<results_root>/latest`, unless it was made within `age`. Whether one was there.
+///
+/// # Errors
+/// When the link cannot be removed.
+pub fn withdraw_latest(results_root: &Path, age: Duration) -> Result<bool, ReportError> {
+    let latest = results_root.join("latest");
+    let Ok(link) = fs::symlink_metadata(&latest) else { return Ok(false) };
+    // A real folder of that name is somebody else's.
+    let made = link.modified().map(|made| SystemTime::now().duration_since(made).unwrap_or_default());
+    if !link.is_symlink() || made.is_ok_and(|made| made <= age) {
+        return Ok(false);
+    }
+    match fs::remove_file(&latest) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(ReportError::io("remove the link to an earlier run:", &latest)(error))
+        }
+        _ => Ok(true),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use rstest::rstest;
-    use std::time::Duration;
 
     #[test]
     fn latest_follows_the_runs() {
@@ -183,6 +202,20 @@ mod tests {
             assert_eq!(fs::read_link(root.path().join("latest/latest")).unwrap(), Path::new(run.name()));
         }
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn an_earlier_run_is_latest_no_more() {
+        let root = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(root.path()).unwrap();
+        let latest = root.path().join("latest");
+        assert!(!withdraw_latest(root.path(), Duration::from_secs(3600)).unwrap(), "it is of this hour");
+        assert!(latest.exists());
+        assert!(withdraw_latest(root.path(), Duration::ZERO).unwrap());
+        assert!(fs::symlink_metadata(&latest).is_err() && run.path().is_dir());
+        assert!(!withdraw_latest(root.path(), Duration::ZERO).unwrap(), "there is none any more");
+        fs::create_dir(&latest).unwrap();
+        assert!(!withdraw_latest(root.path(), Duration::ZERO).unwrap() && latest.is_dir());
     }
 
     #[test]

@@ -84,13 +84,21 @@ impl Source<'_> {
 
 /// The help line that names the one of `allowed` closest to `given`, if one is close.
 pub(super) fn did_you_mean<'a>(given: &str, allowed: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    allowed
+    nearest(given, allowed).first().map(|name| format!("did you mean `{name}`?"))
+}
+
+/// Those of `allowed` that are close to `given`, the closest first, each once.
+pub(super) fn nearest<'a>(given: &str, allowed: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let given = given.to_lowercase();
+    let mut close: Vec<(usize, &str)> = allowed
         .into_iter()
-        .map(|name| (strsim::levenshtein(given, name), name))
-        .min()
+        .map(|name| (strsim::levenshtein(&given, name), name))
         // A third of the letters wrong is a typing mistake; more is another word.
         .filter(|(distance, name)| distance * 3 <= name.len())
-        .map(|(_, name)| format!("did you mean `{name}`?"))
+        .collect();
+    close.sort_unstable();
+    close.dedup();
+    close.into_iter().map(|(_, name)| name).collect()
 }
 
 #[cfg(test)]

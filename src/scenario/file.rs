@@ -11,7 +11,7 @@ use super::matrix::{Axes, Constraint};
 use super::raw;
 use super::read::{self, restriction};
 use super::sizing::Size;
-use super::{Profile, SIZING_VARIABLE, Scenario, Selection, Set, Sizing, set, sizing};
+use super::{Profile, SIZING_VARIABLE, Scenario, Selection, Set, Sizing, choose, set, sizing};
 use crate::axis::quoted_names;
 
 /// The profiles every file declares: the defaults of the lab and of real hosts.
@@ -39,51 +39,6 @@ impl AllowedLine {
     /// Whether this line of that log is no finding.
     pub fn allows(&self, owner: LogOwner, line: &str) -> bool {
         self.of.is_none_or(|of| of == owner) && line.contains(&self.pattern)
-    }
-}
-
-/// Whether cases beyond the matrix are asked for, as the flags of libtest do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
-    /// No flag: only what is not ignored.
-    NotIgnored,
-    /// `--ignored`.
-    OnlyIgnored,
-    /// `--include-ignored`.
-    Both,
-}
-
-impl Asked {
-    /// What the two flags mean together.
-    pub fn by_flags(ignored: bool, include_ignored: bool) -> Asked {
-        match (ignored, include_ignored) {
-            (_, true) => Asked::Both,
-            (true, false) => Asked::OnlyIgnored,
-            (false, false) => Asked::NotIgnored,
-        }
-    }
-}
-
-/// What was chosen of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chosen {
-    /// What is played without being asked for: of the matrix, or named by the set.
-    pub scenarios: Vec<Scenario>,
-    /// Cases beyond the matrix that are ignored unless somebody asks for them.
-    pub ignored: Vec<Scenario>,
-}
-
-impl Chosen {
-    /// What is to be played.
-    pub fn asked_for(&self, asked: Asked) -> impl Iterator<Item = Scenario> {
-        let plain = self.scenarios.iter().filter(move |_| asked != Asked::OnlyIgnored);
-        let ignored = self.ignored.iter().filter(move |_| asked != Asked::NotIgnored);
-        plain.chain(ignored).copied()
-    }
-
-    /// The part of each that `part` takes: which part has a scenario does not depend on what else is asked for.
-    pub fn each(self, part: impl Fn(Vec<Scenario>) -> Vec<Scenario>) -> Chosen {
-        Chosen { scenarios: part(self.scenarios), ignored: part(self.ignored) }
     }
 }
 
@@ -234,13 +189,13 @@ impl ScenarioFile {
         };
         // A name with more than three parts is meant to have a size.
         let sized = if name.split("::").count() > 3 { self.clone().sized().ok() } else { None };
-        let mut help = Vec::from_iter(sized.as_ref().unwrap_or(self).near(name, true));
+        let mut help = Vec::from_iter(choose::near(sized.as_ref().unwrap_or(self), name, true));
         help.push(format!("allowed: a whole name `{}`; `multivm scenarios` lists them", Scenario::NAME_FORM));
         Err(InputError::new(&format!("{} has no scenario `{name}`: {cause}", self.name), &help))
     }
 
     /// The matrix and the cases beyond it.
-    fn everything(&self) -> impl Iterator<Item = &Scenario> {
+    pub(super) fn everything(&self) -> impl Iterator<Item = &Scenario> {
         self.scenarios.iter().chain(self.ignored.iter().flat_map(|block| &block.cases))
     }
 
@@ -249,60 +204,6 @@ impl ScenarioFile {
         let sized = |other: &Scenario| Scenario { sizing: scenario.sizing, ..*other };
         self.everything().any(|other| sized(other) == *scenario)
             && scenario.sizing.is_none_or(|sizing| self.sizes.iter().any(|(other, _)| *other == sizing))
-    }
-
-    /// What a selection chooses of a set, in the order of the file.
-    pub fn choose(&self, set: &Set, selection: &Selection) -> Chosen {
-        let matching = |scenarios: Vec<Scenario>| -> Vec<Scenario> {
-            scenarios.into_iter().filter(|scenario| selection.matches(&scenario.name())).collect()
-        };
-        Chosen { scenarios: matching(self.members(set)), ignored: matching(self.ignored_beside(set)) }
-    }
-
-    /// What a selection chooses of a set; something that is asked for must be in it.
-    ///
-    /// # Errors
-    ///
-    /// It chooses nothing; the message says what was asked for and what is near.
-    pub fn choose_some(&self, set: &Set, selection: &Selection, asked: Asked) -> Result<Chosen, InputError> {
-        let chosen = self.choose(set, selection);
-        if chosen.asked_for(asked).next().is_some() {
-            return Ok(chosen);
-        }
-        if selection.filters.is_empty() {
-            let what = format!("everything in the set `{}` is skipped", set.name);
-            return Err(InputError::new(
-                &what,
-                &["allowed: skips that leave at least one scenario".to_owned()],
-            ));
-        }
-        let asked_for: Vec<String> = selection.filters.iter().map(|filter| format!("`{filter}`")).collect();
-        let (whose, part) = if selection.exact {
-            ("whose name is", "a whole name")
-        } else {
-            ("whose name contains", "any part of a name")
-        };
-        if !chosen.ignored.is_empty() {
-            let what = format!(
-                "everything whose name has {} is ignored: {} in all",
-                asked_for.join(" or "),
-                chosen.ignored.len()
-            );
-            return Err(InputError::new(&what, &["allowed: --ignored or --include-ignored".to_owned()]));
-        }
-        let mut help: Vec<String> =
-            selection.filters.iter().filter_map(|filter| self.near(filter, selection.exact)).collect();
-        help.push(format!("allowed: {part} `{}`; `multivm scenarios` lists them", Scenario::NAME_FORM));
-        let what = format!("the set `{}` has no scenario {whose} {}", set.name, asked_for.join(" or "));
-        Err(InputError::new(&what, &help))
-    }
-
-    /// The help line that names the scenario that is closest to `given`, or, unless it must be a whole name, the part
-    /// of a scenario's name.
-    fn near(&self, given: &str, whole: bool) -> Option<String> {
-        let names: Vec<String> = self.everything().map(Scenario::name).collect();
-        let parts = names.iter().filter(|_| !whole).flat_map(|name| name.split("::"));
-        did_you_mean(given, names.iter().map(String::as_str).chain(parts))
     }
 
     /// Why the matrix does not have the combination; `None` if it does, or if a value is on no axis of the file.

@@ -16,10 +16,13 @@ pub struct Selection {
 impl Selection {
     /// Whether the name is chosen.
     pub fn matches(&self, name: &str) -> bool {
-        let hit = |pattern: &String| {
-            if self.exact { name == pattern } else { name.contains(pattern.as_str()) }
-        };
+        let hit = |pattern: &String| self.hit(pattern, name);
         (self.filters.is_empty() || self.filters.iter().any(hit)) && !self.skip.iter().any(hit)
+    }
+
+    /// Whether a filter or a skip fits the name.
+    pub fn hit(&self, pattern: &str, name: &str) -> bool {
+        if self.exact { name == pattern } else { name.contains(pattern) }
     }
 }
 

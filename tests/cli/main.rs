@@ -9,6 +9,7 @@ mod merge;
 mod program;
 mod readme;
 mod scenarios;
+mod selection;
 mod watch;
 
 use rstest::fixture;

@@ -1,6 +1,8 @@
 //! The program, run as a user runs it.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
@@ -26,9 +28,20 @@ impl Cli {
     }
 
     pub fn run_with(&self, arguments: &str, variables: &[(&str, &str)]) -> Said {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_multivm"));
+        self.say(Command::new(env!("CARGO_BIN_EXE_multivm")), arguments, variables)
+    }
+
+    /// Starts the test target of the scenarios. Results go to a place of its own.
+    pub fn play_with(&self, arguments: &str, variables: &[(&str, &str)]) -> Said {
+        let mut command = Command::new(scenarios());
+        command.args(["--results", self.results().to_str().unwrap()]);
+        self.say(command, arguments, variables)
+    }
+
+    fn say(&self, mut command: Command, arguments: &str, variables: &[(&str, &str)]) -> Said {
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("MULTIVM_") {
+            if name.to_string_lossy().starts_with("MULTIVM_") || name.to_string_lossy().starts_with("NEXTEST")
+            {
                 command.env_remove(name);
             }
         }
@@ -36,18 +49,47 @@ impl Cli {
         said(command.args(arguments.split_whitespace()).output().unwrap())
     }
 
+    /// Where the test target's runs go.
+    pub fn results(&self) -> PathBuf {
+        self.place().join("results")
+    }
+
     /// A directory of its own, for whatever a test needs.
-    pub fn place(&self) -> &std::path::Path {
+    pub fn place(&self) -> &Path {
         self.state.path()
     }
 
     /// In a directory that multivm may remove, as it does with one that it leaves empty.
-    pub fn state(&self) -> std::path::PathBuf {
+    pub fn state(&self) -> PathBuf {
         self.state.path().join("state")
     }
 }
 
-pub fn said(output: Output) -> Said {
+/// The test target of the scenarios, which cargo builds beside this one, and anew here if it was not asked to: an older one
+/// would play what this one refuses.
+fn scenarios() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let find = || multivm::harness::programs().remove("migration").and_then(|found| found.into_iter().next());
+    let is_new = |program: &PathBuf| {
+        let time = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
+        let beside =
+            std::fs::read_dir(program.parent().unwrap()).unwrap().flatten().map(|entry| entry.path());
+        let libraries = beside.filter(|path| {
+            let name = path.file_name().unwrap().to_string_lossy();
+            name.starts_with("libmultivm-") && name.ends_with(".rlib")
+        });
+        libraries.filter_map(|library| time(&library)).max() <= time(program)
+    };
+    let build = || {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let built = Command::new(cargo).args(["test", "--no-run", "--test", "migration"]).output().unwrap();
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        find().filter(is_new).expect("`cargo test --no-run` builds the target migration")
+    };
+    BUILT.get_or_init(|| find().filter(is_new).unwrap_or_else(build)).clone()
+}
+
+fn said(output: Output) -> Said {
     Said {
         code: output.status.code(),
         out: String::from_utf8(output.stdout).unwrap(),

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use multivm::explain;
 use multivm::plan::{SEED_VARIABLE, Seed};
 use multivm::scenario::{
-    Asked, Profile, SHARD_VARIABLE, SIZING_VARIABLE, Scenario, ScenarioFile, Selection, Set, Shard, locate,
-    sizing_switch,
+    Asked, Profile, SHARD_VARIABLE, SIZING_VARIABLE, Scenario, ScenarioFile, Selection, Set, Shard, Wish,
+    locate, sizing_switch,
 };
 
 use crate::problem::{Answer, Problem};
@@ -97,11 +97,7 @@ pub fn list(arguments: &List) -> Answer {
         exact: arguments.exact,
     };
     let asked = Asked::by_flags(arguments.ignored, arguments.include_ignored);
-    let mut chosen = file.choose_some(set, &selection, asked)?;
-    // As the test target does: a scenario that is named in full is in every part.
-    if !arguments.exact {
-        chosen = chosen.each(|scenarios| arguments.shard.of(scenarios));
-    }
+    let chosen = file.choose_some(Wish { set, selection: &selection, asked, shard: arguments.shard })?;
     let left_out = if asked == Asked::NotIgnored { chosen.ignored.len() } else { 0 };
     let chosen: Vec<Scenario> = chosen.asked_for(asked).collect();
     let text: String = chosen.iter().map(|scenario| format!("{scenario}\n")).collect();

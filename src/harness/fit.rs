@@ -1,0 +1,86 @@
+//! Whether what was selected fits scenarios: what was meant to and does not is a mistake, and no run of nothing.
+
+use super::args::Request;
+use super::own_tests;
+use super::plan::Plan;
+use crate::failure::Problem;
+use crate::scenario::{Asked, ScenarioFile, Selection, Wish};
+
+/// What a selection is about.
+pub(super) enum Fit {
+    /// Scenarios.
+    Scenarios,
+    /// Nothing but multivm's own tests: with a line that says so.
+    OwnTests(String),
+}
+
+impl Fit {
+    /// # Errors
+    /// Scenarios were meant, and nothing fits. The message says what is near.
+    pub(super) fn of(request: &Request, plan: &Plan) -> Result<Fit, Problem> {
+        let selection = &request.selection;
+        let mut strangers = plan.file.strangers(selection);
+        let fit = strangers.len();
+        if fit > 0 {
+            let own = own_tests::names();
+            strangers.retain(|filter| !is_own(filter, selection, &own, &plan.file));
+        }
+        if !strangers.is_empty() {
+            return Err(plan.file.unknown(&strangers, selection.exact).into());
+        }
+        let lists = request.options.libtest.list;
+        // nextest lists with --ignored and without.
+        let asked = if lists { Asked::Both } else { request.asked() };
+        let wish = Wish { asked, ..request.wish(&plan.set) };
+        if plan.file.choose(wish).asked_for(asked).next().is_some() {
+            return Ok(Fit::Scenarios);
+        }
+        if fit > 0 && fit == selection.filters.len() {
+            let names = selection.filters.join("`, `");
+            return Ok(Fit::OwnTests(format!(
+                "no scenario has `{names}` in its name, tests of multivm have: nothing migrates"
+            )));
+        }
+        Err(plan.file.nothing_left(wish).into())
+    }
+}
+
+/// Whether a filter that fits no scenario is about our own tests. A part of a name may be meant as a scenario all the same;
+/// one that ends where a name does, or has several sections, is meant as it stands.
+fn is_own(filter: &str, selection: &Selection, own: &[String], file: &ScenarioFile) -> bool {
+    let mut hit = own.iter().filter(|name| selection.hit(filter, name)).peekable();
+    hit.peek().is_some() && (hit.any(|name| names_it(filter, name)) || !file.resembles_a_scenario(filter))
+}
+
+/// Whether a filter is whole sections of a test's name: several of them, or the last. rstest adds a section for every case.
+fn names_it(filter: &str, name: &str) -> bool {
+    let (name, filter) = (format!("::{name}::"), format!("::{}::", filter.trim_matches(':')));
+    let Some(at) = name.find(&filter) else { return false };
+    let rest = &name[at + filter.len()..];
+    filter.trim_matches(':').contains("::") || rest.is_empty() || rest.starts_with("case_")
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    const FILE: &str = include_str!("../../scenarios.toml");
+
+    #[rstest]
+    #[case::a_test("a_dead_cross_is_found", true)]
+    #[case::a_test_and_its_module("tests::a_dead_cross_is_found", true)]
+    #[case::a_module("check::post_copy", true)]
+    #[case::in_full("check::post_copy::tests::a_dead_cross_is_found::case_1_one", true)]
+    #[case::a_case("case_1_one", true)]
+    #[case::a_part_like_no_scenario("is_foun", true)]
+    #[case::a_part_like_a_mode("post_copy", false)]
+    #[case::a_part_with_a_value("a_dead_cross", false)]
+    #[case::nothing_of_ours("somebody_elses", false)]
+    fn a_filter_is_about_our_own_tests(#[case] filter: &str, #[case] own: bool) {
+        let file = ScenarioFile::parse("scenarios.toml", FILE).unwrap();
+        let names = ["check::post_copy::tests::a_dead_cross_is_found::case_1_one".to_owned()];
+        assert_eq!(is_own(filter, &Selection::default(), &names, &file), own);
+    }
+}

@@ -1,0 +1,73 @@
+//! `latest`: never a run that this command did not make.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use super::ancestors::ancestors;
+use super::nextest;
+use crate::failure::{Attempt, Result};
+use crate::ledger::{Lock, start_time, state_directory};
+use crate::record;
+
+/// Takes `latest` away from an earlier command's run. Whether it was one's.
+///
+/// `cargo test` starts several programs: the run that an earlier one of them made is this command's, and stays. So does the
+/// link while another command is at work, since it may be to that one's run.
+///
+/// # Errors
+/// When the link cannot be removed.
+pub(super) fn withdraw(results: &Path) -> Result<bool> {
+    if Lock::holder(&state_directory()).is_some() {
+        return Ok(false);
+    }
+    record::withdraw_latest(results, age_of_the_command())
+        .attempting(|| format!("take `latest` away in {}", results.display()))
+}
+
+/// Takes `latest` away for a command that plays nothing. What to say of it; nothing if no link was there.
+pub(super) fn withdrawn(results: &Path) -> Option<String> {
+    let latest = results.join("latest");
+    match withdraw(results) {
+        Ok(true) => Some(format!("{} led to an earlier run, and is gone", latest.display())),
+        Ok(false) => None,
+        Err(failure) => Some(failure.to_string()),
+    }
+}
+
+/// Whether nextest lists the scenarios in order to run some: no process of ours learns how many.
+pub(super) fn nextest_is_about_to_run() -> bool {
+    let parent = nix::unistd::getppid().as_raw();
+    let Some((pid, _)) = ancestors(parent).find(|(_, name)| name == nextest::PROGRAM) else { return false };
+    let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let mut words = arguments.split(|byte| *byte == 0);
+    words.any(|word| word == b"run" || word == b"r")
+}
+
+/// Time since the command began that this process belongs to: cargo's, if that is its parent, else its own.
+fn age_of_the_command() -> Duration {
+    let mut above = ancestors(std::process::id() as i32).skip(1).filter(|(_, name)| name != "sudo");
+    let cargo = above.next().filter(|(_, name)| name == "cargo" || name == nextest::PROGRAM);
+    age_of(cargo.map_or(std::process::id() as i32, |(pid, _)| pid)).unwrap_or_default()
+}
+
+/// Time since the start of a process.
+fn age_of(pid: i32) -> Option<Duration> {
+    let ticks = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok()??;
+    let started = start_time(pid)? as f64 / ticks as f64;
+    let uptime: f64 = fs::read_to_string("/proc/uptime").ok()?.split_whitespace().next()?.parse().ok()?;
+    Duration::try_from_secs_f64(uptime - started).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parent_is_older() {
+        let (mine, parents) =
+            (age_of(std::process::id() as i32).unwrap(), age_of(nix::unistd::getppid().as_raw()));
+        assert!(parents.unwrap() >= mine && mine < Duration::from_secs(3600));
+        assert!(age_of_the_command() >= mine);
+    }
+}

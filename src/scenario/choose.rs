@@ -1,0 +1,237 @@
+//! Which scenarios a command chooses, and why it chooses none.
+
+use std::collections::BTreeSet;
+
+use super::error::{InputError, nearest};
+use super::table::AXES;
+use super::{SIZING_VARIABLE, Scenario, ScenarioFile, Selection, Set, Shard, Sizing};
+use crate::axis::AxisValue;
+
+/// How many near names a message lists.
+const NEAR: usize = 3;
+
+/// Whether cases beyond the matrix are asked for, as the flags of libtest do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// No flag: only what is not ignored.
+    NotIgnored,
+    /// `--ignored`.
+    OnlyIgnored,
+    /// `--include-ignored`.
+    Both,
+}
+
+impl Asked {
+    /// What the two flags mean together.
+    pub fn by_flags(ignored: bool, include_ignored: bool) -> Asked {
+        match (ignored, include_ignored) {
+            (_, true) => Asked::Both,
+            (true, false) => Asked::OnlyIgnored,
+            (false, false) => Asked::NotIgnored,
+        }
+    }
+}
+
+/// What a command asks for of a file.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    pub set: &'a Set,
+    pub selection: &'a Selection,
+    pub asked: Asked,
+    pub shard: Shard,
+}
+
+impl Wish<'_> {
+    /// The part of the selected scenarios that the command is to run.
+    ///
+    /// One that is named in full with `--exact` is in every part: nextest lists a part, and then runs each of its scenarios
+    /// alone, in this way.
+    fn part_of(&self, selected: Vec<Scenario>) -> Vec<Scenario> {
+        if self.selection.exact { selected } else { self.shard.of(selected) }
+    }
+}
+
+/// What was chosen of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    /// What is played without being asked for: of the matrix, or named by the set.
+    pub scenarios: Vec<Scenario>,
+    /// Cases beyond the matrix that are ignored unless somebody asks for them.
+    pub ignored: Vec<Scenario>,
+}
+
+impl Chosen {
+    /// What is to be played.
+    pub fn asked_for(&self, asked: Asked) -> impl Iterator<Item = Scenario> {
+        let plain = self.scenarios.iter().filter(move |_| asked != Asked::OnlyIgnored);
+        let ignored = self.ignored.iter().filter(move |_| asked != Asked::NotIgnored);
+        plain.chain(ignored).copied()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.scenarios.is_empty() && self.ignored.is_empty()
+    }
+}
+
+impl ScenarioFile {
+    /// What a command chooses, in the order of the file. Which part has a scenario does not depend on what else is asked for.
+    pub fn choose(&self, wish: Wish<'_>) -> Chosen {
+        let selected = self.selected(wish);
+        Chosen { scenarios: wish.part_of(selected.scenarios), ignored: wish.part_of(selected.ignored) }
+    }
+
+    /// What a command chooses; each of its filters must be in a scenario's name, and something that is asked for must be left.
+    ///
+    /// # Errors
+    ///
+    /// The message says what chooses nothing, and what is near.
+    pub fn choose_some(&self, wish: Wish<'_>) -> Result<Chosen, InputError> {
+        let strangers = self.strangers(wish.selection);
+        if !strangers.is_empty() {
+            return Err(self.unknown(&strangers, wish.selection.exact));
+        }
+        let chosen = self.choose(wish);
+        if chosen.asked_for(wish.asked).next().is_some() { Ok(chosen) } else { Err(self.nothing_left(wish)) }
+    }
+
+    /// The filters that no scenario of the file fits, whatever the set, the part and the flags are.
+    pub fn strangers<'a>(&self, selection: &'a Selection) -> Vec<&'a str> {
+        let names: Vec<String> = self.everything().map(Scenario::name).collect();
+        let filters = selection.filters.iter().map(String::as_str);
+        filters.filter(|filter| !names.iter().any(|name| selection.hit(filter, name))).collect()
+    }
+
+    /// Whether a filter that fits no scenario was meant to: it has the value of an axis in it, or is close to a part of a name.
+    pub fn resembles_a_scenario(&self, filter: &str) -> bool {
+        let filter = filter.to_lowercase();
+        let values = AXES.iter().flat_map(|axis| (axis.names)());
+        let sizes = Sizing::ALL.iter().map(|size| size.name());
+        values.chain(sizes).any(|value| filter.contains(value)) || near(self, &filter, false).is_some()
+    }
+
+    /// The message about filters that no scenario fits.
+    pub fn unknown(&self, strangers: &[&str], exact: bool) -> InputError {
+        let whose = if exact { "whose name is" } else { "whose name contains" };
+        let what = format!("there is no scenario {whose} {}", quoted(strangers, " or "));
+        let mut help: Vec<String> = strangers.iter().flat_map(|filter| self.advice(filter, exact)).collect();
+        help.push(allowed(exact));
+        InputError::new(&what, &help)
+    }
+
+    /// What to do about a filter that no scenario fits.
+    fn advice(&self, filter: &str, exact: bool) -> Vec<String> {
+        let mut help = Vec::new();
+        let inside = filter.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':');
+        let inside = inside.max_by_key(|word| word.len()).unwrap_or_default();
+        if inside.len() < filter.len() {
+            help.push(format!(
+                "`{filter}` is taken as it stands: a filter is a part of a name, and no pattern; nextest's expressions \
+                 go behind `cargo nextest run -E`"
+            ));
+        }
+        // Of the matrix, if there is one: the file has those before the others.
+        let first = self.everything().map(Scenario::name).find(|name| name.contains(inside));
+        if let Some(first) = first.filter(|_| !inside.is_empty()) {
+            help.push(match exact {
+                true => format!("without --exact `{inside}` chooses scenarios, such as `{first}`"),
+                false => format!("did you mean `{inside}`?"),
+            });
+        } else if self
+            .clone()
+            .sized()
+            .is_ok_and(|sized| sized.everything().any(|one| one.name().contains(inside)))
+        {
+            help.push(format!("names have a size only with {SIZING_VARIABLE}=1, or --sizing"));
+        } else {
+            help.extend(near(self, inside, exact));
+        }
+        help
+    }
+
+    /// Why nothing is left of scenarios that every filter has.
+    pub fn nothing_left(&self, wish: Wish<'_>) -> InputError {
+        let Wish { set, selection, asked, shard } = wish;
+        let everywhere = Wish { set: &Set::all(), ..wish };
+        let of_set = if set.name == Set::ALL { String::new() } else { format!(" of the set `{}`", set.name) };
+        let those = match &selection.filters[..] {
+            [] => format!("everything{of_set}"),
+            filters => format!("everything{of_set} whose name has {}", quoted(filters, " or ")),
+        };
+        let selected = self.selected(wish);
+        if self.selected(everywhere).is_empty() || (selected.is_empty() && selection.filters.is_empty()) {
+            return InputError::new(
+                &format!("{those} is skipped"),
+                &["allowed: skips that leave at least one scenario".to_owned()],
+            );
+        }
+        if selected.is_empty() {
+            let filters = quoted(&selection.filters, " or ");
+            return InputError::new(
+                &format!("the set `{}` has no scenario whose name has {filters}", set.name),
+                &[
+                    format!("allowed: a part of the name of one of its {}", self.members(set).len()),
+                    "without the set there are some: --set all".to_owned(),
+                ],
+            );
+        }
+        if selected.asked_for(asked).next().is_some() {
+            let count = selected.asked_for(asked).count();
+            return InputError::new(
+                &format!("part {shard} of {count} scenarios is empty"),
+                &[format!("allowed: no more parts than there are scenarios, {count}")],
+            );
+        }
+        if asked == Asked::OnlyIgnored {
+            let of_all = self.ignored().len();
+            return InputError::new(
+                &format!("nothing is ignored of {those}"),
+                &[format!(
+                    "without --ignored that is {} scenarios; {of_all} cases are ignored in all",
+                    selected.scenarios.len()
+                )],
+            );
+        }
+        InputError::new(
+            &format!("{those} is ignored: {} in all", selected.ignored.len()),
+            &["allowed: --ignored or --include-ignored".to_owned()],
+        )
+    }
+
+    /// What is selected of a set, in all its parts.
+    fn selected(&self, Wish { set, selection, .. }: Wish<'_>) -> Chosen {
+        let matching = |scenarios: Vec<Scenario>| -> Vec<Scenario> {
+            scenarios.into_iter().filter(|scenario| selection.matches(&scenario.name())).collect()
+        };
+        Chosen { scenarios: matching(self.members(set)), ignored: matching(self.ignored_beside(set)) }
+    }
+}
+
+/// The help line that names the scenarios that are closest to `given`, or, unless it must be a whole name, parts of
+/// scenarios' names.
+pub(super) fn near(file: &ScenarioFile, given: &str, whole: bool) -> Option<String> {
+    let names: Vec<String> = file.everything().map(Scenario::name).collect();
+    let parts: BTreeSet<String> = names.iter().filter(|_| !whole).flat_map(|name| parts(name)).collect();
+    let near = nearest(given, names.iter().chain(&parts).map(String::as_str));
+    let (first, others) = near[..near.len().min(NEAR)].split_first()?;
+    let also =
+        if others.is_empty() { String::new() } else { format!(" Also near: {}", quoted(others, ", ")) };
+    Some(format!("did you mean `{first}`?{also}"))
+}
+
+/// The parts of a name: its sections, those that follow each other, and the words of the first.
+fn parts(name: &str) -> Vec<String> {
+    let sections: Vec<&str> = name.split("::").collect();
+    let runs = (0..sections.len())
+        .flat_map(|from| (from + 1..=sections.len()).map(move |to| (from, to)))
+        .map(|(from, to)| sections[from..to].join("::"));
+    runs.chain(sections[0].split('_').map(str::to_owned)).collect()
+}
+
+fn allowed(exact: bool) -> String {
+    let part = if exact { "a whole name" } else { "any part of a name" };
+    format!("allowed: {part} `{}`; `multivm scenarios` lists them", Scenario::NAME_FORM)
+}
+
+fn quoted(names: &[impl AsRef<str>], between: &str) -> String {
+    names.iter().map(|name| format!("`{}`", name.as_ref())).collect::<Vec<_>>().join(between)
+}

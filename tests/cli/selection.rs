@@ -1,0 +1,107 @@
+//! Selections that fit nothing, in the test target of the scenarios: no run of nothing is a success, and none plays.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use nix::fcntl::AT_FDCWD;
+use nix::sys::stat::{UtimensatFlags, utimensat};
+use nix::sys::time::TimeSpec;
+use rstest::rstest;
+
+use super::cli;
+use super::program::{Cli, Said};
+
+/// Leaves `latest` as an earlier command did, long ago.
+fn leave_an_earlier_run(cli: &Cli) {
+    fs::create_dir_all(cli.results().join("20260102T030405Z-4711")).unwrap();
+    let latest = cli.results().join("latest");
+    symlink("20260102T030405Z-4711", &latest).unwrap();
+    let then = TimeSpec::new(1_767_323_045, 0);
+    utimensat(AT_FDCWD, &latest, &then, &then, UtimensatFlags::NoFollowSymlink).unwrap();
+}
+
+fn latest_is_there(cli: &Cli) -> bool {
+    fs::symlink_metadata(cli.results().join("latest")).is_ok()
+}
+
+fn nothing_is_touched(cli: &Cli, said: &Said) {
+    assert!(!said.out.contains("test result"), "{}", said.out);
+    assert!(!cli.state().exists());
+    assert!(cli.results().join("20260102T030405Z-4711").is_dir());
+}
+
+#[rstest]
+#[case::near_miss("postcopy_crss", &[], "did you mean `postcopy_cross`")]
+#[case::near_miss_of_a_value("crss", &[], "did you mean `cross`")]
+#[case::near_miss_of_sections("postcopy_cross::in_vm::", &[], "`postcopy_cross::in_vms`")]
+#[case::another_case("PostCopy_Cross", &[], "did you mean `postcopy_cross`")]
+#[case::like_a_module_of_ours("post_copy", &[], "did you mean `postcopy`")]
+#[case::with_an_axis_value("a_postcopy_that_is_not_there", &[], "there is no scenario whose name contains")]
+#[case::one_of_several("postcopy_cross::in_vms postcopy_simultanous", &[], "`postcopy_simultaneous`")]
+#[case::pattern("test(postcopy_cross)", &[], "cargo nextest run -E")]
+#[case::pattern_of_names("postcopy_.*::in_vms", &[], "is a part of a name, and no pattern")]
+#[case::nobodys("no_such_thing_at_all", &[], "there is no scenario whose name contains `no_such_thing_at_all`")]
+#[case::exact_part("--exact postcopy_cross::in_vms", &[], "without --exact `postcopy_cross::in_vms` chooses scenarios, such as `postcopy_cross::in_vms::stress_cpu`")]
+#[case::exact_near_miss("--exact postcopy_cros::in_vms::stress_cpu", &[], "`postcopy_cross::in_vms::stress_cpu`")]
+#[case::size("set_vcpu_1", &[], "MULTIVM_SIZING=1")]
+#[case::ignored_where_none_is("--ignored --exact postcopy_cross::in_vms::stress_cpu", &[], "nothing is ignored of everything whose name has")]
+#[case::ignored_in_a_set("--ignored", &[("MULTIVM_SET", "quick")], "nothing is ignored of everything of the set `quick`")]
+#[case::ignored_and_not_asked_for("random", &[], "--ignored or --include-ignored")]
+#[case::set("booting", &[("MULTIVM_SET", "quick")], "the set `quick` has no scenario whose name has `booting`")]
+#[case::set_of_another_name("", &[("MULTIVM_SET", "fast")], "`all`, `quick`")]
+#[case::part("--shard 9/9", &[("MULTIVM_SET", "quick")], "part 9/9 of 4 scenarios is empty")]
+#[case::part_by_variable("", &[("MULTIVM_SET", "quick"), ("MULTIVM_SHARD", "9/9")], "no more parts than there are scenarios, 4")]
+#[case::skip("--skip p", &[], "everything is skipped")]
+#[case::skip_of_a_selection("cross --skip cross", &[], "everything whose name has `cross` is skipped")]
+#[case::listed("--list postcopy_crss", &[], "did you mean `postcopy_cross`")]
+#[case::listed_for_a_program("--list --format terse --shard 9/9", &[("MULTIVM_SET", "quick")], "part 9/9 of 4")]
+fn what_is_meant_as_a_scenario_and_fits_none_is_a_mistake(
+    cli: Cli,
+    #[case] arguments: &str,
+    #[case] variables: &[(&str, &str)],
+    #[case] told: &str,
+) {
+    leave_an_earlier_run(&cli);
+    let said = cli.play_with(arguments, variables);
+    assert_eq!(said.code, Some(2), "{}{}", said.out, said.err);
+    assert!(said.err.contains(told), "{told} is not in:\n{}", said.err);
+    nothing_is_touched(&cli, &said);
+}
+
+#[rstest]
+#[case::a_test_of_a_room("names_are_safe")]
+#[case::of_this_program("what_is_meant_as_a_scenario_and_fits_none_is_a_mistake")]
+#[case::with_its_module("selection::the_name_of_one_of_our_own_tests_is_no_mistake")]
+#[case::a_module("record::folder")]
+#[case::a_damage("damage::guest_reboot")]
+#[case::an_exact_one("--exact damage::guest_reboot")]
+#[case::with_an_axis_value_in_its_name("one_guest_cannot_cross")]
+fn the_name_of_one_of_our_own_tests_is_no_mistake(cli: Cli, #[case] arguments: &str) {
+    leave_an_earlier_run(&cli);
+    let said = cli.play_with(arguments, &[]);
+    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    assert_eq!(said.err.lines().count(), 1, "{}", said.err);
+    assert!(said.err.contains("nothing migrates") && said.err.contains("is gone"), "{}", said.err);
+    assert!(said.out.contains("0 passed; 0 failed"), "{}", said.out);
+    assert!(!latest_is_there(&cli) && !cli.state().exists());
+}
+
+#[rstest]
+#[case::a_mistake("postcopy_crss", false)]
+#[case::a_list("--list postcopy_cross", true)]
+#[case::a_list_of_nothing("--list postcopy_crss", true)]
+fn latest_is_never_an_earlier_run(cli: Cli, #[case] arguments: &str, #[case] stays: bool) {
+    leave_an_earlier_run(&cli);
+    let said = cli.play_with(arguments, &[]);
+    assert_eq!(latest_is_there(&cli), stays, "{}", said.err);
+    assert_eq!(said.err.contains("led to an earlier run, and is gone"), !stays, "{}", said.err);
+}
+
+/// The link may be to the run of the command that is at work.
+#[rstest]
+fn latest_stays_while_another_command_is_at_work(cli: Cli) {
+    leave_an_earlier_run(&cli);
+    let _lock = multivm::ledger::Lock::take(&cli.state()).unwrap();
+    assert_eq!(cli.play_with("postcopy_crss", &[]).code, Some(2));
+    assert!(latest_is_there(&cli));
+}
