@@ -1,6 +1,7 @@
 //! Guests: what they are, how they are started and reached, and what is seen inside them.
 
 mod addresses;
+mod definition;
 mod domain;
 mod fleet;
 mod identity;
@@ -13,6 +14,7 @@ mod testing;
 mod vm;
 mod witness;
 
+pub use definition::{Definition, Difference};
 pub use domain::console_path;
 pub use fleet::Fleet;
 pub use identity::address;

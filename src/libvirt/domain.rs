@@ -118,6 +118,17 @@ impl Domain {
         self.raw().xml_desc(0).map_err(self.failed("read the XML of"))
     }
 
+    /// What it is started from next: its persistent definition, without what belongs to a running guest only. Of a transient
+    /// domain the live XML, as libvirt would start it again.
+    pub fn inactive_xml(&self) -> Result<String> {
+        self.raw().xml_desc(sys::VIR_DOMAIN_XML_INACTIVE).map_err(self.failed("read the inactive XML of"))
+    }
+
+    /// Whether its host starts it at boot. libvirt keeps that on each host by itself, and takes it nowhere.
+    pub fn autostarts(&self) -> Result<bool> {
+        self.raw().autostart().map_err(self.failed("ask whether its host autostarts"))
+    }
+
     /// The mark that multivm put on it; none if there is none.
     pub fn mark(&self) -> Result<Option<Mark>> {
         let kind = sys::VIR_DOMAIN_METADATA_ELEMENT as i32;
@@ -178,7 +189,9 @@ mod tests {
         assert_eq!(vm.state().unwrap().to_string(), "paused (user)");
         vm.resume().unwrap();
         assert!(vm.state().unwrap().is_running());
-        assert!(vm.xml().unwrap().contains("<name>vm1</name>"));
+        assert!(vm.xml().unwrap().contains("<domain type='test' id="), "{}", vm.xml().unwrap());
+        assert!(vm.inactive_xml().unwrap().starts_with("<domain type='test'>"));
+        assert!(!vm.autostarts().unwrap());
         vm.destroy().unwrap();
         assert_eq!(vm.state().unwrap().kind, StateKind::ShutOff);
         vm.undefine().unwrap();

@@ -1,6 +1,7 @@
 //! The guests of a run: made once, shared by all scenarios, checked before each and repaired when one left damage.
 
 mod claim;
+mod defined;
 mod repair;
 mod witnesses;
 
@@ -39,6 +40,7 @@ pub struct Fleet {
     pub asked: Profile,
     inventory: Inventory,
     cancel: StopFlag,
+    defined: defined::Defined,
 }
 
 impl Fleet {
@@ -66,6 +68,7 @@ impl Fleet {
             profile: profile.stretched(inventory.source.cpu_percent.min(inventory.target.cpu_percent)),
             inventory: inventory.clone(),
             cancel: cancel.clone(),
+            defined: defined::Defined::default(),
         };
         fleet.take_hold()?;
         let damage = fleet.damage();
@@ -86,6 +89,8 @@ impl Fleet {
             .filter(|guest| missing.iter().all(|made| made.name != guest.name))
             .cloned()
             .collect();
+        fleet.define_again(&adopted)?;
+        fleet.note_definitions(&adopted)?;
         all(by_login("end an old witness", &adopted, |guest| witness::end(&guest.agent, cancel)))?;
         fleet.start_witnesses(&adopted)?;
         Ok(fleet)

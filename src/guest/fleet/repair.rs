@@ -24,7 +24,8 @@ impl Fleet {
         hosts.into_iter().chain(guests).fold(Ok(()), Result::and)
     }
 
-    /// What is wrong with each guest: not where a scenario starts, not alone, not answering. Empty when all is well.
+    /// What is wrong with each guest: not where a scenario starts, not alone, not defined as it was made, not answering. Empty
+    /// when all is well.
     pub fn damage(&self) -> Vec<(Arc<Guest>, String)> {
         by_login("inspect a guest", &self.guests, |guest| Ok(self.inspect(guest)))
             .into_iter()
@@ -44,6 +45,11 @@ impl Fleet {
                 Err(failure) => return Some(failure.to_string()),
             }
         }
+        match self.redefined(guest) {
+            Ok(None) => {}
+            Ok(Some(wrong)) => return Some(wrong),
+            Err(failure) => return Some(failure.to_string()),
+        }
         match guest.agent.observe(ANSWER_LIMIT) {
             Ok(seen) => {
                 seen.processes.iter().find(|process| is_load(&process.name) && process.is_alive()).map(
@@ -61,6 +67,7 @@ impl Fleet {
         all(by_login("remove a guest", guests, |guest| self.remove(guest)))?;
         self.create_overlays(guests)?;
         all(by_login("start a guest", guests, |guest| self.boot(guest)))?;
+        self.note_definitions(guests)?;
         // While the guests boot, the connections that their migrations will use are opened.
         all(by_login("wait for a guest", guests, |guest| {
             for side in [Side::Source, Side::Target] {

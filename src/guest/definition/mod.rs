@@ -1,0 +1,146 @@
+//! How a host defines a guest, and in what two definitions differ that must not.
+
+mod tree;
+
+use std::fmt;
+
+use crate::failure::{Attempt, Result};
+use crate::libvirt::Domain;
+use tree::Tree;
+
+/// How a host defines an active guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definition {
+    pub autostart: bool,
+    /// What QEMU runs.
+    live: Tree,
+    /// What libvirt starts next; none of a transient domain, which has nothing that outlives its stop.
+    persistent: Option<Tree>,
+}
+
+impl Definition {
+    /// Asks a host; none where the guest is not active, because a definition that nobody runs has no live part.
+    pub fn read(domain: &Domain) -> Result<Option<Definition>> {
+        let attempted = || format!("read the definition of {}", domain.name());
+        let asked = || -> crate::libvirt::Result<_> {
+            let persistent = domain.is_persistent()?.then(|| domain.inactive_xml()).transpose()?;
+            Ok((domain.is_active()?, domain.autostarts()?, domain.xml()?, persistent))
+        };
+        let (true, autostart, live, persistent) = asked().attempting(attempted)? else { return Ok(None) };
+        let live = Tree::of_live(&live).attempting(attempted)?;
+        let persistent = persistent.map(|xml| Tree::of_inactive(&xml)).transpose().attempting(attempted)?;
+        Ok(Some(Definition { autostart, live, persistent }))
+    }
+
+    /// In what `later` is another definition than this one, autostart aside. `another_libvirt`: it was asked of another
+    /// version, which may write down what the first one left out.
+    pub fn differences(&self, later: &Definition, another_libvirt: bool) -> Vec<Difference> {
+        let mut found = Vec::new();
+        let mut compare = |which: &'static str, before: &Tree, after: &Tree| {
+            let differences = before.differences(after).into_iter();
+            let counts = |found: &tree::Differing| !another_libvirt || found.before.is_some();
+            found.extend(differences.filter(counts).map(|one| Difference::new(which, one)));
+        };
+        compare("live XML", &self.live, &later.live);
+        match (&self.persistent, &later.persistent) {
+            (Some(before), Some(after)) => compare("persistent XML", before, after),
+            (before, after) if before.is_some() != after.is_some() => {
+                let word = |tree: &Option<Tree>| if tree.is_some() { "persistent" } else { "transient" };
+                found.push(Difference {
+                    what: "domain".into(),
+                    expected: word(before).into(),
+                    seen: word(after).into(),
+                });
+            }
+            _ => {}
+        }
+        found
+    }
+}
+
+/// One thing in which two definitions differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Which definition, and the path in it.
+    pub what: String,
+    pub expected: String,
+    pub seen: String,
+}
+
+/// Of a long value this much is shown, characters.
+const SHOWN: usize = 120;
+
+/// And of it so much before the first character that differs.
+const BEFORE: usize = 20;
+
+impl Difference {
+    fn new(which: &str, tree::Differing { path, before, after }: tree::Differing) -> Difference {
+        let (expected, seen) = (before.unwrap_or("nothing"), after.unwrap_or("nothing"));
+        let same = expected.chars().zip(seen.chars()).take_while(|(one, other)| one == other).count();
+        let from = if expected.chars().count().max(seen.chars().count()) > SHOWN {
+            same.saturating_sub(BEFORE)
+        } else {
+            0
+        };
+        Difference {
+            what: format!("{which}, {path}"),
+            expected: excerpt(expected, from),
+            seen: excerpt(seen, from),
+        }
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} instead of {}", self.what, self.seen, self.expected)
+    }
+}
+
+fn excerpt(text: &str, from: usize) -> String {
+    let mut shown: String = text.chars().skip(from).take(SHOWN).collect();
+    if from > 0 {
+        shown.insert_str(0, "...");
+    }
+    if text.chars().count() > from + SHOWN {
+        shown.push_str("...");
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn definition(persistent: Option<&str>) -> Definition {
+        let tree =
+            |inside: &str| Tree::of_inactive(&format!("<domain><name>vm1</name>{inside}</domain>")).unwrap();
+        Definition { autostart: false, live: tree(""), persistent: persistent.map(tree) }
+    }
+
+    #[test]
+    fn a_domain_that_lost_its_definition_is_transient() {
+        let found = definition(Some("")).differences(&definition(None), false);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].to_string(), "domain: transient instead of persistent");
+        assert!(definition(None).differences(&definition(None), false).is_empty());
+    }
+
+    #[test]
+    fn another_version_of_libvirt_may_add_what_the_first_left_out_and_change_nothing() {
+        let (old, new) =
+            (definition(Some("<vcpu>1</vcpu>")), definition(Some("<vcpu>1</vcpu><audio id='1'/>")));
+        assert!(old.differences(&new, true).is_empty());
+        assert_eq!(old.differences(&new, false)[0].what, "persistent XML, audio");
+        let found = old.differences(&definition(Some("<vcpu>3</vcpu>")), true);
+        assert_eq!(found[0].to_string(), "persistent XML, vcpu: 3 instead of 1");
+        assert_eq!(new.differences(&old, true).len(), 1);
+    }
+
+    #[test]
+    fn a_long_value_is_shown_around_what_differs() {
+        let line = |end: &str| format!("<cmdline>{}{end}</cmdline>", "x".repeat(500));
+        let found = definition(Some(&line("a"))).differences(&definition(Some(&line("b"))), false);
+        assert_eq!(found[0].seen, format!("...{}b", "x".repeat(20)));
+        assert_eq!(found[0].expected, format!("...{}a", "x".repeat(20)));
+    }
+}

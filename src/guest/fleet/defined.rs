@@ -1,0 +1,49 @@
+//! How the guests of a fleet were defined when they were made, and whether their host still defines them so.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use super::{Fleet, all, by_login};
+use crate::failure::{Attempt, Result};
+use crate::guest::{Definition, Guest};
+use crate::host::Hosts;
+use crate::sys::parallel::locked;
+
+/// The definition of every guest, as it was made.
+#[derive(Default)]
+pub struct Defined(Mutex<HashMap<String, Definition>>);
+
+impl Fleet {
+    /// Notes how these guests, which run on the source, are defined there.
+    pub(super) fn note_definitions(&self, guests: &[Arc<Guest>]) -> Result<()> {
+        all(by_login("read a guest's definition", guests, |guest| {
+            let domain = guest.known_on(&self.hosts.source)?;
+            if let Some(definition) = Definition::read(&domain)? {
+                locked(&self.defined.0).insert(guest.name.clone(), definition);
+            }
+            Ok(())
+        }))
+    }
+
+    /// Defines guests that an earlier command left: their next start, and every migration with it, is from what is written there.
+    pub(super) fn define_again(&self, guests: &[Arc<Guest>]) -> Result<()> {
+        all(by_login("define a guest", guests, |guest| self.define(guest, &self.hosts.source)))
+    }
+
+    /// In what a guest, which runs on the source, is defined otherwise than it was made. It takes its persistent definition along
+    /// with every migration, so that a wrong one would be the next scenario's, too.
+    pub(super) fn redefined(&self, guest: &Guest) -> Result<Option<String>> {
+        let Some(made) = locked(&self.defined.0).get(&guest.name).cloned() else { return Ok(None) };
+        for host in self.hosts.both() {
+            let Some(domain) = guest.domain_on(host)? else { continue };
+            if domain.autostarts().attempting(|| format!("look at {} on {}", guest.name, host.entry.name))? {
+                return Ok(Some(format!("{} starts it at boot", host.entry.name)));
+            }
+        }
+        let Hosts { source, target, .. } = &self.hosts;
+        let domain = guest.known_on(source)?;
+        let Some(now) = Definition::read(&domain)? else { return Ok(None) };
+        let differences = made.differences(&now, source.libvirt != target.libvirt);
+        Ok(differences.first().map(|first| format!("{} defines it otherwise: {first}", source.entry.name)))
+    }
+}
