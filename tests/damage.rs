@@ -4,7 +4,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use multivm::check::{
-    booting, clock, connection, copies, disk, kernel_log, live, load, memory, placement, reachable, reboot,
+    booting, clock, connection, copies, definition, disk, kernel_log, live, load, memory, placement,
+    reachable, reboot,
 };
 use multivm::failure::{Attempt, Failure, Result};
 use multivm::guest::{Fleet, Guest};
@@ -39,7 +40,7 @@ const LOAD_UNANSWERED: ExpectedFinding =
 const WITNESS_UNHEARD: ExpectedFinding =
     may_find(&memory::ABOUT, "vm1", "a look that is under way when the guest goes down hears no witness");
 
-const DAMAGES: [Damage; 20] = [
+const DAMAGES: [Damage; 26] = [
     Damage {
         name: "damage::guest_reboot",
         cause: |fleet| {
@@ -280,6 +281,62 @@ const DAMAGES: [Damage; 20] = [
         scenario: "precopy_orderly::on_target::stress_ng_cpu_short",
         cause: |fleet| on_host(&fleet.hosts.target, "pkill -STOP stress-ng"),
         finds: &[finding(&load::ABOUT, HOSTS, "then: 4 processes (")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_undefined_after_its_arrival",
+        cause: |fleet| on_host(&fleet.hosts.target, "virsh undefine vm1"),
+        finds: &[finding(&definition::ABOUT, "vm1", "on target, domain: transient")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_defined_otherwise_after_its_arrival",
+        // Before it moves home, and takes the wrong definition along.
+        cause: |fleet| {
+            let wrong = "virsh dumpxml --inactive vm1 | sed 's,<vcpu.*</vcpu>,<vcpu>3</vcpu>,' > /run/wrong.xml && \
+                         virsh define /run/wrong.xml && rm /run/wrong.xml";
+            on_host(&fleet.hosts.target, wrong)
+        },
+        finds: &[finding(&definition::ABOUT, "vm1", "on target, persistent XML, vcpu: 3")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_defined_otherwise_at_home",
+        // Nobody moves after it: the next scenario would start with it.
+        scenario: "precopy_orderly::in_vms::stress_cpu",
+        when: |event| matches!(event, Event::LegFinished { guest, direction: Direction::Back, .. } if guest == "vm1"),
+        at_once: true,
+        cause: |fleet| on_host(&fleet.hosts.source, "virsh desc vm1 --config --new-desc 'a wrong one'"),
+        finds: &[finding(&definition::ABOUT, "vm1", "on source, persistent XML, description: a wrong one")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_autostarts_after_its_arrival",
+        cause: |fleet| on_host(&fleet.hosts.target, "virsh autostart vm1"),
+        finds: &[finding(&definition::ABOUT, "vm1", "on target, autostart: on")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_renamed_after_its_arrival",
+        cause: |fleet| on_host(&fleet.hosts.target, "virsh desc vm1 --live --title --new-desc another"),
+        finds: &[finding(&definition::ABOUT, "vm1", "on target, live XML, title: another")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "harmless::definitions_are_read",
+        cause: |fleet| {
+            let domain = "<domain type='qemu'><name>neighbour</name><memory>65536</memory><os><type>hvm</type></os></domain>";
+            let reads = "virsh dumpxml vm1 && virsh dumpxml --inactive vm1 && virsh snapshot-list vm1 && \
+                         virsh domstats vm1 && virsh qemu-monitor-command vm1 --hmp info status";
+            on_host(
+                &fleet.hosts.target,
+                &format!(
+                    "({reads}) > /dev/null && echo \"{domain}\" > /run/neighbour.xml && virsh define /run/neighbour.xml && \
+                     virsh autostart neighbour && virsh undefine neighbour && rm /run/neighbour.xml"
+                ),
+            )
+        },
+        finds: &[],
         ..TO_VM1
     },
 ];

@@ -8,6 +8,7 @@ pub mod budget;
 pub mod clock;
 pub mod connection;
 pub mod copies;
+pub mod definition;
 pub mod disk;
 pub mod image;
 pub mod kernel_log;

@@ -1,8 +1,8 @@
 //! The table of all checks.
 
 use super::{
-    Check, booting, budget, clock, connection, copies, disk, image, kernel_log, live, load, memory,
-    migration, overlap, placement, post_copy, reachable, reboot, transport,
+    Check, booting, budget, clock, connection, copies, definition, disk, image, kernel_log, live, load,
+    memory, migration, overlap, placement, post_copy, reachable, reboot, transport,
 };
 
 /// Every check, in the order in which people read of them.
@@ -10,6 +10,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &migration::Migration,
     &placement::Placement,
     &copies::Copies,
+    &definition::Defined,
     &memory::Memory,
     &disk::Disk,
     &image::Image,

@@ -1,0 +1,163 @@
+//! Its definition came along: what libvirt knows of a guest on the host where it is now is what it knew before the first move.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{About, Advice, Asked, Check, End, Moment, Proof, Scene, StepEnd};
+use crate::failure::{Attempt, Failure, Result};
+use crate::guest::{Definition, Difference, Fleet, Guest};
+use crate::scenario::Side;
+use crate::sys::parallel::at_once;
+
+pub static ABOUT: About = About {
+    id: "definition",
+    summary: "its definition came along",
+    how: "persistence, live and persistent XML with title, description and metadata, and autostart, on the host where the guest \
+          is, against those before the first move; asked for every guest after every step; not what libvirt gives a running guest anew on each host, such as its number, \
+          aliases, taps and pseudo terminals",
+    asked: &[Moment::Step, Moment::End],
+    advice: &[CHANGED],
+    ..About::BASE
+};
+
+const CHANGED: Advice = Advice::new(
+    "a host defines the guest otherwise than before",
+    "was it the migration, a hook of libvirt on that host, or somebody's virsh? libvirtd.log of that host and the guest's XML are \
+     in the evidence; with the next migration a wrong persistent definition goes along",
+);
+
+/// The check.
+pub struct Defined;
+
+impl Check for Defined {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
+        let fleet = scene.fleet;
+        let known = at_once("read a guest's definition", &fleet.guests, |guest| {
+            Ok((guest.name.clone(), Known::read(fleet, guest)?))
+        });
+        Ok(Box::new(DefinitionAsked { fleet, known: known.into_iter().collect::<Result<_>>()? }))
+    }
+}
+
+struct DefinitionAsked<'a> {
+    fleet: &'a Fleet,
+    /// Each guest before the first move.
+    known: HashMap<String, Known>,
+}
+
+/// A guest before the first move.
+struct Known {
+    definition: Definition,
+    /// Whether the target starts it at boot. libvirt takes that along with no migration: it is each host's own.
+    target_autostarts: bool,
+}
+
+impl Known {
+    fn read(fleet: &Fleet, guest: &Guest) -> Result<Known> {
+        let attempted = || format!("read the definition of {}", guest.name);
+        let domain = guest.known_on(fleet.hosts.get(guest.side()))?;
+        let definition =
+            Definition::read(&domain)?.ok_or_else(|| Failure::new(attempted(), "it is not active"))?;
+        let there = guest.domain_on(&fleet.hosts.target)?;
+        let there = there.map(|domain| domain.autostarts()).transpose().attempting(attempted)?;
+        Ok(Known { definition, target_autostarts: there.unwrap_or(false) })
+    }
+}
+
+impl Asked for DefinitionAsked<'_> {
+    fn on_step(&mut self, end: &StepEnd<'_>) -> Vec<Proof> {
+        let guests = self.fleet.guests.iter().enumerate();
+        let proofs = at_once("read a guest's definition", guests, |(number, guest)| {
+            let leg = end.legs.iter().map(|(leg, _)| *leg).find(|leg| leg.guest == number);
+            Ok(self.prove(guest).map(|proof| proof.after(leg)))
+        });
+        proofs.into_iter().flatten().flatten().collect()
+    }
+
+    fn at_end(&mut self, end: &End<'_>) -> Vec<Proof> {
+        let guests: Vec<&Arc<Guest>> = end.answering.values().collect();
+        let proofs = at_once("read a guest's definition", guests, |guest| Ok(self.prove(guest)));
+        proofs.into_iter().flatten().flatten().collect()
+    }
+}
+
+impl DefinitionAsked<'_> {
+    /// Compares a guest where it should be. None where it is not active: `placement` says so.
+    fn prove(&self, guest: &Guest) -> Option<Proof> {
+        let known = self.known.get(&guest.name)?;
+        let host = self.fleet.hosts.get(guest.side());
+        let name = &host.entry.name;
+        let now = guest.domain_on(host).and_then(|domain| match domain {
+            Some(domain) => Definition::read(&domain),
+            None => Ok(None),
+        });
+        let proof = match now {
+            Ok(now) => {
+                let autostart = match guest.side() {
+                    Side::Source => known.definition.autostart,
+                    Side::Target => known.target_autostarts,
+                };
+                let another = self.fleet.hosts.source.libvirt != self.fleet.hosts.target.libvirt;
+                let now = now?;
+                let mut found = known.definition.differences(&now, another);
+                found.extend(autostart_differs(autostart, now.autostart));
+                check(name, &found)
+            }
+            // Not knowing is not a proof.
+            Err(failure) => Proof::new(&ABOUT, false, expected(name), format!("not known: {failure}")),
+        };
+        Some(proof.of(&guest.name))
+    }
+}
+
+fn expected(host: &str) -> String {
+    format!("{host} defines it as it was before the first move")
+}
+
+fn autostart_differs(before: bool, now: bool) -> Option<Difference> {
+    let word = |on: bool| if on { "on" } else { "off" }.to_owned();
+    (before != now).then(|| Difference { what: "autostart".into(), expected: word(before), seen: word(now) })
+}
+
+/// So many differences are told one by one.
+const TOLD: usize = 8;
+
+fn check(host: &str, found: &[Difference]) -> Proof {
+    if found.is_empty() {
+        return Proof::new(&ABOUT, true, expected(host), "it does");
+    }
+    let lines = |value: fn(&Difference) -> &str| {
+        let mut lines: Vec<String> =
+            found.iter().take(TOLD).map(|one| format!("{}: {}", one.what, value(one))).collect();
+        if found.len() > TOLD {
+            lines.push(format!("{} more", found.len() - TOLD));
+        }
+        format!("on {host}, {}", lines.join("; "))
+    };
+    Proof::new(&ABOUT, false, lines(|one| &one.expected), lines(|one| &one.seen)).advise(&CHANGED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_names_the_path_with_what_was_there_and_what_is() {
+        let vcpu = Difference { what: "persistent XML, vcpu".into(), expected: "1".into(), seen: "3".into() };
+        let proof = check("target", &[vcpu, autostart_differs(false, true).unwrap()]);
+        assert_eq!(proof.expected, "on target, persistent XML, vcpu: 1; autostart: off");
+        assert_eq!(proof.seen, "on target, persistent XML, vcpu: 3; autostart: on");
+        assert!(!proof.ok && proof.advice == Some(&CHANGED));
+        assert!(check("target", &[]).ok);
+    }
+
+    #[test]
+    fn of_many_differences_the_rest_is_counted() {
+        let one = Difference { what: "x".into(), expected: "1".into(), seen: "2".into() };
+        assert!(check("target", &vec![one; TOLD + 3]).seen.ends_with("; 3 more"));
+    }
+}
