@@ -14,8 +14,11 @@ mod schema;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-use commands::Commands;
+use libtest_mimic::{Arguments, Completion, Trial};
+
+use commands::{Commands, Kind};
 use schema::Schema;
 
 /// The package. Asked for at run time, so that an archived test binary finds it elsewhere.
@@ -37,30 +40,60 @@ fn page(name: &str) -> String {
     pages().into_iter().find(|(page, _)| page == name).unwrap_or_else(|| panic!("no {name}")).1
 }
 
-#[test]
+const CASES: [(&str, fn()); 7] = [
+    ("every_command_is_tried", every_command_is_tried),
+    ("examples_of_the_scenario_file_are_read", examples_of_the_scenario_file_are_read),
+    ("links_lead_somewhere", links_lead_somewhere),
+    ("the_record_is_described_field_by_field", the_record_is_described_field_by_field),
+    ("every_metric_is_defined", every_metric_is_defined),
+    ("every_message_exists", every_message_exists),
+    ("every_command_of_nextest_is_tried", every_command_of_nextest_is_tried),
+];
+
+fn main() -> ExitCode {
+    let trial = |(name, case): (&'static str, fn())| {
+        Trial::ignorable_test(name, move || {
+            if name == "every_command_of_nextest_is_tried" && !Kind::Nextest.is_there() {
+                return Ok(Completion::ignored_with("needs cargo-nextest"));
+            }
+            case();
+            Ok(Completion::Completed)
+        })
+    };
+    libtest_mimic::run(&Arguments::from_args(), CASES.into_iter().map(trial).collect()).exit_code()
+}
+
 fn every_command_is_tried() {
+    try_all(Kind::Ours, 60);
+}
+
+fn every_command_of_nextest_is_tried() {
+    try_all(Kind::Nextest, 1);
+}
+
+/// Tries all commands of that kind, which are so many at least.
+fn try_all(kind: Kind, least: usize) {
     let mut tried = 0;
     let mut wrong = Vec::new();
     for (name, text) in pages() {
         for block in blocks::of(&text) {
             let commands = Commands::new(&package());
             for (line, command) in block.commands() {
-                tried += 1;
-                if let Err(why) = commands.try_line(&command) {
-                    wrong.push(format!(
+                match commands.try_line(&command, kind) {
+                    Ok(number) => tried += number,
+                    Err(why) => wrong.push(format!(
                         "{name}:{line}: {command}\n  {}",
                         why.trim_end().replace('\n', "\n  ")
-                    ));
+                    )),
                 }
             }
         }
     }
-    assert!(wrong.is_empty(), "{} of {tried} commands:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(tried > 60, "only {tried} commands were found: are blocks still read?");
+    assert!(wrong.is_empty(), "{} commands, {tried} are good:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(tried >= least, "only {tried} commands were found: are blocks still read?");
 }
 
 /// TOML in the documentation is a part of a scenario file: with the package's own, it is one.
-#[test]
 fn examples_of_the_scenario_file_are_read() {
     let own = fs::read_to_string(package().join("scenarios.toml")).unwrap();
     let mut read = 0;
@@ -76,7 +109,6 @@ fn examples_of_the_scenario_file_are_read() {
     assert!(read >= 3, "{read}");
 }
 
-#[test]
 fn links_lead_somewhere() {
     let pages = pages();
     for (name, text) in &pages {
@@ -100,7 +132,6 @@ fn links_lead_somewhere() {
     }
 }
 
-#[test]
 fn the_record_is_described_field_by_field() {
     let page = page("docs/record.md");
     let sections = blocks::sections(&page);
@@ -129,7 +160,6 @@ fn the_record_is_described_field_by_field() {
     }
 }
 
-#[test]
 fn every_metric_is_defined() {
     let page = page("docs/metrics.md");
     let events = Schema::read(&package()).events();
@@ -143,7 +173,6 @@ fn every_metric_is_defined() {
 }
 
 /// Messages are headings in code; `...` stands for what differs.
-#[test]
 fn every_message_exists() {
     let source = sources(&package().join("src"));
     let page = page("docs/troubleshooting.md");

@@ -10,7 +10,7 @@ use super::spent;
 use crate::failure::{Attempt, Result};
 use crate::ledger::Owner;
 use crate::plan::Seed;
-use crate::record::{Event, Process, Record, RunEnd, RunFolder, RunHeader, outcomes_from_record};
+use crate::record::{Event, Process, Record, Results, RunEnd, RunFolder, RunHeader, results_from_record};
 use crate::record::{Outcome, Verdict};
 use crate::report::{html, junit};
 
@@ -130,22 +130,22 @@ impl Run {
             errors: count(Verdict::Error),
             duration_s: self.begin.elapsed().as_secs_f64(),
         }));
-        let header = self.header.lock().unwrap_or_else(PoisonError::into_inner);
-        let write = |path: &Path, header: &RunHeader, outcomes: &[Outcome]| {
-            junit::write(path, header, outcomes).attempting(|| format!("write {}", path.display()))
+        let results = Results { header: self.header(), outcomes: outcomes.clone(), lost: self.record.lost() };
+        let write = |path: &Path, results: &Results| {
+            junit::write(path, results).attempting(|| format!("write {}", path.display()))
         };
-        write(&self.folder.junit_path(), &header, &outcomes)?;
+        write(&self.folder.junit_path(), &results)?;
         if let Some(folder) = also.and_then(Path::parent) {
             fs::create_dir_all(folder).attempting(|| format!("make the folder {}", folder.display()))?;
         }
         match (also, &self.group) {
             (None, _) => {}
-            (Some(path), None) => write(path, &header, &outcomes)?,
+            (Some(path), None) => write(path, &results)?,
             // The processes of a group have one file together: each writes it with what there is so far.
             (Some(path), Some(group)) => {
-                let (header, outcomes) = outcomes_from_record(group)
+                let all = results_from_record(group)
                     .attempting(|| format!("read the records in {}", group.display()))?;
-                write(path, &header, &outcomes)?;
+                write(path, &all)?;
             }
         }
         html::write_from_record(self.folder.path(), &self.folder.html_path())

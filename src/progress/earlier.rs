@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::estimate::Earlier;
-use crate::record::{FILE_NAME, Tail, Verdict, outcomes_of};
+use crate::record::{FILE_NAME, Tail, Verdict, results_of};
 
 /// So many runs are looked at, the newest first: whoever runs single scenarios all day makes many small ones.
 const RUNS: usize = 20;
@@ -50,8 +50,8 @@ fn played(folder: &Path) -> Vec<(String, f64)> {
         tail.present_only();
         tail.poll()
     });
-    let outcomes = events.ok().and_then(|events| outcomes_of(&events)).map(|(_, outcomes)| outcomes);
-    let good = outcomes.unwrap_or_default().into_iter().filter(|outcome| {
+    let results = events.ok().and_then(|events| results_of(&events)).unwrap_or_default();
+    let good = results.outcomes.into_iter().filter(|outcome| {
         outcome.verdict == Verdict::Passed || (outcome.verdict.is_good() && !outcome.duration.is_zero())
     });
     good.map(|outcome| (outcome.scenario, outcome.duration.as_secs_f64())).collect()

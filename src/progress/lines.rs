@@ -62,10 +62,7 @@ impl Line {
 /// Where the run is and what its guests do: what stands below libtest's line of the scenario.
 pub fn status(moment: &Moment<'_>, room: Room) -> Vec<Line> {
     let mut lines = vec![line(Tone::Strong, heading(moment))];
-    if moment.live.lost_lines > 0 {
-        let lost = counted(moment.live.lost_lines.into(), "line of the record", "lines of the record");
-        lines.push(line(Tone::Bad, format!("{lost} could not be written")));
-    }
+    lines.extend(lost(moment.live));
     let rows = room.rows.saturating_sub(lines.len());
     scenario(moment, room, rows, &mut lines);
     fit(lines, room)
@@ -81,12 +78,23 @@ pub fn whole(moment: &Moment<'_>, room: Room) -> Vec<Line> {
         None => heading(moment),
     };
     lines.push(line(Tone::Strong, overall));
+    lines.extend(lost(live));
     if let Some(playing) = live.playing() {
         lines.push(line(Tone::Plain, playing.scenario.clone()));
     }
     let rows = room.rows.saturating_sub(lines.len());
     scenario(moment, room, rows, &mut lines);
     fit(lines, room)
+}
+
+/// That the record lacks lines.
+fn lost(live: &Live) -> Option<Line> {
+    let lines = live.lost_lines();
+    let text = format!(
+        "{} could not be written",
+        counted(lines.into(), "line of the record", "lines of the record")
+    );
+    (lines > 0).then(|| line(Tone::Bad, text))
 }
 
 /// What the run is: its identity, sizes and stack.

@@ -5,7 +5,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::record::{Envelope, Event, Fold, Outcome, Play, Process, RecordedLeg, RunEnd, Verdict};
+use crate::record::{Envelope, Event, Fold, LostLines, Outcome, Play, Process, RecordedLeg, RunEnd, Verdict};
 use crate::scenario::Side;
 
 /// A run, as far as its events show it.
@@ -18,7 +18,7 @@ pub struct Live {
     /// The fleet, in the order of its numbers: who migrated or was proved so far.
     pub guests: Vec<LiveGuest>,
     /// Lines of the record that could not be written, as far as the process knows that writes it.
-    pub lost_lines: u32,
+    pub unwritten: u32,
 }
 
 /// One guest of the fleet.
@@ -91,6 +91,11 @@ impl Live {
         self.run.end.as_ref()
     }
 
+    /// Lines that the record lacks.
+    pub fn lost_lines(&self) -> u32 {
+        self.run.lost.as_ref().map_or(0, LostLines::count).max(self.unwritten)
+    }
+
     /// The scenario that is being played.
     pub fn playing(&self) -> Option<&Play<Vec<String>>> {
         self.run.playing()
@@ -106,10 +111,11 @@ impl Live {
         self.played().filter(|outcome| outcome.verdict == verdict).count()
     }
 
-    /// Whether something came out otherwise than it should, or did not come out at all.
+    /// Whether something came out otherwise than it should, did not come out at all, or is missing in the record.
     pub fn has_failures(&self) -> bool {
         !self.played().all(|outcome| outcome.verdict.is_good())
             || self.end().is_some_and(|end| end.failed + end.errors > 0)
+            || self.lost_lines() > 0
     }
 
     /// The guest of that name, noted if it was not known.

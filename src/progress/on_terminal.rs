@@ -78,7 +78,7 @@ impl LiveStatus {
                 let (now, lost) = (shared.record.now(), shared.record.lost());
                 let mut live = locked(&shared.live);
                 live.apply(&now, event);
-                live.lost_lines = lost.map_or(0, |lost| lost.count());
+                live.unwritten = lost.map_or(0, |lost| lost.count());
             }
         });
         let (results, run) = (results.to_owned(), header.run.clone());

@@ -33,6 +33,7 @@ pub fn line(live: &Live, event: &Event) -> Option<String> {
             let expected = first_line(expected.as_deref().unwrap_or_default());
             format!("  FAILED {check}{of}: {} (expected: {expected})", first_line(seen))
         }
+        Event::LinesLost(lost) => format!("  the record is not whole: {lost}"),
         Event::Repair { what, why } => format!("  repair: {what}: {}", first_line(why)),
         Event::ScenarioFinished(outcome) => finished(live, outcome),
         Event::RunFinished(RunEnd { duration_s, .. }) => {

@@ -24,7 +24,7 @@ pub enum ReportError {
         /// The record.
         path: PathBuf,
         /// What is missing.
-        lost: super::Lost,
+        lost: super::LostLines,
     },
     /// An event has no JSON form.
     #[error("cannot write the event {event} to {} as JSON: {source}", path.display())]

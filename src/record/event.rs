@@ -19,7 +19,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{DomainEvent, Outcome, Stats};
+use super::{DomainEvent, LostLines, Outcome, Stats};
 use crate::scenario::Direction;
 
 /// Version of the record's format, `v` in the first line.
@@ -358,6 +358,8 @@ pub enum Event {
     },
     /// From here on the lines are of this part of a merged record, up to the next of these. Only merging makes it.
     PartStarted(Part),
+    /// Lines before this one could not be written when they were due. It is the first line that could be written again.
+    LinesLost(LostLines),
     /// A scenario ended.
     ScenarioFinished(Outcome),
     /// The run ended in an orderly way. A record without it was cut off.
@@ -386,6 +388,10 @@ impl Event {
                 for (at, _) in samples {
                     *at = at.saturating_add_signed(by_ms as i64);
                 }
+            }
+            Event::LinesLost(lost) => {
+                lost.from_t_ms = lost.from_t_ms.saturating_add_signed(by_ms as i64);
+                lost.to_t_ms = lost.to_t_ms.saturating_add_signed(by_ms as i64);
             }
             // Every event by its name: one that comes later must be thought about here.
             Event::RunStarted(_)
@@ -424,6 +430,7 @@ impl Event {
             Event::ProbeSummary { .. } => "probe_summary",
             Event::Repair { .. } => "repair",
             Event::PartStarted(_) => "part_started",
+            Event::LinesLost(_) => "lines_lost",
             Event::ScenarioFinished(_) => "scenario_finished",
             Event::RunFinished(_) => "run_finished",
             Event::Unknown => "unknown",

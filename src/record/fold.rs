@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use super::{Envelope, Event, Finding, Outcome, Part, RunEnd, RunHeader, Verdict, rfc3339_text};
+use super::lost::add_lost;
+use super::{Envelope, Event, Finding, LostLines, Outcome, Part, RunEnd, RunHeader, Verdict, rfc3339_text};
 
 /// What is known of a run so far. `D` is what a view keeps of each play.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct Fold<D> {
     current: Option<usize>,
     /// When the last line was written.
     pub last: Option<Envelope>,
+    /// What the record says that it lacks.
+    pub lost: Option<LostLines>,
     /// How the run ended; none of one that was cut off, or goes on.
     pub end: Option<RunEnd>,
 }
@@ -33,8 +36,6 @@ pub struct Play<D> {
     pub began: Option<Envelope>,
     /// How often it was played.
     pub times: u32,
-    /// Which of that name it is, from 1.
-    pub occurrence: u32,
     /// Its result, as the record has it.
     result: Option<Outcome>,
     last_event: String,
@@ -50,6 +51,7 @@ impl<D> Default for Fold<D> {
             plays: Vec::new(),
             current: None,
             last: None,
+            lost: None,
             end: None,
         }
     }
@@ -73,6 +75,7 @@ impl<D: Default> Fold<D> {
                 self.parts.push(part.clone());
                 self.current = None;
             }
+            Event::LinesLost(lost) => add_lost(&mut self.lost, lost),
             Event::RunFinished(end) => self.end = Some(*end),
             Event::ScenarioStarted { scenario } => self.begin(scenario, envelope),
             Event::ScenarioFinished(outcome) => {
@@ -123,12 +126,10 @@ impl<D: Default> Fold<D> {
     }
 
     fn another(&mut self, name: &str) -> usize {
-        let before = self.plays.iter().filter(|play| play.scenario == name).count();
         self.plays.push(Play {
             scenario: name.to_owned(),
             began: None,
             times: 0,
-            occurrence: before as u32 + 1,
             result: None,
             last_event: String::new(),
             details: D::default(),
@@ -221,22 +222,22 @@ mod tests {
         Event::HostCpu { host: "source".into(), busy_cpus: 1.0 }
     }
 
-    /// Name, times, occurrence, events of the last play.
-    fn told(fold: &Fold<u32>) -> Vec<(&str, u32, u32, u32)> {
+    /// Name, times, events of the last play.
+    fn told(fold: &Fold<u32>) -> Vec<(&str, u32, u32)> {
         let plays = fold.plays.iter();
-        plays.map(|play| (play.scenario.as_str(), play.times, play.occurrence, play.details)).collect()
+        plays.map(|play| (play.scenario.as_str(), play.times, play.details)).collect()
     }
 
     #[test]
     fn what_happens_between_two_scenarios_belongs_to_none() {
         let fold = fold(&[cpu(), started("a"), cpu(), cpu(), finished("a"), cpu(), started("b"), cpu()]);
-        assert_eq!(told(&fold), [("a", 1, 1, 3), ("b", 1, 1, 2)]);
+        assert_eq!(told(&fold), [("a", 1, 3), ("b", 1, 2)]);
     }
 
     #[test]
     fn played_again_without_a_result_is_one_and_with_a_result_another() {
         let fold = fold(&[started("a"), cpu(), cpu(), started("a"), finished("a"), started("a"), cpu()]);
-        assert_eq!(told(&fold), [("a", 2, 1, 1), ("a", 1, 2, 2)]);
+        assert_eq!(told(&fold), [("a", 2, 1), ("a", 1, 2)]);
         let verdicts: Vec<Verdict> = fold.outcomes().iter().map(|outcome| outcome.verdict).collect();
         assert_eq!(verdicts, [Verdict::Passed, Verdict::Error]);
         assert!(fold.outcomes()[1].findings[0].seen.contains("its last event is host_cpu"));
@@ -245,6 +246,6 @@ mod tests {
     #[test]
     fn a_result_without_a_start_ends_no_other_scenario() {
         let fold = fold(&[started("a"), finished("b"), cpu()]);
-        assert_eq!(told(&fold), [("a", 1, 1, 2), ("b", 0, 1, 0)]);
+        assert_eq!(told(&fold), [("a", 1, 2), ("b", 0, 0)]);
     }
 }

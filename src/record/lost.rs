@@ -3,26 +3,35 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// What a record lacks. Its `Display` is one sentence: how many lines of which events, from when to when, and why the first
 /// of them could not be written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lost {
-    lines: BTreeMap<&'static str, u32>,
-    first_t_ms: u64,
-    last_t_ms: u64,
-    why: String,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LostLines {
+    /// How many lines, by the names of their events.
+    pub lines: BTreeMap<String, u32>,
+    /// When the first of them was due, on the clock of `t_ms`.
+    pub from_t_ms: u64,
+    /// When the last of them was due, on the clock of `t_ms`.
+    pub to_t_ms: u64,
+    /// Why the first of them could not be written.
+    pub why: String,
 }
 
-impl Lost {
-    /// The first line that is lost.
-    pub(super) fn new(event: &'static str, t_ms: u64, why: String) -> Lost {
-        Lost { lines: BTreeMap::from([(event, 1)]), first_t_ms: t_ms, last_t_ms: t_ms, why }
+impl LostLines {
+    /// One line.
+    pub(super) fn one(event: &str, t_ms: u64, why: String) -> LostLines {
+        LostLines { lines: BTreeMap::from([(event.to_owned(), 1)]), from_t_ms: t_ms, to_t_ms: t_ms, why }
     }
 
-    /// One more.
-    pub(super) fn add(&mut self, event: &'static str, t_ms: u64) {
-        *self.lines.entry(event).or_default() += 1;
-        self.last_t_ms = t_ms;
+    /// Adds lines that were lost later.
+    pub fn add(&mut self, later: &LostLines) {
+        for (event, count) in &later.lines {
+            *self.lines.entry(event.clone()).or_default() += count;
+        }
+        self.to_t_ms = later.to_t_ms;
     }
 
     /// How many lines.
@@ -31,17 +40,25 @@ impl Lost {
     }
 }
 
-impl fmt::Display for Lost {
+/// Adds lines that were lost to those that were lost before.
+pub fn add_lost(all: &mut Option<LostLines>, more: &LostLines) {
+    match all {
+        Some(lost) => lost.add(more),
+        None => *all = Some(more.clone()),
+    }
+}
+
+impl fmt::Display for LostLines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines: Vec<String> = self.lines.iter().map(|(event, count)| format!("{count} {event}")).collect();
         let seconds = |t_ms: u64| t_ms as f64 / 1e3;
         write!(
             f,
-            "{} of its lines are missing ({}), written {:.1} to {:.1} s after its beginning: {}",
+            "{} of its lines are missing ({}), due {:.1} to {:.1} s after its beginning: {}",
             self.count(),
             lines.join(", "),
-            seconds(self.first_t_ms),
-            seconds(self.last_t_ms),
+            seconds(self.from_t_ms),
+            seconds(self.to_t_ms),
             self.why
         )
     }

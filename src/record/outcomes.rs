@@ -1,22 +1,51 @@
 //! What the scenarios of a record came to, also of a record that was cut off.
 
+use std::collections::HashMap;
 use std::path::Path;
 
-use super::{Envelope, Event, Fold, Outcome, ReportError, RunHeader, read};
+use super::{Envelope, Event, Fold, LostLines, Outcome, ReportError, RunHeader, read};
 
-/// The header and the outcomes of a record, in the order in which the scenarios began; those without a result as
-/// [`Verdict::Error`](super::Verdict::Error). One that was played again counts with its last play.
+/// What a run came to.
+#[derive(Clone, Debug, Default)]
+pub struct Results {
+    pub header: RunHeader,
+    /// In the order in which the scenarios began; those without a result as [`Verdict::Error`](super::Verdict::Error). One
+    /// that was played again counts with its last play.
+    pub outcomes: Vec<Outcome>,
+    /// What its record lacks.
+    pub lost: Option<LostLines>,
+}
+
+/// The results of a record.
 ///
 /// # Errors
 /// When the record cannot be read, or has no beginning.
-pub fn outcomes_from_record(record: &Path) -> Result<(RunHeader, Vec<Outcome>), ReportError> {
-    outcomes_of(&read(record)?).ok_or_else(|| ReportError::NoRun { path: record.to_path_buf() })
+pub fn results_from_record(record: &Path) -> Result<Results, ReportError> {
+    results_of(&read(record)?).ok_or_else(|| ReportError::NoRun { path: record.to_path_buf() })
 }
 
-/// [`outcomes_from_record`], of events that have been read; none without a beginning.
-pub fn outcomes_of(events: &[(Envelope, Event)]) -> Option<(RunHeader, Vec<Outcome>)> {
+/// The results of these events of a record; none without a beginning.
+pub fn results_of(events: &[(Envelope, Event)]) -> Option<Results> {
     let fold = fold_of(events);
-    Some((fold.header.clone()?, fold.outcomes()))
+    let outcomes = fold.outcomes();
+    Some(Results { header: fold.header?, outcomes, lost: fold.lost })
+}
+
+/// Each outcome with its title: the scenario's name; of a second one of that name, as in a merged record, with ` #2` behind
+/// it.
+pub fn titled<'a>(
+    outcomes: impl IntoIterator<Item = &'a Outcome>,
+) -> impl Iterator<Item = (String, &'a Outcome)> {
+    let mut times: HashMap<&str, u32> = HashMap::new();
+    outcomes.into_iter().map(move |outcome| {
+        let number = times.entry(&outcome.scenario).or_default();
+        *number += 1;
+        let title = match number {
+            1 => outcome.scenario.clone(),
+            _ => format!("{} #{number}", outcome.scenario),
+        };
+        (title, outcome)
+    })
 }
 
 /// What the events of a record come to.

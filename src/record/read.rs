@@ -41,7 +41,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::record::{Clocks, Part, Record, RunEnd, RunHeader};
+    use crate::record::{Clocks, LostLines, Part, Record, RunEnd, RunHeader};
     use crate::record::{DomainEvent, Stats, event_name, line_text, read};
     use crate::record::{Finding, Outcome, Verdict};
     use crate::scenario::Direction;
@@ -126,6 +126,12 @@ mod tests {
                 gaps: vec![(1500.5, 120.5)],
             },
             Event::Repair { what: "rebuilt vm1".into(), why: "it was gone".into() },
+            Event::LinesLost(LostLines {
+                lines: [("check".into(), 2)].into(),
+                from_t_ms: 10,
+                to_t_ms: 20,
+                why: "w".into(),
+            }),
             Event::PartStarted(Part { run: "r0".into(), again: vec!["a::b".into()], ..Part::default() }),
             Event::ScenarioFinished(outcome),
             Event::RunFinished(RunEnd { passed: 1, failed: 1, ignored: 0, errors: 0, duration_s: 60.0 }),

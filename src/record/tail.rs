@@ -82,7 +82,7 @@ impl Tail {
 
 /// Whether a line is of no interest any more once its scenario is over.
 fn is_detail(line: &[u8]) -> bool {
-    let whole = ["run_started", "fixture_ready", "scenario_finished", "repair", "run_finished"];
+    let whole = ["run_started", "fixture_ready", "lines_lost", "scenario_finished", "repair", "run_finished"];
     event_name(line).is_some_and(|name| !whole.contains(&name))
 }
 

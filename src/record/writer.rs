@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Instant, SystemTime};
 
-use super::{Envelope, Event, Lost, ReportError, RunHeader, line};
+use super::lost::add_lost;
+use super::{Envelope, Event, LostLines, ReportError, RunHeader, line};
 
 type Sink = dyn Fn(&Event) + Send + Sync;
 
@@ -24,9 +25,16 @@ struct Inner {
     path: PathBuf,
     start: Instant,
     file: Mutex<Tail>,
-    /// What could not be written.
-    lost: Mutex<Option<Lost>>,
+    lost: Mutex<Lost>,
     sinks: Mutex<Vec<Weak<Sink>>>,
+}
+
+/// What could not be written.
+#[derive(Default)]
+struct Lost {
+    all: Option<LostLines>,
+    /// What no line of the record says yet.
+    unsaid: Option<LostLines>,
 }
 
 /// The end of the file.
@@ -84,13 +92,11 @@ impl Record {
     /// synced to the disk; a power loss may take the last seconds.
     ///
     /// # Errors
-    /// When the line could not be written, of which then nothing stays in the file. Observers get the event all the same, and
-    /// [`Record::complete`] fails from then on: a caller that must go on may leave it at that.
+    /// When the line could not be written, of which then nothing stays in the file. Observers get the event all the same,
+    /// the next line that can be written follows on an [`Event::LinesLost`], and [`Record::complete`] fails from then on: a
+    /// caller that must go on may leave it at that.
     pub fn write(&self, event: &Event) -> Result<(), ReportError> {
         let written = self.append(event);
-        if let Err(error) = &written {
-            self.lose(event, error);
-        }
         for sink in self.sinks() {
             sink(event);
         }
@@ -108,30 +114,45 @@ impl Record {
     }
 
     /// What could not be written so far.
-    pub fn lost(&self) -> Option<Lost> {
-        lock(&self.inner.lost).clone()
+    pub fn lost(&self) -> Option<LostLines> {
+        lock(&self.inner.lost).all.clone()
     }
 
-    /// Whether every line is in the file.
+    /// Whether every line is in the file. What is missing is in the file afterwards if it can be written.
     ///
     /// # Errors
     /// When a line could not be written at any time, whatever happened since.
     pub fn complete(&self) -> Result<(), ReportError> {
+        // The error that matters is the one below.
+        let _ = self.say_lost(&mut lock(&self.inner.file));
         let path = self.inner.path.clone();
         self.lost().map_or(Ok(()), |lost| Err(ReportError::Lost { path, lost }))
     }
 
-    fn lose(&self, event: &Event, error: &ReportError) {
-        let (name, t_ms) = (event.name(), self.now().t_ms);
-        match &mut *lock(&self.inner.lost) {
-            Some(lost) => lost.add(name, t_ms),
-            none => *none = Some(Lost::new(name, t_ms, error.to_string())),
-        }
-    }
-
     fn append(&self, event: &Event) -> Result<(), ReportError> {
         let mut tail = lock(&self.inner.file);
-        // Taken under the lock, so that the lines of all threads are in the order of their times.
+        let written = self.say_lost(&mut tail).and_then(|()| self.append_line(&mut tail, event));
+        if let Err(error) = &written {
+            let line = LostLines::one(event.name(), self.now().t_ms, error.to_string());
+            let mut lost = lock(&self.inner.lost);
+            add_lost(&mut lost.all, &line);
+            add_lost(&mut lost.unsaid, &line);
+        }
+        written
+    }
+
+    /// Writes which lines are missing, if no line says so yet.
+    fn say_lost(&self, tail: &mut Tail) -> Result<(), ReportError> {
+        let unsaid = lock(&self.inner.lost).unsaid.clone();
+        if let Some(lost) = unsaid {
+            self.append_line(tail, &Event::LinesLost(lost))?;
+            lock(&self.inner.lost).unsaid = None;
+        }
+        Ok(())
+    }
+
+    /// The caller holds the lock of the file, so that the lines of all threads are in the order of their times.
+    fn append_line(&self, tail: &mut Tail, event: &Event) -> Result<(), ReportError> {
         let line = line::text(&self.now(), event).map_err(self.encode_error(event))?;
         match tail.file.write_all(line.as_bytes()) {
             Ok(()) => {
@@ -297,11 +318,33 @@ mod tests {
         record.write(&Event::Repair { what: "w".into(), why: "y".into() }).unwrap_err();
         lock(&record.inner.file).file = good;
         record.write(&started("b")).unwrap();
-        assert_eq!(read(record.path()).unwrap().len(), 2);
-        assert_eq!(record.lost().map(|lost| lost.count()), Some(2));
+        record.write(&started("c")).unwrap();
+        let events: Vec<Event> = read(record.path()).unwrap().into_iter().map(|(_, event)| event).collect();
+        let Event::LinesLost(lost) = &events[1] else { panic!("{:?}", events[1]) };
+        assert_eq!(events[2..], [started("b"), started("c")], "it is said once");
+        assert_eq!(Some(lost), record.lost().as_ref());
+        assert_eq!((lost.count(), lost.lines["repair"]), (2, 1));
         let error = record.complete().unwrap_err().to_string();
-        let expected = "2 of its lines are missing (1 repair, 1 scenario_started), written 0.";
+        let expected = "2 of its lines are missing (1 repair, 1 scenario_started), due 0.";
         assert!(error.contains(expected) && error.contains("remove old runs"), "{error}");
+    }
+
+    #[test]
+    fn lines_that_are_lost_at_the_end_are_said_by_the_last_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = create(folder.path());
+        let good = std::mem::replace(
+            &mut lock(&record.inner.file).file,
+            OpenOptions::new().append(true).open("/dev/full").unwrap(),
+        );
+        record.write(&started("a")).unwrap_err();
+        record.complete().unwrap_err();
+        lock(&record.inner.file).file = good;
+        for _ in 0..2 {
+            record.complete().unwrap_err();
+        }
+        let names: Vec<&str> = read(record.path()).unwrap().iter().map(|(_, event)| event.name()).collect();
+        assert_eq!(names, ["run_started", "lines_lost"]);
     }
 
     #[test]

@@ -23,7 +23,6 @@
 
 mod size;
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -32,17 +31,19 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use self::size::{Limits, attribute};
 use crate::record::{
-    Outcome, ReportError, RunHeader, Verdict, outcomes_from_record, rfc3339_text, write_atomically,
+    Outcome, ReportError, Results, Verdict, results_from_record, rfc3339_text, titled, write_atomically,
 };
 
 /// Name of the report and of its one suite; also the first part of every `classname`.
 const SUITE: &str = "multivm";
 
-/// The JUnit XML of these outcomes, in their order.
+/// The JUnit XML of a run's results, in the order of its outcomes. A record that lacks lines is a property of the suite,
+/// `lost_lines`.
 ///
 /// # Errors
 /// When quick-junit cannot write it, which no content is known to cause.
-pub fn render(header: &RunHeader, outcomes: &[Outcome]) -> Result<String, ReportError> {
+pub fn render(results: &Results) -> Result<String, ReportError> {
+    let Results { header, outcomes, lost } = results;
     let mut suite = TestSuite::new(SUITE);
     let mut property = |name: &str, value: &str| {
         suite.add_property((attribute(&clean(name)), attribute(&clean(value))));
@@ -52,16 +53,16 @@ pub fn render(header: &RunHeader, outcomes: &[Outcome]) -> Result<String, Report
     for (fact, value) in &header.stack {
         property(fact, value);
     }
+    if let Some(lost) = lost {
+        property("lost_lines", &lost.to_string());
+    }
     if !header.profile.is_null() {
         property("profile", &header.profile.to_string());
     }
     let limits =
         Limits::for_cases(outcomes.iter().filter(|outcome| outcome.verdict != Verdict::Passed).count());
-    let mut runs_of: HashMap<&str, u32> = HashMap::new();
-    for outcome in outcomes {
-        let run = runs_of.entry(&outcome.scenario).or_default();
-        *run += 1;
-        suite.add_test_case(case(outcome, *run, limits, &header.run));
+    for (title, outcome) in titled(outcomes) {
+        suite.add_test_case(case(&title, outcome, limits, &header.run));
     }
 
     let mut report = Report::new(SUITE);
@@ -79,8 +80,8 @@ pub fn render(header: &RunHeader, outcomes: &[Outcome]) -> Result<String, Report
 ///
 /// # Errors
 /// When it cannot be made or written.
-pub fn write(path: &Path, header: &RunHeader, outcomes: &[Outcome]) -> Result<(), ReportError> {
-    write_atomically(path, render(header, outcomes)?.as_bytes())
+pub fn write(path: &Path, results: &Results) -> Result<(), ReportError> {
+    write_atomically(path, render(results)?.as_bytes())
 }
 
 /// The JUnit XML of a run, from its record alone. `record` is the file or the run's folder.
@@ -90,8 +91,7 @@ pub fn write(path: &Path, header: &RunHeader, outcomes: &[Outcome]) -> Result<()
 /// # Errors
 /// When the record cannot be read, or has no beginning.
 pub fn junit_from_record(record: &Path) -> Result<String, ReportError> {
-    let (header, outcomes) = outcomes_from_record(record)?;
-    render(&header, &outcomes)
+    render(&results_from_record(record)?)
 }
 
 /// From the first start to the last end. Wall clock, not the sum: a reader asks how long the job took.
@@ -101,12 +101,9 @@ fn span(outcomes: &[Outcome]) -> Option<(SystemTime, Duration)> {
     Some((start, end.duration_since(start).unwrap_or_default()))
 }
 
-fn case(outcome: &Outcome, run: u32, limits: Limits, of: &str) -> TestCase {
+fn case(title: &str, outcome: &Outcome, limits: Limits, run: &str) -> TestCase {
     let name = clean(&outcome.scenario);
-    let mut case = TestCase::new(
-        if run == 1 { name.clone() } else { format!("{name} #{run}") },
-        status(outcome, limits, of),
-    );
+    let mut case = TestCase::new(clean(title), status(outcome, limits, run));
     case.set_classname(match name.rsplit_once("::") {
         Some((front, _)) => format!("{SUITE}.{}", front.replace("::", ".")),
         None => SUITE.to_string(),

@@ -3,4 +3,5 @@
 pub mod compare;
 pub mod html;
 pub mod junit;
+mod shorten;
 pub mod view;

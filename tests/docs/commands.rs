@@ -1,5 +1,6 @@
 //! Commands as the documentation has them, tried as far as that goes without a lab.
 
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,32 @@ const WITH_A_LAB: [&[&str]; 4] = [&["lab", "up"], &["lab", "down"], &["lab", "ss
 const ONLY_OF_RUN: [&str; 1] = ["--no-fail-fast"];
 
 type Tried = Result<(), String>;
+
+/// What a command needs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// What is there when the package is built.
+    Ours,
+    /// cargo-nextest.
+    Nextest,
+}
+
+impl Kind {
+    fn of(command: &[String]) -> Kind {
+        let is_nextest = command.windows(2).any(|pair| pair[0] == "cargo" && pair[1] == "nextest");
+        if is_nextest { Kind::Nextest } else { Kind::Ours }
+    }
+
+    /// Whether this machine has what it needs.
+    pub fn is_there(self) -> bool {
+        let version = || Command::new(cargo()).args(["nextest", "--version"]).output();
+        self == Kind::Ours || version().is_ok_and(|output| output.status.success())
+    }
+}
+
+fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
 
 /// Tries the commands of one block, one after the other, in a folder that has what they are about: runs, parts of runs, a
 /// scenario file.
@@ -48,8 +75,8 @@ impl Commands {
         Commands { package: package.to_owned(), world }
     }
 
-    /// A line: commands with `&&` between them.
-    pub fn try_line(&self, line: &str) -> Tried {
+    /// Tries the commands of one kind in a line, which has `&&` between them. Returns how many those are.
+    pub fn try_line(&self, line: &str, kind: Kind) -> Result<usize, String> {
         let line = line
             .replace("${{ matrix.part }}", "1")
             .replace("$CI_NODE_INDEX", "1")
@@ -60,7 +87,10 @@ impl Commands {
             return Err("it has something of a shell that is not known here".into());
         }
         let words = shlex::split(&line).ok_or("a quote is not closed")?;
-        words.split(|word| word == "&&").try_for_each(|command| self.try_one(command))
+        let commands: Vec<&[String]> =
+            words.split(|word| word == "&&").filter(|command| Kind::of(command) == kind).collect();
+        commands.iter().try_for_each(|command| self.try_one(command))?;
+        Ok(commands.len())
     }
 
     fn try_one(&self, words: &[String]) -> Tried {
@@ -108,12 +138,7 @@ impl Commands {
     }
 
     fn nextest_lists(&self, settings: &[(&str, &str)], arguments: &[&str]) -> Tried {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let installed = Command::new(&cargo).args(["nextest", "--version"]).output();
-        if !installed.is_ok_and(|output| output.status.success()) {
-            return Ok(());
-        }
-        let mut command = self.command(Path::new(&cargo), settings);
+        let mut command = self.command(Path::new(&cargo()), settings);
         command.current_dir(&self.package).args(["nextest", "list", "--color", "never", "-T", "oneline"]);
         command.args(arguments.iter().filter(|argument| !ONLY_OF_RUN.contains(argument)));
         let output = command.output().map_err(|error| error.to_string())?;

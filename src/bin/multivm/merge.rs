@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use multivm::record::{Event, merge, outcomes_from_record, write_merged};
+use multivm::record::{Event, merge, results_from_record, write_merged};
 use multivm::report::{html, junit};
 
 use crate::problem::{Answer, Problem};
@@ -24,8 +24,8 @@ pub fn run(arguments: &Arguments) -> Answer {
     write_merged(&arguments.output, &events).map_err(Problem::input)?;
     html::write_from_record(&arguments.output, &arguments.output.join("report.html"))
         .map_err(Problem::input)?;
-    let (header, outcomes) = outcomes_from_record(&arguments.output).map_err(Problem::input)?;
-    junit::write(&arguments.output.join("junit.xml"), &header, &outcomes).map_err(Problem::input)?;
+    let results = results_from_record(&arguments.output).map_err(Problem::input)?;
+    junit::write(&arguments.output.join("junit.xml"), &results).map_err(Problem::input)?;
 
     let parts: Vec<_> = events
         .iter()
@@ -41,10 +41,13 @@ pub fn run(arguments: &Arguments) -> Answer {
     };
     line(format!(
         "{} of {}, in {}",
-        counted(outcomes.len(), "scenario"),
+        counted(results.outcomes.len(), "scenario"),
         counted(parts.len(), "part"),
         arguments.output.display()
     ));
+    if let Some(lost) = &results.lost {
+        line(format!("the record is not whole: {lost}"));
+    }
     for part in &parts {
         if !part.complete {
             line(format!("{}: cut off; what it was at has no result", part.run));
@@ -63,7 +66,7 @@ pub fn run(arguments: &Arguments) -> Answer {
     for fact in differing {
         line(format!(
             "not the same everywhere: {fact}: {}",
-            header.stack.get(fact).map_or("", String::as_str)
+            results.header.stack.get(fact).map_or("", String::as_str)
         ));
     }
     if parts.iter().any(|part| !part.profile.is_null()) {

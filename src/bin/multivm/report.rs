@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use multivm::failure::Failure;
-use multivm::record::{ReportError, outcomes_from_record};
+use multivm::record::{ReportError, results_from_record};
 use multivm::report::{html as page, junit as xml};
 
 use crate::problem::{Answer, Problem};
@@ -45,9 +45,7 @@ pub fn html(arguments: &Html) -> Answer {
 
 pub fn junit(arguments: &Junit) -> Answer {
     let (run, output) = run_and_output(&arguments.run, arguments.output.as_ref(), "junit.xml")?;
-    let written =
-        outcomes_from_record(&run).and_then(|(header, outcomes)| xml::write(&output, &header, &outcomes));
-    answer(written, &output)
+    answer(results_from_record(&run).and_then(|results| xml::write(&output, &results)), &output)
 }
 
 /// Says where the report is. A record that cannot be understood is bad input, and nothing was written.

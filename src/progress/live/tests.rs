@@ -9,7 +9,7 @@ use super::*;
 use crate::libvirt::{Detail, LifecycleEvent};
 use crate::progress::lines::{self, Line, Moment, Room, Tone};
 use crate::progress::telling;
-use crate::record::{Clocks, DomainEvent, Finding, Phase, RunEnd, RunHeader, Stats};
+use crate::record::{Clocks, DomainEvent, Finding, LostLines, Phase, RunEnd, RunHeader, Stats};
 use crate::scenario::Direction;
 
 const SCENARIO: &str = "precopy_cross::in_vms::stress_cpu";
@@ -140,8 +140,26 @@ fn libvirts_events_are_phases(
 #[test]
 fn lines_that_the_record_lacks_are_shown() {
     let mut live = after(&[started()]);
-    live.lost_lines = 2;
+    live.unwritten = 2;
     assert_eq!(status(&live, 1e3, 80, 9)[1], "2 lines of the record could not be written");
+    let lost = |lines| {
+        Event::LinesLost(LostLines {
+            lines: [("check".into(), lines)].into(),
+            from_t_ms: 1000,
+            to_t_ms: 2000,
+            why: "No space left on device".into(),
+        })
+    };
+    let live = after(&[header(None), started(), lost(1), finished(Verdict::Passed), lost(2)]);
+    let moment = Moment { live: &live, now_ms: 4e3, left_s: None };
+    let whole = texts(lines::whole(&moment, Room { columns: 80, rows: 9 }));
+    assert_eq!(whole.last().unwrap(), "3 lines of the record could not be written");
+    assert!(live.has_failures());
+    let told = telling::line(&live, &lost(2)).unwrap();
+    assert!(
+        told.contains("the record is not whole: 2 of its lines are missing (2 check), due 1.0 to"),
+        "{told}"
+    );
 }
 
 #[test]

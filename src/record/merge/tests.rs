@@ -1,9 +1,9 @@
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::record::outcomes_of;
 use crate::record::read;
-use crate::record::{Outcome, Stats, Verdict};
+use crate::record::results_of;
+use crate::record::{LostLines, Outcome, Stats, Verdict};
 use crate::scenario::Direction;
 
 const BEGAN: Duration = Duration::from_secs(1_700_000_000);
@@ -95,6 +95,12 @@ fn parts_follow_each_other_in_the_order_of_their_beginning() {
         gaps: vec![(300.25, 100.0)],
     };
     let speed = Event::GuestSpeed { guest: "vm1".into(), samples: vec![(250, 400), (350, 500)] };
+    let lost = Event::LinesLost(LostLines {
+        lines: [("check".into(), 1)].into(),
+        from_t_ms: 260,
+        to_t_ms: 270,
+        why: "w".into(),
+    });
     let later = written.part(
         "r2",
         1,
@@ -104,6 +110,7 @@ fn parts_follow_each_other_in_the_order_of_their_beginning() {
             (700, leg),
             (800, gap),
             (900, speed),
+            (950, lost),
             (1000, finished("a", Verdict::Passed)),
             (1001, end(1, 0)),
         ],
@@ -119,11 +126,12 @@ fn parts_follow_each_other_in_the_order_of_their_beginning() {
         .flat_map(|(_, event)| match event {
             Event::LegFinished { began_t_ms, .. } => vec![began_t_ms.unwrap()],
             Event::ProbeSummary { gaps, .. } => gaps.iter().map(|(from, _)| *from).collect(),
+            Event::LinesLost(lost) => vec![lost.from_t_ms as f64, lost.to_t_ms as f64],
             Event::GuestSpeed { samples, .. } => samples.iter().map(|(at, _)| *at as f64).collect(),
             _ => vec![],
         })
         .collect();
-    assert_eq!(moved, [1200.5, 1300.25, 1250.0, 1350.0]);
+    assert_eq!(moved, [1200.5, 1300.25, 1250.0, 1350.0, 1260.0, 1270.0]);
     // The wall clock stays.
     let (of_leg, _) = events.iter().find(|(_, event)| matches!(event, Event::LegFinished { .. })).unwrap();
     assert_eq!(of_leg.t_ms, 1700);
@@ -152,7 +160,7 @@ fn facts_are_together_where_they_are_the_same_and_apart_where_they_differ() {
     assert_eq!(parts[1].command, ["migration", "r2"]);
     assert!(parts.iter().all(|part| part.profile.is_null() && part.complete));
     // A reader that collects facts from fixtures must not let the last part win.
-    let (told, _) = outcomes_of(&events).unwrap();
+    let told = results_of(&events).unwrap().header;
     assert_eq!(told.stack, head.stack);
 }
 
@@ -165,7 +173,7 @@ fn a_part_that_was_cut_off_is_said_and_its_scenario_gets_a_result() {
     assert_eq!(parts(&events).iter().map(|part| part.complete).collect::<Vec<_>>(), [false, true]);
     assert_eq!(parts(&events)[1].again, ["died"]);
     assert!(!matches!(events.last(), Some((_, Event::RunFinished(_)))));
-    let (_, outcomes) = outcomes_of(&events).unwrap();
+    let outcomes = results_of(&events).unwrap().outcomes;
     let verdicts: Vec<_> = outcomes.iter().map(|one| (one.scenario.as_str(), one.verdict)).collect();
     assert_eq!(verdicts, [("a", Verdict::Error), ("died", Verdict::Error), ("died", Verdict::Passed)]);
     assert_eq!(outcomes[0].findings[0].check, "no_result");
@@ -201,7 +209,7 @@ fn evidence_is_found_where_its_part_has_been_copied_to() {
     let here = folder.join("scenarios/a/evidence");
     fs::create_dir_all(&here).unwrap();
     let events = merge("all", &[folder]).unwrap();
-    let (_, outcomes) = outcomes_of(&events).unwrap();
+    let outcomes = results_of(&events).unwrap().outcomes;
     assert_eq!(outcomes[0].evidence.as_deref(), Some(&*here));
     assert_eq!(outcomes[1].evidence, lost.evidence);
 }
@@ -214,7 +222,7 @@ fn a_folder_of_parts_is_read_as_one_run() {
     fs::create_dir_all(written.root.path().join("no part")).unwrap();
     let events = read(written.root.path()).unwrap();
     assert_eq!(header(&events).run, name_of(written.root.path()));
-    let (_, outcomes) = outcomes_of(&events).unwrap();
+    let outcomes = results_of(&events).unwrap().outcomes;
     assert_eq!(outcomes.len(), 2);
     assert!(parts_of(&written.root.path().join("r1")).is_empty());
 }
@@ -232,7 +240,7 @@ fn what_was_written_is_read_and_never_overwritten() {
     // Merging again what was merged loses nothing.
     let again = merge("again", &[out]).unwrap();
     assert_eq!(parts(&again), parts(&events));
-    assert_eq!(outcomes_of(&again).unwrap().1, outcomes_of(&events).unwrap().1);
+    assert_eq!(results_of(&again).unwrap().outcomes, results_of(&events).unwrap().outcomes);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::metric::{DowntimeClock, Metric};
 use super::summary::median;
-use crate::record::{RecordedLeg, ReportError, Verdict};
+use crate::record::{LostLines, RecordedLeg, ReportError, Verdict};
 use crate::report::view::{self, RunView, ScenarioView};
 
 /// A run that was read from its record.
@@ -25,6 +25,8 @@ pub struct Run {
     pub profile: BTreeMap<String, String>,
     /// By full name.
     pub scenarios: BTreeMap<String, Played>,
+    /// What its record lacks.
+    pub lost: Option<LostLines>,
     /// Whether it came to its end, or was cut off.
     pub ended: bool,
     /// Whether one of its legs has a reported downtime.
@@ -63,6 +65,7 @@ impl Run {
         };
         let mut run = Run {
             ended: view.finished,
+            lost: view.lost.clone(),
             has_downtimes: completed().any(|leg| leg.reported_ms().is_some()),
             impossible_downtimes: completed().filter(|leg| leg.has_impossible_downtime()).count(),
             ..Run::default()

@@ -126,6 +126,9 @@ fn of_side(side: &str, runs: &[Run], clock: DowntimeClock) -> Vec<String> {
     for run in runs.iter().filter(|run| !run.ended) {
         notes.push(format!("{} ({side}) has no end: it was cut off, or is still under way.", run.path));
     }
+    for (run, lost) in runs.iter().filter_map(|run| Some((run, run.lost.as_ref()?))) {
+        notes.push(format!("The record of {} ({side}) is not whole: {lost}.", run.path));
+    }
     let differing: Vec<String> = stack(runs)
         .into_iter()
         .filter(|(name, value)| runs.iter().any(|run| run.stack.get(name) != Some(value)))
@@ -152,7 +155,7 @@ fn of_side(side: &str, runs: &[Run], clock: DowntimeClock) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Verdict;
+    use crate::record::{LostLines, Verdict};
     use crate::report::compare::testing::Writer;
 
     fn run(name: &str, scenarios: &[&str]) -> Run {
@@ -204,15 +207,23 @@ mod tests {
         let (a, mut b, c) = (run("a", &["x", "y"]), run("b", &["x"]), run("c", &["x", "y"]));
         b.stack.insert("source.qemu".into(), "9.2".into());
         b.ended = false;
+        b.lost = Some(LostLines {
+            lines: [("leg_finished".into(), 2)].into(),
+            from_t_ms: 1000,
+            to_t_ms: 2500,
+            why: "no space".into(),
+        });
         let base = [a, b, c];
         assert_eq!(stack(&base)["source.qemu"], "10.0.13 in 2 of 3, 9.2 in 1 of 3");
         let notes = notes(&base, &[run("d", &["x", "y"])], DowntimeClock::Reported);
-        assert_eq!(notes.len(), 3, "{notes:?}");
+        assert_eq!(notes.len(), 4, "{notes:?}");
         assert!(notes[0].starts_with("results/b (BASE) has no end"), "{notes:?}");
+        let lost = "The record of results/b (BASE) is not whole: 2 of its lines are missing (2 leg_finished), due 1.0 to 2.5 s";
+        assert!(notes[1].starts_with(lost), "{notes:?}");
         assert!(
-            notes[1].contains("BASE ARE NOT OF ONE STACK (source.qemu is 10.0.13 in 2 of 3"),
+            notes[2].contains("BASE ARE NOT OF ONE STACK (source.qemu is 10.0.13 in 2 of 3"),
             "{notes:?}"
         );
-        assert!(notes[2].starts_with("1 of 2 scenarios are not in every run of BASE"), "{notes:?}");
+        assert!(notes[3].starts_with("1 of 2 scenarios are not in every run of BASE"), "{notes:?}");
     }
 }

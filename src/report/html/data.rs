@@ -40,7 +40,7 @@ pub(super) fn overview(run: &RunView) -> Value {
             let outcome = &scenario.outcome;
             let downtime = scenario.longest_downtime_ms();
             json!({
-                "name": scenario.title(),
+                "name": scenario.title,
                 "group": scenario.group(),
                 "row": rows.iter().position(|row| *row == place.row),
                 "column": columns.iter().position(|column| *column == place.column),
@@ -159,7 +159,7 @@ fn detail(run: &RunView, scenario: &ScenarioView, place: Place, limits: &Limits)
     gaps.sort_by(|a, b| b.length_ms.total_cmp(&a.length_ms));
     let shown = gaps.iter().take(MOST_GAPS);
     json!({
-        "name": scenario.title(),
+        "name": scenario.title,
         "verdict": class(outcome.verdict),
         "reason": outcome.reason.as_ref().map(|reason| cut(reason, LONGEST_TEXT)),
         "findings": outcome.findings.iter().map(finding).collect::<Vec<_>>(),
@@ -339,13 +339,11 @@ fn proofs(scenario: &ScenarioView) -> Vec<Value> {
             let held = all.iter().filter(|check| check.ok).count();
             let shown = all.iter().find(|check| !check.ok).or(all.last())?;
             let seen = cut(&shown.seen, if shown.ok { LONGEST_SEEN } else { LONGEST_TEXT });
-            Some(json!([
-                name,
-                all.len(),
-                held,
-                cut(shown.expected.as_deref().unwrap_or_default(), LONGEST_SEEN),
-                seen
-            ]))
+            let text = match &shown.expected {
+                Some(expected) => format!("{seen}\nexpected: {}", cut(expected, LONGEST_SEEN)),
+                None => seen,
+            };
+            Some(json!([name, all.len(), held, text]))
         })
         .collect()
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Place;
 use crate::record::{Outcome, Verdict, rfc3339_text, spent_in};
+use crate::report::shorten::without_middle;
 use crate::report::view::{Distribution, RepairView, RunView, ScenarioView};
 
 /// Characters of one text of a finding; the record has all of it.
@@ -21,6 +22,7 @@ pub(super) struct Facts {
     started: String,
     wall_time: String,
     finished: bool,
+    lost: Option<String>,
     command: String,
     accelerator: Option<String>,
     accelerator_reason: Option<String>,
@@ -96,6 +98,7 @@ pub(super) fn facts(run: &RunView, place: Place) -> Facts {
         started: rfc3339_text(run.started),
         wall_time: spell(run.duration_s),
         finished: run.finished,
+        lost: run.lost.as_ref().map(ToString::to_string),
         command: run.header.command.join(" "),
         accelerator: fact("accelerator"),
         accelerator_reason: fact("accelerator_reason"),
@@ -184,8 +187,8 @@ fn failure(run: &RunView, scenario: &ScenarioView, place: Place, unfolded: bool)
         .map(|text| cut(text.trim_end(), LONGEST_TEXT))
         .collect();
     Failure {
-        scenario: scenario.title(),
-        link: format!("#scenario={}", encoded(&scenario.title())),
+        scenario: scenario.title.clone(),
+        link: format!("#scenario={}", encoded(&scenario.title)),
         verdict: outcome.verdict.to_string(),
         class: class(outcome.verdict),
         symbol: symbol(outcome.verdict),
@@ -253,15 +256,9 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Cuts a text in its middle.
+/// A text of no more characters than that.
 pub(super) fn cut(text: &str, most: usize) -> String {
-    let length = text.chars().count();
-    if length <= most {
-        return text.to_owned();
-    }
-    let head: String = text.chars().take(most / 2).collect();
-    let tail: String = text.chars().skip(length - most / 2).collect();
-    format!("{head}\n[... {} characters left out; the record has them ...]\n{tail}", length - most / 2 * 2)
+    without_middle(text, most, |_| 1, "the record")
 }
 
 /// `1 h 2 min`, `3 min 4 s`, `5.6 s`.
@@ -287,11 +284,5 @@ mod tests {
     #[case(3700.0, "1 h 1 min")]
     fn times_are_spelled(#[case] seconds: f64, #[case] expected: &str) {
         assert_eq!(spell(seconds), expected);
-    }
-
-    #[test]
-    fn a_long_text_loses_its_middle() {
-        let text = cut(&format!("a{}z", "-".repeat(100)), 10);
-        assert!(text.starts_with("a----\n[... 92 characters") && text.ends_with("----z"), "{text}");
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::record::{Envelope, Event, Part, RunEnd, RunHeader};
+use crate::record::{Envelope, Event, LostLines, Part, RunEnd, RunHeader};
 use crate::record::{Finding, Outcome, Verdict};
 
 /// What would be markup or script if it were not escaped.
@@ -100,6 +100,21 @@ fn a_run_without_an_end_says_so() {
 }
 
 /// Those of nextest have one part a scenario: the run is still to be seen in one screen.
+#[test]
+fn a_record_that_lacks_lines_says_so() {
+    let page = |lost| render(&RunView { lost, ..run("text", "evidence") }, Place::InRunFolder).unwrap();
+    assert!(!page(None).contains(r#"id="lost""#));
+    let lost = LostLines {
+        lines: [("check".into(), 3)].into(),
+        from_t_ms: 1000,
+        to_t_ms: 2000,
+        why: "<No space>".into(),
+    };
+    let told = page(Some(lost));
+    assert!(told.contains(r#"id="lost""#) && told.contains("3 of its lines are missing (3 check)"));
+    assert!(told.contains("&lt;No space&gt;"));
+}
+
 #[test]
 fn many_parts_of_a_merged_run_are_folded_up() {
     let mut view = run("text", "evidence");

@@ -4,6 +4,8 @@
 //! scenario makes less than a hundred, and there are 1312 at most. So bytes are what is shared out: what did not pass shares
 //! [`ALL_TEXTS`] and [`ALL_ATTACHMENTS`]; the rest of a scenario is a few kilobytes.
 
+use crate::report::shorten::{beginning, without_middle};
+
 /// Bytes of one text. Nobody reads more in a CI page.
 const LONGEST_TEXT: usize = 64 * 1024;
 
@@ -36,18 +38,7 @@ impl Limits {
     /// Cuts a text that is too long in its middle: the first finding is at its beginning, the command to run it again at its
     /// end. `whole` says where all of it is.
     pub fn text(self, text: &str, whole: &str) -> String {
-        if written(text) <= self.text {
-            return text.to_string();
-        }
-        let head = prefix(text.chars(), self.text / 2);
-        let tail = prefix(text[head..].chars().rev(), self.text / 2);
-        let left_out = &text[head..text.len() - tail];
-        format!(
-            "{}\n\n[... {} characters left out; the whole text is in {whole} ...]\n\n{}",
-            &text[..head],
-            left_out.chars().count(),
-            &text[text.len() - tail..]
-        )
+        without_middle(text, self.text, cost, whole)
     }
 
     /// As many of the lines as there is room for; always the first.
@@ -70,7 +61,7 @@ pub(super) fn attribute(text: &str) -> String {
     if written(text) <= LONGEST_ATTRIBUTE {
         return text.to_string();
     }
-    format!("{} ...", &text[..prefix(text.chars(), LONGEST_ATTRIBUTE)])
+    format!("{} ...", &text[..beginning(text.chars(), LONGEST_ATTRIBUTE, cost)])
 }
 
 /// Bytes of the text as XML writes it.
@@ -78,16 +69,7 @@ fn written(text: &str) -> usize {
     text.chars().map(cost).sum()
 }
 
-/// Length in bytes of the longest beginning that takes no more than `limit` bytes in XML.
-fn prefix(chars: impl Iterator<Item = char>, limit: usize) -> usize {
-    let mut bytes = 0;
-    let kept = chars.take_while(|char| {
-        bytes += cost(*char);
-        bytes <= limit
-    });
-    kept.map(char::len_utf8).sum()
-}
-
+/// Bytes of a character as XML writes it.
 fn cost(char: char) -> usize {
     match char {
         '<' | '>' => "&lt;".len(),

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::record::Finding;
 use crate::record::Numbers;
-use crate::record::{Event, Record};
+use crate::record::{Event, LostLines, Record, RunHeader};
 use crate::scenario::Direction;
 use roxmltree::{Document, Node};
 use rstest::rstest;
@@ -38,6 +38,10 @@ fn header() -> RunHeader {
         profile: serde_json::json!({"guests": 3}),
         ..RunHeader::default()
     }
+}
+
+fn results(outcomes: &[Outcome]) -> Results {
+    Results { header: header(), outcomes: outcomes.to_vec(), lost: None }
 }
 
 fn one_of_each() -> Vec<Outcome> {
@@ -118,7 +122,7 @@ fn assert_jenkins_takes_it(document: &Document) {
 
 #[test]
 fn jenkins_takes_it() {
-    let xml = render(&header(), &one_of_each()).unwrap();
+    let xml = render(&results(&one_of_each())).unwrap();
     let document = Document::parse(&xml).unwrap();
     assert_jenkins_takes_it(&document);
     for node in [document.root_element(), child(document.root_element(), "testsuite")] {
@@ -131,7 +135,7 @@ fn jenkins_takes_it() {
 
 #[test]
 fn the_suite_says_on_what_it_ran() {
-    let xml = render(&header(), &one_of_each()).unwrap();
+    let xml = render(&results(&one_of_each())).unwrap();
     let document = Document::parse(&xml).unwrap();
     let suite = child(document.root_element(), "testsuite");
     assert_eq!(suite.attribute("name"), Some("multivm"));
@@ -145,7 +149,7 @@ fn the_suite_says_on_what_it_ran() {
 #[test]
 fn a_failure_says_everything() {
     let outcomes = one_of_each();
-    let xml = render(&header(), &outcomes).unwrap();
+    let xml = render(&results(&outcomes)).unwrap();
     let document = Document::parse(&xml).unwrap();
     let case = cases(&document)[1];
     assert_eq!(case.attribute("name"), Some("postcopy_cross::in_vms::stress_memory"));
@@ -165,7 +169,7 @@ fn a_failure_says_everything() {
 
 #[test]
 fn the_other_verdicts() {
-    let xml = render(&header(), &one_of_each()).unwrap();
+    let xml = render(&results(&one_of_each())).unwrap();
     let document = Document::parse(&xml).unwrap();
     let cases = cases(&document);
     let error = child(cases[2], "error");
@@ -226,7 +230,7 @@ fn any_text_becomes_xml(#[case] text: &str, #[case] expected: &str) {
     let mut header = header();
     header.stack.insert(text.into(), text.into());
 
-    let xml = render(&header, &[failed, skipped]).unwrap();
+    let xml = render(&Results { header, ..results(&[failed, skipped]) }).unwrap();
     let document = Document::parse(&xml).unwrap_or_else(|error| panic!("{error}\n{xml}"));
     assert_jenkins_takes_it(&document);
     let failure = child(cases(&document)[0], "failure");
@@ -237,7 +241,7 @@ fn any_text_becomes_xml(#[case] text: &str, #[case] expected: &str) {
 #[test]
 fn a_second_run_of_a_scenario_has_its_own_name() {
     let outcomes = ["a::b", "a::b", "a::c"].map(|name| outcome(name, Verdict::Passed));
-    let xml = render(&header(), &outcomes).unwrap();
+    let xml = render(&results(&outcomes)).unwrap();
     let document = Document::parse(&xml).unwrap();
     let names: Vec<_> = cases(&document).iter().map(|case| case.attribute("name").unwrap()).collect();
     assert_eq!(names, ["a::b", "a::b #2", "a::c"]);
@@ -251,7 +255,7 @@ fn evidence_is_attached_file_by_file() {
     }
     let mut failed = outcome("a::b", Verdict::Failed);
     failed.evidence = Some(folder.path().into());
-    let xml = render(&header(), &[failed]).unwrap();
+    let xml = render(&results(&[failed])).unwrap();
     let document = Document::parse(&xml).unwrap();
     let text = child(cases(&document)[0], "system-out").text().unwrap();
     let path = folder.path().display();
@@ -262,7 +266,7 @@ fn evidence_is_attached_file_by_file() {
 fn an_endless_log_is_cut_in_the_middle() {
     let mut failed = outcome("a::b", Verdict::Failed);
     failed.findings = vec![finding("kernel_log", &"\u{e9}".repeat(200_000))];
-    let xml = render(&header(), &[failed]).unwrap();
+    let xml = render(&results(&[failed])).unwrap();
     let document = Document::parse(&xml).unwrap();
     let text = child(cases(&document)[0], "failure").text().unwrap();
     assert!(text.starts_with("kernel_log: guest vm2") && text.ends_with("--exact a::b"));
@@ -298,7 +302,7 @@ fn the_worst_matrix_stays_under_the_limits_of_gitlab(#[case] suffix: &str, #[cas
     let mut header = header();
     header.command.extend((0..1000).map(|filter| format!("filter_{filter}")));
     header.stack.insert("warning".into(), long);
-    let xml = render(&header, &outcomes).unwrap();
+    let xml = render(&Results { header, ..results(&outcomes) }).unwrap();
     assert!(xml.len() < 30_000_000, "{} bytes", xml.len());
     let document = Document::parse(&xml).unwrap();
     assert_jenkins_takes_it(&document);
@@ -323,7 +327,7 @@ fn the_record_of_a_killed_run_makes_the_same_report() {
         record.write(&Event::ScenarioStarted { scenario: outcome.scenario.clone() }).unwrap();
         record.write(&Event::ScenarioFinished(outcome.clone())).unwrap();
     }
-    assert_eq!(junit_from_record(folder.path()).unwrap(), render(&header(), &done).unwrap());
+    assert_eq!(junit_from_record(folder.path()).unwrap(), render(&results(&done)).unwrap());
 
     record.write(&Event::ScenarioStarted { scenario: "died::here".into() }).unwrap();
     let leg = Event::LegStarted { guest: "vm1".into(), round: 2, direction: Direction::Out, step: 3 };
@@ -353,9 +357,31 @@ fn a_scenario_that_was_played_again_is_one_case_and_the_fixtures_facts_are_there
         record.write(&Event::ScenarioStarted { scenario: "a::b".into() }).unwrap();
     }
     record.write(&Event::ScenarioFinished(outcome("a::b", Verdict::Passed))).unwrap();
-    let (header, outcomes) = outcomes_from_record(folder.path()).unwrap();
+    let Results { header, outcomes, .. } = results_from_record(folder.path()).unwrap();
     assert_eq!(header.stack["accelerator"], "TCG");
     assert_eq!(outcomes, [outcome("a::b", Verdict::Passed)]);
+}
+
+#[test]
+fn a_record_that_lacks_lines_is_a_property_of_the_suite() {
+    let lost = |xml: &str| {
+        let document = Document::parse(xml).unwrap();
+        assert_jenkins_takes_it(&document);
+        properties(child(document.root_element(), "testsuite")).remove("lost_lines")
+    };
+    let whole = results(&one_of_each());
+    assert_eq!(lost(&render(&whole).unwrap()), None);
+    let lines = LostLines {
+        lines: [("check".into(), 3)].into(),
+        from_t_ms: 1000,
+        to_t_ms: 2000,
+        why: "No space left on device".into(),
+    };
+    let told = lost(&render(&Results { lost: Some(lines), ..whole }).unwrap()).unwrap();
+    assert_eq!(
+        told,
+        "3 of its lines are missing (3 check), due 1.0 to 2.0 s after its beginning: No space left on device"
+    );
 }
 
 #[test]
@@ -371,6 +397,6 @@ fn no_beginning_no_report() {
 fn the_file_is_what_was_rendered() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("junit.xml");
-    write(&path, &header(), &one_of_each()).unwrap();
-    assert_eq!(fs::read_to_string(&path).unwrap(), render(&header(), &one_of_each()).unwrap());
+    write(&path, &results(&one_of_each())).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), render(&results(&one_of_each())).unwrap());
 }

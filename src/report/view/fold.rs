@@ -3,7 +3,7 @@
 use std::mem;
 
 use super::{CheckView, Fixture, GapView, LegView, LoadView, ProbeView, RepairView, RunView, ScenarioView};
-use crate::record::{Envelope, Event, Fold, RecordedLeg};
+use crate::record::{Envelope, Event, Fold, RecordedLeg, titled};
 
 /// What is known so far.
 #[derive(Default)]
@@ -38,23 +38,22 @@ impl Views {
 
     /// The run, as far as the events show it.
     pub(super) fn finish(self) -> Option<RunView> {
-        let last = self.fold.last;
-        let scenarios = self.fold.plays.into_iter().map(|mut play| {
-            let outcome = play.outcome(last.as_ref());
-            ScenarioView {
-                outcome,
-                ended: play.ended(),
-                occurrence: play.occurrence,
-                began_t_ms: play.began.take().map(|began| began.t_ms as f64),
-                plays: play.times,
-                ..play.details
-            }
+        let outcomes = self.fold.outcomes();
+        let plays = self.fold.plays.into_iter().zip(titled(&outcomes));
+        let scenarios = plays.map(|(mut play, (title, outcome))| ScenarioView {
+            title,
+            outcome: outcome.clone(),
+            ended: play.ended(),
+            began_t_ms: play.began.take().map(|began| began.t_ms as f64),
+            plays: play.times,
+            ..play.details
         });
         Some(RunView {
             header: self.fold.header?,
             started: self.fold.began?.at,
-            duration_s: last.as_ref().map_or(0.0, |last| last.t_ms as f64 / 1e3),
+            duration_s: self.fold.last.as_ref().map_or(0.0, |last| last.t_ms as f64 / 1e3),
             finished: self.fold.end.is_some(),
+            lost: self.fold.lost,
             parts: self.fold.parts,
             fixtures: self.fixtures,
             repairs: self.repairs,

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use super::ScenarioView;
-use crate::record::Verdict;
-use crate::record::{Part, RunHeader};
+use crate::record::{LostLines, Part, RunHeader, Verdict};
 
 /// A run, from its record.
 #[derive(Clone, Debug)]
@@ -18,6 +17,8 @@ pub struct RunView {
     pub duration_s: f64,
     /// Whether the record has an end. One without was cut off, or its run is still under way.
     pub finished: bool,
+    /// What the record lacks.
+    pub lost: Option<LostLines>,
     /// The runs that a merged record is made of; none for the record of one run.
     pub parts: Vec<Part>,
     /// What was built, in order.

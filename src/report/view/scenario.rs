@@ -10,12 +10,13 @@ use crate::scenario::Direction;
 /// A scenario, from its beginning to its result.
 #[derive(Clone, Debug)]
 pub struct ScenarioView {
+    /// The scenario's name; of a second one of that name with ` #2` behind it: a merged record may have one from several
+    /// runs, and none hides another.
+    pub title: String,
     /// What it came to; an error that says so if the record has no result of it.
     pub outcome: Outcome,
     /// Whether the record has a result of it.
     pub ended: bool,
-    /// Which of that name it is, from 1: a merged record may have one from several runs, and none hides another.
-    pub occurrence: u32,
     /// When it began; none for one that was never begun.
     pub began_t_ms: Option<f64>,
     /// How often it was played. All that follows is of the last time.
@@ -38,9 +39,9 @@ impl Default for ScenarioView {
     /// Nothing yet. The fold gives it its outcome.
     fn default() -> ScenarioView {
         ScenarioView {
+            title: String::new(),
             outcome: Outcome::new("", Verdict::Error, SystemTime::UNIX_EPOCH),
             ended: false,
-            occurrence: 1,
             began_t_ms: None,
             plays: 0,
             repairs: Vec::new(),
@@ -56,14 +57,6 @@ impl Default for ScenarioView {
 }
 
 impl ScenarioView {
-    /// The scenario's name; of a second one of that name with ` #2` behind it, as JUnit has it.
-    pub fn title(&self) -> String {
-        match self.occurrence {
-            1 => self.outcome.scenario.clone(),
-            occurrence => format!("{} #{occurrence}", self.outcome.scenario),
-        }
-    }
-
     /// `postcopy_cross`; the whole name for one that has no parts.
     pub fn group(&self) -> &str {
         group_of(&self.outcome.scenario)

@@ -181,7 +181,9 @@ fn none_of_several_of_one_name_hides_another() {
     let told: Vec<_> = view
         .scenarios
         .iter()
-        .map(|scenario| (scenario.title(), scenario.outcome.verdict, scenario.plays, scenario.legs.len()))
+        .map(|scenario| {
+            (scenario.title.clone(), scenario.outcome.verdict, scenario.plays, scenario.legs.len())
+        })
         .collect();
     assert_eq!(
         told,

@@ -148,7 +148,7 @@ impl Watched {
 fn went_wrong(event: &Event) -> bool {
     match event {
         Event::ScenarioFinished(outcome) => !outcome.verdict.is_good(),
-        Event::Repair { .. } => true,
+        Event::Repair { .. } | Event::LinesLost(_) => true,
         _ => false,
     }
 }

@@ -362,8 +362,7 @@ function proofTable(detail) {
       { head: "result", cell: ([, made, held]) => verdict(made === held ? "passed" : "failed") },
       { head: "made", number: true, cell: ([, made]) => String(made) },
       { head: "held", number: true, cell: ([, , held]) => String(held) },
-      { head: "expected", cell: (proof) => element("span", { class: "seen" }, proof[3]) },
-      { head: "seen", cell: (proof) => element("span", { class: "seen" }, proof[4]) },
+      { head: "seen", cell: (proof) => element("span", { class: "seen" }, proof[3]) },
     ], detail.proofs)),
   ];
 }
