@@ -10,6 +10,7 @@
 
 use std::process::ExitCode;
 
+use multivm::check::{kernel_log, memory};
 use multivm_fixtures::selftest::{Corruption, Expected, corruption_main};
 
 const SCENARIOS: &[&str] = &[
@@ -24,21 +25,23 @@ const SCENARIOS: &[&str] = &[
 const VARIABLES: &[(&str, &str)] =
     &[("MULTIVM_DOWNTIME_LIMIT", "20ms"), ("MULTIVM_PRECOPY_REWRITE", "200ms")];
 
+static CORRUPTIONS: [Corruption; 2] = [
+    Corruption {
+        name: "corruption::of_guests_by_qemu_7_2_under_tcg",
+        suite: Some("bookworm"),
+        variables: VARIABLES,
+        scenarios: SCENARIOS,
+        expected: Expected::FoundOut { checks: &[&memory::ABOUT, &kernel_log::ABOUT] },
+    },
+    Corruption {
+        name: "corruption::none_on_the_default_stack",
+        suite: None,
+        variables: VARIABLES,
+        scenarios: SCENARIOS,
+        expected: Expected::Passed,
+    },
+];
+
 fn main() -> ExitCode {
-    corruption_main(&[
-        Corruption {
-            name: "corruption::of_guests_by_qemu_7_2_under_tcg",
-            suite: Some("bookworm"),
-            variables: VARIABLES,
-            scenarios: SCENARIOS,
-            expected: Expected::FoundOut { checks: &["memory", "kernel_log"] },
-        },
-        Corruption {
-            name: "corruption::none_on_the_default_stack",
-            suite: None,
-            variables: VARIABLES,
-            scenarios: SCENARIOS,
-            expected: Expected::Passed,
-        },
-    ])
+    corruption_main(&CORRUPTIONS)
 }

@@ -1,16 +1,20 @@
 //! The matrix that `scenarios.toml` declares: names, order, sets, sizes, profiles. No lab is needed.
 
+#[path = "golden/counts.rs"]
+mod counts;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use counts::{MATRIX, QUARTER, SIZED, SMOKE};
 use multivm::scenario::{
     AtTimeout, AxisValue, Budget, Bytes, Location, Mode, Order, Profile, Scenario, ScenarioFile, Selection,
     Shard, Sizing, Transport, Workload,
 };
 use rstest::{fixture, rstest};
 
-/// The names of the reference's 328 scenarios, from its own list and not from ours.
+/// The names of the reference's scenarios, from its own list and not from ours.
 const GOLDEN: &str = include_str!("golden/names.txt");
 
 /// The package's own file. The directory is asked for at run time, so that an archived test binary finds it elsewhere.
@@ -106,7 +110,7 @@ fn the_axes_nest_in_the_order_mode_transport_order_where_what(file: ScenarioFile
 #[case("compressed", 2)]
 #[case("::in_vms::", 2 * 3 * 4)]
 #[case("booting", 16)]
-#[case("", 328)]
+#[case("", MATRIX)]
 fn a_filter_picks_a_group(file: ScenarioFile, #[case] filter: &str, #[case] count: usize) {
     assert_eq!(file.select(&selection(&[filter], false)).len(), count);
 }
@@ -146,7 +150,7 @@ fn the_quick_set_has_every_mode_order_tool_and_kind(file: ScenarioFile) {
 #[rstest]
 fn the_smoke_set_is_computed(file: ScenarioFile) {
     let smoke = file.members(file.set("smoke").unwrap());
-    assert_eq!(smoke.len(), 70);
+    assert_eq!(smoke.len(), SMOKE);
     assert!(smoke.is_sorted_by_key(|scenario| file.scenarios().iter().position(|other| other == scenario)));
 }
 
@@ -242,7 +246,7 @@ fn a_part_is_the_same_every_time() {
         parts(file.scenarios(), 4)[1].iter().map(Scenario::name).collect::<Vec<_>>()
     };
     let first = names();
-    assert_eq!(first.len(), 82);
+    assert_eq!(first.len(), QUARTER);
     assert_eq!(names(), first);
 }
 
@@ -257,14 +261,14 @@ const SIZES: [(&str, Option<u32>, Option<u64>); 4] = [
 ];
 
 #[rstest]
-fn sized_names_are_the_golden_328_with_each_size(file: ScenarioFile) {
+fn sized_names_are_the_golden_ones_with_each_size(file: ScenarioFile) {
     let plain = file.scenarios().to_vec();
     let sized = file.sized().unwrap();
     let names: Vec<String> = sized.scenarios().iter().map(Scenario::name).collect();
     let golden: BTreeSet<String> =
         GOLDEN.lines().flat_map(|name| SIZES.map(|(size, _, _)| format!("{name}::{size}"))).collect();
     assert_eq!(names.iter().cloned().collect::<BTreeSet<_>>(), golden);
-    assert_eq!(names.len(), 1312);
+    assert_eq!(names.len(), SIZED);
 
     // Nested last.
     let expected = plain.iter().flat_map(|scenario| SIZES.map(|(size, _, _)| format!("{scenario}::{size}")));
@@ -289,7 +293,7 @@ fn a_size_sets_its_own_and_leaves_the_rest_to_the_profile(file: ScenarioFile) {
 fn sets_choose_among_sized_names_too(file: ScenarioFile) {
     let sized = file.sized().unwrap();
     let count = |name| sized.members(sized.set(name).unwrap()).len();
-    assert_eq!((count("all"), count("quick")), (1312, 4 * 4));
+    assert_eq!((count("all"), count("quick")), (SIZED, 4 * 4));
     // As without sizes, but in_vms needs 4 loads x 4 sizes, and booting 4 each of load_vm, migrated_vms and compressed.
     assert_eq!(count("smoke"), 16 + 48 + (4 + 3 + 4 + 4));
 }

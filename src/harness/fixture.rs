@@ -1,16 +1,16 @@
 //! What every scenario of a run stands on: the lab, its hosts and storage, and the fleet on them.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::nextest::NextestRun;
 use super::run::Run;
 use super::slot::Builder;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::guest::{Fleet, Guest};
-use crate::host::{Hosts, Storage};
 use crate::inventory::Inventory;
 use crate::progress::terminal;
 use crate::record::Event;
@@ -47,22 +47,12 @@ impl Fixture {
         Ok(fleet)
     }
 
-    /// The fleet on the hosts of an inventory; each part is in the record when it is ready.
+    /// The fleet on the hosts of an inventory; each part is in the record when it is ready, with the time that it took.
     fn fleet(&self, inventory: &Inventory, profile: &Profile) -> Result<Fleet> {
-        let begin = Instant::now();
-        let hosts = Hosts::connect(inventory, &self.stop)?;
-        self.run.fixture_ready("hosts", begin.elapsed(), hosts.facts());
-
-        let begin = Instant::now();
-        let storage = Storage::connect(&inventory.storage)?;
-        let facts = [("nfs_export", &storage.entry.export), ("nfs_server", &storage.entry.server)];
-        let facts = facts.map(|(key, value)| (key.to_owned(), value.clone()));
-        self.run.fixture_ready("storage", begin.elapsed(), facts.into());
-
-        let begin = Instant::now();
-        let fleet = Fleet::start(hosts, storage, inventory, profile, &self.stop)?;
-        self.run.fixture_ready("fleet", begin.elapsed(), facts_of(&fleet));
-        Ok(fleet)
+        let begin = Cell::new(Instant::now());
+        Fleet::start(inventory, profile, &self.stop, &|part, facts| {
+            self.run.fixture_ready(part, begin.replace(Instant::now()).elapsed(), facts);
+        })
     }
 
     fn repaired(&self, what: &str, why: &str) {
@@ -124,14 +114,4 @@ impl Builder for Fixture {
 /// something there, it is not ours to clear.
 fn is_damage(failure: &Failure) -> bool {
     failure.kind() != FailureKind::Refused
-}
-
-fn facts_of(fleet: &Fleet) -> BTreeMap<String, String> {
-    let seconds = |limit: Duration| format!("{:.1}", limit.as_secs_f64());
-    BTreeMap::from([
-        ("guests".to_owned(), fleet.guests.len().to_string()),
-        ("max_gap_s".to_owned(), seconds(fleet.profile.max_gap)),
-        ("precopy_timeout_s".to_owned(), seconds(fleet.profile.precopy_timeout)),
-        ("postcopy_timeout_s".to_owned(), seconds(fleet.profile.postcopy_timeout)),
-    ])
 }

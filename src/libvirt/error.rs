@@ -97,12 +97,6 @@ impl Error {
         self.code.0 == sys::VIR_ERR_NO_DOMAIN_METADATA
     }
 
-    /// Somebody aborted the job (`VIR_ERR_OPERATION_ABORTED`), as [`OurDomain::abort_job`](super::OurDomain::abort_job)
-    /// does.
-    pub fn is_aborted(&self) -> bool {
-        self.code.0 == sys::VIR_ERR_OPERATION_ABORTED
-    }
-
     /// What decisions outside of this room are made on.
     pub fn kind(&self) -> FailureKind {
         match self.code.0 {
@@ -190,7 +184,7 @@ mod tests {
             "migrate vm1 on source to target: operation aborted: migration out: canceled | by client \
              (VIR_ERR_OPERATION_ABORTED, 78)"
         );
-        assert!(error.is_aborted());
+        assert_eq!(error.kind(), FailureKind::Cancelled);
     }
 
     #[test]

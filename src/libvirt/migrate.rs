@@ -48,7 +48,7 @@ pub enum Switch {
 /// What came of [`OurDomain::abort_job`](super::OurDomain::abort_job).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AbortAnswer {
-    /// libvirt took the order; the job's own call returns with [`Error::is_aborted`](super::Error::is_aborted) soon.
+    /// libvirt took the order; the job's own call soon fails with [`FailureKind::Cancelled`](crate::failure::FailureKind::Cancelled).
     Aborted,
     /// There was nothing to abort.
     NoJob,
@@ -138,7 +138,8 @@ impl Domain {
     ///
     /// # Errors
     ///
-    /// [`Error::is_aborted`](super::Error::is_aborted) after [`OurDomain::abort_job`](super::OurDomain::abort_job). Where the domain is after an error must be looked up on both
+    /// [`FailureKind::Cancelled`](crate::failure::FailureKind::Cancelled) after
+    /// [`OurDomain::abort_job`](super::OurDomain::abort_job). Where the domain is after an error must be looked up on both
     /// hosts: before a post-copy switch it runs on the source.
     pub(super) fn migrate(&self, dest: &Connection, migration: &Migration) -> Result<Domain> {
         let mut parameters = migration.parameters();

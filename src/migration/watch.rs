@@ -1,6 +1,10 @@
 //! What a watch knows of one migration and what it does about it. It waits for nothing and asks no clock: whoever drives
 //! it hands in what happened and the time, and makes the calls that it wants.
 
+mod ending;
+mod giving_up;
+mod suspension;
+mod switching;
 #[cfg(test)]
 mod tests;
 
@@ -10,12 +14,12 @@ use std::time::Instant;
 use super::job::{Answer, Call};
 use super::limits::Limits;
 use super::options::Move;
-use super::progress::progress;
 use super::report::{LegReport, News};
 use super::stops::Stops;
-use crate::failure::{Cause, FailureKind};
-use crate::libvirt::{self, AbortAnswer, Detail, Event, EventKind, JobStats, LifecycleEvent, Switch};
-use crate::scenario::{AtTimeout, Mode};
+use crate::failure::Cause;
+use crate::libvirt::{self, Detail, Event, EventKind, JobStats, LifecycleEvent};
+use crate::scenario::Mode;
+use switching::PostCopy;
 
 /// What a watch hears of.
 #[derive(Debug)]
@@ -28,18 +32,6 @@ pub enum Happening {
         at: Instant,
         result: libvirt::Result<()>,
     },
-}
-
-/// How far the switch to post-copy is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum PostCopy {
-    /// The first pass is not over.
-    Waiting,
-    /// To be ordered from this moment on.
-    Due(Instant),
-    /// Ordered, or too late to be; QEMU has not switched.
-    Ordered,
-    Switched,
 }
 
 /// How far the migration is.
@@ -227,27 +219,12 @@ impl<'a> Watch<'a> {
         match &event.kind {
             EventKind::JobCompleted(stats) => self.report.stats = Some((**stats).clone()),
             EventKind::MigrationIteration(pass) => {
-                if self.plan.mode == Mode::Postcopy
-                    && self.post_copy == PostCopy::Waiting
-                    && *pass >= self.plan.switch_in_pass
-                {
-                    self.post_copy = PostCopy::Due(now);
-                }
+                self.on_pass(*pass, now);
                 self.next_sample = now;
             }
             // The source's domain is suspended with this detail at the moment QEMU switches.
-            kind if kind.is(LifecycleEvent::Suspended, Detail::PostCopy) => {
-                self.post_copy = PostCopy::Switched;
-                self.report.switchover = Some(event.at.saturating_duration_since(self.began));
-            }
+            kind if kind.is(LifecycleEvent::Suspended, Detail::PostCopy) => self.on_switched(event.at),
             _ => {}
-        }
-    }
-
-    /// The guest stood still before its last pass.
-    fn note_suspension(&mut self, at: Instant) {
-        if self.plan.mode == Mode::Precopy {
-            self.report.suspended.get_or_insert(at.saturating_duration_since(self.began));
         }
     }
 
@@ -259,31 +236,6 @@ impl<'a> Watch<'a> {
             Answer::Suspend(answer) => self.on_suspend(answer, now),
             Answer::Resume(answer) => self.on_resume(answer),
         }
-    }
-
-    fn switch_if_due(&mut self, now: Instant) {
-        if let PostCopy::Due(at) = self.post_copy
-            && now >= at
-        {
-            self.ask(Call::StartPostCopy, now);
-        }
-    }
-
-    fn on_switch(&mut self, answer: libvirt::Result<Switch>, now: Instant) {
-        // The event may have overtaken the answer.
-        let PostCopy::Due(_) = self.post_copy else { return };
-        self.post_copy = match answer {
-            // Accepted is not switched: the event says that.
-            Ok(Switch::Started | Switch::Over) => PostCopy::Ordered,
-            // The migration's timeout bounds it.
-            Ok(Switch::NotYet) => PostCopy::Due(now + self.limits.repeat),
-            // Another call held the domain's job lock.
-            Err(error) if error.kind() == FailureKind::TimedOut => PostCopy::Due(now + self.limits.repeat),
-            Err(error) => {
-                self.report.error.get_or_insert_with(|| Cause::from(error).about("switch to post-copy"));
-                PostCopy::Ordered
-            }
-        };
     }
 
     /// Until QEMU has switched, the order to switch must not wait for libvirt to answer a question.
@@ -309,138 +261,9 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn on_time_up(&mut self, now: Instant) {
-        if self.wants_suspension(now) {
-            if now >= self.suspend_again {
-                self.ask(Call::Suspend, now);
-            }
-            return;
-        }
-        self.stage = Stage::TimeUp { since: now };
-        self.ask(Call::JobStats, now);
-    }
-
-    /// Whether the guest's CPUs are to be stopped, as virsh's --timeout-suspend does: nothing is dirtied any more, and the
-    /// migration completes.
-    fn wants_suspension(&self, now: Instant) -> bool {
-        let waited = self.out.get(&Call::Suspend).is_none_or(|since| now < *since + self.limits.answer);
-        // libvirt allows it only while QEMU migrates, not while the migration is prepared: it is tried for as long again.
-        let tried = now >= self.began + 2 * self.plan.timeout && !self.is_out(Call::Suspend);
-        self.plan.mode == Mode::Precopy
-            && self.plan.at_timeout != AtTimeout::Abort
-            && !self.suspended
-            && waited
-            && !tried
-    }
-
-    fn on_suspend(&mut self, answer: libvirt::Result<()>, now: Instant) {
-        match answer {
-            Ok(()) => {
-                self.suspended = true;
-                self.note_suspension(now);
-                self.time_up = now + self.plan.timeout.max(self.limits.suspended);
-            }
-            Err(_) => self.suspend_again = now + self.limits.repeat,
-        }
-    }
-
-    fn give_up_at_timeout(&mut self, stats: Option<&JobStats>, now: Instant) {
-        let progress = match stats {
-            Some(stats) => format!(", {}", progress(stats)),
-            None if self.is_out(Call::JobStats) => {
-                format!(", and libvirt did not answer what its job does within {:?}", self.limits.answer)
-            }
-            None => String::new(),
-        };
-        let spent = now.duration_since(self.began).as_secs_f64();
-        let words = format!("timeout: not complete after {spent:.0} s{progress}");
-        self.give_up(Cause::new(FailureKind::TimedOut, words), now);
-    }
-
-    fn give_up(&mut self, why: Cause, now: Instant) {
-        self.stage = Stage::GivenUp { since: now, why, aborted: None };
-        self.ask(Call::AbortJob, now);
-    }
-
-    fn on_abort(&mut self, answer: libvirt::Result<AbortAnswer>) {
-        let words = match answer {
-            Ok(AbortAnswer::Aborted) => "aborted".to_owned(),
-            Ok(AbortAnswer::NoJob) => "there was no job to abort".to_owned(),
-            Err(error) => format!("it could not be aborted: {error}"),
-        };
-        match &mut self.stage {
-            Stage::GivenUp { aborted, .. } => *aborted = Some(words),
-            // The call that migrates returned first.
-            Stage::Returned { .. } => self.add_to_error(&words),
-            _ => {}
-        }
-    }
-
     fn add_to_error(&mut self, words: &str) {
         if let Some(error) = &mut self.report.error {
             error.text = format!("{error}; {words}");
         }
-    }
-
-    /// Takes over why the migration was given up as its error: the cause, of which whatever libvirt says is the
-    /// consequence.
-    fn settle_giving_up(&mut self) {
-        let Stage::GivenUp { why, aborted, .. } = &self.stage else { return };
-        let aborted = aborted.clone();
-        self.report.error = Some(why.clone());
-        if let Some(words) = aborted {
-            self.add_to_error(&words);
-        }
-    }
-
-    /// Neither the migration nor, maybe, the abort ever returned.
-    fn stop_waiting(&mut self, now: Instant) {
-        self.settle_giving_up();
-        self.report.duration = now - self.began;
-        if self.is_out(Call::AbortJob) {
-            self.add_to_error("libvirt did not answer the order to abort it");
-        }
-        let grace = self.limits.abort.as_secs();
-        self.add_to_error(&format!("it did not end within {grace} s after that either"));
-        self.resume_or_end(now);
-    }
-
-    fn on_return(&mut self, at: Instant, result: libvirt::Result<()>, now: Instant) {
-        self.report.ended = Some(at);
-        self.report.duration = at.saturating_duration_since(self.began);
-        self.report.completed = result.is_ok();
-        let given_up = matches!(self.stage, Stage::GivenUp { .. });
-        self.settle_giving_up();
-        match result {
-            Ok(()) if given_up => self.add_to_error("it completed all the same"),
-            Ok(()) => {}
-            Err(error) => {
-                self.report.refused = error.is_refusal() && self.report.error.is_none();
-                self.report.error.get_or_insert_with(|| error.into());
-            }
-        }
-        self.stage = Stage::Returned { since: now };
-    }
-
-    /// Whether nothing that matters is on its way any more.
-    fn has_settled(&self) -> bool {
-        !self.is_out(Call::AbortJob) && (self.report.error.is_some() || self.report.stats.is_some())
-    }
-
-    /// A guest that is still here and stands still because of this watch runs on.
-    fn resume_or_end(&mut self, now: Instant) {
-        if self.suspended && !self.report.completed {
-            self.stage = Stage::Resuming { since: now };
-            self.ask(Call::Resume, now);
-        } else {
-            self.stage = Stage::Over;
-        }
-    }
-
-    fn on_resume(&mut self, answer: libvirt::Result<()>) {
-        if let Err(error) = answer {
-            self.add_to_error(&format!("it is suspended and could not be resumed: {error}"));
-        }
-        self.stage = Stage::Over;
     }
 }

@@ -19,6 +19,12 @@ use std::time::{Duration, SystemTime};
 use super::{ReportError, writer};
 use crate::record::rfc3339_text;
 
+/// Name of the JUnit report in the folder of a run.
+pub const JUNIT_FILE: &str = "junit.xml";
+
+/// Name of the HTML report in the folder of a run.
+pub const HTML_FILE: &str = "report.html";
+
 /// The folder of one run, in which everything lies that the run leaves behind.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
@@ -82,12 +88,12 @@ impl RunFolder {
 
     /// `junit.xml`.
     pub fn junit_path(&self) -> PathBuf {
-        self.path.join("junit.xml")
+        self.path.join(JUNIT_FILE)
     }
 
     /// `report.html`.
     pub fn html_path(&self) -> PathBuf {
-        self.path.join("report.html")
+        self.path.join(HTML_FILE)
     }
 
     /// The folder of one scenario, created if need be; its name is the scenario's with `.` for `::`.

@@ -30,7 +30,7 @@ pub use domain_event::DomainEvent;
 pub use error::ReportError;
 pub use event::{Clocks, Envelope, Event, Part, Process, RECORD_VERSION, RunEnd, RunHeader};
 pub use fold::{Fold, Play};
-pub use folder::{RunFolder, create_group, withdraw_latest};
+pub use folder::{HTML_FILE, JUNIT_FILE, RunFolder, create_group, withdraw_latest};
 pub use leg::{LegEnd, RecordedLeg, Span};
 pub use line::{Parser, event_name, text as line_text};
 pub use lost::LostLines;

@@ -1,6 +1,8 @@
 //! The command line, as a user types it. No lab is raised, and no lock but one in a temporary directory is taken.
 
 mod compare;
+#[path = "../golden/counts.rs"]
+mod counts;
 mod doctor;
 mod input;
 mod lab;

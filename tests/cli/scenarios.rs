@@ -6,6 +6,7 @@ use std::path::Path;
 use rstest::rstest;
 
 use super::cli;
+use super::counts::{MATRIX, QUARTER, SIZED, SMOKE};
 use super::program::Cli;
 
 #[rstest]
@@ -14,9 +15,13 @@ fn every_scenario_is_listed(cli: Cli) {
     assert_eq!(said.code, Some(0), "{}", said.err);
     let names: Vec<&str> = said.out.lines().collect();
     let golden: Vec<&str> = include_str!("../golden/names.txt").lines().collect();
-    assert_eq!(names.len(), 328);
+    assert_eq!(names.len(), MATRIX);
     assert!(golden.iter().all(|name| names.contains(name)));
-    assert!(said.err.starts_with("328 scenarios") && said.err.ends_with("(--ignored)\n"), "{}", said.err);
+    assert!(
+        said.err.starts_with(&format!("{MATRIX} scenarios")) && said.err.ends_with("(--ignored)\n"),
+        "{}",
+        said.err
+    );
     assert!(names.iter().all(|name| !name.contains("random")));
 }
 
@@ -26,11 +31,11 @@ fn every_scenario_is_listed(cli: Cli) {
 #[case::exact("scenarios --exact postcopy_cross::in_vms::stress_cpu", 1)]
 #[case::skip("scenarios postcopy_cross::in_vms --skip stress_ng", 2)]
 #[case::set("scenarios --set quick", 4)]
-#[case::computed_set("scenarios --set smoke", 70)]
+#[case::computed_set("scenarios --set smoke", SMOKE)]
 #[case::sizes("scenarios --sizing postcopy_cross::in_vms", 4 * 4)]
-#[case::one_size("scenarios --sizing set_memory_2", 328)]
+#[case::one_size("scenarios --sizing set_memory_2", MATRIX)]
 #[case::filter_within_a_set("scenarios --set quick postcopy", 2)]
-#[case::part("scenarios --shard 1/4", 82)]
+#[case::part("scenarios --shard 1/4", QUARTER)]
 #[case::part_of_a_selection("scenarios postcopy_cross --shard 3/4", 13)]
 #[case::named_in_full("scenarios --shard 2/2 --exact postcopy_cross::in_vms::stress_cpu", 1)]
 fn a_selection_is_listed(cli: Cli, #[case] arguments: &str, #[case] expected: usize) {
@@ -39,17 +44,17 @@ fn a_selection_is_listed(cli: Cli, #[case] arguments: &str, #[case] expected: us
 }
 
 #[rstest]
-#[case::on("1", 1312)]
-#[case::off("0", 328)]
-#[case::nothing("", 328)]
+#[case::on("1", SIZED)]
+#[case::off("0", MATRIX)]
+#[case::nothing("", MATRIX)]
 fn sizes_are_switched_on_by_a_variable(cli: Cli, #[case] value: &str, #[case] expected: usize) {
     let said = cli.run_with("scenarios", &[("MULTIVM_SIZING", value)]);
     assert_eq!((said.out.lines().count(), said.code), (expected, Some(0)), "{}", said.err);
 }
 
 #[rstest]
-#[case::a_part("2/4", 82)]
-#[case::nothing("", 328)]
+#[case::a_part("2/4", QUARTER)]
+#[case::nothing("", MATRIX)]
 fn a_part_is_asked_for_by_a_variable(cli: Cli, #[case] value: &str, #[case] expected: usize) {
     let said = cli.run_with("scenarios", &[("MULTIVM_SHARD", value)]);
     assert_eq!((said.out.lines().count(), said.code), (expected, Some(0)), "{}", said.err);
@@ -68,10 +73,12 @@ fn the_sets_are_listed(
     let said = cli.run_with(arguments, variables);
     assert_eq!((said.code, &*said.err), (Some(0), ""));
     let lines: Vec<&str> = said.out.lines().collect();
-    for (line, start) in
-        lines.iter().zip(["all     328  Every ", "quick     4  Both ", "smoke    70  Every pair "])
-    {
-        assert!(line.starts_with(start), "{line}");
+    for (line, start) in lines.iter().zip([
+        format!("all  {MATRIX:>6}  Every "),
+        "quick     4  Both ".into(),
+        format!("smoke {SMOKE:>5}  Every pair "),
+    ]) {
+        assert!(line.starts_with(&start), "{line}");
         assert_eq!(line.ends_with(". (selected)"), line.starts_with(selected), "{line}");
     }
     assert_eq!(lines.len(), 3);

@@ -7,7 +7,6 @@ use libtest_mimic::Failed;
 use multivm::failure::FailureKind;
 use multivm::guest::{Fleet, Guest};
 use multivm::harness::Stage;
-use multivm::host::{Hosts, Storage};
 use multivm::libvirt::MARK_NAMESPACE;
 use multivm::record::Verdict;
 use multivm::scenario::Side::{self, Source, Target};
@@ -177,10 +176,7 @@ fn refused_scenario(stage: &Arc<Stage>) -> Result<(), Failed> {
 /// What another command would do that takes hold of the lab.
 fn start(fleet: &Fleet) -> multivm::failure::Result<()> {
     let inventory = lab::running()?;
-    let stop = StopFlag::new();
-    let hosts = Hosts::connect(&inventory, &stop)?;
-    let storage = Storage::connect(&inventory.storage)?;
-    Fleet::start(hosts, storage, &inventory, &fleet.asked, &stop).map(drop)
+    Fleet::start(&inventory, &fleet.asked, &StopFlag::new(), &|_, _| {}).map(drop)
 }
 
 /// It is refused with these words, and nothing has been made or removed.

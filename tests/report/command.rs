@@ -109,7 +109,7 @@ fn a_whole_matrix_is_small() {
     }
     story.tell(
         begin,
-        &Event::RunFinished(RunEnd { passed: 328, failed: 0, ignored: 0, errors: 0, duration_s: 1.0 }),
+        &Event::RunFinished(RunEnd { passed: names.lines().count() as u32, ..RunEnd::default() }),
     );
     story.write(folder.path());
     let (status, out, err) = multivm(&["report", folder.path().to_str().unwrap()], None);

@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use multivm::failure::Result;
 use multivm::guest::Fleet;
-use multivm::host::{Hosts, Storage};
 use multivm::inventory::Inventory;
 use multivm::ledger::Owner;
 use multivm::progress::terminal;
@@ -109,13 +108,11 @@ fn up(arguments: &UpArguments) -> Answer {
 fn raise(session: &mut Session, profile: &Profile) -> Result<Inventory> {
     session.prepare()?;
     let inventory = session.raise(profile.guests_memory())?.clone();
-    let hosts = Hosts::connect(&inventory, session.stop_flag())?;
-    if let Some(warning) = hosts.warning() {
+    // What this holds are connections: the guests stay when it is dropped.
+    let fleet = Fleet::start(&inventory, profile, session.stop_flag(), &|_, _| {})?;
+    if let Some(warning) = fleet.hosts.warning() {
         eprintln!("multivm: warning: {warning}");
     }
-    let storage = Storage::connect(&inventory.storage)?;
-    // What this holds are connections: the guests stay when it is dropped.
-    Fleet::start(hosts, storage, &inventory, profile, session.stop_flag())?;
     Ok(inventory)
 }
 

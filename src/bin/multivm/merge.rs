@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use multivm::record::{Event, merge, results_from_record, write_merged};
+use multivm::record::{Event, HTML_FILE, JUNIT_FILE, merge, results_from_record, write_merged};
 use multivm::report::{html, junit};
 
 use crate::problem::{Answer, Problem};
@@ -22,10 +22,9 @@ pub fn run(arguments: &Arguments) -> Answer {
     let name = arguments.output.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let events = merge(&name, &arguments.runs).map_err(Problem::input)?;
     write_merged(&arguments.output, &events).map_err(Problem::input)?;
-    html::write_from_record(&arguments.output, &arguments.output.join("report.html"))
-        .map_err(Problem::input)?;
+    html::write_from_record(&arguments.output, &arguments.output.join(HTML_FILE)).map_err(Problem::input)?;
     let results = results_from_record(&arguments.output).map_err(Problem::input)?;
-    junit::write(&arguments.output.join("junit.xml"), &results).map_err(Problem::input)?;
+    junit::write(&arguments.output.join(JUNIT_FILE), &results).map_err(Problem::input)?;
 
     let parts: Vec<_> = events
         .iter()

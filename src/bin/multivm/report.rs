@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use multivm::failure::Failure;
-use multivm::record::{ReportError, results_from_record};
+use multivm::record::{HTML_FILE, JUNIT_FILE, ReportError, results_from_record};
 use multivm::report::{html as page, junit as xml};
 
 use crate::problem::{Answer, Problem};
@@ -39,12 +39,12 @@ fn run_and_output(
 }
 
 pub fn html(arguments: &Html) -> Answer {
-    let (run, output) = run_and_output(&arguments.run, arguments.output.as_ref(), "report.html")?;
+    let (run, output) = run_and_output(&arguments.run, arguments.output.as_ref(), HTML_FILE)?;
     answer(page::write_from_record(&run, &output), &output)
 }
 
 pub fn junit(arguments: &Junit) -> Answer {
-    let (run, output) = run_and_output(&arguments.run, arguments.output.as_ref(), "junit.xml")?;
+    let (run, output) = run_and_output(&arguments.run, arguments.output.as_ref(), JUNIT_FILE)?;
     answer(results_from_record(&run).and_then(|results| xml::write(&output, &results)), &output)
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use multivm::record::{RunFolder, parts_of};
+use multivm::record::{FILE_NAME, RunFolder, parts_of};
 
 use crate::problem::Problem;
 
@@ -42,7 +42,7 @@ fn no_such_run(wanted: &Path, results: &Path) -> String {
         .flatten()
         .flatten()
         .filter(|entry| entry.file_name() != "latest")
-        .filter(|entry| entry.path().join("record.jsonl").exists() || !parts_of(&entry.path()).is_empty())
+        .filter(|entry| entry.path().join(FILE_NAME).exists() || !parts_of(&entry.path()).is_empty())
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();
     names.sort_unstable_by(|a, b| b.cmp(a));

@@ -5,6 +5,7 @@ mod defined;
 mod repair;
 mod witnesses;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,11 +44,42 @@ pub struct Fleet {
     defined: defined::Defined,
 }
 
+/// Called with the name of each part of the fleet as soon as it can be used, and with the facts about it.
+pub type OnReady<'a> = &'a dyn Fn(&str, BTreeMap<String, String>);
+
 impl Fleet {
-    /// Makes the guests, starts all of them on the source and waits until they answer by ssh. Guests that an earlier
-    /// command of the same owner left up are used as they are if they are whole and of this profile. Refused before anything
-    /// is made or removed if something is in their way that multivm did not make.
+    /// Connects to the hosts and the storage of an inventory, makes the guests, starts all of them on the source and waits
+    /// until they answer by ssh. Guests that an earlier command of the same owner left up are used as they are if they are
+    /// whole and of this profile. Refused before anything is made or removed if something is in their way that multivm did
+    /// not make.
     pub fn start(
+        inventory: &Inventory,
+        profile: &Profile,
+        cancel: &StopFlag,
+        ready: OnReady<'_>,
+    ) -> Result<Fleet> {
+        let hosts = Hosts::connect(inventory, cancel)?;
+        ready("hosts", hosts.facts());
+        let storage = Storage::connect(&inventory.storage)?;
+        let facts = [("nfs_export", &storage.entry.export), ("nfs_server", &storage.entry.server)];
+        ready("storage", facts.map(|(key, value)| (key.to_owned(), value.clone())).into());
+        let fleet = Fleet::on(hosts, storage, inventory, profile, cancel)?;
+        ready("fleet", fleet.facts());
+        Ok(fleet)
+    }
+
+    fn facts(&self) -> BTreeMap<String, String> {
+        let seconds = |limit: Duration| format!("{:.1}", limit.as_secs_f64());
+        BTreeMap::from([
+            ("guests".to_owned(), self.guests.len().to_string()),
+            ("max_gap_s".to_owned(), seconds(self.profile.max_gap)),
+            ("precopy_timeout_s".to_owned(), seconds(self.profile.precopy_timeout)),
+            ("postcopy_timeout_s".to_owned(), seconds(self.profile.postcopy_timeout)),
+        ])
+    }
+
+    /// Makes the guests on these hosts, or finds them there.
+    fn on(
         hosts: Hosts,
         storage: Storage,
         inventory: &Inventory,

@@ -18,10 +18,7 @@ use minijinja::{Environment, Error, UndefinedBehavior, context};
 use serde_json::Value;
 
 use super::view::{self, RunView};
-use crate::record::{ReportError, write_atomically};
-
-/// Name of the report in the folder of a run.
-pub(super) const FILE_NAME: &str = "report.html";
+use crate::record::{HTML_FILE, ReportError, write_atomically};
 
 const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = concat!(include_str!("uplot/uPlot.min.css"), "\n", include_str!("page/style.css"));
@@ -83,9 +80,9 @@ fn fill_in(run: &RunView, place: Place) -> Result<String, Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     // The name ends in .html, and that is what turns escaping on.
-    environment.add_template(FILE_NAME, PAGE)?;
+    environment.add_template(HTML_FILE, PAGE)?;
     let details: Vec<String> = data::details(run, place).iter().map(in_script).collect();
-    environment.get_template(FILE_NAME)?.render(context! {
+    environment.get_template(HTML_FILE)?.render(context! {
         style => STYLE,
         plotter => PLOTTER,
         scripts => SCRIPTS,

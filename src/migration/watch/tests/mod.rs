@@ -10,10 +10,11 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::*;
-use crate::libvirt::{Error, ErrorCode, Result};
+use crate::failure::FailureKind;
+use crate::libvirt::{AbortAnswer, Error, ErrorCode, Result, Switch};
 use crate::migration::Options;
 use crate::migration::job::Job;
-use crate::scenario::Side;
+use crate::scenario::{AtTimeout, Side};
 
 pub const SOURCE: &str = "source";
 pub const TARGET: &str = "target";

@@ -1,0 +1,48 @@
+//! The suspension of a guest whose time is up, and its end.
+
+use std::time::Instant;
+
+use super::{Stage, Watch};
+use crate::libvirt;
+use crate::migration::job::Call;
+use crate::scenario::{AtTimeout, Mode};
+
+impl Watch<'_> {
+    /// The guest stood still before its last pass.
+    pub(super) fn note_suspension(&mut self, at: Instant) {
+        if self.plan.mode == Mode::Precopy {
+            self.report.suspended.get_or_insert(at.saturating_duration_since(self.began));
+        }
+    }
+
+    /// Whether the guest's CPUs are to be stopped, as virsh's --timeout-suspend does: nothing is dirtied any more, and the
+    /// migration completes.
+    pub(super) fn wants_suspension(&self, now: Instant) -> bool {
+        let waited = self.out.get(&Call::Suspend).is_none_or(|since| now < *since + self.limits.answer);
+        // libvirt allows it only while QEMU migrates, not while the migration is prepared: it is tried for as long again.
+        let tried = now >= self.began + 2 * self.plan.timeout && !self.is_out(Call::Suspend);
+        self.plan.mode == Mode::Precopy
+            && self.plan.at_timeout != AtTimeout::Abort
+            && !self.suspended
+            && waited
+            && !tried
+    }
+
+    pub(super) fn on_suspend(&mut self, answer: libvirt::Result<()>, now: Instant) {
+        match answer {
+            Ok(()) => {
+                self.suspended = true;
+                self.note_suspension(now);
+                self.time_up = now + self.plan.timeout.max(self.limits.suspended);
+            }
+            Err(_) => self.suspend_again = now + self.limits.repeat,
+        }
+    }
+
+    pub(super) fn on_resume(&mut self, answer: libvirt::Result<()>) {
+        if let Err(error) = answer {
+            self.add_to_error(&format!("it is suspended and could not be resumed: {error}"));
+        }
+        self.stage = Stage::Over;
+    }
+}
