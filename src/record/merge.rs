@@ -137,6 +137,40 @@ impl Run {
         })
     }
 
+    /// Its lines as those of a part that begins at that time of the merged record.
+    fn as_part(
+        mut self,
+        mut part: Part,
+        from: u64,
+        differing: &BTreeMap<String, String>,
+    ) -> Vec<(Envelope, Event)> {
+        let start = Envelope { t_ms: from, ..self.start.clone() };
+        let by = from as f64 - self.start.t_ms as f64;
+        let mut lines = Vec::new();
+        match self.events.iter_mut().find_map(|(_, event)| match event {
+            Event::PartStarted(first) => Some(first),
+            _ => None,
+        }) {
+            // It is merged itself: its parts are parts of this record.
+            Some(first) => first.again.append(&mut part.again),
+            None => lines.push((start, Event::PartStarted(part))),
+        }
+        for (envelope, mut event) in std::mem::take(&mut self.events) {
+            event.shift(by);
+            match &mut event {
+                Event::FixtureReady { facts, .. } => facts.retain(|fact, _| !differing.contains_key(fact)),
+                Event::ScenarioFinished(outcome) => {
+                    let here = outcome.evidence.as_deref().and_then(|told| self.evidence(told));
+                    outcome.evidence = here.or(outcome.evidence.take());
+                }
+                _ => {}
+            }
+            let t_ms = from + envelope.t_ms.saturating_sub(self.start.t_ms);
+            lines.push((Envelope { t_ms, ..envelope }, event));
+        }
+        lines
+    }
+
     /// Where evidence of this part lies now: `.../scenarios/NAME/evidence` in its own folder, if it is there.
     fn evidence(&self, told: &Path) -> Option<PathBuf> {
         let parts: Vec<_> = told.components().collect();
@@ -149,32 +183,13 @@ impl Run {
 fn join(name: &str, runs: Vec<Run>) -> Vec<(Envelope, Event)> {
     let differing = differing(&runs);
     let same_profile = same(runs.iter().map(|run| &run.header.profile));
-    let mut header = RunHeader { run: name.to_owned(), ..RunHeader::default() };
-    for run in &runs {
-        header.stack.extend(run.header.stack.clone());
-    }
-    header.stack.extend(differing.clone());
-    if let (true, Some(first)) = (same_profile, runs.first()) {
-        header.profile = first.header.profile.clone();
-    }
-    if let (true, Some(first)) = (same(runs.iter().map(|run| &run.header.command)), runs.first()) {
-        header.command = first.header.command.clone();
-    }
-    // Known only if all know it.
-    header.scenarios = runs.iter().map(|run| run.header.scenarios).sum();
-
-    let mut joined = Vec::new();
-    let mut seen: BTreeSet<String> = BTreeSet::new();
+    let header = header(name, &runs, &differing);
     let total = total(&runs);
     let mut end = runs.first().map(|run| Envelope { t_ms: 0, ..run.start.clone() });
-    if let Some(start) = &end {
-        joined.push((start.clone(), Event::RunStarted(header)));
-    }
+    let mut joined: Vec<_> =
+        end.iter().map(|start| (start.clone(), Event::RunStarted(header.clone()))).collect();
+    let mut seen: BTreeSet<String> = BTreeSet::new();
     for mut run in runs {
-        // The part's zero is where the part before it ended.
-        let from = end.as_ref().map_or(0, |end| end.t_ms);
-        let start = Envelope { t_ms: from, ..run.start.clone() };
-        let by = from as f64 - run.start.t_ms as f64;
         let part = Part {
             run: run.header.run.clone(),
             command: run.header.command.clone(),
@@ -189,34 +204,35 @@ fn join(name: &str, runs: Vec<Run>) -> Vec<(Envelope, Event)> {
             complete: run.end.is_some(),
             again: run.scenarios.intersection(&seen).cloned().collect(),
         };
-        match run.events.iter_mut().find_map(|(_, event)| match event {
-            Event::PartStarted(first) => Some(first),
-            _ => None,
-        }) {
-            // It is merged itself: its parts are parts of this record.
-            Some(first) => first.again.extend(part.again),
-            None => joined.push((start.clone(), Event::PartStarted(part))),
-        }
         seen.append(&mut run.scenarios);
-        let mut last = start;
-        for (envelope, mut event) in std::mem::take(&mut run.events) {
-            event.shift(by);
-            match &mut event {
-                Event::FixtureReady { facts, .. } => facts.retain(|fact, _| !differing.contains_key(fact)),
-                Event::ScenarioFinished(outcome) => {
-                    let here = outcome.evidence.as_deref().and_then(|told| run.evidence(told));
-                    outcome.evidence = here.or(outcome.evidence.take());
-                }
-                _ => {}
-            }
-            let t_ms = from + envelope.t_ms.saturating_sub(run.start.t_ms);
-            last = Envelope { t_ms, ..envelope };
-            joined.push((last.clone(), event));
-        }
-        end = Some(last);
+        // The part's zero is where the part before it ended.
+        let from = end.as_ref().map_or(0, |end| end.t_ms);
+        joined.extend(run.as_part(part, from, &differing));
+        end = joined.last().map(|(last, _)| last.clone());
     }
     joined.extend(end.zip(total.map(Event::RunFinished)));
     joined
+}
+
+/// What the parts have in common.
+fn header(name: &str, runs: &[Run], differing: &BTreeMap<String, String>) -> RunHeader {
+    let first = runs.first().map(|run| run.header.clone()).unwrap_or_default();
+    let mut stack: BTreeMap<String, String> = BTreeMap::new();
+    for run in runs {
+        stack.extend(run.header.stack.clone());
+    }
+    stack.extend(differing.clone());
+    let same_profile = same(runs.iter().map(|run| &run.header.profile));
+    let same_command = same(runs.iter().map(|run| &run.header.command));
+    RunHeader {
+        run: name.to_owned(),
+        stack,
+        profile: if same_profile { first.profile } else { Value::Null },
+        command: if same_command { first.command } else { Vec::new() },
+        // Known only if all know it.
+        scenarios: runs.iter().map(|run| run.header.scenarios).sum(),
+        ..RunHeader::default()
+    }
 }
 
 fn own((name, value): (&String, &String)) -> (String, String) {
