@@ -8,7 +8,7 @@ use nix::sys::statfs::{
 };
 use nix::sys::statvfs::statvfs;
 
-use super::Finding;
+use super::Diagnosis;
 use crate::ledger::state_directory;
 use crate::stand::lab::Settings;
 
@@ -26,12 +26,12 @@ const WITH_HANDLES: [(FsType, &str); 5] = [
 const MIB_PER_IMAGE: u64 = 1536;
 
 /// Looks at both.
-pub fn examine(settings: &Settings) -> Vec<Finding> {
+pub fn examine(settings: &Settings) -> Vec<Diagnosis> {
     vec![handles(), space(settings)]
 }
 
 /// The NFS server opens files by handle (name_to_handle_at), which not every file system has.
-fn handles() -> Finding {
+fn handles() -> Diagnosis {
     let name = "file handles";
     let directory = state_directory();
     let advice = format!(
@@ -40,15 +40,15 @@ fn handles() -> Finding {
     );
     let found = existing(&directory);
     match statfs(&found).map(|found| found.filesystem_type()) {
-        Err(error) => Finding::warn(name, format!("{}: {error}", found.display()), advice),
-        Ok(OVERLAYFS_SUPER_MAGIC) => Finding::missing(
+        Err(error) => Diagnosis::warn(name, format!("{}: {error}", found.display()), advice),
+        Ok(OVERLAYFS_SUPER_MAGIC) => Diagnosis::missing(
             name,
             format!("{} is on overlayfs, which has none: the NFS server cannot export it", found.display()),
             advice,
         ),
         Ok(kind) => match WITH_HANDLES.iter().find(|(known, _)| *known == kind) {
-            Some((_, text)) => Finding::good(name, format!("{} is on {text}", found.display())),
-            None => Finding::warn(
+            Some((_, text)) => Diagnosis::good(name, format!("{} is on {text}", found.display())),
+            None => Diagnosis::warn(
                 name,
                 format!(
                     "{} is on a file system (type {:#x}) of which it is not known whether it has them",
@@ -61,13 +61,13 @@ fn handles() -> Finding {
     }
 }
 
-fn space(settings: &Settings) -> Finding {
+fn space(settings: &Settings) -> Diagnosis {
     let name = "disk space";
     let found = existing(&settings.store.cache);
     let missing = settings.images().iter().filter(|(_, there)| !there).count() as u64;
     let needed = missing * MIB_PER_IMAGE;
     match statvfs(&found) {
-        Err(error) => Finding::warn(
+        Err(error) => Diagnosis::warn(
             name,
             format!("{}: {error}", found.display()),
             "MULTIVM_CACHE names another directory for the images",
@@ -76,13 +76,13 @@ fn space(settings: &Settings) -> Finding {
             let free = stat.blocks_available().saturating_mul(stat.fragment_size()) >> 20;
             let seen = format!("{free} MiB free in {}", found.display());
             if free < needed {
-                Finding::warn(
+                Diagnosis::warn(
                     name,
                     format!("{seen}, for {missing} images to be made"),
                     format!("have {needed} MiB free, or name another directory with MULTIVM_CACHE"),
                 )
             } else {
-                Finding::good(name, seen)
+                Diagnosis::good(name, seen)
             }
         }
     }

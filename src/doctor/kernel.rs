@@ -5,7 +5,7 @@ use std::path::Path;
 
 use nix::sys::statvfs::{FsFlags, statvfs};
 
-use super::Finding;
+use super::Diagnosis;
 use super::privilege::{Privilege, Untried};
 use crate::stand::lab::cgroup;
 
@@ -28,7 +28,7 @@ const NO_MODULES: &str =
     "load the kernel module if there is one; in a container, run it privileged or use the machine itself";
 
 /// Tries the kernel.
-pub fn examine(privilege: &Privilege) -> Vec<Finding> {
+pub fn examine(privilege: &Privilege) -> Vec<Diagnosis> {
     let temporary = std::env::temp_dir().display().to_string();
     let host_like = |script: &str| {
         let mut command = HOST_LIKE.to_vec();
@@ -50,26 +50,26 @@ pub fn examine(privilege: &Privilege) -> Vec<Finding> {
     ]
 }
 
-fn tried(name: &str, good: &str, result: Result<(), Untried>) -> Finding {
+fn tried(name: &str, good: &str, result: Result<(), Untried>) -> Diagnosis {
     match result {
-        Ok(()) => Finding::good(name, good),
+        Ok(()) => Diagnosis::good(name, good),
         Err(Untried::NoRoot) => {
-            Finding::warn(name, "not tried: that needs root", "run the doctor as root: sudo multivm doctor")
+            Diagnosis::warn(name, "not tried: that needs root", "run the doctor as root: sudo multivm doctor")
         }
-        Err(Untried::Failed(said)) => Finding::missing(name, said, NO_MODULES),
+        Err(Untried::Failed(said)) => Diagnosis::missing(name, said, NO_MODULES),
     }
 }
 
 /// QEMU plugs the guests into the bridge by taps.
-fn tun() -> Finding {
+fn tun() -> Diagnosis {
     let path = "/dev/net/tun";
     let opened = File::options().read(true).write(true).open(path);
     match opened {
-        Ok(_) => Finding::good("TUN", format!("{path} opens")),
+        Ok(_) => Diagnosis::good("TUN", format!("{path} opens")),
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied && is_plain_user() => {
-            Finding::good("TUN", format!("{path} is there, for root"))
+            Diagnosis::good("TUN", format!("{path} is there, for root"))
         }
-        Err(error) => Finding::missing(
+        Err(error) => Diagnosis::missing(
             "TUN",
             format!("{path}: {error}"),
             "modprobe tun; in a container, give it the device /dev/net/tun",
@@ -83,15 +83,15 @@ fn is_plain_user() -> bool {
 
 /// Post-copy needs it. The hosts' QEMU runs as root, which may use it whatever `vm.unprivileged_userfaultfd` says;
 /// that this file exists shows that the kernel has the system call at all.
-fn userfaultfd() -> Finding {
+fn userfaultfd() -> Diagnosis {
     let name = "userfaultfd";
     let setting = fs::read_to_string("/proc/sys/vm/unprivileged_userfaultfd");
     let device = Path::new("/dev/userfaultfd").exists();
     match (setting.as_deref().map(str::trim), device) {
-        (Ok("1"), _) => Finding::good(name, "for every user (vm.unprivileged_userfaultfd is 1)"),
-        (Ok(_), _) => Finding::good(name, "for root, as the hosts' QEMU is"),
-        (Err(_), true) => Finding::good(name, "/dev/userfaultfd"),
-        (Err(_), false) => Finding::warn(
+        (Ok("1"), _) => Diagnosis::good(name, "for every user (vm.unprivileged_userfaultfd is 1)"),
+        (Ok(_), _) => Diagnosis::good(name, "for root, as the hosts' QEMU is"),
+        (Err(_), true) => Diagnosis::good(name, "/dev/userfaultfd"),
+        (Err(_), false) => Diagnosis::warn(
             name,
             "the kernel does not have it",
             "use a kernel with CONFIG_USERFAULTFD: without it no post-copy migration can start",
@@ -100,13 +100,17 @@ fn userfaultfd() -> Finding {
 }
 
 /// They give each host its size.
-fn control_groups() -> Finding {
+fn control_groups() -> Diagnosis {
     let name = "control groups";
     let root = Path::new(cgroup::ROOT);
     let version = match cgroup::version() {
         Ok(version) => version,
         Err(cause) => {
-            return Finding::missing(name, cause, "mount control groups with the cpu and memory controllers");
+            return Diagnosis::missing(
+                name,
+                cause,
+                "mount control groups with the cpu and memory controllers",
+            );
         }
     };
     let tree = match version {
@@ -114,14 +118,14 @@ fn control_groups() -> Finding {
         cgroup::Version::V2 => root.to_owned(),
     };
     if statvfs(&tree).is_ok_and(|found| found.flags().contains(FsFlags::ST_RDONLY)) {
-        return Finding::missing(
+        return Diagnosis::missing(
             name,
             format!("{} is mounted read-only", tree.display()),
             "in a container, run it privileged: each host of the lab gets a group of its own",
         );
     }
     if version == cgroup::Version::V2 && is_busy_child(root) {
-        return Finding::missing(
+        return Diagnosis::missing(
             name,
             "version 2; this is a container's group, whose processes keep controllers from being switched on",
             "share the machine's control groups with the container, or run on the machine itself",
@@ -131,7 +135,7 @@ fn control_groups() -> Finding {
         cgroup::Version::V1 => "version 1, with cpu and memory",
         cgroup::Version::V2 => "version 2, with cpu and memory",
     };
-    Finding::good(name, text)
+    Diagnosis::good(name, text)
 }
 
 /// Version 2 lets no group but the machine's root have processes and controllers for its children at once (the

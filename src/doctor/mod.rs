@@ -16,7 +16,7 @@ use privilege::Privilege;
 
 /// What a check came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Grade {
     /// As it should be.
     Good,
     /// A lab can be raised, but something is slower, smaller or left out.
@@ -27,30 +27,30 @@ pub enum Verdict {
 
 /// One check: what was looked at, what was seen, what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct Diagnosis {
     pub name: String,
-    pub verdict: Verdict,
+    pub verdict: Grade,
     pub seen: String,
     /// What the reader can do about it; always there when something is missing.
     pub advice: Option<String>,
 }
 
-impl Finding {
-    fn good(name: impl Into<String>, seen: impl Into<String>) -> Finding {
-        Finding { name: name.into(), verdict: Verdict::Good, seen: seen.into(), advice: None }
+impl Diagnosis {
+    fn good(name: impl Into<String>, seen: impl Into<String>) -> Diagnosis {
+        Diagnosis { name: name.into(), verdict: Grade::Good, seen: seen.into(), advice: None }
     }
 
-    fn warn(name: impl Into<String>, seen: impl Into<String>, advice: impl Into<String>) -> Finding {
-        Finding { name: name.into(), verdict: Verdict::Warn, seen: seen.into(), advice: Some(advice.into()) }
+    fn warn(name: impl Into<String>, seen: impl Into<String>, advice: impl Into<String>) -> Diagnosis {
+        Diagnosis { name: name.into(), verdict: Grade::Warn, seen: seen.into(), advice: Some(advice.into()) }
     }
 
-    fn missing(name: impl Into<String>, seen: impl Into<String>, advice: impl Into<String>) -> Finding {
-        Finding { verdict: Verdict::Missing, ..Finding::warn(name, seen, advice) }
+    fn missing(name: impl Into<String>, seen: impl Into<String>, advice: impl Into<String>) -> Diagnosis {
+        Diagnosis { verdict: Grade::Missing, ..Diagnosis::warn(name, seen, advice) }
     }
 }
 
 /// Looks at everything, in the order in which the lab needs it. With a profile it also says whether the fleet fits.
-pub fn examine(settings: &Settings, profile: Option<&Profile>) -> Vec<Finding> {
+pub fn examine(settings: &Settings, profile: Option<&Profile>) -> Vec<Diagnosis> {
     let privilege = Privilege::find();
     let mut findings = vec![privilege.finding()];
     findings.extend(packages::examine(settings));
@@ -63,6 +63,6 @@ pub fn examine(settings: &Settings, profile: Option<&Profile>) -> Vec<Finding> {
 }
 
 /// Whether a lab can be raised.
-pub fn can_raise(findings: &[Finding]) -> bool {
-    findings.iter().all(|finding| finding.verdict != Verdict::Missing)
+pub fn can_raise(findings: &[Diagnosis]) -> bool {
+    findings.iter().all(|finding| finding.verdict != Grade::Missing)
 }

@@ -3,7 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use super::{Finding, Verdict};
+use super::{Diagnosis, Grade};
 use crate::image::mirror;
 use crate::libvirt::{Libvirt, Version};
 use crate::stand::lab::Settings;
@@ -24,9 +24,9 @@ const MMDEBSTRAP: &str = "mmdebstrap";
 const OLDEST_LIBVIRT: Version = Version::new(8, 5, 0);
 
 /// Looks at what `./setup` installs, and at what the images are made of.
-pub fn examine(settings: &Settings) -> Vec<Finding> {
+pub fn examine(settings: &Settings) -> Vec<Diagnosis> {
     let cached = settings.images().iter().all(|(_, there)| *there);
-    let mut findings: Vec<Finding> = TOOLS
+    let mut findings: Vec<Diagnosis> = TOOLS
         .iter()
         .map(|(tool, purpose)| {
             let mut finding = examine_tool(tool, purpose);
@@ -43,17 +43,17 @@ pub fn examine(settings: &Settings) -> Vec<Finding> {
 }
 
 /// With every image made already, what makes them is not needed now.
-fn soften(finding: &mut Finding) {
-    if finding.verdict == Verdict::Missing {
-        finding.verdict = Verdict::Warn;
+fn soften(finding: &mut Diagnosis) {
+    if finding.verdict == Grade::Missing {
+        finding.verdict = Grade::Warn;
         finding.seen.push_str("; not needed now, because every image is in the cache");
     }
 }
 
-fn examine_tool(tool: &str, purpose: &str) -> Finding {
+fn examine_tool(tool: &str, purpose: &str) -> Diagnosis {
     match find(tool) {
-        Some(path) => Finding::good(tool, path.display().to_string()),
-        None => Finding::missing(
+        Some(path) => Diagnosis::good(tool, path.display().to_string()),
+        None => Diagnosis::missing(
             tool,
             format!("not found ({purpose})"),
             "./setup installs it; as root, /usr/sbin and /sbin must be in PATH too",
@@ -77,20 +77,20 @@ fn is_program(path: &Path) -> bool {
     path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
-fn client_library() -> Finding {
+fn client_library() -> Diagnosis {
     let name = "libvirt client";
     match Libvirt::start().and_then(|libvirt| libvirt.library_version()) {
-        Ok(version) if version >= OLDEST_LIBVIRT => Finding::good(name, version.to_string()),
-        Ok(version) => Finding::missing(
+        Ok(version) if version >= OLDEST_LIBVIRT => Diagnosis::good(name, version.to_string()),
+        Ok(version) => Diagnosis::missing(
             name,
             format!("{version}, older than {OLDEST_LIBVIRT}"),
             "use a release of the distribution with a newer libvirt; the hosts of the lab have their own",
         ),
-        Err(error) => Finding::missing(name, error.to_string(), "./setup installs the library"),
+        Err(error) => Diagnosis::missing(name, error.to_string(), "./setup installs the library"),
     }
 }
 
-fn images(settings: &Settings) -> Finding {
+fn images(settings: &Settings) -> Diagnosis {
     let images = settings.images();
     let names = |there: bool| {
         let names: Vec<_> = images
@@ -103,23 +103,23 @@ fn images(settings: &Settings) -> Finding {
     };
     let cache = settings.store.cache.display();
     if images.iter().all(|(_, there)| *there) {
-        return Finding::good("images", format!("in {cache}: {}", names(true)));
+        return Diagnosis::good("images", format!("in {cache}: {}", names(true)));
     }
-    Finding::warn(
+    Diagnosis::warn(
         "images",
         format!("not in {cache} yet: {}", names(false)),
         "nothing to do: the first run makes them, which takes longer than later ones; MULTIVM_CACHE moves them",
     )
 }
 
-fn package_source(settings: &Settings, cached: bool) -> Finding {
+fn package_source(settings: &Settings, cached: bool) -> Diagnosis {
     let name = "Debian packages";
     match mirror::debian(settings.store.mirror.as_deref()) {
         // The address is not shown: it may hold a password.
-        Ok(source) => Finding::good(name, format!("from the source that {} names", source.from)),
+        Ok(source) => Diagnosis::good(name, format!("from the source that {} names", source.from)),
         Err(failure) => {
             let mut finding =
-                Finding::missing(name, failure.cause.text, failure.try_next.unwrap_or_default());
+                Diagnosis::missing(name, failure.cause.text, failure.try_next.unwrap_or_default());
             if cached {
                 soften(&mut finding);
             }
@@ -135,8 +135,8 @@ mod tests {
     #[test]
     fn a_tool_that_is_not_there_has_advice() {
         let finding = examine_tool("multivm-no-such-tool", "does nothing");
-        assert_eq!(finding.verdict, Verdict::Missing);
+        assert_eq!(finding.verdict, Grade::Missing);
         assert!(finding.advice.is_some());
-        assert_eq!(examine_tool("sh", "is there").verdict, Verdict::Good);
+        assert_eq!(examine_tool("sh", "is there").verdict, Grade::Good);
     }
 }

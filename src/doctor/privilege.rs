@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use super::Finding;
+use super::Diagnosis;
 
 /// How this process gets to be root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,16 +34,16 @@ impl Privilege {
         }
     }
 
-    pub fn finding(self) -> Finding {
+    pub fn finding(self) -> Diagnosis {
         match self {
-            Privilege::Root => Finding::good("root", "this process is root"),
-            Privilege::Sudo => Finding::good("root", "through sudo, without a password"),
-            Privilege::SudoAsks => Finding::warn(
+            Privilege::Root => Diagnosis::good("root", "this process is root"),
+            Privilege::Sudo => Diagnosis::good("root", "through sudo, without a password"),
+            Privilege::SudoAsks => Diagnosis::warn(
                 "root",
                 "through sudo, which asks for a password",
                 "runs that nobody watches need root or a sudo that does not ask",
             ),
-            Privilege::None => Finding::missing(
+            Privilege::None => Diagnosis::missing(
                 "root",
                 "this process is not root, and there is no sudo",
                 "run multivm as root, or install sudo: multivm then uses it by itself",

@@ -65,7 +65,7 @@ fn each_migration(scenario: &Scenario, profile: &Profile) -> String {
 fn moves(scenario: &Scenario, profile: &Profile, seed: Seed) -> Vec<String> {
     let order = scenario.order.spec();
     let rounds = count(profile.rounds, "round", "rounds");
-    let fleet = plan::Fleet { guests: profile.guests as usize, rounds: profile.rounds, seed };
+    let fleet = plan::PlanInput { guests: profile.guests as usize, rounds: profile.rounds, seed };
     let steps = match scenario.order.steps(&fleet) {
         Ok(steps) => steps,
         Err(why) => return vec![format!("Moves: none, {why}.")],

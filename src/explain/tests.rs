@@ -38,7 +38,7 @@ fn the_steps_are_those_that_are_played(file: ScenarioFile) {
     let lab = file.profile("lab").unwrap();
     for scenario in everything(&file) {
         let lines = explain(&scenario, lab, SEED);
-        let fleet = plan::Fleet { guests: 3, rounds: 1, seed: SEED };
+        let fleet = plan::PlanInput { guests: 3, rounds: 1, seed: SEED };
         let planned = scenario.order.steps(&fleet).unwrap();
         let told = list(&lines, "Moves: ");
         assert_eq!(told.len(), planned.len(), "{scenario}");

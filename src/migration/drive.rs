@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::job::{Call, Job};
 use super::report::LegReport;
-use super::watch::{Happening, Watch};
+use super::watch::{Happening, LegWatch};
 use crate::sys::wait::StopFlag;
 
 /// How often it looks whether the run was interrupted, which wakes nobody up.
@@ -34,7 +34,7 @@ impl Caller {
 
 /// Drives a watch until its migration is over, or until the watch waits no longer.
 pub fn drive(
-    mut watch: Watch<'_>,
+    mut watch: LegWatch<'_>,
     happenings: &Receiver<Happening>,
     caller: &Caller,
     cancel: &StopFlag,
@@ -145,7 +145,7 @@ mod tests {
         }
         let caller = Caller { job: Arc::new(job), inbox };
         let plan = plan(mode);
-        let watch = Watch::new("source", &plan, &|_| (), AT_ONCE, now);
+        let watch = LegWatch::new("source", &plan, &|_| (), AT_ONCE, now);
         drive(watch, &happenings, &caller, &StopFlag::new())
     }
 
@@ -168,7 +168,7 @@ mod tests {
         let caller = Caller { job: Arc::new(Blocked(None)), inbox };
         let plan = Move { timeout: Duration::from_secs(3_600), ..plan(Mode::Precopy) };
         let limits = Limits { abort: Duration::ZERO, ..Limits::default() };
-        let watch = Watch::new("source", &plan, &|_| (), limits, Instant::now());
+        let watch = LegWatch::new("source", &plan, &|_| (), limits, Instant::now());
         let cancel = StopFlag::new();
         let interrupted = cancel.clone();
         let interrupting = thread::spawn(move || interrupted.set());

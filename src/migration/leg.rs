@@ -13,7 +13,7 @@ use super::drive::{Caller, drive};
 use super::limits::Limits;
 use super::options::Move;
 use super::report::{Hear, LegReport, News};
-use super::watch::{Happening, Watch};
+use super::watch::{Happening, LegWatch};
 use crate::failure::{Attempt, Result};
 use crate::guest::Guest;
 use crate::host::Hosts;
@@ -70,7 +70,7 @@ fn attempt(
         })
         .attempting(|| format!("start the migration thread of {}", guest.name))?;
     let hear = |news: News<'_>| hear(&guest.name, news);
-    let watch = Watch::new(&from.entry.name, plan, &hear, Limits::default(), began);
+    let watch = LegWatch::new(&from.entry.name, plan, &hear, Limits::default(), began);
     let report = drive(watch, &happenings, &caller, cancel);
     Ok(LegReport { connections: counting.map(|counting| counting.seen()), ..report })
 }

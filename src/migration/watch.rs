@@ -60,7 +60,7 @@ enum Stage {
     Over,
 }
 
-pub struct Watch<'a> {
+pub struct LegWatch<'a> {
     source: &'a str,
     plan: &'a Move,
     hear: &'a dyn Fn(News<'_>),
@@ -83,15 +83,15 @@ pub struct Watch<'a> {
     wanted: Vec<Call>,
 }
 
-impl<'a> Watch<'a> {
+impl<'a> LegWatch<'a> {
     pub fn new(
         source: &'a str,
         plan: &'a Move,
         hear: &'a dyn Fn(News<'_>),
         limits: Limits,
         began: Instant,
-    ) -> Watch<'a> {
-        Watch {
+    ) -> LegWatch<'a> {
+        LegWatch {
             source,
             plan,
             hear,

@@ -7,7 +7,7 @@ mod side;
 mod step;
 
 pub use direction::Direction;
-pub use order::{Fleet, Order};
+pub use order::{Order, PlanInput};
 pub use seed::{SEED_VARIABLE, Seed};
 pub use side::Side;
 pub use step::{Leg, Step};

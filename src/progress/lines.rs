@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::live::{Live, LiveGuest};
-use crate::record::{LegEnd, Phase, RecordedLeg, Verdict};
+use crate::record::{Phase, RecordedEnd, RecordedLeg, Verdict};
 use crate::scenario::Side;
 
 /// What a line is about, for its colour.
@@ -235,7 +235,7 @@ fn guest_line(guest: &LiveGuest, width: usize, now_ms: f64, columns: usize) -> L
 }
 
 /// How a migration ended: `source to target in 2.8 s, downtime 168 ms (libvirt)`.
-pub fn ending(leg: &RecordedLeg, end: &LegEnd) -> String {
+pub fn ending(leg: &RecordedLeg, end: &RecordedEnd) -> String {
     let seconds = leg.duration_ms().unwrap_or_default() / 1e3;
     if !end.ok {
         let error = end.error.as_deref().map(super::live::first_line).unwrap_or("libvirt gave no reason");

@@ -19,7 +19,7 @@ pub struct RecordedLeg {
     /// libvirt's statistics, as the last sample left them.
     pub stats: Stats,
     /// How it ended; none as long as the record does not say.
-    pub end: Option<LegEnd>,
+    pub end: Option<RecordedEnd>,
     /// The downtime by every clock; none if the record has no such event.
     pub clocks: Option<Clocks>,
     /// Each phase with the time at which it began; the first began with the migration.
@@ -28,7 +28,7 @@ pub struct RecordedLeg {
 
 /// How a migration ended.
 #[derive(Clone, Debug, PartialEq)]
-pub struct LegEnd {
+pub struct RecordedEnd {
     /// When libvirt's call returned.
     pub t_ms: f64,
     /// Whether libvirt reported success.
@@ -86,7 +86,7 @@ impl RecordedLeg {
                 if self.is_named_by(event) =>
             {
                 self.began_t_ms = began_t_ms.unwrap_or(self.began_t_ms);
-                self.end = Some(LegEnd {
+                self.end = Some(RecordedEnd {
                     t_ms: self.began_t_ms + duration_s * 1e3,
                     ok: *ok,
                     error: error.clone(),

@@ -49,7 +49,7 @@ pub fn text(envelope: &Envelope, event: &Event) -> serde_json::Result<String> {
 }
 
 /// What is wrong with a line.
-pub enum Problem {
+pub enum BadLine {
     /// It is of this version of the format.
     Version(u32),
     Json(serde_json::Error),
@@ -71,13 +71,13 @@ struct Version {
 impl Parser {
     /// The event of the next line. The line is parsed once for the head and once for the event: serde's `flatten` would do
     /// it in one pass, and take the line and column out of the messages.
-    pub fn parse(&mut self, line: &[u8]) -> Result<(Envelope, Event), Problem> {
-        let Version { v } = serde_json::from_slice(line).map_err(Problem::Json)?;
+    pub fn parse(&mut self, line: &[u8]) -> Result<(Envelope, Event), BadLine> {
+        let Version { v } = serde_json::from_slice(line).map_err(BadLine::Json)?;
         if let Some(other) = v.filter(|v| *v != RECORD_VERSION) {
-            return Err(Problem::Version(other));
+            return Err(BadLine::Version(other));
         }
-        let head: Head = serde_json::from_slice(line).map_err(Problem::Json)?;
-        let event = serde_json::from_slice(line).map_err(Problem::Json)?;
+        let head: Head = serde_json::from_slice(line).map_err(BadLine::Json)?;
+        let event = serde_json::from_slice(line).map_err(BadLine::Json)?;
         if let Some(at) = head.at {
             self.anchor = Some((at, head.t_ms));
         }

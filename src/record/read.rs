@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use super::line::{Parser, Problem};
+use super::line::{BadLine, Parser};
 use super::{Envelope, Event, ReportError, writer};
 
 /// The events of one record, in the order of writing: [`read`](super::read), without parts.
@@ -21,12 +21,12 @@ pub(super) fn read_one(path: &Path) -> Result<Vec<(Envelope, Event)>, ReportErro
         }
         match parser.parse(&bytes) {
             Ok(event) => events.push(event),
-            Err(Problem::Version(found)) => {
+            Err(BadLine::Version(found)) => {
                 return Err(ReportError::Version { path: path.clone(), line, found });
             }
             // Only the last line can be without its newline.
-            Err(Problem::Json(_)) if !bytes.ends_with(b"\n") => break,
-            Err(Problem::Json(source)) => {
+            Err(BadLine::Json(_)) if !bytes.ends_with(b"\n") => break,
+            Err(BadLine::Json(source)) => {
                 return Err(ReportError::Line { path: path.clone(), line, source });
             }
         }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::line::{Parser, Problem, event_name};
+use super::line::{BadLine, Parser, event_name};
 use super::{Envelope, Event, ReportError, writer};
 
 /// Follows a record: each [`Tail::poll`] gives what was written since the one before.
@@ -74,8 +74,8 @@ impl Tail {
 
     fn event(&mut self, line: usize, bytes: &[u8]) -> Result<(Envelope, Event), ReportError> {
         self.parser.parse(bytes).map_err(|problem| match problem {
-            Problem::Version(found) => ReportError::Version { path: self.path.clone(), line, found },
-            Problem::Json(source) => ReportError::Line { path: self.path.clone(), line, source },
+            BadLine::Version(found) => ReportError::Version { path: self.path.clone(), line, found },
+            BadLine::Json(source) => ReportError::Line { path: self.path.clone(), line, source },
         })
     }
 }

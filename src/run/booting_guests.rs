@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::lookout::{Happening, Lookout};
+use super::lookout::{CaseEvent, Lookout};
 use crate::failure::{Failure, Result};
 use crate::guest::Fleet;
 use crate::host::Listener;
@@ -44,7 +44,7 @@ impl Drop for BootingGuests {
 
 impl BootingGuests {
     /// Powers the guests of a step off and boots them on the hosts where they are, all at once. When one answers it happens as
-    /// [`Happening::Up`].
+    /// [`CaseEvent::Up`].
     pub fn start<'env>(
         lookout: &Lookout<'_, 'env>,
         fleet: &'env Fleet,
@@ -68,9 +68,9 @@ impl BootingGuests {
     fn see_come_up<'env>(&self, lookout: &Lookout<'_, 'env>, fleet: &'env Fleet, number: usize) {
         let up = Err(Failure::new("see a guest come up", "it panicked"));
         let stop = self.stop.clone();
-        lookout.beside("see a guest come up", Happening::Up { number, up }, move |sender| {
+        lookout.beside("see a guest come up", CaseEvent::Up { number, up }, move |sender| {
             let up = fleet.guests[number].await_up(fleet.profile.boot_timeout, &stop);
-            let _ = sender.send(Happening::Up { number, up });
+            let _ = sender.send(CaseEvent::Up { number, up });
         });
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::phase::{Phase, Stopwatch};
+use super::activity::{Activity, Stopwatch};
 use crate::check::{LegDowntime, Proof};
 use crate::load::Loads;
 use crate::migration::{LegReport, News};
@@ -85,8 +85,8 @@ impl<'a> Journal<'a> {
     }
 
     /// From now on the scenario waits for this.
-    pub fn wait(&mut self, phase: Phase, what: &str) {
-        self.stopwatch.enter(phase, what, Instant::now());
+    pub fn wait(&mut self, activity: Activity, what: &str) {
+        self.stopwatch.enter(activity, what, Instant::now());
     }
 
     pub fn loads_started(&self, started: &Loads) {

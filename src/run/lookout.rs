@@ -1,12 +1,12 @@
 //! Looks at guests and hosts, each in a thread of its own beside whatever else goes on. What they see comes back as a
-//! [`Happening`].
+//! [`CaseEvent`].
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::thread::{self, Scope};
+use std::thread::Scope;
 use std::time::Instant;
 
+use super::beside::Beside;
 use crate::check::GuestLook;
 use crate::failure::{Failure, Result};
 use crate::guest::Fleet;
@@ -18,7 +18,7 @@ use crate::scenario::Mode;
 use crate::sys::parallel::at_once;
 
 /// Something that a scenario has waited for.
-pub enum Happening<'env> {
+pub enum CaseEvent<'env> {
     /// A migration is over.
     LegOver(Leg, Box<LegReport>),
     /// All of a step are.
@@ -40,47 +40,36 @@ pub enum Happening<'env> {
 
 /// Sends out looks. `'scope` is the scenario: no look outlives it.
 pub struct Lookout<'scope, 'env> {
-    scope: &'scope Scope<'scope, 'env>,
     fleet: &'env Fleet,
-    sender: Sender<Happening<'env>>,
+    beside: Beside<'scope, 'env, CaseEvent<'env>>,
 }
 
 impl<'scope, 'env> Lookout<'scope, 'env> {
     pub fn new(
         scope: &'scope Scope<'scope, 'env>,
         fleet: &'env Fleet,
-        sender: Sender<Happening<'env>>,
+        sender: Sender<CaseEvent<'env>>,
     ) -> Lookout<'scope, 'env> {
-        Lookout { scope, fleet, sender }
+        Lookout { fleet, beside: Beside::new(scope, sender) }
     }
 
     /// Does something beside everything else, which may send what happens; if it panics, `instead` happens.
     pub fn beside(
         &self,
         what: &'static str,
-        instead: Happening<'env>,
-        work: impl FnOnce(&Sender<Happening<'env>>) + Send + 'scope,
+        instead: CaseEvent<'env>,
+        work: impl FnOnce(&Sender<CaseEvent<'env>>) + Send + 'scope,
     ) {
-        let sender = self.sender.clone();
-        let work = move || {
-            // Nothing that it shares is left half done: what is behind locks is changed in one step.
-            if catch_unwind(AssertUnwindSafe(|| work(&sender))).is_err() {
-                let _ = sender.send(instead);
-            }
-        };
-        if let Err(error) = thread::Builder::new().name(what.to_owned()).spawn_scoped(self.scope, work) {
-            // As many threads as guests and hosts are the least that a run needs.
-            panic!("multivm cannot start the thread `{what}`: {error}");
-        }
+        self.beside.start(what, instead, work);
     }
 
     /// Looks at a guest for the first time, and sets its witness to work at the pace of a mode.
     pub fn look_first(&self, number: usize, leg: Option<Leg>, mode: Mode) {
         let fleet = self.fleet;
         let look = Err(Failure::new("look into a guest", "it panicked"));
-        self.beside("look into a guest", Happening::FirstLook { number, leg, look }, move |sender| {
+        self.beside("look into a guest", CaseEvent::FirstLook { number, leg, look }, move |sender| {
             let look = first_look(fleet, number, leg, mode).map(Box::new);
-            let _ = sender.send(Happening::FirstLook { number, leg, look });
+            let _ = sender.send(CaseEvent::FirstLook { number, leg, look });
         });
     }
 
@@ -88,14 +77,14 @@ impl<'scope, 'env> Lookout<'scope, 'env> {
     pub fn look_into(&self, number: usize, leg: Option<Leg>, pause: bool) {
         let fleet = self.fleet;
         let panicked = Err(Failure::new("look into a guest", "it panicked"));
-        self.beside("look into a guest", Happening::Guest { number, leg, look: panicked }, move |sender| {
+        self.beside("look into a guest", CaseEvent::Guest { number, leg, look: panicked }, move |sender| {
             let guest = &fleet.guests[number];
             let look = GuestLook::take(fleet, guest, leg).map(Box::new);
             if pause && look.is_ok() {
                 // One that goes on writing costs the next scenario some time, and nothing else.
                 let _ = fleet.pace_witness(guest, None);
             }
-            let _ = sender.send(Happening::Guest { number, leg, look });
+            let _ = sender.send(CaseEvent::Guest { number, leg, look });
         });
     }
 
@@ -103,9 +92,9 @@ impl<'scope, 'env> Lookout<'scope, 'env> {
     pub fn look_at_hosts(&self, leg: Option<Leg>) {
         let fleet = self.fleet;
         let panicked = || Err(Failure::new("look at a host", "it panicked"));
-        let instead = Happening::Hosts { leg, seen: [panicked(), panicked()] };
+        let instead = CaseEvent::Hosts { leg, seen: [panicked(), panicked()] };
         self.beside("look at the hosts", instead, move |sender| {
-            let _ = sender.send(Happening::Hosts { leg, seen: hosts(fleet) });
+            let _ = sender.send(CaseEvent::Hosts { leg, seen: hosts(fleet) });
         });
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Everything that is found goes to the record as it happens; what it all came to is the [`Outcome`].
 
+mod activity;
+mod beside;
 mod booting_guests;
 mod case;
 mod cpu;
@@ -13,12 +15,12 @@ mod journal;
 mod lookout;
 mod moves;
 mod panel;
-mod phase;
 mod step_log;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
+use crate::failure::Result;
 use crate::guest::Fleet;
 use crate::migration::{self, Again, Pace};
 use crate::plan::Seed;
@@ -63,7 +65,24 @@ pub fn run(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>) -> Played 
         return Played { outcome, again: None };
     }
     let Ended { result, logs, legs } = case::play(scenario, fleet, context, &mut journal);
-    let mut outcome = Outcome::new(&name, Verdict::Passed, started);
+    let interrupted = fleet.stop_flag().is_set();
+    let mut outcome =
+        conclude(Outcome::new(&name, Verdict::Passed, started), &journal, result, logs, interrupted);
+    (outcome.findings, outcome.numbers) = journal.finish();
+    outcome.duration = begin.elapsed();
+    let again = migration::again(scenario.mode, context.pace, &legs)
+        .filter(|again| outcome.verdict == Verdict::Failed && again.explains == outcome.findings.len());
+    Played { outcome, again }
+}
+
+/// What a scenario came to: its verdict, the reason for it, and where its evidence is.
+fn conclude(
+    mut outcome: Outcome,
+    journal: &Journal<'_>,
+    result: Result<()>,
+    logs: Result<PathBuf>,
+    interrupted: bool,
+) -> Outcome {
     if let Err(failure) = result {
         outcome.verdict = Verdict::Error;
         outcome.reason = Some(failure.to_string());
@@ -76,7 +95,7 @@ pub fn run(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>) -> Played 
         outcome.verdict = Verdict::Ignored;
         outcome.reason = Some(format!("this stack refuses it: {words}"));
     }
-    if fleet.stop_flag().is_set() {
+    if interrupted {
         outcome.verdict = Verdict::Interrupted;
         outcome.reason = Some("the run was interrupted".into());
     }
@@ -87,9 +106,78 @@ pub fn run(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>) -> Played 
             outcome.reason.get_or_insert_with(|| format!("the evidence is incomplete: {failure}"));
         }
     }
-    (outcome.findings, outcome.numbers) = journal.finish();
-    outcome.duration = begin.elapsed();
-    let again = migration::again(scenario.mode, context.pace, &legs)
-        .filter(|again| outcome.verdict == Verdict::Failed && again.explains == outcome.findings.len());
-    Played { outcome, again }
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::check::{Proof, memory};
+    use crate::failure::{Cause, Failure, FailureKind};
+    use crate::migration::LegReport;
+    use crate::plan::Leg;
+    use crate::record::RunHeader;
+    use crate::scenario::Direction;
+
+    const BROKEN: Option<&str> = Some("the NFS server is gone");
+
+    /// What happened in a scenario, and what that makes of it.
+    #[rstest]
+    #[case::nothing(None, false, false, false, Verdict::Passed, None)]
+    #[case::failure(BROKEN, false, false, false, Verdict::Error, Some("the NFS server is gone"))]
+    #[case::finding(None, true, false, false, Verdict::Failed, None)]
+    #[case::a_finding_explains_a_failure(BROKEN, true, false, false, Verdict::Failed, None)]
+    #[case::refused(None, false, true, false, Verdict::Ignored, Some("this stack refuses it: no such thing"))]
+    #[case::a_finding_is_more_than_a_refusal(None, true, true, false, Verdict::Failed, None)]
+    #[case::interrupted(BROKEN, true, true, true, Verdict::Interrupted, Some("the run was interrupted"))]
+    fn what_happened_makes_the_verdict(
+        #[case] failure: Option<&str>,
+        #[case] finding: bool,
+        #[case] refusal: bool,
+        #[case] interrupted: bool,
+        #[case] verdict: Verdict,
+        #[case] reason: Option<&str>,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let record = Record::create(folder.path(), RunHeader::default()).unwrap();
+        let mut journal = Journal::new("a::b", &record);
+        if finding {
+            journal.prove(Proof::new(&memory::ABOUT, false, "e", "s"));
+        }
+        if refusal {
+            let report = LegReport {
+                error: Some(Cause::new(FailureKind::Refused, "no such thing")),
+                refused: true,
+                ..LegReport::default()
+            };
+            let leg = Leg { guest: 0, direction: Direction::Out, round: 1 };
+            journal.leg_finished("vm1", &leg, 0, &report);
+        }
+        let result = failure.map_or(Ok(()), |words| Err(Failure::new("end the load", words)));
+        let outcome = Outcome::new("a::b", Verdict::Passed, SystemTime::now());
+        let outcome = conclude(outcome, &journal, result, Ok("logs".into()), interrupted);
+        assert_eq!(outcome.verdict, verdict);
+        assert_eq!(outcome.evidence.as_deref(), Some(Path::new("logs")));
+        match (&outcome.reason, reason) {
+            (Some(told), Some(expected)) => assert!(told.contains(expected), "{told}"),
+            (told, expected) => assert_eq!(told.as_deref(), expected),
+        }
+    }
+
+    #[test]
+    fn evidence_that_is_missing_is_told_and_changes_no_verdict() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = Record::create(folder.path(), RunHeader::default()).unwrap();
+        let journal = Journal::new("a::b", &record);
+        let lost = || Err(Failure::new("collect the logs", "the disk is full"));
+        let passed = || Outcome::new("a::b", Verdict::Passed, SystemTime::now());
+        let outcome = conclude(passed(), &journal, Ok(()), lost(), false);
+        assert_eq!((outcome.verdict, outcome.evidence), (Verdict::Passed, None));
+        assert!(outcome.reason.unwrap().starts_with("the evidence is incomplete: "));
+        let failure = Err(Failure::new("start the load", "no shell"));
+        let outcome = conclude(passed(), &journal, failure, lost(), false);
+        assert!(outcome.reason.unwrap().contains("no shell"), "the first trouble is the reason");
+    }
 }

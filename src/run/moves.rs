@@ -11,7 +11,7 @@ use crate::sys::parallel::{Gate, at_once};
 
 /// The steps of a scenario for a fleet of this size.
 pub fn steps(scenario: &Scenario, fleet: &Fleet, seed: Seed) -> Result<Vec<Step>> {
-    let moving = plan::Fleet { guests: fleet.guests.len(), rounds: fleet.profile.rounds, seed };
+    let moving = plan::PlanInput { guests: fleet.guests.len(), rounds: fleet.profile.rounds, seed };
     scenario.order.steps(&moving).map_err(|why| {
         Failure::new(format!("plan {}", scenario.name()), why).try_next("raise MULTIVM_GUESTS")
     })

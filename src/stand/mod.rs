@@ -10,7 +10,7 @@ mod sudo;
 pub use keeper::take_down_after;
 pub use kind::{Before, Ground, Needs, Stand, Standing};
 pub use session::{Session, summary};
-pub use status::{State, Status};
+pub use status::{Occupancy, Status};
 pub use sudo::become_root;
 
 /// To be called first in `main` of every program that may raise a lab: answers the hidden arguments of the processes behind it,

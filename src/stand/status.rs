@@ -23,7 +23,7 @@ pub struct Status {
 
 /// Which of the four cases it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum Occupancy {
     /// No lab is up, and nothing is left of one.
     Nothing,
     /// A lab that was left up on purpose.
@@ -43,15 +43,15 @@ impl Status {
         Ok(Status { holder, things: peek.outstanding, kept: peek.kept, until: peek.until, whole })
     }
 
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> Occupancy {
         if self.things.is_empty() {
-            if self.holder.is_some() { State::Busy } else { State::Nothing }
+            if self.holder.is_some() { Occupancy::Busy } else { Occupancy::Nothing }
         } else if self.kept && self.whole {
-            State::Up
+            Occupancy::Up
         } else if self.holder.is_some() {
-            State::Busy
+            Occupancy::Busy
         } else {
-            State::Left
+            Occupancy::Left
         }
     }
 }

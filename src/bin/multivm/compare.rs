@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use multivm::report::compare::{Comparison, Format, Run, write};
+use multivm::report::compare::{ComparedRun, Comparison, Format, write};
 
 use crate::problem::{Answer, Problem};
 
@@ -77,8 +77,8 @@ pub fn run(arguments: &Arguments) -> Answer {
     Ok(if comparison.regression { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn load(paths: &[&PathBuf]) -> Result<Vec<Run>, Problem> {
-    paths.iter().map(|path| Run::load(Path::new(path)).map_err(input)).collect()
+fn load(paths: &[&PathBuf]) -> Result<Vec<ComparedRun>, Problem> {
+    paths.iter().map(|path| ComparedRun::load(Path::new(path)).map_err(input)).collect()
 }
 
 /// Status 1 says that something got worse: whatever else went wrong must not.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use multivm::doctor::{Finding, Verdict, can_raise, examine};
+use multivm::doctor::{Diagnosis, Grade, can_raise, examine};
 
 use crate::problem::{Answer, settings};
 use crate::scenarios::ProfileChoice;
@@ -33,14 +33,14 @@ pub fn run(arguments: &Arguments) -> Answer {
 }
 
 /// One line a finding, and one below it for its advice.
-fn table(findings: &[Finding], colours: bool) -> String {
+fn table(findings: &[Diagnosis], colours: bool) -> String {
     let width = findings.iter().map(|finding| finding.name.len()).max().unwrap_or(0);
     let mut text = String::new();
     for finding in findings {
         let (word, colour) = match finding.verdict {
-            Verdict::Good => ("good", 32),
-            Verdict::Warn => ("warn", 33),
-            Verdict::Missing => ("MISSING", 31),
+            Grade::Good => ("good", 32),
+            Grade::Warn => ("warn", 33),
+            Grade::Missing => ("MISSING", 31),
         };
         let word = format!("{word:<7}");
         let word = if colours { format!("\x1b[{colour}m{word}\x1b[0m") } else { word };

@@ -15,7 +15,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use crate::problem::Answer;
 use crate::which_run::WhichRun;
 use screen::Screen;
-use watched::{State, Watched};
+use watched::{RunState, Watched};
 
 #[derive(clap::Args)]
 #[command(
@@ -43,7 +43,7 @@ pub fn run(arguments: &Arguments) -> Answer {
 
 fn once(run: &mut Watched) -> Answer {
     run.read_present()?;
-    if run.state() == State::CutOff {
+    if run.state() == RunState::CutOff {
         // Its process may have written the end between the two.
         run.read()?;
     }
@@ -58,8 +58,8 @@ fn once(run: &mut Watched) -> Answer {
     text.push_str(&run.conclusion(state));
     crate::say(&text)?;
     Ok(match state {
-        State::Running => ExitCode::SUCCESS,
-        State::Finished | State::CutOff => run.exit_code(state),
+        RunState::Running => ExitCode::SUCCESS,
+        RunState::Finished | RunState::CutOff => run.exit_code(state),
     })
 }
 
@@ -74,7 +74,7 @@ fn follow(mut run: Watched, mut screen: Screen) -> Answer {
     let mut quiet = 0;
     loop {
         let state = run.state();
-        let over = state == State::Finished || (state == State::CutOff && quiet >= PATIENCE);
+        let over = state == RunState::Finished || (state == RunState::CutOff && quiet >= PATIENCE);
         let leaving = over || interrupted.load(Ordering::SeqCst);
         let there = if leaving { screen.end(&run, &news) } else { screen.show(&run, &news) };
         if !there {

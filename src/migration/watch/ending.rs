@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use super::{Stage, Watch};
+use super::{LegWatch, Stage};
 use crate::libvirt;
 use crate::migration::job::Call;
 
-impl Watch<'_> {
+impl LegWatch<'_> {
     pub(super) fn on_return(&mut self, at: Instant, result: libvirt::Result<()>, now: Instant) {
         self.report.ended = Some(at);
         self.report.duration = at.saturating_duration_since(self.began);

@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use super::{Stage, Watch};
+use super::{LegWatch, Stage};
 use crate::failure::{Cause, FailureKind};
 use crate::libvirt::{self, AbortAnswer, JobStats};
 use crate::migration::job::Call;
 use crate::migration::progress::progress;
 
-impl Watch<'_> {
+impl LegWatch<'_> {
     pub(super) fn on_time_up(&mut self, now: Instant) {
         if self.wants_suspension(now) {
             if now >= self.suspend_again {

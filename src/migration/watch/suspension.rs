@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use super::{Stage, Watch};
+use super::{LegWatch, Stage};
 use crate::libvirt;
 use crate::migration::job::Call;
 use crate::scenario::{AtTimeout, Mode};
 
-impl Watch<'_> {
+impl LegWatch<'_> {
     /// The guest stood still before its last pass.
     pub(super) fn note_suspension(&mut self, at: Instant) {
         if self.plan.mode == Mode::Precopy {

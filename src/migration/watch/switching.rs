@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::Watch;
+use super::LegWatch;
 use crate::failure::{Cause, FailureKind};
 use crate::libvirt::{self, Switch};
 use crate::migration::job::Call;
@@ -20,7 +20,7 @@ pub(super) enum PostCopy {
     Switched,
 }
 
-impl Watch<'_> {
+impl LegWatch<'_> {
     /// A pass over the memory begins.
     pub(super) fn on_pass(&mut self, pass: i32, now: Instant) {
         if self.plan.mode == Mode::Postcopy

@@ -4,7 +4,7 @@
 //! With N guests and R rounds each guest makes R round trips in R x N + 1 steps, of which R x N - 1 have both directions
 //! under way. With one guest nothing crosses.
 
-use super::{Direction, Fleet, Leg, Spec, Step};
+use super::{Direction, Leg, PlanInput, Spec, Step};
 
 pub(super) static SPEC: Spec = Spec {
     name: "cross",
@@ -15,8 +15,8 @@ pub(super) static SPEC: Spec = Spec {
     steps,
 };
 
-fn steps(fleet: &Fleet) -> Vec<Step> {
-    let Fleet { guests, rounds, .. } = *fleet;
+fn steps(fleet: &PlanInput) -> Vec<Step> {
+    let PlanInput { guests, rounds, .. } = *fleet;
     let mut steps = Vec::with_capacity(guests * rounds as usize + 1);
     let mut away: Option<Leg> = None;
     for round in 1..=rounds {
@@ -45,7 +45,8 @@ mod tests {
 
     #[test]
     fn both_directions_are_under_way_at_every_step_but_the_first_and_the_last() {
-        let steps = Order::Cross.steps(&Fleet { guests: 3, rounds: 1, seed: super::super::Seed(0) }).unwrap();
+        let steps =
+            Order::Cross.steps(&PlanInput { guests: 3, rounds: 1, seed: super::super::Seed(0) }).unwrap();
         let text: Vec<Vec<(usize, Direction)>> = steps
             .iter()
             .map(|step| step.legs.iter().map(|leg| (leg.guest, leg.direction)).collect())
@@ -61,7 +62,7 @@ mod tests {
     #[test]
     fn one_guest_cannot_cross() {
         let refused =
-            Order::Cross.steps(&Fleet { guests: 1, rounds: 1, seed: super::super::Seed(0) }).unwrap_err();
+            Order::Cross.steps(&PlanInput { guests: 1, rounds: 1, seed: super::super::Seed(0) }).unwrap_err();
         assert!(refused.contains("at least 2"), "{refused}");
     }
 }

@@ -20,12 +20,12 @@ pub struct Spec {
     /// Whether it has steps in which one guest's move out must overlap another's move back.
     pub overlaps: bool,
     /// The moves of a fleet, from the source and back to it. Pure: the same fleet has the same moves.
-    steps: fn(&Fleet) -> Vec<Step>,
+    steps: fn(&PlanInput) -> Vec<Step>,
 }
 
 /// What an order knows of a fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fleet {
+pub struct PlanInput {
     pub guests: usize,
     /// How often every guest goes there and back.
     pub rounds: u32,
@@ -49,7 +49,7 @@ impl Order {
     /// # Errors
     ///
     /// The fleet has too few guests; the message says how many it takes.
-    pub fn steps(self, fleet: &Fleet) -> Result<Vec<Step>, String> {
+    pub fn steps(self, fleet: &PlanInput) -> Result<Vec<Step>, String> {
         self.takes(fleet.guests)?;
         Ok((self.spec().steps)(fleet))
     }
@@ -88,7 +88,7 @@ mod tests {
         #[values(0, 1, 4711)] seed: u64,
     ) {
         for order in Order::ALL {
-            let Ok(steps) = order.steps(&Fleet { guests, rounds, seed: Seed(seed) }) else { continue };
+            let Ok(steps) = order.steps(&PlanInput { guests, rounds, seed: Seed(seed) }) else { continue };
             let mut away = vec![false; guests];
             let mut trips = vec![0; guests];
             for step in steps {
@@ -120,7 +120,7 @@ mod tests {
     fn every_guest_makes_every_round_trip(#[case] order: Order, #[values(2, 3, 10)] guests: usize) {
         let rounds = 5;
         for guest in 0..guests {
-            let steps = order.steps(&Fleet { guests, rounds, seed: Seed(0) }).unwrap();
+            let steps = order.steps(&PlanInput { guests, rounds, seed: Seed(0) }).unwrap();
             let legs = steps.iter().flat_map(|step| &step.legs).filter(|leg| leg.guest == guest);
             assert_eq!(legs.count(), 2 * rounds as usize);
         }
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn steps_cross_where_the_order_overlaps() {
         for order in Order::ALL {
-            let steps = order.steps(&Fleet { guests: 3, rounds: 1, seed: Seed(1) }).unwrap();
+            let steps = order.steps(&PlanInput { guests: 3, rounds: 1, seed: Seed(1) }).unwrap();
             assert_eq!(steps.iter().any(Step::crosses), order.spec().overlaps, "{order}");
         }
     }
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_plan_and_another_one_only_where_an_order_says_so() {
         for order in Order::ALL {
-            let steps = |seed| order.steps(&Fleet { guests: 10, rounds: 5, seed: Seed(seed) }).unwrap();
+            let steps = |seed| order.steps(&PlanInput { guests: 10, rounds: 5, seed: Seed(seed) }).unwrap();
             assert_eq!(steps(7), steps(7), "{order}");
             assert_eq!(steps(7) != steps(8), order.spec().seeded, "{order}");
         }

@@ -1,11 +1,11 @@
 //! Guest after guest goes out, then guest after guest comes back.
 
-use super::{Fleet, Leg, Spec, Step, halves};
+use super::{Leg, PlanInput, Spec, Step, halves};
 
 pub(super) static SPEC: Spec =
     Spec { name: "orderly", text: "one by one", least_guests: 1, overlaps: false, seeded: false, steps };
 
-fn steps(fleet: &Fleet) -> Vec<Step> {
+fn steps(fleet: &PlanInput) -> Vec<Step> {
     halves(fleet.rounds)
         .flat_map(|(round, direction)| {
             (0..fleet.guests).map(move |guest| Step::of(vec![Leg { guest, direction, round }]))

@@ -3,7 +3,7 @@
 //! All of a step start together; those at home go out while those that are out come back. The steps go on for as many moves
 //! as an order of round trips makes; then whoever is still out comes home, all at once.
 
-use super::{Direction, Fleet, Leg, Spec, Step};
+use super::{Direction, Leg, PlanInput, Spec, Step};
 use crate::sys::random::Random;
 
 pub(super) static SPEC: Spec = Spec {
@@ -15,7 +15,7 @@ pub(super) static SPEC: Spec = Spec {
     steps,
 };
 
-fn steps(fleet: &Fleet) -> Vec<Step> {
+fn steps(fleet: &PlanInput) -> Vec<Step> {
     let mut draw = Random(fleet.seed.0);
     let mut moved = vec![0; fleet.guests];
     let wanted = 2 * fleet.guests as u32 * fleet.rounds;
@@ -70,7 +70,7 @@ mod tests {
     use crate::plan::Seed;
 
     fn plan(guests: usize, rounds: u32, seed: u64) -> Vec<Step> {
-        Order::Random.steps(&Fleet { guests, rounds, seed: Seed(seed) }).unwrap()
+        Order::Random.steps(&PlanInput { guests, rounds, seed: Seed(seed) }).unwrap()
     }
 
     /// A plan that was written down can be replayed by a later version.

@@ -1,6 +1,6 @@
 //! All guests go out at once, then all come back at once.
 
-use super::{Fleet, Leg, Spec, Step, halves};
+use super::{Leg, PlanInput, Spec, Step, halves};
 
 pub(super) static SPEC: Spec = Spec {
     name: "simultaneous",
@@ -11,7 +11,7 @@ pub(super) static SPEC: Spec = Spec {
     steps,
 };
 
-fn steps(fleet: &Fleet) -> Vec<Step> {
+fn steps(fleet: &PlanInput) -> Vec<Step> {
     halves(fleet.rounds)
         .map(|(round, direction)| {
             Step::of((0..fleet.guests).map(|guest| Leg { guest, direction, round }).collect())

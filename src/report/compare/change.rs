@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::run::{Played, Run};
+use super::run::{ComparedRun, PlayedScenario};
 use crate::record::Verdict;
 
 /// A fact that differs.
@@ -72,11 +72,11 @@ pub struct Verdicts {
 /// What the runs of a side say of one scenario.
 struct Said<'a> {
     runs: usize,
-    played: Vec<&'a Played>,
+    played: Vec<&'a PlayedScenario>,
 }
 
 impl<'a> Said<'a> {
-    fn of(runs: &'a [Run], scenario: &str) -> Said<'a> {
+    fn of(runs: &'a [ComparedRun], scenario: &str) -> Said<'a> {
         let played = runs.iter().filter_map(|run| run.scenarios.get(scenario));
         Said { runs: runs.len(), played: played.collect() }
     }
@@ -87,7 +87,7 @@ impl<'a> Said<'a> {
 
     /// What the first run says that came to this verdict, or to anything else than a pass.
     fn told(&self, scenario: &str, verdict: Option<Verdict>) -> Told {
-        let is_meant = |played: &&&Played| match verdict {
+        let is_meant = |played: &&&PlayedScenario| match verdict {
             Some(verdict) => played.verdict == Some(verdict),
             None => played.verdict != Some(Verdict::Passed),
         };
@@ -102,8 +102,8 @@ impl<'a> Said<'a> {
 }
 
 impl Verdicts {
-    pub(super) fn of(base: &[Run], new: &[Run]) -> Verdicts {
-        let names = |runs: &[Run]| -> BTreeSet<String> {
+    pub(super) fn of(base: &[ComparedRun], new: &[ComparedRun]) -> Verdicts {
+        let names = |runs: &[ComparedRun]| -> BTreeSet<String> {
             runs.iter().flat_map(|run| run.scenarios.keys().cloned()).collect()
         };
         let (before, after) = (names(base), names(new));
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
     use crate::report::compare::testing::Writer;
 
-    fn run(verdicts: &[(&str, Option<Verdict>)]) -> Run {
+    fn run(verdicts: &[(&str, Option<Verdict>)]) -> ComparedRun {
         verdicts
             .iter()
             .fold(Writer::new(), |run, (name, verdict)| {

@@ -1,13 +1,15 @@
 //! From the runs of both sides to what is shown of them.
 
 use super::change::{self, Verdicts};
-use super::comparison::{Alike, Claim, Comparison, FORMAT_VERSION, Group, Measured, RunSummary, Scenario};
+use super::comparison::{
+    Alike, Claim, ComparedScenario, Comparison, FORMAT_VERSION, Group, Measured, RunSummary,
+};
 use super::item::{ALL, GroupItem, Item, truth};
 use super::judge::{Judged, Judgement, LEAST_GROUP, judge};
 use super::metric::{DowntimeClock, Metric};
-use super::run::{Played, Run};
+use super::run::{ComparedRun, PlayedScenario};
 use super::side::{self, Refusal};
-use super::summary::{Summary, median, sorted};
+use super::summary::{MetricSummary, median, sorted};
 use crate::record::Verdict;
 use crate::report::view::group_of;
 
@@ -16,7 +18,7 @@ impl Comparison {
     ///
     /// # Errors
     /// When a run is given twice, the runs of a side are of different profiles, or no scenario is on both sides.
-    pub fn of(base: &[Run], new: &[Run]) -> Result<Comparison, Refusal> {
+    pub fn of(base: &[ComparedRun], new: &[ComparedRun]) -> Result<Comparison, Refusal> {
         side::check(base, new)?;
         let all_report = base.iter().chain(new).all(|run| run.has_downtimes);
         let clock = if all_report { DowntimeClock::Reported } else { DowntimeClock::Libvirt };
@@ -50,27 +52,32 @@ impl Comparison {
 }
 
 /// The scenarios that passed or failed on both sides.
-fn common<'a>(base: &'a [Run], new: &'a [Run]) -> Vec<&'a str> {
-    let counts = |runs: &[Run], name: &str| played(runs, name).next().is_some();
+fn common<'a>(base: &'a [ComparedRun], new: &'a [ComparedRun]) -> Vec<&'a str> {
+    let counts = |runs: &[ComparedRun], name: &str| played(runs, name).next().is_some();
     side::scenarios(base).into_iter().filter(|name| counts(base, name) && counts(new, name)).collect()
 }
 
 /// A scenario in every run in which its numbers count.
-fn played<'a>(runs: &'a [Run], scenario: &str) -> impl Iterator<Item = &'a Played> {
+fn played<'a>(runs: &'a [ComparedRun], scenario: &str) -> impl Iterator<Item = &'a PlayedScenario> {
     runs.iter().filter_map(move |run| run.scenarios.get(scenario)).filter(|played| played.counts())
 }
 
-fn wall_s(runs: &[Run], scenario: &str) -> Vec<f64> {
+fn wall_s(runs: &[ComparedRun], scenario: &str) -> Vec<f64> {
     played(runs, scenario).flat_map(|played| played.wall_s.clone()).collect()
 }
 
-fn scenarios(base: &[Run], new: &[Run], items: &[Item], judged: &[Judged]) -> Vec<Scenario> {
+fn scenarios(
+    base: &[ComparedRun],
+    new: &[ComparedRun],
+    items: &[Item],
+    judged: &[Judged],
+) -> Vec<ComparedScenario> {
     let of_item = |(item, judged): (&Item, &Judged)| {
         let values: Vec<_> = item.series.0.iter().map(|value| value.map(f64::exp)).collect();
         let (before, after) = values.split_at(base.len());
         measured(item.metric, &item.legs, [before.to_vec(), after.to_vec()], item.shift, *judged)
     };
-    let scenario = |name: &str| Scenario {
+    let scenario = |name: &str| ComparedScenario {
         scenario: name.to_owned(),
         measured: items
             .iter()
@@ -85,8 +92,8 @@ fn scenarios(base: &[Run], new: &[Run], items: &[Item], judged: &[Judged]) -> Ve
 
 /// Each mode and order, and all together if there are several.
 fn groups(
-    base: &[Run],
-    new: &[Run],
+    base: &[ComparedRun],
+    new: &[ComparedRun],
     items: &[Item],
     group_items: &[GroupItem],
     judgement: &Judgement,
@@ -129,8 +136,8 @@ fn measured(
     Some(Measured { metric, base, new, by_run, factor: shift.exp(), p_worse, p_better, claim })
 }
 
-fn both([base, new]: [Vec<f64>; 2]) -> Option<[Summary; 2]> {
-    Some([Summary::of(&base)?, Summary::of(&new)?])
+fn both([base, new]: [Vec<f64>; 2]) -> Option<[MetricSummary; 2]> {
+    Some([MetricSummary::of(&base)?, MetricSummary::of(&new)?])
 }
 
 /// A metric moved alike if nine of ten scenarios moved in the direction of their median, that is a tenth at least, and the
@@ -156,7 +163,7 @@ fn alike(items: &[Item], metric: Metric) -> Option<Alike> {
     })
 }
 
-fn run_summary(run: &Run) -> RunSummary {
+fn run_summary(run: &ComparedRun) -> RunSummary {
     let count = |verdict| run.scenarios.values().filter(|played| played.verdict == Some(verdict)).count();
     RunSummary {
         run: run.name.clone(),

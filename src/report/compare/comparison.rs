@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::change::{Fact, Verdicts};
 use super::metric::{DowntimeClock, Metric};
-use super::summary::Summary;
+use super::summary::MetricSummary;
 
 /// Version of the format, `version`.
 pub const FORMAT_VERSION: u32 = 2;
@@ -44,7 +44,7 @@ pub struct Comparison {
     /// Each mode and order, and last `all`, over the scenarios that both sides have.
     pub groups: Vec<Group>,
     /// Every scenario that passed or failed on both sides, in the order of names.
-    pub scenarios: Vec<Scenario>,
+    pub scenarios: Vec<ComparedScenario>,
 }
 
 /// By which test the numbers were judged; both at 5 %, one-sided, and corrected for the number of questions.
@@ -94,13 +94,13 @@ pub struct RunSummary {
 
 /// A scenario on both sides.
 #[derive(Clone, Debug, Serialize)]
-pub struct Scenario {
+pub struct ComparedScenario {
     /// Full name.
     pub scenario: String,
     /// Its metrics, as far as both sides have them.
     pub measured: Vec<Measured>,
     /// How long each play of it took, seconds. Shown, not judged.
-    pub wall_s: Option<[Summary; 2]>,
+    pub wall_s: Option<[MetricSummary; 2]>,
 }
 
 /// Several scenarios together.
@@ -113,7 +113,7 @@ pub struct Group {
     /// Its metrics: all legs of all its scenarios in one summary; `factor` is the median over the scenarios.
     pub measured: Vec<Measured>,
     /// How long its scenarios took, seconds. Shown, not judged.
-    pub wall_s: Option<[Summary; 2]>,
+    pub wall_s: Option<[MetricSummary; 2]>,
 }
 
 /// One metric, in BASE and in NEW.
@@ -121,9 +121,9 @@ pub struct Group {
 pub struct Measured {
     pub metric: Metric,
     /// All legs of all runs of BASE.
-    pub base: Summary,
+    pub base: MetricSummary,
     /// All legs of all runs of NEW.
-    pub new: Summary,
+    pub new: MetricSummary,
     /// For a scenario the median of its legs in each run, those of BASE and those of NEW; null for a run without it. Empty
     /// for a group.
     pub by_run: [Vec<Option<f64>>; 2],
@@ -209,17 +209,17 @@ impl Comparison {
     }
 
     /// Every metric of every scenario of which this is claimed, the largest change first.
-    pub(super) fn claims(&self, claim: Claim) -> Vec<(&Scenario, &Measured)> {
+    pub(super) fn claims(&self, claim: Claim) -> Vec<(&ComparedScenario, &Measured)> {
         self.largest(|measured| measured.claim == claim)
     }
 
     /// Every metric of every scenario that no test judges and that changed by the least factor or more, the largest change
     /// first.
-    pub(super) fn unjudged(&self) -> Vec<(&Scenario, &Measured)> {
+    pub(super) fn unjudged(&self) -> Vec<(&ComparedScenario, &Measured)> {
         self.largest(|it| it.p_worse.is_none() && it.factor.ln().abs() >= it.metric.least_factor().ln())
     }
 
-    fn largest(&self, is_meant: impl Fn(&Measured) -> bool) -> Vec<(&Scenario, &Measured)> {
+    fn largest(&self, is_meant: impl Fn(&Measured) -> bool) -> Vec<(&ComparedScenario, &Measured)> {
         let mut claims: Vec<_> = self
             .scenarios
             .iter()

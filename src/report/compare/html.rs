@@ -4,11 +4,11 @@ use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
-use super::comparison::{Claim, Comparison, Group, Measured, Scenario};
+use super::comparison::{Claim, ComparedScenario, Comparison, Group, Measured};
 use super::method::method_lines;
 use super::metric::milliseconds;
 use super::number::{probability, times};
-use super::summary::Summary;
+use super::summary::MetricSummary;
 use super::text::alike_line;
 use crate::record::ReportError;
 
@@ -80,7 +80,7 @@ fn group_rows(group: &Group) -> Vec<Row> {
     rows
 }
 
-fn scenario_rows(scenario: &Scenario) -> Vec<Row> {
+fn scenario_rows(scenario: &ComparedScenario) -> Vec<Row> {
     let mut rows: Vec<Row> =
         scenario.measured.iter().map(|measured| row(&scenario.scenario, measured)).collect();
     rows.extend(scenario.wall_s.as_ref().map(|wall| wall_row(&scenario.scenario, wall)));
@@ -89,7 +89,7 @@ fn scenario_rows(scenario: &Scenario) -> Vec<Row> {
 
 fn row(name: &str, measured: &Measured) -> Row {
     let show = |value: f64| measured.metric.show(value);
-    let both = |value: fn(&Summary) -> f64| [show(value(&measured.base)), show(value(&measured.new))];
+    let both = |value: fn(&MetricSummary) -> f64| [show(value(&measured.base)), show(value(&measured.new))];
     let claim = match measured.claim {
         Claim::Worse => "worse",
         Claim::Better => "better",
@@ -108,8 +108,9 @@ fn row(name: &str, measured: &Measured) -> Row {
     }
 }
 
-fn wall_row(name: &str, wall: &[Summary; 2]) -> Row {
-    let both = |value: fn(&Summary) -> f64| [0, 1].map(|side: usize| milliseconds(value(&wall[side]) * 1e3));
+fn wall_row(name: &str, wall: &[MetricSummary; 2]) -> Row {
+    let both =
+        |value: fn(&MetricSummary) -> f64| [0, 1].map(|side: usize| milliseconds(value(&wall[side]) * 1e3));
     Row {
         name: name.to_owned(),
         metric: "wall time",
@@ -127,7 +128,7 @@ fn wall_row(name: &str, wall: &[Summary; 2]) -> Row {
 mod tests {
     use super::*;
     use crate::record::Verdict;
-    use crate::report::compare::Run;
+    use crate::report::compare::ComparedRun;
     use crate::report::compare::testing::Writer;
 
     const LEGS: [(f64, f64, f64); 6] = [(1.0, 50.0, 100.0); 6];
@@ -139,7 +140,7 @@ mod tests {
         let run = |path: &str, slower: f64, verdict| {
             let legs = LEGS.map(|(total, down, mib)| (total * slower, down, mib));
             let run = Writer::new().played(name, &legs).started(hostile).finished(hostile, verdict).run();
-            Run { path: path.into(), made_of: [path.to_owned()].into(), ..run }
+            ComparedRun { path: path.into(), made_of: [path.to_owned()].into(), ..run }
         };
         let base = ["a<b", "b", "c"].map(|path| run(path, 1.0, Verdict::Passed));
         let new = ["d", "e", "f"].map(|path| run(path, 20.0, Verdict::Failed));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::metric::{DowntimeClock, Metric};
-use super::run::{Played, Run};
+use super::run::{ComparedRun, PlayedScenario};
 use super::series::Series;
 use super::side;
 use super::summary::median;
@@ -41,19 +41,21 @@ impl<'a> Item<'a> {
         scenario: &'a str,
         metric: Metric,
         clock: DowntimeClock,
-        base: &[Run],
-        new: &[Run],
+        base: &[ComparedRun],
+        new: &[ComparedRun],
     ) -> Option<Item<'a>> {
-        let played =
-            |run: &Run| -> Option<Played> { run.scenarios.get(scenario).filter(|it| it.counts()).cloned() };
-        let median = |run: &Run| Some(run.scenarios.get(scenario)?.median(metric, clock)?.ln());
-        let legs =
-            |runs: &[Run]| runs.iter().filter_map(played).flat_map(|it| it.values(metric, clock)).collect();
+        let played = |run: &ComparedRun| -> Option<PlayedScenario> {
+            run.scenarios.get(scenario).filter(|it| it.counts()).cloned()
+        };
+        let median = |run: &ComparedRun| Some(run.scenarios.get(scenario)?.median(metric, clock)?.ln());
+        let legs = |runs: &[ComparedRun]| {
+            runs.iter().filter_map(played).flat_map(|it| it.values(metric, clock)).collect()
+        };
         let series = Series(base.iter().chain(new).map(median).collect());
         let sides = series.sides(&truth(base, new));
         let shift = sides.shift()?;
         let least = |level: Option<f64>| metric.least_shift(level.unwrap_or_default().exp());
-        let in_most = |count: u32, runs: &[Run]| 2 * count as usize > runs.len();
+        let in_most = |count: u32, runs: &[ComparedRun]| 2 * count as usize > runs.len();
         Some(Item {
             beyond: [shift - least(sides.base.mean()), -shift - least(sides.new.mean())],
             is_judged: in_most(sides.base.count, base) && in_most(sides.new.count, new),
@@ -66,7 +68,7 @@ impl<'a> Item<'a> {
     }
 
     /// Every metric of every scenario that both sides have, in the order of names.
-    pub fn all(base: &'a [Run], new: &[Run], clock: DowntimeClock) -> Vec<Item<'a>> {
+    pub fn all(base: &'a [ComparedRun], new: &[ComparedRun], clock: DowntimeClock) -> Vec<Item<'a>> {
         let names = side::scenarios(base).into_iter();
         names
             .flat_map(|name| {
@@ -117,7 +119,7 @@ impl<'a> GroupItem<'a> {
 }
 
 /// The runs as they were given: BASE's first.
-pub fn truth(base: &[Run], new: &[Run]) -> Vec<bool> {
+pub fn truth(base: &[ComparedRun], new: &[ComparedRun]) -> Vec<bool> {
     let mut truth = vec![false; base.len()];
     truth.resize(base.len() + new.len(), true);
     truth

@@ -77,12 +77,12 @@ use std::path::Path;
 
 pub use change::{Fact, Told, Verdicts};
 pub use comparison::{
-    Alike, Claim, Comparison, FORMAT_VERSION, Group, Measured, Reach, RunSummary, Scenario, Test,
+    Alike, Claim, ComparedScenario, Comparison, FORMAT_VERSION, Group, Measured, Reach, RunSummary, Test,
 };
 pub use metric::{DowntimeClock, Metric};
-pub use run::Run;
+pub use run::ComparedRun;
 pub use side::Refusal;
-pub use summary::Summary;
+pub use summary::MetricSummary;
 
 use crate::record::{ReportError, write_atomically};
 

@@ -12,7 +12,7 @@ use crate::report::view::{self, RunView, ScenarioView};
 
 /// A run that was read from its record.
 #[derive(Clone, Debug, Default)]
-pub struct Run {
+pub struct ComparedRun {
     /// Its name, that of its folder.
     pub name: String,
     /// Where it was read, as given.
@@ -24,7 +24,7 @@ pub struct Run {
     /// Sizes, counts and times.
     pub profile: BTreeMap<String, String>,
     /// By full name.
-    pub scenarios: BTreeMap<String, Played>,
+    pub scenarios: BTreeMap<String, PlayedScenario>,
     /// What its record lacks.
     pub lost: Option<LostLines>,
     /// Whether it came to its end, or was cut off.
@@ -37,7 +37,7 @@ pub struct Run {
 
 /// A scenario in a run. A merged record may have it several times: then all of its legs, and the verdict that says most.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Played {
+pub struct PlayedScenario {
     /// None: the run was cut off in it.
     pub verdict: Option<Verdict>,
     /// What was found, or why there is no better verdict, in one line.
@@ -48,27 +48,27 @@ pub struct Played {
     pub legs: Vec<RecordedLeg>,
 }
 
-impl Run {
+impl ComparedRun {
     /// Reads the run of a folder or of a `record.jsonl`.
     ///
     /// # Errors
     /// When the record cannot be read, or does not begin as one.
-    pub fn load(path: &Path) -> Result<Run, ReportError> {
-        Ok(Run { path: path.display().to_string(), ..Run::of(view::from_record(path)?) })
+    pub fn load(path: &Path) -> Result<ComparedRun, ReportError> {
+        Ok(ComparedRun { path: path.display().to_string(), ..ComparedRun::of(view::from_record(path)?) })
     }
 
     /// What of a run is compared.
-    pub fn of(view: RunView) -> Run {
+    pub fn of(view: RunView) -> ComparedRun {
         let completed = || {
             let legs = view.scenarios.iter().flat_map(|scenario| &scenario.legs);
             legs.map(|leg| &leg.leg).filter(|leg| leg.succeeded())
         };
-        let mut run = Run {
+        let mut run = ComparedRun {
             ended: view.finished,
             lost: view.lost.clone(),
             has_downtimes: completed().any(|leg| leg.reported_ms().is_some()),
             impossible_downtimes: completed().filter(|leg| leg.has_impossible_downtime()).count(),
-            ..Run::default()
+            ..ComparedRun::default()
         };
         for scenario in &view.scenarios {
             run.scenarios.entry(scenario.outcome.scenario.clone()).or_default().add(scenario);
@@ -78,11 +78,11 @@ impl Run {
         if run.made_of.is_empty() {
             run.made_of.insert(view.header.run.clone());
         }
-        Run { name: view.header.run, stack: view.header.stack, ..run }
+        ComparedRun { name: view.header.run, stack: view.header.stack, ..run }
     }
 }
 
-impl Played {
+impl PlayedScenario {
     fn add(&mut self, scenario: &ScenarioView) {
         let outcome = &scenario.outcome;
         let verdict = scenario.ended.then_some(outcome.verdict);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::facts;
 use super::metric::DowntimeClock;
-use super::run::Run;
+use super::run::ComparedRun;
 use crate::record::ReportError;
 
 /// Runs that cannot be compared. The text says which, and what to give instead.
@@ -31,7 +31,7 @@ pub enum Refusal {
 }
 
 /// Refuses what cannot be compared.
-pub fn check(base: &[Run], new: &[Run]) -> Result<(), Refusal> {
+pub fn check(base: &[ComparedRun], new: &[ComparedRun]) -> Result<(), Refusal> {
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
     for run in base.iter().chain(new) {
         for name in &run.made_of {
@@ -45,14 +45,15 @@ pub fn check(base: &[Run], new: &[Run]) -> Result<(), Refusal> {
     one_profile(new)?;
     let (base_names, new_names) = (scenarios(base), scenarios(new));
     if base_names.is_disjoint(&new_names) {
-        let paths = |runs: &[Run]| runs.iter().map(|run| run.path.clone()).collect::<Vec<_>>().join(", ");
+        let paths =
+            |runs: &[ComparedRun]| runs.iter().map(|run| run.path.clone()).collect::<Vec<_>>().join(", ");
         let (base_count, new_count) = (base_names.len(), new_names.len());
         return Err(Refusal::NothingInCommon { base: paths(base), new: paths(new), base_count, new_count });
     }
     Ok(())
 }
 
-fn one_profile(runs: &[Run]) -> Result<(), Refusal> {
+fn one_profile(runs: &[ComparedRun]) -> Result<(), Refusal> {
     let Some((first, others)) = runs.split_first() else { return Ok(()) };
     for other in others {
         let differing = facts(&first.profile, &other.profile);
@@ -66,12 +67,12 @@ fn one_profile(runs: &[Run]) -> Result<(), Refusal> {
 }
 
 /// The names of all scenarios that one of the runs has.
-pub fn scenarios(runs: &[Run]) -> BTreeSet<&str> {
+pub fn scenarios(runs: &[ComparedRun]) -> BTreeSet<&str> {
     runs.iter().flat_map(|run| run.scenarios.keys().map(String::as_str)).collect()
 }
 
 /// What the runs of a side ran on. Where they differ, all values, the most frequent first.
-pub fn stack(runs: &[Run]) -> BTreeMap<String, String> {
+pub fn stack(runs: &[ComparedRun]) -> BTreeMap<String, String> {
     let mut values: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
     for (name, value) in runs.iter().flat_map(|run| &run.stack) {
         *values.entry(name).or_default().entry(value).or_default() += 1;
@@ -92,7 +93,7 @@ pub fn stack(runs: &[Run]) -> BTreeMap<String, String> {
 }
 
 /// What a reader must know of the records, a sentence each.
-pub fn notes(base: &[Run], new: &[Run], clock: DowntimeClock) -> Vec<String> {
+pub fn notes(base: &[ComparedRun], new: &[ComparedRun], clock: DowntimeClock) -> Vec<String> {
     let mut notes = Vec::new();
     if clock == DowntimeClock::Libvirt {
         notes.push(without_downtimes(base, new));
@@ -103,8 +104,8 @@ pub fn notes(base: &[Run], new: &[Run], clock: DowntimeClock) -> Vec<String> {
     notes
 }
 
-fn without_downtimes(base: &[Run], new: &[Run]) -> String {
-    let is_without = |runs: &[Run]| runs.iter().any(|run| !run.has_downtimes);
+fn without_downtimes(base: &[ComparedRun], new: &[ComparedRun]) -> String {
+    let is_without = |runs: &[ComparedRun]| runs.iter().any(|run| !run.has_downtimes);
     let which = match (is_without(base), is_without(new)) {
         (true, false) => "BASE has no",
         (false, true) => "NEW has no",
@@ -115,7 +116,7 @@ fn without_downtimes(base: &[Run], new: &[Run]) -> String {
     )
 }
 
-fn of_side(side: &str, runs: &[Run], clock: DowntimeClock) -> Vec<String> {
+fn of_side(side: &str, runs: &[ComparedRun], clock: DowntimeClock) -> Vec<String> {
     let mut notes = Vec::new();
     let impossible: usize = runs.iter().map(|run| run.impossible_downtimes).sum();
     if clock == DowntimeClock::Libvirt && impossible > 0 {
@@ -158,10 +159,10 @@ mod tests {
     use crate::record::{LostLines, Verdict};
     use crate::report::compare::testing::Writer;
 
-    fn run(name: &str, scenarios: &[&str]) -> Run {
+    fn run(name: &str, scenarios: &[&str]) -> ComparedRun {
         let played = |run: Writer, scenario: &&str| run.started(scenario).finished(scenario, Verdict::Passed);
         let run = scenarios.iter().fold(Writer::new(), played).run();
-        Run {
+        ComparedRun {
             name: name.into(),
             path: format!("results/{name}"),
             made_of: [name.to_owned()].into(),
@@ -170,7 +171,7 @@ mod tests {
         }
     }
 
-    fn refused(base: &[Run], new: &[Run]) -> String {
+    fn refused(base: &[ComparedRun], new: &[ComparedRun]) -> String {
         check(base, new).unwrap_err().to_string()
     }
 
@@ -181,7 +182,8 @@ mod tests {
         assert!(
             refused(&[a.clone(), b.clone()], std::slice::from_ref(&a)).contains("the run a is given twice")
         );
-        let merged = Run { made_of: ["b".to_owned(), "d".to_owned()].into(), ..run("merged", &["x"]) };
+        let merged =
+            ComparedRun { made_of: ["b".to_owned(), "d".to_owned()].into(), ..run("merged", &["x"]) };
         let told = refused(&[a, b], &[c, merged]);
         assert!(told.contains("the run b is given twice, in results/b and in results/merged"), "{told}");
     }

@@ -6,7 +6,7 @@ use crate::report::view::percentile;
 
 /// Values of one metric, in its unit.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Summary {
+pub struct MetricSummary {
     /// How many.
     pub count: usize,
     /// The middle one, or the mean of the two in the middle.
@@ -17,13 +17,13 @@ pub struct Summary {
     pub max: f64,
 }
 
-impl Summary {
+impl MetricSummary {
     /// None of no values.
-    pub fn of(values: &[f64]) -> Option<Summary> {
+    pub fn of(values: &[f64]) -> Option<MetricSummary> {
         let sorted = sorted(values);
         let max = *sorted.last()?;
         let p95 = percentile(&sorted, 95)?;
-        Some(Summary { count: sorted.len(), median: middle(&sorted), p95, max })
+        Some(MetricSummary { count: sorted.len(), median: middle(&sorted), p95, max })
     }
 }
 
@@ -52,12 +52,15 @@ mod tests {
 
     #[test]
     fn middle_and_tail() {
-        assert_eq!(Summary::of(&[]), None);
+        assert_eq!(MetricSummary::of(&[]), None);
         assert_eq!(
-            Summary::of(&[3.0, 1.0, 2.0, 40.0]),
-            Some(Summary { count: 4, median: 2.5, p95: 40.0, max: 40.0 })
+            MetricSummary::of(&[3.0, 1.0, 2.0, 40.0]),
+            Some(MetricSummary { count: 4, median: 2.5, p95: 40.0, max: 40.0 })
         );
         let hundred: Vec<f64> = (1..=100).map(f64::from).collect();
-        assert_eq!(Summary::of(&hundred), Some(Summary { count: 100, median: 50.5, p95: 95.0, max: 100.0 }));
+        assert_eq!(
+            MetricSummary::of(&hundred),
+            Some(MetricSummary { count: 100, median: 50.5, p95: 95.0, max: 100.0 })
+        );
     }
 }

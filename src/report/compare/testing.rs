@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 
-use super::run::Run;
+use super::run::ComparedRun;
 use crate::record::{Clocks, Envelope, Event, Finding, Outcome, RunHeader, Stats, Verdict};
 use crate::report::view;
 use crate::scenario::Direction;
@@ -89,9 +89,9 @@ impl Writer {
         self.finished(scenario, Verdict::Passed)
     }
 
-    pub fn run(self) -> Run {
+    pub fn run(self) -> ComparedRun {
         let envelope = || Envelope { at: SystemTime::UNIX_EPOCH, t_ms: 0 };
-        Run::of(view::from_events(self.events.into_iter().map(|event| (envelope(), event))).unwrap())
+        ComparedRun::of(view::from_events(self.events.into_iter().map(|event| (envelope(), event))).unwrap())
     }
 }
 

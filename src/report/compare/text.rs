@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::change::{Fact, Told};
-use super::comparison::{Alike, Claim, Comparison, Group, Measured, RunSummary, Scenario};
+use super::comparison::{Alike, Claim, ComparedScenario, Comparison, Group, Measured, RunSummary};
 use super::method::method_lines;
 use super::metric::milliseconds;
 use super::number::{probability, times};
@@ -107,7 +107,7 @@ fn rest(out: &mut String, count: usize) -> std::fmt::Result {
     Ok(())
 }
 
-fn claims(out: &mut String, title: &str, claims: &[(&Scenario, &Measured)]) -> std::fmt::Result {
+fn claims(out: &mut String, title: &str, claims: &[(&ComparedScenario, &Measured)]) -> std::fmt::Result {
     if claims.is_empty() {
         return Ok(());
     }
@@ -117,7 +117,7 @@ fn claims(out: &mut String, title: &str, claims: &[(&Scenario, &Measured)]) -> s
 }
 
 /// What a reader with an idea of what changed looks for where no scenario can be judged.
-fn unjudged(out: &mut String, largest: &[(&Scenario, &Measured)]) -> std::fmt::Result {
+fn unjudged(out: &mut String, largest: &[(&ComparedScenario, &Measured)]) -> std::fmt::Result {
     if largest.is_empty() {
         return Ok(());
     }
@@ -125,7 +125,7 @@ fn unjudged(out: &mut String, largest: &[(&Scenario, &Measured)]) -> std::fmt::R
     largest.iter().take(SHOWN_UNJUDGED).try_for_each(|(scenario, measured)| one(out, scenario, measured))
 }
 
-fn one(out: &mut String, scenario: &Scenario, measured: &Measured) -> std::fmt::Result {
+fn one(out: &mut String, scenario: &ComparedScenario, measured: &Measured) -> std::fmt::Result {
     writeln!(out, "  {} {}  {}", times(measured.factor), measured.metric.name(), scenario.scenario)?;
     writeln!(out, "    {}", values(measured))?;
     let [base, new] = &measured.by_run;

@@ -5,10 +5,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Place;
+use super::PageLocation;
 use super::facts::{LONGEST_TEXT, class, cut, evidence_link};
 use crate::record::{Finding, rfc3339_text};
-use crate::report::view::{Clock, LegView, RunView, Sample, ScenarioView, at_most, extremes};
+use crate::report::view::{Clock, LegView, RunView, SampleView, ScenarioView, at_most, extremes};
 use crate::scenario::Direction;
 use crate::scenario::Scenario;
 
@@ -125,7 +125,7 @@ fn ordered<'a, T: PartialEq + Clone + 'a>(all: impl Iterator<Item = (&'a T, usiz
 }
 
 /// What the page of each scenario shows, in the order of [`overview`]'s scenarios. The page reads one when it is opened.
-pub(super) fn details(run: &RunView, place: Place) -> Vec<Value> {
+pub(super) fn details(run: &RunView, place: PageLocation) -> Vec<Value> {
     let legs: usize = run.scenarios.iter().map(|scenario| scenario.legs.len()).sum();
     let curves: usize = run.scenarios.iter().map(|scenario| scenario.speeds.len() + scenario.cpu.len()).sum();
     let limits = Limits {
@@ -142,7 +142,7 @@ struct Limits {
     points: usize,
 }
 
-fn detail(run: &RunView, scenario: &ScenarioView, place: Place, limits: &Limits) -> Value {
+fn detail(run: &RunView, scenario: &ScenarioView, place: PageLocation, limits: &Limits) -> Value {
     let outcome = &scenario.outcome;
     let began = scenario.began_t_ms.unwrap_or_default();
     let end = began + outcome.duration.as_secs_f64() * 1e3;
@@ -252,30 +252,30 @@ fn leg(view: &LegView, began: f64, end: f64, limits: &Limits) -> Value {
 }
 
 /// The samples of a migration, and what is known of its two ends without any: a short one may have none in between.
-fn with_ends(view: &LegView) -> Vec<Sample> {
+fn with_ends(view: &LegView) -> Vec<SampleView> {
     let (leg, mut samples) = (&view.leg, view.samples.clone());
     let (Some(completed), Some(end)) = (view.completed(), &leg.end) else { return samples };
     let first_pass = leg.passes.first().map_or(leg.began_t_ms, |(t_ms, _)| *t_ms);
     // Before the first pass nothing is sent, and libvirt does not say yet what remains.
     samples.retain(|sample| sample.t_ms > first_pass && sample.t_ms < end.t_ms);
-    let nothing_sent = Sample {
+    let nothing_sent = SampleView {
         t_ms: first_pass,
         processed_bytes: Some(0.0),
         remaining_bytes: completed.total_bytes,
-        ..Sample::default()
+        ..SampleView::default()
     };
     samples.insert(0, nothing_sent);
     if end.ok {
-        samples.push(Sample { dirty_bytes_per_s: None, ..completed });
+        samples.push(SampleView { dirty_bytes_per_s: None, ..completed });
     }
     samples
 }
 
 /// Columns, without those that have no value.
-fn samples(samples: &[Sample], began: f64, most: usize) -> Value {
+fn samples(samples: &[SampleView], began: f64, most: usize) -> Value {
     let samples = at_most(samples, most);
     let mut columns = Map::new();
-    let mut column = |name: &str, value: &dyn Fn(&Sample) -> Option<f64>| {
+    let mut column = |name: &str, value: &dyn Fn(&SampleView) -> Option<f64>| {
         let values: Vec<Value> = samples.iter().map(|sample| number(value(sample), 0)).collect();
         if values.iter().any(|value| !value.is_null()) {
             columns.insert(name.to_owned(), Value::Array(values));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Place;
+use super::PageLocation;
 use crate::record::{Outcome, Verdict, rfc3339_text, spent_in};
 use crate::report::shorten::without_middle;
 use crate::report::view::{Distribution, RepairView, RunView, ScenarioView};
@@ -82,7 +82,7 @@ struct Repair {
     why: String,
 }
 
-pub(super) fn facts(run: &RunView, place: Place) -> Facts {
+pub(super) fn facts(run: &RunView, place: PageLocation) -> Facts {
     let stack = &run.header.stack;
     let fact = |name: &str| stack.get(name).filter(|value| !value.is_empty()).cloned();
     let profile = match &run.header.profile {
@@ -176,7 +176,7 @@ fn is_trouble(outcome: &Outcome) -> bool {
     matches!(outcome.verdict, Verdict::Failed | Verdict::Error | Verdict::Interrupted)
 }
 
-fn failure(run: &RunView, scenario: &ScenarioView, place: Place, unfolded: bool) -> Failure {
+fn failure(run: &RunView, scenario: &ScenarioView, place: PageLocation, unfolded: bool) -> Failure {
     let outcome = &scenario.outcome;
     let findings = outcome.findings.iter().map(ToString::to_string);
     let texts: Vec<String> = outcome
@@ -202,8 +202,8 @@ fn failure(run: &RunView, scenario: &ScenarioView, place: Place, unfolded: bool)
 }
 
 /// The evidence as seen from a report in the run's folder: what stands behind the folder's name in its path.
-pub(super) fn evidence_link(run: &RunView, outcome: &Outcome, place: Place) -> Option<String> {
-    if place == Place::Elsewhere || run.header.run.is_empty() {
+pub(super) fn evidence_link(run: &RunView, outcome: &Outcome, place: PageLocation) -> Option<String> {
+    if place == PageLocation::Elsewhere || run.header.run.is_empty() {
         return None;
     }
     let path = outcome.evidence.as_ref()?.to_string_lossy().into_owned();

@@ -40,7 +40,7 @@ const SCRIPTS: [&str; 10] = [
 
 /// Whether the report will lie in the folder of its run, so that it can link to what else is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum PageLocation {
     InRunFolder,
     Elsewhere,
 }
@@ -49,7 +49,7 @@ pub enum Place {
 ///
 /// # Errors
 /// When the template cannot be filled in, which no content is known to cause.
-pub fn render(run: &RunView, place: Place) -> Result<String, ReportError> {
+pub fn render(run: &RunView, place: PageLocation) -> Result<String, ReportError> {
     Ok(fill_in(run, place)?)
 }
 
@@ -57,7 +57,7 @@ pub fn render(run: &RunView, place: Place) -> Result<String, ReportError> {
 ///
 /// # Errors
 /// When it cannot be made or written.
-pub fn write(path: &Path, run: &RunView, place: Place) -> Result<(), ReportError> {
+pub fn write(path: &Path, run: &RunView, place: PageLocation) -> Result<(), ReportError> {
     write_atomically(path, render(run, place)?.as_bytes())
 }
 
@@ -72,11 +72,11 @@ pub fn write_from_record(record: &Path, path: &Path) -> Result<(), ReportError> 
         matches!((whole(a).canonicalize(), whole(b).canonicalize()), (Ok(a), Ok(b)) if a == b)
     };
     let beside = folder.zip(path.parent()).is_some_and(|(folder, parent)| same(folder, parent));
-    let place = if beside { Place::InRunFolder } else { Place::Elsewhere };
+    let place = if beside { PageLocation::InRunFolder } else { PageLocation::Elsewhere };
     write(path, &view::from_record(record)?, place)
 }
 
-fn fill_in(run: &RunView, place: Place) -> Result<String, Error> {
+fn fill_in(run: &RunView, place: PageLocation) -> Result<String, Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     // The name ends in .html, and that is what turns escaping on.

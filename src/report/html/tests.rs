@@ -47,8 +47,8 @@ fn run(text: &str, folder: &str) -> RunView {
 
 #[test]
 fn nothing_of_a_record_is_markup() {
-    let plain = render(&run("text", "evidence"), Place::InRunFolder).unwrap();
-    let hostile = render(&run(HOSTILE, "evidence"), Place::InRunFolder).unwrap();
+    let plain = render(&run("text", "evidence"), PageLocation::InRunFolder).unwrap();
+    let hostile = render(&run(HOSTILE, "evidence"), PageLocation::InRunFolder).unwrap();
     for part in ["<script", "</script", "<img", "<!--"] {
         assert_eq!(hostile.matches(part).count(), plain.matches(part).count(), "{part}");
     }
@@ -59,7 +59,7 @@ fn nothing_of_a_record_is_markup() {
 
 #[test]
 fn the_page_asks_for_nothing() {
-    let page = render(&run("text", "evidence"), Place::InRunFolder).unwrap();
+    let page = render(&run("text", "evidence"), PageLocation::InRunFolder).unwrap();
     assert!(page.contains("default-src 'none'"));
     for reference in [" src=", "@import", "url(http", "<link", "fetch(", "XMLHttpRequest"] {
         assert!(!page.contains(reference), "{reference}");
@@ -80,15 +80,15 @@ fn evidence_is_a_link_where_the_report_lies_beside_it() {
     // As the template escapes it.
     let link = "href=\"scenarios&#x2f;a&#x2f;evidence&#x2f;\"";
     let view = run("text", "scenarios/a/evidence");
-    assert!(render(&view, Place::InRunFolder).unwrap().contains(link));
-    assert!(!render(&view, Place::Elsewhere).unwrap().contains(link));
+    assert!(render(&view, PageLocation::InRunFolder).unwrap().contains(link));
+    assert!(!render(&view, PageLocation::Elsewhere).unwrap().contains(link));
     let outside = run("text", "../../etc");
-    assert!(!render(&outside, Place::InRunFolder).unwrap().contains(r#"href=".."#));
+    assert!(!render(&outside, PageLocation::InRunFolder).unwrap().contains(r#"href=".."#));
 }
 
 #[test]
 fn a_run_without_an_end_says_so() {
-    let page = render(&run("text", "evidence"), Place::InRunFolder).unwrap();
+    let page = render(&run("text", "evidence"), PageLocation::InRunFolder).unwrap();
     assert!(page.contains(r#"id="cut-off""#));
     let at = SystemTime::UNIX_EPOCH;
     let events = [
@@ -96,13 +96,14 @@ fn a_run_without_an_end_says_so() {
         Event::RunFinished(RunEnd { passed: 0, failed: 0, ignored: 0, errors: 0, duration_s: 1.0 }),
     ];
     let view = view::from_events(events.into_iter().map(|event| (Envelope { at, t_ms: 5 }, event)));
-    assert!(!render(&view.unwrap(), Place::InRunFolder).unwrap().contains(r#"id="cut-off""#));
+    assert!(!render(&view.unwrap(), PageLocation::InRunFolder).unwrap().contains(r#"id="cut-off""#));
 }
 
 /// Those of nextest have one part a scenario: the run is still to be seen in one screen.
 #[test]
 fn a_record_that_lacks_lines_says_so() {
-    let page = |lost| render(&RunView { lost, ..run("text", "evidence") }, Place::InRunFolder).unwrap();
+    let page =
+        |lost| render(&RunView { lost, ..run("text", "evidence") }, PageLocation::InRunFolder).unwrap();
     assert!(!page(None).contains(r#"id="lost""#));
     let lost = LostLines {
         lines: [("check".into(), 3)].into(),
@@ -127,10 +128,10 @@ fn many_parts_of_a_merged_run_are_folded_up() {
         again: Vec::new(),
     };
     view.parts = vec![part(true), part(false)];
-    let page = render(&view, Place::InRunFolder).unwrap();
+    let page = render(&view, PageLocation::InRunFolder).unwrap();
     assert!(page.contains(r#"<details id="parts" open>"#) && page.contains("<strong>1 cut off</strong>"));
     view.parts = vec![part(true); 5];
-    let page = render(&view, Place::InRunFolder).unwrap();
+    let page = render(&view, PageLocation::InRunFolder).unwrap();
     assert!(page.contains(r#"<details id="parts">"#) && page.contains("Merged from 5 runs"));
     assert!(!page.contains("cut off</strong>"));
 }

@@ -2,14 +2,16 @@
 
 use std::mem;
 
-use super::{CheckView, Fixture, GapView, LegView, LoadView, ProbeView, RepairView, RunView, ScenarioView};
+use super::{
+    CheckView, FixtureView, GapView, LegView, LoadView, ProbeView, RepairView, RunView, ScenarioView,
+};
 use crate::record::{Envelope, Event, Fold, RecordedLeg, titled};
 
 /// What is known so far.
 #[derive(Default)]
 pub(super) struct Views {
     fold: Fold<ScenarioView>,
-    fixtures: Vec<Fixture>,
+    fixtures: Vec<FixtureView>,
     repairs: Vec<RepairView>,
     /// Repairs since the last scenario.
     before: Vec<RepairView>,
@@ -21,7 +23,7 @@ impl Views {
         let scenario = self.fold.take(envelope, &event);
         match (event, scenario) {
             (Event::FixtureReady { name, duration_s, facts }, _) => {
-                self.fixtures.push(Fixture { name, duration_s, facts });
+                self.fixtures.push(FixtureView { name, duration_s, facts });
             }
             (Event::Repair { what, why }, _) => {
                 let repair = RepairView { t_ms, what, why };

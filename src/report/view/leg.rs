@@ -1,6 +1,6 @@
 //! The migration of one guest.
 
-use super::Sample;
+use super::SampleView;
 use crate::record::{Event, RecordedLeg};
 
 /// One migration of one guest, with the course of its statistics.
@@ -8,7 +8,7 @@ use crate::record::{Event, RecordedLeg};
 pub struct LegView {
     pub leg: RecordedLeg,
     /// In the order of their times.
-    pub samples: Vec<Sample>,
+    pub samples: Vec<SampleView>,
 }
 
 impl LegView {
@@ -20,14 +20,14 @@ impl LegView {
     pub(super) fn take(&mut self, t_ms: f64, event: &Event) -> bool {
         let mine = self.leg.take(t_ms, event);
         if mine && matches!(event, Event::JobSample { .. }) {
-            self.samples.push(Sample::new(t_ms, &self.leg.stats));
+            self.samples.push(SampleView::new(t_ms, &self.leg.stats));
         }
         mine
     }
 
     /// The statistics of the completed job; none if the record has none.
-    pub fn completed(&self) -> Option<Sample> {
+    pub fn completed(&self) -> Option<SampleView> {
         let end = self.leg.end.as_ref().filter(|end| !end.stats.is_empty())?;
-        Some(Sample::new(end.t_ms, &end.stats))
+        Some(SampleView::new(end.t_ms, &end.stats))
     }
 }

@@ -1,7 +1,7 @@
 //! A run as its reports show it: computed from the record's events in one pass, and nothing but data.
 //!
 //! ```text
-//! record --> fold --> RunView --> ScenarioView --> LegView --> Sample
+//! record --> fold --> RunView --> ScenarioView --> LegView --> SampleView
 //!                        |                            |
 //!                        +--> Distribution <----------+   percentiles of the downtimes by mode and order
 //! ```
@@ -21,8 +21,8 @@ use std::path::Path;
 
 pub use distribution::{Clock, Distribution, percentile};
 pub use leg::LegView;
-pub use run::{Fixture, RepairView, RunView};
-pub use sample::Sample;
+pub use run::{FixtureView, RepairView, RunView};
+pub use sample::SampleView;
 pub use scenario::{CheckView, GapView, LoadView, ProbeView, ScenarioView, group_of};
 pub use thin::{at_most, extremes};
 

@@ -22,7 +22,7 @@ pub struct RunView {
     /// The runs that a merged record is made of; none for the record of one run.
     pub parts: Vec<Part>,
     /// What was built, in order.
-    pub fixtures: Vec<Fixture>,
+    pub fixtures: Vec<FixtureView>,
     /// What was put in order between scenarios.
     pub repairs: Vec<RepairView>,
     /// All scenarios that began or have a result, in order.
@@ -38,7 +38,7 @@ impl RunView {
 
 /// A fixture that was ready.
 #[derive(Clone, Debug)]
-pub struct Fixture {
+pub struct FixtureView {
     pub name: String,
     /// How long it took to build.
     pub duration_s: f64,

@@ -4,7 +4,7 @@ use crate::record::Stats;
 
 /// What libvirt said of a job at one moment. Absent is what it did not say.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Sample {
+pub struct SampleView {
     pub t_ms: f64,
     /// Since the job began.
     pub elapsed_ms: Option<f64>,
@@ -26,11 +26,11 @@ pub struct Sample {
     pub setup_ms: Option<f64>,
 }
 
-impl Sample {
+impl SampleView {
     /// The statistics as they were at `t_ms`.
-    pub(super) fn new(t_ms: f64, stats: &Stats) -> Sample {
+    pub(super) fn new(t_ms: f64, stats: &Stats) -> SampleView {
         let number = |name: &str| stats.number(name).map(|number| number as f64);
-        Sample {
+        SampleView {
             t_ms,
             elapsed_ms: number("time_elapsed"),
             iteration: number("memory_iteration"),

@@ -16,10 +16,10 @@ use crate::guest::Guest;
 use crate::host::ImageCheck;
 use crate::load::ActiveLoad;
 use crate::probe::{ProbeStream, Summary};
+use crate::run::activity::Activity;
 use crate::run::downtime::{self, Neighbours, SeenGuest};
 use crate::run::evidence;
-use crate::run::lookout::Happening;
-use crate::run::phase::Phase;
+use crate::run::lookout::CaseEvent;
 use crate::sys::parallel::at_once;
 
 /// From one look whether a check has what it waits for to the next.
@@ -28,7 +28,7 @@ const GLANCE: Duration = Duration::from_millis(5);
 impl<'env> Case<'_, '_, 'env, '_> {
     pub(super) fn finish(mut self, watches: Watches) -> Ended {
         self.unload();
-        self.journal.wait(Phase::Proving, "what was watched");
+        self.journal.wait(Activity::Proving, "what was watched");
         let probes = watches.probes.and_then(ProbeStream::stop);
         let downtimes = probes.as_ref().map(|probes| self.downtimes(probes)).unwrap_or_default();
         let end = End {
@@ -68,7 +68,7 @@ impl<'env> Case<'_, '_, 'env, '_> {
         }
         self.await_looks();
         let ending = |case: &Self| case.open.load_ends.then(|| "the load to end".to_owned());
-        self.wait(Phase::Unloading, ending);
+        self.wait(Activity::Unloading, ending);
     }
 
     /// A guest that is being looked at is waited for: of two looks at one guest at the same time the older one may come last,
@@ -88,7 +88,7 @@ impl<'env> Case<'_, '_, 'env, '_> {
     fn await_evidence(&mut self) {
         let deadline = Instant::now() + self.fleet.answer_limit();
         while self.panel.is_waiting() && Instant::now() < deadline && !self.fleet.stop_flag().is_set() {
-            self.journal.wait(Phase::Proving, "the last look at the load");
+            self.journal.wait(Activity::Proving, "the last look at the load");
             match self.happenings.recv_timeout(GLANCE) {
                 Ok(happening) => self.take(happening),
                 Err(RecvTimeoutError::Timeout) => self.panel.ask(self.journal, |check| check.meanwhile()),
@@ -98,7 +98,7 @@ impl<'env> Case<'_, '_, 'env, '_> {
     }
 
     fn await_looks(&mut self) {
-        self.wait(Phase::Proving, |case| {
+        self.wait(Activity::Proving, |case| {
             let guest = case.log.looking().map(|guest| format!("the last look at {}", case.name(guest)));
             guest.or_else(|| (case.open.hosts > 0).then(|| "the last look at the hosts".to_owned()))
         });
@@ -107,12 +107,12 @@ impl<'env> Case<'_, '_, 'env, '_> {
     fn end_load(&mut self, mut load: ActiveLoad<'env>, interrupted: bool) {
         self.open.load_ends = true;
         let silent = self.journal.silent_guests().clone();
-        let panicked = Happening::Unloaded(Err(Failure::new("end the load", "it panicked")));
+        let panicked = CaseEvent::Unloaded(Err(Failure::new("end the load", "it panicked")));
         self.lookout.beside("end the load", panicked, move |sender| {
             if !interrupted {
                 load.finish_boots();
             }
-            let _ = sender.send(Happening::Unloaded(load.close(&silent)));
+            let _ = sender.send(CaseEvent::Unloaded(load.close(&silent)));
         });
     }
 
@@ -181,10 +181,10 @@ impl<'env> Case<'_, '_, 'env, '_> {
                 None => Err(Failure::new("collect the logs", "their lengths were not noted")),
             });
             if self.failure.is_none() && !self.journal.has_damage() {
-                self.journal.wait(Phase::Imaging, "qemu-img check");
+                self.journal.wait(Activity::Imaging, "qemu-img check");
                 self.check_images();
             }
-            self.journal.wait(Phase::Collecting, "logs");
+            self.journal.wait(Activity::Collecting, "logs");
             logs.join().unwrap_or_else(|_| Err(Failure::new("collect the logs", "it panicked")))
         });
         if self.failure.is_some() || self.journal.has_findings() {

@@ -13,12 +13,12 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
+use super::activity::Activity;
 use super::booting_guests::BootingGuests;
 use super::guest_clock::GuestClock;
 use super::journal::Journal;
-use super::lookout::{Happening, Lookout};
+use super::lookout::{CaseEvent, Lookout};
 use super::panel::Panel;
-use super::phase::Phase;
 use super::step_log::StepLog;
 use super::{Context, moves};
 use crate::check::{GuestLook, HostsLook, Silence};
@@ -93,7 +93,7 @@ struct Case<'a, 'scope, 'env: 'scope, 'record: 'env> {
     journal: &'a mut Journal<'record>,
     panel: Panel<'env>,
     lookout: Lookout<'scope, 'env>,
-    happenings: Receiver<Happening<'env>>,
+    happenings: Receiver<CaseEvent<'env>>,
     log: StepLog,
     /// Each guest's own clock since its first look.
     clocks: HashMap<usize, GuestClock>,
@@ -134,9 +134,9 @@ impl<'env> Case<'_, '_, 'env, '_> {
     }
 
     /// Waits as long as there is something to wait for: `what` names it, or is nothing.
-    fn wait(&mut self, phase: Phase, what: impl Fn(&Self) -> Option<String>) {
+    fn wait(&mut self, activity: Activity, what: impl Fn(&Self) -> Option<String>) {
         while let Some(what) = what(self) {
-            self.journal.wait(phase, &what);
+            self.journal.wait(activity, &what);
             match self.happenings.recv() {
                 Ok(happening) => self.take(happening),
                 // This side holds a sender of its own.
@@ -145,22 +145,22 @@ impl<'env> Case<'_, '_, 'env, '_> {
         }
     }
 
-    fn take(&mut self, happening: Happening<'env>) {
+    fn take(&mut self, happening: CaseEvent<'env>) {
         match happening {
-            Happening::LegOver(leg, report) => self.leg_over(leg, *report),
-            Happening::StepOver => self.open.step = None,
-            Happening::Up { number, up } => {
+            CaseEvent::LegOver(leg, report) => self.leg_over(leg, *report),
+            CaseEvent::StepOver => self.open.step = None,
+            CaseEvent::Up { number, up } => {
                 if let Some(booting) = &mut self.booting {
                     booting.up(number, up);
                 }
             }
-            Happening::FirstLook { number, leg, look } => {
+            CaseEvent::FirstLook { number, leg, look } => {
                 self.looked_first(number, leg, look.map(|look| *look));
             }
-            Happening::Guest { number, leg, look } => self.looked(number, leg, look.map(|look| *look)),
-            Happening::Hosts { leg, seen } => self.looked_at_hosts(leg, seen),
-            Happening::Loaded(load) => self.loaded(load.map(|load| *load)),
-            Happening::Unloaded(ended) => {
+            CaseEvent::Guest { number, leg, look } => self.looked(number, leg, look.map(|look| *look)),
+            CaseEvent::Hosts { leg, seen } => self.looked_at_hosts(leg, seen),
+            CaseEvent::Loaded(load) => self.loaded(load.map(|load| *load)),
+            CaseEvent::Unloaded(ended) => {
                 self.open.load_ends = false;
                 ended.unwrap_or_else(|failure| self.fail(failure));
             }

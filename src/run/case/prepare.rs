@@ -7,11 +7,11 @@ use crate::host::LogMarks;
 use crate::load::ActiveLoad;
 use crate::plan::Leg;
 use crate::probe::ProbeStream;
+use crate::run::activity::Activity;
 use crate::run::cpu;
 use crate::run::guest_clock::GuestClock;
-use crate::run::lookout::{Happening, hosts};
+use crate::run::lookout::{CaseEvent, hosts};
 use crate::run::panel::Panel;
-use crate::run::phase::Phase;
 use crate::sys::watch::Watch;
 
 /// What measures through the whole scenario and belongs to no single check.
@@ -40,10 +40,10 @@ impl<'env> Case<'_, '_, 'env, '_> {
         if self.failure.is_none() {
             self.start_load();
         }
-        self.wait(Phase::Preparing, |case| {
+        self.wait(Activity::Preparing, |case| {
             case.open.first_looks.first().map(|number| format!("the first look at {}", case.name(*number)))
         });
-        self.wait(Phase::Loading, |case| case.open.load_starts.then(|| "the load to work".to_owned()));
+        self.wait(Activity::Loading, |case| case.open.load_starts.then(|| "the load to work".to_owned()));
         watches
     }
 
@@ -84,10 +84,10 @@ impl<'env> Case<'_, '_, 'env, '_> {
         let Some(hosts) = self.before.hosts.get() else { return };
         self.open.load_starts = true;
         let (scenario, fleet) = (self.scenario, self.fleet);
-        let panicked = Happening::Loaded(Err(Failure::new("start the load", "it panicked")));
+        let panicked = CaseEvent::Loaded(Err(Failure::new("start the load", "it panicked")));
         self.lookout.beside("start the load", panicked, move |sender| {
             let load = ActiveLoad::start(scenario, fleet, hosts).map(Box::new);
-            let _ = sender.send(Happening::Loaded(load));
+            let _ = sender.send(CaseEvent::Loaded(load));
         });
     }
 

@@ -7,15 +7,15 @@ use super::Case;
 use crate::check::{BootEnd, LegEnd, StepEnd};
 use crate::migration::LegReport;
 use crate::plan::{Leg, Step};
+use crate::run::activity::Activity;
 use crate::run::booting_guests::BootingGuests;
-use crate::run::lookout::Happening;
+use crate::run::lookout::CaseEvent;
 use crate::run::moves;
-use crate::run::phase::Phase;
 
 impl<'env> Case<'_, '_, 'env, '_> {
     /// Plays the step of that number.
     pub(super) fn step(&mut self, number: usize, step: &'env Step, is_last: bool) {
-        self.wait(Phase::Looking, |case| case.log.due(step).map(|guest| case.name(guest)));
+        self.wait(Activity::Looking, |case| case.log.due(step).map(|guest| case.name(guest)));
         if self.is_over() {
             return;
         }
@@ -35,7 +35,7 @@ impl<'env> Case<'_, '_, 'env, '_> {
         if !self.scenario.boots_itself() {
             return;
         }
-        self.journal.wait(Phase::Booting, "guests to power off and on");
+        self.journal.wait(Activity::Booting, "guests to power off and on");
         match BootingGuests::start(&self.lookout, self.fleet, &step.legs) {
             Ok(booting) => self.booting = Some(booting),
             Err(failure) => self.fail(failure),
@@ -49,12 +49,12 @@ impl<'env> Case<'_, '_, 'env, '_> {
         self.open.step = Some(number);
         let (scenario, fleet) = (self.scenario, self.fleet);
         let (pace, hear) = (self.context.pace, self.journal.reporter());
-        self.lookout.beside("move guests", Happening::StepOver, move |sender| {
-            let over = |leg: &Leg, report| drop(sender.send(Happening::LegOver(*leg, Box::new(report))));
+        self.lookout.beside("move guests", CaseEvent::StepOver, move |sender| {
+            let over = |leg: &Leg, report| drop(sender.send(CaseEvent::LegOver(*leg, Box::new(report))));
             moves::play(scenario, fleet, step, pace, &hear, &over);
-            let _ = sender.send(Happening::StepOver);
+            let _ = sender.send(CaseEvent::StepOver);
         });
-        self.wait(Phase::Ordering, |case| case.open.step.map(|number| format!("step {}", number + 1)));
+        self.wait(Activity::Ordering, |case| case.open.step.map(|number| format!("step {}", number + 1)));
     }
 
     /// libvirt's call for one guest is over.
@@ -84,7 +84,9 @@ impl<'env> Case<'_, '_, 'env, '_> {
         let others: Vec<usize> =
             booting.guests().map(|(guest, _)| guest).filter(|guest| !came(guest)).collect();
         others.into_iter().for_each(|guest| booting.forget(guest));
-        self.wait(Phase::Booting, |case| case.booting.as_ref()?.next_to_come().map(|guest| case.name(guest)));
+        self.wait(Activity::Booting, |case| {
+            case.booting.as_ref()?.next_to_come().map(|guest| case.name(guest))
+        });
         let Some(booting) = self.booting.take() else { return };
         for (guest, booted) in booting.guests() {
             let Some((_, _, report)) = self.log.of_guest(guest).into_iter().next_back() else { continue };
@@ -103,7 +105,7 @@ impl<'env> Case<'_, '_, 'env, '_> {
                 Err(_) => self.log.lose(guest),
             }
         }
-        self.wait(Phase::Booting, |case| {
+        self.wait(Activity::Booting, |case| {
             case.open.first_looks.first().map(|guest| format!("the first look at {}", case.name(*guest)))
         });
     }
@@ -118,7 +120,7 @@ impl<'env> Case<'_, '_, 'env, '_> {
             began: first.unwrap_or(began),
             ended: last.unwrap_or_else(Instant::now),
         };
-        self.journal.wait(Phase::Proving, "where every guest is");
+        self.journal.wait(Activity::Proving, "where every guest is");
         self.panel.ask(self.journal, |check| check.on_step(&end));
         self.look_at_hosts(step.legs.first().copied());
     }

@@ -253,8 +253,8 @@ fn downtimes_come_to_their_median_and_longest() {
 fn every_phase_has_its_time() {
     let written = Written::new();
     let mut journal = written.journal();
-    journal.wait(Phase::Looking, "vm1");
+    journal.wait(Activity::Looking, "vm1");
     let spent = journal.finish().1.spent();
     let measured = spent.iter().filter(|(_, seconds)| seconds.is_some()).count();
-    assert_eq!(measured, Phase::ALL.len() + 1, "{spent:?}");
+    assert_eq!(measured, Activity::ALL.len() + 1, "{spent:?}");
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use multivm::ledger::state_directory;
 use multivm::stand::lab::running;
-use multivm::stand::{State, Status, summary};
+use multivm::stand::{Occupancy, Status, summary};
 
 use crate::problem::Answer;
 
@@ -13,14 +13,14 @@ pub fn run() -> Answer {
     let directory = state_directory();
     let status = Status::look(&directory)?;
     let mut text = match status.state() {
-        State::Nothing => "No lab is up, and nothing is left of earlier runs.\n".to_owned(),
-        State::Busy if status.things.is_empty() => "No lab is up.\n".to_owned(),
-        State::Busy => format!("A run is under way and has: {}.\n", summary(&status.things)),
-        State::Left => format!(
+        Occupancy::Nothing => "No lab is up, and nothing is left of earlier runs.\n".to_owned(),
+        Occupancy::Busy if status.things.is_empty() => "No lab is up.\n".to_owned(),
+        Occupancy::Busy => format!("A run is under way and has: {}.\n", summary(&status.things)),
+        Occupancy::Left => format!(
             "No whole lab is up; left of a run or of a lab: {}.\n`multivm reap` clears it, and so does the next run.\n",
             summary(&status.things)
         ),
-        State::Up => match running() {
+        Occupancy::Up => match running() {
             Ok(inventory) => format!("The lab is up.\n\n{}", super::reach(&inventory)),
             Err(failure) if !nix::unistd::geteuid().is_root() => {
                 format!(
@@ -32,7 +32,7 @@ pub fn run() -> Answer {
         },
     };
     // Writing to a String cannot fail.
-    if let (State::Up, Some(until)) = (status.state(), &status.until) {
+    if let (Occupancy::Up, Some(until)) = (status.state(), &status.until) {
         let _ = writeln!(text, "\nIt stays up until {until} ends; `multivm lab up` keeps it.");
     }
     if let Some(holder) = &status.holder {

@@ -15,7 +15,7 @@ use crate::problem::Problem;
 
 /// Whether a run goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum RunState {
     Running,
     Finished,
     /// Its end is not in the record, and the process that wrote it is gone.
@@ -96,19 +96,21 @@ impl Watched {
         &self.failures
     }
 
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> RunState {
         if self.live.end().is_some() {
-            return State::Finished;
+            return RunState::Finished;
         }
         match self.live.process() {
-            Some(Process { pid, start_ticks: start }) if (Owner { pid, start }).is_alive() => State::Running,
-            _ => State::CutOff,
+            Some(Process { pid, start_ticks: start }) if (Owner { pid, start }).is_alive() => {
+                RunState::Running
+            }
+            _ => RunState::CutOff,
         }
     }
 
     /// The whole present state.
     pub fn lines(&self, room: Room) -> Vec<Line> {
-        let running = self.state() == State::Running;
+        let running = self.state() == RunState::Running;
         let elapsed = self.began.elapsed().unwrap_or_default().as_secs_f64() * 1e3;
         let now_ms = if running { self.live.t_ms().max(elapsed) } else { self.live.t_ms() };
         let to_come = running.then(|| self.earlier.to_come(&self.live)).flatten();
@@ -118,12 +120,12 @@ impl Watched {
     }
 
     /// What to know of a run in that state, and where to read on. Ends with a newline.
-    pub fn conclusion(&self, state: State) -> String {
+    pub fn conclusion(&self, state: RunState) -> String {
         let folder = self.folder.display();
         match state {
-            State::Running => "The run goes on; without --once this follows it.\n".to_owned(),
-            State::Finished => format!("Record, JUnit and evidence are in {folder}\n"),
-            State::CutOff => {
+            RunState::Running => "The run goes on; without --once this follows it.\n".to_owned(),
+            RunState::Finished => format!("Record, JUnit and evidence are in {folder}\n"),
+            RunState::CutOff => {
                 let process =
                     self.live.process().map(|process| format!(" {}", process.pid)).unwrap_or_default();
                 let last = self.began + Duration::from_secs_f64(self.live.t_ms() / 1e3);
@@ -138,8 +140,8 @@ impl Watched {
         }
     }
 
-    pub fn exit_code(&self, state: State) -> ExitCode {
-        let good = state == State::Finished && !self.live.has_failures();
+    pub fn exit_code(&self, state: RunState) -> ExitCode {
+        let good = state == RunState::Finished && !self.live.has_failures();
         if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }

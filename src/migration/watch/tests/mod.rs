@@ -176,7 +176,7 @@ impl Play {
                 *samples.lock().unwrap() += 1;
             }
         };
-        let mut watch = Watch::new(SOURCE, &self.plan, &hear, Limits::default(), begin);
+        let mut watch = LegWatch::new(SOURCE, &self.plan, &hear, Limits::default(), begin);
         let (mut calls, mut looks, mut interrupted, mut now) = (Vec::new(), Vec::new(), false, 0);
         for turn in 0.. {
             assert!(turn < 100_000, "the watch is busy without end at {now} ms");

@@ -1,5 +1,5 @@
 use crate::report::compare::testing::{Noise, Writer};
-use crate::report::compare::{Claim, Comparison, DowntimeClock, Group, Measured, Metric, Reach, Run};
+use crate::report::compare::{Claim, ComparedRun, Comparison, DowntimeClock, Group, Measured, Metric, Reach};
 
 /// Total time (seconds), downtime (milliseconds) and volume (MiB) of a leg, as precopy and postcopy have them in the lab.
 type Leg = (f64, f64, f64);
@@ -20,7 +20,7 @@ fn same(_: &str, leg: Leg) -> Leg {
 
 /// A run of `count` scenarios in each group. Of the noise, the larger part is common to the legs of a scenario, as it was
 /// measured: a factor of 1.5 between two runs, of 1.25 within; and the machine has better and worse hours, by 1.15.
-fn run(seed: u64, count: usize, change: Change) -> Run {
+fn run(seed: u64, count: usize, change: Change) -> ComparedRun {
     let mut random = Noise::new(seed);
     let mut writer = Writer::new();
     let hour = random.normal() * 0.14;
@@ -44,13 +44,13 @@ fn run(seed: u64, count: usize, change: Change) -> Run {
     named(writer.run(), format!("run {seed}"))
 }
 
-fn named(run: Run, name: String) -> Run {
-    Run { made_of: [name.clone()].into(), path: name.clone(), name, ..run }
+fn named(run: ComparedRun, name: String) -> ComparedRun {
+    ComparedRun { made_of: [name.clone()].into(), path: name.clone(), name, ..run }
 }
 
 /// So many runs a side; each seed is another pair of sides.
 fn sides(seed: u64, runs: u64, count: usize, change: Change) -> Comparison {
-    let side = |first: u64, change: Change| -> Vec<Run> {
+    let side = |first: u64, change: Change| -> Vec<ComparedRun> {
         (0..runs).map(|number| run(1000 * seed + first + number, count, change)).collect()
     };
     Comparison::of(&side(0, &same), &side(500, change)).unwrap()
@@ -90,7 +90,7 @@ fn equal_stacks_have_no_regression() {
 /// The same noise without the least effect in the way: of 20 ways to deal 3 and 3 runs exactly one is the extreme one.
 #[test]
 fn one_way_in_twenty_to_deal_is_extreme() {
-    let runs: Vec<Run> = (0..6).map(|number| run(number, 2, &same)).collect();
+    let runs: Vec<ComparedRun> = (0..6).map(|number| run(number, 2, &same)).collect();
     let mut extreme = 0;
     for mask in 0_u32..64 {
         let (new, base): (Vec<_>, Vec<_>) = (0..6).partition(|at| mask & (1 << at) != 0);
@@ -223,7 +223,7 @@ fn what_got_better_is_told_and_is_no_regression() {
 fn runs_with_other_scenarios_are_compared_by_what_they_have() {
     let name = "precopy_orderly::in_vms::load_0";
     let runs = |lacking: &[u64]| -> Comparison {
-        let side = |seeds: std::ops::Range<u64>, change: Change| -> Vec<Run> {
+        let side = |seeds: std::ops::Range<u64>, change: Change| -> Vec<ComparedRun> {
             let of_seed = |seed| {
                 let mut run = run(seed, 2, change);
                 if lacking.contains(&seed) {

@@ -7,7 +7,7 @@ use crate::record::Numbers;
 
 /// What the scenario waits for while no migration is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
+pub enum Activity {
     /// A look at everything as it is before the first move, and what begins to watch.
     Preparing,
     /// Loads that start.
@@ -28,41 +28,41 @@ pub enum Phase {
     Collecting,
 }
 
-impl Phase {
-    pub const ALL: [Phase; 9] = [
-        Phase::Preparing,
-        Phase::Loading,
-        Phase::Booting,
-        Phase::Ordering,
-        Phase::Looking,
-        Phase::Proving,
-        Phase::Unloading,
-        Phase::Imaging,
-        Phase::Collecting,
+impl Activity {
+    pub const ALL: [Activity; 9] = [
+        Activity::Preparing,
+        Activity::Loading,
+        Activity::Booting,
+        Activity::Ordering,
+        Activity::Looking,
+        Activity::Proving,
+        Activity::Unloading,
+        Activity::Imaging,
+        Activity::Collecting,
     ];
 
     pub fn name(self) -> &'static str {
         match self {
-            Phase::Preparing => "preparing",
-            Phase::Loading => "loading",
-            Phase::Booting => "booting",
-            Phase::Ordering => "ordering",
-            Phase::Looking => "looking",
-            Phase::Proving => "proving",
-            Phase::Unloading => "unloading",
-            Phase::Imaging => "imaging",
-            Phase::Collecting => "collecting",
+            Activity::Preparing => "preparing",
+            Activity::Loading => "loading",
+            Activity::Booting => "booting",
+            Activity::Ordering => "ordering",
+            Activity::Looking => "looking",
+            Activity::Proving => "proving",
+            Activity::Unloading => "unloading",
+            Activity::Imaging => "imaging",
+            Activity::Collecting => "collecting",
         }
     }
 }
 
 type Span = (Instant, Instant);
 
-/// Notes what is waited for, and when migrations were under way. Every moment is in one phase; of each phase, what a migration
+/// Notes what is waited for, and when migrations were under way. Every moment is in one activity; of each activity, what a migration
 /// was under way in counts as migrating.
 #[derive(Debug)]
 pub struct Stopwatch {
-    phase: Phase,
+    activity: Activity,
     /// What exactly: the guest, or the look.
     what: String,
     since: Instant,
@@ -72,7 +72,7 @@ pub struct Stopwatch {
 
 #[derive(Debug)]
 struct Wait {
-    phase: Phase,
+    activity: Activity,
     what: String,
     span: Span,
 }
@@ -82,8 +82,8 @@ struct Wait {
 pub struct Spent {
     /// At least one of libvirt's calls was under way.
     pub migrating: Duration,
-    /// The rest, by phase.
-    pub phases: BTreeMap<Phase, Duration>,
+    /// The rest, by activity.
+    pub activities: BTreeMap<Activity, Duration>,
     /// The longest wait outside of migrations: how long, and for what.
     pub longest_wait: Option<(Duration, String)>,
 }
@@ -92,17 +92,17 @@ impl Spent {
     /// Notes the seconds of everything.
     pub fn note(&self, numbers: &mut Numbers) {
         numbers.migrating_s = Numbers::seconds(self.migrating);
-        for (phase, time) in &self.phases {
-            let number = match phase {
-                Phase::Preparing => &mut numbers.preparing_s,
-                Phase::Loading => &mut numbers.loading_s,
-                Phase::Booting => &mut numbers.booting_s,
-                Phase::Ordering => &mut numbers.ordering_s,
-                Phase::Looking => &mut numbers.looking_s,
-                Phase::Proving => &mut numbers.proving_s,
-                Phase::Unloading => &mut numbers.unloading_s,
-                Phase::Imaging => &mut numbers.imaging_s,
-                Phase::Collecting => &mut numbers.collecting_s,
+        for (activity, time) in &self.activities {
+            let number = match activity {
+                Activity::Preparing => &mut numbers.preparing_s,
+                Activity::Loading => &mut numbers.loading_s,
+                Activity::Booting => &mut numbers.booting_s,
+                Activity::Ordering => &mut numbers.ordering_s,
+                Activity::Looking => &mut numbers.looking_s,
+                Activity::Proving => &mut numbers.proving_s,
+                Activity::Unloading => &mut numbers.unloading_s,
+                Activity::Imaging => &mut numbers.imaging_s,
+                Activity::Collecting => &mut numbers.collecting_s,
             };
             *number = Numbers::seconds(*time);
         }
@@ -116,7 +116,7 @@ impl Spent {
 impl Stopwatch {
     pub fn start(begin: Instant) -> Stopwatch {
         Stopwatch {
-            phase: Phase::Preparing,
+            activity: Activity::Preparing,
             what: String::new(),
             since: begin,
             waits: Vec::new(),
@@ -124,11 +124,11 @@ impl Stopwatch {
         }
     }
 
-    /// Ends the phase before, and begins to wait for something.
-    pub fn enter(&mut self, phase: Phase, what: &str, now: Instant) {
+    /// Ends the activity before, and begins to wait for something.
+    pub fn enter(&mut self, activity: Activity, what: &str, now: Instant) {
         let what = std::mem::replace(&mut self.what, what.to_owned());
-        self.waits.push(Wait { phase: self.phase, what, span: (self.since, now) });
-        self.phase = phase;
+        self.waits.push(Wait { activity: self.activity, what, span: (self.since, now) });
+        self.activity = activity;
         self.since = now;
     }
 
@@ -138,25 +138,25 @@ impl Stopwatch {
     }
 
     pub fn finish(mut self, now: Instant) -> Spent {
-        self.enter(self.phase, "", now);
+        self.enter(self.activity, "", now);
         let migrations = union(self.migrations);
-        let mut phases: BTreeMap<Phase, Duration> =
-            Phase::ALL.iter().map(|phase| (*phase, Duration::ZERO)).collect();
+        let mut activities: BTreeMap<Activity, Duration> =
+            Activity::ALL.iter().map(|activity| (*activity, Duration::ZERO)).collect();
         let mut longest: Option<(Duration, String)> = None;
-        for Wait { phase, what, span } in self.waits {
+        for Wait { activity, what, span } in self.waits {
             let left = outside(span, &migrations);
-            *phases.entry(phase).or_default() += left;
+            *activities.entry(activity).or_default() += left;
             if longest.as_ref().is_none_or(|(most, _)| left > *most) {
                 let name = if what.is_empty() {
-                    phase.name().to_owned()
+                    activity.name().to_owned()
                 } else {
-                    format!("{}: {what}", phase.name())
+                    format!("{}: {what}", activity.name())
                 };
                 longest = Some((left, name));
             }
         }
         let migrating = migrations.iter().map(|(began, ended)| *ended - *began).sum();
-        Spent { migrating, phases, longest_wait: longest.filter(|(most, _)| !most.is_zero()) }
+        Spent { migrating, activities, longest_wait: longest.filter(|(most, _)| !most.is_zero()) }
     }
 }
 
@@ -224,18 +224,18 @@ mod tests {
     fn every_moment_is_migrating_or_in_one_phase() {
         let zero = Instant::now();
         let mut watch = Stopwatch::start(zero);
-        watch.enter(Phase::Loading, "3 loads", zero + S);
-        watch.enter(Phase::Ordering, "step 1", zero + 3 * S);
+        watch.enter(Activity::Loading, "3 loads", zero + S);
+        watch.enter(Activity::Ordering, "step 1", zero + 3 * S);
         watch.migrated(zero + 4 * S, zero + 8 * S);
         watch.migrated(zero + 5 * S, zero + 9 * S);
-        watch.enter(Phase::Looking, "vm1", zero + 9 * S);
-        watch.enter(Phase::Unloading, "", zero + 12 * S);
+        watch.enter(Activity::Looking, "vm1", zero + 9 * S);
+        watch.enter(Activity::Unloading, "", zero + 12 * S);
         let spent = watch.finish(zero + 13 * S);
         assert_eq!(spent.migrating, 5 * S);
-        let whole: Duration = spent.phases.values().sum();
+        let whole: Duration = spent.activities.values().sum();
         assert_eq!(whole + spent.migrating, 13 * S);
-        assert_eq!(spent.phases[&Phase::Ordering], S);
-        assert_eq!(spent.phases[&Phase::Collecting], Duration::ZERO);
+        assert_eq!(spent.activities[&Activity::Ordering], S);
+        assert_eq!(spent.activities[&Activity::Collecting], Duration::ZERO);
         assert_eq!(spent.longest_wait, Some((3 * S, "looking: vm1".to_owned())));
     }
 
@@ -243,10 +243,10 @@ mod tests {
     fn a_look_during_a_migration_is_no_wait() {
         let zero = Instant::now();
         let mut watch = Stopwatch::start(zero);
-        watch.enter(Phase::Looking, "vm1", zero + S);
+        watch.enter(Activity::Looking, "vm1", zero + S);
         watch.migrated(zero + S, zero + 5 * S);
         let spent = watch.finish(zero + 5 * S);
-        assert_eq!(spent.phases[&Phase::Looking], Duration::ZERO);
+        assert_eq!(spent.activities[&Activity::Looking], Duration::ZERO);
         assert_eq!(spent.longest_wait, Some((S, "preparing".to_owned())));
     }
 }
