@@ -138,7 +138,7 @@ impl Run {
     }
 
     /// Its lines as those of a part that begins at that time of the merged record.
-    fn as_part(
+    fn into_part(
         mut self,
         mut part: Part,
         from: u64,
@@ -207,7 +207,7 @@ fn join(name: &str, runs: Vec<Run>) -> Vec<(Envelope, Event)> {
         seen.append(&mut run.scenarios);
         // The part's zero is where the part before it ended.
         let from = end.as_ref().map_or(0, |end| end.t_ms);
-        joined.extend(run.as_part(part, from, &differing));
+        joined.extend(run.into_part(part, from, &differing));
         end = joined.last().map(|(last, _)| last.clone());
     }
     joined.extend(end.zip(total.map(Event::RunFinished)));
