@@ -14,10 +14,10 @@ pub static ABOUT: About = About {
     id: "load",
     summary: "the load was real",
     how: "looked at every second, in every guest and on every host: before, during and after every migration its processes are \
-          alive, not stopped, use CPU time and hold their memory",
+          alive, not stopped, use CPU time and hold their memory; and what a load writes reaches a disk",
     asked: &[Moment::Always, Moment::Step],
     only: Some("stress tools"),
-    advice: &[ENDED, STOPPED, IDLE, LET_GO],
+    advice: &[ENDED, STOPPED, IDLE, LOST, LET_GO],
     ..About::BASE
 };
 
@@ -30,6 +30,12 @@ const STOPPED: Advice =
     Advice::new("a process of the load is stopped", "a signal stopped it (SIGSTOP or SIGTSTP)");
 
 const IDLE: Advice = Advice::new("the load used no CPU time", "it did nothing: was it starved?");
+
+const LOST: Advice = Advice::new(
+    "what the load writes does not reach a disk",
+    "it wrote to memory only, or nothing: does its disk hang, is its file system one in memory, or one whose files cannot be \
+     written synchronously (chattr +S)?",
+);
 
 const LET_GO: Advice =
     Advice::new("the load does not hold its memory", "it let go of its memory: was it started again?");
@@ -114,11 +120,11 @@ impl JudgedPlace {
         while let Some((ended, leg)) = self.open.front().copied() {
             let closed = self.timeline.read(|looks| {
                 let window = Window::closing(looks, self.next, ended)?;
-                Some((window, window.of(looks).to_vec()))
+                Some((window.last, Looks::of(window, looks)))
             });
-            let Some((window, looks)) = closed else { break };
+            let Some((last, looks)) = closed else { break };
             self.open.pop_front();
-            self.next = window.last;
+            self.next = last;
             proofs.extend(self.prove(&looks, leg));
         }
         proofs
@@ -130,7 +136,7 @@ impl JudgedPlace {
         let Some((_, leg)) = std::mem::take(&mut self.open).pop_front() else { return Vec::new() };
         let cut = self
             .timeline
-            .read(|looks| Window::cut_short(looks, self.next).map(|window| window.of(looks).to_vec()));
+            .read(|looks| Window::cut_short(looks, self.next).map(|window| Looks::of(window, looks)));
         match cut {
             Some(looks) if !patient => self.prove(&looks, leg),
             None if !patient => Vec::new(),
@@ -138,11 +144,18 @@ impl JudgedPlace {
         }
     }
 
-    fn prove(&self, looks: &[LoadLook], leg: Option<Leg>) -> Vec<Proof> {
-        let mut number = 0..;
-        self.prove_each(leg, |place, load| match samples_of(looks, number.next().unwrap_or_default()) {
-            Ok(samples) => self.with_last_words(check(place, load, &samples)),
-            Err(failure) => unknown(place, load, &failure.to_string()),
+    fn prove(&self, looks: &Looks, leg: Option<Leg>) -> Vec<Proof> {
+        let mut numbers = 0..;
+        self.prove_each(leg, |place, load| {
+            let number = numbers.next().unwrap_or_default();
+            match samples_of(&looks.window, number) {
+                Ok(samples) => {
+                    let earlier =
+                        looks.earlier.iter().filter_map(|look| look.samples.as_ref().ok()?.get(number));
+                    self.with_last_words(check(place, load, &earlier.collect::<Vec<_>>(), &samples))
+                }
+                Err(failure) => unknown(place, load, &failure.to_string()),
+            }
         })
     }
 
@@ -167,26 +180,34 @@ impl JudgedPlace {
     }
 }
 
+/// The looks by which a step is judged, and those before them.
+struct Looks {
+    earlier: Vec<LoadLook>,
+    window: Vec<LoadLook>,
+}
+
+impl Looks {
+    fn of(window: Window, looks: &[LoadLook]) -> Looks {
+        Looks { earlier: window.before(looks, STALLED).to_vec(), window: window.of(looks).to_vec() }
+    }
+}
+
+/// In this time a load that works has used CPU time and has had a disk take in what it writes, whatever else goes on: looks that
+/// are closer to each other show nothing of a load that rests between them.
+const STALLED: Duration = Duration::from_secs(10);
+
 /// In this time a load that works uses CPU time, however busy its machine is: the kernel counts it in steps of 10 ms. A
 /// guest may stand still for a second or two at its switch-over, and its load is niced.
 const NOTICEABLE: Duration = Duration::from_secs(3);
 
 /// A load on one machine, in every look at it: first how it looked before the move, then as often as it was looked at
-/// during the move and after it.
-pub fn check(place: &str, load: &load::Load, samples: &[&Sample]) -> Proof {
+/// during the move and after it. `earlier` is how it looked before all of these.
+pub fn check(place: &str, load: &load::Load, earlier: &[&Sample], samples: &[&Sample]) -> Proof {
     let expected = expected(place, load);
     let [before, looks @ ..] = samples else {
         return unknown(place, load, "it was not looked at");
     };
-    let show = |sample: &Sample| {
-        format!(
-            "{} processes ({} stopped), {:.2} s of CPU time, {} MiB resident",
-            sample.alive,
-            sample.stopped,
-            sample.ticks as f64 / 100.0,
-            sample.resident.0 >> 20
-        )
-    };
+    let show = |sample: &Sample| shown(load, sample);
     let ended =
         |sample: &&&Sample| sample.alive == 0 || (!load.comes_and_goes() && sample.alive < before.alive);
     let stopped = |sample: &&&Sample| sample.stopped > 0;
@@ -198,6 +219,10 @@ pub fn check(place: &str, load: &load::Load, samples: &[&Sample]) -> Proof {
         (sample, &STOPPED)
     } else if let Some(pair) = samples.windows(2).find(|pair| idle(load, pair[0], pair[1])) {
         (&pair[1], &IDLE)
+    } else if let Some(pair) = samples.windows(2).find(|pair| took_back(load, pair[0], pair[1])) {
+        (&pair[1], &LOST)
+    } else if let Some(stalled) = stalled(load, earlier, samples) {
+        stalled
     } else if let Some(sample) = trouble(&let_go) {
         (sample, &LET_GO)
     } else {
@@ -217,13 +242,49 @@ fn idle(load: &load::Load, earlier: &Sample, later: &Sample) -> bool {
         || (time >= NOTICEABLE && later.ticks == earlier.ticks)
 }
 
+/// Whether what it had written was removed before a disk had it. A load whose kernel does not count has not begun.
+fn took_back(load: &load::Load, earlier: &Sample, later: &Sample) -> bool {
+    load.writes() && later.written < earlier.written
+}
+
+/// The first look at a load that has done nothing for [`STALLED`], and what it did not do.
+fn stalled<'a>(
+    load: &load::Load,
+    earlier: &[&'a Sample],
+    samples: &'a [&'a Sample],
+) -> Option<(&'a &'a Sample, &'static Advice)> {
+    samples.iter().enumerate().skip(1).find_map(|(number, now)| {
+        let mut before = samples[..number].iter().rev().chain(earlier.iter().rev());
+        let then = before.find(|then| now.asked.saturating_duration_since(then.at) >= STALLED)?;
+        if now.ticks == then.ticks {
+            return Some((now, &IDLE));
+        }
+        (load.writes() && now.written == then.written).then_some((now, &LOST))
+    })
+}
+
+fn shown(load: &load::Load, sample: &Sample) -> String {
+    let written = match sample.written {
+        Some(written) if load.writes() => format!(", {} MiB on a disk", written.0 >> 20),
+        _ => String::new(),
+    };
+    format!(
+        "{} processes ({} stopped), {:.2} s of CPU time, {} MiB resident{written}",
+        sample.alive,
+        sample.stopped,
+        sample.ticks as f64 / 100.0,
+        sample.resident.0 >> 20
+    )
+}
+
 /// A load that could not be looked at.
 pub fn unknown(place: &str, load: &load::Load, why: &str) -> Proof {
     Proof::new(&ABOUT, false, expected(place, load), format!("not known: {why}"))
 }
 
 fn expected(place: &str, load: &load::Load) -> String {
-    format!("`{}` on {place} alive during the migration, and using CPU time", load.command)
+    let and = if load.writes() { ", using CPU time, and written to a disk" } else { ", and using CPU time" };
+    format!("`{}` on {place} alive during the migration{and}", load.command)
 }
 
 #[cfg(test)]
@@ -235,6 +296,26 @@ mod tests {
     use super::*;
     use crate::load::Command;
     use crate::scenario::{Bytes, Signs};
+
+    const MIB: u64 = 1 << 20;
+
+    fn zero() -> Instant {
+        static ZERO: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+        *ZERO.get_or_init(Instant::now)
+    }
+
+    /// Three processes at that second.
+    fn sample(second: u64, ticks: u64, written_mib: u64) -> Sample {
+        let at = zero() + Duration::from_secs(second);
+        let written = Some(Bytes(written_mib * MIB));
+        Sample { alive: 3, stopped: 0, ticks, resident: Bytes(0), written, asked: at, at }
+    }
+
+    fn load(writes: bool) -> load::Load {
+        let words = ["stress", "--hdd", "2"].map(str::to_owned).into();
+        let signs = Signs { writes, ..Signs::default() };
+        load::Load::new(&Command { words, signs, basis: None }, 70)
+    }
 
     #[rstest]
     #[case::works(3, 0, 900, true)]
@@ -248,20 +329,34 @@ mod tests {
         #[case] ticks: u64,
         #[case] ok: bool,
     ) {
-        let zero = Instant::now();
-        let sample = |seconds, alive, stopped, ticks| Sample {
-            alive,
-            stopped,
-            ticks,
-            resident: Bytes(0),
-            asked: zero + Duration::from_secs(seconds),
-            at: zero + Duration::from_secs(seconds),
-        };
-        let words = ["stress", "--cpu", "2"].map(str::to_owned).into();
-        let load = load::Load::new(&Command { words, signs: Signs::default(), basis: None }, 70);
-        let (before, during) = (sample(0, 3, 0, 400), sample(1, 3, 0, 500));
-        assert_eq!(check("vm1", &load, &[&before, &during, &sample(5, alive, stopped, ticks)]).ok, ok);
-        assert!(check("vm1", &load, &[&before, &during]).ok);
-        assert!(!check("vm1", &load, &[]).ok);
+        let (before, during) = (sample(0, 400, 0), sample(1, 500, 0));
+        let after = Sample { alive, stopped, ..sample(5, ticks, 0) };
+        let load = load(false);
+        assert_eq!(check("vm1", &load, &[], &[&before, &during, &after]).ok, ok);
+        assert!(check("vm1", &load, &[], &[&before, &during]).ok);
+        assert!(!check("vm1", &load, &[], &[]).ok);
+    }
+
+    /// Looks a second apart, as they come: each with its ticks and MiB. The first two were before the window.
+    #[rstest]
+    #[case::works(&[(0, 10, 1), (1, 20, 2), (11, 30, 3), (12, 40, 4)], None)]
+    #[case::pauses_for_a_while(&[(0, 10, 1), (5, 20, 1), (6, 30, 1), (9, 40, 1)], None)]
+    #[case::nothing_reaches_the_disk(&[(0, 10, 9), (1, 20, 9), (8, 30, 9), (11, 40, 9)], Some("disk"))]
+    #[case::took_it_back(&[(0, 10, 9), (1, 20, 9), (2, 30, 12), (3, 40, 10)], Some("disk"))]
+    #[case::rests(&[(0, 10, 1), (1, 10, 1), (8, 10, 1), (11, 10, 1)], Some("CPU"))]
+    fn what_a_writer_writes_must_reach_a_disk(
+        #[case] looks: &[(u64, u64, u64)],
+        #[case] found: Option<&str>,
+    ) {
+        let samples: Vec<Sample> =
+            looks.iter().map(|(second, ticks, mib)| sample(*second, *ticks, *mib)).collect();
+        let all: Vec<&Sample> = samples.iter().collect();
+        let proof = check("vm1", &load(true), &all[..2], &all[2..]);
+        assert_eq!(proof.ok, found.is_none(), "{proof:?}");
+        assert!(proof.seen.contains(" MiB on a disk"), "{proof:?}");
+        let advice = if found == Some("disk") { LOST.text } else { IDLE.text };
+        assert_eq!(found.is_some(), proof.advice.map(|given| given.text) == Some(advice), "{proof:?}");
+        // A load that computes writes nothing, and is asked for nothing of it.
+        assert_eq!(check("vm1", &load(false), &all[..2], &all[2..]).ok, found != Some("CPU"));
     }
 }

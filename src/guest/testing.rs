@@ -27,6 +27,7 @@ pub fn inventory(owner: &str) -> Inventory {
         login: login(),
         cpu_percent: 200,
         memory: 4 << 30,
+        load_folder: "/mnt/multivm".into(),
         uri: "test:///default".into(),
         facts: BTreeMap::new(),
     };

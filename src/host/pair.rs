@@ -8,7 +8,7 @@ use super::EventHub;
 use crate::failure::{Attempt, Failure, Result};
 use crate::inventory::{Accelerator, AcceleratorKind, HostEntry, Inventory};
 use crate::libvirt::{Connection, Libvirt, Subscription, Version};
-use crate::remote::{AGENT_DIRECTORY, Agent, Remote};
+use crate::remote::{AGENT_DIRECTORY, Agent, Remote, quote};
 use crate::scenario::Side;
 use crate::sys::parallel::at_once;
 use crate::sys::wait::{Look, StopFlag, wait_for};
@@ -43,6 +43,19 @@ pub struct Hosts {
     /// Where every connection is made.
     pub library: Libvirt,
     pub accelerator: Accelerator,
+}
+
+impl Host {
+    /// Where a load on the host works that writes files. Whoever starts one makes it.
+    pub fn load_folder(&self) -> String {
+        format!("{}/load", self.entry.load_folder)
+    }
+
+    /// Ends every load on the host, and removes what it wrote.
+    pub fn end_loads(&self, limit: Duration) -> Result<()> {
+        self.agent.end_strays(limit)?;
+        self.remote.check(&format!("rm -rf {}", quote(&self.load_folder())), limit).map(drop)
+    }
 }
 
 impl Hosts {

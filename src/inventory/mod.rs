@@ -47,6 +47,8 @@ pub struct HostEntry {
     pub cpu_percent: u32,
     /// What the host has, bytes of memory.
     pub memory: u64,
+    /// Folder on the host, on the storage that guests use: loads write files below it. multivm alone uses it.
+    pub load_folder: String,
     /// libvirt connection URI, as the harness uses it.
     pub uri: String,
     /// Facts worth a line in the record: suite, versions, size.

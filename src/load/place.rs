@@ -11,27 +11,49 @@ use crate::scenario::{Bytes, Profile, Side};
 #[derive(Debug, Clone)]
 pub enum Place {
     Guest(Arc<Guest>),
-    /// The name of the host, and our program there.
-    Host(String, Arc<Agent>),
+    Host(HostPlace),
 }
+
+/// What a load needs of a host.
+#[derive(Debug, Clone)]
+pub struct HostPlace {
+    name: String,
+    agent: Arc<Agent>,
+    folder: String,
+}
+
+/// Where a load in a guest works that writes files: on the guest's own disk.
+const GUEST_FOLDER: &str = "/var/lib/multivm/load";
 
 impl Place {
     pub fn host(fleet: &Fleet, side: Side) -> Place {
         let host = fleet.hosts.get(side);
-        Place::Host(host.entry.name.clone(), Arc::clone(&host.agent))
+        Place::Host(HostPlace {
+            name: host.entry.name.clone(),
+            agent: Arc::clone(&host.agent),
+            folder: host.load_folder(),
+        })
     }
 
     pub fn name(&self) -> &str {
         match self {
             Place::Guest(guest) => &guest.name,
-            Place::Host(name, _) => name,
+            Place::Host(host) => &host.name,
         }
     }
 
     pub fn agent(&self) -> &Agent {
         match self {
             Place::Guest(guest) => &guest.agent,
-            Place::Host(_, agent) => agent,
+            Place::Host(host) => &host.agent,
+        }
+    }
+
+    /// Where a load works that writes files. It has the folder for itself.
+    pub fn folder(&self) -> &str {
+        match self {
+            Place::Guest(_) => GUEST_FOLDER,
+            Place::Host(host) => &host.folder,
         }
     }
 

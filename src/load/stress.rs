@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{LoadLook, Place};
 use crate::failure::Result;
-use crate::remote::{LOAD_LOG, Process};
+use crate::remote::{LOAD_LOG, Process, quote};
 use crate::scenario::{self, Bytes, Signs, Size};
 use crate::sys::wait::{Look, StopFlag, wait_for};
 
@@ -49,6 +49,8 @@ pub struct Sample {
     /// CPU time of all its processes, ended ones too, clock ticks (1/100 s).
     pub ticks: u64,
     pub resident: Bytes,
+    /// What all its processes sent to disks, ended ones too; none where the kernel does not count.
+    pub written: Option<Bytes>,
     /// When it was asked for and when the answer came.
     pub asked: Instant,
     pub at: Instant,
@@ -68,6 +70,10 @@ impl Load {
             stopped: alive().filter(|process| process.state == 'T').count(),
             ticks: group().map(|process| process.ticks).sum(),
             resident: Bytes(alive().map(|process| process.resident_bytes).sum()),
+            written: group()
+                .filter_map(|process| process.written_bytes)
+                .reduce(|sum, one| sum + one)
+                .map(Bytes),
             asked,
             at,
         }
@@ -76,6 +82,11 @@ impl Load {
     /// Whether its workers are killed and started again all the time: it asks for more memory than there is.
     pub fn comes_and_goes(&self) -> bool {
         self.signs.comes_and_goes
+    }
+
+    /// Whether what it writes must reach a disk.
+    pub fn writes(&self) -> bool {
+        self.signs.writes
     }
 
     /// Memory that a sample must show resident: half of what the load began with, because a host that is short of
@@ -88,6 +99,10 @@ impl Load {
     fn idle(&self, seen: &Sample) -> Option<String> {
         if seen.ticks == 0 {
             return Some(format!("`{}` has used no CPU time yet", self.command));
+        }
+        if self.signs.writes && seen.written.is_none_or(|written| written.0 == 0) {
+            let why = seen.written.map_or(" that its kernel would count", |_| " yet");
+            return Some(format!("`{}` has sent nothing to a disk{why}", self.command));
         }
         let wanted = self.signs.resident;
         (seen.resident < wanted).then(|| {
@@ -167,11 +182,21 @@ impl Loads {
         let groups: Vec<i32> = loads.iter().map(|load| load.group).collect();
         let agent = self.place.agent();
         agent.kill(&groups, LIMIT)?;
+        self.await_end(&groups)?;
+        if loads.iter().any(Load::writes) {
+            let removed = agent.remote().check(&format!("rm -rf {}", quote(self.place.folder())), LIMIT);
+            return removed.map(drop);
+        }
+        Ok(())
+    }
+
+    fn await_end(&self, groups: &[i32]) -> Result<()> {
+        let agent = self.place.agent();
         wait_for(
             &format!("the load to end on {}", self.place.name()),
             LIMIT,
             &StopFlag::new(),
-            || match agent.processes(&groups, LIMIT) {
+            || match agent.processes(groups, LIMIT) {
                 Ok(left) => match left.iter().find(|process| process.is_alive()) {
                     Some(process) => Look::NotYet(format!("{} ({}) is alive", process.name, process.pid)),
                     None => Look::Ready(()),
@@ -210,8 +235,17 @@ fn words(place: &Place, command: &Command) -> Vec<String> {
         }
         Place::Host(..) => &["sh", "-c", r#"echo 1000 > /proc/self/oom_score_adj; exec "$@""#, "load"],
     };
-    before.iter().map(|word| (*word).to_owned()).chain(command.words.iter().cloned()).collect()
+    let folder = command.signs.writes.then(|| ["sh", "-c", IN_FOLDER, place.folder()]);
+    let words = before.iter().copied().chain(folder.into_iter().flatten()).map(str::to_owned);
+    words.chain(command.words.iter().cloned()).collect()
 }
+
+/// Runs the words behind the first in a new folder of that name.
+///
+/// Whatever is written to a file there is on the disk before the writer goes on (`S` of chattr(1), which files inherit). `stress`
+/// removes a file before the kernel would write it, and without this its disk would hear of nothing. A file system that does not
+/// know `S` may write at the end of each file all the same, as NFS does: what counts is what reached the disk.
+const IN_FOLDER: &str = r#"rm -rf "$0"; mkdir -p "$0" && cd "$0" || exit; chattr +S .; exec "$@""#;
 
 impl Drop for Loads {
     fn drop(&mut self) {

@@ -63,6 +63,14 @@ impl Window {
     pub fn of(self, looks: &[LoadLook]) -> &[LoadLook] {
         &looks[self.first..=self.last]
     }
+
+    /// The looks before the window, from the last one on that is at least so long before it.
+    pub fn before(self, looks: &[LoadLook], long: Duration) -> &[LoadLook] {
+        let earlier = &looks[..self.first];
+        let begin = looks[self.first].at;
+        let from = earlier.iter().rposition(|look| begin.saturating_duration_since(look.at) >= long);
+        &earlier[from.unwrap_or(0)..]
+    }
 }
 
 impl Timeline {
@@ -187,6 +195,16 @@ mod tests {
         let other = Window::closing(&looks, one.last, ended(1200)).unwrap();
         assert_eq!((one.last, other.first, other.last), (1, 1, 3));
         assert_eq!(other.of(&looks).len(), 3);
+    }
+
+    #[test]
+    fn before_a_window_is_what_is_needed_to_see_that_far_back() {
+        let begin = Instant::now();
+        let looks = looks(begin, &[0, 1000, 2000, 3000, 4000]);
+        let window = Window { first: 3, last: 4 };
+        let before = |ms| window.before(&looks, Duration::from_millis(ms)).len();
+        assert_eq!((before(500), before(1000), before(1500), before(9000)), (1, 1, 2, 3));
+        assert!(Window { first: 0, last: 1 }.before(&looks, Duration::ZERO).is_empty());
     }
 
     /// The look by which a window begins is no look after the move, however short the move was.

@@ -58,6 +58,8 @@ pub struct Process {
     pub ticks: u64,
     /// Memory that the process has resident.
     pub resident_bytes: u64,
+    /// Bytes that it sent to disks, with its children that have ended. None where nobody looked, or its kernel does not count.
+    pub written_bytes: Option<u64>,
 }
 
 impl Observation {
@@ -93,6 +95,7 @@ impl Process {
             group: seen.group,
             ticks: seen.ticks,
             resident_bytes: seen.resident_pages * page,
+            written_bytes: seen.written,
         }
     }
 

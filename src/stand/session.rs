@@ -278,7 +278,7 @@ mod tests {
         let login =
             r#"{"address": "198.18.0.11", "port": 22, "user": "root", "key": "k", "known_hosts": "h"}"#;
         let host = format!(
-            r#"{{"name": "h", "login": {login}, "cpu_percent": 200, "memory": 1, "uri": "test:///default",
+            r#"{{"name": "h", "login": {login}, "cpu_percent": 200, "memory": 1, "load_folder": "/l", "uri": "test:///default",
                 "facts": {{"suite": "{suite}"}}}}"#
         );
         let text = format!(

@@ -27,8 +27,8 @@ pub fn leave(cli: &Cli, kept: &str) -> PathBuf {
 pub fn describe(lab: &Path) {
     let inventory = r#"{
         "owner": "0d0e1c1f-5c3e-4b5e-9d43-7c1f2a3b4c5d",
-        "source": {"name": "source", "login": LOGIN, "cpu_percent": 200, "memory": 4294967296, "uri": "test:///default", "facts": {"suite": "trixie"}},
-        "target": {"name": "target", "login": LOGIN, "cpu_percent": 200, "memory": 4294967296, "uri": "test:///default", "facts": {}},
+        "source": {"name": "source", "login": LOGIN, "cpu_percent": 200, "memory": 4294967296, "load_folder": "/var/lib/multivm/loads", "uri": "test:///default", "facts": {"suite": "trixie"}},
+        "target": {"name": "target", "login": LOGIN, "cpu_percent": 200, "memory": 4294967296, "load_folder": "/var/lib/multivm/loads", "uri": "test:///default", "facts": {}},
         "storage": {"name": "storage", "login": LOGIN, "server": "198.18.0.1", "export": "/export", "base_image": "b"},
         "guests": {"kernel": "k", "initramfs": "i", "bridge": "br0", "addresses": "198.18.1.0/24", "netmask": "n",
                    "gateway": "g", "key": "k", "public_key": "p", "known_hosts": "h", "host_key": "k"},

@@ -103,6 +103,7 @@ impl Fleet {
             defined: defined::Defined::default(),
         };
         fleet.take_hold()?;
+        fleet.end_loads_on_hosts()?;
         let damage = fleet.damage();
         let missing: Vec<Arc<Guest>> = fleet
             .guests

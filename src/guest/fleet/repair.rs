@@ -18,10 +18,14 @@ const CONSOLE_LINES: u32 = 15;
 impl Fleet {
     /// Ends what a failed scenario may have left beside the fleet: loads on hosts, and load guests.
     pub fn clear_strays(&self) -> Result<()> {
-        let hosts =
-            at_once("end loads on a host", self.hosts.both(), |host| host.agent.end_strays(ANSWER_LIMIT));
         let guests = by_login("remove a load guest", &self.load_guests, |guest| self.remove(guest));
-        hosts.into_iter().chain(guests).fold(Ok(()), Result::and)
+        guests.into_iter().fold(self.end_loads_on_hosts(), Result::and)
+    }
+
+    /// Ends loads on hosts that an earlier scenario or command left, and removes what they wrote.
+    pub(super) fn end_loads_on_hosts(&self) -> Result<()> {
+        let ended = at_once("end loads on a host", self.hosts.both(), |host| host.end_loads(ANSWER_LIMIT));
+        ended.into_iter().fold(Ok(()), Result::and)
     }
 
     /// What is wrong with each guest: not where a scenario starts, not alone, not defined as it was made, not answering. Empty

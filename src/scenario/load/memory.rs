@@ -51,9 +51,9 @@ fn on_host(share: HostShare, room: &Room) -> Size {
     // Whole pages, and never nothing: both tools refuse that.
     let each = Bytes(((wanted / u64::from(workers)) & !4095).max(1 << 20));
     let signs = match share {
-        HostShare::Half => Signs { resident: most_of(total(workers, each)), comes_and_goes: false },
+        HostShare::Half => Signs { resident: most_of(total(workers, each)), ..Signs::default() },
         // One that asks for more than there is never gets it: with half of what is left it is at work.
-        HostShare::Short => Signs { resident: Bytes(left / 2), comes_and_goes: true },
+        HostShare::Short => Signs { resident: Bytes(left / 2), comes_and_goes: true, ..Signs::default() },
     };
     Size { workers, each, signs }
 }

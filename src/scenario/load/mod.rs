@@ -91,6 +91,8 @@ pub struct Signs {
     pub resident: Bytes,
     /// It asks for more memory than there is on purpose: the kernel kills its workers, and it is started again.
     pub comes_and_goes: bool,
+    /// It writes files, and what it writes reaches the disk.
+    pub writes: bool,
 }
 
 table! {

@@ -21,6 +21,9 @@ use crate::sys::wait::{Look, StopFlag, wait_for};
 
 /// Inside a host: where the guests' kernel and initramfs are seen.
 const GUEST_FILES: &str = "/var/lib/multivm/guest";
+/// Inside a host: the folder of its loads. It is one of the export, by its own path instead of NFS, for which the machine's kernel
+/// may have no client: what a load writes there takes the disk's time from the server, and none of the server's own.
+const LOAD_FOLDER: &str = "/var/lib/multivm/loads";
 const EXPORT: &str = "/export";
 const BASE_IMAGE: &str = "base.qcow2";
 
@@ -62,7 +65,7 @@ pub fn raise(
     let addresses = network::guest_addresses(&owner);
     files.know_guests(addresses, &guest_key)?;
 
-    let export = directory.join("export");
+    let export = plan.export();
     let base = prepared.guest.directory.join(BASE_IMAGE);
     fs::copy(&base, export.join(BASE_IMAGE)).attempting(|| format!("copy {}", base.display()))?;
 
@@ -136,6 +139,8 @@ impl Plan<'_> {
         network::create_host(&namespace, name, address, self.ledger)?;
         let groups = cgroup::create(&namespace, self.size, self.ledger)?;
         let layer = self.files.host_layer(self.directory, name, address)?;
+        let loads = self.export().join(format!("loads-{name}"));
+        fs::create_dir_all(&loads).attempting(|| format!("create {}", loads.display()))?;
         let layers = [Some(layer), own.map(Path::to_owned), Some(image.root.clone())];
         let spec = HostSpec {
             hostname: name.into(),
@@ -143,11 +148,10 @@ impl Plan<'_> {
             joins: groups.joins,
             root: self.root(name)?,
             layers: layers.into_iter().flatten().collect(),
-            binds: vec![Bind {
-                from: prepared.guest.directory.clone(),
-                to: GUEST_FILES.into(),
-                read_only: true,
-            }],
+            binds: vec![
+                Bind { from: prepared.guest.directory.clone(), to: GUEST_FILES.into(), read_only: true },
+                Bind { from: loads, to: LOAD_FOLDER.into(), read_only: false },
+            ],
             daemons: vec![words("/usr/sbin/sshd -D -e"), words("/usr/sbin/libvirtd")],
         };
         let supervisor = self.start(name, &spec)?;
@@ -166,6 +170,7 @@ impl Plan<'_> {
             login: self.files.login(address),
             cpu_percent: self.size.cpu_percent,
             memory: self.size.memory,
+            load_folder: LOAD_FOLDER.into(),
             uri: format!(
                 "qemu+ssh://root@{address}/system?command={}&no_tty=1",
                 self.files.ssh_command().display()
@@ -178,7 +183,7 @@ impl Plan<'_> {
     /// Starts the storage server, in the switch's namespace.
     fn storage(&self, image: &HostImage) -> Result<(StorageEntry, Child)> {
         let name = "storage";
-        let export = self.directory.join("export");
+        let export = self.export();
         fs::create_dir_all(&export).attempting(|| format!("create {}", export.display()))?;
         let layer = self.files.storage_layer(self.directory, name, network::SWITCH_ADDRESS)?;
         let spec = HostSpec {
@@ -203,6 +208,11 @@ impl Plan<'_> {
             base_image: BASE_IMAGE.into(),
         };
         Ok((entry, supervisor))
+    }
+
+    /// The exported directory, as this machine sees it.
+    fn export(&self) -> PathBuf {
+        self.directory.join("export")
     }
 
     fn root(&self, name: &str) -> Result<PathBuf> {
