@@ -40,7 +40,7 @@ const LOAD_UNANSWERED: ExpectedFinding =
 const WITNESS_UNHEARD: ExpectedFinding =
     may_find(&memory::ABOUT, "vm1", "a look that is under way when the guest goes down hears no witness");
 
-const DAMAGES: [Damage; 26] = [
+const DAMAGES: [Damage; 28] = [
     Damage {
         name: "damage::guest_reboot",
         cause: |fleet| {
@@ -337,6 +337,25 @@ const DAMAGES: [Damage; 26] = [
             )
         },
         finds: &[],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_io_load_stopped",
+        scenario: "precopy_orderly::in_vms::stress_ng_io",
+        cause: |fleet| in_guest(fleet, "killall -STOP stress-ng-hdd").map(drop),
+        finds: &[finding(&load::ABOUT, "vm1", "then: 2 processes (1 stopped)")],
+        ..TO_VM1
+    },
+    // From now on it writes to memory only, and removes its files before the kernel would write them to the disk. It lives, and it
+    // uses more CPU time than before.
+    Damage {
+        name: "damage::host_io_load_writes_to_memory",
+        scenario: "precopy_orderly::on_source::stress_io_half",
+        cause: |fleet| {
+            let host = &fleet.hosts.source;
+            on_host(host, &format!("chattr -S {}", host.load_folder()))
+        },
+        finds: &[finding(&load::ABOUT, HOSTS, " MiB on a disk; then: 2 processes (0 stopped), ")],
         ..TO_VM1
     },
 ];

@@ -27,6 +27,7 @@ fn every_scenario_is_listed(cli: Cli) {
 
 #[rstest]
 #[case::filter("scenarios postcopy_cross::in_vms", 4)]
+#[case::ignored("scenarios --ignored _io", 2 * 3 * (2 + 6 * 2))]
 #[case::filters("scenarios precopy_cross::in_vms postcopy_cross::in_vms", 8)]
 #[case::exact("scenarios --exact postcopy_cross::in_vms::stress_cpu", 1)]
 #[case::skip("scenarios postcopy_cross::in_vms --skip stress_ng", 2)]

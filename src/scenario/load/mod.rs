@@ -2,6 +2,7 @@
 //! of load is a file, with a row for every program that can make it.
 
 mod cpu;
+mod io;
 mod memory;
 mod tool;
 
@@ -102,6 +103,8 @@ table! {
         StressMemory => memory::STRESS,
         StressNgCpu => cpu::STRESS_NG,
         StressNgMemory => memory::STRESS_NG,
+        StressIo => io::STRESS,
+        StressNgIo => io::STRESS_NG,
     }
 }
 
@@ -146,6 +149,9 @@ mod tests {
     #[case(Load::StressMemory, HostShare::Half, 200, "stress --vm 2 --vm-bytes 256M --vm-keep")]
     #[case(Load::StressMemory, HostShare::Short, 200, "stress --vm 2 --vm-bytes 640M --vm-keep")]
     #[case(Load::StressNgMemory, HostShare::Half, 200, "stress-ng --vm 2 --vm-bytes 512M --vm-keep")]
+    #[case(Load::StressIo, HostShare::Half, 400, "stress --hdd 2 --hdd-bytes 256M")]
+    #[case(Load::StressIo, HostShare::Half, 50, "stress --hdd 1 --hdd-bytes 256M")]
+    #[case(Load::StressNgIo, HostShare::Half, 400, "stress-ng --hdd 2 --hdd-bytes 512M --hdd-write-size 1M")]
     fn a_hosts_load_is_a_share_of_what_it_has_left(
         #[case] load: Load,
         #[case] share: HostShare,
