@@ -139,6 +139,13 @@ pub struct Clocks {
     /// The longest time in which the guest was silent by either clock while it was not migrating, in the whole scenario.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub everyday_ms: Option<f64>,
+    /// How long a synced write to the guest's disk took, by the guest's clock: the median of those that were under way at some
+    /// moment of the migration. A guest that stands still meanwhile has a longer one, as far as its clock counts that time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub typical_write_ms: Option<f64>,
+    /// The longest of these writes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worst_write_ms: Option<f64>,
     /// Which clocks disagree by more than they can be wrong, 100 ms and `everyday_ms`, and by how much.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disagreement: Option<String>,

@@ -30,6 +30,12 @@ pub struct Numbers {
     /// Of the reported downtimes of all legs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub median_downtime_ms: Option<u64>,
+    /// The longest synced write to a guest's disk during any leg.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub longest_synced_write_ms: Option<f64>,
+    /// Of the typical synced writes of all legs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub median_synced_write_ms: Option<f64>,
     /// Legs whose clocks disagree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disagreeing_downtimes: Option<u32>,

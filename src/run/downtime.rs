@@ -15,6 +15,8 @@ pub struct SeenGuest<'a> {
     pub probe_interval: Duration,
     /// None where the guest's own program did not tell.
     pub gaps: Option<&'a [GuestGap]>,
+    /// What it told of its synced writes.
+    pub writes: &'a [GuestGap],
     /// Its [`idle_gap`].
     pub idle_gap: Duration,
 }
@@ -60,6 +62,7 @@ pub fn clocks(
     };
     let stop = longest_stop(seen, &stops, neighbours);
     let guest = guest(gap, stop.as_ref());
+    let writes = writes(seen.writes, began, ended);
     let mut clocks = Clocks {
         reported_ms: reported(network, guest.map(|(ms, _)| ms)),
         network_ms: Some(network.0),
@@ -71,6 +74,8 @@ pub fn clocks(
         libvirt_ms: report.stats.as_ref().and_then(|stats| stats.downtime_ms).map(|ms| ms as f64),
         qemu_ms: standstills.last().map(|(_, long)| ms(*long)),
         everyday_ms: Some(ms(seen.idle_gap)),
+        typical_write_ms: writes.map(|(typical, _)| typical),
+        worst_write_ms: writes.map(|(_, worst)| worst),
         disagreement: None,
     };
     clocks.disagreement = disagreement(&clocks, report.duration);
@@ -103,6 +108,14 @@ fn guest_gap(gaps: &[GuestGap], began: Instant, ended: Instant) -> (f64, f64) {
         .max_by_key(|seen| seen.gap.length);
     // Its length is by the guest's own clock; only its place in time is uncertain.
     longest.map_or((0.0, 0.0), |seen| (ms(seen.gap.length), ms(seen.resolution)))
+}
+
+/// The median and the longest of the synced writes that were under way at some moment of the migration.
+fn writes(all: &[GuestGap], began: Instant, ended: Instant) -> Option<(f64, f64)> {
+    let touching = |write: &&GuestGap| write.gap.touches(began - write.error, ended + write.error);
+    let mut took: Vec<Duration> = all.iter().filter(touching).map(|write| write.gap.length).collect();
+    took.sort_unstable();
+    Some((ms(*took.get(took.len() / 2)?), ms(*took.last()?)))
 }
 
 /// A time in which the guest was stopped.
@@ -221,6 +234,8 @@ fn rounded(clocks: Clocks) -> Clocks {
         libvirt_ms: clocks.libvirt_ms,
         qemu_ms: clocks.qemu_ms.map(round),
         everyday_ms: clocks.everyday_ms.map(round),
+        typical_write_ms: clocks.typical_write_ms.map(round),
+        worst_write_ms: clocks.worst_write_ms.map(round),
         disagreement: clocks.disagreement,
     }
 }
@@ -265,7 +280,7 @@ mod tests {
 
     /// Of a guest that is never silent between its migrations.
     fn seen<'a>(probes: &'a Summary, gaps: Option<&'a [GuestGap]>) -> SeenGuest<'a> {
-        SeenGuest { probes, probe_interval: 10 * MS, gaps, idle_gap: Duration::ZERO }
+        SeenGuest { probes, probe_interval: 10 * MS, gaps, writes: &[], idle_gap: Duration::ZERO }
     }
 
     #[test]
@@ -355,6 +370,24 @@ mod tests {
         assert_eq!(calm.disagreement.unwrap(), "libvirt says 20 ms of 200 ms reported");
         let busy = told(90);
         assert_eq!((busy.everyday_ms, busy.disagreement), (Some(90.0), None));
+    }
+
+    #[test]
+    fn the_writes_of_a_migration_are_those_that_were_under_way_in_it() {
+        let begin = Instant::now();
+        let write = |(from, length)| GuestGap { gap: gap(begin, from, length), error: MS, resolution: MS };
+        let all = [(100, 900), (900, 150), (1100, 2), (1200, 3), (2990, 40), (3002, 99)].map(write);
+        let probes = summary(Vec::new(), Vec::new());
+        let told = |writes| {
+            let seen = SeenGuest { writes, ..seen(&probes, None) };
+            let clocks = clocks(&report(begin, 20), "source", &seen, Neighbours::default()).unwrap();
+            (clocks.typical_write_ms, clocks.worst_write_ms)
+        };
+        // From 1000 to 3000 ms. The first ended as it began, within the error.
+        assert_eq!(told(&all[1..]), (Some(40.0), Some(150.0)));
+        assert_eq!(told(&all[..1]), (Some(900.0), Some(900.0)));
+        assert_eq!(told(&all[5..]), (None, None));
+        assert_eq!(told(&[]), (None, None));
     }
 
     #[test]

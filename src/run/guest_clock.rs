@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::guest::{ClockMap, Pulse};
 use crate::probe::Gap;
 
-/// A time in which our program in the guest did not get its turn, on this machine's clock.
+/// A time in which our program in the guest did not get its turn, or waited for its disk, on this machine's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GuestGap {
     pub gap: Gap,
@@ -22,6 +22,9 @@ pub struct GuestClock {
     pub gaps: Vec<GuestGap>,
     /// When memory was written, and the milliseconds that a GiB would have taken.
     pub speeds: Vec<(Instant, f64)>,
+    /// Synced writes to the guest's disk: each from its begin until the disk had it.
+    writes: Vec<GuestGap>,
+    writes_cut: bool,
     /// The witness was asked and looks at its clock.
     known: bool,
     /// It has kept less than there was to tell.
@@ -33,13 +36,24 @@ impl GuestClock {
     pub fn add(&mut self, pulse: &Pulse, map: &ClockMap) {
         self.known |= pulse.interval_us > 0;
         self.cut |= pulse.gaps_dropped > 0;
+        self.writes_cut |= pulse.writes_dropped > 0;
         let resolution = Duration::from_micros(pulse.interval_us);
         self.gaps.extend(pulse.gaps.iter().map(|gap| GuestGap {
             gap: Gap { from: map.at(gap.at_us), length: Duration::from_micros(gap.length_us) },
             error: map.error,
             resolution,
         }));
+        self.writes.extend(pulse.writes.iter().map(|write| GuestGap {
+            gap: Gap { from: map.at(write.at_us), length: Duration::from_micros(write.took_us) },
+            error: map.error,
+            resolution: Duration::ZERO,
+        }));
         self.speeds.extend(pulse.speeds.iter().map(|speed| (map.at(speed.at_us), speed.ms_per_gib)));
+    }
+
+    /// Its synced writes; none if it has kept fewer than there were, of which the longest may be missing.
+    pub fn writes(&self) -> &[GuestGap] {
+        if self.writes_cut { &[] } else { &self.writes }
     }
 
     /// Whether all of its gaps are known.
@@ -65,6 +79,8 @@ mod tests {
             speeds: vec![protocol::Speed { at_us: 4_500_000, ms_per_gib: 8000.0 }],
             gaps_dropped,
             speeds_dropped: 0,
+            writes_dropped: 0,
+            writes: vec![protocol::SyncedWrite { at_us: 4_900_000, took_us: 3000 }],
         }
     }
 
@@ -79,6 +95,10 @@ mod tests {
         assert_eq!(gap.gap, Gap { from: now - Duration::from_secs(1), length: Duration::from_millis(70) });
         assert_eq!(gap.resolution, Duration::from_millis(1));
         assert_eq!(clock.speeds, [(now - Duration::from_millis(500), 8000.0)]);
+        let write = Gap { from: now - Duration::from_millis(100), length: Duration::from_millis(3) };
+        assert_eq!(clock.writes()[0].gap, write);
+        clock.add(&Pulse { writes_dropped: 1, ..pulse.clone() }, &ClockMap::new(&pulse, now, now));
+        assert!(clock.writes().is_empty());
         assert!(clock.is_known());
     }
 

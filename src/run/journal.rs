@@ -27,6 +27,8 @@ pub struct Journal<'a> {
     longest_gap: Option<Duration>,
     /// What is reported for each leg, milliseconds.
     downtimes: Vec<f64>,
+    /// Typical and longest synced writes of its legs, ms.
+    writes: Vec<(f64, f64)>,
     /// Legs whose clocks disagree.
     disagreements: u32,
     bytes: u64,
@@ -50,6 +52,7 @@ impl<'a> Journal<'a> {
             longest_qemu_downtime_ms: None,
             longest_gap: None,
             downtimes: Vec::new(),
+            writes: Vec::new(),
             disagreements: 0,
             bytes: 0,
             compressed_pages: None,
@@ -209,6 +212,7 @@ impl<'a> Journal<'a> {
     /// Writes how long a guest stood still for a migration.
     pub fn downtime(&mut self, LegDowntime { guest, leg, step, clocks }: &LegDowntime) {
         self.downtimes.push(clocks.reported_ms);
+        self.writes.extend(clocks.typical_write_ms.zip(clocks.worst_write_ms));
         self.disagreements += u32::from(clocks.disagreement.is_some());
         self.write(&Event::Downtime {
             guest: guest.clone(),
@@ -260,6 +264,9 @@ impl<'a> Journal<'a> {
             numbers.median_downtime_ms = Some(whole(*median));
             numbers.disagreeing_downtimes = Some(self.disagreements);
         }
+        numbers.longest_synced_write_ms = self.writes.iter().map(|(_, worst)| *worst).reduce(f64::max);
+        self.writes.sort_by(|one, other| one.0.total_cmp(&other.0));
+        numbers.median_synced_write_ms = self.writes.get(self.writes.len() / 2).map(|(typical, _)| *typical);
         self.stopwatch.finish(Instant::now()).note(&mut numbers);
         (self.findings, numbers)
     }

@@ -96,12 +96,26 @@ fn speeds_come_while_memory_is_rewritten(mut witness: Witness) {
     assert_eq!(told.speeds_dropped, 0);
 }
 
+/// Each record is told once, with the time that its write took.
+#[rstest]
+fn synced_writes_are_told_one_by_one(mut witness: Witness) {
+    witness.begin(20);
+    let told = eventually(|| Some(witness.pulse(0)).filter(|told| told.writes.len() > 3));
+    assert!(told.writes.iter().all(|write| write.at_us + write.took_us <= told.now_us), "{told:?}");
+    assert!(told.writes.is_sorted_by(|one, next| one.at_us + one.took_us <= next.at_us), "{told:?}");
+    assert!(told.writes.iter().any(|write| write.took_us > 0), "a disk takes some time: {told:?}");
+    assert_eq!(told.writes_dropped, 0);
+    let last = told.writes.last().unwrap().at_us;
+    let later = eventually(|| Some(witness.pulse(told.now_us)).filter(|later| !later.writes.is_empty()));
+    assert!(later.writes.iter().all(|write| write.at_us > last), "{later:?}");
+}
+
 #[rstest]
 fn a_witness_that_rests_costs_nothing_and_has_nothing_to_tell(mut witness: Witness) {
     witness.until_at_rest();
     let idle = witness.pulse(0);
     assert_eq!((idle.turns, idle.longest_us, idle.interval_us), (0, 0, 0));
-    assert!(idle.gaps.is_empty() && idle.speeds.is_empty(), "{idle:?}");
+    assert!(idle.gaps.is_empty() && idle.speeds.is_empty() && idle.writes.is_empty(), "{idle:?}");
 
     witness.begin(20);
     eventually(|| (witness.pulse(0).turns > 5).then_some(()));

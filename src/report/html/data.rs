@@ -234,6 +234,8 @@ fn leg(view: &LegView, began: f64, end: f64, limits: &Limits) -> Value {
         "nonsense": leg.has_impossible_downtime(),
         "qemu_ms": number(clocks.qemu_ms, 1),
         "disagreement": clocks.disagreement,
+        "typical_write_ms": number(clocks.typical_write_ms, 1),
+        "worst_write_ms": number(clocks.worst_write_ms, 1),
         "total_ms": number(completed.elapsed_ms, 0),
         "setup_ms": number(completed.setup_ms, 0),
         "sent_bytes": number(volume.map(|(sent, _)| sent), 0),

@@ -192,6 +192,8 @@ fn every_number() -> Numbers {
         transferred_mib: Some(12_345_678),
         longest_downtime_ms: Some(12_345_678),
         median_downtime_ms: Some(12_345_678),
+        longest_synced_write_ms: time,
+        median_synced_write_ms: time,
         disagreeing_downtimes: count,
         longest_gap_ms: Some(12_345_678),
         longest_qemu_downtime_ms: Some(12_345_678),

@@ -153,6 +153,7 @@ impl<'env> Case<'_, '_, 'env, '_> {
             probes,
             probe_interval: self.fleet.profile.probe_interval,
             gaps,
+            writes: own.map(|own| own.writes()).unwrap_or_default(),
             idle_gap: downtime::idle_gap(&probes.gaps, gaps.unwrap_or_default(), &moves),
         };
         let complete: Vec<_> = legs.into_iter().filter(|(_, _, report)| report.error.is_none()).collect();

@@ -331,6 +331,8 @@ function legTable(detail) {
     { head: "libvirt", title: "Downtime, ms: of the completed job", number: true, sort: (leg) => leg.libvirt_ms,
       cell: (leg) => element("span", { class: leg.nonsense && "nonsense", title: leg.nonsense && "Longer than the whole job: nonsense, and not counted" }, withError(leg.libvirt_ms)) },
     ms("QEMU", "qemu_ms", null, "Downtime, ms: from the stop on the source to the start on the target"),
+    ms("worst write", "worst_write_ms", null, "The longest synced write to the guest's disk, ms"),
+    ms("typical write", "typical_write_ms", null, "The median of the synced writes to the guest's disk, ms"),
     { head: "total", title: "libvirt's, ms", number: true, sort: (leg) => leg.total_ms, cell: (leg) => withError(leg.total_ms) },
     { head: "setup", title: "libvirt's, ms", number: true, sort: (leg) => leg.setup_ms, cell: (leg) => withError(leg.setup_ms) },
     { head: "to switch", title: "Time to the switch to post-copy, ms", number: true, sort: (leg) => leg.switchover_ms, cell: (leg) => withError(leg.switchover_ms) },
@@ -341,7 +343,7 @@ function legTable(detail) {
     { head: "throttle", title: "How much of their time the guest's CPUs were held back, percent", number: true, cell: (leg) => (known(leg.throttle) ? `${leg.throttle} %` : "\u2013") },
   ];
   // A column that nothing is known of only takes room; the clocks stay, so that one sees that they are not there.
-  const optional = { "to switch": "switchover_ms", requests: "requests", throttle: "throttle", setup: "setup_ms" };
+  const optional = { "to switch": "switchover_ms", requests: "requests", throttle: "throttle", setup: "setup_ms", "worst write": "worst_write_ms", "typical write": "typical_write_ms" };
   const shown = columns.filter(({ head }) => !optional[head] || detail.legs.some((leg) => known(leg[optional[head]])));
   const disagreements = detail.legs.filter((leg) => leg.disagreement);
   return [
