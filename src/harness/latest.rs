@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::ancestors::ancestors;
 use super::nextest;
 use crate::failure::{Attempt, Result};
-use crate::ledger::{Lock, start_time, state_directory};
+use crate::ledger::{Lock, Owner, state_directory};
 use crate::record;
 
 /// Takes `latest` away from an earlier command's run. Whether it was one's.
@@ -54,7 +54,7 @@ fn age_of_the_command() -> Duration {
 /// Time since the start of a process.
 fn age_of(pid: i32) -> Option<Duration> {
     let ticks = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok()??;
-    let started = start_time(pid)? as f64 / ticks as f64;
+    let started = Owner::of(pid)?.start as f64 / ticks as f64;
     let uptime: f64 = fs::read_to_string("/proc/uptime").ok()?.split_whitespace().next()?.parse().ok()?;
     Duration::try_from_secs_f64(uptime - started).ok()
 }

@@ -108,6 +108,7 @@ impl<B: Builder> Slot<B> {
 mod tests {
     use std::cell::RefCell;
     use std::collections::VecDeque;
+    use std::rc::Rc;
 
     use super::*;
     use crate::scenario::ScenarioFile;
@@ -115,7 +116,7 @@ mod tests {
     /// A builder that notes what is asked of it, and answers as it is scripted; with nothing scripted, well.
     #[derive(Default)]
     struct Script {
-        asked: RefCell<Vec<String>>,
+        asked: Rc<RefCell<Vec<String>>>,
         builds: RefCell<VecDeque<Result<()>>>,
         mends: RefCell<VecDeque<Result<()>>>,
         clears: RefCell<VecDeque<Result<()>>>,
@@ -129,20 +130,32 @@ mod tests {
     }
 
     impl Builder for Script {
-        /// The number of the build.
-        type Fixture = usize;
+        type Fixture = Built;
 
-        fn build(&self, profile: &Profile) -> Result<usize> {
+        fn build(&self, profile: &Profile) -> Result<Built> {
             self.answer(&format!("build {}", profile.guests), &self.builds)?;
-            Ok(self.asked.borrow().iter().filter(|asked| asked.starts_with("build")).count())
+            Ok(Built { guests: profile.guests, asked: Rc::clone(&self.asked) })
         }
 
-        fn mend(&self, fixture: &usize) -> Result<()> {
-            self.answer(&format!("mend {fixture}"), &self.mends)
+        fn mend(&self, fixture: &Built) -> Result<()> {
+            self.answer(&format!("mend {}", fixture.guests), &self.mends)
         }
 
         fn clear(&self, _: &Failure) -> Result<()> {
             self.answer("clear", &self.clears)
+        }
+    }
+
+    /// A fixture that notes when its connections close.
+    #[derive(Debug)]
+    struct Built {
+        guests: u32,
+        asked: Rc<RefCell<Vec<String>>>,
+    }
+
+    impl Drop for Built {
+        fn drop(&mut self) {
+            self.asked.borrow_mut().push(format!("close {}", self.guests));
         }
     }
 
@@ -162,9 +175,9 @@ mod tests {
     #[test]
     fn cases_share_one_fixture() {
         let slot = Slot::new(Script::default());
-        assert_eq!(*slot.whole(&profile(3)).unwrap(), 1);
-        assert_eq!(*slot.whole(&profile(3)).unwrap(), 1);
-        assert_eq!(asked(&slot), ["build 3", "mend 1"]);
+        let first = slot.whole(&profile(3)).unwrap();
+        assert!(Arc::ptr_eq(&first, &slot.whole(&profile(3)).unwrap()));
+        assert_eq!(asked(&slot), ["build 3", "mend 3"]);
     }
 
     #[test]
@@ -176,11 +189,11 @@ mod tests {
         assert_eq!(asked(&slot), ["build 3"]);
         // The proof counts for one case only.
         slot.whole(&profile(3)).unwrap();
-        assert_eq!(asked(&slot), ["mend 1"]);
+        assert_eq!(asked(&slot), ["mend 3"]);
         slot.proved();
         slot.doubted();
         slot.whole(&profile(3)).unwrap();
-        assert_eq!(asked(&slot), ["mend 1"]);
+        assert_eq!(asked(&slot), ["mend 3"]);
     }
 
     #[test]
@@ -188,8 +201,8 @@ mod tests {
         let slot = Slot::new(Script::default());
         slot.whole(&profile(3)).unwrap();
         slot.proved();
-        assert_eq!(*slot.whole(&profile(2)).unwrap(), 2);
-        assert_eq!(asked(&slot), ["build 3", "build 2"]);
+        assert_eq!(slot.whole(&profile(2)).unwrap().guests, 2);
+        assert_eq!(asked(&slot), ["build 3", "close 3", "build 2"], "one holds the hosts at a time");
     }
 
     #[test]
@@ -197,8 +210,9 @@ mod tests {
         let script = Script { mends: RefCell::new([broken("dead host")].into()), ..Script::default() };
         let slot = Slot::new(script);
         slot.whole(&profile(3)).unwrap();
-        assert_eq!(*slot.whole(&profile(3)).unwrap(), 2);
-        assert_eq!(asked(&slot), ["build 3", "mend 1", "clear", "build 3"]);
+        slot.whole(&profile(3)).unwrap();
+        let expected = ["build 3", "mend 3", "close 3", "clear", "build 3"];
+        assert_eq!(asked(&slot), expected, "nothing holds hosts that are cleared");
     }
 
     #[test]
@@ -221,7 +235,7 @@ mod tests {
         slot.whole(&profile(3)).unwrap();
         assert!(slot.whole(&profile(3)).unwrap_err().to_string().contains("it is somebody's"));
         assert!(slot.whole(&profile(3)).unwrap_err().to_string().contains("it is somebody's"));
-        assert_eq!(asked(&slot), ["build 3", "mend 1", "clear"]);
+        assert_eq!(asked(&slot), ["build 3", "mend 3", "close 3", "clear"]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Where the time of a run went, in a line or two for whoever waited for it.
+//! Where the time of a run went, in a line or two.
 
 use crate::record::{Outcome, spent_in};
 

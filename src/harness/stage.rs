@@ -150,7 +150,7 @@ impl Stage {
                 outcome.numbers.floor_s = Numbers::seconds(took);
             }
             Ok(None) => {}
-            // The scenario has been proved; what failed now is only a measurement, and is said as one.
+            // The scenario has been proved; what failed now is only a measurement, and the message says so.
             Err(failure) => {
                 outcome.reason = Some(failure.to_string());
                 self.slot.doubted();

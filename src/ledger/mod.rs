@@ -13,7 +13,7 @@ mod thing;
 pub use lock::{Holder, Lock};
 pub use owner::Owner;
 pub use roots::claim;
-pub use thing::{Thing, start_time};
+pub use thing::Thing;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -151,7 +151,7 @@ impl Ledger {
         self.write_kept(Kept { until: None })
     }
 
-    /// Says the same, for as long as another process lives. Afterwards it counts as left behind.
+    /// Marks everything as kept on purpose for as long as another process lives. Afterwards it counts as left behind.
     pub fn keep_until(&self, owner: &Owner) -> Result<()> {
         self.write_kept(Kept { until: Some(owner.clone()) })
     }

@@ -1,10 +1,10 @@
-//! A process for as long as which something is kept.
+//! The process whose lifetime bounds how long something is kept.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::start_time;
+use crate::sys::process;
 
 /// A process, known by its pid and its start time, so that another that got the same pid later is not taken for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,22 +18,22 @@ pub struct Owner {
 impl Owner {
     /// The process of that pid, if there is one.
     pub fn of(pid: i32) -> Option<Owner> {
-        Some(Owner { pid, start: start_time(pid)? })
+        Some(Owner { pid, start: process::living(pid)?.starttime })
     }
 
     /// Whether it has not ended yet, in whatever way.
     pub fn is_alive(&self) -> bool {
-        start_time(self.pid) == Some(self.start)
+        Owner::of(self.pid).as_ref() == Some(self)
     }
 }
 
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "process {}", self.pid)?;
-        // Gone by now, or somebody else's.
-        match std::fs::read_to_string(format!("/proc/{}/comm", self.pid)) {
-            Ok(name) if self.is_alive() => write!(f, " ({})", name.trim_end()),
-            _ => Ok(()),
+        // Gone by now, or another that got its pid.
+        match process::living(self.pid).filter(|process| process.starttime == self.start) {
+            Some(process) => write!(f, " ({})", process.comm),
+            None => Ok(()),
         }
     }
 }

@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
-use super::roots;
+use super::{Owner, roots};
 use crate::failure::{Attempt, Failure, Result};
 use crate::sys::wait::{Look, StopFlag, wait_for};
 
@@ -41,7 +41,7 @@ pub enum Thing {
 impl Thing {
     /// The running process `pid`.
     pub fn process(pid: i32, what: &str) -> Result<Thing> {
-        let start = start_time(pid).ok_or_else(|| {
+        let Owner { start, .. } = Owner::of(pid).ok_or_else(|| {
             Failure::new(format!("enter {what} in the ledger"), format!("no process {pid}"))
         })?;
         Ok(Thing::Process { pid, start, what: what.to_owned() })
@@ -51,7 +51,7 @@ impl Thing {
     /// nobody asks.
     pub fn is_there(&self) -> bool {
         match self {
-            Thing::Process { pid, start, .. } => start_time(*pid) == Some(*start),
+            Thing::Process { pid, start, .. } => Owner { pid: *pid, start: *start }.is_alive(),
             Thing::NetworkNamespace { name } => Path::new(NAMESPACES).join(name).exists(),
             Thing::Cgroup { .. } | Thing::CgroupController { .. } | Thing::Directory { .. } => true,
         }
@@ -73,7 +73,8 @@ impl Thing {
     }
 
     fn end_process(&self, pid: i32, start: u64) -> Result<()> {
-        if start_time(pid) != Some(start) {
+        let process = Owner { pid, start };
+        if !process.is_alive() {
             return Ok(());
         }
         match kill(Pid::from_raw(pid), Signal::SIGKILL) {
@@ -81,7 +82,7 @@ impl Thing {
             Err(error) => return Err(Failure::new(format!("end {self}"), error)),
         }
         wait_for(&format!("{self} to end"), Duration::from_secs(20), &StopFlag::new(), || {
-            if start_time(pid) == Some(start) { Look::NotYet("still there".into()) } else { Look::Ready(()) }
+            if process.is_alive() { Look::NotYet("still there".into()) } else { Look::Ready(()) }
         })
     }
 
@@ -155,16 +156,4 @@ impl fmt::Display for Thing {
             Thing::Directory { path } => write!(f, "directory {}", path.display()),
         }
     }
-}
-
-/// Start time of a process that lives; none for one that is gone or only waits for its parent to notice.
-pub fn start_time(pid: i32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in parentheses may hold anything: what is counted comes after the last one.
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    let state = fields.next()?;
-    if state == "Z" || state == "X" {
-        return None;
-    }
-    fields.nth(18)?.parse().ok()
 }

@@ -84,14 +84,14 @@ pub struct JobStats {
 
     /// Since the job began.
     pub time_elapsed_ms: Option<u64>,
-    /// The same, without the transfer of control from source to destination.
+    /// Since the job began, without the transfer of control from source to destination.
     pub time_elapsed_net_ms: Option<u64>,
     /// Only of bounded jobs.
     pub time_remaining_ms: Option<u64>,
     /// While the job runs: expected. When completed: between the stop of the CPUs on the source and their start on the
     /// destination. Source and destination each report their own.
     pub downtime_ms: Option<u64>,
-    /// The same, without the transfer of control from source to destination.
+    /// Between the stop and the start of the CPUs, without the transfer of control from source to destination.
     pub downtime_net_ms: Option<u64>,
     /// Preparation before the first iteration.
     pub setup_time_ms: Option<u64>,

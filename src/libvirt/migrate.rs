@@ -26,7 +26,7 @@ pub struct Migration {
     /// Upper limit of the transfer, MiB/s; of a post-copy migration until its switch. None: libvirt's default, which is no
     /// limit in practice.
     pub bandwidth_mib: Option<u64>,
-    /// The same after the switch to post-copy, which has a limit of its own. libvirt refuses it without `post_copy`.
+    /// The most that is sent per second after the switch to post-copy, MiB/s. libvirt refuses it without `post_copy`.
     pub post_copy_bandwidth_mib: Option<u64>,
     /// What QEMU is told to be able to send per second while the guest stands still, MiB/s, in the place of what it measures.
     /// It limits nothing: QEMU switches over when what is left can be sent so within its downtime-limit. Since libvirt 11.1 and

@@ -20,7 +20,7 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 /// libvirt, started in this process. Cheap to clone; the only maker of a [`Connection`].
 #[derive(Clone, Debug)]
 pub struct Libvirt {
-    /// Nobody else can make one.
+    /// Private, so that only [`Libvirt::start`] makes one.
     _started: (),
 }
 
@@ -30,7 +30,7 @@ impl Libvirt {
     /// Registers libvirt's event loop, starts the thread `libvirt-events` that runs it for the life of the process, and
     /// stops libvirt from writing errors to stderr by itself.
     ///
-    /// Once per process; later calls return the same thing. A failed start may be tried again.
+    /// It does so once per process; later calls return the first result. A failed start may be tried again.
     ///
     /// # Errors
     ///

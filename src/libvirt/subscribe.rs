@@ -57,7 +57,7 @@ pub(super) struct Hub {
 
 #[derive(Default)]
 struct Registered {
-    /// libvirt's numbers; empty while nobody is subscribed.
+    /// libvirt's numbers of the callbacks; empty while there is no subscription.
     callbacks: Vec<c_int>,
     next_id: u64,
 }

@@ -15,12 +15,12 @@ pub struct Version {
 }
 
 impl Version {
-    /// For comparisons: `daemon >= Version::new(11, 3, 0)`.
+    /// Makes a version to compare with: `daemon >= Version::new(11, 3, 0)`.
     pub const fn new(major: u32, minor: u32, micro: u32) -> Version {
         Version { major, minor, micro }
     }
 
-    /// libvirt encodes a version as `major * 1_000_000 + minor * 1_000 + micro` (`virGetVersion`).
+    /// Reads a version as libvirt encodes it: `major * 1_000_000 + minor * 1_000 + micro` (`virGetVersion`).
     pub(super) const fn decode(encoded: u32) -> Version {
         Version::new(encoded / 1_000_000, encoded / 1_000 % 1_000, encoded % 1_000)
     }

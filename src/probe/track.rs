@@ -30,13 +30,13 @@ pub struct Reading {
     pub guest_ms: u32,
 }
 
-/// Gaps from this many probe intervals on are told; a shorter one may be an answer that came late.
+/// A gap of at least this many probe intervals counts; a shorter one may be an answer that came late.
 pub const TOLD_INTERVALS: u32 = 3;
 
 /// Gaps that are kept of one guest. There are no more, unless something is badly wrong, which the longest one shows.
 const MOST_GAPS: usize = 10_000;
 
-/// Questions for its clock that may still be answered.
+/// How many questions for the guest's clock are kept until their answers come.
 const OPEN_QUESTIONS: usize = 64;
 
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl Track {
         self.last = now;
     }
 
-    /// It is asked for its clock now.
+    /// Notes that the guest is asked for its clock now.
     pub fn ask_clock(&mut self, sequence: u16, now: Instant) {
         if self.asked.len() == OPEN_QUESTIONS {
             self.asked.pop_front();
@@ -89,7 +89,7 @@ impl Track {
         self.asked.push_back((sequence, now));
     }
 
-    /// It told its clock.
+    /// Takes in the guest's answer about its clock.
     pub fn told_clock(&mut self, sequence: u16, guest_ms: u32, now: Instant) {
         let Some(index) = self.asked.iter().position(|(asked, _)| *asked == sequence) else { return };
         let Some((_, asked)) = self.asked.remove(index) else { return };

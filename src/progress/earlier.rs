@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use super::estimate::Earlier;
 use crate::record::{FILE_NAME, Tail, Verdict, results_of};
 
-/// So many runs are looked at, the newest first: whoever runs single scenarios all day makes many small ones.
+/// How many runs are read, the newest first: a day of single scenarios makes many small ones.
 const RUNS: usize = 20;
 
-/// So much is read at most, bytes: some seconds' worth on a slow disk.
+/// How many bytes are read at most: some seconds' worth on a slow disk.
 const LIMIT: u64 = 256 << 20;
 
-/// What the earlier runs in `results` took; `but` is the name of the run that asks. What cannot be read is left out: an
-/// estimate is no reason to fail.
+/// What the earlier runs in `results` took, without the run called `but`. A record that cannot be read is left out: an
+/// estimate must not fail a run.
 pub fn earlier(results: &Path, but: &str) -> Earlier {
     let mut earlier = Earlier::default();
     let mut bytes = 0;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::live::Live;
 
-/// So many seconds of play count as if this run had been exactly as fast as the earlier ones: a first scenario that
-/// takes twice as long must not double the estimate for all.
+/// Seconds of play that count as if this run had been exactly as fast as the earlier ones: a first scenario that takes
+/// twice as long must not double the estimate for all.
 const TRUST_S: f64 = 30.0;
 
 /// How long scenarios took in earlier runs.
@@ -35,7 +35,7 @@ impl Earlier {
         self.orders.push(run.into_iter().map(|(name, _)| name).collect());
     }
 
-    /// What it took in the newest run that has it.
+    /// What a scenario took in the newest run that has it, seconds.
     pub fn seconds(&self, scenario: &str) -> Option<f64> {
         self.seconds.get(scenario).copied()
     }
@@ -58,7 +58,7 @@ impl Earlier {
     }
 }
 
-/// Seconds until the last scenario is over; none as long as nothing is known that it could be told from.
+/// Seconds until the last scenario is over; none as long as nothing is known to compute them from.
 ///
 /// A scenario that an earlier run has takes what it took then, times how this run compares so far; another one takes what
 /// the scenarios of this run took on average, or those of earlier runs while there is none.

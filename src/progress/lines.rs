@@ -1,4 +1,4 @@
-//! The present state of a run as lines of text. Pure: who draws them, and where, is not known here.
+//! The present state of a run as lines of text. Pure: callers draw them.
 
 use std::fmt::Write;
 
@@ -68,7 +68,7 @@ pub fn status(moment: &Moment<'_>, room: Room) -> Vec<Line> {
     fit(lines, room)
 }
 
-/// All that a viewer wants to see of a run.
+/// The whole state of a run, for `multivm watch`.
 pub fn whole(moment: &Moment<'_>, room: Room) -> Vec<Line> {
     let live = moment.live;
     let mut lines = about_run(live);
@@ -160,7 +160,7 @@ fn heading(moment: &Moment<'_>) -> String {
     parts.join("; ")
 }
 
-/// `2 passed, 1 failed`; none of what there is none of.
+/// `2 passed, 1 failed`, without verdicts that no scenario has.
 pub fn counts(live: &Live) -> String {
     use Verdict::{Error, Failed, Ignored, Interrupted, NotRun, Passed};
     let parts: Vec<String> = [Passed, Failed, Error, Ignored, Interrupted, NotRun]

@@ -97,14 +97,13 @@ impl LiveStatus {
                 }
             }
         })
-        // A run is not worth less without a picture of it.
+        // A run goes on without its status.
         .ok()?;
         clear_before_panics();
         Some(LiveStatus { shared, _observation: observation, drawing: Some(drawing) })
     }
 
-    /// Shows the status from now on. Until what is returned is dropped nobody else may write to the terminal but through
-    /// `terminal::say`.
+    /// Shows the status until the returned value is dropped. Meanwhile, only `terminal::say` may write to the terminal.
     pub fn show(&self) -> Shown<'_> {
         self.shared.shown.store(true, Ordering::SeqCst);
         Shown { shared: &self.shared }
@@ -150,7 +149,7 @@ impl Shared {
         let lines = lines.iter().map(|line| line.paint(self.colours)).collect();
         let mut block = terminal::block();
         if self.is_wanted() {
-            // A terminal that is gone is no reason to end the run.
+            // A terminal that is gone must not end the run.
             let _ = block.draw(&mut io::stderr().lock(), lines);
         }
     }

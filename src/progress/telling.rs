@@ -1,4 +1,4 @@
-//! What happens in a run, one line an event that matters: for whoever reads it in a pipe or a file. Pure.
+//! What happens in a run, a line for each event that matters, for readers of a pipe or a file. Pure.
 
 use super::lines::{clock, counts, ending, printable};
 use super::live::{Live, first_line};

@@ -64,7 +64,7 @@ pub struct RunHeader {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Process {
     pub pid: i32,
-    /// When it was started, in clock ticks since that machine was: with it, a later process of the same number is another.
+    /// When it was started, in clock ticks since that machine was: it tells a later process of that pid apart.
     pub start_ticks: u64,
 }
 

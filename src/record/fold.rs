@@ -244,6 +244,14 @@ mod tests {
     }
 
     #[test]
+    fn the_next_part_of_a_merged_record_is_within_no_scenario() {
+        let part = || Event::PartStarted(Part::default());
+        let fold = fold(&[part(), started("a"), cpu(), part(), cpu(), finished("a"), started("b"), cpu()]);
+        assert_eq!(told(&fold), [("a", 1, 2), ("b", 1, 2)]);
+        assert_eq!(fold.parts.len(), 2);
+    }
+
+    #[test]
     fn a_result_without_a_start_ends_no_other_scenario() {
         let fold = fold(&[started("a"), finished("b"), cpu()]);
         assert_eq!(told(&fold), [("a", 1, 2), ("b", 0, 0)]);

@@ -231,3 +231,94 @@ impl RecordedLeg {
         self.guest == *guest && (self.round, self.direction, self.step) == (*round, *direction, *step)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::libvirt::{Detail, LifecycleEvent};
+
+    fn started(guest: &str) -> Event {
+        Event::LegStarted { guest: guest.into(), round: 1, direction: Direction::Out, step: 1 }
+    }
+
+    fn happened(what: DomainEvent) -> Event {
+        Event::LibvirtEvent { host: "source".into(), guest: Some("vm1".into()), what }
+    }
+
+    fn finished(guest: &str, began_t_ms: f64) -> Event {
+        Event::LegFinished {
+            guest: guest.into(),
+            round: 1,
+            direction: Direction::Out,
+            step: 1,
+            ok: true,
+            error: None,
+            began_t_ms: Some(began_t_ms),
+            duration_s: 2.0,
+            stats: Stats::default(),
+            switchover_s: None,
+        }
+    }
+
+    fn leg(events: &[(f64, Event)]) -> RecordedLeg {
+        let mut leg = RecordedLeg::begin(1_000.0, &started("vm1")).unwrap();
+        for (t_ms, event) in events {
+            assert!(leg.take(*t_ms, event), "{event:?}");
+        }
+        leg
+    }
+
+    fn spans(leg: &RecordedLeg) -> Vec<(Phase, f64, f64)> {
+        leg.spans(9_000.0).iter().map(|span| (span.phase, span.from_t_ms, span.to_t_ms)).collect()
+    }
+
+    #[test]
+    fn a_completed_job_ends_with_libvirts_call() {
+        let moved = DomainEvent::lifecycle(LifecycleEvent::Resumed, Detail::Migrated);
+        let leg = leg(&[
+            (1_500.0, happened(DomainEvent::Iteration { pass: 1 })),
+            (2_500.0, happened(moved)),
+            (2_600.0, happened(DomainEvent::JobCompleted)),
+            (3_100.0, finished("vm1", 1_010.0)),
+        ]);
+        let expected = [
+            (Phase::Setup, 1_010.0, 1_500.0),
+            (Phase::PreCopy, 1_500.0, 2_500.0),
+            (Phase::Completion, 2_500.0, 3_010.0),
+        ];
+        assert_eq!(spans(&leg), expected);
+        assert_eq!((leg.phase(), leg.completed_t_ms()), (Phase::Completed, Some(2_600.0)));
+    }
+
+    #[test]
+    fn no_span_is_outside_of_the_migration() {
+        let leg = leg(&[
+            (1_005.0, happened(DomainEvent::Iteration { pass: 1 })),
+            (3_500.0, happened(DomainEvent::JobCompleted)),
+            (3_600.0, finished("vm1", 1_010.0)),
+        ]);
+        assert_eq!(spans(&leg), [(Phase::PreCopy, 1_010.0, 3_010.0)]);
+    }
+
+    #[test]
+    fn what_is_about_another_guest_is_not_taken() {
+        let mut leg = leg(&[]);
+        assert!(!leg.take(2_000.0, &finished("vm2", 1_000.0)));
+        assert!(!leg.take(2_000.0, &started("vm1")));
+        assert_eq!(leg.end, None);
+    }
+
+    #[test]
+    fn a_downtime_that_neither_network_nor_guest_measured_is_not_reported() {
+        let clocks = |network_ms| Event::Downtime {
+            guest: "vm1".into(),
+            round: 1,
+            direction: Direction::Out,
+            step: 1,
+            clocks: Clocks { network_ms, libvirt_ms: Some(40.0), ..Clocks::default() },
+        };
+        let of = |network_ms| leg(&[(3_100.0, finished("vm1", 1_000.0)), (3_200.0, clocks(network_ms))]);
+        assert_eq!((of(None).reported_ms(), of(None).downtime_ms()), (None, Some((40.0, false))));
+        assert_eq!(of(Some(0.0)).downtime_ms(), Some((0.0, true)));
+    }
+}

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What a scenario came to in numbers; the unit is in the name. One that was not measured is absent.
+/// What a scenario came to in numbers; the unit is in the name. A number that was not measured is absent.
 ///
-/// A further number is a field here, and whoever measures it sets it: the record, JUnit and the HTML report show every field.
+/// A further number is a field here, set where it is measured: the record, JUnit and the HTML report show every field.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
@@ -51,7 +51,7 @@ pub struct Numbers {
     /// First looks at everything as it is before the first move.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preparing_s: Option<f64>,
-    /// What the loads take longer than that to be at work.
+    /// Loads that are not at work yet when everything has had its first look.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loading_s: Option<f64>,
     /// Guests that migrate while they boot: powering them off and on, and waiting until they are up.
@@ -87,7 +87,7 @@ pub struct Numbers {
     /// Before the scenario: making the fleet whole; for the first one, raising the lab.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repairing_s: Option<f64>,
-    /// The same migrations alone, without proofs.
+    /// The scenario's migrations alone, without proofs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub floor_s: Option<f64>,
     /// How often the scenario was played, where that was more than once.

@@ -40,7 +40,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// The first line of the `Display`: `reboot: guest vm2, round 1, source to target`.
+    /// The first line of the finding's `Display`: `reboot: guest vm2, round 1, source to target`.
     pub fn headline(&self) -> String {
         let place: Vec<String> = [
             self.guest.as_ref().map(|guest| format!("guest {guest}")),

@@ -13,7 +13,7 @@ use serde_json::Value;
 #[serde(transparent)]
 pub struct Stats(BTreeMap<String, Value>);
 
-/// The same for a whole migration, or computed from another: only the completed job's statistics have them.
+/// Statistics that only the completed job has: they stay as they are through a whole migration, or follow from others.
 const ONLY_COMPLETED: [&str; 4] = ["operation", "memory_page_size", "memory_normal_bytes", "setup_time"];
 
 /// Memory and disks together: the memory's figure again where no disk is copied.

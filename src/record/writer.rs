@@ -80,6 +80,12 @@ impl Record {
         at.saturating_duration_since(self.inner.start).as_secs_f64() * 1e3
     }
 
+    /// Writes to another file from now on, such as `/dev/full`; returns the one before.
+    #[cfg(test)]
+    pub(crate) fn write_to(&self, file: File) -> File {
+        std::mem::replace(&mut lock(&self.inner.file).file, file)
+    }
+
     /// What a line that is written now begins with.
     pub fn now(&self) -> Envelope {
         let t_ms = u64::try_from(self.inner.start.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -310,13 +316,10 @@ mod tests {
     fn a_line_that_was_lost_is_said_although_the_next_ones_are_written() {
         let folder = tempfile::tempdir().unwrap();
         let record = create(folder.path());
-        let good = std::mem::replace(
-            &mut lock(&record.inner.file).file,
-            OpenOptions::new().append(true).open("/dev/full").unwrap(),
-        );
+        let good = record.write_to(OpenOptions::new().append(true).open("/dev/full").unwrap());
         record.write(&started("a")).unwrap_err();
         record.write(&Event::Repair { what: "w".into(), why: "y".into() }).unwrap_err();
-        lock(&record.inner.file).file = good;
+        record.write_to(good);
         record.write(&started("b")).unwrap();
         record.write(&started("c")).unwrap();
         let events: Vec<Event> = read(record.path()).unwrap().into_iter().map(|(_, event)| event).collect();
@@ -333,13 +336,10 @@ mod tests {
     fn lines_that_are_lost_at_the_end_are_said_by_the_last_line() {
         let folder = tempfile::tempdir().unwrap();
         let record = create(folder.path());
-        let good = std::mem::replace(
-            &mut lock(&record.inner.file).file,
-            OpenOptions::new().append(true).open("/dev/full").unwrap(),
-        );
+        let good = record.write_to(OpenOptions::new().append(true).open("/dev/full").unwrap());
         record.write(&started("a")).unwrap_err();
         record.complete().unwrap_err();
-        lock(&record.inner.file).file = good;
+        record.write_to(good);
         for _ in 0..2 {
             record.complete().unwrap_err();
         }

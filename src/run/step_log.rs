@@ -61,7 +61,7 @@ impl StepLog {
     /// The moves of a step that is over, in the order of the plan.
     pub fn of_step(&self, number: usize, step: &Step) -> Vec<(Leg, LegReport)> {
         let report = |leg: &Leg| {
-            let over = self.legs.iter().rev().find(|(of, over, _)| (*of, over) == (number, leg));
+            let over = self.legs.iter().find(|(of, over, _)| (*of, over) == (number, leg));
             over.map(|(_, leg, report)| (*leg, report.clone()))
         };
         step.legs.iter().filter_map(report).collect()

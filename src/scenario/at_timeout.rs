@@ -1,18 +1,18 @@
-//! What becomes of a pre-copy that is not complete in time.
+//! What becomes of a pre-copy migration that is not complete in time.
 
 use std::fmt;
 
-/// What happens to a pre-copy that is not complete in time, as one may be whose guest dirties memory faster than it can
-/// be sent.
+/// What happens to a pre-copy migration that is not complete in time, such as that of a guest that dirties memory faster
+/// than QEMU can send it.
 ///
-/// A post-copy is always aborted: to suspend its guest would not make it complete sooner.
+/// A post-copy migration is always aborted: suspending its guest would not make it complete sooner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AtTimeout {
-    /// It is aborted, which fails the scenario.
+    /// libvirt aborts the migration, which fails the scenario.
     Abort,
-    /// The guest is suspended so that it can complete, as `virsh migrate --timeout` does. The check `live` fails.
+    /// libvirt suspends the guest so that the migration can complete, as `virsh migrate --timeout` does. The check `live` fails.
     Suspend,
-    /// The same, but allowed: it is reported, and fails no check.
+    /// libvirt suspends the guest, which is allowed: the report shows it, and no check fails.
     SuspendAllowed,
 }
 

@@ -14,7 +14,7 @@ pub(super) struct Field {
     form: Form,
     /// What a value must be, for messages.
     pub allowed: &'static str,
-    /// Puts the value that the text means in its place; `None` if it means none.
+    /// Reads a value from its text into the profile; `None` if the text is no such value.
     pub set: fn(&mut Profile, &str) -> Option<()>,
     /// Its name in records, which ends with the unit.
     pub fact: &'static str,
@@ -153,7 +153,7 @@ impl Field {
         format!("MULTIVM_{}", self.key.to_uppercase())
     }
 
-    /// Puts a value of a file in its place.
+    /// Reads a value of a file into the profile.
     pub fn read(
         &self,
         source: Source<'_>,

@@ -49,14 +49,14 @@ pub struct Profile {
     pub pattern_memory: Bytes,
     /// Time in which all of [`Profile::pattern_memory`] is rewritten once in pre-copy scenarios: slow enough to converge.
     pub precopy_rewrite: Duration,
-    /// The same in post-copy scenarios: fast enough that the first pass leaves a remainder for post-copy.
+    /// Time in which all of [`Profile::pattern_memory`] is rewritten once in post-copy scenarios: so fast that the first pass leaves a remainder for post-copy.
     pub postcopy_rewrite: Duration,
     /// How long QEMU may plan to stop a guest at the end of a pre-copy migration; it goes on copying until what remains
     /// can be sent in that time.
     pub downtime_limit: Duration,
     /// The most that one migration may send per second; `None` is no limit.
     pub bandwidth: Option<Bytes>,
-    /// The same of a post-copy migration until it switches.
+    /// The most that a post-copy migration may send per second until it switches.
     pub first_pass_bandwidth: Bytes,
 }
 

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::failure::{Attempt, Failure, Result};
 use crate::ledger::{Ledger, Lock, Owner, state_directory};
+use crate::sys::process;
 
 const KEEPER: &str = "__multivm-keeper";
 
@@ -28,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Sees to it that the lab is taken down when `owner` ends, whatever way that is. What goes wrong then is in `log`.
 ///
-/// To be called with the machine's lock: nobody else starts one then.
+/// The caller holds the machine's lock, so that no other command starts a second keeper.
 pub fn take_down_after(owner: &Owner, log: &Path) -> Result<()> {
     if is_running(owner) {
         return Ok(());
@@ -67,11 +68,7 @@ fn arguments(owner: &Owner) -> [String; 3] {
 
 /// Whether one waits for the same process already. Looked up in `/proc`: a note on disk could outlive it.
 fn is_running(owner: &Owner) -> bool {
-    let wanted: Vec<u8> = arguments(owner).iter().flat_map(|one| [one.as_bytes(), b"\0"].concat()).collect();
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes
-        .filter_map(|entry| fs::read(entry.path().join("cmdline")).ok())
-        .any(|line| line.ends_with(&wanted))
+    process::runs_with(&arguments(owner))
 }
 
 /// To be called first in `main` of every program that may start it: answers the hidden argument.
@@ -116,7 +113,7 @@ fn wait_and_take_down(owner: &Owner) -> Result<(), Vec<Failure>> {
     if failures.is_empty() { Ok(()) } else { Err(failures) }
 }
 
-/// The lock, as soon as whoever is still at work is done.
+/// The lock, as soon as the command that is still at work is done.
 fn lock(directory: &Path) -> Result<Lock> {
     let begin = Instant::now();
     loop {

@@ -33,7 +33,7 @@ pub struct Session {
 impl Session {
     /// Takes the lock, clears what a killed run left, and finds hosts that were left up on purpose.
     ///
-    /// What was cleared is said on standard error.
+    /// It prints what it cleared on standard error.
     pub fn begin(stand: Box<dyn Stand>, stop: StopFlag) -> Result<Session> {
         Session::begin_for(stand, stop, None)
     }

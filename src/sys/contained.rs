@@ -18,7 +18,7 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// The lines of a pipe, until it is closed. A thread reads them, so that whoever waits for one can wait for more.
+/// The lines of a pipe, until it is closed. A thread reads them, so that a reader can wait for a line with a deadline.
 pub fn lines(pipe: Option<impl Read + Send + 'static>, what: &str) -> Result<Receiver<String>> {
     let attempted = || format!("read the output of {what}");
     let pipe = pipe.ok_or("it is not a pipe").attempting(attempted)?;

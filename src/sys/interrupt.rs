@@ -16,7 +16,7 @@ const IMPATIENCE: Duration = Duration::from_secs(1);
 /// How often the parent is looked at.
 const PARENT_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Starts the threads that turn signals into a cancelled token. What becomes of the run is told through `say`.
+/// Starts the threads that set the stop flag on signals. They announce what becomes of the run through `say`.
 pub fn cancel_on_signals(cancel: &StopFlag, say: fn(&str)) -> Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).attempting(|| "listen for signals".into())?;
     let token = cancel.clone();
@@ -25,7 +25,7 @@ pub fn cancel_on_signals(cancel: &StopFlag, say: fn(&str)) -> Result<()> {
         for signal in signals.forever() {
             match first {
                 None => {
-                    // Before it is said: from then on nobody draws on the terminal.
+                    // Before the announcement: from then on nothing draws on the terminal.
                     token.set();
                     say("\nmultivm: interrupted; aborting migrations and cleaning up, do not close");
                     first = Some(Instant::now());

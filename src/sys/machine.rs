@@ -1,5 +1,7 @@
 //! What this machine has.
 
+use procfs::{Current, Meminfo};
+
 /// CPUs of this machine, hundredths of a CPU.
 pub fn cpu_percent() -> u32 {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u32 * 100
@@ -7,23 +9,10 @@ pub fn cpu_percent() -> u32 {
 
 /// Memory of this machine, bytes; none where `/proc/meminfo` cannot be read.
 pub fn memory() -> Option<u64> {
-    meminfo("MemTotal")
+    Meminfo::current().ok().map(|memory| memory.mem_total)
 }
 
 /// Memory that new programs can get without swapping, bytes (`MemAvailable`); none where `/proc/meminfo` cannot be read.
 pub fn memory_available() -> Option<u64> {
-    meminfo("MemAvailable")
-}
-
-/// A field of `/proc/meminfo`, bytes.
-fn meminfo(name: &str) -> Option<u64> {
-    field(&std::fs::read_to_string("/proc/meminfo").ok()?, name)
-}
-
-fn field(text: &str, name: &str) -> Option<u64> {
-    text.lines()
-        .find_map(|line| {
-            line.strip_prefix(name)?.strip_prefix(':')?.trim().strip_suffix(" kB")?.parse::<u64>().ok()
-        })
-        .map(|kib| kib * 1024)
+    Meminfo::current().ok()?.mem_available
 }

@@ -4,6 +4,7 @@ pub mod contained;
 pub mod interrupt;
 pub mod machine;
 pub mod parallel;
+pub mod process;
 pub mod random;
 pub mod wait;
 pub mod watch;

@@ -1,4 +1,4 @@
-//! The same for several things at once.
+//! Runs one operation on several items in parallel.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;

@@ -1,4 +1,4 @@
-//! A thread that looks again and again beside everything else, until it is told to stop.
+//! A thread that looks again and again beside everything else, until somebody stops it.
 
 use std::thread::{self, JoinHandle};
 

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use multivm::ledger::Owner;
+
 use super::program::Cli;
 
 /// A ledger as a killed run leaves it: the directory is there, and nobody holds the lock.
@@ -47,7 +49,7 @@ pub struct Owned {
 impl Owned {
     pub fn new(cli: &Cli) -> Owned {
         let owner = Command::new("sleep").arg("600").spawn().unwrap();
-        let start = multivm::ledger::start_time(owner.id() as i32).unwrap();
+        let start = Owner::of(owner.id() as i32).unwrap().start;
         let until = format!("{{\"line\":\"kept\",\"until\":{{\"pid\":{},\"start\":{start}}}}}\n", owner.id());
         let lab = leave(cli, &until);
         describe(&lab);
@@ -56,7 +58,7 @@ impl Owned {
 
     /// Starts who takes the lab down when the process ends, and waits until it is ready.
     pub fn keeper(&self, cli: &Cli) -> std::process::Child {
-        let start = multivm::ledger::start_time(self.owner.id() as i32).unwrap();
+        let start = Owner::of(self.owner.id() as i32).unwrap().start;
         let mut keeper = Command::new(env!("CARGO_BIN_EXE_multivm"))
             .args(["__multivm-keeper", &self.owner.id().to_string(), &start.to_string()])
             .env("MULTIVM_STATE", cli.state())

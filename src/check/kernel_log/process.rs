@@ -1,6 +1,6 @@
 //! Whose process a name is. The kernel says the name of the thread, in at most 15 characters.
 
-/// How QEMU's threads are called: the first by its executable (qemu-system-x86_64, RHEL's qemu-kvm, Debian's old kvm),
+/// Names of QEMU's threads: the first by its executable (qemu-system-x86_64, RHEL's qemu-kvm, Debian's old kvm),
 /// the others by QEMU, because libvirt starts it with `-name ...,debug-threads=on`: accel/*/*-accel-ops.c, iothread.c,
 /// migration/migration.h; `live_migration` and `multifd...` before QEMU 9.1.
 const GUEST: [&str; 10] = [
@@ -16,7 +16,7 @@ const GUEST: [&str; 10] = [
     "multifd",
 ];
 
-/// How libvirt's are called: libvirtd, or virtqemud, virtlogd, ...; their worker threads; the ones that serve a guest.
+/// Names of libvirt's threads: libvirtd, or virtqemud, virtlogd, ...; their worker threads; the ones that serve a guest.
 const LIBVIRT: [&str; 6] = ["libvirt", "virt", "rpc-", "prio-rpc-", "qemu-event", "vm-"];
 
 pub(super) fn is_guest(name: &str) -> bool {

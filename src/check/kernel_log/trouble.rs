@@ -139,7 +139,7 @@ impl Trouble {
         Some(Trouble { class, line: line.clone() })
     }
 
-    /// The same on a host, where a crash of what is not multivm's is none.
+    /// Trouble on a host, where a crash of what is not multivm's is none.
     pub fn of_host(line: &KernelLine) -> Option<Trouble> {
         Trouble::of(line).filter(|trouble| {
             trouble.class != CRASH

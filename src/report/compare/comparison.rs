@@ -134,11 +134,11 @@ pub struct Measured {
     pub p_worse: Option<f64>,
     /// The probability of such a fall, or of a larger one, likewise.
     pub p_better: Option<f64>,
-    /// What is said of it.
+    /// What the comparison claims.
     pub claim: Claim,
 }
 
-/// What is said of a difference.
+/// What the comparison claims of a difference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Claim {
@@ -232,7 +232,7 @@ impl Comparison {
 }
 
 impl Measured {
-    /// The probability that belongs to what is said of it; of nothing, that of a rise.
+    /// The probability that belongs to the claim; without a claim, that of a rise.
     pub(super) fn p(&self) -> Option<f64> {
         if self.claim == Claim::Better { self.p_better } else { self.p_worse }
     }

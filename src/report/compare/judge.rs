@@ -13,7 +13,7 @@ pub(super) const LEVEL: f64 = 0.05;
 /// With fewer scenarios, not even a group in which all got worse is beyond what coins show.
 pub(super) const LEAST_GROUP: usize = 6;
 
-/// What is said of every item and of every group, in their order.
+/// The claims about every item and about every group, in their order.
 pub(super) struct Judgement {
     pub test: Test,
     pub items: Vec<Judged>,
@@ -21,7 +21,7 @@ pub(super) struct Judgement {
     pub reach: Vec<Reach>,
 }
 
-/// What is said of one.
+/// The claim about one item or group.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Judged {
     pub p_worse: Option<f64>,

@@ -114,7 +114,7 @@ impl Noise {
         radius * (std::f64::consts::TAU * self.uniform()).cos()
     }
 
-    /// Like [`Noise::normal`], and once in twenty times three times as far: what else a machine does.
+    /// [`Noise::normal`] that is three times as wide once in twenty times: what else a machine does.
     pub fn long_tailed(&mut self) -> f64 {
         let far = self.uniform() < 0.05;
         self.normal() * if far { 3.0 } else { 1.0 }

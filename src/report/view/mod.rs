@@ -1,4 +1,4 @@
-//! A run as its reports show it: computed from the record's events in one pass, and nothing but data.
+//! A run as its reports show it: data, computed from the record's events in one pass.
 //!
 //! ```text
 //! record --> fold --> RunView --> ScenarioView --> LegView --> SampleView

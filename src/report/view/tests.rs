@@ -242,6 +242,24 @@ fn a_downtime_longer_than_its_migration_is_not_believed() {
 }
 
 #[test]
+fn a_reported_downtime_counts_more_than_a_longer_one_by_libvirt() {
+    let mut longer = leg_finished("vm2", 1, None);
+    if let Event::LegFinished { stats, .. } = &mut longer {
+        stats.update(&Stats::new([("downtime", 900)]));
+    }
+    let legs = vec![
+        (at(1_000), started()),
+        (at(2_000), leg_started("vm1", 1)),
+        (at(2_000), leg_started("vm2", 1)),
+        (at(4_000), leg_finished("vm1", 1, None)),
+        (at(4_000), longer),
+    ];
+    assert_eq!(view_of(legs.clone()).scenarios[0].longest_downtime_ms(), Some((900.0, false)));
+    let reported = [legs, vec![(at(4_001), clocks(120.5))]].concat();
+    assert_eq!(view_of(reported).scenarios[0].longest_downtime_ms(), Some((120.5, true)));
+}
+
+#[test]
 fn downtimes_are_distributed_by_clock_and_group() {
     let view = view_of(vec![
         (at(1_000), started()),

@@ -9,8 +9,8 @@ pub fn at_most<T: Clone>(values: &[T], most: usize) -> Vec<T> {
     (0..most).map(|index| values[index * (values.len() - 1) / (most - 1)].clone()).collect()
 }
 
-/// At most `most` points of a curve. Of every stretch its lowest and its highest stay, in their order: an evenly chosen
-/// point in so many would lose the one stall that matters.
+/// At most `most` points of a curve: the lowest and the highest of every stretch, in their order. Evenly chosen points
+/// would lose the one stall that matters.
 pub fn extremes(points: &[(f64, f64)], most: usize) -> Vec<(f64, f64)> {
     let most = most.max(2);
     if points.len() <= most {

@@ -1,5 +1,6 @@
 //! The journal on a real record in a folder of its own.
 
+use std::fs::OpenOptions;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -116,16 +117,24 @@ fn the_next_migration_of_a_guest_begins_with_everything() {
 fn a_migration_that_completed_counts() {
     let written = Written::new();
     let mut journal = written.journal();
-    journal.leg_finished("vm1", &OUT, 0, &completed(40));
-    journal.leg_finished("vm2", &OUT, 0, &LegReport { duration: Duration::from_millis(500), ..completed(9) });
+    let began = Instant::now();
+    let ended = began + Duration::from_secs(2);
+    let mut first = LegReport { began: Some(began), ended: Some(ended), ..completed(40) };
+    let mut second = LegReport { duration: Duration::from_millis(500), ..completed(9) };
+    for (report, pages) in [(&mut first, 3), (&mut second, 4)] {
+        report.stats.as_mut().unwrap().compression_pages = Some(pages);
+    }
+    journal.leg_finished("vm1", &OUT, 4, &first);
+    journal.leg_finished("vm2", &OUT, 4, &second);
     let (findings, numbers) = journal.finish();
+    assert_eq!((numbers.compressed_pages, numbers.migrating_s), (Some(7), Some(2.0)));
     assert_eq!(findings, []);
     assert_eq!(
         (numbers.migrations, numbers.mean_migration_s, numbers.longest_migration_s),
         (Some(2), Some(1.5), Some(2.5))
     );
     assert_eq!((numbers.transferred_mib, numbers.longest_qemu_downtime_ms), (Some(6), Some(40)));
-    let Event::LegFinished { ok: true, error: None, stats, .. } = &written.events()[0] else {
+    let Event::LegFinished { ok: true, error: None, step: 5, stats, .. } = &written.events()[0] else {
         panic!("{:?}", written.events())
     };
     // All of them, also what is 0.
@@ -176,6 +185,30 @@ fn a_finding_is_damage_unless_its_check_lets_the_scenario_go_on() {
     assert!(journal.has_damage() && journal.silent_guests().is_empty());
     let (findings, _) = journal.finish();
     assert_eq!(findings[1].headline(), "memory: guest vm1, round 1, source to target");
+    assert_eq!(findings[1].try_next, None);
+}
+
+#[test]
+fn a_finding_has_the_advice_of_its_proof() {
+    let written = Written::new();
+    let mut journal = written.journal();
+    let advice = &memory::ABOUT.advice[0];
+    journal.prove(Proof::new(&memory::ABOUT, false, "whole", "one bad page").advise(advice));
+    assert_eq!(journal.finish().0[0].try_next.as_deref(), Some(advice.text));
+}
+
+#[test]
+fn after_a_sample_that_was_lost_the_next_one_says_everything() {
+    let written = Written::new();
+    let journal = written.journal();
+    let hear = journal.reporter();
+    hear("vm1", News::Sample(&sample(80)));
+    let file = written.record.write_to(OpenOptions::new().append(true).open("/dev/full").unwrap());
+    hear("vm1", News::Sample(&sample(40)));
+    written.record.write_to(file);
+    hear("vm1", News::Sample(&sample(40)));
+    let last = written.lines().pop().unwrap();
+    assert_eq!(last, r#""job_sample","guest":"vm1","stats":{"memory_remaining":40,"memory_total":100}}"#);
 }
 
 #[test]
@@ -228,19 +261,25 @@ fn probes_are_one_line_a_guest_with_every_gap() {
         gaps: vec![(at, 61.0), (at, 45.0)],
     };
     assert_eq!(written.events(), [expected]);
-    assert_eq!(journal.finish().1.longest_gap_ms, Some(61));
+    journal.probe(&Summary { guest: "vm2".into(), longest: gap(45), gaps: Vec::new(), ..summary });
+    assert_eq!(journal.finish().1.longest_gap_ms, Some(61), "of all guests");
 }
 
 #[test]
 fn downtimes_come_to_their_median_and_longest() {
     let written = Written::new();
     let mut journal = written.journal();
-    for (reported_ms, disagreement) in
-        [(300.4, None), (100.0, Some("libvirt says 5 ms".to_owned())), (200.0, None)]
-    {
+    for (reported_ms, disagreement) in [
+        (300.4, None),
+        (100.0, Some("libvirt says 5 ms".to_owned())),
+        (150.0, None),
+        (250.0, None),
+        (200.0, None),
+    ] {
         let clocks = Clocks { reported_ms, disagreement, ..Clocks::default() };
-        journal.downtime(&LegDowntime { guest: "vm1".into(), leg: OUT, step: 0, clocks });
+        journal.downtime(&LegDowntime { guest: "vm1".into(), leg: OUT, step: 2, clocks });
     }
+    assert!(matches!(&written.events()[0], Event::Downtime { step: 3, .. }), "steps count from 1");
     journal.guest_speed("vm1", &[(Instant::now(), 410.4)]);
     let numbers = journal.finish().1;
     assert_eq!((numbers.longest_downtime_ms, numbers.median_downtime_ms), (Some(300), Some(200)));

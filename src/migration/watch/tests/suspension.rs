@@ -175,3 +175,25 @@ fn the_destinations_guest_is_another_matter() {
         .play();
     assert_eq!(told.report.suspended, None);
 }
+
+#[test]
+fn a_suspended_guest_gets_at_least_what_sending_all_of_it_takes() {
+    let least = u64::try_from(Limits::default().suspended.as_millis()).unwrap();
+    let mut play = to_be_suspended().answers(20, Answer::Suspend(Ok(()))).answers(5, abort());
+    play.plan.timeout = Duration::from_millis(1_000);
+    let told = play.answers(7, Answer::Resume(Ok(()))).returns(2 * least, aborted()).play();
+    assert_eq!(told.calls[..2], [(1_000, Call::Suspend), (1_020 + least, Call::AbortJob)]);
+}
+
+#[test]
+fn a_suspended_guest_is_resumed_although_its_migration_never_returns() {
+    let told = to_be_suspended()
+        .answers(20, Answer::Suspend(Ok(())))
+        .answers(5, abort())
+        .answers(7, Answer::Resume(Ok(())))
+        .play();
+    let (at, last) = told.calls.last().unwrap();
+    assert_eq!(*last, Call::Resume);
+    assert_eq!(told.ended, at + 7);
+    assert!(told.error().contains("did not end within 30 s"), "{}", told.error());
+}

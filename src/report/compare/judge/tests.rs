@@ -87,7 +87,7 @@ fn equal_stacks_have_no_regression() {
     assert!(wrong.len() <= 6, "{} of 118: {wrong:?}", wrong.len());
 }
 
-/// The same noise without the least effect in the way: of 20 ways to deal 3 and 3 runs exactly one is the extreme one.
+/// Noise without the least effect in the way: of 20 ways to deal 3 and 3 runs exactly one is the extreme one.
 #[test]
 fn one_way_in_twenty_to_deal_is_extreme() {
     let runs: Vec<ComparedRun> = (0..6).map(|number| run(number, 2, &same)).collect();

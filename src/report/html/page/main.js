@@ -1,4 +1,4 @@
-// What is shown is in the address, behind the #: the overview, or `scenario=NAME`. So links, the back button and bookmarks work.
+// The address says behind its # what the page shows: the overview, or `scenario=NAME`. So links, the back button and bookmarks work.
 const data = dataOf("data");
 let shown = null;
 let overviewAt = 0;
@@ -86,5 +86,5 @@ addEventListener("resize", () => {
   fitting = true;
   requestAnimationFrame(() => { fitting = false; fit(); });
 });
-// For those who measure: when everything was there, milliseconds since the page began to load.
+// For measurements: when everything was there, milliseconds since the page began to load.
 document.documentElement.dataset.ready = Math.round(performance.now());

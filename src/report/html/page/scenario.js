@@ -1,4 +1,4 @@
-// The page of one scenario. It is made when it is opened: a run of hundreds of them opens at once all the same.
+// The page of one scenario. It is made when it is opened, so that a run of hundreds of them opens at once.
 
 function drawScenario(data, index) {
   const page = byId("scenario");
@@ -342,7 +342,7 @@ function legTable(detail) {
     { head: "requests", title: "Pages that the target had to ask for after the switch to post-copy", number: true, cell: (leg) => grouped(leg.requests) },
     { head: "throttle", title: "How much of their time the guest's CPUs were held back, percent", number: true, cell: (leg) => (known(leg.throttle) ? `${leg.throttle} %` : "\u2013") },
   ];
-  // A column that nothing is known of only takes room; the clocks stay, so that one sees that they are not there.
+  // An empty column only takes room; the clocks' columns stay, so that a reader sees that they are empty.
   const optional = { "to switch": "switchover_ms", requests: "requests", throttle: "throttle", setup: "setup_ms", "worst write": "worst_write_ms", "typical write": "typical_write_ms" };
   const shown = columns.filter(({ head }) => !optional[head] || detail.legs.some((leg) => known(leg[optional[head]])));
   const disagreements = detail.legs.filter((leg) => leg.disagreement);
