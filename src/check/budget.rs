@@ -34,7 +34,7 @@ const DOWNTIME: Advice = Advice::new(
 );
 
 /// The check.
-pub struct Budget;
+pub(super) struct Budget;
 
 impl Check for Budget {
     fn about(&self) -> &'static About {

@@ -20,7 +20,7 @@ const LOST: Advice = Advice::new(
 );
 
 /// The check.
-pub struct Connection;
+pub(super) struct Connection;
 
 impl Check for Connection {
     fn about(&self) -> &'static About {

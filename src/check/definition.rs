@@ -27,7 +27,7 @@ const CHANGED: Advice = Advice::new(
 );
 
 /// The check.
-pub struct Defined;
+pub(super) struct Defined;
 
 impl Check for Defined {
     fn about(&self) -> &'static About {

@@ -22,7 +22,7 @@ const SUSPENDED: Advice = Advice::new(
 );
 
 /// The check.
-pub struct Live;
+pub(super) struct Live;
 
 impl Check for Live {
     fn about(&self) -> &'static About {

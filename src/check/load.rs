@@ -41,7 +41,7 @@ const LET_GO: Advice =
     Advice::new("the load does not hold its memory", "it let go of its memory: was it started again?");
 
 /// The check.
-pub struct Load;
+pub(super) struct Load;
 
 impl Check for Load {
     fn about(&self) -> &'static About {

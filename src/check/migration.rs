@@ -19,7 +19,7 @@ const FAILED: Advice = Advice::new(
 );
 
 /// The check.
-pub struct Migration;
+pub(super) struct Migration;
 
 impl Check for Migration {
     fn about(&self) -> &'static About {

@@ -10,13 +10,15 @@ use super::spent;
 use crate::failure::{Attempt, Result};
 use crate::ledger::Owner;
 use crate::plan::Seed;
-use crate::record::{Event, Process, Record, Results, RunEnd, RunFolder, RunHeader, results_from_record};
+use crate::record::{
+    Event, Record, Results, RunEnd, RunFolder, RunHeader, WriterProcess, results_from_record,
+};
 use crate::record::{Outcome, Verdict};
 use crate::report::{html, junit};
 
 /// A process as records name it, if there is one of that pid.
-pub fn process_of(pid: i32) -> Option<Process> {
-    Owner::of(pid).map(|Owner { pid, start }| Process { pid, start_ticks: start })
+pub fn process_of(pid: i32) -> Option<WriterProcess> {
+    Owner::of(pid).map(|Owner { pid, start }| WriterProcess { pid, start_ticks: start })
 }
 
 /// One run on disk.

@@ -5,7 +5,9 @@
 #[cfg(test)]
 mod tests;
 
-use crate::record::{Envelope, Event, Fold, LostLines, Outcome, Play, Process, RecordedLeg, RunEnd, Verdict};
+use crate::record::{
+    Envelope, Event, Fold, LostLines, Outcome, Play, RecordedLeg, RunEnd, Verdict, WriterProcess,
+};
 use crate::scenario::Side;
 
 /// A run, as far as its events show it.
@@ -72,7 +74,7 @@ impl Live {
     }
 
     /// The process that writes the record.
-    pub fn process(&self) -> Option<Process> {
+    pub fn process(&self) -> Option<WriterProcess> {
         self.run.header.as_ref()?.process
     }
 

@@ -13,7 +13,7 @@ use super::lines::{self, Moment};
 use super::terminal;
 use crate::progress::live::Live;
 use crate::progress::{Earlier, ToCome};
-use crate::record::{Event, Record, RunHeader, Subscription};
+use crate::record::{Event, Observer, Record, RunHeader};
 use crate::sys::parallel::locked;
 use crate::sys::wait::StopFlag;
 use crate::sys::watch::Watch;
@@ -24,7 +24,7 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// Draws the status of a run while it is shown. Dropping it ends that.
 pub struct LiveStatus {
     shared: Arc<Shared>,
-    _observation: Subscription,
+    _observation: Observer,
     /// What draws; there until the status is dropped.
     drawing: Option<Watch<()>>,
 }

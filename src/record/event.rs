@@ -56,13 +56,13 @@ pub struct RunHeader {
     pub seed: Option<u64>,
     /// The process that writes the record; absent where it is made of others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub process: Option<Process>,
+    pub process: Option<WriterProcess>,
 }
 
 /// A process of the machine that runs multivm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Process {
+pub struct WriterProcess {
     pub pid: i32,
     /// When it was started, in clock ticks since that machine was: it tells a later process of that pid apart.
     pub start_ticks: u64,
@@ -227,7 +227,7 @@ pub enum Event {
         /// What its size was computed from when it was started; absent where the profile says the size.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         basis: Option<String>,
-        /// Process id there.
+        /// WriterProcess id there.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pid: Option<u32>,
     },

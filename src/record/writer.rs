@@ -113,10 +113,10 @@ impl Record {
     ///
     /// The sink runs in whichever thread writes, between that thread's work: it should hand over and return. It may
     /// write to the record, observe, and end observations.
-    pub fn observe(&self, sink: impl Fn(&Event) + Send + Sync + 'static) -> Subscription {
+    pub fn observe(&self, sink: impl Fn(&Event) + Send + Sync + 'static) -> Observer {
         let sink: Arc<Sink> = Arc::new(sink);
         lock(&self.inner.sinks).push(Arc::downgrade(&sink));
-        Subscription { _sink: sink }
+        Observer { _sink: sink }
     }
 
     /// What could not be written so far.
@@ -194,13 +194,13 @@ impl fmt::Debug for Record {
 
 /// Keeps an observer of a [`Record`] subscribed; dropping it ends that.
 #[must_use = "the observer is told nothing once this is dropped"]
-pub struct Subscription {
+pub struct Observer {
     _sink: Arc<Sink>,
 }
 
-impl fmt::Debug for Subscription {
+impl fmt::Debug for Observer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscription").finish_non_exhaustive()
+        f.debug_struct("Observer").finish_non_exhaustive()
     }
 }
 

@@ -72,7 +72,7 @@ impl Agent {
     pub fn observe(&self, limit: Duration) -> Result<Observation> {
         let mut log = locked(&self.log);
         let look = |from| {
-            let seen: protocol::Observation = self.asked(&Question::Observe { from }, limit)?;
+            let seen: protocol::Machine = self.asked(&Question::Observe { from }, limit)?;
             Ok(Observation::new(seen))
         };
         let mut seen = look(log.next)?;

@@ -64,7 +64,7 @@ pub struct Process {
 
 impl Observation {
     /// An answer that has just come.
-    pub(super) fn new(seen: protocol::Observation) -> Observation {
+    pub(super) fn new(seen: protocol::Machine) -> Observation {
         let page = seen.memory.page;
         Observation {
             boot_id: seen.boot_id,

@@ -8,7 +8,7 @@ use multivm::ledger::Owner;
 use multivm::progress::lines::{self, Line, Moment, Room};
 use multivm::progress::live::Live;
 use multivm::progress::{Earlier, telling};
-use multivm::record::{Event, Process, Tail};
+use multivm::record::{Event, Tail, WriterProcess};
 use multivm::{progress, record};
 
 use crate::problem::Problem;
@@ -101,7 +101,7 @@ impl Watched {
             return RunState::Finished;
         }
         match self.live.process() {
-            Some(Process { pid, start_ticks: start }) if (Owner { pid, start }).is_alive() => {
+            Some(WriterProcess { pid, start_ticks: start }) if (Owner { pid, start }).is_alive() => {
                 RunState::Running
             }
             _ => RunState::CutOff,
