@@ -4,8 +4,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use multivm::check::{
-    booting, clock, connection, copies, definition, disk, kernel_log, live, load, memory, placement,
-    reachable, reboot,
+    booting, clock, connection, copies, definition, disk, kernel_log, live, load, memory, migration,
+    placement, reachable, reboot,
 };
 use multivm::failure::{Attempt, Failure, Result};
 use multivm::guest::{Fleet, Guest};
@@ -15,10 +15,12 @@ use multivm::record::{DomainEvent, Event};
 use multivm::remote::protocol::WitnessQuestion;
 use multivm::scenario::Direction;
 use multivm::scenario::{AtTimeout, Bytes, Profile, Side};
-use multivm_fixtures::selftest::{Damage, ExpectedFinding, HOSTS, damage_main, finding, may_find};
+use multivm_fixtures::selftest::{
+    Damage, ExpectedFinding, HOSTS, damage_main, finding, hook, may_find, unhook,
+};
 
 fn main() -> ExitCode {
-    damage_main(&DAMAGES)
+    damage_main(DAMAGES)
 }
 
 /// What most of them have in common: it happens to the first guest, which is on the target, when the second one goes.
@@ -29,8 +31,23 @@ const TO_VM1: Damage = Damage {
     when: second_guest_goes,
     at_once: false,
     cause: |_| Ok(()),
+    undo: |_| Ok(()),
     finds: &[],
 };
+
+/// What befalls every migration: it happens before the first one is ordered.
+const TO_ALL: Damage = Damage {
+    when: |event| matches!(event, Event::LegStarted { .. }),
+    at_once: true,
+    undo: |fleet| unhook(&fleet.hosts.target),
+    ..TO_VM1
+};
+
+/// Makes the target's libvirt change the number of processors of every guest that comes, which it then refuses to take.
+fn refuse_every_guest(fleet: &Fleet) -> Result<()> {
+    let script = r#"[ "$2 $3" = "migrate begin" ] && sed "s|<vcpu.*</vcpu>|<vcpu>3</vcpu>|"; exit 0"#;
+    hook(&fleet.hosts.target, script)
+}
 
 /// A question about the load that is under way when vm1 goes down.
 const LOAD_UNANSWERED: ExpectedFinding =
@@ -40,7 +57,7 @@ const LOAD_UNANSWERED: ExpectedFinding =
 const WITNESS_UNHEARD: ExpectedFinding =
     may_find(&memory::ABOUT, "vm1", "a look that is under way when the guest goes down hears no witness");
 
-const DAMAGES: [Damage; 28] = [
+const DAMAGES: &[Damage] = &[
     Damage {
         name: "damage::guest_reboot",
         cause: |fleet| {
@@ -357,6 +374,37 @@ const DAMAGES: [Damage; 28] = [
         },
         finds: &[finding(&load::ABOUT, HOSTS, " MiB on a disk; then: 2 processes (0 stopped), ")],
         ..TO_VM1
+    },
+    Damage {
+        name: "damage::target_refuses_every_guest",
+        cause: refuse_every_guest,
+        finds: &[finding(&migration::ABOUT, "vm1", "VIR_ERR_CONFIG_UNSUPPORTED")],
+        ..TO_ALL
+    },
+    Damage {
+        name: "damage::target_refuses_every_guest_and_not_the_transport",
+        scenario: "precopy_compressed::in_vms::stress_cpu",
+        cause: refuse_every_guest,
+        finds: &[finding(&migration::ABOUT, "vm1", "a plain migration source to target fails, too")],
+        ..TO_ALL
+    },
+    Damage {
+        name: "damage::target_cannot_prepare_a_guest",
+        cause: |fleet| hook(&fleet.hosts.target, r#"[ "$2" != "prepare" ]"#),
+        finds: &[finding(&migration::ABOUT, "vm1", "Hook script execution failed")],
+        ..TO_ALL
+    },
+    Damage {
+        name: "damage::target_takes_no_connection",
+        cause: |fleet| {
+            // libvirt's ports for migrations.
+            let refuse = "nft add table inet selftest && nft add chain inet selftest in '{ type filter hook input priority 0; }' && \
+                          nft add rule inet selftest in tcp dport 49152-49215 reject with tcp reset";
+            on_host(&fleet.hosts.target, refuse)
+        },
+        undo: |fleet| on_host(&fleet.hosts.target, "nft delete table inet selftest"),
+        finds: &[finding(&migration::ABOUT, "vm1", "Connection refused")],
+        ..TO_ALL
     },
 ];
 

@@ -67,6 +67,11 @@ pub trait Asked {
         Vec::new()
     }
 
+    /// The stack refuses what the scenario is about, and it has been seen what it does without.
+    fn on_refusal(&mut self, _refusal: &Refusal<'_>) -> Vec<Proof> {
+        Vec::new()
+    }
+
     /// All calls of a step are over, and no guest moves.
     fn on_step(&mut self, _end: &StepEnd<'_>) -> Vec<Proof> {
         Vec::new()
@@ -130,8 +135,18 @@ pub struct LegEnd<'a> {
     pub guest: &'a Guest,
     pub leg: Leg,
     pub report: &'a LegReport,
-    /// The stack does not do this at all, and nothing has been tried: not a finding.
+    /// The stack refuses what the scenario is about, and nothing has been tried: [`Asked::on_refusal`] judges it.
     pub refused: bool,
+}
+
+/// A migration that the stack refuses, as it says, for the transport that it was to go by.
+pub struct Refusal<'a> {
+    pub guest: &'a Guest,
+    pub leg: Leg,
+    /// The stack's words.
+    pub words: &'a str,
+    /// The guest migrates without the transport; else what says that the refusal is not about it.
+    pub otherwise: std::result::Result<(), String>,
 }
 
 impl LegEnd<'_> {

@@ -1,21 +1,27 @@
 //! It migrated: libvirt completed the migration within its timeout.
 
-use super::{About, Advice, Asked, Check, LegEnd, Moment, Proof, Scene};
+use super::{About, Advice, Asked, Check, LegEnd, Moment, Proof, Refusal, Scene};
 use crate::failure::Result;
 use crate::migration::LegReport;
 
 pub static ABOUT: About = About {
     id: "migration",
     summary: "it migrated",
-    how: "libvirt completed it within its timeout; its statistics and events are in the record",
+    how: "libvirt completed it within its timeout; its statistics and events are in the record. A stack may refuse a transport, \
+          in its words, if it completes a plain migration of the guest there and back; a plain one it may not",
     asked: &[Moment::Leg],
-    advice: &[FAILED],
+    advice: &[FAILED, REFUSED],
     ..About::BASE
 };
 
 const FAILED: Advice = Advice::new(
     "libvirt reported an error, or the time was up",
     "libvirtd.log and QEMU's logs of both hosts are in the evidence",
+);
+
+const REFUSED: Advice = Advice::new(
+    "the stack refuses the scenario's transport, and a plain migration fails, too",
+    "it is not the transport that is refused: play the scenario of that name without it",
 );
 
 /// The check.
@@ -40,6 +46,19 @@ impl Asked for MigrationAsked {
         }
         vec![end.proof(check(end.report))]
     }
+
+    fn on_refusal(&mut self, refusal: &Refusal<'_>) -> Vec<Proof> {
+        let Refusal { guest, leg, words, otherwise } = refusal;
+        let expected = "where the stack refuses a transport, a plain migration completes";
+        let proof = match otherwise {
+            Ok(()) => {
+                Proof::new(&ABOUT, true, expected, format!("there and back; by the transport: {words}"))
+            }
+            Err(why) => Proof::new(&ABOUT, false, expected, format!("{why}; by the transport: {words}"))
+                .advise(&REFUSED),
+        };
+        vec![proof.of(&guest.name).after(*leg)]
+    }
 }
 
 fn check(report: &LegReport) -> Proof {
@@ -58,7 +77,23 @@ mod tests {
     use crate::scenario::Direction;
 
     #[test]
-    fn an_error_is_a_finding_unless_the_stack_refuses_all_of_it() {
+    fn a_refusal_is_about_the_transport_only_if_a_plain_migration_completes() {
+        let guest = Guest::in_a_test("vm1");
+        let leg = Leg { guest: 0, direction: Direction::Out, round: 1 };
+        let judged = |otherwise| {
+            let refusal = Refusal { guest: &guest, leg, words: "no multifd here", otherwise };
+            MigrationAsked.on_refusal(&refusal).remove(0)
+        };
+        let believed = judged(Ok(()));
+        assert!(believed.ok && believed.seen.contains("no multifd here"));
+        let found = judged(Err("a plain migration fails, too: vcpu count".into()));
+        assert!(
+            found.is_damage() && found.seen.contains("vcpu count") && found.guest.as_deref() == Some("vm1")
+        );
+    }
+
+    #[test]
+    fn an_error_is_a_finding_unless_the_refusal_is_judged_apart() {
         let guest = Guest::in_a_test("vm1");
         let leg = Leg { guest: 0, direction: Direction::Out, round: 1 };
         let failed =

@@ -28,7 +28,9 @@ pub mod transport;
 mod witnessed;
 
 pub use about::{About, Advice, Check, Moment, plain};
-pub use asked::{Asked, BootEnd, End, GuestImage, HostsLook, LegDowntime, LegEnd, Scene, Silence, StepEnd};
+pub use asked::{
+    Asked, BootEnd, End, GuestImage, HostsLook, LegDowntime, LegEnd, Refusal, Scene, Silence, StepEnd,
+};
 pub use look::GuestLook;
 pub use proof::Proof;
 use proof::lines;

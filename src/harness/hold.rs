@@ -132,6 +132,14 @@ impl Hold {
         if self.stop.is_set() {
             return Ok(ExitCode::from(130));
         }
-        Ok(if failures.is_empty() { conclusion.exit_code() } else { ExitCode::FAILURE })
+        if !failures.is_empty() {
+            return Ok(ExitCode::FAILURE);
+        }
+        // A process of nextest plays one scenario; what the others of its run proved, it does not know.
+        if let Some(why) = self.run.unproved().filter(|_| self.group.is_none() && !conclusion.has_failed()) {
+            eprintln!("multivm: {why}");
+            return Ok(ExitCode::FAILURE);
+        }
+        Ok(conclusion.exit_code())
     }
 }

@@ -102,6 +102,16 @@ impl Run {
         self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
     }
 
+    /// Why the run is no success although nothing failed: what played proved nothing.
+    pub fn unproved(&self) -> Option<String> {
+        let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+        let proved = outcomes.iter().any(|outcome| outcome.verdict == Verdict::Passed);
+        let why = outcomes.iter().find_map(|outcome| outcome.reason.as_deref())?;
+        let count = outcomes.len();
+        (!proved)
+            .then(|| format!("nothing was proved: {count} played, none passed; the first was ignored: {why}"))
+    }
+
     /// Where the time went.
     pub fn spent(&self) -> Vec<String> {
         spent::lines(&self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))

@@ -35,6 +35,16 @@ impl Direction {
     }
 }
 
+impl Direction {
+    /// The way back.
+    pub fn opposite(self) -> Direction {
+        match self {
+            Direction::Out => Direction::Back,
+            Direction::Back => Direction::Out,
+        }
+    }
+}
+
 impl fmt::Display for Direction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

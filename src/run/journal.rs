@@ -133,11 +133,6 @@ impl<'a> Journal<'a> {
         if let Some((began, ended)) = report.began.zip(report.ended) {
             self.stopwatch.migrated(began, ended);
         }
-        if let Some(error) = report.error.as_ref().filter(|_| report.refused && self.migrations == 0) {
-            // Not a finding: nothing was tried, and nothing is wrong with the guest.
-            self.refusal.get_or_insert_with(|| error.to_string());
-            return;
-        }
         if report.error.is_some() {
             return;
         }
@@ -232,7 +227,12 @@ impl<'a> Journal<'a> {
         self.damaged
     }
 
-    /// Why the stack cannot do what the scenario asks, in its own words.
+    /// The stack refuses what the scenario is about: not a finding, because nothing was tried, and nothing is wrong with the guest.
+    pub fn refused(&mut self, words: String) {
+        self.refusal.get_or_insert(words);
+    }
+
+    /// Why the stack cannot do what the scenario is about, in its own words.
     pub fn refusal(&self) -> Option<&str> {
         self.refusal.as_deref()
     }

@@ -115,11 +115,8 @@ mod tests {
 
     use super::*;
     use crate::check::{Proof, memory};
-    use crate::failure::{Cause, Failure, FailureKind};
-    use crate::migration::LegReport;
-    use crate::plan::Leg;
+    use crate::failure::Failure;
     use crate::record::RunHeader;
-    use crate::scenario::Direction;
 
     const BROKEN: Option<&str> = Some("the NFS server is gone");
 
@@ -147,13 +144,7 @@ mod tests {
             journal.prove(Proof::new(&memory::ABOUT, false, "e", "s"));
         }
         if refusal {
-            let report = LegReport {
-                error: Some(Cause::new(FailureKind::Refused, "no such thing")),
-                refused: true,
-                ..LegReport::default()
-            };
-            let leg = Leg { guest: 0, direction: Direction::Out, round: 1 };
-            journal.leg_finished("vm1", &leg, 0, &report);
+            journal.refused("no such thing".into());
         }
         let result = failure.map_or(Ok(()), |words| Err(Failure::new("end the load", words)));
         let outcome = Outcome::new("a::b", Verdict::Passed, SystemTime::now());

@@ -5,6 +5,13 @@
 use super::Order;
 use crate::axis::axis;
 
+impl Transport {
+    /// Whether a migration asks for nothing that a stack might not have.
+    pub fn is_plain(self) -> bool {
+        self == Transport::Plain
+    }
+}
+
 /// A transport: its row in the table.
 pub struct Spec {
     pub name: &'static str,

@@ -5,6 +5,7 @@
 
 mod end;
 mod prepare;
+mod refusal;
 mod step;
 
 use std::collections::{BTreeSet, HashMap};
@@ -81,6 +82,7 @@ pub fn play(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>, journal: 
             }
             case.step(number, step, number + 1 == steps.len());
         }
+        case.judge_refusal();
         case.finish(watches)
     })
 }
@@ -112,6 +114,8 @@ struct Open {
     first_looks: BTreeSet<usize>,
     /// Looks at hosts.
     hosts: usize,
+    /// A move that the stack refused.
+    refused: Option<Leg>,
     /// The moves of a step: its number.
     step: Option<usize>,
     load_starts: bool,

@@ -61,8 +61,12 @@ impl<'env> Case<'_, '_, 'env, '_> {
     pub(super) fn leg_over(&mut self, leg: Leg, report: LegReport) {
         let Some(number) = self.open.step else { return };
         let guest = &self.fleet.guests[leg.guest];
-        let refused = report.refused && !self.log.has_completed();
+        // Only what a scenario is about may be refused: a plain migration is what every stack can do.
+        let refused = report.refused && !self.scenario.transport.is_plain() && !self.log.has_completed();
         self.journal.leg_finished(&guest.name, &leg, number, &report);
+        if refused {
+            self.refused(leg, &report);
+        }
         let end = LegEnd { guest, leg, report: &report, refused };
         self.panel.ask(self.journal, |check| check.on_leg(&end));
         let is_here = report.error.is_none();

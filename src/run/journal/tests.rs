@@ -157,20 +157,13 @@ fn a_migration_that_failed_is_no_number() {
 }
 
 #[test]
-fn what_the_stack_refuses_before_the_first_migration_is_no_finding() {
+fn the_first_refusal_is_what_is_told() {
     let written = Written::new();
     let mut journal = written.journal();
-    let refused = LegReport {
-        refused: true,
-        ..LegReport::not_begun(Failure::new("migrate vm1", "post-copy is not supported"))
-    };
-    journal.leg_finished("vm1", &OUT, 0, &refused);
-    assert!(journal.refusal().unwrap().contains("post-copy is not supported"));
-    // After one that completed, the stack can do it, and something else is wrong.
-    let mut journal = written.journal();
-    journal.leg_finished("vm2", &OUT, 0, &completed(1));
-    journal.leg_finished("vm1", &OUT, 0, &refused);
-    assert_eq!(journal.refusal(), None);
+    journal.refused("multifd is not supported".into());
+    journal.refused("nor is it for vm2".into());
+    assert_eq!(journal.refusal(), Some("multifd is not supported"));
+    assert!(!journal.has_findings());
 }
 
 #[test]

@@ -1,0 +1,52 @@
+//! A stack that refuses what a scenario is about: believed only if it does what every stack can.
+
+use std::sync::Mutex;
+
+use super::Case;
+use crate::check::Refusal;
+use crate::migration::LegReport;
+use crate::plan::{Leg, Step};
+use crate::run::moves;
+use crate::scenario::{Scenario, Transport};
+use crate::sys::parallel::locked;
+
+impl Case<'_, '_, '_, '_> {
+    /// The stack refuses the transport of a migration, and no other has completed.
+    pub(super) fn refused(&mut self, leg: Leg, report: &LegReport) {
+        let Some(error) = &report.error else { return };
+        self.open.refused.get_or_insert(leg);
+        self.journal.refused(error.to_string());
+    }
+
+    /// Proves that it is the transport that is refused: the guest makes the same move without it, and back.
+    pub(super) fn judge_refusal(&mut self) {
+        let Some((leg, words)) = self.open.refused.zip(self.journal.refusal().map(str::to_owned)) else {
+            return;
+        };
+        if self.journal.has_damage() || self.fleet.stop_flag().is_set() {
+            return;
+        }
+        let otherwise = if self.log.has_completed() {
+            Err("other guests of the scenario migrated by it".to_owned())
+        } else {
+            self.migrates_plainly(leg)
+        };
+        let guest = &self.fleet.guests[leg.guest];
+        let refusal = Refusal { guest, leg, words: &words, otherwise };
+        self.panel.ask(self.journal, |check| check.on_refusal(&refusal));
+    }
+
+    fn migrates_plainly(&self, leg: Leg) -> Result<(), String> {
+        let plain = Scenario { transport: Transport::Plain, ..*self.scenario };
+        for direction in [leg.direction, leg.direction.opposite()] {
+            let errors = Mutex::new(Vec::new());
+            let over = |_: &Leg, report: LegReport| locked(&errors).extend(report.error);
+            let step = Step::of(vec![Leg { direction, ..leg }]);
+            moves::play(&plain, self.fleet, &step, self.context.pace, &|_, _| (), &over);
+            if let Some(error) = locked(&errors).pop() {
+                return Err(format!("a plain migration {direction} fails, too: {error}"));
+            }
+        }
+        Ok(())
+    }
+}
