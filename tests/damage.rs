@@ -1,6 +1,7 @@
 //! Real damage in the real lab during a real scenario: each must lead to exactly the findings that it lists.
 
-use std::process::ExitCode;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use multivm::check::{
@@ -10,11 +11,14 @@ use multivm::check::{
 use multivm::failure::{Attempt, Failure, Result};
 use multivm::guest::{Fleet, Guest};
 use multivm::host::Host;
+use multivm::ledger::Ledger;
 use multivm::libvirt::Migration;
 use multivm::record::{DomainEvent, Event};
 use multivm::remote::protocol::WitnessQuestion;
 use multivm::scenario::Direction;
 use multivm::scenario::{AtTimeout, Bytes, Profile, Side};
+use multivm::stand::lab::{HostSize, cgroup};
+use multivm::sys::machine;
 use multivm_fixtures::selftest::{
     Damage, ExpectedFinding, HOSTS, damage_main, finding, hook, may_find, unhook,
 };
@@ -75,17 +79,63 @@ const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
     Damage {
-        name: "damage::guest_kernel_oops",
-        cause: |fleet| in_guest(fleet, "echo '<1>Oops: 0002 [#1] PREEMPT SMP NOPTI' > /dev/kmsg").map(drop),
-        finds: &[finding(&kernel_log::ABOUT, "vm1", "Oops: 0002")],
+        name: "damage::guest_kernel_panics",
+        // Its kernel is gone before anything is answered.
+        cause: |fleet| {
+            in_guest(fleet, "(sleep 1; echo c > /proc/sysrq-trigger) > /dev/null 2>&1 < /dev/null &")
+                .map(drop)
+        },
+        finds: &[
+            finding(&kernel_log::ABOUT, "vm1", "sysrq triggered crash"),
+            finding(&reachable::ABOUT, "vm1", ""),
+            LOAD_UNANSWERED,
+            WITNESS_UNHEARD,
+        ],
         ..TO_VM1
     },
     Damage {
-        name: "damage::host_kernel_oops",
+        name: "damage::guest_kernel_dumps_its_stacks",
+        cause: |fleet| in_guest(fleet, "echo l > /proc/sysrq-trigger").map(drop),
+        finds: &[finding(&kernel_log::ABOUT, "vm1", "Call Trace:")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_kernel_kills_for_want_of_memory",
         cause: |fleet| {
-            on_host(&fleet.hosts.target, "echo '<1>Oops: 0002 [#1] PREEMPT SMP NOPTI' > /dev/kmsg")
+            // The one that the kernel chooses before any other, since no other says that it may.
+            let script = "(echo 1000 > /proc/self/oom_score_adj; exec sleep 600) > /dev/null 2>&1 < /dev/null & victim=$!; \
+                          until grep -q sleep /proc/$victim/comm; do :; done; echo f > /proc/sysrq-trigger";
+            in_guest(fleet, script).map(drop)
         },
-        finds: &[finding(&kernel_log::ABOUT, HOSTS, "Oops: 0002")],
+        finds: &[finding(&kernel_log::ABOUT, "vm1", "killed: sleep")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::host_kernel_kills_for_want_of_memory",
+        cause: |fleet| {
+            let host = &fleet.hosts.target;
+            // A buffer of all the memory that the host has: dd is killed while it fills it.
+            let script = format!(
+                "echo 1000 > /proc/self/oom_score_adj; ! dd if=/dev/zero of=/dev/null bs={} count=1",
+                host.entry.memory
+            );
+            on_host(host, &script)
+        },
+        finds: &[finding(&kernel_log::ABOUT, HOSTS, "killed: dd")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "harmless::users_write_to_kernel_logs",
+        cause: |fleet| {
+            let script = "echo 'WARNING: backup has started' > /dev/kmsg; echo '<1>Oops: 0002 [#1] PREEMPT SMP NOPTI' > /dev/kmsg";
+            in_guest(fleet, script)?;
+            on_host(&fleet.hosts.target, script)
+        },
+        ..TO_VM1
+    },
+    Damage {
+        name: "harmless::kernel_kills_a_stranger_for_want_of_memory",
+        cause: |_| oom_kill_of_a_stranger(),
         ..TO_VM1
     },
     Damage {
@@ -421,6 +471,35 @@ fn in_guest(fleet: &Fleet, script: &str) -> Result<String> {
 
 fn on_host(host: &Host, script: &str) -> Result<()> {
     host.remote.check(script, LIMIT).map(drop)
+}
+
+/// The kernel kills a process of this machine that no host has, in a control group of its own.
+fn oom_kill_of_a_stranger() -> Result<()> {
+    let attempted = || "have a stranger's process killed".to_owned();
+    let state = tempfile::tempdir().attempting(attempted)?;
+    let ledger = Ledger::open(state.path())?;
+    let small = HostSize { cpu_percent: machine::cpu_percent(), memory: 32 << 20 };
+    let groups = cgroup::create("multivm-selftest-stranger", small, &ledger)?;
+    let joins: String = groups.joins.iter().map(|join| format!("echo $$ > {} && ", join.display())).collect();
+    let ended = Command::new("timeout")
+        .args([
+            "--signal=TERM",
+            "30",
+            "sh",
+            "-c",
+            &format!("{joins} exec dd if=/dev/zero of=/dev/null bs=256M count=1"),
+        ])
+        .output()
+        .attempting(attempted);
+    let failures = ledger.undo_all();
+    // The kernel's signal, as timeout passes it on.
+    if ended
+        .as_ref()
+        .is_ok_and(|ended| ended.status.code() == Some(128 + 9) || ended.status.signal() == Some(9))
+    {
+        return failures.into_iter().next().map_or(Ok(()), Err);
+    }
+    Err(Failure::new(attempted(), format!("it ended otherwise: {ended:?}")))
 }
 
 fn parse_hex(text: &str) -> Result<u64> {

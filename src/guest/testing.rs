@@ -23,6 +23,7 @@ pub fn inventory(owner: &str) -> Inventory {
         known_hosts: "known_hosts".into(),
     };
     let host = |name: &str| HostEntry {
+        control_group: None,
         name: name.into(),
         login: login(),
         cpu_percent: 200,

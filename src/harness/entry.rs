@@ -15,7 +15,7 @@ use crate::scenario::Scenario;
 use crate::stand::hidden_entry;
 
 /// Runs the test target. Exit codes: 0 all passed, 101 some failed, 2 bad input and nothing touched, 130
-/// interrupted, 1 the run could not begin or not be cleaned up.
+/// interrupted, 1 the run could not begin or not be cleaned up, or it proved nothing.
 pub fn main() -> ExitCode {
     if let Some(code) = hidden_entry() {
         return code;

@@ -104,12 +104,7 @@ impl Run {
 
     /// Why the run is no success although nothing failed: what played proved nothing.
     pub fn unproved(&self) -> Option<String> {
-        let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
-        let proved = outcomes.iter().any(|outcome| outcome.verdict == Verdict::Passed);
-        let why = outcomes.iter().find_map(|outcome| outcome.reason.as_deref())?;
-        let count = outcomes.len();
-        (!proved)
-            .then(|| format!("nothing was proved: {count} played, none passed; the first was ignored: {why}"))
+        unproved(&self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Where the time went.
@@ -162,5 +157,39 @@ impl Run {
         }
         html::write_from_record(self.folder.path(), &self.folder.html_path())
             .attempting(|| "make the HTML report".to_owned())
+    }
+}
+
+fn unproved(outcomes: &[Outcome]) -> Option<String> {
+    let first = outcomes.first()?;
+    let ignored = outcomes.iter().all(|outcome| outcome.verdict == Verdict::Ignored);
+    let why = first.reason.as_deref().unwrap_or("no reason is known");
+    ignored.then(|| {
+        format!(
+            "nothing was proved: all that was played was ignored ({}), the first because {why}",
+            outcomes.len()
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn a_run_of_what_the_stack_refuses_proves_nothing() {
+        let outcome = |verdict| Outcome {
+            reason: Some("no multifd".into()),
+            ..Outcome::new("a", verdict, SystemTime::now())
+        };
+        let ignored = outcome(Verdict::Ignored);
+        let why = unproved(&[ignored.clone(), ignored.clone()]).unwrap();
+        assert!(why.contains("ignored (2), the first because no multifd"), "{why}");
+        for other in [Verdict::Passed, Verdict::Failed, Verdict::Error] {
+            assert_eq!(unproved(&[ignored.clone(), outcome(other)]), None);
+        }
+        assert_eq!(unproved(&[]), None);
     }
 }

@@ -49,6 +49,9 @@ pub struct HostEntry {
     pub memory: u64,
     /// Folder on the host, on the storage that guests use: loads write files below it. multivm alone uses it.
     pub load_folder: String,
+    /// Name of the control group in which everything of the host runs; none where the host is a machine of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control_group: Option<String>,
     /// libvirt connection URI, as the harness uses it.
     pub uri: String,
     /// Facts worth a line in the record: suite, versions, size.

@@ -6,22 +6,24 @@ mod process;
 mod tests;
 mod trouble;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{About, Advice, Asked, Check, End, GuestLook, HostsLook, Moment, Proof, Scene, Silence};
 use crate::failure::Result;
 use crate::guest::{Fleet, console_path};
-use crate::host::LogMarks;
+use crate::host::{Host, LogMarks};
 use crate::remote::KernelLine;
 use crate::scenario::{AllowedLine, Load, LogOwner, Side};
 use oom::Reports;
-use trouble::Trouble;
+use process::Household;
+use trouble::{KERNEL, Trouble};
 
 pub static ABOUT: About = About {
     id: "kernel_log",
     summary: "kernels clean",
     how: "no new line of trouble in the kernel logs of guests and hosts: emergency to critical, oops, BUG, call trace, warning, \
-          lockup, hung task, RCU stall, I/O error, OOM kill; of a guest that does not answer, on its console",
+          lockup, hung task, RCU stall, I/O error, OOM kill; of a guest that does not answer, on its console. On a host an OOM kill \
+          counts if it hits what runs there for multivm; lines that user space writes to /dev/kmsg are not the kernel's",
     asked: &[Moment::Start, Moment::Leg, Moment::Step, Moment::End],
     advice: &[GUEST, HOST, CONSOLE],
     ..About::BASE
@@ -67,6 +69,8 @@ struct KernelLogAsked<'a> {
     logs: Option<&'a LogMarks>,
     /// One per kernel, with the side of the host that is asked for it: hosts that share one share its log.
     hosts: Vec<(Side, HostLog)>,
+    /// What user space of each guest has written to its kernel's log, where the console does not tell it from the kernel's.
+    strangers: HashMap<String, BTreeSet<String>>,
 }
 
 impl<'a> KernelLogAsked<'a> {
@@ -76,15 +80,27 @@ impl<'a> KernelLogAsked<'a> {
         let [source, target] = scene.hosts;
         // The kernel may kill these on hosts: a scenario runs them there.
         let loads = Load::programs();
+        let group = |host: &Host| host.entry.control_group.clone();
         let logs = if source.boot_id == target.boot_id {
-            vec![(hosts[0].side, HostLog::new(&names, &loads))]
+            let groups = hosts.iter().filter_map(|host| group(host)).collect();
+            vec![(hosts[0].side, HostLog::new(&names, &loads, groups))]
         } else {
-            hosts.into_iter().map(|host| (host.side, HostLog::new(&[&host.entry.name], &loads))).collect()
+            let log = |host: &Host| HostLog::new(&[&host.entry.name], &loads, Vec::from_iter(group(host)));
+            hosts.into_iter().map(|host| (host.side, log(host))).collect()
         };
-        KernelLogAsked { fleet: scene.fleet, allowed: scene.allowed_lines, logs: scene.logs, hosts: logs }
+        KernelLogAsked {
+            fleet: scene.fleet,
+            allowed: scene.allowed_lines,
+            logs: scene.logs,
+            hosts: logs,
+            strangers: HashMap::new(),
+        }
     }
 
-    fn of_guest(&self, look: &GuestLook) -> Proof {
+    fn of_guest(&mut self, look: &GuestLook) -> Proof {
+        let strange = look.seen.kernel_log.iter().filter(|line| line.facility != KERNEL);
+        let strange = strange.map(|line| line.text.clone());
+        self.strangers.entry(look.guest.name.clone()).or_default().extend(strange);
         let proof = guest(&look.seen.kernel_log, self.allowed);
         let error = look.seen.kernel_log_error.as_ref();
         look.proof(error.map_or(proof, |error| unreadable("the guest", error)))
@@ -106,7 +122,9 @@ impl Asked for KernelLogAsked<'_> {
         let host = self.fleet.hosts.get(guest.side());
         let path = console_path(&guest.name);
         let added = |logs: &LogMarks| logs.added(&host.entry.name, &host.remote, &path, CONSOLE_KEPT).ok();
-        let proof = self.logs.and_then(added).map(|text| console(&text, self.allowed));
+        let none = BTreeSet::new();
+        let strange = self.strangers.get(&guest.name).unwrap_or(&none);
+        let proof = self.logs.and_then(added).map(|text| console(&text, strange, self.allowed));
         proof.filter(|proof| !proof.ok).map(|proof| proof.of(&guest.name).after(*leg)).into_iter().collect()
     }
 
@@ -145,10 +163,11 @@ pub fn guest(lines: &[KernelLine], allowed: &[AllowedLine]) -> Proof {
 }
 
 /// Looks at what a guest that does not answer has written on its console. With `quiet` on its command line that is only
-/// what its kernel has to say of errors and worse, as `[   16.104096] kernel BUG at lib/list_debug.c:62!`.
-pub fn console(text: &str, allowed: &[AllowedLine]) -> Proof {
-    let lines: Vec<KernelLine> =
-        (0..).zip(text.lines()).filter_map(|(number, line)| printed(number, line)).collect();
+/// what its kernel has to say of errors and worse, as `[   16.104096] kernel BUG at lib/list_debug.c:62!`. `strange`: texts that
+/// are known to be user space's.
+pub fn console(text: &str, strange: &BTreeSet<String>, allowed: &[AllowedLine]) -> Proof {
+    let printed = (0..).zip(text.lines()).filter_map(|(number, line)| printed(number, line));
+    let lines: Vec<KernelLine> = printed.filter(|line| !strange.contains(&line.text)).collect();
     Proof { expected: "no line of trouble on the console of the guest".into(), ..guest(&lines, allowed) }
         .advise(&CONSOLE)
 }
@@ -159,6 +178,7 @@ fn printed(sequence: u64, line: &str) -> Option<KernelLine> {
     const ERROR: u8 = 3;
     let (time, text) = line.trim_start_matches('\r').strip_prefix('[')?.split_once(']')?;
     Some(KernelLine {
+        facility: KERNEL,
         level: ERROR,
         sequence,
         time_s: time.trim().parse().ok()?,
@@ -181,11 +201,13 @@ pub struct HostLog {
 impl HostLog {
     /// `names`: the hosts that this kernel is under. `loads`: how the names of the programs begin that multivm itself
     /// runs there as load; the kernel may kill them, because a load may be larger than the host's memory on purpose.
-    pub fn new(names: &[&str], loads: &[&str]) -> HostLog {
+    /// `groups`: names of the control groups that the hosts are, if the kernel has more than them.
+    pub fn new(names: &[&str], loads: &[&str], groups: Vec<String>) -> HostLog {
+        let loads = loads.iter().map(|&name| name.to_owned()).collect();
         let shared = if names.len() > 1 { " (one kernel)" } else { "" };
         HostLog {
             expected: format!("no new line of trouble in the kernel log of {}{shared}", names.join(" and ")),
-            reports: Reports::new(loads),
+            reports: Reports::new(Household { loads, groups }),
             next: None,
         }
     }

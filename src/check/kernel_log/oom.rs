@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! NAME invoked oom-killer: gfp_mask=...            who asked for memory; then "Call Trace:", the state of memory, tasks
-//! oom-kill:constraint=...,task=NAME,pid=N,uid=N    who was chosen; before 5.0 "Kill process N (NAME) score ..."
+//! oom-kill:constraint=...,task_memcg=PATH,task=NAME,pid=N,uid=N   who was chosen, of which control group; before 5.0 "Kill process N (NAME) score ..."
 //! MESSAGE: Killed process N (NAME) ...             the end
 //! oom_reaper: reaped process N (NAME), ...         later, by a kernel thread
 //! ```
@@ -10,14 +10,18 @@
 //! Two reports never mix, because the kernel holds `oom_lock` all the while; lines of other kinds may stand between.
 //! When kills are many, all but "Killed process" is left out (a rate limit), so that it may stand alone, too.
 
-use super::trouble::{CALL_TRACE, Trouble};
+use std::collections::BTreeMap;
+
+use super::process::{Household, Victim};
+use super::trouble::{CALL_TRACE, KERNEL, Trouble};
 use crate::remote::KernelLine;
 
 /// A line of a report, with the name of the process that it is about.
 enum Line<'a> {
     Invoked(&'a str),
-    /// No name if another line came between: the kernel prints this one in pieces.
-    Chosen(Option<&'a str>),
+    /// With its control group, if the kernel says it. No name if another line came between: the kernel prints this one in
+    /// pieces.
+    Chosen(Option<(&'a str, Option<&'a str>)>),
     /// Or was dying already.
     Killed(&'a str),
     NothingToKill,
@@ -31,8 +35,9 @@ fn read<'a>(text: &'a str) -> Option<Line<'a>> {
         return Some(Line::Invoked(name));
     }
     if let Some(facts) = text.strip_prefix("oom-kill:") {
+        let group = facts.split_once(",task_memcg=").and_then(|(_, rest)| rest.split_once(",task="));
         let task = facts.split_once(",task=").and_then(|(_, task)| task.rsplit_once(",pid="));
-        return Some(Line::Chosen(task.map(|(name, _)| name)));
+        return Some(Line::Chosen(task.map(|(name, _)| (name, group.map(|(group, _)| group)))));
     }
     if text.contains("Out of memory and no killable processes") {
         return Some(Line::NothingToKill);
@@ -41,7 +46,7 @@ fn read<'a>(text: &'a str) -> Option<Line<'a>> {
     let about: [(&str, About<'a>); 5] = [
         ("Killed process ", Line::Killed),
         ("OOM victim ", Line::Killed),
-        ("Kill process ", |name| Line::Chosen(Some(name))),
+        ("Kill process ", |name| Line::Chosen(Some((name, None)))),
         ("oom_reaper: reaped process ", Line::Reaped),
         ("oom_reaper: unable to reap pid:", Line::NotReaped),
     ];
@@ -56,7 +61,7 @@ fn read<'a>(text: &'a str) -> Option<Line<'a>> {
 /// The process that the line says was killed or chosen for it.
 pub(super) fn victim(text: &str) -> Option<&str> {
     match read(text)? {
-        Line::Killed(name) | Line::Chosen(Some(name)) => Some(name),
+        Line::Killed(name) | Line::Chosen(Some((name, _))) => Some(name),
         _ => None,
     }
 }
@@ -65,22 +70,24 @@ pub(super) fn victim(text: &str) -> Option<&str> {
 #[derive(Debug, Default)]
 struct Report {
     invoker: Option<String>,
-    victim: Option<String>,
-    /// Its lines that are trouble unless it is about a load.
+    victim: Option<Victim>,
+    /// Its lines that are trouble unless the victim may be lost.
     held: Vec<Trouble>,
 }
 
-/// Reads a host's log and tells the kills of loads, which are expected, from trouble.
+/// Reads a host's log and tells the kills of loads and of strangers from trouble.
 #[derive(Debug)]
 pub(super) struct Reports {
-    loads: Vec<String>,
+    household: Household,
+    /// Whether the last process of that name that was killed may be lost.
+    judged: BTreeMap<String, bool>,
     /// One with neither invoker nor victim follows a hole in the log: what comes may be the rest of a report.
     open: Option<Report>,
 }
 
 impl Reports {
-    pub fn new(loads: &[&str]) -> Reports {
-        Reports { loads: loads.iter().map(|&name| name.to_owned()).collect(), open: None }
+    pub fn new(household: Household) -> Reports {
+        Reports { household, judged: BTreeMap::new(), open: None }
     }
 
     /// Before the next line others may be missing.
@@ -99,13 +106,18 @@ impl Reports {
     /// Judges the open report by what is there: by its victim, else by who asked for memory.
     pub fn settle(&mut self, found: &mut Vec<Trouble>) {
         let Some(report) = self.open.take() else { return };
-        let about = report.victim.or(report.invoker);
-        if !about.is_some_and(|name| self.is_load(&name)) {
+        let about = report.victim.or_else(|| report.invoker.map(|name| Victim { name, group: None }));
+        let may_be_lost = about.as_ref().is_some_and(|victim| self.household.may_lose(victim));
+        if !may_be_lost {
             found.extend(report.held);
         }
+        self.judged.extend(about.map(|victim| (victim.name, may_be_lost)));
     }
 
     pub fn take(&mut self, line: &KernelLine, found: &mut Vec<Trouble>) {
+        if line.facility != KERNEL {
+            return;
+        }
         let trouble = Trouble::of_host(line);
         match read(&line.text) {
             Some(Line::Invoked(name)) => {
@@ -116,24 +128,29 @@ impl Reports {
             Some(Line::Chosen(name)) => {
                 let report = self.open.get_or_insert_default();
                 report.held.extend(trouble);
-                report.victim = name.map(str::to_owned).or(report.victim.take());
+                let chosen = name
+                    .map(|(name, group)| Victim { name: name.to_owned(), group: group.map(str::to_owned) });
+                report.victim = chosen.or(report.victim.take());
             }
             Some(Line::Killed(name)) => {
                 let report = self.open.get_or_insert_default();
                 report.held.extend(trouble);
-                report.victim = Some(name.to_owned());
+                // The line before it says of which control group it was.
+                let group =
+                    report.victim.take().filter(|chosen| chosen.name == name).and_then(|chosen| chosen.group);
+                report.victim = Some(Victim { name: name.to_owned(), group });
                 self.settle(found);
             }
             Some(Line::NothingToKill) => {
                 found.extend(self.open.take().into_iter().flat_map(|report| report.held));
                 found.extend(trouble);
             }
-            Some(Line::Reaped(name)) if self.is_load(name) => {}
-            Some(Line::NotReaped(name)) if self.is_load(name) => {
+            Some(Line::Reaped(name)) if self.may_be_lost(name) => {}
+            Some(Line::NotReaped(name)) if self.may_be_lost(name) => {
                 // Opened for the call trace that comes, and left to whatever line settles it.
                 let report = self.open.get_or_insert_default();
                 if report.invoker.is_none() {
-                    report.victim.get_or_insert_with(|| name.to_owned());
+                    report.victim.get_or_insert_with(|| Victim { name: name.to_owned(), group: None });
                 }
             }
             _ => match (trouble, &mut self.open) {
@@ -143,7 +160,8 @@ impl Reports {
         }
     }
 
-    fn is_load(&self, name: &str) -> bool {
-        self.loads.iter().any(|load| name.starts_with(load.as_str()))
+    fn may_be_lost(&self, name: &str) -> bool {
+        let unseen = || self.household.may_lose(&Victim { name: name.to_owned(), group: None });
+        self.judged.get(name).copied().unwrap_or_else(unseen)
     }
 }

@@ -7,13 +7,20 @@ fn log(first: u64, text: &str) -> Vec<KernelLine> {
     let line = |(sequence, line): (u64, &str)| {
         let (level, text) = line.trim_start().strip_prefix('<').unwrap().split_once("> ").unwrap();
         let time_s = sequence as f64 / 1e3;
-        KernelLine { level: level.parse().unwrap(), sequence, time_s, text: text.trim().into() }
+        let priority: u8 = level.parse().unwrap();
+        KernelLine {
+            facility: priority >> 3,
+            level: priority & 7,
+            sequence,
+            time_s,
+            text: text.trim().into(),
+        }
     };
     (first..).zip(text.lines().filter(|line| !line.trim().is_empty())).map(line).collect()
 }
 
 fn host_log() -> HostLog {
-    HostLog::new(&["source", "target"], &["stress"])
+    HostLog::new(&["source", "target"], &["stress"], vec!["source".into(), "target".into()])
 }
 
 /// A cgroup's memory is short, in a kernel 6.12: who asks, who is killed.
@@ -224,7 +231,7 @@ fn a_proof_says_whose_kernel_it_is_about() {
     let expected = "no new line of trouble in the kernel log of source and target (one kernel)";
     assert_eq!(host_log().prove(&[], &[]).expected, expected);
     let expected = "no new line of trouble in the kernel log of kvm1";
-    assert_eq!(HostLog::new(&["kvm1"], &[]).prove(&[], &[]).expected, expected);
+    assert_eq!(HostLog::new(&["kvm1"], &[], vec![]).prove(&[], &[]).expected, expected);
 }
 
 #[rstest]
@@ -351,7 +358,7 @@ const CONSOLE: &str = "Debian GNU/Linux\r
 
 #[test]
 fn a_kernel_that_died_says_so_on_its_console() {
-    let proof = console(CONSOLE, &[]);
+    let proof = console(CONSOLE, &BTreeSet::new(), &[]);
     assert!(!proof.ok && proof.about == &super::ABOUT);
     assert!(proof.seen.starts_with("3 lines of trouble (memory corruption, bug, oops):"), "{}", proof.seen);
     assert!(proof.seen.contains("[16.104096] kernel BUG at lib/list_debug.c:62!"), "{}", proof.seen);
@@ -363,5 +370,67 @@ fn a_kernel_that_died_says_so_on_its_console() {
 #[case::no_kernel("login: \r\nPassword:\r\n")]
 #[case::harmless("[    1.130951] clocksource: tsc: mask: 0xffffffffffffffff\r\n")]
 fn a_console_without_trouble_proves_nothing(#[case] text: &str) {
-    assert!(console(text, &[]).ok);
+    assert!(console(text, &BTreeSet::new(), &[]).ok);
+}
+
+#[rstest]
+#[case::of_the_kernel("<4> WARNING: CPU: 0 PID: 9 at kernel/time/timer.c:1022 run_timer+0x1/0x2", false)]
+#[case::of_a_user("<12> WARNING: backup has started", true)]
+#[case::of_a_user_who_is_severe("<10> disk of the backup is full", true)]
+#[case::of_a_user_who_quotes("<9> Oops: 0002 [#1] PREEMPT SMP NOPTI", true)]
+#[case::of_a_daemon("<28> systemd[1]: backup.service: Killed process 12 (tar)", true)]
+#[case::like_an_oom_report("<12> tar invoked oom-killer: says the backup", true)]
+fn only_the_kernel_is_in_trouble(#[case] line: &str, #[case] ok: bool) {
+    let lines = log(1, line);
+    for proof in [guest(&lines, &[]), host_log().prove(&lines, &[])] {
+        assert_eq!(proof.ok, ok, "{proof:?}");
+    }
+    let mut log = host_log();
+    log.prove(&lines, &[]);
+    assert!(log.finish(&[]).ok);
+}
+
+#[test]
+fn what_a_user_wrote_is_no_trouble_on_the_console_either() {
+    let text = "[   12.345678] WARNING: backup has started\r\n";
+    let known = BTreeSet::from(["WARNING: backup has started".to_owned()]);
+    assert!(console(text, &known, &[]).ok && !console(text, &BTreeSet::new(), &[]).ok);
+}
+
+/// In which control group the victim was, and what a host may lose.
+#[rstest]
+#[case::of_a_host("/source", "sshd", false)]
+#[case::of_a_host_in_a_container("/docker/0123abcd/source", "qemu-system-x86", false)]
+#[case::below_a_host("/source/machine/vm1", "tail", false)]
+#[case::load("/source", "stress", true)]
+#[case::container("/docker/0123abcd", "java", true)]
+#[case::named_like_a_host("/docker/source-of-truth", "java", true)]
+#[case::somebody_elses_guest("/machine.slice/machine-qemu-1-web.scope", "qemu-system-x86", true)]
+fn an_oom_kill_is_trouble_if_it_hits_a_host(#[case] group: &str, #[case] killed: &str, #[case] ok: bool) {
+    let lines: Vec<KernelLine> = oom(1, "sshd", killed)
+        .into_iter()
+        .map(|line| KernelLine {
+            text: line.text.replace("task_memcg=/source", &format!("task_memcg={group}")),
+            ..line
+        })
+        .collect();
+    for at in [0, 5, lines.len() - 2, lines.len() - 1] {
+        let mut log = host_log();
+        let proofs = [log.prove(&lines[..at], &[]), log.prove(&lines[at..], &[]), log.finish(&[])];
+        assert_eq!(proofs.iter().all(|proof| proof.ok), ok, "{at}: {proofs:?}");
+    }
+}
+
+/// Where a host is the whole machine, or the kernel does not say the control group, the name decides.
+#[rstest]
+#[case::guest("qemu-system-x86", false)]
+#[case::libvirt("libvirtd", false)]
+#[case::storage("ganesha.nfsd", false)]
+#[case::stranger("java", true)]
+fn without_control_groups_names_decide(#[case] killed: &str, #[case] ok: bool) {
+    let machine = || HostLog::new(&["kvm1"], &["stress"], vec![]);
+    let whole = oom(1, "sshd", killed);
+    assert_eq!(machine().prove(&whole, &[]).ok, ok);
+    let alone = &whole[whole.len() - 2..whole.len() - 1];
+    assert_eq!(host_log().prove(alone, &[]).ok, ok);
 }

@@ -2,6 +2,7 @@
 //!
 //! The texts are the formats of the kernel's own sources, which each group names. What looks alike and is none:
 //!
+//! - Whatever user space writes to /dev/kmsg, as `WARNING: backup has started`: its facility is not the kernel's.
 //! - `[Firmware Bug]: ...` and `Spectre V2 : WARNING: ...`: the kernel's opinion of the machine, at every boot.
 //! - `NMI watchdog: Enabled`, `... permanently disabled`: the watchdog's own state.
 //! - `EXT4-fs (vda1): mounted filesystem ... Opts: errors=remount-ro`: an option.
@@ -16,6 +17,9 @@ use crate::remote::KernelLine;
 pub(super) const CALL_TRACE: &str = "call trace";
 pub(super) const OOM_KILL: &str = "oom kill";
 const CRASH: &str = "process crash";
+
+/// syslog's facility of what the kernel says. A line that user space writes to /dev/kmsg has another one.
+pub(super) const KERNEL: u8 = 0;
 
 /// Severity of syslog from which on any line is trouble: 0 emergency, 1 alert, 2 critical.
 const SEVERE: u8 = 2;
@@ -129,6 +133,9 @@ pub(super) struct Trouble {
 impl Trouble {
     /// The line, if it is trouble.
     pub fn of(line: &KernelLine) -> Option<Trouble> {
+        if line.facility != KERNEL {
+            return None;
+        }
         let text = line.text.as_str();
         let class = SIGNS
             .iter()

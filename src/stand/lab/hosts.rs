@@ -171,6 +171,7 @@ impl Plan<'_> {
             cpu_percent: self.size.cpu_percent,
             memory: self.size.memory,
             load_folder: LOAD_FOLDER.into(),
+            control_group: Some(namespace),
             uri: format!(
                 "qemu+ssh://root@{address}/system?command={}&no_tty=1",
                 self.files.ssh_command().display()
