@@ -112,16 +112,18 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::host_kernel_kills_for_want_of_memory",
+        // It takes as long as a short scenario.
+        at_once: true,
         cause: |fleet| {
             let host = &fleet.hosts.target;
-            // A buffer of all the memory that the host has: dd is killed while it fills it.
+            // A line that is longer than the memory that the host has: tail is killed while it keeps it.
             let script = format!(
-                "echo 1000 > /proc/self/oom_score_adj; ! dd if=/dev/zero of=/dev/null bs={} count=1",
-                host.entry.memory
+                "echo 1000 > /proc/self/oom_score_adj; ! head -c {} /dev/zero | tail -n 1 > /dev/null",
+                2 * host.entry.memory
             );
             on_host(host, &script)
         },
-        finds: &[finding(&kernel_log::ABOUT, HOSTS, "killed: dd")],
+        finds: &[finding(&kernel_log::ABOUT, HOSTS, "killed: tail")],
         ..TO_VM1
     },
     Damage {
@@ -130,6 +132,17 @@ const DAMAGES: &[Damage] = &[
             let script = "echo 'WARNING: backup has started' > /dev/kmsg; echo '<1>Oops: 0002 [#1] PREEMPT SMP NOPTI' > /dev/kmsg";
             in_guest(fleet, script)?;
             on_host(&fleet.hosts.target, script)
+        },
+        ..TO_VM1
+    },
+    Damage {
+        name: "harmless::multivm_itself_is_halted",
+        cause: |_| {
+            let me = std::process::id();
+            let halt = format!("kill -STOP {me}; sleep 25; kill -CONT {me}");
+            let halted =
+                Command::new("sh").args(["-c", &halt]).status().attempting(|| "halt multivm".into())?;
+            if halted.success() { Ok(()) } else { Err(Failure::new("halt multivm", halted.to_string())) }
         },
         ..TO_VM1
     },
@@ -442,6 +455,17 @@ const DAMAGES: &[Damage] = &[
         name: "damage::target_cannot_prepare_a_guest",
         cause: |fleet| hook(&fleet.hosts.target, r#"[ "$2" != "prepare" ]"#),
         finds: &[finding(&migration::ABOUT, "vm1", "Hook script execution failed")],
+        ..TO_ALL
+    },
+    Damage {
+        // Guests that boot while they cannot move have a boot of their own to be judged by, and not the one before.
+        name: "damage::target_cannot_prepare_a_guest_that_boots",
+        scenario: "precopy_simultaneous::booting::migrated_vms",
+        cause: |fleet| hook(&fleet.hosts.target, r#"[ "$2" != "prepare" ]"#),
+        finds: &[
+            finding(&migration::ABOUT, "vm1", "Hook script execution failed"),
+            finding(&migration::ABOUT, "vm2", "Hook script execution failed"),
+        ],
         ..TO_ALL
     },
     Damage {

@@ -11,6 +11,7 @@ use super::{About, Advice, Asked, Check, End, Moment, Proof, Scene};
 use crate::failure::Result;
 use crate::host::Hosts;
 use crate::libvirt::Connection;
+use crate::sys::halt::ran_since;
 use crate::sys::wait::StopFlag;
 use crate::sys::watch::Watch;
 
@@ -96,7 +97,7 @@ fn look_until(source: &Connection, target: &Connection, stop: &StopFlag) -> Copy
     while !stop.is_set() {
         let next = Instant::now() + INTERVAL;
         let looked = look(source, target);
-        copies.blind = copies.blind.max(last.elapsed());
+        copies.blind = copies.blind.max(ran_since(last));
         match looked {
             Ok(doubled) => {
                 copies.looks += 1;

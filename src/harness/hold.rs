@@ -18,11 +18,13 @@ use super::stage::Stage;
 use crate::failure::{Problem, Result};
 use crate::plan::SEED_VARIABLE;
 use crate::progress::{LiveStatus, terminal};
+use crate::record::Event;
 use crate::stand::lab::Lab;
 use crate::stand::{Session, become_root, take_down_after};
-use crate::sys::interrupt;
 use crate::sys::parallel::locked;
 use crate::sys::wait::StopFlag;
+use crate::sys::watch::Watch;
+use crate::sys::{halt, interrupt};
 
 /// Takes the machine, plays the trials one at a time, and gives the machine back as it was. `selected` are the names of
 /// the scenarios that are played as such, for those who look on; none where trials are something else.
@@ -48,11 +50,22 @@ pub fn on_stage(
     Ok(hold.give_back(&conclusion, junit)?)
 }
 
+/// Writes into the record when this process did not run.
+fn note_halts(run: &Arc<Run>) -> Result<Watch<()>> {
+    let run = Arc::clone(run);
+    halt::watch(move |halt| {
+        let from_t_ms = run.record.t_ms(halt.from);
+        run.write(&Event::HarnessHalted { from_t_ms, duration_s: halt.length.as_secs_f64() });
+    })
+}
+
 /// The session, the run's folder, and what ends both early.
 struct Hold {
     stop: StopFlag,
     session: Arc<Mutex<Option<Session>>>,
     run: Arc<Run>,
+    /// Notices when this process does not run.
+    _halts: Watch<()>,
     /// The folder of a run of nextest.
     group: Option<PathBuf>,
 }
@@ -81,7 +94,9 @@ impl Hold {
             scenarios,
             plan.seed_in_use(),
         )?;
-        Ok(Hold { stop, session: Arc::new(Mutex::new(Some(session))), run: Arc::new(run), group })
+        let run = Arc::new(run);
+        let halts = note_halts(&run)?;
+        Ok(Hold { stop, session: Arc::new(Mutex::new(Some(session))), run, _halts: halts, group })
     }
 
     /// The stage on which the trials play. From here on a failure is the trials' to report.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::job::{Call, Job};
 use super::report::LegReport;
 use super::watch::{Happening, LegWatch};
+use crate::sys::halt::{ran_since, within};
 use crate::sys::wait::StopFlag;
 
 /// How often it looks whether the run was interrupted, which wakes nobody up.
@@ -39,8 +40,10 @@ pub fn drive(
     caller: &Caller,
     cancel: &StopFlag,
 ) -> LegReport {
+    let began = Instant::now();
+    // The watch's deadlines count the time in which this process ran.
     loop {
-        let now = Instant::now();
+        let now = began + ran_since(began);
         for call in watch.due(now, cancel.is_set()) {
             caller.make(call);
         }
@@ -49,16 +52,21 @@ pub fn drive(
         }
         let wait = watch.next_due().saturating_duration_since(now).min(LOOK_AT_FLAG);
         if let Ok(happening) = happenings.recv_timeout(wait) {
-            watch.take(happening, Instant::now());
+            watch.take(happening, began + ran_since(began));
         }
     }
     // Events that have arrived meanwhile belong to the report.
     for happening in happenings.try_iter() {
         if matches!(happening, Happening::Event(_)) {
-            watch.take(happening, Instant::now());
+            watch.take(happening, began + ran_since(began));
         }
     }
-    watch.into_report()
+    let mut report = watch.into_report();
+    // Nobody saw when it ended meanwhile.
+    if let Some((began, ended)) = report.began.zip(report.ended) {
+        report.duration = report.duration.saturating_sub(within(began, ended));
+    }
+    report
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use crate::sys::halt;
+
 /// A time without an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
@@ -71,7 +73,9 @@ impl Track {
 
     /// An answer, or the end of the stream, closes a gap.
     pub fn close_gap(&mut self, now: Instant) {
-        let gap = Gap { from: self.last, length: now.saturating_duration_since(self.last) };
+        let length = now.saturating_duration_since(self.last);
+        // While this process was halted it asked nothing, and nobody had to answer.
+        let gap = Gap { from: self.last, length: length.saturating_sub(halt::within(self.last, now)) };
         if gap.length > self.longest.length {
             self.longest = gap;
         }

@@ -35,6 +35,9 @@ pub fn line(live: &Live, event: &Event) -> Option<String> {
         }
         Event::LinesLost(lost) => format!("  the record is not whole: {lost}"),
         Event::Repair { what, why } => format!("  repair: {what}: {}", first_line(why)),
+        Event::HarnessHalted { duration_s, .. } => {
+            format!("  multivm itself did not run for {duration_s:.1} s")
+        }
         Event::ScenarioFinished(outcome) => finished(live, outcome),
         Event::RunFinished(RunEnd { duration_s, .. }) => {
             format!("finished after {}: {}", clock(*duration_s), counts(live))

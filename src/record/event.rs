@@ -363,6 +363,14 @@ pub enum Event {
         /// What was found that made it necessary.
         why: String,
     },
+    /// multivm itself did not run for a while: it was stopped, or had no CPU. The time counts as no gap of a guest, and deadlines are
+    /// later by it.
+    HarnessHalted {
+        /// When it ran last, on the clock of `t_ms`.
+        from_t_ms: f64,
+        /// How long it did not run, in seconds.
+        duration_s: f64,
+    },
     /// From here on the lines are of this part of a merged record, up to the next of these. Only merging makes it.
     PartStarted(Part),
     /// Lines before this one could not be written when they were due. It is the first line that could be written again.
@@ -386,6 +394,7 @@ impl Event {
                     *at += by_ms;
                 }
             }
+            Event::HarnessHalted { from_t_ms, .. } => *from_t_ms += by_ms,
             Event::ProbeSummary { gaps, .. } => {
                 for (from, _) in gaps {
                     *from += by_ms;
@@ -436,6 +445,7 @@ impl Event {
             Event::Check { .. } => "check",
             Event::ProbeSummary { .. } => "probe_summary",
             Event::Repair { .. } => "repair",
+            Event::HarnessHalted { .. } => "harness_halted",
             Event::PartStarted(_) => "part_started",
             Event::LinesLost(_) => "lines_lost",
             Event::ScenarioFinished(_) => "scenario_finished",

@@ -7,10 +7,14 @@ use ssh2::Session;
 
 use super::error::of_stream;
 use crate::failure::{Cause, FailureKind};
+use crate::sys::halt::ran_since;
 
-/// When an action must be over.
+/// When an action must be over. Time in which this process was halted does not count.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline(Instant);
+pub(super) struct Deadline {
+    begin: Instant,
+    limit: Duration,
+}
 
 /// How long a blocking call may take before the deadline is looked at again, and how long a connection that is given up may
 /// take to say goodbye.
@@ -18,20 +22,20 @@ const SLICE: Duration = Duration::from_millis(250);
 
 impl Deadline {
     pub fn after(limit: Duration) -> Deadline {
-        Deadline(Instant::now() + limit)
+        Deadline { begin: Instant::now(), limit }
     }
 
     /// The time that is left, at least a millisecond: libssh2 takes 0 for "for ever".
     pub fn left(self) -> Result<Duration, Cause> {
-        self.0
-            .checked_duration_since(Instant::now())
+        self.limit
+            .checked_sub(ran_since(self.begin))
             .filter(|left| left.as_millis() > 0)
             .ok_or_else(|| Cause::new(FailureKind::TimedOut, "no answer in time"))
     }
 
     /// Half of the time that is left.
     pub fn half(self) -> Deadline {
-        Deadline::after(self.0.saturating_duration_since(Instant::now()) / 2)
+        Deadline::after(self.limit.saturating_sub(ran_since(self.begin)) / 2)
     }
 
     /// Lets the session's next blocking call take all of the time that is left.

@@ -1,6 +1,7 @@
 //! Small tools that know nothing of migration: waiting, threads, signals, contained commands.
 
 pub mod contained;
+pub mod halt;
 pub mod interrupt;
 pub mod machine;
 pub mod parallel;

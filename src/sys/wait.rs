@@ -4,6 +4,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::failure::{Cause, Failure, FailureKind};
+use crate::sys::halt::ran_since;
 use crate::sys::parallel::locked;
 
 /// Shared flag, set when the run is interrupted or a watched operation has ended. Clones share one state.
@@ -62,7 +63,8 @@ impl<T> Look<T> {
     }
 }
 
-/// Looks again and again until the condition holds, `limit` passes or the run is interrupted.
+/// Looks again and again until the condition holds, `limit` passes or the run is interrupted. Time in which this process was halted
+/// does not count.
 ///
 /// The pause between two looks grows from 5 ms to 100 ms, so that short waits end promptly and long ones cost
 /// nothing. `what` completes "cannot wait for ...".
@@ -84,7 +86,7 @@ pub fn wait_for<T>(
         if cancel.is_set() {
             return Err(failed(Cause::interrupted()));
         }
-        let spent = begin.elapsed();
+        let spent = ran_since(begin);
         if spent >= limit {
             let text = format!("not within {:.1} s; last seen: {last}", limit.as_secs_f64());
             return Err(failed(Cause::new(FailureKind::TimedOut, text)));

@@ -119,9 +119,15 @@ impl Asked for KernelLogAsked<'_> {
     /// What the kernel of a guest that does not answer said last is on its console.
     fn on_silence(&mut self, silence: &Silence<'_>) -> Vec<Proof> {
         let Silence { guest, leg, .. } = silence;
-        let host = self.fleet.hosts.get(guest.side());
+        // It may have moved since it said it, or died on its way.
         let path = console_path(&guest.name);
-        let added = |logs: &LogMarks| logs.added(&host.entry.name, &host.remote, &path, CONSOLE_KEPT).ok();
+        let added = |logs: &LogMarks| {
+            let hosts = self.fleet.hosts.both().into_iter();
+            let texts: Vec<String> = hosts
+                .filter_map(|host| logs.added(&host.entry.name, &host.remote, &path, CONSOLE_KEPT).ok())
+                .collect();
+            (!texts.is_empty()).then(|| texts.join("\n"))
+        };
         let none = BTreeSet::new();
         let strange = self.strangers.get(&guest.name).unwrap_or(&none);
         let proof = self.logs.and_then(added).map(|text| console(&text, strange, self.allowed));

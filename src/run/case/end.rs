@@ -20,6 +20,7 @@ use crate::run::activity::Activity;
 use crate::run::downtime::{self, Neighbours, SeenGuest};
 use crate::run::evidence;
 use crate::run::lookout::CaseEvent;
+use crate::sys::halt::ran_since;
 use crate::sys::parallel::at_once;
 
 /// From one look whether a check has what it waits for to the next.
@@ -86,8 +87,8 @@ impl<'env> Case<'_, '_, 'env, '_> {
 
     /// Waits until every check has what it needs of the load, as long as a question may take to be answered.
     fn await_evidence(&mut self) {
-        let deadline = Instant::now() + self.fleet.answer_limit();
-        while self.panel.is_waiting() && Instant::now() < deadline && !self.fleet.stop_flag().is_set() {
+        let (begin, limit) = (Instant::now(), self.fleet.answer_limit());
+        while self.panel.is_waiting() && ran_since(begin) < limit && !self.fleet.stop_flag().is_set() {
             self.journal.wait(Activity::Proving, "the last look at the load");
             match self.happenings.recv_timeout(GLANCE) {
                 Ok(happening) => self.take(happening),

@@ -87,7 +87,11 @@ impl<'env> Case<'_, '_, 'env, '_> {
         };
         let others: Vec<usize> =
             booting.guests().map(|(guest, _)| guest).filter(|guest| !came(guest)).collect();
-        others.into_iter().for_each(|guest| booting.forget(guest));
+        for guest in others {
+            booting.forget(guest);
+            // What was seen of it before is of another boot.
+            self.log.lose(guest);
+        }
         self.wait(Activity::Booting, |case| {
             case.booting.as_ref()?.next_to_come().map(|guest| case.name(guest))
         });

@@ -150,7 +150,7 @@ impl Watched {
 fn went_wrong(event: &Event) -> bool {
     match event {
         Event::ScenarioFinished(outcome) => !outcome.verdict.is_good(),
-        Event::Repair { .. } | Event::LinesLost(_) => true,
+        Event::Repair { .. } | Event::LinesLost(_) | Event::HarnessHalted { .. } => true,
         _ => false,
     }
 }

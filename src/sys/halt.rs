@@ -1,0 +1,157 @@
+//! Time in which this process did not run: somebody stopped it (SIGSTOP, a debugger, a freezer), or nobody gave it a CPU.
+//!
+//! What it did not see then is nobody's fault, and what it waited for had no chance to come in its sight. So whoever measures a gap
+//! leaves that time out, and whoever has a deadline waits longer by it.
+//!
+//! Every look is a beat. Between two beats that are further apart than [`LEAST`] the process was halted, if it used next to no CPU
+//! time either: a thread that beats late in a process that works was only late itself. Without [`watch`] nobody beats, and no time
+//! is left out.
+
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use nix::time::{ClockId, clock_gettime};
+
+use super::parallel::locked;
+use super::watch::Watch;
+use crate::failure::Result;
+
+/// A shorter time without a beat is a busy machine.
+const LEAST: Duration = Duration::from_secs(1);
+
+/// From one beat of the watch to the next.
+const BEAT: Duration = Duration::from_millis(100);
+
+/// CPU time of the whole process, as a share of the time between two beats, below which it did not run: one in so many.
+const IDLE: u32 = 10;
+
+/// A time in which the process was halted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Halt {
+    pub from: Instant,
+    pub length: Duration,
+}
+
+impl Halt {
+    /// How much of it is between two moments.
+    fn within(&self, begin: Instant, end: Instant) -> Duration {
+        (self.from + self.length).min(end).saturating_duration_since(self.from.max(begin))
+    }
+}
+
+/// The beats so far.
+#[derive(Debug)]
+struct Pulse {
+    last: Instant,
+    cpu: Duration,
+    halts: Vec<Halt>,
+}
+
+impl Pulse {
+    fn beat(&mut self, now: Instant, cpu: impl FnOnce() -> Duration) {
+        let apart = now.saturating_duration_since(self.last);
+        if apart >= LEAST / 2 {
+            let cpu = cpu();
+            if apart >= LEAST && cpu.saturating_sub(self.cpu) * IDLE < apart {
+                self.halts.push(Halt { from: self.last, length: apart });
+            }
+            self.cpu = cpu;
+        }
+        self.last = self.last.max(now);
+    }
+
+    fn within(&self, begin: Instant, end: Instant) -> Duration {
+        self.halts.iter().map(|halt| halt.within(begin, end)).sum()
+    }
+}
+
+static PULSE: OnceLock<Mutex<Pulse>> = OnceLock::new();
+
+/// Begins to beat, for as long as the watch is kept; `told` hears of every halt, soon after it.
+pub fn watch(told: impl Fn(Halt) + Send + 'static) -> Result<Watch<()>> {
+    let pulse =
+        PULSE.get_or_init(|| Mutex::new(Pulse { last: Instant::now(), cpu: cpu_time(), halts: Vec::new() }));
+    let mut heard = locked(pulse).halts.len();
+    Watch::start("halt", move |stop| {
+        while !stop.is_set() {
+            let news = {
+                let mut pulse = locked(pulse);
+                pulse.beat(Instant::now(), cpu_time);
+                // Its own share of the next time apart begins here.
+                pulse.cpu = cpu_time();
+                pulse.halts[heard..].to_vec()
+            };
+            heard += news.len();
+            news.into_iter().for_each(&told);
+            stop.pause(BEAT);
+        }
+    })
+}
+
+/// How long the process was halted between two moments.
+pub fn within(begin: Instant, end: Instant) -> Duration {
+    if end.saturating_duration_since(begin) < LEAST {
+        return Duration::ZERO;
+    }
+    let Some(pulse) = PULSE.get() else { return Duration::ZERO };
+    let mut pulse = locked(pulse);
+    // Who comes here before the watch does after a halt knows of it as well.
+    pulse.beat(Instant::now(), cpu_time);
+    pulse.within(begin, end)
+}
+
+/// How long the process has run since a moment.
+pub fn ran_since(begin: Instant) -> Duration {
+    let now = Instant::now();
+    now.saturating_duration_since(begin).saturating_sub(within(begin, now))
+}
+
+/// CPU time that all threads of the process have used; nothing where the kernel does not say.
+fn cpu_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map(Duration::from).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn pulse(begin: Instant) -> Pulse {
+        Pulse { last: begin, cpu: Duration::ZERO, halts: Vec::new() }
+    }
+
+    #[rstest]
+    #[case::stopped(25_000, 10, 25)]
+    #[case::late_in_a_process_that_works(25_000, 20_000, 0)]
+    #[case::busy_machine(900, 0, 0)]
+    fn who_does_not_beat_and_uses_no_cpu_is_halted(
+        #[case] apart_ms: u64,
+        #[case] cpu_ms: u64,
+        #[case] still: u32,
+    ) {
+        let begin = Instant::now();
+        let mut pulse = pulse(begin);
+        let (apart, cpu) = (Duration::from_millis(apart_ms), Duration::from_millis(cpu_ms));
+        pulse.beat(begin + apart, || cpu);
+        pulse.beat(begin + apart + SECOND / 10, || cpu);
+        assert_eq!(pulse.within(begin, begin + 2 * apart), still * SECOND);
+        assert_eq!(pulse.halts.len(), usize::from(still > 0));
+    }
+
+    #[test]
+    fn only_what_two_moments_enclose_is_left_out() {
+        let begin = Instant::now();
+        let mut pulse = pulse(begin);
+        pulse.beat(begin + 20 * SECOND, || Duration::ZERO);
+        for (from, to, still) in [(5, 8, 3), (15, 30, 5), (0, 20, 20), (20, 30, 0), (30, 10, 0)] {
+            assert_eq!(
+                pulse.within(begin + from * SECOND, begin + to * SECOND),
+                still * SECOND,
+                "{from} to {to}"
+            );
+        }
+    }
+}
