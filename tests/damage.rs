@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use multivm::check::{
-    booting, clock, connection, copies, definition, disk, kernel_log, live, load, memory, migration,
+    booting, clock, connection, copies, definition, disk, kernel_log, live, load, memory, migration, overlap,
     placement, reachable, reboot,
 };
 use multivm::failure::{Attempt, Failure, Result};
@@ -46,6 +46,16 @@ const TO_ALL: Damage = Damage {
     undo: |fleet| unhook(&fleet.hosts.target),
     ..TO_VM1
 };
+
+/// Lets a guest prepare only when no QEMU listens any more for the one before, or receives it. Who has passed holds the lock
+/// meanwhile.
+const ONE_AT_A_TIME: &str = r#"cat > /dev/null
+[ "$2 $3" = "migrate begin" ] || exit 0
+exec 9> /run/multivm-selftest.lock
+flock 9
+busy() { cat /proc/net/tcp /proc/net/tcp6 | grep -qE ':C0[0-3][0-9A-F] [0-9A-F]+:[0-9A-F]{4} (01|0A) '; }
+( tries=200; until busy || [ $((tries -= 1)) = 0 ]; do sleep 0.1; done; while busy; do sleep 0.1; done ) < /dev/null > /dev/null 2>&1 &
+"#;
 
 /// Makes the target's libvirt change the number of processors of every guest that comes, which it then refuses to take.
 fn refuse_every_guest(fleet: &Fleet) -> Result<()> {
@@ -466,6 +476,13 @@ const DAMAGES: &[Damage] = &[
             finding(&migration::ABOUT, "vm1", "Hook script execution failed"),
             finding(&migration::ABOUT, "vm2", "Hook script execution failed"),
         ],
+        ..TO_ALL
+    },
+    Damage {
+        name: "damage::target_takes_one_guest_at_a_time",
+        scenario: "precopy_simultaneous::in_vms::stress_cpu",
+        cause: |fleet| hook(&fleet.hosts.target, ONE_AT_A_TIME),
+        finds: &[finding(&overlap::ABOUT, HOSTS, "one after the other")],
         ..TO_ALL
     },
     Damage {

@@ -1,26 +1,35 @@
-//! It crossed: the two directions of a crossing step were under way at the same time.
+//! They moved at the same time: in a step of several migrations, memory of more than one was on its way at once.
+//!
+//! That libvirt's calls overlap says little: a host may let one wait for the other. What says more are the samples of each job's
+//! statistics, and QEMU's events: it sends from its first pass over the memory until it stops the guest. Between the first sample that
+//! has bytes, or the first pass if no later sample has none, and the last sample that does not have all, or the stop, memory certainly
+//! moved; before the last sample without any, and after the migration's end, it certainly did not. What is between them is not known: a
+//! migration may be over before it was looked at twice.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{About, Advice, Asked, Check, Moment, Proof, Scene, StepEnd};
 use crate::failure::Result;
+use crate::libvirt::{Detail, EventKind, LifecycleEvent};
 use crate::migration::LegReport;
+use crate::plan::Leg;
 use crate::scenario::Scenario;
 
 pub static ABOUT: About = About {
     id: "overlap",
-    summary: "it crossed",
-    how: "the outbound and the inbound migration of a step were under way at the same time",
+    summary: "they moved at once",
+    how: "in a step of several migrations, the statistics of their jobs, sampled four times a second, have bytes of more than one on \
+          their way at the same time, or leave it open; in one that crosses, of both directions",
     asked: &[Moment::Step],
-    only: Some("the order `cross`"),
+    only: Some("orders with several guests under way: `simultaneous`, `cross`, `random`"),
     advice: &[APART],
     ..About::BASE
 };
 
 const APART: Advice = Advice::new(
-    "one migration was over before the other began",
-    "leg_started and leg_finished in record.jsonl say when each was under way: does one take too little time, or did a host \
-     make it wait?",
+    "the migrations of a step came one after the other",
+    "job_sample in record.jsonl has the bytes of each over time, leg_started and leg_finished its call: did a host make one wait for the \
+     other (a lock, a limit of incoming migrations), or did a call come late?",
 );
 
 /// The check.
@@ -32,7 +41,7 @@ impl Check for Overlap {
     }
 
     fn applies(&self, scenario: &Scenario) -> bool {
-        scenario.order.spec().overlaps
+        scenario.order.spec().parallel
     }
 
     fn begin<'a>(&self, _scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
@@ -44,47 +53,190 @@ struct OverlapAsked;
 
 impl Asked for OverlapAsked {
     fn on_step(&mut self, end: &StepEnd<'_>) -> Vec<Proof> {
+        // One that failed has a finding of its own, and what it would have shown is not known.
+        let complete = end.legs.iter().all(|(_, report)| report.error.is_none());
         match end.legs {
-            [(leg, one), (_, other)] if end.crosses => vec![check(one, other).after(*leg)],
+            [(first, _), _, ..] if complete => vec![check(end.legs).after(*first)],
             _ => Vec::new(),
         }
     }
 }
 
-/// How long both directions of a step were under way at the same time.
-pub fn check(outbound: &LegReport, inbound: &LegReport) -> Proof {
-    let both = [outbound, inbound];
-    let began = both.iter().filter_map(|report| report.began).max();
-    let ended = both.iter().filter_map(|report| report.ended).min();
-    let overlap = match (began, ended) {
-        (Some(began), Some(ended)) => ended.saturating_duration_since(began),
-        _ => Duration::ZERO,
+/// When memory of one migration was on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Moving {
+    /// It certainly was not before this moment, nor after that one.
+    at_most: (Instant, Instant),
+    /// It certainly was from the first to the second, if it was seen at all.
+    at_least: Option<(Instant, Instant)>,
+}
+
+impl Moving {
+    fn of(report: &LegReport) -> Option<Moving> {
+        let (began, ended) = report.began.zip(report.ended)?;
+        let all = report.stats.as_ref().and_then(|stats| stats.data_processed_bytes);
+        let on_its_way = |(_, bytes): &&(Instant, u64)| *bytes > 0 && all.is_none_or(|all| *bytes < all);
+        let idle = report.samples.iter().take_while(|(_, bytes)| *bytes == 0).last().map(|(at, _)| *at);
+        let seen = report.samples.iter().find(on_its_way).map(|(at, _)| *at);
+        let first_pass =
+            at(report, EventKind::MigrationIteration(1)).filter(|pass| idle.is_none_or(|idle| idle <= *pass));
+        let stop =
+            at(report, EventKind::Lifecycle { event: LifecycleEvent::Suspended, detail: Detail::Migrated });
+        let last = report.samples.iter().rfind(on_its_way).map(|(at, _)| *at);
+        let first = first_pass.into_iter().chain(seen).min();
+        let last = stop.into_iter().chain(last).max();
+        Some(Moving { at_most: (idle.unwrap_or(began), ended), at_least: first.zip(last) })
+    }
+
+    /// How long both moved for certain; none if they certainly did not, and nothing where it is not known.
+    fn with(&self, other: &Moving) -> Together {
+        let common = |one: (Instant, Instant), other: (Instant, Instant)| {
+            one.1.min(other.1).checked_duration_since(one.0.max(other.0))
+        };
+        match self.at_least.zip(other.at_least).and_then(|(one, other)| common(one, other)) {
+            Some(time) => Together::For(time),
+            None if common(self.at_most, other.at_most).is_some_and(|time| !time.is_zero()) => {
+                Together::Perhaps
+            }
+            None => Together::Never,
+        }
+    }
+}
+
+/// When it happened first to the guest, on either host.
+fn at(report: &LegReport, kind: EventKind) -> Option<Instant> {
+    report.events.iter().find(|event| event.kind == kind).map(|event| event.at)
+}
+
+/// Whether two migrations moved memory at the same time. A later one says more of a step than an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Together {
+    Never,
+    Perhaps,
+    For(Duration),
+}
+
+/// The best that two migrations of a step show: it is enough that some were together, since others may have been over before.
+fn check(legs: &[(Leg, LegReport)]) -> Proof {
+    let crosses = legs.iter().any(|(leg, _)| leg.direction != legs[0].0.direction);
+    let moving: Vec<(Leg, Moving)> =
+        legs.iter().filter_map(|(leg, report)| Some((*leg, Moving::of(report)?))).collect();
+    let pairs = moving
+        .iter()
+        .enumerate()
+        .flat_map(|(number, one)| moving[number + 1..].iter().map(move |other| (one, other)));
+    let best = pairs
+        .filter(|((one, _), (other, _))| !crosses || one.direction != other.direction)
+        .map(|((_, one), (_, other))| one.with(other))
+        .max();
+    let (ok, seen) = match best {
+        Some(Together::For(time)) => {
+            (true, format!("two of {} for {:.3} s or longer", legs.len(), time.as_secs_f64()))
+        }
+        Some(Together::Perhaps) => {
+            (true, "not known: they were over before they were looked at often enough".to_owned())
+        }
+        Some(Together::Never) | None => (false, format!("one after the other: {}", spans(&moving))),
     };
-    Proof::new(
-        &ABOUT,
-        !overlap.is_zero(),
-        "the outbound and the inbound migration under way at the same time",
-        format!("for {:.3} s", overlap.as_secs_f64()),
-    )
-    .advise(&APART)
+    let expected = match crosses {
+        true => "memory of an outbound and of an inbound migration on its way at the same time",
+        false => "memory of several migrations on its way at the same time",
+    };
+    Proof::new(&ABOUT, ok, expected, seen).advise(&APART)
+}
+
+/// `guest 1 from 0.000 to 1.250 s, guest 2 from 1.500 to 2.750 s`
+fn spans(moving: &[(Leg, Moving)]) -> String {
+    let zero = moving.iter().map(|(_, moving)| moving.at_most.0).min();
+    let since = |at: Instant| zero.map_or(0.0, |zero| (at - zero).as_secs_f64());
+    let span = |(leg, moving): &(Leg, Moving)| {
+        let (from, to) = moving.at_most;
+        format!("guest {} from {:.3} to {:.3} s", leg.guest + 1, since(from), since(to))
+    };
+    moving.iter().map(span).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use rstest::rstest;
 
     use super::*;
+    use crate::libvirt::{Event, JobStats};
+    use crate::scenario::Direction;
 
-    #[test]
-    fn moves_one_after_the_other_do_not_overlap() {
-        let zero = Instant::now();
-        let report = |from, to| LegReport {
-            began: Some(zero + Duration::from_secs(from)),
-            ended: Some(zero + Duration::from_secs(to)),
+    /// A migration that was called at 0: when it ended, and its samples, in ms; 900 bytes in all.
+    fn leg(
+        guest: usize,
+        direction: Direction,
+        zero: Instant,
+        ended: u64,
+        samples: &[(u64, u64)],
+    ) -> (Leg, LegReport) {
+        let at = |ms: u64| zero + Duration::from_millis(ms);
+        let report = LegReport {
+            began: Some(zero),
+            ended: Some(at(ended)),
+            samples: samples.iter().map(|(ms, bytes)| (at(*ms), *bytes)).collect(),
+            stats: Some(JobStats { data_processed_bytes: Some(900), ..JobStats::default() }),
             ..LegReport::default()
         };
-        assert!(!check(&report(0, 2), &report(2, 4)).ok);
-        let proof = check(&report(0, 3), &report(1, 4));
-        assert!(proof.ok && proof.seen.contains("2.000 s"), "{proof:?}");
+        (Leg { guest, direction, round: 1 }, report)
+    }
+
+    #[rstest]
+    #[case::together(&[(250, 300), (500, 800)], &[(250, 0), (500, 200), (750, 700)], Some(true))]
+    #[case::one_waits(&[(250, 300), (500, 800)], &[(250, 0), (500, 0), (1100, 0), (1350, 500)], Some(false))]
+    #[case::both_too_short(&[], &[], None)]
+    #[case::one_too_short(&[(250, 300), (500, 800)], &[], None)]
+    #[case::waits_and_is_too_short_after_it(&[(250, 300), (500, 800)], &[(500, 0), (1100, 0)], Some(false))]
+    #[case::all_was_sent_at_the_first_look(&[(250, 900)], &[(250, 900)], None)]
+    fn bytes_say_who_moved_together(
+        #[case] one: &[(u64, u64)],
+        #[case] other: &[(u64, u64)],
+        #[case] together: Option<bool>,
+        #[values(Direction::Out, Direction::Back)] direction: Direction,
+    ) {
+        let zero = Instant::now();
+        let proof = check(&[leg(0, Direction::Out, zero, 1000, one), leg(1, direction, zero, 2000, other)]);
+        assert_eq!(proof.ok, together != Some(false), "{proof:?}");
+        assert_eq!(proof.seen.starts_with("not known"), together.is_none(), "{proof:?}");
+    }
+
+    /// Migrations that were over before a sample saw them at work.
+    #[rstest]
+    #[case::at_once(100, true)]
+    #[case::after_the_other(1100, false)]
+    fn the_first_pass_and_the_stop_say_it_too(#[case] pass: u64, #[case] together: bool) {
+        let zero = Instant::now();
+        let moved = |guest, pass: u64, ended| {
+            let at = |ms: u64, kind| Event {
+                host: "source".into(),
+                domain: "vm1".into(),
+                at: zero + Duration::from_millis(ms),
+                wall: std::time::SystemTime::now(),
+                kind,
+            };
+            let stop = EventKind::Lifecycle { event: LifecycleEvent::Suspended, detail: Detail::Migrated };
+            let idle: &[(u64, u64)] = if pass > 1000 { &[(1050, 0)] } else { &[] };
+            let (leg, mut report) = leg(guest, Direction::Out, zero, ended, idle);
+            report.events = vec![at(pass, EventKind::MigrationIteration(1)), at(ended - 100, stop)];
+            (leg, report)
+        };
+        let proof = check(&[moved(0, 100, 1000), moved(1, pass, pass + 900)]);
+        assert_eq!(proof.ok, together, "{proof:?}");
+        assert!(!proof.seen.starts_with("not known"), "{proof:?}");
+    }
+
+    #[test]
+    fn two_that_move_together_are_enough_unless_they_are_to_cross() {
+        let zero = Instant::now();
+        let busy: &[(u64, u64)] = &[(250, 300), (500, 800)];
+        let late: &[(u64, u64)] = &[(250, 0), (1100, 0), (1350, 500)];
+        let out = |guest, ended, samples| leg(guest, Direction::Out, zero, ended, samples);
+        let back = |guest, ended, samples| leg(guest, Direction::Back, zero, ended, samples);
+        assert!(check(&[out(0, 1000, busy), out(1, 1000, busy), out(2, 2000, late)]).ok);
+        let proof = check(&[out(0, 1000, busy), out(1, 1000, busy), back(2, 2000, late)]);
+        assert!(!proof.ok && proof.expected.contains("inbound"), "{proof:?}");
+        assert!(proof.seen.contains("guest 3 from 1.100 to 2.000 s"), "{proof:?}");
     }
 }

@@ -24,6 +24,8 @@ pub struct LegReport {
     pub suspended: Option<Duration>,
     /// Time from the call until QEMU reported the switch to post-copy.
     pub switchover: Option<Duration>,
+    /// How many bytes had been processed at some moments of the migration, in the order of time.
+    pub samples: Vec<(Instant, u64)>,
     /// libvirt's statistics of the completed job, from the source.
     pub stats: Option<JobStats>,
     /// The connections from its source, if they were counted: of a migration that is to have several.

@@ -255,6 +255,7 @@ impl<'a> LegWatch<'a> {
         let stats = answer.ok().flatten();
         if let Some(stats) = &stats {
             (self.hear)(News::Sample(stats));
+            self.report.samples.push((now, stats.data_processed_bytes.unwrap_or_default()));
         }
         if let Stage::TimeUp { .. } = self.stage {
             self.give_up_at_timeout(stats.as_deref(), now);

@@ -10,7 +10,7 @@ pub(super) static SPEC: Spec = Spec {
     name: "cross",
     text: "in a rotation: one guest goes out while another comes back",
     least_guests: 2,
-    overlaps: true,
+    parallel: true,
     seeded: false,
     steps,
 };

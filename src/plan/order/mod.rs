@@ -17,8 +17,8 @@ pub struct Spec {
     pub least_guests: usize,
     /// Whether its steps depend on the seed.
     pub seeded: bool,
-    /// Whether it has steps in which one guest's move out must overlap another's move back.
-    pub overlaps: bool,
+    /// Whether it has steps in which several guests move at the same time.
+    pub parallel: bool,
     /// The moves of a fleet, from the source and back to it. Pure: the same fleet has the same moves.
     steps: fn(&PlanInput) -> Vec<Step>,
 }
@@ -127,10 +127,12 @@ mod tests {
     }
 
     #[test]
-    fn steps_cross_where_the_order_overlaps() {
+    fn guests_move_together_where_the_order_says_so() {
         for order in Order::ALL {
             let steps = order.steps(&PlanInput { guests: 3, rounds: 1, seed: Seed(1) }).unwrap();
-            assert_eq!(steps.iter().any(Step::crosses), order.spec().overlaps, "{order}");
+            let together = steps.iter().any(|step| step.legs.len() > 1);
+            assert_eq!(together, order.spec().parallel, "{order}");
+            assert_eq!(steps.iter().any(Step::crosses), *order == Order::Cross, "{order}");
         }
     }
 

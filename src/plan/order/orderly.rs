@@ -3,7 +3,7 @@
 use super::{Leg, PlanInput, Spec, Step, halves};
 
 pub(super) static SPEC: Spec =
-    Spec { name: "orderly", text: "one by one", least_guests: 1, overlaps: false, seeded: false, steps };
+    Spec { name: "orderly", text: "one by one", least_guests: 1, parallel: false, seeded: false, steps };
 
 fn steps(fleet: &PlanInput) -> Vec<Step> {
     halves(fleet.rounds)

@@ -10,7 +10,7 @@ pub(super) static SPEC: Spec = Spec {
     name: "random",
     text: "in bulk, at random: some at a time, each away from where it is",
     least_guests: 1,
-    overlaps: false,
+    parallel: true,
     seeded: true,
     steps,
 };

@@ -2,14 +2,8 @@
 
 use super::{Leg, PlanInput, Spec, Step, halves};
 
-pub(super) static SPEC: Spec = Spec {
-    name: "simultaneous",
-    text: "all at once",
-    least_guests: 1,
-    overlaps: false,
-    seeded: false,
-    steps,
-};
+pub(super) static SPEC: Spec =
+    Spec { name: "simultaneous", text: "all at once", least_guests: 1, parallel: true, seeded: false, steps };
 
 fn steps(fleet: &PlanInput) -> Vec<Step> {
     halves(fleet.rounds)
