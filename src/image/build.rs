@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Store, mirror};
+use super::{Store, expired, mirror};
 use crate::failure::{Attempt, Cause, Failure, Result};
 use crate::ledger::{Ledger, Thing, claim};
 use crate::sys::contained;
@@ -149,7 +149,7 @@ impl Images<'_> {
     }
 
     fn mmdebstrap(&self, variant: &str, packages: &str, suite: &str, tree: &Path) -> Result<()> {
-        let source = mirror::debian(self.store.mirror.as_deref())?.address;
+        let source = mirror::debian(self.store.mirror.as_deref())?;
         let packages: Vec<&str> = packages
             .lines()
             .map(str::trim)
@@ -158,12 +158,19 @@ impl Images<'_> {
         let mut command = contained::command("mmdebstrap");
         command
             .args(["--mode=root", "--aptopt=APT::Install-Recommends \"false\""])
+            .args(self.store.expired.has(suite).then_some("--aptopt=Acquire::Check-Valid-Until \"false\""))
             .arg(format!("--variant={variant}"))
             .arg(format!("--include={}", packages.join(",")))
             .arg(suite)
             .arg(tree)
-            .arg(&source);
-        self.build(command, &format!("install {suite} packages into {}", tree.display()))
+            .args(source.address);
+        self.build(command, &format!("install {suite} packages into {}", tree.display())).map_err(|failure| {
+            let words: Vec<String> = failure.cause.text.lines().map(str::to_owned).collect();
+            match expired::advice(suite, &words) {
+                Some(advice) => failure.try_next(advice),
+                None => failure,
+            }
+        })
     }
 
     /// Runs the guest recipe inside the host image's tree. Its /build is the partial directory.

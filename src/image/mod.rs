@@ -1,6 +1,7 @@
 //! Images: what hosts and guests boot from, built once from a distribution's packages and kept.
 
 mod build;
+mod expired;
 pub mod mirror;
 mod store;
 

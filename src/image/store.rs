@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::expired::{EXPIRED_VARIABLE, Expired};
 use crate::failure::Failure;
 
 /// The cache of images and the source of packages.
@@ -11,19 +12,30 @@ pub struct Store {
     pub cache: PathBuf,
     /// Debian archive that the user asks for in place of the machine's own.
     pub mirror: Option<String>,
+    /// Suites whose Release file may have expired.
+    pub expired: Expired,
 }
 
 impl Store {
     /// The environment's variables that a store reads, each with its meaning.
-    pub const VARIABLES: [(&'static str, &'static str); 2] = [
+    pub const VARIABLES: [(&'static str, &'static str); 3] = [
         ("MULTIVM_CACHE", "where images are kept (default: multivm in the user's cache directory)"),
-        ("MULTIVM_MIRROR", "Debian package source of the images (default: the machine's own)"),
+        (
+            "MULTIVM_MIRROR",
+            "Debian package source of the images (default: the machine's own, or mmdebstrap's)",
+        ),
+        (
+            EXPIRED_VARIABLE,
+            "suites whose Release file may have expired, e.g. forky or bullseye,forky or all (default: none)",
+        ),
     ];
 
     /// Reads the variables through `get`. A variable that is set to nothing counts as not set.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Store, Failure> {
         let set = |name: &str| get(name).filter(|value| !value.is_empty());
-        Ok(Store { cache: cache(&set)?, mirror: set("MULTIVM_MIRROR") })
+        let expired =
+            set(EXPIRED_VARIABLE).map_or_else(|| Ok(Expired::default()), |value| Expired::read(&value))?;
+        Ok(Store { cache: cache(&set)?, mirror: set("MULTIVM_MIRROR"), expired })
     }
 }
 

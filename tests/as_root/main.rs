@@ -8,6 +8,7 @@ mod program;
 
 mod lab;
 mod outputs;
+mod sources;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,6 @@ fn main() -> ExitCode {
             Ok(Completion::Completed)
         })
     };
-    let trials = lab::CASES.iter().chain(&outputs::CASES).map(trial).collect();
+    let trials = lab::CASES.iter().chain(&outputs::CASES).chain(&sources::CASES).map(trial).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

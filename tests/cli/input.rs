@@ -24,6 +24,7 @@ use super::program::Cli;
 #[case::shard_by_variable("scenarios", &[("MULTIVM_SHARD", "half")], "PART/PARTS, as 1/4 to 4/4")]
 #[case::suite("doctor", &[("MULTIVM_SUITE", "sid")], "trixie")]
 #[case::up_with_a_wrong_suite("lab up", &[("MULTIVM_SUITE", "sid")], "trixie")]
+#[case::expired("doctor", &[("MULTIVM_EXPIRED", "noble")], "`noble` is no suite; allowed: all")]
 #[case::size("reap", &[("MULTIVM_HOST_SIZE", "2")], "CPUs:memory")]
 #[case::machine("lab ssh vm0", &[], "vm1 to vm200")]
 #[case::end_of_nobody("lab up --until-exit 0", &[], "the pid of a process that runs")]

@@ -38,6 +38,24 @@ impl Cli {
         self.say(command, arguments, variables)
     }
 
+    /// Runs it on a machine whose directories are others: each is bound over the real one, for this command only.
+    #[allow(dead_code)]
+    pub fn run_over(&self, arguments: &str, over: &[(&Path, &str)]) -> Said {
+        let binds: String =
+            over.iter().map(|(from, to)| format!("mount --bind {} {to} && ", from.display())).collect();
+        let mut command = Command::new("unshare");
+        command.args([
+            "--mount",
+            "--propagation",
+            "private",
+            "sh",
+            "-c",
+            &format!("{binds} exec \"$0\" \"$@\""),
+        ]);
+        command.arg(env!("CARGO_BIN_EXE_multivm"));
+        self.say(command, arguments, &[])
+    }
+
     fn say(&self, mut command: Command, arguments: &str, variables: &[(&str, &str)]) -> Said {
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("MULTIVM_") || name.to_string_lossy().starts_with("NEXTEST")
