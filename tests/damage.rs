@@ -11,12 +11,15 @@ use multivm::check::{
 use multivm::failure::{Attempt, Failure, Result};
 use multivm::guest::{Fleet, Guest};
 use multivm::host::Host;
-use multivm::ledger::Ledger;
+use multivm::ledger::{Ledger, Thing, state_directory};
 use multivm::libvirt::Migration;
 use multivm::record::{DomainEvent, Event};
 use multivm::remote::protocol::WitnessQuestion;
 use multivm::scenario::Direction;
 use multivm::scenario::{AtTimeout, Bytes, Profile, Side};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use multivm::stand::lab::{HostSize, cgroup};
 use multivm::sys::machine;
 use multivm_fixtures::selftest::{
@@ -37,6 +40,7 @@ const TO_VM1: Damage = Damage {
     cause: |_| Ok(()),
     undo: |_| Ok(()),
     finds: &[],
+    then: "precopy_orderly::in_vms::stress_cpu",
 };
 
 /// What befalls every migration: it happens before the first one is ordered.
@@ -295,6 +299,45 @@ const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
     Damage {
+        name: "damage::witness_killed",
+        cause: |fleet| in_guest(fleet, "killall -KILL multivm-witness").map(drop),
+        finds: &[finding(&memory::ABOUT, "vm1", "")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::agent_killed_on_host",
+        // It is asked over another connection from then on, which is no finding: no guest has anything to do with it.
+        cause: |fleet| on_host(&fleet.hosts.target, "pkill -KILL multivm-agent"),
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::libvirtd_of_target_killed",
+        cause: |fleet| on_host(&fleet.hosts.target, "pkill -KILL libvirtd"),
+        finds: &[
+            finding(&migration::ABOUT, "vm2", ""),
+            finding(&placement::ABOUT, "vm1", "cannot ask target which guests run"),
+            finding(&placement::ABOUT, "vm2", "cannot ask target which guests run"),
+            may_find(&copies::ABOUT, HOSTS, "the scenario may end before the watch was blind for too long"),
+        ],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::target_lost",
+        // Its init ends, and with it everything in the host.
+        cause: |_| end_init("target"),
+        finds: &[
+            finding(&migration::ABOUT, "vm2", ""),
+            finding(&placement::ABOUT, "vm1", "cannot ask target which guests run"),
+            finding(&placement::ABOUT, "vm2", "cannot ask target which guests run"),
+            finding(&reachable::ABOUT, "vm1", ""),
+            finding(&kernel_log::ABOUT, HOSTS, "cannot log in to target"),
+            may_find(&copies::ABOUT, HOSTS, "the scenario may end before the watch was blind for too long"),
+            LOAD_UNANSWERED,
+            WITNESS_UNHEARD,
+        ],
+        ..TO_VM1
+    },
+    Damage {
         name: "damage::guest_clock_moved",
         cause: |fleet| in_guest(fleet, "date -s @$(($(date +%s) + 3600))").map(drop),
         finds: &[finding(&clock::ABOUT, "vm1", "moved by +3")],
@@ -541,6 +584,19 @@ fn oom_kill_of_a_stranger() -> Result<()> {
         return failures.into_iter().next().map_or(Ok(()), Err);
     }
     Err(Failure::new(attempted(), format!("it ended otherwise: {ended:?}")))
+}
+
+/// Ends the init of a lab host.
+fn end_init(host: &str) -> Result<()> {
+    let attempted = || format!("end the init of {host}");
+    let title = format!("init of lab host {host}");
+    let things = Ledger::peek(&state_directory())?.outstanding;
+    let init = things.iter().find_map(|thing| match thing {
+        Thing::Process { pid, what, .. } if *what == title => Some(*pid),
+        _ => None,
+    });
+    let init = init.ok_or("it is not in the ledger").attempting(attempted)?;
+    kill(Pid::from_raw(init), Signal::SIGKILL).attempting(attempted)
 }
 
 fn parse_hex(text: &str) -> Result<u64> {

@@ -16,7 +16,7 @@ mod witness;
 
 pub use definition::{Definition, Difference};
 pub use domain::console_path;
-pub use fleet::Fleet;
+pub use fleet::{Damage, DamagedPart, Fleet};
 pub use identity::address;
 pub use multivm_protocol::{DiskProof, MemoryProof, Pulse, Testimony};
 pub use pulse::ClockMap;

@@ -2,10 +2,9 @@
 
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpStream};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-
-use once_cell::sync::OnceCell;
 
 use super::ours::ours;
 use crate::failure::{Attempt, Failure, Result};
@@ -13,6 +12,7 @@ use crate::host::{Host, Hosts, retry_connect};
 use crate::libvirt::{Connection, OurDomain};
 use crate::remote::{Agent, Remote};
 use crate::scenario::Side;
+use crate::sys::parallel::locked;
 use crate::sys::wait::{Look, StopFlag, wait_for};
 
 /// How long a connection to a guest's sshd may take: the guest is on the next switch, and is asked again.
@@ -34,10 +34,10 @@ pub struct Guest {
     /// File in the export.
     pub image: String,
     /// libvirt connections that only this guest's migrations use: a migration occupies a call on both hosts for as
-    /// long as it takes, and libvirtd serves a limited number of calls per connection. A connection that could not
-    /// be opened is tried again by the next use.
-    source: OnceCell<Connection>,
-    target: OnceCell<Connection>,
+    /// long as it takes, and libvirtd serves a limited number of calls per connection. The next use opens one that
+    /// could not be opened before; one that was closed since stays closed until it is forgotten.
+    source: Mutex<Option<Connection>>,
+    target: Mutex<Option<Connection>>,
     on_target: AtomicBool,
     /// Up to where its witness's account of its clock was heard, microseconds on that clock.
     pub(super) heard_us: AtomicU64,
@@ -62,8 +62,8 @@ impl Guest {
             mac,
             address,
             image,
-            source: OnceCell::new(),
-            target: OnceCell::new(),
+            source: Mutex::default(),
+            target: Mutex::default(),
             on_target: AtomicBool::new(false),
             heard_us: AtomicU64::new(0),
             // The address stays the same wherever the guest runs.
@@ -83,11 +83,29 @@ impl Guest {
 
     /// The connection for this guest's migrations.
     pub fn connection(&self, hosts: &Hosts, side: Side, cancel: &StopFlag) -> Result<Connection> {
-        let cell = match side {
+        let mut kept = locked(match side {
             Side::Source => &self.source,
             Side::Target => &self.target,
-        };
-        cell.get_or_try_init(|| retry_connect(&hosts.library, &hosts.get(side).entry, cancel)).cloned()
+        });
+        if let Some(connection) = &*kept {
+            return Ok(connection.clone());
+        }
+        Ok(kept.insert(retry_connect(&hosts.library, &hosts.get(side).entry, cancel)?).clone())
+    }
+
+    /// Whether a connection for this guest's migrations was closed, by the other side or by keepalive.
+    pub fn has_closed_connection(&self) -> bool {
+        [&self.source, &self.target].into_iter().any(|kept| locked(kept).as_ref().is_some_and(is_closed))
+    }
+
+    /// Forgets connections that were closed; the next use opens others.
+    pub fn forget_closed_connections(&self) {
+        for kept in [&self.source, &self.target] {
+            let mut kept = locked(kept);
+            if kept.as_ref().is_some_and(is_closed) {
+                *kept = None;
+            }
+        }
     }
 
     /// The guest's domain as a host knows it; none if the host has no domain of that name. Refused if it is not ours.
@@ -148,6 +166,10 @@ impl Guest {
         stream.read_exact(&mut begin)?;
         if begin == *b"SSH-" { Ok(()) } else { Err(std::io::Error::other("something else than ssh answers")) }
     }
+}
+
+fn is_closed(connection: &Connection) -> bool {
+    !connection.is_alive()
 }
 
 #[cfg(test)]

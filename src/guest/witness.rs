@@ -50,15 +50,17 @@ pub fn start(agent: &Agent, memory: Bytes, cancel: &StopFlag) -> Result<()> {
     })
 }
 
-/// Ends one that an earlier command left: it may be of another build, or have another size.
-pub fn end(agent: &Agent, cancel: &StopFlag) -> Result<()> {
-    wait_for(&format!("the old witness in {} to end", agent.remote().name()), START_LIMIT, cancel, || {
-        match agent.witness(WitnessQuestion::Quit, START_LIMIT) {
-            Ok(_) => Look::NotYet("it answers".into()),
-            Err(failure) if failure.kind() == FailureKind::Missing => Look::Ready(()),
-            Err(failure) => Look::again(failure.cause),
-        }
-    })
+/// Ends whatever witness there is and starts another: one that is gone, that hangs, or that an earlier command left, which may
+/// be of another build or have another size.
+pub fn restart(agent: &Agent, memory: Bytes, cancel: &StopFlag) -> Result<()> {
+    let script = format!("for at in $(pidof {NAME}); do kill -KILL $at; done; :");
+    agent.remote().check(&script, START_LIMIT)?;
+    start(agent, memory, cancel)
+}
+
+/// Lets it rest, which only one that works does.
+pub fn rest(agent: &Agent, limit: Duration) -> Result<()> {
+    agent.witness(PAUSE, limit).map(drop)
 }
 
 /// How often it looks at the clock. Under KVM, every millisecond. Under TCG a look costs 0.15 to 0.3 ms of a CPU of the

@@ -10,10 +10,10 @@ use super::nextest::NextestRun;
 use super::run::Run;
 use super::slot::Builder;
 use crate::failure::{Failure, FailureKind, Result};
-use crate::guest::{Fleet, Guest};
+use crate::guest::{Damage, DamagedPart, Fleet, Guest};
 use crate::inventory::Inventory;
 use crate::progress::terminal;
-use crate::record::Event;
+use crate::record::RepairedPart;
 use crate::scenario::Profile;
 use crate::stand::Session;
 use crate::sys::parallel::locked;
@@ -55,19 +55,46 @@ impl Fixture {
         })
     }
 
-    fn repaired(&self, what: &str, why: &str) {
-        self.run.write(&Event::Repair { what: what.to_owned(), why: why.to_owned() });
+    fn raise_anew(&self, profile: &Profile, why: &Failure) -> Result<Fleet> {
+        self.clear(why)?;
+        self.build_once(profile)
     }
 
-    fn rebuilding(&self, why: &Failure) {
-        self.repaired("rebuild the hosts and the whole fleet", &why.to_string());
-    }
-
-    fn clear_hosts(&self) -> Result<()> {
-        match locked(&self.session).as_mut() {
-            Some(session) => session.clear_hosts(),
-            None => Ok(()),
+    /// Lets connections for migrations that were closed be opened again.
+    fn mend_connections(&self, fleet: &Fleet) {
+        let closed = fleet.with_closed_connections();
+        if closed.is_empty() {
+            return;
         }
+        let what = format!("connect anew for the migrations of {}", names(&closed));
+        self.run.repaired(RepairedPart::Connection, what, "a connection was closed");
+        closed.iter().for_each(|guest| guest.forget_closed_connections());
+    }
+
+    /// Starts the witness anew in these guests; a guest in which that does not help is made anew.
+    fn mend_witnesses(&self, fleet: &Fleet, damage: &[&Damage]) -> Result<()> {
+        let guests = guests_of(damage);
+        if guests.is_empty() {
+            return Ok(());
+        }
+        self.run.repaired(
+            RepairedPart::Witness,
+            format!("start the witness anew in {}", names(&guests)),
+            reasons(damage),
+        );
+        match fleet.restart_witnesses(&guests) {
+            Ok(()) => Ok(()),
+            Err(failure) => self.renew(fleet, &guests, &failure.to_string()),
+        }
+    }
+
+    fn renew(&self, fleet: &Fleet, guests: &[Arc<Guest>], why: &str) -> Result<()> {
+        if guests.is_empty() {
+            return Ok(());
+        }
+        fleet.refuse_foreign(&fleet.guests)?;
+        self.run.repaired(RepairedPart::Guest, format!("renew {}", names(guests)), why);
+        fleet.renew(guests)
     }
 }
 
@@ -79,39 +106,75 @@ impl Builder for Fixture {
         let shared = locked(&self.session).as_ref().is_some_and(Session::is_shared);
         NextestRun::raise(group, &self.stop, || match self.build_once(profile) {
             // Another process raised it, and a scenario there may have damaged it.
-            Err(failure) if shared && !self.stop.is_set() && is_damage(&failure) => {
-                self.rebuilding(&failure);
-                self.clear_hosts().and_then(|()| self.build_once(profile))
-            }
+            Err(why) if shared && !self.stop.is_set() && is_damage(&why) => self
+                .restore(&why)
+                .and_then(|()| self.build_once(profile))
+                .or_else(|why| self.raise_anew(profile, &why)),
             built => built,
         })
     }
 
+    fn glance(&self, fleet: &Fleet) -> Result<()> {
+        if !fleet.with_closed_connections().is_empty() {
+            return Err(Failure::new("use the connections of the guests", "one was closed"));
+        }
+        fleet.ground_answers()
+    }
+
     fn mend(&self, fleet: &Fleet) -> Result<()> {
+        fleet.ground_answers()?;
+        self.mend_connections(fleet);
         fleet.clear_strays()?;
         let damage = fleet.damage();
-        if damage.is_empty() {
-            return Ok(());
+        let (witnesses, whole): (Vec<&Damage>, Vec<&Damage>) =
+            damage.iter().partition(|damage| damage.part == DamagedPart::Witness);
+        self.mend_witnesses(fleet, &witnesses)?;
+        self.renew(fleet, &guests_of(&whole), &reasons(&whole))
+    }
+
+    fn restore(&self, why: &Failure) -> Result<()> {
+        if self.stop.is_set() || !is_damage(why) {
+            return Err(why.clone());
         }
-        fleet.refuse_foreign(&fleet.guests)?;
-        let guests: Vec<Arc<Guest>> = damage.iter().map(|(guest, _)| Arc::clone(guest)).collect();
-        let names: Vec<&str> = guests.iter().map(|guest| guest.name.as_str()).collect();
-        let why: Vec<String> = damage.iter().map(|(guest, why)| format!("{}: {why}", guest.name)).collect();
-        self.repaired(&format!("renew {}", names.join(", ")), &why.join("; "));
-        fleet.renew(&guests)
+        let restarted = match locked(&self.session).as_mut() {
+            Some(session) => session.mend()?,
+            None => Vec::new(),
+        };
+        if !restarted.is_empty() {
+            self.run.repaired(RepairedPart::Daemon, format!("start again {}", restarted.join(", ")), why);
+        }
+        let what = "connect to the hosts anew, and keep the guests that are whole";
+        self.run.repaired(RepairedPart::Connection, what, why);
+        Ok(())
     }
 
     fn clear(&self, why: &Failure) -> Result<()> {
-        if !is_damage(why) {
+        if self.stop.is_set() || !is_damage(why) {
             return Err(why.clone());
         }
-        self.rebuilding(why);
-        self.clear_hosts()
+        self.run.repaired(RepairedPart::Host, "rebuild the hosts and the whole fleet", why);
+        match locked(&self.session).as_mut() {
+            Some(session) => session.clear_hosts(),
+            None => Ok(()),
+        }
     }
 }
 
-/// Whether hosts that are raised anew may help. What was refused would be again; and if the reason is that somebody else made
-/// something there, it is not ours to clear.
+/// Whether a repair may help. What was refused would be again; and if the reason is that somebody else made something there, it
+/// is not ours to clear.
 fn is_damage(failure: &Failure) -> bool {
-    failure.kind() != FailureKind::Refused
+    !matches!(failure.kind(), FailureKind::Refused | FailureKind::Cancelled)
+}
+
+fn guests_of(damage: &[&Damage]) -> Vec<Arc<Guest>> {
+    damage.iter().map(|damage| Arc::clone(&damage.guest)).collect()
+}
+
+fn names(guests: &[Arc<Guest>]) -> String {
+    guests.iter().map(|guest| guest.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn reasons(damage: &[&Damage]) -> String {
+    let reason = |damage: &&Damage| format!("{}: {}", damage.guest.name, damage.why);
+    damage.iter().map(reason).collect::<Vec<_>>().join("; ")
 }

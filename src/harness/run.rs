@@ -11,7 +11,7 @@ use crate::failure::{Attempt, Result};
 use crate::ledger::Owner;
 use crate::plan::Seed;
 use crate::record::{
-    Event, Record, Results, RunEnd, RunFolder, RunHeader, WriterProcess, results_from_record,
+    Event, Record, RepairedPart, Results, RunEnd, RunFolder, RunHeader, WriterProcess, results_from_record,
 };
 use crate::record::{Outcome, Verdict};
 use crate::report::{html, junit};
@@ -90,6 +90,11 @@ impl Run {
             facts: facts.clone(),
         });
         self.header.lock().unwrap_or_else(PoisonError::into_inner).stack.extend(facts);
+    }
+
+    /// Writes what was put in order, and what was found that made it necessary.
+    pub fn repaired(&self, part: RepairedPart, what: impl Into<String>, why: impl ToString) {
+        self.write(&Event::Repair { part: Some(part), what: what.into(), why: why.to_string() });
     }
 
     pub fn write(&self, event: &Event) {

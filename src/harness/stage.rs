@@ -17,7 +17,7 @@ use crate::guest::Fleet;
 use crate::migration::Pace;
 use crate::plan::Seed;
 use crate::progress::LiveStatus;
-use crate::record::{Event, Numbers, Outcome, Record, Verdict};
+use crate::record::{Numbers, Outcome, Record, RepairedPart, Verdict};
 use crate::run::{self, Context, Played};
 use crate::scenario::{Profile, Scenario, ScenarioFile};
 use crate::sys::parallel::{locked, panic_text};
@@ -112,6 +112,11 @@ impl Stage {
         Ok((self.slot.whole(profile)?, begin.elapsed()))
     }
 
+    /// The scenario that was played last on the fleet has proved it whole.
+    pub fn proved(&self) {
+        self.slot.proved();
+    }
+
     /// Plays one scenario on the fleet, which is made whole first.
     fn outcome(&self, scenario: &Scenario, started: SystemTime) -> Outcome {
         match self.fleet(&self.file.profile_of(scenario, &self.profile)) {
@@ -120,7 +125,7 @@ impl Stage {
                     self.played_on(&fleet, scenario, started, Pace::default());
                 if let Some(again) = again {
                     let what = format!("play {scenario} again");
-                    self.run.write(&Event::Repair { what, why: again.why.into() });
+                    self.run.repaired(RepairedPart::Scenario, what, again.why);
                     let Ok(fleet) = self.slot.whole(&fleet.asked) else { return outcome };
                     outcome = self.played_on(&fleet, scenario, started, again.pace).outcome;
                     outcome.numbers.played = Some(2);

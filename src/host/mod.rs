@@ -3,6 +3,7 @@
 
 mod events;
 mod logs;
+mod nfs;
 mod overlay;
 mod pair;
 mod storage;

@@ -36,6 +36,17 @@ pub fn foreign(answer: &str, images: &[String], owner: &str) -> Vec<String> {
     images.iter().filter_map(|image| judge(lines.next().unwrap_or("\tno answer"), image, owner)).collect()
 }
 
+/// What of the answer to [`look`] is wrong with each image, for images that were made for `owner`.
+pub fn damaged(answer: &str, images: &[String], owner: &str) -> Vec<Option<String>> {
+    let mut lines = answer.lines();
+    let damage = |image: &String| {
+        let line = lines.next().unwrap_or("\tno answer");
+        let gone = line.starts_with('\t').then(|| format!("{image} is not there any more"));
+        judge(line, image, owner).or(gone)
+    };
+    images.iter().map(damage).collect()
+}
+
 fn judge(line: &str, image: &str, owner: &str) -> Option<String> {
     let (inode, said) = line.split_once('\t').unwrap_or(("", line));
     let note = note(image);
@@ -132,6 +143,19 @@ mod tests {
         assert_eq!(found[0], format!("vm1.qcow2 is of another run of multivm, {OWNER}"));
         // And again over it.
         make(export.path());
+    }
+
+    #[test]
+    fn an_image_that_is_gone_or_another_file_is_damage() {
+        let export = tempfile::tempdir().unwrap();
+        make(export.path());
+        let damage = || damaged(&run(&look(export.path().to_str().unwrap(), &images())), &images(), OWNER);
+        assert_eq!(damage(), [None, None]);
+        fs::remove_file(export.path().join("vm1.qcow2")).unwrap();
+        assert_eq!(damage(), [Some("vm1.qcow2 is not there any more".to_owned()), None]);
+        fs::write(export.path().join("other"), "another inode").unwrap();
+        fs::rename(export.path().join("other"), export.path().join("it's.qcow2")).unwrap();
+        assert!(damage()[1].as_ref().is_some_and(|why| why.contains("has taken its place")));
     }
 
     #[test]

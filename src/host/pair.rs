@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::EventHub;
-use crate::failure::{Attempt, Failure, Result};
+use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 use crate::inventory::{Accelerator, AcceleratorKind, HostEntry, Inventory};
 use crate::libvirt::{Connection, Libvirt, Subscription, Version};
 use crate::remote::{AGENT_DIRECTORY, Agent, Remote, quote};
@@ -88,6 +88,22 @@ impl Hosts {
 
     pub fn both(&self) -> [&Host; 2] {
         [&self.source, &self.target]
+    }
+
+    /// Whether libvirtd of both hosts answers over the kept connections.
+    ///
+    /// # Errors
+    /// When one does not: a connection that was closed stays closed.
+    pub fn answer(&self) -> Result<()> {
+        let asked = at_once("ask a host", self.both(), |host| {
+            let attempted = || format!("ask libvirtd of {}", host.entry.name);
+            if !host.control.is_alive() {
+                let cause = Cause::new(FailureKind::Unreachable, "the connection is closed");
+                return Err(Failure::new(attempted(), cause));
+            }
+            host.control.active().map(drop).attempting(attempted)
+        });
+        asked.into_iter().collect()
     }
 
     /// The older of the two hosts' QEMU.

@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::overlay;
+use super::{nfs, overlay};
 use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::inventory::StorageEntry;
 use crate::remote::{Remote, quote};
+use crate::sys::wait::{Look, StopFlag, wait_for};
 
 /// Making overlays is writing headers: seconds even on a slow disk.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// How long a server that is just starting may take to serve.
+const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// The server and its export.
 pub struct Storage {
@@ -20,15 +24,35 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// Reaches the server and checks that the export has the base image.
-    pub fn connect(entry: &StorageEntry) -> Result<Storage> {
+    /// Reaches the server, waits until it serves, and checks that the export has the base image.
+    pub fn connect(entry: &StorageEntry, cancel: &StopFlag) -> Result<Storage> {
         let remote = Remote::new(entry.name.as_str(), entry.login.clone());
         let base = format!("{}/{}", entry.export, entry.base_image);
         remote.check(&format!("test -r {}", quote(&base)), LIMIT).map_err(|failure| {
             Failure::new("use the NFS export", failure.cause.about(format!("{base} cannot be read")))
                 .at(entry.name.as_str())
         })?;
+        wait_for("the NFS server to serve", START_LIMIT, cancel, || {
+            match nfs::ping(&entry.server, nfs::LIMIT) {
+                Ok(()) => Look::Ready(()),
+                Err(failure) => Look::again(failure.cause),
+            }
+        })?;
         Ok(Storage { entry: entry.clone(), remote })
+    }
+
+    /// Whether the NFS server answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn serves(&self) -> Result<()> {
+        nfs::ping(&self.entry.server, nfs::LIMIT)
+    }
+
+    /// What is wrong with each of these images, in their order: it is not there, or it is another file than `owner`'s.
+    pub fn damaged(&self, images: &[String], owner: &str) -> Result<Vec<Option<String>>> {
+        let answer = self.remote.check(&overlay::look(&self.entry.export, images), LIMIT)?;
+        Ok(overlay::damaged(&answer, images, owner))
     }
 
     /// What is in the way of these images, a sentence each: files of their names that were not made for `owner`.

@@ -34,7 +34,7 @@ pub fn line(live: &Live, event: &Event) -> Option<String> {
             format!("  FAILED {check}{of}: {} (expected: {expected})", first_line(seen))
         }
         Event::LinesLost(lost) => format!("  the record is not whole: {lost}"),
-        Event::Repair { what, why } => format!("  repair: {what}: {}", first_line(why)),
+        Event::Repair { what, why, .. } => format!("  repair: {what}: {}", first_line(why)),
         Event::HarnessHalted { duration_s, .. } => {
             format!("  multivm itself did not run for {duration_s:.1} s")
         }

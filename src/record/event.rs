@@ -358,6 +358,9 @@ pub enum Event {
     },
     /// Something was put in order between scenarios.
     Repair {
+        /// How much of what scenarios stand on was made anew. Absent in records of older versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        part: Option<RepairedPart>,
         /// What was done, and to what.
         what: String,
         /// What was found that made it necessary.
@@ -453,6 +456,29 @@ impl Event {
             Event::Unknown => "unknown",
         }
     }
+}
+
+/// What a repair made anew, from the smallest part of what scenarios stand on to all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum RepairedPart {
+    /// Nothing that scenarios stand on: the scenario itself is played again.
+    Scenario,
+    /// Our program in guests that keeps patterns in memory and on disk.
+    Witness,
+    /// Guests, with fresh images.
+    Guest,
+    /// A daemon of a host or of the storage server.
+    Daemon,
+    /// All connections to hosts and storage; guests that are whole stay.
+    Connection,
+    /// The hosts, the storage server and every guest.
+    Host,
+    /// A part that this multivm does not know. Only readers make it.
+    #[serde(other)]
+    #[cfg_attr(test, schemars(skip))]
+    Unknown,
 }
 
 fn held() -> bool {

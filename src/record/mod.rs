@@ -28,7 +28,9 @@ mod writer;
 pub use atomic::write as write_atomically;
 pub use domain_event::DomainEvent;
 pub use error::ReportError;
-pub use event::{Clocks, Envelope, Event, Part, RECORD_VERSION, RunEnd, RunHeader, WriterProcess};
+pub use event::{
+    Clocks, Envelope, Event, Part, RECORD_VERSION, RepairedPart, RunEnd, RunHeader, WriterProcess,
+};
 pub use fold::{Fold, Play};
 pub use folder::{HTML_FILE, JUNIT_FILE, RunFolder, create_group, withdraw_latest};
 pub use leg::{RecordedEnd, RecordedLeg, Span};

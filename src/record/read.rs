@@ -125,7 +125,7 @@ mod tests {
                 longest_gap_ms: Some(120.5),
                 gaps: vec![(1500.5, 120.5)],
             },
-            Event::Repair { what: "rebuilt vm1".into(), why: "it was gone".into() },
+            Event::Repair { part: None, what: "rebuilt vm1".into(), why: "it was gone".into() },
             Event::LinesLost(LostLines {
                 lines: [("check".into(), 2)].into(),
                 from_t_ms: 10,

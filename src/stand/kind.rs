@@ -68,6 +68,13 @@ pub trait Stand: fmt::Debug + Send {
     /// When they are not prepared, or do not come up.
     fn raise(&mut self, ground: Ground<'_>, guests_memory: u64) -> Result<Inventory>;
 
+    /// Starts again what has ended of the hosts' own parts, and returns what that was, a few words each; nothing if all of
+    /// them run.
+    ///
+    /// # Errors
+    /// When something has ended that cannot be started again by itself.
+    fn mend(&mut self, ground: Ground<'_>) -> Result<Vec<String>>;
+
     /// Takes the hosts down, but not what this process stands on, so that they can be raised again.
     fn clear(&mut self, ground: Ground<'_>) -> Vec<Failure>;
 

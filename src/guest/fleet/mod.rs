@@ -1,6 +1,7 @@
 //! The guests of a run: made once, shared by all scenarios, checked before each and repaired when one left damage.
 
 mod claim;
+mod damage;
 mod defined;
 mod repair;
 mod witnesses;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use super::identity;
 use super::role::Role;
-use super::{Guest, domain, ours, witness};
+use super::{Guest, domain, ours};
 use crate::failure::{Attempt, Result};
 use crate::host::{Host, Hosts, Storage};
 use crate::inventory::Inventory;
@@ -19,6 +20,7 @@ use crate::libvirt::OurDomain;
 use crate::scenario::Profile;
 use crate::sys::parallel::at_once;
 use crate::sys::wait::StopFlag;
+pub use damage::{Damage, DamagedPart};
 
 /// How long a guest that is up may take to answer one command.
 pub const ANSWER_LIMIT: Duration = Duration::from_secs(20);
@@ -60,7 +62,7 @@ impl Fleet {
     ) -> Result<Fleet> {
         let hosts = Hosts::connect(inventory, cancel)?;
         ready("hosts", hosts.facts());
-        let storage = Storage::connect(&inventory.storage)?;
+        let storage = Storage::connect(&inventory.storage, cancel)?;
         let facts = [("nfs_export", &storage.entry.export), ("nfs_server", &storage.entry.server)];
         ready("storage", facts.map(|(key, value)| (key.to_owned(), value.clone())).into());
         let fleet = Fleet::on(hosts, storage, inventory, profile, cancel)?;
@@ -105,27 +107,17 @@ impl Fleet {
         fleet.take_hold()?;
         fleet.end_loads_on_hosts()?;
         let damage = fleet.damage();
-        let missing: Vec<Arc<Guest>> = fleet
-            .guests
-            .iter()
-            .filter(|guest| {
-                damage.iter().any(|(damaged, _)| damaged.name == guest.name) || !fleet.is_of_profile(guest)
-            })
-            .cloned()
-            .collect();
+        let is_damaged = |guest: &Guest| {
+            damage.iter().any(|damage| damage.part == DamagedPart::Guest && damage.guest.name == guest.name)
+        };
+        let (missing, adopted): (Vec<Arc<Guest>>, Vec<Arc<Guest>>) =
+            fleet.guests.iter().cloned().partition(|guest| is_damaged(guest) || !fleet.is_of_profile(guest));
         if !missing.is_empty() {
             fleet.renew(&missing)?;
         }
-        let adopted: Vec<Arc<Guest>> = fleet
-            .guests
-            .iter()
-            .filter(|guest| missing.iter().all(|made| made.name != guest.name))
-            .cloned()
-            .collect();
         fleet.define_again(&adopted)?;
         fleet.note_definitions(&adopted)?;
-        all(by_login("end an old witness", &adopted, |guest| witness::end(&guest.agent, cancel)))?;
-        fleet.start_witnesses(&adopted)?;
+        fleet.restart_witnesses(&adopted)?;
         Ok(fleet)
     }
 

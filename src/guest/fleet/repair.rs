@@ -1,4 +1,4 @@
-//! What a scenario may have done to a fleet, and how that is mended.
+//! How guests of a fleet are made anew.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,9 +6,8 @@ use std::time::Duration;
 use super::{ANSWER_LIMIT, Fleet, all, by_login};
 use crate::failure::{Attempt, Failure, Result};
 use crate::guest::{Guest, domain};
-use crate::host::Host;
 use crate::libvirt::OurDomain;
-use crate::scenario::{Load, Side};
+use crate::scenario::Side;
 use crate::sys::parallel::at_once;
 use crate::sys::wait::{Look, wait_for};
 
@@ -26,42 +25,6 @@ impl Fleet {
     pub(super) fn end_loads_on_hosts(&self) -> Result<()> {
         let ended = at_once("end loads on a host", self.hosts.both(), |host| host.end_loads(ANSWER_LIMIT));
         ended.into_iter().fold(Ok(()), Result::and)
-    }
-
-    /// What is wrong with each guest: not where a scenario starts, not alone, not defined as it was made, not answering. Empty
-    /// when all is well.
-    pub fn damage(&self) -> Vec<(Arc<Guest>, String)> {
-        by_login("inspect a guest", &self.guests, |guest| Ok(self.inspect(guest)))
-            .into_iter()
-            .zip(&self.guests)
-            .filter_map(|(found, guest)| {
-                let damage = found.unwrap_or_else(|failure| Some(failure.to_string()))?;
-                Some((Arc::clone(guest), damage))
-            })
-            .collect()
-    }
-
-    fn inspect(&self, guest: &Guest) -> Option<String> {
-        for (host, active) in [(&self.hosts.source, true), (&self.hosts.target, false)] {
-            match placed(guest, host, active) {
-                Ok(None) => {}
-                Ok(Some(wrong)) => return Some(wrong),
-                Err(failure) => return Some(failure.to_string()),
-            }
-        }
-        match self.redefined(guest) {
-            Ok(None) => {}
-            Ok(Some(wrong)) => return Some(wrong),
-            Err(failure) => return Some(failure.to_string()),
-        }
-        match guest.agent.observe(ANSWER_LIMIT) {
-            Ok(seen) => {
-                seen.processes.iter().find(|process| is_load(&process.name) && process.is_alive()).map(
-                    |process| format!("a load is still running in it: {} ({})", process.name, process.pid),
-                )
-            }
-            Err(failure) => Some(failure.to_string()),
-        }
     }
 
     /// Makes guests anew: destroyed wherever they are, with a fresh overlay, started on the source, answering. Refused before
@@ -124,23 +87,6 @@ impl Fleet {
     }
 }
 
-/// What is wrong with where a guest is, by one host.
-fn placed(guest: &Guest, host: &Host, active: bool) -> Result<Option<String>> {
-    let domain = guest.domain_on(host)?;
-    let state = domain.map(|domain| domain.state()).transpose();
-    let state = state.attempting(|| format!("look at {} on {}", guest.name, host.entry.name))?;
-    if state.as_ref().is_some_and(|state| state.is_running()) == active {
-        return Ok(None);
-    }
-    let seen = state.map_or("unknown there".into(), |state| state.to_string());
-    Ok(Some(format!("on {} it is {seen}", host.entry.name)))
-}
-
-/// Whether a process of that name is of a scenario's load.
-fn is_load(process: &str) -> bool {
-    Load::programs().iter().any(|program| process.starts_with(program))
-}
-
 /// Stops a domain and removes its definition.
 pub(super) fn end(domain: &OurDomain) -> crate::libvirt::Result<()> {
     // A job that a failed scenario left would hold the domain's lock. Without one there is nothing to abort.
@@ -156,16 +102,5 @@ fn ignore_gone(result: crate::libvirt::Result<()>) -> crate::libvirt::Result<()>
     match result {
         Err(error) if error.is_no_domain() || error.is_operation_invalid() => Ok(()),
         other => other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn processes_of_loads_are_told_from_the_guests_own() {
-        assert!(is_load("stress") && is_load("stress-ng-vm") && is_load("stress-ng"));
-        assert!(!is_load("multivm-witness") && !is_load("sh") && !is_load(""));
     }
 }

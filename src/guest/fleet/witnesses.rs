@@ -16,6 +16,15 @@ impl Fleet {
         all(by_login("start a witness", guests, |guest| witness::start(&guest.agent, memory, &self.cancel)))
     }
 
+    /// Starts the witness anew in every one of these guests.
+    pub fn restart_witnesses(&self, guests: &[Arc<Guest>]) -> Result<()> {
+        let memory = self.profile.pattern_memory;
+        let restarted = by_login("start a witness anew", guests, |guest| {
+            witness::restart(&guest.agent, memory, &self.cancel)
+        });
+        all(restarted)
+    }
+
     /// Lets a guest's witness rewrite its memory at the pace of a mode, or pause.
     pub fn pace_witness(&self, guest: &Guest, mode: Option<Mode>) -> Result<()> {
         let interval = mode.map_or(Duration::ZERO, |mode| self.profile.rewrite(mode));

@@ -391,7 +391,7 @@ fn in_a_pipe_every_event_that_matters_is_a_line() {
         sample("vm1", MIB),
         arrived("vm1", Direction::Out, None),
         check(Some("vm1"), false),
-        Event::Repair { what: "renew vm1".into(), why: "its memory is spoilt".into() },
+        Event::Repair { part: None, what: "renew vm1".into(), why: "its memory is spoilt".into() },
         finished(Verdict::Failed),
         Event::RunFinished(RunEnd { passed: 0, failed: 1, ignored: 0, errors: 0, duration_s: 11.0 }),
     ];

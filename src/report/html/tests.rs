@@ -40,7 +40,7 @@ fn run(text: &str, folder: &str) -> RunView {
             seen: text.into(),
         },
         Event::ScenarioFinished(outcome),
-        Event::Repair { what: text.into(), why: text.into() },
+        Event::Repair { part: None, what: text.into(), why: text.into() },
     ];
     view::from_events(events.into_iter().map(|event| (Envelope { at, t_ms: 5 }, event))).unwrap()
 }

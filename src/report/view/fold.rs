@@ -25,7 +25,7 @@ impl Views {
             (Event::FixtureReady { name, duration_s, facts }, _) => {
                 self.fixtures.push(FixtureView { name, duration_s, facts });
             }
-            (Event::Repair { what, why }, _) => {
+            (Event::Repair { what, why, .. }, _) => {
                 let repair = RepairView { t_ms, what, why };
                 self.before.push(repair.clone());
                 self.repairs.push(repair);

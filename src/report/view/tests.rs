@@ -154,7 +154,7 @@ fn a_scenario_that_was_played_again_counts_with_its_last_play() {
         (at(1_000), started()),
         (at(2_000), leg_started("vm1", 1)),
         (at(4_002), leg_finished("vm1", 1, None)),
-        (at(4_500), Event::Repair { what: "play again".into(), why: "it was across".into() }),
+        (at(4_500), Event::Repair { part: None, what: "play again".into(), why: "it was across".into() }),
         (at(5_000), started()),
         (at(10_000), finished(Verdict::Passed)),
     ]);

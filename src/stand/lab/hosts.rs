@@ -7,7 +7,7 @@ use std::process::Child;
 use std::time::Duration;
 
 use super::files::{self, Files};
-use super::init::{self, Bind, HostSpec};
+use super::init::{self, Bind, Daemon, HostSpec};
 use super::prepared::Prepared;
 use super::{HostSize, Settings, cgroup, directory, network};
 use crate::failure::{Attempt, Result};
@@ -96,7 +96,7 @@ pub fn raise(
 }
 
 /// Waits until every host answers by ssh; all at once.
-fn await_hosts(inventory: &Inventory, directory: &Path, stop: &StopFlag) -> Result<()> {
+pub(super) fn await_hosts(inventory: &Inventory, directory: &Path, stop: &StopFlag) -> Result<()> {
     let logins = [
         (&inventory.storage.name, &inventory.storage.login),
         (&inventory.source.name, &inventory.source.login),
@@ -110,9 +110,7 @@ fn await_hosts(inventory: &Inventory, directory: &Path, stop: &StopFlag) -> Resu
                 Err(failure) => Look::again(failure.cause),
             }
         })
-        .map_err(|failure| {
-            failure.try_next(format!("read {}", directory.join(name).join("init.log").display()))
-        })
+        .map_err(|failure| failure.try_next(format!("read {}", init::log(directory, name).display())))
     })
     .into_iter()
     .collect()
@@ -152,7 +150,7 @@ impl Plan<'_> {
                 Bind { from: prepared.guest.directory.clone(), to: GUEST_FILES.into(), read_only: true },
                 Bind { from: loads, to: LOAD_FOLDER.into(), read_only: false },
             ],
-            daemons: vec![words("/usr/sbin/sshd -D -e"), words("/usr/sbin/libvirtd")],
+            daemons: vec![daemon("/usr/sbin/sshd -D -e"), daemon("/usr/sbin/libvirtd")],
         };
         let supervisor = self.start(name, &spec)?;
         let mut facts = BTreeMap::from([
@@ -195,9 +193,15 @@ impl Plan<'_> {
             layers: vec![layer, image.root.clone()],
             binds: vec![Bind { from: export, to: EXPORT.into(), read_only: false }],
             daemons: vec![
-                words("/usr/sbin/sshd -D -e"),
-                words("/sbin/rpcbind -f -w"),
-                words("/usr/bin/ganesha.nfsd -F -L /var/log/multivm/nfs.log -f /etc/ganesha/ganesha.conf"),
+                daemon("/usr/sbin/sshd -D -e"),
+                Daemon { socket: Some("/run/rpcbind.sock".into()), ..daemon("/sbin/rpcbind -f -w") },
+                // It registers with rpcbind when it starts.
+                Daemon {
+                    with_the_one_before: true,
+                    ..daemon(
+                        "/usr/bin/ganesha.nfsd -F -L /var/log/multivm/nfs.log -f /etc/ganesha/ganesha.conf",
+                    )
+                },
             ],
         };
         let supervisor = self.start(name, &spec)?;
@@ -226,14 +230,15 @@ impl Plan<'_> {
         let path = self.directory.join(name).join("spec.json");
         let text = serde_json::to_string_pretty(spec).attempting(|| format!("describe host {name}"))?;
         fs::write(&path, text).attempting(|| format!("write {}", path.display()))?;
-        let waiting = init::start(&path, &self.directory.join(name).join("init.log"))?;
-        self.ledger.enter(Thing::process(waiting.init, &format!("init of lab host {name}"))?)?;
+        let waiting = init::start(&path, &init::log(self.directory, name))?;
+        self.ledger.enter(Thing::process(waiting.init, &init::title(name))?)?;
         waiting.release()
     }
 }
 
-fn words(command: &str) -> Vec<String> {
-    command.split_whitespace().map(str::to_owned).collect()
+fn daemon(command: &str) -> Daemon {
+    let command = command.split_whitespace().map(str::to_owned).collect();
+    Daemon { command, with_the_one_before: false, socket: None }
 }
 
 fn read_line(path: &Path) -> Result<String> {

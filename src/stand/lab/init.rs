@@ -7,20 +7,29 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, Write};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
-use nix::sys::wait::{WaitStatus, wait};
-use nix::unistd::{chdir, pivot_root, sethostname};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::{Pid, chdir, pivot_root, sethostname};
 use serde::{Deserialize, Serialize};
+use signal_hook::consts::{SIGCHLD, SIGHUP};
+use signal_hook::iterator::Signals;
 
 use crate::failure::{Attempt, Failure, Result};
+use crate::sys::wait::{Look, StopFlag, wait_for};
 
 const ENTER: &str = "__multivm-host-enter";
 const INIT: &str = "__multivm-host-init";
+
+/// How long a daemon may take to answer at its socket.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// What a host's init needs to know.
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,9 +45,43 @@ pub struct HostSpec {
     /// Directories of which the root file system is made, topmost first.
     pub layers: Vec<PathBuf>,
     pub binds: Vec<Bind>,
-    /// Commands to start, in order.
-    pub daemons: Vec<Vec<String>>,
+    /// What to start, in order.
+    pub daemons: Vec<Daemon>,
 }
+
+/// A daemon of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Daemon {
+    pub command: Vec<String>,
+    /// It has to be started anew when the daemon before it is.
+    pub with_the_one_before: bool,
+    /// The socket at which it answers; the next daemon needs it, and is not started before it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<PathBuf>,
+}
+
+impl Daemon {
+    /// The name of its program.
+    pub fn name(&self) -> String {
+        let program = self.command.first().map(Path::new).and_then(Path::file_name);
+        program.unwrap_or_default().to_string_lossy().into_owned()
+    }
+}
+
+/// What the ledger calls the init of a host.
+pub fn title(host: &str) -> String {
+    format!("init of lab host {host}")
+}
+
+/// Where the init of a host writes what it does.
+pub fn log(lab: &Path, host: &str) -> PathBuf {
+    lab.join(host).join("init.log")
+}
+
+/// Begins the line that an init writes when it has been asked to start again what has ended; the names of what it started
+/// follow.
+pub const MENDED: &str = "started again:";
 
 /// A directory of the machine that is seen inside the host.
 #[derive(Debug, Serialize, Deserialize)]
@@ -162,30 +205,93 @@ fn init(path: &Path) -> Result<()> {
     let spec = read(path)?;
     lay_root(&spec)?;
     sethostname(&spec.hostname).attempting(|| "set the host name".into())?;
-    for daemon in &spec.daemons {
-        start_daemon(daemon)?;
-    }
+    // Before the first child: none ends unseen.
+    let mut signals = Signals::new([SIGCHLD, SIGHUP]).attempting(|| "listen for signals".into())?;
+    let mut daemons = Daemons::start(spec.daemons)?;
     eprintln!("{}: init is up", spec.hostname);
-    loop {
-        match wait() {
-            Ok(WaitStatus::Exited(pid, 0)) => eprintln!("process {pid} ended"),
-            Ok(status) => eprintln!("{status:?}"),
-            // Without any child nothing can happen in this host any more.
-            Err(error) => return Err(Failure::new("wait for the host's processes", error)),
+    for signal in signals.forever() {
+        daemons.reap();
+        if signal == SIGHUP {
+            eprintln!("{MENDED} {}", daemons.start_ended()?.join(", "));
         }
+    }
+    Ok(())
+}
+
+/// The daemons of a host, each with its pid while it runs.
+struct Daemons(Vec<(Daemon, Option<Pid>)>);
+
+impl Daemons {
+    fn start(daemons: Vec<Daemon>) -> Result<Daemons> {
+        let start = |daemon: Daemon| Ok((daemon.clone(), Some(start_daemon(&daemon)?)));
+        daemons.into_iter().map(start).collect::<Result<_>>().map(Daemons)
+    }
+
+    /// Takes note of every process of the host that has ended.
+    fn reap(&mut self) {
+        let any = Pid::from_raw(-1);
+        // One that was stopped or goes on is still alive, and nothing has ended; without any child there is an error.
+        while let Ok(status) = waitpid(any, Some(WaitPidFlag::WNOHANG)) {
+            let Some(ended) = status.pid() else { return };
+            let daemon = self.0.iter_mut().find(|(_, pid)| *pid == Some(ended));
+            match daemon {
+                Some((daemon, pid)) => {
+                    eprintln!("{} ended: {status:?}", daemon.name());
+                    *pid = None;
+                }
+                None => eprintln!("{status:?}"),
+            }
+        }
+    }
+
+    /// Starts those again that have ended, and returns their names.
+    fn start_ended(&mut self) -> Result<Vec<String>> {
+        let ended: Vec<bool> = self.0.iter().map(|(_, pid)| pid.is_none()).collect();
+        let wanted = |daemon: &Daemon| daemon.with_the_one_before;
+        let with: Vec<bool> = self.0.iter().map(|(daemon, _)| wanted(daemon)).collect();
+        let mut started = Vec::new();
+        for number in to_start(&ended, &with) {
+            let (daemon, pid) = &mut self.0[number];
+            if let Some(running) = pid.take() {
+                end_daemon(running, &daemon.name())?;
+            }
+            *pid = Some(start_daemon(daemon)?);
+            started.push(daemon.name());
+        }
+        Ok(started)
     }
 }
 
-fn start_daemon(command: &[String]) -> Result<()> {
-    let Some((program, arguments)) = command.split_first() else { return Ok(()) };
-    let name = Path::new(program).file_name().unwrap_or_default().to_string_lossy().into_owned();
+/// Which daemons are to be started: those that have ended, and those that go with one that is started.
+fn to_start(ended: &[bool], with_the_one_before: &[bool]) -> Vec<usize> {
+    let mut numbers: Vec<usize> = Vec::new();
+    for (number, (ended, with)) in ended.iter().zip(with_the_one_before).enumerate() {
+        let follows = *with && number > 0 && numbers.last() == Some(&(number - 1));
+        if *ended || follows {
+            numbers.push(number);
+        }
+    }
+    numbers
+}
+
+/// Ends a daemon that has to be started anew with another one. What it holds is free when it is gone.
+fn end_daemon(pid: Pid, name: &str) -> Result<()> {
+    let attempted = || format!("end {name}");
+    kill(pid, Signal::SIGKILL).attempting(attempted)?;
+    waitpid(pid, None).map(drop).attempting(attempted)
+}
+
+fn start_daemon(daemon: &Daemon) -> Result<Pid> {
+    let name = daemon.name();
+    let (program, arguments) =
+        daemon.command.split_first().ok_or_else(|| Failure::new("start a daemon", "it has no command"))?;
     let log = OpenOptions::new()
         .create(true)
         .append(true)
         .open(format!("/var/log/multivm/{name}.log"))
         .attempting(|| format!("open the log of {name}"))?;
     let errors = log.try_clone().attempting(|| format!("open the log of {name}"))?;
-    Command::new(program)
+    let child = Command::new(program)
         .args(arguments)
         .env_clear()
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
@@ -196,8 +302,19 @@ fn start_daemon(command: &[String]) -> Result<()> {
         .stderr(errors)
         .process_group(0)
         .spawn()
-        .map(drop)
-        .attempting(|| format!("start {program}"))
+        .attempting(|| format!("start {program}"))?;
+    if let Some(socket) = &daemon.socket {
+        wait_for(
+            &format!("{name} to answer at {}", socket.display()),
+            ANSWER_LIMIT,
+            &StopFlag::new(),
+            || match UnixStream::connect(socket) {
+                Ok(_) => Look::Ready(()),
+                Err(error) => Look::again(error),
+            },
+        )?;
+    }
+    Ok(Pid::from_raw(child.id() as i32))
 }
 
 /// Device nodes of the machine that a host sees, where the machine has them.
@@ -280,4 +397,27 @@ fn bind(from: &Path, to: &Path) -> Result<()> {
 
 fn directory(path: &Path) -> Result<()> {
     fs::create_dir_all(path).attempting(|| format!("create {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::all_run(&[false, false, false], &[])]
+    #[case::one_ended(&[true, false, false], &[0])]
+    #[case::the_last_ended(&[false, false, true], &[2])]
+    #[case::what_goes_with_it_is_started_anew(&[false, true, false], &[1, 2])]
+    #[case::all_ended(&[true, true, true], &[0, 1, 2])]
+    fn what_ended_and_what_goes_with_it_is_started(#[case] ended: &[bool], #[case] expected: &[usize]) {
+        assert_eq!(to_start(ended, &[false, false, true]), expected);
+    }
+
+    #[test]
+    fn a_daemon_has_the_name_of_its_program() {
+        let command = ["/usr/bin/ganesha.nfsd", "-F"].map(str::to_owned).into();
+        assert_eq!(Daemon { command, with_the_one_before: true, socket: None }.name(), "ganesha.nfsd");
+    }
 }

@@ -7,6 +7,7 @@ pub mod cgroup;
 mod files;
 mod hosts;
 mod init;
+mod mend;
 pub mod network;
 mod prepared;
 mod settings;
@@ -15,14 +16,19 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Child;
+use std::time::Duration;
 
 use super::{Before, Ground, Needs, Stand, Standing};
 use crate::failure::{Attempt, Cause, Failure, Result};
 use crate::inventory::Inventory;
 use crate::ledger::{Thing, state_directory};
+use crate::sys::wait::{Look, StopFlag, wait_for};
 pub use init::hidden_entry;
 use prepared::Prepared;
 pub use settings::{Accel, HostSize, Settings};
+
+/// How long the parent of a host's init may take to note that the init has ended.
+const SUPERVISOR_LIMIT: Duration = Duration::from_secs(5);
 
 /// The namespace lab.
 #[derive(Debug)]
@@ -52,8 +58,17 @@ impl Lab {
 
     fn end(&mut self, failures: Vec<Failure>) -> Vec<Failure> {
         for mut supervisor in self.supervisors.drain(..) {
-            // It has ended with its host's init; this only takes note of it.
-            let _ = supervisor.wait();
+            // It ends with its host's init; this only takes note of it, unless the init could not be ended.
+            let _ =
+                wait_for(
+                    "a host's supervisor to end",
+                    SUPERVISOR_LIMIT,
+                    &StopFlag::new(),
+                    || match supervisor.try_wait() {
+                        Ok(None) => Look::NotYet("it runs".into()),
+                        _ => Look::Ready(()),
+                    },
+                );
         }
         failures
     }
@@ -92,6 +107,10 @@ impl Stand for Lab {
         let (inventory, supervisors) = hosts::raise(prepared, &self.settings, guests_memory, ground)?;
         self.supervisors.extend(supervisors);
         Ok(inventory)
+    }
+
+    fn mend(&mut self, ground: Ground<'_>) -> Result<Vec<String>> {
+        mend::mend(&running()?, &directory(), ground)
     }
 
     fn clear(&mut self, ground: Ground<'_>) -> Vec<Failure> {
