@@ -61,7 +61,7 @@ impl Host {
 impl Hosts {
     /// Connects to both hosts, at once.
     pub fn connect(inventory: &Inventory, cancel: &StopFlag) -> Result<Hosts> {
-        let library = Libvirt::start().attempting(|| "start libvirt's event loop".into())?;
+        let library = Libvirt::start().attempting(|| "start libvirt's event loop".into())?.until(cancel);
         let events = EventHub::default();
         let sides = [(Side::Source, &inventory.source), (Side::Target, &inventory.target)];
         let mut hosts = at_once("connect to a host", sides, |(side, entry)| {

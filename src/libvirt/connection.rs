@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use virt::connect::Connect;
 use virt_sys as sys;
 
 use super::subscribe::{self, Hub};
 use super::{Domain, Error, Event, Libvirt, Result, State, Subscription, Version};
+use crate::sys::bounded;
 
 /// Seconds between two questions whether the other side is still there, and how many may stay without an answer: a dead
 /// host is noticed after 35 seconds. The values of virsh, and so of the reference; much less would cut the connection,
@@ -15,14 +17,25 @@ use super::{Domain, Error, Event, Libvirt, Result, State, Subscription, Version}
 const KEEPALIVE_INTERVAL_S: i32 = 10;
 const KEEPALIVE_COUNT: u32 = 12;
 
+/// How long a call is waited for. libvirtd itself waits 30 s for the job lock of a domain, and its answer to that shall be
+/// heard; what takes longer hangs: QEMU's monitor when a guest's storage has died, a daemon that was stopped, a host that is
+/// gone before keepalive notices.
+const CALL_LIMIT: Duration = Duration::from_secs(40);
+
+/// How long a goodbye is waited for: to the daemon when a connection is closed or its events end.
+const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
+
 /// A connection to one host. Clones share it; it is closed with the last of them.
+///
+/// No call blocks its caller without end: each is made in a thread of its own, which is left behind when its time is up.
 #[derive(Clone)]
 pub struct Connection {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    connect: Connect,
+    /// Absent only while it is dropped.
+    connect: Option<Connect>,
     host: Arc<str>,
     uri: String,
     libvirt: Libvirt,
@@ -46,17 +59,12 @@ impl Connection {
         if uri.contains('\0') {
             return Err(Error::invalid(OPERATION, "the URI has a zero byte").on(&host));
         }
-        let connect = Connect::open(Some(uri)).map_err(|e| Error::new(OPERATION, &e).on(&host))?;
-        if let Err(e) = connect.set_keep_alive(KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT) {
-            let error = Error::new("set keepalive", &e).on(&host);
-            // Drivers without a daemon (the test driver) have nobody to keep alive.
-            if !error.is_no_support() {
-                return Err(error);
-            }
-        }
+        let (address, label) = (uri.to_owned(), Arc::clone(&host));
+        let opened = bounded::answer(CALL_LIMIT, libvirt.stop(), move || dial(&address, &label));
+        let connect = opened.unwrap_or_else(|| Err(Error::no_answer(OPERATION, CALL_LIMIT).on(&host)))?;
         Ok(Connection {
             inner: Arc::new(Inner {
-                connect,
+                connect: Some(connect),
                 hub: Hub::new(&host),
                 host,
                 uri: uri.to_owned(),
@@ -75,7 +83,27 @@ impl Connection {
     }
 
     pub(super) fn raw(&self) -> &Connect {
-        &self.inner.connect
+        match &self.inner.connect {
+            Some(connect) => connect,
+            None => unreachable!("a connection that is used is not being dropped"),
+        }
+    }
+
+    /// Makes a call, and waits for its answer no longer than it is worth.
+    pub(super) fn ask<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        call: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let connection = self.clone();
+        let answer = bounded::answer(CALL_LIMIT, self.inner.libvirt.stop(), move || call(&connection));
+        answer.unwrap_or_else(|| Err(Error::no_answer(operation, CALL_LIMIT).on(&self.inner.host)))
+    }
+
+    /// Takes leave of the daemon in one way or another, and waits for it no longer than a moment.
+    pub(super) fn take_leave(&self, leave: impl FnOnce(&Connection) + Send + 'static) {
+        let connection = self.clone();
+        let _ = bounded::answer(GOODBYE_LIMIT, self.inner.libvirt.stop(), move || leave(&connection));
     }
 
     pub(super) fn hub(&self) -> &Hub {
@@ -99,34 +127,39 @@ impl Connection {
 
     /// Version of the libvirt daemon on the host.
     pub fn daemon_version(&self) -> Result<Version> {
-        let encoded = self.raw().lib_version();
-        encoded.map(Version::decode).map_err(self.failed("read the version of the daemon"))
+        const OPERATION: &str = "read the version of the daemon";
+        self.ask(OPERATION, |asked| {
+            asked.raw().lib_version().map(Version::decode).map_err(asked.failed(OPERATION))
+        })
     }
 
     /// Version of the hypervisor that the daemon would start, for QEMU that of the default emulator.
     pub fn hypervisor_version(&self) -> Result<Version> {
-        let encoded = self.raw().hyp_version();
-        encoded.map(Version::decode).map_err(self.failed("read the version of the hypervisor"))
+        const OPERATION: &str = "read the version of the hypervisor";
+        self.ask(OPERATION, |asked| {
+            asked.raw().hyp_version().map(Version::decode).map_err(asked.failed(OPERATION))
+        })
     }
 
     /// The domain of this name, active or not; none when there is none.
     pub fn domain(&self, name: &str) -> Result<Option<Domain>> {
-        match self.raw().lookup_domain_by_name(name) {
-            Ok(domain) => Domain::adopt(self, domain).map(Some),
+        const OPERATION: &str = "look up";
+        let name: Arc<str> = name.into();
+        self.ask(OPERATION, move |asked| match asked.raw().lookup_domain_by_name(&name) {
+            Ok(domain) => Domain::adopt(asked, domain).map(Some),
             Err(e) => {
-                let error = self.failed("look up")(e).of(&name.into());
+                let error = asked.failed(OPERATION)(e).of(&name);
                 if error.is_no_domain() { Ok(None) } else { Err(error) }
             }
-        }
+        })
     }
 
     /// All domains, active and inactive, by name.
     pub fn domains(&self) -> Result<Vec<DomainSummary>> {
         let all = sys::VIR_CONNECT_LIST_DOMAINS_ACTIVE | sys::VIR_CONNECT_LIST_DOMAINS_INACTIVE;
-        let listed = self.raw().list_all_domains(all).map_err(self.failed("list domains"))?;
+        let listed = self.list(all)?;
         let mut summaries = Vec::with_capacity(listed.len());
-        for raw in listed {
-            let domain = Domain::adopt(self, raw)?;
+        for domain in listed {
             match domain.is_active().and_then(|active| Ok((active, domain.state()?))) {
                 Ok((active, state)) => {
                     summaries.push(DomainSummary { name: domain.name().to_owned(), active, state })
@@ -151,20 +184,35 @@ impl Connection {
     }
 
     fn names(&self, filter: u32) -> Result<Vec<String>> {
-        let listed = self.raw().list_all_domains(filter).map_err(self.failed("list domains"))?;
-        listed.into_iter().map(|domain| Ok(Domain::adopt(self, domain)?.name().to_owned())).collect()
+        Ok(self.list(filter)?.iter().map(|domain| domain.name().to_owned()).collect())
+    }
+
+    fn list(&self, filter: u32) -> Result<Vec<Domain>> {
+        const OPERATION: &str = "list domains";
+        self.ask(OPERATION, move |asked| {
+            let listed = asked.raw().list_all_domains(filter).map_err(asked.failed(OPERATION))?;
+            listed.into_iter().map(|domain| Domain::adopt(asked, domain)).collect()
+        })
     }
 
     /// Defines a persistent domain, inactive if it is new.
     pub fn define(&self, xml: &str) -> Result<Domain> {
-        let domain = self.raw().define_domain_xml(xml).map_err(self.failed("define a domain"))?;
-        Domain::adopt(self, domain)
+        const OPERATION: &str = "define a domain";
+        let xml = xml.to_owned();
+        self.ask(OPERATION, move |asked| {
+            let domain = asked.raw().define_domain_xml(&xml).map_err(asked.failed(OPERATION))?;
+            Domain::adopt(asked, domain)
+        })
     }
 
     /// Starts a transient domain: gone, definition and all, when it stops.
     pub fn create(&self, xml: &str) -> Result<Domain> {
-        let domain = self.raw().create_domain_xml(xml, sys::VIR_DOMAIN_NONE);
-        Domain::adopt(self, domain.map_err(self.failed("create a domain"))?)
+        const OPERATION: &str = "create a domain";
+        let xml = xml.to_owned();
+        self.ask(OPERATION, move |asked| {
+            let domain = asked.raw().create_domain_xml(&xml, sys::VIR_DOMAIN_NONE);
+            Domain::adopt(asked, domain.map_err(asked.failed(OPERATION))?)
+        })
     }
 
     /// Sends the lifecycle, reboot, migration-iteration and job-completed events of all domains of this host to `sink`,
@@ -177,12 +225,34 @@ impl Connection {
     /// return. It must not call libvirt, which would wait for the loop that it blocks, and so must not drop the last
     /// clone of a connection or a [`Subscription`]. A panic in it is swallowed.
     pub fn subscribe(&self, sink: impl Fn(Event) + Send + Sync + 'static) -> Result<Subscription> {
-        subscribe::subscribe(self, Arc::new(sink))
+        let sink = Arc::new(sink);
+        self.ask("subscribe to events", move |asked| subscribe::subscribe(asked, sink))
     }
 
     /// Turns an error of the `virt` crate into ours.
     pub(super) fn failed(&self, operation: &'static str) -> impl Fn(virt::error::Error) -> Error {
         move |e| Error::new(operation, &e).on(&self.inner.host)
+    }
+}
+
+/// Opens a connection, with keepalive.
+fn dial(uri: &str, host: &Arc<str>) -> Result<Connect> {
+    let connect = Connect::open(Some(uri)).map_err(|e| Error::new("connect", &e).on(host))?;
+    if let Err(e) = connect.set_keep_alive(KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT) {
+        let error = Error::new("set keepalive", &e).on(host);
+        // Drivers without a daemon (the test driver) have nobody to keep alive.
+        if !error.is_no_support() {
+            return Err(error);
+        }
+    }
+    Ok(connect)
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Closing it says goodbye to the daemon, which may not answer any more.
+        let connect = self.connect.take();
+        let _ = bounded::answer(GOODBYE_LIMIT, self.libvirt.stop(), move || drop(connect));
     }
 }
 

@@ -53,33 +53,36 @@ impl Domain {
 
     /// What it is doing on this host.
     pub fn state(&self) -> Result<State> {
-        let (mut state, mut reason) = (0, 0);
-        // SAFETY: the handle is valid as long as `self`; both pointers are to live integers.
-        let answer = unsafe { sys::virDomainGetState(self.as_ptr(), &mut state, &mut reason, 0) };
-        if answer < 0 {
-            return Err(self.last_error("read the state of"));
-        }
-        Ok(State::from_raw(state, reason))
+        const OPERATION: &str = "read the state of";
+        self.ask(OPERATION, |asked| {
+            let (mut state, mut reason) = (0, 0);
+            // SAFETY: the handle is valid as long as `asked`; both pointers are to live integers.
+            let answer = unsafe { sys::virDomainGetState(asked.as_ptr(), &mut state, &mut reason, 0) };
+            if answer < 0 {
+                return Err(asked.last_error(OPERATION));
+            }
+            Ok(State::from_raw(state, reason))
+        })
     }
 
     /// Has a hypervisor process on this host, running or paused.
     pub fn is_active(&self) -> Result<bool> {
-        self.raw().is_active().map_err(self.failed("ask whether active"))
+        self.call("ask whether active", |domain| domain.is_active())
     }
 
     /// Has a definition on this host that outlives its stop.
     pub fn is_persistent(&self) -> Result<bool> {
-        self.raw().is_persistent().map_err(self.failed("ask whether persistent"))
+        self.call("ask whether persistent", |domain| domain.is_persistent())
     }
 
     /// Boots it.
     pub(super) fn start(&self) -> Result<()> {
-        self.raw().create().map_err(self.failed("start"))
+        self.call("start", |domain| domain.create())
     }
 
     /// Stops it at once, as pulling the plug. An error if it is not active ([`Error::is_operation_invalid`]).
     pub(super) fn destroy(&self) -> Result<()> {
-        self.raw().destroy().map_err(self.failed("destroy"))
+        self.call("destroy", |domain| domain.destroy())
     }
 
     /// Removes its definition, with what libvirt keeps beside it (managed save, snapshot metadata). Leaves a running
@@ -87,58 +90,81 @@ impl Domain {
     pub(super) fn undefine(&self) -> Result<()> {
         // Without these libvirt refuses the domain that has one of them, and an undo must not be refused.
         let flags = sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA;
-        self.raw().undefine_flags(flags).map_err(self.failed("undefine"))
+        self.call("undefine", move |domain| domain.undefine_flags(flags))
     }
 
     /// Presses its reset button: the guest reboots without knowing.
     pub(super) fn reset(&self) -> Result<()> {
-        self.raw().reset().map_err(self.failed("reset"))
+        self.call("reset", |domain| domain.reset())
     }
 
     /// Stops its CPUs.
     pub(super) fn suspend(&self) -> Result<()> {
-        self.raw().suspend().map_err(self.failed("suspend"))
+        self.call("suspend", |domain| domain.suspend())
     }
 
     /// Lets its CPUs run on.
     pub(super) fn resume(&self) -> Result<()> {
-        self.raw().resume().map_err(self.failed("resume"))
+        self.call("resume", |domain| domain.resume())
     }
 
     /// Tells QEMU how long the guest may stand still at the end of a migration, milliseconds: a guest whose remaining
     /// memory takes longer to send is not considered converged.
     pub(super) fn set_max_downtime(&self, milliseconds: u64) -> Result<()> {
-        self.raw()
-            .migrate_set_max_downtime(milliseconds, 0)
-            .map_err(self.failed("set the maximum downtime of"))
+        self.call("set the maximum downtime of", move |domain| {
+            domain.migrate_set_max_downtime(milliseconds, 0)
+        })
     }
 
     /// Its XML: the live one of an active domain, else its definition.
     pub fn xml(&self) -> Result<String> {
-        self.raw().xml_desc(0).map_err(self.failed("read the XML of"))
+        self.call("read the XML of", |domain| domain.xml_desc(0))
     }
 
     /// What it is started from next: its persistent definition, without what belongs to a running guest only. Of a transient
     /// domain the live XML, as libvirt would start it again.
     pub fn inactive_xml(&self) -> Result<String> {
-        self.raw().xml_desc(sys::VIR_DOMAIN_XML_INACTIVE).map_err(self.failed("read the inactive XML of"))
+        self.call("read the inactive XML of", |domain| domain.xml_desc(sys::VIR_DOMAIN_XML_INACTIVE))
     }
 
     /// Whether its host starts it at boot. libvirt keeps that on each host by itself, and takes it nowhere.
     pub fn autostarts(&self) -> Result<bool> {
-        self.raw().autostart().map_err(self.failed("ask whether its host autostarts"))
+        self.call("ask whether its host autostarts", |domain| domain.autostart())
     }
 
     /// The mark that multivm put on it; none if there is none.
     pub fn mark(&self) -> Result<Option<Mark>> {
         let kind = sys::VIR_DOMAIN_METADATA_ELEMENT as i32;
-        match self.raw().metadata(kind, Some(MARK_NAMESPACE), sys::VIR_DOMAIN_AFFECT_CURRENT) {
+        let read = move |domain: &virt::domain::Domain| {
+            domain.metadata(kind, Some(MARK_NAMESPACE), sys::VIR_DOMAIN_AFFECT_CURRENT)
+        };
+        match self.call("read the mark of", read) {
             Ok(element) => Ok(Mark::parse(&element)),
-            Err(error) => {
-                let error = self.failed("read the mark of")(error);
-                if error.is_no_metadata() { Ok(None) } else { Err(error) }
-            }
+            Err(error) if error.is_no_metadata() => Ok(None),
+            Err(error) => Err(error),
         }
+    }
+
+    /// Makes a call for this domain, and waits for its answer no longer than it is worth.
+    pub(super) fn ask<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        call: impl FnOnce(&Domain) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let domain = self.clone();
+        self.connection().ask(operation, move |_| call(&domain)).map_err(|error| match error.domain {
+            Some(_) => error,
+            None => self.named(error),
+        })
+    }
+
+    /// Makes a call of the `virt` crate in the way of [`Domain::ask`].
+    fn call<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        call: impl FnOnce(&virt::domain::Domain) -> std::result::Result<T, virt::error::Error> + Send + 'static,
+    ) -> Result<T> {
+        self.ask(operation, move |asked| call(asked.raw()).map_err(asked.failed(operation)))
     }
 
     pub(super) fn raw(&self) -> &virt::domain::Domain {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use virt_sys as sys;
 
@@ -60,6 +61,12 @@ impl Error {
             code: ErrorCode(sys::VIR_ERR_INVALID_ARG),
             message: message.into(),
         }
+    }
+
+    /// A call that nobody waits for any longer.
+    pub(super) fn no_answer(operation: &'static str, limit: Duration) -> Error {
+        let message = format!("no answer within {} s, or before the run was interrupted", limit.as_secs());
+        Error { code: ErrorCode(sys::VIR_ERR_OPERATION_TIMEOUT), ..Error::invalid(operation, message) }
     }
 
     /// Something of this process that failed, for example a thread that cannot be started.

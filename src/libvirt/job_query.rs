@@ -6,11 +6,17 @@ use virt_sys as sys;
 
 use super::{Domain, JobKind, JobStats, Result, params};
 
+const OPERATION: &str = "read the job statistics of";
+
 impl Domain {
     /// The job that is under way; none when there is none, or when the domain is not active on this host (any more).
     ///
     /// Meant to be polled during a migration, whose beginning and end it sees as "none".
     pub fn job_stats(&self) -> Result<Option<JobStats>> {
+        self.ask(OPERATION, Domain::job_stats_now)
+    }
+
+    fn job_stats_now(&self) -> Result<Option<JobStats>> {
         let mut kind = 0;
         let mut count = 0;
         let mut list: sys::virTypedParameterPtr = ptr::null_mut();
@@ -18,7 +24,7 @@ impl Domain {
         // null when no job is active.
         let answer = unsafe { sys::virDomainGetJobStats(self.as_ptr(), &mut kind, &mut list, &mut count, 0) };
         if answer < 0 {
-            let error = self.last_error("read the job statistics of");
+            let error = self.last_error(OPERATION);
             // "domain is not running", or not there: then it has no job here.
             return match error.is_operation_invalid() || error.is_no_domain() {
                 true => Ok(None),

@@ -128,6 +128,8 @@ impl fmt::Display for Migration {
 }
 
 const MIGRATE: &str = "migrate";
+const SWITCH: &str = "switch to post-copy";
+const ABORT: &str = "abort the job of";
 
 impl Domain {
     /// Migrates to `dest` and returns when that is over: the domain as `dest` knows it.
@@ -162,12 +164,16 @@ impl Domain {
     /// (`qmp_migrate_start_postcopy`), and forgets it when it comes between an earlier migration that failed and the real
     /// begin of this one. The event, or the domain's state, is the proof; without it, order again.
     pub(super) fn start_post_copy(&self) -> Result<Switch> {
+        self.ask(SWITCH, Domain::start_post_copy_now)
+    }
+
+    fn start_post_copy_now(&self) -> Result<Switch> {
         // SAFETY: the handle is valid as long as `self`; there are no flags.
         let answer = unsafe { sys::virDomainMigrateStartPostCopy(self.as_ptr(), 0) };
         if answer == 0 {
             return Ok(Switch::Started);
         }
-        let error = self.last_error("switch to post-copy");
+        let error = self.last_error(SWITCH);
         if error.is_no_domain() {
             return Ok(Switch::Over);
         }
@@ -194,12 +200,16 @@ impl Domain {
     /// A migration after its post-copy switch cannot be aborted ([`Error::is_operation_invalid`](super::Error::is_operation_invalid)): neither side has the
     /// whole guest.
     pub(super) fn abort_job(&self) -> Result<AbortAnswer> {
+        self.ask(ABORT, Domain::abort_job_now)
+    }
+
+    fn abort_job_now(&self) -> Result<AbortAnswer> {
         // SAFETY: the handle is valid as long as `self`.
         let answer = unsafe { sys::virDomainAbortJob(self.as_ptr()) };
         if answer == 0 {
             return Ok(AbortAnswer::Aborted);
         }
-        let error = self.last_error("abort the job of");
+        let error = self.last_error(ABORT);
         if error.is_no_domain() {
             return Ok(AbortAnswer::NoJob);
         }

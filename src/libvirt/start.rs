@@ -9,6 +9,7 @@ use once_cell::sync::OnceCell;
 use virt_sys as sys;
 
 use super::{Connection, Error, Result, Version};
+use crate::sys::wait::StopFlag;
 
 /// How often the event loop wakes up though nothing happened, in milliseconds. The loop blocks as long as nothing is
 /// registered; waking up now and then makes it notice what was registered by other means than its own wake-up.
@@ -20,6 +21,8 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 /// libvirt, started in this process. Cheap to clone; the only maker of a [`Connection`].
 #[derive(Clone, Debug)]
 pub struct Libvirt {
+    /// Set when the run is interrupted: from then on no call of a connection is waited for any longer than a moment.
+    stop: StopFlag,
     /// Private, so that only [`Libvirt::start`] makes one.
     _started: (),
 }
@@ -37,6 +40,15 @@ impl Libvirt {
     /// When the loop cannot be registered or the thread cannot be started.
     pub fn start() -> Result<Libvirt> {
         STARTED.get_or_try_init(start).cloned()
+    }
+
+    /// A maker of connections whose calls are not waited for once `stop` is set.
+    pub fn until(self, stop: &StopFlag) -> Libvirt {
+        Libvirt { stop: stop.clone(), ..self }
+    }
+
+    pub(super) fn stop(&self) -> &StopFlag {
+        &self.stop
     }
 
     /// Version of the client library in this process.
@@ -81,7 +93,7 @@ fn start() -> Result<Libvirt> {
             }
         })
         .map_err(|e| Error::system(OPERATION, &e))?;
-    Ok(Libvirt { _started: () })
+    Ok(Libvirt { stop: StopFlag::new(), _started: () })
 }
 
 /// Wakes the loop up, nothing else.

@@ -32,18 +32,23 @@ impl fmt::Debug for Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        let hub = self.connection.hub();
-        // Held to the end, so that a new subscription finds the callbacks either registered or gone.
-        let mut registered = lock(&hub.registered);
-        let mut sinks = lock(&hub.receiver.sinks);
-        let sink = sinks.remove(&self.id);
-        let last = sinks.is_empty();
-        drop(sinks);
-        // Not under the lock of the event loop: it is not our code that is dropped here.
-        drop(sink);
-        if last {
-            deregister(&self.connection, &mut registered.callbacks);
-        }
+        let id = self.id;
+        self.connection.take_leave(move |connection| unsubscribe(connection, id));
+    }
+}
+
+fn unsubscribe(connection: &Connection, id: u64) {
+    let hub = connection.hub();
+    // Held to the end, so that a new subscription finds the callbacks either registered or gone.
+    let mut registered = lock(&hub.registered);
+    let mut sinks = lock(&hub.receiver.sinks);
+    let sink = sinks.remove(&id);
+    let last = sinks.is_empty();
+    drop(sinks);
+    // Not under the lock of the event loop: it is not our code that is dropped here.
+    drop(sink);
+    if last {
+        deregister(connection, &mut registered.callbacks);
     }
 }
 

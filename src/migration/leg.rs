@@ -5,9 +5,8 @@
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::bounded::within;
 use super::connections::Counting;
 use super::drive::{Caller, drive};
 use super::limits::Limits;
@@ -19,9 +18,6 @@ use crate::guest::Guest;
 use crate::host::Hosts;
 use crate::libvirt::{Connection, OurDomain};
 use crate::sys::wait::StopFlag;
-
-/// How long QEMU may take to note the maximum downtime: a moment, unless its monitor hangs.
-const PREPARE_LIMIT: Duration = Duration::from_secs(30);
 
 /// Migrates `guest` and reports; failing to migrate is a report, too.
 pub fn migrate(
@@ -88,11 +84,8 @@ fn prepare(
     let destination = guest.connection(hosts, plan.to, cancel)?;
     let control = guest.known_on(from)?;
     let limit_ms = plan.options.max_downtime_ms;
-    let asked = control.clone();
-    within(
-        PREPARE_LIMIT,
-        || format!("set the maximum downtime of {} to {limit_ms} ms", guest.name),
-        move || asked.set_max_downtime(limit_ms),
-    )?;
+    control
+        .set_max_downtime(limit_ms)
+        .attempting(|| format!("set the maximum downtime of {} to {limit_ms} ms", guest.name))?;
     Ok((domain, control, destination))
 }

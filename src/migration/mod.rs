@@ -1,6 +1,5 @@
 //! One move of one guest, with its measurements.
 
-mod bounded;
 mod connections;
 mod drive;
 mod job;

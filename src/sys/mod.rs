@@ -1,5 +1,6 @@
 //! Small tools that know nothing of migration: waiting, threads, signals, contained commands.
 
+pub mod bounded;
 pub mod contained;
 pub mod halt;
 pub mod interrupt;
