@@ -338,6 +338,39 @@ const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
     Damage {
+        name: "damage::nfs_server_killed_in_mid_migration",
+        profile: |profile| {
+            impatient(profile);
+            // The first pass takes some seconds, and whoever waits for the migration not much longer.
+            profile.bandwidth = Some(Bytes(24 << 20));
+            profile.precopy_timeout = Duration::from_secs(20);
+        },
+        when: |event| {
+            matches!(event, Event::LibvirtEvent { guest: Some(guest), what: DomainEvent::Iteration { pass: 1 }, .. }
+                if guest == "vm1")
+        },
+        cause: |fleet| fleet.storage.remote.check("pkill -KILL ganesha.nfsd", LIMIT).map(drop),
+        finds: &[
+            finding(&migration::ABOUT, "vm1", ""),
+            may_find(&placement::ABOUT, "vm1", "a migration that hangs may leave it anywhere"),
+            may_find(&reachable::ABOUT, "vm1", "a guest waits for its disk"),
+            may_find(&connection::ABOUT, "vm1", "a guest waits for its disk"),
+            may_find(&kernel_log::ABOUT, "vm1", "a guest waits for its disk"),
+            may_find(&live::ABOUT, "vm1", "a guest waits for its disk"),
+            may_find(&disk::ABOUT, "vm1", "a guest waits for its disk"),
+            may_find(&copies::ABOUT, HOSTS, "libvirt may answer nothing about a guest that hangs"),
+            may_find(&memory::ABOUT, "vm2", "a guest waits for its disk"),
+            may_find(&connection::ABOUT, "vm2", "a guest waits for its disk"),
+            may_find(&reachable::ABOUT, "vm2", "a guest waits for its disk"),
+            may_find(&kernel_log::ABOUT, "vm2", "a guest waits for its disk"),
+            may_find(&disk::ABOUT, "vm2", "a guest waits for its disk"),
+            may_find(&load::ABOUT, "vm2", "a guest waits for its disk"),
+            LOAD_UNANSWERED,
+            WITNESS_UNHEARD,
+        ],
+        ..TO_VM1
+    },
+    Damage {
         name: "damage::guest_clock_moved",
         cause: |fleet| in_guest(fleet, "date -s @$(($(date +%s) + 3600))").map(drop),
         finds: &[finding(&clock::ABOUT, "vm1", "moved by +3")],

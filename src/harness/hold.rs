@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use libtest_mimic::{Conclusion, Trial};
 
@@ -15,16 +16,19 @@ use super::plan::Plan;
 use super::run::Run;
 use super::slot::Slot;
 use super::stage::Stage;
-use crate::failure::{Problem, Result};
+use crate::failure::{Failure, Problem, Result};
 use crate::plan::SEED_VARIABLE;
 use crate::progress::{LiveStatus, terminal};
 use crate::record::Event;
 use crate::stand::lab::Lab;
 use crate::stand::{Session, become_root, take_down_after};
-use crate::sys::parallel::locked;
+use crate::sys::parallel::{lock_within, locked};
 use crate::sys::wait::StopFlag;
 use crate::sys::watch::Watch;
 use crate::sys::{halt, interrupt};
+
+/// How long whoever raises hosts may take to notice that the run is over.
+const SESSION_LIMIT: Duration = Duration::from_secs(10);
 
 /// Takes the machine, plays the trials one at a time, and gives the machine back as it was. `selected` are the names of
 /// the scenarios that are played as such, for those who look on; none where trials are something else.
@@ -134,7 +138,13 @@ impl Hold {
 
     /// Gives the machine back and writes the reports. A lab that was up before stays up, with its guests.
     fn give_back(self, conclusion: &Conclusion, junit: Option<&Path>) -> Result<ExitCode> {
-        let failures = locked(&self.session).take().map(Session::end).unwrap_or_default();
+        let failures = match lock_within(&self.session, SESSION_LIMIT) {
+            Some(mut session) => session.take().map(Session::end).unwrap_or_default(),
+            None => vec![
+                Failure::new("take the lab down", "something that hangs still raises it")
+                    .try_next("multivm reap"),
+            ],
+        };
         let closed = self.run.close(junit);
         for line in self.run.spent() {
             eprintln!("multivm: {line}");

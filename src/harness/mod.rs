@@ -2,6 +2,7 @@
 
 mod ancestors;
 pub mod args;
+mod attend;
 mod entry;
 mod fit;
 mod fixture;

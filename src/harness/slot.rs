@@ -5,12 +5,19 @@
 //! stood once and cannot be built again may have been unlucky, and the next scenarios try, [`MORE_TRIES`] times in a row.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::failure::{Failure, FailureKind, Result};
 use crate::scenario::Profile;
+use crate::sys::bounded;
+use crate::sys::parallel::lock_within;
+use crate::sys::wait::StopFlag;
 
 /// How many scenarios in a row try to build again what stood once.
 const MORE_TRIES: u32 = 2;
+
+/// How long connections may take to close.
+const RELEASE_LIMIT: Duration = Duration::from_secs(5);
 
 /// What fills a slot. Its methods are the rungs of a ladder: what one of them cannot put in order, the next one is asked to.
 pub trait Builder {
@@ -50,6 +57,20 @@ enum State<F> {
     Empty,
     Ready { fixture: Arc<F>, profile: Box<Profile>, proved: bool },
     Broken { why: Failure, tries: u32 },
+}
+
+impl<B: Builder> Slot<B>
+where
+    B::Fixture: Send + Sync + 'static,
+{
+    /// Lets go of the fixture: its connections close. One that somebody works on who hangs, or whose connections do not
+    /// close, is left alone.
+    pub fn release(&self) {
+        let Some(mut state) = lock_within(&self.state, RELEASE_LIMIT) else { return };
+        if let State::Ready { fixture, .. } = std::mem::replace(&mut *state, State::Empty) {
+            let _ = bounded::answer(RELEASE_LIMIT, &StopFlag::new(), move || drop(fixture));
+        }
+    }
 }
 
 impl<B: Builder> Slot<B> {
@@ -111,9 +132,9 @@ impl<B: Builder> Slot<B> {
         }
     }
 
-    /// Lets go of the fixture: its connections close.
-    pub fn release(&self) {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State::Empty;
+    /// Something that nobody waits for any longer still works on the fixture: it is built again, with all below it.
+    pub fn lost(&self, why: Failure) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State::Broken { why, tries: MORE_TRIES };
     }
 
     /// A fixture that has been used, after as close a look as is due.

@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use libtest_mimic::{Completion, Failed};
 
+use super::attend::{AFTER_STOP, Ending, Left, attend};
 use super::fixture::Fixture;
 use super::plan::Plan;
 use super::run::Run;
@@ -20,7 +20,7 @@ use crate::progress::LiveStatus;
 use crate::record::{Numbers, Outcome, Record, RepairedPart, Verdict};
 use crate::run::{self, Context, Played};
 use crate::scenario::{Profile, Scenario, ScenarioFile};
-use crate::sys::parallel::{locked, panic_text};
+use crate::sys::parallel::locked;
 use crate::sys::wait::StopFlag;
 
 /// What all trials share; plays scenarios, one at a time.
@@ -36,7 +36,12 @@ pub struct Stage {
     floors: Option<Mutex<HashSet<String>>>,
     /// None where nobody looks.
     status: Option<LiveStatus>,
+    /// When the scenario under way must have ended; none while none is played.
+    due: Mutex<Option<Instant>>,
 }
+
+/// How long a scenario may outlive the limits of everything in it.
+const GRACE: Duration = Duration::from_secs(60);
 
 impl Stage {
     /// A stage on which scenarios of a plan are played. `floors`: the floor of each mode and order is measured, too.
@@ -58,6 +63,7 @@ impl Stage {
             cancel: stop,
             floors,
             status,
+            due: Mutex::default(),
         }
     }
 
@@ -79,12 +85,7 @@ impl Stage {
         // On a thread of the scenario's name, so that a panic's message says which one it was.
         let stage = Arc::clone(self);
         let started = SystemTime::now();
-        let result = thread::Builder::new()
-            .name(name.clone())
-            .spawn(move || stage.outcome(&scenario, started))
-            .map_err(|error| Failed::from(format!("start the scenario's thread: {error}")))?
-            .join();
-        let outcome = result.unwrap_or_else(|panic| panicked(&name, started, panic_text(&*panic)));
+        let outcome = self.attended(&name, started, move || stage.outcome(&scenario, started));
         let outcome = Outcome {
             seed: scenario.order.spec().seeded.then_some(self.seed.0),
             ignored: self.file.ignored_because(&scenario).is_some(),
@@ -164,8 +165,46 @@ impl Stage {
     }
 
     /// Plays one scenario on a fleet that is whole.
-    pub fn outcome_on(&self, fleet: &Fleet, scenario: &Scenario, started: SystemTime) -> Outcome {
-        self.played_on(fleet, scenario, started, Pace::default()).outcome
+    pub fn outcome_on(
+        self: &Arc<Self>,
+        fleet: &Arc<Fleet>,
+        scenario: &Scenario,
+        started: SystemTime,
+    ) -> Outcome {
+        let (stage, fleet, scenario) = (Arc::clone(self), Arc::clone(fleet), *scenario);
+        self.attended(&scenario.name(), started, move || {
+            stage.played_on(&fleet, &scenario, started, Pace::default()).outcome
+        })
+    }
+
+    /// What work came to that plays a scenario; what is left alone when it hangs.
+    fn attended(
+        &self,
+        name: &str,
+        started: SystemTime,
+        work: impl FnOnce() -> Outcome + Send + 'static,
+    ) -> Outcome {
+        let ending = attend(name, &self.cancel, || *locked(&self.due), work);
+        *locked(&self.due) = None;
+        let (verdict, why) = match ending {
+            Ok(Ending::Done(outcome)) => return outcome,
+            Ok(Ending::Panicked(words)) => return panicked(name, started, &words),
+            Ok(Ending::Left(Left::Interrupted)) => {
+                let why =
+                    format!("the run was interrupted; it had not ended {} s later", AFTER_STOP.as_secs());
+                (Verdict::Interrupted, why)
+            }
+            Ok(Ending::Left(Left::AtDeadline)) => {
+                let why = "it did not end: something hangs, and every limit in it, and a grace of a minute, are over";
+                self.slot.lost(Failure::new(format!("end {name}"), why));
+                (Verdict::Error, why.to_owned())
+            }
+            Err(error) => (Verdict::Error, format!("cannot start the scenario's thread: {error}")),
+        };
+        let mut outcome = Outcome::new(name, verdict, started);
+        outcome.reason = Some(why);
+        outcome.duration = started.elapsed().unwrap_or_default();
+        outcome
     }
 
     fn played_on(&self, fleet: &Fleet, scenario: &Scenario, started: SystemTime, pace: Pace) -> Played {
@@ -179,7 +218,11 @@ impl Stage {
                     pace,
                     seed: self.seed,
                 };
-                run::run(scenario, fleet, &context)
+                let longest = run::longest(scenario, fleet, self.seed) + GRACE;
+                *locked(&self.due) = Some(Instant::now() + longest);
+                let played = run::run(scenario, fleet, &context);
+                *locked(&self.due) = None;
+                played
             }
             Err(failure) => Played { outcome: self.no_outcome(scenario, started, failure), again: None },
         }

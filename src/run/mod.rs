@@ -12,6 +12,7 @@ mod evidence;
 mod floor;
 mod guest_clock;
 mod journal;
+mod longest;
 mod lookout;
 mod moves;
 mod panel;
@@ -30,6 +31,7 @@ use crate::scenario::{AllowedLine, Budget, Scenario};
 use case::Ended;
 pub use floor::floor;
 use journal::Journal;
+pub use longest::longest;
 
 /// What a run of a scenario needs beside the fleet.
 pub struct Context<'a> {

@@ -1,8 +1,8 @@
 //! Runs one operation on several items in parallel.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::failure::{Failure, Result};
 
@@ -36,6 +36,22 @@ pub fn at_once<I: Send, T: Send>(
 pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// What is behind such a lock, if whoever holds it lets go of it within the limit.
+pub fn lock_within<T>(mutex: &Mutex<T>, limit: Duration) -> Option<MutexGuard<'_, T>> {
+    let begin = Instant::now();
+    loop {
+        match mutex.try_lock() {
+            Ok(guard) => return Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) if begin.elapsed() >= limit => return None,
+            Err(TryLockError::WouldBlock) => thread::sleep(LOOK_AT_LOCK),
+        }
+    }
+}
+
+/// How often a lock is looked at that somebody holds.
+const LOOK_AT_LOCK: Duration = Duration::from_millis(10);
 
 /// Lets everybody through when all have come, or when the limit is over: one who never comes must not keep the others
 /// for ever.
@@ -80,6 +96,15 @@ mod tests {
             Ok(number)
         });
         assert_eq!(results, [Ok(1), Ok(2)]);
+    }
+
+    #[test]
+    fn a_lock_that_is_held_is_not_waited_for_without_end() {
+        let mutex = Mutex::new(3);
+        let held = locked(&mutex);
+        assert!(lock_within(&mutex, Duration::from_millis(1)).is_none());
+        drop(held);
+        assert_eq!(lock_within(&mutex, Duration::ZERO).as_deref(), Some(&3));
     }
 
     #[test]

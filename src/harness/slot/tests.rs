@@ -1,17 +1,17 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::rc::Rc;
 
 use rstest::rstest;
 
 use super::*;
 use crate::failure::Cause;
 use crate::scenario::ScenarioFile;
+use crate::sys::parallel::locked;
 
 /// A builder that notes what is asked of it, and answers as it is scripted; with nothing scripted, well.
 #[derive(Default)]
 struct Script {
-    asked: Rc<RefCell<Vec<String>>>,
+    asked: Arc<Mutex<Vec<String>>>,
     answers: RefCell<Vec<(&'static str, VecDeque<Result<()>>)>>,
     builds: RefCell<usize>,
 }
@@ -24,7 +24,7 @@ impl Script {
     }
 
     fn answer(&self, rung: &str, what: String) -> Result<()> {
-        self.asked.borrow_mut().push(what);
+        locked(&self.asked).push(what);
         let mut answers = self.answers.borrow_mut();
         let next = answers.iter_mut().find(|(name, _)| *name == rung).and_then(|(_, left)| left.pop_front());
         next.unwrap_or(Ok(()))
@@ -37,7 +37,7 @@ impl Builder for Script {
     fn build(&self, profile: &Profile) -> Result<Built> {
         self.answer("build", format!("build {}", profile.guests))?;
         *self.builds.borrow_mut() += 1;
-        Ok(Built { number: *self.builds.borrow(), asked: Rc::clone(&self.asked) })
+        Ok(Built { number: *self.builds.borrow(), asked: Arc::clone(&self.asked) })
     }
 
     fn glance(&self, fixture: &Built) -> Result<()> {
@@ -61,12 +61,12 @@ impl Builder for Script {
 #[derive(Debug)]
 struct Built {
     number: usize,
-    asked: Rc<RefCell<Vec<String>>>,
+    asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Drop for Built {
     fn drop(&mut self) {
-        self.asked.borrow_mut().push(format!("close {}", self.number));
+        locked(&self.asked).push(format!("close {}", self.number));
     }
 }
 
@@ -80,7 +80,7 @@ fn broken(why: &str) -> Result<()> {
 }
 
 fn asked(slot: &Slot<Script>) -> Vec<String> {
-    slot.builder.asked.borrow_mut().drain(..).collect()
+    locked(&slot.builder.asked).drain(..).collect()
 }
 
 /// A slot that has been filled, and what its builder says from then on.
