@@ -8,11 +8,13 @@ use crate::failure::Cause;
 use crate::scenario::ScenarioFile;
 use crate::sys::parallel::locked;
 
+type Answers = VecDeque<Result<()>>;
+
 /// A builder that notes what is asked of it, and answers as it is scripted; with nothing scripted, well.
 #[derive(Default)]
 struct Script {
     asked: Arc<Mutex<Vec<String>>>,
-    answers: RefCell<Vec<(&'static str, VecDeque<Result<()>>)>>,
+    answers: RefCell<Vec<(&'static str, Answers)>>,
     builds: RefCell<usize>,
 }
 
