@@ -1,28 +1,45 @@
 //! `latest`: never a run that this command did not make.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::time::Duration;
 
 use super::ancestors::ancestors;
 use super::nextest;
 use crate::failure::{Attempt, Result};
-use crate::ledger::{Lock, Owner, state_directory};
-use crate::record;
+use crate::ledger::Owner;
+use crate::record::{self, WriterProcess};
 
 /// Takes `latest` away from an earlier command's run. Whether it was one's.
 ///
 /// `cargo test` starts several programs: the run that an earlier one of them made is this command's, and stays. So does the
-/// link while another command is at work, since it may be to that one's run.
+/// link to a run that goes on: another command is at work, and this one would be refused.
 ///
 /// # Errors
 /// When the link cannot be removed.
 pub(super) fn withdraw(results: &Path) -> Result<bool> {
-    if Lock::holder(&state_directory()).is_some() {
+    if goes_on(&results.join("latest")) {
         return Ok(false);
     }
     record::withdraw_latest(results, age_of_the_command())
         .attempting(|| format!("take `latest` away in {}", results.display()))
+}
+
+/// Whether a process still writes the record of a run, or one of those that belong together in its folder.
+fn goes_on(run: &Path) -> bool {
+    let records = record::parts_of(run).into_iter().chain([run.to_owned()]);
+    records.filter_map(|record| writer(&record)).any(|writer| writer.is_alive())
+}
+
+/// The process that wrote a record, by its first line.
+fn writer(record: &Path) -> Option<Owner> {
+    let record = if record.is_dir() { record.join(record::FILE_NAME) } else { record.to_owned() };
+    let mut first = String::new();
+    BufReader::new(File::open(record).ok()?).read_line(&mut first).ok()?;
+    let process = serde_json::from_str::<serde_json::Value>(&first).ok()?.get("process")?.clone();
+    let WriterProcess { pid, start_ticks: start } = serde_json::from_value(process).ok()?;
+    Some(Owner { pid, start })
 }
 
 /// Takes `latest` away for a command that plays nothing. What to say of it; nothing if no link was there.

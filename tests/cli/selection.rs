@@ -10,6 +10,7 @@ use rstest::rstest;
 
 use super::cli;
 use super::program::{Cli, Said};
+use super::watch::{ended_process, leave_a_run, this_process};
 
 /// Leaves `latest` as an earlier command did, long ago.
 fn leave_an_earlier_run(cli: &Cli) {
@@ -97,11 +98,17 @@ fn latest_is_never_an_earlier_run(cli: Cli, #[case] arguments: &str, #[case] sta
     assert_eq!(said.err.contains("led to an earlier run, and is gone"), !stays, "{}", said.err);
 }
 
-/// The link may be to the run of the command that is at work.
 #[rstest]
-fn latest_stays_while_another_command_is_at_work(cli: Cli) {
+fn latest_stays_while_its_run_goes_on(cli: Cli) {
     leave_an_earlier_run(&cli);
-    let _lock = multivm::ledger::Lock::take(&cli.state()).unwrap();
+    let goes_on = leave_a_run(&cli.results(), this_process(), None);
+    let group = cli.results().join("20260102T030405Z-4711");
+    fs::rename(goes_on, group.join("of-a-group")).unwrap();
     assert_eq!(cli.play_with("postcopy_crss", &[]).code, Some(2));
     assert!(latest_is_there(&cli));
+    fs::remove_dir_all(group.join("of-a-group")).unwrap();
+    let over = leave_a_run(&cli.results(), ended_process(), None);
+    fs::rename(over, group.join("of-a-group")).unwrap();
+    assert_eq!(cli.play_with("postcopy_crss", &[]).code, Some(2));
+    assert!(!latest_is_there(&cli));
 }

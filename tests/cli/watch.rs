@@ -15,7 +15,7 @@ use super::program::Cli;
 
 /// A run in the results folder: of process `writer`, in which one scenario passed and another began; whole if its
 /// verdict is given.
-fn leave_a_run(results: &Path, writer: WriterProcess, verdict: Option<Verdict>) -> PathBuf {
+pub fn leave_a_run(results: &Path, writer: WriterProcess, verdict: Option<Verdict>) -> PathBuf {
     let folder = results.join(format!("20260102T030405Z-{}", writer.pid));
     fs::create_dir_all(&folder).unwrap();
     let name = folder.file_name().unwrap().to_str().unwrap();
@@ -50,7 +50,7 @@ fn leave_a_run(results: &Path, writer: WriterProcess, verdict: Option<Verdict>) 
 }
 
 /// A process that has ended.
-fn ended_process() -> WriterProcess {
+pub fn ended_process() -> WriterProcess {
     let mut child = Command::new("sleep").arg("60").spawn().unwrap();
     let process = process_of(child.id() as i32).unwrap();
     child.kill().unwrap();
@@ -58,7 +58,7 @@ fn ended_process() -> WriterProcess {
     process
 }
 
-fn this_process() -> WriterProcess {
+pub fn this_process() -> WriterProcess {
     process_of(std::process::id() as i32).unwrap()
 }
 
