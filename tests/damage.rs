@@ -41,6 +41,7 @@ const TO_VM1: Damage = Damage {
     undo: |_| Ok(()),
     finds: &[],
     then: "precopy_orderly::in_vms::stress_cpu",
+    then_profile: impatient,
 };
 
 /// What befalls every migration: it happens before the first one is ordered.
