@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use multivm::check::{
     booting, clock, connection, copies, definition, disk, kernel_log, live, load, memory, migration, overlap,
-    placement, reachable, reboot,
+    placement, reachable, reboot, recovery,
 };
 use multivm::failure::{Attempt, Failure, Result};
 use multivm::guest::{Fleet, Guest};
@@ -76,6 +76,10 @@ const LOAD_UNANSWERED: ExpectedFinding =
 const WITNESS_UNHEARD: ExpectedFinding =
     may_find(&memory::ABOUT, "vm1", "a look that is under way when the guest goes down hears no witness");
 
+/// vm1 goes down after its arrival, for as long as it takes to boot or to be missed.
+const NOT_RECOVERED: ExpectedFinding =
+    may_find(&recovery::ABOUT, "vm1", "it is silent after its arrival, as long as it takes to boot");
+
 const DAMAGES: &[Damage] = &[
     Damage {
         name: "damage::guest_reboot",
@@ -85,6 +89,7 @@ const DAMAGES: &[Damage] = &[
         },
         finds: &[
             finding(&reboot::ABOUT, "vm1", "reset on target"),
+            NOT_RECOVERED,
             may_find(&reachable::ABOUT, "vm1", "it may have booted by the next look"),
             may_find(&kernel_log::ABOUT, "vm1", "a firmware that starts anew prints on the console"),
             LOAD_UNANSWERED,
@@ -256,11 +261,47 @@ const DAMAGES: &[Damage] = &[
         cause: link_down,
         finds: &[
             finding(&reachable::ABOUT, "vm1", "longest gap"),
+            NOT_RECOVERED,
             may_find(
                 &connection::ABOUT,
                 "vm1",
                 "a question that is under way when the guest goes down has no answer",
             ),
+            LOAD_UNANSWERED,
+            WITNESS_UNHEARD,
+        ],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::frames_lost_for_5_s_after_arrival",
+        profile: quick_to_recover,
+        when: vm1_is_home,
+        at_once: true,
+        cause: |fleet| frames_lost(fleet, "5"),
+        finds: &[finding(&recovery::ABOUT, "vm1", "silent for ")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::healthy_frames_lost_for_half_a_second",
+        profile: quick_to_recover,
+        when: vm1_is_home,
+        at_once: true,
+        cause: |fleet| frames_lost(fleet, "0.5"),
+        finds: &[],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_dies_after_its_last_move",
+        profile: |profile| {
+            quick_to_recover(profile);
+            profile.max_gap = Duration::from_secs(6);
+            profile.settle = Duration::from_secs(8);
+        },
+        when: |event| matches!(event, Event::LegFinished { guest, direction: Direction::Back, .. } if guest == "vm2"),
+        cause: |fleet| on_host(&fleet.hosts.source, "sleep 4; pkill -KILL -f guest=vm1"),
+        finds: &[
+            finding(&recovery::ABOUT, "vm1", "silent for "),
+            finding(&reachable::ABOUT, "vm1", ""),
             LOAD_UNANSWERED,
             WITNESS_UNHEARD,
         ],
@@ -275,6 +316,7 @@ const DAMAGES: &[Damage] = &[
         finds: &[
             finding(&placement::ABOUT, "vm1", "active but not running on target"),
             finding(&reachable::ABOUT, "vm1", ""),
+            NOT_RECOVERED,
             LOAD_UNANSWERED,
             WITNESS_UNHEARD,
         ],
@@ -289,6 +331,7 @@ const DAMAGES: &[Damage] = &[
         finds: &[
             finding(&copies::ABOUT, "vm1", "running on both hosts"),
             finding(&placement::ABOUT, "vm1", "running on source, running on target"),
+            NOT_RECOVERED,
             may_find(&disk::ABOUT, "vm1", "two copies write to one disk"),
             may_find(&kernel_log::ABOUT, "vm1", "two copies write to one disk"),
             may_find(&reachable::ABOUT, "vm1", "two guests have one address"),
@@ -641,6 +684,27 @@ fn parse_hex(text: &str) -> Result<u64> {
 fn impatient(profile: &mut Profile) {
     profile.max_gap = Duration::from_secs(6);
     profile.boot_timeout = Duration::from_secs(40);
+}
+
+/// A guest that is silent for 3 s after its arrival has not recovered, with a CPU for each of them.
+fn quick_to_recover(profile: &mut Profile) {
+    impatient(profile);
+    profile.max_gap = Duration::from_secs(20);
+    profile.max_recovery = Duration::from_secs(3);
+}
+
+fn vm1_is_home(event: &Event) -> bool {
+    matches!(event, Event::LegFinished { guest, direction: Direction::Back, .. } if guest == "vm1")
+}
+
+/// Takes the link of vm1 on the source down for so many seconds.
+fn frames_lost(fleet: &Fleet, seconds: &str) -> Result<()> {
+    let tap_mac = vm1(fleet).mac.replacen("52", "fe", 1);
+    let script = format!(
+        "tap=$(ip -o link | grep -i {tap_mac} | cut -d: -f2) && ip link set $tap down && sleep {seconds} && \
+         ip link set $tap up"
+    );
+    on_host(&fleet.hosts.source, &script)
 }
 
 /// How long the link stays down: well above the longest gap that is allowed here.

@@ -23,6 +23,7 @@ pub mod post_copy;
 mod proof;
 pub mod reachable;
 pub mod reboot;
+pub mod recovery;
 mod table;
 pub mod transport;
 mod witnessed;

@@ -2,7 +2,7 @@
 
 use super::{
     Check, booting, budget, clock, connection, copies, definition, disk, image, kernel_log, live, load,
-    memory, migration, overlap, placement, post_copy, reachable, reboot, transport,
+    memory, migration, overlap, placement, post_copy, reachable, reboot, recovery, transport,
 };
 
 /// Every check, in the order in which people read of them.
@@ -15,6 +15,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &disk::Disk,
     &image::Image,
     &reachable::Reachable,
+    &recovery::Recovery,
     &connection::Connection,
     &reboot::Reboot,
     &kernel_log::KernelLog,

@@ -8,8 +8,11 @@ use crate::remote::{LOAD_LOG, Process, quote};
 use crate::scenario::{self, Bytes, Signs, Size};
 use crate::sys::wait::{Look, StopFlag, wait_for};
 
-/// How long a tool may take to start its workers and fill its memory, and to end.
+/// How long a tool may take to start its workers and fill its memory.
 const LIMIT: Duration = Duration::from_secs(180);
+
+/// How long it may take to end once it is killed: no longer, because its guest may have died a moment ago, and nobody know.
+const END_LIMIT: Duration = Duration::from_secs(40);
 
 /// How long a tool's last words may take to come.
 const WORDS_LIMIT: Duration = Duration::from_secs(10);
@@ -181,10 +184,10 @@ impl Loads {
         // A group whose last process has ended is no error. What decides is that none is seen any more.
         let groups: Vec<i32> = loads.iter().map(|load| load.group).collect();
         let agent = self.place.agent();
-        agent.kill(&groups, LIMIT)?;
+        agent.kill(&groups, END_LIMIT)?;
         self.await_end(&groups)?;
         if loads.iter().any(Load::writes) {
-            let removed = agent.remote().check(&format!("rm -rf {}", quote(self.place.folder())), LIMIT);
+            let removed = agent.remote().check(&format!("rm -rf {}", quote(self.place.folder())), END_LIMIT);
             return removed.map(drop);
         }
         Ok(())
@@ -192,18 +195,15 @@ impl Loads {
 
     fn await_end(&self, groups: &[i32]) -> Result<()> {
         let agent = self.place.agent();
-        wait_for(
-            &format!("the load to end on {}", self.place.name()),
-            LIMIT,
-            &StopFlag::new(),
-            || match agent.processes(groups, LIMIT) {
+        wait_for(&format!("the load to end on {}", self.place.name()), END_LIMIT, &StopFlag::new(), || {
+            match agent.processes(groups, END_LIMIT) {
                 Ok(left) => match left.iter().find(|process| process.is_alive()) {
                     Some(process) => Look::NotYet(format!("{} ({}) is alive", process.name, process.pid)),
                     None => Look::Ready(()),
                 },
                 Err(failure) => Look::again(failure.cause),
-            },
-        )
+            }
+        })
     }
 }
 

@@ -69,6 +69,9 @@ pub struct Numbers {
     /// Asking where every guest is after a step, and the last looks at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proving_s: Option<f64>,
+    /// Watching guests after their last move.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settling_s: Option<f64>,
     /// Ending loads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unloading_s: Option<f64>,
@@ -110,7 +113,7 @@ impl Numbers {
     }
 
     /// Where the time went: what was done, and for how many seconds.
-    pub fn spent(&self) -> [(&'static str, Option<f64>); 11] {
+    pub fn spent(&self) -> [(&'static str, Option<f64>); 12] {
         [
             ("preparing", self.preparing_s),
             ("starting loads", self.loading_s),
@@ -119,6 +122,7 @@ impl Numbers {
             ("migrating", self.migrating_s),
             ("looking into guests that move again", self.looking_s),
             ("proving", self.proving_s),
+            ("watching guests after the last move", self.settling_s),
             ("ending loads", self.unloading_s),
             ("checking images", self.imaging_s),
             ("collecting logs", self.collecting_s),

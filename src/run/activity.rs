@@ -20,6 +20,8 @@ pub enum Activity {
     Looking,
     /// Proofs that need every guest at rest after a step, and those that are made at the end.
     Proving,
+    /// Guests that are watched after their last move.
+    Settling,
     /// Loads that end, and last looks at guests meanwhile.
     Unloading,
     /// Images that are checked.
@@ -29,13 +31,14 @@ pub enum Activity {
 }
 
 impl Activity {
-    pub const ALL: [Activity; 9] = [
+    pub const ALL: [Activity; 10] = [
         Activity::Preparing,
         Activity::Loading,
         Activity::Booting,
         Activity::Ordering,
         Activity::Looking,
         Activity::Proving,
+        Activity::Settling,
         Activity::Unloading,
         Activity::Imaging,
         Activity::Collecting,
@@ -49,6 +52,7 @@ impl Activity {
             Activity::Ordering => "ordering",
             Activity::Looking => "looking",
             Activity::Proving => "proving",
+            Activity::Settling => "settling",
             Activity::Unloading => "unloading",
             Activity::Imaging => "imaging",
             Activity::Collecting => "collecting",
@@ -100,6 +104,7 @@ impl Spent {
                 Activity::Ordering => &mut numbers.ordering_s,
                 Activity::Looking => &mut numbers.looking_s,
                 Activity::Proving => &mut numbers.proving_s,
+                Activity::Settling => &mut numbers.settling_s,
                 Activity::Unloading => &mut numbers.unloading_s,
                 Activity::Imaging => &mut numbers.imaging_s,
                 Activity::Collecting => &mut numbers.collecting_s,

@@ -85,7 +85,7 @@ macro_rules! field {
 }
 
 /// Every field but the name.
-pub(super) const FIELDS: [Field; 21] = [
+pub(super) const FIELDS: [Field; 23] = [
     field!(guests: number from 1 to 200),
     field!(load_guests: number from 1 to 50),
     field!(vcpus: number from 1 to 256),
@@ -97,6 +97,8 @@ pub(super) const FIELDS: [Field; 21] = [
     field!(boot_timeout: duration),
     field!(probe_interval: duration),
     field!(max_gap: duration),
+    field!(max_recovery: duration),
+    field!(settle: duration),
     field!(max_clock_drift: duration),
     field!(cpu_workers: number from 1 to 1024),
     field!(memory_workers: number from 1 to 1024),

@@ -37,6 +37,11 @@ pub struct Profile {
     pub probe_interval: Duration,
     /// The longest gap in the answers to the probes that a guest may show.
     pub max_gap: Duration,
+    /// The longest silence of a guest's network after its arrival that is no failure, from its start on the other host until its next
+    /// move.
+    pub max_recovery: Duration,
+    /// How long guests are watched after the last move of a scenario.
+    pub settle: Duration,
     /// How far a guest's realtime clock may move against its host's during a scenario.
     pub max_clock_drift: Duration,
     /// Workers of a CPU load in each guest.
@@ -71,6 +76,7 @@ impl Profile {
             postcopy_timeout: self.postcopy_timeout.mul_f64(factor),
             boot_timeout: self.boot_timeout.mul_f64(factor),
             max_gap: self.max_gap.mul_f64(factor),
+            max_recovery: self.max_recovery.mul_f64(factor),
             ..self.clone()
         }
     }
@@ -181,6 +187,8 @@ impl Profile {
             boot_timeout: Duration::ZERO,
             probe_interval: Duration::ZERO,
             max_gap: Duration::ZERO,
+            max_recovery: Duration::ZERO,
+            settle: Duration::ZERO,
             max_clock_drift: Duration::ZERO,
             cpu_workers: 0,
             memory_workers: 0,

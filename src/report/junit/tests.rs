@@ -205,6 +205,7 @@ fn every_number() -> Numbers {
         migrating_s: time,
         looking_s: time,
         proving_s: time,
+        settling_s: time,
         unloading_s: time,
         imaging_s: time,
         collecting_s: time,

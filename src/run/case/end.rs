@@ -26,6 +26,9 @@ use crate::sys::parallel::at_once;
 /// From one look whether a check has what it waits for to the next.
 const GLANCE: Duration = Duration::from_millis(5);
 
+/// From one look round during the settling time to the next: the stop flag is one of the things to look at.
+const LOOK_ROUND: Duration = Duration::from_millis(100);
+
 impl<'env> Case<'_, '_, 'env, '_> {
     pub(super) fn finish(mut self, watches: Watches) -> Ended {
         self.unload();
@@ -49,6 +52,7 @@ impl<'env> Case<'_, '_, 'env, '_> {
         let interrupted = self.fleet.stop_flag().is_set();
         let patient = !self.is_over();
         if patient {
+            self.settle();
             self.look_for_the_last_time();
             self.await_evidence();
         }
@@ -70,6 +74,23 @@ impl<'env> Case<'_, '_, 'env, '_> {
         self.await_looks();
         let ending = |case: &Self| case.open.load_ends.then(|| "the load to end".to_owned());
         self.wait(Activity::Unloading, ending);
+    }
+
+    /// Lets the guests run on for some time, with everything that watches: what a move has done to a guest may show later.
+    fn settle(&mut self) {
+        let deadline = Instant::now() + self.fleet.profile.settle;
+        self.journal.wait(Activity::Settling, "what shows after the last move");
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.is_over() {
+                return;
+            }
+            match self.happenings.recv_timeout(left.min(LOOK_ROUND)) {
+                Ok(happening) => self.take(happening),
+                Err(RecvTimeoutError::Timeout) => self.panel.ask(self.journal, |check| check.meanwhile()),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
     }
 
     /// A guest that is being looked at is waited for: of two looks at one guest at the same time the older one may come last,

@@ -1,0 +1,184 @@
+//! Recovered: the network of a guest that has arrived answers again soon, and goes on to answer until the guest moves again.
+//!
+//! Whatever silences a guest after libvirt's call has returned belongs to the move before it: a network that learns late where the
+//! guest is, a host that gives it no CPU, a kernel that dies of what was lost on the way.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use humantime::format_duration;
+
+use super::{About, Advice, Asked, Check, End, LegEnd, Moment, Proof, Scene};
+use crate::failure::Result;
+use crate::migration::LegReport;
+use crate::plan::{Leg, Side};
+use crate::probe::{Gap, Summary};
+use crate::scenario::{Profile, Scenario};
+
+pub static ABOUT: About = About {
+    id: "recovery",
+    summary: "recovered",
+    how: "from a guest's start on the other host to its next move, or to the end of the scenario, its network is not silent for longer \
+          than `max_recovery`",
+    asked: &[Moment::Leg, Moment::End],
+    advice: &[SILENT_AT_ONCE, SILENT_LATER],
+    ..About::BASE
+};
+
+const SILENT_AT_ONCE: Advice = Advice::new(
+    "the network did not find the guest where it had arrived",
+    "its frames may go to the old host: did the target's bridge announce the guest, and does a filter or a port's setting on the way \
+     drop that? Else the host gave the guest no CPU. MULTIVM_MAX_RECOVERY sets the limit",
+);
+
+const SILENT_LATER: Advice = Advice::new(
+    "a guest fell silent after its arrival",
+    "it answered, and then did not: read its console log and QEMU's log of the target in the evidence. MULTIVM_MAX_RECOVERY sets the \
+     limit",
+);
+
+/// The check.
+pub struct Recovery;
+
+impl Check for Recovery {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    /// A guest that boots has no network to recover.
+    fn applies(&self, scenario: &Scenario) -> bool {
+        !scenario.boots_itself()
+    }
+
+    fn explain(&self, _scenario: &Scenario, profile: &Profile) -> String {
+        format!(
+            "recovered: from its start on the other host to its next move a guest's network is not silent for longer than {}",
+            format_duration(profile.max_recovery)
+        )
+    }
+
+    fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
+        let hosts = &scene.fleet.hosts;
+        Ok(Box::new(RecoveryAsked {
+            limit: scene.fleet.profile.max_recovery,
+            names: [hosts.source.entry.name.clone(), hosts.target.entry.name.clone()],
+            stays: HashMap::new(),
+        }))
+    }
+}
+
+struct RecoveryAsked {
+    limit: Duration,
+    /// Of source and target, as events have them.
+    names: [String; 2],
+    /// Each guest's stays, in the order of time.
+    stays: HashMap<String, Vec<Stay>>,
+}
+
+/// A guest's time on the host at which it has arrived.
+struct Stay {
+    leg: Leg,
+    from: Instant,
+    /// None as long as it does not move again.
+    until: Option<Instant>,
+}
+
+impl Asked for RecoveryAsked {
+    fn on_leg(&mut self, end: &LegEnd<'_>) -> Vec<Proof> {
+        let stays = self.stays.entry(end.guest.name.clone()).or_default();
+        if let (Some(last), Some(began)) = (stays.last_mut(), end.report.began) {
+            last.until.get_or_insert(began);
+        }
+        if end.is_complete() {
+            let source = &self.names[usize::from(end.leg.from() == Side::Target)];
+            stays.extend(arrival(end.report, source).map(|from| Stay { leg: end.leg, from, until: None }));
+        }
+        Vec::new()
+    }
+
+    fn at_end(&mut self, end: &End<'_>) -> Vec<Proof> {
+        // A stream that did not come to its end is a finding of its own.
+        let Ok(summaries) = end.probes else { return Vec::new() };
+        let mut proofs = Vec::new();
+        for summary in summaries {
+            for stay in self.stays.get(&summary.guest).into_iter().flatten() {
+                proofs.push(check(stay, summary, self.limit).of(&summary.guest).after(Some(stay.leg)));
+            }
+        }
+        proofs
+    }
+}
+
+/// When the guest started on the other host: by libvirt's events, or at the latest when the call returned.
+fn arrival(report: &LegReport, source: &str) -> Option<Instant> {
+    let started = report.standstills(source).last().map(|(stopped, long)| *stopped + *long);
+    match (started, report.ended) {
+        (Some(started), Some(ended)) => Some(started.min(ended)),
+        (started, ended) => started.or(ended),
+    }
+}
+
+/// What the longest silence of a stay was: how long after its beginning, and how long.
+fn longest_silence(stay: &Stay, gaps: &[Gap]) -> Option<(Duration, Duration)> {
+    let silences = gaps.iter().filter_map(|gap| {
+        let from = gap.from.max(stay.from);
+        let end = gap.from + gap.length;
+        let until = stay.until.map_or(end, |until| until.min(end));
+        (until > from).then(|| (from - stay.from, until - from))
+    });
+    silences.max_by_key(|(_, long)| *long)
+}
+
+fn check(stay: &Stay, summary: &Summary, limit: Duration) -> Proof {
+    let expected = format!(
+        "no silence of the guest's network above {:.3} s from its start on the other host to its next move",
+        limit.as_secs_f64()
+    );
+    let (after, long) = longest_silence(stay, &summary.gaps).unwrap_or_default();
+    let advice = if after.is_zero() { &SILENT_AT_ONCE } else { &SILENT_LATER };
+    let seen = match (long.is_zero(), after.is_zero()) {
+        (true, _) => "no silence that can be seen".to_owned(),
+        (false, true) => format!("silent for {:.3} s from its start on", long.as_secs_f64()),
+        (false, false) => {
+            format!("silent for {:.3} s, {:.3} s after its start", long.as_secs_f64(), after.as_secs_f64())
+        }
+    };
+    Proof::new(&ABOUT, long <= limit, expected, seen).advise(advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::plan::Direction;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// A stay from 1000 ms on, and what the longest of these gaps is in it, in milliseconds.
+    fn longest(until: Option<u32>, gaps: &[(u32, u32)]) -> Option<(u128, u128)> {
+        let begin = Instant::now();
+        let leg = Leg { guest: 0, direction: Direction::Out, round: 1 };
+        let stay = Stay { leg, from: begin + 1000 * MS, until: until.map(|until| begin + until * MS) };
+        let gaps: Vec<Gap> = gaps
+            .iter()
+            .map(|(from, length)| Gap { from: begin + *from * MS, length: *length * MS })
+            .collect();
+        longest_silence(&stay, &gaps).map(|(after, long)| (after.as_millis(), long.as_millis()))
+    }
+
+    #[rstest]
+    #[case::the_end_of_the_downtime(None, &[(800, 250)], Some((0, 50)))]
+    #[case::frames_went_to_the_old_host(None, &[(800, 9200)], Some((0, 9000)))]
+    #[case::after_the_call_returned(None, &[(800, 250), (4000, 9000)], Some((3000, 9000)))]
+    #[case::before_it_is_the_last_moves(None, &[(0, 900)], None)]
+    #[case::from_the_next_move_on_it_is_the_next_moves(Some(2000), &[(1900, 5000)], Some((900, 100)))]
+    #[case::after_the_next_move(Some(2000), &[(2500, 5000)], None)]
+    fn a_silence_belongs_to_the_move_that_it_follows(
+        #[case] until: Option<u32>,
+        #[case] gaps: &[(u32, u32)],
+        #[case] expected: Option<(u128, u128)>,
+    ) {
+        assert_eq!(longest(until, gaps), expected);
+    }
+}
