@@ -294,11 +294,11 @@ const DAMAGES: &[Damage] = &[
         name: "damage::guest_dies_after_its_last_move",
         profile: |profile| {
             quick_to_recover(profile);
-            profile.max_gap = Duration::from_secs(6);
-            profile.settle = Duration::from_secs(8);
+            profile.max_gap = Duration::from_secs(3);
+            profile.settle = Duration::from_secs(6);
         },
         when: |event| matches!(event, Event::LegFinished { guest, direction: Direction::Back, .. } if guest == "vm2"),
-        cause: |fleet| on_host(&fleet.hosts.source, "sleep 4; pkill -KILL -f guest=vm1"),
+        cause: |fleet| on_host(&fleet.hosts.source, "sleep 1; pkill -KILL -f guest=vm1"),
         finds: &[
             finding(&recovery::ABOUT, "vm1", "silent for "),
             finding(&reachable::ABOUT, "vm1", ""),

@@ -55,6 +55,8 @@ impl<'env> Case<'_, '_, 'env, '_> {
             self.settle();
             self.look_for_the_last_time();
             self.await_evidence();
+            // A guest that does not answer is not to be asked to end its load.
+            self.await_looks();
         }
         if !interrupted {
             self.panel.ask(self.journal, |check| check.before_unload(patient));
