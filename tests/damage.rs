@@ -40,6 +40,7 @@ const TO_VM1: Damage = Damage {
     cause: |_| Ok(()),
     undo: |_| Ok(()),
     finds: &[],
+    breaks_ground: false,
     then: "precopy_orderly::in_vms::stress_cpu",
     then_profile: impatient,
 };
@@ -100,6 +101,7 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::guest_kernel_panics",
+        breaks_ground: true,
         // Its kernel is gone before anything is answered.
         cause: |fleet| {
             in_guest(fleet, "(sleep 1; echo c > /proc/sysrq-trigger) > /dev/null 2>&1 < /dev/null &")
@@ -292,6 +294,7 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::guest_dies_after_its_last_move",
+        breaks_ground: true,
         profile: |profile| {
             quick_to_recover(profile);
             profile.max_gap = Duration::from_secs(3);
@@ -324,6 +327,7 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::second_copy_started",
+        breaks_ground: true,
         cause: |fleet| {
             let guest = vm1(fleet);
             guest.known_on(&fleet.hosts.source)?.start().attempting(|| format!("start {} twice", guest.name))
@@ -344,18 +348,21 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::witness_killed",
+        breaks_ground: true,
         cause: |fleet| in_guest(fleet, "killall -KILL multivm-witness").map(drop),
         finds: &[finding(&memory::ABOUT, "vm1", "")],
         ..TO_VM1
     },
     Damage {
         name: "damage::agent_killed_on_host",
+        breaks_ground: true,
         // It is asked over another connection from then on, which is no finding: no guest has anything to do with it.
         cause: |fleet| on_host(&fleet.hosts.target, "pkill -KILL multivm-agent"),
         ..TO_VM1
     },
     Damage {
         name: "damage::libvirtd_of_target_killed",
+        breaks_ground: true,
         cause: |fleet| on_host(&fleet.hosts.target, "pkill -KILL libvirtd"),
         finds: &[
             finding(&migration::ABOUT, "vm2", ""),
@@ -367,6 +374,7 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::target_lost",
+        breaks_ground: true,
         // Its init ends, and with it everything in the host.
         cause: |_| end_init("target"),
         finds: &[
@@ -383,6 +391,7 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::nfs_server_killed_in_mid_migration",
+        breaks_ground: true,
         profile: |profile| {
             impatient(profile);
             // The first pass takes some seconds, and whoever waits for the migration not much longer.
@@ -570,6 +579,7 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::target_refuses_every_guest",
+        breaks_ground: true,
         cause: refuse_every_guest,
         finds: &[finding(&migration::ABOUT, "vm1", "VIR_ERR_CONFIG_UNSUPPORTED")],
         ..TO_ALL
