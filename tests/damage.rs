@@ -368,6 +368,16 @@ const DAMAGES: &[Damage] = &[
             finding(&migration::ABOUT, "vm2", ""),
             finding(&placement::ABOUT, "vm1", "cannot ask target which guests run"),
             finding(&placement::ABOUT, "vm2", "cannot ask target which guests run"),
+            may_find(
+                &definition::ABOUT,
+                "vm1",
+                "a host that does not answer says nothing of what it defines",
+            ),
+            may_find(
+                &definition::ABOUT,
+                "vm2",
+                "a host that does not answer says nothing of what it defines",
+            ),
             may_find(&copies::ABOUT, HOSTS, "the scenario may end before the watch was blind for too long"),
         ],
         ..TO_VM1
@@ -381,6 +391,17 @@ const DAMAGES: &[Damage] = &[
             finding(&migration::ABOUT, "vm2", ""),
             finding(&placement::ABOUT, "vm1", "cannot ask target which guests run"),
             finding(&placement::ABOUT, "vm2", "cannot ask target which guests run"),
+            may_find(
+                &definition::ABOUT,
+                "vm1",
+                "a host that does not answer says nothing of what it defines",
+            ),
+            may_find(
+                &definition::ABOUT,
+                "vm2",
+                "a host that does not answer says nothing of what it defines",
+            ),
+            NOT_RECOVERED,
             finding(&reachable::ABOUT, "vm1", ""),
             finding(&kernel_log::ABOUT, HOSTS, "cannot log in to target"),
             may_find(&copies::ABOUT, HOSTS, "the scenario may end before the watch was blind for too long"),
@@ -405,6 +426,18 @@ const DAMAGES: &[Damage] = &[
         cause: |fleet| fleet.storage.remote.check("pkill -KILL ganesha.nfsd", LIMIT).map(drop),
         finds: &[
             finding(&migration::ABOUT, "vm1", ""),
+            may_find(
+                &definition::ABOUT,
+                "vm1",
+                "a host that does not answer says nothing of what it defines",
+            ),
+            may_find(
+                &definition::ABOUT,
+                "vm2",
+                "a host that does not answer says nothing of what it defines",
+            ),
+            NOT_RECOVERED,
+            may_find(&clock::ABOUT, "vm1", "a guest waits for its disk"),
             may_find(&placement::ABOUT, "vm1", "a migration that hangs may leave it anywhere"),
             may_find(&reachable::ABOUT, "vm1", "a guest waits for its disk"),
             may_find(&connection::ABOUT, "vm1", "a guest waits for its disk"),
