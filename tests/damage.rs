@@ -108,6 +108,7 @@ const DAMAGES: &[Damage] = &[
                 .map(drop)
         },
         finds: &[
+            NOT_RECOVERED,
             finding(&kernel_log::ABOUT, "vm1", "sysrq triggered crash"),
             finding(&reachable::ABOUT, "vm1", ""),
             LOAD_UNANSWERED,
