@@ -40,6 +40,7 @@ const TO_VM1: Damage = Damage {
     cause: |_| Ok(()),
     undo: |_| Ok(()),
     finds: &[],
+    slow: false,
     breaks_ground: false,
     then: "precopy_orderly::in_vms::stress_cpu",
     then_profile: impatient,
@@ -413,6 +414,7 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::nfs_server_killed_in_mid_migration",
+        slow: true,
         breaks_ground: true,
         profile: |profile| {
             impatient(profile);
