@@ -82,6 +82,18 @@ const WITNESS_UNHEARD: ExpectedFinding =
 const NOT_RECOVERED: ExpectedFinding =
     may_find(&recovery::ABOUT, "vm1", "it is silent after its arrival, as long as it takes to boot");
 
+/// What a host defines that does not answer.
+const VM1_UNDEFINED: ExpectedFinding = silent_about("vm1");
+const VM2_UNDEFINED: ExpectedFinding = silent_about("vm2");
+
+const fn silent_about(guest: &'static str) -> ExpectedFinding {
+    may_find(&definition::ABOUT, guest, "a host that does not answer says nothing of what it defines")
+}
+
+/// Which guests run on a host that does not answer.
+const COPIES_UNKNOWN: ExpectedFinding =
+    may_find(&copies::ABOUT, HOSTS, "the scenario may end before the watch was blind for too long");
+
 const DAMAGES: &[Damage] = &[
     Damage {
         name: "damage::guest_reboot",
@@ -370,17 +382,9 @@ const DAMAGES: &[Damage] = &[
             finding(&migration::ABOUT, "vm2", ""),
             finding(&placement::ABOUT, "vm1", "cannot ask target which guests run"),
             finding(&placement::ABOUT, "vm2", "cannot ask target which guests run"),
-            may_find(
-                &definition::ABOUT,
-                "vm1",
-                "a host that does not answer says nothing of what it defines",
-            ),
-            may_find(
-                &definition::ABOUT,
-                "vm2",
-                "a host that does not answer says nothing of what it defines",
-            ),
-            may_find(&copies::ABOUT, HOSTS, "the scenario may end before the watch was blind for too long"),
+            VM1_UNDEFINED,
+            VM2_UNDEFINED,
+            COPIES_UNKNOWN,
         ],
         ..TO_VM1
     },
@@ -393,20 +397,12 @@ const DAMAGES: &[Damage] = &[
             finding(&migration::ABOUT, "vm2", ""),
             finding(&placement::ABOUT, "vm1", "cannot ask target which guests run"),
             finding(&placement::ABOUT, "vm2", "cannot ask target which guests run"),
-            may_find(
-                &definition::ABOUT,
-                "vm1",
-                "a host that does not answer says nothing of what it defines",
-            ),
-            may_find(
-                &definition::ABOUT,
-                "vm2",
-                "a host that does not answer says nothing of what it defines",
-            ),
+            VM1_UNDEFINED,
+            VM2_UNDEFINED,
             NOT_RECOVERED,
             finding(&reachable::ABOUT, "vm1", ""),
             finding(&kernel_log::ABOUT, HOSTS, "cannot log in to target"),
-            may_find(&copies::ABOUT, HOSTS, "the scenario may end before the watch was blind for too long"),
+            COPIES_UNKNOWN,
             LOAD_UNANSWERED,
             WITNESS_UNHEARD,
         ],
@@ -429,16 +425,8 @@ const DAMAGES: &[Damage] = &[
         cause: |fleet| fleet.storage.remote.check("pkill -KILL ganesha.nfsd", LIMIT).map(drop),
         finds: &[
             finding(&migration::ABOUT, "vm1", ""),
-            may_find(
-                &definition::ABOUT,
-                "vm1",
-                "a host that does not answer says nothing of what it defines",
-            ),
-            may_find(
-                &definition::ABOUT,
-                "vm2",
-                "a host that does not answer says nothing of what it defines",
-            ),
+            VM1_UNDEFINED,
+            VM2_UNDEFINED,
             NOT_RECOVERED,
             may_find(&clock::ABOUT, "vm1", "a guest waits for its disk"),
             may_find(&placement::ABOUT, "vm1", "a migration that hangs may leave it anywhere"),
@@ -743,9 +731,14 @@ fn vm1_is_home(event: &Event) -> bool {
     matches!(event, Event::LegFinished { guest, direction: Direction::Back, .. } if guest == "vm1")
 }
 
+/// The MAC address of vm1's tap: libvirt gives it the guest's with another first octet.
+fn tap_mac(fleet: &Fleet) -> String {
+    vm1(fleet).mac.replacen("52", "fe", 1)
+}
+
 /// Takes the link of vm1 on the source down for so many seconds.
 fn frames_lost(fleet: &Fleet, seconds: &str) -> Result<()> {
-    let tap_mac = vm1(fleet).mac.replacen("52", "fe", 1);
+    let tap_mac = tap_mac(fleet);
     let script = format!(
         "tap=$(ip -o link | grep -i {tap_mac} | cut -d: -f2) && ip link set $tap down && sleep {seconds} && \
          ip link set $tap up"
@@ -757,9 +750,8 @@ fn frames_lost(fleet: &Fleet, seconds: &str) -> Result<()> {
 const DOWN: Duration = Duration::from_secs(20);
 
 fn link_down(fleet: &Fleet) -> Result<()> {
-    // libvirt gives the tap the guest's MAC address with another first octet. The guest moves meanwhile, and its tap
-    // on the other host is a new one: so both hosts are looked at again and again.
-    let tap_mac = vm1(fleet).mac.replacen("52", "fe", 1);
+    // The guest moves meanwhile, and its tap on the other host is a new one: so both hosts are looked at again and again.
+    let tap_mac = tap_mac(fleet);
     let set = |state: &str| {
         format!(
             "for tap in $(ip -o link | grep -i {tap_mac} | cut -d: -f2); do ip link set $tap {state}; done"

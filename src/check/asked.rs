@@ -134,6 +134,8 @@ pub struct HostsLook<'a> {
 pub struct LegEnd<'a> {
     pub guest: &'a Guest,
     pub leg: Leg,
+    /// The name of the host that the guest was to leave, as events have it.
+    pub source: &'a str,
     pub report: &'a LegReport,
     /// The stack refuses what the scenario is about, and nothing has been tried: [`Asked::on_refusal`] judges it.
     pub refused: bool,

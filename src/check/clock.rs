@@ -13,7 +13,6 @@ use humantime::format_duration;
 
 use super::{About, Advice, Asked, Check, GuestLook, LegEnd, Moment, Proof, Scene};
 use crate::failure::Result;
-use crate::plan::Side;
 use crate::scenario::{Profile, Scenario};
 
 pub static ABOUT: About = About {
@@ -47,19 +46,12 @@ impl Check for Clock {
     }
 
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
-        let hosts = &scene.fleet.hosts;
-        Ok(Box::new(ClockAsked {
-            limit: scene.fleet.profile.max_clock_drift,
-            names: [hosts.source.entry.name.clone(), hosts.target.entry.name.clone()],
-            guests: HashMap::new(),
-        }))
+        Ok(Box::new(ClockAsked { limit: scene.fleet.profile.max_clock_drift, guests: HashMap::new() }))
     }
 }
 
 struct ClockAsked {
     limit: Duration,
-    /// Of source and target, as events have them.
-    names: [String; 2],
     guests: HashMap<String, Known>,
 }
 
@@ -83,8 +75,8 @@ impl Asked for ClockAsked {
 
     fn on_leg(&mut self, end: &LegEnd<'_>) -> Vec<Proof> {
         if let Some(known) = self.guests.get_mut(&end.guest.name) {
-            let source = &self.names[usize::from(end.leg.from() == Side::Target)];
-            known.still += end.report.standstills(source).into_iter().map(|(_, long)| long).sum::<Duration>();
+            known.still +=
+                end.report.standstills(end.source).into_iter().map(|(_, long)| long).sum::<Duration>();
         }
         Vec::new()
     }

@@ -98,7 +98,9 @@ mod tests {
         let leg = Leg { guest: 0, direction: Direction::Out, round: 1 };
         let failed =
             LegReport { error: Some(crate::failure::Cause::from("aborted")), ..LegReport::default() };
-        let found = |report, refused| MigrationAsked.on_leg(&LegEnd { guest: &guest, leg, report, refused });
+        let found = |report, refused| {
+            MigrationAsked.on_leg(&LegEnd { guest: &guest, leg, source: "source", report, refused })
+        };
         assert!(found(&failed, true).is_empty());
         let proof = found(&failed, false).remove(0);
         assert!(proof.is_damage() && proof.seen == "aborted" && proof.guest.as_deref() == Some("vm1"));

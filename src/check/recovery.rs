@@ -11,7 +11,7 @@ use humantime::format_duration;
 use super::{About, Advice, Asked, Check, End, LegEnd, Moment, Proof, Scene};
 use crate::failure::Result;
 use crate::migration::LegReport;
-use crate::plan::{Leg, Side};
+use crate::plan::Leg;
 use crate::probe::{Gap, Summary};
 use crate::scenario::{Profile, Scenario};
 
@@ -58,19 +58,12 @@ impl Check for Recovery {
     }
 
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
-        let hosts = &scene.fleet.hosts;
-        Ok(Box::new(RecoveryAsked {
-            limit: scene.fleet.profile.max_recovery,
-            names: [hosts.source.entry.name.clone(), hosts.target.entry.name.clone()],
-            stays: HashMap::new(),
-        }))
+        Ok(Box::new(RecoveryAsked { limit: scene.fleet.profile.max_recovery, stays: HashMap::new() }))
     }
 }
 
 struct RecoveryAsked {
     limit: Duration,
-    /// Of source and target, as events have them.
-    names: [String; 2],
     /// Each guest's stays, in the order of time.
     stays: HashMap<String, Vec<Stay>>,
 }
@@ -90,8 +83,11 @@ impl Asked for RecoveryAsked {
             last.until.get_or_insert(began);
         }
         if end.is_complete() {
-            let source = &self.names[usize::from(end.leg.from() == Side::Target)];
-            stays.extend(arrival(end.report, source).map(|from| Stay { leg: end.leg, from, until: None }));
+            stays.extend(arrival(end.report, end.source).map(|from| Stay {
+                leg: end.leg,
+                from,
+                until: None,
+            }));
         }
         Vec::new()
     }

@@ -1,15 +1,18 @@
 //! `latest`: never a run that this command did not make.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::time::Duration;
+
+use procfs::{Current, Uptime};
 
 use super::ancestors::ancestors;
 use super::nextest;
 use crate::failure::{Attempt, Result};
 use crate::ledger::Owner;
 use crate::record::{self, WriterProcess};
+use crate::sys::process;
 
 /// Takes `latest` away from an earlier command's run. Whether it was one's.
 ///
@@ -19,7 +22,7 @@ use crate::record::{self, WriterProcess};
 /// # Errors
 /// When the link cannot be removed.
 pub(super) fn withdraw(results: &Path) -> Result<bool> {
-    if goes_on(&results.join("latest")) {
+    if goes_on(&record::latest(results)) {
         return Ok(false);
     }
     record::withdraw_latest(results, age_of_the_command())
@@ -44,7 +47,7 @@ fn writer(record: &Path) -> Option<Owner> {
 
 /// Takes `latest` away for a command that plays nothing. What to say of it; nothing if no link was there.
 pub(super) fn withdrawn(results: &Path) -> Option<String> {
-    let latest = results.join("latest");
+    let latest = record::latest(results);
     match withdraw(results) {
         Ok(true) => Some(format!("{} led to an earlier run, and is gone", latest.display())),
         Ok(false) => None,
@@ -56,9 +59,7 @@ pub(super) fn withdrawn(results: &Path) -> Option<String> {
 pub(super) fn nextest_is_about_to_run() -> bool {
     let parent = nix::unistd::getppid().as_raw();
     let Some((pid, _)) = ancestors(parent).find(|(_, name)| name == nextest::PROGRAM) else { return false };
-    let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let mut words = arguments.split(|byte| *byte == 0);
-    words.any(|word| word == b"run" || word == b"r")
+    process::arguments(pid).iter().any(|word| word == "run" || word == "r")
 }
 
 /// Time since the command began that this process belongs to: cargo's, if that is its parent, else its own.
@@ -70,10 +71,8 @@ fn age_of_the_command() -> Duration {
 
 /// Time since the start of a process.
 fn age_of(pid: i32) -> Option<Duration> {
-    let ticks = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok()??;
-    let started = Owner::of(pid)?.start as f64 / ticks as f64;
-    let uptime: f64 = fs::read_to_string("/proc/uptime").ok()?.split_whitespace().next()?.parse().ok()?;
-    Duration::try_from_secs_f64(uptime - started).ok()
+    let started = Owner::of(pid)?.start as f64 / procfs::ticks_per_second() as f64;
+    Duration::try_from_secs_f64(Uptime::current().ok()?.uptime - started).ok()
 }
 
 #[cfg(test)]

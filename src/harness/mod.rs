@@ -2,7 +2,6 @@
 
 mod ancestors;
 pub mod args;
-mod attend;
 mod entry;
 mod fit;
 mod fixture;

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use libtest_mimic::{Completion, Failed};
 
-use super::attend::{AFTER_STOP, Ending, Left, attend};
 use super::fixture::Fixture;
 use super::plan::Plan;
 use super::run::Run;
@@ -20,8 +19,12 @@ use crate::progress::LiveStatus;
 use crate::record::{Numbers, Outcome, Record, RepairedPart, Verdict};
 use crate::run::{self, Context, Played};
 use crate::scenario::{Profile, Scenario, ScenarioFile};
+use crate::sys::bounded::{Ending, Left, attend};
 use crate::sys::parallel::locked;
 use crate::sys::wait::StopFlag;
+
+/// How long a scenario may go on after the run was interrupted: it aborts its migrations, and writes down what it has.
+const AFTER_STOP: Duration = Duration::from_secs(15);
 
 /// What all trials share; plays scenarios, one at a time.
 pub struct Stage {
@@ -184,7 +187,7 @@ impl Stage {
         started: SystemTime,
         work: impl FnOnce() -> Outcome + Send + 'static,
     ) -> Outcome {
-        let ending = attend(name, &self.cancel, || *locked(&self.due), work);
+        let ending = attend(name, &self.cancel, AFTER_STOP, || *locked(&self.due), work);
         *locked(&self.due) = None;
         let (verdict, why) = match ending {
             Ok(Ending::Done(outcome)) => return outcome,

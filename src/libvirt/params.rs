@@ -1,6 +1,6 @@
 //! libvirt's typed parameters, copied out into safe values.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, c_char, c_int, c_uint};
 use std::{ptr, slice};
 
 use serde::{Deserialize, Serialize};
@@ -70,7 +70,7 @@ pub(super) unsafe fn copy(params: *const sys::virTypedParameter, count: c_int) -
 }
 
 /// The field is a C string in an array; one that fills the array to the end is read to the end and no further.
-fn name(field: &[std::ffi::c_char]) -> String {
+fn name(field: &[c_char]) -> String {
     let bytes: Vec<u8> = field.iter().take_while(|c| **c != 0).map(|c| *c as u8).collect();
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -113,67 +113,42 @@ pub(super) struct Parameters {
     most: c_int,
 }
 
+/// One of libvirt's functions that add a parameter to a list: its array, how many are in it and have room in it, name, value.
+type Add<T> =
+    unsafe extern "C" fn(*mut sys::virTypedParameterPtr, *mut c_int, *mut c_int, *const c_char, T) -> c_int;
+
 impl Parameters {
     pub(super) fn new() -> Parameters {
         Parameters { first: ptr::null_mut(), count: 0, most: 0 }
     }
 
     /// Adds an unsigned number, unless there is none.
-    pub(super) fn unsigned(mut self, name: &CStr, value: Option<u64>) -> Parameters {
-        if let Some(value) = value {
-            // SAFETY: the three places are this list's own, and the name is a C string; libvirt copies it.
-            let added = unsafe {
-                sys::virTypedParamsAddULLong(
-                    &raw mut self.first,
-                    &raw mut self.count,
-                    &raw mut self.most,
-                    name.as_ptr(),
-                    value,
-                )
-            };
-            debug_assert_eq!(added, 0, "{name:?} is added twice, or too long");
-        }
-        self
+    pub(super) fn unsigned(self, name: &CStr, value: Option<u64>) -> Parameters {
+        self.add(name, value, sys::virTypedParamsAddULLong)
     }
 
     /// Adds a signed number, unless there is none.
-    pub(super) fn integer(mut self, name: &CStr, value: Option<i32>) -> Parameters {
-        if let Some(value) = value {
-            // SAFETY: as in `unsigned`.
-            let added = unsafe {
-                sys::virTypedParamsAddInt(
-                    &raw mut self.first,
-                    &raw mut self.count,
-                    &raw mut self.most,
-                    name.as_ptr(),
-                    value,
-                )
-            };
-            debug_assert_eq!(added, 0, "{name:?} is added twice, or too long");
-        }
-        self
+    pub(super) fn integer(self, name: &CStr, value: Option<i32>) -> Parameters {
+        self.add(name, value, sys::virTypedParamsAddInt)
     }
 
     /// Adds a text, unless there is none.
-    pub(super) fn text(mut self, name: &CStr, value: Option<&CStr>) -> Parameters {
+    pub(super) fn text(self, name: &CStr, value: Option<&CStr>) -> Parameters {
+        self.add(name, value.map(CStr::as_ptr), sys::virTypedParamsAddString)
+    }
+
+    fn add<T>(mut self, name: &CStr, value: Option<T>, add: Add<T>) -> Parameters {
         if let Some(value) = value {
-            // SAFETY: as in `unsigned`; libvirt copies the text, too.
-            let added = unsafe {
-                sys::virTypedParamsAddString(
-                    &raw mut self.first,
-                    &raw mut self.count,
-                    &raw mut self.most,
-                    name.as_ptr(),
-                    value.as_ptr(),
-                )
-            };
+            let (first, count, most) = (&raw mut self.first, &raw mut self.count, &raw mut self.most);
+            // SAFETY: the three places are this list's own; the name and a text are C strings, which libvirt copies.
+            let added = unsafe { add(first, count, most, name.as_ptr(), value) };
             debug_assert_eq!(added, 0, "{name:?} is added twice, or too long");
         }
         self
     }
 
     /// The array and its length, for a call of libvirt.
-    pub(super) fn raw(&mut self) -> (sys::virTypedParameterPtr, std::ffi::c_uint) {
+    pub(super) fn raw(&mut self) -> (sys::virTypedParameterPtr, c_uint) {
         (self.first, self.count.unsigned_abs())
     }
 

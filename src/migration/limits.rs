@@ -21,6 +21,13 @@ pub struct Limits {
     pub events: Duration,
 }
 
+impl Limits {
+    /// What a migration may take after its timeout: to abort, to end after it was suspended, and for its last events.
+    pub fn after_timeout(&self) -> Duration {
+        self.abort + self.suspended + self.events
+    }
+}
+
 impl Default for Limits {
     fn default() -> Limits {
         Limits {

@@ -17,6 +17,7 @@ mod watch;
 
 pub use connections::Connections;
 pub use leg::migrate;
+pub use limits::Limits;
 pub use options::{Move, Options, options};
 pub use pace::{Again, Pace, again};
 pub use report::{Hear, LegReport, News};

@@ -25,6 +25,9 @@ pub const JUNIT_FILE: &str = "junit.xml";
 /// Name of the HTML report in the folder of a run.
 pub const HTML_FILE: &str = "report.html";
 
+/// Name of the link beside the folders of runs that leads to the one begun last.
+pub const LATEST: &str = "latest";
+
 /// The folder of one run, in which everything lies that the run leaves behind.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
@@ -149,9 +152,14 @@ fn flat_name(scenario: &str) -> String {
     if flat.is_empty() || flat.starts_with('.') { format!("_{flat}") } else { flat }
 }
 
+/// The path of that link.
+pub fn latest(results_root: &Path) -> PathBuf {
+    results_root.join(LATEST)
+}
+
 /// A new link under another name, renamed over the old one: `latest` is never missing in between.
 fn point_latest(results_root: &Path, name: &str) -> Result<(), ReportError> {
-    let latest = results_root.join("latest");
+    let latest = latest(results_root);
     let temporary = results_root.join(format!(".latest-{name}"));
     symlink(name, &temporary).and_then(|()| fs::rename(&temporary, &latest)).map_err(|source| {
         // The error that matters is the one above.
@@ -165,7 +173,7 @@ fn point_latest(results_root: &Path, name: &str) -> Result<(), ReportError> {
 /// # Errors
 /// When the link cannot be removed.
 pub fn withdraw_latest(results_root: &Path, age: Duration) -> Result<bool, ReportError> {
-    let latest = results_root.join("latest");
+    let latest = latest(results_root);
     let Ok(link) = fs::symlink_metadata(&latest) else { return Ok(false) };
     // A real folder of that name is somebody else's.
     let made = link.modified().map(|made| SystemTime::now().duration_since(made).unwrap_or_default());

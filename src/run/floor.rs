@@ -2,17 +2,16 @@
 //! beside them. What a scenario takes above it is what multivm costs.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::moves;
 use crate::failure::{Failure, Result};
 use crate::guest::Fleet;
 use crate::load::ActiveLoad;
-use crate::migration::{LegReport, Pace};
-use crate::plan::{Leg, Seed};
+use crate::migration::Pace;
+use crate::plan::Seed;
 use crate::scenario::Scenario;
-use crate::sys::parallel::{at_once, locked};
+use crate::sys::parallel::at_once;
 
 /// Plays the moves of a scenario on a fleet that is whole, and returns how long all of them took together. Starting and
 /// ending loads is not in it. Guests that boot themselves have no floor: their boots are in between.
@@ -34,11 +33,9 @@ pub fn floor(scenario: &Scenario, fleet: &Fleet, seed: Seed) -> Result<Option<Du
     let mut moving = Duration::ZERO;
     for step in moves::steps(scenario, fleet, seed)? {
         let begin = Instant::now();
-        let errors = Mutex::new(Vec::new());
-        let over = |_: &Leg, report: LegReport| locked(&errors).extend(report.error);
-        moves::play(scenario, fleet, &step, Pace::default(), &|_, _| (), &over);
+        let error = moves::play_unheard(scenario, fleet, &step, Pace::default());
         moving += begin.elapsed();
-        if let Some(error) = locked(&errors).pop() {
+        if let Some(error) = error {
             return Err(Failure::new(format!("measure the floor of {}", scenario.name()), error));
         }
     }

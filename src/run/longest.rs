@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use super::moves;
 use crate::guest::Fleet;
+use crate::migration::Limits;
 use crate::plan::Seed;
 use crate::scenario::{Profile, Scenario};
 
-/// What a migration may take after its timeout: to abort, to end after it was suspended, and for its last events.
-const AFTER_TIMEOUT: Duration = Duration::from_secs(30 + 60 + 10);
-
-/// What begins and ends a scenario, at most: load that starts and ends (180 s each), images (60 s), logs (30 s each).
+/// What begins and ends a scenario, at most: load that starts (180 s), and that ends (less), images (60 s), logs (30 s each).
 const AROUND: Duration = Duration::from_secs(2 * 180 + 60 + 3 * 30);
 
 /// Looks of a step that wait for each other: at a guest before it moves and after, at the hosts, at a load.
@@ -25,7 +23,8 @@ pub fn longest(scenario: &Scenario, fleet: &Fleet, seed: Seed) -> Duration {
 
 fn of(scenario: &Scenario, profile: &Profile, steps: u32, look: Duration) -> Duration {
     let boots = if scenario.boots_itself() { profile.boot_timeout } else { Duration::ZERO };
-    let step = profile.migration_timeout(scenario.mode) + AFTER_TIMEOUT + boots + look * LOOKS;
+    let step =
+        profile.migration_timeout(scenario.mode) + Limits::default().after_timeout() + boots + look * LOOKS;
     step * steps + profile.boot_timeout + AROUND + look * LOOKS
 }
 
@@ -42,7 +41,7 @@ mod tests {
         let look = Duration::from_secs(20);
         let plain = scenario("precopy_orderly::in_vms::stress_cpu");
         let (one, two) = (of(&plain, profile, 1, look), of(&plain, profile, 2, look));
-        assert_eq!(two - one, profile.precopy_timeout + AFTER_TIMEOUT + look * LOOKS);
+        assert_eq!(two - one, profile.precopy_timeout + Duration::from_secs(30 + 60 + 10) + look * LOOKS);
         let boots = scenario("precopy_simultaneous::booting::migrated_vms");
         assert_eq!(of(&boots, profile, 1, look) - one, profile.boot_timeout);
     }

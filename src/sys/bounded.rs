@@ -1,47 +1,86 @@
-//! A call that may block, with a caller who stops waiting: at a limit, or soon after the run was interrupted.
+//! Work that may block, with somebody who stops waiting: at a deadline, or soon after the run was interrupted.
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::parallel::panic_text;
 use super::wait::StopFlag;
 
 /// How long an answer is awaited after the run was interrupted: what answers at all answers in that time.
 const AFTER_STOP: Duration = Duration::from_secs(3);
 
-/// How often a caller who waits looks at the flag.
-const LOOK_AT_FLAG: Duration = Duration::from_millis(50);
+/// How often whoever waits looks at the clock and the flag.
+const INTERVAL: Duration = Duration::from_millis(50);
 
-/// Makes a call in a thread of its own and waits for its answer no longer than the limit; none if nobody waits any more, or if
-/// the call panicked. One that never returns keeps its thread, and whatever it was given.
-pub fn answer<T: Send + 'static>(
-    limit: Duration,
+/// How work ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ending<T> {
+    Done(T),
+    /// The text of its panic.
+    Panicked(String),
+    /// It goes on, and nobody waits for it any more.
+    Left(Left),
+}
+
+/// Why nobody waits for work any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    AtDeadline,
+    Interrupted,
+}
+
+/// Does work in a thread of that name, so that a panic's message says whose it was, and waits for it no longer than its deadline
+/// and no longer than `after_stop` after an interruption. `deadline` is asked again and again, because work may get it only when it
+/// comes to what has one. Work that never ends keeps its thread, and whatever it was given.
+pub fn attend<T: Send + 'static>(
+    name: &str,
     stop: &StopFlag,
-    call: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
-    let begin = Instant::now();
-    let mut stopped: Option<Instant> = None;
+    after_stop: Duration,
+    deadline: impl Fn() -> Option<Instant>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> std::io::Result<Ending<T>> {
     let (tell, told) = channel();
-    let calling = move || {
+    let working = move || {
         // Nobody may be waiting any more.
-        let _ = tell.send(call());
+        let _ = tell.send(work());
     };
-    // A thread that cannot be started is a call that is never answered.
-    thread::Builder::new().name("bounded call".into()).spawn(calling).ok()?;
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(working)?;
+    let mut stopped: Option<Instant> = None;
     loop {
-        let left = limit.saturating_sub(begin.elapsed());
-        match told.recv_timeout(left.min(LOOK_AT_FLAG)) {
-            Ok(answer) => return Some(answer),
-            Err(RecvTimeoutError::Disconnected) => return None,
-            Err(RecvTimeoutError::Timeout) if left.is_zero() => return None,
+        let left = deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        match told.recv_timeout(left.map_or(INTERVAL, |left| left.min(INTERVAL))) {
+            Ok(result) => return Ok(Ending::Done(result)),
+            Err(RecvTimeoutError::Disconnected) => {
+                let text = thread.join().err().map(|panic| panic_text(&*panic).to_owned());
+                return Ok(Ending::Panicked(text.unwrap_or_default()));
+            }
             Err(RecvTimeoutError::Timeout) => {}
         }
         if stopped.is_none() && stop.is_set() {
             stopped = Some(Instant::now());
         }
-        if stopped.is_some_and(|at| at.elapsed() >= AFTER_STOP) {
-            return None;
+        if stopped.is_some_and(|at| at.elapsed() >= after_stop) {
+            return Ok(Ending::Left(Left::Interrupted));
         }
+        if left.is_some_and(|left| left.is_zero()) {
+            return Ok(Ending::Left(Left::AtDeadline));
+        }
+    }
+}
+
+/// Makes a call in a thread of its own and waits for its answer no longer than the limit; none if nobody waits any more, or if
+/// the call panicked.
+pub fn answer<T: Send + 'static>(
+    limit: Duration,
+    stop: &StopFlag,
+    call: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let deadline = Instant::now().checked_add(limit);
+    // A thread that cannot be started is a call that is never answered.
+    match attend("bounded call", stop, AFTER_STOP, || deadline, call) {
+        Ok(Ending::Done(answer)) => Some(answer),
+        Ok(Ending::Panicked(_) | Ending::Left(_)) | Err(_) => None,
     }
 }
 
@@ -50,6 +89,7 @@ mod tests {
     use super::*;
 
     const LONG: Duration = Duration::from_secs(3600);
+    const SHORT: Duration = Duration::from_millis(100);
 
     fn never() {
         loop {
@@ -75,5 +115,33 @@ mod tests {
     #[test]
     fn a_panic_is_no_answer() {
         assert_eq!(answer(LONG, &StopFlag::new(), || -> u8 { panic!("on purpose") }), None);
+    }
+
+    #[test]
+    fn work_that_ends_is_waited_for() {
+        let ending = attend("test", &StopFlag::new(), SHORT, || None, || 3).unwrap();
+        assert_eq!(ending, Ending::Done(3));
+    }
+
+    #[test]
+    fn a_panic_is_its_text() {
+        let ending = attend("test", &StopFlag::new(), SHORT, || None, || panic!("out of cheese")).unwrap();
+        assert_eq!(ending, Ending::<()>::Panicked("out of cheese".to_owned()));
+    }
+
+    #[test]
+    fn work_that_hangs_is_left_at_its_deadline() {
+        let ending = attend("test", &StopFlag::new(), SHORT, || Some(Instant::now()), never).unwrap();
+        assert_eq!(ending, Ending::Left(Left::AtDeadline));
+    }
+
+    #[test]
+    fn work_that_hangs_is_left_soon_after_an_interruption() {
+        let stop = StopFlag::new();
+        stop.set();
+        let begin = Instant::now();
+        let ending = attend("test", &stop, SHORT, || None, never).unwrap();
+        assert_eq!(ending, Ending::Left(Left::Interrupted));
+        assert!(begin.elapsed() >= SHORT);
     }
 }

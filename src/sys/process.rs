@@ -8,6 +8,11 @@ pub fn living(pid: i32) -> Option<Stat> {
     (!matches!(stat.state, 'Z' | 'X')).then_some(stat)
 }
 
+/// The command line of the process of that pid; empty for one that is gone.
+pub fn arguments(pid: i32) -> Vec<String> {
+    Process::new(pid).and_then(|process| process.cmdline()).unwrap_or_default()
+}
+
 /// Whether a process runs whose command line ends with these arguments.
 pub fn runs_with(arguments: &[String]) -> bool {
     let lines = all_processes().into_iter().flatten().flatten().filter_map(|process| process.cmdline().ok());

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use multivm::record::{FILE_NAME, RunFolder, parts_of};
+use multivm::record::{FILE_NAME, LATEST, RunFolder, latest, parts_of};
 
 use crate::problem::Problem;
 
@@ -30,7 +30,7 @@ impl WhichRun {
         let wanted = match &self.run {
             Some(run) if run.exists() => return Ok(run.clone()),
             Some(run) => results.join(run),
-            None => results.join("latest"),
+            None => latest(&results),
         };
         if wanted.exists() { Ok(wanted) } else { Err(Problem::Input(no_such_run(&wanted, &results))) }
     }
@@ -41,7 +41,7 @@ fn no_such_run(wanted: &Path, results: &Path) -> String {
         .into_iter()
         .flatten()
         .flatten()
-        .filter(|entry| entry.file_name() != "latest")
+        .filter(|entry| entry.file_name() != LATEST)
         .filter(|entry| entry.path().join(FILE_NAME).exists() || !parts_of(&entry.path()).is_empty())
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();

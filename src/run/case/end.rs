@@ -82,12 +82,16 @@ impl<'env> Case<'_, '_, 'env, '_> {
     fn settle(&mut self) {
         let deadline = Instant::now() + self.fleet.profile.settle;
         self.journal.wait(Activity::Settling, "what shows after the last move");
-        loop {
+        self.take_while(|case| {
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || self.is_over() {
-                return;
-            }
-            match self.happenings.recv_timeout(left.min(LOOK_ROUND)) {
+            (!left.is_zero() && !case.is_over()).then(|| left.min(LOOK_ROUND))
+        });
+    }
+
+    /// Takes in what happens, and lets the checks look, as long as there is a time to wait for the next of it.
+    fn take_while(&mut self, pause: impl Fn(&Self) -> Option<Duration>) {
+        while let Some(pause) = pause(self) {
+            match self.happenings.recv_timeout(pause) {
                 Ok(happening) => self.take(happening),
                 Err(RecvTimeoutError::Timeout) => self.panel.ask(self.journal, |check| check.meanwhile()),
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -111,14 +115,13 @@ impl<'env> Case<'_, '_, 'env, '_> {
     /// Waits until every check has what it needs of the load, as long as a question may take to be answered.
     fn await_evidence(&mut self) {
         let (begin, limit) = (Instant::now(), self.fleet.answer_limit());
-        while self.panel.is_waiting() && ran_since(begin) < limit && !self.fleet.stop_flag().is_set() {
+        let awaits = |case: &Self| {
+            case.panel.is_waiting() && ran_since(begin) < limit && !case.fleet.stop_flag().is_set()
+        };
+        if awaits(self) {
             self.journal.wait(Activity::Proving, "the last look at the load");
-            match self.happenings.recv_timeout(GLANCE) {
-                Ok(happening) => self.take(happening),
-                Err(RecvTimeoutError::Timeout) => self.panel.ask(self.journal, |check| check.meanwhile()),
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
         }
+        self.take_while(|case| awaits(case).then_some(GLANCE));
     }
 
     fn await_looks(&mut self) {

@@ -1,14 +1,11 @@
 //! A stack that refuses what a scenario is about: believed only if it does what every stack can.
 
-use std::sync::Mutex;
-
 use super::Case;
 use crate::check::Refusal;
 use crate::migration::LegReport;
 use crate::plan::{Leg, Step};
 use crate::run::moves;
 use crate::scenario::{Scenario, Transport};
-use crate::sys::parallel::locked;
 
 impl Case<'_, '_, '_, '_> {
     /// The stack refuses the transport of a migration, and no other has completed.
@@ -39,11 +36,8 @@ impl Case<'_, '_, '_, '_> {
     fn migrates_plainly(&self, leg: Leg) -> Result<(), String> {
         let plain = Scenario { transport: Transport::Plain, ..*self.scenario };
         for direction in [leg.direction, leg.direction.opposite()] {
-            let errors = Mutex::new(Vec::new());
-            let over = |_: &Leg, report: LegReport| locked(&errors).extend(report.error);
             let step = Step::of(vec![Leg { direction, ..leg }]);
-            moves::play(&plain, self.fleet, &step, self.context.pace, &|_, _| (), &over);
-            if let Some(error) = locked(&errors).pop() {
+            if let Some(error) = moves::play_unheard(&plain, self.fleet, &step, self.context.pace) {
                 return Err(format!("a plain migration {direction} fails, too: {error}"));
             }
         }

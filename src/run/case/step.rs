@@ -67,7 +67,8 @@ impl<'env> Case<'_, '_, 'env, '_> {
         if refused {
             self.refused(leg, &report);
         }
-        let end = LegEnd { guest, leg, report: &report, refused };
+        let source = &self.fleet.hosts.get(leg.from()).entry.name;
+        let end = LegEnd { guest, leg, source, report: &report, refused };
         self.panel.ask(self.journal, |check| check.on_leg(&end));
         let is_here = report.error.is_none();
         self.log.leg_over(number, leg, report);
