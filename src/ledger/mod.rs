@@ -28,6 +28,9 @@ use crate::failure::{Attempt, Failure, Result};
 /// Environment variable that moves the state directory; for tests of the ledger itself.
 pub const STATE_VARIABLE: &str = "MULTIVM_STATE";
 
+/// The ledger's file in its directory.
+const FILE: &str = "ledger.jsonl";
+
 /// Where the lock, the ledger and a running lab live. One per machine, whoever runs: two labs would share names
 /// of network namespaces.
 pub fn state_directory() -> PathBuf {
@@ -70,7 +73,8 @@ struct Inner {
 
 #[derive(Debug)]
 struct Book {
-    file: File,
+    /// None while there is no file: before the first line, and after the last thing was undone.
+    file: Option<File>,
     next: u64,
     outstanding: BTreeMap<u64, Thing>,
     kept: Option<Kept>,
@@ -90,24 +94,20 @@ pub struct Peek {
 impl Ledger {
     /// Opens the ledger of `directory`, creating both. The caller holds the [`Lock`].
     pub fn open(directory: &Path) -> Result<Ledger> {
-        let path = directory.join("ledger.jsonl");
-        let attempted = || format!("open the ledger {}", path.display());
-        fs::create_dir_all(directory).attempting(attempted)?;
-        let (outstanding, kept) = read(&path)?;
-        let file = OpenOptions::new().create(true).append(true).open(&path).attempting(attempted)?;
+        fs::create_dir_all(directory).attempting(|| format!("create {}", directory.display()))?;
+        let (outstanding, kept) = read(&directory.join(FILE))?;
         let next = outstanding.keys().next_back().map_or(1, |last| last + 1);
         let ledger = Ledger(Arc::new(Inner {
             directory: directory.to_owned(),
-            file: Mutex::new(Book { file, next, outstanding, kept }),
+            file: Mutex::new(Book { file: None, next, outstanding, kept }),
         }));
-        let command = std::env::args().collect::<Vec<_>>().join(" ");
-        ledger.0.append(&mut ledger.0.lock(), &Line::Owner { pid: std::process::id(), command })?;
+        ledger.0.begin(&mut ledger.0.lock())?;
         Ok(ledger)
     }
 
     /// What a ledger on disk says, without opening it for writing.
     pub fn peek(directory: &Path) -> Result<Peek> {
-        let (outstanding, kept) = read(&directory.join("ledger.jsonl"))?;
+        let (outstanding, kept) = read(&directory.join(FILE))?;
         let kept = kept.filter(Kept::holds);
         Ok(Peek {
             outstanding: outstanding.into_values().collect(),
@@ -180,8 +180,11 @@ impl Ledger {
     /// the ledger file goes too.
     pub fn undo_all(&self) -> Vec<Failure> {
         let failures = self.undo_all_but(|_| false);
-        if failures.is_empty() {
-            let _ = fs::remove_file(self.0.directory.join("ledger.jsonl"));
+        let mut book = self.0.lock();
+        if book.outstanding.is_empty() {
+            // What is entered later goes into a new file: one that was removed could tell nobody.
+            book.file = None;
+            let _ = fs::remove_file(self.0.path());
         }
         failures
     }
@@ -210,12 +213,30 @@ impl Inner {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn path(&self) -> PathBuf {
+        self.directory.join(FILE)
+    }
+
+    /// Opens the file, creating it, and writes who owns it from here on.
+    fn begin(&self, book: &mut Book) -> Result<()> {
+        let path = self.path();
+        let attempted = || format!("open the ledger {}", path.display());
+        let file = OpenOptions::new().create(true).append(true).open(&path).attempting(attempted)?;
+        book.file = Some(file);
+        let command = std::env::args().collect::<Vec<_>>().join(" ");
+        self.append(book, &Line::Owner { pid: std::process::id(), command })
+    }
+
     fn append(&self, book: &mut Book, line: &Line) -> Result<()> {
-        let attempted = || format!("write the ledger in {}", self.directory.display());
+        let attempted = || format!("write the ledger {}", self.path().display());
         let mut text = serde_json::to_string(line).attempting(attempted)?;
         text.push('\n');
-        book.file.write_all(text.as_bytes()).attempting(attempted)?;
-        book.file.sync_data().attempting(attempted)
+        if book.file.is_none() {
+            self.begin(book)?;
+        }
+        let file = book.file.as_mut().ok_or("it is closed").attempting(attempted)?;
+        file.write_all(text.as_bytes()).attempting(attempted)?;
+        file.sync_data().attempting(attempted)
     }
 }
 
@@ -251,6 +272,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_entered_after_everything_was_undone_is_on_disk() {
+        let state = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(state.path()).unwrap();
+        ledger.enter(Thing::Directory { path: state.path().join("lab") }).unwrap();
+        assert!(ledger.undo_all().is_empty());
+        assert!(!state.path().join(FILE).exists());
+
+        let next = Thing::Directory { path: state.path().join("next") };
+        ledger.enter(next.clone()).unwrap();
+        assert_eq!(Ledger::peek(state.path()).unwrap().outstanding, [next]);
+        ledger.keep().unwrap();
+        assert!(Ledger::peek(state.path()).unwrap().kept);
+    }
+
+    #[test]
     fn what_was_entered_is_undone_by_the_next_owner() {
         let state = tempfile::tempdir().unwrap();
         let made = state.path().join("lab");
@@ -264,7 +300,7 @@ mod tests {
         assert_eq!(next.outstanding(), [Thing::Directory { path: made.clone() }]);
         assert_eq!(next.undo_all(), []);
         assert!(!made.exists());
-        assert!(!state.path().join("ledger.jsonl").exists());
+        assert!(!state.path().join(FILE).exists());
     }
 
     #[test]
@@ -294,7 +330,7 @@ mod tests {
     #[test]
     fn a_ledger_of_before_is_understood() {
         let state = tempfile::tempdir().unwrap();
-        fs::write(state.path().join("ledger.jsonl"), "{\"line\":\"kept\"}\n").unwrap();
+        fs::write(state.path().join(FILE), "{\"line\":\"kept\"}\n").unwrap();
         let ledger = Ledger::open(state.path()).unwrap();
         assert!(ledger.is_kept() && ledger.kept_until().is_none());
     }

@@ -25,7 +25,7 @@ fn of(scenario: &Scenario, profile: &Profile, steps: u32, look: Duration) -> Dur
     let boots = if scenario.boots_itself() { profile.boot_timeout } else { Duration::ZERO };
     let step =
         profile.migration_timeout(scenario.mode) + Limits::default().after_timeout() + boots + look * LOOKS;
-    step * steps + profile.boot_timeout + AROUND + look * LOOKS
+    step * steps + profile.settle + profile.boot_timeout + AROUND + look * LOOKS
 }
 
 #[cfg(test)]
@@ -42,6 +42,9 @@ mod tests {
         let plain = scenario("precopy_orderly::in_vms::stress_cpu");
         let (one, two) = (of(&plain, profile, 1, look), of(&plain, profile, 2, look));
         assert_eq!(two - one, profile.precopy_timeout + Duration::from_secs(30 + 60 + 10) + look * LOOKS);
+        let mut patient = profile.clone();
+        patient.settle += Duration::from_secs(600);
+        assert_eq!(of(&plain, &patient, 1, look) - one, Duration::from_secs(600));
         let boots = scenario("precopy_simultaneous::booting::migrated_vms");
         assert_eq!(of(&boots, profile, 1, look) - one, profile.boot_timeout);
     }
