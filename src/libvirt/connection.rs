@@ -12,8 +12,8 @@ use super::{Domain, Error, Event, Libvirt, Result, State, Subscription, Version}
 use crate::sys::bounded;
 
 /// Seconds between two questions whether the other side is still there, and how many may stay without an answer: a dead
-/// host is noticed after 35 seconds. The values of virsh, and so of the reference; much less would cut the connection,
-/// and with it the migration, to a host whose memory is overcommitted on purpose.
+/// host is noticed after 130 s. virsh's own 5 s and 6 questions (35 s) would cut the connection, and with it the migration,
+/// to a host whose memory is overcommitted on purpose.
 const KEEPALIVE_INTERVAL_S: i32 = 10;
 const KEEPALIVE_COUNT: u32 = 12;
 
