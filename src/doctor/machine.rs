@@ -3,9 +3,11 @@
 use std::num::NonZero;
 
 use super::Diagnosis;
+use crate::guest::{Need, ROOM_ADVICE as ADVICE, Supply};
+use crate::ledger::{Ledger, state_directory};
 use crate::scenario::Profile;
 use crate::stand::lab::Settings;
-use crate::sys::machine::memory_available;
+use crate::sys::machine::{self, memory_available};
 
 /// With one CPU, two hosts, the guests and the probes all wait for each other.
 const FEW_CPUS: usize = 2;
@@ -35,25 +37,21 @@ fn memory(settings: &Settings, profile: Option<&Profile>) -> Diagnosis {
     let host = settings.host_size(guests).memory;
     let seen = format!("{} available; each host may use {}", mib(available), mib(host));
     let Some(profile) = profile else { return Diagnosis::good(name, seen) };
-    // In the order `simultaneous` every guest is on both hosts for as long as it migrates.
-    let fleet = profile.memory.0.saturating_mul(u64::from(profile.guests));
-    let smaller = "make the fleet smaller (MULTIVM_GUESTS, MULTIVM_MEMORY)";
-    let fleet_text = format!("the fleet's {} x {} = {}", profile.guests, profile.memory, mib(fleet));
-    if fleet >= host {
-        return Diagnosis::warn(
-            name,
-            format!("{seen}; {fleet_text} do not fit into a host"),
-            format!("{smaller} or the hosts larger (MULTIVM_HOST_SIZE)"),
-        );
+    let lacks = Need::at_most(profile).lacks(Supply { host, machine: Some(available) });
+    if lacks.is_empty() {
+        let (load_guests, memory) = (profile.load_guests, profile.memory);
+        let fleet = format!("{} guests and {load_guests} load guests of {memory}", profile.guests);
+        return Diagnosis::good(name, format!("{seen}; {fleet} fit, all of them on both hosts"));
     }
-    if fleet.saturating_mul(2) >= available {
-        return Diagnosis::warn(
-            name,
-            format!("{seen}; {fleet_text} are needed twice while all guests migrate"),
-            format!("{smaller} or free some memory"),
-        );
-    }
-    Diagnosis::good(name, format!("{seen}; {fleet_text} fit"))
+    Diagnosis::warn(name, format!("{seen}; {}", lacks.join("; ")), format!("{ADVICE}; or free some memory"))
+}
+
+/// What guests of a profile are given: by hosts of these settings, and by the machine below them. Memory that a lab of ours has,
+/// which is up, comes back when it is needed.
+pub fn supply(settings: &Settings, profile: &Profile) -> Supply {
+    let ours_is_up = Ledger::peek(&state_directory()).is_ok_and(|ledger| !ledger.outstanding.is_empty());
+    let machine = if ours_is_up { machine::memory() } else { memory_available() };
+    Supply { host: settings.host_size(profile.guests_memory()).memory, machine }
 }
 
 fn mib(bytes: u64) -> String {

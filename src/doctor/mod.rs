@@ -10,6 +10,8 @@ mod packages;
 mod privilege;
 mod traces;
 
+pub use machine::supply;
+
 use crate::scenario::Profile;
 use crate::stand::lab::Settings;
 use privilege::Privilege;

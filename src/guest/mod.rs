@@ -8,6 +8,7 @@ mod identity;
 mod ours;
 mod pulse;
 mod role;
+mod room;
 mod survey;
 #[cfg(test)]
 mod testing;
@@ -21,4 +22,5 @@ pub use identity::address;
 pub use multivm_protocol::{DiskProof, MemoryProof, Pulse, Testimony};
 pub use pulse::ClockMap;
 pub use role::FLEET_MAX;
+pub use room::{ADVICE as ROOM_ADVICE, Need, Supply};
 pub use vm::Guest;

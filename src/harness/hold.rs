@@ -13,6 +13,7 @@ use super::latest;
 use super::nextest::NextestRun;
 use super::outputs;
 use super::plan::Plan;
+use super::room;
 use super::run::Run;
 use super::slot::Slot;
 use super::stage::Stage;
@@ -76,13 +77,17 @@ struct Hold {
 
 impl Hold {
     /// Takes the machine's lock and makes the run's folder.
-    fn take(plan: &Plan, scenarios: Option<usize>) -> Result<Hold> {
+    ///
+    /// # Errors
+    /// When one of these cannot be done, or hosts that are up have no room for the guests.
+    fn take(plan: &Plan, scenarios: Option<usize>) -> Result<Hold, Problem> {
         let stop = StopFlag::new();
         interrupt::cancel_on_signals(&stop, terminal::say)?;
         let nextest = NextestRun::here();
         let owner = nextest.as_ref().map(|run| run.owner.clone());
         let lab = Box::new(Lab::new(plan.settings.clone()));
         let session = Session::begin_for(lab, stop.clone(), owner.clone())?;
+        room::stands(plan, &session)?;
         let group = nextest.map(|run| run.folder(&plan.results)).transpose()?;
         if let (Some(owner), Some(group)) = (&owner, &group) {
             // Before anything is raised: it clears what this process leaves if it is killed.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::args::Request;
+use super::room;
 use crate::failure::Problem;
 use crate::plan::Seed;
 use crate::record::RunFolder;
@@ -41,6 +42,7 @@ impl Plan {
         let settings = Settings::from_environment().map_err(Problem::input)?;
         if !options.libtest.list {
             enough_guests(&scenarios, profile.guests).map_err(Problem::input)?;
+            room::is_there(&scenarios, &file, &profile, &settings)?;
         }
         let results = options.results.clone().unwrap_or_else(RunFolder::default_root);
         Ok(Plan {

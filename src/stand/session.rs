@@ -141,6 +141,11 @@ impl Session {
         Ok(self.inventory.insert(inventory))
     }
 
+    /// The hosts, if they are up.
+    pub fn inventory(&self) -> Option<&Inventory> {
+        self.inventory.as_ref()
+    }
+
     /// What the hosts are made of and which accelerator their guests get, in one line; none before it is known.
     pub fn stack(&self) -> Option<String> {
         let up = || Some(format!("the lab that is up, {}", self.inventory.as_ref()?.accelerator));

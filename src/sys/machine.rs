@@ -1,6 +1,11 @@
-//! What this machine has.
+//! What this machine has. In a container with a limit of its own, that is what the container may use.
+
+use std::fs;
 
 use procfs::{Current, Meminfo};
+
+/// Where a container's limit is, by versions 2 and 1 of control groups; a machine's root has none, or one that is no limit.
+const LIMITS: [&str; 2] = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
 
 /// CPUs of this machine, hundredths of a CPU.
 pub fn cpu_percent() -> u32 {
@@ -9,10 +14,15 @@ pub fn cpu_percent() -> u32 {
 
 /// Memory of this machine, bytes; none where `/proc/meminfo` cannot be read.
 pub fn memory() -> Option<u64> {
-    Meminfo::current().ok().map(|memory| memory.mem_total)
+    Meminfo::current().ok().map(|memory| limited(memory.mem_total))
 }
 
 /// Memory that new programs can get without swapping, bytes (`MemAvailable`); none where `/proc/meminfo` cannot be read.
 pub fn memory_available() -> Option<u64> {
-    Meminfo::current().ok()?.mem_available
+    Meminfo::current().ok()?.mem_available.map(limited)
+}
+
+fn limited(bytes: u64) -> u64 {
+    let limits = LIMITS.iter().filter_map(|path| fs::read_to_string(path).ok()?.trim().parse().ok());
+    limits.fold(bytes, u64::min)
 }

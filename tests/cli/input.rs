@@ -48,6 +48,48 @@ fn a_mistake_is_told_and_nothing_is_touched(
     assert!(!cli.state().exists());
 }
 
+/// Hosts of a size of their own, so that the machine's memory decides nothing.
+const SMALL_HOSTS: (&str, &str) = ("MULTIVM_HOST_SIZE", "2:3GiB");
+
+#[rstest]
+#[case::fleet(
+    &[("MULTIVM_GUESTS", "200"), SMALL_HOSTS],
+    &["on a host: 200 guests x (256MiB + 32MiB for QEMU) = 57600 MiB; it may use 3072 MiB", "10 guests fit"]
+)]
+#[case::none_of_it(&[("MULTIVM_MEMORY", "4GiB"), SMALL_HOSTS], &["on a host: 3 guests x (4GiB", "0 guests fit"])]
+#[case::machine(
+    &[("MULTIVM_MEMORY", "1048576GiB"), ("MULTIVM_HOST_SIZE", "2:8388608GiB")],
+    &["on this machine: (3 guests + 1 of them a second time while they migrate) x (1048576GiB"]
+)]
+#[case::one_guest(
+    &[("MULTIVM_PATTERN_MEMORY", "200MiB")],
+    &["in a guest: its system's 64MiB + the pattern's 200MiB = 264MiB; it has 256MiB"]
+)]
+fn guests_without_room_are_refused_with_the_sum_and_nothing_is_touched(
+    cli: Cli,
+    #[case] variables: &[(&str, &str)],
+    #[case] told: &[&str],
+) {
+    let said = cli.play_with("--exact precopy_orderly::in_vms::stress_cpu", variables);
+    assert_eq!(said.code, Some(2), "{}{}", said.out, said.err);
+    for told in told {
+        assert!(said.err.contains(told), "{told} is not in:\n{}", said.err);
+    }
+    assert!(!cli.state().exists() && !cli.results().exists());
+    let said = cli.run_with("lab up", variables);
+    assert_eq!(said.code, Some(2), "{}{}", said.out, said.err);
+    assert!(said.err.contains("there is no room for the guests of the lab"), "{}", said.err);
+    assert!(!cli.state().exists());
+}
+
+/// Nothing of it is played, so that nothing needs room.
+#[rstest]
+fn guests_without_room_can_be_listed(cli: Cli) {
+    let variables = [("MULTIVM_GUESTS", "200"), SMALL_HOSTS];
+    let said = cli.play_with("--list --exact precopy_orderly::in_vms::stress_cpu", &variables);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+}
+
 #[rstest]
 fn a_file_of_ones_own_is_read(cli: Cli) {
     let own = cli.place().join("own.toml");

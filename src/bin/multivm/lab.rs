@@ -6,8 +6,9 @@ mod status;
 use std::fmt::Write;
 use std::time::Instant;
 
+use multivm::doctor::supply;
 use multivm::failure::Result;
-use multivm::guest::Fleet;
+use multivm::guest::{Fleet, Need};
 use multivm::inventory::Inventory;
 use multivm::ledger::Owner;
 use multivm::progress::terminal;
@@ -62,6 +63,8 @@ pub fn run(command: Command) -> Answer {
 fn up(arguments: &UpArguments) -> Answer {
     let settings = settings()?;
     let (_, profile) = arguments.profile.read()?;
+    let refusal = Need::at_rest(&profile).refusal("the lab", |profile| supply(&settings, profile));
+    refusal.map_or(Ok(()), |refusal| Err(Problem::input(refusal)))?;
     let log = settings.store.cache.join("keeper.log");
     become_root()?;
     let cancel = StopFlag::new();

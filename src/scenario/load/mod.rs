@@ -39,6 +39,14 @@ pub struct Kind {
     pub basis: fn(&Room) -> String,
 }
 
+impl Kind {
+    /// Memory that the load of one guest takes there.
+    pub fn memory_in_guest(&self, profile: &Profile) -> Bytes {
+        let size = (self.in_guest)(profile);
+        if size.signs.resident > Bytes(0) { size.total() } else { Bytes(0) }
+    }
+}
+
 /// How much of a host its load takes, measured against what the guests leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HostShare {

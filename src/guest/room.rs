@@ -1,0 +1,229 @@
+//! Whether guests fit: what they need together, held against what their hosts and the machine have. Pure.
+
+use crate::plan::{Order, PlanInput, Seed};
+use crate::scenario::{Bytes, Profile, Scenario, Workload};
+
+/// Memory that the QEMU of a guest takes beside the guest's own, at least: 25 MiB were private to one that had just started, and
+/// translated code comes on top.
+const QEMU_OWN: Bytes = Bytes(32 << 20);
+
+/// Memory that a guest's kernel and daemons leave to no load.
+const GUEST_OWN: Bytes = Bytes(64 << 20);
+
+/// Memory that the hosts and the machine below them have, bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Supply {
+    /// Each host.
+    pub host: u64,
+    /// The machine that both hosts are on; none where nobody knows.
+    pub machine: Option<u64>,
+}
+
+/// What must find room at the same time.
+#[derive(Debug, Clone, Copy)]
+pub struct Need<'a> {
+    profile: &'a Profile,
+    /// Decides how many guests migrate together, which both hosts have at once; none migrates without one.
+    order: Option<Order>,
+    /// Other guests, which boot as load, half of them on each host.
+    load_guests: u32,
+    /// What a load takes of the memory of each guest, bytes.
+    load: u64,
+}
+
+impl<'a> Need<'a> {
+    /// What a scenario needs whose guests have this profile.
+    pub fn of(scenario: &Scenario, profile: &'a Profile) -> Need<'a> {
+        let need = Need { order: Some(scenario.order), ..Need::at_rest(profile) };
+        match scenario.workload {
+            Workload::Boot(booting) => {
+                let load_guests = (booting.spec().load_guests)(profile.load_guests as usize);
+                Need { load_guests: u32::try_from(load_guests).unwrap_or(u32::MAX), ..need }
+            }
+            Workload::Stress { load, .. } if scenario.location.in_guests() => {
+                Need { load: load.spec().kind.memory_in_guest(profile).0, ..need }
+            }
+            Workload::Stress { .. } => need,
+        }
+    }
+
+    /// What any scenario may need: all guests migrate together, and all load guests boot.
+    pub fn at_most(profile: &'a Profile) -> Need<'a> {
+        Need { order: Some(Order::Simultaneous), load_guests: profile.load_guests, ..Need::at_rest(profile) }
+    }
+
+    /// What a fleet needs that only stands there.
+    pub fn at_rest(profile: &'a Profile) -> Need<'a> {
+        Need { profile, order: None, load_guests: 0, load: 0 }
+    }
+
+    /// What does not fit, a line of arithmetic each; nothing if all of it does.
+    pub fn lacks(&self, supply: Supply) -> Vec<String> {
+        let machine = supply.machine.and_then(|machine| self.lack_of_machine(machine));
+        [self.lack_in_guest(), self.lack_on_host(supply.host), machine].into_iter().flatten().collect()
+    }
+
+    /// Why there is no room for it: the arithmetic, how many guests fit, and what can be done; none if there is. What so many
+    /// guests are given may depend on how many they are.
+    pub fn refusal(&self, of: &str, supply: impl Fn(&Profile) -> Supply) -> Option<String> {
+        let lacks = self.lacks(supply(self.profile));
+        if lacks.is_empty() {
+            return None;
+        }
+        let lines: String = lacks.iter().map(|lack| format!("\n  = note: {lack}")).collect();
+        let (fitting, memory) = (self.fitting(supply), self.profile.memory);
+        Some(format!(
+            "there is no room for the guests of {of}{lines}\n  = note: of {memory} each, {fitting} guests fit\n  = help: {ADVICE}"
+        ))
+    }
+
+    /// The most guests of this size that fit.
+    fn fitting(&self, supply: impl Fn(&Profile) -> Supply) -> u32 {
+        let fits = |guests: &u32| {
+            let profile = Profile { guests: *guests, ..self.profile.clone() };
+            Need { profile: &profile, ..*self }.lacks(supply(&profile)).is_empty()
+        };
+        (1..self.profile.guests).rev().find(fits).unwrap_or(0)
+    }
+
+    /// Guests that migrate together.
+    fn moving(&self) -> u32 {
+        let guests = self.profile.guests;
+        let Some(order) = self.order else { return 0 };
+        if order.spec().seeded {
+            // As it may come out.
+            return guests;
+        }
+        let fleet = PlanInput { guests: guests as usize, rounds: 1, seed: Seed(0) };
+        let steps = order.steps(&fleet).unwrap_or_default();
+        let most = steps.iter().map(|step| step.legs.len()).max().unwrap_or(0);
+        u32::try_from(most).unwrap_or(guests)
+    }
+
+    fn each(&self) -> u64 {
+        self.profile.memory.0.saturating_add(QEMU_OWN.0)
+    }
+
+    fn lack_in_guest(&self) -> Option<String> {
+        let Profile { memory, pattern_memory, .. } = self.profile;
+        let needed = GUEST_OWN.0.saturating_add(pattern_memory.0).saturating_add(self.load);
+        (needed > memory.0).then(|| {
+            let load = if self.load > 0 { format!(" + its load's {}", Bytes(self.load)) } else { String::new() };
+            format!(
+                "in a guest: its system's {GUEST_OWN} + the pattern's {pattern_memory}{load} = {}; it has {memory}",
+                Bytes(needed)
+            )
+        })
+    }
+
+    /// All guests are on one host before they migrate, and half of the load guests.
+    fn lack_on_host(&self, has: u64) -> Option<String> {
+        let load_guests = self.load_guests.div_ceil(2);
+        let needed = u64::from(self.profile.guests + load_guests).saturating_mul(self.each());
+        let parts = [(self.profile.guests, "guests"), (load_guests, "load guests")];
+        (needed > has).then(|| self.sum("on a host", &parts, needed, &format!("it may use {}", mib(has))))
+    }
+
+    fn lack_of_machine(&self, has: u64) -> Option<String> {
+        let moving = self.moving();
+        let needed = u64::from(self.profile.guests + moving + self.load_guests).saturating_mul(self.each());
+        let parts = [
+            (self.profile.guests, "guests"),
+            (moving, "of them a second time while they migrate"),
+            (self.load_guests, "load guests"),
+        ];
+        (needed > has)
+            .then(|| self.sum("on this machine", &parts, needed, &format!("{} are there", mib(has))))
+    }
+
+    /// `on a host: (200 guests + 1 load guests) x (256MiB + 32MiB for its QEMU) = 57888 MiB; it may use 9642 MiB`.
+    fn sum(&self, place: &str, parts: &[(u32, &str)], needed: u64, has: &str) -> String {
+        let parts: Vec<String> = parts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        let parts = if parts.len() > 1 { format!("({})", parts.join(" + ")) } else { parts.concat() };
+        let memory = self.profile.memory;
+        format!("{place}: {parts} x ({memory} + {QEMU_OWN} for QEMU) = {}; {has}", mib(needed))
+    }
+}
+
+/// What can be done about guests that do not fit.
+pub const ADVICE: &str = "make the fleet smaller (MULTIVM_GUESTS, MULTIVM_MEMORY, MULTIVM_LOAD_GUESTS), or the hosts larger (MULTIVM_HOST_SIZE)";
+
+fn mib(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::super::testing::profile;
+    use super::*;
+
+    const GIB: u64 = 1 << 30;
+
+    fn of(guests: u32) -> Profile {
+        Profile { guests, ..profile() }
+    }
+
+    fn lacks(scenario: &str, profile: &Profile, host: u64, machine: u64) -> Vec<String> {
+        let scenario: Scenario = scenario.parse().unwrap();
+        Need::of(&scenario, profile).lacks(Supply { host, machine: Some(machine) })
+    }
+
+    #[rstest]
+    #[case::all("precopy_simultaneous::in_vms::stress_cpu", 14 * 288 + 14 * 288)]
+    #[case::two("precopy_cross::in_vms::stress_cpu", 14 * 288 + 2 * 288)]
+    #[case::one("precopy_orderly::in_vms::stress_cpu", 14 * 288 + 288)]
+    #[case::any("precopy_random::in_vms::stress_cpu", 14 * 288 + 14 * 288)]
+    #[case::one_and_load_guests("precopy_orderly::booting::load_vms", 14 * 288 + 288 + 2 * 288)]
+    fn guests_that_migrate_together_are_there_twice(#[case] scenario: &str, #[case] mib: u64) {
+        let (profile, host) = (of(14), 64 * GIB);
+        assert_eq!(lacks(scenario, &profile, host, mib << 20), [""; 0]);
+        let lack = lacks(scenario, &profile, host, (mib << 20) - 1);
+        assert_eq!(lack.len(), 1, "{lack:?}");
+        assert!(
+            lack[0].starts_with("on this machine: ") && lack[0].contains(&format!("= {mib} MiB")),
+            "{lack:?}"
+        );
+    }
+
+    #[test]
+    fn a_host_has_the_whole_fleet_and_half_of_the_load_guests() {
+        let profile = Profile { load_guests: 3, ..of(4) };
+        let host = |mib: u64| lacks("precopy_orderly::booting::load_vms", &profile, mib << 20, 64 * GIB);
+        assert_eq!(host(6 * 288), [""; 0]);
+        let expected = "on a host: (4 guests + 2 load guests) x (256MiB + 32MiB for QEMU) = 1728 MiB; it may use 1727 MiB";
+        assert_eq!(host(6 * 288 - 1), [expected]);
+    }
+
+    #[test]
+    fn a_guest_has_its_pattern_and_its_load() {
+        let scenario = "precopy_orderly::in_vms::stress_memory";
+        let with = |mib: u64| Profile { memory: Bytes(mib << 20), ..of(2) };
+        assert_eq!(lacks(scenario, &with(128), 64 * GIB, 64 * GIB), [""; 0]);
+        assert_eq!(
+            lacks(scenario, &with(127), 64 * GIB, 64 * GIB),
+            [
+                "in a guest: its system's 64MiB + the pattern's 32MiB + its load's 32MiB = 128MiB; it has 127MiB"
+            ]
+        );
+        assert_eq!(lacks("precopy_orderly::in_vms::stress_cpu", &with(96), 64 * GIB, 64 * GIB), [""; 0]);
+    }
+
+    #[test]
+    fn as_many_fit_as_the_scarcer_of_both_has_room_for() {
+        let profile = of(200);
+        let scenario: Scenario = "precopy_orderly::in_vms::stress_cpu".parse().unwrap();
+        let need = Need::of(&scenario, &profile);
+        let supply = |host, machine| move |_: &Profile| Supply { host, machine };
+        assert_eq!(need.fitting(supply(4 * GIB, None)), 14);
+        assert_eq!(need.fitting(supply(64 * GIB, Some(4 * GIB))), 13);
+        assert_eq!(need.fitting(supply(GIB / 4, None)), 0);
+        assert_eq!(Need::at_most(&profile).fitting(supply(64 * GIB, Some(4 * GIB))), 6);
+        assert!(Need::at_rest(&profile).lacks(Supply { host: (200 * 288) << 20, machine: None }).is_empty());
+    }
+}
