@@ -13,6 +13,7 @@ use crate::check::{CHECKS, Check};
 use crate::migration::{self, Pace};
 use crate::plan::{self, SEED_VARIABLE, Seed, Step};
 use crate::scenario::{Profile, Scenario};
+use crate::sys::words::counted;
 
 /// Longer plans are shown in part: their first steps and their last.
 const MOST_STEPS: usize = 12;
@@ -29,8 +30,8 @@ pub fn explain(scenario: &Scenario, profile: &Profile, seed: Seed) -> Vec<String
 }
 
 fn fleet(scenario: &Scenario, profile: &Profile) -> String {
-    let vcpus = count(profile.vcpus, "vCPU", "vCPUs");
-    let guests = count(profile.guests, "guest", "guests");
+    let vcpus = counted(profile.vcpus, "vCPU", "vCPUs");
+    let guests = counted(profile.guests, "guest", "guests");
     let sizing = scenario.sizing.map(|sizing| format!(" (sizing {sizing})")).unwrap_or_default();
     let boot = format_duration(profile.boot_timeout);
     let start = if scenario.boots_itself() {
@@ -64,7 +65,7 @@ fn each_migration(scenario: &Scenario, profile: &Profile) -> String {
 
 fn moves(scenario: &Scenario, profile: &Profile, seed: Seed) -> Vec<String> {
     let order = scenario.order.spec();
-    let rounds = count(profile.rounds, "round", "rounds");
+    let rounds = counted(profile.rounds, "round", "rounds");
     let fleet = plan::PlanInput { guests: profile.guests as usize, rounds: profile.rounds, seed };
     let steps = match scenario.order.steps(&fleet) {
         Ok(steps) => steps,
@@ -96,8 +97,4 @@ fn proofs(scenario: &Scenario, profile: &Profile) -> Vec<String> {
 /// The checks that the scenario is asked for.
 fn checks(scenario: &Scenario) -> impl Iterator<Item = &'static dyn Check> {
     CHECKS.iter().copied().filter(|check| check.applies(scenario))
-}
-
-fn count(number: u32, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
 }

@@ -43,9 +43,9 @@ impl Earlier {
     /// Guesses what is to come in a run of which only the number of scenarios is known: if an earlier run played as many
     /// and began with the same ones, the rest of it; otherwise unknown scenarios.
     pub fn to_come(&self, live: &Live) -> Option<ToCome> {
-        let selected = live.selected()? as usize;
-        let mut begun: Vec<&str> = live.played().map(|outcome| outcome.scenario.as_str()).collect();
-        begun.extend(live.playing().map(|playing| playing.scenario.as_str()));
+        let selected = live.run.header.scenarios? as usize;
+        let mut begun: Vec<&str> = live.run.results().map(|outcome| outcome.scenario.as_str()).collect();
+        begun.extend(live.run.playing().map(|playing| playing.scenario.as_str()));
         let same = self.orders.iter().find(|order| {
             order.len() == selected && order.iter().zip(&begun).all(|(name, begun)| name == begun)
         });
@@ -65,7 +65,7 @@ impl Earlier {
 pub fn seconds_left(live: &Live, now_ms: f64, to_come: &ToCome, earlier: &Earlier) -> Option<f64> {
     let (mut here, mut there) = (TRUST_S, TRUST_S);
     // A scenario that could not be begun says nothing about how long others take.
-    let real: Vec<_> = live.played().filter(|outcome| !outcome.duration.is_zero()).collect();
+    let real: Vec<_> = live.run.results().filter(|outcome| !outcome.duration.is_zero()).collect();
     for outcome in &real {
         if let Some(seconds) = earlier.seconds(&outcome.scenario) {
             here += outcome.duration.as_secs_f64();
@@ -78,7 +78,7 @@ pub fn seconds_left(live: &Live, now_ms: f64, to_come: &ToCome, earlier: &Earlie
     let expected = |name: &str| earlier.seconds(name).map(|seconds| seconds * pace).or(mean);
 
     let mut left = 0.0;
-    if let Some(playing) = live.playing() {
+    if let Some(playing) = live.run.playing() {
         let elapsed = (now_ms - playing.began_t_ms()).max(0.0) / 1e3;
         left += (expected(&playing.scenario)? - elapsed).max(0.0);
     }

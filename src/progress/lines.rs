@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::live::{Live, LiveGuest};
 use crate::record::{Phase, RecordedEnd, RecordedLeg, Verdict};
 use crate::scenario::Side;
+use crate::sys::words::{counted, first_line};
 
 /// What a line is about, for its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,14 +73,18 @@ pub fn status(moment: &Moment<'_>, room: Room) -> Vec<Line> {
 pub fn whole(moment: &Moment<'_>, room: Room) -> Vec<Line> {
     let live = moment.live;
     let mut lines = about_run(live);
-    let fraction = live.selected().map(|selected| live.played().count() as f64 / f64::from(selected.max(1)));
+    let fraction = live
+        .run
+        .header
+        .scenarios
+        .map(|selected| live.run.results().count() as f64 / f64::from(selected.max(1)));
     let overall = match fraction {
         Some(fraction) => format!("{}  {}", bar(fraction), heading(moment)),
         None => heading(moment),
     };
     lines.push(line(Tone::Strong, overall));
     lines.extend(lost(live));
-    if let Some(playing) = live.playing() {
+    if let Some(playing) = live.run.playing() {
         lines.push(line(Tone::Plain, playing.scenario.clone()));
     }
     let rows = room.rows.saturating_sub(lines.len());
@@ -90,18 +95,16 @@ pub fn whole(moment: &Moment<'_>, room: Room) -> Vec<Line> {
 /// That the record lacks lines.
 fn lost(live: &Live) -> Option<Line> {
     let lines = live.lost_lines();
-    let text = format!(
-        "{} could not be written",
-        counted(lines.into(), "line of the record", "lines of the record")
-    );
+    let text =
+        format!("{} could not be written", counted(lines, "line of the record", "lines of the record"));
     (lines > 0).then(|| line(Tone::Bad, text))
 }
 
 /// What the run is: its identity, sizes and stack.
 fn about_run(live: &Live) -> Vec<Line> {
-    let number = |name: &str| live.profile(name).and_then(serde_json::Value::as_u64);
-    let mut first = format!("run {}", live.name());
-    if let Some(name) = live.profile("name").and_then(serde_json::Value::as_str) {
+    let number = |name: &str| live.run.header.profile.get(name).and_then(serde_json::Value::as_u64);
+    let mut first = format!("run {}", live.run.header.run);
+    if let Some(name) = live.run.header.profile.get("name").and_then(serde_json::Value::as_str) {
         let _ = write!(first, ", profile {name}");
     }
     if let (Some(guests), Some(vcpus), Some(memory)) =
@@ -114,7 +117,10 @@ fn about_run(live: &Live) -> Vec<Line> {
         let _ = write!(first, ", {}", counted(rounds, "round", "rounds"));
     }
     let pair = |what: &str, name: &str| {
-        let (source, target) = (live.fact(&format!("source.{name}"))?, live.fact(&format!("target.{name}"))?);
+        let (source, target) = (
+            live.run.header.stack.get(&format!("source.{name}"))?,
+            live.run.header.stack.get(&format!("target.{name}"))?,
+        );
         Some(if source == target {
             format!("{what} {source}")
         } else {
@@ -122,7 +128,7 @@ fn about_run(live: &Live) -> Vec<Line> {
         })
     };
     let stack: Vec<String> =
-        [pair("QEMU", "qemu"), pair("libvirt", "libvirt"), live.fact("accelerator").cloned()]
+        [pair("QEMU", "qemu"), pair("libvirt", "libvirt"), live.run.header.stack.get("accelerator").cloned()]
             .into_iter()
             .flatten()
             .collect();
@@ -136,18 +142,18 @@ fn about_run(live: &Live) -> Vec<Line> {
 /// `scenario 3 of 54, 0:12; 2 passed; about 11 min left`.
 fn heading(moment: &Moment<'_>) -> String {
     let live = moment.live;
-    if let Some(end) = live.end() {
+    if let Some(end) = live.run.end {
         return format!("finished after {}; {}", clock(end.duration_s), counts(live));
     }
-    let played = live.played().count();
+    let played = live.run.results().count();
     let mut number = format!("scenario {}", played + 1);
-    if let Some(selected) = live.selected() {
+    if let Some(selected) = live.run.header.scenarios {
         if played >= selected as usize {
             return format!("cleaning up; {}", counts(live));
         }
         let _ = write!(number, " of {selected}");
     }
-    let doing = match (live.playing(), &live.fixture) {
+    let doing = match (live.run.playing(), &live.fixture) {
         (Some(playing), _) => clock((moment.now_ms - playing.began_t_ms()) / 1e3),
         (None, Some(fixture)) if played == 0 => format!("preparing, {fixture} ready"),
         (None, _) => "preparing".to_owned(),
@@ -165,7 +171,7 @@ pub fn counts(live: &Live) -> String {
     use Verdict::{Error, Failed, Ignored, Interrupted, NotRun, Passed};
     let parts: Vec<String> = [Passed, Failed, Error, Ignored, Interrupted, NotRun]
         .into_iter()
-        .map(|verdict| (live.count(verdict), verdict))
+        .map(|verdict| (live.run.count(verdict), verdict))
         .filter(|(count, _)| *count > 0)
         .map(|(count, verdict)| format!("{count} {verdict}"))
         .collect();
@@ -175,7 +181,7 @@ pub fn counts(live: &Live) -> String {
 /// The guests of the scenario that is being played, and the proofs that did not hold.
 fn scenario(moment: &Moment<'_>, room: Room, rows: usize, lines: &mut Vec<Line>) {
     let live = moment.live;
-    let Some(playing) = live.playing() else { return };
+    let Some(playing) = live.run.playing() else { return };
     let broken = broken(&playing.details);
     let rows = rows.saturating_sub(broken.len());
     // Those that migrate come first where there is no room for all.
@@ -238,7 +244,7 @@ fn guest_line(guest: &LiveGuest, width: usize, now_ms: f64, columns: usize) -> L
 pub fn ending(leg: &RecordedLeg, end: &RecordedEnd) -> String {
     let seconds = leg.duration_ms().unwrap_or_default() / 1e3;
     if !end.ok {
-        let error = end.error.as_deref().map(super::live::first_line).unwrap_or("libvirt gave no reason");
+        let error = end.error.as_deref().map(first_line).unwrap_or("libvirt gave no reason");
         return format!("{} FAILED after {seconds:.1} s: {error}", leg.direction);
     }
     let mut text = format!("{} in {seconds:.1} s", leg.direction);
@@ -320,10 +326,6 @@ fn amount(bytes: u64) -> String {
         ..10_000.0 => format!("{mib:.0} MiB"),
         _ => format!("{:.1} GiB", mib / 1024.0),
     }
-}
-
-fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 fn line(tone: Tone, text: String) -> Line {

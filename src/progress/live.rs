@@ -5,16 +5,15 @@
 #[cfg(test)]
 mod tests;
 
-use crate::record::{
-    Envelope, Event, Fold, LostLines, Outcome, Play, RecordedLeg, RunEnd, Verdict, WriterProcess,
-};
+use crate::record::{Envelope, Event, Fold, LostLines, RecordedLeg};
 use crate::scenario::Side;
+use crate::sys::words::first_line;
 
 /// A run, as far as its events show it.
 #[derive(Clone, Debug, Default)]
 pub struct Live {
     /// The run. Of each play, the proofs that did not hold, each in a line.
-    run: Fold<Vec<String>>,
+    pub run: Fold<Vec<String>>,
     /// The fixture that was ready last.
     pub fixture: Option<String>,
     /// The fleet, in the order of its numbers: who migrated or was proved so far.
@@ -58,65 +57,15 @@ impl Live {
         }
     }
 
-    /// What the run is called; empty before its beginning.
-    pub fn name(&self) -> &str {
-        self.run.header.as_ref().map_or("", |header| &header.run)
-    }
-
-    /// A value of the profile.
-    pub fn profile(&self, name: &str) -> Option<&serde_json::Value> {
-        self.run.header.as_ref()?.profile.get(name)
-    }
-
-    /// A fact about the stack, from the header or from a fixture that is ready.
-    pub fn fact(&self, name: &str) -> Option<&String> {
-        self.run.header.as_ref()?.stack.get(name)
-    }
-
-    /// The process that writes the record.
-    pub fn process(&self) -> Option<WriterProcess> {
-        self.run.header.as_ref()?.process
-    }
-
-    /// How many scenarios were selected, where the record has the number.
-    pub fn selected(&self) -> Option<u32> {
-        self.run.header.as_ref()?.scenarios
-    }
-
-    /// When the last event was written.
-    pub fn t_ms(&self) -> f64 {
-        self.run.last.as_ref().map_or(0.0, |last| last.t_ms as f64)
-    }
-
-    /// How the run ended.
-    pub fn end(&self) -> Option<&RunEnd> {
-        self.run.end.as_ref()
-    }
-
     /// Lines that the record lacks.
     pub fn lost_lines(&self) -> u32 {
         self.run.lost.as_ref().map_or(0, LostLines::count).max(self.unwritten)
     }
 
-    /// The scenario that is being played.
-    pub fn playing(&self) -> Option<&Play<Vec<String>>> {
-        self.run.playing()
-    }
-
-    /// What has been played.
-    pub fn played(&self) -> impl Iterator<Item = &Outcome> {
-        self.run.results()
-    }
-
-    /// How many scenarios ended with this verdict.
-    pub fn count(&self, verdict: Verdict) -> usize {
-        self.played().filter(|outcome| outcome.verdict == verdict).count()
-    }
-
     /// Whether something came out otherwise than it should, did not come out at all, or is missing in the record.
     pub fn has_failures(&self) -> bool {
-        !self.played().all(|outcome| outcome.verdict.is_good())
-            || self.end().is_some_and(|end| end.failed + end.errors > 0)
+        !self.run.results().all(|outcome| outcome.verdict.is_good())
+            || self.run.end.is_some_and(|end| end.failed + end.errors > 0)
             || self.lost_lines() > 0
     }
 
@@ -153,8 +102,4 @@ impl LiveGuest {
     pub fn moving(&self) -> Option<&RecordedLeg> {
         self.leg.as_ref().filter(|leg| leg.end.is_none())
     }
-}
-
-pub(super) fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
 }

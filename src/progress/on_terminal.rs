@@ -156,7 +156,7 @@ impl Shared {
 
     /// What comes after the scenario that is being played, or with it if it has not begun.
     fn to_come(&self, live: &Live) -> ToCome {
-        let begun = live.played().count() + usize::from(live.playing().is_some());
+        let begun = live.run.results().count() + usize::from(live.run.playing().is_some());
         ToCome { names: self.selected.get(begun..).unwrap_or_default().to_vec(), unnamed: 0 }
     }
 }

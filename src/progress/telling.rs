@@ -1,8 +1,9 @@
 //! What happens in a run, a line for each event that matters, for readers of a pipe or a file. Pure.
 
 use super::lines::{clock, counts, ending, printable};
-use super::live::{Live, first_line};
+use super::live::Live;
 use crate::record::{Event, Outcome, RunEnd, Verdict};
+use crate::sys::words::first_line;
 
 /// The line of an event, if it matters; `live` has taken it in already. Without a newline, and all printable ASCII.
 pub fn line(live: &Live, event: &Event) -> Option<String> {
@@ -14,7 +15,7 @@ pub fn line(live: &Live, event: &Event) -> Option<String> {
         Event::PartStarted(part) => format!("part {}", part.run),
         Event::FixtureReady { name, duration_s, .. } => format!("{name} ready after {duration_s:.1} s"),
         Event::ScenarioStarted { scenario } => {
-            format!("{} {scenario}", number(live, live.played().count() + 1))
+            format!("{} {scenario}", number(live, live.run.results().count() + 1))
         }
         Event::LegFinished { guest, .. } => {
             let leg = live.guests.iter().find(|known| known.name == *guest)?.leg.as_ref()?;
@@ -44,7 +45,7 @@ pub fn line(live: &Live, event: &Event) -> Option<String> {
         }
         _ => return None,
     };
-    Some(printable(&format!("{:>8}  {text}", clock(live.t_ms() / 1e3))))
+    Some(printable(&format!("{:>8}  {text}", clock(live.run.t_ms() / 1e3))))
 }
 
 /// What a scenario came to: `3 of 54 passed after 13.9 s: NAME`.
@@ -58,12 +59,12 @@ fn finished(live: &Live, outcome: &Outcome) -> String {
         Verdict::Passed => String::new(),
         _ => format!(": {}", outcome.headline()),
     };
-    let number = number(live, live.played().count());
+    let number = number(live, live.run.results().count());
     format!("{number} {} {verdict} after {:.1} s{why}", outcome.scenario, outcome.duration.as_secs_f64())
 }
 
 fn number(live: &Live, number: usize) -> String {
-    match live.selected() {
+    match live.run.header.scenarios {
         Some(selected) => format!("{number}/{selected}"),
         None => number.to_string(),
     }

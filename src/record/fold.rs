@@ -9,11 +9,11 @@ use super::lost::add_lost;
 use super::{Envelope, Event, Finding, LostLines, Outcome, Part, RunEnd, RunHeader, Verdict, rfc3339_text};
 
 /// What is known of a run so far. `D` is what a view keeps of each play.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Fold<D> {
-    /// The header; its `stack` also has the facts of all fixtures, as in the reports that a run writes itself.
-    pub header: Option<RunHeader>,
-    /// When the record begins.
+    /// The header, with the facts of all fixtures in its `stack`; empty before the record's beginning.
+    pub header: RunHeader,
+    /// When the record begins; none of events that have no beginning.
     pub began: Option<Envelope>,
     /// The runs that a merged record is made of.
     pub parts: Vec<Part>,
@@ -42,35 +42,25 @@ pub struct Play<D> {
     pub details: D,
 }
 
-impl<D> Default for Fold<D> {
-    fn default() -> Fold<D> {
-        Fold {
-            header: None,
-            began: None,
-            parts: Vec::new(),
-            plays: Vec::new(),
-            current: None,
-            last: None,
-            lost: None,
-            end: None,
-        }
-    }
-}
-
 impl<D: Default> Fold<D> {
+    /// What the events of a record come to.
+    pub fn of(events: &[(Envelope, Event)]) -> Fold<D> {
+        let mut fold = Fold::default();
+        for (envelope, event) in events {
+            fold.take(envelope, event);
+        }
+        fold
+    }
+
     /// Takes in the next event, and returns the details of the play that it belongs to.
     pub fn take(&mut self, envelope: &Envelope, event: &Event) -> Option<&mut D> {
         self.last = Some(envelope.clone());
         match event {
             Event::RunStarted(header) => {
-                self.header = Some(header.clone());
+                self.header = header.clone();
                 self.began = Some(envelope.clone());
             }
-            Event::FixtureReady { facts, .. } => {
-                if let Some(header) = &mut self.header {
-                    header.stack.extend(facts.clone());
-                }
-            }
+            Event::FixtureReady { facts, .. } => self.header.stack.extend(facts.clone()),
             Event::PartStarted(part) => {
                 self.parts.push(part.clone());
                 self.current = None;
@@ -97,6 +87,16 @@ impl<D: Default> Fold<D> {
     /// The results that the record has.
     pub fn results(&self) -> impl Iterator<Item = &Outcome> {
         self.plays.iter().filter_map(|play| play.result.as_ref())
+    }
+
+    /// When the last line was written, on the clock of `t_ms`.
+    pub fn t_ms(&self) -> f64 {
+        self.last.as_ref().map_or(0.0, |last| last.t_ms as f64)
+    }
+
+    /// How many scenarios have this result.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.results().filter(|outcome| outcome.verdict == verdict).count()
     }
 
     /// The outcomes of all plays; of those without a result, errors that say so.

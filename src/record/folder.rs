@@ -16,8 +16,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{ReportError, writer};
-use crate::record::rfc3339_text;
+use super::{ReportError, rfc3339_text};
 
 /// Name of the JUnit report in the folder of a run.
 pub const JUNIT_FILE: &str = "junit.xml";
@@ -84,11 +83,6 @@ impl RunFolder {
         &self.name
     }
 
-    /// `record.jsonl`, which [`Record::create`](super::Record::create) makes.
-    pub fn record_path(&self) -> PathBuf {
-        self.path.join(writer::FILE_NAME)
-    }
-
     /// `junit.xml`.
     pub fn junit_path(&self) -> PathBuf {
         self.path.join(JUNIT_FILE)
@@ -108,14 +102,6 @@ impl RunFolder {
     /// When it cannot be created.
     pub fn scenario_dir(&self, scenario: &str) -> Result<PathBuf, ReportError> {
         create_all(self.path.join("scenarios").join(flat_name(scenario)))
-    }
-
-    /// The folder for a scenario's evidence, `evidence` in [`Self::scenario_dir`], created if need be.
-    ///
-    /// # Errors
-    /// When it cannot be created.
-    pub fn evidence_dir(&self, scenario: &str) -> Result<PathBuf, ReportError> {
-        create_all(self.scenario_dir(scenario)?.join("evidence"))
     }
 }
 
@@ -236,10 +222,10 @@ mod tests {
     fn a_scenario_has_a_flat_folder() {
         let root = tempfile::tempdir().unwrap();
         let run = RunFolder::create(root.path()).unwrap();
-        let evidence = run.evidence_dir("postcopy_cross::in_vms::stress_cpu").unwrap();
-        assert!(evidence.is_dir());
-        assert!(evidence.ends_with("scenarios/postcopy_cross.in_vms.stress_cpu/evidence"));
-        assert_eq!(run.evidence_dir("postcopy_cross::in_vms::stress_cpu").unwrap(), evidence);
+        let folder = run.scenario_dir("postcopy_cross::in_vms::stress_cpu").unwrap();
+        assert!(folder.is_dir());
+        assert!(folder.ends_with("scenarios/postcopy_cross.in_vms.stress_cpu"));
+        assert_eq!(run.scenario_dir("postcopy_cross::in_vms::stress_cpu").unwrap(), folder);
     }
 
     #[test]

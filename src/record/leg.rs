@@ -206,7 +206,7 @@ impl RecordedLeg {
     }
 
     /// A number of the completed job's statistics.
-    fn at_its_end(&self, name: &str) -> Option<f64> {
+    pub fn at_its_end(&self, name: &str) -> Option<f64> {
         self.end.as_ref()?.stats.number(name).map(|number| number as f64)
     }
 

@@ -18,8 +18,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::read::read_one;
-use super::{Envelope, Event, Part, ReportError, RunEnd, RunHeader, atomic, line, outcomes, writer};
+use super::{Envelope, Event, Fold, Part, ReportError, RunEnd, RunHeader, Tail, atomic, line, writer};
 
 /// How many runs are named beside a fact in which they differ.
 const MOST_NAMED: usize = 3;
@@ -117,8 +116,8 @@ struct Run {
 
 impl Run {
     fn read(path: &Path, folder: PathBuf) -> Result<Run, ReportError> {
-        let mut events = read_one(path)?;
-        let fold = outcomes::fold_of(&events);
+        let mut events = Tail::open(path)?.poll()?;
+        let fold = Fold::<()>::of(&events);
         let made_up = fold.plays.iter().filter(|play| !play.ended());
         for outcome in made_up.map(|play| play.outcome(fold.last.as_ref())) {
             events.extend(fold.last.clone().map(|end| (end, Event::ScenarioFinished(outcome))));
@@ -126,11 +125,10 @@ impl Run {
         events.retain(|(_, event)| {
             !matches!(event, Event::RunStarted(_) | Event::RunFinished(_) | Event::Unknown)
         });
-        let no_run = || ReportError::NoRun { path: path.to_path_buf() };
         Ok(Run {
             folder,
-            start: fold.began.ok_or_else(no_run)?,
-            header: fold.header.ok_or_else(no_run)?,
+            start: fold.began.ok_or_else(|| ReportError::NoRun { path: path.to_path_buf() })?,
+            header: fold.header,
             scenarios: fold.plays.into_iter().map(|play| play.scenario).collect(),
             end: fold.end,
             events,

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::Numbers;
 use crate::plan::SEED_VARIABLE;
 use crate::scenario::{Direction, SIZING_VARIABLE, Scenario};
+use crate::sys::words::first_line;
 
 /// One thing that a proof found wrong.
 ///
@@ -170,7 +171,7 @@ impl Outcome {
         match (self.findings.as_slice(), &self.reason) {
             ([only], _) => only.headline(),
             ([first, more @ ..], _) => format!("{} (and {} more)", first.headline(), more.len()),
-            ([], Some(reason)) => reason.lines().next().unwrap_or_default().to_string(),
+            ([], Some(reason)) => first_line(reason).to_owned(),
             ([], None) => format!("{}, without a reason given", self.verdict),
         }
     }

@@ -26,9 +26,9 @@ pub fn results_from_record(record: &Path) -> Result<Results, ReportError> {
 
 /// The results of these events of a record; none without a beginning.
 pub fn results_of(events: &[(Envelope, Event)]) -> Option<Results> {
-    let fold = fold_of(events);
+    let fold = Fold::<()>::of(events);
     let outcomes = fold.outcomes();
-    Some(Results { header: fold.header?, outcomes, lost: fold.lost })
+    fold.began.is_some().then_some(Results { header: fold.header, outcomes, lost: fold.lost })
 }
 
 /// Each outcome with its title: the scenario's name; of a second one of that name, as in a merged record, with ` #2` behind
@@ -46,13 +46,4 @@ pub fn titled<'a>(
         };
         (title, outcome)
     })
-}
-
-/// What the events of a record come to.
-pub(super) fn fold_of(events: &[(Envelope, Event)]) -> Fold<()> {
-    let mut fold = Fold::default();
-    for (envelope, event) in events {
-        fold.take(envelope, event);
-    }
-    fold
 }

@@ -1,37 +1,22 @@
-//! Reading a record back, also one that was cut off.
+//! Reading a record back as a whole: a file, the folder of a run, or a folder of several runs.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use super::line::{BadLine, Parser};
-use super::{Envelope, Event, ReportError, writer};
+use super::{Envelope, Event, ReportError, Tail, merge};
 
-/// The events of one record, in the order of writing: [`read`](super::read), without parts.
-pub(super) fn read_one(path: &Path) -> Result<Vec<(Envelope, Event)>, ReportError> {
-    let path = &if path.is_dir() { path.join(writer::FILE_NAME) } else { path.to_path_buf() };
-    let mut file = BufReader::new(File::open(path).map_err(ReportError::io("open the record", path))?);
-    let mut events = Vec::new();
-    let mut bytes = Vec::new();
-    let mut parser = Parser::default();
-    for line in 1.. {
-        bytes.clear();
-        if file.read_until(b'\n', &mut bytes).map_err(ReportError::io("read the record", path))? == 0 {
-            break;
-        }
-        match parser.parse(&bytes) {
-            Ok(event) => events.push(event),
-            Err(BadLine::Version(found)) => {
-                return Err(ReportError::Version { path: path.clone(), line, found });
-            }
-            // Only the last line can be without its newline.
-            Err(BadLine::Json(_)) if !bytes.ends_with(b"\n") => break,
-            Err(BadLine::Json(source)) => {
-                return Err(ReportError::Line { path: path.clone(), line, source });
-            }
-        }
+/// The events of the record at `path`, a `record.jsonl` or the folder of a run, in the order of writing.
+///
+/// A last line that was cut off, as by a power loss or while the run is still writing, is left out. A folder that has no
+/// record and whose folders have some, such as that of a run of cargo-nextest, is read as one record, merged.
+///
+/// # Errors
+/// When the file cannot be read, when another line is not an event, or when a later multivm wrote it.
+pub fn read(path: &Path) -> Result<Vec<(Envelope, Event)>, ReportError> {
+    let parts = merge::parts_of(path);
+    if !parts.is_empty() {
+        return merge::merge(&merge::name_of(path), &parts);
     }
-    Ok(events)
+    Tail::open(path)?.poll()
 }
 
 #[cfg(test)]
@@ -191,7 +176,6 @@ mod tests {
         "format version 1, this multivm reads version 2 only; use the multivm that"
     )]
     #[case::later("{\"v\":3}\n", "format version 3, this multivm reads version 2 only")]
-    #[case::later_and_cut("{\"v\":3}", "format version 3, this multivm reads version 2 only")]
     fn other_lines_are_not_guessed_at(#[case] line: &str, #[case] expected: &str) {
         let folder = tempfile::tempdir().unwrap();
         let record = Record::create(folder.path(), RunHeader::default()).unwrap();

@@ -69,7 +69,7 @@ impl Tail {
             self.line += 1;
         }
         self.present_only = false;
-        lines.iter().map(|(number, line)| self.event(*number, line)).collect()
+        lines.into_iter().map(|(number, line)| self.event(number, &line)).collect()
     }
 
     fn event(&mut self, line: usize, bytes: &[u8]) -> Result<(Envelope, Event), ReportError> {

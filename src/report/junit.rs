@@ -30,9 +30,7 @@ use std::time::{Duration, SystemTime};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use self::size::{Limits, attribute};
-use crate::record::{
-    Outcome, ReportError, Results, Verdict, results_from_record, rfc3339_text, titled, write_atomically,
-};
+use crate::record::{Outcome, ReportError, Results, Verdict, rfc3339_text, titled, write_atomically};
 
 /// Name of the report and of its one suite; also the first part of every `classname`.
 const SUITE: &str = "multivm";
@@ -82,16 +80,6 @@ pub fn render(results: &Results) -> Result<String, ReportError> {
 /// When it cannot be made or written.
 pub fn write(path: &Path, results: &Results) -> Result<(), ReportError> {
     write_atomically(path, render(results)?.as_bytes())
-}
-
-/// The JUnit XML of a run, from its record alone. `record` is the file or the run's folder.
-///
-/// A scenario that began and has no result becomes an `<error>` that says where the record ends.
-///
-/// # Errors
-/// When the record cannot be read, or has no beginning.
-pub fn junit_from_record(record: &Path) -> Result<String, ReportError> {
-    render(&results_from_record(record)?)
 }
 
 /// From the first start to the last end. Wall clock, not the sum: a reader asks how long the job took.

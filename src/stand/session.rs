@@ -7,6 +7,7 @@ use crate::failure::{Failure, Result};
 use crate::inventory::Inventory;
 use crate::ledger::{Ledger, Lock, Owner, Thing, state_directory};
 use crate::sys::wait::StopFlag;
+use crate::sys::words::counted;
 
 /// The lock, the ledger and the stand. Dropping it without [`Session::end`] leaves the undoing to the next command.
 #[derive(Debug)]
@@ -241,7 +242,7 @@ pub(super) fn is_whole(things: &[Thing]) -> bool {
 pub fn summary(things: &[Thing]) -> String {
     let count = |one: &str, many: &str, matches: fn(&Thing) -> bool| {
         let number = things.iter().filter(|thing| matches(thing)).count();
-        (number > 0).then(|| format!("{number} {}", if number == 1 { one } else { many }))
+        (number > 0).then(|| counted(number, one, many))
     };
     let parts = [
         count("process", "processes", |thing| matches!(thing, Thing::Process { .. })),

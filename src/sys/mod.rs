@@ -1,4 +1,4 @@
-//! Small tools that know nothing of migration: waiting, threads, signals, contained commands.
+//! Small tools that know nothing of migration: waiting, threads, signals, contained commands, words.
 
 pub mod bounded;
 pub mod contained;
@@ -10,3 +10,4 @@ pub mod process;
 pub mod random;
 pub mod wait;
 pub mod watch;
+pub mod words;

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::ValueEnum;
-use multivm::report::compare::{ComparedRun, Comparison, Format, write};
+use multivm::record::write_atomically;
+use multivm::report::compare::{ComparedRun, Comparison, Format};
 
 use crate::problem::{Answer, Problem};
 
@@ -36,21 +36,11 @@ pub struct Arguments {
     #[arg(long, value_name = "RUN", num_args = 1.., requires = "base", conflicts_with = "pair")]
     new: Vec<PathBuf>,
     /// How to tell it
-    #[arg(long, value_enum, default_value_t = Form::Text)]
-    format: Form,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
     /// Write it to this file; the verdict alone goes to standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Form {
-    /// For people: the worst first
-    Text,
-    /// Everything, versioned
-    Json,
-    /// One page that needs no other file
-    Html,
 }
 
 pub fn run(arguments: &Arguments) -> Answer {
@@ -59,15 +49,10 @@ pub fn run(arguments: &Arguments) -> Answer {
         _ => (arguments.base.iter().collect(), arguments.new.iter().collect()),
     };
     let comparison = Comparison::of(&load(&base)?, &load(&new)?).map_err(input)?;
-    let format = match arguments.format {
-        Form::Text => Format::Text,
-        Form::Json => Format::Json,
-        Form::Html => Format::Html,
-    };
-    let rendered = comparison.render(format).map_err(input)?;
+    let rendered = comparison.render(arguments.format).map_err(input)?;
     match &arguments.output {
         Some(path) => {
-            write(path, &rendered).map_err(input)?;
+            write_atomically(path, rendered.as_bytes()).map_err(input)?;
             crate::say(&format!("{}\n", comparison.headline()))?;
         }
         None => {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use multivm::record::{Event, HTML_FILE, JUNIT_FILE, merge, results_from_record, write_merged};
 use multivm::report::{html, junit};
+use multivm::sys::words::counted;
 
 use crate::problem::{Answer, Problem};
 
@@ -40,8 +41,8 @@ pub fn run(arguments: &Arguments) -> Answer {
     };
     line(format!(
         "{} of {}, in {}",
-        counted(results.outcomes.len(), "scenario"),
-        counted(parts.len(), "part"),
+        counted(results.outcomes.len(), "scenario", "scenarios"),
+        counted(parts.len(), "part", "parts"),
         arguments.output.display()
     ));
     if let Some(lost) = &results.lost {
@@ -72,8 +73,4 @@ pub fn run(arguments: &Arguments) -> Answer {
         line("not the same everywhere: the profile; each part_started of the record has its own".to_owned());
     }
     crate::say(&text)
-}
-
-fn counted(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

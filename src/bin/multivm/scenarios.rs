@@ -8,6 +8,7 @@ use multivm::scenario::{
     Asked, Profile, SHARD_VARIABLE, SIZING_VARIABLE, Scenario, ScenarioFile, Selection, Set, Shard, Wish,
     locate, sizing_switch,
 };
+use multivm::sys::words::counted;
 
 use crate::problem::{Answer, Problem};
 
@@ -103,7 +104,7 @@ pub fn list(arguments: &List) -> Answer {
     let text: String = chosen.iter().map(|scenario| format!("{scenario}\n")).collect();
     let answer = crate::say(&text)?;
     let beside = if left_out == 0 { String::new() } else { format!(", {left_out} more ignored (--ignored)") };
-    eprintln!("{} scenario{}{beside}", chosen.len(), if chosen.len() == 1 { "" } else { "s" });
+    eprintln!("{}{beside}", counted(chosen.len(), "scenario", "scenarios"));
     Ok(answer)
 }
 

@@ -9,7 +9,9 @@ use super::*;
 use crate::libvirt::{Detail, LifecycleEvent};
 use crate::progress::lines::{self, Line, Moment, Room, Tone};
 use crate::progress::telling;
-use crate::record::{Clocks, DomainEvent, Finding, LostLines, Phase, RunEnd, RunHeader, Stats};
+use crate::record::{
+    Clocks, DomainEvent, Finding, LostLines, Outcome, Phase, RunEnd, RunHeader, Stats, Verdict,
+};
 use crate::scenario::Direction;
 
 const SCENARIO: &str = "precopy_cross::in_vms::stress_cpu";
@@ -238,9 +240,12 @@ fn what_comes_after_the_end_of_a_migration_changes_nothing_but_its_downtime() {
 #[test]
 fn a_run_is_counted() {
     let mut live = after(&[header(Some(3)), started(), finished(Verdict::Passed), started()]);
-    assert_eq!((live.played().count(), live.count(Verdict::Passed), live.has_failures()), (1, 1, false));
+    assert_eq!(
+        (live.run.results().count(), live.run.count(Verdict::Passed), live.has_failures()),
+        (1, 1, false)
+    );
     live.apply(&at(5_000), &finished(Verdict::Failed));
-    assert!(live.has_failures() && live.playing().is_none());
+    assert!(live.has_failures() && live.run.playing().is_none());
     let ended = Event::RunFinished(RunEnd { passed: 1, failed: 1, ignored: 0, errors: 0, duration_s: 754.0 });
     live.apply(&at(6_000), &ended);
     assert_eq!(status(&live, 7e3, 80, 9), ["finished after 12:34; 1 passed, 1 failed"]);
@@ -260,7 +265,7 @@ fn what_did_not_come_out_is_a_failure(#[case] verdict: Verdict, #[case] expected
 #[test]
 fn a_scenario_that_is_played_again_is_one() {
     let live = after(&[started(), leg("vm1", Direction::Out), started(), finished(Verdict::Passed)]);
-    assert_eq!(live.played().count(), 1);
+    assert_eq!(live.run.results().count(), 1);
     assert_eq!(live.guests[0].leg, None);
 }
 

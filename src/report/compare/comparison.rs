@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::change::{Fact, Verdicts};
 use super::metric::{DowntimeClock, Metric};
 use super::summary::MetricSummary;
+use crate::sys::words::counted;
 
 /// Version of the format, `version`.
 pub const FORMAT_VERSION: u32 = 2;
@@ -169,16 +170,14 @@ impl Comparison {
     /// What makes it a regression, a line each; nothing if nothing does.
     pub fn reasons(&self) -> Vec<String> {
         let mut reasons = Vec::new();
-        match self.verdicts.newly_failing.len() {
-            0 => {}
-            1 => reasons.push("1 scenario that passed fails".to_owned()),
-            many => reasons.push(format!("{many} scenarios that passed fail")),
-        }
-        match self.verdicts.newly_refused.len() {
-            0 => {}
-            1 => reasons.push("1 scenario that passed is refused".to_owned()),
-            many => reasons.push(format!("{many} scenarios that passed are refused")),
-        }
+        let mut reason = |count, one, many| {
+            if count > 0 {
+                reasons.push(counted(count, one, many));
+            }
+        };
+        let (one, many) = ("scenario that passed", "scenarios that passed");
+        reason(self.verdicts.newly_failing.len(), format!("{one} fails"), format!("{many} fail"));
+        reason(self.verdicts.newly_refused.len(), format!("{one} is refused"), format!("{many} are refused"));
         for metric in Metric::ALL {
             let groups = self.groups.iter().filter(|group| claimed(&group.measured, metric));
             let groups: Vec<&str> = groups.map(|group| group.group.as_str()).collect();
@@ -187,10 +186,8 @@ impl Comparison {
             if !groups.is_empty() {
                 places.push(groups.join(", "));
             }
-            match scenarios {
-                0 => {}
-                1 => places.push("1 scenario".to_owned()),
-                many => places.push(format!("{many} scenarios")),
+            if scenarios > 0 {
+                places.push(counted(scenarios, "scenario", "scenarios"));
             }
             if !places.is_empty() {
                 reasons.push(format!("{} is worse in {}", metric.name(), places.join(", and in ")));

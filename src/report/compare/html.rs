@@ -4,11 +4,9 @@ use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
-use super::comparison::{Claim, ComparedScenario, Comparison, Group, Measured};
+use super::comparison::{Claim, ComparedScenario, Comparison, Measured};
 use super::method::method_lines;
-use super::metric::milliseconds;
-use super::number::{probability, times};
-use super::summary::MetricSummary;
+use super::row::Row;
 use super::text::alike_line;
 use crate::record::ReportError;
 
@@ -16,20 +14,6 @@ const PAGE: &str = include_str!("compare.html");
 
 /// Names that end with this are escaped by minijinja.
 const NAME: &str = "compare.html";
-
-/// A row of a table, in words.
-#[derive(Serialize)]
-struct Row {
-    name: String,
-    metric: &'static str,
-    factor: String,
-    median: [String; 2],
-    p95: [String; 2],
-    max: [String; 2],
-    legs: [usize; 2],
-    p: String,
-    claim: &'static str,
-}
 
 /// What the template is given.
 #[derive(Serialize)]
@@ -46,21 +30,17 @@ struct Page<'a> {
 }
 
 pub fn render(comparison: &Comparison) -> Result<String, ReportError> {
-    let rows = |claim| -> Vec<Row> {
-        comparison.claims(claim).into_iter().map(|(one, measured)| row(&one.scenario, measured)).collect()
+    let rows = |found: Vec<(&ComparedScenario, &Measured)>| -> Vec<Row> {
+        found.into_iter().map(|(one, measured)| Row::of(&one.scenario, measured)).collect()
     };
     let page = Page {
         comparison,
         headline: comparison.headline(),
-        worse: rows(Claim::Worse),
-        better: rows(Claim::Better),
-        unjudged: comparison
-            .unjudged()
-            .into_iter()
-            .map(|(one, measured)| row(&one.scenario, measured))
-            .collect(),
-        groups: comparison.groups.iter().flat_map(group_rows).collect(),
-        scenarios: comparison.scenarios.iter().flat_map(scenario_rows).collect(),
+        worse: rows(comparison.claims(Claim::Worse)),
+        better: rows(comparison.claims(Claim::Better)),
+        unjudged: rows(comparison.unjudged()),
+        groups: comparison.groups.iter().flat_map(Row::of_group).collect(),
+        scenarios: comparison.scenarios.iter().flat_map(Row::of_scenario).collect(),
         alike: comparison.alike.iter().map(alike_line).collect(),
         method: method_lines(comparison),
     };
@@ -71,57 +51,6 @@ pub fn render(comparison: &Comparison) -> Result<String, ReportError> {
         environment.get_template(NAME)?.render(Serde(page))
     })();
     rendered.map_err(|error: minijinja::Error| ReportError::Compare(format!("as HTML: {error:#}")))
-}
-
-fn group_rows(group: &Group) -> Vec<Row> {
-    let name = format!("{} ({})", group.group, group.scenarios);
-    let mut rows: Vec<Row> = group.measured.iter().map(|measured| row(&name, measured)).collect();
-    rows.extend(group.wall_s.as_ref().map(|wall| wall_row(&name, wall)));
-    rows
-}
-
-fn scenario_rows(scenario: &ComparedScenario) -> Vec<Row> {
-    let mut rows: Vec<Row> =
-        scenario.measured.iter().map(|measured| row(&scenario.scenario, measured)).collect();
-    rows.extend(scenario.wall_s.as_ref().map(|wall| wall_row(&scenario.scenario, wall)));
-    rows
-}
-
-fn row(name: &str, measured: &Measured) -> Row {
-    let show = |value: f64| measured.metric.show(value);
-    let both = |value: fn(&MetricSummary) -> f64| [show(value(&measured.base)), show(value(&measured.new))];
-    let claim = match measured.claim {
-        Claim::Worse => "worse",
-        Claim::Better => "better",
-        Claim::None => "",
-    };
-    Row {
-        name: name.to_owned(),
-        metric: measured.metric.name(),
-        factor: times(measured.factor),
-        median: both(|summary| summary.median),
-        p95: both(|summary| summary.p95),
-        max: both(|summary| summary.max),
-        legs: [measured.base.count, measured.new.count],
-        p: measured.p().map(probability).unwrap_or_default(),
-        claim,
-    }
-}
-
-fn wall_row(name: &str, wall: &[MetricSummary; 2]) -> Row {
-    let both =
-        |value: fn(&MetricSummary) -> f64| [0, 1].map(|side: usize| milliseconds(value(&wall[side]) * 1e3));
-    Row {
-        name: name.to_owned(),
-        metric: "wall time",
-        factor: times(wall[1].median / wall[0].median),
-        median: both(|summary| summary.median),
-        p95: both(|summary| summary.p95),
-        max: both(|summary| summary.max),
-        legs: [wall[0].count, wall[1].count],
-        p: String::new(),
-        claim: "",
-    }
 }
 
 #[cfg(test)]

@@ -64,6 +64,7 @@ mod judge;
 mod method;
 mod metric;
 mod number;
+mod row;
 mod run;
 mod series;
 mod side;
@@ -72,8 +73,6 @@ mod summary;
 #[cfg(test)]
 mod testing;
 mod text;
-
-use std::path::Path;
 
 pub use change::{Fact, Told, Verdicts};
 pub use comparison::{
@@ -84,16 +83,16 @@ pub use run::ComparedRun;
 pub use side::Refusal;
 pub use summary::MetricSummary;
 
-use crate::record::{ReportError, write_atomically};
+use crate::record::ReportError;
 
-/// What a comparison can look like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a comparison can look like. The first line of each is the command line's help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// For people: the worst first, the rest counted.
+    /// For people: the worst first
     Text,
-    /// Everything, as [`Comparison`] describes it.
+    /// Everything, versioned
     Json,
-    /// One page that needs no other file.
+    /// One page that needs no other file
     Html,
 }
 
@@ -113,12 +112,4 @@ impl Comparison {
             }
         }
     }
-}
-
-/// Writes a comparison to a file, as a whole or not at all.
-///
-/// # Errors
-/// When the file system refuses.
-pub fn write(path: &Path, rendered: &str) -> Result<(), ReportError> {
-    write_atomically(path, rendered.as_bytes())
 }

@@ -5,8 +5,9 @@ use std::fmt::Write;
 use super::change::{Fact, Told};
 use super::comparison::{Alike, Claim, ComparedScenario, Comparison, Group, Measured, RunSummary};
 use super::method::method_lines;
-use super::metric::milliseconds;
-use super::number::{probability, times};
+use super::number::times;
+use super::row::Row;
+use crate::sys::words::counted;
 
 /// More of a list than this is counted, not shown.
 const SHOWN: usize = 20;
@@ -68,11 +69,10 @@ fn run_line(out: &mut String, which: &str, run: &RunSummary) -> std::fmt::Result
     let others = if others > 0 { format!(", {others} without either") } else { String::new() };
     writeln!(
         out,
-        "{which} {} ({}): {} {}, {} passed, {} failed{others}",
+        "{which} {} ({}): {}, {} passed, {} failed{others}",
         run.run,
         run.path,
-        run.scenarios,
-        if run.scenarios == 1 { "scenario" } else { "scenarios" },
+        counted(run.scenarios, "scenario", "scenarios"),
         run.passed,
         run.failed
     )
@@ -126,69 +126,26 @@ fn unjudged(out: &mut String, largest: &[(&ComparedScenario, &Measured)]) -> std
 }
 
 fn one(out: &mut String, scenario: &ComparedScenario, measured: &Measured) -> std::fmt::Result {
-    writeln!(out, "  {} {}  {}", times(measured.factor), measured.metric.name(), scenario.scenario)?;
-    writeln!(out, "    {}", values(measured))?;
-    let [base, new] = &measured.by_run;
-    if base.len() + new.len() > 2 {
-        let shown = |values: &[Option<f64>]| {
-            let shown =
-                values.iter().map(|value| value.map_or("-".into(), |value| measured.metric.show(value)));
-            shown.collect::<Vec<_>>().join(", ")
-        };
-        writeln!(out, "    medians of the runs {} -> {}", shown(base), shown(new))?;
+    let row = Row::of(&scenario.scenario, measured);
+    writeln!(out, "  {} {}  {}\n    {}", row.factor, row.metric, row.name, row.judged_values())?;
+    match &row.runs {
+        Some([base, new]) => writeln!(out, "    medians of the runs {base} -> {new}"),
+        None => Ok(()),
     }
-    Ok(())
-}
-
-/// `median 1.52 s -> 12.4 s, p95 2.00 s -> 14.1 s, max 2.00 s -> 14.1 s; 6 and 6 legs; p 0.0001`
-fn values(measured: &Measured) -> String {
-    let (metric, base, new) = (measured.metric, &measured.base, &measured.new);
-    let p = measured.p().map(|p| format!("; p {}", probability(p))).unwrap_or_default();
-    format!(
-        "median {} -> {}, p95 {} -> {}, max {} -> {}; {} and {} legs{p}",
-        metric.show(base.median),
-        metric.show(new.median),
-        metric.show(base.p95),
-        metric.show(new.p95),
-        metric.show(base.max),
-        metric.show(new.max),
-        base.count,
-        new.count,
-    )
 }
 
 fn groups(out: &mut String, groups: &[Group]) -> std::fmt::Result {
     writeln!(out, "\nBy mode and order, all legs (wall time: scenarios, not judged):")?;
     for group in groups {
-        let count = if group.scenarios == 1 { "scenario" } else { "scenarios" };
-        writeln!(out, "  {}, {} {count}", group.group, group.scenarios)?;
-        for measured in &group.measured {
-            let claim = match measured.claim {
-                Claim::Worse => "  WORSE",
-                Claim::Better => "  better",
-                Claim::None => "",
+        writeln!(out, "  {}, {}", group.group, counted(group.scenarios, "scenario", "scenarios"))?;
+        for (at, row) in Row::of_group(group).iter().enumerate() {
+            let values = if at < group.measured.len() { row.judged_values() } else { row.values() };
+            let claim = match row.claim {
+                "worse" => "  WORSE",
+                "better" => "  better",
+                _ => "",
             };
-            writeln!(
-                out,
-                "    {:<11} {:<6} {}{claim}",
-                measured.metric.name(),
-                times(measured.factor),
-                values(measured)
-            )?;
-        }
-        if let Some([base, new]) = &group.wall_s {
-            writeln!(
-                out,
-                "    {:<11} {:<6} median {} -> {}, p95 {} -> {}, max {} -> {}",
-                "wall time",
-                times(new.median / base.median),
-                milliseconds(base.median * 1e3),
-                milliseconds(new.median * 1e3),
-                milliseconds(base.p95 * 1e3),
-                milliseconds(new.p95 * 1e3),
-                milliseconds(base.max * 1e3),
-                milliseconds(new.max * 1e3),
-            )?;
+            writeln!(out, "    {:<11} {:<6} {values}{claim}", row.metric, row.factor)?;
         }
     }
     Ok(())

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::PageLocation;
-use super::facts::{LONGEST_TEXT, class, cut, evidence_link};
+use super::facts::{LONGEST_TEXT, cut, evidence_link, verdict_signs};
 use crate::record::{Finding, rfc3339_text};
 use crate::report::view::{Clock, LegView, RunView, SampleView, ScenarioView, at_most, extremes};
 use crate::scenario::Direction;
@@ -44,7 +44,7 @@ pub(super) fn overview(run: &RunView) -> Value {
                 "group": scenario.group(),
                 "row": rows.iter().position(|row| *row == place.row),
                 "column": columns.iter().position(|column| *column == place.column),
-                "verdict": class(outcome.verdict),
+                "verdict": outcome.verdict,
                 "time_s": rounded(outcome.duration.as_secs_f64(), 1),
                 "downtime_ms": number(downtime.map(|(ms, _)| ms), 1),
                 "downtime_by": downtime.map(|(_, reported)| if reported { "reported" } else { "libvirt" }),
@@ -75,6 +75,7 @@ pub(super) fn overview(run: &RunView) -> Value {
         "rows": rows,
         "columns": columns,
         "clocks": Clock::ALL.map(Clock::name),
+        "verdicts": verdict_signs(),
         "scenarios": scenarios,
         "legs": legs,
     })
@@ -160,7 +161,7 @@ fn detail(run: &RunView, scenario: &ScenarioView, place: PageLocation, limits: &
     let shown = gaps.iter().take(MOST_GAPS);
     json!({
         "name": scenario.title,
-        "verdict": class(outcome.verdict),
+        "verdict": outcome.verdict,
         "reason": outcome.reason.as_ref().map(|reason| cut(reason, LONGEST_TEXT)),
         "findings": outcome.findings.iter().map(finding).collect::<Vec<_>>(),
         "started": rfc3339_text(outcome.started),
@@ -206,8 +207,8 @@ fn finding(finding: &Finding) -> Value {
 fn leg(view: &LegView, began: f64, end: f64, limits: &Limits) -> Value {
     let leg = &view.leg;
     let at = |t_ms: f64| rounded(t_ms - began, 0);
-    let completed = view.completed().unwrap_or_default();
     let over = leg.end.as_ref();
+    let completed = |name: &str| number(leg.at_its_end(name), 0);
     let clocks = leg.clocks.clone().unwrap_or_default();
     let phases = leg.spans(end);
     let volume = leg.volume();
@@ -236,13 +237,13 @@ fn leg(view: &LegView, began: f64, end: f64, limits: &Limits) -> Value {
         "disagreement": clocks.disagreement,
         "typical_write_ms": number(clocks.typical_write_ms, 1),
         "worst_write_ms": number(clocks.worst_write_ms, 1),
-        "total_ms": number(completed.elapsed_ms, 0),
-        "setup_ms": number(completed.setup_ms, 0),
+        "total_ms": completed("time_elapsed"),
+        "setup_ms": completed("setup_time"),
         "sent_bytes": number(volume.map(|(sent, _)| sent), 0),
         "ratio": number(volume.and_then(|(_, ratio)| ratio), 2),
-        "passes": number(completed.iteration, 0),
-        "requests": number(completed.postcopy_requests, 0),
-        "throttle": number(completed.throttle_percent, 0),
+        "passes": completed("memory_iteration"),
+        "requests": completed("memory_postcopy_requests"),
+        "throttle": completed("auto_converge_throttle"),
         "samples": samples(&with_ends(view), began, limits.samples),
     });
     if let Value::Object(fields) = &mut object {
@@ -263,7 +264,7 @@ fn with_ends(view: &LegView) -> Vec<SampleView> {
     let nothing_sent = SampleView {
         t_ms: first_pass,
         processed_bytes: Some(0.0),
-        remaining_bytes: completed.total_bytes,
+        remaining_bytes: leg.at_its_end("memory_total"),
         ..SampleView::default()
     };
     samples.insert(0, nothing_sent);

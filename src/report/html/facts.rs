@@ -3,51 +3,47 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::PageLocation;
-use crate::record::{Outcome, Verdict, rfc3339_text, spent_in};
+use crate::record::{Outcome, Part, RunHeader, Verdict, rfc3339_text, spent_in};
 use crate::report::shorten::without_middle;
-use crate::report::view::{Distribution, RepairView, RunView, ScenarioView};
+use crate::report::view::{Distribution, FixtureView, RepairView, RunView, ScenarioView};
 
 /// Characters of one text of a finding; the record has all of it.
 pub(super) const LONGEST_TEXT: usize = 16 * 1024;
 
-/// Failures that are unfolded at first.
-const UNFOLDED: usize = 5;
-
+/// What the template gets of a run: its own data, and what takes more than a template to tell.
 #[derive(Serialize)]
-pub(super) struct Facts {
-    name: String,
+pub(super) struct Facts<'a> {
+    header: &'a RunHeader,
     started: String,
-    wall_time: String,
+    duration_s: f64,
     finished: bool,
     lost: Option<String>,
-    command: String,
-    accelerator: Option<String>,
-    accelerator_reason: Option<String>,
-    warning: Option<String>,
+    accelerator: Option<&'a String>,
+    accelerator_reason: Option<&'a String>,
+    warning: Option<&'a String>,
     /// What both hosts have: fact, source, target.
     hosts: Vec<[String; 3]>,
-    others: Vec<(String, String)>,
-    profile: Vec<(String, String)>,
-    profile_name: Option<String>,
-    fixtures: Vec<(String, String)>,
-    parts: Vec<Part>,
-    repairs: Vec<Repair>,
+    others: Vec<(String, &'a String)>,
+    profile: Vec<(&'a String, String)>,
+    profile_name: Option<&'a str>,
+    fixtures: &'a [FixtureView],
+    parts: &'a [Part],
+    repairs: &'a [RepairView],
     verdicts: Vec<Count>,
     scenarios: usize,
     migrations: usize,
-    spent: Vec<(String, String)>,
+    spent: Vec<(&'static str, f64)>,
     failures: Vec<Failure>,
     percentiles: Vec<Distribution>,
 }
 
+/// How many scenarios ended so.
 #[derive(Serialize)]
 struct Count {
-    verdict: String,
-    class: String,
-    symbol: &'static str,
+    verdict: Verdict,
     count: usize,
 }
 
@@ -55,92 +51,41 @@ struct Count {
 struct Failure {
     scenario: String,
     link: String,
-    verdict: String,
-    class: String,
-    symbol: &'static str,
+    verdict: Verdict,
     headline: String,
     text: String,
     evidence: Option<String>,
     evidence_link: Option<String>,
     rerun: String,
-    unfolded: bool,
 }
 
-/// A run of a merged record.
-#[derive(Serialize)]
-struct Part {
-    run: String,
-    complete: bool,
-    command: String,
-    facts: String,
-}
-
-#[derive(Serialize)]
-struct Repair {
-    at: String,
-    what: String,
-    why: String,
-}
-
-pub(super) fn facts(run: &RunView, place: PageLocation) -> Facts {
-    let stack = &run.header.stack;
-    let fact = |name: &str| stack.get(name).filter(|value| !value.is_empty()).cloned();
-    let profile = match &run.header.profile {
-        Value::Object(values) => values.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
-        _ => Vec::new(),
-    };
-    let mut failures: Vec<&ScenarioView> =
-        run.scenarios.iter().filter(|scenario| is_trouble(&scenario.outcome)).collect();
-    // Failed before error before interrupted; within them as they came.
-    failures.sort_by_key(|scenario| VERDICTS.iter().position(|verdict| *verdict == scenario.outcome.verdict));
+pub(super) fn facts(run: &RunView, place: PageLocation) -> Facts<'_> {
+    let (header, stack) = (&run.header, &run.header.stack);
+    let fact = |name: &str| stack.get(name).filter(|value| !value.is_empty());
+    let profile = header.profile.as_object().into_iter().flatten();
+    let spent = spent_in(run.scenarios.iter().map(|scenario| &scenario.outcome.numbers));
+    let counts = VERDICTS.map(|verdict| Count { verdict, count: run.count(verdict) });
     Facts {
-        name: run.header.run.clone(),
+        header,
         started: rfc3339_text(run.started),
-        wall_time: spell(run.duration_s),
+        duration_s: run.duration_s,
         finished: run.finished,
         lost: run.lost.as_ref().map(ToString::to_string),
-        command: run.header.command.join(" "),
         accelerator: fact("accelerator"),
         accelerator_reason: fact("accelerator_reason"),
         warning: fact("warning"),
         hosts: host_facts(stack),
         others: other_facts(stack),
-        profile_name: run.header.profile.get("name").and_then(Value::as_str).map(str::to_owned),
-        profile,
-        fixtures: run
-            .fixtures
-            .iter()
-            .map(|fixture| (fixture.name.clone(), spell(fixture.duration_s)))
-            .collect(),
-        parts: run
-            .parts
-            .iter()
-            .map(|part| Part {
-                run: part.run.clone(),
-                complete: part.complete,
-                command: part.command.join(" "),
-                facts: part.stack.iter().map(|(name, value)| format!("{name} {value}\n")).collect(),
-            })
-            .collect(),
-        repairs: run.repairs.iter().map(repair).collect(),
-        verdicts: VERDICTS
-            .iter()
-            .map(|verdict| Count {
-                verdict: verdict.to_string(),
-                class: class(*verdict),
-                symbol: symbol(*verdict),
-                count: run.count(*verdict),
-            })
-            .filter(|count| count.count > 0)
-            .collect(),
+        profile_name: header.profile.get("name").and_then(Value::as_str),
+        profile: profile.map(|(name, value)| (name, plain(value))).collect(),
+        fixtures: &run.fixtures,
+        parts: &run.parts,
+        repairs: &run.repairs,
+        verdicts: counts.into_iter().filter(|count| count.count > 0).collect(),
         scenarios: run.scenarios.len(),
         migrations: run.scenarios.iter().map(|scenario| scenario.legs.len()).sum(),
-        spent: spent(run),
-        failures: failures
-            .into_iter()
-            .enumerate()
-            .map(|(index, scenario)| failure(run, scenario, place, index < UNFOLDED))
-            .collect(),
+        spent: spent.into_iter().filter(|(_, seconds)| *seconds > 0.0).collect(),
+        failures: failures(run, place),
         percentiles: run.distributions(),
     }
 }
@@ -155,49 +100,44 @@ const VERDICTS: [Verdict; 6] = [
     Verdict::Ignored,
 ];
 
-/// A sign of a verdict that needs no colour.
-fn symbol(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Passed => "\u{2713}",
-        Verdict::Failed => "\u{2717}",
-        Verdict::Error => "!",
-        Verdict::Ignored => "\u{2013}",
-        Verdict::Interrupted => "\u{25d0}",
-        Verdict::NotRun => "\u{25cb}",
-    }
+/// Every verdict by its name in the record: a sign that needs no colour, and its name for people.
+pub(super) fn verdict_signs() -> BTreeMap<String, Value> {
+    let signs = VERDICTS.map(|verdict| {
+        let symbol = match verdict {
+            Verdict::Passed => "\u{2713}",
+            Verdict::Failed => "\u{2717}",
+            Verdict::Error => "!",
+            Verdict::Ignored => "\u{2013}",
+            Verdict::Interrupted => "\u{25d0}",
+            Verdict::NotRun => "\u{25cb}",
+        };
+        (plain(&json!(verdict)), json!({"symbol": symbol, "name": verdict.to_string()}))
+    });
+    signs.into()
 }
 
-/// The verdict as one word.
-pub(super) fn class(verdict: Verdict) -> String {
-    verdict.to_string().replace(' ', "_")
+/// Failed before error before interrupted; within them in the order of play.
+fn failures(run: &RunView, place: PageLocation) -> Vec<Failure> {
+    let of = |verdict| run.scenarios.iter().filter(move |scenario| scenario.outcome.verdict == verdict);
+    let verdicts = [Verdict::Failed, Verdict::Error, Verdict::Interrupted];
+    verdicts.into_iter().flat_map(of).map(|scenario| failure(run, scenario, place)).collect()
 }
 
-fn is_trouble(outcome: &Outcome) -> bool {
-    matches!(outcome.verdict, Verdict::Failed | Verdict::Error | Verdict::Interrupted)
-}
-
-fn failure(run: &RunView, scenario: &ScenarioView, place: PageLocation, unfolded: bool) -> Failure {
+fn failure(run: &RunView, scenario: &ScenarioView, place: PageLocation) -> Failure {
     let outcome = &scenario.outcome;
     let findings = outcome.findings.iter().map(ToString::to_string);
-    let texts: Vec<String> = outcome
-        .reason
-        .iter()
-        .cloned()
-        .chain(findings)
+    let texts: Vec<String> = (outcome.reason.iter().cloned().chain(findings))
         .map(|text| cut(text.trim_end(), LONGEST_TEXT))
         .collect();
     Failure {
         scenario: scenario.title.clone(),
         link: format!("#scenario={}", encoded(&scenario.title)),
-        verdict: outcome.verdict.to_string(),
-        class: class(outcome.verdict),
-        symbol: symbol(outcome.verdict),
+        verdict: outcome.verdict,
         headline: outcome.headline(),
         text: texts.join("\n\n"),
         evidence: outcome.evidence.as_ref().map(|path| path.to_string_lossy().into_owned()),
         evidence_link: evidence_link(run, outcome, place),
         rerun: outcome.rerun_command(),
-        unfolded,
     }
 }
 
@@ -222,10 +162,6 @@ fn encoded(text: &str) -> String {
         .collect()
 }
 
-fn repair(repair: &RepairView) -> Repair {
-    Repair { at: spell(repair.t_ms / 1e3), what: repair.what.clone(), why: repair.why.clone() }
-}
-
 /// What a fact is about, if it is about one of the hosts: `qemu` of `source.qemu`.
 fn of_host(key: &str) -> Option<&str> {
     key.strip_prefix("source.").or_else(|| key.strip_prefix("target."))
@@ -239,17 +175,10 @@ fn host_facts(stack: &BTreeMap<String, String>) -> Vec<[String; 3]> {
 }
 
 /// What is neither of a host nor told by itself.
-fn other_facts(stack: &BTreeMap<String, String>) -> Vec<(String, String)> {
+fn other_facts(stack: &BTreeMap<String, String>) -> Vec<(String, &String)> {
     let told = ["accelerator", "accelerator_reason", "warning"];
     let others = stack.iter().filter(|(key, _)| of_host(key).is_none() && !told.contains(&key.as_str()));
-    others.map(|(key, value)| (key.replace('_', " "), value.clone())).collect()
-}
-
-/// Where the time of the scenarios went, the most first.
-fn spent(run: &RunView) -> Vec<(String, String)> {
-    let spent = spent_in(run.scenarios.iter().map(|scenario| &scenario.outcome.numbers));
-    let spent = spent.into_iter().filter(|(_, seconds)| *seconds > 0.0);
-    spent.map(|(what, seconds)| (what.to_owned(), spell(seconds))).collect()
+    others.map(|(key, value)| (key.replace('_', " "), value)).collect()
 }
 
 fn plain(value: &Value) -> String {
@@ -262,7 +191,7 @@ pub(super) fn cut(text: &str, most: usize) -> String {
 }
 
 /// `1 h 2 min`, `3 min 4 s`, `5.6 s`.
-fn spell(seconds: f64) -> String {
+pub(super) fn spell(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {
         0..60 => format!("{seconds:.1} s"),

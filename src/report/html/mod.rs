@@ -14,7 +14,7 @@ mod facts;
 use std::path::Path;
 
 use minijinja::value::Serde;
-use minijinja::{Environment, Error, UndefinedBehavior, context};
+use minijinja::{Environment, UndefinedBehavior, context};
 use serde_json::Value;
 
 use super::view::{self, RunView};
@@ -50,7 +50,22 @@ pub enum PageLocation {
 /// # Errors
 /// When the template cannot be filled in, which no content is known to cause.
 pub fn render(run: &RunView, place: PageLocation) -> Result<String, ReportError> {
-    Ok(fill_in(run, place)?)
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.add_filter("spell", facts::spell);
+    // The name ends in .html, and that is what turns escaping on.
+    environment.add_template(HTML_FILE, PAGE)?;
+    let details: Vec<String> = data::details(run, place).iter().map(in_script).collect();
+    let page = environment.get_template(HTML_FILE)?.render(context! {
+        style => STYLE,
+        plotter => PLOTTER,
+        scripts => SCRIPTS,
+        run => Serde(facts::facts(run, place)),
+        signs => Serde(facts::verdict_signs()),
+        overview => in_script(&data::overview(run)),
+        details => details,
+    })?;
+    Ok(page)
 }
 
 /// Writes [`render`]'s page to `path`, which at every moment is whole.
@@ -74,22 +89,6 @@ pub fn write_from_record(record: &Path, path: &Path) -> Result<(), ReportError> 
     let beside = folder.zip(path.parent()).is_some_and(|(folder, parent)| same(folder, parent));
     let place = if beside { PageLocation::InRunFolder } else { PageLocation::Elsewhere };
     write(path, &view::from_record(record)?, place)
-}
-
-fn fill_in(run: &RunView, place: PageLocation) -> Result<String, Error> {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    // The name ends in .html, and that is what turns escaping on.
-    environment.add_template(HTML_FILE, PAGE)?;
-    let details: Vec<String> = data::details(run, place).iter().map(in_script).collect();
-    environment.get_template(HTML_FILE)?.render(context! {
-        style => STYLE,
-        plotter => PLOTTER,
-        scripts => SCRIPTS,
-        run => Serde(facts::facts(run, place)),
-        overview => in_script(&data::overview(run)),
-        details => details,
-    })
 }
 
 /// JSON as it may stand in a script element: without `<`, nothing in it can end the element or begin a comment.

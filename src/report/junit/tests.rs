@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::record::Finding;
 use crate::record::Numbers;
-use crate::record::{Event, LostLines, Record, RunHeader};
+use crate::record::{Event, LostLines, Record, RunHeader, results_from_record};
 use crate::scenario::Direction;
 use roxmltree::{Document, Node};
 use rstest::rstest;
@@ -28,6 +28,10 @@ fn finding(check: &str, seen: &str) -> Finding {
         seen: seen.into(),
         try_next: None,
     }
+}
+
+fn junit_from_record(record: &Path) -> Result<String, ReportError> {
+    render(&results_from_record(record)?)
 }
 
 fn header() -> RunHeader {

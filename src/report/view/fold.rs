@@ -51,7 +51,7 @@ impl Views {
 
     /// The run, as far as the events show it.
     pub(super) fn finish(self) -> Option<RunView> {
-        let outcomes = self.fold.outcomes();
+        let (outcomes, ended_ms) = (self.fold.outcomes(), self.fold.t_ms());
         let plays = self.fold.plays.into_iter().zip(titled(&outcomes));
         let scenarios = plays.map(|(mut play, (title, outcome))| ScenarioView {
             title,
@@ -62,9 +62,9 @@ impl Views {
             ..play.details
         });
         Some(RunView {
-            header: self.fold.header?,
+            duration_s: ended_ms / 1e3,
             started: self.fold.began?.at,
-            duration_s: self.fold.last.as_ref().map_or(0.0, |last| last.t_ms as f64 / 1e3),
+            header: self.fold.header,
             finished: self.fold.end.is_some(),
             lost: self.fold.lost,
             parts: self.fold.parts,

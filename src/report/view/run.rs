@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use serde::Serialize;
+
 use super::ScenarioView;
 use crate::record::{LostLines, Part, RunHeader, Verdict};
 
@@ -37,7 +39,7 @@ impl RunView {
 }
 
 /// A fixture that was ready.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct FixtureView {
     pub name: String,
     /// How long it took to build.
@@ -46,7 +48,7 @@ pub struct FixtureView {
 }
 
 /// Something that was put in order.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RepairView {
     pub t_ms: f64,
     pub what: String,

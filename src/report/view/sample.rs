@@ -6,13 +6,8 @@ use crate::record::Stats;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SampleView {
     pub t_ms: f64,
-    /// Since the job began.
-    pub elapsed_ms: Option<f64>,
-    /// Pass over the memory, from 1.
-    pub iteration: Option<f64>,
     pub remaining_bytes: Option<f64>,
     pub processed_bytes: Option<f64>,
-    pub total_bytes: Option<f64>,
     /// Of the moment, not an average: QEMU measures it over about 100 ms.
     pub bandwidth_bytes_per_s: Option<f64>,
     /// QEMU measures it once per pass.
@@ -21,9 +16,6 @@ pub struct SampleView {
     pub throttle_percent: Option<f64>,
     /// Pages that the destination had to ask for.
     pub postcopy_requests: Option<f64>,
-    /// When completed: libvirt's downtime. Before: an estimate.
-    pub downtime_ms: Option<f64>,
-    pub setup_ms: Option<f64>,
 }
 
 impl SampleView {
@@ -32,18 +24,13 @@ impl SampleView {
         let number = |name: &str| stats.number(name).map(|number| number as f64);
         SampleView {
             t_ms,
-            elapsed_ms: number("time_elapsed"),
-            iteration: number("memory_iteration"),
             // Samples leave out what was 0 from the beginning.
             remaining_bytes: number("memory_remaining").or(number("memory_total").map(|_| 0.0)),
             processed_bytes: number("memory_processed"),
-            total_bytes: number("memory_total"),
             bandwidth_bytes_per_s: number("memory_bps"),
             dirty_bytes_per_s: stats.dirty_bytes_per_s().map(|rate| rate as f64),
             throttle_percent: number("auto_converge_throttle"),
             postcopy_requests: number("memory_postcopy_requests"),
-            downtime_ms: number("downtime"),
-            setup_ms: number("setup_time"),
         }
     }
 }

@@ -97,10 +97,10 @@ impl Watched {
     }
 
     pub fn state(&self) -> RunState {
-        if self.live.end().is_some() {
+        if self.live.run.end.is_some() {
             return RunState::Finished;
         }
-        match self.live.process() {
+        match self.live.run.header.process {
             Some(WriterProcess { pid, start_ticks: start }) if (Owner { pid, start }).is_alive() => {
                 RunState::Running
             }
@@ -112,7 +112,7 @@ impl Watched {
     pub fn lines(&self, room: Room) -> Vec<Line> {
         let running = self.state() == RunState::Running;
         let elapsed = self.began.elapsed().unwrap_or_default().as_secs_f64() * 1e3;
-        let now_ms = if running { self.live.t_ms().max(elapsed) } else { self.live.t_ms() };
+        let now_ms = if running { self.live.run.t_ms().max(elapsed) } else { self.live.run.t_ms() };
         let to_come = running.then(|| self.earlier.to_come(&self.live)).flatten();
         let left_s =
             to_come.and_then(|come| progress::seconds_left(&self.live, now_ms, &come, &self.earlier));
@@ -126,9 +126,14 @@ impl Watched {
             RunState::Running => "The run goes on; without --once this follows it.\n".to_owned(),
             RunState::Finished => format!("Record, JUnit and evidence are in {folder}\n"),
             RunState::CutOff => {
-                let process =
-                    self.live.process().map(|process| format!(" {}", process.pid)).unwrap_or_default();
-                let last = self.began + Duration::from_secs_f64(self.live.t_ms() / 1e3);
+                let process = self
+                    .live
+                    .run
+                    .header
+                    .process
+                    .map(|process| format!(" {}", process.pid))
+                    .unwrap_or_default();
+                let last = self.began + Duration::from_secs_f64(self.live.run.t_ms() / 1e3);
                 let ago = last.elapsed().unwrap_or_default().as_secs_f64();
                 format!(
                     "The run was cut off: its record has no end, and its process{process} is not on this machine (any \

@@ -1,13 +1,4 @@
 // Numbers as people read them.
-const VERDICTS = {
-  passed: { symbol: "\u2713", name: "passed" },
-  failed: { symbol: "\u2717", name: "failed" },
-  error: { symbol: "!", name: "error" },
-  interrupted: { symbol: "\u25d0", name: "interrupted" },
-  not_run: { symbol: "\u25cb", name: "not run" },
-  ignored: { symbol: "\u2013", name: "ignored" },
-};
-
 function known(value) {
   return value !== null && value !== undefined;
 }
@@ -40,7 +31,7 @@ function short(value) {
 }
 
 function verdict(kind) {
-  const { symbol, name } = VERDICTS[kind] || { symbol: "?", name: kind };
+  const { symbol, name } = data.verdicts[kind];
   return element("span", { class: `verdict ${kind}` },
     element("span", { class: "symbol", "aria-hidden": "true" }, symbol), " ", name);
 }

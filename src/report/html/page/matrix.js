@@ -76,7 +76,7 @@ function drawMatrix(data) {
     const low = Math.min(...values), high = Math.max(...values);
     for (const { link, scenario } of links) {
       const kind = scenario.verdict;
-      const { symbol, name } = VERDICTS[kind];
+      const { symbol, name } = data.verdicts[kind];
       const lines = [scenario.name, name, duration(scenario.time_s * 1000),
         known(scenario.downtime_ms) ? `longest downtime ${duration(scenario.downtime_ms)} (${scenario.downtime_by})` : "no downtime known"];
       link.setAttribute("aria-label", lines.join(", "));
