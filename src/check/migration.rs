@@ -16,7 +16,8 @@ pub static ABOUT: About = About {
 
 const FAILED: Advice = Advice::new(
     "libvirt reported an error, or the time was up",
-    "libvirtd.log and QEMU's logs of both hosts are in the evidence",
+    "libvirtd.log and QEMU's logs of both hosts are in the evidence, and VM-devices.txt: where the hosts' QEMU differ, the \
+     properties of the guest's devices that differ under its machine type",
 );
 
 const REFUSED: Advice = Advice::new(

@@ -77,6 +77,11 @@ impl StepLog {
         self.legs.into_iter().map(|(_, _, report)| report).collect()
     }
 
+    /// The guest whose move was the first to fail.
+    pub fn first_failed(&self) -> Option<usize> {
+        self.legs.iter().find(|(_, _, report)| report.error.is_some()).map(|(_, leg, _)| leg.guest)
+    }
+
     /// Whether any move was completed.
     pub fn has_completed(&self) -> bool {
         self.legs.iter().any(|(_, _, report)| report.error.is_none())
@@ -94,6 +99,18 @@ mod tests {
 
     fn step(guests: &[usize], direction: Direction) -> Step {
         Step::of(guests.iter().map(|guest| leg(*guest, direction)).collect())
+    }
+
+    #[test]
+    fn the_first_move_that_failed_names_its_guest() {
+        let mut log = StepLog::default();
+        log.leg_over(0, leg(0, Direction::Out), LegReport::default());
+        assert_eq!(log.first_failed(), None);
+        for guest in [2, 1] {
+            let error = Some(crate::failure::Cause::from("aborted"));
+            log.leg_over(0, leg(guest, Direction::Out), LegReport { error, ..LegReport::default() });
+        }
+        assert_eq!(log.first_failed(), Some(2));
     }
 
     #[test]

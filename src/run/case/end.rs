@@ -218,6 +218,9 @@ impl<'env> Case<'_, '_, 'env, '_> {
         if self.failure.is_some() || self.journal.has_findings() {
             evidence::collect_guests(fleet, &folder)?;
         }
+        if let Some(guest) = self.log.first_failed() {
+            evidence::collect_devices(fleet, &fleet.guests[guest], &folder)?;
+        }
         logs.map(|()| folder)
     }
 

@@ -1,5 +1,8 @@
 //! The logs that a scenario made, in its folder: libvirt's, QEMU's, the guests' consoles and the storage server's, from the
-//! moment the scenario began; and, of one that failed, the guests' kernel logs and domains.
+//! moment the scenario began; and, of one that failed, the guests' kernel logs and domains, and how the devices of a guest
+//! whose migration failed differ between the hosts.
+
+mod devices;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,6 +39,13 @@ pub fn collect_guests(fleet: &Fleet, folder: &Path) -> Result<()> {
     at_once("collect a guest's evidence", &fleet.guests, |guest| collect_guest(fleet, guest, folder))
         .into_iter()
         .collect()
+}
+
+/// Writes in what the devices of a guest whose migration failed differ between the hosts.
+pub fn collect_devices(fleet: &Fleet, guest: &Guest, folder: &Path) -> Result<()> {
+    make(folder)?;
+    let text = devices::compare(fleet, guest).unwrap_or_else(|failure| format!("{failure}\n"));
+    write(&folder.join(format!("{}-devices.txt", guest.name)), &text)
 }
 
 fn collect_guest(fleet: &Fleet, guest: &Guest, folder: &Path) -> Result<()> {
