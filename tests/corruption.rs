@@ -11,7 +11,7 @@
 use std::process::ExitCode;
 
 use multivm::check::{kernel_log, memory};
-use multivm_fixtures::selftest::{Corruption, Expected, corruption_main};
+use multivm_fixtures::selftest::{Expected, StackTest, Suites, stack_main};
 
 const SCENARIOS: &[&str] = &[
     "precopy_simultaneous::on_both_and_vms::stress_memory_half",
@@ -25,23 +25,25 @@ const SCENARIOS: &[&str] = &[
 const VARIABLES: &[(&str, &str)] =
     &[("MULTIVM_DOWNTIME_LIMIT", "20ms"), ("MULTIVM_PRECOPY_REWRITE", "200ms")];
 
-static CORRUPTIONS: [Corruption; 2] = [
-    Corruption {
+static CORRUPTIONS: [StackTest; 2] = [
+    StackTest {
         name: "corruption::of_guests_by_qemu_7_2_under_tcg",
-        suite: Some("bookworm"),
+        suites: Some(Suites::all("bookworm")),
         variables: VARIABLES,
         scenarios: SCENARIOS,
+        look: None,
         expected: Expected::FoundOut { checks: &[&memory::ABOUT, &kernel_log::ABOUT] },
     },
-    Corruption {
+    StackTest {
         name: "corruption::none_on_the_default_stack",
-        suite: None,
+        suites: None,
         variables: VARIABLES,
         scenarios: SCENARIOS,
+        look: None,
         expected: Expected::Passed,
     },
 ];
 
 fn main() -> ExitCode {
-    corruption_main(&CORRUPTIONS)
+    stack_main(&CORRUPTIONS)
 }

@@ -61,16 +61,21 @@ pub(super) fn compare(fleet: &Fleet, guest: &Guest) -> Result<String> {
     Ok(text)
 }
 
+/// Those whose values differ come first: what one side does not know is most often new, and off.
 fn write_differences(text: &mut String, differences: &[Difference]) {
-    if differences.is_empty() {
-        text.push_str("\nNo property of its devices differs.\n");
-        return;
-    }
-    text.push_str("\nProperties of its devices that differ, on source and target:\n");
-    for Difference { device, property, values: [source, target], set } in differences {
-        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "not there".to_owned());
-        let set = if *set { "  (set by libvirt)" } else { "" };
-        let _ = writeln!(text, "  {device}.{property}: {} -> {}{set}", value(source), value(target));
+    let (differ, one_sided): (Vec<_>, Vec<_>) =
+        differences.iter().partition(|difference| difference.values.iter().all(Option::is_some));
+    for (what, differences) in [("that differ", differ), ("that one side does not have", one_sided)] {
+        if differences.is_empty() {
+            let _ = writeln!(text, "\nProperties of its devices {what}: none");
+            continue;
+        }
+        let _ = writeln!(text, "\nProperties of its devices {what}, on source and target:");
+        for Difference { device, property, values: [source, target], set } in differences {
+            let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "not there".to_owned());
+            let set = if *set { "  (set by libvirt)" } else { "" };
+            let _ = writeln!(text, "  {device}.{property}: {} -> {}{set}", value(source), value(target));
+        }
     }
 }
 

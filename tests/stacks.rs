@@ -1,0 +1,88 @@
+//! Every Debian suite that is offered comes up, as hosts and as guests, and migrates; guests move between versions, too. The versions
+//! that were really installed are those that docs/ci.md lists.
+//!
+//! ```sh
+//! MULTIVM_GUESTS=2 cargo test --test stacks -- --ignored
+//! ```
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use multivm::check::{kernel_log, memory};
+use multivm::guest::Fleet;
+use multivm_fixtures::selftest::{Expected, StackTest, Suites, stack_main};
+
+/// Pre-copy and post-copy, with something at work.
+const SCENARIOS: &[&str] =
+    &["precopy_orderly::in_vms::stress_cpu", "postcopy_simultaneous::in_vms::stress_memory"];
+
+/// What QEMU before 9.0 under TCG may do to guests that migrate: it loses their writes.
+const CORRUPTED: Expected = Expected::Migrated { corrupted: &[&memory::ABOUT, &kernel_log::ABOUT] };
+
+const BASE: StackTest = StackTest {
+    name: "",
+    suites: None,
+    variables: &[],
+    scenarios: SCENARIOS,
+    look: Some(is_listed),
+    expected: Expected::Passed,
+};
+
+static STACKS: [StackTest; 5] = [
+    StackTest {
+        name: "stacks::bullseye",
+        suites: Some(Suites::all("bullseye")),
+        expected: CORRUPTED,
+        ..BASE
+    },
+    StackTest {
+        name: "stacks::bookworm",
+        suites: Some(Suites::all("bookworm")),
+        expected: CORRUPTED,
+        ..BASE
+    },
+    StackTest { name: "stacks::trixie", suites: Some(Suites::all("trixie")), ..BASE },
+    StackTest { name: "stacks::forky", suites: Some(Suites::all("forky")), ..BASE },
+    StackTest {
+        name: "stacks::guests_of_trixie_on_forky",
+        suites: Some(Suites { source: "forky", target: "forky", guests: "trixie" }),
+        ..BASE
+    },
+];
+
+fn main() -> ExitCode {
+    stack_main(&STACKS)
+}
+
+const DOCUMENTATION: &str = include_str!("../docs/ci.md");
+
+/// How long a guest may take to say what its kernel is.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// What was really installed is what the documentation lists.
+fn is_listed(suites: Suites, fleet: &Fleet) -> Result<(), String> {
+    let guest = fleet.guests[0].agent.remote();
+    let release = guest.check("uname -r", LIMIT).map_err(|failure| failure.to_string())?;
+    let kernel = release.split(['-', '+']).next().unwrap_or_default().trim();
+    let host = &fleet.hosts.source;
+    let seen = [
+        (suites.source, "QEMU", host.qemu.to_string()),
+        (suites.source, "libvirt", host.libvirt.to_string()),
+        (suites.guests, "guest kernel", kernel.to_owned()),
+    ];
+    for (suite, what, version) in seen {
+        let row = row(suite).ok_or_else(|| format!("docs/ci.md has no row for the suite {suite}"))?;
+        if !row.contains(&version.as_str()) {
+            let row = row.join(" | ");
+            return Err(format!("docs/ci.md lists for {suite}: {row}\nseen: {what} {version}"));
+        }
+    }
+    Ok(())
+}
+
+/// The cells of the row of a suite in the table of stacks.
+fn row(suite: &str) -> Option<Vec<&'static str>> {
+    let begin = format!("| `{suite}` |");
+    let line = DOCUMENTATION.lines().find(|line| line.starts_with(&begin))?;
+    Some(line.trim_matches('|').split('|').map(str::trim).collect())
+}
