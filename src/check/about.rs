@@ -21,14 +21,25 @@ pub struct About {
     pub only: Option<&'static str>,
     /// Whether the scenario goes on with its next move after a finding.
     pub goes_on: bool,
+    /// Why what it finds may be chance, where it may: a scenario in which nothing else was found is played once more, and only what
+    /// that play finds counts.
+    pub chance: Option<&'static str>,
     /// What to do about its findings. Every proof's advice is one of these.
     pub advice: &'static [Advice],
 }
 
 impl About {
     /// What checks have in common, for `..About::BASE`.
-    pub const BASE: About =
-        About { id: "", summary: "", how: "", asked: &[], only: None, goes_on: false, advice: &[] };
+    pub const BASE: About = About {
+        id: "",
+        summary: "",
+        how: "",
+        asked: &[],
+        only: None,
+        goes_on: false,
+        chance: None,
+        advice: &[],
+    };
 }
 
 /// When a check is asked.

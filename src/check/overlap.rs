@@ -19,9 +19,11 @@ pub static ABOUT: About = About {
     id: "overlap",
     summary: "they moved at once",
     how: "in a step of several migrations, the statistics of their jobs, sampled four times a second, have bytes of more than one on \
-          their way at the same time, or leave it open; in one that crosses, of both directions",
+          their way at the same time, or leave it open; in one that crosses, of both directions; a scenario in which they do not \
+          is played once more",
     asked: &[Moment::Step],
     only: Some("orders with several guests under way: `simultaneous`, `cross`, `random`"),
+    chance: Some("a machine whose CPUs are all taken may start one migration when another is over already"),
     advice: &[APART],
     ..About::BASE
 };

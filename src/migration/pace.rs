@@ -8,7 +8,7 @@ use crate::scenario::Mode;
 /// (tools/virsh-domain.c, virshMigrateIteration).
 const SECOND_PASS: i32 = 2;
 
-/// The pace of one play. The default is the profile's own.
+/// The pace of one play.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
     slower: u64,
@@ -17,11 +17,14 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Pace {
-        Pace { slower: 1, switch_in_pass: SECOND_PASS }
+        Pace::DEFAULT
     }
 }
 
 impl Pace {
+    /// The profile's own.
+    pub const DEFAULT: Pace = Pace { slower: 1, switch_in_pass: SECOND_PASS };
+
     /// A pace that sends so many times slower.
     pub(super) fn slowed(self, times: u64) -> Pace {
         Pace { slower: self.slower * times, ..self }

@@ -18,6 +18,8 @@ pub struct Journal<'a> {
     record: &'a Record,
     samples: Samples,
     findings: Vec<Finding>,
+    /// Why each of those findings may be chance that may be.
+    chances: Vec<&'static str>,
     damaged: bool,
     silent: BTreeSet<String>,
     migrations: u32,
@@ -44,6 +46,7 @@ impl<'a> Journal<'a> {
             record,
             samples: Samples::default(),
             findings: Vec::new(),
+            chances: Vec::new(),
             damaged: false,
             silent: BTreeSet::new(),
             migrations: 0,
@@ -168,6 +171,7 @@ impl<'a> Journal<'a> {
     fn found(&mut self, proof: Proof) {
         let leg = proof.leg;
         self.damaged |= proof.is_damage();
+        self.chances.extend(proof.about.chance);
         if proof.silent {
             self.silent.extend(proof.guest.clone());
         }
@@ -240,6 +244,16 @@ impl<'a> Journal<'a> {
     /// The guests that did not answer.
     pub fn silent_guests(&self) -> &BTreeSet<String> {
         &self.silent
+    }
+
+    /// How many findings there are.
+    pub fn findings(&self) -> usize {
+        self.findings.len()
+    }
+
+    /// Why findings may be chance: one reason for each finding that may be.
+    pub fn chances(&self) -> &[&'static str] {
+        &self.chances
     }
 
     /// The findings, and the key numbers.

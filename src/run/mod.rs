@@ -50,7 +50,7 @@ pub struct Context<'a> {
 /// What a run of a scenario came to.
 pub struct Played {
     pub outcome: Outcome,
-    /// Another play that its mode asks for, because this one came to nothing and nothing else was found.
+    /// Another play that it is worth, because this one came to nothing, by its mode or by chance, and nothing else was found.
     pub again: Option<Again>,
 }
 
@@ -70,11 +70,21 @@ pub fn run(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>) -> Played 
     let interrupted = fleet.stop_flag().is_set();
     let mut outcome =
         conclude(Outcome::new(&name, Verdict::Passed, started), &journal, result, logs, interrupted);
+    let missed = migration::again(scenario.mode, context.pace, &legs);
+    let again = another_play(outcome.verdict, missed, &journal, context.pace);
     (outcome.findings, outcome.numbers) = journal.finish();
     outcome.duration = begin.elapsed();
-    let again = migration::again(scenario.mode, context.pace, &legs)
-        .filter(|again| outcome.verdict == Verdict::Failed && again.explains == outcome.findings.len());
     Played { outcome, again }
+}
+
+/// The play that a scenario is worth in which nothing was found but what its mode missed, and what may be chance.
+fn another_play(verdict: Verdict, missed: Option<Again>, journal: &Journal<'_>, pace: Pace) -> Option<Again> {
+    let chances = journal.chances();
+    let explained = missed.as_ref().map_or(0, |again| again.explains) + chances.len();
+    if verdict != Verdict::Failed || explained != journal.findings() {
+        return None;
+    }
+    missed.or_else(|| Some(Again { pace, why: chances.first()?, explains: chances.len() }))
 }
 
 /// What a scenario came to: its verdict, the reason for it, and where its evidence is.
@@ -116,7 +126,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::check::{Proof, memory};
+    use crate::check::{About, Proof, memory, overlap, post_copy};
     use crate::failure::Failure;
     use crate::record::RunHeader;
 
@@ -157,6 +167,35 @@ mod tests {
             (Some(told), Some(expected)) => assert!(told.contains(expected), "{told}"),
             (told, expected) => assert_eq!(told.as_deref(), expected),
         }
+    }
+
+    const MISSED: Again = Again { pace: Pace::DEFAULT, why: "missed", explains: 1 };
+
+    /// What was found, and why it is worth another play.
+    #[rstest]
+    #[case::nothing(&[], None, None)]
+    #[case::chance(&[&overlap::ABOUT], None, overlap::ABOUT.chance)]
+    #[case::more_chance(&[&overlap::ABOUT, &overlap::ABOUT], None, overlap::ABOUT.chance)]
+    #[case::damage(&[&memory::ABOUT], None, None)]
+    #[case::chance_beside_damage(&[&overlap::ABOUT, &memory::ABOUT], None, None)]
+    #[case::a_missed_switch(&[&post_copy::ABOUT], Some(MISSED), Some("missed"))]
+    #[case::a_missed_switch_beside_damage(&[&post_copy::ABOUT, &memory::ABOUT], Some(MISSED), None)]
+    #[case::a_missed_switch_and_chance(&[&post_copy::ABOUT, &overlap::ABOUT], Some(MISSED), Some("missed"))]
+    fn a_scenario_is_played_again_if_nothing_but_chance_was_found(
+        #[case] found: &[&'static About],
+        #[case] missed: Option<Again>,
+        #[case] why: Option<&str>,
+        #[values(Verdict::Failed, Verdict::Interrupted, Verdict::Error)] verdict: Verdict,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let record = Record::create(folder.path(), RunHeader::default()).unwrap();
+        let mut journal = Journal::new("a::b", &record);
+        for about in found {
+            journal.prove(Proof::new(about, false, "e", "s"));
+        }
+        let again = another_play(verdict, missed, &journal, Pace::default());
+        let expected = why.filter(|_| verdict == Verdict::Failed);
+        assert_eq!(again.map(|again| again.why), expected);
     }
 
     #[test]
