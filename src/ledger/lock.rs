@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
-use std::os::unix::fs::MetadataExt;
+use std::io::{Read, Seek};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -18,14 +18,18 @@ pub struct Holder {
     pub command: String,
     /// RFC 3339.
     pub since: String,
-    /// It only takes down what has been left, and is done soon.
+    /// It only takes down what has been left, or has been told to stop, and is done soon.
     #[serde(default)]
     pub ending: bool,
 }
 
-/// How long one that only takes down may take: 3 processes x 20 s + 4 control groups x 10 s = 100 s (`thing.rs`), and a
-/// little more.
-const ENDING_LIMIT: Duration = Duration::from_secs(120);
+/// How long one that is ending may take: what a run that was told to stop does first (30 s), 3 processes x 20 s + 4 control
+/// groups x 10 s = 100 s (`thing.rs`), and a little more.
+const ENDING_LIMIT: Duration = Duration::from_secs(150);
+
+/// How long a holder may take to say that it is ending: a command that follows one that was just interrupted is quicker than that
+/// one's signal.
+const SAYING_LIMIT: Duration = Duration::from_millis(500);
 
 /// How often whether it is done is looked at.
 const ENDING_INTERVAL: Duration = Duration::from_millis(50);
@@ -40,11 +44,12 @@ impl fmt::Display for Holder {
 #[derive(Debug)]
 pub struct Lock {
     path: PathBuf,
-    _file: File,
+    file: File,
+    holder: Holder,
 }
 
 impl Lock {
-    /// Takes the lock or says who has it. Waits for one who only takes down.
+    /// Takes the lock or says who has it. Waits for one who is ending.
     pub fn take(directory: &Path) -> Result<Lock> {
         Lock::take_for(directory, false)
     }
@@ -71,7 +76,9 @@ impl Lock {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
                     let holder = holder_in(&mut file);
-                    if holder.as_ref().is_some_and(|holder| holder.ending) && begin.elapsed() < ENDING_LIMIT {
+                    let is_ending = holder.as_ref().is_some_and(|holder| holder.ending);
+                    let limit = if is_ending { ENDING_LIMIT } else { SAYING_LIMIT };
+                    if begin.elapsed() < limit {
                         std::thread::sleep(ENDING_INTERVAL);
                         continue;
                     }
@@ -92,11 +99,24 @@ impl Lock {
                 since: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
                 ending,
             };
-            file.set_len(0).attempting(attempted)?;
-            let text = serde_json::to_string(&holder).attempting(attempted)?;
-            file.write_all(text.as_bytes()).attempting(attempted)?;
-            return Ok(Lock { path, _file: file });
+            let lock = Lock { path, file, holder };
+            lock.write(&lock.holder)?;
+            return Ok(lock);
         }
+    }
+
+    /// Says that its holder is ending: others wait for that.
+    pub fn say_ending(&self) -> Result<()> {
+        self.write(&Holder { ending: true, ..self.holder.clone() })
+    }
+
+    fn write(&self, holder: &Holder) -> Result<()> {
+        let attempted = || format!("write the lock {}", self.path.display());
+        let mut text = serde_json::to_string(holder).attempting(attempted)?;
+        // Whoever reads it meanwhile sees the one or the other, or what is no holder.
+        text.push('\n');
+        self.file.write_all_at(text.as_bytes(), 0).attempting(attempted)?;
+        self.file.set_len(text.len() as u64).attempting(attempted)
     }
 }
 
@@ -176,6 +196,25 @@ mod tests {
             // It cannot have it yet, however long it takes until it tries.
             assert!(!next.is_finished());
             drop(ending);
+            next.join().unwrap().unwrap();
+        });
+    }
+
+    #[test]
+    fn one_who_was_told_to_stop_is_waited_for() {
+        let state = tempfile::tempdir().unwrap();
+        let directory = state.path().join("state");
+        let stopped = Lock::take(&directory).unwrap();
+        assert_eq!(Lock::holder(&directory).map(|holder| holder.ending), Some(false));
+        stopped.say_ending().unwrap();
+        let holder = Lock::holder(&directory).unwrap();
+        assert!(holder.ending && holder.pid == std::process::id());
+        std::thread::scope(|scope| {
+            let next = scope.spawn(|| Lock::take(&directory).map(drop));
+            // Longer than one that goes on is waited for.
+            std::thread::sleep(SAYING_LIMIT * 2);
+            assert!(!next.is_finished());
+            drop(stopped);
             next.join().unwrap().unwrap();
         });
     }

@@ -1,9 +1,11 @@
 //! One command's hold on this machine: the lock, the ledger, and the hosts that are up or can be raised.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::thread;
 
 use super::{Before, Ground, Stand, Standing};
-use crate::failure::{Failure, Result};
+use crate::failure::{Attempt, Failure, Result};
 use crate::inventory::Inventory;
 use crate::ledger::{Ledger, Lock, Owner, Thing, state_directory};
 use crate::sys::wait::StopFlag;
@@ -28,7 +30,7 @@ pub struct Session {
     /// What an earlier command had left, and this one has undone.
     cleared: Vec<Thing>,
     // Last: whoever waits for the lock finds everything else done.
-    _lock: Lock,
+    lock: Arc<Lock>,
 }
 
 impl Session {
@@ -67,13 +69,28 @@ impl Session {
             owner,
             shared: false,
             cleared: Vec::new(),
-            _lock: lock,
+            lock: Arc::new(lock),
         };
+        session.say_when_it_ends()?;
         match session.standing() {
             Some(standing) => session.attach(standing)?,
             None => session.cleared = session.reap()?,
         }
         Ok(session)
+    }
+
+    /// Has the lock say, as soon as this command is told to stop, that it is ending: the next one waits for it.
+    fn say_when_it_ends(&self) -> Result<()> {
+        let (lock, stop) = (Arc::downgrade(&self.lock), self.stop.clone());
+        let wait = move || {
+            stop.wait();
+            if let Some(lock) = lock.upgrade() {
+                // Without it the next command is refused, as beside any that goes on.
+                let _ = lock.say_ending();
+            }
+        };
+        let attempted = || "start the thread that waits for the end".to_owned();
+        thread::Builder::new().name("end".into()).spawn(wait).map(drop).attempting(attempted)
     }
 
     /// Hosts that were left up on purpose and are still whole.
@@ -262,10 +279,12 @@ pub fn summary(things: &[Thing]) -> String {
 mod tests {
     use std::path::PathBuf;
     use std::sync::{Arc, Mutex};
+    use std::time::Duration;
 
     use super::*;
     use crate::stand::Needs;
     use crate::sys::parallel::locked;
+    use crate::sys::wait::{Look, wait_for};
 
     /// A stand whose hosts are a directory in the ledger. It notes what is asked of it.
     #[derive(Debug, Clone)]
@@ -403,6 +422,20 @@ mod tests {
         assert_eq!(session.end(), []);
         assert!(!place.has_hosts());
         assert_eq!(place.asked(), ["prepare Down", "raise 5", "down"]);
+    }
+
+    #[test]
+    fn a_command_that_is_told_to_stop_says_so_to_the_next() {
+        let place = Place::new();
+        let session = place.raised(None);
+        let is_ending = || Lock::holder(&place.root.path().join("state")).unwrap().ending;
+        assert!(!is_ending());
+        session.stop_flag().set();
+        let said = wait_for("the lock to say so", Duration::from_secs(10), &StopFlag::new(), || {
+            if is_ending() { Look::Ready(()) } else { Look::NotYet("it goes on".into()) }
+        });
+        assert_eq!(said, Ok(()));
+        assert_eq!(session.end(), []);
     }
 
     #[test]

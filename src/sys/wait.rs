@@ -32,6 +32,12 @@ impl StopFlag {
         *locked(&self.0.set)
     }
 
+    /// Sleeps until the flag is set.
+    pub fn wait(&self) {
+        let state = locked(&self.0.set);
+        drop(self.0.changed.wait_while(state, |set| !*set));
+    }
+
     /// Sleeps for this time, or until the flag is set, whichever is first.
     pub fn pause(&self, time: Duration) {
         let state = locked(&self.0.set);
