@@ -4,20 +4,26 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::nextest::NextestRun;
 use super::run::Run;
 use super::slot::Builder;
+use super::stage::Player;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::guest::{Damage, DamagedPart, Fleet, Guest};
 use crate::inventory::Inventory;
+use crate::plan::Seed;
 use crate::progress::terminal;
 use crate::record::RepairedPart;
-use crate::scenario::Profile;
+use crate::run::{self, Context, Played};
+use crate::scenario::{Profile, Scenario};
 use crate::stand::Session;
 use crate::sys::parallel::locked;
 use crate::sys::wait::StopFlag;
+
+/// How long a scenario may outlive the limits of everything in it.
+const GRACE: Duration = Duration::from_secs(60);
 
 /// Builds the fleet, and everything below it, on the hosts of a session.
 pub struct Fixture {
@@ -157,6 +163,20 @@ impl Builder for Fixture {
             Some(session) => session.clear_hosts(),
             None => Ok(()),
         }
+    }
+}
+
+impl Player for Fixture {
+    fn limit(&self, scenario: &Scenario, fleet: &Fleet, seed: Seed) -> Duration {
+        run::longest(scenario, fleet, seed) + GRACE
+    }
+
+    fn play(&self, scenario: &Scenario, fleet: &Fleet, context: &Context<'_>) -> Played {
+        run::run(scenario, fleet, context)
+    }
+
+    fn floor(&self, scenario: &Scenario, fleet: &Fleet, seed: Seed) -> Result<Option<Duration>> {
+        run::floor(scenario, fleet, seed)
     }
 }
 

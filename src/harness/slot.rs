@@ -84,6 +84,11 @@ impl<B: Builder> Slot<B> {
         Slot { builder, state: Mutex::new(State::Broken { why, tries: 0 }) }
     }
 
+    /// What fills it.
+    pub fn builder(&self) -> &B {
+        &self.builder
+    }
+
     /// The fixture of a profile, whole.
     pub fn whole(&self, profile: &Profile) -> Result<Arc<B::Fixture>> {
         // A scenario that panicked holds nothing half-changed: the check finds what it left.

@@ -9,15 +9,14 @@ use libtest_mimic::{Completion, Failed};
 use super::fixture::Fixture;
 use super::plan::Plan;
 use super::run::Run;
-use super::slot::Slot;
+use super::slot::{Builder, Slot};
 use super::trial::{completion, panicked};
 use crate::failure::{Failure, Result};
-use crate::guest::Fleet;
 use crate::migration::Pace;
 use crate::plan::Seed;
 use crate::progress::LiveStatus;
 use crate::record::{Numbers, Outcome, Record, RepairedPart, Verdict};
-use crate::run::{self, Context, Played};
+use crate::run::{Context, Played};
 use crate::scenario::{Profile, Scenario, ScenarioFile};
 use crate::sys::bounded::{Ending, Left, attend};
 use crate::sys::parallel::locked;
@@ -26,9 +25,24 @@ use crate::sys::wait::StopFlag;
 /// How long a scenario may go on after the run was interrupted: it aborts its migrations, and writes down what it has.
 const AFTER_STOP: Duration = Duration::from_secs(15);
 
+/// Plays scenarios on the fixtures of its builder: the three calls that a stage makes.
+pub trait Player: Builder {
+    /// How long a scenario may take at most, and what it may outlive that by.
+    fn limit(&self, scenario: &Scenario, fixture: &Self::Fixture, seed: Seed) -> Duration;
+
+    /// Plays a scenario on a fixture that is whole. Whatever happens is in the outcome.
+    fn play(&self, scenario: &Scenario, fixture: &Self::Fixture, context: &Context<'_>) -> Played;
+
+    /// Makes a scenario's migrations alone, and returns what they took; none for a scenario that has no such floor.
+    ///
+    /// # Errors
+    /// When a migration fails.
+    fn floor(&self, scenario: &Scenario, fixture: &Self::Fixture, seed: Seed) -> Result<Option<Duration>>;
+}
+
 /// What all trials share; plays scenarios, one at a time.
-pub struct Stage {
-    slot: Slot<Fixture>,
+pub struct Stage<P: Player = Fixture> {
+    slot: Slot<P>,
     /// Of a scenario that has no size of its own.
     pub profile: Profile,
     run: Arc<Run>,
@@ -43,19 +57,20 @@ pub struct Stage {
     due: Mutex<Option<Instant>>,
 }
 
-/// How long a scenario may outlive the limits of everything in it.
-const GRACE: Duration = Duration::from_secs(60);
-
-impl Stage {
+impl<P> Stage<P>
+where
+    P: Player + Send + Sync + 'static,
+    P::Fixture: Send + Sync + 'static,
+{
     /// A stage on which scenarios of a plan are played. `floors`: the floor of each mode and order is measured, too.
     pub fn new(
-        slot: Slot<Fixture>,
+        slot: Slot<P>,
         plan: Plan,
         run: Arc<Run>,
         stop: StopFlag,
         floors: bool,
         status: Option<LiveStatus>,
-    ) -> Stage {
+    ) -> Stage<P> {
         let floors = floors.then(Mutex::default);
         Stage {
             slot,
@@ -111,7 +126,7 @@ impl Stage {
     }
 
     /// The fleet of a profile, whole, and how long it took to make it so.
-    pub fn fleet(&self, profile: &Profile) -> Result<(Arc<Fleet>, Duration)> {
+    pub fn fleet(&self, profile: &Profile) -> Result<(Arc<P::Fixture>, Duration)> {
         let begin = Instant::now();
         Ok((self.slot.whole(profile)?, begin.elapsed()))
     }
@@ -123,14 +138,15 @@ impl Stage {
 
     /// Plays one scenario on the fleet, which is made whole first.
     fn outcome(&self, scenario: &Scenario, started: SystemTime) -> Outcome {
-        match self.fleet(&self.file.profile_of(scenario, &self.profile)) {
+        let profile = self.file.profile_of(scenario, &self.profile);
+        match self.fleet(&profile) {
             Ok((fleet, took)) => {
                 let Played { mut outcome, again } =
                     self.played_on(&fleet, scenario, started, Pace::default());
                 if let Some(again) = again {
                     let what = format!("play {scenario} again");
                     self.run.repaired(RepairedPart::Scenario, what, again.why);
-                    let Ok(fleet) = self.slot.whole(&fleet.asked) else { return outcome };
+                    let Ok(fleet) = self.slot.whole(&profile) else { return outcome };
                     outcome = self.played_on(&fleet, scenario, started, again.pace).outcome;
                     outcome.numbers.played = Some(2);
                 }
@@ -153,8 +169,8 @@ impl Stage {
         locked(measured).insert(scenario.group())
     }
 
-    fn measure_floor(&self, scenario: &Scenario, fleet: &Fleet, outcome: &mut Outcome) {
-        match run::floor(scenario, fleet, self.seed) {
+    fn measure_floor(&self, scenario: &Scenario, fleet: &P::Fixture, outcome: &mut Outcome) {
+        match self.slot.builder().floor(scenario, fleet, self.seed) {
             Ok(Some(took)) => {
                 outcome.numbers.floor_s = Numbers::seconds(took);
             }
@@ -170,7 +186,7 @@ impl Stage {
     /// Plays one scenario on a fleet that is whole.
     pub fn outcome_on(
         self: &Arc<Self>,
-        fleet: &Arc<Fleet>,
+        fleet: &Arc<P::Fixture>,
         scenario: &Scenario,
         started: SystemTime,
     ) -> Outcome {
@@ -210,7 +226,7 @@ impl Stage {
         outcome
     }
 
-    fn played_on(&self, fleet: &Fleet, scenario: &Scenario, started: SystemTime, pace: Pace) -> Played {
+    fn played_on(&self, fleet: &P::Fixture, scenario: &Scenario, started: SystemTime, pace: Pace) -> Played {
         match self.run.scenario_folder(&scenario.name()) {
             Ok(folder) => {
                 let context = Context {
@@ -221,9 +237,9 @@ impl Stage {
                     pace,
                     seed: self.seed,
                 };
-                let longest = run::longest(scenario, fleet, self.seed) + GRACE;
-                *locked(&self.due) = Some(Instant::now() + longest);
-                let played = run::run(scenario, fleet, &context);
+                let player = self.slot.builder();
+                *locked(&self.due) = Some(Instant::now() + player.limit(scenario, fleet, self.seed));
+                let played = player.play(scenario, fleet, &context);
                 *locked(&self.due) = None;
                 played
             }
@@ -241,3 +257,6 @@ impl Stage {
         outcome
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,7 @@ impl Pace {
     pub const DEFAULT: Pace = Pace { slower: 1, switch_in_pass: SECOND_PASS };
 
     /// A pace that sends so many times slower.
-    pub(super) fn slowed(self, times: u64) -> Pace {
+    pub(crate) fn slowed(self, times: u64) -> Pace {
         Pace { slower: self.slower * times, ..self }
     }
 

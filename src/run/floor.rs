@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use super::machines::Machines;
 use super::moves;
 use crate::failure::{Failure, Result};
 use crate::guest::Fleet;
@@ -33,7 +34,7 @@ pub fn floor(scenario: &Scenario, fleet: &Fleet, seed: Seed) -> Result<Option<Du
     let mut moving = Duration::ZERO;
     for step in moves::steps(scenario, fleet, seed)? {
         let begin = Instant::now();
-        let error = moves::play_unheard(scenario, fleet, &step, Pace::default());
+        let error = fleet.play_unheard(scenario, &step, Pace::default());
         moving += begin.elapsed();
         if let Some(error) = error {
             return Err(Failure::new(format!("measure the floor of {}", scenario.name()), error));

@@ -38,19 +38,63 @@ pub enum CaseEvent<'env> {
     Unloaded(Result<()>),
 }
 
+/// Looks at the machines of a scenario, each as long as that takes.
+pub trait Look: Sync {
+    /// The first look at a guest, after which its witness works at the pace of the mode. A guest that was started anew for
+    /// a move gets a witness first.
+    fn first(&self, number: usize, leg: Option<Leg>, mode: Mode) -> Result<GuestLook>;
+
+    /// A look at a guest that was looked at before; `leg` is the move to which it is charged.
+    fn again(&self, number: usize, leg: Option<Leg>) -> Result<GuestLook>;
+
+    /// Lets a guest's witness rest.
+    fn rest(&self, number: usize);
+
+    /// How source and target look now.
+    fn hosts(&self) -> [Result<Observation>; 2];
+}
+
+impl Look for Fleet {
+    fn first(&self, number: usize, leg: Option<Leg>, mode: Mode) -> Result<GuestLook> {
+        let guest = &self.guests[number];
+        if leg.is_some() {
+            self.start_witnesses(&[Arc::clone(guest)])?;
+        }
+        let look = GuestLook::take(self, guest, leg)?;
+        self.pace_witness(guest, Some(mode))?;
+        Ok(look)
+    }
+
+    fn again(&self, number: usize, leg: Option<Leg>) -> Result<GuestLook> {
+        GuestLook::take(self, &self.guests[number], leg)
+    }
+
+    fn rest(&self, number: usize) {
+        // A witness that goes on writing costs the next scenario some time, and nothing else.
+        let _ = self.pace_witness(&self.guests[number], None);
+    }
+
+    fn hosts(&self) -> [Result<Observation>; 2] {
+        let limit = self.answer_limit();
+        let seen = at_once("look at a host", self.hosts.both(), |host| host.agent.observe(limit));
+        let mut seen = seen.into_iter();
+        [(); 2].map(|()| seen.next().unwrap_or_else(|| Err(Failure::new("look at a host", "no result"))))
+    }
+}
+
 /// Sends out looks. `'scope` is the scenario: no look outlives it.
 pub struct Lookout<'scope, 'env> {
-    fleet: &'env Fleet,
+    eyes: &'env dyn Look,
     beside: Beside<'scope, 'env, CaseEvent<'env>>,
 }
 
 impl<'scope, 'env> Lookout<'scope, 'env> {
     pub fn new(
         scope: &'scope Scope<'scope, 'env>,
-        fleet: &'env Fleet,
+        eyes: &'env dyn Look,
         sender: Sender<CaseEvent<'env>>,
     ) -> Lookout<'scope, 'env> {
-        Lookout { fleet, beside: Beside::new(scope, sender) }
+        Lookout { eyes, beside: Beside::new(scope, sender) }
     }
 
     /// Does something beside everything else, which may send what happens; if it panics, `instead` happens.
@@ -63,58 +107,39 @@ impl<'scope, 'env> Lookout<'scope, 'env> {
         self.beside.start(what, instead, work);
     }
 
-    /// Looks at a guest for the first time, and sets its witness to work at the pace of a mode.
+    /// Begins the first look at a guest: [`Look::first`].
     pub fn look_first(&self, number: usize, leg: Option<Leg>, mode: Mode) {
-        let fleet = self.fleet;
+        let eyes = self.eyes;
         let look = Err(Failure::new("look into a guest", "it panicked"));
         self.beside("look into a guest", CaseEvent::FirstLook { number, leg, look }, move |sender| {
-            let look = first_look(fleet, number, leg, mode).map(Box::new);
+            let look = eyes.first(number, leg, mode).map(Box::new);
             let _ = sender.send(CaseEvent::FirstLook { number, leg, look });
         });
     }
 
-    /// Looks into a guest; with `pause` its witness rests after that.
+    /// Begins a look into a guest; with `pause` its witness rests after a look that it answered.
     pub fn look_into(&self, number: usize, leg: Option<Leg>, pause: bool) {
-        let fleet = self.fleet;
+        let eyes = self.eyes;
         let panicked = Err(Failure::new("look into a guest", "it panicked"));
         self.beside("look into a guest", CaseEvent::Guest { number, leg, look: panicked }, move |sender| {
-            let guest = &fleet.guests[number];
-            let look = GuestLook::take(fleet, guest, leg).map(Box::new);
+            let look = eyes.again(number, leg).map(Box::new);
             if pause && look.is_ok() {
-                // One that goes on writing costs the next scenario some time, and nothing else.
-                let _ = fleet.pace_witness(guest, None);
+                eyes.rest(number);
             }
             let _ = sender.send(CaseEvent::Guest { number, leg, look });
         });
     }
 
-    /// Looks at both hosts.
+    /// Begins a look at both hosts.
     pub fn look_at_hosts(&self, leg: Option<Leg>) {
-        let fleet = self.fleet;
+        let eyes = self.eyes;
         let panicked = || Err(Failure::new("look at a host", "it panicked"));
         let instead = CaseEvent::Hosts { leg, seen: [panicked(), panicked()] };
         self.beside("look at the hosts", instead, move |sender| {
-            let _ = sender.send(CaseEvent::Hosts { leg, seen: hosts(fleet) });
+            let _ = sender.send(CaseEvent::Hosts { leg, seen: eyes.hosts() });
         });
     }
 }
 
-/// How source and target look now.
-pub fn hosts(fleet: &Fleet) -> [Result<Observation>; 2] {
-    let limit = fleet.answer_limit();
-    let mut seen =
-        at_once("look at a host", fleet.hosts.both(), |host| host.agent.observe(limit)).into_iter();
-    let mut next = || seen.next().unwrap_or_else(|| Err(Failure::new("look at a host", "no result")));
-    [next(), next()]
-}
-
-/// The first look at a guest, after which its witness goes to work. One that was started anew for a move gets a witness first.
-fn first_look(fleet: &Fleet, number: usize, leg: Option<Leg>, mode: Mode) -> Result<GuestLook> {
-    let guest = &fleet.guests[number];
-    if leg.is_some() {
-        fleet.start_witnesses(&[Arc::clone(guest)])?;
-    }
-    let look = GuestLook::take(fleet, guest, leg)?;
-    fleet.pace_witness(guest, Some(mode))?;
-    Ok(look)
-}
+#[cfg(test)]
+mod tests;

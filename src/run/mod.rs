@@ -14,6 +14,7 @@ mod guest_clock;
 mod journal;
 mod longest;
 mod lookout;
+mod machines;
 mod moves;
 mod panel;
 mod step_log;

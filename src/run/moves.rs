@@ -1,14 +1,14 @@
 //! The moves of a scenario: all of a step at the same time, each as the scenario and the profile say.
 
-use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::failure::{Cause, Failure, Result};
+use super::machines::OnLeg;
+use crate::failure::{Failure, Result};
 use crate::guest::Fleet;
 use crate::migration::{Hear, LegReport, Move, Pace, migrate, transport};
-use crate::plan::{self, Leg, Seed, Step};
+use crate::plan::{self, Seed, Step};
 use crate::scenario::Scenario;
-use crate::sys::parallel::{Gate, at_once, locked};
+use crate::sys::parallel::{Gate, at_once};
 
 /// The steps of a scenario for a fleet of this size.
 pub fn steps(scenario: &Scenario, fleet: &Fleet, seed: Seed) -> Result<Vec<Step>> {
@@ -31,24 +31,9 @@ pub fn refusal(scenario: &Scenario, fleet: &Fleet) -> Option<String> {
 /// How long one may take to come to where it can begin.
 const GATE_LIMIT: Duration = Duration::from_secs(60);
 
-/// Moves the guests of a step with nobody who hears of it; the error of one that failed, if one did.
-pub fn play_unheard(scenario: &Scenario, fleet: &Fleet, step: &Step, pace: Pace) -> Option<Cause> {
-    let errors = Mutex::new(Vec::new());
-    let over = |_: &Leg, report: LegReport| locked(&errors).extend(report.error);
-    play(scenario, fleet, step, pace, &|_, _| (), &over);
-    locked(&errors).pop()
-}
-
 /// Moves the guests of a step, all at once. Each move is told to `hear` as it goes, and to `over` as soon as it has ended, in its
 /// own thread; by then it is noted where its guest is.
-pub fn play(
-    scenario: &Scenario,
-    fleet: &Fleet,
-    step: &Step,
-    pace: Pace,
-    hear: &Hear<'_>,
-    over: &(impl Fn(&Leg, LegReport) + Sync),
-) {
+pub fn play(scenario: &Scenario, fleet: &Fleet, step: &Step, pace: Pace, hear: &Hear<'_>, over: &OnLeg<'_>) {
     // Nobody starts before everybody can: "at once" is meant.
     let gate = Gate::new(step.legs.len());
     let moved = at_once("migrate a guest", &step.legs, |leg| {

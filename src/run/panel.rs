@@ -8,6 +8,12 @@ use crate::failure::Result;
 pub struct Panel<'a>(Vec<Box<dyn Asked + 'a>>);
 
 impl<'a> Panel<'a> {
+    /// A panel of these checks.
+    #[cfg(test)]
+    pub fn of(checks: Vec<Box<dyn Asked + 'a>>) -> Panel<'a> {
+        Panel(checks)
+    }
+
     /// Begins every check of the table that applies to the scenario.
     pub fn begin(scene: &Scene<'a>) -> Result<Panel<'a>> {
         let applying = CHECKS.iter().filter(|check| check.applies(scene.scenario));

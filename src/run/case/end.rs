@@ -12,7 +12,7 @@ use super::prepare::Watches;
 use super::{Case, Ended};
 use crate::check::{End, GuestImage, LegDowntime};
 use crate::failure::{Attempt, Failure, Result};
-use crate::guest::Guest;
+use crate::guest::{Fleet, Guest};
 use crate::host::ImageCheck;
 use crate::load::ActiveLoad;
 use crate::probe::{ProbeStream, Summary};
@@ -20,6 +20,7 @@ use crate::run::activity::Activity;
 use crate::run::downtime::{self, Neighbours, SeenGuest};
 use crate::run::evidence;
 use crate::run::lookout::CaseEvent;
+use crate::run::machines::Machines;
 use crate::sys::halt::ran_since;
 use crate::sys::parallel::at_once;
 
@@ -29,7 +30,7 @@ const GLANCE: Duration = Duration::from_millis(5);
 /// From one look round during the settling time to the next: the stop flag is one of the things to look at.
 const LOOK_ROUND: Duration = Duration::from_millis(100);
 
-impl<'env> Case<'_, '_, 'env, '_> {
+impl<'env> Case<'_, '_, 'env, '_, Fleet> {
     pub(super) fn finish(mut self, watches: Watches) -> Ended {
         self.unload();
         self.journal.wait(Activity::Proving, "what was watched");
@@ -39,7 +40,7 @@ impl<'env> Case<'_, '_, 'env, '_> {
             probes: probes.as_deref(),
             downtimes: &downtimes,
             answering: &self.answering(),
-            interrupted: self.fleet.stop_flag().is_set(),
+            interrupted: self.machines.stop_flag().is_set(),
         };
         self.panel.ask(self.journal, |check| check.at_end(&end));
         drop(watches.cpu);
@@ -47,9 +48,115 @@ impl<'env> Case<'_, '_, 'env, '_> {
         Ended { result: self.failure.map_or(Ok(()), Err), logs, legs: self.log.into_reports() }
     }
 
+    /// The guests that answered the last look.
+    fn answering(&self) -> BTreeMap<String, Arc<Guest>> {
+        let silent = self.journal.silent_guests();
+        let answering = |(number, guest): &(usize, &Arc<Guest>)| {
+            self.log.is_known(*number) && !silent.contains(&guest.name)
+        };
+        let guests = self.machines.guests.iter().enumerate().filter(answering);
+        guests.map(|(_, guest)| (guest.name.clone(), Arc::clone(guest))).collect()
+    }
+
+    /// Writes what the probes saw, and how long each guest stood still for each of its moves.
+    fn downtimes(&mut self, probes: &[Summary]) -> Vec<LegDowntime> {
+        let mut downtimes = Vec::new();
+        for summary in probes {
+            self.journal.probe(summary);
+            let number = self.machines.guests.iter().position(|guest| guest.name == summary.guest);
+            downtimes.extend(number.map(|number| self.downtimes_of(number, summary)).unwrap_or_default());
+        }
+        for downtime in &downtimes {
+            self.journal.downtime(downtime);
+        }
+        downtimes
+    }
+
+    fn downtimes_of(&self, number: usize, probes: &Summary) -> Vec<LegDowntime> {
+        let own = self.clocks.get(&number).filter(|clock| clock.is_known());
+        if let Some(own) = own {
+            self.journal.guest_speed(&probes.guest, &own.speeds);
+        }
+        let legs = self.log.of_guest(number);
+        let moves: Vec<(Instant, Instant)> =
+            legs.iter().filter_map(|(_, _, report)| report.began.zip(report.ended)).collect();
+        let gaps = own.map(|own| own.gaps.as_slice());
+        let seen = SeenGuest {
+            probes,
+            probe_interval: self.machines.profile.probe_interval,
+            gaps,
+            writes: own.map(|own| own.writes()).unwrap_or_default(),
+            idle_gap: downtime::idle_gap(&probes.gaps, gaps.unwrap_or_default(), &moves),
+        };
+        let complete: Vec<_> = legs.into_iter().filter(|(_, _, report)| report.error.is_none()).collect();
+        let downtime = |(index, (step, leg, report)): (usize, &&(usize, _, crate::migration::LegReport))| {
+            let leg: &crate::plan::Leg = leg;
+            let neighbours = Neighbours {
+                last_ended: index.checked_sub(1).and_then(|last| complete[last].2.ended),
+                next_began: complete.get(index + 1).and_then(|next| next.2.began),
+            };
+            let source = &self.machines.hosts.get(leg.from()).entry.name;
+            let clocks = downtime::clocks(report, source, &seen, neighbours)?;
+            Some(LegDowntime { guest: probes.guest.clone(), leg: *leg, step: *step, clocks })
+        };
+        complete.iter().enumerate().filter_map(downtime).collect()
+    }
+
+    /// Lets all guests stand still and checks their images, while the logs are written down. Guests stand still after
+    /// everything that would notice, and not after damage, which may be that a guest is not where it is looked for.
+    fn check_images_and_collect(&mut self) -> Result<PathBuf> {
+        let folder = evidence::folder(self.context.folder);
+        let (fleet, before) = (self.machines, self.before);
+        let logs = thread::scope(|scope| {
+            let logs = scope.spawn(|| match before.marks.get() {
+                Some(Ok(marks)) => evidence::collect_logs(marks, fleet, &folder),
+                Some(Err(failure)) => Err(failure.clone()),
+                None => Err(Failure::new("collect the logs", "their lengths were not noted")),
+            });
+            if self.failure.is_none() && !self.journal.has_damage() {
+                self.journal.wait(Activity::Imaging, "qemu-img check");
+                self.check_images();
+            }
+            self.journal.wait(Activity::Collecting, "logs");
+            logs.join().unwrap_or_else(|_| Err(Failure::new("collect the logs", "it panicked")))
+        });
+        if self.failure.is_some() || self.journal.has_findings() {
+            evidence::collect_guests(fleet, &folder)?;
+        }
+        if let Some(guest) = self.log.first_failed() {
+            evidence::collect_devices(fleet, &fleet.guests[guest], &folder)?;
+        }
+        logs.map(|()| folder)
+    }
+
+    /// A QEMU that stands still has written everything that it holds of an image (vm_stop in QEMU's system/cpus.c drains and
+    /// flushes all block devices).
+    fn check_images(&mut self) {
+        let guests: Vec<&Arc<Guest>> = self.machines.guests.iter().collect();
+        let stopped = at_once("suspend a guest", &guests, |guest| {
+            let domain = guest.known_on(self.machines.hosts.get(guest.side()))?;
+            domain.suspend().attempting(|| format!("suspend {}", guest.name))?;
+            Ok(domain)
+        });
+        let images: Vec<String> = guests.iter().map(|guest| guest.image.clone()).collect();
+        let checked = self.machines.storage.check_images(&images);
+        let resumed = stopped.into_iter().map(|stopped| match stopped {
+            Ok(domain) => domain.resume().map_err(|error| error.to_string()),
+            Err(failure) => Err(failure.to_string()),
+        });
+        let found =
+            |(number, (guest, resumed)): (usize, (&&'env Arc<Guest>, std::result::Result<(), String>))| {
+                GuestImage { guest, found: image(&checked, number, resumed) }
+            };
+        let images: Vec<GuestImage<'_>> = guests.iter().zip(resumed).enumerate().map(found).collect();
+        self.panel.ask(self.journal, |check| check.at_standstill(&images));
+    }
+}
+
+impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
     /// Ends the load when no check needs it any more, and looks at everything for the last time.
-    fn unload(&mut self) {
-        let interrupted = self.fleet.stop_flag().is_set();
+    pub(super) fn unload(&mut self) {
+        let interrupted = self.machines.stop_flag().is_set();
         let patient = !self.is_over();
         if patient {
             self.settle();
@@ -80,7 +187,7 @@ impl<'env> Case<'_, '_, 'env, '_> {
 
     /// Lets the guests run on for some time, with everything that watches: what a move has done to a guest may show later.
     fn settle(&mut self) {
-        let deadline = Instant::now() + self.fleet.profile.settle;
+        let deadline = Instant::now() + self.machines.settle();
         self.journal.wait(Activity::Settling, "what shows after the last move");
         self.take_while(|case| {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -103,8 +210,8 @@ impl<'env> Case<'_, '_, 'env, '_> {
     /// and show less than the newer one had.
     fn look_for_the_last_time(&mut self) {
         self.await_looks();
-        for number in 0..self.fleet.guests.len() {
-            let silent = self.journal.silent_guests().contains(&self.fleet.guests[number].name);
+        for number in 0..self.machines.guests().len() {
+            let silent = self.journal.silent_guests().contains(&self.machines.guests()[number].name);
             if self.log.is_known(number) && !silent {
                 self.look_into(number, true);
             }
@@ -114,9 +221,9 @@ impl<'env> Case<'_, '_, 'env, '_> {
 
     /// Waits until every check has what it needs of the load, as long as a question may take to be answered.
     fn await_evidence(&mut self) {
-        let (begin, limit) = (Instant::now(), self.fleet.answer_limit());
+        let (begin, limit) = (Instant::now(), self.machines.answer_limit());
         let awaits = |case: &Self| {
-            case.panel.is_waiting() && ran_since(begin) < limit && !case.fleet.stop_flag().is_set()
+            case.panel.is_waiting() && ran_since(begin) < limit && !case.machines.stop_flag().is_set()
         };
         if awaits(self) {
             self.journal.wait(Activity::Proving, "the last look at the load");
@@ -141,110 +248,6 @@ impl<'env> Case<'_, '_, 'env, '_> {
             }
             let _ = sender.send(CaseEvent::Unloaded(load.close(&silent)));
         });
-    }
-
-    /// The guests that answered the last look.
-    fn answering(&self) -> BTreeMap<String, Arc<Guest>> {
-        let silent = self.journal.silent_guests();
-        let answering = |(number, guest): &(usize, &Arc<Guest>)| {
-            self.log.is_known(*number) && !silent.contains(&guest.name)
-        };
-        let guests = self.fleet.guests.iter().enumerate().filter(answering);
-        guests.map(|(_, guest)| (guest.name.clone(), Arc::clone(guest))).collect()
-    }
-
-    /// Writes what the probes saw, and how long each guest stood still for each of its moves.
-    fn downtimes(&mut self, probes: &[Summary]) -> Vec<LegDowntime> {
-        let mut downtimes = Vec::new();
-        for summary in probes {
-            self.journal.probe(summary);
-            let number = self.fleet.guests.iter().position(|guest| guest.name == summary.guest);
-            downtimes.extend(number.map(|number| self.downtimes_of(number, summary)).unwrap_or_default());
-        }
-        for downtime in &downtimes {
-            self.journal.downtime(downtime);
-        }
-        downtimes
-    }
-
-    fn downtimes_of(&self, number: usize, probes: &Summary) -> Vec<LegDowntime> {
-        let own = self.clocks.get(&number).filter(|clock| clock.is_known());
-        if let Some(own) = own {
-            self.journal.guest_speed(&probes.guest, &own.speeds);
-        }
-        let legs = self.log.of_guest(number);
-        let moves: Vec<(Instant, Instant)> =
-            legs.iter().filter_map(|(_, _, report)| report.began.zip(report.ended)).collect();
-        let gaps = own.map(|own| own.gaps.as_slice());
-        let seen = SeenGuest {
-            probes,
-            probe_interval: self.fleet.profile.probe_interval,
-            gaps,
-            writes: own.map(|own| own.writes()).unwrap_or_default(),
-            idle_gap: downtime::idle_gap(&probes.gaps, gaps.unwrap_or_default(), &moves),
-        };
-        let complete: Vec<_> = legs.into_iter().filter(|(_, _, report)| report.error.is_none()).collect();
-        let downtime = |(index, (step, leg, report)): (usize, &&(usize, _, crate::migration::LegReport))| {
-            let leg: &crate::plan::Leg = leg;
-            let neighbours = Neighbours {
-                last_ended: index.checked_sub(1).and_then(|last| complete[last].2.ended),
-                next_began: complete.get(index + 1).and_then(|next| next.2.began),
-            };
-            let source = &self.fleet.hosts.get(leg.from()).entry.name;
-            let clocks = downtime::clocks(report, source, &seen, neighbours)?;
-            Some(LegDowntime { guest: probes.guest.clone(), leg: *leg, step: *step, clocks })
-        };
-        complete.iter().enumerate().filter_map(downtime).collect()
-    }
-
-    /// Lets all guests stand still and checks their images, while the logs are written down. Guests stand still after
-    /// everything that would notice, and not after damage, which may be that a guest is not where it is looked for.
-    fn check_images_and_collect(&mut self) -> Result<PathBuf> {
-        let folder = evidence::folder(self.context.folder);
-        let (fleet, before) = (self.fleet, self.before);
-        let logs = thread::scope(|scope| {
-            let logs = scope.spawn(|| match before.marks.get() {
-                Some(Ok(marks)) => evidence::collect_logs(marks, fleet, &folder),
-                Some(Err(failure)) => Err(failure.clone()),
-                None => Err(Failure::new("collect the logs", "their lengths were not noted")),
-            });
-            if self.failure.is_none() && !self.journal.has_damage() {
-                self.journal.wait(Activity::Imaging, "qemu-img check");
-                self.check_images();
-            }
-            self.journal.wait(Activity::Collecting, "logs");
-            logs.join().unwrap_or_else(|_| Err(Failure::new("collect the logs", "it panicked")))
-        });
-        if self.failure.is_some() || self.journal.has_findings() {
-            evidence::collect_guests(fleet, &folder)?;
-        }
-        if let Some(guest) = self.log.first_failed() {
-            evidence::collect_devices(fleet, &fleet.guests[guest], &folder)?;
-        }
-        logs.map(|()| folder)
-    }
-
-    /// A QEMU that stands still has written everything that it holds of an image (vm_stop in QEMU's system/cpus.c drains and
-    /// flushes all block devices).
-    fn check_images(&mut self) {
-        let guests: Vec<&Arc<Guest>> = self.fleet.guests.iter().collect();
-        let stopped = at_once("suspend a guest", &guests, |guest| {
-            let domain = guest.known_on(self.fleet.hosts.get(guest.side()))?;
-            domain.suspend().attempting(|| format!("suspend {}", guest.name))?;
-            Ok(domain)
-        });
-        let images: Vec<String> = guests.iter().map(|guest| guest.image.clone()).collect();
-        let checked = self.fleet.storage.check_images(&images);
-        let resumed = stopped.into_iter().map(|stopped| match stopped {
-            Ok(domain) => domain.resume().map_err(|error| error.to_string()),
-            Err(failure) => Err(failure.to_string()),
-        });
-        let found =
-            |(number, (guest, resumed)): (usize, (&&'env Arc<Guest>, std::result::Result<(), String>))| {
-                GuestImage { guest, found: image(&checked, number, resumed) }
-            };
-        let images: Vec<GuestImage<'_>> = guests.iter().zip(resumed).enumerate().map(found).collect();
-        self.panel.ask(self.journal, |check| check.at_standstill(&images));
     }
 }
 

@@ -19,16 +19,17 @@ use super::booting_guests::BootingGuests;
 use super::guest_clock::GuestClock;
 use super::journal::Journal;
 use super::lookout::{CaseEvent, Lookout};
+use super::machines::Machines;
 use super::panel::Panel;
 use super::step_log::StepLog;
 use super::{Context, moves};
-use crate::check::{GuestLook, HostsLook, Silence};
+use crate::check::{GuestLook, Silence};
 use crate::failure::{Failure, Result};
 use crate::guest::Fleet;
 use crate::host::LogMarks;
 use crate::load::ActiveLoad;
 use crate::migration::LegReport;
-use crate::plan::Leg;
+use crate::plan::{Leg, Step};
 use crate::remote::Observation;
 use crate::scenario::Scenario;
 
@@ -61,7 +62,7 @@ pub fn play(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>, journal: 
         let lookout = Lookout::new(scope, fleet, sender);
         let mut case = Case {
             scenario,
-            fleet,
+            machines: fleet,
             context,
             before: &before,
             journal,
@@ -76,20 +77,14 @@ pub fn play(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>, journal: 
             failure: None,
         };
         let watches = case.prepare();
-        for (number, step) in steps.iter().enumerate() {
-            if case.is_over() {
-                break;
-            }
-            case.step(number, step, number + 1 == steps.len());
-        }
-        case.judge_refusal();
+        case.play_steps(&steps);
         case.finish(watches)
     })
 }
 
-struct Case<'a, 'scope, 'env: 'scope, 'record: 'env> {
+struct Case<'a, 'scope, 'env: 'scope, 'record: 'env, M> {
     scenario: &'env Scenario,
-    fleet: &'env Fleet,
+    machines: &'env M,
     context: &'env Context<'env>,
     before: &'env Before,
     journal: &'a mut Journal<'record>,
@@ -124,13 +119,24 @@ struct Open {
     is_last: bool,
 }
 
-impl<'env> Case<'_, '_, 'env, '_> {
+impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
+    /// Plays step after step, until the last one or until no guest moves any more.
+    fn play_steps(&mut self, steps: &'env [Step]) {
+        for (number, step) in steps.iter().enumerate() {
+            if self.is_over() {
+                break;
+            }
+            self.step(number, step, number + 1 == steps.len());
+        }
+        self.judge_refusal();
+    }
+
     /// Whether no guest moves any more: one that is not where it should be cannot make its next move.
     fn is_over(&self) -> bool {
         self.failure.is_some()
             || self.journal.has_damage()
             || self.journal.refusal().is_some()
-            || self.fleet.stop_flag().is_set()
+            || self.machines.stop_flag().is_set()
     }
 
     fn fail(&mut self, failure: Failure) {
@@ -198,19 +204,21 @@ impl<'env> Case<'_, '_, 'env, '_> {
 
     fn silent(&mut self, number: usize, leg: Option<Leg>, failure: &Failure) {
         let why = failure.to_string();
-        let silence = Silence { guest: &self.fleet.guests[number], leg, why: &why };
+        let silence = Silence { guest: &self.machines.guests()[number], leg, why: &why };
         self.panel.ask(self.journal, |check| check.on_silence(&silence));
     }
 
     fn looked_at_hosts(&mut self, leg: Option<Leg>, seen: [Result<Observation>; 2]) {
         self.open.hosts -= 1;
-        let [source, target] = seen;
-        let hosts = [(&self.fleet.hosts.source, source), (&self.fleet.hosts.target, target)];
-        let look = HostsLook { leg, hosts };
-        self.panel.ask(self.journal, |check| check.on_hosts(&look));
+        self.machines.show_hosts(leg, seen, &mut |look| {
+            self.panel.ask(self.journal, |check| check.on_hosts(look));
+        });
     }
 
     fn name(&self, guest: usize) -> String {
-        self.fleet.guests[guest].name.clone()
+        self.machines.guests()[guest].name.clone()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use super::{Case, GuestLook};
 use crate::check::Scene;
 use crate::failure::{Failure, Result};
+use crate::guest::Fleet;
 use crate::host::LogMarks;
 use crate::load::ActiveLoad;
 use crate::plan::Leg;
@@ -10,7 +11,8 @@ use crate::probe::ProbeStream;
 use crate::run::activity::Activity;
 use crate::run::cpu;
 use crate::run::guest_clock::GuestClock;
-use crate::run::lookout::{CaseEvent, hosts};
+use crate::run::lookout::{CaseEvent, Look};
+use crate::run::machines::Machines;
 use crate::run::panel::Panel;
 use crate::sys::watch::Watch;
 
@@ -20,19 +22,19 @@ pub(super) struct Watches {
     pub cpu: Result<Watch<()>>,
 }
 
-impl<'env> Case<'_, '_, 'env, '_> {
+impl<'env> Case<'_, '_, 'env, '_, Fleet> {
     /// Begins everything, and returns when the load is at work and every guest has been looked at.
     ///
     /// What has gone wrong in a guest since the last scenario looked at it is found by that look: a kernel that dies a moment
     /// after a scenario has ended would be nobody's otherwise.
     pub(super) fn prepare(&mut self) -> Watches {
-        for number in 0..self.fleet.guests.len() {
+        for number in 0..self.machines.guests.len() {
             self.look_first(number, None);
         }
         self.note_hosts();
         let watches = Watches {
-            probes: ProbeStream::start(&self.fleet.guests, self.fleet.profile.probe_interval),
-            cpu: cpu::watch(&self.fleet.hosts, self.context.record),
+            probes: ProbeStream::start(&self.machines.guests, self.machines.profile.probe_interval),
+            cpu: cpu::watch(&self.machines.hosts, self.context.record),
         };
         if let Err(failure) = self.begin_checks() {
             self.fail(failure);
@@ -40,25 +42,18 @@ impl<'env> Case<'_, '_, 'env, '_> {
         if self.failure.is_none() {
             self.start_load();
         }
-        self.wait(Activity::Preparing, |case| {
-            case.open.first_looks.first().map(|number| format!("the first look at {}", case.name(*number)))
-        });
+        self.await_first_looks();
         self.wait(Activity::Loading, |case| case.open.load_starts.then(|| "the load to work".to_owned()));
         watches
     }
 
-    pub(super) fn look_first(&mut self, number: usize, leg: Option<Leg>) {
-        self.open.first_looks.insert(number);
-        self.lookout.look_first(number, leg, self.scenario.mode);
-    }
-
     /// Notes how both hosts are, and where their logs end.
     fn note_hosts(&mut self) {
-        let fleet = self.fleet;
+        let fleet = self.machines;
         let before = self.before;
         let [source, target] = std::thread::scope(|scope| {
             scope.spawn(|| before.marks.set(LogMarks::set(&fleet.hosts, &fleet.storage)));
-            hosts(fleet)
+            fleet.hosts()
         });
         match source.and_then(|source| Ok([source, target?])) {
             // It is set once in each scenario.
@@ -71,7 +66,7 @@ impl<'env> Case<'_, '_, 'env, '_> {
         let Some(hosts) = self.before.hosts.get() else { return Ok(()) };
         self.panel = Panel::begin(&Scene {
             scenario: self.scenario,
-            fleet: self.fleet,
+            fleet: self.machines,
             allowed_lines: self.context.allowed_lines,
             budget: self.context.budget,
             logs: self.before.marks.get().and_then(|marks| marks.as_ref().ok()),
@@ -83,11 +78,24 @@ impl<'env> Case<'_, '_, 'env, '_> {
     fn start_load(&mut self) {
         let Some(hosts) = self.before.hosts.get() else { return };
         self.open.load_starts = true;
-        let (scenario, fleet) = (self.scenario, self.fleet);
+        let (scenario, fleet) = (self.scenario, self.machines);
         let panicked = CaseEvent::Loaded(Err(Failure::new("start the load", "it panicked")));
         self.lookout.beside("start the load", panicked, move |sender| {
             let load = ActiveLoad::start(scenario, fleet, hosts).map(Box::new);
             let _ = sender.send(CaseEvent::Loaded(load));
+        });
+    }
+}
+
+impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
+    pub(super) fn look_first(&mut self, number: usize, leg: Option<Leg>) {
+        self.open.first_looks.insert(number);
+        self.lookout.look_first(number, leg, self.scenario.mode);
+    }
+
+    pub(super) fn await_first_looks(&mut self) {
+        self.wait(Activity::Preparing, |case| {
+            case.open.first_looks.first().map(|number| format!("the first look at {}", case.name(*number)))
         });
     }
 

@@ -4,10 +4,10 @@ use super::Case;
 use crate::check::Refusal;
 use crate::migration::LegReport;
 use crate::plan::{Leg, Step};
-use crate::run::moves;
+use crate::run::machines::Machines;
 use crate::scenario::{Scenario, Transport};
 
-impl Case<'_, '_, '_, '_> {
+impl<M: Machines> Case<'_, '_, '_, '_, M> {
     /// The stack refuses the transport of a migration, and no other has completed.
     pub(super) fn refused(&mut self, leg: Leg, report: &LegReport) {
         let Some(error) = &report.error else { return };
@@ -20,7 +20,7 @@ impl Case<'_, '_, '_, '_> {
         let Some((leg, words)) = self.open.refused.zip(self.journal.refusal().map(str::to_owned)) else {
             return;
         };
-        if self.journal.has_damage() || self.fleet.stop_flag().is_set() {
+        if self.journal.has_damage() || self.machines.stop_flag().is_set() {
             return;
         }
         let otherwise = if self.log.has_completed() {
@@ -28,7 +28,7 @@ impl Case<'_, '_, '_, '_> {
         } else {
             self.migrates_plainly(leg)
         };
-        let guest = &self.fleet.guests[leg.guest];
+        let guest = &self.machines.guests()[leg.guest];
         let refusal = Refusal { guest, leg, words: &words, otherwise };
         self.panel.ask(self.journal, |check| check.on_refusal(&refusal));
     }
@@ -37,7 +37,7 @@ impl Case<'_, '_, '_, '_> {
         let plain = Scenario { transport: Transport::Plain, ..*self.scenario };
         for direction in [leg.direction, leg.direction.opposite()] {
             let step = Step::of(vec![Leg { direction, ..leg }]);
-            if let Some(error) = moves::play_unheard(&plain, self.fleet, &step, self.context.pace) {
+            if let Some(error) = self.machines.play_unheard(&plain, &step, self.context.pace) {
                 return Err(format!("a plain migration {direction} fails, too: {error}"));
             }
         }

@@ -8,11 +8,10 @@ use crate::check::{BootEnd, LegEnd, StepEnd};
 use crate::migration::LegReport;
 use crate::plan::{Leg, Step};
 use crate::run::activity::Activity;
-use crate::run::booting_guests::BootingGuests;
 use crate::run::lookout::CaseEvent;
-use crate::run::moves;
+use crate::run::machines::Machines;
 
-impl<'env> Case<'_, '_, 'env, '_> {
+impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
     /// Plays the step of that number.
     pub(super) fn step(&mut self, number: usize, step: &'env Step, is_last: bool) {
         self.wait(Activity::Looking, |case| case.log.due(step).map(|guest| case.name(guest)));
@@ -36,7 +35,7 @@ impl<'env> Case<'_, '_, 'env, '_> {
             return;
         }
         self.journal.wait(Activity::Booting, "guests to power off and on");
-        match BootingGuests::start(&self.lookout, self.fleet, &step.legs) {
+        match self.machines.boot(&self.lookout, &step.legs) {
             Ok(booting) => self.booting = Some(booting),
             Err(failure) => self.fail(failure),
         }
@@ -44,14 +43,14 @@ impl<'env> Case<'_, '_, 'env, '_> {
 
     fn move_guests(&mut self, number: usize, step: &'env Step) {
         for leg in &step.legs {
-            self.journal.leg_started(&self.fleet.guests[leg.guest].name, leg, number);
+            self.journal.leg_started(&self.machines.guests()[leg.guest].name, leg, number);
         }
         self.open.step = Some(number);
-        let (scenario, fleet) = (self.scenario, self.fleet);
+        let (scenario, machines) = (self.scenario, self.machines);
         let (pace, hear) = (self.context.pace, self.journal.reporter());
         self.lookout.beside("move guests", CaseEvent::StepOver, move |sender| {
             let over = |leg: &Leg, report| drop(sender.send(CaseEvent::LegOver(*leg, Box::new(report))));
-            moves::play(scenario, fleet, step, pace, &hear, &over);
+            machines.play(scenario, step, pace, &hear, &over);
             let _ = sender.send(CaseEvent::StepOver);
         });
         self.wait(Activity::Ordering, |case| case.open.step.map(|number| format!("step {}", number + 1)));
@@ -60,14 +59,14 @@ impl<'env> Case<'_, '_, 'env, '_> {
     /// libvirt's call for one guest is over.
     pub(super) fn leg_over(&mut self, leg: Leg, report: LegReport) {
         let Some(number) = self.open.step else { return };
-        let guest = &self.fleet.guests[leg.guest];
+        let guest = &self.machines.guests()[leg.guest];
         // Only what a scenario is about may be refused: a plain migration is what every stack can do.
         let refused = report.refused && !self.scenario.transport.is_plain() && !self.log.has_completed();
         self.journal.leg_finished(&guest.name, &leg, number, &report);
         if refused {
             self.refused(leg, &report);
         }
-        let source = &self.fleet.hosts.get(leg.from()).entry.name;
+        let source = self.machines.host(leg.from());
         let end = LegEnd { guest, leg, source, report: &report, refused };
         self.panel.ask(self.journal, |check| check.on_leg(&end));
         let is_here = report.error.is_none();
@@ -101,7 +100,7 @@ impl<'env> Case<'_, '_, 'env, '_> {
             let Some((_, _, report)) = self.log.of_guest(guest).into_iter().next_back() else { continue };
             let Some(up) = &booted.up else { continue };
             let end = BootEnd {
-                guest: &self.fleet.guests[guest],
+                guest: &self.machines.guests()[guest],
                 leg: booted.leg,
                 report,
                 started: booted.started,

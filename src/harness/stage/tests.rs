@@ -1,0 +1,337 @@
+//! A stage against a script: fixtures that are built and looked after without a lab, and plays that come to what a test says.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::migration::Again;
+use crate::record::{Event, read};
+
+const NAME: &str = "precopy_orderly::in_vms::stress_cpu";
+const RANDOM: &str = "precopy_random::in_vms::stress_cpu";
+
+/// What a play does, and comes to.
+type Play = Box<dyn FnOnce(&Context<'_>) -> Played + Send>;
+
+/// Notes what it is asked for, and plays what it is given; with nothing given, all goes well.
+struct Script {
+    asked: Mutex<Vec<String>>,
+    plays: Mutex<VecDeque<Play>>,
+    broken: Mutex<HashSet<&'static str>>,
+    /// How long a play may take.
+    limit: Duration,
+    stop: StopFlag,
+}
+
+impl Script {
+    fn asks(&self, what: &'static str) -> Result<()> {
+        locked(&self.asked).push(what.to_owned());
+        if locked(&self.broken).contains(what) { Err(Failure::new(what, "it is scripted")) } else { Ok(()) }
+    }
+}
+
+impl Builder for Script {
+    type Fixture = ();
+
+    fn build(&self, _: &Profile) -> Result<()> {
+        self.asks("build")
+    }
+
+    fn glance(&self, (): &()) -> Result<()> {
+        self.asks("glance")
+    }
+
+    fn mend(&self, (): &()) -> Result<()> {
+        self.asks("mend")
+    }
+
+    fn restore(&self, _: &Failure) -> Result<()> {
+        self.asks("restore")
+    }
+
+    fn clear(&self, _: &Failure) -> Result<()> {
+        if locked(&self.broken).contains("interrupted clear") {
+            self.stop.set();
+            return Err(Failure::new("clear", "the run was interrupted"));
+        }
+        self.asks("clear")
+    }
+}
+
+impl Player for Script {
+    fn limit(&self, _: &Scenario, (): &(), _: Seed) -> Duration {
+        self.limit
+    }
+
+    fn play(&self, scenario: &Scenario, (): &(), context: &Context<'_>) -> Played {
+        let slow = if context.pace == Pace::default() { "" } else { " slower" };
+        locked(&self.asked).push(format!("play{slow}"));
+        let play = locked(&self.plays).pop_front();
+        play.map_or_else(|| came_to(&scenario.name(), Verdict::Passed), |play| play(context))
+    }
+
+    fn floor(&self, _: &Scenario, (): &(), _: Seed) -> Result<Option<Duration>> {
+        self.asks("floor").map(|()| Some(Duration::from_secs(2)))
+    }
+}
+
+fn came_to(name: &str, verdict: Verdict) -> Played {
+    Played { outcome: Outcome::new(name, verdict, SystemTime::now()), again: None }
+}
+
+/// A stage whose run is in a folder of its own.
+struct Ground {
+    folder: TempDir,
+    stage: Arc<Stage<Script>>,
+}
+
+impl Ground {
+    fn new() -> Ground {
+        Ground::limited(Duration::from_secs(3600), false)
+    }
+
+    /// A stage whose plays have this limit.
+    fn limited(limit: Duration, floors: bool) -> Ground {
+        let folder = tempfile::tempdir().unwrap();
+        let file = ScenarioFile::parse("scenarios.toml", include_str!("../../../scenarios.toml")).unwrap();
+        let run = Run::create(folder.path(), None, serde_json::Value::Null, None, None).unwrap();
+        let stop = StopFlag::new();
+        let script = Script {
+            asked: Mutex::default(),
+            plays: Mutex::default(),
+            broken: Mutex::default(),
+            limit,
+            stop: stop.clone(),
+        };
+        let stage = Stage {
+            slot: Slot::new(script),
+            profile: file.profile("lab").unwrap().clone(),
+            run: Arc::new(run),
+            file,
+            seed: Seed(42),
+            cancel: stop,
+            floors: floors.then(Mutex::default),
+            status: None,
+            due: Mutex::default(),
+        };
+        Ground { folder, stage: Arc::new(stage) }
+    }
+
+    fn script(&self) -> &Script {
+        self.stage.slot.builder()
+    }
+
+    /// The next play does this.
+    fn then(&self, play: impl FnOnce(&Context<'_>) -> Played + Send + 'static) -> &Ground {
+        locked(&self.script().plays).push_back(Box::new(play));
+        self
+    }
+
+    /// Plays a scenario, and returns what libtest hears: why it is ignored, or what its failure says.
+    fn play(&self, name: &str) -> Result<Option<String>, String> {
+        match self.stage.play(name.parse().unwrap()) {
+            Ok(Completion::Completed) => Ok(None),
+            Ok(Completion::Ignored { reason }) => Ok(reason),
+            Err(failed) => Err(failed.message().unwrap_or_default().to_owned()),
+        }
+    }
+
+    /// What the script was asked for since this was called last.
+    fn asked(&self) -> Vec<String> {
+        locked(&self.script().asked).drain(..).collect()
+    }
+
+    fn events(&self) -> Vec<Event> {
+        read(self.stage.run.path()).unwrap().into_iter().map(|(_, event)| event).collect()
+    }
+
+    /// The outcome that the record has last.
+    fn outcome(&self) -> Outcome {
+        let finished = self.events().into_iter().filter_map(|event| match event {
+            Event::ScenarioFinished(outcome) => Some(outcome),
+            _ => None,
+        });
+        finished.last().unwrap()
+    }
+}
+
+#[test]
+fn after_a_proof_the_next_scenario_needs_only_a_glance() {
+    let ground = Ground::new();
+    assert_eq!(ground.play(NAME), Ok(None));
+    assert_eq!(ground.play(NAME), Ok(None));
+    assert_eq!(ground.asked(), ["build", "play", "glance", "play"]);
+    assert_eq!(ground.outcome().verdict, Verdict::Passed);
+}
+
+#[test]
+fn after_a_failure_the_fleet_is_looked_at_closely() {
+    let ground = Ground::new();
+    ground.then(|_| came_to(NAME, Verdict::Failed));
+    assert!(ground.play(NAME).unwrap_err().contains("run just this: cargo test"));
+    ground.play(NAME).unwrap();
+    assert_eq!(ground.asked(), ["build", "play", "mend", "play"]);
+}
+
+#[test]
+fn a_fleet_that_cannot_be_built_is_an_error_and_nothing_is_played() {
+    let ground = Ground::new();
+    locked(&ground.script().broken).insert("build");
+    assert!(ground.play(NAME).unwrap_err().contains("it is scripted"));
+    assert_eq!(ground.asked(), ["build"]);
+    assert_eq!(ground.outcome().verdict, Verdict::Error);
+}
+
+#[test]
+fn a_scenario_that_begins_after_the_interruption_touches_nothing() {
+    let ground = Ground::new();
+    ground.stage.cancel.set();
+    assert_eq!(ground.play(NAME), Ok(Some("the run was interrupted".into())));
+    assert_eq!(ground.asked(), Vec::<String>::new());
+    assert_eq!(ground.outcome().verdict, Verdict::NotRun);
+}
+
+#[test]
+fn a_fleet_that_is_lost_to_an_interruption_is_no_error() {
+    let ground = Ground::new();
+    ground.play(NAME).unwrap();
+    ground.stage.slot.doubted();
+    locked(&ground.script().broken).extend(["mend", "restore", "interrupted clear"]);
+    assert_eq!(ground.play(NAME), Ok(Some("the run was interrupted".into())));
+    assert_eq!(ground.outcome().verdict, Verdict::Interrupted);
+}
+
+/// A play that is worth another one.
+fn missed() -> Played {
+    let again = Again { pace: Pace::default().slowed(2), why: "all was across", explains: 1 };
+    Played { again: Some(again), ..came_to(NAME, Verdict::Failed) }
+}
+
+#[test]
+fn a_play_that_is_worth_another_is_played_again_and_the_record_says_why() {
+    let ground = Ground::new();
+    ground.then(|_| missed());
+    assert_eq!(ground.play(NAME), Ok(None));
+    assert_eq!(ground.asked(), ["build", "play", "mend", "play slower"]);
+    let outcome = ground.outcome();
+    assert_eq!((outcome.verdict, outcome.numbers.played), (Verdict::Passed, Some(2)));
+    let repair = |event: &Event| match event {
+        Event::Repair { part, what, why } => Some((*part, what.clone(), why.clone())),
+        _ => None,
+    };
+    let expected = (Some(RepairedPart::Scenario), format!("play {NAME} again"), "all was across".to_owned());
+    assert_eq!(ground.events().iter().find_map(repair), Some(expected));
+}
+
+#[test]
+fn a_second_play_is_the_last() {
+    let ground = Ground::new();
+    ground.then(|_| missed()).then(|_| missed());
+    assert!(ground.play(NAME).is_err());
+    assert_eq!(ground.asked(), ["build", "play", "mend", "play slower"]);
+}
+
+#[test]
+fn without_a_whole_fleet_there_is_no_second_play_and_the_first_counts() {
+    let ground = Ground::new();
+    ground.then(|_| missed());
+    for rung in ["mend", "restore", "clear"] {
+        locked(&ground.script().broken).insert(rung);
+    }
+    assert!(ground.play(NAME).is_err());
+    assert_eq!(ground.asked(), ["build", "play", "mend", "restore", "clear"]);
+    assert_eq!((ground.outcome().verdict, ground.outcome().numbers.played), (Verdict::Failed, None));
+}
+
+#[test]
+fn each_play_has_a_folder_of_its_own() {
+    let ground = Ground::new();
+    let (tell, told): (Sender<PathBuf>, Receiver<PathBuf>) = channel();
+    let tell_again = tell.clone();
+    ground
+        .then(move |context| {
+            tell.send(context.folder.to_owned()).unwrap();
+            missed()
+        })
+        .then(move |context| {
+            tell_again.send(context.folder.to_owned()).unwrap();
+            came_to(NAME, Verdict::Passed)
+        });
+    ground.play(NAME).unwrap();
+    let folders: Vec<PathBuf> = told.iter().collect();
+    assert!(folders[0] != folders[1] && folders.iter().all(|folder| folder.is_dir()), "{folders:?}");
+    assert!(folders.iter().all(|folder| folder.starts_with(ground.folder.path())));
+}
+
+#[test]
+fn a_panic_is_an_error_with_its_words_and_the_run_goes_on() {
+    let ground = Ground::new();
+    ground.then(|_| panic!("out of cheese"));
+    assert!(ground.play(NAME).unwrap_err().contains("the scenario panicked: out of cheese"));
+    assert_eq!(ground.play(NAME), Ok(None));
+    assert_eq!(ground.asked(), ["build", "play", "mend", "play"]);
+}
+
+#[test]
+fn a_play_that_hangs_is_left_at_its_limit_and_everything_is_made_anew() {
+    let ground = Ground::limited(Duration::from_millis(10), false);
+    let (_hold, held) = channel::<()>();
+    ground.then(move |_| {
+        // Until the test ends.
+        let _ = held.recv();
+        came_to(NAME, Verdict::Passed)
+    });
+    assert!(ground.play(NAME).unwrap_err().contains("something hangs"));
+    assert_eq!(ground.outcome().verdict, Verdict::Error);
+    assert_eq!(ground.asked(), ["build", "play"]);
+    assert!(ground.stage.fleet(&ground.stage.profile).is_ok());
+    assert_eq!(ground.asked(), ["clear", "build"]);
+}
+
+#[test]
+fn a_limit_ends_with_its_scenario() {
+    let ground = Ground::new();
+    let (stage, (tell, told)) = (Arc::clone(&ground.stage), channel());
+    ground.then(move |_| {
+        tell.send(locked(&stage.due).is_some()).unwrap();
+        came_to(NAME, Verdict::Passed)
+    });
+    ground.play(NAME).unwrap();
+    assert_eq!(told.recv(), Ok(true));
+    assert_eq!(*locked(&ground.stage.due), None);
+}
+
+#[test]
+fn the_floor_is_measured_once_a_mode_and_order_and_only_after_a_pass() {
+    let ground = Ground::limited(Duration::from_secs(3600), true);
+    ground.then(|_| came_to(NAME, Verdict::Failed));
+    ground.play(NAME).unwrap_err();
+    assert_eq!(ground.asked(), ["build", "play"]);
+    ground.play(NAME).unwrap();
+    assert_eq!(ground.outcome().numbers.floor_s, Some(2.0));
+    ground.play("precopy_orderly::in_vms::stress_memory").unwrap();
+    assert_eq!(ground.asked(), ["mend", "play", "floor", "glance", "play"]);
+    assert_eq!(ground.outcome().numbers.floor_s, None);
+}
+
+#[test]
+fn a_floor_that_fails_changes_no_verdict_and_raises_doubt() {
+    let ground = Ground::limited(Duration::from_secs(3600), true);
+    locked(&ground.script().broken).insert("floor");
+    assert_eq!(ground.play(NAME), Ok(None));
+    assert!(ground.outcome().reason.unwrap().contains("it is scripted"));
+    ground.play(NAME).unwrap();
+    assert_eq!(ground.asked(), ["build", "play", "floor", "mend", "play"]);
+}
+
+#[test]
+fn an_outcome_has_the_seed_that_its_order_draws_from() {
+    let ground = Ground::new();
+    ground.play(NAME).unwrap();
+    assert_eq!((ground.outcome().seed, ground.outcome().ignored), (None, false));
+    ground.play(RANDOM).unwrap();
+    assert_eq!((ground.outcome().seed, ground.outcome().ignored), (Some(42), true));
+}
