@@ -1,4 +1,4 @@
-//! What a check is, in words: the one description that `explain`, the documentation, the reports and the self-tests read.
+//! A check in words: one description that `explain`, the documentation, the reports and the self-tests read.
 
 use std::fmt;
 
@@ -9,27 +9,27 @@ use crate::scenario::{Profile, Scenario};
 /// A check in words. Every check has one, and every proof points at it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct About {
-    /// Its name in findings and in the record.
+    /// The check's name in findings and in the record.
     pub id: &'static str,
-    /// What it proves, in a few words.
+    /// What the check proves, in a few words.
     pub summary: &'static str,
-    /// What it looks at, and what it compares that with. Markdown.
+    /// What the check looks at, and what it compares that with. Markdown.
     pub how: &'static str,
-    /// When it is asked.
+    /// The moments at which a scenario asks the check.
     pub asked: &'static [Moment],
-    /// For which scenarios, where it is not for all of them. Markdown.
+    /// Which scenarios ask the check, if not all of them do. Markdown.
     pub only: Option<&'static str>,
     /// Whether the scenario goes on with its next move after a finding.
     pub goes_on: bool,
-    /// Why what it finds may be chance, where it may: a scenario in which nothing else was found is played once more, and only what
-    /// that play finds counts.
+    /// Why the check's findings may be chance; none if they never are. A scenario without other findings is then played once
+    /// more, and only the second play counts.
     pub chance: Option<&'static str>,
-    /// What to do about its findings. Every proof's advice is one of these.
+    /// What to do about the check's findings. Every proof's advice is one of these.
     pub advice: &'static [Advice],
 }
 
 impl About {
-    /// What checks have in common, for `..About::BASE`.
+    /// The fields that most checks share, for `..About::BASE`.
     pub const BASE: About = About {
         id: "",
         summary: "",
@@ -42,7 +42,7 @@ impl About {
     };
 }
 
-/// When a check is asked.
+/// A moment at which a scenario asks a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Moment {
     /// Before the first move.
@@ -92,12 +92,12 @@ impl Advice {
 pub trait Check: Sync {
     fn about(&self) -> &'static About;
 
-    /// Whether a scenario is asked for it at all.
+    /// Whether a scenario asks this check at all.
     fn applies(&self, _scenario: &Scenario) -> bool {
         true
     }
 
-    /// What it proves of a scenario under a profile, in one line of plain text.
+    /// What the check proves of a scenario under a profile, in one line of plain text.
     fn explain(&self, _scenario: &Scenario, _profile: &Profile) -> String {
         let about = self.about();
         format!("{}: {}", about.summary, plain(about.how))

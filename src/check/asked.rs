@@ -1,4 +1,4 @@
-//! A check while a scenario is played: what it is asked, and with what.
+//! A check while a scenario is played: the questions that it answers, and what it gets with each.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,83 +28,83 @@ pub struct Scene<'a> {
     pub hosts: &'a [Observation; 2],
 }
 
-/// One check through one scenario: it keeps its baseline and its threads, and makes proofs of what it is shown. Dropping it
+/// One check through one scenario. It keeps its baseline and its threads, and turns what it gets into proofs. Dropping it
 /// ends its threads.
 ///
-/// All calls come from one thread, in the order in which things happened. None waits for a machine longer than a question to
-/// libvirt takes: what takes longer is looked at beside the moves, and shown when it is there.
+/// All calls come from one thread, in the order of what happened. No call may take longer than a question to libvirt: slower
+/// looks run beside the moves and arrive when they are complete.
 pub trait Asked {
-    /// The first look at a guest: before the first move, or after it was started anew for a move.
+    /// Takes the first look at a guest: before the first move, or after a restart for a move.
     fn at_start(&mut self, _look: &GuestLook) -> Vec<Proof> {
         Vec::new()
     }
 
-    /// The load is at work.
+    /// Learns that the load works.
     fn on_load(&mut self, _load: &LoadWatch) {}
 
-    /// A guest that was started anew for its move has booted, or has not.
+    /// Judges the boot of a guest that a scenario restarted for its move, whether it came up or not.
     fn on_boot(&mut self, _boot: &BootEnd<'_>) -> Vec<Proof> {
         Vec::new()
     }
 
-    /// A look into a guest after its move, and once more at the end.
+    /// Judges a look into a guest after its move, and one more look at the end.
     fn on_look(&mut self, _look: &GuestLook) -> Vec<Proof> {
         Vec::new()
     }
 
-    /// A guest does not answer.
+    /// Judges a guest that does not answer.
     fn on_silence(&mut self, _silence: &Silence<'_>) -> Vec<Proof> {
         Vec::new()
     }
 
-    /// A look at both hosts after a step, and once more at the end.
+    /// Judges a look at both hosts after a step, and one more look at the end.
     fn on_hosts(&mut self, _look: &HostsLook<'_>) -> Vec<Proof> {
         Vec::new()
     }
 
-    /// libvirt's call is over.
+    /// Judges one migration as soon as libvirt's call has returned.
     fn on_leg(&mut self, _end: &LegEnd<'_>) -> Vec<Proof> {
         Vec::new()
     }
 
-    /// The stack refuses what the scenario is about, and it has been seen what it does without.
+    /// Judges a stack that refuses what the scenario is about, after a plain migration has shown what it can do.
     fn on_refusal(&mut self, _refusal: &Refusal<'_>) -> Vec<Proof> {
         Vec::new()
     }
 
-    /// All calls of a step are over, and no guest moves.
+    /// Judges a step when all its calls have returned and no guest moves.
     fn on_step(&mut self, _end: &StepEnd<'_>) -> Vec<Proof> {
         Vec::new()
     }
 
-    /// Asked again and again: what a thread of this check has seen since.
+    /// Reports what a thread of this check has seen since the last call. The scenario calls this often.
     fn meanwhile(&mut self) -> Vec<Proof> {
         Vec::new()
     }
 
-    /// Whether it still waits for evidence of moves that are over; the load goes on until it does not.
+    /// Whether the check still waits for evidence of completed moves. The load runs on while a check waits.
     fn is_waiting(&self) -> bool {
         false
     }
 
-    /// The moves are over and the load is about to end; `patient` is whether nothing was found so far that makes further
-    /// evidence unlikely to come.
+    /// Judges the load before it ends, after the last move. `patient` is false after a finding that makes further evidence
+    /// unlikely.
     fn before_unload(&mut self, _patient: bool) -> Vec<Proof> {
         Vec::new()
     }
 
-    /// Everything is over: all guests that answer have been looked at for the last time.
+    /// Judges the whole scenario, after the last look at every guest that answers.
     fn at_end(&mut self, _end: &End<'_>) -> Vec<Proof> {
         Vec::new()
     }
 
-    /// Every guest stands still, and its image has been checked. Not asked after damage.
+    /// Judges the images while every guest stands still. The scenario leaves this out after damage.
     fn at_standstill(&mut self, _images: &[GuestImage<'_>]) -> Vec<Proof> {
         Vec::new()
     }
 }
 
-/// A guest that was started anew for a move.
+/// A guest that the scenario restarted for a move.
 pub struct BootEnd<'a> {
     pub guest: &'a Guest,
     pub leg: Leg,
@@ -134,30 +134,30 @@ pub struct HostsLook<'a> {
 pub struct LegEnd<'a> {
     pub guest: &'a Guest,
     pub leg: Leg,
-    /// The name of the host that the guest was to leave, as events have it.
+    /// The name of the host that the guest leaves, as events have it.
     pub source: &'a str,
     pub report: &'a LegReport,
-    /// The stack refuses what the scenario is about, and nothing has been tried: [`Asked::on_refusal`] judges it.
+    /// The stack refuses what the scenario is about, and no migration has begun: [`Asked::on_refusal`] judges it.
     pub refused: bool,
 }
 
-/// A migration that the stack refuses, as it says, for the transport that it was to go by.
+/// A migration that the stack refuses because of its transport, by its own words.
 pub struct Refusal<'a> {
     pub guest: &'a Guest,
     pub leg: Leg,
     /// The stack's words.
     pub words: &'a str,
-    /// The guest migrates without the transport; else what says that the refusal is not about it.
+    /// Nothing if the guest migrates without the transport; otherwise why the refusal is not about the transport.
     pub otherwise: std::result::Result<(), String>,
 }
 
 impl LegEnd<'_> {
-    /// A proof about its guest, charged to it.
+    /// Makes a proof about the migration's guest, charged to the migration.
     pub fn proof(&self, proof: Proof) -> Proof {
         proof.of(&self.guest.name).after(self.leg)
     }
 
-    /// Whether there is a migration to be judged: one that failed has its own finding.
+    /// Whether the migration completed. One that failed has its own finding.
     pub fn is_complete(&self) -> bool {
         self.report.error.is_none()
     }
@@ -166,13 +166,13 @@ impl LegEnd<'_> {
 /// All migrations that were under way together.
 pub struct StepEnd<'a> {
     pub legs: &'a [(Leg, LegReport)],
-    /// Whether guests went both ways in it.
+    /// Whether guests went both ways in this step.
     pub crosses: bool,
     pub began: Instant,
     pub ended: Instant,
 }
 
-/// What was measured through the whole scenario.
+/// What multivm measured through the whole scenario.
 pub struct End<'a> {
     /// The stream of probes, one summary a guest.
     pub probes: std::result::Result<&'a [Summary], &'a Failure>,
@@ -180,7 +180,7 @@ pub struct End<'a> {
     pub downtimes: &'a [LegDowntime],
     /// The guests that answered the last look.
     pub answering: &'a BTreeMap<String, Arc<Guest>>,
-    /// The run was interrupted: what has not happened proves nothing.
+    /// The run was interrupted: an event that is missing proves nothing.
     pub interrupted: bool,
 }
 
@@ -189,7 +189,7 @@ pub struct End<'a> {
 pub struct LegDowntime {
     pub guest: String,
     pub leg: Leg,
-    /// The number of its step.
+    /// The number of the move's step.
     pub step: usize,
     pub clocks: Clocks,
 }
@@ -197,6 +197,6 @@ pub struct LegDowntime {
 /// The image of a guest that stands still.
 pub struct GuestImage<'a> {
     pub guest: &'a Guest,
-    /// What was found, or why nothing could be.
+    /// What `qemu-img check` found, or why it could not look.
     pub found: std::result::Result<&'a ImageCheck, String>,
 }

@@ -1,4 +1,4 @@
-//! Booting: the guests that were to boot during a move did.
+//! Booting: the guests that should boot during a move did boot during it.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -48,7 +48,7 @@ impl Check for Booting {
 }
 
 struct BootingAsked {
-    /// Whether load guests boot, and not those that move.
+    /// Whether load guests boot, instead of those that move.
     others: bool,
     boots: BootLog,
 }
@@ -82,7 +82,7 @@ impl Asked for BootingAsked {
     }
 }
 
-/// Load guests: one of them at least was booting at some time of the move, and none failed to come up.
+/// Proves load guests: at least one of them was booting during the move, and all of them came up.
 pub fn others(boots: &[Boot], leg: &LegReport) -> Proof {
     let expected = "a load guest booting while the guest migrates, and all of them coming up";
     if let Some((guest, error)) = boots.iter().find_map(|boot| Some((&boot.guest, boot.error.as_ref()?))) {
@@ -100,7 +100,7 @@ pub fn others(boots: &[Boot], leg: &LegReport) -> Proof {
     Proof::new(&ABOUT, !booting.is_empty(), expected, seen)
 }
 
-/// When the moves are over and every boot has ended: a proof for every load guest.
+/// A proof for every load guest, made when the moves are over and every boot has ended.
 pub fn all_up(boots: &[Boot]) -> Vec<(String, Proof)> {
     let guests: BTreeSet<&String> = boots.iter().map(|boot| &boot.guest).collect();
     let proof = |guest: &String| {
@@ -116,7 +116,7 @@ pub fn all_up(boots: &[Boot]) -> Vec<(String, Proof)> {
     guests.into_iter().map(proof).collect()
 }
 
-/// A guest that was started right before its move: it was not up when the move began.
+/// Proves a guest that booted right before its move: it was not up when the move began.
 pub fn itself(started: Instant, up: Instant, leg: &LegReport) -> Proof {
     let expected = "the guest not up yet when its migration began";
     let (Some(began), Some(ended)) = (leg.began, leg.ended) else {
@@ -132,7 +132,7 @@ pub fn itself(started: Instant, up: Instant, leg: &LegReport) -> Proof {
     Proof::new(&ABOUT, started <= began && up > began, expected, seen)
 }
 
-/// A guest that did not come up.
+/// The finding about a guest that did not come up.
 pub fn never(why: &str) -> Proof {
     Proof::new(&ABOUT, false, "the guest boots to its end while and after it migrates", why).advise(&NEVER)
 }

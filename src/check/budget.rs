@@ -1,7 +1,7 @@
-//! Within budget: a migration took no longer, and its guest stood still no longer, than `scenarios.toml` allows.
+//! Within budget: no migration took longer, and no guest stood still longer, than `scenarios.toml` allows.
 //!
-//! A budget is what the user wrote: nothing stretches it. A downtime is compared as it is reported; by how much that may be
-//! wrong is with it in the record.
+//! The user writes a budget, and nothing stretches it. The check compares the reported downtime; the record has its error
+//! bound.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub static ABOUT: About = About {
     how: "a migration's total time and its guest's downtime (how long its network was silent), \
           where `scenarios.toml` has a [budget](#budgets)",
     asked: &[Moment::Leg, Moment::End],
-    // Such a migration is over, its guest is well, and the scenario can go on.
+    // The migration is over and its guest is well: the scenario can go on.
     goes_on: true,
     advice: &[TOTAL, DOWNTIME],
     ..About::BASE
@@ -63,13 +63,13 @@ impl Asked for BudgetAsked<'_> {
     }
 }
 
-/// One migration of one guest, from libvirt's call to its return.
+/// Compares the time of one migration, from libvirt's call to its return, with its budget.
 pub fn total(limit: &Limit, took: Duration) -> Proof {
     let seen = format!("{:.3} s", took.as_secs_f64());
     check("a migration", limit, took.as_secs_f64(), seen).advise(&TOTAL)
 }
 
-/// How long a guest stood still for one migration, milliseconds.
+/// Compares the downtime of one migration, in milliseconds, with its budget.
 pub fn downtime(limit: &Limit, reported_ms: f64) -> Proof {
     check("a downtime", limit, reported_ms / 1e3, format!("{reported_ms:.1} ms")).advise(&DOWNTIME)
 }
@@ -77,7 +77,7 @@ pub fn downtime(limit: &Limit, reported_ms: f64) -> Proof {
 fn check(what: &str, limit: &Limit, took_s: f64, seen: String) -> Proof {
     let most_s = limit.most.as_secs_f64();
     let over = took_s - most_s;
-    // What is not a number is no proof that it was good.
+    // NaN fails this comparison, and so proves nothing.
     let ok = took_s <= most_s;
     let seen = if ok { seen } else { format!("{seen}, {:.1} ms more", over * 1e3) };
     let expected = format!("{what} of at most {}, by budget: {}", format_duration(limit.most), limit.reason);

@@ -1,10 +1,8 @@
-//! Clock sane: the guest's realtime clock did not move against this machine's by more than the profile allows.
+//! Clock sane: a guest's realtime clock moved against this machine's by no more than the profile allows.
 //!
-//! A guest's clock may stand still while its CPUs do, as it does under TCG: a clock that is behind by no more than its guest is
-//! known to have stood still has not moved.
-//!
-//! The guest reads its clock at some time between question and answer, so its distance is known as an interval; only a
-//! move that no reading within both intervals explains is counted.
+//! A guest's clock may stop while its CPUs stand still, as it does under TCG: the check forgives a clock that is behind by
+//! no more than its guest stood still. The guest reads its clock at some time between question and answer, so its distance
+//! is an interval. The check counts a move only if no reading within both intervals explains it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -55,13 +53,13 @@ struct ClockAsked {
     guests: HashMap<String, Known>,
 }
 
-/// What is known of a guest's clock.
+/// A guest's clock, as far as the check knows it.
 struct Known {
-    /// Of its last look.
+    /// The boot id at its last look.
     boot_id: String,
-    /// At its first look.
+    /// The distance at its first look.
     distance: Distance,
-    /// How long its CPUs stood still since then, for its migrations.
+    /// How long the guest's CPUs have stood still for migrations since then.
     still: Duration,
 }
 
@@ -83,7 +81,7 @@ impl Asked for ClockAsked {
 
     fn on_look(&mut self, look: &GuestLook) -> Vec<Proof> {
         let Some(known) = self.guests.get_mut(&look.guest.name) else { return Vec::new() };
-        // A reboot sets a guest's clock anew, and has a finding of its own.
+        // A reboot sets a guest's clock, and has a finding of its own.
         if known.boot_id != look.seen.boot_id {
             known.boot_id.clone_from(&look.seen.boot_id);
             return Vec::new();
@@ -92,7 +90,7 @@ impl Asked for ClockAsked {
     }
 }
 
-/// How far a guest's realtime clock is ahead of this machine's, seconds: between these two.
+/// How far a guest's realtime clock is ahead of this machine's, in seconds: an interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Distance {
     least_s: f64,
@@ -100,12 +98,12 @@ pub struct Distance {
 }
 
 impl Distance {
-    /// The guest said `guest_s` to a question that was asked and answered at these times of this machine.
+    /// The distance of a guest whose answer was `guest_s`, from the times of question and answer on this machine.
     pub fn new(guest_s: f64, asked_s: f64, answered_s: f64) -> Distance {
         Distance { least_s: guest_s - answered_s, most_s: guest_s - asked_s }
     }
 
-    /// The move that is certain, seconds; positive if the guest's clock went ahead.
+    /// How far the clock moved at least, in seconds; positive if the guest's clock went ahead.
     fn moved_from(&self, before: Distance) -> f64 {
         if self.least_s > before.most_s {
             self.least_s - before.most_s
@@ -117,7 +115,7 @@ impl Distance {
     }
 }
 
-/// Compares the distance at the scenario's beginning with the one now. Meanwhile the guest is known to have stood `still`.
+/// Compares the distance at the scenario's beginning with the present one. The guest stood `still` for that long in between.
 pub fn check(before: Distance, now: Distance, still: Duration, limit: Duration) -> Proof {
     let moved = now.moved_from(before);
     let (limit, still) = (limit.as_secs_f64(), still.as_secs_f64());

@@ -1,4 +1,4 @@
-//! TCP alive: the ssh connection into the guest that was open before the first move still answers after the last.
+//! TCP alive: the ssh connection into the guest from before the first move still answers after the last.
 
 use std::collections::HashMap;
 
@@ -32,7 +32,7 @@ impl Check for Connection {
     }
 }
 
-/// How many connections to each guest had been lost at its first look.
+/// How many connections to each guest were lost before its first look.
 #[derive(Default)]
 struct ConnectionAsked(HashMap<String, usize>);
 
@@ -51,7 +51,7 @@ impl Asked for ConnectionAsked {
     }
 }
 
-/// `lost`: why connections that were open since the scenario began were lost.
+/// Proves that no connection broke. `lost` has a reason for each one that did since the scenario began.
 pub fn check(lost: &[String]) -> Proof {
     let expected = "the TCP connection from before the scenario's first move answers";
     let Some(first) = lost.first() else {

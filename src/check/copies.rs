@@ -1,8 +1,8 @@
-//! Never two copies: both hosts are asked again and again, from the scenario's beginning to its end, which guests run.
+//! Never two copies: the check asks both hosts which guests run, again and again through the whole scenario.
 //!
-//! A migration moves a guest from one host to the other between two questions, so two answers that both have it prove
-//! nothing. The first host is therefore asked again: a guest that ran there before and after the moment at which it ran
-//! on the second host had two copies. Resolution: [`INTERVAL`], and the time that three answers take.
+//! A migration may move a guest from one host to the other between two questions, so two answers that both have it prove
+//! nothing. The check therefore asks the first host again: a guest that ran there before and after it ran on the second host
+//! had two copies. The resolution is [`INTERVAL`] plus the time that three answers take.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
@@ -62,19 +62,19 @@ impl Asked for CopiesAsked {
     }
 }
 
-/// From one look to the next.
+/// The time between two looks.
 pub const INTERVAL: Duration = Duration::from_millis(250);
 
 /// What the watch saw.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CopyWatch {
-    /// Looks that had an answer of both hosts.
+    /// Looks that both hosts answered.
     pub looks: u64,
-    /// Guests that ran on both hosts, with the moment at which that was first seen.
+    /// Guests that ran on both hosts, each with the moment of the first such look.
     pub doubled: BTreeMap<String, SystemTime>,
-    /// The last question that had no answer.
+    /// The error of the last question that had no answer.
     pub error: Option<String>,
-    /// The longest time without a look.
+    /// The longest time between two complete looks.
     pub blind: Duration,
 }
 
@@ -84,7 +84,7 @@ fn watch(hosts: &Hosts) -> Result<Watch<CopyWatch>> {
     Watch::start("copy-watch", move |stop| look_until(&source, &target, stop))
 }
 
-/// Ends the watch.
+/// Ends the watch and returns what it saw.
 fn seen(watch: Watch<CopyWatch>) -> CopyWatch {
     watch
         .stop()
@@ -123,8 +123,8 @@ fn look(source: &Connection, target: &Connection) -> crate::libvirt::Result<Vec<
     Ok(before.into_iter().filter(|guest| there.contains(guest) && after.contains(guest)).collect())
 }
 
-/// One proof for every guest that had two copies; one that says so if none had. A watch that saw nothing for longer than
-/// `limit` proves nothing.
+/// A finding for every guest that had two copies; one proof that holds if no guest had. A watch that was blind for longer
+/// than `limit` proves nothing.
 fn check(copies: &CopyWatch, limit: Duration) -> Vec<Proof> {
     let expected = format!("never running on both hosts, asked every {} ms", INTERVAL.as_millis());
     let blind = copies.blind.as_secs_f64();

@@ -1,4 +1,4 @@
-//! Its definition came along: what libvirt knows of a guest on the host where it is now is what it knew before the first move.
+//! Its definition came along: libvirt's definition of a guest on its present host equals the one before the first move.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ struct DefinitionAsked<'a> {
 /// A guest before the first move.
 struct Known {
     definition: Definition,
-    /// Whether the target starts it at boot. libvirt takes that along with no migration: it is each host's own.
+    /// Whether the target starts the guest at boot. No migration carries that along: each host has its own setting.
     target_autostarts: bool,
 }
 
@@ -86,7 +86,8 @@ impl Asked for DefinitionAsked<'_> {
 }
 
 impl DefinitionAsked<'_> {
-    /// Compares a guest where it should be. None where it is not active: `placement` says so.
+    /// Compares a guest's definition on the host where it should be; none while it is not active there, which `placement`
+    /// reports.
     fn prove(&self, guest: &Guest) -> Option<Proof> {
         let known = self.known.get(&guest.name)?;
         let host = self.fleet.hosts.get(guest.side());
@@ -107,7 +108,7 @@ impl DefinitionAsked<'_> {
                 found.extend(autostart_differs(autostart, now.autostart));
                 check(name, &found)
             }
-            // Not knowing is not a proof.
+            // A definition that cannot be read proves nothing.
             Err(failure) => Proof::new(&ABOUT, false, expected(name), format!("not known: {failure}")),
         };
         Some(proof.of(&guest.name))
@@ -123,7 +124,7 @@ fn autostart_differs(before: bool, now: bool) -> Option<Difference> {
     (before != now).then(|| Difference { what: "autostart".into(), expected: word(before), seen: word(now) })
 }
 
-/// So many differences are told one by one.
+/// The most differences that one finding lists.
 const TOLD: usize = 8;
 
 fn check(host: &str, found: &[Difference]) -> Proof {

@@ -1,4 +1,4 @@
-//! Disk intact: records went on being written and synced, and every one of them is read back as it was written.
+//! Disk intact: the guest went on writing and syncing records, and reads each of them back unchanged.
 
 use super::witnessed::{Pair, Witnessed};
 use super::{About, Advice, Asked, Check, GuestLook, Moment, Proof, Scene, lines};
@@ -45,7 +45,7 @@ impl Check for Disk {
 #[derive(Default)]
 struct DiskAsked(Witnessed<DiskProof>);
 
-/// Of a witness that does not answer nothing is said here: the check of the memory does.
+/// The check of the memory reports a witness that does not answer; this one says nothing then.
 impl Asked for DiskAsked {
     fn at_start(&mut self, look: &GuestLook) -> Vec<Proof> {
         let said = disk(&look.said);
@@ -68,8 +68,8 @@ fn disk(said: &Result<Testimony>) -> Result<DiskProof> {
     said.as_ref().map(|said| said.disk.clone()).map_err(Clone::clone)
 }
 
-/// Compares what the witness found with what it had found before. Between two looks that follow each other at once
-/// nothing `must_grow`.
+/// Compares two findings of the witness. The number of records need not grow between two looks in quick succession
+/// (`must_grow`).
 pub fn check(before: &DiskProof, found: &DiskProof, must_grow: bool) -> Proof {
     let since = if must_grow { format!(", and new ones after {}", before.written) } else { String::new() };
     let expected = format!("every record read back as it was written{since}");
@@ -77,7 +77,7 @@ pub fn check(before: &DiskProof, found: &DiskProof, must_grow: bool) -> Proof {
     if found.bad > 0 {
         return failed(format!("{} bad records:\n{}", found.bad, lines(&found.bad_records))).advise(&RECORDS);
     }
-    // It counts them from its start on.
+    // The witness counts errors from its own start on.
     let errors = found.errors.saturating_sub(before.errors);
     if errors > 0 {
         let error = found.error.as_deref().unwrap_or("unknown");

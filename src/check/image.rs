@@ -43,12 +43,12 @@ impl Asked for ImageAsked {
     }
 }
 
-/// The image of one guest as `qemu-img check` finds it.
+/// Proves one guest's image by what `qemu-img check` found.
 pub fn check(found: &ImageCheck) -> Proof {
     Proof::new(&ABOUT, found.is_whole(), expected(&found.image), found.to_string()).advise(&DAMAGED)
 }
 
-/// An image that could not be checked.
+/// The finding about an image that `qemu-img check` could not read.
 pub fn unknown(image: &str, why: &str) -> Proof {
     Proof::new(&ABOUT, false, expected(image), format!("not known: {why}"))
 }

@@ -1,4 +1,4 @@
-//! It was live: the guest ran until its last pages were sent, and nothing suspended it so that pre-copy could finish.
+//! It was live: the guest ran until its last pages were sent, and no suspension helped pre-copy to finish.
 
 use super::{About, Advice, Asked, Check, LegEnd, Moment, Proof, Scene};
 use crate::failure::Result;
@@ -52,7 +52,7 @@ impl Check for Live {
 }
 
 struct LiveAsked {
-    /// Whether the profile allows to suspend a guest at its timeout.
+    /// Whether the profile allows a suspension at the timeout.
     allowed: bool,
 }
 
@@ -62,7 +62,7 @@ impl Asked for LiveAsked {
     }
 }
 
-/// A pre-copy migration must not have needed the guest to stand still in order to finish.
+/// Proves that a pre-copy migration finished without suspending its guest.
 pub fn check(report: &LegReport, allowed: bool) -> Proof {
     let expected = "the guest runs until its last pages are sent; nobody suspends it";
     match report.suspended {

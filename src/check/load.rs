@@ -1,4 +1,4 @@
-//! The load was real: alive when sampled during the move, and at work.
+//! The load was real: it was alive in every sample during the move, and it worked.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -59,17 +59,17 @@ impl Check for Load {
 }
 
 struct LoadAsked {
-    /// In the order in which legs count them.
+    /// Names of guests, in the order of their numbers.
     guests: Vec<String>,
     places: Vec<JudgedPlace>,
 }
 
-/// The loads of one machine, and up to where they have been judged.
+/// The loads of one machine, and how far the check has judged them.
 struct JudgedPlace {
     timeline: Arc<Timeline>,
-    /// The look by which the next window begins.
+    /// The look that begins the next window.
     next: usize,
-    /// Steps that are over and whose window is still open, in their order: when each ended, and the move it is charged to.
+    /// Steps that are over and whose window is still open, in order: when each ended, and the move that it charges.
     open: VecDeque<(Instant, Option<Leg>)>,
 }
 
@@ -80,7 +80,7 @@ impl Asked for LoadAsked {
 
     fn on_step(&mut self, end: &StepEnd<'_>) -> Vec<Proof> {
         for place in &mut self.places {
-            // A load in a guest belongs to that guest's own move, one on a host to all of the step.
+            // A load in a guest belongs to that guest's own move, a load on a host to all moves of the step.
             let own = |leg: &&Leg| place.guest().is_none_or(|guest| self.guests[leg.guest] == guest);
             let leg = end.legs.iter().map(|(leg, _)| leg).find(own).copied();
             place.open.push_back((end.ended, leg));
@@ -114,7 +114,7 @@ impl JudgedPlace {
         self.timeline.place.guest()
     }
 
-    /// Judges every step whose window has closed since.
+    /// Judges every step whose window has closed since the last call.
     fn judge(&mut self) -> Vec<Proof> {
         let mut proofs = Vec::new();
         while let Some((ended, leg)) = self.open.front().copied() {
@@ -130,8 +130,8 @@ impl JudgedPlace {
         proofs
     }
 
-    /// Judges steps whose window does not close any more, by the looks there are. Who was `patient` should have had a look by
-    /// now: that there is none is a finding.
+    /// Judges the remaining steps by the looks there are. A look is overdue after `patient` waiting, so that its absence is
+    /// a finding.
     fn judge_the_rest(&mut self, patient: bool) -> Vec<Proof> {
         let Some((_, leg)) = std::mem::take(&mut self.open).pop_front() else { return Vec::new() };
         let cut = self
@@ -168,7 +168,7 @@ impl JudgedPlace {
         self.timeline.loads.iter().map(proof).map(|proof| proof.after(leg)).collect()
     }
 
-    /// A load that is not as it should be may have said why.
+    /// Adds what a load wrote before it failed, which may explain the failure.
     fn with_last_words(&self, mut proof: Proof) -> Proof {
         if !proof.ok {
             let words = self.timeline.last_words();
@@ -180,7 +180,7 @@ impl JudgedPlace {
     }
 }
 
-/// The looks by which a step is judged, and those before them.
+/// The looks that judge a step, and those before them.
 struct Looks {
     earlier: Vec<LoadLook>,
     window: Vec<LoadLook>,
@@ -192,16 +192,16 @@ impl Looks {
     }
 }
 
-/// In this time a load that works has used CPU time and has had a disk take in what it writes, whatever else goes on: looks that
-/// are closer to each other show nothing of a load that rests between them.
+/// Within this time a working load has used CPU time and has had a disk take in its writes, whatever else goes on. Looks
+/// that are closer together show nothing of a load that rests between them.
 const STALLED: Duration = Duration::from_secs(10);
 
-/// In this time a load that works uses CPU time, however busy its machine is: the kernel counts it in steps of 10 ms. A
-/// guest may stand still for a second or two at its switch-over, and its load is niced.
+/// Within this time a working load uses CPU time, however busy its machine is: the kernel counts in steps of 10 ms. A guest
+/// may stand still for a second or two at its switchover, and its load is niced.
 const NOTICEABLE: Duration = Duration::from_secs(3);
 
-/// A load on one machine, in every look at it: first how it looked before the move, then as often as it was looked at
-/// during the move and after it. `earlier` is how it looked before all of these.
+/// Judges a load on one machine by its looks: the first from before the move, the others from during and after it. `earlier`
+/// has the looks before all of these.
 pub fn check(place: &str, load: &load::Load, earlier: &[&Sample], samples: &[&Sample]) -> Proof {
     let expected = expected(place, load);
     let [before, looks @ ..] = samples else {
@@ -234,20 +234,21 @@ pub fn check(place: &str, load: &load::Load, earlier: &[&Sample], samples: &[&Sa
     Proof::new(&ABOUT, false, expected, seen).advise(advice)
 }
 
-/// Whether it used no CPU time although there was time to.
+/// Whether the load used no CPU time although it had enough time to.
 fn idle(load: &load::Load, earlier: &Sample, later: &Sample) -> bool {
     let time = later.asked.saturating_duration_since(earlier.at);
-    // A worker that the kernel has just killed is in neither its own count nor its parent's for a moment.
+    // For a moment neither its own count nor its parent's has a worker that the kernel has just killed.
     (later.ticks < earlier.ticks && !load.comes_and_goes())
         || (time >= NOTICEABLE && later.ticks == earlier.ticks)
 }
 
-/// Whether what it had written was removed before a disk had it. A load whose kernel does not count has not begun.
+/// Whether the load's files were removed before a disk had them. A load whose kernel does not count such writes has not
+/// begun.
 fn took_back(load: &load::Load, earlier: &Sample, later: &Sample) -> bool {
     load.writes() && later.written < earlier.written
 }
 
-/// The first look at a load that has done nothing for [`STALLED`], and what it did not do.
+/// The first look that shows no work for [`STALLED`], and which work is missing.
 fn stalled<'a>(
     load: &load::Load,
     earlier: &[&'a Sample],
@@ -277,7 +278,7 @@ fn shown(load: &load::Load, sample: &Sample) -> String {
     )
 }
 
-/// A load that could not be looked at.
+/// The finding about a load that could not be looked at.
 pub fn unknown(place: &str, load: &load::Load, why: &str) -> Proof {
     Proof::new(&ABOUT, false, expected(place, load), format!("not known: {why}"))
 }

@@ -1,4 +1,4 @@
-//! A look into a guest, taken once for all checks that compare guests.
+//! A look into a guest, taken once and shared by all checks that compare guests.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,13 +9,13 @@ use crate::guest::{ClockMap, Fleet, Guest, Pulse, Testimony};
 use crate::plan::Leg;
 use crate::remote::{Observation, realtime_s};
 
-/// How a guest looked.
+/// The state of a guest at one moment.
 #[derive(Debug, Clone)]
 pub struct GuestLook {
     pub guest: Arc<Guest>,
-    /// The move after which it was taken; none before the first move and for a second look at the end.
+    /// The move before this look; none before the first move and for a second look at the end.
     pub leg: Option<Leg>,
-    /// When it was taken.
+    /// The moment of the look.
     pub at: Instant,
     pub seen: Observation,
     pub distance: Distance,
@@ -37,12 +37,12 @@ impl GuestLook {
         Ok(GuestLook { guest: Arc::clone(guest), leg, at, seen, distance, said, pulse })
     }
 
-    /// A proof about this guest, charged to the move after which it was looked at.
+    /// Makes a proof about this guest, charged to the move before the look.
     pub fn proof(&self, proof: super::Proof) -> super::Proof {
         proof.of(&self.guest.name).after(self.leg)
     }
 
-    /// Whether a first look has news: of a guest that was made a moment ago it has the boot and nothing else.
+    /// Whether the kernel log has news: a first look at a new guest shows its boot and nothing else.
     pub fn has_news(&self) -> bool {
         self.leg.is_some() || !self.seen.whole_log
     }

@@ -1,4 +1,4 @@
-//! Memory intact: the pattern in the guest's memory went on changing, and every page of it is as it must be.
+//! Memory intact: the pattern in the guest's memory kept changing, and every page of it has its right content.
 
 use super::witnessed::{Pair, Witnessed};
 use super::{About, Advice, Asked, Check, GuestLook, Moment, Proof, Scene, lines};
@@ -72,8 +72,8 @@ fn memory(said: &Result<Testimony>) -> Result<MemoryProof> {
     said.as_ref().map(|said| said.memory.clone()).map_err(Clone::clone)
 }
 
-/// Compares what the witness found with what it had found before; `before` is how many pages it had rewritten then.
-/// Between two looks that follow each other at once nothing `must_grow`.
+/// Compares two findings of the witness; `before` is the number of pages it had rewritten at the first. That number need not
+/// grow between two looks in quick succession (`must_grow`).
 pub fn check(before: u64, found: &MemoryProof, must_grow: bool) -> Proof {
     let since =
         if must_grow { format!(", some of them rewritten since {before} were") } else { String::new() };
@@ -91,7 +91,7 @@ pub fn check(before: u64, found: &MemoryProof, must_grow: bool) -> Proof {
     Proof::new(&ABOUT, moved && found.pages > 0, expected, seen).advise(&WRITER)
 }
 
-/// The witness did not answer.
+/// The finding about a witness that did not answer.
 pub fn unknown(why: &str) -> Proof {
     let expected = "the witness in the guest verifies its memory and its records";
     Proof::new(&ABOUT, false, expected, format!("not known: {why}")).advise(&WITNESS)

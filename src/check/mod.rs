@@ -1,4 +1,4 @@
-//! The checks: one file each, and [`CHECKS`], the table of them. A check compares what is seen with what must be, and its
+//! The checks: one file each, and [`CHECKS`], the table of them. A check compares what it sees with what must be, and its
 //! [`Proof`] has both.
 
 mod about;

@@ -1,10 +1,10 @@
-//! They moved at the same time: in a step of several migrations, memory of more than one was on its way at once.
+//! They moved at the same time: in a step of several migrations, the memory of at least two was on its way at once.
 //!
-//! That libvirt's calls overlap says little: a host may let one wait for the other. What says more are the samples of each job's
-//! statistics, and QEMU's events: it sends from its first pass over the memory until it stops the guest. Between the first sample that
-//! has bytes, or the first pass if no later sample has none, and the last sample that does not have all, or the stop, memory certainly
-//! moved; before the last sample without any, and after the migration's end, it certainly did not. What is between them is not known: a
-//! migration may be over before it was looked at twice.
+//! Overlapping libvirt calls prove little, since a host may let one call wait for the other. Samples of each job's
+//! statistics and QEMU's events prove more: QEMU sends memory from its first pass until it stops the guest. Memory certainly
+//! moved from the first sample with bytes (or the first pass, if no later sample has none) to the last incomplete sample (or
+//! the stop). It certainly did not move before the last sample without bytes, nor after the migration's end. The time
+//! between these bounds is unknown: a migration may end before a second look.
 
 use std::time::{Duration, Instant};
 
@@ -55,7 +55,7 @@ struct OverlapAsked;
 
 impl Asked for OverlapAsked {
     fn on_step(&mut self, end: &StepEnd<'_>) -> Vec<Proof> {
-        // One that failed has a finding of its own, and what it would have shown is not known.
+        // A failed migration has a finding of its own, and nobody knows what it would have shown.
         let complete = end.legs.iter().all(|(_, report)| report.error.is_none());
         match end.legs {
             [(first, _), _, ..] if complete => vec![check(end.legs).after(*first)],
@@ -64,12 +64,12 @@ impl Asked for OverlapAsked {
     }
 }
 
-/// When memory of one migration was on its way.
+/// The time in which one migration moved memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Moving {
-    /// It certainly was not before this moment, nor after that one.
+    /// Memory certainly did not move before the first moment, nor after the second.
     at_most: (Instant, Instant),
-    /// It certainly was from the first to the second, if it was seen at all.
+    /// Memory certainly moved from the first moment to the second; none if no look saw it move.
     at_least: Option<(Instant, Instant)>,
 }
 
@@ -90,7 +90,7 @@ impl Moving {
         Some(Moving { at_most: (idle.unwrap_or(began), ended), at_least: first.zip(last) })
     }
 
-    /// How long both moved for certain; none if they certainly did not, and nothing where it is not known.
+    /// How long both certainly moved together, whether they certainly did not, or that neither is known.
     fn with(&self, other: &Moving) -> Together {
         let common = |one: (Instant, Instant), other: (Instant, Instant)| {
             one.1.min(other.1).checked_duration_since(one.0.max(other.0))
@@ -105,12 +105,12 @@ impl Moving {
     }
 }
 
-/// When it happened first to the guest, on either host.
+/// When this event first reached the guest, on either host.
 fn at(report: &LegReport, kind: EventKind) -> Option<Instant> {
     report.events.iter().find(|event| event.kind == kind).map(|event| event.at)
 }
 
-/// Whether two migrations moved memory at the same time. A later one says more of a step than an earlier one.
+/// Whether two migrations moved memory at the same time. A later variant proves more of a step than an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Together {
     Never,
@@ -118,7 +118,7 @@ enum Together {
     For(Duration),
 }
 
-/// The best that two migrations of a step show: it is enough that some were together, since others may have been over before.
+/// Proves a step by its best pair: two migrations together are enough, since others may have ended before.
 fn check(legs: &[(Leg, LegReport)]) -> Proof {
     let crosses = legs.iter().any(|(leg, _)| leg.direction != legs[0].0.direction);
     let moving: Vec<(Leg, Moving)> =

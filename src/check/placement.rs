@@ -1,4 +1,4 @@
-//! Exactly one active copy, on the right host: after every step, of every guest.
+//! Exactly one active copy, on the right host: of every guest, after every step.
 
 use super::{About, Advice, Asked, Check, Moment, Proof, Scene, StepEnd};
 use crate::failure::{Attempt, Result};
@@ -48,7 +48,7 @@ impl Asked for PlacementAsked<'_> {
     }
 }
 
-/// Which domains run, and which are active, on both hosts.
+/// The domains of both hosts: which run, and which are active.
 pub struct Places {
     source: std::result::Result<Lists, String>,
     target: std::result::Result<Lists, String>,
@@ -96,7 +96,7 @@ impl Places {
                     };
                     seen.push(format!("{state} on {}", lists.host));
                 }
-                // Not knowing is not a proof.
+                // A host that does not answer proves nothing.
                 Err(error) => {
                     ok = false;
                     seen.push(error.clone());

@@ -1,4 +1,4 @@
-//! It was post-copy: a post-copy migration that never switched was a pre-copy one.
+//! It was post-copy: the migration did switch. One that never switches is a pre-copy migration.
 
 use super::{About, Advice, Asked, Check, LegEnd, Moment, Proof, Scene};
 use crate::failure::Result;
@@ -45,7 +45,7 @@ impl Asked for PostCopyAsked {
     }
 }
 
-/// A post-copy migration must have switched.
+/// Proves that a post-copy migration switched.
 pub fn check(report: &LegReport) -> Proof {
     let expected = "a switch to post-copy";
     match report.switchover {

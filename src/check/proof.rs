@@ -1,23 +1,23 @@
-//! What asking a check came to.
+//! A check's answer to a question.
 
 use super::{About, Advice};
 use crate::plan::Leg;
 
-/// One comparison of what was seen with what must be.
+/// One comparison of what a check saw with what must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
     /// The check that made it.
     pub about: &'static About,
-    /// The guest that it is about; none for a host or the whole fleet.
+    /// The guest concerned; none for a host or the whole fleet.
     pub guest: Option<String>,
-    /// The move that it is charged to; none before the first and after the last.
+    /// The move that the proof charges; none before the first move and after the last.
     pub leg: Option<Leg>,
     pub ok: bool,
     pub expected: String,
     pub seen: String,
-    /// What to do next; one of the check's own.
+    /// What to do next: one of the check's own pieces of advice.
     pub advice: Option<&'static Advice>,
-    /// The guest did not answer: nothing asks it again in this scenario.
+    /// The guest did not answer: the scenario asks it nothing more.
     pub silent: bool,
 }
 
@@ -40,34 +40,34 @@ impl Proof {
         }
     }
 
-    /// About a guest.
+    /// Makes the proof one about a guest.
     pub fn of(self, guest: &str) -> Proof {
         Proof { guest: Some(guest.to_owned()), ..self }
     }
 
-    /// Charged to a move.
+    /// Charges the proof to a move.
     pub fn after(self, leg: impl Into<Option<Leg>>) -> Proof {
         Proof { leg: leg.into(), ..self }
     }
 
-    /// With advice, which is kept only where the proof does not hold.
+    /// Adds advice, which only a proof that does not hold keeps.
     pub fn advise(self, advice: &'static Advice) -> Proof {
         let advice = if self.ok { None } else { Some(advice) };
         Proof { advice, ..self }
     }
 
-    /// Of a guest that did not answer.
+    /// Marks the proof as one of a guest that did not answer.
     pub fn of_silence(self) -> Proof {
         Proof { silent: true, ..self }
     }
 
-    /// Whether it is a finding after which no guest moves any more.
+    /// Whether this is a finding after which no guest may move.
     pub fn is_damage(&self) -> bool {
         !self.ok && !self.about.goes_on
     }
 }
 
-/// Each of several things on a line of its own.
+/// Joins several things, each on a line of its own.
 pub(super) fn lines<T: std::fmt::Display>(things: &[T]) -> String {
     things.iter().map(T::to_string).collect::<Vec<_>>().join("\n")
 }

@@ -71,12 +71,12 @@ impl Asked for ReachableAsked {
     }
 }
 
-/// Also for a boot, where the scenario boots the guests that move.
+/// The longest gap that a scenario allows; it includes a boot where the moving guests boot.
 fn longest_gap(scenario: &Scenario, profile: &Profile) -> Duration {
     profile.max_gap + if scenario.boots_itself() { profile.boot_timeout } else { Duration::ZERO }
 }
 
-/// The guest must have answered, and no gap may be longer than `limit`.
+/// Proves that the guest answered, with no gap longer than `limit`.
 pub fn check(summary: &Summary, limit: Duration) -> Proof {
     let longest = summary.longest.length;
     let ok = summary.received > 0 && longest <= limit;
@@ -91,17 +91,17 @@ pub fn check(summary: &Summary, limit: Duration) -> Proof {
     Proof::new(&ABOUT, ok, expected, seen).advise(&GAP)
 }
 
-/// The stream did not come to its end.
+/// The finding about a stream that ended too early.
 pub fn unknown(why: &str) -> Proof {
     Proof::new(&ABOUT, false, "an uninterrupted stream of probes", format!("not known: {why}"))
 }
 
-/// A guest that does not answer.
+/// The finding about a guest that does not answer.
 pub fn silent(why: &str) -> Proof {
     Proof::new(&ABOUT, false, "the guest answers a question over ssh", why).advise(&SILENT).of_silence()
 }
 
-/// A moment of the past by this machine's realtime clock.
+/// A past moment by this machine's realtime clock.
 fn wall(at: Instant) -> SystemTime {
     SystemTime::now() - at.elapsed()
 }

@@ -1,4 +1,4 @@
-//! No reboot: the boot id is the same and the uptime grew.
+//! No reboot: the boot id stayed and the uptime grew.
 
 use std::collections::HashMap;
 
@@ -51,10 +51,10 @@ impl Check for Reboot {
 }
 
 struct RebootAsked {
-    /// What libvirt reports of all guests.
+    /// libvirt's events about all guests.
     events: Listener,
     resets: Vec<Event>,
-    /// Each guest at the last look.
+    /// Each guest as its last look saw it.
     guests: HashMap<String, Observation>,
 }
 
@@ -67,7 +67,7 @@ impl RebootAsked {
         self.resets.extend(self.events.try_iter().filter(|event| event.kind == EventKind::Rebooted));
     }
 
-    /// A guest that was reset and is not up again cannot be asked for its boot id; libvirt reports the reset itself.
+    /// Collects resets that libvirt reports: a guest that has not come up again cannot answer for its boot id.
     fn resets(&mut self) -> Vec<Proof> {
         self.listen();
         let proof = |event: Event| {
@@ -85,7 +85,7 @@ impl Asked for RebootAsked {
     }
 
     fn on_boot(&mut self, boot: &BootEnd<'_>) -> Vec<Proof> {
-        // Those of its boot are counted apart.
+        // `once` counts the resets of its boot.
         self.listen();
         self.resets.retain(|event| event.domain != boot.guest.name);
         vec![once(boot.resets).of(&boot.guest.name).after(boot.leg)]
@@ -107,7 +107,7 @@ impl Asked for RebootAsked {
     }
 }
 
-/// Compares a guest before a move with itself after it.
+/// Compares two looks at a guest, before and after a move.
 pub fn check(before: &Observation, after: &Observation) -> Proof {
     let same = before.boot_id == after.boot_id;
     let grew = after.uptime_s > before.uptime_s;
@@ -116,13 +116,13 @@ pub fn check(before: &Observation, after: &Observation) -> Proof {
     Proof::new(&ABOUT, same && grew, expected, show(after)).advise(if same { &BACK } else { &REBOOTED })
 }
 
-/// A reset that libvirt reported: also of a guest that has not come up again since.
+/// The finding about a reset that libvirt reported, even of a guest that has not come up again.
 pub fn reported(host: &str, uptime_s: f64) -> Proof {
     let expected = format!("no reset; uptime was {uptime_s:.2} s at the last look");
     Proof::new(&ABOUT, false, expected, format!("libvirt reported a reset on {host}")).advise(&RESET)
 }
 
-/// A guest that was started boots once: neither it nor anybody else resets it while it boots and moves.
+/// Proves that a guest booted once after its start: nothing reset it while it booted and moved.
 pub fn once(resets: usize) -> Proof {
     Proof::new(&ABOUT, resets == 0, "no reset from its start until it is up", format!("{resets} resets"))
         .advise(&AGAIN)

@@ -5,7 +5,7 @@ use super::{
     memory, migration, overlap, placement, post_copy, reachable, reboot, recovery, transport,
 };
 
-/// Every check, in the order in which people read of them.
+/// Every check, in the order of README's table.
 pub static CHECKS: &[&dyn Check] = &[
     &migration::Migration,
     &placement::Placement,
@@ -29,7 +29,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &budget::Budget,
 ];
 
-/// Tables of the checks for people: what README.md and docs/troubleshooting.md have between their marks.
+/// The checks' tables for people, between marks in README.md and docs/troubleshooting.md.
 pub mod pages {
     use super::CHECKS;
     use crate::check::{About, Moment};

@@ -1,4 +1,4 @@
-//! The memory went the way that the scenario's transport says.
+//! By its transport: memory went the way that the scenario's transport promises.
 
 use super::{About, Advice, Asked, Check, LegEnd, Moment, Proof, Scene};
 use crate::failure::Result;
@@ -52,7 +52,7 @@ impl Asked for TransportAsked {
     }
 }
 
-/// A leg must show what its transport promises; none where there is nothing to show.
+/// Proves that a leg shows what its transport promises; none for a transport that promises nothing visible.
 fn check(carried_by: Transport, report: &LegReport) -> Option<Proof> {
     let promise = transport::of(carried_by).promise.as_ref()?;
     let sign = (promise.kept)(report);

@@ -1,4 +1,4 @@
-//! What the witness in each guest said at the look before, for the checks that compare it with what it says now.
+//! The last testimony of each guest's witness, which checks compare with the present one.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -6,24 +6,24 @@ use std::time::{Duration, Instant};
 use super::GuestLook;
 use crate::failure::Result;
 
-/// A witness that is at work writes several times in this time, however busy its guest is.
+/// A working witness writes several times within this time, however busy its guest is.
 const STALLED: Duration = Duration::from_secs(5);
 
-/// A part of the testimony of every guest, as it was at the last look.
+/// A part of every guest's last testimony.
 pub struct Witnessed<T>(HashMap<String, Baseline<T>>);
 
 struct Baseline<T> {
     boot_id: String,
     said: Result<T>,
-    /// The last look at which it had grown.
+    /// The last look that showed growth.
     grew: Instant,
 }
 
-/// Two testimonies of one boot of a guest, to be compared.
+/// Two testimonies of one boot of a guest.
 pub struct Pair<T> {
     pub before: Result<T>,
     pub now: Result<T>,
-    /// So much time has passed since it last grew that it must have grown again.
+    /// The witness has had so much time since its last growth that it must have grown again.
     pub must_grow: bool,
 }
 
@@ -34,14 +34,13 @@ impl<T> Default for Witnessed<T> {
 }
 
 impl<T: Clone> Witnessed<T> {
-    /// The first look at a guest.
+    /// Takes the first look at a guest.
     pub fn start(&mut self, look: &GuestLook, said: Result<T>) {
         let baseline = Baseline { boot_id: look.seen.boot_id.clone(), said, grew: look.at };
         self.0.insert(look.guest.name.clone(), baseline);
     }
 
-    /// Takes in a further look. Nothing is to be compared of a guest that was rebooted since: its witness is another one, which
-    /// knows nothing.
+    /// Takes a further look; none to compare after a reboot, whose new witness knows nothing of the old one.
     pub fn next(
         &mut self,
         look: &GuestLook,

@@ -1,8 +1,8 @@
-//! The processes that this one descends from.
+//! The ancestors of this process.
 
 use crate::sys::process;
 
-/// A process and its ancestors, each by pid and name, from that process upwards. The first of all processes is not among them.
+/// A process and its ancestors, each by pid and name, from that process upwards, without the first process of all.
 pub(super) fn ancestors(pid: i32) -> impl Iterator<Item = (i32, String)> {
     let mut next = pid;
     std::iter::from_fn(move || {

@@ -1,4 +1,4 @@
-//! The command line of the test target: libtest's own, with several filters, and ours beside it.
+//! The command line of the test target: libtest's, with several filters, and multivm's own options.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -55,15 +55,14 @@ pub struct Options {
 }
 
 impl Options {
-    /// Whether the list of scenarios is for people, who also want to know the sets. A terse one is for programs, such as
-    /// nextest.
+    /// Whether the list of scenarios is for people, who also want the sets. A terse list is for programs, such as nextest.
     pub fn lists_for_people(&self) -> bool {
         let terse = self.libtest.quiet || matches!(self.libtest.format, Some(FormatSetting::Terse));
         self.libtest.list && !terse
     }
 }
 
-/// What was asked for.
+/// The arguments, parsed.
 #[derive(Debug)]
 pub struct Request {
     pub options: Options,
@@ -71,19 +70,19 @@ pub struct Request {
 }
 
 impl Request {
-    /// Whether cases beyond the matrix are to be played.
+    /// Whether the user asks for cases beyond the matrix.
     pub fn asked(&self) -> Asked {
         let libtest = &self.options.libtest;
         Asked::by_flags(libtest.ignored, libtest.include_ignored)
     }
 
-    /// What it asks for of a set.
+    /// The user's wish from a set.
     pub fn wish<'a>(&'a self, set: &'a Set) -> Wish<'a> {
         Wish { set, selection: &self.selection, asked: self.asked(), shard: self.options.shard }
     }
 }
 
-/// Parses the command line. libtest-mimic takes one filter; here any number, of which one must match.
+/// Parses the command line. libtest-mimic takes one filter; multivm takes any number, and a scenario must match one of them.
 pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Request, ExitCode> {
     let command = Options::command().mut_arg("filter", |filter| {
         filter.num_args(0..).action(ArgAction::Append).help("Run scenarios whose name contains one of these")
@@ -104,14 +103,14 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Request, ExitCod
         exact: std::mem::take(&mut options.libtest.exact),
     };
     options.libtest.filter = None;
-    // A variable that is set to nothing counts as not set.
+    // An empty variable counts as unset.
     if options.set.is_empty() {
         options.set = Set::ALL.to_owned();
     }
     Ok(Request { options, selection })
 }
 
-/// The arguments with one test thread: all scenarios share one pair of hosts.
+/// The arguments with one test thread, because all scenarios share one pair of hosts.
 pub fn one_at_a_time(arguments: &Arguments) -> Arguments {
     if arguments.test_threads.is_some_and(|threads| threads > 1) {
         eprintln!(

@@ -1,4 +1,4 @@
-//! `main` of the test target: from arguments to trials to the exit code.
+//! `main` of the test target, from arguments over trials to the exit code.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub fn main() -> ExitCode {
     exit_code(Plan::read(&request).and_then(|plan| execute(&request, plan)))
 }
 
-/// What a run comes to, or what kept it from being one.
+/// The exit code of a run, or of what prevented it.
 pub fn exit_code(result: Result<ExitCode, Problem>) -> ExitCode {
     result.unwrap_or_else(Problem::report)
 }
@@ -35,7 +35,7 @@ pub fn exit_code(result: Result<ExitCode, Problem>) -> ExitCode {
 fn execute(request: &Request, plan: Plan) -> Result<ExitCode, Problem> {
     let arguments = &request.options.libtest;
     let fit = match Fit::of(request, &plan) {
-        // Whoever only lists, or is mistaken, plays nothing: no earlier run is this command's.
+        // A list or a mistake plays nothing, so no earlier run may pass for this command's.
         Err(Problem::Input(message)) if !arguments.list => {
             let note = latest::withdrawn(&plan.results).map(|note| format!("\n  = note: {note}"));
             return Err(Problem::Input(message + &note.unwrap_or_default()));
@@ -47,7 +47,7 @@ fn execute(request: &Request, plan: Plan) -> Result<ExitCode, Problem> {
     }
     let ignored = plan.ignored.clone();
     let mark = move |trial: Trial, scenario: &Scenario| trial.with_ignored_flag(ignored.contains(scenario));
-    // What is not asked for is listed as ignored, and libtest does not play it.
+    // libtest lists the remaining cases as ignored and does not play them.
     let mut others: Vec<Trial> = plan.not_played().iter().map(|case| mark(unplayed(case), case)).collect();
     if arguments.list || plan.scenarios.is_empty() {
         let mut trials: Vec<Trial> =
@@ -74,7 +74,7 @@ fn execute(request: &Request, plan: Plan) -> Result<ExitCode, Problem> {
     })
 }
 
-/// The trial of a scenario that is only listed.
+/// The trial of a scenario that libtest only lists.
 fn unplayed(scenario: &Scenario) -> Trial {
     Trial::test(scenario.name(), || Err("the scenario is listed, and not to be played".into()))
 }

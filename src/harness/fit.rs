@@ -1,4 +1,4 @@
-//! Whether what was selected fits scenarios: what was meant to and does not is a mistake, and no run of nothing.
+//! Decides whether a selection fits any scenario. One that fits none is a mistake, unless it is about multivm's own tests.
 
 use super::args::Request;
 use super::own_tests;
@@ -6,17 +6,20 @@ use super::plan::Plan;
 use crate::failure::Problem;
 use crate::scenario::{Asked, ScenarioFile, Selection, Wish};
 
-/// What a selection is about.
+/// The subject of a selection.
 pub(super) enum Fit {
     /// Scenarios.
     Scenarios,
-    /// Nothing but multivm's own tests: with a line that says so.
+    /// Only multivm's own tests; a line says so.
     OwnTests(String),
 }
 
 impl Fit {
+    /// Finds the subject of a selection.
+    ///
     /// # Errors
-    /// Scenarios were meant, and nothing fits. The message says what is near.
+    ///
+    /// When the selection means scenarios and fits none. The message names similar ones.
     pub(super) fn of(request: &Request, plan: &Plan) -> Result<Fit, Problem> {
         let selection = &request.selection;
         let mut strangers = plan.file.strangers(selection);
@@ -29,7 +32,7 @@ impl Fit {
             return Err(plan.file.unknown(&strangers, selection.exact).into());
         }
         let lists = request.options.libtest.list;
-        // nextest lists with --ignored and without.
+        // nextest lists twice, with --ignored and without.
         let asked = if lists { Asked::Both } else { request.asked() };
         let wish = Wish { asked, ..request.wish(&plan.set) };
         if plan.file.choose(wish).asked_for(asked).next().is_some() {
@@ -45,14 +48,15 @@ impl Fit {
     }
 }
 
-/// Whether a filter that fits no scenario is about our own tests. A part of a name may be meant as a scenario all the same;
-/// one that ends where a name does, or has several sections, is meant as it stands.
+/// Whether a filter that fits no scenario means multivm's own tests. A part of a test's name may still mean a scenario; a
+/// filter that ends where a name does, or that has several sections, means the test.
 fn is_own(filter: &str, selection: &Selection, own: &[String], file: &ScenarioFile) -> bool {
     let mut hit = own.iter().filter(|name| selection.hit(filter, name)).peekable();
     hit.peek().is_some() && (hit.any(|name| names_it(filter, name)) || !file.resembles_a_scenario(filter))
 }
 
-/// Whether a filter is whole sections of a test's name: several of them, or the last. rstest adds a section for every case.
+/// Whether a filter consists of whole sections of a test's name: several of them, or the last one. rstest adds a section for
+/// every case.
 fn names_it(filter: &str, name: &str) -> bool {
     let (name, filter) = (format!("::{name}::"), format!("::{}::", filter.trim_matches(':')));
     let Some(at) = name.find(&filter) else { return false };

@@ -1,4 +1,4 @@
-//! What every scenario of a run stands on: the lab, its hosts and storage, and the fleet on them.
+//! The fixture of all scenarios of a run: the lab, its hosts and storage, and the fleet on them.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -22,17 +22,17 @@ use crate::stand::Session;
 use crate::sys::parallel::locked;
 use crate::sys::wait::StopFlag;
 
-/// How long a scenario may outlive the limits of everything in it.
+/// How much longer than all its limits a scenario may take.
 const GRACE: Duration = Duration::from_secs(60);
 
-/// Builds the fleet, and everything below it, on the hosts of a session.
+/// Builds the fleet, and everything below it, on a session's hosts.
 pub struct Fixture {
     pub session: Arc<Mutex<Option<Session>>>,
     pub run: Arc<Run>,
-    /// What the hosts must have room for, bytes.
+    /// Memory that the hosts must have room for, bytes.
     pub guests_memory: u64,
     pub stop: StopFlag,
-    /// The folder of a run of nextest.
+    /// The folder of a nextest run.
     pub group: Option<PathBuf>,
 }
 
@@ -53,7 +53,7 @@ impl Fixture {
         Ok(fleet)
     }
 
-    /// The fleet on the hosts of an inventory; each part is in the record when it is ready, with the time that it took.
+    /// Starts the fleet on an inventory's hosts. Each part goes into the record as soon as it is ready, with its time.
     fn fleet(&self, inventory: &Inventory, profile: &Profile) -> Result<Fleet> {
         let begin = Cell::new(Instant::now());
         Fleet::start(inventory, profile, &self.stop, &|part, facts| {
@@ -66,7 +66,7 @@ impl Fixture {
         self.build_once(profile)
     }
 
-    /// Lets connections for migrations that were closed be opened again.
+    /// Makes guests forget migration connections that were closed, so that the next use opens new ones.
     fn mend_connections(&self, fleet: &Fleet) {
         let closed = fleet.with_closed_connections();
         if closed.is_empty() {
@@ -77,7 +77,7 @@ impl Fixture {
         closed.iter().for_each(|guest| guest.forget_closed_connections());
     }
 
-    /// Starts the witness anew in these guests; a guest in which that does not help is made anew.
+    /// Restarts the witness in these guests. If that does not help, the guests are renewed.
     fn mend_witnesses(&self, fleet: &Fleet, damage: &[&Damage]) -> Result<()> {
         let guests = guests_of(damage);
         if guests.is_empty() {
@@ -111,7 +111,7 @@ impl Builder for Fixture {
         let Some(group) = &self.group else { return self.build_once(profile) };
         let shared = locked(&self.session).as_ref().is_some_and(Session::is_shared);
         NextestRun::raise(group, &self.stop, || match self.build_once(profile) {
-            // Another process raised it, and a scenario there may have damaged it.
+            // Another process raised the lab, and one of its scenarios may have damaged it.
             Err(why) if shared && !self.stop.is_set() && is_damage(&why) => self
                 .restore(&why)
                 .and_then(|()| self.build_once(profile))
@@ -180,8 +180,7 @@ impl Player for Fixture {
     }
 }
 
-/// Whether a repair may help. What was refused would be again; and if the reason is that somebody else made something there, it
-/// is not ours to clear.
+/// Whether a repair may help. A refusal would only be repeated, and what somebody else made is not ours to clear.
 fn is_damage(failure: &Failure) -> bool {
     !matches!(failure.kind(), FailureKind::Refused | FailureKind::Cancelled)
 }

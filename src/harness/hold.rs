@@ -1,4 +1,4 @@
-//! A run's hold on the machine: taken before the first trial, given back after the last.
+//! A run's hold on the machine, from before the first trial to after the last.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -28,13 +28,14 @@ use crate::sys::wait::StopFlag;
 use crate::sys::watch::Watch;
 use crate::sys::{halt, interrupt};
 
-/// How long whoever raises hosts may take to notice that the run is over.
+/// How long a thread that raises hosts may take to notice the end of the run.
 const SESSION_LIMIT: Duration = Duration::from_secs(10);
 
-/// Takes the machine, plays the trials one at a time, and gives the machine back as it was. `selected` are the names of
-/// the scenarios that are played as such, for those who look on; none where trials are something else.
+/// Takes the machine, plays the trials one at a time, and gives the machine back as it was. `selected` has the names of the
+/// scenarios for the progress display; none if the trials are no scenarios.
 ///
 /// # Errors
+///
 /// When the run cannot begin, or its results cannot be written.
 pub fn on_stage(
     request: &Request,
@@ -44,18 +45,18 @@ pub fn on_stage(
 ) -> Result<ExitCode, Problem> {
     become_root()?;
     let junit = request.options.junit.as_deref();
-    // As the user who will write there.
+    // This checks as the user who will write.
     outputs::check(&plan.results, junit).map_err(Problem::Input)?;
     latest::withdraw(&plan.results)?;
     let mut hold = Hold::take(&plan, selected.as_ref().map(Vec::len))?;
     let stage = Arc::new(hold.stage(request, plan, selected));
     let conclusion = libtest_mimic::run(&one_at_a_time(&request.options.libtest), trials(&stage));
-    // Connections close before what they lead to goes down.
+    // Connections must close before the hosts behind them go down.
     stage.release();
     Ok(hold.give_back(&conclusion, junit)?)
 }
 
-/// Writes into the record when this process did not run.
+/// Records every time in which this process did not run.
 fn note_halts(run: &Arc<Run>) -> Result<Watch<()>> {
     let run = Arc::clone(run);
     halt::watch(move |halt| {
@@ -64,14 +65,14 @@ fn note_halts(run: &Arc<Run>) -> Result<Watch<()>> {
     })
 }
 
-/// The session, the run's folder, and what ends both early.
+/// The session and the run, with the flag that ends both early.
 struct Hold {
     stop: StopFlag,
     session: Arc<Mutex<Option<Session>>>,
     run: Arc<Run>,
-    /// Notices when this process does not run.
+    /// The watch that notices when this process does not run.
     _halts: Watch<()>,
-    /// The folder of a run of nextest.
+    /// The folder of a nextest run.
     group: Option<PathBuf>,
 }
 
@@ -79,7 +80,8 @@ impl Hold {
     /// Takes the machine's lock and makes the run's folder.
     ///
     /// # Errors
-    /// When one of these cannot be done, or hosts that are up have no room for the guests.
+    ///
+    /// When one of these fails, or running hosts have no room for the guests.
     fn take(plan: &Plan, scenarios: Option<usize>) -> Result<Hold, Problem> {
         let stop = StopFlag::new();
         interrupt::cancel_on_signals(&stop, terminal::say)?;
@@ -90,7 +92,7 @@ impl Hold {
         room::stands(plan, &session)?;
         let group = nextest.map(|run| run.folder(&plan.results)).transpose()?;
         if let (Some(owner), Some(group)) = (&owner, &group) {
-            // Before anything is raised: it clears what this process leaves if it is killed.
+            // The keeper must watch before anything is raised: it clears what this process leaves if it is killed.
             take_down_after(owner, &group.join("keeper.log"))?;
         }
         if let Some(seed) = plan.seed_in_use() {
@@ -108,7 +110,7 @@ impl Hold {
         Ok(Hold { stop, session: Arc::new(Mutex::new(Some(session))), run, _halts: halts, group })
     }
 
-    /// The stage on which the trials play. From here on a failure is the trials' to report.
+    /// Sets up the stage. From here on the trials report failures.
     fn stage(&mut self, request: &Request, plan: Plan, selected: Option<Vec<String>>) -> Stage {
         let prepared = self.prepare();
         let fixture = Fixture {
@@ -165,7 +167,7 @@ impl Hold {
         if !failures.is_empty() {
             return Ok(ExitCode::FAILURE);
         }
-        // A process of nextest plays one scenario; what the others of its run proved, it does not know.
+        // A nextest process plays one scenario and knows nothing of what the others proved.
         if let Some(why) = self.run.unproved().filter(|_| self.group.is_none() && !conclusion.has_failed()) {
             eprintln!("multivm: {why}");
             return Ok(ExitCode::FAILURE);

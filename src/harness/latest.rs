@@ -1,4 +1,4 @@
-//! `latest`: never a run that this command did not make.
+//! Keeps the link `latest` from leading to a run of another command.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -14,12 +14,13 @@ use crate::ledger::Owner;
 use crate::record::{self, WriterProcess};
 use crate::sys::process;
 
-/// Takes `latest` away from an earlier command's run. Whether it was one's.
+/// Removes the link `latest` if it leads to an earlier command's run, and returns whether it did.
 ///
-/// `cargo test` starts several programs: the run that an earlier one of them made is this command's, and stays. So does the
-/// link to a run that goes on: another command is at work, and this one would be refused.
+/// `cargo test` starts several programs. The link stays if an earlier one of them made the run, and if the run goes on: then
+/// another command is at work, and this one would be refused.
 ///
 /// # Errors
+///
 /// When the link cannot be removed.
 pub(super) fn withdraw(results: &Path) -> Result<bool> {
     if goes_on(&record::latest(results)) {
@@ -29,13 +30,13 @@ pub(super) fn withdraw(results: &Path) -> Result<bool> {
         .attempting(|| format!("take `latest` away in {}", results.display()))
 }
 
-/// Whether a process still writes the record of a run, or one of those that belong together in its folder.
+/// Whether a process still writes a run's record, or one of the records in a group's folder.
 fn goes_on(run: &Path) -> bool {
     let records = record::parts_of(run).into_iter().chain([run.to_owned()]);
     records.filter_map(|record| writer(&record)).any(|writer| writer.is_alive())
 }
 
-/// The process that wrote a record, by its first line.
+/// The process that wrote a record, by the record's first line.
 fn writer(record: &Path) -> Option<Owner> {
     let record = if record.is_dir() { record.join(record::FILE_NAME) } else { record.to_owned() };
     let mut first = String::new();
@@ -45,7 +46,7 @@ fn writer(record: &Path) -> Option<Owner> {
     Some(Owner { pid, start })
 }
 
-/// Takes `latest` away for a command that plays nothing. What to say of it; nothing if no link was there.
+/// Removes `latest` for a command that plays nothing, and returns the message about it; none without a link.
 pub(super) fn withdrawn(results: &Path) -> Option<String> {
     let latest = record::latest(results);
     match withdraw(results) {
@@ -55,21 +56,21 @@ pub(super) fn withdrawn(results: &Path) -> Option<String> {
     }
 }
 
-/// Whether nextest lists the scenarios in order to run some: no process of ours learns how many.
+/// Whether nextest lists the scenarios because it will run some: none of our processes learns how many.
 pub(super) fn nextest_is_about_to_run() -> bool {
     let parent = nix::unistd::getppid().as_raw();
     let Some((pid, _)) = ancestors(parent).find(|(_, name)| name == nextest::PROGRAM) else { return false };
     process::arguments(pid).iter().any(|word| word == "run" || word == "r")
 }
 
-/// Time since the command began that this process belongs to: cargo's, if that is its parent, else its own.
+/// The age of the command that this process belongs to: cargo's if cargo is its parent, otherwise its own.
 fn age_of_the_command() -> Duration {
     let mut above = ancestors(std::process::id() as i32).skip(1).filter(|(_, name)| name != "sudo");
     let cargo = above.next().filter(|(_, name)| name == "cargo" || name == nextest::PROGRAM);
     age_of(cargo.map_or(std::process::id() as i32, |(pid, _)| pid)).unwrap_or_default()
 }
 
-/// Time since the start of a process.
+/// The age of a process.
 fn age_of(pid: i32) -> Option<Duration> {
     let started = Owner::of(pid)?.start as f64 / procfs::ticks_per_second() as f64;
     Duration::try_from_secs_f64(Uptime::current().ok()?.uptime - started).ok()

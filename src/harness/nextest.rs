@@ -1,7 +1,8 @@
 //! A run of cargo-nextest: every scenario is a process of its own, and all of them share one lab and one folder.
 //!
-//! The first process raises the lab and leaves it in the ledger as kept until nextest ends; the next ones find it. Nobody has
-//! to know which one is the last: a [keeper](super::keeper) waits for the end of nextest itself and takes the lab down.
+//! The first process raises the lab and leaves it in the ledger as kept until nextest ends; later processes find it. No
+//! process needs to know whether it is the last: a [keeper](super::keeper) waits for the end of nextest and takes the lab
+//! down.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,40 +13,40 @@ use crate::ledger::Owner;
 use crate::record::create_group;
 use crate::sys::wait::StopFlag;
 
-/// The name that the kernel has for cargo-nextest.
+/// The kernel's name for cargo-nextest.
 pub(super) const PROGRAM: &str = "cargo-nextest";
 
-/// Where the first process that could not raise the lab says so: the rest need not try.
+/// The file in which the first process says that it could not raise the lab, so that the others need not try.
 const BROKEN: &str = "lab-failed.txt";
 
 /// The run of nextest that started this process.
 #[derive(Debug, Clone)]
 pub(super) struct NextestRun {
-    /// nextest's own name for it, a UUID.
+    /// nextest's own UUID for the run.
     id: String,
-    /// The process of nextest.
+    /// nextest's process.
     pub owner: Owner,
 }
 
 impl NextestRun {
-    /// The run that this process belongs to; none for one that nextest did not start.
+    /// The nextest run of this process; none if nextest did not start it.
     pub(super) fn here() -> Option<NextestRun> {
         let id = std::env::var("NEXTEST_RUN_ID").ok()?;
-        // It becomes the name of a folder.
+        // The id becomes the name of a folder.
         if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
             return None;
         }
         Some(NextestRun { id, owner: owner(nix::unistd::getppid().as_raw())? })
     }
 
-    /// The folder of the run, in which every process makes one of its own; `latest` points to it.
+    /// The folder of the run, in which every process makes a folder of its own. `latest` points to it.
     pub(super) fn folder(&self, results: &Path) -> Result<PathBuf> {
         create_group(results, &format!("nextest-{}", self.id))
             .attempting(|| format!("make a folder for this run in {}", results.display()))
     }
 
-    /// Raises the lab or a part of it, unless an earlier process of the run could not: what failed there would fail here,
-    /// and may have taken minutes. `folder` is that of the run.
+    /// Raises the lab or a part of it, unless an earlier process of the run has failed: this one would fail as well, perhaps
+    /// after minutes. `folder` is the run's.
     pub(super) fn raise<T>(folder: &Path, cancel: &StopFlag, raise: impl FnOnce() -> Result<T>) -> Result<T> {
         let broken = folder.join(BROKEN);
         if let Ok(why) = fs::read_to_string(&broken) {
@@ -54,14 +55,14 @@ impl NextestRun {
         }
         let raised = raise();
         if let (Err(failure), false) = (&raised, cancel.is_set()) {
-            // Without it the others try themselves.
+            // Without this file the other processes try for themselves.
             let _ = fs::write(broken, failure.to_string());
         }
         raised
     }
 }
 
-/// nextest among the ancestors of a process, the nearest; else the first that is not sudo, such as a debugger's.
+/// nextest's process among the ancestors of a process; otherwise the nearest that is not sudo, such as a debugger.
 fn owner(parent: i32) -> Option<Owner> {
     let ancestors: Vec<(i32, String)> = ancestors(parent).collect();
     let nextest = ancestors.iter().find(|(_, name)| name == PROGRAM);

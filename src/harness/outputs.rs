@@ -1,12 +1,13 @@
-//! Whether the places that a run writes to can be written, asked before anything is started.
+//! Checks the places that a run writes to, before anything starts.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Checks the results folder and, if asked for, the further JUnit file. Nothing stays created.
+/// Checks the results folder and the additional JUnit file, if there is one. It leaves nothing behind.
 ///
 /// # Errors
-/// What is wrong with which of them, what is allowed, and which option or variable names it.
+///
+/// What is wrong with which place, what is allowed, and which option or variable names it.
 pub fn check(results: &Path, junit: Option<&Path>) -> Result<(), String> {
     let refused = |what: &str, path: &Path, why: String| {
         format!("error: cannot write {what} {}: {why}", path.display())
@@ -30,10 +31,10 @@ pub fn check(results: &Path, junit: Option<&Path>) -> Result<(), String> {
     })
 }
 
-/// Why no folder of that path can be made and written.
+/// Why a folder of that path cannot be made and written; none if it can.
 fn folder(path: &Path) -> Result<(), String> {
     let Some(existing) = path.ancestors().find(|path| exists(path)) else {
-        // A relative path whose first part is to be made is made here.
+        // A relative path begins in the working directory.
         return folder(&PathBuf::from(".").join(path));
     };
     let existing = if existing == Path::new("") { Path::new(".") } else { existing };
@@ -41,13 +42,13 @@ fn folder(path: &Path) -> Result<(), String> {
     if !metadata.is_dir() {
         return Err(format!("{} is not a folder", existing.display()));
     }
-    // Only writing proves it: root may write by the permission bits also where there is nothing to write on, as in /proc.
+    // Only a write proves it: by its permission bits root may also write where nothing can be written, as in /proc.
     tempfile::tempfile_in(existing)
         .map(drop)
         .map_err(|error| format!("no file can be made in {}: {error}", existing.display()))
 }
 
-/// Why no file of that path can be written.
+/// Why a file of that path cannot be written; none if it can.
 fn file(path: &Path) -> Result<(), String> {
     if path.is_dir() {
         return Err("it is a folder".into());
@@ -58,7 +59,7 @@ fn file(path: &Path) -> Result<(), String> {
     folder(path.parent().unwrap_or(Path::new("")))
 }
 
-/// Whether something is there; the empty path is the working directory. A link that leads nowhere is there.
+/// Whether a path exists. The empty path is the working directory, and a dangling link exists.
 fn exists(path: &Path) -> bool {
     path == Path::new("") || fs::symlink_metadata(path).is_ok()
 }

@@ -1,4 +1,4 @@
-//! What is to be run, with what, checked before anything is touched.
+//! The plan of a run, checked before anything is touched.
 
 use std::path::PathBuf;
 
@@ -10,20 +10,20 @@ use crate::record::RunFolder;
 use crate::scenario::{Profile, Scenario, ScenarioFile, Set};
 use crate::stand::lab::Settings;
 
-/// What the arguments and the environment ask for, checked.
+/// The wishes of arguments and environment, checked.
 pub struct Plan {
     pub file: ScenarioFile,
-    /// The set that is asked for.
+    /// The requested set.
     pub set: Set,
-    /// What is asked for of it. A scenario may have a size: [`ScenarioFile::profile_of`] gives the profile for it.
+    /// The requested scenarios of the set. A scenario may have a size: [`ScenarioFile::profile_of`] gives its profile.
     pub scenarios: Vec<Scenario>,
-    /// What is chosen of the cases beyond the matrix, whether it is asked for or not.
+    /// The chosen cases beyond the matrix, requested or not.
     pub ignored: Vec<Scenario>,
-    /// What orders draw their choices from.
+    /// The seed of all random choices.
     pub seed: Seed,
     pub profile: Profile,
     pub settings: Settings,
-    /// Where the folders of runs go.
+    /// The folder for the folders of runs.
     pub results: PathBuf,
 }
 
@@ -57,24 +57,24 @@ impl Plan {
         })
     }
 
-    /// The scenarios in the order in which they are played: a fleet has guests of one size, so those of a size follow each
-    /// other, and each fleet is built once.
+    /// The scenarios in the order of play. A fleet has guests of one size, so the scenarios of one size follow each other,
+    /// and each fleet is built once.
     pub fn in_order_of_play(&self) -> Vec<Scenario> {
         by_size(self.scenarios.clone())
     }
 
-    /// The seed, if a scenario that is to be played draws from it.
+    /// The seed, if a scenario of this plan draws from it.
     pub fn seed_in_use(&self) -> Option<Seed> {
         self.scenarios.iter().any(|scenario| scenario.order.spec().seeded).then_some(self.seed)
     }
 
-    /// The cases that are listed as ignored, and not played.
+    /// The cases that libtest lists as ignored and does not play.
     pub fn not_played(&self) -> Vec<Scenario> {
         self.ignored.iter().copied().filter(|case| !self.scenarios.contains(case)).collect()
     }
 
-    /// The most memory that all guests of a scenario have together, bytes: of what is asked for, or, if the lab is shared with
-    /// processes that are asked for other scenarios, of any in the set.
+    /// The most memory that all guests of one scenario have together, in bytes. If the lab is shared with processes that
+    /// play other scenarios, this counts every scenario of the set, otherwise only the requested ones.
     pub fn guests_memory(&self, shared: bool) -> u64 {
         let mut scenarios = self.scenarios.clone();
         if shared {
@@ -86,7 +86,7 @@ impl Plan {
     }
 }
 
-/// Whether a fleet of that size has moves in the order of every scenario.
+/// Refuses scenarios whose order has no moves for a fleet of that size.
 fn enough_guests(scenarios: &[Scenario], guests: u32) -> Result<(), String> {
     let guests = usize::try_from(guests).unwrap_or(usize::MAX);
     scenarios

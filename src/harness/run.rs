@@ -1,4 +1,4 @@
-//! A run's bookkeeping: its folder, its record, the outcomes of its scenarios, its reports.
+//! A run on disk: its folder, its record, the outcomes of its scenarios, its reports.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,7 @@ use crate::record::{
 use crate::record::{Outcome, Verdict};
 use crate::report::{html, junit};
 
-/// A process as records name it, if there is one of that pid.
+/// A running process in a record's form; none if no process has that pid.
 pub fn process_of(pid: i32) -> Option<WriterProcess> {
     Owner::of(pid).map(|Owner { pid, start }| WriterProcess { pid, start_ticks: start })
 }
@@ -24,18 +24,18 @@ pub fn process_of(pid: i32) -> Option<WriterProcess> {
 /// One run on disk.
 pub struct Run {
     folder: RunFolder,
-    /// The folder of several runs that belong together, of which this is one.
+    /// The folder of the group of runs that this one belongs to.
     group: Option<PathBuf>,
     pub record: Record,
     header: Mutex<RunHeader>,
     outcomes: Mutex<Vec<Outcome>>,
-    /// How often each scenario has been played.
+    /// The number of plays of each scenario.
     played: Mutex<BTreeMap<String, u32>>,
     begin: Instant,
 }
 
 impl Run {
-    /// Makes the run's folder, in the results folder or in that of its group, and its record. The number of scenarios is for
+    /// Makes the run's folder, in the results folder or in its group's, and its record. The number of scenarios is for
     /// readers of the record.
     pub fn create(
         results: &Path,
@@ -72,17 +72,17 @@ impl Run {
         self.header.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Folder of a scenario.
+    /// Makes a folder for one play of a scenario.
     pub fn scenario_folder(&self, scenario: &str) -> Result<PathBuf> {
         let mut played = self.played.lock().unwrap_or_else(PoisonError::into_inner);
         let times = played.entry(scenario.to_owned()).or_insert(0);
         *times += 1;
-        // One that is played again keeps the evidence of the first time.
+        // A second play leaves the evidence of the first alone.
         let name = if *times == 1 { scenario.to_owned() } else { format!("{scenario}.{times}") };
         self.folder.scenario_dir(&name).attempting(|| format!("make a folder for {scenario}"))
     }
 
-    /// Writes that a fixture is ready; its facts also go to the head of the reports.
+    /// Records that a fixture is ready, and adds its facts to the reports' header.
     pub fn fixture_ready(&self, name: &str, took: Duration, facts: BTreeMap<String, String>) {
         self.write(&Event::FixtureReady {
             name: name.to_owned(),
@@ -92,13 +92,13 @@ impl Run {
         self.header.lock().unwrap_or_else(PoisonError::into_inner).stack.extend(facts);
     }
 
-    /// Writes what was put in order, and what was found that made it necessary.
+    /// Records a repair and what made it necessary.
     pub fn repaired(&self, part: RepairedPart, what: impl Into<String>, why: impl ToString) {
         self.write(&Event::Repair { part: Some(part), what: what.into(), why: why.to_string() });
     }
 
     pub fn write(&self, event: &Event) {
-        // The run goes on; its end fails with what is missing.
+        // The run goes on; its end reports the missing lines.
         let _ = self.record.write(event);
     }
 
@@ -107,12 +107,12 @@ impl Run {
         self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
     }
 
-    /// Why the run is no success although nothing failed: what played proved nothing.
+    /// Why a run without failures is no success: nothing that it played proved anything.
     pub fn unproved(&self) -> Option<String> {
         unproved(&self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Where the time went.
+    /// Lines about where the time went.
     pub fn spent(&self) -> Vec<String> {
         spent::lines(&self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -130,7 +130,7 @@ impl Run {
         complete.and(reported)
     }
 
-    /// Writes the last line of the record, JUnit into the folder and, if wanted, elsewhere, and the HTML report into the folder.
+    /// Writes the last line of the record, the JUnit reports and the HTML report.
     fn report(&self, also: Option<&Path>) -> Result<()> {
         let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         let count =
@@ -153,7 +153,7 @@ impl Run {
         match (also, &self.group) {
             (None, _) => {}
             (Some(path), None) => write(path, &results)?,
-            // The processes of a group have one file together: each writes it with what there is so far.
+            // The processes of a group share one file, and each writes it with all results so far.
             (Some(path), Some(group)) => {
                 let all = results_from_record(group)
                     .attempting(|| format!("read the records in {}", group.display()))?;

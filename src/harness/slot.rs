@@ -1,8 +1,8 @@
-//! What scenarios share: built by the first, looked at before each later one, and repaired when one left damage, the smallest
-//! part first.
+//! The fixture that scenarios share: the first scenario builds it, each later one looks at it first, and damage is repaired
+//! from the smallest part upwards.
 //!
-//! If it cannot be built for the first time, every scenario fails at once with the same reason: the reason is the machine. What
-//! stood once and cannot be built again may have been unlucky, and the next scenarios try, [`MORE_TRIES`] times in a row.
+//! If the first build fails, every scenario fails immediately with that reason, since the machine is the reason. A later
+//! build may have failed by bad luck: the next scenarios try again, [`MORE_TRIES`] times in a row.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,37 +13,41 @@ use crate::sys::bounded;
 use crate::sys::parallel::lock_within;
 use crate::sys::wait::StopFlag;
 
-/// How many scenarios in a row try to build again what stood once.
+/// How many scenarios in a row try again to build a fixture that stood before.
 const MORE_TRIES: u32 = 2;
 
 /// How long connections may take to close.
 const RELEASE_LIMIT: Duration = Duration::from_secs(5);
 
-/// What fills a slot. Its methods are the rungs of a ladder: what one of them cannot put in order, the next one is asked to.
+/// Builds and repairs the fixture of a slot. The methods are the rungs of a ladder: where one does not help, the next one
+/// follows.
 pub trait Builder {
-    /// What scenarios share.
+    /// The fixture that scenarios share.
     type Fixture;
 
-    /// Builds the fixture of a profile on what stands, and whatever below it does not stand.
+    /// Builds the fixture of a profile, and whatever is missing below it.
     fn build(&self, profile: &Profile) -> Result<Self::Fixture>;
 
-    /// Looks, in milliseconds, whether what the fixture stands on is there.
+    /// Checks within milliseconds that everything below the fixture answers.
     ///
     /// # Errors
-    /// When it is not.
+    ///
+    /// When something does not.
     fn glance(&self, fixture: &Self::Fixture) -> Result<()>;
 
-    /// Looks at all of a fixture that a scenario may have damaged, and mends it in place.
+    /// Looks at every part of the fixture that a scenario may have damaged, and mends it in place.
     ///
     /// # Errors
-    /// When that does not help, or when what it stands on is damaged, too.
+    ///
+    /// When that does not help, or when something below the fixture is damaged as well.
     fn mend(&self, fixture: &Self::Fixture) -> Result<()>;
 
-    /// Puts what a fixture stands on in order without taking it down, so that the fixture can be built again. `why` is what
-    /// could not be mended.
+    /// Repairs what is below the fixture without taking it down, so that the fixture can be built again. `why` is the
+    /// failure of [`Builder::mend`] or of a build.
     fn restore(&self, why: &Failure) -> Result<()>;
 
-    /// Takes down what a fixture stood on, so that all of it can be built again. `why` is what could not be restored.
+    /// Takes everything below the fixture down, so that all of it can be built again. `why` is the failure of
+    /// [`Builder::restore`] or of the build after it.
     fn clear(&self, why: &Failure) -> Result<()>;
 }
 
@@ -63,8 +67,8 @@ impl<B: Builder> Slot<B>
 where
     B::Fixture: Send + Sync + 'static,
 {
-    /// Lets go of the fixture: its connections close. One that somebody works on who hangs, or whose connections do not
-    /// close, is left alone.
+    /// Lets go of the fixture, whose connections then close. It gives up on a fixture in use by a thread that hangs, and on
+    /// connections that do not close.
     pub fn release(&self) {
         let Some(mut state) = lock_within(&self.state, RELEASE_LIMIT) else { return };
         if let State::Ready { fixture, .. } = std::mem::replace(&mut *state, State::Empty) {
@@ -79,19 +83,19 @@ impl<B: Builder> Slot<B> {
         Slot { builder, state: Mutex::new(State::Empty) }
     }
 
-    /// A slot whose fixture is known not to come up.
+    /// A slot whose fixture is known to be impossible.
     pub fn broken(builder: B, why: Failure) -> Slot<B> {
         Slot { builder, state: Mutex::new(State::Broken { why, tries: 0 }) }
     }
 
-    /// What fills it.
+    /// The builder of its fixture.
     pub fn builder(&self) -> &B {
         &self.builder
     }
 
     /// The fixture of a profile, whole.
     pub fn whole(&self, profile: &Profile) -> Result<Arc<B::Fixture>> {
-        // A scenario that panicked holds nothing half-changed: the check finds what it left.
+        // A panic leaves nothing half changed: the next look finds what it left.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (result, tries) = match std::mem::replace(&mut *state, State::Empty) {
             State::Empty => (self.builder.build(profile).map(Arc::new), 0),
@@ -111,7 +115,7 @@ impl<B: Builder> Slot<B> {
                 profile: Box::new(profile.clone()),
                 proved: false,
             },
-            // Somebody's answer stays what it is.
+            // A refusal stays a refusal.
             Err(why) if matches!(why.kind(), FailureKind::Refused) => {
                 State::Broken { why: why.clone(), tries: 0 }
             }
@@ -120,12 +124,12 @@ impl<B: Builder> Slot<B> {
         result
     }
 
-    /// A scenario's proofs found the fixture whole at its end: before the next one a glance at what it stands on is enough.
+    /// Notes that a scenario's proofs found the fixture whole: a glance is enough before the next one.
     pub fn proved(&self) {
         self.note(true);
     }
 
-    /// Something has happened to the fixture after that.
+    /// Notes that something happened to the fixture after that proof.
     pub fn doubted(&self) {
         self.note(false);
     }
@@ -137,12 +141,12 @@ impl<B: Builder> Slot<B> {
         }
     }
 
-    /// Something that nobody waits for any longer still works on the fixture: it is built again, with all below it.
+    /// Gives the fixture up, because an abandoned thread still works on it. It is built again, with everything below it.
     pub fn lost(&self, why: Failure) {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State::Broken { why, tries: MORE_TRIES };
     }
 
-    /// A fixture that has been used, after as close a look as is due.
+    /// Returns a used fixture after the look that is due.
     fn looked_after(
         &self,
         fixture: Arc<B::Fixture>,
@@ -161,7 +165,7 @@ impl<B: Builder> Slot<B> {
         }
     }
 
-    /// Another fixture on what stands, which the last scenario may have damaged.
+    /// Builds another fixture on what stands, which the last scenario may have damaged.
     fn built(&self, profile: &Profile) -> Result<Arc<B::Fixture>> {
         self.builder.build(profile).map(Arc::new).or_else(|why| self.restored(&why, profile))
     }

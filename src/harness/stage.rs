@@ -1,4 +1,4 @@
-//! What all trials of a run share: the fleet and the record.
+//! The stage of a run, which all its trials share: the fleet and the record.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -22,38 +22,39 @@ use crate::sys::bounded::{Ending, Left, attend};
 use crate::sys::parallel::locked;
 use crate::sys::wait::StopFlag;
 
-/// How long a scenario may go on after the run was interrupted: it aborts its migrations, and writes down what it has.
+/// How long an interrupted scenario may go on, to abort its migrations and to write down its findings.
 const AFTER_STOP: Duration = Duration::from_secs(15);
 
-/// Plays scenarios on the fixtures of its builder: the three calls that a stage makes.
+/// Plays scenarios on the fixtures of its builder: three calls of a stage.
 pub trait Player: Builder {
-    /// How long a scenario may take at most, and what it may outlive that by.
+    /// The longest time that a scenario may take before the stage gives it up.
     fn limit(&self, scenario: &Scenario, fixture: &Self::Fixture, seed: Seed) -> Duration;
 
-    /// Plays a scenario on a fixture that is whole. Whatever happens is in the outcome.
+    /// Plays a scenario on a whole fixture. The outcome has whatever happens.
     fn play(&self, scenario: &Scenario, fixture: &Self::Fixture, context: &Context<'_>) -> Played;
 
-    /// Makes a scenario's migrations alone, and returns what they took; none for a scenario that has no such floor.
+    /// Makes a scenario's migrations alone and returns their time; none for a scenario without such a floor.
     ///
     /// # Errors
+    ///
     /// When a migration fails.
     fn floor(&self, scenario: &Scenario, fixture: &Self::Fixture, seed: Seed) -> Result<Option<Duration>>;
 }
 
-/// What all trials share; plays scenarios, one at a time.
+/// Plays scenarios one at a time, for all trials of a run.
 pub struct Stage<P: Player = Fixture> {
     slot: Slot<P>,
-    /// Of a scenario that has no size of its own.
+    /// The profile of scenarios without a size of their own.
     pub profile: Profile,
     run: Arc<Run>,
     file: ScenarioFile,
     seed: Seed,
     cancel: StopFlag,
-    /// Modes and orders whose floor has been measured; none if none is to be.
+    /// Modes and orders with a measured floor; none in a run that measures no floors.
     floors: Option<Mutex<HashSet<String>>>,
-    /// None where nobody looks.
+    /// The progress display; none without a terminal.
     status: Option<LiveStatus>,
-    /// When the scenario under way must have ended; none while none is played.
+    /// The deadline of the scenario under way.
     due: Mutex<Option<Instant>>,
 }
 
@@ -62,7 +63,7 @@ where
     P: Player + Send + Sync + 'static,
     P::Fixture: Send + Sync + 'static,
 {
-    /// A stage on which scenarios of a plan are played. `floors`: the floor of each mode and order is measured, too.
+    /// A stage for the scenarios of a plan. `floors` also measures the floor of each mode and order.
     pub fn new(
         slot: Slot<P>,
         plan: Plan,
@@ -100,7 +101,7 @@ where
             return Ok(Completion::ignored_with("the run was interrupted"));
         }
         let shown = self.status.as_ref().map(LiveStatus::show);
-        // On a thread of the scenario's name, so that a panic's message says which one it was.
+        // The thread has the scenario's name, which a panic's message then shows.
         let stage = Arc::clone(self);
         let started = SystemTime::now();
         let outcome = self.attended(&name, started, move || stage.outcome(&scenario, started));
@@ -112,7 +113,7 @@ where
         let verdict = outcome.verdict;
         let text = outcome.failure_text();
         self.run.finished(outcome);
-        // libtest writes the result next.
+        // libtest writes its result next.
         drop(shown);
         completion(verdict, text)
     }
@@ -125,18 +126,18 @@ where
         &self.run.record
     }
 
-    /// The fleet of a profile, whole, and how long it took to make it so.
+    /// The whole fixture of a profile, and the time it took to make it so.
     pub fn fleet(&self, profile: &Profile) -> Result<(Arc<P::Fixture>, Duration)> {
         let begin = Instant::now();
         Ok((self.slot.whole(profile)?, begin.elapsed()))
     }
 
-    /// The scenario that was played last on the fleet has proved it whole.
+    /// Notes that the last scenario has proved the fixture whole.
     pub fn proved(&self) {
         self.slot.proved();
     }
 
-    /// Plays one scenario on the fleet, which is made whole first.
+    /// Makes the fixture whole and plays one scenario on it.
     fn outcome(&self, scenario: &Scenario, started: SystemTime) -> Outcome {
         let profile = self.file.profile_of(scenario, &self.profile);
         match self.fleet(&profile) {
@@ -163,7 +164,7 @@ where
         }
     }
 
-    /// Whether the floor is wanted and this is the first scenario of its mode and order.
+    /// Whether floors are wanted and this is the first scenario of its mode and order.
     fn wants_floor(&self, scenario: &Scenario) -> bool {
         let Some(measured) = &self.floors else { return false };
         locked(measured).insert(scenario.group())
@@ -175,7 +176,7 @@ where
                 outcome.numbers.floor_s = Numbers::seconds(took);
             }
             Ok(None) => {}
-            // The scenario has been proved; what failed now is only a measurement, and the message says so.
+            // The scenario has passed; the failure is about a measurement, as its message says.
             Err(failure) => {
                 outcome.reason = Some(failure.to_string());
                 self.slot.doubted();
@@ -183,7 +184,7 @@ where
         }
     }
 
-    /// Plays one scenario on a fleet that is whole.
+    /// Plays one scenario on a whole fixture.
     pub fn outcome_on(
         self: &Arc<Self>,
         fleet: &Arc<P::Fixture>,
@@ -196,7 +197,7 @@ where
         })
     }
 
-    /// What work came to that plays a scenario; what is left alone when it hangs.
+    /// Does work that plays a scenario, in a thread that is abandoned if it hangs.
     fn attended(
         &self,
         name: &str,

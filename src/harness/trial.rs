@@ -1,4 +1,4 @@
-//! What an outcome is for libtest and for nextest.
+//! Outcomes in the terms of libtest and nextest.
 
 use std::time::SystemTime;
 
@@ -6,16 +6,16 @@ use libtest_mimic::{Completion, Failed};
 
 use crate::record::{Outcome, Verdict};
 
-/// What a trial answers whose outcome has this verdict and this text.
+/// The answer of a trial whose outcome has this verdict and this text.
 ///
-/// An interrupted scenario is ignored: it proves nothing, either way.
+/// An interrupted scenario counts as ignored: it proves nothing, either way.
 pub fn completion(verdict: Verdict, text: String) -> Result<Completion, Failed> {
     match verdict {
         Verdict::Passed => Ok(Completion::Completed),
         Verdict::Ignored => Ok(Completion::ignored_with(text)),
         Verdict::Interrupted => Ok(Completion::ignored_with("the run was interrupted")),
         Verdict::Failed | Verdict::Error | Verdict::NotRun => {
-            // nextest takes the text of a failure from a line that begins like this.
+            // nextest takes a failure's text from a line that begins like this.
             if std::env::var_os("NEXTEST").is_some() {
                 eprintln!("Error: {text}");
             }
@@ -24,7 +24,7 @@ pub fn completion(verdict: Verdict, text: String) -> Result<Completion, Failed> 
     }
 }
 
-/// The outcome of a scenario whose thread panicked: an error, since it says nothing about the guests.
+/// The outcome of a scenario whose thread panicked: an error, since a panic says nothing about the guests.
 pub fn panicked(scenario: &str, started: SystemTime, words: &str) -> Outcome {
     let mut outcome = Outcome::new(scenario, Verdict::Error, started);
     outcome.reason = Some(format!("the scenario panicked: {words}"));

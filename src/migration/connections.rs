@@ -1,4 +1,4 @@
-//! The connections of a migration: how many QEMU has from the source to one address and port, looked at while it goes on.
+//! Counts QEMU's connections from the source to each address and port of the destination while a migration goes on.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,32 +10,33 @@ use crate::remote::{Remote, quote};
 use crate::sys::parallel::locked;
 use crate::sys::watch::Watch;
 
-/// From one look to the next.
+/// The time between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a look may take.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// What all looks at one migration saw.
+/// What all looks at one migration saw together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Connections {
-    /// The most that there were at once to one address and port.
+    /// The most connections to one address and port at the same time.
     pub most: usize,
-    /// That address and port.
+    /// The address and port of that most.
     pub peer: String,
-    /// How many looks saw the host's connections.
+    /// How many looks succeeded.
     pub looks: usize,
-    /// Why the last look failed that did.
+    /// Why the last failed look failed.
     pub failure: Option<String>,
 }
 
 impl Connections {
-    /// Takes in one look.
+    /// Adds one look.
     fn add(&mut self, look: Result<BTreeMap<String, usize>>) {
         match look {
             Ok(seen) => {
                 self.looks += 1;
-                // All channels of a migration go to one port of the destination; of anything else QEMU has one connection.
+                // All channels of a migration go to one port of the destination. QEMU has only one connection to any other
+                // port.
                 if let Some((peer, count)) = seen.into_iter().max_by_key(|(_, count)| *count)
                     && count > self.most
                 {
@@ -60,7 +61,7 @@ impl fmt::Display for Connections {
     }
 }
 
-/// Counts connections beside a migration, in a thread of its own; nobody waits for it. Dropping it ends the counting.
+/// Counts connections beside a migration, in a thread of its own that nobody waits for. Dropping it ends the count.
 pub struct Counting {
     seen: Arc<Mutex<Connections>>,
     _thread: Watch<()>,
@@ -84,21 +85,21 @@ impl Counting {
         Ok(Counting { seen, _thread: thread })
     }
 
-    /// What was seen so far.
+    /// The count so far.
     pub fn seen(&self) -> Connections {
         locked(&self.seen).clone()
     }
 }
 
-/// Lists the established TCP connections of a host under the number of the guest's QEMU. libvirt writes that number to
-/// this file; a guest that has left has none, and nothing is listed.
+/// A shell command that lists a host's established TCP connections below the pid of the guest's QEMU. libvirt keeps that pid
+/// in this file; a guest that has left has none, and the command lists nothing.
 fn command(guest: &str) -> String {
     let file = quote(&format!("/run/libvirt/qemu/{guest}.pid")).into_owned();
     format!("if [ -e {file} ]; then cat {file}; echo; ss -Htnp state established; fi")
 }
 
-/// How many connections the process has whose number is the first line, by address and port of the other side. The lines
-/// behind it are those of ss(8): `Recv-Q Send-Q Local:Port Peer:Port users:(("name",pid=1,fd=2))`.
+/// Counts the connections of the process whose pid is the first line, by address and port of the peer. The other lines are
+/// ss(8)'s: `Recv-Q Send-Q Local:Port Peer:Port users:(("name",pid=1,fd=2))`.
 fn by_peer(listed: &str) -> BTreeMap<String, usize> {
     let mut lines = listed.lines();
     let pid = lines.next().unwrap_or_default().trim();

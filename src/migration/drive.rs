@@ -1,4 +1,4 @@
-//! Lets a watch see its migration through: hands it what happens and the time, and makes the calls that it wants.
+//! Drives a watch until its migration ends: passes it events and the time, and makes the calls that it asks for.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
@@ -11,29 +11,29 @@ use super::watch::{Happening, LegWatch};
 use crate::sys::halt::{ran_since, within};
 use crate::sys::wait::StopFlag;
 
-/// How often it looks whether the run was interrupted, which wakes nobody up.
+/// How often the driver polls the stop flag, which wakes nobody up.
 const LOOK_AT_FLAG: Duration = Duration::from_millis(50);
 
-/// Makes calls without waiting for them. A call that never returns keeps its thread, and nobody else.
+/// Makes calls without waiting for them. A call that never returns occupies its own thread and nothing else.
 pub struct Caller {
     pub job: Arc<dyn Job>,
-    /// Where the answers go.
+    /// The channel for the answers.
     pub inbox: Sender<Happening>,
 }
 
 impl Caller {
-    /// Makes the call in a thread of its own. A thread that cannot be started is a call that is never answered.
+    /// Makes a call in a thread of its own. If no thread can be started, the call stays unanswered.
     fn make(&self, call: Call) {
         let (job, inbox) = (Arc::clone(&self.job), self.inbox.clone());
         let calling = move || {
-            // Nobody may be listening any more: then the migration ended without this answer.
+            // The receiver is gone if the migration ended without this answer.
             let _ = inbox.send(Happening::Answer(call.make(&*job)));
         };
         let _ = thread::Builder::new().name(format!("{call:?}")).spawn(calling);
     }
 }
 
-/// Drives a watch until its migration is over, or until the watch waits no longer.
+/// Drives a watch until its migration is over or the watch stops waiting.
 pub fn drive(
     mut watch: LegWatch<'_>,
     happenings: &Receiver<Happening>,
@@ -41,7 +41,7 @@ pub fn drive(
     cancel: &StopFlag,
 ) -> LegReport {
     let began = Instant::now();
-    // The watch's deadlines count the time in which this process ran.
+    // The watch's deadlines count only the time in which this process ran.
     loop {
         let now = began + ran_since(began);
         for call in watch.due(now, cancel.is_set()) {
@@ -55,14 +55,14 @@ pub fn drive(
             watch.take(happening, began + ran_since(began));
         }
     }
-    // Events that have arrived meanwhile belong to the report.
+    // Events that arrived in the meantime belong to the report.
     for happening in happenings.try_iter() {
         if matches!(happening, Happening::Event(_)) {
             watch.take(happening, began + ran_since(began));
         }
     }
     let mut report = watch.into_report();
-    // Nobody saw when it ended meanwhile.
+    // If the migration ended while this process did not run, its end is unknown.
     if let Some((began, ended)) = report.began.zip(report.ended) {
         report.duration = report.duration.saturating_sub(within(began, ended));
     }

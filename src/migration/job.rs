@@ -1,10 +1,10 @@
-//! The calls that a watch makes on the job of its migration.
+//! The calls of a watch on the job of its migration.
 
 use crate::libvirt::{AbortAnswer, Domain, JobStats, OurDomain, Result, Switch};
 
-/// The job of a migration under way, asked on its source.
+/// The job of a running migration, on its source.
 ///
-/// Every call may block: when a guest's storage dies, QEMU's monitor answers nothing, and libvirt waits for it.
+/// Every call may block: QEMU's monitor does not answer when a guest's storage dies, and libvirt waits for it.
 pub trait Job: Send + Sync + 'static {
     fn start_post_copy(&self) -> Result<Switch>;
     fn job_stats(&self) -> Result<Option<JobStats>>;
@@ -35,7 +35,7 @@ impl Job for OurDomain {
     }
 }
 
-/// One of the calls.
+/// One of the calls of [`Job`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Call {
     StartPostCopy,
@@ -69,7 +69,7 @@ impl Call {
 }
 
 impl Answer {
-    /// The call that was answered.
+    /// The call that this answers.
     pub fn to(&self) -> Call {
         match self {
             Answer::StartPostCopy(_) => Call::StartPostCopy,

@@ -1,6 +1,6 @@
 //! One migration of one guest, from its order to its end.
 //!
-//! libvirt's call blocks until the migration is over, so it has a thread of its own.
+//! libvirt's call blocks until the migration is over, so it runs in a thread of its own.
 
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -19,7 +19,7 @@ use crate::host::Hosts;
 use crate::libvirt::{Connection, OurDomain};
 use crate::sys::wait::StopFlag;
 
-/// Migrates `guest` and reports; failing to migrate is a report, too.
+/// Migrates `guest` and reports how that went, including a failure to begin.
 pub fn migrate(
     guest: &Guest,
     hosts: &Hosts,
@@ -40,7 +40,7 @@ fn attempt(
     cancel: &StopFlag,
 ) -> Result<LegReport> {
     let prepared = prepare(guest, hosts, plan, cancel);
-    // Whoever waits at the barrier of a step must not wait for one that cannot start.
+    // The other moves of the step wait at the barrier, and must not wait for one that cannot start.
     ready();
     let (domain, control, destination) = prepared?;
     let (inbox, happenings) = channel();
@@ -61,7 +61,7 @@ fn attempt(
         .name(format!("migrate {}", guest.name))
         .spawn(move || {
             let result = domain.migrate(&destination, &options).map(drop);
-            // Nobody may be listening any more: then the time was up long ago.
+            // The receiver is gone if the time was up long ago.
             let _ = inbox.send(Happening::Returned { at: Instant::now(), result });
         })
         .attempting(|| format!("start the migration thread of {}", guest.name))?;
@@ -71,8 +71,7 @@ fn attempt(
     Ok(LegReport { connections: counting.map(|counting| counting.seen()), ..report })
 }
 
-/// Finds the guest on its source, by the connection that migrates and by the one that watches, and connects to its
-/// destination.
+/// Finds the guest on its source over the migrating connection and over the watching one, and connects to its destination.
 fn prepare(
     guest: &Guest,
     hosts: &Hosts,

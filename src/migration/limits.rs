@@ -2,27 +2,27 @@
 
 use std::time::Duration;
 
-/// The times of a watch. Tests give shorter ones to calls that never return.
+/// The waiting times of a watch. Tests use shorter ones for calls that never return.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// From one look at the job's statistics to the next; every pass over the memory brings one more.
+    /// The time between two looks at the job's statistics. Every pass over the memory adds one more look.
     pub sample: Duration,
-    /// From an order that came too early to its repetition.
+    /// The pause before the watch repeats an order that came too early.
     pub repeat: Duration,
-    /// How long an answer is awaited before the watch goes on without it. libvirt itself waits 30 s for a domain's job
-    /// lock, but what is decided here cannot wait that long.
+    /// How long the watch waits for an answer before it goes on without it. libvirt itself waits 30 s for a domain's job
+    /// lock, which is too long for a decision here.
     pub answer: Duration,
-    /// From an abort to the end of the migration. QEMU needs seconds to stop; a migration after its post-copy switch
-    /// cannot be aborted and gets as long to end.
+    /// How long an aborted migration may take to end. QEMU needs seconds to stop; a migration that has switched to post-copy
+    /// cannot be aborted, and gets this time to complete.
     pub abort: Duration,
-    /// What a guest that was suspended at a timeout gets at least. It dirties nothing: all of it is sent in this time.
+    /// The least time for a guest that was suspended at its timeout. It dirties no more memory, so all of it can be sent.
     pub suspended: Duration,
-    /// From the return of libvirt's call to its last events, which come over another connection.
+    /// How long the last events may arrive after libvirt's call has returned: they come over another connection.
     pub events: Duration,
 }
 
 impl Limits {
-    /// What a migration may take after its timeout: to abort, to end after it was suspended, and for its last events.
+    /// The longest that a migration may go on after its timeout: an abort, the end after a suspension, and the last events.
     pub fn after_timeout(&self) -> Duration {
         self.abort + self.suspended + self.events
     }

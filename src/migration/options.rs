@@ -1,4 +1,4 @@
-//! What libvirt is handed for a scenario's moves: a pure function of its mode, its transport and the profile.
+//! What libvirt gets for a scenario's moves: a pure function of mode, transport and profile.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,15 +8,15 @@ use crate::libvirt::Migration;
 use crate::plan::Side;
 use crate::scenario::{AtTimeout, Mode, Profile, Scenario};
 
-/// What libvirt is handed: the flags and parameters of the call that migrates, and what QEMU is told before.
+/// Flags and parameters of the migrating call, and QEMU's settings before it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
     pub migration: Migration,
-    /// QEMU's downtime-limit: a guest whose remaining memory takes longer to send is not considered converged.
+    /// QEMU's downtime-limit: QEMU considers no guest converged whose remaining memory takes longer to send.
     pub max_downtime_ms: u64,
 }
 
-/// What libvirt is handed for every move of a scenario under a profile.
+/// The options of every move of a scenario under a profile.
 pub fn options(scenario: &Scenario, profile: &Profile, pace: Pace) -> Options {
     let migration = Migration { live: true, persist_dest: true, ..Migration::default() };
     let mut options = Options { migration, max_downtime_ms: 0 };
@@ -40,9 +40,9 @@ pub struct Move {
     pub mode: Mode,
     pub options: Options,
     pub timeout: Duration,
-    /// The pass over the memory at whose beginning the switch to post-copy is ordered, where the mode has one.
+    /// The pass over the memory that begins with the order to switch to post-copy, in a mode that switches.
     pub switch_in_pass: i32,
-    /// What becomes of a pre-copy migration that takes longer.
+    /// What the watch does with a pre-copy migration at its timeout.
     pub at_timeout: AtTimeout,
 }
 

@@ -1,11 +1,11 @@
-//! How fast a play of a scenario sends, when it switches to post-copy, and whether it is worth another play at another pace. Its
-//! mode decides all three; whoever plays hands the pace on and knows nothing of it.
+//! The pace of a play: how fast it sends, when it switches to post-copy, and whether another play at another pace is worth
+//! it. The mode decides all three; the rest of the code only passes the pace on.
 
 use super::{LegReport, mode};
 use crate::scenario::Mode;
 
-/// The pass at whose beginning the first one is over: what virsh's --postcopy-after-precopy waits for
-/// (tools/virsh-domain.c, virshMigrateIteration).
+/// The pass that begins when the first one is over. virsh's --postcopy-after-precopy waits for it (tools/virsh-domain.c,
+/// virshMigrateIteration).
 const SECOND_PASS: i32 = 2;
 
 /// The pace of one play.
@@ -22,41 +22,41 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// The profile's own.
+    /// The profile's own pace.
     pub const DEFAULT: Pace = Pace { slower: 1, switch_in_pass: SECOND_PASS };
 
-    /// A pace that sends so many times slower.
+    /// A pace so many times slower.
     pub(crate) fn slowed(self, times: u64) -> Pace {
         Pace { slower: self.slower * times, ..self }
     }
 
-    /// A pace that switches to post-copy at the beginning of that pass over the memory; the first has the number 1.
+    /// A pace that switches to post-copy at the beginning of that pass over the memory, counted from 1.
     pub(super) fn switching_in(self, pass: i32) -> Pace {
         Pace { switch_in_pass: pass, ..self }
     }
 
-    /// The pass over the memory at whose beginning the switch to post-copy is ordered, where the mode switches.
+    /// The pass over the memory that begins with the order to switch to post-copy, in a mode that switches.
     pub(super) fn switch_in_pass(self) -> i32 {
         self.switch_in_pass
     }
 
-    /// What becomes of a bandwidth, MiB/s: 1 at least.
+    /// A bandwidth at this pace, in MiB/s: at least 1.
     pub(super) fn of(self, mib: u64) -> u64 {
         (mib / self.slower).max(1)
     }
 }
 
-/// Another play that a scenario is worth.
+/// One more play of a scenario, at its own pace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Again {
     pub pace: Pace,
-    /// Why the one before came to nothing.
+    /// Why the play before it came to nothing.
     pub why: &'static str,
-    /// How many findings of the play before that explains: one for each leg that came to nothing.
+    /// How many findings of the play before it this reason explains: one for each leg that came to nothing.
     pub explains: usize,
 }
 
-/// Whether a scenario of this mode whose legs ended like this is worth another play.
+/// Whether a scenario of this mode is worth another play after these legs.
 pub fn again<'a>(mode: Mode, pace: Pace, legs: impl IntoIterator<Item = &'a LegReport>) -> Option<Again> {
     let legs: Vec<&LegReport> = legs.into_iter().collect();
     (mode::of(mode).again)(pace, &legs)

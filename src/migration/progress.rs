@@ -1,9 +1,9 @@
-//! How far a migration is, in words.
+//! The progress of a migration in words.
 
 use crate::libvirt::JobStats;
 
-/// What the statistics of a job say of its progress: `12 MiB of memory remaining, pass 3, dirty rate 400 pages/s`. A
-/// question mark stands for a number that libvirt did not give.
+/// A job's progress by its statistics: `12 MiB of memory remaining, pass 3, dirty rate 400 pages/s`. A question mark stands
+/// for a number that libvirt did not give.
 pub fn progress(stats: &JobStats) -> String {
     let number = |number: Option<u64>| number.map_or("?".into(), |number| number.to_string());
     format!(

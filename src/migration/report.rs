@@ -1,4 +1,4 @@
-//! What is told of a migration: while it goes on, and when it is over.
+//! Reports of a migration: news while it goes on, and its result.
 
 use std::time::{Duration, Instant};
 
@@ -6,31 +6,31 @@ use super::Connections;
 use crate::failure::{Cause, Failure};
 use crate::libvirt::{Event, JobStats};
 
-/// What became of one migration.
+/// The result of one migration.
 #[derive(Debug, Clone, Default)]
 pub struct LegReport {
     /// Time from libvirt's call to its return.
     pub duration: Duration,
-    /// When the call was made and when it returned, for overlaps.
+    /// When the call began and returned, which shows overlaps.
     pub began: Option<Instant>,
     pub ended: Option<Instant>,
-    /// libvirt's call returned without an error: the guest is on the destination, whatever `error` holds against it.
+    /// libvirt's call returned without an error: the guest is on the destination, even if `error` has an objection.
     pub completed: bool,
-    /// Why it did not succeed.
+    /// Why the migration did not succeed.
     pub error: Option<Cause>,
     /// libvirt or QEMU cannot do this on this stack; `error` has their words.
     pub refused: bool,
-    /// Time from the call until the guest was suspended on the source, if somebody did before it was across.
+    /// Time from the call until the guest was suspended on the source before it was across; none without a suspension.
     pub suspended: Option<Duration>,
     /// Time from the call until QEMU reported the switch to post-copy.
     pub switchover: Option<Duration>,
-    /// How many bytes had been processed at some moments of the migration, in the order of time.
+    /// The number of processed bytes at some moments of the migration, in the order of time.
     pub samples: Vec<(Instant, u64)>,
     /// libvirt's statistics of the completed job, from the source.
     pub stats: Option<JobStats>,
-    /// The connections from its source, if they were counted: of a migration that is to have several.
+    /// The connections from its source, of a migration that should have several.
     pub connections: Option<Connections>,
-    /// Events of this guest on both hosts during the migration, in the order of their arrival.
+    /// This guest's events on both hosts during the migration, in the order of arrival.
     pub events: Vec<Event>,
 }
 
@@ -41,7 +41,7 @@ impl LegReport {
     }
 }
 
-/// What is told of a migration while it goes on.
+/// Progress of a running migration, delivered as it happens.
 #[derive(Debug, Clone, Copy)]
 pub enum News<'a> {
     Event(&'a Event),
@@ -49,5 +49,5 @@ pub enum News<'a> {
     Sample(&'a JobStats),
 }
 
-/// Hears the news of the migration of the guest of that name, in the thread that watches it: it should be quick.
+/// Callback for progress of the named guest's migration. It runs in the watching thread and must be quick.
 pub type Hear<'a> = dyn Fn(&str, News<'_>) + Sync + 'a;

@@ -6,9 +6,9 @@ use super::LegReport;
 use crate::libvirt::{EventKind, LifecycleEvent};
 
 impl LegReport {
-    /// When the guest's CPUs stood still and for how long, as libvirt passes on what QEMU says of both ends (`STOP` and
-    /// `RESUME`), by the arrival of its events here. The last time is the one from the source to the target; those before
-    /// it are somebody else's.
+    /// The times at which the guest's CPUs stood still, each with its length: from QEMU's `STOP` to `RESUME` at both ends,
+    /// as libvirt passes them on, by the arrival of the events here. The last one is the switch from source to target;
+    /// earlier ones have other causes.
     pub fn standstills(&self, source: &str) -> Vec<(Instant, Duration)> {
         let moments = |on_source: bool, wanted: LifecycleEvent| {
             let found = self.events.iter().filter(move |seen| {

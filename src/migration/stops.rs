@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use crate::libvirt::{Detail, EventKind, LifecycleEvent};
 
-/// Passes that begin when the guest has been stopped because little is left: one, in each of thousands of migrations by
-/// QEMU 7.2 and 10.0. When there are more, it was stopped before little was left.
+/// How many passes may begin after the guest's last stop: one, in each of thousands of migrations by QEMU 7.2 and 10.0. More
+/// passes show that the guest was stopped before little was left.
 const LAST_PASSES: u32 = 1;
 
-/// What the source's events say of the guest's CPUs.
+/// The guest's CPUs by the source's events.
 #[derive(Debug, Default)]
 pub struct Stops {
     stopped: Option<Instant>,
@@ -16,14 +16,14 @@ pub struct Stops {
 }
 
 impl Stops {
-    /// Takes an event of the source in. Returns when the guest stopped, if this event shows that it was stopped early.
+    /// Takes an event of the source. Returns when the guest stopped, if this event shows an early stop.
     pub fn on_event(&mut self, kind: &EventKind, at: Instant) -> Option<Instant> {
         let early = match kind {
             EventKind::MigrationIteration(_) => {
                 self.passes_since += u32::from(self.stopped.is_some());
                 self.passes_since > LAST_PASSES
             }
-            // QEMU stops the guest for the last pass; libvirt sends this event also when somebody suspends it before.
+            // QEMU stops the guest for the last pass; a suspension by somebody else before it causes this event, too.
             kind if kind.is(LifecycleEvent::Suspended, Detail::Migrated) => {
                 self.stopped.get_or_insert(at);
                 false

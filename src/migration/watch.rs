@@ -1,5 +1,5 @@
-//! What a watch knows of one migration and what it does about it. It waits for nothing and asks no clock: whoever drives
-//! it hands in what happened and the time, and makes the calls that it wants.
+//! One migration as its watch knows it, and what the watch does about it. The watch neither waits nor asks a clock: its
+//! driver passes in events and the time, and makes the calls that the watch asks for.
 
 mod ending;
 mod giving_up;

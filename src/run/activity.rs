@@ -1,32 +1,32 @@
-//! Where the time of a scenario goes: to libvirt's migrations, or to a wait for something else, by name.
+//! The time of a scenario: libvirt's migrations, and the waits for anything else, by name.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::record::Numbers;
 
-/// What the scenario waits for while no migration is under way.
+/// A reason to wait while no migration is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Activity {
-    /// A look at everything as it is before the first move, and what begins to watch.
+    /// Looks at everything before the first move, and starts what watches.
     Preparing,
     /// Loads that start.
     Loading,
-    /// Guests that boot because they migrate while they do.
+    /// Guests boot, because they migrate while they do.
     Booting,
-    /// What a move takes before and after libvirt's call.
+    /// A move does what comes before and after libvirt's call.
     Ordering,
-    /// A look into a guest that is to move again.
+    /// A look goes on into a guest that moves again.
     Looking,
-    /// Proofs that need every guest at rest after a step, and those that are made at the end.
+    /// Checks prove what needs every guest at rest after a step, and what ends the scenario.
     Proving,
-    /// Guests that are watched after their last move.
+    /// Guests run on after their last move, under watch.
     Settling,
-    /// Loads that end, and last looks at guests meanwhile.
+    /// Loads end, beside the last looks at guests.
     Unloading,
-    /// Images that are checked.
+    /// qemu-img checks the images.
     Imaging,
-    /// Logs that are written down.
+    /// Logs go into the evidence.
     Collecting,
 }
 
@@ -62,12 +62,12 @@ impl Activity {
 
 type Span = (Instant, Instant);
 
-/// Notes what is waited for, and when migrations were under way. Every moment is in one activity; of each activity, what a migration
-/// was under way in counts as migrating.
+/// Notes waits and migrations of a scenario. Every moment belongs to one activity; a moment of an activity in which a
+/// migration was under way counts as migrating.
 #[derive(Debug)]
 pub struct Stopwatch {
     activity: Activity,
-    /// What exactly: the guest, or the look.
+    /// The guest or the look that the scenario waits for.
     what: String,
     since: Instant,
     waits: Vec<Wait>,
@@ -81,19 +81,19 @@ struct Wait {
     span: Span,
 }
 
-/// What it came to.
+/// The sums of a stopwatch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spent {
     /// At least one of libvirt's calls was under way.
     pub migrating: Duration,
-    /// The rest, by activity.
+    /// The remaining time, by activity.
     pub activities: BTreeMap<Activity, Duration>,
-    /// The longest wait outside of migrations: how long, and for what.
+    /// The longest wait outside of migrations: its length and its reason.
     pub longest_wait: Option<(Duration, String)>,
 }
 
 impl Spent {
-    /// Notes the seconds of everything.
+    /// Writes all sums into a scenario's numbers, in seconds.
     pub fn note(&self, numbers: &mut Numbers) {
         numbers.migrating_s = Numbers::seconds(self.migrating);
         for (activity, time) in &self.activities {
@@ -129,7 +129,7 @@ impl Stopwatch {
         }
     }
 
-    /// Ends the activity before, and begins to wait for something.
+    /// Ends the present activity and begins a wait.
     pub fn enter(&mut self, activity: Activity, what: &str, now: Instant) {
         let what = std::mem::replace(&mut self.what, what.to_owned());
         self.waits.push(Wait { activity: self.activity, what, span: (self.since, now) });
@@ -137,7 +137,7 @@ impl Stopwatch {
         self.since = now;
     }
 
-    /// libvirt's call for a migration was under way from one moment to another.
+    /// Notes when libvirt's call for a migration began and ended.
     pub fn migrated(&mut self, began: Instant, ended: Instant) {
         self.migrations.push((began, ended));
     }
@@ -165,7 +165,7 @@ impl Stopwatch {
     }
 }
 
-/// The times in which at least one of the spans is, in their order and apart from each other.
+/// The times that at least one of the spans covers, in order and without overlaps.
 fn union(mut spans: Vec<Span>) -> Vec<Span> {
     spans.retain(|(from, to)| to > from);
     spans.sort();
@@ -179,7 +179,7 @@ fn union(mut spans: Vec<Span>) -> Vec<Span> {
     joined
 }
 
-/// How much of a span is in none of the others, which are apart from each other.
+/// How much of a span none of the others covers, which do not overlap.
 fn outside((from, to): Span, others: &[Span]) -> Duration {
     let inside: Duration = others
         .iter()

@@ -1,10 +1,10 @@
-//! Work beside everything else that a scenario does: each piece in a thread of its own, which sends what happens.
+//! Work beside everything else that a scenario does. Each piece has a thread of its own and sends events.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::Sender;
 use std::thread::{self, Scope};
 
-/// Starts threads that end with their scope, and that send events of type `E`.
+/// Starts threads that end with their scope and send events of type `E`.
 pub struct Beside<'scope, 'env, E> {
     scope: &'scope Scope<'scope, 'env>,
     sender: Sender<E>,
@@ -19,13 +19,13 @@ impl<'scope, 'env, E: Send + 'scope> Beside<'scope, 'env, E> {
     pub fn start(&self, what: &'static str, instead: E, work: impl FnOnce(&Sender<E>) + Send + 'scope) {
         let sender = self.sender.clone();
         let work = move || {
-            // Nothing that it shares is left half done: what is behind locks is changed in one step.
+            // A panic leaves nothing half done: whatever is behind a lock changes in one step.
             if catch_unwind(AssertUnwindSafe(|| work(&sender))).is_err() {
                 let _ = sender.send(instead);
             }
         };
         if let Err(error) = thread::Builder::new().name(what.to_owned()).spawn_scoped(self.scope, work) {
-            // As many threads as guests and hosts are the least that a run needs.
+            // A run needs at least as many threads as it has guests and hosts.
             panic!("multivm cannot start the thread `{what}`: {error}");
         }
     }

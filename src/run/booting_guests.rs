@@ -1,4 +1,4 @@
-//! Guests that are started right before they migrate, and migrate while they boot.
+//! Guests that a scenario restarts right before they migrate, so that they migrate while they boot.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -12,25 +12,25 @@ use crate::plan::Leg;
 use crate::sys::parallel::at_once;
 use crate::sys::wait::StopFlag;
 
-/// Those of one step, by their numbers in the fleet.
+/// The booting guests of one step, by their numbers in the fleet.
 pub struct BootingGuests {
     guests: BTreeMap<usize, BootingGuest>,
-    /// Ends the threads of guests whose boot does not matter any more.
+    /// Ends the threads of guests whose boot no longer matters.
     stop: StopFlag,
 }
 
-/// One that was started.
+/// One booting guest.
 pub struct BootingGuest {
     pub leg: Leg,
     pub started: Instant,
     /// When it answered, or why it does not; none while it boots.
     pub up: Option<Result<Instant>>,
-    /// What libvirt reports of the guest from its start on.
+    /// libvirt's events about the guest since its start.
     events: Listener,
 }
 
 impl BootingGuest {
-    /// How often libvirt has reported a reset of it. To be asked once.
+    /// Counts the resets that libvirt has reported. The count consumes the events, so a second call starts from zero.
     pub fn resets(&self) -> usize {
         self.events.try_iter().filter(|event| event.kind == EventKind::Rebooted).count()
     }
@@ -43,7 +43,7 @@ impl Drop for BootingGuests {
 }
 
 impl BootingGuests {
-    /// Powers the guests of a step off and boots them on the hosts where they are, all at once. When one answers it happens as
+    /// Powers the guests of a step off and boots them on their present hosts, all at once. Each that answers is a
     /// [`CaseEvent::Up`].
     pub fn start<'env>(
         lookout: &Lookout<'_, 'env>,
@@ -53,7 +53,7 @@ impl BootingGuests {
         let started = at_once("start a guest anew", legs, |leg| {
             let guest = &fleet.guests[leg.guest];
             let started = guest.restart(&fleet.hosts)?;
-            // The start itself resets nothing that matters; whatever resets it from now on is a second boot.
+            // A reset during the start itself does not matter; a later one is a second boot.
             Ok((started, fleet.hosts.events.listen(Some(&guest.name))))
         });
         let mut booting = BootingGuests { guests: BTreeMap::new(), stop: StopFlag::new() };
@@ -80,12 +80,12 @@ impl BootingGuests {
         }
     }
 
-    /// One of which it is not known yet whether it comes up.
+    /// A guest whose boot has not ended yet.
     pub fn next_to_come(&self) -> Option<usize> {
         self.guests.iter().find(|(_, guest)| guest.up.is_none()).map(|(number, _)| *number)
     }
 
-    /// Forgets a guest whose boot does not matter any more.
+    /// Forgets a guest whose boot no longer matters.
     pub fn forget(&mut self, number: usize) {
         self.guests.remove(&number);
     }

@@ -1,4 +1,4 @@
-//! How much CPU both hosts' processes take while a scenario goes on: a sample a second, written as it comes.
+//! Samples the CPU time of both hosts' processes through a scenario, once a second, into the record.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,10 +11,10 @@ use crate::sys::parallel::at_once;
 use crate::sys::wait::StopFlag;
 use crate::sys::watch::Watch;
 
-/// From one sample to the next. Ticks of 10 ms make a sample of one second exact to 1 %.
+/// The time between two samples. The kernel's ticks of 10 ms make a sample of one second exact to 1 %.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// A host that does not answer in this time has no sample.
+/// How long a host may take to answer; later there is no sample.
 const LIMIT: Duration = Duration::from_secs(5);
 
 const TICKS_PER_S: f64 = 100.0;
@@ -34,7 +34,7 @@ fn sample_until(mut hosts: [Counter; 2], record: &Record, stop: &StopFlag) {
         .into_iter()
         .filter_map(|sample| sample.ok().and_then(|(host, busy)| Some((host, busy?))))
         {
-            // What was still under way when the scenario ended is not its own any more.
+            // A sample that ends after the scenario is not the scenario's.
             if !stop.is_set() {
                 let _ = record.write(&Event::HostCpu { host, busy_cpus });
             }
@@ -54,13 +54,13 @@ impl Counter {
         Counter { host: host.to_owned(), agent: Arc::clone(agent), last: None }
     }
 
-    /// CPUs that were busy since the last question; none at the first.
+    /// The number of CPUs that were busy since the last question; none at the first.
     fn busy(&mut self) -> Result<Option<f64>> {
         let ticks = self.agent.cpu_ticks(LIMIT)?;
         let now = Instant::now();
         let last = self.last.replace((now, ticks));
         Ok(last.map(|(then, before)| {
-            // Of processes whose parent did not wait for them the time is lost with them.
+            // The kernel drops the time of processes whose parent did not wait for them.
             let seconds = ticks.saturating_sub(before) as f64 / TICKS_PER_S;
             (seconds / (now - then).as_secs_f64() * 100.0).round() / 100.0
         }))

@@ -9,43 +9,43 @@ use crate::migration::LegReport;
 use crate::probe::{Gap, Summary, TOLD_INTERVALS};
 use crate::record::Clocks;
 
-/// What was seen of one guest through a scenario.
+/// Everything that multivm saw of one guest through a scenario.
 pub struct SeenGuest<'a> {
     pub probes: &'a Summary,
     pub probe_interval: Duration,
-    /// None where the guest's own program did not tell.
+    /// None if the guest's own program did not answer.
     pub gaps: Option<&'a [GuestGap]>,
-    /// What it told of its synced writes.
+    /// The synced writes that the guest's program reported.
     pub writes: &'a [GuestGap],
-    /// Its [`idle_gap`].
+    /// The guest's [`idle_gap`].
     pub idle_gap: Duration,
 }
 
-/// Two clocks disagree that differ by more than their error bounds, this, and the guest's idle gap. It is
-/// what a network takes to learn where a guest is now, and a host to run a process whose turn it is.
+/// The tolerance between two clocks beyond their error bounds and the guest's idle gap: a network needs some time to learn
+/// where a guest is, and a host to run a process whose turn it is.
 const SLACK: Duration = Duration::from_millis(100);
 
-/// A reading of a guest's clock counts for a migration up to this long before and after it: a clock may drift.
+/// How far from a migration a reading of the guest's clock may be to count for it: a clock may drift.
 const NEAR: Duration = Duration::from_secs(10);
 
 const DAY_MS: f64 = 86_400_000.0;
 
-/// When the same guest's moves before and after this one were under way, as far as there are any.
+/// The end of the guest's move before this one, and the beginning of the one after it, if there are any.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Neighbours {
     pub last_ended: Option<Instant>,
     pub next_began: Option<Instant>,
 }
 
-/// The longest time in which a guest was silent, by its network or its own clock, although none of its `moves` was under way.
-/// On hosts whose CPUs are all taken that is what becomes of an ordinary moment, and so of the one after a migration.
+/// The longest silence of a guest, by its network or its own clock, outside of its `moves`. On hosts whose CPUs are all
+/// taken an ordinary moment looks like that, and so does the one after a migration.
 pub fn idle_gap(network: &[Gap], own: &[GuestGap], moves: &[(Instant, Instant)]) -> Duration {
     let resting = |gap: &&Gap| !moves.iter().any(|(began, ended)| gap.touches(*began, *ended));
     let gaps = network.iter().chain(own.iter().map(|own| &own.gap));
     gaps.filter(resting).map(|gap| gap.length).max().unwrap_or_default()
 }
 
-/// The clocks of a migration that libvirt completed.
+/// The four clocks of a migration that libvirt completed.
 pub fn clocks(
     report: &LegReport,
     source: &str,
@@ -82,35 +82,35 @@ pub fn clocks(
     Some(rounded(clocks))
 }
 
-/// What a client of the guest would agree with: how long its network was silent, and within the error of that what the guest
-/// itself says. A guest that answers is not down, however long one of its processes waits for its turn.
+/// The downtime that a client of the guest would agree with: the silence of its network, corrected within its error by the
+/// guest's own gap. A guest that answers is not down, however long one of its processes waits for its turn.
 fn reported((network_ms, error_ms): (f64, f64), guest_ms: Option<f64>) -> f64 {
     network_ms.max(guest_ms.map_or(0.0, |guest| guest.min(network_ms + error_ms)))
 }
 
-/// The longest gap that touches the migration, and how wrong it may be.
+/// The longest network gap that touches the migration, and its error bound.
 fn network(seen: &SeenGuest<'_>, began: Instant, ended: Instant) -> (f64, f64) {
     let longest = |gaps: &[Gap]| {
         let touching = gaps.iter().filter(|gap| gap.touches(began, ended));
         touching.map(|gap| gap.length).max().unwrap_or_default()
     };
     let gap = longest(&seen.probes.gaps);
-    // Shorter ones are not told.
+    // The probe reports no shorter gaps.
     let resolution = if gap.is_zero() { seen.probe_interval * TOLD_INTERVALS } else { seen.probe_interval };
     (ms(gap), ms(resolution + longest(&seen.probes.stalls).min(gap)))
 }
 
-/// The longest of the guest's own gaps that touches the migration, and how wrong it may be.
+/// The longest of the guest's own gaps that touches the migration, and its error bound.
 fn guest_gap(gaps: &[GuestGap], began: Instant, ended: Instant) -> (f64, f64) {
     let longest = gaps
         .iter()
         .filter(|seen| seen.gap.touches(began - seen.error, ended + seen.error))
         .max_by_key(|seen| seen.gap.length);
-    // Its length is by the guest's own clock; only its place in time is uncertain.
+    // The guest's own clock measures the length; only the place in time is uncertain.
     longest.map_or((0.0, 0.0), |seen| (ms(seen.gap.length), ms(seen.resolution)))
 }
 
-/// The median and the longest of the synced writes that were under way at some moment of the migration.
+/// The median and the longest of the synced writes during the migration.
 fn writes(all: &[GuestGap], began: Instant, ended: Instant) -> Option<(f64, f64)> {
     let touching = |write: &&GuestGap| write.gap.touches(began - write.error, ended + write.error);
     let mut took: Vec<Duration> = all.iter().filter(touching).map(|write| write.gap.length).collect();
@@ -118,12 +118,12 @@ fn writes(all: &[GuestGap], began: Instant, ended: Instant) -> Option<(f64, f64)
     Some((ms(*took.get(took.len() / 2)?), ms(*took.last()?)))
 }
 
-/// A time in which the guest was stopped.
+/// A time in which the guest stood still.
 struct Stop {
-    /// What its clock lost, and how wrong that may be.
+    /// The time that the guest's clock lost, and its error bound.
     lost_ms: f64,
     error_ms: f64,
-    /// The gap of its own around it.
+    /// The guest's own gap around it.
     around_ms: f64,
 }
 
@@ -133,10 +133,10 @@ impl Stop {
     }
 }
 
-/// The longest of the times in which the guest was stopped, of those of which its clock tells.
+/// The longest standstill of which the guest's clock has a trace.
 ///
-/// On our clock the gap around a stop is where the guest went on: it was heard of afterwards, by a clock that had lost the
-/// time before.
+/// On this machine's clock, the gap around a standstill lies where the guest went on: the guest reported it afterwards, by a
+/// clock that had lost the time before.
 fn longest_stop(seen: &SeenGuest<'_>, stops: &[(Instant, Instant)], neighbours: Neighbours) -> Option<Stop> {
     let stop = |(index, stop): (usize, &(Instant, Instant))| {
         let before = index.checked_sub(1).map(|before| stops[before].1);
@@ -156,19 +156,19 @@ fn longest_stop(seen: &SeenGuest<'_>, stops: &[(Instant, Instant)], neighbours: 
     stops.iter().enumerate().filter_map(stop).max_by(|one, other| one.ms().total_cmp(&other.ms()))
 }
 
-/// How long the guest did nothing, and how wrong that may be: the longest of its gaps. To the one in which it was stopped
-/// belongs what its clock lost, which stood still meanwhile.
+/// How long the guest did nothing, with its error bound: the longest of its gaps. The time that its clock lost belongs to
+/// the gap of the standstill, because the clock stood still as well.
 fn guest(longest_gap: Option<(f64, f64)>, stop: Option<&Stop>) -> Option<(f64, f64)> {
     let Some(stop) = stop else { return longest_gap };
     let (longest, error) = longest_gap.unwrap_or_default();
     Some(if stop.ms() >= longest { (stop.ms(), stop.error_ms + error) } else { (longest, error) })
 }
 
-/// How far the guest's clock fell behind between the best reading before the stop and the best one after it, and how wrong
-/// that may be. What is within the error is nothing.
+/// How far the guest's clock fell behind between the best reading before the standstill and the best one after it, with its
+/// error bound. A loss within the error counts as none.
 ///
-/// A standstill before or after this one is not to be between them: it shows as a gap of the network. Only where there is no
-/// reading that close, one from further away is taken.
+/// No other standstill may lie between the two readings: it shows as a gap of the network. A reading from further away
+/// counts only if there is no closer one.
 fn lost(
     probes: &Summary,
     (stopped, resumed): (Instant, Instant),
@@ -190,13 +190,13 @@ fn lost(
         best(resumed, next_gap.map_or(until, |begin| begin.min(until))).or_else(|| best(resumed, until))?;
     let passed_here = ms(after.at - before.at);
     let passed_there = f64::from(after.guest_ms) - f64::from(before.guest_ms);
-    // Midnight may be in between; a day is longer than any migration that can be measured like this.
+    // Midnight may lie in between; a day is longer than any migration that this measures.
     let behind = (passed_here - passed_there + DAY_MS / 2.0).rem_euclid(DAY_MS) - DAY_MS / 2.0;
     let error = ms(before.error + after.error);
     Some((if behind > error { behind } else { 0.0 }, error))
 }
 
-/// In words, which clocks differ from what is reported.
+/// Names the clocks that differ from the reported downtime.
 fn disagreement(clocks: &Clocks, took: Duration) -> Option<String> {
     let mut words = Vec::new();
     let slack = ms(SLACK) + clocks.everyday_ms.unwrap_or_default();
@@ -220,7 +220,7 @@ fn disagreement(clocks: &Clocks, took: Duration) -> Option<String> {
     (!words.is_empty()).then(|| words.join("; "))
 }
 
-/// To microseconds: more is noise.
+/// Rounds to microseconds: further digits are noise.
 fn rounded(clocks: Clocks) -> Clocks {
     let round = |ms: f64| (ms * 1e3).round() / 1e3;
     Clocks {

@@ -1,5 +1,5 @@
-//! The floor: the same migrations under the same load by libvirt calls alone, with no proof, probe, watch or sample
-//! beside them. What a scenario takes above it is what multivm costs.
+//! The floor: a scenario's migrations under its load by libvirt calls alone, with no proof, probe, watch or sample beside
+//! them. A scenario's time above its floor is the cost of multivm.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -14,8 +14,8 @@ use crate::plan::Seed;
 use crate::scenario::Scenario;
 use crate::sys::parallel::at_once;
 
-/// Plays the moves of a scenario on a fleet that is whole, and returns how long all of them took together. Starting and
-/// ending loads is not in it. Guests that boot themselves have no floor: their boots are in between.
+/// Makes the moves of a scenario on a whole fleet, and returns the sum of their times. The sum leaves out the start and the
+/// end of loads. Guests that boot themselves have no floor, because their boots lie between the moves.
 pub fn floor(scenario: &Scenario, fleet: &Fleet, seed: Seed) -> Result<Option<Duration>> {
     if scenario.boots_itself() {
         return Ok(None);
@@ -25,7 +25,7 @@ pub fn floor(scenario: &Scenario, fleet: &Fleet, seed: Seed) -> Result<Option<Du
             .into_iter()
             .collect::<Result<()>>()
     };
-    // Its writing belongs to the migration: without it post-copy has nothing to fetch.
+    // The witness's writes belong to the migration: without them post-copy has nothing to fetch.
     pace(Some(scenario.mode))?;
     let limit = fleet.answer_limit();
     let [source, target] = fleet.hosts.both().map(|host| host.agent.observe(limit));

@@ -1,38 +1,38 @@
-//! A guest's own clock through a scenario, put together from what its witness said at every look.
+//! A guest's own clock through a scenario, put together from its witness's reports at every look.
 
 use std::time::{Duration, Instant};
 
 use crate::guest::{ClockMap, Pulse};
 use crate::probe::Gap;
 
-/// A time in which our program in the guest did not get its turn, or waited for its disk, on this machine's clock.
+/// A time, on this machine's clock, in which our program in the guest did not get its turn or waited for its disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GuestGap {
     pub gap: Gap,
-    /// By how much its place in time may be wrong.
+    /// The error bound of its place in time.
     pub error: Duration,
-    /// By how much its length may be.
+    /// The error bound of its length.
     pub resolution: Duration,
 }
 
 #[derive(Default)]
 pub struct GuestClock {
-    /// In the order of time. Where a standstill cost the guest's clock time, what was before it and heard of after it is
-    /// placed late by as much.
+    /// All gaps in the order of time. A standstill costs the guest's clock time: a gap before it that the guest reported
+    /// after it is placed late by as much.
     pub gaps: Vec<GuestGap>,
-    /// When memory was written, and the milliseconds that a GiB would have taken.
+    /// Write speeds: the moment, and the milliseconds for a GiB of memory.
     pub speeds: Vec<(Instant, f64)>,
-    /// Synced writes to the guest's disk: each from its begin until the disk had it.
+    /// Synced writes to the guest's disk, each from its begin to its end.
     writes: Vec<GuestGap>,
     writes_cut: bool,
-    /// The witness was asked and looks at its clock.
+    /// Whether the witness answered, with its clock at work.
     known: bool,
-    /// It has kept less than there was to tell.
+    /// Whether the witness had more to report than it kept.
     cut: bool,
 }
 
 impl GuestClock {
-    /// Adds what happened since the witness was asked before.
+    /// Adds the events since the witness's last answer.
     pub fn add(&mut self, pulse: &Pulse, map: &ClockMap) {
         self.known |= pulse.interval_us > 0;
         self.cut |= pulse.gaps_dropped > 0;
@@ -51,12 +51,12 @@ impl GuestClock {
         self.speeds.extend(pulse.speeds.iter().map(|speed| (map.at(speed.at_us), speed.ms_per_gib)));
     }
 
-    /// Its synced writes; none if it has kept fewer than there were, of which the longest may be missing.
+    /// The synced writes; none if the witness has kept fewer than there were, since the longest may be missing.
     pub fn writes(&self) -> &[GuestGap] {
         if self.writes_cut { &[] } else { &self.writes }
     }
 
-    /// Whether all of its gaps are known.
+    /// Whether all gaps are known.
     pub fn is_known(&self) -> bool {
         self.known && !self.cut
     }

@@ -1,4 +1,4 @@
-//! What happens in a scenario, written to the record as it happens, and added up for the outcome.
+//! The journal of a scenario: writes events to the record as they happen, and adds them up for the outcome.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +12,7 @@ use crate::plan::Leg;
 use crate::probe::Summary;
 use crate::record::{DomainEvent, Event, Finding, Numbers, Record, Stats};
 
-/// The account of one scenario.
+/// The journal of one scenario.
 pub struct Journal<'a> {
     scenario: String,
     record: &'a Record,
@@ -27,9 +27,9 @@ pub struct Journal<'a> {
     longest_migration: Duration,
     longest_qemu_downtime_ms: Option<u64>,
     longest_gap: Option<Duration>,
-    /// What is reported for each leg, milliseconds.
+    /// The reported downtime of each leg, milliseconds.
     downtimes: Vec<f64>,
-    /// Typical and longest synced writes of its legs, ms.
+    /// The typical and the longest synced write of each leg, milliseconds.
     writes: Vec<(f64, f64)>,
     /// Legs whose clocks disagree.
     disagreements: u32,
@@ -64,7 +64,7 @@ impl<'a> Journal<'a> {
         }
     }
 
-    /// A record that cannot be written must not end the migrations under way; the run's end reports it.
+    /// Writes an event. A record that cannot be written must not end the migrations under way: the run's end reports it.
     fn write(&self, event: &Event) {
         let _ = self.record.write(event);
     }
@@ -73,7 +73,7 @@ impl<'a> Journal<'a> {
         self.write(&Event::ScenarioStarted { scenario: self.scenario.clone() });
     }
 
-    /// Writes the news of migrations as they come.
+    /// A callback that writes the progress of migrations.
     pub fn reporter(&self) -> impl Fn(&str, News<'_>) + Sync + use<'a> {
         let (samples, record) = (self.samples.clone(), self.record);
         move |guest, news| {
@@ -90,7 +90,7 @@ impl<'a> Journal<'a> {
         }
     }
 
-    /// From now on the scenario waits for this.
+    /// Notes that the scenario waits for something from now on.
     pub fn wait(&mut self, activity: Activity, what: &str) {
         self.stopwatch.enter(activity, what, Instant::now());
     }
@@ -119,7 +119,7 @@ impl<'a> Journal<'a> {
         });
     }
 
-    /// Writes a migration that is over. Its progress has been written while it went on.
+    /// Writes the end of a migration. The record has its progress already.
     pub fn leg_finished(&mut self, guest: &str, leg: &Leg, step: usize, report: &LegReport) {
         self.write(&Event::LegFinished {
             guest: guest.to_owned(),
@@ -151,7 +151,7 @@ impl<'a> Journal<'a> {
         }
     }
 
-    /// Writes a proof; one that did not hold is a finding.
+    /// Writes a proof. One that does not hold becomes a finding.
     pub fn prove(&mut self, proof: Proof) {
         let leg = proof.leg;
         self.write(&Event::Check {
@@ -186,7 +186,7 @@ impl<'a> Journal<'a> {
         });
     }
 
-    /// Writes what the probes of one guest came to, and every gap.
+    /// Writes the summary of one guest's probes, and every gap.
     pub fn probe(&mut self, summary: &Summary) {
         self.longest_gap = self.longest_gap.max(Some(summary.longest.length));
         self.write(&Event::ProbeSummary {
@@ -202,13 +202,13 @@ impl<'a> Journal<'a> {
         });
     }
 
-    /// Writes how fast a guest wrote memory, and when: milliseconds per GiB.
+    /// Writes a guest's write speeds with their moments: milliseconds per GiB.
     pub fn guest_speed(&self, guest: &str, speeds: &[(Instant, f64)]) {
         let samples = speeds.iter().map(|(at, speed)| (whole(self.record.t_ms(*at)), whole(*speed)));
         self.write(&Event::GuestSpeed { guest: guest.to_owned(), samples: samples.collect() });
     }
 
-    /// Writes how long a guest stood still for a migration.
+    /// Writes the downtime of one migration.
     pub fn downtime(&mut self, LegDowntime { guest, leg, step, clocks }: &LegDowntime) {
         self.downtimes.push(clocks.reported_ms);
         self.writes.extend(clocks.typical_write_ms.zip(clocks.worst_write_ms));
@@ -226,17 +226,17 @@ impl<'a> Journal<'a> {
         !self.findings.is_empty()
     }
 
-    /// Whether something was found after which no guest moves any more.
+    /// Whether there is a finding after which no guest may move.
     pub fn has_damage(&self) -> bool {
         self.damaged
     }
 
-    /// The stack refuses what the scenario is about: not a finding, because nothing was tried, and nothing is wrong with the guest.
+    /// Notes a refusal by the stack. It is no finding: nothing was tried, and the guest is well.
     pub fn refused(&mut self, words: String) {
         self.refusal.get_or_insert(words);
     }
 
-    /// Why the stack cannot do what the scenario is about, in its own words.
+    /// The stack's own words for what it cannot do.
     pub fn refusal(&self) -> Option<&str> {
         self.refusal.as_deref()
     }
@@ -246,7 +246,7 @@ impl<'a> Journal<'a> {
         &self.silent
     }
 
-    /// How many findings there are.
+    /// The number of findings.
     pub fn findings(&self) -> usize {
         self.findings.len()
     }
@@ -256,7 +256,7 @@ impl<'a> Journal<'a> {
         &self.chances
     }
 
-    /// The findings, and the key numbers.
+    /// Ends the journal, and returns the findings and the numbers.
     pub fn finish(mut self) -> (Vec<Finding>, Numbers) {
         let mut numbers = Numbers {
             migrations: Some(self.migrations),
@@ -286,12 +286,12 @@ impl<'a> Journal<'a> {
     }
 }
 
-/// The last sample of each migration that is under way, by guest: the record says what has changed since.
+/// The last sample of each running migration, by guest: the record has only what changed since.
 #[derive(Clone, Default)]
 struct Samples(Arc<Mutex<BTreeMap<String, Stats>>>);
 
 impl Samples {
-    /// The guest's next migration begins.
+    /// Forgets a guest's last sample, because its next migration begins.
     fn forget(&self, guest: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(guest);
     }
@@ -300,14 +300,14 @@ impl Samples {
         let mut samples = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = samples.remove(guest).unwrap_or_default();
         let changed = stats.changed_since(&before);
-        // After a line that could not be written, the next one says everything.
+        // After a line that could not be written, the next one has all statistics.
         if record.write(&Event::JobSample { guest: guest.to_owned(), stats: changed }).is_ok() {
             samples.insert(guest.to_owned(), stats);
         }
     }
 }
 
-/// Without the fraction: a guest's speed is measured no more exactly than that.
+/// Rounds to a whole number: multivm measures a guest's speed no more exactly.
 fn whole(number: f64) -> u64 {
     number.round() as u64
 }
@@ -316,7 +316,7 @@ fn milliseconds(duration: Duration) -> f64 {
     rounded(duration.as_secs_f64() * 1e3)
 }
 
-/// To a thousandth: of milliseconds all that follows is noise.
+/// Rounds to a thousandth: further digits of milliseconds are noise.
 fn rounded(number: f64) -> f64 {
     (number * 1e3).round() / 1e3
 }

@@ -1,5 +1,4 @@
-//! How long a scenario may take at the very most, by the limits of everything in it: whoever waits longer waits for something
-//! that hangs.
+//! The longest time that a scenario may take, by the limits of everything in it. A scenario that takes longer hangs.
 
 use std::time::Duration;
 
@@ -9,13 +8,13 @@ use crate::migration::Limits;
 use crate::plan::Seed;
 use crate::scenario::{Profile, Scenario};
 
-/// What begins and ends a scenario, at most: load that starts (180 s), and that ends (less), images (60 s), logs (30 s each).
+/// The most for beginning and ending a scenario: the load's start (180 s), its end (less), images (60 s), logs (30 s each).
 const AROUND: Duration = Duration::from_secs(2 * 180 + 60 + 3 * 30);
 
-/// Looks of a step that wait for each other: at a guest before it moves and after, at the hosts, at a load.
+/// Looks of a step that may follow each other: at a guest before and after its move, at the hosts, at a load.
 const LOOKS: u32 = 4;
 
-/// The most that a scenario may take on a fleet.
+/// The longest time that a scenario may take on a fleet.
 pub fn longest(scenario: &Scenario, fleet: &Fleet, seed: Seed) -> Duration {
     let steps = moves::steps(scenario, fleet, seed).map_or(1, |steps| steps.len());
     of(scenario, &fleet.profile, u32::try_from(steps).unwrap_or(u32::MAX), fleet.answer_limit())

@@ -1,5 +1,4 @@
-//! Looks at guests and hosts, each in a thread of its own beside whatever else goes on. What they see comes back as a
-//! [`CaseEvent`].
+//! Looks at guests and hosts, each in a thread of its own. Every look ends as a [`CaseEvent`].
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -17,40 +16,39 @@ use crate::remote::Observation;
 use crate::scenario::Mode;
 use crate::sys::parallel::at_once;
 
-/// Something that a scenario has waited for.
+/// An event that a case waits for.
 pub enum CaseEvent<'env> {
     /// A migration is over.
     LegOver(Leg, Box<LegReport>),
-    /// All of a step are.
+    /// All migrations of a step are over.
     StepOver,
-    /// A guest that was started anew for its move answers, or does not come up.
+    /// A restarted guest answers, or does not come up.
     Up { number: usize, up: Result<Instant> },
-    /// A guest, by its number in the fleet, was looked at for the first time: before all moves, or after it was started anew
-    /// for that one.
+    /// The first look at a guest, by its number in the fleet, has ended: before all moves, or after a restart for that move.
     FirstLook { number: usize, leg: Option<Leg>, look: Result<Box<GuestLook>> },
-    /// A guest was looked at after a move, or once more at the end.
+    /// A look at a guest has ended, after a move or at the end.
     Guest { number: usize, leg: Option<Leg>, look: Result<Box<GuestLook>> },
-    /// Both hosts were.
+    /// A look at both hosts has ended.
     Hosts { leg: Option<Leg>, seen: [Result<Observation>; 2] },
-    /// The load is at work.
+    /// The load works.
     Loaded(Result<Box<ActiveLoad<'env>>>),
     /// The load has ended.
     Unloaded(Result<()>),
 }
 
-/// Looks at the machines of a scenario, each as long as that takes.
+/// The looks at the machines of a scenario. Each blocks for as long as it takes.
 pub trait Look: Sync {
-    /// The first look at a guest, after which its witness works at the pace of the mode. A guest that was started anew for
-    /// a move gets a witness first.
+    /// Takes the first look at a guest and then sets its witness to the pace of the mode. A guest restarted for a move gets
+    /// a witness first.
     fn first(&self, number: usize, leg: Option<Leg>, mode: Mode) -> Result<GuestLook>;
 
-    /// A look at a guest that was looked at before; `leg` is the move to which it is charged.
+    /// Takes a further look at a guest; `leg` is the move that the look charges.
     fn again(&self, number: usize, leg: Option<Leg>) -> Result<GuestLook>;
 
     /// Lets a guest's witness rest.
     fn rest(&self, number: usize);
 
-    /// How source and target look now.
+    /// Takes a look at source and target.
     fn hosts(&self) -> [Result<Observation>; 2];
 }
 
@@ -82,7 +80,7 @@ impl Look for Fleet {
     }
 }
 
-/// Sends out looks. `'scope` is the scenario: no look outlives it.
+/// Sends out looks in threads of their own. No look outlives `'scope`, the scenario.
 pub struct Lookout<'scope, 'env> {
     eyes: &'env dyn Look,
     beside: Beside<'scope, 'env, CaseEvent<'env>>,
@@ -97,7 +95,7 @@ impl<'scope, 'env> Lookout<'scope, 'env> {
         Lookout { eyes, beside: Beside::new(scope, sender) }
     }
 
-    /// Does something beside everything else, which may send what happens; if it panics, `instead` happens.
+    /// Starts work beside everything else, which may send events. If it panics, `instead` is sent.
     pub fn beside(
         &self,
         what: &'static str,
@@ -117,7 +115,7 @@ impl<'scope, 'env> Lookout<'scope, 'env> {
         });
     }
 
-    /// Begins a look into a guest; with `pause` its witness rests after a look that it answered.
+    /// Begins a look into a guest. With `pause` its witness rests afterwards, if it answered.
     pub fn look_into(&self, number: usize, leg: Option<Leg>, pause: bool) {
         let eyes = self.eyes;
         let panicked = Err(Failure::new("look into a guest", "it panicked"));

@@ -1,4 +1,4 @@
-//! What a case does with the machines of a scenario: all that it needs a lab for while it moves guests.
+//! The machines of a scenario as a case uses them: all calls that need a lab while guests move.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,10 +16,10 @@ use crate::scenario::{Scenario, Side};
 use crate::sys::parallel::locked;
 use crate::sys::wait::StopFlag;
 
-/// Hears that a move has ended, in the thread of that move.
+/// Callback for the end of a move, in the thread of that move.
 pub type OnLeg<'a> = dyn Fn(&Leg, LegReport) + Sync + 'a;
 
-/// The machines of a scenario, as a case uses them.
+/// What a case does with the machines of its scenario.
 pub trait Machines: Look {
     /// The guests that migrate.
     fn guests(&self) -> &[Arc<Guest>];
@@ -30,7 +30,7 @@ pub trait Machines: Look {
     /// The name of the host on a side, as libvirt's events have it.
     fn host(&self, side: Side) -> &str;
 
-    /// How long guests are watched after their last move.
+    /// How long guests run on under watch after their last move.
     fn settle(&self) -> Duration;
 
     /// How long one question may take to be answered.
@@ -39,10 +39,10 @@ pub trait Machines: Look {
     /// Moves the guests of a step, all at once, and returns when all moves have ended.
     fn play(&self, scenario: &Scenario, step: &Step, pace: Pace, hear: &Hear<'_>, over: &OnLeg<'_>);
 
-    /// Powers the guests of a step off and boots them where they are. Each that comes up is an event of the lookout.
+    /// Powers the guests of a step off and boots them where they are. Each that comes up sends an event through the lookout.
     fn boot<'env>(&'env self, lookout: &Lookout<'_, 'env>, legs: &[Leg]) -> Result<BootingGuests>;
 
-    /// Shows what was seen of both hosts after a step.
+    /// Passes on a look at both hosts after a step.
     fn show_hosts(
         &self,
         leg: Option<Leg>,
@@ -50,7 +50,7 @@ pub trait Machines: Look {
         show: &mut dyn FnMut(&HostsLook<'_>),
     );
 
-    /// Moves the guests of a step with nobody who hears of it; the error of one that failed, if one did.
+    /// Moves the guests of a step without reporting progress, and returns the error of a move that failed.
     fn play_unheard(&self, scenario: &Scenario, step: &Step, pace: Pace) -> Option<Cause> {
         let errors = Mutex::new(Vec::new());
         let over = |_: &Leg, report: LegReport| locked(&errors).extend(report.error);

@@ -1,6 +1,6 @@
-//! One scenario on one fleet: prepare, load, move out and prove, move back and prove, unload.
+//! Plays one scenario on one fleet: prepares, loads, moves out and proves, moves back and proves, unloads.
 //!
-//! Everything that is found goes to the record as it happens; what it all came to is the [`Outcome`].
+//! Every finding goes to the record as it happens; the [`Outcome`] has the result.
 
 mod activity;
 mod beside;
@@ -34,28 +34,29 @@ pub use floor::floor;
 use journal::Journal;
 pub use longest::longest;
 
-/// What a run of a scenario needs beside the fleet.
+/// Everything beside the fleet that a scenario needs.
 pub struct Context<'a> {
     pub record: &'a Record,
     pub allowed_lines: &'a [AllowedLine],
-    /// What its migrations may take.
+    /// The limits of its migrations.
     pub budget: &'a Budget,
-    /// Folder of this scenario in the run's folder.
+    /// The scenario's folder in the run's folder.
     pub folder: &'a Path,
-    /// How fast its migrations send: its mode's business.
+    /// The speed of its migrations, which its mode decides.
     pub pace: Pace,
-    /// What its order draws its choices from.
+    /// The seed of its order's random choices.
     pub seed: Seed,
 }
 
-/// What a run of a scenario came to.
+/// The result of a play.
 pub struct Played {
     pub outcome: Outcome,
-    /// Another play that it is worth, because this one came to nothing, by its mode or by chance, and nothing else was found.
+    /// One more play that the scenario is worth, because this one came to nothing, by its mode or by chance, and there is no
+    /// other finding.
     pub again: Option<Again>,
 }
 
-/// Runs one scenario. Whatever happens is in the outcome.
+/// Plays one scenario. The outcome has whatever happens.
 pub fn run(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>) -> Played {
     let started = SystemTime::now();
     let begin = Instant::now();
@@ -102,7 +103,7 @@ fn conclude(
     }
     if journal.has_findings() {
         outcome.verdict = Verdict::Failed;
-        // A load that cannot be ended in a guest that is dead is no news beside the finding that it is dead.
+        // The load in a dead guest cannot be ended, which is no news beside the finding that the guest is dead.
         outcome.reason = None;
     } else if let Some(words) = journal.refusal() {
         outcome.verdict = Verdict::Ignored;
@@ -114,7 +115,7 @@ fn conclude(
     }
     match logs {
         Ok(folder) => outcome.evidence = Some(folder),
-        // Not a verdict on the guests, but whoever reads the outcome must know that something is missing.
+        // This changes no verdict, but the reader of the outcome must know what is missing.
         Err(failure) => {
             outcome.reason.get_or_insert_with(|| format!("the evidence is incomplete: {failure}"));
         }

@@ -1,4 +1,4 @@
-//! The moves of a scenario: all of a step at the same time, each as the scenario and the profile say.
+//! The moves of a scenario: all moves of a step at the same time, each by the scenario and the profile.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub fn steps(scenario: &Scenario, fleet: &Fleet, seed: Seed) -> Result<Vec<Step>
     })
 }
 
-/// Why this stack cannot migrate as the scenario asks; none if it can, as far as its versions tell.
+/// Why this stack cannot migrate as the scenario asks, by its versions; none if it can.
 pub fn refusal(scenario: &Scenario, fleet: &Fleet) -> Option<String> {
     let stacks = fleet.hosts.both().map(|host| transport::Stack {
         name: &host.entry.name,
@@ -28,13 +28,13 @@ pub fn refusal(scenario: &Scenario, fleet: &Fleet) -> Option<String> {
     transport::refusal(scenario, &stacks)
 }
 
-/// How long one may take to come to where it can begin.
+/// How long a move may take to get ready.
 const GATE_LIMIT: Duration = Duration::from_secs(60);
 
-/// Moves the guests of a step, all at once. Each move is told to `hear` as it goes, and to `over` as soon as it has ended, in its
-/// own thread; by then it is noted where its guest is.
+/// Moves the guests of a step, all at once. Each move reports progress to `hear` and its end to `over`, in its own thread;
+/// by then the guest knows its new side.
 pub fn play(scenario: &Scenario, fleet: &Fleet, step: &Step, pace: Pace, hear: &Hear<'_>, over: &OnLeg<'_>) {
-    // Nobody starts before everybody can: "at once" is meant.
+    // No move starts before all are ready, so that they really start at once.
     let gate = Gate::new(step.legs.len());
     let moved = at_once("migrate a guest", &step.legs, |leg| {
         let guest = &fleet.guests[leg.guest];

@@ -1,4 +1,4 @@
-//! All checks that a scenario is asked for, asked one after the other.
+//! The panel of a scenario's checks, which answer one after the other.
 
 use super::journal::Journal;
 use crate::check::{Asked, CHECKS, Proof, Scene};
@@ -20,7 +20,7 @@ impl<'a> Panel<'a> {
         Ok(Panel(applying.map(|check| check.begin(scene)).collect::<Result<_>>()?))
     }
 
-    /// Asks every check, and writes its proofs down.
+    /// Asks every check, and writes its proofs into the journal.
     pub fn ask(&mut self, journal: &mut Journal<'_>, mut question: impl FnMut(&mut dyn Asked) -> Vec<Proof>) {
         for check in &mut self.0 {
             for proof in question(&mut **check) {
@@ -29,12 +29,12 @@ impl<'a> Panel<'a> {
         }
     }
 
-    /// Tells every check something that proves nothing.
+    /// Passes something to every check that proves nothing.
     pub fn tell(&mut self, tell: impl Fn(&mut dyn Asked)) {
         self.0.iter_mut().for_each(|check| tell(&mut **check));
     }
 
-    /// Whether a check waits for evidence of moves that are over.
+    /// Whether a check waits for evidence of completed moves.
     pub fn is_waiting(&self) -> bool {
         self.0.iter().any(|check| check.is_waiting())
     }

@@ -1,64 +1,64 @@
-//! What has become of the moves so far, and which guests are still to be looked at.
+//! The log of a scenario's moves, and of the looks that are still due.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::migration::LegReport;
 use crate::plan::{Leg, Step};
 
-/// Guests are known by their numbers in the fleet.
+/// The moves so far and the guests to look at, by their numbers in the fleet.
 #[derive(Debug, Default)]
 pub struct StepLog {
     /// Every move that is over, with the number of its step.
     legs: Vec<(usize, Leg, LegReport)>,
-    /// Guests that have moved and have not been looked at since.
+    /// Guests that have moved since their last look.
     unproved: BTreeMap<usize, Leg>,
-    /// Guests that are being looked at.
+    /// Guests with a look under way.
     looking: BTreeSet<usize>,
-    /// Guests that cannot be compared with an earlier look: they were started anew and never came up.
+    /// Guests without an earlier look to compare with: they restarted and never came up.
     lost: BTreeSet<usize>,
 }
 
 impl StepLog {
-    /// A migration is over, in the step of that number.
+    /// Notes the end of a migration, in the step of that number.
     pub fn leg_over(&mut self, step: usize, leg: Leg, report: LegReport) {
         self.unproved.insert(leg.guest, leg);
         self.legs.push((step, leg, report));
     }
 
-    /// A guest is being looked at; returns the move that this look is charged to.
+    /// Notes that a look at a guest begins, and returns the move that the look charges.
     pub fn look_begins(&mut self, guest: usize) -> Option<Leg> {
         self.looking.insert(guest);
         self.unproved.get(&guest).copied()
     }
 
-    /// A look into a guest has come to its end.
+    /// Notes the end of a look.
     pub fn look_ends(&mut self, guest: usize) {
         self.looking.remove(&guest);
         self.unproved.remove(&guest);
     }
 
-    /// A guest never came up again.
+    /// Notes a guest that never came up again.
     pub fn lose(&mut self, guest: usize) {
         self.look_ends(guest);
         self.lost.insert(guest);
     }
 
-    /// A guest that has to be looked at before this step begins, because it moves in it.
+    /// A guest that moves in this step and whose look has not ended.
     pub fn due(&self, step: &Step) -> Option<usize> {
         step.legs.iter().map(|leg| leg.guest).find(|guest| self.looking.contains(guest))
     }
 
-    /// A guest that is being looked at.
+    /// A guest with a look under way.
     pub fn looking(&self) -> Option<usize> {
         self.looking.first().copied()
     }
 
-    /// Whether a guest can be compared with an earlier look.
+    /// Whether there is an earlier look at a guest to compare with.
     pub fn is_known(&self, guest: usize) -> bool {
         !self.lost.contains(&guest)
     }
 
-    /// The moves of a step that is over, in the order of the plan.
+    /// The moves of a completed step, in the order of the plan.
     pub fn of_step(&self, number: usize, step: &Step) -> Vec<(Leg, LegReport)> {
         let report = |leg: &Leg| {
             let over = self.legs.iter().find(|(of, over, _)| (*of, over) == (number, leg));
@@ -72,7 +72,7 @@ impl StepLog {
         self.legs.iter().filter(|(_, leg, _)| leg.guest == guest).collect()
     }
 
-    /// What became of every move.
+    /// The reports of all moves.
     pub fn into_reports(self) -> Vec<LegReport> {
         self.legs.into_iter().map(|(_, _, report)| report).collect()
     }

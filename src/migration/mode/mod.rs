@@ -1,4 +1,4 @@
-//! What each mode asks of libvirt, and when a play of it is worth another. Each mode is a file.
+//! The modes: what each asks of libvirt, and when its play is worth another. One file each.
 
 mod postcopy;
 mod precopy;
@@ -10,7 +10,7 @@ use crate::scenario::{Mode, Profile, Scenario};
 pub struct Spec {
     /// Adds what the mode asks of libvirt.
     pub asks: fn(&mut Options, &Scenario, &Profile, Pace),
-    /// Whether legs that ended like this are worth another play of their scenario.
+    /// Decides whether legs that ended like this are worth another play of their scenario.
     pub again: fn(Pace, &[&LegReport]) -> Option<Again>,
 }
 
@@ -21,7 +21,7 @@ pub fn of(mode: Mode) -> &'static Spec {
     }
 }
 
-/// The most that a migration of the scenario's mode may send at first, MiB/s.
+/// The initial bandwidth limit of the scenario's mode, in MiB/s.
 fn bandwidth_mib(scenario: &Scenario, profile: &Profile) -> Option<u64> {
     profile.bandwidth_before_switch(scenario.mode).map(|bytes| bytes.0 >> 20)
 }

@@ -3,21 +3,20 @@
 use super::{Spec, bandwidth_mib};
 use crate::migration::{Again, LegReport, Pace};
 
-/// With this limit QEMU does not consider a guest converged whose remaining memory takes longer to send, milliseconds.
-/// A guest that dirties little would otherwise be done in pre-copy before the switch can be ordered.
+/// QEMU's downtime-limit, in milliseconds: QEMU considers no guest converged whose remaining memory takes longer to send.
+/// Otherwise a guest that dirties little would complete in pre-copy before the switch.
 const MAX_DOWNTIME_MS: u64 = 1;
 
-/// What QEMU is told that it can send while a guest stands still, MiB/s: with the limit above a kilobyte, so that only a guest that
-/// has dirtied nothing at all counts as converged. Without it dozens of pages are no obstacle, and a guest that got little CPU
-/// for the length of its first pass has no more.
+/// QEMU's switchover bandwidth, in MiB/s: with the limit above it amounts to a kilobyte, so that only a guest that has
+/// dirtied nothing counts as converged. Without it dozens of pages are no obstacle, and a guest that got little CPU during
+/// its first pass has no more.
 const SWITCHOVER_BANDWIDTH_MIB: u64 = 1;
 
-/// How much slower the first pass of a guest is sent that boots. It has no pattern yet that is rewritten as fast as the
-/// first pass sends it; it dirties some tens of MiB a second on its own, and the first pass must be slower than that for a
-/// remainder to be left.
+/// How much slower the first pass of a booting guest is. Such a guest has no pattern yet that it rewrites as fast as the
+/// first pass sends it. It dirties some tens of MiB a second on its own, and a slower first pass leaves a remainder.
 const SLOWER_WHILE_BOOTING: u64 = 16;
 
-/// How much slower the first pass is sent in another play, which the switch cuts off: it then takes longer than libvirt was late.
+/// How much slower the first pass of another play is, which the switch cuts off: it takes longer than libvirt was late.
 const SLOWER_AGAIN: u64 = 16;
 
 pub static SPEC: Spec = Spec {
@@ -32,10 +31,10 @@ pub static SPEC: Spec = Spec {
     again,
 };
 
-/// On a machine whose CPUs are all taken a guest may stand still for as long as its first pass takes, and then there is
-/// little or nothing left to switch for: most of all with a stack that cannot be told its available bandwidth. That says nothing about guests or migration, and it must not pass for post-copy either: such
-/// a play is worth another, once, which orders the switch amid the first pass: so early that something is always left. A leg that
-/// failed is never played away.
+/// Asks for one more play if nothing was left to switch for. On a machine whose CPUs are all taken, a guest may stand still
+/// for as long as its first pass takes; that happens most with a stack whose available bandwidth cannot be set. It says
+/// nothing about guests or migration, and must not pass for post-copy either. The other play orders the switch amid the
+/// first pass, when something is always left. A failed leg is never played again.
 fn again(pace: Pace, legs: &[&LegReport]) -> Option<Again> {
     let missed = legs.iter().filter(|leg| leg.switchover.is_none()).count();
     let failed = legs.iter().any(|leg| leg.error.is_some());

@@ -1,4 +1,4 @@
-//! The transports: what each asks of libvirt, what it needs of a stack, and how it is proved. Each is a file.
+//! The transports: what each asks of libvirt, what it needs of a stack, and what proves it. One file each.
 
 mod multifd;
 mod plain;
@@ -11,13 +11,13 @@ use super::LegReport;
 use crate::libvirt::Migration;
 use crate::scenario::{Mode, Scenario, Transport};
 
-/// A transport, as the migration room knows it. What it is called and how it is explained is its row of the axis.
+/// A transport in the migration room. Its row of the axis has its name and its explanation.
 pub struct Spec {
     /// Adds what the transport asks of libvirt.
     pub asks: fn(&mut Migration),
-    /// What it needs to carry a migration of that mode.
+    /// What the transport needs to carry a migration of that mode.
     pub needs: fn(Mode) -> Requirement,
-    /// What it shows in every migration; none where any migration that completes proves it.
+    /// What every migration by it shows; none for a transport that any completed migration proves.
     pub promise: Option<Promise>,
 }
 
@@ -25,7 +25,7 @@ pub struct Spec {
 pub struct Promise {
     /// The promise in words.
     pub text: &'static str,
-    /// Whether the report of a leg that did not fail keeps it.
+    /// Decides whether the report of a successful leg keeps the promise.
     pub kept: fn(&LegReport) -> Sign,
 }
 
@@ -44,7 +44,7 @@ pub fn of(transport: Transport) -> &'static Spec {
     }
 }
 
-/// Why these hosts cannot migrate as the scenario asks; none if they can, as far as their versions tell.
+/// Why these hosts cannot migrate as the scenario asks, by their versions; none if they can.
 pub fn refusal(scenario: &Scenario, hosts: &[Stack<'_>]) -> Option<String> {
     let needs = (of(scenario.transport).needs)(scenario.mode);
     let unmet = hosts.iter().find_map(|host| needs.unmet_by(host))?;

@@ -1,11 +1,11 @@
-//! Multifd: memory over four connections beside the main one, each filled by a thread of its own.
+//! Multifd: memory goes over four connections beside the main one, each with a sending thread of its own.
 
 use super::{Promise, Requirement, Sign, Spec};
 use crate::libvirt::Version;
 use crate::migration::{Connections, LegReport};
 use crate::scenario::Mode;
 
-/// As many as the text of the promise and the name of the axis say.
+/// The number of channels, also in the promise's text and the axis's name.
 const CHANNELS: u16 = 4;
 
 pub static SPEC: Spec = Spec {
@@ -17,9 +17,9 @@ pub static SPEC: Spec = Spec {
     }),
 };
 
-/// VIR_MIGRATE_PARALLEL is of libvirt 5.2, the capability `multifd` of QEMU 4.0. Until QEMU commit e27418861288 "migration:
-/// enable multifd and postcopy together", released in 10.1, a migration could not have both: migrate_caps_check said
-/// "Postcopy is not yet compatible with multifd".
+/// The oldest versions. VIR_MIGRATE_PARALLEL came with libvirt 5.2, the capability `multifd` with QEMU 4.0. A migration
+/// could not have both multifd and post-copy before QEMU 10.1 (commit e27418861288 "migration: enable multifd and postcopy
+/// together"): migrate_caps_check said "Postcopy is not yet compatible with multifd".
 fn needs(mode: Mode) -> Requirement {
     let qemu = match mode {
         Mode::Precopy => Version::new(4, 0, 0),
@@ -28,7 +28,7 @@ fn needs(mode: Mode) -> Requirement {
     Requirement { libvirt: Version::new(5, 2, 0), qemu }
 }
 
-/// All channels were there at once, and no more. Post-copy may open one more for pages that the target asks for
+/// Whether all channels were there at once, and no more. Post-copy may open one more for pages that the target asks for
 /// (postcopy-preempt).
 fn kept(report: &LegReport) -> Sign {
     let seen = report.connections.clone().unwrap_or_default();

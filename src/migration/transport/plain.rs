@@ -1,4 +1,4 @@
-//! One connection, memory as it is: what libvirt does without being asked for anything.
+//! One connection, memory as it is: libvirt's default.
 
 use super::{Requirement, Spec};
 

@@ -1,8 +1,8 @@
-//! What a transport needs of a stack.
+//! The versions that a transport needs.
 
 use crate::libvirt::Version;
 
-/// The oldest versions that can do something.
+/// The oldest versions that have a feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Requirement {
     pub libvirt: Version,
@@ -18,10 +18,10 @@ pub struct Stack<'a> {
 }
 
 impl Requirement {
-    /// Nothing that a supported stack does not have.
+    /// No requirement beyond the supported stacks.
     pub const NONE: Requirement = Requirement { libvirt: Version::new(0, 0, 0), qemu: Version::new(0, 0, 0) };
 
-    /// What a host does not meet: `QEMU 10.1.0, and target has 10.0.13`.
+    /// What a host lacks: `QEMU 10.1.0, and target has 10.0.13`.
     pub fn unmet_by(&self, host: &Stack<'_>) -> Option<String> {
         [("QEMU", self.qemu, host.qemu), ("libvirt", self.libvirt, host.libvirt)]
             .into_iter()

@@ -1,4 +1,4 @@
-//! XBZRLE: pages that are sent again are sent as differences to what a cache on the source remembers of them.
+//! XBZRLE: a page that is sent again goes as its difference to the copy in the source's cache.
 
 use super::{Promise, Requirement, Sign, Spec};
 use crate::libvirt::Version;
@@ -6,7 +6,7 @@ use crate::migration::LegReport;
 
 pub static SPEC: Spec = Spec {
     asks: |migration| migration.compressed = true,
-    // VIR_MIGRATE_PARAM_COMPRESSION; QEMU's capability is older.
+    // VIR_MIGRATE_PARAM_COMPRESSION sets the age; QEMU's capability is older.
     needs: |_| Requirement { libvirt: Version::new(1, 3, 4), ..Requirement::NONE },
     promise: Some(Promise {
         text: "XBZRLE at work: a cache, in which pages are looked up that are sent again",
@@ -14,14 +14,14 @@ pub static SPEC: Spec = Spec {
     }),
 };
 
-/// There was a cache, and pages that were sent again were looked up in it.
+/// Whether there was a cache, and QEMU looked up pages in it that it sent again.
 fn kept(report: &LegReport) -> Sign {
     let stats = report.stats.clone().unwrap_or_default();
     let number = |value: Option<u64>| value.unwrap_or_default();
     let cache = number(stats.compression_cache_bytes);
     let (pages, misses) = (number(stats.compression_pages), number(stats.compression_cache_misses));
-    // In the first pass every page is sent for the first time, and there is nothing to look up. A switch to post-copy cuts the
-    // pass off that it falls in, perhaps before a page of it was sent; after it the cache is not asked.
+    // The first pass sends every page for the first time and looks nothing up. A switch to post-copy cuts its pass off,
+    // perhaps before that pass sent a page; after it QEMU does not use the cache.
     let cut_off = u64::from(report.switchover.is_some());
     let again = number(stats.memory_iteration) > 1 + cut_off;
     Sign {

@@ -24,12 +24,12 @@ impl LegWatch<'_> {
         self.stage = Stage::Returned { since: now };
     }
 
-    /// Whether nothing that matters is on its way any more.
+    /// Whether all events that matter have arrived.
     pub(super) fn has_settled(&self) -> bool {
         !self.is_out(Call::AbortJob) && (self.report.error.is_some() || self.report.stats.is_some())
     }
 
-    /// A guest that is still here and stands still because of this watch runs on.
+    /// Resumes a guest that this watch suspended and that is still on the source; otherwise ends.
     pub(super) fn resume_or_end(&mut self, now: Instant) {
         if self.suspended && !self.report.completed {
             self.stage = Stage::Resuming { since: now };

@@ -1,4 +1,4 @@
-//! Giving a migration up: at its timeout, or because the run was interrupted.
+//! Gives a migration up: at its timeout, or after an interruption of the run.
 
 use std::time::Instant;
 
@@ -46,14 +46,13 @@ impl LegWatch<'_> {
         };
         match &mut self.stage {
             Stage::GivenUp { aborted, .. } => *aborted = Some(words),
-            // The call that migrates returned first.
+            // libvirt's migrating call returned first.
             Stage::Returned { .. } => self.add_to_error(&words),
             _ => {}
         }
     }
 
-    /// Takes over why the migration was given up as its error: the cause, of which whatever libvirt says is the
-    /// consequence.
+    /// Makes the reason for giving up the migration's error: libvirt's own error is only its consequence.
     pub(super) fn settle_giving_up(&mut self) {
         let Stage::GivenUp { why, aborted, .. } = &self.stage else { return };
         let aborted = aborted.clone();
@@ -63,7 +62,7 @@ impl LegWatch<'_> {
         }
     }
 
-    /// Neither the migration nor, maybe, the abort ever returned.
+    /// Ends a watch whose migration, and perhaps its abort, never returned.
     pub(super) fn stop_waiting(&mut self, now: Instant) {
         self.settle_giving_up();
         self.report.duration = now - self.began;

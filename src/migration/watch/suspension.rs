@@ -1,4 +1,4 @@
-//! The suspension of a guest whose time is up, and its end.
+//! Suspends a guest whose time is up, and ends the suspension.
 
 use std::time::Instant;
 
@@ -8,18 +8,19 @@ use crate::migration::job::Call;
 use crate::scenario::{AtTimeout, Mode};
 
 impl LegWatch<'_> {
-    /// The guest stood still before its last pass.
+    /// Notes that the guest stood still before its last pass.
     pub(super) fn note_suspension(&mut self, at: Instant) {
         if self.plan.mode == Mode::Precopy {
             self.report.suspended.get_or_insert(at.saturating_duration_since(self.began));
         }
     }
 
-    /// Whether the guest's CPUs are to be stopped, as virsh's --timeout-suspend does: nothing is dirtied any more, and the
+    /// Whether to stop the guest's CPUs, as virsh's --timeout-suspend does: the guest then dirties nothing, and the
     /// migration completes.
     pub(super) fn wants_suspension(&self, now: Instant) -> bool {
         let waited = self.out.get(&Call::Suspend).is_none_or(|since| now < *since + self.limits.answer);
-        // libvirt allows it only while QEMU migrates, not while the migration is prepared: it is tried for as long again.
+        // libvirt allows it only while QEMU migrates, not while it prepares the migration: the watch keeps trying for the
+        // length of another timeout.
         let tried = now >= self.began + 2 * self.plan.timeout && !self.is_out(Call::Suspend);
         self.plan.mode == Mode::Precopy
             && self.plan.at_timeout != AtTimeout::Abort

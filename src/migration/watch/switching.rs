@@ -1,4 +1,4 @@
-//! The switch to post-copy: when it is ordered, and what comes of the order.
+//! The switch to post-copy: when the watch orders it, and how the order ends.
 
 use std::time::Instant;
 
@@ -8,20 +8,20 @@ use crate::libvirt::{self, Switch};
 use crate::migration::job::Call;
 use crate::scenario::Mode;
 
-/// How far the switch to post-copy is.
+/// The state of the switch to post-copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PostCopy {
     /// The first pass is not over.
     Waiting,
-    /// To be ordered from this moment on.
+    /// The watch orders it from this moment on.
     Due(Instant),
-    /// Ordered, or too late to be; QEMU has not switched.
+    /// Ordered, or too late to order; QEMU has not switched.
     Ordered,
     Switched,
 }
 
 impl LegWatch<'_> {
-    /// A pass over the memory begins.
+    /// Takes the beginning of a pass over the memory.
     pub(super) fn on_pass(&mut self, pass: i32, now: Instant) {
         if self.plan.mode == Mode::Postcopy
             && self.post_copy == PostCopy::Waiting

@@ -1,5 +1,5 @@
-//! After the last move: every guest is looked at once more while the load ends, what watched is asked, and images are checked
-//! while logs are written down.
+//! The end of a case: last looks at every guest while the load ends, the answers of everything that watched, and a check of
+//! the images while logs are collected.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,10 +24,10 @@ use crate::run::machines::Machines;
 use crate::sys::halt::ran_since;
 use crate::sys::parallel::at_once;
 
-/// From one look whether a check has what it waits for to the next.
+/// The pause between two questions whether a check has its evidence.
 const GLANCE: Duration = Duration::from_millis(5);
 
-/// From one look round during the settling time to the next: the stop flag is one of the things to look at.
+/// The pause between two looks at the stop flag during the settling time.
 const LOOK_ROUND: Duration = Duration::from_millis(100);
 
 impl<'env> Case<'_, '_, 'env, '_, Fleet> {
@@ -58,7 +58,7 @@ impl<'env> Case<'_, '_, 'env, '_, Fleet> {
         guests.map(|(_, guest)| (guest.name.clone(), Arc::clone(guest))).collect()
     }
 
-    /// Writes what the probes saw, and how long each guest stood still for each of its moves.
+    /// Writes what the probes saw, and the downtime of every move.
     fn downtimes(&mut self, probes: &[Summary]) -> Vec<LegDowntime> {
         let mut downtimes = Vec::new();
         for summary in probes {
@@ -102,8 +102,8 @@ impl<'env> Case<'_, '_, 'env, '_, Fleet> {
         complete.iter().enumerate().filter_map(downtime).collect()
     }
 
-    /// Lets all guests stand still and checks their images, while the logs are written down. Guests stand still after
-    /// everything that would notice, and not after damage, which may be that a guest is not where it is looked for.
+    /// Suspends all guests and checks their images, while another thread collects the logs. The guests stand still only
+    /// after every check that would notice, and never after damage: a damaged guest may not be where it should be.
     fn check_images_and_collect(&mut self) -> Result<PathBuf> {
         let folder = evidence::folder(self.context.folder);
         let (fleet, before) = (self.machines, self.before);
@@ -129,8 +129,8 @@ impl<'env> Case<'_, '_, 'env, '_, Fleet> {
         logs.map(|()| folder)
     }
 
-    /// A QEMU that stands still has written everything that it holds of an image (vm_stop in QEMU's system/cpus.c drains and
-    /// flushes all block devices).
+    /// A stopped QEMU has written everything that it holds of an image (vm_stop in QEMU's system/cpus.c drains and flushes
+    /// all block devices).
     fn check_images(&mut self) {
         let guests: Vec<&Arc<Guest>> = self.machines.guests.iter().collect();
         let stopped = at_once("suspend a guest", &guests, |guest| {
@@ -154,7 +154,7 @@ impl<'env> Case<'_, '_, 'env, '_, Fleet> {
 }
 
 impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
-    /// Ends the load when no check needs it any more, and looks at everything for the last time.
+    /// Ends the load when no check needs it any more, and takes the last look at everything.
     pub(super) fn unload(&mut self) {
         let interrupted = self.machines.stop_flag().is_set();
         let patient = !self.is_over();
@@ -162,15 +162,14 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
             self.settle();
             self.look_for_the_last_time();
             self.await_evidence();
-            // A guest that does not answer is not to be asked to end its load.
+            // The load in a silent guest cannot be ended by asking that guest.
             self.await_looks();
         }
         if !interrupted {
             self.panel.ask(self.journal, |check| check.before_unload(patient));
         }
         if !patient {
-            // A guest that does not answer is known before anything else is asked of it, and a look at its load that hangs
-            // would keep this one waiting.
+            // Silent guests must be known before anything else asks them, and a look at a silent guest's load would hang.
             if let Some(load) = &self.load {
                 load.stop_watching();
             }
@@ -185,7 +184,7 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
         self.wait(Activity::Unloading, ending);
     }
 
-    /// Lets the guests run on for some time, with everything that watches: what a move has done to a guest may show later.
+    /// Lets the guests run on under watch for some time: damage by a move may show later.
     fn settle(&mut self) {
         let deadline = Instant::now() + self.machines.settle();
         self.journal.wait(Activity::Settling, "what shows after the last move");
@@ -195,7 +194,7 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
         });
     }
 
-    /// Takes in what happens, and lets the checks look, as long as there is a time to wait for the next of it.
+    /// Takes events and lets the checks look, while `pause` gives a time to wait for the next event.
     fn take_while(&mut self, pause: impl Fn(&Self) -> Option<Duration>) {
         while let Some(pause) = pause(self) {
             match self.happenings.recv_timeout(pause) {
@@ -206,8 +205,8 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
         }
     }
 
-    /// A guest that is being looked at is waited for: of two looks at one guest at the same time the older one may come last,
-    /// and show less than the newer one had.
+    /// Looks at every guest that answers, after all earlier looks have ended: of two looks at one guest at the same time the
+    /// older one may come last, and show less than the newer one had.
     fn look_for_the_last_time(&mut self) {
         self.await_looks();
         for number in 0..self.machines.guests().len() {
@@ -219,7 +218,7 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
         self.look_at_hosts(None);
     }
 
-    /// Waits until every check has what it needs of the load, as long as a question may take to be answered.
+    /// Waits until every check has its evidence of the load, but no longer than one question may take.
     fn await_evidence(&mut self) {
         let (begin, limit) = (Instant::now(), self.machines.answer_limit());
         let awaits = |case: &Self| {

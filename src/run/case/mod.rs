@@ -1,7 +1,7 @@
-//! One scenario while it is played: it moves guests step by step, and asks every check at each moment. It knows none of them by
-//! name.
+//! One scenario while it is played. A case moves guests step by step and asks every check at each moment; it knows no check
+//! by name.
 //!
-//! All that takes long has a thread of its own; this one waits for what happens, and takes it in one after the other.
+//! Everything slow has a thread of its own. The case's thread waits for events and takes them one by one.
 
 mod end;
 mod prepare;
@@ -33,24 +33,24 @@ use crate::plan::{Leg, Step};
 use crate::remote::Observation;
 use crate::scenario::Scenario;
 
-/// What a scenario came to beside what is in the journal.
+/// The result of a scenario beside what its journal has.
 pub struct Ended {
-    /// Why it could not be played to its end.
+    /// Why the case could not be played to its end.
     pub result: Result<()>,
-    /// Where its logs are.
+    /// The folder of its logs.
     pub logs: Result<PathBuf>,
-    /// Every move, in the order in which they ended.
+    /// Every move, in the order of their ends.
     pub legs: Vec<LegReport>,
 }
 
-/// What is noted of the hosts before the first move.
+/// The hosts before the first move.
 #[derive(Default)]
 struct Before {
     marks: OnceLock<Result<LogMarks>>,
     hosts: OnceLock<[Observation; 2]>,
 }
 
-/// Plays a scenario to its end, whatever is found.
+/// Plays a scenario to its end, whatever it finds.
 pub fn play(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>, journal: &mut Journal<'_>) -> Ended {
     let before = Before::default();
     let steps = match moves::steps(scenario, fleet, context.seed) {
@@ -94,28 +94,28 @@ struct Case<'a, 'scope, 'env: 'scope, 'record: 'env, M> {
     log: StepLog,
     /// Each guest's own clock since its first look.
     clocks: HashMap<usize, GuestClock>,
-    /// Guests that were started anew for the step under way.
+    /// Guests that boot for the step under way.
     booting: Option<BootingGuests>,
     load: Option<ActiveLoad<'env>>,
     open: Open,
-    /// Why it cannot be played to its end.
+    /// Why the case cannot be played to its end.
     failure: Option<Failure>,
 }
 
-/// What has begun, and is still to happen.
+/// What has begun and has not ended.
 #[derive(Default)]
 struct Open {
-    /// Guests whose first look is not there.
+    /// Guests whose first look has not ended.
     first_looks: BTreeSet<usize>,
-    /// Looks at hosts.
+    /// The number of looks at the hosts under way.
     hosts: usize,
-    /// A move that the stack refused.
+    /// The first move that the stack refused.
     refused: Option<Leg>,
-    /// The moves of a step: its number.
+    /// The number of the step whose guests move.
     step: Option<usize>,
     load_starts: bool,
     load_ends: bool,
-    /// No step follows the one that is under way.
+    /// Whether the step under way is the last.
     is_last: bool,
 }
 
@@ -131,7 +131,7 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
         self.judge_refusal();
     }
 
-    /// Whether no guest moves any more: one that is not where it should be cannot make its next move.
+    /// Whether no guest may move any more: a guest in the wrong place cannot make its next move.
     fn is_over(&self) -> bool {
         self.failure.is_some()
             || self.journal.has_damage()
@@ -143,13 +143,13 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
         self.failure.get_or_insert(failure);
     }
 
-    /// Waits as long as there is something to wait for: `what` names it, or is nothing.
+    /// Takes events until `what` names nothing more to wait for.
     fn wait(&mut self, activity: Activity, what: impl Fn(&Self) -> Option<String>) {
         while let Some(what) = what(self) {
             self.journal.wait(activity, &what);
             match self.happenings.recv() {
                 Ok(happening) => self.take(happening),
-                // This side holds a sender of its own.
+                // The lookout holds a sender as long as the case lives.
                 Err(_) => return,
             }
         }

@@ -1,4 +1,4 @@
-//! Before the first move: how everything is, what begins to watch, and the load. All of it begins at once.
+//! The beginning of a case: first looks, watches and the load, all at the same time.
 
 use super::{Case, GuestLook};
 use crate::check::Scene;
@@ -16,17 +16,17 @@ use crate::run::machines::Machines;
 use crate::run::panel::Panel;
 use crate::sys::watch::Watch;
 
-/// What measures through the whole scenario and belongs to no single check.
+/// Measurements through the whole scenario that belong to no single check.
 pub(super) struct Watches {
     pub probes: Result<ProbeStream>,
     pub cpu: Result<Watch<()>>,
 }
 
 impl<'env> Case<'_, '_, 'env, '_, Fleet> {
-    /// Begins everything, and returns when the load is at work and every guest has been looked at.
+    /// Begins everything, and returns when the load works and every guest has had its first look.
     ///
-    /// What has gone wrong in a guest since the last scenario looked at it is found by that look: a kernel that dies a moment
-    /// after a scenario has ended would be nobody's otherwise.
+    /// The first look also finds what went wrong in a guest since the scenario before: without it, nobody would report a
+    /// kernel that dies a moment after a scenario has ended.
     pub(super) fn prepare(&mut self) -> Watches {
         for number in 0..self.machines.guests.len() {
             self.look_first(number, None);
@@ -47,7 +47,7 @@ impl<'env> Case<'_, '_, 'env, '_, Fleet> {
         watches
     }
 
-    /// Notes how both hosts are, and where their logs end.
+    /// Notes the hosts' processes and the ends of their logs.
     fn note_hosts(&mut self) {
         let fleet = self.machines;
         let before = self.before;
@@ -56,7 +56,7 @@ impl<'env> Case<'_, '_, 'env, '_, Fleet> {
             fleet.hosts()
         });
         match source.and_then(|source| Ok([source, target?])) {
-            // It is set once in each scenario.
+            // Each scenario sets this once.
             Ok(hosts) => drop(before.hosts.set(hosts)),
             Err(failure) => self.fail(failure),
         }
@@ -111,7 +111,7 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
         }
     }
 
-    /// A guest is compared with this look from now on.
+    /// Takes the look that checks compare the guest with from now on.
     pub(super) fn looked_first(&mut self, number: usize, leg: Option<Leg>, look: Result<GuestLook>) {
         self.open.first_looks.remove(&number);
         match (look, leg) {
@@ -123,7 +123,7 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
                 self.log.lose(number);
                 self.silent(number, leg, &failure);
             }
-            // It was whole a moment ago, when the fleet was: no scenario has begun.
+            // The guest was whole a moment ago, with the fleet: no scenario has begun.
             (Err(failure), None) => {
                 self.log.lose(number);
                 self.fail(failure);

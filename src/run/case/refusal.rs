@@ -1,4 +1,4 @@
-//! A stack that refuses what a scenario is about: believed only if it does what every stack can.
+//! A refusal by the stack. A case believes it only of a stack that does what every stack can.
 
 use super::Case;
 use crate::check::Refusal;
@@ -8,14 +8,14 @@ use crate::run::machines::Machines;
 use crate::scenario::{Scenario, Transport};
 
 impl<M: Machines> Case<'_, '_, '_, '_, M> {
-    /// The stack refuses the transport of a migration, and no other has completed.
+    /// Takes the refusal of a transport, before any migration has completed.
     pub(super) fn refused(&mut self, leg: Leg, report: &LegReport) {
         let Some(error) = &report.error else { return };
         self.open.refused.get_or_insert(leg);
         self.journal.refused(error.to_string());
     }
 
-    /// Proves that it is the transport that is refused: the guest makes the same move without it, and back.
+    /// Proves that the refusal is about the transport: the guest makes the move and its way back without it.
     pub(super) fn judge_refusal(&mut self) {
         let Some((leg, words)) = self.open.refused.zip(self.journal.refusal().map(str::to_owned)) else {
             return;

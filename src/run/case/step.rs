@@ -1,5 +1,5 @@
-//! A step: the guests that move in it have been looked at since they moved last; they move, all at the same time; then every
-//! check is asked. Looks at those that have come go on beside the next step.
+//! A step of a case: waits for looks at the guests that move, moves all of them at once, then asks every check. Looks at
+//! guests that have arrived go on beside the next step.
 
 use std::time::Instant;
 
@@ -29,7 +29,7 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
         self.judge(number, step, began);
     }
 
-    /// Starts the guests of a step anew, where that is the load.
+    /// Restarts the guests of a step, in a scenario whose load is their boot.
     fn boot(&mut self, step: &Step) {
         if !self.scenario.boots_itself() {
             return;
@@ -56,11 +56,11 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
         self.wait(Activity::Ordering, |case| case.open.step.map(|number| format!("step {}", number + 1)));
     }
 
-    /// libvirt's call for one guest is over.
+    /// Takes the end of libvirt's call for one guest.
     pub(super) fn leg_over(&mut self, leg: Leg, report: LegReport) {
         let Some(number) = self.open.step else { return };
         let guest = &self.machines.guests()[leg.guest];
-        // Only what a scenario is about may be refused: a plain migration is what every stack can do.
+        // A refusal can only be about the scenario's own transport: every stack makes a plain migration.
         let refused = report.refused && !self.scenario.transport.is_plain() && !self.log.has_completed();
         self.journal.leg_finished(&guest.name, &leg, number, &report);
         if refused {
@@ -71,14 +71,14 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
         self.panel.ask(self.journal, |check| check.on_leg(&end));
         let is_here = report.error.is_none();
         self.log.leg_over(number, leg, report);
-        // It is looked at from now on, whatever the others of its step do; one that boots when it is up, and all at the end
-        // when nothing moves any more.
+        // A look at this guest begins now, whatever the others of its step do. A booting guest has its look when it is up,
+        // and the last step's guests have theirs at the end, when nothing moves any more.
         if is_here && self.booting.is_none() && !self.open.is_last {
             self.look_into(leg.guest, false);
         }
     }
 
-    /// Waits for guests that were started anew, as far as they moved, and begins to compare them with how they are then.
+    /// Waits until the restarted guests that moved are up, and begins to compare each with its state at that moment.
     fn await_boots(&mut self, number: usize) {
         let Some(booting) = &mut self.booting else { return };
         let came = |guest: &usize| {
@@ -89,7 +89,7 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
             booting.guests().map(|(guest, _)| guest).filter(|guest| !came(guest)).collect();
         for guest in others {
             booting.forget(guest);
-            // What was seen of it before is of another boot.
+            // Earlier looks saw another boot.
             self.log.lose(guest);
         }
         self.wait(Activity::Booting, |case| {

@@ -16,12 +16,12 @@ use crate::sys::parallel::at_once;
 /// How long a guest may take to show its kernel log.
 const GUEST_LIMIT: Duration = Duration::from_secs(10);
 
-/// Where the evidence of a scenario is.
+/// The folder for a scenario's evidence.
 pub fn folder(of_scenario: &Path) -> PathBuf {
     of_scenario.join("evidence")
 }
 
-/// Writes what was added to all logs.
+/// Writes what all logs have gained.
 pub fn collect_logs(marks: &LogMarks, fleet: &Fleet, folder: &Path) -> Result<()> {
     make(folder)?;
     let added = marks.all_added(&fleet.hosts, &fleet.storage)?;
@@ -33,7 +33,7 @@ fn file_name(log: &AddedLog) -> String {
     format!("{}-{}", log.machine, log.path.rsplit('/').next().unwrap_or("log"))
 }
 
-/// Writes how the guests are now; what cannot be had of a broken guest is said in its place.
+/// Writes the present state of the guests. For what a broken guest does not give, the file has the reason.
 pub fn collect_guests(fleet: &Fleet, folder: &Path) -> Result<()> {
     make(folder)?;
     at_once("collect a guest's evidence", &fleet.guests, |guest| collect_guest(fleet, guest, folder))
