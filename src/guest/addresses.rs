@@ -1,4 +1,4 @@
-//! Which address each guest gets, of those that an inventory has for guests.
+//! The guests' addresses, out of those that an inventory has for guests.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpStream};
@@ -12,8 +12,8 @@ use crate::failure::{Failure, Result};
 /// How long a machine on the next switch may take to answer before its address counts as free.
 const SILENCE: Duration = Duration::from_millis(300);
 
-/// The address of guest `number` (from 1) of a role. Guests of the fleet take the host parts from `begin` on, guests that boot
-/// as load those before it, both around the end of the range and never the gateway's.
+/// The address of guest `number` (from 1) of a role. Guests of the fleet get the host parts from `begin` on, load guests
+/// those before it; both wrap around the end of the range, and neither gets the gateway's.
 pub fn address(
     role: Role,
     number: u32,
@@ -35,7 +35,7 @@ pub fn address(
     Ok(free[(position % size) as usize])
 }
 
-/// Whether something has this address: it takes a connection to ssh, or refuses one.
+/// Whether a machine has this address: it accepts a connection to ssh, or refuses it.
 pub fn answers(address: Ipv4Addr) -> bool {
     match TcpStream::connect_timeout(&(address, 22).into(), SILENCE) {
         Ok(_) => true,

@@ -10,20 +10,20 @@ use crate::scenario::Profile;
 
 const TEMPLATE: &str = include_str!("../../fixtures/guest/domain.xml.j2");
 
-/// What a kernel need not do at boot under TCG. For the sake of real hardware it would patch itself against speculative
-/// execution, relocate itself, test its ciphers and look for serial ports, a quarter of its boot time; and it would panic
-/// ("IO-APIC + timer doesn't work!", arch/x86/kernel/apic/io_apic.c) where a busy host lets the timer tick too seldom while it
-/// counts. Guests under KVM skip that check by themselves.
+/// Kernel parameters for guests under TCG. They skip work for real hardware that costs a quarter of the boot time: patches
+/// against speculative execution, relocation, tests of ciphers, the search for serial ports. They also skip the timer check,
+/// which panics ("IO-APIC + timer doesn't work!", arch/x86/kernel/apic/io_apic.c) on a busy host whose timer ticks too
+/// seldom while the kernel counts. Guests under KVM skip that check by themselves.
 const UNDER_TCG: &str = " mitigations=off nokaslr cryptomgr.notests 8250.nr_uarts=1 no_timer_check";
 
-/// The part of a profile that a guest's definition depends on, as its mark has it.
+/// The part of a profile that decides a guest's definition, in the form of the guest's mark.
 pub fn profile_text(profile: &Profile) -> String {
     format!("{} vCPUs, {}", profile.vcpus, profile.memory)
 }
 
-/// The domain of one guest.
+/// The domain XML of one guest.
 pub fn xml(guest: &Guest, inventory: &Inventory, profile: &Profile, oldest_qemu: Version) -> Result<String> {
-    // Both hosts must know the machine type: QEMU keeps those of its older versions.
+    // Both hosts must know the machine type. QEMU keeps the types of its older versions.
     let machine = format!("pc-i440fx-{}.{}", oldest_qemu.major, oldest_qemu.minor);
     let attempted = || format!("write the domain of {} from fixtures/guest/domain.xml.j2", guest.name);
     let guests = &inventory.guests;
@@ -73,7 +73,7 @@ pub fn xml(guest: &Guest, inventory: &Inventory, profile: &Profile, oldest_qemu:
         .attempting(attempted)
 }
 
-/// Where a host's QEMU writes the guest's serial console.
+/// The file of a guest's serial console on its host.
 pub fn console_path(name: &str) -> String {
     format!("/var/log/libvirt/qemu/{name}-console.log")
 }

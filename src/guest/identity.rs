@@ -1,7 +1,7 @@
-//! What tells guests apart: name, UUID, MAC address, IP address, image.
+//! The identity of a guest: name, UUID, MAC address, IP address, image.
 //!
-//! Names are what a user types: vm1, vm2, ... All else follows from the owner's id, which is drawn at random: another lab has
-//! others, and every command that works on one lab finds the same.
+//! Names are what a user types: vm1, vm2, ... Everything else follows from the owner's random id: another lab has other
+//! identities, and every command for one lab finds the same ones.
 
 use std::net::Ipv4Addr;
 
@@ -47,7 +47,7 @@ fn address_of(role: Role, number: u32, inventory: &Inventory) -> Result<Ipv4Addr
     addresses::address(role, number, guests.addresses, guests.gateway.parse().ok(), begin)
 }
 
-/// Bits that are one guest's and no other's: a digest of the owner's random id and the guest's name.
+/// Bits that belong to one guest alone: a digest of the owner's random id and the guest's name.
 struct Drawn([u8; 32]);
 
 impl Drawn {
@@ -55,7 +55,7 @@ impl Drawn {
         Drawn(Sha256::digest(format!("multivm\n{owner}\n{name}")).into())
     }
 
-    /// In the form of a random UUID (RFC 9562, version 4).
+    /// The bits in the form of a random UUID (RFC 9562, version 4).
     fn uuid(&self) -> String {
         let mut bytes: [u8; 16] = std::array::from_fn(|at| self.0[at]);
         bytes[6] = bytes[6] & 0x0f | 0x40;
@@ -64,8 +64,8 @@ impl Drawn {
         format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
     }
 
-    /// A locally administered unicast address. Its first octet is fixed: libvirt gives the tap one that begins with fe, and
-    /// refuses a guest that has that itself.
+    /// A locally administered unicast address. Its first octet is fixed: libvirt gives the tap an address that begins with
+    /// fe, and refuses a guest with such an address.
     fn mac(&self) -> String {
         let octets: Vec<String> = self.0[16..21].iter().map(|byte| format!("{byte:02x}")).collect();
         format!("52:{}", octets.join(":"))

@@ -1,4 +1,4 @@
-//! Guests: what they are, how they are started and reached, and what is seen inside them.
+//! Guests: their identity and definition, how they start, how multivm reaches them and looks inside.
 
 mod addresses;
 mod definition;

@@ -1,13 +1,14 @@
-//! The one place that says whether a domain is ours. Everything that starts, stops, changes or removes one asks here.
+//! The one place that decides whether a domain is ours. Everything that starts, stops, changes or removes a domain asks
+//! here.
 
 use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 use crate::libvirt::{Domain, OurDomain};
 
-/// What to do about something in the way that multivm did not make.
+/// Advice about something in the way that multivm did not make.
 pub const LEFT_ALONE: &str = "multivm leaves it alone. If it is of use, rename it or move it elsewhere; if not, remove it \
                               by hand. UUIDs, MAC and IP addresses are others in the next lab: multivm lab down";
 
-/// The domain, to do something to it. Refused if it does not carry the mark of `owner`.
+/// Gives the domain for changes. Refused if it does not carry the mark of `owner`.
 pub fn ours(domain: &Domain, owner: &str) -> Result<OurDomain> {
     let name = domain.name();
     let attempted = || format!("use the domain {name}");

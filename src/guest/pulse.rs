@@ -1,31 +1,30 @@
-//! A guest's own clock against ours. The witness in the guest tells when the guest stood still and how fast it wrote memory
-//! (`fixtures/agent/src/pulse.rs`), in microseconds on its own monotonic clock, which begins when the witness is started.
+//! A guest's own clock against this machine's. The witness in the guest reports when the guest stood still and how fast it
+//! wrote memory (`fixtures/agent/src/pulse.rs`), in microseconds on its monotonic clock, which begins with the witness.
 
 use std::time::{Duration, Instant};
 
 use multivm_protocol::Pulse;
 
-/// A guest's clock against ours, as it was when the guest answered.
+/// A mapping from a guest's clock to this machine's, made at one answer of the guest.
 ///
-/// The further a time is from the answer, the more the two clocks may have drifted apart. Times from before a standstill
-/// come out late by what the guest's clock lost in it: where the maps of an answer before and one after it put the same
-/// time differs by that.
+/// The two clocks drift apart with the distance from that answer. A time before a standstill comes out late by what the
+/// guest's clock lost in it: the maps of an answer before and of one after it differ by that much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockMap {
     now_us: u64,
     now: Instant,
-    /// It may be wrong by as much, either way: half the time that the answer took.
+    /// The error bound, either way: half the time that the answer took.
     pub error: Duration,
 }
 
 impl ClockMap {
-    /// The clock of a guest that was asked and answered at these moments of ours.
+    /// The map of a guest that was asked and answered at these moments of this machine.
     pub fn new(pulse: &Pulse, asked: Instant, answered: Instant) -> ClockMap {
         let error = answered.saturating_duration_since(asked) / 2;
         ClockMap { now_us: pulse.now_us, now: asked + error, error }
     }
 
-    /// When it was on our clock.
+    /// A moment of the guest's clock on this machine's clock.
     pub fn at(&self, us: u64) -> Instant {
         let distance = Duration::from_micros(us.abs_diff(self.now_us));
         if us < self.now_us { self.now - distance } else { self.now + distance }

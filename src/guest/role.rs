@@ -1,11 +1,11 @@
-//! What a guest is for.
+//! The purposes of guests.
 
-/// What a guest is for.
+/// The purpose of a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Migrates: vm1, vm2, ...
+    /// It migrates: vm1, vm2, ...
     Fleet,
-    /// Boots as load while others migrate: load1, load2, ...
+    /// It boots as load while others migrate: load1, load2, ...
     Load,
 }
 
@@ -21,7 +21,7 @@ impl Role {
         }
     }
 
-    /// What a guest of this role is one of.
+    /// A noun for a guest of this role.
     pub fn kind(self) -> &'static str {
         match self {
             Role::Fleet => "fleet",

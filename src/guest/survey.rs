@@ -1,4 +1,4 @@
-//! What is on the hosts already, and what of it is in the way of the guests of a fleet.
+//! The domains that exist on the hosts, and those in the way of a fleet's guests.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub struct SeenDomain {
     pub name: String,
     pub uuid: String,
     pub active: bool,
-    /// Who made it, if multivm did.
+    /// The mark of its maker, if multivm made it.
     pub mark: Option<Mark>,
     macs: Vec<String>,
     /// The IP addresses that its definition names.
@@ -31,7 +31,7 @@ pub fn survey(host: &Host) -> Result<Vec<SeenDomain>> {
         let Some(domain) = host.control.domain(&summary.name).attempting(attempted)? else { continue };
         match domain.xml() {
             Ok(xml) => seen.push(SeenDomain::read(&host.entry.name, summary.active, &xml)?),
-            // It was removed meanwhile.
+            // Somebody removed it meanwhile.
             Err(error) if error.is_no_domain() => {}
             Err(error) => return Err(error).attempting(attempted),
         }
@@ -76,12 +76,12 @@ impl SeenDomain {
         })
     }
 
-    /// Whether it was made for the fleet of `owner`.
+    /// Whether the domain belongs to the fleet of `owner`.
     pub fn is_of(&self, owner: &str) -> bool {
         self.mark.as_ref().is_some_and(|mark| mark.run == owner)
     }
 
-    /// What it has that is this guest's, in words.
+    /// What the domain shares with a guest of ours, in words.
     fn shares(&self, guest: &Guest) -> Vec<String> {
         let same = |is: bool, what: String| is.then_some(what);
         let parts = [
@@ -103,7 +103,7 @@ impl SeenDomain {
     }
 }
 
-/// What is in the way of these guests, a sentence each: domains that are not of `owner` and have something of a guest's.
+/// A sentence for each domain in the way of these guests: not `owner`'s, and with something of a guest's.
 pub fn in_the_way(seen: &[SeenDomain], guests: &[Arc<Guest>], owner: &str) -> Vec<String> {
     let mut found = Vec::new();
     for domain in seen.iter().filter(|domain| !domain.is_of(owner)) {
@@ -135,7 +135,7 @@ fn filtered(domain: Node<'_, '_>) -> Vec<String> {
         .collect()
 }
 
-/// The address that a kernel is told to take, as in `ip=ADDRESS::GATEWAY:...`.
+/// The address in a kernel's command line, as in `ip=ADDRESS::GATEWAY:...`.
 fn of_command_line(domain: Node<'_, '_>) -> Vec<String> {
     let words = child(domain, "os").and_then(|os| child(os, "cmdline")).and_then(|line| line.text());
     words

@@ -1,4 +1,4 @@
-//! One guest.
+//! A guest of the fleet.
 
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpStream};
@@ -15,31 +15,31 @@ use crate::scenario::Side;
 use crate::sys::parallel::locked;
 use crate::sys::wait::{Look, StopFlag, wait_for};
 
-/// How long a connection to a guest's sshd may take: the guest is on the next switch, and is asked again.
+/// How long a connection to a guest's sshd may take. The guest is on the next switch, and multivm tries again.
 const CONNECT_LIMIT: Duration = Duration::from_millis(300);
 
-/// How long its sshd may then take to say its name. On a busy host it takes longer than a connection, which the kernel makes;
-/// and every one that is given up too early costs the guest a process more.
+/// How long the guest's sshd may then take to greet. On a busy host that takes longer than the connection, which the kernel
+/// makes; and every connection that multivm gives up too early costs the guest another process.
 const GREETING_LIMIT: Duration = Duration::from_secs(3);
 
-/// A guest of the fleet: its identity, and the kept connections that are its own.
+/// A guest of the fleet: its identity, and its own kept connections.
 #[derive(Debug)]
 pub struct Guest {
     pub name: String,
-    /// Id of the owner it is made for; its domain's mark has it, too.
+    /// The id of the guest's owner, which its domain's mark has as well.
     pub owner: String,
     pub uuid: String,
     pub mac: String,
     pub address: Ipv4Addr,
-    /// File in the export.
+    /// The image's file name in the export.
     pub image: String,
-    /// libvirt connections that only this guest's migrations use: a migration occupies a call on both hosts for as
-    /// long as it takes, and libvirtd serves a limited number of calls per connection. The next use opens one that
-    /// could not be opened before; one that was closed since stays closed until it is forgotten.
+    /// libvirt connections for this guest's migrations alone: a migration occupies a call on both hosts for as long as it
+    /// takes, and libvirtd serves a limited number of calls per connection. The next use opens a connection that could not
+    /// be opened before. A connection that was closed stays closed until it is forgotten.
     source: Mutex<Option<Connection>>,
     target: Mutex<Option<Connection>>,
     on_target: AtomicBool,
-    /// Up to where its witness's account of its clock was heard, microseconds on that clock.
+    /// The moment on the witness's clock up to which its report was heard, microseconds.
     pub(super) heard_us: AtomicU64,
     /// Our program in the guest.
     pub agent: Agent,
@@ -66,7 +66,7 @@ impl Guest {
             target: Mutex::default(),
             on_target: AtomicBool::new(false),
             heard_us: AtomicU64::new(0),
-            // The address stays the same wherever the guest runs.
+            // The address stays, wherever the guest runs.
             agent: Agent::new(remote),
         }
     }
@@ -76,7 +76,7 @@ impl Guest {
         if self.on_target.load(Ordering::SeqCst) { Side::Target } else { Side::Source }
     }
 
-    /// Says where the guest should be from now on.
+    /// Notes the host on which the guest should run from now on.
     pub fn moved_to(&self, side: Side) {
         self.on_target.store(side == Side::Target, Ordering::SeqCst);
     }
@@ -98,7 +98,7 @@ impl Guest {
         [&self.source, &self.target].into_iter().any(|kept| locked(kept).as_ref().is_some_and(is_closed))
     }
 
-    /// Forgets connections that were closed; the next use opens others.
+    /// Forgets closed connections, so that the next use opens new ones.
     pub fn forget_closed_connections(&self) {
         for kept in [&self.source, &self.target] {
             let mut kept = locked(kept);
@@ -119,20 +119,20 @@ impl Guest {
             .map_err(|error| Failure::new(format!("look {} up", self.name), error).at(connection.host()))?;
         let Some(domain) = found else { return Ok(None) };
         match ours(&domain, &self.owner) {
-            // It left between the two questions: one that arrives is gone when its migration fails.
+            // The domain left between the two questions: one that arrives disappears when its migration fails.
             Err(_) if domain.state().is_err_and(|error| error.is_no_domain()) => Ok(None),
             answer => answer.map(Some),
         }
     }
 
-    /// The guest's domain on a host that must know it, asked for through one of the connections to that host.
+    /// The guest's domain on a host that must know it, through one of the connections to that host.
     pub fn known_through(&self, connection: &Connection) -> Result<OurDomain> {
         self.domain_through(connection)?.ok_or_else(|| {
             Failure::new(format!("find {}", self.name), "no such domain").at(connection.host())
         })
     }
 
-    /// The guest's domain on a host that must know it, asked for through the host's own connection.
+    /// The guest's domain on a host that must know it, through the host's own connection.
     pub fn known_on(&self, host: &Host) -> Result<OurDomain> {
         self.known_through(&host.control)
     }
@@ -149,7 +149,7 @@ impl Guest {
         Ok(started)
     }
 
-    /// Waits until its sshd says its name, which is when it has booted; returns when that was.
+    /// Waits until the guest's sshd greets, which shows that the guest has booted, and returns that moment.
     pub fn await_up(&self, limit: Duration, cancel: &StopFlag) -> Result<Instant> {
         wait_for(&format!("{} to boot", self.name), limit, cancel, || match self.greeting() {
             Ok(()) => Look::Ready(Instant::now()),
@@ -157,11 +157,11 @@ impl Guest {
         })
     }
 
-    /// Asks its sshd for its name, once.
+    /// Asks the guest's sshd once for its greeting.
     pub fn greeting(&self) -> std::io::Result<()> {
         let mut stream = TcpStream::connect_timeout(&(self.address, 22).into(), CONNECT_LIMIT)?;
         stream.set_read_timeout(Some(GREETING_LIMIT))?;
-        // RFC 4253, 4.2: both sides begin with this.
+        // Both sides begin with this (RFC 4253, 4.2).
         let mut begin = [0; 4];
         stream.read_exact(&mut begin)?;
         if begin == *b"SSH-" { Ok(()) } else { Err(std::io::Error::other("something else than ssh answers")) }

@@ -1,5 +1,5 @@
-//! The witness: our program in a guest keeps memory and a file on its disk full of patterns, and verifies them. What its
-//! findings mean is for the proofs.
+//! The witness: our program in a guest, which fills memory and a file on disk with patterns and verifies them. The checks
+//! judge what it reports.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,19 +11,19 @@ use crate::remote::Agent;
 use crate::scenario::Bytes;
 use crate::sys::wait::{Look, StopFlag, wait_for};
 
-/// Its name among the guest's processes.
+/// The witness's name among the guest's processes.
 const NAME: &str = "multivm-witness";
 
-/// The file that it keeps records in, on the guest's disk.
+/// The file of the witness's records, on the guest's disk.
 pub const RECORDS: &str = "/var/lib/multivm/records";
 
-/// A question that changes nothing of a witness that rests, to learn whether there is one.
+/// A question that changes nothing of a resting witness, and so finds out whether one exists.
 const PAUSE: WitnessQuestion = WitnessQuestion::Begin { rewrite_ms: 0, pulse_us: 0 };
 
-/// Filling memory and file takes moments even in a slow guest.
+/// How long a witness may take to start: even a slow guest fills memory and file within moments.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// Starts it in a guest, unless it runs. It writes nothing before [`begin`].
+/// Starts a witness in a guest, unless one runs. It writes nothing before [`begin`].
 pub fn start(agent: &Agent, memory: Bytes, cancel: &StopFlag) -> Result<()> {
     match agent.witness(PAUSE, START_LIMIT) {
         Err(failure) if failure.kind() == FailureKind::Missing => {}
@@ -31,7 +31,7 @@ pub fn start(agent: &Agent, memory: Bytes, cancel: &StopFlag) -> Result<()> {
     }
     agent.install_as(NAME, START_LIMIT)?;
     let path = Agent::link(NAME);
-    // Of all processes in a guest it is the last that the kernel may kill for memory.
+    // The kernel kills the witness last when memory runs out.
     let script = format!(
         "(echo -1000 > /proc/self/oom_score_adj; \
          exec setsid {path} witness {} {RECORDS} > {path}.log 2>&1 < /dev/null) &",
@@ -50,22 +50,22 @@ pub fn start(agent: &Agent, memory: Bytes, cancel: &StopFlag) -> Result<()> {
     })
 }
 
-/// Ends whatever witness there is and starts another: one that is gone, that hangs, or that an earlier command left, which may
-/// be of another build or have another size.
+/// Ends any witness and starts another: the old one may have ended, may hang, or may come from an earlier command with
+/// another build or size.
 pub fn restart(agent: &Agent, memory: Bytes, cancel: &StopFlag) -> Result<()> {
     let script = format!("for at in $(pidof {NAME}); do kill -KILL $at; done; :");
     agent.remote().check(&script, START_LIMIT)?;
     start(agent, memory, cancel)
 }
 
-/// Lets it rest, which only one that works does.
+/// Lets the witness rest. Only a working witness answers.
 pub fn rest(agent: &Agent, limit: Duration) -> Result<()> {
     agent.witness(PAUSE, limit).map(drop)
 }
 
-/// How often it looks at the clock. Under KVM, every millisecond. Under TCG a look costs 0.15 to 0.3 ms of a CPU of the
-/// host, for the timer, the interrupt and the way in and out of the vCPU's thread: every millisecond would be 15 % of a
-/// CPU and more for each guest, every ten are 2 to 3 %.
+/// How often the witness looks at the clock: every millisecond under KVM. Under TCG a look costs 0.15 to 0.3 ms of a host
+/// CPU, for the timer, the interrupt and the way in and out of the vCPU's thread: looks every millisecond would take 15 % of
+/// a CPU and more for each guest, every ten they take 2 to 3 %.
 pub fn pulse_interval(accelerator: AcceleratorKind) -> Duration {
     match accelerator {
         AcceleratorKind::Kvm => Duration::from_millis(1),
@@ -73,8 +73,8 @@ pub fn pulse_interval(accelerator: AcceleratorKind) -> Duration {
     }
 }
 
-/// Lets it rewrite all of its memory once in `interval`, write records, and look at the clock every `pulse`; pauses all
-/// three if `interval` is zero.
+/// Lets the witness rewrite all of its memory once in `interval`, write records, and look at the clock every `pulse`. An
+/// `interval` of zero pauses all three.
 pub fn begin(agent: &Agent, interval: Duration, pulse: Duration, limit: Duration) -> Result<()> {
     let question = WitnessQuestion::Begin {
         rewrite_ms: interval.as_millis() as u64,
@@ -84,15 +84,15 @@ pub fn begin(agent: &Agent, interval: Duration, pulse: Duration, limit: Duration
     if answer.trim() == OK { Ok(()) } else { Err(unexpected(agent, &answer)) }
 }
 
-/// Asks it when the guest stood still and how fast it wrote memory, since a moment on its own clock.
+/// Asks the witness when the guest stood still and how fast it wrote memory, since a moment on its own clock.
 pub fn pulse(agent: &Agent, from_us: u64, limit: Duration) -> Result<Pulse> {
     let answer = agent.witness(WitnessQuestion::Pulse { from_us }, limit)?;
     answer.parse().map_err(|_| unexpected(agent, &answer))
 }
 
-/// Lets it verify everything.
+/// Lets the witness verify everything.
 pub fn prove(agent: &Agent, limit: Duration) -> Result<Testimony> {
-    // The moment is a number that no other proof has.
+    // No other proof has this number.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let answer = agent.witness(WitnessQuestion::Prove { number: now.as_nanos() as u64 }, limit)?;
     answer.parse().map_err(|_| unexpected(agent, &answer))

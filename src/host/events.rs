@@ -1,4 +1,4 @@
-//! Distributes libvirt's events of both hosts to listeners, each of one guest or of all.
+//! Distributes libvirt's events of both hosts to listeners: of one guest each, or of all guests.
 
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,9 +10,9 @@ use crate::libvirt::Event;
 pub struct EventHub(Arc<Mutex<Vec<Entry>>>);
 
 struct Entry {
-    /// Only this guest's events; every guest's if absent.
+    /// The guest whose events this listener gets; every guest's if none.
     domain: Option<String>,
-    /// False when nobody listens any more.
+    /// Returns false when the listener is gone.
     to: Box<dyn Fn(&Event) -> bool + Send>,
 }
 
@@ -33,7 +33,7 @@ impl EventHub {
         self.entries().push(Entry { domain: domain.map(str::to_owned), to: Box::new(to) });
     }
 
-    /// Hands an event out, on libvirt's event thread.
+    /// Distributes an event, on libvirt's event thread.
     pub fn publish(&self, event: &Event) {
         self.entries().retain(|entry| {
             let wanted = entry.domain.as_ref().is_none_or(|domain| *domain == event.domain);

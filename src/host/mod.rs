@@ -1,5 +1,5 @@
-//! The machines a run works on: libvirt hosts, and the storage server. What is behind one - lab, machine, real host - is
-//! unknown here.
+//! The machines of a run: libvirt hosts and the storage server. This room does not know whether they are a lab, virtual
+//! machines or real hosts.
 
 mod events;
 mod logs;

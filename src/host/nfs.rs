@@ -1,4 +1,4 @@
-//! Whether an NFS server serves: it answers the NULL procedure of its NFS program (RFC 5531 and RFC 1813, 3.3.0), which does
+//! Asks an NFS server whether it serves, by the NULL procedure of its NFS program (RFC 5531 and RFC 1813, 3.3.0), which does
 //! nothing.
 
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ const PORT: u16 = 2049;
 const PROGRAM: u32 = 100_003;
 const VERSION: u32 = 3;
 
-/// Number of our call, which the answer repeats.
+/// The number of our call, which the answer repeats.
 const CALL_ID: u32 = 0x6d76_6d31;
 
 /// Words of RFC 5531: a call, an answer, RPC version 2, no credentials.
@@ -25,7 +25,7 @@ const NOTHING: u32 = 0;
 /// Marks the only fragment of a record.
 const LAST_FRAGMENT: u32 = 1 << 31;
 
-/// Asks the server once. A server that does not know the version answers, too: it serves another one.
+/// Asks the server once. A server that does not know the version answers as well: it serves another one.
 pub(super) fn ping(server: &str, limit: Duration) -> Result<()> {
     ping_at((server, PORT), limit).map_err(|cause| {
         Failure::new(format!("get an answer from the NFS server {server}"), cause)
@@ -59,7 +59,7 @@ fn call() -> Vec<u8> {
     std::iter::once(length).chain(words).flat_map(u32::to_be_bytes).collect()
 }
 
-/// How long a server may take that is busy with guests.
+/// How long a server that is busy with guests may take.
 pub(super) const LIMIT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

@@ -1,23 +1,23 @@
-//! A guest's image, and the note beside it that says whose it is.
+//! A guest's image and the note beside it that names its owner.
 //!
-//! The note is a file: `vm1.qcow2.multivm` for `vm1.qcow2`. It is there before the image, and then names the image's inode:
-//! a file that somebody puts in the image's place has another one, and is not taken for ours.
+//! The note is a file: `vm1.qcow2.multivm` for `vm1.qcow2`. It exists before the image does and names the image's inode. A
+//! file that somebody puts in the image's place has another inode, and does not pass for ours.
 
 use crate::inventory::StorageEntry;
 use crate::remote::quote;
 
-/// First word of a note.
+/// The first word of a note.
 const WORD: &str = "multivm";
 
-/// Instead of an inode: the image is being made.
+/// In place of an inode: the image does not exist yet.
 const BEING_MADE: &str = "new";
 
-/// The name of the note of an image.
+/// The name of an image's note.
 fn note(image: &str) -> String {
     format!("{image}.multivm")
 }
 
-/// A script that prints a line for every image: its inode and the first line of its note, as far as they are there.
+/// A script that prints a line for every image: its inode and the first line of its note, where they exist.
 pub fn look(export: &str, images: &[String]) -> String {
     let looks = images.iter().map(|image| {
         let note = note(image);
@@ -30,13 +30,13 @@ pub fn look(export: &str, images: &[String]) -> String {
     format!("cd {} && {{ {}; }}", quote(export), looks.collect::<Vec<_>>().join("; "))
 }
 
-/// What of the answer to [`look`] is in the way, a sentence each.
+/// A sentence for each image that the answer to [`look`] shows to be somebody else's.
 pub fn foreign(answer: &str, images: &[String], owner: &str) -> Vec<String> {
     let mut lines = answer.lines();
     images.iter().filter_map(|image| judge(lines.next().unwrap_or("\tno answer"), image, owner)).collect()
 }
 
-/// What of the answer to [`look`] is wrong with each image, for images that were made for `owner`.
+/// The damage of each image that was made for `owner`, by the answer to [`look`].
 pub fn damaged(answer: &str, images: &[String], owner: &str) -> Vec<Option<String>> {
     let mut lines = answer.lines();
     let damage = |image: &String| {

@@ -1,4 +1,4 @@
-//! The two libvirt hosts, each with a kept ssh session and a kept libvirt connection.
+//! The pair of libvirt hosts, each with a kept ssh session and a kept libvirt connection.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use crate::sys::wait::{Look, StopFlag, wait_for};
 /// How long libvirtd may take to answer after its host does.
 const LIBVIRT_LIMIT: Duration = Duration::from_secs(30);
 
-/// TCG of older QEMU loses writes of guests that migrate: fixed by QEMU commit 03bfc2188f06 "physmem: Fix migration
-/// dirty bitmap coherency with TCG memory access", released in 9.0.
+/// The first QEMU whose TCG loses no writes of migrating guests: commit 03bfc2188f06 "physmem: Fix migration dirty bitmap
+/// coherency with TCG memory access", released in 9.0.
 const SOUND_UNDER_TCG: Version = Version::new(9, 0, 0);
 
 /// One libvirt host.
@@ -25,10 +25,10 @@ pub struct Host {
     pub side: Side,
     pub entry: HostEntry,
     pub remote: Remote,
-    /// Our program there; copied with its first use, removed with this value.
+    /// Our program on the host. The first use copies it there, and dropping this value removes it.
     pub agent: Arc<Agent>,
-    /// For queries, statistics, events and orders; never for a migration itself, which holds its connection's call
-    /// for as long as it takes.
+    /// The connection for queries, statistics, events and orders, but never for a migration, which occupies a call of its
+    /// connection for as long as it takes.
     pub control: Connection,
     pub qemu: Version,
     pub libvirt: Version,
@@ -40,18 +40,18 @@ pub struct Hosts {
     pub source: Host,
     pub target: Host,
     pub events: EventHub,
-    /// Where every connection is made.
+    /// The libvirt library of all connections.
     pub library: Libvirt,
     pub accelerator: Accelerator,
 }
 
 impl Host {
-    /// Where a load on the host works that writes files. Whoever starts one makes it.
+    /// The folder of loads on the host that write files. Whoever starts such a load makes the folder.
     pub fn load_folder(&self) -> String {
         format!("{}/load", self.entry.load_folder)
     }
 
-    /// Ends every load on the host, and removes what it wrote.
+    /// Ends every load on the host, and removes its files.
     pub fn end_loads(&self, limit: Duration) -> Result<()> {
         self.agent.end_strays(limit)?;
         self.remote.check(&format!("rm -rf {}", quote(&self.load_folder())), limit).map(drop)
@@ -59,7 +59,7 @@ impl Host {
 }
 
 impl Hosts {
-    /// Connects to both hosts, at once.
+    /// Connects to both hosts at the same time.
     pub fn connect(inventory: &Inventory, cancel: &StopFlag) -> Result<Hosts> {
         let library = Libvirt::start().attempting(|| "start libvirt's event loop".into())?.until(cancel);
         let events = EventHub::default();
@@ -111,7 +111,7 @@ impl Hosts {
         self.source.qemu.min(self.target.qemu)
     }
 
-    /// What the run's record says of the stack.
+    /// The facts about the stack for the run's record.
     pub fn facts(&self) -> BTreeMap<String, String> {
         let mut facts = BTreeMap::new();
         for host in self.both() {
@@ -127,7 +127,7 @@ impl Hosts {
         facts
     }
 
-    /// A known defect of this stack, which users should hear of before anything is started.
+    /// A known defect of this stack that users should know before anything starts.
     pub fn warning(&self) -> Option<String> {
         if self.accelerator.kind != AcceleratorKind::Tcg {
             return None;
@@ -173,19 +173,19 @@ fn connect(
     })
 }
 
-/// Removing a file is a moment; a host that cannot do it is being taken down.
+/// How long the removal of a file may take; a host that needs longer is being taken down.
 const REMOVE_LIMIT: Duration = Duration::from_secs(5);
 
 impl Drop for Host {
     fn drop(&mut self) {
-        // A host is left as it was. In a guest the program stays: the guest itself is multivm's.
+        // A host stays as it was. In a guest the program stays, since the guest itself is multivm's.
         if self.agent.is_installed() {
             let _ = self.remote.run(&format!("rm -rf {AGENT_DIRECTORY}"), REMOVE_LIMIT);
         }
     }
 }
 
-/// Opens a connection; waits for a libvirtd that is just starting.
+/// Opens a connection, and waits for a libvirtd that is just starting.
 pub fn retry_connect(library: &Libvirt, entry: &HostEntry, cancel: &StopFlag) -> Result<Connection> {
     wait_for(&format!("libvirtd of {} to answer", entry.name), LIBVIRT_LIMIT, cancel, || {
         match library.connect(&entry.uri, &entry.name) {

@@ -1,4 +1,4 @@
-//! The NFS server: images of guests in its export.
+//! The NFS server, with the guests' images in its export.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::inventory::StorageEntry;
 use crate::remote::{Remote, quote};
 use crate::sys::wait::{Look, StopFlag, wait_for};
 
-/// Making overlays is writing headers: seconds even on a slow disk.
+/// How long making overlays may take: it only writes headers, within seconds even on a slow disk.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// How long a server that is just starting may take to serve.
+/// How long a starting server may take to serve.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// The server and its export.
@@ -24,7 +24,7 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// Reaches the server, waits until it serves, and checks that the export has the base image.
+    /// Connects to the server, waits until it serves, and checks that its export has the base image.
     pub fn connect(entry: &StorageEntry, cancel: &StopFlag) -> Result<Storage> {
         let remote = Remote::new(entry.name.as_str(), entry.login.clone());
         let base = format!("{}/{}", entry.export, entry.base_image);
@@ -49,13 +49,13 @@ impl Storage {
         nfs::ping(&self.entry.server, nfs::LIMIT)
     }
 
-    /// What is wrong with each of these images, in their order: it is not there, or it is another file than `owner`'s.
+    /// The damage of each of these images, in their order: it is missing, or another file than `owner`'s has its name.
     pub fn damaged(&self, images: &[String], owner: &str) -> Result<Vec<Option<String>>> {
         let answer = self.remote.check(&overlay::look(&self.entry.export, images), LIMIT)?;
         Ok(overlay::damaged(&answer, images, owner))
     }
 
-    /// What is in the way of these images, a sentence each: files of their names that were not made for `owner`.
+    /// A sentence for each file that has the name of one of these images and was not made for `owner`.
     pub fn foreign(&self, images: &[String], owner: &str) -> Result<Vec<String>> {
         if images.is_empty() {
             return Ok(Vec::new());
@@ -68,7 +68,7 @@ impl Storage {
             .collect())
     }
 
-    /// Makes fresh overlays over the base image, and replaces older ones of the same names if they were made for `owner`.
+    /// Makes fresh overlays over the base image. They replace older ones of the same names that were made for `owner`.
     pub fn create_overlays(&self, images: &[String], owner: &str) -> Result<()> {
         if let Some(why) = self.foreign(images, owner)?.into_iter().next() {
             return Err(Failure::new("make the guests' images", Cause::new(FailureKind::Refused, why))
@@ -77,7 +77,8 @@ impl Storage {
         self.remote.check(&overlay::create(&self.entry, images, owner), LIMIT).map(drop)
     }
 
-    /// Checks each image by `qemu-img check`; returns the results in the images' order. The guests must stand still meanwhile.
+    /// Runs `qemu-img check` on each image and returns the results in the images' order. The guests must stand still
+    /// meanwhile.
     pub fn check_images(&self, images: &[String]) -> Result<Vec<ImageCheck>> {
         // --force-share: the image is open in a QEMU that stands still. Its exit status tells corruption (2) from
         // leaks (3), and the report says it too.
@@ -94,18 +95,18 @@ impl Storage {
     }
 }
 
-/// Between two reports.
+/// The line between two reports.
 const MARK: &str = "multivm-next-image";
 
 /// The result of `qemu-img check` on an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageCheck {
     pub image: String,
-    /// Its counts, or its words if they are no report.
+    /// The counts of the report, or the output that is no report.
     counts: Result<Counts, String>,
 }
 
-/// Fields that are absent are 0 (qapi/block-core.json, ImageCheck).
+/// The counts of a report. An absent field is 0 (qapi/block-core.json, ImageCheck).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 struct Counts {
     #[serde(rename = "check-errors")]
@@ -122,7 +123,7 @@ impl ImageCheck {
         ImageCheck { image: image.to_owned(), counts }
     }
 
-    /// Nothing is wrong with it. A leaked cluster is only lost space, but none is expected of a QEMU that stands still.
+    /// Whether the image has no error. A leaked cluster is only lost space, but a QEMU that stands still leaves none.
     pub fn is_whole(&self) -> bool {
         self.counts == Ok(Counts { errors: 0, corruptions: 0, leaks: 0 })
     }

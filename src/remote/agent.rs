@@ -1,5 +1,5 @@
-//! Our own program on a host or in a guest, `fixtures/agent`: built statically by the build script, part of this
-//! binary, copied over ssh, asked over one kept channel.
+//! Our own program on a host or in a guest, `fixtures/agent`: the build script links it statically into this binary, ssh
+//! copies it, and one kept channel carries questions and answers.
 
 use std::str::FromStr;
 use std::sync::Mutex;
@@ -15,38 +15,38 @@ use super::{Dialogue, Remote};
 use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::sys::parallel::locked;
 
-/// Where it lies on the other machine: in memory on most systems, and gone with the next boot.
+/// The program's directory on the other machine: in memory on most systems, so that the next boot removes it.
 pub const DIRECTORY: &str = concat!("/run/multivm-", env!("MULTIVM_AGENT_ID"));
 
-/// The file's name there.
+/// The program's file name in that directory.
 const NAME: &str = "multivm-agent";
 
 const PATH: &str = concat!("/run/multivm-", env!("MULTIVM_AGENT_ID"), "/multivm-agent");
 
-/// What the environment of every process has that a scenario starts as load, so that none is ever lost.
+/// An environment variable of every load process, by which strays can be found.
 pub const LOAD_MARK: &str = "MULTIVM_LOAD=1";
 
-/// Where a load's own words go. It lies beside the program, and goes with it.
+/// The file of a load's stdout and stderr. It lies beside the program, and is removed with it.
 pub const LOAD_LOG: &str = concat!("/run/multivm-", env!("MULTIVM_AGENT_ID"), "/load.log");
 
 const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/multivm-agent"));
 
-/// How long a new connection may take, at least.
+/// The least time for a new connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
-/// The program on one machine. The connection to it is opened by the first question and kept: it is also the proof
-/// that a TCP connection lives through everything that happens to the machine.
+/// Our program on one machine. The first question opens the connection, which then stays open: it also proves that a TCP
+/// connection survives everything that happens to the machine.
 #[derive(Debug)]
 pub struct Agent {
     remote: Remote,
     channel: Mutex<Option<Dialogue>>,
-    /// Why each connection that was opened so far was lost.
+    /// The reason for each loss of a connection so far.
     losses: Mutex<Vec<String>>,
     log: Mutex<LogPosition>,
     installed: AtomicBool,
 }
 
-/// Up to where the kernel log was read.
+/// How far the kernel log has been read.
 #[derive(Debug, Default)]
 struct LogPosition {
     boot_id: String,
@@ -68,7 +68,7 @@ impl Agent {
         &self.remote
     }
 
-    /// Looks at the machine. Of its kernel log only the lines are there that no earlier look has seen.
+    /// Looks at the machine. The answer has only the lines of its kernel log that no earlier look has seen.
     pub fn observe(&self, limit: Duration) -> Result<Observation> {
         let mut log = locked(&self.log);
         let look = |from| {
@@ -78,7 +78,7 @@ impl Agent {
         let mut seen = look(log.next)?;
         if seen.boot_id != log.boot_id {
             if log.next > 0 {
-                // Another boot has another log, whose lines are counted from 0 again.
+                // Another boot has another log, with lines counted from 0.
                 seen = look(0)?;
             }
             seen.whole_log = true;
@@ -90,20 +90,20 @@ impl Agent {
         Ok(seen)
     }
 
-    /// The processes of some process groups, and nothing else: cheap enough to be asked during a migration.
+    /// The processes of some process groups and nothing else: cheap enough during a migration.
     pub fn processes(&self, groups: &[i32], limit: Duration) -> Result<Vec<Process>> {
         let Processes { page, processes } =
             self.asked(&Question::Processes { groups: groups.to_vec() }, limit)?;
         Ok(processes.into_iter().map(|process| Process::new(process, page)).collect())
     }
 
-    /// CPU time that the machine's processes have used so far, clock ticks (1/100 s).
+    /// The CPU time of all the machine's processes so far, in clock ticks (1/100 s).
     pub fn cpu_ticks(&self, limit: Duration) -> Result<u64> {
         self.asked(&Question::Cpu, limit).map(|Ticks(ticks)| ticks)
     }
 
-    /// Starts a program with the mark of a load, in a process group of its own, and returns the group's number, which is
-    /// its pid. What it says goes to [`LOAD_LOG`] there. No word may have a tab or a newline in it. It is started at most
+    /// Starts a program as a load, in a process group of its own, and returns the group's number, which is the program's
+    /// pid. [`LOAD_LOG`] on that machine gets its output. No word may contain a tab or a newline. The program starts at most
     /// once; after an error it may run, and [`end_strays`](Agent::end_strays) finds it.
     pub fn start(&self, words: &[String], limit: Duration) -> Result<i32> {
         let question = Question::Start {
@@ -117,8 +117,8 @@ impl Agent {
         })
     }
 
-    /// Kills process groups; one that is gone is what was wanted. Never twice: after a reboot, the numbers are those of
-    /// other processes.
+    /// Kills process groups; a group that is gone is no error. This never repeats a question: after a reboot, other
+    /// processes have these numbers.
     pub fn kill(&self, groups: &[i32], limit: Duration) -> Result<()> {
         let answer = self.ask(&Question::Kill { groups: groups.to_vec() }, limit)?;
         if answer.trim() == OK {
@@ -139,7 +139,7 @@ impl Agent {
         }
     }
 
-    /// Copies the program there if it is not there, as after a reboot.
+    /// Copies the program to the machine if it is not there, as after a reboot.
     pub fn install(&self, limit: Duration) -> Result<()> {
         if self.remote.has_program(PATH, limit)? {
             return Ok(());
@@ -148,7 +148,7 @@ impl Agent {
         self.remote.push_program(PROGRAM, DIRECTORY, NAME, limit)
     }
 
-    /// A link to the program under a name of its own, by which it is told apart in a list of processes.
+    /// The path of a link to the program under another name, which tells it apart in a list of processes.
     pub fn link(name: &str) -> String {
         format!("{DIRECTORY}/{name}")
     }
@@ -173,7 +173,7 @@ impl Agent {
         self.installed.load(Ordering::SeqCst)
     }
 
-    /// Why connections were lost, all of them; a later look at a longer list tells what was lost in between.
+    /// The reasons for all lost connections; comparing the lists of two looks shows the losses in between.
     pub fn losses(&self) -> Vec<String> {
         locked(&self.losses).clone()
     }
@@ -184,7 +184,7 @@ impl Agent {
         self.remote.forget_sessions();
     }
 
-    /// The answer to a question, as the message that it must be.
+    /// Asks a question and parses the answer.
     fn asked<T: FromStr>(&self, question: &Question, limit: Duration) -> Result<T> {
         let answer = self.ask(question, limit)?;
         answer.parse().map_err(|_| {
@@ -202,7 +202,7 @@ impl Agent {
         }
     }
 
-    /// If the answer is lost, a new connection gets the question again.
+    /// Asks a question, and asks it again over a new connection if the answer is lost.
     fn ask_again(&self, question: &Question, limit: Duration) -> Result<String> {
         let begin = Instant::now();
         let mut channel = locked(&self.channel);
@@ -212,8 +212,8 @@ impl Agent {
                 Err(failure) => self.lose(&mut channel, failure),
             }
         }
-        // The connection may be from before a reboot: a new one decides. It gets its own time if the machine was
-        // silent for all of the limit.
+        // The connection may be from before a reboot: a new one decides. It gets its own time if the machine was silent for
+        // the whole limit.
         let left = limit.saturating_sub(begin.elapsed()).max(CONNECT_LIMIT);
         let mut dialogue = self.open(left)?;
         let answer = dialogue.ask(&question.to_string(), END, left)?;
@@ -221,15 +221,15 @@ impl Agent {
         Ok(answer)
     }
 
-    /// After an error it may have been done, and is not asked again.
+    /// Asks a question once: after an error the machine may have acted on it.
     fn ask_once(&self, question: &Question, limit: Duration) -> Result<String> {
-        // A kept connection may be from before a reboot, and a question that nobody heard is not told from one whose answer
-        // was lost: only over a connection that has just answered is it sent.
+        // A kept connection may be from before a reboot, and an unheard question looks like one with a lost answer. So this
+        // sends the question only over a connection that has just answered.
         self.cpu_ticks(limit)?;
         let mut channel = locked(&self.channel);
         let mut dialogue = match channel.take() {
             Some(dialogue) => dialogue,
-            // Another question has lost it since.
+            // Another question has lost the connection since.
             None => self.open(limit)?,
         };
         match dialogue.ask(&question.to_string(), END, limit) {

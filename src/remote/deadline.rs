@@ -1,4 +1,4 @@
-//! The moment at which somebody stops waiting, for calls of libssh2 that would wait for ever.
+//! A deadline for calls of libssh2 that would otherwise wait for ever.
 
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
@@ -9,15 +9,15 @@ use super::error::of_stream;
 use crate::failure::{Cause, FailureKind};
 use crate::sys::halt::ran_since;
 
-/// When an action must be over. Time in which this process was halted does not count.
+/// The moment by which an action must be over. Time in which this process was halted does not count.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadline {
     begin: Instant,
     limit: Duration,
 }
 
-/// How long a blocking call may take before the deadline is looked at again, and how long a connection that is given up may
-/// take to say goodbye.
+/// How long a blocking call may take before the deadline is checked again, and how long a session that is given up may take
+/// to say goodbye.
 const SLICE: Duration = Duration::from_millis(250);
 
 impl Deadline {
@@ -25,7 +25,7 @@ impl Deadline {
         Deadline { begin: Instant::now(), limit }
     }
 
-    /// The time that is left, at least a millisecond: libssh2 takes 0 for "for ever".
+    /// The remaining time, at least a millisecond: libssh2 takes 0 for "for ever".
     pub fn left(self) -> Result<Duration, Cause> {
         self.limit
             .checked_sub(ran_since(self.begin))
@@ -33,18 +33,19 @@ impl Deadline {
             .ok_or_else(|| Cause::new(FailureKind::TimedOut, "no answer in time"))
     }
 
-    /// Half of the time that is left.
+    /// A deadline after half of the remaining time.
     pub fn half(self) -> Deadline {
         Deadline::after(self.limit.saturating_sub(ran_since(self.begin)) / 2)
     }
 
-    /// Lets the session's next blocking call take all of the time that is left.
+    /// Lets the session's next blocking call take all of the remaining time.
     pub fn bound(self, session: &Session) -> Result<(), Cause> {
         session.set_timeout(milliseconds(self.left()?));
         Ok(())
     }
 
-    /// Reads from a stream of the session until `done` says so of what came so far, or the stream ends; true if it ended.
+    /// Reads from a stream of the session until `done` accepts what came so far, or until the stream ends; returns whether
+    /// it ended.
     pub fn read(
         self,
         session: &Session,
@@ -69,7 +70,7 @@ impl Deadline {
     pub fn write(self, session: &Session, stream: &mut impl Write, mut bytes: &[u8]) -> Result<(), Cause> {
         while !bytes.is_empty() {
             self.slice(session)?;
-            // libssh2 keeps what it has encrypted, and goes on with it when it is given the same bytes again.
+            // libssh2 keeps what it has encrypted, and continues with it when it gets the same bytes again.
             match stream.write(bytes) {
                 Ok(count) => bytes = &bytes[count..],
                 Err(error) if is_slice_over(error.kind()) => {}
@@ -85,7 +86,7 @@ impl Deadline {
     }
 }
 
-/// Lets a session go without waiting for an answer to its goodbye any longer than a moment.
+/// Ends a session, and waits no longer than a moment for an answer to the goodbye.
 pub(super) fn give_up(session: &Session) {
     session.set_timeout(milliseconds(SLICE));
 }

@@ -1,5 +1,5 @@
-//! A program on another machine that answers questions over one kept ssh channel: no process has to be started for a
-//! question, and the connection itself lives through what happens to the machine.
+//! A dialogue with a program on another machine over one kept ssh channel: no question starts a process, and the connection
+//! survives what happens to the machine.
 
 use std::fmt;
 use std::time::Duration;
@@ -30,15 +30,15 @@ impl Dialogue {
             Ok::<_, Cause>(channel)
         };
         let started = start();
-        // From here on every call sets its own limit; this is what is left for the last goodbye.
+        // From here on every call sets its own limit; this one is for the last goodbye.
         give_up(&session);
         let channel =
             started.map_err(|cause| Failure::new(format!("start `{command}`"), cause).at(remote.name()))?;
         Ok(Dialogue { name: remote.name().to_owned(), session, channel })
     }
 
-    /// Sends a line and reads up to a line that is `end`; returns what came before it. After an error the two sides may
-    /// not know any more which answer belongs to which question: the dialogue is over.
+    /// Sends a line and reads until a line equals `end`; returns what came before it. After an error the dialogue is over:
+    /// the two sides may no longer agree on which answer belongs to which question.
     pub fn ask(&mut self, question: &str, end: &str, limit: Duration) -> Result<String> {
         let answer = self.exchange(question, end, Deadline::after(limit));
         answer.map_err(|cause| {

@@ -1,4 +1,4 @@
-//! What kind of failure an error of libssh2 is.
+//! The kinds of libssh2's errors.
 
 use std::io;
 
@@ -12,7 +12,7 @@ impl From<ssh2::Error> for Cause {
     }
 }
 
-/// What a stream of the session failed with: the crate tells no more than a text by it, and libssh2 has the number.
+/// The error of a session's stream: the crate passes on only a text, and libssh2 has the number.
 pub(super) fn of_stream(session: &Session, error: io::Error) -> Cause {
     match (error.kind(), ssh2::Error::last_session_error(session)) {
         (io::ErrorKind::Other, Some(error)) => error.into(),
@@ -20,7 +20,7 @@ pub(super) fn of_stream(session: &Session, error: io::Error) -> Cause {
     }
 }
 
-/// Numbers are those of libssh2.h.
+/// The kind of an error number of libssh2.h.
 fn kind(code: ErrorCode) -> FailureKind {
     const SOCKET_SEND: i32 = -7;
     const TIMEOUT: i32 = -9;

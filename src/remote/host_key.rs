@@ -1,11 +1,11 @@
-//! Which kinds of host key known_hosts has for a machine.
+//! The kinds of host key that known_hosts has for a machine.
 
 use ssh2::Host;
 
 use crate::inventory::Login;
 
-/// How the base64 text of a key of each kind begins, and the names of the signatures that prove it, best first
-/// (RFC 4253, 6.6; RFC 5656, 3.1; RFC 8332; RFC 8709).
+/// The beginning of each kind of key in base64, and the names of the signatures that prove it, best first (RFC 4253, 6.6;
+/// RFC 5656, 3.1; RFC 8332; RFC 8709).
 const KINDS: [(&str, &[&str]); 5] = [
     ("AAAAC3NzaC1lZDI1NTE5", &["ssh-ed25519"]),
     ("AAAAE2VjZHNhLXNoYTItbmlzdHAyNTY", &["ecdsa-sha2-nistp256"]),
@@ -14,7 +14,8 @@ const KINDS: [(&str, &[&str]); 5] = [
     ("AAAAB3NzaC1yc2E", &["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"]),
 ];
 
-/// The signatures by which the machine can prove a key that known_hosts has, best first; empty if it has none.
+/// The signatures that can prove one of the machine's keys in known_hosts, best first; empty if known_hosts has no key of
+/// it.
 pub(super) fn algorithms(known: &[Host], login: &Login) -> Vec<&'static str> {
     signatures(known.iter().map(|host| (host.name(), host.key())), login)
 }
@@ -24,7 +25,7 @@ fn signatures<'a>(
     login: &Login,
 ) -> Vec<&'static str> {
     let with_port = format!("[{}]:{}", login.address, login.port);
-    // A hashed name may be anybody's.
+    // A hashed name may be any machine's.
     let is_its = |name: Option<&str>| {
         name.is_none_or(|name| name == with_port || (login.port == 22 && name == login.address))
     };

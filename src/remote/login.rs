@@ -1,4 +1,4 @@
-//! Logging in: from an address to a session in which each side has proved who it is.
+//! The login: from an address to a session in which each side has proved its identity.
 
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::mpsc::channel;
@@ -25,7 +25,7 @@ fn open(login: &Login, deadline: Deadline) -> Result<Session, Cause> {
     known
         .read_file(&login.known_hosts, KnownHostFileKind::OpenSSH)
         .map_err(|error| Cause::from(error).about(login.known_hosts.display()))?;
-    // Of a server with several keys libssh2 would check the one that it likes best, which known_hosts may not have.
+    // libssh2 would check the server's key that it likes best, which known_hosts may not have.
     let algorithms = host_key::algorithms(&known.hosts()?, login);
     if !algorithms.is_empty() {
         session.method_pref(MethodType::HostKey, &algorithms.join(","))?;
@@ -68,7 +68,7 @@ fn dial(login: &Login, deadline: Deadline) -> Result<TcpStream, Cause> {
     Err(last)
 }
 
-/// The C library's resolver knows no deadline: a thread waits for it, which may be left behind.
+/// Resolves the machine's name in a thread that may be left behind: the C library's resolver knows no deadline.
 fn addresses(login: &Login, deadline: Deadline) -> Result<Vec<SocketAddr>, Cause> {
     if let Ok(address) = login.address.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, login.port)]);
@@ -76,7 +76,7 @@ fn addresses(login: &Login, deadline: Deadline) -> Result<Vec<SocketAddr>, Cause
     let (name, port) = (login.address.clone(), login.port);
     let (tell, told) = channel();
     thread::Builder::new().name("resolve a name".into()).spawn(move || {
-        // Nobody listens any more if it took too long.
+        // The receiver is gone after the deadline.
         let _ = tell.send((name, port).to_socket_addrs().map(Vec::from_iter));
     })?;
     match told.recv_timeout(deadline.left()?) {

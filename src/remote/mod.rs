@@ -1,4 +1,4 @@
-//! Other machines, reached by ssh: one stack for login, commands, and our own program there.
+//! Other machines over ssh: one stack for login, commands, and our own program there.
 
 mod agent;
 mod deadline;

@@ -1,4 +1,4 @@
-//! What is seen on a host or inside a guest: everything that the proofs need, in one answer of our program there.
+//! An observation of a host or a guest: everything that the checks need, in one answer of our program there.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -14,17 +14,17 @@ pub struct Observation {
     pub uptime_s: f64,
     /// Seconds since 1970, by its realtime clock.
     pub realtime_s: f64,
-    /// Those of user space.
+    /// The processes of user space.
     pub processes: Vec<Process>,
     /// `MemAvailable` of `/proc/meminfo`, bytes.
     pub memory_available: u64,
-    /// Lines that no earlier observation had.
+    /// The lines of the kernel log that no earlier observation had.
     pub kernel_log: Vec<KernelLine>,
     /// Why the kernel log could not be read.
     pub kernel_log_error: Option<String>,
-    /// The lines are all there are: no earlier observation of this boot was made.
+    /// Whether these are all lines: this boot had no earlier observation.
     pub whole_log: bool,
-    /// When the answer came, by this machine's clock.
+    /// When the answer arrived, by this machine's clock.
     pub at: Instant,
 }
 
@@ -54,11 +54,12 @@ pub struct Process {
     /// One letter: R running, S sleeping, T stopped, Z zombie, ...
     pub state: char,
     pub group: i32,
-    /// User and system time, clock ticks (1/100 s), with that of its children that have ended.
+    /// User and system time in clock ticks (1/100 s), including that of ended children.
     pub ticks: u64,
-    /// Memory that the process has resident.
+    /// The process's resident memory.
     pub resident_bytes: u64,
-    /// Bytes that it sent to disks, with its children that have ended. None where nobody looked, or its kernel does not count.
+    /// Bytes that the process and its ended children sent to disks. None if multivm did not look, or the kernel does not
+    /// count.
     pub written_bytes: Option<u64>,
 }
 
@@ -79,7 +80,7 @@ impl Observation {
         }
     }
 
-    /// Memory that its processes have resident, bytes. Shared pages count once for each.
+    /// The resident memory of all processes in bytes. A shared page counts once for each of them.
     pub fn resident_bytes(&self) -> u64 {
         self.processes.iter().map(|process| process.resident_bytes).sum()
     }
@@ -99,7 +100,7 @@ impl Process {
         }
     }
 
-    /// The process has not ended. One that has is in the list until its parent has taken note.
+    /// Whether the process has not ended. An ended process stays in the list until its parent has reaped it.
     pub fn is_alive(&self) -> bool {
         self.state != 'Z' && self.state != 'X'
     }

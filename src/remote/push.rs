@@ -1,4 +1,4 @@
-//! Copying a program of ours to another machine.
+//! Copies a program of ours to another machine.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use super::{Remote, quote};
 use crate::failure::Result;
 
 impl Remote {
-    /// Whether there is a program of that path.
+    /// Whether a program of that path exists.
     pub fn has_program(&self, path: &str, limit: Duration) -> Result<bool> {
         Ok(self.run(&format!("test -x {}", quote(path)), limit)?.status == 0)
     }
 
-    /// Puts a program into a directory, which is made if it is missing. The program gets its name when it is whole: a copy
-    /// that is cut off is never run, and two that come at the same time do not meet.
+    /// Copies a program into a directory, and makes the directory if it is missing. The program gets its name when it is
+    /// complete: nobody ever runs a partial copy, and two copies at the same time do not meet.
     pub fn push_program(&self, program: &[u8], directory: &str, name: &str, limit: Duration) -> Result<()> {
         let (path, directory) = (format!("{directory}/{name}"), quote(directory));
         let path = quote(&path);

@@ -1,5 +1,5 @@
-//! Commands on another machine over kept ssh sessions, with deadlines. A command is sent once: what was not sent is sent
-//! again over a new session, and what was sent is not.
+//! Runs commands on another machine over kept ssh sessions, with deadlines. A command is sent once: only what was not sent
+//! is sent again, over a new session.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::inventory::Login;
 use crate::sys::parallel::locked;
 
-/// What a command printed and how it ended.
+/// A command's output and exit status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
     pub status: i32,
@@ -24,7 +24,7 @@ pub struct Output {
     pub stderr: String,
 }
 
-/// A machine behind ssh. Sessions are kept and reused: one per command under way, because all channels of a libssh2
+/// A machine behind ssh. It keeps sessions for reuse, one for each command under way, because all channels of a libssh2
 /// session wait for each other. Clones share the sessions.
 #[derive(Clone)]
 pub struct Remote(Arc<Inner>);
@@ -49,12 +49,12 @@ impl Remote {
         self.run_with_input(command, &[], limit)
     }
 
-    /// Runs a shell command that must succeed; returns what it printed.
+    /// Runs a shell command that must succeed, and returns its output.
     pub fn check(&self, command: &str, limit: Duration) -> Result<String> {
         self.check_with_input(command, &[], limit)
     }
 
-    /// Runs a shell command that must succeed, with `input` on its standard input; returns what it printed.
+    /// Runs a shell command that must succeed, with `input` on its standard input, and returns its output.
     pub fn check_with_input(&self, command: &str, input: &[u8], limit: Duration) -> Result<String> {
         let output = self.run_with_input(command, input, limit)?;
         if output.status == 0 {
@@ -64,9 +64,9 @@ impl Remote {
         Err(self.failed(command, format!("exit status {}: {}", output.status, said.trim()).into()))
     }
 
-    /// Runs a shell command with `input` on its standard input, all of which it takes before anybody reads what it prints:
-    /// up to the channel's window (2 MiB) it may print meanwhile. The command is sent at most once: after an error it may
-    /// have run, and whoever wants it to run again has to know that it may.
+    /// Runs a shell command with `input` on its standard input. The command takes all of its input before this reads any
+    /// output: it may print as much as the channel's window meanwhile (2 MiB). The command is sent at most once: after an
+    /// error it may have run, and the caller decides whether it may run again.
     pub fn run_with_input(&self, command: &str, input: &[u8], limit: Duration) -> Result<Output> {
         let deadline = Deadline::after(limit);
         let (session, channel) = self.channel(command, deadline)?;
@@ -89,15 +89,15 @@ impl Remote {
         self.idle().clear();
     }
 
-    /// A channel for the command: on a kept session, or on a new one if none is kept or the kept one has died. Nothing of
-    /// the command is sent.
+    /// Opens a channel for a command: on a kept session, or on a new one if none is kept or the kept one has died. This
+    /// sends nothing of the command.
     fn channel(&self, command: &str, deadline: Deadline) -> Result<(Session, Channel)> {
         let kept = self.idle().pop();
         if let Some(session) = kept {
-            // Half of the time at most: a session whose other side is silent must leave some for a new one.
+            // Half of the time at most: a session with a silent peer must leave some for a new one.
             match open_channel(&session, deadline.half()) {
                 Ok(channel) => return Ok((session, channel)),
-                // It may be from before a reboot of the other side, and then the others are, too.
+                // The session may be from before a reboot of the other side, and the others as well.
                 Err(_) => self.forget_sessions(),
             }
         }
@@ -143,8 +143,8 @@ fn execute(
     output
 }
 
-/// Standard output is read to its end before standard error: libssh2 buffers the latter up to the channel's window
-/// (2 MiB), which no command here comes near.
+/// Writes the input, then reads standard output to its end before standard error: libssh2 buffers the latter up to the
+/// channel's window (2 MiB), which no command here fills.
 fn converse(
     session: &Session,
     channel: &mut Channel,
@@ -179,7 +179,7 @@ impl fmt::Debug for Remote {
 
 /// A text as one word for a POSIX shell.
 pub fn quote(text: &str) -> Cow<'_, str> {
-    // A zero byte is all that shlex could refuse, and ssh passes it on.
+    // shlex could only refuse a zero byte, which ssh passes on.
     Quoter::new().allow_nul(true).quote(text).unwrap_or_else(|error| unreachable!("{error}"))
 }
 

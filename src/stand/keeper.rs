@@ -1,8 +1,9 @@
-//! The process that takes a lab down when another process ends: this very program, started again with a hidden argument.
+//! The keeper: a process that takes a lab down when another process ends. It is this program, started again with a hidden
+//! argument.
 //!
-//! It holds nothing while it waits, so that the processes for which the lab was raised can take the lock, and is not in the
-//! ledger: it ends by itself. If it is killed, the ledger still says for how long the lab was to stay, and the next command
-//! clears it.
+//! The keeper holds nothing while it waits, so that other processes can take the lock, and it is not in the ledger, since it
+//! ends by itself. If the keeper is killed, the ledger still says how long the lab was to stay, and the next command clears
+//! it.
 
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
@@ -17,17 +18,17 @@ use crate::sys::process;
 
 const KEEPER: &str = "__multivm-keeper";
 
-/// What it says when nothing that its parent gets can end it any more.
+/// The keeper's word when no signal that its parent gets can end it any more.
 const READY: &str = "ready";
 
-/// How often the process that is waited for is looked at.
+/// How often the keeper looks whether the owner lives.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// How long a process that is at work may go on when the one that is waited for has gone: it has noticed that, too, aborts
-/// its migrations and collects what it has.
+/// How long a command at work may go on after the owner has gone: it notices the end as well, aborts its migrations and
+/// collects its evidence.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Sees to it that the lab is taken down when `owner` ends, whatever way that is. What goes wrong then is in `log`.
+/// Starts a keeper that takes the lab down when `owner` ends, however it ends. `log` gets the keeper's failures.
 ///
 /// The caller holds the machine's lock, so that no other command starts a second keeper.
 pub fn take_down_after(owner: &Owner, log: &Path) -> Result<()> {
@@ -46,7 +47,7 @@ pub fn take_down_after(owner: &Owner, log: &Path) -> Result<()> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log)
-        // What it stands in must not be kept from being unmounted.
+        // A working directory in a mount would keep that mount busy.
         .current_dir("/")
         .spawn()
         .attempting(attempted)?;
@@ -66,12 +67,12 @@ fn arguments(owner: &Owner) -> [String; 3] {
     [KEEPER.to_owned(), owner.pid.to_string(), owner.start.to_string()]
 }
 
-/// Whether one waits for the same process already. Looked up in `/proc`: a note on disk could outlive it.
+/// Whether a keeper waits for that owner already, by `/proc`: a note on disk could outlive the keeper.
 fn is_running(owner: &Owner) -> bool {
     process::runs_with(&arguments(owner))
 }
 
-/// To be called first in `main` of every program that may start it: answers the hidden argument.
+/// Answers the hidden argument. Every program that may start a keeper calls this first in `main`.
 pub fn hidden_entry() -> Option<ExitCode> {
     let mut arguments = std::env::args().skip(1);
     if arguments.next()? != KEEPER {
@@ -93,7 +94,8 @@ pub fn hidden_entry() -> Option<ExitCode> {
 
 fn wait_and_take_down(owner: &Owner) -> Result<(), Vec<Failure>> {
     let one = |failure| vec![failure];
-    // Out of the process group that nextest ends with a test, and of the terminal that Ctrl-C comes from.
+    // A session of its own keeps the keeper out of the process group that nextest ends with a test, and away from the
+    // terminal's Ctrl-C.
     nix::unistd::setsid().attempting(|| "leave the session".into()).map_err(one)?;
     let told = writeln!(std::io::stdout(), "{READY}").and_then(|()| std::io::stdout().flush());
     told.attempting(|| "answer".into()).map_err(one)?;
@@ -104,7 +106,7 @@ fn wait_and_take_down(owner: &Owner) -> Result<(), Vec<Failure>> {
     let directory = state_directory();
     let lock = lock(&directory).map_err(one)?;
     let ledger = Ledger::open(&directory).map_err(one)?;
-    // Somebody may have kept it by now, with `multivm lab up`, or for another process.
+    // Meanwhile `multivm lab up`, or a command for another process, may have kept the lab.
     if ledger.is_kept() {
         return Ok(());
     }
@@ -113,7 +115,7 @@ fn wait_and_take_down(owner: &Owner) -> Result<(), Vec<Failure>> {
     if failures.is_empty() { Ok(()) } else { Err(failures) }
 }
 
-/// The lock, as soon as the command that is still at work is done.
+/// Takes the lock as soon as the command at work has ended.
 fn lock(directory: &Path) -> Result<Lock> {
     let begin = Instant::now();
     loop {

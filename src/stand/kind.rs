@@ -1,4 +1,4 @@
-//! What a kind of hosts must be able to do: the one interface between a command and the hosts that it works on.
+//! The interface between a command and the hosts that it works on: what every kind of hosts can do.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use crate::inventory::Inventory;
 use crate::ledger::Ledger;
 use crate::sys::wait::StopFlag;
 
-/// What a stand works with: the ledger that every change is entered in first, and the flag that ends it early.
+/// The means of a stand: the ledger that gets every change first, and the flag that ends the stand early.
 #[derive(Debug, Clone, Copy)]
 pub struct Ground<'a> {
     pub ledger: &'a Ledger,
     pub stop: &'a StopFlag,
 }
 
-/// What a stand needs of the process that uses it.
+/// A stand's needs from the process that uses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Needs {
     /// Why the process must be root; none if it need not be.
@@ -24,29 +24,29 @@ pub struct Needs {
 /// Hosts that an earlier command left up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
-    /// They are what this stand would raise.
+    /// The hosts are the ones that this stand would raise.
     Same(Inventory),
-    /// They can be reached, but are something else, which the text says.
+    /// The hosts can be reached, but differ from what this stand would raise; the text says how.
     Other(Inventory, String),
 }
 
 /// Whether hosts are up when a stand is prepared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Before {
-    /// None are: they will be raised.
+    /// No hosts are up; the stand will raise them.
     Down,
-    /// They are, and may have to be raised again.
+    /// Hosts are up, and the stand may have to raise them again.
     Up,
-    /// They are, and stay as they are, because they belong to somebody else.
+    /// Hosts are up and belong to somebody else, so they stay as they are.
     Foreign,
 }
 
-/// A kind of hosts: the namespace lab, or whatever else can turn settings into an [`Inventory`].
+/// A kind of hosts: the namespace lab, or anything else that turns settings into an [`Inventory`].
 ///
-/// A stand changes nothing on a machine before it has entered the change into the ledger: undoing everything that the ledger
-/// has is always enough to put the machine back.
+/// A stand enters every change into the ledger before it makes the change: undoing the whole ledger always restores the
+/// machine.
 pub trait Stand: fmt::Debug + Send {
-    /// What it needs, asked before anything is done.
+    /// The stand's needs, which the command checks before it does anything.
     fn needs(&self) -> Needs;
 
     /// The hosts that an earlier command left up.
@@ -55,32 +55,34 @@ pub trait Stand: fmt::Debug + Send {
     /// When there are none, or they cannot be described.
     fn standing(&self) -> Result<Standing>;
 
-    /// Makes what hosts are made of, and brings this thread to where it can reach them. To be called before any thread
-    /// that talks to hosts is started.
+    /// Makes the images of hosts, and moves this thread to where it can reach the hosts. The caller starts no thread that
+    /// talks to hosts before this.
     ///
     /// # Errors
-    /// When something that is needed cannot be made or reached.
+    ///
+    /// When something cannot be made or reached.
     fn prepare(&mut self, ground: Ground<'_>, before: Before) -> Result<()>;
 
-    /// Raises hosts with room for guests that have so much memory together, bytes.
+    /// Raises hosts with room for guests of that much memory altogether, in bytes.
     ///
     /// # Errors
-    /// When they are not prepared, or do not come up.
+    ///
+    /// When the stand is not prepared, or hosts do not come up.
     fn raise(&mut self, ground: Ground<'_>, guests_memory: u64) -> Result<Inventory>;
 
-    /// Starts again what has ended of the hosts' own parts, and returns what that was, a few words each; nothing if all of
-    /// them run.
+    /// Restarts the daemons of hosts that have ended, and returns their names; nothing if all of them run.
     ///
     /// # Errors
-    /// When something has ended that cannot be started again by itself.
+    ///
+    /// When a part has ended that cannot be restarted alone.
     fn mend(&mut self, ground: Ground<'_>) -> Result<Vec<String>>;
 
-    /// Takes the hosts down, but not what this process stands on, so that they can be raised again.
+    /// Takes the hosts down so that they can be raised again, and leaves what this process stands on.
     fn clear(&mut self, ground: Ground<'_>) -> Vec<Failure>;
 
     /// Takes everything down.
     fn down(&mut self, ground: Ground<'_>) -> Vec<Failure>;
 
-    /// What the hosts are made of and what their guests run on, in one line; none before it is known.
+    /// The hosts' images and the guests' accelerator in one line; none before the stand knows them.
     fn facts(&self) -> Option<String>;
 }

@@ -1,4 +1,4 @@
-//! Where hosts come from, and one command's hold on them.
+//! Kinds of hosts, and one command's hold on its hosts.
 
 mod keeper;
 mod kind;
@@ -13,8 +13,8 @@ pub use session::{Session, summary};
 pub use status::{Occupancy, Status};
 pub use sudo::become_root;
 
-/// To be called first in `main` of every program that may raise a lab: answers the hidden arguments of the processes behind it,
-/// which are that very program, started again.
+/// Answers the hidden arguments of the processes behind a lab, which are this program, started again. Every program that may
+/// raise a lab calls this first in `main`.
 pub fn hidden_entry() -> Option<std::process::ExitCode> {
     lab::hidden_entry().or_else(keeper::hidden_entry)
 }

@@ -1,4 +1,4 @@
-//! One command's hold on this machine: the lock, the ledger, and the hosts that are up or can be raised.
+//! One command's hold on this machine: the lock, the ledger, and hosts that are up or can be raised.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::ledger::{Ledger, Lock, Owner, Thing, state_directory};
 use crate::sys::wait::StopFlag;
 use crate::sys::words::counted;
 
-/// The lock, the ledger and the stand. Dropping it without [`Session::end`] leaves the undoing to the next command.
+/// The lock, the ledger and the stand. Dropped without [`Session::end`], a session leaves the undoing to the next command.
 #[derive(Debug)]
 pub struct Session {
     stand: Box<dyn Stand>,
@@ -19,30 +19,29 @@ pub struct Session {
     ledger: Ledger,
     /// The hosts, once they are up.
     inventory: Option<Inventory>,
-    /// The hosts were up before this command.
+    /// Whether the hosts were up before this command.
     attached: bool,
-    /// Why the hosts that were up before are not what was asked for.
+    /// Why the hosts that were up before differ from the requested ones.
     other: Option<String>,
-    /// The process that the hosts belong to if this command, or one before it for the same process, raised them.
+    /// The process that the hosts belong to, if a command for that process raised them.
     owner: Option<Owner>,
-    /// The hosts were up before, raised by another command of the same owner.
+    /// Whether another command of the same owner had raised the hosts before this one.
     shared: bool,
-    /// What an earlier command had left, and this one has undone.
+    /// The remains of an earlier command that this one has undone.
     cleared: Vec<Thing>,
     // Last: whoever waits for the lock finds everything else done.
     lock: Arc<Lock>,
 }
 
 impl Session {
-    /// Takes the lock, clears what a killed run left, and finds hosts that were left up on purpose.
-    ///
-    /// It prints what it cleared on standard error.
+    /// Takes the lock, clears what a killed run left, and finds hosts that were left up on purpose. Standard error names
+    /// what it cleared.
     pub fn begin(stand: Box<dyn Stand>, stop: StopFlag) -> Result<Session> {
         Session::begin_for(stand, stop, None)
     }
 
-    /// [`Session::begin`], for one of several commands of `owner` that share hosts: whichever of them raises them leaves them
-    /// to the others, for as long as `owner` lives.
+    /// [`Session::begin`] for one of several commands of `owner` that share hosts: the one that raises them leaves them to
+    /// the others, for as long as `owner` lives.
     pub fn begin_for(stand: Box<dyn Stand>, stop: StopFlag, owner: Option<Owner>) -> Result<Session> {
         if let Some(why) = stand.needs().root.filter(|_| !nix::unistd::geteuid().is_root()) {
             return Err(Failure::new("work on this machine", why)
@@ -100,11 +99,11 @@ impl Session {
     }
 
     fn attach(&mut self, standing: Standing) -> Result<()> {
-        // Asked now: whatever is entered into the ledger from here on takes the note away.
+        // This must come first: the next entry in the ledger removes the note.
         let shared = self.owner.is_some() && self.ledger.kept_until() == self.owner;
         match standing {
             Standing::Other(_, why) if shared => {
-                // Such as a test that wants a stack of its own.
+                // For example a test that wants a stack of its own.
                 eprintln!("multivm: the lab of this run is another one ({why}); raising another");
                 return self.ledger.undo_all().into_iter().next().map_or(Ok(()), Err);
             }
@@ -118,7 +117,7 @@ impl Session {
         Ok(())
     }
 
-    /// Undoes what an earlier command left, and returns it; nothing if it left nothing.
+    /// Undoes what an earlier command left, and returns it.
     fn reap(&self) -> Result<Vec<Thing>> {
         let left = self.ledger.outstanding();
         if left.is_empty() {
@@ -131,8 +130,8 @@ impl Session {
         }
     }
 
-    /// Makes what hosts are made of, and brings this thread to where it can reach them. To be called before any thread that
-    /// talks to hosts is started.
+    /// Makes the images of hosts, and moves this thread to where it can reach the hosts. The caller starts no thread that
+    /// talks to hosts before this.
     pub fn prepare(&mut self) -> Result<()> {
         if let Some(why) = &self.other {
             return Err(Failure::new("use the lab that is up", why.clone())
@@ -147,7 +146,7 @@ impl Session {
         self.stand.prepare(ground, before)
     }
 
-    /// The hosts; raises them, with room for guests of that much memory (bytes), if they are not up.
+    /// Returns the hosts, and raises them first if they are not up, with room for guests of that much memory (bytes).
     pub fn raise(&mut self, guests_memory: u64) -> Result<&Inventory> {
         let inventory = match self.inventory.take() {
             Some(inventory) => inventory,
@@ -164,19 +163,19 @@ impl Session {
         self.inventory.as_ref()
     }
 
-    /// What the hosts are made of and which accelerator their guests get, in one line; none before it is known.
+    /// The hosts' images and the guests' accelerator in one line; none before the stand knows them.
     pub fn stack(&self) -> Option<String> {
         let up = || Some(format!("the lab that is up, {}", self.inventory.as_ref()?.accelerator));
         if self.attached { up() } else { self.stand.facts() }
     }
 
-    /// Starts again what has ended of the hosts' own parts, and returns what that was.
+    /// Restarts the daemons of hosts that have ended, and returns their names.
     pub fn mend(&mut self) -> Result<Vec<String>> {
         let ground = Ground { ledger: &self.ledger, stop: &self.stop };
         self.stand.mend(ground)
     }
 
-    /// Takes the hosts down, not what this process stands on, so that they can be raised again.
+    /// Takes the hosts down so that they can be raised again, and leaves what this process stands on.
     pub fn clear_hosts(&mut self) -> Result<()> {
         if self.attached && !self.shared {
             return Err(Failure::new("rebuild the lab", "it was left up by an earlier command, whose it is")
@@ -188,7 +187,7 @@ impl Session {
         self.stand.clear(ground).into_iter().next().map_or(Ok(()), Err)
     }
 
-    /// Whether the hosts were up before, raised by another command of the same owner.
+    /// Whether another command of the same owner had raised the hosts before this one.
     pub fn is_shared(&self) -> bool {
         self.shared
     }
@@ -203,12 +202,12 @@ impl Session {
         self.attached
     }
 
-    /// What [`Session::begin`] found of a killed run and undid.
+    /// The remains of a killed run that [`Session::begin`] found and undid.
     pub fn cleared(&self) -> &[Thing] {
         &self.cleared
     }
 
-    /// What would go with [`Session::down`].
+    /// Everything that [`Session::down`] would remove.
     pub fn things(&self) -> Vec<Thing> {
         self.ledger.outstanding()
     }
@@ -235,7 +234,7 @@ impl Session {
             return Vec::new();
         }
         match self.owner.clone() {
-            // Its owner is being interrupted, too: there is no next one.
+            // Interrupted, the owner ends as well: there is no next command.
             Some(owner) if self.inventory.is_some() && !self.stop.is_set() => {
                 self.keep_until(&owner).err().into_iter().collect()
             }
@@ -243,14 +242,14 @@ impl Session {
         }
     }
 
-    /// Takes everything down, whoever raised it.
+    /// Takes everything down, no matter which command raised it.
     pub fn down(mut self) -> Vec<Failure> {
         let ground = Ground { ledger: &self.ledger, stop: &self.stop };
         self.stand.down(ground)
     }
 }
 
-/// Whether every process and network namespace that a ledger names is still there.
+/// Whether every process and network namespace of a ledger still exists.
 pub(super) fn is_whole(things: &[Thing]) -> bool {
     things.iter().all(Thing::is_there)
 }

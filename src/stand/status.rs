@@ -1,4 +1,4 @@
-//! What is on this machine now: looked at without the lock, for commands that only tell.
+//! The present state of this machine, seen without the lock, for commands that only report.
 
 use std::path::Path;
 
@@ -6,36 +6,36 @@ use super::session::is_whole;
 use crate::failure::Result;
 use crate::ledger::{Holder, Ledger, Lock, Owner, Thing};
 
-/// What the lock and the ledger of a state directory say.
+/// A state directory's lock and ledger.
 #[derive(Debug, Clone)]
 pub struct Status {
-    /// Who works on this machine at the moment.
+    /// The command at work on this machine.
     pub holder: Option<Holder>,
-    /// What was created and not undone.
+    /// Everything created and not undone.
     pub things: Vec<Thing>,
-    /// It was left on purpose, by `multivm lab up` or for the processes of a run of nextest.
+    /// Whether it was left on purpose, by `multivm lab up` or for the processes of a nextest run.
     pub kept: bool,
-    /// The process for as long as which it stays.
+    /// The process whose lifetime bounds how long it stays.
     pub until: Option<Owner>,
-    /// All that the ledger names is there.
+    /// Whether everything in the ledger exists.
     pub whole: bool,
 }
 
-/// Which of the four cases it is.
+/// The state of the lab in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Occupancy {
-    /// No lab is up, and nothing is left of one.
+    /// No lab is up, and nothing remains of one.
     Nothing,
-    /// A lab that was left up on purpose.
+    /// A lab is up that a command left on purpose.
     Up,
-    /// A command is at work: what is there is its own.
+    /// A command is at work, and everything here is its own.
     Busy,
-    /// What a killed run left, or what is left of a lab of which parts have gone.
+    /// Remains of a killed run, or of a lab with missing parts.
     Left,
 }
 
 impl Status {
-    /// Looks. It may be old when it is read: only the lock's holder knows for sure.
+    /// Looks at a state directory. The answer may be out of date at once: only the lock's holder knows for sure.
     pub fn look(directory: &Path) -> Result<Status> {
         let holder = Lock::holder(directory);
         let peek = Ledger::peek(directory)?;

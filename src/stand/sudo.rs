@@ -1,4 +1,4 @@
-//! Becoming root for what needs it: the program starts itself again through sudo.
+//! Becomes root: the program starts itself again through sudo.
 
 use std::env;
 use std::os::unix::process::CommandExt;
@@ -6,19 +6,19 @@ use std::process::Command;
 
 use crate::failure::{Attempt, Failure, Result};
 
-/// Beginnings of the variables that reach the program behind sudo. Behind `cargo test` and nextest the program
-/// needs what they tell a test.
+/// Beginnings of the names of variables that sudo preserves. Under `cargo test` and nextest the program needs a test's
+/// variables.
 const PREFIXES: [&str; 3] = ["MULTIVM_", "CARGO", "NEXTEST"];
 
-/// Further variables. `HOME` and `XDG_CACHE_HOME` say where the user's images are: root's own cache would be a
-/// second one.
+/// Further variables that sudo preserves. `HOME` and `XDG_CACHE_HOME` lead to the user's images, instead of to a second
+/// cache of root's.
 const NAMES: [&str; 7] = ["HOME", "PATH", "XDG_CACHE_HOME", "RUST_BACKTRACE", "NO_COLOR", "TERM", "CI"];
 
-/// Returns when this process is root. Otherwise sudo takes this process's place and starts the program again with
-/// the same arguments; it returns only if that is not possible.
+/// Returns when this process is root. Otherwise sudo takes this process's place and starts the program again with the same
+/// arguments; this returns only if that fails.
 ///
-/// To be called after the input was checked and before anything is done, and never for a command that only lists:
-/// sudo may ask for a password.
+/// Callers check their input first and have done nothing yet. Commands that only list never call this, because sudo may ask
+/// for a password.
 pub fn become_root() -> Result<()> {
     if nix::unistd::geteuid().is_root() {
         return Ok(());
@@ -39,14 +39,14 @@ pub fn become_root() -> Result<()> {
     Err(Failure::new(attempted(), format!("sudo: {error}")).try_next(advice))
 }
 
-/// The names that sudo is told to preserve.
+/// The variables for sudo to preserve.
 fn preserved(names: impl Iterator<Item = std::ffi::OsString>) -> Vec<String> {
     let mut kept: Vec<String> = names
         .filter_map(|name| name.into_string().ok())
         .filter(|name| {
             PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || NAMES.contains(&name.as_str())
         })
-        // The list is separated by commas, and the shell's exported functions have names with other characters.
+        // Commas separate the list, and the names of the shell's exported functions have other characters.
         .filter(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
         .collect();
     kept.sort();

@@ -1,4 +1,4 @@
-//! How a host defines a guest, and in what two definitions differ that must not.
+//! A host's definition of a guest, and the differences between two definitions that matter.
 
 mod tree;
 
@@ -12,14 +12,15 @@ use tree::Tree;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definition {
     pub autostart: bool,
-    /// What QEMU runs.
+    /// The definition that QEMU runs.
     live: Tree,
-    /// What libvirt starts next; none of a transient domain, which has nothing that outlives its stop.
+    /// The definition of libvirt's next start; none for a transient domain, which does not outlive its stop.
     persistent: Option<Tree>,
 }
 
 impl Definition {
-    /// Asks a host; none where the guest is not active, because a definition that nobody runs has no live part.
+    /// Asks a host for a guest's definition; none where the guest is not active, because only a running guest has a live
+    /// definition.
     pub fn read(domain: &Domain) -> Result<Option<Definition>> {
         let attempted = || format!("read the definition of {}", domain.name());
         let asked = || -> crate::libvirt::Result<_> {
@@ -32,8 +33,8 @@ impl Definition {
         Ok(Some(Definition { autostart, live, persistent }))
     }
 
-    /// In what `later` is another definition than this one, autostart aside. `another_libvirt`: it was asked of another
-    /// version, which may write down what the first one left out.
+    /// The differences between this definition and a later one, without autostart. `another_libvirt`: another version of
+    /// libvirt gave the later one, and may write down what the first left out.
     pub fn differences(&self, later: &Definition, another_libvirt: bool) -> Vec<Difference> {
         let mut found = Vec::new();
         let mut compare = |which: &'static str, before: &Tree, after: &Tree| {
@@ -58,19 +59,19 @@ impl Definition {
     }
 }
 
-/// One thing in which two definitions differ.
+/// One difference between two definitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// Which definition, and the path in it.
+    /// The definition, and the path in it.
     pub what: String,
     pub expected: String,
     pub seen: String,
 }
 
-/// Of a long value this much is shown, characters.
+/// The most characters that a message shows of a long value.
 const SHOWN: usize = 120;
 
-/// And of it so much before the first character that differs.
+/// The most of these characters before the first difference.
 const BEFORE: usize = 20;
 
 impl Difference {

@@ -1,4 +1,4 @@
-//! A domain's XML as what its paths hold, without what libvirt gives each running guest anew on each host.
+//! A domain's XML as a map from paths to values, without what libvirt draws for each running guest on each host.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,11 @@ use roxmltree::{Document, Node};
 
 use crate::failure::{Cause, FailureKind};
 
-/// What every path of a domain's XML holds: an attribute its value, an element its text.
+/// The value at every path of a domain's XML: an attribute's value, or an element's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tree(BTreeMap<String, String>);
 
-/// A path that holds something else in another tree. None: it is not there.
+/// A path with different values in two trees. None stands for an absent path.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Differing<'a> {
     pub path: &'a str,
@@ -18,7 +18,7 @@ pub struct Differing<'a> {
     pub after: Option<&'a str>,
 }
 
-/// What an element holds that has neither text nor attributes: that it is there.
+/// The value of an element that has neither text nor attributes.
 const THERE: &str = "there";
 
 impl Tree {
@@ -27,7 +27,7 @@ impl Tree {
         Tree::read(xml, true)
     }
 
-    /// Reads an XML that a domain can be started from.
+    /// Reads an XML from which a domain can be started.
     pub fn of_inactive(xml: &str) -> Result<Tree, Cause> {
         Tree::read(xml, false)
     }
@@ -40,8 +40,8 @@ impl Tree {
         Ok(Tree(reader.found))
     }
 
-    /// The paths at which `later` holds something else. Of an element that is there in one only, its own path and none of those
-    /// in it.
+    /// The paths with another value in `later`. An element that only one tree has counts as its own path, without those
+    /// inside it.
     pub fn differences<'a>(&'a self, later: &'a Tree) -> Vec<Differing<'a>> {
         let mut paths: Vec<&str> = self.0.keys().chain(later.0.keys()).map(String::as_str).collect();
         paths.sort_unstable();
@@ -62,7 +62,7 @@ impl Tree {
     }
 }
 
-/// libvirt puts the files of a running guest into folders named by the number that it has on this host: `7-vm1`.
+/// The folder that libvirt makes for a running guest, named by the guest's number on this host: `7-vm1`.
 fn own_folder(root: Node<'_, '_>) -> Option<(String, String)> {
     let name = root.children().find(|node| node.has_tag_name("name"))?.text()?;
     let id = root.attribute("id")?;
@@ -109,10 +109,10 @@ impl Reader {
         self.found.insert(path, value);
     }
 
-    /// An element that libvirt makes anew wherever the guest runs.
+    /// Whether libvirt makes this element anew wherever the guest runs.
     fn is_runtime(&self, node: Node<'_, '_>) -> bool {
         match node.tag_name().name() {
-            // A user's own alias begins with ua-; all others are assigned at start.
+            // A user's own alias begins with ua-; libvirt assigns all others at the start.
             "alias" => !node.attribute("name").is_some_and(|name| name.starts_with("ua-")),
             // A label that the host's security driver draws for this run.
             "seclabel" => self.is_live && node.attribute("type") == Some("dynamic"),
@@ -126,12 +126,12 @@ impl Reader {
     }
 }
 
-/// Names of taps that libvirt draws itself, and drops from a definition that has them.
+/// The names of taps that libvirt draws itself, and drops from a definition that has them.
 const DRAWN_TAPS: [&str; 5] = ["vnet", "vif", "macvtap", "macvlan", "tap"];
 
-/// An attribute that says how this host runs the guest, not what the guest is: libvirt's formatdomain page documents each as
-/// assigned at start, or as seen in live XML only. Addresses of devices are none of these: the guest sees them, and its
-/// drivers are lost where they change.
+/// Whether an attribute says how this host runs the guest, and not what the guest is: libvirt's formatdomain page documents
+/// each as assigned at start, or as seen in live XML only. Device addresses do not belong here: the guest sees them, and
+/// loses its drivers where they change.
 fn is_of_the_host(node: Node<'_, '_>, attribute: &str) -> bool {
     let element = node.tag_name().name();
     let parent = node.parent_element();
@@ -168,8 +168,8 @@ fn parent_is(node: Node<'_, '_>, name: &str) -> bool {
     node.parent_element().is_some_and(|parent| parent.has_tag_name(name))
 }
 
-/// The name of an element among its neighbours: devices by what tells them apart, so that one more does not make all that follow
-/// it others.
+/// A name for an element among its neighbours. Devices are named by what tells them apart, so that an additional device does
+/// not rename all that follow.
 fn identity(node: Node<'_, '_>) -> String {
     let name = node.tag_name().name();
     let of_child = |child: &str, attribute: &str| {

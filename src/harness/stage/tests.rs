@@ -150,11 +150,11 @@ impl Ground {
 
     /// The outcome that the record has last.
     fn outcome(&self) -> Outcome {
-        let finished = self.events().into_iter().filter_map(|event| match event {
+        let finished = self.events().into_iter().rev().find_map(|event| match event {
             Event::ScenarioFinished(outcome) => Some(outcome),
             _ => None,
         });
-        finished.last().unwrap()
+        finished.unwrap()
     }
 }
 

@@ -49,6 +49,9 @@ impl Notes {
     }
 }
 
+/// What a move comes to.
+type Ends = dyn Fn(&Scenario, &Leg) -> LegReport + Sync;
+
 /// Machines that do what they are told to, and note what they are asked.
 struct Script<'a> {
     notes: &'a Notes,
@@ -59,7 +62,7 @@ struct Script<'a> {
     /// A guest that answers its first look and no other.
     mute: Option<usize>,
     /// What each move comes to.
-    ends: Box<dyn Fn(&Scenario, &Leg) -> LegReport + Sync>,
+    ends: Box<Ends>,
     /// Called when a step begins to move.
     on_step: Box<dyn Fn(&Step) + Sync + 'a>,
     /// A look at guest 0 after a move ends when this says so, or after this time.

@@ -1,8 +1,7 @@
 //! KVM or TCG: only a trial boot of the real guest kernel proves that KVM works.
 //!
-//! `/dev/kvm` may exist, open and create a VM and still be unable to run a stock kernel (seen with paging-virtualised
-//! nesting: firmware runs, Linux stops in early boot). The answer is remembered for as long as the machine, the
-//! QEMU and the kernel stay the same.
+//! `/dev/kvm` may exist, open and create a VM, and still not run a stock kernel (seen with paging-virtualised nesting: the
+//! firmware runs, Linux stops in early boot). The answer stays valid while machine, QEMU and kernel stay unchanged.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -19,7 +18,7 @@ use crate::inventory::{Accelerator, AcceleratorKind};
 use crate::ledger::{Ledger, Thing};
 use crate::sys::contained;
 
-/// Ten times what the boot to user space takes under TCG on two slow cores: KVM that needs longer is of no use.
+/// Ten times the boot time to user space under TCG on two slow cores: slower KVM is of no use.
 const TRIAL_LIMIT: Duration = Duration::from_secs(20);
 
 /// The line that the guest's initramfs prints first.
@@ -34,7 +33,7 @@ struct Remembered {
     accelerator: Accelerator,
 }
 
-/// The accelerator to use: what the settings ask for, what is remembered, or what a trial shows.
+/// Chooses the accelerator: by the settings, by an earlier trial, or by a new one.
 pub fn choose(
     settings: &Settings,
     host: &HostImage,
@@ -78,7 +77,7 @@ pub fn choose(
     Ok(known.accelerator)
 }
 
-/// What is remembered of the last trial, for `multivm doctor`.
+/// The result of the last trial, for `multivm doctor`.
 pub fn last_known(settings: &Settings) -> Option<Accelerator> {
     remembered(&settings.store.cache.join("accelerator.json")).map(|known| known.accelerator)
 }

@@ -8,25 +8,25 @@ use crate::failure::{Attempt, Failure, Result};
 use crate::ledger::{Ledger, Thing};
 use crate::sys::machine;
 
-/// Where control groups are mounted.
+/// The mount point of control groups.
 pub const ROOT: &str = "/sys/fs/cgroup";
 
 /// Period of the CPU bandwidth controller, microseconds; the kernel's default.
 const PERIOD_US: u64 = 100_000;
 
-/// The `cgroup.procs` files that a process must write itself into to be of the host's size.
+/// The `cgroup.procs` files of a host's groups; a process joins the groups by writing its pid into them.
 pub struct Groups {
     pub joins: Vec<PathBuf>,
 }
 
-/// Which version the machine has the CPU and memory controllers in, if any.
+/// The version of control groups that has the CPU and memory controllers, if any has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
     V1,
     V2,
 }
 
-/// Looks where the controllers are.
+/// Finds the version with the controllers.
 pub fn version() -> Result<Version, String> {
     let root = Path::new(ROOT);
     if let Ok(controllers) = fs::read_to_string(root.join("cgroup.controllers")) {
@@ -47,10 +47,10 @@ pub fn version() -> Result<Version, String> {
 
 /// Makes the groups of one host.
 ///
-/// A host that may use all of the machine's CPUs gets no CPU group. It would take nothing away, but the kernel then
-/// shares the CPUs between the hosts first and between their threads second, and lets what a host has just started wait
-/// for seconds behind the busy vCPUs of the other: a migration of three busy guests on two CPUs took 15 s with such
-/// groups and 3 s without (kernel 6.18).
+/// A host that may use all of the machine's CPUs gets no CPU group. Such a group limits nothing, but makes the kernel share
+/// the CPUs between the hosts first and between their threads second: a process that one host has just started then waits
+/// for seconds behind the busy vCPUs of the other. A migration of three busy guests on two CPUs took 15 s with such groups
+/// and 3 s without (kernel 6.18).
 pub fn create(name: &str, size: HostSize, ledger: &Ledger) -> Result<Groups> {
     let quota_us =
         (size.cpu_percent < machine::cpu_percent()).then(|| u64::from(size.cpu_percent) * PERIOD_US / 100);

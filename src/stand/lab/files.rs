@@ -1,4 +1,4 @@
-//! What a lab writes for its hosts: keys made anew for every lab, ssh's files, and each host's topmost layer.
+//! The files that a lab writes for its hosts: new keys, ssh's files, and each host's topmost layer.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write;
@@ -17,7 +17,7 @@ const LIBVIRTD_CONF: &str = include_str!("../../../fixtures/host/libvirtd.conf")
 const QEMU_CONF: &str = include_str!("../../../fixtures/host/qemu.conf");
 const GANESHA_CONF: &str = include_str!("../../../fixtures/storage/ganesha.conf");
 
-/// The lab's machines, as ssh and /etc/hosts know them.
+/// The lab's machines by their names in ssh's configuration and /etc/hosts.
 const HOSTS: [(&str, &str); 3] = [
     ("storage", network::SWITCH_ADDRESS),
     ("source", network::SOURCE_ADDRESS),
@@ -45,8 +45,8 @@ impl Files {
         );
         let path = directory.join("ssh_config");
         write(&path, &config, 0o600)?;
-        // libvirt's ssh transport takes a command but no configuration file. A session of its own, because
-        // Ctrl-C is for the harness, which still needs these connections to clean up.
+        // libvirt's ssh transport takes a command but no configuration file. The command runs in a session of its own,
+        // because Ctrl-C is for the harness, which still needs these connections to clean up.
         let wrapper = format!("#!/bin/sh\nexec setsid -w ssh -F {} \"$@\"\n", path.display());
         write(&files.ssh_command(), &wrapper, 0o700)?;
         write(&files.known_hosts(), "", 0o600)?;
@@ -97,7 +97,7 @@ impl Files {
         make(&libvirt, 0o755)?;
         let uuid = uuid()?;
         write(&libvirt.join("libvirtd.conf"), &format!("{LIBVIRTD_CONF}host_uuid = \"{uuid}\"\n"), 0o644)?;
-        // Without an address of its own the destination announces its host name, which the source must resolve.
+        // Without an address of its own the destination announces its host name, which the source would have to resolve.
         let migration = format!("migration_address = \"{address}\"\nmigration_host = \"{address}\"\n");
         write(&libvirt.join("qemu.conf"), &format!("{QEMU_CONF}{migration}"), 0o600)?;
         Ok(layer)

@@ -1,4 +1,4 @@
-//! Raising the lab's hosts: what each consists of, and its start.
+//! Raises the lab's hosts: their parts, and their start.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,20 +19,21 @@ use crate::stand::Ground;
 use crate::sys::parallel::at_once;
 use crate::sys::wait::{Look, StopFlag, wait_for};
 
-/// Inside a host: where the guests' kernel and initramfs are seen.
+/// The path of the guests' kernel and initramfs inside a host.
 const GUEST_FILES: &str = "/var/lib/multivm/guest";
-/// Inside a host: the folder of its loads. It is one of the export, by its own path instead of NFS, for which the machine's kernel
-/// may have no client: what a load writes there takes the disk's time from the server, and none of the server's own.
+/// The folder of a host's loads, inside the host. It lies in the export, by its own path instead of NFS, for which the
+/// machine's kernel may have no client: a load that writes there takes disk time from the storage server, but none of the
+/// server's own.
 const LOAD_FOLDER: &str = "/var/lib/multivm/loads";
 const EXPORT: &str = "/export";
 const BASE_IMAGE: &str = "base.qcow2";
 
-/// How long a host may take until ssh answers.
+/// How long a host may take to answer by ssh.
 const HOST_LIMIT: Duration = Duration::from_secs(30);
 
-/// Raises the hosts and the storage server; returns what they are, and the processes that started them. The switch's namespace
-/// exists and the process is in it. `guests_memory` is what all guests have together, bytes: hosts have room for it unless the
-/// user gives them a size.
+/// Raises the hosts and the storage server, and returns their inventory and the processes that started them. This process
+/// must be in the switch's namespace. `guests_memory` is the memory of all guests in bytes: hosts have room for it unless
+/// the user gives them a size.
 pub fn raise(
     prepared: &Prepared,
     settings: &Settings,
@@ -95,7 +96,7 @@ pub fn raise(
     Ok((inventory, vec![storage.1, source.1, target.1]))
 }
 
-/// Waits until every host answers by ssh; all at once.
+/// Waits for all hosts at once until each answers by ssh.
 pub(super) fn await_hosts(inventory: &Inventory, directory: &Path, stop: &StopFlag) -> Result<()> {
     let logins = [
         (&inventory.storage.name, &inventory.storage.login),
@@ -195,7 +196,7 @@ impl Plan<'_> {
             daemons: vec![
                 daemon("/usr/sbin/sshd -D -e"),
                 Daemon { socket: Some("/run/rpcbind.sock".into()), ..daemon("/sbin/rpcbind -f -w") },
-                // It registers with rpcbind when it starts.
+                // The server registers with rpcbind when it starts.
                 Daemon {
                     with_the_one_before: true,
                     ..daemon(
@@ -215,7 +216,7 @@ impl Plan<'_> {
         Ok((entry, supervisor))
     }
 
-    /// The exported directory, as this machine sees it.
+    /// The exported directory by its path on this machine.
     fn export(&self) -> PathBuf {
         self.directory.join("export")
     }

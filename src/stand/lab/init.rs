@@ -1,9 +1,9 @@
 //! The two processes behind every lab host: one that enters the host's namespaces, and the host's init.
 //!
-//! Both are this very program, started again with a hidden first argument. The first joins the control groups and
-//! the network namespace, creates the others and starts the second, which waits until the harness has written it
-//! into the ledger, lays the root file system, pivots into it, starts the daemons and reaps. Ending the init ends
-//! everything in the host: that is what a PID namespace does.
+//! Both are this program, started again with a hidden first argument. The first joins the control groups and the network
+//! namespace, creates the other namespaces and starts the init. The init waits until the harness has entered it into the
+//! ledger; then it lays the root file system, pivots into it, starts the daemons and reaps. The end of the init ends
+//! everything in the host, as in every PID namespace.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, Write};
@@ -31,7 +31,7 @@ const INIT: &str = "__multivm-host-init";
 /// How long a daemon may take to answer at its socket.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
-/// What a host's init needs to know.
+/// The specification of a host, for its init.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostSpec {
@@ -40,12 +40,12 @@ pub struct HostSpec {
     pub network: PathBuf,
     /// `cgroup.procs` files to join.
     pub joins: Vec<PathBuf>,
-    /// Empty directory on which the root file system is laid, in the host's own mount namespace.
+    /// An empty directory for the root file system, in the host's own mount namespace.
     pub root: PathBuf,
-    /// Directories of which the root file system is made, topmost first.
+    /// The directories that make up the root file system, topmost first.
     pub layers: Vec<PathBuf>,
     pub binds: Vec<Bind>,
-    /// What to start, in order.
+    /// The daemons, in the order of their start.
     pub daemons: Vec<Daemon>,
 }
 
@@ -54,36 +54,35 @@ pub struct HostSpec {
 #[serde(deny_unknown_fields)]
 pub struct Daemon {
     pub command: Vec<String>,
-    /// It has to be started anew when the daemon before it is.
+    /// Whether a restart of the daemon before this one restarts this one, too.
     pub with_the_one_before: bool,
-    /// The socket at which it answers; the next daemon needs it, and is not started before it does.
+    /// The socket that answers when the daemon is ready; the init starts the next daemon only then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub socket: Option<PathBuf>,
 }
 
 impl Daemon {
-    /// The name of its program.
+    /// The name of the daemon's program.
     pub fn name(&self) -> String {
         let program = self.command.first().map(Path::new).and_then(Path::file_name);
         program.unwrap_or_default().to_string_lossy().into_owned()
     }
 }
 
-/// What the ledger calls the init of a host.
+/// The ledger's name for the init of a host.
 pub fn title(host: &str) -> String {
     format!("init of lab host {host}")
 }
 
-/// Where the init of a host writes what it does.
+/// The log of a host's init.
 pub fn log(lab: &Path, host: &str) -> PathBuf {
     lab.join(host).join("init.log")
 }
 
-/// Begins the line that an init writes when it has been asked to start again what has ended; the names of what it started
-/// follow.
+/// The beginning of an init's answer to a request for restarts; the names of the restarted daemons follow.
 pub const MENDED: &str = "started again:";
 
-/// A directory of the machine that is seen inside the host.
+/// A directory of the machine that the host sees.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bind {
@@ -93,7 +92,7 @@ pub struct Bind {
     pub read_only: bool,
 }
 
-/// To be called first in `main` of every program that may raise a lab: answers the hidden arguments.
+/// Answers the hidden arguments. Every program that may raise a lab calls this first in `main`.
 pub fn hidden_entry() -> Option<ExitCode> {
     let mut arguments = std::env::args().skip(1);
     let role = arguments.next()?;
@@ -112,10 +111,10 @@ pub fn hidden_entry() -> Option<ExitCode> {
     })
 }
 
-/// A started host, not yet released: its init waits for [`Waiting::release`].
+/// A started host whose init waits for [`Waiting::release`].
 pub struct Waiting {
     child: std::process::Child,
-    /// PID of the host's init as seen by this machine.
+    /// The init's pid on this machine.
     pub init: i32,
 }
 
@@ -150,7 +149,7 @@ pub fn start(spec: &Path, log: &Path) -> Result<Waiting> {
 }
 
 impl Waiting {
-    /// Lets the init go on; to be called when it is in the ledger. Returns the parent, which ends with the init.
+    /// Lets the init go on, when it is in the ledger. Returns the parent process, which ends with the init.
     pub fn release(mut self) -> Result<std::process::Child> {
         let mut stdin = self
             .child
@@ -205,7 +204,7 @@ fn init(path: &Path) -> Result<()> {
     let spec = read(path)?;
     lay_root(&spec)?;
     sethostname(&spec.hostname).attempting(|| "set the host name".into())?;
-    // Before the first child: none ends unseen.
+    // The handler must be there before the first child, so that no end goes unseen.
     let mut signals = Signals::new([SIGCHLD, SIGHUP]).attempting(|| "listen for signals".into())?;
     let mut daemons = Daemons::start(spec.daemons)?;
     eprintln!("{}: init is up", spec.hostname);
@@ -227,7 +226,7 @@ impl Daemons {
         daemons.into_iter().map(start).collect::<Result<_>>().map(Daemons)
     }
 
-    /// Takes note of every process of the host that has ended.
+    /// Reaps every process of the host that has ended.
     fn reap(&mut self) {
         let any = Pid::from_raw(-1);
         // One that was stopped or goes on is still alive, and nothing has ended; without any child there is an error.
@@ -244,7 +243,7 @@ impl Daemons {
         }
     }
 
-    /// Starts those again that have ended, and returns their names.
+    /// Restarts the daemons that have ended, and returns their names.
     fn start_ended(&mut self) -> Result<Vec<String>> {
         let ended: Vec<bool> = self.0.iter().map(|(_, pid)| pid.is_none()).collect();
         let wanted = |daemon: &Daemon| daemon.with_the_one_before;
@@ -262,7 +261,7 @@ impl Daemons {
     }
 }
 
-/// Which daemons are to be started: those that have ended, and those that go with one that is started.
+/// The daemons to start: those that have ended, and those that restart together with one of them.
 fn to_start(ended: &[bool], with_the_one_before: &[bool]) -> Vec<usize> {
     let mut numbers: Vec<usize> = Vec::new();
     for (number, (ended, with)) in ended.iter().zip(with_the_one_before).enumerate() {
@@ -274,7 +273,7 @@ fn to_start(ended: &[bool], with_the_one_before: &[bool]) -> Vec<usize> {
     numbers
 }
 
-/// Ends a daemon that has to be started anew with another one. What it holds is free when it is gone.
+/// Ends a daemon that restarts together with another one. Its files and sockets are free when it is gone.
 fn end_daemon(pid: Pid, name: &str) -> Result<()> {
     let attempted = || format!("end {name}");
     kill(pid, Signal::SIGKILL).attempting(attempted)?;
@@ -317,7 +316,7 @@ fn start_daemon(daemon: &Daemon) -> Result<Pid> {
     Ok(Pid::from_raw(child.id() as i32))
 }
 
-/// Device nodes of the machine that a host sees, where the machine has them.
+/// The machine's device nodes that a host sees, where the machine has them.
 const DEVICES: [&str; 11] =
     ["null", "zero", "full", "random", "urandom", "tty", "kmsg", "kvm", "net/tun", "userfaultfd", "fuse"];
 

@@ -1,4 +1,4 @@
-//! Starting daemons of the lab's hosts again: a host's init knows which of them have ended, and starts them when it gets SIGHUP.
+//! Restarts daemons of the lab's hosts: a host's init knows which of them have ended, and restarts them on SIGHUP.
 
 use std::fs;
 use std::path::Path;
@@ -15,10 +15,10 @@ use crate::ledger::{Ledger, Thing};
 use crate::stand::Ground;
 use crate::sys::wait::{Look, StopFlag, wait_for};
 
-/// How long an init may take to start its daemons. It waits for none of them to answer.
+/// How long an init may take to start its daemons, without waiting for their answers.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Starts every daemon again that has ended; returns what was started, as "libvirtd of source".
+/// Restarts every daemon that has ended, and returns each as "libvirtd of source".
 pub fn mend(inventory: &Inventory, lab: &Path, ground: Ground<'_>) -> Result<Vec<String>> {
     let mut started = Vec::new();
     for host in [&inventory.storage.name, &inventory.source.name, &inventory.target.name] {
@@ -60,7 +60,7 @@ fn init_of(host: &str, things: &[Thing]) -> Option<i32> {
     })
 }
 
-/// What an init has started, as soon as the line is whole that says so.
+/// The daemons in an init's answer, as soon as its line is complete.
 fn answer(log: &str) -> Option<Vec<String>> {
     let (lines, _) = log.rsplit_once('\n')?;
     let names = lines.lines().find_map(|line| line.strip_prefix(MENDED))?;

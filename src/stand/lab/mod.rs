@@ -1,6 +1,5 @@
-//! The lab: two libvirt hosts and an NFS server on this machine, as Linux namespaces over root file systems made
-//! of a distribution's packages. It turns settings into an [`Inventory`]; nothing outside this room knows that the
-//! hosts are not machines.
+//! The lab: two libvirt hosts and an NFS server on this machine, as Linux namespaces over root file systems made of a
+//! distribution's packages. It turns settings into an [`Inventory`]; no other room knows that the hosts are not machines.
 
 pub mod accel;
 pub mod cgroup;
@@ -27,7 +26,7 @@ pub use init::hidden_entry;
 use prepared::Prepared;
 pub use settings::{Accel, HostSize, Settings};
 
-/// How long the parent of a host's init may take to note that the init has ended.
+/// How long the parent of a host's init may take to notice the init's end.
 const SUPERVISOR_LIMIT: Duration = Duration::from_secs(5);
 
 /// The namespace lab.
@@ -46,7 +45,7 @@ impl Lab {
         Lab { settings, prepared: None, supervisors: Vec::new() }
     }
 
-    /// Why the hosts of an inventory are not what the settings ask for.
+    /// Why an inventory's hosts differ from the settings; none if they do not.
     fn differs(&self, inventory: &Inventory) -> Option<String> {
         let differs = |name: &str, facts: &BTreeMap<String, String>, wanted: &str| {
             let found = facts.get("suite").filter(|found| *found != wanted)?;
@@ -58,7 +57,7 @@ impl Lab {
 
     fn end(&mut self, failures: Vec<Failure>) -> Vec<Failure> {
         for mut supervisor in self.supervisors.drain(..) {
-            // It ends with its host's init; this only takes note of it, unless the init could not be ended.
+            // The parent ends with its host's init. This only reaps it, unless the init could not be ended.
             let _ =
                 wait_for(
                     "a host's supervisor to end",
@@ -87,7 +86,7 @@ impl Stand for Lab {
         })
     }
 
-    /// Packages are fetched here, while the machine's own network is still seen; then this thread joins the lab's.
+    /// Fetches packages while this process still sees the machine's own network, then moves this thread into the lab's.
     fn prepare(&mut self, ground: Ground<'_>, before: Before) -> Result<()> {
         if before != Before::Foreign {
             self.prepared = Some(prepared::prepare(&self.settings, ground)?);
@@ -114,7 +113,7 @@ impl Stand for Lab {
     }
 
     fn clear(&mut self, ground: Ground<'_>) -> Vec<Failure> {
-        // This process is in the switch's namespace, and stays there.
+        // This process stays in the switch's namespace.
         let switch = Thing::NetworkNamespace { name: network::SWITCH.into() };
         let failures = ground.ledger.undo_all_but(|thing| *thing == switch);
         self.end(failures)
@@ -130,12 +129,12 @@ impl Stand for Lab {
     }
 }
 
-/// Directory of a running lab.
+/// The directory of a running lab.
 fn directory() -> PathBuf {
     state_directory().join("lab")
 }
 
-/// The inventory of the lab that is up.
+/// The inventory of the running lab.
 pub fn running() -> Result<Inventory> {
     let path = directory().join("inventory.json");
     let attempted = || "find a running lab".to_owned();

@@ -29,14 +29,14 @@ pub const NETMASK: &str = "255.255.0.0";
 /// Bridge inside each host.
 pub const BRIDGE: &str = "br0";
 
-/// The /24 within the lab's network from which guests' addresses are taken. Every lab has another, by its id.
+/// The /24 for guests' addresses within the lab's network. It follows from the lab's id, so that labs differ.
 pub fn guest_addresses(owner: &str) -> Ipv4Net {
-    // The hosts are in 198.18.0.0/24.
+    // The hosts have 198.18.0.0/24.
     let third = 1 + owner.bytes().fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte)) % 255;
     Ipv4Net::new_assert(Ipv4Addr::new(198, 18, third, 0), 24)
 }
 
-/// Where a named network namespace is found.
+/// The path of a named network namespace.
 pub fn path(namespace: &str) -> PathBuf {
     Path::new("/run/netns").join(namespace)
 }
@@ -57,9 +57,9 @@ pub fn create_switch(ledger: &Ledger) -> Result<()> {
     )
 }
 
-/// A bridge's own MAC address, with the IPv4 address in it. Without one of its own a bridge takes the lowest of its
-/// ports, which may be a tap's: that has the same address on both hosts while its guest migrates, and the hosts then
-/// no longer reach each other.
+/// A MAC address for a bridge, made from the IPv4 address. A bridge without one takes the lowest of its ports' addresses,
+/// which may be a tap's: a tap has the same address on both hosts while its guest migrates, and the hosts then no longer
+/// reach each other.
 fn bridge_mac(address: &str) -> Result<String> {
     let address: Ipv4Addr = address.parse().attempting(|| format!("read the address {address}"))?;
     let [a, b, c, d] = address.octets();
@@ -70,8 +70,7 @@ fn bridge_mac(address: &str) -> Result<String> {
 pub fn create_host(namespace: &str, port: &str, address: &str, ledger: &Ledger) -> Result<()> {
     ledger.enter(Thing::NetworkNamespace { name: namespace.into() })?;
     ip(&format!("netns add {namespace}"))?;
-    // Created inside the switch with the peer put into the host: at no time is an end in the machine's own
-    // namespace.
+    // The pair is created inside the switch, with its peer in the host: at no time is an end in the machine's own namespace.
     batch(
         SWITCH,
         &format!(
@@ -92,7 +91,7 @@ pub fn create_host(namespace: &str, port: &str, address: &str, ledger: &Ledger) 
     )
 }
 
-/// Moves the calling thread, and every thread and process it starts from then on, into the switch's namespace.
+/// Moves the calling thread into the switch's namespace; threads and processes that it starts later are there as well.
 pub fn join_switch() -> Result<()> {
     let path = path(SWITCH);
     let attempted = || format!("join the network namespace {}", path.display());

@@ -1,4 +1,4 @@
-//! What must exist before the lab's hosts can come up: images, and the choice of an accelerator.
+//! The prerequisites of the lab's hosts: images, and the choice of an accelerator.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use crate::image::{GuestImage, HostImage, Images};
 use crate::inventory::Accelerator;
 use crate::stand::Ground;
 
-/// What must exist before a lab can be raised. Made while the process still sees the machine's own network, because
-/// packages come from there.
+/// The prerequisites of a lab. They are made while the process still sees the machine's own network, because packages come
+/// from there.
 #[derive(Debug, Clone)]
 pub struct Prepared {
     pub source: HostImage,

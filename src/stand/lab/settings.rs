@@ -1,4 +1,4 @@
-//! How the user wants the lab's hosts and guests built, by environment.
+//! The user's wishes for the lab's hosts and guests, from the environment.
 
 use std::path::PathBuf;
 
@@ -14,16 +14,16 @@ const SUITES: [(&str, &str); 4] =
 /// (fixed in QEMU 9.0 by 03bfc2188f06, "physmem: Fix migration dirty bitmap coherency with TCG memory access").
 const DEFAULT_SUITE: &str = "trixie";
 
-/// The accelerator a user asks for.
+/// The accelerator that the user asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accel {
-    /// KVM where a trial boot proves it, else TCG.
+    /// KVM where a trial boot proves it, otherwise TCG.
     Auto,
     Kvm,
     Tcg,
 }
 
-/// What one lab host may use of the machine.
+/// A lab host's share of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HostSize {
     /// Hundredths of a CPU: 150 is one and a half.
@@ -32,7 +32,7 @@ pub struct HostSize {
     pub memory: u64,
 }
 
-/// Memory that a machine is taken to have which does not say, bytes.
+/// The assumed memory of a machine that does not say how much it has, in bytes.
 const UNKNOWN_MEMORY: u64 = 4 << 30;
 
 /// Settings from the environment; see [`Settings::VARIABLES`].
@@ -45,7 +45,7 @@ pub struct Settings {
     pub source_layer: Option<PathBuf>,
     pub target_layer: Option<PathBuf>,
     pub accel: Accel,
-    /// What the user asked for; see [`Settings::host_size`].
+    /// The size that the user asked for; see [`Settings::host_size`].
     asked_size: Option<HostSize>,
 }
 
@@ -114,10 +114,10 @@ impl Settings {
         })
     }
 
-    /// The size of each lab host, for guests that have so much memory together (bytes). Without a wish of the user a
-    /// host has room for all guests twice, so that load on it is neither too small to matter nor takes minutes to
-    /// fill its memory; but both hosts together leave a fifth of the machine's memory to the machine. CPUs are shared
-    /// in full, because two hosts are rarely busy to the brim at the same time.
+    /// The size of each lab host, for guests of that much memory altogether (bytes). Unless the user asks for a size, a host
+    /// has room for all guests twice, so that a load on it matters and still fills its memory in less than minutes; both
+    /// hosts together leave a fifth of the machine's memory to the machine. CPUs are shared in full, because two hosts are
+    /// rarely busy to the brim at the same time.
     pub fn host_size(&self, guests_memory: u64) -> HostSize {
         self.asked_size.unwrap_or_else(|| HostSize {
             cpu_percent: machine::cpu_percent(),
@@ -125,7 +125,7 @@ impl Settings {
         })
     }
 
-    /// Paths of the images that a lab of these settings is made of, and whether each is there.
+    /// The paths of the images for these settings, and whether each exists.
     pub fn images(&self) -> Vec<(PathBuf, bool)> {
         Images::status(&self.store, &[&self.source_suite, &self.target_suite], &self.guest_suite)
     }
@@ -136,8 +136,8 @@ impl Settings {
     }
 }
 
-/// The older of two suites. A guest no newer than its hosts is what their QEMU was tested with: kernel 6.12 on QEMU
-/// 7.2 under TCG dies at boot now and then.
+/// The older of two suites. Hosts' QEMU was tested with guests no newer than itself: kernel 6.12 on QEMU 7.2 under TCG dies
+/// at boot now and then.
 fn older<'a>(one: &'a str, other: &'a str) -> &'a str {
     let age = |name: &str| SUITES.iter().position(|(suite, _)| *suite == name);
     if age(one) <= age(other) { one } else { other }
