@@ -60,33 +60,27 @@ impl Line {
     }
 }
 
-/// Where the run is and what its guests do: what stands below libtest's line of the scenario.
+/// The lines below libtest's line of the scenario: where the run is, and what its guests do.
 pub fn status(moment: &Moment<'_>, room: Room) -> Vec<Line> {
-    let mut lines = vec![line(Tone::Strong, heading(moment))];
-    lines.extend(lost(moment.live));
-    let rows = room.rows.saturating_sub(lines.len());
-    scenario(moment, room, rows, &mut lines);
-    fit(lines, room)
+    with_scenario(vec![line(Tone::Strong, heading(moment))], None, moment, room)
 }
 
 /// The whole state of a run, for `multivm watch`.
 pub fn whole(moment: &Moment<'_>, room: Room) -> Vec<Line> {
-    let live = moment.live;
-    let mut lines = about_run(live);
-    let fraction = live
-        .run
-        .header
-        .scenarios
-        .map(|selected| live.run.results().count() as f64 / f64::from(selected.max(1)));
-    let overall = match fraction {
-        Some(fraction) => format!("{}  {}", bar(fraction), heading(moment)),
-        None => heading(moment),
-    };
+    let run = &moment.live.run;
+    let part =
+        |selected: u32| format!("{}  ", bar(run.results().count() as f64 / f64::from(selected.max(1))));
+    let overall = format!("{}{}", run.header.scenarios.map(part).unwrap_or_default(), heading(moment));
+    let mut lines = about_run(moment.live);
     lines.push(line(Tone::Strong, overall));
-    lines.extend(lost(live));
-    if let Some(playing) = live.run.playing() {
-        lines.push(line(Tone::Plain, playing.scenario.clone()));
-    }
+    let name = run.playing().map(|playing| line(Tone::Plain, playing.scenario.clone()));
+    with_scenario(lines, name, moment, room)
+}
+
+/// These lines, with what follows them in either view.
+fn with_scenario(mut lines: Vec<Line>, name: Option<Line>, moment: &Moment<'_>, room: Room) -> Vec<Line> {
+    lines.extend(lost(moment.live));
+    lines.extend(name);
     let rows = room.rows.saturating_sub(lines.len());
     scenario(moment, room, rows, &mut lines);
     fit(lines, room)

@@ -1,4 +1,4 @@
-//! Files that are there as a whole or not at all.
+//! Writes files that exist as a whole or not at all.
 
 use std::fs;
 use std::io::Write;
@@ -9,12 +9,12 @@ use tempfile::Builder;
 
 use super::ReportError;
 
-/// Writes `path` through a temporary file beside it and a rename: a CI collector that looks at any moment sees the old
-/// file or the new one, never half of it. The temporary file's name begins with a dot, so that `*.xml` does not match it.
+/// Writes `path` through a temporary file beside it and a rename: a CI collector sees the old file or the new one at any
+/// moment, never half of it. The temporary file's name begins with a dot, so that `*.xml` does not match it.
 pub fn write(path: &Path, content: &[u8]) -> Result<(), ReportError> {
     let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     let name = format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy());
-    // Like any other file that a program creates: readable by whom the umask lets.
+    // The umask decides who may read the file, as for any other file that a program creates.
     let readable = fs::Permissions::from_mode(0o666);
     let written =
         Builder::new().prefix(&name).permissions(readable).tempfile_in(folder).and_then(|mut file| {

@@ -1,4 +1,4 @@
-//! What libvirt reports about a domain, as the record keeps it.
+//! libvirt's events about a domain, in the record's form.
 
 use std::fmt;
 
@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::libvirt::{Detail, EventKind, LifecycleEvent};
 
-/// Something that happened to a domain. Its `Display` is how `virsh event` words it.
+/// An event of a domain. Its `Display` uses the words of `virsh event`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum DomainEvent {
     /// A pass over the memory began.
     Iteration {
-        /// Which, from 1.
+        /// The number of the pass, from 1.
         pass: u32,
     },
     /// The migration job completed, as the source reports it.
@@ -23,9 +23,9 @@ pub enum DomainEvent {
     /// The domain changed its state.
     #[serde(untagged)]
     Lifecycle {
-        /// To which state.
+        /// The new state.
         kind: LifecycleEvent,
-        /// Why.
+        /// The reason.
         detail: Detail,
     },
 }

@@ -1,21 +1,21 @@
-//! What can go wrong when a run is written down or read back.
+//! Failures while a run is written down or read back.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Cause, FailureKind};
 
-/// A report that could not be written or read. The text says what was attempted, on which file, and what came back.
+/// A report that cannot be written or read. The text has the attempt, the file and the answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The file system refused.
     #[error("cannot {action} {}: {source}{}", path.display(), hint(source))]
     Io {
-        /// What was attempted, fit for "cannot ...".
+        /// The attempt, in words that follow "cannot ...".
         action: &'static str,
-        /// On which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's answer.
         source: io::Error,
     },
     /// Lines could not be written when they were due.
@@ -33,7 +33,7 @@ pub enum ReportError {
         event: String,
         /// The record.
         path: PathBuf,
-        /// What serde_json said.
+        /// serde_json's answer.
         source: serde_json::Error,
     },
     /// A line of a record is not an event.
@@ -47,10 +47,10 @@ pub enum ReportError {
         path: PathBuf,
         /// Counted from 1.
         line: usize,
-        /// What serde_json said.
+        /// serde_json's answer.
         source: serde_json::Error,
     },
-    /// The record was written by a multivm of another format.
+    /// A multivm of another format wrote the record.
     #[error(
         "cannot read the record {}: line {line} has format version {found}, this multivm reads version {} only; use the \
          multivm that wrote it",
@@ -86,7 +86,7 @@ pub enum ReportError {
 }
 
 impl ReportError {
-    /// For `map_err`: what was attempted, and on which path.
+    /// Turns an I/O error into a report's, for `map_err`: with the attempt and the path.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ReportError {
         let path = path.to_path_buf();
         move |source| ReportError::Io { action, path, source }
@@ -99,7 +99,7 @@ impl From<ReportError> for Cause {
     }
 }
 
-/// What to do about the errors that users meet.
+/// Advice about the errors that users meet.
 fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {

@@ -25,16 +25,17 @@ use crate::scenario::Direction;
 /// Version of the record's format, `v` in the first line.
 pub const RECORD_VERSION: u32 = 2;
 
-/// When a line was written.
+/// The time of a line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Envelope {
     /// By the clock of the machine that ran multivm, computed from the record's beginning and `t_ms`.
     pub at: SystemTime,
-    /// Milliseconds since the record was created, monotonic: the one to compute with, since clocks are set while guests move.
+    /// Milliseconds since the record was created, monotonic. Compute with these, because clocks may be set while guests
+    /// move.
     pub t_ms: u64,
 }
 
-/// What a run is: the first event of a record, and the header of every report.
+/// The description of a run: the first event of a record, and the header of every report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RunHeader {
@@ -48,13 +49,13 @@ pub struct RunHeader {
     /// The profile with all overrides applied: sizes, counts and times of this run.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub profile: Value,
-    /// How many scenarios were selected; absent where the run does not know.
+    /// The number of selected scenarios; absent if the run does not know it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scenarios: Option<u32>,
-    /// What random choices follow from; absent where no scenario makes any.
+    /// The seed of all random choices; absent if no scenario makes any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
-    /// The process that writes the record; absent where it is made of others.
+    /// The process that writes the record; absent in a record made of others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<WriterProcess>,
 }
@@ -64,7 +65,7 @@ pub struct RunHeader {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WriterProcess {
     pub pid: i32,
-    /// When it was started, in clock ticks since that machine was: it tells a later process of that pid apart.
+    /// Its start, in clock ticks since that machine booted. It tells the process from a later one with its pid.
     pub start_ticks: u64,
 }
 
@@ -107,27 +108,27 @@ fn without_secrets(command: impl IntoIterator<Item = String>) -> Vec<String> {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Clocks {
-    /// What a client of the guest would agree with: `network_ms`, and within its error what `guest_ms` says beyond it.
+    /// The downtime that a client of the guest would agree with: `network_ms`, corrected within its error by `guest_ms`.
     pub reported_ms: f64,
-    /// The longest time without an answer to a probe from outside, of those that touch the migration.
+    /// The longest time without an answer to a probe from outside, among those that touch the migration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_ms: Option<f64>,
-    /// It may be wrong by as much, either way: one probe interval.
+    /// The error bound of `network_ms`, either way: one probe interval.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_error_ms: Option<f64>,
-    /// How long the guest itself did nothing: the longest of its gaps; to the one in which it was stopped belongs
+    /// How long the guest itself did nothing: the longest of its gaps. The gap in which the guest stood still includes
     /// `guest_lost_ms`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guest_ms: Option<f64>,
-    /// It may be wrong by as much, either way.
+    /// The error bound of `guest_ms`, either way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guest_error_ms: Option<f64>,
     /// The longest time between two turns of a loop that sleeps 1 ms (10 ms under TCG, where a turn costs 0.2 ms of a CPU), by
     /// the guest's monotonic clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guest_gap_ms: Option<f64>,
-    /// How far the guest's clock fell behind that of the machine that runs multivm: a clock that stands still while the
-    /// guest does cannot show it as a gap.
+    /// How far the guest's clock fell behind that of the machine that runs multivm. A clock that stands still with its guest
+    /// cannot show this as a gap.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guest_lost_ms: Option<f64>,
     /// `downtime` of libvirt's job-completed event.
@@ -136,22 +137,22 @@ pub struct Clocks {
     /// From the stop of the CPUs on the source to their start on the target, as both QEMUs reported it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub qemu_ms: Option<f64>,
-    /// The longest time in which the guest was silent by either clock while it was not migrating, in the whole scenario.
+    /// The longest silence of the guest by either clock outside of its migrations, in the whole scenario.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub everyday_ms: Option<f64>,
-    /// How long a synced write to the guest's disk took, by the guest's clock: the median of those that were under way at some
-    /// moment of the migration. A guest that stands still meanwhile has a longer one, as far as its clock counts that time.
+    /// The time of a synced write to the guest's disk, by the guest's clock: the median of the writes during the migration.
+    /// A guest that stands still meanwhile has a longer one, unless its clock stands still as well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub typical_write_ms: Option<f64>,
     /// The longest of these writes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worst_write_ms: Option<f64>,
-    /// Which clocks disagree by more than they can be wrong, 100 ms and `everyday_ms`, and by how much.
+    /// Which clocks disagree by more than their error bounds, 100 ms and `everyday_ms` together, and by how much.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disagreement: Option<String>,
 }
 
-/// A run that is now a part of a merged record.
+/// A run that is a part of a merged record.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
@@ -160,19 +161,19 @@ pub struct Part {
     pub run: String,
     /// Its command line, program first, secrets blanked.
     pub command: Vec<String>,
-    /// Those facts about its hosts and their software in which the parts differ.
+    /// The facts about its hosts and their software in which the parts differ.
     pub stack: BTreeMap<String, String>,
-    /// Its profile; absent if all parts have the same, which is then in the header.
+    /// Its profile; absent if all parts share one, which the header then has.
     #[serde(skip_serializing_if = "Value::is_null")]
     pub profile: Value,
-    /// It ended in an orderly way. Otherwise it was cut off, and what began in it and has no result has been given one.
+    /// Whether it ended in an orderly way. A part that was cut off has results made up for the scenarios that it began.
     pub complete: bool,
-    /// Scenarios in it that an earlier part has, too.
+    /// Its scenarios that an earlier part has as well.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub again: Vec<String>,
 }
 
-/// What a run came to, in an orderly end.
+/// The result of a run that ended in an orderly way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RunEnd {
@@ -188,10 +189,10 @@ pub struct RunEnd {
     pub duration_s: f64,
 }
 
-/// Something that happened in a run.
+/// An event of a run.
 ///
-/// `scenario` is the full name. `guest` and `host` are the names of the inventory. `round` counts from 1. `step` counts
-/// the moves of a scenario from 1; moves that overlap (`simultaneous`, `cross`) share one.
+/// `scenario` is the full name. `guest` and `host` are the names of the inventory. `round` counts from 1. `step` counts the
+/// moves of a scenario from 1; moves that overlap (`simultaneous`, `cross`) share one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -205,29 +206,29 @@ pub enum Event {
         name: String,
         /// How long it took to build, in seconds.
         duration_s: f64,
-        /// What it turned out to be: versions, sizes, addresses.
+        /// Its facts: versions, sizes, addresses.
         #[serde(default)]
         facts: BTreeMap<String, String>,
     },
-    /// A scenario begins. One without a [`Event::ScenarioFinished`] died.
+    /// A scenario begins. Without a [`Event::ScenarioFinished`] it died.
     ScenarioStarted {
-        /// Which.
+        /// The scenario's full name.
         scenario: String,
     },
     /// A stress tool runs in a guest or on a host.
     LoadStarted {
-        /// In which guest; absent for a load on a host.
+        /// The guest; absent for a load on a host.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         guest: Option<String>,
-        /// On which host; absent for a load in a guest.
+        /// The host; absent for a load in a guest.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         host: Option<String>,
-        /// The command, as started there.
+        /// The command there.
         command: String,
-        /// What its size was computed from when it was started; absent where the profile says the size.
+        /// The basis of its computed size; absent if the profile has the size.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         basis: Option<String>,
-        /// WriterProcess id there.
+        /// Its pid there.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pid: Option<u32>,
     },
@@ -242,25 +243,25 @@ pub enum Event {
         /// Counted from 1.
         step: u32,
     },
-    /// libvirt reported something about a domain; the line's `t_ms` is when.
+    /// An event of libvirt's about a domain, at the line's `t_ms`.
     LibvirtEvent {
-        /// Which host's libvirt.
+        /// The host of that libvirt.
         host: String,
-        /// Which guest; absent for an event about the connection.
+        /// The guest; absent for an event about the connection.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         guest: Option<String>,
-        /// What happened.
+        /// The event itself.
         #[serde(flatten)]
         what: DomainEvent,
     },
-    /// The statistics of a migration that is under way: at most four a second, and one per pass over the memory. The
-    /// line's `t_ms` is when they came.
+    /// The statistics of a running migration, at the line's `t_ms`: at most four times a second, and once per pass over the
+    /// memory.
     JobSample {
         /// Which guest.
         guest: String,
-        /// libvirt's job statistics, with its names and units: those that have changed since the sample before of this
-        /// migration. One that was 0 from the beginning is absent; `operation`, `memory_page_size`, `memory_normal_bytes` and
-        /// `setup_time` are only in `leg_finished`.
+        /// libvirt's job statistics, with its names and units, as far as they have changed since the last sample of this
+        /// migration. A statistic that was 0 from the beginning is absent; `operation`, `memory_page_size`,
+        /// `memory_normal_bytes` and `setup_time` are only in `leg_finished`.
         stats: Stats,
     },
     /// The migration of one guest is over.
@@ -275,22 +276,22 @@ pub enum Event {
         step: u32,
         /// Whether libvirt reported success.
         ok: bool,
-        /// What libvirt said otherwise.
+        /// libvirt's error, without success.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<String>,
-        /// When libvirt was called, on the clock of `t_ms`.
+        /// The moment of libvirt's call, on the clock of `t_ms`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         began_t_ms: Option<f64>,
         /// From the call to its return, in seconds.
         duration_s: f64,
-        /// All statistics of the completed job as the source keeps them, with libvirt's names and units; absent if there are none.
+        /// All statistics of the completed job from the source, with libvirt's names and units; absent if there are none.
         #[serde(default, skip_serializing_if = "Stats::is_empty")]
         stats: Stats,
-        /// From the call to the switch to post-copy, in seconds; absent when it did not switch.
+        /// From the call to the switch to post-copy, in seconds; absent without a switch.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         switchover_s: Option<f64>,
     },
-    /// How long a guest stood still for one migration, by every clock that there is.
+    /// The downtime of a guest for one migration, by every clock.
     Downtime {
         /// Which guest.
         guest: String,
@@ -308,39 +309,39 @@ pub enum Event {
     GuestSpeed {
         /// Which guest.
         guest: String,
-        /// Each when it was measured, on the clock of `t_ms`, and the milliseconds that a GiB would have taken.
+        /// The moment of each measurement, on the clock of `t_ms`, and the milliseconds for a GiB.
         samples: Vec<(u64, u64)>,
     },
-    /// How much CPU a host's processes, its guests among them, took since the sample before.
+    /// The CPU time of a host's processes, its guests among them, since the last sample.
     HostCpu {
         /// Which host.
         host: String,
-        /// CPUs that were busy with them, on average: 1.5 is one and a half CPUs.
+        /// The average number of busy CPUs: 1.5 is one and a half.
         busy_cpus: f64,
     },
-    /// A proof was made.
+    /// A check made a proof.
     Check {
-        /// About which guest; absent for a host or the whole fleet.
+        /// The guest concerned; absent for a host or the whole fleet.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         guest: Option<String>,
         /// Counted from 1; absent before the first and after the last move.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         round: Option<u32>,
-        /// After which half of the round.
+        /// The half of the round before it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         direction: Option<Direction>,
-        /// Name of the proof, as in a finding of the outcome.
+        /// The name of the check, as in a finding of the outcome.
         check: String,
-        /// Whether it held; absent when it did.
+        /// Whether the proof held; absent when it did.
         #[serde(default = "held", skip_serializing_if = "is_true")]
         ok: bool,
         /// What a good run shows; absent when the proof held.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expected: Option<String>,
-        /// What was seen.
+        /// What the check saw.
         seen: String,
     },
-    /// The probe stream of one guest, over a whole scenario.
+    /// The probe stream of one guest over a whole scenario.
     ProbeSummary {
         /// Which guest.
         guest: String,
@@ -348,35 +349,35 @@ pub enum Event {
         sent: u64,
         /// Replies received.
         received: u64,
-        /// The longest time without a reply, in milliseconds: the downtime of the network as seen from outside.
+        /// The longest time without a reply, in milliseconds: the network's downtime as seen from outside.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         longest_gap_ms: Option<f64>,
-        /// Every time without a reply that is longer than three probe intervals: when the last reply before it came, on the
-        /// clock of `t_ms`, and the milliseconds to the next; to the scenario's end if none came.
+        /// Every time without a reply longer than three probe intervals: the moment of the last reply before it, on the
+        /// clock of `t_ms`, and the milliseconds to the next reply, or to the scenario's end.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         gaps: Vec<(f64, f64)>,
     },
-    /// Something was put in order between scenarios.
+    /// multivm repaired something between scenarios.
     Repair {
-        /// How much of what scenarios stand on was made anew. Absent in records of older versions.
+        /// The largest part that the repair made anew. Absent in records of older versions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         part: Option<RepairedPart>,
-        /// What was done, and to what.
+        /// The repair, and its object.
         what: String,
-        /// What was found that made it necessary.
+        /// The finding that made it necessary.
         why: String,
     },
-    /// multivm itself did not run for a while: it was stopped, or had no CPU. The time counts as no gap of a guest, and deadlines are
-    /// later by it.
+    /// multivm itself did not run for a while: it was stopped, or had no CPU. This time counts as no gap of a guest, and
+    /// moves deadlines.
     HarnessHalted {
-        /// When it ran last, on the clock of `t_ms`.
+        /// The last moment at which it ran, on the clock of `t_ms`.
         from_t_ms: f64,
         /// How long it did not run, in seconds.
         duration_s: f64,
     },
-    /// From here on the lines are of this part of a merged record, up to the next of these. Only merging makes it.
+    /// The following lines belong to this part of a merged record, up to the next such event. Only merging writes it.
     PartStarted(Part),
-    /// Lines before this one could not be written when they were due. It is the first line that could be written again.
+    /// Lines before this one could not be written when they were due. This is the first line that could.
     LinesLost(LostLines),
     /// A scenario ended.
     ScenarioFinished(Outcome),
@@ -389,7 +390,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// Moves the times in the event that are on the clock of `t_ms` by so many milliseconds: the record got another beginning.
+    /// Moves the event's times on the clock of `t_ms` by that many milliseconds, because the record gets another beginning.
     pub(super) fn shift(&mut self, by_ms: f64) {
         match self {
             Event::LegFinished { began_t_ms, .. } => {
@@ -412,7 +413,7 @@ impl Event {
                 lost.from_t_ms = lost.from_t_ms.saturating_add_signed(by_ms as i64);
                 lost.to_t_ms = lost.to_t_ms.saturating_add_signed(by_ms as i64);
             }
-            // Every event by its name: one that comes later must be thought about here.
+            // The list names every event, so that a new one makes the compiler ask here.
             Event::RunStarted(_)
             | Event::FixtureReady { .. }
             | Event::ScenarioStarted { .. }
@@ -431,7 +432,7 @@ impl Event {
         }
     }
 
-    /// The event's name, as it stands in the record.
+    /// The event's name in the record.
     pub fn name(&self) -> &'static str {
         match self {
             Event::RunStarted(_) => "run_started",
@@ -458,12 +459,12 @@ impl Event {
     }
 }
 
-/// What a repair made anew, from the smallest part of what scenarios stand on to all of it.
+/// The part that a repair made anew, from the smallest to the largest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RepairedPart {
-    /// Nothing that scenarios stand on: the scenario itself is played again.
+    /// The scenario alone: it is played again.
     Scenario,
     /// Our program in guests that keeps patterns in memory and on disk.
     Witness,
@@ -471,7 +472,7 @@ pub enum RepairedPart {
     Guest,
     /// A daemon of a host or of the storage server.
     Daemon,
-    /// All connections to hosts and storage; guests that are whole stay.
+    /// All connections to hosts and storage. Whole guests stay.
     Connection,
     /// The hosts, the storage server and every guest.
     Host,

@@ -1,49 +1,49 @@
-//! One pass over the events of a record: which play of which scenario each belongs to, and what it came to.
+//! One pass over the events of a record: assigns each to the play of a scenario, and finds the result of every play.
 //!
-//! A scenario that was played again before it had a result counts once, with its last play. One that has a result and begins
-//! again, as in a merged record, is another play of that name.
+//! A scenario that begins again before it has a result is one play, of which the last attempt counts. A scenario that begins
+//! again after its result, as in a merged record, is another play.
 
 use std::time::Duration;
 
 use super::lost::add_lost;
 use super::{Envelope, Event, Finding, LostLines, Outcome, Part, RunEnd, RunHeader, Verdict, rfc3339_text};
 
-/// What is known of a run so far. `D` is what a view keeps of each play.
+/// A run, as far as its events have come. `D` holds a view's details of each play.
 #[derive(Clone, Debug, Default)]
 pub struct Fold<D> {
     /// The header, with the facts of all fixtures in its `stack`; empty before the record's beginning.
     pub header: RunHeader,
-    /// When the record begins; none of events that have no beginning.
+    /// The record's beginning; none for events without one.
     pub began: Option<Envelope>,
     /// The runs that a merged record is made of.
     pub parts: Vec<Part>,
-    /// In the order in which they began.
+    /// All plays, in the order of their beginnings.
     pub plays: Vec<Play<D>>,
     current: Option<usize>,
-    /// When the last line was written.
+    /// The time of the last line.
     pub last: Option<Envelope>,
-    /// What the record says that it lacks.
+    /// The lines that are missing, by the record's own account.
     pub lost: Option<LostLines>,
-    /// How the run ended; none of one that was cut off, or goes on.
+    /// The run's result; none for a run that was cut off or goes on.
     pub end: Option<RunEnd>,
 }
 
-/// A scenario that began or has a result.
+/// One play of a scenario.
 #[derive(Clone, Debug)]
 pub struct Play<D> {
     pub scenario: String,
-    /// When it began; none for one that was never begun.
+    /// Its beginning; none for a scenario that never began.
     pub began: Option<Envelope>,
-    /// How often it was played.
+    /// The number of attempts.
     pub times: u32,
-    /// Its result, as the record has it.
+    /// Its result in the record.
     result: Option<Outcome>,
     last_event: String,
     pub details: D,
 }
 
 impl<D: Default> Fold<D> {
-    /// What the events of a record come to.
+    /// Folds the events of a record.
     pub fn of(events: &[(Envelope, Event)]) -> Fold<D> {
         let mut fold = Fold::default();
         for (envelope, event) in events {
@@ -52,7 +52,7 @@ impl<D: Default> Fold<D> {
         fold
     }
 
-    /// Takes in the next event, and returns the details of the play that it belongs to.
+    /// Takes the next event, and returns the details of the play that it belongs to.
     pub fn take(&mut self, envelope: &Envelope, event: &Event) -> Option<&mut D> {
         self.last = Some(envelope.clone());
         match event {
@@ -79,27 +79,27 @@ impl<D: Default> Fold<D> {
         Some(&mut play.details)
     }
 
-    /// The scenario that is being played.
+    /// The play that goes on.
     pub fn playing(&self) -> Option<&Play<D>> {
         self.current.and_then(|place| self.plays.get(place))
     }
 
-    /// The results that the record has.
+    /// All results in the record.
     pub fn results(&self) -> impl Iterator<Item = &Outcome> {
         self.plays.iter().filter_map(|play| play.result.as_ref())
     }
 
-    /// When the last line was written, on the clock of `t_ms`.
+    /// The time of the last line, on the clock of `t_ms`.
     pub fn t_ms(&self) -> f64 {
         self.last.as_ref().map_or(0.0, |last| last.t_ms as f64)
     }
 
-    /// How many scenarios have this result.
+    /// The number of results with this verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.results().filter(|outcome| outcome.verdict == verdict).count()
     }
 
-    /// The outcomes of all plays; of those without a result, errors that say so.
+    /// The outcomes of all plays. A play without a result has an error that says so.
     pub fn outcomes(&self) -> Vec<Outcome> {
         self.plays.iter().map(|play| play.outcome(self.last.as_ref())).collect()
     }
@@ -139,17 +139,17 @@ impl<D: Default> Fold<D> {
 }
 
 impl<D> Play<D> {
-    /// When it began, on the clock of `t_ms`; 0 for one that was never begun.
+    /// The play's beginning on the clock of `t_ms`; 0 for a scenario that never began.
     pub fn began_t_ms(&self) -> f64 {
         self.began.as_ref().map_or(0.0, |began| began.t_ms as f64)
     }
 
-    /// Whether the record has a result of it.
+    /// Whether the record has the play's result.
     pub fn ended(&self) -> bool {
         self.result.is_some()
     }
 
-    /// What it came to; an error that says so if the record, whose last line is `end`, has no result of it.
+    /// The play's outcome. Without a result in the record, whose last line is `end`, it is an error that says so.
     pub fn outcome(&self, end: Option<&Envelope>) -> Outcome {
         match (&self.result, &self.began) {
             (Some(outcome), _) => outcome.clone(),

@@ -24,10 +24,10 @@ pub const JUNIT_FILE: &str = "junit.xml";
 /// Name of the HTML report in the folder of a run.
 pub const HTML_FILE: &str = "report.html";
 
-/// Name of the link beside the folders of runs that leads to the one begun last.
+/// Name of the link to the folder of the latest run, beside the folders of runs.
 pub const LATEST: &str = "latest";
 
-/// The folder of one run, in which everything lies that the run leaves behind.
+/// The folder of one run, with everything that the run leaves behind.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     path: PathBuf,
@@ -35,8 +35,7 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Where the folders of runs go unless the user says otherwise: beside what cargo builds, so that they are never
-    /// committed: `target/multivm`.
+    /// The default folder for the folders of runs: `target/multivm`, beside cargo's output, so that nobody commits it.
     pub fn default_root() -> PathBuf {
         let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).or_else(|| {
             let program = std::env::current_exe().ok()?;
@@ -56,7 +55,7 @@ impl RunFolder {
             .map_err(ReportError::io("create the results folder", results_root))?;
         let base = format!("{}-{}", compact_utc(SystemTime::now()), std::process::id());
         let mut name = base.clone();
-        // The same process twice in one second, or the same process id in two containers over one results folder.
+        // One process may make two runs within a second, and two containers over one results folder may share a pid.
         for attempt in 2.. {
             let path = results_root.join(&name);
             match fs::create_dir(&path) {
@@ -73,7 +72,7 @@ impl RunFolder {
         Ok(RunFolder { path: results_root.join(&name), name })
     }
 
-    /// The folder. Relative if the results root was.
+    /// The folder's path; relative if the results root was.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -120,14 +119,14 @@ fn create_all(path: PathBuf) -> Result<PathBuf, ReportError> {
     Ok(path)
 }
 
-/// `20260102T030405Z`: sorts by time, and has none of the colons that artifact stores refuse in names.
+/// `20260102T030405Z`: sorts by time, without the colons that artifact stores refuse in names.
 fn compact_utc(time: SystemTime) -> String {
     let text = rfc3339_text(time);
     let seconds = text.split('.').next().unwrap_or(&text);
     format!("{}Z", seconds.replace(['-', ':'], ""))
 }
 
-/// Only `[A-Za-z0-9_.-]`, not beginning with a dot, not longer than a file name may be.
+/// A name of only `[A-Za-z0-9_.-]` that does not begin with a dot and fits a file name's length.
 fn flat_name(scenario: &str) -> String {
     let flat: String = scenario
         .replace("::", ".")
@@ -138,17 +137,17 @@ fn flat_name(scenario: &str) -> String {
     if flat.is_empty() || flat.starts_with('.') { format!("_{flat}") } else { flat }
 }
 
-/// The path of that link.
+/// The path of the link to the latest run.
 pub fn latest(results_root: &Path) -> PathBuf {
     results_root.join(LATEST)
 }
 
-/// A new link under another name, renamed over the old one: `latest` is never missing in between.
+/// Points the link to a run by a rename over the old link: `latest` is never missing in between.
 fn point_latest(results_root: &Path, name: &str) -> Result<(), ReportError> {
     let latest = latest(results_root);
     let temporary = results_root.join(format!(".latest-{name}"));
     symlink(name, &temporary).and_then(|()| fs::rename(&temporary, &latest)).map_err(|source| {
-        // The error that matters is the one above.
+        // The error above matters, not this one.
         let _ = fs::remove_file(&temporary);
         ReportError::io("point the link to this run:", &latest)(source)
     })
@@ -161,7 +160,7 @@ fn point_latest(results_root: &Path, name: &str) -> Result<(), ReportError> {
 pub fn withdraw_latest(results_root: &Path, age: Duration) -> Result<bool, ReportError> {
     let latest = latest(results_root);
     let Ok(link) = fs::symlink_metadata(&latest) else { return Ok(false) };
-    // A real folder of that name is somebody else's.
+    // A real folder of that name belongs to somebody else.
     let made = link.modified().map(|made| SystemTime::now().duration_since(made).unwrap_or_default());
     if !link.is_symlink() || made.is_ok_and(|made| made <= age) {
         return Ok(false);

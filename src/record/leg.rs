@@ -1,4 +1,4 @@
-//! One migration of one guest, as far as the events of a record show it.
+//! One migration of one guest, by the events of a record.
 
 use super::{Clocks, DomainEvent, Event, Phase, Stats};
 use crate::scenario::Direction;
@@ -12,24 +12,24 @@ pub struct RecordedLeg {
     pub direction: Direction,
     /// Counted from 1.
     pub step: u32,
-    /// When libvirt was called.
+    /// The moment of libvirt's call.
     pub began_t_ms: f64,
-    /// Each pass over the memory that libvirt reported: when, and which.
+    /// Each pass over the memory that libvirt reported: its moment and its number.
     pub passes: Vec<(f64, u32)>,
-    /// libvirt's statistics, as the last sample left them.
+    /// libvirt's statistics after the last sample.
     pub stats: Stats,
-    /// How it ended; none as long as the record does not say.
+    /// The migration's end; none until the record has it.
     pub end: Option<RecordedEnd>,
-    /// The downtime by every clock; none if the record has no such event.
+    /// The downtime by every clock; none without such an event.
     pub clocks: Option<Clocks>,
-    /// Each phase with the time at which it began; the first began with the migration.
+    /// The beginning of each phase but the first, which began with the migration.
     phases: Vec<(f64, Phase)>,
 }
 
-/// How a migration ended.
+/// The end of a migration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecordedEnd {
-    /// When libvirt's call returned.
+    /// The moment at which libvirt's call returned.
     pub t_ms: f64,
     /// Whether libvirt reported success.
     pub ok: bool,
@@ -41,7 +41,7 @@ pub struct RecordedEnd {
     pub stats: Stats,
 }
 
-/// From when to when a phase lasted.
+/// The time of one phase.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Span {
     pub phase: Phase,
@@ -50,7 +50,7 @@ pub struct Span {
 }
 
 impl RecordedLeg {
-    /// The migration that begins with an event; none for an event that begins none.
+    /// The migration that begins with this event; none if the event begins no migration.
     pub fn begin(t_ms: f64, event: &Event) -> Option<RecordedLeg> {
         let Event::LegStarted { guest, round, direction, step } = event else { return None };
         Some(RecordedLeg {
@@ -67,7 +67,7 @@ impl RecordedLeg {
         })
     }
 
-    /// Takes in an event, and returns whether it is about this migration.
+    /// Takes an event, and returns whether it concerns this migration.
     pub fn take(&mut self, t_ms: f64, event: &Event) -> bool {
         match event {
             Event::LibvirtEvent { guest: Some(guest), what, .. } if self.is_moving(guest) => {
@@ -100,17 +100,17 @@ impl RecordedLeg {
         true
     }
 
-    /// The phase that it is in, or was in at its end.
+    /// The present phase, or the last one.
     pub fn phase(&self) -> Phase {
         self.phases.last().map_or(Phase::default(), |(_, phase)| *phase)
     }
 
-    /// When libvirt had finished.
+    /// The moment at which libvirt had finished.
     pub fn completed_t_ms(&self) -> Option<f64> {
         self.phases.last().filter(|(_, phase)| *phase == Phase::Completed).map(|(t_ms, _)| *t_ms)
     }
 
-    /// The phases one after the other. `end` is where a migration ends of which the record has no end.
+    /// The phases in their order. `end` closes a migration without an end in the record.
     pub fn spans(&self, end: f64) -> Vec<Span> {
         let end = self.end.as_ref().map_or(end, |over| over.t_ms).max(self.began_t_ms);
         let mut spans: Vec<Span> = Vec::new();
@@ -119,7 +119,7 @@ impl RecordedLeg {
         let ends = self.phases.iter().map(|(t_ms, _)| *t_ms).chain([end]);
         for ((_, phase), to) in begun.zip(ends) {
             let to_t_ms = to.clamp(from_t_ms, end);
-            // libvirt's call returns a little later than its job completes.
+            // libvirt's call returns a little after its job completes.
             let phase = phase.min(Phase::Completion);
             match spans.last_mut() {
                 _ if to_t_ms <= from_t_ms => continue,
@@ -131,15 +131,15 @@ impl RecordedLeg {
         spans
     }
 
-    /// The pass over the memory that is under way, from 1.
+    /// The number of the present pass over the memory, from 1.
     pub fn pass(&self) -> Option<u64> {
         let told = self.passes.iter().map(|(_, pass)| u64::from(*pass)).max();
         let counted = self.positive("memory_total").and_then(|_| self.positive("memory_iteration"));
         told.max(counted)
     }
 
-    /// How much of the memory is across, from 0 to 1; none while libvirt gives no numbers. It goes down when a new pass
-    /// over the memory begins, since the guest has dirtied pages meanwhile.
+    /// The fraction of the memory that is across, from 0 to 1; none while libvirt gives no numbers. It falls when a new pass
+    /// over the memory begins, because the guest has dirtied pages meanwhile.
     pub fn fraction(&self) -> Option<f64> {
         if self.phase() == Phase::Completed {
             return Some(1.0);
@@ -148,12 +148,13 @@ impl RecordedLeg {
         Some((1.0 - self.remaining()? as f64 / total).clamp(0.0, 1.0))
     }
 
-    /// The number of this name, unless it is 0 or libvirt does not give it.
+    /// The statistic of this name, unless it is 0 or missing.
     pub fn positive(&self, name: &str) -> Option<u64> {
         self.stats.number(name).filter(|number| *number > 0)
     }
 
-    /// Bytes of memory that are not across; none while libvirt gives no numbers. Before the first pass it gives a total of 0.
+    /// The bytes of memory that are not across yet; none while libvirt gives no numbers. Before the first pass libvirt gives
+    /// a total of 0.
     pub fn remaining(&self) -> Option<u64> {
         self.positive("memory_total").map(|_| self.stats.number("memory_remaining").unwrap_or_default())
     }
@@ -168,39 +169,40 @@ impl RecordedLeg {
         self.end.as_ref().map(|end| end.t_ms - self.began_t_ms)
     }
 
-    /// Bytes sent, and how many times the guest's memory that is.
+    /// The bytes sent, and their ratio to the guest's memory.
     pub fn volume(&self) -> Option<(f64, Option<f64>)> {
         let sent = self.at_its_end("memory_processed")?;
         Some((sent, self.at_its_end("memory_total").filter(|total| *total > 0.0).map(|total| sent / total)))
     }
 
-    /// The downtime that counts, and whether it is the reported one; otherwise it is libvirt's.
+    /// The downtime that counts, and whether it is the reported one. Otherwise it is libvirt's.
     pub fn downtime_ms(&self) -> Option<(f64, bool)> {
         let reported = self.reported_ms().map(|ms| (ms, true));
         reported.or_else(|| self.libvirt_ms().map(|ms| (ms, false)))
     }
 
-    /// The downtime to report: by the network, and within its error by the guest's own clock; none if neither was measured.
+    /// The reported downtime: the network's, corrected within its error by the guest's own clock; none if neither clock
+    /// measured.
     pub fn reported_ms(&self) -> Option<f64> {
         let clocks = self.clocks.as_ref()?;
         (clocks.network_ms.is_some() || clocks.guest_ms.is_some()).then_some(clocks.reported_ms)
     }
 
-    /// libvirt's downtime, unless it is nonsense: QEMU may never have set its beginning, and then it is the host's
-    /// uptime. One that is longer than the whole job cannot be.
+    /// libvirt's downtime, unless it is impossible. A downtime longer than the whole job is: QEMU may never have set its
+    /// beginning, and then the value is the host's uptime.
     pub fn libvirt_ms(&self) -> Option<f64> {
         let said = self.libvirt_said_ms()?;
         let whole = self.at_its_end("time_elapsed").or(self.duration_ms());
         whole.is_none_or(|whole| said <= whole).then_some(said)
     }
 
-    /// libvirt's downtime as it is in the record, also nonsense.
+    /// libvirt's downtime as the record has it, even if it is impossible.
     pub fn libvirt_said_ms(&self) -> Option<f64> {
         let from_event = self.clocks.as_ref().and_then(|clocks| clocks.libvirt_ms);
         from_event.or_else(|| self.at_its_end("downtime"))
     }
 
-    /// Whether libvirt's downtime is nonsense.
+    /// Whether libvirt's downtime is impossible.
     pub fn has_impossible_downtime(&self) -> bool {
         self.libvirt_said_ms().is_some() && self.libvirt_ms().is_none()
     }
@@ -216,7 +218,7 @@ impl RecordedLeg {
         }
     }
 
-    /// Whether it is of that guest and under way. What comes later is about a migration that is over.
+    /// Whether the migration is this guest's and still goes on. Later events concern a migration that is over.
     fn is_moving(&self, guest: &str) -> bool {
         self.guest == guest && self.end.is_none()
     }

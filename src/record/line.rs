@@ -1,24 +1,24 @@
-//! One line of a record: the JSON object of an event, behind what every line begins with.
+//! One line of a record: the JSON object of an event after a head that all lines have.
 
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::outcome::rfc3339_or_absent;
+use super::outcome::Rfc3339;
 use super::{Envelope, Event, RECORD_VERSION};
 
-/// What a line begins with.
+/// The head of a line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Head {
     /// Version of the format; only in the first line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     v: Option<u32>,
-    /// When the line was written, by the clock of the machine that runs multivm: RFC 3339 in UTC with milliseconds. Only in
-    /// the first line, and where a part of a merged record begins; other lines are `t_ms` later or earlier.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "rfc3339_or_absent")]
+    /// The time of the line by the clock of the machine that runs multivm: RFC 3339 in UTC with milliseconds. Only the first
+    /// line has it, and the beginning of a part of a merged record; `t_ms` gives the time of other lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
-    at: Option<SystemTime>,
+    at: Option<Rfc3339>,
     /// Milliseconds since the record was created, monotonic.
     t_ms: u64,
 }
@@ -37,40 +37,43 @@ pub(super) struct Line {
 
 /// The text of a line of the record, with its newline.
 ///
-/// Joining two texts keeps the head in front, where a reader of the raw file looks for it; a merged map would sort the
-/// keys. Both are objects with at least one field.
+/// Joining two texts keeps the head in front, where a reader of the raw file looks for it; a merged map would sort the keys.
+/// Both are objects with at least one field.
 pub fn text(envelope: &Envelope, event: &Event) -> serde_json::Result<String> {
     let first = matches!(event, Event::RunStarted(_));
     let anchor = first || matches!(event, Event::PartStarted(_));
-    let head =
-        Head { v: first.then_some(RECORD_VERSION), at: anchor.then_some(envelope.at), t_ms: envelope.t_ms };
+    let head = Head {
+        v: first.then_some(RECORD_VERSION),
+        at: anchor.then_some(Rfc3339(envelope.at)),
+        t_ms: envelope.t_ms,
+    };
     let (head, event) = (serde_json::to_string(&head)?, serde_json::to_string(event)?);
     Ok(format!("{},{}\n", head.trim_end_matches('}'), event.trim_start_matches('{')))
 }
 
-/// What is wrong with a line.
+/// The defect of a line.
 pub enum BadLine {
-    /// It is of this version of the format.
+    /// The line has this version of the format.
     Version(u32),
     Json(serde_json::Error),
 }
 
-/// Reads lines one after the other.
+/// Parses the lines of a record in their order.
 #[derive(Debug, Default)]
 pub struct Parser {
-    /// The last line that said when it was written, and its `t_ms`.
+    /// The last line with a wall clock's time: that time, and its `t_ms`.
     anchor: Option<(SystemTime, u64)>,
 }
 
-/// The version first and alone: of another format, nothing else can be relied upon.
+/// The version comes first and alone: nothing else of another format can be relied upon.
 #[derive(Deserialize)]
 struct Version {
     v: Option<u32>,
 }
 
 impl Parser {
-    /// The event of the next line. The line is parsed once for the head and once for the event: serde's `flatten` would do
-    /// it in one pass, and take the line and column out of the messages.
+    /// Parses the next line, once for the head and once for the event: serde's `flatten` would do it in one pass, and take
+    /// the line and column out of the messages.
     pub fn parse(&mut self, line: &[u8]) -> Result<(Envelope, Event), BadLine> {
         let Version { v } = serde_json::from_slice(line).map_err(BadLine::Json)?;
         if let Some(other) = v.filter(|v| *v != RECORD_VERSION) {
@@ -78,13 +81,13 @@ impl Parser {
         }
         let head: Head = serde_json::from_slice(line).map_err(BadLine::Json)?;
         let event = serde_json::from_slice(line).map_err(BadLine::Json)?;
-        if let Some(at) = head.at {
+        if let Some(Rfc3339(at)) = head.at {
             self.anchor = Some((at, head.t_ms));
         }
         Ok((Envelope { at: self.at(head.t_ms), t_ms: head.t_ms }, event))
     }
 
-    /// The wall clock's time at `t_ms`. A record without a beginning has none; nothing is made of such a record.
+    /// The wall clock's time at `t_ms`. A record without a beginning has none, and nothing uses such a record.
     fn at(&self, t_ms: u64) -> SystemTime {
         let (at, zero) = self.anchor.unwrap_or((SystemTime::UNIX_EPOCH, 0));
         let moved = if t_ms >= zero {
@@ -96,11 +99,11 @@ impl Parser {
     }
 }
 
-/// The name of a line's event, without parsing the line: the head and the name come first. None if it is not there.
+/// The name of a line's event, which is near the line's beginning, without parsing the line; none if it is missing.
 pub fn event_name(line: &[u8]) -> Option<&str> {
     const MARK: &str = r#","event":""#;
     let head = &line[..line.len().min(160)];
-    // A name is ASCII; what follows it may be cut within a character.
+    // A name is ASCII; the text behind it may be cut within a character.
     let head = std::str::from_utf8(head)
         .unwrap_or_else(|error| std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default());
     head.split_once(MARK)?.1.split_once('"').map(|(name, _)| name)

@@ -1,27 +1,27 @@
-//! Lines of a record that could not be written: what is missing, and why.
+//! Lines of a record that could not be written.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a record lacks. Its `Display` is one sentence: how many lines of which events, from when to when, and why the first
-/// of them could not be written.
+/// The lines that a record lacks. The `Display` is one sentence: how many lines of which events, from when to when, and why
+/// the first of them could not be written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LostLines {
-    /// How many lines, by the names of their events.
+    /// The number of lines by the names of their events.
     pub lines: BTreeMap<String, u32>,
-    /// When the first of them was due, on the clock of `t_ms`.
+    /// The moment at which the first of them was due, on the clock of `t_ms`.
     pub from_t_ms: u64,
-    /// When the last of them was due, on the clock of `t_ms`.
+    /// The moment at which the last of them was due, on the clock of `t_ms`.
     pub to_t_ms: u64,
     /// Why the first of them could not be written.
     pub why: String,
 }
 
 impl LostLines {
-    /// One line.
+    /// One lost line.
     pub(super) fn one(event: &str, t_ms: u64, why: String) -> LostLines {
         LostLines { lines: BTreeMap::from([(event.to_owned(), 1)]), from_t_ms: t_ms, to_t_ms: t_ms, why }
     }
@@ -34,7 +34,7 @@ impl LostLines {
         self.to_t_ms = later.to_t_ms;
     }
 
-    /// How many lines.
+    /// The number of lines.
     pub fn count(&self) -> u32 {
         self.lines.values().sum()
     }

@@ -20,10 +20,10 @@ use serde_json::Value;
 
 use super::{Envelope, Event, Fold, Part, ReportError, RunEnd, RunHeader, Tail, atomic, line, writer};
 
-/// How many runs are named beside a fact in which they differ.
+/// How many runs a differing fact names.
 const MOST_NAMED: usize = 3;
 
-/// The records in the folders of a folder that has none itself, by name; none for anything else.
+/// The records in the subfolders of a folder without a record, by name; none for anything else.
 pub fn parts_of(folder: &Path) -> Vec<PathBuf> {
     if folder.join(writer::FILE_NAME).exists() {
         return Vec::new();
@@ -32,17 +32,17 @@ pub fn parts_of(folder: &Path) -> Vec<PathBuf> {
         .into_iter()
         .flatten()
         .flatten()
-        // A link, such as `latest`, leads to one that is there anyway.
+        // A link, such as `latest`, leads to a folder that is here anyway.
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
         .map(|entry| entry.path())
-        // An empty one is being made at this moment.
+        // A process is just making an empty one.
         .filter(|path| fs::metadata(path.join(writer::FILE_NAME)).is_ok_and(|file| file.len() > 0))
         .collect();
     parts.sort();
     parts
 }
 
-/// The last part of a path, links followed: the name of a run's folder.
+/// The name of a run's folder: the last part of its path, with links followed.
 pub(super) fn name_of(path: &Path) -> String {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
@@ -106,9 +106,9 @@ struct Run {
     start: Envelope,
     /// The header, with the facts of all fixtures.
     header: RunHeader,
-    /// Scenarios that began or ended in it.
+    /// The scenarios that began or ended in it.
     scenarios: BTreeSet<String>,
-    /// How it ended, if it ended in an orderly way.
+    /// Its end, if that was orderly.
     end: Option<RunEnd>,
     /// Everything between the beginning and that end.
     events: Vec<(Envelope, Event)>,
@@ -135,7 +135,7 @@ impl Run {
         })
     }
 
-    /// Its lines as those of a part that begins at that time of the merged record.
+    /// Its lines as a part that begins at that time of the merged record.
     fn into_part(
         mut self,
         mut part: Part,
@@ -149,7 +149,7 @@ impl Run {
             Event::PartStarted(first) => Some(first),
             _ => None,
         }) {
-            // It is merged itself: its parts are parts of this record.
+            // The part is a merged record: its own parts become parts of this one.
             Some(first) => first.again.append(&mut part.again),
             None => lines.push((start, Event::PartStarted(part))),
         }
@@ -169,7 +169,7 @@ impl Run {
         lines
     }
 
-    /// Where evidence of this part lies now: `.../scenarios/NAME/evidence` in its own folder, if it is there.
+    /// The present place of this part's evidence: `.../scenarios/NAME/evidence` in its own folder, if that exists.
     fn evidence(&self, told: &Path) -> Option<PathBuf> {
         let parts: Vec<_> = told.components().collect();
         let at = parts.iter().rposition(|part| part.as_os_str() == "scenarios")?;
@@ -203,7 +203,7 @@ fn join(name: &str, runs: Vec<Run>) -> Vec<(Envelope, Event)> {
             again: run.scenarios.intersection(&seen).cloned().collect(),
         };
         seen.append(&mut run.scenarios);
-        // The part's zero is where the part before it ended.
+        // A part begins where the one before it ended.
         let from = end.as_ref().map_or(0, |end| end.t_ms);
         joined.extend(run.into_part(part, from, &differing));
         end = joined.last().map(|(last, _)| last.clone());
@@ -212,7 +212,7 @@ fn join(name: &str, runs: Vec<Run>) -> Vec<(Envelope, Event)> {
     joined
 }
 
-/// What the parts have in common.
+/// The header with what all parts share.
 fn header(name: &str, runs: &[Run], differing: &BTreeMap<String, String>) -> RunHeader {
     let first = runs.first().map(|run| run.header.clone()).unwrap_or_default();
     let mut stack: BTreeMap<String, String> = BTreeMap::new();
@@ -227,7 +227,7 @@ fn header(name: &str, runs: &[Run], differing: &BTreeMap<String, String>) -> Run
         stack,
         profile: if same_profile { first.profile } else { Value::Null },
         command: if same_command { first.command } else { Vec::new() },
-        // Known only if all know it.
+        // The sum exists only if every part has the number.
         scenarios: runs.iter().map(|run| run.header.scenarios).sum(),
         ..RunHeader::default()
     }
@@ -242,7 +242,7 @@ fn same<T: PartialEq>(mut values: impl Iterator<Item = T>) -> bool {
     values.all(|value| value == first)
 }
 
-/// The facts that are not the same in all parts that have them, each with its values and whose they are.
+/// The facts in which parts differ, each with its values and the runs that have them.
 fn differing(runs: &[Run]) -> BTreeMap<String, String> {
     let mut values: BTreeMap<&str, BTreeMap<&str, Vec<&str>>> = BTreeMap::new();
     for run in runs {
@@ -268,7 +268,7 @@ fn named(runs: &[&str]) -> String {
     }
 }
 
-/// The ends of all parts, added up; none if one of them has none.
+/// The sum of all parts' ends; none if one part has no end.
 fn total(runs: &[Run]) -> Option<RunEnd> {
     runs.iter().try_fold(RunEnd::default(), |sum, run| {
         let end = run.end?;

@@ -1,13 +1,13 @@
-//! The numbers of a scenario that are worth a line in a report.
+//! The numbers of a scenario that deserve a line in a report.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What a scenario came to in numbers; the unit is in the name. A number that was not measured is absent.
+/// The numbers of a scenario, with units in their names. A number that was not measured is absent.
 ///
-/// A further number is a field here, set where it is measured: the record, JUnit and the HTML report show every field.
+/// A new number is a field here, set where it is measured: the record, JUnit and the HTML report show every field.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
@@ -99,7 +99,7 @@ pub struct Numbers {
 }
 
 impl Numbers {
-    /// Every number that is there, by its name.
+    /// All numbers that exist, by name.
     pub fn named(&self) -> Vec<(String, Value)> {
         match serde_json::to_value(self) {
             Ok(Value::Object(fields)) => fields.into_iter().collect(),
@@ -107,12 +107,12 @@ impl Numbers {
         }
     }
 
-    /// A time as the numbers have it: seconds to the millisecond.
+    /// A time in the numbers' form: seconds to the millisecond.
     pub fn seconds(time: Duration) -> Option<f64> {
         Some((time.as_secs_f64() * 1e3).round() / 1e3)
     }
 
-    /// Where the time went: what was done, and for how many seconds.
+    /// The scenario's time by activity, in seconds.
     pub fn spent(&self) -> [(&'static str, Option<f64>); 12] {
         [
             ("preparing", self.preparing_s),
@@ -131,7 +131,7 @@ impl Numbers {
     }
 }
 
-/// Where the time of scenarios went, the most first: what was done, and for how many seconds altogether.
+/// The time of several scenarios by activity, in seconds, the largest first.
 pub fn spent_in<'a>(scenarios: impl IntoIterator<Item = &'a Numbers>) -> Vec<(&'static str, f64)> {
     let mut sums = Numbers::default().spent().map(|(what, _)| (what, 0.0));
     for numbers in scenarios {

@@ -1,7 +1,7 @@
-//! What a scenario came to: pure data, with no host, guest or file behind it.
+//! The outcome of a scenario: pure data, without a host, guest or file behind it.
 //!
-//! An [`Outcome`] is what a run yields, what the record keeps and what JUnit, the HTML report and `compare` show. Its
-//! texts are written for the engineer who reads them in a CI log at night, without having seen the run.
+//! A run yields an [`Outcome`], the record keeps it, and JUnit, the HTML report and `compare` show it. Its texts are for the
+//! engineer who reads them in a CI log at night, without having seen the run.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,9 +14,9 @@ use crate::plan::SEED_VARIABLE;
 use crate::scenario::{Direction, SIZING_VARIABLE, Scenario};
 use crate::sys::words::first_line;
 
-/// One thing that a proof found wrong.
+/// One defect that a check found.
 ///
-/// Its `Display` is a block of lines; the first says which proof, and where in the scenario.
+/// Its `Display` is a block of lines; the first names the check and the place in the scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Finding {
@@ -28,14 +28,14 @@ pub struct Finding {
     /// The round, counted from 1; absent before the first and after the last move.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round: Option<u32>,
-    /// Which half of the round.
+    /// The half of the round.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
-    /// What a good run shows, with units.
+    /// The appearance of a good run, with units.
     pub expected: String,
-    /// What was seen instead, with units; may have several lines.
+    /// What the check saw instead, with units; perhaps several lines.
     pub seen: String,
-    /// What to look at or to try next, where there is something better than the evidence folder.
+    /// Advice that is better than a look at the evidence folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub try_next: Option<String>,
 }
@@ -67,12 +67,12 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Further lines of a text are indented deeper than its label, so that a kernel log cannot be taken for the next label.
+/// Indents further lines deeper than the label, so that a kernel log does not pass for the next label.
 fn indented(text: &str) -> String {
     text.trim_end().lines().collect::<Vec<_>>().join("\n    ")
 }
 
-/// How a scenario ended.
+/// The end of a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -83,7 +83,7 @@ pub enum Verdict {
     Failed,
     /// The environment could not do it; this says nothing about the guests.
     Error,
-    /// Not meant to run here: a requirement is not met, or it was not selected. `reason` says which.
+    /// Not meant to run here: a requirement is not met, or the scenario was not selected. `reason` says which.
     Ignored,
     /// Begun, and stopped from outside before its end.
     Interrupted,
@@ -92,7 +92,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Whether it is how a scenario should end.
+    /// Whether a scenario should end like this.
     pub fn is_good(self) -> bool {
         matches!(self, Verdict::Passed | Verdict::Ignored)
     }
@@ -111,39 +111,39 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// What one scenario came to.
+/// The outcome of one scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Outcome {
     /// Full name, as `--exact` takes it: `postcopy_cross::in_vms::stress_memory`.
     pub scenario: String,
-    /// How it ended.
+    /// Its verdict.
     pub verdict: Verdict,
-    /// Why, for everything but a pass or a failure with findings.
+    /// The reason, for everything but a pass or a failure with findings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What the proofs found wrong, in the order in which it was found.
+    /// The checks' findings, in the order of their discovery.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
-    /// When it began. In files RFC 3339 in UTC, to the millisecond.
+    /// Its beginning. In files RFC 3339 in UTC, to the millisecond.
     #[serde(with = "rfc3339")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub started: SystemTime,
-    /// How long it took. In files seconds, as a number.
+    /// Its duration. In files seconds, as a number.
     #[serde(rename = "duration_s", with = "seconds")]
     #[cfg_attr(test, schemars(with = "f64"))]
     pub duration: Duration,
-    /// The numbers worth a line in a report.
+    /// The numbers that deserve a line in a report.
     #[serde(default)]
     pub numbers: Numbers,
-    /// What its random choices followed from; absent where it makes none.
+    /// The seed of its random choices; absent if it makes none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
-    /// It is beyond the matrix: played only when somebody asks for it.
+    /// Whether it lies beyond the matrix: such a scenario is played only on request.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ignored: bool,
-    /// Folder with what the scenario added to the logs of libvirt, QEMU, the storage server and the guests' consoles; of one
-    /// that failed, also the guests' kernel logs and domain XML.
+    /// The folder with what the logs of libvirt, QEMU, the storage server and the guests' consoles gained in the scenario;
+    /// of a failed scenario also the guests' kernel logs and domain XML.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "lossy_path")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub evidence: Option<PathBuf>,
@@ -176,8 +176,8 @@ impl Outcome {
         }
     }
 
-    /// Everything a reader needs who has only this text: reason, findings, where the evidence lies, how to run just
-    /// this scenario again. Ends without a newline.
+    /// The whole text for a reader who has nothing else: reason, findings, the place of the evidence, and the command for
+    /// this scenario. It ends without a newline.
     pub fn failure_text(&self) -> String {
         let mut blocks: Vec<String> = Vec::new();
         blocks.extend(self.reason.as_ref().map(|reason| reason.trim_end().to_string()));
@@ -205,8 +205,8 @@ impl Outcome {
     }
 }
 
-/// RFC 3339 in UTC with milliseconds. A time before 1970 is written as 1970: a host with a dead clock must not be able
-/// to break the record (humantime's formatter refuses such times).
+/// RFC 3339 in UTC with milliseconds. A time before 1970 becomes 1970, so that a host with a dead clock cannot break the
+/// record (humantime's formatter refuses such times).
 pub fn rfc3339_text(time: SystemTime) -> String {
     humantime::format_rfc3339_millis(time.max(SystemTime::UNIX_EPOCH)).to_string()
 }
@@ -228,23 +228,9 @@ pub(crate) mod rfc3339 {
     }
 }
 
-/// `#[serde(with)]` for a point in time that may be absent.
-pub(crate) mod rfc3339_or_absent {
-    use std::time::SystemTime;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    #[derive(Serialize, Deserialize)]
-    struct Present(#[serde(with = "super::rfc3339")] SystemTime);
-
-    pub fn serialize<S: Serializer>(time: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
-        time.map(Present).serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SystemTime>, D::Error> {
-        Ok(Option::<Present>::deserialize(deserializer)?.map(|Present(time)| time))
-    }
-}
+/// A point in time in its file form, where it may be absent.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Rfc3339(#[serde(with = "rfc3339")] pub SystemTime);
 
 /// `#[serde(with)]` for a duration as a number of seconds.
 pub(crate) mod seconds {

@@ -1,18 +1,18 @@
-//! What the scenarios of a record came to, also of a record that was cut off.
+//! The results of a record, even of one that was cut off.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use super::{Envelope, Event, Fold, LostLines, Outcome, ReportError, RunHeader, read};
 
-/// What a run came to.
+/// The results of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Results {
     pub header: RunHeader,
-    /// In the order in which the scenarios began; those without a result as [`Verdict::Error`](super::Verdict::Error). One
-    /// that was played again counts with its last play.
+    /// The outcomes in the order of the scenarios' beginnings. A scenario without a result has
+    /// [`Verdict::Error`](super::Verdict::Error); of one that was played again the last play counts.
     pub outcomes: Vec<Outcome>,
-    /// What its record lacks.
+    /// The lines that its record lacks.
     pub lost: Option<LostLines>,
 }
 
@@ -31,8 +31,7 @@ pub fn results_of(events: &[(Envelope, Event)]) -> Option<Results> {
     fold.began.is_some().then_some(Results { header: fold.header, outcomes, lost: fold.lost })
 }
 
-/// Each outcome with its title: the scenario's name; of a second one of that name, as in a merged record, with ` #2` behind
-/// it.
+/// Gives each outcome a title: the scenario's name, with ` #2` for a second outcome of that name, as in a merged record.
 pub fn titled<'a>(
     outcomes: impl IntoIterator<Item = &'a Outcome>,
 ) -> impl Iterator<Item = (String, &'a Outcome)> {

@@ -1,23 +1,23 @@
-//! How far the migration of a guest is, as libvirt's events and statistics show it.
+//! The phases of a migration, by libvirt's events and statistics.
 
 use std::fmt;
 
 use super::DomainEvent;
 use crate::libvirt::{Detail, LifecycleEvent};
 
-/// A part of a migration.
+/// A phase of a migration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// libvirt was called; no memory is sent yet.
+    /// libvirt has the call and sends no memory yet.
     #[default]
     Setup,
-    /// Memory is sent while the guest runs on the host it leaves.
+    /// Memory goes over while the guest runs on its source.
     PreCopy,
-    /// The guest was suspended on request; its memory is sent on.
+    /// The guest is suspended on request, and its memory goes on.
     Suspended,
-    /// The guest stands still while control goes over.
+    /// The guest stands still while its CPUs' state goes over.
     Switchover,
-    /// The guest runs on the host it goes to, which fetches the memory that is missing.
+    /// The guest runs on its destination, which fetches the missing memory.
     PostCopy,
     /// The guest is across; libvirt tidies up.
     Completion,
@@ -27,7 +27,7 @@ pub enum Phase {
 
 impl Phase {
     /// The phase after an event of either host. The hosts' events come over two connections, so the target's may overtake
-    /// the source's: what belongs to an earlier phase changes nothing.
+    /// the source's: an event of an earlier phase changes nothing.
     #[must_use]
     pub fn after(self, event: &DomainEvent) -> Phase {
         let next = match event {
@@ -49,7 +49,7 @@ impl Phase {
         self.max(next)
     }
 
-    /// The phase once memory is sent, as a pass or statistics show.
+    /// The phase once memory goes over, as a pass or statistics show.
     #[must_use]
     pub fn memory_is_sent(self) -> Phase {
         self.max(Phase::PreCopy)

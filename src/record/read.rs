@@ -1,16 +1,17 @@
-//! Reading a record back as a whole: a file, the folder of a run, or a folder of several runs.
+//! Reads a whole record back: a file, the folder of a run, or a folder of several runs.
 
 use std::path::Path;
 
 use super::{Envelope, Event, ReportError, Tail, merge};
 
-/// The events of the record at `path`, a `record.jsonl` or the folder of a run, in the order of writing.
+/// Reads the events of the record at `path`, a `record.jsonl` or the folder of a run, in the order of writing.
 ///
-/// A last line that was cut off, as by a power loss or while the run is still writing, is left out. A folder that has no
-/// record and whose folders have some, such as that of a run of cargo-nextest, is read as one record, merged.
+/// An incomplete last line is left out, as after a power loss or while the run still writes. A folder without a record whose
+/// subfolders have some, such as that of a nextest run, reads as one merged record.
 ///
 /// # Errors
-/// When the file cannot be read, when another line is not an event, or when a later multivm wrote it.
+///
+/// When the file cannot be read, another line is not an event, or a later multivm wrote it.
 pub fn read(path: &Path) -> Result<Vec<(Envelope, Event)>, ReportError> {
     let parts = merge::parts_of(path);
     if !parts.is_empty() {

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::line::Line;
 
-/// With this variable set, the test writes the file instead of comparing it.
+/// The variable with which the test writes the file instead of comparing it.
 const WRITE: &str = "MULTIVM_WRITE_SCHEMA";
 
-/// A field that is not there is absent and never null: what may be absent is not `required`.
+/// Removes nulls: a missing field is absent and never null, and a field that may be absent is not `required`.
 fn without_nulls(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {

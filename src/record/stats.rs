@@ -1,4 +1,4 @@
-//! libvirt's statistics of a migration job, as the record keeps them.
+//! libvirt's statistics of a migration job, in the record's form.
 
 use std::collections::BTreeMap;
 
@@ -6,29 +6,29 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Statistics of a job: libvirt's own names (`memory_remaining`, `time_elapsed`, ...: the `VIR_DOMAIN_JOB_*` of
-/// `libvirt-domain.h`) with the values as libvirt gave them. Times are milliseconds, memory is in bytes, rates are per
-/// second. libvirt or QEMU does not give each of them.
+/// `libvirt-domain.h`) with libvirt's values. Times are milliseconds, memory is in bytes, rates are per second. No libvirt
+/// and no QEMU gives all of them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Stats(BTreeMap<String, Value>);
 
-/// Statistics that only the completed job has: they stay as they are through a whole migration, or follow from others.
+/// Statistics that only the completed job has: they are constant through a migration, or follow from others.
 const ONLY_COMPLETED: [&str; 4] = ["operation", "memory_page_size", "memory_normal_bytes", "setup_time"];
 
-/// Memory and disks together: the memory's figure again where no disk is copied.
+/// Sums over memory and disks, each with the memory's figure, which equals the sum if no disk is copied.
 const SUMS: [(&str, &str); 3] = [
     ("data_total", "memory_total"),
     ("data_processed", "memory_processed"),
     ("data_remaining", "memory_remaining"),
 ];
 
-/// Where libvirt gives a rate in pages and no size of them.
+/// The size of a page where libvirt gives a rate in pages and no page size.
 const PAGE: u64 = 4096;
 
 impl Stats {
-    /// The statistics as libvirt gave them, without what is there twice: a sum over memory and disks that equals the
-    /// memory's own figure. A value without a JSON form is left out.
+    /// Takes libvirt's statistics, without sums over memory and disks that equal the memory's own figure, and without values
+    /// that have no JSON form.
     pub fn new<V: Serialize>(given: impl IntoIterator<Item = (impl Into<String>, V)>) -> Stats {
         let values = given.into_iter().filter_map(|(name, value)| {
             let value = serde_json::to_value(value).ok().filter(|value| !value.is_null())?;
@@ -48,7 +48,7 @@ impl Stats {
         self.0.get(name)?.as_u64()
     }
 
-    /// The rate at which the guest dirties its memory, bytes per second: libvirt gives pages.
+    /// The guest's dirty rate in bytes per second: libvirt gives pages.
     pub fn dirty_bytes_per_s(&self) -> Option<u64> {
         let page = self.number("memory_page_size").unwrap_or(PAGE);
         self.number("memory_dirty_rate").map(|pages| pages.saturating_mul(page))
@@ -58,8 +58,8 @@ impl Stats {
         self.0.is_empty()
     }
 
-    /// What a sample says: the statistics that differ from those before. One that was 0 from the beginning has not changed,
-    /// and `operation`, `memory_page_size`, `memory_normal_bytes` and `setup_time` are left to the completed job.
+    /// The statistics of a sample: those that differ from the ones before. A statistic that was 0 from the beginning has not
+    /// changed, and only the completed job has `operation`, `memory_page_size`, `memory_normal_bytes` and `setup_time`.
     #[must_use]
     pub fn changed_since(&self, before: &Stats) -> Stats {
         let zero = Value::from(0);
@@ -69,7 +69,7 @@ impl Stats {
         Stats(changed.map(|(name, value)| (name.clone(), value.clone())).collect())
     }
 
-    /// Takes in the statistics of the next sample, which are those that have changed.
+    /// Takes the next sample, which has the statistics that have changed.
     pub fn update(&mut self, changed: &Stats) {
         self.0.extend(changed.0.clone());
     }

@@ -1,4 +1,4 @@
-//! Reading a record that is being written.
+//! Reads a record while a run writes it.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Seek, SeekFrom};
@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use super::line::{BadLine, Parser, event_name};
 use super::{Envelope, Event, ReportError, writer};
 
-/// Follows a record: each [`Tail::poll`] gives what was written since the one before.
+/// Follows a record: each [`Tail::poll`] gives the events since the one before.
 #[derive(Debug)]
 pub struct Tail {
     path: PathBuf,
     file: BufReader<File>,
-    /// Where the first line begins that was not read yet, and its number.
+    /// The place of the first unread line, and its number.
     offset: u64,
     line: usize,
     parser: Parser,
-    /// What happened within scenarios that were over when the record was opened is not wanted.
+    /// Whether the next poll leaves out the details of scenarios that are over.
     present_only: bool,
 }
 
@@ -31,8 +31,8 @@ impl Tail {
         Ok(Tail { path, file, offset: 0, line: 1, parser: Parser::default(), present_only: false })
     }
 
-    /// Leaves out of the next [`Tail::poll`] what happened within scenarios but the last: of a run of hours, that is
-    /// nearly everything, and parsing it takes seconds.
+    /// Makes the next [`Tail::poll`] leave out the details of all scenarios but the last: of a run of hours that is nearly
+    /// everything, and takes seconds to parse.
     pub fn present_only(&mut self) {
         self.present_only = true;
     }
@@ -42,17 +42,18 @@ impl Tail {
         &self.path
     }
 
-    /// The events that are new. A last line that is not complete is left for the next time.
+    /// Reads the new events. An incomplete last line waits for the next poll.
     ///
     /// # Errors
+    ///
     /// When the file cannot be read, a complete line is not an event, or a later multivm wrote it.
     pub fn poll(&mut self) -> Result<Vec<(Envelope, Event)>, ReportError> {
         let path = self.path.clone();
         let failed = || ReportError::io("read the record", &path);
-        // From the last complete line: an incomplete one may have been taken back meanwhile, as on a full disk.
+        // This begins after the last complete line: the writer may have taken back an incomplete one, as on a full disk.
         self.file.seek(SeekFrom::Start(self.offset)).map_err(failed())?;
         let mut lines: Vec<(usize, Vec<u8>)> = Vec::new();
-        // How many of the lines are from before the last scenario began; details are dropped from those.
+        // How many lines come from before the last scenario began; those lose their details.
         let mut over = 0;
         loop {
             let mut bytes = Vec::new();
@@ -80,7 +81,7 @@ impl Tail {
     }
 }
 
-/// Whether a line is of no interest any more once its scenario is over.
+/// Whether a line is of no interest once its scenario is over.
 fn is_detail(line: &[u8]) -> bool {
     let whole = ["run_started", "fixture_ready", "lines_lost", "scenario_finished", "repair", "run_finished"];
     event_name(line).is_some_and(|name| !whole.contains(&name))

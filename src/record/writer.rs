@@ -1,4 +1,4 @@
-//! The record of a run: JSON Lines, appended as things happen.
+//! Writes the record of a run: JSON Lines, appended as things happen.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -15,7 +15,7 @@ type Sink = dyn Fn(&Event) + Send + Sync;
 /// Name of the record in the folder of a run.
 pub const FILE_NAME: &str = "record.jsonl";
 
-/// The open record of a run. Clones write to the same file; the file is closed with the last of them.
+/// The open record of a run. Clones write to its file, which is closed with the last of them.
 #[derive(Clone)]
 pub struct Record {
     inner: Arc<Inner>,
@@ -29,18 +29,18 @@ struct Inner {
     sinks: Mutex<Vec<Weak<Sink>>>,
 }
 
-/// What could not be written.
+/// The lines that could not be written.
 #[derive(Default)]
 struct Lost {
     all: Option<LostLines>,
-    /// What no line of the record says yet.
+    /// Lost lines that the record does not mention yet.
     unsaid: Option<LostLines>,
 }
 
 /// The end of the file.
 struct Tail {
     file: File,
-    /// Bytes up to the end of the last whole line.
+    /// The length of the file up to the end of the last complete line.
     whole: u64,
 }
 
@@ -51,7 +51,7 @@ impl Record {
     /// When the file is there already, since a record is never overwritten, or cannot be created or written.
     pub fn create(folder: &Path, header: RunHeader) -> Result<Record, ReportError> {
         let path = folder.join(FILE_NAME);
-        // Append mode: whoever else writes to the file by mistake cannot make us overwrite a line.
+        // Append mode: another process that writes to the file by mistake cannot make us overwrite a line.
         let file = OpenOptions::new()
             .append(true)
             .create_new(true)
@@ -70,23 +70,23 @@ impl Record {
         Ok(record)
     }
 
-    /// Where the record is.
+    /// The record's path.
     pub fn path(&self) -> &Path {
         &self.inner.path
     }
 
-    /// A moment on the clock of `t_ms`, with its fraction; 0 for one before the record.
+    /// A moment on the clock of `t_ms`, with its fraction; 0 for a moment before the record.
     pub fn t_ms(&self, at: Instant) -> f64 {
         at.saturating_duration_since(self.inner.start).as_secs_f64() * 1e3
     }
 
-    /// Writes to another file from now on, such as `/dev/full`; returns the one before.
+    /// Switches to another file, such as `/dev/full`, and returns the one before.
     #[cfg(test)]
     pub(crate) fn write_to(&self, file: File) -> File {
         std::mem::replace(&mut lock(&self.inner.file).file, file)
     }
 
-    /// What a line that is written now begins with.
+    /// The head of a line that is written now.
     pub fn now(&self) -> Envelope {
         let t_ms = u64::try_from(self.inner.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         Envelope { at: SystemTime::now(), t_ms }

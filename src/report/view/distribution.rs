@@ -6,15 +6,13 @@ use super::RunView;
 use crate::record::RecordedLeg;
 
 /// Who measured a downtime.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {
     /// What a client of the guest would agree with.
     Reported,
     Network,
     Guest,
     Libvirt,
-    #[serde(rename = "QEMU")]
     Qemu,
 }
 
@@ -52,7 +50,8 @@ impl Clock {
 pub struct Distribution {
     /// `postcopy_cross`, or `all`.
     pub group: String,
-    pub clock: Clock,
+    /// The name of the clock.
+    pub clock: &'static str,
     pub count: usize,
     pub p50: f64,
     pub p95: f64,
@@ -83,7 +82,7 @@ impl RunView {
                     let count = values.len();
                     distributions.push(Distribution {
                         group: group.to_owned(),
-                        clock,
+                        clock: clock.name(),
                         count,
                         p50,
                         p95,

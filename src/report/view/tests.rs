@@ -273,7 +273,7 @@ fn downtimes_are_distributed_by_clock_and_group() {
         .iter()
         .map(|part| (part.group.clone(), part.clock, part.count, part.p50, part.max))
         .collect();
-    let of = |group: &str, clock, ms| (group.to_owned(), clock, 1, ms, ms);
+    let of = |group: &str, clock: Clock, ms| (group.to_owned(), clock.name(), 1, ms, ms);
     assert_eq!(
         told,
         [
