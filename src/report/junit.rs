@@ -32,7 +32,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use self::size::{Limits, attribute};
 use crate::record::{Outcome, ReportError, Results, Verdict, rfc3339_text, titled, write_atomically};
 
-/// Name of the report and of its one suite; also the first part of every `classname`.
+/// The name of the report and of its one suite; also the first part of every `classname`.
 const SUITE: &str = "multivm";
 
 /// The JUnit XML of a run's results, in the order of its outcomes. A record that lacks lines is a property of the suite,
@@ -65,7 +65,7 @@ pub fn render(results: &Results) -> Result<String, ReportError> {
 
     let mut report = Report::new(SUITE);
     if let Some((start, time)) = span(outcomes) {
-        // Parsed into the type of the field: quick-junit's time type is chrono's, which we do not otherwise need.
+        // The text is parsed into the field's type: quick-junit's time is chrono's, which nothing else here needs.
         suite.timestamp = rfc3339_text(start).parse().ok();
         suite.set_time(time);
         report.set_time(time);
@@ -74,15 +74,17 @@ pub fn render(results: &Results) -> Result<String, ReportError> {
     Ok(report.to_string()?)
 }
 
-/// Writes [`render`]'s XML to `path`, which at every moment is whole.
+/// Writes [`render`]'s XML to `path`, which is whole at every moment.
 ///
 /// # Errors
-/// When it cannot be made or written.
+///
+/// When the XML cannot be made or written.
 pub fn write(path: &Path, results: &Results) -> Result<(), ReportError> {
     write_atomically(path, render(results)?.as_bytes())
 }
 
-/// From the first start to the last end. Wall clock, not the sum: a reader asks how long the job took.
+/// The time from the first start to the last end. It is wall clock time and not a sum, because a reader asks how long the
+/// job took.
 fn span(outcomes: &[Outcome]) -> Option<(SystemTime, Duration)> {
     let start = outcomes.iter().map(|outcome| outcome.started).min()?;
     let end = outcomes.iter().filter_map(|outcome| outcome.started.checked_add(outcome.duration)).max()?;
@@ -124,7 +126,7 @@ fn status(outcome: &Outcome, limits: Limits, run: &str) -> TestCaseStatus {
                 Verdict::Ignored => attribute(&clean(reason)),
                 verdict => attribute(&clean(&format!("{verdict}: {reason}"))),
             });
-            // What an interrupted scenario had found by then is not a verdict, and still worth reading.
+            // The findings of an interrupted scenario are no verdict, and still worth reading.
             if !outcome.findings.is_empty() {
                 status.set_description(text());
             }
@@ -138,8 +140,8 @@ fn status(outcome: &Outcome, limits: Limits, run: &str) -> TestCaseStatus {
     status
 }
 
-/// One line per file of the folder, in the order of their names; the folder itself if it cannot be listed, as when the
-/// report is made on another machine.
+/// One line per file of the folder, in the order of names. If the folder cannot be listed, as when the report is made on
+/// another machine, the folder itself.
 fn attachments(evidence: &Path) -> impl Iterator<Item = String> {
     let mut files: Vec<_> = fs::read_dir(evidence)
         .into_iter()
@@ -155,10 +157,10 @@ fn attachments(evidence: &Path) -> impl Iterator<Item = String> {
     files.into_iter().map(|path| format!("[[ATTACHMENT|{}]]\n", clean(&path.to_string_lossy())))
 }
 
-/// Text as XML can hold it.
+/// Makes a text fit for XML.
 ///
-/// quick-junit strips terminal escapes and the control characters that XML forbids. It also strips tabs, which kernel
-/// logs have, and leaves U+FFFE and U+FFFF, which no XML parser takes.
+/// quick-junit strips terminal escapes and the control characters that XML forbids. It also strips tabs, which kernel logs
+/// have, and leaves U+FFFE and U+FFFF, which no XML parser takes.
 fn clean(text: &str) -> String {
     text.replace("\r\n", "\n").replace('\t', "    ").replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }

@@ -1,4 +1,4 @@
-//! Views of a record: JUnit for CI, a page for people, and the comparison of runs. Each can be made again at any later time.
+//! Views of a record: JUnit for CI, a page for people, and the comparison of runs. Each can be made again at any time.
 
 pub mod compare;
 pub mod html;

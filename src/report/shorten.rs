@@ -1,7 +1,7 @@
-//! Shortens texts that are longer than a reader of a report wants, or its format takes.
+//! Shortens texts for readers and formats with limits.
 
-/// The text without as much of its middle as makes the rest cost no more than `room`: what matters is at its beginning and
-/// at its end. `whole` says where the whole text is.
+/// Cuts the middle out of a text, so that the rest costs no more than `room`: the beginning and the end matter. `whole`
+/// names the place of the whole text.
 pub(super) fn without_middle(text: &str, room: usize, cost: impl Fn(char) -> usize, whole: &str) -> String {
     if text.chars().map(&cost).sum::<usize>() <= room {
         return text.to_owned();
@@ -16,7 +16,7 @@ pub(super) fn without_middle(text: &str, room: usize, cost: impl Fn(char) -> usi
     )
 }
 
-/// Length in bytes of the longest beginning that costs no more than `room`.
+/// The length in bytes of the longest beginning that costs no more than `room`.
 pub(super) fn beginning(
     chars: impl Iterator<Item = char>,
     room: usize,

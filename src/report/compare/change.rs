@@ -1,4 +1,4 @@
-//! What changed beside the numbers: verdicts, the stack, the profile.
+//! Changes beside the numbers: verdicts, the stack, the profile.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,11 +11,11 @@ use crate::record::Verdict;
 /// A fact that differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fact {
-    /// Which.
+    /// The fact's name.
     pub name: String,
-    /// Its value in BASE; null if it is not there.
+    /// Its value in BASE; null if BASE does not have it.
     pub base: Option<String>,
-    /// Its value in NEW.
+    /// Its value in NEW; null if NEW does not have it.
     pub new: Option<String>,
 }
 
@@ -26,7 +26,7 @@ impl fmt::Display for Fact {
     }
 }
 
-/// The facts that are not the same, by name.
+/// The facts that differ, by name.
 pub(super) fn facts(base: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<Fact> {
     let mut names: Vec<&String> = base.keys().chain(new.keys()).collect();
     names.sort();
@@ -39,15 +39,15 @@ pub(super) fn facts(base: &BTreeMap<String, String>, new: &BTreeMap<String, Stri
     names.into_iter().map(fact).filter(|fact| fact.base != fact.new).collect()
 }
 
-/// A scenario's name, and in one line what became of it.
+/// A scenario with its result in one line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Told {
     pub scenario: String,
-    /// What was found, or why there is no verdict; of several runs with the number of runs before it.
+    /// The finding, or the reason for the missing verdict. With several runs, the number of runs stands before it.
     pub headline: String,
 }
 
-/// How verdicts changed. Every list is in the order of names.
+/// The changes of verdicts. Every list is in the order of names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Verdicts {
     /// Passed and never failed in BASE, failed in NEW: a regression.
@@ -60,16 +60,16 @@ pub struct Verdicts {
     pub failing_in_both: Vec<Told>,
     /// Failed in NEW, and BASE has neither a pass nor a failure to compare with.
     pub failing_without_base: Vec<Told>,
-    /// Passed or failed in BASE, and begun in NEW without coming to that: an error of the environment, an interruption, a
-    /// run that was cut off.
+    /// Passed or failed in BASE, and begun in NEW without such a result: an error of the environment, an interruption, a run
+    /// that was cut off.
     pub without_result: Vec<Told>,
-    /// In BASE, and not in NEW at all.
+    /// Only in BASE.
     pub missing: Vec<String>,
-    /// In NEW, and not in BASE at all.
+    /// Only in NEW.
     pub added: Vec<String>,
 }
 
-/// What the runs of a side say of one scenario.
+/// The plays of one scenario in the runs of a side.
 struct Said<'a> {
     runs: usize,
     played: Vec<&'a PlayedScenario>,
@@ -85,7 +85,7 @@ impl<'a> Said<'a> {
         self.played.iter().any(|played| played.verdict == Some(verdict))
     }
 
-    /// What the first run says that came to this verdict, or to anything else than a pass.
+    /// The line of the first run with this verdict, or without a pass.
     fn told(&self, scenario: &str, verdict: Option<Verdict>) -> Told {
         let is_meant = |played: &&&PlayedScenario| match verdict {
             Some(verdict) => played.verdict == Some(verdict),

@@ -1,4 +1,4 @@
-//! From the runs of both sides to what is shown of them.
+//! Makes a comparison of the runs of both sides.
 
 use super::change::{self, Verdicts};
 use super::comparison::{
@@ -57,7 +57,7 @@ fn common<'a>(base: &'a [ComparedRun], new: &'a [ComparedRun]) -> Vec<&'a str> {
     side::scenarios(base).into_iter().filter(|name| counts(base, name) && counts(new, name)).collect()
 }
 
-/// A scenario in every run in which its numbers count.
+/// A scenario's plays whose numbers count.
 fn played<'a>(runs: &'a [ComparedRun], scenario: &str) -> impl Iterator<Item = &'a PlayedScenario> {
     runs.iter().filter_map(move |run| run.scenarios.get(scenario)).filter(|played| played.counts())
 }
@@ -90,7 +90,7 @@ fn scenarios(
     common(base, new).into_iter().map(scenario).collect()
 }
 
-/// Each mode and order, and all together if there are several.
+/// Each mode and order, and all scenarios together if there are several groups.
 fn groups(
     base: &[ComparedRun],
     new: &[ComparedRun],
@@ -140,8 +140,8 @@ fn both([base, new]: [Vec<f64>; 2]) -> Option<[MetricSummary; 2]> {
     Some([MetricSummary::of(&base)?, MetricSummary::of(&new)?])
 }
 
-/// A metric moved alike if nine of ten scenarios moved in the direction of their median, that is a tenth at least, and the
-/// middle half of them are within a factor of 1.75 of it: the scatter of equal runs makes as much.
+/// Finds a metric that moved alike: nine of ten scenarios moved in the direction of their median, which is a tenth at least,
+/// and the middle half of them lies within a factor of 1.75 of it, as far as equal runs scatter.
 fn alike(items: &[Item], metric: Metric) -> Option<Alike> {
     let shifts: Vec<f64> = items.iter().filter(|item| item.metric == metric).map(|item| item.shift).collect();
     let shifts = sorted(&shifts);

@@ -1,7 +1,7 @@
-//! What a comparison came to: pure data, and with it the format of `--format json`, field by field.
+//! The result of a comparison: pure data, and with it the format of `--format json`, field by field.
 //!
-//! Times are in milliseconds, volumes in bytes; wall times, which end with `_s`, in seconds. Factors are NEW to BASE: 2 is
-//! twice as much, which is worse for everything that is compared. New fields may come without a new version.
+//! Times are in milliseconds, volumes in bytes; wall times, which end with `_s`, are in seconds. Factors are NEW to BASE: 2
+//! is twice as much, which is worse for every metric. New fields may come without a new version.
 
 use serde::Serialize;
 
@@ -25,82 +25,82 @@ pub struct Comparison {
     pub base: Vec<RunSummary>,
     /// The runs to compare.
     pub new: Vec<RunSummary>,
-    /// What differs in sizes, counts and times. If anything does, the runs did not do the same, and their numbers say
+    /// Differences in sizes, counts and times. With any such difference the runs did not do the same, and their numbers say
     /// little about the stack.
     pub profile_changes: Vec<Fact>,
-    /// What differs in the software and the hosts: what is to be compared, as a rule.
+    /// Differences in the software and the hosts, which a comparison is usually about.
     pub stack_changes: Vec<Fact>,
-    /// Which downtimes are compared.
+    /// The clock of the compared downtimes.
     pub downtime_clock: DowntimeClock,
-    /// What a reader must know of the records, a sentence each.
+    /// Sentences about the records that a reader must know.
     pub notes: Vec<String>,
     /// Scenarios whose verdict changed, or that only one side has.
     pub verdicts: Verdicts,
     /// Metrics in which nearly all scenarios moved alike: a slower machine does that as well as a slower stack.
     pub alike: Vec<Alike>,
-    /// By which test the numbers were judged.
+    /// The test that judged the numbers.
     pub test: Test,
-    /// What would have been found.
+    /// The smallest changes that the test would have found.
     pub reach: Vec<Reach>,
-    /// Each mode and order, and last `all`, over the scenarios that both sides have.
+    /// Each mode and order, and last `all`, over the scenarios of both sides.
     pub groups: Vec<Group>,
     /// Every scenario that passed or failed on both sides, in the order of names.
     pub scenarios: Vec<ComparedScenario>,
 }
 
-/// By which test the numbers were judged; both at 5 %, one-sided, and corrected for the number of questions.
+/// The test that judged the numbers. Both are one-sided, at 5 %, and corrected for the number of questions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Test {
-    /// The test over runs, for groups and for each scenario: whether another way to deal the runs into sides would have
-    /// shown as much.
+    /// The test over runs, for groups and for each scenario: it asks whether another way to deal the runs into sides would
+    /// have shown as much.
     Runs {
-        /// How many ways there are.
+        /// The number of ways.
         ways: usize,
     },
-    /// The test over scenarios, for groups alone: whether more scenarios are beyond the least effect than a coin would show.
-    /// For fewer runs than the test over runs needs.
+    /// The test over scenarios, for groups alone and for fewer runs than the test over runs needs: it asks whether more
+    /// scenarios are beyond the least effect than a coin would show.
     Scenarios {
-        /// How many questions were asked: groups and metrics.
+        /// The number of questions: groups times metrics.
         questions: usize,
     },
 }
 
-/// What would have been found of a metric, with these runs and their scatter.
+/// The smallest change of a metric that these runs, with their scatter, would have shown.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Reach {
     pub metric: Metric,
     /// The group; null for one scenario among all.
     pub group: Option<String>,
-    /// Had it come out as worse by this factor or more, it would have been called worse. Null: nothing would have been.
+    /// The comparison would have claimed a rise by this factor or more. Null: it would have claimed no rise.
     pub factor: Option<f64>,
 }
 
 /// One of the runs.
 #[derive(Clone, Debug, Serialize)]
 pub struct RunSummary {
-    /// Its name.
+    /// The run's name.
     pub run: String,
-    /// Where it was read, as given.
+    /// The path as the user gave it.
     pub path: String,
-    /// Whether it came to its end; else it was cut off, or is still under way.
+    /// Whether the run came to its end. Otherwise it was cut off, or still goes on.
     pub ended: bool,
-    /// Scenarios that were begun.
+    /// The number of scenarios that began.
     pub scenarios: usize,
-    /// Those that passed.
+    /// The number of scenarios that passed.
     pub passed: usize,
-    /// Those that failed.
+    /// The number of scenarios that failed.
     pub failed: usize,
 }
 
 /// A scenario on both sides.
 #[derive(Clone, Debug, Serialize)]
 pub struct ComparedScenario {
-    /// Full name.
+    /// The scenario's full name.
     pub scenario: String,
-    /// Its metrics, as far as both sides have them.
+    /// Its metrics that both sides have.
     pub measured: Vec<Measured>,
-    /// How long each play of it took, seconds. Shown, not judged.
+    /// The duration of each play, in seconds. Shown, not judged.
     pub wall_s: Option<[MetricSummary; 2]>,
 }
 
@@ -109,11 +109,11 @@ pub struct ComparedScenario {
 pub struct Group {
     /// `{mode}_{order}`, or `all`.
     pub group: String,
-    /// How many scenarios of it both sides have.
+    /// The number of its scenarios that both sides have.
     pub scenarios: usize,
     /// Its metrics: all legs of all its scenarios in one summary; `factor` is the median over the scenarios.
     pub measured: Vec<Measured>,
-    /// How long its scenarios took, seconds. Shown, not judged.
+    /// The durations of its scenarios, in seconds. Shown, not judged.
     pub wall_s: Option<[MetricSummary; 2]>,
 }
 
@@ -125,21 +125,22 @@ pub struct Measured {
     pub base: MetricSummary,
     /// All legs of all runs of NEW.
     pub new: MetricSummary,
-    /// For a scenario the median of its legs in each run, those of BASE and those of NEW; null for a run without it. Empty
-    /// for a group.
+    /// For a scenario the median of its legs in each run, BASE's runs and NEW's; null for a run without it. Empty for a
+    /// group.
     pub by_run: [Vec<Option<f64>>; 2],
-    /// NEW to BASE, both the geometric mean of their runs. Of a group in each run the median of its scenarios counts.
+    /// NEW to BASE, each the geometric mean of its runs. In each run of a group the median scenario counts.
     pub factor: f64,
     /// The probability of such a rise, or of a larger one, between equal stacks, corrected for the number of questions. Null
-    /// for what the test does not judge: of a group with too few scenarios, of a scenario with too few runs.
+    /// if the test does not judge it, because the group has too few scenarios or the scenario too few runs.
     pub p_worse: Option<f64>,
-    /// The probability of such a fall, or of a larger one, likewise.
+    /// The probability of such a fall, or of a larger one, between equal stacks, corrected for the number of questions; null
+    /// as for a rise.
     pub p_better: Option<f64>,
-    /// What the comparison claims.
+    /// The comparison's claim.
     pub claim: Claim,
 }
 
-/// What the comparison claims of a difference.
+/// The claim of a comparison about a difference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Claim {
@@ -147,7 +148,7 @@ pub enum Claim {
     Worse,
     /// Better, beyond noise.
     Better,
-    /// Nothing: the difference does not matter, equal runs differ like this, or it was not judged.
+    /// No claim: the difference does not matter, equal runs differ like this, or no test judged it.
     #[default]
     None,
 }
@@ -158,16 +159,16 @@ pub struct Alike {
     pub metric: Metric,
     /// The median over all scenarios.
     pub factor: f64,
-    /// The factors between which the middle half of the scenarios are.
+    /// The bounds of the factors of the middle half of the scenarios.
     pub middle_half: [f64; 2],
-    /// How many of them moved in that direction.
+    /// The number of scenarios that moved in that direction.
     pub scenarios: usize,
-    /// Of how many.
+    /// The number of all scenarios.
     pub of: usize,
 }
 
 impl Comparison {
-    /// What makes it a regression, a line each; nothing if nothing does.
+    /// The reasons for a regression, a line each; nothing without one.
     pub fn reasons(&self) -> Vec<String> {
         let mut reasons = Vec::new();
         let mut reason = |count, one, many| {
@@ -205,7 +206,7 @@ impl Comparison {
         }
     }
 
-    /// Every metric of every scenario of which this is claimed, the largest change first.
+    /// Every metric of every scenario with this claim, the largest change first.
     pub(super) fn claims(&self, claim: Claim) -> Vec<(&ComparedScenario, &Measured)> {
         self.largest(|measured| measured.claim == claim)
     }
@@ -229,7 +230,7 @@ impl Comparison {
 }
 
 impl Measured {
-    /// The probability that belongs to the claim; without a claim, that of a rise.
+    /// The probability of the claimed change; without a claim, that of a rise.
     pub(super) fn p(&self) -> Option<f64> {
         if self.claim == Claim::Better { self.p_better } else { self.p_worse }
     }

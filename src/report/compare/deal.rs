@@ -16,32 +16,32 @@
 use super::series::{Deal, Series, Sides};
 use crate::sys::random::Random;
 
-/// Up to so many ways the test tries all; of more, it draws as many.
+/// The test tries all ways up to this number; of more ways, it draws as many.
 const MOST: usize = 10_000;
 
 /// Runs of one side that differ by less than 1 % count as 1 % apart.
 const LEAST_SCATTER: f64 = 0.01;
 
-/// What a series is of; the number is that of its metric.
+/// The subject of a series; the number is that of its metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Scenario(usize),
     Group(usize),
 }
 
-/// What the test says.
+/// The answer of the test.
 pub struct Dealt {
     /// Of each series, the share of ways whose largest rise is as large as the series' own, or larger.
     pub p_rise: Vec<f64>,
     /// Of each series, the share of ways whose largest fall is as large as the series' own, or larger.
     pub p_fall: Vec<f64>,
-    /// The rise in scatters from which on a series would have been significant; none if no rise would have been.
+    /// The least significant rise of a series, in scatters; none if no rise would have been significant.
     needed: Option<f64>,
     scales: Scales,
 }
 
 impl Dealt {
-    /// The rise from which on a series of this kind would have been significant; none if no rise would have been.
+    /// The least significant rise of a series of this kind; none if no rise would have been significant.
     pub fn needed(&self, kind: Kind) -> Option<f64> {
         Some(self.needed? * self.scales.of(kind))
     }
@@ -86,12 +86,12 @@ impl Kind {
     }
 }
 
-/// How many ways there are to deal runs into sides of these sizes; 10^12 stands for more.
+/// The number of ways to deal runs into sides of these sizes; 10^12 stands for more.
 pub fn ways(base: usize, new: usize) -> usize {
     (1..=new).fold(1, |ways: usize, chosen| (ways * (base + chosen) / chosen).min(1_000_000_000_000))
 }
 
-/// Tests series. The first `base` values of each are BASE's.
+/// Tests series, whose first `base` values are BASE's.
 pub fn test(series: &[(Kind, Series)], base: usize, new: usize, level: f64) -> Dealt {
     let deals = deals(base, new);
     let (truth, scales) = changes(series, &deals[0]);
@@ -116,7 +116,7 @@ pub fn test(series: &[(Kind, Series)], base: usize, new: usize, level: f64) -> D
     }
 }
 
-/// The changes that one way to deal shows, in scatters, and these.
+/// The changes that one way to deal shows, in scatters, and those scatters.
 fn changes(series: &[(Kind, Series)], deal: &Deal) -> (Vec<f64>, Scales) {
     let sides: Vec<_> = series.iter().map(|(kind, series)| (*kind, series.sides(deal))).collect();
     let scales = Scales::learn(&sides);
@@ -124,7 +124,7 @@ fn changes(series: &[(Kind, Series)], deal: &Deal) -> (Vec<f64>, Scales) {
     (changes.collect(), scales)
 }
 
-/// Counted from 1.
+/// The n-th largest value, counted from 1.
 fn nth_largest(values: &[f64], nth: usize) -> Option<f64> {
     let mut values = values.to_vec();
     values.sort_by(|a, b| b.total_cmp(a));

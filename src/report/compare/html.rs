@@ -12,10 +12,10 @@ use crate::record::ReportError;
 
 const PAGE: &str = include_str!("compare.html");
 
-/// Names that end with this are escaped by minijinja.
+/// minijinja escapes templates whose names end with this.
 const NAME: &str = "compare.html";
 
-/// What the template is given.
+/// The data of the template.
 #[derive(Serialize)]
 struct Page<'a> {
     comparison: &'a Comparison,

@@ -1,4 +1,4 @@
-//! What is judged: a metric of a scenario, and a metric of a group of scenarios.
+//! The subjects of a judgement: a metric of a scenario, and a metric of a group of scenarios.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,9 +22,9 @@ pub struct Item<'a> {
     pub legs: [Vec<f64>; 2],
     /// The logarithm of NEW to BASE.
     pub shift: f64,
-    /// By how much it got worse, and better, beyond the least effect: logarithms, negative within it.
+    /// The rise and the fall beyond the least effect, as logarithms; negative within it.
     pub beyond: [f64; 2],
-    /// Whether more than half of the runs of each side have it, so that it is judged.
+    /// Whether it is judged: more than half of the runs of each side have it.
     pub is_judged: bool,
 }
 
@@ -32,7 +32,7 @@ pub struct Item<'a> {
 pub struct GroupItem<'a> {
     pub group: &'a str,
     pub metric: Metric,
-    /// Those of its scenarios that are judged, as places in the list of items.
+    /// Its judged scenarios, as places in the list of items.
     pub members: Vec<usize>,
 }
 
@@ -92,7 +92,7 @@ impl<'a> GroupItem<'a> {
         members.into_iter().map(|((group, metric), members)| GroupItem { group, metric, members }).collect()
     }
 
-    /// Of each run the median of its scenarios, each as far as it is above its own mean over all runs.
+    /// For each run the median of its scenarios, each as the difference from its own mean over all runs.
     pub fn series(&self, items: &[Item]) -> Series {
         let members: Vec<(&Series, f64)> = self
             .members
@@ -108,7 +108,7 @@ impl<'a> GroupItem<'a> {
         Series((0..runs).map(of_run).collect())
     }
 
-    /// By how much its median scenario got worse, and better, beyond the least effect.
+    /// The rise and the fall of its median scenario beyond the least effect.
     pub fn beyond(&self, items: &[Item]) -> [f64; 2] {
         [0, 1].map(|way: usize| median(&self.of_members(items, |item| item.beyond[way])))
     }
@@ -118,7 +118,7 @@ impl<'a> GroupItem<'a> {
     }
 }
 
-/// The runs as they were given: BASE's first.
+/// The true way to deal the runs: BASE's first.
 pub fn truth(base: &[ComparedRun], new: &[ComparedRun]) -> Vec<bool> {
     let mut truth = vec![false; base.len()];
     truth.resize(base.len() + new.len(), true);

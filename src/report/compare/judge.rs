@@ -1,4 +1,4 @@
-//! What of the differences is beyond noise. The room's head says by which rules.
+//! Judges which differences are beyond noise. The room's head has the rules.
 
 use super::comparison::{Claim, Reach, Test};
 use super::deal::{self, Kind};
@@ -10,7 +10,7 @@ use super::summary::{median, sorted};
 /// The level of both tests.
 pub(super) const LEVEL: f64 = 0.05;
 
-/// With fewer scenarios, not even a group in which all got worse is beyond what coins show.
+/// The least scenarios of a group: with fewer, coins could show even a rise of all of them.
 pub(super) const LEAST_GROUP: usize = 6;
 
 /// The claims about every item and about every group, in their order.
@@ -30,7 +30,7 @@ pub(super) struct Judged {
 }
 
 impl Judged {
-    /// A difference is claimed if it is significant and exceeds the least effect.
+    /// Claims a difference that is significant and exceeds the least effect.
     fn of(p_worse: f64, p_better: f64, beyond: [f64; 2]) -> Judged {
         let claim = match beyond {
             [worse, _] if worse >= 0.0 && p_worse <= LEVEL => Claim::Worse,
@@ -41,7 +41,7 @@ impl Judged {
     }
 }
 
-/// Judges by the test over runs if there are enough of them, else by the test over scenarios.
+/// Judges by the test over runs if there are enough of them, otherwise by the test over scenarios.
 pub(super) fn judge(items: &[Item], groups: &[GroupItem], base: usize, new: usize) -> Judgement {
     let mut judgement = Judgement {
         test: Test::Runs { ways: deal::ways(base, new) },
@@ -63,7 +63,7 @@ fn places<T>(all: &[T], is_meant: impl Fn(&T) -> bool) -> Vec<usize> {
 }
 
 impl Judgement {
-    /// All scenarios and all large groups are asked together. Scenarios have a scatter by metric, groups another.
+    /// Tests all scenarios and all large groups together. Scenarios have a scatter by metric, groups another.
     fn by_runs(&mut self, items: &[Item], groups: &[GroupItem], large: &[usize], base: usize, new: usize) {
         let asked = places(items, |item| item.is_judged);
         let mut series: Vec<_> = asked
@@ -104,7 +104,7 @@ impl Judgement {
         }
     }
 
-    /// Only large groups are asked: whether so many of their scenarios are beyond the least effect that no coin shows it.
+    /// Tests only large groups: whether more of their scenarios are beyond the least effect than coins show.
     fn by_scenarios(&mut self, items: &[Item], groups: &[GroupItem], large: &[usize]) {
         self.test = Test::Scenarios { questions: large.len() };
         let p = |way: usize| -> Vec<f64> {
@@ -126,14 +126,14 @@ impl Judgement {
     }
 }
 
-/// The factor from which on enough scenarios of a group would be beyond the least effect, if all moved alike and were as far
-/// apart as they are.
+/// The factor from which on enough scenarios of a group would be beyond the least effect, if all moved alike and scattered
+/// as they do.
 fn needed_by_signs(group: &GroupItem, items: &[Item], questions: usize) -> Option<f64> {
     let count = group.members.len();
     let heads = (0..=count).find(|heads| sign::heads(*heads, count) * questions as f64 <= LEVEL)?;
     let centre = median(&group.of_members(items, |item| item.shift));
     let above = sorted(&group.of_members(items, |item| item.beyond[0] - centre));
-    // What the last of them that must be beyond lacks.
+    // The distance that the last of the required scenarios lacks.
     Some((-above[count - heads]).exp())
 }
 

@@ -1,11 +1,11 @@
-//! How it was judged and what would have been found, for people.
+//! The method of a comparison in words, and what it would have found.
 
 use super::comparison::{Comparison, Reach, Test};
 use super::judge::{LEAST_GROUP, LEVEL};
 use super::metric::{DowntimeClock, Metric};
 use super::number::times;
 
-/// A line each.
+/// The lines about the method.
 pub fn method_lines(comparison: &Comparison) -> Vec<String> {
     let least: Vec<String> =
         Metric::ALL.iter().map(|metric| format!("{} {}", metric.name(), metric.show_least())).collect();

@@ -1,4 +1,4 @@
-//! What is compared, in which units, and from which difference on it matters.
+//! The metrics of a comparison: their units, and the least differences that matter.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::record::RecordedLeg;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
-    /// How long the guest stood still, milliseconds; by which clock, the comparison says.
+    /// The downtime in milliseconds, by the comparison's clock.
     Downtime,
     /// From libvirt's call to its return, milliseconds.
     TotalTime,
@@ -19,7 +19,7 @@ pub enum Metric {
 impl Metric {
     pub const ALL: [Metric; 3] = [Metric::Downtime, Metric::TotalTime, Metric::DataVolume];
 
-    /// The value of a leg; none if the record does not have it.
+    /// The value of a leg; none if the record lacks it.
     pub fn of(self, leg: &RecordedLeg, clock: DowntimeClock) -> Option<f64> {
         match (self, clock) {
             (Metric::TotalTime, _) => leg.duration_ms(),
@@ -29,7 +29,7 @@ impl Metric {
         }
     }
 
-    /// For people.
+    /// The metric's name for people.
     pub fn name(self) -> &'static str {
         match self {
             Metric::Downtime => "downtime",
@@ -38,9 +38,8 @@ impl Metric {
         }
     }
 
-    /// A difference by less than this factor is not claimed, however sure it is: a machine that does other things too makes
-    /// it for a whole run. In four runs of the same three scenarios within four minutes, the medians of total time were apart
-    /// by factors of 1.5, 1.7 and 2.3.
+    /// The least factor of a claim, however significant: a busy machine causes smaller ones for a whole run. In four runs of
+    /// three scenarios within four minutes, the medians of total time differed by factors of 1.5, 1.7 and 2.3.
     pub fn least_factor(self) -> f64 {
         match self {
             Metric::Downtime | Metric::TotalTime => 2.0,
@@ -48,8 +47,8 @@ impl Metric {
         }
     }
 
-    /// A difference by less than this does not matter, whatever the factor, in the metric's unit. For the downtime it is five
-    /// intervals of the network probe in the profile `lab`: a single lost probe is no regression.
+    /// The least difference that matters, whatever the factor, in the metric's unit. For the downtime it is five intervals
+    /// of the network probe in the profile `lab`: a single lost probe is no regression.
     pub fn least_difference(self) -> f64 {
         match self {
             Metric::Downtime => 50.0,
@@ -58,12 +57,12 @@ impl Metric {
         }
     }
 
-    /// Values below are counted as this, so that they have a logarithm: the resolution of the measurement.
+    /// The resolution of the measurement: smaller values count as this, so that they have a logarithm.
     pub fn least_value(self) -> f64 {
         1.0
     }
 
-    /// A value with its unit, three digits.
+    /// A value with its unit, in three digits.
     pub fn show(self, value: f64) -> String {
         match self {
             Metric::Downtime | Metric::TotalTime => milliseconds(value),
@@ -76,19 +75,19 @@ impl Metric {
         format!("{:.0} % and {}", (self.least_factor() - 1.0) * 100.0, self.show(self.least_difference()))
     }
 
-    /// The logarithm of the factor from which on a difference to `median` matters.
+    /// The logarithm of the least factor that matters for a change of `median`.
     pub(super) fn least_shift(self, median: f64) -> f64 {
         let median = median.max(self.least_value());
         self.least_factor().max(1.0 + self.least_difference() / median).ln()
     }
 }
 
-/// A time in the unit that suits it.
+/// A time in a suitable unit.
 pub(super) fn milliseconds(value: f64) -> String {
     if value < 1000.0 { format!("{} ms", digits(value)) } else { format!("{} s", digits(value / 1000.0)) }
 }
 
-/// Three digits that matter, and no exponent.
+/// Three significant digits without an exponent.
 fn digits(value: f64) -> String {
     let decimals = if value >= 99.95 {
         0
@@ -100,13 +99,13 @@ fn digits(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
-/// By which clock downtimes are compared: the same on both sides, or it would be the clocks that are compared.
+/// The clock of the compared downtimes. Both sides use one clock, or the comparison would be about the clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DowntimeClock {
-    /// `reported_ms` of the `downtime` events: how long the guest's network was silent.
+    /// `reported_ms` of the `downtime` events: the silence of the guest's network.
     Reported,
-    /// `downtime` of libvirt's statistics of the completed job, where a record has no `downtime` events.
+    /// `downtime` of libvirt's statistics of the completed job, for a record without `downtime` events.
     Libvirt,
 }
 

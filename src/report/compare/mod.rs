@@ -85,7 +85,7 @@ pub use summary::MetricSummary;
 
 use crate::record::ReportError;
 
-/// What a comparison can look like. The first line of each is the command line's help.
+/// The forms of a comparison. The first line of each is the command line's help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
     /// For people: the worst first
@@ -97,9 +97,10 @@ pub enum Format {
 }
 
 impl Comparison {
-    /// The comparison as a file or a terminal takes it; ends with a newline.
+    /// The comparison's text for a file or a terminal; it ends with a newline.
     ///
     /// # Errors
+    ///
     /// When a template or serde fails, which no input makes them do.
     pub fn render(&self, format: Format) -> Result<String, ReportError> {
         match format {

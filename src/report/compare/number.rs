@@ -1,4 +1,4 @@
-//! Numbers as a comparison's texts have them.
+//! Numbers in the texts of a comparison.
 
 /// A factor: `x1.50`.
 pub fn times(factor: f64) -> String {

@@ -1,4 +1,4 @@
-//! One run, as far as it is compared.
+//! One run as comparisons see it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,41 +10,41 @@ use super::summary::median;
 use crate::record::{LostLines, RecordedLeg, ReportError, Verdict};
 use crate::report::view::{self, RunView, ScenarioView};
 
-/// A run that was read from its record.
+/// A run, read from its record.
 #[derive(Clone, Debug, Default)]
 pub struct ComparedRun {
-    /// Its name, that of its folder.
+    /// The run's name, which is its folder's.
     pub name: String,
-    /// Where it was read, as given.
+    /// The path as the user gave it.
     pub path: String,
-    /// The names of the runs that it is made of: of a merged record or of a nextest group those of the parts, else its own.
+    /// The names of the parts of a merged record or of a nextest group; otherwise the run's own name.
     pub made_of: BTreeSet<String>,
-    /// What it ran on: facts of the run, and of its fixtures.
+    /// The facts of the run and of its fixtures.
     pub stack: BTreeMap<String, String>,
     /// Sizes, counts and times.
     pub profile: BTreeMap<String, String>,
-    /// By full name.
+    /// The scenarios by full name.
     pub scenarios: BTreeMap<String, PlayedScenario>,
-    /// What its record lacks.
+    /// The lines that its record lacks.
     pub lost: Option<LostLines>,
-    /// Whether it came to its end, or was cut off.
+    /// Whether the run came to its end.
     pub ended: bool,
     /// Whether one of its legs has a reported downtime.
     pub has_downtimes: bool,
-    /// Downtimes of libvirt that cannot be: longer than the migration itself.
+    /// The number of libvirt's downtimes that are longer than their migrations, and so impossible.
     pub impossible_downtimes: usize,
 }
 
-/// A scenario in a run. A merged record may have it several times: then all of its legs, and the verdict that says most.
+/// A scenario in a run. A merged record may have it several times: then all of its legs count, and the most telling verdict.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PlayedScenario {
-    /// None: the run was cut off in it.
+    /// The verdict; none if the run was cut off in it.
     pub verdict: Option<Verdict>,
-    /// What was found, or why there is no better verdict, in one line.
+    /// The finding or the reason for a missing verdict, in one line.
     pub headline: String,
-    /// How long it took, seconds, each time.
+    /// The duration of each play, in seconds.
     pub wall_s: Vec<f64>,
-    /// The migrations with success.
+    /// The successful migrations.
     pub legs: Vec<RecordedLeg>,
 }
 
@@ -57,7 +57,7 @@ impl ComparedRun {
         Ok(ComparedRun { path: path.display().to_string(), ..ComparedRun::of(view::from_record(path)?) })
     }
 
-    /// What of a run is compared.
+    /// Takes the parts of a run that comparisons need.
     pub fn of(view: RunView) -> ComparedRun {
         let completed = || {
             let legs = view.scenarios.iter().flat_map(|scenario| &scenario.legs);
@@ -102,7 +102,7 @@ impl PlayedScenario {
         self.legs.extend(completed.cloned());
     }
 
-    /// Whether it came to a verdict on the guests, so that its numbers count.
+    /// Whether its numbers count: it has a verdict on the guests.
     pub fn counts(&self) -> bool {
         matches!(self.verdict, Some(Verdict::Passed | Verdict::Failed))
     }
@@ -120,7 +120,7 @@ impl PlayedScenario {
     }
 }
 
-/// Which of several verdicts on one scenario counts: a failure in one part is not undone by a pass in another.
+/// The weight of a verdict: a pass in one part does not undo a failure in another.
 fn weight(verdict: Option<Verdict>) -> u8 {
     match verdict {
         Some(Verdict::Failed) => 4,
@@ -131,7 +131,7 @@ fn weight(verdict: Option<Verdict>) -> u8 {
     }
 }
 
-/// The values of an object, and of objects in it, by their names.
+/// The values of an object and of the objects in it, by their paths.
 fn flatten(name: &str, value: &Value, into: &mut BTreeMap<String, String>) {
     match value {
         Value::Object(fields) => {

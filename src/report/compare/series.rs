@@ -1,4 +1,4 @@
-//! One number in each run: what is compared between the sides.
+//! Series: one number in each run, which comparisons compare between the sides.
 
 /// A metric of a scenario or of a group in every run, BASE's runs first. The numbers are natural logarithms, so that a
 /// difference is a factor. A run that does not have the metric has none.
@@ -8,7 +8,7 @@ pub struct Series(pub Vec<Option<f64>>);
 /// A way to deal the runs into sides: true for each run that is one of NEW's.
 pub type Deal = [bool];
 
-/// The runs of one side, added up.
+/// The sums over the runs of one side.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sum {
     pub count: u32,
@@ -41,7 +41,7 @@ pub struct Sides {
 }
 
 impl Sides {
-    /// By how much NEW is above BASE; none if a side has no value.
+    /// The distance of NEW above BASE; none if a side has no value.
     pub fn shift(self) -> Option<f64> {
         Some(self.new.mean()? - self.base.mean()?)
     }
@@ -51,7 +51,7 @@ impl Sides {
         self.base.scatter() + self.new.scatter()
     }
 
-    /// How many of these distances are free: one a side follows from the others.
+    /// The degrees of freedom of these distances: each side takes one.
     pub fn free(self) -> u32 {
         self.base.count.saturating_sub(1) + self.new.count.saturating_sub(1)
     }
@@ -68,7 +68,7 @@ impl Series {
         sides
     }
 
-    /// The mean over all runs that have it.
+    /// The mean over all runs with a value.
     pub fn level(&self) -> Option<f64> {
         let mut all = Sum::default();
         self.0.iter().flatten().for_each(|value| all.add(*value));

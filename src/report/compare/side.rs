@@ -1,4 +1,4 @@
-//! The sides of a comparison: which runs may be compared, what they ran on, and what a reader must know of them.
+//! The sides of a comparison: which runs form a side, their stacks, and notes for the reader.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,16 +7,16 @@ use super::metric::DowntimeClock;
 use super::run::ComparedRun;
 use crate::record::ReportError;
 
-/// Runs that cannot be compared. The text says which, and what to give instead.
+/// Refused runs. The text says which, and what to give instead.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// A record cannot be read.
     #[error(transparent)]
     Unreadable(#[from] ReportError),
-    /// A run counts once: twice it would make chance look sure.
+    /// A run is given twice. Counted twice, it would make chance look sure.
     #[error("cannot compare: the run {run} is given twice, in {first} and in {second}; give every run once")]
     Twice { run: String, first: String, second: String },
-    /// Runs of one side that did not do the same.
+    /// Runs of one side differ in their profiles.
     #[error(
         "cannot take {first} and {second} for one side: their profiles differ ({differences}); give runs of one profile \
          for a side"
@@ -30,7 +30,7 @@ pub enum Refusal {
     NothingInCommon { base: String, new: String, base_count: usize, new_count: usize },
 }
 
-/// Refuses what cannot be compared.
+/// Refuses runs that cannot be compared.
 pub fn check(base: &[ComparedRun], new: &[ComparedRun]) -> Result<(), Refusal> {
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
     for run in base.iter().chain(new) {
@@ -66,12 +66,12 @@ fn one_profile(runs: &[ComparedRun]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The names of all scenarios that one of the runs has.
+/// The names of all scenarios of these runs.
 pub fn scenarios(runs: &[ComparedRun]) -> BTreeSet<&str> {
     runs.iter().flat_map(|run| run.scenarios.keys().map(String::as_str)).collect()
 }
 
-/// What the runs of a side ran on. Where they differ, all values, the most frequent first.
+/// The stack of a side. A fact that differs between the runs has all values, the most frequent first.
 pub fn stack(runs: &[ComparedRun]) -> BTreeMap<String, String> {
     let mut values: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
     for (name, value) in runs.iter().flat_map(|run| &run.stack) {
@@ -92,7 +92,7 @@ pub fn stack(runs: &[ComparedRun]) -> BTreeMap<String, String> {
     values.into_iter().map(|(name, counts)| (name.to_owned(), shown(counts))).collect()
 }
 
-/// What a reader must know of the records, a sentence each.
+/// Sentences about the records that a reader must know.
 pub fn notes(base: &[ComparedRun], new: &[ComparedRun], clock: DowntimeClock) -> Vec<String> {
     let mut notes = Vec::new();
     if clock == DowntimeClock::Libvirt {

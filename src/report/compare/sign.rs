@@ -1,8 +1,8 @@
-//! The test over scenarios, for fewer runs than the test over runs needs: how often would a coin show so many heads?
+//! The test over scenarios, for fewer runs than the test over runs needs: it asks how often a coin would show so many heads.
 
-/// The probability that so many heads of so many throws, or more, come by chance.
+/// The probability of at least this number of heads in this number of throws.
 pub fn heads(heads: usize, throws: usize) -> f64 {
-    // The probability of every number of heads, one throw after the other.
+    // The probabilities of all numbers of heads, after each throw.
     let mut chances = vec![1.0];
     for _ in 0..throws {
         let mut next = vec![0.0; chances.len() + 1];
@@ -15,8 +15,8 @@ pub fn heads(heads: usize, throws: usize) -> f64 {
     chances.iter().skip(heads).sum::<f64>().min(1.0)
 }
 
-/// Holm's correction for several tests: the probabilities to hold against the level, so that with the level's probability at
-/// most one claim or more is wrong (Holm, 1979).
+/// Holm's correction for several tests (Holm, 1979). Compared with a level, the corrected probabilities make any wrong claim
+/// only with the level's probability.
 pub fn holm(p: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p.len()).collect();
     order.sort_by(|a, b| p[*a].total_cmp(&p[*b]));

@@ -1,4 +1,4 @@
-//! Several values as a reader wants them: the middle and the tail.
+//! Summaries of several values: the middle and the tail.
 
 use serde::Serialize;
 
@@ -7,18 +7,18 @@ use crate::report::view::percentile;
 /// Values of one metric, in its unit.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MetricSummary {
-    /// How many.
+    /// The number of values.
     pub count: usize,
     /// The middle one, or the mean of the two in the middle.
     pub median: f64,
-    /// The least that 95 % of the values do not exceed; of fewer than 20 it is the largest.
+    /// The least value that 95 % of the values do not exceed; of fewer than 20 values it is the largest.
     pub p95: f64,
     /// The largest.
     pub max: f64,
 }
 
 impl MetricSummary {
-    /// None of no values.
+    /// Summarizes values; none without any.
     pub fn of(values: &[f64]) -> Option<MetricSummary> {
         let sorted = sorted(values);
         let max = *sorted.last()?;
@@ -27,7 +27,7 @@ impl MetricSummary {
     }
 }
 
-/// The median; not a number of no values.
+/// The median; NaN without values.
 pub(super) fn median(values: &[f64]) -> f64 {
     middle(&sorted(values))
 }

@@ -9,10 +9,10 @@ use super::number::times;
 use super::row::Row;
 use crate::sys::words::counted;
 
-/// More of a list than this is counted, not shown.
+/// The text shows so many entries of a list, and counts the rest.
 const SHOWN: usize = 20;
 
-/// So many of the largest differences are shown that nothing judges.
+/// The text shows so many of the largest differences that no test judges.
 const SHOWN_UNJUDGED: usize = 5;
 
 pub fn render(comparison: &Comparison) -> String {
@@ -99,7 +99,7 @@ fn names(out: &mut String, title: &str, names: &[String]) -> std::fmt::Result {
     rest(out, names.len())
 }
 
-/// How many are not shown.
+/// Writes the number of entries that the text leaves out.
 fn rest(out: &mut String, count: usize) -> std::fmt::Result {
     if count > SHOWN {
         writeln!(out, "  and {} more; --format json has all", count - SHOWN)?;
@@ -116,7 +116,7 @@ fn claims(out: &mut String, title: &str, claims: &[(&ComparedScenario, &Measured
     rest(out, claims.len())
 }
 
-/// What a reader with an idea of what changed looks for where no scenario can be judged.
+/// Writes the largest differences where no scenario can be judged, for a reader who suspects a change.
 fn unjudged(out: &mut String, largest: &[(&ComparedScenario, &Measured)]) -> std::fmt::Result {
     if largest.is_empty() {
         return Ok(());
@@ -151,7 +151,7 @@ fn groups(out: &mut String, groups: &[Group]) -> std::fmt::Result {
     Ok(())
 }
 
-/// What was tested, and what this comparison could have found.
+/// Writes the method, and what this comparison could have found.
 fn method(out: &mut String, comparison: &Comparison) -> std::fmt::Result {
     writeln!(out, "\nHow it was judged:")?;
     for line in method_lines(comparison) {
@@ -160,7 +160,7 @@ fn method(out: &mut String, comparison: &Comparison) -> std::fmt::Result {
     Ok(())
 }
 
-/// In which way everything moved.
+/// A line about a metric that moved alike everywhere.
 pub fn alike_line(alike: &Alike) -> String {
     format!(
         "{} {} in the median, {} to {} in the middle half, {} of {} scenarios in this direction",

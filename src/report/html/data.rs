@@ -1,7 +1,7 @@
-//! The data that the page's scripts draw, as JSON: small, since a report of a whole matrix is to open at once.
+//! The data that the page's scripts draw, as JSON. It is small, so that the report of a whole matrix opens at once.
 //!
-//! Times are milliseconds since the scenario began, numbers are rounded to what a picture can show, and curves are
-//! thinned out. The record has all of it.
+//! Times are milliseconds since the scenario began, numbers are rounded to what a picture can show, and curves are thinned
+//! out. The record has all of it.
 
 use serde_json::{Map, Value, json};
 
@@ -12,22 +12,22 @@ use crate::report::view::{Clock, LegView, RunView, SampleView, ScenarioView, at_
 use crate::scenario::Direction;
 use crate::scenario::Scenario;
 
-/// Samples of all migrations of a run together, a number of 7 values each.
+/// The most samples of all migrations of a run together; each has 7 values.
 const MOST_SAMPLES: usize = 60_000;
 
-/// Points of all write speed and CPU curves of a run together.
+/// The most points of all write speed and CPU curves of a run together.
 const MOST_POINTS: usize = 250_000;
 
-/// Gaps of one scenario: the longest.
+/// The most gaps of one scenario: the longest ones.
 const MOST_GAPS: usize = 200;
 
-/// Checks that come this close together are one mark on a timeline, milliseconds.
+/// Checks within this time are one mark on a timeline, milliseconds.
 const ONE_MARK_MS: f64 = 50.0;
 
-/// Characters of what a proof saw, where it held.
+/// The most characters of the text of a proof that held.
 const LONGEST_SEEN: usize = 200;
 
-/// What the matrix, the table of scenarios and the downtime curves show.
+/// The data of the matrix, the table of scenarios and the downtime curves.
 pub(super) fn overview(run: &RunView) -> Value {
     let matrix: Vec<Cell> = run.scenarios.iter().map(Cell::of).collect();
     let rows = ordered(matrix.iter().map(|place| (&place.row, place.row_order)));
@@ -81,7 +81,7 @@ pub(super) fn overview(run: &RunView) -> Value {
     })
 }
 
-/// Where a scenario stands in the matrix.
+/// The place of a scenario in the matrix.
 struct Cell {
     row: String,
     row_order: usize,
@@ -102,7 +102,7 @@ impl Cell {
                 column: [parts.location.to_string(), parts.workload.to_string()],
                 column_order: parts.load_place(),
             },
-            // Not of the matrix: behind it.
+            // Scenarios beyond the matrix come last.
             Err(_) => {
                 let mut parts = name.splitn(3, "::");
                 let mut part = || parts.next().unwrap_or_default().to_owned();
@@ -113,7 +113,7 @@ impl Cell {
     }
 }
 
-/// Each once, by their order; those of the same order as they came.
+/// Each value once, by its order number; equal numbers keep their sequence.
 fn ordered<'a, T: PartialEq + Clone + 'a>(all: impl Iterator<Item = (&'a T, usize)>) -> Vec<T> {
     let mut kept: Vec<(&T, usize)> = Vec::new();
     for (value, order) in all {
@@ -125,7 +125,7 @@ fn ordered<'a, T: PartialEq + Clone + 'a>(all: impl Iterator<Item = (&'a T, usiz
     kept.into_iter().map(|(value, _)| value.clone()).collect()
 }
 
-/// What the page of each scenario shows, in the order of [`overview`]'s scenarios. The page reads one when it is opened.
+/// The data of each scenario's page, in the order of [`overview`]'s scenarios. The page reads one when a reader opens it.
 pub(super) fn details(run: &RunView, place: PageLocation) -> Vec<Value> {
     let legs: usize = run.scenarios.iter().map(|scenario| scenario.legs.len()).sum();
     let curves: usize = run.scenarios.iter().map(|scenario| scenario.speeds.len() + scenario.cpu.len()).sum();
@@ -137,9 +137,9 @@ pub(super) fn details(run: &RunView, place: PageLocation) -> Vec<Value> {
 }
 
 struct Limits {
-    /// Samples of one migration.
+    /// The most samples of one migration.
     samples: usize,
-    /// Points of one curve.
+    /// The most points of one curve.
     points: usize,
 }
 
@@ -247,19 +247,19 @@ fn leg(view: &LegView, began: f64, end: f64, limits: &Limits) -> Value {
         "samples": samples(&with_ends(view), began, limits.samples),
     });
     if let Value::Object(fields) = &mut object {
-        // What is not known takes no room.
+        // Unknown values take no room.
         let nothing = [Value::Null, json!([]), json!({})];
         fields.retain(|name, value| !nothing.contains(value) && (name == "ok" || *value != json!(false)));
     }
     object
 }
 
-/// The samples of a migration, and what is known of its two ends without any: a short one may have none in between.
+/// The samples of a migration with two more for its ends, which are known without any: a short migration may have none.
 fn with_ends(view: &LegView) -> Vec<SampleView> {
     let (leg, mut samples) = (&view.leg, view.samples.clone());
     let (Some(completed), Some(end)) = (view.completed(), &leg.end) else { return samples };
     let first_pass = leg.passes.first().map_or(leg.began_t_ms, |(t_ms, _)| *t_ms);
-    // Before the first pass nothing is sent, and libvirt does not say yet what remains.
+    // Before the first pass QEMU sends nothing, and libvirt does not know yet what remains.
     samples.retain(|sample| sample.t_ms > first_pass && sample.t_ms < end.t_ms);
     let nothing_sent = SampleView {
         t_ms: first_pass,
@@ -274,7 +274,7 @@ fn with_ends(view: &LegView) -> Vec<SampleView> {
     samples
 }
 
-/// Columns, without those that have no value.
+/// The samples in columns, without empty ones.
 fn samples(samples: &[SampleView], began: f64, most: usize) -> Value {
     let samples = at_most(samples, most);
     let mut columns = Map::new();
@@ -295,7 +295,7 @@ fn samples(samples: &[SampleView], began: f64, most: usize) -> Value {
     Value::Object(columns)
 }
 
-/// The checks as marks on a timeline: of those that came together, which held and which did not.
+/// The checks as marks on a timeline. A mark has the checks of one moment: those that held, and those that did not.
 fn marks(scenario: &ScenarioView, began: f64) -> Vec<Value> {
     struct Mark<'a> {
         t_ms: f64,
@@ -327,7 +327,7 @@ fn marks(scenario: &ScenarioView, began: f64) -> Vec<Value> {
         .collect()
 }
 
-/// Every proof: how often it was made, how often it held, and what the first that did not, or else the last, saw.
+/// Every check: how many proofs it made, how many held, and the text of the first that did not, or else of the last.
 fn proofs(scenario: &ScenarioView) -> Vec<Value> {
     let mut names: Vec<&str> = Vec::new();
     for check in &scenario.checks {
@@ -351,7 +351,7 @@ fn proofs(scenario: &ScenarioView) -> Vec<Value> {
         .collect()
 }
 
-/// A number with at most so many digits behind the point; whole ones without a point, and what is no number as null.
+/// A number with at most so many decimals: whole numbers without a point, NaN as null.
 fn rounded(value: f64, digits: i32) -> Value {
     let factor = 10f64.powi(digits);
     let value = (value * factor).round() / factor;

@@ -1,4 +1,4 @@
-//! What the page says without a script: the run in one screen, its failures, its percentiles.
+//! The part of the page that needs no script: the run in one screen, its failures, its percentiles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,10 +10,10 @@ use crate::record::{Outcome, Part, RunHeader, Verdict, rfc3339_text, spent_in};
 use crate::report::shorten::without_middle;
 use crate::report::view::{Distribution, FixtureView, RepairView, RunView, ScenarioView};
 
-/// Characters of one text of a finding; the record has all of it.
+/// The most characters of one text of a finding; the record has all of it.
 pub(super) const LONGEST_TEXT: usize = 16 * 1024;
 
-/// What the template gets of a run: its own data, and what takes more than a template to tell.
+/// The template's data: the run's own, and whatever a template cannot compute.
 #[derive(Serialize)]
 pub(super) struct Facts<'a> {
     header: &'a RunHeader,
@@ -24,7 +24,7 @@ pub(super) struct Facts<'a> {
     accelerator: Option<&'a String>,
     accelerator_reason: Option<&'a String>,
     warning: Option<&'a String>,
-    /// What both hosts have: fact, source, target.
+    /// Facts of both hosts: name, source, target.
     hosts: Vec<[String; 3]>,
     others: Vec<(String, &'a String)>,
     profile: Vec<(&'a String, String)>,
@@ -40,7 +40,7 @@ pub(super) struct Facts<'a> {
     percentiles: Vec<Distribution>,
 }
 
-/// How many scenarios ended so.
+/// The number of scenarios with a verdict.
 #[derive(Serialize)]
 struct Count {
     verdict: Verdict,
@@ -90,7 +90,7 @@ pub(super) fn facts(run: &RunView, place: PageLocation) -> Facts<'_> {
     }
 }
 
-/// In the order in which a reader wants them.
+/// All verdicts, the most important first.
 const VERDICTS: [Verdict; 6] = [
     Verdict::Failed,
     Verdict::Error,
@@ -100,7 +100,7 @@ const VERDICTS: [Verdict; 6] = [
     Verdict::Ignored,
 ];
 
-/// Every verdict by its name in the record: a sign that needs no colour, and its name for people.
+/// Every verdict by its name in the record: a symbol that needs no colour, and a name for people.
 pub(super) fn verdict_signs() -> BTreeMap<String, Value> {
     let signs = VERDICTS.map(|verdict| {
         let symbol = match verdict {
@@ -116,7 +116,7 @@ pub(super) fn verdict_signs() -> BTreeMap<String, Value> {
     signs.into()
 }
 
-/// Failed before error before interrupted; within them in the order of play.
+/// The failures: failed, then errors, then interrupted; each kind in the order of play.
 fn failures(run: &RunView, place: PageLocation) -> Vec<Failure> {
     let of = |verdict| run.scenarios.iter().filter(move |scenario| scenario.outcome.verdict == verdict);
     let verdicts = [Verdict::Failed, Verdict::Error, Verdict::Interrupted];
@@ -141,20 +141,20 @@ fn failure(run: &RunView, scenario: &ScenarioView, place: PageLocation) -> Failu
     }
 }
 
-/// The evidence as seen from a report in the run's folder: what stands behind the folder's name in its path.
+/// A link to the evidence from a report in the run's folder: the part of its path behind the folder's name.
 pub(super) fn evidence_link(run: &RunView, outcome: &Outcome, place: PageLocation) -> Option<String> {
     if place == PageLocation::Elsewhere || run.header.run.is_empty() {
         return None;
     }
     let path = outcome.evidence.as_ref()?.to_string_lossy().into_owned();
     let (_, inside) = path.rsplit_once(&format!("{}/", run.header.run))?;
-    // No scheme and no way out of the folder.
+    // This allows no scheme, and no way out of the folder.
     let harmless = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
     let inside = inside.trim_matches('/');
     (inside.chars().all(harmless) && !inside.contains("..")).then(|| format!("{inside}/"))
 }
 
-/// As `encodeURIComponent` writes it, which is what the page's scripts use.
+/// Encodes a text like `encodeURIComponent`, which the page's scripts use.
 fn encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte);
     text.bytes()
@@ -162,7 +162,7 @@ fn encoded(text: &str) -> String {
         .collect()
 }
 
-/// What a fact is about, if it is about one of the hosts: `qemu` of `source.qemu`.
+/// The name of a host's fact: `qemu` of `source.qemu`.
 fn of_host(key: &str) -> Option<&str> {
     key.strip_prefix("source.").or_else(|| key.strip_prefix("target."))
 }
@@ -174,7 +174,7 @@ fn host_facts(stack: &BTreeMap<String, String>) -> Vec<[String; 3]> {
     names.iter().map(|name| [name.replace('_', " "), value("source", name), value("target", name)]).collect()
 }
 
-/// What is neither of a host nor told by itself.
+/// Facts of no host that have no place of their own.
 fn other_facts(stack: &BTreeMap<String, String>) -> Vec<(String, &String)> {
     let told = ["accelerator", "accelerator_reason", "warning"];
     let others = stack.iter().filter(|(key, _)| of_host(key).is_none() && !told.contains(&key.as_str()));
@@ -185,7 +185,7 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// A text of no more characters than that.
+/// Shortens a text to that many characters.
 pub(super) fn cut(text: &str, most: usize) -> String {
     without_middle(text, most, |_| 1, "the record")
 }

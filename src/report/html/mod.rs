@@ -24,7 +24,7 @@ const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = concat!(include_str!("uplot/uPlot.min.css"), "\n", include_str!("page/style.css"));
 const PLOTTER: &str = include_str!("uplot/uPlot.iife.min.js");
 
-/// All in one function, in this order: the last one draws the page.
+/// The page's scripts, all in one function, in this order: the last one draws the page.
 const SCRIPTS: [&str; 10] = [
     include_str!("page/elements.js"),
     include_str!("page/format.js"),
@@ -38,7 +38,7 @@ const SCRIPTS: [&str; 10] = [
     include_str!("page/main.js"),
 ];
 
-/// Whether the report will lie in the folder of its run, so that it can link to what else is there.
+/// Whether the report lies in its run's folder, so that it can link to the other files there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageLocation {
     InRunFolder,
@@ -53,7 +53,7 @@ pub fn render(run: &RunView, place: PageLocation) -> Result<String, ReportError>
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.add_filter("spell", facts::spell);
-    // The name ends in .html, and that is what turns escaping on.
+    // minijinja escapes because the name ends in .html.
     environment.add_template(HTML_FILE, PAGE)?;
     let details: Vec<String> = data::details(run, place).iter().map(in_script).collect();
     let page = environment.get_template(HTML_FILE)?.render(context! {
@@ -68,10 +68,11 @@ pub fn render(run: &RunView, place: PageLocation) -> Result<String, ReportError>
     Ok(page)
 }
 
-/// Writes [`render`]'s page to `path`, which at every moment is whole.
+/// Writes [`render`]'s page to `path`, which is whole at every moment.
 ///
 /// # Errors
-/// When it cannot be made or written.
+///
+/// When the page cannot be made or written.
 pub fn write(path: &Path, run: &RunView, place: PageLocation) -> Result<(), ReportError> {
     write_atomically(path, render(run, place)?.as_bytes())
 }
@@ -91,7 +92,7 @@ pub fn write_from_record(record: &Path, path: &Path) -> Result<(), ReportError> 
     write(path, &view::from_record(record)?, place)
 }
 
-/// JSON as it may stand in a script element: without `<`, nothing in it can end the element or begin a comment.
+/// JSON for a script element: without `<`, nothing in it can end the element or begin a comment.
 fn in_script(value: &Value) -> String {
     value.to_string().replace('<', "\\u003c")
 }

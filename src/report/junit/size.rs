@@ -6,22 +6,22 @@
 
 use crate::report::shorten::{beginning, without_middle};
 
-/// Bytes of one text. Nobody reads more in a CI page.
+/// The most bytes of one text. Nobody reads more in a CI page.
 const LONGEST_TEXT: usize = 64 * 1024;
 
-/// Bytes of all texts together.
+/// The most bytes of all texts together.
 const ALL_TEXTS: usize = 18_000_000;
 
-/// Bytes of all lines of attachments together.
+/// The most bytes of all lines of attachments together.
 const ALL_ATTACHMENTS: usize = 3_000_000;
 
-/// Files of one evidence folder that are attached. More help nobody, and each is a line in the page.
+/// The most attached files of one evidence folder. More files help nobody, and each is a line in the page.
 const MOST_ATTACHMENTS: usize = 50;
 
-/// Bytes of an attribute that is for a list: a message, a property.
+/// The most bytes of an attribute in a list, such as a message or a property.
 const LONGEST_ATTRIBUTE: usize = 2000;
 
-/// What one scenario that did not pass may take.
+/// The limits of one scenario that did not pass.
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
     text: usize,
@@ -29,19 +29,19 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// For a report with so many scenarios that did not pass.
+    /// The limits in a report with that many scenarios that did not pass.
     pub fn for_cases(number: usize) -> Limits {
         let number = number.max(1);
         Limits { text: LONGEST_TEXT.min(ALL_TEXTS / number), attachments: ALL_ATTACHMENTS / number }
     }
 
-    /// Cuts a text that is too long in its middle: the first finding is at its beginning, the command to run it again at its
-    /// end. `whole` says where all of it is.
+    /// Cuts a long text in its middle: its beginning has the first finding, its end the command for another run. `whole`
+    /// names the place of the whole text.
     pub fn text(self, text: &str, whole: &str) -> String {
         without_middle(text, self.text, cost, whole)
     }
 
-    /// As many of the lines as there is room for; always the first.
+    /// As many of the lines as fit; always the first.
     pub fn lines(self, lines: impl Iterator<Item = String>) -> String {
         let mut kept = String::new();
         let mut bytes = 0;
@@ -56,7 +56,7 @@ impl Limits {
     }
 }
 
-/// A text for an attribute, cut at its end.
+/// Cuts a text for an attribute at its end.
 pub(super) fn attribute(text: &str) -> String {
     if written(text) <= LONGEST_ATTRIBUTE {
         return text.to_string();
@@ -64,18 +64,18 @@ pub(super) fn attribute(text: &str) -> String {
     format!("{} ...", &text[..beginning(text.chars(), LONGEST_ATTRIBUTE, cost)])
 }
 
-/// Bytes of the text as XML writes it.
+/// The length of a text in XML, in bytes.
 fn written(text: &str) -> usize {
     text.chars().map(cost).sum()
 }
 
-/// Bytes of a character as XML writes it.
+/// The length of a character in XML, in bytes.
 fn cost(char: char) -> usize {
     match char {
         '<' | '>' => "&lt;".len(),
         '&' => "&amp;".len(),
         '"' | '\'' => "&quot;".len(),
-        // In an attribute, a reference.
+        // An attribute has a reference in their place.
         '\n' | '\r' => "&#10;".len(),
         other => other.len_utf8(),
     }

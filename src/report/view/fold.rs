@@ -1,4 +1,4 @@
-//! What the scenarios' pages show, gathered in one pass over the events of a record.
+//! Gathers the data of the scenarios' pages in one pass over the events of a record.
 
 use std::mem;
 
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::record::{Envelope, Event, Fold, RecordedLeg, titled};
 
-/// What is known so far.
+/// The views so far.
 #[derive(Default)]
 pub(super) struct Views {
     fold: Fold<ScenarioView>,
@@ -49,7 +49,7 @@ impl Views {
         }
     }
 
-    /// The run, as far as the events show it.
+    /// The view of the run, by its events so far.
     pub(super) fn finish(self) -> Option<RunView> {
         let (outcomes, ended_ms) = (self.fold.outcomes(), self.fold.t_ms());
         let plays = self.fold.plays.into_iter().zip(titled(&outcomes));
@@ -76,7 +76,7 @@ impl Views {
 }
 
 impl ScenarioView {
-    /// Takes in what happened in the scenario.
+    /// Takes an event of the scenario.
     fn take(&mut self, t_ms: f64, event: Event) {
         if self.legs.iter_mut().rev().any(|leg| leg.take(t_ms, &event)) {
             return;

@@ -1,13 +1,13 @@
-//! The migration of one guest.
+//! The view of one migration.
 
 use super::SampleView;
 use crate::record::{Event, RecordedLeg};
 
-/// One migration of one guest, with the course of its statistics.
+/// One migration of one guest, with its statistics over time.
 #[derive(Clone, Debug)]
 pub struct LegView {
     pub leg: RecordedLeg,
-    /// In the order of their times.
+    /// The samples in the order of time.
     pub samples: Vec<SampleView>,
 }
 
@@ -16,7 +16,7 @@ impl LegView {
         LegView { leg, samples: Vec::new() }
     }
 
-    /// Takes in an event, and returns whether it is about this migration.
+    /// Takes an event, and returns whether it concerns this migration.
     pub(super) fn take(&mut self, t_ms: f64, event: &Event) -> bool {
         let mine = self.leg.take(t_ms, event);
         if mine && matches!(event, Event::JobSample { .. }) {

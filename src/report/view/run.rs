@@ -1,4 +1,4 @@
-//! The run as a whole.
+//! The view of a run.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -11,34 +11,34 @@ use crate::record::{LostLines, Part, RunHeader, Verdict};
 /// A run, from its record.
 #[derive(Clone, Debug)]
 pub struct RunView {
-    /// The header; its `stack` also has the facts of all fixtures.
+    /// The header, with the facts of all fixtures in its `stack`.
     pub header: RunHeader,
-    /// When the record begins.
+    /// The record's beginning.
     pub started: SystemTime,
-    /// From there to the record's last line, seconds.
+    /// The time from there to the record's last line, in seconds.
     pub duration_s: f64,
-    /// Whether the record has an end. One without was cut off, or its run is still under way.
+    /// Whether the record has an end. Without one, the run was cut off or still goes on.
     pub finished: bool,
-    /// What the record lacks.
+    /// The lines that the record lacks.
     pub lost: Option<LostLines>,
     /// The runs that a merged record is made of; none for the record of one run.
     pub parts: Vec<Part>,
-    /// What was built, in order.
+    /// The fixtures in the order of their completion.
     pub fixtures: Vec<FixtureView>,
-    /// What was put in order between scenarios.
+    /// The repairs between scenarios.
     pub repairs: Vec<RepairView>,
     /// All scenarios that began or have a result, in order.
     pub scenarios: Vec<ScenarioView>,
 }
 
 impl RunView {
-    /// How many scenarios ended so.
+    /// The number of scenarios with this verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.scenarios.iter().filter(|scenario| scenario.outcome.verdict == verdict).count()
     }
 }
 
-/// A fixture that was ready.
+/// A fixture of the run.
 #[derive(Clone, Debug, Serialize)]
 pub struct FixtureView {
     pub name: String,
@@ -47,7 +47,7 @@ pub struct FixtureView {
     pub facts: BTreeMap<String, String>,
 }
 
-/// Something that was put in order.
+/// A repair, or a time in which multivm did not run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RepairView {
     pub t_ms: f64,

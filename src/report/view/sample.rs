@@ -1,30 +1,30 @@
-//! The statistics of a migration, as far as reports show them.
+//! The statistics of a migration that reports show.
 
 use crate::record::Stats;
 
-/// What libvirt said of a job at one moment. Absent is what it did not say.
+/// libvirt's statistics of a job at one moment. A missing one is absent.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SampleView {
     pub t_ms: f64,
     pub remaining_bytes: Option<f64>,
     pub processed_bytes: Option<f64>,
-    /// Of the moment, not an average: QEMU measures it over about 100 ms.
+    /// The bandwidth of the moment and no average: QEMU measures it over about 100 ms.
     pub bandwidth_bytes_per_s: Option<f64>,
-    /// QEMU measures it once per pass.
+    /// The dirty rate. QEMU measures it once per pass.
     pub dirty_bytes_per_s: Option<f64>,
-    /// How much of their time the guest's CPUs are held back.
+    /// The share of the time in which QEMU holds the guest's CPUs back.
     pub throttle_percent: Option<f64>,
-    /// Pages that the destination had to ask for.
+    /// Pages that the destination asked for.
     pub postcopy_requests: Option<f64>,
 }
 
 impl SampleView {
-    /// The statistics as they were at `t_ms`.
+    /// The statistics at `t_ms`.
     pub(super) fn new(t_ms: f64, stats: &Stats) -> SampleView {
         let number = |name: &str| stats.number(name).map(|number| number as f64);
         SampleView {
             t_ms,
-            // Samples leave out what was 0 from the beginning.
+            // Samples leave out statistics that were 0 from the beginning.
             remaining_bytes: number("memory_remaining").or(number("memory_total").map(|_| 0.0)),
             processed_bytes: number("memory_processed"),
             bandwidth_bytes_per_s: number("memory_bps"),

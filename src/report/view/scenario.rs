@@ -1,4 +1,4 @@
-//! One scenario: its last play.
+//! The view of one scenario, by its last play.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
@@ -10,18 +10,18 @@ use crate::scenario::Direction;
 /// A scenario, from its beginning to its result.
 #[derive(Clone, Debug)]
 pub struct ScenarioView {
-    /// The scenario's name; of a second one of that name with ` #2` behind it: a merged record may have one from several
+    /// The scenario's name, with ` #2` for a second play of that name: a merged record may have one from each of several
     /// runs, and none hides another.
     pub title: String,
-    /// What it came to; an error that says so if the record has no result of it.
+    /// The outcome. Without a result in the record it is an error that says so.
     pub outcome: Outcome,
-    /// Whether the record has a result of it.
+    /// Whether the record has the result.
     pub ended: bool,
-    /// When it began; none for one that was never begun.
+    /// The beginning; none for a scenario that never began.
     pub began_t_ms: Option<f64>,
-    /// How often it was played. All that follows is of the last time.
+    /// The number of attempts. Everything below is about the last one.
     pub plays: u32,
-    /// What was put in order just before it.
+    /// The repairs just before it.
     pub repairs: Vec<RepairView>,
     pub loads: Vec<LoadView>,
     /// Every migration of every guest, in the order of their beginnings.
@@ -29,14 +29,14 @@ pub struct ScenarioView {
     pub checks: Vec<CheckView>,
     pub probes: Vec<ProbeView>,
     pub gaps: Vec<GapView>,
-    /// By guest: when, and the milliseconds that writing a GiB of memory would have taken.
+    /// Write speeds by guest: the moment, and the milliseconds for a GiB of memory.
     pub speeds: BTreeMap<String, Vec<(f64, f64)>>,
-    /// By host: when, and how many CPUs were busy since the sample before.
+    /// Busy CPUs by host: the moment, and the average since the last sample.
     pub cpu: BTreeMap<String, Vec<(f64, f64)>>,
 }
 
 impl Default for ScenarioView {
-    /// Nothing yet. The fold gives it its outcome.
+    /// An empty view. The fold gives it its outcome.
     fn default() -> ScenarioView {
         ScenarioView {
             title: String::new(),
@@ -57,12 +57,12 @@ impl Default for ScenarioView {
 }
 
 impl ScenarioView {
-    /// `postcopy_cross`; the whole name for one that has no parts.
+    /// `postcopy_cross`; the whole name of a scenario without parts.
     pub fn group(&self) -> &str {
         group_of(&self.outcome.scenario)
     }
 
-    /// All guests of which something is known, by name, numbers in their order: vm2 before vm10.
+    /// The names of all guests in the scenario, in the order of their numbers: vm2 before vm10.
     pub fn guests(&self) -> Vec<String> {
         let legs = self.legs.iter().map(|leg| &leg.leg.guest);
         let checks = self.checks.iter().filter_map(|check| check.guest.as_ref());
@@ -74,14 +74,14 @@ impl ScenarioView {
         names
     }
 
-    /// The longest downtime of its migrations, and whether it is a reported one; else it is libvirt's.
+    /// The longest downtime of its migrations, and whether that is a reported one. Otherwise it is libvirt's.
     pub fn longest_downtime_ms(&self) -> Option<(f64, bool)> {
         let downtimes = self.legs.iter().filter_map(|leg| leg.leg.downtime_ms());
         downtimes.max_by(|(one, reported), (other, too)| reported.cmp(too).then(one.total_cmp(other)))
     }
 }
 
-/// `{mode}_{order}` of a scenario's name; the whole name of one that has no parts.
+/// `{mode}_{order}` of a scenario's name; the whole name if it has no parts.
 pub fn group_of(name: &str) -> &str {
     name.split_once("::").map_or(name, |(group, _)| group)
 }

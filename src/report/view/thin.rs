@@ -1,4 +1,4 @@
-//! Fewer points for a picture than were measured.
+//! Thins measured points out for pictures.
 
 /// At most `most` values, evenly chosen; the first and the last are always among them.
 pub fn at_most<T: Clone>(values: &[T], most: usize) -> Vec<T> {
