@@ -172,6 +172,41 @@ const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
     Damage {
+        name: "harmless::panic_words_on_a_console",
+        // As a kernel prints them, and as they are: nobody panics who answers.
+        cause: |fleet| {
+            let words = "Kernel panic - not syncing: it is only said";
+            let script = format!(
+                "for to in kmsg console; do for line in '{words}' '---[ end {words} ]---'; do \
+                 [ $to = kmsg ] && line=\"<8>$line\"; echo \"$line\" > /dev/$to; done; done"
+            );
+            in_guest(fleet, &script).map(drop)
+        },
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_kernel_panics_while_it_boots",
+        breaks_ground: true,
+        scenario: "precopy_simultaneous::booting::migrated_vms",
+        // Before it is started anew.
+        when: |event| matches!(event, Event::ScenarioStarted { .. }),
+        at_once: true,
+        cause: |fleet| {
+            let wrong = "virsh dumpxml --inactive vm1 | sed 's,<cmdline>,<cmdline>rdinit=/none ,' > /run/wrong.xml && \
+                         virsh define /run/wrong.xml && rm /run/wrong.xml";
+            on_host(&fleet.hosts.source, wrong)
+        },
+        finds: &[
+            // Wherever it is by then.
+            finding(&booting::ABOUT, "vm1", "its kernel panicked on "),
+            finding(&kernel_log::ABOUT, "vm1", "its kernel panicked on "),
+            NOT_RECOVERED,
+            may_find(&reachable::ABOUT, "vm1", "it is silent for as long as the scenario goes on"),
+            may_find(&definition::ABOUT, "vm1", "it is defined otherwise than it was made"),
+        ],
+        ..TO_VM1
+    },
+    Damage {
         name: "harmless::multivm_itself_is_halted",
         cause: |_| {
             let me = std::process::id();

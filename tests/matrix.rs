@@ -425,6 +425,29 @@ fn limits_are_stretched_on_hosts_with_few_cpus(file: ScenarioFile) {
     };
     assert_eq!(lab.stretched(150), expected);
     assert_eq!(lab.stretched(300), *lab);
+    let many = Profile { guests: 200, ..lab.clone() };
+    assert_eq!(many.stretched(200).boot_timeout, seconds(600), "no more than ten times");
+}
+
+/// Guests are started a few at a time, and may take as long as those few need.
+#[rstest]
+#[case::few(3, 1, 200, 3, 94.5)]
+#[case::one(1, 1, 200, 1, 60.0)]
+#[case::many(30, 1, 200, 4, 165.0)]
+#[case::large(10, 4, 200, 2, 300.0)]
+#[case::many_cpus(30, 1, 6400, 30, 60.0)]
+#[case::half_a_cpu(2, 1, 50, 2, 252.0)]
+fn guests_are_started_in_waves(
+    file: ScenarioFile,
+    #[case] guests: u32,
+    #[case] vcpus: u32,
+    #[case] cpu_percent: u32,
+    #[case] wave: u32,
+    #[case] limit_s: f64,
+) {
+    let profile = Profile { guests, vcpus, ..file.profile("lab").unwrap().clone() };
+    assert_eq!(profile.wave(cpu_percent), wave);
+    assert_eq!(profile.start_limit(cpu_percent).as_secs_f64(), limit_s);
 }
 
 /// Each variable changes its own field and no other.

@@ -1,10 +1,12 @@
 //! Guests: their identity and definition, how they start, how multivm reaches them and looks inside.
 
 mod addresses;
+mod console;
 mod definition;
 mod domain;
 mod fleet;
 mod identity;
+mod news;
 mod ours;
 mod pulse;
 mod role;
@@ -15,11 +17,13 @@ mod testing;
 mod vm;
 mod witness;
 
+pub use console::{Consoles, Panic};
 pub use definition::{Definition, Difference};
 pub use domain::console_path;
 pub use fleet::{Damage, DamagedPart, Fleet};
 pub use identity::address;
 pub use multivm_protocol::{DiskProof, MemoryProof, Pulse, Testimony};
+pub use news::{News, OnNews};
 pub use pulse::ClockMap;
 pub use role::FLEET_MAX;
 pub use room::{ADVICE as ROOM_ADVICE, Need, Supply};

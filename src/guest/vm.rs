@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::console::Consoles;
 use super::ours::ours;
 use crate::failure::{Attempt, Failure, Result};
 use crate::host::{Host, Hosts, retry_connect};
@@ -138,29 +139,39 @@ impl Guest {
     }
 
     /// Powers the guest off hard and boots it again on the same host; returns the time of the boot.
-    pub fn restart(&self, hosts: &Hosts) -> Result<Instant> {
+    pub fn restart(&self, hosts: &Hosts, consoles: &Consoles) -> Result<Instant> {
         self.agent.forget();
         let host = hosts.get(self.side());
         let domain = self.known_on(host)?;
         let attempted = || format!("start {} anew on {}", self.name, host.entry.name);
         domain.destroy().attempting(attempted)?;
+        consoles.begin_anew(self);
         let started = Instant::now();
         domain.start().attempting(attempted)?;
         Ok(started)
     }
 
-    /// Waits until the guest's sshd greets, which shows that the guest has booted, and returns that moment.
-    pub fn await_up(&self, limit: Duration, cancel: &StopFlag) -> Result<Instant> {
-        wait_for(&format!("{} to boot", self.name), limit, cancel, || match self.greeting() {
-            Ok(()) => Look::Ready(Instant::now()),
-            Err(error) => Look::again(error),
+    /// Waits until the guest's sshd greets, which shows that the guest has booted, and returns that moment. A kernel that has
+    /// panicked is not waited for.
+    pub fn await_up(&self, limit: Duration, consoles: &Consoles, cancel: &StopFlag) -> Result<Instant> {
+        wait_for(&format!("{} to boot", self.name), limit, cancel, || {
+            match (consoles.panic_of(&self.name), self.greeting()) {
+                (Some(panic), _) => Look::Never(panic.to_string().into()),
+                (None, Ok(())) => Look::Ready(Instant::now()),
+                (None, Err(error)) => Look::again(error),
+            }
         })
     }
 
     /// Asks the guest's sshd once for its greeting.
     pub fn greeting(&self) -> std::io::Result<()> {
-        let mut stream = TcpStream::connect_timeout(&(self.address, 22).into(), CONNECT_LIMIT)?;
-        stream.set_read_timeout(Some(GREETING_LIMIT))?;
+        self.greeting_within(CONNECT_LIMIT, GREETING_LIMIT)
+    }
+
+    /// Asks the guest's sshd once for its greeting: its kernel may take so long for the connection, and sshd so long for the greeting.
+    pub fn greeting_within(&self, connect: Duration, greeting: Duration) -> std::io::Result<()> {
+        let mut stream = TcpStream::connect_timeout(&(self.address, 22).into(), connect)?;
+        stream.set_read_timeout(Some(greeting))?;
         // Both sides begin with this (RFC 4253, 4.2).
         let mut begin = [0; 4];
         stream.read_exact(&mut begin)?;

@@ -11,11 +11,11 @@ use super::run::Run;
 use super::slot::Builder;
 use super::stage::Player;
 use crate::failure::{Failure, FailureKind, Result};
-use crate::guest::{Damage, DamagedPart, Fleet, Guest};
+use crate::guest::{Damage, DamagedPart, Fleet, Guest, News, OnNews};
 use crate::inventory::Inventory;
 use crate::plan::Seed;
 use crate::progress::terminal;
-use crate::record::RepairedPart;
+use crate::record::{Event, RepairedPart};
 use crate::run::{self, Context, Played};
 use crate::scenario::{Profile, Scenario};
 use crate::stand::Session;
@@ -56,7 +56,10 @@ impl Fixture {
     /// Starts the fleet on an inventory's hosts. Each part goes into the record as soon as it is ready, with its time.
     fn fleet(&self, inventory: &Inventory, profile: &Profile) -> Result<Fleet> {
         let begin = Cell::new(Instant::now());
-        Fleet::start(inventory, profile, &self.stop, &|part, facts| {
+        let run = Arc::clone(&self.run);
+        let calm = Calm::default();
+        let news: OnNews = Arc::new(move |news| tell(&run, &calm, news));
+        Fleet::start(inventory, profile, &self.stop, news, &|part, facts| {
             self.run.fixture_ready(part, begin.replace(Instant::now()).elapsed(), facts);
         })
     }
@@ -177,6 +180,35 @@ impl Player for Fixture {
 
     fn floor(&self, scenario: &Scenario, fleet: &Fleet, seed: Seed) -> Result<Option<Duration>> {
         run::floor(scenario, fleet, seed)
+    }
+}
+
+/// From one line about guests that are being started to the next, where nobody sees the status of the run.
+const START_LINE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// When something was said last about guests that are being started.
+type Calm = Mutex<Option<Instant>>;
+
+/// Writes into the record what is told of guests, and says what cannot wait.
+fn tell(run: &Run, calm: &Calm, news: News<'_>) {
+    match news {
+        News::Answering { answering, of } => {
+            let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+            run.write(&Event::GuestsAnswer { answering: number(answering), of: number(of) });
+            let mut last = locked(calm);
+            if last.get_or_insert_with(Instant::now).elapsed() >= START_LINE_INTERVAL {
+                *last = Some(Instant::now());
+                terminal::say(&format!("multivm: {answering} of {of} guests answer"));
+            }
+        }
+        News::Panicked { guest, panic } => {
+            let (guest, host, words) = (guest.name.clone(), panic.host.clone(), panic.words.clone());
+            terminal::say(&format!("\nmultivm: the kernel of {guest} panicked on {host}: {words}"));
+            run.write(&Event::GuestPanicked { guest, host, words });
+        }
+        News::StartedAgain { guest, panic } => {
+            run.repaired(RepairedPart::Guest, format!("start {} a second time", guest.name), panic);
+        }
     }
 }
 

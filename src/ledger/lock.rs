@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Attempt, Failure, Result};
+use crate::failure::{Attempt, Cause, Failure, Result};
+use crate::sys::interrupt;
 
 /// Who holds the lock.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -76,6 +77,9 @@ impl Lock {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
                     let holder = holder_in(&mut file);
+                    if interrupt::at().is_some() {
+                        return Err(Failure::new(attempted(), Cause::interrupted()));
+                    }
                     let is_ending = holder.as_ref().is_some_and(|holder| holder.ending);
                     let limit = if is_ending { ENDING_LIMIT } else { SAYING_LIMIT };
                     if begin.elapsed() < limit {

@@ -6,11 +6,14 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::failure::{Attempt, Result};
-use crate::guest::{Fleet, Guest};
+use crate::guest::{Consoles, Fleet, Guest};
 use crate::libvirt::OurDomain;
 use crate::scenario::Side;
 use crate::sys::parallel::locked;
 use crate::sys::wait::{Look, StopFlag, wait_for};
+
+/// How often it is looked whether a guest that boots is waited for any longer.
+const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// One boot of one load guest.
 #[derive(Debug, Clone)]
@@ -80,6 +83,7 @@ impl<'a> BootLoad<'a> {
                 stop: load.stop.clone(),
                 last_round: load.last_round.clone(),
                 boots: load.boots.clone(),
+                consoles: Arc::clone(&fleet.consoles),
                 guest,
                 side,
                 domain,
@@ -100,10 +104,16 @@ impl<'a> BootLoad<'a> {
         self.boots.clone()
     }
 
-    /// Starts none any more, and waits until all that boot are up or have failed.
+    /// Starts none any more, and waits until all that boot are up or have failed, or the run is interrupted.
     pub fn finish(&mut self) {
         self.last_round.set();
         for (guest, thread) in self.threads.drain(..) {
+            while !thread.is_finished() {
+                if self.fleet.stop_flag().is_set() {
+                    self.stop.set();
+                }
+                thread::park_timeout(LOOK_INTERVAL);
+            }
             if thread.join().is_err() {
                 note(&self.boots.0, &guest, |boot| boot.error = Some("its thread panicked".into()));
             }
@@ -134,6 +144,7 @@ impl Drop for BootLoad<'_> {
 }
 
 struct Booting {
+    consoles: Arc<Consoles>,
     guest: Arc<Guest>,
     side: Side,
     domain: OurDomain,
@@ -158,12 +169,16 @@ impl Booting {
         if self.domain.is_active().attempting(attempted)? {
             self.domain.destroy().attempting(attempted)?;
         }
+        self.consoles.begin_anew(&self.guest);
         self.domain.start().attempting(attempted)
     }
 
-    /// Waits until the guest answers; not for one whose QEMU is gone.
+    /// Waits until the guest answers; not for one whose QEMU is gone, or whose kernel has panicked.
     fn await_up(&self) -> Result<Instant> {
         wait_for(&format!("{} to boot", self.guest.name), self.limit, &self.stop, || {
+            if let Some(panic) = self.consoles.panic_of(&self.guest.name) {
+                return Look::Never(panic.to_string().into());
+            }
             match (self.guest.greeting(), self.domain.is_active()) {
                 (Ok(()), _) => Look::Ready(Instant::now()),
                 (Err(_), Ok(false)) => Look::Never("it does not run any more".into()),

@@ -149,6 +149,10 @@ fn heading(moment: &Moment<'_>) -> String {
     }
     let doing = match (live.run.playing(), &live.fixture) {
         (Some(playing), _) => clock((moment.now_ms - playing.began_t_ms()) / 1e3),
+        (None, _) if live.starting.is_some() => {
+            let (answering, of) = live.starting.unwrap_or_default();
+            format!("preparing, {answering} of {of} guests answer")
+        }
         (None, Some(fixture)) if played == 0 => format!("preparing, {fixture} ready"),
         (None, _) => "preparing".to_owned(),
     };

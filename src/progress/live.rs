@@ -16,6 +16,8 @@ pub struct Live {
     pub run: Fold<Vec<String>>,
     /// The fixture that was ready last.
     pub fixture: Option<String>,
+    /// How many guests answer of how many that are being started.
+    pub starting: Option<(u32, u32)>,
     /// The fleet, in the order of its numbers: who migrated or was proved so far.
     pub guests: Vec<LiveGuest>,
     /// Lines of the record that could not be written, as far as the process knows that writes it.
@@ -38,10 +40,12 @@ impl Live {
         let t_ms = envelope.t_ms as f64;
         let broken = self.run.take(envelope, event);
         match event {
-            Event::FixtureReady { name, .. } => self.fixture = Some(name.clone()),
+            Event::FixtureReady { name, .. } => (self.fixture, self.starting) = (Some(name.clone()), None),
+            Event::GuestsAnswer { answering, of } => self.starting = Some((*answering, *of)),
             // A scenario begins on a fleet that is whole: all guests are on the source.
             Event::ScenarioStarted { .. } | Event::ScenarioFinished(_) => {
                 self.guests.iter_mut().for_each(LiveGuest::rest);
+                self.starting = None;
             }
             Event::LegStarted { guest, .. } => self.guest(guest).leg = RecordedLeg::begin(t_ms, event),
             Event::Check { guest, check, ok, seen, .. } => {

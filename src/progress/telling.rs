@@ -14,6 +14,9 @@ pub fn line(live: &Live, event: &Event) -> Option<String> {
         }
         Event::PartStarted(part) => format!("part {}", part.run),
         Event::FixtureReady { name, duration_s, .. } => format!("{name} ready after {duration_s:.1} s"),
+        Event::GuestPanicked { guest, host, words } => {
+            format!("  the kernel of {guest} panicked on {host}: {}", first_line(words))
+        }
         Event::ScenarioStarted { scenario } => {
             format!("{} {scenario}", number(live, live.run.results().count() + 1))
         }

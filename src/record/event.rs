@@ -210,6 +210,22 @@ pub enum Event {
         #[serde(default)]
         facts: BTreeMap<String, String>,
     },
+    /// One more of the guests that are being started answers.
+    GuestsAnswer {
+        /// How many do.
+        answering: u32,
+        /// How many are being started.
+        of: u32,
+    },
+    /// The kernel of a guest has panicked.
+    GuestPanicked {
+        /// Which guest.
+        guest: String,
+        /// Where it ran.
+        host: String,
+        /// Why, in the kernel's words.
+        words: String,
+    },
     /// A scenario begins. Without a [`Event::ScenarioFinished`] it died.
     ScenarioStarted {
         /// The scenario's full name.
@@ -416,6 +432,8 @@ impl Event {
             // The list names every event, so that a new one makes the compiler ask here.
             Event::RunStarted(_)
             | Event::FixtureReady { .. }
+            | Event::GuestsAnswer { .. }
+            | Event::GuestPanicked { .. }
             | Event::ScenarioStarted { .. }
             | Event::LoadStarted { .. }
             | Event::LegStarted { .. }
@@ -452,6 +470,8 @@ impl Event {
             Event::HarnessHalted { .. } => "harness_halted",
             Event::PartStarted(_) => "part_started",
             Event::LinesLost(_) => "lines_lost",
+            Event::GuestsAnswer { .. } => "guests_answer",
+            Event::GuestPanicked { .. } => "guest_panicked",
             Event::ScenarioFinished(_) => "scenario_finished",
             Event::RunFinished(_) => "run_finished",
             Event::Unknown => "unknown",

@@ -83,7 +83,15 @@ impl Tail {
 
 /// Whether a line is of no interest once its scenario is over.
 fn is_detail(line: &[u8]) -> bool {
-    let whole = ["run_started", "fixture_ready", "lines_lost", "scenario_finished", "repair", "run_finished"];
+    let whole = [
+        "run_started",
+        "fixture_ready",
+        "guest_panicked",
+        "lines_lost",
+        "scenario_finished",
+        "repair",
+        "run_finished",
+    ];
     event_name(line).is_some_and(|name| !whole.contains(&name))
 }
 

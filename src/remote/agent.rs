@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use multivm_protocol::{
-    self as protocol, END, NoWitness, OK, Processes, Question, Started, Ticks, WitnessQuestion,
+    self as protocol, END, Found, NoWitness, OK, Processes, Question, Started, Ticks, WitnessQuestion,
 };
 
 use super::observe::{Observation, Process};
@@ -100,6 +100,11 @@ impl Agent {
     /// The CPU time of all the machine's processes so far, in clock ticks (1/100 s).
     pub fn cpu_ticks(&self, limit: Duration) -> Result<u64> {
         self.asked(&Question::Cpu, limit).map(|Ticks(ticks)| ticks)
+    }
+
+    /// What was added to files on the machine from an offset each on; of it the lines that have these words.
+    pub fn find(&self, words: &str, files: &[(u64, String)], limit: Duration) -> Result<Found> {
+        self.asked(&Question::Find { words: words.to_owned(), files: files.to_vec() }, limit)
     }
 
     /// Starts a program as a load, in a process group of its own, and returns the group's number, which is the program's

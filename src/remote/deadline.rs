@@ -8,6 +8,7 @@ use ssh2::Session;
 use super::error::of_stream;
 use crate::failure::{Cause, FailureKind};
 use crate::sys::halt::ran_since;
+use crate::sys::interrupt;
 
 /// The moment by which an action must be over. Time in which this process was halted does not count.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +21,9 @@ pub(super) struct Deadline {
 /// to say goodbye.
 const SLICE: Duration = Duration::from_millis(250);
 
+/// How long anything is waited for that was begun before the run was interrupted or is begun after it: what cleans up is short.
+const AFTER_INTERRUPTION: Duration = Duration::from_secs(5);
+
 impl Deadline {
     pub fn after(limit: Duration) -> Deadline {
         Deadline { begin: Instant::now(), limit }
@@ -27,10 +31,17 @@ impl Deadline {
 
     /// The remaining time, at least a millisecond: libssh2 takes 0 for "for ever".
     pub fn left(self) -> Result<Duration, Cause> {
-        self.limit
-            .checked_sub(ran_since(self.begin))
-            .filter(|left| left.as_millis() > 0)
-            .ok_or_else(|| Cause::new(FailureKind::TimedOut, "no answer in time"))
+        let left = self.limit.checked_sub(ran_since(self.begin)).filter(|left| left.as_millis() > 0);
+        let left = left.ok_or_else(|| Cause::new(FailureKind::TimedOut, "no answer in time"))?;
+        match self.left_of_interruption(interrupt::at()) {
+            Some(least) if least.as_millis() == 0 => Err(Cause::interrupted()),
+            least => Ok(left.min(least.unwrap_or(left))),
+        }
+    }
+
+    /// What is left of the time that is given to it after an interruption.
+    fn left_of_interruption(self, at: Option<Instant>) -> Option<Duration> {
+        Some((self.begin.max(at?) + AFTER_INTERRUPTION).saturating_duration_since(Instant::now()))
     }
 
     /// A deadline after half of the remaining time.
@@ -110,6 +121,19 @@ mod tests {
             assert_eq!(cause.kind, FailureKind::TimedOut);
         }
         assert!(Deadline::after(Duration::from_secs(600)).left().unwrap() > Duration::from_secs(60));
+    }
+
+    #[test]
+    fn an_interruption_leaves_a_moment() {
+        let hour = Deadline::after(Duration::from_secs(3600));
+        assert_eq!(hour.left_of_interruption(None), None);
+        let long_ago = Deadline { begin: hour.begin.checked_sub(Duration::from_secs(60)).unwrap(), ..hour };
+        assert!(
+            hour.left_of_interruption(Some(long_ago.begin)).unwrap() > Duration::ZERO,
+            "it is begun after it"
+        );
+        assert!(long_ago.left_of_interruption(Some(hour.begin)).unwrap() > Duration::ZERO);
+        assert_eq!(long_ago.left_of_interruption(Some(long_ago.begin)), Some(Duration::ZERO));
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl BootingGuest {
 
 impl Drop for BootingGuests {
     fn drop(&mut self) {
-        self.stop.set();
+        self.give_up();
     }
 }
 
@@ -52,7 +52,7 @@ impl BootingGuests {
     ) -> Result<BootingGuests> {
         let started = at_once("start a guest anew", legs, |leg| {
             let guest = &fleet.guests[leg.guest];
-            let started = guest.restart(&fleet.hosts)?;
+            let started = guest.restart(&fleet.hosts, &fleet.consoles)?;
             // A reset during the start itself does not matter; a later one is a second boot.
             Ok((started, fleet.hosts.events.listen(Some(&guest.name))))
         });
@@ -69,9 +69,14 @@ impl BootingGuests {
         let up = Err(Failure::new("see a guest come up", "it panicked"));
         let stop = self.stop.clone();
         lookout.beside("see a guest come up", CaseEvent::Up { number, up }, move |sender| {
-            let up = fleet.guests[number].await_up(fleet.profile.boot_timeout, &stop);
+            let up = fleet.guests[number].await_up(fleet.profile.boot_timeout, &fleet.consoles, &stop);
             let _ = sender.send(CaseEvent::Up { number, up });
         });
+    }
+
+    /// Waits for none of them any longer.
+    pub fn give_up(&self) {
+        self.stop.set();
     }
 
     pub fn up(&mut self, number: usize, up: Result<Instant>) {

@@ -65,12 +65,18 @@ pub struct Profile {
     pub first_pass_bandwidth: Bytes,
 }
 
+/// The most by which limits are stretched: whoever waits longer waits for what does not come, and fewer guests or more CPUs are
+/// of more use.
+const MOST_STRETCHED: f64 = 10.0;
+
+/// What an idle guest takes of a CPU under TCG, with a program that looks at the clock.
+const IDLE_SHARE: f64 = 0.05;
+
 impl Profile {
     /// The profile for hosts with so many CPUs (in hundredths). A host with fewer CPUs than its guests have vCPUs gives
-    /// each of them only a share of a CPU, and everything takes as many times longer: so every limit does.
+    /// each of them only a share of a CPU, and everything takes as many times longer: so every limit does, up to ten times.
     pub fn stretched(&self, cpu_percent: u32) -> Profile {
-        let vcpus = f64::from(self.guests) * f64::from(self.vcpus);
-        let factor = (vcpus * 100.0 / f64::from(cpu_percent.max(1))).max(1.0);
+        let factor = self.stretch(f64::from(self.guests), cpu_percent);
         Profile {
             precopy_timeout: self.precopy_timeout.mul_f64(factor),
             postcopy_timeout: self.postcopy_timeout.mul_f64(factor),
@@ -79,6 +85,24 @@ impl Profile {
             max_recovery: self.max_recovery.mul_f64(factor),
             ..self.clone()
         }
+    }
+
+    /// How many times longer everything takes when so many guests are busy together.
+    fn stretch(&self, guests: f64, cpu_percent: u32) -> f64 {
+        let vcpus = guests * f64::from(self.vcpus);
+        (vcpus * 100.0 / f64::from(cpu_percent.max(1))).clamp(1.0, MOST_STRETCHED)
+    }
+
+    /// How many guests are started at the same time on a host with so many CPUs (in hundredths): two for each CPU, so that none is
+    /// idle while a guest waits for its disk or for us.
+    pub fn wave(&self, cpu_percent: u32) -> u32 {
+        (cpu_percent.div_ceil(50) / self.vcpus.max(1)).max(2).min(self.guests.max(1))
+    }
+
+    /// How long a guest may take to answer when no more than a [`wave`](Profile::wave) of them boots and the rest is idle.
+    pub fn start_limit(&self, cpu_percent: u32) -> Duration {
+        let busy = f64::from(self.wave(cpu_percent)) + f64::from(self.guests) * IDLE_SHARE;
+        self.boot_timeout.mul_f64(self.stretch(busy, cpu_percent))
     }
 
     /// Memory of all guests together, those that boot as load too, bytes.

@@ -1,5 +1,6 @@
 //! Ctrl-C, SIGTERM and the death of whoever started us: the run is cancelled, and cleaned up in order.
 
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,19 @@ const IMPATIENCE: Duration = Duration::from_secs(1);
 /// How often the parent is looked at.
 const PARENT_INTERVAL: Duration = Duration::from_millis(500);
 
+/// When the run was interrupted.
+static AT: OnceLock<Instant> = OnceLock::new();
+
+/// When this process was told to end; none while it was not.
+pub fn at() -> Option<Instant> {
+    AT.get().copied()
+}
+
+fn interrupt(cancel: &StopFlag) {
+    AT.get_or_init(Instant::now);
+    cancel.set();
+}
+
 /// Starts the threads that set the stop flag on signals. They announce what becomes of the run through `say`.
 pub fn cancel_on_signals(cancel: &StopFlag, say: fn(&str)) -> Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).attempting(|| "listen for signals".into())?;
@@ -26,7 +40,7 @@ pub fn cancel_on_signals(cancel: &StopFlag, say: fn(&str)) -> Result<()> {
             match first {
                 None => {
                     // Before the announcement: from then on nothing draws on the terminal.
-                    token.set();
+                    interrupt(&token);
                     say("\nmultivm: interrupted; aborting migrations and cleaning up, do not close");
                     first = Some(Instant::now());
                 }
@@ -44,7 +58,7 @@ pub fn cancel_on_signals(cancel: &StopFlag, say: fn(&str)) -> Result<()> {
         while !token.is_set() {
             // cargo that was killed leaves this process behind: without this it would go on for hours.
             if getppid() != parent {
-                token.set();
+                interrupt(&token);
                 say("multivm: the process that started this run is gone; cleaning up");
             }
             token.pause(PARENT_INTERVAL);

@@ -1,10 +1,11 @@
 //! Runs one operation on several items in parallel.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::failure::{Failure, Result};
+use crate::failure::{Cause, Failure, Result};
 
 /// Does something with every item, each in a thread of its own; results in the items' order. One item's failure, or
 /// panic, is no other's.
@@ -30,6 +31,35 @@ pub fn at_once<I: Send, T: Send>(
             })
             .collect()
     })
+}
+
+/// Does something with every item, with at most so many at a time; results in the items' order. As soon as `stop` has a reason, no
+/// further item is begun: the reason is its result.
+pub fn few_at_once<I: Sync, T: Send>(
+    most: usize,
+    what: &str,
+    items: &[I],
+    stop: impl Fn() -> Option<Cause> + Sync,
+    action: impl Fn(&I) -> Result<T> + Sync,
+) -> Vec<Result<T>> {
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut done = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::SeqCst);
+            let Some(item) = items.get(number) else { return Ok(done) };
+            done.push((number, stop().map_or_else(|| action(item), |why| Err(Failure::new(what, why)))));
+        }
+    };
+    let mut results: Vec<Option<Result<T>>> = items.iter().map(|_| None).collect();
+    let mut panicked = Failure::new(what, "it was not begun");
+    for done in at_once(what, 0..most.min(items.len()), |_| worker()) {
+        match done {
+            Ok(done) => done.into_iter().for_each(|(number, result)| results[number] = Some(result)),
+            Err(failure) => panicked = failure,
+        }
+    }
+    results.into_iter().map(|result| result.unwrap_or_else(|| Err(panicked.clone()))).collect()
 }
 
 /// What is behind a lock whose every change is complete in one step: a panic elsewhere has not spoilt it.
@@ -87,6 +117,7 @@ pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::FailureKind;
 
     #[test]
     fn nobody_waits_for_ever_at_a_gate() {
@@ -105,6 +136,54 @@ mod tests {
         assert!(lock_within(&mutex, Duration::from_millis(1)).is_none());
         drop(held);
         assert_eq!(lock_within(&mutex, Duration::ZERO).as_deref(), Some(&3));
+    }
+
+    #[test]
+    fn no_more_than_so_many_are_under_way() {
+        let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let items: Vec<usize> = (0..20).collect();
+        let results = few_at_once(
+            3,
+            "count",
+            &items,
+            || None,
+            |number| {
+                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                thread::yield_now();
+                now.fetch_sub(1, Ordering::SeqCst);
+                Ok(*number)
+            },
+        );
+        assert!(results.into_iter().map(Result::unwrap).eq(items));
+        assert!(most.into_inner() <= 3);
+    }
+
+    #[test]
+    fn nothing_is_begun_any_more_when_there_is_a_reason() {
+        let begun = AtomicUsize::new(0);
+        let stop = || (begun.load(Ordering::SeqCst) >= 2).then(Cause::interrupted);
+        let results = few_at_once(1, "begin", &[1, 2, 3, 4], stop, |number| {
+            begun.fetch_add(1, Ordering::SeqCst);
+            Ok(*number)
+        });
+        assert_eq!(results[..2], [Ok(1), Ok(2)]);
+        assert!(results[2..].iter().all(|result| {
+            result.as_ref().is_err_and(|failure| failure.kind() == FailureKind::Cancelled)
+        }));
+    }
+
+    #[test]
+    fn a_panic_is_the_failure_of_what_its_worker_had() {
+        let results = few_at_once(
+            1,
+            "halve",
+            &[1, 2],
+            || None,
+            |number| -> Result<i32> {
+                panic!("{number} is odd");
+            },
+        );
+        assert!(results.iter().all(|result| result.as_ref().unwrap_err().to_string().contains("1 is odd")));
     }
 
     #[test]

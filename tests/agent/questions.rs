@@ -138,3 +138,22 @@ fn wrong_usage(#[case] arguments: &[&str]) {
     assert_eq!(output.status.code(), Some(2), "{error}");
     assert!(error.starts_with("multivm-agent: usage: "), "{error}");
 }
+
+#[rstest]
+fn new_lines_with_the_words_are_found(mut serve: Serve) {
+    let folder = folder();
+    let path = folder.path().join("console");
+    let mut find = |from: u64| serve.ask(&format!("find panic\t{from}\t{}\t0\t/nowhere", path.display()));
+    fs::write(&path, "a panic\r\nnothing\nmore pan").unwrap();
+    assert_eq!(
+        find(0),
+        ["file 17", " a panic", "file 0"],
+        "a line that is not whole comes with the next look"
+    );
+    assert_eq!(find(u64::MAX), ["file 25", "file 0"]);
+    fs::write(&path, "a panic\r\nnothing\nmore panic\n").unwrap();
+    assert_eq!(find(17), ["file 28", " more panic", "file 0"]);
+    assert_eq!(find(28), ["file 28", "file 0"]);
+    fs::write(&path, "another panic\n").unwrap();
+    assert_eq!(find(28), ["file 14", " another panic", "file 0"], "a file that shrank was made anew");
+}

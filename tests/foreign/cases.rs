@@ -12,13 +12,12 @@ use multivm::record::Verdict;
 use multivm::scenario::Side::{self, Source, Target};
 use multivm::stand::lab;
 use multivm::sys::wait::StopFlag;
+use multivm_fixtures::selftest::Case;
 
 use crate::plant::{Foreign, UUID, everything, on_host, on_storage};
 
-pub type Case = fn(&Arc<Stage>) -> Result<(), Failed>;
-
 /// In the order in which they are played: the one of the whole scenario last, because nothing is played after it.
-pub const CASES: [(&str, Case); 12] = [
+pub const CASES: [Case; 12] = [
     ("foreign::beside_ours_it_survives_a_scenario", beside_ours_it_survives_a_scenario),
     ("foreign::of_our_name_running_on_the_target", |stage| named(stage, Target, true)),
     ("foreign::of_our_name_not_running_on_the_target", |stage| named(stage, Target, false)),
@@ -176,7 +175,7 @@ fn refused_scenario(stage: &Arc<Stage>) -> Result<(), Failed> {
 /// What another command would do that takes hold of the lab.
 fn start(fleet: &Fleet) -> multivm::failure::Result<()> {
     let inventory = lab::running()?;
-    Fleet::start(&inventory, &fleet.asked, &StopFlag::new(), &|_, _| {}).map(drop)
+    Fleet::start(&inventory, &fleet.asked, &StopFlag::new(), Arc::new(|_| {}), &|_, _| {}).map(drop)
 }
 
 /// It is refused with these words, and nothing has been made or removed.

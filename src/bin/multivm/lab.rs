@@ -4,11 +4,12 @@ mod ssh;
 mod status;
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Instant;
 
 use multivm::doctor::supply;
 use multivm::failure::Result;
-use multivm::guest::{Fleet, Need};
+use multivm::guest::{Fleet, Need, News};
 use multivm::inventory::Inventory;
 use multivm::ledger::Owner;
 use multivm::progress::terminal;
@@ -112,11 +113,20 @@ fn raise(session: &mut Session, profile: &Profile) -> Result<Inventory> {
     session.prepare()?;
     let inventory = session.raise(profile.guests_memory())?.clone();
     // What this holds are connections: the guests stay when it is dropped.
-    let fleet = Fleet::start(&inventory, profile, session.stop_flag(), &|_, _| {})?;
+    let fleet = Fleet::start(&inventory, profile, session.stop_flag(), Arc::new(say), &|_, _| {})?;
     if let Some(warning) = fleet.hosts.warning() {
         eprintln!("multivm: warning: {warning}");
     }
     Ok(inventory)
+}
+
+/// Says what is heard of guests that are being started.
+fn say(news: News<'_>) {
+    match news {
+        News::Answering { .. } => {}
+        News::Panicked { guest, panic } => eprintln!("multivm: {}: {panic}", guest.name),
+        News::StartedAgain { guest, .. } => eprintln!("multivm: {} is started a second time", guest.name),
+    }
 }
 
 fn down() -> Answer {

@@ -22,9 +22,10 @@ pub static ABOUT: About = About {
     id: "kernel_log",
     summary: "kernels clean",
     how: "no new line of trouble in the kernel logs of guests and hosts: emergency to critical, oops, BUG, call trace, warning, \
-          lockup, hung task, RCU stall, I/O error, OOM kill; of a guest that does not answer, on its console. On a host an OOM kill \
+          lockup, hung task, RCU stall, I/O error, OOM kill; of a guest that does not answer, on its console, \
+          where a panic is found within a second. On a host an OOM kill \
           counts if it hits what runs there for multivm; lines that user space writes to /dev/kmsg are not the kernel's",
-    asked: &[Moment::Start, Moment::Leg, Moment::Step, Moment::End],
+    asked: &[Moment::Start, Moment::Always, Moment::Leg, Moment::Step, Moment::End],
     advice: &[GUEST, HOST, CONSOLE],
     ..About::BASE
 };
@@ -71,6 +72,8 @@ struct KernelLogAsked<'a> {
     hosts: Vec<(Side, HostLog)>,
     /// What user space of each guest has written to its kernel's log, where the console does not tell it from the kernel's.
     strangers: HashMap<String, BTreeSet<String>>,
+    /// Guests whose panic has been told.
+    panicked: BTreeSet<String>,
 }
 
 impl<'a> KernelLogAsked<'a> {
@@ -94,6 +97,7 @@ impl<'a> KernelLogAsked<'a> {
             logs: scene.logs,
             hosts: logs,
             strangers: HashMap::new(),
+            panicked: BTreeSet::new(),
         }
     }
 
@@ -151,6 +155,18 @@ impl Asked for KernelLogAsked<'_> {
             proofs.push(proof.after(look.leg));
         }
         proofs
+    }
+
+    /// A kernel that panics is known long before its guest counts as silent.
+    fn meanwhile(&mut self) -> Vec<Proof> {
+        let panicked = self.fleet.guests.iter().filter_map(|guest| {
+            let panic = self.fleet.consoles.panic_of(&guest.name)?;
+            self.panicked.insert(guest.name.clone()).then(|| {
+                let expected = "no line of trouble on the console of the guest";
+                Proof::new(&ABOUT, false, expected, panic.to_string()).advise(&CONSOLE).of(&guest.name)
+            })
+        });
+        panicked.collect()
     }
 
     fn at_end(&mut self, _end: &End<'_>) -> Vec<Proof> {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::Fleet;
 use super::repair::end;
-use super::{Fleet, by_login};
 use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 use crate::guest::survey::{SeenDomain, in_the_way, survey};
 use crate::guest::{Guest, addresses, ours};
@@ -23,7 +23,7 @@ impl Fleet {
         let all: Vec<Arc<Guest>> = self.guests.iter().chain(&self.load_guests).cloned().collect();
         self.refuse_with(&seen, &all)?;
         let away: Vec<Arc<Guest>> = all.into_iter().filter(|guest| !self.is_on(&seen, guest)).collect();
-        refuse_answering(&away)?;
+        self.refuse_answering(&away)?;
         self.remove_left(&seen)
     }
 
@@ -42,6 +42,16 @@ impl Fleet {
     fn is_on(&self, seen: &[SeenDomain], guest: &Guest) -> bool {
         seen.iter()
             .any(|domain| domain.active && domain.name == guest.name && domain.is_of(&self.inventory.owner))
+    }
+
+    /// Refuses when something answers at an address of these guests, none of which runs.
+    fn refuse_answering(&self, guests: &[Arc<Guest>]) -> Result<()> {
+        let look = |guest: &Guest| Ok(addresses::answers(guest.address));
+        let answers = self.by_login("look whether an address is free", guests, look);
+        let found = guests.iter().zip(answers).filter(|(_, answers)| matches!(answers, Ok(true)));
+        refuse(found.map(|(guest, _)| {
+            format!("something answers at {}, the address of {}", guest.address, guest.name)
+        }))
     }
 
     /// Removes the domains of the same owner that are no guests of this fleet; nothing else.
@@ -65,18 +75,6 @@ impl Fleet {
     pub fn create_overlays(&self, guests: &[Arc<Guest>]) -> Result<()> {
         self.storage.create_overlays(&images(guests), &self.inventory.owner)
     }
-}
-
-/// Refuses when something answers at an address of these guests, none of which runs.
-fn refuse_answering(guests: &[Arc<Guest>]) -> Result<()> {
-    let answers =
-        by_login("look whether an address is free", guests, |guest| Ok(addresses::answers(guest.address)));
-    let found = guests.iter().zip(answers).filter(|(_, answers)| matches!(answers, Ok(true)));
-    refuse(
-        found.map(|(guest, _)| {
-            format!("something answers at {}, the address of {}", guest.address, guest.name)
-        }),
-    )
 }
 
 fn refuse(found: impl IntoIterator<Item = String>) -> Result<()> {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{ANSWER_LIMIT, Fleet, by_login};
+use super::{ANSWER_LIMIT, Fleet};
 use crate::failure::{Attempt, Result};
 use crate::guest::{Guest, witness};
 use crate::host::Host;
@@ -49,7 +49,7 @@ impl Fleet {
             .storage
             .damaged(&images, &self.inventory.owner)
             .unwrap_or_else(|failure| vec![Some(failure.to_string()); images.len()]);
-        let looks = by_login("inspect a guest", &self.guests, |guest| Ok(self.inspect(guest)));
+        let looks = self.by_login("inspect a guest", &self.guests, |guest| Ok(self.inspect(guest)));
         let of_guest = |((guest, image), look): ((&Arc<Guest>, Option<String>), Result<Option<_>>)| {
             let whole = |why| Some((DamagedPart::Guest, why));
             let look = image.map_or(look, |why| Ok(whole(why)));
@@ -60,6 +60,9 @@ impl Fleet {
     }
 
     fn inspect(&self, guest: &Guest) -> Option<(DamagedPart, String)> {
+        if let Some(panic) = self.consoles.panic_of(&guest.name) {
+            return Some((DamagedPart::Guest, panic.to_string()));
+        }
         let defined = || self.redefined(guest).unwrap_or_else(|failure| Some(failure.to_string()));
         if let Some(why) = self.misplaced(guest).or_else(defined) {
             return Some((DamagedPart::Guest, why));

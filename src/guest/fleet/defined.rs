@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use super::{Fleet, all, by_login};
+use super::{Fleet, all};
 use crate::failure::{Attempt, Result};
 use crate::guest::{Definition, Guest};
 use crate::host::Hosts;
@@ -16,7 +16,7 @@ pub struct Defined(Mutex<HashMap<String, Definition>>);
 impl Fleet {
     /// Notes how these guests, which run on the source, are defined there.
     pub(super) fn note_definitions(&self, guests: &[Arc<Guest>]) -> Result<()> {
-        all(by_login("read a guest's definition", guests, |guest| {
+        all(self.by_login("read a guest's definition", guests, |guest| {
             let domain = guest.known_on(&self.hosts.source)?;
             if let Some(definition) = Definition::read(&domain)? {
                 locked(&self.defined.0).insert(guest.name.clone(), definition);
@@ -27,7 +27,7 @@ impl Fleet {
 
     /// Defines guests that an earlier command left: their next start, and every migration with it, is from what is written there.
     pub(super) fn define_again(&self, guests: &[Arc<Guest>]) -> Result<()> {
-        all(by_login("define a guest", guests, |guest| self.define(guest, &self.hosts.source)))
+        all(self.by_login("define a guest", guests, |guest| self.define(guest, &self.hosts.source)))
     }
 
     /// In what a guest, which runs on the source, is defined otherwise than it was made. It takes its persistent definition along

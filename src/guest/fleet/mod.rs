@@ -4,21 +4,24 @@ mod claim;
 mod damage;
 mod defined;
 mod repair;
+mod start;
 mod witnesses;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::console::{Consoles, OnPanic};
 use super::identity;
+use super::news::{News, OnNews};
 use super::role::Role;
 use super::{Guest, domain, ours};
-use crate::failure::{Attempt, Result};
+use crate::failure::{Attempt, Cause, Result};
 use crate::host::{Host, Hosts, Storage};
 use crate::inventory::Inventory;
 use crate::libvirt::OurDomain;
 use crate::scenario::Profile;
-use crate::sys::parallel::at_once;
+use crate::sys::parallel::few_at_once;
 use crate::sys::wait::StopFlag;
 pub use damage::{Damage, DamagedPart};
 
@@ -31,6 +34,8 @@ const CONNECTING: usize = 8;
 
 /// The hosts, the storage and the guests.
 pub struct Fleet {
+    /// Whose kernels have panicked. Before the hosts: it is done with them when they go.
+    pub consoles: Arc<Consoles>,
     pub hosts: Hosts,
     pub storage: Storage,
     /// Those that migrate.
@@ -44,12 +49,15 @@ pub struct Fleet {
     inventory: Inventory,
     cancel: StopFlag,
     defined: defined::Defined,
+    news: OnNews,
 }
 
 /// Called with the name of each part of the fleet as soon as it can be used, and with the facts about it.
 pub type OnReady<'a> = &'a dyn Fn(&str, BTreeMap<String, String>);
 
 impl Fleet {
+    /// `news` hears of the guests that come up, and of kernels that panic for as long as there is a fleet.
+    ///
     /// Connects to the hosts and the storage of an inventory, makes the guests, starts all of them on the source and waits
     /// until they answer by ssh. Guests that an earlier command of the same owner left up are used as they are if they are
     /// whole and of this profile. Refused before anything is made or removed if something is in their way that multivm did
@@ -58,6 +66,7 @@ impl Fleet {
         inventory: &Inventory,
         profile: &Profile,
         cancel: &StopFlag,
+        news: OnNews,
         ready: OnReady<'_>,
     ) -> Result<Fleet> {
         let hosts = Hosts::connect(inventory, cancel)?;
@@ -65,7 +74,7 @@ impl Fleet {
         let storage = Storage::connect(&inventory.storage, cancel)?;
         let facts = [("nfs_export", &storage.entry.export), ("nfs_server", &storage.entry.server)];
         ready("storage", facts.map(|(key, value)| (key.to_owned(), value.clone())).into());
-        let fleet = Fleet::on(hosts, storage, inventory, profile, cancel)?;
+        let fleet = Fleet::on(hosts, storage, inventory, profile, cancel, news)?;
         ready("fleet", fleet.facts());
         Ok(fleet)
     }
@@ -87,22 +96,29 @@ impl Fleet {
         inventory: &Inventory,
         profile: &Profile,
         cancel: &StopFlag,
+        news: OnNews,
     ) -> Result<Fleet> {
         let guests = |role, count| {
             (1..=count)
                 .map(|number| identity::guest(role, number, inventory).map(Arc::new))
                 .collect::<Result<Vec<_>>>()
         };
+        let (guests, load_guests) =
+            (guests(Role::Fleet, profile.guests)?, guests(Role::Load, profile.load_guests)?);
+        let hear = Arc::clone(&news);
+        let told: OnPanic = Arc::new(move |guest, panic| hear(News::Panicked { guest, panic }));
         let fleet = Fleet {
+            consoles: Arc::new(Consoles::follow(&hosts, &[guests.as_slice(), &load_guests].concat(), &told)?),
             hosts,
             storage,
-            guests: guests(Role::Fleet, profile.guests)?,
-            load_guests: guests(Role::Load, profile.load_guests)?,
+            guests,
+            load_guests,
             asked: profile.clone(),
-            profile: profile.stretched(inventory.source.cpu_percent.min(inventory.target.cpu_percent)),
+            profile: profile.stretched(cpu_percent(inventory)),
             inventory: inventory.clone(),
             cancel: cancel.clone(),
             defined: defined::Defined::default(),
+            news,
         };
         fleet.take_hold()?;
         fleet.end_loads_on_hosts()?;
@@ -121,8 +137,25 @@ impl Fleet {
         Ok(fleet)
     }
 
+    /// CPUs of the host that has fewer, in hundredths.
+    fn cpu_percent(&self) -> u32 {
+        cpu_percent(&self.inventory)
+    }
+
     pub fn stop_flag(&self) -> &StopFlag {
         &self.cancel
+    }
+
+    /// Does something for every guest, as many at once as may log in at the same time; results in the guests' order. None is begun
+    /// after an interruption.
+    fn by_login<T: Send>(
+        &self,
+        what: &str,
+        guests: &[Arc<Guest>],
+        action: impl Fn(&Guest) -> Result<T> + Sync,
+    ) -> Vec<Result<T>> {
+        let interrupted = || self.cancel.is_set().then(Cause::interrupted);
+        few_at_once(CONNECTING, what, guests, interrupted, |guest| action(guest))
     }
 
     pub fn guest(&self, name: &str) -> Option<&Arc<Guest>> {
@@ -146,13 +179,8 @@ impl Fleet {
     }
 }
 
-/// Does something for every guest, as many at once as may log in at the same time; results in the guests' order.
-fn by_login<T: Send>(
-    what: &str,
-    guests: &[Arc<Guest>],
-    action: impl Fn(&Guest) -> Result<T> + Sync,
-) -> Vec<Result<T>> {
-    guests.chunks(CONNECTING).flat_map(|some| at_once(what, some, |guest| action(guest))).collect()
+fn cpu_percent(inventory: &Inventory) -> u32 {
+    inventory.source.cpu_percent.min(inventory.target.cpu_percent)
 }
 
 fn all<T>(results: Vec<Result<T>>) -> Result<()> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{Fleet, all, by_login};
+use super::{Fleet, all};
 use crate::failure::Result;
 use crate::guest::{ClockMap, Guest, Pulse, Testimony, witness};
 use crate::scenario::Mode;
@@ -13,13 +13,14 @@ impl Fleet {
     /// Starts the witness in every one of these guests that has none.
     pub fn start_witnesses(&self, guests: &[Arc<Guest>]) -> Result<()> {
         let memory = self.profile.pattern_memory;
-        all(by_login("start a witness", guests, |guest| witness::start(&guest.agent, memory, &self.cancel)))
+        all(self
+            .by_login("start a witness", guests, |guest| witness::start(&guest.agent, memory, &self.cancel)))
     }
 
     /// Starts the witness anew in every one of these guests.
     pub fn restart_witnesses(&self, guests: &[Arc<Guest>]) -> Result<()> {
         let memory = self.profile.pattern_memory;
-        let restarted = by_login("start a witness anew", guests, |guest| {
+        let restarted = self.by_login("start a witness anew", guests, |guest| {
             witness::restart(&guest.agent, memory, &self.cancel)
         });
         all(restarted)

@@ -307,6 +307,18 @@ fn the_status_says_where_the_run_and_its_guests_are() {
     &[header(Some(54)), Event::FixtureReady { name: "hosts".into(), duration_s: 1.0, facts: [].into() }],
     "scenario 1 of 54, preparing, hosts ready"
 )]
+#[case::starting(
+    &[header(Some(54)), Event::GuestsAnswer { answering: 27, of: 30 }],
+    "scenario 1 of 54, preparing, 27 of 30 guests answer"
+)]
+#[case::started(
+    &[
+        header(Some(54)),
+        Event::GuestsAnswer { answering: 30, of: 30 },
+        Event::FixtureReady { name: "fleet".into(), duration_s: 1.0, facts: [].into() }
+    ],
+    "scenario 1 of 54, preparing, fleet ready"
+)]
 #[case::between(
     &[header(Some(54)), started(), finished(Verdict::Passed)],
     "scenario 2 of 54, preparing; 1 passed"

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::prepare::Watches;
-use super::{Case, Ended};
+use super::{Case, Ended, LOOK_ROUND};
 use crate::check::{End, GuestImage, LegDowntime};
 use crate::failure::{Attempt, Failure, Result};
 use crate::guest::{Fleet, Guest};
@@ -26,9 +26,6 @@ use crate::sys::parallel::at_once;
 
 /// The pause between two questions whether a check has its evidence.
 const GLANCE: Duration = Duration::from_millis(5);
-
-/// The pause between two looks at the stop flag during the settling time.
-const LOOK_ROUND: Duration = Duration::from_millis(100);
 
 impl<'env> Case<'_, '_, 'env, '_, Fleet> {
     pub(super) fn finish(mut self, watches: Watches) -> Ended {
@@ -199,7 +196,7 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
         while let Some(pause) = pause(self) {
             match self.happenings.recv_timeout(pause) {
                 Ok(happening) => self.take(happening),
-                Err(RecvTimeoutError::Timeout) => self.panel.ask(self.journal, |check| check.meanwhile()),
+                Err(RecvTimeoutError::Timeout) => self.look_round(),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }

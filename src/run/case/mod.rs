@@ -11,8 +11,9 @@ mod step;
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::OnceLock;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
+use std::time::Duration;
 
 use super::activity::Activity;
 use super::booting_guests::BootingGuests;
@@ -82,6 +83,9 @@ pub fn play(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>, journal: 
     })
 }
 
+/// The pause between two looks round while nothing happens: at the stop flag, and at what checks have seen in threads of their own.
+const LOOK_ROUND: Duration = Duration::from_millis(100);
+
 struct Case<'a, 'scope, 'env: 'scope, 'record: 'env, M> {
     scenario: &'env Scenario,
     machines: &'env M,
@@ -147,12 +151,21 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
     fn wait(&mut self, activity: Activity, what: impl Fn(&Self) -> Option<String>) {
         while let Some(what) = what(self) {
             self.journal.wait(activity, &what);
-            match self.happenings.recv() {
+            match self.happenings.recv_timeout(LOOK_ROUND) {
                 Ok(happening) => self.take(happening),
+                Err(RecvTimeoutError::Timeout) => self.look_round(),
                 // The lookout holds a sender as long as the case lives.
-                Err(_) => return,
+                Err(RecvTimeoutError::Disconnected) => return,
             }
         }
+    }
+
+    /// What is done while nothing happens.
+    fn look_round(&mut self) {
+        if let (true, Some(booting)) = (self.machines.stop_flag().is_set(), &self.booting) {
+            booting.give_up();
+        }
+        self.panel.ask(self.journal, |check| check.meanwhile());
     }
 
     fn take(&mut self, happening: CaseEvent<'env>) {

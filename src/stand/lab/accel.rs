@@ -12,14 +12,19 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::{Accel, Settings};
-use crate::failure::{Attempt, Result};
+use crate::failure::{Attempt, Cause, Failure, Result};
 use crate::image::{GuestImage, HostImage};
 use crate::inventory::{Accelerator, AcceleratorKind};
-use crate::ledger::{Ledger, Thing};
+use crate::ledger::Thing;
+use crate::stand::Ground;
 use crate::sys::contained;
+use crate::sys::wait::StopFlag;
 
 /// Ten times the boot time to user space under TCG on two slow cores: slower KVM is of no use.
 const TRIAL_LIMIT: Duration = Duration::from_secs(20);
+
+/// How often the stop flag is looked at meanwhile.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The line that the guest's initramfs prints first.
 const MARKER: &str = "multivm: user space";
@@ -38,7 +43,7 @@ pub fn choose(
     settings: &Settings,
     host: &HostImage,
     guest: &GuestImage,
-    ledger: &Ledger,
+    ground: Ground<'_>,
 ) -> Result<Accelerator> {
     let tcg = |reason: String| Accelerator { kind: AcceleratorKind::Tcg, reason };
     match settings.accel {
@@ -64,7 +69,7 @@ pub fn choose(
         return Ok(known.accelerator);
     }
     eprintln!("multivm: trying KVM with a boot of the guest kernel (once per boot of this machine)");
-    let accelerator = match trial(host, guest, ledger)? {
+    let accelerator = match trial(host, guest, ground)? {
         Ok(took) => Accelerator {
             kind: AcceleratorKind::Kvm,
             reason: format!("a trial boot reached user space in {:.1} s", took.as_secs_f64()),
@@ -86,7 +91,11 @@ fn remembered(path: &Path) -> Option<Remembered> {
     serde_json::from_str(&fs::read_to_string(path).ok()?).ok()
 }
 
-fn trial(host: &HostImage, guest: &GuestImage, ledger: &Ledger) -> Result<Result<Duration, String>> {
+fn trial(
+    host: &HostImage,
+    guest: &GuestImage,
+    Ground { ledger, stop }: Ground<'_>,
+) -> Result<Result<Duration, String>> {
     let attempted = || "boot a guest under KVM for a trial".to_owned();
     let script = r#"
         set -e
@@ -104,20 +113,25 @@ fn trial(host: &HostImage, guest: &GuestImage, ledger: &Ledger) -> Result<Result
         .spawn()
         .attempting(attempted)?;
     let entry = ledger.enter(Thing::process(child.id() as i32, "accelerator trial")?)?;
-    let verdict = watch(&mut child);
+    let verdict = watch(&mut child, stop);
     let _ = child.kill();
     child.wait().attempting(attempted)?;
     ledger.strike(entry)?;
     verdict
 }
 
-fn watch(child: &mut Child) -> Result<Result<Duration, String>> {
+/// Watches a trial to its end; one that is interrupted says nothing of KVM.
+fn watch(child: &mut Child, stop: &StopFlag) -> Result<Result<Duration, String>> {
     let begin = Instant::now();
     let console = contained::lines(child.stdout.take(), "the accelerator trial")?;
     let mut last = String::new();
     loop {
+        if stop.is_set() {
+            return Err(Failure::new("boot a guest under KVM for a trial", Cause::interrupted()));
+        }
         let left = TRIAL_LIMIT.saturating_sub(begin.elapsed());
-        match console.recv_timeout(left) {
+        match console.recv_timeout(left.min(LOOK_INTERVAL)) {
+            Err(RecvTimeoutError::Timeout) if left > LOOK_INTERVAL => {}
             Ok(line) if line.contains(MARKER) => return Ok(Ok(begin.elapsed())),
             Ok(line) if line.contains("KVM internal error") || line.contains("emulation failure") => {
                 return Ok(Err(line.trim().to_owned()));

@@ -41,6 +41,6 @@ pub fn prepare(settings: &Settings, ground: Ground<'_>) -> Result<Prepared> {
     let source = images.host(&settings.source_suite)?;
     let target = images.host(&settings.target_suite)?;
     let guest = images.guest(&settings.guest_suite, || Ok(source.clone()))?;
-    let accelerator = accel::choose(settings, &source, &guest, ledger)?;
+    let accelerator = accel::choose(settings, &source, &guest, ground)?;
     Ok(Prepared { source, target, guest, accelerator })
 }

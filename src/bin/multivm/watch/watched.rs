@@ -155,7 +155,10 @@ impl Watched {
 fn went_wrong(event: &Event) -> bool {
     match event {
         Event::ScenarioFinished(outcome) => !outcome.verdict.is_good(),
-        Event::Repair { .. } | Event::LinesLost(_) | Event::HarnessHalted { .. } => true,
+        Event::Repair { .. }
+        | Event::GuestPanicked { .. }
+        | Event::LinesLost(_)
+        | Event::HarnessHalted { .. } => true,
         _ => false,
     }
 }

@@ -1,0 +1,268 @@
+//! Guests whose kernels have panicked, known within a second: a panic is on the console, and nothing else says it when the guest does
+//! not answer yet.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+use std::time::Duration;
+
+use super::Guest;
+use super::domain::console_path;
+use crate::failure::Result;
+use crate::host::Hosts;
+use crate::libvirt::{EventKind, LifecycleEvent};
+use crate::remote::Agent;
+use crate::sys::parallel::locked;
+use crate::sys::watch::Watch;
+
+/// From one look at the consoles of a host to the next.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// How long a host may take to answer.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// How long the kernel of a guest may take to make a connection whose console says that it has panicked.
+const CONNECT_LIMIT: Duration = Duration::from_millis(700);
+
+/// How long its sshd may then take to say its name. A kernel that answers is alive, or an interrupt of a dead one does it; a guest
+/// whose CPU is busy needs seconds to start a process.
+const GREETING_LIMIT: Duration = Duration::from_secs(10);
+
+/// What the kernel prints first when it panics, and last: after it nothing runs any more (kernel/panic.c).
+const BEGIN: &str = "Kernel panic - not syncing: ";
+const END: &str = "---[ end Kernel panic - not syncing: ";
+/// What both have.
+const WORDS: &str = "Kernel panic - not syncing: ";
+
+/// A kernel that has panicked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Panic {
+    /// The host that it ran on.
+    pub host: String,
+    /// Why, in the kernel's words.
+    pub words: String,
+}
+
+impl std::fmt::Display for Panic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "its kernel panicked on {}: {}", self.host, self.words)
+    }
+}
+
+/// Hears of every panic.
+pub type OnPanic = Arc<dyn Fn(&Guest, &Panic) + Send + Sync>;
+
+/// Follows the consoles of guests on both hosts for as long as it is kept.
+pub struct Consoles {
+    known: Arc<Mutex<Known>>,
+    hosts: Vec<Arc<Followed>>,
+    watches: Vec<Watch<()>>,
+}
+
+#[derive(Default)]
+struct Known {
+    panics: HashMap<String, Panic>,
+    /// How often each guest was started: what is found out of an earlier start is no news.
+    starts: HashMap<String, u64>,
+}
+
+impl Known {
+    fn start_of(&self, guest: &Guest) -> u64 {
+        self.starts.get(&guest.name).copied().unwrap_or(0)
+    }
+}
+
+/// The consoles of one host.
+struct Followed {
+    name: String,
+    /// Beside the host's own: a question to it must not wait for those of a scenario, nor they for it.
+    agent: Agent,
+    guests: Vec<Arc<Guest>>,
+    /// Up to where each guest's console was read.
+    read: Mutex<Vec<u64>>,
+    /// The words of a panic whose end is not there yet.
+    begun: Mutex<HashMap<String, String>>,
+}
+
+impl Consoles {
+    /// Begins to follow them, from where they end now.
+    pub fn follow(hosts: &Hosts, guests: &[Arc<Guest>], told: &OnPanic) -> Result<Consoles> {
+        let mut consoles = Consoles { known: Arc::default(), hosts: Vec::new(), watches: Vec::new() };
+        for host in hosts.both() {
+            // It removes the program at its end, if it has brought it.
+            host.agent.install(LIMIT * 5)?;
+            let followed = Arc::new(Followed {
+                name: host.entry.name.clone(),
+                agent: Agent::new(host.remote.clone()),
+                guests: guests.to_vec(),
+                read: Mutex::new(vec![u64::MAX; guests.len()]),
+                begun: Mutex::default(),
+            });
+            let (known, told, by) = (Arc::clone(&consoles.known), Arc::clone(told), Arc::clone(&followed));
+            consoles.watches.push(Watch::start("consoles", move |stop| {
+                while !stop.is_set() {
+                    by.look(&known, &told);
+                    stop.pause(INTERVAL);
+                }
+            })?);
+            consoles.hosts.push(followed);
+        }
+        consoles.hear(hosts, guests, told);
+        Ok(consoles)
+    }
+
+    /// A guest with a panic device has libvirt say it.
+    fn hear(&self, hosts: &Hosts, guests: &[Arc<Guest>], told: &OnPanic) {
+        let (known, told, guests) = (Arc::downgrade(&self.known), Arc::clone(told), guests.to_vec());
+        hosts.events.forward(None, move |event| {
+            let Some(known) = known.upgrade() else { return false };
+            if let EventKind::Lifecycle { event: LifecycleEvent::Crashed, .. } = event.kind {
+                let guest = guests.iter().find(|guest| guest.name == event.domain);
+                let words = "libvirt reports that the guest crashed".to_owned();
+                let panic = Panic { host: event.host.to_string(), words };
+                if let Some(guest) = guest {
+                    let start = locked(&known).start_of(guest);
+                    note(&known, guest, start, &panic, &told);
+                }
+            }
+            true
+        });
+    }
+
+    /// Whether a guest's kernel has panicked since it was started.
+    pub fn panic_of(&self, guest: &str) -> Option<Panic> {
+        locked(&self.known).panics.get(guest).cloned()
+    }
+
+    /// All guests whose kernels have panicked.
+    pub fn panics(&self) -> HashMap<String, Panic> {
+        locked(&self.known).panics.clone()
+    }
+
+    /// Forgets what was on a guest's consoles: it is about to be started, and does not run.
+    pub fn begin_anew(&self, guest: &Guest) {
+        self.hosts.iter().for_each(|host| host.skip(guest));
+        let mut known = locked(&self.known);
+        known.panics.remove(&guest.name);
+        *known.starts.entry(guest.name.clone()).or_default() += 1;
+    }
+}
+
+impl Drop for Consoles {
+    fn drop(&mut self) {
+        // Before the program is removed that they ask, so that none brings it back.
+        self.watches.drain(..).for_each(|watch| drop(watch.stop()));
+    }
+}
+
+/// Notes the panic of a guest that was started so often.
+fn note(known: &Mutex<Known>, guest: &Guest, start: u64, panic: &Panic, told: &OnPanic) {
+    {
+        let mut known = locked(known);
+        if known.start_of(guest) != start || known.panics.contains_key(&guest.name) {
+            return;
+        }
+        known.panics.insert(guest.name.clone(), panic.clone());
+    }
+    told(guest, panic);
+}
+
+impl Followed {
+    /// Reads what was added. A host that does not answer is asked again, and somebody else's finding.
+    fn look(&self, known: &Arc<Mutex<Known>>, told: &OnPanic) {
+        let ended = {
+            let mut read = locked(&self.read);
+            let files = self.files(&read);
+            let Ok(found) = self.agent.find(WORDS, &files, LIMIT) else { return };
+            let mut begun = locked(&self.begun);
+            let mut ended = Vec::new();
+            for (number, (guest, file)) in self.guests.iter().zip(found.0).enumerate() {
+                read[number] = file.end;
+                ended.extend(
+                    file.lines
+                        .iter()
+                        .filter_map(|line| Some((guest, ended_by(line, &guest.name, &mut begun)?))),
+                );
+            }
+            ended
+        };
+        for (guest, words) in ended {
+            let start = locked(known).start_of(guest);
+            let (known, told, guest) = (Arc::clone(known), Arc::clone(told), Arc::clone(guest));
+            let panic = Panic { host: self.name.clone(), words };
+            // Beside the consoles of the others. A thread that cannot be started leaves it to whoever waits for the guest.
+            let _ = thread::Builder::new().name("panic".to_owned()).spawn(move || {
+                // Whoever still answers has only said so.
+                if guest.greeting_within(CONNECT_LIMIT, GREETING_LIMIT).is_err() {
+                    note(&known, &guest, start, &panic, &told);
+                }
+            });
+        }
+    }
+
+    /// Goes on behind what a guest's console has now.
+    fn skip(&self, guest: &Guest) {
+        let Some(number) = self.guests.iter().position(|known| known.name == guest.name) else { return };
+        let mut read: MutexGuard<'_, Vec<u64>> = locked(&self.read);
+        let file = [(u64::MAX, console_path(&guest.name))];
+        let found = self.agent.find(WORDS, &file, LIMIT).ok();
+        read[number] = found.and_then(|found| Some(found.0.first()?.end)).unwrap_or(u64::MAX);
+        locked(&self.begun).remove(&guest.name);
+    }
+
+    fn files(&self, read: &[u64]) -> Vec<(u64, String)> {
+        self.guests.iter().zip(read).map(|(guest, from)| (*from, console_path(&guest.name))).collect()
+    }
+}
+
+/// The words of a panic that a line of a console ends. Only what the kernel prints has the time before it (CONFIG_PRINTK_TIME):
+/// what user space writes to the console has not.
+fn ended_by(line: &str, guest: &str, begun: &mut HashMap<String, String>) -> Option<String> {
+    let (time, text) = line.strip_prefix('[')?.split_once("] ")?;
+    time.trim().parse::<f64>().ok()?;
+    if let Some(words) = text.strip_prefix(BEGIN) {
+        begun.insert(guest.to_owned(), words.trim().to_owned());
+        return None;
+    }
+    let end = text.strip_prefix(END)?.trim_end();
+    let words = begun.remove(guest)?;
+    (end.strip_suffix(" ]---") == Some(words.as_str())).then_some(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn panics(lines: &[&str]) -> Vec<String> {
+        let mut begun = HashMap::new();
+        lines.iter().filter_map(|line| ended_by(line, "vm1", &mut begun)).collect()
+    }
+
+    const FIRST: &str =
+        "[    1.204119] Kernel panic - not syncing: IO-APIC + timer doesn't work!  Boot with apic=debug";
+    const LAST: &str = "[    1.210001] ---[ end Kernel panic - not syncing: IO-APIC + timer doesn't work!  Boot with apic=debug ]---";
+
+    #[test]
+    fn a_panic_is_its_words_when_it_has_ended() {
+        assert_eq!(panics(&[FIRST]), [""; 0]);
+        assert_eq!(panics(&[FIRST, LAST]), ["IO-APIC + timer doesn't work!  Boot with apic=debug"]);
+        assert_eq!(panics(&[FIRST, LAST, FIRST, LAST]).len(), 2);
+    }
+
+    #[test]
+    fn what_user_space_writes_to_the_console_is_none() {
+        let words =
+            ["Kernel panic - not syncing: nothing", "---[ end Kernel panic - not syncing: nothing ]---"];
+        assert_eq!(panics(&words), [""; 0]);
+        assert_eq!(panics(&[LAST]), [""; 0]);
+        let other = "[    2.000000] ---[ end Kernel panic - not syncing: something else ]---";
+        assert_eq!(panics(&[FIRST, other]), [""; 0]);
+        assert_eq!(
+            panics(&[
+                "[note] Kernel panic - not syncing: x",
+                "[note] ---[ end Kernel panic - not syncing: x ]---"
+            ]),
+            [""; 0]
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! Starts guests a few at a time, as many as the host's CPUs can boot: each that answers makes room for the next.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use super::{ANSWER_LIMIT, Fleet, all};
+use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
+use crate::guest::news::News;
+use crate::guest::{Guest, domain};
+use crate::scenario::Side;
+use crate::sys::parallel::few_at_once;
+use crate::sys::wait::{Look, wait_for};
+
+/// Lines of a guest's console that are shown when it does not answer.
+const CONSOLE_LINES: u32 = 15;
+
+impl Fleet {
+    /// Defines guests on the source, starts them, and waits until all of them answer. Meanwhile, the connections are opened that
+    /// their migrations will use.
+    pub(super) fn start_guests(&self, guests: &[Arc<Guest>]) -> Result<()> {
+        thread::scope(|scope| {
+            let connecting = thread::Builder::new()
+                .name("connect for guests".to_owned())
+                .spawn_scoped(scope, || {
+                    all(self.by_login("connect for a guest", guests, |guest| self.connect(guest)))
+                })
+                .attempting(|| "start a thread that connects".into())?;
+            let started = self.start_few_at_once(guests);
+            let panicked = |_| Err(Failure::new("connect for guests", "it panicked"));
+            started.and(connecting.join().unwrap_or_else(panicked))
+        })
+    }
+
+    fn connect(&self, guest: &Guest) -> Result<()> {
+        [Side::Source, Side::Target]
+            .into_iter()
+            .try_for_each(|side| guest.connection(&self.hosts, side, &self.cancel).map(drop))
+    }
+
+    fn start_few_at_once(&self, guests: &[Arc<Guest>]) -> Result<()> {
+        let (failed, answering) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let stop = || {
+            let other = || Cause::new(FailureKind::Other, "another guest could not be started");
+            if self.cancel.is_set() {
+                Some(Cause::interrupted())
+            } else {
+                failed.load(Ordering::SeqCst).then(other)
+            }
+        };
+        let wave = self.asked.wave(self.cpu_percent());
+        all(few_at_once(wave as usize, "start a guest", guests, stop, |guest| {
+            let started = self.start_guest(guest);
+            match &started {
+                Ok(()) => {
+                    let answering = answering.fetch_add(1, Ordering::SeqCst) + 1;
+                    (self.news)(News::Answering { answering, of: guests.len() });
+                }
+                Err(_) => failed.store(true, Ordering::SeqCst),
+            }
+            started
+        }))
+    }
+
+    /// Starts a guest; once more if its kernel panics while it boots, as kernels do now and then that wait for a busy host's CPU.
+    fn start_guest(&self, guest: &Guest) -> Result<()> {
+        self.boot(guest)?;
+        let first = self.await_guest(guest);
+        let Some(panic) = first.as_ref().err().and_then(|_| self.consoles.panic_of(&guest.name)) else {
+            return first;
+        };
+        (self.news)(News::StartedAgain { guest, panic: &panic });
+        self.remove(guest)?;
+        self.boot(guest)?;
+        self.await_guest(guest)
+            .map_err(|failure| failure.and("\nit was started a second time, after its kernel had panicked"))
+    }
+
+    fn boot(&self, guest: &Guest) -> Result<()> {
+        let host = &self.hosts.source;
+        let domain = self.define(guest, host)?;
+        self.consoles.begin_anew(guest);
+        domain.start().attempting(|| format!("start {} on {}", guest.name, host.entry.name))
+    }
+
+    fn await_guest(&self, guest: &Guest) -> Result<()> {
+        let limit = self.asked.start_limit(self.cpu_percent());
+        wait_for(&format!("{} to answer by ssh", guest.name), limit, &self.cancel, || {
+            if let Some(panic) = self.consoles.panic_of(&guest.name) {
+                return Look::Never(panic.to_string().into());
+            }
+            // A host that is busy booting is not asked to log in where nobody answers.
+            if let Err(error) = guest.greeting() {
+                return Look::again(error);
+            }
+            match guest.agent.observe(ANSWER_LIMIT) {
+                Ok(_) => Look::Ready(()),
+                Err(failure) => Look::again(failure.cause),
+            }
+        })
+        .map_err(|failure| self.with_console(guest, failure))
+    }
+
+    fn with_console(&self, guest: &Guest, failure: Failure) -> Failure {
+        if failure.kind() == FailureKind::Cancelled {
+            return failure;
+        }
+        let host = &self.hosts.source;
+        let path = domain::console_path(&guest.name);
+        let console = host
+            .remote
+            .check(&format!("tail -n {CONSOLE_LINES} {path}"), ANSWER_LIMIT)
+            .unwrap_or_else(|failure| failure.to_string());
+        failure
+            .and(format!("\nits console, {path} on {}, ends:\n{console}", host.entry.name))
+            .try_next("did its kernel die, or is the network between here and it down?")
+    }
+}

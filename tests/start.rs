@@ -1,0 +1,96 @@
+//! How guests of a fleet are started in the real lab: a kernel that panics while it boots is known by its words, and boots once more.
+
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use libtest_mimic::Failed;
+use multivm::failure::{Failure, FailureKind, Result};
+use multivm::guest::{Fleet, News};
+use multivm::harness::Stage;
+use multivm::inventory::Inventory;
+use multivm::stand::lab;
+use multivm::sys::wait::StopFlag;
+use multivm_fixtures::selftest::{Case, cases_main};
+
+fn main() -> ExitCode {
+    cases_main(CASES, |profile| (profile.guests, profile.load_guests) = (2, 1))
+}
+
+const CASES: &[Case] = &[
+    ("start::kernel_that_panics_once_boots_again", panics_once),
+    ("start::kernel_that_panics_twice_is_a_failure_with_its_words", panics_twice),
+];
+
+/// How long a command on a host may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// An initramfs on the source, and one in which there is nothing to boot: the kernel panics for want of a root.
+const OWN: &str = "/run/multivm-selftest-initramfs";
+
+/// What was told of guests, a word each.
+type Told = Arc<Mutex<Vec<String>>>;
+
+/// Starts the fleet as another command would do that finds all of it but vm1, which boots from the file [`OWN`].
+fn start(
+    stage: &Arc<Stage>,
+    again: fn(&Fleet, &Inventory) -> Result<()>,
+) -> Result<(Result<()>, Vec<String>), Failed> {
+    let (fleet, _) = stage.fleet(&stage.profile)?;
+    fleet.remove(&fleet.guests[0])?;
+    fleet.hosts.source.remote.check(&format!("echo nothing > {OWN}"), LIMIT)?;
+    let found = lab::running()?;
+    let mut inventory = found.clone();
+    inventory.guests.initramfs = OWN.to_owned();
+    let told = Told::default();
+    let (hear, keeper) = (Arc::clone(&told), Arc::clone(&fleet));
+    let news = move |news: News<'_>| {
+        let word = match news {
+            News::Answering { answering, of } => format!("{answering} of {of}"),
+            News::Panicked { guest, panic } => format!("{}: {panic}", guest.name),
+            News::StartedAgain { guest, .. } => {
+                let done =
+                    again(&keeper, &found).map_or_else(|failure| failure.to_string(), |()| String::new());
+                format!("{} again{done}", guest.name)
+            }
+        };
+        hear.lock().unwrap().push(word);
+    };
+    let started =
+        Fleet::start(&inventory, &fleet.asked, &StopFlag::new(), Arc::new(news), &|_, _| {}).map(drop);
+    fleet.hosts.source.remote.check(&format!("rm {OWN}"), LIMIT)?;
+    let told = told.lock().unwrap().clone();
+    Ok((started, told))
+}
+
+fn panics_once(stage: &Arc<Stage>) -> Result<(), Failed> {
+    let (started, told) = start(stage, |fleet, inventory| {
+        let copy = format!("cp {} {OWN}", inventory.guests.initramfs);
+        fleet.hosts.source.remote.check(&copy, LIMIT).map(drop)
+    })?;
+    started?;
+    let [first, again, answers] = &told[..] else { return Err(format!("it was told {told:?}").into()) };
+    expect(first.contains("vm1: its kernel panicked on source: VFS: Unable to mount root fs"), &told)?;
+    expect(again == "vm1 again" && answers == "1 of 1", &told)
+}
+
+fn panics_twice(stage: &Arc<Stage>) -> Result<(), Failed> {
+    let (started, told) = start(stage, |_, _| Ok(()))?;
+    let failure = started.err().ok_or_else(|| Failure::new("fail", "the fleet was started"))?;
+    // Nobody has waited for it until a limit was over.
+    expect(failure.kind() == FailureKind::Other, &failure)?;
+    let text = failure.to_string();
+    for words in [
+        "vm1",
+        "its kernel panicked on source: VFS: Unable to mount root fs",
+        "a second time",
+        "Kernel panic",
+    ] {
+        expect(text.contains(words), &text)?;
+    }
+    expect(told.len() == 3 && told[1] == "vm1 again" && told[0] == told[2], &told)
+}
+
+fn expect(holds: bool, seen: &dyn std::fmt::Debug) -> Result<(), Failed> {
+    if holds { Ok(()) } else { Err(format!("seen: {seen:?}").into()) }
+}
