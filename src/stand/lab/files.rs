@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -129,6 +129,9 @@ impl Files {
         write(&layer.join("etc/machine-id"), &format!("{}\n", uuid()?.replace('-', "")), 0o444)?;
         let hosts = HOSTS.map(|(name, address)| format!("{address} {name}\n")).concat();
         write(&layer.join("etc/hosts"), &format!("127.0.0.1 localhost\n{hosts}"), 0o644)?;
+        // Ganesha 3.4 (Debian 11) exports nothing without it, and refuses every mount; systemd would make it.
+        let mtab = layer.join("etc/mtab");
+        symlink("../proc/self/mounts", &mtab).attempting(|| format!("make {}", mtab.display()))?;
         Ok(layer)
     }
 
