@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use multivm::check::{
     booting, clock, connection, copies, definition, disk, kernel_log, live, load, memory, migration, overlap,
-    placement, reachable, reboot, recovery,
+    page_cache, placement, reachable, reboot, recovery,
 };
 use multivm::failure::{Attempt, Failure, Result};
 use multivm::guest::{Fleet, Guest};
@@ -279,6 +279,22 @@ const DAMAGES: &[Damage] = &[
             in_guest(fleet, &script).map(drop)
         },
         finds: &[finding(&memory::ABOUT, "vm1", "page=77 ")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::byte_of_page_cache_written",
+        // A program that nothing runs.
+        cause: |fleet| {
+            let write = "printf '\\252' | dd of=/usr/bin/arch bs=1 seek=5000 conv=notrunc";
+            in_guest(fleet, write).map(drop)
+        },
+        finds: &[finding(&page_cache::ABOUT, "vm1", "offset=5000 path=/usr/bin/arch")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "harmless::page_cache_is_dropped",
+        cause: |fleet| in_guest(fleet, "sync; echo 3 > /proc/sys/vm/drop_caches").map(drop),
+        finds: &[],
         ..TO_VM1
     },
     Damage {

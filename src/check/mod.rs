@@ -18,6 +18,7 @@ mod look;
 pub mod memory;
 pub mod migration;
 pub mod overlap;
+pub mod page_cache;
 pub mod placement;
 pub mod post_copy;
 mod proof;

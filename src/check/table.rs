@@ -2,7 +2,7 @@
 
 use super::{
     Check, booting, budget, clock, connection, copies, definition, disk, image, kernel_log, live, load,
-    memory, migration, overlap, placement, post_copy, reachable, reboot, recovery, transport,
+    memory, migration, overlap, page_cache, placement, post_copy, reachable, reboot, recovery, transport,
 };
 
 /// Every check, in the order of README's table.
@@ -12,6 +12,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &copies::Copies,
     &definition::Defined,
     &memory::Memory,
+    &page_cache::PageCache,
     &disk::Disk,
     &image::Image,
     &reachable::Reachable,

@@ -22,7 +22,7 @@ pub use definition::{Definition, Difference};
 pub use domain::console_path;
 pub use fleet::{Damage, DamagedPart, Fleet};
 pub use identity::address;
-pub use multivm_protocol::{DiskProof, MemoryProof, Pulse, Testimony};
+pub use multivm_protocol::{DiskProof, FilesProof, MemoryProof, Pulse, Testimony};
 pub use news::{News, OnNews};
 pub use pulse::ClockMap;
 pub use role::FLEET_MAX;
