@@ -11,19 +11,18 @@ use multivm::check::{
 use multivm::failure::{Attempt, Failure, Result};
 use multivm::guest::{Fleet, Guest};
 use multivm::host::Host;
-use multivm::ledger::{Ledger, Thing, state_directory};
+use multivm::ledger::Ledger;
 use multivm::libvirt::Migration;
 use multivm::record::{DomainEvent, Event};
 use multivm::remote::protocol::WitnessQuestion;
 use multivm::scenario::Direction;
 use multivm::scenario::{AtTimeout, Bytes, Profile, Side};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 
 use multivm::stand::lab::{HostSize, cgroup};
 use multivm::sys::machine;
 use multivm_fixtures::selftest::{
-    Damage, ExpectedFinding, HOSTS, damage_main, finding, hook, may_find, unhook,
+    Damage, ExpectedFinding, HOSTS, damage_main, end_host, end_libvirtd, end_nfs_server, end_witness,
+    finding, hook, may_find, unhook,
 };
 
 fn main() -> ExitCode {
@@ -414,7 +413,7 @@ const DAMAGES: &[Damage] = &[
     Damage {
         name: "damage::witness_killed",
         breaks_ground: true,
-        cause: |fleet| in_guest(fleet, "killall -KILL multivm-witness").map(drop),
+        cause: |fleet| end_witness(vm1(fleet)),
         finds: &[finding(&memory::ABOUT, "vm1", "")],
         ..TO_VM1
     },
@@ -428,7 +427,7 @@ const DAMAGES: &[Damage] = &[
     Damage {
         name: "damage::libvirtd_of_target_killed",
         breaks_ground: true,
-        cause: |fleet| on_host(&fleet.hosts.target, "pkill -KILL libvirtd"),
+        cause: |fleet| end_libvirtd(&fleet.hosts.target),
         finds: &[
             finding(&migration::ABOUT, "vm2", ""),
             finding(&placement::ABOUT, "vm1", "cannot ask target which guests run"),
@@ -443,7 +442,7 @@ const DAMAGES: &[Damage] = &[
         name: "damage::target_lost",
         breaks_ground: true,
         // Its init ends, and with it everything in the host.
-        cause: |_| end_init("target"),
+        cause: |_| end_host("target"),
         finds: &[
             finding(&migration::ABOUT, "vm2", ""),
             finding(&placement::ABOUT, "vm1", "cannot ask target which guests run"),
@@ -473,7 +472,7 @@ const DAMAGES: &[Damage] = &[
             matches!(event, Event::LibvirtEvent { guest: Some(guest), what: DomainEvent::Iteration { pass: 1 }, .. }
                 if guest == "vm1")
         },
-        cause: |fleet| fleet.storage.remote.check("pkill -KILL ganesha.nfsd", LIMIT).map(drop),
+        cause: |fleet| end_nfs_server(fleet),
         finds: &[
             finding(&migration::ABOUT, "vm1", ""),
             VM1_UNDEFINED,
@@ -746,19 +745,6 @@ fn oom_kill_of_a_stranger() -> Result<()> {
         return failures.into_iter().next().map_or(Ok(()), Err);
     }
     Err(Failure::new(attempted(), format!("it ended otherwise: {ended:?}")))
-}
-
-/// Ends the init of a lab host.
-fn end_init(host: &str) -> Result<()> {
-    let attempted = || format!("end the init of {host}");
-    let title = format!("init of lab host {host}");
-    let things = Ledger::peek(&state_directory())?.outstanding;
-    let init = things.iter().find_map(|thing| match thing {
-        Thing::Process { pid, what, .. } if *what == title => Some(*pid),
-        _ => None,
-    });
-    let init = init.ok_or("it is not in the ledger").attempting(attempted)?;
-    kill(Pid::from_raw(init), Signal::SIGKILL).attempting(attempted)
 }
 
 fn parse_hex(text: &str) -> Result<u64> {

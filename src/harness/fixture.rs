@@ -186,7 +186,7 @@ impl Player for Fixture {
 /// From one line about guests that are being started to the next, where nobody sees the status of the run.
 const START_LINE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// When something was said last about guests that are being started.
+/// The moment of the last line about guests that are being started, or of the first answer.
 type Calm = Mutex<Option<Instant>>;
 
 /// Writes into the record what is told of guests, and says what cannot wait.
@@ -196,7 +196,9 @@ fn tell(run: &Run, calm: &Calm, news: News<'_>) {
             let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
             run.write(&Event::GuestsAnswer { answering: number(answering), of: number(of) });
             let mut last = locked(calm);
-            if last.get_or_insert_with(Instant::now).elapsed() >= START_LINE_INTERVAL {
+            if answering == of {
+                *last = None;
+            } else if last.get_or_insert_with(Instant::now).elapsed() >= START_LINE_INTERVAL {
                 *last = Some(Instant::now());
                 terminal::say(&format!("multivm: {answering} of {of} guests answer"));
             }
