@@ -185,7 +185,6 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::guest_kernel_panics_while_it_boots",
-        breaks_ground: true,
         scenario: "precopy_simultaneous::booting::migrated_vms",
         // Before it is started anew.
         when: |event| matches!(event, Event::ScenarioStarted { .. }),

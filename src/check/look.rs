@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::clock::Distance;
-use crate::failure::Result;
+use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::guest::{ClockMap, Fleet, Guest, Pulse, Testimony};
 use crate::plan::Leg;
 use crate::remote::{Observation, realtime_s};
@@ -26,8 +26,12 @@ pub struct GuestLook {
 }
 
 impl GuestLook {
-    /// Looks into a guest that answers.
+    /// Looks into a guest that answers. Nobody waits for the answer of a guest whose kernel has panicked.
     pub fn take(fleet: &Fleet, guest: &Arc<Guest>, leg: Option<Leg>) -> Result<GuestLook> {
+        if let Some(panic) = fleet.consoles.panic_of(&guest.name) {
+            let cause = Cause::new(FailureKind::Unreachable, panic.to_string());
+            return Err(Failure::new(format!("look into {}", guest.name), cause));
+        }
         let at = Instant::now();
         let asked = realtime_s();
         let seen = guest.agent.observe(fleet.answer_limit())?;
