@@ -28,11 +28,11 @@ use crate::failure::{Attempt, Failure, Result};
 /// Environment variable that moves the state directory; for tests of the ledger itself.
 pub const STATE_VARIABLE: &str = "MULTIVM_STATE";
 
-/// The ledger's file in its directory.
+/// The ledger's file name.
 const FILE: &str = "ledger.jsonl";
 
-/// Where the lock, the ledger and a running lab live. One per machine, whoever runs: two labs would share names
-/// of network namespaces.
+/// The directory of the lock, the ledger and a running lab. There is one per machine, for all users: two labs would share
+/// names of network namespaces.
 pub fn state_directory() -> PathBuf {
     std::env::var_os(STATE_VARIABLE).map_or_else(|| PathBuf::from("/var/lib/multivm"), PathBuf::from)
 }
@@ -46,11 +46,11 @@ enum Line {
     Kept(Kept),
 }
 
-/// That what is outstanding stays on purpose.
+/// A note that everything outstanding stays on purpose.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Kept {
-    /// Only as long as this process lives.
+    /// The process whose lifetime bounds how long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     until: Option<Owner>,
 }
@@ -73,21 +73,21 @@ struct Inner {
 
 #[derive(Debug)]
 struct Book {
-    /// None while there is no file: before the first line, and after the last thing was undone.
+    /// The open file; none before the first line, and after the last thing was undone.
     file: Option<File>,
     next: u64,
     outstanding: BTreeMap<u64, Thing>,
     kept: Option<Kept>,
 }
 
-/// What [`Ledger::peek`] saw.
+/// The content of a ledger, as [`Ledger::peek`] saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peek {
-    /// What was entered and not struck, oldest first.
+    /// The things that are entered and not struck, oldest first.
     pub outstanding: Vec<Thing>,
-    /// The last owner left it on purpose.
+    /// Whether the last owner left them on purpose.
     pub kept: bool,
-    /// Only as long as this process lives.
+    /// The process whose lifetime bounds how long.
     pub until: Option<Owner>,
 }
 
@@ -105,7 +105,7 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// What a ledger on disk says, without opening it for writing.
+    /// Reads a ledger on disk without opening it for writing.
     pub fn peek(directory: &Path) -> Result<Peek> {
         let (outstanding, kept) = read(&directory.join(FILE))?;
         let kept = kept.filter(Kept::holds);
@@ -116,7 +116,7 @@ impl Ledger {
         })
     }
 
-    /// Writes that `thing` is about to exist; on disk when this returns.
+    /// Enters a thing that is about to exist. The line is on disk when this returns.
     pub fn enter(&self, thing: Thing) -> Result<Entry> {
         let mut book = self.0.lock();
         let id = book.next;
@@ -137,7 +137,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Writes that a thing is gone; for things that end by themselves.
+    /// Strikes a thing that has ended by itself.
     pub fn strike(&self, entry: Entry) -> Result<()> {
         let mut book = self.0.lock();
         if book.outstanding.remove(&entry.0).is_some() {
@@ -146,12 +146,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// Says that what is outstanding stays on purpose after this process.
+    /// Notes that everything outstanding stays on purpose after this process.
     pub fn keep(&self) -> Result<()> {
         self.write_kept(Kept { until: None })
     }
 
-    /// Marks everything as kept on purpose for as long as another process lives. Afterwards it counts as left behind.
+    /// Notes that everything outstanding stays on purpose while another process lives. Afterwards it counts as left behind.
     pub fn keep_until(&self, owner: &Owner) -> Result<()> {
         self.write_kept(Kept { until: Some(owner.clone()) })
     }
@@ -162,12 +162,12 @@ impl Ledger {
         self.0.append(&mut book, &Line::Kept(kept))
     }
 
-    /// Whether the last owner left its things on purpose, and the process lives for which it did so.
+    /// Whether the last owner left its things on purpose, and the process lives that bounds their time.
     pub fn is_kept(&self) -> bool {
         self.0.lock().kept.as_ref().is_some_and(Kept::holds)
     }
 
-    /// The process for as long as which things are kept.
+    /// The process whose lifetime bounds how long things stay.
     pub fn kept_until(&self) -> Option<Owner> {
         self.0.lock().kept.as_ref().and_then(|kept| kept.until.clone())
     }
@@ -176,20 +176,20 @@ impl Ledger {
         self.0.lock().outstanding.values().cloned().collect()
     }
 
-    /// Undoes everything outstanding, newest first; goes on past failures and returns them. When nothing is left
-    /// the ledger file goes too.
+    /// Undoes everything outstanding, newest first. It goes on past failures and returns them, and removes the file when
+    /// nothing is left.
     pub fn undo_all(&self) -> Vec<Failure> {
         let failures = self.undo_all_but(|_| false);
         let mut book = self.0.lock();
         if book.outstanding.is_empty() {
-            // What is entered later goes into a new file: one that was removed could tell nobody.
+            // Later entries go into a new file: a removed one could tell nobody.
             book.file = None;
             let _ = fs::remove_file(self.0.path());
         }
         failures
     }
 
-    /// Undoes everything outstanding but what `stays` names, newest first.
+    /// Undoes everything outstanding except the things that `stays` accepts, newest first.
     pub fn undo_all_but(&self, stays: impl Fn(&Thing) -> bool) -> Vec<Failure> {
         let entries: Vec<u64> = self
             .0
@@ -204,7 +204,7 @@ impl Ledger {
     }
 }
 
-/// Handle of one line of the ledger.
+/// The handle of one line of the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry(u64);
 
@@ -217,7 +217,7 @@ impl Inner {
         self.directory.join(FILE)
     }
 
-    /// Opens the file, creating it, and writes who owns it from here on.
+    /// Opens the file, creating it, and writes the new owner.
     fn begin(&self, book: &mut Book) -> Result<()> {
         let path = self.path();
         let attempted = || format!("open the ledger {}", path.display());

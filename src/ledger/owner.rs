@@ -1,4 +1,4 @@
-//! The process whose lifetime bounds how long something is kept.
+//! A process whose lifetime bounds how long something is kept.
 
 use std::fmt;
 
@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::sys::process;
 
-/// A process, known by its pid and its start time, so that another that got the same pid later is not taken for it.
+/// A process by its pid and its start time, which tell it from a later process with its pid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Owner {
     pub pid: i32,
-    /// Clock ticks since boot, field 22 of `/proc/PID/stat`.
+    /// The start in clock ticks since boot, field 22 of `/proc/PID/stat`.
     pub start: u64,
 }
 
@@ -21,7 +21,7 @@ impl Owner {
         Some(Owner { pid, start: process::living(pid)?.starttime })
     }
 
-    /// Whether it has not ended yet, in whatever way.
+    /// Whether the process has not ended yet.
     pub fn is_alive(&self) -> bool {
         Owner::of(self.pid).as_ref() == Some(self)
     }
@@ -30,7 +30,7 @@ impl Owner {
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "process {}", self.pid)?;
-        // Gone by now, or another that got its pid.
+        // The process is gone, or another one has its pid.
         match process::living(self.pid).filter(|process| process.starttime == self.start) {
             Some(process) => write!(f, " ({})", process.comm),
             None => Ok(()),

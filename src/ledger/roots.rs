@@ -1,7 +1,7 @@
-//! The directories in which multivm may remove what it made: the state directory, and each that carries its mark.
+//! The directories whose content multivm may remove: the state directory, and each that carries its mark.
 //!
-//! A mark is a file. It stays where the directory is, so that a command with another `MULTIVM_CACHE` still recognises
-//! what an earlier one left there.
+//! A mark is a file. It stays where the directory is, so that a command with another `MULTIVM_CACHE` still recognises what
+//! an earlier one left there.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -9,14 +9,14 @@ use std::path::{Component, Path};
 
 use crate::failure::{Attempt, Failure, Result};
 
-/// Name of the file that marks a directory.
+/// The name of the file that marks a directory.
 pub const MARK: &str = ".multivm";
 
-/// What the file holds. One with other contents marks nothing.
+/// The content of the mark. A file with another content marks nothing.
 const TEXT: &str = "multivm made this directory, and removes from it what it made. Keep nothing else here.\n";
 
-/// Marks `directory` as multivm's, creating it if it is not there. Refuses one that holds something without a mark,
-/// unless `known` recognises the name of everything in it: such is what an earlier multivm made.
+/// Marks `directory` as multivm's, creating it if it is missing. It refuses a directory with content and without a mark,
+/// unless `known` recognises every name in it: an earlier multivm made such directories.
 pub fn claim(directory: &Path, known: impl Fn(&str) -> bool) -> Result<()> {
     let attempted = || format!("use {} for what multivm makes", directory.display());
     fs::create_dir_all(directory).attempting(attempted)?;
@@ -38,8 +38,8 @@ pub fn claim(directory: &Path, known: impl Fn(&str) -> bool) -> Result<()> {
         .attempting(attempted)
 }
 
-/// Whether `path` is below the state directory or below a marked one. What counts is where it really is: a symbolic
-/// link on the way leads out, and one at the end is itself what would be removed.
+/// Whether `path` really lies below the state directory or below a marked one. A symbolic link on the way leads out; at the
+/// end, the link itself would be removed.
 pub(super) fn is_ours(path: &Path, state: &Path) -> io::Result<bool> {
     let (Some(parent), Some(_), true) = (path.parent(), path.file_name(), is_plain(path)) else {
         return Ok(false);

@@ -1,4 +1,4 @@
-//! The kinds of things that a run creates on this machine, and how each is undone.
+//! The kinds of things that a run creates on this machine, and how to undo each.
 
 use std::fmt;
 use std::fs;
@@ -15,24 +15,24 @@ use super::{Owner, roots};
 use crate::failure::{Attempt, Failure, Result};
 use crate::sys::wait::{Look, StopFlag, wait_for};
 
-/// Name prefix of every network namespace and cgroup that multivm creates; nothing else is ever touched.
+/// The prefix of the names of all network namespaces and control groups that multivm creates; it touches no others.
 pub const PREFIX: &str = "multivm";
 
-/// Where `ip netns` keeps the names of network namespaces.
+/// The folder in which `ip netns` keeps the names of network namespaces.
 const NAMESPACES: &str = "/run/netns";
 
-/// Something on this machine that must be undone.
+/// A thing on this machine that must be undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Thing {
-    /// A process, known by its pid and its start time (clock ticks since boot, field 22 of `/proc/PID/stat`), so
-    /// that a pid that was used again is never ended. Ending a lab host's init ends everything in that host.
+    /// A process by its pid and its start time (clock ticks since boot, field 22 of `/proc/PID/stat`), so that multivm never
+    /// ends a later process with its pid. The end of a lab host's init ends everything in that host.
     Process { pid: i32, start: u64, what: String },
     /// A named network namespace (`ip netns`).
     NetworkNamespace { name: String },
     /// A control group and the groups below it.
     Cgroup { path: PathBuf },
-    /// A controller that was switched on for the children of a control group (v2).
+    /// A controller that multivm switched on for the children of a control group (v2).
     CgroupController { file: PathBuf, controller: String },
     /// A directory below the state directory, or below one that carries multivm's mark ([`super::claim`]).
     Directory { path: PathBuf },
@@ -47,8 +47,8 @@ impl Thing {
         Ok(Thing::Process { pid, start, what: what.to_owned() })
     }
 
-    /// Whether the thing exists, of a kind that ends by itself or with another: a process, a network namespace. Of others
-    /// nobody asks.
+    /// Whether the thing exists, if its kind may end by itself or with another: a process or a network namespace. For other
+    /// kinds this is true.
     pub fn is_there(&self) -> bool {
         match self {
             Thing::Process { pid, start, .. } => Owner { pid: *pid, start: *start }.is_alive(),
@@ -64,7 +64,7 @@ impl Thing {
             Thing::NetworkNamespace { name } => self.delete_namespace(name),
             Thing::Cgroup { path } => self.remove_cgroup(path),
             Thing::CgroupController { file, controller } => {
-                // Children of others may use the controller by now; then it stays on.
+                // Other processes' children may use the controller by now; then it stays on.
                 let _ = fs::write(file, format!("-{controller}"));
                 Ok(())
             }
@@ -111,7 +111,7 @@ impl Thing {
         if !ours || !path.starts_with("/sys/fs/cgroup") {
             return Err(Failure::new(format!("remove {self}"), "not a group that multivm made"));
         }
-        // The kernel removes the last process a moment after it ended: until then the group is busy.
+        // The kernel removes the last process a moment after its end: until then the group is busy.
         wait_for(&format!("{self} to be empty"), Duration::from_secs(10), &StopFlag::new(), || {
             match fs::remove_dir(path) {
                 Ok(()) => Look::Ready(()),

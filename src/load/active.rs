@@ -1,5 +1,4 @@
-//! Everything that a scenario runs beside its moves, as a guard: stress tools, each watched by a thread of its own, or guests
-//! that boot.
+//! The load of a scenario as a guard: stress tools, with a watching thread for each machine, or guests that boot.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,23 +11,23 @@ use crate::remote::Observation;
 use crate::scenario::{HostShare, Load, Room, Scenario, Side, Workload};
 use crate::sys::parallel::at_once;
 
-/// What runs.
+/// The running load.
 pub struct ActiveLoad<'a> {
     loads: Vec<Loads>,
     boots: Option<BootLoad<'a>>,
     watch: LoadWatch,
 }
 
-/// How it goes with what runs. Clones share it.
+/// The observations of a running load. Clones share them.
 #[derive(Clone, Default)]
 pub struct LoadWatch {
-    /// One for each machine with stress tools.
+    /// The timelines of all machines with stress tools.
     pub timelines: Vec<Arc<Timeline>>,
     pub boots: BootLog,
 }
 
 impl LoadWatch {
-    /// Wants a look at every load, asked for from now on.
+    /// Asks for an immediate look at every load.
     pub fn look_now(&self) {
         self.timelines.iter().for_each(|timeline| timeline.look_now());
     }
@@ -45,8 +44,8 @@ impl Drop for ActiveLoad<'_> {
 }
 
 impl<'a> ActiveLoad<'a> {
-    /// Starts what the scenario says, everywhere at once. `hosts` is how source and target look now: their loads are sized by
-    /// what is left of them.
+    /// Starts the scenario's load everywhere at once. `hosts` is the present state of source and target, whose free memory
+    /// decides the size of loads on them.
     pub fn start(scenario: &Scenario, fleet: &'a Fleet, hosts: &[Observation; 2]) -> Result<ActiveLoad<'a>> {
         let mut active = ActiveLoad { loads: Vec::new(), boots: None, watch: LoadWatch::default() };
         match scenario.workload {
@@ -84,7 +83,7 @@ impl<'a> ActiveLoad<'a> {
         Ok(())
     }
 
-    /// The stress tools.
+    /// The running stress tools.
     pub fn loads(&self) -> &[Loads] {
         &self.loads
     }
@@ -98,15 +97,15 @@ impl<'a> ActiveLoad<'a> {
         self.watch.end();
     }
 
-    /// Waits until all load guests that boot are up or have failed; none is started any more.
+    /// Starts no more load guests, and waits until all that boot are up or have failed.
     pub fn finish_boots(&mut self) {
         if let Some(boots) = &mut self.boots {
             boots.finish();
         }
     }
 
-    /// Ends everything, everywhere at once; one that cannot be ended does not keep the others. Guests that are `silent`
-    /// are not asked: before the next scenario they are renewed, or their loads found by the mark.
+    /// Ends everything, everywhere at once; a load that does not end delays no other. `silent` guests are not asked: before
+    /// the next scenario they are renewed, or their loads found by the mark.
     pub fn close(mut self, silent: &BTreeSet<String>) -> Result<()> {
         self.watch.end();
         let (lost, ending): (Vec<Loads>, Vec<Loads>) = std::mem::take(&mut self.loads)
@@ -118,7 +117,7 @@ impl<'a> ActiveLoad<'a> {
     }
 }
 
-/// Which command is to run where.
+/// The commands, each with its machine.
 fn wanted(
     scenario: &Scenario,
     fleet: &Fleet,

@@ -1,5 +1,5 @@
-//! Guests that boot as load while others migrate, as a guard: each is started, and as soon as it has booted switched
-//! off and started again, until the guard is closed; then it is gone.
+//! Guests that boot as load while others migrate, as a guard. Each starts, switches off as soon as it has booted, and starts
+//! again, until the guard is closed and removes them.
 
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -21,9 +21,9 @@ pub struct Boot {
     pub guest: String,
     pub side: Side,
     pub started: Instant,
-    /// When it answered; none while it boots.
+    /// The moment of its answer; none while it boots.
     pub up: Option<Instant>,
-    /// Why it did not come up.
+    /// Why the guest did not come up.
     pub error: Option<String>,
 }
 
@@ -99,12 +99,12 @@ impl<'a> BootLoad<'a> {
         Ok(load)
     }
 
-    /// All boots, those to come included.
+    /// All boots, including later ones.
     pub fn log(&self) -> BootLog {
         self.boots.clone()
     }
 
-    /// Starts none any more, and waits until all that boot are up or have failed, or the run is interrupted.
+    /// Starts no more guests, and waits until all that boot are up or have failed, or the run is interrupted.
     pub fn finish(&mut self) {
         self.last_round.set();
         for (guest, thread) in self.threads.drain(..) {
@@ -128,7 +128,7 @@ impl<'a> BootLoad<'a> {
     fn end(&mut self) -> Result<()> {
         self.stop.set();
         for (_, thread) in self.threads.drain(..) {
-            // A panic in it has been printed; the guest is removed all the same.
+            // The panic has been printed, and the guest is removed anyway.
             let _ = thread.join();
         }
         let guests = std::mem::take(&mut self.guests);
@@ -138,7 +138,7 @@ impl<'a> BootLoad<'a> {
 
 impl Drop for BootLoad<'_> {
     fn drop(&mut self) {
-        // The net under an early return; what is left is removed when the next fleet is made.
+        // This catches an early return; the next fleet removes what it leaves.
         let _ = self.end();
     }
 }
@@ -155,7 +155,7 @@ struct Booting {
 }
 
 impl Booting {
-    /// Starts the guest. The boot is noted first: there is no moment at which none is.
+    /// Starts the guest. The boot is noted first, so that at every moment there is one.
     fn switch_on(&self) -> Result<()> {
         let boot = Boot {
             guest: self.guest.name.clone(),
@@ -173,7 +173,7 @@ impl Booting {
         self.domain.start().attempting(attempted)
     }
 
-    /// Waits until the guest answers; not for one whose QEMU is gone, or whose kernel has panicked.
+    /// Waits until the guest answers, unless its QEMU is gone or its kernel has panicked.
     fn await_up(&self) -> Result<Instant> {
         wait_for(&format!("{} to boot", self.guest.name), self.limit, &self.stop, || {
             if let Some(panic) = self.consoles.panic_of(&self.guest.name) {
@@ -201,7 +201,7 @@ impl Booting {
                 note(&self.boots.0, &self.guest.name, |boot| boot.error = Some(failure.to_string()));
             }
             if next.is_err() || self.last_round.is_set() {
-                // One that was started just before the last round is still to be waited for.
+                // A boot that began just before the last round must still end.
                 let pending = locked(&self.boots.0)
                     .iter()
                     .any(|boot| boot.guest == self.guest.name && boot.up.is_none() && boot.error.is_none());
@@ -213,7 +213,7 @@ impl Booting {
     }
 }
 
-/// Changes what is noted of a guest's last boot.
+/// Changes the note of a guest's last boot.
 fn note(boots: &Mutex<Vec<Boot>>, guest: &str, change: impl FnOnce(&mut Boot)) {
     let mut boots = locked(boots);
     if let Some(boot) = boots.iter_mut().rev().find(|boot| boot.guest == guest) {

@@ -1,4 +1,4 @@
-//! Load: stress tools in guests and on hosts, and guests that boot; started, watched and stopped.
+//! Load: stress tools in guests and on hosts, and guests that boot. This room starts, watches and stops them.
 
 mod active;
 mod boot;

@@ -1,4 +1,4 @@
-//! Where a stress tool runs: in a guest or on a host. Both are machines with our program on them.
+//! The place of a stress tool: a guest or a host. Both are machines with our program.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub enum Place {
     Host(HostPlace),
 }
 
-/// What a load needs of a host.
+/// The facts about a host that a load needs.
 #[derive(Debug, Clone)]
 pub struct HostPlace {
     name: String,
@@ -22,7 +22,7 @@ pub struct HostPlace {
     folder: String,
 }
 
-/// Where a load in a guest works that writes files: on the guest's own disk.
+/// The folder of a file-writing load in a guest, on the guest's own disk.
 const GUEST_FOLDER: &str = "/var/lib/multivm/load";
 
 impl Place {
@@ -49,7 +49,7 @@ impl Place {
         }
     }
 
-    /// Where a load works that writes files. It has the folder for itself.
+    /// The folder of a file-writing load, which is the load's alone.
     pub fn folder(&self) -> &str {
         match self {
             Place::Guest(_) => GUEST_FOLDER,
@@ -57,7 +57,7 @@ impl Place {
         }
     }
 
-    /// Its name if it is a guest.
+    /// The guest's name; none for a host.
     pub fn guest(&self) -> Option<&str> {
         match self {
             Place::Guest(guest) => Some(&guest.name),
@@ -66,7 +66,7 @@ impl Place {
     }
 }
 
-/// How the name of a guest's process begins.
+/// The beginning of the name of a guest's process.
 const QEMU: &str = "qemu-system-";
 
 /// Memory that a host's guests and daemons leave of what the host has, when all of the fleet is on it: the guests come
@@ -79,7 +79,7 @@ pub fn memory_left(host: &Host, seen: &Observation, profile: &Profile) -> Bytes 
         .filter(|process| process.name.starts_with(QEMU))
         .map(|process| process.resident_bytes)
         .sum();
-    // What is still to come of guests that have not touched all of their memory, or are on the other host.
+    // The memory that guests will still take, because they have not touched all of theirs or are on the other host.
     let to_come = profile.guests_memory().saturating_sub(guests);
     let own = host.entry.memory.saturating_sub(seen.resident_bytes());
     Bytes(own.min(seen.memory_available).saturating_sub(to_come))

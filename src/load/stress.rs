@@ -1,4 +1,4 @@
-//! Stress tools on one machine, as a guard: stopped when closed, and when dropped.
+//! Stress tools on one machine, as a guard: closing or dropping it stops them.
 
 use std::time::{Duration, Instant};
 
@@ -11,18 +11,19 @@ use crate::sys::wait::{Look, StopFlag, wait_for};
 /// How long a tool may take to start its workers and fill its memory.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// How long it may take to end once it is killed: no longer, because its guest may have died a moment ago, and nobody know.
+/// How long a tool may take to end after it was killed. The limit is short, because its guest may have died a moment ago
+/// without anybody knowing.
 const END_LIMIT: Duration = Duration::from_secs(40);
 
-/// How long a tool's last words may take to come.
+/// How long a tool's last output may take to arrive.
 const WORDS_LIMIT: Duration = Duration::from_secs(10);
 
-/// A tool to start, and what shows that it works.
+/// A tool to start, with the signs of its work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     pub words: Vec<String>,
     pub signs: Signs,
-    /// What its size was computed from, for the record.
+    /// The basis of its computed size, for the record.
     pub basis: Option<String>,
 }
 
@@ -46,21 +47,21 @@ pub struct Load {
 /// A load at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample {
-    /// Of its processes, those that are alive, and those of them that a signal has stopped.
+    /// The number of its processes that live, and of those that a signal has stopped.
     pub alive: usize,
     pub stopped: usize,
-    /// CPU time of all its processes, ended ones too, clock ticks (1/100 s).
+    /// The CPU time of all its processes, including ended ones, in clock ticks (1/100 s).
     pub ticks: u64,
     pub resident: Bytes,
-    /// What all its processes sent to disks, ended ones too; none where the kernel does not count.
+    /// The bytes that all its processes sent to disks, including ended ones; none where the kernel does not count.
     pub written: Option<Bytes>,
-    /// When it was asked for and when the answer came.
+    /// The moments of the question and of the answer.
     pub asked: Instant,
     pub at: Instant,
 }
 
 impl Load {
-    /// The load that a command became, as the process group `group`.
+    /// The load of a command that runs as the process group `group`.
     pub fn new(command: &Command, group: i32) -> Load {
         Load { command: command.words.join(" "), group, basis: command.basis.clone(), signs: command.signs }
     }
@@ -82,23 +83,24 @@ impl Load {
         }
     }
 
-    /// Whether its workers are killed and started again all the time: it asks for more memory than there is.
+    /// Whether the kernel kills its workers all the time and the tool restarts them, because it asks for more memory than
+    /// there is.
     pub fn comes_and_goes(&self) -> bool {
         self.signs.comes_and_goes
     }
 
-    /// Whether what it writes must reach a disk.
+    /// Whether its writes must reach a disk.
     pub fn writes(&self) -> bool {
         self.signs.writes
     }
 
-    /// Memory that a sample must show resident: half of what the load began with, because a host that is short of
-    /// memory may have swapped some of it out; nothing of a load whose workers the kernel kills.
+    /// The memory that a sample must show resident: half of the load's initial memory, because a host short of memory may
+    /// have swapped some out; none for a load whose workers the kernel kills.
     pub fn held(&self) -> Bytes {
         if self.signs.comes_and_goes { Bytes(0) } else { Bytes(self.signs.resident.0 / 2) }
     }
 
-    /// Why the load does not work yet, from its first moment on.
+    /// Why the load does not work yet; none if it does.
     fn idle(&self, seen: &Sample) -> Option<String> {
         if seen.ticks == 0 {
             return Some(format!("`{}` has used no CPU time yet", self.command));
@@ -118,7 +120,7 @@ fn mib(bytes: Bytes) -> u64 {
     bytes.0 >> 20
 }
 
-/// Everything that a scenario runs on one machine.
+/// All loads of a scenario on one machine.
 #[derive(Debug)]
 pub struct Loads {
     place: Place,
@@ -126,14 +128,14 @@ pub struct Loads {
 }
 
 impl Loads {
-    /// Starts the commands and waits until each works: has used CPU time, and has its memory resident. Returns the look that
-    /// showed it, too.
+    /// Starts the commands and waits until each works: it has used CPU time, and its memory is resident. Returns the look
+    /// that showed it as well.
     pub fn start(place: &Place, commands: &[Command], cancel: &StopFlag) -> Result<(Loads, LoadLook)> {
         let mut started = Loads { place: place.clone(), loads: Vec::new() };
         for command in commands {
-            // Those that run already end with `started`.
+            // `started` ends those that run already.
             let group = place.agent().start(&words(place, command), LIMIT).inspect_err(|_| {
-                // This one may run without anybody knowing of it.
+                // This one may run although nobody knows of it.
                 let _ = place.agent().end_strays(WORDS_LIMIT);
             })?;
             started.loads.push(Load::new(command, group));
@@ -166,12 +168,12 @@ impl Loads {
         &self.place
     }
 
-    /// Ends the loads and waits until no process of them is left.
+    /// Ends the loads and waits until none of their processes is left.
     pub fn close(mut self) -> Result<()> {
         self.stop()
     }
 
-    /// Leaves them to whoever makes the machine whole.
+    /// Abandons the loads: the next repair of the machine ends them.
     pub fn forget(mut self) {
         self.loads.clear();
     }
@@ -181,7 +183,7 @@ impl Loads {
         if loads.is_empty() {
             return Ok(());
         }
-        // A group whose last process has ended is no error. What decides is that none is seen any more.
+        // A group without processes is no error. The loads have ended when no look sees a process of them.
         let groups: Vec<i32> = loads.iter().map(|load| load.group).collect();
         let agent = self.place.agent();
         agent.kill(&groups, END_LIMIT)?;
@@ -207,7 +209,7 @@ impl Loads {
     }
 }
 
-/// Looks at loads on one machine; samples in the order of the loads.
+/// Takes a look at the loads of one machine; the samples are in the order of the loads.
 pub(super) fn sample(place: &Place, loads: &[Load], limit: Duration) -> Result<Vec<Sample>> {
     let asked = Instant::now();
     let groups: Vec<i32> = loads.iter().map(|load| load.group).collect();
@@ -216,7 +218,7 @@ pub(super) fn sample(place: &Place, loads: &[Load], limit: Duration) -> Result<V
     Ok(loads.iter().map(|load| load.sample(&processes, asked, at)).collect())
 }
 
-/// What the tools on a machine wrote last.
+/// The last output of the tools on a machine.
 pub(super) fn last_words(place: &Place) -> String {
     let said = place.agent().remote().check(&format!("tail -n 5 {LOAD_LOG}"), WORDS_LIMIT);
     said.unwrap_or_default().trim().to_owned()
@@ -249,7 +251,7 @@ const IN_FOLDER: &str = r#"rm -rf "$0"; mkdir -p "$0" && cd "$0" || exit; chattr
 
 impl Drop for Loads {
     fn drop(&mut self) {
-        // The net under an early return. A guest that cannot be reached is renewed before the next scenario.
+        // This catches an early return. A guest that cannot be reached is renewed before the next scenario.
         let _ = self.stop();
     }
 }

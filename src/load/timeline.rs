@@ -1,5 +1,5 @@
-//! The loads of one machine through a scenario: looked at again and again by a thread of their own, and judged by the window of
-//! looks around a move.
+//! The timeline of one machine's loads through a scenario: a thread looks at them again and again, and checks judge a move
+//! by the window of looks around it.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -10,20 +10,20 @@ use super::{Load, Place, Sample};
 use crate::failure::{Attempt, Failure, Result};
 use crate::sys::parallel::locked;
 
-/// From one look to the next, unless one is wanted at once.
+/// The time between two looks, unless somebody wants one at once.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// One look at all loads of a machine.
 #[derive(Debug, Clone)]
 pub struct LoadLook {
-    /// When the question was sent, and when its answer was there.
+    /// The moments of the question and of the answer.
     pub asked: Instant,
     pub at: Instant,
-    /// In the order of the loads.
+    /// The samples in the order of the loads.
     pub samples: Result<Vec<Sample>>,
 }
 
-/// What is looked at, and all looks so far.
+/// The loads of a machine, and all looks at them so far.
 pub struct Timeline {
     pub place: Place,
     pub loads: Vec<Load>,
@@ -34,13 +34,13 @@ pub struct Timeline {
 
 #[derive(Default)]
 struct Wake {
-    /// Looks that were wanted at once so far.
+    /// How many immediate looks somebody has wanted so far.
     wanted: u64,
     over: bool,
 }
 
-/// The looks by which a move is judged: the last one of the window before, which was taken before the move began; those
-/// during it; and the first that was asked for after its end.
+/// The looks that judge a move: the last one of the window before, taken before the move began; those during the move; and
+/// the first that was asked for after its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     pub first: usize,
@@ -48,13 +48,14 @@ pub struct Window {
 }
 
 impl Window {
-    /// The window of a move that ended at a moment, from the look `first` on; none while no look was asked for after that.
+    /// The window of a move that ended at that moment, from the look `first` on; none before a later look has been asked
+    /// for.
     pub fn closing(looks: &[LoadLook], first: usize, ended: Instant) -> Option<Window> {
         let after = looks.iter().enumerate().skip(first + 1).find(|(_, look)| look.asked >= ended);
         after.map(|(last, _)| Window { first, last })
     }
 
-    /// The window up to the last look there is, where no further one is to be expected; none without a look after `first`.
+    /// The window up to the last look, when no further look will come; none without a look after `first`.
     pub fn cut_short(looks: &[LoadLook], first: usize) -> Option<Window> {
         let last = looks.len().checked_sub(1)?;
         (last > first).then_some(Window { first, last })
@@ -64,7 +65,7 @@ impl Window {
         &looks[self.first..=self.last]
     }
 
-    /// The looks before the window, from the last one on that is at least so long before it.
+    /// The looks before the window, from the last one that is at least so long before it.
     pub fn before(self, looks: &[LoadLook], long: Duration) -> &[LoadLook] {
         let earlier = &looks[..self.first];
         let begin = looks[self.first].at;
@@ -74,7 +75,7 @@ impl Window {
 }
 
 impl Timeline {
-    /// Loads that are at work, with a look at them.
+    /// A timeline of working loads, with a first look at them.
     pub fn new(place: Place, loads: Vec<Load>, first: LoadLook) -> Timeline {
         Timeline {
             place,
@@ -85,7 +86,7 @@ impl Timeline {
         }
     }
 
-    /// Lets a thread look until [`Timeline::end`]. A look that hangs delays nothing but this thread.
+    /// Starts a thread that looks until [`Timeline::end`]. A look that hangs delays only this thread.
     pub fn watch(
         self: &Arc<Self>,
         look: impl Fn(&Timeline) -> Result<Vec<Sample>> + Send + 'static,
@@ -114,20 +115,20 @@ impl Timeline {
             let asked = Instant::now();
             let samples = look(self);
             let look = LoadLook { asked, at: Instant::now(), samples };
-            // What ended while it was looked at ended on purpose.
+            // A load that ended during the look was ended on purpose.
             if !locked(&self.wake).over {
                 locked(&self.looks).push(look);
             }
         }
     }
 
-    /// Wants a look that is asked for from now on, at once.
+    /// Asks for an immediate look, whose question is sent after this call.
     pub fn look_now(&self) {
         locked(&self.wake).wanted += 1;
         self.changed.notify_all();
     }
 
-    /// No further look.
+    /// Ends the looks.
     pub fn end(&self) {
         locked(&self.wake).over = true;
         self.changed.notify_all();
@@ -138,13 +139,13 @@ impl Timeline {
         read(&locked(&self.looks))
     }
 
-    /// What the tools on this machine wrote last.
+    /// The last output of the tools on this machine.
     pub fn last_words(&self) -> String {
         last_words(&self.place)
     }
 }
 
-/// What one load looked like in each of these looks; the first failure if a look has no answer.
+/// The samples of one load in these looks; the first failure if a look has no answer.
 pub fn samples_of(looks: &[LoadLook], load: usize) -> Result<Vec<&Sample>> {
     let mut found = Vec::with_capacity(looks.len());
     for look in looks {

@@ -1,4 +1,4 @@
-//! What an order draws its choices from: the same seed gives the same plan.
+//! The seed of random choices: equal seeds give equal plans.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::sys::random::Random;
 
-/// Environment variable that gives the seed of a run.
+/// The environment variable with the seed of a run.
 pub const SEED_VARIABLE: &str = "MULTIVM_SEED";
 
 /// The seed of a run.
@@ -14,7 +14,7 @@ pub const SEED_VARIABLE: &str = "MULTIVM_SEED";
 pub struct Seed(pub u64);
 
 impl Seed {
-    /// A seed for a run that was given none: from the clock and the process, in as few digits as a person copies.
+    /// Chooses a seed from the clock and the process, with few digits, so that a person can copy it.
     pub fn chosen() -> Seed {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let from = now.as_nanos() as u64 ^ (u64::from(std::process::id()) << 32);

@@ -5,9 +5,9 @@ use std::fmt;
 /// One of the two hosts of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Side {
-    /// Where the fleet boots, and where it is after every full round.
+    /// The host where the fleet boots, and where it is after every full round.
     Source,
-    /// Where the fleet goes.
+    /// The other host.
     Target,
 }
 

@@ -1,4 +1,4 @@
-//! Steps: the moves that are under way at the same time.
+//! Steps: moves at the same time.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use super::{Direction, Side};
 /// One guest's move within a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Leg {
-    /// Index of the guest in the fleet.
+    /// The guest's index in the fleet.
     pub guest: usize,
     pub direction: Direction,
-    /// Counted from 1: the guest's own round trip that this is half of.
+    /// The number of the guest's own round trip, from 1, of which this is half.
     pub round: u32,
 }
 
@@ -24,7 +24,7 @@ impl Leg {
     }
 }
 
-/// Moves that are under way at the same time. The next step begins when all of them have ended.
+/// Moves at the same time. The next step begins when all of them have ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     pub legs: Vec<Leg>,

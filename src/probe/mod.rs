@@ -28,7 +28,7 @@ pub use track::{Gap, Reading, TOLD_INTERVALS};
 /// One probe of so many also asks for the clock.
 const CLOCK_EVERY: u16 = 5;
 
-/// What the stream saw of one guest.
+/// The view of one guest from outside.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
     pub guest: String,
@@ -37,10 +37,10 @@ pub struct Summary {
     /// Every gap longer than [`TOLD_INTERVALS`] probe intervals, in the order of time.
     pub gaps: Vec<Gap>,
     pub longest: Gap,
-    /// Its clock, in the order of time; none where it does not answer such questions.
+    /// Readings of its clock, in the order of time; none if it does not answer such questions.
     pub readings: Vec<Reading>,
-    /// Times in which this machine itself did not get to probe, longer than one interval: what is missing in them is not the
-    /// guest's.
+    /// Times longer than one interval in which this machine did not probe: answers missing in them are not the guest's
+    /// fault.
     pub stalls: Arc<Vec<Gap>>,
 }
 
@@ -95,7 +95,7 @@ fn summary(mut track: Track, end: Instant, stalls: &Arc<Vec<Gap>>) -> Summary {
     }
 }
 
-/// Probes until it is to stop; returns when it did not get to.
+/// Probes until the stop flag is set, and returns the times in which it did not probe.
 fn stream(socket: &Socket, tracks: &mut [Track], interval: Duration, stop: &StopFlag) -> Vec<Gap> {
     let id = std::process::id() as u16;
     let mut sequence: u16 = 0;
@@ -110,7 +110,7 @@ fn stream(socket: &Socket, tracks: &mut [Track], interval: Duration, stop: &Stop
             }
             sequence = sequence.wrapping_add(1);
             probe(socket, tracks, id, sequence);
-            // After a stall there is no burst of probes to catch up.
+            // After a stall this sends no burst of probes to catch up.
             due = (due + interval).max(Instant::now());
         }
         let wait = due.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
@@ -137,7 +137,7 @@ fn probe(socket: &Socket, tracks: &mut [Track], id: u16, sequence: u16) {
     let timestamp = packet::timestamp_request(id, sequence);
     for track in tracks {
         let to = SockAddr::from(SocketAddrV4::new(track.address, 0));
-        // No route or a full queue is a lost probe, which is what is being measured.
+        // Without a route, or with a full queue, the probe is lost, which is what the stream measures.
         let _ = socket.send_to(&echo, &to);
         track.sent += 1;
         if sequence.is_multiple_of(CLOCK_EVERY) {

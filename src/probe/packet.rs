@@ -7,11 +7,11 @@ const ECHO: u8 = 8;
 const TIMESTAMP: u8 = 13;
 const TIMESTAMP_REPLY: u8 = 14;
 
-/// An answer to us.
+/// An answer to one of our requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply {
     Echo,
-    /// The sequence number of the request, and the guest's clock when it came: milliseconds since midnight UTC.
+    /// The sequence number of the request, and the guest's clock at its arrival: milliseconds since midnight UTC.
     Timestamp {
         sequence: u16,
         guest_ms: u32,
@@ -22,7 +22,7 @@ pub fn echo_request(id: u16, sequence: u16) -> Vec<u8> {
     message(ECHO, id, sequence, 0)
 }
 
-/// Asks for the clock of the other side. Its three times are filled in there; ours is not needed.
+/// A request for the other side's clock. The other side fills in its times; ours is not needed.
 pub fn timestamp_request(id: u16, sequence: u16) -> Vec<u8> {
     message(TIMESTAMP, id, sequence, 12)
 }
@@ -40,8 +40,8 @@ fn message(kind: u8, id: u16, sequence: u16, body: usize) -> Vec<u8> {
     message
 }
 
-/// Who answered us, and what, if the packet is an answer to us. A raw socket receives the IP header, too (RFC 791): its
-/// length is in 32-bit words in the first byte's lower half, the source address at byte 12.
+/// The sender and the content of an answer to us; none for any other packet. A raw socket receives the IP header, too (RFC
+/// 791): its length is in 32-bit words in the first byte's lower half, the source address at byte 12.
 pub fn reply(packet: &[u8], id: u16) -> Option<(Ipv4Addr, Reply)> {
     let header = usize::from(packet.first()? & 0x0f) * 4;
     let message = packet.get(header..)?;
@@ -53,8 +53,8 @@ pub fn reply(packet: &[u8], id: u16) -> Option<(Ipv4Addr, Reply)> {
         ECHO_REPLY => Reply::Echo,
         TIMESTAMP_REPLY => Reply::Timestamp {
             sequence: u16::from_be_bytes([message[6], message[7]]),
-            // Of its three times the second: when the request came. With the highest bit set it is in a unit of the
-            // sender's own.
+            // The second of the message's three times is the request's arrival. With the highest bit set it has a unit of
+            // the sender's own.
             guest_ms: message
                 .get(12..16)?
                 .try_into()

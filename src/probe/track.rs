@@ -1,4 +1,4 @@
-//! What the answers of one guest come to: its gaps, and readings of its clock.
+//! The track of one guest: its gaps, and readings of its clock.
 
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
@@ -9,13 +9,13 @@ use crate::sys::halt;
 /// A time without an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
-    /// When the last answer before it came.
+    /// The moment of the last answer before it.
     pub from: Instant,
     pub length: Duration,
 }
 
 impl Gap {
-    /// Whether it has a moment in common with the time from one moment to another.
+    /// Whether the gap shares a moment with that time.
     pub fn touches(&self, begin: Instant, end: Instant) -> bool {
         self.from < end && self.from + self.length > begin
     }
@@ -24,9 +24,9 @@ impl Gap {
 /// The guest's clock, read from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading {
-    /// In the middle between question and answer.
+    /// The moment in the middle between question and answer.
     pub at: Instant,
-    /// Half of the time between them, and the millisecond that the answer is exact to.
+    /// The error bound: half of the time between them, plus the millisecond to which the answer is exact.
     pub error: Duration,
     /// Milliseconds since midnight UTC by the guest's realtime clock.
     pub guest_ms: u32,
@@ -35,10 +35,10 @@ pub struct Reading {
 /// A gap of at least this many probe intervals counts; a shorter one may be an answer that came late.
 pub const TOLD_INTERVALS: u32 = 3;
 
-/// Gaps that are kept of one guest. There are no more, unless something is badly wrong, which the longest one shows.
+/// The most gaps that a track keeps. More gaps show only that something is badly wrong, as the longest one does.
 const MOST_GAPS: usize = 10_000;
 
-/// How many questions for the guest's clock are kept until their answers come.
+/// The most questions for the guest's clock that wait for answers.
 const OPEN_QUESTIONS: usize = 64;
 
 #[derive(Debug)]
@@ -71,10 +71,10 @@ impl Track {
         }
     }
 
-    /// An answer, or the end of the stream, closes a gap.
+    /// Closes a gap, at an answer or at the end of the stream.
     pub fn close_gap(&mut self, now: Instant) {
         let length = now.saturating_duration_since(self.last);
-        // While this process was halted it asked nothing, and nobody had to answer.
+        // While this process was halted it asked nothing, so nobody had to answer.
         let gap = Gap { from: self.last, length: length.saturating_sub(halt::within(self.last, now)) };
         if gap.length > self.longest.length {
             self.longest = gap;
@@ -85,7 +85,7 @@ impl Track {
         self.last = now;
     }
 
-    /// Notes that the guest is asked for its clock now.
+    /// Notes that a question for the guest's clock goes out now.
     pub fn ask_clock(&mut self, sequence: u16, now: Instant) {
         if self.asked.len() == OPEN_QUESTIONS {
             self.asked.pop_front();
@@ -93,7 +93,7 @@ impl Track {
         self.asked.push_back((sequence, now));
     }
 
-    /// Takes in the guest's answer about its clock.
+    /// Takes the guest's answer about its clock.
     pub fn told_clock(&mut self, sequence: u16, guest_ms: u32, now: Instant) {
         let Some(index) = self.asked.iter().position(|(asked, _)| *asked == sequence) else { return };
         let Some((_, asked)) = self.asked.remove(index) else { return };

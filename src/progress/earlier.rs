@@ -1,4 +1,4 @@
-//! Finds out how long scenarios took in the earlier runs of a results folder, without reading all of their records.
+//! Finds the durations of scenarios in the earlier runs of a results folder, without reading all of their records.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use super::estimate::Earlier;
 use crate::record::{FILE_NAME, Tail, Verdict, results_of};
 
-/// How many runs are read, the newest first: a day of single scenarios makes many small ones.
+/// The most runs to read, the newest first: a day of single scenarios makes many small ones.
 const RUNS: usize = 20;
 
-/// How many bytes are read at most: some seconds' worth on a slow disk.
+/// The most bytes to read: some seconds' worth on a slow disk.
 const LIMIT: u64 = 256 << 20;
 
-/// What the earlier runs in `results` took, without the run called `but`. A record that cannot be read is left out: an
-/// estimate must not fail a run.
+/// The durations in the earlier runs of `results`, without the run called `but`. An unreadable record is left out, because
+/// an estimate must not fail a run.
 pub fn earlier(results: &Path, but: &str) -> Earlier {
     let mut earlier = Earlier::default();
     let mut bytes = 0;
@@ -30,8 +30,8 @@ pub fn earlier(results: &Path, but: &str) -> Earlier {
     earlier
 }
 
-/// The folders of runs, whose names sort by time. No two processes of one machine share a folder's name, and the link
-/// `latest` is none.
+/// The folders of runs, the newest first: their names sort by time. No two processes of one machine share a folder's name,
+/// and the link `latest` is no folder.
 fn newest_first(results: &Path, but: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(results).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
@@ -43,8 +43,7 @@ fn newest_first(results: &Path, but: &str) -> Vec<PathBuf> {
     names.into_iter().map(|name| results.join(name)).collect()
 }
 
-/// The scenarios of a run that were played to a good end, with their seconds: one that failed has ended early. Of a record
-/// that cannot be read, none.
+/// The scenarios of a run with a good end, with their seconds; a failed one ended early. None for an unreadable record.
 fn played(folder: &Path) -> Vec<(String, f64)> {
     let events = Tail::open(folder).and_then(|mut tail| {
         tail.present_only();

@@ -1,33 +1,32 @@
-//! How long a run will still take, from what earlier runs took. Pure.
+//! Estimates the remaining time of a run by the durations of earlier runs. Pure.
 
 use std::collections::BTreeMap;
 
 use super::live::Live;
 
-/// Seconds of play that count as if this run had been exactly as fast as the earlier ones: a first scenario that takes
-/// twice as long must not double the estimate for all.
+/// Seconds of play that count as exactly as fast as the earlier runs, so that a first scenario that takes twice as long does
+/// not double the estimate for all.
 const TRUST_S: f64 = 30.0;
 
-/// How long scenarios took in earlier runs.
+/// The durations of scenarios in earlier runs.
 #[derive(Clone, Debug, Default)]
 pub struct Earlier {
-    /// Of each scenario in the newest run that has it, seconds.
+    /// The seconds of each scenario in the newest run that has it.
     seconds: BTreeMap<String, f64>,
     /// The names of each run's scenarios in the order of play, the newest run first.
     orders: Vec<Vec<String>>,
 }
 
-/// What a run has still to play after the scenario that is being played.
+/// The scenarios that a run still has to play after the present one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ToCome {
     pub names: Vec<String>,
-    /// More of them, whose names are not known.
+    /// The number of further scenarios with unknown names.
     pub unnamed: usize,
 }
 
 impl Earlier {
-    /// Adds a run that is older than those that were added before: its scenarios in the order of play, with their
-    /// seconds.
+    /// Adds a run that is older than all added before: its scenarios with their seconds, in the order of play.
     pub fn add_older(&mut self, run: Vec<(String, f64)>) {
         for (name, seconds) in &run {
             self.seconds.entry(name.clone()).or_insert(*seconds);
@@ -35,13 +34,13 @@ impl Earlier {
         self.orders.push(run.into_iter().map(|(name, _)| name).collect());
     }
 
-    /// What a scenario took in the newest run that has it, seconds.
+    /// The seconds of a scenario in the newest run that has it.
     pub fn seconds(&self, scenario: &str) -> Option<f64> {
         self.seconds.get(scenario).copied()
     }
 
-    /// Guesses what is to come in a run of which only the number of scenarios is known: if an earlier run played as many
-    /// and began with the same ones, the rest of it; otherwise unknown scenarios.
+    /// Guesses the remaining scenarios of a run from their number: if an earlier run played as many and began with this
+    /// one's, the rest of that run; otherwise unknown scenarios.
     pub fn to_come(&self, live: &Live) -> Option<ToCome> {
         let selected = live.run.header.scenarios? as usize;
         let mut begun: Vec<&str> = live.run.results().map(|outcome| outcome.scenario.as_str()).collect();
@@ -58,13 +57,13 @@ impl Earlier {
     }
 }
 
-/// Seconds until the last scenario is over; none as long as nothing is known to compute them from.
+/// The seconds until the end of the last scenario; none without anything to compute them from.
 ///
-/// A scenario that an earlier run has takes what it took then, times how this run compares so far; another one takes what
-/// the scenarios of this run took on average, or those of earlier runs while there is none.
+/// A scenario of an earlier run takes its time there, multiplied by this run's pace so far. Another scenario takes the
+/// average of this run, or of earlier runs while this one has none.
 pub fn seconds_left(live: &Live, now_ms: f64, to_come: &ToCome, earlier: &Earlier) -> Option<f64> {
     let (mut here, mut there) = (TRUST_S, TRUST_S);
-    // A scenario that could not be begun says nothing about how long others take.
+    // A scenario that never began says nothing about the time of others.
     let real: Vec<_> = live.run.results().filter(|outcome| !outcome.duration.is_zero()).collect();
     for outcome in &real {
         if let Some(seconds) = earlier.seconds(&outcome.scenario) {

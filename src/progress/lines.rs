@@ -1,4 +1,4 @@
-//! The present state of a run as lines of text. Pure: callers draw them.
+//! Turns the present state of a run into lines of text. Pure: callers draw them.
 
 use std::fmt::Write;
 
@@ -7,18 +7,18 @@ use crate::record::{Phase, RecordedEnd, RecordedLeg, Verdict};
 use crate::scenario::Side;
 use crate::sys::words::{counted, first_line};
 
-/// What a line is about, for its colour.
+/// The importance of a line, for its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
     Plain,
-    /// Of the line that says where the run is.
+    /// The line with the run's progress.
     Strong,
     Bad,
-    /// What is less important.
+    /// A less important line.
     Faint,
 }
 
-/// A line that fits into the room it was made for.
+/// A line that fits into its room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     pub text: String,
@@ -32,8 +32,7 @@ pub struct Room {
     pub rows: usize,
 }
 
-/// A moment of a run: its state, when that is (milliseconds on the clock of `t_ms`), and how many seconds it will still
-/// take if that is known.
+/// A moment of a run: its state, the time on the clock of `t_ms`, and the estimate of the remaining seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment<'a> {
     pub live: &'a Live,
@@ -41,14 +40,14 @@ pub struct Moment<'a> {
     pub left_s: Option<f64>,
 }
 
-/// Characters of a bar.
+/// The length of a bar in characters.
 const BAR: usize = 20;
 
-/// Proofs that did not hold are shown up to this number; all of them are in the scenario's outcome.
+/// The most failed proofs to show; the scenario's outcome has all of them.
 const BROKEN: usize = 3;
 
 impl Line {
-    /// The text, with the codes of its tone around it if wanted.
+    /// The text, with the codes of its tone around it if `colours` allows.
     pub fn paint(&self, colours: bool) -> String {
         let code = match self.tone {
             Tone::Strong => "1",
@@ -77,7 +76,7 @@ pub fn whole(moment: &Moment<'_>, room: Room) -> Vec<Line> {
     with_scenario(lines, name, moment, room)
 }
 
-/// These lines, with what follows them in either view.
+/// Adds what both views end with: lost lines, the scenario's `name` and its guests.
 fn with_scenario(mut lines: Vec<Line>, name: Option<Line>, moment: &Moment<'_>, room: Room) -> Vec<Line> {
     lines.extend(lost(moment.live));
     lines.extend(name);
@@ -86,7 +85,7 @@ fn with_scenario(mut lines: Vec<Line>, name: Option<Line>, moment: &Moment<'_>, 
     fit(lines, room)
 }
 
-/// That the record lacks lines.
+/// A line about lines that the record lacks.
 fn lost(live: &Live) -> Option<Line> {
     let lines = live.lost_lines();
     let text =
@@ -94,7 +93,7 @@ fn lost(live: &Live) -> Option<Line> {
     (lines > 0).then(|| line(Tone::Bad, text))
 }
 
-/// What the run is: its identity, sizes and stack.
+/// Lines about the run's identity, sizes and stack.
 fn about_run(live: &Live) -> Vec<Line> {
     let number = |name: &str| live.run.header.profile.get(name).and_then(serde_json::Value::as_u64);
     let mut first = format!("run {}", live.run.header.run);
@@ -164,7 +163,7 @@ fn heading(moment: &Moment<'_>) -> String {
     parts.join("; ")
 }
 
-/// `2 passed, 1 failed`, without verdicts that no scenario has.
+/// The counts of verdicts, `2 passed, 1 failed`, without those that no scenario has.
 pub fn counts(live: &Live) -> String {
     use Verdict::{Error, Failed, Ignored, Interrupted, NotRun, Passed};
     let parts: Vec<String> = [Passed, Failed, Error, Ignored, Interrupted, NotRun]
@@ -176,13 +175,13 @@ pub fn counts(live: &Live) -> String {
     if parts.is_empty() { "nothing played".to_owned() } else { parts.join(", ") }
 }
 
-/// The guests of the scenario that is being played, and the proofs that did not hold.
+/// Adds the guests of the present scenario, and its failed proofs.
 fn scenario(moment: &Moment<'_>, room: Room, rows: usize, lines: &mut Vec<Line>) {
     let live = moment.live;
     let Some(playing) = live.run.playing() else { return };
     let broken = broken(&playing.details);
     let rows = rows.saturating_sub(broken.len());
-    // Those that migrate come first where there is no room for all.
+    // Without room for all guests, migrating ones come first.
     let mut shown: Vec<&LiveGuest> = live.guests.iter().collect();
     if shown.len() > rows {
         shown.sort_by_key(|guest| guest.moving().is_none());
@@ -238,7 +237,7 @@ fn guest_line(guest: &LiveGuest, width: usize, now_ms: f64, columns: usize) -> L
     line(tone, format!("  {name:<width$}  on {:<13}  {}", guest.at.to_string(), ending(leg, end)))
 }
 
-/// How a migration ended: `source to target in 2.8 s, downtime 168 ms (libvirt)`.
+/// The end of a migration: `source to target in 2.8 s, downtime 168 ms (libvirt)`.
 pub fn ending(leg: &RecordedLeg, end: &RecordedEnd) -> String {
     let seconds = leg.duration_ms().unwrap_or_default() / 1e3;
     if !end.ok {
@@ -253,7 +252,7 @@ pub fn ending(leg: &RecordedLeg, end: &RecordedEnd) -> String {
     text
 }
 
-/// What a migration does now, the most important first.
+/// The present state of a migration, the most important detail first.
 fn details(leg: &RecordedLeg, now_ms: f64) -> Vec<String> {
     let pass = leg.pass().map(|pass| format!(" pass {pass}")).unwrap_or_default();
     let phase = match leg.phase() {
@@ -279,7 +278,7 @@ fn details(leg: &RecordedLeg, now_ms: f64) -> Vec<String> {
     details
 }
 
-/// Appends as many of the details as have room; a number that is cut in two would be a wrong one.
+/// Appends as many details as fit as a whole: half of a number would be a wrong number.
 fn append(text: &mut String, details: &[String], columns: usize) {
     for (number, detail) in details.iter().enumerate() {
         let separator = if number == 0 { "" } else { ", " };
@@ -293,7 +292,7 @@ fn append(text: &mut String, details: &[String], columns: usize) {
 
 /// `[#####.....]`.
 fn bar(fraction: f64) -> String {
-    // Full only when it is: 99.9 % is not there yet.
+    // The bar is full only at the very end: 99.9 % is not there yet.
     let full = ((fraction.clamp(0.0, 1.0) * BAR as f64) as usize).min(BAR);
     format!("[{}{}]", "#".repeat(full), ".".repeat(BAR - full))
 }
@@ -305,7 +304,7 @@ pub fn clock(seconds: f64) -> String {
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
-/// A time that is only estimated.
+/// An estimated time.
 fn about(seconds: f64) -> String {
     let minutes = (seconds / 60.0).round() as u64;
     match minutes {
@@ -330,7 +329,7 @@ fn line(tone: Tone, text: String) -> Line {
     Line { text, tone }
 }
 
-/// Cuts what does not fit. Whatever is no printable ASCII - from a guest's kernel log, say - must not reach a terminal,
+/// Cuts the lines to the room. Anything but printable ASCII - from a guest's kernel log, say - must not reach a terminal,
 /// and would not be one column wide.
 fn fit(mut lines: Vec<Line>, room: Room) -> Vec<Line> {
     lines.truncate(room.rows);

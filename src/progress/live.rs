@@ -1,4 +1,4 @@
-//! What a run is doing at this moment: pure state, made of the events of its record one after the other.
+//! The present state of a run, made of the events of its record one by one. Pure.
 //!
 //! The status below libtest's lines and `multivm watch` are two views of it; `lines` turns it into text.
 

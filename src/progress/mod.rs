@@ -1,4 +1,4 @@
-//! What a person sees while a run goes on: its state, as lines on a terminal or as a text that grows.
+//! The progress of a run for people: its state, as lines on a terminal or as a text that grows.
 
 mod earlier;
 mod estimate;

@@ -1,4 +1,4 @@
-//! The status of a run on the terminal it was started from: below libtest's line of the scenario that is being played.
+//! The status of a run on its own terminal, below libtest's line of the present scenario.
 
 use std::io::{self, IsTerminal};
 use std::panic;
@@ -18,18 +18,18 @@ use crate::sys::parallel::locked;
 use crate::sys::wait::StopFlag;
 use crate::sys::watch::Watch;
 
-/// How often it is drawn, if it has changed.
+/// The time between two drawings of a changed status.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// Draws the status of a run while it is shown. Dropping it ends that.
+/// Draws the status of a run while it is shown. Dropping it ends the drawing.
 pub struct LiveStatus {
     shared: Arc<Shared>,
     _observation: Observer,
-    /// What draws; there until the status is dropped.
+    /// The drawing thread, until the status is dropped.
     drawing: Option<Watch<()>>,
 }
 
-/// Takes the status off the terminal when it is dropped.
+/// Removes the status from the terminal when it is dropped.
 pub struct Shown<'a> {
     shared: &'a Shared,
 }
@@ -37,19 +37,20 @@ pub struct Shown<'a> {
 struct Shared {
     record: Record,
     live: Mutex<Live>,
-    /// Names of all scenarios of the run, in the order of play.
+    /// The names of the run's scenarios, in the order of play.
     selected: Vec<String>,
-    /// There from when it has been read.
+    /// The earlier runs, as soon as they have been read.
     earlier: Mutex<Earlier>,
     colours: bool,
     shown: AtomicBool,
-    /// From when the run is cancelled nothing is drawn: cargo has gone by then, and the terminal is the shell's again.
+    /// Set when the run is cancelled. After that nothing is drawn: cargo has gone, and the terminal belongs to the shell
+    /// again.
     cancel: StopFlag,
 }
 
 impl LiveStatus {
-    /// Begins to follow a run whose folder is in `results`; none where standard error is no terminal that can be drawn
-    /// on, where somebody else draws (nextest), or where nobody looks (CI).
+    /// Begins to follow a run whose folder is in `results`. None if standard error is no terminal that can be drawn on, if
+    /// nextest draws there, or in CI.
     pub fn begin(
         record: &Record,
         header: &RunHeader,
@@ -85,7 +86,7 @@ impl LiveStatus {
         let drawing = Watch::start("status", {
             let shared = Arc::clone(&shared);
             move |stop| {
-                // Here, because it may take a moment on a slow disk.
+                // This thread reads it, because a slow disk takes a moment.
                 let earlier = super::earlier(&results, &run);
                 *locked(&shared.earlier) = earlier;
                 loop {

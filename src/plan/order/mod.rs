@@ -1,4 +1,4 @@
-//! The axis `order`: in which order the guests of the fleet move. Each order is a file.
+//! The axis `order`: the sequence in which the guests of the fleet move. One file each.
 
 mod cross;
 mod orderly;
@@ -11,30 +11,30 @@ use crate::axis::axis;
 /// An order: its row in the table.
 pub struct Spec {
     pub name: &'static str,
-    /// How the guests move, as the end of the sentence `The guests move ...`.
+    /// The guests' moves, as the end of the sentence `The guests move ...`.
     pub text: &'static str,
-    /// With fewer guests there is nothing that it could order.
+    /// The least guests of a fleet that this order can arrange.
     pub least_guests: usize,
     /// Whether its steps depend on the seed.
     pub seeded: bool,
-    /// Whether it has steps in which several guests move at the same time.
+    /// Whether several guests move at the same time in some of its steps.
     pub parallel: bool,
-    /// The moves of a fleet, from the source and back to it. Pure: the same fleet has the same moves.
+    /// The moves of a fleet, from the source and back to it. Pure: equal fleets have equal moves.
     steps: fn(&PlanInput) -> Vec<Step>,
 }
 
-/// What an order knows of a fleet.
+/// The facts about a fleet that an order uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlanInput {
     pub guests: usize,
-    /// How often every guest goes there and back.
+    /// The number of round trips of every guest.
     pub rounds: u32,
-    /// What an order draws its choices from, if it has any.
+    /// The seed of random choices.
     pub seed: Seed,
 }
 
 axis! {
-    /// In which order the guests of the fleet move.
+    /// The sequence in which the guests of the fleet move.
     Order, "order", Spec {
         Orderly => orderly::SPEC,
         Simultaneous => simultaneous::SPEC,
