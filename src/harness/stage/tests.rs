@@ -286,9 +286,10 @@ fn a_play_that_hangs_is_left_at_its_limit_and_everything_is_made_anew() {
     });
     assert!(ground.play(NAME).unwrap_err().contains("something hangs"));
     assert_eq!(ground.outcome().verdict, Verdict::Error);
-    assert_eq!(ground.asked(), ["build", "play"]);
     assert!(ground.stage.fleet(&ground.stage.profile).is_ok());
-    assert_eq!(ground.asked(), ["clear", "build"]);
+    // The play may note itself at any time: only its limit is over.
+    let asked: Vec<String> = ground.asked().into_iter().filter(|what| what != "play").collect();
+    assert_eq!(asked, ["build", "clear", "build"]);
 }
 
 #[test]
