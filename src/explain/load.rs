@@ -1,8 +1,8 @@
-//! The load of a scenario, as it is explained.
+//! Explains the load of a scenario.
 
 use crate::scenario::{HostShare, Load, Profile, Scenario, Workload};
 
-/// A line for every place where load is.
+/// A line for every place with load.
 pub(super) fn lines(scenario: &Scenario, profile: &Profile) -> Vec<String> {
     let (load, share) = match scenario.workload {
         Workload::Stress { load, share } => (load, share.unwrap_or(HostShare::Half)),

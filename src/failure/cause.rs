@@ -1,4 +1,4 @@
-//! What came back instead of success: its kind, for decisions; its text, for people; the error that it was made of.
+//! The cause of a failure: its kind, for decisions; its text, for people; and the error behind it.
 
 use std::error::Error;
 use std::fmt;
@@ -7,24 +7,24 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 
-/// What went wrong, as far as a decision depends on it.
+/// The kind of a failure, on which decisions depend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
-    /// Somebody ended it: the user, or multivm itself.
+    /// The user or multivm itself ended it.
     Cancelled,
     /// The answer, or the condition, did not come in time.
     TimedOut,
-    /// The other side is not there, or the connection to it is lost. Another attempt may find it.
+    /// The other side is absent, or the connection to it is lost. Another attempt may find it.
     Unreachable,
     /// The other side said no, and would say so again.
     Refused,
-    /// What was asked for does not exist.
+    /// The requested thing does not exist.
     Missing,
     /// Everything else.
     Other,
 }
 
-/// What came back. Two causes are equal if they are of one kind and say the same; the source does not count.
+/// The cause of a failure. Two causes are equal if their kinds and texts are; the source does not count.
 #[derive(Debug, Clone)]
 pub struct Cause {
     pub kind: FailureKind,
@@ -33,7 +33,7 @@ pub struct Cause {
 }
 
 impl Cause {
-    /// A cause that no error stands behind.
+    /// A cause without an error behind it.
     pub fn new(kind: FailureKind, text: impl fmt::Display) -> Cause {
         Cause { kind, text: text.to_string(), source: None }
     }
@@ -43,12 +43,12 @@ impl Cause {
         Cause { kind, text: error.to_string(), source: Some(Arc::new(error)) }
     }
 
-    /// Somebody interrupted the run.
+    /// The cause of everything that an interruption of the run ended.
     pub fn interrupted() -> Cause {
         Cause::new(FailureKind::Cancelled, "the run was interrupted")
     }
 
-    /// Says before the text what the error was about.
+    /// Puts what the error was about before the text.
     pub fn about(mut self, what: impl fmt::Display) -> Cause {
         self.text = format!("{what}: {}", self.text);
         self

@@ -1,4 +1,4 @@
-//! The one error of everything that touches a machine: what was attempted, where, what came back, what to do.
+//! The one error of everything that touches a machine: the attempt, the place, the cause, the advice.
 
 mod cause;
 mod problem;
@@ -8,16 +8,16 @@ use std::fmt;
 pub use cause::{Cause, FailureKind};
 pub use problem::Problem;
 
-/// Why an action on this machine, a host or a guest did not work.
+/// A failed action on this machine, a host or a guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The action, as a verb phrase: "start guest vm1".
     pub attempted: String,
-    /// Host, guest or path where it was attempted.
+    /// The host, guest or path of the attempt.
     pub place: Option<String>,
-    /// What came back.
+    /// The answer to the attempt.
     pub cause: Cause,
-    /// What the reader can do about it.
+    /// Advice for the reader.
     pub try_next: Option<String>,
 }
 
@@ -36,13 +36,13 @@ impl Failure {
         self
     }
 
-    /// Adds to the cause's text what was found out after it.
+    /// Adds a later discovery to the cause's text.
     pub fn and(mut self, more: impl fmt::Display) -> Self {
         self.cause.text.push_str(&more.to_string());
         self
     }
 
-    /// What decisions are made on.
+    /// The kind of the failure, for decisions.
     pub fn kind(&self) -> FailureKind {
         self.cause.kind
     }
@@ -71,9 +71,9 @@ impl std::error::Error for Failure {
 /// Result of an action on a machine.
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
-/// Gives an error the context that makes it a [`Failure`].
+/// Turns an error into a [`Failure`] by giving it its context.
 pub trait Attempt<T> {
-    /// Names what was attempted; called only on the error path.
+    /// Names the attempt; called only on the error path.
     fn attempting(self, attempted: impl FnOnce() -> String) -> Result<T>;
 }
 

@@ -1,26 +1,26 @@
-//! How a program ends that does not succeed: the message, and the exit status that tells bad input from a failure.
+//! The unsuccessful end of a program: the message, and the exit status that tells bad input from a failure.
 
 use std::fmt;
 use std::process::ExitCode;
 
 use super::Failure;
 
-/// Why a program did not do what it was asked to.
+/// Why a program did not do its work.
 #[derive(Debug)]
 pub enum Problem {
-    /// What the user wrote cannot be used; nothing was touched. The whole message.
+    /// The user's input cannot be used, and nothing was touched. The text is the whole message.
     Input(String),
-    /// Something did not work.
+    /// Actions failed.
     Failed(Vec<Failure>),
 }
 
 impl Problem {
-    /// A mistake in what the user wrote.
+    /// A mistake in the user's input.
     pub fn input(mistake: impl fmt::Display) -> Problem {
         Problem::Input(format!("error: {mistake}"))
     }
 
-    /// Tells it on standard error; the exit status is 2 for bad input and 1 for a failure.
+    /// Reports the problem on standard error, and returns the exit status: 2 for bad input, 1 for a failure.
     pub fn report(self) -> ExitCode {
         match self {
             Problem::Input(message) => {

@@ -1,8 +1,8 @@
-//! Images that the lab is made of: built once from the distribution's packages, kept in the user's cache directory
-//! under a name that holds a hash of their recipe.
+//! Images for the lab, built once from the distribution's packages, and kept in the user's cache directory under names with
+//! a hash of their recipe.
 //!
-//! A build works in a directory of its own that is renamed at the end: one that was interrupted is thrown away by
-//! the next, and never taken for a finished one.
+//! A build works in a directory of its own and renames it at the end: the next build throws away an interrupted one, which
+//! never passes for a finished one.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -23,7 +23,7 @@ use crate::sys::wait::StopFlag;
 const HOST_PACKAGES: &str = include_str!("../../fixtures/host/packages.txt");
 const GUEST_PACKAGES: &str = include_str!("../../fixtures/guest/packages.txt");
 
-/// Files that the guest recipe uses, by name.
+/// The files of the guest recipe, by name.
 const GUEST_FILES: [(&str, &str); 5] = [
     ("build.sh", include_str!("../../fixtures/guest/build.sh")),
     ("initramfs-init", include_str!("../../fixtures/guest/initramfs-init")),
@@ -32,10 +32,10 @@ const GUEST_FILES: [(&str, &str); 5] = [
     ("sysctl.conf", include_str!("../../fixtures/guest/sysctl.conf")),
 ];
 
-/// Raised when the way of building changes, not only what is built.
+/// The version of the way of building. It changes when that changes without the recipe.
 const FORMAT: &str = "1";
 
-/// Root file system of lab hosts of one suite.
+/// The root file system of lab hosts of one suite.
 #[derive(Debug, Clone)]
 pub struct HostImage {
     pub root: PathBuf,
@@ -51,10 +51,10 @@ pub struct HostFacts {
     pub libvirt: String,
 }
 
-/// What guests boot from.
+/// The files that guests boot from.
 #[derive(Debug, Clone)]
 pub struct GuestImage {
-    /// Directory with `vmlinux`, `initramfs`, `base.qcow2`, `host_key.pub`.
+    /// The directory with `vmlinux`, `initramfs`, `base.qcow2`, `host_key.pub`.
     pub directory: PathBuf,
 }
 
@@ -66,7 +66,7 @@ pub struct Images<'a> {
 }
 
 impl Images<'_> {
-    /// Paths of the images of hosts and guests of these suites, and whether each is there.
+    /// The paths of the images of hosts and guests of these suites, and whether each exists.
     pub fn status(store: &Store, hosts: &[&str], guests: &str) -> Vec<(PathBuf, bool)> {
         let mut paths: Vec<PathBuf> = hosts.iter().map(|suite| host_path(store, suite)).collect();
         paths.dedup();
@@ -74,7 +74,7 @@ impl Images<'_> {
         paths.into_iter().map(|path| (path.clone(), path.is_dir())).collect()
     }
 
-    /// The host image of `suite`, built if it is not there.
+    /// The host image of `suite`, built if it is missing.
     pub fn host(&self, suite: &str) -> Result<HostImage> {
         let path = host_path(self.store, suite);
         self.ensure(&path, &format!("root file system of {suite} hosts"), |partial| {
@@ -95,7 +95,7 @@ impl Images<'_> {
         Ok(HostImage { root: path.join("root"), facts })
     }
 
-    /// The guest image of `suite`, built with the tools of `host` if it is not there.
+    /// The guest image of `suite`, built with the tools of `host` if it is missing.
     pub fn guest(&self, suite: &str, host: impl FnOnce() -> Result<HostImage>) -> Result<GuestImage> {
         let path = guest_path(self.store, suite);
         self.ensure(&path, &format!("guest image of {suite}"), |partial| {
@@ -135,7 +135,7 @@ impl Images<'_> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let partial = images.join(format!("{PARTIAL}{name}"));
         let entry = self.ledger.enter(Thing::Directory { path: partial.clone() })?;
-        // What an earlier build left when it was interrupted.
+        // The remains of an interrupted build.
         if partial.exists() {
             fs::remove_dir_all(&partial).attempting(|| format!("remove {}", partial.display()))?;
         }
@@ -175,7 +175,7 @@ impl Images<'_> {
 
     /// Runs the guest recipe inside the host image's tree. Its /build is the partial directory.
     fn build_in(&self, root: &Path, partial: &Path) -> Result<()> {
-        // The tree is shared by every lab: what is mounted over it is seen by this command only.
+        // Every lab shares the tree: only this command sees the mounts over it.
         let script = r#"
             set -e
             mkdir "$2/mnt"
@@ -199,7 +199,7 @@ impl Images<'_> {
             .env("LC_ALL", "C.UTF-8")
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
-            // Ctrl-C is for us: the build is ended in order.
+            // Ctrl-C is for multivm, which ends the build in order.
             .process_group(0);
         let mut child = command.spawn().map_err(|error| {
             Failure::new(attempted, Cause::from(error).about(format!("{:?}", command.get_program())))
@@ -239,17 +239,17 @@ impl Images<'_> {
                 Err(RecvTimeoutError::Disconnected) => return Ok(tail),
             }
             if self.cancel.is_set() {
-                // Ended already: that is what is wanted.
+                // A build that has ended already is no error.
                 let _ = child.kill();
             }
         }
     }
 }
 
-/// How the name of a directory begins in which an image is built.
+/// The beginning of the name of an unfinished image's directory.
 const PARTIAL: &str = ".partial-";
 
-/// Whether this is a name that a directory of images gives to one of its images, finished or not.
+/// Whether a directory of images gives such a name to an image, finished or not.
 fn is_image_name(name: &str) -> bool {
     let name = name.strip_prefix(PARTIAL).unwrap_or(name);
     name.starts_with("host-") || name.starts_with("guest-")
@@ -269,7 +269,7 @@ fn guest_path(store: &Store, suite: &str) -> PathBuf {
     images_directory(store).join(format!("guest-{suite}-{}", key(&recipe)))
 }
 
-/// Lines of a build's messages that are shown when it fails.
+/// How many of a failed build's last lines its message shows.
 const TAIL: usize = 20;
 
 fn key(recipe: &[&str]) -> String {

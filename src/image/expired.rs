@@ -1,15 +1,15 @@
-//! Package sources whose Release file has expired: frozen or archived ones, which nobody signs anew.
+//! Package sources with an expired Release file: frozen or archived ones, which are no longer signed anew.
 
 use super::mirror::SUITES;
 use crate::failure::Failure;
 
-/// The variable that names them.
+/// The variable with the suites that may be expired.
 pub const EXPIRED_VARIABLE: &str = "MULTIVM_EXPIRED";
 
-/// Stands for every suite.
+/// The value for every suite.
 const ALL: &str = "all";
 
-/// The suites whose Release file may have expired. The signature must be good all the same.
+/// The suites whose Release file may have expired. Its signature must still be good.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Expired(Vec<String>);
 
@@ -35,8 +35,7 @@ impl Expired {
     }
 }
 
-/// What to do about a build of a suite that failed with these words, if they are about a Release file that has expired: apt says it
-/// in words only.
+/// Advice about a failed build whose messages mention an expired Release file, which apt reports only in words.
 pub(super) fn advice(suite: &str, words: &[String]) -> Option<String> {
     let expired = words.iter().any(|line| line.contains("Release file") && line.contains("expired"));
     expired.then(|| {

@@ -1,5 +1,5 @@
-//! Where Debian packages for the lab's images come from: the machine's own configured package sources, or, on a machine that is no
-//! Debian, the one that mmdebstrap knows.
+//! The source of Debian packages for the lab's images: the machine's own configured package sources or, on a machine that is
+//! no Debian, the one that mmdebstrap knows.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::failure::{Failure, Result};
 /// Debian's suites that images can be made of.
 pub const SUITES: [&str; 4] = ["bullseye", "bookworm", "trixie", "forky"];
 
-/// Other suites by which a source is known to be Debian's main archive.
+/// Other suites that show a source to be Debian's main archive.
 const OTHERS: [&str; 3] = ["stable", "testing", "sid"];
 
 /// Where Debian's keys are, by package debian-archive-keyring, or debian-keyring of Fedora: mmdebstrap trusts them where the machine's
@@ -17,12 +17,12 @@ const OTHERS: [&str; 3] = ["stable", "testing", "sid"];
 const KEYRINGS: [&str; 2] =
     ["usr/share/keyrings/debian-archive-keyring.gpg", "usr/share/keyrings/debian-archive-keyring.pgp"];
 
-/// A Debian archive, and who names it.
+/// A Debian archive, and where it was configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageSource {
-    /// For mmdebstrap; none for the one that is built into it. It may hold a password: not for messages.
+    /// The address for mmdebstrap; none for its built-in archive. It may hold a password, so no message shows it.
     pub address: Option<String>,
-    /// The file, the variable or the program that it is from.
+    /// The file, the variable or the program that configured it.
     pub from: String,
 }
 

@@ -1,4 +1,4 @@
-//! Images: what hosts and guests boot from, built once from a distribution's packages and kept.
+//! Images for hosts and guests to boot from, built once from a distribution's packages and kept.
 
 mod build;
 mod expired;

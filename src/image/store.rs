@@ -1,4 +1,4 @@
-//! Where images are kept, and where the packages come from that they are made of.
+//! The store of images, and the source of their packages.
 
 use std::path::PathBuf;
 
@@ -8,9 +8,9 @@ use crate::failure::Failure;
 /// The cache of images and the source of packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Store {
-    /// Directory of everything that is kept between runs.
+    /// The directory of everything that stays between runs.
     pub cache: PathBuf,
-    /// Debian archive that the user asks for in place of the machine's own.
+    /// The Debian archive that the user wants instead of the machine's own.
     pub mirror: Option<String>,
     /// Suites whose Release file may have expired.
     pub expired: Expired,
@@ -30,7 +30,7 @@ impl Store {
         ),
     ];
 
-    /// Reads the variables through `get`. A variable that is set to nothing counts as not set.
+    /// Reads the variables through `get`. An empty variable counts as unset.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Store, Failure> {
         let set = |name: &str| get(name).filter(|value| !value.is_empty());
         let expired =

@@ -1,4 +1,4 @@
-//! Work that may block, with somebody who stops waiting: at a deadline, or soon after the run was interrupted.
+//! Work that may block, with a thread that stops waiting at a deadline, or soon after an interruption of the run.
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
@@ -7,32 +7,32 @@ use std::time::{Duration, Instant};
 use super::parallel::panic_text;
 use super::wait::StopFlag;
 
-/// How long an answer is awaited after the run was interrupted: what answers at all answers in that time.
+/// How long a caller waits for an answer after an interruption: whatever answers at all answers within this time.
 const AFTER_STOP: Duration = Duration::from_secs(3);
 
-/// How often whoever waits looks at the clock and the flag.
+/// How often the waiting thread looks at the clock and the flag.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// How work ended.
+/// The end of work.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Ending<T> {
     Done(T),
-    /// The text of its panic.
+    /// The work panicked, with this text.
     Panicked(String),
-    /// It goes on, and nobody waits for it any more.
+    /// The work goes on, abandoned.
     Left(Left),
 }
 
-/// Why nobody waits for work any more.
+/// Why work was abandoned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Left {
     AtDeadline,
     Interrupted,
 }
 
-/// Does work in a thread of that name, so that a panic's message says whose it was, and waits for it no longer than its deadline
-/// and no longer than `after_stop` after an interruption. `deadline` is asked again and again, because work may get it only when it
-/// comes to what has one. Work that never ends keeps its thread, and whatever it was given.
+/// Does work in a thread of that name, which a panic's message shows, and waits no longer than its deadline, and no longer
+/// than `after_stop` after an interruption. `deadline` is asked again and again, because work may learn its deadline only on
+/// the way. Work that never ends keeps its thread, and whatever it was given.
 pub fn attend<T: Send + 'static>(
     name: &str,
     stop: &StopFlag,
@@ -42,7 +42,7 @@ pub fn attend<T: Send + 'static>(
 ) -> std::io::Result<Ending<T>> {
     let (tell, told) = channel();
     let working = move || {
-        // Nobody may be waiting any more.
+        // The receiver is gone after the deadline.
         let _ = tell.send(work());
     };
     let thread = thread::Builder::new().name(name.to_owned()).spawn(working)?;
@@ -69,15 +69,15 @@ pub fn attend<T: Send + 'static>(
     }
 }
 
-/// Makes a call in a thread of its own and waits for its answer no longer than the limit; none if nobody waits any more, or if
-/// the call panicked.
+/// Makes a call in a thread of its own and waits for its answer no longer than the limit; none if the call was abandoned or
+/// panicked.
 pub fn answer<T: Send + 'static>(
     limit: Duration,
     stop: &StopFlag,
     call: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
     let deadline = Instant::now().checked_add(limit);
-    // A thread that cannot be started is a call that is never answered.
+    // If no thread can be started, the call stays unanswered.
     match attend("bounded call", stop, AFTER_STOP, || deadline, call) {
         Ok(Ending::Done(answer)) => Some(answer),
         Ok(Ending::Panicked(_) | Ending::Left(_)) | Err(_) => None,

@@ -8,7 +8,7 @@ use std::thread;
 
 use crate::failure::{Attempt, Result};
 
-/// `program` in a mount and a PID namespace of its own: all that it mounts and starts ends with it.
+/// A command for `program` in a mount and a PID namespace of its own: all its mounts and processes end with it.
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("unshare");
     command

@@ -16,16 +16,16 @@ use super::parallel::locked;
 use super::watch::Watch;
 use crate::failure::Result;
 
-/// A shorter time without a beat is a busy machine.
+/// A shorter time without a beat only shows a busy machine.
 const LEAST: Duration = Duration::from_secs(1);
 
-/// From one beat of the watch to the next.
+/// The time between two beats of the watch.
 const BEAT: Duration = Duration::from_millis(100);
 
 /// CPU time of the whole process, as a share of the time between two beats, below which it did not run: one in so many.
 const IDLE: u32 = 10;
 
-/// A time in which the process was halted.
+/// A time in which this process was halted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Halt {
     pub from: Instant,
@@ -33,7 +33,7 @@ pub struct Halt {
 }
 
 impl Halt {
-    /// How much of it is between two moments.
+    /// The part of it between two moments.
     fn within(&self, begin: Instant, end: Instant) -> Duration {
         (self.from + self.length).min(end).saturating_duration_since(self.from.max(begin))
     }
@@ -67,7 +67,7 @@ impl Pulse {
 
 static PULSE: OnceLock<Mutex<Pulse>> = OnceLock::new();
 
-/// Begins to beat, for as long as the watch is kept; `told` hears of every halt, soon after it.
+/// Beats as long as the watch lives; `told` hears of every halt soon after it.
 pub fn watch(told: impl Fn(Halt) + Send + 'static) -> Result<Watch<()>> {
     let pulse =
         PULSE.get_or_init(|| Mutex::new(Pulse { last: Instant::now(), cpu: cpu_time(), halts: Vec::new() }));
@@ -77,7 +77,7 @@ pub fn watch(told: impl Fn(Halt) + Send + 'static) -> Result<Watch<()>> {
             let news = {
                 let mut pulse = locked(pulse);
                 pulse.beat(Instant::now(), cpu_time);
-                // Its own share of the next time apart begins here.
+                // The thread's own share of the next interval begins here.
                 pulse.cpu = cpu_time();
                 pulse.halts[heard..].to_vec()
             };
@@ -95,18 +95,18 @@ pub fn within(begin: Instant, end: Instant) -> Duration {
     }
     let Some(pulse) = PULSE.get() else { return Duration::ZERO };
     let mut pulse = locked(pulse);
-    // Who comes here before the watch does after a halt knows of it as well.
+    // A caller that comes before the watch after a halt still learns of the halt.
     pulse.beat(Instant::now(), cpu_time);
     pulse.within(begin, end)
 }
 
-/// How long the process has run since a moment.
+/// How long this process has run since a moment.
 pub fn ran_since(begin: Instant) -> Duration {
     let now = Instant::now();
     now.saturating_duration_since(begin).saturating_sub(within(begin, now))
 }
 
-/// CPU time that all threads of the process have used; nothing where the kernel does not say.
+/// The CPU time of all threads of this process; zero if the kernel does not say.
 fn cpu_time() -> Duration {
     clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map(Duration::from).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C, SIGTERM and the death of whoever started us: the run is cancelled, and cleaned up in order.
+//! Ctrl-C, SIGTERM and the death of the parent process: each cancels the run, which then cleans up in order.
 
 use std::sync::OnceLock;
 use std::thread;
@@ -14,13 +14,13 @@ use crate::sys::wait::StopFlag;
 /// A second Ctrl-C counts as impatience only this long after the first: under some runners one Ctrl-C arrives twice.
 const IMPATIENCE: Duration = Duration::from_secs(1);
 
-/// How often the parent is looked at.
+/// How often the parent is checked.
 const PARENT_INTERVAL: Duration = Duration::from_millis(500);
 
-/// When the run was interrupted.
+/// The moment of the interruption.
 static AT: OnceLock<Instant> = OnceLock::new();
 
-/// When this process was told to end; none while it was not.
+/// When a signal told this process to end; none without one.
 pub fn at() -> Option<Instant> {
     AT.get().copied()
 }
@@ -39,7 +39,7 @@ pub fn cancel_on_signals(cancel: &StopFlag, say: fn(&str)) -> Result<()> {
         for signal in signals.forever() {
             match first {
                 None => {
-                    // Before the announcement: from then on nothing draws on the terminal.
+                    // The flag comes before the announcement: from then on nothing draws on the terminal.
                     interrupt(&token);
                     say("\nmultivm: interrupted; aborting migrations and cleaning up, do not close");
                     first = Some(Instant::now());
@@ -56,7 +56,7 @@ pub fn cancel_on_signals(cancel: &StopFlag, say: fn(&str)) -> Result<()> {
     let parent = getppid();
     spawn("parent", move || {
         while !token.is_set() {
-            // cargo that was killed leaves this process behind: without this it would go on for hours.
+            // A killed cargo leaves this process behind, which would otherwise go on for hours.
             if getppid() != parent {
                 interrupt(&token);
                 say("multivm: the process that started this run is gone; cleaning up");

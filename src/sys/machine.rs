@@ -1,10 +1,11 @@
-//! What this machine has. In a container with a limit of its own, that is what the container may use.
+//! The CPUs and the memory of this machine. In a container with a limit of its own, the limit counts.
 
 use std::fs;
 
 use procfs::{Current, Meminfo};
 
-/// Where a container's limit is, by versions 2 and 1 of control groups; a machine's root has none, or one that is no limit.
+/// The files of a container's memory limit, by versions 2 and 1 of control groups. A machine's root group has no such file,
+/// or a value that is no limit.
 const LIMITS: [&str; 2] = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
 
 /// CPUs of this machine, hundredths of a CPU.

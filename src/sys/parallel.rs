@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::failure::{Cause, Failure, Result};
 
-/// Does something with every item, each in a thread of its own; results in the items' order. One item's failure, or
-/// panic, is no other's.
+/// Does something with every item, each in a thread of its own; results are in the items' order. A failure or panic of one
+/// item does not affect others.
 pub fn at_once<I: Send, T: Send>(
     what: &str,
     items: impl IntoIterator<Item = I>,
@@ -62,12 +62,12 @@ pub fn few_at_once<I: Sync, T: Send>(
     results.into_iter().map(|result| result.unwrap_or_else(|| Err(panicked.clone()))).collect()
 }
 
-/// What is behind a lock whose every change is complete in one step: a panic elsewhere has not spoilt it.
+/// Locks data whose every change is complete in one step, so that a panic elsewhere has not spoilt it.
 pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What is behind such a lock, if whoever holds it lets go of it within the limit.
+/// Locks such data, if its holder lets go of it within the limit.
 pub fn lock_within<T>(mutex: &Mutex<T>, limit: Duration) -> Option<MutexGuard<'_, T>> {
     let begin = Instant::now();
     loop {
@@ -80,11 +80,10 @@ pub fn lock_within<T>(mutex: &Mutex<T>, limit: Duration) -> Option<MutexGuard<'_
     }
 }
 
-/// How often a lock is looked at that somebody holds.
+/// How often a held lock is tried.
 const LOOK_AT_LOCK: Duration = Duration::from_millis(10);
 
-/// Lets everybody through when all have come, or when the limit is over: one who never comes must not keep the others
-/// for ever.
+/// Lets everybody through when all have come, or after the limit: one who never comes must not keep the others for ever.
 pub struct Gate {
     missing: Mutex<usize>,
     all: Condvar,
@@ -95,7 +94,7 @@ impl Gate {
         Gate { missing: Mutex::new(count), all: Condvar::new() }
     }
 
-    /// Comes, and waits for the others.
+    /// Arrives, and waits for the others.
     pub fn pass(&self, limit: Duration) {
         let mut missing = locked(&self.missing);
         *missing = missing.saturating_sub(1);
@@ -105,7 +104,7 @@ impl Gate {
     }
 }
 
-/// The text of a panic, as far as it has one.
+/// The text of a panic, if it has one.
 pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     panic
         .downcast_ref::<&str>()

@@ -1,8 +1,8 @@
-//! What the kernel says of a process.
+//! The kernel's account of a process.
 
 use procfs::process::{Process, Stat, all_processes};
 
-/// The process of that pid, if it lives; none for one that is gone or only waits for its parent to notice.
+/// The living process of that pid; none for one that is gone or only waits to be reaped.
 pub fn living(pid: i32) -> Option<Stat> {
     let stat = Process::new(pid).and_then(|process| process.stat()).ok()?;
     (!matches!(stat.state, 'Z' | 'X')).then_some(stat)

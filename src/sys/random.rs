@@ -1,4 +1,4 @@
-//! Numbers that look random and follow from their seed alone, on every machine and in every version.
+//! Pseudorandom numbers that follow from their seed alone, on every machine and in every version.
 
 /// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014), from a seed.
 pub struct Random(pub u64);

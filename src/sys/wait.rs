@@ -45,19 +45,19 @@ impl StopFlag {
     }
 }
 
-/// One look at a condition.
+/// The result of one look at a condition.
 pub enum Look<T> {
     /// The condition holds.
     Ready(T),
-    /// Not yet; what was seen instead, for the error if it never comes.
+    /// The condition does not hold yet. The text is what the look saw, for the error if it never holds.
     NotYet(String),
-    /// It cannot hold any more.
+    /// The condition cannot hold any more.
     Never(Cause),
 }
 
 impl<T> Look<T> {
-    /// What an attempt that failed means for the condition that it succeeds: another one may find what is not there yet, or
-    /// get the answer that did not come, but not change the mind of who refuses it, or of the user.
+    /// The meaning of a failed attempt for the condition that it succeeds. Another attempt may find what is missing, or get
+    /// the answer that did not come, but it does not change a refusal or the user's mind.
     pub fn again(cause: impl Into<Cause>) -> Look<T> {
         let cause = cause.into();
         match cause.kind {

@@ -1,4 +1,4 @@
-//! A thread that looks again and again beside everything else, until somebody stops it.
+//! A thread that watches something beside everything else, until it is stopped.
 
 use std::thread::{self, JoinHandle};
 
@@ -6,7 +6,7 @@ use crate::failure::{Attempt, Failure, Result};
 use crate::sys::parallel::panic_text;
 use crate::sys::wait::StopFlag;
 
-/// The running thread. Dropping it tells the thread to stop, and waits for nothing: the net under an early return.
+/// The running thread. Dropping it tells the thread to stop without waiting, which catches an early return.
 pub struct Watch<T> {
     name: &'static str,
     stop: StopFlag,
@@ -20,7 +20,7 @@ impl<T> Drop for Watch<T> {
 }
 
 impl<T: Send + 'static> Watch<T> {
-    /// Starts `work`, which is to return soon after its token is cancelled. The name is at most 15 bytes long (prctl(2),
+    /// Starts `work`, which must return soon after its stop flag is set. The name has at most 15 bytes (prctl(2),
     /// PR_SET_NAME).
     pub fn start(name: &'static str, work: impl FnOnce(&StopFlag) -> T + Send + 'static) -> Result<Watch<T>> {
         let stop = StopFlag::new();
@@ -32,7 +32,7 @@ impl<T: Send + 'static> Watch<T> {
         Ok(Watch { name, stop, thread: Some(thread) })
     }
 
-    /// Stops it, and returns what it has.
+    /// Stops the thread, and returns its result.
     pub fn stop(mut self) -> Result<T> {
         self.stop.set();
         let failed = |why: &str| Failure::new(format!("end the thread {}", self.name), why);
