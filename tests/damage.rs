@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use multivm::check::{
     booting, clock, connection, copies, definition, disk, kernel_log, live, load, memory, migration, overlap,
-    page_cache, placement, reachable, reboot, recovery,
+    page_cache, placement, reachable, reboot, recovery, writers,
 };
 use multivm::failure::{Attempt, Failure, Result};
 use multivm::guest::{Fleet, Guest};
@@ -92,6 +92,10 @@ const fn silent_about(guest: &'static str) -> ExpectedFinding {
 /// Which guests run on a host that does not answer.
 const COPIES_UNKNOWN: ExpectedFinding =
     may_find(&copies::ABOUT, HOSTS, "the scenario may end before the watch was blind for too long");
+
+/// Who has images open on a machine that does not answer.
+const WRITERS_UNKNOWN: ExpectedFinding =
+    may_find(&writers::ABOUT, HOSTS, "the scenario may end before the watch was blind for too long");
 
 const DAMAGES: &[Damage] = &[
     Damage {
@@ -308,7 +312,10 @@ const DAMAGES: &[Damage] = &[
             );
             fleet.storage.remote.check(&script, LIMIT).map(drop)
         },
-        finds: &[finding(&disk::ABOUT, "vm1", "kind=torn")],
+        finds: &[
+            finding(&disk::ABOUT, "vm1", "kind=torn"),
+            may_find(&writers::ABOUT, "vm1", "dd has the image open for a moment, which two looks may see"),
+        ],
         ..TO_VM1
     },
     Damage {
@@ -399,6 +406,7 @@ const DAMAGES: &[Damage] = &[
             finding(&copies::ABOUT, "vm1", "running on both hosts"),
             finding(&placement::ABOUT, "vm1", "running on source, running on target"),
             NOT_RECOVERED,
+            finding(&writers::ABOUT, "vm1", "both hosts' QEMU have it open"),
             may_find(&disk::ABOUT, "vm1", "two copies write to one disk"),
             may_find(&kernel_log::ABOUT, "vm1", "two copies write to one disk"),
             may_find(&reachable::ABOUT, "vm1", "two guests have one address"),
@@ -434,6 +442,7 @@ const DAMAGES: &[Damage] = &[
             VM1_UNDEFINED,
             VM2_UNDEFINED,
             COPIES_UNKNOWN,
+            may_find(&writers::ABOUT, "vm2", "the QEMU that was to receive it stays, and has its image open"),
         ],
         ..TO_VM1
     },
@@ -452,6 +461,7 @@ const DAMAGES: &[Damage] = &[
             finding(&reachable::ABOUT, "vm1", ""),
             finding(&kernel_log::ABOUT, HOSTS, "cannot log in to target"),
             COPIES_UNKNOWN,
+            WRITERS_UNKNOWN,
             LOAD_UNANSWERED,
             WITNESS_UNHEARD,
         ],
@@ -485,6 +495,11 @@ const DAMAGES: &[Damage] = &[
             may_find(&live::ABOUT, "vm1", "a guest waits for its disk"),
             may_find(&disk::ABOUT, "vm1", "a guest waits for its disk"),
             may_find(&copies::ABOUT, HOSTS, "libvirt may answer nothing about a guest that hangs"),
+            may_find(
+                &writers::ABOUT,
+                "vm1",
+                "the QEMU that was to receive it may stay, and have its image open",
+            ),
             may_find(&memory::ABOUT, "vm2", "a guest waits for its disk"),
             may_find(&connection::ABOUT, "vm2", "a guest waits for its disk"),
             may_find(&reachable::ABOUT, "vm2", "a guest waits for its disk"),
@@ -700,6 +715,98 @@ const DAMAGES: &[Damage] = &[
         finds: &[finding(&migration::ABOUT, "vm1", "Connection refused")],
         ..TO_ALL
     },
+    Damage {
+        name: "damage::second_qemu_by_hand",
+        cause: |fleet| {
+            on_host(
+                &fleet.hosts.source,
+                &held(&format!(
+                    "qemu-system-x86_64 -nodefaults -display none -m 16 -S -drive file={},format=raw,if=virtio",
+                    url(fleet, &vm1(fleet).image)
+                )),
+            )
+        },
+        finds: &[finding(&writers::ABOUT, "vm1", "qemu-system-x86_64 (pid ")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::second_domain_with_its_disk",
+        cause: |fleet| {
+            let storage = &fleet.storage.entry;
+            let domain = format!(
+                "<domain type='qemu'><name>neighbour</name><memory unit='MiB'>16</memory><os><type>hvm</type></os><devices>\
+                 <disk type='network' device='disk'><driver name='qemu' type='qcow2' cache='none'/>\
+                 <source protocol='nfs' name='{}/{}'><host name='{}'/></source><backingStore/>\
+                 <target dev='vda' bus='virtio'/></disk></devices></domain>",
+                storage.export,
+                vm1(fleet).image,
+                storage.server
+            );
+            let wait = HELD.as_secs();
+            on_host(
+                &fleet.hosts.source,
+                &format!(
+                    "echo \"{domain}\" > /run/neighbour.xml && virsh create --paused /run/neighbour.xml && sleep {wait}; \
+                          virsh destroy neighbour; rm /run/neighbour.xml"
+                ),
+            )
+        },
+        finds: &[finding(&writers::ABOUT, "vm1", "the QEMU of domain neighbour")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::image_exported_by_another_name",
+        // A hard link: no path of the guest's is named anywhere.
+        cause: |fleet| {
+            on_storage(fleet, "ln vm1.qcow2 other.img")?;
+            let exported = held(&format!("qemu-nbd -t -x vm -f raw -p 10999 {}", url(fleet, "other.img")));
+            let exported = on_host(&fleet.hosts.target, &exported);
+            on_storage(fleet, "rm other.img")?;
+            exported
+        },
+        finds: &[finding(&writers::ABOUT, "vm1", "qemu-nbd (pid ")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::image_open_on_the_server",
+        cause: |fleet| on_storage(fleet, &held("sh -c 'exec 3<>vm1.qcow2 && sleep 60'")),
+        finds: &[finding(&writers::ABOUT, "vm1", " on storage has it")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::base_image_open_on_the_server",
+        cause: |fleet| {
+            let image = &fleet.storage.entry.base_image;
+            on_storage(fleet, &held(&format!("sh -c 'exec 3>>{image} && sleep 60'")))
+        },
+        finds: &[finding(&writers::ABOUT, HOSTS, " on storage has it")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::second_copy_paused",
+        cause: |fleet| on_host(&fleet.hosts.source, "virsh start vm1 --paused"),
+        finds: &[
+            finding(&writers::ABOUT, "vm1", "both hosts' QEMU have it open"),
+            finding(&placement::ABOUT, "vm1", "active but not running on source"),
+        ],
+        ..TO_VM1
+    },
+    Damage {
+        name: "harmless::images_are_read",
+        cause: |fleet| {
+            let url = url(fleet, &vm1(fleet).image);
+            let reads = format!(
+                "qemu-img info -U {url} > /dev/null && qemu-img map -U -f raw {url} > /dev/null && {}",
+                held(&format!("qemu-nbd -t -r -x vm -f raw -p 10999 {url}"))
+            );
+            on_storage(fleet, "qemu-img info -U vm1.qcow2 > /dev/null && cat vm1.qcow2 > /dev/null")?;
+            on_storage(fleet, &held("sh -c 'exec 3<vm1.qcow2 4<>neighbour.img && sleep 60'"))?;
+            on_storage(fleet, "rm neighbour.img")?;
+            on_host(&fleet.hosts.source, &reads)
+        },
+        finds: &[],
+        ..TO_VM1
+    },
 ];
 
 /// How long one act of damage may take.
@@ -744,6 +851,25 @@ fn oom_kill_of_a_stranger() -> Result<()> {
         return failures.into_iter().next().map_or(Ok(()), Err);
     }
     Err(Failure::new(attempted(), format!("it ended otherwise: {ended:?}")))
+}
+
+fn on_storage(fleet: &Fleet, script: &str) -> Result<()> {
+    let script = format!("cd {} && {{ {script}; }}", fleet.storage.entry.export);
+    fleet.storage.remote.check(&script, LIMIT).map(drop)
+}
+
+/// How long somebody holds an image: a look comes twice a second.
+const HELD: Duration = Duration::from_secs(10);
+
+/// A script that lets a program run for that long, and fails if it does not.
+fn held(program: &str) -> String {
+    format!("{{ timeout {} {program}; [ $? = 124 ]; }}", HELD.as_secs())
+}
+
+/// An image in the export, as QEMU's NFS client takes it. As a raw one: it finds no backing file by a name without a folder.
+fn url(fleet: &Fleet, image: &str) -> String {
+    let storage = &fleet.storage.entry;
+    format!("nfs://{}{}/{image}", storage.server, storage.export)
 }
 
 fn parse_hex(text: &str) -> Result<u64> {

@@ -28,6 +28,7 @@ pub mod recovery;
 mod table;
 pub mod transport;
 mod witnessed;
+pub mod writers;
 
 pub use about::{About, Advice, Check, Moment, plain};
 pub use asked::{

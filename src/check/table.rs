@@ -3,6 +3,7 @@
 use super::{
     Check, booting, budget, clock, connection, copies, definition, disk, image, kernel_log, live, load,
     memory, migration, overlap, page_cache, placement, post_copy, reachable, reboot, recovery, transport,
+    writers,
 };
 
 /// Every check, in the order of README's table.
@@ -10,6 +11,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &migration::Migration,
     &placement::Placement,
     &copies::Copies,
+    &writers::Writers,
     &definition::Defined,
     &memory::Memory,
     &page_cache::PageCache,

@@ -7,8 +7,10 @@ mod nfs;
 mod overlay;
 mod pair;
 mod storage;
+mod writers;
 
 pub use events::{EventHub, Listener};
 pub use logs::{AddedLog, LogMarks};
 pub use pair::{Host, Hosts, retry_connect};
 pub use storage::{ImageCheck, Storage};
+pub use writers::{Writer, WriterSearch};

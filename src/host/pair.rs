@@ -8,7 +8,7 @@ use super::EventHub;
 use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 use crate::inventory::{Accelerator, AcceleratorKind, HostEntry, Inventory};
 use crate::libvirt::{Connection, Libvirt, Subscription, Version};
-use crate::remote::{AGENT_DIRECTORY, Agent, Remote, quote};
+use crate::remote::{Agent, Remote, quote};
 use crate::scenario::Side;
 use crate::sys::parallel::at_once;
 use crate::sys::wait::{Look, StopFlag, wait_for};
@@ -173,15 +173,9 @@ fn connect(
     })
 }
 
-/// How long the removal of a file may take; a host that needs longer is being taken down.
-const REMOVE_LIMIT: Duration = Duration::from_secs(5);
-
 impl Drop for Host {
     fn drop(&mut self) {
-        // A host stays as it was. In a guest the program stays, since the guest itself is multivm's.
-        if self.agent.is_installed() {
-            let _ = self.remote.run(&format!("rm -rf {AGENT_DIRECTORY}"), REMOVE_LIMIT);
-        }
+        self.agent.remove();
     }
 }
 

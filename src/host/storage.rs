@@ -1,6 +1,7 @@
 //! The NFS server, with the guests' images in its export.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -8,7 +9,7 @@ use serde::Deserialize;
 use super::{nfs, overlay};
 use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::inventory::StorageEntry;
-use crate::remote::{Remote, quote};
+use crate::remote::{Agent, Remote, quote};
 use crate::sys::wait::{Look, StopFlag, wait_for};
 
 /// How long making overlays may take: it only writes headers, within seconds even on a slow disk.
@@ -21,6 +22,8 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 pub struct Storage {
     pub entry: StorageEntry,
     pub remote: Remote,
+    /// Our program there; copied with its first use, removed with this value.
+    pub agent: Arc<Agent>,
 }
 
 impl Storage {
@@ -38,7 +41,7 @@ impl Storage {
                 Err(failure) => Look::again(failure.cause),
             }
         })?;
-        Ok(Storage { entry: entry.clone(), remote })
+        Ok(Storage { entry: entry.clone(), agent: Arc::new(Agent::new(remote.clone())), remote })
     }
 
     /// Whether the NFS server answers.
@@ -92,6 +95,12 @@ impl Storage {
         let answer = self.remote.check(&script, LIMIT)?;
         let reports = answer.split(MARK).map(str::trim);
         Ok(images.iter().zip(reports).map(|(image, report)| ImageCheck::new(image, report)).collect())
+    }
+}
+
+impl Drop for Storage {
+    fn drop(&mut self) {
+        self.agent.remove();
     }
 }
 

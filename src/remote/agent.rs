@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use multivm_protocol::{
-    self as protocol, END, Found, NoWitness, OK, Processes, Question, Started, Ticks, WitnessQuestion,
+    self as protocol, END, Found, NoWitness, OK, Processes, Question, Started, Ticks, Traces,
+    WitnessQuestion, Writers,
 };
 
 use super::observe::{Observation, Process};
@@ -16,7 +17,7 @@ use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::sys::parallel::locked;
 
 /// The program's directory on the other machine: in memory on most systems, so that the next boot removes it.
-pub const DIRECTORY: &str = concat!("/run/multivm-", env!("MULTIVM_AGENT_ID"));
+const DIRECTORY: &str = concat!("/run/multivm-", env!("MULTIVM_AGENT_ID"));
 
 /// The program's file name in that directory.
 const NAME: &str = "multivm-agent";
@@ -33,6 +34,9 @@ const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/multivm-agent")
 
 /// The least time for a new connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long the removal of a file may take; a host that needs longer is being taken down.
+const REMOVE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Our program on one machine. The first question opens the connection, which then stays open: it also proves that a TCP
 /// connection survives everything that happens to the machine.
@@ -95,6 +99,17 @@ impl Agent {
         let Processes { page, processes } =
             self.asked(&Question::Processes { groups: groups.to_vec() }, limit)?;
         Ok(processes.into_iter().map(|process| Process::new(process, page)).collect())
+    }
+
+    /// Who can write to files of these paths there, and to files of these inodes on NFS servers.
+    pub fn writers(&self, inodes: &[u64], paths: &[String], limit: Duration) -> Result<Writers> {
+        self.asked(&Question::Writers { inodes: inodes.to_vec(), paths: paths.to_vec() }, limit)
+    }
+
+    /// What a hypervisor leaves there, with the files below these folders.
+    pub fn traces(&self, folders: &[&str], limit: Duration) -> Result<Traces> {
+        let folders = folders.iter().map(|folder| (*folder).to_owned()).collect();
+        self.asked(&Question::Traces { folders }, limit)
     }
 
     /// The CPU time of all the machine's processes so far, in clock ticks (1/100 s).
@@ -173,9 +188,12 @@ impl Agent {
         self.remote.check(&script, limit).map(drop)
     }
 
-    /// Whether this value has copied the program there.
-    pub fn is_installed(&self) -> bool {
-        self.installed.load(Ordering::SeqCst)
+    /// Removes the program if this value has copied it there: a host is left as it was. In a guest it stays, because the guest
+    /// itself is multivm's.
+    pub fn remove(&self) {
+        if self.installed.load(Ordering::SeqCst) {
+            let _ = self.remote.run(&format!("rm -rf {DIRECTORY}"), REMOVE_LIMIT);
+        }
     }
 
     /// The reasons for all lost connections; comparing the lists of two looks shows the losses in between.

@@ -10,7 +10,7 @@ mod observe;
 mod push;
 mod run;
 
-pub use agent::{Agent, DIRECTORY as AGENT_DIRECTORY, LOAD_LOG};
+pub use agent::{Agent, LOAD_LOG};
 pub use dialogue::Dialogue;
 pub use multivm_protocol as protocol;
 pub use observe::{KernelLine, Observation, Process, realtime_s};

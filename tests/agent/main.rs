@@ -18,6 +18,7 @@ mod memory;
 mod pulse;
 mod questions;
 mod work;
+mod writers;
 
 const PROGRAM: &str = concat!(env!("OUT_DIR"), "/multivm-agent");
 

@@ -1,0 +1,200 @@
+//! Who can write to images: every process, loop device and QEMU on both hosts and on the storage server that has one open for it,
+//! by device and inode, whatever path led there.
+
+mod words;
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Hosts, Storage};
+use crate::failure::{Failure, Result};
+use crate::remote::Agent;
+use crate::remote::protocol::{Place, ProcessId, Program, Writers};
+use crate::scenario::Side;
+use crate::sys::parallel::at_once;
+use words::{NfsFile, nfs_files};
+
+/// Somebody who can write to an image.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Writer {
+    /// The image, by its number among those that are watched.
+    pub image: usize,
+    /// The host where it is; none on the storage server.
+    pub side: Option<Side>,
+    pub machine: String,
+    /// None of a loop device.
+    pub process: Option<ProcessId>,
+    /// What it is, for people.
+    pub name: String,
+    /// The domain of which libvirt says that this is its QEMU.
+    pub domain: Option<String>,
+}
+
+/// The machines, and what is known of them from one look to the next.
+pub struct WriterSearch {
+    storage: Machine,
+    hosts: [Machine; 2],
+    /// The server, as hosts call it.
+    server: String,
+    /// Paths of the images on it.
+    images: Vec<String>,
+    /// Other paths of files on it that a command line has named.
+    named: BTreeSet<String>,
+    /// What is written on command lines that were read.
+    programs: HashMap<(Side, ProcessId), Vec<NfsFile>>,
+    limit: Duration,
+}
+
+struct Machine {
+    name: String,
+    side: Option<Side>,
+    agent: Arc<Agent>,
+}
+
+impl WriterSearch {
+    /// Searches for writers of images in the export; an answer may take as long as `limit`.
+    pub fn new(hosts: &Hosts, storage: &Storage, images: &[String], limit: Duration) -> WriterSearch {
+        let entry = &storage.entry;
+        let host = |side: Side| {
+            let host = hosts.get(side);
+            Machine { name: host.entry.name.clone(), side: Some(side), agent: Arc::clone(&host.agent) }
+        };
+        WriterSearch {
+            storage: Machine { name: entry.name.clone(), side: None, agent: Arc::clone(&storage.agent) },
+            hosts: [host(Side::Source), host(Side::Target)],
+            server: entry.server.clone(),
+            images: images.iter().map(|image| format!("{}/{image}", entry.export)).collect(),
+            named: BTreeSet::new(),
+            programs: HashMap::new(),
+            limit,
+        }
+    }
+
+    /// Who can write now.
+    pub fn look(&mut self) -> Result<Vec<Writer>> {
+        let mut served = self.ask_storage()?;
+        let inodes: Vec<u64> = served.paths.iter().map(|path| path.inode).collect();
+        let limit = self.limit;
+        let answers = at_once("ask a host who writes to images", &self.hosts, |host| {
+            host.agent.writers(&inodes, &[], limit)
+        });
+        let answers = answers.into_iter().collect::<Result<Vec<Writers>>>()?;
+        let before = self.named.len();
+        for (host, answer) in self.hosts.iter().zip(&answers) {
+            for program in &answer.programs {
+                if let Some(side) = host.side {
+                    let files = self
+                        .programs
+                        .entry((side, program.process))
+                        .or_insert_with(|| nfs_files(&program.words));
+                    self.named.extend(files.iter().filter(|file| file.writes).map(|file| file.path.clone()));
+                }
+            }
+        }
+        if self.named.len() > before {
+            served = self.ask_storage()?;
+        }
+        let known = Known::new(&self.images, &served)?;
+        let mut found = known.open(&self.storage, &served);
+        for (host, answer) in self.hosts.iter().zip(&answers) {
+            found.extend(known.open(host, answer));
+            found.extend(
+                answer.programs.iter().flat_map(|program| self.of_program(&known, host, program, answer)),
+            );
+        }
+        found.sort();
+        found.dedup();
+        Ok(found)
+    }
+
+    fn ask_storage(&self) -> Result<Writers> {
+        let paths: Vec<String> = self.images.iter().chain(&self.named).cloned().collect();
+        self.storage.agent.writers(&[], &paths, self.limit)
+    }
+
+    fn of_program(
+        &self,
+        known: &Known<'_>,
+        host: &Machine,
+        program: &Program,
+        answer: &Writers,
+    ) -> Vec<Writer> {
+        let files = host.side.and_then(|side| self.programs.get(&(side, program.process)));
+        let files = files.into_iter().flatten();
+        let files = files.filter(|file| file.writes && is_server(&file.server, &self.server));
+        let name = program.words.first().map_or("", |word| word.rsplit('/').next().unwrap_or(word));
+        files
+            .filter_map(|file| known.image(&file.path))
+            .map(|image| host.writer(image, Some(program.process), name, answer))
+            .collect()
+    }
+}
+
+impl Machine {
+    fn writer(&self, image: usize, process: Option<ProcessId>, name: &str, answer: &Writers) -> Writer {
+        let domain =
+            answer.domains.iter().find(|domain| Some(domain.pid) == process.map(|process| process.pid));
+        Writer {
+            image,
+            side: self.side,
+            machine: self.name.clone(),
+            process,
+            name: name.to_owned(),
+            domain: domain.map(|domain| domain.name.clone()),
+        }
+    }
+}
+
+/// What leads to which image on the storage server.
+struct Known<'a> {
+    /// Paths, inodes, and numbers of images.
+    paths: Vec<(&'a str, u64, usize)>,
+}
+
+impl<'a> Known<'a> {
+    fn new(images: &[String], served: &'a Writers) -> Result<Known<'a>> {
+        let mut files: Vec<(u64, u64)> = Vec::new();
+        for image in images {
+            let known = served.paths.iter().find(|known| known.path == *image);
+            let known = known
+                .ok_or_else(|| Failure::new(format!("find the image {image}"), "there is no such file"))?;
+            files.push((known.device, known.inode));
+        }
+        let image = |path: &'a crate::remote::protocol::KnownPath| {
+            let number = files.iter().position(|file| *file == (path.device, path.inode))?;
+            Some((&*path.path, path.inode, number))
+        };
+        Ok(Known { paths: served.paths.iter().filter_map(image).collect() })
+    }
+
+    fn image(&self, path: &str) -> Option<usize> {
+        self.paths.iter().find(|(known, ..)| *known == path).map(|(.., image)| *image)
+    }
+
+    fn of_inode(&self, inode: u64) -> Option<usize> {
+        self.paths.iter().find(|(_, known, _)| *known == inode).map(|(.., image)| *image)
+    }
+
+    /// Who has an image open on a machine. What the NFS server has open there it has for its clients.
+    fn open(&self, machine: &Machine, answer: &Writers) -> Vec<Writer> {
+        let is_here = machine.side.is_none();
+        let files = answer.files.iter().filter(|file| !file.serves);
+        let files = files.filter(|file| is_here == (file.place == Place::Here)).filter_map(|file| {
+            Some(machine.writer(self.of_inode(file.inode)?, Some(file.process), &file.name, answer))
+        });
+        let loops = answer.loops.iter().filter_map(|device| {
+            Some(machine.writer(self.of_inode(device.inode)?, None, &device.name, answer))
+        });
+        files.chain(loops).collect()
+    }
+}
+
+/// Whether a command line and the inventory may mean one server: two different addresses are two, and a name says nothing.
+fn is_server(named: &str, server: &str) -> bool {
+    match (named.parse::<IpAddr>(), server.parse::<IpAddr>()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => true,
+    }
+}

@@ -1,0 +1,76 @@
+//! `multivm-agent serve`: who has files open for writing.
+
+use std::os::unix::fs::MetadataExt;
+
+use super::*;
+
+/// A shell that has a file open, once it has.
+fn shell(redirection: &str, file: &std::path::Path) -> Process {
+    let script = format!("exec {redirection}\"$1\" && echo open && exec sleep 600");
+    let mut process = Process(
+        Command::new("sh").args(["-c", &script, "sh"]).arg(file).stdout(Stdio::piped()).spawn().unwrap(),
+    );
+    let mut line = String::new();
+    BufReader::new(process.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "open\n");
+    process
+}
+
+/// The lines of that head, taken apart.
+fn lines(answer: &[String], head: &str) -> Vec<Vec<String>> {
+    let words = answer.iter().map(|line| line.split('\t').map(str::to_owned).collect::<Vec<_>>());
+    words.filter(|words| words[0] == head).collect()
+}
+
+#[rstest]
+#[case::writes("3>>", true)]
+#[case::reads_and_writes("3<>", true)]
+#[case::reads("3<", false)]
+fn whoever_has_a_file_open_for_writing_is_seen_by_any_of_its_names(
+    mut serve: Serve,
+    #[case] redirection: &str,
+    #[case] writes: bool,
+) {
+    let folder = folder();
+    let (file, link) = (folder.path().join("a b"), folder.path().join("link"));
+    fs::write(&file, "image").unwrap();
+    fs::hard_link(&file, &link).unwrap();
+    let process = shell(redirection, &link);
+    let answer = serve.ask(&format!("writers \t{}\t/there/is/no/such/file", file.display()));
+    let known = fs::metadata(&file).unwrap();
+    let path = ["path", &known.dev().to_string(), &known.ino().to_string(), file.to_str().unwrap()];
+    assert_eq!(lines(&answer, "path"), [path]);
+    let found = lines(&answer, "file");
+    assert_eq!(found.len(), usize::from(writes), "{answer:?}");
+    for words in found {
+        assert_eq!(words[1], process.0.id().to_string());
+        assert_eq!(words[3..6], [known.ino().to_string().as_str(), "here", "-"]);
+    }
+}
+
+#[rstest]
+fn a_file_of_another_file_system_is_not_taken_for_one_of_the_same_number(mut serve: Serve) {
+    let folder = folder();
+    let file = folder.path().join("image");
+    fs::write(&file, "image").unwrap();
+    let _process = shell("3>>", &file);
+    // On an NFS server this would be its number; here it is not on one.
+    let inode = fs::metadata(&file).unwrap().ino();
+    let answer = serve.ask(&format!("writers {inode}"));
+    assert_eq!(lines(&answer, "file"), [[""; 0]; 0]);
+}
+
+#[rstest]
+fn programs_of_qemu_are_told_by_their_file(mut serve: Serve) {
+    let folder = folder();
+    let program = folder.path().join("qemu-nbd");
+    let sleep =
+        String::from_utf8(Command::new("sh").args(["-c", "command -v sleep"]).output().unwrap().stdout);
+    fs::copy(sleep.unwrap().trim(), &program).unwrap();
+    let process = Process(Command::new(&program).arg("600").spawn().unwrap());
+    let words = eventually(|| {
+        let found = lines(&serve.ask("writers "), "program");
+        found.into_iter().find(|words| words[1] == process.0.id().to_string() && words.len() == 5)
+    });
+    assert_eq!(words[3..], [program.to_str().unwrap(), "600"]);
+}
