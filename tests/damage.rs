@@ -5,8 +5,8 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use multivm::check::{
-    booting, clock, connection, copies, definition, disk, kernel_log, live, load, memory, migration, overlap,
-    page_cache, placement, reachable, reboot, recovery, writers,
+    booting, clock, connection, copies, definition, disk, kernel_log, leftovers, live, load, memory,
+    migration, overlap, page_cache, placement, reachable, reboot, recovery, writers,
 };
 use multivm::failure::{Attempt, Failure, Result};
 use multivm::guest::{Fleet, Guest};
@@ -803,6 +803,46 @@ const DAMAGES: &[Damage] = &[
             on_storage(fleet, &held("sh -c 'exec 3<vm1.qcow2 4<>neighbour.img && sleep 60'"))?;
             on_storage(fleet, "rm neighbour.img")?;
             on_host(&fleet.hosts.source, &reads)
+        },
+        finds: &[],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::things_left_behind",
+        // As a hook of libvirt might, with every start of a guest.
+        cause: |fleet| {
+            let left = "ip tuntap add dev left0 mode tap && touch /run/libvirt/qemu/left && \
+                        for stays in 'sleep 120' 'nc -l 4444'; do setsid -f timeout 120 $stays < /dev/null > /dev/null 2>&1; done";
+            on_host(&fleet.hosts.target, left)
+        },
+        finds: &[
+            finding(&leftovers::ABOUT, HOSTS, "process sleep (pid "),
+            finding(&leftovers::ABOUT, HOSTS, "link left0"),
+            finding(&leftovers::ABOUT, HOSTS, "file /run/libvirt/qemu/left"),
+            finding(&leftovers::ABOUT, HOSTS, "listening socket, tcp port 4444 (pid "),
+        ],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::clients_that_stay",
+        cause: |fleet| {
+            let stay = "for number in $(seq 20); do \
+                        setsid -f timeout 120 virsh event --all --loop < /dev/null > /dev/null 2>&1; done";
+            on_host(&fleet.hosts.source, stay)
+        },
+        finds: &[
+            finding(&leftovers::ABOUT, HOSTS, "process virsh (pid "),
+            finding(&leftovers::ABOUT, HOSTS, " file descriptors, "),
+        ],
+        ..TO_VM1
+    },
+    Damage {
+        name: "harmless::host_is_used",
+        // Logs and caches grow, files come and go, and somebody is logged in.
+        cause: |fleet| {
+            let used = "echo a line >> /var/log/libvirt/qemu/other.log; touch /var/cache/libvirt/qemu/other; \
+                        touch /run/libvirt/other; virsh list --all; virsh nodeinfo; timeout 5 nc -l 4445; rm /run/libvirt/other";
+            on_host(&fleet.hosts.target, used)
         },
         finds: &[],
         ..TO_VM1

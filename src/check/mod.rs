@@ -12,6 +12,7 @@ pub mod definition;
 pub mod disk;
 pub mod image;
 pub mod kernel_log;
+pub mod leftovers;
 pub mod live;
 pub mod load;
 mod look;

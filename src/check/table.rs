@@ -1,9 +1,9 @@
 //! The table of all checks.
 
 use super::{
-    Check, booting, budget, clock, connection, copies, definition, disk, image, kernel_log, live, load,
-    memory, migration, overlap, page_cache, placement, post_copy, reachable, reboot, recovery, transport,
-    writers,
+    Check, booting, budget, clock, connection, copies, definition, disk, image, kernel_log, leftovers, live,
+    load, memory, migration, overlap, page_cache, placement, post_copy, reachable, reboot, recovery,
+    transport, writers,
 };
 
 /// Every check, in the order of README's table.
@@ -29,6 +29,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &post_copy::PostCopy,
     &transport::Transported,
     &overlap::Overlap,
+    &leftovers::Leftovers,
     &budget::Budget,
 ];
 

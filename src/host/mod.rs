@@ -1,6 +1,7 @@
 //! The machines of a run: libvirt hosts and the storage server. This room does not know whether they are a lab, virtual
 //! machines or real hosts.
 
+mod daemons;
 mod events;
 mod logs;
 mod nfs;
@@ -9,6 +10,7 @@ mod pair;
 mod storage;
 mod writers;
 
+pub use daemons::Daemons;
 pub use events::{EventHub, Listener};
 pub use logs::{AddedLog, LogMarks};
 pub use pair::{Host, Hosts, retry_connect};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::EventHub;
+use super::{Daemons, EventHub};
 use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 use crate::inventory::{Accelerator, AcceleratorKind, HostEntry, Inventory};
 use crate::libvirt::{Connection, Libvirt, Subscription, Version};
@@ -32,6 +32,8 @@ pub struct Host {
     pub control: Connection,
     pub qemu: Version,
     pub libvirt: Version,
+    /// What libvirt's daemons held after the first scenario.
+    pub daemons: Daemons,
     _events: Subscription,
 }
 
@@ -168,6 +170,7 @@ fn connect(
         qemu: control.hypervisor_version().attempting(attempted)?,
         libvirt: control.daemon_version().attempting(attempted)?,
         control,
+        daemons: Daemons::default(),
         entry: entry.clone(),
         _events: subscription,
     })

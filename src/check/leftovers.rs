@@ -1,0 +1,373 @@
+//! Nothing is left behind: when all guests are home again, both hosts have what they had before the first move.
+//!
+//! Things are counted by what they are, never by numbers that are drawn anew: a guest that has come home has another process, tap
+//! and folder, but one of each. What a hook or a helper may leave is looked for where libvirt's own is: in the control groups of
+//! its daemons and of machines, among taps and ports of bridges, and in its folders. Logs and caches grow by design.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{About, Advice, Asked, Check, End, Moment, Proof, Scene};
+use crate::failure::{Failure, Result};
+use crate::guest::{Fleet, Guest};
+use crate::host::{Daemons, Host};
+use crate::remote::protocol::{Daemon, DomainProcess, Traces};
+use crate::scenario::Side;
+use crate::sys::parallel::at_once;
+use crate::sys::wait::{Look, wait_for};
+
+pub static ABOUT: About = About {
+    id: "leftovers",
+    summary: "nothing left behind",
+    how: "both hosts at the end, when every guest is home, against before the first move: processes, taps and ports of bridges, \
+          sockets that listen, files of libvirt and QEMU, file descriptors and memory of libvirt's daemons; not logs and caches. A \
+          daemon may open 16 descriptors more in a scenario, and may grow by 64 descriptors and 128 MiB in all scenarios of a run",
+    asked: &[Moment::End],
+    advice: &[LEFT, HELD],
+    goes_on: true,
+    ..About::BASE
+};
+
+const LEFT: Advice = Advice::new(
+    "something is left on a host",
+    "the scenario's migrations made it, or a hook of libvirt did: with every migration there will be one more. Its name, and \
+     libvirtd.log of that host in the evidence, say who",
+);
+
+const HELD: Advice = Advice::new(
+    "a daemon of libvirt's holds more and more",
+    "ls -l /proc/PID/fd on that host says what it has open; is a client connected that should not be, or does the daemon leak?",
+);
+
+/// The check.
+pub struct Leftovers;
+
+impl Check for Leftovers {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
+        let fleet = scene.fleet;
+        let [source, target] = look(fleet);
+        Ok(Box::new(LeftoversAsked { fleet, before: [source?, target?] }))
+    }
+}
+
+struct LeftoversAsked<'a> {
+    fleet: &'a Fleet,
+    before: [Traces; 2],
+}
+
+/// Folders in which libvirt and QEMU keep what belongs to guests; logs and caches aside, and what people configure.
+const FOLDERS: [&str; 6] = [
+    "/etc/libvirt/qemu",
+    "/run/libvirt",
+    "/var/lib/libvirt",
+    "/run/qemu",
+    "/var/lib/qemu",
+    "/dev/hugepages/libvirt",
+];
+
+/// How long what is on its way out may take.
+const SETTLING: Duration = Duration::from_secs(5);
+
+/// How many file descriptors a daemon may have more after one scenario: clients come and go.
+const DESCRIPTORS: u64 = 16;
+
+/// How many a daemon may have more than after the first scenario of the run.
+const DESCRIPTORS_OF_RUN: u64 = 64;
+
+/// How much more memory a daemon may have resident than after the first scenario of the run. One scenario proves nothing: a heap
+/// grows to its working size, and is not given back.
+const RESIDENT_OF_RUN: u64 = 128 << 20;
+
+fn look(fleet: &Fleet) -> [Result<Traces>; 2] {
+    let limit = fleet.answer_limit();
+    let looks =
+        at_once("look what is on a host", fleet.hosts.both(), |host| host.agent.traces(&FOLDERS, limit));
+    let mut looks = looks.into_iter();
+    let mut next =
+        || looks.next().unwrap_or_else(|| Err(Failure::new("look what is on a host", "no result")));
+    [next(), next()]
+}
+
+impl Asked for LeftoversAsked<'_> {
+    fn at_end(&mut self, end: &End<'_>) -> Vec<Proof> {
+        let Fleet { hosts, guests, .. } = self.fleet;
+        // Away from home a guest's own things are away, too, and it is made anew before the next scenario.
+        let is_home =
+            |guest: &Arc<Guest>| guest.side() == Side::Source && end.answering.contains_key(&guest.name);
+        if end.interrupted || !guests.iter().all(is_home) {
+            return Vec::new();
+        }
+        let limit = self.fleet.answer_limit();
+        let proofs = at_once(
+            "look what is left on a host",
+            hosts.both().into_iter().zip(&self.before),
+            |(host, before)| Ok(prove(host, before, limit, self.fleet)),
+        );
+        proofs.into_iter().flatten().flatten().collect()
+    }
+}
+
+/// Looks at a host until nothing is left, or for as long as things may take to go.
+fn prove(host: &Host, before: &Traces, limit: Duration, fleet: &Fleet) -> Vec<Proof> {
+    let name = &host.entry.name;
+    let mut last = Err(Failure::new(format!("look what is left on {name}"), "no answer"));
+    let _ = wait_for(&format!("{name} to be as before"), SETTLING, fleet.stop_flag(), || {
+        last = host.agent.traces(&FOLDERS, limit);
+        match &last {
+            Ok(now) if left(before, now).is_empty() => Look::Ready(()),
+            Ok(_) => Look::again("something is left"),
+            Err(failure) => Look::again(failure.to_string()),
+        }
+    });
+    match last {
+        Ok(now) => {
+            vec![of_things(name, &left(before, &now)), of_daemons(name, before, &now, &host.daemons)]
+        }
+        // Not knowing is not a proof.
+        Err(failure) => vec![Proof::new(&ABOUT, false, expected(name), format!("not known: {failure}"))],
+    }
+}
+
+fn expected(host: &str) -> String {
+    format!("nothing more on {host} than before the first move")
+}
+
+/// So many things are told one by one.
+const TOLD: usize = 10;
+
+fn of_things(host: &str, left: &[String]) -> Proof {
+    if left.is_empty() {
+        return Proof::new(&ABOUT, true, expected(host), "nothing");
+    }
+    let mut told: Vec<String> = left.iter().take(TOLD).cloned().collect();
+    if left.len() > TOLD {
+        told.push(format!("{} more", left.len() - TOLD));
+    }
+    Proof::new(&ABOUT, false, expected(host), format!("on {host}: {}", told.join("; "))).advise(&LEFT)
+}
+
+/// What there is more of now than before: what it is, and who or which.
+fn left(before: &Traces, now: &Traces) -> Vec<String> {
+    let counts = |things: &BTreeMap<String, Vec<String>>| -> HashMap<String, usize> {
+        things.iter().map(|(what, which)| (what.clone(), which.len())).collect()
+    };
+    let before = counts(&things(before));
+    let grown = things(now).into_iter().filter_map(|(what, which)| {
+        let more = which.len().saturating_sub(before.get(&what).copied().unwrap_or(0));
+        let newest: Vec<String> = which.into_iter().rev().take(more).filter(|which| *which != what).collect();
+        (more > 0).then(|| if newest.is_empty() { what } else { format!("{what} ({})", newest.join(", ")) })
+    });
+    grown.collect()
+}
+
+/// Everything that is counted, by what it is.
+fn things(traces: &Traces) -> BTreeMap<String, Vec<String>> {
+    let owners: HashMap<i32, &str> =
+        traces.domains.iter().map(|domain| (domain.pid, domain.name.as_str())).collect();
+    let mut things: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut add = |what: String, which: String| things.entry(what).or_default().push(which);
+    let logins = logins(traces);
+    for process in &traces.processes {
+        let pid = process.process.pid;
+        match owners.get(&pid) {
+            Some(domain) => add(format!("QEMU of {domain}"), format!("pid {pid}")),
+            None if logins.contains(&pid) => {}
+            None => add(format!("process {}", process.name), format!("pid {pid}")),
+        }
+    }
+    for link in &traces.links {
+        match owners.get(&link.pid) {
+            Some(domain) => add(format!("tap of {domain}"), link.name.clone()),
+            None => add(format!("link {}", link.name), format!("link {}", link.name)),
+        }
+    }
+    for port in &traces.ports {
+        let which = format!("{} port {}", port.protocol, port.number);
+        match owners.get(&port.pid) {
+            Some(domain) => add(format!("listening socket of {domain}'s QEMU"), which),
+            None if logins.contains(&port.pid) => {}
+            None => add(format!("listening socket, {which}"), format!("pid {}", port.pid)),
+        }
+    }
+    for file in &traces.files {
+        if !is_of_a_definition(file) {
+            add(format!("file {}", without_number(file, &traces.domains)), format!("file {file}"));
+        }
+    }
+    things
+}
+
+/// Processes of people and programs that have logged in, this run among them.
+fn logins(traces: &Traces) -> HashSet<i32> {
+    let parents: HashMap<i32, (i32, &str)> = traces
+        .processes
+        .iter()
+        .map(|process| (process.process.pid, (process.parent, process.name.as_str())))
+        .collect();
+    let logged_in = |pid: &i32| {
+        let mut at = *pid;
+        // A line of parents ends at the first that is not in the list.
+        for _ in 0..parents.len() {
+            let Some((parent, name)) = parents.get(&at) else { return false };
+            if name.starts_with("sshd") {
+                return true;
+            }
+            at = *parent;
+        }
+        false
+    };
+    parents.keys().copied().filter(|pid| logged_in(pid)).collect()
+}
+
+/// Of a persistent domain, which a migration brings along: `definition` looks at that.
+fn is_of_a_definition(file: &str) -> bool {
+    file.starts_with("/etc/libvirt/qemu/") && file.ends_with(".xml")
+        || file.starts_with("/var/lib/libvirt/qemu/nvram/")
+}
+
+/// A path without the number that a domain has on this host: `/run/libvirt/qemu/channel/7-vm1/agent` is
+/// `/run/libvirt/qemu/channel/ID-vm1/agent`.
+fn without_number(file: &str, domains: &[DomainProcess]) -> String {
+    let part = |part: &str| {
+        let (before, rest) = part.strip_prefix("domain-").map_or(("", part), |rest| ("domain-", rest));
+        let digits = rest.len() - rest.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
+        let of_domain = rest[digits..].strip_prefix('-').is_some_and(|name| {
+            before == "domain-" || domains.iter().any(|domain| name.starts_with(&domain.name))
+        });
+        if digits > 0 && of_domain { format!("{before}ID{}", &rest[digits..]) } else { part.to_owned() }
+    };
+    file.split('/').map(part).collect::<Vec<_>>().join("/")
+}
+
+fn of_daemons(host: &str, before: &Traces, now: &Traces, first: &Daemons) -> Proof {
+    let expected = format!(
+        "libvirt's daemons on {host} have at most {DESCRIPTORS} file descriptors more than before, and {DESCRIPTORS_OF_RUN} more and \
+         {} MiB more memory than after the run's first scenario",
+        RESIDENT_OF_RUN >> 20
+    );
+    let mut seen = Vec::new();
+    let mut ok = true;
+    for daemon in &now.daemons {
+        let Daemon { process, descriptors, resident_bytes, name } = daemon;
+        let same = |daemons: &[Daemon]| daemons.iter().find(|daemon| daemon.process == *process).cloned();
+        // One that was started meanwhile, as some are on demand, has no before.
+        let was = same(&before.daemons).unwrap_or_else(|| daemon.clone());
+        let first = first.first(daemon);
+        ok &= *descriptors <= was.descriptors + DESCRIPTORS
+            && *descriptors <= first.descriptors + DESCRIPTORS_OF_RUN
+            && *resident_bytes <= first.resident_bytes + RESIDENT_OF_RUN;
+        seen.push(format!(
+            "{name} (pid {}): {descriptors} file descriptors, {} before, {} then; {} MiB, {} then",
+            process.pid,
+            was.descriptors,
+            first.descriptors,
+            resident_bytes >> 20,
+            first.resident_bytes >> 20
+        ));
+    }
+    Proof::new(&ABOUT, ok, expected, format!("on {host}: {}", seen.join("; "))).advise(&HELD)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn traces(lines: &[&str]) -> Traces {
+        lines.iter().map(|line| format!("{}\n", line.replace('|', "\t"))).collect::<String>().parse().unwrap()
+    }
+
+    const BEFORE: [&str; 8] = [
+        "process|1|5|0|init",
+        "process|7|9|1|sshd",
+        "process|70|100|1|qemu-system-x86",
+        "domain|70|vm1",
+        "link|vnet0|70",
+        "port|tcp|22|7",
+        "file|/var/lib/libvirt/qemu/domain-1-vm1/monitor.sock",
+        "file|/run/libvirt/qemu/channel/1-vm1/agent",
+    ];
+
+    #[test]
+    fn a_guest_that_is_home_again_has_other_numbers_and_as_much() {
+        let now = [
+            "process|1|5|0|init",
+            "process|7|9|1|sshd",
+            "process|99|400|1|qemu-system-x86",
+            "domain|99|vm1",
+            "link|vnet4|99",
+            "port|tcp|22|7",
+            "file|/var/lib/libvirt/qemu/domain-3-vm1/monitor.sock",
+            "file|/run/libvirt/qemu/channel/3-vm1/agent",
+            "file|/etc/libvirt/qemu/vm1.xml",
+            "process|120|500|7|sshd-session",
+            "process|121|500|120|multivm-agent",
+        ];
+        assert_eq!(left(&traces(&BEFORE), &traces(&now)), [""; 0]);
+    }
+
+    #[rstest]
+    #[case::process("process|200|500|1|sleep", "process sleep (pid 200)")]
+    #[case::qemu("process|200|500|1|qemu-system-x86", "process qemu-system-x86 (pid 200)")]
+    #[case::tap("link|left0|0", "link left0")]
+    #[case::second_tap("link|vnet9|70", "tap of vm1 (vnet9)")]
+    #[case::socket("port|tcp|4444|200", "listening socket, tcp port 4444 (pid 200)")]
+    #[case::socket_of_qemu("port|tcp|49152|70", "listening socket of vm1's QEMU (tcp port 49152)")]
+    #[case::file("file|/run/libvirt/left", "file /run/libvirt/left")]
+    #[case::folder_of_a_guest_that_has_left(
+        "file|/var/lib/libvirt/qemu/domain-2-vm1/master-key.aes",
+        "file /var/lib/libvirt/qemu/domain-ID-vm1/master-key.aes (file /var/lib/libvirt/qemu/domain-2-vm1/master-key.aes)"
+    )]
+    fn what_there_is_more_of_is_left(#[case] line: &str, #[case] told: &str) {
+        let now: Vec<&str> = BEFORE.into_iter().chain([line]).collect();
+        assert_eq!(left(&traces(&BEFORE), &traces(&now)), [told]);
+    }
+
+    #[test]
+    fn what_was_there_before_is_not_left() {
+        let before: Vec<&str> = BEFORE.into_iter().chain(["process|200|500|1|sleep"]).collect();
+        assert!(left(&traces(&before), &traces(&before)).is_empty());
+        assert!(left(&traces(&before), &traces(&BEFORE)).is_empty(), "what went is not left either");
+    }
+
+    fn daemon(descriptors: u64, mib: u64) -> Traces {
+        traces(&[&format!("daemon|12|345|{descriptors}|{}|libvirtd", mib << 20)])
+    }
+
+    fn as_first(traces: &Traces) -> Daemons {
+        let first = Daemons::default();
+        traces.daemons.iter().for_each(|daemon| drop(first.first(daemon)));
+        first
+    }
+
+    #[rstest]
+    #[case::as_before(40, 50, true)]
+    #[case::some_clients(56, 50, true)]
+    #[case::many_in_one_scenario(57, 50, false)]
+    #[case::working_size(40, 178, true)]
+    #[case::beyond_it(40, 179, false)]
+    fn a_daemon_may_grow_so_much(#[case] descriptors: u64, #[case] mib: u64, #[case] ok: bool) {
+        let first = as_first(&daemon(40, 50));
+        let proof = of_daemons("source", &daemon(40, 50), &daemon(descriptors, mib), &first);
+        assert_eq!(proof.ok, ok, "{proof:?}");
+    }
+
+    #[test]
+    fn what_leaks_a_little_in_each_scenario_is_found_in_all_of_them() {
+        let first = as_first(&daemon(40, 50));
+        assert!(!of_daemons("source", &daemon(100, 50), &daemon(105, 50), &first).ok);
+    }
+
+    #[test]
+    fn a_daemon_that_was_started_anew_is_compared_with_itself() {
+        let first = as_first(&daemon(40, 50));
+        let anew = traces(&["daemon|99|800|300|4096|libvirtd"]);
+        assert!(of_daemons("source", &daemon(40, 50), &anew, &first).ok);
+    }
+}
