@@ -42,8 +42,9 @@ pub struct WriterSearch {
     images: Vec<String>,
     /// Other paths of files on it that a command line has named.
     named: BTreeSet<String>,
-    /// What is written on command lines that were read.
-    programs: HashMap<(Side, ProcessId), Vec<NfsFile>>,
+    /// What is written on command lines that were read. Not by process: one that is being started has none for a moment, and may
+    /// become another program later.
+    lines: HashMap<Vec<String>, Vec<NfsFile>>,
     limit: Duration,
 }
 
@@ -67,7 +68,7 @@ impl WriterSearch {
             server: entry.server.clone(),
             images: images.iter().map(|image| format!("{}/{image}", entry.export)).collect(),
             named: BTreeSet::new(),
-            programs: HashMap::new(),
+            lines: HashMap::new(),
             limit,
         }
     }
@@ -82,15 +83,11 @@ impl WriterSearch {
         });
         let answers = answers.into_iter().collect::<Result<Vec<Writers>>>()?;
         let before = self.named.len();
-        for (host, answer) in self.hosts.iter().zip(&answers) {
-            for program in &answer.programs {
-                if let Some(side) = host.side {
-                    let files = self
-                        .programs
-                        .entry((side, program.process))
-                        .or_insert_with(|| nfs_files(&program.words));
-                    self.named.extend(files.iter().filter(|file| file.writes).map(|file| file.path.clone()));
-                }
+        for program in answers.iter().flat_map(|answer| &answer.programs) {
+            if !self.lines.contains_key(&program.words) {
+                let files = nfs_files(&program.words);
+                self.named.extend(files.iter().filter(|file| file.writes).map(|file| file.path.clone()));
+                self.lines.insert(program.words.clone(), files);
             }
         }
         if self.named.len() > before {
@@ -121,8 +118,7 @@ impl WriterSearch {
         program: &Program,
         answer: &Writers,
     ) -> Vec<Writer> {
-        let files = host.side.and_then(|side| self.programs.get(&(side, program.process)));
-        let files = files.into_iter().flatten();
+        let files = self.lines.get(&program.words).into_iter().flatten();
         let files = files.filter(|file| file.writes && is_server(&file.server, &self.server));
         let name = program.words.first().map_or("", |word| word.rsplit('/').next().unwrap_or(word));
         files
