@@ -5,8 +5,8 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use multivm::check::{
-    booting, clock, connection, copies, definition, disk, kernel_log, leftovers, live, load, memory,
-    migration, overlap, page_cache, placement, reachable, reboot, recovery, writers,
+    booting, clock, connection, copies, definition, disk, image, kernel_log, leftovers, live, load, memory,
+    migration, overlap, page_cache, placement, qemu, reachable, reboot, recovery, writers,
 };
 use multivm::failure::{Attempt, Failure, Result};
 use multivm::guest::{Fleet, Guest};
@@ -153,15 +153,7 @@ const DAMAGES: &[Damage] = &[
         name: "damage::host_kernel_kills_for_want_of_memory",
         // It takes as long as a short scenario.
         at_once: true,
-        cause: |fleet| {
-            let host = &fleet.hosts.target;
-            // A line that is longer than the memory that the host has: tail is killed while it keeps it.
-            let script = format!(
-                "echo 1000 > /proc/self/oom_score_adj; ! head -c {} /dev/zero | tail -n 1 > /dev/null",
-                2 * host.entry.memory
-            );
-            on_host(host, &script)
-        },
+        cause: |fleet| kill_for_want_of_memory(&fleet.hosts.target),
         finds: &[finding(&kernel_log::ABOUT, HOSTS, "killed: tail")],
         ..TO_VM1
     },
@@ -373,6 +365,7 @@ const DAMAGES: &[Damage] = &[
         when: |event| matches!(event, Event::LegFinished { guest, direction: Direction::Back, .. } if guest == "vm2"),
         cause: |fleet| on_host(&fleet.hosts.source, "sleep 1; pkill -KILL -f guest=vm1"),
         finds: &[
+            finding(&qemu::ABOUT, "vm1", " on source at "),
             finding(&recovery::ABOUT, "vm1", "silent for "),
             finding(&reachable::ABOUT, "vm1", ""),
             LOAD_UNANSWERED,
@@ -716,6 +709,53 @@ const DAMAGES: &[Damage] = &[
         ..TO_ALL
     },
     Damage {
+        name: "damage::qemu_of_a_guest_aborts",
+        cause: |fleet| on_host(&fleet.hosts.target, "pkill -ABRT -f guest=vm1"),
+        finds: &[
+            finding(&qemu::ABOUT, "vm1", " on target at "),
+            finding(&reachable::ABOUT, "vm1", ""),
+            NOT_RECOVERED,
+            may_find(
+                &placement::ABOUT,
+                "vm1",
+                "vm2 may arrive before it is missed, and the step be looked at",
+            ),
+            LOAD_UNANSWERED,
+            WITNESS_UNHEARD,
+        ],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::host_and_qemu_fail_after_the_last_look",
+        when: |event| matches!(event, Event::Check { check, .. } if *check == leftovers::ABOUT.id),
+        at_once: true,
+        cause: |fleet| {
+            kill_for_want_of_memory(&fleet.hosts.target)?;
+            on_host(&fleet.hosts.source, "pkill -ABRT -f guest=vm1")
+        },
+        finds: &[
+            finding(&kernel_log::ABOUT, HOSTS, "killed: tail"),
+            finding(&qemu::ABOUT, "vm1", " on source at "),
+            finding(&image::ABOUT, "vm1", ""),
+        ],
+        ..TO_VM1
+    },
+    Damage {
+        name: "harmless::qemu_of_a_stranger_aborts",
+        cause: |fleet| {
+            let domain = "<domain type='qemu'><name>neighbour</name><memory>65536</memory><os><type>hvm</type></os></domain>";
+            on_host(
+                &fleet.hosts.target,
+                &format!(
+                    "echo \"{domain}\" > /run/neighbour.xml && virsh create --paused /run/neighbour.xml && rm /run/neighbour.xml && \
+                     pkill -ABRT -f guest=neighbour"
+                ),
+            )
+        },
+        finds: &[],
+        ..TO_VM1
+    },
+    Damage {
         name: "damage::second_qemu_by_hand",
         cause: |fleet| {
             on_host(
@@ -862,6 +902,16 @@ fn in_guest(fleet: &Fleet, script: &str) -> Result<String> {
 
 fn on_host(host: &Host, script: &str) -> Result<()> {
     host.remote.check(script, LIMIT).map(drop)
+}
+
+/// The kernel kills a process of a host.
+fn kill_for_want_of_memory(host: &Host) -> Result<()> {
+    // A line that is longer than the memory that the host has: tail is killed while it keeps it.
+    let script = format!(
+        "echo 1000 > /proc/self/oom_score_adj; ! head -c {} /dev/zero | tail -n 1 > /dev/null",
+        2 * host.entry.memory
+    );
+    on_host(host, &script)
 }
 
 /// The kernel kills a process of this machine that no host has, in a control group of its own.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::{GuestLook, Proof};
 use crate::failure::{Failure, Result};
 use crate::guest::{Fleet, Guest};
-use crate::host::{Host, ImageCheck, LogMarks};
+use crate::host::{AddedLog, Host, ImageCheck, LogMarks};
 use crate::load::LoadWatch;
 use crate::migration::LegReport;
 use crate::plan::Leg;
@@ -102,6 +102,11 @@ pub trait Asked {
     fn at_standstill(&mut self, _images: &[GuestImage<'_>]) -> Vec<Proof> {
         Vec::new()
     }
+
+    /// Images are checked and logs are collected. What happens from here on is shown to the next scenario.
+    fn at_close(&mut self, _close: &Close<'_>) -> Vec<Proof> {
+        Vec::new()
+    }
 }
 
 /// A guest that the scenario restarted for a move.
@@ -182,6 +187,14 @@ pub struct End<'a> {
     pub answering: &'a BTreeMap<String, Arc<Guest>>,
     /// The run was interrupted: an event that is missing proves nothing.
     pub interrupted: bool,
+}
+
+/// The hosts when nothing more is done in the scenario.
+pub struct Close<'a> {
+    /// None where the last look already had no answer, or the run was interrupted.
+    pub hosts: Option<HostsLook<'a>>,
+    /// What was added to all logs since the scenario before stopped reading.
+    pub logs: std::result::Result<&'a [AddedLog], &'a Failure>,
 }
 
 /// How long a guest stood still for one move.

@@ -23,6 +23,7 @@ pub mod page_cache;
 pub mod placement;
 pub mod post_copy;
 mod proof;
+pub mod qemu;
 pub mod reachable;
 pub mod reboot;
 pub mod recovery;
@@ -33,7 +34,7 @@ pub mod writers;
 
 pub use about::{About, Advice, Check, Moment, plain};
 pub use asked::{
-    Asked, BootEnd, End, GuestImage, HostsLook, LegDowntime, LegEnd, Refusal, Scene, Silence, StepEnd,
+    Asked, BootEnd, Close, End, GuestImage, HostsLook, LegDowntime, LegEnd, Refusal, Scene, Silence, StepEnd,
 };
 pub use look::GuestLook;
 pub use proof::Proof;

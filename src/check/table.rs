@@ -2,7 +2,7 @@
 
 use super::{
     Check, booting, budget, clock, connection, copies, definition, disk, image, kernel_log, leftovers, live,
-    load, memory, migration, overlap, page_cache, placement, post_copy, reachable, reboot, recovery,
+    load, memory, migration, overlap, page_cache, placement, post_copy, qemu, reachable, reboot, recovery,
     transport, writers,
 };
 
@@ -22,6 +22,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &connection::Connection,
     &reboot::Reboot,
     &kernel_log::KernelLog,
+    &qemu::Qemu,
     &load::Load,
     &booting::Booting,
     &clock::Clock,

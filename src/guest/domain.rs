@@ -78,6 +78,11 @@ pub fn console_path(name: &str) -> String {
     format!("/var/log/libvirt/qemu/{name}-console.log")
 }
 
+/// Where a host's libvirt lets the guest's QEMU write what it has to say.
+pub fn qemu_log_path(name: &str) -> String {
+    format!("/var/log/libvirt/qemu/{name}.log")
+}
+
 #[cfg(test)]
 mod tests {
     use roxmltree::Document;

@@ -19,7 +19,7 @@ mod witness;
 
 pub use console::{Consoles, Panic};
 pub use definition::{Definition, Difference};
-pub use domain::console_path;
+pub use domain::{console_path, qemu_log_path};
 pub use fleet::{Damage, DamagedPart, Fleet};
 pub use identity::address;
 pub use multivm_protocol::{DiskProof, FilesProof, MemoryProof, Pulse, Testimony};

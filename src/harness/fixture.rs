@@ -138,7 +138,9 @@ impl Builder for Fixture {
         let (witnesses, whole): (Vec<&Damage>, Vec<&Damage>) =
             damage.iter().partition(|damage| damage.part == DamagedPart::Witness);
         self.mend_witnesses(fleet, &witnesses)?;
-        self.renew(fleet, &guests_of(&whole), &reasons(&whole))
+        self.renew(fleet, &guests_of(&whole), &reasons(&whole))?;
+        fleet.hosts.forget_the_past();
+        Ok(())
     }
 
     fn restore(&self, why: &Failure) -> Result<()> {

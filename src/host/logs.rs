@@ -23,6 +23,7 @@ const MOST: u64 = 4 << 20;
 const NEXT: &str = "multivm-next-log";
 
 /// Where every log ended at one moment.
+#[derive(Debug, Clone)]
 pub struct LogMarks(HashMap<(String, String), u64>);
 
 /// What was added to a log since.
@@ -70,32 +71,43 @@ impl LogMarks {
         remote.check(&format!("tail -c +{} {}", from + 1, quote(path)), LIMIT)
     }
 
-    /// What was added to all logs of all machines.
-    pub fn all_added(&self, hosts: &Hosts, storage: &Storage) -> Result<Vec<AddedLog>> {
+    /// What was added to all logs of all machines, and up to where that is: what comes later is added to those marks.
+    pub fn all_added(&self, hosts: &Hosts, storage: &Storage) -> Result<(Vec<AddedLog>, LogMarks)> {
         let machines = machines(hosts, storage);
-        let added: Result<Vec<Vec<AddedLog>>> =
-            at_once("collect the logs", &machines, |machine| self.added_on(machine)).into_iter().collect();
-        Ok(added?.into_iter().flatten().collect())
+        let added = at_once("collect the logs", &machines, |machine| self.added_on(machine));
+        let (mut logs, mut marks) = (Vec::new(), self.clone());
+        for (machine, added) in machines.iter().zip(added) {
+            let (added, lengths) = added?;
+            logs.extend(added);
+            marks
+                .0
+                .extend(lengths.into_iter().map(|(path, length)| ((machine.name.to_owned(), path), length)));
+        }
+        Ok((logs, marks))
     }
 
-    fn added_on(&self, machine: &Machine<'_>) -> Result<Vec<AddedLog>> {
-        let grown = self.grown(machine.name, lengths(machine.remote, machine.logs)?);
+    fn added_on(&self, machine: &Machine<'_>) -> Result<(Vec<AddedLog>, Vec<(String, u64)>)> {
+        let lengths = lengths(machine.remote, machine.logs)?;
+        let grown = self.grown(machine.name, &lengths);
         if grown.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), lengths));
         }
+        // To the length that was measured, and no further: a log grows while it is read.
         let commands: Vec<String> = grown
             .iter()
-            .map(|(path, from)| format!("tail -c +{} {}; echo; echo {NEXT}", from + 1, quote(path)))
+            .map(|(path, from, to)| {
+                format!("tail -c +{} {} | head -c {}; echo; echo {NEXT}", from + 1, quote(path), to - from)
+            })
             .collect();
         let texts = machine.remote.check(&commands.join("; "), LIMIT)?;
-        Ok(apart(machine.name, grown, &texts))
+        Ok((apart(machine.name, grown, &texts), lengths))
     }
 
-    /// Which logs grew, and from where on they are read.
-    fn grown(&self, machine: &str, lengths: Vec<(String, u64)>) -> Vec<(String, u64)> {
-        let grown = lengths.into_iter().filter_map(|(path, length)| {
-            let from = self.begin(machine, &path, length, MOST);
-            (from < length).then_some((path, from))
+    /// Which logs grew, from where on they are read, and up to where.
+    fn grown(&self, machine: &str, lengths: &[(String, u64)]) -> Vec<(String, u64, u64)> {
+        let grown = lengths.iter().filter_map(|(path, length)| {
+            let from = self.begin(machine, path, *length, MOST);
+            (from < *length).then(|| (path.clone(), from, *length))
         });
         grown.collect()
     }
@@ -110,12 +122,12 @@ impl LogMarks {
 }
 
 /// The texts of several logs out of one answer.
-fn apart(machine: &str, grown: Vec<(String, u64)>, texts: &str) -> Vec<AddedLog> {
+fn apart(machine: &str, grown: Vec<(String, u64, u64)>, texts: &str) -> Vec<AddedLog> {
     let texts = texts.split(&format!("\n{NEXT}\n")).map(str::to_owned).collect::<Vec<_>>();
     grown
         .into_iter()
         .zip(texts)
-        .map(|((path, _), text)| AddedLog { machine: machine.to_owned(), path, text })
+        .map(|((path, ..), text)| AddedLog { machine: machine.to_owned(), path, text })
         .collect()
 }
 
@@ -178,12 +190,12 @@ mod tests {
     #[test]
     fn only_what_grew_is_collected() {
         let lengths = vec![(PATH.to_owned(), 100), ("/new.log".to_owned(), 5), ("/empty.log".to_owned(), 0)];
-        assert_eq!(marks(100).grown("source", lengths), [("/new.log".to_owned(), 0)]);
+        assert_eq!(marks(100).grown("source", &lengths), [("/new.log".to_owned(), 0, 5)]);
     }
 
     #[test]
     fn texts_come_apart_where_they_were_put_together() {
-        let grown = vec![("/a".to_owned(), 0), ("/b".to_owned(), 3)];
+        let grown = vec![("/a".to_owned(), 0, 8), ("/b".to_owned(), 3, 8)];
         let added = apart("source", grown, "one\ntwo\n\nmultivm-next-log\nthree\nmultivm-next-log\n");
         let texts: Vec<(&str, &str)> = added.iter().map(|log| (&*log.path, &*log.text)).collect();
         assert_eq!(texts, [("/a", "one\ntwo\n"), ("/b", "three")]);

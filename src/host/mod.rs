@@ -2,6 +2,7 @@
 //! machines or real hosts.
 
 mod daemons;
+mod ends;
 mod events;
 mod logs;
 mod nfs;
@@ -11,6 +12,7 @@ mod storage;
 mod writers;
 
 pub use daemons::Daemons;
+pub use ends::QemuEnds;
 pub use events::{EventHub, Listener};
 pub use logs::{AddedLog, LogMarks};
 pub use pair::{Host, Hosts, retry_connect};

@@ -1,20 +1,23 @@
 //! The pair of libvirt hosts, each with a kept ssh session and a kept libvirt connection.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::{Daemons, EventHub};
+use super::{Daemons, EventHub, LogMarks, QemuEnds};
 use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 use crate::inventory::{Accelerator, AcceleratorKind, HostEntry, Inventory};
 use crate::libvirt::{Connection, Libvirt, Subscription, Version};
 use crate::remote::{Agent, Remote, quote};
 use crate::scenario::Side;
-use crate::sys::parallel::at_once;
+use crate::sys::parallel::{at_once, locked};
 use crate::sys::wait::{Look, StopFlag, wait_for};
 
 /// How long libvirtd may take to answer after its host does.
 const LIBVIRT_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long our program may take to come to a host, and to answer.
+const AGENT_LIMIT: Duration = Duration::from_secs(20);
 
 /// The first QEMU whose TCG loses no writes of migrating guests: commit 03bfc2188f06 "physmem: Fix migration dirty bitmap
 /// coherency with TCG memory access", released in 9.0.
@@ -42,6 +45,10 @@ pub struct Hosts {
     pub source: Host,
     pub target: Host,
     pub events: EventHub,
+    /// QEMUs that have ended by themselves since the last scenario was shown some.
+    pub qemu_ends: QemuEnds,
+    /// Up to where the last scenario read the logs; none where the next one begins anew.
+    pub logs_read: Mutex<Option<LogMarks>>,
     /// The libvirt library of all connections.
     pub library: Libvirt,
     pub accelerator: Accelerator,
@@ -65,6 +72,7 @@ impl Hosts {
     pub fn connect(inventory: &Inventory, cancel: &StopFlag) -> Result<Hosts> {
         let library = Libvirt::start().attempting(|| "start libvirt's event loop".into())?.until(cancel);
         let events = EventHub::default();
+        let qemu_ends = QemuEnds::of(&events);
         let sides = [(Side::Source, &inventory.source), (Side::Target, &inventory.target)];
         let mut hosts = at_once("connect to a host", sides, |(side, entry)| {
             connect(&library, side, entry, &events, cancel)
@@ -76,6 +84,8 @@ impl Hosts {
             source: source?,
             target: target?,
             events,
+            qemu_ends,
+            logs_read: Mutex::default(),
             library,
             accelerator: inventory.accelerator.clone(),
         })
@@ -86,6 +96,12 @@ impl Hosts {
             Side::Source => &self.source,
             Side::Target => &self.target,
         }
+    }
+
+    /// Lets the next scenario know nothing of what QEMUs did until now: guests that are made or repaired end on purpose.
+    pub fn forget_the_past(&self) {
+        self.qemu_ends.take();
+        *locked(&self.logs_read) = None;
     }
 
     pub fn both(&self) -> [&Host; 2] {
@@ -163,9 +179,12 @@ fn connect(
     let hub = events.clone();
     let subscription = control.subscribe(move |event| hub.publish(&event)).attempting(attempted)?;
     let remote = Remote::new(entry.name.as_str(), entry.login.clone());
+    let agent = Arc::new(Agent::new(remote.clone()));
+    // Its kernel log is followed from here on. One that cannot be read is a finding of the first scenario.
+    let _ = agent.observe(AGENT_LIMIT);
     Ok(Host {
         side,
-        agent: Arc::new(Agent::new(remote.clone())),
+        agent,
         remote,
         qemu: control.hypervisor_version().attempting(attempted)?,
         libvirt: control.daemon_version().attempting(attempted)?,

@@ -72,6 +72,13 @@ impl Agent {
         &self.remote
     }
 
+    /// Looks at the machine, and leaves its kernel log to a later look that proves something of it.
+    pub fn glance(&self, limit: Duration) -> Result<Observation> {
+        let from = locked(&self.log).next;
+        let seen: protocol::Machine = self.asked(&Question::Observe { from }, limit)?;
+        Ok(Observation::new(seen))
+    }
+
     /// Looks at the machine. The answer has only the lines of its kernel log that no earlier look has seen.
     pub fn observe(&self, limit: Duration) -> Result<Observation> {
         let mut log = locked(&self.log);

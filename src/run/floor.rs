@@ -28,7 +28,7 @@ pub fn floor(scenario: &Scenario, fleet: &Fleet, seed: Seed) -> Result<Option<Du
     // The witness's writes belong to the migration: without them post-copy has nothing to fetch.
     pace(Some(scenario.mode))?;
     let limit = fleet.answer_limit();
-    let [source, target] = fleet.hosts.both().map(|host| host.agent.observe(limit));
+    let [source, target] = fleet.hosts.both().map(|host| host.agent.glance(limit));
     let load = ActiveLoad::start(scenario, fleet, &[source?, target?])?;
     load.stop_watching();
     let mut moving = Duration::ZERO;

@@ -8,7 +8,7 @@ mod trouble;
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{About, Advice, Asked, Check, End, GuestLook, HostsLook, Moment, Proof, Scene, Silence};
+use super::{About, Advice, Asked, Check, Close, GuestLook, HostsLook, Moment, Proof, Scene, Silence};
 use crate::failure::Result;
 use crate::guest::{Fleet, console_path};
 use crate::host::{Host, LogMarks};
@@ -70,6 +70,8 @@ struct KernelLogAsked<'a> {
     logs: Option<&'a LogMarks>,
     /// One per kernel, with the side of the host that is asked for it: hosts that share one share its log.
     hosts: Vec<(Side, HostLog)>,
+    /// What hosts said between the last scenario and this one.
+    before: Vec<Proof>,
     /// What user space of each guest has written to its kernel's log, where the console does not tell it from the kernel's.
     strangers: HashMap<String, BTreeSet<String>>,
     /// Guests whose panic has been told.
@@ -91,7 +93,15 @@ impl<'a> KernelLogAsked<'a> {
             let log = |host: &Host| HostLog::new(&[&host.entry.name], &loads, Vec::from_iter(group(host)));
             hosts.into_iter().map(|host| (host.side, log(host))).collect()
         };
+        let mut logs: Vec<(Side, HostLog)> = logs;
+        let before = logs.iter_mut().zip(scene.hosts).filter_map(|((_, log), seen)| {
+            // All there is of a kernel's log is older than the run.
+            let is_news = !seen.whole_log && !seen.kernel_log.is_empty();
+            is_news.then(|| log.prove_before(&seen.kernel_log, scene.allowed_lines))
+        });
+        let before = before.collect();
         KernelLogAsked {
+            before,
             fleet: scene.fleet,
             allowed: scene.allowed_lines,
             logs: scene.logs,
@@ -166,11 +176,13 @@ impl Asked for KernelLogAsked<'_> {
                 Proof::new(&ABOUT, false, expected, panic.to_string()).advise(&CONSOLE).of(&guest.name)
             })
         });
-        panicked.collect()
+        std::mem::take(&mut self.before).into_iter().chain(panicked).collect()
     }
 
-    fn at_end(&mut self, _end: &End<'_>) -> Vec<Proof> {
-        self.hosts.iter_mut().map(|(_, log)| log.finish(self.allowed)).collect()
+    fn at_close(&mut self, close: &Close<'_>) -> Vec<Proof> {
+        let mut proofs = close.hosts.as_ref().map(|look| self.on_hosts(look)).unwrap_or_default();
+        proofs.extend(self.hosts.iter_mut().map(|(_, log)| log.finish(self.allowed)));
+        proofs
     }
 }
 
@@ -249,6 +261,12 @@ impl HostLog {
         }
         self.reports.pause(&mut found);
         self.proof(found, lost, allowed)
+    }
+
+    /// Looks at the lines that came since the last scenario stopped looking.
+    pub fn prove_before(&mut self, new: &[KernelLine], allowed: &[AllowedLine]) -> Proof {
+        let proof = self.prove(new, allowed);
+        Proof { expected: format!("{}, between the last scenario and this one", proof.expected), ..proof }
     }
 
     /// Decides what was left open: there will be no further lines.

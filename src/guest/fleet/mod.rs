@@ -75,6 +75,7 @@ impl Fleet {
         let facts = [("nfs_export", &storage.entry.export), ("nfs_server", &storage.entry.server)];
         ready("storage", facts.map(|(key, value)| (key.to_owned(), value.clone())).into());
         let fleet = Fleet::on(hosts, storage, inventory, profile, cancel, news)?;
+        fleet.hosts.forget_the_past();
         ready("fleet", fleet.facts());
         Ok(fleet)
     }

@@ -10,16 +10,16 @@ use std::time::{Duration, Instant};
 
 use super::prepare::Watches;
 use super::{Case, Ended, LOOK_ROUND};
-use crate::check::{End, GuestImage, LegDowntime};
+use crate::check::{Close, End, GuestImage, HostsLook, LegDowntime};
 use crate::failure::{Attempt, Failure, Result};
 use crate::guest::{Fleet, Guest};
-use crate::host::ImageCheck;
+use crate::host::{AddedLog, ImageCheck};
 use crate::load::ActiveLoad;
 use crate::probe::{ProbeStream, Summary};
 use crate::run::activity::Activity;
 use crate::run::downtime::{self, Neighbours, SeenGuest};
 use crate::run::evidence;
-use crate::run::lookout::CaseEvent;
+use crate::run::lookout::{CaseEvent, Look};
 use crate::run::machines::Machines;
 use crate::sys::halt::ran_since;
 use crate::sys::parallel::at_once;
@@ -123,7 +123,20 @@ impl<'env> Case<'_, '_, 'env, '_, Fleet> {
         if let Some(guest) = self.log.first_failed() {
             evidence::collect_devices(fleet, &fleet.guests[guest], &folder)?;
         }
-        logs.map(|()| folder)
+        self.close(&logs);
+        logs.map(|_| folder)
+    }
+
+    /// Shows what came since the last look to the checks that follow a log.
+    fn close(&mut self, logs: &Result<Vec<AddedLog>>) {
+        let fleet = self.machines;
+        let answers = !self.open.hosts_silent && !fleet.stop_flag().is_set();
+        let look = answers.then(|| {
+            let [source, target] = fleet.hosts();
+            HostsLook { leg: None, hosts: [(&fleet.hosts.source, source), (&fleet.hosts.target, target)] }
+        });
+        let close = Close { hosts: look, logs: logs.as_deref() };
+        self.panel.ask(self.journal, |check| check.at_close(&close));
     }
 
     /// A stopped QEMU has written everything that it holds of an image (vm_stop in QEMU's system/cpus.c drains and flushes

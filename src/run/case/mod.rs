@@ -113,6 +113,8 @@ struct Open {
     first_looks: BTreeSet<usize>,
     /// The number of looks at the hosts under way.
     hosts: usize,
+    /// The last of them had no answer.
+    hosts_silent: bool,
     /// The first move that the stack refused.
     refused: Option<Leg>,
     /// The number of the step whose guests move.
@@ -223,6 +225,7 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
 
     fn looked_at_hosts(&mut self, leg: Option<Leg>, seen: [Result<Observation>; 2]) {
         self.open.hosts -= 1;
+        self.open.hosts_silent = seen.iter().any(Result::is_err);
         self.machines.show_hosts(leg, seen, &mut |look| {
             self.panel.ask(self.journal, |check| check.on_hosts(look));
         });

@@ -14,6 +14,7 @@ use crate::run::guest_clock::GuestClock;
 use crate::run::lookout::{CaseEvent, Look};
 use crate::run::machines::Machines;
 use crate::run::panel::Panel;
+use crate::sys::parallel::locked;
 use crate::sys::watch::Watch;
 
 /// Measurements through the whole scenario that belong to no single check.
@@ -52,7 +53,11 @@ impl<'env> Case<'_, '_, 'env, '_, Fleet> {
         let fleet = self.machines;
         let before = self.before;
         let [source, target] = std::thread::scope(|scope| {
-            scope.spawn(|| before.marks.set(LogMarks::set(&fleet.hosts, &fleet.storage)));
+            scope.spawn(|| {
+                // From where the last scenario stopped reading, so that nothing falls between the two.
+                let read = locked(&fleet.hosts.logs_read).take();
+                before.marks.set(read.map_or_else(|| LogMarks::set(&fleet.hosts, &fleet.storage), Ok))
+            });
             fleet.hosts()
         });
         match source.and_then(|source| Ok([source, target?])) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::failure::{Attempt, Result};
 use crate::guest::{Fleet, Guest};
 use crate::host::{AddedLog, LogMarks};
-use crate::sys::parallel::at_once;
+use crate::sys::parallel::{at_once, locked};
 
 /// How long a guest may take to show its kernel log.
 const GUEST_LIMIT: Duration = Duration::from_secs(10);
@@ -21,11 +21,13 @@ pub fn folder(of_scenario: &Path) -> PathBuf {
     of_scenario.join("evidence")
 }
 
-/// Writes what all logs have gained.
-pub fn collect_logs(marks: &LogMarks, fleet: &Fleet, folder: &Path) -> Result<()> {
+/// Writes what all logs have gained, and returns it. The next scenario reads them from there on.
+pub fn collect_logs(marks: &LogMarks, fleet: &Fleet, folder: &Path) -> Result<Vec<AddedLog>> {
     make(folder)?;
-    let added = marks.all_added(&fleet.hosts, &fleet.storage)?;
-    added.iter().try_for_each(|log| write(&folder.join(file_name(log)), &log.text))
+    let (added, read) = marks.all_added(&fleet.hosts, &fleet.storage)?;
+    *locked(&fleet.hosts.logs_read) = Some(read);
+    added.iter().try_for_each(|log| write(&folder.join(file_name(log)), &log.text))?;
+    Ok(added)
 }
 
 /// `source-vm1.log` for `/var/log/libvirt/qemu/vm1.log` of the source.

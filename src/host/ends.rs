@@ -1,0 +1,58 @@
+//! The QEMUs that ended by themselves, on both hosts: nobody told libvirt to end them.
+
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, channel};
+
+use super::EventHub;
+use crate::libvirt::{Detail, Event, EventKind, LifecycleEvent};
+use crate::sys::parallel::locked;
+
+/// Notes libvirt's events of such ends from its making on, so that none is missed between two scenarios.
+#[derive(Debug)]
+pub struct QemuEnds(Mutex<Receiver<Event>>);
+
+impl QemuEnds {
+    /// Notes what this hub hands out.
+    pub fn of(hub: &EventHub) -> QemuEnds {
+        let (sender, noted) = channel();
+        hub.forward(None, move |event| !is_end(&event.kind) || sender.send(event.clone()).is_ok());
+        QemuEnds(Mutex::new(noted))
+    }
+
+    /// The ends that nobody has taken yet.
+    pub fn take(&self) -> Vec<Event> {
+        locked(&self.0).try_iter().collect()
+    }
+}
+
+/// libvirt has lost a QEMU without having ended it: qemuProcessHandleMonitorEOF in src/qemu/qemu_process.c calls it failed or
+/// crashed, by version. The QEMU that was to receive a guest ends as `failed`, too, when the migration fails.
+fn is_end(kind: &EventKind) -> bool {
+    kind.is(LifecycleEvent::Stopped, Detail::Crashed) || kind.is(LifecycleEvent::Stopped, Detail::Failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Instant, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn ends_are_noted_until_they_are_taken() {
+        let hub = EventHub::default();
+        let ends = QemuEnds::of(&hub);
+        for detail in [Detail::Migrated, Detail::Crashed, Detail::Destroyed, Detail::Failed, Detail::Shutdown]
+        {
+            hub.publish(&Event {
+                host: "source".into(),
+                domain: "vm1".into(),
+                at: Instant::now(),
+                wall: SystemTime::now(),
+                kind: EventKind::Lifecycle { event: LifecycleEvent::Stopped, detail },
+            });
+        }
+        let noted = ends.take().into_iter().map(|event| event.kind.to_string());
+        assert_eq!(noted.collect::<Vec<_>>(), ["stopped (crashed)", "stopped (failed)"]);
+        assert!(ends.take().is_empty());
+    }
+}
