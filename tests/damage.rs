@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use multivm::check::{
     booting, clock, connection, copies, definition, disk, image, kernel_log, leftovers, live, load, memory,
-    migration, overlap, page_cache, placement, qemu, reachable, reboot, recovery, writers,
+    migration, overlap, page_cache, placement, qemu, reachable, reboot, recovery, speed, writers,
 };
 use multivm::failure::{Attempt, Failure, Result};
 use multivm::guest::{Fleet, Guest};
@@ -351,6 +351,40 @@ const DAMAGES: &[Damage] = &[
         when: vm1_is_home,
         at_once: true,
         cause: |fleet| frames_lost(fleet, "0.5"),
+        finds: &[],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::disk_is_slow_after_arrival",
+        profile: soon_too_slow,
+        when: vm1_is_away,
+        at_once: true,
+        cause: |fleet| {
+            let limit =
+                |operations| format!("virsh blkdeviotune vm1 vda --live --write-iops-sec {operations}");
+            on_host(&fleet.hosts.target, &format!("{} && sleep 6; {}", limit(2), limit(0)))
+        },
+        finds: &[finding(&speed::ABOUT, "vm1", "disk ")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_is_throttled_after_arrival",
+        profile: soon_too_slow,
+        when: vm1_is_away,
+        at_once: true,
+        cause: |fleet| {
+            let script = "pid=$(pgrep -o -f guest=vm1) && for turn in 1 2 3 4 5 6 7 8; do kill -STOP $pid; sleep 0.98; kill -CONT $pid; \
+                          sleep 0.02; done";
+            on_host(&fleet.hosts.target, script)
+        },
+        finds: &[finding(&speed::ABOUT, "vm1", "CPU ")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "harmless::guest_is_busier_after_arrival",
+        when: vm1_is_away,
+        at_once: true,
+        cause: |fleet| in_guest(fleet, "stress --timeout 4 --cpu 3 --io 1 > /dev/null 2>&1").map(drop),
         finds: &[],
         ..TO_VM1
     },
@@ -726,18 +760,11 @@ const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
     Damage {
-        name: "damage::host_and_qemu_fail_after_the_last_look",
+        name: "damage::host_kernel_kills_after_the_last_look",
         when: |event| matches!(event, Event::Check { check, .. } if *check == leftovers::ABOUT.id),
         at_once: true,
-        cause: |fleet| {
-            kill_for_want_of_memory(&fleet.hosts.target)?;
-            on_host(&fleet.hosts.source, "pkill -ABRT -f guest=vm1")
-        },
-        finds: &[
-            finding(&kernel_log::ABOUT, HOSTS, "killed: tail"),
-            finding(&qemu::ABOUT, "vm1", " on source at "),
-            finding(&image::ABOUT, "vm1", ""),
-        ],
+        cause: |fleet| kill_for_want_of_memory(&fleet.hosts.target),
+        finds: &[finding(&kernel_log::ABOUT, HOSTS, "killed: tail")],
         ..TO_VM1
     },
     Damage {
@@ -977,6 +1004,16 @@ fn quick_to_recover(profile: &mut Profile) {
     impatient(profile);
     profile.max_gap = Duration::from_secs(20);
     profile.max_recovery = Duration::from_secs(3);
+}
+
+/// A guest that is five times slower than before is too slow, with a CPU for each of them.
+fn soon_too_slow(profile: &mut Profile) {
+    impatient(profile);
+    profile.max_slowdown = 5;
+}
+
+fn vm1_is_away(event: &Event) -> bool {
+    matches!(event, Event::LegFinished { guest, direction: Direction::Out, .. } if guest == "vm1")
 }
 
 fn vm1_is_home(event: &Event) -> bool {

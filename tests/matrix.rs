@@ -332,6 +332,7 @@ fn the_profiles_are_as_designed(file: ScenarioFile) {
             probe_interval: Duration::from_millis(10),
             max_gap: seconds(10),
             max_recovery: seconds(4),
+            max_slowdown: 10,
             settle: Duration::from_millis(500),
             max_clock_drift: seconds(5),
             cpu_workers: 1,
@@ -395,6 +396,7 @@ fn the_record_has_every_field_in_the_unit_of_its_name(file: ScenarioFile) {
         "probe_interval_s": 0.01,
         "max_gap_s": 10.0,
         "max_recovery_s": 4.0,
+        "max_slowdown": 10,
         "settle_s": 0.5,
         "max_clock_drift_s": 5.0,
         "cpu_workers": 1,
@@ -421,6 +423,7 @@ fn limits_are_stretched_on_hosts_with_few_cpus(file: ScenarioFile) {
         boot_timeout: seconds(120),
         max_gap: seconds(20),
         max_recovery: seconds(8),
+        max_slowdown: 20,
         ..lab.clone()
     };
     assert_eq!(lab.stretched(150), expected);
@@ -464,6 +467,7 @@ fn guests_are_started_in_waves(
 #[case("MULTIVM_PROBE_INTERVAL", "5ms", |p: &mut Profile| p.probe_interval = Duration::from_millis(5))]
 #[case("MULTIVM_MAX_GAP", "3s", |p: &mut Profile| p.max_gap = Duration::from_secs(3))]
 #[case("MULTIVM_MAX_RECOVERY", "3s", |p: &mut Profile| p.max_recovery = Duration::from_secs(3))]
+#[case("MULTIVM_MAX_SLOWDOWN", "20", |p: &mut Profile| p.max_slowdown = 20)]
 #[case("MULTIVM_SETTLE", "20s", |p: &mut Profile| p.settle = Duration::from_secs(20))]
 #[case("MULTIVM_MAX_CLOCK_DRIFT", "9s", |p: &mut Profile| p.max_clock_drift = Duration::from_secs(9))]
 #[case("MULTIVM_CPU_WORKERS", "2", |p: &mut Profile| p.cpu_workers = 2)]

@@ -11,7 +11,7 @@ use crate::host::{AddedLog, Host, ImageCheck, LogMarks};
 use crate::load::LoadWatch;
 use crate::migration::LegReport;
 use crate::plan::Leg;
-use crate::probe::Summary;
+use crate::probe::{Gap, Summary};
 use crate::record::Clocks;
 use crate::remote::Observation;
 use crate::scenario::{AllowedLine, Budget, Scenario};
@@ -181,6 +181,8 @@ pub struct StepEnd<'a> {
 pub struct End<'a> {
     /// The stream of probes, one summary a guest.
     pub probes: std::result::Result<&'a [Summary], &'a Failure>,
+    /// How fast guests were, by themselves; those of whom it is known.
+    pub paces: &'a [GuestPace],
     /// How long guests stood still for their moves.
     pub downtimes: &'a [LegDowntime],
     /// The guests that answered the last look.
@@ -195,6 +197,20 @@ pub struct Close<'a> {
     pub hosts: Option<HostsLook<'a>>,
     /// What was added to all logs since the scenario before stopped reading.
     pub logs: std::result::Result<&'a [AddedLog], &'a Failure>,
+}
+
+/// How fast a guest was through the scenario, by our program in it, on this machine's clock.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GuestPace {
+    pub guest: String,
+    /// The last time that it was heard.
+    pub heard: Instant,
+    /// When it should have had its turn and had to wait for it; none if it has kept fewer than there were.
+    pub gaps: Option<Vec<Gap>>,
+    /// When memory was written, and the milliseconds that a GiB would have taken: ten a second, the slowest.
+    pub speeds: Vec<(Instant, f64)>,
+    /// Synced writes to its disk; none if it has kept fewer than there were.
+    pub writes: Vec<Gap>,
 }
 
 /// How long a guest stood still for one move.

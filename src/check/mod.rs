@@ -27,6 +27,8 @@ pub mod qemu;
 pub mod reachable;
 pub mod reboot;
 pub mod recovery;
+pub mod speed;
+mod stays;
 mod table;
 pub mod transport;
 mod witnessed;
@@ -34,7 +36,8 @@ pub mod writers;
 
 pub use about::{About, Advice, Check, Moment, plain};
 pub use asked::{
-    Asked, BootEnd, Close, End, GuestImage, HostsLook, LegDowntime, LegEnd, Refusal, Scene, Silence, StepEnd,
+    Asked, BootEnd, Close, End, GuestImage, GuestPace, HostsLook, LegDowntime, LegEnd, Refusal, Scene,
+    Silence, StepEnd,
 };
 pub use look::GuestLook;
 pub use proof::Proof;

@@ -3,15 +3,13 @@
 //! Whatever silences a guest after libvirt's call has returned belongs to the move before it: a network that learns late where the
 //! guest is, a host that gives it no CPU, a kernel that dies of what was lost on the way.
 
-use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use humantime::format_duration;
 
+use super::stays::{Stay, Stays};
 use super::{About, Advice, Asked, Check, End, LegEnd, Moment, Proof, Scene};
 use crate::failure::Result;
-use crate::migration::LegReport;
-use crate::plan::Leg;
 use crate::probe::{Gap, Summary};
 use crate::scenario::{Profile, Scenario};
 
@@ -58,37 +56,18 @@ impl Check for Recovery {
     }
 
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
-        Ok(Box::new(RecoveryAsked { limit: scene.fleet.profile.max_recovery, stays: HashMap::new() }))
+        Ok(Box::new(RecoveryAsked { limit: scene.fleet.profile.max_recovery, stays: Stays::default() }))
     }
 }
 
 struct RecoveryAsked {
     limit: Duration,
-    /// Each guest's stays, in the order of time.
-    stays: HashMap<String, Vec<Stay>>,
-}
-
-/// A guest's time on the host at which it has arrived.
-struct Stay {
-    leg: Leg,
-    from: Instant,
-    /// None as long as it does not move again.
-    until: Option<Instant>,
+    stays: Stays,
 }
 
 impl Asked for RecoveryAsked {
     fn on_leg(&mut self, end: &LegEnd<'_>) -> Vec<Proof> {
-        let stays = self.stays.entry(end.guest.name.clone()).or_default();
-        if let (Some(last), Some(began)) = (stays.last_mut(), end.report.began) {
-            last.until.get_or_insert(began);
-        }
-        if end.is_complete() {
-            stays.extend(arrival(end.report, end.source).map(|from| Stay {
-                leg: end.leg,
-                from,
-                until: None,
-            }));
-        }
+        self.stays.on_leg(end);
         Vec::new()
     }
 
@@ -97,20 +76,11 @@ impl Asked for RecoveryAsked {
         let Ok(summaries) = end.probes else { return Vec::new() };
         let mut proofs = Vec::new();
         for summary in summaries {
-            for stay in self.stays.get(&summary.guest).into_iter().flatten() {
+            for stay in self.stays.of(&summary.guest) {
                 proofs.push(check(stay, summary, self.limit).of(&summary.guest).after(Some(stay.leg)));
             }
         }
         proofs
-    }
-}
-
-/// When the guest started on the other host: by libvirt's events, or at the latest when the call returned.
-fn arrival(report: &LegReport, source: &str) -> Option<Instant> {
-    let started = report.standstills(source).last().map(|(stopped, long)| *stopped + *long);
-    match (started, report.ended) {
-        (Some(started), Some(ended)) => Some(started.min(ended)),
-        (started, ended) => started.or(ended),
     }
 }
 
@@ -144,10 +114,12 @@ fn check(stay: &Stay, summary: &Summary, limit: Duration) -> Proof {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use rstest::rstest;
 
     use super::*;
-    use crate::plan::Direction;
+    use crate::plan::{Direction, Leg};
 
     const MS: Duration = Duration::from_millis(1);
 

@@ -3,7 +3,7 @@
 use super::{
     Check, booting, budget, clock, connection, copies, definition, disk, image, kernel_log, leftovers, live,
     load, memory, migration, overlap, page_cache, placement, post_copy, qemu, reachable, reboot, recovery,
-    transport, writers,
+    speed, transport, writers,
 };
 
 /// Every check, in the order of README's table.
@@ -19,6 +19,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &image::Image,
     &reachable::Reachable,
     &recovery::Recovery,
+    &speed::Speed,
     &connection::Connection,
     &reboot::Reboot,
     &kernel_log::KernelLog,
@@ -105,7 +106,7 @@ mod tests {
     #[test]
     fn every_file_of_a_check_is_in_the_table() {
         let listed: BTreeSet<String> = abouts().map(|about| about.id.to_owned()).collect();
-        let parts = ["about", "asked", "look", "mod", "proof", "table", "witnessed"];
+        let parts = ["about", "asked", "look", "stays", "mod", "proof", "table", "witnessed"];
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/check");
         let files: BTreeSet<String> = fs::read_dir(folder)
             .unwrap()

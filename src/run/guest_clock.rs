@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::check::GuestPace;
 use crate::guest::{ClockMap, Pulse};
 use crate::probe::Gap;
 
@@ -25,6 +26,8 @@ pub struct GuestClock {
     /// Synced writes to the guest's disk, each from its begin to its end.
     writes: Vec<GuestGap>,
     writes_cut: bool,
+    /// The moment of the last answer.
+    heard: Option<Instant>,
     /// Whether the witness answered, with its clock at work.
     known: bool,
     /// Whether the witness had more to report than it kept.
@@ -35,6 +38,7 @@ impl GuestClock {
     /// Adds the events since the witness's last answer.
     pub fn add(&mut self, pulse: &Pulse, map: &ClockMap) {
         self.known |= pulse.interval_us > 0;
+        self.heard = Some(map.at(pulse.now_us));
         self.cut |= pulse.gaps_dropped > 0;
         self.writes_cut |= pulse.writes_dropped > 0;
         let resolution = Duration::from_micros(pulse.interval_us);
@@ -54,6 +58,23 @@ impl GuestClock {
     /// The synced writes; none if the witness has kept fewer than there were, since the longest may be missing.
     pub fn writes(&self) -> &[GuestGap] {
         if self.writes_cut { &[] } else { &self.writes }
+    }
+
+    /// How fast the guest was, for the checks.
+    pub fn pace(&self, guest: &str) -> Option<GuestPace> {
+        // A gap begins with a look at the clock, after which the witness means to sleep for as long as the resolution is.
+        let late = |own: &GuestGap| Gap {
+            from: own.gap.from + own.resolution,
+            length: own.gap.length.saturating_sub(own.resolution),
+        };
+        let gaps = |gaps: &[GuestGap]| gaps.iter().map(late).collect::<Vec<Gap>>();
+        Some(GuestPace {
+            guest: guest.to_owned(),
+            heard: self.heard?,
+            gaps: self.is_known().then(|| gaps(&self.gaps)),
+            speeds: self.speeds.clone(),
+            writes: gaps(self.writes()),
+        })
     }
 
     /// Whether all gaps are known.
@@ -95,6 +116,15 @@ mod tests {
         assert_eq!(gap.gap, Gap { from: now - Duration::from_secs(1), length: Duration::from_millis(70) });
         assert_eq!(gap.resolution, Duration::from_millis(1));
         assert_eq!(clock.speeds, [(now - Duration::from_millis(500), 8000.0)]);
+        let pace = clock.pace("vm1").unwrap();
+        assert_eq!(
+            pace.gaps,
+            Some(vec![Gap {
+                from: gap.gap.from + Duration::from_millis(1),
+                length: Duration::from_millis(69)
+            }])
+        );
+        assert_eq!((pace.heard, pace.speeds.len(), pace.writes.len()), (now, 1, 1));
         let write = Gap { from: now - Duration::from_millis(100), length: Duration::from_millis(3) };
         assert_eq!(clock.writes()[0].gap, write);
         clock.add(&Pulse { writes_dropped: 1, ..pulse.clone() }, &ClockMap::new(&pulse, now, now));

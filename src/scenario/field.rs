@@ -85,7 +85,7 @@ macro_rules! field {
 }
 
 /// Every field but the name.
-pub(super) const FIELDS: [Field; 23] = [
+pub(super) const FIELDS: [Field; 24] = [
     field!(guests: number from 1 to 200),
     field!(load_guests: number from 1 to 50),
     field!(vcpus: number from 1 to 256),
@@ -98,6 +98,7 @@ pub(super) const FIELDS: [Field; 23] = [
     field!(probe_interval: duration),
     field!(max_gap: duration),
     field!(max_recovery: duration),
+    field!(max_slowdown: number from 2 to 10000),
     field!(settle: duration),
     field!(max_clock_drift: duration),
     field!(cpu_workers: number from 1 to 1024),

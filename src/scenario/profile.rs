@@ -40,6 +40,8 @@ pub struct Profile {
     /// The longest silence of a guest's network after its arrival that is no failure, from its start on the other host until its next
     /// move.
     pub max_recovery: Duration,
+    /// How many times slower than before its first move a guest may be where it has arrived: its CPU, memory and disk.
+    pub max_slowdown: u32,
     /// How long guests are watched after the last move of a scenario.
     pub settle: Duration,
     /// How far a guest's realtime clock may move against its host's during a scenario.
@@ -83,6 +85,7 @@ impl Profile {
             boot_timeout: self.boot_timeout.mul_f64(factor),
             max_gap: self.max_gap.mul_f64(factor),
             max_recovery: self.max_recovery.mul_f64(factor),
+            max_slowdown: (f64::from(self.max_slowdown) * factor).ceil() as u32,
             ..self.clone()
         }
     }
@@ -212,6 +215,7 @@ impl Profile {
             probe_interval: Duration::ZERO,
             max_gap: Duration::ZERO,
             max_recovery: Duration::ZERO,
+            max_slowdown: 0,
             settle: Duration::ZERO,
             max_clock_drift: Duration::ZERO,
             cpu_workers: 0,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::prepare::Watches;
 use super::{Case, Ended, LOOK_ROUND};
-use crate::check::{Close, End, GuestImage, HostsLook, LegDowntime};
+use crate::check::{Close, End, GuestImage, GuestPace, HostsLook, LegDowntime};
 use crate::failure::{Attempt, Failure, Result};
 use crate::guest::{Fleet, Guest};
 use crate::host::{AddedLog, ImageCheck};
@@ -33,7 +33,9 @@ impl<'env> Case<'_, '_, 'env, '_, Fleet> {
         self.journal.wait(Activity::Proving, "what was watched");
         let probes = watches.probes.and_then(ProbeStream::stop);
         let downtimes = probes.as_ref().map(|probes| self.downtimes(probes)).unwrap_or_default();
+        let paces = self.paces();
         let end = End {
+            paces: &paces,
             probes: probes.as_deref(),
             downtimes: &downtimes,
             answering: &self.answering(),
@@ -53,6 +55,12 @@ impl<'env> Case<'_, '_, 'env, '_, Fleet> {
         };
         let guests = self.machines.guests.iter().enumerate().filter(answering);
         guests.map(|(_, guest)| (guest.name.clone(), Arc::clone(guest))).collect()
+    }
+
+    /// How fast each guest was.
+    fn paces(&self) -> Vec<GuestPace> {
+        let guests = self.machines.guests.iter().enumerate();
+        guests.filter_map(|(number, guest)| self.clocks.get(&number)?.pace(&guest.name)).collect()
     }
 
     /// Writes what the probes saw, and the downtime of every move.

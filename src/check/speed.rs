@@ -1,0 +1,372 @@
+//! As fast as before: a guest that has arrived gets CPU, writes memory and reaches its disk about as fast as before its first move.
+//!
+//! Every number is the guest's own, by our program there: how much of the time it was awake when it should be, how long it took to
+//! rewrite memory, and how long its disk took for each synced write. A stay is judged by its ordinary moments and not by its worst:
+//! a busy host makes single samples tens of times slower in scenarios in which nothing is wrong. Of memory that is the fastest fifth,
+//! which stayed below 2.3 times the median before in 120 stays of all kinds of load on two CPUs; of synced writes the one that half of the
+//! time is spent in slower ones, the two longest aside.
+
+use std::time::{Duration, Instant};
+
+use super::stays::{Stay, Stays};
+use super::{About, Advice, Asked, Check, End, GuestPace, LegEnd, Moment, Proof, Scene};
+use crate::failure::Result;
+use crate::probe::Gap;
+use crate::scenario::{Profile, Scenario};
+
+pub static ABOUT: About = About {
+    id: "speed",
+    summary: "as fast as before",
+    how: "by our program in the guest, in every stay of at least 2 s on the host at which it has arrived, against before its first \
+          move: CPU time, memory written and synced writes to its disk are not slower by more than `max_slowdown` times; and how \
+          long it took until they were not",
+    asked: &[Moment::End],
+    advice: &[CPU, MEMORY, DISK],
+    goes_on: true,
+    ..About::BASE
+};
+
+const CPU: Advice = Advice::new(
+    "a guest gets too little CPU where it has arrived",
+    "virsh schedinfo and vcpuinfo there: has its control group a quota, is the host busy, is its QEMU stopped? MULTIVM_MAX_SLOWDOWN \
+     sets the limit",
+);
+
+const MEMORY: Advice = Advice::new(
+    "a guest writes memory too slowly where it has arrived",
+    "does the host swap, or is the guest's memory on another NUMA node, or without its huge pages? MULTIVM_MAX_SLOWDOWN sets the limit",
+);
+
+const DISK: Advice = Advice::new(
+    "a guest's disk is too slow where it has arrived",
+    "virsh blkdeviotune and blkiotune there: is the disk limited? Else the way from that host to the storage is slow. \
+     MULTIVM_MAX_SLOWDOWN sets the limit",
+);
+
+/// The check.
+pub struct Speed;
+
+impl Check for Speed {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    /// A guest that boots has no speed to be compared with.
+    fn applies(&self, scenario: &Scenario) -> bool {
+        !scenario.boots_itself()
+    }
+
+    fn explain(&self, _scenario: &Scenario, profile: &Profile) -> String {
+        format!(
+            "as fast as before: where a guest has arrived its CPU, memory and disk are at most {} times slower than before",
+            profile.max_slowdown
+        )
+    }
+
+    fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
+        Ok(Box::new(SpeedAsked {
+            limit: f64::from(scene.fleet.profile.max_slowdown),
+            stays: Stays::default(),
+        }))
+    }
+}
+
+struct SpeedAsked {
+    limit: f64,
+    stays: Stays,
+}
+
+impl Asked for SpeedAsked {
+    fn on_leg(&mut self, end: &LegEnd<'_>) -> Vec<Proof> {
+        self.stays.on_leg(end);
+        Vec::new()
+    }
+
+    fn at_end(&mut self, end: &End<'_>) -> Vec<Proof> {
+        // Guests of a fleet are alike: one that moved at once is compared with those that waited.
+        let all = Before::of(end.paces.iter().map(|pace| (pace, self.stays.first_move(&pace.guest))));
+        let mut proofs = Vec::new();
+        for pace in end.paces {
+            let own = Before::of([(pace, self.stays.first_move(&pace.guest))]);
+            for stay in self.stays.of(&pace.guest) {
+                let proof = check(pace, stay, &own.or(&all), self.limit);
+                proofs.extend(proof.map(|proof| proof.of(&pace.guest).after(stay.leg)));
+            }
+        }
+        proofs
+    }
+}
+
+/// A shorter stay is not judged: a few samples say little.
+const LEAST_STAY: Duration = Duration::from_secs(2);
+
+/// Fewer samples of memory and of synced writes are not compared. Of memory there are ten a second.
+const LEAST_SPEEDS: usize = 10;
+const LEAST_WRITES: usize = 4;
+
+/// Fewer are nothing to be compared with.
+const LEAST_BEFORE: usize = 3;
+
+/// So many of the longest writes of a stay do not count: each may take a second on a busy host.
+const LONGEST_WRITES: usize = 2;
+
+/// The witness writes ten times a second where the disk keeps up, ms.
+const WRITE_INTERVAL_MS: f64 = 100.0;
+
+/// A faster disk is as good as this one: nobody waits for it, ms.
+const FAST_WRITE_MS: f64 = 10.0;
+
+/// How it was before the first move.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Before {
+    /// The share of the time in which it got CPU when it wanted some.
+    cpu: Option<f64>,
+    memory_ms: Option<f64>,
+    write_ms: Option<f64>,
+}
+
+impl Before {
+    /// Of guests together, with when each moved first.
+    fn of<'a>(guests: impl IntoIterator<Item = (&'a GuestPace, Option<Instant>)>) -> Before {
+        let (mut speeds, mut writes) = (Vec::new(), Vec::new());
+        let (mut awake, mut long) = (Duration::ZERO, Duration::ZERO);
+        for (pace, first) in guests {
+            let Some(first) = first else { continue };
+            speeds.extend(pace.speeds.iter().filter(|(at, _)| *at < first).map(|(_, ms)| *ms));
+            let before = pace.writes.iter().filter(|write| write.from + write.length < first);
+            writes.extend(before.map(|write| ms(write.length)));
+            if let Some(from) = pace.first().filter(|from| *from < first) {
+                long += first - from;
+                awake += pace.awake(from, first).unwrap_or_default();
+            }
+        }
+        let is_known = long >= LEAST_STAY / 4;
+        Before {
+            cpu: is_known.then(|| share(awake, long)),
+            memory_ms: quantile(speeds, LEAST_BEFORE, 2),
+            write_ms: quantile(writes, LEAST_BEFORE, 2),
+        }
+    }
+
+    /// What is not known here is as it is there.
+    fn or(self, other: &Before) -> Before {
+        Before {
+            cpu: self.cpu.or(other.cpu),
+            memory_ms: self.memory_ms.or(other.memory_ms),
+            write_ms: self.write_ms.or(other.write_ms),
+        }
+    }
+}
+
+impl GuestPace {
+    /// The first thing that was heard of it.
+    fn first(&self) -> Option<Instant> {
+        let speed = self.speeds.first().map(|(at, _)| *at);
+        let write = self.writes.first().map(|write| write.from);
+        speed.into_iter().chain(write).min()
+    }
+
+    /// How long it got CPU when it wanted some, between two moments; none where it kept less than there was to tell.
+    fn awake(&self, from: Instant, until: Instant) -> Option<Duration> {
+        let gaps = self.gaps.as_ref()?;
+        let inside = |gap: &Gap| {
+            let end = (gap.from + gap.length).min(until);
+            end.saturating_duration_since(gap.from.max(from))
+        };
+        let away: Duration = gaps.iter().map(inside).sum();
+        Some((until - from).saturating_sub(away))
+    }
+}
+
+/// One way in which a guest may be slower than before.
+struct Part {
+    name: &'static str,
+    advice: &'static Advice,
+    /// How many times as slow as before.
+    times: f64,
+    /// Since when it was within the limit.
+    recovered: Option<Instant>,
+    told: String,
+}
+
+fn check(pace: &GuestPace, stay: &Stay, before: &Before, limit: f64) -> Option<Proof> {
+    let until = stay.until.unwrap_or(pace.heard).min(pace.heard);
+    if until.saturating_duration_since(stay.from) < LEAST_STAY {
+        return None;
+    }
+    let parts: Vec<Part> = [
+        cpu(pace, stay.from, until, before),
+        memory(pace, stay.from, until, before, limit),
+        disk(pace, stay.from, until, before, limit),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let slowest = parts.iter().max_by(|one, other| one.times.total_cmp(&other.times))?;
+    let ok = slowest.times <= limit;
+    let mut seen: Vec<String> = parts.iter().map(|part| part.told.clone()).collect();
+    if ok {
+        let recovered = parts.iter().filter_map(|part| part.recovered).max();
+        let after = recovered.map(|at| at.saturating_duration_since(stay.from).as_secs_f64());
+        seen.extend(after.map(|after| format!("recovered after {after:.1} s")));
+    } else {
+        seen.insert(0, format!("{} {:.0} times slower", slowest.name, slowest.times));
+    }
+    let expected = format!("CPU, memory and disk at most {limit:.0} times slower than before the first move");
+    Some(Proof::new(&ABOUT, ok, expected, seen.join("; ")).advise(slowest.advice))
+}
+
+fn cpu(pace: &GuestPace, from: Instant, until: Instant, before: &Before) -> Option<Part> {
+    let was = before.cpu?;
+    let is = share(pace.awake(from, until)?, until - from);
+    let told = format!("CPU when it was due in {:.0} % of the time, {:.0} % before", is * 100.0, was * 100.0);
+    // One that got none at all is as slow as one that got a thousandth.
+    Some(Part { name: "CPU", advice: &CPU, times: was / is.max(0.001), recovered: None, told })
+}
+
+fn memory(pace: &GuestPace, from: Instant, until: Instant, before: &Before, limit: f64) -> Option<Part> {
+    let was = before.memory_ms?;
+    let inside = pace.speeds.iter().filter(|(at, _)| (from..until).contains(at));
+    let inside: Vec<(Instant, f64)> = inside.copied().collect();
+    let is = quantile(inside.iter().map(|(_, ms)| *ms).collect(), LEAST_SPEEDS, 5)?;
+    let recovered = inside.iter().find(|(_, ms)| *ms <= limit * was).map(|(at, _)| *at);
+    let told = format!("memory written at {is:.0} ms/GiB, {was:.0} before");
+    Some(Part { name: "memory", advice: &MEMORY, times: is / was, recovered, told })
+}
+
+fn disk(pace: &GuestPace, from: Instant, until: Instant, before: &Before, limit: f64) -> Option<Part> {
+    let was = before.write_ms?;
+    let inside = pace.writes.iter().filter(|write| (from..until).contains(&write.from));
+    let inside: Vec<&Gap> = inside.collect();
+    let is = ordinary_write(inside.iter().map(|write| ms(write.length)).collect())?;
+    let judged = was.max(FAST_WRITE_MS);
+    let good = inside.iter().find(|write| ms(write.length) <= limit * judged);
+    let recovered = good.map(|write| write.from + write.length);
+    let told = format!("synced writes of {is:.0} ms, {was:.0} before");
+    Some(Part { name: "disk", advice: &DISK, times: is / judged, recovered, told })
+}
+
+/// In writes that take as long or longer half of the time is spent, the longest aside.
+fn ordinary_write(mut writes: Vec<f64>) -> Option<f64> {
+    if writes.len() < LEAST_WRITES {
+        return None;
+    }
+    writes.sort_unstable_by(f64::total_cmp);
+    writes.truncate(writes.len() - LONGEST_WRITES);
+    let spent = |write: &f64| write.max(WRITE_INTERVAL_MS);
+    let half = writes.iter().map(spent).sum::<f64>() / 2.0;
+    let mut so_far = 0.0;
+    writes.into_iter().find(|write| {
+        so_far += spent(write);
+        so_far >= half
+    })
+}
+
+/// The sample below which one in so many is, of at least so many samples.
+fn quantile(mut samples: Vec<f64>, least: usize, one_in: usize) -> Option<f64> {
+    samples.sort_unstable_by(f64::total_cmp);
+    samples.get(samples.len() / one_in).copied().filter(|_| samples.len() >= least)
+}
+
+fn share(part: Duration, whole: Duration) -> f64 {
+    part.as_secs_f64() / whole.as_secs_f64()
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::plan::{Direction, Leg};
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// A guest that moves at 2000 ms and is heard of until 6000 ms: what it does until then, and after it.
+    struct Story {
+        memory_ms: [f64; 2],
+        write_ms: [u32; 2],
+        /// Of every 500 ms it gets no CPU for so long.
+        away_ms: [u32; 2],
+    }
+
+    const HEALTHY: Story = Story { memory_ms: [150.0; 2], write_ms: [30; 2], away_ms: [100; 2] };
+
+    fn told(story: &Story, until: Option<u32>, limit: f64) -> Option<(bool, String)> {
+        let begin = Instant::now();
+        let at = |ms: u32| begin + ms * MS;
+        let when = |ms: u32| usize::from(ms >= 2000);
+        let mut writes = Vec::new();
+        let mut now = 0;
+        while now < 6000 {
+            let long = story.write_ms[when(now)];
+            writes.push(Gap { from: at(now), length: long * MS });
+            now += long.max(100);
+        }
+        let gap = |ms: u32| Gap { from: at(ms), length: story.away_ms[when(ms)] * MS };
+        let pace = GuestPace {
+            guest: "vm1".into(),
+            heard: at(6000),
+            gaps: Some((0..6000).step_by(500).map(gap).collect()),
+            speeds: (0..6000).step_by(100).map(|ms| (at(ms), story.memory_ms[when(ms)])).collect(),
+            writes,
+        };
+        let leg = Leg { guest: 0, direction: Direction::Out, round: 1 };
+        let stay = Stay { leg, from: at(2000), until: until.map(at) };
+        let before = Before::of([(&pace, Some(at(2000)))]);
+        check(&pace, &stay, &before, limit).map(|proof| (proof.ok, proof.seen))
+    }
+
+    #[test]
+    fn a_guest_that_is_as_fast_as_before_has_recovered() {
+        let seen = "CPU when it was due in 80 % of the time, 80 % before; memory written at 150 ms/GiB, 150 before; \
+                    synced writes of 30 ms, 30 before; recovered after 0.0 s";
+        assert_eq!(told(&HEALTHY, None, 10.0), Some((true, seen.to_owned())));
+    }
+
+    #[rstest]
+    #[case::disk_of_two_operations_a_second(Story { write_ms: [30, 1000], ..HEALTHY }, "disk 33 times slower")]
+    #[case::memory_swapped(Story { memory_ms: [150.0, 1e4], ..HEALTHY }, "memory 67 times slower")]
+    #[case::throttled(Story { away_ms: [100, 490], ..HEALTHY }, "CPU 40 times slower")]
+    #[case::stopped(Story { away_ms: [0, 500], ..HEALTHY }, "CPU 1000 times slower")]
+    fn what_is_slow_is_found(#[case] story: Story, #[case] says: &str) {
+        let (ok, seen) = told(&story, None, 10.0).unwrap();
+        assert!(!ok && seen.starts_with(says), "{seen}");
+    }
+
+    #[rstest]
+    #[case::two_long_ones(&[20.0, 30.0, 30.0, 1400.0, 1500.0], Some(30.0))]
+    #[case::slow_for_most_of_the_time(&[30.0, 30.0, 30.0, 700.0, 700.0, 700.0, 700.0], Some(700.0))]
+    #[case::slow_for_a_moment(&[30.0, 30.0, 30.0, 30.0, 30.0, 30.0, 30.0, 500.0, 500.0, 500.0], Some(30.0))]
+    #[case::few(&[700.0, 700.0, 700.0], None)]
+    fn an_ordinary_write_is_what_takes_half_of_the_time(
+        #[case] writes: &[f64],
+        #[case] ordinary: Option<f64>,
+    ) {
+        assert_eq!(ordinary_write(writes.to_vec()), ordinary);
+    }
+
+    #[rstest]
+    #[case::busier(Story { memory_ms: [150.0, 600.0], write_ms: [30, 150], away_ms: [0, 400] })]
+    #[case::a_disk_that_was_faster_than_anybody_needs(Story { write_ms: [1, 60], ..HEALTHY })]
+    fn what_is_busier_is_not(#[case] story: Story) {
+        assert!(told(&story, None, 10.0).unwrap().0);
+    }
+
+    #[test]
+    fn a_short_stay_proves_nothing() {
+        assert_eq!(told(&Story { write_ms: [30, 1000], ..HEALTHY }, Some(3999), 10.0), None);
+    }
+
+    #[test]
+    fn a_guest_that_moved_at_once_is_compared_with_others() {
+        let other = Before { cpu: Some(1.0), memory_ms: Some(150.0), write_ms: Some(30.0) };
+        assert_eq!(
+            Before { cpu: Some(0.5), ..Before::default() }.or(&other),
+            Before { cpu: Some(0.5), ..other }
+        );
+    }
+}

@@ -1,0 +1,66 @@
+//! Where guests were between their moves: a guest's time on a host at which it has arrived is a stay.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use super::LegEnd;
+use crate::migration::LegReport;
+use crate::plan::Leg;
+
+/// The stays of all guests so far.
+#[derive(Default)]
+pub struct Stays(HashMap<String, Moves>);
+
+#[derive(Default)]
+struct Moves {
+    first: Option<Instant>,
+    /// In the order of time.
+    stays: Vec<Stay>,
+}
+
+/// A guest's time on the host at which it has arrived.
+pub struct Stay {
+    /// The move that it follows.
+    pub leg: Leg,
+    pub from: Instant,
+    /// None as long as it does not move again.
+    pub until: Option<Instant>,
+}
+
+impl Stays {
+    /// A migration is over.
+    pub fn on_leg(&mut self, end: &LegEnd<'_>) {
+        let moves = self.0.entry(end.guest.name.clone()).or_default();
+        if let Some(began) = end.report.began {
+            moves.first.get_or_insert(began);
+            if let Some(last) = moves.stays.last_mut() {
+                last.until.get_or_insert(began);
+            }
+        }
+        if end.is_complete() {
+            moves.stays.extend(arrival(end.report, end.source).map(|from| Stay {
+                leg: end.leg,
+                from,
+                until: None,
+            }));
+        }
+    }
+
+    pub fn of(&self, guest: &str) -> &[Stay] {
+        self.0.get(guest).map(|moves| moves.stays.as_slice()).unwrap_or_default()
+    }
+
+    /// When a guest moved for the first time.
+    pub fn first_move(&self, guest: &str) -> Option<Instant> {
+        self.0.get(guest).and_then(|moves| moves.first)
+    }
+}
+
+/// When the guest started on the other host: by libvirt's events, or at the latest when the call returned.
+fn arrival(report: &LegReport, source: &str) -> Option<Instant> {
+    let started = report.standstills(source).last().map(|(stopped, long)| *stopped + *long);
+    match (started, report.ended) {
+        (Some(started), Some(ended)) => Some(started.min(ended)),
+        (started, ended) => started.or(ended),
+    }
+}
