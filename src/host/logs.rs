@@ -26,6 +26,9 @@ const NEXT: &str = "multivm-next-log";
 #[derive(Debug, Clone)]
 pub struct LogMarks(HashMap<(String, String), u64>);
 
+/// Logs of one machine by their paths, and how long they are.
+type Lengths = Vec<(String, u64)>;
+
 /// What was added to a log since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddedLog {
@@ -86,7 +89,7 @@ impl LogMarks {
         Ok((logs, marks))
     }
 
-    fn added_on(&self, machine: &Machine<'_>) -> Result<(Vec<AddedLog>, Vec<(String, u64)>)> {
+    fn added_on(&self, machine: &Machine<'_>) -> Result<(Vec<AddedLog>, Lengths)> {
         let lengths = lengths(machine.remote, machine.logs)?;
         let grown = self.grown(machine.name, &lengths);
         if grown.is_empty() {
@@ -131,13 +134,13 @@ fn apart(machine: &str, grown: Vec<(String, u64, u64)>, texts: &str) -> Vec<Adde
         .collect()
 }
 
-fn lengths(remote: &Remote, logs: &str) -> Result<Vec<(String, u64)>> {
+fn lengths(remote: &Remote, logs: &str) -> Result<Lengths> {
     // A pattern that matches nothing is no error.
     Ok(counts(&remote.run(&format!("wc -c {logs} 2> /dev/null"), LIMIT)?.stdout))
 }
 
 /// What `wc -c` says: a length and a path a line, and a total at the end when there are several.
-fn counts(output: &str) -> Vec<(String, u64)> {
+fn counts(output: &str) -> Lengths {
     let counts = output.lines().filter_map(|line| {
         let (length, path) = line.trim().split_once(' ')?;
         Some((path.starts_with('/').then(|| path.to_owned())?, length.parse().ok()?))
