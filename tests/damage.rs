@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use multivm::check::{
-    booting, clock, connection, copies, definition, disk, image, kernel_log, leftovers, live, load, memory,
+    booting, clock, connection, copies, definition, disk, kernel_log, leftovers, live, load, memory,
     migration, overlap, page_cache, placement, qemu, reachable, reboot, recovery, speed, writers,
 };
 use multivm::failure::{Attempt, Failure, Result};
@@ -369,15 +369,20 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::guest_is_throttled_after_arrival",
-        profile: soon_too_slow,
-        when: vm1_is_away,
-        at_once: true,
-        cause: |fleet| {
-            let script = "pid=$(pgrep -o -f guest=vm1) && for turn in 1 2 3 4 5 6 7 8; do kill -STOP $pid; sleep 0.98; kill -CONT $pid; \
-                          sleep 0.02; done";
-            on_host(&fleet.hosts.target, script)
+        // Nobody moves after it: the time for which it is watched is all that it is judged by.
+        profile: |profile| {
+            soon_too_slow(profile);
+            profile.max_gap = Duration::from_secs(20);
+            profile.max_recovery = Duration::from_secs(20);
+            profile.settle = Duration::from_secs(7);
         },
-        finds: &[finding(&speed::ABOUT, "vm1", "CPU ")],
+        when: |event| matches!(event, Event::LegFinished { guest, direction: Direction::Back, .. } if guest == "vm2"),
+        cause: |fleet| {
+            let script = "pid=$(pgrep -o -f guest=vm2) && for turn in 1 2 3 4 5 6 7; do kill -STOP $pid; sleep 0.95; kill -CONT $pid; \
+                          sleep 0.05; done";
+            on_host(&fleet.hosts.source, script)
+        },
+        finds: &[finding(&speed::ABOUT, "vm2", "CPU ")],
         ..TO_VM1
     },
     Damage {
