@@ -491,7 +491,7 @@ fn every_field_can_be_overridden(
     change(&mut expected);
     assert_eq!(changed, expected);
     assert!(Profile::variables().any(|(name, _)| name == variable));
-    assert_eq!(Profile::variables().count(), 23);
+    assert_eq!(Profile::variables().count(), 24);
 }
 
 #[rstest]

@@ -177,12 +177,13 @@ impl Proof {
     }
 
     fn assert_clean(&self) {
-        assert_eq!((self.memory("bad"), self.disk("bad"), self.0.len()), (0, 0, 2), "{self:#?}");
+        let bad = [self.memory("bad"), self.disk("bad"), number(self.lines("files")[0], "bad")];
+        assert_eq!((bad, self.0.len()), ([0; 3], 3), "{self:#?}");
     }
 
     /// Its one line with this head.
     fn only(&self, head: &str) -> &str {
-        assert_eq!(self.0.len(), 3, "{self:#?}");
+        assert_eq!(self.0.len(), 4, "{self:#?}");
         self.lines(head)[0]
     }
 }
