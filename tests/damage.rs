@@ -181,6 +181,7 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::guest_kernel_panics_while_it_boots",
+        slow: true,
         scenario: "precopy_simultaneous::booting::migrated_vms",
         // Before it is started anew.
         when: |event| matches!(event, Event::ScenarioStarted { .. }),
@@ -369,6 +370,7 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::guest_is_throttled_after_arrival",
+        slow: true,
         // Nobody moves after it: the time for which it is watched is all that it is judged by.
         profile: |profile| {
             soon_too_slow(profile);
@@ -395,6 +397,7 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::guest_dies_after_its_last_move",
+        slow: true,
         breaks_ground: true,
         profile: |profile| {
             quick_to_recover(profile);
@@ -749,6 +752,7 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::qemu_of_a_guest_aborts",
+        slow: true,
         cause: |fleet| on_host(&fleet.hosts.target, "pkill -ABRT -f guest=vm1"),
         finds: &[
             finding(&qemu::ABOUT, "vm1", " on target at "),

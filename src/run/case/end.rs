@@ -126,7 +126,7 @@ impl<'env> Case<'_, '_, 'env, '_, Fleet> {
             logs.join().unwrap_or_else(|_| Err(Failure::new("collect the logs", "it panicked")))
         });
         if self.failure.is_some() || self.journal.has_findings() {
-            evidence::collect_guests(fleet, &folder)?;
+            evidence::collect_guests(fleet, self.journal.silent_guests(), &folder)?;
         }
         if let Some(guest) = self.log.first_failed() {
             evidence::collect_devices(fleet, &fleet.guests[guest], &folder)?;

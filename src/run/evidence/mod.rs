@@ -4,8 +4,10 @@
 
 mod devices;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::failure::{Attempt, Result};
@@ -15,6 +17,9 @@ use crate::sys::parallel::{at_once, locked};
 
 /// How long a guest may take to show its kernel log.
 const GUEST_LIMIT: Duration = Duration::from_secs(10);
+
+/// The same of one that did not answer its last look: it may be back.
+const SILENT_LIMIT: Duration = Duration::from_secs(2);
 
 /// The folder for a scenario's evidence.
 pub fn folder(of_scenario: &Path) -> PathBuf {
@@ -35,12 +40,15 @@ fn file_name(log: &AddedLog) -> String {
     format!("{}-{}", log.machine, log.path.rsplit('/').next().unwrap_or("log"))
 }
 
-/// Writes the present state of the guests. For what a broken guest does not give, the file has the reason.
-pub fn collect_guests(fleet: &Fleet, folder: &Path) -> Result<()> {
+/// Writes the present state of the guests. For what a broken guest does not give, the file has the reason; one that was `silent`
+/// before is not waited for as long as others.
+pub fn collect_guests(fleet: &Fleet, silent: &BTreeSet<String>, folder: &Path) -> Result<()> {
     make(folder)?;
-    at_once("collect a guest's evidence", &fleet.guests, |guest| collect_guest(fleet, guest, folder))
-        .into_iter()
-        .collect()
+    let collect = |guest: &Arc<Guest>| {
+        let limit = if silent.contains(&guest.name) { SILENT_LIMIT } else { GUEST_LIMIT };
+        collect_guest(fleet, guest, limit, folder)
+    };
+    at_once("collect a guest's evidence", &fleet.guests, collect).into_iter().collect()
 }
 
 /// Writes in what the devices of a guest whose migration failed differ between the hosts.
@@ -50,8 +58,8 @@ pub fn collect_devices(fleet: &Fleet, guest: &Guest, folder: &Path) -> Result<()
     write(&folder.join(format!("{}-devices.txt", guest.name)), &text)
 }
 
-fn collect_guest(fleet: &Fleet, guest: &Guest, folder: &Path) -> Result<()> {
-    let log = guest.agent.remote().check("dmesg", GUEST_LIMIT).unwrap_or_else(|failure| failure.to_string());
+fn collect_guest(fleet: &Fleet, guest: &Guest, limit: Duration, folder: &Path) -> Result<()> {
+    let log = guest.agent.remote().check("dmesg", limit).unwrap_or_else(|failure| failure.to_string());
     write(&folder.join(format!("{}-dmesg.txt", guest.name)), &log)?;
     for host in fleet.hosts.both() {
         let text = guest
