@@ -578,7 +578,10 @@ const DAMAGES: &[Damage] = &[
                 .map(drop)
                 .attempting(|| "migrate vm2 back".into())
         },
-        finds: &[finding(&placement::ABOUT, "vm2", "running on source, not active on target")],
+        finds: &[
+            finding(&placement::ABOUT, "vm2", "running on source, not active on target"),
+            may_find(&writers::ABOUT, "vm2", "a migration that nobody here ordered"),
+        ],
         ..TO_VM1
     },
     Damage {
