@@ -810,6 +810,7 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::second_domain_with_its_disk",
+        slow: true,
         cause: |fleet| {
             let storage = &fleet.storage.entry;
             let domain = format!(
@@ -854,6 +855,7 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::base_image_open_on_the_server",
+        slow: true,
         cause: |fleet| {
             let image = &fleet.storage.entry.base_image;
             on_storage(fleet, &held(&format!("sh -c 'exec 3>>{image} && sleep 60'")))
@@ -863,6 +865,7 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::second_copy_paused",
+        slow: true,
         cause: |fleet| on_host(&fleet.hosts.source, "virsh start vm1 --paused"),
         finds: &[
             finding(&writers::ABOUT, "vm1", "both hosts' QEMU have it open"),
@@ -904,6 +907,7 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::clients_that_stay",
+        slow: true,
         cause: |fleet| {
             let stay = "for number in $(seq 20); do \
                         setsid -f timeout 120 virsh event --all --loop < /dev/null > /dev/null 2>&1; done";

@@ -7,7 +7,7 @@ use super::{ANSWER_LIMIT, Fleet};
 use crate::failure::{Attempt, Result};
 use crate::guest::{Guest, witness};
 use crate::host::Host;
-use crate::scenario::Load;
+use crate::scenario::{Load, Side};
 
 /// Something of a guest that is not as a scenario needs it.
 #[derive(Debug, Clone)]
@@ -67,6 +67,8 @@ impl Fleet {
         if let Some(why) = self.misplaced(guest).or_else(defined) {
             return Some((DamagedPart::Guest, why));
         }
+        // It is at home, also if somebody else brought it there.
+        guest.moved_to(Side::Source);
         let seen = match guest.agent.observe(ANSWER_LIMIT) {
             Ok(seen) => seen,
             Err(failure) => return Some((DamagedPart::Guest, failure.to_string())),
