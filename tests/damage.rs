@@ -357,6 +357,7 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::disk_is_slow_after_arrival",
+        slow: true,
         profile: soon_too_slow,
         when: vm1_is_away,
         at_once: true,
