@@ -148,6 +148,25 @@ fn the_quick_set_has_every_mode_order_tool_and_kind(file: ScenarioFile) {
 }
 
 #[rstest]
+fn the_ci_set_has_every_value_of_every_axis(file: ScenarioFile) {
+    let values = |scenarios: &[Scenario]| -> BTreeSet<String> {
+        let parts = |scenario: &Scenario| {
+            let name = scenario.to_string();
+            let (mode, rest) = name.split_once('_').unwrap();
+            [&[mode], &rest.split("::").collect::<Vec<_>>()[..]]
+                .concat()
+                .into_iter()
+                .map(str::to_owned)
+                .collect()
+        };
+        scenarios.iter().flat_map(|scenario| -> Vec<String> { parts(scenario) }).collect()
+    };
+    let ci = file.members(file.set("ci").unwrap());
+    assert_eq!(ci.len(), 24);
+    assert_eq!(values(&ci), values(file.scenarios()));
+}
+
+#[rstest]
 fn the_smoke_set_is_computed(file: ScenarioFile) {
     let smoke = file.members(file.set("smoke").unwrap());
     assert_eq!(smoke.len(), SMOKE);

@@ -2,9 +2,10 @@
 //!
 //! Every number is the guest's own, by our program there: how much of the time it was awake when it should be, how long it took to
 //! rewrite memory, and how long its disk took for each synced write. A stay is judged by its ordinary moments and not by its worst:
-//! a busy host makes single samples tens of times slower in scenarios in which nothing is wrong. Of memory that is the fastest fifth,
-//! which stayed below 2.3 times the median before in 120 stays of all kinds of load on two CPUs; of synced writes the one that half of the
-//! time is spent in slower ones, the two longest aside.
+//! a busy host makes single samples tens of times slower in scenarios in which nothing is wrong. Memory is written by the clock, so
+//! that a guest which shares its CPU seems to write it slowly, however fast it is: of a fleet and a load on two CPUs nine in ten samples
+//! were more than 10 times slower. So its fastest moment counts, which is one in which it was not interrupted. Of synced writes it is
+//! the one that half of the time is spent in slower ones, the two longest aside.
 
 use std::time::{Duration, Instant};
 
@@ -143,8 +144,8 @@ impl Before {
         let is_known = long >= LEAST_STAY / 4;
         Before {
             cpu: is_known.then(|| share(awake, long)),
-            memory_ms: quantile(speeds, LEAST_BEFORE, 2),
-            write_ms: quantile(writes, LEAST_BEFORE, 2),
+            memory_ms: median(speeds),
+            write_ms: median(writes),
         }
     }
 
@@ -228,9 +229,10 @@ fn memory(pace: &GuestPace, from: Instant, until: Instant, before: &Before, limi
     let was = before.memory_ms?;
     let inside = pace.speeds.iter().filter(|(at, _)| (from..until).contains(at));
     let inside: Vec<(Instant, f64)> = inside.copied().collect();
-    let is = quantile(inside.iter().map(|(_, ms)| *ms).collect(), LEAST_SPEEDS, 5)?;
+    let fastest = inside.iter().map(|(_, ms)| *ms).min_by(f64::total_cmp);
+    let is = fastest.filter(|_| inside.len() >= LEAST_SPEEDS)?;
     let recovered = inside.iter().find(|(_, ms)| *ms <= limit * was).map(|(at, _)| *at);
-    let told = format!("memory written at {is:.0} ms/GiB, {was:.0} before");
+    let told = format!("memory written at {is:.0} ms/GiB at best, {was:.0} before");
     Some(Part { name: "memory", advice: &MEMORY, times: is / was, recovered, told })
 }
 
@@ -262,10 +264,10 @@ fn ordinary_write(mut writes: Vec<f64>) -> Option<f64> {
     })
 }
 
-/// The sample below which one in so many is, of at least so many samples.
-fn quantile(mut samples: Vec<f64>, least: usize, one_in: usize) -> Option<f64> {
+/// The sample in the middle, if there are enough to be compared with.
+fn median(mut samples: Vec<f64>) -> Option<f64> {
     samples.sort_unstable_by(f64::total_cmp);
-    samples.get(samples.len() / one_in).copied().filter(|_| samples.len() >= least)
+    samples.get(samples.len() / 2).copied().filter(|_| samples.len() >= LEAST_BEFORE)
 }
 
 fn share(part: Duration, whole: Duration) -> f64 {
@@ -322,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_guest_that_is_as_fast_as_before_has_recovered() {
-        let seen = "CPU when it was due in 80 % of the time, 80 % before; memory written at 150 ms/GiB, 150 before; \
+        let seen = "CPU when it was due in 80 % of the time, 80 % before; memory written at 150 ms/GiB at best, 150 before; \
                     synced writes of 30 ms, 30 before; recovered after 0.0 s";
         assert_eq!(told(&HEALTHY, None, 10.0), Some((true, seen.to_owned())));
     }
@@ -354,6 +356,26 @@ mod tests {
     #[case::a_disk_that_was_faster_than_anybody_needs(Story { write_ms: [1, 60], ..HEALTHY })]
     fn what_is_busier_is_not(#[case] story: Story) {
         assert!(told(&story, None, 10.0).unwrap().0);
+    }
+
+    /// As seen of a guest that ran `stress --cpu 1` on its one vCPU, with another such guest and such a host on two CPUs.
+    #[test]
+    fn a_guest_that_shares_its_cpu_still_writes_memory_fast_at_times() {
+        let begin = Instant::now();
+        let speeds =
+            [200.0, 228.0, 174.0, 491.0, 3196.0, 5183.0, 2021.0, 31141.0, 6034.0, 11354.0, 185_537.0, 1264.0];
+        let speeds =
+            speeds.repeat(2).into_iter().enumerate().map(|(nth, ms)| (begin + nth as u32 * 100 * MS, ms));
+        let pace = GuestPace {
+            guest: "vm1".into(),
+            heard: begin + 2400 * MS,
+            gaps: None,
+            speeds: speeds.collect(),
+            writes: Vec::new(),
+        };
+        let before = Before { memory_ms: Some(200.0), ..Before::default() };
+        let part = memory(&pace, begin, pace.heard, &before, 10.0).unwrap();
+        assert!(part.times < 1.0 && part.recovered == Some(begin), "{}", part.told);
     }
 
     #[test]

@@ -65,7 +65,12 @@ fn judge(line: &str, image: &str, owner: &str) -> Option<String> {
     }
 }
 
-/// A script that makes the images, each with its note.
+/// A script that makes the images, each with its note, and as long from the beginning as it can become.
+///
+/// QEMU's NFS driver asks for a file's length when it opens it and never again (block/nfs.c has no `bdrv_co_getlength`), and what
+/// lies behind that length reads as zeros. The QEMU that receives a guest opens the image while the guest still writes to it on the
+/// other host: a cluster allocated meanwhile would be lost to the guest until it allocates another one. The length that is added here
+/// is a hole and takes no room.
 pub fn create(storage: &StorageEntry, images: &[String], owner: &str) -> String {
     let base = quote(&storage.base_image);
     let commands = images.iter().map(|image| {
@@ -75,10 +80,16 @@ pub fn create(storage: &StorageEntry, images: &[String], owner: &str) -> String 
         let mark = quote(&mark);
         format!(
             "printf '%s%s\\n' {mark} {BEING_MADE} > {note} && qemu-img create -q -f qcow2 -F qcow2 -b {base} {image} && \
-             printf '%s%s\\n' {mark} \"$(stat -c %i {image})\" > {note}"
+             truncate -s \"$length\" {image} && printf '%s%s\\n' {mark} \"$(stat -c %i {image})\" > {note}"
         )
     });
-    format!("cd {} && {}", quote(&storage.export), commands.collect::<Vec<_>>().join(" && "))
+    let length = format!("qemu-img measure -f qcow2 -O qcow2 {base} | sed -n 's/^fully allocated size: //p'");
+    let commands: Vec<String> = commands.collect();
+    format!(
+        "cd {} && length=$({length}) && test -n \"$length\" && {}",
+        quote(&storage.export),
+        commands.join(" && ")
+    )
 }
 
 #[cfg(test)]
@@ -90,16 +101,22 @@ mod tests {
 
     use super::*;
 
+    /// What the base image would take if a guest wrote all of it.
+    const LENGTH: u64 = 7 << 20;
+
     const OWNER: &str = "0d0e1c1f-5c3e-4b5e-9d43-7c1f2a3b4c5d";
 
     fn images() -> Vec<String> {
         vec!["vm1.qcow2".into(), "it's.qcow2".into()]
     }
 
-    /// Runs a script in a shell in which a function takes the place of `qemu-img create`: notes are what is tried here.
+    /// Runs a script in a shell in which a function takes the place of each of the two `qemu-img`: notes and lengths are what is tried here.
     fn run(script: &str) -> String {
-        let script = script.replace("qemu-img create", "create");
-        let script = format!("create() {{ for last; do :; done; echo image > \"$last\"; }}; {script}");
+        let script = script.replace("qemu-img create", "create").replace("qemu-img measure", "measure");
+        let script = format!(
+            "create() {{ for last; do :; done; echo image > \"$last\"; }}; \
+             measure() {{ echo required size: 6; echo fully allocated size: {LENGTH}; }}; {script}"
+        );
         let output = Command::new("sh").args(["-c", &script]).output().unwrap();
         assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
@@ -131,6 +148,15 @@ mod tests {
     fn an_empty_export_has_nothing_in_the_way() {
         let export = tempfile::tempdir().unwrap();
         assert!(found(export.path(), OWNER).is_empty());
+    }
+
+    #[test]
+    fn an_image_is_as_long_as_it_can_become() {
+        let export = tempfile::tempdir().unwrap();
+        make(export.path());
+        for image in images() {
+            assert_eq!(fs::metadata(export.path().join(image)).unwrap().len(), LENGTH);
+        }
     }
 
     #[test]

@@ -32,6 +32,7 @@ fn every_scenario_is_listed(cli: Cli) {
 #[case::exact("scenarios --exact postcopy_cross::in_vms::stress_cpu", 1)]
 #[case::skip("scenarios postcopy_cross::in_vms --skip stress_ng", 2)]
 #[case::set("scenarios --set quick", 4)]
+#[case::set_for_each_change("scenarios --set ci", 24)]
 #[case::computed_set("scenarios --set smoke", SMOKE)]
 #[case::sizes("scenarios --sizing postcopy_cross::in_vms", 4 * 4)]
 #[case::one_size("scenarios --sizing set_memory_2", MATRIX)]
@@ -76,13 +77,14 @@ fn the_sets_are_listed(
     let lines: Vec<&str> = said.out.lines().collect();
     for (line, start) in lines.iter().zip([
         format!("all  {MATRIX:>6}  Every "),
+        "ci       24  Every value ".into(),
         "quick     4  Both ".into(),
         format!("smoke {SMOKE:>5}  Every pair "),
     ]) {
         assert!(line.starts_with(&start), "{line}");
         assert_eq!(line.ends_with(". (selected)"), line.starts_with(selected), "{line}");
     }
-    assert_eq!(lines.len(), 3);
+    assert_eq!(lines.len(), 4);
 }
 
 #[rstest]

@@ -49,7 +49,7 @@ fn nothing_is_touched(cli: &Cli, said: &Said) {
 #[case::ignored_in_a_set("--ignored", &[("MULTIVM_SET", "quick")], "nothing is ignored of everything of the set `quick`")]
 #[case::ignored_and_not_asked_for("random", &[], "--ignored or --include-ignored")]
 #[case::set("booting", &[("MULTIVM_SET", "quick")], "the set `quick` has no scenario whose name has `booting`")]
-#[case::set_of_another_name("", &[("MULTIVM_SET", "fast")], "`all`, `quick`")]
+#[case::set_of_another_name("", &[("MULTIVM_SET", "fast")], "`all`, `ci`, `quick`")]
 #[case::part("--shard 9/9", &[("MULTIVM_SET", "quick")], "part 9/9 of 4 scenarios is empty")]
 #[case::part_by_variable("", &[("MULTIVM_SET", "quick"), ("MULTIVM_SHARD", "9/9")], "no more parts than there are scenarios, 4")]
 #[case::skip("--skip p", &[], "everything is skipped")]
