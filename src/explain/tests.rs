@@ -32,6 +32,19 @@ fn list<'a>(lines: &'a [String], head: &str) -> Vec<&'a str> {
     indented.map(|line| line.trim_start()).collect()
 }
 
+/// The whole text, for one scenario of each mode, each place of load, and both profiles. `INSTA_UPDATE=always cargo test --lib explain`
+/// writes what it is now.
+#[rstest]
+#[case::cross("postcopy_cross::in_vms::stress_memory", "lab")]
+#[case::on_hosts("precopy_simultaneous::on_both_and_vms::stress_ng_cpu_half", "reference")]
+#[case::booting("precopy_compressed::booting::load_vms", "lab")]
+fn the_whole_text_is_as_it_was(file: ScenarioFile, #[case] name: &str, #[case] profile: &str) {
+    insta::assert_snapshot!(
+        format!("{}-{profile}", name.replace("::", "-")),
+        explained(&file, name, profile)
+    );
+}
+
 /// Every leg that is explained is a leg that is planned, in the same step and direction, for every scenario there is.
 #[rstest]
 fn the_steps_are_those_that_are_played(file: ScenarioFile) {

@@ -1,11 +1,13 @@
 //! The one error of everything that touches a machine: the attempt, the place, the cause, the advice.
 
 mod cause;
+pub(crate) mod input;
 mod problem;
 
 use std::fmt;
 
 pub use cause::{Cause, FailureKind};
+pub use input::InputError;
 pub use problem::Problem;
 
 /// A failed action on this machine, a host or a guest.

@@ -1,6 +1,8 @@
 //! What a run works on: two hosts, a storage server and the guests' image, each described by what any machine
 //! could be described by. The lab writes such a description; a list of real hosts is another one.
 
+pub mod file;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;

@@ -5,11 +5,11 @@ use std::time::Duration;
 use humantime::format_duration;
 
 use super::Scenario;
-use super::error::{InputError, Source, did_you_mean};
 use super::field::duration_above_zero;
 use super::matrix::{Axes, Restriction};
 use super::raw;
 use super::read::restriction;
+use crate::failure::input::{InputError, Source, did_you_mean};
 
 /// The most that something may take, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::error::{InputError, nearest};
 use super::table::AXES;
 use super::{SIZING_VARIABLE, Scenario, ScenarioFile, Selection, Set, Shard, Sizing};
 use crate::axis::AxisValue;
+use crate::failure::input::{InputError, nearest};
 
 /// How many near names a message lists.
 const NEAR: usize = 3;

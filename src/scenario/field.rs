@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::error::{InputError, Source};
 use super::{AtTimeout, Bytes, Profile};
+use crate::failure::input::{InputError, Source};
 
 /// One field of a profile, whether its value comes from the file or from the environment.
 pub(super) struct Field {

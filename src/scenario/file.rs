@@ -5,7 +5,6 @@ use std::fs;
 use std::path::Path;
 
 use super::budget::{self, Budget};
-use super::error::{InputError, Source, did_you_mean};
 use super::ignored::{self, Ignored};
 use super::matrix::{Axes, Constraint};
 use super::raw;
@@ -13,6 +12,7 @@ use super::read::{self, restriction};
 use super::sizing::Size;
 use super::{Profile, SIZING_VARIABLE, Scenario, Selection, Set, Sizing, choose, set, sizing};
 use crate::axis::quoted_names;
+use crate::failure::input::{InputError, Source, did_you_mean};
 
 /// The profiles every file declares: the defaults of the lab and of real hosts.
 const REQUIRED_PROFILES: [&str; 2] = ["lab", "reference"];

@@ -1,8 +1,8 @@
 //! Cases beyond the matrix: they are listed as ignored, and played when somebody asks for them.
 
-use super::error::{InputError, Source};
 use super::matrix::{Axes, Constraint};
 use super::{Location, Scenario, Workload, raw, read};
+use crate::failure::input::{InputError, Source};
 
 /// Some cases beyond the matrix, and why they are there.
 #[derive(Debug, Clone)]

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::error::{InputError, Source, did_you_mean};
 use super::field::{FIELDS, field};
 use super::raw::ProfileTable;
 use super::{AtTimeout, Bytes, Mode};
+use crate::failure::input::{InputError, Source, did_you_mean};
 
 /// The sizes, counts and times of a run.
 ///

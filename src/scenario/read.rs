@@ -1,11 +1,11 @@
 //! Names of axes and of their values, as a file has them, to places in the table of axes.
 
 use super::Transport;
-use super::error::{InputError, Source, did_you_mean};
 use super::matrix::{Axes, Restriction};
 use super::raw::{self, Names};
 use super::table::{AXES, Axis, COUNT};
 use crate::axis::AxisValue;
+use crate::failure::input::{InputError, Source, did_you_mean, quoted};
 
 /// The axes of a file, with the values that it declares.
 pub(super) fn axes(source: Source<'_>, raw: &toml::Spanned<raw::Restriction>) -> Result<Axes, InputError> {
@@ -125,13 +125,8 @@ fn place(
     axis: &str,
     allowed: &[&'static str],
 ) -> Result<usize, InputError> {
-    allowed.iter().position(|known| known == name.get_ref()).ok_or_else(|| {
-        let mut help = vec![format!("allowed: {}", quoted(allowed.iter().copied()))];
-        help.extend(did_you_mean(name.get_ref(), allowed.iter().copied()));
-        help.extend(meant_both(name.get_ref()));
-        let what = format!("unknown value `{name}` of the axis `{axis}`");
-        source.error(name.span(), &what, "", &help)
-    })
+    let what = format!("value `{name}` of the axis `{axis}`");
+    source.one_of(name, &what, allowed, meant_both(name.get_ref()))
 }
 
 /// What a name stands for that is no value of an axis, but that of an order by a transport.
@@ -144,10 +139,4 @@ fn meant_both(name: &str) -> Option<String> {
             )
         })
     })
-}
-
-/// Names as messages list them.
-fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
-    names.join(", ")
 }

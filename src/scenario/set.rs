@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 
-use super::error::{InputError, Source, did_you_mean};
 use super::raw::{self, Names};
 use super::{Scenario, cover};
+use crate::failure::input::{InputError, Source, did_you_mean};
 
 /// A named selection of `scenarios.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 
-use super::error::{InputError, Source};
 use super::field::field;
 use super::raw::ProfileTable;
 use super::read::value;
 use super::{Bytes, Profile};
 use crate::axis::axis;
+use crate::failure::input::{InputError, Source};
 
 /// Environment variable that switches the axis on.
 pub const SIZING_VARIABLE: &str = "MULTIVM_SIZING";

@@ -5,6 +5,7 @@ mod compare;
 mod counts;
 mod doctor;
 mod input;
+mod inventory;
 mod lab;
 mod left;
 mod merge;

@@ -2,6 +2,7 @@
 
 mod compare;
 mod doctor;
+mod inventory;
 mod lab;
 mod merge;
 mod problem;
@@ -36,6 +37,9 @@ enum Command {
     /// Raise, show, enter and take down the lab
     #[command(subcommand)]
     Lab(lab::Command),
+    /// Read inventories: pairs of hosts that are not the lab's
+    #[command(subcommand)]
+    Inventory(inventory::Command),
     /// List scenarios, or explain one step by step
     Scenarios(scenarios::List),
     /// Explain a scenario step by step; nothing is started
@@ -62,6 +66,7 @@ fn main() -> ExitCode {
     let answer = match Arguments::parse().command {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Lab(command) => lab::run(command),
+        Command::Inventory(command) => inventory::run(command),
         Command::Scenarios(arguments) => scenarios::list(&arguments),
         Command::Explain(arguments) => scenarios::explain(&arguments),
         Command::Watch(arguments) => watch::run(&arguments),

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
-use crate::failure::Problem;
+use super::Problem;
 
 /// Something the user wrote cannot be used: a file, or an environment variable.
 ///
@@ -18,7 +18,7 @@ pub struct InputError {
 
 impl InputError {
     /// A mistake that has no place in a file.
-    pub(super) fn new(what: &str, help: &[String]) -> Self {
+    pub(crate) fn new(what: &str, help: &[String]) -> Self {
         let title = Level::ERROR
             .primary_title(what)
             .elements(help.iter().map(|line| Level::HELP.message(line.as_str())));
@@ -34,7 +34,7 @@ impl From<InputError> for Problem {
 
 /// A file that is being read, to quote from.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Source<'a> {
+pub(crate) struct Source<'a> {
     /// The file's name as the user knows it.
     pub name: &'a str,
     /// Its content.
@@ -73,6 +73,23 @@ impl Source<'_> {
         Ok(text.get_ref().clone())
     }
 
+    /// The place of a name among those that are `allowed`; `what` says what it would name. `more` is a help line for a name that
+    /// is none of them.
+    pub fn one_of(
+        self,
+        name: &toml::Spanned<String>,
+        what: &str,
+        allowed: &[&str],
+        more: Option<String>,
+    ) -> Result<usize, InputError> {
+        allowed.iter().position(|known| known == name.get_ref()).ok_or_else(|| {
+            let mut help = vec![format!("allowed: {}", quoted(allowed.iter().copied()))];
+            help.extend(did_you_mean(name.get_ref(), allowed.iter().copied()));
+            help.extend(more);
+            self.error(name.span(), &format!("unknown {what}"), "", &help)
+        })
+    }
+
     /// The span as far as its first line goes: one line is enough to find the place, and tables may be long.
     fn on_one_line(self, span: Range<usize>) -> Range<usize> {
         let start = span.start.min(self.text.len());
@@ -82,13 +99,19 @@ impl Source<'_> {
     }
 }
 
+/// Names as messages list them.
+pub(crate) fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
 /// The help line that names the one of `allowed` closest to `given`, if one is close.
-pub(super) fn did_you_mean<'a>(given: &str, allowed: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn did_you_mean<'a>(given: &str, allowed: impl IntoIterator<Item = &'a str>) -> Option<String> {
     nearest(given, allowed).first().map(|name| format!("did you mean `{name}`?"))
 }
 
 /// Those of `allowed` that are close to `given`, the closest first, each once.
-pub(super) fn nearest<'a>(given: &str, allowed: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+pub(crate) fn nearest<'a>(given: &str, allowed: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let given = given.to_lowercase();
     let mut close: Vec<(usize, &str)> = allowed
         .into_iter()

@@ -1,0 +1,226 @@
+//! Pairs of hosts as a user writes them down: a TOML file.
+//!
+//! The file says where hosts are, how multivm logs in, where guests' images lie, how guests reach each other, and what multivm may
+//! change. It has no secret in it. Reading it touches nothing but the file.
+
+mod consent;
+mod local;
+mod raw;
+mod read;
+mod secret;
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use ipnet::Ipv4Net;
+
+pub use consent::Consent;
+pub use secret::Secret;
+
+use crate::axis::axis;
+use crate::failure::InputError;
+use crate::failure::input::{Source, quoted};
+
+/// The pairs of an inventory file, at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InventoryFile {
+    /// The file's name as the user knows it.
+    pub name: String,
+    pub pairs: Vec<Pair>,
+}
+
+/// Two hosts between which guests migrate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    pub name: String,
+    /// Words by which a run can choose the pair, too.
+    pub labels: Vec<String>,
+    pub source: Machine,
+    pub target: Machine,
+    pub storage: Storage,
+    pub network: Network,
+    pub allow: Vec<Consent>,
+}
+
+/// A host, and the way to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    /// Name or address at which sshd listens.
+    pub address: String,
+    /// Address at which QEMU receives guests.
+    pub migration_address: String,
+    /// Address from which the host reaches the storage, and at which it serves it.
+    pub storage_address: String,
+    pub port: u16,
+    pub user: String,
+    pub sudo: Sudo,
+    pub access: Access,
+    /// The host key, or its fingerprint; without one the first contact decides.
+    pub host_key: Option<HostKey>,
+    /// The machine through which ssh goes, as in OpenSSH's ProxyJump.
+    pub jump: Option<String>,
+    /// libvirt's URI, where the ordinary one does not fit.
+    pub uri: Option<String>,
+}
+
+/// The credentials of a login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// Those of ssh-agent.
+    Agent,
+    /// A private key file.
+    Key(PathBuf),
+    /// A password, which is read when it is needed.
+    Password(Secret),
+}
+
+/// A host key, as OpenSSH writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostKey {
+    /// `ssh-ed25519 BASE64` and the like.
+    Key(String),
+    /// `SHA256:BASE64`.
+    Fingerprint(String),
+}
+
+/// A way to become root: its row in the table.
+pub struct SudoSpec {
+    pub name: &'static str,
+}
+
+axis! {
+    /// The way to become root on a host.
+    Sudo, "sudo", SudoSpec {
+        No => SudoSpec { name: "no" },
+        Nopasswd => SudoSpec { name: "nopasswd" },
+        Password => SudoSpec { name: "password" },
+    }
+}
+
+/// The machine that serves the guests' images: its row in the table.
+pub struct ServerSpec {
+    pub name: &'static str,
+}
+
+axis! {
+    /// The machine that serves the guests' images where multivm sets up NFS.
+    Server, "serve_on", ServerSpec {
+        Controller => ServerSpec { name: "controller" },
+        Source => ServerSpec { name: "source" },
+        Target => ServerSpec { name: "target" },
+    }
+}
+
+/// The storage that both hosts share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Storage {
+    /// A folder that is mounted at the same path on both hosts.
+    Mount(PathBuf),
+    /// An NFS export of the site, which multivm mounts.
+    Export {
+        /// The server's name or address.
+        server: String,
+        path: PathBuf,
+    },
+    /// A folder that multivm exports and mounts.
+    ServeOn(Server),
+}
+
+/// The network that guests are in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Network {
+    /// A bridge of the site, of the same name on both hosts.
+    Bridge {
+        bridge: String,
+        /// The bridge's subnet.
+        subnet: Ipv4Net,
+        /// The part of it from which guests get their addresses.
+        guests: Ipv4Net,
+        gateway: Option<Ipv4Addr>,
+    },
+    /// A subnet of multivm's own, over links that it makes on both hosts and deletes.
+    Overlay(Ipv4Net),
+    /// libvirt's own network on each host: no guest is reachable from outside.
+    Nat,
+}
+
+impl InventoryFile {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// Something in it cannot be used: the message has the line and what is allowed.
+    pub fn load(path: &Path, home: Option<&Path>) -> Result<InventoryFile, InputError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let help = "allowed: a file as fixtures/inventory.toml, which says what goes into it".to_owned();
+            InputError::new(&format!("cannot read the inventory {name}: {error}"), &[help])
+        })?;
+        InventoryFile::parse(&name, &text, &Folders { file: path.parent().unwrap_or(Path::new("")), home })
+    }
+
+    /// Reads and checks the text of a file.
+    ///
+    /// # Errors
+    /// As [`InventoryFile::load`].
+    pub fn parse(name: &str, text: &str, folders: &Folders<'_>) -> Result<InventoryFile, InputError> {
+        let keys = secret::without_values(text);
+        let raw: raw::File =
+            toml::from_str(text).map_err(|error| form_error(Source { name, text: &keys }, &error))?;
+        let text = secret::without_secrets(text);
+        read::file(Source { name, text: &text }, &raw, folders)
+            .map(|pairs| InventoryFile { name: name.to_owned(), pairs })
+    }
+
+    /// The pair that a run asks for: by its name, or by a label that it alone has. Without a wish the only pair of the file.
+    ///
+    /// # Errors
+    /// None or several fit.
+    pub fn pair(&self, wish: Option<&str>) -> Result<&Pair, InputError> {
+        let fits: Vec<&Pair> =
+            self.pairs.iter().filter(|pair| wish.is_none_or(|wish| pair.answers_to(wish))).collect();
+        let names = || quoted(self.pairs.iter().map(|pair| pair.name.as_str()));
+        match (&fits[..], wish) {
+            ([pair], _) => Ok(pair),
+            ([], wish) => {
+                let what = format!("{} has no pair `{}`", self.name, wish.unwrap_or_default());
+                Err(InputError::new(&what, &[format!("declared there: {}", names())]))
+            }
+            (_, None) => {
+                let what = format!("{} has {} pairs, and none is chosen", self.name, self.pairs.len());
+                Err(InputError::new(&what, &[format!("choose one with --pair: {}", names())]))
+            }
+            (several, Some(wish)) => {
+                let what = format!("{} has {} pairs with the label `{wish}`", self.name, several.len());
+                let several = quoted(several.iter().map(|pair| pair.name.as_str()));
+                Err(InputError::new(&what, &[format!("choose one by its name: {several}")]))
+            }
+        }
+    }
+}
+
+/// The form of the file is wrong. What serde says of a value that does not fit has the value in it.
+fn form_error(source: Source<'_>, error: &toml::de::Error) -> InputError {
+    let message = error.message();
+    let parts = message.split('"').enumerate();
+    let safe: Vec<&str> = parts.map(|(nth, part)| if nth % 2 == 1 { "..." } else { part }).collect();
+    let help = "values are not shown, since one may be a password".to_owned();
+    source.error(error.span().unwrap_or(0..0), &safe.join("\""), "", &[help])
+}
+
+impl Pair {
+    fn answers_to(&self, wish: &str) -> bool {
+        self.name == wish || self.labels.iter().any(|label| label == wish)
+    }
+}
+
+/// The folders that paths in a file begin at.
+#[derive(Debug, Clone, Copy)]
+pub struct Folders<'a> {
+    /// The folder of the file, for a relative path.
+    pub file: &'a Path,
+    /// The user's home, for `~/`.
+    pub home: Option<&'a Path>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! What an inventory may say, and what it may not.
+
+use std::path::Path;
+
+use rstest::rstest;
+
+use super::*;
+use crate::axis::AxisValue;
+
+/// A pair of which everything is said that must be.
+const SMALL: &str = r#"[[pair]]
+name = "a"
+[pair.source]
+address = "kvm1"
+[pair.target]
+address = "kvm2"
+[pair.storage]
+serve_on = "controller"
+[pair.network]
+nat = true
+"#;
+
+fn parse(text: &str) -> Result<InventoryFile, String> {
+    let folders = Folders { file: Path::new("/etc/multivm"), home: Some(Path::new("/home/me")) };
+    InventoryFile::parse("hosts.toml", text, &folders).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_example_is_an_inventory() {
+    let file = parse(include_str!("../../../fixtures/inventory.toml")).unwrap();
+    let pair = file.pair(None).unwrap();
+    assert_eq!(
+        (pair.name.as_str(), &pair.labels[..]),
+        ("rack7", &["nightly".to_owned(), "x86-64".to_owned()][..])
+    );
+    assert_eq!(pair.source.access, Access::Key("/home/me/.ssh/id_ed25519".into()));
+    assert!(matches!(&pair.source.host_key, Some(HostKey::Fingerprint(text)) if text.starts_with("SHA256:")));
+    assert_eq!(pair.target.access, Access::Password(Secret::Environment("KVM2_PASSWORD".into())));
+    assert_eq!((pair.target.sudo, pair.target.user.as_str()), (Sudo::Password, "tester"));
+    assert_eq!(
+        pair.storage,
+        Storage::Export { server: "nas.example.org".into(), path: "/export/vms".into() }
+    );
+    assert_eq!(pair.allow.len(), 5);
+    // Each consent is explained where a user reads of it.
+    for consent in Consent::ALL {
+        let line = format!("#   {:<12}{}\n", consent.name(), consent.spec().does);
+        assert!(include_str!("../../../fixtures/inventory.toml").contains(&line), "{line}");
+    }
+}
+
+#[test]
+fn what_is_not_said_has_a_default() {
+    let pair = &parse(SMALL).unwrap().pairs[0];
+    let source = &pair.source;
+    assert_eq!((&*source.user, source.port, source.sudo), ("root", 22, Sudo::No));
+    assert_eq!((&*source.migration_address, &*source.storage_address), ("kvm1", "kvm1"));
+    assert_eq!((&source.access, &source.host_key), (&Access::Agent, &None));
+    assert!(pair.allow.is_empty());
+}
+
+#[rstest]
+#[case::no_pair("", "the inventory has no pair")]
+#[case::twice(&format!("{SMALL}{SMALL}"), "two pairs have the name `a`")]
+#[case::name("name = \"a\"|name = \"a b\"", "hosts.toml:2:8")]
+#[case::one_host("kvm2|kvm1", "source and target of the pair `a` are the same host")]
+#[case::user_in_the_address("kvm2|root@kvm2", "`user`, `port` and `uri` are keys of their own")]
+#[case::an_option("kvm2|-oProxyCommand=x", "is no name or address of a host")]
+#[case::port("\"kvm2\"|\"kvm2\"\nport = 70000", "allowed: 1 to 65535")]
+#[case::user("\"kvm2\"|\"kvm2\"\nuser = \"-l\"", "is no user's name")]
+#[case::sudo("\"kvm2\"|\"kvm2\"\nsudo = \"passwort\"", "did you mean `password`?")]
+#[case::sudo_without_a_password("\"kvm2\"|\"kvm2\"\nsudo = \"password\"", "does not say where it is")]
+#[case::two_logins("\"kvm2\"|\"kvm2\"\nkey = \"k\"\nagent = true", "more than one way to log in")]
+#[case::key_and_password(
+    "\"kvm2\"|\"kvm2\"\nagent = true\npassword = { env = \"P\" }",
+    "more than one way to log in"
+)]
+#[case::host_key("\"kvm2\"|\"kvm2\"\nhost_key = \"ab:cd\"", "what `ssh-keyscan` prints behind the name")]
+#[case::jump("\"kvm2\"|\"kvm2\"\njump = \"-J x\"", "as in OpenSSH's ProxyJump")]
+#[case::uri("\"kvm2\"|\"kvm2\"\nuri = \"qemu:///system\"", "is no URI of a remote QEMU")]
+#[case::no_storage("serve_on = \"controller\"|", "the storage is not said")]
+#[case::two_storages(
+    "serve_on = \"controller\"|serve_on = \"source\"\nmount = \"/a\"",
+    "the storage is said twice"
+)]
+#[case::server("\"controller\"|\"controler\"", "did you mean `controller`?")]
+#[case::relative_mount("serve_on = \"controller\"|mount = \"srv\"", "an absolute path")]
+#[case::root_as_mount("serve_on = \"controller\"|mount = \"/\"", "no folder that hosts could share")]
+#[case::export("serve_on = \"controller\"|export = \"/srv\"", "`SERVER:/PATH`")]
+#[case::no_network("nat = true|", "the guests' network is not said")]
+#[case::nat_is_false("nat = true|nat = false", "the guests' network is not said")]
+#[case::two_networks(
+    "nat = true|nat = true\noverlay = \"198.18.40.0/24\"",
+    "the guests' network is said twice"
+)]
+#[case::small_overlay("nat = true|overlay = \"198.18.40.0/30\"", "no room for a fleet")]
+#[case::bridge_alone(
+    "nat = true|bridge = \"br0\"",
+    "which addresses the guests on the bridge `br0` may have"
+)]
+#[case::long_bridge("nat = true|bridge = \"bridge-of-the-lab\"", "1 to 15 characters")]
+#[case::subnet_of_nat("nat = true|nat = true\nsubnet = \"192.0.2.0/24\"", "belong to a bridge")]
+#[case::guests_elsewhere(
+    "nat = true|bridge = \"br0\"\nsubnet = \"192.0.2.0/24\"\nguests = \"192.0.3.0/25\"",
+    "192.0.3.0/25 is not in the bridge's subnet, 192.0.2.0/24"
+)]
+#[case::gateway_among_guests(
+    "nat = true|bridge = \"br0\"\nsubnet = \"192.0.2.0/24\"\nguests = \"192.0.2.0/25\"\ngateway = \"192.0.2.1\"",
+    "the gateway 192.0.2.1 cannot be used"
+)]
+#[case::consent("name = \"a\"|name = \"a\"\nallow = [\"firewal\"]", "did you mean `firewall`?")]
+#[case::consent_twice("name = \"a\"|name = \"a\"\nallow = [\"keys\", \"keys\"]", "`keys` is allowed twice")]
+#[case::unknown_key("\"kvm2\"|\"kvm2\"\nadress = \"kvm3\"", "unknown field `adress`")]
+#[case::missing_key("address = \"kvm2\"|", "missing field `address`")]
+fn a_mistake_is_told_with_what_is_allowed(#[case] change: &str, #[case] says: &str) {
+    let text = match change.split_once('|') {
+        Some((old, new)) => {
+            assert!(SMALL.contains(old), "{old}");
+            SMALL.replacen(old, new, 1)
+        }
+        None => change.to_owned(),
+    };
+    let error = parse(&text).unwrap_err();
+    assert!(error.contains(says), "{says} is not in:\n{error}");
+    assert!(error.contains("hosts.toml:") && error.contains("help: "), "{error}");
+}
+
+/// However somebody writes a password down, no message repeats it.
+#[rstest]
+#[case::literal("password = \"hunter2\"")]
+#[case::key_mistyped("pasword = \"hunter2\"")]
+#[case::without_quotes("password = hunter2")]
+#[case::quote_missing("password = \"hunter2")]
+#[case::number("password = 4242")]
+#[case::table("password = { value = \"hunter2\" }")]
+#[case::env_and_more("password = { env = \"P\", plain = \"hunter2\" }")]
+#[case::list("password = [\"hunter2\"]")]
+#[case::many_lines("password = \"\"\"\nhunter2\n\"\"\"")]
+#[case::key_of_another_type("key = [\"hunter2\"]")]
+#[case::port("port = \"hunter2\"")]
+#[case::beside_another_mistake("password = { env = \"hunter2\" }\nport = 0")]
+fn no_message_has_a_password_in_it(#[case] line: &str) {
+    let text = SMALL.replacen("address = \"kvm2\"", &format!("address = \"kvm2\"\n{line}"), 1);
+    let error = parse(&text).unwrap_err();
+    assert!(!error.contains("hunter2") && !error.contains("4242"), "{error}");
+}
+
+#[rstest]
+#[case::by_name(Some("a"), Ok("a"))]
+#[case::by_label(Some("night"), Ok("b"))]
+#[case::by_a_label_of_two(Some("x86"), Err("choose one by its name: `a`, `b`"))]
+#[case::none(None, Err("choose one with --pair: `a`, `b`"))]
+#[case::unknown(Some("c"), Err("declared there: `a`, `b`"))]
+fn a_pair_is_chosen_by_name_or_label(#[case] wish: Option<&str>, #[case] expected: Result<&str, &str>) {
+    let first = SMALL.replacen("name = \"a\"", "name = \"a\"\nlabels = [\"x86\"]", 1);
+    let second = SMALL.replacen("name = \"a\"", "name = \"b\"\nlabels = [\"x86\", \"night\"]", 1);
+    let file = parse(&(first + &second)).unwrap();
+    match (file.pair(wish), expected) {
+        (Ok(pair), Ok(name)) => assert_eq!(pair.name, name),
+        (Err(error), Err(says)) => assert!(error.to_string().contains(says), "{error}"),
+        (found, _) => panic!("{found:?}"),
+    }
+}
