@@ -23,7 +23,8 @@ fn the_example_means_what_it_says(cli: Cli) {
     fs::write(&key, "").unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     let path = file(&cli, &EXAMPLE.replace("~/.ssh/id_ed25519", "id"));
-    let said = cli.run_with(&format!("inventory check {path} --pair nightly"), &[("KVM2_PASSWORD", "hunter2")]);
+    let said =
+        cli.run_with(&format!("inventory check {path} --pair nightly"), &[("KVM2_PASSWORD", "hunter2")]);
     assert_eq!((said.code, &*said.err), (Some(0), ""), "{}", said.out);
     for part in [
         "1 pair",
@@ -44,7 +45,11 @@ fn what_is_missing_here_is_told_by_name(cli: Cli) {
     let said = cli.run(&format!("inventory check {path}"));
     assert_eq!((said.code, &*said.err), (Some(1), ""), "{}", said.out);
     assert!(said.out.contains("missing  source, kvm1.example.org: the key "), "{}", said.out);
-    assert!(said.out.contains("missing  target, kvm2.example.org: the variable KVM2_PASSWORD is not set"), "{}", said.out);
+    assert!(
+        said.out.contains("missing  target, kvm2.example.org: the variable KVM2_PASSWORD is not set"),
+        "{}",
+        said.out
+    );
 }
 
 #[rstest]
