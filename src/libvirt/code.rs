@@ -6,15 +6,16 @@ use virt_sys as sys;
 
 /// A number of libvirt's `virErrorNumber`.
 ///
-/// Kept as the number and not as an enum, because the daemon may be newer than this client and send numbers that have
-/// no name here.
+/// This type keeps the number instead of an enum, because a daemon newer than this client may send numbers without a name
+/// here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ErrorCode(pub u32);
 
 macro_rules! names {
     ($($name:ident,)*) => {
         impl ErrorCode {
-            /// The C name, as `VIR_ERR_NO_DOMAIN`; `VIR_ERR_?` for a number newer than this client's bindings.
+            /// The C name of the error, such as `VIR_ERR_NO_DOMAIN`; `VIR_ERR_?` for a number newer than this client's
+            /// bindings.
             pub fn name(self) -> &'static str {
                 match self.0 {
                     $(sys::$name => stringify!($name),)*

@@ -1,4 +1,4 @@
-//! A kept connection to the libvirt daemon of one host.
+//! A lasting connection to the libvirt daemon of one host.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,30 +11,30 @@ use super::subscribe::{self, Hub};
 use super::{Domain, Error, Event, Libvirt, Result, State, Subscription, Version};
 use crate::sys::bounded;
 
-/// Seconds between two questions whether the other side is still there, and how many may stay without an answer: a dead
-/// host is noticed after 130 s. virsh's own 5 s and 6 questions (35 s) would cut the connection, and with it the migration,
-/// to a host whose memory is overcommitted on purpose.
+/// The seconds between two keepalive messages, and how many may stay unanswered: libvirt notices a dead host after 130 s.
+/// virsh's own 5 s and 6 messages (35 s) would cut the connection, and with it the migration, to a host whose memory is
+/// overcommitted on purpose.
 const KEEPALIVE_INTERVAL_S: i32 = 10;
 const KEEPALIVE_COUNT: u32 = 12;
 
-/// How long a call is waited for. libvirtd itself waits 30 s for the job lock of a domain, and its answer to that shall be
-/// heard; what takes longer hangs: QEMU's monitor when a guest's storage has died, a daemon that was stopped, a host that is
-/// gone before keepalive notices.
+/// How long a call may take. libvirtd itself waits 30 s for the job lock of a domain, and its answer to that should arrive.
+/// A longer call hangs: on QEMU's monitor after a guest's storage has died, on a stopped daemon, or on a dead host that
+/// keepalive has not noticed yet.
 const CALL_LIMIT: Duration = Duration::from_secs(40);
 
-/// How long a goodbye is waited for: to the daemon when a connection is closed or its events end.
+/// How long the daemon may take to answer when a connection closes or its events end.
 const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
 
-/// A connection to one host. Clones share it; it is closed with the last of them.
+/// A connection to one host. Clones share it; the last of them closes it.
 ///
-/// No call blocks its caller without end: each is made in a thread of its own, which is left behind when its time is up.
+/// No call blocks its caller without end: each runs in a thread of its own, which the caller abandons at the deadline.
 #[derive(Clone)]
 pub struct Connection {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    /// Absent only while it is dropped.
+    /// The open connection; none only while this is being dropped.
     connect: Option<Connect>,
     host: Arc<str>,
     uri: String,
@@ -46,7 +46,7 @@ struct Inner {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DomainSummary {
     pub name: String,
-    /// Has a hypervisor process, running or paused.
+    /// The domain has a hypervisor process, running or paused.
     pub active: bool,
     pub state: State,
 }
@@ -55,7 +55,7 @@ impl Connection {
     pub(super) fn open(libvirt: &Libvirt, uri: &str, host_label: &str) -> Result<Connection> {
         const OPERATION: &str = "connect";
         let host: Arc<str> = host_label.into();
-        // `Connect::open` panics on this.
+        // `Connect::open` panics at a zero byte.
         if uri.contains('\0') {
             return Err(Error::invalid(OPERATION, "the URI has a zero byte").on(&host));
         }
@@ -73,7 +73,7 @@ impl Connection {
         })
     }
 
-    /// The label that the connection was opened with.
+    /// The host's label, as given when the connection was opened.
     pub fn host(&self) -> &str {
         &self.inner.host
     }
@@ -89,7 +89,7 @@ impl Connection {
         }
     }
 
-    /// Makes a call, and waits for its answer no longer than it is worth.
+    /// Makes a call, and waits for its answer no longer than [`CALL_LIMIT`].
     pub(super) fn ask<T: Send + 'static>(
         &self,
         operation: &'static str,
@@ -100,7 +100,7 @@ impl Connection {
         answer.unwrap_or_else(|| Err(Error::no_answer(operation, CALL_LIMIT).on(&self.inner.host)))
     }
 
-    /// Takes leave of the daemon in one way or another, and waits for it no longer than a moment.
+    /// Makes a last call before a connection closes or its events end, and waits no longer than [`GOODBYE_LIMIT`].
     pub(super) fn take_leave(&self, leave: impl FnOnce(&Connection) + Send + 'static) {
         let connection = self.clone();
         let _ = bounded::answer(GOODBYE_LIMIT, self.inner.libvirt.stop(), move || leave(&connection));
@@ -110,12 +110,13 @@ impl Connection {
         &self.inner.hub
     }
 
-    /// The URI that the connection was opened with.
+    /// The URI of this connection.
     pub fn uri(&self) -> &str {
         &self.inner.uri
     }
 
-    /// Whether the transport is up and keepalive is answered. Asks nobody: a host that died is noticed up to 35 s later.
+    /// Whether the transport is up and the daemon answers keepalive. This makes no call: a dead host shows up to 130 s
+    /// later.
     pub fn is_alive(&self) -> bool {
         self.raw().is_alive().unwrap_or(false)
     }
@@ -133,7 +134,7 @@ impl Connection {
         })
     }
 
-    /// Version of the hypervisor that the daemon would start, for QEMU that of the default emulator.
+    /// Version of the hypervisor that the daemon would start; for QEMU, of the default emulator.
     pub fn hypervisor_version(&self) -> Result<Version> {
         const OPERATION: &str = "read the version of the hypervisor";
         self.ask(OPERATION, |asked| {
@@ -141,7 +142,7 @@ impl Connection {
         })
     }
 
-    /// The domain of this name, active or not; none when there is none.
+    /// The domain of this name, active or not; none if the host has no such domain.
     pub fn domain(&self, name: &str) -> Result<Option<Domain>> {
         const OPERATION: &str = "look up";
         let name: Arc<str> = name.into();
@@ -154,7 +155,7 @@ impl Connection {
         })
     }
 
-    /// All domains, active and inactive, by name.
+    /// All domains, active and inactive, sorted by name.
     pub fn domains(&self) -> Result<Vec<DomainSummary>> {
         let all = sys::VIR_CONNECT_LIST_DOMAINS_ACTIVE | sys::VIR_CONNECT_LIST_DOMAINS_INACTIVE;
         let listed = self.list(all)?;
@@ -164,7 +165,7 @@ impl Connection {
                 Ok((active, state)) => {
                     summaries.push(DomainSummary { name: domain.name().to_owned(), active, state })
                 }
-                // It left between the list and the question; an undefined source of a migration does that.
+                // The domain left between the list and the question, as on the source of a migration that undefines it.
                 Err(e) if e.is_no_domain() => {}
                 Err(e) => return Err(e),
             }
@@ -173,12 +174,12 @@ impl Connection {
         Ok(summaries)
     }
 
-    /// Names of the domains whose CPUs run, in one question.
+    /// Names of the domains whose CPUs run, from one call.
     pub fn running(&self) -> Result<Vec<String>> {
         self.names(sys::VIR_CONNECT_LIST_DOMAINS_RUNNING)
     }
 
-    /// Names of the domains that have a hypervisor process, running or paused, in one question.
+    /// Names of the domains that have a hypervisor process, running or paused, from one call.
     pub fn active(&self) -> Result<Vec<String>> {
         self.names(sys::VIR_CONNECT_LIST_DOMAINS_ACTIVE)
     }
@@ -195,7 +196,7 @@ impl Connection {
         })
     }
 
-    /// Defines a persistent domain, inactive if it is new.
+    /// Defines a persistent domain; a new one is inactive.
     pub fn define(&self, xml: &str) -> Result<Domain> {
         const OPERATION: &str = "define a domain";
         let xml = xml.to_owned();
@@ -205,7 +206,7 @@ impl Connection {
         })
     }
 
-    /// Starts a transient domain: gone, definition and all, when it stops.
+    /// Starts a transient domain, which loses its definition when it stops.
     pub fn create(&self, xml: &str) -> Result<Domain> {
         const OPERATION: &str = "create a domain";
         let xml = xml.to_owned();
@@ -218,29 +219,29 @@ impl Connection {
     /// Sends the lifecycle, reboot, migration-iteration and job-completed events of all domains of this host to `sink`,
     /// until the subscription is dropped. A connection may have several subscriptions; each gets every event.
     ///
-    /// An event that was under way when the subscription was made comes too: libvirt queues events, and looks for
-    /// receivers when it delivers. Take [`Event::at`] and the domain into account, not only the kind.
+    /// `sink` also gets events from shortly before the subscription: libvirt queues events, and looks for receivers when it
+    /// delivers them. Take [`Event::at`] and the domain into account, not only the kind.
     ///
-    /// `sink` runs on the event loop's thread, which serves all connections: it must hand the event on (a channel) and
-    /// return. It must not call libvirt, which would wait for the loop that it blocks, and so must not drop the last
-    /// clone of a connection or a [`Subscription`]. A panic in it is swallowed.
+    /// `sink` runs on the event loop's thread, which serves all connections: it must pass the event on (through a channel)
+    /// and return. It must not call libvirt, which would wait for the blocked loop, and so must not drop the last clone of
+    /// a connection or a [`Subscription`]. A panic in `sink` is swallowed.
     pub fn subscribe(&self, sink: impl Fn(Event) + Send + Sync + 'static) -> Result<Subscription> {
         let sink = Arc::new(sink);
         self.ask("subscribe to events", move |asked| subscribe::subscribe(asked, sink))
     }
 
-    /// Turns an error of the `virt` crate into ours.
+    /// Converts an error of the `virt` crate into ours.
     pub(super) fn failed(&self, operation: &'static str) -> impl Fn(virt::error::Error) -> Error {
         move |e| Error::new(operation, &e).on(&self.inner.host)
     }
 }
 
-/// Opens a connection, with keepalive.
+/// Opens a connection with keepalive.
 fn dial(uri: &str, host: &Arc<str>) -> Result<Connect> {
     let connect = Connect::open(Some(uri)).map_err(|e| Error::new("connect", &e).on(host))?;
     if let Err(e) = connect.set_keep_alive(KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT) {
         let error = Error::new("set keepalive", &e).on(host);
-        // Drivers without a daemon (the test driver) have nobody to keep alive.
+        // Drivers without a daemon, such as the test driver, do not support keepalive.
         if !error.is_no_support() {
             return Err(error);
         }
@@ -250,7 +251,7 @@ fn dial(uri: &str, host: &Arc<str>) -> Result<Connect> {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // Closing it says goodbye to the daemon, which may not answer any more.
+        // A close makes a call to the daemon, which may not answer any more.
         let connect = self.connect.take();
         let _ = bounded::answer(GOODBYE_LIMIT, self.libvirt.stop(), move || drop(connect));
     }

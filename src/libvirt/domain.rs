@@ -7,18 +7,18 @@ use virt_sys as sys;
 
 use super::{Connection, Error, MARK_NAMESPACE, Mark, Result, State};
 
-/// A domain as one host knows it, to be looked at; [`OurDomain`](super::OurDomain) is one that may be changed. Clones share
+/// A domain as one host knows it, for reading only; an [`OurDomain`](super::OurDomain) can also be changed. Clones share
 /// the handle.
 ///
-/// The handle outlives the domain: when the domain has left the host (its migration undefined it there), every call
-/// answers [`Error::is_no_domain`].
+/// The handle outlives the domain: once the domain has left the host (its migration undefined it there), every call answers
+/// [`Error::is_no_domain`].
 #[derive(Clone)]
 pub struct Domain {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    // Dropped before the connection that it belongs to.
+    // Fields drop in order, and the domain must go before the connection that it belongs to.
     domain: virt::domain::Domain,
     name: Arc<str>,
     uuid: String,
@@ -28,7 +28,7 @@ struct Inner {
 impl Domain {
     /// Takes over a handle that the `virt` crate made on this connection.
     pub(super) fn adopt(connection: &Connection, domain: virt::domain::Domain) -> Result<Domain> {
-        // Both are read from the handle itself: no call to the daemon.
+        // libvirt reads both from the handle itself, without a call to the daemon.
         let name = domain.name().map_err(connection.failed("read the name of a domain"))?;
         let uuid = domain.uuid_string().map_err(connection.failed("read the UUID of a domain"))?;
         Ok(Domain {
@@ -36,22 +36,22 @@ impl Domain {
         })
     }
 
-    /// Its name, the same on every host.
+    /// The domain's name, the same on every host.
     pub fn name(&self) -> &str {
         &self.inner.name
     }
 
-    /// Its UUID as text, the same on every host.
+    /// The domain's UUID as text, the same on every host.
     pub fn uuid(&self) -> &str {
         &self.inner.uuid
     }
 
-    /// The host that this handle looks at.
+    /// The connection to the host of this handle.
     pub fn connection(&self) -> &Connection {
         &self.inner.connection
     }
 
-    /// What it is doing on this host.
+    /// The domain's state on this host.
     pub fn state(&self) -> Result<State> {
         const OPERATION: &str = "read the state of";
         self.ask(OPERATION, |asked| {
@@ -65,74 +65,76 @@ impl Domain {
         })
     }
 
-    /// Has a hypervisor process on this host, running or paused.
+    /// Whether the domain has a hypervisor process on this host, running or paused.
     pub fn is_active(&self) -> Result<bool> {
         self.call("ask whether active", |domain| domain.is_active())
     }
 
-    /// Has a definition on this host that outlives its stop.
+    /// Whether the domain has a definition on this host that outlives its stop.
     pub fn is_persistent(&self) -> Result<bool> {
         self.call("ask whether persistent", |domain| domain.is_persistent())
     }
 
-    /// Boots it.
+    /// Boots the domain.
     pub(super) fn start(&self) -> Result<()> {
         self.call("start", |domain| domain.create())
     }
 
-    /// Stops it at once, as pulling the plug. An error if it is not active ([`Error::is_operation_invalid`]).
+    /// Powers the domain off at once, like pulling the plug. An inactive domain is an error
+    /// ([`Error::is_operation_invalid`]).
     pub(super) fn destroy(&self) -> Result<()> {
         self.call("destroy", |domain| domain.destroy())
     }
 
-    /// Removes its definition, with what libvirt keeps beside it (managed save, snapshot metadata). Leaves a running
-    /// domain running, as a transient one.
+    /// Removes the domain's definition, with libvirt's files beside it (managed save, snapshot metadata). A running domain
+    /// goes on as a transient one.
     pub(super) fn undefine(&self) -> Result<()> {
-        // Without these libvirt refuses the domain that has one of them, and an undo must not be refused.
+        // Without these flags libvirt refuses a domain that has one of them, and an undo must not be refused.
         let flags = sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA;
         self.call("undefine", move |domain| domain.undefine_flags(flags))
     }
 
-    /// Presses its reset button: the guest reboots without knowing.
+    /// Presses the domain's reset button: the guest reboots without a warning.
     pub(super) fn reset(&self) -> Result<()> {
         self.call("reset", |domain| domain.reset())
     }
 
-    /// Stops its CPUs.
+    /// Stops the domain's CPUs.
     pub(super) fn suspend(&self) -> Result<()> {
         self.call("suspend", |domain| domain.suspend())
     }
 
-    /// Lets its CPUs run on.
+    /// Lets the domain's CPUs run on.
     pub(super) fn resume(&self) -> Result<()> {
         self.call("resume", |domain| domain.resume())
     }
 
-    /// Tells QEMU how long the guest may stand still at the end of a migration, milliseconds: a guest whose remaining
-    /// memory takes longer to send is not considered converged.
+    /// Sets QEMU's downtime-limit, in milliseconds: how long the guest may stand still at the end of a migration. QEMU
+    /// considers no guest converged whose remaining memory takes longer to send.
     pub(super) fn set_max_downtime(&self, milliseconds: u64) -> Result<()> {
         self.call("set the maximum downtime of", move |domain| {
             domain.migrate_set_max_downtime(milliseconds, 0)
         })
     }
 
-    /// Its XML: the live one of an active domain, else its definition.
+    /// The domain's XML: the live one of an active domain, otherwise its definition.
     pub fn xml(&self) -> Result<String> {
         self.call("read the XML of", |domain| domain.xml_desc(0))
     }
 
-    /// What it is started from next: its persistent definition, without what belongs to a running guest only. Of a transient
-    /// domain the live XML, as libvirt would start it again.
+    /// The XML from which libvirt starts the domain next: its persistent definition, without the parts that only a running
+    /// guest has. For a transient domain it is the live XML, as libvirt would start it again.
     pub fn inactive_xml(&self) -> Result<String> {
         self.call("read the inactive XML of", |domain| domain.xml_desc(sys::VIR_DOMAIN_XML_INACTIVE))
     }
 
-    /// Whether its host starts it at boot. libvirt keeps that on each host by itself, and takes it nowhere.
+    /// Whether the host starts the domain at boot. libvirt keeps this setting on each host separately, and no migration
+    /// carries it.
     pub fn autostarts(&self) -> Result<bool> {
         self.call("ask whether its host autostarts", |domain| domain.autostart())
     }
 
-    /// The mark that multivm put on it; none if there is none.
+    /// multivm's mark on the domain; none without one.
     pub fn mark(&self) -> Result<Option<Mark>> {
         let kind = sys::VIR_DOMAIN_METADATA_ELEMENT as i32;
         let read = move |domain: &virt::domain::Domain| {
@@ -145,7 +147,7 @@ impl Domain {
         }
     }
 
-    /// Makes a call for this domain, and waits for its answer no longer than it is worth.
+    /// Makes a call for this domain, and waits for its answer no longer than [`Connection::ask`] does.
     pub(super) fn ask<T: Send + 'static>(
         &self,
         operation: &'static str,
@@ -158,7 +160,7 @@ impl Domain {
         })
     }
 
-    /// Makes a call of the `virt` crate in the way of [`Domain::ask`].
+    /// Makes a call of the `virt` crate like [`Domain::ask`].
     fn call<T: Send + 'static>(
         &self,
         operation: &'static str,
@@ -173,7 +175,7 @@ impl Domain {
 
     /// The C handle, valid as long as `self`.
     pub(super) fn as_ptr(&self) -> sys::virDomainPtr {
-        // SAFETY: no more than a copy of the pointer; those who use it keep `self` meanwhile.
+        // SAFETY: this only copies the pointer; its users keep `self` meanwhile.
         unsafe { self.inner.domain.as_ptr() }
     }
 
@@ -181,7 +183,7 @@ impl Domain {
         move |e| self.named(Error::new(operation, &e))
     }
 
-    /// The error of the C function that this thread just called.
+    /// The error of the C function that this thread has just called.
     pub(super) fn last_error(&self, operation: &'static str) -> Error {
         self.named(Error::last(operation))
     }

@@ -1,4 +1,4 @@
-//! One error type for everything that libvirt refuses.
+//! One error type for every failed call of libvirt.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,23 +12,23 @@ use crate::failure::{Cause, FailureKind};
 /// The result of every call of this room.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What was attempted, where, on which domain, and what libvirt answered.
+/// A failed call: the operation, the host, the domain, and libvirt's answer.
 ///
-/// Displayed on one line:
-/// `migrate vm1 on source to target: operation aborted: migration out: canceled by client (VIR_ERR_OPERATION_ABORTED, 78)`.
+/// Displayed on one line: `migrate vm1 on source to target: operation aborted: migration out: canceled by client
+/// (VIR_ERR_OPERATION_ABORTED, 78)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// What was attempted, as a verb: `migrate`, `list domains`.
+    /// The operation as a verb: `migrate`, `list domains`.
     pub operation: &'static str,
-    /// The domain that it was attempted on.
+    /// The domain of the operation, if it has one.
     pub domain: Option<Arc<str>>,
-    /// Label of the host that it was attempted on; none for what happens in this process only.
+    /// Label of the operation's host; none for a failure inside this process.
     pub host: Option<Arc<str>>,
-    /// Label of the second host, when there is one: the destination of a migration.
+    /// Label of the second host, if there is one: the destination of a migration.
     pub destination: Option<Arc<str>>,
-    /// libvirt's number.
+    /// libvirt's error number.
     pub code: ErrorCode,
-    /// libvirt's message, as it came; may have several lines when it quotes QEMU.
+    /// libvirt's message, unchanged; a message that quotes QEMU may have several lines.
     pub message: String,
 }
 
@@ -45,13 +45,13 @@ impl Error {
         }
     }
 
-    /// The error of the libvirt call that just failed. libvirt keeps it per thread and until the next call: this must be
-    /// the first thing after the failed call, in the same thread.
+    /// The error of the libvirt call that just failed. libvirt keeps an error per thread and until the next call, so this
+    /// must come right after the failed call, in the same thread.
     pub(super) fn last(operation: &'static str) -> Error {
         Error::new(operation, &virt::error::Error::last_error())
     }
 
-    /// An argument that cannot be given to libvirt at all.
+    /// An argument that libvirt cannot take at all.
     pub(super) fn invalid(operation: &'static str, message: impl Into<String>) -> Error {
         Error {
             operation,
@@ -63,13 +63,13 @@ impl Error {
         }
     }
 
-    /// A call that nobody waits for any longer.
+    /// A call that has not returned by its deadline.
     pub(super) fn no_answer(operation: &'static str, limit: Duration) -> Error {
         let message = format!("no answer within {} s, or before the run was interrupted", limit.as_secs());
         Error { code: ErrorCode(sys::VIR_ERR_OPERATION_TIMEOUT), ..Error::invalid(operation, message) }
     }
 
-    /// Something of this process that failed, for example a thread that cannot be started.
+    /// A failure of this process itself, for example a thread that cannot be started.
     pub(super) fn system(operation: &'static str, cause: &std::io::Error) -> Error {
         Error { code: ErrorCode(sys::VIR_ERR_SYSTEM_ERROR), ..Error::invalid(operation, cause.to_string()) }
     }
@@ -89,26 +89,26 @@ impl Error {
         self
     }
 
-    /// The domain does not exist on this host (`VIR_ERR_NO_DOMAIN`).
+    /// Whether the domain does not exist on this host (`VIR_ERR_NO_DOMAIN`).
     pub fn is_no_domain(&self) -> bool {
         self.code.0 == sys::VIR_ERR_NO_DOMAIN
     }
 
-    /// The operation does not fit the domain's present state (`VIR_ERR_OPERATION_INVALID`).
+    /// Whether the operation does not fit the domain's present state (`VIR_ERR_OPERATION_INVALID`).
     pub fn is_operation_invalid(&self) -> bool {
         self.code.0 == sys::VIR_ERR_OPERATION_INVALID
     }
 
-    /// The domain has no metadata of the namespace that was asked for (`VIR_ERR_NO_DOMAIN_METADATA`).
+    /// Whether the domain has no metadata of the requested namespace (`VIR_ERR_NO_DOMAIN_METADATA`).
     pub fn is_no_metadata(&self) -> bool {
         self.code.0 == sys::VIR_ERR_NO_DOMAIN_METADATA
     }
 
-    /// What decisions outside of this room are made on.
+    /// The kind of the failure, on which other rooms base their decisions.
     pub fn kind(&self) -> FailureKind {
         match self.code.0 {
             sys::VIR_ERR_OPERATION_ABORTED => FailureKind::Cancelled,
-            // The domain's job lock was held by another call for too long.
+            // Another call held the domain's job lock for too long.
             sys::VIR_ERR_OPERATION_TIMEOUT | sys::VIR_ERR_AGENT_UNRESPONSIVE => FailureKind::TimedOut,
             sys::VIR_ERR_NO_CONNECT | sys::VIR_ERR_RPC => FailureKind::Unreachable,
             sys::VIR_ERR_NO_DOMAIN
@@ -124,7 +124,7 @@ impl Error {
         }
     }
 
-    /// This stack cannot do what was asked, whatever the domain's state: not a failure of the operation.
+    /// Whether this stack can never do what was asked, in any state of the domain: no failure of the operation itself.
     pub fn is_refusal(&self) -> bool {
         [
             sys::VIR_ERR_NO_SUPPORT,
@@ -135,7 +135,7 @@ impl Error {
         .contains(&self.code.0)
     }
 
-    /// The driver or the daemon does not have this function (`VIR_ERR_NO_SUPPORT`).
+    /// Whether the driver or the daemon does not have this function (`VIR_ERR_NO_SUPPORT`).
     pub fn is_no_support(&self) -> bool {
         self.code.0 == sys::VIR_ERR_NO_SUPPORT
     }
@@ -162,7 +162,7 @@ impl fmt::Display for Error {
             write!(f, " to {destination}")?;
         }
         f.write_str(": ")?;
-        // libvirt quotes QEMU's log in some messages; one line is what a list of failures can hold.
+        // libvirt quotes QEMU's log in some messages, and a list of failures has one line for each.
         for (i, line) in self.message.lines().map(str::trim).filter(|l| !l.is_empty()).enumerate() {
             if i > 0 {
                 f.write_str(" | ")?;

@@ -1,4 +1,4 @@
-//! What libvirt tells without being asked.
+//! libvirt's events.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use super::JobStats;
 /// Something that happened to a domain on a host.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// Label of the host whose connection it came from.
+    /// Label of the host that sent the event.
     pub host: Arc<str>,
     pub domain: String,
-    /// When it arrived here, not when it happened: both clocks are this machine's.
+    /// Arrival of the event here, not its occurrence on the host: both clocks are this machine's.
     pub at: Instant,
     pub wall: SystemTime,
     pub kind: EventKind,
@@ -25,12 +25,12 @@ pub struct Event {
 pub enum EventKind {
     /// The domain changed its state.
     Lifecycle { event: LifecycleEvent, detail: Detail },
-    /// The guest was reset or rebooted itself, within the same QEMU process; libvirt does not tell which. It is
-    /// QEMU's `RESET`, passed on (`qemuProcessHandleReset` in `src/qemu/qemu_process.c`).
+    /// The guest was reset or rebooted itself, within the same QEMU process; libvirt does not tell which. libvirt passes
+    /// QEMU's `RESET` on (`qemuProcessHandleReset` in `src/qemu/qemu_process.c`).
     Rebooted,
-    /// A pass over the memory began, from 1. From the source.
+    /// A pass over the memory began, counted from 1. The source of a migration sends this.
     MigrationIteration(i32),
-    /// A job completed. Of a migration, from the source.
+    /// A job completed. The source of a migration sends this.
     JobCompleted(Box<JobStats>),
 }
 
@@ -135,14 +135,14 @@ impl EventKind {
         EventKind::Lifecycle { event, detail: known.unwrap_or(Detail::Other(detail)) }
     }
 
-    /// Whether it is this event for this reason.
+    /// Whether the event is of this kind and has this reason.
     pub fn is(&self, wanted: LifecycleEvent, why: Detail) -> bool {
         matches!(self, EventKind::Lifecycle { event, detail } if *event == wanted && *detail == why)
     }
 }
 
 impl fmt::Display for LifecycleEvent {
-    /// As `virsh event` prints it, in lower case.
+    /// The event's name as `virsh event` prints it, in lower case.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             LifecycleEvent::Defined => "defined",
@@ -160,7 +160,7 @@ impl fmt::Display for LifecycleEvent {
 }
 
 impl fmt::Display for Detail {
-    /// As `virsh event` prints it (`tools/virsh-domain-event.c`), in lower case.
+    /// The reason as `virsh event` prints it (`tools/virsh-domain-event.c`), in lower case.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Detail::Added => "added",
@@ -199,7 +199,7 @@ impl fmt::Display for Detail {
 }
 
 impl fmt::Display for EventKind {
-    /// `suspended (post-copy)`, `rebooted`, `iteration 3`, `job completed`.
+    /// Formats an event: `suspended (post-copy)`, `rebooted`, `iteration 3`, `job completed`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             EventKind::Lifecycle { event, detail } => write!(f, "{event} ({detail})"),

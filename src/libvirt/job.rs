@@ -1,4 +1,4 @@
-//! The statistics of a job, decoded. Pure data: see `job_query.rs` for asking libvirt.
+//! The decoded statistics of a job. They are pure data; `job_query.rs` reads them from libvirt.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,9 @@ use super::Value;
 pub enum JobKind {
     #[default]
     None,
-    /// Under way, with a known end.
+    /// A running job with a known end.
     Bounded,
-    /// Under way, with no known end: a live migration.
+    /// A running job without a known end: a live migration.
     Unbounded,
     Completed,
     Failed,
@@ -71,32 +71,33 @@ impl JobOperation {
     }
 }
 
-/// The statistics of a job. Each number is there only when libvirt and QEMU gave it; meanings and units are those of
-/// `libvirt-domain.h`. Whatever came, known or not, is in `raw` too.
+/// The statistics of a job. Each number is there only if libvirt and QEMU gave it; meanings and units are those of
+/// `libvirt-domain.h`. Every parameter, known or not, is in `raw` too.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct JobStats {
     pub kind: JobKind,
     pub operation: Option<JobOperation>,
-    /// Only of some completed jobs; a migration that completed has none, and `kind` says so.
+    /// Whether the job succeeded. Only some completed jobs have this; a completed migration has none, and `kind` tells its
+    /// end.
     pub success: Option<bool>,
-    /// Only of completed jobs that failed.
+    /// The error of a completed job that failed.
     pub error_message: Option<String>,
 
-    /// Since the job began.
+    /// Time since the job began.
     pub time_elapsed_ms: Option<u64>,
-    /// Since the job began, without the transfer of control from source to destination.
+    /// Time since the job began, without the transfer of control from source to destination.
     pub time_elapsed_net_ms: Option<u64>,
-    /// Only of bounded jobs.
+    /// Remaining time of a bounded job.
     pub time_remaining_ms: Option<u64>,
-    /// While the job runs: expected. When completed: between the stop of the CPUs on the source and their start on the
-    /// destination. Source and destination each report their own.
+    /// The downtime: expected while the job runs; of a completed job, from the stop of the CPUs on the source to their
+    /// start on the destination. Source and destination each report their own.
     pub downtime_ms: Option<u64>,
-    /// Between the stop and the start of the CPUs, without the transfer of control from source to destination.
+    /// The downtime without the transfer of control from source to destination.
     pub downtime_net_ms: Option<u64>,
-    /// Preparation before the first iteration.
+    /// Time for the preparation before the first iteration.
     pub setup_time_ms: Option<u64>,
 
-    /// Memory and disks together.
+    /// Total of memory and disks together.
     pub data_total_bytes: Option<u64>,
     pub data_processed_bytes: Option<u64>,
     pub data_remaining_bytes: Option<u64>,
@@ -104,41 +105,41 @@ pub struct JobStats {
     pub memory_total_bytes: Option<u64>,
     pub memory_processed_bytes: Option<u64>,
     pub memory_remaining_bytes: Option<u64>,
-    /// Network throughput, bytes per second.
+    /// Network throughput of memory, in bytes per second.
     pub memory_bps: Option<u64>,
-    /// Pages of one repeated byte (zero pages, mostly), sent as a note.
+    /// Pages of one repeated byte (mostly zero pages), of which QEMU sends only a note.
     pub memory_constant_pages: Option<u64>,
-    /// Pages sent whole.
+    /// Pages that QEMU sent whole.
     pub memory_normal_pages: Option<u64>,
     pub memory_normal_bytes: Option<u64>,
     /// Pages that the guest dirties per second.
     pub memory_dirty_rate_pages_per_s: Option<u64>,
     pub memory_page_size_bytes: Option<u64>,
-    /// Number of the present pass over the memory, from 1.
+    /// Number of the present pass over the memory, counted from 1.
     pub memory_iteration: Option<u64>,
-    /// Pages that the destination had to ask for after the post-copy switch.
+    /// Pages that the destination requested after the switch to post-copy.
     pub memory_postcopy_requests: Option<u64>,
 
     pub disk_total_bytes: Option<u64>,
     pub disk_processed_bytes: Option<u64>,
     pub disk_remaining_bytes: Option<u64>,
-    /// Bytes per second.
+    /// Network throughput of disks, in bytes per second.
     pub disk_bps: Option<u64>,
     pub disk_temp_used_bytes: Option<u64>,
     pub disk_temp_total_bytes: Option<u64>,
 
     /// Size of the XBZRLE cache.
     pub compression_cache_bytes: Option<u64>,
-    /// Bytes sent compressed.
+    /// Bytes of compressed pages sent.
     pub compression_bytes: Option<u64>,
-    /// Pages sent compressed.
+    /// Number of compressed pages sent.
     pub compression_pages: Option<u64>,
-    /// Pages that were not in the cache.
+    /// Pages that were not in the XBZRLE cache.
     pub compression_cache_misses: Option<u64>,
-    /// Pages that compression made larger; sent whole.
+    /// Pages that compression made larger; QEMU sent them whole.
     pub compression_overflow: Option<u64>,
 
-    /// How much of their time the guest's CPUs are held back, in percent.
+    /// Share of their time that QEMU holds the guest's CPUs back, in percent.
     pub auto_converge_throttle_percent: Option<u64>,
 
     /// Every parameter by libvirt's name.
@@ -146,7 +147,7 @@ pub struct JobStats {
 }
 
 impl JobStats {
-    /// Reads what it knows. A parameter that is not known, or has another type than expected, is left in `raw`.
+    /// Decodes the known parameters. A parameter that is unknown, or has another type than expected, stays in `raw` only.
     pub(super) fn decode(kind: JobKind, params: Vec<(String, Value)>) -> JobStats {
         let raw: BTreeMap<String, Value> = params.into_iter().collect();
         let number = |name: &str| raw.get(name).and_then(Value::as_u64);
@@ -191,7 +192,7 @@ impl JobStats {
         }
     }
 
-    /// The statistics in a job-completed event, which come without the kind.
+    /// Decodes the statistics of a job-completed event, which come without the kind.
     pub(super) fn decode_completed(params: Vec<(String, Value)>) -> JobStats {
         let mut stats = JobStats::decode(JobKind::Completed, params);
         if stats.success == Some(false) {

@@ -1,4 +1,4 @@
-//! Asking libvirt for the statistics of a domain's job.
+//! Reads the statistics of a domain's job from libvirt.
 
 use std::ptr;
 
@@ -9,9 +9,9 @@ use super::{Domain, JobKind, JobStats, Result, params};
 const OPERATION: &str = "read the job statistics of";
 
 impl Domain {
-    /// The job that is under way; none when there is none, or when the domain is not active on this host (any more).
+    /// The statistics of the running job; none without a job, or if the domain is not active on this host (any more).
     ///
-    /// Meant to be polled during a migration, whose beginning and end it sees as "none".
+    /// A caller can poll this during a migration: before its beginning and after its end the answer is none.
     pub fn job_stats(&self) -> Result<Option<JobStats>> {
         self.ask(OPERATION, Domain::job_stats_now)
     }
@@ -21,11 +21,11 @@ impl Domain {
         let mut count = 0;
         let mut list: sys::virTypedParameterPtr = ptr::null_mut();
         // SAFETY: the handle is valid as long as `self`; the three pointers are to live variables. libvirt leaves `list`
-        // null when no job is active.
+        // null if no job is active.
         let answer = unsafe { sys::virDomainGetJobStats(self.as_ptr(), &mut kind, &mut list, &mut count, 0) };
         if answer < 0 {
             let error = self.last_error(OPERATION);
-            // "domain is not running", or not there: then it has no job here.
+            // A domain that is not running or not there has no job here.
             return match error.is_operation_invalid() || error.is_no_domain() {
                 true => Ok(None),
                 false => Err(error),
@@ -33,7 +33,7 @@ impl Domain {
         }
         // SAFETY: libvirt filled `list` with `count` parameters, or left it null.
         let params = unsafe { params::copy(list, count) };
-        // SAFETY: allocated by libvirt, or null, which is allowed; not used after this.
+        // SAFETY: libvirt allocated `list` or left it null, which is allowed; nobody uses it after this.
         unsafe { sys::virTypedParamsFree(list, count) };
         Ok(match JobKind::from_raw(kind) {
             JobKind::None => None,
@@ -46,7 +46,7 @@ impl Domain {
 mod tests {
     use super::super::testing::{TestHost, domain_xml};
 
-    /// libvirt's test driver has no job statistics: asking it must come back as that error, and must not end the process.
+    /// libvirt's test driver has no job statistics: the call must return that error, and must not end the process.
     #[test]
     fn what_the_driver_cannot_tell_is_an_error() {
         let host = TestHost::new("source");

@@ -1,4 +1,4 @@
-//! Moving a domain, switching to post-copy, and giving up.
+//! Migrates a domain, switches it to post-copy, and aborts its job.
 
 use std::ffi::CStr;
 use std::fmt;
@@ -8,65 +8,66 @@ use virt_sys as sys;
 use super::params::Parameters;
 use super::{Connection, Domain, Result, Version};
 
-/// How to migrate. [`Migration::default`] is what `virsh migrate` does without options: not live.
+/// The options of a migration. [`Migration::default`] is `virsh migrate` without options: not live.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Migration {
-    /// The guest keeps running meanwhile.
+    /// The guest keeps running during the migration.
     pub live: bool,
-    /// Leave a definition on the destination.
+    /// Define the domain on the destination persistently.
     pub persist_dest: bool,
-    /// Allow the post-copy switch. It happens by [`OurDomain::start_post_copy`](super::OurDomain::start_post_copy) only.
+    /// Allow the switch to post-copy, which only [`OurDomain::start_post_copy`](super::OurDomain::start_post_copy) orders.
     pub post_copy: bool,
-    /// Hold back the guest's CPUs when it dirties memory faster than it can be sent.
+    /// Throttle the guest's CPUs when it dirties memory faster than QEMU can send it.
     pub auto_converge: bool,
     /// Send changed pages as differences (XBZRLE).
     pub compressed: bool,
-    /// Send memory over as many connections more, side by side (QEMU's multifd). None: over the main one.
+    /// Number of parallel connections for the memory (QEMU's multifd). None: all memory goes over the main connection.
     pub parallel_connections: Option<u16>,
-    /// Upper limit of the transfer, MiB/s; of a post-copy migration until its switch. None: libvirt's default, which is no
-    /// limit in practice.
+    /// Bandwidth limit of the transfer in MiB/s; for a post-copy migration it holds until the switch. None: libvirt's
+    /// default, which is no limit in practice.
     pub bandwidth_mib: Option<u64>,
-    /// The most that is sent per second after the switch to post-copy, MiB/s. libvirt refuses it without `post_copy`.
+    /// Bandwidth limit after the switch to post-copy, in MiB/s. libvirt refuses it without `post_copy`.
     pub post_copy_bandwidth_mib: Option<u64>,
-    /// What QEMU is told to be able to send per second while the guest stands still, MiB/s, in the place of what it measures.
-    /// It limits nothing: QEMU switches over when what is left can be sent so within its downtime-limit. Since libvirt 11.1 and
-    /// QEMU 8.2; older ones refuse it.
+    /// QEMU's switchover bandwidth in MiB/s, which replaces its own measurement. It limits nothing: QEMU switches over when
+    /// it could send the rest within its downtime-limit at this rate. libvirt since 11.1 and QEMU since 8.2 know it; older
+    /// ones refuse it.
     pub switchover_bandwidth_mib: Option<u64>,
 }
 
-/// What came of [`OurDomain::start_post_copy`](super::OurDomain::start_post_copy).
+/// The answer to [`OurDomain::start_post_copy`](super::OurDomain::start_post_copy).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Switch {
-    /// QEMU took the order. It is carried out when the event `suspended (post-copy)` arrives from the source.
+    /// QEMU took the order. The source's event `suspended (post-copy)` shows that QEMU has carried it out.
     Started,
-    /// The migration is not far enough, or not under way. Ask again.
+    /// The migration is not far enough, or has not begun. Ask again.
     NotYet,
     /// The domain has left the source.
     Over,
 }
 
-/// What came of [`OurDomain::abort_job`](super::OurDomain::abort_job).
+/// The answer to [`OurDomain::abort_job`](super::OurDomain::abort_job).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AbortAnswer {
-    /// libvirt took the order; the job's own call soon fails with [`FailureKind::Cancelled`](crate::failure::FailureKind::Cancelled).
+    /// libvirt took the order; the job's own call soon fails with
+    /// [`FailureKind::Cancelled`](crate::failure::FailureKind::Cancelled).
     Aborted,
-    /// There was nothing to abort.
+    /// The domain had no job to abort.
     NoJob,
 }
 
-/// The oldest libvirt and QEMU that can be told the available bandwidth for the switchover.
+/// The oldest libvirt and QEMU that take the available bandwidth for the switchover.
 const KNOWS_SWITCHOVER_BANDWIDTH: (Version, Version) = (Version::new(11, 1, 0), Version::new(8, 2, 0));
 
 impl Migration {
-    /// What is left of it for two hosts, of each its libvirt and its QEMU, of which one may be too old for what only helps:
-    /// libvirt refuses a migration with a parameter that it does not know.
+    /// The same migration without the switchover bandwidth if one of the hosts, each with the versions of its libvirt and
+    /// QEMU, is too old for it. libvirt refuses a migration with an unknown parameter, and this one only helps.
     pub fn known_to(&self, hosts: &[(Version, Version)]) -> Migration {
         let (libvirt, qemu) = KNOWS_SWITCHOVER_BANDWIDTH;
         let know = hosts.iter().all(|(has_libvirt, has_qemu)| *has_libvirt >= libvirt && *has_qemu >= qemu);
         Migration { switchover_bandwidth_mib: self.switchover_bandwidth_mib.filter(|_| know), ..self.clone() }
     }
 
-    /// Every flag that can be chosen, by its C name.
+    /// Every flag with its C name and whether it is chosen.
     fn choices(&self) -> [(bool, u32, &'static str); 6] {
         macro_rules! choice {
             ($chosen:expr, $flag:ident) => {
@@ -96,14 +97,15 @@ impl Migration {
             .integer(sys::VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS, self.parallel_connections.map(i32::from))
     }
 
-    /// The default of the flag, said aloud.
+    /// The compression method, which is also libvirt's default for the flag.
     fn compression(&self) -> Option<&'static CStr> {
         self.compressed.then_some(c"xbzrle")
     }
 }
 
 impl fmt::Display for Migration {
-    /// `VIR_MIGRATE_LIVE | VIR_MIGRATE_POSTCOPY, bandwidth 8 MiB/s, bandwidth after the switch 64 MiB/s`.
+    /// Formats the flags and parameters: `VIR_MIGRATE_LIVE | VIR_MIGRATE_POSTCOPY, bandwidth 8 MiB/s, bandwidth after the
+    /// switch 64 MiB/s`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> =
             self.choices().into_iter().filter(|(chosen, ..)| *chosen).map(|(.., name)| name).collect();
@@ -132,37 +134,36 @@ const SWITCH: &str = "switch to post-copy";
 const ABORT: &str = "abort the job of";
 
 impl Domain {
-    /// Migrates to `dest` and returns when that is over: the domain as `dest` knows it.
+    /// Migrates to `dest` and returns the domain as `dest` knows it.
     ///
-    /// Blocks for as long as the migration takes; other threads may meanwhile use this domain to poll, switch and abort.
-    /// Both connections must live through it. (`virt`'s own call knows no available bandwidth for the switchover, and does not
-    /// free its strings.)
+    /// The call blocks until the migration is over; other threads may meanwhile use this domain to poll, switch and abort.
+    /// Both connections must live through it. (`virt`'s own call knows no available bandwidth for the switchover, and does
+    /// not free its strings.)
     ///
     /// # Errors
     ///
     /// [`FailureKind::Cancelled`](crate::failure::FailureKind::Cancelled) after
-    /// [`OurDomain::abort_job`](super::OurDomain::abort_job). Where the domain is after an error must be looked up on both
-    /// hosts: before a post-copy switch it runs on the source.
+    /// [`OurDomain::abort_job`](super::OurDomain::abort_job). After an error the caller must look on both hosts where the
+    /// domain is: before a switch to post-copy it runs on the source.
     pub(super) fn migrate(&self, dest: &Connection, migration: &Migration) -> Result<Domain> {
         let mut parameters = migration.parameters();
         let (first, count) = parameters.raw();
-        // SAFETY: the handles are valid as long as `self` and `dest`, and the parameters until the call is over.
+        // SAFETY: the handles are valid as long as `self` and `dest`, and the parameters until the call returns.
         let moved = unsafe {
             sys::virDomainMigrate3(self.as_ptr(), dest.raw().as_ptr(), first, count, migration.flags())
         };
         if moved.is_null() {
             return Err(self.last_error(MIGRATE).to(dest.host_arc()));
         }
-        // SAFETY: not null, so a domain that is ours to release.
+        // SAFETY: the pointer is not null, so it is a domain that is ours to release.
         Domain::adopt(dest, unsafe { virt::domain::Domain::from_ptr(moved) })
     }
 
-    /// Orders the switch of a migration under way, begun with [`Migration::post_copy`], to post-copy. To be called on the
-    /// source.
+    /// Orders the switch to post-copy of a running migration with [`Migration::post_copy`]. Call this on the source.
     ///
-    /// [`Switch::Started`] is not yet the switch. QEMU notes the order also when it comes too late, by design
-    /// (`qmp_migrate_start_postcopy`), and forgets it when it comes between an earlier migration that failed and the real
-    /// begin of this one. The event, or the domain's state, is the proof; without it, order again.
+    /// [`Switch::Started`] is not yet the switch. By design, QEMU notes even an order that comes too late
+    /// (`qmp_migrate_start_postcopy`), and forgets one that comes between an earlier failed migration and the real begin of
+    /// this one. The event, or the domain's state, is the proof; without it, order again.
     pub(super) fn start_post_copy(&self) -> Result<Switch> {
         self.ask(SWITCH, Domain::start_post_copy_now)
     }
@@ -178,7 +179,7 @@ impl Domain {
             return Ok(Switch::Over);
         }
         if error.is_operation_invalid() {
-            // Either no migration is under way yet, or the domain has stopped here but kept its definition.
+            // Either no migration has begun yet, or the domain has stopped here but kept its definition.
             return match self.is_active() {
                 Ok(true) => Ok(Switch::NotYet),
                 Ok(false) => Ok(Switch::Over),
@@ -186,19 +187,19 @@ impl Domain {
                 Err(_) => Err(error),
             };
         }
-        // libvirt's job has begun, QEMU's migration has not; libvirt has no code of its own for it.
+        // libvirt's job has begun, but QEMU's migration has not; libvirt has no code of its own for this.
         if error.message.contains("Postcopy must be started after migration has been started") {
             return Ok(Switch::NotYet);
         }
         Err(error)
     }
 
-    /// Aborts the job under way. To be called on the source.
+    /// Aborts the running job. Call this on the source.
     ///
     /// # Errors
     ///
-    /// A migration after its post-copy switch cannot be aborted ([`Error::is_operation_invalid`](super::Error::is_operation_invalid)): neither side has the
-    /// whole guest.
+    /// libvirt cannot abort a migration after its switch to post-copy
+    /// ([`Error::is_operation_invalid`](super::Error::is_operation_invalid)): neither side has the whole guest.
     pub(super) fn abort_job(&self) -> Result<AbortAnswer> {
         self.ask(ABORT, Domain::abort_job_now)
     }
@@ -213,7 +214,7 @@ impl Domain {
         if error.is_no_domain() {
             return Ok(AbortAnswer::NoJob);
         }
-        // "No job" and "cannot abort this job" have the same code; whether there is a job tells them apart.
+        // "No job" and "cannot abort this job" have the same code; the job statistics tell them apart.
         if error.is_operation_invalid() && matches!(self.job_stats(), Ok(None)) {
             return Ok(AbortAnswer::NoJob);
         }

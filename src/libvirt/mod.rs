@@ -1,23 +1,23 @@
-//! Talking to libvirt: connections, domains, migrations, job statistics and events.
+//! The safe interface to libvirt: connections, domains, migrations, job statistics and events.
 //!
-//! This is the only room of the crate with `unsafe`. It is built on the `virt` crate wherever that is sound, and calls
-//! the C functions itself where the crate has no wrapper (the post-copy switch, aborting a job, events) or a broken one:
+//! This is the only room of the crate with `unsafe`. It uses the `virt` crate where that is sound, and calls the C functions
+//! itself where the crate has no wrapper (the post-copy switch, aborting a job, events) or a broken one:
 //!
 //! * `virt::Domain::job_stats` builds a `Vec` from a null pointer when no job is active, and the process aborts;
 //! * `virt::Domain::state` drops the error of the call and answers an unknown state.
 //!
-//! Everything used here is in libvirt 8.5 or older.
+//! libvirt 8.5 has every function that this room uses.
 //!
 //! # Order of things
 //!
-//! [`Libvirt::start`] must come first, because libvirt takes the event loop of a connection when it is opened; this is
-//! why only a [`Libvirt`] can make a [`Connection`].
+//! [`Libvirt::start`] must come first, because libvirt binds a connection to the event loop when it opens. This is why only
+//! a [`Libvirt`] can make a [`Connection`].
 //!
 //! # Threads
 //!
-//! All handles can be cloned and shared: one thread can sit in [`OurDomain::migrate`] while others ask for its
-//! [`Domain::job_stats`], call [`OurDomain::start_post_copy`] or [`OurDomain::abort_job`]. libvirt's errors are thread-local, and
-//! are read here in the thread that made the call.
+//! Threads can clone and share all handles: one thread can wait in [`OurDomain::migrate`] while others ask for the domain's
+//! [`Domain::job_stats`], or call [`OurDomain::start_post_copy`] or [`OurDomain::abort_job`]. libvirt's errors are
+//! thread-local, so the thread that made a call reads its error.
 
 #![deny(unsafe_op_in_unsafe_fn)]
 #![deny(clippy::undocumented_unsafe_blocks)]

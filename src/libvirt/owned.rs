@@ -1,7 +1,7 @@
-//! Domains that multivm made: the mark that they carry, and the type without which none can be changed.
+//! Domains that multivm made: their mark, and the type without which nothing changes a domain.
 //!
-//! The mark is an element of its own in the domain's `<metadata>`. libvirt keeps it for as long as the domain exists, and
-//! takes it along when the domain migrates.
+//! The mark is an element of its own in the domain's `<metadata>`. libvirt keeps it as long as the domain exists, and
+//! migrates it with the domain.
 
 use std::ops::Deref;
 
@@ -10,23 +10,23 @@ use super::{AbortAnswer, Connection, Domain, Migration, Result, Switch};
 /// XML namespace of the mark.
 pub const MARK_NAMESPACE: &str = "urn:multivm:owner:1";
 
-/// Who made a domain, and what for.
+/// The maker of a domain, and its purpose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
-    /// Id of the run, or of the lab that stays up, that made it.
+    /// Id of the run, or of the permanent lab, that made the domain.
     pub run: String,
-    /// The part of a profile that its definition depends on, as text.
+    /// The part of a profile that the domain's definition depends on, as text.
     pub profile: String,
 }
 
 impl Mark {
-    /// The mark in an `owner` element; none if the element is not one of this version.
+    /// Parses the mark from the text of an `owner` element; none if the element is not one of this version.
     pub(super) fn parse(element: &str) -> Option<Mark> {
         let document = roxmltree::Document::parse(element).ok()?;
         Mark::of(document.root_element())
     }
 
-    /// The mark that an XML element is.
+    /// Reads the mark from an `owner` element; none if the element is not one of this version.
     pub fn of(element: roxmltree::Node<'_, '_>) -> Option<Mark> {
         let attribute = |name| element.attribute(name).map(str::to_owned);
         (element.tag_name().name() == "owner")
@@ -34,8 +34,8 @@ impl Mark {
     }
 }
 
-/// A domain that carries the mark of this run. Only this can be started, stopped, changed or moved; everything that can be
-/// asked of a [`Domain`] can be asked of it, too.
+/// A domain that carries the mark of this run. Only this type can start, stop, change or move a domain; it also has every
+/// method of [`Domain`].
 #[derive(Clone, Debug)]
 pub struct OurDomain {
     domain: Domain,
@@ -49,60 +49,60 @@ impl OurDomain {
         Ok(mark.map(|mark| OurDomain { domain, mark }))
     }
 
-    /// The mark that it carries.
+    /// The mark on the domain.
     pub fn owner(&self) -> &Mark {
         &self.mark
     }
 
-    /// Boots it.
+    /// Boots the domain.
     pub fn start(&self) -> Result<()> {
         self.domain.start()
     }
 
-    /// Stops it at once, as pulling the plug. An error if it is not active
+    /// Powers the domain off at once, like pulling the plug. An inactive domain is an error
     /// ([`Error::is_operation_invalid`](super::Error::is_operation_invalid)).
     pub fn destroy(&self) -> Result<()> {
         self.domain.destroy()
     }
 
-    /// Removes its definition, with what libvirt keeps beside it (managed save, snapshot metadata). Leaves a running domain
-    /// running, as a transient one.
+    /// Removes the domain's definition, with libvirt's files beside it (managed save, snapshot metadata). A running domain
+    /// goes on as a transient one.
     pub fn undefine(&self) -> Result<()> {
         self.domain.undefine()
     }
 
-    /// Presses its reset button: the guest reboots without knowing.
+    /// Presses the domain's reset button: the guest reboots without a warning.
     pub fn reset(&self) -> Result<()> {
         self.domain.reset()
     }
 
-    /// Stops its CPUs.
+    /// Stops the domain's CPUs.
     pub fn suspend(&self) -> Result<()> {
         self.domain.suspend()
     }
 
-    /// Lets its CPUs run on.
+    /// Lets the domain's CPUs run on.
     pub fn resume(&self) -> Result<()> {
         self.domain.resume()
     }
 
-    /// Tells QEMU how long the guest may stand still at the end of a migration, milliseconds: a guest whose remaining memory
-    /// takes longer to send is not considered converged.
+    /// Sets QEMU's downtime-limit, in milliseconds: how long the guest may stand still at the end of a migration. QEMU
+    /// considers no guest converged whose remaining memory takes longer to send.
     pub fn set_max_downtime(&self, milliseconds: u64) -> Result<()> {
         self.domain.set_max_downtime(milliseconds)
     }
 
-    /// Moves it to another host; see [`Migration`]. Blocks until the migration is over.
+    /// Migrates the domain to another host with the options of [`Migration`]. Blocks until the migration is over.
     pub fn migrate(&self, to: &Connection, how: &Migration) -> Result<Domain> {
         self.domain.migrate(to, how)
     }
 
-    /// Orders a running post-copy migration to switch.
+    /// Orders a running migration to switch to post-copy.
     pub fn start_post_copy(&self) -> Result<Switch> {
         self.domain.start_post_copy()
     }
 
-    /// Aborts its job, such as a migration.
+    /// Aborts the domain's job, such as a migration.
     pub fn abort_job(&self) -> Result<AbortAnswer> {
         self.domain.abort_job()
     }

@@ -1,4 +1,4 @@
-//! libvirt's typed parameters, copied out into safe values.
+//! libvirt's typed parameters, copied into safe values.
 
 use std::ffi::{CStr, c_char, c_int, c_uint};
 use std::{ptr, slice};
@@ -6,8 +6,8 @@ use std::{ptr, slice};
 use serde::{Deserialize, Serialize};
 use virt_sys as sys;
 
-/// A value of a typed parameter. Signed and unsigned integers of all widths are one each: libvirt changed widths between
-/// versions, and a decoder should not care.
+/// A value of a typed parameter. Integers of all widths share one variant for signed and one for unsigned: libvirt changed
+/// widths between versions, and a decoder should not care.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Value {
@@ -16,12 +16,12 @@ pub enum Value {
     Integer(i64),
     Real(f64),
     Text(String),
-    /// Of a type newer than this client's bindings.
+    /// A value of a type newer than this client's bindings.
     Unknown,
 }
 
 impl Value {
-    /// The value, if it is an integer that is not negative.
+    /// The value as a number, if it is an integer that is not negative.
     pub fn as_u64(&self) -> Option<u64> {
         match self {
             Value::Unsigned(n) => Some(*n),
@@ -30,7 +30,7 @@ impl Value {
         }
     }
 
-    /// The value, if it is a truth value.
+    /// The value as a truth value, if it is one.
     pub fn as_bool(&self) -> Option<bool> {
         match self {
             Value::Bool(b) => Some(*b),
@@ -38,7 +38,7 @@ impl Value {
         }
     }
 
-    /// The value, if it is a text.
+    /// The value as text, if it is one.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Value::Text(text) => Some(text),
@@ -56,28 +56,30 @@ pub(super) unsafe fn copy(params: *const sys::virTypedParameter, count: c_int) -
     let Ok(count) = usize::try_from(count) else {
         return Vec::new();
     };
-    // libvirt answers "no parameters" with a null pointer, which is no slice.
+    // libvirt answers "no parameters" with a null pointer, which cannot be a slice.
     if params.is_null() || count == 0 {
         return Vec::new();
     }
-    // SAFETY: not null, and by the caller's promise an array of `count` parameters.
+    // SAFETY: the pointer is not null, and by the caller's promise it is an array of `count` parameters.
     let params = unsafe { slice::from_raw_parts(params, count) };
     params
         .iter()
-        // SAFETY: filled by libvirt, by the caller's promise.
+        // SAFETY: libvirt filled the parameter, by the caller's promise.
         .map(|param| (name(&param.field), unsafe { value(param) }))
         .collect()
 }
 
-/// The field is a C string in an array; one that fills the array to the end is read to the end and no further.
+/// The name of a parameter. The field is an array with a C string, which may fill the array without a zero byte at its end.
 fn name(field: &[c_char]) -> String {
     let bytes: Vec<u8> = field.iter().take_while(|c| **c != 0).map(|c| *c as u8).collect();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// The value of a parameter.
+///
 /// # Safety
 ///
-/// `param` was filled by libvirt: its type says which member of its union is set, and a text is a valid C string or null.
+/// libvirt filled `param`: its type tells which member of its union is set, and a text is a valid C string or null.
 unsafe fn value(param: &sys::virTypedParameter) -> Value {
     let value = &param.value;
     match u32::try_from(param.type_) {
@@ -99,21 +101,22 @@ unsafe fn value(param: &sys::virTypedParameter) -> Value {
             if text.is_null() {
                 return Value::Unknown;
             }
-            // SAFETY: not null, so a C string by the caller's promise.
+            // SAFETY: the pointer is not null, so it is a C string by the caller's promise.
             Value::Text(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
         }
         _ => Value::Unknown,
     }
 }
 
-/// Typed parameters for a call, kept and freed by libvirt's own functions.
+/// Typed parameters for a call; libvirt's own functions allocate and free them.
 pub(super) struct Parameters {
     first: sys::virTypedParameterPtr,
     count: c_int,
     most: c_int,
 }
 
-/// One of libvirt's functions that add a parameter to a list: its array, how many are in it and have room in it, name, value.
+/// One of libvirt's functions that add a parameter to a list. Its arguments are the array, its length and its capacity, the
+/// name and the value.
 type Add<T> =
     unsafe extern "C" fn(*mut sys::virTypedParameterPtr, *mut c_int, *mut c_int, *const c_char, T) -> c_int;
 
@@ -122,17 +125,17 @@ impl Parameters {
         Parameters { first: ptr::null_mut(), count: 0, most: 0 }
     }
 
-    /// Adds an unsigned number, unless there is none.
+    /// Adds an unsigned number, if there is one.
     pub(super) fn unsigned(self, name: &CStr, value: Option<u64>) -> Parameters {
         self.add(name, value, sys::virTypedParamsAddULLong)
     }
 
-    /// Adds a signed number, unless there is none.
+    /// Adds a signed number, if there is one.
     pub(super) fn integer(self, name: &CStr, value: Option<i32>) -> Parameters {
         self.add(name, value, sys::virTypedParamsAddInt)
     }
 
-    /// Adds a text, unless there is none.
+    /// Adds a text, if there is one.
     pub(super) fn text(self, name: &CStr, value: Option<&CStr>) -> Parameters {
         self.add(name, value.map(CStr::as_ptr), sys::virTypedParamsAddString)
     }
@@ -147,7 +150,7 @@ impl Parameters {
         self
     }
 
-    /// The array and its length, for a call of libvirt.
+    /// The array and its length, for a call to libvirt.
     pub(super) fn raw(&mut self) -> (sys::virTypedParameterPtr, c_uint) {
         (self.first, self.count.unsigned_abs())
     }
@@ -161,7 +164,7 @@ impl Parameters {
 
 impl Drop for Parameters {
     fn drop(&mut self) {
-        // SAFETY: libvirt allocated the array, or it is null, and nobody else frees it.
+        // SAFETY: libvirt allocated the array or it is null, and nobody else frees it.
         unsafe { sys::virTypedParamsFree(self.first, self.count) };
     }
 }

@@ -1,4 +1,4 @@
-//! Starting libvirt in this process: errors silenced, event loop running.
+//! Starts libvirt in this process: silences its errors and runs its event loop.
 
 use std::ffi::{c_int, c_void};
 use std::ptr;
@@ -11,19 +11,19 @@ use virt_sys as sys;
 use super::{Connection, Error, Result, Version};
 use crate::sys::wait::StopFlag;
 
-/// How often the event loop wakes up though nothing happened, in milliseconds. The loop blocks as long as nothing is
-/// registered; waking up now and then makes it notice what was registered by other means than its own wake-up.
+/// Time between two forced turns of the event loop, in milliseconds. The loop blocks as long as nothing is registered; with
+/// forced turns it notices registrations that do not wake it up.
 const TICK_MS: c_int = 1_000;
 
-/// Rest after a failed turn of the loop, so that a loop that cannot run does not take a whole CPU.
+/// Pause after a failed turn of the loop, so that a loop that cannot run does not take a whole CPU.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 
-/// libvirt, started in this process. Cheap to clone; the only maker of a [`Connection`].
+/// libvirt, started in this process. Clones are cheap; only this type makes a [`Connection`].
 #[derive(Clone, Debug)]
 pub struct Libvirt {
-    /// Set when the run is interrupted: from then on no call of a connection is waited for any longer than a moment.
+    /// Shared stop flag. Once it is set, callers wait only a moment for any call of a connection.
     stop: StopFlag,
-    /// Private, so that only [`Libvirt::start`] makes one.
+    /// This field is private, so that only [`Libvirt::start`] makes the type.
     _started: (),
 }
 
@@ -33,16 +33,16 @@ impl Libvirt {
     /// Registers libvirt's event loop, starts the thread `libvirt-events` that runs it for the life of the process, and
     /// stops libvirt from writing errors to stderr by itself.
     ///
-    /// It does so once per process; later calls return the first result. A failed start may be tried again.
+    /// The first call does this once per process; later calls return the first result. A failed start may be tried again.
     ///
     /// # Errors
     ///
-    /// When the loop cannot be registered or the thread cannot be started.
+    /// The loop cannot be registered, or the thread cannot be started.
     pub fn start() -> Result<Libvirt> {
         STARTED.get_or_try_init(start).cloned()
     }
 
-    /// A maker of connections whose calls are not waited for once `stop` is set.
+    /// The same libvirt, whose new connections stop waiting for their calls soon after `stop` is set.
     pub fn until(self, stop: &StopFlag) -> Libvirt {
         Libvirt { stop: stop.clone(), ..self }
     }
@@ -58,13 +58,13 @@ impl Libvirt {
         Ok(Version::decode(encoded))
     }
 
-    /// Opens a connection that can change things, with keepalive.
+    /// Opens a read-write connection with keepalive.
     ///
-    /// `host_label` is how events and errors of this connection name the host: `source`, `target`.
+    /// Events and errors of this connection name the host by `host_label`: `source`, `target`.
     ///
     /// # Errors
     ///
-    /// When the transport, the login or the daemon fails; libvirt's message quotes what ssh wrote.
+    /// The transport, the login or the daemon fails; libvirt's message quotes what ssh wrote.
     pub fn connect(&self, uri: &str, host_label: &str) -> Result<Connection> {
         Connection::open(self, uri, host_label)
     }
@@ -75,7 +75,7 @@ fn start() -> Result<Libvirt> {
 
     virt::error::clear_error_callback();
     virt::event::event_register_default_impl().map_err(|e| Error::new(OPERATION, &e))?;
-    // Not through `virt::event::event_add_timeout`: when that fails it frees a pointer that it never allocated.
+    // `virt::event::event_add_timeout` does not serve here: when it fails, it frees a pointer that it never allocated.
     //
     // SAFETY: the loop is registered; `tick` matches `virEventTimeoutCallback` and uses no data, so there is nothing to
     // outlive or to free.
@@ -96,7 +96,7 @@ fn start() -> Result<Libvirt> {
     Ok(Libvirt { stop: StopFlag::new(), _started: () })
 }
 
-/// Wakes the loop up, nothing else.
+/// Wakes the event loop up and does nothing else.
 extern "C" fn tick(_timer: c_int, _opaque: *mut c_void) {}
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What a domain is doing, and why.
+//! The state of a domain, and its reason.
 
 use std::fmt;
 
@@ -11,10 +11,10 @@ use virt_sys as sys;
 pub enum StateKind {
     NoState,
     Running,
-    /// Blocked on a resource; QEMU never says so.
+    /// Blocked on a resource; QEMU never reports this.
     Blocked,
     Paused,
-    /// Being shut down.
+    /// The guest is shutting down.
     ShuttingDown,
     ShutOff,
     Crashed,
@@ -23,11 +23,11 @@ pub enum StateKind {
     Unknown,
 }
 
-/// State and reason. Displayed as `virsh domstate --reason` prints it: `running (migrated)`.
+/// A state and its reason. Displayed as `virsh domstate --reason` prints it: `running (migrated)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct State {
     pub kind: StateKind,
-    /// libvirt's number; what it means depends on `kind`. See [`State::reason_name`].
+    /// libvirt's number of the reason; its meaning depends on `kind`. See [`State::reason_name`].
     pub reason: i32,
 }
 
@@ -98,7 +98,7 @@ impl State {
         State { kind: StateKind::from_raw(state), reason }
     }
 
-    /// virsh's word for the reason: `migrated`, `post-copy failed`.
+    /// virsh's word for the reason, such as `migrated` or `post-copy failed`.
     pub fn reason_name(&self) -> &'static str {
         let names = match self.kind {
             StateKind::Running => RUNNING,
@@ -112,14 +112,14 @@ impl State {
         index.and_then(|i| names.get(i)).copied().unwrap_or("unknown")
     }
 
-    /// The guest's CPUs run.
+    /// Whether the guest's CPUs run.
     pub fn is_running(&self) -> bool {
         self.kind == StateKind::Running
     }
 }
 
 impl fmt::Display for StateKind {
-    /// In the words of virsh.
+    /// Formats the state in virsh's words.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             StateKind::NoState => "no state",

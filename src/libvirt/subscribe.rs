@@ -1,7 +1,7 @@
-//! Receiving events: the callbacks that libvirt's event loop calls.
+//! Receives events: the callbacks for libvirt's event loop.
 //!
 //! libvirt refuses the same callback for the same event twice on one connection ("event callback already tracked"). So a
-//! connection registers once, while it has subscriptions, and hands each event to all of them.
+//! connection registers once, while it has subscriptions, and passes each event to all of them.
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_int, c_void};
@@ -14,10 +14,10 @@ use virt_sys as sys;
 
 use super::{Connection, Error, Event, EventKind, JobStats, Result, params};
 
-/// Events keep coming until this is dropped.
+/// A subscription to events, until it is dropped.
 ///
-/// After the drop no new event enters the sink; one that is being delivered meanwhile may still come out of it. The drop
-/// may ask the daemon, so it must not happen in a sink.
+/// After the drop no new event enters the sink; one that is being delivered at that moment may still come out. The drop may
+/// call the daemon, so it must not happen in a sink.
 #[must_use = "events stop when the subscription is dropped"]
 pub struct Subscription {
     connection: Connection,
@@ -39,13 +39,13 @@ impl Drop for Subscription {
 
 fn unsubscribe(connection: &Connection, id: u64) {
     let hub = connection.hub();
-    // Held to the end, so that a new subscription finds the callbacks either registered or gone.
+    // This lock lasts to the end, so that a new subscription finds the callbacks either registered or gone.
     let mut registered = lock(&hub.registered);
     let mut sinks = lock(&hub.receiver.sinks);
     let sink = sinks.remove(&id);
     let last = sinks.is_empty();
     drop(sinks);
-    // Not under the lock of the event loop: it is not our code that is dropped here.
+    // The sink is not our code, so its drop happens outside the lock that the event loop takes.
     drop(sink);
     if last {
         deregister(connection, &mut registered.callbacks);
@@ -62,12 +62,12 @@ pub(super) struct Hub {
 
 #[derive(Default)]
 struct Registered {
-    /// libvirt's numbers of the callbacks; empty while there is no subscription.
+    /// libvirt's numbers of the callbacks; none while there is no subscription.
     callbacks: Vec<c_int>,
     next_id: u64,
 }
 
-/// What a callback gets back from libvirt: one `Arc` of it per registration.
+/// The data that libvirt hands to a callback: one `Arc` of it per registration.
 struct Receiver {
     host: Arc<str>,
     sinks: Mutex<BTreeMap<u64, Sink>>,
@@ -95,7 +95,7 @@ impl Receiver {
     }
 }
 
-/// A panic of somebody else's sink leaves our maps whole.
+/// Locks our maps even after a panic: a panic in somebody else's sink leaves them whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -118,15 +118,15 @@ pub(super) fn subscribe(connection: &Connection, sink: Sink) -> Result<Subscript
 
 fn deregister(connection: &Connection, callbacks: &mut Vec<c_int>) {
     for callback in callbacks.drain(..) {
-        // A failure means that the connection is gone, and with it the events: libvirt forgets the callback first and
-        // tells the daemon then.
+        // A failure means that the connection is gone, and its events with it: libvirt forgets the callback before it tells
+        // the daemon.
         //
         // SAFETY: the connection is valid; the number came from a registration on it, and is given back once.
         unsafe { sys::virConnectDomainEventDeregisterAny(connection.raw().as_ptr(), callback) };
     }
 }
 
-/// Registers for all events, and adds libvirt's numbers to `callbacks` as far as it comes.
+/// Registers for all events, and adds libvirt's numbers to `callbacks` until one registration fails.
 fn register(connection: &Connection, receiver: &Arc<Receiver>, callbacks: &mut Vec<c_int>) -> Result<()> {
     let mut add = |id: sys::virDomainEventID, callback: Generic| {
         let opaque = Arc::into_raw(receiver.clone()).cast::<c_void>().cast_mut();
@@ -144,7 +144,8 @@ fn register(connection: &Connection, receiver: &Arc<Receiver>, callbacks: &mut V
         };
         if number < 0 {
             let error = Error::last("subscribe to events").on(connection.host_arc());
-            // SAFETY: libvirt calls the free function for registered callbacks only, so the failed one is still ours.
+            // SAFETY: libvirt calls the free function for registered callbacks only, so the share of a failed one is still
+            // ours.
             drop(unsafe { Arc::from_raw(opaque.cast_const().cast::<Receiver>()) });
             return Err(error);
         }
@@ -152,8 +153,8 @@ fn register(connection: &Connection, receiver: &Arc<Receiver>, callbacks: &mut V
         Ok(())
     };
 
-    // SAFETY: function pointers of one size; libvirt casts it back to the type that belongs to the event number before
-    // it calls (this is its VIR_DOMAIN_EVENT_CALLBACK).
+    // SAFETY: these are function pointers of one size; libvirt casts each back to the type of its event number before the
+    // call (as its VIR_DOMAIN_EVENT_CALLBACK expects).
     let lifecycle = unsafe { mem::transmute::<Lifecycle, Generic>(on_lifecycle) };
     // SAFETY: as above.
     let iteration = unsafe { mem::transmute::<Iteration, Generic>(on_iteration) };
@@ -177,7 +178,7 @@ type Completed = unsafe extern "C" fn(
     *mut c_void,
 );
 
-/// Gives the registration's share of the receiver back.
+/// Gives the receiver's share of one registration back.
 unsafe extern "C" fn release(opaque: *mut c_void) {
     // SAFETY: `opaque` is the `Arc<Receiver>` of one registration, and libvirt releases each registration once.
     let receiver = unsafe { Arc::from_raw(opaque.cast_const().cast::<Receiver>()) };
@@ -194,7 +195,7 @@ unsafe extern "C" fn on_lifecycle(
 ) -> c_int {
     // SAFETY: libvirt passes a valid domain and the `opaque` of the registration.
     unsafe { deliver(domain, opaque, || EventKind::lifecycle(event, detail)) };
-    // libvirt ignores it.
+    // libvirt ignores this value.
     0
 }
 
@@ -233,22 +234,24 @@ unsafe extern "C" fn on_completed(
     unsafe { deliver(domain, opaque, kind) };
 }
 
+/// Delivers one event to the receiver.
+///
 /// # Safety
 ///
 /// `domain` is valid during the call, and `opaque` is the `Arc<Receiver>` of a registration that is not released.
 unsafe fn deliver(domain: sys::virDomainPtr, opaque: *mut c_void, kind: impl FnOnce() -> EventKind) {
-    // Unwinding into C is undefined; there is nobody on this thread to tell either.
+    // A panic that unwinds into C is undefined behaviour, and nobody on this thread could hear of it.
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: by the caller's promise; a borrow, the registration keeps its share.
+        // SAFETY: valid by the caller's promise; this only borrows, and the registration keeps its share.
         let receiver = unsafe { &*opaque.cast_const().cast::<Receiver>() };
-        // The one call of libvirt in a callback: it reads a field of the handle, no more.
+        // This is the only call of libvirt in a callback: it just reads a field of the handle.
         //
         // SAFETY: the domain is valid by the caller's promise.
         let name = unsafe { sys::virDomainGetName(domain) };
         if name.is_null() {
             return;
         }
-        // SAFETY: a C string that lives as long as the domain.
+        // SAFETY: the name is a C string that lives as long as the domain.
         let name = unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned();
         receiver.receive(name, kind());
     }));
@@ -288,7 +291,7 @@ mod tests {
         }
         drop(subscription);
         vm.start().unwrap();
-        // The sink is freed, and with it the sender: the channel closes by itself.
+        // libvirt frees the sink, and the sender with it: the channel closes by itself.
         assert_eq!(receiver.recv_timeout(PATIENCE).map(|_| ()), Err(RecvTimeoutError::Disconnected));
     }
 
@@ -305,19 +308,19 @@ mod tests {
         assert!(second_receiver.recv_timeout(PATIENCE).is_ok());
         assert!(first_receiver.recv_timeout(PATIENCE).is_err());
         vm.destroy().unwrap();
-        // An event that is still under way would reach the next subscription.
+        // Without this wait, an event on its way would reach the next subscription.
         assert!(second_receiver.recv_timeout(PATIENCE).is_ok());
         drop(two);
-        // And again, after the last one is gone.
+        // A subscription works again after the last one is gone.
         let (third, third_receiver) = mpsc::channel();
         let _three = host.subscribe(move |event| drop(third.send(event))).unwrap();
         host.create(&domain_xml("vm2")).unwrap();
         assert_eq!(third_receiver.recv_timeout(PATIENCE).unwrap().domain, "vm2");
     }
 
-    /// The test driver takes `virDomainReboot` and `virDomainReset` but sends no reboot event for them
-    /// (`testDomainReboot` in `src/test/test_driver.c` tells at most a stop). So this makes the call that libvirt would
-    /// make; that the callback is registered for the right event is not tested.
+    /// The test driver takes `virDomainReboot` and `virDomainReset` but sends no reboot event for them (`testDomainReboot`
+    /// in `src/test/test_driver.c` sends at most a stop event). So this test makes libvirt's call itself; it does not prove
+    /// that the callback is registered for the right event.
     #[test]
     fn a_reboot_is_delivered() {
         let host = TestHost::new("source");

@@ -5,7 +5,8 @@ use std::ops::Deref;
 
 use super::{Connection, Libvirt};
 
-/// A host of its own: `test:///default` is one host for the whole process, `test:///FILE` is a new one per connection.
+/// A separate host for a test: `test:///default` is one host for the whole process, `test:///FILE` is a new one per
+/// connection.
 pub(super) struct TestHost {
     connection: Connection,
     _node: tempfile::NamedTempFile,

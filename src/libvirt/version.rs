@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A version as libvirt reports it. Ordered; written as `9.0.0`.
+/// A version as libvirt reports it: ordered, and displayed as `9.0.0`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Version {
@@ -20,7 +20,7 @@ impl Version {
         Version { major, minor, micro }
     }
 
-    /// Reads a version as libvirt encodes it: `major * 1_000_000 + minor * 1_000 + micro` (`virGetVersion`).
+    /// Decodes libvirt's number of a version: `major * 1_000_000 + minor * 1_000 + micro` (`virGetVersion`).
     pub(super) const fn decode(encoded: u32) -> Version {
         Version::new(encoded / 1_000_000, encoded / 1_000 % 1_000, encoded % 1_000)
     }
@@ -32,7 +32,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// A text that is not three numbers with dots between.
+/// The error for a text that is not three numbers with dots between them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a version like 9.0.0")]
 pub struct NotAVersion(String);
