@@ -1,4 +1,4 @@
-//! Mistakes in the input, told so that the user can mend them: what, where, and what is allowed.
+//! Mistakes in the input, with all that the user needs to mend them: the mistake, its place, and the allowed values.
 
 use std::ops::Range;
 
@@ -6,10 +6,11 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use super::Problem;
 
-/// Something the user wrote cannot be used: a file, or an environment variable.
+/// A mistake in something the user wrote: a file, or an environment variable.
 ///
 /// `Display` is the whole message, several lines, without colours and without a trailing newline. For a mistake in a file
-/// it names `FILE:LINE:COLUMN`, both counted from 1, the column in characters. The caller prints it and exits with 2.
+/// it names `FILE:LINE:COLUMN`, both counted from 1, the column in characters. The caller prints the message and exits with
+/// 2.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct InputError {
@@ -32,7 +33,7 @@ impl From<InputError> for Problem {
     }
 }
 
-/// A file that is being read, to quote from.
+/// A file under examination, for quotations in messages.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Source<'a> {
     /// The file's name as the user knows it.
@@ -42,7 +43,8 @@ pub(crate) struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// `what` is wrong at `span`, a range of bytes of the text. `label` stands at the caret, `help` lines below.
+    /// A mistake at `span`, a range of bytes of the text. `what` is the title, `label` stands at the caret, and the `help`
+    /// lines stand below.
     pub fn error(self, span: Range<usize>, what: &str, label: &str, help: &[String]) -> InputError {
         let annotation = AnnotationKind::Primary.span(self.on_one_line(span));
         let annotation = if label.is_empty() { annotation } else { annotation.label(label) };
@@ -53,14 +55,14 @@ impl Source<'_> {
         InputError { message: Renderer::plain().render(&[report]) }
     }
 
-    /// What the `toml` crate found: bad syntax, an unknown or missing key, a value of the wrong type. It knows the place and
-    /// lists what it expected; the look is ours.
+    /// A mistake that the `toml` crate found: bad syntax, an unknown or missing key, a value of the wrong type. The crate
+    /// gives the place and the list of what it expected; the look is ours.
     pub fn toml_error(self, error: &toml::de::Error) -> InputError {
-        // A key that is missing from the file as a whole has no place of its own: point at the start.
+        // A key that is missing from the file as a whole has no place of its own, so the message points at the start.
         self.error(error.span().unwrap_or(0..0), error.message(), "", &[])
     }
 
-    /// The text, which must say something; `what` it is.
+    /// The text, which must not be empty; `what` names it in the message.
     pub fn not_empty(self, text: &toml::Spanned<String>, what: &str) -> Result<String, InputError> {
         if text.get_ref().trim().is_empty() {
             return Err(self.error(
@@ -90,7 +92,7 @@ impl Source<'_> {
         })
     }
 
-    /// The span as far as its first line goes: one line is enough to find the place, and tables may be long.
+    /// The part of the span on its first line: one line is enough to find the place, and tables may be long.
     fn on_one_line(self, span: Range<usize>) -> Range<usize> {
         let start = span.start.min(self.text.len());
         let end = span.end.clamp(start, self.text.len());
@@ -116,7 +118,7 @@ pub(crate) fn nearest<'a>(given: &str, allowed: impl IntoIterator<Item = &'a str
     let mut close: Vec<(usize, &str)> = allowed
         .into_iter()
         .map(|name| (strsim::levenshtein(&given, name), name))
-        // A third of the letters wrong is a typing mistake; more is another word.
+        // A third of the letters wrong is a typing mistake; more makes another word.
         .filter(|(distance, name)| distance * 3 <= name.len())
         .collect();
     close.sort_unstable();

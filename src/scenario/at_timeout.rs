@@ -1,11 +1,11 @@
-//! What becomes of a pre-copy migration that is not complete in time.
+//! The fate of a pre-copy migration that is not complete in time.
 
 use std::fmt;
 
-/// What happens to a pre-copy migration that is not complete in time, such as that of a guest that dirties memory faster
-/// than QEMU can send it.
+/// The fate of a pre-copy migration that is not complete in time, such as that of a guest that dirties memory faster than
+/// QEMU can send it.
 ///
-/// A post-copy migration is always aborted: suspending its guest would not make it complete sooner.
+/// libvirt always aborts a late post-copy migration: a suspended guest would not make it complete sooner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AtTimeout {
     /// libvirt aborts the migration, which fails the scenario.
@@ -17,7 +17,7 @@ pub enum AtTimeout {
 }
 
 impl AtTimeout {
-    /// Every value, in the order messages list them.
+    /// Every value, in the order of messages.
     pub const ALL: [Self; 3] = [Self::Abort, Self::Suspend, Self::SuspendAllowed];
 
     /// The value's name in `scenarios.toml`.

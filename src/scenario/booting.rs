@@ -1,4 +1,4 @@
-//! Guests that boot while the fleet migrates: which they are, and how each choice is explained.
+//! Guests that boot while the fleet migrates: which guests those are, and an explanation of each choice.
 
 use super::Profile;
 use crate::axis::table;
@@ -6,11 +6,11 @@ use crate::axis::table;
 /// A choice of guests that boot: its row in the table.
 pub struct Spec {
     pub name: &'static str,
-    /// How many of the load guests boot, of so many.
+    /// The number of booting load guests, out of a given number.
     pub load_guests: fn(usize) -> usize,
     /// Whether the fleet itself boots while it migrates.
     pub itself: bool,
-    /// What boots, and when, as a sentence behind `Load: `.
+    /// A sentence behind `Load: ` that tells which guests boot, and when.
     pub text: fn(&Profile) -> String,
 }
 
@@ -37,7 +37,7 @@ fn load_vms(profile: &Profile) -> String {
     )
 }
 
-/// The fleet itself.
+/// Explains the choice of the fleet itself.
 fn migrated_vms(_profile: &Profile) -> String {
     "before every move all guests are started anew (power off and on), and migrate while they boot."
         .to_owned()

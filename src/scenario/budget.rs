@@ -1,4 +1,5 @@
-//! Budgets: how long a guest may stand still and how long one of its migrations may take, as `scenarios.toml` says.
+//! Budgets: the longest downtime of a guest and the longest duration of one of its migrations, as `scenarios.toml` declares
+//! them.
 
 use std::time::Duration;
 
@@ -11,27 +12,26 @@ use super::raw;
 use super::read::restriction;
 use crate::failure::input::{InputError, Source, did_you_mean};
 
-/// The most that something may take, and why.
+/// The longest allowed duration, and the reason for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
-    /// What is still good. Nothing stretches it: it is what the user wrote.
+    /// The longest duration that is still good. Nothing stretches it: the user chose it.
     pub most: Duration,
     /// The reason that the file gives.
     pub reason: String,
 }
 
-/// The limits that hold for one scenario; without any, nothing is judged.
+/// The limits of one scenario; an empty budget judges nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Budget {
-    /// For the downtime of one guest in one migration, as it is reported: how long its network was
-    /// silent.
+    /// Limit for the reported downtime of one guest in one migration: how long its network was silent.
     pub downtime: Option<Limit>,
-    /// For one migration of one guest, from libvirt's call to its return.
+    /// Limit for one migration of one guest, from libvirt's call to its return.
     pub total: Option<Limit>,
 }
 
 impl Budget {
-    /// A line for every limit, as scenarios are explained; none without a budget.
+    /// A line for every limit, for the explanation of a scenario; none without a budget.
     pub fn explain(&self) -> Vec<String> {
         let line = |what: &str, limit: &Limit| {
             format!(
@@ -55,12 +55,12 @@ pub(super) struct Declared {
     reason: String,
 }
 
-/// What a budget is for.
+/// The scenarios of a budget.
 #[derive(Debug, Clone)]
 enum Scope {
-    /// What the values of axes choose; every scenario if none is named.
+    /// The scenarios with some values of axes; every scenario if no axis is named.
     Values(Restriction),
-    /// One; without a size it is meant with every size.
+    /// A single scenario; without a size it stands for every size.
     One(Scenario),
 }
 
@@ -73,7 +73,7 @@ impl Declared {
     }
 }
 
-/// The limits that hold for a scenario: each is that of the last budget that has one for it.
+/// The limits of a scenario: each comes from the last budget that declares one for it.
 pub(super) fn of(declared: &[Declared], scenario: &Scenario) -> Budget {
     let last = |limit: fn(&Declared) -> Option<Duration>| {
         declared
@@ -85,7 +85,7 @@ pub(super) fn of(declared: &[Declared], scenario: &Scenario) -> Budget {
     Budget { downtime: last(|budget| budget.max_downtime), total: last(|budget| budget.max_total) }
 }
 
-/// The budgets that a file declares, in its order. `matrix` is without sizes.
+/// The budgets of a file, in its order. `matrix` has no sizes.
 pub(super) fn read(
     source: Source<'_>,
     raw: &[toml::Spanned<raw::Budget>],
@@ -102,7 +102,7 @@ pub(super) fn read(
             (budget.max_downtime.is_none() || by(|other| other.max_downtime.is_some()))
                 && (budget.max_total.is_none() || by(|other| other.max_total.is_some()))
         };
-        // A budget for one size is only asked of that size, and never replaced as far as this can be seen without.
+        // The matrix has no sizes here, so a budget for one size chooses nothing in it, and counts as not replaced.
         let mut chosen = matrix.iter().filter(|scenario| budget.is_for(scenario)).peekable();
         if chosen.peek().is_some() && chosen.all(|scenario| replaced(&scenario)) {
             return Err(source.error(
@@ -153,7 +153,7 @@ fn one(
     Ok(Declared { scope, max_downtime, max_total, reason })
 }
 
-/// The scenario of that name, which the matrix must have.
+/// The scenario of a given name, which must be in the matrix.
 fn named(
     source: Source<'_>,
     name: &toml::Spanned<String>,
@@ -177,7 +177,7 @@ fn named(
     ))
 }
 
-/// A `when`, which must choose a scenario of the matrix.
+/// The restriction of a `when`, which must choose a scenario of the matrix.
 fn chosen(
     source: Source<'_>,
     when: &toml::Spanned<raw::Restriction>,

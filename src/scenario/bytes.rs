@@ -1,4 +1,4 @@
-//! Sizes: `256MiB` in files, in the environment and in messages.
+//! Sizes such as `256MiB`, in files, in the environment and in messages.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,21 +10,21 @@ const UNITS: [(&str, &str, u64); 3] = [("GiB", "G", 1 << 30), ("MiB", "M", 1 << 
 
 /// A number of bytes.
 ///
-/// Written as a whole number and one of the units `KiB`, `MiB`, `GiB` (powers of 1024). A unit is mandatory: "256" alone
-/// has meant bytes, KiB and MiB in too many tools. `MB` is refused because some read it as 10^6.
+/// Its text is a whole number and one of the units `KiB`, `MiB`, `GiB` (powers of 1024). A unit is mandatory: "256" alone
+/// has meant bytes, KiB and MiB in too many tools. The parser refuses `MB` because some read it as 10^6.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Bytes(pub u64);
 
 impl Bytes {
-    /// What a size looks like, for messages.
+    /// The form of a size, for messages.
     pub const EXPECTED: &'static str = "a size such as \"256MiB\" (units KiB, MiB, GiB)";
 
-    /// The size as `stress` and `stress-ng` take it: `32M`; plain bytes where no unit divides it.
+    /// The size in the form of `stress` and `stress-ng`: `32M`, or plain bytes if no unit divides it.
     pub fn for_stress(self) -> String {
         self.in_largest_unit(|(_, suffix, _)| suffix)
     }
 
-    /// The number in the largest unit that divides it, then that unit's name.
+    /// The number in the largest unit that divides it, followed by that unit's name.
     fn in_largest_unit(self, name: impl Fn((&'static str, &'static str, u64)) -> &'static str) -> String {
         UNITS
             .into_iter()
@@ -33,7 +33,7 @@ impl Bytes {
     }
 }
 
-/// The text is no size.
+/// The error for a text that is no size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{given}` is not a size, expected {}", Bytes::EXPECTED)]
 pub struct BadSize {
@@ -54,7 +54,7 @@ impl FromStr for Bytes {
     }
 }
 
-/// The shortest exact form; sizes that are no whole KiB print as `1000 bytes`.
+/// Formats the shortest exact form; a size that is no whole KiB prints as `1000 bytes`.
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_multiple_of(1024) && self.0 > 0 {

@@ -1,4 +1,4 @@
-//! Which scenarios a command chooses, and why it chooses none.
+//! Chooses the scenarios of a command, and explains an empty choice.
 
 use std::collections::BTreeSet;
 
@@ -7,13 +7,13 @@ use super::{SIZING_VARIABLE, Scenario, ScenarioFile, Selection, Set, Shard, Sizi
 use crate::axis::AxisValue;
 use crate::failure::input::{InputError, nearest};
 
-/// How many near names a message lists.
+/// The number of similar names in a message.
 const NEAR: usize = 3;
 
-/// Whether cases beyond the matrix are asked for, as the flags of libtest do.
+/// Whether a command plays ignored cases: libtest's two flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
-    /// No flag: only what is not ignored.
+    /// No flag: the command plays only cases that are not ignored.
     NotIgnored,
     /// `--ignored`.
     OnlyIgnored,
@@ -22,7 +22,7 @@ pub enum Asked {
 }
 
 impl Asked {
-    /// What the two flags mean together.
+    /// The meaning of the two flags together.
     pub fn by_flags(ignored: bool, include_ignored: bool) -> Asked {
         match (ignored, include_ignored) {
             (_, true) => Asked::Both,
@@ -32,7 +32,7 @@ impl Asked {
     }
 }
 
-/// What a command asks for of a file.
+/// A command's wish for scenarios of a file.
 #[derive(Debug, Clone, Copy)]
 pub struct Wish<'a> {
     pub set: &'a Set,
@@ -42,26 +42,26 @@ pub struct Wish<'a> {
 }
 
 impl Wish<'_> {
-    /// The part of the selected scenarios that the command is to run.
+    /// The command's part of the selected scenarios.
     ///
-    /// One that is named in full with `--exact` is in every part: nextest lists a part, and then runs each of its scenarios
+    /// A scenario named in full with `--exact` is in every part: nextest lists a part, and then runs each of its scenarios
     /// alone, in this way.
     fn part_of(&self, selected: Vec<Scenario>) -> Vec<Scenario> {
         if self.selection.exact { selected } else { self.shard.of(selected) }
     }
 }
 
-/// What was chosen of a file.
+/// The scenarios that a command chose from a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen {
-    /// What is played without being asked for: of the matrix, or named by the set.
+    /// Scenarios that a command plays without a flag: those of the matrix, or those that the set names.
     pub scenarios: Vec<Scenario>,
-    /// Cases beyond the matrix that are ignored unless somebody asks for them.
+    /// Cases beyond the matrix, which a command plays only with a flag.
     pub ignored: Vec<Scenario>,
 }
 
 impl Chosen {
-    /// What is to be played.
+    /// The scenarios to play.
     pub fn asked_for(&self, asked: Asked) -> impl Iterator<Item = Scenario> {
         let plain = self.scenarios.iter().filter(move |_| asked != Asked::OnlyIgnored);
         let ignored = self.ignored.iter().filter(move |_| asked != Asked::NotIgnored);
@@ -74,17 +74,18 @@ impl Chosen {
 }
 
 impl ScenarioFile {
-    /// What a command chooses, in the order of the file. Which part has a scenario does not depend on what else is asked for.
+    /// The scenarios that a command chooses, in the order of the file. A scenario's part does not depend on the flags for
+    /// ignored cases.
     pub fn choose(&self, wish: Wish<'_>) -> Chosen {
         let selected = self.selected(wish);
         Chosen { scenarios: wish.part_of(selected.scenarios), ignored: wish.part_of(selected.ignored) }
     }
 
-    /// What a command chooses; each of its filters must be in a scenario's name, and something that is asked for must be left.
+    /// Chooses scenarios like [`ScenarioFile::choose`], and refuses an empty choice.
     ///
     /// # Errors
     ///
-    /// The message says what chooses nothing, and what is near.
+    /// A filter is in no scenario's name, or nothing is left to play. The message names the cause and similar names.
     pub fn choose_some(&self, wish: Wish<'_>) -> Result<Chosen, InputError> {
         let strangers = self.strangers(wish.selection);
         if !strangers.is_empty() {
@@ -94,14 +95,15 @@ impl ScenarioFile {
         if chosen.asked_for(wish.asked).next().is_some() { Ok(chosen) } else { Err(self.nothing_left(wish)) }
     }
 
-    /// The filters that no scenario of the file fits, whatever the set, the part and the flags are.
+    /// The filters that fit no scenario of the file, whatever the set, the part and the flags are.
     pub fn strangers<'a>(&self, selection: &'a Selection) -> Vec<&'a str> {
         let names: Vec<String> = self.everything().map(Scenario::name).collect();
         let filters = selection.filters.iter().map(String::as_str);
         filters.filter(|filter| !names.iter().any(|name| selection.hit(filter, name))).collect()
     }
 
-    /// Whether a filter that fits no scenario was meant to: it has the value of an axis in it, or is close to a part of a name.
+    /// Whether a filter that fits no scenario looks like a scenario's name: it contains the value of an axis, or is close
+    /// to a part of a name.
     pub fn resembles_a_scenario(&self, filter: &str) -> bool {
         let filter = filter.to_lowercase();
         let values = AXES.iter().flat_map(|axis| (axis.names)());
@@ -118,7 +120,7 @@ impl ScenarioFile {
         InputError::new(&what, &help)
     }
 
-    /// What to do about a filter that no scenario fits.
+    /// Advice about a filter that fits no scenario.
     fn advice(&self, filter: &str, exact: bool) -> Vec<String> {
         let mut help = Vec::new();
         let inside = filter.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':');
@@ -129,7 +131,7 @@ impl ScenarioFile {
                  go behind `cargo nextest run -E`"
             ));
         }
-        // Of the matrix, if there is one: the file has those before the others.
+        // The file lists the scenarios of the matrix first, so one of them wins.
         let first = self.everything().map(Scenario::name).find(|name| name.contains(inside));
         if let Some(first) = first.filter(|_| !inside.is_empty()) {
             help.push(match exact {
@@ -148,7 +150,7 @@ impl ScenarioFile {
         help
     }
 
-    /// Why nothing is left of scenarios that every filter has.
+    /// The message about scenarios that every filter fits, but of which nothing is left.
     pub fn nothing_left(&self, wish: Wish<'_>) -> InputError {
         let Wish { set, selection, asked, shard } = wish;
         let everywhere = Wish { set: &Set::all(), ..wish };
@@ -197,7 +199,7 @@ impl ScenarioFile {
         )
     }
 
-    /// What is selected of a set, in all its parts.
+    /// The selected scenarios of a set, in all its parts.
     fn selected(&self, Wish { set, selection, .. }: Wish<'_>) -> Chosen {
         let matching = |scenarios: Vec<Scenario>| -> Vec<Scenario> {
             scenarios.into_iter().filter(|scenario| selection.matches(&scenario.name())).collect()
@@ -206,8 +208,7 @@ impl ScenarioFile {
     }
 }
 
-/// The help line that names the scenarios that are closest to `given`, or, unless it must be a whole name, parts of
-/// scenarios' names.
+/// The help line with the names of scenarios closest to `given`, and also parts of names unless `whole`.
 pub(super) fn near(file: &ScenarioFile, given: &str, whole: bool) -> Option<String> {
     let names: Vec<String> = file.everything().map(Scenario::name).collect();
     let parts: BTreeSet<String> = names.iter().filter(|_| !whole).flat_map(|name| parts(name)).collect();
@@ -218,7 +219,7 @@ pub(super) fn near(file: &ScenarioFile, given: &str, whole: bool) -> Option<Stri
     Some(format!("did you mean `{first}`?{also}"))
 }
 
-/// The parts of a name: its sections, those that follow each other, and the words of the first.
+/// The parts of a name: its sections, runs of consecutive sections, and the words of the first section.
 fn parts(name: &str) -> Vec<String> {
     let sections: Vec<&str> = name.split("::").collect();
     let runs = (0..sections.len())

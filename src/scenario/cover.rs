@@ -1,6 +1,6 @@
-//! A small subset of the matrix in which every pair of values of two axes still occurs: pairwise coverage.
+//! Pairwise coverage: a small subset of the matrix in which every pair of values of two axes still occurs.
 //!
-//! Most faults need one value or two values together. All pairs are in far fewer scenarios than all combinations.
+//! Most faults need one value or two values together. Far fewer scenarios hold all pairs than hold all combinations.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -10,8 +10,8 @@ use super::table::numbered;
 
 /// Scenarios in which every pair of values occurs that occurs in `matrix`, in its order.
 ///
-/// Greedy: the scenario that adds the most pairs is next. Among equals it is the one whose mode and order were taken the
-/// fewest times, so that what is left to choice is spread over them; then the first in the matrix.
+/// The search is greedy: it takes the scenario that adds the most pairs. Among equals it takes the one whose mode and order
+/// it took the fewest times, which spreads the choice over them; then the first in the matrix.
 pub(super) fn pairs(matrix: &[Scenario]) -> Vec<Scenario> {
     let mut covered = Covered::nothing(matrix.first().map_or(0, |scenario| numbered(scenario).1));
     let mut taken: HashMap<[usize; 2], usize> = HashMap::new();
@@ -20,7 +20,7 @@ pub(super) fn pairs(matrix: &[Scenario]) -> Vec<Scenario> {
     loop {
         left.retain_mut(|candidate| {
             candidate.gain = covered.gain(&candidate.values);
-            // What adds nothing now never will.
+            // A scenario that adds nothing now never will.
             candidate.gain > 0
         });
         let times = |candidate: &Candidate| taken.get(&candidate.group()).copied().unwrap_or(0);
@@ -36,15 +36,15 @@ pub(super) fn pairs(matrix: &[Scenario]) -> Vec<Scenario> {
     chosen.into_iter().map(|place| matrix[place]).collect()
 }
 
-/// The values of a scenario, as numbers of which no two values share one.
+/// The values of a scenario as numbers; no two values share one.
 type Values = Vec<usize>;
 
 /// A scenario as the search sees it.
 struct Candidate {
-    /// Its place in the matrix.
+    /// The scenario's place in the matrix.
     place: usize,
     values: Values,
-    /// Pairs that it would add now.
+    /// The number of pairs that the scenario would add now.
     gain: usize,
 }
 
@@ -53,26 +53,26 @@ impl Candidate {
         Self { place, values: numbered(scenario).0, gain: 0 }
     }
 
-    /// Its mode and order.
+    /// The scenario's mode and order.
     fn group(&self) -> [usize; 2] {
         [self.values[0], self.values[1]]
     }
 }
 
-/// For every pair of values whether it has occurred.
+/// The pairs of values that have occurred, as a flag for every pair.
 struct Covered {
-    /// How many values there are.
+    /// The number of values.
     values: usize,
     pairs: Vec<bool>,
 }
 
 impl Covered {
-    /// No pair.
+    /// A cover without any pair.
     fn nothing(values: usize) -> Self {
         Self { values, pairs: vec![false; values * values] }
     }
 
-    /// How many pairs of these values are missing.
+    /// The number of missing pairs of these values.
     fn gain(&self, values: &[usize]) -> usize {
         self.pairs_of(values).filter(|pair| !self.pairs[*pair]).count()
     }
@@ -83,7 +83,7 @@ impl Covered {
         }
     }
 
-    /// The places of the pairs of these values; a pair has one place, since the axes are in one order.
+    /// The places of the pairs of these values; each pair has one place, since the axes are in one order.
     fn pairs_of<'a>(&self, values: &'a [usize]) -> impl Iterator<Item = usize> + use<'a> {
         let values_in_all = self.values;
         (0..values.len()).flat_map(move |first| {

@@ -1,4 +1,4 @@
-//! The fields of a profile: one list from which files are read, variables are named, messages and records are made.
+//! The fields of a profile: one list for reading files, naming variables, and making messages and records.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -12,17 +12,17 @@ use crate::failure::input::{InputError, Source};
 pub(super) struct Field {
     pub key: &'static str,
     form: Form,
-    /// What a value must be, for messages.
+    /// The allowed values, for messages.
     pub allowed: &'static str,
     /// Reads a value from its text into the profile; `None` if the text is no such value.
     pub set: fn(&mut Profile, &str) -> Option<()>,
-    /// Its name in records, which ends with the unit.
+    /// The field's name in records, which ends with the unit.
     pub fact: &'static str,
-    /// Its value in records, in that unit.
+    /// The field's value in records, in that unit.
     pub get: fn(&Profile) -> Value,
 }
 
-/// What a field's value is in TOML.
+/// The TOML type of a field's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     /// A bare integer.
@@ -37,7 +37,7 @@ const SIZE: &str = "a size above zero such as \"256MiB\" (units KiB, MiB, GiB)";
 const LIMIT: &str = "\"unlimited\" or a size of whole MiB above zero such as \"64MiB\" (units KiB, MiB, GiB)";
 const AT_TIMEOUT: &str = "one of \"abort\", \"suspend\", \"suspend_allowed\"";
 
-/// A field of [`Profile`] by its kind.
+/// Makes a [`Field`] for a field of [`Profile`] of a given kind.
 macro_rules! field {
     ($key:ident: number from $least:literal to $most:literal) => {
         field!(
@@ -84,7 +84,7 @@ macro_rules! field {
     };
 }
 
-/// Every field but the name.
+/// Every field of a profile except its name.
 pub(super) const FIELDS: [Field; 24] = [
     field!(guests: number from 1 to 200),
     field!(load_guests: number from 1 to 50),
@@ -112,7 +112,7 @@ pub(super) const FIELDS: [Field; 24] = [
     field!(first_pass_bandwidth: whole MiB as "first_pass_bandwidth_bytes_per_s"),
 ];
 
-/// The field of that key.
+/// The field with a given key.
 pub(super) fn field(key: &str) -> Option<&'static Field> {
     FIELDS.iter().find(|field| field.key == key)
 }
@@ -125,7 +125,7 @@ fn duration(text: &str) -> Option<Duration> {
     humantime::parse_duration(text).ok().filter(|duration| !duration.is_zero())
 }
 
-/// A duration of a file that is no field of a profile.
+/// A duration in a file that is no field of a profile.
 pub(super) fn duration_above_zero(
     source: Source<'_>,
     key: &str,
@@ -137,7 +137,7 @@ pub(super) fn duration_above_zero(
     })
 }
 
-/// What libvirt takes a bandwidth in, and our program in guests the size of its pattern.
+/// A size of whole MiB: libvirt takes bandwidths in MiB/s, and our program in guests takes the size of its pattern in MiB.
 fn mibs(text: &str) -> Option<Bytes> {
     size(text).filter(|bytes| bytes.0 % (1 << 20) == 0)
 }
@@ -156,7 +156,7 @@ impl Field {
         format!("MULTIVM_{}", self.key.to_uppercase())
     }
 
-    /// Reads a value of a file into the profile.
+    /// Reads a value from a file into the profile.
     pub fn read(
         &self,
         source: Source<'_>,
@@ -173,7 +173,7 @@ impl Field {
         })
     }
 
-    /// The text of a TOML value of the right form.
+    /// The text of a TOML value, if the value has the field's type.
     fn text(&self, value: &toml::Value) -> Option<String> {
         match (self.form, value) {
             (Form::Number, toml::Value::Integer(number)) => Some(number.to_string()),

@@ -1,4 +1,4 @@
-//! `scenarios.toml`: read, checked, expanded. Its format is described field by field in the file itself.
+//! Reads, checks and expands `scenarios.toml`. The file itself describes its format field by field.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,10 +14,10 @@ use super::{Profile, SIZING_VARIABLE, Scenario, Selection, Set, Sizing, choose, 
 use crate::axis::quoted_names;
 use crate::failure::input::{InputError, Source, did_you_mean};
 
-/// The profiles every file declares: the defaults of the lab and of real hosts.
+/// The profiles that every file declares: the defaults of the lab and of real hosts.
 const REQUIRED_PROFILES: [&str; 2] = ["lab", "reference"];
 
-/// Whose kernel log.
+/// The owner of a kernel log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogOwner {
     Guest,
@@ -27,22 +27,22 @@ pub enum LogOwner {
 /// A line of a kernel log that is no finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedLine {
-    /// A line that contains this is allowed.
+    /// The text that an allowed line contains.
     pub pattern: String,
-    /// Why it is harmless.
+    /// The reason why the line is harmless.
     pub reason: String,
-    /// Whose it may be; `None`: a guest's or a host's.
+    /// The owner of the log, either guests or hosts; `None` for both.
     pub of: Option<LogOwner>,
 }
 
 impl AllowedLine {
-    /// Whether this line of that log is no finding.
+    /// Whether a line of that owner's log is allowed.
     pub fn allows(&self, owner: LogOwner, line: &str) -> bool {
         self.of.is_none_or(|of| of == owner) && line.contains(&self.pattern)
     }
 }
 
-/// Everything that `scenarios.toml` declares, without mistakes.
+/// Everything that a `scenarios.toml` without mistakes declares.
 #[derive(Debug, Clone)]
 pub struct ScenarioFile {
     name: String,
@@ -73,13 +73,14 @@ impl ScenarioFile {
         Self::parse(&name, &text)
     }
 
-    /// Reads a text; messages call it `name`.
+    /// Parses a text; messages call it `name`.
     ///
     /// # Errors
     ///
-    /// The first mistake: TOML that is none, an unknown or missing key, an unknown or repeated value, an axis without
-    /// values, a constraint without effect, an ignored case that is played anyway, a set or filter without scenarios, a profile that is missing or has a value
-    /// out of range, a budget without effect. The message has file, line, column, the line itself and what is allowed.
+    /// The first mistake: invalid TOML, an unknown or missing key, an unknown or repeated value, an axis without values, a
+    /// constraint without effect, an ignored case that the matrix has, a set or filter without scenarios, a profile that is
+    /// missing or has a value out of range, a budget without effect. The message has file, line, column, the line itself
+    /// and the allowed values.
     pub fn parse(name: &str, text: &str) -> Result<Self, InputError> {
         let source = Source { name, text };
         let raw: raw::File = toml::from_str(text).map_err(|error| source.toml_error(&error))?;
@@ -102,7 +103,7 @@ impl ScenarioFile {
         })
     }
 
-    /// The file with the axis `sizing` switched on: every scenario with every size, the sizes nested last.
+    /// The same file with the axis `sizing` on: every scenario with every size, the sizes nested last.
     ///
     /// # Errors
     ///
@@ -134,7 +135,7 @@ impl ScenarioFile {
         self.scenarios.iter().any(|scenario| scenario.sizing.is_some())
     }
 
-    /// The profile that a scenario runs with: `profile`, with guests of the scenario's size.
+    /// The profile of a scenario: `profile`, with guests of the scenario's size.
     pub fn profile_of(&self, scenario: &Scenario, profile: &Profile) -> Profile {
         self.sizes
             .iter()
@@ -147,12 +148,12 @@ impl ScenarioFile {
         &self.scenarios
     }
 
-    /// The cases beyond the matrix, which are listed as ignored, in the order of the file.
+    /// The cases beyond the matrix, which listings show as ignored, in the order of the file.
     pub fn ignored(&self) -> Vec<Scenario> {
         self.ignored.iter().flat_map(|block| &block.cases).copied().collect()
     }
 
-    /// Why a scenario is ignored unless it is asked for; none if it is in the matrix.
+    /// The reason why a scenario is ignored by default; none if it is in the matrix.
     pub fn ignored_because(&self, scenario: &Scenario) -> Option<&str> {
         let is_it = |other: &Scenario| *scenario == Scenario { sizing: scenario.sizing, ..*other };
         self.ignored.iter().find(|block| block.cases.iter().any(is_it)).map(|block| block.reason.as_str())
@@ -168,17 +169,18 @@ impl ScenarioFile {
         set.of(&self.scenarios, &self.ignored())
     }
 
-    /// The cases that are ignored where this set is asked for: all that there are beside the whole matrix, and none beside a
-    /// set, which names what is in it.
+    /// The ignored cases beside a set: all of them beside the whole matrix, and none beside any other set, which names its
+    /// scenarios itself.
     pub fn ignored_beside(&self, set: &Set) -> Vec<Scenario> {
         if set.name == Set::ALL { self.ignored() } else { Vec::new() }
     }
 
-    /// The scenario of that name, with or without a size, whether the axis is on or off.
+    /// The scenario of a given name, with or without a size, whether the axis `sizing` is on or off.
     ///
     /// # Errors
     ///
-    /// There is none; the message says which part of the name is wrong, or why the matrix leaves the combination out.
+    /// No scenario has this name. The message tells which part of the name is wrong, or why the matrix leaves the
+    /// combination out.
     pub fn named(&self, name: &str) -> Result<Scenario, InputError> {
         let cause = match name.parse::<Scenario>() {
             Ok(scenario) if self.has(&scenario) => return Ok(scenario),
@@ -187,7 +189,7 @@ impl ScenarioFile {
             }
             Err(error) => error.to_string(),
         };
-        // A name with more than three parts is meant to have a size.
+        // A name with more than three parts may have a size.
         let sized = if name.split("::").count() > 3 { self.clone().sized().ok() } else { None };
         let mut help = Vec::from_iter(choose::near(sized.as_ref().unwrap_or(self), name, true));
         help.push(format!("allowed: a whole name `{}`; `multivm scenarios` lists them", Scenario::NAME_FORM));
@@ -199,14 +201,14 @@ impl ScenarioFile {
         self.scenarios.iter().chain(self.ignored.iter().flat_map(|block| &block.cases))
     }
 
-    /// Whether the file has the scenario, the axis `sizing` aside, and the file its size.
+    /// Whether the file has the scenario without its size, and its size.
     fn has(&self, scenario: &Scenario) -> bool {
         let sized = |other: &Scenario| Scenario { sizing: scenario.sizing, ..*other };
         self.everything().any(|other| sized(other) == *scenario)
             && scenario.sizing.is_none_or(|sizing| self.sizes.iter().any(|(other, _)| *other == sizing))
     }
 
-    /// Why the matrix does not have the combination; `None` if it does, or if a value is on no axis of the file.
+    /// The reason why the matrix lacks a combination; `None` if it has it, or if a value is on no axis of the file.
     pub fn excluded_because(&self, scenario: &Scenario) -> Option<&str> {
         self.constraints
             .iter()
@@ -219,7 +221,7 @@ impl ScenarioFile {
         self.sets.values()
     }
 
-    /// One line for every set: name, number of scenarios, description, and which of them is `selected`.
+    /// One line for every set: name, number of scenarios, description, and a mark at the `selected` one.
     pub fn describe_sets(&self, selected: &Set) -> String {
         let width = self.sets.keys().map(String::len).max().unwrap_or(0);
         let line = |set: &Set| {
@@ -230,11 +232,11 @@ impl ScenarioFile {
         self.sets().map(line).collect()
     }
 
-    /// The set of that name.
+    /// The set of a given name.
     ///
     /// # Errors
     ///
-    /// There is none; the message lists those there are.
+    /// No set has this name; the message lists all sets.
     pub fn set(&self, name: &str) -> Result<&Set, InputError> {
         self.lookup("set", &self.sets, name)
     }
@@ -244,16 +246,16 @@ impl ScenarioFile {
         self.profiles.values()
     }
 
-    /// The profile of that name.
+    /// The profile of a given name.
     ///
     /// # Errors
     ///
-    /// There is none; the message lists those there are.
+    /// No profile has this name; the message lists all profiles.
     pub fn profile(&self, name: &str) -> Result<&Profile, InputError> {
         self.lookup("profile", &self.profiles, name)
     }
 
-    /// What the migrations of a scenario may take.
+    /// The limits for the migrations of a scenario.
     pub fn budget_of(&self, scenario: &Scenario) -> Budget {
         budget::of(&self.budgets, scenario)
     }
@@ -278,10 +280,10 @@ impl ScenarioFile {
     }
 }
 
-/// The product of the axes, less what each constraint in turn takes away.
+/// The product of the axes, less the scenarios that each constraint in turn takes away.
 ///
-/// A constraint is judged by what those before it have left. One that changes nothing is a mistake in it, or has become
-/// superfluous: both ways it says something about the matrix that is not so.
+/// A constraint applies to what those before it have left. One that changes nothing has a mistake in it or has become
+/// superfluous: either way it says something untrue about the matrix.
 fn expand(
     source: Source<'_>,
     axes: &Axes,
@@ -348,7 +350,7 @@ fn allowed_lines(source: Source<'_>, raw: &raw::KernelLog) -> Result<Vec<Allowed
         .iter()
         .map(|line| {
             Ok(AllowedLine {
-                // An empty pattern is in every line: it would allow a kernel oops.
+                // Every line contains an empty pattern, which would allow a kernel oops.
                 pattern: source.not_empty(&line.pattern, "a pattern")?,
                 reason: source.not_empty(&line.reason, "a reason")?,
                 of: line.of.as_ref().map(|of| log_owner(source, of)).transpose()?,

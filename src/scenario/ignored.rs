@@ -1,10 +1,10 @@
-//! Cases beyond the matrix: they are listed as ignored, and played when somebody asks for them.
+//! Cases beyond the matrix: listings show them as ignored, and a command plays them on request.
 
 use super::matrix::{Axes, Constraint};
 use super::{Location, Scenario, Workload, raw, read};
 use crate::failure::input::{InputError, Source};
 
-/// Some cases beyond the matrix, and why they are there.
+/// Some cases beyond the matrix, with the reason for them.
 #[derive(Debug, Clone)]
 pub(super) struct Ignored {
     pub cases: Vec<Scenario>,
@@ -53,7 +53,7 @@ pub(super) fn read(
     Ok(declared)
 }
 
-/// Why place and load do not go together; none if they do.
+/// The reason why place and load do not go together; none if they do.
 fn contradiction(case: &Scenario) -> Option<&'static str> {
     let on_hosts = !case.location.hosts().is_empty();
     match case.workload {

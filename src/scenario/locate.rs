@@ -1,4 +1,4 @@
-//! Where `scenarios.toml` is, for every program of the package alike.
+//! Locates `scenarios.toml`, the same way for every program of the package.
 
 use std::path::{Path, PathBuf};
 
@@ -7,12 +7,13 @@ pub const FILE_VARIABLE: &str = "MULTIVM_SCENARIOS";
 
 const FILE_NAME: &str = "scenarios.toml";
 
-/// The scenario file to read: `wish` if there is one, else what [`FILE_VARIABLE`] names, else the package's own.
+/// The scenario file to read: `wish` if there is one, otherwise the file that [`FILE_VARIABLE`] names, otherwise the
+/// package's own.
 ///
-/// A file that is asked for is returned whether it exists or not: reading it gives the error that the user needs.
-/// The package is where cargo says at run time, because an archived test binary runs in another checkout than it was
-/// built in; a program that is started by hand falls back on where it was built, then on the working directory.
-/// `variable` looks up the environment: `|name| std::env::var(name).ok()`.
+/// The result is a requested file even if it does not exist: reading it gives the error that the user needs. The package is
+/// where cargo says at run time, because an archived test binary runs in another checkout than the one it was built in. A
+/// program started by hand falls back on its build directory, then on the working directory. `variable` looks up the
+/// environment: `|name| std::env::var(name).ok()`.
 pub fn locate(wish: Option<&Path>, variable: impl Fn(&str) -> Option<String>) -> PathBuf {
     let asked = wish
         .map(Path::to_owned)
@@ -20,7 +21,7 @@ pub fn locate(wish: Option<&Path>, variable: impl Fn(&str) -> Option<String>) ->
     if let Some(asked) = asked {
         return asked;
     }
-    // Cargo also sets the variable when it runs a program for another package: only a file that is there counts.
+    // Cargo also sets the variable when it runs a program for another package, so only an existing file counts.
     [variable("CARGO_MANIFEST_DIR"), Some(env!("CARGO_MANIFEST_DIR").to_owned())]
         .into_iter()
         .flatten()

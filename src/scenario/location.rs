@@ -1,4 +1,4 @@
-//! The axis `where`: the places where load is.
+//! The axis `where`: the places of load.
 
 use super::Side;
 use crate::axis::axis;
@@ -17,7 +17,7 @@ const TARGET: &[Side] = &[Side::Target];
 const BOTH: &[Side] = &[Side::Source, Side::Target];
 
 axis! {
-    /// Where the load is. The key of this axis is `where`, which Rust keeps for itself.
+    /// The place of the load. The key of this axis is `where`, which is a keyword in Rust.
     Location, "where", Spec {
         InVms => Spec { name: "in_vms", in_guests: true, hosts: &[] },
         OnSource => Spec { name: "on_source", in_guests: false, hosts: SOURCE },
@@ -26,7 +26,7 @@ axis! {
         OnSourceAndVms => Spec { name: "on_source_and_vms", in_guests: true, hosts: SOURCE },
         OnTargetAndVms => Spec { name: "on_target_and_vms", in_guests: true, hosts: TARGET },
         OnBothAndVms => Spec { name: "on_both_and_vms", in_guests: true, hosts: BOTH },
-        // No stress tool: guests that boot are the load.
+        // This place has no stress tool: booting guests are the load.
         Booting => Spec { name: "booting", in_guests: false, hosts: &[] },
     }
 }

@@ -1,14 +1,14 @@
-//! The cartesian product of the axes less what the constraints forbid.
+//! The cartesian product of the axes, less the scenarios that the constraints forbid.
 
 use super::Scenario;
 use super::table::{AXES, Axis, COUNT};
 
-/// For every axis of the table the values that it takes, by their places.
+/// The values of every axis of the table, by their places.
 #[derive(Debug, Clone)]
 pub(super) struct Axes(pub [Vec<usize>; COUNT]);
 
 impl Axes {
-    /// Every combination; the last axis of the table changes fastest.
+    /// Every combination of values; the last axis of the table changes fastest.
     pub fn product(&self) -> Vec<Scenario> {
         let with_each = |scenarios: Vec<Scenario>, (axis, values): (&Axis, &Vec<usize>)| {
             let with = |scenario: Scenario, value: usize| {
@@ -30,7 +30,7 @@ impl Axes {
 pub(super) struct Restriction(pub [Option<Vec<usize>>; COUNT]);
 
 impl Restriction {
-    /// Whether the scenario has one of the values on every axis that is named.
+    /// Whether the scenario has one of the named values on every named axis.
     pub fn admits(&self, scenario: &Scenario) -> bool {
         let admits =
             |values: &Option<Vec<usize>>, value| values.as_ref().is_none_or(|values| values.contains(&value));
@@ -38,7 +38,7 @@ impl Restriction {
     }
 }
 
-/// What `when` admits must be admitted by `only` too; the rest of it is not in the matrix.
+/// A rule about the matrix: a scenario that `when` admits is in it only if `only` admits it too.
 #[derive(Debug, Clone)]
 pub(super) struct Constraint {
     pub when: Restriction,
@@ -52,7 +52,8 @@ impl Constraint {
         self.when.admits(scenario) && !self.only.admits(scenario)
     }
 
-    /// Whether it forbids a case beyond the matrix: a constraint says nothing of a value that is on none of the `axes`.
+    /// Whether the constraint forbids a case beyond the matrix. A constraint has no say about a value that is on none of
+    /// the `axes`.
     pub fn forbids_beyond(&self, scenario: &Scenario, axes: &Axes) -> bool {
         let admits = |((axis, only), declared): ((&Axis, &Option<Vec<usize>>), &Vec<usize>)| {
             let value = (axis.of)(scenario);

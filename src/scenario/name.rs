@@ -10,17 +10,17 @@ use crate::axis::{AxisValue, UnknownName, quoted_names};
 /// One case of the matrix: pure data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Scenario {
-    /// How memory gets across.
+    /// The way in which memory gets across.
     pub mode: Mode,
-    /// What carries it.
+    /// The transport of the memory.
     pub transport: Transport,
-    /// In which order the guests move.
+    /// The order in which the guests move.
     pub order: Order,
-    /// Where the load is.
+    /// The place of the load.
     pub location: Location,
-    /// What the load is.
+    /// The load.
     pub workload: Workload,
-    /// Which size the guests have; that of the profile if the axis is off.
+    /// The size of the guests; none for the profile's size, if the axis is off.
     pub sizing: Option<Sizing>,
 }
 
@@ -28,7 +28,7 @@ impl Scenario {
     /// The form of every name, without its optional parts.
     pub const NAME_FORM: &'static str = "{mode}_{order}::{where}::{what}";
 
-    /// The scenario that has the first value of every axis.
+    /// The scenario with the first value of every axis.
     pub(super) const FIRST: Scenario = Scenario {
         mode: Mode::ALL[0],
         transport: Transport::ALL[0],
@@ -38,8 +38,8 @@ impl Scenario {
         sizing: None,
     };
 
-    /// `{mode}_{order}::{where}::{what}`, so that `cargo test -- postcopy_cross` picks a group. Behind it come
-    /// `::{transport}`, unless it is plain, and `::{sizing}`, if the guests are sized.
+    /// The scenario's name, `{mode}_{order}::{where}::{what}`, so that `cargo test -- postcopy_cross` picks a group. Behind
+    /// it come `::{transport}`, unless it is plain, and `::{sizing}`, if the guests are sized.
     ///
     /// No mode or order contains `_`, and no value contains `:`, so different scenarios have different names.
     pub fn name(&self) -> String {
@@ -51,19 +51,19 @@ impl Scenario {
         matches!(self.workload, Workload::Boot(booting) if booting.spec().itself)
     }
 
-    /// The first part of the name: `{mode}_{order}`, where a transport may have given the order a name of its own.
+    /// The first part of the name: `{mode}_{order}`, where the order may have another name that a transport gives it.
     pub fn group(&self) -> String {
         let order = self.transport.name_of(self.order).unwrap_or(self.order.name());
         format!("{}_{order}", self.mode)
     }
 
-    /// Where the scenario's group stands among all groups, in the order of the axes.
+    /// The place of the scenario's group among all groups, in the order of the axes.
     pub fn group_place(&self) -> usize {
         let [mode, order, ..] = traits(self);
         mode.0 * order.1 + order.0
     }
 
-    /// Where its place and kind of load stand among all of them, in the order of the axes.
+    /// The place of the scenario's place and kind of load among all of them, in the order of the axes.
     pub fn load_place(&self) -> usize {
         let [_, _, location, workload, _] = traits(self);
         location.0 * workload.1 + workload.0
@@ -88,8 +88,7 @@ impl fmt::Display for Scenario {
     }
 }
 
-/// Reads a name back, with or without its optional parts. Whether the file's constraints admit the combination is not asked
-/// here.
+/// Parses a name, with or without its optional parts. The file's constraints play no role here.
 impl FromStr for Scenario {
     type Err = UnknownName;
 
@@ -123,7 +122,7 @@ impl FromStr for Scenario {
     }
 }
 
-/// The order of that name, and the transport if the name stands for both.
+/// The order of a given name, with the transport if the name stands for both.
 fn order_named(name: &str) -> Result<(Order, Option<Transport>), UnknownName> {
     let both = |transport: &Transport| {
         let (known, order) = transport.spec().known_as?;
@@ -139,7 +138,7 @@ fn order_named(name: &str) -> Result<(Order, Option<Transport>), UnknownName> {
     })
 }
 
-/// The size of a name's only optional part, which is no transport either if this fails.
+/// Parses a name's only optional part as a size; the caller has found that it is no transport.
 fn sizing_or_transport(name: &str) -> Result<Sizing, UnknownName> {
     Sizing::named(name).map_err(|unknown| UnknownName {
         axis: "sizing or transport",
@@ -148,7 +147,7 @@ fn sizing_or_transport(name: &str) -> Result<Sizing, UnknownName> {
     })
 }
 
-/// A transport behind an order whose name stands for another one.
+/// The error for a transport behind an order whose name stands for another transport.
 fn second_transport(first: Transport, second: Transport) -> UnknownName {
     UnknownName {
         axis: "sizing",
@@ -196,7 +195,7 @@ mod tests {
         assert_eq!(scenario.name(), name);
     }
 
-    /// The long form is understood; the scenario has one name all the same.
+    /// The parser accepts the long form, too, but the scenario has only one name.
     #[test]
     fn what_has_a_name_of_its_own_is_called_by_it() {
         let long: Scenario = "precopy_orderly::booting::load_vms::xbzrle".parse().unwrap();

@@ -12,9 +12,9 @@ use crate::failure::input::{InputError, Source, did_you_mean};
 /// `scenarios.toml` gives every field a value for each profile; [`Profile::override_from`] replaces some.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
-    /// Its name, as `[profile.NAME]`.
+    /// The profile's name, as in `[profile.NAME]`.
     pub name: String,
-    /// Guests in the fleet, 1 to 200. The order `cross` needs 2; that is checked where the order is known.
+    /// Guests in the fleet, 1 to 200. The order `cross` needs 2, which the code that knows the order checks.
     pub guests: u32,
     /// Other guests, which do not migrate but boot as load, 1 to 50.
     pub load_guests: u32,
@@ -22,29 +22,30 @@ pub struct Profile {
     pub vcpus: u32,
     /// Memory of each guest.
     pub memory: Bytes,
-    /// How often the whole fleet goes there and back.
+    /// How often the whole fleet goes to the target and back.
     pub rounds: u32,
-    /// How long one pre-copy migration of one guest may take. This and the other limits are for a fleet with a CPU
+    /// The longest duration of one pre-copy migration of one guest. This and the other limits are for a fleet with a CPU
     /// for every vCPU; see [`Profile::stretched`].
     pub precopy_timeout: Duration,
-    /// How long one post-copy migration of one guest may take.
+    /// The longest duration of one post-copy migration of one guest.
     pub postcopy_timeout: Duration,
-    /// What happens to a pre-copy that is not complete in time.
+    /// The fate of a pre-copy migration that is not complete in time.
     pub at_timeout: AtTimeout,
-    /// How long a guest may take from its start to the first answer over the network.
+    /// The longest time from a guest's start to its first answer over the network.
     pub boot_timeout: Duration,
-    /// Time between two network probes of a guest. A gap shorter than this is not seen.
+    /// Time between two network probes of a guest. A shorter gap stays unseen.
     pub probe_interval: Duration,
-    /// The longest gap in the answers to the probes that a guest may show.
+    /// The longest allowed gap in a guest's answers to the probes.
     pub max_gap: Duration,
-    /// The longest silence of a guest's network after its arrival that is no failure, from its start on the other host until its next
+    /// The longest allowed silence of a guest's network after its arrival, from its start on the other host until its next
     /// move.
     pub max_recovery: Duration,
-    /// How many times slower than before its first move a guest may be where it has arrived: its CPU, memory and disk.
+    /// The largest allowed slowdown of a guest's CPU, memory and disk after its arrival, as a multiple of before its first
+    /// move.
     pub max_slowdown: u32,
-    /// How long guests are watched after the last move of a scenario.
+    /// How long a scenario watches its guests after the last move.
     pub settle: Duration,
-    /// How far a guest's realtime clock may move against its host's during a scenario.
+    /// The largest allowed drift of a guest's realtime clock against its host's during a scenario.
     pub max_clock_drift: Duration,
     /// Workers of a CPU load in each guest.
     pub cpu_workers: u32,
@@ -54,29 +55,32 @@ pub struct Profile {
     pub memory_bytes: Bytes,
     /// Memory that our program in every guest keeps rewriting with a pattern and verifies page by page after every move.
     pub pattern_memory: Bytes,
-    /// Time in which all of [`Profile::pattern_memory`] is rewritten once in pre-copy scenarios: slow enough to converge.
+    /// Time in which our program rewrites all of [`Profile::pattern_memory`] once in pre-copy scenarios: slow enough to
+    /// converge.
     pub precopy_rewrite: Duration,
-    /// Time in which all of [`Profile::pattern_memory`] is rewritten once in post-copy scenarios: so fast that the first pass leaves a remainder for post-copy.
+    /// Time in which our program rewrites all of [`Profile::pattern_memory`] once in post-copy scenarios: so fast that the
+    /// first pass leaves a remainder for post-copy.
     pub postcopy_rewrite: Duration,
-    /// How long QEMU may plan to stop a guest at the end of a pre-copy migration; it goes on copying until what remains
-    /// can be sent in that time.
+    /// QEMU's downtime-limit: the planned stop of a guest at the end of a pre-copy migration. QEMU goes on copying until it
+    /// can send the rest in that time.
     pub downtime_limit: Duration,
-    /// The most that one migration may send per second; `None` is no limit.
+    /// Bandwidth limit of one migration, in bytes per second; `None` is no limit.
     pub bandwidth: Option<Bytes>,
-    /// The most that a post-copy migration may send per second until it switches.
+    /// Bandwidth limit of a post-copy migration until it switches, in bytes per second.
     pub first_pass_bandwidth: Bytes,
 }
 
-/// The most by which limits are stretched: whoever waits longer waits for what does not come, and fewer guests or more CPUs are
-/// of more use.
+/// The largest factor that stretches limits: a longer wait would be for something that never comes, and fewer guests or
+/// more CPUs help more.
 const MOST_STRETCHED: f64 = 10.0;
 
-/// What an idle guest takes of a CPU under TCG, with a program that looks at the clock.
+/// An idle guest's share of a CPU under TCG, with a program that looks at the clock.
 const IDLE_SHARE: f64 = 0.05;
 
 impl Profile {
-    /// The profile for hosts with so many CPUs (in hundredths). A host with fewer CPUs than its guests have vCPUs gives
-    /// each of them only a share of a CPU, and everything takes as many times longer: so every limit does, up to ten times.
+    /// The profile for hosts with a number of CPUs (in hundredths). A host with fewer CPUs than its guests have vCPUs gives
+    /// each of them only a share of a CPU, and everything takes as many times longer. So this stretches every limit by that
+    /// factor, at most tenfold.
     pub fn stretched(&self, cpu_percent: u32) -> Profile {
         let factor = self.stretch(f64::from(self.guests), cpu_percent);
         Profile {
@@ -90,40 +94,40 @@ impl Profile {
         }
     }
 
-    /// How many times longer everything takes when so many guests are busy together.
+    /// How many times longer everything takes when a number of guests is busy together.
     fn stretch(&self, guests: f64, cpu_percent: u32) -> f64 {
         let vcpus = guests * f64::from(self.vcpus);
         (vcpus * 100.0 / f64::from(cpu_percent.max(1))).clamp(1.0, MOST_STRETCHED)
     }
 
-    /// How many guests are started at the same time on a host with so many CPUs (in hundredths): two for each CPU, so that none is
-    /// idle while a guest waits for its disk or for us.
+    /// How many guests start at the same time on a host with a number of CPUs (in hundredths): as many as make two vCPUs
+    /// for each CPU, so that no CPU is idle while a guest waits for its disk or for us, and at least two.
     pub fn wave(&self, cpu_percent: u32) -> u32 {
         (cpu_percent.div_ceil(50) / self.vcpus.max(1)).max(2).min(self.guests.max(1))
     }
 
-    /// How long a guest may take to answer when no more than a [`wave`](Profile::wave) of them boots and the rest is idle.
+    /// The longest time to a guest's answer when only a [`wave`](Profile::wave) of guests boots and the rest is idle.
     pub fn start_limit(&self, cpu_percent: u32) -> Duration {
         let busy = f64::from(self.wave(cpu_percent)) + f64::from(self.guests) * IDLE_SHARE;
         self.boot_timeout.mul_f64(self.stretch(busy, cpu_percent))
     }
 
-    /// Memory of all guests together, those that boot as load too, bytes.
+    /// Memory of all guests together, including those that boot as load, in bytes.
     pub fn guests_memory(&self) -> u64 {
         u64::from(self.guests + self.load_guests).saturating_mul(self.memory.0)
     }
 
-    /// How long one migration of one guest may take.
+    /// The longest duration of one migration of one guest in a given mode.
     pub fn migration_timeout(&self, mode: Mode) -> Duration {
         (mode.spec().timeout)(self)
     }
 
-    /// The most that one migration of that mode may send per second until its switch to post-copy, if it has one.
+    /// Bandwidth limit per second of one migration of a given mode until its switch to post-copy; none without a limit.
     pub fn bandwidth_before_switch(&self, mode: Mode) -> Option<Bytes> {
         (mode.spec().bandwidth_before_switch)(self)
     }
 
-    /// In what time our program in a guest rewrites all of its [`Profile::pattern_memory`] once.
+    /// The time in which our program in a guest rewrites all of its [`Profile::pattern_memory`] once.
     pub fn rewrite(&self, mode: Mode) -> Duration {
         (mode.spec().rewrite)(self)
     }
@@ -134,7 +138,7 @@ impl Profile {
         std::iter::once(("name".to_owned(), self.name.as_str().into())).chain(fields).collect()
     }
 
-    /// Every environment variable that [`Profile::override_from`] asks for, with what its value must be.
+    /// Every environment variable that [`Profile::override_from`] reads, with its allowed values.
     pub fn variables() -> impl Iterator<Item = (String, &'static str)> {
         FIELDS.iter().map(|field| (field.variable(), field.allowed))
     }
@@ -142,12 +146,12 @@ impl Profile {
     /// The profile with every field replaced for which `variable` has a value.
     ///
     /// Each field has a variable of its own, `MULTIVM_` and its name in upper case: `MULTIVM_GUESTS=10`,
-    /// `MULTIVM_PROBE_INTERVAL=10ms`. The text is what the file has, without quotes. For the process' environment pass
-    /// `|name| std::env::var(name).ok()`.
+    /// `MULTIVM_PROBE_INTERVAL=10ms`. The text is the same as in the file, without quotes. For the process' environment
+    /// pass `|name| std::env::var(name).ok()`.
     ///
     /// # Errors
     ///
-    /// A value that the field cannot have; the message names the variable, the value and what is allowed.
+    /// A variable has a value that its field cannot have; the message names the variable, the value and the allowed values.
     pub fn override_from(mut self, variable: impl Fn(&str) -> Option<String>) -> Result<Self, InputError> {
         for field in &FIELDS {
             let name = field.variable();
@@ -155,7 +159,7 @@ impl Profile {
                 continue;
             };
             if (field.set)(&mut self, &value).is_none() {
-                // Quotes belong to TOML. A user who copies them into the variable must not be told to do it again.
+                // Quotes belong to TOML. The message must not tell a user who copied them into the variable to do it again.
                 let allowed = field.allowed.replace('"', "`");
                 return Err(InputError::new(
                     &format!("the environment variable {name} cannot be `{value}`"),
@@ -166,7 +170,7 @@ impl Profile {
         Ok(self)
     }
 
-    /// The profile that a table declares. `name` stands at `at`.
+    /// The profile that a table declares. Messages about missing fields point at `at`, the place of `name`.
     pub(super) fn from_table(
         source: Source<'_>,
         name: &str,
@@ -199,7 +203,7 @@ impl Profile {
         Ok(profile)
     }
 
-    /// A profile of which no field is set yet, to be filled while a file is read.
+    /// A profile without any field set, which the reader of a file fills.
     pub(super) fn blank(name: &str) -> Self {
         Self {
             name: name.to_owned(),

@@ -1,6 +1,6 @@
-//! `scenarios.toml` as it is written: strings with their places. Meaning is given to them in [`super::file`].
+//! `scenarios.toml` as written: strings with their places, whose meaning [`super::file`] finds.
 //!
-//! `deny_unknown_fields` everywhere: a key that is silently ignored is a mistake that is found weeks later.
+//! `deny_unknown_fields` is everywhere: the user would find a silently ignored key only weeks later.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use toml::Spanned;
 /// An array of names.
 pub(super) type Names = Spanned<Vec<Spanned<String>>>;
 
-/// For some axes, by their keys, some of their values. [`super::read`] knows which there are.
+/// Some values of some axes, by the axes' keys. [`super::read`] knows which there are.
 pub(super) type Restriction = BTreeMap<Spanned<String>, Names>;
 
-/// The table of a profile, or of a size: its fields are checked by [`super::field`], which knows what each may be.
+/// The table of a profile, or of a size. [`super::field`] knows the allowed values, and checks them.
 pub(super) type ProfileTable = BTreeMap<Spanned<String>, Spanned<toml::Value>>;
 
 #[derive(Debug, Deserialize)]

@@ -1,4 +1,4 @@
-//! Names of axes and of their values, as a file has them, to places in the table of axes.
+//! Translates the names of axes and of their values in a file into places in the table of axes.
 
 use super::Transport;
 use super::matrix::{Axes, Restriction};
@@ -28,8 +28,8 @@ pub(super) fn axes(source: Source<'_>, raw: &toml::Spanned<raw::Restriction>) ->
     Ok(axes)
 }
 
-/// The axes of cases beyond the matrix: any values that the program knows. An axis that is not named has the values that the
-/// file declares.
+/// The axes of cases beyond the matrix: any values that the program knows. An axis that `raw` does not name has the values
+/// that the file declares.
 pub(super) fn beyond(
     source: Source<'_>,
     raw: &toml::Spanned<raw::Restriction>,
@@ -48,7 +48,7 @@ fn every_value(axis: &Axis) -> Vec<usize> {
     (0..(axis.names)().len()).collect()
 }
 
-/// A `when` or `only`; its values must be declared on the axes of the file.
+/// The restriction of a `when` or `only`; the file must declare its values on its axes.
 pub(super) fn restriction(
     source: Source<'_>,
     raw: &toml::Spanned<raw::Restriction>,
@@ -61,20 +61,20 @@ pub(super) fn restriction(
     by_axis(source, raw.get_ref(), declared).map(Restriction)
 }
 
-/// The value of that name.
+/// The value of a given name.
 pub(super) fn value<V: AxisValue>(source: Source<'_>, name: &toml::Spanned<String>) -> Result<V, InputError> {
     let names: Vec<&'static str> = V::all().iter().map(|value| value.name()).collect();
     place(source, name, V::AXIS, &names).map(|place| V::all()[place])
 }
 
-/// For every axis of the table the values that `raw` names, each of which must be one of those `allowed` there.
+/// The values of every axis of the table that `raw` names, each of which must be one of those `allowed` there.
 fn by_axis(
     source: Source<'_>,
     raw: &raw::Restriction,
     allowed: impl Fn(&Axis) -> Vec<usize>,
 ) -> Result<[Option<Vec<usize>>; COUNT], InputError> {
     let mut values = [const { None }; COUNT];
-    // The map has them by name; the first mistake of the file is the one to tell.
+    // The map has the axes by name, but the message should be about the first mistake in the file.
     let mut entries: Vec<_> = raw.iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
     for (key, names) in entries {
@@ -89,7 +89,7 @@ fn by_axis(
     Ok(values)
 }
 
-/// The values of `names`, each of which must be one of `allowed` and appear once.
+/// The places of `names`, each of which must be one of `allowed` and appear once.
 fn some(source: Source<'_>, names: &Names, axis: &Axis, allowed: &[usize]) -> Result<Vec<usize>, InputError> {
     let all = (axis.names)();
     let known: Vec<&'static str> = allowed.iter().map(|place| all[*place]).collect();
@@ -118,7 +118,7 @@ fn some(source: Source<'_>, names: &Names, axis: &Axis, allowed: &[usize]) -> Re
     Ok(values)
 }
 
-/// The place of that name among those that are `allowed` on an axis.
+/// The place of a name among those that are `allowed` on an axis.
 fn place(
     source: Source<'_>,
     name: &toml::Spanned<String>,
@@ -129,7 +129,7 @@ fn place(
     source.one_of(name, &what, allowed, meant_both(name.get_ref()))
 }
 
-/// What a name stands for that is no value of an axis, but that of an order by a transport.
+/// The help line for a name that is no value of an axis, but stands for an order and a transport together.
 fn meant_both(name: &str) -> Option<String> {
     Transport::ALL.iter().find_map(|transport| {
         let (known, order) = transport.spec().known_as?;

@@ -1,15 +1,15 @@
-//! Which names of the matrix to run: the filters of `cargo test -- FILTER --skip FILTER --exact`.
+//! Selects names of the matrix by the filters of `cargo test -- FILTER --skip FILTER --exact`.
 
-/// A choice of names, with the meaning libtest gives it.
+/// A choice of names with libtest's meaning.
 ///
 /// The default chooses everything.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Selection {
-    /// A name is chosen if it contains any of these; with none, every name is.
+    /// Filters: a name that contains any of them is chosen; without filters every name is.
     pub filters: Vec<String>,
-    /// A name that contains any of these is left out, even if a filter chose it.
+    /// Skips: a name that contains any of them is left out, even if a filter chose it.
     pub skip: Vec<String>,
-    /// Filters and skips must be equal to the whole name instead of being contained in it.
+    /// Whether filters and skips must equal the whole name, instead of a part of it.
     pub exact: bool,
 }
 

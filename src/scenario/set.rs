@@ -11,28 +11,28 @@ use crate::failure::input::{InputError, Source, did_you_mean};
 /// A named selection of `scenarios.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Set {
-    /// Its name, as `[set.NAME]`.
+    /// The set's name, as in `[set.NAME]`.
     pub name: String,
-    /// What it is for, in a sentence.
+    /// The set's purpose, in a sentence.
     pub description: String,
-    /// What is in it.
+    /// The contents of the set.
     pub members: Members,
 }
 
-/// How a set says what is in it.
+/// The way in which a set declares its contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Members {
-    /// Substrings; a scenario whose name contains any of them is in the set. None: every scenario is.
+    /// Substrings: a scenario whose name contains any of them is in the set. Without substrings every scenario is.
     Filters(Vec<String>),
-    /// Computed: every pair of values of two axes that occurs in the matrix occurs in the set.
+    /// A computed cover: every pair of values of two axes that occurs in the matrix occurs in the set.
     Pairs,
 }
 
 impl Set {
-    /// The name of the set that exists in every file without being declared.
+    /// The name of the set that every file has without declaring it.
     pub const ALL: &'static str = "all";
 
-    /// Every scenario of the file.
+    /// The set of every scenario of the file.
     pub(super) fn all() -> Self {
         Self {
             name: Self::ALL.to_owned(),
@@ -61,7 +61,8 @@ impl Set {
     }
 }
 
-/// The sets that a file declares, and the one that is there without; `scenarios` are all, those beyond the matrix too.
+/// The sets that a file declares, and the one that it has without declaring it; `scenarios` also has the cases beyond the
+/// matrix.
 pub(super) fn read(
     source: Source<'_>,
     raw: &BTreeMap<Spanned<String>, raw::Set>,
@@ -88,7 +89,7 @@ pub(super) fn read(
     Ok(sets)
 }
 
-/// What is in a set: its filters, or what is computed.
+/// The contents of a set: its filters, or the computed cover.
 fn members(
     source: Source<'_>,
     name: &Spanned<String>,

@@ -1,4 +1,4 @@
-//! One part of several: a selection that is split over machines, or over jobs of a CI.
+//! One part of several: a selection split over machines, or over jobs of a CI.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use super::{Scenario, table};
 /// Environment variable that names the part to run.
 pub const SHARD_VARIABLE: &str = "MULTIVM_SHARD";
 
-/// More machines than this is a typing mistake.
+/// The largest number of parts; more must be a typing mistake.
 const MOST_PARTS: usize = 1000;
 
 /// Part `part` of `parts`, both counted from 1.
@@ -19,22 +19,23 @@ pub struct Shard {
     parts: usize,
 }
 
-/// How many traits of a scenario are counted: what makes it alike with others in what it costs and in what it tries.
+/// The number of counted traits of a scenario. Scenarios that share traits are alike in what they cost and in what they
+/// try.
 const TRAITS: usize = 6;
 
 impl Shard {
-    /// Everything.
+    /// The only part of a selection that is not split.
     pub const WHOLE: Shard = Shard { part: 1, parts: 1 };
 
-    /// Whether it is all there is.
+    /// Whether this part is the whole selection.
     pub fn is_whole(self) -> bool {
         self == Shard::WHOLE
     }
 
-    /// The scenarios of this part, in the order in which they were given.
+    /// The scenarios of this part, in the given order.
     ///
-    /// All parts together are the scenarios that were given, and no scenario is in two. The sizes of the parts differ by
-    /// one at most. Which part has which depends on nothing but the scenarios and the number of parts.
+    /// All parts together are the given scenarios, and no scenario is in two. The sizes of the parts differ by one at most.
+    /// The split depends on nothing but the scenarios and the number of parts.
     pub fn of(self, scenarios: Vec<Scenario>) -> Vec<Scenario> {
         if self.is_whole() {
             return scenarios;
@@ -49,11 +50,11 @@ impl Shard {
     }
 }
 
-/// Which part, from 0, gets which scenario.
+/// The number of the part, from 0, of each scenario.
 ///
-/// Dealt one after the other, a part could have the same load again and again: `what` changes fastest, and has 4 or 8 values. So
-/// then scenarios of two parts are swapped for as long as that evens out what the parts have: for as long as the sum of the
-/// squares of all counts falls. It ends because that sum does.
+/// If this dealt the scenarios only one after the other, a part could have the same load again and again: `what` changes
+/// fastest, and has 4 or 8 values. So this then swaps scenarios of two parts as long as a swap evens the parts out, which
+/// means that the sum of the squares of all counts falls. The swaps end because that sum cannot fall for ever.
 fn deal(scenarios: &[Scenario], parts: usize) -> Vec<usize> {
     let (traits, kinds) = traits(scenarios);
     let mut part_of: Vec<usize> = (0..scenarios.len()).map(|index| index % parts).collect();
@@ -73,8 +74,8 @@ fn deal(scenarios: &[Scenario], parts: usize) -> Vec<usize> {
                 }
                 let differing =
                     || traits[one].iter().zip(&traits[other]).filter(|(mine, theirs)| mine != theirs);
-                // Half the change in the sum of squares when one scenario with a trait moves from a part that has `here` of
-                // them to a part that has `there`.
+                // A trait's part in the swap: half the change in the sum of squares when one scenario with this trait moves
+                // from a part that has `here` of them to a part that has `there`.
                 let change = |here: i64, there: i64| there - here + 1;
                 let gain: i64 = differing()
                     .map(|(mine, theirs)| {
@@ -100,7 +101,8 @@ fn deal(scenarios: &[Scenario], parts: usize) -> Vec<usize> {
     }
 }
 
-/// The traits of every scenario as numbers from 0, and how many numbers there are: its values, and its mode with its order.
+/// The traits of every scenario as numbers from 0, and the count of numbers. The traits are its values, and its mode with
+/// its order.
 fn traits(scenarios: &[Scenario]) -> (Vec<[usize; TRAITS]>, usize) {
     let mut numbers: HashMap<(usize, usize, usize), usize> = HashMap::new();
     let traits = scenarios
@@ -127,7 +129,7 @@ impl fmt::Display for Shard {
     }
 }
 
-/// Reads `2/4`. Nothing is everything: a variable that is set to nothing counts as not set.
+/// Parses `2/4`. An empty text is the whole: an empty variable counts as not set.
 impl FromStr for Shard {
     type Err = String;
 
@@ -136,7 +138,7 @@ impl FromStr for Shard {
             return Ok(Shard::WHOLE);
         }
         let number = |text: &str| {
-            // `+1` would be read, too.
+            // The number parser alone would accept `+1`, too.
             text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<usize>().ok()).flatten()
         };
         text.split_once('/')

@@ -1,4 +1,4 @@
-//! The axis `sizing`: the size of the guests. It is off unless it is asked for.
+//! The axis `sizing`: the size of the guests. It is off by default.
 
 use std::collections::BTreeMap;
 
@@ -14,27 +14,28 @@ use crate::failure::input::{InputError, Source};
 /// Environment variable that switches the axis on.
 pub const SIZING_VARIABLE: &str = "MULTIVM_SIZING";
 
-/// Whether a text switches the axis on: the value of [`SIZING_VARIABLE`], or what clap makes of a flag.
+/// Whether a text switches the axis on: the value of [`SIZING_VARIABLE`], or clap's value of a flag.
 ///
 /// # Errors
 ///
-/// It means neither on nor off.
+/// The text means neither on nor off.
 pub fn sizing_switch(text: &str) -> Result<bool, String> {
     match text {
         "1" | "true" => Ok(true),
-        // A variable that is set to nothing counts as not set.
+        // An empty variable counts as not set.
         "0" | "false" | "" => Ok(false),
         _ => Err(format!("allowed in {SIZING_VARIABLE}: 1 (on), 0 (off)")),
     }
 }
 
-/// A size: its row in the table. The file says what it sets.
+/// A size: its row in the table. The file declares the fields that it sets.
 pub struct Row {
     name: &'static str,
 }
 
 axis! {
-    /// Which size the guests have; `scenarios.toml` says what it sets, and [`ScenarioFile::profile_of`] applies it.
+    /// The size of the guests; `scenarios.toml` declares the fields that it sets, and [`ScenarioFile::profile_of`] applies
+    /// them.
     ///
     /// [`ScenarioFile::profile_of`]: super::ScenarioFile::profile_of
     Sizing, "sizing", Row {
@@ -45,7 +46,7 @@ axis! {
     }
 }
 
-/// What a sizing sets; the rest is the profile's.
+/// The fields that a size sets; all others are the profile's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Size {
     vcpus: Option<u32>,
@@ -69,7 +70,7 @@ pub(super) fn read(
     raw: &BTreeMap<Spanned<String>, Spanned<ProfileTable>>,
 ) -> Result<Vec<(Sizing, Size)>, InputError> {
     let mut entries: Vec<_> = raw.iter().collect();
-    // The map has them by name.
+    // The map has the sizes by name.
     entries.sort_by_key(|(name, _)| name.span().start);
     entries
         .into_iter()

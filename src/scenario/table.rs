@@ -1,23 +1,23 @@
-//! The table of axes: what a scenario is made of, and how each part is read and set by its place in its axis.
+//! The table of axes: the parts of a scenario, with functions that read and set each by its place in its axis.
 
 use super::{Location, Mode, Order, Scenario, Sizing, Transport, Workload};
 use crate::axis::AxisValue;
 
 /// One axis of the matrix.
 pub(super) struct Axis {
-    /// Its key in `scenarios.toml`.
+    /// The axis' key in `scenarios.toml`.
     pub key: &'static str,
-    /// A file need not have it: then it has the first of its values.
+    /// Whether a file may leave the axis out, which then has its first value only.
     pub optional: bool,
-    /// The names of its values, in the order messages list them.
+    /// The names of the values, in the order of messages.
     pub names: fn() -> Vec<&'static str>,
-    /// Which of its values a scenario has.
+    /// The place of a scenario's value on this axis.
     pub of: fn(&Scenario) -> usize,
-    /// Gives a scenario one of its values.
+    /// Sets a scenario's value on this axis by its place.
     pub set: fn(&mut Scenario, usize),
 }
 
-/// The row of the axis whose values a field of a scenario has.
+/// Makes the row of the axis for a field of a scenario.
 macro_rules! row {
     ($field:ident: $axis:ty) => {
         Axis {
@@ -42,8 +42,8 @@ pub(super) static AXES: [Axis; COUNT] = [
     row!(workload: Workload),
 ];
 
-/// What makes two scenarios alike, each as a number below the count beside it: mode, order with transport, where, what, and
-/// size. An order by another transport has its own name, and counts as an order of its own.
+/// The traits that make two scenarios alike, each as a number below the count beside it: mode, order with transport, where,
+/// what, and size. An order by another transport has its own name, and counts as an order of its own.
 pub(super) fn traits(scenario: &Scenario) -> [(usize, usize); 5] {
     let order = scenario.order.rank() * Transport::ALL.len() + scenario.transport.rank();
     [
@@ -55,8 +55,8 @@ pub(super) fn traits(scenario: &Scenario) -> [(usize, usize); 5] {
     ]
 }
 
-/// The traits as numbers of which no two traits share one, and how many numbers there are. A scenario that has no size has
-/// no number for it.
+/// The traits as numbers, with the count of numbers; no two traits share a number. A scenario without a size has no number
+/// for it.
 pub(super) fn numbered(scenario: &Scenario) -> (Vec<usize>, usize) {
     let mut first = 0;
     let mut numbers: Vec<usize> = traits(scenario)

@@ -1,12 +1,12 @@
-//! The axis `transport`: what carries the memory from host to host. It is optional: a name without one means `plain`.
+//! The axis `transport`: the carrier of the memory from host to host. It is optional: a name without one means `plain`.
 //!
-//! What libvirt and QEMU must be asked for is the migration room's; here a transport is a name.
+//! The migration room knows what to ask of libvirt and QEMU; here a transport is a name.
 
 use super::Order;
 use crate::axis::axis;
 
 impl Transport {
-    /// Whether a migration asks for nothing that a stack might not have.
+    /// Whether a migration by this transport asks for nothing that a stack might lack.
     pub fn is_plain(self) -> bool {
         self == Transport::Plain
     }
@@ -15,15 +15,15 @@ impl Transport {
 /// A transport: its row in the table.
 pub struct Spec {
     pub name: &'static str,
-    /// How memory is sent, as the end of the sentence `Memory is sent ...`.
+    /// The way in which memory is sent, as the end of the sentence `Memory is sent ...`.
     pub text: &'static str,
-    /// An order in which the transport has a name of its own, which stands in a scenario's name for both. In every other
-    /// order the name of the transport comes behind the rest: `precopy_cross::in_vms::stress_cpu::xbzrle`.
+    /// A name for this transport in a particular order, which stands in a scenario's name for both. In every other order
+    /// the name of the transport comes behind the rest: `precopy_cross::in_vms::stress_cpu::xbzrle`.
     pub(super) known_as: Option<(&'static str, Order)>,
 }
 
 axis! {
-    /// What carries the memory from host to host.
+    /// The carrier of the memory from host to host.
     Transport, "transport", Spec {
         Plain => Spec { name: "plain", text: "over one connection, as it is", known_as: None },
         Xbzrle => Spec {

@@ -8,17 +8,17 @@ use crate::axis::{AxisValue, by_name};
 /// The load of a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Workload {
-    /// A stress tool runs, where the scenario's [`Location`](super::Location) says.
+    /// A load for which a stress tool runs where the scenario's [`Location`](super::Location) says.
     Stress {
         load: Load,
-        /// How much of a host it takes. `None` where no host carries load; guests' load is sized by the profile.
+        /// The load's share of a host. `None` where no host carries load; the profile sizes the load of guests.
         share: Option<HostShare>,
     },
-    /// Guests boot.
+    /// A load of booting guests.
     Boot(Booting),
 }
 
-/// Every load in guests alone, then by each share of a host, then guests that boot.
+/// Every value: each load in guests alone, then by each share of a host, then booting guests.
 static ALL: LazyLock<Vec<Workload>> = LazyLock::new(|| {
     let stress = |share| {
         let all = Load::ALL.iter().map(move |load| Workload::Stress { load: *load, share });
@@ -33,7 +33,7 @@ impl Workload {
     /// The first of [`AxisValue::all`].
     pub(super) const FIRST: Workload = Workload::Stress { load: Load::ALL[0], share: None };
 
-    /// Its name; none of a share of a host that is not in the load's row.
+    /// The value's name; none for a share of a host that the load's row lacks.
     fn in_table(self) -> Option<&'static str> {
         match self {
             Self::Stress { load, share: None } => Some(load.spec().name),

@@ -1,4 +1,4 @@
-//! Processor time: workers that compute without end.
+//! CPU load: workers that compute without end.
 
 use super::{HostShare, Kind, Room, Signs, Size, Spec, tool, words};
 use crate::scenario::Bytes;

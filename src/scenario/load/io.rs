@@ -1,6 +1,6 @@
-//! I/O: workers that write files, remove them and begin anew, each write on the disk before the next.
+//! I/O load: workers that write files, remove them and begin anew, and wait for the disk after each write.
 //!
-//! There is no share of a host that is more than it has: a storage that runs full does not slow guests down, it stops them.
+//! No host carries more I/O than it has room for: a full storage does not slow guests down, it stops them.
 
 use super::{HostShare, Kind, Signs, Size, Spec, tool, words};
 use crate::scenario::Bytes;
@@ -18,7 +18,8 @@ pub(super) static STRESS_NG: Spec = Spec {
     on_hosts: &[(HostShare::Half, "stress_ng_io_half")],
     tool: &tool::STRESS_NG,
     kind: &KIND,
-    // `stress` writes 1 MiB at a time, and takes the bytes of one worker. `stress-ng` writes 64 KiB, and takes the bytes of all.
+    // `stress` writes 1 MiB at a time, and takes the bytes of one worker. `stress-ng` writes 64 KiB, and takes the bytes of
+    // all.
     arguments: |size| {
         let one_write = words([("--hdd-write-size", "1M".to_owned())]);
         [arguments(size, size.total()), one_write].concat()
@@ -33,8 +34,8 @@ static KIND: Kind = Kind {
     basis: |room| format!("{:.2} CPUs", f64::from(room.cpu_percent) / 100.0),
 };
 
-/// Of each worker on a host: a small part of a storage that holds images of guests. Its size is no measure of the load, because
-/// every write waits for the disk.
+/// The file size of each worker on a host: a small part of a storage that holds images of guests. The size does not
+/// determine the load, because every write waits for the disk.
 const FILE: Bytes = Bytes(256 << 20);
 
 fn arguments(size: &Size, bytes: Bytes) -> Vec<String> {

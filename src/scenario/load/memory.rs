@@ -1,4 +1,4 @@
-//! Memory: workers that write to all of theirs again and again, so that its pages stay dirty.
+//! Memory load: workers that write to all of their memory again and again, so that its pages stay dirty.
 
 use super::{HostShare, Kind, Room, Signs, Size, Spec, tool, total};
 use crate::scenario::Bytes;
@@ -16,8 +16,8 @@ pub(super) static STRESS_NG: Spec = Spec {
     on_hosts: &[(HostShare::Half, "stress_ng_memory_half"), (HostShare::Short, "stress_ng_memory_short")],
     tool: &tool::STRESS_NG,
     kind: &KIND,
-    // `stress` takes it per worker. `stress-ng` documents the same, but its `stress-vm.c` divides the value by the number of
-    // workers, so it is given the sum: with the plain value the two tools' scenarios would differ by that factor.
+    // `stress` takes the size per worker. `stress-ng` documents the same, but its `stress-vm.c` divides the value by the
+    // number of workers, so it gets the sum: with the plain value the two tools' scenarios would differ by that factor.
     arguments: |size| arguments(size.workers, size.total()),
 };
 
@@ -41,24 +41,24 @@ fn arguments(workers: u32, bytes: Bytes) -> Vec<String> {
     words
 }
 
-/// A worker for each CPU. Short, the host swaps or the kernel kills.
+/// The load of a host, with a worker for each CPU. With [`HostShare::Short`] the host swaps, or its kernel kills.
 fn on_host(share: HostShare, room: &Room) -> Size {
     let (workers, left) = (room.cpus(), room.memory_left.0);
     let wanted = match share {
         HostShare::Half => left / 2,
         HostShare::Short => left / 4 * 5,
     };
-    // Whole pages, and never nothing: both tools refuse that.
+    // Both tools refuse zero bytes, and work in whole pages.
     let each = Bytes(((wanted / u64::from(workers)) & !4095).max(1 << 20));
     let signs = match share {
         HostShare::Half => Signs { resident: most_of(total(workers, each)), ..Signs::default() },
-        // One that asks for more than there is never gets it: with half of what is left it is at work.
+        // A load that asks for more than there is never gets it: with half of the rest it is at work.
         HostShare::Short => Signs { resident: Bytes(left / 2), comes_and_goes: true, ..Signs::default() },
     };
     Size { workers, each, signs }
 }
 
-/// Nine tenths, because a page or two may be on its way.
+/// Nine tenths of a size, because a page or two may not be resident yet.
 fn most_of(total: Bytes) -> Bytes {
     Bytes(total.0 / 10 * 9)
 }

@@ -1,4 +1,4 @@
-//! The loads: which program makes each, how large it is in a guest and on a host, and what shows that it is at work. Each kind
+//! The loads: the program that makes each, its size in a guest and on a host, and the signs that it is at work. Each kind
 //! of load is a file, with a row for every program that can make it.
 
 mod cpu;
@@ -13,99 +13,100 @@ use crate::axis::table;
 
 /// A load: its row in the table.
 pub struct Spec {
-    /// Its name where only guests carry it.
+    /// The load's name if only guests carry it.
     pub name: &'static str,
-    /// Its names where a host carries it, by the share of that host.
+    /// The load's names if a host carries it, by the share of that host.
     pub on_hosts: &'static [(HostShare, &'static str)],
-    /// The program that makes it.
+    /// The program that makes the load.
     pub tool: &'static Tool,
-    /// What it consumes.
+    /// The kind of resource that the load consumes.
     pub kind: &'static Kind,
-    /// What the program is called with for a load of that size.
+    /// The program's arguments for a load of a given size.
     arguments: fn(&Size) -> Vec<String>,
 }
 
-/// What loads have in common that consume one resource, whatever program makes them.
+/// The common part of all loads that consume one resource, whatever program makes them.
 pub struct Kind {
     /// The load of one guest.
     pub in_guest: fn(&Profile) -> Size,
-    /// What a guest's command line does not say of the size, in parentheses; empty if nothing.
+    /// Text to append to a guest's command line, with the part of the size that the line does not tell; empty if there is
+    /// none.
     pub guest_text: fn(&Profile) -> String,
-    /// The load of a host that has so much left.
+    /// The load of a host with a given room.
     pub on_host: fn(HostShare, &Room) -> Size,
-    /// How much that is, as the end of the sentence `The load is ...`.
+    /// The size of a host's load, as the end of the sentence `The load is ...`.
     pub host_text: fn(HostShare) -> &'static str,
-    /// What it was computed from, for the record.
+    /// The basis of the size's computation, for the record.
     pub basis: fn(&Room) -> String,
 }
 
 impl Kind {
-    /// Memory that the load of one guest takes there.
+    /// Memory that the load takes in one guest.
     pub fn memory_in_guest(&self, profile: &Profile) -> Bytes {
         let size = (self.in_guest)(profile);
         if size.signs.resident > Bytes(0) { size.total() } else { Bytes(0) }
     }
 }
 
-/// How much of a host its load takes, measured against what the guests leave.
+/// A load's share of a host, measured against what the guests leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HostShare {
-    /// Half of it.
+    /// Half of what the guests leave.
     Half,
     /// More than there is.
     Short,
 }
 
-/// What a host has for a load.
+/// The resources of a host for a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
-    /// Hundredths of a CPU.
+    /// CPU time in hundredths of a CPU.
     pub cpu_percent: u32,
-    /// Memory that its guests and daemons leave.
+    /// Memory that the host's guests and daemons leave.
     pub memory_left: Bytes,
 }
 
 impl Room {
-    /// Whole CPUs, at least one.
+    /// The number of whole CPUs, at least one.
     fn cpus(&self) -> u32 {
         (self.cpu_percent / 100).max(1)
     }
 }
 
-/// How large a load is.
+/// The size of a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
     pub workers: u32,
-    /// What each worker takes of the resource, where that is counted in bytes.
+    /// Bytes of the resource for each worker; 0 for a resource without bytes.
     pub each: Bytes,
     pub signs: Signs,
 }
 
 impl Size {
-    /// What all workers take together.
+    /// Bytes of all workers together.
     fn total(&self) -> Bytes {
         total(self.workers, self.each)
     }
 }
 
-/// What so many workers take together.
+/// Bytes of a number of workers together.
 fn total(workers: u32, each: Bytes) -> Bytes {
     Bytes(each.0.saturating_mul(u64::from(workers)))
 }
 
-/// What shows that a load is at work, besides processes that live and use CPU time.
+/// Signs that a load is at work, besides processes that live and use CPU time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Signs {
-    /// Memory that its processes must have resident together before it counts as started.
+    /// Resident memory of all its processes together, from which the load counts as started.
     pub resident: Bytes,
-    /// It asks for more memory than there is on purpose: the kernel kills its workers, and it is started again.
+    /// The load asks for more memory than there is on purpose: the kernel kills its workers, and the run starts it again.
     pub comes_and_goes: bool,
-    /// It writes files, and what it writes reaches the disk.
+    /// The load writes files, and its writes reach the disk.
     pub writes: bool,
 }
 
 table! {
-    /// What a program consumes as load.
+    /// A load: a program and the resource that it consumes.
     Load, Spec {
         StressCpu => cpu::STRESS,
         StressMemory => memory::STRESS,
@@ -117,9 +118,9 @@ table! {
 }
 
 impl Load {
-    /// The command line, program first, that makes a load of that size.
+    /// The command line, program first, that makes a load of a given size.
     ///
-    /// No `--timeout`: the load ends when the run ends it, so a slow migration is never left without load.
+    /// The command has no `--timeout`: the load ends when the run ends it, so a slow migration is never left without load.
     pub fn command(self, size: &Size) -> Vec<String> {
         let spec = self.spec();
         std::iter::once(spec.tool.program.to_owned()).chain((spec.arguments)(size)).collect()
@@ -171,7 +172,7 @@ mod tests {
         assert_eq!(load.command(&size).join(" "), command);
     }
 
-    /// A load whose program is not in the images would fail in the first scenario that has it.
+    /// Without this test, a load whose program is missing from the images would fail in its first scenario.
     #[test]
     fn the_package_of_every_program_is_in_the_images_of_guests_and_hosts() {
         let guest = include_str!("../../../fixtures/guest/packages.txt");

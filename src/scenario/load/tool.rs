@@ -3,9 +3,9 @@
 /// A program that makes load.
 #[derive(Debug)]
 pub struct Tool {
-    /// The name of the executable, with which the names of its processes begin.
+    /// The name of the executable; the names of its processes begin with it.
     pub program: &'static str,
-    /// The Debian package that it comes in, for guests and for hosts.
+    /// The Debian package of the program, for guests and for hosts.
     pub package: &'static str,
 }
 

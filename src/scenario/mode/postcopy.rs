@@ -1,4 +1,4 @@
-//! After the first pass over its memory the guest runs on the target and fetches what it misses.
+//! Post-copy: after the first pass over its memory the guest runs on the target and fetches the missing pages.
 
 use super::{ABORTED, Spec};
 
@@ -16,6 +16,6 @@ pub(super) static SPEC: Spec = Spec {
             profile.bandwidth.map(|most| format!(", then at no more than {most}/s")).unwrap_or_default();
         format!("switched over after the first pass (virDomainMigrateStartPostCopy){rest}")
     },
-    // To suspend the guest would not make it complete sooner.
+    // A suspended guest would not make the migration complete sooner.
     at_timeout: |_| ABORTED,
 };

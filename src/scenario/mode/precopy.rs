@@ -1,4 +1,4 @@
-//! The guest runs on the source until the rest of its memory is small enough to be sent in one short pause.
+//! Pre-copy: the guest runs on the source until QEMU can send the rest of its memory in one short pause.
 
 use humantime::format_duration;
 
