@@ -1,4 +1,4 @@
-//! `multivm compare`: what changed between the runs of two stacks.
+//! `multivm compare`: the differences between the runs of two stacks.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -66,7 +66,7 @@ fn load(paths: &[&PathBuf]) -> Result<Vec<ComparedRun>, Problem> {
     paths.iter().map(|path| ComparedRun::load(Path::new(path)).map_err(input)).collect()
 }
 
-/// Status 1 says that something got worse: whatever else went wrong must not.
+/// Makes any failure bad input (status 2), because status 1 means that something got worse.
 fn input(error: impl std::fmt::Display) -> Problem {
     Problem::Input(format!("error: {error}"))
 }

@@ -1,4 +1,4 @@
-//! `multivm doctor`.
+//! `multivm doctor`: reports on this machine.
 
 use std::env;
 use std::fmt::Write;
@@ -32,7 +32,7 @@ pub fn run(arguments: &Arguments) -> Answer {
     Ok(if ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// One line a finding, and one below it for its advice.
+/// The findings as text: one line for each, and another one below it for its advice.
 fn table(findings: &[Diagnosis], colours: bool) -> String {
     let width = findings.iter().map(|finding| finding.name.len()).max().unwrap_or(0);
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! `multivm lab`: the lab by hand, left up between commands.
+//! `multivm lab`: a lab by hand, which stays up between commands.
 
 mod ssh;
 mod status;
@@ -43,7 +43,7 @@ pub struct UpArguments {
     profile: ProfileChoice,
 }
 
-/// The process of that pid.
+/// The living process with a given pid.
 fn living(pid: &str) -> Result<Owner, String> {
     pid.parse()
         .ok()
@@ -75,7 +75,7 @@ fn up(arguments: &UpArguments) -> Answer {
     if session.is_attached() {
         let reach = reach(&running()?);
         let text = match (session.until(), &arguments.until_exit) {
-            // What was to go with another process was asked for without an end now.
+            // The lab was to go with another process, and this command asks for it without an end.
             (Some(_), None) => {
                 session.keep()?;
                 format!("The lab is up already, and stays up now.\n\n{reach}")
@@ -87,7 +87,7 @@ fn up(arguments: &UpArguments) -> Answer {
         return crate::say(&text);
     }
     if let Some(owner) = &arguments.until_exit {
-        // Before anything is raised: it also clears what a raise that is killed leaves.
+        // The keeper starts before the lab rises, because it also clears the remains of a killed raise.
         take_down_after(owner, &log)?;
     }
     match raise(&mut session, &profile) {
@@ -100,7 +100,7 @@ fn up(arguments: &UpArguments) -> Answer {
             crate::say(&format!("The lab is up, after {took:.1} s.\n\n{}", reach(&inventory)))
         }
         Err(failure) => {
-            // Half a lab is of no use to anybody.
+            // Half a lab is of no use to anybody, so it goes down again.
             let mut failures = vec![failure];
             failures.extend(session.end());
             Err(Problem::Failed(failures))
@@ -108,11 +108,11 @@ fn up(arguments: &UpArguments) -> Answer {
     }
 }
 
-/// Everything that belongs to a lab that was left up.
+/// Raises everything that belongs to a permanent lab.
 fn raise(session: &mut Session, profile: &Profile) -> Result<Inventory> {
     session.prepare()?;
     let inventory = session.raise(profile.guests_memory())?.clone();
-    // What this holds are connections: the guests stay when it is dropped.
+    // The fleet holds only connections: the guests stay when it is dropped.
     let fleet = Fleet::start(&inventory, profile, session.stop_flag(), Arc::new(say), &|_, _| {})?;
     if let Some(warning) = fleet.hosts.warning() {
         eprintln!("multivm: warning: {warning}");
@@ -120,7 +120,7 @@ fn raise(session: &mut Session, profile: &Profile) -> Result<Inventory> {
     Ok(inventory)
 }
 
-/// Says what is heard of guests that are being started.
+/// Reports news of starting guests on standard error.
 fn say(news: News<'_>) {
     match news {
         News::Answering { .. } => {}
@@ -149,7 +149,7 @@ fn down() -> Answer {
     crate::say(&format!("The lab is down. Gone: {}.\n", summary(&things)))
 }
 
-/// How to get at what is in the lab.
+/// Instructions for reaching the machines of the lab.
 fn reach(inventory: &Inventory) -> String {
     let mut text = String::new();
     let mut line = |name: &str, what: &str| {

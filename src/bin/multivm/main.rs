@@ -1,4 +1,4 @@
-//! The command line. The scenarios themselves run by `cargo test`; this is for everything around them.
+//! The command line, for everything around the scenarios, which themselves run by `cargo test`.
 
 mod compare;
 mod doctor;
@@ -59,7 +59,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    // First: the lab's hosts, and who takes the lab down, are this very program, started again.
+    // This comes first: the lab's hosts and the lab's keeper are this very program, started again.
     if let Some(code) = multivm::stand::hidden_entry() {
         return code;
     }

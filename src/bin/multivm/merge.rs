@@ -1,4 +1,4 @@
-//! `multivm merge`: the records of several runs, parts of one matrix, as the record of one.
+//! `multivm merge`: merges the records of several runs, parts of one matrix, into the record of one.
 
 use std::fmt::Write;
 use std::path::PathBuf;

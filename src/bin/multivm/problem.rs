@@ -1,14 +1,14 @@
-//! What every command of the program answers with.
+//! The answer of every command of the program.
 
 use std::process::ExitCode;
 
 pub use multivm::failure::Problem;
 use multivm::stand::lab::Settings;
 
-/// What a command comes to.
+/// The end of a command: an exit status, or the problem in its way.
 pub type Answer = Result<ExitCode, Problem>;
 
-/// The settings of the environment; what is wrong with them is bad input.
+/// The settings in the environment; a mistake in them is bad input.
 pub fn settings() -> Result<Settings, Problem> {
     Settings::from_environment().map_err(Problem::input)
 }

@@ -1,4 +1,4 @@
-//! `multivm reap`.
+//! `multivm reap`: clears the remains of a killed run.
 
 use multivm::stand::lab::Lab;
 use multivm::stand::{Session, become_root, summary};
@@ -6,7 +6,7 @@ use multivm::sys::wait::StopFlag;
 
 use crate::problem::{Answer, Problem, settings};
 
-/// Clears what a killed run left. A lab that is up on purpose is none of that.
+/// Clears what a killed run left on this machine, but no lab that is up on purpose.
 pub fn run() -> Answer {
     let settings = settings()?;
     become_root()?;

@@ -1,4 +1,4 @@
-//! `multivm report` and `multivm junit`: reports of a run, made again from its record.
+//! `multivm report` and `multivm junit`: make reports of a run again from its record.
 
 use std::path::{Path, PathBuf};
 
@@ -27,7 +27,8 @@ pub struct Junit {
     output: Option<PathBuf>,
 }
 
-/// A run, and where a report of it lies by default: beside its record; beside its parts if it is several that belong together.
+/// A run, and the path of its report: `output`, or beside the run's record by default, or in the folder of several runs
+/// that belong together.
 fn run_and_output(
     run: &WhichRun,
     output: Option<&PathBuf>,
@@ -48,7 +49,7 @@ pub fn junit(arguments: &Junit) -> Answer {
     answer(results_from_record(&run).and_then(|results| xml::write(&output, &results)), &output)
 }
 
-/// Says where the report is. A record that cannot be understood is bad input, and nothing was written.
+/// Prints the path of the report. An incomprehensible record is bad input, and then no report exists.
 fn answer(written: Result<(), ReportError>, output: &Path) -> Answer {
     match written {
         Ok(()) => crate::say(&format!("{}\n", output.display())),

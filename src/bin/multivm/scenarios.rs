@@ -1,4 +1,4 @@
-//! `multivm scenarios` and `multivm explain`: what can be run, and what it would do. Neither starts anything.
+//! `multivm scenarios` and `multivm explain`: list scenarios, and explain what one does. Neither starts anything.
 
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ pub struct ProfileChoice {
 }
 
 impl ProfileChoice {
-    /// The file, and the profile with what the environment overrides.
+    /// Reads the file and the profile, with the environment's overrides.
     pub fn read(&self) -> Result<(ScenarioFile, Profile), Problem> {
         let variable = |name: &str| std::env::var(name).ok();
         let file = ScenarioFile::load(&locate(self.file.as_deref(), variable))?;
@@ -77,7 +77,7 @@ pub struct Explain {
     profile: ProfileChoice,
 }
 
-/// Names on standard output, one a line; their number on standard error.
+/// Prints the names on standard output, one a line, and their number on standard error.
 pub fn list(arguments: &List) -> Answer {
     if let Some(name) = &arguments.explain {
         return tell(name, &arguments.profile);
@@ -86,7 +86,7 @@ pub fn list(arguments: &List) -> Answer {
     if arguments.sizing {
         file = file.sized()?;
     }
-    // A variable that is set to nothing counts as not set, as everywhere.
+    // An empty variable counts as not set, as everywhere.
     let set = arguments.set.as_deref().filter(|name| !name.is_empty()).unwrap_or(Set::ALL);
     let set = file.set(set)?;
     if arguments.sets {

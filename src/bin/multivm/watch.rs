@@ -1,4 +1,4 @@
-//! `multivm watch`: a run as it goes on, from another terminal, made of nothing but its record.
+//! `multivm watch`: shows a running run on another terminal, from its record alone.
 
 mod screen;
 mod watched;
@@ -29,11 +29,11 @@ pub struct Arguments {
     once: bool,
 }
 
-/// How often the record is looked at.
+/// Time between two looks at the record.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// So often nothing may have come after the writing process was seen to be gone: it may have written its last lines just
-/// then, and a process in a container has another number here.
+/// How many looks without news end the watch after the writing process has gone: the process may just have written its last
+/// lines, and a process in a container has another pid here.
 const PATIENCE: u32 = 10;
 
 pub fn run(arguments: &Arguments) -> Answer {
@@ -44,7 +44,7 @@ pub fn run(arguments: &Arguments) -> Answer {
 fn once(run: &mut Watched) -> Answer {
     run.read_present()?;
     if run.state() == RunState::CutOff {
-        // Its process may have written the end between the two.
+        // The process may have written the end between the two looks.
         run.read()?;
     }
     let state = run.state();
@@ -63,7 +63,7 @@ fn once(run: &mut Watched) -> Answer {
     })
 }
 
-/// Until the run's end, or until nobody looks any more.
+/// Shows the run until its end, or until its reader has gone.
 fn follow(mut run: Watched, mut screen: Screen) -> Answer {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {

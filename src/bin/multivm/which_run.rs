@@ -1,4 +1,4 @@
-//! Which run a command is about: what the user wrote, or the newest.
+//! The run that a command is about: the user's choice, or the newest.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use multivm::record::{FILE_NAME, LATEST, RunFolder, latest, parts_of};
 
 use crate::problem::Problem;
 
-/// Names of runs that a message about a wrong one lists.
+/// How many names of runs a message about a wrong name lists.
 const LISTED: usize = 5;
 
 /// A run, as arguments say it.
@@ -22,9 +22,9 @@ pub struct WhichRun {
 }
 
 impl WhichRun {
-    /// The run's folder, or the record that was named.
+    /// The run's folder, or the record that the user named.
     pub fn find(&self) -> Result<PathBuf, Problem> {
-        // A variable that is set to nothing counts as not set, as everywhere.
+        // An empty variable counts as not set, as everywhere.
         let results = self.results.clone().filter(|path| !path.as_os_str().is_empty());
         let results = results.unwrap_or_else(RunFolder::default_root);
         let wanted = match &self.run {

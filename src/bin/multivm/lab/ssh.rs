@@ -1,4 +1,4 @@
-//! `multivm lab ssh`: into the lab's network, then into one of its machines.
+//! `multivm lab ssh`: enters the lab's network, then one of its machines.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -24,9 +24,9 @@ pub struct Arguments {
 /// A machine of the lab.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Machine {
-    /// One that ssh's configuration knows by name.
+    /// A host that ssh's configuration knows by name.
     Host(String),
-    /// The guest of that number.
+    /// A guest of the fleet, by its number.
     Guest(u32),
 }
 
@@ -43,7 +43,7 @@ fn parse(name: &str) -> Result<Machine, String> {
         .ok_or_else(|| format!("allowed: source, target, storage, vm1 to vm{}", guest::FLEET_MAX))
 }
 
-/// Takes no lock: a shell may be wanted while a run is under way.
+/// Starts ssh in the lab without the lock: a user may want a shell while a run goes on.
 pub fn run(arguments: &Arguments) -> Answer {
     become_root()?;
     let status = Status::look(&state_directory())?;
@@ -60,7 +60,7 @@ pub fn run(arguments: &Arguments) -> Answer {
     let name = match &arguments.machine {
         Machine::Host(name) => name.clone(),
         Machine::Guest(number) => {
-            // Its configuration cannot make an address of a number.
+            // ssh's configuration cannot turn a guest's number into an address.
             ssh.arg("-o").arg(format!("HostName={}", guest::address(*number, &inventory)?));
             format!("vm{number}")
         }

@@ -1,4 +1,4 @@
-//! `multivm lab status`.
+//! `multivm lab status`: tells what is up, and who is at work.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use multivm::stand::{Occupancy, Status, summary};
 
 use crate::problem::Answer;
 
-/// Says what is up. Takes no lock: it may be asked for while a run is under way.
+/// Tells what is up, without the lock: a user may ask while a run goes on.
 pub fn run() -> Answer {
     let directory = state_directory();
     let status = Status::look(&directory)?;

@@ -1,4 +1,4 @@
-//! Where a watched run is shown: pictures on a terminal, and lines in a pipe.
+//! The display of a watched run: pictures on a terminal, and lines in a pipe.
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
@@ -9,17 +9,17 @@ use multivm::progress::terminal::{self, Block};
 
 use super::watched::{News, Watched};
 
-/// Room for everything.
+/// A room without limits, in which everything fits.
 pub const ENDLESS: Room = Room { columns: usize::MAX, rows: usize::MAX };
 
-/// Standard output.
+/// Standard output, by its kind.
 pub enum Screen {
     Terminal { block: Block, colours: bool },
     Pipe,
 }
 
 impl Screen {
-    /// Looks what standard output is.
+    /// Finds out the kind of standard output.
     pub fn begin() -> Screen {
         let variable = |name: &str| env::var(name).ok();
         if io::stdout().is_terminal() && terminal::can_draw(variable) {
@@ -33,7 +33,7 @@ impl Screen {
         matches!(self, Screen::Terminal { .. })
     }
 
-    /// Shows the run after some news. Whether somebody still looks.
+    /// Shows the run after some news; returns whether a reader is still there.
     pub fn show(&mut self, run: &Watched, news: &News) -> bool {
         let shown = match self {
             Screen::Pipe => print(&news.lines),
@@ -46,7 +46,7 @@ impl Screen {
         shown.is_ok()
     }
 
-    /// Shows it for the last time; on a terminal, the picture stays. Whether somebody still looks.
+    /// Shows the run for the last time, with a picture that stays on a terminal; returns whether a reader is still there.
     pub fn end(&mut self, run: &Watched, news: &News) -> bool {
         let shown = match self {
             Screen::Pipe => print(&news.lines),

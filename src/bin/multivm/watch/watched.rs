@@ -1,4 +1,4 @@
-//! A run that is watched: what its record says, and whether somebody still writes it.
+//! A watched run: the contents of its record, and whether a process still writes it.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,39 +13,39 @@ use multivm::{progress, record};
 
 use crate::problem::Problem;
 
-/// Whether a run goes on.
+/// The state of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunState {
     Running,
     Finished,
-    /// Its end is not in the record, and the process that wrote it is gone.
+    /// The record has no end of the run, and the process that wrote it is gone.
     CutOff,
 }
 
-/// What was read at once.
+/// The news of one look at the record.
 #[derive(Debug, Default)]
 pub struct News {
     pub events: usize,
     /// A line for each event that matters.
     pub lines: Vec<String>,
-    /// Those of them that are about something that went wrong.
+    /// Those of the lines that are about a failure.
     pub failures: Vec<String>,
 }
 
-/// A run, as far as its record was read.
+/// A run, as far as this process has read its record.
 pub struct Watched {
     folder: PathBuf,
     tail: Tail,
     live: Live,
     earlier: Earlier,
-    /// When its record was created, by the wall clock.
+    /// Creation of the record, by the wall clock.
     began: SystemTime,
-    /// Of all that was read.
+    /// Lines about all failures so far.
     failures: Vec<String>,
 }
 
 impl Watched {
-    /// Opens the run in that folder, or of that record; of a folder of several runs, as nextest leaves it, the newest.
+    /// Opens a run by its folder or its record; for a folder of several runs, as nextest leaves it, opens the newest.
     pub fn open(path: &Path) -> Result<Watched, Problem> {
         let newest = record::parts_of(path).pop();
         let record = Tail::open(newest.as_deref().unwrap_or(path)).map_err(Problem::input)?.path().to_owned();
@@ -65,7 +65,7 @@ impl Watched {
         })
     }
 
-    /// Reads what is new.
+    /// Reads the new part of the record.
     pub fn read(&mut self) -> Result<News, Problem> {
         let events = self.tail.poll().map_err(Problem::input)?;
         let mut news = News { events: events.len(), ..News::default() };
@@ -85,13 +85,13 @@ impl Watched {
         Ok(news)
     }
 
-    /// Reads what is new, and of scenarios that are over only what they came to.
+    /// Reads the new part of the record; of finished scenarios it keeps only the result.
     pub fn read_present(&mut self) -> Result<News, Problem> {
         self.tail.present_only();
         self.read()
     }
 
-    /// Lines about all that went wrong.
+    /// Lines about all failures so far.
     pub fn failures(&self) -> &[String] {
         &self.failures
     }
@@ -108,7 +108,7 @@ impl Watched {
         }
     }
 
-    /// The whole present state.
+    /// The picture of the whole present state.
     pub fn lines(&self, room: Room) -> Vec<Line> {
         let running = self.state() == RunState::Running;
         let elapsed = self.began.elapsed().unwrap_or_default().as_secs_f64() * 1e3;
@@ -119,7 +119,7 @@ impl Watched {
         lines::whole(&Moment { live: &self.live, now_ms, left_s }, room)
     }
 
-    /// What to know of a run in that state, and where to read on. Ends with a newline.
+    /// A summary of a run in a given state, with the place of its files; ends with a newline.
     pub fn conclusion(&self, state: RunState) -> String {
         let folder = self.folder.display();
         match state {
