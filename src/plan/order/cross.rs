@@ -1,8 +1,8 @@
-//! A rotation: the last guest goes out alone, to begin with; from then on at every step one guest goes out while the one
-//! that went out before comes back; at last the one that is still out comes home alone.
+//! A rotation: the last guest goes out alone in the first step. In each following step one guest goes out while the
+//! previous one comes back. In the last step the guest that is still out comes home alone.
 //!
-//! With N guests and R rounds each guest makes R round trips in R x N + 1 steps, of which R x N - 1 have both directions
-//! under way. With one guest nothing crosses.
+//! With N guests and R rounds each guest makes R round trips in R x N + 1 steps, of which R x N - 1 have both directions.
+//! One guest alone cannot cross another.
 
 use super::{Direction, Leg, PlanInput, Spec, Step};
 
@@ -33,7 +33,7 @@ fn steps(fleet: &PlanInput) -> Vec<Step> {
     steps
 }
 
-/// The way home of a guest that went out.
+/// The return of a guest that went out.
 fn back(leg: Leg) -> Leg {
     Leg { direction: Direction::Back, ..leg }
 }

@@ -15,11 +15,11 @@ pub struct Spec {
     pub text: &'static str,
     /// The least guests of a fleet that this order can arrange.
     pub least_guests: usize,
-    /// Whether its steps depend on the seed.
+    /// Whether the steps depend on the seed.
     pub seeded: bool,
-    /// Whether several guests move at the same time in some of its steps.
+    /// Whether several guests move at the same time in some steps.
     pub parallel: bool,
-    /// The moves of a fleet, from the source and back to it. Pure: equal fleets have equal moves.
+    /// The moves of a fleet, from the source and back to it. The function is pure: equal fleets have equal moves.
     steps: fn(&PlanInput) -> Vec<Step>,
 }
 
@@ -48,17 +48,17 @@ impl Order {
     ///
     /// # Errors
     ///
-    /// The fleet has too few guests; the message says how many it takes.
+    /// The fleet has too few guests; the message gives the least number.
     pub fn steps(self, fleet: &PlanInput) -> Result<Vec<Step>, String> {
         self.takes(fleet.guests)?;
         Ok((self.spec().steps)(fleet))
     }
 
-    /// Whether a fleet of that size has moves in this order.
+    /// Whether a fleet of a given size has moves in this order.
     ///
     /// # Errors
     ///
-    /// It has too few guests; the message says how many it takes.
+    /// The fleet has too few guests; the message gives the least number.
     pub fn takes(self, guests: usize) -> Result<(), String> {
         let least = self.spec().least_guests;
         if guests < least {
@@ -79,7 +79,7 @@ mod tests {
 
     use super::*;
 
-    /// Plays the steps and checks what every order promises: a guest moves from where it is, in rounds that count up, and
+    /// Plays the steps and checks the promises of every order: a guest moves from where it is, in rounds that count up, and
     /// is home at the end.
     #[rstest]
     fn every_guest_moves_from_where_it_is_and_comes_home(

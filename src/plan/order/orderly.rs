@@ -1,4 +1,4 @@
-//! Guest after guest goes out, then guest after guest comes back.
+//! An order in which guest after guest goes out, then guest after guest comes back.
 
 use super::{Leg, PlanInput, Spec, Step, halves};
 

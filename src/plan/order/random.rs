@@ -1,7 +1,7 @@
-//! In bulk, at random: at every step some guests move, each away from where it is. How many and which is drawn from the seed.
+//! Random moves in bulk: at every step some guests move, each away from where it is. The seed decides how many, and which.
 //!
-//! All of a step start together; those at home go out while those that are out come back. The steps go on for as many moves
-//! as an order of round trips makes; then whoever is still out comes home, all at once.
+//! All moves of a step start together; guests at home go out while those that are out come back. The steps go on for as
+//! many moves as an order of round trips makes; then all guests that are still out come home at once.
 
 use super::{Direction, Leg, PlanInput, Spec, Step};
 use crate::sys::random::Random;
@@ -20,7 +20,7 @@ fn steps(fleet: &PlanInput) -> Vec<Step> {
     let mut moved = vec![0; fleet.guests];
     let wanted = 2 * fleet.guests as u32 * fleet.rounds;
     let mut steps = Vec::new();
-    // With those that must still come home.
+    // The count includes the moves of the guests that must still come home.
     while moved.iter().sum::<u32>() + (away(&moved).count() as u32) < wanted {
         let going = some(fleet.guests, &mut draw);
         steps.push(step(going, &mut moved));
@@ -37,7 +37,7 @@ fn away(moved: &[u32]) -> impl Iterator<Item = usize> {
     moved.iter().enumerate().filter(|(_, moves)| *moves % 2 == 1).map(|(guest, _)| guest)
 }
 
-/// Some of so many guests, at least one, each once.
+/// A random choice from a number of guests: at least one, each at most once.
 fn some(guests: usize, draw: &mut Random) -> Vec<usize> {
     let mut below = |most: usize| (draw.bits() % most as u64) as usize;
     let count = 1 + below(guests);
@@ -73,7 +73,7 @@ mod tests {
         Order::Random.steps(&PlanInput { guests, rounds, seed: Seed(seed) }).unwrap()
     }
 
-    /// A plan that was written down can be replayed by a later version.
+    /// A later version must be able to replay a recorded plan.
     #[test]
     fn a_seed_is_one_plan_for_ever() {
         let text: Vec<String> = plan(3, 1, 42).iter().map(Step::to_string).collect();

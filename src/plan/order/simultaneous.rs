@@ -1,4 +1,4 @@
-//! All guests go out at once, then all come back at once.
+//! An order in which all guests go out at once, then all come back at once.
 
 use super::{Leg, PlanInput, Spec, Step, halves};
 
