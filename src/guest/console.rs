@@ -1,5 +1,5 @@
-//! Guests whose kernels have panicked, known within a second: a panic is on the console, and nothing else says it when the guest does
-//! not answer yet.
+//! Finds guests whose kernels have panicked, within a second. The console shows a panic, and nothing else does as long as
+//! the guest does not answer yet.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,31 +15,31 @@ use crate::remote::Agent;
 use crate::sys::parallel::locked;
 use crate::sys::watch::Watch;
 
-/// From one look at the consoles of a host to the next.
+/// Time between two looks at the consoles of a host.
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// How long a host may take to answer.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// How long the kernel of a guest may take to make a connection whose console says that it has panicked.
+/// How long a guest's kernel may take to accept a connection after its console showed a panic.
 const CONNECT_LIMIT: Duration = Duration::from_millis(700);
 
-/// How long its sshd may then take to say its name. A kernel that answers is alive, or an interrupt of a dead one does it; a guest
-/// whose CPU is busy needs seconds to start a process.
+/// How long the guest's sshd may then take to greet. The connection alone proves nothing: an interrupt of a dead kernel may
+/// accept it. A guest whose CPU is busy needs seconds to start a process.
 const GREETING_LIMIT: Duration = Duration::from_secs(10);
 
-/// What the kernel prints first when it panics, and last: after it nothing runs any more (kernel/panic.c).
+/// The first and the last line of a kernel's panic: nothing runs after the last one (kernel/panic.c).
 const BEGIN: &str = "Kernel panic - not syncing: ";
 const END: &str = "---[ end Kernel panic - not syncing: ";
-/// What both have.
+/// The words that both lines contain.
 const WORDS: &str = "Kernel panic - not syncing: ";
 
 /// A kernel that has panicked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Panic {
-    /// The host that it ran on.
+    /// The host of the guest at that time.
     pub host: String,
-    /// Why, in the kernel's words.
+    /// The reason in the kernel's words.
     pub words: String,
 }
 
@@ -49,10 +49,10 @@ impl std::fmt::Display for Panic {
     }
 }
 
-/// Hears of every panic.
+/// Callback for every panic.
 pub type OnPanic = Arc<dyn Fn(&Guest, &Panic) + Send + Sync>;
 
-/// Follows the consoles of guests on both hosts for as long as it is kept.
+/// Follows the consoles of guests on both hosts until it is dropped.
 pub struct Consoles {
     known: Arc<Mutex<Known>>,
     hosts: Vec<Arc<Followed>>,
@@ -62,7 +62,7 @@ pub struct Consoles {
 #[derive(Default)]
 struct Known {
     panics: HashMap<String, Panic>,
-    /// How often each guest was started: what is found out of an earlier start is no news.
+    /// The number of starts of each guest, which tells findings about an earlier start apart.
     starts: HashMap<String, u64>,
 }
 
@@ -75,21 +75,21 @@ impl Known {
 /// The consoles of one host.
 struct Followed {
     name: String,
-    /// Beside the host's own: a question to it must not wait for those of a scenario, nor they for it.
+    /// A second agent beside the host's own: its questions must not wait for those of a scenario, nor the other way round.
     agent: Agent,
     guests: Vec<Arc<Guest>>,
-    /// Up to where each guest's console was read.
+    /// The position up to which this read each guest's console.
     read: Mutex<Vec<u64>>,
-    /// The words of a panic whose end is not there yet.
+    /// The words of panics whose last line has not come yet.
     begun: Mutex<HashMap<String, String>>,
 }
 
 impl Consoles {
-    /// Begins to follow them, from where they end now.
+    /// Begins to follow the consoles, each from its present end.
     pub fn follow(hosts: &Hosts, guests: &[Arc<Guest>], told: &OnPanic) -> Result<Consoles> {
         let mut consoles = Consoles { known: Arc::default(), hosts: Vec::new(), watches: Vec::new() };
         for host in hosts.both() {
-            // It removes the program at its end, if it has brought it.
+            // The host's own agent removes the program at its end, if it brought it.
             host.agent.install(LIMIT * 5)?;
             let followed = Arc::new(Followed {
                 name: host.entry.name.clone(),
@@ -111,7 +111,7 @@ impl Consoles {
         Ok(consoles)
     }
 
-    /// A guest with a panic device has libvirt say it.
+    /// Listens to libvirt, which reports the panic of a guest with a panic device.
     fn hear(&self, hosts: &Hosts, guests: &[Arc<Guest>], told: &OnPanic) {
         let (known, told, guests) = (Arc::downgrade(&self.known), Arc::clone(told), guests.to_vec());
         hosts.events.forward(None, move |event| {
@@ -129,7 +129,7 @@ impl Consoles {
         });
     }
 
-    /// Whether a guest's kernel has panicked since it was started.
+    /// The panic of a guest's kernel since the guest's last start; none without one.
     pub fn panic_of(&self, guest: &str) -> Option<Panic> {
         locked(&self.known).panics.get(guest).cloned()
     }
@@ -139,7 +139,7 @@ impl Consoles {
         locked(&self.known).panics.clone()
     }
 
-    /// Forgets what was on a guest's consoles: it is about to be started, and does not run.
+    /// Forgets the earlier text on a guest's consoles. Call this before a start, while the guest does not run.
     pub fn begin_anew(&self, guest: &Guest) {
         self.hosts.iter().for_each(|host| host.skip(guest));
         let mut known = locked(&self.known);
@@ -150,12 +150,12 @@ impl Consoles {
 
 impl Drop for Consoles {
     fn drop(&mut self) {
-        // Before the program is removed that they ask, so that none brings it back.
+        // The watches end before somebody removes the program that they use, so that none of them brings it back.
         self.watches.drain(..).for_each(|watch| drop(watch.stop()));
     }
 }
 
-/// Notes the panic of a guest that was started so often.
+/// Notes the panic of a guest, unless the guest has been started again since that start.
 fn note(known: &Mutex<Known>, guest: &Guest, start: u64, panic: &Panic, told: &OnPanic) {
     {
         let mut known = locked(known);
@@ -168,7 +168,7 @@ fn note(known: &Mutex<Known>, guest: &Guest, start: u64, panic: &Panic, told: &O
 }
 
 impl Followed {
-    /// Reads what was added. A host that does not answer is asked again, and somebody else's finding.
+    /// Reads the new lines of all consoles. If a host does not answer, a later look tries again, and others report it.
     fn look(&self, known: &Arc<Mutex<Known>>, told: &OnPanic) {
         let ended = {
             let mut read = locked(&self.read);
@@ -190,9 +190,10 @@ impl Followed {
             let start = locked(known).start_of(guest);
             let (known, told, guest) = (Arc::clone(known), Arc::clone(told), Arc::clone(guest));
             let panic = Panic { host: self.name.clone(), words };
-            // Beside the consoles of the others. A thread that cannot be started leaves it to whoever waits for the guest.
+            // This runs beside the looks at other consoles. If no thread can be started, whoever waits for the guest finds
+            // out.
             let _ = thread::Builder::new().name("panic".to_owned()).spawn(move || {
-                // Whoever still answers has only said so.
+                // A guest that still answers has only printed such lines.
                 if guest.greeting_within(CONNECT_LIMIT, GREETING_LIMIT).is_err() {
                     note(&known, &guest, start, &panic, &told);
                 }
@@ -200,7 +201,7 @@ impl Followed {
         }
     }
 
-    /// Goes on behind what a guest's console has now.
+    /// Skips the present text of a guest's console.
     fn skip(&self, guest: &Guest) {
         let Some(number) = self.guests.iter().position(|known| known.name == guest.name) else { return };
         let mut read: MutexGuard<'_, Vec<u64>> = locked(&self.read);
@@ -215,8 +216,8 @@ impl Followed {
     }
 }
 
-/// The words of a panic that a line of a console ends. Only what the kernel prints has the time before it (CONFIG_PRINTK_TIME):
-/// what user space writes to the console has not.
+/// The words of a panic whose last line this is. Only lines of the kernel begin with the time (CONFIG_PRINTK_TIME); lines
+/// that user space writes to the console do not.
 fn ended_by(line: &str, guest: &str, begun: &mut HashMap<String, String>) -> Option<String> {
     let (time, text) = line.strip_prefix('[')?.split_once("] ")?;
     time.trim().parse::<f64>().ok()?;

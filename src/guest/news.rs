@@ -1,18 +1,18 @@
-//! What is told of guests while a fleet is made, and whenever a kernel of one panics.
+//! News of guests: while a fleet starts, and whenever the kernel of a guest panics.
 
 use super::Guest;
 use super::console::Panic;
 
-/// Something that whoever uses a fleet should know at once.
+/// An event that the user of a fleet should know at once.
 #[derive(Debug, Clone, Copy)]
 pub enum News<'a> {
-    /// So many of the guests that are being started answer.
+    /// A number of the starting guests answer.
     Answering { answering: usize, of: usize },
-    /// A kernel has panicked.
+    /// The kernel of a guest has panicked.
     Panicked { guest: &'a Guest, panic: &'a Panic },
-    /// It did so while it booted, and is started a second time.
+    /// The kernel of a guest panicked during the boot, and the fleet starts the guest a second time.
     StartedAgain { guest: &'a Guest, panic: &'a Panic },
 }
 
-/// Hears it, on any thread.
+/// Callback for news, on any thread.
 pub type OnNews = std::sync::Arc<dyn Fn(News<'_>) + Send + Sync>;

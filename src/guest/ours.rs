@@ -1,5 +1,4 @@
-//! The one place that decides whether a domain is ours. Everything that starts, stops, changes or removes a domain asks
-//! here.
+//! Decides whether a domain is ours. Everything that starts, stops, changes or removes a domain asks here and nowhere else.
 
 use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 use crate::libvirt::{Domain, OurDomain};
@@ -8,7 +7,7 @@ use crate::libvirt::{Domain, OurDomain};
 pub const LEFT_ALONE: &str = "multivm leaves it alone. If it is of use, rename it or move it elsewhere; if not, remove it \
                               by hand. UUIDs, MAC and IP addresses are others in the next lab: multivm lab down";
 
-/// Gives the domain for changes. Refused if it does not carry the mark of `owner`.
+/// Gives a domain for changes, and refuses one without the mark of `owner`.
 pub fn ours(domain: &Domain, owner: &str) -> Result<OurDomain> {
     let name = domain.name();
     let attempted = || format!("use the domain {name}");

@@ -54,7 +54,7 @@ mod tests {
         assert_eq!(map.at(5_000_000), asked + ms(20));
         assert_eq!(map.at(4_990_000), asked + ms(10));
         assert_eq!(map.at(5_001_500), asked + ms(20) + Duration::from_micros(1500));
-        // Also from before the question.
+        // A time before the question has a place on this machine's clock, too.
         assert_eq!(map.at(4_000_000) + ms(980), asked);
     }
 

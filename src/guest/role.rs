@@ -3,9 +3,9 @@
 /// The purpose of a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// It migrates: vm1, vm2, ...
+    /// A guest that migrates: vm1, vm2, ...
     Fleet,
-    /// It boots as load while others migrate: load1, load2, ...
+    /// A guest that boots as load while others migrate: load1, load2, ...
     Load,
 }
 
@@ -29,7 +29,7 @@ impl Role {
         }
     }
 
-    /// The name of the guest of that number.
+    /// The name of the guest with a given number.
     pub fn name(self, number: u32) -> String {
         let prefix = match self {
             Role::Fleet => "vm",

@@ -1,38 +1,39 @@
-//! Whether guests fit: what they need together, held against what their hosts and the machine have. Pure.
+//! Decides whether guests fit: compares their common needs with the memory of their hosts and the machine. Pure arithmetic.
 
 use crate::plan::{Order, PlanInput, Seed};
 use crate::scenario::{Bytes, Profile, Scenario, Workload};
 
-/// Memory that the QEMU of a guest takes beside the guest's own, at least: 25 MiB were private to one that had just started, and
+/// Least memory of a guest's QEMU beside the guest's own: a QEMU that had just started had 25 MiB of private memory, and
 /// translated code comes on top.
 const QEMU_OWN: Bytes = Bytes(32 << 20);
 
-/// Memory that a guest's kernel and daemons leave to no load.
+/// Memory that a guest's kernel and daemons take from its load.
 const GUEST_OWN: Bytes = Bytes(64 << 20);
 
-/// Memory that the hosts and the machine below them have, bytes.
+/// Memory of the hosts and of the machine below them, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Supply {
-    /// Each host.
+    /// Memory of each host, in bytes.
     pub host: u64,
-    /// The machine that both hosts are on; none where nobody knows.
+    /// Memory of the machine below both hosts, in bytes; none if it is unknown.
     pub machine: Option<u64>,
 }
 
-/// What must find room at the same time.
+/// The guests and loads that must fit at the same time.
 #[derive(Debug, Clone, Copy)]
 pub struct Need<'a> {
     profile: &'a Profile,
-    /// Decides how many guests migrate together, which both hosts have at once; none migrates without one.
+    /// The order of the moves, which decides how many guests migrate together and so exist on both hosts at once. Without
+    /// an order none migrates.
     order: Option<Order>,
-    /// Other guests, which boot as load, half of them on each host.
+    /// Number of other guests, which boot as load, half of them on each host.
     load_guests: u32,
-    /// What a load takes of the memory of each guest, bytes.
+    /// Memory of the load in each guest, in bytes.
     load: u64,
 }
 
 impl<'a> Need<'a> {
-    /// What a scenario needs whose guests have this profile.
+    /// The needs of a scenario whose guests have this profile.
     pub fn of(scenario: &Scenario, profile: &'a Profile) -> Need<'a> {
         let need = Need { order: Some(scenario.order), ..Need::at_rest(profile) };
         match scenario.workload {
@@ -47,24 +48,24 @@ impl<'a> Need<'a> {
         }
     }
 
-    /// What any scenario may need: all guests migrate together, and all load guests boot.
+    /// The largest needs of any scenario: all guests migrate together, and all load guests boot.
     pub fn at_most(profile: &'a Profile) -> Need<'a> {
         Need { order: Some(Order::Simultaneous), load_guests: profile.load_guests, ..Need::at_rest(profile) }
     }
 
-    /// What a fleet needs that only stands there.
+    /// The needs of a fleet that does nothing.
     pub fn at_rest(profile: &'a Profile) -> Need<'a> {
         Need { profile, order: None, load_guests: 0, load: 0 }
     }
 
-    /// What does not fit, a line of arithmetic each; nothing if all of it does.
+    /// A line of arithmetic for each need that does not fit; none if all fit.
     pub fn lacks(&self, supply: Supply) -> Vec<String> {
         let machine = supply.machine.and_then(|machine| self.lack_of_machine(machine));
         [self.lack_in_guest(), self.lack_on_host(supply.host), machine].into_iter().flatten().collect()
     }
 
-    /// Why there is no room for it: the arithmetic, how many guests fit, and what can be done; none if there is. What so many
-    /// guests are given may depend on how many they are.
+    /// The refusal for a lack of room: the arithmetic, the number of guests that fit, and advice; none if there is room.
+    /// `supply` may depend on the number of guests.
     pub fn refusal(&self, of: &str, supply: impl Fn(&Profile) -> Supply) -> Option<String> {
         let lacks = self.lacks(supply(self.profile));
         if lacks.is_empty() {
@@ -86,12 +87,12 @@ impl<'a> Need<'a> {
         (1..self.profile.guests).rev().find(fits).unwrap_or(0)
     }
 
-    /// Guests that migrate together.
+    /// The most guests that migrate together.
     fn moving(&self) -> u32 {
         let guests = self.profile.guests;
         let Some(order) = self.order else { return 0 };
         if order.spec().seeded {
-            // As it may come out.
+            // A random plan may move all guests together.
             return guests;
         }
         let fleet = PlanInput { guests: guests as usize, rounds: 1, seed: Seed(0) };
@@ -116,7 +117,8 @@ impl<'a> Need<'a> {
         })
     }
 
-    /// All guests are on one host before they migrate, and half of the load guests.
+    /// The lack of memory on a host: before they migrate, all guests are on one host, together with half of the load
+    /// guests.
     fn lack_on_host(&self, has: u64) -> Option<String> {
         let load_guests = self.load_guests.div_ceil(2);
         let needed = u64::from(self.profile.guests + load_guests).saturating_mul(self.each());
@@ -136,7 +138,8 @@ impl<'a> Need<'a> {
             .then(|| self.sum("on this machine", &parts, needed, &format!("{} are there", mib(has))))
     }
 
-    /// `on a host: (200 guests + 1 load guests) x (256MiB + 32MiB for its QEMU) = 57888 MiB; it may use 9642 MiB`.
+    /// The arithmetic of a lack: `on a host: (200 guests + 1 load guests) x (256MiB + 32MiB for QEMU) = 57888 MiB; it may
+    /// use 9642 MiB`.
     fn sum(&self, place: &str, parts: &[(u32, &str)], needed: u64, has: &str) -> String {
         let parts: Vec<String> = parts
             .iter()
@@ -149,7 +152,7 @@ impl<'a> Need<'a> {
     }
 }
 
-/// What can be done about guests that do not fit.
+/// Advice about guests that do not fit.
 pub const ADVICE: &str = "make the fleet smaller (MULTIVM_GUESTS, MULTIVM_MEMORY, MULTIVM_LOAD_GUESTS), or the hosts larger (MULTIVM_HOST_SIZE)";
 
 fn mib(bytes: u64) -> String {

@@ -31,7 +31,7 @@ pub fn survey(host: &Host) -> Result<Vec<SeenDomain>> {
         let Some(domain) = host.control.domain(&summary.name).attempting(attempted)? else { continue };
         match domain.xml() {
             Ok(xml) => seen.push(SeenDomain::read(&host.entry.name, summary.active, &xml)?),
-            // Somebody removed it meanwhile.
+            // Somebody has removed the domain since the list was made.
             Err(error) if error.is_no_domain() => {}
             Err(error) => return Err(error).attempting(attempted),
         }

@@ -1,4 +1,4 @@
-//! What tests of this room share.
+//! Common helpers for the tests of this room.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,13 @@ use crate::inventory::{
 };
 use crate::scenario::{Profile, ScenarioFile, locate};
 
-/// The profile `lab`, as it is in the file.
+/// The profile `lab` of the project's own file.
 pub fn profile() -> Profile {
     let file = ScenarioFile::load(&locate(None, |_| None)).unwrap();
     file.profile("lab").unwrap().clone()
 }
 
-/// Hosts that nothing reaches, set up by `owner`.
+/// An inventory of unreachable hosts that belong to `owner`.
 pub fn inventory(owner: &str) -> Inventory {
     let login = || Login {
         address: "127.0.0.1".into(),

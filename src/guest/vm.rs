@@ -109,7 +109,8 @@ impl Guest {
         }
     }
 
-    /// The guest's domain as a host knows it; none if the host has no domain of that name. Refused if it is not ours.
+    /// The guest's domain as a host knows it; none if the host has no domain of that name. Refuses a domain that is not
+    /// ours.
     pub fn domain_on(&self, host: &Host) -> Result<Option<OurDomain>> {
         self.domain_through(&host.control)
     }
@@ -151,8 +152,8 @@ impl Guest {
         Ok(started)
     }
 
-    /// Waits until the guest's sshd greets, which shows that the guest has booted, and returns that moment. A kernel that has
-    /// panicked is not waited for.
+    /// Waits until the guest's sshd greets, which shows that the guest has booted, and returns that moment. A panicked
+    /// kernel ends the wait.
     pub fn await_up(&self, limit: Duration, consoles: &Consoles, cancel: &StopFlag) -> Result<Instant> {
         wait_for(&format!("{} to boot", self.name), limit, cancel, || {
             match (consoles.panic_of(&self.name), self.greeting()) {
@@ -168,11 +169,12 @@ impl Guest {
         self.greeting_within(CONNECT_LIMIT, GREETING_LIMIT)
     }
 
-    /// Asks the guest's sshd once for its greeting: its kernel may take so long for the connection, and sshd so long for the greeting.
+    /// Asks the guest's sshd once for its greeting. `connect` limits the kernel's time for the connection, and `greeting`
+    /// limits sshd's time for the greeting.
     pub fn greeting_within(&self, connect: Duration, greeting: Duration) -> std::io::Result<()> {
         let mut stream = TcpStream::connect_timeout(&(self.address, 22).into(), connect)?;
         stream.set_read_timeout(Some(greeting))?;
-        // Both sides begin with this (RFC 4253, 4.2).
+        // Every greeting of ssh begins with these bytes (RFC 4253, 4.2).
         let mut begin = [0; 4];
         stream.read_exact(&mut begin)?;
         if begin == *b"SSH-" { Ok(()) } else { Err(std::io::Error::other("something else than ssh answers")) }
@@ -185,7 +187,7 @@ fn is_closed(connection: &Connection) -> bool {
 
 #[cfg(test)]
 impl Guest {
-    /// A guest of that name that does not exist: 192.0.2.0/24 is for documentation (RFC 5737).
+    /// A guest of a given name that does not exist: 192.0.2.0/24 is for documentation (RFC 5737).
     pub fn in_a_test(name: &str) -> Guest {
         let login = crate::inventory::Login {
             address: "192.0.2.1".into(),

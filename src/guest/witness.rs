@@ -17,7 +17,7 @@ const NAME: &str = "multivm-witness";
 /// The file of the witness's records, on the guest's disk.
 pub const RECORDS: &str = "/var/lib/multivm/records";
 
-/// A question that changes nothing of a resting witness, and so finds out whether one exists.
+/// A question that changes nothing about a resting witness, and so shows whether one exists.
 const PAUSE: WitnessQuestion = WitnessQuestion::Begin { rewrite_ms: 0, pulse_us: 0 };
 
 /// How long a witness may take to start: even a slow guest fills memory and file within moments.
@@ -58,7 +58,7 @@ pub fn restart(agent: &Agent, memory: Bytes, cancel: &StopFlag) -> Result<()> {
     start(agent, memory, cancel)
 }
 
-/// Lets the witness rest. Only a working witness answers.
+/// Makes the witness rest. Only a working witness answers.
 pub fn rest(agent: &Agent, limit: Duration) -> Result<()> {
     agent.witness(PAUSE, limit).map(drop)
 }
@@ -73,7 +73,7 @@ pub fn pulse_interval(accelerator: AcceleratorKind) -> Duration {
     }
 }
 
-/// Lets the witness rewrite all of its memory once in `interval`, write records, and look at the clock every `pulse`. An
+/// Makes the witness rewrite all of its memory once in `interval`, write records, and look at the clock every `pulse`. An
 /// `interval` of zero pauses all three.
 pub fn begin(agent: &Agent, interval: Duration, pulse: Duration, limit: Duration) -> Result<()> {
     let question = WitnessQuestion::Begin {
@@ -90,7 +90,7 @@ pub fn pulse(agent: &Agent, from_us: u64, limit: Duration) -> Result<Pulse> {
     answer.parse().map_err(|_| unexpected(agent, &answer))
 }
 
-/// Lets the witness verify everything.
+/// Makes the witness verify everything.
 pub fn prove(agent: &Agent, limit: Duration) -> Result<Testimony> {
     // No other proof has this number.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -130,8 +130,8 @@ impl Reader {
 const DRAWN_TAPS: [&str; 5] = ["vnet", "vif", "macvtap", "macvlan", "tap"];
 
 /// Whether an attribute says how this host runs the guest, and not what the guest is: libvirt's formatdomain page documents
-/// each as assigned at start, or as seen in live XML only. Device addresses do not belong here: the guest sees them, and
-/// loses its drivers where they change.
+/// each such attribute as assigned at start, or as seen in live XML only. Device addresses do not belong here: the guest
+/// sees them, and its drivers lose a device whose address changes.
 fn is_of_the_host(node: Node<'_, '_>, attribute: &str) -> bool {
     let element = node.tag_name().name();
     let parent = node.parent_element();

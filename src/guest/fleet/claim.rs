@@ -1,4 +1,4 @@
-//! What a fleet takes for its own on hosts and storage, and what it refuses to touch.
+//! Claims the domains and images of a fleet, and refuses to touch those of others.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use crate::guest::{Guest, addresses, ours};
 use crate::sys::parallel::at_once;
 
 impl Fleet {
-    /// Refuses when something is in the way of these guests that multivm did not make: a domain or an image, on either host
-    /// or in the export. Looks only.
+    /// Refuses if a domain or an image that multivm did not make is in the way of these guests, on either host or in the
+    /// export. This changes nothing.
     pub fn refuse_foreign(&self, guests: &[Arc<Guest>]) -> Result<()> {
         self.refuse_with(&self.survey()?, guests)
     }
 
-    /// Looks at both hosts and the export, and refuses when something is in the way. Removes what an earlier fleet of the
-    /// same owner left, larger than this one.
+    /// Looks at both hosts and the export, and refuses if something foreign is in the way. Removes the domains that an
+    /// earlier, larger fleet of the same owner left.
     pub(super) fn take_hold(&self) -> Result<()> {
         let seen = self.survey()?;
         let all: Vec<Arc<Guest>> = self.guests.iter().chain(&self.load_guests).cloned().collect();
@@ -38,13 +38,13 @@ impl Fleet {
         refuse(found)
     }
 
-    /// Whether a guest of ours has its address: it runs on one of the hosts.
+    /// Whether the guest of ours runs on one of the hosts, and so uses its address itself.
     fn is_on(&self, seen: &[SeenDomain], guest: &Guest) -> bool {
         seen.iter()
             .any(|domain| domain.active && domain.name == guest.name && domain.is_of(&self.inventory.owner))
     }
 
-    /// Refuses when something answers at an address of these guests, none of which runs.
+    /// Refuses if something answers at the address of one of these guests, none of which runs.
     fn refuse_answering(&self, guests: &[Arc<Guest>]) -> Result<()> {
         let look = |guest: &Guest| Ok(addresses::answers(guest.address));
         let answers = self.by_login("look whether an address is free", guests, look);
@@ -54,7 +54,7 @@ impl Fleet {
         }))
     }
 
-    /// Removes the domains of the same owner that are no guests of this fleet; nothing else.
+    /// Removes the domains of the same owner that are no guests of this fleet, and nothing else.
     fn remove_left(&self, seen: &[SeenDomain]) -> Result<()> {
         for host in self.hosts.both() {
             let left = seen.iter().filter(|domain| {
@@ -71,7 +71,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Makes fresh overlays for guests. Refused if one would overwrite what multivm did not make.
+    /// Makes fresh overlays for guests. Refuses to overwrite a file that multivm did not make.
     pub fn create_overlays(&self, guests: &[Arc<Guest>]) -> Result<()> {
         self.storage.create_overlays(&images(guests), &self.inventory.owner)
     }

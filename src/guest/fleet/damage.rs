@@ -1,5 +1,5 @@
-//! What a scenario may have done to a fleet and what it stands on: looked at from the bottom up, because nothing can be said of
-//! a guest whose host does not answer.
+//! Finds the damage that a scenario may have done to a fleet and its ground. The search goes from the bottom up, because a
+//! host that does not answer says nothing about its guests.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::guest::{Guest, witness};
 use crate::host::Host;
 use crate::scenario::{Load, Side};
 
-/// Something of a guest that is not as a scenario needs it.
+/// A part of a guest that is unfit for the next scenario.
 #[derive(Debug, Clone)]
 pub struct Damage {
     pub guest: Arc<Guest>,
@@ -17,32 +17,33 @@ pub struct Damage {
     pub why: String,
 }
 
-/// The part of a guest that must be made anew.
+/// The part of a guest that needs a replacement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DamagedPart {
-    /// Only our program in it, which keeps patterns in memory and on disk.
+    /// Only the witness, our program in the guest, which keeps patterns in memory and on disk.
     Witness,
-    /// All of it.
+    /// The whole guest.
     Guest,
 }
 
 impl Fleet {
-    /// Whether what the guests stand on answers: libvirtd of both hosts, and the NFS server. Takes milliseconds.
+    /// Checks within milliseconds that the ground of the guests answers: libvirtd of both hosts, and the NFS server.
     ///
     /// # Errors
-    /// When something does not.
+    ///
+    /// One of them does not answer.
     pub fn ground_answers(&self) -> Result<()> {
         self.hosts.answer()?;
         self.storage.serves()
     }
 
-    /// The guests of which a connection for migrations was closed.
+    /// The guests with a closed connection for migrations.
     pub fn with_closed_connections(&self) -> Vec<Arc<Guest>> {
         self.guests.iter().filter(|guest| guest.has_closed_connection()).cloned().collect()
     }
 
-    /// What is wrong with each guest: not where a scenario starts, not alone, not defined as it was made, without its image, not
-    /// answering, or without a witness that works. Empty when all is well.
+    /// The damage of each guest, none if all is well. A guest is damaged if it is not where a scenario starts, has another
+    /// definition than when it was made, lacks its image, carries a load, does not answer, or has no working witness.
     pub fn damage(&self) -> Vec<Damage> {
         let images: Vec<String> = self.guests.iter().map(|guest| guest.image.clone()).collect();
         let images = self
@@ -67,7 +68,7 @@ impl Fleet {
         if let Some(why) = self.misplaced(guest).or_else(defined) {
             return Some((DamagedPart::Guest, why));
         }
-        // It is at home, also if somebody else brought it there.
+        // The guest is at home, also if somebody else brought it there.
         guest.moved_to(Side::Source);
         let seen = match guest.agent.observe(ANSWER_LIMIT) {
             Ok(seen) => seen,
@@ -82,7 +83,7 @@ impl Fleet {
         Some((DamagedPart::Witness, silent.to_string()))
     }
 
-    /// Why a guest is not where a scenario starts, and nowhere else.
+    /// The reason why a guest does not run on the source alone, without a job; none if it does.
     fn misplaced(&self, guest: &Guest) -> Option<String> {
         let places = [(&self.hosts.source, true), (&self.hosts.target, false)];
         places.into_iter().find_map(|(host, active)| match placed(guest, host, active) {
@@ -92,7 +93,7 @@ impl Fleet {
     }
 }
 
-/// What is wrong with where a guest is, by one host.
+/// The fault of a guest's place in one host's view; none if there is none.
 fn placed(guest: &Guest, host: &Host, active: bool) -> Result<Option<String>> {
     let attempted = || format!("look at {} on {}", guest.name, host.entry.name);
     let name = &host.entry.name;
@@ -103,12 +104,12 @@ fn placed(guest: &Guest, host: &Host, active: bool) -> Result<Option<String>> {
     if state.is_running() != active {
         return Ok(Some(format!("on {name} it is {state}")));
     }
-    // A migration that nobody waited for any longer would move it away later.
+    // A migration that nobody waits for any longer would move the guest away later.
     let moves = active && domain.job_stats().attempting(attempted)?.is_some();
     Ok(moves.then(|| format!("on {name} a job of it is still under way")))
 }
 
-/// Whether a process of that name is of a scenario's load.
+/// Whether a process of this name belongs to a scenario's load.
 fn is_load(process: &str) -> bool {
     Load::programs().iter().any(|program| process.starts_with(program))
 }

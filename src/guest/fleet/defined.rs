@@ -1,4 +1,4 @@
-//! How the guests of a fleet were defined when they were made, and whether their host still defines them so.
+//! The definitions of a fleet's guests when they were made, and the differences since.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -9,12 +9,12 @@ use crate::guest::{Definition, Guest};
 use crate::host::Hosts;
 use crate::sys::parallel::locked;
 
-/// The definition of every guest, as it was made.
+/// The definition of every guest when it was made.
 #[derive(Default)]
 pub struct Defined(Mutex<HashMap<String, Definition>>);
 
 impl Fleet {
-    /// Notes how these guests, which run on the source, are defined there.
+    /// Notes the definitions of these guests, which run on the source.
     pub(super) fn note_definitions(&self, guests: &[Arc<Guest>]) -> Result<()> {
         all(self.by_login("read a guest's definition", guests, |guest| {
             let domain = guest.known_on(&self.hosts.source)?;
@@ -25,13 +25,14 @@ impl Fleet {
         }))
     }
 
-    /// Defines guests that an earlier command left: their next start, and every migration with it, is from what is written there.
+    /// Defines adopted guests of an earlier command anew: their next start, and each later migration, uses the persistent
+    /// definition.
     pub(super) fn define_again(&self, guests: &[Arc<Guest>]) -> Result<()> {
         all(self.by_login("define a guest", guests, |guest| self.define(guest, &self.hosts.source)))
     }
 
-    /// In what a guest, which runs on the source, is defined otherwise than it was made. It takes its persistent definition along
-    /// with every migration, so that a wrong one would be the next scenario's, too.
+    /// The first difference between a guest's definition and the one with which it was made; none if they are equal. Each
+    /// migration carries the persistent definition along, so that a wrong one would damage the next scenario, too.
     pub(super) fn redefined(&self, guest: &Guest) -> Result<Option<String>> {
         let Some(made) = locked(&self.defined.0).get(&guest.name).cloned() else { return Ok(None) };
         for host in self.hosts.both() {

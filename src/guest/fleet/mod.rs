@@ -1,4 +1,5 @@
-//! The guests of a run: made once, shared by all scenarios, checked before each and repaired when one left damage.
+//! The guests of a run. A run makes them once, shares them between all scenarios, checks them before each scenario and
+//! repairs the damage of the one before.
 
 mod claim;
 mod damage;
@@ -28,23 +29,24 @@ pub use damage::{Damage, DamagedPart};
 /// How long a guest that is up may take to answer one command.
 pub const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 
-/// Threads that log in or connect at the same time: sshd refuses connections beyond ten that are not authenticated
+/// How many threads may log in or connect at the same time: sshd refuses connections beyond ten that are not authenticated
 /// yet (MaxStartups 10:30:100).
 const CONNECTING: usize = 8;
 
 /// The hosts, the storage and the guests.
 pub struct Fleet {
-    /// Whose kernels have panicked. Before the hosts: it is done with them when they go.
+    /// The consoles, which know of panicked kernels. Fields drop in order, and the consoles must go before the hosts that
+    /// they use.
     pub consoles: Arc<Consoles>,
     pub hosts: Hosts,
     pub storage: Storage,
-    /// Those that migrate.
+    /// The guests that migrate.
     pub guests: Vec<Arc<Guest>>,
-    /// Those that boot as load in some scenarios, and are not there in others.
+    /// The guests that boot as load in some scenarios; in other scenarios they do not exist.
     pub load_guests: Vec<Arc<Guest>>,
-    /// With limits for the hosts' CPUs.
+    /// The profile with limits for the hosts' CPUs.
     pub profile: Profile,
-    /// As it was asked for.
+    /// The profile before it was stretched for the hosts' CPUs.
     pub asked: Profile,
     inventory: Inventory,
     cancel: StopFlag,
@@ -52,16 +54,20 @@ pub struct Fleet {
     news: OnNews,
 }
 
-/// Called with the name of each part of the fleet as soon as it can be used, and with the facts about it.
+/// Callback for each part of the fleet as soon as it is ready for use, with its name and facts about it.
 pub type OnReady<'a> = &'a dyn Fn(&str, BTreeMap<String, String>);
 
 impl Fleet {
-    /// `news` hears of the guests that come up, and of kernels that panic for as long as there is a fleet.
-    ///
     /// Connects to the hosts and the storage of an inventory, makes the guests, starts all of them on the source and waits
-    /// until they answer by ssh. Guests that an earlier command of the same owner left up are used as they are if they are
-    /// whole and of this profile. Refused before anything is made or removed if something is in their way that multivm did
-    /// not make.
+    /// until they answer by ssh. `news` reports on the guests that come up, and on kernels that panic as long as the fleet
+    /// exists.
+    ///
+    /// If an earlier command of the same owner left guests that are whole and of this profile, the fleet adopts them.
+    ///
+    /// # Errors
+    ///
+    /// Something that multivm did not make is in the guests' way; then nothing was made or removed. A host, the storage or
+    /// a guest does not answer in time.
     pub fn start(
         inventory: &Inventory,
         profile: &Profile,
@@ -90,7 +96,7 @@ impl Fleet {
         ])
     }
 
-    /// Makes the guests on these hosts, or finds them there.
+    /// Makes the guests on these hosts, or adopts those that exist.
     fn on(
         hosts: Hosts,
         storage: Storage,
@@ -138,7 +144,7 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// CPUs of the host that has fewer, in hundredths.
+    /// The CPUs of the host with fewer CPUs, in hundredths.
     fn cpu_percent(&self) -> u32 {
         cpu_percent(&self.inventory)
     }
@@ -147,8 +153,8 @@ impl Fleet {
         &self.cancel
     }
 
-    /// Does something for every guest, as many at once as may log in at the same time; results in the guests' order. None is begun
-    /// after an interruption.
+    /// Runs an action for every guest, for as many at once as may log in at the same time. The results are in the guests'
+    /// order. No action begins after an interruption.
     fn by_login<T: Send>(
         &self,
         what: &str,
@@ -163,13 +169,13 @@ impl Fleet {
         self.guests.iter().find(|guest| guest.name == name)
     }
 
-    /// Whether a guest that an earlier command left is what this fleet's profile would make.
+    /// Whether an earlier command's guest equals the one that this fleet's profile would make.
     fn is_of_profile(&self, guest: &Guest) -> bool {
         let wanted = domain::profile_text(&self.profile);
         guest.known_on(&self.hosts.source).is_ok_and(|domain| domain.owner().profile == wanted)
     }
 
-    /// Makes the guest's domain on a host, not started.
+    /// Defines the guest's domain on a host, without a start.
     pub fn define(&self, guest: &Guest, host: &Host) -> Result<OurDomain> {
         let xml = domain::xml(guest, &self.inventory, &self.profile, self.hosts.oldest_qemu())?;
         let domain = host.control.define(&xml);

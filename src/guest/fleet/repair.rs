@@ -1,4 +1,4 @@
-//! How guests of a fleet are made anew.
+//! Replaces damaged guests of a fleet.
 
 use std::sync::Arc;
 
@@ -10,20 +10,20 @@ use crate::scenario::Side;
 use crate::sys::parallel::at_once;
 
 impl Fleet {
-    /// Ends what a failed scenario may have left beside the fleet: loads on hosts, and load guests.
+    /// Ends the remains of a failed scenario beside the fleet: loads on hosts, and load guests.
     pub fn clear_strays(&self) -> Result<()> {
         let guests = self.by_login("remove a load guest", &self.load_guests, |guest| self.remove(guest));
         guests.into_iter().fold(self.end_loads_on_hosts(), Result::and)
     }
 
-    /// Ends loads on hosts that an earlier scenario or command left, and removes what they wrote.
+    /// Ends the loads on hosts that an earlier scenario or command left, and removes their files.
     pub(super) fn end_loads_on_hosts(&self) -> Result<()> {
         let ended = at_once("end loads on a host", self.hosts.both(), |host| host.end_loads(ANSWER_LIMIT));
         ended.into_iter().fold(Ok(()), Result::and)
     }
 
-    /// Makes guests anew: destroyed wherever they are, with a fresh overlay, started on the source, answering. Refused before
-    /// that if something is in the way that multivm did not make.
+    /// Makes guests anew: destroys them wherever they are, gives them fresh overlays, starts them on the source and waits
+    /// for their answers. Refuses before all that if something that multivm did not make is in the way.
     pub fn renew(&self, guests: &[Arc<Guest>]) -> Result<()> {
         self.refuse_foreign(guests)?;
         all(self.by_login("remove a guest", guests, |guest| self.remove(guest)))?;
@@ -33,7 +33,7 @@ impl Fleet {
         self.start_witnesses(guests)
     }
 
-    /// Ends the guest wherever it is and forgets it.
+    /// Ends the guest wherever it is, and removes its domain.
     pub fn remove(&self, guest: &Guest) -> Result<()> {
         guest.agent.forget();
         for host in self.hosts.both() {
@@ -46,9 +46,9 @@ impl Fleet {
     }
 }
 
-/// Stops a domain and removes its definition.
+/// Powers a domain off and removes its definition.
 pub(super) fn end(domain: &OurDomain) -> crate::libvirt::Result<()> {
-    // A job that a failed scenario left would hold the domain's lock. Without one there is nothing to abort.
+    // A job that a failed scenario left would hold the domain's lock. Without a job the abort does nothing.
     let _ = domain.abort_job();
     if domain.is_active()? {
         ignore_gone(domain.destroy())?;
@@ -56,7 +56,7 @@ pub(super) fn end(domain: &OurDomain) -> crate::libvirt::Result<()> {
     ignore_gone(domain.undefine())
 }
 
-/// A domain that is gone already is what was wanted.
+/// Turns the error of a domain that is gone already into success.
 fn ignore_gone(result: crate::libvirt::Result<()>) -> crate::libvirt::Result<()> {
     match result {
         Err(error) if error.is_no_domain() || error.is_operation_invalid() => Ok(()),

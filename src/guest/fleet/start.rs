@@ -1,4 +1,4 @@
-//! Starts guests a few at a time, as many as the host's CPUs can boot: each that answers makes room for the next.
+//! Starts guests a few at a time, as many as the host's CPUs can boot: each guest that answers makes room for the next.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,12 +12,12 @@ use crate::scenario::Side;
 use crate::sys::parallel::few_at_once;
 use crate::sys::wait::{Look, wait_for};
 
-/// Lines of a guest's console that are shown when it does not answer.
+/// How many lines of its console the failure of a silent guest shows.
 const CONSOLE_LINES: u32 = 15;
 
 impl Fleet {
-    /// Defines guests on the source, starts them, and waits until all of them answer. Meanwhile, the connections are opened that
-    /// their migrations will use.
+    /// Defines guests on the source, starts them, and waits until all of them answer. Meanwhile it opens the connections
+    /// for their migrations.
     pub(super) fn start_guests(&self, guests: &[Arc<Guest>]) -> Result<()> {
         thread::scope(|scope| {
             let connecting = thread::Builder::new()
@@ -62,7 +62,8 @@ impl Fleet {
         }))
     }
 
-    /// Starts a guest; once more if its kernel panics while it boots, as kernels do now and then that wait for a busy host's CPU.
+    /// Starts a guest, and starts it once more if its kernel panics during the boot. Kernels that wait for a busy host's
+    /// CPU do so now and then.
     fn start_guest(&self, guest: &Guest) -> Result<()> {
         self.boot(guest)?;
         let first = self.await_guest(guest);
@@ -89,7 +90,8 @@ impl Fleet {
             if let Some(panic) = self.consoles.panic_of(&guest.name) {
                 return Look::Never(panic.to_string().into());
             }
-            // A host that is busy booting is not asked to log in where nobody answers.
+            // A greeting is cheaper than a login: a host that is busy booting should not try to log in where nobody
+            // answers.
             if let Err(error) = guest.greeting() {
                 return Look::again(error);
             }

@@ -1,4 +1,4 @@
-//! The witnesses of a fleet's guests, at the pace that its profile wants.
+//! The witnesses of a fleet's guests, at the pace of its profile.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,14 +10,14 @@ use crate::guest::{ClockMap, Guest, Pulse, Testimony, witness};
 use crate::scenario::Mode;
 
 impl Fleet {
-    /// Starts the witness in every one of these guests that has none.
+    /// Starts a witness in each of these guests that has none.
     pub fn start_witnesses(&self, guests: &[Arc<Guest>]) -> Result<()> {
         let memory = self.profile.pattern_memory;
         all(self
             .by_login("start a witness", guests, |guest| witness::start(&guest.agent, memory, &self.cancel)))
     }
 
-    /// Starts the witness anew in every one of these guests.
+    /// Replaces the witness in each of these guests.
     pub fn restart_witnesses(&self, guests: &[Arc<Guest>]) -> Result<()> {
         let memory = self.profile.pattern_memory;
         let restarted = self.by_login("start a witness anew", guests, |guest| {
@@ -26,20 +26,20 @@ impl Fleet {
         all(restarted)
     }
 
-    /// Lets a guest's witness rewrite its memory at the pace of a mode, or pause.
+    /// Makes a guest's witness rewrite its memory at the pace of a mode, or pause without a mode.
     pub fn pace_witness(&self, guest: &Guest, mode: Option<Mode>) -> Result<()> {
         let interval = mode.map_or(Duration::ZERO, |mode| self.profile.rewrite(mode));
         let pulse = witness::pulse_interval(self.inventory.accelerator.kind);
         witness::begin(&guest.agent, interval, pulse, self.answer_limit())
     }
 
-    /// Lets a guest's witness verify its memory and its disk.
+    /// Makes a guest's witness verify its memory and its disk.
     pub fn hear_witness(&self, guest: &Guest) -> Result<Testimony> {
         witness::prove(&guest.agent, self.answer_limit())
     }
 
-    /// When the guest stood still and how fast it wrote memory since the last question, by its own clock; and how that clock
-    /// is against ours.
+    /// The guest's standstills and speed of memory writes since the last question, by its own clock, with a map from that
+    /// clock to ours.
     pub fn pulse_of(&self, guest: &Guest) -> Result<(Pulse, ClockMap)> {
         let ask = |from_us| {
             let asked = Instant::now();
@@ -50,14 +50,14 @@ impl Fleet {
         let from_us = guest.heard_us.load(Ordering::SeqCst);
         let mut heard: (Pulse, ClockMap) = ask(from_us)?;
         if heard.0.now_us < from_us {
-            // It was started anew since, and its clock with it.
+            // The witness was started anew since the last question, and its clock with it.
             heard = ask(0)?;
         }
         guest.heard_us.store(heard.0.now_us, Ordering::SeqCst);
         Ok(heard)
     }
 
-    /// How long an answer out of a guest may take: as long as its network may be silent, and a moment for the answer.
+    /// How long an answer of a guest may take: the longest allowed silence of its network, and a moment for the answer.
     pub fn answer_limit(&self) -> Duration {
         self.profile.max_gap + Duration::from_secs(10)
     }
