@@ -1,4 +1,4 @@
-//! What libvirt's daemons of a host held when they were first looked at after a scenario.
+//! The resources of a host's libvirt daemons at the first look after a scenario.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -6,12 +6,12 @@ use std::sync::Mutex;
 use crate::remote::protocol::{Daemon, ProcessId};
 use crate::sys::parallel::locked;
 
-/// Each daemon as it was after the first scenario in which it ran. One that was started anew is another.
+/// Each daemon at the end of the first scenario in which it ran. A restarted daemon counts as another one.
 #[derive(Debug, Default)]
 pub struct Daemons(Mutex<HashMap<ProcessId, Daemon>>);
 
 impl Daemons {
-    /// A daemon as it was when this was first asked of it, which is as it is now the first time.
+    /// The daemon as it was at the first call for it. The first call notes `now` and returns it.
     pub fn first(&self, now: &Daemon) -> Daemon {
         locked(&self.0).entry(now.process).or_insert_with(|| now.clone()).clone()
     }

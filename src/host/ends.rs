@@ -1,4 +1,4 @@
-//! The QEMUs that ended by themselves, on both hosts: nobody told libvirt to end them.
+//! The ends of QEMUs on both hosts that happened by themselves: nobody told libvirt to end them.
 
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
@@ -7,26 +7,26 @@ use super::EventHub;
 use crate::libvirt::{Detail, Event, EventKind, LifecycleEvent};
 use crate::sys::parallel::locked;
 
-/// Notes libvirt's events of such ends from its making on, so that none is missed between two scenarios.
+/// Collects libvirt's events of such ends as long as this exists, so that it misses none between two scenarios.
 #[derive(Debug)]
 pub struct QemuEnds(Mutex<Receiver<Event>>);
 
 impl QemuEnds {
-    /// Notes what this hub hands out.
+    /// Starts to collect the events of a hub.
     pub fn of(hub: &EventHub) -> QemuEnds {
         let (sender, noted) = channel();
         hub.forward(None, move |event| !is_end(&event.kind) || sender.send(event.clone()).is_ok());
         QemuEnds(Mutex::new(noted))
     }
 
-    /// The ends that nobody has taken yet.
+    /// The ends that no call has taken yet.
     pub fn take(&self) -> Vec<Event> {
         locked(&self.0).try_iter().collect()
     }
 }
 
-/// libvirt has lost a QEMU without having ended it: qemuProcessHandleMonitorEOF in src/qemu/qemu_process.c calls it failed or
-/// crashed, by version. The QEMU that was to receive a guest ends as `failed`, too, when the migration fails.
+/// Whether libvirt lost a QEMU that it did not end: qemuProcessHandleMonitorEOF in src/qemu/qemu_process.c calls the domain
+/// failed or crashed, depending on the version. The target's QEMU ends as `failed`, too, when its migration fails.
 fn is_end(kind: &EventKind) -> bool {
     kind.is(LifecycleEvent::Stopped, Detail::Crashed) || kind.is(LifecycleEvent::Stopped, Detail::Failed)
 }

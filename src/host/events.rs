@@ -1,4 +1,4 @@
-//! Distributes libvirt's events of both hosts to listeners: of one guest each, or of all guests.
+//! Distributes libvirt's events of both hosts to listeners, each for one guest or for all guests.
 
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,23 +12,23 @@ pub struct EventHub(Arc<Mutex<Vec<Entry>>>);
 struct Entry {
     /// The guest whose events this listener gets; every guest's if none.
     domain: Option<String>,
-    /// Returns false when the listener is gone.
+    /// Passes an event on; returns false when the listener is gone.
     to: Box<dyn Fn(&Event) -> bool + Send>,
 }
 
-/// Receives events until dropped.
+/// Receives events until it is dropped.
 pub type Listener = Receiver<Event>;
 
 impl EventHub {
-    /// Events from now on, of one guest or of all.
+    /// A listener for events from now on, of one guest or of all.
     pub fn listen(&self, domain: Option<&str>) -> Listener {
         let (to, listener) = channel();
         self.forward(domain, move |event| to.send(event.clone()).is_ok());
         listener
     }
 
-    /// Calls `to` with every event from now on, of one guest or of all, until it returns false. It must only send: libvirt's
-    /// event thread calls it.
+    /// Calls `to` with every event from now on, of one guest or of all, until it returns false. `to` must only send,
+    /// because libvirt's event thread calls it.
     pub fn forward(&self, domain: Option<&str>, to: impl Fn(&Event) -> bool + Send + 'static) {
         self.entries().push(Entry { domain: domain.map(str::to_owned), to: Box::new(to) });
     }

@@ -1,4 +1,4 @@
-//! The logs of hosts and storage, from a moment on: of a log that other scenarios wrote to as well, only what was added since.
+//! The logs of hosts and storage from a moment on: of a log with entries of other scenarios, only the later part.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,37 +8,39 @@ use crate::failure::Result;
 use crate::remote::{Remote, quote};
 use crate::sys::parallel::at_once;
 
-/// Logs on a host: of its libvirt daemons (one, or one for each driver), and one for each guest from QEMU and from its console.
+/// The logs on a host: of its libvirt daemons (one, or one for each driver), and two for each guest, from QEMU and from its
+/// console.
 const OF_HOST: &str = "/var/log/libvirt/*.log /var/log/libvirt/qemu/*.log";
 
-/// Logs of an NFS server: NFS-Ganesha's, where the lab or a distribution puts it. A kernel's server has none of its own.
+/// The logs of an NFS server: NFS-Ganesha's, where the lab or a distribution puts them. A kernel's server has none of its
+/// own.
 const OF_STORAGE: &str = "/var/log/multivm/nfs.log /var/log/ganesha/*.log /var/log/ganesha.log";
 
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// How much of a log is read, bytes: its end is what matters.
+/// How much of a log's end is of interest, in bytes.
 const MOST: u64 = 4 << 20;
 
-/// Between two logs.
+/// The line between two logs in one answer.
 const NEXT: &str = "multivm-next-log";
 
-/// Where every log ended at one moment.
+/// The end of every log at one moment.
 #[derive(Debug, Clone)]
 pub struct LogMarks(HashMap<(String, String), u64>);
 
-/// Logs of one machine by their paths, and how long they are.
+/// The lengths in bytes of one machine's logs, by path.
 type Lengths = Vec<(String, u64)>;
 
-/// What was added to a log since.
+/// The text added to a log since its mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddedLog {
-    /// The machine, and the path there.
+    /// The machine of the log; `path` is the path there.
     pub machine: String,
     pub path: String,
     pub text: String,
 }
 
-/// A machine that has logs.
+/// A machine with logs.
 struct Machine<'a> {
     name: &'a str,
     remote: &'a Remote,
@@ -53,7 +55,7 @@ fn machines<'a>(hosts: &'a Hosts, storage: &'a Storage) -> Vec<Machine<'a>> {
 }
 
 impl LogMarks {
-    /// Notes where every log ends now.
+    /// Notes the present end of every log.
     pub fn set(hosts: &Hosts, storage: &Storage) -> Result<LogMarks> {
         let machines = machines(hosts, storage);
         let lengths = at_once("measure the logs", &machines, |machine| lengths(machine.remote, machine.logs));
@@ -65,7 +67,7 @@ impl LogMarks {
         Ok(LogMarks(marks))
     }
 
-    /// What was added to one log of a machine, at most so many bytes of its end.
+    /// The text added to one log of a machine, at most the last `most` bytes of it.
     pub fn added(&self, machine: &str, remote: &Remote, path: &str, most: u64) -> Result<String> {
         let Some((_, length)) = lengths(remote, &quote(path))?.into_iter().next() else {
             return Ok(String::new());
@@ -74,7 +76,7 @@ impl LogMarks {
         remote.check(&format!("tail -c +{} {}", from + 1, quote(path)), LIMIT)
     }
 
-    /// What was added to all logs of all machines, and up to where that is: what comes later is added to those marks.
+    /// The text added to all logs of all machines, and the marks at its end: the next call on those continues there.
     pub fn all_added(&self, hosts: &Hosts, storage: &Storage) -> Result<(Vec<AddedLog>, LogMarks)> {
         let machines = machines(hosts, storage);
         let added = at_once("collect the logs", &machines, |machine| self.added_on(machine));
@@ -95,7 +97,7 @@ impl LogMarks {
         if grown.is_empty() {
             return Ok((Vec::new(), lengths));
         }
-        // To the length that was measured, and no further: a log grows while it is read.
+        // Each command stops at the measured length, because a log grows while it is read.
         let commands: Vec<String> = grown
             .iter()
             .map(|(path, from, to)| {
@@ -106,7 +108,7 @@ impl LogMarks {
         Ok((apart(machine.name, grown, &texts), lengths))
     }
 
-    /// Which logs grew, from where on they are read, and up to where.
+    /// The logs that grew, each with the range of bytes to read.
     fn grown(&self, machine: &str, lengths: &[(String, u64)]) -> Vec<(String, u64, u64)> {
         let grown = lengths.iter().filter_map(|(path, length)| {
             let from = self.begin(machine, path, *length, MOST);
@@ -115,16 +117,16 @@ impl LogMarks {
         grown.collect()
     }
 
-    /// From where on a log is read that is this long now.
+    /// The position from which on to read a log of a given length.
     fn begin(&self, machine: &str, path: &str, length: u64, most: u64) -> u64 {
         let mark = self.0.get(&(machine.to_owned(), path.to_owned())).copied().unwrap_or(0);
-        // A log that shrank was made anew.
+        // A log that shrank is a new file.
         let since = if mark > length { 0 } else { mark };
         since.max(length.saturating_sub(most))
     }
 }
 
-/// The texts of several logs out of one answer.
+/// Splits one answer into the texts of several logs.
 fn apart(machine: &str, grown: Vec<(String, u64, u64)>, texts: &str) -> Vec<AddedLog> {
     let texts = texts.split(&format!("\n{NEXT}\n")).map(str::to_owned).collect::<Vec<_>>();
     grown
@@ -139,7 +141,7 @@ fn lengths(remote: &Remote, logs: &str) -> Result<Lengths> {
     Ok(counts(&remote.run(&format!("wc -c {logs} 2> /dev/null"), LIMIT)?.stdout))
 }
 
-/// What `wc -c` says: a length and a path a line, and a total at the end when there are several.
+/// Parses the output of `wc -c`: a length and a path a line, and a total at the end when there are several.
 fn counts(output: &str) -> Lengths {
     let counts = output.lines().filter_map(|line| {
         let (length, path) = line.trim().split_once(' ')?;

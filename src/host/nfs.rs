@@ -1,5 +1,5 @@
-//! Asks an NFS server whether it serves, by the NULL procedure of its NFS program (RFC 5531 and RFC 1813, 3.3.0), which does
-//! nothing.
+//! Asks an NFS server whether it serves, by the NULL procedure of its NFS program (RFC 5531 and RFC 1813, 3.3.0), which
+//! does nothing.
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -22,10 +22,10 @@ const REPLY: u32 = 1;
 const RPC_VERSION: u32 = 2;
 const NOTHING: u32 = 0;
 
-/// Marks the only fragment of a record.
+/// The mark of the only fragment of a record.
 const LAST_FRAGMENT: u32 = 1 << 31;
 
-/// Asks the server once. A server that does not know the version answers as well: it serves another one.
+/// Asks the server once. A server that does not know the version answers as well, since it serves another one.
 pub(super) fn ping(server: &str, limit: Duration) -> Result<()> {
     ping_at((server, PORT), limit).map_err(|cause| {
         Failure::new(format!("get an answer from the NFS server {server}"), cause)
@@ -52,14 +52,14 @@ fn ping_at(server: impl ToSocketAddrs, limit: Duration) -> Result<(), Cause> {
     }
 }
 
-/// The call as it goes over TCP: the length of its record, then its words.
+/// The bytes of the call on TCP: the length of its record, then its words.
 fn call() -> Vec<u8> {
     let words = [CALL_ID, CALL, RPC_VERSION, PROGRAM, VERSION, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING];
     let length = LAST_FRAGMENT | (words.len() * 4) as u32;
     std::iter::once(length).chain(words).flat_map(u32::to_be_bytes).collect()
 }
 
-/// How long a server that is busy with guests may take.
+/// How long a server that is busy with guests may take to answer.
 pub(super) const LIMIT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_server_that_is_stopped_is_not_waited_for() {
-        // The kernel accepts; nobody answers.
+        // The kernel accepts the connection, but nobody answers.
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let cause = ping_at(listener.local_addr().unwrap(), Duration::from_millis(50)).unwrap_err();
         assert_eq!(cause.kind, FailureKind::TimedOut, "{cause}");

@@ -16,7 +16,7 @@ use crate::sys::wait::{Look, StopFlag, wait_for};
 /// How long libvirtd may take to answer after its host does.
 const LIBVIRT_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long our program may take to come to a host, and to answer.
+/// How long our program may take to be copied to a host, and to answer.
 const AGENT_LIMIT: Duration = Duration::from_secs(20);
 
 /// The first QEMU whose TCG loses no writes of migrating guests: commit 03bfc2188f06 "physmem: Fix migration dirty bitmap
@@ -35,7 +35,7 @@ pub struct Host {
     pub control: Connection,
     pub qemu: Version,
     pub libvirt: Version,
-    /// What libvirt's daemons held after the first scenario.
+    /// The resources of libvirt's daemons after the first scenario.
     pub daemons: Daemons,
     _events: Subscription,
 }
@@ -45,9 +45,9 @@ pub struct Hosts {
     pub source: Host,
     pub target: Host,
     pub events: EventHub,
-    /// QEMUs that have ended by themselves since the last scenario was shown some.
+    /// QEMUs that have ended by themselves since the last scenario took such ends.
     pub qemu_ends: QemuEnds,
-    /// Up to where the last scenario read the logs; none where the next one begins anew.
+    /// The end of the logs that the last scenario read; none if the next one begins anew.
     pub logs_read: Mutex<Option<LogMarks>>,
     /// The libvirt library of all connections.
     pub library: Libvirt,
@@ -55,7 +55,7 @@ pub struct Hosts {
 }
 
 impl Host {
-    /// The folder of loads on the host that write files. Whoever starts such a load makes the folder.
+    /// The folder on the host for loads that write files. The starter of such a load makes the folder.
     pub fn load_folder(&self) -> String {
         format!("{}/load", self.entry.load_folder)
     }
@@ -98,7 +98,7 @@ impl Hosts {
         }
     }
 
-    /// Lets the next scenario know nothing of what QEMUs did until now: guests that are made or repaired end on purpose.
+    /// Hides the past of QEMUs and logs from the next scenario: guests that multivm makes or repairs end on purpose.
     pub fn forget_the_past(&self) {
         self.qemu_ends.take();
         *locked(&self.logs_read) = None;
@@ -108,10 +108,11 @@ impl Hosts {
         [&self.source, &self.target]
     }
 
-    /// Whether libvirtd of both hosts answers over the kept connections.
+    /// Checks that libvirtd of both hosts answers over the kept connections.
     ///
     /// # Errors
-    /// When one does not: a connection that was closed stays closed.
+    ///
+    /// One does not answer; a closed connection stays closed.
     pub fn answer(&self) -> Result<()> {
         let asked = at_once("ask a host", self.both(), |host| {
             let attempted = || format!("ask libvirtd of {}", host.entry.name);
@@ -180,7 +181,7 @@ fn connect(
     let subscription = control.subscribe(move |event| hub.publish(&event)).attempting(attempted)?;
     let remote = Remote::new(entry.name.as_str(), entry.login.clone());
     let agent = Arc::new(Agent::new(remote.clone()));
-    // Its kernel log is followed from here on. One that cannot be read is a finding of the first scenario.
+    // This look sets the begin of the host's kernel log. If it fails, the first scenario reports it.
     let _ = agent.observe(AGENT_LIMIT);
     Ok(Host {
         side,

@@ -12,7 +12,7 @@ use crate::inventory::StorageEntry;
 use crate::remote::{Agent, Remote, quote};
 use crate::sys::wait::{Look, StopFlag, wait_for};
 
-/// How long making overlays may take: it only writes headers, within seconds even on a slow disk.
+/// How long the creation of overlays may take: it only writes headers, within seconds even on a slow disk.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// How long a starting server may take to serve.
@@ -22,7 +22,7 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 pub struct Storage {
     pub entry: StorageEntry,
     pub remote: Remote,
-    /// Our program there; copied with its first use, removed with this value.
+    /// Our program on the server. The first use copies it there, and dropping this value removes it.
     pub agent: Arc<Agent>,
 }
 
@@ -44,10 +44,11 @@ impl Storage {
         Ok(Storage { entry: entry.clone(), agent: Arc::new(Agent::new(remote.clone())), remote })
     }
 
-    /// Whether the NFS server answers.
+    /// Checks that the NFS server answers.
     ///
     /// # Errors
-    /// When it does not.
+    ///
+    /// The server does not answer.
     pub fn serves(&self) -> Result<()> {
         nfs::ping(&self.entry.server, nfs::LIMIT)
     }

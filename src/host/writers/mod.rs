@@ -1,5 +1,5 @@
-//! Who can write to images: every process, loop device and QEMU on both hosts and on the storage server that has one open for it,
-//! by device and inode, whatever path led there.
+//! Finds the writers of images: every process, loop device and QEMU that has an image open for writing, on both hosts and
+//! on the storage server. The search goes by device and inode, whatever path led there.
 
 mod words;
 
@@ -16,34 +16,34 @@ use crate::scenario::Side;
 use crate::sys::parallel::at_once;
 use words::{NfsFile, nfs_files};
 
-/// Somebody who can write to an image.
+/// A process or loop device that can write to an image.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Writer {
-    /// The image, by its number among those that are watched.
+    /// The number of the image among the watched ones.
     pub image: usize,
-    /// The host where it is; none on the storage server.
+    /// The host of the writer; none on the storage server.
     pub side: Option<Side>,
     pub machine: String,
-    /// None of a loop device.
+    /// The writing process; none for a loop device.
     pub process: Option<ProcessId>,
-    /// What it is, for people.
+    /// The writer's name for people.
     pub name: String,
-    /// The domain of which libvirt says that this is its QEMU.
+    /// The domain whose QEMU this is, as libvirt says.
     pub domain: Option<String>,
 }
 
-/// The machines, and what is known of them from one look to the next.
+/// A search on all machines, with the knowledge that one look leaves to the next.
 pub struct WriterSearch {
     storage: Machine,
     hosts: [Machine; 2],
-    /// The server, as hosts call it.
+    /// The server's address, as the hosts have it.
     server: String,
-    /// Paths of the images on it.
+    /// Paths of the images on the server.
     images: Vec<String>,
-    /// Other paths of files on it that a command line has named.
+    /// Other paths on the server that a command line has named.
     named: BTreeSet<String>,
-    /// What is written on command lines that were read. Not by process: one that is being started has none for a moment, and may
-    /// become another program later.
+    /// The files of each command line so far. Processes cannot be the keys: a starting process has no command line for a
+    /// moment, and may become another program later.
     lines: HashMap<Vec<String>, Vec<NfsFile>>,
     limit: Duration,
 }
@@ -55,7 +55,7 @@ struct Machine {
 }
 
 impl WriterSearch {
-    /// Searches for writers of images in the export; an answer may take as long as `limit`.
+    /// Prepares a search for writers of images in the export. Each answer of a machine may take as long as `limit`.
     pub fn new(hosts: &Hosts, storage: &Storage, images: &[String], limit: Duration) -> WriterSearch {
         let entry = &storage.entry;
         let host = |side: Side| {
@@ -73,7 +73,7 @@ impl WriterSearch {
         }
     }
 
-    /// Who can write now.
+    /// The present writers.
     pub fn look(&mut self) -> Result<Vec<Writer>> {
         let mut served = self.ask_storage()?;
         let inodes: Vec<u64> = served.paths.iter().map(|path| path.inode).collect();
@@ -143,9 +143,9 @@ impl Machine {
     }
 }
 
-/// What leads to which image on the storage server.
+/// The paths and inodes that lead to images on the storage server.
 struct Known<'a> {
-    /// Paths, inodes, and numbers of images.
+    /// Each path with its inode and the number of its image.
     paths: Vec<(&'a str, u64, usize)>,
 }
 
@@ -173,7 +173,8 @@ impl<'a> Known<'a> {
         self.paths.iter().find(|(_, known, _)| *known == inode).map(|(.., image)| *image)
     }
 
-    /// Who has an image open on a machine. What the NFS server has open there it has for its clients.
+    /// The writers on a machine. On the storage server this leaves out the files that the NFS server has open for its
+    /// clients.
     fn open(&self, machine: &Machine, answer: &Writers) -> Vec<Writer> {
         let is_here = machine.side.is_none();
         let files = answer.files.iter().filter(|file| !file.serves);
@@ -187,7 +188,8 @@ impl<'a> Known<'a> {
     }
 }
 
-/// Whether a command line and the inventory may mean one server: two different addresses are two, and a name says nothing.
+/// Whether a command line and the inventory may mean the same server: two different addresses are two servers, and a name
+/// proves nothing.
 fn is_server(named: &str, server: &str) -> bool {
     match (named.parse::<IpAddr>(), server.parse::<IpAddr>()) {
         (Ok(one), Ok(other)) => one == other,

@@ -1,18 +1,18 @@
-//! Which files on NFS servers the command line of a program of QEMU's names, and whether it writes to them: QEMU has an NFS
-//! client of its own, of which its machine's kernel knows a TCP connection and nothing else.
+//! Finds the files on NFS servers that the command line of one of QEMU's programs names, and whether the program writes to
+//! them. QEMU has an NFS client of its own, of which the kernel sees only a TCP connection.
 
 use serde_json::{Map, Value};
 
-/// A file on an NFS server, as a command line names it.
+/// A file on an NFS server that a command line names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NfsFile {
     pub server: String,
-    /// As the server knows it.
+    /// The path on the server.
     pub path: String,
     pub writes: bool,
 }
 
-/// The files that the words of one program name.
+/// The files that a program's command line names, from its words.
 pub fn nfs_files(words: &[String]) -> Vec<NfsFile> {
     let Some((program, words)) = words.split_first() else { return Vec::new() };
     let program = program.rsplit('/').next().unwrap_or(program);
@@ -31,7 +31,7 @@ pub fn nfs_files(words: &[String]) -> Vec<NfsFile> {
     found
 }
 
-/// Whether a program writes to a file that it is not told to leave alone.
+/// Whether a program writes to a file that has no read-only option of its own.
 fn writes(program: &str, words: &[String], is_last: bool) -> bool {
     let has = |options: &[&str]| words.iter().any(|word| options.contains(&&**word));
     match program {
@@ -41,7 +41,7 @@ fn writes(program: &str, words: &[String], is_last: bool) -> bool {
                 has(&["-r", "--repair"]) || words.iter().any(|word| word.starts_with("--repair="))
             }
             Some("bench") => has(&["-w"]),
-            // What is read comes first.
+            // The source of the copy comes first.
             Some("convert") => is_last,
             Some("dd") => words.last().is_some_and(|word| word.starts_with("of=")) && is_last,
             _ => true,
@@ -51,8 +51,8 @@ fn writes(program: &str, words: &[String], is_last: bool) -> bool {
     }
 }
 
-/// A URL, or options of which one is a URL: `nfs://server/path`, `file=nfs://server/path,readonly=on`,
-/// `driver=nfs,server.host=server,path=/path`.
+/// The file in a word that is a URL, has an option with a URL, or has options for an NFS file: `nfs://server/path`,
+/// `file=nfs://server/path,readonly=on`, `driver=nfs,server.host=server,path=/path`.
 fn of_word(word: &str, writes: bool) -> Option<NfsFile> {
     let options: Vec<(&str, &str)> = word.split(',').filter_map(|option| option.split_once('=')).collect();
     let option =
@@ -71,14 +71,14 @@ fn of_word(word: &str, writes: bool) -> Option<NfsFile> {
     (driver == Some("nfs")).then(|| NfsFile { server: server.to_owned(), path: path.to_owned(), writes })
 }
 
-/// `nfs://server[:port]/path[?options]`.
+/// Server and path of a URL `nfs://server[:port]/path[?options]`.
 fn of_url(url: &str) -> Option<(String, String)> {
     let (server, path) = url.strip_prefix("nfs://")?.split_once('/')?;
     let server = server.split(':').next().unwrap_or(server);
     Some((server.to_owned(), format!("/{}", path.split('?').next().unwrap_or(path))))
 }
 
-/// Block nodes as `-blockdev` describes them (qapi/block-core.json, BlockdevOptions).
+/// The block nodes of `-blockdev` options (qapi/block-core.json, BlockdevOptions).
 #[derive(Default)]
 struct Nodes(Vec<Node>);
 
@@ -86,9 +86,9 @@ struct Node {
     name: Option<String>,
     file: Option<(String, String)>,
     read_only: Option<bool>,
-    /// Names of the nodes that it writes to where it writes at all: its file, and where a qcow2 keeps its data apart, that.
+    /// Names of the nodes to which a writable node passes its writes: its file, and a qcow2's separate data file.
     below: Vec<String>,
-    /// The node that it is described in.
+    /// The node whose description contains this one.
     above: Option<usize>,
 }
 
@@ -120,8 +120,8 @@ impl Nodes {
         self.0.iter().enumerate().filter_map(file).collect()
     }
 
-    /// Whether anything writes to a node: it may be written to itself, and by one of those above it, if there are any. A circle,
-    /// which QEMU refuses, ends with `depth`.
+    /// Whether anything writes to a node. The node must allow writes, and so must one of the nodes above it, if there are
+    /// any. `depth` ends a circle, which QEMU would refuse.
     fn writes(&self, number: usize, depth: usize) -> bool {
         let node = &self.0[number];
         if depth == 0 || node.read_only == Some(true) {
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(found(line), [file("/export/a", writes)]);
     }
 
-    /// As libvirt 9.0 and 11.3 start a guest.
+    /// The options with which libvirt 9.0 and 11.3 start a guest.
     #[test]
     fn a_node_is_written_by_what_stands_on_it() {
         let line = concat!(
