@@ -1,4 +1,4 @@
-//! KVM, as far as it can be said without a trial boot.
+//! Judges KVM without a trial boot.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -7,7 +7,7 @@ use super::Diagnosis;
 use crate::inventory::AcceleratorKind;
 use crate::stand::lab::{Accel, Settings, accel};
 
-/// What a run of these settings would use.
+/// The accelerator of a run with these settings.
 pub fn examine(settings: &Settings) -> Diagnosis {
     let name = "KVM";
     let opened = File::options().read(true).write(true).open("/dev/kvm");

@@ -1,4 +1,4 @@
-//! The file systems of the state directory and of the cache.
+//! Checks the file systems of the state directory and of the cache.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use super::Diagnosis;
 use crate::ledger::state_directory;
 use crate::stand::lab::Settings;
 
-/// File systems of which it is known that they give file handles to user space.
+/// File systems that are known to give file handles to user space.
 const WITH_HANDLES: [(FsType, &str); 5] = [
     (EXT4_SUPER_MAGIC, "ext2, ext3 or ext4"),
     (XFS_SUPER_MAGIC, "XFS"),
@@ -21,16 +21,16 @@ const WITH_HANDLES: [(FsType, &str); 5] = [
     (TMPFS_MAGIC, "tmpfs"),
 ];
 
-/// Room that making one image takes at most. The trees of trixie take 653 and 128 MiB when they are done; packages
-/// and what is built of them lie beside them for a while.
+/// Most disk space for making one image, in MiB. The finished trees of trixie take 653 and 128 MiB; packages and products
+/// lie beside them for a while.
 const MIB_PER_IMAGE: u64 = 1536;
 
-/// Looks at both.
+/// Checks file handles and disk space.
 pub fn examine(settings: &Settings) -> Vec<Diagnosis> {
     vec![handles(), space(settings)]
 }
 
-/// The NFS server opens files by handle (name_to_handle_at), which not every file system has.
+/// Checks for file handles: the NFS server opens files by handle (name_to_handle_at), which not every file system supports.
 fn handles() -> Diagnosis {
     let name = "file handles";
     let directory = state_directory();
@@ -88,7 +88,7 @@ fn space(settings: &Settings) -> Diagnosis {
     }
 }
 
-/// The directory, or the nearest one above it that exists: what is made below it is on the same file system.
+/// The directory, or the nearest existing one above it: new files below it are on the same file system.
 fn existing(path: &Path) -> PathBuf {
     path.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("/")).to_owned()
 }

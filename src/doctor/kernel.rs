@@ -1,4 +1,4 @@
-//! What the kernel must have, tried where it can be tried without leaving anything.
+//! Checks the kernel's features, by trial where a trial leaves nothing behind.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -9,25 +9,25 @@ use super::Diagnosis;
 use super::privilege::{Privilege, Untried};
 use crate::stand::lab::cgroup;
 
-/// Namespaces of the same kinds as a host's; what is mounted in them ends with the command.
+/// A command with namespaces of the same kinds as a host's; its mounts end with the command.
 const HOST_LIKE: [&str; 7] =
     ["unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--propagation=private"];
 
 const TMPFS: &str = r#"mount -t tmpfs multivm-doctor "$1""#;
 
-/// As a host's root: upper layer in memory.
+/// A mount like that of a host's root, with the upper layer in memory.
 const OVERLAY: &str = r#"
     mount -t tmpfs multivm-doctor "$1" && cd "$1" && mkdir lower upper work root &&
     mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work root && : >root/file
 "#;
 
-/// With `name`: "br" alone would be read as an abbreviation of `broadcast`.
+/// The option `name` is there because ip(8) would take "br" alone for an abbreviation of `broadcast`.
 const NETWORK: &str = "ip link add type veth && ip link add name br0 type bridge";
 
 const NO_MODULES: &str =
     "load the kernel module if there is one; in a container, run it privileged or use the machine itself";
 
-/// Tries the kernel.
+/// Checks all features that the lab needs.
 pub fn examine(privilege: &Privilege) -> Vec<Diagnosis> {
     let temporary = std::env::temp_dir().display().to_string();
     let host_like = |script: &str| {
@@ -60,7 +60,7 @@ fn tried(name: &str, good: &str, result: Result<(), Untried>) -> Diagnosis {
     }
 }
 
-/// QEMU plugs the guests into the bridge by taps.
+/// Checks for taps, by which QEMU plugs the guests into the bridge.
 fn tun() -> Diagnosis {
     let path = "/dev/net/tun";
     let opened = File::options().read(true).write(true).open(path);
@@ -81,8 +81,8 @@ fn is_plain_user() -> bool {
     !nix::unistd::geteuid().is_root()
 }
 
-/// Post-copy needs it. The hosts' QEMU runs as root, which may use it whatever `vm.unprivileged_userfaultfd` says;
-/// that this file exists shows that the kernel has the system call at all.
+/// Checks for userfaultfd, which post-copy needs. The hosts' QEMU runs as root, which may use it whatever
+/// `vm.unprivileged_userfaultfd` says; the existence of this file shows that the kernel has the system call at all.
 fn userfaultfd() -> Diagnosis {
     let name = "userfaultfd";
     let setting = fs::read_to_string("/proc/sys/vm/unprivileged_userfaultfd");
@@ -99,7 +99,7 @@ fn userfaultfd() -> Diagnosis {
     }
 }
 
-/// They give each host its size.
+/// Checks for control groups, which give each host its size.
 fn control_groups() -> Diagnosis {
     let name = "control groups";
     let root = Path::new(cgroup::ROOT);
@@ -138,8 +138,9 @@ fn control_groups() -> Diagnosis {
     Diagnosis::good(name, text)
 }
 
-/// Version 2 lets no group but the machine's root have processes and controllers for its children at once (the
-/// kernel's cgroup-v2.rst, "No Internal Process Constraint"). Only the machine's root has no `cgroup.type`.
+/// Whether a control group below the machine's root has processes, and so cannot switch controllers on. Version 2 lets no
+/// group but the machine's root have processes and controllers for its children at once (the kernel's cgroup-v2.rst, "No
+/// Internal Process Constraint"). Only the machine's root has no `cgroup.type`.
 fn is_busy_child(root: &Path) -> bool {
     let read = |name: &str| fs::read_to_string(root.join(name)).unwrap_or_default();
     let enabled = read("cgroup.subtree_control");

@@ -1,4 +1,4 @@
-//! CPUs and memory, held against the size of the hosts and of the fleet.
+//! Compares CPUs and memory with the size of the hosts and of the fleet.
 
 use std::num::NonZero;
 
@@ -9,10 +9,10 @@ use crate::scenario::Profile;
 use crate::stand::lab::Settings;
 use crate::sys::machine::{self, memory_available};
 
-/// With one CPU, two hosts, the guests and the probes all wait for each other.
+/// Least number of CPUs without a warning: with one CPU, two hosts, the guests and the probes all wait for each other.
 const FEW_CPUS: usize = 2;
 
-/// Looks at the size of the machine.
+/// Checks the size of the machine.
 pub fn examine(settings: &Settings, profile: Option<&Profile>) -> Vec<Diagnosis> {
     vec![cpus(), memory(settings, profile)]
 }
@@ -46,8 +46,8 @@ fn memory(settings: &Settings, profile: Option<&Profile>) -> Diagnosis {
     Diagnosis::warn(name, format!("{seen}; {}", lacks.join("; ")), format!("{ADVICE}; or free some memory"))
 }
 
-/// What guests of a profile are given: by hosts of these settings, and by the machine below them. Memory that a lab of ours has,
-/// which is up, comes back when it is needed.
+/// The supply of memory for guests of a profile: of hosts with these settings, and of the machine below them. If a lab of
+/// ours is up, its memory counts as free, because the lab gives it back.
 pub fn supply(settings: &Settings, profile: &Profile) -> Supply {
     let ours_is_up = Ledger::peek(&state_directory()).is_ok_and(|ledger| !ledger.outstanding.is_empty());
     let machine = if ours_is_up { machine::memory() } else { memory_available() };

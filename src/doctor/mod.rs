@@ -1,6 +1,6 @@
-//! What this machine can do for the lab, what is missing, and what to do about it.
+//! Examines what this machine can do for the lab and what it lacks, and advises the user.
 //!
-//! Every check only looks: what it tries, it tries in a child with namespaces of its own, which leave nothing.
+//! No check changes anything: a trial runs in a child with namespaces of its own, which leave nothing.
 
 mod accelerator;
 mod disk;
@@ -16,24 +16,24 @@ use crate::scenario::Profile;
 use crate::stand::lab::Settings;
 use privilege::Privilege;
 
-/// What a check came to.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grade {
-    /// As it should be.
+    /// All is well.
     Good,
-    /// A lab can be raised, but something is slower, smaller or left out.
+    /// A lab can run, but something is slower, smaller or left out.
     Warn,
-    /// No lab can be raised as long as it is so.
+    /// No lab can run until this is mended.
     Missing,
 }
 
-/// One check: what was looked at, what was seen, what to do.
+/// The diagnosis of one check: its name, its verdict, what it saw, and advice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnosis {
     pub name: String,
     pub verdict: Grade,
     pub seen: String,
-    /// What the reader can do about it; always there when something is missing.
+    /// Advice for the reader; always there when something is missing.
     pub advice: Option<String>,
 }
 
@@ -51,7 +51,7 @@ impl Diagnosis {
     }
 }
 
-/// Looks at everything, in the order in which the lab needs it. With a profile it also says whether the fleet fits.
+/// Runs all checks in the order in which the lab needs their subjects. A profile adds the question whether its fleet fits.
 pub fn examine(settings: &Settings, profile: Option<&Profile>) -> Vec<Diagnosis> {
     let privilege = Privilege::find();
     let mut findings = vec![privilege.finding()];
@@ -64,7 +64,7 @@ pub fn examine(settings: &Settings, profile: Option<&Profile>) -> Vec<Diagnosis>
     findings
 }
 
-/// Whether a lab can be raised.
+/// Whether these findings allow a lab.
 pub fn can_raise(findings: &[Diagnosis]) -> bool {
     findings.iter().all(|finding| finding.verdict != Grade::Missing)
 }

@@ -1,4 +1,4 @@
-//! Programs, libraries, and where the packages of the lab's images come from.
+//! Checks programs, libraries, and the source of packages for the lab's images.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use crate::image::mirror;
 use crate::libvirt::{Libvirt, Version};
 use crate::stand::lab::Settings;
 
-/// Programs that the lab starts, with what for.
+/// Programs that the lab starts, with their purpose.
 const TOOLS: [(&str, &str); 6] = [
     (MMDEBSTRAP, "makes the images"),
     ("ip", "makes the lab's network"),
@@ -20,10 +20,10 @@ const TOOLS: [(&str, &str); 6] = [
 
 const MMDEBSTRAP: &str = "mmdebstrap";
 
-/// The libvirt room uses nothing newer.
+/// The oldest libvirt that has everything that the libvirt room uses.
 const OLDEST_LIBVIRT: Version = Version::new(8, 5, 0);
 
-/// Looks at what `./setup` installs, and at what the images are made of.
+/// Checks what `./setup` installs, and what images are made of.
 pub fn examine(settings: &Settings) -> Vec<Diagnosis> {
     let cached = settings.images().iter().all(|(_, there)| *there);
     let mut findings: Vec<Diagnosis> = TOOLS
@@ -42,7 +42,7 @@ pub fn examine(settings: &Settings) -> Vec<Diagnosis> {
     findings
 }
 
-/// With every image made already, what makes them is not needed now.
+/// Softens a missing tool for making images to a warning, because every image exists already.
 fn soften(finding: &mut Diagnosis) {
     if finding.verdict == Grade::Missing {
         finding.verdict = Grade::Warn;
@@ -61,7 +61,7 @@ fn examine_tool(tool: &str, purpose: &str) -> Diagnosis {
     }
 }
 
-/// The program in `PATH`. Where this process is not root, also in the directories that sudo adds to it.
+/// The path of a program in `PATH`, and for a process that is not root also in the directories that sudo adds.
 fn find(tool: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let by_sudo: &[&str] =
@@ -115,7 +115,7 @@ fn images(settings: &Settings) -> Diagnosis {
 fn package_source(settings: &Settings, cached: bool) -> Diagnosis {
     let name = "Debian packages";
     match mirror::debian(settings.store.mirror.as_deref()) {
-        // The address is not shown: it may hold a password.
+        // The message hides the address, which may hold a password.
         Ok(source) => Diagnosis::good(name, format!("from the source that {} names", source.from)),
         Err(failure) => {
             let mut finding =

@@ -1,22 +1,22 @@
-//! Root, by itself or through sudo.
+//! Finds root, by itself or through sudo.
 
 use std::process::{Command, Stdio};
 
 use super::Diagnosis;
 
-/// How this process gets to be root.
+/// The way in which this process becomes root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Privilege {
     Root,
-    /// sudo answers without asking.
+    /// sudo works without a password.
     Sudo,
-    /// sudo is there, and would ask for a password.
+    /// sudo exists, and would ask for a password.
     SudoAsks,
     None,
 }
 
 impl Privilege {
-    /// Looks, without ever making sudo ask.
+    /// Finds the way to root, without ever making sudo ask.
     pub fn find() -> Privilege {
         if nix::unistd::geteuid().is_root() {
             return Privilege::Root;
@@ -51,7 +51,11 @@ impl Privilege {
         }
     }
 
-    /// Runs a command as root: what it wrote to standard error if it failed, or why it could not be tried.
+    /// Runs a command as root.
+    ///
+    /// # Errors
+    ///
+    /// The command failed, with its text on standard error, or it could not be tried.
     pub fn try_as_root(self, command: &[&str]) -> Result<(), Untried> {
         let mut words = match self {
             Privilege::Root => Vec::new(),
@@ -75,10 +79,10 @@ impl Privilege {
     }
 }
 
-/// Why a trial as root did not succeed.
+/// The reason why a trial as root did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Untried {
-    /// It was not tried.
+    /// There is no way to root without a question, so nothing ran.
     NoRoot,
     Failed(String),
 }

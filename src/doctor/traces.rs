@@ -1,10 +1,10 @@
-//! What earlier commands left on this machine, and who is at work on it.
+//! Finds what earlier commands left on this machine, and who is at work on it.
 
 use super::Diagnosis;
 use crate::ledger::state_directory;
 use crate::stand::{Occupancy, Status, summary};
 
-/// Looks at the ledger and at the lock.
+/// Checks the ledger and the lock.
 pub fn examine() -> Vec<Diagnosis> {
     let status = match Status::look(&state_directory()) {
         Ok(status) => status,
