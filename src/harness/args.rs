@@ -62,7 +62,7 @@ impl Options {
     }
 }
 
-/// The arguments, parsed.
+/// The parsed arguments.
 #[derive(Debug)]
 pub struct Request {
     pub options: Options,

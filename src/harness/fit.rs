@@ -19,7 +19,7 @@ impl Fit {
     ///
     /// # Errors
     ///
-    /// When the selection means scenarios and fits none. The message names similar ones.
+    /// The selection means scenarios and fits none. The message names similar ones.
     pub(super) fn of(request: &Request, plan: &Plan) -> Result<Fit, Problem> {
         let selection = &request.selection;
         let mut strangers = plan.file.strangers(selection);

@@ -185,13 +185,13 @@ impl Player for Fixture {
     }
 }
 
-/// From one line about guests that are being started to the next, where nobody sees the status of the run.
+/// Time between two lines about starting guests, if nobody sees the status of the run.
 const START_LINE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The moment of the last line about guests that are being started, or of the first answer.
+/// The moment of the last line about starting guests, or of the first answer.
 type Calm = Mutex<Option<Instant>>;
 
-/// Writes into the record what is told of guests, and says what cannot wait.
+/// Records news of guests, and prints urgent news.
 fn tell(run: &Run, calm: &Calm, news: News<'_>) {
     match news {
         News::Answering { answering, of } => {
@@ -216,7 +216,7 @@ fn tell(run: &Run, calm: &Calm, news: News<'_>) {
     }
 }
 
-/// Whether a repair may help. A refusal would only be repeated, and what somebody else made is not ours to clear.
+/// Whether a repair may help. It would only meet the same refusal again, and may not clear what somebody else made.
 fn is_damage(failure: &Failure) -> bool {
     !matches!(failure.kind(), FailureKind::Refused | FailureKind::Cancelled)
 }

@@ -36,7 +36,7 @@ const SESSION_LIMIT: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 ///
-/// When the run cannot begin, or its results cannot be written.
+/// The run cannot begin, or its results cannot be written.
 pub fn on_stage(
     request: &Request,
     plan: Plan,
@@ -81,7 +81,7 @@ impl Hold {
     ///
     /// # Errors
     ///
-    /// When one of these fails, or running hosts have no room for the guests.
+    /// The lock or the folder cannot be had, or running hosts have no room for the guests.
     fn take(plan: &Plan, scenarios: Option<usize>) -> Result<Hold, Problem> {
         let stop = StopFlag::new();
         interrupt::cancel_on_signals(&stop, terminal::say)?;

@@ -16,12 +16,12 @@ use crate::sys::process;
 
 /// Removes the link `latest` if it leads to an earlier command's run, and returns whether it did.
 ///
-/// `cargo test` starts several programs. The link stays if an earlier one of them made the run, and if the run goes on: then
-/// another command is at work, and this one would be refused.
+/// `cargo test` starts several programs. The link stays if an earlier one of them made the run. It also stays if the run
+/// goes on: then another command is at work, and multivm refuses this one.
 ///
 /// # Errors
 ///
-/// When the link cannot be removed.
+/// The link cannot be removed.
 pub(super) fn withdraw(results: &Path) -> Result<bool> {
     if goes_on(&record::latest(results)) {
         return Ok(false);

@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Checks the results folder and the additional JUnit file, if there is one. It leaves nothing behind.
+/// Checks the results folder and the additional JUnit file, if there is one, and leaves nothing behind.
 ///
 /// # Errors
 ///
-/// What is wrong with which place, what is allowed, and which option or variable names it.
+/// A place cannot be written. The message has the place, the reason, what is allowed, and the option or variable that names
+/// the place.
 pub fn check(results: &Path, junit: Option<&Path>) -> Result<(), String> {
     let refused = |what: &str, path: &Path, why: String| {
         format!("error: cannot write {what} {}: {why}", path.display())
@@ -31,7 +32,7 @@ pub fn check(results: &Path, junit: Option<&Path>) -> Result<(), String> {
     })
 }
 
-/// Why a folder of that path cannot be made and written; none if it can.
+/// The reason why a folder at a path cannot be made and written; none if it can.
 fn folder(path: &Path) -> Result<(), String> {
     let Some(existing) = path.ancestors().find(|path| exists(path)) else {
         // A relative path begins in the working directory.
@@ -42,13 +43,14 @@ fn folder(path: &Path) -> Result<(), String> {
     if !metadata.is_dir() {
         return Err(format!("{} is not a folder", existing.display()));
     }
-    // Only a write proves it: by its permission bits root may also write where nothing can be written, as in /proc.
+    // Only a write proves that the folder is writable: by its permission bits root may also write where nothing can be
+    // written, as in /proc.
     tempfile::tempfile_in(existing)
         .map(drop)
         .map_err(|error| format!("no file can be made in {}: {error}", existing.display()))
 }
 
-/// Why a file of that path cannot be written; none if it can.
+/// The reason why a file at a path cannot be written; none if it can.
 fn file(path: &Path) -> Result<(), String> {
     if path.is_dir() {
         return Err("it is a folder".into());

@@ -10,7 +10,7 @@ use crate::failure::{Attempt, Result};
 use crate::sys::contained::lines;
 use crate::sys::parallel::at_once;
 
-/// A target may have several programs: a library's tests, a program and its tests. Older builds stay there, too.
+/// The most programs of one target: a library's tests, a program and its tests. Older builds stay in the folder, too.
 const PROGRAMS_OF_A_TARGET: usize = 4;
 
 /// How long a program may take to list its tests.
@@ -23,7 +23,7 @@ pub(super) fn names() -> Vec<String> {
     at_once("list own tests", newest, |program| listed_by(program)).into_iter().flatten().flatten().collect()
 }
 
-/// The programs in the folder of this one by the names of their targets, the newest first, without those of this target.
+/// The programs in this one's folder by the names of their targets, the newest first, without those of this target.
 pub fn programs() -> BTreeMap<String, Vec<PathBuf>> {
     let Ok(me) = std::env::current_exe() else { return BTreeMap::new() };
     let beside = me.parent().map(fs::read_dir).into_iter().flatten().flatten().flatten();
@@ -41,7 +41,7 @@ pub fn programs() -> BTreeMap<String, Vec<PathBuf>> {
     programs
 }
 
-/// The name of the target in `NAME-0123456789abcdef`, which is what cargo calls a program that it builds.
+/// The name of the target in `NAME-0123456789abcdef`, which is cargo's name for a program that it builds.
 fn target_of(path: &Path) -> Option<String> {
     let (name, hash) = path.file_name()?.to_str()?.rsplit_once('-')?;
     (hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| name.to_owned())
@@ -63,7 +63,7 @@ fn listed_by(program: &Path) -> Result<Vec<String>> {
             names.extend(line.strip_suffix(": test").map(str::to_owned));
         }
     }
-    // It has closed its output, or is late.
+    // The program has closed its output, or is late.
     let _ = child.kill();
     child.wait().attempting(attempted)?;
     Ok(names)

@@ -123,10 +123,10 @@ filters = ["precopy_cross::in_vms::stress_cpu", "stress_memory::xbzrle"]
 "#;
         let folder = tempfile::tempdir().unwrap();
         let package = include_str!("../../scenarios.toml").replace(r#"["plain", "xbzrle"]"#, r#"["plain"]"#);
-        // The constraint and the set that are about the value which is now beyond the axis.
+        // Without the constraint and the set about the value that is now beyond the axis.
         let package = without(package, "[[constraint]]\nwhen = { transport");
         let package = without(package, "[set.ci]");
-        // Its own cases beyond the matrix are not what is counted here.
+        // This does not count the file's own cases beyond the matrix.
         let mut blocks = package.split("\n[[ignored]]\n");
         let before = blocks.next().unwrap().to_owned();
         let rest = blocks.map(|block| block.split_once("\n\n").map_or("", |(_, rest)| rest));
@@ -135,15 +135,15 @@ filters = ["precopy_cross::in_vms::stress_cpu", "stress_memory::xbzrle"]
         folder
     }
 
-    /// A file without the paragraph that begins so.
+    /// The file without the paragraph that begins with a given text.
     fn without(file: String, begins: &str) -> String {
         let start = file.find(begins).unwrap();
         let end = start + file[start..].find("\n\n").unwrap();
         file[..start].to_owned() + &file[end..]
     }
 
-    /// What these arguments ask for. Options that are not among them have their defaults, also where the environment of this
-    /// test asks for something else, as that of a whole `cargo test` does.
+    /// The request of these arguments. Options that are not among them have their defaults, even if this test's environment
+    /// sets them, like that of a whole `cargo test`.
     fn request(file: &Path, arguments: &[&str]) -> Request {
         let mut all = vec!["migration", "--scenarios", file.to_str().unwrap()];
         for default in [["--set", Set::ALL], ["--shard", "1/1"], ["--profile", "lab"]] {
@@ -155,7 +155,7 @@ filters = ["precopy_cross::in_vms::stress_cpu", "stress_memory::xbzrle"]
         args::parse(all.into_iter().map(str::to_owned)).unwrap()
     }
 
-    /// Number of scenarios that are played, and of those that are listed as ignored, for these arguments.
+    /// Number of played scenarios, and of ignored ones, for these arguments.
     #[rstest]
     #[case::nothing(&[], None, 2)]
     #[case::ignored(&["--ignored"], Some(4), 0)]
@@ -186,7 +186,7 @@ filters = ["precopy_cross::in_vms::stress_cpu", "stress_memory::xbzrle"]
         assert!(at_least_ignored > 0 || ignored.iter().all(|case| !own(&case)));
     }
 
-    /// Which part has a case does not depend on the flags: nextest lists with `--ignored` and without.
+    /// A case's part does not depend on the flags: nextest lists with `--ignored` and without.
     #[rstest]
     fn the_parts_have_every_case_once(folder: tempfile::TempDir) {
         let file = folder.path().join("own.toml");

@@ -1,4 +1,4 @@
-//! Whether hosts and machine have room for the guests of every scenario that is to be played, asked before anything is touched.
+//! Checks before a run touches anything that hosts and machine have room for the guests of every scenario.
 
 use std::collections::HashSet;
 
@@ -10,10 +10,11 @@ use crate::scenario::{Profile, Scenario, ScenarioFile};
 use crate::stand::Session;
 use crate::stand::lab::Settings;
 
-/// Whether the guests fit on hosts that are still to be raised.
+/// Checks that the guests fit on hosts that the run has yet to raise.
 ///
 /// # Errors
-/// They do not; the message has the arithmetic, and how many guests fit.
+///
+/// The guests do not fit. The message has the arithmetic, and the number of guests that fit.
 pub(super) fn is_there(
     scenarios: &[Scenario],
     file: &ScenarioFile,
@@ -23,10 +24,11 @@ pub(super) fn is_there(
     fits(scenarios, file, profile, |profile| doctor::supply(settings, profile))
 }
 
-/// Whether the guests fit on hosts that an earlier command left up.
+/// Checks that the guests fit on hosts that an earlier command left up.
 ///
 /// # Errors
-/// They do not; the message has the arithmetic, and how many guests fit.
+///
+/// The guests do not fit. The message has the arithmetic, and the number of guests that fit.
 pub(super) fn stands(plan: &Plan, session: &Session) -> Result<(), Problem> {
     let Some(hosts) = session.inventory() else { return Ok(()) };
     let host = hosts.source.memory.min(hosts.target.memory);
@@ -39,7 +41,7 @@ fn fits(
     profile: &Profile,
     supply: impl Fn(&Profile) -> Supply,
 ) -> Result<(), Problem> {
-    // Of hundreds of scenarios only a few differ in what they need.
+    // Only a few of hundreds of scenarios differ in their needs.
     let mut asked = HashSet::new();
     let needs = |one: &Scenario| (one.sizing, one.order, one.location.in_guests(), one.workload);
     for scenario in scenarios.iter().filter(|scenario| asked.insert(needs(scenario))) {

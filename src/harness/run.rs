@@ -107,12 +107,12 @@ impl Run {
         self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
     }
 
-    /// Why a run without failures is no success: nothing that it played proved anything.
+    /// The reason why a run without failures is no success: none of its plays proved anything. None for any other run.
     pub fn unproved(&self) -> Option<String> {
         unproved(&self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Lines about where the time went.
+    /// Lines about the use of the run's time.
     pub fn spent(&self) -> Vec<String> {
         spent::lines(&self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -120,7 +120,8 @@ impl Run {
     /// Closes the record and writes the reports.
     ///
     /// # Errors
-    /// When a line of the record could not be written at any time, or a report cannot be.
+    ///
+    /// A line of the record could not be written at any time, or a report cannot be written.
     pub fn close(&self, also: Option<&Path>) -> Result<()> {
         let reported = self.report(also);
         let complete = self.record.complete().attempting(|| "write the record of the run".to_owned());

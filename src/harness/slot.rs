@@ -1,5 +1,5 @@
-//! The fixture that scenarios share: the first scenario builds it, each later one looks at it first, and damage is repaired
-//! from the smallest part upwards.
+//! The fixture that scenarios share. The first scenario builds it, each later one looks at it first, and repairs go from
+//! the smallest part upwards.
 //!
 //! If the first build fails, every scenario fails immediately with that reason, since the machine is the reason. A later
 //! build may have failed by bad luck: the next scenarios try again, [`MORE_TRIES`] times in a row.
@@ -32,14 +32,14 @@ pub trait Builder {
     ///
     /// # Errors
     ///
-    /// When something does not.
+    /// Something below the fixture does not answer.
     fn glance(&self, fixture: &Self::Fixture) -> Result<()>;
 
     /// Looks at every part of the fixture that a scenario may have damaged, and mends it in place.
     ///
     /// # Errors
     ///
-    /// When that does not help, or when something below the fixture is damaged as well.
+    /// The repair does not help, or something below the fixture is damaged as well.
     fn mend(&self, fixture: &Self::Fixture) -> Result<()>;
 
     /// Repairs what is below the fixture without taking it down, so that the fixture can be built again. `why` is the
@@ -88,7 +88,7 @@ impl<B: Builder> Slot<B> {
         Slot { builder, state: Mutex::new(State::Broken { why, tries: 0 }) }
     }
 
-    /// The builder of its fixture.
+    /// The builder of the slot's fixture.
     pub fn builder(&self) -> &B {
         &self.builder
     }
@@ -124,7 +124,7 @@ impl<B: Builder> Slot<B> {
         result
     }
 
-    /// Notes that a scenario's proofs found the fixture whole: a glance is enough before the next one.
+    /// Notes that a scenario's proofs found the fixture whole: a glance is enough before the next scenario.
     pub fn proved(&self) {
         self.note(true);
     }
@@ -141,7 +141,8 @@ impl<B: Builder> Slot<B> {
         }
     }
 
-    /// Gives the fixture up, because an abandoned thread still works on it. It is built again, with everything below it.
+    /// Gives the fixture up, because an abandoned thread still works on it. The next scenario builds another one, with
+    /// everything below it.
     pub fn lost(&self, why: Failure) {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State::Broken { why, tries: MORE_TRIES };
     }
@@ -165,7 +166,7 @@ impl<B: Builder> Slot<B> {
         }
     }
 
-    /// Builds another fixture on what stands, which the last scenario may have damaged.
+    /// Builds another fixture on standing hosts, which the last scenario may have damaged.
     fn built(&self, profile: &Profile) -> Result<Arc<B::Fixture>> {
         self.builder.build(profile).map(Arc::new).or_else(|why| self.restored(&why, profile))
     }

@@ -1,8 +1,8 @@
-//! Where the time of a run went, in one or two lines.
+//! The use of a run's time, in one or two lines.
 
 use crate::record::{Outcome, spent_in};
 
-/// Lines about the time of the scenarios that were played; none without any.
+/// Lines about the time of the played scenarios; none without any.
 pub(super) fn lines(outcomes: &[Outcome]) -> Vec<String> {
     let sums = spent_in(outcomes.iter().map(|outcome| &outcome.numbers));
     let total: f64 = sums.iter().map(|(_, seconds)| seconds).sum();

@@ -25,19 +25,19 @@ use crate::sys::wait::StopFlag;
 /// How long an interrupted scenario may go on, to abort its migrations and to write down its findings.
 const AFTER_STOP: Duration = Duration::from_secs(15);
 
-/// Plays scenarios on the fixtures of its builder: three calls of a stage.
+/// Plays scenarios on the fixtures of its builder, by three calls of a stage.
 pub trait Player: Builder {
     /// The longest time that a scenario may take before the stage gives it up.
     fn limit(&self, scenario: &Scenario, fixture: &Self::Fixture, seed: Seed) -> Duration;
 
-    /// Plays a scenario on a whole fixture. The outcome has whatever happens.
+    /// Plays a scenario on a whole fixture. The result also reports every failure.
     fn play(&self, scenario: &Scenario, fixture: &Self::Fixture, context: &Context<'_>) -> Played;
 
     /// Makes a scenario's migrations alone and returns their time; none for a scenario without such a floor.
     ///
     /// # Errors
     ///
-    /// When a migration fails.
+    /// A migration fails.
     fn floor(&self, scenario: &Scenario, fixture: &Self::Fixture, seed: Seed) -> Result<Option<Duration>>;
 }
 
@@ -54,7 +54,7 @@ pub struct Stage<P: Player = Fixture> {
     floors: Option<Mutex<HashSet<String>>>,
     /// The progress display; none without a terminal.
     status: Option<LiveStatus>,
-    /// The deadline of the scenario under way.
+    /// The deadline of the scenario in play.
     due: Mutex<Option<Instant>>,
 }
 
@@ -86,7 +86,7 @@ where
         }
     }
 
-    /// Lets go of the fleet: its connections close.
+    /// Lets go of the fleet, whose connections then close.
     pub fn release(&self) {
         self.slot.release();
     }
@@ -126,7 +126,7 @@ where
         &self.run.record
     }
 
-    /// The whole fixture of a profile, and the time it took to make it so.
+    /// The whole fixture of a profile, and the time spent on making it whole.
     pub fn fleet(&self, profile: &Profile) -> Result<(Arc<P::Fixture>, Duration)> {
         let begin = Instant::now();
         Ok((self.slot.whole(profile)?, begin.elapsed()))
@@ -164,7 +164,7 @@ where
         }
     }
 
-    /// Whether floors are wanted and this is the first scenario of its mode and order.
+    /// Whether this run measures floors and this is the first scenario of its mode and order.
     fn wants_floor(&self, scenario: &Scenario) -> bool {
         let Some(measured) = &self.floors else { return false };
         locked(measured).insert(scenario.group())
@@ -197,7 +197,7 @@ where
         })
     }
 
-    /// Does work that plays a scenario, in a thread that is abandoned if it hangs.
+    /// Runs the play of a scenario in a thread, which the stage abandons if it hangs.
     fn attended(
         &self,
         name: &str,

@@ -10,7 +10,7 @@ use crate::sys::parallel::locked;
 
 type Answers = VecDeque<Result<()>>;
 
-/// A builder that notes what is asked of it, and answers as it is scripted; with nothing scripted, well.
+/// A builder that notes its calls and answers by a script. A call without a scripted answer succeeds.
 #[derive(Default)]
 struct Script {
     asked: Arc<Mutex<Vec<String>>>,
@@ -19,7 +19,7 @@ struct Script {
 }
 
 impl Script {
-    /// The next times that it is asked for `rung`, it answers this.
+    /// Scripts the next answers of `rung`.
     fn says(self, rung: &'static str, answers: impl IntoIterator<Item = Result<()>>) -> Script {
         self.answers.borrow_mut().push((rung, answers.into_iter().collect()));
         self
@@ -85,7 +85,7 @@ fn asked(slot: &Slot<Script>) -> Vec<String> {
     locked(&slot.builder.asked).drain(..).collect()
 }
 
-/// A slot that has been filled, and what its builder says from then on.
+/// A filled slot, whose builder answers by the script from then on.
 fn filled(script: Script) -> Slot<Script> {
     let slot = Slot::new(script);
     slot.whole(&profile(3)).unwrap();
@@ -132,7 +132,8 @@ fn another_profile_gets_another_fixture() {
     assert_eq!(asked(&slot), ["close 1", "build 2"], "one holds the hosts at a time");
 }
 
-/// The smallest repair that helps is made, and none above it. Nothing holds hosts on which more than the fixture is repaired.
+/// A slot makes the smallest repair that helps, and none above it. Nothing holds hosts on which more than the fixture needs
+/// repair.
 #[rstest]
 #[case::mended(&[], &["mend 1"])]
 #[case::restored(&[("mend", 1)], &["mend 1", "close 1", "restore: mend", "build 3"])]

@@ -1,4 +1,5 @@
-//! A stage against a script: fixtures that are built and looked after without a lab, and plays that come to what a test says.
+//! Tests of a stage against a script: it builds and looks after fixtures without a lab, and a test decides the results of
+//! plays.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -13,10 +14,10 @@ use crate::record::{Event, read};
 const NAME: &str = "precopy_orderly::in_vms::stress_cpu";
 const RANDOM: &str = "precopy_random::in_vms::stress_cpu";
 
-/// What a play does, and comes to.
+/// The script of a play, with its result.
 type Play = Box<dyn FnOnce(&Context<'_>) -> Played + Send>;
 
-/// Notes what it is asked for, and plays what it is given; with nothing given, all goes well.
+/// A player that notes its calls and follows a script. A play without a script succeeds.
 struct Script {
     asked: Mutex<Vec<String>>,
     plays: Mutex<VecDeque<Play>>,
@@ -93,7 +94,7 @@ impl Ground {
         Ground::limited(Duration::from_secs(3600), false)
     }
 
-    /// A stage whose plays have this limit.
+    /// A stage whose plays have a given limit.
     fn limited(limit: Duration, floors: bool) -> Ground {
         let folder = tempfile::tempdir().unwrap();
         let file = ScenarioFile::parse("scenarios.toml", include_str!("../../../scenarios.toml")).unwrap();
@@ -124,13 +125,13 @@ impl Ground {
         self.stage.slot.builder()
     }
 
-    /// The next play does this.
+    /// Scripts the next play.
     fn then(&self, play: impl FnOnce(&Context<'_>) -> Played + Send + 'static) -> &Ground {
         locked(&self.script().plays).push_back(Box::new(play));
         self
     }
 
-    /// Plays a scenario, and returns what libtest hears: why it is ignored, or what its failure says.
+    /// Plays a scenario, and returns libtest's view: the reason why it is ignored, or the text of its failure.
     fn play(&self, name: &str) -> Result<Option<String>, String> {
         match self.stage.play(name.parse().unwrap()) {
             Ok(Completion::Completed) => Ok(None),
@@ -139,7 +140,7 @@ impl Ground {
         }
     }
 
-    /// What the script was asked for since this was called last.
+    /// The script's calls since the last use of this function.
     fn asked(&self) -> Vec<String> {
         locked(&self.script().asked).drain(..).collect()
     }
@@ -148,7 +149,7 @@ impl Ground {
         read(self.stage.run.path()).unwrap().into_iter().map(|(_, event)| event).collect()
     }
 
-    /// The outcome that the record has last.
+    /// The last outcome in the record.
     fn outcome(&self) -> Outcome {
         let finished = self.events().into_iter().rev().find_map(|event| match event {
             Event::ScenarioFinished(outcome) => Some(outcome),
@@ -204,7 +205,7 @@ fn a_fleet_that_is_lost_to_an_interruption_is_no_error() {
     assert_eq!(ground.outcome().verdict, Verdict::Interrupted);
 }
 
-/// A play that is worth another one.
+/// The result of a play that is worth another one.
 fn missed() -> Played {
     let again = Again { pace: Pace::default().slowed(2), why: "all was across", explains: 1 };
     Played { again: Some(again), ..came_to(NAME, Verdict::Failed) }
@@ -280,14 +281,14 @@ fn a_play_that_hangs_is_left_at_its_limit_and_everything_is_made_anew() {
     let ground = Ground::limited(Duration::from_millis(10), false);
     let (_hold, held) = channel::<()>();
     ground.then(move |_| {
-        // Until the test ends.
+        // This blocks until the test ends.
         let _ = held.recv();
         came_to(NAME, Verdict::Passed)
     });
     assert!(ground.play(NAME).unwrap_err().contains("something hangs"));
     assert_eq!(ground.outcome().verdict, Verdict::Error);
     assert!(ground.stage.fleet(&ground.stage.profile).is_ok());
-    // The play may note itself at any time: only its limit is over.
+    // The play may note itself at any time, because only its limit is over.
     let asked: Vec<String> = ground.asked().into_iter().filter(|what| what != "play").collect();
     assert_eq!(asked, ["build", "clear", "build"]);
 }
