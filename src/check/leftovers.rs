@@ -1,8 +1,9 @@
 //! Nothing is left behind: when all guests are home again, both hosts have what they had before the first move.
 //!
-//! Things are counted by what they are, never by numbers that are drawn anew: a guest that has come home has another process, tap
-//! and folder, but one of each. What a hook or a helper may leave is looked for where libvirt's own is: in the control groups of
-//! its daemons and of machines, among taps and ports of bridges, and in its folders. Logs and caches grow by design.
+//! The check counts things by their kind, never by drawn numbers: a guest that has come home has another process, tap and
+//! folder, but one of each. It looks for the remains of hooks and helpers in the places of libvirt's own: in the control
+//! groups of its daemons and of machines, among taps and ports of bridges, and in its folders. Logs and caches grow by
+//! design.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -60,7 +61,8 @@ struct LeftoversAsked<'a> {
     before: [Traces; 2],
 }
 
-/// Folders in which libvirt and QEMU keep what belongs to guests; logs and caches aside, and what people configure.
+/// Folders in which libvirt and QEMU keep the files of guests, without logs, caches and the configuration that people
+/// write.
 const FOLDERS: [&str; 6] = [
     "/etc/libvirt/qemu",
     "/run/libvirt",
@@ -70,17 +72,17 @@ const FOLDERS: [&str; 6] = [
     "/dev/hugepages/libvirt",
 ];
 
-/// How long what is on its way out may take.
+/// How long a vanishing thing may take to vanish.
 const SETTLING: Duration = Duration::from_secs(5);
 
-/// How many file descriptors a daemon may have more after one scenario: clients come and go.
+/// How many more file descriptors a daemon may have after one scenario: clients come and go.
 const DESCRIPTORS: u64 = 16;
 
-/// How many a daemon may have more than after the first scenario of the run.
+/// How many more file descriptors a daemon may have than after the first scenario of the run.
 const DESCRIPTORS_OF_RUN: u64 = 64;
 
-/// How much more memory a daemon may have resident than after the first scenario of the run. One scenario proves nothing: a heap
-/// grows to its working size, and is not given back.
+/// How much more resident memory a daemon may have than after the first scenario of the run, in bytes. One scenario proves
+/// nothing: a heap grows to its working size, and never shrinks again.
 const RESIDENT_OF_RUN: u64 = 128 << 20;
 
 fn look(fleet: &Fleet) -> [Result<Traces>; 2] {
@@ -96,7 +98,8 @@ fn look(fleet: &Fleet) -> [Result<Traces>; 2] {
 impl Asked for LeftoversAsked<'_> {
     fn at_end(&mut self, end: &End<'_>) -> Vec<Proof> {
         let Fleet { hosts, guests, .. } = self.fleet;
-        // Away from home a guest's own things are away, too, and it is made anew before the next scenario.
+        // The things of a guest away from home are away with it, and multivm makes that guest anew before the next
+        // scenario.
         let is_home =
             |guest: &Arc<Guest>| guest.side() == Side::Source && end.answering.contains_key(&guest.name);
         if end.interrupted || !guests.iter().all(is_home) {
@@ -112,7 +115,7 @@ impl Asked for LeftoversAsked<'_> {
     }
 }
 
-/// Looks at a host until nothing is left, or for as long as things may take to go.
+/// Looks at a host until nothing is left, or until [`SETTLING`] is over.
 fn prove(host: &Host, before: &Traces, limit: Duration, fleet: &Fleet) -> Vec<Proof> {
     let name = &host.entry.name;
     let mut last = Err(Failure::new(format!("look what is left on {name}"), "no answer"));
@@ -128,7 +131,7 @@ fn prove(host: &Host, before: &Traces, limit: Duration, fleet: &Fleet) -> Vec<Pr
         Ok(now) => {
             vec![of_things(name, &left(before, &now)), of_daemons(name, before, &now, &host.daemons)]
         }
-        // Not knowing is not a proof.
+        // Without knowledge there is no proof.
         Err(failure) => vec![Proof::new(&ABOUT, false, expected(name), format!("not known: {failure}"))],
     }
 }
@@ -137,7 +140,7 @@ fn expected(host: &str) -> String {
     format!("nothing more on {host} than before the first move")
 }
 
-/// So many things are told one by one.
+/// The most things that a finding names one by one.
 const TOLD: usize = 10;
 
 fn of_things(host: &str, left: &[String]) -> Proof {
@@ -151,7 +154,7 @@ fn of_things(host: &str, left: &[String]) -> Proof {
     Proof::new(&ABOUT, false, expected(host), format!("on {host}: {}", told.join("; "))).advise(&LEFT)
 }
 
-/// What there is more of now than before: what it is, and who or which.
+/// The things of which there are more now than before: each with its kind, and the newest ones of that kind.
 fn left(before: &Traces, now: &Traces) -> Vec<String> {
     let counts = |things: &BTreeMap<String, Vec<String>>| -> HashMap<String, usize> {
         things.iter().map(|(what, which)| (what.clone(), which.len())).collect()
@@ -165,7 +168,7 @@ fn left(before: &Traces, now: &Traces) -> Vec<String> {
     grown.collect()
 }
 
-/// Everything that is counted, by what it is.
+/// All counted things, by their kind.
 fn things(traces: &Traces) -> BTreeMap<String, Vec<String>> {
     let owners: HashMap<i32, &str> =
         traces.domains.iter().map(|domain| (domain.pid, domain.name.as_str())).collect();
@@ -202,7 +205,7 @@ fn things(traces: &Traces) -> BTreeMap<String, Vec<String>> {
     things
 }
 
-/// Processes of people and programs that have logged in, this run among them.
+/// The processes of logged-in people and programs, including this run's.
 fn logins(traces: &Traces) -> HashSet<i32> {
     let parents: HashMap<i32, (i32, &str)> = traces
         .processes
@@ -211,7 +214,7 @@ fn logins(traces: &Traces) -> HashSet<i32> {
         .collect();
     let logged_in = |pid: &i32| {
         let mut at = *pid;
-        // A line of parents ends at the first that is not in the list.
+        // A chain of parents ends at the first one that is not in the list.
         for _ in 0..parents.len() {
             let Some((parent, name)) = parents.get(&at) else { return false };
             if name.starts_with("sshd") {
@@ -224,13 +227,13 @@ fn logins(traces: &Traces) -> HashSet<i32> {
     parents.keys().copied().filter(|pid| logged_in(pid)).collect()
 }
 
-/// Of a persistent domain, which a migration brings along: `definition` looks at that.
+/// Whether a file belongs to a persistent domain, which a migration brings along: the check `definition` looks at that.
 fn is_of_a_definition(file: &str) -> bool {
     file.starts_with("/etc/libvirt/qemu/") && file.ends_with(".xml")
         || file.starts_with("/var/lib/libvirt/qemu/nvram/")
 }
 
-/// A path without the number that a domain has on this host: `/run/libvirt/qemu/channel/7-vm1/agent` is
+/// A path without the number of a domain on this host: `/run/libvirt/qemu/channel/7-vm1/agent` becomes
 /// `/run/libvirt/qemu/channel/ID-vm1/agent`.
 fn without_number(file: &str, domains: &[DomainProcess]) -> String {
     let part = |part: &str| {
@@ -255,7 +258,7 @@ fn of_daemons(host: &str, before: &Traces, now: &Traces, first: &Daemons) -> Pro
     for daemon in &now.daemons {
         let Daemon { process, descriptors, resident_bytes, name } = daemon;
         let same = |daemons: &[Daemon]| daemons.iter().find(|daemon| daemon.process == *process).cloned();
-        // One that was started meanwhile, as some are on demand, has no before.
+        // Some daemons start on demand, and one that started since has no earlier state.
         let was = same(&before.daemons).unwrap_or_else(|| daemon.clone());
         let first = first.first(daemon);
         ok &= *descriptors <= was.descriptors + DESCRIPTORS

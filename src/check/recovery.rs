@@ -1,7 +1,7 @@
-//! Recovered: the network of a guest that has arrived answers again soon, and goes on to answer until the guest moves again.
+//! Recovered: the network of an arrived guest answers again soon, and keeps answering until the guest moves again.
 //!
-//! Whatever silences a guest after libvirt's call has returned belongs to the move before it: a network that learns late where the
-//! guest is, a host that gives it no CPU, a kernel that dies of what was lost on the way.
+//! Any silence after the return of libvirt's call belongs to the move before it. Its cause may be a network that learns
+//! late where the guest is, a host that gives the guest no CPU, or a kernel that dies of something lost on the way.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ impl Check for Recovery {
         &ABOUT
     }
 
-    /// A guest that boots has no network to recover.
+    /// A booting guest has no network to recover.
     fn applies(&self, scenario: &Scenario) -> bool {
         !scenario.boots_itself()
     }
@@ -72,7 +72,7 @@ impl Asked for RecoveryAsked {
     }
 
     fn at_end(&mut self, end: &End<'_>) -> Vec<Proof> {
-        // A stream that did not come to its end is a finding of its own.
+        // A stream without an end is a finding of another check.
         let Ok(summaries) = end.probes else { return Vec::new() };
         let mut proofs = Vec::new();
         for summary in summaries {
@@ -84,7 +84,7 @@ impl Asked for RecoveryAsked {
     }
 }
 
-/// What the longest silence of a stay was: how long after its beginning, and how long.
+/// The longest silence of a stay: the time from the stay's beginning to it, and its length.
 fn longest_silence(stay: &Stay, gaps: &[Gap]) -> Option<(Duration, Duration)> {
     let silences = gaps.iter().filter_map(|gap| {
         let from = gap.from.max(stay.from);
@@ -123,7 +123,7 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    /// A stay from 1000 ms on, and what the longest of these gaps is in it, in milliseconds.
+    /// The longest of these gaps within a stay that begins at 1000 ms, in milliseconds.
     fn longest(until: Option<u32>, gaps: &[(u32, u32)]) -> Option<(u128, u128)> {
         let begin = Instant::now();
         let leg = Leg { guest: 0, direction: Direction::Out, round: 1 };

@@ -1,8 +1,8 @@
-//! One writer: nobody but a guest's own QEMU can write to its image, and never that of both hosts beyond a migration.
+//! One writer: only a guest's own QEMU can write to its image, and the QEMUs of both hosts only during a migration.
 //!
-//! During a migration both hosts' QEMU have the image open: the target's opens it when libvirt prepares, and writes nothing
-//! before the source's has handed it over (QEMU, docs/devel/migration/main.rst: block devices are inactive on the incoming side).
-//! Who else has it open for writing is known by no one: libvirt looks at its own domains only, and QEMU's locks do not reach
+//! During a migration both hosts' QEMU have the image open. The target's opens it when libvirt prepares, and writes nothing
+//! before the source's has handed it over (QEMU, docs/devel/migration/main.rst: block devices are inactive on the incoming
+//! side). Nobody else watches for other writers: libvirt looks at its own domains only, and QEMU's locks do not reach
 //! through every client of NFS.
 
 use std::collections::BTreeMap;
@@ -76,7 +76,7 @@ impl Check for Writers {
     }
 }
 
-/// An image and whose it is; the base image is nobody's, and nobody writes to it.
+/// An image and its guest. The base image has no guest, and nobody writes to it.
 struct Image {
     file: String,
     guest: Option<String>,
@@ -86,22 +86,23 @@ struct WritersAsked {
     watch: Option<Watch<WriterWatch>>,
     found: Receiver<Found>,
     images: Vec<Image>,
-    /// From when to when each guest migrated.
+    /// The times of each guest's migrations, from begin to end.
     windows: BTreeMap<String, Vec<(Instant, Instant)>>,
-    /// Looks at which both hosts' QEMU had an image, not judged yet: whether the guest migrated then is known later.
+    /// Looks at which both hosts' QEMU had an image. Their verdict must wait, because the times of the guest's migrations
+    /// come later.
     on_both: Vec<OnBoth>,
-    /// What is a finding already: image and process.
+    /// Image and process of every finding so far.
     told: Vec<(usize, String)>,
     /// How long the watch may be blind.
     limit: Duration,
 }
 
-/// From one look to the next.
+/// Time between two looks.
 pub const INTERVAL: Duration = Duration::from_millis(500);
 
-/// What a look found.
+/// The find of a look.
 enum Found {
-    /// Seen by two looks.
+    /// A foreign writer that two looks have seen.
     Foreign(Writer, SystemTime),
     OnBoth(OnBoth),
 }
@@ -113,11 +114,11 @@ struct OnBoth {
     ended: Instant,
 }
 
-/// What the watch came to.
+/// The result of the watch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct WriterWatch {
     looks: u64,
-    /// The last look that came to nothing.
+    /// The error of the last look that failed.
     error: Option<String>,
     /// The longest time without a look.
     blind: Duration,
@@ -133,7 +134,7 @@ fn look_until(
     let mut last = Instant::now();
     loop {
         let next = Instant::now() + INTERVAL;
-        // Once more after the end, so that nothing falls between the last look and it.
+        // The last look begins after the end, so that no writer escapes between them.
         let is_last = stop.is_set();
         let looked = look(&mut search, &guests, found);
         seen.blind = seen.blind.max(ran_since(last));
@@ -156,8 +157,8 @@ fn look_until(
     }
 }
 
-/// Looks, and once more where somebody was seen who should not be there: a process that has just ended, or a QEMU that libvirt is
-/// starting, may be seen halfway.
+/// Looks for writers, and looks again for each foreign one: the first look may have seen a process that has just ended, or
+/// a QEMU that libvirt is starting, halfway.
 fn look(search: &mut WriterSearch, guests: &[Option<String>], found: &Sender<Found>) -> Result<()> {
     let began = Instant::now();
     let writers = search.look()?;
@@ -175,7 +176,7 @@ fn look(search: &mut WriterSearch, guests: &[Option<String>], found: &Sender<Fou
     Ok(())
 }
 
-/// Whether it is anything but the QEMU of the guest whose image it has.
+/// Whether the writer is anything but the QEMU of the image's guest.
 fn is_foreign(writer: &Writer, guests: &[Option<String>]) -> bool {
     let guest = guests.get(writer.image).and_then(Option::as_ref);
     guest.is_none() || writer.domain.as_ref() != guest
@@ -233,7 +234,7 @@ impl Asked for WritersAsked {
 }
 
 impl WritersAsked {
-    /// A finding for each process, once.
+    /// A finding about a writer; none if the check has reported that process already.
     fn foreign(&mut self, writer: &Writer, at: SystemTime) -> Option<Proof> {
         let what = match writer.process {
             Some(process) => format!("{} (pid {}) on {}", writer.name, process.pid, writer.machine),
@@ -260,7 +261,7 @@ impl WritersAsked {
         })
     }
 
-    /// Judges looks at which both hosts' QEMU had an image, now that no guest migrates.
+    /// Judges the looks at which both hosts' QEMU had an image, once no guest migrates.
     fn beyond_migrations(&mut self) -> Vec<Proof> {
         let looks = std::mem::take(&mut self.on_both);
         let mut proofs = Vec::new();
@@ -288,7 +289,7 @@ fn is_within(look: &OnBoth, windows: &[(Instant, Instant)]) -> bool {
     windows.iter().any(|(began, ended)| look.began <= *ended && look.ended >= *began)
 }
 
-/// A watch that saw nothing for longer than `limit` proves nothing.
+/// Judges the watch itself: one that saw nothing for longer than `limit` proves nothing.
 fn check(seen: &WriterWatch, limit: Duration) -> Proof {
     let expected = format!(
         "nobody but its own QEMU has a guest's image open for writing, asked every {} ms",

@@ -1,4 +1,4 @@
-//! No new trouble in a kernel's log: a guest's, or a host's.
+//! No new trouble in a kernel's log, of a guest or of a host.
 
 mod oom;
 mod process;
@@ -61,20 +61,21 @@ impl Check for KernelLog {
     }
 }
 
-/// How much of the end of a guest's console is read, bytes: a kernel that dies says it in some tens of lines.
+/// How much of the end of a guest's console the check reads, in bytes: a dying kernel writes some tens of lines.
 const CONSOLE_KEPT: u64 = 64 << 10;
 
 struct KernelLogAsked<'a> {
     fleet: &'a Fleet,
     allowed: &'a [AllowedLine],
     logs: Option<&'a LogMarks>,
-    /// One per kernel, with the side of the host that is asked for it: hosts that share one share its log.
+    /// One log per kernel, with the side of the host that reads it: hosts under one kernel share its log.
     hosts: Vec<(Side, HostLog)>,
-    /// What hosts said between the last scenario and this one.
+    /// Proofs about the hosts' lines between the last scenario and this one.
     before: Vec<Proof>,
-    /// What user space of each guest has written to its kernel's log, where the console does not tell it from the kernel's.
+    /// Texts that user space of each guest has written to its kernel's log. The console does not tell them from the
+    /// kernel's.
     strangers: HashMap<String, BTreeSet<String>>,
-    /// Guests whose panic has been told.
+    /// Guests whose panic the check has reported.
     panicked: BTreeSet<String>,
 }
 
@@ -83,7 +84,7 @@ impl<'a> KernelLogAsked<'a> {
         let hosts = scene.fleet.hosts.both();
         let names = hosts.map(|host| host.entry.name.as_str());
         let [source, target] = scene.hosts;
-        // The kernel may kill these on hosts: a scenario runs them there.
+        // The kernel may kill these on hosts, because a scenario runs them there.
         let loads = Load::programs();
         let group = |host: &Host| host.entry.control_group.clone();
         let logs = if source.boot_id == target.boot_id {
@@ -95,7 +96,7 @@ impl<'a> KernelLogAsked<'a> {
         };
         let mut logs: Vec<(Side, HostLog)> = logs;
         let before = logs.iter_mut().zip(scene.hosts).filter_map(|((_, log), seen)| {
-            // All there is of a kernel's log is older than the run.
+            // A whole log contains lines from before the run.
             let is_news = !seen.whole_log && !seen.kernel_log.is_empty();
             is_news.then(|| log.prove_before(&seen.kernel_log, scene.allowed_lines))
         });
@@ -130,10 +131,10 @@ impl Asked for KernelLogAsked<'_> {
         vec![self.of_guest(look)]
     }
 
-    /// What the kernel of a guest that does not answer said last is on its console.
+    /// Reads the last words of a silent guest's kernel from its console.
     fn on_silence(&mut self, silence: &Silence<'_>) -> Vec<Proof> {
         let Silence { guest, leg, .. } = silence;
-        // It may have moved since it said it, or died on its way.
+        // The guest may have moved since then, or died on its way, so both hosts' files count.
         let path = console_path(&guest.name);
         let added = |logs: &LogMarks| {
             let hosts = self.fleet.hosts.both().into_iter();
@@ -158,7 +159,7 @@ impl Asked for KernelLogAsked<'_> {
                     let proof = log.prove(&seen.kernel_log, self.allowed);
                     seen.kernel_log_error.as_ref().map_or(proof, |error| unreadable(name, error))
                 }
-                // Its kernel is the other host's, too, whose log has been proved.
+                // This host has the kernel of the other host, whose log has been proved.
                 (Ok(_), None) => continue,
                 (Err(failure), _) => unreadable(name, &failure.to_string()),
             };
@@ -167,7 +168,7 @@ impl Asked for KernelLogAsked<'_> {
         proofs
     }
 
-    /// A kernel that panics is known long before its guest counts as silent.
+    /// Reports panics at once: they are known long before the guest counts as silent.
     fn meanwhile(&mut self) -> Vec<Proof> {
         let panicked = self.fleet.guests.iter().filter_map(|guest| {
             let panic = self.fleet.consoles.panic_of(&guest.name)?;
@@ -186,19 +187,18 @@ impl Asked for KernelLogAsked<'_> {
     }
 }
 
-/// Lines shown in a finding; the rest is in the evidence.
+/// The most lines that a finding shows; the rest is in the evidence.
 const SHOWN: usize = 8;
 
-/// Looks at lines of a guest's kernel that nobody has looked at yet. A guest has no excuse: whatever its kernel kills
-/// is trouble, the load too.
+/// Judges new lines of a guest's kernel. A guest has no excuse: any process that its kernel kills is trouble, even the
+/// load.
 pub fn guest(lines: &[KernelLine], allowed: &[AllowedLine]) -> Proof {
     let found = lines.iter().filter_map(Trouble::of).collect();
     proof(LogOwner::Guest, "no new line of trouble in the guest's kernel log".into(), found, 0, allowed)
 }
 
-/// Looks at what a guest that does not answer has written on its console. With `quiet` on its command line that is only
-/// what its kernel has to say of errors and worse, as `[   16.104096] kernel BUG at lib/list_debug.c:62!`. `strange`: texts that
-/// are known to be user space's.
+/// Judges the console of a silent guest. With `quiet` on its command line the kernel prints only errors and worse there,
+/// such as `[   16.104096] kernel BUG at lib/list_debug.c:62!`. `strange` has the texts that are known to be user space's.
 pub fn console(text: &str, strange: &BTreeSet<String>, allowed: &[AllowedLine]) -> Proof {
     let printed = (0..).zip(text.lines()).filter_map(|(number, line)| printed(number, line));
     let lines: Vec<KernelLine> = printed.filter(|line| !strange.contains(&line.text)).collect();
@@ -206,8 +206,8 @@ pub fn console(text: &str, strange: &BTreeSet<String>, allowed: &[AllowedLine]) 
         .advise(&CONSOLE)
 }
 
-/// A line of the log as the kernel prints it (CONFIG_PRINTK_TIME). Its level is not printed: that of errors, so that
-/// what it says decides.
+/// Parses a line of the log as the kernel prints it (CONFIG_PRINTK_TIME). The kernel does not print the level, so this
+/// takes that of errors, and the text decides.
 fn printed(sequence: u64, line: &str) -> Option<KernelLine> {
     const ERROR: u8 = 3;
     let (time, text) = line.trim_start_matches('\r').strip_prefix('[')?.split_once(']')?;
@@ -220,22 +220,22 @@ fn printed(sequence: u64, line: &str) -> Option<KernelLine> {
     })
 }
 
-/// The log of one kernel that is under hosts: of a host, or of the machine whose kernel the lab's hosts share. Which of
-/// these a line is about, it does not say; so it is proved once, for all of them.
+/// The log of one kernel under hosts: of a host, or of the machine whose kernel the lab's hosts share. A line does not tell
+/// which of them it is about, so one proof stands for all of them.
 ///
-/// It remembers an OOM report whose end is not there yet: what was killed decides whether it is trouble.
+/// The log remembers an OOM report without an end: the victim decides whether the report is trouble.
 #[derive(Debug)]
 pub struct HostLog {
     expected: String,
     reports: Reports,
-    /// Sequence number of the line that comes next, unless lines are lost.
+    /// Sequence number of the next line, unless lines are lost.
     next: Option<u64>,
 }
 
 impl HostLog {
-    /// `names`: the hosts that this kernel is under. `loads`: how the names of the programs begin that multivm itself
+    /// `names` are the hosts under this kernel. `loads` are the beginnings of the names of the programs that multivm itself
     /// runs there as load; the kernel may kill them, because a load may be larger than the host's memory on purpose.
-    /// `groups`: names of the control groups that the hosts are, if the kernel has more than them.
+    /// `groups` are the control groups of the hosts, if the kernel has other processes, too.
     pub fn new(names: &[&str], loads: &[&str], groups: Vec<String>) -> HostLog {
         let loads = loads.iter().map(|&name| name.to_owned()).collect();
         let shared = if names.len() > 1 { " (one kernel)" } else { "" };
@@ -246,13 +246,13 @@ impl HostLog {
         }
     }
 
-    /// Looks at the lines that are new since the last look, all of them and in their order.
+    /// Judges the new lines since the last call, which must be all of them, in their order.
     pub fn prove(&mut self, new: &[KernelLine], allowed: &[AllowedLine]) -> Proof {
         let mut found = Vec::new();
         let mut lost = 0;
         for line in new {
             if self.next != Some(line.sequence) {
-                // A sequence that goes backwards is a host that has booted: nothing was lost there.
+                // A sequence that goes backwards comes from a reboot, which lost nothing.
                 lost += self.next.map_or(0, |next| line.sequence.saturating_sub(next));
                 self.reports.cut(&mut found);
             }
@@ -263,13 +263,13 @@ impl HostLog {
         self.proof(found, lost, allowed)
     }
 
-    /// Looks at the lines that came since the last scenario stopped looking.
+    /// Judges the lines since the end of the last scenario.
     pub fn prove_before(&mut self, new: &[KernelLine], allowed: &[AllowedLine]) -> Proof {
         let proof = self.prove(new, allowed);
         Proof { expected: format!("{}, between the last scenario and this one", proof.expected), ..proof }
     }
 
-    /// Decides what was left open: there will be no further lines.
+    /// Judges an open report: there will be no further lines.
     pub fn finish(&mut self, allowed: &[AllowedLine]) -> Proof {
         let mut found = Vec::new();
         self.reports.settle(&mut found);
@@ -281,8 +281,8 @@ impl HostLog {
     }
 }
 
-/// `lost`: lines that the kernel had overwritten before they were read. They are said, because a log with a hole proves
-/// less.
+/// The proof about these lines of trouble. `lost` is the number of lines that the kernel had overwritten before anybody
+/// read them; the finding gives it, because a log with a hole proves less.
 fn proof(
     owner: LogOwner,
     expected: String,
@@ -291,7 +291,7 @@ fn proof(
     allowed: &[AllowedLine],
 ) -> Proof {
     found.retain(|trouble| !allowed.iter().any(|allowed| allowed.allows(owner, &trouble.line.text)));
-    // A report that is decided late has lines from before those that were found meanwhile.
+    // A report with a late verdict has earlier lines than those found meanwhile.
     found.sort_by_key(|trouble| trouble.line.sequence);
     let lost = if lost == 0 { String::new() } else { format!("; lines lost before they were read: {lost}") };
     if found.is_empty() {
@@ -328,7 +328,7 @@ fn proof(
     })
 }
 
-/// A kernel log that cannot be read.
+/// The finding about a kernel log that cannot be read.
 pub fn unreadable(whose: &str, error: &str) -> Proof {
     Proof::new(&ABOUT, false, format!("the kernel log of {whose} can be read"), error)
 }

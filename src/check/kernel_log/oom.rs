@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! NAME invoked oom-killer: gfp_mask=...            who asked for memory; then "Call Trace:", the state of memory, tasks
-//! oom-kill:constraint=...,task_memcg=PATH,task=NAME,pid=N,uid=N   who was chosen, of which control group; before 5.0 "Kill process N (NAME) score ..."
+//! oom-kill:constraint=...,task_memcg=PATH,task=NAME,pid=N,uid=N   the chosen one, with its control group; before 5.0
+//!                                                  "Kill process N (NAME) score ..."
 //! MESSAGE: Killed process N (NAME) ...             the end
 //! oom_reaper: reaped process N (NAME), ...         later, by a kernel thread
 //! ```
 //!
-//! Two reports never mix, because the kernel holds `oom_lock` all the while; lines of other kinds may stand between.
-//! When kills are many, all but "Killed process" is left out (a rate limit), so that it may stand alone, too.
+//! Two reports never mix, because the kernel holds `oom_lock` all the while; lines of other kinds may stand between. When
+//! kills are many, a rate limit leaves out all but "Killed process", so that this line may stand alone, too.
 
 use std::collections::BTreeMap;
 
@@ -19,14 +20,14 @@ use crate::remote::KernelLine;
 /// A line of a report, with the name of the process that it is about.
 enum Line<'a> {
     Invoked(&'a str),
-    /// With its control group, if the kernel says it. No name if another line came between: the kernel prints this one in
-    /// pieces.
+    /// The choice, with the victim's control group if the kernel gives it. Without a name if another line came between: the
+    /// kernel prints this line in pieces.
     Chosen(Option<(&'a str, Option<&'a str>)>),
-    /// Or was dying already.
+    /// A killed process, or one that was dying already.
     Killed(&'a str),
     NothingToKill,
     Reaped(&'a str),
-    /// The process' call trace follows.
+    /// A process that the reaper left, whose call trace follows.
     NotReaped(&'a str),
 }
 
@@ -58,7 +59,7 @@ fn read<'a>(text: &'a str) -> Option<Line<'a>> {
     })
 }
 
-/// The process that the line says was killed or chosen for it.
+/// The process that a line calls killed or chosen.
 pub(super) fn victim(text: &str) -> Option<&str> {
     match read(text)? {
         Line::Killed(name) | Line::Chosen(Some((name, _))) => Some(name),
@@ -66,12 +67,12 @@ pub(super) fn victim(text: &str) -> Option<&str> {
     }
 }
 
-/// A report as far as it has been read.
+/// The part of a report that has been read.
 #[derive(Debug, Default)]
 struct Report {
     invoker: Option<String>,
     victim: Option<Victim>,
-    /// Its lines that are trouble unless the victim may be lost.
+    /// The report's lines that are trouble unless the hosts may lose the victim.
     held: Vec<Trouble>,
 }
 
@@ -79,9 +80,10 @@ struct Report {
 #[derive(Debug)]
 pub(super) struct Reports {
     household: Household,
-    /// Whether the last process of that name that was killed may be lost.
+    /// Whether the hosts may lose the last killed process of each name.
     judged: BTreeMap<String, bool>,
-    /// One with neither invoker nor victim follows a hole in the log: what comes may be the rest of a report.
+    /// The open report. One with neither invoker nor victim follows a hole in the log: the next lines may be the rest of a
+    /// report.
     open: Option<Report>,
 }
 
@@ -90,20 +92,20 @@ impl Reports {
         Reports { household, judged: BTreeMap::new(), open: None }
     }
 
-    /// Before the next line others may be missing.
+    /// Notes that lines may be missing before the next one.
     pub fn cut(&mut self, found: &mut Vec<Trouble>) {
         self.settle(found);
         self.open = Some(Report::default());
     }
 
-    /// There are no more lines for now. What might have been the rest of a report was none.
+    /// Notes that there are no more lines for now, so that the lines after a hole were no rest of a report.
     pub fn pause(&mut self, found: &mut Vec<Trouble>) {
         if self.open.as_ref().is_some_and(|report| report.invoker.is_none() && report.victim.is_none()) {
             self.settle(found);
         }
     }
 
-    /// Judges the open report by what is there: by its victim, else by who asked for memory.
+    /// Judges the open report by what is there: by its victim, otherwise by the process that asked for memory.
     pub fn settle(&mut self, found: &mut Vec<Trouble>) {
         let Some(report) = self.open.take() else { return };
         let about = report.victim.or_else(|| report.invoker.map(|name| Victim { name, group: None }));
@@ -135,7 +137,7 @@ impl Reports {
             Some(Line::Killed(name)) => {
                 let report = self.open.get_or_insert_default();
                 report.held.extend(trouble);
-                // The line before it says of which control group it was.
+                // The line before this one gives the victim's control group.
                 let group =
                     report.victim.take().filter(|chosen| chosen.name == name).and_then(|chosen| chosen.group);
                 report.victim = Some(Victim { name: name.to_owned(), group });
@@ -147,7 +149,7 @@ impl Reports {
             }
             Some(Line::Reaped(name)) if self.may_be_lost(name) => {}
             Some(Line::NotReaped(name)) if self.may_be_lost(name) => {
-                // Opened for the call trace that comes, and left to whatever line settles it.
+                // The report opens for the call trace that follows, and stays open until another line settles it.
                 let report = self.open.get_or_insert_default();
                 if report.invoker.is_none() {
                     report.victim.get_or_insert_with(|| Victim { name: name.to_owned(), group: None });

@@ -2,7 +2,7 @@ use rstest::rstest;
 
 use super::*;
 
-/// Lines with the sequence numbers from `first` on, as the agents write them: "<LEVEL> TEXT".
+/// Log lines with the sequence numbers from `first` on, from the agents' form: "<LEVEL> TEXT".
 fn log(first: u64, text: &str) -> Vec<KernelLine> {
     let line = |(sequence, line): (u64, &str)| {
         let (level, text) = line.trim_start().strip_prefix('<').unwrap().split_once("> ").unwrap();
@@ -23,7 +23,7 @@ fn host_log() -> HostLog {
     HostLog::new(&["source", "target"], &["stress"], vec!["source".into(), "target".into()])
 }
 
-/// A cgroup's memory is short, in a kernel 6.12: who asks, who is killed.
+/// The lines of kernel 6.12 about a cgroup that runs out of memory: `asks` is who asks for memory, `killed` is the victim.
 fn oom(first: u64, asks: &str, killed: &str) -> Vec<KernelLine> {
     let text = format!(
         "<4> {asks} invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0
@@ -348,7 +348,7 @@ fn nothing_left_to_kill_is_trouble() {
     assert!(seen.starts_with("3 lines of trouble (oom kill, call trace):\n"), "{seen}");
 }
 
-/// What a guest's kernel 6.1 wrote after QEMU 7.2 had lost a page of it.
+/// The console of a guest with kernel 6.1 after QEMU 7.2 had lost a page of its memory.
 const CONSOLE: &str = "Debian GNU/Linux\r
 [   16.100393] list_del corruption. next->prev should be ffff88800535e0a8, but was ffff88800563c8a8. (next=ffff8880053598a8)\r
 [   16.104096] kernel BUG at lib/list_debug.c:62!\r
@@ -397,7 +397,7 @@ fn what_a_user_wrote_is_no_trouble_on_the_console_either() {
     assert!(console(text, &known, &[]).ok && !console(text, &BTreeSet::new(), &[]).ok);
 }
 
-/// In which control group the victim was, and what a host may lose.
+/// The victim's control group decides whether a host may lose it.
 #[rstest]
 #[case::of_a_host("/source", "sshd", false)]
 #[case::of_a_host_in_a_container("/docker/0123abcd/source", "qemu-system-x86", false)]
@@ -421,7 +421,7 @@ fn an_oom_kill_is_trouble_if_it_hits_a_host(#[case] group: &str, #[case] killed:
     }
 }
 
-/// Where a host is the whole machine, or the kernel does not say the control group, the name decides.
+/// If a host is the whole machine, or the kernel does not give the control group, the name decides.
 #[rstest]
 #[case::guest("qemu-system-x86", false)]
 #[case::libvirt("libvirtd", false)]

@@ -1,15 +1,15 @@
-//! What is trouble: the texts by which the kernel announces it, at whatever severity, and every line that is severe.
+//! Tells trouble in a kernel log: the texts by which the kernel announces it, at whatever severity, and every severe line.
 //!
-//! The texts are the formats of the kernel's own sources, which each group names. What looks alike and is none:
+//! The texts are the formats of the kernel's own sources, which each group names. Some lines look like trouble and are none:
 //!
-//! - Whatever user space writes to /dev/kmsg, as `WARNING: backup has started`: its facility is not the kernel's.
+//! - Any line that user space writes to /dev/kmsg, as `WARNING: backup has started`: its facility is not the kernel's.
 //! - `[Firmware Bug]: ...` and `Spectre V2 : WARNING: ...`: the kernel's opinion of the machine, at every boot.
 //! - `NMI watchdog: Enabled`, `... permanently disabled`: the watchdog's own state.
 //! - `EXT4-fs (vda1): mounted filesystem ... Opts: errors=remount-ro`: an option.
 //! - `operation not supported error, dev ...`: a discard that the disk does not know (block/blk-core.c).
 //! - `clocksource: timekeeping watchdog ...: Marking clocksource 'tsc' as unstable because the skew is too large`: a
 //!   warning (kernel/time/clocksource.c), after which the kernel uses another clock. A guest that waits for its host's
-//!   CPU, or has moved to another host's TSC, does that. Whether its time is right is for another proof.
+//!   CPU, or has moved to another host's TSC, does that. The check `clock` proves its time.
 
 use super::process;
 use crate::remote::KernelLine;
@@ -18,13 +18,14 @@ pub(super) const CALL_TRACE: &str = "call trace";
 pub(super) const OOM_KILL: &str = "oom kill";
 const CRASH: &str = "process crash";
 
-/// syslog's facility of what the kernel says. A line that user space writes to /dev/kmsg has another one.
+/// syslog's facility of the kernel's own lines. A line that user space writes to /dev/kmsg has another one.
 pub(super) const KERNEL: u8 = 0;
 
-/// Severity of syslog from which on any line is trouble: 0 emergency, 1 alert, 2 critical.
+/// syslog's severity up to which any line is trouble: 0 emergency, 1 alert, 2 critical.
 const SEVERE: u8 = 2;
 
-/// Class, how the line begins, what it has as whole words; the first that fits is the line's. An empty text fits all.
+/// The signs of trouble: the class, the beginning of the line, and a text within it as whole words. The first sign that
+/// fits gives the class. An empty text fits all.
 const SIGNS: [(&str, &str, &str); 68] = [
     // kernel/panic.c
     ("panic", "", "Kernel panic"),
@@ -83,7 +84,7 @@ const SIGNS: [(&str, &str, &str); 68] = [
     (OOM_KILL, "Killed process ", ""),
     (OOM_KILL, "", "Out of memory"),
     (OOM_KILL, "", "Memory cgroup out of memory"),
-    // mm/page_alloc.c: says what the call trace after it is about
+    // mm/page_alloc.c: names the subject of the call trace after it
     ("allocation failure", "", "page allocation failure"),
     // block/blk-core.c: "STATUS error, dev NAME, sector ..."; "blk_update_request: " before it until 5.16
     ("I/O error", "", "I/O error"),
@@ -111,8 +112,8 @@ const SIGNS: [(&str, &str, &str); 68] = [
     (CALL_TRACE, "Call trace:", ""),
 ];
 
-/// A process that died of its own fault, and its name: "NAME[PID]: segfault at ..." (arch/x86/mm/fault.c),
-/// "traps: NAME[PID] general protection fault ip:..." (arch/x86/kernel/traps.c).
+/// The name of a process that died of its own fault, from "NAME[PID]: segfault at ..." (arch/x86/mm/fault.c) or "traps:
+/// NAME[PID] general protection fault ip:..." (arch/x86/kernel/traps.c).
 fn crashed(text: &str) -> Option<&str> {
     let text = match text.strip_prefix("traps: ") {
         Some(trap) if has_words(trap, "ip:") => trap,
@@ -131,7 +132,7 @@ pub(super) struct Trouble {
 }
 
 impl Trouble {
-    /// The line, if it is trouble.
+    /// The trouble of a guest's line, if it is one.
     pub fn of(line: &KernelLine) -> Option<Trouble> {
         if line.facility != KERNEL {
             return None;
@@ -146,7 +147,7 @@ impl Trouble {
         Some(Trouble { class, line: line.clone() })
     }
 
-    /// Trouble on a host, where a crash of what is not multivm's is none.
+    /// The trouble of a host's line, if it is one; a crash of somebody else's process is none.
     pub fn of_host(line: &KernelLine) -> Option<Trouble> {
         Trouble::of(line).filter(|trouble| {
             trouble.class != CRASH
