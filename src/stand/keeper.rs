@@ -18,7 +18,7 @@ use crate::sys::process;
 
 const KEEPER: &str = "__multivm-keeper";
 
-/// The keeper's word when no signal that its parent gets can end it any more.
+/// The keeper's word when no signal to its parent can end the keeper any more.
 const READY: &str = "ready";
 
 /// How often the keeper looks whether the owner lives.

@@ -17,7 +17,7 @@ pub struct Ground<'a> {
 /// A stand's needs from the process that uses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Needs {
-    /// Why the process must be root; none if it need not be.
+    /// The reason why the process must be root; none if it need not be.
     pub root: Option<&'static str>,
 }
 
@@ -52,7 +52,8 @@ pub trait Stand: fmt::Debug + Send {
     /// The hosts that an earlier command left up.
     ///
     /// # Errors
-    /// When there are none, or they cannot be described.
+    ///
+    /// There are none, or they cannot be described.
     fn standing(&self) -> Result<Standing>;
 
     /// Makes the images of hosts, and moves this thread to where it can reach the hosts. The caller starts no thread that
@@ -60,21 +61,21 @@ pub trait Stand: fmt::Debug + Send {
     ///
     /// # Errors
     ///
-    /// When something cannot be made or reached.
+    /// Something cannot be made or reached.
     fn prepare(&mut self, ground: Ground<'_>, before: Before) -> Result<()>;
 
-    /// Raises hosts with room for guests of that much memory altogether, in bytes.
+    /// Raises hosts with room for all guests together, whose memory is given in bytes.
     ///
     /// # Errors
     ///
-    /// When the stand is not prepared, or hosts do not come up.
+    /// The stand is not prepared, or hosts do not come up.
     fn raise(&mut self, ground: Ground<'_>, guests_memory: u64) -> Result<Inventory>;
 
     /// Restarts the daemons of hosts that have ended, and returns their names; nothing if all of them run.
     ///
     /// # Errors
     ///
-    /// When a part has ended that cannot be restarted alone.
+    /// A part has ended that cannot be restarted alone.
     fn mend(&mut self, ground: Ground<'_>) -> Result<Vec<String>>;
 
     /// Takes the hosts down so that they can be raised again, and leaves what this process stands on.

@@ -11,7 +11,8 @@ use crate::ledger::{Ledger, Lock, Owner, Thing, state_directory};
 use crate::sys::wait::StopFlag;
 use crate::sys::words::counted;
 
-/// The lock, the ledger and the stand. Dropped without [`Session::end`], a session leaves the undoing to the next command.
+/// The lock, the ledger and the stand. If a session is dropped without [`Session::end`], the next command undoes its
+/// changes.
 #[derive(Debug)]
 pub struct Session {
     stand: Box<dyn Stand>,
@@ -21,7 +22,7 @@ pub struct Session {
     inventory: Option<Inventory>,
     /// Whether the hosts were up before this command.
     attached: bool,
-    /// Why the hosts that were up before differ from the requested ones.
+    /// The difference between the earlier hosts and the requested ones.
     other: Option<String>,
     /// The process that the hosts belong to, if a command for that process raised them.
     owner: Option<Owner>,
@@ -29,7 +30,7 @@ pub struct Session {
     shared: bool,
     /// The remains of an earlier command that this one has undone.
     cleared: Vec<Thing>,
-    // Last: whoever waits for the lock finds everything else done.
+    // This field drops last: whoever waits for the lock finds everything else done.
     lock: Arc<Lock>,
 }
 
@@ -78,13 +79,13 @@ impl Session {
         Ok(session)
     }
 
-    /// Has the lock say, as soon as this command is told to stop, that it is ending: the next one waits for it.
+    /// Notes in the lock as soon as this command is told to stop, so that the next command waits for its end.
     fn say_when_it_ends(&self) -> Result<()> {
         let (lock, stop) = (Arc::downgrade(&self.lock), self.stop.clone());
         let wait = move || {
             stop.wait();
             if let Some(lock) = lock.upgrade() {
-                // Without it the next command is refused, as beside any that goes on.
+                // Without the note the next command is refused, as beside any running command.
                 let _ = lock.say_ending();
             }
         };
@@ -103,7 +104,7 @@ impl Session {
         let shared = self.owner.is_some() && self.ledger.kept_until() == self.owner;
         match standing {
             Standing::Other(_, why) if shared => {
-                // For example a test that wants a stack of its own.
+                // One such case is a test that wants a stack of its own.
                 eprintln!("multivm: the lab of this run is another one ({why}); raising another");
                 return self.ledger.undo_all().into_iter().next().map_or(Ok(()), Err);
             }
@@ -146,7 +147,8 @@ impl Session {
         self.stand.prepare(ground, before)
     }
 
-    /// Returns the hosts, and raises them first if they are not up, with room for guests of that much memory (bytes).
+    /// Returns the hosts. If they are not up, this first raises them with room for `guests_memory`, the memory of all
+    /// guests together in bytes.
     pub fn raise(&mut self, guests_memory: u64) -> Result<&Inventory> {
         let inventory = match self.inventory.take() {
             Some(inventory) => inventory,
@@ -197,7 +199,7 @@ impl Session {
         self.ledger.kept_until()
     }
 
-    /// Whether the hosts were up before.
+    /// Whether the hosts were up before this command.
     pub fn is_attached(&self) -> bool {
         self.attached
     }
@@ -254,7 +256,7 @@ pub(super) fn is_whole(things: &[Thing]) -> bool {
     things.iter().all(Thing::is_there)
 }
 
-/// "3 processes, 3 network namespaces, 4 control groups, 1 directory".
+/// A list in words: "3 processes, 3 network namespaces, 4 control groups, 1 directory".
 pub fn summary(things: &[Thing]) -> String {
     let count = |one: &str, many: &str, matches: fn(&Thing) -> bool| {
         let number = things.iter().filter(|thing| matches(thing)).count();
@@ -285,12 +287,12 @@ mod tests {
     use crate::sys::parallel::locked;
     use crate::sys::wait::{Look, wait_for};
 
-    /// A stand whose hosts are a directory in the ledger. It notes what is asked of it.
+    /// A stand whose hosts are a directory in the ledger. It notes its calls.
     #[derive(Debug, Clone)]
     struct Paper {
         directory: PathBuf,
         asked: Arc<Mutex<Vec<String>>>,
-        /// What its hosts are made of.
+        /// The suite of the stand's hosts.
         suite: &'static str,
     }
 
@@ -468,7 +470,7 @@ mod tests {
         assert!(refused.contains("it is of trixie") && refused.contains("multivm lab down"), "{refused}");
         session.end();
         assert!(place.has_hosts());
-        // Taking them down needs no stack of their own.
+        // A command that takes the hosts down needs no stack of its own.
         assert_eq!(place.begin("bookworm", None).unwrap().down(), []);
         assert!(!place.has_hosts());
     }

@@ -11,11 +11,11 @@ use crate::ledger::{Holder, Ledger, Lock, Owner, Thing};
 pub struct Status {
     /// The command at work on this machine.
     pub holder: Option<Holder>,
-    /// Everything created and not undone.
+    /// Everything that a command created and nobody has undone.
     pub things: Vec<Thing>,
-    /// Whether it was left on purpose, by `multivm lab up` or for the processes of a nextest run.
+    /// Whether a command left the lab on purpose: `multivm lab up`, or the processes of a nextest run.
     pub kept: bool,
-    /// The process whose lifetime bounds how long it stays.
+    /// The process whose lifetime bounds how long the lab stays.
     pub until: Option<Owner>,
     /// Whether everything in the ledger exists.
     pub whole: bool,
@@ -26,7 +26,7 @@ pub struct Status {
 pub enum Occupancy {
     /// No lab is up, and nothing remains of one.
     Nothing,
-    /// A lab is up that a command left on purpose.
+    /// A command left a lab up on purpose.
     Up,
     /// A command is at work, and everything here is its own.
     Busy,

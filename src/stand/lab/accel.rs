@@ -20,13 +20,14 @@ use crate::stand::Ground;
 use crate::sys::contained;
 use crate::sys::wait::StopFlag;
 
-/// Ten times the boot time to user space under TCG on two slow cores: slower KVM is of no use.
+/// Time limit of the trial boot. It is ten times the boot time to user space under TCG on two slow cores: slower KVM is of
+/// no use.
 const TRIAL_LIMIT: Duration = Duration::from_secs(20);
 
-/// How often the stop flag is looked at meanwhile.
+/// Time between two looks at the stop flag during a trial.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The line that the guest's initramfs prints first.
+/// The first line that the guest's initramfs prints.
 const MARKER: &str = "multivm: user space";
 
 #[derive(Serialize, Deserialize)]
@@ -38,7 +39,7 @@ struct Remembered {
     accelerator: Accelerator,
 }
 
-/// Chooses the accelerator: by the settings, by an earlier trial, or by a new one.
+/// Chooses the accelerator by the settings, by an earlier trial, or by a new one.
 pub fn choose(
     settings: &Settings,
     host: &HostImage,
@@ -120,7 +121,7 @@ fn trial(
     verdict
 }
 
-/// Watches a trial to its end; one that is interrupted says nothing of KVM.
+/// Watches a trial to its end; an interrupted trial says nothing about KVM.
 fn watch(child: &mut Child, stop: &StopFlag) -> Result<Result<Duration, String>> {
     let begin = Instant::now();
     let console = contained::lines(child.stdout.take(), "the accelerator trial")?;

@@ -129,7 +129,7 @@ impl Files {
         write(&layer.join("etc/machine-id"), &format!("{}\n", uuid()?.replace('-', "")), 0o444)?;
         let hosts = HOSTS.map(|(name, address)| format!("{address} {name}\n")).concat();
         write(&layer.join("etc/hosts"), &format!("127.0.0.1 localhost\n{hosts}"), 0o644)?;
-        // Ganesha 3.4 (Debian 11) exports nothing without it, and refuses every mount; systemd would make it.
+        // Ganesha 3.4 (Debian 11) exports nothing without this file, and refuses every mount; systemd would make the file.
         let mtab = layer.join("etc/mtab");
         symlink("../proc/self/mounts", &mtab).attempting(|| format!("make {}", mtab.display()))?;
         Ok(layer)
@@ -145,7 +145,7 @@ impl Files {
     }
 }
 
-/// A random UUID of the kernel's making.
+/// A random UUID from the kernel.
 pub fn uuid() -> Result<String> {
     Ok(read(Path::new("/proc/sys/kernel/random/uuid"))?.trim().to_owned())
 }

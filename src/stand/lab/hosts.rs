@@ -21,9 +21,9 @@ use crate::sys::wait::{Look, StopFlag, wait_for};
 
 /// The path of the guests' kernel and initramfs inside a host.
 const GUEST_FILES: &str = "/var/lib/multivm/guest";
-/// The folder of a host's loads, inside the host. It lies in the export, by its own path instead of NFS, for which the
-/// machine's kernel may have no client: a load that writes there takes disk time from the storage server, but none of the
-/// server's own.
+/// The folder of a host's loads, inside the host. It lies in the export, but the host reaches it by its own path instead of
+/// NFS, for which the machine's kernel may have no client. A load that writes there takes disk time from the storage
+/// server, but none of the server's own time.
 const LOAD_FOLDER: &str = "/var/lib/multivm/loads";
 const EXPORT: &str = "/export";
 const BASE_IMAGE: &str = "base.qcow2";

@@ -129,7 +129,7 @@ pub fn start(spec: &Path, log: &Path) -> Result<Waiting> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(log_file)
-        // Ctrl-C is for the harness: it takes the hosts down in order.
+        // Ctrl-C is for the harness, which takes the hosts down in order.
         .process_group(0)
         .spawn()
         .attempting(attempted)?;
@@ -149,7 +149,7 @@ pub fn start(spec: &Path, log: &Path) -> Result<Waiting> {
 }
 
 impl Waiting {
-    /// Lets the init go on, when it is in the ledger. Returns the parent process, which ends with the init.
+    /// Lets the init go on, once the ledger has it. Returns the parent process, which ends with the init.
     pub fn release(mut self) -> Result<std::process::Child> {
         let mut stdin = self
             .child
@@ -204,7 +204,7 @@ fn init(path: &Path) -> Result<()> {
     let spec = read(path)?;
     lay_root(&spec)?;
     sethostname(&spec.hostname).attempting(|| "set the host name".into())?;
-    // The handler must be there before the first child, so that no end goes unseen.
+    // The handler must exist before the first child, so that no end goes unseen.
     let mut signals = Signals::new([SIGCHLD, SIGHUP]).attempting(|| "listen for signals".into())?;
     let mut daemons = Daemons::start(spec.daemons)?;
     eprintln!("{}: init is up", spec.hostname);
@@ -229,7 +229,7 @@ impl Daemons {
     /// Reaps every process of the host that has ended.
     fn reap(&mut self) {
         let any = Pid::from_raw(-1);
-        // One that was stopped or goes on is still alive, and nothing has ended; without any child there is an error.
+        // A stopped or continued child is still alive, so nothing has ended; without any child there is an error.
         while let Ok(status) = waitpid(any, Some(WaitPidFlag::WNOHANG)) {
             let Some(ended) = status.pid() else { return };
             let daemon = self.0.iter_mut().find(|(_, pid)| *pid == Some(ended));
@@ -316,7 +316,7 @@ fn start_daemon(daemon: &Daemon) -> Result<Pid> {
     Ok(Pid::from_raw(child.id() as i32))
 }
 
-/// The machine's device nodes that a host sees, where the machine has them.
+/// The machine's device nodes that a host sees, if the machine has them.
 const DEVICES: [&str; 11] =
     ["null", "zero", "full", "random", "urandom", "tty", "kmsg", "kvm", "net/tun", "userfaultfd", "fuse"];
 
@@ -324,7 +324,7 @@ fn lay_root(spec: &HostSpec) -> Result<()> {
     let none: Option<&str> = None;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
         .attempting(|| "make the mounts private".into())?;
-    // Upper layer in memory: it works whatever file system the machine has, and ends with the host.
+    // The upper layer is in memory: it works whatever file system the machine has, and ends with the host.
     filesystem("tmpfs", &spec.root, "mode=0755")?;
     let [upper, work, root] = ["upper", "work", "root"].map(|name| spec.root.join(name));
     for path in [&upper, &work, &root] {
@@ -377,7 +377,7 @@ fn lay_root(spec: &HostSpec) -> Result<()> {
         }
     }
     chdir(&root).attempting(|| "enter the new root".into())?;
-    // The old root is stacked on the new one and detached: what pivot_root(2) calls the pivot_root(".", ".") idiom.
+    // This stacks the old root on the new one and detaches it: the pivot_root(".", ".") idiom of pivot_root(2).
     pivot_root(".", ".").attempting(|| "pivot into the new root".into())?;
     umount2(".", MntFlags::MNT_DETACH).attempting(|| "detach the machine's root".into())?;
     chdir("/").attempting(|| "enter the new root".into())

@@ -33,19 +33,19 @@ const SUPERVISOR_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Lab {
     settings: Settings,
-    /// None until it is prepared.
+    /// The prerequisites of the hosts; none until the lab is prepared.
     prepared: Option<Prepared>,
     /// Parents of the hosts' inits that this process started.
     supervisors: Vec<Child>,
 }
 
 impl Lab {
-    /// A lab of these settings, which does not stand yet.
+    /// A lab with these settings, which does not stand yet.
     pub fn new(settings: Settings) -> Lab {
         Lab { settings, prepared: None, supervisors: Vec::new() }
     }
 
-    /// Why an inventory's hosts differ from the settings; none if they do not.
+    /// The difference between an inventory's hosts and the settings; none if they agree.
     fn differs(&self, inventory: &Inventory) -> Option<String> {
         let differs = |name: &str, facts: &BTreeMap<String, String>, wanted: &str| {
             let found = facts.get("suite").filter(|found| *found != wanted)?;

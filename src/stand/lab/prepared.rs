@@ -8,8 +8,8 @@ use crate::image::{GuestImage, HostImage, Images};
 use crate::inventory::Accelerator;
 use crate::stand::Ground;
 
-/// The prerequisites of a lab. They are made while the process still sees the machine's own network, because packages come
-/// from there.
+/// The prerequisites of a lab. A process must make them while it still sees the machine's own network, because packages
+/// come from there.
 #[derive(Debug, Clone)]
 pub struct Prepared {
     pub source: HostImage,

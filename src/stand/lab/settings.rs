@@ -28,7 +28,7 @@ pub enum Accel {
 pub struct HostSize {
     /// Hundredths of a CPU: 150 is one and a half.
     pub cpu_percent: u32,
-    /// Bytes.
+    /// Memory in bytes.
     pub memory: u64,
 }
 
@@ -45,7 +45,7 @@ pub struct Settings {
     pub source_layer: Option<PathBuf>,
     pub target_layer: Option<PathBuf>,
     pub accel: Accel,
-    /// The size that the user asked for; see [`Settings::host_size`].
+    /// The size that the user requested; see [`Settings::host_size`].
     asked_size: Option<HostSize>,
 }
 
@@ -114,10 +114,10 @@ impl Settings {
         })
     }
 
-    /// The size of each lab host, for guests of that much memory altogether (bytes). Unless the user asks for a size, a host
-    /// has room for all guests twice, so that a load on it matters and still fills its memory in less than minutes; both
-    /// hosts together leave a fifth of the machine's memory to the machine. CPUs are shared in full, because two hosts are
-    /// rarely busy to the brim at the same time.
+    /// The size of each lab host. `guests_memory` is the memory of all guests together, in bytes. Unless the user asks for
+    /// a size, a host has room for all guests twice, so that a load on it matters and still fills its memory in less than
+    /// minutes. Both hosts together leave a fifth of the machine's memory to the machine. They share all CPUs, because two
+    /// hosts are rarely busy to the brim at the same time.
     pub fn host_size(&self, guests_memory: u64) -> HostSize {
         self.asked_size.unwrap_or_else(|| HostSize {
             cpu_percent: machine::cpu_percent(),
@@ -125,7 +125,7 @@ impl Settings {
         })
     }
 
-    /// The paths of the images for these settings, and whether each exists.
+    /// The paths of the images for these settings, each with whether it exists.
     pub fn images(&self) -> Vec<(PathBuf, bool)> {
         Images::status(&self.store, &[&self.source_suite, &self.target_suite], &self.guest_suite)
     }
@@ -136,8 +136,8 @@ impl Settings {
     }
 }
 
-/// The older of two suites. Hosts' QEMU was tested with guests no newer than itself: kernel 6.12 on QEMU 7.2 under TCG dies
-/// at boot now and then.
+/// The older of two suites. A host's QEMU is proven only with guests no newer than itself: kernel 6.12 on QEMU 7.2 under
+/// TCG dies at boot now and then.
 fn older<'a>(one: &'a str, other: &'a str) -> &'a str {
     let age = |name: &str| SUITES.iter().position(|(suite, _)| *suite == name);
     if age(one) <= age(other) { one } else { other }
