@@ -38,7 +38,7 @@ impl From<InputError> for Problem {
 pub(crate) struct Source<'a> {
     /// The file's name as the user knows it.
     pub name: &'a str,
-    /// Its content.
+    /// The file's content.
     pub text: &'a str,
 }
 

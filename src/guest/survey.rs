@@ -81,7 +81,7 @@ impl SeenDomain {
         self.mark.as_ref().is_some_and(|mark| mark.run == owner)
     }
 
-    /// What the domain shares with a guest of ours, in words.
+    /// The things that the domain shares with a guest of ours, in words.
     fn shares(&self, guest: &Guest) -> Vec<String> {
         let same = |is: bool, what: String| is.then_some(what);
         let parts = [

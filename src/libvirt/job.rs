@@ -6,7 +6,7 @@ use virt_sys as sys;
 
 use super::Value;
 
-/// How far a job is, libvirt's `virDomainJobType`.
+/// The stage of a job, libvirt's `virDomainJobType`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum JobKind {
     #[default]
@@ -36,7 +36,7 @@ impl JobKind {
     }
 }
 
-/// What a job does, libvirt's `virDomainJobOperation`.
+/// The operation of a job, libvirt's `virDomainJobOperation`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobOperation {
     Start,

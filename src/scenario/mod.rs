@@ -1,4 +1,4 @@
-//! What can be run: the axes, the matrix they span, its names, and the file that declares it.
+//! The scenarios of multivm: the axes, the matrix that they span, its names, and the file that declares it.
 //!
 //! Everything here is pure data. The only side effect is reading `scenarios.toml` in [`ScenarioFile::load`]; nothing prints.
 //!

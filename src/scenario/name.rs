@@ -63,7 +63,7 @@ impl Scenario {
         mode.0 * order.1 + order.0
     }
 
-    /// The place of the scenario's place and kind of load among all of them, in the order of the axes.
+    /// The rank of the scenario's place and kind of load among all of them, in the order of the axes.
     pub fn load_place(&self) -> usize {
         let [_, _, location, workload, _] = traits(self);
         location.0 * workload.1 + workload.0

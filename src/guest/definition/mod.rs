@@ -8,7 +8,7 @@ use crate::failure::{Attempt, Result};
 use crate::libvirt::Domain;
 use tree::Tree;
 
-/// How a host defines an active guest.
+/// A host's definition of an active guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definition {
     pub autostart: bool,

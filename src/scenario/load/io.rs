@@ -1,6 +1,6 @@
 //! I/O load: workers that write files, remove them and begin anew, and wait for the disk after each write.
 //!
-//! No host carries more I/O than it has room for: a full storage does not slow guests down, it stops them.
+//! I/O has no [`HostShare::Short`]: a full storage does not slow guests down, it stops them.
 
 use super::{HostShare, Kind, Signs, Size, Spec, tool, words};
 use crate::scenario::Bytes;
