@@ -117,8 +117,7 @@ impl<'a> Need<'a> {
         })
     }
 
-    /// The lack of memory on a host: before they migrate, all guests are on one host, together with half of the load
-    /// guests.
+    /// The lack of memory on a host, which has all guests before they migrate, and half of the load guests.
     fn lack_on_host(&self, has: u64) -> Option<String> {
         let load_guests = self.load_guests.div_ceil(2);
         let needed = u64::from(self.profile.guests + load_guests).saturating_mul(self.each());

@@ -62,8 +62,8 @@ impl Fleet {
         }))
     }
 
-    /// Starts a guest, and starts it once more if its kernel panics during the boot. Kernels that wait for a busy host's
-    /// CPU do so now and then.
+    /// Starts a guest, and starts it once more if its kernel panics during the boot, as kernels now and then do that
+    /// wait for a busy host's CPU.
     fn start_guest(&self, guest: &Guest) -> Result<()> {
         self.boot(guest)?;
         let first = self.await_guest(guest);
