@@ -315,12 +315,12 @@ const DAMAGES: &[Damage] = &[
         name: "damage::byte_of_image_flipped",
         cause: |fleet| {
             // A record of the witness, as it lies in the image on the NFS server. Those of earlier witnesses lie there, too, in blocks
-            // that are free: the run id in bytes 16 to 32 tells which are of this one.
+            // that are free: the run id in bytes 16 to 32 tells which are of this one. Its data lie in the first part of the image; the rest is a hole.
             let head = "dd bs=1 skip=16 count=16 2> /dev/null | od -An -tx1 | tr -d ' \\n'";
-            let run = in_guest(fleet, &format!("{head} < /var/lib/multivm/records"))?;
+            let run = in_guest(fleet, &format!("cat /var/lib/multivm/records | {head}"))?;
             let image = &vm1(fleet).image;
             let script = format!(
-                "cd {} && for at in $(grep -obUa multivm-record {image} | cut -d: -f1 | tac); do \
+                "cd {} && for at in $(head -c 64M {image} | grep -obUa multivm-record | cut -d: -f1 | tac); do \
                  [ \"$(tail -c +$((at + 1)) {image} | {head})\" = {} ] || continue; \
                  printf '\\252' | dd of={image} bs=1 seek=$((at + 2000)) conv=notrunc; exit; done; exit 1",
                 fleet.storage.entry.export,
