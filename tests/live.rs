@@ -19,7 +19,7 @@ use multivm::harness::process_of;
 use multivm::progress::LiveStatus;
 use multivm::record::{Event, Outcome, Record, RunEnd, RunFolder, RunHeader, Stats, Verdict};
 use multivm::scenario::Direction;
-use multivm::sys::wait::StopFlag;
+use multivm::sys::stop::StopFlag;
 use pty::OnTerminal;
 
 /// Says that this is the program to look at; its value is the results folder.

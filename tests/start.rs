@@ -10,7 +10,7 @@ use multivm::guest::{Fleet, News};
 use multivm::harness::Stage;
 use multivm::inventory::Inventory;
 use multivm::stand::lab;
-use multivm::sys::wait::StopFlag;
+use multivm::sys::stop::StopFlag;
 use multivm_fixtures::selftest::{Case, cases_main};
 
 fn main() -> ExitCode {

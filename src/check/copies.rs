@@ -12,7 +12,7 @@ use crate::failure::Result;
 use crate::host::Hosts;
 use crate::libvirt::Connection;
 use crate::sys::halt::ran_since;
-use crate::sys::wait::StopFlag;
+use crate::sys::stop::StopFlag;
 use crate::sys::watch::Watch;
 
 pub static ABOUT: About = About {

@@ -14,7 +14,7 @@ use crate::failure::Result;
 use crate::host::{Writer, WriterSearch};
 use crate::scenario::Side;
 use crate::sys::halt::ran_since;
-use crate::sys::wait::StopFlag;
+use crate::sys::stop::StopFlag;
 use crate::sys::watch::Watch;
 
 pub static ABOUT: About = About {

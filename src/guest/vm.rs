@@ -14,7 +14,8 @@ use crate::libvirt::{Connection, OurDomain};
 use crate::remote::{Agent, Remote};
 use crate::scenario::Side;
 use crate::sys::parallel::locked;
-use crate::sys::wait::{Look, StopFlag, wait_for};
+use crate::sys::stop::StopFlag;
+use crate::sys::wait::{Look, wait_for};
 
 /// How long a connection to a guest's sshd may take. The guest is on the next switch, and multivm tries again.
 const CONNECT_LIMIT: Duration = Duration::from_millis(300);

@@ -9,7 +9,8 @@ use crate::failure::{Failure, FailureKind, Result};
 use crate::inventory::AcceleratorKind;
 use crate::remote::Agent;
 use crate::scenario::Bytes;
-use crate::sys::wait::{Look, StopFlag, wait_for};
+use crate::sys::stop::StopFlag;
+use crate::sys::wait::{Look, wait_for};
 
 /// The witness's name among the guest's processes.
 const NAME: &str = "multivm-witness";

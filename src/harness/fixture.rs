@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::nextest::NextestRun;
+use super::player::Player;
 use super::run::Run;
 use super::slot::Builder;
-use super::stage::Player;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::guest::{Damage, DamagedPart, Fleet, Guest, News, OnNews};
 use crate::inventory::Inventory;
@@ -20,7 +20,7 @@ use crate::run::{self, Context, Played};
 use crate::scenario::{Profile, Scenario};
 use crate::stand::Session;
 use crate::sys::parallel::locked;
-use crate::sys::wait::StopFlag;
+use crate::sys::stop::StopFlag;
 
 /// How much longer than all its limits a scenario may take.
 const GRACE: Duration = Duration::from_secs(60);

@@ -24,7 +24,7 @@ use crate::record::Event;
 use crate::stand::lab::Lab;
 use crate::stand::{Session, become_root, take_down_after};
 use crate::sys::parallel::{lock_within, locked};
-use crate::sys::wait::StopFlag;
+use crate::sys::stop::StopFlag;
 use crate::sys::watch::Watch;
 use crate::sys::{halt, interrupt};
 
@@ -89,7 +89,7 @@ impl Hold {
         let owner = nextest.as_ref().map(|run| run.owner.clone());
         let lab = Box::new(Lab::new(plan.settings.clone()));
         let session = Session::begin_for(lab, stop.clone(), owner.clone())?;
-        room::stands(plan, &session)?;
+        room::stands(&plan.scenarios, &plan.file, &plan.profile, &session)?;
         let group = nextest.map(|run| run.folder(&plan.results)).transpose()?;
         if let (Some(owner), Some(group)) = (&owner, &group) {
             // The keeper must watch before anything is raised: it clears what this process leaves if it is killed.

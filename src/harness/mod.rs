@@ -11,6 +11,7 @@ mod nextest;
 mod outputs;
 mod own_tests;
 mod plan;
+mod player;
 mod room;
 mod run;
 mod slot;

@@ -11,7 +11,7 @@ use super::ancestors::ancestors;
 use crate::failure::{Attempt, Failure, Result};
 use crate::ledger::Owner;
 use crate::record::create_group;
-use crate::sys::wait::StopFlag;
+use crate::sys::stop::StopFlag;
 
 /// The kernel's name for cargo-nextest.
 pub(super) const PROGRAM: &str = "cargo-nextest";

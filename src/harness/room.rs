@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use super::plan::Plan;
 use crate::doctor;
 use crate::failure::Problem;
 use crate::guest::{Need, Supply};
@@ -29,10 +28,15 @@ pub(super) fn is_there(
 /// # Errors
 ///
 /// The guests do not fit. The message has the arithmetic, and the number of guests that fit.
-pub(super) fn stands(plan: &Plan, session: &Session) -> Result<(), Problem> {
+pub(super) fn stands(
+    scenarios: &[Scenario],
+    file: &ScenarioFile,
+    profile: &Profile,
+    session: &Session,
+) -> Result<(), Problem> {
     let Some(hosts) = session.inventory() else { return Ok(()) };
     let host = hosts.source.memory.min(hosts.target.memory);
-    fits(&plan.scenarios, &plan.file, &plan.profile, |_| Supply { host, machine: None })
+    fits(scenarios, file, profile, |_| Supply { host, machine: None })
 }
 
 fn fits(

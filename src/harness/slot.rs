@@ -11,7 +11,7 @@ use crate::failure::{Failure, FailureKind, Result};
 use crate::scenario::Profile;
 use crate::sys::bounded;
 use crate::sys::parallel::lock_within;
-use crate::sys::wait::StopFlag;
+use crate::sys::stop::StopFlag;
 
 /// How many scenarios in a row try again to build a fixture that stood before.
 const MORE_TRIES: u32 = 2;

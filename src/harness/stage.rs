@@ -8,8 +8,9 @@ use libtest_mimic::{Completion, Failed};
 
 use super::fixture::Fixture;
 use super::plan::Plan;
+use super::player::Player;
 use super::run::Run;
-use super::slot::{Builder, Slot};
+use super::slot::Slot;
 use super::trial::{completion, panicked};
 use crate::failure::{Failure, Result};
 use crate::migration::Pace;
@@ -20,26 +21,10 @@ use crate::run::{Context, Played};
 use crate::scenario::{Profile, Scenario, ScenarioFile};
 use crate::sys::bounded::{Ending, Left, attend};
 use crate::sys::parallel::locked;
-use crate::sys::wait::StopFlag;
+use crate::sys::stop::StopFlag;
 
 /// How long an interrupted scenario may go on, to abort its migrations and to write down its findings.
 const AFTER_STOP: Duration = Duration::from_secs(15);
-
-/// Plays scenarios on the fixtures of its builder, by three calls of a stage.
-pub trait Player: Builder {
-    /// The longest time that a scenario may take before the stage gives it up.
-    fn limit(&self, scenario: &Scenario, fixture: &Self::Fixture, seed: Seed) -> Duration;
-
-    /// Plays a scenario on a whole fixture. The result also reports every failure.
-    fn play(&self, scenario: &Scenario, fixture: &Self::Fixture, context: &Context<'_>) -> Played;
-
-    /// Makes a scenario's migrations alone and returns their time; none for a scenario without such a floor.
-    ///
-    /// # Errors
-    ///
-    /// A migration fails.
-    fn floor(&self, scenario: &Scenario, fixture: &Self::Fixture, seed: Seed) -> Result<Option<Duration>>;
-}
 
 /// Plays scenarios one at a time, for all trials of a run.
 pub struct Stage<P: Player = Fixture> {

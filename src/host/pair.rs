@@ -11,7 +11,8 @@ use crate::libvirt::{Connection, Libvirt, Subscription, Version};
 use crate::remote::{Agent, Remote, quote};
 use crate::scenario::Side;
 use crate::sys::parallel::{at_once, locked};
-use crate::sys::wait::{Look, StopFlag, wait_for};
+use crate::sys::stop::StopFlag;
+use crate::sys::wait::{Look, wait_for};
 
 /// How long libvirtd may take to answer after its host does.
 const LIBVIRT_LIMIT: Duration = Duration::from_secs(30);

@@ -10,7 +10,8 @@ use super::{nfs, overlay};
 use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::inventory::StorageEntry;
 use crate::remote::{Agent, Remote, quote};
-use crate::sys::wait::{Look, StopFlag, wait_for};
+use crate::sys::stop::StopFlag;
+use crate::sys::wait::{Look, wait_for};
 
 /// How long the creation of overlays may take: it only writes headers, within seconds even on a slow disk.
 const LIMIT: Duration = Duration::from_secs(60);

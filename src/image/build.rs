@@ -18,7 +18,7 @@ use super::{Store, expired, mirror};
 use crate::failure::{Attempt, Cause, Failure, Result};
 use crate::ledger::{Ledger, Thing, claim};
 use crate::sys::contained;
-use crate::sys::wait::StopFlag;
+use crate::sys::stop::StopFlag;
 
 const HOST_PACKAGES: &str = include_str!("../../fixtures/host/packages.txt");
 const GUEST_PACKAGES: &str = include_str!("../../fixtures/guest/packages.txt");

@@ -101,7 +101,8 @@ impl Ledger {
             directory: directory.to_owned(),
             file: Mutex::new(Book { file: None, next, outstanding, kept }),
         }));
-        ledger.0.begin(&mut ledger.0.lock())?;
+        let file = ledger.0.begin()?;
+        ledger.0.lock().file = Some(file);
         Ok(ledger)
     }
 
@@ -217,24 +218,28 @@ impl Inner {
         self.directory.join(FILE)
     }
 
-    /// Opens the file, creating it, and writes the new owner.
-    fn begin(&self, book: &mut Book) -> Result<()> {
-        let path = self.path();
-        let attempted = || format!("open the ledger {}", path.display());
-        let file = OpenOptions::new().create(true).append(true).open(&path).attempting(attempted)?;
-        book.file = Some(file);
-        let command = std::env::args().collect::<Vec<_>>().join(" ");
-        self.append(book, &Line::Owner { pid: std::process::id(), command })
+    fn append(&self, book: &mut Book, line: &Line) -> Result<()> {
+        let file = match book.file.take() {
+            Some(file) => file,
+            None => self.begin()?,
+        };
+        self.write(book.file.insert(file), line)
     }
 
-    fn append(&self, book: &mut Book, line: &Line) -> Result<()> {
+    /// Opens the file, creates it if need be, and writes the new owner.
+    fn begin(&self) -> Result<File> {
+        let path = self.path();
+        let attempted = || format!("open the ledger {}", path.display());
+        let mut file = OpenOptions::new().create(true).append(true).open(&path).attempting(attempted)?;
+        let command = std::env::args().collect::<Vec<_>>().join(" ");
+        self.write(&mut file, &Line::Owner { pid: std::process::id(), command })?;
+        Ok(file)
+    }
+
+    fn write(&self, file: &mut File, line: &Line) -> Result<()> {
         let attempted = || format!("write the ledger {}", self.path().display());
         let mut text = serde_json::to_string(line).attempting(attempted)?;
         text.push('\n');
-        if book.file.is_none() {
-            self.begin(book)?;
-        }
-        let file = book.file.as_mut().ok_or("it is closed").attempting(attempted)?;
         file.write_all(text.as_bytes()).attempting(attempted)?;
         file.sync_data().attempting(attempted)
     }

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Owner, roots};
 use crate::failure::{Attempt, Failure, Result};
-use crate::sys::wait::{Look, StopFlag, wait_for};
+use crate::sys::stop::StopFlag;
+use crate::sys::wait::{Look, wait_for};
 
 /// The prefix of the names of all network namespaces and control groups that multivm creates; it touches no others.
 pub const PREFIX: &str = "multivm";

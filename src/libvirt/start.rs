@@ -9,7 +9,7 @@ use once_cell::sync::OnceCell;
 use virt_sys as sys;
 
 use super::{Connection, Error, Result, Version};
-use crate::sys::wait::StopFlag;
+use crate::sys::stop::StopFlag;
 
 /// Time between two forced turns of the event loop, in milliseconds. The loop blocks as long as nothing is registered; with
 /// forced turns it notices registrations that do not wake it up.

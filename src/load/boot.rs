@@ -10,7 +10,8 @@ use crate::guest::{Consoles, Fleet, Guest};
 use crate::libvirt::OurDomain;
 use crate::scenario::Side;
 use crate::sys::parallel::locked;
-use crate::sys::wait::{Look, StopFlag, wait_for};
+use crate::sys::stop::StopFlag;
+use crate::sys::wait::{Look, wait_for};
 
 /// How often it is looked whether a guest that boots is waited for any longer.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);

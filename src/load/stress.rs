@@ -6,7 +6,8 @@ use super::{LoadLook, Place};
 use crate::failure::Result;
 use crate::remote::{LOAD_LOG, Process, quote};
 use crate::scenario::{self, Bytes, Signs, Size};
-use crate::sys::wait::{Look, StopFlag, wait_for};
+use crate::sys::stop::StopFlag;
+use crate::sys::wait::{Look, wait_for};
 
 /// How long a tool may take to start its workers and fill its memory.
 const LIMIT: Duration = Duration::from_secs(180);

@@ -9,7 +9,7 @@ use super::job::{Call, Job};
 use super::report::LegReport;
 use super::watch::{Happening, LegWatch};
 use crate::sys::halt::{ran_since, within};
-use crate::sys::wait::StopFlag;
+use crate::sys::stop::StopFlag;
 
 /// How often the driver polls the stop flag, which wakes nobody up.
 const LOOK_AT_FLAG: Duration = Duration::from_millis(50);

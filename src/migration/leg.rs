@@ -17,7 +17,7 @@ use crate::failure::{Attempt, Result};
 use crate::guest::Guest;
 use crate::host::Hosts;
 use crate::libvirt::{Connection, OurDomain};
-use crate::sys::wait::StopFlag;
+use crate::sys::stop::StopFlag;
 
 /// Migrates `guest` and reports how that went, including a failure to begin.
 pub fn migrate(

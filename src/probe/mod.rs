@@ -19,7 +19,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::failure::{Attempt, Result};
 use crate::guest::Guest;
-use crate::sys::wait::StopFlag;
+use crate::sys::stop::StopFlag;
 use crate::sys::watch::Watch;
 use packet::Reply;
 use track::Track;

@@ -15,7 +15,7 @@ use crate::progress::live::Live;
 use crate::progress::{Earlier, ToCome};
 use crate::record::{Event, Observer, Record, RunHeader};
 use crate::sys::parallel::locked;
-use crate::sys::wait::StopFlag;
+use crate::sys::stop::StopFlag;
 use crate::sys::watch::Watch;
 
 /// The time between two drawings of a changed status.

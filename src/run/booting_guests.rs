@@ -10,7 +10,7 @@ use crate::host::Listener;
 use crate::libvirt::EventKind;
 use crate::plan::Leg;
 use crate::sys::parallel::at_once;
-use crate::sys::wait::StopFlag;
+use crate::sys::stop::StopFlag;
 
 /// The booting guests of one step, by their numbers in the fleet.
 pub struct BootingGuests {

@@ -8,7 +8,7 @@ use crate::host::Hosts;
 use crate::record::{Event, Record};
 use crate::remote::Agent;
 use crate::sys::parallel::at_once;
-use crate::sys::wait::StopFlag;
+use crate::sys::stop::StopFlag;
 use crate::sys::watch::Watch;
 
 /// The time between two samples. The kernel's ticks of 10 ms make a sample of one second exact to 1 %.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::booting_guests::BootingGuests;
 use super::lookout::{Look, Lookout};
-use super::moves;
+use super::moves::{self, OnLeg};
 use crate::check::HostsLook;
 use crate::failure::{Cause, Result};
 use crate::guest::{Fleet, Guest};
@@ -14,10 +14,7 @@ use crate::plan::{Leg, Step};
 use crate::remote::Observation;
 use crate::scenario::{Scenario, Side};
 use crate::sys::parallel::locked;
-use crate::sys::wait::StopFlag;
-
-/// Callback for the end of a move, in the thread of that move.
-pub type OnLeg<'a> = dyn Fn(&Leg, LegReport) + Sync + 'a;
+use crate::sys::stop::StopFlag;
 
 /// What a case does with the machines of its scenario.
 pub trait Machines: Look {

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use super::machines::OnLeg;
 use crate::failure::{Failure, Result};
 use crate::guest::Fleet;
 use crate::migration::{Hear, LegReport, Move, Pace, migrate, transport};
-use crate::plan::{self, Seed, Step};
+use crate::plan::{self, Leg, Seed, Step};
 use crate::scenario::Scenario;
 use crate::sys::parallel::{Gate, at_once};
+
+/// Callback for the end of a move, in the thread of that move.
+pub type OnLeg<'a> = dyn Fn(&Leg, LegReport) + Sync + 'a;
 
 /// The steps of a scenario for a fleet of this size.
 pub fn steps(scenario: &Scenario, fleet: &Fleet, seed: Seed) -> Result<Vec<Step>> {

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::failure::{Failure, Result};
 use crate::inventory::Inventory;
 use crate::ledger::Ledger;
-use crate::sys::wait::StopFlag;
+use crate::sys::stop::StopFlag;
 
 /// The means of a stand: the ledger that gets every change first, and the flag that ends the stand early.
 #[derive(Debug, Clone, Copy)]

@@ -8,7 +8,7 @@ use super::{Before, Ground, Stand, Standing};
 use crate::failure::{Attempt, Failure, Result};
 use crate::inventory::Inventory;
 use crate::ledger::{Ledger, Lock, Owner, Thing, state_directory};
-use crate::sys::wait::StopFlag;
+use crate::sys::stop::StopFlag;
 use crate::sys::words::counted;
 
 /// The lock, the ledger and the stand. If a session is dropped without [`Session::end`], the next command undoes its

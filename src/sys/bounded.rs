@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::parallel::panic_text;
-use super::wait::StopFlag;
+use super::stop::StopFlag;
 
 /// How long a caller waits for an answer after an interruption: whatever answers at all answers within this time.
 const AFTER_STOP: Duration = Duration::from_secs(3);

@@ -9,7 +9,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::failure::{Attempt, Result};
-use crate::sys::wait::StopFlag;
+use crate::sys::stop::StopFlag;
 
 /// A second Ctrl-C counts as impatience only this long after the first: under some runners one Ctrl-C arrives twice.
 const IMPATIENCE: Duration = Duration::from_secs(1);

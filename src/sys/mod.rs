@@ -8,6 +8,7 @@ pub mod machine;
 pub mod parallel;
 pub mod process;
 pub mod random;
+pub mod stop;
 pub mod wait;
 pub mod watch;
 pub mod words;

@@ -26,7 +26,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::sys::wait::{Look, StopFlag, wait_for};
+    use crate::sys::stop::StopFlag;
+    use crate::sys::wait::{Look, wait_for};
 
     fn await_that(what: &str, is_so: impl Fn() -> bool) {
         let look = || if is_so() { Look::Ready(()) } else { Look::NotYet("not yet".into()) };

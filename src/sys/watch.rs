@@ -4,7 +4,7 @@ use std::thread::{self, JoinHandle};
 
 use crate::failure::{Attempt, Failure, Result};
 use crate::sys::parallel::panic_text;
-use crate::sys::wait::StopFlag;
+use crate::sys::stop::StopFlag;
 
 /// The running thread. Dropping it tells the thread to stop without waiting, which catches an early return.
 pub struct Watch<T> {

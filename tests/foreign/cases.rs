@@ -11,7 +11,7 @@ use multivm::libvirt::MARK_NAMESPACE;
 use multivm::record::Verdict;
 use multivm::scenario::Side::{self, Source, Target};
 use multivm::stand::lab;
-use multivm::sys::wait::StopFlag;
+use multivm::sys::stop::StopFlag;
 use multivm_fixtures::selftest::Case;
 
 use crate::plant::{Foreign, UUID, everything, on_host, on_storage};

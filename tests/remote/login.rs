@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use multivm::failure::{Failure, FailureKind};
 use multivm::inventory::Login;
 use multivm::remote::Remote;
-use multivm::sys::wait::{Look, StopFlag, wait_for};
+use multivm::sys::stop::StopFlag;
+use multivm::sys::wait::{Look, wait_for};
 
 use crate::{Case, LIMIT, Sshd};
 

@@ -17,7 +17,7 @@ use multivm::scenario::Profile;
 use multivm::stand::lab::{Lab, running};
 use multivm::stand::{Session, become_root, summary, take_down_after};
 use multivm::sys::interrupt::cancel_on_signals;
-use multivm::sys::wait::StopFlag;
+use multivm::sys::stop::StopFlag;
 
 use crate::problem::{Answer, Problem, settings};
 use crate::scenarios::ProfileChoice;

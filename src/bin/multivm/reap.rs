@@ -2,7 +2,7 @@
 
 use multivm::stand::lab::Lab;
 use multivm::stand::{Session, become_root, summary};
-use multivm::sys::wait::StopFlag;
+use multivm::sys::stop::StopFlag;
 
 use crate::problem::{Answer, Problem, settings};
 

@@ -23,7 +23,7 @@ use crate::inventory::Inventory;
 use crate::libvirt::OurDomain;
 use crate::scenario::Profile;
 use crate::sys::parallel::few_at_once;
-use crate::sys::wait::StopFlag;
+use crate::sys::stop::StopFlag;
 pub use damage::{Damage, DamagedPart};
 
 /// How long a guest that is up may take to answer one command.

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use tempfile::TempDir;
 
 use super::*;
+use crate::harness::slot::Builder;
 use crate::migration::Again;
 use crate::record::{Event, read};
 

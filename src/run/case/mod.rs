@@ -61,22 +61,7 @@ pub fn play(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>, journal: 
     thread::scope(|scope| {
         let (sender, happenings) = channel();
         let lookout = Lookout::new(scope, fleet, sender);
-        let mut case = Case {
-            scenario,
-            machines: fleet,
-            context,
-            before: &before,
-            journal,
-            panel: Panel::default(),
-            lookout,
-            happenings,
-            log: StepLog::default(),
-            clocks: HashMap::new(),
-            booting: None,
-            load: None,
-            open: Open::default(),
-            failure: None,
-        };
+        let mut case = Case::new(scenario, fleet, context, &before, journal, lookout, happenings);
         let watches = case.prepare();
         case.play_steps(&steps);
         case.finish(watches)
@@ -123,6 +108,36 @@ struct Open {
     load_ends: bool,
     /// Whether the step under way is the last.
     is_last: bool,
+}
+
+impl<'a, 'scope, 'env: 'scope, 'record: 'env, M> Case<'a, 'scope, 'env, 'record, M> {
+    /// A case of which nothing has begun, and for which no check is asked yet.
+    fn new(
+        scenario: &'env Scenario,
+        machines: &'env M,
+        context: &'env Context<'env>,
+        before: &'env Before,
+        journal: &'a mut Journal<'record>,
+        lookout: Lookout<'scope, 'env>,
+        happenings: Receiver<CaseEvent<'env>>,
+    ) -> Self {
+        Case {
+            scenario,
+            machines,
+            context,
+            before,
+            journal,
+            panel: Panel::default(),
+            lookout,
+            happenings,
+            log: StepLog::default(),
+            clocks: HashMap::new(),
+            booting: None,
+            load: None,
+            open: Open::default(),
+            failure: None,
+        }
+    }
 }
 
 impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {

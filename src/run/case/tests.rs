@@ -14,10 +14,10 @@ use crate::migration::{Hear, Pace};
 use crate::plan::Seed;
 use crate::record::{Record, RunHeader};
 use crate::run::lookout::Look;
-use crate::run::machines::OnLeg;
+use crate::run::moves::OnLeg;
 use crate::scenario::{Budget, Direction, Mode, ScenarioFile, Side};
 use crate::sys::parallel::locked;
-use crate::sys::wait::StopFlag;
+use crate::sys::stop::StopFlag;
 
 /// How long a test waits for what must happen, before it fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -278,22 +278,9 @@ fn play(name: &str, script: &Script<'_>, check: Noting<'_>, steps: &[Step]) -> C
     let (mut journal, before) = (Journal::new(name, &record), Before::default());
     thread::scope(|scope| {
         let (sender, happenings) = channel();
-        let mut case = Case {
-            scenario: &scenario,
-            machines: script,
-            context: &context,
-            before: &before,
-            journal: &mut journal,
-            panel: Panel::of(vec![Box::new(check)]),
-            lookout: Lookout::new(scope, script, sender),
-            happenings,
-            log: StepLog::default(),
-            clocks: HashMap::new(),
-            booting: None,
-            load: None,
-            open: Open::default(),
-            failure: None,
-        };
+        let lookout = Lookout::new(scope, script, sender);
+        let mut case = Case::new(&scenario, script, &context, &before, &mut journal, lookout, happenings);
+        case.panel = Panel::of(vec![Box::new(check)]);
         for number in 0..script.guests.len() {
             case.look_first(number, None);
         }

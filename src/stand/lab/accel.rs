@@ -18,7 +18,7 @@ use crate::inventory::{Accelerator, AcceleratorKind};
 use crate::ledger::Thing;
 use crate::stand::Ground;
 use crate::sys::contained;
-use crate::sys::wait::StopFlag;
+use crate::sys::stop::StopFlag;
 
 /// Time limit of the trial boot. It is ten times the boot time to user space under TCG on two slow cores: slower KVM is of
 /// no use.

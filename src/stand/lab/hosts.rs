@@ -17,7 +17,8 @@ use crate::ledger::{Ledger, Thing};
 use crate::remote::Remote;
 use crate::stand::Ground;
 use crate::sys::parallel::at_once;
-use crate::sys::wait::{Look, StopFlag, wait_for};
+use crate::sys::stop::StopFlag;
+use crate::sys::wait::{Look, wait_for};
 
 /// The path of the guests' kernel and initramfs inside a host.
 const GUEST_FILES: &str = "/var/lib/multivm/guest";

@@ -23,7 +23,8 @@ use signal_hook::consts::{SIGCHLD, SIGHUP};
 use signal_hook::iterator::Signals;
 
 use crate::failure::{Attempt, Failure, Result};
-use crate::sys::wait::{Look, StopFlag, wait_for};
+use crate::sys::stop::StopFlag;
+use crate::sys::wait::{Look, wait_for};
 
 const ENTER: &str = "__multivm-host-enter";
 const INIT: &str = "__multivm-host-init";

@@ -13,7 +13,8 @@ use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 use crate::inventory::Inventory;
 use crate::ledger::{Ledger, Thing};
 use crate::stand::Ground;
-use crate::sys::wait::{Look, StopFlag, wait_for};
+use crate::sys::stop::StopFlag;
+use crate::sys::wait::{Look, wait_for};
 
 /// How long an init may take to start its daemons, without waiting for their answers.
 const LIMIT: Duration = Duration::from_secs(10);

@@ -1,0 +1,25 @@
+//! What a stage asks of those who play its scenarios.
+
+use std::time::Duration;
+
+use super::slot::Builder;
+use crate::failure::Result;
+use crate::plan::Seed;
+use crate::run::{Context, Played};
+use crate::scenario::Scenario;
+
+/// Plays scenarios on the fixtures of its builder, by three calls of a stage.
+pub trait Player: Builder {
+    /// The longest time that a scenario may take before the stage gives it up.
+    fn limit(&self, scenario: &Scenario, fixture: &Self::Fixture, seed: Seed) -> Duration;
+
+    /// Plays a scenario on a whole fixture. The result also reports every failure.
+    fn play(&self, scenario: &Scenario, fixture: &Self::Fixture, context: &Context<'_>) -> Played;
+
+    /// Makes a scenario's migrations alone and returns their time; none for a scenario without such a floor.
+    ///
+    /// # Errors
+    ///
+    /// A migration fails.
+    fn floor(&self, scenario: &Scenario, fixture: &Self::Fixture, seed: Seed) -> Result<Option<Duration>>;
+}
