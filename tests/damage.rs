@@ -315,7 +315,8 @@ const DAMAGES: &[Damage] = &[
         name: "damage::byte_of_image_flipped",
         cause: |fleet| {
             // A record of the witness, as it lies in the image on the NFS server. Those of earlier witnesses lie there, too, in blocks
-            // that are free: the run id in bytes 16 to 32 tells which are of this one. Its data lie in the first part of the image; the rest is a hole.
+            // that are free: the run id in bytes 16 to 32 tells which are of this one. The first part of the image has the data; the
+            // rest is a hole, which grep would take for one line.
             let head = "dd bs=1 skip=16 count=16 2> /dev/null | od -An -tx1 | tr -d ' \\n'";
             let run = in_guest(fleet, &format!("cat /var/lib/multivm/records | {head}"))?;
             let image = &vm1(fleet).image;
