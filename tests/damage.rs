@@ -278,12 +278,12 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::byte_of_page_cache_written",
-        // A program that nothing runs.
+        // A program that nothing runs. The disk gets the byte, too, so that its block is all that is known.
         cause: |fleet| {
             let write = "printf '\\252' | dd of=/usr/bin/arch bs=1 seek=5000 conv=notrunc";
             in_guest(fleet, write).map(drop)
         },
-        finds: &[finding(&page_cache::ABOUT, "vm1", "offset=5000 path=/usr/bin/arch")],
+        finds: &[finding(&page_cache::ABOUT, "vm1", "offset=4096 path=/usr/bin/arch")],
         ..TO_VM1
     },
     Damage {

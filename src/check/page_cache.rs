@@ -7,9 +7,9 @@ use crate::guest::FilesProof;
 pub static ABOUT: About = About {
     id: "page_cache",
     summary: "page cache intact",
-    how: "the same program holds a copy of 8 MiB of the guest's own programs and libraries, and compares it with the guest's page cache \
-          byte by byte; what differs is looked up past the page cache. With the pattern that is all of a guest's memory that is proved: \
-          the record says how much of how much",
+    how: "the same program holds checksums of 8 MiB of the guest's own programs and libraries, and compares them with the guest's page \
+          cache block by block; what differs is looked up past the page cache. With the pattern that is all of a guest's memory that is \
+          proved: the record says how much of how much",
     asked: &[Moment::Start, Moment::Leg, Moment::End],
     advice: &[FILES],
     ..About::BASE
@@ -18,7 +18,7 @@ pub static ABOUT: About = About {
 const FILES: Advice = Advice::new(
     "a file is not as it was",
     "kind=cache: a page of the guest's page cache was damaged, the disk has it right; changed: the disk has it, too: did anybody write \
-     to the file, or was the program's own copy damaged? both: neither is right",
+     to the file, or were the program's own checksums damaged? both: neither is right",
 );
 
 /// The check.
@@ -58,7 +58,7 @@ fn check(found: &FilesProof, pattern_pages: u64) -> Proof {
     }
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     // The copies and the page cache.
-    let proved = pattern_pages * 4096 + 2 * found.bytes;
+    let proved = pattern_pages * 4096 + found.bytes;
     let seen = format!(
         "{:.1} MiB of {} files; with the pattern {:.0} of {:.0} MiB of memory are proved",
         mib(found.bytes),
@@ -81,7 +81,7 @@ mod tests {
     fn whole_files_say_how_much_of_the_memory_is_proved() {
         let proof = check(&found(), 8192);
         assert!(proof.ok);
-        assert_eq!(proof.seen, "8.0 MiB of 41 files; with the pattern 48 of 238 MiB of memory are proved");
+        assert_eq!(proof.seen, "8.0 MiB of 41 files; with the pattern 40 of 238 MiB of memory are proved");
     }
 
     #[test]
