@@ -97,6 +97,13 @@ impl<'a> ActiveLoad<'a> {
         self.watch.end();
     }
 
+    /// Starts no load guest anew from now on: a boot that nobody migrates beside proves nothing, and would be waited for.
+    pub fn start_no_more_boots(&self) {
+        if let Some(boots) = &self.boots {
+            boots.start_no_more();
+        }
+    }
+
     /// Starts no more load guests, and waits until all that boot are up or have failed.
     pub fn finish_boots(&mut self) {
         if let Some(boots) = &mut self.boots {

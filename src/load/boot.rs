@@ -105,9 +105,14 @@ impl<'a> BootLoad<'a> {
         self.boots.clone()
     }
 
+    /// Starts no guest anew from now on.
+    pub fn start_no_more(&self) {
+        self.last_round.set();
+    }
+
     /// Starts no more guests, and waits until all that boot are up or have failed, or the run is interrupted.
     pub fn finish(&mut self) {
-        self.last_round.set();
+        self.start_no_more();
         for (guest, thread) in self.threads.drain(..) {
             while !thread.is_finished() {
                 if self.fleet.stop_flag().is_set() {
