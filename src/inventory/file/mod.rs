@@ -163,12 +163,10 @@ impl InventoryFile {
     /// # Errors
     /// As [`InventoryFile::load`].
     pub fn parse(name: &str, text: &str, folders: &Folders<'_>) -> Result<InventoryFile, InputError> {
-        let keys = secret::without_values(text);
-        let raw: raw::File =
-            toml::from_str(text).map_err(|error| form_error(Source { name, text: &keys }, &error))?;
-        let text = secret::without_secrets(text);
-        read::file(Source { name, text: &text }, &raw, folders)
-            .map(|pairs| InventoryFile { name: name.to_owned(), pairs })
+        let masked = secret::masked(text);
+        let source = Source { name, text: &masked };
+        let raw: raw::File = toml::from_str(text).map_err(|error| form_error(source, &error))?;
+        read::file(source, &raw, folders).map(|pairs| InventoryFile { name: name.to_owned(), pairs })
     }
 
     /// The pair that a run asks for: by its name, or by a label that it alone has. Without a wish the only pair of the file.
@@ -176,8 +174,12 @@ impl InventoryFile {
     /// # Errors
     /// None or several fit.
     pub fn pair(&self, wish: Option<&str>) -> Result<&Pair, InputError> {
-        let fits: Vec<&Pair> =
-            self.pairs.iter().filter(|pair| wish.is_none_or(|wish| pair.answers_to(wish))).collect();
+        let named = self.pairs.iter().find(|pair| wish.is_some_and(|wish| pair.name == wish));
+        if let Some(pair) = named {
+            return Ok(pair);
+        }
+        let has = |pair: &&Pair| wish.is_none_or(|wish| pair.labels.iter().any(|label| label == wish));
+        let fits: Vec<&Pair> = self.pairs.iter().filter(has).collect();
         let names = || quoted(self.pairs.iter().map(|pair| pair.name.as_str()));
         match (&fits[..], wish) {
             ([pair], _) => Ok(pair),
@@ -198,20 +200,17 @@ impl InventoryFile {
     }
 }
 
-/// The form of the file is wrong. What serde says of a value that does not fit has the value in it.
+/// The form of the file is wrong. What serde says of a value of another type has the value in it, between the words that are left.
 fn form_error(source: Source<'_>, error: &toml::de::Error) -> InputError {
     let message = error.message();
-    let parts = message.split('"').enumerate();
-    let safe: Vec<&str> = parts.map(|(nth, part)| if nth % 2 == 1 { "..." } else { part }).collect();
-    let help = "values are not shown, since one may be a password".to_owned();
-    source.error(error.span().unwrap_or(0..0), &safe.join("\""), "", &[help])
+    let kind = ["invalid type", "invalid value"].into_iter().find(|kind| message.starts_with(kind));
+    let expected = message.rfind(", expected ").map_or("", |at| &message[at..]);
+    let message = kind.map_or(message.to_owned(), |kind| format!("{kind}{expected}"));
+    source.error(error.span().unwrap_or(0..0), &message, "", &[NO_VALUES.to_owned()])
 }
 
-impl Pair {
-    fn answers_to(&self, wish: &str) -> bool {
-        self.name == wish || self.labels.iter().any(|label| label == wish)
-    }
-}
+/// The help line of every message that quotes a line.
+const NO_VALUES: &str = "values are not shown, since one may be a password";
 
 /// The folders that paths in a file begin at.
 #[derive(Debug, Clone, Copy)]

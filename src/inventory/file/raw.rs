@@ -1,18 +1,19 @@
 //! An inventory file as it is written: strings with their places. Meaning is given to them in [`super::read`].
 //!
-//! A key that nothing knows is a mistake: one that is silently ignored is found weeks later.
+//! A key that nothing knows is a mistake: one that is silently ignored is found weeks later. Nothing here has `Debug`: a password that was
+//! written by mistake is in it.
 
 use serde::Deserialize;
 use toml::Spanned;
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
     #[serde(default)]
     pub pair: Vec<Spanned<Pair>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Pair {
     pub name: Spanned<String>,
@@ -26,7 +27,7 @@ pub(super) struct Pair {
     pub allow: Vec<Spanned<String>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Host {
     pub address: Spanned<String>,
@@ -44,7 +45,7 @@ pub(super) struct Host {
     pub uri: Option<Spanned<String>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Storage {
     pub mount: Option<Spanned<String>>,
@@ -52,7 +53,7 @@ pub(super) struct Storage {
     pub serve_on: Option<Spanned<String>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Network {
     pub bridge: Option<Spanned<String>>,

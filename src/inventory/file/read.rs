@@ -1,13 +1,15 @@
 //! An inventory file's strings to what they mean.
 
-use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Component, PathBuf};
 use std::str::FromStr;
 
 use ipnet::Ipv4Net;
 use toml::Spanned;
 
-use super::{Access, Consent, Folders, HostKey, Machine, Network, Pair, Secret, Storage, Sudo, raw};
+use super::{
+    Access, Consent, Folders, HostKey, Machine, NO_VALUES, Network, Pair, Secret, Storage, Sudo, raw,
+};
 use crate::axis::AxisValue;
 use crate::failure::InputError;
 use crate::failure::input::Source;
@@ -47,15 +49,14 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn wrong<T>(&self, place: &Spanned<T>, what: &str, allowed: &str) -> InputError {
-        self.source.error(place.span(), what, "", &[format!("allowed: {allowed}")])
+        self.source.error(place.span(), what, "", &[format!("allowed: {allowed}"), NO_VALUES.to_owned()])
     }
 
     fn pair(&self, raw: &raw::Pair) -> Result<Pair> {
-        let is_word = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
         for word in raw.labels.iter().chain([&raw.name]) {
-            if word.get_ref().is_empty() || !is_word(word.get_ref()) {
-                let what = format!("`{word}` cannot be the name or a label of a pair");
-                return Err(self.wrong(word, &what, "letters, digits, `-`, `_` and `.`"));
+            if !is_word(word.get_ref()) {
+                let what = "this cannot be the name or a label of a pair";
+                return Err(self.wrong(word, what, "letters, digits, `-`, `_` and `.`"));
             }
         }
         let (source, target) = (self.machine(&raw.source)?, self.machine(&raw.target)?);
@@ -106,45 +107,31 @@ impl Reader<'_> {
 
     fn named<V: AxisValue>(&self, name: &Spanned<String>) -> Result<V> {
         let names: Vec<&str> = V::all().iter().map(|value| value.name()).collect();
-        let what = format!("value `{name}` of `{}`", V::AXIS);
-        self.source.one_of(name, &what, &names, None).map(|place| V::all()[place])
+        let what = format!("value of `{}`", V::AXIS);
+        self.source.one_of(name, &what, &names, Some(NO_VALUES.to_owned())).map(|place| V::all()[place])
     }
 
     /// A host's name or address, alone.
     fn address(&self, written: &Spanned<String>) -> Result<String> {
         let text = written.get_ref();
-        let is_name = !text.is_empty()
-            && !text.starts_with('-')
-            && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-        if is_name || text.parse::<std::net::IpAddr>().is_ok() {
+        if is_host(text) {
             return Ok(text.clone());
         }
-        let what = format!("`{text}` is no name or address of a host");
-        Err(self.wrong(
-            written,
-            &what,
-            "a name or an address alone; `user`, `port` and `uri` are keys of their own",
-        ))
+        let allowed = "a name or an address alone; `user`, `port` and `uri` are keys of their own";
+        Err(self.wrong(written, "this is no name or address of a host", allowed))
     }
 
     fn port(&self, written: &Spanned<i64>) -> Result<u16> {
-        u16::try_from(*written.get_ref())
-            .ok()
-            .filter(|port| *port > 0)
-            .ok_or_else(|| self.wrong(written, &format!("`{written}` is no port"), "1 to 65535"))
+        let port = u16::try_from(*written.get_ref()).ok().filter(|port| *port > 0);
+        port.ok_or_else(|| self.wrong(written, "this is no port", "1 to 65535"))
     }
 
     fn user(&self, written: &Spanned<String>) -> Result<String> {
         let text = written.get_ref();
-        let is_name = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-        if text.is_empty() || text.starts_with('-') || !is_name {
-            return Err(self.wrong(
-                written,
-                &format!("`{text}` is no user's name"),
-                "a name as in the host's passwd",
-            ));
+        if is_word(text) {
+            return Ok(text.clone());
         }
-        Ok(text.clone())
+        Err(self.wrong(written, "this is no user's name", "a name as in the host's passwd"))
     }
 
     /// Exactly one of `key`, `agent` and `password`; ssh-agent where none is given.
@@ -176,13 +163,22 @@ impl Reader<'_> {
         };
         let text = value.as_str().filter(|text| !text.is_empty());
         match (key.as_str(), text, value.as_array()) {
-            ("env", Some(name), _) => Ok(Secret::Environment(name.to_owned())),
-            ("file", Some(path), _) => self.resolve(path).map(Secret::File).ok_or_else(|| wrong(NO_HOME)),
+            ("env", Some(name), _) if is_variable(name) => Ok(Secret::Environment(name.to_owned())),
+            // A bare word is more likely a password than a file.
+            ("file", Some(path), _) if path.contains('/') && is_path(path) => {
+                self.resolve(path).map(Secret::File).ok_or_else(|| wrong(NO_HOME))
+            }
             ("command", _, Some(words)) => {
                 let words: Option<Vec<String>> =
                     words.iter().map(|word| word.as_str().map(str::to_owned)).collect();
                 let words = words.filter(|words| words.first().is_some_and(|program| !program.is_empty()));
-                words.map(Secret::Command).ok_or_else(|| wrong("the command is no list of words"))
+                let mut words = words.ok_or_else(|| wrong("the command is no list of words"))?;
+                // One with a `/` is a file, and begins where other paths do; another one is looked for in PATH.
+                if words[0].contains('/') {
+                    let program = self.resolve(&words[0]).ok_or_else(|| wrong(NO_HOME))?;
+                    words[0] = program.display().to_string();
+                }
+                Ok(Secret::Command(words))
             }
             _ => Err(wrong("this is no reference to a password")),
         }
@@ -190,12 +186,9 @@ impl Reader<'_> {
 
     fn path(&self, written: &Spanned<String>) -> Result<PathBuf> {
         let text = written.get_ref();
-        if text.is_empty() {
-            return Err(self.wrong(
-                written,
-                "a path cannot be empty",
-                "a path; a relative one begins at this file",
-            ));
+        if !is_path(text) {
+            let allowed = "the path of a file; a relative one begins at this file";
+            return Err(self.wrong(written, "this is no path", allowed));
         }
         self.resolve(text).ok_or_else(|| self.wrong(written, NO_HOME, "a path without `~`"))
     }
@@ -233,34 +226,45 @@ impl Reader<'_> {
 
     fn jump(&self, written: &Spanned<String>) -> Result<String> {
         let text = written.get_ref();
-        let good = |c: char| c.is_ascii_alphanumeric() || "-_.@:[]".contains(c);
-        if text.is_empty() || text.starts_with('-') || !text.chars().all(good) {
-            let what = format!("`{text}` is no jump host");
-            return Err(self.wrong(written, &what, "`[USER@]HOST[:PORT]`, as in OpenSSH's ProxyJump"));
+        let (user, place) =
+            text.split_once('@').map_or((None, text.as_str()), |(user, place)| (Some(user), place));
+        let (host, port) = match place.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((host, "")) => (host, None),
+            Some((host, port)) => (host, Some(port.strip_prefix(':').unwrap_or_default())),
+            None => place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
+        };
+        let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
+        if user.is_none_or(is_word) && is_host(host) && port.is_none_or(is_port) {
+            return Ok(text.clone());
         }
-        Ok(text.clone())
+        Err(self.wrong(written, "this is no jump host", "`[USER@]HOST[:PORT]`, as in OpenSSH's ProxyJump"))
     }
 
     fn uri(&self, written: &Spanned<String>) -> Result<String> {
         let text = written.get_ref();
-        let is_qemu = text.starts_with("qemu+") && text.contains("://");
-        if !is_qemu || text.contains(char::is_whitespace) {
-            let what = format!("`{text}` is no URI of a remote QEMU for libvirt");
-            return Err(self.wrong(written, &what, "as `qemu+ssh://root@kvm1/system`"));
+        let (transport, rest) = text.split_once("://").unwrap_or_default();
+        let place = rest.split('/').next().unwrap_or_default();
+        // A password in a URI is one in the inventory; libvirt takes none there.
+        let user = place.rsplit_once('@').map(|(user, _)| user);
+        let is_good = transport.starts_with("qemu+") && !place.is_empty() && user.is_none_or(is_word);
+        if is_good && !text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Ok(text.clone());
         }
-        Ok(text.clone())
+        let allowed = "as `qemu+ssh://root@kvm1/system`, without a password";
+        Err(self.wrong(written, "this is no URI of a remote QEMU for libvirt", allowed))
     }
 
     fn storage(&self, raw: &Spanned<raw::Storage>) -> Result<Storage> {
         let absolute = |written: &Spanned<String>| {
             let path = PathBuf::from(written.get_ref());
             // The root of a file system is nobody's folder for guests.
-            let good = path.is_absolute() && path.parent().is_some();
+            let climbs = path.components().any(|part| part == Component::ParentDir);
+            let good = is_path(written.get_ref()) && path.is_absolute() && path.parent().is_some() && !climbs;
             good.then_some(path).ok_or_else(|| {
                 self.wrong(
                     written,
-                    &format!("`{written}` is no folder that hosts could share"),
-                    "an absolute path",
+                    "this is no folder that hosts could share",
+                    "an absolute path without `..`",
                 )
             })
         };
@@ -269,9 +273,10 @@ impl Reader<'_> {
             (Some(mount), None, None) => absolute(mount).map(Storage::Mount),
             (None, Some(export), None) => {
                 let (server, path) = export.get_ref().split_once(":/").unwrap_or_default();
-                if server.is_empty() {
-                    let what = format!("`{export}` is no NFS export");
-                    return Err(self.wrong(export, &what, "`SERVER:/PATH`"));
+                let bare = server.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(server);
+                if !is_host(bare) || path.contains(|c: char| c.is_whitespace() || c.is_control() || c == ',')
+                {
+                    return Err(self.wrong(export, "this is no NFS export", "`SERVER:/PATH`"));
                 }
                 Ok(Storage::Export { server: server.to_owned(), path: format!("/{path}").into() })
             }
@@ -297,13 +302,13 @@ impl Reader<'_> {
         let of_a_bridge = network.subnet.as_ref().or(network.guests.as_ref()).or(network.gateway.as_ref());
         match (&network.bridge, &network.overlay, nat) {
             (Some(bridge), None, None) => self.bridge(network, bridge, raw),
-            (None, Some(_) | None, _) if of_a_bridge.is_some() => {
+            (None, _, _) if of_a_bridge.is_some() => {
                 let key = of_a_bridge.map_or(0..0, Spanned::span);
                 let what = "`subnet`, `guests` and `gateway` belong to a bridge";
                 Err(self.source.error(key, what, "", &[format!("allowed: {ONE}")]))
             }
             (None, Some(overlay), None) => {
-                let subnet: Ipv4Net = self.parse(overlay, "a subnet", "an IPv4 subnet, as 198.18.40.0/24")?;
+                let subnet = self.subnet(overlay, "an IPv4 subnet, as 198.18.40.0/24")?;
                 // Two hosts, the controller and some guests.
                 if subnet.prefix_len() > 27 {
                     return Err(self.wrong(
@@ -331,11 +336,7 @@ impl Reader<'_> {
         let good = (1..=15).contains(&name.len())
             && name.chars().all(|c| c.is_ascii_graphic() && c != '/' && c != ':');
         if !good {
-            return Err(self.wrong(
-                bridge,
-                &format!("`{name}` is no name of a bridge"),
-                "1 to 15 characters, as `br0`",
-            ));
+            return Err(self.wrong(bridge, "this is no name of a bridge", "1 to 15 characters, as `br0`"));
         }
         let (Some(subnet_at), Some(guests_at)) = (&network.subnet, &network.guests) else {
             let what = format!("which addresses the guests on the bridge `{name}` may have is not said");
@@ -345,11 +346,18 @@ impl Reader<'_> {
                 "`subnet = \"192.0.2.0/24\"` and `guests = \"192.0.2.128/25\"`, a part of it",
             ));
         };
-        let subnet: Ipv4Net = self.parse(subnet_at, "a subnet", "an IPv4 subnet, as 192.0.2.0/24")?;
-        let guests: Ipv4Net = self.parse(guests_at, "a part of a subnet", "as 192.0.2.128/25")?;
-        if !subnet.contains(&guests) {
-            let what = format!("{guests} is not in the bridge's subnet, {subnet}");
+        let subnet = self.subnet(subnet_at, "an IPv4 subnet, as 192.0.2.0/24")?;
+        let guests = self.subnet(guests_at, "a part of the bridge's subnet, as 192.0.2.128/25")?;
+        if !subnet.contains(&guests) || subnet == guests {
+            let what = format!("{guests} is no part of the bridge's subnet, {subnet}");
             return Err(self.wrong(guests_at, &what, "a part of the subnet that nobody else uses"));
+        }
+        if guests.prefix_len() > 29 {
+            return Err(self.wrong(
+                guests_at,
+                "there is no room for a fleet",
+                "a prefix of 29 bits or fewer",
+            ));
         }
         let gateway = |at: &Spanned<String>| -> Result<Ipv4Addr> {
             let gateway: Ipv4Addr = self.parse(at, "an address", "an IPv4 address")?;
@@ -367,11 +375,18 @@ impl Reader<'_> {
         Ok(Network::Bridge { bridge: name.clone(), subnet, guests, gateway })
     }
 
+    /// A subnet by its own address: with bits of a host in it, something else may have been meant.
+    fn subnet(&self, written: &Spanned<String>, allowed: &str) -> Result<Ipv4Net> {
+        let subnet: Ipv4Net = self.parse(written, "a subnet", allowed)?;
+        if subnet.addr() != subnet.network() || subnet.prefix_len() == 0 {
+            let what = format!("{subnet} has an address that is not its first");
+            return Err(self.wrong(written, &what, &format!("{}, if that is what is meant", subnet.trunc())));
+        }
+        Ok(subnet)
+    }
+
     fn parse<T: FromStr>(&self, written: &Spanned<String>, what: &str, allowed: &str) -> Result<T> {
-        written
-            .get_ref()
-            .parse()
-            .map_err(|_| self.wrong(written, &format!("`{written}` is not {what}"), allowed))
+        written.get_ref().parse().map_err(|_| self.wrong(written, &format!("this is not {what}"), allowed))
     }
 
     fn allow(&self, written: &[Spanned<String>]) -> Result<Vec<Consent>> {
@@ -388,3 +403,25 @@ impl Reader<'_> {
 }
 
 const NO_HOME: &str = "the path begins with `~`, and HOME is not set";
+
+/// A word of letters, digits, `-`, `_` and `.`, which no program takes for an option.
+fn is_word(text: &str) -> bool {
+    let is_good = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    !text.is_empty() && !text.starts_with('-') && text.chars().all(is_good)
+}
+
+/// A host's name, or an address of either kind.
+fn is_host(text: &str) -> bool {
+    is_word(text) || text.parse::<IpAddr>().is_ok()
+}
+
+/// The name of an environment variable, as shells know it.
+fn is_variable(text: &str) -> bool {
+    let is_good = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.chars().all(is_good) && !text.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// A path, and not a key that was pasted in its place.
+fn is_path(text: &str) -> bool {
+    !text.is_empty() && !text.contains(char::is_control) && !text.contains("-----")
+}
