@@ -321,7 +321,7 @@ const DAMAGES: &[Damage] = &[
             let run = in_guest(fleet, &format!("cat /var/lib/multivm/records | {head}"))?;
             let image = &vm1(fleet).image;
             let script = format!(
-                "cd {} && for at in $(head -c 64M {image} | grep -obUa multivm-record | cut -d: -f1 | tac); do \
+                "cd {} && for at in $(head -c $(($(stat -c %b {image}) * 512 + 1048576)) {image} | grep -obUa multivm-record | cut -d: -f1 | tac); do \
                  [ \"$(tail -c +$((at + 1)) {image} | {head})\" = {} ] || continue; \
                  printf '\\252' | dd of={image} bs=1 seek=$((at + 2000)) conv=notrunc; exit; done; exit 1",
                 fleet.storage.entry.export,

@@ -57,7 +57,7 @@ fn check(found: &FilesProof, pattern_pages: u64) -> Proof {
         return Proof::new(&ABOUT, false, expected, seen).advise(&FILES);
     }
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-    // The copies and the page cache.
+    // What the page cache holds of the files.
     let proved = pattern_pages * 4096 + found.bytes;
     let seen = format!(
         "{:.1} MiB of {} files; with the pattern {:.0} of {:.0} MiB of memory are proved",

@@ -1,4 +1,5 @@
-//! The one error of everything that touches a machine: the attempt, the place, the cause, the advice.
+//! The one error of everything that touches a machine: the attempt, the place, the cause, the advice. Beside it, mistakes in what a user
+//! wrote: files and variables.
 
 mod cause;
 pub(crate) mod input;

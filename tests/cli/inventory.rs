@@ -41,9 +41,11 @@ fn the_example_means_what_it_says(cli: Cli) {
 
 #[rstest]
 fn what_is_missing_here_is_told_by_name(cli: Cli) {
-    let path = file(&cli, &EXAMPLE.replace("~/.ssh/id_ed25519", "id"));
+    let text = EXAMPLE.replace("~/.ssh/id_ed25519", "id").replace("\"exports\", \"mounts\", ", "");
+    let path = file(&cli, &text);
     let said = cli.run(&format!("inventory check {path}"));
     assert_eq!((said.code, &*said.err), (Some(1), ""), "{}", said.out);
+    assert!(said.out.contains("missing  `mounts` is not allowed: multivm mounts the export"), "{}", said.out);
     assert!(said.out.contains("missing  source, kvm1.example.org: the key "), "{}", said.out);
     assert!(
         said.out.contains("missing  target, kvm2.example.org: the variable KVM2_PASSWORD is not set"),

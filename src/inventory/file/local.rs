@@ -1,23 +1,38 @@
-//! What a pair needs on the controller: the keys and the passwords that its inventory refers to.
+//! What a pair needs before anything is asked of its hosts: keys and passwords on the controller, and consent.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::{Access, Machine, Pair, Secret};
+use super::{Access, Consent, Machine, Network, Pair, Secret, Storage};
 
 /// Permissions for anybody but the owner.
 const OTHERS: u32 = 0o077;
 
 impl Pair {
-    /// What is missing here for a login to both hosts, a sentence each. Nothing is read but names and permissions, and no program is
+    /// What is missing for a login to both hosts and for their preparation, a sentence each. Nothing is read but names and permissions, and no program is
     /// run. `variable` looks up the environment.
     pub fn missing_here(&self, variable: impl Fn(&str) -> Option<String>) -> Vec<String> {
         let hosts = [("source", &self.source), ("target", &self.target)];
         let missing = |(which, host): (&str, &Machine)| {
             host.missing(&variable).map(|why| format!("{which}, {}: {why}", host.address))
         };
-        hosts.into_iter().filter_map(missing).collect()
+        hosts.into_iter().filter_map(missing).chain(self.missing_consent()).collect()
+    }
+
+    /// The changes that storage and network of the pair take, and that `allow` does not have.
+    fn missing_consent(&self) -> impl Iterator<Item = String> {
+        let storage: &[Consent] = match self.storage {
+            Storage::Mount(_) => &[],
+            Storage::Export { .. } => &[Consent::Mounts],
+            Storage::ServeOn(_) => &[Consent::Exports, Consent::Mounts],
+        };
+        let network: &[Consent] = match self.network {
+            Network::Overlay(_) => &[Consent::Links],
+            Network::Bridge { .. } | Network::Nat => &[],
+        };
+        let needed = storage.iter().chain(network).filter(|consent| !self.allow.contains(consent));
+        needed.map(|consent| format!("`{consent}` is not allowed: multivm {}", consent.spec().does))
     }
 }
 

@@ -102,12 +102,25 @@ fn what_is_not_said_has_a_default() {
 #[case::subnet_of_nat("nat = true|nat = true\nsubnet = \"192.0.2.0/24\"", "belong to a bridge")]
 #[case::guests_elsewhere(
     "nat = true|bridge = \"br0\"\nsubnet = \"192.0.2.0/24\"\nguests = \"192.0.3.0/25\"",
-    "192.0.3.0/25 is not in the bridge's subnet, 192.0.2.0/24"
+    "192.0.3.0/25 is no part of the bridge's subnet, 192.0.2.0/24"
 )]
 #[case::gateway_among_guests(
     "nat = true|bridge = \"br0\"\nsubnet = \"192.0.2.0/24\"\nguests = \"192.0.2.0/25\"\ngateway = \"192.0.2.1\"",
     "the gateway 192.0.2.1 cannot be used"
 )]
+#[case::all_of_the_subnet(
+    "nat = true|bridge = \"br0\"\nsubnet = \"192.0.2.0/24\"\nguests = \"192.0.2.0/24\"",
+    "192.0.2.0/24 is no part of the bridge's subnet"
+)]
+#[case::one_guest(
+    "nat = true|bridge = \"br0\"\nsubnet = \"192.0.2.0/24\"\nguests = \"192.0.2.9/32\"",
+    "no room for a fleet"
+)]
+#[case::bits_of_a_host("nat = true|overlay = \"198.18.40.7/24\"", "198.18.40.0/24, if that is what is meant")]
+#[case::everything("nat = true|overlay = \"0.0.0.0/0\"", "has an address that is not its first")]
+#[case::export_of_an_option("serve_on = \"controller\"|export = \"-o:/x\"", "`SERVER:/PATH`")]
+#[case::mount_that_climbs("serve_on = \"controller\"|mount = \"/srv/..\"", "an absolute path without `..`")]
+#[case::port_of_a_jump("\"kvm2\"|\"kvm2\"\njump = \"bastion:ssh\"", "as in OpenSSH's ProxyJump")]
 #[case::consent("name = \"a\"|name = \"a\"\nallow = [\"firewal\"]", "did you mean `firewall`?")]
 #[case::consent_twice("name = \"a\"|name = \"a\"\nallow = [\"keys\", \"keys\"]", "`keys` is allowed twice")]
 #[case::unknown_key("\"kvm2\"|\"kvm2\"\nadress = \"kvm3\"", "unknown field `adress`")]
@@ -129,32 +142,58 @@ fn a_mistake_is_told_with_what_is_allowed(#[case] change: &str, #[case] says: &s
 #[rstest]
 #[case::literal("password = \"hunter2\"")]
 #[case::key_mistyped("pasword = \"hunter2\"")]
+#[case::escaped_key("\"p\\u0061ssword\" = \"hunter2\"")]
 #[case::without_quotes("password = hunter2")]
 #[case::quote_missing("password = \"hunter2")]
+#[case::assignment_forgotten("password hunter2==")]
 #[case::number("password = 4242")]
+#[case::number_for_a_word("user = 4242")]
 #[case::table("password = { value = \"hunter2\" }")]
+#[case::dotted("password.value = \"hunter2\"")]
 #[case::env_and_more("password = { env = \"P\", plain = \"hunter2\" }")]
+#[case::no_name_of_a_variable("password = { env = \"hunter2!\" }")]
+#[case::no_file("password = { file = \"hunter2\" }")]
 #[case::list("password = [\"hunter2\"]")]
 #[case::many_lines("password = \"\"\"\nhunter2\n\"\"\"")]
+#[case::behind_quotes_in_a_comment("# \"\"\"\npassword = \"hunter2\"")]
 #[case::key_of_another_type("key = [\"hunter2\"]")]
 #[case::port("port = \"hunter2\"")]
-#[case::beside_another_mistake("password = { env = \"hunter2\" }\nport = 0")]
+#[case::quotes_in_a_port("port = 'hun\"ter2'")]
+#[case::sudo("sudo = \"hunter2\"")]
+#[case::user("user = \"root:hunter2\"")]
+#[case::jump("jump = \"me:hunter2@bastion\"")]
+#[case::uri("uri = \"qemu+ssh://root:hunter2@kvm1/system\"")]
+#[case::host_key("host_key = \"hunter2\"")]
+#[case::key_itself("key = \"\"\"-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2\"\"\"")]
+#[case::beside_another_mistake("jump = \"-\" # hunter2")]
 fn no_message_has_a_password_in_it(#[case] line: &str) {
     let text = SMALL.replacen("address = \"kvm2\"", &format!("address = \"kvm2\"\n{line}"), 1);
     let error = parse(&text).unwrap_err();
-    assert!(!error.contains("hunter2") && !error.contains("4242"), "{error}");
+    assert!(!error.contains("ter2") && !error.contains("4242"), "{error}");
+    assert!(error.contains("hosts.toml:"), "{error}");
+}
+
+#[test]
+fn no_message_has_a_password_of_its_line_in_it() {
+    let text = SMALL.replacen("[pair.target]\naddress = \"kvm2\"\n", "", 1);
+    let target = "name = \"a\"\ntarget = { address = \"k v\", password = { env = \"hunter2\" } }";
+    let text = text.replacen("name = \"a\"", target, 1);
+    let error = parse(&text).unwrap_err();
+    assert!(error.contains("no name or address of a host") && !error.contains("hunter2"), "{error}");
 }
 
 #[rstest]
 #[case::by_name(Some("a"), Ok("a"))]
 #[case::by_label(Some("night"), Ok("b"))]
 #[case::by_a_label_of_two(Some("x86"), Err("choose one by its name: `a`, `b`"))]
-#[case::none(None, Err("choose one with --pair: `a`, `b`"))]
-#[case::unknown(Some("c"), Err("declared there: `a`, `b`"))]
+#[case::by_a_name_that_is_a_label_too(Some("c"), Ok("c"))]
+#[case::none(None, Err("choose one with --pair: `a`, `b`, `c`"))]
+#[case::unknown(Some("d"), Err("declared there: `a`, `b`, `c`"))]
 fn a_pair_is_chosen_by_name_or_label(#[case] wish: Option<&str>, #[case] expected: Result<&str, &str>) {
     let first = SMALL.replacen("name = \"a\"", "name = \"a\"\nlabels = [\"x86\"]", 1);
-    let second = SMALL.replacen("name = \"a\"", "name = \"b\"\nlabels = [\"x86\", \"night\"]", 1);
-    let file = parse(&(first + &second)).unwrap();
+    let second = SMALL.replacen("name = \"a\"", "name = \"b\"\nlabels = [\"x86\", \"night\", \"c\"]", 1);
+    let third = SMALL.replacen("name = \"a\"", "name = \"c\"", 1);
+    let file = parse(&(first + &second + &third)).unwrap();
     match (file.pair(wish), expected) {
         (Ok(pair), Ok(name)) => assert_eq!(pair.name, name),
         (Err(error), Err(says)) => assert!(error.to_string().contains(says), "{error}"),

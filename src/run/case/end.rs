@@ -180,9 +180,10 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
         let interrupted = self.machines.stop_flag().is_set();
         let patient = !self.is_over();
         if patient {
-            let settled = Instant::now() + self.machines.settle();
-            // The last look is in it, and not added to it.
-            self.settle(settled.checked_sub(LAST_LOOK).unwrap_or(settled));
+            let (moved, settle) = (Instant::now(), self.machines.settle());
+            let settled = moved + settle;
+            // The last look is in the second half of it, and not added to it.
+            self.settle(moved + settle.saturating_sub(LAST_LOOK).max(settle / 2));
             self.look_for_the_last_time();
             self.await_evidence();
             // The load in a silent guest cannot be ended by asking that guest.

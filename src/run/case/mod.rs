@@ -149,9 +149,6 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
             }
             self.step(number, step, number + 1 == steps.len());
         }
-        if let Some(load) = &self.load {
-            load.start_no_more_boots();
-        }
         self.judge_refusal();
     }
 

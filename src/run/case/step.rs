@@ -25,6 +25,9 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
         }
         let began = Instant::now();
         self.move_guests(number, step);
+        if let Some(load) = self.load.as_ref().filter(|_| is_last) {
+            load.start_no_more_boots();
+        }
         self.await_boots(number);
         self.judge(number, step, began);
     }
