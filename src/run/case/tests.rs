@@ -67,6 +67,7 @@ struct Script<'a> {
     on_step: Box<dyn Fn(&Step) + Sync + 'a>,
     /// A look at guest 0 after a move ends when this says so, or after this time.
     gate: Option<(Mutex<Receiver<()>>, Duration)>,
+    settle: Duration,
 }
 
 impl<'a> Script<'a> {
@@ -80,6 +81,7 @@ impl<'a> Script<'a> {
             ends: Box::new(|_, _| moved()),
             on_step: Box::new(|_| ()),
             gate: None,
+            settle: Duration::ZERO,
         }
     }
 
@@ -136,7 +138,7 @@ impl Machines for Script<'_> {
     }
 
     fn settle(&self) -> Duration {
-        Duration::ZERO
+        self.settle
     }
 
     fn answer_limit(&self) -> Duration {
@@ -347,6 +349,18 @@ fn a_step_waits_for_no_look_at_a_guest_that_does_not_move_in_it() {
     let script = Script { gate: Some((Mutex::new(gate), PATIENCE)), on_step, ..Script::new(&notes) };
     play(PLAIN, &script, noting(&notes), &one_by_one(&[0, 1]));
     assert!(notes.place("look at 0") < notes.place("move 0 target to source"), "{:?}", notes.all());
+}
+
+#[test]
+fn guests_settle_before_anything_ends() {
+    let notes = Notes::default();
+    let settle = Duration::from_millis(300);
+    let script = Script { settle, ..Script::new(&notes) };
+    let begin = Instant::now();
+    play(PLAIN, &script, noting(&notes), &[Step::of(vec![leg(0, Direction::Out)])]);
+    assert!(begin.elapsed() >= settle);
+    let order = ["move 0 source to target", "look at 0", "before_unload patient"];
+    assert!(order.map(|note| notes.place(note)).is_sorted(), "{:?}", notes.all());
 }
 
 #[test]
