@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use crate::failure::input::quoted;
+
 /// A value of one axis of the matrix.
 ///
 /// The names are what `scenarios.toml`, scenario names and messages use; they hold only `[a-z0-9_]`.
@@ -52,8 +54,7 @@ pub struct UnknownName {
 
 /// The names of `values` as messages list them.
 pub fn quoted_names<V: AxisValue>(values: &[V]) -> String {
-    let names: Vec<String> = values.iter().map(|v| format!("`{}`", v.name())).collect();
-    names.join(", ")
+    quoted(values.iter().map(|value| value.name()))
 }
 
 /// `Display` and `FromStr` by name, for every axis alike.

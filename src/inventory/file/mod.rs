@@ -83,31 +83,26 @@ pub enum HostKey {
     Fingerprint(String),
 }
 
-/// A way to become root: its row in the table.
-pub struct SudoSpec {
+/// The row of a choice of which only the name is known here.
+pub struct Named {
     pub name: &'static str,
 }
 
 axis! {
     /// The way to become root on a host.
-    Sudo, "sudo", SudoSpec {
-        No => SudoSpec { name: "no" },
-        Nopasswd => SudoSpec { name: "nopasswd" },
-        Password => SudoSpec { name: "password" },
+    Sudo, "sudo", Named {
+        No => Named { name: "no" },
+        Nopasswd => Named { name: "nopasswd" },
+        Password => Named { name: "password" },
     }
-}
-
-/// The machine that serves the guests' images: its row in the table.
-pub struct ServerSpec {
-    pub name: &'static str,
 }
 
 axis! {
     /// The machine that serves the guests' images where multivm sets up NFS.
-    Server, "serve_on", ServerSpec {
-        Controller => ServerSpec { name: "controller" },
-        Source => ServerSpec { name: "source" },
-        Target => ServerSpec { name: "target" },
+    Server, "serve_on", Named {
+        Controller => Named { name: "controller" },
+        Source => Named { name: "source" },
+        Target => Named { name: "target" },
     }
 }
 

@@ -300,13 +300,11 @@ impl Reader<'_> {
         let network = raw.get_ref();
         let nat = network.nat.as_ref().filter(|nat| *nat.get_ref());
         let of_a_bridge = network.subnet.as_ref().or(network.guests.as_ref()).or(network.gateway.as_ref());
+        if let (None, Some(key)) = (&network.bridge, of_a_bridge) {
+            return Err(self.wrong(key, "`subnet`, `guests` and `gateway` belong to a bridge", ONE));
+        }
         match (&network.bridge, &network.overlay, nat) {
             (Some(bridge), None, None) => self.bridge(network, bridge, raw),
-            (None, _, _) if of_a_bridge.is_some() => {
-                let key = of_a_bridge.map_or(0..0, Spanned::span);
-                let what = "`subnet`, `guests` and `gateway` belong to a bridge";
-                Err(self.source.error(key, what, "", &[format!("allowed: {ONE}")]))
-            }
             (None, Some(overlay), None) => {
                 let subnet = self.subnet(overlay, "an IPv4 subnet, as 198.18.40.0/24")?;
                 // Two hosts, the controller and some guests.
