@@ -802,7 +802,7 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::host_kernel_kills_after_the_last_look",
-        when: |event| matches!(event, Event::Check { check, .. } if *check == leftovers::ABOUT.id),
+        when: |event| matches!(event, Event::ChecksHeld { held, .. } if held.iter().any(|(check, _)| *check == leftovers::ABOUT.id)),
         at_once: true,
         cause: |fleet| kill_for_want_of_memory(&fleet.hosts.target),
         finds: &[finding(&kernel_log::ABOUT, HOSTS, "killed: tail")],

@@ -60,7 +60,7 @@ fn check(found: &FilesProof, pattern_pages: u64) -> Proof {
     // What the page cache holds of the files.
     let proved = pattern_pages * 4096 + found.bytes;
     let seen = format!(
-        "{:.1} MiB of {} files; with the pattern {:.0} of {:.0} MiB of memory are proved",
+        "{:.1} MiB of {} files; {:.0} of {:.0} MiB of memory are proved",
         mib(found.bytes),
         found.files,
         mib(proved),
@@ -81,7 +81,7 @@ mod tests {
     fn whole_files_say_how_much_of_the_memory_is_proved() {
         let proof = check(&found(), 8192);
         assert!(proof.ok);
-        assert_eq!(proof.seen, "8.0 MiB of 41 files; with the pattern 40 of 238 MiB of memory are proved");
+        assert_eq!(proof.seen, "8.0 MiB of 41 files; 40 of 238 MiB of memory are proved");
     }
 
     #[test]

@@ -48,14 +48,17 @@ impl Live {
                 self.starting = None;
             }
             Event::LegStarted { guest, .. } => self.guest(guest).leg = RecordedLeg::begin(t_ms, event),
-            Event::Check { guest, check, ok, seen, .. } => {
-                if let (Some(broken), false) = (broken, ok) {
+            Event::CheckFailed { guest, check, seen, .. } => {
+                if let Some(broken) = broken {
                     let of = guest.as_ref().map(|guest| format!(" of {guest}")).unwrap_or_default();
                     broken.push(format!("{check}{of}: {}", first_line(seen)));
                 }
                 if let Some(guest) = guest {
                     self.guest(guest);
                 }
+            }
+            Event::ChecksHeld { guest: Some(guest), .. } => {
+                self.guest(guest);
             }
             _ => self.guests.iter_mut().for_each(|guest| guest.take(t_ms, event)),
         }

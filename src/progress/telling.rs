@@ -32,9 +32,9 @@ pub fn line(live: &Live, event: &Event) -> Option<String> {
                 .unwrap_or_default();
             format!("  {guest}: {direction}, downtime {:.0} ms{disagreement}", clocks.reported_ms)
         }
-        Event::Check { ok: false, guest, check, expected, seen, .. } => {
+        Event::CheckFailed { guest, check, expected, seen, .. } => {
             let of = guest.as_ref().map(|guest| format!(" of {guest}")).unwrap_or_default();
-            let expected = first_line(expected.as_deref().unwrap_or_default());
+            let expected = first_line(expected);
             format!("  FAILED {check}{of}: {} (expected: {expected})", first_line(seen))
         }
         Event::LinesLost(lost) => format!("  the record is not whole: {lost}"),

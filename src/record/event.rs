@@ -328,15 +328,27 @@ pub enum Event {
         /// The moment of each measurement, on the clock of `t_ms`, and the milliseconds for a GiB.
         samples: Vec<(u64, u64)>,
     },
-    /// The CPU time of a host's processes, its guests among them, since the last sample.
-    HostCpu {
-        /// Which host.
-        host: String,
-        /// The average number of busy CPUs: 1.5 is one and a half.
-        busy_cpus: f64,
+    /// The CPU time of the processes of each host, its guests among them, since the last sample.
+    BusyCpus {
+        /// The average number of busy CPUs by host, of those that answered: 1.5 is one and a half.
+        hosts: BTreeMap<String, f64>,
     },
-    /// A check made a proof.
-    Check {
+    /// Checks that were asked at one moment about one subject, and held.
+    ChecksHeld {
+        /// The guest concerned; absent for a host or the whole fleet.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        guest: Option<String>,
+        /// Counted from 1; absent before the first and after the last move.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        round: Option<u32>,
+        /// The half of the round before it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        direction: Option<Direction>,
+        /// The name of each check, and what it saw.
+        held: Vec<(String, String)>,
+    },
+    /// A check that did not hold. The outcome has it as a finding.
+    CheckFailed {
         /// The guest concerned; absent for a host or the whole fleet.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         guest: Option<String>,
@@ -348,12 +360,8 @@ pub enum Event {
         direction: Option<Direction>,
         /// The name of the check, as in a finding of the outcome.
         check: String,
-        /// Whether the proof held; absent when it did.
-        #[serde(default = "held", skip_serializing_if = "is_true")]
-        ok: bool,
-        /// What a good run shows; absent when the proof held.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        expected: Option<String>,
+        /// What a good run shows.
+        expected: String,
         /// What the check saw.
         seen: String,
     },
@@ -440,8 +448,9 @@ impl Event {
             | Event::LibvirtEvent { .. }
             | Event::JobSample { .. }
             | Event::Downtime { .. }
-            | Event::HostCpu { .. }
-            | Event::Check { .. }
+            | Event::BusyCpus { .. }
+            | Event::ChecksHeld { .. }
+            | Event::CheckFailed { .. }
             | Event::Repair { .. }
             | Event::PartStarted(_)
             | Event::ScenarioFinished(_)
@@ -463,8 +472,9 @@ impl Event {
             Event::LegFinished { .. } => "leg_finished",
             Event::Downtime { .. } => "downtime",
             Event::GuestSpeed { .. } => "guest_speed",
-            Event::HostCpu { .. } => "host_cpu",
-            Event::Check { .. } => "check",
+            Event::BusyCpus { .. } => "busy_cpus",
+            Event::ChecksHeld { .. } => "checks_held",
+            Event::CheckFailed { .. } => "check_failed",
             Event::ProbeSummary { .. } => "probe_summary",
             Event::Repair { .. } => "repair",
             Event::HarnessHalted { .. } => "harness_halted",
@@ -500,14 +510,6 @@ pub enum RepairedPart {
     #[serde(other)]
     #[cfg_attr(test, schemars(skip))]
     Unknown,
-}
-
-fn held() -> bool {
-    true
-}
-
-fn is_true(held: &bool) -> bool {
-    *held
 }
 
 #[cfg(test)]

@@ -219,7 +219,7 @@ mod tests {
     }
 
     fn cpu() -> Event {
-        Event::HostCpu { host: "source".into(), busy_cpus: 1.0 }
+        Event::BusyCpus { hosts: [("source".into(), 1.0)].into() }
     }
 
     /// Name, times, events of the last play.
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(told(&fold), [("a", 2, 1), ("a", 1, 2)]);
         let verdicts: Vec<Verdict> = fold.outcomes().iter().map(|outcome| outcome.verdict).collect();
         assert_eq!(verdicts, [Verdict::Passed, Verdict::Error]);
-        assert!(fold.outcomes()[1].findings[0].seen.contains("its last event is host_cpu"));
+        assert!(fold.outcomes()[1].findings[0].seen.contains("its last event is busy_cpus"));
     }
 
     #[test]

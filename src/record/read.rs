@@ -85,23 +85,19 @@ mod tests {
                 clocks: Clocks { reported_ms: 120.5, network_ms: Some(120.5), ..Clocks::default() },
             },
             Event::GuestSpeed { guest: guest.clone(), samples: vec![(1500, 410), (1600, 900)] },
-            Event::HostCpu { host: "source".into(), busy_cpus: 1.5 },
-            Event::Check {
+            Event::BusyCpus { hosts: [("source".into(), 1.5)].into() },
+            Event::ChecksHeld {
                 guest: Some(guest.clone()),
                 round: Some(round),
                 direction: Some(direction),
-                check: "reboot".into(),
-                ok: true,
-                expected: None,
-                seen: "s".into(),
+                held: vec![("reboot".into(), "s".into()), ("memory".into(), "s".into())],
             },
-            Event::Check {
+            Event::CheckFailed {
                 guest: None,
                 round: None,
                 direction: None,
                 check: "overlap".into(),
-                ok: false,
-                expected: Some("e".into()),
+                expected: "e".into(),
                 seen: "s".into(),
             },
             Event::ProbeSummary {

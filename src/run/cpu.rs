@@ -1,5 +1,6 @@
 //! Samples the CPU time of both hosts' processes through a scenario, once a second, into the record.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,16 +29,15 @@ pub fn watch(hosts: &Hosts, record: &Record) -> Result<Watch<()>> {
 
 fn sample_until(mut hosts: [Counter; 2], record: &Record, stop: &StopFlag) {
     while !stop.is_set() {
-        for (host, busy_cpus) in at_once("sample a host's CPU time", &mut hosts, |counter| {
+        let hosts: BTreeMap<String, f64> = at_once("sample a host's CPU time", &mut hosts, |counter| {
             Ok((counter.host.clone(), counter.busy()?))
         })
         .into_iter()
         .filter_map(|sample| sample.ok().and_then(|(host, busy)| Some((host, busy?))))
-        {
-            // A sample that ends after the scenario is not the scenario's.
-            if !stop.is_set() {
-                let _ = record.write(&Event::HostCpu { host, busy_cpus });
-            }
+        .collect();
+        // A sample that ends after the scenario is not the scenario's.
+        if !hosts.is_empty() && !stop.is_set() {
+            let _ = record.write(&Event::BusyCpus { hosts });
         }
         stop.pause(INTERVAL);
     }

@@ -151,25 +151,38 @@ impl<'a> Journal<'a> {
         }
     }
 
-    /// Writes a proof. One that does not hold becomes a finding.
-    pub fn prove(&mut self, proof: Proof) {
-        let leg = proof.leg;
-        self.write(&Event::Check {
-            guest: proof.guest.clone(),
-            round: leg.map(|leg| leg.round),
-            direction: leg.map(|leg| leg.direction),
-            check: proof.about.id.into(),
-            ok: proof.ok,
-            expected: (!proof.ok).then(|| proof.expected.clone()),
-            seen: proof.seen.clone(),
-        });
-        if !proof.ok {
-            self.found(proof);
+    /// Writes the proofs of one moment: each that does not hold as it comes, as a finding, and what held at the end of the
+    /// moment, in one line for each guest and move.
+    pub fn prove(&mut self, proofs: impl IntoIterator<Item = Proof>) {
+        let mut held: Vec<Held> = Vec::new();
+        for proof in proofs {
+            if !proof.ok {
+                self.failed(proof);
+                continue;
+            }
+            let what = (proof.about.id.to_owned(), proof.seen);
+            match held.iter_mut().find(|line| (&line.guest, line.leg) == (&proof.guest, proof.leg)) {
+                Some(line) => line.checks.push(what),
+                None => held.push(Held { guest: proof.guest, leg: proof.leg, checks: vec![what] }),
+            }
+        }
+        for Held { guest, leg, checks } in held {
+            let (round, direction) = leg.map(|leg| (leg.round, leg.direction)).unzip();
+            self.write(&Event::ChecksHeld { guest, round, direction, held: checks });
         }
     }
 
-    fn found(&mut self, proof: Proof) {
-        let leg = proof.leg;
+    /// Writes a proof that does not hold.
+    fn failed(&mut self, proof: Proof) {
+        let (round, direction) = proof.leg.map(|leg| (leg.round, leg.direction)).unzip();
+        self.write(&Event::CheckFailed {
+            guest: proof.guest.clone(),
+            round,
+            direction,
+            check: proof.about.id.into(),
+            expected: proof.expected.clone(),
+            seen: proof.seen.clone(),
+        });
         self.damaged |= proof.is_damage();
         self.chances.extend(proof.about.chance);
         if proof.silent {
@@ -177,9 +190,9 @@ impl<'a> Journal<'a> {
         }
         self.findings.push(Finding {
             check: proof.about.id.into(),
-            guest: proof.guest.clone(),
-            round: leg.map(|leg| leg.round),
-            direction: leg.map(|leg| leg.direction),
+            guest: proof.guest,
+            round,
+            direction,
             expected: proof.expected,
             seen: proof.seen,
             try_next: proof.advice.map(|advice| advice.text.to_owned()),
@@ -284,6 +297,14 @@ impl<'a> Journal<'a> {
         self.stopwatch.finish(Instant::now()).note(&mut numbers);
         (self.findings, numbers)
     }
+}
+
+/// What held at one moment for one guest after one move.
+struct Held {
+    guest: Option<String>,
+    leg: Option<Leg>,
+    /// The name of each check, and what it saw.
+    checks: Vec<(String, String)>,
 }
 
 /// The last sample of each running migration, by guest: the record has only what changed since.

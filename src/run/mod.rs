@@ -155,7 +155,7 @@ mod tests {
         let record = Record::create(folder.path(), RunHeader::default()).unwrap();
         let mut journal = Journal::new("a::b", &record);
         if finding {
-            journal.prove(Proof::new(&memory::ABOUT, false, "e", "s"));
+            journal.prove([Proof::new(&memory::ABOUT, false, "e", "s")]);
         }
         if refusal {
             journal.refused("no such thing".into());
@@ -193,7 +193,7 @@ mod tests {
         let record = Record::create(folder.path(), RunHeader::default()).unwrap();
         let mut journal = Journal::new("a::b", &record);
         for about in found {
-            journal.prove(Proof::new(about, false, "e", "s"));
+            journal.prove([Proof::new(about, false, "e", "s")]);
         }
         let again = another_play(verdict, missed, &journal, Pace::default());
         let expected = why.filter(|_| verdict == Verdict::Failed);

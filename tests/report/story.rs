@@ -148,7 +148,10 @@ impl Story {
                     ]),
                 },
             );
-            self.tell(begin + 311 + index * 250, &Event::HostCpu { host: "source".into(), busy_cpus: 1.25 });
+            self.tell(
+                begin + 311 + index * 250,
+                &Event::BusyCpus { hosts: [("source".into(), 1.25)].into() },
+            );
         }
         self.tell(begin + 1_800, &libvirt(from, DomainEvent::Iteration { pass: 2 }));
         let (stop, go) = if postcopy {
@@ -210,14 +213,22 @@ impl Story {
             let ok = !(check == "kernel_log" && postcopy && step == 2);
             self.tell(
                 begin + 3_100,
-                &Event::Check {
-                    guest: Some(guest.into()),
-                    round: Some(1),
-                    direction: Some(direction),
-                    check: check.into(),
-                    ok,
-                    expected: (!ok).then(|| "what is good".into()),
-                    seen: if ok { "what is good".into() } else { HOSTILE.into() },
+                &if ok {
+                    Event::ChecksHeld {
+                        guest: Some(guest.into()),
+                        round: Some(1),
+                        direction: Some(direction),
+                        held: vec![(check.into(), "what is good".into())],
+                    }
+                } else {
+                    Event::CheckFailed {
+                        guest: Some(guest.into()),
+                        round: Some(1),
+                        direction: Some(direction),
+                        check: check.into(),
+                        expected: "what is good".into(),
+                        seen: HOSTILE.into(),
+                    }
                 },
             );
         }

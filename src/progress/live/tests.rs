@@ -59,15 +59,23 @@ fn arrived(guest: &str, direction: Direction, error: Option<&str>) -> Event {
     }
 }
 
-fn check(guest: Option<&str>, ok: bool) -> Event {
-    Event::Check {
+fn failed(guest: Option<&str>) -> Event {
+    Event::CheckFailed {
         guest: guest.map(Into::into),
         round: None,
         direction: None,
         check: "memory".into(),
-        ok,
-        expected: Some("8192 pages as they must be".into()),
+        expected: "8192 pages as they must be".into(),
         seen: "page 7 is \x1b[2Jold\nand page 8".into(),
+    }
+}
+
+fn held(guest: Option<&str>) -> Event {
+    Event::ChecksHeld {
+        guest: guest.map(Into::into),
+        round: None,
+        direction: None,
+        held: vec![("memory".into(), "8192 pages".into())],
     }
 }
 
@@ -198,7 +206,7 @@ fn a_migration_that_waits_for_others_is_completed() {
 fn guests_are_where_their_migrations_led() {
     let mut live = after(&[
         started(),
-        check(Some("vm10"), true),
+        held(Some("vm10")),
         leg("vm2", Direction::Out),
         arrived("vm2", Direction::Out, None),
         leg("vm1", Direction::Out),
@@ -276,7 +284,7 @@ fn the_status_says_where_the_run_and_its_guests_are() {
     let live = after(&[
         header(Some(54)),
         started(),
-        check(Some("vm3"), true),
+        held(Some("vm3")),
         leg("vm1", Direction::Out),
         leg("vm2", Direction::Back),
         arrived("vm2", Direction::Back, None),
@@ -330,7 +338,7 @@ fn before_and_between_scenarios(#[case] events: &[Event], #[case] expected: &str
 
 #[test]
 fn broken_proofs_are_seen_at_once_and_cannot_write_to_the_terminal() {
-    let live = after(&[started(), check(Some("vm1"), true), check(Some("vm1"), false), check(None, false)]);
+    let live = after(&[started(), held(Some("vm1")), failed(Some("vm1")), failed(None)]);
     let lines =
         lines::status(&Moment { live: &live, now_ms: 4e3, left_s: None }, Room { columns: 80, rows: 9 });
     assert_eq!(lines[2].text, "  memory of vm1: page 7 is ?[2Jold");
@@ -350,7 +358,7 @@ fn a_failed_migration_is_told() {
 #[test]
 fn many_guests_fit_into_few_rows() {
     let mut events = vec![started()];
-    events.extend((1..=10).map(|number| check(Some(&format!("vm{number}")), true)));
+    events.extend((1..=10).map(|number| held(Some(&format!("vm{number}")))));
     events.push(leg("vm9", Direction::Out));
     events.push(arrived("vm9", Direction::Out, None));
     events.push(leg("vm10", Direction::Out));
@@ -402,12 +410,12 @@ fn in_a_pipe_every_event_that_matters_is_a_line() {
         header(Some(2)),
         Event::FixtureReady { name: "fleet".into(), duration_s: 12.04, facts: [].into() },
         started(),
-        check(Some("vm1"), true),
+        held(Some("vm1")),
         leg("vm1", Direction::Out),
         told("vm1", DomainEvent::Iteration { pass: 1 }),
         sample("vm1", MIB),
         arrived("vm1", Direction::Out, None),
-        check(Some("vm1"), false),
+        failed(Some("vm1")),
         Event::Repair { part: None, what: "renew vm1".into(), why: "its memory is spoilt".into() },
         finished(Verdict::Failed),
         Event::RunFinished(RunEnd { passed: 0, failed: 1, ignored: 0, errors: 0, duration_s: 11.0 }),

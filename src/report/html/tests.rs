@@ -30,13 +30,12 @@ fn run(text: &str, folder: &str) -> RunView {
     let events = [
         Event::RunStarted(header),
         Event::ScenarioStarted { scenario: outcome.scenario.clone() },
-        Event::Check {
+        Event::CheckFailed {
             guest: Some(text.into()),
             round: None,
             direction: None,
             check: text.into(),
-            ok: false,
-            expected: Some(text.into()),
+            expected: text.into(),
             seen: text.into(),
         },
         Event::ScenarioFinished(outcome),

@@ -90,11 +90,35 @@ impl ScenarioView {
                 let samples = samples.into_iter().map(|(at, speed)| (at as f64, speed as f64));
                 self.speeds.entry(guest).or_default().extend(samples);
             }
-            Event::HostCpu { host, busy_cpus } => {
-                self.cpu.entry(host).or_default().push((t_ms, busy_cpus));
+            Event::BusyCpus { hosts } => {
+                for (host, busy_cpus) in hosts {
+                    self.cpu.entry(host).or_default().push((t_ms, busy_cpus));
+                }
             }
-            Event::Check { guest, round, direction, check, ok, expected, seen } => {
-                self.checks.push(CheckView { t_ms, guest, round, direction, check, ok, expected, seen });
+            Event::ChecksHeld { guest, round, direction, held } => {
+                self.checks.extend(held.into_iter().map(|(check, seen)| CheckView {
+                    t_ms,
+                    guest: guest.clone(),
+                    round,
+                    direction,
+                    check,
+                    ok: true,
+                    expected: None,
+                    seen,
+                }));
+            }
+            Event::CheckFailed { guest, round, direction, check, expected, seen } => {
+                let expected = Some(expected);
+                self.checks.push(CheckView {
+                    t_ms,
+                    guest,
+                    round,
+                    direction,
+                    check,
+                    ok: false,
+                    expected,
+                    seen,
+                });
             }
             Event::ProbeSummary { guest, sent, received, longest_gap_ms, gaps } => {
                 self.gaps.extend(gaps.into_iter().map(|(from_t_ms, length_ms)| GapView {

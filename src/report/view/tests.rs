@@ -292,7 +292,7 @@ fn what_was_measured_beside_the_migrations_is_there() {
     let guest = || "vm1".to_string();
     let view = view_of(vec![
         (at(1_000), started()),
-        (at(1_500), Event::HostCpu { host: "source".into(), busy_cpus: 1.5 }),
+        (at(1_500), Event::BusyCpus { hosts: [("source".into(), 1.5)].into() }),
         (at(2_000), Event::GuestSpeed { guest: guest(), samples: vec![(1_100, 400)] }),
         (at(2_100), Event::GuestSpeed { guest: guest(), samples: vec![(1_200, 900)] }),
         (

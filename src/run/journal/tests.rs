@@ -170,11 +170,11 @@ fn the_first_refusal_is_what_is_told() {
 fn a_finding_is_damage_unless_its_check_lets_the_scenario_go_on() {
     let written = Written::new();
     let mut journal = written.journal();
-    journal.prove(Proof::new(&budget::ABOUT, false, "at most 1 s", "2 s").of("vm1").after(OUT));
+    journal.prove([Proof::new(&budget::ABOUT, false, "at most 1 s", "2 s").of("vm1").after(OUT)]);
     assert!(journal.has_findings() && !journal.has_damage());
-    journal.prove(Proof::new(&memory::ABOUT, true, "whole", "whole").of("vm1"));
+    journal.prove([Proof::new(&memory::ABOUT, true, "whole", "whole").of("vm1")]);
     assert!(!journal.has_damage());
-    journal.prove(Proof::new(&memory::ABOUT, false, "whole", "one bad page").of("vm1").after(OUT));
+    journal.prove([Proof::new(&memory::ABOUT, false, "whole", "one bad page").of("vm1").after(OUT)]);
     assert!(journal.has_damage() && journal.silent_guests().is_empty());
     let (findings, _) = journal.finish();
     assert_eq!(findings[1].headline(), "memory: guest vm1, round 1, source to target");
@@ -186,7 +186,7 @@ fn a_finding_has_the_advice_of_its_proof() {
     let written = Written::new();
     let mut journal = written.journal();
     let advice = &memory::ABOUT.advice[0];
-    journal.prove(Proof::new(&memory::ABOUT, false, "whole", "one bad page").advise(advice));
+    journal.prove([Proof::new(&memory::ABOUT, false, "whole", "one bad page").advise(advice)]);
     assert_eq!(journal.finish().0[0].try_next.as_deref(), Some(advice.text));
 }
 
@@ -208,21 +208,26 @@ fn after_a_sample_that_was_lost_the_next_one_says_everything() {
 fn a_guest_that_did_not_answer_is_remembered_as_silent() {
     let written = Written::new();
     let mut journal = written.journal();
-    journal.prove(reachable::silent("no answer").of("vm2"));
+    journal.prove([reachable::silent("no answer").of("vm2")]);
     assert_eq!(journal.silent_guests(), &BTreeSet::from(["vm2".to_owned()]));
 }
 
 #[test]
-fn a_proof_that_held_does_not_repeat_what_was_expected() {
+fn what_held_of_a_guest_is_one_line_and_does_not_repeat_what_was_expected() {
     let written = Written::new();
     let mut journal = written.journal();
-    journal.prove(Proof::new(&budget::ABOUT, true, "at most 1 s", "0.5 s").of("vm1").after(OUT));
-    journal.prove(Proof::new(&budget::ABOUT, false, "at most 1 s", "2 s"));
+    journal.prove([
+        Proof::new(&budget::ABOUT, true, "at most 1 s", "0.5 s").of("vm1").after(OUT),
+        Proof::new(&memory::ABOUT, true, "whole", "every page").of("vm1"),
+        Proof::new(&budget::ABOUT, false, "at most 1 s", "2 s"),
+        Proof::new(&memory::ABOUT, true, "whole", "each page").of("vm1").after(OUT),
+    ]);
     assert_eq!(
         written.lines(),
         [
-            r#""check","guest":"vm1","round":1,"direction":"out","check":"budget","seen":"0.5 s"}"#,
-            r#""check","check":"budget","ok":false,"expected":"at most 1 s","seen":"2 s"}"#,
+            r#""check_failed","check":"budget","expected":"at most 1 s","seen":"2 s"}"#,
+            r#""checks_held","guest":"vm1","round":1,"direction":"out","held":[["budget","0.5 s"],["memory","each page"]]}"#,
+            r#""checks_held","guest":"vm1","held":[["memory","every page"]]}"#,
         ]
     );
     let (findings, _) = journal.finish();
