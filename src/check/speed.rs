@@ -5,7 +5,8 @@
 //! single samples tens of times slower in scenarios in which nothing is wrong. Memory is written by the clock, so that a guest which
 //! shares its CPU seems to write it slowly, however fast it is: of a guest with a load beside such a guest and such a host on two CPUs,
 //! nine in ten samples were more than 10 times slower. So its best moment of a stay is compared with its good ones before, the fastest
-//! fifth. Of synced writes it is the one that half of the time is spent in slower ones, the two longest aside.
+//! fifth. Of synced writes, the two longest aside, it is the one in slower ones than which three quarters of the time are spent: a disk
+//! that somebody else keeps busy has fast writes in between, one that is limited has none.
 
 use std::time::{Duration, Instant};
 
@@ -248,7 +249,7 @@ fn disk(pace: &GuestPace, from: Instant, until: Instant, before: &Before, limit:
     Some(Part { name: "disk", advice: &DISK, times: is / judged, recovered, told })
 }
 
-/// In writes that take as long or longer half of the time is spent, the longest aside.
+/// In writes that take as long or longer three quarters of the time are spent, the longest aside.
 fn ordinary_write(mut writes: Vec<f64>) -> Option<f64> {
     if writes.len() < LEAST_WRITES {
         return None;
@@ -256,11 +257,11 @@ fn ordinary_write(mut writes: Vec<f64>) -> Option<f64> {
     writes.sort_unstable_by(f64::total_cmp);
     writes.truncate(writes.len() - LONGEST_WRITES);
     let spent = |write: &f64| write.max(WRITE_INTERVAL_MS);
-    let half = writes.iter().map(spent).sum::<f64>() / 2.0;
+    let quarter = writes.iter().map(spent).sum::<f64>() / 4.0;
     let mut so_far = 0.0;
     writes.into_iter().find(|write| {
         so_far += spent(write);
-        so_far >= half
+        so_far >= quarter
     })
 }
 
@@ -340,11 +341,16 @@ mod tests {
     }
 
     #[rstest]
-    #[case::two_long_ones(&[20.0, 30.0, 30.0, 1400.0, 1500.0], Some(30.0))]
+    #[case::two_long_ones(&[20.0, 30.0, 30.0, 1400.0, 1500.0], Some(20.0))]
     #[case::slow_for_most_of_the_time(&[30.0, 30.0, 30.0, 700.0, 700.0, 700.0, 700.0], Some(700.0))]
     #[case::slow_for_a_moment(&[30.0, 30.0, 30.0, 30.0, 30.0, 30.0, 30.0, 500.0, 500.0, 500.0], Some(30.0))]
     #[case::few(&[700.0, 700.0, 700.0], None)]
-    fn an_ordinary_write_is_what_takes_half_of_the_time(
+    // Somebody who copies a gigabyte on the same disk makes some of them long.
+    #[case::disk_that_another_keeps_busy(
+        &[9.0, 9.0, 10.0, 12.0, 13.0, 13.0, 14.0, 20.0, 30.0, 60.0, 220.0, 240.0, 250.0, 260.0, 300.0, 411.0],
+        Some(13.0)
+    )]
+    fn an_ordinary_write_is_what_takes_most_of_the_time(
         #[case] writes: &[f64],
         #[case] ordinary: Option<f64>,
     ) {

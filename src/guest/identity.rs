@@ -17,13 +17,7 @@ use crate::remote::Remote;
 pub fn guest(role: Role, number: u32, inventory: &Inventory) -> Result<Guest> {
     let name = role.name(number);
     let address = address_of(role, number, inventory)?;
-    let login = Login {
-        address: address.to_string(),
-        port: 22,
-        user: "root".into(),
-        key: inventory.guests.key.clone(),
-        known_hosts: inventory.guests.known_hosts.clone(),
-    };
+    let login = Login::of_root(address.to_string(), 22, &inventory.guests.key, &inventory.guests.known_hosts);
     let drawn = Drawn::of(&inventory.owner, &name);
     Ok(Guest::new(
         name.clone(),

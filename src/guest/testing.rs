@@ -15,13 +15,7 @@ pub fn profile() -> Profile {
 
 /// An inventory of unreachable hosts that belong to `owner`.
 pub fn inventory(owner: &str) -> Inventory {
-    let login = || Login {
-        address: "127.0.0.1".into(),
-        port: 1,
-        user: "root".into(),
-        key: "key".into(),
-        known_hosts: "known_hosts".into(),
-    };
+    let login = || Login::of_root("127.0.0.1", 1, "key", "known_hosts");
     let host = |name: &str| HostEntry {
         control_group: None,
         name: name.into(),

@@ -190,13 +190,7 @@ fn is_closed(connection: &Connection) -> bool {
 impl Guest {
     /// A guest of a given name that does not exist: 192.0.2.0/24 is for documentation (RFC 5737).
     pub fn in_a_test(name: &str) -> Guest {
-        let login = crate::inventory::Login {
-            address: "192.0.2.1".into(),
-            port: 22,
-            user: "root".into(),
-            key: "/nowhere/key".into(),
-            known_hosts: "/nowhere/known_hosts".into(),
-        };
+        let login = crate::inventory::Login::of_root("192.0.2.1", 22, "/nowhere/key", "/nowhere/known_hosts");
         let remote = Remote::new(name, login);
         let (uuid, mac, image) = (String::new(), String::new(), format!("{name}.qcow2"));
         Guest::new(name.into(), "test".into(), uuid, mac, Ipv4Addr::new(192, 0, 2, 1), image, remote)

@@ -127,13 +127,7 @@ mod tests {
     }
 
     fn make(export: &Path) {
-        let login = crate::inventory::Login {
-            address: String::new(),
-            port: 0,
-            user: String::new(),
-            key: "k".into(),
-            known_hosts: "h".into(),
-        };
+        let login = crate::inventory::Login::of_root("", 0, "k", "h");
         let storage = StorageEntry {
             name: "storage".into(),
             login,

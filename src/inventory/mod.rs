@@ -2,6 +2,8 @@
 //! could be described by. The lab writes such a description; a list of real hosts is another one.
 
 pub mod file;
+mod login;
+mod secret;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,6 +11,9 @@ use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
+
+pub use login::{Access, HostKey, Login, Named, Sudo, Trust};
+pub use secret::Secret;
 
 /// Everything that is needed to reach a pair of hosts and to start guests on them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,20 +28,6 @@ pub struct Inventory {
     pub storage: StorageEntry,
     pub guests: GuestsEntry,
     pub accelerator: Accelerator,
-}
-
-/// How to log in. Keys are named by path: no secret is in here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Login {
-    /// Name or address.
-    pub address: String,
-    pub port: u16,
-    pub user: String,
-    /// Private key file.
-    pub key: PathBuf,
-    /// File in OpenSSH's format; a host that is not in it, or has another key, is refused.
-    pub known_hosts: PathBuf,
 }
 
 /// One libvirt host.

@@ -21,12 +21,14 @@ impl Dialogue {
     /// Starts `command` over a connection of its own.
     pub fn open(remote: &Remote, command: &str, limit: Duration) -> Result<Dialogue> {
         let deadline = Deadline::after(limit);
+        let sent = remote.privileged(command, deadline)?;
         let session = remote.connect(deadline)?;
         let start = || {
             deadline.bound(&session)?;
             let mut channel = session.channel_session()?;
             deadline.bound(&session)?;
-            channel.exec(command)?;
+            channel.exec(&sent.command)?;
+            deadline.write(&session, &mut channel, &sent.input)?;
             Ok::<_, Cause>(channel)
         };
         let started = start();

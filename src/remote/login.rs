@@ -1,88 +1,71 @@
 //! The login: from an address to a session in which each side has proved its identity.
 
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::sync::mpsc::channel;
-use std::thread;
+use ssh2::{MethodType, Session};
 
-use ssh2::{CheckResult, KnownHostFileKind, KnownHosts, MethodType, Session};
-
+use super::authenticate::authenticate;
 use super::deadline::Deadline;
-use super::host_key;
+use super::dial::Stream;
+use super::host_key::{self, Identity};
+use super::password::Kept;
 use crate::failure::{Cause, Failure, FailureKind, Result};
-use crate::inventory::Login;
+use crate::inventory::{HostKey, Login, Trust};
 
 /// Opens a session on the machine that people know as `name`.
-pub(super) fn log_in(name: &str, login: &Login, deadline: Deadline) -> Result<Session> {
-    open(login, deadline).map_err(|cause| {
-        Failure::new(format!("log in to {name} by ssh ({}@{})", login.user, login.address), cause)
-    })
+pub(super) fn log_in(
+    name: &str,
+    login: &Login,
+    password: &Kept,
+    deadline: Deadline,
+) -> Result<(Session, Identity)> {
+    let open = || {
+        let (session, identity) = meet(login, deadline)?;
+        authenticate(&session, login, password, deadline)?;
+        Ok((session, identity))
+    };
+    open().map_err(|cause| failure(name, login, cause))
 }
 
-fn open(login: &Login, deadline: Deadline) -> Result<Session, Cause> {
-    let stream = dial(login, deadline)?;
+/// The identity of the machine that people know as `name`, without a login.
+pub(super) fn identify(name: &str, login: &Login, deadline: Deadline) -> Result<Identity> {
+    meet(login, deadline).map(|(_, identity)| identity).map_err(|cause| failure(name, login, cause))
+}
+
+fn failure(name: &str, login: &Login, cause: Cause) -> Failure {
+    Failure::new(format!("log in to {name} by ssh ({}@{})", login.user, login.address), cause)
+}
+
+/// Opens a session with a machine that has proved its identity.
+fn meet(login: &Login, deadline: Deadline) -> Result<(Session, Identity), Cause> {
+    let met = greet(login, None, deadline);
+    // A machine has a key of each kind. Which one a fingerprint is of shows when it is tried.
+    if let (Trust::Key(HostKey::Fingerprint(_)), Err(cause)) = (&login.trust, &met)
+        && cause.kind == FailureKind::Refused
+    {
+        let other = host_key::each().find_map(|kind| greet(login, Some(kind), deadline).ok());
+        return other.map_or(met, Ok);
+    }
+    met
+}
+
+fn greet(
+    login: &Login,
+    kind: Option<&[&'static str]>,
+    deadline: Deadline,
+) -> Result<(Session, Identity), Cause> {
+    let (socket, last_words) = Stream::open(login, deadline)?.split();
     let mut session = Session::new()?;
-    let mut known = session.known_hosts()?;
-    known
-        .read_file(&login.known_hosts, KnownHostFileKind::OpenSSH)
-        .map_err(|error| Cause::from(error).about(login.known_hosts.display()))?;
-    // libssh2 would check the server's key that it likes best, which known_hosts may not have.
-    let algorithms = host_key::algorithms(&known.hosts()?, login);
+    let algorithms = match kind {
+        Some(kind) => kind.to_vec(),
+        None => host_key::algorithms(&session, login)?,
+    };
     if !algorithms.is_empty() {
         session.method_pref(MethodType::HostKey, &algorithms.join(","))?;
     }
-    session.set_tcp_stream(stream);
+    session.set_tcp_stream(socket);
     deadline.bound(&session)?;
-    session.handshake().map_err(|error| Cause::from(error).about("handshake"))?;
-    check_host_key(&session, &known, login)?;
-    deadline.bound(&session)?;
-    session
-        .userauth_pubkey_file(&login.user, None, &login.key, None)
-        .map_err(|error| Cause::from(error).about(format!("key {}", login.key.display())))?;
-    Ok(session)
-}
-
-fn check_host_key(session: &Session, known: &KnownHosts, login: &Login) -> Result<(), Cause> {
-    let file = login.known_hosts.display();
-    let refused = |text: String| Err(Cause::new(FailureKind::Refused, text));
-    let Some((key, _)) = session.host_key() else { return refused("it showed no host key".into()) };
-    match known.check_port(&login.address, login.port, key) {
-        CheckResult::Match => Ok(()),
-        CheckResult::Mismatch => refused(format!("its host key is not the one in {file}")),
-        CheckResult::NotFound => refused(format!("it is not in {file}")),
-        CheckResult::Failure => refused(format!("its host key could not be checked with {file}")),
-    }
-}
-
-/// Connects to the first of the machine's addresses that answers.
-fn dial(login: &Login, deadline: Deadline) -> Result<TcpStream, Cause> {
-    let mut last = Cause::new(FailureKind::Missing, "the name has no address");
-    for address in addresses(login, deadline)? {
-        match TcpStream::connect_timeout(&address, deadline.left()?) {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Err(error) => last = error.into(),
-        }
-    }
-    Err(last)
-}
-
-/// Resolves the machine's name in a thread that may be left behind: the C library's resolver knows no deadline.
-fn addresses(login: &Login, deadline: Deadline) -> Result<Vec<SocketAddr>, Cause> {
-    if let Ok(address) = login.address.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, login.port)]);
-    }
-    let (name, port) = (login.address.clone(), login.port);
-    let (tell, told) = channel();
-    thread::Builder::new().name("resolve a name".into()).spawn(move || {
-        // The receiver is gone after the deadline.
-        let _ = tell.send((name, port).to_socket_addrs().map(Vec::from_iter));
-    })?;
-    match told.recv_timeout(deadline.left()?) {
-        Ok(addresses) => Ok(addresses?),
-        Err(_) => Err(Cause::new(FailureKind::TimedOut, "its name was not resolved in time")),
-    }
+    session.handshake().map_err(|error| last_words.add(Cause::from(error).about("handshake")))?;
+    let identity = host_key::check(&session, login)?;
+    Ok((session, identity))
 }
 
 #[cfg(test)]
@@ -93,17 +76,11 @@ mod tests {
     use super::*;
 
     fn login(address: &str, port: u16) -> Login {
-        Login {
-            address: address.into(),
-            port,
-            user: "root".into(),
-            key: "/nowhere/key".into(),
-            known_hosts: "/dev/null".into(),
-        }
+        Login::of_root(address, port, "/nowhere/key", "/dev/null")
     }
 
     fn failure(login: &Login, limit: Duration) -> Failure {
-        match log_in("server", login, Deadline::after(limit)) {
+        match log_in("server", login, &Kept::default(), Deadline::after(limit)) {
             Ok(_) => panic!("logged in"),
             Err(failure) => failure,
         }

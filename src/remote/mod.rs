@@ -1,17 +1,22 @@
 //! Other machines over ssh: one stack for login, commands, and our own program there.
 
 mod agent;
+mod authenticate;
 mod deadline;
+mod dial;
 mod dialogue;
 mod error;
 mod host_key;
 mod login;
 mod observe;
+mod password;
+mod privilege;
 mod push;
 mod run;
 
 pub use agent::{Agent, LOAD_LOG};
 pub use dialogue::Dialogue;
+pub use host_key::Identity;
 pub use multivm_protocol as protocol;
 pub use observe::{KernelLine, Observation, Process, realtime_s};
 pub use run::{Output, Remote, quote};

@@ -11,9 +11,12 @@ use shlex::Quoter;
 use ssh2::{Channel, Session};
 
 use super::deadline::{Deadline, give_up};
-use super::login::log_in;
+use super::host_key::Identity;
+use super::login::{identify, log_in};
+use super::password::Kept;
+use super::privilege::{Privileged, privileged};
 use crate::failure::{Cause, Failure, FailureKind, Result};
-use crate::inventory::Login;
+use crate::inventory::{Access, Login, Sudo};
 use crate::sys::parallel::locked;
 
 /// A command's output and exit status.
@@ -32,12 +35,21 @@ pub struct Remote(Arc<Inner>);
 struct Inner {
     name: String,
     login: Login,
+    password: Kept,
+    /// As the machine proved it at the last login.
+    identity: Mutex<Option<Identity>>,
     idle: Mutex<Vec<Session>>,
 }
 
 impl Remote {
     pub fn new(name: impl Into<String>, login: Login) -> Remote {
-        Remote(Arc::new(Inner { name: name.into(), login, idle: Mutex::default() }))
+        Remote(Arc::new(Inner {
+            name: name.into(),
+            login,
+            password: Kept::default(),
+            identity: Mutex::default(),
+            idle: Mutex::default(),
+        }))
     }
 
     pub fn name(&self) -> &str {
@@ -69,8 +81,10 @@ impl Remote {
     /// error it may have run, and the caller decides whether it may run again.
     pub fn run_with_input(&self, command: &str, input: &[u8], limit: Duration) -> Result<Output> {
         let deadline = Deadline::after(limit);
+        let sent = self.privileged(command, deadline)?;
         let (session, channel) = self.channel(command, deadline)?;
-        match execute(&session, channel, command, input, deadline) {
+        let input = [&sent.input, input].concat();
+        match execute(&session, channel, &sent.command, &input, deadline) {
             Ok(output) => {
                 self.idle().push(session);
                 Ok(output)
@@ -107,7 +121,32 @@ impl Remote {
     }
 
     pub(super) fn connect(&self, deadline: Deadline) -> Result<Session> {
-        log_in(self.name(), &self.0.login, deadline)
+        let (session, identity) = log_in(self.name(), &self.0.login, &self.0.password, deadline)?;
+        *locked(&self.0.identity) = Some(identity);
+        Ok(session)
+    }
+
+    /// The machine's identity, as it proved it at the last login; none before the first.
+    pub fn identity(&self) -> Option<Identity> {
+        locked(&self.0.identity).clone()
+    }
+
+    /// Asks the machine for its identity, without a login.
+    pub fn identify(&self, limit: Duration) -> Result<Identity> {
+        identify(self.name(), &self.0.login, Deadline::after(limit))
+    }
+
+    /// A command as root's, where the login is another user's.
+    pub(super) fn privileged<'a>(&self, command: &'a str, deadline: Deadline) -> Result<Privileged<'a>> {
+        let login = &self.0.login;
+        let password = match (login.sudo, &login.access) {
+            (Sudo::Password, Access::Password(secret)) => {
+                let read = self.0.password.get(secret, deadline);
+                Some(read.map_err(|cause| self.failed(command, cause))?)
+            }
+            _ => None,
+        };
+        Ok(privileged(login.sudo, command, password.as_deref()))
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Session>> {

@@ -283,6 +283,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::inventory::Login;
     use crate::stand::Needs;
     use crate::sys::parallel::locked;
     use crate::sys::wait::{Look, wait_for};
@@ -307,8 +308,7 @@ mod tests {
     }
 
     fn inventory(suite: &str) -> Inventory {
-        let login =
-            r#"{"address": "198.18.0.11", "port": 22, "user": "root", "key": "k", "known_hosts": "h"}"#;
+        let login = serde_json::to_string(&Login::of_root("198.18.0.11", 22, "k", "h")).unwrap();
         let host = format!(
             r#"{{"name": "h", "login": {login}, "cpu_percent": 200, "memory": 1, "load_folder": "/l", "uri": "test:///default",
                 "facts": {{"suite": "{suite}"}}}}"#

@@ -1,13 +1,15 @@
 //! Who may log in, and what is said to those who may not; what comes in and goes out.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use multivm::failure::{Failure, FailureKind};
-use multivm::inventory::Login;
-use multivm::remote::Remote;
+use multivm::inventory::{Access, HostKey, Login, Secret, Sudo, Trust};
+use multivm::remote::{Identity, Remote};
 use multivm::sys::stop::StopFlag;
 use multivm::sys::wait::{Look, wait_for};
 
+use crate::sshd::PASSWORD;
 use crate::{Case, LIMIT, Sshd};
 
 pub const CASES: &[Case] = &[
@@ -19,6 +21,15 @@ pub const CASES: &[Case] = &[
     ("another_users_key_is_refused", another_users_key_is_refused),
     ("a_key_that_is_not_there_is_missing", a_key_that_is_not_there_is_missing),
     ("who_is_refused_does_not_wait", who_is_refused_does_not_wait),
+    ("a_password_logs_in", a_password_logs_in),
+    ("a_wrong_password_is_refused_and_not_shown", a_wrong_password_is_refused_and_not_shown),
+    ("ssh_agent_logs_in", ssh_agent_logs_in),
+    (
+        "the_first_contact_decides_and_the_next_is_held_to_it",
+        the_first_contact_decides_and_the_next_is_held_to_it,
+    ),
+    ("the_inventorys_key_decides", the_inventorys_key_decides),
+    ("a_jump_hosts_words_are_told", a_jump_hosts_words_are_told),
 ];
 
 fn refusal(login: Login) -> Failure {
@@ -48,12 +59,16 @@ fn much_goes_in_and_out(sshd: &Sshd) {
 fn another_host_key_is_refused(sshd: &Sshd) {
     let port = sshd.port;
     let login = sshd.login_with(port, "user", &format!("[127.0.0.1]:{port} {}", sshd.public("stranger")));
-    let file = login.known_hosts.display().to_string();
+    let Trust::Known(file) = &login.trust else { panic!("{login:?}") };
+    let file = file.display().to_string();
     let failure = refusal(login);
     assert_eq!(failure.kind(), FailureKind::Refused);
     assert_eq!(
         failure.to_string(),
-        format!("cannot log in to server by ssh (root@127.0.0.1): its host key is not the one in {file}")
+        format!(
+            "cannot log in to server by ssh (root@127.0.0.1): its host key, {}, is not the one in {file}",
+            fingerprint(sshd, "host_ed25519")
+        )
     );
 }
 
@@ -72,23 +87,20 @@ fn the_kind_of_host_key_is_what_known_hosts_has(sshd: &Sshd) {
 }
 
 fn another_users_key_is_refused(sshd: &Sshd) {
-    let failure =
-        refusal(Login { key: sshd.login(sshd.port).key.with_file_name("stranger"), ..sshd.login(sshd.port) });
+    let failure = refusal(Login { access: Access::Key(sshd.path("stranger")), ..sshd.login(sshd.port) });
     assert_eq!(failure.kind(), FailureKind::Refused, "{failure}");
     assert!(failure.to_string().contains("/stranger: "), "{failure}");
 }
 
 fn a_key_that_is_not_there_is_missing(sshd: &Sshd) {
-    let failure = refusal(Login { key: "/nowhere/key".into(), ..sshd.login(sshd.port) });
+    let failure = refusal(Login { access: Access::Key("/nowhere/key".into()), ..sshd.login(sshd.port) });
     assert_eq!(failure.kind(), FailureKind::Missing, "{failure}");
     assert!(failure.to_string().contains("key /nowhere/key: "), "{failure}");
 }
 
 fn who_is_refused_does_not_wait(sshd: &Sshd) {
-    let remote = Remote::new(
-        "server",
-        Login { key: sshd.login(sshd.port).key.with_file_name("stranger"), ..sshd.login(sshd.port) },
-    );
+    let remote =
+        Remote::new("server", Login { access: Access::Key(sshd.path("stranger")), ..sshd.login(sshd.port) });
     let begin = Instant::now();
     let hour = Duration::from_secs(3600);
     let failure = wait_for("the server", hour, &StopFlag::new(), || match remote.check("true", LIMIT) {
@@ -98,4 +110,79 @@ fn who_is_refused_does_not_wait(sshd: &Sshd) {
     .unwrap_err();
     assert_eq!(failure.kind(), FailureKind::Refused, "{failure}");
     assert!(begin.elapsed() < hour);
+}
+
+/// As `ssh-keygen -l` prints it.
+fn fingerprint(sshd: &Sshd, key: &str) -> String {
+    let output = Command::new("ssh-keygen").arg("-lf").arg(sshd.path(key)).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().split(' ').nth(1).unwrap().to_owned()
+}
+
+fn a_password_logs_in(sshd: &Sshd) {
+    let remote = Remote::new("server", sshd.login_of("asked", PASSWORD, Sudo::No));
+    assert_eq!(remote.check("id -un", LIMIT).unwrap(), "asked\n");
+}
+
+fn a_wrong_password_is_refused_and_not_shown(sshd: &Sshd) {
+    for user in ["asked", "root"] {
+        let failure = refusal(sshd.login_of(user, "wrong horse", Sudo::No));
+        assert_eq!(failure.kind(), FailureKind::Refused, "{failure}");
+        let text = failure.to_string();
+        assert!(text.contains(": password: ") && text.ends_with("; it offers publickey, password"), "{text}");
+        assert!(!text.contains("wrong horse"), "{text}");
+    }
+    let missing = Access::Password(Secret::Environment("MULTIVM_NO_SUCH_PASSWORD".into()));
+    let text = refusal(Login { access: missing, ..sshd.login(sshd.port) }).to_string();
+    assert!(
+        text.ends_with("the password from the variable MULTIVM_NO_SUCH_PASSWORD: it is not set"),
+        "{text}"
+    );
+}
+
+fn ssh_agent_logs_in(sshd: &Sshd) {
+    let login = Login { access: Access::Agent, ..sshd.login(sshd.port) };
+    assert_eq!(Remote::new("server", login).check("echo in", LIMIT).unwrap(), "in\n");
+}
+
+fn the_first_contact_decides_and_the_next_is_held_to_it(sshd: &Sshd) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("known_hosts");
+    let login = || Login { trust: Trust::FirstContact(file.clone()), ..sshd.login(sshd.port) };
+    for is_new in [true, false] {
+        let remote = Remote::new("server", login());
+        remote.check("true", LIMIT).unwrap();
+        let identity = remote.identity().unwrap();
+        assert_eq!(identity, remote.identify(LIMIT).map(|now| Identity { is_new, ..now }).unwrap());
+        assert_eq!(identity.fingerprint, fingerprint(sshd, "host_ed25519"));
+    }
+    let known = format!("[127.0.0.1]:{} {}\n", sshd.port, sshd.public("host_ed25519"));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), known);
+    std::fs::write(&file, known.replace(&sshd.public("host_ed25519"), &sshd.public("stranger"))).unwrap();
+    let failure = refusal(login());
+    assert_eq!(failure.kind(), FailureKind::Refused, "{failure}");
+    assert!(failure.to_string().contains(", is not the one in /"), "{failure}");
+}
+
+fn the_inventorys_key_decides(sshd: &Sshd) {
+    let logs_in = |key: HostKey| {
+        let login = Login { trust: Trust::Key(key), ..sshd.login(sshd.port) };
+        Remote::new("server", login).check("echo in", LIMIT)
+    };
+    for key in ["host_ed25519", "host_rsa"] {
+        assert_eq!(logs_in(HostKey::Key(sshd.public(key))).unwrap(), "in\n", "{key}");
+        assert_eq!(logs_in(HostKey::Fingerprint(fingerprint(sshd, key))).unwrap(), "in\n", "{key}");
+    }
+    for key in [HostKey::Key(sshd.public("stranger")), HostKey::Fingerprint(fingerprint(sshd, "stranger"))] {
+        let failure = logs_in(key).unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::Refused, "{failure}");
+        assert!(failure.to_string().contains(", is not the one that the inventory has"), "{failure}");
+    }
+}
+
+fn a_jump_hosts_words_are_told(sshd: &Sshd) {
+    // OpenSSH knows nothing of this server, and may ask nobody.
+    let jump = Some(format!("127.0.0.1:{}", sshd.port));
+    let failure = refusal(Login { jump, ..sshd.login(sshd.port) });
+    assert_eq!(failure.kind(), FailureKind::Unreachable, "{failure}");
+    assert!(failure.to_string().ends_with(": the jump host: Host key verification failed."), "{failure}");
 }

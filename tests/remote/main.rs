@@ -4,9 +4,11 @@
 mod login;
 mod once;
 mod proxy;
+mod root;
 mod sshd;
 
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,15 +24,23 @@ const LIMIT: Duration = Duration::from_secs(120);
 type Case = (&'static str, fn(&Sshd));
 
 fn main() -> ExitCode {
+    if std::env::var_os(AGENT).is_none() {
+        return beside_an_agent();
+    }
     let arguments = Arguments::from_args();
     let sshd = if arguments.list { Err("only listed".to_owned()) } else { Sshd::start() };
     let sshd = Arc::new(sshd);
     let trials = login::CASES
         .iter()
         .chain(once::CASES)
-        .map(|(name, case)| {
+        .map(|case| (case, false))
+        .chain(root::CASES.iter().map(|case| (case, true)))
+        .map(|((name, case), is_by_sudo)| {
             let sshd = Arc::clone(&sshd);
             Trial::ignorable_test(*name, move || match &*sshd {
+                Ok(sshd) if is_by_sudo && !sshd.has_sudo => {
+                    Ok(Completion::ignored_with("the server has no sudo"))
+                }
                 Ok(sshd) => {
                     case(sshd);
                     Ok(Completion::Completed)
@@ -42,6 +52,18 @@ fn main() -> ExitCode {
     let conclusion = libtest_mimic::run(&arguments, trials);
     drop(sshd);
     conclusion.exit_code()
+}
+
+/// Tells this program that it runs beside an ssh-agent of its own.
+const AGENT: &str = "MULTIVM_TEST_HAS_AGENT";
+
+/// Starts this program again beside an ssh-agent, which ends with it.
+fn beside_an_agent() -> ExitCode {
+    let program = std::env::current_exe().expect("this program");
+    let mut again = Command::new("ssh-agent");
+    again.arg(&program).args(std::env::args_os().skip(1)).env(AGENT, "1");
+    eprintln!("ssh-agent: {}", again.exec());
+    ExitCode::FAILURE
 }
 
 /// The server behind a proxy, with a session that is kept.

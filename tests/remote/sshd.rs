@@ -3,12 +3,13 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use multivm::image::Store;
-use multivm::inventory::Login;
+use multivm::inventory::{Access, Login, Secret, Sudo};
 use tempfile::TempDir;
 
 /// What sshd is started by: `$1` is its root, `$2` the folder that it finds as /mnt.
@@ -20,11 +21,26 @@ if [ "$1" != / ]; then
     mount --rbind /dev "$1/dev"
     mount -t proc proc "$1/proc"
 fi
+for file in passwd shadow sudoers; do
+    [ ! -e "$1/etc/$file" ] || mount --bind "$2/$file" "$1/etc/$file"
+done
 exec chroot "$1" /usr/sbin/sshd -D -e -f /mnt/sshd_config 2>&1
 "#;
 
+/// What the server's users but root log in with.
+pub const PASSWORD: &str = "correct horse";
+
+/// Its hash, as crypt(3) makes it.
+const HASH: &str =
+    "$6$multivm$.9jKVb8TNxk439tMxxGMT/r07Ra6rUVtnAvQXm9f97TXWZR5A7RyWrNg6ZqknQyJ4dXvfa8nf7UzN0sy6g.Nj.";
+
+/// The server's users but root, and what sudo may ask them.
+const USERS: [(&str, &str); 2] = [("asked", "ALL"), ("trusted", "NOPASSWD: ALL")];
+
 pub struct Sshd {
     pub port: u16,
+    /// Whether the server has sudo.
+    pub has_sudo: bool,
     process: Child,
     folder: TempDir,
 }
@@ -47,12 +63,23 @@ impl Sshd {
         {
             make_key(&folder.path().join(name), kind)?;
         }
+        let agent = Command::new("ssh-add").arg("-q").arg(folder.path().join("user")).status();
+        agent.map_err(|error| format!("ssh-add: {error}"))?;
+        make_users(&root, &folder)?;
+        let has_sudo = root.join("usr/bin/sudo").exists();
         // Another process may take the port before sshd does.
         let mut said = String::new();
+        // OpenSSH 9.8 and later stop answering one who is refused often; an older one does not know the option.
+        let mut settings = "PerSourcePenalties no\n";
         for _ in 0..5 {
-            match begin(&root, &folder)? {
-                Ok((process, port)) => return Ok(Sshd { port, process, folder }),
-                Err(output) => said = output,
+            match begin(&root, &folder, settings)? {
+                Ok((process, port)) => return Ok(Sshd { port, has_sudo, process, folder }),
+                Err(output) => {
+                    if output.contains("Bad configuration option: PerSourcePenalties") {
+                        settings = "";
+                    }
+                    said = output;
+                }
             }
         }
         Err(format!("sshd of {} cannot be started: {}", root.display(), said.trim()))
@@ -70,13 +97,21 @@ impl Sshd {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let file = self.folder.path().join(format!("known_hosts_{number}"));
         fs::write(&file, format!("{known_hosts}\n")).unwrap();
-        Login {
-            address: "127.0.0.1".into(),
-            port,
-            user: "root".into(),
-            key: self.folder.path().join(key),
-            known_hosts: file,
-        }
+        Login::of_root("127.0.0.1", port, self.folder.path().join(key), file)
+    }
+
+    /// Another user's login, by the password in a file.
+    pub fn login_of(&self, user: &str, password: &str, sudo: Sudo) -> Login {
+        let path = self.folder.path().join(format!("password of {user} {}", password.len()));
+        fs::write(&path, password).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let access = Access::Password(Secret::File(path));
+        Login { user: user.to_owned(), access, sudo, ..self.login(self.port) }
+    }
+
+    /// A file beside the server's, of that name.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// A public key, as known_hosts has it.
@@ -125,8 +160,29 @@ fn make_key(path: &Path, kind: &str) -> Result<(), String> {
     }
 }
 
+/// The server's accounts: its own, and [`USERS`].
+fn make_users(root: &Path, folder: &TempDir) -> Result<(), String> {
+    let own = |name: &str| fs::read_to_string(root.join("etc").join(name)).map_err(|error| error.to_string());
+    let (mut passwd, mut shadow) = (own("passwd")?, own("shadow")?);
+    let mut sudoers = "root ALL=(ALL) ALL\n".to_owned();
+    for (number, (user, may)) in USERS.iter().enumerate() {
+        passwd += &format!("{user}:x:{0}:{0}::/tmp:/bin/sh\n", 4242 + number);
+        shadow += &format!("{user}:{HASH}:19000:0:99999:7:::\n");
+        sudoers += &format!("{user} ALL=(ALL) {may}\n");
+    }
+    for (name, text, mode) in
+        [("passwd", passwd, 0o644), ("shadow", shadow, 0o600), ("sudoers", sudoers, 0o440)]
+    {
+        let path = folder.path().join(name);
+        fs::write(&path, text)
+            .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(mode)))
+            .map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
 /// Starts it on some port; or what it said when it ended.
-fn begin(root: &Path, folder: &TempDir) -> Result<Result<(Child, u16), String>, String> {
+fn begin(root: &Path, folder: &TempDir, settings: &str) -> Result<Result<(Child, u16), String>, String> {
     let text = |error: std::io::Error| error.to_string();
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .and_then(|bound| bound.local_addr())
@@ -137,8 +193,8 @@ fn begin(root: &Path, folder: &TempDir) -> Result<Result<(Child, u16), String>, 
     let config = format!(
         "Port {port}\nListenAddress 127.0.0.1\nHostKey /mnt/host_ed25519\nHostKey /mnt/host_rsa\n\
          AuthorizedKeysFile /mnt/authorized_keys\nStrictModes no\nPermitRootLogin prohibit-password\n\
-         PasswordAuthentication no\nKbdInteractiveAuthentication no\nUsePAM no\nUseDNS no\nPidFile none\n\
-         MaxStartups 200\n"
+         PasswordAuthentication yes\nKbdInteractiveAuthentication no\nUsePAM no\nUseDNS no\nPidFile none\n\
+         MaxStartups 200\n{settings}"
     );
     fs::write(folder.path().join("sshd_config"), config).map_err(text)?;
     let mut process = multivm::sys::contained::command("sh")

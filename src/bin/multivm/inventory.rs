@@ -5,9 +5,8 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use multivm::axis::AxisValue;
-use multivm::inventory::file::{
-    Access, HostKey, InventoryFile, Machine, Network, Pair, Server, Storage, Sudo,
-};
+use multivm::inventory::file::{InventoryFile, Machine, Network, Pair, Server, Storage};
+use multivm::inventory::{Access, HostKey, Sudo};
 use multivm::sys::words::counted;
 
 use crate::problem::Answer;

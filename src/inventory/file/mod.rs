@@ -5,9 +5,9 @@
 
 mod consent;
 mod local;
+mod masked;
 mod raw;
 mod read;
-mod secret;
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use ipnet::Ipv4Net;
 
 pub use consent::Consent;
-pub use secret::Secret;
 
+use super::{Access, HostKey, Login, Named, Secret, Sudo, Trust};
 use crate::axis::axis;
 use crate::failure::InputError;
 use crate::failure::input::{Source, quoted};
@@ -63,40 +63,6 @@ pub struct Machine {
     pub uri: Option<String>,
 }
 
-/// The credentials of a login.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Access {
-    /// Those of ssh-agent.
-    Agent,
-    /// A private key file.
-    Key(PathBuf),
-    /// A password, which is read when it is needed.
-    Password(Secret),
-}
-
-/// A host key, as OpenSSH writes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HostKey {
-    /// `ssh-ed25519 BASE64` and the like.
-    Key(String),
-    /// `SHA256:BASE64`.
-    Fingerprint(String),
-}
-
-/// The row of a choice of which only the name is known here.
-pub struct Named {
-    pub name: &'static str,
-}
-
-axis! {
-    /// The way to become root on a host.
-    Sudo, "sudo", Named {
-        No => Named { name: "no" },
-        Nopasswd => Named { name: "nopasswd" },
-        Password => Named { name: "password" },
-    }
-}
-
 axis! {
     /// The machine that serves the guests' images where multivm sets up NFS.
     Server, "serve_on", Named {
@@ -139,6 +105,24 @@ pub enum Network {
     Nat,
 }
 
+impl Machine {
+    /// The login to the machine. One whose key the inventory does not have is added to `known_hosts` at the first contact.
+    pub fn login(&self, known_hosts: &Path) -> Login {
+        Login {
+            address: self.address.clone(),
+            port: self.port,
+            user: self.user.clone(),
+            access: self.access.clone(),
+            trust: match &self.host_key {
+                Some(key) => Trust::Key(key.clone()),
+                None => Trust::FirstContact(known_hosts.to_owned()),
+            },
+            jump: self.jump.clone(),
+            sudo: self.sudo,
+        }
+    }
+}
+
 impl InventoryFile {
     /// Reads and checks a file.
     ///
@@ -158,7 +142,7 @@ impl InventoryFile {
     /// # Errors
     /// As [`InventoryFile::load`].
     pub fn parse(name: &str, text: &str, folders: &Folders<'_>) -> Result<InventoryFile, InputError> {
-        let masked = secret::masked(text);
+        let masked = masked::masked(text);
         let source = Source { name, text: &masked };
         let raw: raw::File = toml::from_str(text).map_err(|error| form_error(source, &error))?;
         read::file(source, &raw, folders).map(|pairs| InventoryFile { name: name.to_owned(), pairs })

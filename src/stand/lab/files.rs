@@ -75,13 +75,7 @@ impl Files {
     }
 
     pub fn login(&self, address: &str) -> Login {
-        Login {
-            address: address.into(),
-            port: 22,
-            user: "root".into(),
-            key: self.key(),
-            known_hosts: self.known_hosts(),
-        }
+        Login::of_root(address, 22, self.key(), self.known_hosts())
     }
 
     /// Writes the guests' host key into known_hosts, for every address a guest may have.

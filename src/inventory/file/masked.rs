@@ -1,35 +1,4 @@
-//! References to secrets: an inventory says where a password is, and never has one in it.
-
-use std::fmt;
-use std::path::PathBuf;
-
-/// Where a password is read from, when it is needed.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Secret {
-    /// An environment variable of that name.
-    Environment(String),
-    /// A program with its arguments, which prints the password.
-    Command(Vec<String>),
-    /// A file that only its owner can read.
-    File(PathBuf),
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Secret::Environment(name) => write!(f, "the variable {name}"),
-            // Arguments may be secrets of their own.
-            Secret::Command(words) => write!(f, "the program {}", words[0]),
-            Secret::File(path) => write!(f, "the file {}", path.display()),
-        }
-    }
-}
+//! The text of an inventory as messages quote it: without what may be a password.
 
 /// The text of an inventory with asterisks for everything but the keys and the headers that an inventory has. No byte changes its
 /// place. Messages quote from this: wherever a password was written by mistake, it is not in them.
@@ -102,11 +71,5 @@ mod tests {
         let masked = masked(text);
         assert_eq!(masked, expected);
         assert_eq!(masked.len(), text.len());
-    }
-
-    #[test]
-    fn a_command_is_shown_without_its_arguments() {
-        let secret = Secret::Command(vec!["pass".into(), "--pin=hunter2".into()]);
-        assert_eq!(format!("{secret:?} {secret}"), "the program pass the program pass");
     }
 }
