@@ -1,29 +1,18 @@
-//! Examines what this machine can do for the lab and what it lacks, and advises the user.
-//!
-//! No check changes anything: a trial runs in a child with namespaces of its own, which leave nothing.
+//! Examines what guests are to run on, and advises the user: this machine for the lab, or a pair of hosts.
 
-mod accelerator;
-mod disk;
-mod kernel;
-mod machine;
-mod packages;
-mod privilege;
-mod traces;
+mod lab;
+pub mod pair;
 
-pub use machine::supply;
-
-use crate::scenario::Profile;
-use crate::stand::lab::Settings;
-use privilege::Privilege;
+pub use lab::{examine, supply};
 
 /// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grade {
     /// All is well.
     Good,
-    /// A lab can run, but something is slower, smaller or left out.
+    /// A run is possible, but something is slower, smaller or left out.
     Warn,
-    /// No lab can run until this is mended.
+    /// No run is possible until this is mended.
     Missing,
 }
 
@@ -51,20 +40,7 @@ impl Diagnosis {
     }
 }
 
-/// Runs all checks in the order in which the lab needs their subjects. A profile adds the question whether its fleet fits.
-pub fn examine(settings: &Settings, profile: Option<&Profile>) -> Vec<Diagnosis> {
-    let privilege = Privilege::find();
-    let mut findings = vec![privilege.finding()];
-    findings.extend(packages::examine(settings));
-    findings.extend(kernel::examine(&privilege));
-    findings.push(accelerator::examine(settings));
-    findings.extend(machine::examine(settings, profile));
-    findings.extend(disk::examine(settings));
-    findings.extend(traces::examine());
-    findings
-}
-
-/// Whether these findings allow a lab.
+/// Whether these findings allow a run.
 pub fn can_raise(findings: &[Diagnosis]) -> bool {
     findings.iter().all(|finding| finding.verdict != Grade::Missing)
 }

@@ -25,6 +25,6 @@ pub use identity::address;
 pub use multivm_protocol::{DiskProof, FilesProof, MemoryProof, Pulse, Testimony};
 pub use news::{News, OnNews};
 pub use pulse::ClockMap;
-pub use role::FLEET_MAX;
+pub use role::{FLEET_MAX, is_our_name};
 pub use room::{ADVICE as ROOM_ADVICE, Need, Supply};
 pub use vm::Guest;

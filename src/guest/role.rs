@@ -38,3 +38,25 @@ impl Role {
         format!("{prefix}{number}")
     }
 }
+
+/// Whether a guest of multivm's may have this name.
+pub fn is_our_name(name: &str) -> bool {
+    let of = |role: Role| {
+        let number = name.trim_start_matches(|c: char| c.is_ascii_lowercase()).parse();
+        number.is_ok_and(|number| (1..=role.most()).contains(&number) && role.name(number) == name)
+    };
+    [Role::Fleet, Role::Load].into_iter().any(of)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_names_are_those_of_our_roles() {
+        assert!(["vm1", "vm200", "load1", "load50"].into_iter().all(is_our_name));
+        assert!(
+            !["vm0", "vm01", "vm201", "load51", "vm", "vm1a", "avm1", "db1", ""].into_iter().any(is_our_name)
+        );
+    }
+}

@@ -16,7 +16,7 @@ mod run;
 
 pub use agent::{Agent, LOAD_LOG};
 pub use dialogue::Dialogue;
-pub use host_key::Identity;
+pub use host_key::{Identity, Trusted, trust};
 pub use multivm_protocol as protocol;
 pub use observe::{KernelLine, Observation, Process, realtime_s};
 pub use run::{Output, Remote, quote};

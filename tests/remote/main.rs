@@ -1,6 +1,7 @@
 //! The ssh stack against a real sshd on loopback, behind a proxy that can cut it off. Where no sshd can be started, what
 //! needs one is ignored, with the reason.
 
+mod doctor;
 mod login;
 mod once;
 mod proxy;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     let trials = login::CASES
         .iter()
         .chain(once::CASES)
+        .chain(doctor::CASES)
         .map(|case| (case, false))
         .chain(root::CASES.iter().map(|case| (case, true)))
         .map(|((name, case), is_by_sudo)| {

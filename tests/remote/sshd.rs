@@ -142,7 +142,9 @@ fn root() -> Result<PathBuf, String> {
         .into_iter()
         .flatten()
         .filter_map(|entry| Some(entry.ok()?.path().join("root")))
-        .find(|root| root.join("usr/sbin/sshd").exists())
+        .filter(|root| root.join("usr/sbin/sshd").exists())
+        // An image of an earlier version has no sudo.
+        .max_by_key(|root| root.join("usr/bin/sudo").exists())
         .ok_or_else(|| {
             format!(
                 "no sshd on this machine, and no host image in {}: `multivm lab up` makes one",

@@ -1,34 +1,50 @@
-//! `multivm doctor`: reports on this machine.
+//! `multivm doctor`: reports on this machine, or on a pair of hosts.
 
 use std::env;
 use std::fmt::Write;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use multivm::doctor::{Diagnosis, Grade, can_raise, examine};
+use multivm::doctor::{Diagnosis, Grade, can_raise, examine, pair};
 
+use crate::inventory::Choice;
 use crate::problem::{Answer, settings};
+use crate::say;
 use crate::scenarios::ProfileChoice;
 
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
     profile: ProfileChoice,
+    #[command(flatten)]
+    inventory: Choice,
 }
 
 pub fn run(arguments: &Arguments) -> Answer {
-    let settings = settings()?;
     let profile = arguments.profile.read()?.1;
-    let findings = examine(&settings, Some(&profile));
+    let (findings, yes, no) = match arguments.inventory.read()? {
+        Some((file, wish)) => {
+            let chosen = file.pair(wish.as_deref())?;
+            say(&format!(
+                "{}: the pair {}, asked now; nothing is changed on its hosts\n\n",
+                file.name, chosen.name
+            ))?;
+            let variable = |name: &str| env::var(name).ok();
+            (
+                pair::examine(chosen, &file.known_hosts(), &profile, variable),
+                "Guests can migrate between these hosts, as far as could be seen.",
+                "Guests cannot migrate between these hosts yet: see what is MISSING above.",
+            )
+        }
+        None => (
+            examine(&settings()?, Some(&profile)),
+            "A lab can be raised on this machine.",
+            "No lab can be raised on this machine: see what is MISSING above.",
+        ),
+    };
     let colours = io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none();
     let ready = can_raise(&findings);
-    let mut text = table(&findings, colours);
-    text.push_str(if ready {
-        "\nA lab can be raised on this machine.\n"
-    } else {
-        "\nNo lab can be raised on this machine: see what is MISSING above.\n"
-    });
-    crate::say(&text)?;
+    say(&format!("{}\n{}\n", table(&findings, colours), if ready { yes } else { no }))?;
     Ok(if ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -2,20 +2,58 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Subcommand;
 use multivm::axis::AxisValue;
 use multivm::inventory::file::{InventoryFile, Machine, Network, Pair, Server, Storage};
 use multivm::inventory::{Access, HostKey, Sudo};
+use multivm::remote::{Trusted, trust};
 use multivm::sys::words::counted;
 
-use crate::problem::Answer;
+use crate::problem::{Answer, Problem};
 use crate::say;
 
 #[derive(Subcommand)]
 pub enum Command {
     /// Read an inventory and say what it means; no host is asked
     Check(Check),
+    /// Trust a host's key from now on, after it was installed anew, and show it
+    Trust(Trust),
+}
+
+/// An inventory that another command works with.
+#[derive(clap::Args)]
+pub struct Choice {
+    /// Hosts of this inventory, instead of this machine's lab
+    #[arg(long, value_name = "FILE", env = "MULTIVM_INVENTORY")]
+    inventory: Option<PathBuf>,
+    /// The pair of it, by its name or by a label that no other pair has
+    #[arg(long, value_name = "NAME", env = "MULTIVM_PAIR", requires = "inventory")]
+    pair: Option<String>,
+}
+
+impl Choice {
+    /// The inventory and the wish for a pair; none if the machine's lab is meant.
+    pub fn read(&self) -> Result<Option<(InventoryFile, Option<String>)>, Problem> {
+        let Some(path) = &self.inventory else { return Ok(None) };
+        Ok(Some((load(path)?, self.pair.clone())))
+    }
+}
+
+#[derive(clap::Args)]
+pub struct Trust {
+    /// The inventory
+    #[arg(long, value_name = "FILE", env = "MULTIVM_INVENTORY")]
+    inventory: PathBuf,
+    /// The host's address, as the inventory has it
+    #[arg(value_name = "HOST")]
+    host: String,
+}
+
+fn load(path: &Path) -> Result<InventoryFile, Problem> {
+    let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    Ok(InventoryFile::load(path, home.as_deref())?)
 }
 
 #[derive(clap::Args)]
@@ -31,13 +69,13 @@ pub struct Check {
 pub fn run(command: Command) -> Answer {
     match command {
         Command::Check(check) => check.run(),
+        Command::Trust(trust) => trust.run(),
     }
 }
 
 impl Check {
     fn run(&self) -> Answer {
-        let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-        let file = InventoryFile::load(&self.file, home.as_deref())?;
+        let file = load(&self.file)?;
         let pairs: Vec<&Pair> = match &self.pair {
             Some(wish) => vec![file.pair(Some(wish))?],
             None => file.pairs.iter().collect(),
@@ -53,6 +91,44 @@ impl Check {
         }
         say(&text)?;
         Ok(if missing == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+/// How long a host may take to show its key.
+const LIMIT: Duration = Duration::from_secs(60);
+
+impl Trust {
+    fn run(&self) -> Answer {
+        let file = load(&self.inventory)?;
+        let mut machines = file.machines();
+        let machine = machines.find(|machine| machine.address == self.host).ok_or_else(|| {
+            let names = file.machines().map(|machine| format!("`{}`", machine.address)).collect::<Vec<_>>();
+            Problem::input(format!(
+                "error: {} has no host `{}`\n  = help: declared there: {}",
+                file.name,
+                self.host,
+                names.join(", ")
+            ))
+        })?;
+        if machine.host_key.is_some() {
+            return Err(Problem::input(format!(
+                "error: the key of `{}` is in {}, and decides\n  = help: put the new one there, or take it out and let the first \
+                 contact decide",
+                self.host, file.name
+            )));
+        }
+        let known_hosts = file.known_hosts();
+        let Trusted { before, now } = trust(&machine.login(&known_hosts), &known_hosts, LIMIT)?;
+        let text = match before.as_slice() {
+            [] => format!("{}: {now} is trusted from now on; it was not known before\n", self.host),
+            [one] if *one == now => format!("{}: {now} is trusted as before\n", self.host),
+            several => format!(
+                "{}: {now} is trusted from now on; before it was {}\n",
+                self.host,
+                several.join(" and ")
+            ),
+        };
+        say(&text)
     }
 }
 

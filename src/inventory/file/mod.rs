@@ -148,6 +148,16 @@ impl InventoryFile {
         read::file(source, &raw, folders).map(|pairs| InventoryFile { name: name.to_owned(), pairs })
     }
 
+    /// The file of the keys of hosts that this inventory has no key of: beside it, with its name.
+    pub fn known_hosts(&self) -> PathBuf {
+        Path::new(&self.name).with_extension("known_hosts")
+    }
+
+    /// Every host.
+    pub fn machines(&self) -> impl Iterator<Item = &Machine> {
+        self.pairs.iter().flat_map(|pair| [&pair.source, &pair.target])
+    }
+
     /// The pair that a run asks for: by its name, or by a label that it alone has. Without a wish the only pair of the file.
     ///
     /// # Errors

@@ -1,0 +1,78 @@
+//! libvirt's daemon of a host: one, monolithic or modular, that answers.
+
+use super::{Consent, Diagnosis, Host, Mend, Pair};
+
+const WHAT: &str = "libvirt";
+
+pub fn examine(host: &Host<'_>, pair: &Pair) -> Vec<Diagnosis> {
+    let facts = &host.facts;
+    let is = |daemon: &str| {
+        // Without systemd its socket tells.
+        let socket = facts.one("systemd").is_none() && facts.says("socket", daemon);
+        socket || ["socket", "service"].iter().any(|kind| facts.says("active", &format!("{daemon}.{kind}")))
+    };
+    let finding = match (is("libvirtd"), is("virtqemud")) {
+        (true, true) => host.missing(
+            WHAT,
+            "libvirtd and virtqemud are both active",
+            "wanted: one of them; systemctl disable --now of the units of the other",
+        ),
+        (false, false) => host.mendable(
+            WHAT,
+            "neither libvirtd nor virtqemud is active",
+            Mend {
+                wanted: "one of them",
+                command: "systemctl start libvirtd.socket, or virtqemud.socket; is libvirt installed?"
+                    .to_owned(),
+                consent: Consent::Services,
+            },
+            pair,
+        ),
+        (monolithic, _) => {
+            let daemon = if monolithic { "libvirtd (monolithic)" } else { "virtqemud (modular)" };
+            match (facts.one("virsh"), facts.text("capabilities")) {
+                (Some(_), "") => host.missing(
+                    WHAT,
+                    format!("{daemon} is active, and does not answer virsh -c qemu:///system"),
+                    "journalctl -u libvirtd -u virtqemud there says why",
+                ),
+                (Some(_), _) => host.good(WHAT, format!("{daemon} answers")),
+                (None, _) => host.warn(
+                    WHAT,
+                    format!("{daemon} is active; there is no virsh to ask it with, so that much of what follows is not known"),
+                    "install libvirt-clients there (libvirt-client on Fedora, RHEL and SUSE)",
+                ),
+            }
+        }
+    };
+    vec![finding]
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::doctor::Grade;
+    use crate::doctor::pair::testing::{hosts, ordinary};
+
+    #[rstest]
+    #[case::monolithic(
+        "systemd yes\nsocket libvirtd\nactive libvirtd.socket\nvirsh yes\n<<capabilities\n<c/>\n>>capabilities",
+        Grade::Good
+    )]
+    #[case::modular(
+        "systemd yes\nactive virtqemud.socket\nvirsh yes\n<<capabilities\n<c/>\n>>capabilities",
+        Grade::Good
+    )]
+    #[case::without_systemd("socket libvirtd\nvirsh yes\n<<capabilities\n<c/>\n>>capabilities", Grade::Good)]
+    #[case::silent("systemd yes\nactive libvirtd.service\nvirsh yes", Grade::Missing)]
+    #[case::nobody_to_ask("systemd yes\nactive libvirtd.service", Grade::Warn)]
+    #[case::both("systemd yes\nactive libvirtd.socket\nactive virtqemud.socket", Grade::Missing)]
+    #[case::a_socket_of_a_daemon_that_ended("systemd yes\nsocket libvirtd", Grade::Missing)]
+    fn one_daemon_must_answer(#[case] said: &str, #[case] expected: Grade) {
+        let pair = ordinary();
+        let [source, _] = hosts(&pair, said, "");
+        assert_eq!(examine(&source, &pair)[0].verdict, expected);
+    }
+}

@@ -1,0 +1,101 @@
+//! What a host says of itself.
+
+use std::collections::HashMap;
+
+use roxmltree::Document;
+
+/// The facts that `facts.sh` prints on a host.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    values: HashMap<String, Vec<String>>,
+    texts: HashMap<String, String>,
+}
+
+impl Facts {
+    /// Parses what the script printed; none if it did not come to its end.
+    pub fn parse(printed: &str) -> Option<Facts> {
+        let mut facts = Facts::default();
+        let mut open: Option<(String, String)> = None;
+        for line in printed.lines() {
+            match &mut open {
+                Some((name, _)) if line.strip_prefix(">>") == Some(name) => {
+                    let (name, text) = open.take()?;
+                    facts.texts.insert(name, text.trim().to_owned());
+                }
+                Some((_, text)) => {
+                    text.push_str(line);
+                    text.push('\n');
+                }
+                None => match (line.strip_prefix("<<"), line.split_once(' ')) {
+                    (Some(name), _) => open = Some((name.to_owned(), String::new())),
+                    (None, Some((name, value))) => {
+                        facts.values.entry(name.to_owned()).or_default().push(value.trim().to_owned());
+                    }
+                    (None, None) => {}
+                },
+            }
+        }
+        facts.one("end").is_some().then_some(facts)
+    }
+
+    /// The fact of that name; none if the host said nothing of it.
+    pub fn one(&self, name: &str) -> Option<&str> {
+        self.values.get(name)?.first().map(String::as_str)
+    }
+
+    /// The fact of that name as a number.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.one(name)?.parse().ok()
+    }
+
+    /// Whether the host said this, perhaps among others.
+    pub fn says(&self, name: &str, value: &str) -> bool {
+        self.values.get(name).is_some_and(|values| values.iter().any(|said| said == value))
+    }
+
+    /// Whether the host has that program.
+    pub fn has(&self, program: &str) -> bool {
+        self.says("has", program)
+    }
+
+    /// A text of many lines; empty if the host printed none.
+    pub fn text(&self, name: &str) -> &str {
+        self.texts.get(name).map(String::as_str).unwrap_or_default()
+    }
+
+    /// Looks into a text that is XML; none if it is not.
+    pub fn xml<T>(&self, name: &str, look: impl Fn(&Document<'_>) -> Option<T>) -> Option<T> {
+        Document::parse(self.text(name)).ok().and_then(|document| look(&document))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn values_and_texts_are_told_apart() {
+        let facts =
+            Facts::parse("has nft\nhas ip\nuid 0\n<<domains\nvm1\nhas none\n\n>>domains\nend yes\n").unwrap();
+        assert_eq!((facts.number("uid"), facts.one("os")), (Some(0), None));
+        assert!(facts.has("nft") && facts.has("ip") && !facts.has("none"));
+        assert_eq!(facts.text("domains"), "vm1\nhas none");
+    }
+
+    #[test]
+    fn a_script_that_did_not_end_tells_nothing() {
+        assert!(Facts::parse("uid 0\n").is_none());
+    }
+
+    #[test]
+    fn this_machine_says_what_it_is() {
+        let output =
+            Command::new("sh").args(["-c", super::super::SCRIPT, "sh", "/tmp", "lo"]).output().unwrap();
+        let facts = Facts::parse(&String::from_utf8(output.stdout).unwrap()).unwrap();
+        assert_eq!(facts.one("arch"), Some(std::env::consts::ARCH));
+        assert!(facts.number("memory_kib").unwrap() > 0 && facts.one("folder") == Some("yes"));
+        assert_eq!(facts.one("bridge"), None, "lo is no bridge");
+    }
+}

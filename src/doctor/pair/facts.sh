@@ -1,0 +1,95 @@
+# Says what a host is and has, for multivm's doctor, on standard output: a line for each fact, and texts between <<NAME and >>NAME.
+# It runs as root if it can, needs nothing but a POSIX shell, and leaves nothing behind. Whatever is not there is not said.
+# $1: the folder of the shared storage, or nothing. $2: the guests' bridge, or nothing.
+
+PATH=$PATH:/usr/sbin:/sbin:/usr/libexec
+LC_ALL=C
+export PATH LC_ALL
+folder=$1
+bridge=$2
+
+say() { [ -z "$2" ] || printf '%s %s\n' "$1" "$2"; }
+file() { [ ! -r "$2" ] || say "$1" "$(head -n 1 "$2" 2>/dev/null)"; }
+has() { command -v "$1" >/dev/null 2>&1; }
+run() { timeout -k 1 20 "$@" 2>/dev/null </dev/null; }
+text() {
+    name=$1
+    shift
+    printf '<<%s\n' "$name"
+    run "$@"
+    printf '\n>>%s\n' "$name"
+}
+
+say uid "$(id -u)"
+say now "$(date +%s.%N)"
+say os "$(. /etc/os-release 2>/dev/null; echo "$PRETTY_NAME")"
+say kernel "$(uname -r)"
+say arch "$(uname -m)"
+say hostname "$(uname -n)"
+file machine_id /etc/machine-id
+say cpus "$(getconf _NPROCESSORS_ONLN)"
+awk '$1 == "MemTotal:" { print "memory_kib", $2 } $1 == "MemAvailable:" { print "available_kib", $2 }' /proc/meminfo
+
+[ ! -d /run/systemd/system ] || say systemd yes
+[ ! -S /run/libvirt/libvirt-sock ] || say socket libvirtd
+[ ! -S /run/libvirt/virtqemud-sock ] || say socket virtqemud
+if [ -d /run/systemd/system ]; then
+    for unit in libvirtd.socket libvirtd.service virtqemud.socket virtqemud.service; do
+        [ "$(run systemctl is-active "$unit")" != active ] || say active "$unit"
+    done
+fi
+[ ! -d /run/systemd/system ] || say ntp "$(run timedatectl show -p NTPSynchronized --value)"
+
+if has virsh; then
+    say virsh yes
+    text version virsh -c qemu:///system version
+    text capabilities virsh -c qemu:///system capabilities
+    text domain_capabilities virsh -c qemu:///system domcapabilities
+    text domains virsh -c qemu:///system list --all --name
+    text running virsh -c qemu:///system list --name
+fi
+for name in migration_port_min migration_port_max migrate_tls_force; do
+    say "$name" "$(sed -n "s/^[[:space:]]*$name[[:space:]]*=[[:space:]]*//p" /etc/libvirt/qemu.conf 2>/dev/null | tail -n 1)"
+done
+for user in qemu libvirt-qemu; do
+    say qemu_user "$(getent passwd "$user" | cut -d: -f1,3,4)"
+done
+
+has qemu-img && say has qemu-img
+for program in mount.nfs exportfs firewall-cmd nft iptables ufw ip setsebool stress stress-ng; do
+    has "$program" && say has "$program"
+done
+file unprivileged_userfaultfd /proc/sys/vm/unprivileged_userfaultfd
+[ ! -e /dev/userfaultfd ] || say userfaultfd_device yes
+has getenforce && say selinux "$(run getenforce)"
+has getsebool && say virt_use_nfs "$(run getsebool virt_use_nfs | sed 's/.*--> //')"
+file apparmor /sys/module/apparmor/parameters/enabled
+has firewall-cmd && say firewalld "$(run firewall-cmd --state)"
+has ufw && say ufw "$(run ufw status | head -n 1)"
+file bridge_nf_call_iptables /proc/sys/net/bridge/bridge-nf-call-iptables
+[ -z "$bridge" ] || [ ! -d "/sys/class/net/$bridge/bridge" ] || say bridge "$bridge"
+[ -z "$bridge" ] || file bridge_state "/sys/class/net/$bridge/operstate"
+
+if [ -n "$folder" ]; then
+    run test -d "$folder" && say folder yes
+    say folder_type "$(run stat -f -c %T "$folder")"
+    say folder_mount "$(run findmnt -n -T "$folder" -o SOURCE,FSTYPE,OPTIONS | head -n 1)"
+    say folder_owner "$(run stat -c '%u %g %a' "$folder")"
+    say folder_free_kib "$(run df -Pk "$folder" | awk 'NR == 2 { print $4 }')"
+fi
+
+[ ! -e /dev/kvm ] || say kvm_device yes
+say kvm_flag "$(grep -m 1 -o -w -e svm -e vmx /proc/cpuinfo)"
+emulator=$(virsh -c qemu:///system domcapabilities 2>/dev/null | sed -n 's,.*<path>\(.*\)</path>.*,\1,p')
+if [ -e /dev/kvm ] && [ -x "$emulator" ] && [ "$(uname -m)" = x86_64 ]; then
+    # A sector that writes 42 to QEMU's exit device, which makes QEMU's status (42 << 1) | 1.
+    image=$(mktemp) && trap 'rm -f "$image"' EXIT && {
+        printf '\260\052\346\364\364'
+        head -c 505 /dev/zero
+        printf '\125\252'
+    } >"$image"
+    run "$emulator" -accel kvm -nodefaults -display none -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=4 \
+        -drive "file=$image,format=raw,if=ide,readonly=on,snapshot=on"
+    say kvm_status $?
+fi
+say end yes

@@ -1,0 +1,62 @@
+//! The way in: who answers, as whom, and with which rights.
+
+use super::{Diagnosis, Host, Pair};
+use crate::failure::{Failure, FailureKind};
+use crate::inventory::Sudo;
+
+pub fn examine(host: &Host<'_>, _pair: &Pair) -> Vec<Diagnosis> {
+    let key = match host.remote.identity() {
+        Some(identity) if identity.is_new => {
+            format!("; its host key {} is known from now on: compare it", identity.fingerprint)
+        }
+        Some(identity) => format!("; its host key is {}", identity.fingerprint),
+        None => String::new(),
+    };
+    let user = &host.machine.user;
+    let how = if host.machine.sudo == Sudo::No { String::new() } else { ", root by sudo".to_owned() };
+    let login = match host.facts.number("uid") {
+        Some(0) => host.good("login", format!("as {user}{how}{key}")),
+        _ => host.missing(
+            "login",
+            format!("as {user}, who is not root{key}"),
+            "wanted: root's rights; `user = \"root\"`, or `sudo = \"nopasswd\"` or `\"password\"`",
+        ),
+    };
+    vec![login]
+}
+
+/// A host that could not be asked.
+pub fn refused(failure: &Failure) -> Diagnosis {
+    let text = &failure.cause.text;
+    let advice = match failure.kind() {
+        FailureKind::Refused if text.contains("host key") => {
+            "was the host installed anew? `multivm inventory trust` shows its key, and trusts it from now on"
+        }
+        FailureKind::Refused if text.contains("sudo") => "sudo -l there: may the user become root?",
+        FailureKind::Refused => {
+            "wanted: a login by one of the ways that its sshd offers; `PermitRootLogin prohibit-password` forbids root's password: \
+             use a key, or another user with `sudo`"
+        }
+        FailureKind::Unreachable | FailureKind::TimedOut => {
+            "is it up, does its sshd listen at this address and port, and does a firewall let ssh in?"
+        }
+        FailureKind::Missing => "is its name right, is its key or its password where the inventory says?",
+        _ => "multivm inventory check says what is asked for; `ssh -v` says what happens on the way",
+    };
+    Diagnosis::missing("login", failure.to_string(), advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Grade;
+    use crate::doctor::pair::testing::{hosts, ordinary};
+
+    #[test]
+    fn who_is_not_root_can_do_little() {
+        let pair = ordinary();
+        let [source, target] = hosts(&pair, "uid 0", "uid 1000");
+        assert_eq!(examine(&source, &pair)[0].verdict, Grade::Good);
+        assert_eq!(examine(&target, &pair)[0].verdict, Grade::Missing);
+    }
+}

@@ -1,0 +1,179 @@
+//! Examines a pair of hosts: what must hold on each of them and between them before guests can migrate.
+//!
+//! Nothing is changed on a host, except that a file with a random name lies for a moment in the storage that both share. A host says
+//! what it has by one script that it runs from standard input, so that nothing has to be there before. Each diagnosis has
+//! what was seen, what is wanted, the command that mends it, and whether multivm may do it.
+
+mod clock;
+mod cpu;
+mod daemons;
+mod facts;
+mod firewall;
+mod guests;
+mod identity;
+mod kvm;
+mod login;
+mod machines;
+mod network;
+mod postcopy;
+mod room;
+mod selinux;
+mod storage;
+mod system;
+#[cfg(test)]
+mod testing;
+mod versions;
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use super::Diagnosis;
+use crate::failure::{Failure, Result};
+use crate::inventory::file::{Consent, Machine, Network, Pair, Storage};
+use crate::remote::{Remote, quote};
+use crate::scenario::Profile;
+use crate::sys::parallel::at_once;
+use facts::Facts;
+
+/// What a host runs to say what it has.
+const SCRIPT: &str = include_str!("facts.sh");
+
+/// How long a host may take for all of it: each of its programs has 20 s, and most take none.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// A host that was asked.
+struct Host<'a> {
+    /// `source` or `target`.
+    name: &'static str,
+    machine: &'a Machine,
+    remote: Remote,
+    facts: Facts,
+    /// When it was asked, and when it had answered.
+    asked: [SystemTime; 2],
+}
+
+/// What is examined on each host alone.
+const OF_A_HOST: &[fn(&Host<'_>, &Pair) -> Vec<Diagnosis>] = &[
+    login::examine,
+    daemons::examine,
+    kvm::examine,
+    postcopy::examine,
+    selinux::examine,
+    network::examine,
+    guests::examine,
+];
+
+/// What is examined between the hosts.
+const OF_BOTH: &[fn(&[Host<'_>; 2], &Pair) -> Vec<Diagnosis>] = &[
+    identity::examine,
+    system::examine,
+    versions::examine,
+    machines::examine,
+    cpu::examine,
+    firewall::examine,
+    storage::examine,
+    clock::examine,
+];
+
+/// Examines a pair. Its hosts' keys are in `known_hosts`, or come there at the first contact. `variable` looks up the
+/// environment.
+pub fn examine(
+    pair: &Pair,
+    known_hosts: &Path,
+    profile: &Profile,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Vec<Diagnosis> {
+    let mut findings: Vec<Diagnosis> = pair
+        .missing_here(variable)
+        .into_iter()
+        .map(|why| {
+            Diagnosis::missing("here", why, "see docs/hosts.md, or fixtures/inventory.toml for every key")
+        })
+        .collect();
+    let sides = [("source", &pair.source), ("target", &pair.target)];
+    let asked = at_once("ask a host", sides, |(name, machine)| ask(name, machine, pair, known_hosts));
+    let mut hosts = Vec::new();
+    for host in asked {
+        match host {
+            Ok(host) => {
+                findings.extend(OF_A_HOST.iter().flat_map(|examine| examine(&host, pair)));
+                findings.extend(room::examine(&host, profile));
+                hosts.push(host);
+            }
+            Err(failure) => findings.push(login::refused(&failure)),
+        }
+    }
+    match <[Host<'_>; 2]>::try_from(hosts) {
+        Ok(hosts) => findings.extend(OF_BOTH.iter().flat_map(|examine| examine(&hosts, pair))),
+        Err(_) => findings.push(Diagnosis::warn(
+            "between the hosts",
+            "not looked at, because a host did not answer",
+            "mend that first",
+        )),
+    }
+    findings
+}
+
+fn ask<'a>(name: &'static str, machine: &'a Machine, pair: &Pair, known_hosts: &Path) -> Result<Host<'a>> {
+    let remote = Remote::new(format!("{name} ({})", machine.address), machine.login(known_hosts));
+    // The login has its time, and is not the clock's.
+    remote.run("true", LIMIT)?;
+    let folder = match &pair.storage {
+        Storage::Mount(folder) => folder.display().to_string(),
+        Storage::Export { .. } | Storage::ServeOn(_) => String::new(),
+    };
+    let bridge = match &pair.network {
+        Network::Bridge { bridge, .. } => bridge.as_str(),
+        Network::Overlay(_) | Network::Nat => "",
+    };
+    let begin = SystemTime::now();
+    let command = format!("exec sh -s -- {} {}", quote(&folder), quote(bridge));
+    let printed = remote.run_with_input(&command, SCRIPT.as_bytes(), LIMIT)?;
+    let facts = Facts::parse(&printed.stdout).ok_or_else(|| {
+        let said = printed.stderr.lines().last().unwrap_or("nothing").to_owned();
+        Failure::new("ask what the host has", format!("the script did not end; it said {said}"))
+            .at(remote.name())
+    })?;
+    Ok(Host { name, machine, remote, facts, asked: [begin, SystemTime::now()] })
+}
+
+impl Host<'_> {
+    fn good(&self, what: &str, seen: impl Into<String>) -> Diagnosis {
+        Diagnosis::good(self.subject(what), seen)
+    }
+
+    fn warn(&self, what: &str, seen: impl Into<String>, advice: impl Into<String>) -> Diagnosis {
+        Diagnosis::warn(self.subject(what), seen, advice)
+    }
+
+    fn missing(&self, what: &str, seen: impl Into<String>, advice: impl Into<String>) -> Diagnosis {
+        Diagnosis::missing(self.subject(what), seen, advice)
+    }
+
+    /// Something that a command mends, or multivm with the user's consent.
+    fn mendable(
+        &self,
+        what: &str,
+        seen: impl Into<String>,
+        Mend { wanted, command, consent }: Mend<'_>,
+        pair: &Pair,
+    ) -> Diagnosis {
+        if pair.allow.contains(&consent) {
+            let advice = format!("wanted: {wanted}; multivm may do it: `{consent}` is allowed");
+            return self.warn(what, seen, advice);
+        }
+        let advice = format!("wanted: {wanted}; {command}; or multivm does it, if `allow` has `{consent}`");
+        self.missing(what, seen, advice)
+    }
+
+    fn subject(&self, what: &str) -> String {
+        format!("{}: {what}", self.name)
+    }
+}
+
+/// How something is mended.
+struct Mend<'a> {
+    wanted: &'a str,
+    command: String,
+    consent: Consent,
+}

@@ -1,0 +1,82 @@
+//! The guests' network on a host.
+
+use super::{Consent, Diagnosis, Host, Mend, Pair};
+use crate::inventory::file::Network;
+
+const WHAT: &str = "network";
+
+pub fn examine(host: &Host<'_>, pair: &Pair) -> Vec<Diagnosis> {
+    let facts = &host.facts;
+    let mut findings = match &pair.network {
+        Network::Bridge { bridge, .. } => vec![match (facts.one("bridge"), facts.one("bridge_state")) {
+            (Some(_), Some("down")) => host.missing(
+                WHAT,
+                format!("the bridge {bridge} is down"),
+                format!("wanted: up; ip link set {bridge} up"),
+            ),
+            (Some(_), _) => host.good(WHAT, format!("the bridge {bridge} is there")),
+            (None, _) => host.missing(
+                WHAT,
+                format!("there is no bridge {bridge}"),
+                "wanted: a bridge of this name on both hosts, in one segment; multivm makes none of an interface that is in use; or \
+                 `overlay = \"198.18.40.0/24\"`, which multivm makes and deletes",
+            ),
+        }],
+        Network::Overlay(subnet) if facts.has("ip") => vec![host.mendable(
+            WHAT,
+            format!("the overlay {subnet} is not made yet"),
+            Mend {
+                wanted: "a bridge and a VXLAN link of multivm's own",
+                command: "see docs/hosts.md for the commands".to_owned(),
+                consent: Consent::Links,
+            },
+            pair,
+        )],
+        Network::Overlay(_) => {
+            vec![host.missing(WHAT, "there is no `ip` to make links with", "install iproute2 (iproute)")]
+        }
+        Network::Nat => vec![host.warn(
+            WHAT,
+            "libvirt's own network",
+            "no guest is reachable from outside: `reachable`, `connection`, `recovery` and downtimes as seen from outside are not proved",
+        )],
+    };
+    if !matches!(pair.network, Network::Nat) && facts.number("bridge_nf_call_iptables") == Some(1) {
+        findings.push(host.warn(
+            "bridge",
+            "net.bridge.bridge-nf-call-iptables is 1: a stateful firewall breaks connections of guests that arrive",
+            "wanted: 0, unless something else, as Docker, needs it; sysctl -w net.bridge.bridge-nf-call-iptables=0",
+        ));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::doctor::Grade;
+    use crate::doctor::pair::testing::{hosts, ordinary, pair};
+
+    #[rstest]
+    #[case::there("bridge br0\nbridge_state up", &[Grade::Good])]
+    #[case::down("bridge br0\nbridge_state down", &[Grade::Missing])]
+    #[case::not_there("", &[Grade::Missing])]
+    #[case::filtered("bridge br0\nbridge_nf_call_iptables 1", &[Grade::Good, Grade::Warn])]
+    fn the_sites_bridge_must_be_there(#[case] said: &str, #[case] expected: &[Grade]) {
+        let pair = ordinary();
+        let [source, _] = hosts(&pair, said, "");
+        let grades: Vec<Grade> = examine(&source, &pair).iter().map(|found| found.verdict).collect();
+        assert_eq!(grades, expected);
+    }
+
+    #[test]
+    fn what_nat_does_not_prove_is_said() {
+        let pair = pair("mount = '/srv'", "nat = true", "");
+        let [source, _] = hosts(&pair, "bridge_nf_call_iptables 1", "");
+        let found = examine(&source, &pair);
+        assert_eq!((found.len(), found[0].verdict), (1, Grade::Warn));
+        assert!(found[0].advice.as_ref().unwrap().contains("not proved"));
+    }
+}

@@ -1,0 +1,189 @@
+//! The storage that both hosts share: whether they see the same, and what is in the way.
+
+use std::time::Duration;
+
+use super::{Consent, Diagnosis, Host, Mend, Pair};
+use crate::failure::Result;
+use crate::inventory::file::{Server, Storage};
+use crate::remote::quote;
+
+const WHAT: &str = "storage";
+
+/// How long a look at a mount may take: one whose server is gone would hold it for minutes.
+const LIMIT: Duration = Duration::from_secs(20);
+
+pub fn examine(hosts: &[Host<'_>; 2], pair: &Pair) -> Vec<Diagnosis> {
+    match &pair.storage {
+        Storage::Mount(folder) => {
+            let mut findings: Vec<Diagnosis> =
+                hosts.iter().map(|host| mount(host, &folder.to_string_lossy())).collect();
+            if hosts.iter().all(|host| host.facts.one("folder").is_some()) {
+                findings.push(shared(hosts, &folder.to_string_lossy()));
+            }
+            findings
+        }
+        Storage::Export { server, path } => {
+            let what = format!("the export {server}:{} is not mounted yet", path.display());
+            hosts.iter().map(|host| client(host, &what, pair)).collect()
+        }
+        Storage::ServeOn(server) => {
+            let what = format!("the {server} does not serve it yet");
+            let serves = match server {
+                Server::Controller => None,
+                Server::Source => Some(&hosts[0]),
+                Server::Target => Some(&hosts[1]),
+            };
+            let mut findings: Vec<Diagnosis> = serves.map(|host| serve(host, pair)).into_iter().collect();
+            findings.extend(hosts.iter().map(|host| client(host, &what, pair)));
+            findings
+        }
+    }
+}
+
+/// The file systems that hosts share.
+const SHARED: [&str; 7] = ["nfs", "gfs2", "ocfs2", "ceph", "fuseblk", "smb2", "gpfs"];
+
+fn mount(host: &Host<'_>, folder: &str) -> Diagnosis {
+    let facts = &host.facts;
+    let Some(kind) = facts.one("folder").and(facts.one("folder_type")) else {
+        return host.missing(
+            WHAT,
+            format!("{folder} is not there, or did not answer within 20 s"),
+            "wanted: the folder that both hosts share, mounted at this path; is the server of another mount of this host gone?",
+        );
+    };
+    let free =
+        facts.number("folder_free_kib").map(|kib| format!(", {} GiB free", kib >> 20)).unwrap_or_default();
+    let mounted = facts.one("folder_mount").unwrap_or(kind);
+    let seen = format!("{folder}: {mounted}{free}");
+    if mounted.split([' ', ',']).any(|option| option == "ro") {
+        return host.missing(WHAT, seen, "wanted: writable; mount -o remount,rw there");
+    }
+    if mounted.split([' ', ',']).any(|option| option == "soft") {
+        return host.warn(
+            WHAT,
+            seen,
+            "wanted: hard; with `soft`, guests lose writes while the server is slow",
+        );
+    }
+    if SHARED.iter().any(|shared| kind.starts_with(shared)) {
+        return host.good(WHAT, seen);
+    }
+    host.missing(
+        WHAT,
+        format!("{seen}: libvirt takes {kind} for a local file system, and will not migrate"),
+        "wanted: a file system that both hosts share, as NFS",
+    )
+}
+
+/// Whether what one host writes is there on the other.
+fn shared([source, target]: &[Host<'_>; 2], folder: &str) -> Diagnosis {
+    let name = "storage of both";
+    match seen_there(source, target, folder) {
+        Ok(true) => {
+            Diagnosis::good(name, "a file that the source wrote was there on the target, and is removed")
+        }
+        Ok(false) => Diagnosis::missing(
+            name,
+            format!("a file that the source wrote to {folder} is not there on the target"),
+            "wanted: the same folder on both; findmnt -T there says what is mounted",
+        ),
+        Err(failure) => Diagnosis::missing(
+            name,
+            failure.to_string(),
+            "may root write there? NFS with root_squash makes root nobody",
+        ),
+    }
+}
+
+/// The file goes after a minute whatever happens to this process.
+fn seen_there(source: &Host<'_>, target: &Host<'_>, folder: &str) -> Result<bool> {
+    let make = format!(
+        "file=$(mktemp {}) && {{ (sleep 60; rm -f \"$file\") >/dev/null 2>&1 </dev/null & }}; echo \"$file\"",
+        quote(&format!("{folder}/.multivm-doctor-XXXXXXXXXX"))
+    );
+    let path = source.remote.check(&format!("{make}; test -n \"$file\""), LIMIT)?;
+    let path = quote(path.trim());
+    // A client of NFS may remember for a moment what was not there; a changed folder makes it ask.
+    let look = format!("touch {} 2>/dev/null; test -e {path}", quote(folder));
+    let found = target.remote.run(&look, LIMIT);
+    source.remote.check(&format!("rm -f {path}"), LIMIT)?;
+    Ok(found?.status == 0)
+}
+
+/// What a host needs to mount an export.
+fn client(host: &Host<'_>, seen: &str, pair: &Pair) -> Diagnosis {
+    if !host.facts.has("mount.nfs") {
+        let mend = Mend {
+            wanted: "an NFS client",
+            command: "install nfs-common (nfs-utils on Fedora and RHEL, nfs-client on SUSE)".to_owned(),
+            consent: Consent::Packages,
+        };
+        return host.mendable(WHAT, "there is no mount.nfs", mend, pair);
+    }
+    let mend = Mend {
+        wanted: "mounted on both hosts at one path",
+        command: "mount it (vers=4.2,hard), and say `mount = \"/PATH\"`".to_owned(),
+        consent: Consent::Mounts,
+    };
+    host.mendable(WHAT, seen, mend, pair)
+}
+
+/// What a host needs to serve an export.
+fn serve(host: &Host<'_>, pair: &Pair) -> Diagnosis {
+    if !host.facts.has("exportfs") {
+        let mend = Mend {
+            wanted: "an NFS server",
+            command: "install nfs-kernel-server (nfs-utils on Fedora and RHEL)".to_owned(),
+            consent: Consent::Packages,
+        };
+        return host.mendable("NFS server", "there is no exportfs", mend, pair);
+    }
+    host.warn(
+        "NFS server",
+        "it serves the storage of its own guests",
+        "a machine that is neither host is better: a host that mounts from itself can lock up when its memory is full",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::doctor::Grade;
+    use crate::doctor::pair::testing::{hosts, ordinary, pair};
+
+    #[rstest]
+    #[case::nfs("folder yes\nfolder_type nfs\nfolder_mount nas:/vms nfs4 rw,vers=4.2,hard", Grade::Good)]
+    #[case::soft("folder yes\nfolder_type nfs\nfolder_mount nas:/vms nfs4 rw,vers=4.2,soft", Grade::Warn)]
+    #[case::read_only(
+        "folder yes\nfolder_type nfs\nfolder_mount nas:/vms nfs4 ro,vers=4.2,hard",
+        Grade::Missing
+    )]
+    #[case::local("folder yes\nfolder_type ext2/ext3\nfolder_mount /dev/sda1 ext4 rw", Grade::Missing)]
+    #[case::not_there("", Grade::Missing)]
+    fn a_mount_must_be_shared_and_writable(#[case] said: &str, #[case] expected: Grade) {
+        let pair = ordinary();
+        let [source, _] = hosts(&pair, said, "");
+        assert_eq!(mount(&source, "/srv/vms").verdict, expected);
+    }
+
+    #[test]
+    fn an_export_needs_a_client_and_consent() {
+        let grades = |allow: &str, said: &str| {
+            let pair = pair("export = 'nas:/vms'", "nat = true", allow);
+            examine(&hosts(&pair, said, said), &pair).iter().map(|found| found.verdict).collect::<Vec<_>>()
+        };
+        assert_eq!(grades("", "has mount.nfs"), [Grade::Missing; 2]);
+        assert_eq!(grades("'mounts'", "has mount.nfs"), [Grade::Warn; 2]);
+        assert_eq!(grades("'mounts'", ""), [Grade::Missing; 2], "packages are another consent");
+    }
+
+    #[test]
+    fn a_host_that_serves_needs_a_server() {
+        let pair = pair("serve_on = 'target'", "nat = true", "'mounts', 'exports'");
+        let found = examine(&hosts(&pair, "has mount.nfs", "has mount.nfs"), &pair);
+        assert_eq!((found[0].name.as_str(), found[0].verdict), ("target: NFS server", Grade::Missing));
+    }
+}
