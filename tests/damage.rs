@@ -849,7 +849,7 @@ const DAMAGES: &[Damage] = &[
                  <target dev='vda' bus='virtio'/></disk></devices></domain>",
                 storage.export,
                 vm1(fleet).image,
-                storage.server
+                storage.login.address
             );
             let wait = HELD.as_secs();
             on_host(
@@ -1031,7 +1031,7 @@ fn held(program: &str) -> String {
 /// An image in the export, as QEMU's NFS client takes it. As a raw one: it finds no backing file by a name without a folder.
 fn url(fleet: &Fleet, image: &str) -> String {
     let storage = &fleet.storage.entry;
-    format!("nfs://{}{}/{image}", storage.server, storage.export)
+    format!("nfs://{}{}/{image}", storage.login.address, storage.export)
 }
 
 fn parse_hex(text: &str) -> Result<u64> {

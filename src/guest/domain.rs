@@ -144,6 +144,18 @@ mod tests {
     }
 
     #[test]
+    fn where_hosts_have_mounted_the_export_a_disk_is_a_file() {
+        let mut inventory = inventory("a");
+        inventory.storage.server = None;
+        let guest = guest(Role::Fleet, 1, &inventory).unwrap();
+        let xml = xml(&guest, &inventory, &profile(), Version::new(9, 1, 0)).unwrap();
+        let document = Document::parse(&xml).unwrap();
+        let files: Vec<&str> = document.descendants().filter_map(|node| node.attribute("file")).collect();
+        assert_eq!(files, ["/export/vm1.qcow2", "/export/base.qcow2"]);
+        assert!(!xml.contains("nfs"), "{xml}");
+    }
+
+    #[test]
     fn only_an_emulated_kernel_skips_what_is_for_hardware() {
         let (tcg, kvm) = (rendered("a", AcceleratorKind::Tcg), rendered("a", AcceleratorKind::Kvm));
         assert!(tcg.contains("<domain type='qemu'>") && tcg.contains("mitigations=off"));

@@ -33,7 +33,7 @@ pub fn inventory(owner: &str) -> Inventory {
         storage: StorageEntry {
             name: "storage".into(),
             login: login(),
-            server: "198.18.0.1".into(),
+            server: Some("198.18.0.1".into()),
             export: "/export".into(),
             base_image: "base.qcow2".into(),
         },

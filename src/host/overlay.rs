@@ -131,7 +131,7 @@ mod tests {
         let storage = StorageEntry {
             name: "storage".into(),
             login,
-            server: String::new(),
+            server: None,
             export: export.display().to_string(),
             base_image: "base.qcow2".into(),
         };

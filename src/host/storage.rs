@@ -1,5 +1,6 @@
-//! The NFS server, with the guests' images in its export.
+//! The storage that both hosts share, with the guests' images.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// How long a starting server may take to serve.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// The server and its export.
+/// The machine on which images are made, and their folder there.
 pub struct Storage {
     pub entry: StorageEntry,
     pub remote: Remote,
@@ -36,22 +37,34 @@ impl Storage {
             Failure::new("use the NFS export", failure.cause.about(format!("{base} cannot be read")))
                 .at(entry.name.as_str())
         })?;
-        wait_for("the NFS server to serve", START_LIMIT, cancel, || {
-            match nfs::ping(&entry.server, nfs::LIMIT) {
-                Ok(()) => Look::Ready(()),
-                Err(failure) => Look::again(failure.cause),
-            }
+        let storage = Storage { entry: entry.clone(), agent: Arc::new(Agent::new(remote.clone())), remote };
+        wait_for("the storage to serve", START_LIMIT, cancel, || match storage.serves() {
+            Ok(()) => Look::Ready(()),
+            Err(failure) => Look::again(failure.cause),
         })?;
-        Ok(Storage { entry: entry.clone(), agent: Arc::new(Agent::new(remote.clone())), remote })
+        Ok(storage)
     }
 
-    /// Checks that the NFS server answers.
+    /// Checks that the storage answers: the NFS server, or the file system of a mount.
     ///
     /// # Errors
     ///
-    /// The server does not answer.
+    /// It does not answer.
     pub fn serves(&self) -> Result<()> {
-        nfs::ping(&self.entry.server, nfs::LIMIT)
+        match &self.entry.server {
+            Some(server) => nfs::ping(server, nfs::LIMIT),
+            None => {
+                let command = format!("stat -f {} > /dev/null", quote(&self.entry.export));
+                self.remote.check(&command, nfs::LIMIT).map(drop)
+            }
+        }
+    }
+
+    /// The facts about the storage for the run's record.
+    pub fn facts(&self) -> BTreeMap<String, String> {
+        let server = self.entry.server.as_ref().map(|server| ("nfs_server".to_owned(), server.clone()));
+        let folder = if server.is_some() { "nfs_export" } else { "mount" };
+        server.into_iter().chain([(folder.to_owned(), self.entry.export.clone())]).collect()
     }
 
     /// The damage of each of these images, in their order: it is missing, or another file than `owner`'s has its name.

@@ -57,9 +57,11 @@ pub struct HostEntry {
 pub struct StorageEntry {
     pub name: String,
     pub login: Login,
-    /// Address under which the hosts' QEMU reaches the server.
-    pub server: String,
-    /// Exported path, the same on the server's file system.
+    /// Address under which the hosts' QEMU reaches the server with its own NFS client; none where both hosts have mounted the
+    /// export.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// Exported path, the same on the server's file system; where hosts have mounted it, the same there, too.
     pub export: String,
     /// File in the export: the parent of every guest's overlay.
     pub base_image: String,

@@ -171,7 +171,7 @@ fn reach(inventory: &Inventory) -> String {
     }
     line(
         &inventory.storage.name,
-        &format!("{}  NFS export {}", inventory.storage.server, inventory.storage.export),
+        &format!("{}  NFS export {}", inventory.storage.login.address, inventory.storage.export),
     );
     line("accelerator", &inventory.accelerator.to_string());
     text.push_str(

@@ -53,7 +53,9 @@ struct Host<'a> {
 }
 
 /// What is examined on each host alone.
-const OF_A_HOST: &[fn(&Host<'_>, &Pair) -> Vec<Diagnosis>] = &[
+type OfAHost = fn(&Host<'_>, &Pair) -> Vec<Diagnosis>;
+
+const OF_A_HOST: &[OfAHost] = &[
     login::examine,
     daemons::examine,
     kvm::examine,
@@ -64,7 +66,9 @@ const OF_A_HOST: &[fn(&Host<'_>, &Pair) -> Vec<Diagnosis>] = &[
 ];
 
 /// What is examined between the hosts.
-const OF_BOTH: &[fn(&[Host<'_>; 2], &Pair) -> Vec<Diagnosis>] = &[
+type OfBoth = fn(&[Host<'_>; 2], &Pair) -> Vec<Diagnosis>;
+
+const OF_BOTH: &[OfBoth] = &[
     identity::examine,
     system::examine,
     versions::examine,

@@ -78,8 +78,7 @@ impl Fleet {
         let hosts = Hosts::connect(inventory, cancel)?;
         ready("hosts", hosts.facts());
         let storage = Storage::connect(&inventory.storage, cancel)?;
-        let facts = [("nfs_export", &storage.entry.export), ("nfs_server", &storage.entry.server)];
-        ready("storage", facts.map(|(key, value)| (key.to_owned(), value.clone())).into());
+        ready("storage", storage.facts());
         let fleet = Fleet::on(hosts, storage, inventory, profile, cancel, news)?;
         fleet.hosts.forget_the_past();
         ready("fleet", fleet.facts());

@@ -36,8 +36,8 @@ pub struct Writer {
 pub struct WriterSearch {
     storage: Machine,
     hosts: [Machine; 2],
-    /// The server's address, as the hosts have it.
-    server: String,
+    /// The server's address, as the hosts have it; none where they have mounted its export.
+    server: Option<String>,
     /// Paths of the images on the server.
     images: Vec<String>,
     /// Other paths on the server that a command line has named.
@@ -111,6 +111,16 @@ impl WriterSearch {
         self.storage.agent.writers(&[], &paths, self.limit)
     }
 
+    /// Whether a command line and the inventory may mean the same server: two different addresses are two servers, and a name
+    /// proves nothing.
+    fn is_server(&self, named: &str) -> bool {
+        let address = |name: &str| name.parse::<IpAddr>().ok();
+        match (address(named), self.server.as_deref().and_then(address)) {
+            (Some(one), Some(other)) => one == other,
+            _ => true,
+        }
+    }
+
     fn of_program(
         &self,
         known: &Known<'_>,
@@ -119,7 +129,7 @@ impl WriterSearch {
         answer: &Writers,
     ) -> Vec<Writer> {
         let files = self.lines.get(&program.words).into_iter().flatten();
-        let files = files.filter(|file| file.writes && is_server(&file.server, &self.server));
+        let files = files.filter(|file| file.writes && self.is_server(&file.server));
         let name = program.words.first().map_or("", |word| word.rsplit('/').next().unwrap_or(word));
         files
             .filter_map(|file| known.image(&file.path))
@@ -185,14 +195,5 @@ impl<'a> Known<'a> {
             Some(machine.writer(self.of_inode(device.inode)?, None, &device.name, answer))
         });
         files.chain(loops).collect()
-    }
-}
-
-/// Whether a command line and the inventory may mean the same server: two different addresses are two servers, and a name
-/// proves nothing.
-fn is_server(named: &str, server: &str) -> bool {
-    match (named.parse::<IpAddr>(), server.parse::<IpAddr>()) {
-        (Ok(one), Ok(other)) => one == other,
-        _ => true,
     }
 }

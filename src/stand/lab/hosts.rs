@@ -210,7 +210,7 @@ impl Plan<'_> {
         let entry = StorageEntry {
             name: name.into(),
             login: self.files.login(network::SWITCH_ADDRESS),
-            server: network::SWITCH_ADDRESS.into(),
+            server: Some(network::SWITCH_ADDRESS.into()),
             export: EXPORT.into(),
             base_image: BASE_IMAGE.into(),
         };
