@@ -127,7 +127,8 @@ mod tests {
     fn longest(until: Option<u32>, gaps: &[(u32, u32)]) -> Option<(u128, u128)> {
         let begin = Instant::now();
         let leg = Leg { guest: 0, direction: Direction::Out, round: 1 };
-        let stay = Stay { leg, from: begin + 1000 * MS, until: until.map(|until| begin + until * MS) };
+        let stay =
+            Stay { leg, from: begin + 1000 * MS, until: until.map(|until| begin + until * MS), left: None };
         let gaps: Vec<Gap> = gaps
             .iter()
             .map(|(from, length)| Gap { from: begin + *from * MS, length: *length * MS })

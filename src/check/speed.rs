@@ -13,15 +13,17 @@ use std::time::{Duration, Instant};
 use super::stays::{Stay, Stays};
 use super::{About, Advice, Asked, Check, End, GuestPace, LegEnd, Moment, Proof, Scene};
 use crate::failure::Result;
+use crate::plan::Direction;
 use crate::probe::Gap;
-use crate::scenario::{Profile, Scenario};
+use crate::scenario::{Profile, Scenario, Side};
+use crate::sys::words::counted;
 
 pub static ABOUT: About = About {
     id: "speed",
     summary: "as fast as before",
-    how: "by our program in the guest, in every stay of at least 2 s on the host at which it has arrived, against before its first \
-          move: CPU time, memory written at its best and synced writes to its disk are not slower by more than `max_slowdown` times; and how \
-          long it took until they were not",
+    how: "by our program in the guest, on the host at which it has arrived, against before its first move: CPU time, memory written at its \
+          best and synced writes to its disk are not slower by more than `max_slowdown` times; and how long it took until they were not. A \
+          stay of 2 s is judged alone, shorter ones of all guests at one host together; what stays too short is said",
     asked: &[Moment::End],
     advice: &[CPU, MEMORY, DISK],
     goes_on: true,
@@ -88,18 +90,26 @@ impl Asked for SpeedAsked {
         // Guests of a fleet are alike: one that moved at once is compared with those that waited.
         let all = Before::of(end.paces.iter().map(|pace| (pace, self.stays.first_move(&pace.guest))));
         let mut proofs = Vec::new();
+        let mut short: [Vec<Seen<'_>>; 2] = Default::default();
         for pace in end.paces {
-            let own = Before::of([(pace, self.stays.first_move(&pace.guest))]);
+            let own = Before::of([(pace, self.stays.first_move(&pace.guest))]).or(&all);
             for stay in self.stays.of(&pace.guest) {
-                let proof = check(pace, stay, &own.or(&all), self.limit);
-                proofs.extend(proof.map(|proof| proof.of(&pace.guest).after(stay.leg)));
+                let seen = Seen::new(pace, stay);
+                match check(&[seen], &own, self.limit) {
+                    Some(proof) => proofs.push(proof.of(&pace.guest).after(stay.leg)),
+                    None => short[usize::from(stay.leg.direction == Direction::Back)].push(seen),
+                }
             }
         }
+        let hosts = [Side::Target, Side::Source];
+        proofs.extend(
+            hosts.iter().zip(&short).filter_map(|(host, seen)| together(seen, *host, &all, self.limit)),
+        );
         proofs
     }
 }
 
-/// A shorter stay is not judged: a few samples say little.
+/// A shorter time is not judged: a few samples say little.
 const LEAST_STAY: Duration = Duration::from_secs(2);
 
 /// Fewer samples of memory and of synced writes are not compared. Of memory there are ten a second.
@@ -191,45 +201,82 @@ struct Part {
     told: String,
 }
 
-fn check(pace: &GuestPace, stay: &Stay, before: &Before, limit: f64) -> Option<Proof> {
-    let until = stay.until.unwrap_or(pace.heard).min(pace.heard);
-    if until.saturating_duration_since(stay.from) < LEAST_STAY {
-        return None;
-    }
-    let parts: Vec<Part> = [
-        cpu(pace, stay.from, until, before),
-        memory(pace, stay.from, until, before, limit),
-        disk(pace, stay.from, until, before, limit),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    let slowest = parts.iter().max_by(|one, other| one.times.total_cmp(&other.times))?;
-    let ok = slowest.times <= limit;
-    let mut seen: Vec<String> = parts.iter().map(|part| part.told.clone()).collect();
-    if ok {
-        let recovered = parts.iter().filter_map(|part| part.recovered).max();
-        let after = recovered.map(|at| at.saturating_duration_since(stay.from).as_secs_f64());
-        seen.extend(after.map(|after| format!("recovered after {after:.1} s")));
-    } else {
-        seen.insert(0, format!("{} {:.0} times slower", slowest.name, slowest.times));
-    }
-    let expected = format!("CPU, memory and disk at most {limit:.0} times slower than before the first move");
-    Some(Proof::new(&ABOUT, ok, expected, seen.join("; ")).advise(slowest.advice))
+/// What is known of a guest on a host at which it had arrived.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    pace: &'a GuestPace,
+    from: Instant,
+    /// When its next migration began, which makes CPU and memory slower.
+    until: Instant,
+    /// When it stopped there. The way to its disk was this host's until then.
+    left: Instant,
 }
 
-fn cpu(pace: &GuestPace, from: Instant, until: Instant, before: &Before) -> Option<Part> {
+impl<'a> Seen<'a> {
+    fn new(pace: &'a GuestPace, stay: &Stay) -> Seen<'a> {
+        let heard = |at: Option<Instant>| at.unwrap_or(pace.heard).min(pace.heard);
+        Seen { pace, from: stay.from, until: heard(stay.until), left: heard(stay.left) }
+    }
+}
+
+/// Judges the stays of several guests at one host that are too short to be judged alone.
+fn together(seen: &[Seen<'_>], host: Side, before: &Before, limit: f64) -> Option<Proof> {
+    let long: Duration = seen.iter().map(|seen| seen.left.saturating_duration_since(seen.from)).sum();
+    let stays = counted(seen.len(), "short stay", "short stays");
+    let what = format!("{stays} on the {host}, {:.1} s together", long.as_secs_f64());
+    let proof =
+        check(seen, before, limit).map(|proof| Proof { seen: format!("{what}: {}", proof.seen), ..proof });
+    let nothing = || Proof::new(&ABOUT, true, expected(limit), format!("not judged: {what} are too few"));
+    (!seen.is_empty()).then(|| proof.unwrap_or_else(nothing))
+}
+
+fn expected(limit: f64) -> String {
+    format!("CPU, memory and disk at most {limit:.0} times slower than before the first move")
+}
+
+/// Judges one stay, or several together; none if they are too short.
+fn check(seen: &[Seen<'_>], before: &Before, limit: f64) -> Option<Proof> {
+    let parts: Vec<Part> = [cpu(seen, before), memory(seen, before, limit), disk(seen, before, limit)]
+        .into_iter()
+        .flatten()
+        .collect();
+    let slowest = parts.iter().max_by(|one, other| one.times.total_cmp(&other.times))?;
+    let ok = slowest.times <= limit;
+    let mut told: Vec<String> = parts.iter().map(|part| part.told.clone()).collect();
+    if !ok {
+        told.insert(0, format!("{} {:.0} times slower", slowest.name, slowest.times));
+    } else if let [alone] = seen {
+        let recovered = parts.iter().filter_map(|part| part.recovered).max();
+        let after = recovered.map(|at| at.saturating_duration_since(alone.from).as_secs_f64());
+        told.extend(after.map(|after| format!("recovered after {after:.1} s")));
+    }
+    Some(Proof::new(&ABOUT, ok, expected(limit), told.join("; ")).advise(slowest.advice))
+}
+
+/// How long guests were seen, if that is long enough.
+fn seen_for(seen: &[Seen<'_>], until: impl Fn(&Seen<'_>) -> Instant) -> Option<Duration> {
+    let long = seen.iter().map(|seen| until(seen).saturating_duration_since(seen.from)).sum();
+    (long >= LEAST_STAY).then_some(long)
+}
+
+fn cpu(seen: &[Seen<'_>], before: &Before) -> Option<Part> {
     let was = before.cpu?;
-    let is = share(pace.awake(from, until)?, until - from);
+    let long = seen_for(seen, |seen| seen.until)?;
+    let awake = seen.iter().map(|seen| seen.pace.awake(seen.from, seen.until.max(seen.from)));
+    let is = share(awake.sum::<Option<Duration>>()?, long);
     let told = format!("CPU when it was due in {:.0} % of the time, {:.0} % before", is * 100.0, was * 100.0);
     // One that got none at all is as slow as one that got a thousandth.
     Some(Part { name: "CPU", advice: &CPU, times: was / is.max(0.001), recovered: None, told })
 }
 
-fn memory(pace: &GuestPace, from: Instant, until: Instant, before: &Before, limit: f64) -> Option<Part> {
+fn memory(seen: &[Seen<'_>], before: &Before, limit: f64) -> Option<Part> {
     let was = before.memory_ms?;
-    let inside = pace.speeds.iter().filter(|(at, _)| (from..until).contains(at));
-    let inside: Vec<(Instant, f64)> = inside.copied().collect();
+    seen_for(seen, |seen| seen.until)?;
+    let inside = |seen: &Seen<'_>| {
+        let window = seen.from..seen.until;
+        seen.pace.speeds.iter().filter(move |(at, _)| window.contains(at)).copied().collect::<Vec<_>>()
+    };
+    let inside: Vec<(Instant, f64)> = seen.iter().flat_map(inside).collect();
     let fastest = inside.iter().map(|(_, ms)| *ms).min_by(f64::total_cmp);
     let is = fastest.filter(|_| inside.len() >= LEAST_SPEEDS)?;
     let recovered = inside.iter().find(|(_, ms)| *ms <= limit * was).map(|(at, _)| *at);
@@ -237,10 +284,14 @@ fn memory(pace: &GuestPace, from: Instant, until: Instant, before: &Before, limi
     Some(Part { name: "memory", advice: &MEMORY, times: is / was, recovered, told })
 }
 
-fn disk(pace: &GuestPace, from: Instant, until: Instant, before: &Before, limit: f64) -> Option<Part> {
+fn disk(seen: &[Seen<'_>], before: &Before, limit: f64) -> Option<Part> {
     let was = before.write_ms?;
-    let inside = pace.writes.iter().filter(|write| (from..until).contains(&write.from));
-    let inside: Vec<&Gap> = inside.collect();
+    seen_for(seen, |seen| seen.left)?;
+    let inside = |seen: &Seen<'_>| {
+        let window = seen.from..seen.left;
+        seen.pace.writes.iter().filter(move |write| window.contains(&write.from)).cloned().collect::<Vec<_>>()
+    };
+    let inside: Vec<Gap> = seen.iter().flat_map(inside).collect();
     let is = ordinary_write(inside.iter().map(|write| ms(write.length)).collect())?;
     let judged = was.max(FAST_WRITE_MS);
     let good = inside.iter().find(|write| ms(write.length) <= limit * judged);
@@ -318,9 +369,9 @@ mod tests {
             writes,
         };
         let leg = Leg { guest: 0, direction: Direction::Out, round: 1 };
-        let stay = Stay { leg, from: at(2000), until: until.map(at) };
+        let stay = Stay { leg, from: at(2000), until: until.map(at), left: until.map(at) };
         let before = Before::of([(&pace, Some(at(2000)))]);
-        check(&pace, &stay, &before, limit).map(|proof| (proof.ok, proof.seen))
+        check(&[Seen::new(&pace, &stay)], &before, limit).map(|proof| (proof.ok, proof.seen))
     }
 
     #[test]
@@ -380,7 +431,8 @@ mod tests {
             writes: Vec::new(),
         };
         let before = Before { memory_ms: Some(200.0), ..Before::default() };
-        let part = memory(&pace, begin, pace.heard, &before, 10.0).unwrap();
+        let seen = Seen { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
+        let part = memory(&[seen], &before, 10.0).unwrap();
         assert!(part.times < 1.0 && part.recovered == Some(begin), "{}", part.told);
         // Under the same load before, memory that is a tenth as fast is still found.
         let before = quantile(pace.speeds.iter().map(|(_, ms)| *ms).collect(), 5).unwrap();
@@ -390,6 +442,42 @@ mod tests {
     #[test]
     fn a_short_stay_proves_nothing() {
         assert_eq!(told(&Story { write_ms: [30, 1000], ..HEALTHY }, Some(3999), 10.0), None);
+    }
+
+    /// Stays of half a second, each of a guest of its own, of which every second one has a disk of two operations a second.
+    fn short_stays(number: usize, write_ms: u32) -> Proof {
+        let begin = Instant::now();
+        let pace = |_| GuestPace {
+            guest: "vm1".into(),
+            heard: begin + 500 * MS,
+            gaps: Some(Vec::new()),
+            speeds: (0..5).map(|nth| (begin + nth * 100 * MS, 150.0)).collect(),
+            writes: (0..5).map(|nth| Gap { from: begin + nth * 100 * MS, length: write_ms * MS }).collect(),
+        };
+        let paces: Vec<GuestPace> = (0..number).map(pace).collect();
+        let seen: Vec<Seen<'_>> = paces
+            .iter()
+            .map(|pace| Seen { pace, from: begin, until: pace.heard, left: pace.heard })
+            .collect();
+        let before = Before { cpu: Some(1.0), memory_ms: Some(150.0), write_ms: Some(30.0) };
+        together(&seen, Side::Target, &before, 10.0).unwrap()
+    }
+
+    #[test]
+    fn short_stays_are_judged_together() {
+        let found = short_stays(4, 500);
+        assert!(
+            !found.ok
+                && found
+                    .seen
+                    .starts_with("4 short stays on the target, 2.0 s together: disk 17 times slower")
+        );
+        assert!(short_stays(4, 30).ok);
+        let few = short_stays(3, 500);
+        assert_eq!(
+            (few.ok, few.seen.as_str()),
+            (true, "not judged: 3 short stays on the target, 1.5 s together are too few")
+        );
     }
 
     #[test]

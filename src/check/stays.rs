@@ -23,8 +23,10 @@ pub struct Stay {
     /// The move that it follows.
     pub leg: Leg,
     pub from: Instant,
-    /// None as long as it does not move again.
+    /// When its next migration began; none as long as it does not move again.
     pub until: Option<Instant>,
+    /// When it stopped there for that migration, up to which it ran there; none as long as it does not move again.
+    pub left: Option<Instant>,
 }
 
 impl Stays {
@@ -35,6 +37,7 @@ impl Stays {
             moves.first.get_or_insert(began);
             if let Some(last) = moves.stays.last_mut() {
                 last.until.get_or_insert(began);
+                last.left.get_or_insert_with(|| departure(end.report, end.source).unwrap_or(began));
             }
         }
         if end.is_complete() {
@@ -42,6 +45,7 @@ impl Stays {
                 leg: end.leg,
                 from,
                 until: None,
+                left: None,
             }));
         }
     }
@@ -54,6 +58,11 @@ impl Stays {
     pub fn first_move(&self, guest: &str) -> Option<Instant> {
         self.0.get(guest).and_then(|moves| moves.first)
     }
+}
+
+/// When the guest stopped on the host that it left, by libvirt's events.
+fn departure(report: &LegReport, source: &str) -> Option<Instant> {
+    report.standstills(source).first().map(|(stopped, _)| *stopped)
 }
 
 /// When the guest started on the other host: by libvirt's events, or at the latest when the call returned.

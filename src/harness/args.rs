@@ -6,7 +6,10 @@ use std::process::ExitCode;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 use libtest_mimic::{Arguments, FormatSetting};
 
+use super::latest;
+use crate::failure::Problem;
 use crate::plan::{SEED_VARIABLE, Seed};
+use crate::record::RunFolder;
 use crate::scenario::{Asked, SHARD_VARIABLE, SIZING_VARIABLE, Selection, Set, Shard, Wish, sizing_switch};
 
 /// Options of our own. Each has an environment twin, because `cargo test -- --option` also hands it to the unit
@@ -55,6 +58,23 @@ pub struct Options {
 }
 
 impl Options {
+    /// The folder for the folders of runs.
+    pub fn results(&self) -> PathBuf {
+        self.results.clone().unwrap_or_else(RunFolder::default_root)
+    }
+
+    /// A mistake plays nothing, so no earlier run may pass for this command's: takes `latest` away, and says so. A list plays
+    /// nothing on purpose, and leaves it.
+    pub fn withdraw_for(&self, problem: Problem) -> Problem {
+        match problem {
+            Problem::Input(message) if !self.libtest.list => {
+                let note = latest::withdrawn(&self.results()).map(|note| format!("\n  = note: {note}"));
+                Problem::Input(message + &note.unwrap_or_default())
+            }
+            problem => problem,
+        }
+    }
+
     /// Whether the list of scenarios is for people, who also want the sets. A terse list is for programs, such as nextest.
     pub fn lists_for_people(&self) -> bool {
         let terse = self.libtest.quiet || matches!(self.libtest.format, Some(FormatSetting::Terse));
@@ -87,7 +107,8 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Request, ExitCod
     let command = Options::command().mut_arg("filter", |filter| {
         filter.num_args(0..).action(ArgAction::Append).help("Run scenarios whose name contains one of these")
     });
-    let parsed = command.try_get_matches_from(arguments).and_then(|matches| {
+    let arguments: Vec<String> = arguments.collect();
+    let parsed = command.clone().try_get_matches_from(&arguments).and_then(|matches| {
         let filters: Vec<String> =
             matches.get_many::<String>("filter").into_iter().flatten().cloned().collect();
         Ok((Options::from_arg_matches(&matches)?, filters))
@@ -95,7 +116,15 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Request, ExitCod
     let (mut options, filters) = parsed.map_err(|error| {
         let _ = error.print();
         // --help is no mistake.
-        if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+        if !error.use_stderr() {
+            return ExitCode::SUCCESS;
+        }
+        let rest = command.ignore_errors(true).try_get_matches_from(&arguments);
+        let folder = rest.ok().and_then(|matches| matches.get_one("results").cloned());
+        if let Some(note) = latest::withdrawn(&folder.unwrap_or_else(RunFolder::default_root)) {
+            eprintln!("  = note: {note}");
+        }
+        ExitCode::from(2)
     })?;
     let selection = Selection {
         filters,

@@ -24,7 +24,8 @@ pub fn main() -> ExitCode {
         Ok(request) => request,
         Err(code) => return code,
     };
-    exit_code(Plan::read(&request).and_then(|plan| execute(&request, plan)))
+    let played = Plan::read(&request).and_then(|plan| execute(&request, plan));
+    exit_code(played.map_err(|problem| request.options.withdraw_for(problem)))
 }
 
 /// The exit code of a run, or of what prevented it.
@@ -34,14 +35,7 @@ pub fn exit_code(result: Result<ExitCode, Problem>) -> ExitCode {
 
 fn execute(request: &Request, plan: Plan) -> Result<ExitCode, Problem> {
     let arguments = &request.options.libtest;
-    let fit = match Fit::of(request, &plan) {
-        // A list or a mistake plays nothing, so no earlier run may pass for this command's.
-        Err(Problem::Input(message)) if !arguments.list => {
-            let note = latest::withdrawn(&plan.results).map(|note| format!("\n  = note: {note}"));
-            return Err(Problem::Input(message + &note.unwrap_or_default()));
-        }
-        fit => fit?,
-    };
+    let fit = Fit::of(request, &plan)?;
     if arguments.list && latest::nextest_is_about_to_run() {
         latest::withdraw(&plan.results)?;
     }

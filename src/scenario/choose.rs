@@ -103,12 +103,14 @@ impl ScenarioFile {
     }
 
     /// Whether a filter that fits no scenario looks like a scenario's name: it contains the value of an axis, or is close
-    /// to a part of a name.
+    /// to a part of a name; or it is the name of a set.
     pub fn resembles_a_scenario(&self, filter: &str) -> bool {
         let filter = filter.to_lowercase();
         let values = AXES.iter().flat_map(|axis| (axis.names)());
         let sizes = Sizing::ALL.iter().map(|size| size.name());
-        values.chain(sizes).any(|value| filter.contains(value)) || near(self, &filter, false).is_some()
+        values.chain(sizes).any(|value| filter.contains(value))
+            || self.set(&filter).is_ok()
+            || near(self, &filter, false).is_some()
     }
 
     /// The message about filters that no scenario fits.
@@ -123,6 +125,9 @@ impl ScenarioFile {
     /// Advice about a filter that fits no scenario.
     fn advice(&self, filter: &str, exact: bool) -> Vec<String> {
         let mut help = Vec::new();
+        if self.set(filter).is_ok() {
+            help.push(format!("`{filter}` is a set: MULTIVM_SET={filter}, or --set {filter}"));
+        }
         let inside = filter.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':');
         let inside = inside.max_by_key(|word| word.len()).unwrap_or_default();
         if inside.len() < filter.len() {

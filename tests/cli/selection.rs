@@ -44,6 +44,7 @@ fn nothing_is_touched(cli: &Cli, said: &Said) {
 #[case::nobodys("no_such_thing_at_all", &[], "there is no scenario whose name contains `no_such_thing_at_all`")]
 #[case::exact_part("--exact postcopy_cross::in_vms", &[], "without --exact `postcopy_cross::in_vms` chooses scenarios, such as `postcopy_cross::in_vms::stress_cpu`")]
 #[case::exact_near_miss("--exact postcopy_cros::in_vms::stress_cpu", &[], "`postcopy_cross::in_vms::stress_cpu`")]
+#[case::a_set("smoke", &[], "`smoke` is a set: MULTIVM_SET=smoke, or --set smoke")]
 #[case::size("set_vcpu_1", &[], "MULTIVM_SIZING=1")]
 #[case::ignored_where_none_is("--ignored --exact postcopy_cross::in_vms::stress_cpu", &[], "nothing is ignored of everything whose name has")]
 #[case::ignored_in_a_set("--ignored", &[("MULTIVM_SET", "quick")], "nothing is ignored of everything of the set `quick`")]
@@ -89,6 +90,10 @@ fn the_name_of_one_of_our_own_tests_is_no_mistake(cli: Cli, #[case] arguments: &
 
 #[rstest]
 #[case::a_mistake("postcopy_crss", false)]
+#[case::a_set_that_is_none("--set smok", false)]
+#[case::a_part_that_is_none("--shard 5/4", false)]
+#[case::a_profile_that_is_none("--profile labb", false)]
+#[case::an_option_that_is_none("--postcopy", false)]
 #[case::a_list("--list postcopy_cross", true)]
 #[case::a_list_of_nothing("--list postcopy_crss", true)]
 fn latest_is_never_an_earlier_run(cli: Cli, #[case] arguments: &str, #[case] stays: bool) {
