@@ -127,7 +127,8 @@ impl Builder for Fixture {
         if !fleet.with_closed_connections().is_empty() {
             return Err(Failure::new("use the connections of the guests", "one was closed"));
         }
-        fleet.ground_answers()
+        fleet.ground_answers()?;
+        fleet.witnesses_answer()
     }
 
     fn mend(&self, fleet: &Fleet) -> Result<()> {

@@ -1,6 +1,7 @@
 //! The stage of a run, which all its trials share: the fleet and the record.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -39,8 +40,20 @@ pub struct Stage<P: Player = Fixture> {
     floors: Option<Mutex<HashSet<String>>>,
     /// The progress display; none without a terminal.
     status: Option<LiveStatus>,
-    /// The deadline of the scenario in play.
-    due: Mutex<Option<Instant>>,
+}
+
+/// The deadline of one play, which its thread sets when it knows it. A play that was abandoned may go on, and must touch nothing
+/// that is the next one's.
+#[derive(Default)]
+struct Due {
+    at: Mutex<Option<Instant>>,
+    abandoned: AtomicBool,
+}
+
+impl Due {
+    fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::SeqCst)
+    }
 }
 
 impl<P> Stage<P>
@@ -67,7 +80,6 @@ where
             cancel: stop,
             floors,
             status,
-            due: Mutex::default(),
         }
     }
 
@@ -89,7 +101,7 @@ where
         // The thread has the scenario's name, which a panic's message then shows.
         let stage = Arc::clone(self);
         let started = SystemTime::now();
-        let outcome = self.attended(&name, started, move || stage.outcome(&scenario, started));
+        let outcome = self.attended(&name, started, move |due| stage.outcome(&scenario, started, due));
         let outcome = Outcome {
             seed: scenario.order.spec().seeded.then_some(self.seed.0),
             ignored: self.file.ignored_because(&scenario).is_some(),
@@ -123,20 +135,20 @@ where
     }
 
     /// Makes the fixture whole and plays one scenario on it.
-    fn outcome(&self, scenario: &Scenario, started: SystemTime) -> Outcome {
+    fn outcome(&self, scenario: &Scenario, started: SystemTime, due: &Due) -> Outcome {
         let profile = self.file.profile_of(scenario, &self.profile);
         match self.fleet(&profile) {
             Ok((fleet, took)) => {
                 let Played { mut outcome, again } =
-                    self.played_on(&fleet, scenario, started, Pace::default());
-                if let Some(again) = again {
+                    self.played_on(&fleet, scenario, started, Pace::default(), due);
+                if let Some(again) = again.filter(|_| !due.is_abandoned()) {
                     let what = format!("play {scenario} again");
                     self.run.repaired(RepairedPart::Scenario, what, again.why);
                     let Ok(fleet) = self.slot.whole(&profile) else { return outcome };
-                    outcome = self.played_on(&fleet, scenario, started, again.pace).outcome;
+                    outcome = self.played_on(&fleet, scenario, started, again.pace, due).outcome;
                     outcome.numbers.played = Some(2);
                 }
-                if outcome.verdict == Verdict::Passed {
+                if outcome.verdict == Verdict::Passed && !due.is_abandoned() {
                     self.slot.proved();
                     if self.wants_floor(scenario) {
                         self.measure_floor(scenario, &fleet, &mut outcome);
@@ -177,8 +189,8 @@ where
         started: SystemTime,
     ) -> Outcome {
         let (stage, fleet, scenario) = (Arc::clone(self), Arc::clone(fleet), *scenario);
-        self.attended(&scenario.name(), started, move || {
-            stage.played_on(&fleet, &scenario, started, Pace::default()).outcome
+        self.attended(&scenario.name(), started, move |due| {
+            stage.played_on(&fleet, &scenario, started, Pace::default(), due).outcome
         })
     }
 
@@ -187,10 +199,12 @@ where
         &self,
         name: &str,
         started: SystemTime,
-        work: impl FnOnce() -> Outcome + Send + 'static,
+        work: impl FnOnce(&Due) -> Outcome + Send + 'static,
     ) -> Outcome {
-        let ending = attend(name, &self.cancel, AFTER_STOP, || *locked(&self.due), work);
-        *locked(&self.due) = None;
+        let due = Arc::new(Due::default());
+        let its_own = Arc::clone(&due);
+        let ending = attend(name, &self.cancel, AFTER_STOP, || *locked(&due.at), move || work(&its_own));
+        due.abandoned.store(matches!(ending, Ok(Ending::Left(_))), Ordering::SeqCst);
         let (verdict, why) = match ending {
             Ok(Ending::Done(outcome)) => return outcome,
             Ok(Ending::Panicked(words)) => return panicked(name, started, &words),
@@ -212,7 +226,14 @@ where
         outcome
     }
 
-    fn played_on(&self, fleet: &P::Fixture, scenario: &Scenario, started: SystemTime, pace: Pace) -> Played {
+    fn played_on(
+        &self,
+        fleet: &P::Fixture,
+        scenario: &Scenario,
+        started: SystemTime,
+        pace: Pace,
+        due: &Due,
+    ) -> Played {
         match self.run.scenario_folder(&scenario.name()) {
             Ok(folder) => {
                 let context = Context {
@@ -224,9 +245,9 @@ where
                     seed: self.seed,
                 };
                 let player = self.slot.builder();
-                *locked(&self.due) = Some(Instant::now() + player.limit(scenario, fleet, self.seed));
+                *locked(&due.at) = Some(Instant::now() + player.limit(scenario, fleet, self.seed));
                 let played = player.play(scenario, fleet, &context);
-                *locked(&self.due) = None;
+                *locked(&due.at) = None;
                 played
             }
             Err(failure) => Played { outcome: self.no_outcome(scenario, started, failure), again: None },

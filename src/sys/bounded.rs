@@ -4,6 +4,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::halt;
 use super::parallel::panic_text;
 use super::stop::StopFlag;
 
@@ -46,9 +47,13 @@ pub fn attend<T: Send + 'static>(
         let _ = tell.send(work());
     };
     let thread = thread::Builder::new().name(name.to_owned()).spawn(working)?;
+    let begin = Instant::now();
     let mut stopped: Option<Instant> = None;
     loop {
-        let left = deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let now = Instant::now();
+        // The work could do nothing while this process was halted.
+        let later = halt::within(begin, now);
+        let left = deadline().map(|deadline| (deadline + later).saturating_duration_since(now));
         match told.recv_timeout(left.map_or(INTERVAL, |left| left.min(INTERVAL))) {
             Ok(result) => return Ok(Ending::Done(result)),
             Err(RecvTimeoutError::Disconnected) => {

@@ -8,6 +8,7 @@ use super::{Fleet, all};
 use crate::failure::Result;
 use crate::guest::{ClockMap, Guest, Pulse, Testimony, witness};
 use crate::scenario::Mode;
+use crate::sys::parallel::at_once;
 
 impl Fleet {
     /// Starts a witness in each of these guests that has none.
@@ -55,6 +56,19 @@ impl Fleet {
         }
         guest.heard_us.store(heard.0.now_us, Ordering::SeqCst);
         Ok(heard)
+    }
+
+    /// Checks that every guest and its witness answer. It asks for next to nothing, and takes milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// One does not answer.
+    pub fn witnesses_answer(&self) -> Result<()> {
+        let asked = at_once("ask a witness for a sign of life", &self.guests, |guest| {
+            let from_us = guest.heard_us.load(Ordering::SeqCst);
+            witness::pulse(&guest.agent, from_us, self.answer_limit()).map(drop)
+        });
+        asked.into_iter().collect()
     }
 
     /// How long an answer of a guest may take: the longest allowed silence of its network, and a moment for the answer.
