@@ -1,18 +1,19 @@
-//! What every axis of the matrix has in common: a closed set of values, one row of a table for each.
+//! What all choices by name have in common: a closed set of values, one row of a table for each. Every axis of the matrix is
+//! such a choice, and so are the keys `sudo`, `serve_on` and `allow` of an inventory file.
 //!
-//! A value is a variant, so that a scenario is plain data; every fact about it is in its row. [`axis!`] makes both from one
-//! list, so that a new value is a file with its row and a line that lists it. [`table!`] is for rows of which an axis is
-//! composed.
+//! A value is a variant, so that scenarios and inventories are plain data; every fact about it is in its row. [`axis!`] makes
+//! both from one list, so that a new value is a file with its row and a line that lists it. [`table!`] is for rows of which
+//! an axis is composed.
 
 use std::fmt;
 
 use crate::failure::input::quoted;
 
-/// A value of one axis of the matrix.
+/// A value of one choice: of an axis of the matrix, or of a key of an inventory file.
 ///
-/// The names are what `scenarios.toml`, scenario names and messages use; they hold only `[a-z0-9_]`.
+/// The names are what the files, scenario names and messages use; they hold only `[a-z0-9_]`.
 pub trait AxisValue: Copy + Eq + fmt::Debug + 'static {
-    /// The axis' key in `scenarios.toml`.
+    /// The key of the choice, in `scenarios.toml` or in an inventory file.
     const AXIS: &'static str;
 
     /// Every value the program knows how to run, in the order messages list them.
@@ -40,11 +41,11 @@ pub trait AxisValue: Copy + Eq + fmt::Debug + 'static {
     }
 }
 
-/// A name that is no value of its axis.
+/// A name that is no value of its choice.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown {axis} `{given}`, expected one of {allowed}")]
 pub struct UnknownName {
-    /// The axis' key in `scenarios.toml`, or `scenario` for a name that does not have the parts of a scenario's name.
+    /// The key of the choice, or `scenario` for a name that does not have the parts of a scenario's name.
     pub axis: &'static str,
     /// What was given.
     pub given: String,
@@ -57,7 +58,7 @@ pub fn quoted_names<V: AxisValue>(values: &[V]) -> String {
     quoted(values.iter().map(|value| value.name()))
 }
 
-/// `Display` and `FromStr` by name, for every axis alike.
+/// `Display` and `FromStr` by name, for every choice alike.
 macro_rules! by_name {
     ($axis:ty) => {
         impl std::fmt::Display for $axis {
@@ -101,7 +102,7 @@ macro_rules! table {
 }
 pub(crate) use table;
 
-/// An axis from its table, whose rows have a field `name`.
+/// A choice from its table, whose rows have a field `name`: an axis of the matrix, or a key of an inventory file.
 macro_rules! axis {
     ($(#[$doc:meta])* $axis:ident, $key:literal, $row:ty { $($value:ident => $spec:expr,)+ }) => {
         $crate::axis::table! {

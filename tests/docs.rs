@@ -26,9 +26,9 @@ fn package() -> PathBuf {
     std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR").into()
 }
 
-/// README.md and docs/*.md: name and text.
+/// README.md, CONTRIBUTING.md and docs/*.md: name and text.
 fn pages() -> Vec<(String, String)> {
-    let mut paths = vec![package().join("README.md")];
+    let mut paths = Vec::from(["README.md", "CONTRIBUTING.md"].map(|name| package().join(name)));
     let docs = fs::read_dir(package().join("docs")).unwrap().map(|entry| entry.unwrap().path());
     paths.extend(docs.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
     paths.sort();

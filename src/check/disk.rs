@@ -18,7 +18,7 @@ pub static ABOUT: About = About {
 const RECORDS: Advice = Advice::new(
     "a record is not as it was written",
     "kind=lost or stale: a synced write is gone; torn: half of one arrived; doubled: it is in a second place. QEMU's logs of \
-     both hosts are in the evidence; the storage server's are on the server",
+     both hosts and NFS-Ganesha's of the storage server are in the evidence; a kernel's NFS server has none",
 );
 
 const WRITES: Advice = Advice::new(

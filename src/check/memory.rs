@@ -28,7 +28,7 @@ const WRITER: Advice = Advice::new(
 
 const WITNESS: Advice = Advice::new(
     "our program in the guest does not answer",
-    "did it die? The guest's kernel log is in the evidence, its own words are in /run/multivm-witness.log in the guest",
+    "did it die? The guest's kernel log is in the evidence, its own words are in /run/multivm-*/multivm-witness.log in the guest",
 );
 
 /// The check.

@@ -164,7 +164,18 @@ mod tests {
 
     use super::*;
     use crate::libvirt::{Event, JobStats};
-    use crate::scenario::Direction;
+    use crate::scenario::{Direction, Order};
+
+    /// The text is written by hand: it names every order that the check is asked of, and no other.
+    #[test]
+    fn the_text_names_the_orders_that_it_is_asked_of() {
+        let scenario: Scenario = "precopy_orderly::in_vms::stress_cpu".parse().unwrap();
+        let text = ABOUT.only.unwrap();
+        for order in Order::ALL {
+            let applies = Overlap.applies(&Scenario { order: *order, ..scenario });
+            assert_eq!(text.contains(&format!("`{order}`")), applies, "{order}: {text}");
+        }
+    }
 
     /// A migration that was called at 0: when it ended, and its samples, in ms; 900 bytes in all.
     fn leg(

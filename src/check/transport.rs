@@ -90,6 +90,20 @@ mod tests {
         assert_eq!(check(Transport::Xbzrle, &report).unwrap().ok, ok);
     }
 
+    /// The texts are written by hand: `only` names every transport that the check is not asked of, and `how` the transport of
+    /// the order `compressed`.
+    #[test]
+    fn the_texts_name_the_transports() {
+        let scenario: Scenario = "precopy_compressed::in_vms::stress_cpu".parse().unwrap();
+        let compressed = format!("`{}`, which is the order `compressed`", scenario.transport);
+        assert!(ABOUT.how.contains(&compressed), "{}", ABOUT.how);
+        let text = ABOUT.only.unwrap();
+        for other in Transport::ALL {
+            let applies = Transported.applies(&Scenario { transport: *other, ..scenario });
+            assert_eq!(text.contains(&format!("`{other}`")), !applies, "{other}: {text}");
+        }
+    }
+
     #[test]
     fn a_plain_migration_has_nothing_to_show() {
         assert_eq!(check(Transport::Plain, &LegReport::default()), None);

@@ -56,20 +56,29 @@ fn the_steps_are_those_that_are_played(file: ScenarioFile) {
         let told = list(&lines, "Moves: ");
         assert_eq!(told.len(), planned.len(), "{scenario}");
         for (number, (told, step)) in told.iter().zip(&planned).enumerate() {
-            assert!(told.starts_with(&format!("{}. ", number + 1)), "{scenario}: {told}");
-            let (out, back) = told.split_once(" while ").unwrap_or((told, ""));
-            for leg in &step.legs {
-                let verb = if leg.direction == Direction::Out { "out" } else { "back" };
-                let half = if back.contains(verb) { back } else { out };
-                assert!(half.contains(verb), "{scenario}: {told}, but {leg:?}");
-                let guest = (leg.guest + 1).to_string();
-                assert!(
-                    half.contains(&guest) || half.contains("guests 1 to 3"),
-                    "{scenario}: {told}, but {leg:?}"
-                );
-            }
+            let moves = told.strip_prefix(&format!("{}. ", number + 1));
+            let moves = moves.unwrap_or_else(|| panic!("{scenario}: {told}"));
+            let of_text: BTreeSet<(Direction, usize)> = moves.split(" while ").flat_map(moves_in).collect();
+            let legs = step.legs.iter().map(|leg| (leg.direction, leg.guest + 1));
+            assert_eq!(of_text, legs.collect::<BTreeSet<_>>(), "{scenario}: {told}");
         }
     }
+}
+
+/// The moves that one half of a step's text tells, as `guests 1 to 3 go out together`: the direction and number of each guest.
+fn moves_in(half: &str) -> Vec<(Direction, usize)> {
+    let direction = match (half.contains(" out"), half.contains(" back")) {
+        (true, false) => Direction::Out,
+        (false, true) => Direction::Back,
+        _ => panic!("not one direction: {half}"),
+    };
+    let words = half.split(|letter: char| !letter.is_ascii_digit());
+    let numbers: Vec<usize> = words.filter_map(|word| word.parse().ok()).collect();
+    let guests: Vec<usize> = match numbers.as_slice() {
+        [first, last] if half.contains(" to ") => (*first..=*last).collect(),
+        all => all.to_vec(),
+    };
+    guests.into_iter().map(|guest| (direction, guest)).collect()
 }
 
 /// What libvirt is handed for each direction is what is explained, for every scenario there is.

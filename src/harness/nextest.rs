@@ -1,8 +1,8 @@
 //! A run of cargo-nextest: every scenario is a process of its own, and all of them share one lab and one folder.
 //!
 //! The first process raises the lab and leaves it in the ledger as kept until nextest ends; later processes find it. No
-//! process needs to know whether it is the last: a [keeper](super::keeper) waits for the end of nextest and takes the lab
-//! down.
+//! process needs to know whether it is the last: a [keeper](crate::stand::take_down_after) waits for the end of nextest and
+//! takes the lab down.
 
 use std::fs;
 use std::path::{Path, PathBuf};

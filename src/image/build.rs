@@ -249,7 +249,7 @@ impl Images<'_> {
 /// The beginning of the name of an unfinished image's directory.
 const PARTIAL: &str = ".partial-";
 
-/// Whether a directory of images gives such a name to an image, finished or not.
+/// Whether a name is one that images have in the directory of images, finished or not.
 fn is_image_name(name: &str) -> bool {
     let name = name.strip_prefix(PARTIAL).unwrap_or(name);
     name.starts_with("host-") || name.starts_with("guest-")

@@ -30,7 +30,7 @@ pub struct Login {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Access {
-    /// Those of ssh-agent.
+    /// The keys that ssh-agent holds.
     Agent,
     /// A private key file.
     Key(PathBuf),
@@ -44,7 +44,7 @@ pub enum Access {
 pub enum Trust {
     /// A file in OpenSSH's format; a machine that is not in it, or has another key, is refused.
     Known(PathBuf),
-    /// Such a file, to which a machine that is not in it is added at the first contact.
+    /// A file in OpenSSH's format, to which a machine that is not in it is added at the first contact.
     FirstContact(PathBuf),
     /// The machine's key, or its fingerprint.
     Key(HostKey),

@@ -13,7 +13,7 @@ use crate::libvirt::{Detail, EventKind, LifecycleEvent};
 pub enum DomainEvent {
     /// A pass over the memory began.
     Iteration {
-        /// The number of the pass, from 1.
+        /// The number of the pass over the memory, from 1.
         pass: u32,
     },
     /// The migration job completed, as the source reports it.
@@ -23,15 +23,15 @@ pub enum DomainEvent {
     /// The domain changed its state.
     #[serde(untagged)]
     Lifecycle {
-        /// The new state.
+        /// The domain's new state.
         kind: LifecycleEvent,
-        /// The reason.
+        /// Why the domain changed its state.
         detail: Detail,
     },
 }
 
 impl DomainEvent {
-    /// A change of state, for that reason.
+    /// The event of a domain that changed its state for a reason.
     pub fn lifecycle(kind: LifecycleEvent, detail: Detail) -> DomainEvent {
         DomainEvent::Lifecycle { kind, detail }
     }
@@ -51,7 +51,7 @@ impl From<&EventKind> for DomainEvent {
 }
 
 impl fmt::Display for DomainEvent {
-    /// `suspended (post-copy)`, `rebooted`, `iteration 3`, `job completed`.
+    /// Writes the event as `suspended (post-copy)`, `rebooted`, `iteration 3` or `job completed`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DomainEvent::Iteration { pass } => write!(f, "iteration {pass}"),

@@ -192,7 +192,7 @@ pub struct RunEnd {
 /// An event of a run.
 ///
 /// `scenario` is the full name. `guest` and `host` are the names of the inventory. `round` counts from 1. `step` counts the
-/// moves of a scenario from 1; moves that overlap (`simultaneous`, `cross`) share one.
+/// moves of a scenario from 1; moves that overlap share one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -383,7 +383,7 @@ pub enum Event {
     },
     /// multivm repaired something between scenarios.
     Repair {
-        /// The largest part that the repair made anew. Absent in records of older versions.
+        /// The largest part that the repair made anew. Absent where an older multivm wrote the record.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         part: Option<RepairedPart>,
         /// The repair, and its object.

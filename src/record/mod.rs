@@ -1,7 +1,7 @@
 //! The record of a run: its events, written as they happen. It is the truth, and every report is a view of it.
 //!
-//! [`RunFolder`] holds the record, [`Record`] writes it, [`read`] and [`Tail`] read it, even after the run was killed.
-//! [`merge`] makes one record of several.
+//! [`RunFolder`] holds the record, [`Record`] writes it, [`read()`] and [`Tail`] read it, even after the run was killed.
+//! [`merge()`] makes one record of several.
 
 mod atomic;
 mod domain_event;

@@ -12,28 +12,28 @@ use serde_json::Value;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Numbers {
-    /// Legs.
+    /// The number of legs, each of which is one migration of one guest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub migrations: Option<u32>,
-    /// Of the legs' durations.
+    /// The mean of the legs' durations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean_migration_s: Option<f64>,
-    /// Of the legs' durations.
+    /// The longest of the legs' durations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub longest_migration_s: Option<f64>,
-    /// Volume of all legs.
+    /// The volume of all legs together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transferred_mib: Option<u64>,
-    /// Of the reported downtimes of all legs.
+    /// The longest of the reported downtimes of all legs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub longest_downtime_ms: Option<u64>,
-    /// Of the reported downtimes of all legs.
+    /// The median of the reported downtimes of all legs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub median_downtime_ms: Option<u64>,
     /// The longest synced write to a guest's disk during any leg.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub longest_synced_write_ms: Option<f64>,
-    /// Of the typical synced writes of all legs.
+    /// The median of all legs' typical synced writes to a guest's disk.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub median_synced_write_ms: Option<f64>,
     /// Legs whose clocks disagree.
@@ -84,7 +84,7 @@ pub struct Numbers {
     /// The longest single wait outside of libvirt's calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub longest_wait_s: Option<f64>,
-    /// What that wait was for.
+    /// What the longest single wait outside of libvirt's calls was for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub longest_wait_for: Option<String>,
     /// Before the scenario: making the fleet whole; for the first one, raising the lab.

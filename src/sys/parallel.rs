@@ -67,7 +67,7 @@ pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Locks such data, if its holder lets go of it within the limit.
+/// Locks data whose every change is complete in one step, if its holder lets go of it within the limit.
 pub fn lock_within<T>(mutex: &Mutex<T>, limit: Duration) -> Option<MutexGuard<'_, T>> {
     let begin = Instant::now();
     loop {

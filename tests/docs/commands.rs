@@ -102,13 +102,10 @@ impl Commands {
             words.iter().take_while(is_setting).filter_map(|word| word.split_once('=')).collect();
         let command: Vec<&str> = words[settings.len()..].iter().map(String::as_str).collect();
         match command[..] {
-            ["./setup"] | ["./setup", "--check"] if self.package.join("setup").is_file() => Ok(()),
+            ["./setup"] | ["./setup", "--check" | "--tests"] if self.has("setup") => Ok(()),
+            ["cargo", "test", "--lib"] => Ok(()),
             // A test of the library is there if its module is.
-            ["cargo", "test", "--lib", module]
-                if self.package.join(format!("src/{}.rs", module.replace("::", "/"))).is_file() =>
-            {
-                Ok(())
-            }
+            ["cargo", "test", "--lib", module] if self.has_module(module) => Ok(()),
             ["cargo", "test", ref rest @ ..] => self.lists(&settings, rest),
             ["cargo", "nextest", "run", ref rest @ ..] => self.nextest_lists(&settings, rest),
             ["cargo", "run", "-q", "--bin", "multivm", "--", ref rest @ ..]
@@ -117,6 +114,17 @@ impl Commands {
             ["git", "bisect", "run", ..] => self.try_one(&words[settings.len() + 3..]),
             _ => Err("a command of a kind that tests/docs does not know".into()),
         }
+    }
+
+    /// Whether the package has a file of that path.
+    fn has(&self, path: &str) -> bool {
+        self.package.join(path).is_file()
+    }
+
+    /// Whether the library has a module of that path, as `record::schema`.
+    fn has_module(&self, module: &str) -> bool {
+        let path = format!("src/{}", module.replace("::", "/"));
+        self.has(&format!("{path}.rs")) || self.has(&format!("{path}/mod.rs"))
     }
 
     /// `cargo test`: the test target lists at least one test for these arguments.

@@ -112,8 +112,8 @@ const SIGNS: [(&str, &str, &str); 68] = [
     (CALL_TRACE, "Call trace:", ""),
 ];
 
-/// The name of a process that died of its own fault, from "NAME[PID]: segfault at ..." (arch/x86/mm/fault.c) or "traps:
-/// NAME[PID] general protection fault ip:..." (arch/x86/kernel/traps.c).
+/// The name of a process that died of its own fault, from `NAME[PID]: segfault at ...` (arch/x86/mm/fault.c) or
+/// `traps: NAME[PID] general protection fault ip:...` (arch/x86/kernel/traps.c).
 fn crashed(text: &str) -> Option<&str> {
     let text = match text.strip_prefix("traps: ") {
         Some(trap) if has_words(trap, "ip:") => trap,

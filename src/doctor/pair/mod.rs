@@ -1,6 +1,7 @@
 //! Examines a pair of hosts: what must hold on each of them and between them before guests can migrate.
 //!
-//! Nothing is changed on a host, except that a file with a random name lies for a moment in the storage that both share. A host says
+//! Nothing is changed on a host, except that two files with random names lie there for a moment: an empty one in the storage that
+//! both hosts share, and, where a host has KVM, a boot sector among its temporary files, which is started under KVM. A host says
 //! what it has by one script that it runs from standard input, so that nothing has to be there before. Each diagnosis has
 //! what was seen, what is wanted, the command that mends it, and whether multivm may do it.
 
@@ -52,9 +53,10 @@ struct Host<'a> {
     asked: [SystemTime; 2],
 }
 
-/// What is examined on each host alone.
+/// An examination of one host.
 type OfAHost = fn(&Host<'_>, &Pair) -> Vec<Diagnosis>;
 
+/// What is examined on each host alone.
 const OF_A_HOST: &[OfAHost] = &[
     login::examine,
     daemons::examine,
@@ -65,9 +67,10 @@ const OF_A_HOST: &[OfAHost] = &[
     guests::examine,
 ];
 
-/// What is examined between the hosts.
+/// An examination of source and target together.
 type OfBoth = fn(&[Host<'_>; 2], &Pair) -> Vec<Diagnosis>;
 
+/// What is examined between the hosts.
 const OF_BOTH: &[OfBoth] = &[
     identity::examine,
     system::examine,

@@ -95,7 +95,7 @@ pub enum Network {
         bridge: String,
         /// The bridge's subnet.
         subnet: Ipv4Net,
-        /// The part of it from which guests get their addresses.
+        /// The part of the bridge's subnet from which guests get their addresses.
         guests: Ipv4Net,
         gateway: Option<Ipv4Addr>,
     },
@@ -140,7 +140,7 @@ impl InventoryFile {
     /// Reads and checks the text of a file.
     ///
     /// # Errors
-    /// As [`InventoryFile::load`].
+    /// Something in it cannot be used: the message has the line and what is allowed.
     pub fn parse(name: &str, text: &str, folders: &Folders<'_>) -> Result<InventoryFile, InputError> {
         let masked = masked::masked(text);
         let source = Source { name, text: &masked };

@@ -64,7 +64,8 @@ pub(super) fn compare(fleet: &Fleet, guest: &Guest) -> Result<String> {
     Ok(text)
 }
 
-/// Those whose values differ come first: what one side does not know is most often new, and off.
+/// Writes the differences between the devices of both hosts. Properties whose values differ come first: what one side does
+/// not know is most often new, and off.
 fn write_differences(text: &mut String, differences: &[Difference]) {
     let (differ, one_sided): (Vec<_>, Vec<_>) =
         differences.iter().partition(|difference| difference.values.iter().all(Option::is_some));

@@ -18,7 +18,7 @@ use crate::sys::parallel::{at_once, locked};
 /// How long a guest may take to show its kernel log.
 const GUEST_LIMIT: Duration = Duration::from_secs(10);
 
-/// The same of one that did not answer its last look: it may be back.
+/// How long a guest that did not answer its last look may take to show its kernel log: it may be back.
 const SILENT_LIMIT: Duration = Duration::from_secs(2);
 
 /// The folder for a scenario's evidence.

@@ -28,7 +28,7 @@ pub struct News {
     pub events: usize,
     /// A line for each event that matters.
     pub lines: Vec<String>,
-    /// Those of the lines that are about a failure.
+    /// The lines that are about a failure, which `lines` has, too.
     pub failures: Vec<String>,
 }
 
