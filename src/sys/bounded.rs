@@ -50,10 +50,11 @@ pub fn attend<T: Send + 'static>(
     let begin = Instant::now();
     let mut stopped: Option<Instant> = None;
     loop {
+        let deadline = deadline();
         let now = Instant::now();
         // The work could do nothing while this process was halted.
-        let later = halt::within(begin, now);
-        let left = deadline().map(|deadline| (deadline + later).saturating_duration_since(now));
+        let halted = halt::within(begin, now);
+        let left = deadline.map(|deadline| (deadline + halted).saturating_duration_since(now));
         match told.recv_timeout(left.map_or(INTERVAL, |left| left.min(INTERVAL))) {
             Ok(result) => return Ok(Ending::Done(result)),
             Err(RecvTimeoutError::Disconnected) => {
