@@ -1,4 +1,4 @@
-//! Small tools that know nothing of migration: waiting, threads, signals, contained commands, words.
+//! Small tools that know nothing of migration: waiting, threads, signals, commands, names of machines, words.
 
 pub mod bounded;
 pub mod contained;
@@ -8,6 +8,7 @@ pub mod machine;
 pub mod parallel;
 pub mod process;
 pub mod random;
+pub mod resolve;
 pub mod stop;
 pub mod wait;
 pub mod watch;
