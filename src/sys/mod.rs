@@ -4,6 +4,7 @@ pub mod bounded;
 pub mod contained;
 pub mod halt;
 pub mod interrupt;
+pub mod limited;
 pub mod machine;
 pub mod parallel;
 pub mod process;
