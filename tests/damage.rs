@@ -922,15 +922,18 @@ const DAMAGES: &[Damage] = &[
         name: "damage::things_left_behind",
         // As a hook of libvirt might, with every start of a guest.
         cause: |fleet| {
-            let left = "ip tuntap add dev left0 mode tap && touch /run/libvirt/qemu/left && \
-                        for stays in 'sleep 120' 'nc -l 4444'; do setsid -f timeout 120 $stays < /dev/null > /dev/null 2>&1; done";
+            let left = "ip tuntap add dev left0 mode tap && ip link add left1 type veth peer name left2 && \
+                        touch /run/libvirt/qemu/left && for stays in 'sleep 120' 'nc -l 4444' 'nc -u -l 4446'; do \
+                        setsid -f timeout 120 $stays < /dev/null > /dev/null 2>&1; done";
             on_host(&fleet.hosts.target, left)
         },
         finds: &[
             finding(&leftovers::ABOUT, HOSTS, "process sleep (pid "),
             finding(&leftovers::ABOUT, HOSTS, "link left0"),
+            finding(&leftovers::ABOUT, HOSTS, "link left1"),
             finding(&leftovers::ABOUT, HOSTS, "file /run/libvirt/qemu/left"),
             finding(&leftovers::ABOUT, HOSTS, "listening socket, tcp port 4444 (pid "),
+            finding(&leftovers::ABOUT, HOSTS, "listening socket, udp port 4446 (pid "),
         ],
         ..TO_VM1
     },
