@@ -841,15 +841,10 @@ const DAMAGES: &[Damage] = &[
         name: "damage::second_domain_with_its_disk",
         slow: true,
         cause: |fleet| {
-            let storage = &fleet.storage.entry;
             let domain = format!(
-                "<domain type='qemu'><name>neighbour</name><memory unit='MiB'>16</memory><os><type>hvm</type></os><devices>\
-                 <disk type='network' device='disk'><driver name='qemu' type='qcow2' cache='none'/>\
-                 <source protocol='nfs' name='{}/{}'><host name='{}'/></source><backingStore/>\
-                 <target dev='vda' bus='virtio'/></disk></devices></domain>",
-                storage.export,
-                vm1(fleet).image,
-                storage.login.address
+                "<domain type='qemu'><name>neighbour</name><memory unit='MiB'>16</memory><os><type>hvm</type></os>\
+                 <devices>{}</devices></domain>",
+                disk_of_vm1(fleet)
             );
             let wait = HELD.as_secs();
             on_host(
@@ -857,6 +852,26 @@ const DAMAGES: &[Damage] = &[
                 &format!(
                     "echo \"{domain}\" > /run/neighbour.xml && virsh create --paused /run/neighbour.xml && sleep {wait}; \
                           virsh destroy neighbour; rm /run/neighbour.xml"
+                ),
+            )
+        },
+        finds: &[finding(&writers::ABOUT, "vm1", "the QEMU of domain neighbour")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::its_disk_plugged_into_another_domain",
+        slow: true,
+        // No command line ever names it.
+        cause: |fleet| {
+            let domain = "<domain type='qemu'><name>neighbour</name><memory unit='MiB'>16</memory><os><type>hvm</type></os></domain>";
+            let disk = disk_of_vm1(fleet);
+            let wait = HELD.as_secs();
+            on_host(
+                &fleet.hosts.source,
+                &format!(
+                    "echo \"{domain}\" > /run/neighbour.xml && echo \"{disk}\" > /run/disk.xml && \
+                     virsh create --paused /run/neighbour.xml && virsh attach-device neighbour /run/disk.xml --live && sleep {wait}; \
+                     virsh destroy neighbour; rm /run/neighbour.xml /run/disk.xml"
                 ),
             )
         },
@@ -880,6 +895,17 @@ const DAMAGES: &[Damage] = &[
         name: "damage::image_open_on_the_server",
         cause: |fleet| on_storage(fleet, &held("sh -c 'exec 3<>vm1.qcow2 && sleep 60'")),
         finds: &[finding(&writers::ABOUT, "vm1", " on storage has it")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::image_exported_on_the_server",
+        slow: true,
+        // By QEMU's own NFS client: the NFS server has the file open.
+        cause: |fleet| {
+            let exported = format!("qemu-nbd -t -x vm -f raw -p 10999 {}", url(fleet, &vm1(fleet).image));
+            on_storage(fleet, &held(&exported))
+        },
+        finds: &[finding(&writers::ABOUT, "vm1", "qemu-nbd (pid ")],
         ..TO_VM1
     },
     Damage {
@@ -922,15 +948,18 @@ const DAMAGES: &[Damage] = &[
         name: "damage::things_left_behind",
         // As a hook of libvirt might, with every start of a guest.
         cause: |fleet| {
-            let left = "ip tuntap add dev left0 mode tap && touch /run/libvirt/qemu/left && \
-                        for stays in 'sleep 120' 'nc -l 4444'; do setsid -f timeout 120 $stays < /dev/null > /dev/null 2>&1; done";
+            let left = "ip tuntap add dev left0 mode tap && ip link add left1 type veth peer name left2 && \
+                        touch /run/libvirt/qemu/left && for stays in 'sleep 120' 'nc -l 4444' 'nc -u -l 4446'; do \
+                        setsid -f timeout 120 $stays < /dev/null > /dev/null 2>&1; done";
             on_host(&fleet.hosts.target, left)
         },
         finds: &[
             finding(&leftovers::ABOUT, HOSTS, "process sleep (pid "),
             finding(&leftovers::ABOUT, HOSTS, "link left0"),
+            finding(&leftovers::ABOUT, HOSTS, "link left1"),
             finding(&leftovers::ABOUT, HOSTS, "file /run/libvirt/qemu/left"),
             finding(&leftovers::ABOUT, HOSTS, "listening socket, tcp port 4444 (pid "),
+            finding(&leftovers::ABOUT, HOSTS, "listening socket, udp port 4446 (pid "),
         ],
         ..TO_VM1
     },
@@ -1032,6 +1061,19 @@ fn held(program: &str) -> String {
 fn url(fleet: &Fleet, image: &str) -> String {
     let storage = &fleet.storage.entry;
     format!("nfs://{}{}/{image}", storage.login.address, storage.export)
+}
+
+/// vm1's image as the disk of a domain.
+fn disk_of_vm1(fleet: &Fleet) -> String {
+    let storage = &fleet.storage.entry;
+    format!(
+        "<disk type='network' device='disk'><driver name='qemu' type='qcow2' cache='none'/>\
+         <source protocol='nfs' name='{}/{}'><host name='{}'/></source><backingStore/>\
+         <target dev='vda' bus='virtio'/></disk>",
+        storage.export,
+        vm1(fleet).image,
+        storage.login.address
+    )
 }
 
 fn parse_hex(text: &str) -> Result<u64> {

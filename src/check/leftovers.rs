@@ -2,8 +2,8 @@
 //!
 //! The check counts things by their kind, never by drawn numbers: a guest that has come home has another process, tap and
 //! folder, but one of each. It looks for the remains of hooks and helpers in the places of libvirt's own: in the control
-//! groups of its daemons and of machines, among taps and ports of bridges, and in its folders. Logs and caches grow by
-//! design.
+//! groups of its daemons and of machines, among network links and sockets that listen, and in its folders. Logs and caches
+//! grow by design.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::{About, Advice, Asked, Check, End, Moment, Proof, Scene};
 use crate::failure::{Failure, Result};
 use crate::guest::{Fleet, Guest};
 use crate::host::{Daemons, Host};
-use crate::remote::protocol::{Daemon, DomainProcess, Traces};
+use crate::remote::protocol::{Daemon, DomainProcess, Link, Traces};
 use crate::scenario::Side;
 use crate::sys::parallel::at_once;
 use crate::sys::wait::{Look, wait_for};
@@ -21,9 +21,10 @@ use crate::sys::wait::{Look, wait_for};
 pub static ABOUT: About = About {
     id: "leftovers",
     summary: "nothing left behind",
-    how: "both hosts at the end, when every guest is home, against before the first move: processes, taps and ports of bridges, \
-          sockets that listen, files of libvirt and QEMU, file descriptors and memory of libvirt's daemons; not logs and caches. A \
-          daemon may open 16 descriptors more in a scenario, and may grow by 64 descriptors and 128 MiB in all scenarios of a run",
+    how: "both hosts at the end, when every guest is home, against before the first move: processes, network links (of a host that does \
+          more than run guests: taps, and ports of the guests' bridge), sockets that listen, files of libvirt and QEMU, file \
+          descriptors and memory of libvirt's daemons; not logs and caches. A daemon may open 16 descriptors more in a scenario, and \
+          may grow by 64 descriptors and 128 MiB in all scenarios of a run",
     asked: &[Moment::End],
     advice: &[LEFT, HELD],
     goes_on: true,
@@ -51,7 +52,7 @@ impl Check for Leftovers {
 
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
         let fleet = scene.fleet;
-        let [source, target] = look(fleet);
+        let [source, target] = look_at_both(fleet);
         Ok(Box::new(LeftoversAsked { fleet, before: [source?, target?] }))
     }
 }
@@ -85,10 +86,28 @@ const DESCRIPTORS_OF_RUN: u64 = 64;
 /// nothing: a heap grows to its working size, and never shrinks again.
 const RESIDENT_OF_RUN: u64 = 128 << 20;
 
-fn look(fleet: &Fleet) -> [Result<Traces>; 2] {
-    let limit = fleet.answer_limit();
-    let looks =
-        at_once("look what is on a host", fleet.hosts.both(), |host| host.agent.traces(&FOLDERS, limit));
+/// Looks what is on a host, as far as it counts.
+fn look(host: &Host, fleet: &Fleet) -> Result<Traces> {
+    let mut traces = host.agent.traces(&FOLDERS, fleet.answer_limit())?;
+    let is_ours = host.entry.control_group.is_some();
+    traces.links.retain(|link| counts(link, is_ours, fleet.bridge()));
+    Ok(traces)
+}
+
+/// Whether a link counts. A host with a control group of its own is a lab's: nobody else makes links there, and whatever is new
+/// was left, of any kind. On a machine of its own, containers and networks of others come and go; there only those count that a guest
+/// can have been behind: taps and macvtaps, and all ports of the guests' bridge.
+fn counts(link: &Link, is_ours: bool, bridge: &str) -> bool {
+    is_ours || link.is_tap || link.bridge.as_deref() == Some(bridge)
+}
+
+/// Forgets the UDP sockets that an earlier look did not see: a resolver opens one for each question, and what is left stays.
+fn forget_fleeting(now: &mut Traces, earlier: &Traces) {
+    now.ports.retain(|port| !port.protocol.starts_with("udp") || earlier.ports.contains(port));
+}
+
+fn look_at_both(fleet: &Fleet) -> [Result<Traces>; 2] {
+    let looks = at_once("look what is on a host", fleet.hosts.both(), |host| look(host, fleet));
     let mut looks = looks.into_iter();
     let mut next =
         || looks.next().unwrap_or_else(|| Err(Failure::new("look what is on a host", "no result")));
@@ -105,22 +124,24 @@ impl Asked for LeftoversAsked<'_> {
         if end.interrupted || !guests.iter().all(is_home) {
             return Vec::new();
         }
-        let limit = self.fleet.answer_limit();
         let proofs = at_once(
             "look what is left on a host",
             hosts.both().into_iter().zip(&self.before),
-            |(host, before)| Ok(prove(host, before, limit, self.fleet)),
+            |(host, before)| Ok(prove(host, before, self.fleet)),
         );
         proofs.into_iter().flatten().flatten().collect()
     }
 }
 
 /// Looks at a host until nothing is left, or until [`SETTLING`] is over.
-fn prove(host: &Host, before: &Traces, limit: Duration, fleet: &Fleet) -> Vec<Proof> {
+fn prove(host: &Host, before: &Traces, fleet: &Fleet) -> Vec<Proof> {
     let name = &host.entry.name;
     let mut last = Err(Failure::new(format!("look what is left on {name}"), "no answer"));
     let _ = wait_for(&format!("{name} to be as before"), SETTLING, fleet.stop_flag(), || {
-        last = host.agent.traces(&FOLDERS, limit);
+        let earlier = std::mem::replace(&mut last, look(host, fleet));
+        if let (Ok(now), Ok(earlier)) = (&mut last, &earlier) {
+            forget_fleeting(now, earlier);
+        }
         match &last {
             Ok(now) if left(before, now).is_empty() => Look::Ready(()),
             Ok(_) => Look::again("something is left"),
@@ -291,7 +312,7 @@ mod tests {
         "process|7|9|1|sshd",
         "process|70|100|1|qemu-system-x86",
         "domain|70|vm1",
-        "link|vnet0|70",
+        "link|vnet0|70|tap|br0",
         "port|tcp|22|7",
         "file|/var/lib/libvirt/qemu/domain-1-vm1/monitor.sock",
         "file|/run/libvirt/qemu/channel/1-vm1/agent",
@@ -304,7 +325,7 @@ mod tests {
             "process|7|9|1|sshd",
             "process|99|400|1|qemu-system-x86",
             "domain|99|vm1",
-            "link|vnet4|99",
+            "link|vnet4|99|tap|br0",
             "port|tcp|22|7",
             "file|/var/lib/libvirt/qemu/domain-3-vm1/monitor.sock",
             "file|/run/libvirt/qemu/channel/3-vm1/agent",
@@ -318,9 +339,11 @@ mod tests {
     #[rstest]
     #[case::process("process|200|500|1|sleep", "process sleep (pid 200)")]
     #[case::qemu("process|200|500|1|qemu-system-x86", "process qemu-system-x86 (pid 200)")]
-    #[case::tap("link|left0|0", "link left0")]
-    #[case::second_tap("link|vnet9|70", "tap of vm1 (vnet9)")]
+    #[case::tap("link|left0|0|tap|-", "link left0")]
+    #[case::other_link("link|left1|0|-|-", "link left1")]
+    #[case::second_tap("link|vnet9|70|tap|br0", "tap of vm1 (vnet9)")]
     #[case::socket("port|tcp|4444|200", "listening socket, tcp port 4444 (pid 200)")]
+    #[case::socket_of_udp("port|udp|67|200", "listening socket, udp port 67 (pid 200)")]
     #[case::socket_of_qemu("port|tcp|49152|70", "listening socket of vm1's QEMU (tcp port 49152)")]
     #[case::file("file|/run/libvirt/left", "file /run/libvirt/left")]
     #[case::folder_of_a_guest_that_has_left(
@@ -330,6 +353,29 @@ mod tests {
     fn what_there_is_more_of_is_left(#[case] line: &str, #[case] told: &str) {
         let now: Vec<&str> = BEFORE.into_iter().chain([line]).collect();
         assert_eq!(left(&traces(&BEFORE), &traces(&now)), [told]);
+    }
+
+    #[rstest]
+    #[case::tap("link|vnet9|0|tap|-", true, true)]
+    #[case::port_of_the_guests_bridge("link|veth1|0|-|br0", true, true)]
+    #[case::port_of_another_bridge("link|veth1|0|-|docker0", true, false)]
+    #[case::no_port("link|dummy0|0|-|-", true, false)]
+    fn of_a_host_that_others_use_only_links_of_guests_count(
+        #[case] line: &str,
+        #[case] in_a_lab: bool,
+        #[case] elsewhere: bool,
+    ) {
+        let seen = traces(&[line]);
+        let counted = [true, false].map(|is_ours| counts(&seen.links[0], is_ours, "br0"));
+        assert_eq!(counted, [in_a_lab, elsewhere]);
+    }
+
+    #[test]
+    fn a_udp_socket_that_stays_is_left_and_one_that_comes_and_goes_is_not() {
+        let earlier = traces(&["port|udp|67|200", "port|udp|1024|201"]);
+        let mut now = traces(&["port|udp|67|200", "port|udp|1025|201", "port|tcp|4444|202"]);
+        forget_fleeting(&mut now, &earlier);
+        assert_eq!(now, traces(&["port|udp|67|200", "port|tcp|4444|202"]));
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //! does nothing.
 
 use std::io::{Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::failure::{Cause, Failure, FailureKind, Result};
+use crate::sys::resolve::resolve;
 
 /// TCP port of NFS (RFC 7530, 3.1; version 3 servers use it, too).
 const PORT: u16 = 2049;
@@ -27,18 +28,23 @@ const LAST_FRAGMENT: u32 = 1 << 31;
 
 /// Asks the server once. A server that does not know the version answers as well, since it serves another one.
 pub(super) fn ping(server: &str, limit: Duration) -> Result<()> {
-    ping_at((server, PORT), limit).map_err(|cause| {
+    ping_by_name(server, limit).map_err(|cause| {
         Failure::new(format!("get an answer from the NFS server {server}"), cause)
             .try_next("is nfsd, or ganesha.nfsd, still running there? Its log says why it ended")
     })
 }
 
-fn ping_at(server: impl ToSocketAddrs, limit: Duration) -> Result<(), Cause> {
+fn ping_by_name(server: &str, limit: Duration) -> Result<(), Cause> {
+    let begin = Instant::now();
+    let address = resolve(server, PORT, limit)?.into_iter().next();
+    let address = address.ok_or_else(|| Cause::new(FailureKind::Missing, "the name has no address"))?;
+    ping_at(address, limit.saturating_sub(begin.elapsed()))
+}
+
+fn ping_at(server: SocketAddr, limit: Duration) -> Result<(), Cause> {
     let deadline = Instant::now() + limit;
     let left = || deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-    let address = server.to_socket_addrs()?.next();
-    let address = address.ok_or_else(|| Cause::new(FailureKind::Missing, "the name has no address"))?;
-    let mut stream = TcpStream::connect_timeout(&address, left())?;
+    let mut stream = TcpStream::connect_timeout(&server, left())?;
     stream.set_write_timeout(Some(left()))?;
     stream.write_all(&call())?;
     stream.set_read_timeout(Some(left()))?;
@@ -64,7 +70,7 @@ pub(super) const LIMIT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+    use std::net::{Ipv4Addr, TcpListener};
     use std::thread;
 
     use super::*;

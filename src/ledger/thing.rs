@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Owner, roots};
 use crate::failure::{Attempt, Failure, Result};
+use crate::sys::limited;
 use crate::sys::stop::StopFlag;
 use crate::sys::wait::{Look, wait_for};
 
@@ -21,6 +22,9 @@ pub const PREFIX: &str = "multivm";
 
 /// The folder in which `ip netns` keeps the names of network namespaces.
 const NAMESPACES: &str = "/run/netns";
+
+/// How long the kernel may take to give up the name of a network namespace.
+const NAMESPACE_LIMIT: Duration = Duration::from_secs(10);
 
 /// A thing on this machine that must be undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,14 +99,8 @@ impl Thing {
         if !path.exists() {
             return Ok(());
         }
-        let output = Command::new("ip")
-            .args(["netns", "delete", name])
-            .output()
-            .attempting(|| format!("delete {self}"))?;
-        if output.status.success() {
-            return Ok(());
-        }
-        Err(Failure::new(format!("delete {self}"), String::from_utf8_lossy(&output.stderr).as_ref()))
+        limited::run(Command::new("ip").args(["netns", "delete", name]), "", NAMESPACE_LIMIT)
+            .attempting(|| format!("delete {self}"))
     }
 
     fn remove_cgroup(&self, path: &Path) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The stream to a machine's sshd: directly, or through another machine.
 
 use std::io::Read;
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::deadline::Deadline;
 use crate::failure::{Cause, FailureKind, Result};
 use crate::inventory::Login;
+use crate::sys::resolve::resolve;
 
 /// How long the jump host's words are waited for after the stream has ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -64,7 +65,7 @@ impl LastWords {
 /// Connects to the first of the machine's addresses that answers.
 fn dial(login: &Login, deadline: Deadline) -> Result<TcpStream, Cause> {
     let mut last = Cause::new(FailureKind::Missing, "the name has no address");
-    for address in addresses(login, deadline)? {
+    for address in resolve(&login.address, login.port, deadline.left()?)? {
         match TcpStream::connect_timeout(&address, deadline.left()?) {
             Ok(stream) => {
                 stream.set_nodelay(true)?;
@@ -74,23 +75,6 @@ fn dial(login: &Login, deadline: Deadline) -> Result<TcpStream, Cause> {
         }
     }
     Err(last)
-}
-
-/// Resolves the machine's name in a thread that may be left behind: the C library's resolver knows no deadline.
-fn addresses(login: &Login, deadline: Deadline) -> Result<Vec<SocketAddr>, Cause> {
-    if let Ok(address) = login.address.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, login.port)]);
-    }
-    let (name, port) = (login.address.clone(), login.port);
-    let (tell, told) = channel();
-    thread::Builder::new().name("resolve a name".into()).spawn(move || {
-        // The receiver is gone after the deadline.
-        let _ = tell.send((name, port).to_socket_addrs().map(Vec::from_iter));
-    })?;
-    match told.recv_timeout(deadline.left()?) {
-        Ok(addresses) => Ok(addresses?),
-        Err(_) => Err(Cause::new(FailureKind::TimedOut, "its name was not resolved in time")),
-    }
 }
 
 /// Goes through a jump host with the user's own `ssh`, and so with the user's keys, agent and known hosts for that machine.

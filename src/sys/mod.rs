@@ -1,13 +1,15 @@
-//! Small tools that know nothing of migration: waiting, threads, signals, contained commands, words.
+//! Small tools that know nothing of migration: waiting, threads, signals, commands, names of machines, words.
 
 pub mod bounded;
 pub mod contained;
 pub mod halt;
 pub mod interrupt;
+pub mod limited;
 pub mod machine;
 pub mod parallel;
 pub mod process;
 pub mod random;
+pub mod resolve;
 pub mod stop;
 pub mod wait;
 pub mod watch;

@@ -168,6 +168,11 @@ impl Fleet {
         self.guests.iter().find(|guest| guest.name == name)
     }
 
+    /// The bridge to which guests are attached, on both hosts.
+    pub fn bridge(&self) -> &str {
+        &self.inventory.guests.bridge
+    }
+
     /// Whether an earlier command's guest equals the one that this fleet's profile would make.
     fn is_of_profile(&self, guest: &Guest) -> bool {
         let wanted = domain::profile_text(&self.profile);

@@ -1,19 +1,23 @@
 //! Finds the writers of images: every process, loop device and QEMU that has an image open for writing, on both hosts and
-//! on the storage server. The search goes by device and inode, whatever path led there.
+//! on the storage server. The search goes by device and inode, whatever path led there. What QEMU's own NFS client has open is in
+//! command lines, and in the disks of domains, into which one may have been plugged since.
 
+mod disks;
+mod export;
 mod words;
 
 use std::collections::{BTreeSet, HashMap};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Hosts, Storage};
 use crate::failure::{Failure, Result};
 use crate::remote::Agent;
-use crate::remote::protocol::{Place, ProcessId, Program, Writers};
+use crate::remote::protocol::{DomainDisk, Place, ProcessId, Program, Writers};
 use crate::scenario::Side;
 use crate::sys::parallel::at_once;
+use disks::disk_files;
+use export::Export;
 use words::{NfsFile, nfs_files};
 
 /// A process or loop device that can write to an image.
@@ -36,15 +40,16 @@ pub struct Writer {
 pub struct WriterSearch {
     storage: Machine,
     hosts: [Machine; 2],
-    /// The server's address, as the hosts have it; none where they have mounted its export.
-    server: Option<String>,
+    export: Export,
     /// Paths of the images on the server.
     images: Vec<String>,
-    /// Other paths on the server that a command line has named.
+    /// Other paths on the server that a command line or a disk has named.
     named: BTreeSet<String>,
     /// The files of each command line so far. Processes cannot be the keys: a starting process has no command line for a
     /// moment, and may become another program later.
     lines: HashMap<Vec<String>, Vec<NfsFile>>,
+    /// The files of each disk so far, by its XML.
+    disks: HashMap<String, Vec<NfsFile>>,
     limit: Duration,
 }
 
@@ -65,10 +70,11 @@ impl WriterSearch {
         WriterSearch {
             storage: Machine { name: entry.name.clone(), side: None, agent: Arc::clone(&storage.agent) },
             hosts: [host(Side::Source), host(Side::Target)],
-            server: entry.server.clone(),
+            export: Export { server: entry.server.clone(), path: entry.export.clone() },
             images: images.iter().map(|image| format!("{}/{image}", entry.export)).collect(),
             named: BTreeSet::new(),
             lines: HashMap::new(),
+            disks: HashMap::new(),
             limit,
         }
     }
@@ -83,23 +89,44 @@ impl WriterSearch {
         });
         let answers = answers.into_iter().collect::<Result<Vec<Writers>>>()?;
         let before = self.named.len();
-        for program in answers.iter().flat_map(|answer| &answer.programs) {
-            if !self.lines.contains_key(&program.words) {
-                let files = nfs_files(&program.words);
-                self.named.extend(files.iter().filter(|file| file.writes).map(|file| file.path.clone()));
-                self.lines.insert(program.words.clone(), files);
-            }
-        }
+        answers.iter().chain([&served]).for_each(|answer| self.learn(answer));
         if self.named.len() > before {
             served = self.ask_storage()?;
         }
-        let known = Known::new(&self.images, &served)?;
-        let mut found = known.open(&self.storage, &served);
-        for (host, answer) in self.hosts.iter().zip(&answers) {
-            found.extend(known.open(host, answer));
-            found.extend(
-                answer.programs.iter().flat_map(|program| self.of_program(&known, host, program, answer)),
-            );
+        self.judge(&served, &answers)
+    }
+
+    /// Reads the command lines and disks that no earlier answer had.
+    fn learn(&mut self, answer: &Writers) {
+        for Program { words, .. } in &answer.programs {
+            if !self.lines.contains_key(words) {
+                let files = nfs_files(words);
+                self.name(&files);
+                self.lines.insert(words.clone(), files);
+            }
+        }
+        for DomainDisk { xml, .. } in &answer.disks {
+            if !self.disks.contains_key(xml) {
+                let files = disk_files(xml);
+                self.name(&files);
+                self.disks.insert(xml.clone(), files);
+            }
+        }
+    }
+
+    fn name(&mut self, files: &[NfsFile]) {
+        self.named.extend(files.iter().filter(|file| file.writes).map(|file| file.path.clone()));
+    }
+
+    /// The writers in the answers of the storage machine and of both hosts.
+    fn judge(&self, served: &Writers, answers: &[Writers]) -> Result<Vec<Writer>> {
+        let known = Known::new(&self.images, served)?;
+        let machines = [(&self.storage, served)].into_iter().chain(self.hosts.iter().zip(answers));
+        let mut found = Vec::new();
+        for (machine, answer) in machines {
+            found.extend(self.open(&known, machine, answer));
+            let programs = answer.programs.iter();
+            found.extend(programs.flat_map(|program| self.of_program(&known, machine, program, answer)));
         }
         found.sort();
         found.dedup();
@@ -111,30 +138,43 @@ impl WriterSearch {
         self.storage.agent.writers(&[], &paths, self.limit)
     }
 
-    /// Whether a command line and the inventory may mean the same server: two different addresses are two servers, and a name
-    /// proves nothing.
-    fn is_server(&self, named: &str) -> bool {
-        let address = |name: &str| name.parse::<IpAddr>().ok();
-        match (address(named), self.server.as_deref().and_then(address)) {
-            (Some(one), Some(other)) => one == other,
-            _ => true,
-        }
-    }
-
+    /// The images to which a program writes by QEMU's own NFS client, as its command line and the disks of its domain say.
     fn of_program(
         &self,
         known: &Known<'_>,
-        host: &Machine,
+        machine: &Machine,
         program: &Program,
         answer: &Writers,
     ) -> Vec<Writer> {
-        let files = self.lines.get(&program.words).into_iter().flatten();
-        let files = files.filter(|file| file.writes && self.is_server(&file.server));
+        let named = self.lines.get(&program.words).into_iter().flatten();
+        let disks = answer.disks.iter().filter(|disk| disk.pid == program.process.pid);
+        let plugged = disks.filter_map(|disk| self.disks.get(&disk.xml)).flatten();
+        let on_server = machine.side.is_none();
+        let files = named.chain(plugged);
+        let files = files.filter(|file| file.writes && self.export.is_server(&file.server, on_server));
         let name = program.words.first().map_or("", |word| word.rsplit('/').next().unwrap_or(word));
         files
             .filter_map(|file| known.image(&file.path))
-            .map(|image| host.writer(image, Some(program.process), name, answer))
+            .map(|image| machine.writer(image, Some(program.process), name, answer))
             .collect()
+    }
+
+    /// The writers on a machine that the kernel knows. On the storage server this leaves out the files that the NFS server has
+    /// open for its clients, and on the hosts those of mounts that are not of the export.
+    fn open(&self, known: &Known<'_>, machine: &Machine, answer: &Writers) -> Vec<Writer> {
+        let may_be_one = |place: &Place| match (place, machine.side) {
+            (Place::Here, None) => true,
+            (Place::Nfs(mounted), Some(_)) => self.export.may_be_in(mounted),
+            (Place::Here, Some(_)) | (Place::Nfs(_), None) => false,
+        };
+        let files = answer.files.iter().filter(|file| !file.serves && may_be_one(&file.place));
+        let files = files.filter_map(|file| {
+            Some(machine.writer(known.of_inode(file.inode)?, Some(file.process), &file.name, answer))
+        });
+        let loops = answer.loops.iter().filter_map(|device| {
+            Some(machine.writer(known.of_inode(device.inode)?, None, &device.name, answer))
+        });
+        files.chain(loops).collect()
     }
 }
 
@@ -182,18 +222,90 @@ impl<'a> Known<'a> {
     fn of_inode(&self, inode: u64) -> Option<usize> {
         self.paths.iter().find(|(_, known, _)| *known == inode).map(|(.., image)| *image)
     }
+}
 
-    /// The writers on a machine. On the storage server this leaves out the files that the NFS server has open for its
-    /// clients.
-    fn open(&self, machine: &Machine, answer: &Writers) -> Vec<Writer> {
-        let is_here = machine.side.is_none();
-        let files = answer.files.iter().filter(|file| !file.serves);
-        let files = files.filter(|file| is_here == (file.place == Place::Here)).filter_map(|file| {
-            Some(machine.writer(self.of_inode(file.inode)?, Some(file.process), &file.name, answer))
-        });
-        let loops = answer.loops.iter().filter_map(|device| {
-            Some(machine.writer(self.of_inode(device.inode)?, None, &device.name, answer))
-        });
-        files.chain(loops).collect()
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::inventory::Login;
+    use crate::remote::Remote;
+
+    fn search() -> WriterSearch {
+        let machine = |name: &str, side: Option<Side>| {
+            let login = Login::of_root("127.0.0.1", 1, "key", "known_hosts");
+            Machine { name: name.to_owned(), side, agent: Arc::new(Agent::new(Remote::new(name, login))) }
+        };
+        WriterSearch {
+            storage: machine("storage", None),
+            hosts: [machine("source", Some(Side::Source)), machine("target", Some(Side::Target))],
+            export: Export { server: Some("198.18.0.1".into()), path: "/export".into() },
+            images: vec!["/export/vm1.qcow2".into()],
+            named: BTreeSet::new(),
+            lines: HashMap::new(),
+            disks: HashMap::new(),
+            limit: Duration::ZERO,
+        }
+    }
+
+    fn said(lines: &[&str]) -> Writers {
+        lines.iter().map(|line| format!("{}\n", line.replace('|', "\t"))).collect::<String>().parse().unwrap()
+    }
+
+    /// The writers in what the storage server and the source say, each with its domain and machine.
+    fn found(storage: &[&str], source: &[&str]) -> Vec<String> {
+        let mut search = search();
+        let served = said(&[&["path|1|77|/export/vm1.qcow2"][..], storage].concat());
+        let answers = [said(source), Writers::default()];
+        answers.iter().chain([&served]).for_each(|answer| search.learn(answer));
+        let told = |writer: Writer| {
+            let domain = writer.domain.map(|domain| format!(" of {domain}")).unwrap_or_default();
+            format!("{}{domain} on {}", writer.name, writer.machine)
+        };
+        search.judge(&served, &answers).unwrap().into_iter().map(told).collect()
+    }
+
+    #[rstest]
+    #[case::shell("file|9|1|77|here|-|sh", Some("sh on storage"))]
+    #[case::server("file|9|1|77|here|server|ganesha.nfsd", None)]
+    #[case::another_file("file|9|1|78|here|-|sh", None)]
+    #[case::nbd(
+        "program|9|1|/usr/bin/qemu-nbd|-t|nfs://198.18.0.1/export/vm1.qcow2",
+        Some("qemu-nbd on storage")
+    )]
+    #[case::loopback("program|9|1|qemu-nbd|-t|nfs://127.0.0.1/export/vm1.qcow2", Some("qemu-nbd on storage"))]
+    #[case::another_server("program|9|1|qemu-nbd|-t|nfs://198.18.0.9/export/vm1.qcow2", None)]
+    #[case::reader("program|9|1|qemu-nbd|-r|nfs://198.18.0.1/export/vm1.qcow2", None)]
+    #[case::our_check("program|9|1|qemu-img|check|--force-share|--output=json|vm1.qcow2", None)]
+    fn a_writer_on_the_storage_server_is_found(#[case] line: &str, #[case] expected: Option<&str>) {
+        assert_eq!(found(&[line], &[]), Vec::from_iter(expected));
+    }
+
+    #[rstest]
+    #[case::export("file|9|1|77|nfs:198.18.0.1:/export|-|dd", Some("dd on source"))]
+    #[case::by_name("file|9|1|77|nfs:nas:/export|-|dd", Some("dd on source"))]
+    #[case::another_server("file|9|1|77|nfs:198.18.0.9:/export|-|dd", None)]
+    #[case::another_export("file|9|1|77|nfs:198.18.0.1:/home|-|dd", None)]
+    #[case::own_server("program|9|1|qemu-nbd|-t|nfs://127.0.0.1/export/vm1.qcow2", None)]
+    fn a_writer_on_a_host_is_found(#[case] line: &str, #[case] expected: Option<&str>) {
+        assert_eq!(found(&[], &[line]), Vec::from_iter(expected));
+    }
+
+    #[test]
+    fn a_disk_that_was_plugged_in_is_found() {
+        const QEMU: &str = "program|9|1|/usr/bin/qemu-system-x86_64|-S";
+        const DOMAIN: &str = "domain|9|neighbour";
+        let disk = |more: &str| {
+            format!(
+                "disk|9|<disk type='network'><source protocol='nfs' name='/export/vm1.qcow2'>\
+                 <host name='198.18.0.1'/></source>{more}</disk>"
+            )
+        };
+        let writer = "qemu-system-x86_64 of neighbour on source";
+        assert_eq!(found(&[], &[QEMU, DOMAIN, &disk("")]), [writer]);
+        assert_eq!(found(&[], &[QEMU, DOMAIN, &disk(""), &disk("<shareable/>")]), [writer], "one writer");
+        assert!(found(&[], &[QEMU, DOMAIN, &disk("<readonly/>")]).is_empty());
+        assert!(found(&[], &[DOMAIN, &disk("")]).is_empty(), "its QEMU has ended");
     }
 }

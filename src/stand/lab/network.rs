@@ -11,13 +11,15 @@
 use std::fs::File;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use nix::sched::{CloneFlags, setns};
 
 use crate::failure::{Attempt, Failure, Result};
 use crate::ledger::{Ledger, Thing};
+use crate::sys::limited;
 
 /// Namespace of the switch, the storage server and the harness.
 pub const SWITCH: &str = "multivm-switch";
@@ -28,6 +30,9 @@ pub const TARGET_ADDRESS: &str = "198.18.0.12";
 pub const NETMASK: &str = "255.255.0.0";
 /// Bridge inside each host.
 pub const BRIDGE: &str = "br0";
+
+/// How long `ip` may take: the kernel waits for other namespaces that go.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// The /24 for guests' addresses within the lab's network. It follows from the lab's id, so that labs differ.
 pub fn guest_addresses(owner: &str) -> Ipv4Net {
@@ -120,21 +125,6 @@ fn batch(namespace: &str, lines: &str) -> Result<()> {
 }
 
 fn run(command: &mut Command, input: &str, attempted: &str) -> Result<()> {
-    use std::io::Write;
-    let fail = |cause: String| Failure::new(attempted, cause).try_next("multivm doctor says what is missing");
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| fail(error.to_string()))?;
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(input.as_bytes()).map_err(|error| fail(error.to_string()))?;
-    }
-    let output = child.wait_with_output().map_err(|error| fail(error.to_string()))?;
-    if output.status.success() {
-        Ok(())
-    } else {
-        Err(fail(String::from_utf8_lossy(&output.stderr).into_owned()))
-    }
+    limited::run(command, input, LIMIT)
+        .map_err(|cause| Failure::new(attempted, cause).try_next("multivm doctor says what is missing"))
 }
