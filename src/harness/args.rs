@@ -7,6 +7,7 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 use libtest_mimic::{Arguments, FormatSetting};
 
 use crate::plan::{SEED_VARIABLE, Seed};
+use crate::record::RunFolder;
 use crate::scenario::{Asked, SHARD_VARIABLE, SIZING_VARIABLE, Selection, Set, Shard, Wish, sizing_switch};
 
 /// Options of our own. Each has an environment twin, because `cargo test -- --option` also hands it to the unit
@@ -79,6 +80,11 @@ impl Request {
     /// The user's wish from a set.
     pub fn wish<'a>(&'a self, set: &'a Set) -> Wish<'a> {
         Wish { set, selection: &self.selection, asked: self.asked(), shard: self.options.shard }
+    }
+
+    /// The folder for the folders of runs.
+    pub fn results(&self) -> PathBuf {
+        self.options.results.clone().unwrap_or_else(RunFolder::default_root)
     }
 }
 

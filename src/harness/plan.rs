@@ -6,7 +6,6 @@ use super::args::Request;
 use super::room;
 use crate::failure::Problem;
 use crate::plan::Seed;
-use crate::record::RunFolder;
 use crate::scenario::{Profile, Scenario, ScenarioFile, Set};
 use crate::stand::lab::Settings;
 
@@ -44,7 +43,6 @@ impl Plan {
             enough_guests(&scenarios, profile.guests).map_err(Problem::input)?;
             room::is_there(&scenarios, &file, &profile, &settings)?;
         }
-        let results = options.results.clone().unwrap_or_else(RunFolder::default_root);
         Ok(Plan {
             file,
             set,
@@ -53,7 +51,7 @@ impl Plan {
             seed: options.seed.unwrap_or_else(Seed::chosen),
             profile,
             settings,
-            results,
+            results: request.results(),
         })
     }
 
