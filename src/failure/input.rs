@@ -112,8 +112,23 @@ pub(crate) fn did_you_mean<'a>(given: &str, allowed: impl IntoIterator<Item = &'
     nearest(given, allowed).first().map(|name| format!("did you mean `{name}`?"))
 }
 
+/// The number of similar names in a help line.
+const NEAR: usize = 3;
+
+/// The help line that names those of `allowed` closest to `given`, if any is close: several, for names that resemble each other.
+pub(crate) fn suggestion<'a>(given: &str, allowed: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let near = nearest(given, allowed);
+    let (first, others) = near[..near.len().min(NEAR)].split_first()?;
+    let also = if others.is_empty() {
+        String::new()
+    } else {
+        format!(" Also near: {}", quoted(others.iter().copied()))
+    };
+    Some(format!("did you mean `{first}`?{also}"))
+}
+
 /// Those of `allowed` that are close to `given`, the closest first, each once.
-pub(crate) fn nearest<'a>(given: &str, allowed: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+fn nearest<'a>(given: &str, allowed: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let given = given.to_lowercase();
     let mut close: Vec<(usize, &str)> = allowed
         .into_iter()
@@ -135,6 +150,15 @@ mod tests {
         let names = ["precopy", "postcopy"];
         assert_eq!(did_you_mean("pre_copy", names), Some("did you mean `precopy`?".to_owned()));
         assert_eq!(did_you_mean("hybrid", names), None);
+    }
+
+    #[test]
+    fn several_near_names_are_suggested_together() {
+        let names = ["in_vms", "in_vm", "on_both", "in_vmss", "in_vmms"];
+        let told = "did you mean `in_vms`? Also near: `in_vm`, `in_vmms`";
+        assert_eq!(suggestion("in_vms", names), Some(told.to_owned()));
+        assert_eq!(suggestion("on_bth", names), Some("did you mean `on_both`?".to_owned()));
+        assert_eq!(suggestion("elsewhere", names), None);
     }
 
     #[test]

@@ -57,7 +57,7 @@ fn is_own(filter: &str, selection: &Selection, own: &[String], file: &ScenarioFi
 
 /// Whether a filter consists of whole sections of a test's name: several of them, or the last one. rstest adds a section for
 /// every case.
-fn names_it(filter: &str, name: &str) -> bool {
+pub(super) fn names_it(filter: &str, name: &str) -> bool {
     let (name, filter) = (format!("::{name}::"), format!("::{}::", filter.trim_matches(':')));
     let Some(at) = name.find(&filter) else { return false };
     let rest = &name[at + filter.len()..];

@@ -5,10 +5,7 @@ use std::collections::BTreeSet;
 use super::table::AXES;
 use super::{SIZING_VARIABLE, Scenario, ScenarioFile, Selection, Set, Shard, Sizing};
 use crate::axis::AxisValue;
-use crate::failure::input::{InputError, nearest};
-
-/// The number of similar names in a message.
-const NEAR: usize = 3;
+use crate::failure::input::{InputError, suggestion};
 
 /// Whether a command plays ignored cases: libtest's two flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +25,15 @@ impl Asked {
             (_, true) => Asked::Both,
             (true, false) => Asked::OnlyIgnored,
             (false, false) => Asked::NotIgnored,
+        }
+    }
+
+    /// Whether the command plays a case that is ignored, or one that is not.
+    pub fn plays(self, ignored: bool) -> bool {
+        match self {
+            Asked::NotIgnored => !ignored,
+            Asked::OnlyIgnored => ignored,
+            Asked::Both => true,
         }
     }
 }
@@ -63,8 +69,8 @@ pub struct Chosen {
 impl Chosen {
     /// The scenarios to play.
     pub fn asked_for(&self, asked: Asked) -> impl Iterator<Item = Scenario> {
-        let plain = self.scenarios.iter().filter(move |_| asked != Asked::OnlyIgnored);
-        let ignored = self.ignored.iter().filter(move |_| asked != Asked::NotIgnored);
+        let plain = self.scenarios.iter().filter(move |_| asked.plays(false));
+        let ignored = self.ignored.iter().filter(move |_| asked.plays(true));
         plain.chain(ignored).copied()
     }
 
@@ -217,11 +223,7 @@ impl ScenarioFile {
 pub(super) fn near(file: &ScenarioFile, given: &str, whole: bool) -> Option<String> {
     let names: Vec<String> = file.everything().map(Scenario::name).collect();
     let parts: BTreeSet<String> = names.iter().filter(|_| !whole).flat_map(|name| parts(name)).collect();
-    let near = nearest(given, names.iter().chain(&parts).map(String::as_str));
-    let (first, others) = near[..near.len().min(NEAR)].split_first()?;
-    let also =
-        if others.is_empty() { String::new() } else { format!(" Also near: {}", quoted(others, ", ")) };
-    Some(format!("did you mean `{first}`?{also}"))
+    suggestion(given, names.iter().chain(&parts).map(String::as_str))
 }
 
 /// The parts of a name: its sections, runs of consecutive sections, and the words of the first section.

@@ -1,8 +1,9 @@
 //! The program, run as a user runs it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
 
@@ -33,7 +34,12 @@ impl Cli {
 
     /// Starts the test target of the scenarios. Results go to a place of its own.
     pub fn play_with(&self, arguments: &str, variables: &[(&str, &str)]) -> Said {
-        let mut command = Command::new(scenarios());
+        self.test_with("migration", arguments, variables)
+    }
+
+    /// Starts a test target that plays in the lab. Results go to a place of its own.
+    pub fn test_with(&self, target: &str, arguments: &str, variables: &[(&str, &str)]) -> Said {
+        let mut command = Command::new(program_of(target));
         command.args(["--results", self.results().to_str().unwrap()]);
         self.say(command, arguments, variables)
     }
@@ -83,11 +89,11 @@ impl Cli {
     }
 }
 
-/// The test target of the scenarios, which cargo builds beside this one, and anew here if it was not asked to: an older one
-/// would play what this one refuses.
-fn scenarios() -> PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let find = || multivm::harness::programs().remove("migration").and_then(|found| found.into_iter().next());
+/// The program of a test target, which cargo builds beside this one, and anew here if it was not asked to: an older one would
+/// play what this one refuses.
+fn program_of(target: &str) -> PathBuf {
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let find = || multivm::harness::programs().remove(target).and_then(|found| found.into_iter().next());
     let is_new = |program: &PathBuf| {
         let time = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
         let beside =
@@ -100,11 +106,12 @@ fn scenarios() -> PathBuf {
     };
     let build = || {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let built = Command::new(cargo).args(["test", "--no-run", "--test", "migration"]).output().unwrap();
+        let built = Command::new(cargo).args(["test", "--no-run", "--test", target]).output().unwrap();
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-        find().filter(is_new).expect("`cargo test --no-run` builds the target migration")
+        find().filter(is_new).expect("`cargo test --no-run` builds the target")
     };
-    BUILT.get_or_init(|| find().filter(is_new).unwrap_or_else(build)).clone()
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    built.entry(target.to_owned()).or_insert_with(|| find().filter(is_new).unwrap_or_else(build)).clone()
 }
 
 fn said(output: Output) -> Said {

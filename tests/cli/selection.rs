@@ -89,6 +89,45 @@ fn the_name_of_one_of_our_own_tests_is_no_mistake(cli: Cli, #[case] arguments: &
 }
 
 #[rstest]
+#[case::near_miss("damage", "damage::guest_rebot", "did you mean `damage::guest_reboot`")]
+#[case::near_miss_of_a_part("damage", "guest_suspendd", "did you mean `guest_suspended`")]
+#[case::ignored_where_none_is("start", "--ignored start::kernel", "nothing is ignored of everything")]
+#[case::ignored_and_not_asked_for("stacks", "stacks::trixie", "--ignored or --include-ignored")]
+#[case::listed("kills", "--list kills::randomly", "there is no test whose name contains")]
+fn what_is_meant_as_a_test_of_the_self_test_and_fits_none_is_a_mistake(
+    cli: Cli,
+    #[case] target: &str,
+    #[case] arguments: &str,
+    #[case] told: &str,
+) {
+    leave_an_earlier_run(&cli);
+    let said = cli.test_with(target, arguments, &[]);
+    assert_eq!(said.code, Some(2), "{}{}", said.out, said.err);
+    assert!(said.err.contains(told), "{told} is not in:\n{}", said.err);
+    assert_eq!(latest_is_there(&cli), arguments.contains("--list"), "{}", said.err);
+    nothing_is_touched(&cli, &said);
+}
+
+#[rstest]
+fn the_name_of_another_test_plays_nothing_in_the_self_test(cli: Cli) {
+    leave_an_earlier_run(&cli);
+    let said = cli.test_with("damage", "names_are_safe", &[]);
+    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    assert_eq!(said.err.lines().count(), 1, "{}", said.err);
+    assert!(said.err.contains("no test to play here") && said.err.contains("is gone"), "{}", said.err);
+    assert!(said.out.contains("0 passed; 0 failed"), "{}", said.out);
+    assert!(!latest_is_there(&cli) && !cli.state().exists());
+}
+
+#[rstest]
+fn a_test_on_paper_raises_no_lab(cli: Cli) {
+    let said = cli.test_with("damage", "checks::each_is_found_by_a_damage", &[]);
+    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    assert!(said.out.contains("1 passed; 0 failed"), "{}", said.out);
+    assert!(!cli.state().exists() && !cli.results().exists());
+}
+
+#[rstest]
 #[case::a_mistake("postcopy_crss", false)]
 #[case::a_set_that_is_none("--set smok", false)]
 #[case::a_part_that_is_none("--shard 5/4", false)]

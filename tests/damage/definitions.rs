@@ -1,0 +1,55 @@
+//! Damage to libvirt's definitions of guests.
+
+use multivm::check::definition;
+use multivm::record::Event;
+use multivm::scenario::Direction;
+use multivm_fixtures::selftest::{Damage, ExpectedFinding, finding};
+
+use crate::shared::{TO_VM1, on_host};
+
+pub const DAMAGES: &[Damage] = &[
+    Damage {
+        name: "damage::guest_undefined_after_its_arrival",
+        cause: |fleet| on_host(&fleet.hosts.target, "virsh undefine vm1"),
+        finds: &[defined("on target, domain: transient")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_defined_otherwise_after_its_arrival",
+        // Before it moves home, and takes the wrong definition along.
+        cause: |fleet| {
+            let wrong = "virsh dumpxml --inactive vm1 | sed 's,<vcpu.*</vcpu>,<vcpu>3</vcpu>,' > /run/wrong.xml && \
+                         virsh define /run/wrong.xml && rm /run/wrong.xml";
+            on_host(&fleet.hosts.target, wrong)
+        },
+        finds: &[defined("on target, persistent XML, vcpu: 3")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_defined_otherwise_at_home",
+        // Nobody moves after it: the next scenario would start with it.
+        scenario: "precopy_orderly::in_vms::stress_cpu",
+        when: |event| matches!(event, Event::LegFinished { guest, direction: Direction::Back, .. } if guest == "vm1"),
+        at_once: true,
+        cause: |fleet| on_host(&fleet.hosts.source, "virsh desc vm1 --config --new-desc 'a wrong one'"),
+        finds: &[defined("on source, persistent XML, description: a wrong one")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_autostarts_after_its_arrival",
+        cause: |fleet| on_host(&fleet.hosts.target, "virsh autostart vm1"),
+        finds: &[defined("on target, autostart: on")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_renamed_after_its_arrival",
+        cause: |fleet| on_host(&fleet.hosts.target, "virsh desc vm1 --live --title --new-desc another"),
+        finds: &[defined("on target, live XML, title: another")],
+        ..TO_VM1
+    },
+];
+
+/// A difference in the definition of vm1, which the check sees after a step and again at the end.
+const fn defined(words: &'static str) -> ExpectedFinding {
+    finding(&definition::ABOUT, "vm1", words).repeated()
+}

@@ -1,0 +1,305 @@
+//! Damage to guests: their kernels, memory, clocks and QEMUs, and where and how they run.
+
+use std::time::Duration;
+
+use multivm::check::{
+    booting, clock, connection, copies, definition, disk, kernel_log, live, load, memory, page_cache,
+    placement, qemu, reachable, reboot, recovery, writers,
+};
+use multivm::failure::{Attempt, Failure, Result};
+use multivm::libvirt::Migration;
+use multivm::record::{DomainEvent, Event};
+use multivm::remote::protocol::WitnessQuestion;
+use multivm::scenario::{AtTimeout, Bytes, Direction, Side};
+use multivm_fixtures::selftest::{Damage, end_witness, finding, may_find};
+
+use crate::shared::{
+    LIMIT, LOAD_UNANSWERED, MISSED_TWICE, NOT_RECOVERED, TO_VM1, WITNESS_UNHEARD, impatient, in_guest,
+    on_host, quick_to_recover, vm1,
+};
+
+pub const DAMAGES: &[Damage] = &[
+    Damage {
+        name: "damage::guest_reboot",
+        cause: |fleet| {
+            let guest = vm1(fleet);
+            guest.known_on(&fleet.hosts.target)?.reset().attempting(|| format!("reset {}", guest.name))
+        },
+        finds: &[
+            finding(&reboot::ABOUT, "vm1", "reset on target").repeated(),
+            may_find(&reboot::ABOUT, "vm1", "it may have booted by the next look").saying(&["boot id "]),
+            NOT_RECOVERED,
+            may_find(&reachable::ABOUT, "vm1", "it may have booted by the next look"),
+            MISSED_TWICE,
+            may_find(&kernel_log::ABOUT, "vm1", "firmware that starts anew prints on the console").repeated(),
+            may_find(&load::ABOUT, "vm1", "its load is gone with the boot").repeated(),
+            may_find(&connection::ABOUT, "vm1", "it may answer again by the last look"),
+            may_find(&memory::ABOUT, "vm1", "its witness is gone with the boot")
+                .saying(&["not known: "])
+                .repeated(),
+        ],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_kernel_panics",
+        breaks_ground: true,
+        // Its kernel is gone before anything is answered.
+        cause: |fleet| {
+            in_guest(fleet, "(sleep 1; echo c > /proc/sysrq-trigger) > /dev/null 2>&1 < /dev/null &")
+                .map(drop)
+        },
+        finds: &[
+            NOT_RECOVERED,
+            finding(&kernel_log::ABOUT, "vm1", "sysrq triggered crash").repeated(),
+            finding(&reachable::ABOUT, "vm1", ""),
+            MISSED_TWICE,
+            LOAD_UNANSWERED,
+            WITNESS_UNHEARD,
+        ],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_kernel_dumps_its_stacks",
+        cause: |fleet| in_guest(fleet, "echo l > /proc/sysrq-trigger").map(drop),
+        finds: &[finding(&kernel_log::ABOUT, "vm1", "Call Trace:")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_kernel_kills_for_want_of_memory",
+        cause: |fleet| {
+            // The one that the kernel chooses before any other, since no other says that it may.
+            let script = "(echo 1000 > /proc/self/oom_score_adj; exec sleep 600) > /dev/null 2>&1 < /dev/null & victim=$!; \
+                          until grep -q sleep /proc/$victim/comm; do :; done; echo f > /proc/sysrq-trigger";
+            in_guest(fleet, script).map(drop)
+        },
+        finds: &[finding(&kernel_log::ABOUT, "vm1", "killed: sleep")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_kernel_panics_while_it_boots",
+        slow: true,
+        scenario: "precopy_simultaneous::booting::migrated_vms",
+        // Before it is started anew.
+        when: |event| matches!(event, Event::ScenarioStarted { .. }),
+        at_once: true,
+        cause: |fleet| {
+            let wrong = "virsh dumpxml --inactive vm1 | sed 's,<cmdline>,<cmdline>rdinit=/none ,' > /run/wrong.xml && \
+                         virsh define /run/wrong.xml && rm /run/wrong.xml";
+            on_host(&fleet.hosts.source, wrong)
+        },
+        finds: &[
+            // Wherever it is by then.
+            finding(&booting::ABOUT, "vm1", "its kernel panicked on "),
+            finding(&kernel_log::ABOUT, "vm1", "its kernel panicked on "),
+            NOT_RECOVERED,
+            may_find(&reachable::ABOUT, "vm1", "it is silent for as long as the scenario goes on"),
+            may_find(&definition::ABOUT, "vm1", "it is defined otherwise than it was made"),
+        ],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_reset_while_it_boots",
+        scenario: "precopy_simultaneous::booting::migrated_vms",
+        when: |event| matches!(event, Event::LegStarted { guest, .. } if guest == "vm1"),
+        cause: |fleet| {
+            let guest = vm1(fleet);
+            guest.known_on(&fleet.hosts.source)?.reset().attempting(|| format!("reset {}", guest.name))
+        },
+        finds: &[
+            finding(&reboot::ABOUT, "vm1", "resets"),
+            // Seen with QEMU 10.0 in one of three: its processor runs through zeros at f000, where the firmware should be.
+            may_find(
+                &booting::ABOUT,
+                "vm1",
+                "QEMU may lose the firmware of a guest that is reset in mid-migration",
+            ),
+        ],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::load_guest_dies",
+        scenario: "precopy_orderly::booting::load_vms",
+        cause: |fleet| on_host(&fleet.hosts.source, "pkill -KILL -f guest=load1"),
+        finds: &[
+            finding(&booting::ABOUT, "load1", "load1"),
+            // Whichever of them moves when the load guest is missed: the scenario ends there.
+            may_find(&booting::ABOUT, "vm1", "the load guest may be missed before its move is over"),
+            may_find(&booting::ABOUT, "vm2", "it goes when the load guest is missed, if vm1 has arrived"),
+        ],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::byte_of_guest_memory_flipped",
+        cause: |fleet| {
+            let answer = vm1(fleet).agent.witness(WitnessQuestion::Address { page: 77 }, LIMIT)?;
+            // In the middle of the page: its first line is rewritten with every generation.
+            let address = parse_hex(answer.trim())? + 40 * 64 + 8;
+            let script = format!(
+                "printf '\\252' | dd of=/proc/$(pidof multivm-witness)/mem bs=1 seek={address} conv=notrunc"
+            );
+            in_guest(fleet, &script).map(drop)
+        },
+        finds: &[finding(&memory::ABOUT, "vm1", "page=77 ")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::byte_of_page_cache_written",
+        // A program that nothing runs. The disk gets the byte, too, so that its block is all that is known.
+        cause: |fleet| {
+            let write = "printf '\\252' | dd of=/usr/bin/arch bs=1 seek=5000 conv=notrunc";
+            in_guest(fleet, write).map(drop)
+        },
+        finds: &[finding(&page_cache::ABOUT, "vm1", "offset=4096 path=/usr/bin/arch")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_dies_after_its_last_move",
+        slow: true,
+        breaks_ground: true,
+        profile: |profile| {
+            quick_to_recover(profile);
+            profile.max_gap = Duration::from_secs(3);
+            profile.settle = Duration::from_secs(6);
+        },
+        when: |event| matches!(event, Event::LegFinished { guest, direction: Direction::Back, .. } if guest == "vm2"),
+        cause: |fleet| on_host(&fleet.hosts.source, "sleep 1; pkill -KILL -f guest=vm1"),
+        finds: &[
+            finding(&qemu::ABOUT, "vm1", " on source at "),
+            finding(&recovery::ABOUT, "vm1", "silent for "),
+            finding(&reachable::ABOUT, "vm1", ""),
+            MISSED_TWICE,
+            LOAD_UNANSWERED,
+            WITNESS_UNHEARD,
+        ],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_suspended",
+        cause: |fleet| {
+            let guest = vm1(fleet);
+            guest.known_on(&fleet.hosts.target)?.suspend().attempting(|| format!("suspend {}", guest.name))
+        },
+        finds: &[
+            finding(&placement::ABOUT, "vm1", "active but not running on target"),
+            finding(&reachable::ABOUT, "vm1", ""),
+            MISSED_TWICE,
+            NOT_RECOVERED,
+            LOAD_UNANSWERED,
+            WITNESS_UNHEARD,
+        ],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::second_copy_started",
+        breaks_ground: true,
+        cause: |fleet| {
+            let guest = vm1(fleet);
+            guest.known_on(&fleet.hosts.source)?.start().attempting(|| format!("start {} twice", guest.name))
+        },
+        finds: &[
+            finding(&copies::ABOUT, "vm1", "running on both hosts"),
+            finding(&placement::ABOUT, "vm1", "running on source, running on target"),
+            NOT_RECOVERED,
+            finding(&writers::ABOUT, "vm1", "both hosts' QEMU have it open"),
+            may_find(&disk::ABOUT, "vm1", "two copies write to one disk").repeated(),
+            may_find(&kernel_log::ABOUT, "vm1", "two copies write to one disk").repeated(),
+            may_find(&reachable::ABOUT, "vm1", "two guests have one address").repeated(),
+            may_find(&connection::ABOUT, "vm1", "two guests have one address"),
+            may_find(&load::ABOUT, "vm1", "two guests have one address").repeated(),
+            may_find(&reboot::ABOUT, "vm1", "two guests have one address").repeated(),
+            may_find(&memory::ABOUT, "vm1", "two guests have one address").repeated(),
+        ],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::witness_killed",
+        slow: true,
+        breaks_ground: true,
+        cause: |fleet| end_witness(vm1(fleet)),
+        finds: &[finding(&memory::ABOUT, "vm1", "cannot ask the witness").repeated()],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_clock_moved",
+        cause: |fleet| in_guest(fleet, "date -s @$(($(date +%s) + 3600))").map(drop),
+        finds: &[finding(&clock::ABOUT, "vm1", "moved by +3").repeated()],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_on_the_wrong_host",
+        // Between libvirt's report of success and the proofs, which wait for it.
+        when: |event| matches!(event, Event::LegFinished { guest, direction: Direction::Out, .. } if guest == "vm2"),
+        at_once: true,
+        cause: |fleet| {
+            let guest = fleet.guest("vm2").ok_or_else(|| Failure::new("find vm2", "not in the fleet"))?;
+            let back = guest.connection(&fleet.hosts, Side::Source, fleet.stop_flag())?;
+            let live = Migration { live: true, persist_dest: true, ..Migration::default() };
+            guest
+                .known_on(&fleet.hosts.target)?
+                .migrate(&back, &live)
+                .map(drop)
+                .attempting(|| "migrate vm2 back".into())
+        },
+        finds: &[
+            finding(&placement::ABOUT, "vm2", "running on source, not active on target"),
+            may_find(&writers::ABOUT, "vm2", "a migration that nobody here ordered"),
+        ],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::suspended_at_timeout",
+        scenario: "precopy_orderly::in_vms::stress_memory",
+        profile: |profile| {
+            impatient(profile);
+            profile.precopy_timeout = Duration::from_millis(300);
+            profile.at_timeout = AtTimeout::Suspend;
+        },
+        then_profile: Some(impatient),
+        when: |event| matches!(event, Event::LegStarted { .. }),
+        finds: &[finding(&live::ABOUT, "vm1", "suspended ")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::suspended_by_somebody_else",
+        profile: |profile| {
+            impatient(profile);
+            // The first pass takes some seconds.
+            profile.bandwidth = Some(Bytes(24 << 20));
+        },
+        // Nothing converges at that speed unless it stands still.
+        then_profile: Some(impatient),
+        when: |event| {
+            matches!(event, Event::LibvirtEvent { guest: Some(guest), what: DomainEvent::Iteration { pass: 1 }, .. }
+                if guest == "vm1")
+        },
+        cause: |fleet| {
+            let guest = vm1(fleet);
+            guest.known_on(&fleet.hosts.source)?.suspend().attempting(|| format!("suspend {}", guest.name))
+        },
+        finds: &[finding(&live::ABOUT, "vm1", "suspended ")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::qemu_of_a_guest_aborts",
+        slow: true,
+        cause: |fleet| on_host(&fleet.hosts.target, "pkill -ABRT -f guest=vm1"),
+        finds: &[
+            finding(&qemu::ABOUT, "vm1", " on target at "),
+            finding(&reachable::ABOUT, "vm1", ""),
+            MISSED_TWICE,
+            NOT_RECOVERED,
+            may_find(
+                &placement::ABOUT,
+                "vm1",
+                "vm2 may arrive before it is missed, and the step be looked at",
+            ),
+            LOAD_UNANSWERED,
+            WITNESS_UNHEARD,
+        ],
+        ..TO_VM1
+    },
+];
+
+fn parse_hex(text: &str) -> Result<u64> {
+    u64::from_str_radix(text.trim_start_matches("0x"), 16).attempting(|| format!("read the address {text:?}"))
+}

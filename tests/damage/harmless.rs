@@ -1,0 +1,177 @@
+//! What looks like damage and is none: its scenario passes.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+
+use multivm::failure::{Attempt, Failure, Result};
+use multivm::ledger::Ledger;
+use multivm::record::{DomainEvent, Event};
+use multivm::scenario::Bytes;
+use multivm::stand::lab::{HostSize, cgroup};
+use multivm::sys::machine;
+use multivm_fixtures::selftest::Damage;
+
+use crate::shared::{TO_VM1, held, impatient, in_guest, on_host, on_storage, url, vm1, vm1_is_away};
+
+pub const DAMAGES: &[Damage] = &[
+    Damage {
+        name: "harmless::users_write_to_kernel_logs",
+        cause: |fleet| {
+            let script = "echo 'WARNING: backup has started' > /dev/kmsg; echo '<1>Oops: 0002 [#1] PREEMPT SMP NOPTI' > /dev/kmsg";
+            in_guest(fleet, script)?;
+            on_host(&fleet.hosts.target, script)
+        },
+        ..TO_VM1
+    },
+    Damage {
+        name: "harmless::panic_words_on_a_console",
+        // As a kernel prints them, and as they are: nobody panics who answers.
+        cause: |fleet| {
+            let words = "Kernel panic - not syncing: it is only said";
+            let script = format!(
+                "for to in kmsg console; do for line in '{words}' '---[ end {words} ]---'; do \
+                 [ $to = kmsg ] && line=\"<8>$line\"; echo \"$line\" > /dev/$to; done; done"
+            );
+            in_guest(fleet, &script).map(drop)
+        },
+        ..TO_VM1
+    },
+    Damage {
+        name: "harmless::multivm_itself_is_halted",
+        slow: true,
+        cause: |_| {
+            let me = std::process::id();
+            let halt = format!("kill -STOP {me}; sleep 25; kill -CONT {me}");
+            let halted =
+                Command::new("sh").args(["-c", &halt]).status().attempting(|| "halt multivm".into())?;
+            if halted.success() { Ok(()) } else { Err(Failure::new("halt multivm", halted.to_string())) }
+        },
+        ..TO_VM1
+    },
+    Damage {
+        name: "harmless::kernel_kills_a_stranger_for_want_of_memory",
+        cause: |_| oom_kill_of_a_stranger(),
+        ..TO_VM1
+    },
+    Damage {
+        name: "harmless::page_cache_is_dropped",
+        cause: |fleet| in_guest(fleet, "sync; echo 3 > /proc/sys/vm/drop_caches").map(drop),
+        finds: &[],
+        ..TO_VM1
+    },
+    Damage {
+        name: "harmless::guest_writes_a_new_file_while_it_moves",
+        profile: |profile| {
+            impatient(profile);
+            // So that the file is there before the guest is away.
+            profile.bandwidth = Some(Bytes(48 << 20));
+        },
+        // The target's QEMU has opened the image by then and knows how long it was. No write of the guest comes between its arrival and
+        // the look at the file that makes the image longer: the records of its witness lie in blocks that it has.
+        when: |event| matches!(event, Event::LibvirtEvent { guest: Some(guest), what: DomainEvent::Iteration { pass: 1 }, .. } if guest == "vm1"),
+        cause: |fleet| {
+            let write = "dd if=/dev/urandom of=/var/new bs=1M count=2 2> /dev/null; sync; sha256sum /var/new > /run/new.sum";
+            in_guest(fleet, write)?;
+            let arrives = "! virsh domstate vm1 | grep running && until virsh domstate vm1 | grep -q running; do sleep 0.1; done";
+            on_host(&fleet.hosts.target, arrives)?;
+            in_guest(fleet, "echo 3 > /proc/sys/vm/drop_caches; sha256sum -c /run/new.sum").map(drop)
+        },
+        ..TO_VM1
+    },
+    Damage {
+        name: "harmless::guest_is_busier_after_arrival",
+        when: vm1_is_away,
+        at_once: true,
+        cause: |fleet| in_guest(fleet, "stress --timeout 4 --cpu 3 --io 1 > /dev/null 2>&1").map(drop),
+        finds: &[],
+        ..TO_VM1
+    },
+    Damage {
+        name: "harmless::definitions_are_read",
+        cause: |fleet| {
+            let domain = "<domain type='qemu'><name>neighbour</name><memory>65536</memory><os><type>hvm</type></os></domain>";
+            let reads = "virsh dumpxml vm1 && virsh dumpxml --inactive vm1 && virsh snapshot-list vm1 && \
+                         virsh domstats vm1 && virsh qemu-monitor-command vm1 --hmp info status";
+            on_host(
+                &fleet.hosts.target,
+                &format!(
+                    "({reads}) > /dev/null && echo \"{domain}\" > /run/neighbour.xml && virsh define /run/neighbour.xml && \
+                     virsh autostart neighbour && virsh undefine neighbour && rm /run/neighbour.xml"
+                ),
+            )
+        },
+        finds: &[],
+        ..TO_VM1
+    },
+    Damage {
+        name: "harmless::qemu_of_a_stranger_aborts",
+        cause: |fleet| {
+            let domain = "<domain type='qemu'><name>neighbour</name><memory>65536</memory><os><type>hvm</type></os></domain>";
+            on_host(
+                &fleet.hosts.target,
+                &format!(
+                    "echo \"{domain}\" > /run/neighbour.xml && virsh create --paused /run/neighbour.xml && rm /run/neighbour.xml && \
+                     pkill -ABRT -f guest=neighbour"
+                ),
+            )
+        },
+        finds: &[],
+        ..TO_VM1
+    },
+    Damage {
+        name: "harmless::images_are_read",
+        cause: |fleet| {
+            let url = url(fleet, &vm1(fleet).image);
+            let reads = format!(
+                "qemu-img info -U {url} > /dev/null && qemu-img map -U -f raw {url} > /dev/null && {}",
+                held(&format!("qemu-nbd -t -r -x vm -f raw -p 10999 {url}"))
+            );
+            on_storage(fleet, "qemu-img info -U vm1.qcow2 > /dev/null && cat vm1.qcow2 > /dev/null")?;
+            on_storage(fleet, &held("sh -c 'exec 3<vm1.qcow2 4<>neighbour.img && sleep 60'"))?;
+            on_storage(fleet, "rm neighbour.img")?;
+            on_host(&fleet.hosts.source, &reads)
+        },
+        finds: &[],
+        ..TO_VM1
+    },
+    Damage {
+        name: "harmless::host_is_used",
+        // Logs and caches grow, files come and go, and somebody is logged in.
+        cause: |fleet| {
+            let used = "echo a line >> /var/log/libvirt/qemu/other.log; touch /var/cache/libvirt/qemu/other; \
+                        touch /run/libvirt/other; virsh list --all; virsh nodeinfo; timeout 5 nc -l 4445; rm /run/libvirt/other";
+            on_host(&fleet.hosts.target, used)
+        },
+        finds: &[],
+        ..TO_VM1
+    },
+];
+
+/// The kernel kills a process of this machine that no host has, in a control group of its own.
+fn oom_kill_of_a_stranger() -> Result<()> {
+    let attempted = || "have a stranger's process killed".to_owned();
+    let state = tempfile::tempdir().attempting(attempted)?;
+    let ledger = Ledger::open(state.path())?;
+    let small = HostSize { cpu_percent: machine::cpu_percent(), memory: 32 << 20 };
+    let groups = cgroup::create("multivm-selftest-stranger", small, &ledger)?;
+    let joins: String = groups.joins.iter().map(|join| format!("echo $$ > {} && ", join.display())).collect();
+    let ended = Command::new("timeout")
+        .args([
+            "--signal=TERM",
+            "30",
+            "sh",
+            "-c",
+            &format!("{joins} exec dd if=/dev/zero of=/dev/null bs=256M count=1"),
+        ])
+        .output()
+        .attempting(attempted);
+    let failures = ledger.undo_all();
+    // The kernel's signal, as timeout passes it on.
+    if ended
+        .as_ref()
+        .is_ok_and(|ended| ended.status.code() == Some(128 + 9) || ended.status.signal() == Some(9))
+    {
+        return failures.into_iter().next().map_or(Ok(()), Err);
+    }
+    Err(Failure::new(attempted(), format!("it ended otherwise: {ended:?}")))
+}

@@ -1,0 +1,195 @@
+//! Damage to hosts: their kernels, daemons, hooks and firewalls, and what is left behind on them.
+
+use multivm::check::{kernel_log, leftovers, migration, overlap, placement, reachable, writers};
+use multivm::failure::Result;
+use multivm::guest::Fleet;
+use multivm::host::Host;
+use multivm::record::Event;
+use multivm_fixtures::selftest::{
+    Damage, ExpectedFinding, HOSTS, end_host, end_libvirtd, finding, hook, may_find,
+};
+
+use crate::shared::{
+    COPIES_UNKNOWN, LOAD_UNANSWERED, MISSED_TWICE, NOT_RECOVERED, TO_ALL, TO_VM1, VM1_UNDEFINED,
+    VM2_UNDEFINED, WITNESS_UNHEARD, on_host,
+};
+
+pub const DAMAGES: &[Damage] = &[
+    Damage {
+        name: "damage::host_kernel_kills_for_want_of_memory",
+        // It takes as long as a short scenario.
+        at_once: true,
+        cause: |fleet| kill_for_want_of_memory(&fleet.hosts.target),
+        finds: &[finding(&kernel_log::ABOUT, HOSTS, "killed: tail")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::agent_killed_on_host",
+        slow: true,
+        breaks_ground: true,
+        // It is asked over another connection from then on, which is no finding: no guest has anything to do with it.
+        cause: |fleet| on_host(&fleet.hosts.target, "pkill -KILL multivm-agent"),
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::libvirtd_of_target_killed",
+        breaks_ground: true,
+        cause: |fleet| end_libvirtd(&fleet.hosts.target),
+        finds: &[
+            finding(&migration::ABOUT, "vm2", ""),
+            finding(&placement::ABOUT, "vm1", "cannot ask target which guests run"),
+            finding(&placement::ABOUT, "vm2", "cannot ask target which guests run"),
+            VM1_UNDEFINED,
+            VM2_UNDEFINED,
+            COPIES_UNKNOWN,
+            may_find(&writers::ABOUT, "vm2", "the QEMU that was to receive it stays, and has its image open"),
+        ],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::target_lost",
+        slow: true,
+        breaks_ground: true,
+        // Its init ends, and with it everything in the host.
+        cause: |_| end_host("target"),
+        finds: &[
+            finding(&migration::ABOUT, "vm2", ""),
+            finding(&placement::ABOUT, "vm1", "cannot ask target which guests run"),
+            finding(&placement::ABOUT, "vm2", "cannot ask target which guests run"),
+            VM1_UNDEFINED,
+            VM2_UNDEFINED,
+            NOT_RECOVERED,
+            finding(&reachable::ABOUT, "vm1", ""),
+            MISSED_TWICE,
+            finding(&kernel_log::ABOUT, HOSTS, "cannot log in to target").repeated(),
+            COPIES_UNKNOWN,
+            WRITERS_UNKNOWN,
+            LOAD_UNANSWERED,
+            WITNESS_UNHEARD,
+        ],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::target_refuses_every_guest",
+        breaks_ground: true,
+        cause: refuse_every_guest,
+        finds: &[finding(&migration::ABOUT, "vm1", "VIR_ERR_CONFIG_UNSUPPORTED")],
+        ..TO_ALL
+    },
+    Damage {
+        name: "damage::target_refuses_every_guest_and_not_the_transport",
+        scenario: "precopy_compressed::in_vms::stress_cpu",
+        cause: refuse_every_guest,
+        finds: &[finding(&migration::ABOUT, "vm1", "a plain migration source to target fails, too")],
+        ..TO_ALL
+    },
+    Damage {
+        name: "damage::target_cannot_prepare_a_guest",
+        cause: |fleet| hook(&fleet.hosts.target, r#"[ "$2" != "prepare" ]"#),
+        finds: &[finding(&migration::ABOUT, "vm1", "Hook script execution failed")],
+        ..TO_ALL
+    },
+    Damage {
+        // Guests that boot while they cannot move have a boot of their own to be judged by, and not the one before.
+        name: "damage::target_cannot_prepare_a_guest_that_boots",
+        scenario: "precopy_simultaneous::booting::migrated_vms",
+        cause: |fleet| hook(&fleet.hosts.target, r#"[ "$2" != "prepare" ]"#),
+        finds: &[
+            finding(&migration::ABOUT, "vm1", "Hook script execution failed"),
+            finding(&migration::ABOUT, "vm2", "Hook script execution failed"),
+        ],
+        ..TO_ALL
+    },
+    Damage {
+        name: "damage::target_takes_one_guest_at_a_time",
+        scenario: "precopy_simultaneous::in_vms::stress_cpu",
+        cause: |fleet| hook(&fleet.hosts.target, ONE_AT_A_TIME),
+        finds: &[finding(&overlap::ABOUT, HOSTS, "one after the other")],
+        ..TO_ALL
+    },
+    Damage {
+        name: "damage::target_takes_no_connection",
+        cause: |fleet| {
+            // libvirt's ports for migrations.
+            let refuse = "nft add table inet selftest && nft add chain inet selftest in '{ type filter hook input priority 0; }' && \
+                          nft add rule inet selftest in tcp dport 49152-49215 reject with tcp reset";
+            on_host(&fleet.hosts.target, refuse)
+        },
+        undo: |fleet| on_host(&fleet.hosts.target, "nft delete table inet selftest"),
+        finds: &[finding(&migration::ABOUT, "vm1", "Connection refused")],
+        ..TO_ALL
+    },
+    Damage {
+        name: "damage::host_kernel_kills_after_the_last_look",
+        when: |event| matches!(event, Event::ChecksHeld { held, .. } if held.iter().any(|(check, _)| *check == leftovers::ABOUT.id)),
+        at_once: true,
+        cause: |fleet| kill_for_want_of_memory(&fleet.hosts.target),
+        finds: &[finding(&kernel_log::ABOUT, HOSTS, "killed: tail")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::things_left_behind",
+        // As a hook of libvirt might, with every start of a guest.
+        cause: |fleet| {
+            let left = "ip tuntap add dev left0 mode tap && ip link add left1 type veth peer name left2 && \
+                        touch /run/libvirt/qemu/left && for stays in 'sleep 120' 'nc -l 4444' 'nc -u -l 4446'; do \
+                        setsid -f timeout 120 $stays < /dev/null > /dev/null 2>&1; done";
+            on_host(&fleet.hosts.target, left)
+        },
+        finds: &[finding(&leftovers::ABOUT, HOSTS, "process sleep (pid ").saying(LEFT)],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::clients_that_stay",
+        slow: true,
+        cause: |fleet| {
+            let stay = "for number in $(seq 20); do \
+                        setsid -f timeout 120 virsh event --all --loop < /dev/null > /dev/null 2>&1; done";
+            on_host(&fleet.hosts.source, stay)
+        },
+        finds: &[
+            finding(&leftovers::ABOUT, HOSTS, "process virsh (pid "),
+            finding(&leftovers::ABOUT, HOSTS, " file descriptors, "),
+        ],
+        ..TO_VM1
+    },
+];
+
+/// What is left behind beside a process, in the same finding.
+const LEFT: &[&str] = &[
+    "link left0",
+    "link left1",
+    "file /run/libvirt/qemu/left",
+    "listening socket, tcp port 4444 (pid ",
+    "listening socket, udp port 4446 (pid ",
+];
+
+/// Lets a guest prepare only when no QEMU listens any more for the one before, or receives it. Who has passed holds the lock
+/// meanwhile.
+const ONE_AT_A_TIME: &str = r#"cat > /dev/null
+[ "$2 $3" = "migrate begin" ] || exit 0
+exec 9> /run/multivm-selftest.lock
+flock 9
+busy() { cat /proc/net/tcp /proc/net/tcp6 | grep -qE ':C0[0-3][0-9A-F] [0-9A-F]+:[0-9A-F]{4} (01|0A) '; }
+( tries=200; until busy || [ $((tries -= 1)) = 0 ]; do sleep 0.1; done; while busy; do sleep 0.1; done ) < /dev/null > /dev/null 2>&1 &
+"#;
+
+/// Makes the target's libvirt change the number of processors of every guest that comes, which it then refuses to take.
+fn refuse_every_guest(fleet: &Fleet) -> Result<()> {
+    let script = r#"[ "$2 $3" = "migrate begin" ] && sed "s|<vcpu.*</vcpu>|<vcpu>3</vcpu>|"; exit 0"#;
+    hook(&fleet.hosts.target, script)
+}
+
+/// Who has images open on a machine that does not answer.
+const WRITERS_UNKNOWN: ExpectedFinding =
+    may_find(&writers::ABOUT, HOSTS, "the scenario may end before the watch was blind for too long");
+
+/// The kernel kills a process of a host.
+fn kill_for_want_of_memory(host: &Host) -> Result<()> {
+    // A line that is longer than the memory that the host has: tail is killed while it keeps it.
+    let script = format!(
+        "echo 1000 > /proc/self/oom_score_adj; ! head -c {} /dev/zero | tail -n 1 > /dev/null",
+        2 * host.entry.memory
+    );
+    on_host(host, &script)
+}

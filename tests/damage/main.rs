@@ -1,0 +1,33 @@
+//! Real damage in the real lab during a real scenario: each must lead to exactly the findings that it lists, and a clean
+//! scenario after it must pass.
+
+mod checks;
+mod definitions;
+mod guests;
+mod harmless;
+mod hosts;
+mod loads;
+mod network;
+mod shared;
+mod storage;
+
+use std::process::ExitCode;
+
+use multivm_fixtures::selftest::{Damage, OnPaper, damage_main};
+
+fn main() -> ExitCode {
+    damage_main(TABLES, ON_PAPER)
+}
+
+/// All damages, by what they befall.
+const TABLES: &[&[Damage]] = &[
+    guests::DAMAGES,
+    loads::DAMAGES,
+    definitions::DAMAGES,
+    network::DAMAGES,
+    hosts::DAMAGES,
+    storage::DAMAGES,
+    harmless::DAMAGES,
+];
+
+const ON_PAPER: &[OnPaper] = &[("checks::each_is_found_by_a_damage", checks::each_is_found_by_a_damage)];

@@ -1,0 +1,147 @@
+//! Damage to the network of guests and to their speed.
+
+use std::time::Duration;
+
+use multivm::check::{connection, reachable, recovery, speed};
+use multivm::failure::Result;
+use multivm::guest::Fleet;
+use multivm::record::Event;
+use multivm::scenario::{Direction, Profile};
+use multivm_fixtures::selftest::{Damage, finding, may_find};
+
+use crate::shared::{
+    LOAD_UNANSWERED, MISSED_TWICE, NOT_RECOVERED, TO_VM1, WITNESS_UNHEARD, impatient, in_guest, on_host,
+    quick_to_recover, vm1, vm1_is_away,
+};
+
+pub const DAMAGES: &[Damage] = &[
+    Damage {
+        name: "damage::link_down_for_20_s",
+        slow: true,
+        cause: link_down,
+        finds: &[
+            finding(&reachable::ABOUT, "vm1", "longest gap"),
+            MISSED_TWICE,
+            NOT_RECOVERED,
+            may_find(
+                &connection::ABOUT,
+                "vm1",
+                "a question that is under way when the guest goes down has no answer",
+            ),
+            LOAD_UNANSWERED,
+            WITNESS_UNHEARD,
+        ],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::frames_lost_for_5_s_after_arrival",
+        profile: quick_to_recover,
+        when: vm1_is_home,
+        at_once: true,
+        cause: |fleet| frames_lost(fleet, "5"),
+        finds: &[finding(&recovery::ABOUT, "vm1", "silent for ")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::healthy_frames_lost_for_half_a_second",
+        profile: quick_to_recover,
+        when: vm1_is_home,
+        at_once: true,
+        cause: |fleet| frames_lost(fleet, "0.5"),
+        finds: &[],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::disk_is_slow_after_arrival",
+        slow: true,
+        profile: soon_too_slow,
+        when: vm1_is_away,
+        at_once: true,
+        cause: |fleet| {
+            let limit =
+                |operations| format!("virsh blkdeviotune vm1 vda --live --write-iops-sec {operations}");
+            on_host(&fleet.hosts.target, &format!("{} && sleep 6; {}", limit(2), limit(0)))
+        },
+        finds: &[finding(&speed::ABOUT, "vm1", "disk ")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_is_throttled_after_arrival",
+        slow: true,
+        // Nobody moves after it: the time for which it is watched is all that it is judged by.
+        profile: |profile| {
+            soon_too_slow(profile);
+            profile.max_gap = Duration::from_secs(20);
+            profile.max_recovery = Duration::from_secs(20);
+            profile.settle = Duration::from_secs(7);
+        },
+        when: |event| matches!(event, Event::LegFinished { guest, direction: Direction::Back, .. } if guest == "vm2"),
+        cause: |fleet| {
+            let script = "pid=$(pgrep -o -f guest=vm2) && for turn in 1 2 3 4 5 6 7; do kill -STOP $pid; sleep 0.95; kill -CONT $pid; \
+                          sleep 0.05; done";
+            on_host(&fleet.hosts.source, script)
+        },
+        finds: &[finding(&speed::ABOUT, "vm2", "CPU ")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::tcp_connection_reset",
+        // The server side of the connection that has been open since before the scenario: the parent of the program
+        // that answers over it.
+        cause: |fleet| {
+            let script = "kill -KILL $(cut -d' ' -f4 /proc/$(pidof multivm-agent | cut -d' ' -f1)/stat)";
+            in_guest(fleet, script).map(drop)
+        },
+        finds: &[finding(&connection::ABOUT, "vm1", "lost: ")],
+        ..TO_VM1
+    },
+];
+
+/// A guest that is five times slower than before is too slow, with a CPU for each of them.
+fn soon_too_slow(profile: &mut Profile) {
+    impatient(profile);
+    profile.max_slowdown = 5;
+}
+
+fn vm1_is_home(event: &Event) -> bool {
+    matches!(event, Event::LegFinished { guest, direction: Direction::Back, .. } if guest == "vm1")
+}
+
+/// The MAC address of vm1's tap: libvirt gives it the guest's with another first octet.
+fn tap_mac(fleet: &Fleet) -> String {
+    vm1(fleet).mac.replacen("52", "fe", 1)
+}
+
+/// Takes the link of vm1 on the source down for so many seconds.
+fn frames_lost(fleet: &Fleet, seconds: &str) -> Result<()> {
+    let tap_mac = tap_mac(fleet);
+    let script = format!(
+        "tap=$(ip -o link | grep -i {tap_mac} | cut -d: -f2) && ip link set $tap down && sleep {seconds} && \
+         ip link set $tap up"
+    );
+    on_host(&fleet.hosts.source, &script)
+}
+
+/// How long the link stays down: well above the longest gap that is allowed here.
+const DOWN: Duration = Duration::from_secs(20);
+
+fn link_down(fleet: &Fleet) -> Result<()> {
+    // The guest moves meanwhile, and its tap on the other host is a new one: so both hosts are looked at again and again.
+    let tap_mac = tap_mac(fleet);
+    let set = |state: &str| {
+        format!(
+            "for tap in $(ip -o link | grep -i {tap_mac} | cut -d: -f2); do ip link set $tap {state}; done"
+        )
+    };
+    let script = format!(
+        "end=$(($(date +%s) + {})); while [ $(date +%s) -lt $end ]; do {}; sleep 0.1; done; {}",
+        DOWN.as_secs(),
+        set("down"),
+        set("up"),
+    );
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| fleet.hosts.source.remote.check(&script, DOWN * 2));
+        fleet.hosts.target.remote.check(&script, DOWN * 2)?;
+        other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map(drop)
+    })
+}

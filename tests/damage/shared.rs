@@ -1,0 +1,126 @@
+//! What damages have in common: whom they befall and when, findings that come with many of them, and acts in guests and on hosts.
+
+use std::time::Duration;
+
+use multivm::check::{copies, definition, load, memory, reachable, recovery};
+use multivm::failure::Result;
+use multivm::guest::{Fleet, Guest};
+use multivm::host::Host;
+use multivm::record::Event;
+use multivm::scenario::{Direction, Profile};
+use multivm_fixtures::selftest::{Damage, ExpectedFinding, HOSTS, may_find, unhook};
+
+/// What most of them have in common: it happens to the first guest, which is on the target, when the second one goes.
+pub const TO_VM1: Damage = Damage {
+    name: "",
+    scenario: "precopy_orderly::in_vms::stress_cpu",
+    profile: impatient,
+    when: second_guest_goes,
+    at_once: false,
+    cause: |_| Ok(()),
+    undo: |_| Ok(()),
+    finds: &[],
+    slow: false,
+    breaks_ground: false,
+    then: "precopy_orderly::in_vms::stress_cpu",
+    then_profile: None,
+};
+
+/// What befalls every migration: it happens before the first one is ordered.
+pub const TO_ALL: Damage = Damage {
+    when: |event| matches!(event, Event::LegStarted { .. }),
+    at_once: true,
+    undo: |fleet| unhook(&fleet.hosts.target),
+    ..TO_VM1
+};
+
+/// vm1 is down, and the probes miss it as well as a look into it: two findings, whichever of them comes first.
+pub const MISSED_TWICE: ExpectedFinding =
+    may_find(&reachable::ABOUT, "vm1", "the probes and a look may miss it, or one of them");
+
+/// Questions about the load of vm1 while it is down.
+pub const LOAD_UNANSWERED: ExpectedFinding =
+    may_find(&load::ABOUT, "vm1", "a question that is under way when the guest goes down has no answer")
+        .saying(&["not known: "])
+        .repeated();
+
+/// Looks into vm1 that are under way when it goes down.
+pub const WITNESS_UNHEARD: ExpectedFinding =
+    may_find(&memory::ABOUT, "vm1", "a look that is under way when the guest goes down hears no witness")
+        .saying(&["not known: "])
+        .repeated();
+
+/// vm1 goes down after its arrival, for as long as it takes to boot or to be missed: one finding for each of its stays.
+pub const NOT_RECOVERED: ExpectedFinding =
+    may_find(&recovery::ABOUT, "vm1", "it is silent after its arrival, as long as it takes to boot")
+        .saying(&["silent for "])
+        .repeated();
+
+/// What a host defines that does not answer, asked after every step and at the end.
+pub const VM1_UNDEFINED: ExpectedFinding = silent_about("vm1");
+pub const VM2_UNDEFINED: ExpectedFinding = silent_about("vm2");
+
+const fn silent_about(guest: &'static str) -> ExpectedFinding {
+    may_find(&definition::ABOUT, guest, "a host that does not answer says nothing of what it defines")
+        .saying(&["not known: "])
+        .repeated()
+}
+
+/// Which guests run on a host that does not answer.
+pub const COPIES_UNKNOWN: ExpectedFinding =
+    may_find(&copies::ABOUT, HOSTS, "the scenario may end before the watch was blind for too long");
+
+/// How long one act of damage may take.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+pub fn vm1(fleet: &Fleet) -> &Guest {
+    &fleet.guests[0]
+}
+
+pub fn in_guest(fleet: &Fleet, script: &str) -> Result<String> {
+    vm1(fleet).agent.remote().check(script, LIMIT)
+}
+
+pub fn on_host(host: &Host, script: &str) -> Result<()> {
+    host.remote.check(script, LIMIT).map(drop)
+}
+
+pub fn on_storage(fleet: &Fleet, script: &str) -> Result<()> {
+    let script = format!("cd {} && {{ {script}; }}", fleet.storage.entry.export);
+    fleet.storage.remote.check(&script, LIMIT).map(drop)
+}
+
+/// How long somebody holds an image: a look comes twice a second.
+pub const HELD: Duration = Duration::from_secs(10);
+
+/// A script that lets a program run for that long, and fails if it does not.
+pub fn held(program: &str) -> String {
+    format!("{{ timeout {} {program}; [ $? = 124 ]; }}", HELD.as_secs())
+}
+
+/// An image in the export, as QEMU's NFS client takes it. As a raw one: it finds no backing file by a name without a folder.
+pub fn url(fleet: &Fleet, image: &str) -> String {
+    let storage = &fleet.storage.entry;
+    format!("nfs://{}{}/{image}", storage.login.address, storage.export)
+}
+
+/// Guests that are dead on purpose are not to be waited for as long as others.
+pub fn impatient(profile: &mut Profile) {
+    profile.max_gap = Duration::from_secs(6);
+    profile.boot_timeout = Duration::from_secs(40);
+}
+
+/// A guest that is silent for 3 s after its arrival has not recovered, with a CPU for each of them.
+pub fn quick_to_recover(profile: &mut Profile) {
+    impatient(profile);
+    profile.max_gap = Duration::from_secs(20);
+    profile.max_recovery = Duration::from_secs(3);
+}
+
+pub fn vm1_is_away(event: &Event) -> bool {
+    matches!(event, Event::LegFinished { guest, direction: Direction::Out, .. } if guest == "vm1")
+}
+
+fn second_guest_goes(event: &Event) -> bool {
+    matches!(event, Event::LegStarted { guest, direction: Direction::Out, .. } if guest == "vm2")
+}

@@ -1,0 +1,217 @@
+//! Damage to images and to their server, and writers that do not belong to them.
+
+use std::time::Duration;
+
+use multivm::check::{
+    clock, connection, copies, disk, kernel_log, live, load, memory, migration, placement, reachable, writers,
+};
+use multivm::guest::Fleet;
+use multivm::record::{DomainEvent, Event};
+use multivm::scenario::Bytes;
+use multivm_fixtures::selftest::{Damage, HOSTS, end_nfs_server, finding, may_find};
+
+use crate::shared::{
+    HELD, LIMIT, NOT_RECOVERED, TO_VM1, VM1_UNDEFINED, VM2_UNDEFINED, held, impatient, in_guest, on_host,
+    on_storage, url, vm1,
+};
+
+pub const DAMAGES: &[Damage] = &[
+    Damage {
+        name: "damage::byte_of_image_flipped",
+        cause: |fleet| {
+            // A record of the witness, as it lies in the image on the NFS server. Those of earlier witnesses lie there, too, in blocks
+            // that are free: the run id in bytes 16 to 32 tells which are of this one. The first part of the image has the data; the
+            // rest is a hole, which grep would take for one line.
+            let head = "dd bs=1 skip=16 count=16 2> /dev/null | od -An -tx1 | tr -d ' \\n'";
+            let run = in_guest(fleet, &format!("cat /var/lib/multivm/records | {head}"))?;
+            let image = &vm1(fleet).image;
+            let script = format!(
+                "cd {} && for at in $(head -c $(($(stat -c %b {image}) * 512 + 1048576)) {image} | grep -obUa multivm-record | cut -d: -f1 | tac); do \
+                 [ \"$(tail -c +$((at + 1)) {image} | {head})\" = {} ] || continue; \
+                 printf '\\252' | dd of={image} bs=1 seek=$((at + 2000)) conv=notrunc; exit; done; exit 1",
+                fleet.storage.entry.export,
+                run.trim(),
+            );
+            fleet.storage.remote.check(&script, LIMIT).map(drop)
+        },
+        finds: &[
+            finding(&disk::ABOUT, "vm1", "kind=torn"),
+            may_find(&writers::ABOUT, "vm1", "dd has the image open for a moment, which two looks may see"),
+        ],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::record_dropped",
+        cause: |fleet| {
+            let file = "/var/lib/multivm/records";
+            in_guest(fleet, &format!("dd if=/dev/zero of={file} bs=4096 seek=300 count=1 conv=notrunc; sync"))
+                .map(drop)
+        },
+        finds: &[finding(&disk::ABOUT, "vm1", "slot=300 ")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::nfs_server_killed_in_mid_migration",
+        slow: true,
+        breaks_ground: true,
+        profile: |profile| {
+            impatient(profile);
+            // The first pass takes some seconds, and whoever waits for the migration not much longer.
+            profile.bandwidth = Some(Bytes(24 << 20));
+            profile.precopy_timeout = Duration::from_secs(20);
+        },
+        // Nothing converges at that speed.
+        then_profile: Some(impatient),
+        when: |event| {
+            matches!(event, Event::LibvirtEvent { guest: Some(guest), what: DomainEvent::Iteration { pass: 1 }, .. }
+                if guest == "vm1")
+        },
+        cause: |fleet| end_nfs_server(fleet),
+        finds: &[
+            finding(&migration::ABOUT, "vm1", ""),
+            VM1_UNDEFINED,
+            VM2_UNDEFINED,
+            NOT_RECOVERED,
+            may_find(&clock::ABOUT, "vm1", "a guest waits for its disk").repeated(),
+            may_find(&placement::ABOUT, "vm1", "a migration that hangs may leave it anywhere"),
+            may_find(&reachable::ABOUT, "vm1", "a guest waits for its disk").repeated(),
+            may_find(&connection::ABOUT, "vm1", "a guest waits for its disk"),
+            may_find(&kernel_log::ABOUT, "vm1", "a guest waits for its disk").repeated(),
+            may_find(&live::ABOUT, "vm1", "a guest waits for its disk"),
+            may_find(&disk::ABOUT, "vm1", "a guest waits for its disk").repeated(),
+            may_find(&copies::ABOUT, HOSTS, "libvirt may answer nothing about a guest that hangs"),
+            may_find(
+                &writers::ABOUT,
+                "vm1",
+                "the QEMU that was to receive it may stay, and have its image open",
+            ),
+            may_find(&memory::ABOUT, "vm2", "a guest waits for its disk").repeated(),
+            may_find(&connection::ABOUT, "vm2", "a guest waits for its disk"),
+            may_find(&reachable::ABOUT, "vm2", "a guest waits for its disk").repeated(),
+            may_find(&kernel_log::ABOUT, "vm2", "a guest waits for its disk").repeated(),
+            may_find(&disk::ABOUT, "vm2", "a guest waits for its disk").repeated(),
+            may_find(&load::ABOUT, "vm2", "a guest waits for its disk").repeated(),
+            may_find(&memory::ABOUT, "vm1", "a guest waits for its disk").repeated(),
+            may_find(&load::ABOUT, "vm1", "a guest waits for its disk").repeated(),
+        ],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::second_qemu_by_hand",
+        cause: |fleet| {
+            on_host(
+                &fleet.hosts.source,
+                &held(&format!(
+                    "qemu-system-x86_64 -nodefaults -display none -m 16 -S -drive file={},format=raw,if=virtio",
+                    url(fleet, &vm1(fleet).image)
+                )),
+            )
+        },
+        finds: &[finding(&writers::ABOUT, "vm1", "qemu-system-x86_64 (pid ")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::second_domain_with_its_disk",
+        slow: true,
+        cause: |fleet| {
+            let domain = format!(
+                "<domain type='qemu'><name>neighbour</name><memory unit='MiB'>16</memory><os><type>hvm</type></os>\
+                 <devices>{}</devices></domain>",
+                disk_of_vm1(fleet)
+            );
+            let wait = HELD.as_secs();
+            on_host(
+                &fleet.hosts.source,
+                &format!(
+                    "echo \"{domain}\" > /run/neighbour.xml && virsh create --paused /run/neighbour.xml && sleep {wait}; \
+                          virsh destroy neighbour; rm /run/neighbour.xml"
+                ),
+            )
+        },
+        finds: &[finding(&writers::ABOUT, "vm1", "the QEMU of domain neighbour")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::its_disk_plugged_into_another_domain",
+        slow: true,
+        // No command line ever names it.
+        cause: |fleet| {
+            let domain = "<domain type='qemu'><name>neighbour</name><memory unit='MiB'>16</memory><os><type>hvm</type></os></domain>";
+            let disk = disk_of_vm1(fleet);
+            let wait = HELD.as_secs();
+            on_host(
+                &fleet.hosts.source,
+                &format!(
+                    "echo \"{domain}\" > /run/neighbour.xml && echo \"{disk}\" > /run/disk.xml && \
+                     virsh create --paused /run/neighbour.xml && virsh attach-device neighbour /run/disk.xml --live && sleep {wait}; \
+                     virsh destroy neighbour; rm /run/neighbour.xml /run/disk.xml"
+                ),
+            )
+        },
+        finds: &[finding(&writers::ABOUT, "vm1", "the QEMU of domain neighbour")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::image_exported_by_another_name",
+        // A hard link: no path of the guest's is named anywhere.
+        cause: |fleet| {
+            on_storage(fleet, "ln vm1.qcow2 other.img")?;
+            let exported = held(&format!("qemu-nbd -t -x vm -f raw -p 10999 {}", url(fleet, "other.img")));
+            let exported = on_host(&fleet.hosts.target, &exported);
+            on_storage(fleet, "rm other.img")?;
+            exported
+        },
+        finds: &[finding(&writers::ABOUT, "vm1", "qemu-nbd (pid ")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::image_open_on_the_server",
+        cause: |fleet| on_storage(fleet, &held("sh -c 'exec 3<>vm1.qcow2 && sleep 60'")),
+        finds: &[finding(&writers::ABOUT, "vm1", " on storage has it").repeated()],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::image_exported_on_the_server",
+        slow: true,
+        // By QEMU's own NFS client: the NFS server has the file open.
+        cause: |fleet| {
+            let exported = format!("qemu-nbd -t -x vm -f raw -p 10999 {}", url(fleet, &vm1(fleet).image));
+            on_storage(fleet, &held(&exported))
+        },
+        finds: &[finding(&writers::ABOUT, "vm1", "qemu-nbd (pid ").repeated()],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::base_image_open_on_the_server",
+        slow: true,
+        cause: |fleet| {
+            let image = &fleet.storage.entry.base_image;
+            on_storage(fleet, &held(&format!("sh -c 'exec 3>>{image} && sleep 60'")))
+        },
+        finds: &[finding(&writers::ABOUT, HOSTS, " on storage has it").repeated()],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::second_copy_paused",
+        slow: true,
+        cause: |fleet| on_host(&fleet.hosts.source, "virsh start vm1 --paused"),
+        finds: &[
+            finding(&writers::ABOUT, "vm1", "both hosts' QEMU have it open"),
+            finding(&placement::ABOUT, "vm1", "active but not running on source"),
+        ],
+        ..TO_VM1
+    },
+];
+
+/// vm1's image as the disk of a domain.
+fn disk_of_vm1(fleet: &Fleet) -> String {
+    let storage = &fleet.storage.entry;
+    format!(
+        "<disk type='network' device='disk'><driver name='qemu' type='qcow2' cache='none'/>\
+         <source protocol='nfs' name='{}/{}'><host name='{}'/></source><backingStore/>\
+         <target dev='vda' bus='virtio'/></disk>",
+        storage.export,
+        vm1(fleet).image,
+        storage.login.address
+    )
+}
