@@ -6,6 +6,8 @@ use super::deadline::Deadline;
 use super::password::{Kept, Password};
 use crate::failure::{Cause, FailureKind, Result};
 use crate::inventory::{Access, Login};
+use crate::sys::bounded;
+use crate::sys::stop::StopFlag;
 
 /// Logs in to a session whose machine has proved its own identity.
 pub(super) fn authenticate(
@@ -20,7 +22,14 @@ pub(super) fn authenticate(
             let tried = session.userauth_pubkey_file(&login.user, None, key, None);
             tried.map_err(|error| Cause::from(error).about(format!("key {}", key.display())))
         }
-        Access::Agent => with_agent(session, login, deadline),
+        Access::Agent => {
+            // An agent may wait for a finger on a token; libssh2 asks it without a limit.
+            let (session, user) = (session.clone(), login.user.clone());
+            let asked = move || with_agent(&session, &user, deadline);
+            let waited = bounded::answer(deadline.left()?, &StopFlag::new(), asked);
+            waited
+                .unwrap_or_else(|| Err(Cause::new(FailureKind::TimedOut, "ssh-agent did not answer in time")))
+        }
         Access::Password(secret) => {
             with_password(session, login, &*password.get(secret, deadline)?, deadline)
         }
@@ -39,7 +48,7 @@ fn offered(session: &Session, login: &Login, mut cause: Cause) -> Cause {
 }
 
 /// Tries every key of ssh-agent.
-fn with_agent(session: &Session, login: &Login, deadline: Deadline) -> Result<(), Cause> {
+fn with_agent(session: &Session, user: &str, deadline: Deadline) -> Result<(), Cause> {
     let asked = |error: ssh2::Error| Cause::new(FailureKind::Missing, error.to_string()).about("ssh-agent");
     let mut agent = session.agent()?;
     agent.connect().map_err(asked)?;
@@ -48,7 +57,7 @@ fn with_agent(session: &Session, login: &Login, deadline: Deadline) -> Result<()
     let mut last = Cause::new(FailureKind::Missing, "ssh-agent has no key: ssh-add");
     for key in keys {
         deadline.bound(session)?;
-        match agent.userauth(&login.user, &key) {
+        match agent.userauth(user, &key) {
             Ok(()) => return Ok(()),
             Err(error) => last = Cause::from(error).about(format!("key {} of ssh-agent", key.comment())),
         }

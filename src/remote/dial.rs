@@ -4,6 +4,7 @@ use std::io::Read;
 use std::net::TcpStream;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -29,7 +30,7 @@ impl Stream {
     pub fn open(login: &Login, deadline: Deadline) -> Result<Stream, Cause> {
         match &login.jump {
             None => Ok(Stream { socket: dial(login, deadline)?.into(), words: None }),
-            Some(jump) => through(jump, login),
+            Some(jump) => through(jump, login, deadline),
         }
     }
 
@@ -56,7 +57,13 @@ impl LastWords {
     pub fn add(&self, cause: Cause) -> Cause {
         let said = self.0.as_ref().and_then(|words| words.recv_timeout(LAST_WORDS).ok());
         match said.as_deref().map(str::trim).filter(|said| !said.is_empty()) {
-            Some(said) => Cause::new(FailureKind::Unreachable, format!("the jump host: {said}")),
+            Some(said) => {
+                // What is refused is refused the next time, too.
+                let refused = ["Permission denied", "Host key verification failed"];
+                let is_refused = refused.iter().any(|words| said.contains(words));
+                let kind = if is_refused { FailureKind::Refused } else { FailureKind::Unreachable };
+                Cause::new(kind, format!("the jump host: {said}"))
+            }
             None => cause,
         }
     }
@@ -78,11 +85,14 @@ fn dial(login: &Login, deadline: Deadline) -> Result<TcpStream, Cause> {
 }
 
 /// Goes through a jump host with the user's own `ssh`, and so with the user's keys, agent and known hosts for that machine.
-fn through(jump: &str, login: &Login) -> Result<Stream, Cause> {
+fn through(jump: &str, login: &Login, deadline: Deadline) -> Result<Stream, Cause> {
     let (ours, theirs) = UnixStream::pair()?;
     let input = theirs.try_clone()?;
     let mut child = Command::new("ssh")
+        .arg(format!("-oConnectTimeout={}", deadline.left()?.as_secs().max(1)))
         .args(arguments(jump, login))
+        // Ctrl-C is for multivm, which still cleans up through it.
+        .process_group(0)
         .stdin(Stdio::from(OwnedFd::from(input)))
         .stdout(Stdio::from(OwnedFd::from(theirs)))
         .stderr(Stdio::piped())

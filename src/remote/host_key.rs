@@ -161,7 +161,10 @@ fn known_as(login: &Login) -> String {
 
 /// Adds a machine to a file, in one write: others may add theirs at the same time.
 fn add(key: &[u8], login: &Login, file: &Path) -> Result<(), Cause> {
-    let line = format!("{} {} {}\n", known_as(login), kind(key), STANDARD.encode(key));
+    // Somebody's editor may have left the last line without its end.
+    let is_open = std::fs::read(file).is_ok_and(|text| text.last().is_some_and(|last| *last != b'\n'));
+    let end = if is_open { "\n" } else { "" };
+    let line = format!("{end}{} {} {}\n", known_as(login), kind(key), STANDARD.encode(key));
     let written = OpenOptions::new()
         .append(true)
         .create(true)
@@ -257,7 +260,10 @@ mod tests {
         for port in [22, 2222] {
             add(&blob(), &Login::of_root("192.0.2.7", port, "k", "h"), &file).unwrap();
         }
-        let text = std::fs::read_to_string(file).unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
         assert_eq!(text, format!("192.0.2.7 {LINE}\n[192.0.2.7]:2222 {LINE}\n"));
+        std::fs::write(&file, text.trim_end()).unwrap();
+        add(&blob(), &Login::of_root("192.0.2.8", 22, "k", "h"), &file).unwrap();
+        assert_eq!(std::fs::read_to_string(file).unwrap().lines().count(), 3);
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use super::deadline::Deadline;
@@ -13,11 +13,17 @@ use crate::inventory::Secret;
 use crate::sys::bounded;
 use crate::sys::parallel::locked;
 use crate::sys::stop::StopFlag;
+use crate::sys::wait::{Look, wait_for};
 
 /// A password. It is never shown.
 pub struct Password(String);
 
 impl Password {
+    #[cfg(test)]
+    pub fn of_a_test(text: &str) -> Password {
+        Password(text.to_owned())
+    }
+
     /// The password itself, for those that must send it.
     pub fn reveal(&self) -> &str {
         &self.0
@@ -83,15 +89,33 @@ fn of_command(words: &[String], deadline: Deadline) -> Result<String, Cause> {
         stdout.read_to_string(&mut text).map(|_| text)
     };
     let text = bounded::answer(deadline.left()?, &StopFlag::new(), read);
-    if text.is_none() {
+    // One that goes on without an output has said what it had to say.
+    let ended = text.is_some() && ends_by(&mut child, deadline)?;
+    if !ended {
         let _ = child.kill();
     }
     let status = child.wait()?;
+    if text.is_some() && !ended {
+        return Err(Cause::new(FailureKind::TimedOut, "it did not end in time"));
+    }
     let text = text.ok_or_else(|| Cause::new(FailureKind::TimedOut, "it did not answer in time"))?;
     if !status.success() {
         return Err(format!("it ended with {status}").into());
     }
     text.map_err(|_| "it printed no UTF-8".to_owned().into())
+}
+
+/// Whether a program that has closed its output ends by the deadline.
+fn ends_by(child: &mut Child, deadline: Deadline) -> Result<bool, Cause> {
+    let limit = deadline.left()?;
+    let ended = wait_for("a program that prints a password to end", limit, &StopFlag::new(), || match child
+        .try_wait()
+    {
+        Ok(None) => Look::NotYet("it runs".into()),
+        Ok(Some(_)) => Look::Ready(()),
+        Err(error) => Look::again(error),
+    });
+    Ok(ended.is_ok())
 }
 
 #[cfg(test)]
@@ -140,6 +164,10 @@ mod tests {
         let slow = Secret::Command(vec!["sleep".into(), "3600".into()]);
         let text = said(read(&slow, Deadline::after(Duration::from_millis(200))));
         assert!(text.contains("did not answer in time"), "{text}");
+        let script = "echo hunter2; exec >&-; sleep 3600";
+        let lives_on = Secret::Command(vec!["sh".into(), "-c".into(), script.into()]);
+        let text = said(read(&lives_on, Deadline::after(Duration::from_millis(500))));
+        assert!(text.contains("did not end in time"), "{text}");
     }
 
     #[test]

@@ -13,8 +13,8 @@ use ssh2::{Channel, Session};
 use super::deadline::{Deadline, give_up};
 use super::host_key::Identity;
 use super::login::{identify, log_in};
-use super::password::Kept;
-use super::privilege::{Privileged, privileged};
+use super::password::{Kept, Password};
+use super::privilege::{self, Privileged, Way, privileged};
 use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::inventory::{Access, Login, Sudo};
 use crate::sys::parallel::locked;
@@ -36,6 +36,8 @@ struct Inner {
     name: String,
     login: Login,
     password: Kept,
+    /// How the login's user becomes root; none until it is asked.
+    way: Mutex<Option<Way>>,
     /// As the machine proved it at the last login.
     identity: Mutex<Option<Identity>>,
     idle: Mutex<Vec<Session>>,
@@ -47,6 +49,7 @@ impl Remote {
             name: name.into(),
             login,
             password: Kept::default(),
+            way: Mutex::default(),
             identity: Mutex::default(),
             idle: Mutex::default(),
         }))
@@ -140,13 +143,46 @@ impl Remote {
     pub(super) fn privileged<'a>(&self, command: &'a str, deadline: Deadline) -> Result<Privileged<'a>> {
         let login = &self.0.login;
         let password = match (login.sudo, &login.access) {
+            (Sudo::No, _) => return Ok(privileged(Way::Plain, command, None)),
             (Sudo::Password, Access::Password(secret)) => {
                 let read = self.0.password.get(secret, deadline);
                 Some(read.map_err(|cause| self.failed(command, cause))?)
             }
             _ => None,
         };
-        Ok(privileged(login.sudo, command, password.as_deref()))
+        let way = self
+            .way(password.as_deref(), deadline)
+            .map_err(|cause| Failure::new(format!("become root as {}", login.user), cause).at(self.name()))?;
+        Ok(privileged(way, command, password.as_deref()))
+    }
+
+    /// How the login's user becomes root, asked once.
+    fn way(&self, password: Option<&Password>, deadline: Deadline) -> Result<Way, Cause> {
+        let mut known = locked(&self.0.way);
+        if let Some(way) = *known {
+            return Ok(way);
+        }
+        let way = if self.answers(privilege::ASKS_NOTHING, b"", deadline)?.is_ok() {
+            Way::Sudo
+        } else {
+            let line = password.map(|password| format!("{}\n", password.reveal())).unwrap_or_default();
+            match self.answers(privilege::TAKES_PASSWORD, line.as_bytes(), deadline)? {
+                Ok(()) => Way::SudoWithPassword,
+                Err(said) => return Err(Cause::new(FailureKind::Refused, said)),
+            }
+        };
+        *known = Some(way);
+        Ok(way)
+    }
+
+    /// Runs a command of the login's own user; what it said on standard error if it failed.
+    fn answers(&self, command: &str, input: &[u8], deadline: Deadline) -> Result<Result<(), String>, Cause> {
+        let (session, channel) = self.channel(command, deadline).map_err(|failure| failure.cause)?;
+        let output = execute(&session, channel, command, input, deadline)?;
+        self.idle().push(session);
+        let said =
+            output.stderr.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("; ");
+        Ok(if output.status == 0 { Ok(()) } else { Err(said) })
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Session>> {

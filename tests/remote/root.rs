@@ -1,5 +1,6 @@
 //! Who becomes root by sudo, and what is in between; ignored, with the reason, where the server has no sudo.
 
+use multivm::failure::FailureKind;
 use multivm::inventory::Sudo;
 use multivm::remote::{Dialogue, Remote};
 
@@ -44,8 +45,9 @@ fn a_password_that_sudo_does_not_ask_for_reaches_no_command(sshd: &Sshd) {
 
 fn sudo_that_refuses_says_so(sshd: &Sshd) {
     let remote = Remote::new("server", sshd.login_of("asked", PASSWORD, Sudo::Nopasswd));
-    let text = remote.check("true", LIMIT).unwrap_err().to_string();
-    assert!(text.contains("a password is required"), "{text}");
+    let failure = remote.check("true", LIMIT).unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::Refused, "{failure}");
+    assert!(failure.to_string().starts_with("cannot become root as asked on server: sudo: "), "{failure}");
 }
 
 fn a_dialogue_is_roots(sshd: &Sshd) {

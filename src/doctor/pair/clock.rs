@@ -1,6 +1,6 @@
 //! How far the clocks of both hosts and of this machine are apart.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Diagnosis, Host, Pair};
 
@@ -33,29 +33,33 @@ fn clock(host: &Host<'_>) -> Diagnosis {
     }
 }
 
-/// How many seconds the host's clock is ahead; what its answer took is not counted, either way.
+/// How many seconds the host's clock is ahead. Neither what its answer took counts, nor the fraction of a second that it did not
+/// say.
 fn ahead(host: &Host<'_>) -> Option<f64> {
-    let now = Duration::try_from_secs_f64(host.facts.one("now")?.parse().ok()?).ok()?;
+    let now = host.clock.now? as f64;
     let since = |at: SystemTime| at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-    let [asked, answered] = host.asked.map(since);
-    let now = now.as_secs_f64();
-    Some(if now < asked { now - asked } else { (now - answered).max(0.0) })
+    let [asked, answered] = host.clock.asked.map(since);
+    Some(if now + 1.0 < asked { now + 1.0 - asked } else { (now - answered).max(0.0) })
 }
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
     use crate::doctor::Grade;
     use crate::doctor::pair::testing::{hosts, ordinary};
 
-    #[test]
-    fn a_clock_that_is_off_is_told() {
+    #[rstest]
+    #[case::right(0, Grade::Good, "+0.0 s")]
+    #[case::ahead(3600, Grade::Warn, "+3")]
+    #[case::behind(-3600, Grade::Warn, "-3")]
+    fn a_clock_that_is_off_is_told(#[case] off: i64, #[case] verdict: Grade, #[case] seen: &str) {
         let pair = ordinary();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
-        let found =
-            examine(&hosts(&pair, &format!("now {now}\nntp yes"), &format!("now {}", now - 3600.0)), &pair);
-        assert_eq!(found[0].verdict, Grade::Good, "{}", found[0].seen);
-        assert_eq!(found[1].verdict, Grade::Warn);
-        assert!(found[1].seen.starts_with("-360") || found[1].seen.starts_with("-359"), "{}", found[1].seen);
+        let [mut source, _] = hosts(&pair, "ntp yes", "");
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        source.clock.now = Some(now.saturating_add_signed(off));
+        let found = clock(&source);
+        assert!(found.verdict == verdict && found.seen.starts_with(seen), "{found:?}");
     }
 }

@@ -7,8 +7,9 @@ const WHAT: &str = "libvirt";
 pub fn examine(host: &Host<'_>, pair: &Pair) -> Vec<Diagnosis> {
     let facts = &host.facts;
     let is = |daemon: &str| {
-        // Without systemd its socket tells.
-        let socket = facts.one("systemd").is_none() && facts.says("socket", daemon);
+        // Without systemd its socket tells. virtproxyd of the modular ones has the monolithic one's.
+        let proxied = daemon == "libvirtd" && facts.says("socket", "virtqemud");
+        let socket = facts.one("systemd").is_none() && facts.says("socket", daemon) && !proxied;
         socket || ["socket", "service"].iter().any(|kind| facts.says("active", &format!("{daemon}.{kind}")))
     };
     let finding = match (is("libvirtd"), is("virtqemud")) {
@@ -66,6 +67,10 @@ mod tests {
         Grade::Good
     )]
     #[case::without_systemd("socket libvirtd\nvirsh yes\n<<capabilities\n<c/>\n>>capabilities", Grade::Good)]
+    #[case::modular_without_systemd(
+        "socket libvirtd\nsocket virtqemud\nvirsh yes\n<<capabilities\n<c/>\n>>capabilities",
+        Grade::Good
+    )]
     #[case::silent("systemd yes\nactive libvirtd.service\nvirsh yes", Grade::Missing)]
     #[case::nobody_to_ask("systemd yes\nactive libvirtd.service", Grade::Warn)]
     #[case::both("systemd yes\nactive libvirtd.socket\nactive virtqemud.socket", Grade::Missing)]

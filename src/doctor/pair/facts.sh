@@ -11,24 +11,26 @@ bridge=$2
 say() { [ -z "$2" ] || printf '%s %s\n' "$1" "$2"; }
 file() { [ ! -r "$2" ] || say "$1" "$(head -n 1 "$2" 2>/dev/null)"; }
 has() { command -v "$1" >/dev/null 2>&1; }
-run() { timeout -k 1 20 "$@" 2>/dev/null </dev/null; }
+# Some have no timeout, or one without -k: then a program may take as long as it likes, and multivm stops waiting.
+if timeout -k 1 5 true 2>/dev/null; then
+    run() { timeout -k 1 20 "$@" 2>/dev/null </dev/null; }
+else
+    run() { "$@" 2>/dev/null </dev/null; }
+fi
 text() {
     name=$1
     shift
-    printf '<<%s\n' "$name"
-    run "$@"
-    printf '\n>>%s\n' "$name"
+    printf '<<%s\n%s\n>>%s\n' "$name" "$*" "$name"
 }
 
 say uid "$(id -u)"
-say now "$(date +%s.%N)"
 say os "$(. /etc/os-release 2>/dev/null; echo "$PRETTY_NAME")"
 say kernel "$(uname -r)"
 say arch "$(uname -m)"
 say hostname "$(uname -n)"
 file machine_id /etc/machine-id
-say cpus "$(getconf _NPROCESSORS_ONLN)"
-awk '$1 == "MemTotal:" { print "memory_kib", $2 } $1 == "MemAvailable:" { print "available_kib", $2 }' /proc/meminfo
+say cpus "$(grep -c '^processor' /proc/cpuinfo)"
+sed -n 's/^MemTotal: *\([0-9]*\).*/memory_kib \1/p; s/^MemAvailable: *\([0-9]*\).*/available_kib \1/p' /proc/meminfo
 
 [ ! -d /run/systemd/system ] || say systemd yes
 [ ! -S /run/libvirt/libvirt-sock ] || say socket libvirtd
@@ -42,54 +44,56 @@ fi
 
 if has virsh; then
     say virsh yes
-    text version virsh -c qemu:///system version
-    text capabilities virsh -c qemu:///system capabilities
-    text domain_capabilities virsh -c qemu:///system domcapabilities
-    text domains virsh -c qemu:///system list --all --name
-    text running virsh -c qemu:///system list --name
+    ask() { run virsh -c qemu:///system "$@"; }
+    # A daemon that hangs would cost a time limit for every question.
+    capabilities=$(ask capabilities)
+    if [ -n "$capabilities" ]; then
+        text capabilities "$capabilities"
+        text version "$(ask version)"
+        domain_capabilities=$(ask domcapabilities)
+        text domain_capabilities "$domain_capabilities"
+        text domains "$(ask list --all --name)"
+        text running "$(ask list --name)"
+    fi
 fi
 for name in migration_port_min migration_port_max migrate_tls_force; do
-    say "$name" "$(sed -n "s/^[[:space:]]*$name[[:space:]]*=[[:space:]]*//p" /etc/libvirt/qemu.conf 2>/dev/null | tail -n 1)"
+    say "$name" "$(sed -n "s/^[[:space:]]*$name[[:space:]]*=[[:space:]]*\([0-9]*\).*/\1/p" /etc/libvirt/qemu.conf 2>/dev/null | tail -n 1)"
 done
-for user in qemu libvirt-qemu; do
-    say qemu_user "$(getent passwd "$user" | cut -d: -f1,3,4)"
-done
-
-has qemu-img && say has qemu-img
-for program in mount.nfs exportfs firewall-cmd nft iptables ufw ip setsebool stress stress-ng; do
+for program in timeout bash mount.nfs exportfs nft ip; do
     has "$program" && say has "$program"
 done
 file unprivileged_userfaultfd /proc/sys/vm/unprivileged_userfaultfd
 [ ! -e /dev/userfaultfd ] || say userfaultfd_device yes
 has getenforce && say selinux "$(run getenforce)"
 has getsebool && say virt_use_nfs "$(run getsebool virt_use_nfs | sed 's/.*--> //')"
-file apparmor /sys/module/apparmor/parameters/enabled
 has firewall-cmd && say firewalld "$(run firewall-cmd --state)"
 has ufw && say ufw "$(run ufw status | head -n 1)"
 file bridge_nf_call_iptables /proc/sys/net/bridge/bridge-nf-call-iptables
 [ -z "$bridge" ] || [ ! -d "/sys/class/net/$bridge/bridge" ] || say bridge "$bridge"
-[ -z "$bridge" ] || file bridge_state "/sys/class/net/$bridge/operstate"
+[ -z "$bridge" ] || file bridge_flags "/sys/class/net/$bridge/flags"
 
 if [ -n "$folder" ]; then
     run test -d "$folder" && say folder yes
     say folder_type "$(run stat -f -c %T "$folder")"
     say folder_mount "$(run findmnt -n -T "$folder" -o SOURCE,FSTYPE,OPTIONS | head -n 1)"
-    say folder_owner "$(run stat -c '%u %g %a' "$folder")"
-    say folder_free_kib "$(run df -Pk "$folder" | awk 'NR == 2 { print $4 }')"
+    say folder_free_kib "$(run df -Pk "$folder" | tail -n 1 | tr -s ' ' | cut -d ' ' -f 4)"
 fi
 
 [ ! -e /dev/kvm ] || say kvm_device yes
 say kvm_flag "$(grep -m 1 -o -w -e svm -e vmx /proc/cpuinfo)"
-emulator=$(virsh -c qemu:///system domcapabilities 2>/dev/null | sed -n 's,.*<path>\(.*\)</path>.*,\1,p')
-if [ -e /dev/kvm ] && [ -x "$emulator" ] && [ "$(uname -m)" = x86_64 ]; then
+emulator=$(printf '%s' "$domain_capabilities" | sed -n 's,.*<path>\(.*\)</path>.*,\1,p' | head -n 1)
+if [ -e /dev/kvm ] && [ -x "$emulator" ] && [ "$(uname -m)" = x86_64 ] && image=$(mktemp); then
+    # A shell that a signal ends runs nothing at its exit.
+    trap 'rm -f "$image"' EXIT
+    trap 'exit 1' HUP INT TERM PIPE
     # A sector that writes 42 to QEMU's exit device, which makes QEMU's status (42 << 1) | 1.
-    image=$(mktemp) && trap 'rm -f "$image"' EXIT && {
+    {
         printf '\260\052\346\364\364'
         head -c 505 /dev/zero
         printf '\125\252'
     } >"$image"
-    run "$emulator" -accel kvm -nodefaults -display none -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=4 \
-        -drive "file=$image,format=raw,if=ide,readonly=on,snapshot=on"
+    run "$emulator" -machine "pc,accel=kvm" -nodefaults -display none -no-reboot \
+        -device isa-debug-exit,iobase=0xf4,iosize=4 -drive "file=$image,format=raw,if=ide"
     say kvm_status $?
 fi
 say end yes

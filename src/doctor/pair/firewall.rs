@@ -37,6 +37,8 @@ enum Answer {
     /// Something is in the way, in the words of whoever tried.
     Blocked(String),
     Silent,
+    /// The address cannot be found.
+    Unresolved(String),
     /// It was not tried.
     Unknown(String),
 }
@@ -53,11 +55,14 @@ fn answer(status: i32, said: &str) -> Answer {
     // bash: connect: Connection refused
     let reason =
         said.lines().find_map(|line| line.split_once("connect: ")).map(|(_, reason)| reason.to_owned());
+    let unresolved = ["not known", "No address", "resolution", "Invalid argument"];
+    let unresolved = said.lines().next().filter(|line| unresolved.iter().any(|words| line.contains(words)));
     match (status, reason) {
         (0, _) => Answer::Open,
         (124, _) => Answer::Silent,
         (_, Some(reason)) if reason.contains("refused") => Answer::Closed,
         (_, Some(reason)) => Answer::Blocked(reason),
+        (_, None) if unresolved.is_some() => Answer::Unresolved(unresolved.unwrap_or_default().to_owned()),
         (_, None) => Answer::Unknown(said.lines().last().unwrap_or("it said nothing").to_owned()),
     }
 }
@@ -75,13 +80,18 @@ fn told(to: &Host<'_>, tried: Result<Answer>, pair: &Pair) -> Diagnosis {
         to.mendable(WHAT, seen(what), mend, pair)
     };
     match tried {
-        Ok(Answer::Closed) => to.good(WHAT, seen("nothing is in the way")),
+        Ok(Answer::Closed) => to.good(WHAT, seen("nobody listens, as it must be; a firewall that rejects by a reset looks the same")),
+        Ok(Answer::Unresolved(words)) => to.missing(
+            WHAT,
+            seen(&words),
+            "wanted: an address that the other host can reach; `migration_address` takes one, which needs no resolver",
+        ),
         Ok(Answer::Open) => to.warn(
             WHAT,
             seen("somebody listens there"),
             "libvirt leaves out a port that is in use: ss -ltnp there says whose it is",
         ),
-        Ok(Answer::Blocked(words)) => blocked(&format!("{words}: a firewall rejects it")),
+        Ok(Answer::Blocked(words)) => blocked(&format!("{words}: a firewall rejects it, or the address is wrong")),
         Ok(Answer::Silent) => blocked("no answer: a firewall drops it, or the address is wrong"),
         Ok(Answer::Unknown(words)) => to.warn(WHAT, seen(&words), "is bash on the other host?"),
         Err(failure) => to.warn(WHAT, seen(&failure.to_string()), "the other host could not be asked"),
@@ -93,17 +103,20 @@ fn command(to: &Host<'_>, pair: &Pair, first: u64, last: u64) -> String {
     let peer = if to.name == "source" { &pair.target } else { &pair.source };
     let peer = &peer.migration_address;
     let facts = &to.facts;
+    let (family, saddr) = if peer.contains(':') { ("ipv6", "ip6 saddr") } else { ("ipv4", "ip saddr") };
     if facts.one("firewalld") == Some("running") {
         return format!(
-            "firewall-cmd --add-rich-rule 'rule family=ipv4 source address={peer} port port={first}-{last} protocol=tcp accept'"
+            "firewall-cmd --add-rich-rule 'rule family={family} source address={peer} port port={first}-{last} protocol=tcp accept'"
         );
     }
     if facts.one("ufw").is_some_and(|state| state.ends_with(" active")) {
-        return format!("ufw allow proto tcp from {peer} to any port {first}:{last}");
+        return format!(
+            "ufw allow proto tcp from {peer} to any port {first}:{last} (and `ufw delete` of the same afterwards)"
+        );
     }
     if facts.has("nft") {
         return format!(
-            "nft list ruleset, and a rule in front: ip saddr {peer} tcp dport {first}-{last} accept"
+            "nft list ruleset, and a rule in front: {saddr} {peer} tcp dport {first}-{last} accept"
         );
     }
     format!(
@@ -133,6 +146,7 @@ mod tests {
     #[case::rejected(1, "bash: connect: No route to host\nbash: ...", Answer::Blocked("No route to host".into()))]
     #[case::dropped(124, "", Answer::Silent)]
     #[case::in_use(0, "", Answer::Open)]
+    #[case::no_such_name(1, "bash: kvm2: Name or service not known\nbash: line 1: /dev/tcp/kvm2/1: Invalid argument", Answer::Unresolved("bash: kvm2: Name or service not known".into()))]
     #[case::no_bash(127, "timeout: failed to run command 'bash'", Answer::Unknown("timeout: failed to run command 'bash'".into()))]
     fn an_answer_is_known_by_its_words(#[case] status: i32, #[case] said: &str, #[case] expected: Answer) {
         assert_eq!(answer(status, said), expected);

@@ -29,10 +29,15 @@ pub fn examine(host: &Host<'_>, _pair: &Pair) -> Vec<Diagnosis> {
 pub fn refused(failure: &Failure) -> Diagnosis {
     let text = &failure.cause.text;
     let advice = match failure.kind() {
+        FailureKind::Refused if text.contains("the inventory has") => {
+            "was the host installed anew? Then put its new key into the inventory, as `host_key`"
+        }
         FailureKind::Refused if text.contains("host key") => {
             "was the host installed anew? `multivm inventory trust` shows its key, and trusts it from now on"
         }
-        FailureKind::Refused if text.contains("sudo") => "sudo -l there: may the user become root?",
+        FailureKind::Refused if text.contains("sudo") => {
+            "sudo -l there: may the user become root? Where sudoers has `targetpw` or `rootpw`, sudo wants another password"
+        }
         FailureKind::Refused => {
             "wanted: a login by one of the ways that its sshd offers; `PermitRootLogin prohibit-password` forbids root's password: \
              use a key, or another user with `sudo`"

@@ -49,8 +49,15 @@ struct Host<'a> {
     machine: &'a Machine,
     remote: Remote,
     facts: Facts,
+    clock: Clock,
+}
+
+/// What a host said when it was asked for the time.
+struct Clock {
     /// When it was asked, and when it had answered.
     asked: [SystemTime; 2],
+    /// Its time, in whole seconds since 1970; none if it did not say.
+    now: Option<u64>,
 }
 
 /// An examination of one host.
@@ -104,7 +111,7 @@ pub fn examine(
         match host {
             Ok(host) => {
                 findings.extend(OF_A_HOST.iter().flat_map(|examine| examine(&host, pair)));
-                findings.extend(room::examine(&host, profile));
+                findings.push(room::examine(&host, profile));
                 hosts.push(host);
             }
             Err(failure) => findings.push(login::refused(&failure)),
@@ -123,8 +130,11 @@ pub fn examine(
 
 fn ask<'a>(name: &'static str, machine: &'a Machine, pair: &Pair, known_hosts: &Path) -> Result<Host<'a>> {
     let remote = Remote::new(format!("{name} ({})", machine.address), machine.login(known_hosts));
-    // The login has its time, and is not the clock's.
-    remote.run("true", LIMIT)?;
+    // The login has its time, which is not the clock's.
+    remote.check("true", LIMIT)?;
+    let begin = SystemTime::now();
+    let now = remote.check("date +%s", LIMIT)?;
+    let clock = Clock { asked: [begin, SystemTime::now()], now: now.trim().parse().ok() };
     let folder = match &pair.storage {
         Storage::Mount(folder) => folder.display().to_string(),
         Storage::Export { .. } | Storage::ServeOn(_) => String::new(),
@@ -133,7 +143,6 @@ fn ask<'a>(name: &'static str, machine: &'a Machine, pair: &Pair, known_hosts: &
         Network::Bridge { bridge, .. } => bridge.as_str(),
         Network::Overlay(_) | Network::Nat => "",
     };
-    let begin = SystemTime::now();
     let command = format!("exec sh -s -- {} {}", quote(&folder), quote(bridge));
     let printed = remote.run_with_input(&command, SCRIPT.as_bytes(), LIMIT)?;
     let facts = Facts::parse(&printed.stdout).ok_or_else(|| {
@@ -141,7 +150,7 @@ fn ask<'a>(name: &'static str, machine: &'a Machine, pair: &Pair, known_hosts: &
         Failure::new("ask what the host has", format!("the script did not end; it said {said}"))
             .at(remote.name())
     })?;
-    Ok(Host { name, machine, remote, facts, asked: [begin, SystemTime::now()] })
+    Ok(Host { name, machine, remote, facts, clock })
 }
 
 impl Host<'_> {

@@ -8,8 +8,8 @@ const WHAT: &str = "network";
 pub fn examine(host: &Host<'_>, pair: &Pair) -> Vec<Diagnosis> {
     let facts = &host.facts;
     let mut findings = match &pair.network {
-        Network::Bridge { bridge, .. } => vec![match (facts.one("bridge"), facts.one("bridge_state")) {
-            (Some(_), Some("down")) => host.missing(
+        Network::Bridge { bridge, .. } => vec![match (facts.one("bridge"), is_up(host)) {
+            (Some(_), Some(false)) => host.missing(
                 WHAT,
                 format!("the bridge {bridge} is down"),
                 format!("wanted: up; ip link set {bridge} up"),
@@ -17,7 +17,7 @@ pub fn examine(host: &Host<'_>, pair: &Pair) -> Vec<Diagnosis> {
             (Some(_), _) => host.good(WHAT, format!("the bridge {bridge} is there")),
             (None, _) => host.missing(
                 WHAT,
-                format!("there is no bridge {bridge}"),
+                format!("there is no bridge {bridge} of the kernel's"),
                 "wanted: a bridge of this name on both hosts, in one segment; multivm makes none of an interface that is in use; or \
                  `overlay = \"198.18.40.0/24\"`, which multivm makes and deletes",
             ),
@@ -51,6 +51,13 @@ pub fn examine(host: &Host<'_>, pair: &Pair) -> Vec<Diagnosis> {
     findings
 }
 
+/// Whether the bridge is switched on: a bridge without a port that has a carrier is `DOWN` for `ip`, and serves guests all the same.
+fn is_up(host: &Host<'_>) -> Option<bool> {
+    const IFF_UP: u32 = 1;
+    let flags = host.facts.one("bridge_flags")?.strip_prefix("0x")?;
+    u32::from_str_radix(flags, 16).ok().map(|flags| flags & IFF_UP != 0)
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
@@ -60,8 +67,8 @@ mod tests {
     use crate::doctor::pair::testing::{hosts, ordinary, pair};
 
     #[rstest]
-    #[case::there("bridge br0\nbridge_state up", &[Grade::Good])]
-    #[case::down("bridge br0\nbridge_state down", &[Grade::Missing])]
+    #[case::there("bridge br0\nbridge_flags 0x1003", &[Grade::Good])]
+    #[case::down("bridge br0\nbridge_flags 0x1002", &[Grade::Missing])]
     #[case::not_there("", &[Grade::Missing])]
     #[case::filtered("bridge br0\nbridge_nf_call_iptables 1", &[Grade::Good, Grade::Warn])]
     fn the_sites_bridge_must_be_there(#[case] said: &str, #[case] expected: &[Grade]) {

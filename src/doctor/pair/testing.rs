@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::{Facts, Host};
+use super::{Clock, Facts, Host};
 use crate::inventory::file::{Folders, InventoryFile, Pair};
 use crate::remote::Remote;
 
@@ -31,6 +31,6 @@ pub fn hosts<'a>(pair: &'a Pair, source: &str, target: &str) -> [Host<'a>; 2] {
         machine,
         remote: Remote::new(name, machine.login(Path::new("/nowhere"))),
         facts: Facts::parse(&format!("{said}\nend yes\n")).unwrap(),
-        asked: [now, now],
+        clock: Clock { asked: [now, now], now: None },
     })
 }
