@@ -13,10 +13,12 @@ mod password;
 mod privilege;
 mod push;
 mod run;
+mod trust;
 
 pub use agent::{Agent, LOAD_LOG};
 pub use dialogue::Dialogue;
-pub use host_key::{Identity, Trusted, trust};
+pub use host_key::Identity;
 pub use multivm_protocol as protocol;
 pub use observe::{KernelLine, Observation, Process, realtime_s};
 pub use run::{Output, Remote, quote};
+pub use trust::{Trusted, trust};

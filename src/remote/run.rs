@@ -134,6 +134,13 @@ impl Remote {
         locked(&self.0.identity).clone()
     }
 
+    /// Logs in, and keeps the session for the next command.
+    pub fn log_in(&self, limit: Duration) -> Result<()> {
+        let session = self.connect(Deadline::after(limit))?;
+        self.idle().push(session);
+        Ok(())
+    }
+
     /// Asks the machine for its identity, without a login.
     pub fn identify(&self, limit: Duration) -> Result<Identity> {
         identify(self.name(), &self.0.login, Deadline::after(limit))

@@ -1,16 +1,16 @@
 //! The way in: who answers, as whom, and with which rights.
 
-use super::{Diagnosis, Host, Pair};
+use super::{Diagnosis, Host, Pair, Stage};
 use crate::failure::{Failure, FailureKind};
 use crate::inventory::Sudo;
+use crate::remote::Identity;
 
 pub fn examine(host: &Host<'_>, _pair: &Pair) -> Vec<Diagnosis> {
-    let key = match host.remote.identity() {
-        Some(identity) if identity.is_new => {
-            format!("; its host key {} is known from now on: compare it", identity.fingerprint)
-        }
-        Some(identity) => format!("; its host key is {}", identity.fingerprint),
-        None => String::new(),
+    let Identity { fingerprint, is_new } = &host.identity;
+    let key = if *is_new {
+        format!("; its host key {fingerprint} is known from now on: compare it")
+    } else {
+        format!("; its host key is {fingerprint}")
     };
     let user = &host.machine.user;
     let how = if host.machine.sudo == Sudo::No { String::new() } else { ", root by sudo".to_owned() };
@@ -26,26 +26,25 @@ pub fn examine(host: &Host<'_>, _pair: &Pair) -> Vec<Diagnosis> {
 }
 
 /// A host that could not be asked.
-pub fn refused(failure: &Failure) -> Diagnosis {
-    let text = &failure.cause.text;
-    let advice = match failure.kind() {
-        FailureKind::Refused if text.contains("the inventory has") => {
-            "was the host installed anew? Then put its new key into the inventory, as `host_key`"
+pub fn refused(stage: Stage, failure: &Failure) -> Diagnosis {
+    let advice = match (stage, failure.kind()) {
+        (Stage::Identity, FailureKind::Refused) => {
+            "was the host installed anew? `multivm inventory trust` shows its key, and trusts it from now on; a `host_key` of the \
+             inventory is to be changed there"
         }
-        FailureKind::Refused if text.contains("host key") => {
-            "was the host installed anew? `multivm inventory trust` shows its key, and trusts it from now on"
-        }
-        FailureKind::Refused if text.contains("sudo") => {
+        (Stage::Root, FailureKind::Refused) => {
             "sudo -l there: may the user become root? Where sudoers has `targetpw` or `rootpw`, sudo wants another password"
         }
-        FailureKind::Refused => {
+        (_, FailureKind::Refused) => {
             "wanted: a login by one of the ways that its sshd offers; `PermitRootLogin prohibit-password` forbids root's password: \
-             use a key, or another user with `sudo`"
+             use a key, or another user with `sudo`. A key with a passphrase is one for ssh-agent"
         }
-        FailureKind::Unreachable | FailureKind::TimedOut => {
+        (Stage::Identity, FailureKind::Unreachable | FailureKind::TimedOut) => {
             "is it up, does its sshd listen at this address and port, and does a firewall let ssh in?"
         }
-        FailureKind::Missing => "is its name right, is its key or its password where the inventory says?",
+        (_, FailureKind::Missing) => {
+            "is its name right, is its key or its password where the inventory says?"
+        }
         _ => "multivm inventory check says what is asked for; `ssh -v` says what happens on the way",
     };
     Diagnosis::missing("login", failure.to_string(), advice)

@@ -29,9 +29,9 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::Diagnosis;
-use crate::failure::{Failure, Result};
+use crate::failure::Failure;
 use crate::inventory::file::{Consent, Machine, Network, Pair, Storage};
-use crate::remote::{Remote, quote};
+use crate::remote::{Identity, Remote, quote};
 use crate::scenario::Profile;
 use crate::sys::parallel::at_once;
 use facts::Facts;
@@ -47,6 +47,7 @@ struct Host<'a> {
     /// `source` or `target`.
     name: &'static str,
     machine: &'a Machine,
+    identity: Identity,
     remote: Remote,
     facts: Facts,
     clock: Clock,
@@ -105,16 +106,17 @@ pub fn examine(
         })
         .collect();
     let sides = [("source", &pair.source), ("target", &pair.target)];
-    let asked = at_once("ask a host", sides, |(name, machine)| ask(name, machine, pair, known_hosts));
+    let asked = at_once("ask a host", sides, |(name, machine)| Ok(ask(name, machine, pair, known_hosts)));
     let mut hosts = Vec::new();
     for host in asked {
         match host {
-            Ok(host) => {
+            Ok(Ok(host)) => {
                 findings.extend(OF_A_HOST.iter().flat_map(|examine| examine(&host, pair)));
                 findings.push(room::examine(&host, profile));
                 hosts.push(host);
             }
-            Err(failure) => findings.push(login::refused(&failure)),
+            Ok(Err((stage, failure))) => findings.push(login::refused(stage, &failure)),
+            Err(failure) => findings.push(login::refused(Stage::Facts, &failure)),
         }
     }
     match <[Host<'_>; 2]>::try_from(hosts) {
@@ -128,12 +130,37 @@ pub fn examine(
     findings
 }
 
-fn ask<'a>(name: &'static str, machine: &'a Machine, pair: &Pair, known_hosts: &Path) -> Result<Host<'a>> {
+/// How far the way into a host went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The host proves its identity.
+    Identity,
+    /// The user logs in.
+    Login,
+    /// The user becomes root.
+    Root,
+    /// The host says what it has.
+    Facts,
+}
+
+/// Makes a failure one of a stage.
+fn at(stage: Stage) -> impl Fn(Failure) -> (Stage, Box<Failure>) {
+    move |failure| (stage, Box::new(failure))
+}
+
+fn ask<'a>(
+    name: &'static str,
+    machine: &'a Machine,
+    pair: &Pair,
+    known_hosts: &Path,
+) -> Result<Host<'a>, (Stage, Box<Failure>)> {
     let remote = Remote::new(format!("{name} ({})", machine.address), machine.login(known_hosts));
     // The login has its time, which is not the clock's.
-    remote.check("true", LIMIT)?;
+    let identity = remote.identify(LIMIT).map_err(at(Stage::Identity))?;
+    remote.log_in(LIMIT).map_err(at(Stage::Login))?;
+    remote.check("true", LIMIT).map_err(at(Stage::Root))?;
     let begin = SystemTime::now();
-    let now = remote.check("date +%s", LIMIT)?;
+    let now = remote.check("date +%s", LIMIT).map_err(at(Stage::Facts))?;
     let clock = Clock { asked: [begin, SystemTime::now()], now: now.trim().parse().ok() };
     let folder = match &pair.storage {
         Storage::Mount(folder) => folder.display().to_string(),
@@ -144,13 +171,13 @@ fn ask<'a>(name: &'static str, machine: &'a Machine, pair: &Pair, known_hosts: &
         Network::Overlay(_) | Network::Nat => "",
     };
     let command = format!("exec sh -s -- {} {}", quote(&folder), quote(bridge));
-    let printed = remote.run_with_input(&command, SCRIPT.as_bytes(), LIMIT)?;
+    let printed = remote.run_with_input(&command, SCRIPT.as_bytes(), LIMIT).map_err(at(Stage::Facts))?;
     let facts = Facts::parse(&printed.stdout).ok_or_else(|| {
         let said = printed.stderr.lines().last().unwrap_or("nothing").to_owned();
-        Failure::new("ask what the host has", format!("the script did not end; it said {said}"))
-            .at(remote.name())
+        let what = format!("the script did not end; it said {said}");
+        at(Stage::Facts)(Failure::new("ask what the host has", what).at(remote.name()))
     })?;
-    Ok(Host { name, machine, remote, facts, clock })
+    Ok(Host { name, machine, identity, remote, facts, clock })
 }
 
 impl Host<'_> {

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::{Clock, Facts, Host};
 use crate::inventory::file::{Folders, InventoryFile, Pair};
-use crate::remote::Remote;
+use crate::remote::{Identity, Remote};
 
 /// A pair with this storage, network and consent.
 pub fn pair(storage: &str, network: &str, allow: &str) -> Pair {
@@ -29,6 +29,7 @@ pub fn hosts<'a>(pair: &'a Pair, source: &str, target: &str) -> [Host<'a>; 2] {
     [("source", &pair.source, source), ("target", &pair.target, target)].map(|(name, machine, said)| Host {
         name,
         machine,
+        identity: Identity { fingerprint: "SHA256:test".into(), is_new: false },
         remote: Remote::new(name, machine.login(Path::new("/nowhere"))),
         facts: Facts::parse(&format!("{said}\nend yes\n")).unwrap(),
         clock: Clock { asked: [now, now], now: None },
