@@ -16,7 +16,7 @@ use crate::host::{Daemons, Host};
 use crate::remote::protocol::{Daemon, DomainProcess, Link, Traces};
 use crate::scenario::Side;
 use crate::sys::parallel::at_once;
-use crate::sys::wait::{Look, wait_for};
+use crate::sys::wait::{Poll, wait_for};
 
 pub static ABOUT: About = About {
     id: "leftovers",
@@ -143,9 +143,9 @@ fn prove(host: &Host, before: &Traces, fleet: &Fleet) -> Vec<Proof> {
             forget_fleeting(now, earlier);
         }
         match &last {
-            Ok(now) if left(before, now).is_empty() => Look::Ready(()),
-            Ok(_) => Look::again("something is left"),
-            Err(failure) => Look::again(failure.to_string()),
+            Ok(now) if left(before, now).is_empty() => Poll::Ready(()),
+            Ok(_) => Poll::again("something is left"),
+            Err(failure) => Poll::again(failure.to_string()),
         }
     });
     match last {

@@ -163,7 +163,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::libvirt::{Event, JobStats};
+    use crate::libvirt::{HostEvent, JobStats};
     use crate::scenario::{Direction, Order};
 
     /// The text is written by hand: it names every order that the check is asked of, and no other.
@@ -222,7 +222,7 @@ mod tests {
     fn the_first_pass_and_the_stop_say_it_too(#[case] pass: u64, #[case] together: bool) {
         let zero = Instant::now();
         let moved = |guest, pass: u64, ended| {
-            let at = |ms: u64, kind| Event {
+            let at = |ms: u64, kind| HostEvent {
                 host: "source".into(),
                 domain: "vm1".into(),
                 at: zero + Duration::from_millis(ms),

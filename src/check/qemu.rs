@@ -10,7 +10,7 @@ use super::{About, Advice, Asked, Check, Close, End, LegEnd, Moment, Proof, Scen
 use crate::failure::Result;
 use crate::guest::{Fleet, qemu_log_path};
 use crate::host::AddedLog;
-use crate::libvirt::Event;
+use crate::libvirt::HostEvent;
 use crate::plan::Leg;
 
 pub static ABOUT: About = About {
@@ -113,7 +113,7 @@ impl QemuAsked<'_> {
 }
 
 /// A QEMU that ended, unless that is what the failure of its guest's last move came to.
-fn ended(end: &Event, last: Option<&Move>, began: Instant) -> Option<Proof> {
+fn ended(end: &HostEvent, last: Option<&Move>, began: Instant) -> Option<Proof> {
     let missed = last.and_then(|last| last.missed.as_deref());
     if missed == Some(&*end.host) {
         return None;
@@ -181,8 +181,8 @@ mod tests {
     use crate::libvirt::{Detail, EventKind, LifecycleEvent};
     use crate::plan::Direction;
 
-    fn end(host: &str, at: Instant) -> Event {
-        Event {
+    fn end(host: &str, at: Instant) -> HostEvent {
+        HostEvent {
             host: host.into(),
             domain: "vm1".into(),
             at,

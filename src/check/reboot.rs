@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{About, Advice, Asked, BootEnd, Check, End, GuestLook, Moment, Proof, Scene, StepEnd};
 use crate::failure::Result;
 use crate::host::Listener;
-use crate::libvirt::{Event, EventKind};
+use crate::libvirt::{EventKind, HostEvent};
 use crate::remote::Observation;
 
 pub static ABOUT: About = About {
@@ -53,7 +53,7 @@ impl Check for Reboot {
 struct RebootAsked {
     /// libvirt's events about all guests.
     events: Listener,
-    resets: Vec<Event>,
+    resets: Vec<HostEvent>,
     /// Each guest as its last look saw it.
     guests: HashMap<String, Observation>,
 }
@@ -70,7 +70,7 @@ impl RebootAsked {
     /// Collects resets that libvirt reports: a guest that has not come up again cannot answer for its boot id.
     fn resets(&mut self) -> Vec<Proof> {
         self.listen();
-        let proof = |event: Event| {
+        let proof = |event: HostEvent| {
             let seen = self.guests.get(&event.domain)?;
             Some(reported(&event.host, seen.uptime_s).of(&event.domain))
         };

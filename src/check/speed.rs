@@ -6,7 +6,8 @@
 //! shares its CPU seems to write it slowly, however fast it is: of a guest with a load beside such a guest and such a host on two CPUs,
 //! nine in ten samples were more than 10 times slower. So its best moment of a stay is compared with its good ones before, the fastest
 //! fifth. Of synced writes, the two longest aside, it is the one in slower ones than which three quarters of the time are spent: a disk
-//! that somebody else keeps busy has fast writes in between, one that is limited has none.
+//! that somebody else keeps busy has fast writes in between, one that is limited has none; or the fastest one of 4 s and more in which
+//! none was within the limit.
 
 use std::time::{Duration, Instant};
 
@@ -115,6 +116,9 @@ const LEAST_STAY: Duration = Duration::from_secs(2);
 /// Fewer samples of memory and of synced writes are not compared. Of memory there are ten a second.
 const LEAST_SPEEDS: usize = 10;
 const LEAST_WRITES: usize = 4;
+
+/// A disk that is slow for a shorter time is not judged by that time alone.
+const LEAST_STRETCH: Duration = Duration::from_secs(4);
 
 /// Fewer are nothing to be compared with.
 const LEAST_BEFORE: usize = 3;
@@ -292,12 +296,24 @@ fn disk(seen: &[Seen<'_>], before: &Before, limit: f64) -> Option<Part> {
         seen.pace.writes.iter().filter(move |write| window.contains(&write.from)).cloned().collect::<Vec<_>>()
     };
     let inside: Vec<Gap> = seen.iter().flat_map(inside).collect();
-    let is = ordinary_write(inside.iter().map(|write| ms(write.length)).collect())?;
+    let ordinary = ordinary_write(inside.iter().map(|write| ms(write.length)).collect())?;
     let judged = was.max(FAST_WRITE_MS);
+    let is = stretch(&inside, limit * judged).map_or(ordinary, |slow| slow.max(ordinary));
     let good = inside.iter().find(|write| ms(write.length) <= limit * judged);
     let recovered = good.map(|write| write.from + write.length);
     let told = format!("synced writes of {is:.0} ms, {was:.0} before");
     Some(Part { name: "disk", advice: &DISK, times: is / judged, recovered, told })
+}
+
+/// The fastest write of the longest time in which every write was slower than that, if that time is long: a disk that somebody else
+/// keeps busy has fast writes in between. A single write that hangs is no such time.
+fn stretch(writes: &[Gap], slow_ms: f64) -> Option<f64> {
+    let runs = writes.chunk_by(|one, other| {
+        ms(one.length) > slow_ms && ms(other.length) > slow_ms && one.from < other.from
+    });
+    let long = |run: &&[Gap]| run.iter().map(|write| write.length).sum::<Duration>() >= LEAST_STRETCH;
+    let slowest = runs.filter(|run| run.len() >= LEAST_WRITES).filter(long).max_by_key(|run| run.len())?;
+    slowest.iter().map(|write| ms(write.length)).min_by(f64::total_cmp)
 }
 
 /// In writes that take as long or longer three quarters of the time are spent, the longest aside.
@@ -406,6 +422,30 @@ mod tests {
         #[case] ordinary: Option<f64>,
     ) {
         assert_eq!(ordinary_write(writes.to_vec()), ordinary);
+    }
+
+    #[rstest]
+    #[case::limited_for_a_while(500, 12, Some(500.0))]
+    #[case::limited_for_a_moment(500, 7, None)]
+    #[case::hangs_once(6000, 1, None)]
+    #[case::fast(30, 200, None)]
+    fn a_disk_that_has_no_fast_write_for_long_is_slow(
+        #[case] slow_ms: u32,
+        #[case] number: u32,
+        #[case] found: Option<f64>,
+    ) {
+        let begin = Instant::now();
+        let mut now = begin;
+        let lengths =
+            std::iter::repeat_n(20, 60).chain(std::iter::repeat_n(slow_ms, number as usize)).chain([20; 60]);
+        let writes: Vec<Gap> = lengths
+            .map(|length| {
+                let write = Gap { from: now, length: length * MS };
+                now += (length * MS).max(100 * MS);
+                write
+            })
+            .collect();
+        assert_eq!(stretch(&writes, 100.0), found);
     }
 
     #[rstest]

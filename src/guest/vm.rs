@@ -15,7 +15,7 @@ use crate::remote::{Agent, Remote};
 use crate::scenario::Side;
 use crate::sys::parallel::locked;
 use crate::sys::stop::StopFlag;
-use crate::sys::wait::{Look, wait_for};
+use crate::sys::wait::{Poll, wait_for};
 
 /// How long a connection to a guest's sshd may take. The guest is on the next switch, and multivm tries again.
 const CONNECT_LIMIT: Duration = Duration::from_millis(300);
@@ -158,9 +158,9 @@ impl Guest {
     pub fn await_up(&self, limit: Duration, consoles: &Consoles, cancel: &StopFlag) -> Result<Instant> {
         wait_for(&format!("{} to boot", self.name), limit, cancel, || {
             match (consoles.panic_of(&self.name), self.greeting()) {
-                (Some(panic), _) => Look::Never(panic.to_string().into()),
-                (None, Ok(())) => Look::Ready(Instant::now()),
-                (None, Err(error)) => Look::again(error),
+                (Some(panic), _) => Poll::Never(panic.to_string().into()),
+                (None, Ok(())) => Poll::Ready(Instant::now()),
+                (None, Err(error)) => Poll::again(error),
             }
         })
     }

@@ -10,7 +10,7 @@ use crate::inventory::AcceleratorKind;
 use crate::remote::Agent;
 use crate::scenario::Bytes;
 use crate::sys::stop::StopFlag;
-use crate::sys::wait::{Look, wait_for};
+use crate::sys::wait::{Poll, wait_for};
 
 /// The witness's name among the guest's processes.
 const NAME: &str = "multivm-witness";
@@ -41,8 +41,8 @@ pub fn start(agent: &Agent, memory: Bytes, cancel: &StopFlag) -> Result<()> {
     agent.remote().check(&script, START_LIMIT)?;
     wait_for(&format!("the witness in {}", agent.remote().name()), START_LIMIT, cancel, || {
         match agent.witness(PAUSE, START_LIMIT) {
-            Ok(_) => Look::Ready(()),
-            Err(failure) => Look::again(failure.cause),
+            Ok(_) => Poll::Ready(()),
+            Err(failure) => Poll::again(failure.cause),
         }
     })
     .map_err(|failure| {

@@ -4,12 +4,12 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 
 use super::EventHub;
-use crate::libvirt::{Detail, Event, EventKind, LifecycleEvent};
+use crate::libvirt::{Detail, EventKind, HostEvent, LifecycleEvent};
 use crate::sys::parallel::locked;
 
 /// Collects libvirt's events of such ends as long as this exists, so that it misses none between two scenarios.
 #[derive(Debug)]
-pub struct QemuEnds(Mutex<Receiver<Event>>);
+pub struct QemuEnds(Mutex<Receiver<HostEvent>>);
 
 impl QemuEnds {
     /// Starts to collect the events of a hub.
@@ -20,7 +20,7 @@ impl QemuEnds {
     }
 
     /// The ends that no call has taken yet.
-    pub fn take(&self) -> Vec<Event> {
+    pub fn take(&self) -> Vec<HostEvent> {
         locked(&self.0).try_iter().collect()
     }
 }
@@ -43,7 +43,7 @@ mod tests {
         let ends = QemuEnds::of(&hub);
         for detail in [Detail::Migrated, Detail::Crashed, Detail::Destroyed, Detail::Failed, Detail::Shutdown]
         {
-            hub.publish(&Event {
+            hub.publish(&HostEvent {
                 host: "source".into(),
                 domain: "vm1".into(),
                 at: Instant::now(),

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::libvirt::Event;
+use crate::libvirt::HostEvent;
 
 /// Distributes events to listeners. Clones share them.
 #[derive(Clone, Default)]
@@ -13,11 +13,11 @@ struct Entry {
     /// The guest whose events this listener gets; every guest's if none.
     domain: Option<String>,
     /// Passes an event on; returns false when the listener is gone.
-    to: Box<dyn Fn(&Event) -> bool + Send>,
+    to: Box<dyn Fn(&HostEvent) -> bool + Send>,
 }
 
 /// Receives events until it is dropped.
-pub type Listener = Receiver<Event>;
+pub type Listener = Receiver<HostEvent>;
 
 impl EventHub {
     /// A listener for events from now on, of one guest or of all.
@@ -29,12 +29,12 @@ impl EventHub {
 
     /// Calls `to` with every event from now on, of one guest or of all, until it returns false. `to` must only send,
     /// because libvirt's event thread calls it.
-    pub fn forward(&self, domain: Option<&str>, to: impl Fn(&Event) -> bool + Send + 'static) {
+    pub fn forward(&self, domain: Option<&str>, to: impl Fn(&HostEvent) -> bool + Send + 'static) {
         self.entries().push(Entry { domain: domain.map(str::to_owned), to: Box::new(to) });
     }
 
     /// Distributes an event, on libvirt's event thread.
-    pub fn publish(&self, event: &Event) {
+    pub fn publish(&self, event: &HostEvent) {
         self.entries().retain(|entry| {
             let wanted = entry.domain.as_ref().is_none_or(|domain| *domain == event.domain);
             !wanted || (entry.to)(event)

@@ -12,7 +12,7 @@ use crate::remote::{Agent, Remote, quote};
 use crate::scenario::Side;
 use crate::sys::parallel::{at_once, locked};
 use crate::sys::stop::StopFlag;
-use crate::sys::wait::{Look, wait_for};
+use crate::sys::wait::{Poll, wait_for};
 
 /// How long libvirtd may take to answer after its host does.
 const LIBVIRT_LIMIT: Duration = Duration::from_secs(30);
@@ -207,8 +207,8 @@ impl Drop for Host {
 pub fn retry_connect(library: &Libvirt, entry: &HostEntry, cancel: &StopFlag) -> Result<Connection> {
     wait_for(&format!("libvirtd of {} to answer", entry.name), LIBVIRT_LIMIT, cancel, || {
         match library.connect(&entry.uri, &entry.name) {
-            Ok(connection) => Look::Ready(connection),
-            Err(error) => Look::again(error),
+            Ok(connection) => Poll::Ready(connection),
+            Err(error) => Poll::again(error),
         }
     })
 }

@@ -12,7 +12,7 @@ use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::inventory::StorageEntry;
 use crate::remote::{Agent, Remote, quote};
 use crate::sys::stop::StopFlag;
-use crate::sys::wait::{Look, wait_for};
+use crate::sys::wait::{Poll, wait_for};
 
 /// How long the creation of overlays may take: it only writes headers, within seconds even on a slow disk.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -39,8 +39,8 @@ impl Storage {
         })?;
         let storage = Storage { entry: entry.clone(), agent: Arc::new(Agent::new(remote.clone())), remote };
         wait_for("the storage to serve", START_LIMIT, cancel, || match storage.serves() {
-            Ok(()) => Look::Ready(()),
-            Err(failure) => Look::again(failure.cause),
+            Ok(()) => Poll::Ready(()),
+            Err(failure) => Poll::again(failure.cause),
         })?;
         Ok(storage)
     }

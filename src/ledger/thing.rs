@@ -15,7 +15,7 @@ use super::{Owner, roots};
 use crate::failure::{Attempt, Failure, Result};
 use crate::sys::limited;
 use crate::sys::stop::StopFlag;
-use crate::sys::wait::{Look, wait_for};
+use crate::sys::wait::{Poll, wait_for};
 
 /// The prefix of the names of all network namespaces and control groups that multivm creates; it touches no others.
 pub const PREFIX: &str = "multivm";
@@ -87,7 +87,7 @@ impl Thing {
             Err(error) => return Err(Failure::new(format!("end {self}"), error)),
         }
         wait_for(&format!("{self} to end"), Duration::from_secs(20), &StopFlag::new(), || {
-            if process.is_alive() { Look::NotYet("still there".into()) } else { Look::Ready(()) }
+            if process.is_alive() { Poll::NotYet("still there".into()) } else { Poll::Ready(()) }
         })
     }
 
@@ -113,9 +113,9 @@ impl Thing {
         // The kernel removes the last process a moment after its end: until then the group is busy.
         wait_for(&format!("{self} to be empty"), Duration::from_secs(10), &StopFlag::new(), || {
             match fs::remove_dir(path) {
-                Ok(()) => Look::Ready(()),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Look::Ready(()),
-                Err(error) => Look::NotYet(error.to_string()),
+                Ok(()) => Poll::Ready(()),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Poll::Ready(()),
+                Err(error) => Poll::NotYet(error.to_string()),
             }
         })
     }

@@ -8,7 +8,7 @@ use virt::connect::Connect;
 use virt_sys as sys;
 
 use super::subscribe::{self, Hub};
-use super::{Domain, Error, Event, Libvirt, Result, State, Subscription, Version};
+use super::{Domain, Error, HostEvent, Libvirt, Result, State, Subscription, Version};
 use crate::sys::bounded;
 
 /// The seconds between two keepalive messages, and how many may stay unanswered: libvirt notices a dead host after 130 s.
@@ -220,12 +220,12 @@ impl Connection {
     /// until the subscription is dropped. A connection may have several subscriptions; each gets every event.
     ///
     /// `sink` also gets events from shortly before the subscription: libvirt queues events, and looks for receivers when it
-    /// delivers them. Take [`Event::at`] and the domain into account, not only the kind.
+    /// delivers them. Take [`HostEvent::at`] and the domain into account, not only the kind.
     ///
     /// `sink` runs on the event loop's thread, which serves all connections: it must pass the event on (through a channel)
     /// and return. It must not call libvirt, which would wait for the blocked loop, and so must not drop the last clone of
     /// a connection or a [`Subscription`]. A panic in `sink` is swallowed.
-    pub fn subscribe(&self, sink: impl Fn(Event) + Send + Sync + 'static) -> Result<Subscription> {
+    pub fn subscribe(&self, sink: impl Fn(HostEvent) + Send + Sync + 'static) -> Result<Subscription> {
         let sink = Arc::new(sink);
         self.ask("subscribe to events", move |asked| subscribe::subscribe(asked, sink))
     }

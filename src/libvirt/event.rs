@@ -11,7 +11,7 @@ use super::JobStats;
 
 /// Something that happened to a domain on a host.
 #[derive(Clone, Debug)]
-pub struct Event {
+pub struct HostEvent {
     /// Label of the host that sent the event.
     pub host: Arc<str>,
     pub domain: String,

@@ -43,7 +43,7 @@ pub use code::ErrorCode;
 pub use connection::{Connection, DomainSummary};
 pub use domain::Domain;
 pub use error::{Error, Result};
-pub use event::{Detail, Event, EventKind, LifecycleEvent};
+pub use event::{Detail, EventKind, HostEvent, LifecycleEvent};
 pub use job::{JobKind, JobOperation, JobStats};
 pub use migrate::{AbortAnswer, Migration, Switch};
 pub use owned::{MARK_NAMESPACE, Mark, OurDomain};

@@ -12,7 +12,7 @@ use std::{fmt, mem, ptr};
 
 use virt_sys as sys;
 
-use super::{Connection, Error, Event, EventKind, JobStats, Result, params};
+use super::{Connection, Error, EventKind, HostEvent, JobStats, Result, params};
 
 /// A subscription to events, until it is dropped.
 ///
@@ -52,7 +52,7 @@ fn unsubscribe(connection: &Connection, id: u64) {
     }
 }
 
-type Sink = Arc<dyn Fn(Event) + Send + Sync>;
+type Sink = Arc<dyn Fn(HostEvent) + Send + Sync>;
 
 /// The subscriptions of one connection.
 pub(super) struct Hub {
@@ -85,7 +85,7 @@ impl Hub {
 impl Receiver {
     fn receive(&self, domain: String, kind: EventKind) {
         let event =
-            Event { host: self.host.clone(), domain, at: Instant::now(), wall: SystemTime::now(), kind };
+            HostEvent { host: self.host.clone(), domain, at: Instant::now(), wall: SystemTime::now(), kind };
         let sinks: Vec<Sink> = lock(&self.sinks).values().cloned().collect();
         for sink in sinks {
             let event = event.clone();

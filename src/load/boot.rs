@@ -11,7 +11,7 @@ use crate::libvirt::OurDomain;
 use crate::scenario::Side;
 use crate::sys::parallel::locked;
 use crate::sys::stop::StopFlag;
-use crate::sys::wait::{Look, wait_for};
+use crate::sys::wait::{Poll, wait_for};
 
 /// How often it is looked whether a guest that boots is waited for any longer.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
@@ -183,12 +183,12 @@ impl Booting {
     fn await_up(&self) -> Result<Instant> {
         wait_for(&format!("{} to boot", self.guest.name), self.limit, &self.stop, || {
             if let Some(panic) = self.consoles.panic_of(&self.guest.name) {
-                return Look::Never(panic.to_string().into());
+                return Poll::Never(panic.to_string().into());
             }
             match (self.guest.greeting(), self.domain.is_active()) {
-                (Ok(()), _) => Look::Ready(Instant::now()),
-                (Err(_), Ok(false)) => Look::Never("it does not run any more".into()),
-                (Err(error), _) => Look::again(error),
+                (Ok(()), _) => Poll::Ready(Instant::now()),
+                (Err(_), Ok(false)) => Poll::Never("it does not run any more".into()),
+                (Err(error), _) => Poll::again(error),
             }
         })
     }

@@ -7,7 +7,7 @@ use crate::failure::Result;
 use crate::remote::{LOAD_LOG, Process, quote};
 use crate::scenario::{self, Bytes, Signs, Size};
 use crate::sys::stop::StopFlag;
-use crate::sys::wait::{Look, wait_for};
+use crate::sys::wait::{Poll, wait_for};
 
 /// How long a tool may take to start its workers and fill its memory.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -150,18 +150,18 @@ impl Loads {
             let asked = Instant::now();
             let samples = match sample(&self.place, &self.loads, LIMIT) {
                 Ok(samples) => samples,
-                Err(failure) => return Look::again(failure.cause),
+                Err(failure) => return Poll::again(failure.cause),
             };
             for (load, seen) in self.loads.iter().zip(&samples) {
                 if seen.alive == 0 {
                     let words = last_words(&self.place);
-                    return Look::Never(format!("`{}` has ended; it said: {words}", load.command).into());
+                    return Poll::Never(format!("`{}` has ended; it said: {words}", load.command).into());
                 }
                 if let Some(why) = load.idle(seen) {
-                    return Look::NotYet(why);
+                    return Poll::NotYet(why);
                 }
             }
-            Look::Ready(LoadLook { asked, at: Instant::now(), samples: Ok(samples) })
+            Poll::Ready(LoadLook { asked, at: Instant::now(), samples: Ok(samples) })
         })
     }
 
@@ -201,10 +201,10 @@ impl Loads {
         wait_for(&format!("the load to end on {}", self.place.name()), END_LIMIT, &StopFlag::new(), || {
             match agent.processes(groups, END_LIMIT) {
                 Ok(left) => match left.iter().find(|process| process.is_alive()) {
-                    Some(process) => Look::NotYet(format!("{} ({}) is alive", process.name, process.pid)),
-                    None => Look::Ready(()),
+                    Some(process) => Poll::NotYet(format!("{} ({}) is alive", process.name, process.pid)),
+                    None => Poll::Ready(()),
                 },
-                Err(failure) => Look::again(failure.cause),
+                Err(failure) => Poll::again(failure.cause),
             }
         })
     }

@@ -79,7 +79,9 @@ mod tests {
     use super::super::limits::Limits;
     use super::super::options::{Move, Options};
     use super::*;
-    use crate::libvirt::{AbortAnswer, Detail, Event, EventKind, JobStats, LifecycleEvent, Result, Switch};
+    use crate::libvirt::{
+        AbortAnswer, Detail, EventKind, HostEvent, JobStats, LifecycleEvent, Result, Switch,
+    };
     use crate::scenario::{AtTimeout, Mode, Side};
 
     /// A job of which calls of one kind never return.
@@ -148,7 +150,7 @@ mod tests {
             EventKind::Lifecycle { event: LifecycleEvent::Suspended, detail: Detail::Migrated },
         ] {
             let (at, wall) = at();
-            let event = Event { host: "source".into(), domain: "vm1".into(), at, wall, kind };
+            let event = HostEvent { host: "source".into(), domain: "vm1".into(), at, wall, kind };
             inbox.send(Happening::Event(event)).unwrap();
         }
         let caller = Caller { job: Arc::new(job), inbox };

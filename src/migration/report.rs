@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Connections;
 use crate::failure::{Cause, Failure};
-use crate::libvirt::{Event, JobStats};
+use crate::libvirt::{HostEvent, JobStats};
 
 /// The result of one migration.
 #[derive(Debug, Clone, Default)]
@@ -31,7 +31,7 @@ pub struct LegReport {
     /// The connections from its source, of a migration that should have several.
     pub connections: Option<Connections>,
     /// This guest's events on both hosts during the migration, in the order of arrival.
-    pub events: Vec<Event>,
+    pub events: Vec<HostEvent>,
 }
 
 impl LegReport {
@@ -44,7 +44,7 @@ impl LegReport {
 /// Progress of a running migration, delivered as it happens.
 #[derive(Debug, Clone, Copy)]
 pub enum News<'a> {
-    Event(&'a Event),
+    Event(&'a HostEvent),
     /// Statistics of the source's job.
     Sample(&'a JobStats),
 }

@@ -37,12 +37,12 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::libvirt::{Detail, Event};
+    use crate::libvirt::{Detail, HostEvent};
 
     /// The standstills of events at these milliseconds: when, and for how long.
     fn of(events: &[(u64, &str, LifecycleEvent)]) -> Vec<(u64, u64)> {
         let begin = Instant::now();
-        let event = |(at, host, event): &(u64, &str, LifecycleEvent)| Event {
+        let event = |(at, host, event): &(u64, &str, LifecycleEvent)| HostEvent {
             host: (*host).into(),
             domain: "vm1".into(),
             at: begin + Duration::from_millis(*at),

@@ -17,7 +17,7 @@ use super::options::Move;
 use super::report::{LegReport, News};
 use super::stops::Stops;
 use crate::failure::Cause;
-use crate::libvirt::{self, Detail, Event, EventKind, JobStats, LifecycleEvent};
+use crate::libvirt::{self, Detail, EventKind, HostEvent, JobStats, LifecycleEvent};
 use crate::scenario::Mode;
 use switching::PostCopy;
 
@@ -25,7 +25,7 @@ use switching::PostCopy;
 #[derive(Debug)]
 pub enum Happening {
     /// An event of the guest, on either host.
-    Event(Event),
+    Event(HostEvent),
     Answer(Answer),
     /// The call that migrates returned, at that time.
     Returned {
@@ -204,7 +204,7 @@ impl<'a> LegWatch<'a> {
         }
     }
 
-    fn on_event(&mut self, event: Event, now: Instant) {
+    fn on_event(&mut self, event: HostEvent, now: Instant) {
         (self.hear)(News::Event(&event));
         if *event.host == *self.source {
             self.on_event_of_source(&event, now);
@@ -212,7 +212,7 @@ impl<'a> LegWatch<'a> {
         self.report.events.push(event);
     }
 
-    fn on_event_of_source(&mut self, event: &Event, now: Instant) {
+    fn on_event_of_source(&mut self, event: &HostEvent, now: Instant) {
         if let Some(stopped) = self.stops.on_event(&event.kind, event.at) {
             self.note_suspension(stopped);
         }

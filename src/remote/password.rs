@@ -13,7 +13,7 @@ use crate::inventory::Secret;
 use crate::sys::bounded;
 use crate::sys::parallel::locked;
 use crate::sys::stop::StopFlag;
-use crate::sys::wait::{Look, wait_for};
+use crate::sys::wait::{Poll, wait_for};
 
 /// A password. It is never shown.
 pub struct Password(String);
@@ -111,9 +111,9 @@ fn ends_by(child: &mut Child, deadline: Deadline) -> Result<bool, Cause> {
     let ended = wait_for("a program that prints a password to end", limit, &StopFlag::new(), || match child
         .try_wait()
     {
-        Ok(None) => Look::NotYet("it runs".into()),
-        Ok(Some(_)) => Look::Ready(()),
-        Err(error) => Look::again(error),
+        Ok(None) => Poll::NotYet("it runs".into()),
+        Ok(Some(_)) => Poll::Ready(()),
+        Err(error) => Poll::again(error),
     });
     Ok(ended.is_ok())
 }

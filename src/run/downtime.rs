@@ -249,7 +249,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::libvirt::{Detail, Event, EventKind, JobStats, LifecycleEvent};
+    use crate::libvirt::{Detail, EventKind, HostEvent, JobStats, LifecycleEvent};
     use crate::probe::Reading;
 
     const MS: Duration = Duration::from_millis(1);
@@ -320,7 +320,7 @@ mod tests {
     #[test]
     fn a_guest_that_was_stopped_twice_has_two_downtimes() {
         let begin = Instant::now();
-        let lifecycle = |at: u32, host: &str, event, detail| Event {
+        let lifecycle = |at: u32, host: &str, event, detail| HostEvent {
             host: host.into(),
             domain: "vm1".into(),
             at: begin + at * MS,

@@ -286,7 +286,7 @@ mod tests {
     use crate::inventory::Login;
     use crate::stand::Needs;
     use crate::sys::parallel::locked;
-    use crate::sys::wait::{Look, wait_for};
+    use crate::sys::wait::{Poll, wait_for};
 
     /// A stand whose hosts are a directory in the ledger. It notes its calls.
     #[derive(Debug, Clone)]
@@ -433,7 +433,7 @@ mod tests {
         assert!(!is_ending());
         session.stop_flag().set();
         let said = wait_for("the lock to say so", Duration::from_secs(10), &StopFlag::new(), || {
-            if is_ending() { Look::Ready(()) } else { Look::NotYet("it goes on".into()) }
+            if is_ending() { Poll::Ready(()) } else { Poll::NotYet("it goes on".into()) }
         });
         assert_eq!(said, Ok(()));
         assert_eq!(session.end(), []);

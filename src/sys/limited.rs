@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::contained::lines;
 use super::stop::StopFlag;
-use super::wait::{Look, wait_for};
+use super::wait::{Poll, wait_for};
 use crate::failure::{Cause, Result};
 
 /// How long a command that was killed may take to end, and the next words of one that has ended to arrive.
@@ -42,9 +42,9 @@ pub fn run(command: &mut Command, input: &str, limit: Duration) -> Result<(), Ca
 
 fn end(child: &mut Child, limit: Duration) -> Result<ExitStatus, Cause> {
     let ended = wait_for("a command to end", limit, &StopFlag::new(), || match child.try_wait() {
-        Ok(Some(status)) => Look::Ready(status),
-        Ok(None) => Look::NotYet("it runs".into()),
-        Err(error) => Look::Never(error.into()),
+        Ok(Some(status)) => Poll::Ready(status),
+        Ok(None) => Poll::NotYet("it runs".into()),
+        Err(error) => Poll::Never(error.into()),
     });
     ended.map_err(|failure| failure.cause)
 }
@@ -83,7 +83,7 @@ mod tests {
         let cause = shell("exec sleep 615.25", "", Duration::from_millis(200)).unwrap_err();
         assert_eq!(cause.kind, FailureKind::TimedOut, "{cause}");
         let words = ["615.25".to_owned()];
-        let gone = || if runs_with(&words) { Look::NotYet("it runs".into()) } else { Look::Ready(()) };
+        let gone = || if runs_with(&words) { Poll::NotYet("it runs".into()) } else { Poll::Ready(()) };
         wait_for("it to be gone", LONG, &StopFlag::new(), gone).unwrap();
     }
 }

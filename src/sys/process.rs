@@ -27,10 +27,10 @@ mod tests {
 
     use super::*;
     use crate::sys::stop::StopFlag;
-    use crate::sys::wait::{Look, wait_for};
+    use crate::sys::wait::{Poll, wait_for};
 
     fn await_that(what: &str, is_so: impl Fn() -> bool) {
-        let look = || if is_so() { Look::Ready(()) } else { Look::NotYet("not yet".into()) };
+        let look = || if is_so() { Poll::Ready(()) } else { Poll::NotYet("not yet".into()) };
         wait_for(what, Duration::from_secs(20), &StopFlag::new(), look).unwrap();
     }
 

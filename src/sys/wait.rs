@@ -7,7 +7,7 @@ use crate::sys::halt::ran_since;
 use crate::sys::stop::StopFlag;
 
 /// The result of one look at a condition.
-pub enum Look<T> {
+pub enum Poll<T> {
     /// The condition holds.
     Ready(T),
     /// The condition does not hold yet. The text is what the look saw, for the error if it never holds.
@@ -16,15 +16,15 @@ pub enum Look<T> {
     Never(Cause),
 }
 
-impl<T> Look<T> {
+impl<T> Poll<T> {
     /// The meaning of a failed attempt for the condition that it succeeds. Another attempt may find what is missing, or get
     /// the answer that did not come, but it does not change a refusal or the user's mind.
-    pub fn again(cause: impl Into<Cause>) -> Look<T> {
+    pub fn again(cause: impl Into<Cause>) -> Poll<T> {
         let cause = cause.into();
         match cause.kind {
-            FailureKind::Cancelled | FailureKind::Refused => Look::Never(cause),
+            FailureKind::Cancelled | FailureKind::Refused => Poll::Never(cause),
             FailureKind::TimedOut | FailureKind::Unreachable | FailureKind::Missing | FailureKind::Other => {
-                Look::NotYet(cause.text)
+                Poll::NotYet(cause.text)
             }
         }
     }
@@ -39,16 +39,16 @@ pub fn wait_for<T>(
     what: &str,
     limit: Duration,
     cancel: &StopFlag,
-    mut look: impl FnMut() -> Look<T>,
+    mut look: impl FnMut() -> Poll<T>,
 ) -> Result<T, Failure> {
     let failed = |cause: Cause| Failure::new(format!("wait for {what}"), cause);
     let begin = Instant::now();
     let mut pause = Duration::from_millis(5);
     loop {
         let last = match look() {
-            Look::Ready(value) => return Ok(value),
-            Look::Never(cause) => return Err(failed(cause)),
-            Look::NotYet(last) => last,
+            Poll::Ready(value) => return Ok(value),
+            Poll::Never(cause) => return Err(failed(cause)),
+            Poll::NotYet(last) => last,
         };
         if cancel.is_set() {
             return Err(failed(Cause::interrupted()));
@@ -70,9 +70,9 @@ mod tests {
     #[test]
     fn the_timeout_carries_the_last_status() {
         let mut looks = 0;
-        let failure = wait_for("the moon", Duration::from_millis(20), &StopFlag::new(), || -> Look<()> {
+        let failure = wait_for("the moon", Duration::from_millis(20), &StopFlag::new(), || -> Poll<()> {
             looks += 1;
-            Look::NotYet(format!("look {looks}"))
+            Poll::NotYet(format!("look {looks}"))
         })
         .unwrap_err();
         assert!(failure.to_string().contains(&format!("last seen: look {looks}")), "{failure}");
@@ -83,8 +83,8 @@ mod tests {
     fn an_interruption_ends_the_wait() {
         let cancel = StopFlag::new();
         cancel.set();
-        let failure = wait_for("the moon", Duration::from_secs(600), &cancel, || -> Look<()> {
-            Look::NotYet("dark".into())
+        let failure = wait_for("the moon", Duration::from_secs(600), &cancel, || -> Poll<()> {
+            Poll::NotYet("dark".into())
         })
         .unwrap_err();
         assert_eq!(failure.kind(), FailureKind::Cancelled);
@@ -94,7 +94,7 @@ mod tests {
     fn who_refuses_is_not_asked_again() {
         let hour = Duration::from_secs(3600);
         let refused =
-            || -> Look<()> { Look::again(std::io::Error::from(std::io::ErrorKind::PermissionDenied)) };
+            || -> Poll<()> { Poll::again(std::io::Error::from(std::io::ErrorKind::PermissionDenied)) };
         let failure = wait_for("entry", hour, &StopFlag::new(), refused).unwrap_err();
         assert_eq!(failure.kind(), FailureKind::Refused);
         let source = std::error::Error::source(&failure);
@@ -107,9 +107,9 @@ mod tests {
         let waited = wait_for("the door", Duration::from_secs(3600), &StopFlag::new(), || {
             looks += 1;
             if looks == 3 {
-                Look::Ready(looks)
+                Poll::Ready(looks)
             } else {
-                Look::again(std::io::Error::from(std::io::ErrorKind::ConnectionRefused))
+                Poll::again(std::io::Error::from(std::io::ErrorKind::ConnectionRefused))
             }
         });
         assert_eq!(waited, Ok(3));

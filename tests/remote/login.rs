@@ -7,7 +7,7 @@ use multivm::failure::{Failure, FailureKind};
 use multivm::inventory::{Access, HostKey, Login, Secret, Sudo, Trust};
 use multivm::remote::{Identity, Remote};
 use multivm::sys::stop::StopFlag;
-use multivm::sys::wait::{Look, wait_for};
+use multivm::sys::wait::{Poll, wait_for};
 
 use crate::sshd::PASSWORD;
 use crate::{Case, LIMIT, Sshd};
@@ -104,8 +104,8 @@ fn who_is_refused_does_not_wait(sshd: &Sshd) {
     let begin = Instant::now();
     let hour = Duration::from_secs(3600);
     let failure = wait_for("the server", hour, &StopFlag::new(), || match remote.check("true", LIMIT) {
-        Ok(_) => Look::Ready(()),
-        Err(failure) => Look::again(failure.cause),
+        Ok(_) => Poll::Ready(()),
+        Err(failure) => Poll::again(failure.cause),
     })
     .unwrap_err();
     assert_eq!(failure.kind(), FailureKind::Refused, "{failure}");

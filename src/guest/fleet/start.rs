@@ -10,7 +10,7 @@ use crate::guest::news::News;
 use crate::guest::{Guest, domain};
 use crate::scenario::Side;
 use crate::sys::parallel::few_at_once;
-use crate::sys::wait::{Look, wait_for};
+use crate::sys::wait::{Poll, wait_for};
 
 /// How many lines of its console the failure of a silent guest shows.
 const CONSOLE_LINES: u32 = 15;
@@ -88,16 +88,16 @@ impl Fleet {
         let limit = self.asked.start_limit(self.cpu_percent());
         wait_for(&format!("{} to answer by ssh", guest.name), limit, &self.cancel, || {
             if let Some(panic) = self.consoles.panic_of(&guest.name) {
-                return Look::Never(panic.to_string().into());
+                return Poll::Never(panic.to_string().into());
             }
             // A greeting is cheaper than a login: a host that is busy booting should not try to log in where nobody
             // answers.
             if let Err(error) = guest.greeting() {
-                return Look::again(error);
+                return Poll::again(error);
             }
             match guest.agent.observe(ANSWER_LIMIT) {
-                Ok(_) => Look::Ready(()),
-                Err(failure) => Look::again(failure.cause),
+                Ok(_) => Poll::Ready(()),
+                Err(failure) => Poll::again(failure.cause),
             }
         })
         .map_err(|failure| self.with_console(guest, failure))

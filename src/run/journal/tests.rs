@@ -62,7 +62,7 @@ fn completed(downtime_ms: u64) -> LegReport {
 fn an_event_is_written_with_its_kind_and_not_in_words() {
     let written = Written::new();
     let kind = EventKind::Lifecycle { event: LifecycleEvent::Suspended, detail: Detail::PostCopy };
-    let event = libvirt::Event {
+    let event = libvirt::HostEvent {
         host: Arc::from("source"),
         domain: "vm1".into(),
         at: Instant::now(),

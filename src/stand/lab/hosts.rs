@@ -18,7 +18,7 @@ use crate::remote::Remote;
 use crate::stand::Ground;
 use crate::sys::parallel::at_once;
 use crate::sys::stop::StopFlag;
-use crate::sys::wait::{Look, wait_for};
+use crate::sys::wait::{Poll, wait_for};
 
 /// The path of the guests' kernel and initramfs inside a host.
 const GUEST_FILES: &str = "/var/lib/multivm/guest";
@@ -108,8 +108,8 @@ pub(super) fn await_hosts(inventory: &Inventory, directory: &Path, stop: &StopFl
         let remote = Remote::new(name.as_str(), login.clone());
         wait_for(&format!("host {name} to answer by ssh"), HOST_LIMIT, stop, || {
             match remote.check("true", Duration::from_secs(5)) {
-                Ok(_) => Look::Ready(()),
-                Err(failure) => Look::again(failure.cause),
+                Ok(_) => Poll::Ready(()),
+                Err(failure) => Poll::again(failure.cause),
             }
         })
         .map_err(|failure| failure.try_next(format!("read {}", init::log(directory, name).display())))

@@ -24,7 +24,7 @@ use signal_hook::iterator::Signals;
 
 use crate::failure::{Attempt, Failure, Result};
 use crate::sys::stop::StopFlag;
-use crate::sys::wait::{Look, wait_for};
+use crate::sys::wait::{Poll, wait_for};
 
 const ENTER: &str = "__multivm-host-enter";
 const INIT: &str = "__multivm-host-init";
@@ -309,8 +309,8 @@ fn start_daemon(daemon: &Daemon) -> Result<Pid> {
             ANSWER_LIMIT,
             &StopFlag::new(),
             || match UnixStream::connect(socket) {
-                Ok(_) => Look::Ready(()),
-                Err(error) => Look::again(error),
+                Ok(_) => Poll::Ready(()),
+                Err(error) => Poll::again(error),
             },
         )?;
     }

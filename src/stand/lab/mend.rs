@@ -14,7 +14,7 @@ use crate::inventory::Inventory;
 use crate::ledger::{Ledger, Thing};
 use crate::stand::Ground;
 use crate::sys::stop::StopFlag;
-use crate::sys::wait::{Look, wait_for};
+use crate::sys::wait::{Poll, wait_for};
 
 /// How long an init may take to start its daemons, without waiting for their answers.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -45,10 +45,10 @@ fn mend_host(host: &str, lab: &Path, ledger: &Ledger, stop: &StopFlag) -> Result
     kill(Pid::from_raw(init), Signal::SIGHUP).attempting(attempted)?;
     wait_for(&format!("the init of {host} to start its daemons"), LIMIT, stop, || match read() {
         Ok(text) => match text.get(before..).and_then(answer) {
-            Some(daemons) => Look::Ready(daemons),
-            None => Look::NotYet("it has not answered".into()),
+            Some(daemons) => Poll::Ready(daemons),
+            None => Poll::NotYet("it has not answered".into()),
         },
-        Err(failure) => Look::Never(failure.cause),
+        Err(failure) => Poll::Never(failure.cause),
     })
 }
 

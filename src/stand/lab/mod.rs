@@ -22,7 +22,7 @@ use crate::failure::{Attempt, Cause, Failure, Result};
 use crate::inventory::Inventory;
 use crate::ledger::{Thing, state_directory};
 use crate::sys::stop::StopFlag;
-use crate::sys::wait::{Look, wait_for};
+use crate::sys::wait::{Poll, wait_for};
 pub use init::hidden_entry;
 use prepared::Prepared;
 pub use settings::{Accel, HostSize, Settings};
@@ -65,8 +65,8 @@ impl Lab {
                     SUPERVISOR_LIMIT,
                     &StopFlag::new(),
                     || match supervisor.try_wait() {
-                        Ok(None) => Look::NotYet("it runs".into()),
-                        _ => Look::Ready(()),
+                        Ok(None) => Poll::NotYet("it runs".into()),
+                        _ => Poll::Ready(()),
                     },
                 );
         }

@@ -219,7 +219,7 @@ impl Play {
 
 fn event(at: Instant, host: &str, kind: EventKind) -> Happening {
     let wall = SystemTime::UNIX_EPOCH;
-    Happening::Event(Event { host: host.into(), domain: "vm1".into(), at, wall, kind })
+    Happening::Event(HostEvent { host: host.into(), domain: "vm1".into(), at, wall, kind })
 }
 
 pub fn pass(number: i32) -> EventKind {
