@@ -105,11 +105,13 @@ impl<'a> Target<'a> {
         self.tests.iter().any(|test| filter.starts_with(family(test.name))) || self.near(filter).is_some()
     }
 
-    /// Whether a filter means a test of another target. One that begins like the tests of this target does so only if it
-    /// consists of whole sections of the other's name.
+    /// Whether a filter means a test of another target. One that begins like the tests of this target, which have two sections,
+    /// does so only if it has more, or consists of whole sections of the other's name.
     fn is_elsewhere(&self, filter: &str, others: &[String]) -> bool {
         let mut hit = others.iter().filter(|name| self.selection.hit(filter, name));
-        hit.any(|name| !self.is_of_a_family(filter) || names_it(filter, name))
+        hit.any(|name| {
+            !self.is_of_a_family(filter) || filter.matches("::").count() > 1 || names_it(filter, name)
+        })
     }
 
     /// The help line with the names closest to a filter.
