@@ -36,7 +36,7 @@ pub fn describe(lab: &Path) {
                    "gateway": "g", "key": "k", "public_key": "p", "known_hosts": "h", "host_key": "k"},
         "accelerator": {"kind": "tcg", "reason": "for a test"}
     }"#
-    .replace("LOGIN", r#"{"address": "198.18.0.11", "port": 22, "user": "root", "key": "k", "known_hosts": "h"}"#);
+    .replace("LOGIN", r#"{"address": "198.18.0.11", "port": 22, "user": "root", "access": {"key": "k"}, "trust": {"known": "h"}}"#);
     fs::write(lab.join("inventory.json"), inventory).unwrap();
 }
 
