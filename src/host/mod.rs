@@ -4,6 +4,7 @@
 mod daemons;
 mod ends;
 mod events;
+mod load_folder;
 mod logs;
 mod nfs;
 mod overlay;
@@ -14,6 +15,7 @@ mod writers;
 pub use daemons::Daemons;
 pub use ends::QemuEnds;
 pub use events::{EventHub, Listener};
+pub use load_folder::IN_FOLDER;
 pub use logs::{AddedLog, LogMarks};
 pub use pair::{Host, Hosts, retry_connect};
 pub use storage::{ImageCheck, Storage};

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::load_folder::removal;
 use super::{Daemons, EventHub, LogMarks, QemuEnds};
 use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 use crate::inventory::{Accelerator, AcceleratorKind, HostEntry, Inventory};
 use crate::libvirt::{Connection, Libvirt, Subscription, Version};
-use crate::remote::{Agent, Remote, quote};
+use crate::remote::{Agent, Remote};
 use crate::scenario::Side;
 use crate::sys::parallel::{at_once, locked};
 use crate::sys::stop::StopFlag;
@@ -64,7 +65,7 @@ impl Host {
     /// Ends every load on the host, and removes its files.
     pub fn end_loads(&self, limit: Duration) -> Result<()> {
         self.agent.end_strays(limit)?;
-        self.remote.check(&format!("rm -rf {}", quote(&self.load_folder())), limit).map(drop)
+        self.remote.check(&removal(&self.load_folder()), limit).map(drop)
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{LoadLook, Place};
 use crate::failure::Result;
+use crate::host::IN_FOLDER;
 use crate::remote::{LOAD_LOG, Process, quote};
 use crate::scenario::{self, Bytes, Signs, Size};
 use crate::sys::stop::StopFlag;
@@ -242,13 +243,6 @@ fn words(place: &Place, command: &Command) -> Vec<String> {
     let words = before.iter().copied().chain(folder.into_iter().flatten()).map(str::to_owned);
     words.chain(command.words.iter().cloned()).collect()
 }
-
-/// Runs the words behind the first in a new folder of that name.
-///
-/// Whatever is written to a file there is on the disk before the writer goes on (`S` of chattr(1), which files inherit). `stress`
-/// removes a file before the kernel would write it, and without this its disk would hear of nothing. A file system that does not
-/// know `S` may write at the end of each file all the same, as NFS does: what counts is what reached the disk.
-const IN_FOLDER: &str = r#"rm -rf "$0"; mkdir -p "$0" && cd "$0" || exit; chattr +S .; exec "$@""#;
 
 impl Drop for Loads {
     fn drop(&mut self) {
