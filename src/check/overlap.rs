@@ -87,7 +87,11 @@ impl Moving {
         let last = report.samples.iter().rfind(on_its_way).map(|(at, _)| *at);
         let first = first_pass.into_iter().chain(seen).min();
         let last = stop.into_iter().chain(last).max();
-        Some(Moving { at_most: (idle.unwrap_or(began), ended), at_least: first.zip(last) })
+        // libvirt starts the guest on the other host before it tells the source to send.
+        let up =
+            at(report, EventKind::Lifecycle { event: LifecycleEvent::Started, detail: Detail::Migrated });
+        let earliest = [Some(began), idle, up].into_iter().flatten().max().unwrap_or(began);
+        Some(Moving { at_most: (earliest.min(ended), ended), at_least: first.zip(last) })
     }
 
     /// How long both certainly moved together, whether they certainly did not, or that neither is known.
@@ -238,6 +242,26 @@ mod tests {
         let proof = check(&[moved(0, 100, 1000), moved(1, pass, pass + 900)]);
         assert_eq!(proof.ok, together, "{proof:?}");
         assert!(!proof.seen.starts_with("not known"), "{proof:?}");
+    }
+
+    /// As seen of a target that took one guest at a time, in migrations that no sample saw at work.
+    #[rstest]
+    #[case::while_the_other_moves(100, "not known")]
+    #[case::when_the_other_is_over(1010, "one after the other")]
+    fn nothing_moves_before_the_guest_is_up_on_the_other_host(#[case] up: u64, #[case] told: &str) {
+        let zero = Instant::now();
+        let kind = EventKind::Lifecycle { event: LifecycleEvent::Started, detail: Detail::Migrated };
+        let started = HostEvent {
+            host: "target".into(),
+            domain: "vm1".into(),
+            at: zero + Duration::from_millis(up),
+            wall: std::time::SystemTime::now(),
+            kind,
+        };
+        let (second, mut report) = leg(1, Direction::Out, zero, 1900, &[]);
+        report.events = vec![started];
+        let proof = check(&[leg(0, Direction::Out, zero, 1000, &[]), (second, report)]);
+        assert!(proof.seen.starts_with(told), "{proof:?}");
     }
 
     #[test]

@@ -230,7 +230,14 @@ fn together(seen: &[Seen<'_>], host: Side, before: &Before, limit: f64) -> Optio
     let what = format!("{stays} on the {host}, {:.1} s together", long.as_secs_f64());
     let proof =
         check(seen, before, limit).map(|proof| Proof { seen: format!("{what}: {}", proof.seen), ..proof });
-    let nothing = || Proof::new(&ABOUT, true, expected(limit), format!("not judged: {what} are too few"));
+    let nothing = || {
+        Proof::new(
+            &ABOUT,
+            true,
+            expected(limit),
+            format!("not judged: {what} are too few, or there is nothing to compare them with"),
+        )
+    };
     (!seen.is_empty()).then(|| proof.unwrap_or_else(nothing))
 }
 
@@ -516,7 +523,10 @@ mod tests {
         let few = short_stays(3, 500);
         assert_eq!(
             (few.ok, few.seen.as_str()),
-            (true, "not judged: 3 short stays on the target, 1.5 s together are too few")
+            (
+                true,
+                "not judged: 3 short stays on the target, 1.5 s together are too few, or there is nothing to compare them with"
+            )
         );
     }
 
