@@ -2,13 +2,16 @@
 
 use crate::remote::quote;
 
-/// Runs the words behind the first in a new folder of that name, which replaces one of an earlier load.
+/// Runs the words behind the first in a new folder of that name, which replaces one of an earlier load. It is one line, as our
+/// program takes it.
 ///
 /// Whatever is written to a file there is on the disk before the writer goes on (`S` of chattr(1), which files inherit). `stress`
 /// removes a file before the kernel would write it, and without this its disk would hear of nothing. A file system that does not
 /// know `S` may write at the end of each file all the same, as NFS does: what counts is what reached the disk.
-pub const IN_FOLDER: &str = r#"if [ -e "$0" ] && [ ! -e "$0/.multivm" ]; then echo "$0 was not made by multivm" >&2; exit 1; fi
-rm -rf "$0"; mkdir -p "$0" && cd "$0" && : > .multivm || exit; chattr +S .; exec "$@""#;
+pub const IN_FOLDER: &str = concat!(
+    r#"[ ! -e "$0" ] || [ -e "$0/.multivm" ] || { echo "$0 was not made by multivm" >&2; exit 1; }; "#,
+    r#"rm -rf "$0"; mkdir -p "$0" && cd "$0" && : > .multivm || exit; chattr +S .; exec "$@""#
+);
 
 /// A script that removes the folder.
 pub fn removal(folder: &str) -> String {
@@ -46,6 +49,11 @@ mod tests {
         assert!(sh(&[&removal(folder.to_str().unwrap())]).status.success());
         assert!(!folder.exists());
         assert!(sh(&[&removal(folder.to_str().unwrap())]).status.success(), "none is none");
+    }
+
+    #[test]
+    fn our_program_takes_it() {
+        assert!(!IN_FOLDER.contains(['\n', '\t']));
     }
 
     #[test]
