@@ -134,17 +134,18 @@ pub const DAMAGES: &[Damage] = &[
     Damage {
         name: "damage::its_disk_plugged_into_another_domain",
         slow: true,
-        // No command line ever names it.
+        // No command line ever names it. A PCI slot takes nothing while its guest runs, unless the guest has ACPI.
         cause: |fleet| {
-            let domain = "<domain type='qemu'><name>neighbour</name><memory unit='MiB'>16</memory><os><type>hvm</type></os></domain>";
+            let domain = "<domain type='qemu'><name>neighbour</name><memory unit='MiB'>16</memory><os><type>hvm</type></os>\
+                          <features><acpi/></features></domain>";
             let disk = disk_of_vm1(fleet);
             let wait = HELD.as_secs();
             on_host(
                 &fleet.hosts.source,
                 &format!(
                     "echo \"{domain}\" > /run/neighbour.xml && echo \"{disk}\" > /run/disk.xml && \
-                     virsh create --paused /run/neighbour.xml && virsh attach-device neighbour /run/disk.xml --live && sleep {wait}; \
-                     virsh destroy neighbour; rm /run/neighbour.xml /run/disk.xml"
+                     virsh create --paused /run/neighbour.xml && virsh attach-device neighbour /run/disk.xml --live && sleep {wait}; came=$?; \
+                     virsh destroy neighbour; rm /run/neighbour.xml /run/disk.xml; exit $came"
                 ),
             )
         },
