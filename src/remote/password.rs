@@ -4,16 +4,15 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use super::deadline::Deadline;
 use crate::failure::{Cause, FailureKind, Result};
 use crate::inventory::Secret;
-use crate::sys::bounded;
 use crate::sys::parallel::locked;
 use crate::sys::stop::StopFlag;
-use crate::sys::wait::{Poll, wait_for};
+use crate::sys::{bounded, limited};
 
 /// A password. It is never shown.
 pub struct Password(String);
@@ -90,7 +89,7 @@ fn of_command(words: &[String], deadline: Deadline) -> Result<String, Cause> {
     };
     let text = bounded::answer(deadline.left()?, &StopFlag::new(), read);
     // One that goes on without an output has said what it had to say.
-    let ended = text.is_some() && ends_by(&mut child, deadline)?;
+    let ended = text.is_some() && limited::end(&mut child, deadline.left()?).is_ok();
     if !ended {
         let _ = child.kill();
     }
@@ -103,19 +102,6 @@ fn of_command(words: &[String], deadline: Deadline) -> Result<String, Cause> {
         return Err(format!("it ended with {status}").into());
     }
     text.map_err(|_| "it printed no UTF-8".to_owned().into())
-}
-
-/// Whether a program that has closed its output ends by the deadline.
-fn ends_by(child: &mut Child, deadline: Deadline) -> Result<bool, Cause> {
-    let limit = deadline.left()?;
-    let ended = wait_for("a program that prints a password to end", limit, &StopFlag::new(), || match child
-        .try_wait()
-    {
-        Ok(None) => Poll::NotYet("it runs".into()),
-        Ok(Some(_)) => Poll::Ready(()),
-        Err(error) => Poll::again(error),
-    });
-    Ok(ended.is_ok())
 }
 
 #[cfg(test)]

@@ -40,7 +40,12 @@ pub fn run(command: &mut Command, input: &str, limit: Duration) -> Result<(), Ca
     Err(if said.trim().is_empty() { format!("it ended with {status}").into() } else { said.into() })
 }
 
-fn end(child: &mut Child, limit: Duration) -> Result<ExitStatus, Cause> {
+/// Waits for the end of a program, and leaves one alone that does not end within the limit.
+///
+/// # Errors
+///
+/// It did not end within the limit.
+pub fn end(child: &mut Child, limit: Duration) -> Result<ExitStatus, Cause> {
     let ended = wait_for("a command to end", limit, &StopFlag::new(), || match child.try_wait() {
         Ok(Some(status)) => Poll::Ready(status),
         Ok(None) => Poll::NotYet("it runs".into()),
