@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::held_session::HeldSession;
 use super::nextest::NextestRun;
 use super::player::Player;
 use super::run::Run;
@@ -25,9 +26,15 @@ use crate::sys::stop::StopFlag;
 /// How much longer than all its limits a scenario may take.
 const GRACE: Duration = Duration::from_secs(60);
 
+/// The longest time for the hosts of a fleet to be raised, or to be connected to.
+const RAISE: Duration = Duration::from_secs(120);
+
+/// Attempts that may follow each other until a fleet is whole: another process's, a look, one after each repair.
+const RUNGS: u32 = 4;
+
 /// Builds the fleet, and everything below it, on a session's hosts.
 pub struct Fixture {
-    pub session: Arc<Mutex<Option<Session>>>,
+    pub session: HeldSession,
     pub run: Arc<Run>,
     /// Memory that the hosts must have room for, bytes.
     pub guests_memory: u64,
@@ -39,11 +46,8 @@ pub struct Fixture {
 impl Fixture {
     fn build_once(&self, profile: &Profile) -> Result<Fleet> {
         let begin = Instant::now();
-        let inventory = locked(&self.session)
-            .as_mut()
-            .ok_or_else(|| Failure::new("raise the lab", "the run has ended"))?
-            .raise(self.guests_memory)?
-            .clone();
+        let raise = |session: &mut Session| session.raise(self.guests_memory).cloned();
+        let inventory = self.session.with("raise the hosts", raise)?;
         self.run.fixture_ready("lab", begin.elapsed(), BTreeMap::new());
         let fleet = self.fleet(&inventory, profile)?;
         if let Some(warning) = fleet.hosts.warning() {
@@ -112,7 +116,7 @@ impl Builder for Fixture {
 
     fn build(&self, profile: &Profile) -> Result<Fleet> {
         let Some(group) = &self.group else { return self.build_once(profile) };
-        let shared = locked(&self.session).as_ref().is_some_and(Session::is_shared);
+        let shared = self.session.with("look at the hosts", |session| Ok(session.is_shared()))?;
         NextestRun::raise(group, &self.stop, || match self.build_once(profile) {
             // Another process raised the lab, and one of its scenarios may have damaged it.
             Err(why) if shared && !self.stop.is_set() && is_damage(&why) => self
@@ -148,10 +152,7 @@ impl Builder for Fixture {
         if self.stop.is_set() || !is_damage(why) {
             return Err(why.clone());
         }
-        let restarted = match locked(&self.session).as_mut() {
-            Some(session) => session.mend()?,
-            None => Vec::new(),
-        };
+        let restarted = self.session.with("restart daemons", Session::mend)?;
         if !restarted.is_empty() {
             self.run.repaired(RepairedPart::Daemon, format!("start again {}", restarted.join(", ")), why);
         }
@@ -165,14 +166,16 @@ impl Builder for Fixture {
             return Err(why.clone());
         }
         self.run.repaired(RepairedPart::Host, "rebuild the hosts and the whole fleet", why);
-        match locked(&self.session).as_mut() {
-            Some(session) => session.clear_hosts(),
-            None => Ok(()),
-        }
+        self.session.with("take the hosts down", Session::clear_hosts)
     }
 }
 
 impl Player for Fixture {
+    fn ready_limit(&self, profile: &Profile) -> Duration {
+        // A host has one CPU or more; one with a part of a CPU has its limits stretched no further.
+        (RAISE + profile.start_limit(100)) * RUNGS + GRACE
+    }
+
     fn limit(&self, scenario: &Scenario, fleet: &Fleet, seed: Seed) -> Duration {
         run::longest(scenario, fleet, seed) + GRACE
     }

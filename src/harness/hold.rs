@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
 use libtest_mimic::{Conclusion, Trial};
 
 use super::args::{Request, one_at_a_time};
 use super::fixture::Fixture;
+use super::held_session::HeldSession;
 use super::latest;
 use super::nextest::NextestRun;
 use super::outputs;
@@ -17,19 +17,15 @@ use super::room;
 use super::run::Run;
 use super::slot::Slot;
 use super::stage::Stage;
-use crate::failure::{Failure, Problem, Result};
+use crate::failure::{Problem, Result};
 use crate::plan::SEED_VARIABLE;
 use crate::progress::{LiveStatus, terminal};
 use crate::record::Event;
 use crate::stand::lab::Lab;
 use crate::stand::{Session, become_root, take_down_after};
-use crate::sys::parallel::{lock_within, locked};
 use crate::sys::stop::StopFlag;
 use crate::sys::watch::Watch;
 use crate::sys::{halt, interrupt};
-
-/// How long a thread that raises hosts may take to notice the end of the run.
-const SESSION_LIMIT: Duration = Duration::from_secs(10);
 
 /// Takes the machine, plays the trials one at a time, and gives the machine back as it was. `selected` has the names of the
 /// scenarios for the progress display; none if the trials are no scenarios.
@@ -68,7 +64,7 @@ fn note_halts(run: &Arc<Run>) -> Result<Watch<()>> {
 /// The session and the run, with the flag that ends both early.
 struct Hold {
     stop: StopFlag,
-    session: Arc<Mutex<Option<Session>>>,
+    session: HeldSession,
     run: Arc<Run>,
     /// The watch that notices when this process does not run.
     _halts: Watch<()>,
@@ -107,14 +103,14 @@ impl Hold {
         )?;
         let run = Arc::new(run);
         let halts = note_halts(&run)?;
-        Ok(Hold { stop, session: Arc::new(Mutex::new(Some(session))), run, _halts: halts, group })
+        Ok(Hold { stop, session: HeldSession::new(session), run, _halts: halts, group })
     }
 
     /// Sets up the stage. From here on the trials report failures.
     fn stage(&mut self, request: &Request, plan: Plan, selected: Option<Vec<String>>) -> Stage {
         let prepared = self.prepare();
         let fixture = Fixture {
-            session: Arc::clone(&self.session),
+            session: self.session.clone(),
             run: Arc::clone(&self.run),
             guests_memory: plan.guests_memory(self.group.is_some()),
             stop: self.stop.clone(),
@@ -131,27 +127,21 @@ impl Hold {
     }
 
     fn prepare(&self) -> Result<()> {
-        let mut session = locked(&self.session);
-        let Some(session) = session.as_mut() else { return Ok(()) };
-        let prepared = match &self.group {
-            Some(group) => NextestRun::raise(group, &self.stop, || session.prepare()),
-            None => session.prepare(),
-        };
-        if let Some(stack) = session.stack() {
-            eprintln!("multivm: {stack}");
-        }
-        prepared
+        self.session.with("prepare the hosts", |session| {
+            let prepared = match &self.group {
+                Some(group) => NextestRun::raise(group, &self.stop, || session.prepare()),
+                None => session.prepare(),
+            };
+            if let Some(stack) = session.stack() {
+                eprintln!("multivm: {stack}");
+            }
+            prepared
+        })
     }
 
     /// Gives the machine back and writes the reports. A lab that was up before stays up, with its guests.
     fn give_back(self, conclusion: &Conclusion, junit: Option<&Path>) -> Result<ExitCode> {
-        let failures = match lock_within(&self.session, SESSION_LIMIT) {
-            Some(mut session) => session.take().map(Session::end).unwrap_or_default(),
-            None => vec![
-                Failure::new("take the lab down", "something that hangs still raises it")
-                    .try_next("multivm reap"),
-            ],
-        };
+        let failures = self.session.end();
         let closed = self.run.close(junit);
         for line in self.run.spent() {
             eprintln!("multivm: {line}");

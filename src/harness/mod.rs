@@ -2,9 +2,11 @@
 
 mod ancestors;
 pub mod args;
+mod due;
 mod entry;
 mod fit;
 mod fixture;
+mod held_session;
 mod hold;
 mod latest;
 mod named;

@@ -6,10 +6,13 @@ use super::slot::Builder;
 use crate::failure::Result;
 use crate::plan::Seed;
 use crate::run::{Context, Played};
-use crate::scenario::Scenario;
+use crate::scenario::{Profile, Scenario};
 
 /// Plays scenarios on the fixtures of its builder, by three calls of a stage.
 pub trait Player: Builder {
+    /// The longest time in which a fixture is built or mended before the stage gives it up.
+    fn ready_limit(&self, profile: &Profile) -> Duration;
+
     /// The longest time that a scenario may take before the stage gives it up.
     fn limit(&self, scenario: &Scenario, fixture: &Self::Fixture, seed: Seed) -> Duration;
 

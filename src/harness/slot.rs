@@ -4,13 +4,13 @@
 //! If the first build fails, every scenario fails immediately with that reason, since the machine is the reason. A later
 //! build may have failed by bad luck: the next scenarios try again, [`MORE_TRIES`] times in a row.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::failure::{Failure, FailureKind, Result};
 use crate::scenario::Profile;
 use crate::sys::bounded;
-use crate::sys::parallel::lock_within;
+use crate::sys::parallel::locked;
 use crate::sys::stop::StopFlag;
 
 /// How many scenarios in a row try again to build a fixture that stood before.
@@ -54,7 +54,14 @@ pub trait Builder {
 /// Holds the fixture of a run.
 pub struct Slot<B: Builder> {
     builder: B,
-    state: Mutex<State<B::Fixture>>,
+    held: Mutex<Held<B::Fixture>>,
+}
+
+/// What the slot holds. Nobody works on a fixture with this locked: work that hangs is given up.
+struct Held<F> {
+    state: State<F>,
+    /// Changes whenever somebody takes the state or gives it up: whoever took it before may put nothing back.
+    turn: u64,
 }
 
 enum State<F> {
@@ -70,8 +77,7 @@ where
     /// Lets go of the fixture, whose connections then close. It gives up on a fixture in use by a thread that hangs, and on
     /// connections that do not close.
     pub fn release(&self) {
-        let Some(mut state) = lock_within(&self.state, RELEASE_LIMIT) else { return };
-        if let State::Ready { fixture, .. } = std::mem::replace(&mut *state, State::Empty) {
+        if let State::Ready { fixture, .. } = self.take().0 {
             let _ = bounded::answer(RELEASE_LIMIT, &StopFlag::new(), move || drop(fixture));
         }
     }
@@ -80,12 +86,12 @@ where
 impl<B: Builder> Slot<B> {
     /// An empty slot.
     pub fn new(builder: B) -> Slot<B> {
-        Slot { builder, state: Mutex::new(State::Empty) }
+        Slot { builder, held: Mutex::new(Held { state: State::Empty, turn: 0 }) }
     }
 
     /// A slot whose fixture is known to be impossible.
     pub fn broken(builder: B, why: Failure) -> Slot<B> {
-        Slot { builder, state: Mutex::new(State::Broken { why, tries: 0 }) }
+        Slot { builder, held: Mutex::new(Held { state: State::Broken { why, tries: 0 }, turn: 0 }) }
     }
 
     /// The builder of the slot's fixture.
@@ -95,9 +101,8 @@ impl<B: Builder> Slot<B> {
 
     /// The fixture of a profile, whole.
     pub fn whole(&self, profile: &Profile) -> Result<Arc<B::Fixture>> {
-        // A panic leaves nothing half changed: the next look finds what it left.
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (result, tries) = match std::mem::replace(&mut *state, State::Empty) {
+        let (state, turn) = self.take();
+        let (result, tries) = match state {
             State::Empty => (self.builder.build(profile).map(Arc::new), 0),
             State::Ready { fixture, profile: made, proved } if *made == *profile => {
                 (self.looked_after(fixture, profile, proved), MORE_TRIES)
@@ -109,7 +114,11 @@ impl<B: Builder> Slot<B> {
             State::Broken { why, tries: 0 } => (Err(why), 0),
             State::Broken { why, tries } => (self.cleared(&why, profile), tries - 1),
         };
-        *state = match &result {
+        let mut held = locked(&self.held);
+        if held.turn != turn {
+            return Err(Failure::new("use the fleet", "whoever waited for it has given it up"));
+        }
+        held.state = match &result {
             Ok(fixture) => State::Ready {
                 fixture: Arc::clone(fixture),
                 profile: Box::new(profile.clone()),
@@ -135,8 +144,7 @@ impl<B: Builder> Slot<B> {
     }
 
     fn note(&self, whole: bool) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let State::Ready { proved, .. } = &mut *state {
+        if let State::Ready { proved, .. } = &mut locked(&self.held).state {
             *proved = whole;
         }
     }
@@ -144,7 +152,19 @@ impl<B: Builder> Slot<B> {
     /// Gives the fixture up, because an abandoned thread still works on it. The next scenario builds another one, with
     /// everything below it.
     pub fn lost(&self, why: Failure) {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State::Broken { why, tries: MORE_TRIES };
+        let mut held = locked(&self.held);
+        held.turn += 1;
+        let lost = std::mem::replace(&mut held.state, State::Broken { why, tries: MORE_TRIES });
+        drop(held);
+        // Its connections may hang as well, and the thread that hangs has the fixture, too: the last of both closes it.
+        drop(lost);
+    }
+
+    /// The state, for work on it.
+    fn take(&self) -> (State<B::Fixture>, u64) {
+        let mut held = locked(&self.held);
+        held.turn += 1;
+        (std::mem::replace(&mut held.state, State::Empty), held.turn)
     }
 
     /// Returns a used fixture after the look that is due.

@@ -1,12 +1,12 @@
 //! The stage of a run, which all its trials share: the fleet and the record.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use libtest_mimic::{Completion, Failed};
 
+use super::due::Due;
 use super::fixture::Fixture;
 use super::plan::Plan;
 use super::player::Player;
@@ -40,20 +40,6 @@ pub struct Stage<P: Player = Fixture> {
     floors: Option<Mutex<HashSet<String>>>,
     /// The progress display; none without a terminal.
     status: Option<LiveStatus>,
-}
-
-/// The deadline of one play, which its thread sets when it knows it. A play that was abandoned may go on, and must touch nothing
-/// that is the next one's.
-#[derive(Default)]
-struct Due {
-    at: Mutex<Option<Instant>>,
-    abandoned: AtomicBool,
-}
-
-impl Due {
-    fn is_abandoned(&self) -> bool {
-        self.abandoned.load(Ordering::SeqCst)
-    }
 }
 
 impl<P> Stage<P>
@@ -137,21 +123,23 @@ where
     /// Makes the fixture whole and plays one scenario on it.
     fn outcome(&self, scenario: &Scenario, started: SystemTime, due: &Due) -> Outcome {
         let profile = self.file.profile_of(scenario, &self.profile);
-        match self.fleet(&profile) {
-            Ok((fleet, took)) => {
+        let begin = Instant::now();
+        match self.whole(&profile, due) {
+            Ok(fleet) => {
+                let took = begin.elapsed();
                 let Played { mut outcome, again } =
                     self.played_on(&fleet, scenario, started, Pace::default(), due);
                 if let Some(again) = again.filter(|_| !due.is_abandoned()) {
                     let what = format!("play {scenario} again");
                     self.run.repaired(RepairedPart::Scenario, what, again.why);
-                    let Ok(fleet) = self.slot.whole(&profile) else { return outcome };
+                    let Ok(fleet) = self.whole(&profile, due) else { return outcome };
                     outcome = self.played_on(&fleet, scenario, started, again.pace, due).outcome;
                     outcome.numbers.played = Some(2);
                 }
                 if outcome.verdict == Verdict::Passed && !due.is_abandoned() {
                     self.slot.proved();
                     if self.wants_floor(scenario) {
-                        self.measure_floor(scenario, &fleet, &mut outcome);
+                        self.measure_floor(scenario, &fleet, &mut outcome, due);
                     }
                 }
                 outcome.numbers.repairing_s = Numbers::seconds(took);
@@ -162,13 +150,24 @@ where
     }
 
     /// Whether this run measures floors and this is the first scenario of its mode and order.
+    /// The fleet, with a limit for everything that has to be raised or repaired.
+    fn whole(&self, profile: &Profile, due: &Due) -> Result<Arc<P::Fixture>> {
+        let limit = self.slot.builder().ready_limit(profile);
+        due.within("the repair of what it stands on", limit, || self.slot.whole(profile))
+    }
+
     fn wants_floor(&self, scenario: &Scenario) -> bool {
         let Some(measured) = &self.floors else { return false };
         locked(measured).insert(scenario.group())
     }
 
-    fn measure_floor(&self, scenario: &Scenario, fleet: &P::Fixture, outcome: &mut Outcome) {
-        match self.slot.builder().floor(scenario, fleet, self.seed) {
+    fn measure_floor(&self, scenario: &Scenario, fleet: &P::Fixture, outcome: &mut Outcome, due: &Due) {
+        let player = self.slot.builder();
+        let measured =
+            due.within("the measurement of its floor", player.limit(scenario, fleet, self.seed), || {
+                player.floor(scenario, fleet, self.seed)
+            });
+        match measured {
             Ok(Some(took)) => {
                 outcome.numbers.floor_s = Numbers::seconds(took);
             }
@@ -203,8 +202,10 @@ where
     ) -> Outcome {
         let due = Arc::new(Due::default());
         let its_own = Arc::clone(&due);
-        let ending = attend(name, &self.cancel, AFTER_STOP, || *locked(&due.at), move || work(&its_own));
-        due.abandoned.store(matches!(ending, Ok(Ending::Left(_))), Ordering::SeqCst);
+        let ending = attend(name, &self.cancel, AFTER_STOP, || due.at(), move || work(&its_own));
+        if matches!(ending, Ok(Ending::Left(_))) {
+            due.abandon();
+        }
         let (verdict, why) = match ending {
             Ok(Ending::Done(outcome)) => return outcome,
             Ok(Ending::Panicked(words)) => return panicked(name, started, &words),
@@ -214,9 +215,12 @@ where
                 (Verdict::Interrupted, why)
             }
             Ok(Ending::Left(Left::AtDeadline)) => {
-                let why = "it did not end: something hangs, and every limit in it, and a grace of a minute, are over";
-                self.slot.lost(Failure::new(format!("end {name}"), why));
-                (Verdict::Error, why.to_owned())
+                let what = due.what().unwrap_or("it");
+                let why = format!(
+                    "{what} did not end: something hangs, and every limit in it, and a grace of a minute, are over"
+                );
+                self.slot.lost(Failure::new(format!("end {name}"), why.clone()));
+                (Verdict::Error, why)
             }
             Err(error) => (Verdict::Error, format!("cannot start the scenario's thread: {error}")),
         };
@@ -245,10 +249,8 @@ where
                     seed: self.seed,
                 };
                 let player = self.slot.builder();
-                *locked(&due.at) = Some(Instant::now() + player.limit(scenario, fleet, self.seed));
-                let played = player.play(scenario, fleet, &context);
-                *locked(&due.at) = None;
-                played
+                let limit = player.limit(scenario, fleet, self.seed);
+                due.within("it", limit, || player.play(scenario, fleet, &context))
             }
             Err(failure) => Played { outcome: self.no_outcome(scenario, started, failure), again: None },
         }

@@ -4,6 +4,7 @@
 mod checks;
 mod definitions;
 mod guests;
+mod hangs;
 mod harmless;
 mod hosts;
 mod loads;
@@ -26,6 +27,7 @@ const TABLES: &[&[Damage]] = &[
     definitions::DAMAGES,
     network::DAMAGES,
     hosts::DAMAGES,
+    hangs::DAMAGES,
     storage::DAMAGES,
     harmless::DAMAGES,
 ];

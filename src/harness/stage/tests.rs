@@ -11,6 +11,7 @@ use super::*;
 use crate::harness::slot::Builder;
 use crate::migration::Again;
 use crate::record::{Event, read};
+use crate::sys::wait::{Poll, wait_for};
 
 const NAME: &str = "precopy_orderly::in_vms::stress_cpu";
 const RANDOM: &str = "precopy_random::in_vms::stress_cpu";
@@ -25,6 +26,9 @@ struct Script {
     broken: Mutex<HashSet<&'static str>>,
     /// How long a play may take.
     limit: Duration,
+    /// How long a build may take, and what the next one waits for.
+    ready_limit: Duration,
+    build_waits: Mutex<Option<Receiver<()>>>,
     stop: StopFlag,
 }
 
@@ -39,6 +43,8 @@ impl Builder for Script {
     type Fixture = ();
 
     fn build(&self, _: &Profile) -> Result<()> {
+        let waits = locked(&self.build_waits).take();
+        let _ = waits.map(|until| until.recv());
         self.asks("build")
     }
 
@@ -64,6 +70,10 @@ impl Builder for Script {
 }
 
 impl Player for Script {
+    fn ready_limit(&self, _: &Profile) -> Duration {
+        self.ready_limit
+    }
+
     fn limit(&self, _: &Scenario, (): &(), _: Seed) -> Duration {
         self.limit
     }
@@ -106,6 +116,8 @@ impl Ground {
             plays: Mutex::default(),
             broken: Mutex::default(),
             limit,
+            ready_limit: limit.max(Duration::from_secs(1)),
+            build_waits: Mutex::default(),
             stop: stop.clone(),
         };
         let stage = Stage {
@@ -291,6 +303,28 @@ fn a_play_that_hangs_is_left_at_its_limit_and_everything_is_made_anew() {
     // The play may note itself at any time, because only its limit is over.
     let asked: Vec<String> = ground.asked().into_iter().filter(|what| what != "play").collect();
     assert_eq!(asked, ["build", "clear", "build"]);
+}
+
+#[test]
+fn a_build_that_hangs_is_left_at_its_limit_and_spoils_nothing_when_it_ends() {
+    let ground = Ground::limited(Duration::from_millis(10), false);
+    let (hold, held) = channel();
+    *locked(&ground.script().build_waits) = Some(held);
+    let text = ground.play(NAME).unwrap_err();
+    assert!(text.contains("the repair of what it stands on did not end"), "{text}");
+    assert_eq!(ground.outcome().verdict, Verdict::Error);
+    // The next scenario waits for nobody.
+    assert!(ground.stage.fleet(&ground.stage.profile).is_ok());
+    assert_eq!(ground.asked(), ["clear", "build"]);
+    hold.send(()).unwrap();
+    let asked =
+        wait_for("the build to end", Duration::from_secs(5), &StopFlag::new(), || match ground.asked() {
+            asked if asked.is_empty() => Poll::NotYet("it goes on".into()),
+            asked => Poll::Ready(asked),
+        });
+    assert_eq!(asked.unwrap(), ["build"], "what was abandoned plays nothing");
+    assert!(ground.stage.fleet(&ground.stage.profile).is_ok());
+    assert_eq!(ground.asked(), ["mend"]);
 }
 
 #[test]
