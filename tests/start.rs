@@ -47,6 +47,7 @@ fn start(
     let news = move |news: News<'_>| {
         let word = match news {
             News::Answering { answering, of } => format!("{answering} of {of}"),
+            News::Waiting { .. } => return,
             News::Panicked { guest, panic } => format!("{}: {panic}", guest.name),
             News::StartedAgain { guest, .. } => {
                 let done =

@@ -1,5 +1,7 @@
 //! News of guests: while a fleet starts, and whenever the kernel of a guest panics.
 
+use std::time::Duration;
+
 use super::Guest;
 use super::console::Panic;
 
@@ -8,6 +10,8 @@ use super::console::Panic;
 pub enum News<'a> {
     /// A number of the starting guests answer.
     Answering { answering: usize, of: usize },
+    /// A guest that was started does not answer yet; told again and again.
+    Waiting { guest: &'a Guest, waited: Duration },
     /// The kernel of a guest has panicked.
     Panicked { guest: &'a Guest, panic: &'a Panic },
     /// The kernel of a guest panicked during the boot, and the fleet starts the guest a second time.

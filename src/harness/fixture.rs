@@ -192,8 +192,18 @@ impl Player for Fixture {
 /// Time between two lines about starting guests, if nobody sees the status of the run.
 const START_LINE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The moment of the last line about starting guests, or of the first answer.
+/// The moment of the last line about starting guests, or of the first news of one.
 type Calm = Mutex<Option<Instant>>;
+
+/// Whether another line about starting guests is due. The first piece of news only starts the clock.
+fn is_due(calm: &Calm) -> bool {
+    let mut last = locked(calm);
+    let due = last.get_or_insert_with(Instant::now).elapsed() >= START_LINE_INTERVAL;
+    if due {
+        *last = Some(Instant::now());
+    }
+    due
+}
 
 /// Records news of guests, and prints urgent news.
 fn tell(run: &Run, calm: &Calm, news: News<'_>) {
@@ -201,12 +211,19 @@ fn tell(run: &Run, calm: &Calm, news: News<'_>) {
         News::Answering { answering, of } => {
             let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
             run.write(&Event::GuestsAnswer { answering: number(answering), of: number(of) });
-            let mut last = locked(calm);
             if answering == of {
-                *last = None;
-            } else if last.get_or_insert_with(Instant::now).elapsed() >= START_LINE_INTERVAL {
-                *last = Some(Instant::now());
+                *locked(calm) = None;
+            } else if is_due(calm) {
                 terminal::say(&format!("multivm: {answering} of {of} guests answer"));
+            }
+        }
+        News::Waiting { guest, waited } => {
+            if is_due(calm) {
+                let waited = waited.as_secs();
+                terminal::say(&format!(
+                    "multivm: {} does not answer yet, {waited} s after its start",
+                    guest.name
+                ));
             }
         }
         News::Panicked { guest, panic } => {

@@ -123,7 +123,7 @@ fn raise(session: &mut Session, profile: &Profile) -> Result<Inventory> {
 /// Reports news of starting guests on standard error.
 fn say(news: News<'_>) {
     match news {
-        News::Answering { .. } => {}
+        News::Answering { .. } | News::Waiting { .. } => {}
         News::Panicked { guest, panic } => eprintln!("multivm: {}: {panic}", guest.name),
         News::StartedAgain { guest, .. } => eprintln!("multivm: {} is started a second time", guest.name),
     }

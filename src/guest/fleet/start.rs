@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use super::{ANSWER_LIMIT, Fleet, all};
 use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
@@ -86,10 +87,12 @@ impl Fleet {
 
     fn await_guest(&self, guest: &Guest) -> Result<()> {
         let limit = self.asked.start_limit(self.cpu_percent());
+        let begin = Instant::now();
         wait_for(&format!("{} to answer by ssh", guest.name), limit, &self.cancel, || {
             if let Some(panic) = self.consoles.panic_of(&guest.name) {
                 return Poll::Never(panic.to_string().into());
             }
+            (self.news)(News::Waiting { guest, waited: begin.elapsed() });
             // A greeting is cheaper than a login: a host that is busy booting should not try to log in where nobody
             // answers.
             if let Err(error) = guest.greeting() {

@@ -1,0 +1,142 @@
+//! Signals at every point of a run: SIGTERM and Ctrl-C end it soon, `kill -9` at once, and nothing stays on the machine that was not
+//! there before, at the latest after the next command.
+
+mod traces;
+
+use std::fs::File;
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use multivm::failure::{Attempt, Failure};
+use multivm::plan::{SEED_VARIABLE, Seed};
+use multivm::sys::random::Random;
+use multivm::sys::stop::StopFlag;
+use multivm::sys::wait::{Poll, wait_for};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, geteuid};
+use tempfile::TempDir;
+
+use traces::Traces;
+
+/// Set for the run that gets the signals, which is this program, started again as the scenarios' target.
+const CHILD: &str = "MULTIVM_SELFTEST_SIGNALLED";
+
+const SCENARIO: &str = "precopy_simultaneous::in_vms::stress_cpu";
+
+/// Every third moment has the same signal.
+const SIGNALS: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGKILL];
+
+/// As many moments, over the time that the run takes.
+const MOMENTS: usize = 12;
+
+/// What the README promises of a signal.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// The longest time for a run without a signal. It may have to make images.
+const RUN_LIMIT: Duration = Duration::from_secs(900);
+
+fn main() -> ExitCode {
+    if std::env::var_os(CHILD).is_some() {
+        return multivm::harness::main();
+    }
+    let trial = Trial::ignorable_test("signals::at_every_point_of_a_run", || {
+        if !geteuid().is_root() {
+            return Ok(Completion::ignored_with("needs root"));
+        }
+        at_every_point_of_a_run().map(|()| Completion::Completed)
+    });
+    libtest_mimic::run(&Arguments::from_args(), vec![trial]).exit_code()
+}
+
+fn at_every_point_of_a_run() -> Result<(), Failed> {
+    let seed = std::env::var(SEED_VARIABLE).ok().and_then(|text| text.parse().ok());
+    let seed = seed.unwrap_or_else(Seed::chosen);
+    eprintln!("signals: {SEED_VARIABLE}={seed} sends them at the same moments again");
+    let before = Traces::of_this_machine()?;
+    let begin = Instant::now();
+    let whole = Run::start()?.ends(RUN_LIMIT)?;
+    expect(whole.success(), "without a signal", &format!("it ended with {whole}"))?;
+    let took = begin.elapsed();
+    let mut draw = Random(seed.0);
+    let mut under_way = 0;
+    for number in 0..MOMENTS {
+        let signal = SIGNALS[number % SIGNALS.len()];
+        let part = took / MOMENTS as u32;
+        let moment = part * number as u32 + part.mul_f64(draw.below(1000) as f64 / 1000.0);
+        let what = format!("{signal} after {:.1} of {:.1} s", moment.as_secs_f64(), took.as_secs_f64());
+        let (status, until_end) = Run::start()?.signalled(signal, moment)?;
+        eprintln!("signals: {what}: {status}, {:.1} s later", until_end.as_secs_f64());
+        under_way += usize::from(!status.success());
+        expect(until_end < LIMIT, &what, "it ends too late")?;
+        if signal == Signal::SIGKILL {
+            let reaped = Command::new(env!("CARGO_BIN_EXE_multivm")).arg("reap").status()?;
+            expect(reaped.success(), &what, &format!("multivm reap: {reaped}"))?;
+        } else {
+            expect(matches!(status.code(), Some(0 | 130)), &what, &format!("it ended with {status}"))?;
+        }
+        let left = Traces::of_this_machine()?.beside(&before);
+        expect(left.is_empty(), &what, &format!("left: {}", left.join(", ")))?;
+    }
+    // The last ones may come when the run is over.
+    expect(under_way + 2 >= MOMENTS, "the signals", &format!("only {under_way} came while the run went on"))?;
+    let after = Run::start()?.ends(RUN_LIMIT)?;
+    expect(after.success(), "after all signals", &format!("a run ended with {after}"))
+}
+
+fn expect(held: bool, what: &str, seen: &str) -> Result<(), Failed> {
+    if held { Ok(()) } else { Err(format!("{what}: {seen}").into()) }
+}
+
+/// A run of one scenario, with what it says in a file.
+struct Run {
+    child: Child,
+    folder: TempDir,
+}
+
+impl Run {
+    fn start() -> Result<Run, Failed> {
+        let folder = tempfile::tempdir()?;
+        let said = File::create(folder.path().join("said"))?;
+        let child = Command::new(std::env::current_exe()?)
+            .args(["--exact", SCENARIO])
+            .env(CHILD, "1")
+            .env("MULTIVM_RESULTS", folder.path().join("results"))
+            .stdin(Stdio::null())
+            .stdout(said.try_clone()?)
+            .stderr(said)
+            .spawn()?;
+        Ok(Run { child, folder })
+    }
+
+    fn ends(mut self, limit: Duration) -> Result<ExitStatus, Failed> {
+        let ended = wait_for("the run to end", limit, &StopFlag::new(), || match self.child.try_wait() {
+            Ok(Some(status)) => Poll::Ready(status),
+            Ok(None) => Poll::NotYet("it goes on".into()),
+            Err(error) => Poll::NotYet(error.to_string()),
+        });
+        let said = || std::fs::read_to_string(self.folder.path().join("said")).unwrap_or_default();
+        ended.map_err(|failure| {
+            // Whatever it hangs in, the next command clears what it left.
+            let _ = self.child.kill();
+            Failed::from(format!("{failure}; it said:\n{}", said()))
+        })
+    }
+
+    /// Its end, and how long after the signal that was.
+    fn signalled(mut self, signal: Signal, moment: Duration) -> Result<(ExitStatus, Duration), Failed> {
+        let begin = Instant::now();
+        let over = || Failure::new("wait for the moment of the signal", "the run is over");
+        // The moment is what is waited for; a run that ends before it needs no signal.
+        let _ = wait_for("the moment", moment, &StopFlag::new(), || match self.child.try_wait() {
+            Ok(Some(_)) => Poll::Ready(Err::<(), _>(over())),
+            _ => Poll::NotYet("it goes on".into()),
+        });
+        if let Ok(None) = self.child.try_wait() {
+            kill(Pid::from_raw(self.child.id() as i32), signal).attempting(|| format!("send {signal}"))?;
+        }
+        let sent = begin.elapsed();
+        let status = self.ends(LIMIT)?;
+        Ok((status, begin.elapsed() - sent))
+    }
+}
