@@ -2,8 +2,8 @@
 //! copies it, and one kept channel carries questions and answers.
 
 use std::str::FromStr;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use multivm_protocol::{
@@ -14,7 +14,7 @@ use multivm_protocol::{
 use super::observe::{Observation, Process};
 use super::{Dialogue, Remote};
 use crate::failure::{Cause, Failure, FailureKind, Result};
-use crate::sys::parallel::locked;
+use crate::sys::parallel::{lock_within, locked};
 
 /// The program's directory on the other machine: in memory on most systems, so that the next boot removes it.
 const DIRECTORY: &str = concat!("/run/multivm-", env!("MULTIVM_AGENT_ID"));
@@ -81,7 +81,7 @@ impl Agent {
 
     /// Looks at the machine. The answer has only the lines of its kernel log that no earlier look has seen.
     pub fn observe(&self, limit: Duration) -> Result<Observation> {
-        let mut log = locked(&self.log);
+        let mut log = lock_within(&self.log, limit).ok_or_else(|| self.is_busy())?;
         let look = |from| {
             let seen: protocol::Machine = self.asked(&Question::Observe { from }, limit)?;
             Ok(Observation::new(seen))
@@ -210,7 +210,10 @@ impl Agent {
 
     /// Drops every connection on purpose; the next question opens a new one.
     pub fn forget(&self) {
-        *locked(&self.channel) = None;
+        // Who has it for longer finds for himself that it is closed.
+        if let Some(mut channel) = lock_within(&self.channel, CONNECT_LIMIT) {
+            *channel = None;
+        }
         self.remote.forget_sessions();
     }
 
@@ -235,7 +238,7 @@ impl Agent {
     /// Asks a question, and asks it again over a new connection if the answer is lost.
     fn ask_again(&self, question: &Question, limit: Duration) -> Result<String> {
         let begin = Instant::now();
-        let mut channel = locked(&self.channel);
+        let mut channel = self.channel(limit)?;
         if let Some(dialogue) = channel.as_mut() {
             match dialogue.ask(&question.to_string(), END, limit) {
                 Ok(answer) => return Ok(answer),
@@ -256,7 +259,7 @@ impl Agent {
         // A kept connection may be from before a reboot, and an unheard question looks like one with a lost answer. So this
         // sends the question only over a connection that has just answered.
         self.cpu_ticks(limit)?;
-        let mut channel = locked(&self.channel);
+        let mut channel = self.channel(limit)?;
         let mut dialogue = match channel.take() {
             Some(dialogue) => dialogue,
             // Another question has lost the connection since.
@@ -272,6 +275,16 @@ impl Agent {
                 Err(failure.and("; it was sent, so it may have been done"))
             }
         }
+    }
+
+    /// The kept connection, as soon as no other question is under way on it.
+    fn channel(&self, limit: Duration) -> Result<MutexGuard<'_, Option<Dialogue>>> {
+        lock_within(&self.channel, limit).ok_or_else(|| self.is_busy())
+    }
+
+    fn is_busy(&self) -> Failure {
+        let cause = Cause::new(FailureKind::TimedOut, "another question is under way, and has no answer yet");
+        Failure::new("ask our program", cause).at(self.remote.name())
     }
 
     fn open(&self, limit: Duration) -> Result<Dialogue> {

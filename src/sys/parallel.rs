@@ -81,7 +81,7 @@ pub fn lock_within<T>(mutex: &Mutex<T>, limit: Duration) -> Option<MutexGuard<'_
 }
 
 /// How often a held lock is tried.
-const LOOK_AT_LOCK: Duration = Duration::from_millis(10);
+const LOOK_AT_LOCK: Duration = Duration::from_millis(2);
 
 /// Lets everybody through when all have come, or after the limit: one who never comes must not keep the others for ever.
 pub struct Gate {

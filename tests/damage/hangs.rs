@@ -1,4 +1,4 @@
-//! Damage in which something neither ends nor answers: daemons, guests and our programs that are stopped, and a storage host that is gone.
+//! Damage in which something answers no more: daemons, guests and our programs that are stopped, and storage that is gone.
 
 use std::time::Duration;
 
@@ -7,7 +7,9 @@ use multivm::check::{
 };
 use multivm::record::{DomainEvent, Event};
 use multivm::scenario::{Bytes, Profile};
-use multivm_fixtures::selftest::{Damage, ExpectedFinding, HOSTS, end_host, finding, may_find};
+use multivm_fixtures::selftest::{
+    Damage, ExpectedFinding, HOSTS, end_host, end_nfs_server, finding, may_find,
+};
 
 use crate::shared::{
     COPIES_UNKNOWN, LIMIT, LOAD_UNANSWERED, MISSED_TWICE, NOT_RECOVERED, TO_VM1, VM1_UNDEFINED,
@@ -18,8 +20,7 @@ pub const DAMAGES: &[Damage] = &[
     Damage {
         name: "damage::libvirtd_of_target_hangs",
         breaks_ground: true,
-        profile: slow_to_go,
-        then_profile: Some(impatient),
+        profile: short_of_time,
         cause: |fleet| on_host(&fleet.hosts.target, "pkill -STOP libvirtd"),
         finds: &[
             finding(&migration::ABOUT, "vm2", ""),
@@ -31,6 +32,12 @@ pub const DAMAGES: &[Damage] = &[
             may_find(&writers::ABOUT, "vm2", "the QEMU that was to receive it stays, and has its image open"),
         ],
         ..TO_SLOW
+    },
+    Damage {
+        name: "damage::nfs_server_killed_in_mid_migration",
+        finds: DISK_HANGS,
+        cause: end_nfs_server,
+        ..TO_STORAGE
     },
     Damage {
         name: "damage::nfs_server_hangs_in_mid_migration",
@@ -84,11 +91,16 @@ pub const DAMAGES: &[Damage] = &[
 /// What hangs is waited for, for as long as its limit says.
 const TO_SLOW: Damage = Damage { slow: true, ..TO_VM1 };
 
+/// A migration that hangs is given up soon.
+fn short_of_time(profile: &mut Profile) {
+    impatient(profile);
+    profile.precopy_timeout = Duration::from_secs(20);
+}
+
 /// The first pass takes some seconds, and whoever waits for the migration not much longer.
 fn slow_to_go(profile: &mut Profile) {
-    impatient(profile);
+    short_of_time(profile);
     profile.bandwidth = Some(Bytes(24 << 20));
-    profile.precopy_timeout = Duration::from_secs(20);
 }
 
 fn vm1_is_under_way(event: &Event) -> bool {

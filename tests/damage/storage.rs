@@ -1,19 +1,10 @@
 //! Damage to images and to their server, and writers that do not belong to them.
 
-use std::time::Duration;
-
-use multivm::check::{
-    clock, connection, copies, disk, kernel_log, live, load, memory, migration, placement, reachable, writers,
-};
+use multivm::check::{disk, placement, writers};
 use multivm::guest::Fleet;
-use multivm::record::{DomainEvent, Event};
-use multivm::scenario::Bytes;
-use multivm_fixtures::selftest::{Damage, HOSTS, end_nfs_server, finding, may_find};
+use multivm_fixtures::selftest::{Damage, HOSTS, finding, may_find};
 
-use crate::shared::{
-    HELD, LIMIT, NOT_RECOVERED, TO_VM1, VM1_UNDEFINED, VM2_UNDEFINED, held, impatient, in_guest, on_host,
-    on_storage, url, vm1,
-};
+use crate::shared::{HELD, LIMIT, TO_VM1, held, in_guest, on_host, on_storage, url, vm1};
 
 pub const DAMAGES: &[Damage] = &[
     Damage {
@@ -48,52 +39,6 @@ pub const DAMAGES: &[Damage] = &[
                 .map(drop)
         },
         finds: &[finding(&disk::ABOUT, "vm1", "slot=300 ")],
-        ..TO_VM1
-    },
-    Damage {
-        name: "damage::nfs_server_killed_in_mid_migration",
-        slow: true,
-        breaks_ground: true,
-        profile: |profile| {
-            impatient(profile);
-            // The first pass takes some seconds, and whoever waits for the migration not much longer.
-            profile.bandwidth = Some(Bytes(24 << 20));
-            profile.precopy_timeout = Duration::from_secs(20);
-        },
-        // Nothing converges at that speed.
-        then_profile: Some(impatient),
-        when: |event| {
-            matches!(event, Event::LibvirtEvent { guest: Some(guest), what: DomainEvent::Iteration { pass: 1 }, .. }
-                if guest == "vm1")
-        },
-        cause: |fleet| end_nfs_server(fleet),
-        finds: &[
-            finding(&migration::ABOUT, "vm1", ""),
-            VM1_UNDEFINED,
-            VM2_UNDEFINED,
-            NOT_RECOVERED,
-            may_find(&clock::ABOUT, "vm1", "a guest waits for its disk").repeated(),
-            may_find(&placement::ABOUT, "vm1", "a migration that hangs may leave it anywhere"),
-            may_find(&reachable::ABOUT, "vm1", "a guest waits for its disk").repeated(),
-            may_find(&connection::ABOUT, "vm1", "a guest waits for its disk"),
-            may_find(&kernel_log::ABOUT, "vm1", "a guest waits for its disk").repeated(),
-            may_find(&live::ABOUT, "vm1", "a guest waits for its disk"),
-            may_find(&disk::ABOUT, "vm1", "a guest waits for its disk").repeated(),
-            may_find(&copies::ABOUT, HOSTS, "libvirt may answer nothing about a guest that hangs"),
-            may_find(
-                &writers::ABOUT,
-                "vm1",
-                "the QEMU that was to receive it may stay, and have its image open",
-            ),
-            may_find(&memory::ABOUT, "vm2", "a guest waits for its disk").repeated(),
-            may_find(&connection::ABOUT, "vm2", "a guest waits for its disk"),
-            may_find(&reachable::ABOUT, "vm2", "a guest waits for its disk").repeated(),
-            may_find(&kernel_log::ABOUT, "vm2", "a guest waits for its disk").repeated(),
-            may_find(&disk::ABOUT, "vm2", "a guest waits for its disk").repeated(),
-            may_find(&load::ABOUT, "vm2", "a guest waits for its disk").repeated(),
-            may_find(&memory::ABOUT, "vm1", "a guest waits for its disk").repeated(),
-            may_find(&load::ABOUT, "vm1", "a guest waits for its disk").repeated(),
-        ],
         ..TO_VM1
     },
     Damage {

@@ -75,6 +75,9 @@ fn bridge_mac(address: &str) -> Result<String> {
 pub fn create_host(namespace: &str, port: &str, address: &str, ledger: &Ledger) -> Result<()> {
     ledger.enter(Thing::NetworkNamespace { name: namespace.into() })?;
     ip(&format!("netns add {namespace}"))?;
+    // A host that was here before may still be going: the kernel removes a namespace some time after its last process, and the port
+    // with it. Mostly there is none, and then this fails.
+    let _ = ip(&format!("-n {SWITCH} link delete {port}"));
     // The pair is created inside the switch, with its peer in the host: at no time is an end in the machine's own namespace.
     batch(
         SWITCH,
