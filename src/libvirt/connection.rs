@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use virt::connect::Connect;
@@ -22,6 +23,10 @@ const KEEPALIVE_COUNT: u32 = 12;
 /// keepalive has not noticed yet.
 const CALL_LIMIT: Duration = Duration::from_secs(40);
 
+/// How long a call may take after one that had no answer within [`CALL_LIMIT`], until any call is answered again: whoever asks a host that
+/// hangs ten questions should not wait ten times.
+const SILENT_LIMIT: Duration = Duration::from_secs(5);
+
 /// How long the daemon may take to answer when a connection closes or its events end.
 const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
 
@@ -40,6 +45,8 @@ struct Inner {
     uri: String,
     libvirt: Libvirt,
     hub: Hub,
+    /// Whether the last call had no answer within its limit.
+    silent: AtomicBool,
 }
 
 /// One line of the list of domains.
@@ -69,6 +76,7 @@ impl Connection {
                 host,
                 uri: uri.to_owned(),
                 libvirt: libvirt.clone(),
+                silent: AtomicBool::new(false),
             }),
         })
     }
@@ -89,15 +97,28 @@ impl Connection {
         }
     }
 
-    /// Makes a call, and waits for its answer no longer than [`CALL_LIMIT`].
+    /// Makes a call, and waits for its answer no longer than [`CALL_LIMIT`], or [`SILENT_LIMIT`] after a call without an answer.
     pub(super) fn ask<T: Send + 'static>(
         &self,
         operation: &'static str,
         call: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let connection = self.clone();
-        let answer = bounded::answer(CALL_LIMIT, self.inner.libvirt.stop(), move || call(&connection));
-        answer.unwrap_or_else(|| Err(Error::no_answer(operation, CALL_LIMIT).on(&self.inner.host)))
+        let limit = self.call_limit();
+        let answer = bounded::answer(limit, self.inner.libvirt.stop(), move || {
+            let answer = call(&connection);
+            // A late answer counts as well.
+            connection.inner.silent.store(false, Ordering::Relaxed);
+            answer
+        });
+        answer.unwrap_or_else(|| {
+            self.inner.silent.store(true, Ordering::Relaxed);
+            Err(Error::no_answer(operation, limit).on(&self.inner.host))
+        })
+    }
+
+    fn call_limit(&self) -> Duration {
+        if self.inner.silent.load(Ordering::Relaxed) { SILENT_LIMIT } else { CALL_LIMIT }
     }
 
     /// Makes a last call before a connection closes or its events end, and waits no longer than [`GOODBYE_LIMIT`].
@@ -285,6 +306,16 @@ mod tests {
         assert_eq!(host.daemon_version().unwrap(), host.library_version().unwrap());
         assert!(host.hypervisor_version().unwrap() > Version::new(0, 0, 0));
         assert_eq!(format!("{host:?}"), r#"Connection { host: "source", uri: "test:///default" }"#);
+    }
+
+    #[test]
+    fn a_host_that_was_silent_is_waited_for_less_until_it_answers() {
+        let host = TestHost::new("source");
+        assert_eq!(host.call_limit(), CALL_LIMIT);
+        host.inner.silent.store(true, Ordering::Relaxed);
+        assert_eq!(host.clone().call_limit(), SILENT_LIMIT);
+        assert!(host.domains().unwrap().is_empty());
+        assert_eq!(host.call_limit(), CALL_LIMIT);
     }
 
     #[test]
