@@ -100,6 +100,28 @@ fn a_sample_says_what_changed_since_the_one_before_of_that_guest() {
     );
 }
 
+/// The statistics are those that libvirt gave of a real migration with XBZRLE, which has the most of them. Whole, a sample of it
+/// is twice as long.
+#[test]
+fn a_sample_of_a_real_migration_costs_at_most_300_bytes_on_average() {
+    const MOST_BYTES: usize = 300;
+    /// What a line has before its event, after half an hour.
+    const HEAD: &str = r#"{"t_ms":1800000,"event":"#;
+    let written = Written::new();
+    let journal = written.journal();
+    let samples = include_str!("tests/samples.jsonl");
+    for sample in samples.lines() {
+        let raw: BTreeMap<String, u64> = serde_json::from_str(sample).unwrap();
+        let raw = raw.into_iter().map(|(name, value)| (name, Value::Unsigned(value)));
+        let stats = JobStats { raw: raw.collect(), ..JobStats::default() };
+        journal.reporter()("vm1", News::Sample(&stats));
+    }
+    let lines = written.lines();
+    assert_eq!(lines.len(), samples.lines().count());
+    let bytes: usize = lines.iter().map(|line| HEAD.len() + line.len() + 1).sum();
+    assert!(bytes <= MOST_BYTES * lines.len(), "{bytes} bytes:\n{}", lines.join("\n"));
+}
+
 #[test]
 fn the_next_migration_of_a_guest_begins_with_everything() {
     let written = Written::new();
