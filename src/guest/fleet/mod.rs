@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::console::{Consoles, OnPanic};
 use super::identity;
-use super::news::{News, OnNews};
+use super::news::{GuestNews, OnNews};
 use super::role::Role;
 use super::{Guest, domain, ours};
 use crate::failure::{Attempt, Cause, Result};
@@ -49,7 +49,7 @@ pub struct Fleet {
     /// The profile before it was stretched for the hosts' CPUs.
     pub asked: Profile,
     inventory: Inventory,
-    cancel: StopFlag,
+    stop: StopFlag,
     defined: defined::Defined,
     news: OnNews,
 }
@@ -71,15 +71,15 @@ impl Fleet {
     pub fn start(
         inventory: &Inventory,
         profile: &Profile,
-        cancel: &StopFlag,
+        stop: &StopFlag,
         news: OnNews,
         ready: OnReady<'_>,
     ) -> Result<Fleet> {
-        let hosts = Hosts::connect(inventory, cancel)?;
+        let hosts = Hosts::connect(inventory, stop)?;
         ready("hosts", hosts.facts());
-        let storage = Storage::connect(&inventory.storage, cancel)?;
+        let storage = Storage::connect(&inventory.storage, stop)?;
         ready("storage", storage.facts());
-        let fleet = Fleet::on(hosts, storage, inventory, profile, cancel, news)?;
+        let fleet = Fleet::on(hosts, storage, inventory, profile, stop, news)?;
         fleet.hosts.forget_the_past();
         ready("fleet", fleet.facts());
         Ok(fleet)
@@ -101,7 +101,7 @@ impl Fleet {
         storage: Storage,
         inventory: &Inventory,
         profile: &Profile,
-        cancel: &StopFlag,
+        stop: &StopFlag,
         news: OnNews,
     ) -> Result<Fleet> {
         let guests = |role, count| {
@@ -112,7 +112,7 @@ impl Fleet {
         let (guests, load_guests) =
             (guests(Role::Fleet, profile.guests)?, guests(Role::Load, profile.load_guests)?);
         let hear = Arc::clone(&news);
-        let told: OnPanic = Arc::new(move |guest, panic| hear(News::Panicked { guest, panic }));
+        let told: OnPanic = Arc::new(move |guest, panic| hear(GuestNews::Panicked { guest, panic }));
         let fleet = Fleet {
             consoles: Arc::new(Consoles::follow(&hosts, &[guests.as_slice(), &load_guests].concat(), &told)?),
             hosts,
@@ -122,7 +122,7 @@ impl Fleet {
             asked: profile.clone(),
             profile: profile.stretched(cpu_percent(inventory)),
             inventory: inventory.clone(),
-            cancel: cancel.clone(),
+            stop: stop.clone(),
             defined: defined::Defined::default(),
             news,
         };
@@ -149,7 +149,7 @@ impl Fleet {
     }
 
     pub fn stop_flag(&self) -> &StopFlag {
-        &self.cancel
+        &self.stop
     }
 
     /// Runs an action for every guest, for as many at once as may log in at the same time. The results are in the guests'
@@ -160,7 +160,7 @@ impl Fleet {
         guests: &[Arc<Guest>],
         action: impl Fn(&Guest) -> Result<T> + Sync,
     ) -> Vec<Result<T>> {
-        let interrupted = || self.cancel.is_set().then(Cause::interrupted);
+        let interrupted = || self.stop.is_set().then(Cause::interrupted);
         few_at_once(CONNECTING, what, guests, interrupted, |guest| action(guest))
     }
 

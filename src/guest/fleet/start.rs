@@ -6,7 +6,7 @@ use std::thread;
 
 use super::{ANSWER_LIMIT, Fleet, all};
 use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
-use crate::guest::news::News;
+use crate::guest::news::GuestNews;
 use crate::guest::{Guest, domain};
 use crate::scenario::Side;
 use crate::sys::parallel::few_at_once;
@@ -35,14 +35,14 @@ impl Fleet {
     fn connect(&self, guest: &Guest) -> Result<()> {
         [Side::Source, Side::Target]
             .into_iter()
-            .try_for_each(|side| guest.connection(&self.hosts, side, &self.cancel).map(drop))
+            .try_for_each(|side| guest.connection(&self.hosts, side, &self.stop).map(drop))
     }
 
     fn start_few_at_once(&self, guests: &[Arc<Guest>]) -> Result<()> {
         let (failed, answering) = (AtomicBool::new(false), AtomicUsize::new(0));
         let stop = || {
             let other = || Cause::new(FailureKind::Other, "another guest could not be started");
-            if self.cancel.is_set() {
+            if self.stop.is_set() {
                 Some(Cause::interrupted())
             } else {
                 failed.load(Ordering::SeqCst).then(other)
@@ -54,7 +54,7 @@ impl Fleet {
             match &started {
                 Ok(()) => {
                     let answering = answering.fetch_add(1, Ordering::SeqCst) + 1;
-                    (self.news)(News::Answering { answering, of: guests.len() });
+                    (self.news)(GuestNews::Answering { answering, of: guests.len() });
                 }
                 Err(_) => failed.store(true, Ordering::SeqCst),
             }
@@ -70,7 +70,7 @@ impl Fleet {
         let Some(panic) = first.as_ref().err().and_then(|_| self.consoles.panic_of(&guest.name)) else {
             return first;
         };
-        (self.news)(News::StartedAgain { guest, panic: &panic });
+        (self.news)(GuestNews::StartedAgain { guest, panic: &panic });
         self.remove(guest)?;
         self.boot(guest)?;
         self.await_guest(guest)
@@ -86,7 +86,7 @@ impl Fleet {
 
     fn await_guest(&self, guest: &Guest) -> Result<()> {
         let limit = self.asked.start_limit(self.cpu_percent());
-        wait_for(&format!("{} to answer by ssh", guest.name), limit, &self.cancel, || {
+        wait_for(&format!("{} to answer by ssh", guest.name), limit, &self.stop, || {
             if let Some(panic) = self.consoles.panic_of(&guest.name) {
                 return Poll::Never(panic.to_string().into());
             }
