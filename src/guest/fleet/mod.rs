@@ -6,6 +6,8 @@ mod damage;
 mod defined;
 mod repair;
 mod start;
+#[cfg(test)]
+mod testing;
 mod witnesses;
 
 use std::collections::BTreeMap;
@@ -128,12 +130,7 @@ impl Fleet {
         };
         fleet.take_hold()?;
         fleet.end_loads_on_hosts()?;
-        let damage = fleet.damage();
-        let is_damaged = |guest: &Guest| {
-            damage.iter().any(|damage| damage.part == DamagedPart::Guest && damage.guest.name == guest.name)
-        };
-        let (missing, adopted): (Vec<Arc<Guest>>, Vec<Arc<Guest>>) =
-            fleet.guests.iter().cloned().partition(|guest| is_damaged(guest) || !fleet.is_of_profile(guest));
+        let (adopted, missing) = fleet.adopted(&fleet.damage());
         if !missing.is_empty() {
             fleet.renew(&missing)?;
         }
@@ -173,6 +170,15 @@ impl Fleet {
         &self.inventory.guests.bridge
     }
 
+    /// The guests of an earlier command that are whole and of this profile, and those that must be made. A guest whose witness
+    /// alone is damaged gets another one.
+    fn adopted(&self, damage: &[Damage]) -> (Vec<Arc<Guest>>, Vec<Arc<Guest>>) {
+        let is_damaged = |guest: &Guest| {
+            damage.iter().any(|damage| damage.part == DamagedPart::Guest && damage.guest.name == guest.name)
+        };
+        self.guests.iter().cloned().partition(|guest| !is_damaged(guest) && self.is_of_profile(guest))
+    }
+
     /// Whether an earlier command's guest equals the one that this fleet's profile would make.
     fn is_of_profile(&self, guest: &Guest) -> bool {
         let wanted = domain::profile_text(&self.profile);
@@ -196,4 +202,40 @@ fn cpu_percent(inventory: &Inventory) -> u32 {
 
 fn all<T>(results: Vec<Result<T>>) -> Result<()> {
     results.into_iter().try_for_each(|result| result.map(drop))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{OTHER, OWNER, TestFleet};
+    use super::*;
+    use crate::scenario::Side;
+
+    #[test]
+    fn whole_guests_of_this_profile_are_adopted() {
+        let fleet = TestFleet::new();
+        let profile = domain::profile_text(&fleet.profile);
+        for name in ["vm1", "vm2"] {
+            fleet.put_of_profile(Side::Source, name, OWNER, &profile);
+        }
+        fleet.put_of_profile(Side::Source, "vm3", OWNER, "another profile");
+        let damage =
+            |number, part| Damage { guest: Arc::clone(fleet.guest(number)), part, why: "for a test".into() };
+        let adopted = |damage: &[Damage]| {
+            let (adopted, missing) = fleet.adopted(damage);
+            let names =
+                |guests: Vec<Arc<Guest>>| guests.iter().map(|guest| guest.name.clone()).collect::<Vec<_>>();
+            (names(adopted).join(" "), names(missing).join(" "))
+        };
+        let are = |adopted: &str, missing: &str| (adopted.to_owned(), missing.to_owned());
+        assert_eq!(adopted(&[]), are("vm1 vm2", "vm3"));
+        assert_eq!(adopted(&[damage(1, DamagedPart::Guest)]), are("vm2", "vm1 vm3"));
+        assert_eq!(adopted(&[damage(1, DamagedPart::Witness)]), are("vm1 vm2", "vm3"));
+    }
+
+    #[test]
+    fn another_owners_domain_is_not_adopted() {
+        let fleet = TestFleet::new();
+        fleet.put_of_profile(Side::Source, "vm1", OTHER, &domain::profile_text(&fleet.profile));
+        assert!(fleet.adopted(&[]).0.is_empty());
+    }
 }

@@ -118,3 +118,46 @@ impl Fleet {
             .try_next("did its kernel die, or is the network between here and it down?")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::slice::from_ref;
+
+    use super::*;
+    use crate::guest::fleet::testing::{OTHER, TestFleet};
+
+    /// Nobody answers at the address of a guest of libvirt's test driver.
+    #[test]
+    fn after_a_guest_that_does_not_answer_no_other_is_started() {
+        let fleet = TestFleet::new();
+        assert_eq!(fleet.asked.wave(fleet.cpu_percent()), 2, "the third waits for one of the others");
+        let failure = fleet.start_guests(&fleet.guests).unwrap_err().to_string();
+        assert!(failure.starts_with("cannot wait for vm1 to answer by ssh: not within "), "{failure}");
+        assert!(
+            failure.contains("its console, /var/log/libvirt/qemu/vm1-console.log on source, "),
+            "{failure}"
+        );
+        // On a busy machine the first may have failed before the second could start with it.
+        let names = fleet.names(Side::Source);
+        assert!(names == ["vm1"] || names == ["vm1", "vm2"], "{names:?}");
+    }
+
+    #[test]
+    fn a_guest_is_not_defined_over_a_domain_of_its_name() {
+        let fleet = TestFleet::new();
+        let other = fleet.put_running(Side::Source, "vm1", OTHER);
+        let failure = fleet.start_guests(from_ref(fleet.guest(1))).unwrap_err().to_string();
+        assert!(failure.starts_with("cannot define vm1 on source: "), "{failure}");
+        let found = fleet.hosts.source.control.domain("vm1").unwrap().unwrap();
+        assert_eq!((found.uuid(), found.mark().unwrap()), (other.uuid(), Some(other.owner().clone())));
+    }
+
+    #[test]
+    fn after_an_interruption_no_guest_is_started() {
+        let fleet = TestFleet::new();
+        fleet.stop_flag().set();
+        let failure = fleet.start_guests(&fleet.guests).unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::Cancelled, "{failure}");
+        assert_eq!(fleet.names(Side::Source), [""; 0]);
+    }
+}
