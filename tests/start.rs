@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use libtest_mimic::Failed;
 use multivm::failure::{Failure, FailureKind, Result};
-use multivm::guest::{Fleet, News};
+use multivm::guest::{Fleet, GuestNews};
 use multivm::harness::Stage;
 use multivm::inventory::Inventory;
 use multivm::stand::lab;
@@ -44,12 +44,12 @@ fn start(
     inventory.guests.initramfs = OWN.to_owned();
     let told = Told::default();
     let (hear, keeper) = (Arc::clone(&told), Arc::clone(&fleet));
-    let news = move |news: News<'_>| {
+    let news = move |news: GuestNews<'_>| {
         let word = match news {
-            News::Answering { answering, of } => format!("{answering} of {of}"),
-            News::Waiting { .. } => return,
-            News::Panicked { guest, panic } => format!("{}: {panic}", guest.name),
-            News::StartedAgain { guest, .. } => {
+            GuestNews::Answering { answering, of } => format!("{answering} of {of}"),
+            GuestNews::Waiting { .. } => return,
+            GuestNews::Panicked { guest, panic } => format!("{}: {panic}", guest.name),
+            GuestNews::StartedAgain { guest, .. } => {
                 let done =
                     again(&keeper, &found).map_or_else(|failure| failure.to_string(), |()| String::new());
                 format!("{} again{done}", guest.name)

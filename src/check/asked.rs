@@ -68,7 +68,7 @@ pub trait Asked {
     }
 
     /// Judges a stack that refuses what the scenario is about, after a plain migration has shown what it can do.
-    fn on_refusal(&mut self, _refusal: &Refusal<'_>) -> Vec<Proof> {
+    fn on_refusal(&mut self, _refusal: &RefusedMigration<'_>) -> Vec<Proof> {
         Vec::new()
     }
 
@@ -99,7 +99,7 @@ pub trait Asked {
     }
 
     /// Judges the images while every guest stands still. The scenario leaves this out after damage.
-    fn at_standstill(&mut self, _images: &[GuestImage<'_>]) -> Vec<Proof> {
+    fn at_standstill(&mut self, _images: &[CheckedImage<'_>]) -> Vec<Proof> {
         Vec::new()
     }
 
@@ -147,7 +147,7 @@ pub struct LegEnd<'a> {
 }
 
 /// A migration that the stack refuses because of its transport, by its own words.
-pub struct Refusal<'a> {
+pub struct RefusedMigration<'a> {
     pub guest: &'a Guest,
     pub leg: Leg,
     /// The stack's words.
@@ -224,7 +224,7 @@ pub struct LegDowntime {
 }
 
 /// The image of a guest that stands still.
-pub struct GuestImage<'a> {
+pub struct CheckedImage<'a> {
     pub guest: &'a Guest,
     /// What `qemu-img check` found, or why it could not look.
     pub found: std::result::Result<&'a ImageCheck, String>,

@@ -1,6 +1,6 @@
 //! Disk intact: the guest went on writing and syncing records, and reads each of them back unchanged.
 
-use super::witnessed::{Pair, Witnessed};
+use super::witnessed::{Testimonies, Witnessed};
 use super::{About, Advice, Asked, Check, GuestLook, Moment, Proof, Scene, lines};
 use crate::failure::Result;
 use crate::guest::{DiskProof, Testimony};
@@ -56,7 +56,7 @@ impl Asked for DiskAsked {
 
     fn on_look(&mut self, look: &GuestLook) -> Vec<Proof> {
         match self.0.next(look, disk(&look.said), |before, now| now.written > before.written) {
-            Some(Pair { before: Ok(before), now: Ok(now), must_grow }) => {
+            Some(Testimonies { before: Ok(before), now: Ok(now), must_grow }) => {
                 vec![look.proof(check(&before, &now, must_grow))]
             }
             _ => Vec::new(),

@@ -1,6 +1,6 @@
 //! Image whole: at the end `qemu-img check` finds nothing wrong with the image of any guest.
 
-use super::{About, Advice, Asked, Check, GuestImage, Moment, Proof, Scene};
+use super::{About, Advice, Asked, Check, CheckedImage, Moment, Proof, Scene};
 use crate::failure::Result;
 use crate::host::ImageCheck;
 
@@ -34,8 +34,8 @@ impl Check for Image {
 struct ImageAsked;
 
 impl Asked for ImageAsked {
-    fn at_standstill(&mut self, images: &[GuestImage<'_>]) -> Vec<Proof> {
-        let proof = |GuestImage { guest, found }: &GuestImage<'_>| match found {
+    fn at_standstill(&mut self, images: &[CheckedImage<'_>]) -> Vec<Proof> {
+        let proof = |CheckedImage { guest, found }: &CheckedImage<'_>| match found {
             Ok(found) => check(found).of(&guest.name),
             Err(why) => unknown(&guest.image, why).of(&guest.name),
         };

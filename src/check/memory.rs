@@ -1,6 +1,6 @@
 //! Memory intact: the pattern in the guest's memory kept changing, and every page of it has its right content.
 
-use super::witnessed::{Pair, Witnessed};
+use super::witnessed::{Testimonies, Witnessed};
 use super::{About, Advice, Asked, Check, GuestLook, Moment, Proof, Scene, lines};
 use crate::failure::Result;
 use crate::guest::{MemoryProof, Testimony};
@@ -59,12 +59,12 @@ impl Asked for MemoryAsked {
     }
 
     fn on_look(&mut self, look: &GuestLook) -> Vec<Proof> {
-        let pair = self.0.next(look, memory(&look.said), |before, now| now.rewritten > before.rewritten);
-        let proof = |Pair { before, now, must_grow }: Pair<MemoryProof>| match (before, now) {
+        let both = self.0.next(look, memory(&look.said), |before, now| now.rewritten > before.rewritten);
+        let proof = |Testimonies { before, now, must_grow }: Testimonies<MemoryProof>| match (before, now) {
             (Ok(before), Ok(now)) => check(before.rewritten, &now, must_grow),
             (Err(failure), _) | (_, Err(failure)) => unknown(&failure.to_string()),
         };
-        pair.map(|pair| look.proof(proof(pair))).into_iter().collect()
+        both.map(|both| look.proof(proof(both))).into_iter().collect()
     }
 }
 

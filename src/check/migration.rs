@@ -1,6 +1,6 @@
 //! It migrated: libvirt completed the migration within its timeout.
 
-use super::{About, Advice, Asked, Check, LegEnd, Moment, Proof, Refusal, Scene};
+use super::{About, Advice, Asked, Check, LegEnd, Moment, Proof, RefusedMigration, Scene};
 use crate::failure::Result;
 use crate::migration::LegReport;
 
@@ -48,8 +48,8 @@ impl Asked for MigrationAsked {
         vec![end.proof(check(end.report))]
     }
 
-    fn on_refusal(&mut self, refusal: &Refusal<'_>) -> Vec<Proof> {
-        let Refusal { guest, leg, words, otherwise } = refusal;
+    fn on_refusal(&mut self, refusal: &RefusedMigration<'_>) -> Vec<Proof> {
+        let RefusedMigration { guest, leg, words, otherwise } = refusal;
         let expected = "where the stack refuses a transport, a plain migration completes";
         let proof = match otherwise {
             Ok(()) => {
@@ -82,7 +82,7 @@ mod tests {
         let guest = Guest::in_a_test("vm1");
         let leg = Leg { guest: 0, direction: Direction::Out, round: 1 };
         let judged = |otherwise| {
-            let refusal = Refusal { guest: &guest, leg, words: "no multifd here", otherwise };
+            let refusal = RefusedMigration { guest: &guest, leg, words: "no multifd here", otherwise };
             MigrationAsked.on_refusal(&refusal).remove(0)
         };
         let believed = judged(Ok(()));

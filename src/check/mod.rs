@@ -36,8 +36,8 @@ pub mod writers;
 
 pub use about::{About, Advice, Check, Moment, plain};
 pub use asked::{
-    Asked, BootEnd, Close, End, GuestImage, GuestPace, HostsLook, LegDowntime, LegEnd, Refusal, Scene,
-    Silence, StepEnd,
+    Asked, BootEnd, CheckedImage, Close, End, GuestPace, HostsLook, LegDowntime, LegEnd, RefusedMigration,
+    Scene, Silence, StepEnd,
 };
 pub use look::GuestLook;
 pub use proof::Proof;

@@ -20,7 +20,7 @@ struct Baseline<T> {
 }
 
 /// Two testimonies of one boot of a guest.
-pub struct Pair<T> {
+pub struct Testimonies<T> {
     pub before: Result<T>,
     pub now: Result<T>,
     /// The witness has had so much time since its last growth that it must have grown again.
@@ -46,7 +46,7 @@ impl<T: Clone> Witnessed<T> {
         look: &GuestLook,
         now: Result<T>,
         has_grown: impl Fn(&T, &T) -> bool,
-    ) -> Option<Pair<T>> {
+    ) -> Option<Testimonies<T>> {
         let baseline = self.0.get_mut(&look.guest.name)?;
         let before = std::mem::replace(&mut baseline.said, now.clone());
         let same_boot = baseline.boot_id == look.seen.boot_id;
@@ -57,7 +57,7 @@ impl<T: Clone> Witnessed<T> {
         {
             baseline.grew = look.at;
         }
-        same_boot.then_some(Pair { before, now, must_grow })
+        same_boot.then_some(Testimonies { before, now, must_grow })
     }
 }
 
@@ -108,7 +108,7 @@ mod tests {
         let begin = Instant::now();
         let mut witnessed = Witnessed::default();
         witnessed.start(&after(begin, 0, "a"), Err(Failure::new("ask the witness", "no answer")));
-        let pair = witnessed.next(&after(begin, 1, "a"), Ok(1), grown).unwrap();
-        assert!(pair.before.is_err() && pair.now == Ok(1));
+        let both = witnessed.next(&after(begin, 1, "a"), Ok(1), grown).unwrap();
+        assert!(both.before.is_err() && both.now == Ok(1));
     }
 }

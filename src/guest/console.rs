@@ -155,6 +155,14 @@ impl Drop for Consoles {
     }
 }
 
+#[cfg(test)]
+impl Consoles {
+    /// Consoles of hosts that a test does not have: nothing is read, and no kernel has panicked.
+    pub fn unread() -> Consoles {
+        Consoles { known: Arc::default(), hosts: Vec::new(), watches: Vec::new() }
+    }
+}
+
 /// Notes the panic of a guest, unless the guest has been started again since that start.
 fn note(known: &Mutex<Known>, guest: &Guest, start: u64, panic: &Panic, told: &OnPanic) {
     {

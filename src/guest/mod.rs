@@ -23,7 +23,7 @@ pub use domain::{console_path, qemu_log_path};
 pub use fleet::{Damage, DamagedPart, Fleet};
 pub use identity::address;
 pub use multivm_protocol::{DiskProof, FilesProof, MemoryProof, Pulse, Testimony};
-pub use news::{News, OnNews};
+pub use news::{GuestNews, OnNews};
 pub use pulse::ClockMap;
 pub use role::{FLEET_MAX, is_our_name};
 pub use room::{ADVICE as ROOM_ADVICE, Need, Supply};

@@ -7,7 +7,7 @@ use super::console::Panic;
 
 /// An event that the user of a fleet should know at once.
 #[derive(Debug, Clone, Copy)]
-pub enum News<'a> {
+pub enum GuestNews<'a> {
     /// A number of the starting guests answer.
     Answering { answering: usize, of: usize },
     /// A guest that was started does not answer yet; told again and again.
@@ -19,4 +19,4 @@ pub enum News<'a> {
 }
 
 /// Callback for news, on any thread.
-pub type OnNews = std::sync::Arc<dyn Fn(News<'_>) + Send + Sync>;
+pub type OnNews = std::sync::Arc<dyn Fn(GuestNews<'_>) + Send + Sync>;

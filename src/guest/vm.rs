@@ -84,7 +84,7 @@ impl Guest {
     }
 
     /// The connection for this guest's migrations.
-    pub fn connection(&self, hosts: &Hosts, side: Side, cancel: &StopFlag) -> Result<Connection> {
+    pub fn connection(&self, hosts: &Hosts, side: Side, stop: &StopFlag) -> Result<Connection> {
         let mut kept = locked(match side {
             Side::Source => &self.source,
             Side::Target => &self.target,
@@ -92,7 +92,7 @@ impl Guest {
         if let Some(connection) = &*kept {
             return Ok(connection.clone());
         }
-        Ok(kept.insert(retry_connect(&hosts.library, &hosts.get(side).entry, cancel)?).clone())
+        Ok(kept.insert(retry_connect(&hosts.library, &hosts.get(side).entry, stop)?).clone())
     }
 
     /// Whether a connection for this guest's migrations was closed, by the other side or by keepalive.
@@ -155,8 +155,8 @@ impl Guest {
 
     /// Waits until the guest's sshd greets, which shows that the guest has booted, and returns that moment. A panicked
     /// kernel ends the wait.
-    pub fn await_up(&self, limit: Duration, consoles: &Consoles, cancel: &StopFlag) -> Result<Instant> {
-        wait_for(&format!("{} to boot", self.name), limit, cancel, || {
+    pub fn await_up(&self, limit: Duration, consoles: &Consoles, stop: &StopFlag) -> Result<Instant> {
+        wait_for(&format!("{} to boot", self.name), limit, stop, || {
             match (consoles.panic_of(&self.name), self.greeting()) {
                 (Some(panic), _) => Poll::Never(panic.to_string().into()),
                 (None, Ok(())) => Poll::Ready(Instant::now()),

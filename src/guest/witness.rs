@@ -25,7 +25,7 @@ const PAUSE: WitnessQuestion = WitnessQuestion::Begin { rewrite_ms: 0, pulse_us:
 const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// Starts a witness in a guest, unless one runs. It writes nothing before [`begin`].
-pub fn start(agent: &Agent, memory: Bytes, cancel: &StopFlag) -> Result<()> {
+pub fn start(agent: &Agent, memory: Bytes, stop: &StopFlag) -> Result<()> {
     match agent.witness(PAUSE, START_LIMIT) {
         Err(failure) if failure.kind() == FailureKind::Missing => {}
         answer => return answer.map(drop),
@@ -39,7 +39,7 @@ pub fn start(agent: &Agent, memory: Bytes, cancel: &StopFlag) -> Result<()> {
         memory.0 >> 20
     );
     agent.remote().check(&script, START_LIMIT)?;
-    wait_for(&format!("the witness in {}", agent.remote().name()), START_LIMIT, cancel, || {
+    wait_for(&format!("the witness in {}", agent.remote().name()), START_LIMIT, stop, || {
         match agent.witness(PAUSE, START_LIMIT) {
             Ok(_) => Poll::Ready(()),
             Err(failure) => Poll::again(failure.cause),
@@ -53,10 +53,10 @@ pub fn start(agent: &Agent, memory: Bytes, cancel: &StopFlag) -> Result<()> {
 
 /// Ends any witness and starts another: the old one may have ended, may hang, or may come from an earlier command with
 /// another build or size.
-pub fn restart(agent: &Agent, memory: Bytes, cancel: &StopFlag) -> Result<()> {
+pub fn restart(agent: &Agent, memory: Bytes, stop: &StopFlag) -> Result<()> {
     let script = format!("for at in $(pidof {NAME}); do kill -KILL $at; done; :");
     agent.remote().check(&script, START_LIMIT)?;
-    start(agent, memory, cancel)
+    start(agent, memory, stop)
 }
 
 /// Makes the witness rest. Only a working witness answers.

@@ -16,7 +16,7 @@ use crate::scenario::{Asked, SHARD_VARIABLE, SIZING_VARIABLE, Selection, Set, Sh
 /// tests' harness, which rejects what it does not know.
 #[derive(Debug, Parser)]
 #[command(name = "migration", about = "The live-migration scenarios of multivm")]
-pub struct Options {
+pub struct RunOptions {
     /// Also write JUnit XML here; the run's folder always has one
     #[arg(long, env = "MULTIVM_JUNIT", value_name = "PATH")]
     pub junit: Option<PathBuf>,
@@ -57,7 +57,7 @@ pub struct Options {
     pub libtest: Arguments,
 }
 
-impl Options {
+impl RunOptions {
     /// The folder for the folders of runs.
     pub fn results(&self) -> PathBuf {
         self.results.clone().unwrap_or_else(RunFolder::default_root)
@@ -85,7 +85,7 @@ impl Options {
 /// The parsed arguments.
 #[derive(Debug)]
 pub struct Request {
-    pub options: Options,
+    pub options: RunOptions,
     pub selection: Selection,
 }
 
@@ -104,14 +104,14 @@ impl Request {
 
 /// Parses the command line. libtest-mimic takes one filter; multivm takes any number, and a scenario must match one of them.
 pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Request, ExitCode> {
-    let command = Options::command().mut_arg("filter", |filter| {
+    let command = RunOptions::command().mut_arg("filter", |filter| {
         filter.num_args(0..).action(ArgAction::Append).help("Run scenarios whose name contains one of these")
     });
     let arguments: Vec<String> = arguments.collect();
     let parsed = command.clone().try_get_matches_from(&arguments).and_then(|matches| {
         let filters: Vec<String> =
             matches.get_many::<String>("filter").into_iter().flatten().cloned().collect();
-        Ok((Options::from_arg_matches(&matches)?, filters))
+        Ok((RunOptions::from_arg_matches(&matches)?, filters))
     });
     let (mut options, filters) = parsed.map_err(|error| {
         let _ = error.print();

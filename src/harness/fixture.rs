@@ -12,7 +12,7 @@ use super::player::Player;
 use super::run::Run;
 use super::slot::Builder;
 use crate::failure::{Failure, FailureKind, Result};
-use crate::guest::{Damage, DamagedPart, Fleet, Guest, News, OnNews};
+use crate::guest::{Damage, DamagedPart, Fleet, Guest, GuestNews, OnNews};
 use crate::inventory::Inventory;
 use crate::plan::Seed;
 use crate::progress::terminal;
@@ -206,9 +206,9 @@ fn is_due(calm: &Calm) -> bool {
 }
 
 /// Records news of guests, and prints urgent news.
-fn tell(run: &Run, calm: &Calm, news: News<'_>) {
+fn tell(run: &Run, calm: &Calm, news: GuestNews<'_>) {
     match news {
-        News::Answering { answering, of } => {
+        GuestNews::Answering { answering, of } => {
             let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
             run.write(&Event::GuestsAnswer { answering: number(answering), of: number(of) });
             if answering == of {
@@ -217,7 +217,7 @@ fn tell(run: &Run, calm: &Calm, news: News<'_>) {
                 terminal::say(&format!("multivm: {answering} of {of} guests answer"));
             }
         }
-        News::Waiting { guest, waited } => {
+        GuestNews::Waiting { guest, waited } => {
             if is_due(calm) {
                 let waited = waited.as_secs();
                 terminal::say(&format!(
@@ -226,12 +226,12 @@ fn tell(run: &Run, calm: &Calm, news: News<'_>) {
                 ));
             }
         }
-        News::Panicked { guest, panic } => {
+        GuestNews::Panicked { guest, panic } => {
             let (guest, host, words) = (guest.name.clone(), panic.host.clone(), panic.words.clone());
             terminal::say(&format!("\nmultivm: the kernel of {guest} panicked on {host}: {words}"));
             run.write(&Event::GuestPanicked { guest, host, words });
         }
-        News::StartedAgain { guest, panic } => {
+        GuestNews::StartedAgain { guest, panic } => {
             run.repaired(RepairedPart::Guest, format!("start {} a second time", guest.name), panic);
         }
     }

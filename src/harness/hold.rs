@@ -80,7 +80,7 @@ impl Hold {
     /// The lock or the folder cannot be had, or running hosts have no room for the guests.
     fn take(plan: &Plan, scenarios: Option<usize>) -> Result<Hold, Problem> {
         let stop = StopFlag::new();
-        interrupt::cancel_on_signals(&stop, terminal::say)?;
+        interrupt::stop_on_signals(&stop, terminal::say)?;
         let nextest = NextestRun::here();
         let owner = nextest.as_ref().map(|run| run.owner.clone());
         let lab = Box::new(Lab::new(plan.settings.clone()));

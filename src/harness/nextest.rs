@@ -47,14 +47,14 @@ impl NextestRun {
 
     /// Raises the lab or a part of it, unless an earlier process of the run has failed: this one would fail as well, perhaps
     /// after minutes. `folder` is the run's.
-    pub(super) fn raise<T>(folder: &Path, cancel: &StopFlag, raise: impl FnOnce() -> Result<T>) -> Result<T> {
+    pub(super) fn raise<T>(folder: &Path, stop: &StopFlag, raise: impl FnOnce() -> Result<T>) -> Result<T> {
         let broken = folder.join(BROKEN);
         if let Ok(why) = fs::read_to_string(&broken) {
             let why = format!("it failed for an earlier scenario of this run:\n{why}");
             return Err(Failure::new("raise the lab", why).try_next("the same as there, then run again"));
         }
         let raised = raise();
-        if let (Err(failure), false) = (&raised, cancel.is_set()) {
+        if let (Err(failure), false) = (&raised, stop.is_set()) {
             // Without this file the other processes try for themselves.
             let _ = fs::write(broken, failure.to_string());
         }
@@ -88,21 +88,21 @@ mod tests {
     #[test]
     fn one_failure_to_raise_the_lab_is_told_to_all() {
         let folder = tempfile::tempdir().unwrap();
-        let cancel = StopFlag::new();
-        assert_eq!(NextestRun::raise(folder.path(), &cancel, || Ok(1)).unwrap(), 1);
-        let first = NextestRun::raise(folder.path(), &cancel, fails).unwrap_err().to_string();
+        let stop = StopFlag::new();
+        assert_eq!(NextestRun::raise(folder.path(), &stop, || Ok(1)).unwrap(), 1);
+        let first = NextestRun::raise(folder.path(), &stop, fails).unwrap_err().to_string();
         assert!(!first.contains("earlier"), "{first}");
         let tried_again = || -> Result<()> { unreachable!("it has failed before") };
-        let told = NextestRun::raise(folder.path(), &cancel, tried_again).unwrap_err().to_string();
+        let told = NextestRun::raise(folder.path(), &stop, tried_again).unwrap_err().to_string();
         assert!(told.contains("earlier scenario of this run:\ncannot find mmdebstrap: not there"), "{told}");
     }
 
     #[test]
     fn what_an_interrupt_ended_is_no_failure_of_the_lab() {
         let folder = tempfile::tempdir().unwrap();
-        let cancel = StopFlag::new();
-        cancel.set();
-        NextestRun::raise(folder.path(), &cancel, fails).unwrap_err();
-        assert_eq!(NextestRun::raise(folder.path(), &cancel, || Ok(1)).unwrap(), 1);
+        let stop = StopFlag::new();
+        stop.set();
+        NextestRun::raise(folder.path(), &stop, fails).unwrap_err();
+        assert_eq!(NextestRun::raise(folder.path(), &stop, || Ok(1)).unwrap(), 1);
     }
 }

@@ -35,7 +35,7 @@ pub struct Stage<P: Player = Fixture> {
     run: Arc<Run>,
     file: ScenarioFile,
     seed: Seed,
-    cancel: StopFlag,
+    stop: StopFlag,
     /// Modes and orders with a measured floor; none in a run that measures no floors.
     floors: Option<Mutex<HashSet<String>>>,
     /// The progress display; none without a terminal.
@@ -57,16 +57,7 @@ where
         status: Option<LiveStatus>,
     ) -> Stage<P> {
         let floors = floors.then(Mutex::default);
-        Stage {
-            slot,
-            profile: plan.profile,
-            run,
-            file: plan.file,
-            seed: plan.seed,
-            cancel: stop,
-            floors,
-            status,
-        }
+        Stage { slot, profile: plan.profile, run, file: plan.file, seed: plan.seed, stop, floors, status }
     }
 
     /// Lets go of the fleet, whose connections then close.
@@ -77,7 +68,7 @@ where
     /// Plays one scenario as a trial.
     pub fn play(self: &Arc<Self>, scenario: Scenario) -> Result<Completion, Failed> {
         let name = scenario.name();
-        if self.cancel.is_set() {
+        if self.stop.is_set() {
             let mut outcome = Outcome::new(&name, Verdict::NotRun, SystemTime::now());
             outcome.reason = Some("the run was interrupted before it began".into());
             self.run.finished(outcome);
@@ -102,7 +93,7 @@ where
     }
 
     pub fn is_stopped(&self) -> bool {
-        self.cancel.is_set()
+        self.stop.is_set()
     }
 
     pub fn record(&self) -> &Record {
@@ -202,7 +193,7 @@ where
     ) -> Outcome {
         let due = Arc::new(Due::default());
         let its_own = Arc::clone(&due);
-        let ending = attend(name, &self.cancel, AFTER_STOP, || due.at(), move || work(&its_own));
+        let ending = attend(name, &self.stop, AFTER_STOP, || due.at(), move || work(&its_own));
         if matches!(ending, Ok(Ending::Left(_))) {
             due.abandon();
         }
@@ -258,7 +249,7 @@ where
 
     /// The outcome of a scenario that could not be played.
     fn no_outcome(&self, scenario: &Scenario, started: SystemTime, failure: Failure) -> Outcome {
-        let interrupted = self.cancel.is_set();
+        let interrupted = self.stop.is_set();
         let verdict = if interrupted { Verdict::Interrupted } else { Verdict::Error };
         let mut outcome = Outcome::new(scenario.name(), verdict, started);
         outcome.reason = Some(failure.to_string());

@@ -71,13 +71,13 @@ impl Host {
 
 impl Hosts {
     /// Connects to both hosts at the same time.
-    pub fn connect(inventory: &Inventory, cancel: &StopFlag) -> Result<Hosts> {
-        let library = Libvirt::start().attempting(|| "start libvirt's event loop".into())?.until(cancel);
+    pub fn connect(inventory: &Inventory, stop: &StopFlag) -> Result<Hosts> {
+        let library = Libvirt::start().attempting(|| "start libvirt's event loop".into())?.until(stop);
         let events = EventHub::default();
         let qemu_ends = QemuEnds::of(&events);
         let sides = [(Side::Source, &inventory.source), (Side::Target, &inventory.target)];
         let mut hosts = at_once("connect to a host", sides, |(side, entry)| {
-            connect(&library, side, entry, &events, cancel)
+            connect(&library, side, entry, &events, stop)
         })
         .into_iter();
         let mut next = || hosts.next().unwrap_or_else(|| Err(Failure::new("connect to a host", "no result")));
@@ -175,9 +175,9 @@ fn connect(
     side: Side,
     entry: &HostEntry,
     events: &EventHub,
-    cancel: &StopFlag,
+    stop: &StopFlag,
 ) -> Result<Host> {
-    let control = retry_connect(library, entry, cancel)?;
+    let control = retry_connect(library, entry, stop)?;
     let attempted = || format!("ask {} for its versions and events", entry.name);
     let hub = events.clone();
     let subscription = control.subscribe(move |event| hub.publish(&event)).attempting(attempted)?;
@@ -205,8 +205,8 @@ impl Drop for Host {
 }
 
 /// Opens a connection, and waits for a libvirtd that is just starting.
-pub fn retry_connect(library: &Libvirt, entry: &HostEntry, cancel: &StopFlag) -> Result<Connection> {
-    wait_for(&format!("libvirtd of {} to answer", entry.name), LIBVIRT_LIMIT, cancel, || {
+pub fn retry_connect(library: &Libvirt, entry: &HostEntry, stop: &StopFlag) -> Result<Connection> {
+    wait_for(&format!("libvirtd of {} to answer", entry.name), LIBVIRT_LIMIT, stop, || {
         match library.connect(&entry.uri, &entry.name) {
             Ok(connection) => Poll::Ready(connection),
             Err(error) => Poll::again(error),

@@ -30,7 +30,7 @@ pub struct Storage {
 
 impl Storage {
     /// Connects to the server, waits until it serves, and checks that its export has the base image.
-    pub fn connect(entry: &StorageEntry, cancel: &StopFlag) -> Result<Storage> {
+    pub fn connect(entry: &StorageEntry, stop: &StopFlag) -> Result<Storage> {
         let remote = Remote::new(entry.name.as_str(), entry.login.clone());
         let base = format!("{}/{}", entry.export, entry.base_image);
         remote.check(&format!("test -r {}", quote(&base)), LIMIT).map_err(|failure| {
@@ -38,7 +38,7 @@ impl Storage {
                 .at(entry.name.as_str())
         })?;
         let storage = Storage { entry: entry.clone(), agent: Arc::new(Agent::new(remote.clone())), remote };
-        wait_for("the storage to serve", START_LIMIT, cancel, || match storage.serves() {
+        wait_for("the storage to serve", START_LIMIT, stop, || match storage.serves() {
             Ok(()) => Poll::Ready(()),
             Err(failure) => Poll::again(failure.cause),
         })?;

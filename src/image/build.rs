@@ -62,7 +62,7 @@ pub struct GuestImage {
 pub struct Images<'a> {
     pub store: &'a Store,
     pub ledger: &'a Ledger,
-    pub cancel: &'a StopFlag,
+    pub stop: &'a StopFlag,
 }
 
 impl Images<'_> {
@@ -209,7 +209,7 @@ impl Images<'_> {
         let tail = self.follow(&mut child)?;
         let status = child.wait().attempting(|| attempted.to_owned())?;
         self.ledger.strike(entry)?;
-        if self.cancel.is_set() {
+        if self.stop.is_set() {
             return Err(Failure::new(attempted, Cause::interrupted()));
         }
         if status.success() {
@@ -238,7 +238,7 @@ impl Images<'_> {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(tail),
             }
-            if self.cancel.is_set() {
+            if self.stop.is_set() {
                 // A build that has ended already is no error.
                 let _ = child.kill();
             }

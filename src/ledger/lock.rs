@@ -7,6 +7,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use procfs::{LockKind, LockType};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Attempt, Cause, Failure, Result};
@@ -132,20 +133,18 @@ impl Lock {
         let holder: Holder = serde_json::from_str(&fs::read_to_string(&path).ok()?).ok()?;
         let inode = fs::metadata(&path).ok()?.ino();
         // The file of a killed holder stays; whether it is locked is what the kernel's list says.
-        let locks = fs::read_to_string("/proc/locks").ok()?;
-        locks.lines().any(|line| is_lock(line, holder.pid, inode)).then_some(holder)
+        let locks = procfs::locks().ok()?;
+        locks.iter().any(|lock| is_held(lock, holder.pid, inode)).then_some(holder)
     }
 }
 
-/// Whether a line of `/proc/locks` is the flock of that process on that inode. The device is not compared: on Btrfs
-/// it is another number than the one stat gives.
-///
-/// `1: FLOCK  ADVISORY  WRITE 4711 fe:00:393221 0 EOF`; a waiting one has `->` after the number.
-fn is_lock(line: &str, pid: u32, inode: u64) -> bool {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let [_, "FLOCK", _, "WRITE", owner, file, ..] = words[..] else { return false };
-    let found = file.rsplit(':').next().and_then(|number| number.parse().ok());
-    owner.parse() == Ok(pid) && found == Some(inode)
+/// Whether a lock of the kernel's list is the flock of that process on that inode. The device is not compared: on Btrfs it is
+/// another number than the one stat gives. A process that waits for the flock looks the same; multivm tries, and never waits.
+fn is_held(lock: &procfs::Lock, pid: u32, inode: u64) -> bool {
+    lock.lock_type == LockType::FLock
+        && matches!(lock.kind, LockKind::Write)
+        && lock.pid.and_then(|owner| owner.try_into().ok()) == Some(pid)
+        && lock.inode == inode
 }
 
 impl Drop for Lock {

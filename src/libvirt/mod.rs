@@ -36,7 +36,7 @@ mod start;
 mod state;
 mod subscribe;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod version;
 
 pub use code::ErrorCode;

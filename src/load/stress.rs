@@ -132,7 +132,7 @@ pub struct Loads {
 impl Loads {
     /// Starts the commands and waits until each works: it has used CPU time, and its memory is resident. Returns the look
     /// that showed it as well.
-    pub fn start(place: &Place, commands: &[Command], cancel: &StopFlag) -> Result<(Loads, LoadLook)> {
+    pub fn start(place: &Place, commands: &[Command], stop: &StopFlag) -> Result<(Loads, LoadLook)> {
         let mut started = Loads { place: place.clone(), loads: Vec::new() };
         for command in commands {
             // `started` ends those that run already.
@@ -142,12 +142,12 @@ impl Loads {
             })?;
             started.loads.push(Load::new(command, group));
         }
-        let look = started.await_work(cancel)?;
+        let look = started.await_work(stop)?;
         Ok((started, look))
     }
 
-    fn await_work(&self, cancel: &StopFlag) -> Result<LoadLook> {
-        wait_for(&format!("the load to work on {}", self.place.name()), LIMIT, cancel, || {
+    fn await_work(&self, stop: &StopFlag) -> Result<LoadLook> {
+        wait_for(&format!("the load to work on {}", self.place.name()), LIMIT, stop, || {
             let asked = Instant::now();
             let samples = match sample(&self.place, &self.loads, LIMIT) {
                 Ok(samples) => samples,

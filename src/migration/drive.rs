@@ -38,13 +38,13 @@ pub fn drive(
     mut watch: LegWatch<'_>,
     happenings: &Receiver<Happening>,
     caller: &Caller,
-    cancel: &StopFlag,
+    stop: &StopFlag,
 ) -> LegReport {
     let began = Instant::now();
     // The watch's deadlines count only the time in which this process ran.
     loop {
         let now = began + ran_since(began);
-        for call in watch.due(now, cancel.is_set()) {
+        for call in watch.due(now, stop.is_set()) {
             caller.make(call);
         }
         if watch.is_over() {
@@ -179,10 +179,10 @@ mod tests {
         let plan = Move { timeout: Duration::from_secs(3_600), ..plan(Mode::Precopy) };
         let limits = Limits { abort: Duration::ZERO, ..Limits::default() };
         let watch = LegWatch::new("source", &plan, &|_| (), limits, Instant::now());
-        let cancel = StopFlag::new();
-        let interrupted = cancel.clone();
+        let stop = StopFlag::new();
+        let interrupted = stop.clone();
         let interrupting = thread::spawn(move || interrupted.set());
-        let report = drive(watch, &happenings, &caller, &cancel);
+        let report = drive(watch, &happenings, &caller, &stop);
         interrupting.join().unwrap();
         assert!(report.error.unwrap().text.starts_with("the run was interrupted"));
     }

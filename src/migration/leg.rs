@@ -11,7 +11,7 @@ use super::connections::Counting;
 use super::drive::{Caller, drive};
 use super::limits::Limits;
 use super::options::Move;
-use super::report::{Hear, LegReport, News};
+use super::report::{Hear, LegReport, Progress};
 use super::watch::{Happening, LegWatch};
 use crate::failure::{Attempt, Result};
 use crate::guest::Guest;
@@ -26,9 +26,9 @@ pub fn migrate(
     plan: &Move,
     ready: impl FnOnce(),
     hear: &Hear<'_>,
-    cancel: &StopFlag,
+    stop: &StopFlag,
 ) -> LegReport {
-    attempt(guest, hosts, plan, ready, hear, cancel).unwrap_or_else(LegReport::not_begun)
+    attempt(guest, hosts, plan, ready, hear, stop).unwrap_or_else(LegReport::not_begun)
 }
 
 fn attempt(
@@ -37,9 +37,9 @@ fn attempt(
     plan: &Move,
     ready: impl FnOnce(),
     hear: &Hear<'_>,
-    cancel: &StopFlag,
+    stop: &StopFlag,
 ) -> Result<LegReport> {
-    let prepared = prepare(guest, hosts, plan, cancel);
+    let prepared = prepare(guest, hosts, plan, stop);
     // The other moves of the step wait at the barrier, and must not wait for one that cannot start.
     ready();
     let (domain, control, destination) = prepared?;
@@ -65,9 +65,9 @@ fn attempt(
             let _ = inbox.send(Happening::Returned { at: Instant::now(), result });
         })
         .attempting(|| format!("start the migration thread of {}", guest.name))?;
-    let hear = |news: News<'_>| hear(&guest.name, news);
+    let hear = |news: Progress<'_>| hear(&guest.name, news);
     let watch = LegWatch::new(&from.entry.name, plan, &hear, Limits::default(), began);
-    let report = drive(watch, &happenings, &caller, cancel);
+    let report = drive(watch, &happenings, &caller, stop);
     Ok(LegReport { connections: counting.map(|counting| counting.seen()), ..report })
 }
 
@@ -76,11 +76,11 @@ fn prepare(
     guest: &Guest,
     hosts: &Hosts,
     plan: &Move,
-    cancel: &StopFlag,
+    stop: &StopFlag,
 ) -> Result<(OurDomain, OurDomain, Connection)> {
     let from = hosts.get(plan.from);
-    let domain = guest.known_through(&guest.connection(hosts, plan.from, cancel)?)?;
-    let destination = guest.connection(hosts, plan.to, cancel)?;
+    let domain = guest.known_through(&guest.connection(hosts, plan.from, stop)?)?;
+    let destination = guest.connection(hosts, plan.to, stop)?;
     let control = guest.known_on(from)?;
     let limit_ms = plan.options.max_downtime_ms;
     control

@@ -20,4 +20,4 @@ pub use leg::migrate;
 pub use limits::Limits;
 pub use options::{Move, Options, options};
 pub use pace::{Again, Pace, again};
-pub use report::{Hear, LegReport, News};
+pub use report::{Hear, LegReport, Progress};

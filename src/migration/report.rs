@@ -43,11 +43,11 @@ impl LegReport {
 
 /// Progress of a running migration, delivered as it happens.
 #[derive(Debug, Clone, Copy)]
-pub enum News<'a> {
+pub enum Progress<'a> {
     Event(&'a HostEvent),
     /// Statistics of the source's job.
     Sample(&'a JobStats),
 }
 
 /// Callback for progress of the named guest's migration. It runs in the watching thread and must be quick.
-pub type Hear<'a> = dyn Fn(&str, News<'_>) + Sync + 'a;
+pub type Hear<'a> = dyn Fn(&str, Progress<'_>) + Sync + 'a;

@@ -14,7 +14,7 @@ use std::time::Instant;
 use super::job::{Answer, Call};
 use super::limits::Limits;
 use super::options::Move;
-use super::report::{LegReport, News};
+use super::report::{LegReport, Progress};
 use super::stops::Stops;
 use crate::failure::Cause;
 use crate::libvirt::{self, Detail, EventKind, HostEvent, JobStats, LifecycleEvent};
@@ -63,7 +63,7 @@ enum Stage {
 pub struct LegWatch<'a> {
     source: &'a str,
     plan: &'a Move,
-    hear: &'a dyn Fn(News<'_>),
+    hear: &'a dyn Fn(Progress<'_>),
     limits: Limits,
     began: Instant,
     report: LegReport,
@@ -87,7 +87,7 @@ impl<'a> LegWatch<'a> {
     pub fn new(
         source: &'a str,
         plan: &'a Move,
-        hear: &'a dyn Fn(News<'_>),
+        hear: &'a dyn Fn(Progress<'_>),
         limits: Limits,
         began: Instant,
     ) -> LegWatch<'a> {
@@ -205,7 +205,7 @@ impl<'a> LegWatch<'a> {
     }
 
     fn on_event(&mut self, event: HostEvent, now: Instant) {
-        (self.hear)(News::Event(&event));
+        (self.hear)(Progress::Event(&event));
         if *event.host == *self.source {
             self.on_event_of_source(&event, now);
         }
@@ -254,7 +254,7 @@ impl<'a> LegWatch<'a> {
         // A failing question is not a failing migration: the next answer, or the migration's own, will tell.
         let stats = answer.ok().flatten();
         if let Some(stats) = &stats {
-            (self.hear)(News::Sample(stats));
+            (self.hear)(Progress::Sample(stats));
             self.report.samples.push((now, stats.data_processed_bytes.unwrap_or_default()));
         }
         if let Stage::TimeUp { .. } = self.stage {

@@ -18,23 +18,23 @@ pub enum Tone {
     Faint,
 }
 
-/// A line that fits into its room.
+/// A line that fits on the screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     pub text: String,
     pub tone: Tone,
 }
 
-/// The room for text, in characters.
+/// The part of a screen that text may fill, in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
+pub struct ScreenSize {
     pub columns: usize,
     pub rows: usize,
 }
 
-/// A moment of a run: its state, the time on the clock of `t_ms`, and the estimate of the remaining seconds.
+/// What is shown of a run: its state, the time on the clock of `t_ms`, and the estimate of the remaining seconds.
 #[derive(Clone, Copy, Debug)]
-pub struct Moment<'a> {
+pub struct Snapshot<'a> {
     pub live: &'a Live,
     pub now_ms: f64,
     pub left_s: Option<f64>,
@@ -60,29 +60,34 @@ impl Line {
 }
 
 /// The lines below libtest's line of the scenario: where the run is, and what its guests do.
-pub fn status(moment: &Moment<'_>, room: Room) -> Vec<Line> {
-    with_scenario(vec![line(Tone::Strong, heading(moment))], None, moment, room)
+pub fn status(snapshot: &Snapshot<'_>, size: ScreenSize) -> Vec<Line> {
+    with_scenario(vec![line(Tone::Strong, heading(snapshot))], None, snapshot, size)
 }
 
 /// The whole state of a run, for `multivm watch`.
-pub fn whole(moment: &Moment<'_>, room: Room) -> Vec<Line> {
-    let run = &moment.live.run;
+pub fn whole(snapshot: &Snapshot<'_>, size: ScreenSize) -> Vec<Line> {
+    let run = &snapshot.live.run;
     let part =
         |selected: u32| format!("{}  ", bar(run.results().count() as f64 / f64::from(selected.max(1))));
-    let overall = format!("{}{}", run.header.scenarios.map(part).unwrap_or_default(), heading(moment));
-    let mut lines = about_run(moment.live);
+    let overall = format!("{}{}", run.header.scenarios.map(part).unwrap_or_default(), heading(snapshot));
+    let mut lines = about_run(snapshot.live);
     lines.push(line(Tone::Strong, overall));
     let name = run.playing().map(|playing| line(Tone::Plain, playing.scenario.clone()));
-    with_scenario(lines, name, moment, room)
+    with_scenario(lines, name, snapshot, size)
 }
 
 /// Adds what both views end with: lost lines, the scenario's `name` and its guests.
-fn with_scenario(mut lines: Vec<Line>, name: Option<Line>, moment: &Moment<'_>, room: Room) -> Vec<Line> {
-    lines.extend(lost(moment.live));
+fn with_scenario(
+    mut lines: Vec<Line>,
+    name: Option<Line>,
+    snapshot: &Snapshot<'_>,
+    size: ScreenSize,
+) -> Vec<Line> {
+    lines.extend(lost(snapshot.live));
     lines.extend(name);
-    let rows = room.rows.saturating_sub(lines.len());
-    scenario(moment, room, rows, &mut lines);
-    fit(lines, room)
+    let rows = size.rows.saturating_sub(lines.len());
+    scenario(snapshot, size, rows, &mut lines);
+    fit(lines, size)
 }
 
 /// A line about lines that the record lacks.
@@ -133,8 +138,8 @@ fn about_run(live: &Live) -> Vec<Line> {
 }
 
 /// `scenario 3 of 54, 0:12; 2 passed; about 11 min left`.
-fn heading(moment: &Moment<'_>) -> String {
-    let live = moment.live;
+fn heading(snapshot: &Snapshot<'_>) -> String {
+    let live = snapshot.live;
     if let Some(end) = live.run.end {
         return format!("finished after {}; {}", clock(end.duration_s), counts(live));
     }
@@ -147,7 +152,7 @@ fn heading(moment: &Moment<'_>) -> String {
         let _ = write!(number, " of {selected}");
     }
     let doing = match (live.run.playing(), &live.fixture) {
-        (Some(playing), _) => clock((moment.now_ms - playing.began_t_ms()) / 1e3),
+        (Some(playing), _) => clock((snapshot.now_ms - playing.began_t_ms()) / 1e3),
         (None, _) if live.starting.is_some() => {
             let (answering, of) = live.starting.unwrap_or_default();
             format!("preparing, {answering} of {of} guests answer")
@@ -159,7 +164,7 @@ fn heading(moment: &Moment<'_>) -> String {
     if played > 0 {
         parts.push(counts(live));
     }
-    parts.extend(moment.left_s.map(|seconds| format!("{} left", about(seconds))));
+    parts.extend(snapshot.left_s.map(|seconds| format!("{} left", about(seconds))));
     parts.join("; ")
 }
 
@@ -176,8 +181,8 @@ pub fn counts(live: &Live) -> String {
 }
 
 /// Adds the guests of the present scenario, and its failed proofs.
-fn scenario(moment: &Moment<'_>, room: Room, rows: usize, lines: &mut Vec<Line>) {
-    let live = moment.live;
+fn scenario(snapshot: &Snapshot<'_>, size: ScreenSize, rows: usize, lines: &mut Vec<Line>) {
+    let live = snapshot.live;
     let Some(playing) = live.run.playing() else { return };
     let broken = broken(&playing.details);
     let rows = rows.saturating_sub(broken.len());
@@ -188,7 +193,7 @@ fn scenario(moment: &Moment<'_>, room: Room, rows: usize, lines: &mut Vec<Line>)
         shown.truncate(rows.saturating_sub(1));
     }
     let width = live.guests.iter().map(|guest| guest.name.len()).max().unwrap_or_default();
-    lines.extend(shown.iter().map(|guest| guest_line(guest, width, moment.now_ms, room.columns)));
+    lines.extend(shown.iter().map(|guest| guest_line(guest, width, snapshot.now_ms, size.columns)));
     let hidden: Vec<&LiveGuest> =
         live.guests.iter().filter(|guest| !shown.iter().any(|shown| shown.name == guest.name)).collect();
     if !hidden.is_empty() {
@@ -329,12 +334,12 @@ fn line(tone: Tone, text: String) -> Line {
     Line { text, tone }
 }
 
-/// Cuts the lines to the room. Anything but printable ASCII - from a guest's kernel log, say - must not reach a terminal,
+/// Cuts the lines to the screen. Anything but printable ASCII - from a guest's kernel log, say - must not reach a terminal,
 /// and would not be one column wide.
-fn fit(mut lines: Vec<Line>, room: Room) -> Vec<Line> {
-    lines.truncate(room.rows);
+fn fit(mut lines: Vec<Line>, size: ScreenSize) -> Vec<Line> {
+    lines.truncate(size.rows);
     for line in &mut lines {
-        line.text = printable(&line.text).chars().take(room.columns).collect();
+        line.text = printable(&line.text).chars().take(size.columns).collect();
     }
     lines
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use console::Term;
 
-use super::lines::{self, Moment};
+use super::lines::{self, Snapshot};
 use super::terminal;
 use crate::progress::live::Live;
 use crate::progress::{Earlier, ToCome};
@@ -45,7 +45,7 @@ struct Shared {
     shown: AtomicBool,
     /// Set when the run is cancelled. After that nothing is drawn: cargo has gone, and the terminal belongs to the shell
     /// again.
-    cancel: StopFlag,
+    stop: StopFlag,
 }
 
 impl LiveStatus {
@@ -56,7 +56,7 @@ impl LiveStatus {
         header: &RunHeader,
         selected: Vec<String>,
         results: &Path,
-        cancel: &StopFlag,
+        stop: &StopFlag,
     ) -> Option<LiveStatus> {
         let variable = |name: &str| std::env::var(name).ok();
         if !(io::stderr().is_terminal() && wanted(variable)) {
@@ -71,7 +71,7 @@ impl LiveStatus {
             earlier: Mutex::default(),
             colours: terminal::colours(variable),
             shown: AtomicBool::new(false),
-            cancel: cancel.clone(),
+            stop: stop.clone(),
         });
         let observation = record.observe({
             let shared = Arc::clone(&shared);
@@ -133,7 +133,7 @@ impl Shared {
     }
 
     fn is_wanted(&self) -> bool {
-        self.shown.load(Ordering::SeqCst) && !self.cancel.is_set()
+        self.shown.load(Ordering::SeqCst) && !self.stop.is_set()
     }
 
     fn draw(&self) {
@@ -141,11 +141,11 @@ impl Shared {
             return;
         }
         let now_ms = self.now_ms();
-        let room = terminal::room(Term::stderr().size_checked());
+        let size = terminal::usable(Term::stderr().size_checked());
         let lines = {
             let live = locked(&self.live);
             let left_s = super::seconds_left(&live, now_ms, &self.to_come(&live), &locked(&self.earlier));
-            lines::status(&Moment { live: &live, now_ms, left_s }, room)
+            lines::status(&Snapshot { live: &live, now_ms, left_s }, size)
         };
         let lines = lines.iter().map(|line| line.paint(self.colours)).collect();
         let mut block = terminal::block();

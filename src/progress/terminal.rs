@@ -7,7 +7,7 @@
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::progress::lines::Room;
+use crate::progress::lines::ScreenSize;
 
 /// Goes one line down in the same column, and scrolls at the bottom of the screen, as terminals do for a vertical tab
 /// (xterm's ctlseqs, "VT"; console_codes(4)). A line feed would come as carriage return and line feed out of a tty.
@@ -21,7 +21,7 @@ const ERASE_REST_OF_LINE: &str = "\x1b[K";
 const ERASE_BELOW: &str = "\x1b[J";
 
 /// A terminal whose size is not known has that of a VT100.
-const USUAL: Room = Room { columns: 80, rows: 24 };
+const USUAL: ScreenSize = ScreenSize { columns: 80, rows: 24 };
 
 /// What is drawn on this process's terminal: there is only one.
 static BLOCK: Mutex<Block> = Mutex::new(Block::new());
@@ -109,11 +109,12 @@ pub fn colours(variable: impl Fn(&str) -> Option<String>) -> bool {
     variable("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// The room for a block on a terminal of this size: the last column stays free, since terminals differ in what they do
+/// The size of a block on a terminal of this size: the last column stays free, since terminals differ in what they do
 /// after it was written, and a row belongs to the line that the cursor is in.
-pub fn room(size: Option<(u16, u16)>) -> Room {
-    let size = size.map_or(USUAL, |(rows, columns)| Room { columns: columns.into(), rows: rows.into() });
-    Room { columns: size.columns.saturating_sub(1), rows: size.rows.saturating_sub(1) }
+pub fn usable(size: Option<(u16, u16)>) -> ScreenSize {
+    let size =
+        size.map_or(USUAL, |(rows, columns)| ScreenSize { columns: columns.into(), rows: rows.into() });
+    ScreenSize { columns: size.columns.saturating_sub(1), rows: size.rows.saturating_sub(1) }
 }
 
 #[cfg(test)]
@@ -242,8 +243,8 @@ mod tests {
 
     #[test]
     fn a_block_leaves_a_row_and_a_column() {
-        assert_eq!(room(Some((50, 132))), Room { columns: 131, rows: 49 });
-        assert_eq!(room(None), Room { columns: 79, rows: 23 });
-        assert_eq!(room(Some((0, 0))), Room { columns: 0, rows: 0 });
+        assert_eq!(usable(Some((50, 132))), ScreenSize { columns: 131, rows: 49 });
+        assert_eq!(usable(None), ScreenSize { columns: 79, rows: 23 });
+        assert_eq!(usable(Some((0, 0))), ScreenSize { columns: 0, rows: 0 });
     }
 }

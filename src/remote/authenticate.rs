@@ -34,17 +34,33 @@ pub(super) fn authenticate(
             with_password(session, login, &*password.get(secret, deadline)?, deadline)
         }
     };
-    refused.map_err(|cause| offered(session, login, cause))
+    refused.map_err(|cause| with_offer(cause, || session.auth_methods(&login.user).ok().map(str::to_owned)))
 }
 
 /// Adds which ways to log in the machine offers, if it refused this one: it may forbid root's passwords, for example.
-fn offered(session: &Session, login: &Login, mut cause: Cause) -> Cause {
+fn with_offer(mut cause: Cause, methods: impl FnOnce() -> Option<String>) -> Cause {
     if cause.kind == FailureKind::Refused
-        && let Ok(methods) = session.auth_methods(&login.user)
+        && let Some(methods) = methods()
     {
         cause.text.push_str(&format!("; it offers {}", methods.replace(',', ", ")));
     }
     cause
+}
+
+/// Tries one after the other until one logs in. The cause is that of the last, or `without_any`.
+fn in_turn<T>(
+    ways: impl IntoIterator<Item = T>,
+    without_any: Cause,
+    mut attempt: impl FnMut(T) -> Result<(), Cause>,
+) -> Result<(), Cause> {
+    let mut last = without_any;
+    for way in ways {
+        match attempt(way) {
+            Ok(()) => return Ok(()),
+            Err(cause) => last = cause,
+        }
+    }
+    Err(last)
 }
 
 /// Tries every key of ssh-agent.
@@ -54,15 +70,11 @@ fn with_agent(session: &Session, user: &str, deadline: Deadline) -> Result<(), C
     agent.connect().map_err(asked)?;
     agent.list_identities().map_err(asked)?;
     let keys = agent.identities().map_err(asked)?;
-    let mut last = Cause::new(FailureKind::Missing, "ssh-agent has no key: ssh-add");
-    for key in keys {
+    in_turn(keys, Cause::new(FailureKind::Missing, "ssh-agent has no key: ssh-add"), |key| {
         deadline.bound(session)?;
-        match agent.userauth(user, &key) {
-            Ok(()) => return Ok(()),
-            Err(error) => last = Cause::from(error).about(format!("key {} of ssh-agent", key.comment())),
-        }
-    }
-    Err(last)
+        let tried = agent.userauth(user, &key);
+        tried.map_err(|error| Cause::from(error).about(format!("key {} of ssh-agent", key.comment())))
+    })
 }
 
 /// Tries both ways in which an sshd asks for a password.
@@ -74,23 +86,33 @@ fn with_password(
 ) -> Result<(), Cause> {
     deadline.bound(session)?;
     let methods = session.auth_methods(&login.user)?.to_owned();
-    let has = |method: &str| methods.split(',').any(|offered| offered == method);
-    let mut last = Cause::new(FailureKind::Refused, "it takes no password");
-    if has("password") {
+    in_turn(asking(&methods), Cause::new(FailureKind::Refused, "it takes no password"), |way| {
         deadline.bound(session)?;
-        match session.userauth_password(&login.user, password.reveal()) {
-            Ok(()) => return Ok(()),
-            Err(error) => last = Cause::from(error).about("password"),
-        }
-    }
-    if has("keyboard-interactive") {
-        deadline.bound(session)?;
-        match session.userauth_keyboard_interactive(&login.user, &mut Answers(password)) {
-            Ok(()) => return Ok(()),
-            Err(error) => last = Cause::from(error).about("password"),
-        }
-    }
-    Err(last)
+        let tried = match way {
+            Asking::Password => session.userauth_password(&login.user, password.reveal()),
+            Asking::KeyboardInteractive => {
+                session.userauth_keyboard_interactive(&login.user, &mut Answers(password))
+            }
+        };
+        tried.map_err(|error| Cause::from(error).about("password"))
+    })
+}
+
+/// A way in which an sshd asks for a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asking {
+    /// `password` (RFC 4252, 8).
+    Password,
+    /// `keyboard-interactive` (RFC 4256), as where PAM asks.
+    KeyboardInteractive,
+}
+
+/// The ways to ask for a password among the methods that an sshd offers, in the order in which they are tried: the one that takes
+/// a password and nothing else comes first.
+fn asking(methods: &str) -> Vec<Asking> {
+    let known = [("password", Asking::Password), ("keyboard-interactive", Asking::KeyboardInteractive)];
+    let offered = |name: &str| methods.split(',').any(|method| method == name);
+    known.into_iter().filter(|(name, _)| offered(name)).map(|(_, way)| way).collect()
 }
 
 /// Answers a question that is not to be seen on a screen with the password, and any other with nothing.
@@ -101,5 +123,116 @@ impl KeyboardInteractivePrompt for Answers<'_> {
         let answer =
             |prompt: &Prompt<'_>| if prompt.echo { String::new() } else { self.0.reveal().to_owned() };
         prompts.iter().map(answer).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rstest::rstest;
+
+    use super::*;
+    use crate::inventory::Secret;
+
+    const PASSWORD: &str = "correct horse";
+
+    fn deadline() -> Deadline {
+        Deadline::after(Duration::from_secs(60))
+    }
+
+    /// A login over a session that has no connection: libssh2 refuses to send anything.
+    fn refusal(access: Access, deadline: Deadline) -> Cause {
+        let login = Login { access, ..Login::of_root("192.0.2.7", 22, "/nowhere/key", "/dev/null") };
+        authenticate(&Session::new().unwrap(), &login, &Kept::default(), deadline).unwrap_err()
+    }
+
+    fn password(script: &str) -> Access {
+        Access::Password(Secret::Command(["sh", "-c", script].map(str::to_owned).to_vec()))
+    }
+
+    fn refused(text: &str) -> Cause {
+        Cause::new(FailureKind::Refused, text)
+    }
+
+    #[rstest]
+    #[case::both("publickey,keyboard-interactive,password", &[Asking::Password, Asking::KeyboardInteractive])]
+    #[case::pam("publickey,keyboard-interactive", &[Asking::KeyboardInteractive])]
+    #[case::plain("password", &[Asking::Password])]
+    #[case::keys_alone("publickey,hostbased", &[])]
+    #[case::a_name_that_begins_like_it("password-and-more,my-password", &[])]
+    #[case::nothing("", &[])]
+    fn a_password_is_given_where_it_is_asked_for(#[case] methods: &str, #[case] ways: &[Asking]) {
+        assert_eq!(asking(methods), ways);
+    }
+
+    #[test]
+    fn the_first_way_that_logs_in_is_the_last_that_is_tried() {
+        let mut tried = Vec::new();
+        let logged_in = in_turn(1..=4, refused("nothing to try"), |way| {
+            tried.push(way);
+            if way == 3 { Ok(()) } else { Err(refused("not this one")) }
+        });
+        assert!(logged_in.is_ok());
+        assert_eq!(tried, [1, 2, 3]);
+    }
+
+    #[test]
+    fn the_cause_is_that_of_the_last_way_and_without_any_its_own() {
+        let kinds = [FailureKind::Refused, FailureKind::TimedOut];
+        let last = in_turn(kinds, refused("nothing to try"), |kind| Err(Cause::new(kind, "this one")));
+        let last = last.unwrap_err();
+        assert_eq!((last.kind, &*last.text), (FailureKind::TimedOut, "this one"));
+        let none = in_turn([(); 0], Cause::new(FailureKind::Missing, "nothing to try"), |()| Ok(()));
+        let none = none.unwrap_err();
+        assert_eq!((none.kind, &*none.text), (FailureKind::Missing, "nothing to try"));
+    }
+
+    #[test]
+    fn a_machine_that_refuses_is_asked_what_it_offers_and_no_other() {
+        let offer = || Some("publickey,password".to_owned());
+        assert_eq!(with_offer(refused("no"), offer).text, "no; it offers publickey, password");
+        assert_eq!(with_offer(refused("no"), || None).text, "no");
+        for kind in [FailureKind::TimedOut, FailureKind::Unreachable, FailureKind::Missing] {
+            let cause = with_offer(Cause::new(kind, "no"), || panic!("{kind:?} is asked"));
+            assert_eq!(cause.text, "no");
+        }
+    }
+
+    #[test]
+    fn only_what_a_screen_would_hide_is_answered_with_the_password() {
+        let prompts = [("Password: ", false), ("Your name: ", true), ("Again: ", false)];
+        let prompts = prompts.map(|(text, echo)| Prompt { text: text.into(), echo });
+        let password = Password::of_a_test(PASSWORD);
+        assert_eq!(Answers(&password).prompt("", "", &prompts), [PASSWORD, "", PASSWORD]);
+        assert_eq!(Answers(&password).prompt("", "", &[]), [""; 0]);
+    }
+
+    #[test]
+    fn a_key_that_is_not_there_is_missing_and_named() {
+        let cause = refusal(Access::Key("/nowhere/key".into()), deadline());
+        assert_eq!(cause.kind, FailureKind::Missing, "{}", cause.text);
+        assert!(cause.text.starts_with("key /nowhere/key: "), "{}", cause.text);
+    }
+
+    #[test]
+    fn a_password_that_cannot_be_read_is_not_asked_for() {
+        let cause = refusal(password(&format!("echo {PASSWORD}; exit 3")), deadline());
+        assert!(cause.text.contains("exit status: 3") && !cause.text.contains(PASSWORD), "{}", cause.text);
+    }
+
+    #[test]
+    fn no_cause_has_the_password_in_it() {
+        let cause = refusal(password(&format!("echo {PASSWORD}")), deadline());
+        assert!(!cause.text.contains(PASSWORD) && !format!("{cause:?}").contains(PASSWORD), "{}", cause.text);
+    }
+
+    #[test]
+    fn nothing_is_tried_after_the_deadline() {
+        let accesses = [Access::Key("/nowhere/key".into()), Access::Agent, password("echo read >&2")];
+        for access in accesses {
+            let cause = refusal(access.clone(), Deadline::after(Duration::ZERO));
+            assert_eq!(cause.kind, FailureKind::TimedOut, "{access:?}: {}", cause.text);
+        }
     }
 }

@@ -11,16 +11,11 @@ use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::inventory::{HostKey, Login, Trust};
 
 /// Opens a session on the machine that people know as `name`.
-pub(super) fn log_in(
-    name: &str,
-    login: &Login,
-    password: &Kept,
-    deadline: Deadline,
-) -> Result<(Session, Identity)> {
+pub(super) fn log_in(name: &str, login: &Login, password: &Kept, deadline: Deadline) -> Result<Session> {
     let open = || {
-        let (session, identity) = meet(login, deadline)?;
+        let (session, _) = meet(login, deadline)?;
         authenticate(&session, login, password, deadline)?;
-        Ok((session, identity))
+        Ok(session)
     };
     open().map_err(|cause| failure(name, login, cause))
 }

@@ -38,8 +38,6 @@ struct Inner {
     password: Kept,
     /// How the login's user becomes root; none until it is asked.
     way: Mutex<Option<Way>>,
-    /// As the machine proved it at the last login.
-    identity: Mutex<Option<Identity>>,
     idle: Mutex<Vec<Session>>,
 }
 
@@ -50,7 +48,6 @@ impl Remote {
             login,
             password: Kept::default(),
             way: Mutex::default(),
-            identity: Mutex::default(),
             idle: Mutex::default(),
         }))
     }
@@ -124,14 +121,7 @@ impl Remote {
     }
 
     pub(super) fn connect(&self, deadline: Deadline) -> Result<Session> {
-        let (session, identity) = log_in(self.name(), &self.0.login, &self.0.password, deadline)?;
-        *locked(&self.0.identity) = Some(identity);
-        Ok(session)
-    }
-
-    /// The machine's identity, as it proved it at the last login; none before the first.
-    pub fn identity(&self) -> Option<Identity> {
-        locked(&self.0.identity).clone()
+        log_in(self.name(), &self.0.login, &self.0.password, deadline)
     }
 
     /// Logs in, and keeps the session for the next command.

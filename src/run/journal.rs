@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::activity::{Activity, Stopwatch};
 use crate::check::{LegDowntime, Proof};
 use crate::load::Loads;
-use crate::migration::{LegReport, News};
+use crate::migration::{LegReport, Progress};
 use crate::plan::Leg;
 use crate::probe::Summary;
 use crate::record::{DomainEvent, Event, Finding, Numbers, Record, Stats};
@@ -74,18 +74,18 @@ impl<'a> Journal<'a> {
     }
 
     /// A callback that writes the progress of migrations.
-    pub fn reporter(&self) -> impl Fn(&str, News<'_>) + Sync + use<'a> {
+    pub fn reporter(&self) -> impl Fn(&str, Progress<'_>) + Sync + use<'a> {
         let (samples, record) = (self.samples.clone(), self.record);
         move |guest, news| {
             match news {
-                News::Event(event) => {
+                Progress::Event(event) => {
                     let _ = record.write(&Event::LibvirtEvent {
                         host: event.host.to_string(),
                         guest: Some(guest.to_owned()),
                         what: DomainEvent::from(&event.kind),
                     });
                 }
-                News::Sample(stats) => samples.write(record, guest, Stats::new(stats.raw.clone())),
+                Progress::Sample(stats) => samples.write(record, guest, Stats::new(stats.raw.clone())),
             };
         }
     }

@@ -25,15 +25,15 @@ pub fn at() -> Option<Instant> {
     AT.get().copied()
 }
 
-fn interrupt(cancel: &StopFlag) {
+fn interrupt(stop: &StopFlag) {
     AT.get_or_init(Instant::now);
-    cancel.set();
+    stop.set();
 }
 
 /// Starts the threads that set the stop flag on signals. They announce what becomes of the run through `say`.
-pub fn cancel_on_signals(cancel: &StopFlag, say: fn(&str)) -> Result<()> {
+pub fn stop_on_signals(stop: &StopFlag, say: fn(&str)) -> Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).attempting(|| "listen for signals".into())?;
-    let token = cancel.clone();
+    let token = stop.clone();
     spawn("signals", move || {
         let mut first: Option<Instant> = None;
         for signal in signals.forever() {
@@ -52,7 +52,7 @@ pub fn cancel_on_signals(cancel: &StopFlag, say: fn(&str)) -> Result<()> {
             }
         }
     })?;
-    let token = cancel.clone();
+    let token = stop.clone();
     let parent = getppid();
     spawn("parent", move || {
         while !token.is_set() {

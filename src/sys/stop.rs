@@ -51,16 +51,16 @@ mod tests {
 
     #[test]
     fn a_pause_ends_with_the_token() {
-        let cancel = StopFlag::new();
-        let token = cancel.clone();
+        let stop = StopFlag::new();
+        let token = stop.clone();
         let pausing = std::thread::spawn(move || {
             let begin = Instant::now();
             token.pause(Duration::from_secs(600));
             begin.elapsed()
         });
-        cancel.set();
+        stop.set();
         assert!(pausing.join().unwrap() < Duration::from_secs(60));
-        cancel.pause(Duration::from_secs(600));
+        stop.pause(Duration::from_secs(600));
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl<T> Poll<T> {
 pub fn wait_for<T>(
     what: &str,
     limit: Duration,
-    cancel: &StopFlag,
+    stop: &StopFlag,
     mut look: impl FnMut() -> Poll<T>,
 ) -> Result<T, Failure> {
     let failed = |cause: Cause| Failure::new(format!("wait for {what}"), cause);
@@ -50,7 +50,7 @@ pub fn wait_for<T>(
             Poll::Never(cause) => return Err(failed(cause)),
             Poll::NotYet(last) => last,
         };
-        if cancel.is_set() {
+        if stop.is_set() {
             return Err(failed(Cause::interrupted()));
         }
         let spent = ran_since(begin);
@@ -58,7 +58,7 @@ pub fn wait_for<T>(
             let text = format!("not within {:.1} s; last seen: {last}", limit.as_secs_f64());
             return Err(failed(Cause::new(FailureKind::TimedOut, text)));
         }
-        cancel.pause(pause.min(limit - spent));
+        stop.pause(pause.min(limit - spent));
         pause = (pause * 3 / 2).min(Duration::from_millis(100));
     }
 }
@@ -81,9 +81,9 @@ mod tests {
 
     #[test]
     fn an_interruption_ends_the_wait() {
-        let cancel = StopFlag::new();
-        cancel.set();
-        let failure = wait_for("the moon", Duration::from_secs(600), &cancel, || -> Poll<()> {
+        let stop = StopFlag::new();
+        stop.set();
+        let failure = wait_for("the moon", Duration::from_secs(600), &stop, || -> Poll<()> {
             Poll::NotYet("dark".into())
         })
         .unwrap_err();

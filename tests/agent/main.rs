@@ -1,26 +1,27 @@
 //! Our program for guests, as a process on this machine. Real damage, from outside, to a real witness.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rstest::{fixture, rstest};
 use tempfile::TempDir;
 
+use server::{PROGRAM, Process, Serve, socket};
+
 mod disk;
 mod memory;
 mod pulse;
 mod questions;
+mod server;
 mod work;
 mod writers;
-
-const PROGRAM: &str = concat!(env!("OUT_DIR"), "/multivm-agent");
 
 const PAGE: usize = 4096;
 const SLOT: u64 = 4096;
@@ -29,53 +30,6 @@ const MIB: u64 = 8;
 const PAGES: u64 = MIB * 256;
 /// In a folder that the witness makes.
 const FILE: &str = "made/records";
-
-/// A process that does not outlive its test.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// `multivm-agent serve`.
-struct Serve {
-    process: Process,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
-impl Serve {
-    fn start(socket: &str) -> Serve {
-        let mut process = Process(
-            Command::new(PROGRAM)
-                .arg("serve")
-                .env("MULTIVM_WITNESS_SOCKET", socket)
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .spawn()
-                .unwrap(),
-        );
-        let (input, output) = (process.0.stdin.take().unwrap(), process.0.stdout.take().unwrap());
-        Serve { process, input, output: BufReader::new(output) }
-    }
-
-    /// The lines of the answer, without the last.
-    fn ask(&mut self, question: &str) -> Vec<String> {
-        self.input.write_all(format!("{question}\n").as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        loop {
-            let mut line = String::new();
-            assert_ne!(self.output.read_line(&mut line).unwrap(), 0, "no answer to {question}: {answer:?}");
-            match line.trim_end_matches('\n') {
-                "multivm-end" => return answer,
-                line => answer.push(line.to_owned()),
-            }
-        }
-    }
-}
 
 /// `multivm-agent witness`, with a socket of its own.
 struct Witness {
@@ -99,7 +53,7 @@ impl Witness {
         let mut line = String::new();
         BufReader::new(process.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n");
-        Witness { process, serve: Serve::start(&socket), socket, folder }
+        Witness { process, serve: Serve::spawn(Command::new(PROGRAM), &socket), socket, folder }
     }
 
     fn ask(&mut self, question: &str) -> Vec<String> {
@@ -207,12 +161,6 @@ fn fields(stat: &str) -> Vec<&str> {
     stat.rsplit_once(") ").unwrap().1.split(' ').collect()
 }
 
-/// A name that no other test uses: abstract sockets belong to the whole network namespace.
-fn socket() -> String {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!("multivm-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
-}
-
 /// On a disk: /tmp may be a tmpfs, which may lack O_DIRECT.
 fn folder() -> TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
@@ -251,7 +199,7 @@ fn block(file: &File, offset: u64) -> [u8; PAGE] {
 
 #[fixture]
 fn serve() -> Serve {
-    Serve::start(&socket())
+    Serve::spawn(Command::new(PROGRAM), &socket())
 }
 
 #[fixture]

@@ -35,39 +35,6 @@ fn the_guest_is_observed(mut serve: Serve) {
 }
 
 #[rstest]
-fn of_the_kernel_log_only_what_was_asked_for(mut serve: Serve) {
-    let mut log = |from: u64| -> Vec<String> {
-        let answer = serve.ask(&format!("observe {from}"));
-        let mark = answer.iter().position(|line| line == "multivm-kernel-log").unwrap();
-        answer[mark + 1..].to_vec()
-    };
-    // <PRIORITY>SEQUENCE[SECONDS.MICROS] TEXT
-    let sequence = |line: &String| -> u64 {
-        let (priority, rest) = line.strip_prefix('<').unwrap().split_once('>').unwrap();
-        let (sequence, rest) = rest.split_once('[').unwrap();
-        let (time, _) = rest.split_once("] ").unwrap();
-        priority.parse::<u32>().unwrap();
-        assert_eq!(time.split_once('.').unwrap().1.len(), 6, "{line}");
-        sequence.parse().unwrap()
-    };
-    let all = log(0);
-    if let Err(error) = File::open("/dev/kmsg") {
-        assert_eq!(all, [format!("multivm-no-kernel-log: cannot open /dev/kmsg: {error}")]);
-        return;
-    }
-    assert!(all.len() > 2 && all.is_sorted_by_key(sequence));
-    assert_eq!(log(u64::MAX), [""; 0]);
-    // Back to what was read before.
-    let middle = sequence(&all[all.len() / 2]);
-    let later = log(middle);
-    assert_eq!(sequence(&later[0]), middle);
-    assert_eq!(later[..all.len() - all.len() / 2], all[all.len() / 2..]);
-    // Only what is new since.
-    let last = sequence(later.last().unwrap());
-    assert!(log(last + 1).iter().all(|line| sequence(line) > last));
-}
-
-#[rstest]
 fn processes_of_a_group(mut serve: Serve) {
     let child = Process(Command::new("sleep").arg("600").process_group(0).spawn().unwrap());
     let group = child.0.id();

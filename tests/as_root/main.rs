@@ -1,11 +1,14 @@
-//! Commands that take the machine's lock or start a run, as root runs them, with no lab but what a ledger says of one. For
-//! anybody else they are ignored: sudo would ask for a password in the middle of a test, or is not there.
+//! What only root can try, with no lab but what a ledger says of one: commands that take the machine's lock or start a run, and
+//! the kernel's log. For anybody else it is ignored: sudo would ask for a password in the middle of a test, or is not there.
 
 #[path = "../cli/left.rs"]
 mod left;
 #[path = "../cli/program.rs"]
 mod program;
+#[path = "../agent/server.rs"]
+mod server;
 
+mod kernel_log;
 mod lab;
 mod outputs;
 mod sources;
@@ -25,6 +28,7 @@ fn main() -> ExitCode {
             Ok(Completion::Completed)
         })
     };
-    let trials = lab::CASES.iter().chain(&outputs::CASES).chain(&sources::CASES).map(trial).collect();
+    let cases = [&kernel_log::CASES[..], &lab::CASES, &outputs::CASES, &sources::CASES].concat();
+    let trials = cases.iter().map(trial).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

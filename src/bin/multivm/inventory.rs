@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use multivm::axis::AxisValue;
-use multivm::inventory::file::{InventoryFile, Machine, Network, Pair, Server, Storage};
+use multivm::inventory::file::{InventoryFile, Machine, Network, Pair, Server, SharedStorage};
 use multivm::inventory::{Access, HostKey, Sudo};
 use multivm::remote::{Trusted, trust};
 use multivm::sys::words::counted;
@@ -171,15 +171,15 @@ fn host(which: &str, host: &Machine) -> String {
     )
 }
 
-fn storage(storage: &Storage) -> String {
+fn storage(storage: &SharedStorage) -> String {
     let path = |path: &Path| path.display().to_string();
     match storage {
-        Storage::Mount(folder) => format!("{}, mounted on both hosts", path(folder)),
-        Storage::Export { server, path: folder } => {
+        SharedStorage::Mount(folder) => format!("{}, mounted on both hosts", path(folder)),
+        SharedStorage::Export { server, path: folder } => {
             format!("the NFS export {} of {server}, which multivm mounts", path(folder))
         }
-        Storage::ServeOn(Server::Controller) => "multivm serves it from this machine".to_owned(),
-        Storage::ServeOn(host) => format!("multivm serves it from the {}", host.name()),
+        SharedStorage::ServeOn(Server::Controller) => "multivm serves it from this machine".to_owned(),
+        SharedStorage::ServeOn(host) => format!("multivm serves it from the {}", host.name()),
     }
 }
 

@@ -9,14 +9,14 @@ use std::time::Instant;
 
 use multivm::doctor::supply;
 use multivm::failure::Result;
-use multivm::guest::{Fleet, Need, News};
+use multivm::guest::{Fleet, GuestNews, Need};
 use multivm::inventory::Inventory;
 use multivm::ledger::Owner;
 use multivm::progress::terminal;
 use multivm::scenario::Profile;
 use multivm::stand::lab::{Lab, running};
 use multivm::stand::{Session, become_root, summary, take_down_after};
-use multivm::sys::interrupt::cancel_on_signals;
+use multivm::sys::interrupt::stop_on_signals;
 use multivm::sys::stop::StopFlag;
 
 use crate::problem::{Answer, Problem, settings};
@@ -68,10 +68,10 @@ fn up(arguments: &UpArguments) -> Answer {
     refusal.map_or(Ok(()), |refusal| Err(Problem::input(refusal)))?;
     let log = settings.store.cache.join("keeper.log");
     become_root()?;
-    let cancel = StopFlag::new();
-    cancel_on_signals(&cancel, terminal::say)?;
+    let stop = StopFlag::new();
+    stop_on_signals(&stop, terminal::say)?;
     let begin = Instant::now();
-    let mut session = Session::begin(Box::new(Lab::new(settings)), cancel)?;
+    let mut session = Session::begin(Box::new(Lab::new(settings)), stop)?;
     if session.is_attached() {
         let reach = reach(&running()?);
         let text = match (session.until(), &arguments.until_exit) {
@@ -121,11 +121,13 @@ fn raise(session: &mut Session, profile: &Profile) -> Result<Inventory> {
 }
 
 /// Reports news of starting guests on standard error.
-fn say(news: News<'_>) {
+fn say(news: GuestNews<'_>) {
     match news {
-        News::Answering { .. } | News::Waiting { .. } => {}
-        News::Panicked { guest, panic } => eprintln!("multivm: {}: {panic}", guest.name),
-        News::StartedAgain { guest, .. } => eprintln!("multivm: {} is started a second time", guest.name),
+        GuestNews::Answering { .. } | GuestNews::Waiting { .. } => {}
+        GuestNews::Panicked { guest, panic } => eprintln!("multivm: {}: {panic}", guest.name),
+        GuestNews::StartedAgain { guest, .. } => {
+            eprintln!("multivm: {} is started a second time", guest.name)
+        }
     }
 }
 

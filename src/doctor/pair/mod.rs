@@ -30,7 +30,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Diagnosis;
 use crate::failure::Failure;
-use crate::inventory::file::{Consent, Machine, Network, Pair, Storage};
+use crate::inventory::file::{Consent, Machine, Network, Pair, SharedStorage};
 use crate::remote::{Identity, Remote, quote};
 use crate::scenario::Profile;
 use crate::sys::parallel::at_once;
@@ -163,8 +163,8 @@ fn ask<'a>(
     let now = remote.check("date +%s", LIMIT).map_err(at(Stage::Facts))?;
     let clock = Clock { asked: [begin, SystemTime::now()], now: now.trim().parse().ok() };
     let folder = match &pair.storage {
-        Storage::Mount(folder) => folder.display().to_string(),
-        Storage::Export { .. } | Storage::ServeOn(_) => String::new(),
+        SharedStorage::Mount(folder) => folder.display().to_string(),
+        SharedStorage::Export { .. } | SharedStorage::ServeOn(_) => String::new(),
     };
     let bridge = match &pair.network {
         Network::Bridge { bridge, .. } => bridge.as_str(),

@@ -1,15 +1,15 @@
 //! Whether SELinux lets QEMU use images on NFS.
 
 use super::{Consent, Diagnosis, Host, Mend, Pair};
-use crate::inventory::file::Storage;
+use crate::inventory::file::SharedStorage;
 
 const WHAT: &str = "SELinux";
 
 pub fn examine(host: &Host<'_>, pair: &Pair) -> Vec<Diagnosis> {
     let facts = &host.facts;
     let is_nfs = match &pair.storage {
-        Storage::Mount(_) => facts.one("folder_type").is_some_and(|kind| kind.starts_with("nfs")),
-        Storage::Export { .. } | Storage::ServeOn(_) => true,
+        SharedStorage::Mount(_) => facts.one("folder_type").is_some_and(|kind| kind.starts_with("nfs")),
+        SharedStorage::Export { .. } | SharedStorage::ServeOn(_) => true,
     };
     let finding = match (facts.one("selinux"), facts.one("virt_use_nfs")) {
         (None | Some("Disabled"), _) => return Vec::new(),

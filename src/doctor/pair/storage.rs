@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Consent, Diagnosis, Host, Mend, Pair};
 use crate::failure::Result;
-use crate::inventory::file::{Server, Storage};
+use crate::inventory::file::{Server, SharedStorage};
 use crate::remote::quote;
 
 const WHAT: &str = "storage";
@@ -14,7 +14,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 pub fn examine(hosts: &[Host<'_>; 2], pair: &Pair) -> Vec<Diagnosis> {
     match &pair.storage {
-        Storage::Mount(folder) => {
+        SharedStorage::Mount(folder) => {
             let mut findings: Vec<Diagnosis> =
                 hosts.iter().map(|host| mount(host, &folder.to_string_lossy())).collect();
             if hosts.iter().all(|host| host.facts.one("folder").is_some()) {
@@ -22,11 +22,11 @@ pub fn examine(hosts: &[Host<'_>; 2], pair: &Pair) -> Vec<Diagnosis> {
             }
             findings
         }
-        Storage::Export { server, path } => {
+        SharedStorage::Export { server, path } => {
             let what = format!("the export {server}:{} is not mounted yet", path.display());
             hosts.iter().map(|host| client(host, &what, pair)).collect()
         }
-        Storage::ServeOn(server) => {
+        SharedStorage::ServeOn(server) => {
             let what = format!("the {server} does not serve it yet");
             let serves = match server {
                 Server::Controller => None,

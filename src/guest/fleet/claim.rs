@@ -89,3 +89,64 @@ fn refuse(found: impl IntoIterator<Item = String>) -> Result<()> {
 fn images(guests: &[Arc<Guest>]) -> Vec<String> {
     guests.iter().map(|guest| guest.image.clone()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guest::fleet::testing::{OTHER, OWNER, TestFleet};
+    use crate::libvirt::testing::domain_xml;
+    use crate::scenario::Side;
+
+    #[test]
+    fn what_a_larger_fleet_left_is_removed_and_nothing_else() {
+        let fleet = TestFleet::new();
+        fleet.put_running(Side::Source, "vm9", OWNER);
+        fleet.put_running(Side::Source, "load1", OWNER);
+        fleet.put(Side::Target, "vm8", OWNER);
+        fleet.put_running(Side::Source, "vm1", OWNER);
+        fleet.put(Side::Target, "vm1", OWNER);
+        fleet.put_running(Side::Source, "vm7", OTHER);
+        fleet.hosts.target.control.define(&domain_xml("vm6")).unwrap();
+        fleet.remove_left(&fleet.survey().unwrap()).unwrap();
+        assert_eq!(fleet.names(Side::Source), ["vm1", "vm7"]);
+        assert_eq!(fleet.names(Side::Target), ["vm1", "vm6"]);
+        assert_eq!(fleet.hosts.source.control.active().unwrap().len(), 2);
+    }
+
+    /// Between the list and the removal, a domain goes by itself or changes hands.
+    #[test]
+    fn what_is_removed_is_ours_at_that_moment() {
+        let fleet = TestFleet::new();
+        let [gone, taken] = ["vm8", "vm9"].map(|name| fleet.put(Side::Source, name, OWNER));
+        let seen = fleet.survey().unwrap();
+        gone.undefine().unwrap();
+        taken.undefine().unwrap();
+        fleet.put_running(Side::Source, "vm9", OTHER);
+        let refused = fleet.remove_left(&seen).unwrap_err();
+        assert_eq!(refused.kind(), FailureKind::Refused, "{refused}");
+        assert_eq!(fleet.hosts.source.control.active().unwrap(), ["vm9"]);
+    }
+
+    #[test]
+    fn only_an_active_guest_of_ours_uses_its_address_itself() {
+        let fleet = TestFleet::new();
+        fleet.put_running(Side::Target, "vm1", OWNER);
+        fleet.put(Side::Source, "vm2", OWNER);
+        fleet.put_running(Side::Source, "vm3", OTHER);
+        let seen = fleet.survey().unwrap();
+        let on = [1, 2, 3].map(|number| fleet.is_on(&seen, fleet.guest(number)));
+        assert_eq!(on, [true, false, false]);
+    }
+
+    #[test]
+    fn an_address_at_which_something_answers_is_refused() {
+        // This machine itself, which accepts the connection or refuses it.
+        let fleet = TestFleet::new();
+        let guest = fleet.guest(2);
+        let refused = fleet.refuse_answering(&[Arc::clone(guest)]).unwrap_err();
+        assert_eq!(refused.kind(), FailureKind::Refused, "{refused}");
+        let words = format!("something answers at {}, the address of vm2", guest.address);
+        assert!(refused.to_string().contains(&words), "{refused}");
+        assert!(fleet.refuse_answering(&[]).is_ok());
+    }
+}

@@ -117,6 +117,49 @@ fn is_load(process: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guest::fleet::testing::{OTHER, OWNER, TestFleet};
+
+    #[test]
+    fn a_guest_that_does_not_run_at_home_is_misplaced() {
+        let fleet = TestFleet::new();
+        let misplaced = || fleet.misplaced(fleet.guest(1)).unwrap();
+        assert_eq!(misplaced(), "on source it is unknown");
+        let at_home = fleet.put(Side::Source, "vm1", OWNER);
+        assert!(misplaced().starts_with("on source it is shut off"), "{}", misplaced());
+        at_home.start().unwrap();
+        at_home.suspend().unwrap();
+        assert!(misplaced().starts_with("on source it is paused"), "{}", misplaced());
+    }
+
+    #[test]
+    fn a_guest_that_runs_away_from_home_is_misplaced() {
+        let fleet = TestFleet::new();
+        let placed = || placed(fleet.guest(1), &fleet.hosts.target, false).unwrap().unwrap_or_default();
+        assert_eq!(placed(), "");
+        let away = fleet.put(Side::Target, "vm1", OWNER);
+        assert_eq!(placed(), "", "the other host may know it");
+        away.start().unwrap();
+        assert!(placed().starts_with("on target it is running"), "{}", placed());
+    }
+
+    #[test]
+    fn another_owners_domain_in_the_place_of_a_guest_is_damage() {
+        let fleet = TestFleet::new();
+        fleet.put_running(Side::Source, "vm1", OTHER);
+        let why = fleet.misplaced(fleet.guest(1)).unwrap();
+        assert!(why.contains("multivm did not make it for this run"), "{why}");
+    }
+
+    #[test]
+    fn without_an_answer_about_images_every_guest_is_damaged() {
+        let fleet = TestFleet::new();
+        let damage = fleet.damage();
+        let names: Vec<&str> = damage.iter().map(|damage| damage.guest.name.as_str()).collect();
+        assert_eq!(names, ["vm1", "vm2", "vm3"]);
+        for Damage { part, why, .. } in &damage {
+            assert!(*part == DamagedPart::Guest && why.contains("log in to storage by ssh"), "{why}");
+        }
+    }
 
     #[test]
     fn processes_of_loads_are_told_from_the_guests_own() {

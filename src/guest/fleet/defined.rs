@@ -48,3 +48,52 @@ impl Fleet {
         Ok(differences.first().map(|first| format!("{} defines it otherwise: {first}", source.entry.name)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::slice::from_ref;
+
+    use crate::guest::fleet::testing::{OWNER, TestFleet};
+    use crate::scenario::Side;
+
+    #[test]
+    fn a_guest_that_somebody_defines_otherwise_is_found() {
+        let fleet = TestFleet::new();
+        let guest = fleet.guest(1);
+        let domain = fleet.put_running(Side::Source, "vm1", OWNER);
+        assert_eq!(fleet.redefined(guest).unwrap(), None, "nothing is known of how it was made");
+        fleet.note_definitions(from_ref(guest)).unwrap();
+        assert_eq!(fleet.redefined(guest).unwrap(), None);
+        let xml = domain.inactive_xml().unwrap().replace(">8192<", ">4096<");
+        fleet.hosts.source.control.define(&xml).unwrap();
+        let why = fleet.redefined(guest).unwrap().unwrap();
+        assert!(why.starts_with("source defines it otherwise: persistent XML"), "{why}");
+    }
+
+    #[test]
+    fn a_guest_that_is_gone_is_no_guest_as_it_was_made() {
+        let fleet = TestFleet::new();
+        let guest = fleet.guest(1);
+        assert!(fleet.note_definitions(from_ref(guest)).is_err());
+        let domain = fleet.put_running(Side::Source, "vm1", OWNER);
+        fleet.note_definitions(from_ref(guest)).unwrap();
+        domain.destroy().unwrap();
+        domain.undefine().unwrap();
+        let failure = fleet.redefined(guest).unwrap_err().to_string();
+        assert!(failure.contains("cannot find vm1 on source: no such domain"), "{failure}");
+    }
+
+    #[test]
+    fn an_adopted_guest_gets_the_definition_that_it_would_be_made_with() {
+        let fleet = TestFleet::new();
+        let guest = fleet.guest(1);
+        let domain = fleet.define(guest, &fleet.hosts.source).unwrap();
+        domain.start().unwrap();
+        fleet.note_definitions(from_ref(guest)).unwrap();
+        let other = domain.inactive_xml().unwrap().replace("<on_reboot>restart<", "<on_reboot>destroy<");
+        fleet.hosts.source.control.define(&other).unwrap();
+        assert!(fleet.redefined(guest).unwrap().is_some());
+        fleet.define_again(from_ref(guest)).unwrap();
+        assert_eq!(fleet.redefined(guest).unwrap(), None);
+    }
+}

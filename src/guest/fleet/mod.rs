@@ -6,6 +6,8 @@ mod damage;
 mod defined;
 mod repair;
 mod start;
+#[cfg(test)]
+mod testing;
 mod witnesses;
 
 use std::collections::BTreeMap;
@@ -14,7 +16,7 @@ use std::time::Duration;
 
 use super::console::{Consoles, OnPanic};
 use super::identity;
-use super::news::{News, OnNews};
+use super::news::{GuestNews, OnNews};
 use super::role::Role;
 use super::{Guest, domain, ours};
 use crate::failure::{Attempt, Cause, Result};
@@ -49,7 +51,7 @@ pub struct Fleet {
     /// The profile before it was stretched for the hosts' CPUs.
     pub asked: Profile,
     inventory: Inventory,
-    cancel: StopFlag,
+    stop: StopFlag,
     defined: defined::Defined,
     news: OnNews,
 }
@@ -71,15 +73,15 @@ impl Fleet {
     pub fn start(
         inventory: &Inventory,
         profile: &Profile,
-        cancel: &StopFlag,
+        stop: &StopFlag,
         news: OnNews,
         ready: OnReady<'_>,
     ) -> Result<Fleet> {
-        let hosts = Hosts::connect(inventory, cancel)?;
+        let hosts = Hosts::connect(inventory, stop)?;
         ready("hosts", hosts.facts());
-        let storage = Storage::connect(&inventory.storage, cancel)?;
+        let storage = Storage::connect(&inventory.storage, stop)?;
         ready("storage", storage.facts());
-        let fleet = Fleet::on(hosts, storage, inventory, profile, cancel, news)?;
+        let fleet = Fleet::on(hosts, storage, inventory, profile, stop, news)?;
         fleet.hosts.forget_the_past();
         ready("fleet", fleet.facts());
         Ok(fleet)
@@ -101,7 +103,7 @@ impl Fleet {
         storage: Storage,
         inventory: &Inventory,
         profile: &Profile,
-        cancel: &StopFlag,
+        stop: &StopFlag,
         news: OnNews,
     ) -> Result<Fleet> {
         let guests = |role, count| {
@@ -112,7 +114,7 @@ impl Fleet {
         let (guests, load_guests) =
             (guests(Role::Fleet, profile.guests)?, guests(Role::Load, profile.load_guests)?);
         let hear = Arc::clone(&news);
-        let told: OnPanic = Arc::new(move |guest, panic| hear(News::Panicked { guest, panic }));
+        let told: OnPanic = Arc::new(move |guest, panic| hear(GuestNews::Panicked { guest, panic }));
         let fleet = Fleet {
             consoles: Arc::new(Consoles::follow(&hosts, &[guests.as_slice(), &load_guests].concat(), &told)?),
             hosts,
@@ -122,18 +124,13 @@ impl Fleet {
             asked: profile.clone(),
             profile: profile.stretched(cpu_percent(inventory)),
             inventory: inventory.clone(),
-            cancel: cancel.clone(),
+            stop: stop.clone(),
             defined: defined::Defined::default(),
             news,
         };
         fleet.take_hold()?;
         fleet.end_loads_on_hosts()?;
-        let damage = fleet.damage();
-        let is_damaged = |guest: &Guest| {
-            damage.iter().any(|damage| damage.part == DamagedPart::Guest && damage.guest.name == guest.name)
-        };
-        let (missing, adopted): (Vec<Arc<Guest>>, Vec<Arc<Guest>>) =
-            fleet.guests.iter().cloned().partition(|guest| is_damaged(guest) || !fleet.is_of_profile(guest));
+        let (adopted, missing) = fleet.adopted(&fleet.damage());
         if !missing.is_empty() {
             fleet.renew(&missing)?;
         }
@@ -149,7 +146,7 @@ impl Fleet {
     }
 
     pub fn stop_flag(&self) -> &StopFlag {
-        &self.cancel
+        &self.stop
     }
 
     /// Runs an action for every guest, for as many at once as may log in at the same time. The results are in the guests'
@@ -160,7 +157,7 @@ impl Fleet {
         guests: &[Arc<Guest>],
         action: impl Fn(&Guest) -> Result<T> + Sync,
     ) -> Vec<Result<T>> {
-        let interrupted = || self.cancel.is_set().then(Cause::interrupted);
+        let interrupted = || self.stop.is_set().then(Cause::interrupted);
         few_at_once(CONNECTING, what, guests, interrupted, |guest| action(guest))
     }
 
@@ -171,6 +168,15 @@ impl Fleet {
     /// The bridge to which guests are attached, on both hosts.
     pub fn bridge(&self) -> &str {
         &self.inventory.guests.bridge
+    }
+
+    /// The guests of an earlier command that are whole and of this profile, and those that must be made. A guest whose witness
+    /// alone is damaged gets another one.
+    fn adopted(&self, damage: &[Damage]) -> (Vec<Arc<Guest>>, Vec<Arc<Guest>>) {
+        let is_damaged = |guest: &Guest| {
+            damage.iter().any(|damage| damage.part == DamagedPart::Guest && damage.guest.name == guest.name)
+        };
+        self.guests.iter().cloned().partition(|guest| !is_damaged(guest) && self.is_of_profile(guest))
     }
 
     /// Whether an earlier command's guest equals the one that this fleet's profile would make.
@@ -196,4 +202,40 @@ fn cpu_percent(inventory: &Inventory) -> u32 {
 
 fn all<T>(results: Vec<Result<T>>) -> Result<()> {
     results.into_iter().try_for_each(|result| result.map(drop))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{OTHER, OWNER, TestFleet};
+    use super::*;
+    use crate::scenario::Side;
+
+    #[test]
+    fn whole_guests_of_this_profile_are_adopted() {
+        let fleet = TestFleet::new();
+        let profile = domain::profile_text(&fleet.profile);
+        for name in ["vm1", "vm2"] {
+            fleet.put_of_profile(Side::Source, name, OWNER, &profile);
+        }
+        fleet.put_of_profile(Side::Source, "vm3", OWNER, "another profile");
+        let damage =
+            |number, part| Damage { guest: Arc::clone(fleet.guest(number)), part, why: "for a test".into() };
+        let adopted = |damage: &[Damage]| {
+            let (adopted, missing) = fleet.adopted(damage);
+            let names =
+                |guests: Vec<Arc<Guest>>| guests.iter().map(|guest| guest.name.clone()).collect::<Vec<_>>();
+            (names(adopted).join(" "), names(missing).join(" "))
+        };
+        let are = |adopted: &str, missing: &str| (adopted.to_owned(), missing.to_owned());
+        assert_eq!(adopted(&[]), are("vm1 vm2", "vm3"));
+        assert_eq!(adopted(&[damage(1, DamagedPart::Guest)]), are("vm2", "vm1 vm3"));
+        assert_eq!(adopted(&[damage(1, DamagedPart::Witness)]), are("vm1 vm2", "vm3"));
+    }
+
+    #[test]
+    fn another_owners_domain_is_not_adopted() {
+        let fleet = TestFleet::new();
+        fleet.put_of_profile(Side::Source, "vm1", OTHER, &domain::profile_text(&fleet.profile));
+        assert!(fleet.adopted(&[]).0.is_empty());
+    }
 }

@@ -63,3 +63,56 @@ fn ignore_gone(result: crate::libvirt::Result<()>) -> crate::libvirt::Result<()>
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::FailureKind;
+    use crate::guest::fleet::testing::{OTHER, OWNER, TestFleet};
+
+    #[test]
+    fn a_removed_guest_is_on_neither_host_and_starts_at_home() {
+        let fleet = TestFleet::new();
+        fleet.put(Side::Source, "vm1", OWNER);
+        fleet.put_running(Side::Target, "vm1", OWNER).suspend().unwrap();
+        fleet.put_running(Side::Source, "vm2", OWNER);
+        let guest = fleet.guest(1);
+        guest.moved_to(Side::Target);
+        fleet.remove(guest).unwrap();
+        assert_eq!((fleet.names(Side::Source), fleet.names(Side::Target)), (vec!["vm2".to_owned()], vec![]));
+        assert_eq!(guest.side(), Side::Source);
+        fleet.remove(guest).unwrap();
+    }
+
+    #[test]
+    fn a_domain_of_another_owner_is_not_removed_in_place_of_a_guest() {
+        let fleet = TestFleet::new();
+        fleet.put_running(Side::Source, "vm1", OTHER);
+        let refused = fleet.remove(fleet.guest(1)).unwrap_err();
+        assert_eq!(refused.kind(), FailureKind::Refused, "{refused}");
+        assert_eq!(fleet.hosts.source.control.active().unwrap(), ["vm1"]);
+    }
+
+    #[test]
+    fn nothing_is_removed_before_it_is_known_what_is_in_the_way() {
+        let fleet = TestFleet::new();
+        fleet.put_running(Side::Source, "vm1", OWNER);
+        let failure = fleet.renew(&fleet.guests).unwrap_err();
+        // The storage does not answer.
+        assert_eq!(failure.kind(), FailureKind::Unreachable, "{failure}");
+        fleet.put_running(Side::Target, "vm2", OTHER);
+        fleet.renew(&fleet.guests).unwrap_err();
+        assert_eq!(fleet.hosts.source.control.active().unwrap(), ["vm1"]);
+        assert_eq!(fleet.hosts.target.control.active().unwrap(), ["vm2"]);
+    }
+
+    #[test]
+    fn load_guests_go_although_a_host_cannot_end_its_loads() {
+        let fleet = TestFleet::new();
+        fleet.put_running(Side::Source, "load1", OWNER);
+        fleet.put_running(Side::Source, "vm1", OWNER);
+        let failure = fleet.clear_strays().unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::Unreachable, "{failure}");
+        assert_eq!(fleet.names(Side::Source), ["vm1"]);
+    }
+}

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::{ANSWER_LIMIT, Fleet, all};
 use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
-use crate::guest::news::News;
+use crate::guest::news::GuestNews;
 use crate::guest::{Guest, domain};
 use crate::scenario::Side;
 use crate::sys::parallel::few_at_once;
@@ -36,14 +36,14 @@ impl Fleet {
     fn connect(&self, guest: &Guest) -> Result<()> {
         [Side::Source, Side::Target]
             .into_iter()
-            .try_for_each(|side| guest.connection(&self.hosts, side, &self.cancel).map(drop))
+            .try_for_each(|side| guest.connection(&self.hosts, side, &self.stop).map(drop))
     }
 
     fn start_few_at_once(&self, guests: &[Arc<Guest>]) -> Result<()> {
         let (failed, answering) = (AtomicBool::new(false), AtomicUsize::new(0));
         let stop = || {
             let other = || Cause::new(FailureKind::Other, "another guest could not be started");
-            if self.cancel.is_set() {
+            if self.stop.is_set() {
                 Some(Cause::interrupted())
             } else {
                 failed.load(Ordering::SeqCst).then(other)
@@ -55,7 +55,7 @@ impl Fleet {
             match &started {
                 Ok(()) => {
                     let answering = answering.fetch_add(1, Ordering::SeqCst) + 1;
-                    (self.news)(News::Answering { answering, of: guests.len() });
+                    (self.news)(GuestNews::Answering { answering, of: guests.len() });
                 }
                 Err(_) => failed.store(true, Ordering::SeqCst),
             }
@@ -71,7 +71,7 @@ impl Fleet {
         let Some(panic) = first.as_ref().err().and_then(|_| self.consoles.panic_of(&guest.name)) else {
             return first;
         };
-        (self.news)(News::StartedAgain { guest, panic: &panic });
+        (self.news)(GuestNews::StartedAgain { guest, panic: &panic });
         self.remove(guest)?;
         self.boot(guest)?;
         self.await_guest(guest)
@@ -88,11 +88,11 @@ impl Fleet {
     fn await_guest(&self, guest: &Guest) -> Result<()> {
         let limit = self.asked.start_limit(self.cpu_percent());
         let begin = Instant::now();
-        wait_for(&format!("{} to answer by ssh", guest.name), limit, &self.cancel, || {
+        wait_for(&format!("{} to answer by ssh", guest.name), limit, &self.stop, || {
             if let Some(panic) = self.consoles.panic_of(&guest.name) {
                 return Poll::Never(panic.to_string().into());
             }
-            (self.news)(News::Waiting { guest, waited: begin.elapsed() });
+            (self.news)(GuestNews::Waiting { guest, waited: begin.elapsed() });
             // A greeting is cheaper than a login: a host that is busy booting should not try to log in where nobody
             // answers.
             if let Err(error) = guest.greeting() {
@@ -119,5 +119,48 @@ impl Fleet {
         failure
             .and(format!("\nits console, {path} on {}, ends:\n{console}", host.entry.name))
             .try_next("did its kernel die, or is the network between here and it down?")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::slice::from_ref;
+
+    use super::*;
+    use crate::guest::fleet::testing::{OTHER, TestFleet};
+
+    /// Nobody answers at the address of a guest of libvirt's test driver.
+    #[test]
+    fn after_a_guest_that_does_not_answer_no_other_is_started() {
+        let fleet = TestFleet::new();
+        assert_eq!(fleet.asked.wave(fleet.cpu_percent()), 2, "the third waits for one of the others");
+        let failure = fleet.start_guests(&fleet.guests).unwrap_err().to_string();
+        assert!(failure.starts_with("cannot wait for vm1 to answer by ssh: not within "), "{failure}");
+        assert!(
+            failure.contains("its console, /var/log/libvirt/qemu/vm1-console.log on source, "),
+            "{failure}"
+        );
+        // On a busy machine the first may have failed before the second could start with it.
+        let names = fleet.names(Side::Source);
+        assert!(names == ["vm1"] || names == ["vm1", "vm2"], "{names:?}");
+    }
+
+    #[test]
+    fn a_guest_is_not_defined_over_a_domain_of_its_name() {
+        let fleet = TestFleet::new();
+        let other = fleet.put_running(Side::Source, "vm1", OTHER);
+        let failure = fleet.start_guests(from_ref(fleet.guest(1))).unwrap_err().to_string();
+        assert!(failure.starts_with("cannot define vm1 on source: "), "{failure}");
+        let found = fleet.hosts.source.control.domain("vm1").unwrap().unwrap();
+        assert_eq!((found.uuid(), found.mark().unwrap()), (other.uuid(), Some(other.owner().clone())));
+    }
+
+    #[test]
+    fn after_an_interruption_no_guest_is_started() {
+        let fleet = TestFleet::new();
+        fleet.stop_flag().set();
+        let failure = fleet.start_guests(&fleet.guests).unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::Cancelled, "{failure}");
+        assert_eq!(fleet.names(Side::Source), [""; 0]);
     }
 }

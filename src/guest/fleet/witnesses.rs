@@ -15,14 +15,14 @@ impl Fleet {
     pub fn start_witnesses(&self, guests: &[Arc<Guest>]) -> Result<()> {
         let memory = self.profile.pattern_memory;
         all(self
-            .by_login("start a witness", guests, |guest| witness::start(&guest.agent, memory, &self.cancel)))
+            .by_login("start a witness", guests, |guest| witness::start(&guest.agent, memory, &self.stop)))
     }
 
     /// Replaces the witness in each of these guests.
     pub fn restart_witnesses(&self, guests: &[Arc<Guest>]) -> Result<()> {
         let memory = self.profile.pattern_memory;
         let restarted = self.by_login("start a witness anew", guests, |guest| {
-            witness::restart(&guest.agent, memory, &self.cancel)
+            witness::restart(&guest.agent, memory, &self.stop)
         });
         all(restarted)
     }

@@ -126,7 +126,7 @@ impl Ground {
             run: Arc::new(run),
             file,
             seed: Seed(42),
-            cancel: stop,
+            stop,
             floors: floors.then(Mutex::default),
             status: None,
         };
@@ -201,7 +201,7 @@ fn a_fleet_that_cannot_be_built_is_an_error_and_nothing_is_played() {
 #[test]
 fn a_scenario_that_begins_after_the_interruption_touches_nothing() {
     let ground = Ground::new();
-    ground.stage.cancel.set();
+    ground.stage.stop.set();
     assert_eq!(ground.play(NAME), Ok(Some("the run was interrupted".into())));
     assert_eq!(ground.asked(), Vec::<String>::new());
     assert_eq!(ground.outcome().verdict, Verdict::NotRun);

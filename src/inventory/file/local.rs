@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::{Access, Consent, Machine, Network, Pair, Secret, Storage};
+use super::{Access, Consent, Machine, Network, Pair, Secret, SharedStorage};
 
 /// Permissions for anybody but the owner.
 const OTHERS: u32 = 0o077;
@@ -23,9 +23,9 @@ impl Pair {
     /// The changes that storage and network of the pair take, and that `allow` does not have.
     fn missing_consent(&self) -> impl Iterator<Item = String> {
         let storage: &[Consent] = match self.storage {
-            Storage::Mount(_) => &[],
-            Storage::Export { .. } => &[Consent::Mounts],
-            Storage::ServeOn(_) => &[Consent::Exports, Consent::Mounts],
+            SharedStorage::Mount(_) => &[],
+            SharedStorage::Export { .. } => &[Consent::Mounts],
+            SharedStorage::ServeOn(_) => &[Consent::Exports, Consent::Mounts],
         };
         let network: &[Consent] = match self.network {
             Network::Overlay(_) => &[Consent::Links],

@@ -37,7 +37,7 @@ pub struct Pair {
     pub labels: Vec<String>,
     pub source: Machine,
     pub target: Machine,
-    pub storage: Storage,
+    pub storage: SharedStorage,
     pub network: Network,
     pub allow: Vec<Consent>,
 }
@@ -74,7 +74,7 @@ axis! {
 
 /// The storage that both hosts share.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Storage {
+pub enum SharedStorage {
     /// A folder that is mounted at the same path on both hosts.
     Mount(PathBuf),
     /// An NFS export of the site, which multivm mounts.

@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 use toml::Spanned;
 
 use super::{
-    Access, Consent, Folders, HostKey, Machine, NO_VALUES, Network, Pair, Secret, Storage, Sudo, raw,
+    Access, Consent, Folders, HostKey, Machine, NO_VALUES, Network, Pair, Secret, SharedStorage, Sudo, raw,
 };
 use crate::axis::AxisValue;
 use crate::failure::InputError;
@@ -254,7 +254,7 @@ impl Reader<'_> {
         Err(self.wrong(written, "this is no URI of a remote QEMU for libvirt", allowed))
     }
 
-    fn storage(&self, raw: &Spanned<raw::Storage>) -> Result<Storage> {
+    fn storage(&self, raw: &Spanned<raw::Storage>) -> Result<SharedStorage> {
         let absolute = |written: &Spanned<String>| {
             let path = PathBuf::from(written.get_ref());
             // The root of a file system is nobody's folder for guests.
@@ -270,7 +270,7 @@ impl Reader<'_> {
         };
         let storage = raw.get_ref();
         match (&storage.mount, &storage.export, &storage.serve_on) {
-            (Some(mount), None, None) => absolute(mount).map(Storage::Mount),
+            (Some(mount), None, None) => absolute(mount).map(SharedStorage::Mount),
             (None, Some(export), None) => {
                 let (server, path) = export.get_ref().split_once(":/").unwrap_or_default();
                 let bare = server.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(server);
@@ -278,9 +278,9 @@ impl Reader<'_> {
                 {
                     return Err(self.wrong(export, "this is no NFS export", "`SERVER:/PATH`"));
                 }
-                Ok(Storage::Export { server: server.to_owned(), path: format!("/{path}").into() })
+                Ok(SharedStorage::Export { server: server.to_owned(), path: format!("/{path}").into() })
             }
-            (None, None, Some(server)) => self.named(server).map(Storage::ServeOn),
+            (None, None, Some(server)) => self.named(server).map(SharedStorage::ServeOn),
             (first, second, third) => {
                 let several = [first, second, third].iter().filter(|one| one.is_some()).count() > 1;
                 let what = if several { "the storage is said twice" } else { "the storage is not said" };

@@ -39,7 +39,7 @@ fn the_example_is_an_inventory() {
     assert_eq!((pair.target.sudo, pair.target.user.as_str()), (Sudo::Password, "tester"));
     assert_eq!(
         pair.storage,
-        Storage::Export { server: "nas.example.org".into(), path: "/export/vms".into() }
+        SharedStorage::Export { server: "nas.example.org".into(), path: "/export/vms".into() }
     );
     assert_eq!(pair.allow.len(), 5);
     // Each consent is explained where a user reads of it.

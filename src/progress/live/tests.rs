@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::libvirt::{Detail, LifecycleEvent};
-use crate::progress::lines::{self, Line, Moment, Room, Tone};
+use crate::progress::lines::{self, Line, ScreenSize, Snapshot, Tone};
 use crate::progress::telling;
 use crate::record::{
     Clocks, DomainEvent, Finding, LostLines, Outcome, Phase, RunEnd, RunHeader, Stats, Verdict,
@@ -124,7 +124,7 @@ fn texts(lines: Vec<Line>) -> Vec<String> {
 }
 
 fn status(live: &Live, now_ms: f64, columns: usize, rows: usize) -> Vec<String> {
-    texts(lines::status(&Moment { live, now_ms, left_s: None }, Room { columns, rows }))
+    texts(lines::status(&Snapshot { live, now_ms, left_s: None }, ScreenSize { columns, rows }))
 }
 
 // --- One migration
@@ -161,8 +161,8 @@ fn lines_that_the_record_lacks_are_shown() {
         })
     };
     let live = after(&[header(None), started(), lost(1), finished(Verdict::Passed), lost(2)]);
-    let moment = Moment { live: &live, now_ms: 4e3, left_s: None };
-    let whole = texts(lines::whole(&moment, Room { columns: 80, rows: 9 }));
+    let snapshot = Snapshot { live: &live, now_ms: 4e3, left_s: None };
+    let whole = texts(lines::whole(&snapshot, ScreenSize { columns: 80, rows: 9 }));
     assert_eq!(whole.last().unwrap(), "3 lines of the record could not be written");
     assert!(live.has_failures());
     let told = telling::line(&live, &lost(2)).unwrap();
@@ -290,9 +290,9 @@ fn the_status_says_where_the_run_and_its_guests_are() {
         arrived("vm2", Direction::Back, None),
         sample("vm1", 64 * MIB),
     ]);
-    let moment = Moment { live: &live, now_ms: 13e3, left_s: Some(660.0) };
+    let snapshot = Snapshot { live: &live, now_ms: 13e3, left_s: Some(660.0) };
     assert_eq!(
-        texts(lines::status(&moment, Room { columns: 130, rows: 9 })),
+        texts(lines::status(&snapshot, ScreenSize { columns: 130, rows: 9 })),
         [
             "scenario 1 of 54, 0:12; about 11 min left",
             "  vm1  source to target  [###############.....]  75 %  pre-copy pass 2, 10 s, 64 MiB left, 86 MiB/s, \
@@ -339,8 +339,10 @@ fn before_and_between_scenarios(#[case] events: &[Event], #[case] expected: &str
 #[test]
 fn broken_proofs_are_seen_at_once_and_cannot_write_to_the_terminal() {
     let live = after(&[started(), held(Some("vm1")), failed(Some("vm1")), failed(None)]);
-    let lines =
-        lines::status(&Moment { live: &live, now_ms: 4e3, left_s: None }, Room { columns: 80, rows: 9 });
+    let lines = lines::status(
+        &Snapshot { live: &live, now_ms: 4e3, left_s: None },
+        ScreenSize { columns: 80, rows: 9 },
+    );
     assert_eq!(lines[2].text, "  memory of vm1: page 7 is ?[2Jold");
     assert_eq!((lines[3].text.as_str(), lines[3].tone), ("  memory: page 7 is ?[2Jold", Tone::Bad));
     assert_eq!(lines[3].paint(true), "\x1b[31m  memory: page 7 is ?[2Jold\x1b[0m");
@@ -391,9 +393,9 @@ fn a_viewer_sees_what_runs_on_what() {
         started(),
         leg("vm1", Direction::Out),
     ]);
-    let moment = Moment { live: &live, now_ms: 7e3, left_s: Some(75.0) };
+    let snapshot = Snapshot { live: &live, now_ms: 7e3, left_s: Some(75.0) };
     assert_eq!(
-        texts(lines::whole(&moment, Room { columns: 100, rows: 24 })),
+        texts(lines::whole(&snapshot, ScreenSize { columns: 100, rows: 24 })),
         [
             "run 20260102T030405Z-4711, profile lab: 2 guests with 1 CPU and 256 MiB, 1 round",
             "QEMU 10.0.13 to 10.1.0, libvirt 11.3.0, TCG",

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::prepare::Watches;
 use super::{Case, Ended, LOOK_ROUND};
-use crate::check::{Close, End, GuestImage, GuestPace, HostsLook, LegDowntime};
+use crate::check::{CheckedImage, Close, End, GuestPace, HostsLook, LegDowntime};
 use crate::failure::{Attempt, Failure, Result};
 use crate::guest::{Fleet, Guest};
 use crate::host::{AddedLog, ImageCheck};
@@ -167,9 +167,9 @@ impl<'env> Case<'_, '_, 'env, '_, Fleet> {
         });
         let found =
             |(number, (guest, resumed)): (usize, (&&'env Arc<Guest>, std::result::Result<(), String>))| {
-                GuestImage { guest, found: image(&checked, number, resumed) }
+                CheckedImage { guest, found: image(&checked, number, resumed) }
             };
-        let images: Vec<GuestImage<'_>> = guests.iter().zip(resumed).enumerate().map(found).collect();
+        let images: Vec<CheckedImage<'_>> = guests.iter().zip(resumed).enumerate().map(found).collect();
         self.panel.ask(self.journal, |check| check.at_standstill(&images));
     }
 }

@@ -1,7 +1,7 @@
 //! A refusal by the stack. A case believes it only of a stack that does what every stack can.
 
 use super::Case;
-use crate::check::Refusal;
+use crate::check::RefusedMigration;
 use crate::migration::LegReport;
 use crate::plan::{Leg, Step};
 use crate::run::machines::Machines;
@@ -29,7 +29,7 @@ impl<M: Machines> Case<'_, '_, '_, '_, M> {
             self.migrates_plainly(leg)
         };
         let guest = &self.machines.guests()[leg.guest];
-        let refusal = Refusal { guest, leg, words: &words, otherwise };
+        let refusal = RefusedMigration { guest, leg, words: &words, otherwise };
         self.panel.ask(self.journal, |check| check.on_refusal(&refusal));
     }
 

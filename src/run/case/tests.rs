@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::check::{Asked, BootEnd, HostsLook, LegEnd, Proof, Refusal, Silence, StepEnd, memory, reachable};
+use crate::check::{
+    Asked, BootEnd, HostsLook, LegEnd, Proof, RefusedMigration, Silence, StepEnd, memory, reachable,
+};
 use crate::guest::Guest;
 use crate::migration::{Hear, Pace};
 use crate::plan::Seed;
@@ -213,7 +215,7 @@ impl Asked for Noting<'_> {
         found.then(|| Proof::new(&memory::ABOUT, false, "its memory", "another's")).into_iter().collect()
     }
 
-    fn on_refusal(&mut self, refusal: &Refusal<'_>) -> Vec<Proof> {
+    fn on_refusal(&mut self, refusal: &RefusedMigration<'_>) -> Vec<Proof> {
         let otherwise = refusal.otherwise.as_ref().map_or_else(Clone::clone, |()| "it moves".to_owned());
         self.note(format!("on_refusal {}: {otherwise}", refusal.words))
     }

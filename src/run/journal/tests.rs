@@ -69,7 +69,7 @@ fn an_event_is_written_with_its_kind_and_not_in_words() {
         wall: SystemTime::now(),
         kind,
     };
-    written.journal().reporter()("vm1", News::Event(&event));
+    written.journal().reporter()("vm1", Progress::Event(&event));
     let expected =
         r#""libvirt_event","host":"source","guest":"vm1","kind":"suspended","detail":"post-copy"}"#;
     assert_eq!(written.lines(), [expected]);
@@ -86,7 +86,7 @@ fn a_sample_says_what_changed_since_the_one_before_of_that_guest() {
     let journal = written.journal();
     let hear = journal.reporter();
     for (guest, remaining) in [("vm1", 80), ("vm2", 90), ("vm1", 40), ("vm1", 40)] {
-        hear(guest, News::Sample(&sample(remaining)));
+        hear(guest, Progress::Sample(&sample(remaining)));
     }
     let line = |guest: &str, stats: &str| format!(r#""job_sample","guest":"{guest}","stats":{{{stats}}}}}"#);
     assert_eq!(
@@ -100,14 +100,36 @@ fn a_sample_says_what_changed_since_the_one_before_of_that_guest() {
     );
 }
 
+/// The statistics are those that libvirt gave of a real migration with XBZRLE, which has the most of them. Whole, a sample of it
+/// is twice as long.
+#[test]
+fn a_sample_of_a_real_migration_costs_at_most_300_bytes_on_average() {
+    const MOST_BYTES: usize = 300;
+    /// What a line has before its event, after half an hour.
+    const HEAD: &str = r#"{"t_ms":1800000,"event":"#;
+    let written = Written::new();
+    let journal = written.journal();
+    let samples = include_str!("tests/samples.jsonl");
+    for sample in samples.lines() {
+        let raw: BTreeMap<String, u64> = serde_json::from_str(sample).unwrap();
+        let raw = raw.into_iter().map(|(name, value)| (name, Value::Unsigned(value)));
+        let stats = JobStats { raw: raw.collect(), ..JobStats::default() };
+        journal.reporter()("vm1", Progress::Sample(&stats));
+    }
+    let lines = written.lines();
+    assert_eq!(lines.len(), samples.lines().count());
+    let bytes: usize = lines.iter().map(|line| HEAD.len() + line.len() + 1).sum();
+    assert!(bytes <= MOST_BYTES * lines.len(), "{bytes} bytes:\n{}", lines.join("\n"));
+}
+
 #[test]
 fn the_next_migration_of_a_guest_begins_with_everything() {
     let written = Written::new();
     let journal = written.journal();
     let hear = journal.reporter();
-    hear("vm1", News::Sample(&sample(80)));
+    hear("vm1", Progress::Sample(&sample(80)));
     journal.leg_started("vm1", &OUT, 1);
-    hear("vm1", News::Sample(&sample(80)));
+    hear("vm1", Progress::Sample(&sample(80)));
     let lines = written.lines();
     assert_eq!(lines[0], lines[2]);
     assert_eq!(lines[1], r#""leg_started","guest":"vm1","round":1,"direction":"out","step":2}"#);
@@ -195,11 +217,11 @@ fn after_a_sample_that_was_lost_the_next_one_says_everything() {
     let written = Written::new();
     let journal = written.journal();
     let hear = journal.reporter();
-    hear("vm1", News::Sample(&sample(80)));
+    hear("vm1", Progress::Sample(&sample(80)));
     let file = written.record.write_to(OpenOptions::new().append(true).open("/dev/full").unwrap());
-    hear("vm1", News::Sample(&sample(40)));
+    hear("vm1", Progress::Sample(&sample(40)));
     written.record.write_to(file);
-    hear("vm1", News::Sample(&sample(40)));
+    hear("vm1", Progress::Sample(&sample(40)));
     let last = written.lines().pop().unwrap();
     assert_eq!(last, r#""job_sample","guest":"vm1","stats":{"memory_remaining":40,"memory_total":100}}"#);
 }

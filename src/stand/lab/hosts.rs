@@ -81,7 +81,7 @@ pub fn raise(
             initramfs: format!("{GUEST_FILES}/initramfs"),
             bridge: network::BRIDGE.into(),
             addresses,
-            netmask: network::NETMASK.into(),
+            netmask: network::NETWORK.netmask().to_string(),
             gateway: network::SWITCH_ADDRESS.into(),
             key: files.key(),
             public_key: files.public_key()?,

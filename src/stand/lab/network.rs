@@ -27,7 +27,8 @@ pub const SWITCH: &str = "multivm-switch";
 pub const SWITCH_ADDRESS: &str = "198.18.0.1";
 pub const SOURCE_ADDRESS: &str = "198.18.0.11";
 pub const TARGET_ADDRESS: &str = "198.18.0.12";
-pub const NETMASK: &str = "255.255.0.0";
+/// The network of the lab: hosts, storage and guests.
+pub const NETWORK: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(198, 18, 0, 0), 16);
 /// Bridge inside each host.
 pub const BRIDGE: &str = "br0";
 
@@ -38,7 +39,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub fn guest_addresses(owner: &str) -> Ipv4Net {
     // The hosts have 198.18.0.0/24.
     let third = 1 + owner.bytes().fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte)) % 255;
-    Ipv4Net::new_assert(Ipv4Addr::new(198, 18, third, 0), 24)
+    let [first, second, ..] = NETWORK.addr().octets();
+    Ipv4Net::new_assert(Ipv4Addr::new(first, second, third, 0), 24)
 }
 
 /// The path of a named network namespace.
@@ -50,12 +52,13 @@ pub fn path(namespace: &str) -> PathBuf {
 pub fn create_switch(ledger: &Ledger) -> Result<()> {
     ledger.enter(Thing::NetworkNamespace { name: SWITCH.into() })?;
     ip(&format!("netns add {SWITCH}"))?;
+    let length = NETWORK.prefix_len();
     batch(
         SWITCH,
         &format!(
             "link set lo up\n\
              link add {BRIDGE} address {} type bridge stp_state 0 forward_delay 0\n\
-             address add {SWITCH_ADDRESS}/16 dev {BRIDGE}\n\
+             address add {SWITCH_ADDRESS}/{length} dev {BRIDGE}\n\
              link set {BRIDGE} up\n",
             bridge_mac(SWITCH_ADDRESS)?
         ),
@@ -86,13 +89,14 @@ pub fn create_host(namespace: &str, port: &str, address: &str, ledger: &Ledger) 
              link set {port} master {BRIDGE} up\n"
         ),
     )?;
+    let length = NETWORK.prefix_len();
     batch(
         namespace,
         &format!(
             "link set lo up\n\
              link add {BRIDGE} address {} type bridge stp_state 0 forward_delay 0\n\
              link set eth0 master {BRIDGE} up\n\
-             address add {address}/16 dev {BRIDGE}\n\
+             address add {address}/{length} dev {BRIDGE}\n\
              link set {BRIDGE} up\n",
             bridge_mac(address)?
         ),
@@ -130,4 +134,21 @@ fn batch(namespace: &str, lines: &str) -> Result<()> {
 fn run(command: &mut Command, input: &str, attempted: &str) -> Result<()> {
     limited::run(command, input, LIMIT)
         .map_err(|cause| Failure::new(attempted, cause).try_next("multivm doctor says what is missing"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_and_guests_are_in_one_network_and_in_no_others_place() {
+        let hosts: [Ipv4Addr; 3] =
+            [SWITCH_ADDRESS, SOURCE_ADDRESS, TARGET_ADDRESS].map(|address| address.parse().unwrap());
+        assert!(hosts.iter().all(|host| NETWORK.contains(host)), "{hosts:?}");
+        for owner in ["", "a", "4711", "0d0e1c1f-5c3e-4b5e-9d43-7c1f2a3b4c5d", "\u{7f}\u{7f}\u{7f}"] {
+            let guests = guest_addresses(owner);
+            assert!(NETWORK.contains(&guests), "{owner}: {guests}");
+            assert!(!hosts.iter().any(|host| guests.contains(host)), "{owner}: {guests}");
+        }
+    }
 }

@@ -37,7 +37,7 @@ impl fmt::Display for Prepared {
 /// Builds or finds the images and chooses the accelerator.
 pub fn prepare(settings: &Settings, ground: Ground<'_>) -> Result<Prepared> {
     let Ground { ledger, stop } = ground;
-    let images = Images { store: &settings.store, ledger, cancel: stop };
+    let images = Images { store: &settings.store, ledger, stop };
     let source = images.host(&settings.source_suite)?;
     let target = images.host(&settings.target_suite)?;
     let guest = images.guest(&settings.guest_suite, || Ok(source.clone()))?;

@@ -4,13 +4,13 @@ use std::env;
 use std::io::{self, IsTerminal, Write};
 
 use console::Term;
-use multivm::progress::lines::Room;
+use multivm::progress::lines::ScreenSize;
 use multivm::progress::terminal::{self, Block};
 
 use super::watched::{News, Watched};
 
-/// A room without limits, in which everything fits.
-pub const ENDLESS: Room = Room { columns: usize::MAX, rows: usize::MAX };
+/// A screen without limits, in which everything fits.
+pub const ENDLESS: ScreenSize = ScreenSize { columns: usize::MAX, rows: usize::MAX };
 
 /// Standard output, by its kind.
 pub enum Screen {
@@ -38,8 +38,8 @@ impl Screen {
         let shown = match self {
             Screen::Pipe => print(&news.lines),
             Screen::Terminal { block, colours } => {
-                let room = terminal::room(Term::stdout().size_checked());
-                let lines = run.lines(room).iter().map(|line| line.paint(*colours)).collect();
+                let size = terminal::usable(Term::stdout().size_checked());
+                let lines = run.lines(size).iter().map(|line| line.paint(*colours)).collect();
                 keep(block, &news.failures).and_then(|()| block.draw(&mut io::stdout().lock(), lines))
             }
         };

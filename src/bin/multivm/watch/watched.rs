@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use multivm::ledger::Owner;
-use multivm::progress::lines::{self, Line, Moment, Room};
+use multivm::progress::lines::{self, Line, ScreenSize, Snapshot};
 use multivm::progress::live::Live;
 use multivm::progress::{Earlier, telling};
 use multivm::record::{Event, Tail, WriterProcess};
@@ -109,14 +109,14 @@ impl Watched {
     }
 
     /// The picture of the whole present state.
-    pub fn lines(&self, room: Room) -> Vec<Line> {
+    pub fn lines(&self, size: ScreenSize) -> Vec<Line> {
         let running = self.state() == RunState::Running;
         let elapsed = self.began.elapsed().unwrap_or_default().as_secs_f64() * 1e3;
         let now_ms = if running { self.live.run.t_ms().max(elapsed) } else { self.live.run.t_ms() };
         let to_come = running.then(|| self.earlier.to_come(&self.live)).flatten();
         let left_s =
             to_come.and_then(|come| progress::seconds_left(&self.live, now_ms, &come, &self.earlier));
-        lines::whole(&Moment { live: &self.live, now_ms, left_s }, room)
+        lines::whole(&Snapshot { live: &self.live, now_ms, left_s }, size)
     }
 
     /// A summary of a run in a given state, with the place of its files; ends with a newline.

@@ -171,8 +171,8 @@ impl Play {
         let begin = Instant::now();
         let at = |ms: u64| begin + Duration::from_millis(ms);
         let samples = Mutex::new(0);
-        let hear = |news: News<'_>| {
-            if let News::Sample(_) = news {
+        let hear = |news: Progress<'_>| {
+            if let Progress::Sample(_) = news {
                 *samples.lock().unwrap() += 1;
             }
         };

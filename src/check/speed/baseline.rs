@@ -1,0 +1,72 @@
+//! How fast guests were before their first moves.
+
+use std::time::{Duration, Instant};
+
+use super::pace::{ms, share};
+use super::seen::LEAST_STAY;
+use crate::check::GuestPace;
+
+/// Fewer are nothing to be compared with.
+const LEAST_BEFORE: usize = 3;
+
+/// How it was before the first move.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Baseline {
+    /// The share of the time in which it got CPU when it wanted some.
+    pub cpu: Option<f64>,
+    pub memory_ms: Option<f64>,
+    pub write_ms: Option<f64>,
+}
+
+impl Baseline {
+    /// Of guests together, with when each moved first.
+    pub fn of<'a>(guests: impl IntoIterator<Item = (&'a GuestPace, Option<Instant>)>) -> Baseline {
+        let (mut speeds, mut writes) = (Vec::new(), Vec::new());
+        let (mut awake, mut long) = (Duration::ZERO, Duration::ZERO);
+        for (pace, first) in guests {
+            let Some(first) = first else { continue };
+            speeds.extend(pace.speeds.iter().filter(|(at, _)| *at < first).map(|(_, ms)| *ms));
+            let before = pace.writes.iter().filter(|write| write.from + write.length < first);
+            writes.extend(before.map(|write| ms(write.length)));
+            if let Some(from) = pace.first().filter(|from| *from < first) {
+                long += first - from;
+                awake += pace.awake(from, first).unwrap_or_default();
+            }
+        }
+        let is_known = long >= LEAST_STAY / 4;
+        Baseline {
+            cpu: is_known.then(|| share(awake, long)),
+            memory_ms: quantile(speeds, 5),
+            write_ms: quantile(writes, 2),
+        }
+    }
+
+    /// What is not known here is as it is there.
+    pub fn or(self, other: &Baseline) -> Baseline {
+        Baseline {
+            cpu: self.cpu.or(other.cpu),
+            memory_ms: self.memory_ms.or(other.memory_ms),
+            write_ms: self.write_ms.or(other.write_ms),
+        }
+    }
+}
+
+/// The sample below which one in so many is, if there are enough to be compared with.
+pub fn quantile(mut samples: Vec<f64>, one_in: usize) -> Option<f64> {
+    samples.sort_unstable_by(f64::total_cmp);
+    samples.get(samples.len() / one_in).copied().filter(|_| samples.len() >= LEAST_BEFORE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_that_moved_at_once_is_compared_with_others() {
+        let other = Baseline { cpu: Some(1.0), memory_ms: Some(150.0), write_ms: Some(30.0) };
+        assert_eq!(
+            Baseline { cpu: Some(0.5), ..Baseline::default() }.or(&other),
+            Baseline { cpu: Some(0.5), ..other }
+        );
+    }
+}

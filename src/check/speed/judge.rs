@@ -1,0 +1,172 @@
+//! Judges a guest's stay at a host at which it has arrived by its slowest part.
+
+use std::time::Duration;
+
+use super::ABOUT;
+use super::baseline::Baseline;
+use super::cpu::cpu;
+use super::disk::disk;
+use super::memory::memory;
+use super::part::Part;
+use super::seen::Seen;
+use crate::check::Proof;
+use crate::scenario::Side;
+use crate::sys::words::counted;
+
+/// Judges the stays of several guests at one host that are too short to be judged alone.
+pub fn judge_together(seen: &[Seen<'_>], host: Side, before: &Baseline, limit: f64) -> Option<Proof> {
+    let long: Duration = seen.iter().map(|seen| seen.left.saturating_duration_since(seen.from)).sum();
+    let stays = counted(seen.len(), "short stay", "short stays");
+    let what = format!("{stays} on the {host}, {:.1} s together", long.as_secs_f64());
+    let proof =
+        judge(seen, before, limit).map(|proof| Proof { seen: format!("{what}: {}", proof.seen), ..proof });
+    let nothing = || {
+        Proof::new(
+            &ABOUT,
+            true,
+            expected(limit),
+            format!("not judged: {what} are too few, or there is nothing to compare them with"),
+        )
+    };
+    (!seen.is_empty()).then(|| proof.unwrap_or_else(nothing))
+}
+
+fn expected(limit: f64) -> String {
+    format!("CPU, memory and disk at most {limit:.0} times slower than before the first move")
+}
+
+/// Judges one stay, or several together; none if they are too short.
+pub fn judge(seen: &[Seen<'_>], before: &Baseline, limit: f64) -> Option<Proof> {
+    let parts: Vec<Part> = [cpu(seen, before), memory(seen, before, limit), disk(seen, before, limit)]
+        .into_iter()
+        .flatten()
+        .collect();
+    let slowest = parts.iter().max_by(|one, other| one.times.total_cmp(&other.times))?;
+    let ok = slowest.times <= limit;
+    let mut told: Vec<String> = parts.iter().map(|part| part.told.clone()).collect();
+    if !ok {
+        told.insert(0, format!("{} {:.0} times slower", slowest.name, slowest.times));
+    } else if let [alone] = seen {
+        let recovered = parts.iter().filter_map(|part| part.recovered).max();
+        let after = recovered.map(|at| at.saturating_duration_since(alone.from).as_secs_f64());
+        told.extend(after.map(|after| format!("recovered after {after:.1} s")));
+    }
+    Some(Proof::new(&ABOUT, ok, expected(limit), told.join("; ")).advise(slowest.advice))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use rstest::rstest;
+
+    use super::super::MS;
+    use super::*;
+    use crate::check::GuestPace;
+    use crate::check::stays::Stay;
+    use crate::plan::{Direction, Leg};
+    use crate::probe::Gap;
+
+    /// A guest that moves at 2000 ms and is heard of until 6000 ms: what it does until then, and after it.
+    struct Story {
+        memory_ms: [f64; 2],
+        write_ms: [u32; 2],
+        /// Of every 500 ms it gets no CPU for so long.
+        away_ms: [u32; 2],
+    }
+
+    const HEALTHY: Story = Story { memory_ms: [150.0; 2], write_ms: [30; 2], away_ms: [100; 2] };
+
+    fn told(story: &Story, until: Option<u32>, limit: f64) -> Option<(bool, String)> {
+        let begin = Instant::now();
+        let at = |ms: u32| begin + ms * MS;
+        let when = |ms: u32| usize::from(ms >= 2000);
+        let mut writes = Vec::new();
+        let mut now = 0;
+        while now < 6000 {
+            let long = story.write_ms[when(now)];
+            writes.push(Gap { from: at(now), length: long * MS });
+            now += long.max(100);
+        }
+        let gap = |ms: u32| Gap { from: at(ms), length: story.away_ms[when(ms)] * MS };
+        let pace = GuestPace {
+            guest: "vm1".into(),
+            heard: at(6000),
+            gaps: Some((0..6000).step_by(500).map(gap).collect()),
+            speeds: (0..6000).step_by(100).map(|ms| (at(ms), story.memory_ms[when(ms)])).collect(),
+            writes,
+        };
+        let leg = Leg { guest: 0, direction: Direction::Out, round: 1 };
+        let stay = Stay { leg, from: at(2000), until: until.map(at), left: until.map(at) };
+        let before = Baseline::of([(&pace, Some(at(2000)))]);
+        judge(&[Seen::new(&pace, &stay)], &before, limit).map(|proof| (proof.ok, proof.seen))
+    }
+
+    #[test]
+    fn a_guest_that_is_as_fast_as_before_has_recovered() {
+        let seen = "CPU when it was due in 80 % of the time, 80 % before; memory written at 150 ms/GiB at best, 150 before; \
+                    synced writes of 30 ms, 30 before; recovered after 0.0 s";
+        assert_eq!(told(&HEALTHY, None, 10.0), Some((true, seen.to_owned())));
+    }
+
+    #[rstest]
+    #[case::disk_of_two_operations_a_second(Story { write_ms: [30, 1000], ..HEALTHY }, "disk 33 times slower")]
+    #[case::memory_swapped(Story { memory_ms: [150.0, 1e4], ..HEALTHY }, "memory 67 times slower")]
+    #[case::throttled(Story { away_ms: [100, 490], ..HEALTHY }, "CPU 40 times slower")]
+    #[case::stopped(Story { away_ms: [0, 500], ..HEALTHY }, "CPU 1000 times slower")]
+    fn what_is_slow_is_found(#[case] story: Story, #[case] says: &str) {
+        let (ok, seen) = told(&story, None, 10.0).unwrap();
+        assert!(!ok && seen.starts_with(says), "{seen}");
+    }
+
+    #[rstest]
+    #[case::busier(Story { memory_ms: [150.0, 600.0], write_ms: [30, 150], away_ms: [0, 400] })]
+    #[case::a_disk_that_was_faster_than_anybody_needs(Story { write_ms: [1, 60], ..HEALTHY })]
+    fn what_is_busier_is_not(#[case] story: Story) {
+        assert!(told(&story, None, 10.0).unwrap().0);
+    }
+
+    #[test]
+    fn a_short_stay_proves_nothing() {
+        assert_eq!(told(&Story { write_ms: [30, 1000], ..HEALTHY }, Some(3999), 10.0), None);
+    }
+
+    /// Stays of half a second, each of a guest of its own, of which every second one has a disk of two operations a second.
+    fn short_stays(number: usize, write_ms: u32) -> Proof {
+        let begin = Instant::now();
+        let pace = |_| GuestPace {
+            guest: "vm1".into(),
+            heard: begin + 500 * MS,
+            gaps: Some(Vec::new()),
+            speeds: (0..5).map(|nth| (begin + nth * 100 * MS, 150.0)).collect(),
+            writes: (0..5).map(|nth| Gap { from: begin + nth * 100 * MS, length: write_ms * MS }).collect(),
+        };
+        let paces: Vec<GuestPace> = (0..number).map(pace).collect();
+        let seen: Vec<Seen<'_>> = paces
+            .iter()
+            .map(|pace| Seen { pace, from: begin, until: pace.heard, left: pace.heard })
+            .collect();
+        let before = Baseline { cpu: Some(1.0), memory_ms: Some(150.0), write_ms: Some(30.0) };
+        judge_together(&seen, Side::Target, &before, 10.0).unwrap()
+    }
+
+    #[test]
+    fn short_stays_are_judged_together() {
+        let found = short_stays(4, 500);
+        assert!(
+            !found.ok
+                && found
+                    .seen
+                    .starts_with("4 short stays on the target, 2.0 s together: disk 17 times slower")
+        );
+        assert!(short_stays(4, 30).ok);
+        let few = short_stays(3, 500);
+        assert_eq!(
+            (few.ok, few.seen.as_str()),
+            (
+                true,
+                "not judged: 3 short stays on the target, 1.5 s together are too few, or there is nothing to compare them with"
+            )
+        );
+    }
+}

@@ -1,0 +1,105 @@
+//! As fast as before: a guest that has arrived gets CPU, writes memory and reaches its disk about as fast as before its first move.
+//!
+//! Every number is the guest's own, by our program there: how much of the time it was awake when it should be, how long it took to
+//! rewrite memory, and how long its disk took for each synced write. A stay is not judged by its worst moments: a busy host makes
+//! single samples tens of times slower in scenarios in which nothing is wrong. Memory is written by the clock, so that a guest which
+//! shares its CPU seems to write it slowly, however fast it is: of a guest with a load beside such a guest and such a host on two CPUs,
+//! nine in ten samples were more than 10 times slower. So its best moment of a stay is compared with its good ones before, the fastest
+//! fifth. Of synced writes, the two longest aside, it is the one in slower ones than which three quarters of the time are spent: a disk
+//! that somebody else keeps busy has fast writes in between, one that is limited has none; or the fastest one of 4 s and more in which
+//! none was within the limit.
+
+mod baseline;
+mod cpu;
+mod disk;
+mod judge;
+mod memory;
+mod pace;
+mod part;
+mod seen;
+
+use super::stays::Stays;
+use super::{About, Asked, Check, End, LegEnd, Moment, Proof, Scene};
+use crate::failure::Result;
+use crate::plan::Direction;
+use crate::scenario::{Profile, Scenario, Side};
+use baseline::Baseline;
+use judge::{judge, judge_together};
+use seen::Seen;
+
+pub static ABOUT: About = About {
+    id: "speed",
+    summary: "as fast as before",
+    how: "by our program in the guest, on the host at which it has arrived, against before its first move: CPU time, memory written at its \
+          best and synced writes to its disk are not slower by more than `max_slowdown` times; and how long it took until they were not. A \
+          stay of 2 s is judged alone, shorter ones of all guests at one host together; what stays too short is said",
+    asked: &[Moment::End],
+    advice: &[cpu::ADVICE, memory::ADVICE, disk::ADVICE],
+    goes_on: true,
+    ..About::BASE
+};
+
+/// The check.
+pub struct Speed;
+
+impl Check for Speed {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    /// A guest that boots has no speed to be compared with.
+    fn applies(&self, scenario: &Scenario) -> bool {
+        !scenario.boots_itself()
+    }
+
+    fn explain(&self, _scenario: &Scenario, profile: &Profile) -> String {
+        format!(
+            "as fast as before: where a guest has arrived its CPU, memory and disk are at most {} times slower than before",
+            profile.max_slowdown
+        )
+    }
+
+    fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
+        Ok(Box::new(SpeedAsked {
+            limit: f64::from(scene.fleet.profile.max_slowdown),
+            stays: Stays::default(),
+        }))
+    }
+}
+
+struct SpeedAsked {
+    limit: f64,
+    stays: Stays,
+}
+
+impl Asked for SpeedAsked {
+    fn on_leg(&mut self, end: &LegEnd<'_>) -> Vec<Proof> {
+        self.stays.on_leg(end);
+        Vec::new()
+    }
+
+    fn at_end(&mut self, end: &End<'_>) -> Vec<Proof> {
+        // Guests of a fleet are alike: one that moved at once is compared with those that waited.
+        let all = Baseline::of(end.paces.iter().map(|pace| (pace, self.stays.first_move(&pace.guest))));
+        let mut proofs = Vec::new();
+        let mut short: [Vec<Seen<'_>>; 2] = Default::default();
+        for pace in end.paces {
+            let own = Baseline::of([(pace, self.stays.first_move(&pace.guest))]).or(&all);
+            for stay in self.stays.of(&pace.guest) {
+                let seen = Seen::new(pace, stay);
+                match judge(&[seen], &own, self.limit) {
+                    Some(proof) => proofs.push(proof.of(&pace.guest).after(stay.leg)),
+                    None => short[usize::from(stay.leg.direction == Direction::Back)].push(seen),
+                }
+            }
+        }
+        let hosts = [Side::Target, Side::Source];
+        proofs.extend(
+            hosts.iter().zip(&short).filter_map(|(host, seen)| judge_together(seen, *host, &all, self.limit)),
+        );
+        proofs
+    }
+}
+
+#[cfg(test)]
+const MS: std::time::Duration = std::time::Duration::from_millis(1);

@@ -1,0 +1,36 @@
+//! How a guest was doing between two moments, by what it told of itself.
+
+use std::time::{Duration, Instant};
+
+use crate::check::GuestPace;
+use crate::probe::Gap;
+
+impl GuestPace {
+    /// The first thing that was heard of it.
+    pub(super) fn first(&self) -> Option<Instant> {
+        let speed = self.speeds.first().map(|(at, _)| *at);
+        let write = self.writes.first().map(|write| write.from);
+        speed.into_iter().chain(write).min()
+    }
+
+    /// How long it got CPU when it wanted some, between two moments; none where it kept less than there was to tell.
+    pub(super) fn awake(&self, from: Instant, until: Instant) -> Option<Duration> {
+        let gaps = self.gaps.as_ref()?;
+        let inside = |gap: &Gap| {
+            let end = (gap.from + gap.length).min(until);
+            end.saturating_duration_since(gap.from.max(from))
+        };
+        let away: Duration = gaps.iter().map(inside).sum();
+        Some((until - from).saturating_sub(away))
+    }
+}
+
+/// A part of a time, of 1.
+pub fn share(part: Duration, whole: Duration) -> f64 {
+    part.as_secs_f64() / whole.as_secs_f64()
+}
+
+/// A duration in milliseconds.
+pub fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
