@@ -14,6 +14,8 @@ pub struct Stays(HashMap<String, Moves>);
 #[derive(Default)]
 struct Moves {
     first: Option<Instant>,
+    /// When it stopped on its first host, for its first move.
+    first_left: Option<Instant>,
     /// In the order of time.
     stays: Vec<Stay>,
 }
@@ -34,10 +36,12 @@ impl Stays {
     pub fn on_leg(&mut self, end: &LegEnd<'_>) {
         let moves = self.0.entry(end.guest.name.clone()).or_default();
         if let Some(began) = end.report.began {
+            let left = departure(end.report, end.source).unwrap_or(began);
             moves.first.get_or_insert(began);
+            moves.first_left.get_or_insert(left);
             if let Some(last) = moves.stays.last_mut() {
                 last.until.get_or_insert(began);
-                last.left.get_or_insert_with(|| departure(end.report, end.source).unwrap_or(began));
+                last.left.get_or_insert(left);
             }
         }
         if end.is_complete() {
@@ -57,6 +61,11 @@ impl Stays {
     /// When a guest moved for the first time.
     pub fn first_move(&self, guest: &str) -> Option<Instant> {
         self.0.get(guest).and_then(|moves| moves.first)
+    }
+
+    /// When a guest left the host where it was first: it stopped there, at the end of a migration or amid one.
+    pub fn first_departure(&self, guest: &str) -> Option<Instant> {
+        self.0.get(guest).and_then(|moves| moves.first_left)
     }
 }
 

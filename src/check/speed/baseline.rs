@@ -18,6 +18,13 @@ pub struct Baseline {
     pub write_ms: Option<f64>,
 }
 
+/// How it was before the first move, and before the first departure, most of which is the first move.
+#[derive(Debug, Clone, Copy)]
+pub struct Baselines {
+    pub resting: Baseline,
+    pub moving: Baseline,
+}
+
 impl Baseline {
     /// Of guests together, with when each moved first.
     pub fn of<'a>(guests: impl IntoIterator<Item = (&'a GuestPace, Option<Instant>)>) -> Baseline {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::ABOUT;
-use super::baseline::Baseline;
+use super::baseline::{Baseline, Baselines};
 use super::cpu::cpu;
 use super::disk::disk;
 use super::memory::memory;
@@ -14,12 +14,19 @@ use crate::scenario::Side;
 use crate::sys::words::counted;
 
 /// Judges the stays of several guests at one host that are too short to be judged alone.
-pub fn judge_together(seen: &[Seen<'_>], host: Side, before: &Baseline, limit: f64) -> Option<Proof> {
+///
+/// Where all guests go at once, there is no time before the first move, and hardly any between two: what is not known of guests that
+/// rest is compared while they move, at that host before they leave it with where they were first before they left that.
+pub fn judge_together(seen: &[Seen<'_>], host: Side, before: &Baselines, limit: f64) -> Option<Proof> {
     let long: Duration = seen.iter().map(|seen| seen.left.saturating_duration_since(seen.from)).sum();
     let stays = counted(seen.len(), "short stay", "short stays");
     let what = format!("{stays} on the {host}, {:.1} s together", long.as_secs_f64());
-    let proof =
-        judge(seen, before, limit).map(|proof| Proof { seen: format!("{what}: {}", proof.seen), ..proof });
+    let moving: Vec<Seen<'_>> = seen.iter().map(Seen::until_it_left).collect();
+    let moving = parts(&moving, &before.moving, limit).map(|part| part.map(Part::while_moving));
+    let resting = parts(seen, &before.resting, limit);
+    let parts = resting.into_iter().zip(moving).filter_map(|(resting, moving)| resting.or(moving));
+    let proof = proof(seen, &parts.collect::<Vec<_>>(), limit)
+        .map(|proof| Proof { seen: format!("{what}: {}", proof.seen), ..proof });
     let nothing = || {
         Proof::new(
             &ABOUT,
@@ -37,10 +44,14 @@ fn expected(limit: f64) -> String {
 
 /// Judges one stay, or several together; none if they are too short.
 pub fn judge(seen: &[Seen<'_>], before: &Baseline, limit: f64) -> Option<Proof> {
-    let parts: Vec<Part> = [cpu(seen, before), memory(seen, before, limit), disk(seen, before, limit)]
-        .into_iter()
-        .flatten()
-        .collect();
+    proof(seen, &parts(seen, before, limit).into_iter().flatten().collect::<Vec<_>>(), limit)
+}
+
+fn parts(seen: &[Seen<'_>], before: &Baseline, limit: f64) -> [Option<Part>; 3] {
+    [cpu(seen, before), memory(seen, before, limit), disk(seen, before, limit)]
+}
+
+fn proof(seen: &[Seen<'_>], parts: &[Part], limit: f64) -> Option<Proof> {
     let slowest = parts.iter().max_by(|one, other| one.times.total_cmp(&other.times))?;
     let ok = slowest.times <= limit;
     let mut told: Vec<String> = parts.iter().map(|part| part.told.clone()).collect();
@@ -132,7 +143,7 @@ mod tests {
     }
 
     /// Stays of half a second, each of a guest of its own, of which every second one has a disk of two operations a second.
-    fn short_stays(number: usize, write_ms: u32) -> Proof {
+    fn short_stays(number: usize, write_ms: u32, before: &Baselines) -> Proof {
         let begin = Instant::now();
         let pace = |_| GuestPace {
             guest: "vm1".into(),
@@ -146,21 +157,24 @@ mod tests {
             .iter()
             .map(|pace| Seen { pace, from: begin, until: pace.heard, left: pace.heard })
             .collect();
-        let before = Baseline { cpu: Some(1.0), memory_ms: Some(150.0), write_ms: Some(30.0) };
-        judge_together(&seen, Side::Target, &before, 10.0).unwrap()
+        judge_together(&seen, Side::Target, before, 10.0).unwrap()
     }
+
+    const BEFORE: Baseline = Baseline { cpu: Some(1.0), memory_ms: Some(150.0), write_ms: Some(30.0) };
+    const RESTING: Baselines = Baselines { resting: BEFORE, moving: UNKNOWN };
+    const UNKNOWN: Baseline = Baseline { cpu: None, memory_ms: None, write_ms: None };
 
     #[test]
     fn short_stays_are_judged_together() {
-        let found = short_stays(4, 500);
+        let found = short_stays(4, 500, &RESTING);
         assert!(
             !found.ok
                 && found
                     .seen
                     .starts_with("4 short stays on the target, 2.0 s together: disk 17 times slower")
         );
-        assert!(short_stays(4, 30).ok);
-        let few = short_stays(3, 500);
+        assert!(short_stays(4, 30, &RESTING).ok);
+        let few = short_stays(3, 500, &RESTING);
         assert_eq!(
             (few.ok, few.seen.as_str()),
             (
@@ -168,5 +182,16 @@ mod tests {
                 "not judged: 3 short stays on the target, 1.5 s together are too few, or there is nothing to compare them with"
             )
         );
+    }
+
+    #[test]
+    fn guests_that_never_rest_are_compared_while_they_move() {
+        let moving = Baselines { resting: UNKNOWN, moving: BEFORE };
+        let found = short_stays(4, 500, &moving);
+        assert!(!found.ok && found.seen.contains("disk 17 times slower"), "{}", found.seen);
+        assert!(found.seen.contains("synced writes of 500 ms, 30 before (while moving)"), "{}", found.seen);
+        assert!(short_stays(4, 30, &moving).ok);
+        let nothing = short_stays(4, 500, &Baselines { resting: UNKNOWN, moving: UNKNOWN });
+        assert!(nothing.ok && nothing.seen.starts_with("not judged: "), "{}", nothing.seen);
     }
 }

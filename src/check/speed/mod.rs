@@ -23,7 +23,7 @@ use super::{About, Asked, Check, End, LegEnd, Moment, Proof, Scene};
 use crate::failure::Result;
 use crate::plan::Direction;
 use crate::scenario::{Profile, Scenario, Side};
-use baseline::Baseline;
+use baseline::{Baseline, Baselines};
 use judge::{judge, judge_together};
 use seen::Seen;
 
@@ -32,7 +32,8 @@ pub static ABOUT: About = About {
     summary: "as fast as before",
     how: "by our program in the guest, on the host at which it has arrived, against before its first move: CPU time, memory written at its \
           best and synced writes to its disk are not slower by more than `max_slowdown` times; and how long it took until they were not. A \
-          stay of 2 s is judged alone, shorter ones of all guests at one host together; what stays too short is said",
+          stay of 2 s is judged alone, shorter ones of all guests at one host together, with the migration away from it where they hardly rest; \
+          what stays too short is said",
     asked: &[Moment::End],
     advice: &[cpu::ADVICE, memory::ADVICE, disk::ADVICE],
     goes_on: true,
@@ -81,6 +82,8 @@ impl Asked for SpeedAsked {
     fn at_end(&mut self, end: &End<'_>) -> Vec<Proof> {
         // Guests of a fleet are alike: one that moved at once is compared with those that waited.
         let all = Baseline::of(end.paces.iter().map(|pace| (pace, self.stays.first_move(&pace.guest))));
+        let leaving = end.paces.iter().map(|pace| (pace, self.stays.first_departure(&pace.guest)));
+        let both = Baselines { resting: all, moving: Baseline::of(leaving) };
         let mut proofs = Vec::new();
         let mut short: [Vec<Seen<'_>>; 2] = Default::default();
         for pace in end.paces {
@@ -95,7 +98,10 @@ impl Asked for SpeedAsked {
         }
         let hosts = [Side::Target, Side::Source];
         proofs.extend(
-            hosts.iter().zip(&short).filter_map(|(host, seen)| judge_together(seen, *host, &all, self.limit)),
+            hosts
+                .iter()
+                .zip(&short)
+                .filter_map(|(host, seen)| judge_together(seen, *host, &both, self.limit)),
         );
         proofs
     }

@@ -14,3 +14,10 @@ pub struct Part {
     pub recovered: Option<Instant>,
     pub told: String,
 }
+
+impl Part {
+    /// Says that the part was compared between migrations, and not between rests.
+    pub fn while_moving(self) -> Part {
+        Part { told: format!("{} (while moving)", self.told), ..self }
+    }
+}

@@ -24,6 +24,11 @@ impl<'a> Seen<'a> {
         let heard = |at: Option<Instant>| at.unwrap_or(pace.heard).min(pace.heard);
         Seen { pace, from: stay.from, until: heard(stay.until), left: heard(stay.left) }
     }
+
+    /// The same stay with the migration at its end.
+    pub fn until_it_left(&self) -> Seen<'a> {
+        Seen { until: self.left, ..*self }
+    }
 }
 
 /// How long guests were seen, if that is long enough.
