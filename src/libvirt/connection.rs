@@ -1,22 +1,19 @@
 //! A lasting connection to the libvirt daemon of one host.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use virt::connect::Connect;
 use virt_sys as sys;
 
+use super::line::{GOODBYE_LIMIT, Line, Turn};
 use super::subscribe::{self, Hub};
 use super::{Domain, Error, HostEvent, Libvirt, Result, State, Subscription, Version};
 use crate::sys::bounded;
-
-/// The seconds between two keepalive messages, and how many may stay unanswered: libvirt notices a dead host after 130 s.
-/// virsh's own 5 s and 6 messages (35 s) would cut the connection, and with it the migration, to a host whose memory is
-/// overcommitted on purpose.
-const KEEPALIVE_INTERVAL_S: i32 = 10;
-const KEEPALIVE_COUNT: u32 = 12;
+use crate::sys::parallel::locked;
 
 /// How long a call may take. libvirtd itself waits 30 s for the job lock of a domain, and its answer to that should arrive.
 /// A longer call hangs: on QEMU's monitor after a guest's storage has died, on a stopped daemon, or on a dead host that
@@ -27,10 +24,13 @@ const CALL_LIMIT: Duration = Duration::from_secs(40);
 /// hangs ten questions should not wait ten times.
 const SILENT_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long the daemon may take to answer when a connection closes or its events end.
-const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
+/// How many calls may be under way at a host at the same time; one more waits for its turn.
+const MOST_LINES: usize = 4;
 
-/// A connection to one host. Clones share it; the last of them closes it.
+/// How often a call that waits for its turn looks for a line.
+const LOOK_AT_LINES: Duration = Duration::from_millis(2);
+
+/// A connection to one host, of one line or several. Clones share it; the last of them closes it.
 ///
 /// No call blocks its caller without end: each runs in a thread of its own, which the caller abandons at the deadline.
 #[derive(Clone)]
@@ -39,8 +39,11 @@ pub struct Connection {
 }
 
 struct Inner {
-    /// The open connection; none only while this is being dropped.
-    connect: Option<Connect>,
+    /// The lines to the daemon. The first is there from the beginning, and has the events; others come when calls overlap.
+    lines: Mutex<Vec<Arc<Line>>>,
+    /// How many lines there may be, with those that are being opened.
+    most_lines: usize,
+    opening: AtomicUsize,
     host: Arc<str>,
     uri: String,
     libvirt: Libvirt,
@@ -60,18 +63,27 @@ pub struct DomainSummary {
 
 impl Connection {
     pub(super) fn open(libvirt: &Libvirt, uri: &str, host_label: &str) -> Result<Connection> {
+        // libvirt's test driver makes another host for each connection.
+        let most_lines = if uri.starts_with("test:") { 1 } else { MOST_LINES };
+        Connection::of_lines(libvirt, uri, host_label, most_lines)
+    }
+
+    fn of_lines(libvirt: &Libvirt, uri: &str, host_label: &str, most_lines: usize) -> Result<Connection> {
         const OPERATION: &str = "connect";
         let host: Arc<str> = host_label.into();
         // `Connect::open` panics at a zero byte.
         if uri.contains('\0') {
             return Err(Error::invalid(OPERATION, "the URI has a zero byte").on(&host));
         }
-        let (address, label) = (uri.to_owned(), Arc::clone(&host));
-        let opened = bounded::answer(CALL_LIMIT, libvirt.stop(), move || dial(&address, &label));
-        let connect = opened.unwrap_or_else(|| Err(Error::no_answer(OPERATION, CALL_LIMIT).on(&host)))?;
+        let (address, label, library) = (uri.to_owned(), Arc::clone(&host), libvirt.clone());
+        let opened =
+            bounded::answer(CALL_LIMIT, libvirt.stop(), move || Line::dial(&address, &label, &library));
+        let first = opened.unwrap_or_else(|| Err(Error::no_answer(OPERATION, CALL_LIMIT).on(&host)))?;
         Ok(Connection {
             inner: Arc::new(Inner {
-                connect: Some(connect),
+                lines: Mutex::new(vec![first]),
+                most_lines,
+                opening: AtomicUsize::new(0),
                 hub: Hub::new(&host),
                 host,
                 uri: uri.to_owned(),
@@ -90,41 +102,123 @@ impl Connection {
         &self.inner.host
     }
 
-    pub(super) fn raw(&self) -> &Connect {
-        match &self.inner.connect {
-            Some(connect) => connect,
-            None => unreachable!("a connection that is used is not being dropped"),
-        }
+    fn first(&self) -> Arc<Line> {
+        Arc::clone(&locked(&self.inner.lines)[0])
     }
 
-    /// Makes a call, and waits for its answer no longer than [`CALL_LIMIT`], or [`SILENT_LIMIT`] after a call without an answer.
+    /// Makes a call over any line, and waits for its answer no longer than [`CALL_LIMIT`], or [`SILENT_LIMIT`] after a call without an
+    /// answer.
     pub(super) fn ask<T: Send + 'static>(
         &self,
         operation: &'static str,
-        call: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+        call: impl FnOnce(&Asked) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let connection = self.clone();
-        let limit = self.call_limit();
+        self.bounded(operation, move |deadline| call(&connection.asked(operation, deadline)?))
+    }
+
+    /// [`Connection::ask`] over the line that has the events.
+    pub(super) fn ask_first<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        call: impl FnOnce(&Asked) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let connection = self.clone();
+        self.bounded(operation, move |deadline| call(&connection.first_asked(operation, deadline)?))
+    }
+
+    /// Makes a last call over the line that has the events before these end, and waits no longer than [`GOODBYE_LIMIT`].
+    pub(super) fn take_leave(&self, leave: impl FnOnce(&Asked) + Send + 'static) {
+        let connection = self.clone();
+        let deadline = Instant::now() + GOODBYE_LIMIT;
+        let _ = bounded::answer(GOODBYE_LIMIT, self.inner.libvirt.stop(), move || {
+            connection.first_asked("end the events", deadline).map(|asked| leave(&asked))
+        });
+    }
+
+    /// Does work that makes a call, in a thread that is abandoned at the deadline.
+    pub(super) fn bounded<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(Instant) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (connection, limit) = (self.clone(), self.call_limit());
+        let deadline = Instant::now() + limit;
         let answer = bounded::answer(limit, self.inner.libvirt.stop(), move || {
-            let answer = call(&connection);
-            // A late answer counts as well.
-            connection.inner.silent.store(false, Ordering::Relaxed);
+            let answer = work(deadline);
+            // A late answer counts as well; one that was waited for in vain is none.
+            if !answer.as_ref().is_err_and(Error::is_timeout) {
+                connection.inner.silent.store(false, Ordering::Relaxed);
+            }
             answer
         });
         answer.unwrap_or_else(|| {
             self.inner.silent.store(true, Ordering::Relaxed);
-            Err(Error::no_answer(operation, limit).on(&self.inner.host))
+            Err(self.no_answer(operation, limit))
         })
     }
 
-    fn call_limit(&self) -> Duration {
+    pub(super) fn call_limit(&self) -> Duration {
         if self.inner.silent.load(Ordering::Relaxed) { SILENT_LIMIT } else { CALL_LIMIT }
     }
 
-    /// Makes a last call before a connection closes or its events end, and waits no longer than [`GOODBYE_LIMIT`].
-    pub(super) fn take_leave(&self, leave: impl FnOnce(&Connection) + Send + 'static) {
-        let connection = self.clone();
-        let _ = bounded::answer(GOODBYE_LIMIT, self.inner.libvirt.stop(), move || leave(&connection));
+    fn no_answer(&self, operation: &'static str, limit: Duration) -> Error {
+        Error::no_answer(operation, limit).on(&self.inner.host)
+    }
+
+    fn first_asked(&self, operation: &'static str, deadline: Instant) -> Result<Asked> {
+        let first = self.first();
+        self.await_turn(operation, deadline, || first.take())
+    }
+
+    /// A line for one call: one that is free, or another one if there may be more.
+    pub(super) fn asked(&self, operation: &'static str, deadline: Instant) -> Result<Asked> {
+        if let Some(turn) = self.free().or_else(|| self.another()) {
+            return Ok(Asked { connection: self.clone(), turn });
+        }
+        self.await_turn(operation, deadline, || self.free())
+    }
+
+    fn free(&self) -> Option<Turn> {
+        locked(&self.inner.lines).iter().find_map(Line::take)
+    }
+
+    /// Opens another line; none if there are enough, or the daemon takes no more: then one of the others will be free, or say why not.
+    fn another(&self) -> Option<Turn> {
+        let Inner { lines, opening, most_lines, host, uri, libvirt, .. } = &*self.inner;
+        {
+            let lines = locked(lines);
+            if lines.len() + opening.load(Ordering::Relaxed) >= *most_lines {
+                return None;
+            }
+            // Whoever counts does it with the lines locked.
+            opening.fetch_add(1, Ordering::Relaxed);
+        }
+        let line = Line::dial(uri, host, libvirt);
+        let mut lines = locked(lines);
+        opening.fetch_sub(1, Ordering::Relaxed);
+        let line = line.ok()?;
+        let turn = line.take();
+        lines.push(line);
+        turn
+    }
+
+    fn await_turn(
+        &self,
+        operation: &'static str,
+        deadline: Instant,
+        take: impl Fn() -> Option<Turn>,
+    ) -> Result<Asked> {
+        let begin = Instant::now();
+        loop {
+            if let Some(turn) = take() {
+                return Ok(Asked { connection: self.clone(), turn });
+            }
+            if Instant::now() >= deadline {
+                return Err(self.no_answer(operation, begin.elapsed()));
+            }
+            thread::sleep(LOOK_AT_LINES);
+        }
     }
 
     pub(super) fn hub(&self) -> &Hub {
@@ -139,7 +233,7 @@ impl Connection {
     /// Whether the transport is up and the daemon answers keepalive. This makes no call: a dead host shows up to 130 s
     /// later.
     pub fn is_alive(&self) -> bool {
-        self.raw().is_alive().unwrap_or(false)
+        self.first().raw().is_alive().unwrap_or(false)
     }
 
     /// Version of the client library in this process.
@@ -248,7 +342,7 @@ impl Connection {
     /// a connection or a [`Subscription`]. A panic in `sink` is swallowed.
     pub fn subscribe(&self, sink: impl Fn(HostEvent) + Send + Sync + 'static) -> Result<Subscription> {
         let sink = Arc::new(sink);
-        self.ask("subscribe to events", move |asked| subscribe::subscribe(asked, sink))
+        self.ask_first("subscribe to events", move |asked| subscribe::subscribe(asked, sink))
     }
 
     /// Converts an error of the `virt` crate into ours.
@@ -257,24 +351,27 @@ impl Connection {
     }
 }
 
-/// Opens a connection with keepalive.
-fn dial(uri: &str, host: &Arc<str>) -> Result<Connect> {
-    let connect = Connect::open(Some(uri)).map_err(|e| Error::new("connect", &e).on(host))?;
-    if let Err(e) = connect.set_keep_alive(KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT) {
-        let error = Error::new("set keepalive", &e).on(host);
-        // Drivers without a daemon, such as the test driver, do not support keepalive.
-        if !error.is_no_support() {
-            return Err(error);
-        }
-    }
-    Ok(connect)
+/// A connection during one call, with the line that the call has.
+pub(super) struct Asked {
+    connection: Connection,
+    turn: Turn,
 }
 
-impl Drop for Inner {
-    fn drop(&mut self) {
-        // A close makes a call to the daemon, which may not answer any more.
-        let connect = self.connect.take();
-        let _ = bounded::answer(GOODBYE_LIMIT, self.libvirt.stop(), move || drop(connect));
+impl Asked {
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub fn line(&self) -> &Arc<Line> {
+        self.turn.line()
+    }
+
+    pub fn raw(&self) -> &Connect {
+        self.turn.raw()
+    }
+
+    pub fn failed(&self, operation: &'static str) -> impl Fn(virt::error::Error) -> Error {
+        self.connection.failed(operation)
     }
 }
 
@@ -316,6 +413,44 @@ mod tests {
         assert_eq!(host.clone().call_limit(), SILENT_LIMIT);
         assert!(host.domains().unwrap().is_empty());
         assert_eq!(host.call_limit(), CALL_LIMIT);
+    }
+
+    #[test]
+    fn a_call_waits_for_its_turn() {
+        let host = TestHost::new("source");
+        let turn = host.first().take().unwrap();
+        assert!(host.first().take().is_none(), "one call has the line");
+        let (asked, begin) = (host.clone(), Instant::now());
+        let asks = thread::spawn(move || asked.domains());
+        thread::sleep(Duration::from_millis(50));
+        drop(turn);
+        assert!(asks.join().unwrap().unwrap().is_empty());
+        assert!(begin.elapsed() >= Duration::from_millis(50));
+        assert!(host.first().take().is_some(), "the call gave it back");
+    }
+
+    #[test]
+    fn a_call_that_waits_in_vain_says_so() {
+        let host = TestHost::new("source");
+        let _turn = host.first().take().unwrap();
+        let error = host.asked("list domains", Instant::now()).err().unwrap();
+        assert!(error.to_string().contains("no answer within 0 s"), "{error}");
+    }
+
+    /// `test:///default` is the same host over each of its lines.
+    #[test]
+    fn overlapping_calls_have_lines_of_their_own() {
+        let libvirt = Libvirt::start().unwrap();
+        let host = Connection::of_lines(&libvirt, "test:///default", "source", 2).unwrap();
+        let domain = host.domain("test").unwrap().unwrap();
+        let lines = || locked(&host.inner.lines).len();
+        assert!(domain.is_active().unwrap() && lines() == 1, "calls that follow each other share a line");
+        let first = host.first().take().unwrap();
+        assert_eq!(host.domain("test").unwrap().unwrap().uuid(), domain.uuid());
+        assert!(domain.is_active().unwrap(), "the domain is asked over the other line");
+        assert_eq!(lines(), 2);
+        drop(first);
+        assert!(domain.is_active().unwrap() && lines() == 2);
     }
 
     #[test]

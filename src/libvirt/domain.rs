@@ -2,9 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use virt_sys as sys;
 
+use super::connection::Asked;
+use super::line::Line;
 use super::{Connection, Error, MARK_NAMESPACE, Mark, Result, State};
 
 /// A domain as one host knows it, for reading only; an [`OurDomain`](super::OurDomain) can also be changed. Clones share
@@ -18,21 +21,29 @@ pub struct Domain {
 }
 
 struct Inner {
-    // Fields drop in order, and the domain must go before the connection that it belongs to.
+    // Fields drop in order, and the domain must go before the line that it belongs to.
     domain: virt::domain::Domain,
+    line: Arc<Line>,
     name: Arc<str>,
     uuid: String,
     connection: Connection,
 }
 
 impl Domain {
-    /// Takes over a handle that the `virt` crate made on this connection.
-    pub(super) fn adopt(connection: &Connection, domain: virt::domain::Domain) -> Result<Domain> {
+    /// Takes over a handle that the `virt` crate made on this line.
+    pub(super) fn adopt(asked: &Asked, domain: virt::domain::Domain) -> Result<Domain> {
+        let connection = asked.connection();
         // libvirt reads both from the handle itself, without a call to the daemon.
         let name = domain.name().map_err(connection.failed("read the name of a domain"))?;
         let uuid = domain.uuid_string().map_err(connection.failed("read the UUID of a domain"))?;
         Ok(Domain {
-            inner: Arc::new(Inner { domain, name: name.into(), uuid, connection: connection.clone() }),
+            inner: Arc::new(Inner {
+                domain,
+                line: Arc::clone(asked.line()),
+                name: name.into(),
+                uuid,
+                connection: connection.clone(),
+            }),
         })
     }
 
@@ -154,10 +165,26 @@ impl Domain {
         call: impl FnOnce(&Domain) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let domain = self.clone();
-        self.connection().ask(operation, move |_| call(&domain)).map_err(|error| match error.domain {
+        let ask = move |deadline| domain.with_turn(operation, deadline, call);
+        self.connection().bounded(operation, ask).map_err(|error| match error.domain {
             Some(_) => error,
             None => self.named(error),
         })
+    }
+
+    /// Does work with the domain over its own line, or over another one while that is busy.
+    pub(super) fn with_turn<T>(
+        &self,
+        operation: &'static str,
+        deadline: Instant,
+        work: impl FnOnce(&Domain) -> Result<T>,
+    ) -> Result<T> {
+        if let Some(_turn) = self.inner.line.take() {
+            return work(self);
+        }
+        let asked = self.connection().asked(operation, deadline)?;
+        let same = asked.raw().lookup_domain_by_uuid_string(self.uuid());
+        work(&Domain::adopt(&asked, same.map_err(self.failed(operation))?)?)
     }
 
     /// Makes a call of the `virt` crate like [`Domain::ask`].

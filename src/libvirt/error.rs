@@ -135,6 +135,11 @@ impl Error {
         .contains(&self.code.0)
     }
 
+    /// Nobody answered in time, or libvirt waited in vain for the domain's job lock.
+    pub fn is_timeout(&self) -> bool {
+        self.code == ErrorCode(sys::VIR_ERR_OPERATION_TIMEOUT)
+    }
+
     /// Whether the driver or the daemon does not have this function (`VIR_ERR_NO_SUPPORT`).
     pub fn is_no_support(&self) -> bool {
         self.code.0 == sys::VIR_ERR_NO_SUPPORT

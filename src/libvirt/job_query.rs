@@ -16,7 +16,8 @@ impl Domain {
         self.ask(OPERATION, Domain::job_stats_now)
     }
 
-    fn job_stats_now(&self) -> Result<Option<JobStats>> {
+    /// [`Domain::job_stats`] within a call that has the line.
+    pub(super) fn job_stats_now(&self) -> Result<Option<JobStats>> {
         let mut kind = 0;
         let mut count = 0;
         let mut list: sys::virTypedParameterPtr = ptr::null_mut();

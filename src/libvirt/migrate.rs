@@ -2,6 +2,7 @@
 
 use std::ffi::CStr;
 use std::fmt;
+use std::time::Instant;
 
 use virt_sys as sys;
 
@@ -148,15 +149,18 @@ impl Domain {
     pub(super) fn migrate(&self, dest: &Connection, migration: &Migration) -> Result<Domain> {
         let mut parameters = migration.parameters();
         let (first, count) = parameters.raw();
-        // SAFETY: the handles are valid as long as `self` and `dest`, and the parameters until the call returns.
-        let moved = unsafe {
-            sys::virDomainMigrate3(self.as_ptr(), dest.raw().as_ptr(), first, count, migration.flags())
-        };
-        if moved.is_null() {
-            return Err(self.last_error(MIGRATE).to(dest.host_arc()));
-        }
-        // SAFETY: the pointer is not null, so it is a domain that is ours to release.
-        Domain::adopt(dest, unsafe { virt::domain::Domain::from_ptr(moved) })
+        let to = dest.asked(MIGRATE, Instant::now() + dest.call_limit())?;
+        self.with_turn(MIGRATE, Instant::now() + self.connection().call_limit(), |domain| {
+            // SAFETY: the handles are valid as long as `domain` and `to`, and the parameters until the call returns.
+            let moved = unsafe {
+                sys::virDomainMigrate3(domain.as_ptr(), to.raw().as_ptr(), first, count, migration.flags())
+            };
+            if moved.is_null() {
+                return Err(domain.last_error(MIGRATE).to(dest.host_arc()));
+            }
+            // SAFETY: the pointer is not null, so it is a domain that is ours to release.
+            Domain::adopt(&to, unsafe { virt::domain::Domain::from_ptr(moved) })
+        })
     }
 
     /// Orders the switch to post-copy of a running migration with [`Migration::post_copy`]. Call this on the source.
@@ -180,7 +184,7 @@ impl Domain {
         }
         if error.is_operation_invalid() {
             // Either no migration has begun yet, or the domain has stopped here but kept its definition.
-            return match self.is_active() {
+            return match self.raw().is_active().map_err(self.failed(SWITCH)) {
                 Ok(true) => Ok(Switch::NotYet),
                 Ok(false) => Ok(Switch::Over),
                 Err(e) if e.is_no_domain() => Ok(Switch::Over),
@@ -215,7 +219,7 @@ impl Domain {
             return Ok(AbortAnswer::NoJob);
         }
         // "No job" and "cannot abort this job" have the same code; the job statistics tell them apart.
-        if error.is_operation_invalid() && matches!(self.job_stats(), Ok(None)) {
+        if error.is_operation_invalid() && matches!(self.job_stats_now(), Ok(None)) {
             return Ok(AbortAnswer::NoJob);
         }
         Err(error)

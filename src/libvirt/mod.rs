@@ -29,6 +29,7 @@ mod error;
 mod event;
 mod job;
 mod job_query;
+mod line;
 mod migrate;
 mod owned;
 mod params;

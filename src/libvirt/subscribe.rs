@@ -12,6 +12,7 @@ use std::{fmt, mem, ptr};
 
 use virt_sys as sys;
 
+use super::connection::Asked;
 use super::{Connection, Error, EventKind, HostEvent, JobStats, Result, params};
 
 /// A subscription to events, until it is dropped.
@@ -33,12 +34,12 @@ impl fmt::Debug for Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         let id = self.id;
-        self.connection.take_leave(move |connection| unsubscribe(connection, id));
+        self.connection.take_leave(move |asked| unsubscribe(asked, id));
     }
 }
 
-fn unsubscribe(connection: &Connection, id: u64) {
-    let hub = connection.hub();
+fn unsubscribe(asked: &Asked, id: u64) {
+    let hub = asked.connection().hub();
     // This lock lasts to the end, so that a new subscription finds the callbacks either registered or gone.
     let mut registered = lock(&hub.registered);
     let mut sinks = lock(&hub.receiver.sinks);
@@ -48,7 +49,7 @@ fn unsubscribe(connection: &Connection, id: u64) {
     // The sink is not our code, so its drop happens outside the lock that the event loop takes.
     drop(sink);
     if last {
-        deregister(connection, &mut registered.callbacks);
+        deregister(asked, &mut registered.callbacks);
     }
 }
 
@@ -100,13 +101,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-pub(super) fn subscribe(connection: &Connection, sink: Sink) -> Result<Subscription> {
+pub(super) fn subscribe(asked: &Asked, sink: Sink) -> Result<Subscription> {
+    let connection = asked.connection();
     let hub = connection.hub();
     let mut registered = lock(&hub.registered);
     if registered.callbacks.is_empty() {
         let Registered { callbacks, .. } = &mut *registered;
-        if let Err(error) = register(connection, &hub.receiver, callbacks) {
-            deregister(connection, callbacks);
+        if let Err(error) = register(asked, &hub.receiver, callbacks) {
+            deregister(asked, callbacks);
             return Err(error);
         }
     }
@@ -116,25 +118,25 @@ pub(super) fn subscribe(connection: &Connection, sink: Sink) -> Result<Subscript
     Ok(Subscription { connection: connection.clone(), id })
 }
 
-fn deregister(connection: &Connection, callbacks: &mut Vec<c_int>) {
+fn deregister(asked: &Asked, callbacks: &mut Vec<c_int>) {
     for callback in callbacks.drain(..) {
         // A failure means that the connection is gone, and its events with it: libvirt forgets the callback before it tells
         // the daemon.
         //
         // SAFETY: the connection is valid; the number came from a registration on it, and is given back once.
-        unsafe { sys::virConnectDomainEventDeregisterAny(connection.raw().as_ptr(), callback) };
+        unsafe { sys::virConnectDomainEventDeregisterAny(asked.raw().as_ptr(), callback) };
     }
 }
 
 /// Registers for all events, and adds libvirt's numbers to `callbacks` until one registration fails.
-fn register(connection: &Connection, receiver: &Arc<Receiver>, callbacks: &mut Vec<c_int>) -> Result<()> {
+fn register(asked: &Asked, receiver: &Arc<Receiver>, callbacks: &mut Vec<c_int>) -> Result<()> {
     let mut add = |id: sys::virDomainEventID, callback: Generic| {
         let opaque = Arc::into_raw(receiver.clone()).cast::<c_void>().cast_mut();
         // SAFETY: the connection is valid; a null domain means all of them; `callback` has the signature that libvirt
         // documents for `id`; `opaque` is an `Arc<Receiver>` that stays alive until libvirt hands it to `release`.
         let number = unsafe {
             sys::virConnectDomainEventRegisterAny(
-                connection.raw().as_ptr(),
+                asked.raw().as_ptr(),
                 ptr::null_mut(),
                 id as c_int,
                 Some(callback),
@@ -143,7 +145,7 @@ fn register(connection: &Connection, receiver: &Arc<Receiver>, callbacks: &mut V
             )
         };
         if number < 0 {
-            let error = Error::last("subscribe to events").on(connection.host_arc());
+            let error = Error::last("subscribe to events").on(asked.connection().host_arc());
             // SAFETY: libvirt calls the free function for registered callbacks only, so the share of a failed one is still
             // ours.
             drop(unsafe { Arc::from_raw(opaque.cast_const().cast::<Receiver>()) });
