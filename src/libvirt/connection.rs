@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use virt::connect::Connect;
 use virt_sys as sys;
 
-use super::line::{GOODBYE_LIMIT, Line, Turn};
 use super::subscribe::{self, Hub};
+use super::wire::{GOODBYE_LIMIT, Turn, Wire};
 use super::{Domain, Error, HostEvent, Libvirt, Result, State, Subscription, Version};
 use crate::sys::bounded;
 use crate::sys::parallel::locked;
@@ -25,12 +25,12 @@ const CALL_LIMIT: Duration = Duration::from_secs(40);
 const SILENT_LIMIT: Duration = Duration::from_secs(5);
 
 /// How many calls may be under way at a host at the same time; one more waits for its turn.
-const MOST_LINES: usize = 4;
+const MOST_WIRES: usize = 4;
 
-/// How often a call that waits for its turn looks for a line.
-const LOOK_AT_LINES: Duration = Duration::from_millis(2);
+/// How often a call that waits for its turn looks for a wire.
+const LOOK_AT_WIRES: Duration = Duration::from_millis(2);
 
-/// A connection to one host, of one line or several. Clones share it; the last of them closes it.
+/// A connection to one host, of one wire or several. Clones share it; the last of them closes it.
 ///
 /// No call blocks its caller without end: each runs in a thread of its own, which the caller abandons at the deadline.
 #[derive(Clone)]
@@ -39,10 +39,10 @@ pub struct Connection {
 }
 
 struct Inner {
-    /// The lines to the daemon. The first is there from the beginning, and has the events; others come when calls overlap.
-    lines: Mutex<Vec<Arc<Line>>>,
-    /// How many lines there may be, with those that are being opened.
-    most_lines: usize,
+    /// The wires to the daemon. The first is there from the beginning, and has the events; others come when calls overlap.
+    wires: Mutex<Vec<Arc<Wire>>>,
+    /// How many wires there may be, with those that are being opened.
+    most_wires: usize,
     opening: AtomicUsize,
     host: Arc<str>,
     uri: String,
@@ -64,11 +64,11 @@ pub struct DomainSummary {
 impl Connection {
     pub(super) fn open(libvirt: &Libvirt, uri: &str, host_label: &str) -> Result<Connection> {
         // libvirt's test driver makes another host for each connection.
-        let most_lines = if uri.starts_with("test:") { 1 } else { MOST_LINES };
-        Connection::of_lines(libvirt, uri, host_label, most_lines)
+        let most_wires = if uri.starts_with("test:") { 1 } else { MOST_WIRES };
+        Connection::of_wires(libvirt, uri, host_label, most_wires)
     }
 
-    fn of_lines(libvirt: &Libvirt, uri: &str, host_label: &str, most_lines: usize) -> Result<Connection> {
+    fn of_wires(libvirt: &Libvirt, uri: &str, host_label: &str, most_wires: usize) -> Result<Connection> {
         const OPERATION: &str = "connect";
         let host: Arc<str> = host_label.into();
         // `Connect::open` panics at a zero byte.
@@ -77,12 +77,12 @@ impl Connection {
         }
         let (address, label, library) = (uri.to_owned(), Arc::clone(&host), libvirt.clone());
         let opened =
-            bounded::answer(CALL_LIMIT, libvirt.stop(), move || Line::dial(&address, &label, &library));
+            bounded::answer(CALL_LIMIT, libvirt.stop(), move || Wire::dial(&address, &label, &library));
         let first = opened.unwrap_or_else(|| Err(Error::no_answer(OPERATION, CALL_LIMIT).on(&host)))?;
         Ok(Connection {
             inner: Arc::new(Inner {
-                lines: Mutex::new(vec![first]),
-                most_lines,
+                wires: Mutex::new(vec![first]),
+                most_wires,
                 opening: AtomicUsize::new(0),
                 hub: Hub::new(&host),
                 host,
@@ -102,33 +102,33 @@ impl Connection {
         &self.inner.host
     }
 
-    fn first(&self) -> Arc<Line> {
-        Arc::clone(&locked(&self.inner.lines)[0])
+    fn first(&self) -> Arc<Wire> {
+        Arc::clone(&locked(&self.inner.wires)[0])
     }
 
-    /// Makes a call over any line, and waits for its answer no longer than [`CALL_LIMIT`], or [`SILENT_LIMIT`] after a call without an
+    /// Makes a call over any wire, and waits for its answer no longer than [`CALL_LIMIT`], or [`SILENT_LIMIT`] after a call without an
     /// answer.
     pub(super) fn ask<T: Send + 'static>(
         &self,
         operation: &'static str,
-        call: impl FnOnce(&Asked) -> Result<T> + Send + 'static,
+        call: impl FnOnce(&Exchange) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let connection = self.clone();
         self.bounded(operation, move |deadline| call(&connection.asked(operation, deadline)?))
     }
 
-    /// [`Connection::ask`] over the line that has the events.
+    /// [`Connection::ask`] over the wire that has the events.
     pub(super) fn ask_first<T: Send + 'static>(
         &self,
         operation: &'static str,
-        call: impl FnOnce(&Asked) -> Result<T> + Send + 'static,
+        call: impl FnOnce(&Exchange) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let connection = self.clone();
         self.bounded(operation, move |deadline| call(&connection.first_asked(operation, deadline)?))
     }
 
-    /// Makes a last call over the line that has the events before these end, and waits no longer than [`GOODBYE_LIMIT`].
-    pub(super) fn take_leave(&self, leave: impl FnOnce(&Asked) + Send + 'static) {
+    /// Makes a last call over the wire that has the events before these end, and waits no longer than [`GOODBYE_LIMIT`].
+    pub(super) fn take_leave(&self, leave: impl FnOnce(&Exchange) + Send + 'static) {
         let connection = self.clone();
         let deadline = Instant::now() + GOODBYE_LIMIT;
         let _ = bounded::answer(GOODBYE_LIMIT, self.inner.libvirt.stop(), move || {
@@ -166,40 +166,40 @@ impl Connection {
         Error::no_answer(operation, limit).on(&self.inner.host)
     }
 
-    fn first_asked(&self, operation: &'static str, deadline: Instant) -> Result<Asked> {
+    fn first_asked(&self, operation: &'static str, deadline: Instant) -> Result<Exchange> {
         let first = self.first();
         self.await_turn(operation, deadline, || first.take())
     }
 
-    /// A line for one call: one that is free, or another one if there may be more.
-    pub(super) fn asked(&self, operation: &'static str, deadline: Instant) -> Result<Asked> {
+    /// A wire for one call: one that is free, or another one if there may be more.
+    pub(super) fn asked(&self, operation: &'static str, deadline: Instant) -> Result<Exchange> {
         if let Some(turn) = self.free().or_else(|| self.another()) {
-            return Ok(Asked { connection: self.clone(), turn });
+            return Ok(Exchange { connection: self.clone(), turn });
         }
         self.await_turn(operation, deadline, || self.free())
     }
 
     fn free(&self) -> Option<Turn> {
-        locked(&self.inner.lines).iter().find_map(Line::take)
+        locked(&self.inner.wires).iter().find_map(Wire::take)
     }
 
-    /// Opens another line; none if there are enough, or the daemon takes no more: then one of the others will be free, or say why not.
+    /// Opens another wire; none if there are enough, or the daemon takes no more: then one of the others will be free, or say why not.
     fn another(&self) -> Option<Turn> {
-        let Inner { lines, opening, most_lines, host, uri, libvirt, .. } = &*self.inner;
+        let Inner { wires, opening, most_wires, host, uri, libvirt, .. } = &*self.inner;
         {
-            let lines = locked(lines);
-            if lines.len() + opening.load(Ordering::Relaxed) >= *most_lines {
+            let wires = locked(wires);
+            if wires.len() + opening.load(Ordering::Relaxed) >= *most_wires {
                 return None;
             }
-            // Whoever counts does it with the lines locked.
+            // Whoever counts does it with the wires locked.
             opening.fetch_add(1, Ordering::Relaxed);
         }
-        let line = Line::dial(uri, host, libvirt);
-        let mut lines = locked(lines);
+        let wire = Wire::dial(uri, host, libvirt);
+        let mut wires = locked(wires);
         opening.fetch_sub(1, Ordering::Relaxed);
-        let line = line.ok()?;
-        let turn = line.take();
-        lines.push(line);
+        let wire = wire.ok()?;
+        let turn = wire.take();
+        wires.push(wire);
         turn
     }
 
@@ -208,16 +208,16 @@ impl Connection {
         operation: &'static str,
         deadline: Instant,
         take: impl Fn() -> Option<Turn>,
-    ) -> Result<Asked> {
+    ) -> Result<Exchange> {
         let begin = Instant::now();
         loop {
             if let Some(turn) = take() {
-                return Ok(Asked { connection: self.clone(), turn });
+                return Ok(Exchange { connection: self.clone(), turn });
             }
             if Instant::now() >= deadline {
                 return Err(self.no_answer(operation, begin.elapsed()));
             }
-            thread::sleep(LOOK_AT_LINES);
+            thread::sleep(LOOK_AT_WIRES);
         }
     }
 
@@ -351,19 +351,19 @@ impl Connection {
     }
 }
 
-/// A connection during one call, with the line that the call has.
-pub(super) struct Asked {
+/// A connection during one call, with the wire that the call has.
+pub(super) struct Exchange {
     connection: Connection,
     turn: Turn,
 }
 
-impl Asked {
+impl Exchange {
     pub fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    pub fn line(&self) -> &Arc<Line> {
-        self.turn.line()
+    pub fn wire(&self) -> &Arc<Wire> {
+        self.turn.wire()
     }
 
     pub fn raw(&self) -> &Connect {
@@ -419,7 +419,7 @@ mod tests {
     fn a_call_waits_for_its_turn() {
         let host = TestHost::new("source");
         let turn = host.first().take().unwrap();
-        assert!(host.first().take().is_none(), "one call has the line");
+        assert!(host.first().take().is_none(), "one call has the wire");
         let (asked, begin) = (host.clone(), Instant::now());
         let asks = thread::spawn(move || asked.domains());
         thread::sleep(Duration::from_millis(50));
@@ -437,20 +437,20 @@ mod tests {
         assert!(error.to_string().contains("no answer within 0 s"), "{error}");
     }
 
-    /// `test:///default` is the same host over each of its lines.
+    /// `test:///default` is the same host over each of its wires.
     #[test]
-    fn overlapping_calls_have_lines_of_their_own() {
+    fn overlapping_calls_have_wires_of_their_own() {
         let libvirt = Libvirt::start().unwrap();
-        let host = Connection::of_lines(&libvirt, "test:///default", "source", 2).unwrap();
+        let host = Connection::of_wires(&libvirt, "test:///default", "source", 2).unwrap();
         let domain = host.domain("test").unwrap().unwrap();
-        let lines = || locked(&host.inner.lines).len();
-        assert!(domain.is_active().unwrap() && lines() == 1, "calls that follow each other share a line");
+        let wires = || locked(&host.inner.wires).len();
+        assert!(domain.is_active().unwrap() && wires() == 1, "calls that follow each other share a wire");
         let first = host.first().take().unwrap();
         assert_eq!(host.domain("test").unwrap().unwrap().uuid(), domain.uuid());
-        assert!(domain.is_active().unwrap(), "the domain is asked over the other line");
-        assert_eq!(lines(), 2);
+        assert!(domain.is_active().unwrap(), "the domain is asked over the other wire");
+        assert_eq!(wires(), 2);
         drop(first);
-        assert!(domain.is_active().unwrap() && lines() == 2);
+        assert!(domain.is_active().unwrap() && wires() == 2);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use virt_sys as sys;
 
-use super::connection::Asked;
-use super::line::Line;
+use super::connection::Exchange;
+use super::wire::Wire;
 use super::{Connection, Error, MARK_NAMESPACE, Mark, Result, State};
 
 /// A domain as one host knows it, for reading only; an [`OurDomain`](super::OurDomain) can also be changed. Clones share
@@ -21,17 +21,17 @@ pub struct Domain {
 }
 
 struct Inner {
-    // Fields drop in order, and the domain must go before the line that it belongs to.
+    // Fields drop in order, and the domain must go before the wire that it belongs to.
     domain: virt::domain::Domain,
-    line: Arc<Line>,
+    wire: Arc<Wire>,
     name: Arc<str>,
     uuid: String,
     connection: Connection,
 }
 
 impl Domain {
-    /// Takes over a handle that the `virt` crate made on this line.
-    pub(super) fn adopt(asked: &Asked, domain: virt::domain::Domain) -> Result<Domain> {
+    /// Takes over a handle that the `virt` crate made on this wire.
+    pub(super) fn adopt(asked: &Exchange, domain: virt::domain::Domain) -> Result<Domain> {
         let connection = asked.connection();
         // libvirt reads both from the handle itself, without a call to the daemon.
         let name = domain.name().map_err(connection.failed("read the name of a domain"))?;
@@ -39,7 +39,7 @@ impl Domain {
         Ok(Domain {
             inner: Arc::new(Inner {
                 domain,
-                line: Arc::clone(asked.line()),
+                wire: Arc::clone(asked.wire()),
                 name: name.into(),
                 uuid,
                 connection: connection.clone(),
@@ -172,14 +172,14 @@ impl Domain {
         })
     }
 
-    /// Does work with the domain over its own line, or over another one while that is busy.
+    /// Does work with the domain over its own wire, or over another one while that is busy.
     pub(super) fn with_turn<T>(
         &self,
         operation: &'static str,
         deadline: Instant,
         work: impl FnOnce(&Domain) -> Result<T>,
     ) -> Result<T> {
-        if let Some(_turn) = self.inner.line.take() {
+        if let Some(_turn) = self.inner.wire.take() {
             return work(self);
         }
         let asked = self.connection().asked(operation, deadline)?;

@@ -16,7 +16,7 @@ impl Domain {
         self.ask(OPERATION, Domain::job_stats_now)
     }
 
-    /// [`Domain::job_stats`] within a call that has the line.
+    /// [`Domain::job_stats`] within a call that has the wire.
     pub(super) fn job_stats_now(&self) -> Result<Option<JobStats>> {
         let mut kind = 0;
         let mut count = 0;

@@ -29,7 +29,6 @@ mod error;
 mod event;
 mod job;
 mod job_query;
-mod line;
 mod migrate;
 mod owned;
 mod params;
@@ -39,6 +38,7 @@ mod subscribe;
 #[cfg(test)]
 pub(crate) mod testing;
 mod version;
+mod wire;
 
 pub use code::ErrorCode;
 pub use connection::{Connection, DomainSummary};

@@ -12,7 +12,7 @@ use std::{fmt, mem, ptr};
 
 use virt_sys as sys;
 
-use super::connection::Asked;
+use super::connection::Exchange;
 use super::{Connection, Error, EventKind, HostEvent, JobStats, Result, params};
 
 /// A subscription to events, until it is dropped.
@@ -38,7 +38,7 @@ impl Drop for Subscription {
     }
 }
 
-fn unsubscribe(asked: &Asked, id: u64) {
+fn unsubscribe(asked: &Exchange, id: u64) {
     let hub = asked.connection().hub();
     // This lock lasts to the end, so that a new subscription finds the callbacks either registered or gone.
     let mut registered = lock(&hub.registered);
@@ -101,7 +101,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-pub(super) fn subscribe(asked: &Asked, sink: Sink) -> Result<Subscription> {
+pub(super) fn subscribe(asked: &Exchange, sink: Sink) -> Result<Subscription> {
     let connection = asked.connection();
     let hub = connection.hub();
     let mut registered = lock(&hub.registered);
@@ -118,7 +118,7 @@ pub(super) fn subscribe(asked: &Asked, sink: Sink) -> Result<Subscription> {
     Ok(Subscription { connection: connection.clone(), id })
 }
 
-fn deregister(asked: &Asked, callbacks: &mut Vec<c_int>) {
+fn deregister(asked: &Exchange, callbacks: &mut Vec<c_int>) {
     for callback in callbacks.drain(..) {
         // A failure means that the connection is gone, and its events with it: libvirt forgets the callback before it tells
         // the daemon.
@@ -129,7 +129,7 @@ fn deregister(asked: &Asked, callbacks: &mut Vec<c_int>) {
 }
 
 /// Registers for all events, and adds libvirt's numbers to `callbacks` until one registration fails.
-fn register(asked: &Asked, receiver: &Arc<Receiver>, callbacks: &mut Vec<c_int>) -> Result<()> {
+fn register(asked: &Exchange, receiver: &Arc<Receiver>, callbacks: &mut Vec<c_int>) -> Result<()> {
     let mut add = |id: sys::virDomainEventID, callback: Generic| {
         let opaque = Arc::into_raw(receiver.clone()).cast::<c_void>().cast_mut();
         // SAFETY: the connection is valid; a null domain means all of them; `callback` has the signature that libvirt
