@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use multivm::check::{
-    clock, connection, copies, disk, kernel_log, live, load, memory, migration, placement, reachable, writers,
+    clock, connection, copies, disk, kernel_log, leftovers, live, load, memory, migration, placement,
+    reachable, writers,
 };
 use multivm::record::{DomainEvent, Event};
 use multivm::scenario::{Bytes, Profile};
@@ -72,18 +73,27 @@ pub const DAMAGES: &[Damage] = &[
         name: "damage::agent_hangs_on_host",
         breaks_ground: true,
         cause: |fleet| on_host(&fleet.hosts.target, "pkill -STOP multivm-agent"),
-        finds: &[may_find(
-            &writers::ABOUT,
-            HOSTS,
-            "the scenario may end before the watch was blind for too long",
-        )],
+        finds: &[
+            finding(&kernel_log::ABOUT, HOSTS, "cannot ask our program on target").repeated(),
+            may_find(&writers::ABOUT, HOSTS, "the scenario may end before the watch was blind for too long"),
+            may_find(
+                &leftovers::ABOUT,
+                HOSTS,
+                "what hangs stays beside the program that answers in its place",
+            ),
+            may_find(&load::ABOUT, "vm1", "a question may wait behind one without an answer").repeated(),
+        ],
         ..TO_SLOW
     },
     Damage {
         name: "damage::witness_hangs",
         breaks_ground: true,
         cause: |fleet| in_guest(fleet, "killall -STOP multivm-witness").map(drop),
-        finds: &[finding(&memory::ABOUT, "vm1", "witness").repeated()],
+        finds: &[
+            finding(&memory::ABOUT, "vm1", "cannot ask `witness").repeated(),
+            may_find(&load::ABOUT, "vm1", "a question waits behind one without an answer").repeated(),
+            may_find(&connection::ABOUT, "vm1", "a question waits behind one without an answer"),
+        ],
         ..TO_SLOW
     },
 ];
