@@ -218,7 +218,7 @@ fn tell(run: &Run, calm: &Calm, news: GuestNews<'_>) {
             }
         }
         GuestNews::Waiting { guest, waited } => {
-            if is_due(calm) {
+            if waited >= START_LINE_INTERVAL && is_due(calm) {
                 let waited = waited.as_secs();
                 terminal::say(&format!(
                     "multivm: {} does not answer yet, {waited} s after its start",

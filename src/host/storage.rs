@@ -67,10 +67,13 @@ impl Storage {
         server.into_iter().chain([(folder.to_owned(), self.entry.export.clone())]).collect()
     }
 
-    /// The damage of each of these images, in their order: it is missing, or another file than `owner`'s has its name.
+    /// The damage of each of these images, in their order: it is missing, another file than `owner`'s has its
+    /// name, or `qemu-img check` finds it broken.
     pub fn damaged(&self, images: &[String], owner: &str) -> Result<Vec<Option<String>>> {
         let answer = self.remote.check(&overlay::look(&self.entry.export, images), LIMIT)?;
-        Ok(overlay::damaged(&answer, images, owner))
+        let damaged = overlay::damaged(&answer, images, owner);
+        let checked = self.check_images(images)?;
+        Ok(damaged.into_iter().zip(&checked).map(|(why, check)| why.or_else(|| check.broken())).collect())
     }
 
     /// A sentence for each file that has the name of one of these images and was not made for `owner`.
@@ -95,8 +98,7 @@ impl Storage {
         self.remote.check(&overlay::create(&self.entry, images, owner), LIMIT).map(drop)
     }
 
-    /// Runs `qemu-img check` on each image and returns the results in the images' order. The guests must stand still
-    /// meanwhile.
+    /// Runs `qemu-img check` on each image and returns the results in the images' order. A guest that runs meanwhile may leave leaks.
     pub fn check_images(&self, images: &[String]) -> Result<Vec<ImageCheck>> {
         // --force-share: the image is open in a QEMU that stands still. Its exit status tells corruption (2) from
         // leaks (3), and the report says it too.
@@ -147,6 +149,13 @@ impl ImageCheck {
         ImageCheck { image: image.to_owned(), counts }
     }
 
+    /// What is wrong with an image that a running QEMU may have open: QEMU writes what it references before the reference, so that at any
+    /// moment there may be leaks in the file, but nothing worse.
+    fn broken(&self) -> Option<String> {
+        let sound = self.counts.as_ref().is_ok_and(|counts| counts.errors == 0 && counts.corruptions == 0);
+        (!sound).then(|| format!("{} is damaged: {self}", self.image))
+    }
+
     /// Whether the image has no error. A leaked cluster is only lost space, but a QEMU that stands still leaves none.
     pub fn is_whole(&self) -> bool {
         self.counts == Ok(Counts { errors: 0, corruptions: 0, leaks: 0 })
@@ -179,5 +188,15 @@ mod tests {
         assert!(!bad.is_whole());
         assert_eq!(bad.to_string(), "0 check errors, 2 corruptions, 1 leaked clusters");
         assert!(!ImageCheck::new("vm1.qcow2", "qemu-img: Could not open").is_whole());
+    }
+
+    #[test]
+    fn leaks_under_a_running_guest_are_no_damage() {
+        let broken = |report| ImageCheck::new("vm1.qcow2", report).broken();
+        assert_eq!(broken(r#"{"check-errors": 0, "leaks": 3}"#), None);
+        let why = broken(r#"{"check-errors": 0, "corruptions": 1}"#);
+        assert_eq!(why.unwrap(), "vm1.qcow2 is damaged: 0 check errors, 1 corruptions, 0 leaked clusters");
+        assert!(broken(r#"{"check-errors": 1}"#).is_some());
+        assert!(broken("qemu-img: Could not open").is_some());
     }
 }

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use multivm::check::{About, CHECKS, budget, image, post_copy, transport};
+use multivm::check::{About, CHECKS, budget, post_copy, transport};
 
 use crate::TABLES;
 
 /// Checks that no damage must lead to a finding of, each with the reason.
-static FOUND_BY_NONE: [(&About, &str); 4] = [
-    (&image::ABOUT, "held by unit tests of qemu-img's answers only: no damage harms an image's own tables"),
+static FOUND_BY_NONE: [(&About, &str); 3] = [
     (&post_copy::ABOUT, "held by unit tests only: no damage keeps QEMU from a switch to post-copy"),
     (&transport::ABOUT, "held by unit tests only: a QEMU that takes a transport uses it"),
     (&budget::ABOUT, "held by unit tests only: the scenario file of the damages has no budget"),

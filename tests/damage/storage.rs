@@ -1,7 +1,8 @@
 //! Damage to images and to their server, and writers that do not belong to them.
 
-use multivm::check::{disk, placement, writers};
+use multivm::check::{disk, image, leftovers, placement, writers};
 use multivm::guest::Fleet;
+use multivm::record::Event;
 use multivm_fixtures::selftest::{Damage, HOSTS, finding, may_find};
 
 use crate::shared::{HELD, LIMIT, TO_VM1, held, in_guest, on_host, on_storage, url, vm1};
@@ -39,6 +40,26 @@ pub const DAMAGES: &[Damage] = &[
                 .map(drop)
         },
         finds: &[finding(&disk::ABOUT, "vm1", "slot=300 ")],
+        ..TO_VM1
+    },
+    Damage {
+        // One entry of the image's refcount table, which is where bytes 48 to 56 of a qcow2 file say. QEMU does not write it again: it
+        // happens after the last look, when guests are about to stand still.
+        name: "damage::image_loses_a_refcount",
+        when: |event| matches!(event, Event::ChecksHeld { held, .. } if held.iter().any(|(check, _)| *check == leftovers::ABOUT.id)),
+        at_once: true,
+        cause: |fleet| {
+            let image = &vm1(fleet).image;
+            let script = format!(
+                "number() {{ od -An -tu8 --endian=big -j $1 -N 8 {image} | tr -d ' '; }}; block=$(number $(number 48)) && \
+                 printf '\\0\\0' | dd of={image} bs=1 seek=$((block + 2)) conv=notrunc",
+            );
+            on_storage(fleet, &script)
+        },
+        finds: &[
+            finding(&image::ABOUT, "vm1", "1 corruptions"),
+            may_find(&writers::ABOUT, "vm1", "dd has the image open for a moment, which two looks may see"),
+        ],
         ..TO_VM1
     },
     Damage {

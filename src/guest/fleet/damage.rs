@@ -43,7 +43,7 @@ impl Fleet {
     }
 
     /// The damage of each guest, none if all is well. A guest is damaged if it is not where a scenario starts, has another
-    /// definition than when it was made, lacks its image, carries a load, does not answer, or has no working witness.
+    /// definition than when it was made, lacks its image or has a broken one, carries a load, does not answer, or has no working witness.
     pub fn damage(&self) -> Vec<Damage> {
         let images: Vec<String> = self.guests.iter().map(|guest| guest.image.clone()).collect();
         let images = self
