@@ -29,6 +29,9 @@ const GRACE: Duration = Duration::from_secs(60);
 /// The longest time for the hosts of a fleet to be raised, or to be connected to.
 const RAISE: Duration = Duration::from_secs(120);
 
+/// How often a guest may boot in one start.
+const BOOTS: u32 = 2;
+
 /// Attempts that may follow each other until a fleet is whole: another process's, a look, one after each repair.
 const RUNGS: u32 = 4;
 
@@ -38,6 +41,8 @@ pub struct Fixture {
     pub run: Arc<Run>,
     /// Memory that the hosts must have room for, bytes.
     pub guests_memory: u64,
+    /// CPUs of a host, in hundredths.
+    pub cpu_percent: u32,
     pub stop: StopFlag,
     /// The folder of a nextest run.
     pub group: Option<PathBuf>,
@@ -172,8 +177,9 @@ impl Builder for Fixture {
 
 impl Player for Fixture {
     fn ready_limit(&self, profile: &Profile) -> Duration {
-        // A host has one CPU or more; one with a part of a CPU has its limits stretched no further.
-        (RAISE + profile.start_limit(100)) * RUNGS + GRACE
+        let waves = profile.guests.div_ceil(profile.wave(self.cpu_percent)).max(1);
+        let start = profile.start_limit(self.cpu_percent) * waves * BOOTS;
+        (RAISE + start) * RUNGS + GRACE
     }
 
     fn limit(&self, scenario: &Scenario, fleet: &Fleet, seed: Seed) -> Duration {

@@ -109,10 +109,12 @@ impl Hold {
     /// Sets up the stage. From here on the trials report failures.
     fn stage(&mut self, request: &Request, plan: Plan, selected: Option<Vec<String>>) -> Stage {
         let prepared = self.prepare();
+        let guests_memory = plan.guests_memory(self.group.is_some());
         let fixture = Fixture {
             session: self.session.clone(),
             run: Arc::clone(&self.run),
-            guests_memory: plan.guests_memory(self.group.is_some()),
+            guests_memory,
+            cpu_percent: plan.settings.host_size(guests_memory).cpu_percent,
             stop: self.stop.clone(),
             group: self.group.clone(),
         };

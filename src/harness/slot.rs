@@ -62,6 +62,8 @@ struct Held<F> {
     state: State<F>,
     /// Changes whenever somebody takes the state or gives it up: whoever took it before may put nothing back.
     turn: u64,
+    /// Whether there ever was a fixture: one that could never be built is not tried again.
+    stood: bool,
 }
 
 enum State<F> {
@@ -86,12 +88,15 @@ where
 impl<B: Builder> Slot<B> {
     /// An empty slot.
     pub fn new(builder: B) -> Slot<B> {
-        Slot { builder, held: Mutex::new(Held { state: State::Empty, turn: 0 }) }
+        Slot { builder, held: Mutex::new(Held { state: State::Empty, turn: 0, stood: false }) }
     }
 
     /// A slot whose fixture is known to be impossible.
     pub fn broken(builder: B, why: Failure) -> Slot<B> {
-        Slot { builder, held: Mutex::new(Held { state: State::Broken { why, tries: 0 }, turn: 0 }) }
+        Slot {
+            builder,
+            held: Mutex::new(Held { state: State::Broken { why, tries: 0 }, turn: 0, stood: false }),
+        }
     }
 
     /// The builder of the slot's fixture.
@@ -105,19 +110,20 @@ impl<B: Builder> Slot<B> {
         let (result, tries) = match state {
             State::Empty => (self.builder.build(profile).map(Arc::new), 0),
             State::Ready { fixture, profile: made, proved } if *made == *profile => {
-                (self.looked_after(fixture, profile, proved), MORE_TRIES)
+                (self.looked_after(fixture, profile, proved, turn), MORE_TRIES)
             }
             State::Ready { fixture, .. } => {
                 drop(fixture);
-                (self.built(profile), MORE_TRIES)
+                (self.built(profile, turn), MORE_TRIES)
             }
             State::Broken { why, tries: 0 } => (Err(why), 0),
-            State::Broken { why, tries } => (self.cleared(&why, profile), tries - 1),
+            State::Broken { why, tries } => (self.cleared(&why, profile, turn), tries - 1),
         };
         let mut held = locked(&self.held);
         if held.turn != turn {
-            return Err(Failure::new("use the fleet", "whoever waited for it has given it up"));
+            return Err(given_up());
         }
+        held.stood |= result.is_ok();
         held.state = match &result {
             Ok(fixture) => State::Ready {
                 fixture: Arc::clone(fixture),
@@ -154,7 +160,8 @@ impl<B: Builder> Slot<B> {
     pub fn lost(&self, why: Failure) {
         let mut held = locked(&self.held);
         held.turn += 1;
-        let lost = std::mem::replace(&mut held.state, State::Broken { why, tries: MORE_TRIES });
+        let tries = if held.stood { MORE_TRIES } else { 0 };
+        let lost = std::mem::replace(&mut held.state, State::Broken { why, tries });
         drop(held);
         // Its connections may hang as well, and the thread that hangs has the fixture, too: the last of both closes it.
         drop(lost);
@@ -173,6 +180,7 @@ impl<B: Builder> Slot<B> {
         fixture: Arc<B::Fixture>,
         profile: &Profile,
         proved: bool,
+        turn: u64,
     ) -> Result<Arc<B::Fixture>> {
         if proved && self.builder.glance(&fixture).is_ok() {
             return Ok(fixture);
@@ -181,25 +189,40 @@ impl<B: Builder> Slot<B> {
             Ok(()) => Ok(fixture),
             Err(why) => {
                 drop(fixture);
-                self.restored(&why, profile)
+                self.restored(&why, profile, turn)
             }
         }
     }
 
     /// Builds another fixture on standing hosts, which the last scenario may have damaged.
-    fn built(&self, profile: &Profile) -> Result<Arc<B::Fixture>> {
-        self.builder.build(profile).map(Arc::new).or_else(|why| self.restored(&why, profile))
+    fn built(&self, profile: &Profile, turn: u64) -> Result<Arc<B::Fixture>> {
+        self.builder.build(profile).map(Arc::new).or_else(|why| self.restored(&why, profile, turn))
     }
 
-    fn restored(&self, why: &Failure, profile: &Profile) -> Result<Arc<B::Fixture>> {
-        let built = self.builder.restore(why).and_then(|()| self.builder.build(profile));
-        built.map(Arc::new).or_else(|why| self.cleared(&why, profile))
+    fn restored(&self, why: &Failure, profile: &Profile, turn: u64) -> Result<Arc<B::Fixture>> {
+        self.still_has(turn)?;
+        let built = self.builder.restore(why).and_then(|()| {
+            self.still_has(turn)?;
+            self.builder.build(profile)
+        });
+        built.map(Arc::new).or_else(|why| self.cleared(&why, profile, turn))
     }
 
-    fn cleared(&self, why: &Failure, profile: &Profile) -> Result<Arc<B::Fixture>> {
+    fn cleared(&self, why: &Failure, profile: &Profile, turn: u64) -> Result<Arc<B::Fixture>> {
+        self.still_has(turn)?;
         self.builder.clear(why)?;
+        self.still_has(turn)?;
         self.builder.build(profile).map(Arc::new)
     }
+
+    /// Before each repair: the hosts belong to the next scenario once this one was given up.
+    fn still_has(&self, turn: u64) -> Result<()> {
+        if locked(&self.held).turn == turn { Ok(()) } else { Err(given_up()) }
+    }
+}
+
+fn given_up() -> Failure {
+    Failure::new("use the fleet", "whoever waited for it has given it up")
 }
 
 #[cfg(test)]

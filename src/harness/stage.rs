@@ -140,13 +140,13 @@ where
         }
     }
 
-    /// Whether this run measures floors and this is the first scenario of its mode and order.
     /// The fleet, with a limit for everything that has to be raised or repaired.
     fn whole(&self, profile: &Profile, due: &Due) -> Result<Arc<P::Fixture>> {
         let limit = self.slot.builder().ready_limit(profile);
         due.within("the repair of what it stands on", limit, || self.slot.whole(profile))
     }
 
+    /// Whether this run measures floors and this is the first scenario of its mode and order.
     fn wants_floor(&self, scenario: &Scenario) -> bool {
         let Some(measured) = &self.floors else { return false };
         locked(measured).insert(scenario.group())
@@ -208,7 +208,7 @@ where
             Ok(Ending::Left(Left::AtDeadline)) => {
                 let what = due.what().unwrap_or("it");
                 let why = format!(
-                    "{what} did not end: something hangs, and every limit in it, and a grace of a minute, are over"
+                    "{what} did not end: something hangs, and all the time that it may take, and a grace of a minute, are over"
                 );
                 self.slot.lost(Failure::new(format!("end {name}"), why.clone()));
                 (Verdict::Error, why)

@@ -179,10 +179,12 @@ impl Domain {
         deadline: Instant,
         work: impl FnOnce(&Domain) -> Result<T>,
     ) -> Result<T> {
-        if let Some(_turn) = self.inner.wire.take() {
+        if let Some(turn) = self.inner.wire.take()
+            && turn.is_open()
+        {
             return work(self);
         }
-        let asked = self.connection().asked(operation, deadline)?;
+        let asked = self.connection().exchange(operation, deadline)?;
         let same = asked.raw().lookup_domain_by_uuid_string(self.uuid());
         work(&Domain::adopt(&asked, same.map_err(self.failed(operation))?)?)
     }

@@ -13,7 +13,11 @@ impl Domain {
     ///
     /// A caller can poll this during a migration: before its beginning and after its end the answer is none.
     pub fn job_stats(&self) -> Result<Option<JobStats>> {
-        self.ask(OPERATION, Domain::job_stats_now)
+        match self.ask(OPERATION, Domain::job_stats_now) {
+            // A domain that is not there has no job here.
+            Err(e) if e.is_no_domain() => Ok(None),
+            answer => answer,
+        }
     }
 
     /// [`Domain::job_stats`] within a call that has the wire.

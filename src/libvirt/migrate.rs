@@ -149,7 +149,7 @@ impl Domain {
     pub(super) fn migrate(&self, dest: &Connection, migration: &Migration) -> Result<Domain> {
         let mut parameters = migration.parameters();
         let (first, count) = parameters.raw();
-        let to = dest.asked(MIGRATE, Instant::now() + dest.call_limit())?;
+        let to = dest.exchange(MIGRATE, Instant::now() + dest.call_limit())?;
         self.with_turn(MIGRATE, Instant::now() + self.connection().call_limit(), |domain| {
             // SAFETY: the handles are valid as long as `domain` and `to`, and the parameters until the call returns.
             let moved = unsafe {
@@ -169,7 +169,10 @@ impl Domain {
     /// (`qmp_migrate_start_postcopy`), and forgets one that comes between an earlier failed migration and the real begin of
     /// this one. The event, or the domain's state, is the proof; without it, order again.
     pub(super) fn start_post_copy(&self) -> Result<Switch> {
-        self.ask(SWITCH, Domain::start_post_copy_now)
+        match self.ask(SWITCH, Domain::start_post_copy_now) {
+            Err(e) if e.is_no_domain() => Ok(Switch::Over),
+            answer => answer,
+        }
     }
 
     fn start_post_copy_now(&self) -> Result<Switch> {
@@ -179,15 +182,12 @@ impl Domain {
             return Ok(Switch::Started);
         }
         let error = self.last_error(SWITCH);
-        if error.is_no_domain() {
-            return Ok(Switch::Over);
-        }
         if error.is_operation_invalid() {
             // Either no migration has begun yet, or the domain has stopped here but kept its definition.
             return match self.raw().is_active().map_err(self.failed(SWITCH)) {
                 Ok(true) => Ok(Switch::NotYet),
                 Ok(false) => Ok(Switch::Over),
-                Err(e) if e.is_no_domain() => Ok(Switch::Over),
+                Err(e) if e.is_no_domain() => Err(e),
                 Err(_) => Err(error),
             };
         }
@@ -205,7 +205,10 @@ impl Domain {
     /// libvirt cannot abort a migration after its switch to post-copy
     /// ([`Error::is_operation_invalid`](super::Error::is_operation_invalid)): neither side has the whole guest.
     pub(super) fn abort_job(&self) -> Result<AbortAnswer> {
-        self.ask(ABORT, Domain::abort_job_now)
+        match self.ask(ABORT, Domain::abort_job_now) {
+            Err(e) if e.is_no_domain() => Ok(AbortAnswer::NoJob),
+            answer => answer,
+        }
     }
 
     fn abort_job_now(&self) -> Result<AbortAnswer> {
@@ -215,9 +218,6 @@ impl Domain {
             return Ok(AbortAnswer::Aborted);
         }
         let error = self.last_error(ABORT);
-        if error.is_no_domain() {
-            return Ok(AbortAnswer::NoJob);
-        }
         // "No job" and "cannot abort this job" have the same code; the job statistics tell them apart.
         if error.is_operation_invalid() && matches!(self.job_stats_now(), Ok(None)) {
             return Ok(AbortAnswer::NoJob);

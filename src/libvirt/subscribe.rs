@@ -33,22 +33,19 @@ impl fmt::Debug for Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        let id = self.id;
-        self.connection.take_leave(move |asked| unsubscribe(asked, id));
+        // The sink is not our code, so its drop happens outside the lock that the event loop takes.
+        let sink = lock(&self.connection.hub().receiver.sinks).remove(&self.id);
+        drop(sink);
+        self.connection.take_leave(deregister_unused);
     }
 }
 
-fn unsubscribe(asked: &Exchange, id: u64) {
+/// Ends the events if nobody has subscribed to them any more.
+fn deregister_unused(asked: &Exchange) {
     let hub = asked.connection().hub();
     // This lock lasts to the end, so that a new subscription finds the callbacks either registered or gone.
     let mut registered = lock(&hub.registered);
-    let mut sinks = lock(&hub.receiver.sinks);
-    let sink = sinks.remove(&id);
-    let last = sinks.is_empty();
-    drop(sinks);
-    // The sink is not our code, so its drop happens outside the lock that the event loop takes.
-    drop(sink);
-    if last {
+    if lock(&hub.receiver.sinks).is_empty() {
         deregister(asked, &mut registered.callbacks);
     }
 }

@@ -51,6 +51,11 @@ impl Wire {
         free.then(|| Turn(Arc::clone(self)))
     }
 
+    /// Whether neither the daemon nor keepalive has closed it. This makes no call.
+    pub fn is_open(&self) -> bool {
+        self.raw().is_alive().unwrap_or(false)
+    }
+
     /// libvirt's handle. Its calls to the daemon need the wire's [`Turn`]; whether the wire is open it knows by itself.
     pub fn raw(&self) -> &Connect {
         match &self.connect {

@@ -74,7 +74,7 @@ impl Agent {
 
     /// Looks at the machine, and leaves its kernel log to a later look that proves something of it.
     pub fn glance(&self, limit: Duration) -> Result<Observation> {
-        let from = locked(&self.log).next;
+        let from = lock_within(&self.log, limit).ok_or_else(|| self.is_busy())?.next;
         let seen: protocol::Machine = self.asked(&Question::Observe { from }, limit)?;
         Ok(Observation::new(seen))
     }
@@ -239,6 +239,8 @@ impl Agent {
     fn ask_again(&self, question: &Question, limit: Duration) -> Result<String> {
         let begin = Instant::now();
         let mut channel = self.channel(limit)?;
+        let limit = limit.saturating_sub(begin.elapsed()).max(CONNECT_LIMIT);
+        let begin = Instant::now();
         if let Some(dialogue) = channel.as_mut() {
             match dialogue.ask(&question.to_string(), END, limit) {
                 Ok(answer) => return Ok(answer),

@@ -4,6 +4,7 @@
 mod traces;
 
 use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,7 @@ const SIGNALS: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGKILL];
 /// As many moments, over the time that the run takes.
 const MOMENTS: usize = 12;
 
-/// What the README promises of a signal.
+/// The longest time from a signal to the end.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// The longest time for a run without a signal. It may have to make images.
@@ -54,10 +55,14 @@ fn at_every_point_of_a_run() -> Result<(), Failed> {
     let seed = seed.unwrap_or_else(Seed::chosen);
     eprintln!("signals: {SEED_VARIABLE}={seed} sends them at the same moments again");
     let before = Traces::of_this_machine()?;
-    let begin = Instant::now();
-    let whole = Run::start()?.ends(RUN_LIMIT)?;
-    expect(whole.success(), "without a signal", &format!("it ended with {whole}"))?;
-    let took = begin.elapsed();
+    // The first one may have to make images: the second one is as long as those that follow.
+    let mut took = Duration::ZERO;
+    for _ in 0..2 {
+        let begin = Instant::now();
+        let whole = Run::start()?.ends(RUN_LIMIT)?;
+        expect(whole.success(), "without a signal", &format!("it ended with {whole}"))?;
+        took = begin.elapsed();
+    }
     let mut draw = Random(seed.0);
     let mut under_way = 0;
     for number in 0..MOMENTS {
@@ -73,13 +78,15 @@ fn at_every_point_of_a_run() -> Result<(), Failed> {
             let reaped = Command::new(env!("CARGO_BIN_EXE_multivm")).arg("reap").status()?;
             expect(reaped.success(), &what, &format!("multivm reap: {reaped}"))?;
         } else {
-            expect(matches!(status.code(), Some(0 | 130)), &what, &format!("it ended with {status}"))?;
+            // The signal ends a process that has begun nothing yet.
+            let ended = matches!(status.code(), Some(0 | 130)) || status.signal() == Some(signal as i32);
+            expect(ended, &what, &format!("it ended with {status}"))?;
         }
         let left = Traces::of_this_machine()?.beside(&before);
         expect(left.is_empty(), &what, &format!("left: {}", left.join(", ")))?;
     }
-    // The last ones may come when the run is over.
-    expect(under_way + 2 >= MOMENTS, "the signals", &format!("only {under_way} came while the run went on"))?;
+    // Runs are not equally long: some may be over.
+    expect(under_way >= MOMENTS / 2, "the signals", &format!("only {under_way} came while the run went on"))?;
     let after = Run::start()?.ends(RUN_LIMIT)?;
     expect(after.success(), "after all signals", &format!("a run ended with {after}"))
 }
@@ -98,7 +105,17 @@ impl Run {
     fn start() -> Result<Run, Failed> {
         let folder = tempfile::tempdir()?;
         let said = File::create(folder.path().join("said"))?;
-        let child = Command::new(std::env::current_exe()?)
+        let mut command = Command::new(std::env::current_exe()?);
+        // Whatever this test is selected by, and by whom.
+        let own = ["MULTIVM_SET", "MULTIVM_SHARD", "MULTIVM_SIZING", "MULTIVM_JUNIT", "MULTIVM_FLOOR"];
+        let nextests = std::env::vars_os().map(|(name, _)| name);
+        for name in nextests.filter(|name| name.to_string_lossy().starts_with("NEXTEST")) {
+            command.env_remove(name);
+        }
+        for name in own {
+            command.env_remove(name);
+        }
+        let child = command
             .args(["--exact", SCENARIO])
             .env(CHILD, "1")
             .env("MULTIVM_RESULTS", folder.path().join("results"))

@@ -1,4 +1,4 @@
-//! What a lab consists of on this machine, whatever its ledger says: network namespaces, control groups, and processes in namespaces of
+//! What a lab consists of on this machine, whatever its ledger says: network namespaces, control groups, and processes in networks of
 //! their own.
 
 use std::collections::BTreeSet;
@@ -27,7 +27,7 @@ impl Traces {
         let own = Process::myself()?.namespaces()?;
         // Processes may end while they are listed.
         for process in all_processes()?.flatten() {
-            let is_elsewhere = process.namespaces().is_ok_and(|its| mounts(&its) != mounts(&own));
+            let is_elsewhere = process.namespaces().is_ok_and(|its| network(&its) != network(&own));
             if is_elsewhere && let Ok(stat) = process.stat() {
                 traces.insert(format!("process {} ({})", stat.comm, process.pid));
             }
@@ -41,8 +41,8 @@ impl Traces {
     }
 }
 
-fn mounts(namespaces: &Namespaces) -> Option<u64> {
-    namespaces.0.iter().find(|(name, _)| *name == "mnt").map(|(_, namespace)| namespace.identifier)
+fn network(namespaces: &Namespaces) -> Option<u64> {
+    namespaces.0.iter().find(|(name, _)| *name == "net").map(|(_, namespace)| namespace.identifier)
 }
 
 fn names(folder: &Path) -> Result<impl Iterator<Item = String>, Failed> {

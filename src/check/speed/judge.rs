@@ -16,13 +16,15 @@ use crate::sys::words::counted;
 /// Judges the stays of several guests at one host that are too short to be judged alone.
 ///
 /// Where all guests go at once, there is no time before the first move, and hardly any between two: what is not known of guests that
-/// rest is compared while they move, at that host before they leave it with where they were first before they left that.
+/// rest is compared while they move, at that host before they leave it with where they were first before they left that; but not its
+/// share of the CPU, of which QEMU takes some from a guest that does not converge.
 pub fn judge_together(seen: &[Seen<'_>], host: Side, before: &Baselines, limit: f64) -> Option<Proof> {
     let long: Duration = seen.iter().map(|seen| seen.left.saturating_duration_since(seen.from)).sum();
     let stays = counted(seen.len(), "short stay", "short stays");
     let what = format!("{stays} on the {host}, {:.1} s together", long.as_secs_f64());
     let moving: Vec<Seen<'_>> = seen.iter().map(Seen::until_it_left).collect();
-    let moving = parts(&moving, &before.moving, limit).map(|part| part.map(Part::while_moving));
+    let [_, memory, disk] = parts(&moving, &before.moving, limit);
+    let moving = [None, memory.map(Part::while_moving), disk.map(Part::while_moving)];
     let resting = parts(seen, &before.resting, limit);
     let parts = resting.into_iter().zip(moving).filter_map(|(resting, moving)| resting.or(moving));
     let proof = proof(seen, &parts.collect::<Vec<_>>(), limit)

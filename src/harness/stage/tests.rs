@@ -29,6 +29,7 @@ struct Script {
     /// How long a build may take, and what the next one waits for.
     ready_limit: Duration,
     build_waits: Mutex<Option<Receiver<()>>>,
+    mend_waits: Mutex<Option<Receiver<()>>>,
     stop: StopFlag,
 }
 
@@ -53,6 +54,8 @@ impl Builder for Script {
     }
 
     fn mend(&self, (): &()) -> Result<()> {
+        let waits = locked(&self.mend_waits).take();
+        let _ = waits.map(|until| until.recv());
         self.asks("mend")
     }
 
@@ -118,6 +121,7 @@ impl Ground {
             limit,
             ready_limit: limit.max(Duration::from_secs(1)),
             build_waits: Mutex::default(),
+            mend_waits: Mutex::default(),
             stop: stop.clone(),
         };
         let stage = Stage {
@@ -313,9 +317,9 @@ fn a_build_that_hangs_is_left_at_its_limit_and_spoils_nothing_when_it_ends() {
     let text = ground.play(NAME).unwrap_err();
     assert!(text.contains("the repair of what it stands on did not end"), "{text}");
     assert_eq!(ground.outcome().verdict, Verdict::Error);
-    // The next scenario waits for nobody.
-    assert!(ground.stage.fleet(&ground.stage.profile).is_ok());
-    assert_eq!(ground.asked(), ["clear", "build"]);
+    // What could never be built is not tried again, and nobody waits for it.
+    assert!(ground.stage.fleet(&ground.stage.profile).is_err());
+    assert_eq!(ground.asked(), [] as [&str; 0]);
     hold.send(()).unwrap();
     let asked =
         wait_for("the build to end", Duration::from_secs(5), &StopFlag::new(), || match ground.asked() {
@@ -323,8 +327,30 @@ fn a_build_that_hangs_is_left_at_its_limit_and_spoils_nothing_when_it_ends() {
             asked => Poll::Ready(asked),
         });
     assert_eq!(asked.unwrap(), ["build"], "what was abandoned plays nothing");
+    assert!(ground.stage.fleet(&ground.stage.profile).is_err());
+}
+
+#[test]
+fn a_repair_that_was_given_up_goes_no_further_when_it_fails_at_last() {
+    let ground = Ground::limited(Duration::from_secs(1), false);
+    ground.play(NAME).unwrap();
+    ground.stage.slot.doubted();
+    let (hold, held) = channel();
+    *locked(&ground.script().mend_waits) = Some(held);
+    ground.play(NAME).unwrap_err();
     assert!(ground.stage.fleet(&ground.stage.profile).is_ok());
-    assert_eq!(ground.asked(), ["mend"]);
+    ground.asked();
+    locked(&ground.script().broken).insert("mend");
+    hold.send(()).unwrap();
+    let asked =
+        wait_for("the repair to end", Duration::from_secs(5), &StopFlag::new(), || match ground.asked() {
+            asked if asked.is_empty() => Poll::NotYet("it goes on".into()),
+            asked => Poll::Ready(asked),
+        });
+    assert_eq!(asked.unwrap(), ["mend"]);
+    locked(&ground.script().broken).clear();
+    assert!(ground.stage.fleet(&ground.stage.profile).is_ok());
+    assert_eq!(ground.asked(), ["mend"], "neither restored nor cleared: that is the next scenario's");
 }
 
 #[test]
