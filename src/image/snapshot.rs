@@ -47,11 +47,14 @@ mod tests {
     #[test]
     fn a_snapshot_is_of_one_image_and_one_recipe() {
         let store = Store::read(|name| (name == "MULTIVM_CACHE").then(|| "/cache".to_owned())).unwrap();
-        let of = |image: &str, recipe: &[&str]| {
-            path(&store, &MachineImage { directory: image.into() }, recipe)
-        };
+        let of =
+            |image: &str, recipe: &[&str]| path(&store, &MachineImage { directory: image.into() }, recipe);
         let first = of("/images/machine-1", &["10.0.13", "-m 3072"]);
-        assert!(first.to_string_lossy().starts_with("/cache/multivm/images/snapshot-"), "{}", first.display());
+        assert!(
+            first.to_string_lossy().starts_with("/cache/multivm/images/snapshot-"),
+            "{}",
+            first.display()
+        );
         assert_eq!(first, of("/elsewhere/machine-1", &["10.0.13", "-m 3072"]), "the place does not count");
         for other in [
             of("/images/machine-2", &["10.0.13", "-m 3072"]),

@@ -105,7 +105,8 @@ impl<H> Session<H> {
             return Ok(());
         }
         let attempted = format!("work with {}", wanted.spec().hosts);
-        Err(Failure::new(attempted, format!("{}, and stay up", up.spec().are_up)).try_next("multivm lab down, then run again"))
+        Err(Failure::new(attempted, format!("{}, and stay up", up.spec().are_up))
+            .try_next("multivm lab down, then run again"))
     }
 
     /// Whether hosts were left up on purpose and are still whole.
@@ -366,7 +367,7 @@ mod tests {
         }
 
         fn standing(&self) -> Result<Standing<Inventory>> {
-            let text = std::fs::read_to_string(self.hosts_path())
+            let text = std::fs::read_to_string(self.inventory_path())
                 .map_err(|error| Failure::new("find", error))?;
             let found: Inventory =
                 serde_json::from_str(&text).map_err(|error| Failure::new("read", error))?;
@@ -386,7 +387,7 @@ mod tests {
 
         fn raise(&mut self, ground: Ground<'_>, guests_memory: u64) -> Result<Inventory> {
             self.note(format!("raise {guests_memory}"));
-            let path = self.hosts_path();
+            let path = self.inventory_path();
             let folder = path.parent().unwrap();
             ground.ledger.enter(Thing::Directory { path: folder.to_owned() })?;
             std::fs::create_dir_all(folder).unwrap();
@@ -521,7 +522,10 @@ mod tests {
         std::fs::create_dir_all(&machines).unwrap();
         ledger.keep().unwrap();
         let refused = place.begin("trixie", None).unwrap_err().to_string();
-        assert!(refused.contains("the machine hosts are up") && refused.contains("multivm lab down"), "{refused}");
+        assert!(
+            refused.contains("the machine hosts are up") && refused.contains("multivm lab down"),
+            "{refused}"
+        );
         assert!(machines.exists());
         // Nobody wants what a killed command left.
         ledger.enter(Thing::Directory { path: machines.join("more") }).unwrap();

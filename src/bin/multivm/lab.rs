@@ -17,9 +17,7 @@ use multivm::progress::terminal;
 use multivm::scenario::Profile;
 use multivm::stand::lab::{Lab, running};
 use multivm::stand::machines::Machines;
-use multivm::stand::{
-    Kind, STAND_VARIABLE, Session, Stand, Status, become_root, summary, take_down_after,
-};
+use multivm::stand::{Kind, STAND_VARIABLE, Session, Stand, Status, become_root, summary, take_down_after};
 use multivm::sys::interrupt::cancel_on_signals;
 use multivm::sys::stop::StopFlag;
 

@@ -55,13 +55,8 @@ pub fn recipe(tools: &HostImage) -> Vec<String> {
 pub fn take(tools: &HostImage, image: &MachineImage, snapshot: &Path, ground: Ground<'_>) -> Result<()> {
     let one = |machine: &'static Machine| {
         let own = own_directory(machine)?;
-        let place = Place {
-            tools: &tools.root,
-            image: &image.directory,
-            snapshot,
-            takes_snapshot: true,
-            own: &own,
-        };
+        let place =
+            Place { tools: &tools.root, image: &image.directory, snapshot, takes_snapshot: true, own: &own };
         let disk = kept(machine, "qcow2");
         place.overlay(&format!("{}/disk.raw", inside::IMAGE), "raw", &disk)?;
         let mut qemu = Qemu::start(machine, place, &disk, None, ground)?;
@@ -92,7 +87,8 @@ pub fn host_key_path(snapshot: &Path, machine: &Machine) -> std::path::PathBuf {
 fn boot(remote: &Remote, qemu: &mut Qemu, stop: &StopFlag) -> Result<String> {
     let name = remote.name();
     let begin = Instant::now();
-    let tell = |what: &str| eprintln!("multivm:   {name} {what} after {:.0} s", begin.elapsed().as_secs_f64());
+    let tell =
+        |what: &str| eprintln!("multivm:   {name} {what} after {:.0} s", begin.elapsed().as_secs_f64());
     await_answer(remote, qemu, BOOT_LIMIT, stop)?;
     tell("answers by ssh");
     wait_for(&format!("the services of machine {name}"), BOOT_LIMIT, stop, || {
@@ -171,7 +167,10 @@ mod tests {
     #[case::up("running\n", "ready")]
     #[case::under_way("starting\n", "systemd says starting")]
     #[case::before_that("", "systemd says ")]
-    #[case::failed("degraded\nfirewalld.service loaded failed failed firewalld\n", "never: services failed: firewalld.service loaded failed failed firewalld")]
+    #[case::failed(
+        "degraded\nfirewalld.service loaded failed failed firewalld\n",
+        "never: services failed: firewalld.service loaded failed failed firewalld"
+    )]
     fn the_boot_has_an_end(#[case] said: &str, #[case] expected: &str) {
         let found = match settled(said) {
             Poll::Ready(()) => "ready".to_owned(),

@@ -48,7 +48,9 @@ mod tests {
         let pair = file.pair(None).unwrap();
         assert_eq!((&*pair.source.address, &*pair.target.address), ("198.18.9.11", "198.18.9.12"));
         assert_eq!(pair.target.host_key, Some(HostKey::Key(keys[1].clone())));
-        let Access::Password(Secret::File(path)) = &pair.source.access else { panic!("{:?}", pair.source.access) };
+        let Access::Password(Secret::File(path)) = &pair.source.access else {
+            panic!("{:?}", pair.source.access)
+        };
         assert_eq!(path, Path::new("/state/machines/./password"));
         assert_eq!((&*pair.source.user, pair.allow.len()), ("root", Consent::all().len()));
         assert_eq!(pair.storage, Storage::ServeOn(Server::Source));

@@ -64,7 +64,9 @@ impl Machine {
         let mut arguments = vec![
             format!("-name {name} -uuid {uuid} -nodefaults -no-user-config -display none"),
             // Five-level page tables make nested paging deeper.
-            format!("-accel tcg,thread=multi,tb-size={CODE_MIB} -cpu max,la57=off -smp {CPUS} -m {MEMORY_MIB}"),
+            format!(
+                "-accel tcg,thread=multi,tb-size={CODE_MIB} -cpu max,la57=off -smp {CPUS} -m {MEMORY_MIB}"
+            ),
             format!("-chardev socket,id=qmp,path={own}/qmp,server=on,wait=off -mon chardev=qmp,mode=control"),
             format!("-serial file:{own}/console.log -kernel {image}/vmlinuz -initrd {image}/initrd.img"),
             // The disk is thrown away, or finished when its QEMU has ended: nothing is gained by waiting for the medium.
@@ -94,8 +96,14 @@ impl Machine {
         let prefix = network::SUBNET.prefix_len();
         [
             ("system.hostname", (*name).to_owned()),
-            ("network.netdev.20-br0", format!("[NetDev]\nName={BRIDGE}\nKind=bridge\n\n[Bridge]\nSTP=no\nForwardDelaySec=0\n")),
-            ("network.network.20-br0", format!("[Match]\nName={BRIDGE}\n\n[Network]\nAddress={address}/{prefix}\n")),
+            (
+                "network.netdev.20-br0",
+                format!("[NetDev]\nName={BRIDGE}\nKind=bridge\n\n[Bridge]\nSTP=no\nForwardDelaySec=0\n"),
+            ),
+            (
+                "network.network.20-br0",
+                format!("[Match]\nName={BRIDGE}\n\n[Network]\nAddress={address}/{prefix}\n"),
+            ),
         ]
     }
 }

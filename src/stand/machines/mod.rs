@@ -67,7 +67,10 @@ impl Machines {
     pub fn allow(settings: &Settings) -> Result<()> {
         for suite in [&settings.source_suite, &settings.target_suite] {
             if suite != SUITE {
-                return Err(Failure::new(format!("make machine hosts of {suite}"), format!("allowed: {SUITE}")));
+                return Err(Failure::new(
+                    format!("make machine hosts of {suite}"),
+                    format!("allowed: {SUITE}"),
+                ));
             }
         }
         Ok(())
@@ -118,8 +121,11 @@ impl Stand for Machines {
             self.prepared.as_ref().ok_or_else(|| Failure::new(attempted(), "they were not prepared"))?;
         if guests_memory > MEMORY_MIB << 20 {
             let guests = guests_memory >> 20;
-            return Err(Failure::new(attempted(), format!("guests of {guests} MiB have no room in {MEMORY_MIB} MiB"))
-                .try_next("fewer or smaller guests: MULTIVM_GUESTS, MULTIVM_MEMORY"));
+            return Err(Failure::new(
+                attempted(),
+                format!("guests of {guests} MiB have no room in {MEMORY_MIB} MiB"),
+            )
+            .try_next("fewer or smaller guests: MULTIVM_GUESTS, MULTIVM_MEMORY"));
         }
         let password = create_directory(ground)?.join(file::PASSWORD);
         // The copy has the permissions of the original, which only its owner can read.
@@ -174,8 +180,9 @@ fn has_room() -> Result<()> {
 /// The machine hosts that are up.
 pub fn running() -> Result<Raised> {
     let inventory = inventory();
-    InventoryFile::load(&inventory, None)
-        .map_err(|error| Failure::new("find machine hosts", error.to_string()).try_next("multivm lab up --kind machines"))?;
+    InventoryFile::load(&inventory, None).map_err(|error| {
+        Failure::new("find machine hosts", error.to_string()).try_next("multivm lab up --kind machines")
+    })?;
     let password = directory().join(file::PASSWORD);
     let hosts = MACHINES.each_ref().map(|machine| (machine.name.to_owned(), machine.address.to_owned()));
     Ok(Raised { inventory, password, hosts })
@@ -215,7 +222,8 @@ fn own_directory(machine: &Machine) -> Result<PathBuf> {
 
 /// The memory and the disk of a machine are for nobody's eyes.
 fn protect(path: &Path) -> Result<()> {
-    fs::set_permissions(path, Permissions::from_mode(0o700)).attempting(|| format!("protect {}", path.display()))
+    fs::set_permissions(path, Permissions::from_mode(0o700))
+        .attempting(|| format!("protect {}", path.display()))
 }
 
 #[cfg(test)]

@@ -41,7 +41,9 @@ pub fn create(Ground { ledger, stop }: Ground<'_>) -> Result<()> {
     wait_for(&format!("the link {LINK} of earlier machines to go"), LINK_LIMIT, stop, || {
         if link.exists() { Poll::NotYet("it is there".into()) } else { Poll::Ready(()) }
     })
-    .map_err(|failure| failure.try_next(format!("if no other multivm has machines up: ip link delete {LINK}")))?;
+    .map_err(|failure| {
+        failure.try_next(format!("if no other multivm has machines up: ip link delete {LINK}"))
+    })?;
     ledger.enter(Thing::NetworkNamespace { name: NAMESPACE.into() })?;
     ip(&format!("netns add {NAMESPACE}"))?;
     let ports: String = MACHINES

@@ -63,7 +63,8 @@ impl Place<'_> {
     pub fn overlay(&self, parent: &str, format: &str, disk: &str) -> Result<()> {
         let mut command = self.command();
         command.args(["qemu-img", "create", "-q", "-f", "qcow2", "-F", format, "-b", parent, disk]);
-        limited::run(&mut command, "go\n", DISK_LIMIT).attempting(|| format!("make the disk {disk}, over {parent}"))
+        limited::run(&mut command, "go\n", DISK_LIMIT)
+            .attempting(|| format!("make the disk {disk}, over {parent}"))
     }
 
     /// A command in the tree, whose program is the next argument.

@@ -52,8 +52,7 @@ pub fn restore(
         set_clock(&remote, ground.stop)?;
         Ok(qemu)
     };
-    let raised: Vec<Qemu> =
-        at_once("raise a machine", &MACHINES, one).into_iter().collect::<Result<_>>()?;
+    let raised: Vec<Qemu> = at_once("raise a machine", &MACHINES, one).into_iter().collect::<Result<_>>()?;
     raised.into_iter().for_each(Qemu::leave);
     Ok(())
 }
@@ -74,6 +73,8 @@ fn go_on(monitor: &mut Monitor, qemu: &mut Qemu, stop: &StopFlag) -> Result<()> 
             Err(failure) => Poll::Never(failure.into()),
         }
     })
-    .map_err(|failure: Failure| failure.try_next("if the snapshot is damaged, remove it from the cache: it is taken anew"))?;
+    .map_err(|failure: Failure| {
+        failure.try_next("if the snapshot is damaged, remove it from the cache: it is taken anew")
+    })?;
     monitor.run("cont", json!({})).map(drop)
 }

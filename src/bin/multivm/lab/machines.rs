@@ -54,8 +54,7 @@ pub fn up(arguments: &UpArguments) -> Answer {
 /// Instructions for reaching the machine hosts.
 pub fn reach(raised: &Raised) -> String {
     let Raised { inventory, hosts, password } = raised;
-    let hosts: String =
-        hosts.iter().map(|(name, address)| format!("  {name:<12}  {address}\n")).collect();
+    let hosts: String = hosts.iter().map(|(name, address)| format!("  {name:<12}  {address}\n")).collect();
     let address = raised.hosts.first().map(|(_, address)| address.as_str()).unwrap_or_default();
     let line = |command: &str, what: &str| format!("  {command:<30}  {what}\n");
     format!(

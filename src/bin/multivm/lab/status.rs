@@ -51,6 +51,8 @@ pub fn run() -> Answer {
 fn describe(kind: Kind) -> Result<String> {
     Ok(match kind {
         Kind::Lab => format!("The lab is up.\n\n{}", super::reach(&lab::running()?)),
-        Kind::Machines => format!("The machine hosts are up.\n\n{}", super::machines::reach(&machines::running()?)),
+        Kind::Machines => {
+            format!("The machine hosts are up.\n\n{}", super::machines::reach(&machines::running()?))
+        }
     })
 }
