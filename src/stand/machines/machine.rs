@@ -61,7 +61,7 @@ impl Machine {
     pub fn arguments(&self, disk: &str) -> Vec<String> {
         let Machine { name, mac, uuid, tap, .. } = self;
         let (image, own) = (inside::IMAGE, inside::OWN);
-        let mut arguments = vec![
+        let mut arguments = [
             format!("-name {name} -uuid {uuid} -nodefaults -no-user-config -display none"),
             // Five-level page tables make nested paging deeper.
             format!(
