@@ -11,12 +11,14 @@ use crate::failure::{Attempt, Result};
 const PACKAGES: &str = include_str!("../../fixtures/machine/packages.txt");
 
 /// The files of the recipe, by name.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 7] = [
     ("build.sh", include_str!("../../fixtures/machine/build.sh")),
     ("nic.network", include_str!("../../fixtures/machine/nic.network")),
+    ("policy.cil", include_str!("../../fixtures/machine/policy.cil")),
     ("qemu.conf", include_str!("../../fixtures/machine/qemu.conf")),
     ("sshd.conf", include_str!("../../fixtures/machine/sshd.conf")),
     ("ssh-keys.conf", include_str!("../../fixtures/machine/ssh-keys.conf")),
+    ("system.conf", include_str!("../../fixtures/machine/system.conf")),
 ];
 
 /// What stays of a build.

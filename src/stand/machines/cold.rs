@@ -105,6 +105,9 @@ fn boot(remote: &Remote, qemu: &mut Qemu, stop: &StopFlag) -> Result<String> {
         ask(remote, step, COMMAND_LIMIT, stop)?;
     }
     let key = ask(remote, "cat /etc/ssh/ssh_host_ed25519_key.pub", COMMAND_LIMIT, stop)?;
+    // A session that is open in a snapshot has no other side ever after. A new connection is answered after the end of an old one.
+    remote.forget_sessions();
+    remote.identify(COMMAND_LIMIT)?;
     let words: Vec<&str> = key.split_whitespace().take(2).collect();
     Ok(words.join(" "))
 }

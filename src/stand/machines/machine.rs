@@ -108,8 +108,10 @@ impl Machine {
     }
 }
 
-/// The kernel's command line of both machines.
-const KERNEL: &str = "root=/dev/vda rw console=ttyS0 selinux=1 security=selinux mitigations=off";
+/// The kernel's command line of both machines. On a busy machine udev would give up a device that takes its 3 minutes, such as the
+/// network card.
+const KERNEL: &str =
+    "root=/dev/vda rw console=ttyS0 selinux=1 security=selinux mitigations=off udev.event_timeout=1200";
 
 #[cfg(test)]
 mod tests {
