@@ -23,6 +23,7 @@ use crate::image::{HostImage, Images, MachineImage, Snapshot};
 use crate::inventory::file::InventoryFile;
 use crate::ledger::{Thing, state_directory};
 use crate::sys::machine::memory_available;
+use crate::sys::stop::StopFlag;
 use machine::{CODE_MIB, CPUS, MACHINES, MEMORY_MIB, Machine};
 
 /// The suite whose packages make a machine host: QEMU's emulation of AMD's SVM was tried with it.
@@ -152,7 +153,10 @@ impl Stand for Machines {
     }
 
     fn down(&mut self, ground: Ground<'_>) -> Vec<Failure> {
-        ground.ledger.undo_all()
+        let mut failures = ground.ledger.undo_all();
+        // An interrupted command waits as well: nothing is left when it ends.
+        failures.extend(network::await_end(&StopFlag::new()).err());
+        failures
     }
 
     fn facts(&self) -> Option<String> {

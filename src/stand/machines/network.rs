@@ -15,6 +15,7 @@ use crate::failure::Result;
 use crate::ledger::Thing;
 use crate::stand::Ground;
 use crate::stand::ip::{batch, ip};
+use crate::sys::stop::StopFlag;
 use crate::sys::wait::{Poll, wait_for};
 
 /// The namespace of the switch.
@@ -35,15 +36,20 @@ const LINK: &str = "multivm-hosts";
 /// How long the kernel may take to remove the link of an earlier namespace.
 const LINK_LIMIT: Duration = Duration::from_secs(10);
 
-/// Creates the switch with a port for each machine. The end of the namespace ends all of it, the link as well.
-pub fn create(Ground { ledger, stop }: Ground<'_>) -> Result<()> {
+/// Waits until the link is gone: the kernel ends a namespace when the last program in it has ended, and the link with it.
+pub fn await_end(stop: &StopFlag) -> Result<()> {
     let link = Path::new("/sys/class/net").join(LINK);
     wait_for(&format!("the link {LINK} of earlier machines to go"), LINK_LIMIT, stop, || {
         if link.exists() { Poll::NotYet("it is there".into()) } else { Poll::Ready(()) }
     })
     .map_err(|failure| {
         failure.try_next(format!("if no other multivm has machines up: ip link delete {LINK}"))
-    })?;
+    })
+}
+
+/// Creates the switch with a port for each machine. The end of the namespace ends all of it, the link as well.
+pub fn create(Ground { ledger, stop }: Ground<'_>) -> Result<()> {
+    await_end(stop)?;
     ledger.enter(Thing::NetworkNamespace { name: NAMESPACE.into() })?;
     ip(&format!("netns add {NAMESPACE}"))?;
     let ports: String = MACHINES
