@@ -8,6 +8,7 @@ use crate::failure::Problem;
 use crate::plan::Seed;
 use crate::scenario::{Profile, Scenario, ScenarioFile, Set};
 use crate::stand::lab::Settings;
+use crate::stand::{Kind, STAND_VARIABLE};
 
 /// The wishes of arguments and environment, checked.
 pub struct Plan {
@@ -39,6 +40,7 @@ impl Plan {
         let profile =
             file.profile(&options.profile).and_then(|profile| profile.clone().override_from(get))?;
         let settings = Settings::from_environment().map_err(Problem::input)?;
+        can_play_on(Kind::read(get).map_err(Problem::input)?).map_err(Problem::input)?;
         if !options.libtest.list {
             enough_guests(&scenarios, profile.guests).map_err(Problem::input)?;
             room::is_there(&scenarios, &file, &profile, &settings)?;
@@ -81,6 +83,18 @@ impl Plan {
         }
         let sized = scenarios.iter().map(|scenario| self.file.profile_of(scenario, &self.profile));
         sized.map(|profile| profile.guests_memory()).fold(self.profile.guests_memory(), u64::max)
+    }
+}
+
+/// Refuses hosts that no scenario can be played on yet.
+fn can_play_on(kind: Kind) -> Result<(), String> {
+    match kind {
+        Kind::Lab => Ok(()),
+        Kind::Machines => Err(format!(
+            "cannot run scenarios with {STAND_VARIABLE}={kind}: machine hosts are hosts by inventory, which no run prepares yet\n  \
+             allowed: {}; `multivm lab up --kind {kind}` raises them, `multivm doctor --inventory FILE` examines them",
+            Kind::Lab
+        )),
     }
 }
 

@@ -33,7 +33,7 @@ const GUEST_FILES: [(&str, &str); 5] = [
 ];
 
 /// The version of the way of building. It changes when that changes without the recipe.
-const FORMAT: &str = "1";
+pub(super) const FORMAT: &str = "1";
 
 /// The root file system of lab hosts of one suite.
 #[derive(Debug, Clone)]
@@ -101,12 +101,7 @@ impl Images<'_> {
         self.ensure(&path, &format!("guest image of {suite}"), |partial| {
             let tools = host()?;
             self.mmdebstrap("extract", GUEST_PACKAGES, suite, &partial.join("tree"))?;
-            let files = partial.join("files");
-            fs::create_dir_all(&files).attempting(|| format!("create {}", files.display()))?;
-            for (name, text) in GUEST_FILES {
-                fs::write(files.join(name), text).attempting(|| format!("write {name}"))?;
-            }
-            self.build_in(&tools.root, partial)?;
+            self.build_in(&tools, partial, &GUEST_FILES, "guest image")?;
             for name in ["vmlinux", "initramfs", "base.qcow2", "host_key.pub"] {
                 let made = partial.join("out").join(name);
                 fs::rename(&made, partial.join(name)).attempting(|| format!("find {}", made.display()))?;
@@ -123,7 +118,12 @@ impl Images<'_> {
     }
 
     /// Builds `path` through `build` unless it exists.
-    fn ensure(&self, path: &Path, what: &str, build: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    pub(super) fn ensure(
+        &self,
+        path: &Path,
+        what: &str,
+        build: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<()> {
         if path.is_dir() {
             return Ok(());
         }
@@ -148,7 +148,7 @@ impl Images<'_> {
         Ok(())
     }
 
-    fn mmdebstrap(&self, variant: &str, packages: &str, suite: &str, tree: &Path) -> Result<()> {
+    pub(super) fn mmdebstrap(&self, variant: &str, packages: &str, suite: &str, tree: &Path) -> Result<()> {
         let source = mirror::debian(self.store.mirror.as_deref())?;
         let packages: Vec<&str> = packages
             .lines()
@@ -173,8 +173,20 @@ impl Images<'_> {
         })
     }
 
-    /// Runs the guest recipe inside the host image's tree. Its /build is the partial directory.
-    fn build_in(&self, root: &Path, partial: &Path) -> Result<()> {
+    /// Runs a recipe, the `build.sh` of these files, inside a host image's tree, which has the tools. Its /build is the partial
+    /// directory.
+    pub(super) fn build_in(
+        &self,
+        tools: &HostImage,
+        partial: &Path,
+        files: &[(&str, &str)],
+        what: &str,
+    ) -> Result<()> {
+        let folder = partial.join("files");
+        fs::create_dir_all(&folder).attempting(|| format!("create {}", folder.display()))?;
+        for (name, text) in files {
+            fs::write(folder.join(name), text).attempting(|| format!("write {name}"))?;
+        }
         // Every lab shares the tree: only this command sees the mounts over it.
         let script = r#"
             set -e
@@ -189,8 +201,8 @@ impl Images<'_> {
             exec chroot "$root" /bin/sh /build/files/build.sh
         "#;
         let mut command = contained::command("sh");
-        command.args(["-c", script, "sh"]).arg(root).arg(partial);
-        self.build(command, &format!("build the guest image in {}", partial.display()))
+        command.args(["-c", script, "sh"]).arg(&tools.root).arg(partial);
+        self.build(command, &format!("build the {what} in {}", partial.display()))
     }
 
     /// Runs a contained command to its end.
@@ -252,10 +264,10 @@ const PARTIAL: &str = ".partial-";
 /// Whether a name is one that images have in the directory of images, finished or not.
 fn is_image_name(name: &str) -> bool {
     let name = name.strip_prefix(PARTIAL).unwrap_or(name);
-    name.starts_with("host-") || name.starts_with("guest-")
+    ["host-", "guest-", "machine-", "snapshot-"].iter().any(|kind| name.starts_with(kind))
 }
 
-fn images_directory(store: &Store) -> PathBuf {
+pub(super) fn images_directory(store: &Store) -> PathBuf {
     store.cache.join("images")
 }
 
@@ -272,7 +284,7 @@ fn guest_path(store: &Store, suite: &str) -> PathBuf {
 /// How many of a failed build's last lines its message shows.
 const TAIL: usize = 20;
 
-fn key(recipe: &[&str]) -> String {
+pub(super) fn key(recipe: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in recipe {
         hash.update(part.len().to_le_bytes());

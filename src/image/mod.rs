@@ -2,8 +2,12 @@
 
 mod build;
 mod expired;
+mod machine;
 pub mod mirror;
+mod snapshot;
 mod store;
 
 pub use build::{GuestImage, HostFacts, HostImage, Images};
+pub use machine::MachineImage;
+pub use snapshot::Snapshot;
 pub use store::Store;

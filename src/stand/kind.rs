@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use super::Kind;
 use crate::failure::{Failure, Result};
-use crate::inventory::Inventory;
 use crate::ledger::Ledger;
 use crate::sys::stop::StopFlag;
 
@@ -23,11 +23,11 @@ pub struct Needs {
 
 /// Hosts that an earlier command left up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum Standing<H> {
     /// The hosts are the ones that this stand would raise.
-    Same(Inventory),
+    Same(H),
     /// The hosts can be reached, but differ from what this stand would raise; the text says how.
-    Other(Inventory, String),
+    Other(H, String),
 }
 
 /// Whether hosts are up when a stand is prepared.
@@ -41,11 +41,17 @@ pub enum Before {
     Foreign,
 }
 
-/// A kind of hosts: the namespace lab, or anything else that turns settings into an [`Inventory`].
+/// A kind of hosts: the namespace lab, or anything else that turns settings into hosts.
 ///
 /// A stand enters every change into the ledger before it makes the change: undoing the whole ledger always restores the
 /// machine.
 pub trait Stand: fmt::Debug + Send {
+    /// What the stand's hosts are known by: an [`Inventory`](crate::inventory::Inventory) where scenarios can be played on them at once.
+    type Hosts;
+
+    /// Which kind of hosts this is.
+    fn kind(&self) -> Kind;
+
     /// The stand's needs, which the command checks before it does anything.
     fn needs(&self) -> Needs;
 
@@ -54,7 +60,7 @@ pub trait Stand: fmt::Debug + Send {
     /// # Errors
     ///
     /// There are none, or they cannot be described.
-    fn standing(&self) -> Result<Standing>;
+    fn standing(&self) -> Result<Standing<Self::Hosts>>;
 
     /// Makes the images of hosts, and moves this thread to where it can reach the hosts. The caller starts no thread that
     /// talks to hosts before this.
@@ -69,7 +75,7 @@ pub trait Stand: fmt::Debug + Send {
     /// # Errors
     ///
     /// The stand is not prepared, or hosts do not come up.
-    fn raise(&mut self, ground: Ground<'_>, guests_memory: u64) -> Result<Inventory>;
+    fn raise(&mut self, ground: Ground<'_>, guests_memory: u64) -> Result<Self::Hosts>;
 
     /// Restarts the daemons of hosts that have ended, and returns their names; nothing if all of them run.
     ///

@@ -1,12 +1,16 @@
 //! Kinds of hosts, and one command's hold on its hosts.
 
+mod choice;
+mod ip;
 mod keeper;
 mod kind;
 pub mod lab;
+pub mod machines;
 mod session;
 mod status;
 mod sudo;
 
+pub use choice::{Kind, STAND_VARIABLE};
 pub use keeper::take_down_after;
 pub use kind::{Before, Ground, Needs, Stand, Standing};
 pub use session::{Session, summary};

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use super::{Before, Ground, Stand, Standing};
+use super::{Before, Ground, Kind, Stand, Standing};
 use crate::failure::{Attempt, Failure, Result};
 use crate::inventory::Inventory;
 use crate::ledger::{Ledger, Lock, Owner, Thing, state_directory};
@@ -14,12 +14,12 @@ use crate::sys::words::counted;
 /// The lock, the ledger and the stand. If a session is dropped without [`Session::end`], the next command undoes its
 /// changes.
 #[derive(Debug)]
-pub struct Session {
-    stand: Box<dyn Stand>,
+pub struct Session<H = Inventory> {
+    stand: Box<dyn Stand<Hosts = H>>,
     stop: StopFlag,
     ledger: Ledger,
     /// The hosts, once they are up.
-    inventory: Option<Inventory>,
+    hosts: Option<H>,
     /// Whether the hosts were up before this command.
     attached: bool,
     /// The difference between the earlier hosts and the requested ones.
@@ -34,16 +34,20 @@ pub struct Session {
     lock: Arc<Lock>,
 }
 
-impl Session {
+impl<H> Session<H> {
     /// Takes the lock, clears what a killed run left, and finds hosts that were left up on purpose. Standard error names
     /// what it cleared.
-    pub fn begin(stand: Box<dyn Stand>, stop: StopFlag) -> Result<Session> {
+    pub fn begin(stand: Box<dyn Stand<Hosts = H>>, stop: StopFlag) -> Result<Session<H>> {
         Session::begin_for(stand, stop, None)
     }
 
     /// [`Session::begin`] for one of several commands of `owner` that share hosts: the one that raises them leaves them to
     /// the others, for as long as `owner` lives.
-    pub fn begin_for(stand: Box<dyn Stand>, stop: StopFlag, owner: Option<Owner>) -> Result<Session> {
+    pub fn begin_for(
+        stand: Box<dyn Stand<Hosts = H>>,
+        stop: StopFlag,
+        owner: Option<Owner>,
+    ) -> Result<Session<H>> {
         if let Some(why) = stand.needs().root.filter(|_| !nix::unistd::geteuid().is_root()) {
             return Err(Failure::new("work on this machine", why)
                 .try_next("run it as root, or install sudo: multivm then uses it by itself"));
@@ -53,17 +57,17 @@ impl Session {
 
     fn begin_in(
         directory: &Path,
-        stand: Box<dyn Stand>,
+        stand: Box<dyn Stand<Hosts = H>>,
         stop: StopFlag,
         owner: Option<Owner>,
-    ) -> Result<Session> {
+    ) -> Result<Session<H>> {
         let lock = Lock::take(directory)?;
         let ledger = Ledger::open(directory)?;
         let mut session = Session {
             stand,
             stop,
             ledger,
-            inventory: None,
+            hosts: None,
             attached: false,
             other: None,
             owner,
@@ -72,6 +76,7 @@ impl Session {
             lock: Arc::new(lock),
         };
         session.say_when_it_ends()?;
+        session.refuse_another_kind(directory)?;
         match session.standing() {
             Some(standing) => session.attach(standing)?,
             None => session.cleared = session.reap()?,
@@ -93,13 +98,28 @@ impl Session {
         thread::Builder::new().name("end".into()).spawn(wait).map(drop).attempting(attempted)
     }
 
-    /// Hosts that were left up on purpose and are still whole.
-    fn standing(&self) -> Option<Standing> {
-        let kept = self.ledger.is_kept() && is_whole(&self.ledger.outstanding());
-        if kept { self.stand.standing().ok() } else { None }
+    /// Hosts of another kind that were left up on purpose stay, and this command cannot use them.
+    fn refuse_another_kind(&self, directory: &Path) -> Result<()> {
+        let (up, wanted) = (Kind::of(&self.ledger.outstanding(), directory), self.stand.kind());
+        if !self.is_kept() || up == wanted {
+            return Ok(());
+        }
+        let attempted = format!("work with {}", wanted.spec().hosts);
+        Err(Failure::new(attempted, format!("{}, and stay up", up.spec().are_up))
+            .try_next("multivm lab down, then run again"))
     }
 
-    fn attach(&mut self, standing: Standing) -> Result<()> {
+    /// Whether hosts were left up on purpose and are still whole.
+    fn is_kept(&self) -> bool {
+        self.ledger.is_kept() && is_whole(&self.ledger.outstanding())
+    }
+
+    /// Hosts that were left up on purpose and are still whole.
+    fn standing(&self) -> Option<Standing<H>> {
+        if self.is_kept() { self.stand.standing().ok() } else { None }
+    }
+
+    fn attach(&mut self, standing: Standing<H>) -> Result<()> {
         // This must come first: the next entry in the ledger removes the note.
         let shared = self.owner.is_some() && self.ledger.kept_until() == self.owner;
         match standing {
@@ -108,11 +128,11 @@ impl Session {
                 eprintln!("multivm: the lab of this run is another one ({why}); raising another");
                 return self.ledger.undo_all().into_iter().next().map_or(Ok(()), Err);
             }
-            Standing::Other(inventory, why) => {
-                self.inventory = Some(inventory);
+            Standing::Other(hosts, why) => {
+                self.hosts = Some(hosts);
                 self.other = Some(why);
             }
-            Standing::Same(inventory) => self.inventory = Some(inventory),
+            Standing::Same(hosts) => self.hosts = Some(hosts),
         }
         (self.attached, self.shared) = (true, shared);
         Ok(())
@@ -149,26 +169,25 @@ impl Session {
 
     /// Returns the hosts. If they are not up, this first raises them with room for `guests_memory`, the memory of all
     /// guests together in bytes.
-    pub fn raise(&mut self, guests_memory: u64) -> Result<&Inventory> {
-        let inventory = match self.inventory.take() {
+    pub fn raise(&mut self, guests_memory: u64) -> Result<&H> {
+        let hosts = match self.hosts.take() {
             Some(inventory) => inventory,
             None => {
                 let ground = Ground { ledger: &self.ledger, stop: &self.stop };
                 self.stand.raise(ground, guests_memory)?
             }
         };
-        Ok(self.inventory.insert(inventory))
+        Ok(self.hosts.insert(hosts))
     }
 
     /// The hosts, if they are up.
-    pub fn inventory(&self) -> Option<&Inventory> {
-        self.inventory.as_ref()
+    pub fn hosts(&self) -> Option<&H> {
+        self.hosts.as_ref()
     }
 
-    /// The hosts' images and the guests' accelerator in one line; none before the stand knows them.
-    pub fn stack(&self) -> Option<String> {
-        let up = || Some(format!("the lab that is up, {}", self.inventory.as_ref()?.accelerator));
-        if self.attached { up() } else { self.stand.facts() }
+    /// What the hosts are made of, in one line; none before the stand knows it.
+    pub fn facts(&self) -> Option<String> {
+        self.stand.facts()
     }
 
     /// Restarts the daemons of hosts that have ended, and returns their names.
@@ -183,7 +202,7 @@ impl Session {
             return Err(Failure::new("rebuild the lab", "it was left up by an earlier command, whose it is")
                 .try_next("multivm lab down, then run again"));
         }
-        self.inventory = None;
+        self.hosts = None;
         (self.attached, self.shared) = (false, false);
         let ground = Ground { ledger: &self.ledger, stop: &self.stop };
         self.stand.clear(ground).into_iter().next().map_or(Ok(()), Err)
@@ -237,7 +256,7 @@ impl Session {
         }
         match self.owner.clone() {
             // Interrupted, the owner ends as well: there is no next command.
-            Some(owner) if self.inventory.is_some() && !self.stop.is_set() => {
+            Some(owner) if self.hosts.is_some() && !self.stop.is_set() => {
                 self.keep_until(&owner).err().into_iter().collect()
             }
             _ => self.down(),
@@ -248,6 +267,19 @@ impl Session {
     pub fn down(mut self) -> Vec<Failure> {
         let ground = Ground { ledger: &self.ledger, stop: &self.stop };
         self.stand.down(ground)
+    }
+}
+
+impl Session<Inventory> {
+    /// The hosts, if they are up.
+    pub fn inventory(&self) -> Option<&Inventory> {
+        self.hosts()
+    }
+
+    /// The hosts' images and the guests' accelerator in one line; none before the stand knows them.
+    pub fn stack(&self) -> Option<String> {
+        let up = || Some(format!("the lab that is up, {}", self.inventory()?.accelerator));
+        if self.attached { up() } else { self.facts() }
     }
 }
 
@@ -324,11 +356,17 @@ mod tests {
     }
 
     impl Stand for Paper {
+        type Hosts = Inventory;
+
+        fn kind(&self) -> Kind {
+            Kind::Lab
+        }
+
         fn needs(&self) -> Needs {
             Needs { root: None }
         }
 
-        fn standing(&self) -> Result<Standing> {
+        fn standing(&self) -> Result<Standing<Inventory>> {
             let text = std::fs::read_to_string(self.inventory_path())
                 .map_err(|error| Failure::new("find", error))?;
             let found: Inventory =
@@ -473,6 +511,26 @@ mod tests {
         // A command that takes the hosts down needs no stack of its own.
         assert_eq!(place.begin("bookworm", None).unwrap().down(), []);
         assert!(!place.has_hosts());
+    }
+
+    #[test]
+    fn hosts_of_another_stand_are_refused_and_stay() {
+        let place = Place::new();
+        let machines = place.root.path().join("state/machines");
+        let ledger = Ledger::open(&place.root.path().join("state")).unwrap();
+        ledger.enter(Thing::Directory { path: machines.clone() }).unwrap();
+        std::fs::create_dir_all(&machines).unwrap();
+        ledger.keep().unwrap();
+        let refused = place.begin("trixie", None).unwrap_err().to_string();
+        assert!(
+            refused.contains("the machine hosts are up") && refused.contains("multivm lab down"),
+            "{refused}"
+        );
+        assert!(machines.exists());
+        // Nobody wants what a killed command left.
+        ledger.enter(Thing::Directory { path: machines.join("more") }).unwrap();
+        place.begin("trixie", None).unwrap().end();
+        assert!(!machines.exists());
     }
 
     #[test]

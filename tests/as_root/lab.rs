@@ -1,12 +1,13 @@
 //! `multivm lab` and `multivm reap`.
 
-use crate::left::{Owned, describe, leave_a_directory};
+use crate::left::{Owned, describe, leave_a_directory, leave_machines};
 use crate::program::Cli;
 
-pub const CASES: [(&str, fn()); 6] = [
+pub const CASES: [(&str, fn()); 7] = [
     ("without_a_lab_there_is_nothing_to_do", without_a_lab_there_is_nothing_to_do),
     ("what_a_killed_run_left_is_reaped", what_a_killed_run_left_is_reaped),
     ("a_lab_that_is_up_on_purpose_is_not_reaped", a_lab_that_is_up_on_purpose_is_not_reaped),
+    ("machine_hosts_that_are_up_are_no_lab", machine_hosts_that_are_up_are_no_lab),
     ("without_who_takes_it_down_it_is_reaped", without_who_takes_it_down_it_is_reaped),
     ("a_lab_that_is_asked_for_without_an_end_stays", a_lab_that_is_asked_for_without_an_end_stays),
     ("one_run_at_a_time", one_run_at_a_time),
@@ -47,6 +48,30 @@ fn a_lab_that_is_up_on_purpose_is_not_reaped() {
     assert!(again.out.starts_with("The lab is up already."), "{}{}", again.out, again.err);
     let down = cli.run("lab down");
     assert_eq!((down.code, &*down.out), (Some(0), "The lab is down. Gone: 1 directory.\n"), "{}", down.err);
+    assert!(!cli.state().exists());
+}
+
+fn machine_hosts_that_are_up_are_no_lab() {
+    let cli = Cli::new();
+    let left = leave_machines(&cli);
+    for (arguments, code, told) in [
+        ("lab up", 1, "the machine hosts are up"),
+        ("lab ssh source", 1, "the machine hosts are up instead"),
+        ("reap", 0, "The machine hosts are up on purpose"),
+        ("lab up --kind machines", 0, "The machine hosts are up already"),
+    ] {
+        let said = cli.run(arguments);
+        let words = format!("{}{}", said.out, said.err);
+        assert!(said.code == Some(code) && words.contains(told), "{arguments}: {words}");
+        assert!(left.exists());
+    }
+    let down = cli.run("lab down");
+    assert_eq!(
+        (down.code, &*down.out),
+        (Some(0), "The machine hosts are down. Gone: 1 directory.\n"),
+        "{}",
+        down.err
+    );
     assert!(!cli.state().exists());
 }
 

@@ -3,7 +3,7 @@
 use rstest::rstest;
 
 use super::cli;
-use super::left::{Owned, describe, leave_a_directory};
+use super::left::{Owned, describe, leave_a_directory, leave_machines};
 use super::program::Cli;
 
 #[rstest]
@@ -28,6 +28,15 @@ fn a_lab_that_is_up_is_described(cli: Cli) {
     describe(&left);
     let shown = cli.run("lab status");
     assert!(shown.out.starts_with("The lab is up.") && shown.out.contains("198.18.0.11"), "{}", shown.out);
+}
+
+#[rstest]
+fn machine_hosts_that_are_up_are_described(cli: Cli) {
+    let left = leave_machines(&cli);
+    let shown = cli.run("lab status");
+    assert!(shown.out.starts_with("The machine hosts are up."), "{}{}", shown.out, shown.err);
+    let doctor = format!("multivm doctor --inventory {}", left.join("inventory.toml").display());
+    assert!(shown.out.contains("198.18.9.12") && shown.out.contains(&doctor), "{}", shown.out);
 }
 
 #[rstest]

@@ -13,8 +13,25 @@ pub fn leave_a_directory(cli: &Cli, kept: bool) -> PathBuf {
     leave(cli, if kept { "{\"line\":\"kept\"}\n" } else { "" })
 }
 
+/// A ledger as `lab up --kind machines` leaves it, with the directory alone, in which the machines' inventory is.
+pub fn leave_machines(cli: &Cli) -> PathBuf {
+    let left = leave_in(cli, "machines", "{\"line\":\"kept\"}\n");
+    let host = |address: &str| format!("address = \"{address}\"\npassword = {{ file = \"./password\" }}\n");
+    let inventory = format!(
+        "[[pair]]\nname = \"machines\"\n[pair.source]\n{}[pair.target]\n{}[pair.storage]\nserve_on = \"source\"\n[pair.network]\nnat = true\n",
+        host("198.18.9.11"),
+        host("198.18.9.12")
+    );
+    fs::write(left.join("inventory.toml"), inventory).unwrap();
+    left
+}
+
 pub fn leave(cli: &Cli, kept: &str) -> PathBuf {
-    let left = cli.state().join("lab");
+    leave_in(cli, "lab", kept)
+}
+
+fn leave_in(cli: &Cli, directory: &str, kept: &str) -> PathBuf {
+    let left = cli.state().join(directory);
     fs::create_dir_all(left.join("deep")).unwrap();
     let mut lines = format!(
         "{{\"line\":\"entered\",\"id\":1,\"thing\":{{\"kind\":\"directory\",\"path\":\"{}\"}}}}\n",

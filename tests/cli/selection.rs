@@ -52,6 +52,8 @@ fn nothing_is_touched(cli: &Cli, said: &Said) {
 #[case::set("booting", &[("MULTIVM_SET", "quick")], "the set `quick` has no scenario whose name has `booting`")]
 #[case::set_of_another_name("", &[("MULTIVM_SET", "fast")], "`all`, `ci`, `quick`")]
 #[case::part("--shard 9/9", &[("MULTIVM_SET", "quick")], "part 9/9 of 4 scenarios is empty")]
+#[case::stand("precopy_cross", &[("MULTIVM_STAND", "kvm")], "expected one of `lab`, `machines`")]
+#[case::stand_that_plays_nothing("precopy_cross", &[("MULTIVM_STAND", "machines")], "which no run prepares yet")]
 #[case::part_by_variable("", &[("MULTIVM_SET", "quick"), ("MULTIVM_SHARD", "9/9")], "no more parts than there are scenarios, 4")]
 #[case::skip("--skip p", &[], "everything is skipped")]
 #[case::skip_of_a_selection("cross --skip cross", &[], "everything whose name has `cross` is skipped")]

@@ -1,5 +1,6 @@
-//! `multivm lab`: a lab by hand, which stays up between commands.
+//! `multivm lab`: a lab by hand, or machine hosts, which stay up between commands.
 
+mod machines;
 mod ssh;
 mod status;
 
@@ -11,11 +12,12 @@ use multivm::doctor::supply;
 use multivm::failure::Result;
 use multivm::guest::{Fleet, GuestNews, Need};
 use multivm::inventory::Inventory;
-use multivm::ledger::Owner;
+use multivm::ledger::{Owner, state_directory};
 use multivm::progress::terminal;
 use multivm::scenario::Profile;
 use multivm::stand::lab::{Lab, running};
-use multivm::stand::{Session, become_root, summary, take_down_after};
+use multivm::stand::machines::Machines;
+use multivm::stand::{Kind, STAND_VARIABLE, Session, Stand, Status, become_root, summary, take_down_after};
 use multivm::sys::interrupt::stop_on_signals;
 use multivm::sys::stop::StopFlag;
 
@@ -36,6 +38,9 @@ pub enum Command {
 
 #[derive(clap::Args)]
 pub struct UpArguments {
+    /// What is raised: lab, or machines, two whole virtual machines with a KVM of their own, which come without guests
+    #[arg(long, value_name = "KIND", env = STAND_VARIABLE, default_value_t = Kind::Lab)]
+    kind: Kind,
     /// Take it down when this process ends, whatever way it ends: `--until-exit $$` is the shell that it is typed in
     #[arg(long, value_name = "PID", value_parser = living)]
     until_exit: Option<Owner>,
@@ -54,11 +59,23 @@ fn living(pid: &str) -> Result<Owner, String> {
 
 pub fn run(command: Command) -> Answer {
     match command {
-        Command::Up(arguments) => up(&arguments),
-        Command::Down => down(),
+        Command::Up(arguments) => match arguments.kind {
+            Kind::Lab => up(&arguments),
+            Kind::Machines => machines::up(&arguments),
+        },
+        Command::Down => match held()? {
+            Kind::Lab => down(Box::new(Lab::new(settings()?)), "The lab is"),
+            Kind::Machines => down(Box::new(Machines::new(settings()?)), "The machine hosts are"),
+        },
         Command::Status => status::run(),
         Command::Ssh(arguments) => ssh::run(&arguments),
     }
+}
+
+/// The kind of the hosts that are up, or that something is left of.
+pub fn held() -> Result<Kind, Problem> {
+    let directory = state_directory();
+    Ok(Kind::of(&Status::look(&directory)?.things, &directory))
 }
 
 fn up(arguments: &UpArguments) -> Answer {
@@ -131,10 +148,10 @@ fn say(news: GuestNews<'_>) {
     }
 }
 
-fn down() -> Answer {
-    let settings = settings()?;
+/// Takes hosts down. What `subject` says of them begins a sentence.
+fn down<H>(stand: Box<dyn Stand<Hosts = H>>, subject: &str) -> Answer {
     become_root()?;
-    let session = Session::begin(Box::new(Lab::new(settings)), StopFlag::new())?;
+    let session = Session::begin(stand, StopFlag::new())?;
     if !session.is_attached() {
         let text = match session.cleared() {
             [] => "No lab is up.\n".to_owned(),
@@ -148,7 +165,7 @@ fn down() -> Answer {
     if !failures.is_empty() {
         return Err(Problem::Failed(failures));
     }
-    crate::say(&format!("The lab is down. Gone: {}.\n", summary(&things)))
+    crate::say(&format!("{subject} down. Gone: {}.\n", summary(&things)))
 }
 
 /// Instructions for reaching the machines of the lab.

@@ -15,7 +15,7 @@ use crate::image::HostImage;
 use crate::inventory::{GuestsEntry, HostEntry, Inventory, StorageEntry};
 use crate::ledger::{Ledger, Thing};
 use crate::remote::Remote;
-use crate::stand::Ground;
+use crate::stand::{Ground, ip};
 use crate::sys::parallel::at_once;
 use crate::sys::stop::StopFlag;
 use crate::sys::wait::{Poll, wait_for};
@@ -144,7 +144,7 @@ impl Plan<'_> {
         let layers = [Some(layer), own.map(Path::to_owned), Some(image.root.clone())];
         let spec = HostSpec {
             hostname: name.into(),
-            network: network::path(&namespace),
+            network: ip::path(&namespace),
             joins: groups.joins,
             root: self.root(name)?,
             layers: layers.into_iter().flatten().collect(),
@@ -189,7 +189,7 @@ impl Plan<'_> {
         let layer = self.files.storage_layer(self.directory, name, network::SWITCH_ADDRESS)?;
         let spec = HostSpec {
             hostname: name.into(),
-            network: network::path(network::SWITCH),
+            network: ip::path(network::SWITCH),
             joins: Vec::new(),
             root: self.root(name)?,
             layers: vec![layer, image.root.clone()],

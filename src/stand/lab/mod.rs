@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::time::Duration;
 
-use super::{Before, Ground, Needs, Stand, Standing};
+use super::{Before, Ground, Kind, Needs, Stand, Standing};
 use crate::failure::{Attempt, Cause, Failure, Result};
 use crate::inventory::Inventory;
 use crate::ledger::{Thing, state_directory};
@@ -75,11 +75,17 @@ impl Lab {
 }
 
 impl Stand for Lab {
+    type Hosts = Inventory;
+
+    fn kind(&self) -> Kind {
+        Kind::Lab
+    }
+
     fn needs(&self) -> Needs {
         Needs { root: Some("namespaces need root") }
     }
 
-    fn standing(&self) -> Result<Standing> {
+    fn standing(&self) -> Result<Standing<Inventory>> {
         let inventory = running()?;
         Ok(match self.differs(&inventory) {
             None => Standing::Same(inventory),
@@ -132,7 +138,7 @@ impl Stand for Lab {
 
 /// The directory of a running lab.
 fn directory() -> PathBuf {
-    state_directory().join("lab")
+    Kind::Lab.directory(&state_directory())
 }
 
 /// The inventory of the running lab.

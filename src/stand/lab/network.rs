@@ -10,16 +10,14 @@
 
 use std::fs::File;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::path::Path;
 
 use ipnet::Ipv4Net;
 use nix::sched::{CloneFlags, setns};
 
-use crate::failure::{Attempt, Failure, Result};
+use crate::failure::{Attempt, Result};
 use crate::ledger::{Ledger, Thing};
-use crate::sys::limited;
+use crate::stand::ip::{batch, ip, path};
 
 /// Namespace of the switch, the storage server and the harness.
 pub const SWITCH: &str = "multivm-switch";
@@ -32,20 +30,12 @@ pub const NETWORK: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(198, 18, 0, 0), 1
 /// Bridge inside each host.
 pub const BRIDGE: &str = "br0";
 
-/// How long `ip` may take: the kernel waits for other namespaces that go.
-const LIMIT: Duration = Duration::from_secs(30);
-
 /// The /24 for guests' addresses within the lab's network. It follows from the lab's id, so that labs differ.
 pub fn guest_addresses(owner: &str) -> Ipv4Net {
     // The hosts have 198.18.0.0/24.
     let third = 1 + owner.bytes().fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte)) % 255;
     let [first, second, ..] = NETWORK.addr().octets();
     Ipv4Net::new_assert(Ipv4Addr::new(first, second, third, 0), 24)
-}
-
-/// The path of a named network namespace.
-pub fn path(namespace: &str) -> PathBuf {
-    Path::new("/run/netns").join(namespace)
 }
 
 /// Creates the switch's namespace.
@@ -117,23 +107,6 @@ pub fn in_switch() -> bool {
     let inode = |path: &Path| std::fs::metadata(path).map(|found| found.ino()).ok();
     let here = inode(Path::new("/proc/thread-self/ns/net"));
     here.is_some() && here == inode(&path(SWITCH))
-}
-
-fn ip(arguments: &str) -> Result<()> {
-    run(Command::new("ip").args(arguments.split_whitespace()), "", &format!("ip {arguments}"))
-}
-
-fn batch(namespace: &str, lines: &str) -> Result<()> {
-    run(
-        Command::new("ip").args(["-n", namespace, "-batch", "-"]),
-        lines,
-        &format!("set up network namespace {namespace}"),
-    )
-}
-
-fn run(command: &mut Command, input: &str, attempted: &str) -> Result<()> {
-    limited::run(command, input, LIMIT)
-        .map_err(|cause| Failure::new(attempted, cause).try_next("multivm doctor says what is missing"))
 }
 
 #[cfg(test)]

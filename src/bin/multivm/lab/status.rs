@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
+use multivm::failure::Result;
 use multivm::ledger::state_directory;
-use multivm::stand::lab::running;
-use multivm::stand::{Occupancy, Status, summary};
+use multivm::stand::{Kind, Occupancy, Status, lab, machines, summary};
 
 use crate::problem::Answer;
 
@@ -20,11 +20,11 @@ pub fn run() -> Answer {
             "No whole lab is up; left of a run or of a lab: {}.\n`multivm reap` clears it, and so does the next run.\n",
             summary(&status.things)
         ),
-        Occupancy::Up => match running() {
-            Ok(inventory) => format!("The lab is up.\n\n{}", super::reach(&inventory)),
+        Occupancy::Up => match describe(Kind::of(&status.things, &directory)) {
+            Ok(text) => text,
             Err(failure) if !nix::unistd::geteuid().is_root() => {
                 format!(
-                    "The lab is up. More is for root to see: sudo multivm lab status ({})\n",
+                    "Hosts are up. More is for root to see: sudo multivm lab status ({})\n",
                     failure.cause
                 )
             }
@@ -45,4 +45,14 @@ pub fn run() -> Answer {
         }
     }
     crate::say(&text)
+}
+
+/// What is up, and how it is reached.
+fn describe(kind: Kind) -> Result<String> {
+    Ok(match kind {
+        Kind::Lab => format!("The lab is up.\n\n{}", super::reach(&lab::running()?)),
+        Kind::Machines => {
+            format!("The machine hosts are up.\n\n{}", super::machines::reach(&machines::running()?))
+        }
+    })
 }

@@ -1,0 +1,72 @@
+//! The disk of a machine host: a whole system with its own kernel, for a QEMU to boot.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::build::{FORMAT, HostImage, images_directory, key};
+use super::{Images, Store};
+use crate::failure::{Attempt, Result};
+
+const PACKAGES: &str = include_str!("../../fixtures/machine/packages.txt");
+
+/// The files of the recipe, by name.
+const FILES: [(&str, &str); 7] = [
+    ("build.sh", include_str!("../../fixtures/machine/build.sh")),
+    ("nic.network", include_str!("../../fixtures/machine/nic.network")),
+    ("policy.cil", include_str!("../../fixtures/machine/policy.cil")),
+    ("qemu.conf", include_str!("../../fixtures/machine/qemu.conf")),
+    ("sshd.conf", include_str!("../../fixtures/machine/sshd.conf")),
+    ("ssh-keys.conf", include_str!("../../fixtures/machine/ssh-keys.conf")),
+    ("system.conf", include_str!("../../fixtures/machine/system.conf")),
+];
+
+/// What stays of a build.
+const KEPT: [&str; 4] = ["disk.raw", "vmlinuz", "initrd.img", "password"];
+
+/// The files that machine hosts boot from.
+#[derive(Debug, Clone)]
+pub struct MachineImage {
+    /// The directory with `disk.raw`, `vmlinuz`, `initrd.img`, and `password`, which is root's.
+    pub directory: PathBuf,
+}
+
+impl MachineImage {
+    /// The file with the password of the machines' root, which only its owner can read.
+    pub fn password(&self) -> PathBuf {
+        self.directory.join("password")
+    }
+}
+
+impl Images<'_> {
+    /// The image of machine hosts of `suite`, built with the tools of `tools` if it is missing.
+    pub fn machine(&self, suite: &str, tools: &HostImage) -> Result<MachineImage> {
+        let path = path(self.store, suite);
+        self.ensure(&path, &format!("disk of {suite} machine hosts"), |partial| {
+            // The disk and the password are for nobody's eyes.
+            fs::set_permissions(partial, fs::Permissions::from_mode(0o700))
+                .attempting(|| format!("protect {}", partial.display()))?;
+            self.mmdebstrap("minbase", PACKAGES, suite, &partial.join("tree"))?;
+            self.build_in(tools, partial, &FILES, "disk")?;
+            for entry in fs::read_dir(partial).attempting(|| format!("read {}", partial.display()))? {
+                let entry = entry.attempting(|| format!("read {}", partial.display()))?;
+                if !KEPT.iter().any(|kept| entry.file_name() == *kept) {
+                    remove(&entry.path())?;
+                }
+            }
+            Ok(())
+        })?;
+        Ok(MachineImage { directory: path })
+    }
+}
+
+fn remove(path: &Path) -> Result<()> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    removed.attempting(|| format!("remove {}", path.display()))
+}
+
+fn path(store: &Store, suite: &str) -> PathBuf {
+    let mut recipe = vec![FORMAT, suite, PACKAGES];
+    recipe.extend(FILES.iter().map(|(_, text)| *text));
+    images_directory(store).join(format!("machine-{suite}-{}", key(&recipe)))
+}

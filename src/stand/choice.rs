@@ -1,0 +1,73 @@
+//! The choice among kinds of hosts on this machine.
+
+use std::path::{Path, PathBuf};
+
+use crate::axis::{AxisValue, UnknownName, axis};
+use crate::ledger::Thing;
+
+/// The environment's variable that chooses the hosts of a run.
+pub const STAND_VARIABLE: &str = "MULTIVM_STAND";
+
+/// A kind of hosts: its row in the table.
+pub struct Spec {
+    pub name: &'static str,
+    /// The hosts, in a sentence.
+    pub hosts: &'static str,
+    /// The beginning of a sentence about hosts that are up.
+    pub are_up: &'static str,
+}
+
+axis! {
+    /// A kind of hosts that multivm makes on this machine.
+    Kind, "stand", Spec {
+        Lab => Spec { name: "lab", hosts: "the lab", are_up: "the lab is up" },
+        Machines => Spec { name: "machines", hosts: "the machine hosts", are_up: "the machine hosts are up" },
+    }
+}
+
+impl Kind {
+    /// Reads [`STAND_VARIABLE`] through `get`. Without a value it is the lab.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Kind, UnknownName> {
+        get(STAND_VARIABLE).filter(|value| !value.is_empty()).map_or(Ok(Kind::Lab), |value| value.parse())
+    }
+
+    /// The directory of such hosts in a state directory.
+    pub fn directory(self, state: &Path) -> PathBuf {
+        state.join(self.name())
+    }
+
+    /// The kind of the hosts that a ledger's things belong to.
+    pub fn of(things: &[Thing], state: &Path) -> Kind {
+        let machines = Thing::Directory { path: Kind::Machines.directory(state) };
+        if things.contains(&machines) { Kind::Machines } else { Kind::Lab }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::not_set(None, Some(Kind::Lab))]
+    #[case::empty(Some(""), Some(Kind::Lab))]
+    #[case::lab(Some("lab"), Some(Kind::Lab))]
+    #[case::machines(Some("machines"), Some(Kind::Machines))]
+    #[case::neither(Some("kvm"), None)]
+    fn a_variable_chooses_it(#[case] value: Option<&str>, #[case] expected: Option<Kind>) {
+        let read = Kind::read(|name| value.filter(|_| name == STAND_VARIABLE).map(str::to_owned));
+        assert_eq!(read.as_ref().ok(), expected.as_ref());
+        if let Err(error) = read {
+            assert_eq!(error.to_string(), "unknown stand `kvm`, expected one of `lab`, `machines`");
+        }
+    }
+
+    #[test]
+    fn a_ledger_tells_what_its_things_belong_to() {
+        let state = Path::new("/state");
+        let of = |name: &str| Kind::of(&[Thing::Directory { path: state.join(name) }], state);
+        assert_eq!((of("lab"), of("machines"), of("machines/host1")), (Kind::Lab, Kind::Machines, Kind::Lab));
+        assert_eq!(Kind::of(&[], state), Kind::Lab);
+    }
+}

@@ -1,0 +1,255 @@
+//! Machine hosts: two whole virtual machines with firewall, SELinux, an NFS server in the kernel, and a KVM that works, since QEMU
+//! emulates what it takes.
+//!
+//! To everything else they are what their inventory file says: two hosts with a root password. No other room knows what they are.
+
+mod cold;
+mod file;
+mod login;
+mod machine;
+mod network;
+mod qemu;
+mod qmp;
+mod restore;
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::lab::Settings;
+use super::{Before, Ground, Kind, Needs, Stand, Standing};
+use crate::failure::{Attempt, Failure, Result};
+use crate::image::{HostImage, Images, MachineImage, Snapshot};
+use crate::inventory::file::InventoryFile;
+use crate::ledger::{Thing, state_directory};
+use crate::sys::machine::memory_available;
+use crate::sys::stop::StopFlag;
+use machine::{CODE_MIB, CPUS, MACHINES, MEMORY_MIB, Machine};
+
+/// The suite whose packages make a machine host: QEMU's emulation of AMD's SVM was tried with it.
+const SUITE: &str = "trixie";
+
+/// What a machine takes of this machine at most, MiB.
+const TAKES_MIB: u64 = MEMORY_MIB + CODE_MIB;
+
+/// Machine hosts that are up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raised {
+    /// The inventory file of the hosts.
+    pub inventory: PathBuf,
+    /// The file with root's password.
+    pub password: PathBuf,
+    /// Names and addresses.
+    pub hosts: [(String, String); 2],
+}
+
+/// The machine hosts of this machine.
+#[derive(Debug)]
+pub struct Machines {
+    settings: Settings,
+    /// What the machines are started from; none until they are prepared.
+    prepared: Option<Prepared>,
+}
+
+#[derive(Debug)]
+struct Prepared {
+    tools: HostImage,
+    image: MachineImage,
+    snapshot: Snapshot,
+}
+
+impl Machines {
+    /// Machines that do not stand yet.
+    pub fn new(settings: Settings) -> Machines {
+        Machines { settings, prepared: None }
+    }
+
+    /// Refuses settings that machine hosts cannot have.
+    pub fn allow(settings: &Settings) -> Result<()> {
+        for suite in [&settings.source_suite, &settings.target_suite] {
+            if suite != SUITE {
+                return Err(Failure::new(
+                    format!("make machine hosts of {suite}"),
+                    format!("allowed: {SUITE}"),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Stand for Machines {
+    type Hosts = Raised;
+
+    fn kind(&self) -> Kind {
+        Kind::Machines
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { root: Some("namespaces and the machines' network need root") }
+    }
+
+    fn standing(&self) -> Result<Standing<Raised>> {
+        running().map(Standing::Same)
+    }
+
+    /// Fetches packages and boots the machines, unless that was done before. This thread stays where it is: a link leads to the
+    /// machines.
+    fn prepare(&mut self, ground: Ground<'_>, before: Before) -> Result<()> {
+        if before == Before::Foreign {
+            return Ok(());
+        }
+        let images = Images { store: &self.settings.store, ledger: ground.ledger, stop: ground.stop };
+        let tools = images.host(SUITE)?;
+        let image = images.machine(SUITE, &tools)?;
+        if before == Before::Down {
+            has_room()?;
+            // It comes first: it says whose the rest is.
+            create_directory(ground)?;
+            network::create(ground)?;
+        }
+        let recipe = cold::recipe(&tools);
+        let recipe: Vec<&str> = recipe.iter().map(String::as_str).collect();
+        let snapshot =
+            images.snapshot(&image, &recipe, |snapshot| cold::take(&tools, &image, snapshot, ground))?;
+        self.prepared = Some(Prepared { tools, image, snapshot });
+        Ok(())
+    }
+
+    fn raise(&mut self, ground: Ground<'_>, guests_memory: u64) -> Result<Raised> {
+        let attempted = || "raise the machine hosts".to_owned();
+        let Prepared { tools, image, snapshot } =
+            self.prepared.as_ref().ok_or_else(|| Failure::new(attempted(), "they were not prepared"))?;
+        if guests_memory > MEMORY_MIB << 20 {
+            let guests = guests_memory >> 20;
+            return Err(Failure::new(
+                attempted(),
+                format!("guests of {guests} MiB have no room in {MEMORY_MIB} MiB"),
+            )
+            .try_next("fewer or smaller guests: MULTIVM_GUESTS, MULTIVM_MEMORY"));
+        }
+        let password = create_directory(ground)?.join(file::PASSWORD);
+        // The copy has the permissions of the original, which only its owner can read.
+        fs::copy(image.password(), &password).attempting(|| format!("write {}", password.display()))?;
+        restore::restore(tools, image, snapshot, &password, ground)?;
+        let [one, other] = MACHINES.each_ref().map(|machine| cold::host_key(&snapshot.directory, machine));
+        let inventory = inventory();
+        fs::write(&inventory, file::text([&one?, &other?]))
+            .attempting(|| format!("write {}", inventory.display()))?;
+        running()
+    }
+
+    fn mend(&mut self, ground: Ground<'_>) -> Result<Vec<String>> {
+        match ground.ledger.outstanding().iter().find(|thing| !thing.is_there()) {
+            None => Ok(Vec::new()),
+            Some(gone) => Err(Failure::new("mend the machine hosts", format!("{gone} is gone"))),
+        }
+    }
+
+    fn clear(&mut self, ground: Ground<'_>) -> Vec<Failure> {
+        // The network stays for the machines that come next.
+        let network = Thing::NetworkNamespace { name: network::NAMESPACE.into() };
+        ground.ledger.undo_all_but(|thing| *thing == network)
+    }
+
+    fn down(&mut self, ground: Ground<'_>) -> Vec<Failure> {
+        let mut failures = ground.ledger.undo_all();
+        // An interrupted command waits as well: nothing is left when it ends.
+        failures.extend(network::await_end(&StopFlag::new()).err());
+        failures
+    }
+
+    fn facts(&self) -> Option<String> {
+        let facts = &self.prepared.as_ref()?.tools.facts;
+        Some(format!(
+            "two machines of {}, {CPUS} CPUs and {MEMORY_MIB} MiB each, in QEMU {} without KVM",
+            facts.suite, facts.qemu
+        ))
+    }
+}
+
+/// Refuses to raise machines that this machine has no memory for.
+fn has_room() -> Result<()> {
+    let wanted = TAKES_MIB * MACHINES.len() as u64;
+    match memory_available().map(|bytes| bytes >> 20) {
+        Some(available) if available < wanted => Err(Failure::new(
+            "raise the machine hosts",
+            format!("they take up to {wanted} MiB, and {available} MiB are available"),
+        )
+        .try_next("free some memory")),
+        _ => Ok(()),
+    }
+}
+
+/// The machine hosts that are up.
+pub fn running() -> Result<Raised> {
+    let inventory = inventory();
+    InventoryFile::load(&inventory, None).map_err(|error| {
+        Failure::new("find machine hosts", error.to_string()).try_next("multivm lab up --kind machines")
+    })?;
+    let password = directory().join(file::PASSWORD);
+    let hosts = MACHINES.each_ref().map(|machine| (machine.name.to_owned(), machine.address.to_owned()));
+    Ok(Raised { inventory, password, hosts })
+}
+
+fn inventory() -> PathBuf {
+    directory().join("inventory.toml")
+}
+
+/// The directory of running machines.
+fn directory() -> PathBuf {
+    Kind::Machines.directory(&state_directory())
+}
+
+/// Creates the directory of running machines, unless that was done before.
+fn create_directory(Ground { ledger, .. }: Ground<'_>) -> Result<PathBuf> {
+    let path = directory();
+    let thing = Thing::Directory { path: path.clone() };
+    if !ledger.outstanding().contains(&thing) {
+        ledger.enter(thing)?;
+    }
+    fs::create_dir_all(&path).attempting(|| format!("create {}", path.display()))?;
+    Ok(path)
+}
+
+/// An empty directory for what a running machine writes.
+fn own_directory(machine: &Machine) -> Result<PathBuf> {
+    let path = directory().join(machine.name);
+    if path.exists() {
+        // A boot for the snapshot has left its console.
+        fs::remove_dir_all(&path).attempting(|| format!("remove {}", path.display()))?;
+    }
+    fs::create_dir_all(&path).attempting(|| format!("create {}", path.display()))?;
+    protect(&path)?;
+    Ok(path)
+}
+
+/// The memory and the disk of a machine are for nobody's eyes.
+fn protect(path: &Path) -> Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(0o700))
+        .attempting(|| format!("protect {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("", true)]
+    #[case("trixie", true)]
+    #[case("bookworm", false)]
+    fn machines_are_of_one_suite(#[case] suite: &str, #[case] allowed: bool) {
+        let settings = Settings::read(|name| match name {
+            "MULTIVM_SUITE" => Some(suite.to_owned()),
+            "MULTIVM_CACHE" => Some("/cache".to_owned()),
+            _ => None,
+        });
+        let said = Machines::allow(&settings.unwrap());
+        assert_eq!(said.is_ok(), allowed);
+        if let Err(failure) = said {
+            assert_eq!(failure.to_string(), "cannot make machine hosts of bookworm: allowed: trixie");
+        }
+    }
+}
