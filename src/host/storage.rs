@@ -121,6 +121,9 @@ impl Drop for Storage {
     }
 }
 
+/// So many lines of what qemu-img said are shown.
+const SHOWN: usize = 8;
+
 /// The line between two reports.
 const MARK: &str = "multivm-next-image";
 
@@ -130,6 +133,8 @@ pub struct ImageCheck {
     pub image: String,
     /// The counts of the report, or the output that is no report.
     counts: Result<Counts, String>,
+    /// What qemu-img said before its report: a line for each error.
+    words: String,
 }
 
 /// The counts of a report. An absent field is 0 (qapi/block-core.json, ImageCheck).
@@ -145,8 +150,10 @@ struct Counts {
 
 impl ImageCheck {
     fn new(image: &str, report: &str) -> ImageCheck {
+        let begin = report.find("\n{").unwrap_or(0);
+        let (words, report) = report.split_at(begin);
         let counts = serde_json::from_str(report).map_err(|error| format!("{error} in {report:?}"));
-        ImageCheck { image: image.to_owned(), counts }
+        ImageCheck { image: image.to_owned(), counts, words: words.trim().to_owned() }
     }
 
     /// What is wrong with an image that a running QEMU may have open: QEMU writes what it references before the reference, so that at any
@@ -165,11 +172,11 @@ impl ImageCheck {
 impl fmt::Display for ImageCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.counts {
-            Ok(counts) => write!(
-                f,
-                "{} check errors, {} corruptions, {} leaked clusters",
-                counts.errors, counts.corruptions, counts.leaks
-            ),
+            Ok(counts) => {
+                let Counts { errors, corruptions, leaks } = counts;
+                write!(f, "{errors} check errors, {corruptions} corruptions, {leaks} leaked clusters")?;
+                self.words.lines().take(SHOWN).try_for_each(|line| write!(f, "\n{line}"))
+            }
             Err(words) => f.write_str(words),
         }
     }
@@ -188,6 +195,16 @@ mod tests {
         assert!(!bad.is_whole());
         assert_eq!(bad.to_string(), "0 check errors, 2 corruptions, 1 leaked clusters");
         assert!(!ImageCheck::new("vm1.qcow2", "qemu-img: Could not open").is_whole());
+    }
+
+    #[test]
+    fn errors_come_before_the_report() {
+        let report = "ERROR cluster 1 refcount=0 reference=1\n{\n\"check-errors\": 0,\n\"corruptions\": 1\n}";
+        let found = ImageCheck::new("vm1.qcow2", report).to_string();
+        assert_eq!(
+            found,
+            "0 check errors, 1 corruptions, 0 leaked clusters\nERROR cluster 1 refcount=0 reference=1"
+        );
     }
 
     #[test]

@@ -74,7 +74,13 @@ pub const DAMAGES: &[Damage] = &[
         breaks_ground: true,
         cause: |fleet| on_host(&fleet.hosts.target, "pkill -STOP multivm-agent"),
         finds: &[
-            finding(&kernel_log::ABOUT, HOSTS, "cannot ask our program on target").repeated(),
+            finding(&leftovers::ABOUT, HOSTS, "process multivm-agent (pid "),
+            may_find(
+                &kernel_log::ABOUT,
+                HOSTS,
+                "a look at the host may wait behind the question without an answer",
+            )
+            .repeated(),
             may_find(&writers::ABOUT, HOSTS, "the scenario may end before the watch was blind for too long"),
             may_find(
                 &leftovers::ABOUT,
