@@ -1,9 +1,8 @@
 //! A lasting connection to the libvirt daemon of one host.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use virt::connect::Connect;
@@ -11,9 +10,9 @@ use virt_sys as sys;
 
 use super::subscribe::{self, Hub};
 use super::wire::{GOODBYE_LIMIT, Turn, Wire};
+use super::wires::Wires;
 use super::{Domain, Error, HostEvent, Libvirt, Result, State, Subscription, Version};
 use crate::sys::bounded;
-use crate::sys::parallel::locked;
 
 /// How long a call may take. libvirtd itself waits 30 s for the job lock of a domain, and its answer to that should arrive.
 /// A longer call hangs: on QEMU's monitor after a guest's storage has died, on a stopped daemon, or on a dead host that
@@ -27,12 +26,6 @@ const SILENT_LIMIT: Duration = Duration::from_secs(5);
 /// How many calls may be under way at a host at the same time; one more waits for its turn.
 const MOST_WIRES: usize = 4;
 
-/// How long a call waits for a free wire before it opens another one.
-const PATIENCE: Duration = Duration::from_millis(100);
-
-/// How often a call that waits for its turn looks for a wire.
-const LOOK_AT_WIRES: Duration = Duration::from_millis(2);
-
 /// A connection to one host, of one wire or several. Clones share it; the last of them closes it.
 ///
 /// No call blocks its caller without end: each runs in a thread of its own, which the caller abandons at the deadline.
@@ -42,11 +35,7 @@ pub struct Connection {
 }
 
 struct Inner {
-    /// The wires to the daemon. The first is there from the beginning, and has the events; others come when calls overlap.
-    wires: Mutex<Vec<Arc<Wire>>>,
-    /// How many wires there may be, with those that are being opened.
-    most_wires: usize,
-    opening: AtomicUsize,
+    wires: Wires,
     host: Arc<str>,
     uri: String,
     libvirt: Libvirt,
@@ -79,14 +68,12 @@ impl Connection {
             return Err(Error::invalid(OPERATION, "the URI has a zero byte").on(&host));
         }
         let (address, label, library) = (uri.to_owned(), Arc::clone(&host), libvirt.clone());
-        let opened =
-            bounded::answer(CALL_LIMIT, libvirt.stop(), move || Wire::dial(&address, &label, &library));
-        let first = opened.unwrap_or_else(|| Err(Error::no_answer(OPERATION, CALL_LIMIT).on(&host)))?;
+        let dial = move || Wires::open(address, label, library, most_wires);
+        let opened = bounded::answer(CALL_LIMIT, libvirt.stop(), dial);
+        let wires = opened.unwrap_or_else(|| Err(Error::no_answer(OPERATION, CALL_LIMIT).on(&host)))?;
         Ok(Connection {
             inner: Arc::new(Inner {
-                wires: Mutex::new(vec![first]),
-                most_wires,
-                opening: AtomicUsize::new(0),
+                wires,
                 hub: Hub::new(&host),
                 host,
                 uri: uri.to_owned(),
@@ -103,10 +90,6 @@ impl Connection {
 
     pub(super) fn host_arc(&self) -> &Arc<str> {
         &self.inner.host
-    }
-
-    fn first(&self) -> Arc<Wire> {
-        Arc::clone(&locked(&self.inner.wires)[0])
     }
 
     /// Makes a call over any wire, and waits for its answer no longer than [`CALL_LIMIT`], or [`SILENT_LIMIT`] after a call without an
@@ -127,7 +110,7 @@ impl Connection {
         call: impl FnOnce(&Exchange) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let connection = self.clone();
-        self.bounded(operation, move |deadline| call(&connection.first_asked(operation, deadline)?))
+        self.bounded(operation, move |deadline| call(&connection.first_exchange(operation, deadline)?))
     }
 
     /// Makes a last call over the wire that has the events before these end, and waits no longer than [`GOODBYE_LIMIT`].
@@ -135,7 +118,7 @@ impl Connection {
         let connection = self.clone();
         let deadline = Instant::now() + GOODBYE_LIMIT;
         let _ = bounded::answer(GOODBYE_LIMIT, self.inner.libvirt.stop(), move || {
-            connection.first_asked("end the events", deadline).map(|asked| leave(&asked))
+            connection.first_exchange("end the events", deadline).map(|asked| leave(&asked))
         });
     }
 
@@ -169,81 +152,20 @@ impl Connection {
         Error::no_answer(operation, limit).on(&self.inner.host)
     }
 
-    fn first_asked(&self, operation: &'static str, deadline: Instant) -> Result<Exchange> {
-        let first = self.first();
-        self.await_turn(operation, deadline, || first.take())
+    fn first_exchange(&self, operation: &'static str, deadline: Instant) -> Result<Exchange> {
+        self.over(operation, || self.inner.wires.take_first(deadline))
     }
 
-    /// A wire for one call: one that is free, or another one if there may be more.
+    /// A call's hold on a wire of its own.
     pub(super) fn exchange(&self, operation: &'static str, deadline: Instant) -> Result<Exchange> {
-        // Most calls take milliseconds, and another wire takes longer.
-        let soon = (Instant::now() + PATIENCE).min(deadline);
-        if let Ok(exchange) = self.await_turn(operation, soon, || self.free()) {
-            return Ok(exchange);
-        }
-        let another = self.another().map(|turn| Exchange { connection: self.clone(), turn });
-        match another {
-            // The caller may have given up meanwhile, and an order must not come after that.
-            Some(another) if Instant::now() < deadline => Ok(another),
-            Some(_) => Err(self.no_answer(operation, self.call_limit())),
-            None => self.await_turn(operation, deadline, || self.free()),
-        }
+        self.over(operation, || self.inner.wires.take(deadline))
     }
 
-    /// A wire that nobody uses. One of the others than the first that was closed is forgotten: the first tells that a connection is closed.
-    fn free(&self) -> Option<Turn> {
-        let mut closed = Vec::new();
-        let mut wires = locked(&self.inner.wires);
-        let mut free = None;
-        let mut number = 0;
-        while free.is_none() && number < wires.len() {
-            match wires[number].take() {
-                Some(turn) if number > 0 && !turn.is_open() => closed.push((wires.remove(number), turn)),
-                turn => {
-                    free = turn;
-                    number += 1;
-                }
-            }
-        }
-        drop(wires);
-        free
-    }
-
-    /// Opens another wire; none if there are enough, or the daemon takes no more: then one of the others will be free, or say why not.
-    fn another(&self) -> Option<Turn> {
-        let Inner { wires, opening, most_wires, host, uri, libvirt, .. } = &*self.inner;
-        {
-            let wires = locked(wires);
-            if wires.len() + opening.load(Ordering::Relaxed) >= *most_wires {
-                return None;
-            }
-            // Whoever counts does it with the wires locked.
-            opening.fetch_add(1, Ordering::Relaxed);
-        }
-        let wire = Wire::dial(uri, host, libvirt);
-        let mut wires = locked(wires);
-        opening.fetch_sub(1, Ordering::Relaxed);
-        let wire = wire.ok()?;
-        let turn = wire.take();
-        wires.push(wire);
-        turn
-    }
-
-    fn await_turn(
-        &self,
-        operation: &'static str,
-        deadline: Instant,
-        take: impl Fn() -> Option<Turn>,
-    ) -> Result<Exchange> {
+    fn over(&self, operation: &'static str, take: impl FnOnce() -> Option<Turn>) -> Result<Exchange> {
         let begin = Instant::now();
-        loop {
-            if Instant::now() >= deadline {
-                return Err(self.no_answer(operation, begin.elapsed()));
-            }
-            if let Some(turn) = take() {
-                return Ok(Exchange { connection: self.clone(), turn });
-            }
-            thread::sleep(LOOK_AT_WIRES);
+        match take() {
+            Some(turn) => Ok(Exchange { connection: self.clone(), turn }),
+            None => Err(self.no_answer(operation, begin.elapsed())),
         }
     }
 
@@ -259,7 +181,7 @@ impl Connection {
     /// Whether the transport is up and the daemon answers keepalive. This makes no call: a dead host shows up to 130 s
     /// later.
     pub fn is_alive(&self) -> bool {
-        self.first().is_open()
+        self.inner.wires.first.is_open()
     }
 
     /// Version of the client library in this process.
@@ -409,7 +331,10 @@ impl fmt::Debug for Connection {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::super::testing::{TestHost, domain_xml};
+    use super::super::wires::PATIENCE;
     use super::*;
 
     fn shared<T: Clone + Send + Sync>() {}
@@ -444,21 +369,21 @@ mod tests {
     #[test]
     fn a_call_waits_for_its_turn() {
         let host = TestHost::new("source");
-        let turn = host.first().take().unwrap();
-        assert!(host.first().take().is_none(), "one call has the wire");
+        let turn = host.inner.wires.first.take().unwrap();
+        assert!(host.inner.wires.first.take().is_none(), "one call has the wire");
         let asked = host.clone();
         let asks = thread::spawn(move || asked.domains());
         thread::sleep(2 * PATIENCE);
         assert!(!asks.is_finished(), "the call goes on without its turn");
         drop(turn);
         assert!(asks.join().unwrap().unwrap().is_empty());
-        assert!(host.first().take().is_some(), "the call gave it back");
+        assert!(host.inner.wires.first.take().is_some(), "the call gave it back");
     }
 
     #[test]
     fn a_call_that_waits_in_vain_says_so() {
         let host = TestHost::new("source");
-        let _turn = host.first().take().unwrap();
+        let _turn = host.inner.wires.first.take().unwrap();
         let error = host.exchange("list domains", Instant::now()).err().unwrap();
         assert!(error.to_string().contains("no answer within 0 s"), "{error}");
     }
@@ -469,9 +394,9 @@ mod tests {
         let libvirt = Libvirt::start().unwrap();
         let host = Connection::of_wires(&libvirt, "test:///default", "source", 2).unwrap();
         let domain = host.domain("test").unwrap().unwrap();
-        let wires = || locked(&host.inner.wires).len();
+        let wires = || host.inner.wires.count();
         assert!(domain.is_active().unwrap() && wires() == 1, "calls that follow each other share a wire");
-        let first = host.first().take().unwrap();
+        let first = host.inner.wires.first.take().unwrap();
         assert_eq!(host.domain("test").unwrap().unwrap().uuid(), domain.uuid());
         assert!(domain.is_active().unwrap(), "the domain is asked over the other wire");
         assert_eq!(wires(), 2);

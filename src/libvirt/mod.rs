@@ -39,6 +39,7 @@ mod subscribe;
 pub(crate) mod testing;
 mod version;
 mod wire;
+mod wires;
 
 pub use code::ErrorCode;
 pub use connection::{Connection, DomainSummary};
