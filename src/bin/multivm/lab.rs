@@ -107,17 +107,23 @@ fn up(arguments: &UpArguments) -> Answer {
         // The keeper starts before the lab rises, because it also clears the remains of a killed raise.
         take_down_after(owner, &log)?;
     }
-    match raise(&mut session, &profile) {
-        Ok(inventory) => {
-            match &arguments.until_exit {
+    let inventory = raise(&mut session, &profile);
+    let inventory = stays(session, inventory, arguments.until_exit.as_ref())?;
+    let took = begin.elapsed().as_secs_f64();
+    crate::say(&format!("The lab is up, after {took:.1} s.\n\n{}", reach(&inventory)))
+}
+
+/// Leaves hosts up that were raised, without end or as long as a process lives. Half of them is of no use to anybody, and goes down again.
+fn stays<H, T>(session: Session<H>, raised: Result<T>, until: Option<&Owner>) -> Result<T, Problem> {
+    match raised {
+        Ok(raised) => {
+            match until {
                 Some(owner) => session.keep_until(owner)?,
                 None => session.keep()?,
             }
-            let took = begin.elapsed().as_secs_f64();
-            crate::say(&format!("The lab is up, after {took:.1} s.\n\n{}", reach(&inventory)))
+            Ok(raised)
         }
         Err(failure) => {
-            // Half a lab is of no use to anybody, so it goes down again.
             let mut failures = vec![failure];
             failures.extend(session.end());
             Err(Problem::Failed(failures))

@@ -8,7 +8,7 @@ use multivm::stand::{Session, become_root, take_down_after};
 use multivm::sys::interrupt::stop_on_signals;
 use multivm::sys::stop::StopFlag;
 
-use super::UpArguments;
+use super::{UpArguments, stays};
 use crate::problem::{Answer, Problem, settings};
 
 pub fn up(arguments: &UpArguments) -> Answer {
@@ -16,10 +16,10 @@ pub fn up(arguments: &UpArguments) -> Answer {
     Machines::allow(&settings).map_err(Problem::input)?;
     let log = settings.store.cache.join("keeper.log");
     become_root()?;
-    let cancel = StopFlag::new();
-    stop_on_signals(&cancel, terminal::say)?;
+    let stop = StopFlag::new();
+    stop_on_signals(&stop, terminal::say)?;
     let begin = Instant::now();
-    let mut session = Session::begin(Box::new(Machines::new(settings)), cancel)?;
+    let mut session = Session::begin(Box::new(Machines::new(settings)), stop)?;
     if let Some(raised) = session.hosts() {
         let text = format!("The machine hosts are up already.\n\n{}", reach(raised));
         if session.until().is_some() && arguments.until_exit.is_none() {
@@ -33,22 +33,11 @@ pub fn up(arguments: &UpArguments) -> Answer {
         take_down_after(owner, &log)?;
     }
     // No guests are started: that takes hosts that are prepared.
-    match session.prepare().and_then(|()| session.raise(0).cloned()) {
-        Ok(raised) => {
-            let what = session.facts().unwrap_or_default();
-            match &arguments.until_exit {
-                Some(owner) => session.keep_until(owner)?,
-                None => session.keep()?,
-            }
-            let took = begin.elapsed().as_secs_f64();
-            crate::say(&format!("The machine hosts are up, after {took:.1} s: {what}.\n\n{}", reach(&raised)))
-        }
-        Err(failure) => {
-            let mut failures = vec![failure];
-            failures.extend(session.end());
-            Err(Problem::Failed(failures))
-        }
-    }
+    let raised = session.prepare().and_then(|()| session.raise(0).cloned());
+    let what = session.facts().unwrap_or_default();
+    let raised = stays(session, raised, arguments.until_exit.as_ref())?;
+    let took = begin.elapsed().as_secs_f64();
+    crate::say(&format!("The machine hosts are up, after {took:.1} s: {what}.\n\n{}", reach(&raised)))
 }
 
 /// Instructions for reaching the machine hosts.
