@@ -13,7 +13,8 @@ use crate::failure::{Failure, Result};
 const SILENCE: Duration = Duration::from_millis(300);
 
 /// The address of guest `number` (from 1) of a role. Guests of the fleet get the host parts from `begin` on, load guests
-/// those before it; both wrap around the end of the range, and neither gets the gateway's.
+/// those before it; both wrap around the end of the range, and neither gets the gateway's. A range that is too small for
+/// all guests that there may be has room for fewer: a third of it at most is for load guests.
 pub fn address(
     role: Role,
     number: u32,
@@ -23,8 +24,13 @@ pub fn address(
 ) -> Result<Ipv4Addr> {
     let free: Vec<Ipv4Addr> = range.hosts().filter(|address| Some(*address) != gateway).collect();
     let size = free.len() as u64;
-    if number == 0 || number > role.most() || size < u64::from(Role::Fleet.most() + Role::Load.most()) {
-        let cause = format!("{range} has {size} for guests, and a {} has 1 to {}", role.kind(), role.most());
+    let of_load = (size / 3).min(u64::from(Role::Load.most()));
+    let most = match role {
+        Role::Fleet => (size - of_load).min(u64::from(Role::Fleet.most())),
+        Role::Load => of_load,
+    };
+    if number == 0 || u64::from(number) > most {
+        let cause = format!("{range} has {size} for guests, of which a {} gets {most}", role.kind());
         return Err(Failure::new(format!("give {} an address", role.name(number)), cause));
     }
     let (begin, number) = (u64::from(begin) % size, u64::from(number));
@@ -71,6 +77,17 @@ mod tests {
     }
 
     #[test]
+    fn a_small_range_has_room_for_a_small_fleet() {
+        let range = range("198.18.7.128/29");
+        let of = |role, number| address(role, number, range, None, 5);
+        let fleet = (1..=4).map(|number| of(Role::Fleet, number));
+        let load = (1..=2).map(|number| of(Role::Load, number));
+        let all: HashSet<Ipv4Addr> = fleet.chain(load).map(Result::unwrap).collect();
+        assert_eq!(all.len(), 6);
+        assert!(of(Role::Fleet, 5).is_err() && of(Role::Load, 3).is_err());
+    }
+
+    #[test]
     fn an_address_stays_a_guests_own_for_as_long_as_the_beginning_does() {
         let first = || address(Role::Fleet, 3, range("10.1.2.0/24"), None, 77).unwrap();
         assert_eq!(first(), first());
@@ -81,9 +98,9 @@ mod tests {
     fn a_number_that_no_guest_has_and_a_range_that_is_too_small_are_refused() {
         let failed =
             |number, text: &str| address(Role::Fleet, number, range(text), None, 0).unwrap_err().to_string();
-        assert!(failed(0, "10.0.0.0/24").contains("1 to 200"));
-        assert!(failed(201, "10.0.0.0/24").contains("1 to 200"));
-        assert!(failed(1, "10.0.0.0/25").contains("10.0.0.0/25 has 126"));
+        assert!(failed(0, "10.0.0.0/24").contains("a fleet gets 200"));
+        assert!(failed(201, "10.0.0.0/24").contains("a fleet gets 200"));
+        assert!(failed(85, "10.0.0.0/25").contains("10.0.0.0/25 has 126 for guests, of which a fleet gets 84"));
     }
 
     #[test]

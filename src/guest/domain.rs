@@ -23,10 +23,11 @@ pub fn profile_text(profile: &Profile) -> String {
 
 /// The domain XML of one guest.
 pub fn xml(guest: &Guest, inventory: &Inventory, profile: &Profile, oldest_qemu: Version) -> Result<String> {
-    // Both hosts must know the machine type. QEMU keeps the types of its older versions.
-    let machine = format!("pc-i440fx-{}.{}", oldest_qemu.major, oldest_qemu.minor);
     let attempted = || format!("write the domain of {} from fixtures/guest/domain.xml.j2", guest.name);
     let guests = &inventory.guests;
+    // Both hosts must know the machine type. QEMU keeps the types of its older versions.
+    let of_version = || format!("pc-i440fx-{}.{}", oldest_qemu.major, oldest_qemu.minor);
+    let machine = guests.machine.clone().unwrap_or_else(of_version);
     // ip= is the kernel's own syntax (Documentation/admin-guide/nfs/nfsroot.rst), systemd.machine_id= is systemd's.
     let emulated = match inventory.accelerator.kind {
         AcceleratorKind::Kvm => "",

@@ -24,6 +24,8 @@ pub fn inventory(owner: &str) -> Inventory {
         memory: 4 << 30,
         load_folder: "/mnt/multivm".into(),
         uri: "test:///default".into(),
+        migration_address: None,
+        gate: None,
         facts: BTreeMap::new(),
     };
     Inventory {
@@ -40,6 +42,7 @@ pub fn inventory(owner: &str) -> Inventory {
         guests: GuestsEntry {
             kernel: "/boot/kernel".into(),
             initramfs: "/boot/initramfs".into(),
+            machine: None,
             bridge: "br0".into(),
             addresses: "198.18.7.0/24".parse().unwrap(),
             netmask: "255.255.0.0".into(),
@@ -50,5 +53,6 @@ pub fn inventory(owner: &str) -> Inventory {
             host_key: "ssh-ed25519 BBBB".into(),
         },
         accelerator: Accelerator { kind: AcceleratorKind::Tcg, reason: "for a test".into() },
+        slowness: 1,
     }
 }

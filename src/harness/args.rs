@@ -38,8 +38,18 @@ pub struct RunOptions {
     pub seed: Option<Seed>,
 
     /// Sizes, counts and times: a profile of scenarios.toml
-    #[arg(long, env = "MULTIVM_PROFILE", value_name = "NAME", default_value = "lab")]
-    pub profile: String,
+    ///
+    /// [default: lab, or reference with an inventory]
+    #[arg(long, env = "MULTIVM_PROFILE", value_name = "NAME")]
+    pub profile: Option<String>,
+
+    /// Run on hosts of this inventory instead of this machine's lab
+    #[arg(long, env = "MULTIVM_INVENTORY", value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
+
+    /// The pair of the inventory, by its name or by a label that no other pair has
+    #[arg(long, env = "MULTIVM_PAIR", value_name = "NAME")]
+    pub pair: Option<String>,
 
     /// The scenario file
     #[arg(long, env = "MULTIVM_SCENARIOS", value_name = "PATH")]
@@ -133,6 +143,10 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Request, ExitCod
     };
     options.libtest.filter = None;
     // An empty variable counts as unset.
+    for text in [&mut options.profile, &mut options.pair] {
+        text.take_if(|text| text.is_empty());
+    }
+    options.inventory.take_if(|path| path.as_os_str().is_empty());
     if options.set.is_empty() {
         options.set = Set::ALL.to_owned();
     }

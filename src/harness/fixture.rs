@@ -26,9 +26,6 @@ use crate::sys::stop::StopFlag;
 /// How much longer than all its limits a scenario may take.
 const GRACE: Duration = Duration::from_secs(60);
 
-/// The longest time for the hosts of a fleet to be raised, or to be connected to.
-const RAISE: Duration = Duration::from_secs(120);
-
 /// How often a guest may boot in one start.
 const BOOTS: u32 = 2;
 
@@ -43,6 +40,8 @@ pub struct Fixture {
     pub guests_memory: u64,
     /// CPUs of a host, in hundredths.
     pub cpu_percent: u32,
+    /// The longest time for the hosts of a fleet to be raised, or to be connected to.
+    pub raise_limit: Duration,
     pub stop: StopFlag,
     /// The folder of a nextest run.
     pub group: Option<PathBuf>,
@@ -179,7 +178,7 @@ impl Player for Fixture {
     fn ready_limit(&self, profile: &Profile) -> Duration {
         let waves = profile.guests.div_ceil(profile.wave(self.cpu_percent)).max(1);
         let start = profile.start_limit(self.cpu_percent) * waves * BOOTS;
-        (RAISE + start) * RUNGS + GRACE
+        (self.raise_limit + start) * RUNGS + GRACE
     }
 
     fn limit(&self, scenario: &Scenario, fleet: &Fleet, seed: Seed) -> Duration {

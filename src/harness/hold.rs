@@ -21,8 +21,7 @@ use crate::failure::{Problem, Result};
 use crate::plan::SEED_VARIABLE;
 use crate::progress::{LiveStatus, terminal};
 use crate::record::Event;
-use crate::stand::lab::Lab;
-use crate::stand::{Session, become_root, take_down_after};
+use crate::stand::{become_root, take_down_after};
 use crate::sys::stop::StopFlag;
 use crate::sys::watch::Watch;
 use crate::sys::{halt, interrupt};
@@ -83,8 +82,7 @@ impl Hold {
         interrupt::stop_on_signals(&stop, terminal::say)?;
         let nextest = NextestRun::here();
         let owner = nextest.as_ref().map(|run| run.owner.clone());
-        let lab = Box::new(Lab::new(plan.settings.clone()));
-        let session = Session::begin_for(lab, stop.clone(), owner.clone())?;
+        let session = plan.hosts.session(&plan.settings, &plan.profile, &stop, owner.clone())?;
         room::stands(&plan.scenarios, &plan.file, &plan.profile, &session)?;
         let group = nextest.map(|run| run.folder(&plan.results)).transpose()?;
         if let (Some(owner), Some(group)) = (&owner, &group) {
@@ -114,7 +112,8 @@ impl Hold {
             session: self.session.clone(),
             run: Arc::clone(&self.run),
             guests_memory,
-            cpu_percent: plan.settings.host_size(guests_memory).cpu_percent,
+            cpu_percent: plan.hosts.cpu_percent(&plan.settings, guests_memory),
+            raise_limit: plan.hosts.raise_limit(),
             stop: self.stop.clone(),
             group: self.group.clone(),
         };

@@ -21,6 +21,7 @@ mod slot;
 mod spent;
 mod stage;
 mod trial;
+mod wanted;
 
 pub use args::one_at_a_time;
 pub use entry::{exit_code, main};

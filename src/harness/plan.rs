@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use super::args::Request;
 use super::room;
+use super::wanted::WantedHosts;
 use crate::failure::Problem;
 use crate::plan::Seed;
 use crate::scenario::{Profile, Scenario, ScenarioFile, Set};
 use crate::stand::lab::Settings;
-use crate::stand::{Kind, STAND_VARIABLE};
+use crate::stand::machines::Machines;
 
 /// The wishes of arguments and environment, checked.
 pub struct Plan {
@@ -22,6 +23,7 @@ pub struct Plan {
     /// The seed of all random choices.
     pub seed: Seed,
     pub profile: Profile,
+    pub hosts: WantedHosts,
     pub settings: Settings,
     /// The folder for the folders of runs.
     pub results: PathBuf,
@@ -37,13 +39,19 @@ impl Plan {
         let set = file.set(&options.set)?.clone();
         let chosen = file.choose(request.wish(&set));
         let scenarios: Vec<Scenario> = chosen.asked_for(request.asked()).collect();
-        let profile =
-            file.profile(&options.profile).and_then(|profile| profile.clone().override_from(get))?;
+        let hosts = WantedHosts::read(options.inventory.as_deref(), options.pair.as_deref(), get)?;
+        let profile = file
+            .profile(options.profile.as_deref().unwrap_or(hosts.profile()))
+            .and_then(|profile| profile.clone().override_from(get))?;
         let settings = Settings::from_environment().map_err(Problem::input)?;
-        can_play_on(Kind::read(get).map_err(Problem::input)?).map_err(Problem::input)?;
+        if hosts == WantedHosts::Machines {
+            Machines::allow(&settings).map_err(Problem::input)?;
+        }
         if !options.libtest.list {
             enough_guests(&scenarios, profile.guests).map_err(Problem::input)?;
-            room::is_there(&scenarios, &file, &profile, &settings)?;
+            if hosts == WantedHosts::Lab {
+                room::is_there(&scenarios, &file, &profile, &settings)?;
+            }
         }
         Ok(Plan {
             file,
@@ -52,6 +60,7 @@ impl Plan {
             ignored: chosen.ignored,
             seed: options.seed.unwrap_or_else(Seed::chosen),
             profile,
+            hosts,
             settings,
             results: options.results(),
         })
@@ -83,18 +92,6 @@ impl Plan {
         }
         let sized = scenarios.iter().map(|scenario| self.file.profile_of(scenario, &self.profile));
         sized.map(|profile| profile.guests_memory()).fold(self.profile.guests_memory(), u64::max)
-    }
-}
-
-/// Refuses hosts that no scenario can be played on yet.
-fn can_play_on(kind: Kind) -> Result<(), String> {
-    match kind {
-        Kind::Lab => Ok(()),
-        Kind::Machines => Err(format!(
-            "cannot run scenarios with {STAND_VARIABLE}={kind}: machine hosts are hosts by inventory, which no run prepares yet\n  \
-             allowed: {}; `multivm lab up --kind {kind}` raises them, `multivm doctor --inventory FILE` examines them",
-            Kind::Lab
-        )),
     }
 }
 

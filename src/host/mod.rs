@@ -4,6 +4,7 @@
 mod daemons;
 mod ends;
 mod events;
+mod gates;
 mod load_folder;
 mod logs;
 mod nfs;

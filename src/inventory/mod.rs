@@ -28,6 +28,18 @@ pub struct Inventory {
     pub storage: StorageEntry,
     pub guests: GuestsEntry,
     pub accelerator: Accelerator,
+    /// How many times longer than elsewhere everything takes on these hosts; more than 1 where their own CPUs are emulated.
+    #[serde(default = "ordinary", skip_serializing_if = "is_ordinary")]
+    pub slowness: u32,
+}
+
+fn ordinary() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_ordinary(slowness: &u32) -> bool {
+    *slowness == ordinary()
 }
 
 /// One libvirt host.
@@ -47,8 +59,22 @@ pub struct HostEntry {
     pub control_group: Option<String>,
     /// libvirt connection URI, as the harness uses it.
     pub uri: String,
+    /// Address at which the host's QEMU receives guests; without one the other host is told the host's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration_address: Option<String>,
+    /// What must be open on the host while it receives guests; none where nothing is in the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Gate>,
     /// Facts worth a line in the record: suite, versions, size.
     pub facts: BTreeMap<String, String>,
+}
+
+/// The commands by which a host lets the other one's QEMU in, and shuts it out again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gate {
+    pub open: String,
+    pub close: String,
 }
 
 /// The NFS server and the export that holds the guests' images.
@@ -74,6 +100,9 @@ pub struct GuestsEntry {
     /// Kernel and initramfs, at the same path on both hosts: the destination's QEMU loads them too.
     pub kernel: String,
     pub initramfs: String,
+    /// Machine type of the guests; without one it follows from the older host's QEMU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
     /// Bridge that guests are attached to, on both hosts.
     pub bridge: String,
     /// The guests' addresses are taken from these.

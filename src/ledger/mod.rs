@@ -13,7 +13,7 @@ mod thing;
 pub use lock::{Holder, Lock};
 pub use owner::Owner;
 pub use roots::claim;
-pub use thing::Thing;
+pub use thing::{OnHost, Thing};
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -61,6 +61,9 @@ impl Kept {
     }
 }
 
+/// Undoes the changes of another machine. What is wrong with it afterwards, although everything is undone, is an answer.
+pub type Elsewhere = fn(&OnHost) -> Result<Option<Failure>>;
+
 /// The open ledger. Clones write to the same file.
 #[derive(Clone, Debug)]
 pub struct Ledger(Arc<Inner>);
@@ -68,6 +71,7 @@ pub struct Ledger(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     directory: PathBuf,
+    elsewhere: Elsewhere,
     file: Mutex<Book>,
 }
 
@@ -94,11 +98,18 @@ pub struct Peek {
 impl Ledger {
     /// Opens the ledger of `directory`, creating both. The caller holds the [`Lock`].
     pub fn open(directory: &Path) -> Result<Ledger> {
+        let nowhere: Elsewhere = |on_host| Thing::Host(on_host.clone()).undo(Path::new("")).map(|()| None);
+        Ledger::open_with(directory, nowhere)
+    }
+
+    /// Opens the ledger of `directory`, which may have changes of other machines.
+    pub fn open_with(directory: &Path, elsewhere: Elsewhere) -> Result<Ledger> {
         fs::create_dir_all(directory).attempting(|| format!("create {}", directory.display()))?;
         let (outstanding, kept) = read(&directory.join(FILE))?;
         let next = outstanding.keys().next_back().map_or(1, |last| last + 1);
         let ledger = Ledger(Arc::new(Inner {
             directory: directory.to_owned(),
+            elsewhere,
             file: Mutex::new(Book { file: None, next, outstanding, kept }),
         }));
         let file = ledger.0.begin()?;
@@ -131,11 +142,13 @@ impl Ledger {
     /// Undoes one thing and strikes it.
     pub fn undo(&self, entry: Entry) -> Result<()> {
         let thing = self.0.lock().outstanding.get(&entry.0).cloned();
-        if let Some(thing) = thing {
-            thing.undo(&self.0.directory)?;
-            self.strike(entry)?;
-        }
-        Ok(())
+        let found = match &thing {
+            Some(Thing::Host(on_host)) => (self.0.elsewhere)(on_host)?,
+            Some(thing) => thing.undo(&self.0.directory).map(|()| None)?,
+            None => return Ok(()),
+        };
+        self.strike(entry)?;
+        found.map_or(Ok(()), Err)
     }
 
     /// Strikes a thing that has ended by itself.

@@ -41,6 +41,21 @@ pub enum Thing {
     CgroupController { file: PathBuf, controller: String },
     /// A directory below the state directory, or below one that carries multivm's mark ([`super::claim`]).
     Directory { path: PathBuf },
+    /// Changes of another machine, which its own ledger has in detail.
+    Host(OnHost),
+}
+
+/// A machine that was changed, and the way to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OnHost {
+    /// The machine's name in messages.
+    pub name: String,
+    pub address: String,
+    /// The way in, in the form of whoever logs in; no secret is in it.
+    pub login: serde_json::Value,
+    /// The id under which the machine's own ledger has the changes.
+    pub run: String,
 }
 
 impl Thing {
@@ -58,7 +73,10 @@ impl Thing {
         match self {
             Thing::Process { pid, start, .. } => Owner { pid: *pid, start: *start }.is_alive(),
             Thing::NetworkNamespace { name } => Path::new(NAMESPACES).join(name).exists(),
-            Thing::Cgroup { .. } | Thing::CgroupController { .. } | Thing::Directory { .. } => true,
+            Thing::Cgroup { .. }
+            | Thing::CgroupController { .. }
+            | Thing::Directory { .. }
+            | Thing::Host(_) => true,
         }
     }
 
@@ -74,6 +92,9 @@ impl Thing {
                 Ok(())
             }
             Thing::Directory { path } => self.remove_directory(path, state),
+            Thing::Host(_) => {
+                Err(Failure::new(format!("undo {self}"), "this command cannot reach other machines"))
+            }
         }
     }
 
@@ -153,6 +174,7 @@ impl fmt::Display for Thing {
                 write!(f, "controller {controller} in {}", file.display())
             }
             Thing::Directory { path } => write!(f, "directory {}", path.display()),
+            Thing::Host(OnHost { name, address, .. }) => write!(f, "changes of the {name} {address}"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Migrates a domain, switches it to post-copy, and aborts its job.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::fmt;
 use std::time::Instant;
 
@@ -24,6 +24,9 @@ pub struct Migration {
     pub compressed: bool,
     /// Number of parallel connections for the memory (QEMU's multifd). None: all memory goes over the main connection.
     pub parallel_connections: Option<u16>,
+    /// Where the destination's QEMU receives, `tcp://ADDRESS`. None: libvirt tells the source the destination's host name, which the
+    /// source has to resolve.
+    pub uri: Option<String>,
     /// Bandwidth limit of the transfer in MiB/s; for a post-copy migration it holds until the switch. None: libvirt's
     /// default, which is no limit in practice.
     pub bandwidth_mib: Option<u64>,
@@ -90,7 +93,10 @@ impl Migration {
     }
 
     fn parameters(&self) -> Parameters {
+        // A text with a zero byte is no address.
+        let uri = self.uri.as_ref().and_then(|uri| CString::new(uri.as_str()).ok());
         Parameters::new()
+            .text(sys::VIR_MIGRATE_PARAM_URI, uri.as_deref())
             .unsigned(sys::VIR_MIGRATE_PARAM_BANDWIDTH, self.bandwidth_mib)
             .unsigned(sys::VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY, self.post_copy_bandwidth_mib)
             .unsigned(sys::VIR_MIGRATE_PARAM_BANDWIDTH_AVAIL_SWITCHOVER, self.switchover_bandwidth_mib)
@@ -242,6 +248,7 @@ mod tests {
             auto_converge: true,
             compressed: true,
             parallel_connections: Some(4),
+            uri: Some("tcp://192.0.2.1".into()),
             bandwidth_mib: Some(32),
             post_copy_bandwidth_mib: Some(64),
             switchover_bandwidth_mib: Some(4),
@@ -250,6 +257,7 @@ mod tests {
         let listed = all.parameters().listed();
         let names: Vec<&str> = listed.iter().map(|(name, _)| name.as_str()).collect();
         let expected = [
+            "migrate_uri",
             "bandwidth",
             "bandwidth.postcopy",
             "bandwidth.avail.switchover",
@@ -259,8 +267,9 @@ mod tests {
         assert_eq!(names, expected);
         let values: Vec<&Value> = listed.iter().map(|(_, value)| value).collect();
         let number = Value::Unsigned;
+        let uri = Value::Text("tcp://192.0.2.1".to_owned());
         let (xbzrle, four) = (Value::Text("xbzrle".to_owned()), Value::Integer(4));
-        assert_eq!(values, [&number(32), &number(64), &number(4), &xbzrle, &four]);
+        assert_eq!(values, [&uri, &number(32), &number(64), &number(4), &xbzrle, &four]);
         assert!(Migration::default().parameters().listed().is_empty());
         assert!(all.to_string().ends_with(" | VIR_MIGRATE_PARALLEL, bandwidth 32 MiB/s, bandwidth after the switch 64 MiB/s, available bandwidth for the switchover 4 MiB/s, compression xbzrle, 4 parallel connections"), "{all}");
     }

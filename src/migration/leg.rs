@@ -16,7 +16,7 @@ use super::watch::{Happening, LegWatch};
 use crate::failure::{Attempt, Result};
 use crate::guest::Guest;
 use crate::host::Hosts;
-use crate::libvirt::{Connection, OurDomain};
+use crate::libvirt::{Connection, Migration, OurDomain};
 use crate::sys::stop::StopFlag;
 
 /// Migrates `guest` and reports how that went, including a failure to begin.
@@ -52,6 +52,8 @@ fn attempt(
         .options
         .migration
         .known_to(&[&hosts.source, &hosts.target].map(|host| (host.libvirt, host.qemu)));
+    let receiver = &hosts.get(plan.to).entry.migration_address;
+    let options = Migration { uri: receiver.as_deref().map(migration_uri), ..options };
     let from = hosts.get(plan.from);
     let several = options.parallel_connections.is_some();
     let counting = several.then(|| Counting::start(from.remote.clone(), &guest.name)).transpose()?;
@@ -69,6 +71,11 @@ fn attempt(
     let watch = LegWatch::new(&from.entry.name, plan, &hear, Limits::default(), began);
     let report = drive(watch, &happenings, &caller, stop);
     Ok(LegReport { connections: counting.map(|counting| counting.seen()), ..report })
+}
+
+/// The URI of an address: one of IPv6 is in brackets.
+fn migration_uri(address: &str) -> String {
+    if address.contains(':') { format!("tcp://[{address}]") } else { format!("tcp://{address}") }
 }
 
 /// Finds the guest on its source over the migrating connection and over the watching one, and connects to its destination.

@@ -28,6 +28,8 @@ const KINDS: [(&str, &[&str]); 5] = [
 pub struct Identity {
     /// `SHA256:BASE64`, as ssh-keygen prints it.
     pub fingerprint: String,
+    /// Its key, `ssh-ed25519 BASE64` and the like.
+    pub key: String,
     /// Whether this was the first contact, after which the machine is known.
     pub is_new: bool,
 }
@@ -83,7 +85,11 @@ pub(super) fn check(session: &Session, login: &Login) -> Result<Identity, Cause>
     let refused = |text: String| Cause::new(FailureKind::Refused, text);
     let (key, _) = session.host_key().ok_or_else(|| refused("it showed no host key".into()))?;
     let fingerprint = fingerprint(key);
-    let known = Identity { fingerprint: fingerprint.clone(), is_new: false };
+    let known = Identity {
+        fingerprint: fingerprint.clone(),
+        key: format!("{} {}", kind(key), STANDARD.encode(key)),
+        is_new: false,
+    };
     let (file, may_add) = match &login.trust {
         Trust::Key(expected) if expected.is(key) => return Ok(known),
         Trust::Key(_) => {

@@ -6,6 +6,7 @@ mod deadline;
 mod dial;
 mod dialogue;
 mod error;
+mod facts;
 mod host_key;
 mod login;
 mod observe;
@@ -17,6 +18,7 @@ mod trust;
 
 pub use agent::{Agent, LOAD_LOG};
 pub use dialogue::Dialogue;
+pub use facts::Facts;
 pub use host_key::Identity;
 pub use multivm_protocol as protocol;
 pub use observe::{KernelLine, Observation, Process, realtime_s};

@@ -36,6 +36,13 @@ const GATE_LIMIT: Duration = Duration::from_secs(60);
 /// Moves the guests of a step, all at once. Each move reports progress to `hear` and its end to `over`, in its own thread;
 /// by then the guest knows its new side.
 pub fn play(scenario: &Scenario, fleet: &Fleet, step: &Step, pace: Pace, hear: &Hear<'_>, over: &OnLeg<'_>) {
+    let receives = |side| step.legs.iter().any(|leg| leg.to() == side);
+    let _gates = match fleet.hosts.open_gates(receives) {
+        Ok(gates) => gates,
+        Err(failure) => {
+            return step.legs.iter().for_each(|leg| over(leg, LegReport::not_begun(failure.clone())));
+        }
+    };
     // No move starts before all are ready, so that they really start at once.
     let gate = Gate::new(step.legs.len());
     let moved = at_once("migrate a guest", &step.legs, |leg| {

@@ -15,13 +15,15 @@ pub struct Spec {
     pub hosts: &'static str,
     /// The beginning of a sentence about hosts that are up.
     pub are_up: &'static str,
+    /// Hosts that are up, in a sentence.
+    pub that_are_up: &'static str,
 }
 
 axis! {
     /// A kind of hosts that multivm makes on this machine.
     Kind, "stand", Spec {
-        Lab => Spec { name: "lab", hosts: "the lab", are_up: "the lab is up" },
-        Machines => Spec { name: "machines", hosts: "the machine hosts", are_up: "the machine hosts are up" },
+        Lab => Spec { name: "lab", hosts: "the lab", are_up: "the lab is up", that_are_up: "the lab that is up" },
+        Machines => Spec { name: "machines", hosts: "the machine hosts", are_up: "the machine hosts are up", that_are_up: "the machine hosts that are up" },
     }
 }
 

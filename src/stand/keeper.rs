@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::failure::{Attempt, Failure, Result};
 use crate::ledger::{Ledger, Lock, Owner, state_directory};
+use crate::stand::{pair, put_back};
 use crate::sys::process;
 
 const KEEPER: &str = "__multivm-keeper";
@@ -103,9 +104,19 @@ fn wait_and_take_down(owner: &Owner) -> Result<(), Vec<Failure>> {
     while owner.is_alive() {
         thread::sleep(INTERVAL);
     }
-    let directory = state_directory();
-    let lock = lock(&directory).map_err(one)?;
-    let ledger = Ledger::open(&directory).map_err(one)?;
+    // The hosts of a pair may be machines that this machine's own ledger has: they go last.
+    let mut failures = Vec::new();
+    for directory in pair::states().into_iter().chain([state_directory()]) {
+        failures.extend(take_down(&directory).err().unwrap_or_default());
+    }
+    if failures.is_empty() { Ok(()) } else { Err(failures) }
+}
+
+/// Undoes what a ledger has, unless it is kept.
+fn take_down(directory: &Path) -> Result<(), Vec<Failure>> {
+    let one = |failure| vec![failure];
+    let lock = lock(directory).map_err(one)?;
+    let ledger = Ledger::open_with(directory, put_back).map_err(one)?;
     // Meanwhile `multivm lab up`, or a command for another process, may have kept the lab.
     if ledger.is_kept() {
         return Ok(());

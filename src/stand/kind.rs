@@ -1,10 +1,11 @@
 //! The interface between a command and the hosts that it works on: what every kind of hosts can do.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use super::Kind;
 use crate::failure::{Failure, Result};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, state_directory};
 use crate::sys::stop::StopFlag;
 
 /// The means of a stand: the ledger that gets every change first, and the flag that ends the stand early.
@@ -49,8 +50,13 @@ pub trait Stand: fmt::Debug + Send {
     /// What the stand's hosts are known by: an [`Inventory`](crate::inventory::Inventory) where scenarios can be played on them at once.
     type Hosts;
 
-    /// Which kind of hosts this is.
-    fn kind(&self) -> Kind;
+    /// Which kind of hosts of this machine this is; none for hosts that somebody else has.
+    fn kind(&self) -> Option<Kind>;
+
+    /// The directory of the stand's lock and ledger.
+    fn state(&self) -> PathBuf {
+        state_directory()
+    }
 
     /// The stand's needs, which the command checks before it does anything.
     fn needs(&self) -> Needs;
@@ -86,6 +92,11 @@ pub trait Stand: fmt::Debug + Send {
 
     /// Takes the hosts down so that they can be raised again, and leaves what this process stands on.
     fn clear(&mut self, ground: Ground<'_>) -> Vec<Failure>;
+
+    /// Leaves the hosts to the next command, as the ledger says.
+    fn leave(&mut self) -> Vec<Failure> {
+        Vec::new()
+    }
 
     /// Takes everything down.
     fn down(&mut self, ground: Ground<'_>) -> Vec<Failure>;

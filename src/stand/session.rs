@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use super::{Before, Ground, Kind, Stand, Standing};
+use super::{Before, Ground, Kind, Stand, Standing, put_back};
 use crate::failure::{Attempt, Failure, Result};
 use crate::inventory::Inventory;
-use crate::ledger::{Ledger, Lock, Owner, Thing, state_directory};
+use crate::ledger::{Ledger, Lock, Owner, Thing};
 use crate::sys::stop::StopFlag;
 use crate::sys::words::counted;
 
@@ -52,7 +52,7 @@ impl<H> Session<H> {
             return Err(Failure::new("work on this machine", why)
                 .try_next("run it as root, or install sudo: multivm then uses it by itself"));
         }
-        Session::begin_in(&state_directory(), stand, stop, owner)
+        Session::begin_in(&stand.state(), stand, stop, owner)
     }
 
     fn begin_in(
@@ -62,7 +62,7 @@ impl<H> Session<H> {
         owner: Option<Owner>,
     ) -> Result<Session<H>> {
         let lock = Lock::take(directory)?;
-        let ledger = Ledger::open(directory)?;
+        let ledger = Ledger::open_with(directory, put_back)?;
         let mut session = Session {
             stand,
             stop,
@@ -100,10 +100,10 @@ impl<H> Session<H> {
 
     /// Hosts of another kind that were left up on purpose stay, and this command cannot use them.
     fn refuse_another_kind(&self, directory: &Path) -> Result<()> {
-        let (up, wanted) = (Kind::of(&self.ledger.outstanding(), directory), self.stand.kind());
-        if !self.is_kept() || up == wanted {
+        let up = Kind::of(&self.ledger.outstanding(), directory);
+        let Some(wanted) = self.stand.kind().filter(|wanted| self.is_kept() && up != *wanted) else {
             return Ok(());
-        }
+        };
         let attempted = format!("work with {}", wanted.spec().hosts);
         Err(Failure::new(attempted, format!("{}, and stay up", up.spec().are_up))
             .try_next("multivm lab down, then run again"))
@@ -239,13 +239,15 @@ impl<H> Session<H> {
     }
 
     /// Leaves the hosts up after this command.
-    pub fn keep(self) -> Result<()> {
-        self.ledger.keep()
+    pub fn keep(mut self) -> Result<()> {
+        self.ledger.keep()?;
+        self.stand.leave().into_iter().next().map_or(Ok(()), Err)
     }
 
     /// Leaves the hosts up for as long as a process lives.
-    pub fn keep_until(self, owner: &Owner) -> Result<()> {
-        self.ledger.keep_until(owner)
+    pub fn keep_until(mut self, owner: &Owner) -> Result<()> {
+        self.ledger.keep_until(owner)?;
+        self.stand.leave().into_iter().next().map_or(Ok(()), Err)
     }
 
     /// Ends this command's hold: takes down what it raised, or leaves it to the owner's next command. Hosts that were up
@@ -278,8 +280,9 @@ impl Session<Inventory> {
 
     /// The hosts' images and the guests' accelerator in one line; none before the stand knows them.
     pub fn stack(&self) -> Option<String> {
-        let up = || Some(format!("the lab that is up, {}", self.inventory()?.accelerator));
-        if self.attached { up() } else { self.facts() }
+        let up =
+            || Some(format!("{}, {}", self.stand.kind()?.spec().that_are_up, self.inventory()?.accelerator));
+        if self.attached { up().or_else(|| self.facts()) } else { self.facts() }
     }
 }
 
@@ -304,6 +307,7 @@ pub fn summary(things: &[Thing]) -> String {
             matches!(thing, Thing::CgroupController { .. })
         }),
         count("directory", "directories", |thing| matches!(thing, Thing::Directory { .. })),
+        count("changed host", "changed hosts", |thing| matches!(thing, Thing::Host(_))),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
@@ -358,8 +362,8 @@ mod tests {
     impl Stand for Paper {
         type Hosts = Inventory;
 
-        fn kind(&self) -> Kind {
-            Kind::Lab
+        fn kind(&self) -> Option<Kind> {
+            Some(Kind::Lab)
         }
 
         fn needs(&self) -> Needs {

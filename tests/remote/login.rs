@@ -150,7 +150,11 @@ fn the_first_contact_decides_and_the_next_is_held_to_it(sshd: &Sshd) {
     let login = || Login { trust: Trust::FirstContact(file.clone()), ..sshd.login(sshd.port) };
     for is_new in [true, false] {
         let remote = Remote::new("server", login());
-        let identity = Identity { fingerprint: fingerprint(sshd, "host_ed25519"), is_new };
+        let identity = Identity {
+            fingerprint: fingerprint(sshd, "host_ed25519"),
+            key: sshd.public("host_ed25519"),
+            is_new,
+        };
         assert_eq!(remote.identify(LIMIT).unwrap(), identity);
         assert_eq!(remote.check("echo in", LIMIT).unwrap(), "in\n");
     }

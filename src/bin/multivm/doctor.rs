@@ -31,9 +31,9 @@ pub fn run(arguments: &Arguments) -> Answer {
             ))?;
             let variable = |name: &str| env::var(name).ok();
             (
-                pair::examine(chosen, &file.known_hosts(), &profile, variable),
-                "Nothing is missing on these hosts, as far as could be seen, beside what multivm may do itself. No run uses an inventory yet.",
-                "Guests cannot migrate between these hosts yet: see what is MISSING above.",
+                pair::examine(chosen, &file.known_hosts(), &profile, variable).findings,
+                "Nothing is missing on these hosts, as far as could be seen, beside what multivm may do itself.",
+                "Guests cannot migrate between these hosts: see what is MISSING above.",
             )
         }
         None => (

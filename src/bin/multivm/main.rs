@@ -55,7 +55,7 @@ enum Command {
     /// Say what got worse between the runs of two stacks, beyond noise
     Compare(compare::Arguments),
     /// Clear what a killed run left on this machine
-    Reap,
+    Reap(reap::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -74,7 +74,7 @@ fn main() -> ExitCode {
         Command::Report(arguments) => report::html(&arguments),
         Command::Junit(arguments) => report::junit(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
-        Command::Reap => reap::run(),
+        Command::Reap(arguments) => reap::run(&arguments),
     };
     answer.unwrap_or_else(|problem| problem.report())
 }

@@ -1,36 +1,83 @@
-//! `multivm reap`: clears the remains of a killed run.
+//! `multivm reap`: clears the remains of a killed run, on this machine and on hosts that it worked on.
 
+
+use multivm::failure::Failure;
 use multivm::stand::lab::Lab;
 use multivm::stand::machines::Machines;
-use multivm::stand::{Kind, Session, Stand, become_root, summary};
+use multivm::stand::{Kind, Session, Stand, become_root, pair, summary};
 use multivm::sys::stop::StopFlag;
 
+use crate::inventory::Choice;
 use crate::lab::held;
 use crate::problem::{Answer, Problem, settings};
 
-/// Clears what a killed run left on this machine, but no hosts that are up on purpose.
-pub fn run() -> Answer {
-    let settings = settings()?;
-    match held()? {
-        Kind::Lab => reap(Box::new(Lab::new(settings)), "The lab is"),
-        Kind::Machines => reap(Box::new(Machines::new(settings)), "The machine hosts are"),
-    }
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    inventory: Choice,
+    /// Also put hosts back whose controller was heard of a moment ago: nobody is at work there
+    #[arg(long, requires = "inventory")]
+    take_over: bool,
 }
 
-/// What `subject` says of hosts that are up on purpose begins a sentence.
-fn reap<H>(stand: Box<dyn Stand<Hosts = H>>, subject: &str) -> Answer {
+/// Clears what killed runs left, but no hosts that are up on purpose.
+pub fn run(arguments: &Arguments) -> Answer {
+    if let Some((file, wish)) = arguments.inventory.read()? {
+        return put_back(&pair::Chosen::of(&file, wish.as_deref())?, arguments.take_over);
+    }
+    let settings = settings()?;
     become_root()?;
+    // The hosts of a pair may be machines that this machine's own ledger has: they go last.
+    let hosts = clear_pairs()?;
+    let machine = match held()? {
+        Kind::Lab => reap(Box::new(Lab::new(settings)), "The lab is"),
+        Kind::Machines => reap(Box::new(Machines::new(settings)), "The machine hosts are"),
+    }?;
+    let text = match (hosts.as_str(), machine) {
+        ("", None) => "Nothing is left of earlier runs.\n".to_owned(),
+        (hosts, machine) => hosts.to_owned() + &machine.unwrap_or_default(),
+    };
+    crate::say(&text)
+}
+
+/// Puts back the hosts of all pairs of which the ledgers here have something, and says what was.
+fn clear_pairs() -> Result<String, Problem> {
+    let (mut text, mut failures) = (String::new(), Vec::new());
+    for directory in pair::states() {
+        match pair::clear(&directory) {
+            Ok(things) if things.is_empty() => {}
+            Ok(things) => text += &format!("Cleared: {}.\n", summary(&things)),
+            Err(more) => failures.extend(more),
+        }
+    }
+    if failures.is_empty() { Ok(text) } else { Err(Problem::Failed(failures)) }
+}
+
+/// Puts the hosts of a pair back, whichever machine has worked on them.
+fn put_back(chosen: &pair::Chosen, take_over: bool) -> Answer {
+    let mut failures: Vec<Failure> = Vec::new();
+    let mut text = String::new();
+    for (host, answer) in ["source", "target"].into_iter().zip(pair::reap(chosen, take_over)) {
+        match answer {
+            Ok(Some(holder)) => text += &format!("{host}: put back; it was leased to {holder}\n"),
+            Ok(None) => text += &format!("{host}: nothing is left of multivm\n"),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    crate::say(&text)?;
+    if failures.is_empty() { Ok(std::process::ExitCode::SUCCESS) } else { Err(Problem::Failed(failures)) }
+}
+
+/// Clears this machine, and says what was; nothing if nothing was. What `subject` says of hosts that are up on purpose begins a sentence.
+fn reap<H>(stand: Box<dyn Stand<Hosts = H>>, subject: &str) -> Result<Option<String>, Problem> {
     let session = Session::begin(stand, StopFlag::new())?;
     let text = if session.is_attached() {
-        format!("{subject} up on purpose, and nothing else is left: `multivm lab down` takes it down.\n")
+        Some(format!("{subject} up on purpose, and nothing else is left: `multivm lab down` takes it down.\n"))
     } else if session.cleared().is_empty() {
-        "Nothing is left of earlier runs.\n".to_owned()
+        None
     } else {
-        format!("Cleared: {}.\n", summary(session.cleared()))
+        Some(format!("Cleared: {}.\n", summary(session.cleared())))
     };
     let failures = session.end();
-    if !failures.is_empty() {
-        return Err(Problem::Failed(failures));
-    }
-    crate::say(&text)
+    if failures.is_empty() { Ok(text) } else { Err(Problem::Failed(failures)) }
 }

@@ -6,7 +6,7 @@ use crate::inventory::Sudo;
 use crate::remote::Identity;
 
 pub fn examine(host: &Host<'_>, _pair: &Pair) -> Vec<Diagnosis> {
-    let Identity { fingerprint, is_new } = &host.identity;
+    let Identity { fingerprint, is_new, .. } = &host.identity;
     let key = if *is_new {
         format!("; its host key {fingerprint} is known from now on: compare it")
     } else {

@@ -8,7 +8,6 @@
 mod clock;
 mod cpu;
 mod daemons;
-mod facts;
 mod firewall;
 mod guests;
 mod identity;
@@ -28,16 +27,13 @@ mod versions;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::Diagnosis;
-use crate::failure::Failure;
+use super::{Diagnosis, Grade};
+use crate::failure::{Failure, Result};
 use crate::inventory::file::{Consent, Machine, Network, Pair, SharedStorage};
-use crate::remote::{Identity, Remote, quote};
+use crate::remote::{Facts, Identity, Remote};
 use crate::scenario::Profile;
+use crate::stand::pair::{Asked, Chosen};
 use crate::sys::parallel::at_once;
-use facts::Facts;
-
-/// What a host runs to say what it has.
-const SCRIPT: &str = include_str!("facts.sh");
 
 /// How long a host may take for all of it: each of its programs has 20 s, and most take none.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -90,6 +86,13 @@ const OF_BOTH: &[OfBoth] = &[
     clock::examine,
 ];
 
+/// What was found on a pair.
+pub struct Examination {
+    pub findings: Vec<Diagnosis>,
+    /// What the hosts said; none if one of them did not answer.
+    pub hosts: Option<[Asked; 2]>,
+}
+
 /// Examines a pair. Its hosts' keys are in `known_hosts`, or come there at the first contact. `variable` looks up the
 /// environment.
 pub fn examine(
@@ -97,7 +100,7 @@ pub fn examine(
     known_hosts: &Path,
     profile: &Profile,
     variable: impl Fn(&str) -> Option<String>,
-) -> Vec<Diagnosis> {
+) -> Examination {
     let mut findings: Vec<Diagnosis> = pair
         .missing_here(variable)
         .into_iter()
@@ -119,15 +122,40 @@ pub fn examine(
             Err(failure) => findings.push(login::refused(Stage::Facts, &failure)),
         }
     }
-    match <[Host<'_>; 2]>::try_from(hosts) {
-        Ok(hosts) => findings.extend(OF_BOTH.iter().flat_map(|examine| examine(&hosts, pair))),
-        Err(_) => findings.push(Diagnosis::warn(
+    let Ok(hosts) = <[Host<'_>; 2]>::try_from(hosts) else {
+        findings.push(Diagnosis::warn(
             "between the hosts",
             "not looked at, because a host did not answer",
             "mend that first",
-        )),
+        ));
+        return Examination { findings, hosts: None };
+    };
+    findings.extend(OF_BOTH.iter().flat_map(|examine| examine(&hosts, pair)));
+    let hosts = hosts.map(|Host { remote, identity, facts, .. }| Asked { remote, identity, facts });
+    Examination { findings, hosts: Some(hosts) }
+}
+
+/// Examines a pair before a run, and refuses one on which no run is possible.
+///
+/// # Errors
+///
+/// Something is missing, or a host does not answer.
+pub fn admit(chosen: &Chosen, profile: &Profile) -> Result<[Asked; 2]> {
+    let Examination { findings, hosts } =
+        examine(&chosen.pair, &chosen.known_hosts, profile, |name| std::env::var(name).ok());
+    let attempted = || format!("run on the pair {}", chosen.pair.name);
+    let missing: Vec<String> = findings
+        .iter()
+        .filter(|finding| finding.verdict == Grade::Missing)
+        .map(|Diagnosis { name, seen, advice, .. }| {
+            format!("{name}: {seen} ({})", advice.as_deref().unwrap_or_default())
+        })
+        .collect();
+    match hosts {
+        Some(hosts) if missing.is_empty() => Ok(hosts),
+        _ => Err(Failure::new(attempted(), missing.join("; "))
+            .try_next("multivm doctor --inventory FILE says all that was found")),
     }
-    findings
 }
 
 /// How far the way into a host went.
@@ -153,7 +181,7 @@ fn ask<'a>(
     machine: &'a Machine,
     pair: &Pair,
     known_hosts: &Path,
-) -> Result<Host<'a>, (Stage, Box<Failure>)> {
+) -> std::result::Result<Host<'a>, (Stage, Box<Failure>)> {
     let remote = Remote::new(format!("{name} ({})", machine.address), machine.login(known_hosts));
     // The login has its time, which is not the clock's.
     let identity = remote.identify(LIMIT).map_err(at(Stage::Identity))?;
@@ -170,13 +198,7 @@ fn ask<'a>(
         Network::Bridge { bridge, .. } => bridge.as_str(),
         Network::Overlay(_) | Network::Nat => "",
     };
-    let command = format!("exec sh -s -- {} {}", quote(&folder), quote(bridge));
-    let printed = remote.run_with_input(&command, SCRIPT.as_bytes(), LIMIT).map_err(at(Stage::Facts))?;
-    let facts = Facts::parse(&printed.stdout).ok_or_else(|| {
-        let said = printed.stderr.lines().last().unwrap_or("nothing").to_owned();
-        let what = format!("the script did not end; it said {said}");
-        at(Stage::Facts)(Failure::new("ask what the host has", what).at(remote.name()))
-    })?;
+    let facts = Facts::ask(&remote, &folder, bridge, LIMIT).map_err(at(Stage::Facts))?;
     Ok(Host { name, machine, identity, remote, facts, clock })
 }
 

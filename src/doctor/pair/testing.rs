@@ -29,7 +29,11 @@ pub fn hosts<'a>(pair: &'a Pair, source: &str, target: &str) -> [Host<'a>; 2] {
     [("source", &pair.source, source), ("target", &pair.target, target)].map(|(name, machine, said)| Host {
         name,
         machine,
-        identity: Identity { fingerprint: "SHA256:test".into(), is_new: false },
+        identity: Identity {
+            fingerprint: "SHA256:test".into(),
+            key: "ssh-ed25519 AAAA".into(),
+            is_new: false,
+        },
         remote: Remote::new(name, machine.login(Path::new("/nowhere"))),
         facts: Facts::parse(&format!("{said}\nend yes\n")).unwrap(),
         clock: Clock { asked: [now, now], now: None },

@@ -140,7 +140,7 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// The CPUs of the host with fewer CPUs, in hundredths.
+    /// The CPUs of the host with fewer CPUs, in hundredths of ordinary ones.
     fn cpu_percent(&self) -> u32 {
         cpu_percent(&self.inventory)
     }
@@ -197,7 +197,7 @@ impl Fleet {
 }
 
 fn cpu_percent(inventory: &Inventory) -> u32 {
-    inventory.source.cpu_percent.min(inventory.target.cpu_percent)
+    inventory.source.cpu_percent.min(inventory.target.cpu_percent) / inventory.slowness.max(1)
 }
 
 fn all<T>(results: Vec<Result<T>>) -> Result<()> {

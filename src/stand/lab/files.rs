@@ -4,13 +4,13 @@ use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use ipnet::Ipv4Net;
 
 use super::network;
-use crate::failure::{Attempt, Failure, Result};
+use crate::failure::{Attempt, Result};
 use crate::inventory::Login;
+use crate::stand::keys::{self, keygen, read, uuid, write};
 
 const SSHD_CONFIG: &str = include_str!("../../../fixtures/host/sshd_config");
 const LIBVIRTD_CONF: &str = include_str!("../../../fixtures/host/libvirtd.conf");
@@ -45,10 +45,7 @@ impl Files {
         );
         let path = directory.join("ssh_config");
         write(&path, &config, 0o600)?;
-        // libvirt's ssh transport takes a command but no configuration file. The command runs in a session of its own,
-        // because Ctrl-C is for the harness, which still needs these connections to clean up.
-        let wrapper = format!("#!/bin/sh\nexec setsid -w ssh -F {} \"$@\"\n", path.display());
-        write(&files.ssh_command(), &wrapper, 0o700)?;
+        keys::write_ssh_command(&files.ssh_command(), &path)?;
         write(&files.known_hosts(), "", 0o600)?;
         Ok(files)
     }
@@ -67,11 +64,7 @@ impl Files {
 
     /// The base64 part of the public key.
     pub fn public_key(&self) -> Result<String> {
-        let line = read(&self.key().with_extension("pub"))?;
-        line.split_whitespace()
-            .nth(1)
-            .map(str::to_owned)
-            .ok_or_else(|| Failure::new("read the lab's public key", "unexpected format"))
+        keys::public_half(&self.key())
     }
 
     pub fn login(&self, address: &str) -> Login {
@@ -139,37 +132,8 @@ impl Files {
     }
 }
 
-/// A random UUID from the kernel.
-pub fn uuid() -> Result<String> {
-    Ok(read(Path::new("/proc/sys/kernel/random/uuid"))?.trim().to_owned())
-}
-
-fn keygen(path: &Path, comment: &str) -> Result<()> {
-    let attempted = || format!("make an ssh key in {}", path.display());
-    let output = Command::new("ssh-keygen")
-        .args(["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f"])
-        .arg(path)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| Failure::new(attempted(), error).try_next("./setup installs ssh-keygen"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(Failure::new(attempted(), String::from_utf8_lossy(&output.stderr).as_ref()))
-}
-
 fn make(path: &Path, mode: u32) -> Result<()> {
     fs::create_dir_all(path).attempting(|| format!("create {}", path.display()))?;
     fs::set_permissions(path, Permissions::from_mode(mode))
         .attempting(|| format!("protect {}", path.display()))
-}
-
-fn write(path: &Path, text: &str, mode: u32) -> Result<()> {
-    fs::write(path, text).attempting(|| format!("write {}", path.display()))?;
-    fs::set_permissions(path, Permissions::from_mode(mode))
-        .attempting(|| format!("protect {}", path.display()))
-}
-
-fn read(path: &Path) -> Result<String> {
-    fs::read_to_string(path).attempting(|| format!("read {}", path.display()))
 }

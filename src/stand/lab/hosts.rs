@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
 
-use super::files::{self, Files};
+use super::files::Files;
 use super::init::{self, Bind, Daemon, HostSpec};
 use super::prepared::Prepared;
 use super::{HostSize, Settings, cgroup, directory, network};
@@ -15,7 +15,7 @@ use crate::image::HostImage;
 use crate::inventory::{GuestsEntry, HostEntry, Inventory, StorageEntry};
 use crate::ledger::{Ledger, Thing};
 use crate::remote::Remote;
-use crate::stand::{Ground, ip};
+use crate::stand::{Ground, ip, keys};
 use crate::sys::parallel::at_once;
 use crate::sys::stop::StopFlag;
 use crate::sys::wait::{Poll, wait_for};
@@ -63,7 +63,7 @@ pub fn raise(
         settings.target_layer.as_deref(),
         prepared,
     )?;
-    let owner = files::uuid()?;
+    let owner = keys::uuid()?;
     let addresses = network::guest_addresses(&owner);
     files.know_guests(addresses, &guest_key)?;
 
@@ -79,6 +79,7 @@ pub fn raise(
         guests: GuestsEntry {
             kernel: format!("{GUEST_FILES}/vmlinux"),
             initramfs: format!("{GUEST_FILES}/initramfs"),
+            machine: None,
             bridge: network::BRIDGE.into(),
             addresses,
             netmask: network::NETWORK.netmask().to_string(),
@@ -89,6 +90,7 @@ pub fn raise(
             host_key: guest_key,
         },
         accelerator: prepared.accelerator.clone(),
+        slowness: 1,
     };
     await_hosts(&inventory, &directory, stop)?;
     let text = serde_json::to_string_pretty(&inventory).attempting(|| "write the inventory".into())?;
@@ -176,6 +178,9 @@ impl Plan<'_> {
                 "qemu+ssh://root@{address}/system?command={}&no_tty=1",
                 self.files.ssh_command().display()
             ),
+            // Its qemu.conf has its address, and no firewall is in the way.
+            migration_address: None,
+            gate: None,
             facts,
         };
         Ok((entry, supervisor))

@@ -77,8 +77,8 @@ impl Lab {
 impl Stand for Lab {
     type Hosts = Inventory;
 
-    fn kind(&self) -> Kind {
-        Kind::Lab
+    fn kind(&self) -> Option<Kind> {
+        Some(Kind::Lab)
     }
 
     fn needs(&self) -> Needs {

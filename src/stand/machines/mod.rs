@@ -81,8 +81,8 @@ impl Machines {
 impl Stand for Machines {
     type Hosts = Raised;
 
-    fn kind(&self) -> Kind {
-        Kind::Machines
+    fn kind(&self) -> Option<Kind> {
+        Some(Kind::Machines)
     }
 
     fn needs(&self) -> Needs {

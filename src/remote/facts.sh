@@ -59,6 +59,7 @@ fi
 for name in migration_port_min migration_port_max migrate_tls_force; do
     say "$name" "$(sed -n "s/^[[:space:]]*$name[[:space:]]*=[[:space:]]*\([0-9]*\).*/\1/p" /etc/libvirt/qemu.conf 2>/dev/null | tail -n 1)"
 done
+say virtualization "$(run systemd-detect-virt)"
 for program in timeout bash mount.nfs exportfs nft ip; do
     has "$program" && say has "$program"
 done

@@ -1,10 +1,17 @@
 //! What a host says of itself.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use roxmltree::Document;
 
-/// The facts that `facts.sh` prints on a host.
+use super::{Remote, quote};
+use crate::failure::{Failure, Result};
+
+/// What a host runs to say what it has.
+const SCRIPT: &str = include_str!("facts.sh");
+
+/// The facts that a script prints on a host: a line for each, or a text between `<<NAME` and `>>NAME`.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     values: HashMap<String, Vec<String>>,
@@ -12,6 +19,37 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Asks a host what it has, also of a folder that is to be the shared storage, and of a bridge for guests.
+    ///
+    /// # Errors
+    ///
+    /// The host did not say it all within `limit`.
+    pub fn ask(remote: &Remote, folder: &str, bridge: &str, limit: Duration) -> Result<Facts> {
+        Facts::said(remote, SCRIPT, &[folder, bridge], limit)
+    }
+
+    /// Runs a script on a host, as root if it can be, and takes what it says. It comes from standard input, so that nothing has to be
+    /// there before.
+    ///
+    /// # Errors
+    ///
+    /// The script did not come to its end within `limit`.
+    pub fn said(remote: &Remote, script: &str, words: &[&str], limit: Duration) -> Result<Facts> {
+        let words: Vec<_> = words.iter().map(|word| quote(word)).collect();
+        let command = format!("exec sh -s -- {}", words.join(" "));
+        let printed = remote.run_with_input(&command, script.as_bytes(), limit)?;
+        Facts::parse(&printed.stdout).ok_or_else(|| {
+            let said = printed.stderr.lines().last().unwrap_or("nothing").to_owned();
+            let what = format!("the script did not end; it said {said}");
+            Failure::new("ask what the host has", what).at(remote.name())
+        })
+    }
+
+    /// The texts, by their names.
+    pub fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.texts.iter().map(|(name, text)| (name.as_str(), text.as_str()))
+    }
+
     /// Parses what the script printed; none if it did not come to its end.
     pub fn parse(printed: &str) -> Option<Facts> {
         let mut facts = Facts::default();
@@ -96,7 +134,7 @@ mod tests {
         let mut sh = Command::new("sh");
         sh.args(["-s", "--", "/tmp", "lo"]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = sh.spawn().unwrap();
-        child.stdin.take().unwrap().write_all(super::super::SCRIPT.as_bytes()).unwrap();
+        child.stdin.take().unwrap().write_all(SCRIPT.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
         let facts = Facts::parse(&String::from_utf8(output.stdout).unwrap()).unwrap();
         assert_eq!(facts.one("arch"), Some(std::env::consts::ARCH));

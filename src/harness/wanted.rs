@@ -1,0 +1,148 @@
+//! The hosts that a run asks for: the lab, machine hosts, or a pair of an inventory.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::doctor::pair::admit;
+use crate::failure::{Problem, Result};
+use crate::inventory::file::InventoryFile;
+use crate::ledger::Owner;
+use crate::scenario::Profile;
+use crate::stand::lab::{Lab, Settings};
+use crate::stand::machines::Machines;
+use crate::stand::pair::{Chosen, Given, HostPair};
+use crate::stand::{Kind, STAND_VARIABLE, Session};
+use crate::sys::stop::StopFlag;
+
+/// The longest time for the lab's hosts to be raised, or to be connected to.
+const LAB: Duration = Duration::from_secs(120);
+
+/// The longest time for hosts by inventory to be looked at and prepared, after they were raised if they are raised.
+const PAIR: Duration = Duration::from_secs(900);
+
+/// Wanted hosts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WantedHosts {
+    Lab,
+    Machines,
+    Pair(Box<Chosen>),
+}
+
+impl WantedHosts {
+    /// Reads the wish from the options of an inventory and from the environment, which `get` looks up.
+    pub fn read(
+        inventory: Option<&Path>,
+        pair: Option<&str>,
+        get: impl Fn(&str) -> Option<String>,
+    ) -> Result<WantedHosts, Problem> {
+        let kind = get(STAND_VARIABLE).filter(|value| !value.is_empty());
+        let home = get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+        match (inventory, kind) {
+            (Some(path), None) => {
+                let file = InventoryFile::load(path, home.as_deref())?;
+                let chosen = Chosen::of(&file, pair)?;
+                chosen.supported().map_err(Problem::input)?;
+                Ok(WantedHosts::Pair(Box::new(chosen)))
+            }
+            (Some(path), Some(kind)) => Err(Problem::input(format!(
+                "error: two kinds of hosts are asked for: the inventory {} and {STAND_VARIABLE}={kind}\n  = help: allowed: one of them",
+                path.display()
+            ))),
+            (None, _) => Ok(match Kind::read(get).map_err(Problem::input)? {
+                Kind::Lab => WantedHosts::Lab,
+                Kind::Machines => WantedHosts::Machines,
+            }),
+        }
+    }
+
+    /// The profile of a run that names none.
+    pub fn profile(&self) -> &'static str {
+        match self {
+            WantedHosts::Lab | WantedHosts::Machines => "lab",
+            WantedHosts::Pair(_) => "reference",
+        }
+    }
+
+    /// The longest time in which the hosts are ready for guests.
+    pub fn raise_limit(&self) -> Duration {
+        if *self == WantedHosts::Lab { LAB } else { PAIR }
+    }
+
+    /// A CPU of these hosts in hundredths of an ordinary one, before they are up and say what they have.
+    pub fn cpu_percent(&self, settings: &Settings, guests_memory: u64) -> u32 {
+        match self {
+            WantedHosts::Lab => settings.host_size(guests_memory).cpu_percent,
+            // Limits are stretched as far as they go.
+            WantedHosts::Machines | WantedHosts::Pair(_) => 10,
+        }
+    }
+
+    /// Takes this machine's part of the hosts, for one of several commands of `owner`, if there is one.
+    pub fn session(
+        &self,
+        settings: &Settings,
+        profile: &Profile,
+        stop: &StopFlag,
+        owner: Option<Owner>,
+    ) -> Result<Session> {
+        let profile = profile.clone();
+        let examine = Box::new(move |chosen: &Chosen| admit(chosen, &profile));
+        let given = match self {
+            WantedHosts::Lab => {
+                return Session::begin_for(Box::new(Lab::new(settings.clone())), stop.clone(), owner);
+            }
+            WantedHosts::Machines => {
+                let machines = Box::new(Machines::new(settings.clone()));
+                Given::Raised(Some(Box::new(Session::begin_for(machines, stop.clone(), owner.clone())?)))
+            }
+            WantedHosts::Pair(chosen) => Given::File((**chosen).clone()),
+        };
+        let pair = HostPair::new(given, settings.clone(), examine);
+        Session::begin_for(Box::new(pair), stop.clone(), owner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn read(inventory: Option<&str>, stand: &str) -> Result<WantedHosts, Problem> {
+        WantedHosts::read(inventory.map(Path::new), None, |name| {
+            (name == STAND_VARIABLE).then(|| stand.to_owned())
+        })
+    }
+
+    #[rstest]
+    #[case::nothing("", WantedHosts::Lab)]
+    #[case::the_lab("lab", WantedHosts::Lab)]
+    #[case::machines("machines", WantedHosts::Machines)]
+    fn the_environment_chooses(#[case] stand: &str, #[case] wanted: WantedHosts) {
+        assert_eq!(read(None, stand).ok(), Some(wanted));
+    }
+
+    #[test]
+    fn an_inventory_is_a_wish_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("site.toml");
+        let text = "[[pair]]\nname = \"a\"\n[pair.source]\naddress = \"192.0.2.1\"\n[pair.target]\naddress = \"192.0.2.2\"\n\
+                    [pair.storage]\nmount = \"/mnt\"\n[pair.network]\nbridge = \"br0\"\nsubnet = \"192.0.2.0/24\"\nguests = \"192.0.2.128/25\"\n";
+        std::fs::write(&path, text).unwrap();
+        let wanted = read(path.to_str(), "").ok().unwrap();
+        assert_eq!(wanted.profile(), "reference");
+        assert!(matches!(wanted, WantedHosts::Pair(chosen) if chosen.pair.name == "a"));
+        assert!(matches!(read(path.to_str(), "lab"), Err(Problem::Input(_))));
+        std::fs::write(
+            &path,
+            text.replace(
+                "bridge = \"br0\"\nsubnet = \"192.0.2.0/24\"\nguests = \"192.0.2.128/25\"",
+                "nat = true",
+            ),
+        )
+        .unwrap();
+        assert!(
+            matches!(read(path.to_str(), ""), Err(Problem::Input(why)) if why.contains("`nat` is not supported yet"))
+        );
+    }
+}

@@ -1,0 +1,223 @@
+//! From a pair and what its hosts say of themselves to the inventory that scenarios are played by.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use roxmltree::Document;
+
+use super::{Side, gate, guests};
+use crate::failure::{Failure, Result};
+use crate::inventory::file::{Consent, Network, Pair};
+use crate::inventory::{
+    Accelerator, AcceleratorKind, GuestsEntry, HostEntry, Inventory, Login, StorageEntry,
+};
+use crate::remote::Facts;
+use crate::stand::keys;
+
+use super::ssh::Files;
+
+/// QEMU's status after the boot sector of the trial of KVM has run.
+const RAN: u64 = 85;
+
+/// How many times longer a host takes whose CPUs QEMU emulates: a guest under its KVM booted in 40 s instead of 5.
+const EMULATED: u32 = 8;
+
+/// Everything about a prepared pair.
+pub struct Prepared<'a> {
+    pub pair: &'a Pair,
+    pub sides: &'a [Side<'a>; 2],
+    pub files: &'a Files,
+    pub logins: [Login; 2],
+    pub owner: &'a str,
+    /// The folder of the guests' images, the same on both hosts.
+    pub images: &'a str,
+    /// The guests' ssh host key.
+    pub guest_key: &'a str,
+}
+
+/// The inventory of a prepared pair.
+pub fn inventory(prepared: &Prepared<'_>) -> Result<Inventory> {
+    let Prepared { pair, sides, files, logins, owner, images, guest_key } = prepared;
+    let Network::Bridge { bridge, subnet, guests: addresses, gateway } = &pair.network else {
+        return Err(Failure::new(
+            "attach guests to the network of this pair",
+            "only `bridge` is supported so far: `overlay` and `nat` are read and not made",
+        ));
+    };
+    let [source, target] = sides;
+    let accelerator = accelerator(sides);
+    let slowness = if sides.iter().any(|side| is_emulated(side.facts)) { EMULATED } else { 1 };
+    Ok(Inventory {
+        owner: (*owner).to_owned(),
+        source: host(source, target, pair, files, &logins[0], images),
+        target: host(target, source, pair, files, &logins[1], images),
+        storage: StorageEntry {
+            name: "storage".into(),
+            login: logins[0].clone(),
+            server: None,
+            export: (*images).to_owned(),
+            base_image: "base.qcow2".into(),
+        },
+        guests: GuestsEntry {
+            kernel: format!("{}/vmlinux", guests::FOLDER),
+            initramfs: format!("{}/initramfs", guests::FOLDER),
+            machine: machine_type(source.facts, target.facts)?,
+            bridge: bridge.clone(),
+            addresses: *addresses,
+            netmask: subnet.netmask().to_string(),
+            gateway: gateway.map(|gateway| gateway.to_string()).unwrap_or_default(),
+            key: files.key(),
+            public_key: keys::public_half(&files.key())?,
+            known_hosts: files.known_hosts(),
+            host_key: (*guest_key).to_owned(),
+        },
+        accelerator,
+        slowness,
+    })
+}
+
+fn host(
+    side: &Side<'_>,
+    peer: &Side<'_>,
+    pair: &Pair,
+    files: &Files,
+    login: &Login,
+    images: &str,
+) -> HostEntry {
+    let Side { name, machine, facts, .. } = side;
+    let number = |fact: &str| facts.number(fact).unwrap_or_default();
+    let said = |fact: &str| facts.one(fact).unwrap_or("unknown").to_owned();
+    let uri = machine.uri.clone().unwrap_or_else(|| {
+        format!(
+            "qemu+ssh://{}@{name}/system?command={}&no_tty=1",
+            machine.user,
+            files.ssh_command().display()
+        )
+    });
+    HostEntry {
+        name: (*name).to_owned(),
+        login: login.clone(),
+        cpu_percent: u32::try_from(number("cpus") * 100).unwrap_or(u32::MAX).max(100),
+        memory: number("memory_kib") << 10,
+        load_folder: format!("{images}/loads-{name}"),
+        control_group: None,
+        uri,
+        migration_address: Some(machine.migration_address.clone()),
+        gate: pair
+            .allow
+            .contains(&Consent::Firewall)
+            .then(|| gate::gate(&peer.machine.migration_address, &ports(facts))),
+        facts: BTreeMap::from([
+            ("address".to_owned(), machine.address.clone()),
+            ("system".to_owned(), said("os")),
+            ("kernel".to_owned(), said("kernel")),
+            ("cpus".to_owned(), said("cpus")),
+            ("memory_mib".to_owned(), (number("memory_kib") >> 10).to_string()),
+        ]),
+    }
+}
+
+/// The ports at which a host's QEMU receives (libvirt's src/qemu/qemu.conf.in).
+pub fn ports(facts: &Facts) -> String {
+    let port = |name: &str, ordinary: u64| facts.number(name).unwrap_or(ordinary);
+    format!("{}-{}", port("migration_port_min", 49152), port("migration_port_max", 49215))
+}
+
+/// Whether a host is a machine whose CPUs QEMU emulates.
+fn is_emulated(facts: &Facts) -> bool {
+    facts.one("virtualization") == Some("qemu")
+}
+
+fn accelerator(sides: &[Side<'_>; 2]) -> Accelerator {
+    let works = |side: &Side<'_>| side.facts.number("kvm_status") == Some(RAN);
+    match sides.iter().find(|side| !works(side)) {
+        None if sides.iter().all(|side| is_emulated(side.facts)) => Accelerator {
+            kind: AcceleratorKind::Kvm,
+            reason: "in machines that TCG runs: both run a boot sector under it".into(),
+        },
+        None => {
+            Accelerator { kind: AcceleratorKind::Kvm, reason: "both hosts run a boot sector under it".into() }
+        }
+        Some(side) => Accelerator {
+            kind: AcceleratorKind::Tcg,
+            reason: format!("{} runs no boot sector under KVM", side.name),
+        },
+    }
+}
+
+/// The newest machine type that QEMU of both hosts has, of the kind that guests are defined for.
+fn machine_type(source: &Facts, target: &Facts) -> Result<Option<String>> {
+    let (one, other) = (machine_types(source), machine_types(target));
+    if one.is_empty() || other.is_empty() {
+        return Ok(None);
+    }
+    let common = one.iter().filter(|name| other.contains(name));
+    let newest = common.max_by_key(|name| version(name)).cloned();
+    newest.map(Some).ok_or_else(|| {
+        Failure::new(
+            "choose a machine type for guests",
+            "QEMU of the two hosts has no i440fx machine type in common",
+        )
+        .try_next("two hosts of one distribution, or of versions closer to each other")
+    })
+}
+
+/// The i440fx machine types of a host's QEMU, by their own names. Names that stand for another one differ from host to host.
+fn machine_types(facts: &Facts) -> Vec<String> {
+    let find = |document: &Document<'_>| {
+        let of_arch = document
+            .descendants()
+            .find(|node| node.has_tag_name("arch") && node.attribute("name") == Some("x86_64"))?;
+        let machines = of_arch.children().filter(|node| node.has_tag_name("machine"));
+        let plain = machines.filter(|machine| machine.attribute("canonical").is_none());
+        let names = plain.filter_map(|machine| machine.text().map(str::to_owned));
+        Some(names.filter(|name| name.starts_with("pc-i440fx-")).collect())
+    };
+    facts.xml("capabilities", find).unwrap_or_default()
+}
+
+/// The numbers in a name, in their order.
+fn version(name: &str) -> Vec<u64> {
+    name.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).skip(1).collect()
+}
+
+/// A path on a host, as text.
+pub fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(machines: &[&str]) -> Facts {
+        let machines: String = machines.iter().map(|name| format!("<machine>{name}</machine>\n")).collect();
+        let capabilities = format!(
+            "<capabilities><guest><arch name='x86_64'>{machines}<machine canonical='pc-i440fx-9.9'>pc</machine></arch></guest></capabilities>"
+        );
+        Facts::parse(&format!("<<capabilities\n{capabilities}\n>>capabilities\nend yes\n")).unwrap()
+    }
+
+    #[test]
+    fn the_newest_machine_type_of_both_is_taken() {
+        let one = facts(&["pc-i440fx-8.2", "pc-i440fx-9.0", "pc-i440fx-10.0", "pc-q35-10.0"]);
+        let other = facts(&["pc-i440fx-8.2", "pc-i440fx-9.0", "pc-i440fx-9.1"]);
+        assert_eq!(machine_type(&one, &other).unwrap().as_deref(), Some("pc-i440fx-9.0"));
+        assert_eq!(machine_type(&one, &one).unwrap().as_deref(), Some("pc-i440fx-10.0"));
+    }
+
+    #[test]
+    fn hosts_without_one_in_common_are_told_so() {
+        let failure = machine_type(&facts(&["pc-i440fx-8.2"]), &facts(&["pc-i440fx-rhel7.6.0"])).unwrap_err();
+        assert!(failure.to_string().contains("no i440fx machine type in common"), "{failure}");
+        let silent = Facts::parse("end yes\n").unwrap();
+        assert_eq!(machine_type(&silent, &facts(&["pc-i440fx-8.2"])).unwrap(), None);
+    }
+
+    #[test]
+    fn a_hosts_own_ports_are_opened() {
+        assert_eq!(ports(&Facts::parse("end yes\n").unwrap()), "49152-49215");
+        let own = Facts::parse("migration_port_min 50000\nmigration_port_max 50010\nend yes\n").unwrap();
+        assert_eq!(ports(&own), "50000-50010");
+    }
+}

@@ -1,0 +1,154 @@
+//! The lease of a host: who works on it, and what must be put back. It lies on the host, so that any controller finds it.
+//!
+//! Two controllers cannot have one host: the lease is a folder that appears whole, by a rename that fails where there is one. The host ends a
+//! lease by itself when its controller has not been heard of for [`SILENCE`].
+
+use std::time::Duration;
+
+use super::snapshot::Snapshot;
+use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
+use crate::remote::{Remote, quote};
+
+/// multivm's folder on a host.
+pub const HOME: &str = "/var/lib/multivm";
+
+/// The folder of the lease.
+pub const LEASE: &str = "/var/lib/multivm/lease";
+
+/// How long a controller may be silent before its hosts put themselves back.
+pub const SILENCE: Duration = Duration::from_secs(15 * 60);
+
+/// How often a controller is to be heard of.
+pub const BEAT: Duration = Duration::from_secs(60);
+
+/// How long a host may take for a small answer.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// How long a host may take to put everything back.
+const UNDO_LIMIT: Duration = Duration::from_secs(300);
+
+const UNDO: &str = include_str!("undo.sh");
+const WATCH: &str = include_str!("watch.sh");
+const GATE: &str = include_str!("gate.sh");
+
+/// The line between a script and what follows it.
+const END: &str = "multivm-end-of-file";
+
+/// A lease that a host has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The id of the lease; none if it cannot be read.
+    pub run: Option<String>,
+    /// Who holds it, for people.
+    pub holder: String,
+    /// How long ago its controller was heard of.
+    pub silent: Duration,
+}
+
+impl Lease {
+    /// The host's lease; none if it has none.
+    pub fn of(remote: &Remote) -> Result<Option<Lease>> {
+        let look = format!(
+            "[ -d {LEASE} ] || exit 0; head -n 1 {LEASE}/run; head -n 1 {LEASE}/holder; \
+             echo $(($(date +%s) - $(stat -c %Y {LEASE}/beat)))"
+        );
+        let said = remote.check(&look, LIMIT)?;
+        let lines: Vec<&str> = said.lines().collect();
+        Ok(match lines[..] {
+            [] => None,
+            [run, holder, silent] => Some(Lease {
+                run: Some(run.to_owned()),
+                holder: holder.to_owned(),
+                silent: Duration::from_secs(silent.parse().unwrap_or_default()),
+            }),
+            _ => Some(Lease { run: None, holder: "nobody knows whom".into(), silent: Duration::ZERO }),
+        })
+    }
+
+    /// Why nobody else can have the host now, and what to do.
+    pub fn refusal(&self, name: &str) -> Failure {
+        let minutes = self.silent.as_secs() / 60;
+        let why = format!(
+            "it is leased to {}, who was heard of {minutes} minutes ago; a host puts itself back after {} minutes of silence",
+            self.holder,
+            SILENCE.as_secs() / 60
+        );
+        Failure::new("take the host", Cause::new(FailureKind::Refused, why)).at(name).try_next(
+            "wait for its end; if nobody is at work there: multivm reap --inventory FILE --take-over",
+        )
+    }
+}
+
+/// Takes a host, whose snapshot was just made, for a run.
+pub fn take(remote: &Remote, run: &str, holder: &str, before: &Snapshot) -> Result<()> {
+    let next = format!("{LEASE}.{run}");
+    let file = |name: &str, text: &str| {
+        let open = if text.ends_with('\n') { "" } else { "\n" };
+        format!("cat > {next}/{name} << '{END}'\n{text}{open}{END}\n")
+    };
+    let files = [
+        ("run", run),
+        ("holder", holder),
+        ("beat", ""),
+        ("undo", UNDO),
+        ("watch", WATCH),
+        ("gate", GATE),
+        ("before", before.text()),
+    ]
+    .map(|(name, text)| file(name, text))
+    .concat();
+    let silence = SILENCE.as_secs();
+    let script = format!(
+        "set -e\numask 022\nmkdir -p {next}/changes\n{files}\
+         if ! mv -T {next} {LEASE} 2> /dev/null; then rm -rf {next}; exit 75; fi\n\
+         if command -v setsid > /dev/null; then set -- setsid sh; else set -- sh; fi\n\
+         nohup \"$@\" {LEASE}/watch {silence} > /dev/null 2>&1 < /dev/null &\n"
+    );
+    let output = remote.run_with_input("exec sh -s", script.as_bytes(), LIMIT)?;
+    match output.status {
+        0 => Ok(()),
+        75 => match Lease::of(remote)? {
+            Some(lease) => Err(lease.refusal(remote.name())),
+            None => {
+                Err(Failure::new("take the host", "another one was faster, and has gone").at(remote.name()))
+            }
+        },
+        status => {
+            Err(Failure::new("take the host", format!("exit status {status}: {}", output.stderr.trim()))
+                .at(remote.name()))
+        }
+    }
+}
+
+/// Lets a host know that its controller lives.
+pub fn beat(remote: &Remote) -> Result<()> {
+    remote.check(&format!("touch -c {LEASE}/beat"), LIMIT).map(drop)
+}
+
+/// Puts back what was changed on a host and ends its lease, if it is this one, or any if none is named; returns what the host was like
+/// before, as far as there was something to put back.
+pub fn end(remote: &Remote, run: Option<&str>) -> Result<Option<Snapshot>> {
+    let attempted = || "put the host back".to_owned();
+    let is_it = run.map_or(String::new(), |run| {
+        let part = quote(run).into_owned();
+        format!(
+            "rm -rf {LEASE}.{part}; rmdir {HOME} 2> /dev/null; [ -e {LEASE}/run ] || exit 0; \
+             [ \"$(cat {LEASE}/run)\" = {part} ] || exit 0; "
+        )
+    });
+    let script = format!(
+        "{is_it}[ -d {LEASE} ] || exit 0; cat {LEASE}/before; cp {LEASE}/undo /run/multivm-undo && \
+                 sh /run/multivm-undo >&2; status=$?; rm -f /run/multivm-undo; exit $status"
+    );
+    let output = remote.run(&script, UNDO_LIMIT)?;
+    if output.status != 0 {
+        let said = output.stderr.trim();
+        return Err(Failure::new(attempted(), if said.is_empty() { "it does not say why" } else { said })
+            .at(remote.name())
+            .try_next("what is left is in /var/lib/multivm/lease/changes there: mend the cause, then multivm reap --inventory FILE"));
+    }
+    if output.stdout.trim().is_empty() {
+        return Ok(None);
+    }
+    Snapshot::parse(&output.stdout).map(Some).attempting(attempted)
+}

@@ -1,0 +1,235 @@
+//! The preparation of a pair: from what the inventory says to hosts on which guests can start.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use super::change::{self, Change};
+use super::describe::{self, Prepared};
+use super::ssh::Files;
+use super::{Asked, Chosen, Side, fresh, guests, keys, lease, snapshot, storage};
+use crate::failure::{Attempt, Failure, Result};
+use crate::image::GuestImage;
+use crate::inventory::file::{Consent, Machine, Network, Server, SharedStorage};
+use crate::inventory::{Access, Inventory, Login, Sudo};
+use crate::ledger::{OnHost, Thing};
+use crate::remote::{Facts, Remote, quote};
+use crate::stand::{Ground, keys as key_files};
+use crate::sys::parallel::at_once;
+
+/// How long the copy of one file may take.
+const COPY_LIMIT: Duration = Duration::from_secs(300);
+
+/// Where the guests' images are, once everything is mounted.
+struct Place {
+    /// The folder, the same on both hosts.
+    images: String,
+    /// The folder in which the base image is written, on the first of these hosts.
+    written: (usize, String),
+}
+
+/// Prepares a pair, and returns what scenarios are played by.
+pub fn prepare(
+    chosen: &Chosen,
+    asked: &[Asked; 2],
+    image: &GuestImage,
+    folder: &Path,
+    ground: Ground<'_>,
+) -> Result<Inventory> {
+    let run = key_files::uuid()?;
+    fresh(folder, ground)?;
+    let files = Files::create(folder, &run)?;
+    let public = format!("ssh-ed25519 {}", key_files::public_half(&files.key())?);
+    let sides = sides(chosen, asked);
+    take(&sides, chosen, &run, ground)?;
+
+    let place = place(chosen, &run);
+    let changes = |at: usize| first(chosen, &sides, at, &public, &run);
+    both(&sides, |at, remote| change::make(remote, &changes(at), &chosen.pair.allow))?;
+    interrupted(ground)?;
+    let mounts = mounts(chosen, &run);
+    both(&sides, |at, remote| {
+        change::make(remote, &mounts[at], &chosen.pair.allow)?;
+        upload(remote, image, guests::FOLDER, &["vmlinux", "initramfs"])
+    })?;
+    let (at, written) = &place.written;
+    upload(&sides[*at].remote, image, written, &["base.qcow2"])?;
+    interrupted(ground)?;
+
+    let Network::Bridge { guests: addresses, .. } = &chosen.pair.network else {
+        return Err(Failure::new("attach guests to a network", "none is supported but `bridge`"));
+    };
+    let guest_key = key_files::read(&image.directory.join("host_key.pub"))?.trim().to_owned();
+    let known: String = addresses.hosts().map(|address| format!("{address} {guest_key}\n")).collect();
+    files.write(&sides, &known)?;
+    let logins = [0, 1].map(|at| login(&sides[at], &files, chosen));
+    let inventory = describe::inventory(&Prepared {
+        pair: &chosen.pair,
+        sides: &sides,
+        files: &files,
+        logins,
+        owner: &run,
+        images: &place.images,
+        guest_key: &guest_key,
+    })?;
+    let text = serde_json::to_string_pretty(&inventory).attempting(|| "write the inventory".into())?;
+    key_files::write(&folder.join("inventory.json"), &text, 0o600)?;
+    Ok(inventory)
+}
+
+fn sides<'a>(chosen: &'a Chosen, asked: &'a [Asked; 2]) -> [Side<'a>; 2] {
+    let machines = chosen.machines();
+    [0, 1].map(|at| {
+        let Asked { remote, identity, facts } = &asked[at];
+        let (name, machine) = machines[at];
+        Side { name, machine, remote: remote.clone(), identity: identity.clone(), facts }
+    })
+}
+
+/// Does something on both hosts at the same time.
+fn both(sides: &[Side<'_>; 2], work: impl Fn(usize, &Remote) -> Result<()> + Sync) -> Result<()> {
+    let hosts = [(0, &sides[0].remote), (1, &sides[1].remote)];
+    at_once("prepare a host", hosts, |(at, remote)| work(at, remote)).into_iter().collect()
+}
+
+fn interrupted(ground: Ground<'_>) -> Result<()> {
+    if ground.stop.is_set() {
+        return Err(Failure::new("prepare the hosts", crate::failure::Cause::interrupted()));
+    }
+    Ok(())
+}
+
+/// Takes both hosts: the ledger first, then the lease with what the host is like now. The host that serves is entered first, so that it is
+/// put back last.
+fn take(sides: &[Side<'_>; 2], chosen: &Chosen, run: &str, ground: Ground<'_>) -> Result<()> {
+    both(sides, |_, remote| match lease::Lease::of(remote)? {
+        Some(lease) => Err(lease.refusal(remote.name())),
+        None => Ok(()),
+    })?;
+    let holder = holder();
+    let order = if server(chosen) == Some(1) { [1, 0] } else { [0, 1] };
+    for at in order {
+        let side = &sides[at];
+        let login = serde_json::to_value(side.machine.login(&chosen.known_hosts))
+            .attempting(|| "enter a host in the ledger".into())?;
+        let on_host = OnHost {
+            name: side.name.to_owned(),
+            address: side.machine.address.clone(),
+            login,
+            run: run.to_owned(),
+        };
+        ground.ledger.enter(Thing::Host(on_host))?;
+    }
+    both(sides, |_, remote| lease::take(remote, run, &holder, &snapshot::Snapshot::of(remote)?))
+}
+
+/// Who holds a lease, for people.
+fn holder() -> String {
+    let name = nix::unistd::gethostname()
+        .map_or_else(|_| "a machine without a name".to_owned(), |name| name.to_string_lossy().into_owned());
+    format!("process {} of {name}", std::process::id())
+}
+
+/// The host that serves the storage.
+fn server(chosen: &Chosen) -> Option<usize> {
+    match chosen.pair.storage {
+        SharedStorage::ServeOn(Server::Source) => Some(0),
+        SharedStorage::ServeOn(Server::Target) => Some(1),
+        _ => None,
+    }
+}
+
+fn place(chosen: &Chosen, run: &str) -> Place {
+    let own = format!("multivm-{run}");
+    match &chosen.pair.storage {
+        SharedStorage::Mount(folder) => {
+            let images = format!("{}/{own}", describe::text(folder));
+            Place { written: (0, images.clone()), images }
+        }
+        SharedStorage::Export { .. } => {
+            let images = format!("{}/{own}", storage::MOUNT);
+            Place { written: (0, images.clone()), images }
+        }
+        // The server writes the base image to its own disk.
+        SharedStorage::ServeOn(_) => Place {
+            images: storage::MOUNT.to_owned(),
+            written: (server(chosen).unwrap_or(0), storage::EXPORT.to_owned()),
+        },
+    }
+}
+
+/// What is done on a host before anything is mounted.
+fn first(chosen: &Chosen, sides: &[Side<'_>; 2], at: usize, public: &str, run: &str) -> Vec<Change> {
+    let (machine, peer) = (sides[at].machine, sides[1 - at].machine);
+    let allows = |consent| chosen.pair.allow.contains(&consent);
+    let mut changes = Vec::new();
+    if matches!(machine.access, Access::Password(_)) {
+        changes.push(keys::change(&machine.user, public, run));
+    }
+    if server(chosen) == Some(at) {
+        let clients = [&*machine.storage_address, &*peer.storage_address];
+        changes.extend(storage::serve(&clients, run));
+        if allows(Consent::Firewall) {
+            changes.push(storage::admit(&peer.storage_address));
+        }
+    }
+    // Where guests' disks are on NFS.
+    if is_nfs(chosen, sides[at].facts) {
+        changes.push(guests::selinux());
+    }
+    changes.push(guests::files());
+    if allows(Consent::Firewall) {
+        changes.push(guests::ports(&peer.migration_address, &describe::ports(sides[at].facts)));
+    }
+    changes.push(guests::guests(run));
+    changes
+}
+
+fn is_nfs(chosen: &Chosen, facts: &Facts) -> bool {
+    match chosen.pair.storage {
+        SharedStorage::Mount(_) => facts.one("folder_type").is_some_and(|kind| kind.starts_with("nfs")),
+        SharedStorage::Export { .. } | SharedStorage::ServeOn(_) => true,
+    }
+}
+
+/// What is mounted on each host, and the run's folder in what is there.
+fn mounts(chosen: &Chosen, run: &str) -> [Vec<Change>; 2] {
+    let images = place(chosen, run).images;
+    let folder = || vec![storage::folder(&images)];
+    match &chosen.pair.storage {
+        SharedStorage::Mount(_) => [folder(), Vec::new()],
+        SharedStorage::Export { server, path } => {
+            let mount = || storage::mount(server, &describe::text(path));
+            [vec![mount(), storage::folder(&images)], vec![mount()]]
+        }
+        SharedStorage::ServeOn(_) => {
+            let machines: [&Machine; 2] = [&chosen.pair.source, &chosen.pair.target];
+            let server = &machines[server(chosen).unwrap_or(0)].storage_address;
+            let mount = || vec![storage::mount(server, storage::EXPORT)];
+            [mount(), mount()]
+        }
+    }
+}
+
+/// Copies files of the guests' image into a folder of a host. A file gets its name when it is complete.
+fn upload(remote: &Remote, image: &GuestImage, folder: &str, names: &[&str]) -> Result<()> {
+    for name in names {
+        let path = image.directory.join(name);
+        let content = fs::read(&path).attempting(|| format!("read {}", path.display()))?;
+        let to = format!("{folder}/{name}");
+        let (to, part) = (quote(&to).into_owned(), format!("{to}.part"));
+        let part = quote(&part);
+        let command = format!("cat > {part} && chmod 644 {part} && mv {part} {to}");
+        remote.check_with_input(&command, &content, COPY_LIMIT)?;
+    }
+    Ok(())
+}
+
+/// The login of everything that multivm does on a host from here on.
+fn login(side: &Side<'_>, files: &Files, chosen: &Chosen) -> Login {
+    let login = side.machine.login(&chosen.known_hosts);
+    // Where sudo asks for the login's password, it goes on with the password.
+    let by_key = matches!(login.access, Access::Password(_)) && login.sudo != Sudo::Password;
+    let access = if by_key { Access::Key(files.key()) } else { login.access };
+    Login { access, trust: super::ssh::trust(&side.identity), ..login }
+}

@@ -1,0 +1,86 @@
+//! The files by which programs of this machine log in to a pair: keys, known hosts, and a configuration for ssh.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Side;
+use crate::failure::{Attempt, Result};
+use crate::inventory::file::Machine;
+use crate::inventory::{Access, Trust};
+use crate::stand::keys;
+
+/// The files of a run's logins, below its folder.
+pub struct Files {
+    folder: PathBuf,
+}
+
+impl Files {
+    /// Makes the key pair of the run, which its guests take, too.
+    pub fn create(folder: &Path, run: &str) -> Result<Files> {
+        let files = Files { folder: folder.to_owned() };
+        keys::keygen(&files.key(), &format!("multivm:{run}"))?;
+        Ok(files)
+    }
+
+    pub fn key(&self) -> PathBuf {
+        self.folder.join("id_ed25519")
+    }
+
+    pub fn known_hosts(&self) -> PathBuf {
+        self.folder.join("known_hosts")
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.join("ssh_config")
+    }
+
+    /// The command by which libvirt logs in.
+    pub fn ssh_command(&self) -> PathBuf {
+        self.folder.join("ssh")
+    }
+
+    /// Writes what ssh is to know of both hosts, which have proved these keys, and of the guests.
+    pub fn write(&self, sides: &[Side<'_>; 2], guests: &str) -> Result<()> {
+        let known: String =
+            sides.iter().map(|side| format!("{} {}\n", side.name, side.identity.key)).collect();
+        keys::write(&self.known_hosts(), &(known + guests), 0o600)?;
+        let hosts: String = sides.iter().map(|side| self.host(side)).collect();
+        let config = format!(
+            "{hosts}Host *\n  UserKnownHostsFile {}\n  StrictHostKeyChecking yes\n  PasswordAuthentication no\n  BatchMode yes\n  \
+             LogLevel ERROR\n  ServerAliveInterval 5\n",
+            self.known_hosts().display()
+        );
+        keys::write(&self.config(), &config, 0o600)?;
+        keys::write_ssh_command(&self.ssh_command(), &self.config())
+    }
+
+    /// A host's part of ssh's configuration. The host has the name of its side there, which is also its name among known hosts: whatever
+    /// reaches it, by its address or through another machine, it is held to the same key.
+    fn host(&self, Side { name, machine, .. }: &Side<'_>) -> String {
+        let Machine { address, port, user, .. } = machine;
+        let key = match &machine.access {
+            Access::Key(path) => format!("  IdentityFile {}\n  IdentitiesOnly yes\n", path.display()),
+            Access::Password(_) => format!("  IdentityFile {}\n  IdentitiesOnly yes\n", self.key().display()),
+            Access::Agent => String::new(),
+        };
+        let jump = machine.jump.as_ref().map_or(String::new(), |jump| {
+            // The way to the jump host is the user's own, with his configuration and his known hosts.
+            format!("  ProxyCommand ssh -W [%h]:%p ssh://{jump}\n")
+        });
+        format!(
+            "Host {name} {address}\n  HostName {address}\n  HostKeyAlias {name}\n  Port {port}\n  User {user}\n{key}{jump}"
+        )
+    }
+
+    /// Makes sure that the folder can be used by its owner alone.
+    pub fn protect(folder: &Path) -> Result<()> {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+            .attempting(|| format!("protect {}", folder.display()))
+    }
+}
+
+/// The proof of a host's identity that later logins are held to.
+pub fn trust(identity: &crate::remote::Identity) -> Trust {
+    Trust::Key(crate::inventory::HostKey::Key(identity.key.clone()))
+}

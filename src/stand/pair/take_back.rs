@@ -1,0 +1,77 @@
+//! Puts hosts back: what the ledger of this machine has, or whatever a host's lease has, from any machine.
+
+use std::path::Path;
+
+use super::snapshot::Snapshot;
+use super::{Chosen, lease};
+use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
+use crate::inventory::Login;
+use crate::ledger::{Ledger, Lock, OnHost, Thing};
+use crate::remote::Remote;
+use crate::sys::parallel::at_once;
+
+/// Puts a host back that is in the ledger, and compares it with what it was: the answer is what differs.
+///
+/// # Errors
+///
+/// The host cannot be reached, or something cannot be put back.
+pub fn put_back(on_host: &OnHost) -> Result<Option<Failure>> {
+    let OnHost { name, login, run, .. } = on_host;
+    let login: Login =
+        serde_json::from_value(login.clone()).attempting(|| format!("read the login of {name}"))?;
+    let remote = Remote::new(name.as_str(), login);
+    match lease::end(&remote, Some(run))? {
+        Some(before) => compare(&remote, &before),
+        None => Ok(None),
+    }
+}
+
+/// Undoes everything that a killed run has in the ledger of a pair, and returns it. What a command keeps on purpose stays.
+///
+/// # Errors
+///
+/// A command is at work, or something cannot be undone.
+pub fn clear(directory: &Path) -> Result<Vec<Thing>, Vec<Failure>> {
+    let one = |failure| vec![failure];
+    if Ledger::peek(directory).map_err(one)?.outstanding.is_empty() {
+        return Ok(Vec::new());
+    }
+    let lock = Lock::take(directory).map_err(one)?;
+    let ledger = Ledger::open_with(directory, put_back).map_err(one)?;
+    if ledger.is_kept() {
+        return Ok(Vec::new());
+    }
+    let things = ledger.outstanding();
+    let failures = ledger.undo_all();
+    drop(lock);
+    if failures.is_empty() { Ok(things) } else { Err(failures) }
+}
+
+/// Puts both hosts of a pair back, whoever has changed them; returns who held them. A lease whose controller was heard of lately is left
+/// alone, unless it is taken over.
+pub fn reap(chosen: &Chosen, take_over: bool) -> Vec<Result<Option<String>>> {
+    at_once("put a host back", chosen.remotes(), |(_, remote)| {
+        let Some(found) = lease::Lease::of(&remote)? else { return Ok(None) };
+        if found.silent < lease::SILENCE && !take_over {
+            return Err(found.refusal(remote.name()));
+        }
+        let before = lease::end(&remote, None)?;
+        match before.map(|before| compare(&remote, &before)).transpose()?.flatten() {
+            Some(differs) => Err(differs),
+            None => Ok(Some(found.holder)),
+        }
+    })
+}
+
+/// Compares a host with what it was.
+fn compare(remote: &Remote, before: &Snapshot) -> Result<Option<Failure>> {
+    let differences = before.differences(&Snapshot::of(remote)?);
+    if differences.is_empty() {
+        return Ok(None);
+    }
+    let cause = Cause::new(FailureKind::Other, format!("it is not what it was: {}", differences.join(". ")));
+    let differs = Failure::new("put the host back exactly", cause)
+        .at(remote.name())
+        .try_next("did somebody else change it meanwhile? If not, this is a defect of multivm");
+    Ok(Some(differs))
+}

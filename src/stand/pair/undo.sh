@@ -1,0 +1,36 @@
+# Puts back what multivm changed on this host, the latest change first, and gives the host's lease back. It is done by whoever comes first:
+# the controller at the end of a run, `multivm reap` of any controller, or this host itself when the controller is gone.
+#
+# What cannot be put back is said, and stays in the lease for the next attempt.
+
+PATH=$PATH:/usr/sbin:/sbin
+LC_ALL=C
+export PATH LC_ALL
+home=/var/lib/multivm
+lease=$home/lease
+cd "$lease" 2>/dev/null || exit 0
+if command -v flock >/dev/null 2>&1; then
+    exec 9>lock
+    flock 9
+    # Another one may have been faster.
+    [ -e "$lease/undo" ] || exit 0
+fi
+
+failed=
+for change in $(ls changes | sort -r); do
+    if said=$(sh "changes/$change" 2>&1 </dev/null 9>&-); then
+        rm -f "changes/$change"
+    else
+        failed=yes
+        printf '%s: %s\n' "$change" "$said"
+    fi
+done
+[ -z "$failed" ] || exit 1
+
+watcher=$(cat watcher 2>/dev/null)
+cd /
+# It goes at once, not file by file: nobody takes a part of a lease for one.
+mv -T "$lease" "$lease.over" && rm -rf "$lease.over"
+rmdir "$home" 2>/dev/null
+[ -z "$watcher" ] || kill "$watcher" 2>/dev/null
+exit 0
