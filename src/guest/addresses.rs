@@ -100,7 +100,9 @@ mod tests {
             |number, text: &str| address(Role::Fleet, number, range(text), None, 0).unwrap_err().to_string();
         assert!(failed(0, "10.0.0.0/24").contains("a fleet gets 200"));
         assert!(failed(201, "10.0.0.0/24").contains("a fleet gets 200"));
-        assert!(failed(85, "10.0.0.0/25").contains("10.0.0.0/25 has 126 for guests, of which a fleet gets 84"));
+        assert!(
+            failed(85, "10.0.0.0/25").contains("10.0.0.0/25 has 126 for guests, of which a fleet gets 84")
+        );
     }
 
     #[test]

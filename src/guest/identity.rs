@@ -18,6 +18,7 @@ pub fn guest(role: Role, number: u32, inventory: &Inventory) -> Result<Guest> {
     let name = role.name(number);
     let address = address_of(role, number, inventory)?;
     let login = Login::of_root(address.to_string(), 22, &inventory.guests.key, &inventory.guests.known_hosts);
+    let login = Login { slowness: inventory.slowness, ..login };
     let drawn = Drawn::of(&inventory.owner, &name);
     Ok(Guest::new(
         name.clone(),

@@ -73,6 +73,7 @@ impl Hosts {
     /// Connects to both hosts at the same time.
     pub fn connect(inventory: &Inventory, stop: &StopFlag) -> Result<Hosts> {
         let library = Libvirt::start().attempting(|| "start libvirt's event loop".into())?.until(stop);
+        let library = library.slower(inventory.slowness);
         let events = EventHub::default();
         let qemu_ends = QemuEnds::of(&events);
         let sides = [(Side::Source, &inventory.source), (Side::Target, &inventory.target)];

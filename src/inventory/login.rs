@@ -24,6 +24,9 @@ pub struct Login {
     /// How commands become root's.
     #[serde(default = "Sudo::no", skip_serializing_if = "Sudo::is_no")]
     pub sudo: Sudo,
+    /// How many times longer than elsewhere everything may take there.
+    #[serde(default = "super::ordinary", skip_serializing_if = "super::is_ordinary")]
+    pub slowness: u32,
 }
 
 /// The credentials of a login.
@@ -90,6 +93,7 @@ impl Login {
             trust: Trust::Known(known_hosts.into()),
             jump: None,
             sudo: Sudo::No,
+            slowness: super::ordinary(),
         }
     }
 }

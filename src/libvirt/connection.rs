@@ -69,8 +69,9 @@ impl Connection {
         }
         let (address, label, library) = (uri.to_owned(), Arc::clone(&host), libvirt.clone());
         let dial = move || Wires::open(address, label, library, most_wires);
-        let opened = bounded::answer(CALL_LIMIT, libvirt.stop(), dial);
-        let wires = opened.unwrap_or_else(|| Err(Error::no_answer(OPERATION, CALL_LIMIT).on(&host)))?;
+        let limit = CALL_LIMIT * libvirt.slowness();
+        let opened = bounded::answer(limit, libvirt.stop(), dial);
+        let wires = opened.unwrap_or_else(|| Err(Error::no_answer(OPERATION, limit).on(&host)))?;
         Ok(Connection {
             inner: Arc::new(Inner {
                 wires,
@@ -145,7 +146,8 @@ impl Connection {
     }
 
     pub(super) fn call_limit(&self) -> Duration {
-        if self.inner.silent.load(Ordering::Relaxed) { SILENT_LIMIT } else { CALL_LIMIT }
+        let limit = if self.inner.silent.load(Ordering::Relaxed) { SILENT_LIMIT } else { CALL_LIMIT };
+        limit * self.inner.libvirt.slowness()
     }
 
     fn no_answer(&self, operation: &'static str, limit: Duration) -> Error {

@@ -23,6 +23,8 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 pub struct Libvirt {
     /// Shared stop flag. Once it is set, callers wait only a moment for any call of a connection.
     stop: StopFlag,
+    /// How many times longer than elsewhere calls may take.
+    slowness: u32,
     /// This field is private, so that only [`Libvirt::start`] makes the type.
     _started: (),
 }
@@ -45,6 +47,15 @@ impl Libvirt {
     /// The same libvirt, whose new connections stop waiting for their calls soon after `stop` is set.
     pub fn until(self, stop: &StopFlag) -> Libvirt {
         Libvirt { stop: stop.clone(), ..self }
+    }
+
+    /// The same libvirt, whose new connections are to hosts that take so many times longer than others.
+    pub fn slower(self, slowness: u32) -> Libvirt {
+        Libvirt { slowness: slowness.max(1), ..self }
+    }
+
+    pub(super) fn slowness(&self) -> u32 {
+        self.slowness
     }
 
     pub(super) fn stop(&self) -> &StopFlag {
@@ -93,7 +104,7 @@ fn start() -> Result<Libvirt> {
             }
         })
         .map_err(|e| Error::system(OPERATION, &e))?;
-    Ok(Libvirt { stop: StopFlag::new(), _started: () })
+    Ok(Libvirt { stop: StopFlag::new(), slowness: 1, _started: () })
 }
 
 /// Wakes the event loop up and does nothing else.

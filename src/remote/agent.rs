@@ -74,14 +74,14 @@ impl Agent {
 
     /// Looks at the machine, and leaves its kernel log to a later look that proves something of it.
     pub fn glance(&self, limit: Duration) -> Result<Observation> {
-        let from = lock_within(&self.log, limit).ok_or_else(|| self.is_busy())?.next;
+        let from = lock_within(&self.log, self.remote.patience(limit)).ok_or_else(|| self.is_busy())?.next;
         let seen: protocol::Machine = self.asked(&Question::Observe { from }, limit)?;
         Ok(Observation::new(seen))
     }
 
     /// Looks at the machine. The answer has only the lines of its kernel log that no earlier look has seen.
     pub fn observe(&self, limit: Duration) -> Result<Observation> {
-        let mut log = lock_within(&self.log, limit).ok_or_else(|| self.is_busy())?;
+        let mut log = lock_within(&self.log, self.remote.patience(limit)).ok_or_else(|| self.is_busy())?;
         let look = |from| {
             let seen: protocol::Machine = self.asked(&Question::Observe { from }, limit)?;
             Ok(Observation::new(seen))
@@ -239,7 +239,7 @@ impl Agent {
     fn ask_again(&self, question: &Question, limit: Duration) -> Result<String> {
         let begin = Instant::now();
         let mut channel = self.channel(limit)?;
-        let limit = limit.saturating_sub(begin.elapsed()).max(CONNECT_LIMIT);
+        let limit = limit.saturating_sub(begin.elapsed() / self.remote.slowness()).max(CONNECT_LIMIT);
         let begin = Instant::now();
         if let Some(dialogue) = channel.as_mut() {
             match dialogue.ask(&question.to_string(), END, limit) {
@@ -249,7 +249,7 @@ impl Agent {
         }
         // The connection may be from before a reboot: a new one decides. It gets its own time if the machine was silent for
         // the whole limit.
-        let left = limit.saturating_sub(begin.elapsed()).max(CONNECT_LIMIT);
+        let left = limit.saturating_sub(begin.elapsed() / self.remote.slowness()).max(CONNECT_LIMIT);
         let mut dialogue = self.open(left)?;
         let answer = dialogue.ask(&question.to_string(), END, left)?;
         *channel = Some(dialogue);
@@ -281,7 +281,7 @@ impl Agent {
 
     /// The kept connection, as soon as no other question is under way on it.
     fn channel(&self, limit: Duration) -> Result<MutexGuard<'_, Option<Dialogue>>> {
-        lock_within(&self.channel, limit).ok_or_else(|| self.is_busy())
+        lock_within(&self.channel, self.remote.patience(limit)).ok_or_else(|| self.is_busy())
     }
 
     fn is_busy(&self) -> Failure {

@@ -15,6 +15,8 @@ use crate::sys::interrupt;
 pub(super) struct Deadline {
     begin: Instant,
     limit: Duration,
+    /// Whether an interruption of the run shortens it.
+    is_steadfast: bool,
 }
 
 /// How long a blocking call may take before the deadline is checked again, and how long a session that is given up may take
@@ -26,14 +28,19 @@ const AFTER_INTERRUPTION: Duration = Duration::from_secs(5);
 
 impl Deadline {
     pub fn after(limit: Duration) -> Deadline {
-        Deadline { begin: Instant::now(), limit }
+        Deadline { begin: Instant::now(), limit, is_steadfast: false }
+    }
+
+    /// The same deadline, which stays when the run is interrupted.
+    pub fn steadfast(self, is_steadfast: bool) -> Deadline {
+        Deadline { is_steadfast, ..self }
     }
 
     /// The remaining time, at least a millisecond: libssh2 takes 0 for "for ever".
     pub fn left(self) -> Result<Duration, Cause> {
         let left = self.limit.checked_sub(ran_since(self.begin)).filter(|left| left.as_millis() > 0);
         let left = left.ok_or_else(|| Cause::new(FailureKind::TimedOut, "no answer in time"))?;
-        match self.left_of_interruption(interrupt::at()) {
+        match self.left_of_interruption(interrupt::at().filter(|_| !self.is_steadfast)) {
             Some(least) if least.as_millis() == 0 => Err(Cause::interrupted()),
             least => Ok(left.min(least.unwrap_or(left))),
         }
@@ -46,7 +53,8 @@ impl Deadline {
 
     /// A deadline after half of the remaining time.
     pub fn half(self) -> Deadline {
-        Deadline::after(self.limit.saturating_sub(ran_since(self.begin)) / 2)
+        let limit = self.limit.saturating_sub(ran_since(self.begin)) / 2;
+        Deadline { begin: Instant::now(), limit, ..self }
     }
 
     /// Lets the session's next blocking call take all of the remaining time.

@@ -13,6 +13,8 @@ use crate::failure::{Cause, Failure, FailureKind, Result};
 /// The open channel to the program.
 pub struct Dialogue {
     name: String,
+    /// How many times longer than elsewhere an answer may take.
+    slowness: u32,
     session: Session,
     channel: Channel,
 }
@@ -20,7 +22,7 @@ pub struct Dialogue {
 impl Dialogue {
     /// Starts `command` over a connection of its own.
     pub fn open(remote: &Remote, command: &str, limit: Duration) -> Result<Dialogue> {
-        let deadline = Deadline::after(limit);
+        let deadline = remote.deadline(limit);
         let sent = remote.privileged(command, deadline)?;
         let session = remote.connect(deadline)?;
         let start = || {
@@ -36,13 +38,13 @@ impl Dialogue {
         give_up(&session);
         let channel =
             started.map_err(|cause| Failure::new(format!("start `{command}`"), cause).at(remote.name()))?;
-        Ok(Dialogue { name: remote.name().to_owned(), session, channel })
+        Ok(Dialogue { name: remote.name().to_owned(), slowness: remote.slowness(), session, channel })
     }
 
     /// Sends a line and reads until a line equals `end`; returns what came before it. After an error the dialogue is over:
     /// the two sides may no longer agree on which answer belongs to which question.
     pub fn ask(&mut self, question: &str, end: &str, limit: Duration) -> Result<String> {
-        let answer = self.exchange(question, end, Deadline::after(limit));
+        let answer = self.exchange(question, end, Deadline::after(limit * self.slowness));
         answer.map_err(|cause| {
             give_up(&self.session);
             Failure::new(format!("ask `{question}`"), cause).at(self.name.as_str())

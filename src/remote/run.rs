@@ -39,17 +39,44 @@ struct Inner {
     /// How the login's user becomes root; none until it is asked.
     way: Mutex<Option<Way>>,
     idle: Mutex<Vec<Session>>,
+    /// Whether what is asked goes on when the run is interrupted.
+    is_steadfast: bool,
 }
 
 impl Remote {
     pub fn new(name: impl Into<String>, login: Login) -> Remote {
+        Remote::with(name.into(), login, false)
+    }
+
+    /// A machine on which something must be put back, also after the run was interrupted.
+    pub fn steadfast(name: impl Into<String>, login: Login) -> Remote {
+        Remote::with(name.into(), login, true)
+    }
+
+    fn with(name: String, login: Login, is_steadfast: bool) -> Remote {
         Remote(Arc::new(Inner {
-            name: name.into(),
+            name,
             login,
             password: Kept::default(),
             way: Mutex::default(),
             idle: Mutex::default(),
+            is_steadfast,
         }))
+    }
+
+    /// The deadline of something that takes no longer than `limit` where machines are as fast as elsewhere.
+    pub(super) fn deadline(&self, limit: Duration) -> Deadline {
+        Deadline::after(self.patience(limit)).steadfast(self.0.is_steadfast)
+    }
+
+    /// A limit for a machine as slow as this one.
+    pub(super) fn patience(&self, limit: Duration) -> Duration {
+        limit * self.slowness()
+    }
+
+    /// How many times longer than elsewhere everything may take there.
+    pub(super) fn slowness(&self) -> u32 {
+        self.0.login.slowness.max(1)
     }
 
     pub fn name(&self) -> &str {
@@ -80,7 +107,7 @@ impl Remote {
     /// output: it may print as much as the channel's window meanwhile (2 MiB). The command is sent at most once: after an
     /// error it may have run, and the caller decides whether it may run again.
     pub fn run_with_input(&self, command: &str, input: &[u8], limit: Duration) -> Result<Output> {
-        let deadline = Deadline::after(limit);
+        let deadline = self.deadline(limit);
         let sent = self.privileged(command, deadline)?;
         let (session, channel) = self.channel(command, deadline)?;
         let input = [&sent.input, input].concat();
@@ -126,14 +153,14 @@ impl Remote {
 
     /// Logs in, and keeps the session for the next command.
     pub fn log_in(&self, limit: Duration) -> Result<()> {
-        let session = self.connect(Deadline::after(limit))?;
+        let session = self.connect(self.deadline(limit))?;
         self.idle().push(session);
         Ok(())
     }
 
     /// Asks the machine for its identity, without a login.
     pub fn identify(&self, limit: Duration) -> Result<Identity> {
-        identify(self.name(), &self.0.login, Deadline::after(limit))
+        identify(self.name(), &self.0.login, self.deadline(limit))
     }
 
     /// A command as root's, where the login is another user's.

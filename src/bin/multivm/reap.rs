@@ -1,6 +1,5 @@
 //! `multivm reap`: clears the remains of a killed run, on this machine and on hosts that it worked on.
 
-
 use multivm::failure::Failure;
 use multivm::stand::lab::Lab;
 use multivm::stand::machines::Machines;
@@ -72,7 +71,9 @@ fn put_back(chosen: &pair::Chosen, take_over: bool) -> Answer {
 fn reap<H>(stand: Box<dyn Stand<Hosts = H>>, subject: &str) -> Result<Option<String>, Problem> {
     let session = Session::begin(stand, StopFlag::new())?;
     let text = if session.is_attached() {
-        Some(format!("{subject} up on purpose, and nothing else is left: `multivm lab down` takes it down.\n"))
+        Some(format!(
+            "{subject} up on purpose, and nothing else is left: `multivm lab down` takes it down.\n"
+        ))
     } else if session.cleared().is_empty() {
         None
     } else {

@@ -119,6 +119,7 @@ impl Machine {
             },
             jump: self.jump.clone(),
             sudo: self.sudo,
+            slowness: super::ordinary(),
         }
     }
 }

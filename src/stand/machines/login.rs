@@ -28,6 +28,7 @@ pub fn remote(machine: &Machine, password: &Path, trust: Trust) -> Remote {
         trust,
         jump: None,
         sudo: Sudo::No,
+        slowness: 1,
     };
     Remote::new(machine.name, login)
 }

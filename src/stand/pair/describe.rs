@@ -46,7 +46,6 @@ pub fn inventory(prepared: &Prepared<'_>) -> Result<Inventory> {
     };
     let [source, target] = sides;
     let accelerator = accelerator(sides);
-    let slowness = if sides.iter().any(|side| is_emulated(side.facts)) { EMULATED } else { 1 };
     Ok(Inventory {
         owner: (*owner).to_owned(),
         source: host(source, target, pair, files, &logins[0], images),
@@ -72,7 +71,7 @@ pub fn inventory(prepared: &Prepared<'_>) -> Result<Inventory> {
             host_key: (*guest_key).to_owned(),
         },
         accelerator,
-        slowness,
+        slowness: slowness(sides),
     })
 }
 
@@ -121,6 +120,11 @@ fn host(
 pub fn ports(facts: &Facts) -> String {
     let port = |name: &str, ordinary: u64| facts.number(name).unwrap_or(ordinary);
     format!("{}-{}", port("migration_port_min", 49152), port("migration_port_max", 49215))
+}
+
+/// How many times longer than elsewhere everything takes on these hosts.
+pub fn slowness(sides: &[Side<'_>; 2]) -> u32 {
+    if sides.iter().any(|side| is_emulated(side.facts)) { EMULATED } else { 1 }
 }
 
 /// Whether a host is a machine whose CPUs QEMU emulates.

@@ -62,7 +62,8 @@ pub fn prepare(
     let guest_key = key_files::read(&image.directory.join("host_key.pub"))?.trim().to_owned();
     let known: String = addresses.hosts().map(|address| format!("{address} {guest_key}\n")).collect();
     files.write(&sides, &known)?;
-    let logins = [0, 1].map(|at| login(&sides[at], &files, chosen));
+    let slowness = describe::slowness(&sides);
+    let logins = [0, 1].map(|at| Login { slowness, ..login(&sides[at], &files, chosen) });
     let inventory = describe::inventory(&Prepared {
         pair: &chosen.pair,
         sides: &sides,

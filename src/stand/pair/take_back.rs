@@ -19,7 +19,7 @@ pub fn put_back(on_host: &OnHost) -> Result<Option<Failure>> {
     let OnHost { name, login, run, .. } = on_host;
     let login: Login =
         serde_json::from_value(login.clone()).attempting(|| format!("read the login of {name}"))?;
-    let remote = Remote::new(name.as_str(), login);
+    let remote = Remote::steadfast(name.as_str(), login);
     match lease::end(&remote, Some(run))? {
         Some(before) => compare(&remote, &before),
         None => Ok(None),
