@@ -172,6 +172,7 @@ impl Agent {
             return Ok(());
         }
         self.installed.store(true, Ordering::SeqCst);
+        self.remote.make_program_directory(DIRECTORY, limit)?;
         self.remote.push_program(PROGRAM, DIRECTORY, NAME, limit)
     }
 
@@ -199,7 +200,7 @@ impl Agent {
     /// itself is multivm's.
     pub fn remove(&self) {
         if self.installed.load(Ordering::SeqCst) {
-            let _ = self.remote.run(&format!("rm -rf {DIRECTORY}"), REMOVE_LIMIT);
+            let _ = self.remote.remove_program_directory(DIRECTORY, REMOVE_LIMIT);
         }
     }
 

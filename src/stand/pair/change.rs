@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::lease::LEASE;
 use crate::axis::AxisValue;
-use crate::failure::{Failure, FailureKind, Result};
+use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::inventory::file::Consent;
 use crate::remote::Remote;
 
@@ -16,6 +16,9 @@ const LIMIT: Duration = Duration::from_secs(180);
 
 /// The exit status of a change that is needed and not allowed.
 const NOT_ALLOWED: i32 = 77;
+
+/// What is attempted.
+const PREPARE: &str = "prepare the host";
 
 /// The line between a script and what follows it.
 const END: &str = "multivm-end-of-script";
@@ -53,7 +56,7 @@ impl Change {
     }
 
     fn script(&self, allow: &[Consent]) -> String {
-        let Change { name, unless, note, act, undo, instead, .. } = self;
+        let Change { name, unless, note, act, undo, .. } = self;
         let refused = self.consent.filter(|consent| !allow.contains(consent));
         let make = match refused {
             Some(consent) => format!("echo '{consent}' >&2\nexit {NOT_ALLOWED}"),
@@ -64,40 +67,117 @@ impl Change {
                  (\n{act}\n) || fail {name}"
             ),
         };
-        let _ = instead;
         format!("if ! (\n{unless}\n) > /dev/null 2>&1; then\n{make}\nfi\n")
     }
 }
 
-/// Makes these changes on a host, in their order. A change that is needed and that `allow` does not have is refused before it is made.
-pub fn make(remote: &Remote, changes: &[Change], allow: &[Consent]) -> Result<()> {
+/// The script that makes changes, in their order, and stops at the first that fails.
+pub fn script(changes: &[Change], allow: &[Consent]) -> String {
     let begin = format!(
         "cd {LEASE} || exit 1\nPATH=$PATH:/usr/sbin:/sbin; LC_ALL=C; export PATH LC_ALL\n\
          fail() {{ echo \"$1 failed\" >&2; exit 1; }}\n"
     );
-    let script = begin + &changes.iter().map(|change| change.script(allow)).collect::<String>();
+    begin + &changes.iter().map(|change| change.script(allow)).collect::<String>()
+}
+
+/// Makes these changes on a host, in their order. A change that is needed and that `allow` does not have is refused before it is made.
+pub fn make(remote: &Remote, changes: &[Change], allow: &[Consent]) -> Result<()> {
+    let script = script(changes, allow);
     let output = remote.run_with_input("exec sh -s", script.as_bytes(), LIMIT)?;
-    let attempted = "prepare the host";
     match output.status {
         0 => Ok(()),
         NOT_ALLOWED => {
-            let name = output.stderr.trim().lines().last().unwrap_or_default().to_owned();
-            let lacking = changes.iter().find(|change| change.consent.is_some_and(|own| own.name() == name));
-            let (does, instead) = lacking.map_or((String::new(), String::new()), |change| {
-                let does = change.consent.map_or("", |consent| consent.spec().does);
-                (format!(": it lets multivm do what this pair needs, which {does}"), change.instead.clone())
-            });
-            let cause = crate::failure::Cause::new(
-                FailureKind::Refused,
-                format!("`allow` does not have `{name}`{does}"),
-            );
-            Err(Failure::new(attempted, cause)
-                .at(remote.name())
-                .try_next(format!("{instead}; or put `{name}` into `allow` of the inventory")))
+            Err(refusal(changes, output.stderr.trim().lines().last().unwrap_or_default()).at(remote.name()))
         }
         status => {
             let said = if output.stderr.trim().is_empty() { &output.stdout } else { &output.stderr };
-            Err(Failure::new(attempted, format!("exit status {status}: {}", said.trim())).at(remote.name()))
+            Err(Failure::new(PREPARE, format!("exit status {status}: {}", said.trim())).at(remote.name()))
         }
+    }
+}
+
+/// The failure for a consent that is needed and not there.
+fn refusal(changes: &[Change], consent: &str) -> Failure {
+    let needs = |change: &&Change| change.consent.is_some_and(|own| own.name() == consent);
+    let change = changes.iter().find(needs);
+    let does = change.and_then(|change| change.consent).map_or("", |consent| consent.spec().does);
+    let instead = change.map_or("", |change| change.instead.as_str());
+    let cause = format!("this pair needs what `allow` does not have, `{consent}`: multivm {does}");
+    Failure::new(PREPARE, Cause::new(FailureKind::Refused, cause))
+        .try_next(format!("{instead}; or put `{consent}` into `allow` of the inventory"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::testing::{Sandbox, content};
+    use super::*;
+
+    fn change(name: &'static str) -> Change {
+        Change::own(name, format!("echo {name} >> made"), format!("echo {name} >> ../undone"))
+    }
+
+    #[test]
+    fn changes_are_taken_back_in_the_other_order() {
+        let host = Sandbox::leased();
+        assert!(host.make(&[change("10-a"), change("20-b")], &[]).status.success());
+        assert_eq!(content(&host.lease("made")).as_deref(), Some("10-a\n20-b\n"));
+        assert!(host.put_back().status.success());
+        assert_eq!(content(&host.path("multivm/undone")).as_deref(), Some("20-b\n10-a\n"));
+        assert!(!host.lease("").exists(), "the lease is over");
+        assert!(host.put_back().status.code() == Some(127) || !host.lease("").exists(), "once is enough");
+    }
+
+    #[test]
+    fn a_change_that_fails_can_be_taken_back_and_the_next_is_not_made() {
+        let host = Sandbox::leased();
+        let fails = Change { act: "false".into(), ..change("20-b") };
+        let output = host.make(&[change("10-a"), fails, change("30-c")], &[]);
+        assert_eq!(
+            (output.status.code(), &*String::from_utf8_lossy(&output.stderr)),
+            (Some(1), "20-b failed\n")
+        );
+        assert!(host.put_back().status.success());
+        assert_eq!(content(&host.path("multivm/undone")).as_deref(), Some("20-b\n10-a\n"));
+    }
+
+    #[test]
+    fn what_cannot_be_taken_back_stays_for_the_next_attempt_and_hides_nothing() {
+        let host = Sandbox::leased();
+        let stuck = Change { undo: "echo it hangs; [ -e ../free ]".into(), ..change("20-b") };
+        assert!(host.make(&[change("10-a"), stuck], &[]).status.success());
+        let output = host.put_back();
+        assert_eq!(
+            (output.status.code(), &*String::from_utf8_lossy(&output.stdout)),
+            (Some(1), "20-b: it hangs\n")
+        );
+        assert_eq!(content(&host.path("multivm/undone")).as_deref(), Some("10-a\n"), "the rest is put back");
+        let left: Vec<_> =
+            fs::read_dir(host.lease("changes")).unwrap().flatten().map(|left| left.file_name()).collect();
+        assert_eq!(left, ["20-b"]);
+        fs::write(host.path("multivm/free"), "").unwrap();
+        assert!(host.put_back().status.success() && !host.lease("").exists());
+    }
+
+    #[test]
+    fn what_is_so_already_is_not_changed_and_needs_no_consent() {
+        let host = Sandbox::leased();
+        let is_so = Change { unless: "true".into(), consent: Some(Consent::Selinux), ..change("10-a") };
+        assert!(host.make(&[is_so], &[]).status.success());
+        assert!(!host.lease("made").exists() && !host.lease("changes/10-a").exists());
+    }
+
+    #[test]
+    fn nothing_is_done_without_consent() {
+        let host = Sandbox::leased();
+        let needs = Change { consent: Some(Consent::Mounts), instead: "mount it".into(), ..change("10-a") };
+        let output = host.make(std::slice::from_ref(&needs), &[Consent::Keys]);
+        assert_eq!(output.status.code(), Some(NOT_ALLOWED));
+        assert!(!host.lease("made").exists() && !host.lease("changes/10-a").exists());
+        let said = refusal(&[needs.clone()], String::from_utf8_lossy(&output.stderr).trim()).to_string();
+        assert!(said.contains("`mounts`: multivm mounts the export"), "{said}");
+        assert!(said.contains("mount it; or put `mounts` into `allow`"), "{said}");
+        assert!(host.make(&[needs], &[Consent::Mounts]).status.success() && host.lease("made").exists());
     }
 }

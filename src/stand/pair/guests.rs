@@ -47,7 +47,9 @@ pub fn guests(owner: &str) -> Change {
          for log in {logs}/vm[0-9]*.log {logs}/load[0-9]*.log; do\n\
          [ ! -e \"$log\" ] || grep -q -x -F \"$log\" /var/lib/multivm/lease/logs || rm -f \"$log\"\n\
          done\n\
-         rm -rf /run/multivm-????????????????"
+         for folder in /run/multivm-????????????????; do\n\
+         [ ! -e \"$folder\" ] || rm -rf \"$(readlink -f \"$folder\")\" \"$folder\"\n\
+         done"
     );
     Change { note: format!("ls -d {logs}/* > logs 2> /dev/null || :"), ..Change::own("90-guests", ":", undo) }
 }

@@ -52,3 +52,93 @@ pub fn change(user: &str, public: &str, run: &str) -> Change {
         instead: "log in with a key: `key` or `agent = true`".into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use rstest::rstest;
+
+    use super::super::testing::{Sandbox, content};
+    use super::*;
+
+    const FILE: &str = "home/.ssh/authorized_keys";
+    const LINE: &str = "restrict,from=\"192.0.2.9\" ssh-ed25519 AAAA multivm:R1\n";
+
+    fn key() -> Change {
+        change("USER-OF-THE-TEST", "ssh-ed25519 AAAA", "R1")
+    }
+
+    fn done(output: std::process::Output) {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    #[rstest]
+    #[case::no_file(None)]
+    #[case::an_empty_file(Some(""))]
+    #[case::ordinary(Some("ssh-rsa BBBB me\n"))]
+    #[case::without_its_last_end(Some("ssh-rsa BBBB me\nssh-rsa CCCC you"))]
+    fn a_key_comes_and_goes(#[case] before: Option<&str>) {
+        let host = Sandbox::leased();
+        if let Some(before) = before {
+            fs::write(host.path(FILE), before).unwrap();
+            fs::set_permissions(host.path(FILE), fs::Permissions::from_mode(0o640)).unwrap();
+        }
+        done(host.make(&[key()], &[Consent::Keys]));
+        let with = content(&host.path(FILE)).unwrap();
+        let lines = before.unwrap_or_default().trim_end_matches('\n');
+        let lines = if lines.is_empty() { String::new() } else { format!("{lines}\n") };
+        assert_eq!(with, lines + LINE);
+        done(host.undo(&key()));
+        assert_eq!(content(&host.path(FILE)).as_deref(), before);
+        if before.is_some() {
+            assert_eq!(fs::metadata(host.path(FILE)).unwrap().permissions().mode() & 0o777, 0o640);
+        }
+    }
+
+    #[test]
+    fn a_folder_that_was_made_goes_with_the_key() {
+        let host = Sandbox::leased();
+        fs::remove_dir(host.path("home/.ssh")).unwrap();
+        done(host.make(&[key()], &[Consent::Keys]));
+        let mode = |path: &str| fs::metadata(host.path(path)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(
+            (mode("home/.ssh"), mode(FILE)),
+            (0o700, 0o600),
+            "sshd reads nothing that others can write"
+        );
+        done(host.undo(&key()));
+        assert!(!host.path("home/.ssh").exists());
+    }
+
+    #[test]
+    fn what_others_added_meanwhile_stays() {
+        let host = Sandbox::leased();
+        done(host.make(&[key()], &[Consent::Keys]));
+        fs::write(host.path(FILE), format!("{LINE}ssh-rsa DDDD colleague\n")).unwrap();
+        done(host.undo(&key()));
+        assert_eq!(content(&host.path(FILE)).as_deref(), Some("ssh-rsa DDDD colleague\n"));
+    }
+
+    #[test]
+    fn a_key_that_never_came_is_no_trouble() {
+        let host = Sandbox::leased();
+        fs::write(host.path(FILE), "ssh-rsa BBBB me\n").unwrap();
+        for _ in 0..2 {
+            done(host.undo(&key()));
+            assert_eq!(content(&host.path(FILE)).as_deref(), Some("ssh-rsa BBBB me\n"));
+        }
+    }
+
+    #[test]
+    fn a_file_elsewhere_stays_where_it_is() {
+        let host = Sandbox::leased();
+        fs::write(host.path("keys"), "ssh-rsa BBBB me\n").unwrap();
+        std::os::unix::fs::symlink(host.path("keys"), host.path(FILE)).unwrap();
+        done(host.make(&[key()], &[Consent::Keys]));
+        done(host.undo(&key()));
+        assert!(fs::symlink_metadata(host.path(FILE)).unwrap().is_symlink());
+        assert_eq!(content(&host.path("keys")).as_deref(), Some("ssh-rsa BBBB me\n"));
+    }
+}

@@ -15,6 +15,8 @@ mod snapshot;
 mod ssh;
 mod storage;
 mod take_back;
+#[cfg(test)]
+mod testing;
 
 use std::fmt;
 use std::fs;

@@ -1,10 +1,11 @@
 //! `multivm lab status`: tells what is up, and who is at work.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use multivm::failure::Result;
 use multivm::ledger::state_directory;
-use multivm::stand::{Kind, Occupancy, Status, lab, machines, summary};
+use multivm::stand::{Kind, Occupancy, Status, lab, machines, pair, summary};
 
 use crate::problem::Answer;
 
@@ -44,7 +45,26 @@ pub fn run() -> Answer {
             let _ = writeln!(text, "  {thing}");
         }
     }
+    for directory in pair::states() {
+        text += &of_pair(&directory)?;
+    }
     crate::say(&text)
+}
+
+/// What there is of hosts by inventory; nothing if nothing is left and nobody is at work.
+fn of_pair(directory: &Path) -> Result<String> {
+    let status = Status::look(directory)?;
+    let begin = match status.state() {
+        Occupancy::Nothing => return Ok(String::new()),
+        Occupancy::Busy => "At work on hosts by inventory",
+        Occupancy::Up => "Hosts by inventory are prepared, for the next process of a run",
+        Occupancy::Left => {
+            "Left of a run on hosts by inventory; `multivm reap` puts them back, and so does the next run there"
+        }
+    };
+    let things: String = status.things.iter().map(|thing| format!("  {thing}\n")).collect();
+    let holder = status.holder.map_or(String::new(), |holder| format!("  {holder}\n"));
+    Ok(format!("\n{begin} ({}):\n{holder}{things}", directory.display()))
 }
 
 /// What is up, and how it is reached.

@@ -1,0 +1,69 @@
+//! A host for tests: a folder in which the scripts for hosts run, as whoever runs the tests.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use super::change::{self, Change};
+use super::lease::HOME;
+use crate::inventory::file::Consent;
+
+/// A folder that stands for a host's `/`.
+pub struct Sandbox {
+    folder: tempfile::TempDir,
+}
+
+impl Sandbox {
+    /// A host that a run has taken.
+    pub fn leased() -> Sandbox {
+        let sandbox = Sandbox { folder: tempfile::tempdir().unwrap() };
+        fs::create_dir_all(sandbox.path("home/.ssh")).unwrap();
+        fs::create_dir_all(sandbox.lease("changes")).unwrap();
+        fs::write(sandbox.lease("undo"), sandbox.moved(include_str!("undo.sh"))).unwrap();
+        sandbox
+    }
+
+    pub fn path(&self, below: &str) -> PathBuf {
+        self.folder.path().join(below)
+    }
+
+    /// A path in the lease.
+    pub fn lease(&self, below: &str) -> PathBuf {
+        self.path("multivm/lease").join(below)
+    }
+
+    /// A script that works in this folder.
+    fn moved(&self, script: &str) -> String {
+        script.replace(HOME, self.path("multivm").to_str().unwrap())
+    }
+
+    /// Runs a script; the user's home is `home`.
+    pub fn sh(&self, script: &str) -> Output {
+        let getent = format!("getent() {{ echo 'user:x:0:0::{}:/bin/sh'; }}\n", self.path("home").display());
+        let user = nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap().name;
+        let script = getent + &self.moved(script).replace("USER-OF-THE-TEST", &user);
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]).env("SSH_CONNECTION", "192.0.2.9 5000 192.0.2.1 22");
+        command.output().unwrap()
+    }
+
+    /// Makes changes.
+    pub fn make(&self, changes: &[Change], allow: &[Consent]) -> Output {
+        self.sh(&change::script(changes, allow))
+    }
+
+    /// Takes one change back.
+    pub fn undo(&self, change: &Change) -> Output {
+        self.sh(&change.undo)
+    }
+
+    /// Puts everything back, as a host does by itself.
+    pub fn put_back(&self) -> Output {
+        Command::new("sh").arg(self.lease("undo")).output().unwrap()
+    }
+}
+
+/// The content of a file; none if there is no such file.
+pub fn content(path: &Path) -> Option<String> {
+    fs::read_to_string(path).ok()
+}
