@@ -4,6 +4,7 @@
 mod doctor;
 mod login;
 mod once;
+mod programs;
 mod proxy;
 mod root;
 mod sshd;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         .iter()
         .chain(once::CASES)
         .chain(doctor::CASES)
+        .chain(programs::CASES)
         .map(|case| (case, false))
         .chain(root::CASES.iter().map(|case| (case, true)))
         .map(|((name, case), is_by_sudo)| {
