@@ -429,10 +429,17 @@ fn the_record_has_every_field_in_the_unit_of_its_name(file: ScenarioFile) {
         "precopy_rewrite_s": 1.0,
         "postcopy_rewrite_s": 0.1,
         "downtime_limit_s": 0.3,
-        "bandwidth_bytes_per_s": null,
         "first_pass_bandwidth_bytes_per_s": 256 << 20,
     });
     assert_eq!(facts, expected);
+
+    let limited = |name: &str| (name == "MULTIVM_BANDWIDTH").then(|| "64MiB".to_owned());
+    let limited = file.profile("lab").unwrap().clone().override_from(limited).unwrap().facts();
+    assert_eq!(
+        limited["bandwidth_bytes_per_s"],
+        64 << 20,
+        "a limit that is not there is absent, and never null"
+    );
 }
 
 /// What takes longer on slow hosts is stretched, and nothing else.

@@ -132,9 +132,11 @@ impl Profile {
         (mode.spec().rewrite)(self)
     }
 
-    /// The profile for a record: every field, in the unit that its name ends with.
+    /// The profile for a record: every field, in the unit that its name ends with. A limit that is not there is absent:
+    /// nothing in a record is null.
     pub fn facts(&self) -> serde_json::Value {
         let fields = FIELDS.iter().map(|field| (field.fact.to_owned(), (field.get)(self)));
+        let fields = fields.filter(|(_, value)| !value.is_null());
         std::iter::once(("name".to_owned(), self.name.as_str().into())).chain(fields).collect()
     }
 
