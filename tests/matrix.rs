@@ -127,6 +127,8 @@ fn exact_picks_one(file: ScenarioFile) {
 #[rstest]
 #[case("precopy_compressed::in_vms::stress_cpu", Some("compression"))]
 #[case("precopy_orderly::booting::migrated_vms", Some("leave at once"))]
+#[case("precopy_orderly::in_vms::stress_io_half", Some("a share of a host means nothing"))]
+#[case("precopy_orderly::on_source::stress_io", Some("takes a share of that host"))]
 #[case("precopy_orderly::in_vms::stress_cpu", None)]
 fn what_is_left_out_has_a_reason(file: ScenarioFile, #[case] name: Scenario, #[case] reason: Option<&str>) {
     match (file.excluded_because(&name), reason) {
@@ -134,6 +136,26 @@ fn what_is_left_out_has_a_reason(file: ScenarioFile, #[case] name: Scenario, #[c
         (told, expected) => assert_eq!(told, expected),
     }
     assert_eq!(file.scenarios().contains(&name), reason.is_none());
+}
+
+/// A constraint says nothing of a value that is on no axis, so its reason would be untrue.
+#[rstest]
+#[case(
+    "precopy_orderly::in_vms::stress_io::multifd",
+    "its transport `multifd` and its what `stress_io` are on no axis"
+)]
+#[case("precopy_compressed::in_vms::stress_io", "its what `stress_io` is on no axis")]
+#[case("precopy_random::in_vms::stress_io", "its order `random` and its what `stress_io` are on no axis")]
+#[case("precopy_random::on_source::stress_cpu_half", "its order `random` is on no axis")]
+#[case("precopy_orderly::in_vms::stress_cpu::multifd::xbzrle", "a migration has one")]
+fn what_is_not_there_is_refused_for_its_own_reason(
+    file: ScenarioFile,
+    #[case] name: &str,
+    #[case] reason: &str,
+) {
+    let said = file.named(name).unwrap_err().to_string();
+    assert!(said.contains(reason) && !said.contains("sized by the profile"), "{said}");
+    assert!(!said.contains("::set_"), "nobody asked for sizes: {said}");
 }
 
 #[rstest]
