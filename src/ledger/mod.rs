@@ -16,6 +16,7 @@ pub use roots::claim;
 pub use thing::Thing;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -34,7 +35,15 @@ const FILE: &str = "ledger.jsonl";
 /// The directory of the lock, the ledger and a running lab. There is one per machine, for all users: two labs would share
 /// names of network namespaces.
 pub fn state_directory() -> PathBuf {
-    std::env::var_os(STATE_VARIABLE).map_or_else(|| PathBuf::from("/var/lib/multivm"), PathBuf::from)
+    state_at(std::env::var_os(STATE_VARIABLE))
+}
+
+/// The state directory for a value of [`STATE_VARIABLE`]. It is absolute: the ledger names what is below it, and the command
+/// that undoes that may have another working directory.
+fn state_at(asked: Option<OsString>) -> PathBuf {
+    let asked = asked.filter(|value| !value.is_empty());
+    let path = asked.map_or_else(|| PathBuf::from("/var/lib/multivm"), PathBuf::from);
+    std::path::absolute(&path).unwrap_or(path)
 }
 
 #[derive(Serialize, Deserialize)]
@@ -275,6 +284,14 @@ fn read(path: &Path) -> Result<(BTreeMap<u64, Thing>, Option<Kept>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_state_directory_is_absolute_and_an_empty_variable_names_none() {
+        let own = Path::new("/var/lib/multivm");
+        assert_eq!([state_at(None), state_at(Some("".into()))], [own, own]);
+        assert_eq!(state_at(Some("/s".into())), Path::new("/s"));
+        assert_eq!(state_at(Some("s".into())), std::env::current_dir().unwrap().join("s"));
+    }
 
     #[test]
     fn what_is_entered_after_everything_was_undone_is_on_disk() {
