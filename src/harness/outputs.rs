@@ -1,6 +1,7 @@
 //! Checks the places that a run writes to, before anything starts.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Checks the results folder and the additional JUnit file, if there is one, and leaves nothing behind.
@@ -58,6 +59,12 @@ fn file(path: &Path) -> Result<(), String> {
     if path.file_name().is_none() {
         return Err("it has no file name".into());
     }
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => return Err("it is no regular file".into()),
+        Err(error) if path.is_symlink() => return Err(format!("its link leads to no file: {error}")),
+        Err(error) if error.kind() == ErrorKind::InvalidFilename => return Err(error.to_string()),
+        _ => {}
+    }
     folder(path.parent().unwrap_or(Path::new("")))
 }
 
@@ -114,11 +121,21 @@ mod tests {
     #[case::a_folder("folder", "it is a folder")]
     #[case::below_a_file("file/junit.xml", "is not a folder")]
     #[case::no_name("folder/..", "it is a folder")]
+    #[case::a_dead_link("nowhere", "leads to no file")]
+    #[case::a_device("/dev/null", "no regular file")]
     fn an_unusable_junit_file_is_refused(#[case] path: &str, #[case] why: &str) {
         let root = ground();
         let said = check(root.path(), Some(&root.path().join(path))).unwrap_err();
         assert!(said.contains("cannot write JUnit to") && said.contains(why), "{said}");
         assert!(said.contains("MULTIVM_JUNIT"), "{said}");
+    }
+
+    #[test]
+    fn a_name_that_no_file_can_have_is_refused() {
+        let root = ground();
+        let said = check(root.path(), Some(&root.path().join("a".repeat(300)))).unwrap_err();
+        assert!(said.contains("cannot write JUnit to"), "{said}");
+        check(root.path(), Some(&root.path().join("a".repeat(255)))).unwrap();
     }
 
     #[test]
