@@ -157,7 +157,8 @@ impl Profile {
     pub fn override_from(mut self, variable: impl Fn(&str) -> Option<String>) -> Result<Self, InputError> {
         for field in &FIELDS {
             let name = field.variable();
-            let Some(value) = variable(&name) else {
+            // An empty variable counts as not set.
+            let Some(value) = variable(&name).filter(|value| !value.is_empty()) else {
                 continue;
             };
             if (field.set)(&mut self, &value).is_none() {
