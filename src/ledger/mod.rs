@@ -262,10 +262,16 @@ fn read(path: &Path) -> Result<(BTreeMap<u64, Thing>, Option<Kept>)> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((outstanding, kept)),
         Err(error) => return Err(Failure::new(format!("read the ledger {}", path.display()), error)),
     };
-    for text in BufReader::new(file).lines() {
-        let text = text.attempting(|| format!("read the ledger {}", path.display()))?;
-        // A cut-off last line is of an owner killed while writing: what it names was not created yet.
-        let Ok(line) = serde_json::from_str::<Line>(&text) else { continue };
+    let attempted = || format!("read the ledger {}", path.display());
+    for (number, text) in BufReader::new(file).lines().enumerate() {
+        let text = text.attempting(attempted)?;
+        // A line that was cut off is of an owner killed while writing: what it names was not created yet.
+        let Ok(json) = serde_json::from_str::<serde_json::Value>(&text) else { continue };
+        // Any other line may name something that is to be undone, and a ledger without entries is removed.
+        let line = serde_json::from_value(json).map_err(|error| {
+            let cause = format!("line {} says what this multivm does not know: {error}", number + 1);
+            Failure::new(attempted(), cause).try_next("multivm reap of the version that wrote it undoes it")
+        })?;
         match line {
             Line::Owner { .. } => {}
             Line::Entered { id, thing } => {
@@ -323,6 +329,34 @@ mod tests {
         assert_eq!(next.undo_all(), []);
         assert!(!made.exists());
         assert!(!state.path().join(FILE).exists());
+    }
+
+    /// Who skips it, and removes the ledger when the rest is undone, leaves the thing on the machine for good.
+    #[test]
+    fn a_thing_that_only_another_version_knows_is_no_line_to_skip() {
+        let state = tempfile::tempdir().unwrap();
+        let path = state.path().join(FILE);
+        let text = "{\"line\":\"owner\",\"pid\":1,\"command\":\"x\"}\n\
+            {\"line\":\"entered\",\"id\":1,\"thing\":{\"kind\":\"mount\",\"path\":\"/x\"}}\n";
+        fs::write(&path, text).unwrap();
+        let failures = [Ledger::open(state.path()).unwrap_err(), Ledger::peek(state.path()).unwrap_err()];
+        for failure in failures.map(|failure| failure.to_string()) {
+            assert!(failure.contains("line 2") && failure.contains("mount"), "{failure}");
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_is_skipped_wherever_it_is() {
+        let state = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(state.path()).unwrap();
+        let thing = Thing::Directory { path: state.path().join("lab") };
+        ledger.enter(thing.clone()).unwrap();
+        let mut file = OpenOptions::new().append(true).open(state.path().join(FILE)).unwrap();
+        file.write_all(b"{\"line\":\"entered\",\"id\":2,\"thi").unwrap();
+        for _ in 0..2 {
+            assert_eq!(Ledger::open(state.path()).unwrap().outstanding(), [thing.clone()]);
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The kinds of things that a run creates on this machine, and how to undo each.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -22,6 +23,9 @@ pub const PREFIX: &str = "multivm";
 
 /// The folder in which `ip netns` keeps the names of network namespaces.
 const NAMESPACES: &str = "/run/netns";
+
+/// The file of a control group (v2) that switches controllers for its children on and off.
+const CONTROLLERS: &str = "cgroup.subtree_control";
 
 /// How long the kernel may take to give up the name of a network namespace.
 const NAMESPACE_LIMIT: Duration = Duration::from_secs(10);
@@ -68,11 +72,7 @@ impl Thing {
             Thing::Process { pid, start, .. } => self.end_process(*pid, *start),
             Thing::NetworkNamespace { name } => self.delete_namespace(name),
             Thing::Cgroup { path } => self.remove_cgroup(path),
-            Thing::CgroupController { file, controller } => {
-                // Other processes' children may use the controller by now; then it stays on.
-                let _ = fs::write(file, format!("-{controller}"));
-                Ok(())
-            }
+            Thing::CgroupController { file, controller } => self.switch_off(file, controller),
             Thing::Directory { path } => self.remove_directory(path, state),
         }
     }
@@ -107,7 +107,7 @@ impl Thing {
         let ours = path.components().any(
             |part| matches!(part, Component::Normal(name) if name.to_string_lossy().starts_with(PREFIX)),
         );
-        if !ours || !path.starts_with("/sys/fs/cgroup") {
+        if !ours || !is_a_group(path) {
             return Err(Failure::new(format!("remove {self}"), "not a group that multivm made"));
         }
         // The kernel removes the last process a moment after its end: until then the group is busy.
@@ -118,6 +118,17 @@ impl Thing {
                 Err(error) => Poll::NotYet(error.to_string()),
             }
         })
+    }
+
+    fn switch_off(&self, file: &Path, controller: &str) -> Result<()> {
+        if !file.ends_with(CONTROLLERS) || !is_a_group(file) {
+            let failure =
+                Failure::new(format!("switch off {self}"), "no control group has its controllers there");
+            return Err(failure.try_next("remove its line in the ledger by hand"));
+        }
+        // Other processes' children may use the controller by now; then it stays on.
+        let _ = OpenOptions::new().write(true).open(file).and_then(|mut file| write!(file, "-{controller}"));
+        Ok(())
     }
 
     fn remove_directory(&self, path: &Path, state: &Path) -> Result<()> {
@@ -143,6 +154,11 @@ impl Thing {
     }
 }
 
+/// Whether a path is below the control groups, and `..` does not lead out of them again.
+fn is_a_group(path: &Path) -> bool {
+    path.starts_with("/sys/fs/cgroup") && path.components().all(|part| part != Component::ParentDir)
+}
+
 impl fmt::Display for Thing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -154,5 +170,27 @@ impl fmt::Display for Thing {
             }
             Thing::Directory { path } => write!(f, "directory {}", path.display()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_control_groups_are_taken_for_control_groups() {
+        let home = tempfile::tempdir().unwrap();
+        let (file, folder) = (home.path().join("photos"), home.path().join("multivm"));
+        fs::write(&file, "precious").unwrap();
+        fs::create_dir(&folder).unwrap();
+        let out_of_the_groups =
+            |path: &Path| PathBuf::from(format!("/sys/fs/cgroup/../../..{}", path.display()));
+        for file in [file.clone(), out_of_the_groups(&file)] {
+            let thing = Thing::CgroupController { file, controller: "cpu".into() };
+            assert!(thing.undo(home.path()).is_err());
+        }
+        assert!(Thing::Cgroup { path: out_of_the_groups(&folder) }.undo(home.path()).is_err());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+        assert!(folder.exists());
     }
 }
