@@ -127,8 +127,15 @@ impl Ledger {
     }
 
     /// Enters a thing that is about to exist. The line is on disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// A thing of that name is there already and not in the ledger: somebody else's, which undoing the line would destroy.
     pub fn enter(&self, thing: Thing) -> Result<Entry> {
         let mut book = self.0.lock();
+        if !book.outstanding.values().any(|known| *known == thing) {
+            thing.refuse_if_taken()?;
+        }
         let id = book.next;
         book.next += 1;
         book.kept = None;

@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use super::{Owner, roots};
-use crate::failure::{Attempt, Failure, Result};
+use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 use crate::sys::limited;
 use crate::sys::stop::StopFlag;
 use crate::sys::wait::{Poll, wait_for};
@@ -64,6 +64,28 @@ impl Thing {
             Thing::NetworkNamespace { name } => Path::new(NAMESPACES).join(name).exists(),
             Thing::Cgroup { .. } | Thing::CgroupController { .. } | Thing::Directory { .. } => true,
         }
+    }
+
+    /// Refuses a thing that is about to be made and is there already, as that of a multivm with another state directory is:
+    /// one name is one thing on this machine.
+    pub(super) fn refuse_if_taken(&self) -> Result<()> {
+        let (path, look) = match self {
+            Thing::NetworkNamespace { name } => (
+                Path::new(NAMESPACES).join(name),
+                format!("`ip netns pids {name}` shows who is in it, `ip netns delete {name}` removes it"),
+            ),
+            Thing::Cgroup { path } => (
+                path.clone(),
+                format!("{0}/cgroup.procs has who is in it, `rmdir {0}` removes it", path.display()),
+            ),
+            Thing::Process { .. } | Thing::CgroupController { .. } | Thing::Directory { .. } => return Ok(()),
+        };
+        if !path.exists() {
+            return Ok(());
+        }
+        let cause = "it is there already, and is not in the ledger: multivm did not make it, or did so with another MULTIVM_STATE";
+        let failure = Failure::new(format!("make {self}"), Cause::new(FailureKind::Refused, cause));
+        Err(failure.try_next(format!("multivm leaves it alone. If it is of no use: {look}")))
     }
 
     /// Removes the thing. Succeeds if it is already gone.
@@ -176,6 +198,25 @@ impl fmt::Display for Thing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::Ledger;
+
+    /// What is entered is undone, so it must not be entered.
+    #[test]
+    fn what_somebody_else_made_is_refused_and_what_the_ledger_has_is_not() {
+        let state = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(state.path()).unwrap();
+        let group = state.path().join("multivm-source");
+        let thing = Thing::Cgroup { path: group.clone() };
+        fs::create_dir(&group).unwrap();
+        let failure = ledger.enter(thing.clone()).unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::Refused);
+        assert!(failure.to_string().contains("rmdir") && ledger.outstanding().is_empty(), "{failure}");
+
+        fs::remove_dir(&group).unwrap();
+        ledger.enter(thing.clone()).unwrap();
+        fs::create_dir(&group).unwrap();
+        ledger.enter(thing).expect("it is ours");
+    }
 
     #[test]
     fn only_control_groups_are_taken_for_control_groups() {
