@@ -4,10 +4,11 @@ use std::fs;
 
 use crate::program::{Cli, Said};
 
-pub const CASES: [(&str, fn()); 3] = [
+pub const CASES: [(&str, fn()); 4] = [
     ("an_unusable_junit_file_is_refused", an_unusable_junit_file_is_refused),
     ("an_unusable_junit_variable_is_refused", an_unusable_junit_variable_is_refused),
     ("an_unusable_results_folder_is_refused", an_unusable_results_folder_is_refused),
+    ("without_a_reader_the_machine_is_given_back", without_a_reader_the_machine_is_given_back),
 ];
 
 fn an_unusable_junit_file_is_refused() {
@@ -30,6 +31,16 @@ fn an_unusable_results_folder_is_refused() {
     let said = play(&cli, "", &[]);
     refused(&cli, &said, "is not a folder");
     assert_eq!(fs::read_to_string(&file).unwrap(), "");
+}
+
+/// libtest panics where its reader is gone, as with `| head`, here before it plays anything.
+fn without_a_reader_the_machine_is_given_back() {
+    let cli = Cli::new();
+    let said = cli.play_to_nobody("--exact precopy_orderly::in_vms::stress_cpu");
+    assert_eq!(said.out, "1\n", "{}", said.err);
+    assert!(said.err.contains("nobody reads its output"), "{}", said.err);
+    assert!(!cli.state().join("ledger.jsonl").exists());
+    assert!(cli.results().join("latest/junit.xml").exists(), "{}", said.err);
 }
 
 fn refused(cli: &Cli, said: &Said, why: &str) {
