@@ -464,6 +464,17 @@ fn the_record_has_every_field_in_the_unit_of_its_name(file: ScenarioFile) {
     );
 }
 
+/// Else a gap that is short for a network would make every look at the hosts a finding of `copies` and `writers`.
+#[rstest]
+#[case("20ms", 10)]
+#[case("10s", 10)]
+#[case("1m", 60)]
+fn a_short_gap_makes_no_host_answer_faster(file: ScenarioFile, #[case] max_gap: &str, #[case] seconds: u64) {
+    let variable = |name: &str| (name == "MULTIVM_MAX_GAP").then(|| max_gap.to_owned());
+    let profile = file.profile("lab").unwrap().clone().override_from(variable).unwrap();
+    assert_eq!(profile.blind_limit(), Duration::from_secs(seconds));
+}
+
 /// What takes longer on slow hosts is stretched, and nothing else.
 #[rstest]
 fn limits_are_stretched_on_hosts_with_few_cpus(file: ScenarioFile) {

@@ -70,6 +70,9 @@ pub struct Profile {
     pub first_pass_bandwidth: Bytes,
 }
 
+/// How long a host may take to answer, whatever its guests may.
+const HOST_ANSWER: Duration = Duration::from_secs(10);
+
 /// The largest factor that stretches limits: a longer wait would be for something that never comes, and fewer guests or
 /// more CPUs help more.
 const MOST_STRETCHED: f64 = 10.0;
@@ -125,6 +128,12 @@ impl Profile {
     /// Bandwidth limit per second of one migration of a given mode until its switch to post-copy; none without a limit.
     pub fn bandwidth_before_switch(&self, mode: Mode) -> Option<Bytes> {
         (mode.spec().bandwidth_before_switch)(self)
+    }
+
+    /// How long a watch of hosts may see nothing, and still prove something: as long as a guest may be silent. A profile for
+    /// guests that are hardly ever silent makes no host answer faster.
+    pub fn blind_limit(&self) -> Duration {
+        self.max_gap.max(HOST_ANSWER)
     }
 
     /// The time in which our program in a guest rewrites all of its [`Profile::pattern_memory`] once.
