@@ -271,7 +271,11 @@ fn read(path: &Path) -> Result<(BTreeMap<u64, Thing>, Option<Kept>)> {
     };
     let attempted = || format!("read the ledger {}", path.display());
     for (number, text) in BufReader::new(file).lines().enumerate() {
-        let text = text.attempting(attempted)?;
+        let text = text.attempting(attempted).map_err(|failure| {
+            failure.try_next(
+                "look what it is; if it is no ledger, move it away by hand, and what it named stays",
+            )
+        })?;
         // A line that was cut off is of an owner killed while writing: what it names was not created yet.
         let Ok(json) = serde_json::from_str::<serde_json::Value>(&text) else { continue };
         // Any other line may name something that is to be undone, and a ledger without entries is removed.
