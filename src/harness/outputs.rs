@@ -4,6 +4,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use crate::record::{LATEST, latest_is_foreign};
+
 /// Checks the results folder and the additional JUnit file, if there is one, and leaves nothing behind.
 ///
 /// # Errors
@@ -21,6 +23,12 @@ pub fn check(results: &Path, junit: Option<&Path>) -> Result<(), String> {
             format!("{why}\n  allowed: a folder that can be made or written (MULTIVM_RESULTS, --results)"),
         )
     })?;
+    if latest_is_foreign(results) {
+        let why = format!(
+            "{LATEST} in it is no link to a run, so multivm did not make it\n  allowed: a folder without it (MULTIVM_RESULTS, --results); rename it, if this folder is right"
+        );
+        return Err(refused("results into", results, why));
+    }
     let Some(junit) = junit else { return Ok(()) };
     file(junit).map_err(|why| {
         refused(
@@ -106,6 +114,14 @@ mod tests {
         let said = check(&root.path().join(path), None).unwrap_err();
         assert!(said.contains("cannot write results into") && said.contains(why), "{said}");
         assert!(said.contains("MULTIVM_RESULTS"), "{said}");
+    }
+
+    #[test]
+    fn a_results_folder_with_somebodys_own_latest_is_refused() {
+        let root = ground();
+        fs::write(root.path().join("folder").join(LATEST), "").unwrap();
+        let said = check(&root.path().join("folder"), None).unwrap_err();
+        assert!(said.contains("cannot write results into") && said.contains("latest"), "{said}");
     }
 
     #[rstest]
