@@ -1,7 +1,7 @@
 //! Checks the places that a run writes to, before anything starts.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use crate::record::{LATEST, latest_is_foreign};
@@ -54,8 +54,9 @@ fn folder(path: &Path) -> Result<(), String> {
     }
     // Only a write proves that the folder is writable: by its permission bits root may also write where nothing can be
     // written, as in /proc.
+    // A file without content has room on a full disk, too.
     tempfile::tempfile_in(existing)
-        .map(drop)
+        .and_then(|mut file| file.write_all(&[0; 4096]))
         .map_err(|error| format!("no file can be made in {}: {error}", existing.display()))
 }
 
