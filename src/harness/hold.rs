@@ -153,8 +153,7 @@ impl Hold {
         for line in self.run.spent() {
             terminal::say(&format!("multivm: {line}"));
         }
-        let place = self.run.path().display();
-        terminal::say(&format!("multivm: record, JUnit, report.html and evidence are in {place}"));
+        terminal::say(&format!("multivm: {}", results_are_in(self.run.path(), closed.is_ok())));
         for failure in &failures {
             terminal::say(&format!("multivm: {failure}"));
         }
@@ -176,5 +175,28 @@ impl Hold {
             return Ok(ExitCode::FAILURE);
         }
         Ok(conclusion.exit_code())
+    }
+}
+
+/// Says where a run's results are; not all of them are there if some could not be written.
+fn results_are_in(folder: &Path, all: bool) -> String {
+    let results = "record, JUnit, report.html and evidence";
+    let folder = folder.display();
+    if all {
+        format!("{results} are in {folder}")
+    } else {
+        format!("what could be written of {results} is in {folder}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_that_could_not_be_written_are_not_said_to_be_there() {
+        let said = |all| results_are_in(Path::new("r"), all);
+        assert_eq!(said(true), "record, JUnit, report.html and evidence are in r");
+        assert!(said(false).starts_with("what could be written of"));
     }
 }

@@ -366,7 +366,7 @@ mod tests {
         let mut file = OpenOptions::new().append(true).open(state.path().join(FILE)).unwrap();
         file.write_all(b"{\"line\":\"entered\",\"id\":2,\"thi").unwrap();
         for _ in 0..2 {
-            assert_eq!(Ledger::open(state.path()).unwrap().outstanding(), [thing.clone()]);
+            assert_eq!(Ledger::open(state.path()).unwrap().outstanding(), std::slice::from_ref(&thing));
         }
     }
 
