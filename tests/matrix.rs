@@ -127,6 +127,8 @@ fn exact_picks_one(file: ScenarioFile) {
 #[rstest]
 #[case("precopy_compressed::in_vms::stress_cpu", Some("compression"))]
 #[case("precopy_orderly::booting::migrated_vms", Some("leave at once"))]
+#[case("precopy_orderly::in_vms::stress_io_half", Some("a share of a host means nothing"))]
+#[case("precopy_orderly::on_source::stress_io", Some("takes a share of that host"))]
 #[case("precopy_orderly::in_vms::stress_cpu", None)]
 fn what_is_left_out_has_a_reason(file: ScenarioFile, #[case] name: Scenario, #[case] reason: Option<&str>) {
     match (file.excluded_because(&name), reason) {
@@ -134,6 +136,26 @@ fn what_is_left_out_has_a_reason(file: ScenarioFile, #[case] name: Scenario, #[c
         (told, expected) => assert_eq!(told, expected),
     }
     assert_eq!(file.scenarios().contains(&name), reason.is_none());
+}
+
+/// A constraint says nothing of a value that is on no axis, so its reason would be untrue.
+#[rstest]
+#[case(
+    "precopy_orderly::in_vms::stress_io::multifd",
+    "its transport `multifd` and its what `stress_io` are on no axis"
+)]
+#[case("precopy_compressed::in_vms::stress_io", "its what `stress_io` is on no axis")]
+#[case("precopy_random::in_vms::stress_io", "its order `random` and its what `stress_io` are on no axis")]
+#[case("precopy_random::on_source::stress_cpu_half", "its order `random` is on no axis")]
+#[case("precopy_orderly::in_vms::stress_cpu::multifd::xbzrle", "a migration has one")]
+fn what_is_not_there_is_refused_for_its_own_reason(
+    file: ScenarioFile,
+    #[case] name: &str,
+    #[case] reason: &str,
+) {
+    let said = file.named(name).unwrap_err().to_string();
+    assert!(said.contains(reason) && !said.contains("sized by the profile"), "{said}");
+    assert!(!said.contains("::set_"), "nobody asked for sizes: {said}");
 }
 
 #[rstest]
@@ -429,10 +451,28 @@ fn the_record_has_every_field_in_the_unit_of_its_name(file: ScenarioFile) {
         "precopy_rewrite_s": 1.0,
         "postcopy_rewrite_s": 0.1,
         "downtime_limit_s": 0.3,
-        "bandwidth_bytes_per_s": null,
         "first_pass_bandwidth_bytes_per_s": 256 << 20,
     });
     assert_eq!(facts, expected);
+
+    let limited = |name: &str| (name == "MULTIVM_BANDWIDTH").then(|| "64MiB".to_owned());
+    let limited = file.profile("lab").unwrap().clone().override_from(limited).unwrap().facts();
+    assert_eq!(
+        limited["bandwidth_bytes_per_s"],
+        64 << 20,
+        "a limit that is not there is absent, and never null"
+    );
+}
+
+/// Else a gap that is short for a network would make every look at the hosts a finding of `copies` and `writers`.
+#[rstest]
+#[case("20ms", 10)]
+#[case("10s", 10)]
+#[case("1m", 60)]
+fn a_short_gap_makes_no_host_answer_faster(file: ScenarioFile, #[case] max_gap: &str, #[case] seconds: u64) {
+    let variable = |name: &str| (name == "MULTIVM_MAX_GAP").then(|| max_gap.to_owned());
+    let profile = file.profile("lab").unwrap().clone().override_from(variable).unwrap();
+    assert_eq!(profile.blind_limit(), Duration::from_secs(seconds));
 }
 
 /// What takes longer on slow hosts is stretched, and nothing else.

@@ -45,7 +45,7 @@ impl Check for Copies {
 
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
         let watch = watch(&scene.fleet.hosts)?;
-        Ok(Box::new(CopiesAsked { watch: Some(watch), limit: scene.fleet.profile.max_gap }))
+        Ok(Box::new(CopiesAsked { watch: Some(watch), limit: scene.fleet.profile.blind_limit() }))
     }
 }
 

@@ -71,7 +71,7 @@ impl Check for Writers {
             windows: BTreeMap::new(),
             on_both: Vec::new(),
             told: Vec::new(),
-            limit: fleet.profile.max_gap,
+            limit: fleet.profile.blind_limit(),
         }))
     }
 }

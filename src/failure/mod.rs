@@ -39,6 +39,12 @@ impl Failure {
         self
     }
 
+    /// Gives advice for a failure that has none of its own.
+    pub fn or_try_next(mut self, advice: impl Into<String>) -> Self {
+        self.try_next.get_or_insert_with(|| advice.into());
+        self
+    }
+
     /// Adds a later discovery to the cause's text.
     pub fn and(mut self, more: impl fmt::Display) -> Self {
         self.cause.text.push_str(&more.to_string());

@@ -1,6 +1,7 @@
 //! The unsuccessful end of a program: the message, and the exit status that tells bad input from a failure.
 
 use std::fmt;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use super::Failure;
@@ -24,17 +25,22 @@ impl Problem {
     pub fn report(self) -> ExitCode {
         match self {
             Problem::Input(message) => {
-                eprintln!("{message}");
+                say(&message);
                 ExitCode::from(2)
             }
             Problem::Failed(failures) => {
                 for failure in failures {
-                    eprintln!("multivm: {failure}");
+                    say(&format!("multivm: {failure}"));
                 }
                 ExitCode::FAILURE
             }
         }
     }
+}
+
+/// Writes a line to standard error. A reader that is gone is no reason for a panic.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 impl From<Failure> for Problem {

@@ -11,6 +11,7 @@ use crate::failure::Problem;
 use crate::plan::{SEED_VARIABLE, Seed};
 use crate::record::RunFolder;
 use crate::scenario::{Asked, SHARD_VARIABLE, SIZING_VARIABLE, Selection, Set, Shard, Wish, sizing_switch};
+use crate::sys::unset::without_empty_variables;
 
 /// Options of our own. Each has an environment twin, because `cargo test -- --option` also hands it to the unit
 /// tests' harness, which rejects what it does not know.
@@ -117,6 +118,7 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Request, ExitCod
     let command = RunOptions::command().mut_arg("filter", |filter| {
         filter.num_args(0..).action(ArgAction::Append).help("Run scenarios whose name contains one of these")
     });
+    let command = without_empty_variables(command);
     let arguments: Vec<String> = arguments.collect();
     let parsed = command.clone().try_get_matches_from(&arguments).and_then(|matches| {
         let filters: Vec<String> =
@@ -142,14 +144,6 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Request, ExitCod
         exact: std::mem::take(&mut options.libtest.exact),
     };
     options.libtest.filter = None;
-    // An empty variable counts as unset.
-    for text in [&mut options.profile, &mut options.pair] {
-        text.take_if(|text| text.is_empty());
-    }
-    options.inventory.take_if(|path| path.as_os_str().is_empty());
-    if options.set.is_empty() {
-        options.set = Set::ALL.to_owned();
-    }
     Ok(Request { options, selection })
 }
 

@@ -1,5 +1,6 @@
 //! A run's hold on the machine, from before the first trial to after the last.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use super::room;
 use super::run::Run;
 use super::slot::Slot;
 use super::stage::Stage;
-use crate::failure::{Problem, Result};
+use crate::failure::{Failure, Problem, Result};
 use crate::plan::SEED_VARIABLE;
 use crate::progress::{LiveStatus, terminal};
 use crate::record::Event;
@@ -45,10 +46,13 @@ pub fn on_stage(
     latest::withdraw(&plan.results)?;
     let mut hold = Hold::take(&plan, selected.as_ref().map(Vec::len))?;
     let stage = Arc::new(hold.stage(request, plan, selected));
-    let conclusion = libtest_mimic::run(&one_at_a_time(&request.options.libtest), trials(&stage));
+    let arguments = one_at_a_time(&request.options.libtest);
+    let trials = trials(&stage);
+    // libtest-mimic panics when the reader of its output is gone (`| head`), and the hosts must go down all the same.
+    let conclusion = catch_unwind(AssertUnwindSafe(|| libtest_mimic::run(&arguments, trials))).ok();
     // Connections must close before the hosts behind them go down.
     stage.release();
-    Ok(hold.give_back(&conclusion, junit)?)
+    Ok(hold.give_back(conclusion.as_ref(), junit)?)
 }
 
 /// Records every time in which this process did not run.
@@ -140,16 +144,17 @@ impl Hold {
         })
     }
 
-    /// Gives the machine back and writes the reports. A lab that was up before stays up, with its guests.
-    fn give_back(self, conclusion: &Conclusion, junit: Option<&Path>) -> Result<ExitCode> {
+    /// Gives the machine back and writes the reports. A lab that was up before stays up, with its guests. There is no conclusion
+    /// if libtest broke off.
+    fn give_back(self, conclusion: Option<&Conclusion>, junit: Option<&Path>) -> Result<ExitCode> {
         let failures = self.session.end();
         let closed = self.run.close(junit);
         for line in self.run.spent() {
-            eprintln!("multivm: {line}");
+            terminal::say(&format!("multivm: {line}"));
         }
-        eprintln!("multivm: record, JUnit, report.html and evidence are in {}", self.run.path().display());
+        terminal::say(&format!("multivm: {}", results_are_in(self.run.path(), closed.is_ok())));
         for failure in &failures {
-            eprintln!("multivm: {failure}");
+            terminal::say(&format!("multivm: {failure}"));
         }
         closed?;
         if self.stop.is_set() {
@@ -158,11 +163,39 @@ impl Hold {
         if !failures.is_empty() {
             return Ok(ExitCode::FAILURE);
         }
+        let Some(conclusion) = conclusion else {
+            let cause = "libtest broke off: nobody reads its output any more, or it cannot be written";
+            return Err(Failure::new("play all scenarios", cause)
+                .try_next("write the output to a file, and read that"));
+        };
         // A nextest process plays one scenario and knows nothing of what the others proved.
         if let Some(why) = self.run.unproved().filter(|_| self.group.is_none() && !conclusion.has_failed()) {
-            eprintln!("multivm: {why}");
+            terminal::say(&format!("multivm: {why}"));
             return Ok(ExitCode::FAILURE);
         }
         Ok(conclusion.exit_code())
+    }
+}
+
+/// Says where a run's results are; not all of them are there if some could not be written.
+fn results_are_in(folder: &Path, all: bool) -> String {
+    let results = "record, JUnit, report.html and evidence";
+    let folder = folder.display();
+    if all {
+        format!("{results} are in {folder}")
+    } else {
+        format!("what could be written of {results} is in {folder}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_that_could_not_be_written_are_not_said_to_be_there() {
+        let said = |all| results_are_in(Path::new("r"), all);
+        assert_eq!(said(true), "record, JUnit, report.html and evidence are in r");
+        assert!(said(false).starts_with("what could be written of"));
     }
 }

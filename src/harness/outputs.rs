@@ -1,7 +1,10 @@
 //! Checks the places that a run writes to, before anything starts.
 
 use std::fs;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+
+use crate::record::{LATEST, latest_is_foreign};
 
 /// Checks the results folder and the additional JUnit file, if there is one, and leaves nothing behind.
 ///
@@ -20,6 +23,12 @@ pub fn check(results: &Path, junit: Option<&Path>) -> Result<(), String> {
             format!("{why}\n  allowed: a folder that can be made or written (MULTIVM_RESULTS, --results)"),
         )
     })?;
+    if latest_is_foreign(results) {
+        let why = format!(
+            "{LATEST} in it is no link to a run, so multivm did not make it\n  allowed: a folder without it (MULTIVM_RESULTS, --results); rename it, if this folder is right"
+        );
+        return Err(refused("results into", results, why));
+    }
     let Some(junit) = junit else { return Ok(()) };
     file(junit).map_err(|why| {
         refused(
@@ -45,8 +54,9 @@ fn folder(path: &Path) -> Result<(), String> {
     }
     // Only a write proves that the folder is writable: by its permission bits root may also write where nothing can be
     // written, as in /proc.
+    // A file without content has room on a full disk, too.
     tempfile::tempfile_in(existing)
-        .map(drop)
+        .and_then(|mut file| file.write_all(&[0; 4096]))
         .map_err(|error| format!("no file can be made in {}: {error}", existing.display()))
 }
 
@@ -57,6 +67,12 @@ fn file(path: &Path) -> Result<(), String> {
     }
     if path.file_name().is_none() {
         return Err("it has no file name".into());
+    }
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => return Err("it is no regular file".into()),
+        Err(error) if path.is_symlink() => return Err(format!("its link leads to no file: {error}")),
+        Err(error) if error.kind() == ErrorKind::InvalidFilename => return Err(error.to_string()),
+        _ => {}
     }
     folder(path.parent().unwrap_or(Path::new("")))
 }
@@ -101,6 +117,14 @@ mod tests {
         assert!(said.contains("MULTIVM_RESULTS"), "{said}");
     }
 
+    #[test]
+    fn a_results_folder_with_somebodys_own_latest_is_refused() {
+        let root = ground();
+        fs::write(root.path().join("folder").join(LATEST), "").unwrap();
+        let said = check(&root.path().join("folder"), None).unwrap_err();
+        assert!(said.contains("cannot write results into") && said.contains("latest"), "{said}");
+    }
+
     #[rstest]
     #[case::new("folder/junit.xml")]
     #[case::over_an_old_one("file")]
@@ -114,11 +138,21 @@ mod tests {
     #[case::a_folder("folder", "it is a folder")]
     #[case::below_a_file("file/junit.xml", "is not a folder")]
     #[case::no_name("folder/..", "it is a folder")]
+    #[case::a_dead_link("nowhere", "leads to no file")]
+    #[case::a_device("/dev/null", "no regular file")]
     fn an_unusable_junit_file_is_refused(#[case] path: &str, #[case] why: &str) {
         let root = ground();
         let said = check(root.path(), Some(&root.path().join(path))).unwrap_err();
         assert!(said.contains("cannot write JUnit to") && said.contains(why), "{said}");
         assert!(said.contains("MULTIVM_JUNIT"), "{said}");
+    }
+
+    #[test]
+    fn a_name_that_no_file_can_have_is_refused() {
+        let root = ground();
+        let said = check(root.path(), Some(&root.path().join("a".repeat(300)))).unwrap_err();
+        assert!(said.contains("cannot write JUnit to"), "{said}");
+        check(root.path(), Some(&root.path().join("a".repeat(255)))).unwrap();
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::spent;
 use crate::failure::{Attempt, Result};
 use crate::ledger::Owner;
 use crate::plan::Seed;
+use crate::progress::terminal;
 use crate::record::{
     Event, Record, RepairedPart, Results, RunEnd, RunFolder, RunHeader, WriterProcess, results_from_record,
 };
@@ -126,7 +127,7 @@ impl Run {
         let reported = self.report(also);
         let complete = self.record.complete().attempting(|| "write the record of the run".to_owned());
         if let (Err(_), Err(failure)) = (&complete, &reported) {
-            eprintln!("multivm: {failure}");
+            terminal::say(&format!("multivm: {failure}"));
         }
         complete.and(reported)
     }
@@ -144,26 +145,33 @@ impl Run {
             duration_s: self.begin.elapsed().as_secs_f64(),
         }));
         let results = Results { header: self.header(), outcomes: outcomes.clone(), lost: self.record.lost() };
-        let write = |path: &Path, results: &Results| {
-            junit::write(path, results).attempting(|| format!("write {}", path.display()))
-        };
-        write(&self.folder.junit_path(), &results)?;
-        if let Some(folder) = also.and_then(Path::parent) {
+        // One that cannot be written, as on a full disk, keeps none of the others from their places.
+        let folders = write_junit(&self.folder.junit_path(), &results);
+        let others = also.map_or(Ok(()), |path| self.report_beside(path, &results));
+        let page = html::write_from_record(self.folder.path(), &self.folder.html_path())
+            .attempting(|| "make the HTML report".to_owned());
+        folders.and(others).and(page)
+    }
+
+    /// Writes the additional JUnit file.
+    fn report_beside(&self, path: &Path, results: &Results) -> Result<()> {
+        if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).attempting(|| format!("make the folder {}", folder.display()))?;
         }
-        match (also, &self.group) {
-            (None, _) => {}
-            (Some(path), None) => write(path, &results)?,
+        match &self.group {
+            None => write_junit(path, results),
             // The processes of a group share one file, and each writes it with all results so far.
-            (Some(path), Some(group)) => {
+            Some(group) => {
                 let all = results_from_record(group)
                     .attempting(|| format!("read the records in {}", group.display()))?;
-                write(path, &all)?;
+                write_junit(path, &all)
             }
         }
-        html::write_from_record(self.folder.path(), &self.folder.html_path())
-            .attempting(|| "make the HTML report".to_owned())
     }
+}
+
+fn write_junit(path: &Path, results: &Results) -> Result<()> {
+    junit::write(path, results).attempting(|| "report as JUnit".to_owned())
 }
 
 fn unproved(outcomes: &[Outcome]) -> Option<String> {
@@ -183,6 +191,18 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
+
+    #[test]
+    fn a_report_that_cannot_be_written_keeps_no_other_from_its_place() {
+        let place = tempfile::tempdir().unwrap();
+        let run =
+            Run::create(&place.path().join("results"), None, serde_json::json!({}), Some(0), None).unwrap();
+        fs::create_dir(run.folder.junit_path()).unwrap();
+        let beside = place.path().join("ci/junit.xml");
+        let failure = run.close(Some(&beside)).unwrap_err().to_string();
+        assert!(failure.contains("junit.xml") && failure.matches("cannot").count() <= 2, "{failure}");
+        assert!(beside.is_file() && run.folder.html_path().is_file());
+    }
 
     #[test]
     fn a_run_of_what_the_stack_refuses_proves_nothing() {

@@ -16,6 +16,7 @@ pub use roots::claim;
 pub use thing::{OnHost, Thing};
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -34,7 +35,15 @@ const FILE: &str = "ledger.jsonl";
 /// The directory of the lock, the ledger and a running lab. There is one per machine, for all users: two labs would share
 /// names of network namespaces.
 pub fn state_directory() -> PathBuf {
-    std::env::var_os(STATE_VARIABLE).map_or_else(|| PathBuf::from("/var/lib/multivm"), PathBuf::from)
+    state_at(std::env::var_os(STATE_VARIABLE))
+}
+
+/// The state directory for a value of [`STATE_VARIABLE`]. It is absolute: the ledger names what is below it, and the command
+/// that undoes that may have another working directory.
+fn state_at(asked: Option<OsString>) -> PathBuf {
+    let asked = asked.filter(|value| !value.is_empty());
+    let path = asked.map_or_else(|| PathBuf::from("/var/lib/multivm"), PathBuf::from);
+    std::path::absolute(&path).unwrap_or(path)
 }
 
 #[derive(Serialize, Deserialize)]
@@ -129,8 +138,15 @@ impl Ledger {
     }
 
     /// Enters a thing that is about to exist. The line is on disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// A thing of that name is there already and not in the ledger: somebody else's, which undoing the line would destroy.
     pub fn enter(&self, thing: Thing) -> Result<Entry> {
         let mut book = self.0.lock();
+        if !book.outstanding.values().any(|known| *known == thing) {
+            thing.refuse_if_taken()?;
+        }
         let id = book.next;
         book.next += 1;
         book.kept = None;
@@ -266,10 +282,20 @@ fn read(path: &Path) -> Result<(BTreeMap<u64, Thing>, Option<Kept>)> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((outstanding, kept)),
         Err(error) => return Err(Failure::new(format!("read the ledger {}", path.display()), error)),
     };
-    for text in BufReader::new(file).lines() {
-        let text = text.attempting(|| format!("read the ledger {}", path.display()))?;
-        // A cut-off last line is of an owner killed while writing: what it names was not created yet.
-        let Ok(line) = serde_json::from_str::<Line>(&text) else { continue };
+    let attempted = || format!("read the ledger {}", path.display());
+    for (number, text) in BufReader::new(file).lines().enumerate() {
+        let text = text.attempting(attempted).map_err(|failure| {
+            failure.try_next(
+                "look what it is; if it is no ledger, move it away by hand, and what it named stays",
+            )
+        })?;
+        // A line that was cut off is of an owner killed while writing: what it names was not created yet.
+        let Ok(json) = serde_json::from_str::<serde_json::Value>(&text) else { continue };
+        // Any other line may name something that is to be undone, and a ledger without entries is removed.
+        let line = serde_json::from_value(json).map_err(|error| {
+            let cause = format!("line {} says what this multivm does not know: {error}", number + 1);
+            Failure::new(attempted(), cause).try_next("multivm reap of the version that wrote it undoes it")
+        })?;
         match line {
             Line::Owner { .. } => {}
             Line::Entered { id, thing } => {
@@ -288,6 +314,14 @@ fn read(path: &Path) -> Result<(BTreeMap<u64, Thing>, Option<Kept>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_state_directory_is_absolute_and_an_empty_variable_names_none() {
+        let own = Path::new("/var/lib/multivm");
+        assert_eq!([state_at(None), state_at(Some("".into()))], [own, own]);
+        assert_eq!(state_at(Some("/s".into())), Path::new("/s"));
+        assert_eq!(state_at(Some("s".into())), std::env::current_dir().unwrap().join("s"));
+    }
 
     #[test]
     fn what_is_entered_after_everything_was_undone_is_on_disk() {
@@ -319,6 +353,34 @@ mod tests {
         assert_eq!(next.undo_all(), []);
         assert!(!made.exists());
         assert!(!state.path().join(FILE).exists());
+    }
+
+    /// Who skips it, and removes the ledger when the rest is undone, leaves the thing on the machine for good.
+    #[test]
+    fn a_thing_that_only_another_version_knows_is_no_line_to_skip() {
+        let state = tempfile::tempdir().unwrap();
+        let path = state.path().join(FILE);
+        let text = "{\"line\":\"owner\",\"pid\":1,\"command\":\"x\"}\n\
+            {\"line\":\"entered\",\"id\":1,\"thing\":{\"kind\":\"mount\",\"path\":\"/x\"}}\n";
+        fs::write(&path, text).unwrap();
+        let failures = [Ledger::open(state.path()).unwrap_err(), Ledger::peek(state.path()).unwrap_err()];
+        for failure in failures.map(|failure| failure.to_string()) {
+            assert!(failure.contains("line 2") && failure.contains("mount"), "{failure}");
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_is_skipped_wherever_it_is() {
+        let state = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(state.path()).unwrap();
+        let thing = Thing::Directory { path: state.path().join("lab") };
+        ledger.enter(thing.clone()).unwrap();
+        let mut file = OpenOptions::new().append(true).open(state.path().join(FILE)).unwrap();
+        file.write_all(b"{\"line\":\"entered\",\"id\":2,\"thi").unwrap();
+        for _ in 0..2 {
+            assert_eq!(Ledger::open(state.path()).unwrap().outstanding(), std::slice::from_ref(&thing));
+        }
     }
 
     #[test]

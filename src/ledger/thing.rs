@@ -1,7 +1,8 @@
 //! The kinds of things that a run creates on this machine, and how to undo each.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use super::{Owner, roots};
-use crate::failure::{Attempt, Failure, Result};
+use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 use crate::sys::limited;
 use crate::sys::stop::StopFlag;
 use crate::sys::wait::{Poll, wait_for};
@@ -22,6 +23,9 @@ pub const PREFIX: &str = "multivm";
 
 /// The folder in which `ip netns` keeps the names of network namespaces.
 const NAMESPACES: &str = "/run/netns";
+
+/// The file of a control group (v2) that switches controllers for its children on and off.
+const CONTROLLERS: &str = "cgroup.subtree_control";
 
 /// How long the kernel may take to give up the name of a network namespace.
 const NAMESPACE_LIMIT: Duration = Duration::from_secs(10);
@@ -80,17 +84,38 @@ impl Thing {
         }
     }
 
+    /// Refuses a thing that is about to be made and is there already, as that of a multivm with another state directory is:
+    /// one name is one thing on this machine.
+    pub(super) fn refuse_if_taken(&self) -> Result<()> {
+        let (path, look) = match self {
+            Thing::NetworkNamespace { name } => (
+                Path::new(NAMESPACES).join(name),
+                format!("`ip netns pids {name}` shows who is in it, `ip netns delete {name}` removes it"),
+            ),
+            Thing::Cgroup { path } => (
+                path.clone(),
+                format!("{0}/cgroup.procs has who is in it, `rmdir {0}` removes it", path.display()),
+            ),
+            Thing::Process { .. }
+            | Thing::CgroupController { .. }
+            | Thing::Directory { .. }
+            | Thing::Host(_) => return Ok(()),
+        };
+        if !path.exists() {
+            return Ok(());
+        }
+        let cause = "it is there already, and is not in the ledger: multivm did not make it, or did so with another MULTIVM_STATE";
+        let failure = Failure::new(format!("make {self}"), Cause::new(FailureKind::Refused, cause));
+        Err(failure.try_next(format!("multivm leaves it alone. If it is of no use: {look}")))
+    }
+
     /// Removes the thing. Succeeds if it is already gone.
     pub fn undo(&self, state: &Path) -> Result<()> {
         match self {
             Thing::Process { pid, start, .. } => self.end_process(*pid, *start),
             Thing::NetworkNamespace { name } => self.delete_namespace(name),
             Thing::Cgroup { path } => self.remove_cgroup(path),
-            Thing::CgroupController { file, controller } => {
-                // Other processes' children may use the controller by now; then it stays on.
-                let _ = fs::write(file, format!("-{controller}"));
-                Ok(())
-            }
+            Thing::CgroupController { file, controller } => self.switch_off(file, controller),
             Thing::Directory { path } => self.remove_directory(path, state),
             Thing::Host(_) => {
                 Err(Failure::new(format!("undo {self}"), "this command cannot reach other machines"))
@@ -128,7 +153,7 @@ impl Thing {
         let ours = path.components().any(
             |part| matches!(part, Component::Normal(name) if name.to_string_lossy().starts_with(PREFIX)),
         );
-        if !ours || !path.starts_with("/sys/fs/cgroup") {
+        if !ours || !is_a_group(path) {
             return Err(Failure::new(format!("remove {self}"), "not a group that multivm made"));
         }
         // The kernel removes the last process a moment after its end: until then the group is busy.
@@ -139,6 +164,17 @@ impl Thing {
                 Err(error) => Poll::NotYet(error.to_string()),
             }
         })
+    }
+
+    fn switch_off(&self, file: &Path, controller: &str) -> Result<()> {
+        if !file.ends_with(CONTROLLERS) || !is_a_group(file) {
+            let failure =
+                Failure::new(format!("switch off {self}"), "no control group has its controllers there");
+            return Err(failure.try_next("remove its line in the ledger by hand"));
+        }
+        // Other processes' children may use the controller by now; then it stays on.
+        let _ = OpenOptions::new().write(true).open(file).and_then(|mut file| write!(file, "-{controller}"));
+        Ok(())
     }
 
     fn remove_directory(&self, path: &Path, state: &Path) -> Result<()> {
@@ -164,6 +200,11 @@ impl Thing {
     }
 }
 
+/// Whether a path is below the control groups, and `..` does not lead out of them again.
+fn is_a_group(path: &Path) -> bool {
+    path.starts_with("/sys/fs/cgroup") && path.components().all(|part| part != Component::ParentDir)
+}
+
 impl fmt::Display for Thing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -176,5 +217,46 @@ impl fmt::Display for Thing {
             Thing::Directory { path } => write!(f, "directory {}", path.display()),
             Thing::Host(OnHost { name, address, .. }) => write!(f, "changes of the {name} {address}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Ledger;
+
+    /// What is entered is undone, so it must not be entered.
+    #[test]
+    fn what_somebody_else_made_is_refused_and_what_the_ledger_has_is_not() {
+        let state = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(state.path()).unwrap();
+        let group = state.path().join("multivm-source");
+        let thing = Thing::Cgroup { path: group.clone() };
+        fs::create_dir(&group).unwrap();
+        let failure = ledger.enter(thing.clone()).unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::Refused);
+        assert!(failure.to_string().contains("rmdir") && ledger.outstanding().is_empty(), "{failure}");
+
+        fs::remove_dir(&group).unwrap();
+        ledger.enter(thing.clone()).unwrap();
+        fs::create_dir(&group).unwrap();
+        ledger.enter(thing).expect("it is ours");
+    }
+
+    #[test]
+    fn only_control_groups_are_taken_for_control_groups() {
+        let home = tempfile::tempdir().unwrap();
+        let (file, folder) = (home.path().join("photos"), home.path().join("multivm"));
+        fs::write(&file, "precious").unwrap();
+        fs::create_dir(&folder).unwrap();
+        let out_of_the_groups =
+            |path: &Path| PathBuf::from(format!("/sys/fs/cgroup/../../..{}", path.display()));
+        for file in [file.clone(), out_of_the_groups(&file)] {
+            let thing = Thing::CgroupController { file, controller: "cpu".into() };
+            assert!(thing.undo(home.path()).is_err());
+        }
+        assert!(Thing::Cgroup { path: out_of_the_groups(&folder) }.undo(home.path()).is_err());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+        assert!(folder.exists());
     }
 }

@@ -13,7 +13,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::{ReportError, rfc3339_text};
@@ -142,9 +142,20 @@ pub fn latest(results_root: &Path) -> PathBuf {
     results_root.join(LATEST)
 }
 
+/// Whether `<results_root>/latest` is there and nobody's run: anything but a link to something beside it, which somebody else made.
+pub fn latest_is_foreign(results_root: &Path) -> bool {
+    let latest = latest(results_root);
+    let to_beside = |to: PathBuf| matches!(&*Vec::from_iter(to.components()), [Component::Normal(_)]);
+    fs::symlink_metadata(&latest).is_ok() && !fs::read_link(&latest).is_ok_and(to_beside)
+}
+
 /// Points the link to a run by a rename over the old link: `latest` is never missing in between.
 fn point_latest(results_root: &Path, name: &str) -> Result<(), ReportError> {
     let latest = latest(results_root);
+    if latest_is_foreign(results_root) {
+        let error = io::Error::new(io::ErrorKind::AlreadyExists, "it is there, and is no link to a run");
+        return Err(ReportError::io("point the link to this run:", &latest)(error));
+    }
     let temporary = results_root.join(format!(".latest-{name}"));
     symlink(name, &temporary).and_then(|()| fs::rename(&temporary, &latest)).map_err(|source| {
         // The error above matters, not this one.
@@ -160,9 +171,8 @@ fn point_latest(results_root: &Path, name: &str) -> Result<(), ReportError> {
 pub fn withdraw_latest(results_root: &Path, age: Duration) -> Result<bool, ReportError> {
     let latest = latest(results_root);
     let Ok(link) = fs::symlink_metadata(&latest) else { return Ok(false) };
-    // A real folder of that name belongs to somebody else.
     let made = link.modified().map(|made| SystemTime::now().duration_since(made).unwrap_or_default());
-    if !link.is_symlink() || made.is_ok_and(|made| made <= age) {
+    if latest_is_foreign(results_root) || made.is_ok_and(|made| made <= age) {
         return Ok(false);
     }
     match fs::remove_file(&latest) {
@@ -228,12 +238,21 @@ mod tests {
     }
 
     #[test]
-    fn a_real_folder_called_latest_is_left_alone() {
+    fn what_is_called_latest_and_leads_to_no_run_is_left_alone() {
         let root = tempfile::tempdir().unwrap();
-        fs::create_dir_all(root.path().join("latest/precious")).unwrap();
-        let error = RunFolder::create(root.path()).unwrap_err().to_string();
-        assert!(error.contains("point the link to this run: ") && error.contains("latest"), "{error}");
-        assert!(root.path().join("latest/precious").is_dir());
+        let [folder, file, away] = ["folder", "file", "away"].map(|name| root.path().join(name));
+        fs::create_dir_all(folder.join("latest/precious")).unwrap();
+        fs::create_dir(&file).unwrap();
+        fs::write(file.join("latest"), "precious").unwrap();
+        fs::create_dir(&away).unwrap();
+        symlink("../folder", away.join("latest")).unwrap();
+        for results in [&folder, &file, &away] {
+            let error = RunFolder::create(results).unwrap_err().to_string();
+            assert!(error.contains("point the link to this run: ") && error.contains("latest"), "{error}");
+            assert!(!withdraw_latest(results, Duration::ZERO).unwrap() && latest_is_foreign(results));
+        }
+        assert!(folder.join("latest/precious").is_dir() && away.join("latest").is_symlink());
+        assert_eq!(fs::read_to_string(file.join("latest")).unwrap(), "precious");
     }
 
     #[rstest]

@@ -31,7 +31,9 @@ pub use event::{
     Clocks, Envelope, Event, Part, RECORD_VERSION, RepairedPart, RunEnd, RunHeader, WriterProcess,
 };
 pub use fold::{Fold, Play};
-pub use folder::{HTML_FILE, JUNIT_FILE, LATEST, RunFolder, create_group, latest, withdraw_latest};
+pub use folder::{
+    HTML_FILE, JUNIT_FILE, LATEST, RunFolder, create_group, latest, latest_is_foreign, withdraw_latest,
+};
 pub use leg::{RecordedEnd, RecordedLeg, Span};
 pub use line::{Parser, event_name, text as line_text};
 pub use lost::LostLines;

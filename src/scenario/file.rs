@@ -10,8 +10,9 @@ use super::matrix::{Axes, Constraint};
 use super::raw;
 use super::read::{self, restriction};
 use super::sizing::Size;
-use super::{Profile, SIZING_VARIABLE, Scenario, Selection, Set, Sizing, choose, set, sizing};
-use crate::axis::quoted_names;
+use super::table::{AXES, Axis};
+use super::{Profile, SIZING_VARIABLE, Scenario, Selection, Set, Sizing, Transport, choose, set, sizing};
+use crate::axis::{AxisValue, quoted_names};
 use crate::failure::input::{InputError, Source, did_you_mean};
 
 /// The profiles that every file declares: the defaults of the lab and of real hosts.
@@ -46,6 +47,7 @@ impl AllowedLine {
 #[derive(Debug, Clone)]
 pub struct ScenarioFile {
     name: String,
+    axes: Axes,
     scenarios: Vec<Scenario>,
     ignored: Vec<Ignored>,
     constraints: Vec<Constraint>,
@@ -96,6 +98,7 @@ impl ScenarioFile {
             sets: set::read(source, &raw.set, &all)?,
             profiles: profiles(source, &raw.profile)?,
             budgets: budget::read(source, &raw.budget, &axes, &all)?,
+            axes,
             ignored,
             allowed_lines: allowed_lines(source, &raw.kernel_log)?,
             scenarios,
@@ -185,12 +188,13 @@ impl ScenarioFile {
         let cause = match name.parse::<Scenario>() {
             Ok(scenario) if self.has(&scenario) => return Ok(scenario),
             Ok(scenario) => {
-                self.excluded_because(&scenario).unwrap_or("a value is on no axis of the file").to_owned()
+                self.excluded_because(&scenario).map_or_else(|| self.beyond(&scenario), str::to_owned)
             }
             Err(error) => error.to_string(),
         };
-        // A name with more than three parts may have a size.
-        let sized = if name.split("::").count() > 3 { self.clone().sized().ok() } else { None };
+        // A part behind the third that is no transport may be meant as a size.
+        let sized = name.split("::").skip(3).any(|part| Transport::named(part).is_err());
+        let sized = if sized { self.clone().sized().ok() } else { None };
         let mut help = Vec::from_iter(choose::near(sized.as_ref().unwrap_or(self), name, true));
         help.push(format!("allowed: a whole name `{}`; `multivm scenarios` lists them", Scenario::NAME_FORM));
         Err(InputError::new(&format!("{} has no scenario `{name}`: {cause}", self.name), &help))
@@ -208,12 +212,38 @@ impl ScenarioFile {
             && scenario.sizing.is_none_or(|sizing| self.sizes.iter().any(|(other, _)| *other == sizing))
     }
 
-    /// The reason why the matrix lacks a combination; `None` if it has it, or if a value is on no axis of the file.
+    /// The reason why the matrix lacks a combination; `None` if it has it, or lacks it only because a value is on no axis of
+    /// the file. A constraint has no say about such a value, so its reason is none for it either.
     pub fn excluded_because(&self, scenario: &Scenario) -> Option<&str> {
         self.constraints
             .iter()
-            .find(|constraint| constraint.forbids(scenario))
+            .find(|constraint| constraint.forbids_beyond(scenario, &self.axes))
             .map(|constraint| constraint.reason.as_str())
+            .or_else(|| ignored::contradiction(scenario))
+    }
+
+    /// Says which values of a scenario are on no axis of the file, and that it is no case beyond the matrix either.
+    fn beyond(&self, scenario: &Scenario) -> String {
+        let value = |axis: &Axis| format!("its {} `{}`", axis.key, (axis.names)()[(axis.of)(scenario)]);
+        let values: Vec<String> = AXES
+            .iter()
+            .zip(&self.axes.0)
+            .filter(|(axis, declared)| !declared.contains(&(axis.of)(scenario)))
+            .map(|(axis, _)| value(axis))
+            .collect();
+        match (&values[..], scenario.sizing) {
+            ([], sizing) => {
+                let size = sizing.map_or("a value".to_owned(), |sizing| format!("its size `{sizing}`"));
+                format!("{size} is on no axis of the file")
+            }
+            ([one], _) => {
+                format!("{one} is on no axis of the file, and no `[[ignored]]` has it with the rest")
+            }
+            (several, _) => format!(
+                "{} are on no axis of the file, and no `[[ignored]]` has them with the rest",
+                several.join(" and ")
+            ),
+        }
     }
 
     /// Every set, by name; `all` is always there.

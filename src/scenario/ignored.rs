@@ -54,7 +54,7 @@ pub(super) fn read(
 }
 
 /// The reason why place and load do not go together; none if they do.
-fn contradiction(case: &Scenario) -> Option<&'static str> {
+pub(super) fn contradiction(case: &Scenario) -> Option<&'static str> {
     let on_hosts = !case.location.hosts().is_empty();
     match case.workload {
         Workload::Boot(_) if case.location != Location::Booting => Some("guests that boot are in `booting`"),

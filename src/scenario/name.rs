@@ -105,11 +105,17 @@ impl FromStr for Scenario {
                 Ok(transport) => (Some(transport), None),
                 Err(_) => (None, Some(sizing_or_transport(one)?)),
             },
-            [transport, sizing] => (Some(Transport::named(transport)?), Some(Sizing::named(sizing)?)),
+            [first, second] => {
+                let first = Transport::named(first)?;
+                if let Ok(second) = Transport::named(second) {
+                    return Err(second_transport("the name", first, second));
+                }
+                (Some(first), Some(Sizing::named(second)?))
+            }
             _ => return Err(not_of_the_form(name)),
         };
         if let (Some(first), Some(second)) = (known_as, transport) {
-            return Err(second_transport(first, second));
+            return Err(second_transport("the name of this order", first, second));
         }
         Ok(Self {
             mode: Mode::named(mode)?,
@@ -147,13 +153,13 @@ fn sizing_or_transport(name: &str) -> Result<Sizing, UnknownName> {
     })
 }
 
-/// The error for a transport behind an order whose name stands for another transport.
-fn second_transport(first: Transport, second: Transport) -> UnknownName {
+/// The error for a transport behind a part of a name, `by`, that stands for another transport.
+fn second_transport(by: &str, first: Transport, second: Transport) -> UnknownName {
     UnknownName {
         axis: "sizing",
         given: second.to_string(),
         allowed: format!(
-            "{}; no second transport: the name of this order stands for `{first}` already, and a migration has one",
+            "{}; no second transport: {by} stands for `{first}` already, and a migration has one",
             quoted_names(Sizing::ALL)
         ),
     }

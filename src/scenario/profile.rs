@@ -70,6 +70,9 @@ pub struct Profile {
     pub first_pass_bandwidth: Bytes,
 }
 
+/// How long a host may take to answer, whatever its guests may.
+const HOST_ANSWER: Duration = Duration::from_secs(10);
+
 /// The largest factor that stretches limits: a longer wait would be for something that never comes, and fewer guests or
 /// more CPUs help more.
 const MOST_STRETCHED: f64 = 10.0;
@@ -127,14 +130,22 @@ impl Profile {
         (mode.spec().bandwidth_before_switch)(self)
     }
 
+    /// How long a watch of hosts may see nothing, and still prove something: as long as a guest may be silent. A profile for
+    /// guests that are hardly ever silent makes no host answer faster.
+    pub fn blind_limit(&self) -> Duration {
+        self.max_gap.max(HOST_ANSWER)
+    }
+
     /// The time in which our program in a guest rewrites all of its [`Profile::pattern_memory`] once.
     pub fn rewrite(&self, mode: Mode) -> Duration {
         (mode.spec().rewrite)(self)
     }
 
-    /// The profile for a record: every field, in the unit that its name ends with.
+    /// The profile for a record: every field, in the unit that its name ends with. A limit that is not there is absent:
+    /// nothing in a record is null.
     pub fn facts(&self) -> serde_json::Value {
         let fields = FIELDS.iter().map(|field| (field.fact.to_owned(), (field.get)(self)));
+        let fields = fields.filter(|(_, value)| !value.is_null());
         std::iter::once(("name".to_owned(), self.name.as_str().into())).chain(fields).collect()
     }
 
@@ -155,7 +166,8 @@ impl Profile {
     pub fn override_from(mut self, variable: impl Fn(&str) -> Option<String>) -> Result<Self, InputError> {
         for field in &FIELDS {
             let name = field.variable();
-            let Some(value) = variable(&name) else {
+            // An empty variable counts as not set.
+            let Some(value) = variable(&name).filter(|value| !value.is_empty()) else {
                 continue;
             };
             if (field.set)(&mut self, &value).is_none() {

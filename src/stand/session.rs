@@ -147,7 +147,7 @@ impl<H> Session<H> {
         eprintln!("multivm: clearing what an earlier run left behind: {}", summary(&left));
         match self.ledger.undo_all().into_iter().next() {
             None => Ok(left),
-            Some(failure) => Err(failure.try_next("multivm reap, when the cause is gone")),
+            Some(failure) => Err(failure.or_try_next("multivm reap, when the cause is gone")),
         }
     }
 

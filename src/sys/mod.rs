@@ -1,4 +1,4 @@
-//! Small tools that know nothing of migration: waiting, threads, signals, commands, names of machines, words.
+//! Small tools that know nothing of migration: waiting, threads, signals, commands, names of machines, words, empty variables.
 
 pub mod bounded;
 pub mod contained;
@@ -11,6 +11,7 @@ pub mod process;
 pub mod random;
 pub mod resolve;
 pub mod stop;
+pub mod unset;
 pub mod wait;
 pub mod watch;
 pub mod words;

@@ -1,11 +1,14 @@
 //! `multivm lab` and `multivm reap`.
 
+use std::fs;
+
 use crate::left::{Owned, describe, leave_a_directory, leave_machines};
 use crate::program::Cli;
 
-pub const CASES: [(&str, fn()); 7] = [
+pub const CASES: [(&str, fn()); 8] = [
     ("without_a_lab_there_is_nothing_to_do", without_a_lab_there_is_nothing_to_do),
     ("what_a_killed_run_left_is_reaped", what_a_killed_run_left_is_reaped),
+    ("what_is_not_ours_is_not_reaped", what_is_not_ours_is_not_reaped),
     ("a_lab_that_is_up_on_purpose_is_not_reaped", a_lab_that_is_up_on_purpose_is_not_reaped),
     ("machine_hosts_that_are_up_are_no_lab", machine_hosts_that_are_up_are_no_lab),
     ("without_who_takes_it_down_it_is_reaped", without_who_takes_it_down_it_is_reaped),
@@ -34,6 +37,20 @@ fn what_a_killed_run_left_is_reaped() {
     assert_eq!((said.code, &*said.out), (Some(0), "Cleared: 1 directory.\n"), "{}", said.err);
     assert!(!cli.state().exists());
     assert!(cli.run("reap").out.contains("Nothing is left"));
+}
+
+fn what_is_not_ours_is_not_reaped() {
+    let cli = Cli::new();
+    let foreign = cli.place().join("multivm/photos");
+    fs::create_dir_all(&foreign).unwrap();
+    fs::create_dir_all(cli.state()).unwrap();
+    let thing = serde_json::json!({"kind": "directory", "path": foreign});
+    let line = serde_json::json!({"line": "entered", "id": 1, "thing": thing});
+    fs::write(cli.state().join("ledger.jsonl"), format!("{line}\n")).unwrap();
+    let said = cli.run("reap");
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    assert!(said.err.contains("remove it and its line in the ledger by hand"), "{}", said.err);
+    assert!(foreign.exists());
 }
 
 fn a_lab_that_is_up_on_purpose_is_not_reaped() {

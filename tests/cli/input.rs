@@ -51,6 +51,27 @@ fn a_mistake_is_told_and_nothing_is_touched(
     assert!(!cli.state().exists());
 }
 
+/// A CI job sets the input that nobody gave to nothing.
+#[rstest]
+#[case::scenarios("scenarios precopy_cross")]
+#[case::explain("explain precopy_cross::in_vms::stress_cpu")]
+fn a_variable_that_is_set_to_nothing_counts_as_not_set(cli: Cli, #[case] arguments: &str) {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let names: Vec<&str> = readme.split('`').filter(|word| word.starts_with("MULTIVM_")).collect();
+    let names =
+        names.into_iter().filter(|name| name.bytes().all(|byte| byte == b'_' || byte.is_ascii_uppercase()));
+    let empty: Vec<(&str, &str)> = names.map(|name| (name, "")).collect();
+    assert!(empty.len() > 40, "{empty:?}");
+    let (with, without) = (cli.run_with(arguments, &empty), cli.run_with(arguments, &[]));
+    assert_eq!((with.code, &with.err, &with.out), (Some(0), &without.err, &without.out));
+
+    let listed = |variables: &[(&str, &str)]| {
+        let said = cli.test_with("migration", "--list precopy_cross", variables);
+        (said.code, said.out, said.err)
+    };
+    assert_eq!(listed(&empty), listed(&[]));
+}
+
 /// Hosts of a size of their own, so that the machine's memory decides nothing.
 const SMALL_HOSTS: (&str, &str) = ("MULTIVM_HOST_SIZE", "2:3GiB");
 

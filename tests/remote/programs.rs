@@ -6,7 +6,10 @@ use crate::{Case, LIMIT, Sshd};
 
 pub const CASES: &[Case] = &[
     ("a_program_runs_where_it_was_copied_to", a_program_runs_where_it_was_copied_to),
-    ("a_program_runs_beside_a_file_system_that_lets_none_run", a_program_runs_beside_a_file_system_that_lets_none_run),
+    (
+        "a_program_runs_beside_a_file_system_that_lets_none_run",
+        a_program_runs_beside_a_file_system_that_lets_none_run,
+    ),
 ];
 
 const PROGRAM: &[u8] = b"#!/bin/sh\necho runs\n";

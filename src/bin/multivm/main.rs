@@ -15,7 +15,8 @@ mod which_run;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use multivm::sys::unset::without_empty_variables;
 use problem::Answer;
 
 /// Live-migration stress suite for KVM.
@@ -63,7 +64,9 @@ fn main() -> ExitCode {
     if let Some(code) = multivm::stand::hidden_entry() {
         return code;
     }
-    let answer = match Arguments::parse().command {
+    let matches = without_empty_variables(Arguments::command()).get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let answer = match arguments.command {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Lab(command) => lab::run(command),
         Command::Inventory(command) => inventory::run(command),
