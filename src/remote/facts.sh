@@ -56,6 +56,7 @@ if has virsh; then
         text running "$(ask list --name)"
     fi
 fi
+say namespaces "$(sed -n 's/^[[:space:]]*namespaces[[:space:]]*=[[:space:]]*\(\[.*\]\).*/\1/p' /etc/libvirt/qemu.conf 2>/dev/null | tail -n 1)"
 for name in migration_port_min migration_port_max migrate_tls_force; do
     say "$name" "$(sed -n "s/^[[:space:]]*$name[[:space:]]*=[[:space:]]*\([0-9]*\).*/\1/p" /etc/libvirt/qemu.conf 2>/dev/null | tail -n 1)"
 done

@@ -1,20 +1,20 @@
 //! What post-copy needs of a host that receives.
 
 use super::{Consent, Diagnosis, Host, Mend, Pair};
+use crate::stand::pair::Userfaultfd;
 
 const WHAT: &str = "post-copy";
 
 pub fn examine(host: &Host<'_>, pair: &Pair) -> Vec<Diagnosis> {
-    let facts = &host.facts;
-    let finding = match (facts.number("unprivileged_userfaultfd"), facts.one("userfaultfd_device")) {
-        (Some(1), _) => host.good(WHAT, "vm.unprivileged_userfaultfd is 1"),
-        // QEMU opens the device since 8.0, and libvirt has it among those that a guest's QEMU may use.
-        (_, Some(_)) if qemu(host).is_none_or(|major| major >= 8) => {
+    let finding = match Userfaultfd::of(&host.facts) {
+        Userfaultfd::Anybody => host.good(WHAT, "vm.unprivileged_userfaultfd is 1"),
+        Userfaultfd::Device => {
             host.good(WHAT, "/dev/userfaultfd is there; the first post-copy migration shows whether QEMU may open it")
         }
-        (Some(_), _) => host.mendable(
+        Userfaultfd::Forbidden => host.mendable(
             WHAT,
-            "vm.unprivileged_userfaultfd is 0, and QEMU has no /dev/userfaultfd, or is older than 8.0: it cannot receive by post-copy",
+            "vm.unprivileged_userfaultfd is 0, and QEMU has no /dev/userfaultfd, is older than 8.0, or is not given devices (`namespaces` of \
+             qemu.conf has no `mount`): it cannot receive by post-copy",
             Mend {
                 wanted: "1",
                 command: "sysctl -w vm.unprivileged_userfaultfd=1".to_owned(),
@@ -22,20 +22,13 @@ pub fn examine(host: &Host<'_>, pair: &Pair) -> Vec<Diagnosis> {
             },
             pair,
         ),
-        // Before Linux 5.2 there was no such parameter, and anybody might; a kernel without userfaultfd has none, either.
-        (None, _) => host.warn(
+        Userfaultfd::Unknown => host.warn(
             WHAT,
             "the kernel has no vm.unprivileged_userfaultfd: it is older than 5.2, or has no userfaultfd",
             "the first post-copy migration shows which",
         ),
     };
     vec![finding]
-}
-
-/// QEMU's major version, as virsh says; none if it does not.
-fn qemu(host: &Host<'_>) -> Option<u32> {
-    let (_, version) = host.facts.text("version").split_once("Running hypervisor: QEMU ")?;
-    version.split('.').next()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod gate;
 mod guests;
 mod keys;
 mod lease;
+mod postcopy;
 mod prepare;
 mod snapshot;
 mod ssh;
@@ -32,6 +33,7 @@ use crate::ledger::{Thing, state_directory};
 use crate::remote::{Facts, Identity, Remote};
 use crate::stand::machines::Raised;
 use crate::sys::watch::Watch;
+pub use postcopy::Userfaultfd;
 pub use take_back::{clear, put_back, reap};
 
 /// A pair of an inventory file.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::change::{self, Change};
 use super::describe::{self, Prepared};
 use super::ssh::Files;
-use super::{Asked, Chosen, Side, fresh, guests, keys, lease, snapshot, storage};
+use super::{Asked, Chosen, Side, fresh, guests, keys, lease, postcopy, snapshot, storage};
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::GuestImage;
 use crate::inventory::file::{Consent, Machine, Network, Server, SharedStorage};
@@ -177,6 +177,9 @@ fn first(chosen: &Chosen, sides: &[Side<'_>; 2], at: usize, public: &str, run: &
     // Where guests' disks are on NFS.
     if is_nfs(chosen, sides[at].facts) {
         changes.push(guests::selinux());
+    }
+    if postcopy::Userfaultfd::of(sides[at].facts) == postcopy::Userfaultfd::Forbidden {
+        changes.push(postcopy::allow());
     }
     changes.push(guests::files());
     if allows(Consent::Firewall) {
