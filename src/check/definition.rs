@@ -12,8 +12,8 @@ use crate::sys::parallel::at_once;
 pub static ABOUT: About = About {
     id: "definition",
     summary: "its definition came along",
-    how: "persistence, live and persistent XML with title, description and metadata, and autostart, on the host where the guest \
-          is, against those before the first move; asked for every guest after every step; not what libvirt gives a running guest anew on each host, such as its number, \
+    how: "persistence, live and persistent XML with title, description and metadata, autostart, and the number of snapshots, \
+          on the host where the guest is, against those before the first move; asked for every guest after every step; not what libvirt gives a running guest anew on each host, such as its number, \
           aliases, taps and pseudo terminals",
     asked: &[Moment::Step, Moment::End],
     advice: &[CHANGED],

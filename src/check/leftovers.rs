@@ -23,7 +23,8 @@ pub static ABOUT: About = About {
     summary: "nothing left behind",
     how: "both hosts at the end, when every guest is home, against before the first move: processes, network links (of a host that does \
           more than run guests: taps, and ports of the guests' bridge), sockets that listen, files of libvirt and QEMU, file \
-          descriptors and memory of libvirt's daemons; not logs and caches. A daemon may open 16 descriptors more in a scenario, and \
+          descriptors and memory of libvirt's daemons; of a lab's host also mounts, routes, rules of the packet filter and shared \
+          memory; not logs and caches. A daemon may open 16 descriptors more in a scenario, and \
           may grow by 64 descriptors and 128 MiB in all scenarios of a run",
     asked: &[Moment::End],
     advice: &[LEFT, HELD],
@@ -73,6 +74,9 @@ const FOLDERS: [&str; 6] = [
     "/dev/hugepages/libvirt",
 ];
 
+/// Where a lab's host has the memory that programs share, such as a guest's with a device of another process.
+const SHARED_MEMORY: &str = "/dev/shm";
+
 /// How long a vanishing thing may take to vanish.
 const SETTLING: Duration = Duration::from_secs(5);
 
@@ -88,9 +92,13 @@ const RESIDENT_OF_RUN: u64 = 128 << 20;
 
 /// Looks what is on a host, as far as it counts.
 fn look(host: &Host, fleet: &Fleet) -> Result<Traces> {
-    let mut traces = host.agent.traces(&FOLDERS, fleet.answer_limit())?;
     let is_ours = host.entry.control_group.is_some();
+    let mut folders = FOLDERS.to_vec();
+    folders.extend(is_ours.then_some(SHARED_MEMORY));
+    let mut traces = host.agent.traces(&folders, fleet.answer_limit())?;
     traces.links.retain(|link| counts(link, is_ours, fleet.bridge()));
+    // Like links, the settings of a machine of its own change with the containers and logins of others.
+    traces.settings.retain(|_| is_ours);
     Ok(traces)
 }
 
@@ -217,6 +225,9 @@ fn things(traces: &Traces) -> BTreeMap<String, Vec<String>> {
             None if logins.contains(&port.pid) => {}
             None => add(format!("listening socket, {which}"), format!("pid {}", port.pid)),
         }
+    }
+    for setting in &traces.settings {
+        add(setting.clone(), setting.clone());
     }
     for file in &traces.files {
         if !is_of_a_definition(file) {
@@ -346,6 +357,7 @@ mod tests {
     #[case::socket_of_udp("port|udp|67|200", "listening socket, udp port 67 (pid 200)")]
     #[case::socket_of_qemu("port|tcp|49152|70", "listening socket of vm1's QEMU (tcp port 49152)")]
     #[case::file("file|/run/libvirt/left", "file /run/libvirt/left")]
+    #[case::setting("setting|mount of tmpfs at /mnt/left", "mount of tmpfs at /mnt/left")]
     #[case::folder_of_a_guest_that_has_left(
         "file|/var/lib/libvirt/qemu/domain-2-vm1/master-key.aes",
         "file /var/lib/libvirt/qemu/domain-ID-vm1/master-key.aes (file /var/lib/libvirt/qemu/domain-2-vm1/master-key.aes)"

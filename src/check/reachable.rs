@@ -109,7 +109,7 @@ fn wall(at: Instant) -> SystemTime {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::Gap;
+    use crate::probe::{Counts, Gap};
 
     #[test]
     fn a_silent_guest_is_not_reachable() {
@@ -117,6 +117,7 @@ mod tests {
             guest: "vm1".into(),
             sent: 10,
             received: 0,
+            counts: Counts::new(Instant::now()),
             gaps: Vec::new(),
             longest: Gap { from: Instant::now(), length: Duration::from_millis(200) },
             readings: Vec::new(),

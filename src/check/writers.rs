@@ -5,7 +5,7 @@
 //! side). Nobody else watches for other writers: libvirt looks at its own domains only, and QEMU's locks do not reach
 //! through every client of NFS.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -21,7 +21,8 @@ pub static ABOUT: About = About {
     id: "writers",
     summary: "one writer",
     how: "twice a second, through the whole scenario: who on both hosts and on the storage server has a guest's image, or the base \
-          image, open for writing, by device and inode; its own QEMU alone, on both hosts only while it migrates",
+          image, open for writing, by device and inode, if two looks have seen the process, or its program; its own QEMU alone, on \
+          both hosts only while it migrates",
     asked: &[Moment::Always, Moment::Step, Moment::End],
     advice: &[FOREIGN, BOTH, BLIND],
     ..About::BASE
@@ -132,11 +133,12 @@ fn look_until(
 ) -> WriterWatch {
     let mut seen = WriterWatch::default();
     let mut last = Instant::now();
+    let mut fleeting = Fleeting::new();
     loop {
         let next = Instant::now() + INTERVAL;
         // The last look begins after the end, so that no writer escapes between them.
         let is_last = stop.is_set();
-        let looked = look(&mut search, &guests, found);
+        let looked = look(&mut search, &guests, &mut fleeting, found);
         seen.blind = seen.blind.max(ran_since(last));
         match looked {
             Ok(()) => {
@@ -157,9 +159,18 @@ fn look_until(
     }
 }
 
+/// Foreign writers that one look has seen and the next one has not, by their image, machine and name.
+type Fleeting = BTreeSet<(usize, String, String)>;
+
 /// Looks for writers, and looks again for each foreign one: the first look may have seen a process that has just ended, or
-/// a QEMU that libvirt is starting, halfway.
-fn look(search: &mut WriterSearch, guests: &[Option<String>], found: &Sender<Found>) -> Result<()> {
+/// a QEMU that libvirt is starting, halfway. A program that is seen again and again is a writer, too, however short each of
+/// its processes lives.
+fn look(
+    search: &mut WriterSearch,
+    guests: &[Option<String>],
+    fleeting: &mut Fleeting,
+    found: &Sender<Found>,
+) -> Result<()> {
     let began = Instant::now();
     let writers = search.look()?;
     for image in on_both(&writers, guests) {
@@ -170,10 +181,24 @@ fn look(search: &mut WriterSearch, guests: &[Option<String>], found: &Sender<Fou
         return Ok(());
     }
     let again = search.look()?;
-    for writer in suspects.into_iter().filter(|writer| again.contains(writer)) {
+    for writer in suspects.into_iter().filter(|writer| is_confirmed(writer, &again, fleeting)) {
         let _ = found.send(Found::Foreign(writer.clone(), SystemTime::now()));
     }
     Ok(())
+}
+
+/// Whether a foreign writer is there in the next look, too, or an earlier look had another short-lived process of its
+/// program.
+fn is_confirmed(writer: &Writer, again: &[Writer], fleeting: &mut Fleeting) -> bool {
+    if again.contains(writer) {
+        return true;
+    }
+    let stays = again.iter().any(|other| other.image == writer.image && other.process == writer.process);
+    // A guest's own QEMU is nobody's for a moment when it starts, and when libvirt has forgotten it before it has ended.
+    if stays || writer.name.starts_with("qemu-system") || writer.name.contains("kvm") {
+        return false;
+    }
+    !fleeting.insert((writer.image, writer.machine.clone(), writer.name.clone()))
 }
 
 /// Whether the writer is anything but the QEMU of the image's guest.
@@ -307,6 +332,7 @@ fn check(seen: &WriterWatch, limit: Duration) -> Proof {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::remote::protocol::ProcessId;
 
     fn guests() -> Vec<Option<String>> {
         vec![Some("vm1".into()), Some("vm2".into()), None]
@@ -331,6 +357,25 @@ mod tests {
         assert!(is_foreign(&writer(0, source, None), &guests()));
         assert!(is_foreign(&writer(1, None, None), &guests()));
         assert!(is_foreign(&writer(2, source, Some("vm1")), &guests()), "the base image");
+    }
+
+    #[test]
+    fn a_writer_is_one_that_two_looks_have_seen_or_its_program() {
+        let of = |name: &str, pid| {
+            let process = Some(ProcessId { pid, start: 1 });
+            Writer { process, name: name.into(), ..writer(0, None, None) }
+        };
+        let mut fleeting = Fleeting::new();
+        let mut confirmed = |writer: &Writer, again: &[Writer]| is_confirmed(writer, again, &mut fleeting);
+        assert!(confirmed(&of("sh", 1), &[of("sh", 1)]));
+        assert!(!confirmed(&of("dd", 2), &[]), "it may have opened it by mistake");
+        assert!(confirmed(&of("dd", 3), &[of("dd", 4)]), "it comes again and again");
+        assert!(!confirmed(&of("cp", 5), &[]), "another program");
+        for pid in 6..9 {
+            assert!(!confirmed(&of("qemu-system-x86", pid), &[]), "a guest's QEMU that ends");
+            let known = Writer { domain: Some("vm1".into()), ..of("qemu-kvm", pid) };
+            assert!(!confirmed(&of("qemu-kvm", pid), &[known]), "a guest's QEMU that starts");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -77,6 +78,19 @@ impl Fixture {
         self.build_once(profile)
     }
 
+    /// Restarts the hosts' daemons that have ended.
+    ///
+    /// # Errors
+    ///
+    /// A daemon does not start, or what would start it does not answer.
+    fn restart_daemons(&self, why: impl Display) -> Result<()> {
+        let restarted = self.session.with("restart daemons", Session::mend)?;
+        if !restarted.is_empty() {
+            self.run.repaired(RepairedPart::Daemon, format!("start again {}", restarted.join(", ")), why);
+        }
+        Ok(())
+    }
+
     /// Makes guests forget migration connections that were closed, so that the next use opens new ones.
     fn mend_connections(&self, fleet: &Fleet) {
         let closed = fleet.with_closed_connections();
@@ -141,6 +155,8 @@ impl Builder for Fixture {
 
     fn mend(&self, fleet: &Fleet) -> Result<()> {
         fleet.ground_answers()?;
+        // The rest of the ground is missed by the one who needs it next: a login, or the parent of a QEMU that ends.
+        self.restart_daemons("it had ended")?;
         self.mend_connections(fleet);
         fleet.clear_strays()?;
         let damage = fleet.damage();
@@ -156,10 +172,7 @@ impl Builder for Fixture {
         if self.stop.is_set() || !is_damage(why) {
             return Err(why.clone());
         }
-        let restarted = self.session.with("restart daemons", Session::mend)?;
-        if !restarted.is_empty() {
-            self.run.repaired(RepairedPart::Daemon, format!("start again {}", restarted.join(", ")), why);
-        }
+        self.restart_daemons(why)?;
         let what = "connect to the hosts anew, and keep the guests that are whole";
         self.run.repaired(RepairedPart::Connection, what, why);
         Ok(())

@@ -145,6 +145,11 @@ impl Domain {
         self.call("ask whether its host autostarts", |domain| domain.autostart())
     }
 
+    /// The number of the domain's snapshots on this host. They are in no XML, and libvirt migrates no domain that has one.
+    pub fn snapshots(&self) -> Result<u32> {
+        self.call("count the snapshots of", |domain| domain.num_snapshots(0))
+    }
+
     /// multivm's mark on the domain; none without one.
     pub fn mark(&self) -> Result<Option<Mark>> {
         let kind = sys::VIR_DOMAIN_METADATA_ELEMENT as i32;
@@ -251,6 +256,17 @@ mod tests {
         assert!(!vm.autostarts().unwrap());
         vm.destroy().unwrap();
         assert_eq!(vm.state().unwrap().kind, StateKind::ShutOff);
+        vm.undefine().unwrap();
+        assert!(host.domain("vm1").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_snapshot_is_counted_and_goes_with_the_definition() {
+        let host = TestHost::new("source");
+        let vm = host.define(&domain_xml("vm1")).unwrap();
+        assert_eq!(vm.snapshots().unwrap(), 0);
+        vm.raw().create_snapshot_xml("<domainsnapshot><name>left</name></domainsnapshot>", 0).unwrap();
+        assert_eq!(vm.snapshots().unwrap(), 1);
         vm.undefine().unwrap();
         assert!(host.domain("vm1").unwrap().is_none());
     }

@@ -23,7 +23,7 @@ use crate::sys::stop::StopFlag;
 use crate::sys::watch::Watch;
 use packet::Reply;
 use track::Track;
-pub use track::{Gap, Reading, TOLD_INTERVALS};
+pub use track::{Counts, Gap, Reading, TOLD_INTERVALS};
 
 /// One probe of so many also asks for the clock.
 const CLOCK_EVERY: u16 = 5;
@@ -34,6 +34,7 @@ pub struct Summary {
     pub guest: String,
     pub sent: u64,
     pub received: u64,
+    pub counts: Counts,
     /// Every gap longer than [`TOLD_INTERVALS`] probe intervals, in the order of time.
     pub gaps: Vec<Gap>,
     pub longest: Gap,
@@ -88,6 +89,7 @@ fn summary(mut track: Track, end: Instant, stalls: &Arc<Vec<Gap>>) -> Summary {
         guest: track.name,
         sent: track.sent,
         received: track.received,
+        counts: track.counts,
         gaps: track.gaps,
         longest: track.longest,
         readings: track.readings,
@@ -124,6 +126,7 @@ fn stream(socket: &Socket, tracks: &mut [Track], interval: Duration, stop: &Stop
         match reply {
             Reply::Echo => {
                 track.received += 1;
+                track.counts.answered(now);
                 track.close_gap(now);
             }
             Reply::Timestamp { sequence, guest_ms } => track.told_clock(sequence, guest_ms, now),
@@ -140,6 +143,7 @@ fn probe(socket: &Socket, tracks: &mut [Track], id: u16, sequence: u16) {
         // Without a route, or with a full queue, the probe is lost, which is what the stream measures.
         let _ = socket.send_to(&echo, &to);
         track.sent += 1;
+        track.counts.sent(Instant::now());
         if sequence.is_multiple_of(CLOCK_EVERY) {
             track.ask_clock(sequence, Instant::now());
             let _ = socket.send_to(&timestamp, &to);

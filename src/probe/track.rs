@@ -41,12 +41,58 @@ const MOST_GAPS: usize = 10_000;
 /// The most questions for the guest's clock that wait for answers.
 const OPEN_QUESTIONS: usize = 64;
 
+/// The length of the pieces of time in which a track counts probes and answers.
+pub const COUNTED: Duration = Duration::from_millis(100);
+
+/// The probes sent and the answers received in each [`COUNTED`] piece of time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counts {
+    begin: Instant,
+    pieces: Vec<(u32, u32)>,
+}
+
+impl Counts {
+    pub fn new(begin: Instant) -> Counts {
+        Counts { begin, pieces: Vec::new() }
+    }
+
+    fn piece(&mut self, at: Instant) -> &mut (u32, u32) {
+        let number = (at.saturating_duration_since(self.begin).as_millis() / COUNTED.as_millis()) as usize;
+        if self.pieces.len() <= number {
+            self.pieces.resize(number + 1, (0, 0));
+        }
+        &mut self.pieces[number]
+    }
+
+    pub fn sent(&mut self, at: Instant) {
+        self.piece(at).0 += 1;
+    }
+
+    pub fn answered(&mut self, at: Instant) {
+        self.piece(at).1 += 1;
+    }
+
+    /// The end of the last piece.
+    pub fn end(&self) -> Instant {
+        self.begin + COUNTED * self.pieces.len() as u32
+    }
+
+    /// The probes sent and the answers received in the whole pieces of a time.
+    pub fn within(&self, from: Instant, until: Instant) -> (u32, u32) {
+        let begins = |number: usize| self.begin + COUNTED * number as u32;
+        let pieces = self.pieces.iter().enumerate();
+        let inside = pieces.filter(|(number, _)| begins(*number) >= from && begins(number + 1) <= until);
+        inside.fold((0, 0), |(sent, answered), (_, piece)| (sent + piece.0, answered + piece.1))
+    }
+}
+
 #[derive(Debug)]
 pub struct Track {
     pub name: String,
     pub address: Ipv4Addr,
     pub sent: u64,
     pub received: u64,
+    pub counts: Counts,
     pub gaps: Vec<Gap>,
     pub longest: Gap,
     pub readings: Vec<Reading>,
@@ -62,6 +108,7 @@ impl Track {
             address,
             sent: 0,
             received: 0,
+            counts: Counts::new(begin),
             gaps: Vec::new(),
             longest: Gap { from: begin, length: Duration::ZERO },
             readings: Vec::new(),
@@ -120,6 +167,21 @@ mod tests {
         assert_eq!(track.longest.length, 75 * MS);
         assert!(track.gaps[0].touches(begin + 99 * MS, begin + 101 * MS));
         assert!(!track.gaps[0].touches(begin + 100 * MS, begin + 101 * MS));
+    }
+
+    #[test]
+    fn probes_and_answers_are_counted_in_whole_pieces_of_a_time() {
+        let begin = Instant::now();
+        let mut counts = Counts::new(begin);
+        for at in (0..1000).step_by(10) {
+            counts.sent(begin + at * MS);
+            if at % 20 == 0 {
+                counts.answered(begin + (at + 3) * MS);
+            }
+        }
+        assert_eq!(counts.within(begin, begin + 1000 * MS), (100, 50));
+        assert_eq!(counts.within(begin + 150 * MS, begin + 450 * MS), (20, 10));
+        assert_eq!(counts.within(begin + 150 * MS, begin + 250 * MS), (0, 0));
     }
 
     #[test]

@@ -250,7 +250,7 @@ mod tests {
 
     use super::*;
     use crate::libvirt::{Detail, EventKind, HostEvent, JobStats, LifecycleEvent};
-    use crate::probe::Reading;
+    use crate::probe::{Counts, Reading};
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -260,7 +260,17 @@ mod tests {
 
     fn summary(gaps: Vec<Gap>, readings: Vec<Reading>) -> Summary {
         let longest = Gap { from: Instant::now(), length: Duration::ZERO };
-        Summary { guest: "vm1".into(), sent: 9, received: 9, gaps, longest, readings, stalls: Arc::default() }
+        let counts = Counts::new(longest.from);
+        Summary {
+            guest: "vm1".into(),
+            sent: 9,
+            received: 9,
+            counts,
+            gaps,
+            longest,
+            readings,
+            stalls: Arc::default(),
+        }
     }
 
     /// A migration from 1000 ms to 3000 ms.

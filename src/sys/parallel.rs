@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::failure::{Cause, Failure, Result};
+use crate::sys::halt::ran_since;
 
 /// Does something with every item, each in a thread of its own; results are in the items' order. A failure or panic of one
 /// item does not affect others.
@@ -74,7 +75,8 @@ pub fn lock_within<T>(mutex: &Mutex<T>, limit: Duration) -> Option<MutexGuard<'_
         match mutex.try_lock() {
             Ok(guard) => return Some(guard),
             Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) if begin.elapsed() >= limit => return None,
+            // While this process is halted, nobody can give the lock back.
+            Err(TryLockError::WouldBlock) if ran_since(begin) >= limit => return None,
             Err(TryLockError::WouldBlock) => thread::sleep(LOOK_AT_LOCK),
         }
     }

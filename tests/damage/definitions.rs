@@ -47,6 +47,17 @@ pub const DAMAGES: &[Damage] = &[
         finds: &[defined("on target, live XML, title: another")],
         ..TO_VM1
     },
+    Damage {
+        name: "damage::guest_has_a_snapshot_at_home",
+        // Nobody moves after it: libvirt would refuse to migrate it in every scenario that follows.
+        scenario: "precopy_orderly::in_vms::stress_cpu",
+        breaks_ground: true,
+        when: |event| matches!(event, Event::LegFinished { guest, direction: Direction::Back, .. } if guest == "vm1"),
+        at_once: true,
+        cause: |fleet| on_host(&fleet.hosts.source, "virsh snapshot-create-as vm1 left"),
+        finds: &[defined("on source, snapshots: 1")],
+        ..TO_VM1
+    },
 ];
 
 /// A difference in the definition of vm1, which the check sees after a step and again at the end.

@@ -76,6 +76,15 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
     Damage {
+        name: "damage::guest_disk_is_read_only",
+        slow: true,
+        breaks_ground: true,
+        // Whoever has its files open goes on writing them, so that nothing is found. No later load can make a file.
+        cause: |fleet| in_guest(fleet, "echo u > /proc/sysrq-trigger").map(drop),
+        then: "precopy_orderly::in_vms::stress_io",
+        ..TO_VM1
+    },
+    Damage {
         name: "damage::guest_kernel_panics_while_it_boots",
         slow: true,
         scenario: "precopy_simultaneous::booting::migrated_vms",

@@ -9,7 +9,7 @@ use multivm::check::{
 use multivm::record::{DomainEvent, Event};
 use multivm::scenario::{Bytes, Profile};
 use multivm_fixtures::selftest::{
-    Damage, ExpectedFinding, HOSTS, end_host, end_nfs_server, finding, may_find,
+    Damage, ExpectedFinding, HOSTS, end_host, end_nfs_server, finding, halt_host, may_find,
 };
 
 use crate::shared::{
@@ -31,6 +31,21 @@ pub const DAMAGES: &[Damage] = &[
             VM2_UNDEFINED,
             COPIES_UNKNOWN,
             may_find(&writers::ABOUT, "vm2", "the QEMU that was to receive it stays, and has its image open"),
+        ],
+        ..TO_SLOW
+    },
+    Damage {
+        name: "damage::init_of_target_hangs",
+        // No QEMU that ends there is taken away any more, and libvirtd waits for each as long as it may. It answers all the same.
+        breaks_ground: true,
+        cause: |_| halt_host("target"),
+        finds: &[
+            finding(&copies::ABOUT, HOSTS, "list domains on target: no answer"),
+            may_find(&placement::ABOUT, "vm1", "its libvirtd waits for a QEMU that has ended").repeated(),
+            may_find(&placement::ABOUT, "vm2", "its libvirtd waits for a QEMU that has ended").repeated(),
+            VM1_UNDEFINED,
+            VM2_UNDEFINED,
+            may_find(&leftovers::ABOUT, HOSTS, "what has ended is still there").repeated(),
         ],
         ..TO_SLOW
     },

@@ -140,6 +140,24 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
     Damage {
+        name: "damage::settings_left_behind",
+        // As a hook does that forwards a port to a guest, or shares memory with it, and forgets the end of the guest. No process
+        // has them.
+        cause: |fleet| {
+            let left = "mkdir -p /mnt/left && mount -t tmpfs left /mnt/left && ip netns add left && \
+                        nft add table inet left && nft add chain inet left in && nft add rule inet left in tcp dport 4447 counter drop && \
+                        ip route add 203.0.113.0/24 dev br0 && touch /dev/shm/left";
+            on_host(&fleet.hosts.target, left)
+        },
+        undo: |fleet| {
+            let takes_back = "umount /mnt/left; ip netns delete left; nft delete table inet left; ip route delete 203.0.113.0/24; \
+                              rm -f /dev/shm/left";
+            on_host(&fleet.hosts.target, takes_back)
+        },
+        finds: &[finding(&leftovers::ABOUT, HOSTS, "mount of tmpfs at /mnt/left").saying(LEFT_SETTINGS)],
+        ..TO_VM1
+    },
+    Damage {
         name: "damage::clients_that_stay",
         slow: true,
         cause: |fleet| {
@@ -162,6 +180,14 @@ const LEFT: &[&str] = &[
     "file /run/libvirt/qemu/left",
     "listening socket, tcp port 4444 (pid ",
     "listening socket, udp port 4446 (pid ",
+];
+
+/// What is left set beside a mount, in the same finding.
+const LEFT_SETTINGS: &[&str] = &[
+    "mount of nsfs at /run/netns/left",
+    "packet filter: table inet left, chain in: tcp dport 4447",
+    "route to 203.0.113.0/24 by br0",
+    "file /dev/shm/left",
 ];
 
 /// Lets a guest prepare only when no QEMU listens any more for the one before, or receives it. Who has passed holds the lock

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use multivm::check::{connection, reachable, recovery, speed};
+use multivm::check::{connection, leftovers, reachable, recovery, speed};
 use multivm::failure::Result;
 use multivm::guest::Fleet;
 use multivm::record::Event;
 use multivm::scenario::{Direction, Profile};
-use multivm_fixtures::selftest::{Damage, finding, may_find};
+use multivm_fixtures::selftest::{Damage, HOSTS, finding, may_find};
 
 use crate::shared::{
     LOAD_UNANSWERED, MISSED_TWICE, NOT_RECOVERED, TO_VM1, WITNESS_UNHEARD, impatient, in_guest, on_host,
@@ -49,6 +49,27 @@ pub const DAMAGES: &[Damage] = &[
         at_once: true,
         cause: |fleet| frames_lost(fleet, "0.5"),
         finds: &[],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::frames_dropped_after_arrival",
+        // Four echoes of ten, so that no silence is long, and nothing else, so that no answer comes late.
+        when: vm1_is_away,
+        at_once: true,
+        cause: |fleet| {
+            let drop = format!(
+                "tap=$(ip -o link | grep -i {} | cut -d: -f2) && nft add table bridge selftest && \
+                 nft add chain bridge selftest out '{{ type filter hook forward priority 0; }}' && \
+                 nft add rule bridge selftest out oifname $tap ip protocol icmp numgen random mod 10 '<' 4 drop && sleep 4",
+                tap_mac(fleet)
+            );
+            on_host(&fleet.hosts.target, &drop)
+        },
+        undo: |fleet| on_host(&fleet.hosts.target, "nft delete table bridge selftest"),
+        finds: &[
+            finding(&recovery::ABOUT, "vm1", " probes were lost"),
+            may_find(&leftovers::ABOUT, HOSTS, "the filter is taken back after the scenario"),
+        ],
         ..TO_VM1
     },
     Damage {

@@ -138,6 +138,16 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
     Damage {
+        name: "damage::image_opened_again_and_again",
+        // By a process of its own each time, which no two looks see.
+        cause: |fleet| {
+            let opens = "while :; do sh -c 'exec 3<>vm1.qcow2 && exec sleep 0.03'; done";
+            on_storage(fleet, &held(&format!("sh -c \"{opens}\"")))
+        },
+        finds: &[finding(&writers::ABOUT, "vm1", "sleep (pid ").repeated()],
+        ..TO_VM1
+    },
+    Damage {
         name: "damage::image_exported_on_the_server",
         slow: true,
         // By QEMU's own NFS client: the NFS server has the file open.

@@ -12,6 +12,8 @@ use tree::Tree;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definition {
     pub autostart: bool,
+    /// The number of snapshots, which are in neither XML.
+    snapshots: u32,
     /// The definition that QEMU runs.
     live: Tree,
     /// The definition of libvirt's next start; none for a transient domain, which does not outlive its stop.
@@ -25,12 +27,14 @@ impl Definition {
         let attempted = || format!("read the definition of {}", domain.name());
         let asked = || -> crate::libvirt::Result<_> {
             let persistent = domain.is_persistent()?.then(|| domain.inactive_xml()).transpose()?;
-            Ok((domain.is_active()?, domain.autostarts()?, domain.xml()?, persistent))
+            Ok((domain.is_active()?, domain.autostarts()?, domain.snapshots()?, domain.xml()?, persistent))
         };
-        let (true, autostart, live, persistent) = asked().attempting(attempted)? else { return Ok(None) };
+        let (true, autostart, snapshots, live, persistent) = asked().attempting(attempted)? else {
+            return Ok(None);
+        };
         let live = Tree::of_live(&live).attempting(attempted)?;
         let persistent = persistent.map(|xml| Tree::of_inactive(&xml)).transpose().attempting(attempted)?;
-        Ok(Some(Definition { autostart, live, persistent }))
+        Ok(Some(Definition { autostart, snapshots, live, persistent }))
     }
 
     /// The differences between this definition and a later one, without autostart. `another_libvirt`: another version of
@@ -54,6 +58,13 @@ impl Definition {
                 });
             }
             _ => {}
+        }
+        if self.snapshots != later.snapshots {
+            found.push(Difference {
+                what: "snapshots".into(),
+                expected: self.snapshots.to_string(),
+                seen: later.snapshots.to_string(),
+            });
         }
         found
     }
@@ -115,7 +126,7 @@ mod tests {
     fn definition(persistent: Option<&str>) -> Definition {
         let tree =
             |inside: &str| Tree::of_inactive(&format!("<domain><name>vm1</name>{inside}</domain>")).unwrap();
-        Definition { autostart: false, live: tree(""), persistent: persistent.map(tree) }
+        Definition { autostart: false, snapshots: 0, live: tree(""), persistent: persistent.map(tree) }
     }
 
     #[test]
@@ -124,6 +135,12 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].to_string(), "domain: transient instead of persistent");
         assert!(definition(None).differences(&definition(None), false).is_empty());
+    }
+
+    #[test]
+    fn a_snapshot_is_a_difference() {
+        let found = definition(None).differences(&Definition { snapshots: 1, ..definition(None) }, true);
+        assert_eq!(found[0].to_string(), "snapshots: 1 instead of 0");
     }
 
     #[test]

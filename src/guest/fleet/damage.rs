@@ -43,7 +43,8 @@ impl Fleet {
     }
 
     /// The damage of each guest, none if all is well. A guest is damaged if it is not where a scenario starts, has another
-    /// definition than when it was made, lacks its image or has a broken one, carries a load, does not answer, or has no working witness.
+    /// definition than when it was made, lacks its image or has a broken one, carries a load, does not answer, cannot write to its
+    /// disk, or has no working witness.
     pub fn damage(&self) -> Vec<Damage> {
         let images: Vec<String> = self.guests.iter().map(|guest| guest.image.clone()).collect();
         let images = self
@@ -79,6 +80,14 @@ impl Fleet {
             let why = format!("a load is still running in it: {} ({})", load.name, load.pid);
             return Some((DamagedPart::Guest, why));
         }
+        match guest.agent.remote().check("cat /proc/mounts", ANSWER_LIMIT) {
+            Ok(mounts) if is_read_only(&mounts) => {
+                let why = "its disk is mounted read-only, as a kernel does after an I/O error";
+                return Some((DamagedPart::Guest, why.into()));
+            }
+            Ok(_) => {}
+            Err(failure) => return Some((DamagedPart::Guest, failure.to_string())),
+        }
         let silent = witness::rest(&guest.agent, ANSWER_LIMIT).err()?;
         Some((DamagedPart::Witness, silent.to_string()))
     }
@@ -107,6 +116,16 @@ fn placed(guest: &Guest, host: &Host, active: bool) -> Result<Option<String>> {
     // A migration that nobody waits for any longer would move the guest away later.
     let moves = active && domain.job_stats().attempting(attempted)?.is_some();
     Ok(moves.then(|| format!("on {name} a job of it is still under way")))
+}
+
+/// Whether the root file system is read-only, in lines as fstab(5) has them: `DEVICE POINT TYPE OPTIONS ...`. The last one of
+/// a point hides those before it.
+fn is_read_only(mounts: &str) -> bool {
+    let options = mounts.lines().rev().find_map(|line| {
+        let words: Vec<&str> = line.split(' ').collect();
+        (words.get(1) == Some(&"/")).then(|| words.get(3).copied())?
+    });
+    options.is_some_and(|options| options.split(',').any(|option| option == "ro"))
 }
 
 /// Whether a process of this name belongs to a scenario's load.
@@ -159,6 +178,15 @@ mod tests {
         for Damage { part, why, .. } in &damage {
             assert!(*part == DamagedPart::Guest && why.contains("log in to storage by ssh"), "{why}");
         }
+    }
+
+    #[test]
+    fn a_root_that_cannot_be_written_is_read_only() {
+        let root = |options: &str| {
+            format!("rootfs / rootfs rw 0 0\n/dev/vda / ext4 {options} 0 0\nproc /proc proc ro 0 0\n")
+        };
+        assert!(is_read_only(&root("ro,noatime")));
+        assert!(!is_read_only(&root("rw,noatime,errors=remount-ro")) && !is_read_only(""));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::*;
 use crate::check::{LegDowntime, Proof, budget, memory, reachable};
 use crate::failure::Failure;
 use crate::libvirt::{self, Detail, EventKind, JobStats, LifecycleEvent, Value};
-use crate::probe::Gap;
+use crate::probe::{Counts, Gap};
 use crate::record::{Clocks, RunHeader, read};
 use crate::scenario::Direction;
 
@@ -266,6 +266,7 @@ fn probes_are_one_line_a_guest_with_every_gap() {
         guest: "vm1".into(),
         sent: 10,
         received: 7,
+        counts: Counts::new(from),
         gaps: vec![gap(61), gap(45)],
         longest: gap(61),
         readings: Vec::new(),
