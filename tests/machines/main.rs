@@ -1,0 +1,169 @@
+//! Hosts by inventory, for real: machine hosts, of which nothing is known but a password. A run prepares them, plays a scenario under
+//! KVM, and puts them back; a run that is killed is put back from another machine's point of view.
+
+mod run;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use multivm::inventory::file::InventoryFile;
+use multivm::plan::{SEED_VARIABLE, Seed};
+use multivm::remote::Remote;
+use multivm::sys::random::Random;
+use nix::sys::signal::Signal;
+use nix::unistd::geteuid;
+
+use run::{CHILD, Run};
+
+/// Played with one guest: a machine host has two CPUs that are emulated.
+const SCENARIO: &str = "precopy_orderly::in_vms::stress_cpu";
+
+/// How long a run may take on a busy machine: preparation, a boot, two migrations, and putting back.
+const RUN_LIMIT: Duration = Duration::from_secs(1500);
+
+/// How long a host may take to answer a command.
+const ANSWER_LIMIT: Duration = Duration::from_secs(120);
+
+/// Within this time after its begin a run is killed: it looks at the hosts, prepares them, boots a guest, moves it.
+const MOMENTS: Duration = Duration::from_secs(200);
+
+/// As many runs are killed where that is asked for.
+const KILLS: usize = 20;
+
+fn main() -> ExitCode {
+    if std::env::var_os(CHILD).is_some() {
+        return multivm::harness::main();
+    }
+    let arguments = Arguments::from_args();
+    let trial = |name: &str, work: fn() -> Result<(), Failed>| {
+        Trial::ignorable_test(name, move || {
+            if !geteuid().is_root() {
+                return Ok(Completion::ignored_with("needs root"));
+            }
+            work().map(|()| Completion::Completed)
+        })
+    };
+    let trials = vec![
+        trial("machines::prepared_from_the_password_played_under_kvm_and_put_back", from_the_password),
+        trial("machines::killed_at_random_moments_and_put_back_from_elsewhere", killed)
+            .with_ignored_flag(true),
+    ];
+    // There is one pair of machine hosts.
+    let arguments = Arguments { test_threads: Some(1), ..arguments };
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn from_the_password() -> Result<(), Failed> {
+    let hosts = Raised::up()?;
+    let run = Run::start(&hosts.inventory, SCENARIO)?;
+    let played = run.ends(RUN_LIMIT)?;
+    eprintln!("machines: {}", played.spent());
+    // It fails as well if a host is not what it was before.
+    expect(
+        played.status.success(),
+        &format!("the run ended with {}; it said:\n{}", played.status, played.said),
+    )?;
+    expect(played.record.contains("\"accelerator\":\"KVM\""), "the guests did not run under KVM")?;
+    let legs = played
+        .record
+        .lines()
+        .filter(|line| line.contains("\"leg_finished\"") && line.contains("\"ok\":true"));
+    expect(legs.count() == 2, "the guest did not go there and come back")?;
+    hosts.are_as_before()?;
+    hosts.down()
+}
+
+fn killed() -> Result<(), Failed> {
+    let seed = std::env::var(SEED_VARIABLE).ok().and_then(|text| text.parse().ok());
+    let seed = seed.unwrap_or_else(Seed::chosen);
+    eprintln!("machines: {SEED_VARIABLE}={seed} kills at the same moments again");
+    let mut draw = Random(seed.0);
+    let hosts = Raised::up()?;
+    for number in 1..=KILLS {
+        let moment = MOMENTS.mul_f64(draw.below(1000) as f64 / 1000.0);
+        let run = Run::start(&hosts.inventory, SCENARIO)?;
+        let status = run.signalled(Signal::SIGKILL, moment)?;
+        // Another machine has neither the ledger nor the keys of the run, but the inventory.
+        let elsewhere = tempfile::tempdir()?;
+        let said = hosts.multivm(&["reap", "--take-over", "--inventory"], Some(elsewhere.path()))?;
+        eprintln!(
+            "machines: {number}: kill -9 after {:.1} s ({status}); {}",
+            moment.as_secs_f64(),
+            said.replace('\n', "; ")
+        );
+        hosts.are_as_before()?;
+        // What this machine's ledger has of it is gone already.
+        let own = Command::new(env!("CARGO_BIN_EXE_multivm")).arg("reap").output()?;
+        expect(own.status.success(), &format!("multivm reap: {}", String::from_utf8_lossy(&own.stderr)))?;
+    }
+    hosts.down()
+}
+
+fn expect(held: bool, otherwise: &str) -> Result<(), Failed> {
+    if held { Ok(()) } else { Err(otherwise.into()) }
+}
+
+/// Machine hosts that are up for this test. They are taken down when this goes, whatever happened.
+struct Raised {
+    inventory: PathBuf,
+    is_up: bool,
+}
+
+impl Raised {
+    fn up() -> Result<Raised, Failed> {
+        let mut up = Command::new(env!("CARGO_BIN_EXE_multivm"));
+        let said = up.args(["lab", "up", "--kind", "machines"]).env_remove("MULTIVM_SUITE").output()?;
+        let text = String::from_utf8_lossy(&said.stdout).into_owned();
+        expect(said.status.success(), &format!("lab up: {}", String::from_utf8_lossy(&said.stderr)))?;
+        let inventory = text
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("inventory")?.split_whitespace().next())
+            .ok_or("lab up says no inventory")?;
+        Ok(Raised { inventory: inventory.into(), is_up: true })
+    }
+
+    /// A command of the program about the inventory, which must succeed; what it says.
+    fn multivm(&self, arguments: &[&str], state: Option<&Path>) -> Result<String, Failed> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_multivm"));
+        command.args(arguments).arg(&self.inventory);
+        if let Some(state) = state {
+            command.env("MULTIVM_STATE", state);
+        }
+        let output = command.output()?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let wrong = format!("multivm {arguments:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
+        expect(output.status.success(), &wrong).map(|()| said)
+    }
+
+    /// Nothing of multivm's is on a host. Whatever else may differ, the command that put it back compares.
+    fn are_as_before(&self) -> Result<(), Failed> {
+        let file = InventoryFile::load(&self.inventory, None).map_err(|error| error.to_string())?;
+        for machine in file.machines() {
+            let remote = Remote::new(machine.address.as_str(), machine.login(&file.known_hosts()));
+            let left = remote.check(
+                "ls -d /var/lib/multivm* /run/multivm-* /etc/exports.d/multivm* 2> /dev/null; virsh -q list --all --name; \
+                 grep -s multivm /root/.ssh/authorized_keys; grep multivm /proc/mounts; pgrep -fa multivm-agent; :",
+                ANSWER_LIMIT,
+            )?;
+            expect(left.trim().is_empty(), &format!("left on {}: {left}", machine.address))?;
+        }
+        Ok(())
+    }
+
+    fn down(mut self) -> Result<(), Failed> {
+        self.is_up = false;
+        let down = Command::new(env!("CARGO_BIN_EXE_multivm")).args(["lab", "down"]).status()?;
+        expect(down.success(), "the machines did not go down")
+    }
+}
+
+impl Drop for Raised {
+    fn drop(&mut self) {
+        if self.is_up {
+            // The failure that led here is what counts.
+            let _ = Command::new(env!("CARGO_BIN_EXE_multivm")).args(["lab", "down"]).status();
+        }
+    }
+}
