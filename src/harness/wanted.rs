@@ -95,7 +95,7 @@ impl WantedHosts {
                 let machines = Box::new(Machines::new(settings.clone()));
                 Given::Raised(Some(Box::new(Session::begin_for(machines, stop.clone(), owner.clone())?)))
             }
-            WantedHosts::Pair(chosen) => Given::File((**chosen).clone()),
+            WantedHosts::Pair(chosen) => Given::File(chosen.clone()),
         };
         let pair = HostPair::new(given, settings.clone(), examine);
         Session::begin_for(Box::new(pair), stop.clone(), owner)

@@ -144,7 +144,7 @@ impl Raised {
             let remote = Remote::new(machine.address.as_str(), machine.login(&file.known_hosts()));
             let left = remote.check(
                 "ls -d /var/lib/multivm* /run/multivm-* /etc/exports.d/multivm* 2> /dev/null; virsh -q list --all --name; \
-                 grep -s multivm /root/.ssh/authorized_keys; grep multivm /proc/mounts; pgrep -fa multivm-agent; :",
+                 grep -s multivm /root/.ssh/authorized_keys; grep multivm /proc/mounts; pgrep -x multivm-agent; :",
                 ANSWER_LIMIT,
             )?;
             expect(left.trim().is_empty(), &format!("left on {}: {left}", machine.address))?;

@@ -175,7 +175,8 @@ mod tests {
         let output = host.make(std::slice::from_ref(&needs), &[Consent::Keys]);
         assert_eq!(output.status.code(), Some(NOT_ALLOWED));
         assert!(!host.lease("made").exists() && !host.lease("changes/10-a").exists());
-        let said = refusal(&[needs.clone()], String::from_utf8_lossy(&output.stderr).trim()).to_string();
+        let said =
+            refusal(std::slice::from_ref(&needs), String::from_utf8_lossy(&output.stderr).trim()).to_string();
         assert!(said.contains("`mounts`: multivm mounts the export"), "{said}");
         assert!(said.contains("mount it; or put `mounts` into `allow`"), "{said}");
         assert!(host.make(&[needs], &[Consent::Mounts]).status.success() && host.lease("made").exists());

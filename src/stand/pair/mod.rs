@@ -104,7 +104,7 @@ pub fn states() -> Vec<PathBuf> {
 /// Where a pair comes from.
 pub enum Given {
     /// An inventory file has it.
-    File(Chosen),
+    File(Box<Chosen>),
     /// Hosts are raised first, and an inventory file describes them; none after they were given back.
     Raised(Option<Box<Session<Raised>>>),
 }
@@ -151,7 +151,7 @@ impl HostPair {
     /// A pair on which nothing is done yet. `examine` is asked before anything is changed.
     pub fn new(given: Given, settings: Settings, examine: Examine) -> HostPair {
         let chosen = match &given {
-            Given::File(chosen) => Some(chosen.clone()),
+            Given::File(chosen) => Some(chosen.as_ref().clone()),
             Given::Raised(session) => session.as_ref().and_then(|session| described(session.hosts()?).ok()),
         };
         HostPair { given, settings, examine, chosen, image: None, beats: Vec::new() }
