@@ -32,7 +32,7 @@ use crate::failure::{Failure, Result};
 use crate::inventory::file::{Consent, Machine, Network, Pair, SharedStorage};
 use crate::remote::{Facts, Identity, Remote};
 use crate::scenario::Profile;
-use crate::stand::pair::{Asked, Chosen};
+use crate::stand::pair::{Chosen, ExaminedHost};
 use crate::sys::parallel::at_once;
 
 /// How long a host may take for all of it: each of its programs has 20 s, and most take none.
@@ -90,7 +90,7 @@ const OF_BOTH: &[OfBoth] = &[
 pub struct Examination {
     pub findings: Vec<Diagnosis>,
     /// What the hosts said; none if one of them did not answer.
-    pub hosts: Option<[Asked; 2]>,
+    pub hosts: Option<[ExaminedHost; 2]>,
 }
 
 /// Examines a pair. Its hosts' keys are in `known_hosts`, or come there at the first contact. `variable` looks up the
@@ -131,7 +131,7 @@ pub fn examine(
         return Examination { findings, hosts: None };
     };
     findings.extend(OF_BOTH.iter().flat_map(|examine| examine(&hosts, pair)));
-    let hosts = hosts.map(|Host { remote, identity, facts, .. }| Asked { remote, identity, facts });
+    let hosts = hosts.map(|Host { remote, identity, facts, .. }| ExaminedHost { remote, identity, facts });
     Examination { findings, hosts: Some(hosts) }
 }
 
@@ -140,7 +140,7 @@ pub fn examine(
 /// # Errors
 ///
 /// Something is missing, or a host does not answer.
-pub fn admit(chosen: &Chosen, profile: &Profile) -> Result<[Asked; 2]> {
+pub fn admit(chosen: &Chosen, profile: &Profile) -> Result<[ExaminedHost; 2]> {
     let Examination { findings, hosts } =
         examine(&chosen.pair, &chosen.known_hosts, profile, |name| std::env::var(name).ok());
     let attempted = || format!("run on the pair {}", chosen.pair.name);

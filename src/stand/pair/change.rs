@@ -64,17 +64,19 @@ impl Change {
                 "(\n{note}\n) || fail {name}\n\
                  cat > changes/.{name} << '{END}'\n{undo}\n{END}\n\
                  mv changes/.{name} changes/{name} || fail {name}\n\
-                 (\n{act}\n) || fail {name}"
+                 (\n{act}\n) 9>&- || fail {name}"
             ),
         };
         format!("if ! (\n{unless}\n) > /dev/null 2>&1; then\n{make}\nfi\n")
     }
 }
 
-/// The script that makes changes, in their order, and stops at the first that fails.
+/// The script that makes changes, in their order, and stops at the first that fails. It holds the lease's lock: when its controller is killed
+/// it goes on to its end, and whoever puts the host back waits for that.
 pub fn script(changes: &[Change], allow: &[Consent]) -> String {
     let begin = format!(
         "cd {LEASE} || exit 1\nPATH=$PATH:/usr/sbin:/sbin; LC_ALL=C; export PATH LC_ALL\n\
+         if command -v flock > /dev/null; then exec 9>lock; flock 9; [ -e {LEASE}/lock ] || exit 1; fi\n\
          fail() {{ echo \"$1 failed\" >&2; exit 1; }}\n"
     );
     begin + &changes.iter().map(|change| change.script(allow)).collect::<String>()
@@ -127,6 +129,24 @@ mod tests {
         assert_eq!(content(&host.path("multivm/undone")).as_deref(), Some("20-b\n10-a\n"));
         assert!(!host.lease("").exists(), "the lease is over");
         assert!(host.put_back().status.code() == Some(127) || !host.lease("").exists(), "once is enough");
+    }
+
+    #[test]
+    fn what_is_being_made_is_waited_for() {
+        let host = Sandbox::leased();
+        let slow = Change {
+            act: "sleep 1; echo made >> ../made".into(),
+            undo: "rm ../made".into(),
+            ..change("10-a")
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| assert!(host.make(&[slow], &[]).status.success()));
+            while !host.lease("changes/10-a").exists() {
+                std::thread::yield_now();
+            }
+            assert!(host.put_back().status.success());
+        });
+        assert!(!host.path("multivm/made").exists() && !host.lease("").exists());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use roxmltree::Document;
 
-use super::{Side, gate, guests};
+use super::{PairHost, gate, guests};
 use crate::failure::{Failure, Result};
 use crate::inventory::file::{Consent, Network, Pair};
 use crate::inventory::{
@@ -14,7 +14,7 @@ use crate::inventory::{
 use crate::remote::Facts;
 use crate::stand::keys;
 
-use super::ssh::Files;
+use super::ssh::LoginFiles;
 
 /// QEMU's status after the boot sector of the trial of KVM has run.
 const RAN: u64 = 85;
@@ -23,10 +23,10 @@ const RAN: u64 = 85;
 const EMULATED: u32 = 8;
 
 /// Everything about a prepared pair.
-pub struct Prepared<'a> {
+pub struct PreparedPair<'a> {
     pub pair: &'a Pair,
-    pub sides: &'a [Side<'a>; 2],
-    pub files: &'a Files,
+    pub sides: &'a [PairHost<'a>; 2],
+    pub files: &'a LoginFiles,
     pub logins: [Login; 2],
     pub owner: &'a str,
     /// The folder of the guests' images, the same on both hosts.
@@ -36,8 +36,8 @@ pub struct Prepared<'a> {
 }
 
 /// The inventory of a prepared pair.
-pub fn inventory(prepared: &Prepared<'_>) -> Result<Inventory> {
-    let Prepared { pair, sides, files, logins, owner, images, guest_key } = prepared;
+pub fn inventory(prepared: &PreparedPair<'_>) -> Result<Inventory> {
+    let PreparedPair { pair, sides, files, logins, owner, images, guest_key } = prepared;
     let Network::Bridge { bridge, subnet, guests: addresses, gateway } = &pair.network else {
         return Err(Failure::new(
             "attach guests to the network of this pair",
@@ -76,14 +76,14 @@ pub fn inventory(prepared: &Prepared<'_>) -> Result<Inventory> {
 }
 
 fn host(
-    side: &Side<'_>,
-    peer: &Side<'_>,
+    side: &PairHost<'_>,
+    peer: &PairHost<'_>,
     pair: &Pair,
-    files: &Files,
+    files: &LoginFiles,
     login: &Login,
     images: &str,
 ) -> HostEntry {
-    let Side { name, machine, facts, .. } = side;
+    let PairHost { name, machine, facts, .. } = side;
     let number = |fact: &str| facts.number(fact).unwrap_or_default();
     let said = |fact: &str| facts.one(fact).unwrap_or("unknown").to_owned();
     let uri = machine.uri.clone().unwrap_or_else(|| {
@@ -123,7 +123,7 @@ pub fn ports(facts: &Facts) -> String {
 }
 
 /// How many times longer than elsewhere everything takes on these hosts.
-pub fn slowness(sides: &[Side<'_>; 2]) -> u32 {
+pub fn slowness(sides: &[PairHost<'_>; 2]) -> u32 {
     if sides.iter().any(|side| is_emulated(side.facts)) { EMULATED } else { 1 }
 }
 
@@ -132,8 +132,8 @@ fn is_emulated(facts: &Facts) -> bool {
     facts.one("virtualization") == Some("qemu")
 }
 
-fn accelerator(sides: &[Side<'_>; 2]) -> Accelerator {
-    let works = |side: &Side<'_>| side.facts.number("kvm_status") == Some(RAN);
+fn accelerator(sides: &[PairHost<'_>; 2]) -> Accelerator {
+    let works = |side: &PairHost<'_>| side.facts.number("kvm_status") == Some(RAN);
     match sides.iter().find(|side| !works(side)) {
         None if sides.iter().all(|side| is_emulated(side.facts)) => Accelerator {
             kind: AcceleratorKind::Kvm,

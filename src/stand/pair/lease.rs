@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::snapshot::Snapshot;
+use super::state::HostState;
 use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 use crate::remote::{Remote, quote};
 
@@ -79,8 +79,8 @@ impl Lease {
     }
 }
 
-/// Takes a host, whose snapshot was just made, for a run.
-pub fn take(remote: &Remote, run: &str, holder: &str, before: &Snapshot) -> Result<()> {
+/// Takes a host, whose state was just observed, for a run.
+pub fn take(remote: &Remote, run: &str, holder: &str, before: &HostState) -> Result<()> {
     let next = format!("{LEASE}.{run}");
     let file = |name: &str, text: &str| {
         let open = if text.ends_with('\n') { "" } else { "\n" };
@@ -127,7 +127,7 @@ pub fn beat(remote: &Remote) -> Result<()> {
 
 /// Puts back what was changed on a host and ends its lease, if it is this one, or any if none is named; returns what the host was like
 /// before, as far as there was something to put back.
-pub fn end(remote: &Remote, run: Option<&str>) -> Result<Option<Snapshot>> {
+pub fn end(remote: &Remote, run: Option<&str>) -> Result<Option<HostState>> {
     let attempted = || "put the host back".to_owned();
     let is_it = run.map_or(String::new(), |run| {
         let part = quote(run).into_owned();
@@ -150,5 +150,5 @@ pub fn end(remote: &Remote, run: Option<&str>) -> Result<Option<Snapshot>> {
     if output.stdout.trim().is_empty() {
         return Ok(None);
     }
-    Snapshot::parse(&output.stdout).map(Some).attempting(attempted)
+    HostState::parse(&output.stdout).map(Some).attempting(attempted)
 }

@@ -12,8 +12,8 @@ mod keys;
 mod lease;
 mod postcopy;
 mod prepare;
-mod snapshot;
 mod ssh;
+mod state;
 mod storage;
 mod take_back;
 #[cfg(test)]
@@ -110,14 +110,14 @@ pub enum Given {
 }
 
 /// A host that has proved its identity and said what it has.
-pub struct Asked {
+pub struct ExaminedHost {
     pub remote: Remote,
     pub identity: Identity,
     pub facts: Facts,
 }
 
 /// Looks at a pair before anything is changed on its hosts, and refuses one on which no run is possible.
-pub type Examine = Box<dyn Fn(&Chosen) -> Result<[Asked; 2]> + Send>;
+pub type Examine = Box<dyn Fn(&Chosen) -> Result<[ExaminedHost; 2]> + Send>;
 
 /// A pair of hosts by inventory.
 pub struct HostPair {
@@ -132,7 +132,7 @@ pub struct HostPair {
 }
 
 /// One host of a pair, and what it says of itself.
-pub struct Side<'a> {
+pub struct PairHost<'a> {
     /// `source` or `target`.
     name: &'static str,
     machine: &'a Machine,
@@ -309,5 +309,5 @@ fn fresh(folder: &Path, ground: Ground<'_>) -> Result<()> {
         fs::remove_dir_all(folder).attempting(|| format!("remove {}", folder.display()))?;
     }
     fs::create_dir_all(folder).attempting(|| format!("create {}", folder.display()))?;
-    ssh::Files::protect(folder)
+    ssh::LoginFiles::protect(folder)
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::change::{self, Change};
-use super::describe::{self, Prepared};
-use super::ssh::Files;
-use super::{Asked, Chosen, Side, fresh, guests, keys, lease, postcopy, snapshot, storage};
+use super::describe::{self, PreparedPair};
+use super::ssh::LoginFiles;
+use super::{Chosen, ExaminedHost, PairHost, fresh, guests, keys, lease, postcopy, state, storage};
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::GuestImage;
 use crate::inventory::file::{Consent, Machine, Network, Server, SharedStorage};
@@ -21,7 +21,7 @@ use crate::sys::parallel::at_once;
 const COPY_LIMIT: Duration = Duration::from_secs(300);
 
 /// Where the guests' images are, once everything is mounted.
-struct Place {
+struct ImagesPlace {
     /// The folder, the same on both hosts.
     images: String,
     /// The folder in which the base image is written, on the first of these hosts.
@@ -31,14 +31,14 @@ struct Place {
 /// Prepares a pair, and returns what scenarios are played by.
 pub fn prepare(
     chosen: &Chosen,
-    asked: &[Asked; 2],
+    asked: &[ExaminedHost; 2],
     image: &GuestImage,
     folder: &Path,
     ground: Ground<'_>,
 ) -> Result<Inventory> {
     let run = key_files::uuid()?;
     fresh(folder, ground)?;
-    let files = Files::create(folder, &run)?;
+    let files = LoginFiles::create(folder, &run)?;
     let public = format!("ssh-ed25519 {}", key_files::public_half(&files.key())?);
     let sides = sides(chosen, asked);
     take(&sides, chosen, &run, ground)?;
@@ -64,7 +64,7 @@ pub fn prepare(
     files.write(&sides, &known)?;
     let slowness = describe::slowness(&sides);
     let logins = [0, 1].map(|at| Login { slowness, ..login(&sides[at], &files, chosen) });
-    let inventory = describe::inventory(&Prepared {
+    let inventory = describe::inventory(&PreparedPair {
         pair: &chosen.pair,
         sides: &sides,
         files: &files,
@@ -78,17 +78,17 @@ pub fn prepare(
     Ok(inventory)
 }
 
-fn sides<'a>(chosen: &'a Chosen, asked: &'a [Asked; 2]) -> [Side<'a>; 2] {
+fn sides<'a>(chosen: &'a Chosen, asked: &'a [ExaminedHost; 2]) -> [PairHost<'a>; 2] {
     let machines = chosen.machines();
     [0, 1].map(|at| {
-        let Asked { remote, identity, facts } = &asked[at];
+        let ExaminedHost { remote, identity, facts } = &asked[at];
         let (name, machine) = machines[at];
-        Side { name, machine, remote: remote.clone(), identity: identity.clone(), facts }
+        PairHost { name, machine, remote: remote.clone(), identity: identity.clone(), facts }
     })
 }
 
 /// Does something on both hosts at the same time.
-fn both(sides: &[Side<'_>; 2], work: impl Fn(usize, &Remote) -> Result<()> + Sync) -> Result<()> {
+fn both(sides: &[PairHost<'_>; 2], work: impl Fn(usize, &Remote) -> Result<()> + Sync) -> Result<()> {
     let hosts = [(0, &sides[0].remote), (1, &sides[1].remote)];
     at_once("prepare a host", hosts, |(at, remote)| work(at, remote)).into_iter().collect()
 }
@@ -102,7 +102,7 @@ fn interrupted(ground: Ground<'_>) -> Result<()> {
 
 /// Takes both hosts: the ledger first, then the lease with what the host is like now. The host that serves is entered first, so that it is
 /// put back last.
-fn take(sides: &[Side<'_>; 2], chosen: &Chosen, run: &str, ground: Ground<'_>) -> Result<()> {
+fn take(sides: &[PairHost<'_>; 2], chosen: &Chosen, run: &str, ground: Ground<'_>) -> Result<()> {
     both(sides, |_, remote| match lease::Lease::of(remote)? {
         Some(lease) => Err(lease.refusal(remote.name())),
         None => Ok(()),
@@ -121,7 +121,7 @@ fn take(sides: &[Side<'_>; 2], chosen: &Chosen, run: &str, ground: Ground<'_>) -
         };
         ground.ledger.enter(Thing::Host(on_host))?;
     }
-    both(sides, |_, remote| lease::take(remote, run, &holder, &snapshot::Snapshot::of(remote)?))
+    both(sides, |_, remote| lease::take(remote, run, &holder, &state::HostState::of(remote)?))
 }
 
 /// Who holds a lease, for people.
@@ -140,19 +140,19 @@ fn server(chosen: &Chosen) -> Option<usize> {
     }
 }
 
-fn place(chosen: &Chosen, run: &str) -> Place {
+fn place(chosen: &Chosen, run: &str) -> ImagesPlace {
     let own = format!("multivm-{run}");
     match &chosen.pair.storage {
         SharedStorage::Mount(folder) => {
             let images = format!("{}/{own}", describe::text(folder));
-            Place { written: (0, images.clone()), images }
+            ImagesPlace { written: (0, images.clone()), images }
         }
         SharedStorage::Export { .. } => {
             let images = format!("{}/{own}", storage::MOUNT);
-            Place { written: (0, images.clone()), images }
+            ImagesPlace { written: (0, images.clone()), images }
         }
         // The server writes the base image to its own disk.
-        SharedStorage::ServeOn(_) => Place {
+        SharedStorage::ServeOn(_) => ImagesPlace {
             images: storage::MOUNT.to_owned(),
             written: (server(chosen).unwrap_or(0), storage::EXPORT.to_owned()),
         },
@@ -160,7 +160,7 @@ fn place(chosen: &Chosen, run: &str) -> Place {
 }
 
 /// What is done on a host before anything is mounted.
-fn first(chosen: &Chosen, sides: &[Side<'_>; 2], at: usize, public: &str, run: &str) -> Vec<Change> {
+fn first(chosen: &Chosen, sides: &[PairHost<'_>; 2], at: usize, public: &str, run: &str) -> Vec<Change> {
     let (machine, peer) = (sides[at].machine, sides[1 - at].machine);
     let allows = |consent| chosen.pair.allow.contains(&consent);
     let mut changes = Vec::new();
@@ -230,7 +230,7 @@ fn upload(remote: &Remote, image: &GuestImage, folder: &str, names: &[&str]) -> 
 }
 
 /// The login of everything that multivm does on a host from here on.
-fn login(side: &Side<'_>, files: &Files, chosen: &Chosen) -> Login {
+fn login(side: &PairHost<'_>, files: &LoginFiles, chosen: &Chosen) -> Login {
     let login = side.machine.login(&chosen.known_hosts);
     // Where sudo asks for the login's password, it goes on with the password.
     let by_key = matches!(login.access, Access::Password(_)) && login.sudo != Sudo::Password;

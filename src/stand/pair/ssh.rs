@@ -3,21 +3,21 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::Side;
+use super::PairHost;
 use crate::failure::{Attempt, Result};
 use crate::inventory::file::Machine;
 use crate::inventory::{Access, Trust};
 use crate::stand::keys;
 
 /// The files of a run's logins, below its folder.
-pub struct Files {
+pub struct LoginFiles {
     folder: PathBuf,
 }
 
-impl Files {
+impl LoginFiles {
     /// Makes the key pair of the run, which its guests take, too.
-    pub fn create(folder: &Path, run: &str) -> Result<Files> {
-        let files = Files { folder: folder.to_owned() };
+    pub fn create(folder: &Path, run: &str) -> Result<LoginFiles> {
+        let files = LoginFiles { folder: folder.to_owned() };
         keys::keygen(&files.key(), &format!("multivm:{run}"))?;
         Ok(files)
     }
@@ -40,7 +40,7 @@ impl Files {
     }
 
     /// Writes what ssh is to know of both hosts, which have proved these keys, and of the guests.
-    pub fn write(&self, sides: &[Side<'_>; 2], guests: &str) -> Result<()> {
+    pub fn write(&self, sides: &[PairHost<'_>; 2], guests: &str) -> Result<()> {
         let known: String =
             sides.iter().map(|side| format!("{} {}\n", side.name, side.identity.key)).collect();
         keys::write(&self.known_hosts(), &(known + guests), 0o600)?;
@@ -56,7 +56,7 @@ impl Files {
 
     /// A host's part of ssh's configuration. The host has the name of its side there, which is also its name among known hosts: whatever
     /// reaches it, by its address or through another machine, it is held to the same key.
-    fn host(&self, Side { name, machine, .. }: &Side<'_>) -> String {
+    fn host(&self, PairHost { name, machine, .. }: &PairHost<'_>) -> String {
         let Machine { address, port, user, .. } = machine;
         let key = match &machine.access {
             Access::Key(path) => format!("  IdentityFile {}\n  IdentitiesOnly yes\n", path.display()),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::snapshot::Snapshot;
+use super::state::HostState;
 use super::{Chosen, lease};
 use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 use crate::inventory::Login;
@@ -64,8 +64,8 @@ pub fn reap(chosen: &Chosen, take_over: bool) -> Vec<Result<Option<String>>> {
 }
 
 /// Compares a host with what it was.
-fn compare(remote: &Remote, before: &Snapshot) -> Result<Option<Failure>> {
-    let differences = before.differences(&Snapshot::of(remote)?);
+fn compare(remote: &Remote, before: &HostState) -> Result<Option<Failure>> {
+    let differences = before.differences(&HostState::of(remote)?);
     if differences.is_empty() {
         return Ok(None);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::failure::{Failure, Result};
 use crate::remote::{Facts, Remote};
 
-const SCRIPT: &str = include_str!("snapshot.sh");
+const SCRIPT: &str = include_str!("state.sh");
 
 /// How long a host may take to say it: its programs have half a minute each.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -16,37 +16,37 @@ const SHOWN: usize = 5;
 
 /// What was observed of a host at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snapshot {
+pub struct HostState {
     /// The lines of each kind.
     kinds: BTreeMap<String, BTreeSet<String>>,
     text: String,
 }
 
-impl Snapshot {
+impl HostState {
     /// Observes a host.
-    pub fn of(remote: &Remote) -> Result<Snapshot> {
+    pub fn of(remote: &Remote) -> Result<HostState> {
         let facts = Facts::said(remote, SCRIPT, &[], LIMIT)?;
         let mut text: Vec<String> =
             facts.texts().map(|(name, text)| format!("<<{name}\n{text}\n>>{name}\n")).collect();
         text.sort();
-        Snapshot::parse(&(text.concat() + "end yes\n"))
+        HostState::parse(&(text.concat() + "end yes\n"))
     }
 
-    /// Reads the text of a snapshot.
-    pub fn parse(text: &str) -> Result<Snapshot> {
+    /// Reads the text of an observation.
+    pub fn parse(text: &str) -> Result<HostState> {
         let facts = Facts::parse(text)
             .ok_or_else(|| Failure::new("read what the host was like before", "the text has no end"))?;
         let kinds = facts.texts().map(|(name, text)| (name.to_owned(), lines(text))).collect();
-        Ok(Snapshot { kinds, text: text.to_owned() })
+        Ok(HostState { kinds, text: text.to_owned() })
     }
 
-    /// The snapshot as text.
+    /// The observation as text.
     pub fn text(&self) -> &str {
         &self.text
     }
 
     /// A sentence for each kind of which something is there now that was not there before, or the other way round.
-    pub fn differences(&self, after: &Snapshot) -> Vec<String> {
+    pub fn differences(&self, after: &HostState) -> Vec<String> {
         let empty = BTreeSet::new();
         let kinds: BTreeSet<&String> = self.kinds.keys().chain(after.kinds.keys()).collect();
         kinds
@@ -95,21 +95,21 @@ fn lines(text: &str) -> BTreeSet<String> {
 mod tests {
     use super::*;
 
-    fn snapshot(links: &str, rules: &str) -> Snapshot {
-        Snapshot::parse(&format!("<<links\n{links}\n>>links\n<<rules\n{rules}\n>>rules\nend yes\n")).unwrap()
+    fn state(links: &str, rules: &str) -> HostState {
+        HostState::parse(&format!("<<links\n{links}\n>>links\n<<rules\n{rules}\n>>rules\nend yes\n")).unwrap()
     }
 
     #[test]
     fn the_same_is_the_same_in_any_order() {
-        let before = snapshot("lo 65536\nbr0 1500", "table inet x");
-        assert!(before.differences(&snapshot("br0 1500\nlo 65536", "table inet x")).is_empty());
-        assert_eq!(Snapshot::parse(before.text()).unwrap(), before);
+        let before = state("lo 65536\nbr0 1500", "table inet x");
+        assert!(before.differences(&state("br0 1500\nlo 65536", "table inet x")).is_empty());
+        assert_eq!(HostState::parse(before.text()).unwrap(), before);
     }
 
     #[test]
     fn what_is_new_or_gone_is_named() {
-        let before = snapshot("lo 65536\nbr0 1500", "");
-        let after = snapshot("lo 65536\nmvm0 1450", "accept");
+        let before = state("lo 65536\nbr0 1500", "");
+        let after = state("lo 65536\nmvm0 1450", "accept");
         assert_eq!(
             before.differences(&after),
             ["links: gone: `br0 1500`; new: `mvm0 1450`", "rules: new: `accept`"]
@@ -118,13 +118,13 @@ mod tests {
 
     #[test]
     fn what_is_there_twice_does_not_hide() {
-        let differs = snapshot("lo", "accept").differences(&snapshot("lo", "accept\naccept"));
+        let differs = state("lo", "accept").differences(&state("lo", "accept\naccept"));
         assert_eq!(differs, ["rules: new: `accept (2)`"]);
     }
 
     #[test]
-    fn a_text_that_was_cut_off_is_no_snapshot() {
-        assert!(Snapshot::parse("<<links\nlo\n").is_err());
+    fn a_text_that_was_cut_off_is_no_state() {
+        assert!(HostState::parse("<<links\nlo\n").is_err());
     }
 
     #[test]
@@ -136,7 +136,7 @@ mod tests {
         let mut child = sh.spawn().unwrap();
         child.stdin.take().unwrap().write_all(SCRIPT.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
-        let seen = Snapshot::parse(&String::from_utf8(output.stdout).unwrap()).unwrap();
+        let seen = HostState::parse(&String::from_utf8(output.stdout).unwrap()).unwrap();
         assert!(seen.kinds["links"].iter().any(|link| link.starts_with("lo ")), "{:?}", seen.kinds["links"]);
         assert!(!seen.kinds["mounts"].is_empty() && !seen.kinds["packages"].is_empty());
     }
