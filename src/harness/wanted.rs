@@ -10,7 +10,7 @@ use crate::ledger::Owner;
 use crate::scenario::Profile;
 use crate::stand::lab::{Lab, Settings};
 use crate::stand::machines::Machines;
-use crate::stand::pair::{Chosen, Given, HostPair};
+use crate::stand::pair::{Chosen, Given, HostPair, forget_raised};
 use crate::stand::{Kind, STAND_VARIABLE, Session};
 use crate::sys::stop::StopFlag;
 
@@ -93,7 +93,13 @@ impl WantedHosts {
             }
             WantedHosts::Machines => {
                 let machines = Box::new(Machines::new(settings.clone()));
-                Given::Raised(Some(Box::new(Session::begin_for(machines, stop.clone(), owner.clone())?)))
+                let session = Session::begin_for(machines, stop.clone(), owner.clone())?;
+                if !session.is_attached() {
+                    // Changes of machines that have gone have gone with them.
+                    forget_raised()
+                        .or_else(|failures| failures.into_iter().next().map_or(Ok(Vec::new()), Err))?;
+                }
+                Given::Raised(Some(Box::new(session)))
             }
             WantedHosts::Pair(chosen) => Given::File(chosen.clone()),
         };

@@ -60,6 +60,8 @@ pub struct OnHost {
     pub login: serde_json::Value,
     /// The id under which the machine's own ledger has the changes.
     pub run: String,
+    /// The file here with what the machine was like before; it is there if the machine was changed.
+    pub before: PathBuf,
 }
 
 impl Thing {

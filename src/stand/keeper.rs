@@ -106,10 +106,18 @@ fn wait_and_take_down(owner: &Owner) -> Result<(), Vec<Failure>> {
     }
     // The hosts of a pair may be machines that this machine's own ledger has: they go last.
     let mut failures = Vec::new();
-    for directory in pair::states().into_iter().chain([state_directory()]) {
+    let own = pair::states().into_iter().filter(|directory| is_for(directory, owner));
+    for directory in own.chain([state_directory()]) {
         failures.extend(take_down(&directory).err().unwrap_or_default());
     }
     if failures.is_empty() { Ok(()) } else { Err(failures) }
+}
+
+/// Whether a ledger of a pair may have something of the owner's: others' runs go on.
+fn is_for(directory: &Path, owner: &Owner) -> bool {
+    Ledger::peek(directory).is_ok_and(|peek| {
+        !peek.outstanding.is_empty() && peek.until.as_ref().is_none_or(|until| until == owner)
+    })
 }
 
 /// Undoes what a ledger has, unless it is kept.

@@ -116,7 +116,10 @@ pub const DAMAGES: &[Damage] = &[
             on_host(&fleet.hosts.target, refuse)
         },
         undo: |fleet| on_host(&fleet.hosts.target, "nft delete table inet selftest"),
-        finds: &[finding(&migration::ABOUT, "vm1", "Connection refused")],
+        finds: &[
+            finding(&migration::ABOUT, "vm1", "Connection refused"),
+            finding(&leftovers::ABOUT, HOSTS, "packet filter: table inet selftest"),
+        ],
         ..TO_ALL
     },
     Damage {

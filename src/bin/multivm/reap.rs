@@ -27,11 +27,22 @@ pub fn run(arguments: &Arguments) -> Answer {
     let settings = settings()?;
     become_root()?;
     // The hosts of a pair may be machines that this machine's own ledger has: they go last.
-    let hosts = clear_pairs()?;
+    let (hosts, mut failures) = clear_pairs();
     let machine = match held()? {
         Kind::Lab => reap(Box::new(Lab::new(settings)), "The lab is"),
         Kind::Machines => reap(Box::new(Machines::new(settings)), "The machine hosts are"),
-    }?;
+    };
+    let machine = match machine {
+        Ok(machine) => machine,
+        Err(Problem::Failed(more)) => {
+            failures.extend(more);
+            None
+        }
+        Err(problem) => return Err(problem),
+    };
+    if !failures.is_empty() {
+        return Err(Problem::Failed(failures));
+    }
     let text = match (hosts.as_str(), machine) {
         ("", None) => "Nothing is left of earlier runs.\n".to_owned(),
         (hosts, machine) => hosts.to_owned() + &machine.unwrap_or_default(),
@@ -40,7 +51,7 @@ pub fn run(arguments: &Arguments) -> Answer {
 }
 
 /// Puts back the hosts of all pairs of which the ledgers here have something, and says what was.
-fn clear_pairs() -> Result<String, Problem> {
+fn clear_pairs() -> (String, Vec<Failure>) {
     let (mut text, mut failures) = (String::new(), Vec::new());
     for directory in pair::states() {
         match pair::clear(&directory) {
@@ -49,14 +60,14 @@ fn clear_pairs() -> Result<String, Problem> {
             Err(more) => failures.extend(more),
         }
     }
-    if failures.is_empty() { Ok(text) } else { Err(Problem::Failed(failures)) }
+    (text, failures)
 }
 
 /// Puts the hosts of a pair back, whichever machine has worked on them.
 fn put_back(chosen: &pair::Chosen, take_over: bool) -> Answer {
     let mut failures: Vec<Failure> = Vec::new();
     let mut text = String::new();
-    for (host, answer) in ["source", "target"].into_iter().zip(pair::reap(chosen, take_over)) {
+    for (host, answer) in pair::reap(chosen, take_over) {
         match answer {
             Ok(Some(holder)) => text += &format!("{host}: put back; it was leased to {holder}\n"),
             Ok(None) => text += &format!("{host}: nothing is left of multivm\n"),

@@ -20,7 +20,7 @@ impl Pair {
         hosts.into_iter().filter_map(missing).chain(self.missing_consent()).collect()
     }
 
-    /// The changes that storage and network of the pair take, and that `allow` does not have.
+    /// The changes that logins, storage and network of the pair take, and that `allow` does not have.
     fn missing_consent(&self) -> impl Iterator<Item = String> {
         let storage: &[Consent] = match self.storage {
             SharedStorage::Mount(_) => &[],
@@ -31,7 +31,12 @@ impl Pair {
             Network::Overlay(_) => &[Consent::Links],
             Network::Bridge { .. } | Network::Nat => &[],
         };
-        let needed = storage.iter().chain(network).filter(|consent| !self.allow.contains(consent));
+        // libvirt's own connection takes no password.
+        let by_password = |host: &Machine| matches!(host.access, Access::Password(_));
+        let login: &[Consent] =
+            if by_password(&self.source) || by_password(&self.target) { &[Consent::Keys] } else { &[] };
+        let needed =
+            login.iter().chain(storage).chain(network).filter(|consent| !self.allow.contains(consent));
         needed.map(|consent| format!("`{consent}` is not allowed: multivm {}", consent.spec().does))
     }
 }

@@ -135,7 +135,9 @@ impl InventoryFile {
             let help = "allowed: a file as fixtures/inventory.toml, which says what goes into it".to_owned();
             InputError::new(&format!("cannot read the inventory {name}: {error}"), &[help])
         })?;
-        InventoryFile::parse(&name, &text, &Folders { file: path.parent().unwrap_or(Path::new("")), home })
+        // What is entered in a ledger is undone by a command that may run anywhere.
+        let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        InventoryFile::parse(&name, &text, &Folders { file: whole.parent().unwrap_or(Path::new("")), home })
     }
 
     /// Reads and checks the text of a file.
@@ -151,7 +153,8 @@ impl InventoryFile {
 
     /// The file of the keys of hosts that this inventory has no key of: beside it, with its name.
     pub fn known_hosts(&self) -> PathBuf {
-        Path::new(&self.name).with_extension("known_hosts")
+        let file = Path::new(&self.name);
+        std::path::absolute(file).unwrap_or_else(|_| file.to_owned()).with_extension("known_hosts")
     }
 
     /// Every host.

@@ -1,7 +1,7 @@
 //! What guests need on a host before they come, and what goes with them.
 
 use super::change::Change;
-use super::lease::HOME;
+use super::lease::{HOME, LEASE};
 use crate::inventory::file::Consent;
 
 /// The folder of the guests' kernel and initramfs, the same on both hosts.
@@ -13,7 +13,7 @@ pub fn selinux() -> Change {
     Change {
         name: "62-selinux",
         consent: Some(Consent::Selinux),
-        unless: format!("! command -v getsebool || ! {}", is("off")),
+        unless: format!("[ \"$(getenforce)\" != Enforcing ] || ! {}", is("off")),
         note: ":".into(),
         act: "setsebool virt_use_nfs on".into(),
         undo: format!("! {} || setsebool virt_use_nfs off", is("on")),
@@ -37,18 +37,29 @@ pub fn files() -> Change {
 /// Nothing is made; what goes with the host's lease is every guest of this owner, its logs, and multivm's program.
 pub fn guests(owner: &str) -> Change {
     let logs = "/var/log/libvirt/qemu";
+    // A host that does not say which guests it has is not put back.
     let undo = format!(
-        "ask() {{ timeout 60 virsh -q -c qemu:///system \"$@\"; }}\n\
-         for name in $(ask list --all --name); do\n\
-         ask dumpxml \"$name\" 2> /dev/null | grep -q -F 'run=\"{owner}\"' || continue\n\
+        "while at=$(grep -ls 'MULTIVM_LOAD=1' /proc/[0-9]*/environ | cut -d / -f 3) && [ -n \"$at\" ]; do\n\
+         for one in $at; do [ $one = $$ ] || kill -KILL $one 2> /dev/null; done\n\
+         done\n\
+         ls {logs} 2> /dev/null | grep -x -E '(vm|load)[0-9]+(-console)?[.]log' | while read -r log; do\n\
+         grep -q -x -F \"{logs}/$log\" {LEASE}/logs || rm -f \"{logs}/$log\"\n\
+         done\n\
+         for folder in /run/multivm-???????????????? /var/lib/multivm-???????????????? /usr/local/lib/multivm-???????????????? \
+         /root/multivm-????????????????; do\n\
+         [ ! -e \"$folder\" ] || rm -rf \"$(readlink -f \"$folder\")\" \"$folder\"\n\
+         done\n\
+         command -v virsh > /dev/null || exit 0\n\
+         ask() {{ timeout 60 virsh -q -c qemu:///system \"$@\"; }}\n\
+         names=$(ask list --all --name) || exit 1\n\
+         for name in $names; do\n\
+         xml=$(ask dumpxml \"$name\" 2> /dev/null) || {{ ! ask dominfo \"$name\" > /dev/null 2>&1 && continue; exit 1; }}\n\
+         printf '%s' \"$xml\" | grep -q -F 'run=\"{owner}\"' || continue\n\
          ask destroy \"$name\" > /dev/null 2>&1\n\
          ! ask dominfo \"$name\" > /dev/null 2>&1 || ask undefine \"$name\" || exit 1\n\
          done\n\
-         for log in {logs}/vm[0-9]*.log {logs}/load[0-9]*.log; do\n\
-         [ ! -e \"$log\" ] || grep -q -x -F \"$log\" /var/lib/multivm/lease/logs || rm -f \"$log\"\n\
-         done\n\
-         for folder in /run/multivm-????????????????; do\n\
-         [ ! -e \"$folder\" ] || rm -rf \"$(readlink -f \"$folder\")\" \"$folder\"\n\
+         ls {logs} 2> /dev/null | grep -x -E '(vm|load)[0-9]+(-console)?[.]log' | while read -r log; do\n\
+         grep -q -x -F \"{logs}/$log\" {LEASE}/logs || rm -f \"{logs}/$log\"\n\
          done"
     );
     Change { note: format!("ls -d {logs}/* > logs 2> /dev/null || :"), ..Change::own("90-guests", ":", undo) }

@@ -32,10 +32,10 @@ pub fn change(user: &str, public: &str, run: &str) -> Change {
     // Only this line goes: others may have come meanwhile. The file is replaced at once, with its owner, its mode and its label.
     let undo = format!(
         "{find}cd /var/lib/multivm/lease || exit 1\n\
-         if grep -q -s -F {comment} \"$file\"; then\n\
+         if grep -a -q -s -F {comment} \"$file\"; then\n\
          cp -a \"$file\" \"$file.multivm\" || exit 1\n\
-         grep -v -F {comment} \"$file\" > \"$file.multivm\" || [ $? = 1 ] || exit 1\n\
-         if [ -e keys.open ] && [ -s \"$file.multivm\" ]; then truncate -s -1 \"$file.multivm\" || exit 1; fi\n\
+         grep -a -v -F {comment} \"$file\" > \"$file.multivm\" || [ $? = 1 ] || exit 1\n\
+         if [ -e keys.open ] && [ -s \"$file.multivm\" ] && tail -n 1 \"$file\" | grep -a -q -F {comment}; then truncate -s -1 \"$file.multivm\" || exit 1; fi\n\
          mv \"$file.multivm\" \"$file\" || exit 1\n\
          fi\n\
          rm -f \"$file.multivm\"\n\

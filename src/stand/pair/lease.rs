@@ -99,8 +99,8 @@ pub fn take(remote: &Remote, run: &str, holder: &str, before: &HostState) -> Res
     .concat();
     let silence = SILENCE.as_secs();
     let script = format!(
-        "set -e\numask 022\nmkdir -p {next}/changes\n{files}\
-         if ! mv -T {next} {LEASE} 2> /dev/null; then rm -rf {next}; exit 75; fi\n\
+        "set -e\numask 022\nmkdir -p {HOME}\numask 077\nmkdir -p {next}/changes\n{files}\
+         if ! mv -T {next} {LEASE} 2> /dev/null; then rm -rf {next}; [ ! -e {LEASE} ] || exit 75; exit 1; fi\n\
          if command -v setsid > /dev/null; then set -- setsid sh; else set -- sh; fi\n\
          nohup \"$@\" {LEASE}/watch {silence} > /dev/null 2>&1 < /dev/null &\n"
     );
@@ -121,8 +121,14 @@ pub fn take(remote: &Remote, run: &str, holder: &str, before: &HostState) -> Res
 }
 
 /// Lets a host know that its controller lives.
-pub fn beat(remote: &Remote) -> Result<()> {
-    remote.check(&format!("touch -c {LEASE}/beat"), LIMIT).map(drop)
+pub fn beat(remote: &Remote, run: &str) -> Result<()> {
+    let run = quote(run);
+    remote.check(&format!("[ \"$(cat {LEASE}/run)\" != {run} ] || touch -c {LEASE}/beat"), LIMIT).map(drop)
+}
+
+/// Removes what is left of leases that never began or are over.
+pub fn sweep(remote: &Remote) -> Result<()> {
+    remote.check(&format!("rm -rf {LEASE}.*; rmdir {HOME} 2> /dev/null; :"), LIMIT).map(drop)
 }
 
 /// Puts back what was changed on a host and ends its lease, if it is this one, or any if none is named; returns what the host was like
@@ -137,8 +143,8 @@ pub fn end(remote: &Remote, run: Option<&str>) -> Result<Option<HostState>> {
         )
     });
     let script = format!(
-        "{is_it}[ -d {LEASE} ] || exit 0; cat {LEASE}/before; cp {LEASE}/undo /run/multivm-undo && \
-                 sh /run/multivm-undo >&2; status=$?; rm -f /run/multivm-undo; exit $status"
+        "{is_it}[ -d {LEASE} ] || exit 0; cat {LEASE}/before; undo=/run/multivm-undo.$$; \
+         cp {LEASE}/undo $undo && sh $undo >&2; status=$?; rm -f $undo; exit $status"
     );
     let output = remote.run(&script, UNDO_LIMIT)?;
     if output.status != 0 {

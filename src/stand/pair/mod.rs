@@ -34,7 +34,7 @@ use crate::remote::{Facts, Identity, Remote};
 use crate::stand::machines::Raised;
 use crate::sys::watch::Watch;
 pub use postcopy::Userfaultfd;
-pub use take_back::{clear, put_back, reap};
+pub use take_back::{clear, forget_raised, put_back, reap};
 
 /// A pair of an inventory file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +84,15 @@ impl Chosen {
         self.machines().map(|(name, machine)| (name, Remote::new(name, machine.login(&self.known_hosts))))
     }
 
+    /// Both hosts in the order in which they are put back: the one that serves the storage comes last.
+    fn in_order_of_return(&self) -> [(&'static str, Remote); 2] {
+        let mut remotes = self.remotes();
+        if self.pair.storage != SharedStorage::ServeOn(Server::Target) {
+            remotes.reverse();
+        }
+        remotes
+    }
+
     /// The directory of the lock, the ledger and the files of runs on this pair.
     fn state(&self) -> PathBuf {
         let [source, target] = [&self.pair.source.address, &self.pair.target.address];
@@ -94,6 +103,11 @@ impl Chosen {
 
 /// The folder, in the state directory, of the state directories of pairs.
 const STATES: &str = "pairs";
+
+/// The state directory of the pair that is raised on this machine.
+fn raised() -> PathBuf {
+    state_directory().join(STATES).join("raised")
+}
 
 /// The state directories of all pairs that runs of this machine have worked on.
 pub fn states() -> Vec<PathBuf> {
@@ -175,15 +189,16 @@ impl HostPair {
         Ok(())
     }
 
-    fn keep_beating(&mut self) -> Result<()> {
+    fn keep_beating(&mut self, run: &str) -> Result<()> {
         if !self.beats.is_empty() {
             return Ok(());
         }
         for (_, remote) in self.chosen()?.remotes() {
+            let run = run.to_owned();
             self.beats.push(Watch::start("beat", move |stop| {
                 while !stop.is_set() {
                     // A host that cannot be reached puts itself back, and the run says why it fails.
-                    let _ = lease::beat(&remote);
+                    let _ = lease::beat(&remote, &run);
                     stop.pause(lease::BEAT);
                 }
             })?);
@@ -209,7 +224,7 @@ impl Stand for HostPair {
         match &self.given {
             Given::File(chosen) => chosen.state(),
             // There is one such pair on a machine.
-            Given::Raised(_) => state_directory().join(STATES).join("raised"),
+            Given::Raised(_) => raised(),
         }
     }
 
@@ -230,7 +245,7 @@ impl Stand for HostPair {
         }
         if before == Before::Up {
             self.raise_hosts()?;
-            self.keep_beating()?;
+            self.keep_beating(&running(&self.folder()?)?.owner)?;
         }
         Ok(())
     }
@@ -249,7 +264,7 @@ impl Stand for HostPair {
             .as_ref()
             .ok_or_else(|| Failure::new("prepare the hosts", "the guests' image was not made"))?;
         let inventory = prepare::prepare(&chosen, &asked, image, &self.folder()?, ground)?;
-        self.keep_beating()?;
+        self.keep_beating(&inventory.owner)?;
         Ok(inventory)
     }
 

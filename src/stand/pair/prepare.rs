@@ -1,7 +1,7 @@
 //! The preparation of a pair: from what the inventory says to hosts on which guests can start.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::change::{self, Change};
@@ -41,15 +41,15 @@ pub fn prepare(
     let files = LoginFiles::create(folder, &run)?;
     let public = format!("ssh-ed25519 {}", key_files::public_half(&files.key())?);
     let sides = sides(chosen, asked);
-    take(&sides, chosen, &run, ground)?;
+    take(&sides, chosen, &run, folder, ground)?;
 
     let place = place(chosen, &run);
     let changes = |at: usize| first(chosen, &sides, at, &public, &run);
-    both(&sides, |at, remote| change::make(remote, &changes(at), &chosen.pair.allow))?;
+    both(&sides, |at, remote| change::make(remote, &run, &changes(at), &chosen.pair.allow))?;
     interrupted(ground)?;
     let mounts = mounts(chosen, &run);
     both(&sides, |at, remote| {
-        change::make(remote, &mounts[at], &chosen.pair.allow)?;
+        change::make(remote, &run, &mounts[at], &chosen.pair.allow)?;
         upload(remote, image, guests::FOLDER, &["vmlinux", "initramfs"])
     })?;
     let (at, written) = &place.written;
@@ -102,7 +102,13 @@ fn interrupted(ground: Ground<'_>) -> Result<()> {
 
 /// Takes both hosts: the ledger first, then the lease with what the host is like now. The host that serves is entered first, so that it is
 /// put back last.
-fn take(sides: &[PairHost<'_>; 2], chosen: &Chosen, run: &str, ground: Ground<'_>) -> Result<()> {
+fn take(
+    sides: &[PairHost<'_>; 2],
+    chosen: &Chosen,
+    run: &str,
+    folder: &Path,
+    ground: Ground<'_>,
+) -> Result<()> {
     both(sides, |_, remote| match lease::Lease::of(remote)? {
         Some(lease) => Err(lease.refusal(remote.name())),
         None => Ok(()),
@@ -118,10 +124,20 @@ fn take(sides: &[PairHost<'_>; 2], chosen: &Chosen, run: &str, ground: Ground<'_
             address: side.machine.address.clone(),
             login,
             run: run.to_owned(),
+            before: before(folder, side.name),
         };
         ground.ledger.enter(Thing::Host(on_host))?;
     }
-    both(sides, |_, remote| lease::take(remote, run, &holder, &state::HostState::of(remote)?))
+    both(sides, |at, remote| {
+        let seen = state::HostState::of(remote)?;
+        lease::take(remote, run, &holder, &seen)?;
+        key_files::write(&before(folder, sides[at].name), seen.text(), 0o600)
+    })
+}
+
+/// The file, among those of the run, with what a host was like before.
+fn before(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("before-{name}"))
 }
 
 /// Who holds a lease, for people.

@@ -46,7 +46,7 @@ impl LoginFiles {
         keys::write(&self.known_hosts(), &(known + guests), 0o600)?;
         let hosts: String = sides.iter().map(|side| self.host(side)).collect();
         let config = format!(
-            "{hosts}Host *\n  UserKnownHostsFile {}\n  StrictHostKeyChecking yes\n  PasswordAuthentication no\n  BatchMode yes\n  \
+            "{hosts}Host *\n  UserKnownHostsFile \"{}\"\n  StrictHostKeyChecking yes\n  PasswordAuthentication no\n  BatchMode yes\n  \
              LogLevel ERROR\n  ServerAliveInterval 5\n",
             self.known_hosts().display()
         );
@@ -59,13 +59,15 @@ impl LoginFiles {
     fn host(&self, PairHost { name, machine, .. }: &PairHost<'_>) -> String {
         let Machine { address, port, user, .. } = machine;
         let key = match &machine.access {
-            Access::Key(path) => format!("  IdentityFile {}\n  IdentitiesOnly yes\n", path.display()),
-            Access::Password(_) => format!("  IdentityFile {}\n  IdentitiesOnly yes\n", self.key().display()),
+            Access::Key(path) => format!("  IdentityFile \"{}\"\n  IdentitiesOnly yes\n", path.display()),
+            Access::Password(_) => {
+                format!("  IdentityFile \"{}\"\n  IdentitiesOnly yes\n", self.key().display())
+            }
             Access::Agent => String::new(),
         };
         let jump = machine.jump.as_ref().map_or(String::new(), |jump| {
             // The way to the jump host is the user's own, with his configuration and his known hosts.
-            format!("  ProxyCommand ssh -W [%h]:%p ssh://{jump}\n")
+            format!("  ProxyCommand ssh -W '[%h]:%p' ssh://{jump}\n")
         });
         format!(
             "Host {name} {address}\n  HostName {address}\n  HostKeyAlias {name}\n  Port {port}\n  User {user}\n{key}{jump}"

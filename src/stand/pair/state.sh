@@ -26,7 +26,7 @@ if has getsebool; then
 fi
 # Those whose values come from the kernel's own work are left out, and those of a module that it loads for a mount and keeps.
 run sysctl -a | grep -v -e '^fs\.\(dentry\|inode\|file-nr\|quota\|aio-nr\)' -e '^kernel\.\(random\|ns_last_pid\|pty\.nr\)' -e 'conntrack' \
-    -e '^net\.ipv[46]\.\(neigh\|conf\)\.vnet' -e '^kernel\.sched_domain' -e '^sunrpc\.' -e '^fs\.nfs\.' -e 'tcp_fastopen_key' -e 'expiring' | sort | text sysctls
+    -e '^net\.ipv[46]\.\(neigh\|conf\)\.vnet' -e '^kernel\.sched_domain' -e '^sunrpc\.' -e '^fs\.nfs\.' -e 'tcp_fastopen_key' -e 'stable_secret' -e '^kernel\.\(perf_event_max_sample_rate\|tainted\|hung_task_detect_count\)' -e 'expiring' | sort | text sysctls
 sed -n 's/^\([^ ]*\) \([^ ]*\) \([^ ]*\) .*/\1 \2 \3/p' /proc/self/mounts | grep -v -e ' /run/user/' -e ' /proc/fs/nfsd ' -e 'binfmt_misc' -e ' rpc_pipefs$' |
     sort | text mounts
 {
@@ -58,5 +58,8 @@ fi
 for link in /sys/class/net/*; do
     [ -e "$link" ] && echo "${link##*/} $(cat "$link/mtu" 2>/dev/null)"
 done | grep -v '^vnet' | text links
-ls -A -d /var/lib/multivm /var/lib/multivm/* /run/multivm* /etc/exports.d/multivm* /var/log/libvirt/qemu/* 2>/dev/null | text files
+{
+    ls -A -d /var/lib/multivm* /var/lib/multivm/* /run/multivm* /usr/local/lib/multivm* /root/multivm* /etc/exports.d/multivm* 2>/dev/null
+    ls /var/log/libvirt/qemu 2>/dev/null | grep -x -E '(vm|load)[0-9]+(-console)?[.]log'
+} | grep -v '^/run/multivm-undo[.]' | text files
 echo 'end yes'

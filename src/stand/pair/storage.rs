@@ -26,10 +26,12 @@ pub fn serve(clients: &[&str], run: &str) -> Vec<Change> {
     let each =
         |command: &dyn Fn(&str) -> String| clients.iter().map(|client| command(client)).collect::<String>();
     // The file is for others, who may export everything anew; nobody else's exports are touched by that.
-    let export =
-        each(&|client| format!("exportfs -o {options} {} || exit 1\n", quote(&format!("{client}:{EXPORT}"))));
-    let withdraw =
-        each(&|client| format!("exportfs -u {} 2> /dev/null\n", quote(&format!("{client}:{EXPORT}"))));
+    let export = each(&|client| {
+        format!("exportfs -o {options} {} || exit 1\n", quote(&format!("{}:{EXPORT}", bracketed(client))))
+    });
+    let withdraw = each(&|client| {
+        format!("exportfs -u {} 2> /dev/null\n", quote(&format!("{}:{EXPORT}", bracketed(client))))
+    });
     vec![
         Change {
             name: "20-service",
@@ -60,6 +62,11 @@ pub fn serve(clients: &[&str], run: &str) -> Vec<Change> {
     ]
 }
 
+/// An address as it stands before a colon.
+fn bracketed(address: &str) -> String {
+    if address.contains(':') { format!("[{address}]") } else { address.to_owned() }
+}
+
 /// Lets a client of NFS in at the server's firewall.
 pub fn admit(client: &str) -> Change {
     let gate = "sh /var/lib/multivm/lease/gate";
@@ -77,7 +84,9 @@ pub fn admit(client: &str) -> Change {
 
 /// Mounts what a server exports. `hard`: a guest waits for its disk, and never loses what it wrote.
 pub fn mount(server: &str, path: &str) -> Change {
-    let from = format!("{server}:{path}");
+    // As the kernel takes it, and shows it.
+    let path = if path.len() > 1 { path.trim_end_matches('/') } else { path };
+    let from = format!("{}:{path}", bracketed(server));
     let from = quote(&from);
     Change {
         name: "60-mount",
@@ -91,11 +100,11 @@ pub fn mount(server: &str, path: &str) -> Change {
         // Nobody else's mount is there: the folder is multivm's. What hangs there has died with the guests.
         undo: format!(
             "for try in 1 2 3 4 5 6 7 8 9 10; do\n\
-             [ \"$(findmnt -n -o SOURCE -M {MOUNT})\" = {from} ] || break\n\
+             findmnt -n -t nfs,nfs4 -M {MOUNT} > /dev/null || break\n\
              timeout 20 umount {MOUNT} && break\n\
              sleep 1\n\
              done\n\
-             [ \"$(findmnt -n -o SOURCE -M {MOUNT})\" != {from} ] || umount -l {MOUNT} || exit 1\n\
+             ! findmnt -n -t nfs,nfs4 -M {MOUNT} > /dev/null || umount -l {MOUNT} || exit 1\n\
              [ ! -d {MOUNT} ] || rmdir {MOUNT}"
         ),
         instead: format!(

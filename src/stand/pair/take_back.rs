@@ -1,14 +1,14 @@
 //! Puts hosts back: what the ledger of this machine has, or whatever a host's lease has, from any machine.
 
+use std::fs;
 use std::path::Path;
 
 use super::state::HostState;
 use super::{Chosen, lease};
 use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 use crate::inventory::Login;
-use crate::ledger::{Ledger, Lock, OnHost, Thing};
+use crate::ledger::{Ledger, Lock, OnHost, Thing, state_directory};
 use crate::remote::Remote;
-use crate::sys::parallel::at_once;
 
 /// Puts a host back that is in the ledger, and compares it with what it was: the answer is what differs.
 ///
@@ -16,13 +16,17 @@ use crate::sys::parallel::at_once;
 ///
 /// The host cannot be reached, or something cannot be put back.
 pub fn put_back(on_host: &OnHost) -> Result<Option<Failure>> {
-    let OnHost { name, login, run, .. } = on_host;
+    let OnHost { name, login, run, before, .. } = on_host;
     let login: Login =
         serde_json::from_value(login.clone()).attempting(|| format!("read the login of {name}"))?;
     let remote = Remote::steadfast(name.as_str(), login);
     match lease::end(&remote, Some(run))? {
         Some(before) => compare(&remote, &before),
-        None => Ok(None),
+        // The host itself or somebody else was faster, or nothing was changed.
+        None => match fs::read_to_string(before) {
+            Ok(text) => compare(&remote, &HostState::parse(&text)?),
+            Err(_) => Ok(None),
+        },
     }
 }
 
@@ -36,6 +40,10 @@ pub fn clear(directory: &Path) -> Result<Vec<Thing>, Vec<Failure>> {
     if Ledger::peek(directory).map_err(one)?.outstanding.is_empty() {
         return Ok(Vec::new());
     }
+    if directory == super::raised() && !Ledger::peek(&state_directory()).map_err(one)?.kept {
+        // Whoever clears this machine ends the hosts themselves.
+        return forget_raised();
+    }
     let lock = Lock::take(directory).map_err(one)?;
     let ledger = Ledger::open_with(directory, put_back).map_err(one)?;
     if ledger.is_kept() {
@@ -47,20 +55,42 @@ pub fn clear(directory: &Path) -> Result<Vec<Thing>, Vec<Failure>> {
     if failures.is_empty() { Ok(things) } else { Err(failures) }
 }
 
+/// Strikes the hosts of this machine that have gone, with all changes of them, and returns what was undone.
+///
+/// # Errors
+///
+/// A command is at work, or something else cannot be undone.
+pub fn forget_raised() -> Result<Vec<Thing>, Vec<Failure>> {
+    let one = |failure| vec![failure];
+    let directory = super::raised();
+    if Ledger::peek(&directory).map_err(one)?.outstanding.is_empty() {
+        return Ok(Vec::new());
+    }
+    let lock = Lock::take(&directory).map_err(one)?;
+    let ledger = Ledger::open_with(&directory, |_| Ok(None)).map_err(one)?;
+    let things = ledger.outstanding();
+    let failures = ledger.undo_all();
+    drop(lock);
+    if failures.is_empty() { Ok(things) } else { Err(failures) }
+}
+
 /// Puts both hosts of a pair back, whoever has changed them; returns who held them. A lease whose controller was heard of lately is left
 /// alone, unless it is taken over.
-pub fn reap(chosen: &Chosen, take_over: bool) -> Vec<Result<Option<String>>> {
-    at_once("put a host back", chosen.remotes(), |(_, remote)| {
-        let Some(found) = lease::Lease::of(&remote)? else { return Ok(None) };
+pub fn reap(chosen: &Chosen, take_over: bool) -> Vec<(&'static str, Result<Option<String>>)> {
+    let put_back = |remote: &Remote| {
+        let Some(found) = lease::Lease::of(remote)? else {
+            return if take_over { lease::sweep(remote).map(|()| None) } else { Ok(None) };
+        };
         if found.silent < lease::SILENCE && !take_over {
             return Err(found.refusal(remote.name()));
         }
-        let before = lease::end(&remote, None)?;
-        match before.map(|before| compare(&remote, &before)).transpose()?.flatten() {
+        let before = lease::end(remote, None)?;
+        match before.map(|before| compare(remote, &before)).transpose()?.flatten() {
             Some(differs) => Err(differs),
             None => Ok(Some(found.holder)),
         }
-    })
+    };
+    chosen.in_order_of_return().iter().map(|(name, remote)| (*name, put_back(remote))).collect()
 }
 
 /// Compares a host with what it was.

@@ -19,6 +19,7 @@ impl Sandbox {
         let sandbox = Sandbox { folder: tempfile::tempdir().unwrap() };
         fs::create_dir_all(sandbox.path("home/.ssh")).unwrap();
         fs::create_dir_all(sandbox.lease("changes")).unwrap();
+        fs::write(sandbox.lease("run"), "R1\n").unwrap();
         fs::write(sandbox.lease("undo"), sandbox.moved(include_str!("undo.sh"))).unwrap();
         sandbox
     }
@@ -49,7 +50,7 @@ impl Sandbox {
 
     /// Makes changes.
     pub fn make(&self, changes: &[Change], allow: &[Consent]) -> Output {
-        self.sh(&change::script(changes, allow))
+        self.sh(&change::script("R1", changes, allow))
     }
 
     /// Takes one change back.

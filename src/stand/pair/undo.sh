@@ -11,18 +11,22 @@ lease=$home/lease
 cd "$lease" 2>/dev/null || exit 0
 if command -v flock >/dev/null 2>&1; then
     exec 9>lock
-    flock 9
-    # Another one may have been faster.
-    [ -e "$lease/undo" ] || exit 0
+    # Changes that are still being made come first.
+    flock -w 240 9 || { echo 'something else works on the lease, and does not end'; exit 1; }
 fi
+# Another one may have been faster, and the lease there now may be somebody else's.
+[ "$lease/undo" -ef undo ] || exit 0
 
+# A storage that does not answer must hold up nothing else.
+limited=
+timeout -k 5 5 true 2>/dev/null && limited='timeout -k 5 120'
 failed=
 for change in $(ls changes | sort -r); do
-    if said=$(sh "changes/$change" 2>&1 </dev/null 9>&-); then
+    if said=$($limited sh "changes/$change" 2>&1 </dev/null 9>&-); then
         rm -f "changes/$change"
     else
         failed=yes
-        printf '%s: %s\n' "$change" "$said"
+        printf '%s: %s\n' "$change" "${said:-it does not end}"
     fi
 done
 [ -z "$failed" ] || exit 1
@@ -32,5 +36,6 @@ cd /
 # It goes at once, not file by file: nobody takes a part of a lease for one.
 mv -T "$lease" "$lease.over" && rm -rf "$lease.over"
 rmdir "$home" 2>/dev/null
-[ -z "$watcher" ] || kill "$watcher" 2>/dev/null
+# Since the host's last boot the number may be another process's.
+[ -z "$watcher" ] || ! grep -q -s lease/watch "/proc/$watcher/cmdline" || kill "$watcher" 2>/dev/null
 exit 0
