@@ -182,6 +182,26 @@ mod tests {
     }
 
     #[test]
+    fn a_run_makes_nothing_on_a_host_that_another_run_has() {
+        let host = Sandbox::leased();
+        fs::write(host.lease("run"), "R2\n").unwrap();
+        let output = host.make(&[change("10-a")], &[]);
+        assert!(!output.status.success() && !host.lease("made").exists());
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "the host is leased to another run\n");
+    }
+
+    #[test]
+    fn what_does_not_belong_to_the_lease_is_not_ended_with_it() {
+        let host = Sandbox::leased();
+        let mut stranger = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        fs::write(host.lease("watcher"), format!("{}\n", stranger.id())).unwrap();
+        assert!(host.put_back().status.success() && !host.lease("").exists());
+        assert_eq!(stranger.try_wait().unwrap(), None, "it had the number of the lease's watcher");
+        stranger.kill().unwrap();
+        stranger.wait().unwrap();
+    }
+
+    #[test]
     fn what_is_so_already_is_not_changed_and_needs_no_consent() {
         let host = Sandbox::leased();
         let is_so = Change { unless: "true".into(), consent: Some(Consent::Selinux), ..change("10-a") };

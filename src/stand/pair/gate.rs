@@ -13,3 +13,89 @@ pub fn command(what: &str, peer: &str, ports: &str) -> String {
 pub fn gate(peer: &str, ports: &str) -> Gate {
     Gate { open: command("open", peer, ports), close: command("close", peer, ports) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::process::Output;
+
+    use super::super::testing::{Sandbox, content};
+
+    /// A firewall-cmd whose rules are a file, one of each zone. It says yes to a rule that is there, and to the removal of one that is not.
+    const FIREWALLD: &str = r#"#!/bin/sh
+rules=$(dirname "$0")/../rules
+for word in "$@"; do
+    case $word in
+        --state) echo running; exit ;;
+        --get-zone-of-interface=*) exit 1 ;;
+        --get-default-zone) echo public; exit ;;
+        --zone=*) rules=$rules.${word#--zone=} ;;
+        --query-rich-rule=*) grep -s -q -x -F "${word#*=}" "$rules"; exit ;;
+        --add-rich-rule=*) grep -s -q -x -F "${word#*=}" "$rules" || echo "${word#*=}" >>"$rules" ;;
+        --remove-rich-rule=*) grep -s -v -x -F "${word#*=}" "$rules" >"$rules.new"; mv "$rules.new" "$rules" ;;
+    esac
+done
+"#;
+
+    const RULE: &str =
+        "rule family=ipv4 source address=192.0.2.12 port port=49152-49215 protocol=tcp accept\n";
+
+    fn host() -> Sandbox {
+        let host = Sandbox::leased();
+        fs::create_dir(host.path("bin")).unwrap();
+        fs::write(host.path("bin/firewall-cmd"), FIREWALLD).unwrap();
+        fs::set_permissions(host.path("bin/firewall-cmd"), fs::Permissions::from_mode(0o755)).unwrap();
+        host
+    }
+
+    fn gate(host: &Sandbox, what: &str, address: &str) -> Output {
+        let script = format!(
+            "PATH={}:$PATH; set -- {what} {address} 49152-49215\n{}",
+            host.path("bin").display(),
+            include_str!("gate.sh")
+        );
+        let output = host.sh(&script);
+        assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&output.stderr));
+        output
+    }
+
+    #[test]
+    fn a_gate_opens_and_closes_again_and_again() {
+        let host = host();
+        for _ in 0..2 {
+            gate(&host, "open", "192.0.2.12");
+            assert_eq!(content(&host.path("rules.public")).as_deref(), Some(RULE));
+            gate(&host, "close", "192.0.2.12");
+            assert_eq!(content(&host.path("rules.public")).as_deref(), Some(""));
+        }
+        gate(&host, "close", "192.0.2.12");
+    }
+
+    #[test]
+    fn a_rule_that_was_there_stays() {
+        let host = host();
+        fs::write(host.path("rules.public"), RULE).unwrap();
+        for what in ["open", "close", "open", "close"] {
+            gate(&host, what, "192.0.2.12");
+            assert_eq!(content(&host.path("rules.public")).as_deref(), Some(RULE));
+        }
+    }
+
+    #[test]
+    fn a_name_is_closed_for_what_it_was_opened_for() {
+        let host = host();
+        fs::write(host.lease("address.kvm2.example.org"), "192.0.2.12\n").unwrap();
+        gate(&host, "open", "kvm2.example.org");
+        assert_eq!(content(&host.path("rules.public")).as_deref(), Some(RULE));
+        gate(&host, "close", "kvm2.example.org");
+        assert_eq!(content(&host.path("rules.public")).as_deref(), Some(""));
+    }
+
+    #[test]
+    fn what_was_never_opened_is_closed() {
+        let host = host();
+        gate(&host, "close", "kvm2.example.org");
+        assert!(!host.path("rules.public").exists());
+    }
+}

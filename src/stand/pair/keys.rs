@@ -122,6 +122,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_text_is_kept() {
+        let host = Sandbox::leased();
+        let before = b"ssh-rsa BBBB me\n\0\0\nssh-rsa CCCC you\n".as_slice();
+        fs::write(host.path(FILE), before).unwrap();
+        done(host.make(&[key()], &[Consent::Keys]));
+        done(host.undo(&key()));
+        assert_eq!(fs::read(host.path(FILE)).unwrap(), before);
+    }
+
+    #[test]
+    fn the_end_of_others_lines_stays() {
+        let host = Sandbox::leased();
+        fs::write(host.path(FILE), "ssh-rsa BBBB me").unwrap();
+        done(host.make(&[key()], &[Consent::Keys]));
+        let with = content(&host.path(FILE)).unwrap();
+        fs::write(host.path(FILE), with + "ssh-rsa DDDD colleague\n").unwrap();
+        done(host.undo(&key()));
+        assert_eq!(content(&host.path(FILE)).as_deref(), Some("ssh-rsa BBBB me\nssh-rsa DDDD colleague\n"));
+    }
+
+    #[test]
     fn a_key_that_never_came_is_no_trouble() {
         let host = Sandbox::leased();
         fs::write(host.path(FILE), "ssh-rsa BBBB me\n").unwrap();
