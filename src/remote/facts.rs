@@ -1,6 +1,6 @@
 //! What a host says of itself.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use roxmltree::Document;
@@ -10,6 +10,12 @@ use crate::failure::{Failure, Result};
 
 /// What a host runs to say what it has.
 const SCRIPT: &str = include_str!("facts.sh");
+
+/// QEMU's status, the fact `kvm_status`, after the boot sector of the trial of KVM has run.
+pub const KVM_RAN: u64 = 85;
+
+/// The ports at which QEMU receives guests, unless its host's qemu.conf has others (libvirt's src/qemu/qemu.conf.in).
+const MIGRATION_PORTS: [u64; 2] = [49152, 49215];
 
 /// The facts that a script prints on a host: a line for each, or a text between `<<NAME` and `>>NAME`.
 #[derive(Debug, Clone, Default)]
@@ -99,6 +105,27 @@ impl Facts {
     /// A text of many lines; empty if the host printed none.
     pub fn text(&self, name: &str) -> &str {
         self.texts.get(name).map(String::as_str).unwrap_or_default()
+    }
+
+    /// The first and the last port at which the host's QEMU receives guests.
+    pub fn migration_ports(&self) -> [u64; 2] {
+        let [first, last] = MIGRATION_PORTS;
+        [("migration_port_min", first), ("migration_port_max", last)]
+            .map(|(name, usual)| self.number(name).unwrap_or(usual))
+    }
+
+    /// The machine types for guests of an architecture. Names that stand for another one differ from host to host, and are left
+    /// out.
+    pub fn machine_types(&self, arch: &str) -> BTreeSet<String> {
+        let find = |document: &Document<'_>| {
+            let of_arch = document
+                .descendants()
+                .find(|node| node.has_tag_name("arch") && node.attribute("name") == Some(arch))?;
+            let machines = of_arch.children().filter(|node| node.has_tag_name("machine"));
+            let plain = machines.filter(|machine| machine.attribute("canonical").is_none());
+            Some(plain.filter_map(|machine| machine.text().map(str::to_owned)).collect())
+        };
+        self.xml("capabilities", find).unwrap_or_default()
     }
 
     /// Looks into a text that is XML; none if it is not.

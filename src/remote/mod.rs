@@ -18,7 +18,7 @@ mod trust;
 
 pub use agent::{Agent, LOAD_LOG};
 pub use dialogue::Dialogue;
-pub use facts::Facts;
+pub use facts::{Facts, KVM_RAN};
 pub use host_key::Identity;
 pub use multivm_protocol as protocol;
 pub use observe::{KernelLine, Observation, Process, realtime_s};

@@ -16,13 +16,10 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// How long the command with it may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The ports that QEMU receives at, unless its host's qemu.conf has others (libvirt's src/qemu/qemu.conf.in).
-const PORTS: [u64; 2] = [49152, 49215];
-
 pub fn examine([source, target]: &[Host<'_>; 2], pair: &Pair) -> Vec<Diagnosis> {
     let ways = [(target, source), (source, target)];
     let tried = at_once("try a port", ways, |(from, to)| {
-        try_port(&from.remote, &to.machine.migration_address, ports(to)[0])
+        try_port(&from.remote, &to.machine.migration_address, to.facts.migration_ports()[0])
     });
     ways.into_iter().zip(tried).map(|((_, to), tried)| told(to, tried, pair)).collect()
 }
@@ -68,7 +65,7 @@ fn answer(status: i32, said: &str) -> Answer {
 }
 
 fn told(to: &Host<'_>, tried: Result<Answer>, pair: &Pair) -> Diagnosis {
-    let [first, last] = ports(to);
+    let [first, last] = to.facts.migration_ports();
     let Machine { migration_address, .. } = to.machine;
     let seen = |what: &str| format!("{migration_address}:{first}, tried from the other host: {what}");
     let blocked = |what: &str| {
@@ -122,11 +119,6 @@ fn command(to: &Host<'_>, pair: &Pair, first: u64, last: u64) -> String {
     format!(
         "iptables -I INPUT -p tcp -s {peer} --dport {first}:{last} -j ACCEPT; or is the firewall another machine?"
     )
-}
-
-fn ports(host: &Host<'_>) -> [u64; 2] {
-    let [min, max] = ["migration_port_min", "migration_port_max"].map(|name| host.facts.number(name));
-    [min.unwrap_or(PORTS[0]), max.unwrap_or(PORTS[1])]
 }
 
 #[cfg(test)]

@@ -1,17 +1,15 @@
 //! Whether KVM works on a host: whether it runs an instruction.
 
 use super::{Diagnosis, Host, Pair};
+use crate::remote::KVM_RAN;
 
 const WHAT: &str = "KVM";
-
-/// QEMU's status after the sector of `facts.sh` has run.
-const RAN: u64 = 85;
 
 pub fn examine(host: &Host<'_>, _pair: &Pair) -> Vec<Diagnosis> {
     const SLOW: &str = "guests run without it (TCG), many times slower";
     let facts = &host.facts;
     let finding = match (facts.one("kvm_device"), facts.number("kvm_status")) {
-        (Some(_), Some(RAN)) => host.good(WHAT, "it ran a boot sector; a guest's kernel is tried when the fleet starts"),
+        (Some(_), Some(KVM_RAN)) => host.good(WHAT, "it ran a boot sector; a guest's kernel is tried when the fleet starts"),
         (Some(_), Some(status)) => host.warn(
             WHAT,
             format!("/dev/kvm is there, and a boot sector does not run under it: QEMU ended with {status}"),

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use roxmltree::Document;
-
 use super::{Diagnosis, Host, Pair};
 
 const NAME: &str = "machine types";
@@ -33,18 +31,9 @@ pub fn examine([source, target]: &[Host<'_>; 2], _pair: &Pair) -> Vec<Diagnosis>
     vec![finding]
 }
 
-/// The machine types for guests of the host's own architecture. Names that stand for another one differ from host to host.
+/// The machine types for guests of the host's own architecture.
 fn types(host: &Host<'_>) -> BTreeSet<String> {
-    let arch = host.facts.one("arch").unwrap_or_default();
-    let find = |document: &Document<'_>| {
-        let of_arch = document
-            .descendants()
-            .find(|node| node.has_tag_name("arch") && node.attribute("name") == Some(arch))?;
-        let machines = of_arch.children().filter(|node| node.has_tag_name("machine"));
-        let plain = machines.filter(|machine| machine.attribute("canonical").is_none());
-        Some(plain.filter_map(|machine| machine.text().map(str::to_owned)).collect())
-    };
-    host.facts.xml("capabilities", find).unwrap_or_default()
+    host.facts.machine_types(host.facts.one("arch").unwrap_or_default())
 }
 
 fn some(types: &BTreeSet<String>) -> String {

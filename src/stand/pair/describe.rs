@@ -3,21 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use roxmltree::Document;
-
 use super::{PairHost, gate, guests};
 use crate::failure::{Failure, Result};
 use crate::inventory::file::{Consent, Network, Pair};
 use crate::inventory::{
     Accelerator, AcceleratorKind, GuestsEntry, HostEntry, Inventory, Login, StorageEntry,
 };
-use crate::remote::Facts;
+use crate::remote::{Facts, KVM_RAN};
 use crate::stand::keys;
 
 use super::ssh::LoginFiles;
-
-/// QEMU's status after the boot sector of the trial of KVM has run.
-const RAN: u64 = 85;
 
 /// How many times longer a host takes whose CPUs QEMU emulates: a guest under its KVM booted in 40 s instead of 5.
 const EMULATED: u32 = 8;
@@ -116,10 +111,10 @@ fn host(
     }
 }
 
-/// The ports at which a host's QEMU receives (libvirt's src/qemu/qemu.conf.in).
+/// The ports at which a host's QEMU receives, in one word.
 pub fn ports(facts: &Facts) -> String {
-    let port = |name: &str, ordinary: u64| facts.number(name).unwrap_or(ordinary);
-    format!("{}-{}", port("migration_port_min", 49152), port("migration_port_max", 49215))
+    let [first, last] = facts.migration_ports();
+    format!("{first}-{last}")
 }
 
 /// How many times longer than elsewhere everything takes on these hosts.
@@ -133,7 +128,7 @@ fn is_emulated(facts: &Facts) -> bool {
 }
 
 fn accelerator(sides: &[PairHost<'_>; 2]) -> Accelerator {
-    let works = |side: &PairHost<'_>| side.facts.number("kvm_status") == Some(RAN);
+    let works = |side: &PairHost<'_>| side.facts.number("kvm_status") == Some(KVM_RAN);
     match sides.iter().find(|side| !works(side)) {
         None if sides.iter().all(|side| is_emulated(side.facts)) => Accelerator {
             kind: AcceleratorKind::Kvm,
@@ -151,7 +146,11 @@ fn accelerator(sides: &[PairHost<'_>; 2]) -> Accelerator {
 
 /// The newest machine type that QEMU of both hosts has, of the kind that guests are defined for.
 fn machine_type(source: &Facts, target: &Facts) -> Result<Option<String>> {
-    let (one, other) = (machine_types(source), machine_types(target));
+    let i440fx = |facts: &Facts| {
+        let types = facts.machine_types("x86_64").into_iter();
+        types.filter(|name| name.starts_with("pc-i440fx-")).collect::<Vec<_>>()
+    };
+    let (one, other) = (i440fx(source), i440fx(target));
     if one.is_empty() || other.is_empty() {
         return Ok(None);
     }
@@ -164,20 +163,6 @@ fn machine_type(source: &Facts, target: &Facts) -> Result<Option<String>> {
         )
         .try_next("two hosts of one distribution, or of versions closer to each other")
     })
-}
-
-/// The i440fx machine types of a host's QEMU, by their own names. Names that stand for another one differ from host to host.
-fn machine_types(facts: &Facts) -> Vec<String> {
-    let find = |document: &Document<'_>| {
-        let of_arch = document
-            .descendants()
-            .find(|node| node.has_tag_name("arch") && node.attribute("name") == Some("x86_64"))?;
-        let machines = of_arch.children().filter(|node| node.has_tag_name("machine"));
-        let plain = machines.filter(|machine| machine.attribute("canonical").is_none());
-        let names = plain.filter_map(|machine| machine.text().map(str::to_owned));
-        Some(names.filter(|name| name.starts_with("pc-i440fx-")).collect())
-    };
-    facts.xml("capabilities", find).unwrap_or_default()
 }
 
 /// The numbers in a name, in their order.

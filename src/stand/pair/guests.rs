@@ -42,9 +42,10 @@ pub fn guests(owner: &str) -> Change {
         "while at=$(grep -ls 'MULTIVM_LOAD=1' /proc/[0-9]*/environ | cut -d / -f 3) && [ -n \"$at\" ]; do\n\
          for one in $at; do [ $one = $$ ] || kill -KILL $one 2> /dev/null; done\n\
          done\n\
-         ls {logs} 2> /dev/null | grep -x -E '(vm|load)[0-9]+(-console)?[.]log' | while read -r log; do\n\
+         remove_logs() {{ ls {logs} 2> /dev/null | grep -x -E '(vm|load)[0-9]+(-console)?[.]log' | while read -r log; do\n\
          grep -q -x -F \"{logs}/$log\" {LEASE}/logs || rm -f \"{logs}/$log\"\n\
-         done\n\
+         done; }}\n\
+         remove_logs\n\
          for folder in /run/multivm-???????????????? /var/lib/multivm-???????????????? /usr/local/lib/multivm-???????????????? \
          /root/multivm-????????????????; do\n\
          [ ! -e \"$folder\" ] || rm -rf \"$(readlink -f \"$folder\")\" \"$folder\"\n\
@@ -58,9 +59,7 @@ pub fn guests(owner: &str) -> Change {
          ask destroy \"$name\" > /dev/null 2>&1\n\
          ! ask dominfo \"$name\" > /dev/null 2>&1 || ask undefine \"$name\" || exit 1\n\
          done\n\
-         ls {logs} 2> /dev/null | grep -x -E '(vm|load)[0-9]+(-console)?[.]log' | while read -r log; do\n\
-         grep -q -x -F \"{logs}/$log\" {LEASE}/logs || rm -f \"{logs}/$log\"\n\
-         done"
+         remove_logs"
     );
     Change { note: format!("ls -d {logs}/* > logs 2> /dev/null || :"), ..Change::own("90-guests", ":", undo) }
 }

@@ -176,8 +176,8 @@ impl HostPair {
     }
 
     /// The folder of a run's files.
-    fn folder(&self) -> Result<PathBuf> {
-        Ok(self.state().join("run"))
+    fn folder(&self) -> PathBuf {
+        self.state().join("run")
     }
 
     /// Raises the hosts, if they are to be raised.
@@ -233,7 +233,7 @@ impl Stand for HostPair {
     }
 
     fn standing(&self) -> Result<Standing<Inventory>> {
-        running(&self.folder()?).map(Standing::Same)
+        running(&self.folder()).map(Standing::Same)
     }
 
     fn prepare(&mut self, ground: Ground<'_>, before: Before) -> Result<()> {
@@ -245,7 +245,7 @@ impl Stand for HostPair {
         }
         if before == Before::Up {
             self.raise_hosts()?;
-            self.keep_beating(&running(&self.folder()?)?.owner)?;
+            self.keep_beating(&running(&self.folder())?.owner)?;
         }
         Ok(())
     }
@@ -263,7 +263,7 @@ impl Stand for HostPair {
             .image
             .as_ref()
             .ok_or_else(|| Failure::new("prepare the hosts", "the guests' image was not made"))?;
-        let inventory = prepare::prepare(&chosen, &asked, image, &self.folder()?, ground)?;
+        let inventory = prepare::prepare(&chosen, &asked, image, &self.folder(), ground)?;
         self.keep_beating(&inventory.owner)?;
         Ok(inventory)
     }

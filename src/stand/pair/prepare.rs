@@ -10,7 +10,7 @@ use super::ssh::LoginFiles;
 use super::{Chosen, ExaminedHost, PairHost, fresh, guests, keys, lease, postcopy, state, storage};
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::GuestImage;
-use crate::inventory::file::{Consent, Machine, Network, Server, SharedStorage};
+use crate::inventory::file::{Consent, Machine, Server, SharedStorage};
 use crate::inventory::{Access, Inventory, Login, Sudo};
 use crate::ledger::{OnHost, Thing};
 use crate::remote::{Facts, Remote, quote};
@@ -56,12 +56,7 @@ pub fn prepare(
     upload(&sides[*at].remote, image, written, &["base.qcow2"])?;
     interrupted(ground)?;
 
-    let Network::Bridge { guests: addresses, .. } = &chosen.pair.network else {
-        return Err(Failure::new("attach guests to a network", "none is supported but `bridge`"));
-    };
     let guest_key = key_files::read(&image.directory.join("host_key.pub"))?.trim().to_owned();
-    let known: String = addresses.hosts().map(|address| format!("{address} {guest_key}\n")).collect();
-    files.write(&sides, &known)?;
     let slowness = describe::slowness(&sides);
     let logins = [0, 1].map(|at| Login { slowness, ..login(&sides[at], &files, chosen) });
     let inventory = describe::inventory(&PreparedPair {
@@ -73,6 +68,9 @@ pub fn prepare(
         images: &place.images,
         guest_key: &guest_key,
     })?;
+    let addresses = inventory.guests.addresses.hosts();
+    let known: String = addresses.map(|address| format!("{address} {guest_key}\n")).collect();
+    files.write(&sides, &known)?;
     let text = serde_json::to_string_pretty(&inventory).attempting(|| "write the inventory".into())?;
     key_files::write(&folder.join("inventory.json"), &text, 0o600)?;
     Ok(inventory)

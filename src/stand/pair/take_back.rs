@@ -7,7 +7,7 @@ use super::state::HostState;
 use super::{Chosen, lease};
 use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 use crate::inventory::Login;
-use crate::ledger::{Ledger, Lock, OnHost, Thing, state_directory};
+use crate::ledger::{Elsewhere, Ledger, Lock, OnHost, Thing, state_directory};
 use crate::remote::Remote;
 
 /// Puts a host back that is in the ledger, and compares it with what it was: the answer is what differs.
@@ -36,23 +36,12 @@ pub fn put_back(on_host: &OnHost) -> Result<Option<Failure>> {
 ///
 /// A command is at work, or something cannot be undone.
 pub fn clear(directory: &Path) -> Result<Vec<Thing>, Vec<Failure>> {
-    let one = |failure| vec![failure];
-    if Ledger::peek(directory).map_err(one)?.outstanding.is_empty() {
-        return Ok(Vec::new());
-    }
-    if directory == super::raised() && !Ledger::peek(&state_directory()).map_err(one)?.kept {
+    let machine = || Ledger::peek(&state_directory()).map_err(|failure| vec![failure]);
+    if directory == super::raised() && !machine()?.kept {
         // Whoever clears this machine ends the hosts themselves.
         return forget_raised();
     }
-    let lock = Lock::take(directory).map_err(one)?;
-    let ledger = Ledger::open_with(directory, put_back).map_err(one)?;
-    if ledger.is_kept() {
-        return Ok(Vec::new());
-    }
-    let things = ledger.outstanding();
-    let failures = ledger.undo_all();
-    drop(lock);
-    if failures.is_empty() { Ok(things) } else { Err(failures) }
+    undo(directory, put_back, Ledger::is_kept)
 }
 
 /// Strikes the hosts of this machine that have gone, with all changes of them, and returns what was undone.
@@ -61,13 +50,24 @@ pub fn clear(directory: &Path) -> Result<Vec<Thing>, Vec<Failure>> {
 ///
 /// A command is at work, or something else cannot be undone.
 pub fn forget_raised() -> Result<Vec<Thing>, Vec<Failure>> {
+    undo(&super::raised(), |_| Ok(None), |_| false)
+}
+
+/// Undoes what a ledger has, with `elsewhere` for what is on hosts, and returns it, unless the ledger is one that stays.
+fn undo(
+    directory: &Path,
+    elsewhere: Elsewhere,
+    stays: fn(&Ledger) -> bool,
+) -> Result<Vec<Thing>, Vec<Failure>> {
     let one = |failure| vec![failure];
-    let directory = super::raised();
-    if Ledger::peek(&directory).map_err(one)?.outstanding.is_empty() {
+    if Ledger::peek(directory).map_err(one)?.outstanding.is_empty() {
         return Ok(Vec::new());
     }
-    let lock = Lock::take(&directory).map_err(one)?;
-    let ledger = Ledger::open_with(&directory, |_| Ok(None)).map_err(one)?;
+    let lock = Lock::take(directory).map_err(one)?;
+    let ledger = Ledger::open_with(directory, elsewhere).map_err(one)?;
+    if stays(&ledger) {
+        return Ok(Vec::new());
+    }
     let things = ledger.outstanding();
     let failures = ledger.undo_all();
     drop(lock);
