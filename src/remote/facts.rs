@@ -11,6 +11,9 @@ use crate::failure::{Failure, Result};
 /// What a host runs to say what it has.
 const SCRIPT: &str = include_str!("facts.sh");
 
+/// What every script has that asks a host something.
+const PRELUDE: &str = include_str!("prelude.sh");
+
 /// QEMU's status, the fact `kvm_status`, after the boot sector of the trial of KVM has run.
 pub const KVM_RAN: u64 = 85;
 
@@ -43,7 +46,7 @@ impl Facts {
     pub fn said(remote: &Remote, script: &str, words: &[&str], limit: Duration) -> Result<Facts> {
         let words: Vec<_> = words.iter().map(|word| quote(word)).collect();
         let command = format!("exec sh -s -- {}", words.join(" "));
-        let printed = remote.run_with_input(&command, script.as_bytes(), limit)?;
+        let printed = remote.run_with_input(&command, [PRELUDE, script].concat().as_bytes(), limit)?;
         Facts::parse(&printed.stdout).ok_or_else(|| {
             let said = printed.stderr.lines().last().unwrap_or("nothing").to_owned();
             let what = format!("the script did not end; it said {said}");
@@ -135,10 +138,22 @@ impl Facts {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write;
-    use std::process::{Command, Stdio};
+impl Facts {
+    /// What a script says on this machine, as a host runs it: from standard input, which no program in it may read.
+    pub fn of_this_machine(script: &str, words: &[&str]) -> Facts {
+        use std::io::Write;
+        use std::process::{Command, Stdio};
+        let mut sh = Command::new("sh");
+        sh.args(["-s", "--"]).args(words).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = sh.spawn().unwrap();
+        child.stdin.take().unwrap().write_all([PRELUDE, script].concat().as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        Facts::parse(&String::from_utf8(output.stdout).unwrap()).unwrap()
+    }
+}
 
+#[cfg(test)]
+mod tests {
     use super::*;
 
     #[test]
@@ -157,13 +172,7 @@ mod tests {
 
     #[test]
     fn this_machine_says_what_it_is() {
-        // As a host runs it: from standard input, which no program in it may read.
-        let mut sh = Command::new("sh");
-        sh.args(["-s", "--", "/tmp", "lo"]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = sh.spawn().unwrap();
-        child.stdin.take().unwrap().write_all(SCRIPT.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        let facts = Facts::parse(&String::from_utf8(output.stdout).unwrap()).unwrap();
+        let facts = Facts::of_this_machine(SCRIPT, &["/tmp", "lo"]);
         assert_eq!(facts.one("arch"), Some(std::env::consts::ARCH));
         assert!(facts.number("memory_kib").unwrap() > 0 && facts.one("folder") == Some("yes"));
         assert_eq!(facts.one("bridge"), None, "lo is no bridge");

@@ -2,21 +2,12 @@
 # It runs as root if it can, needs nothing but a POSIX shell, and leaves nothing behind. Whatever is not there is not said.
 # $1: the folder of the shared storage, or nothing. $2: the guests' bridge, or nothing.
 
-PATH=$PATH:/usr/sbin:/sbin:/usr/libexec
-LC_ALL=C
-export PATH LC_ALL
+limit=20
 folder=$1
 bridge=$2
 
 say() { [ -z "$2" ] || printf '%s %s\n' "$1" "$2"; }
 file() { [ ! -r "$2" ] || say "$1" "$(head -n 1 "$2" 2>/dev/null)"; }
-has() { command -v "$1" >/dev/null 2>&1; }
-# Some have no timeout, or one without -k: then a program may take as long as it likes, and multivm stops waiting.
-if timeout -k 1 5 true 2>/dev/null; then
-    run() { timeout -k 1 20 "$@" 2>/dev/null </dev/null; }
-else
-    run() { "$@" 2>/dev/null </dev/null; }
-fi
 text() {
     name=$1
     shift

@@ -25,7 +25,10 @@ pub struct HostState {
 impl HostState {
     /// Observes a host.
     pub fn of(remote: &Remote) -> Result<HostState> {
-        let facts = Facts::said(remote, SCRIPT, &[], LIMIT)?;
+        HostState::said(&Facts::said(remote, SCRIPT, &[], LIMIT)?)
+    }
+
+    fn said(facts: &Facts) -> Result<HostState> {
         let mut text: Vec<String> =
             facts.texts().map(|(name, text)| format!("<<{name}\n{text}\n>>{name}\n")).collect();
         text.sort();
@@ -129,14 +132,7 @@ mod tests {
 
     #[test]
     fn a_host_says_what_it_is_like() {
-        use std::io::Write;
-        use std::process::{Command, Stdio};
-        let mut sh = Command::new("sh");
-        sh.args(["-s", "--"]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = sh.spawn().unwrap();
-        child.stdin.take().unwrap().write_all(SCRIPT.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        let seen = HostState::parse(&String::from_utf8(output.stdout).unwrap()).unwrap();
+        let seen = HostState::said(&Facts::of_this_machine(SCRIPT, &[])).unwrap();
         assert!(seen.kinds["links"].iter().any(|link| link.starts_with("lo ")), "{:?}", seen.kinds["links"]);
         assert!(!seen.kinds["mounts"].is_empty() && !seen.kinds["packages"].is_empty());
     }

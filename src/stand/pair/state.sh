@@ -1,14 +1,6 @@
 # Says what can be observed of a host that multivm might change: a text between <<NAME and >>NAME for each kind. What changes by itself is not in it.
 
-PATH=$PATH:/usr/sbin:/sbin
-LC_ALL=C
-export PATH LC_ALL
-has() { command -v "$1" >/dev/null 2>&1; }
-if timeout -k 1 5 true 2>/dev/null; then
-    run() { timeout -k 1 30 "$@" 2>/dev/null </dev/null; }
-else
-    run() { "$@" 2>/dev/null </dev/null; }
-fi
+limit=30
 text() {
     printf '<<%s\n' "$1"
     cat
