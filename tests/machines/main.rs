@@ -4,7 +4,8 @@
 //! All of it is ignored unless asked for: one guest in four runs was reset when it arrived (`reboot` found it), under a KVM whose
 //! CPU instructions QEMU emulates. It is not known yet why.
 
-mod run;
+#[path = "../again/mod.rs"]
+mod again;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -18,7 +19,13 @@ use multivm::sys::random::Random;
 use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 
-use run::{CHILD, Run};
+use again::Run;
+
+/// Set for a run.
+const CHILD: &str = "MULTIVM_SELFTEST_ON_MACHINES";
+
+/// What a run keeps of the variables of this test.
+const KEPT: [&str; 3] = ["MULTIVM_STATE", "MULTIVM_CACHE", "MULTIVM_MIRROR"];
 
 /// Played with one guest: a machine host has two CPUs that are emulated.
 const SCENARIO: &str = "precopy_orderly::in_vms::stress_cpu";
@@ -61,19 +68,16 @@ fn main() -> ExitCode {
 
 fn from_the_password() -> Result<(), Failed> {
     let hosts = Raised::up()?;
-    let run = Run::start(&hosts.inventory, SCENARIO)?;
-    let played = run.ends(RUN_LIMIT)?;
-    eprintln!("machines: {}", played.spent());
+    let run = start(&hosts.inventory)?;
+    let (status, folder) = run.ends(RUN_LIMIT)?;
+    let read = |path: &str| std::fs::read_to_string(folder.path().join(path)).unwrap_or_default();
+    let (said, record) = (read("said"), read("results/latest/record.jsonl"));
+    eprintln!("machines: {}", said.lines().find(|line| line.contains("s of scenarios")).unwrap_or_default());
     // It fails as well if a host is not what it was before.
-    expect(
-        played.status.success(),
-        &format!("the run ended with {}; it said:\n{}", played.status, played.said),
-    )?;
-    expect(played.record.contains("\"accelerator\":\"KVM\""), "the guests did not run under KVM")?;
-    let legs = played
-        .record
-        .lines()
-        .filter(|line| line.contains("\"leg_finished\"") && line.contains("\"ok\":true"));
+    expect(status.success(), &format!("the run ended with {status}; it said:\n{said}"))?;
+    expect(record.contains("\"accelerator\":\"KVM\""), "the guests did not run under KVM")?;
+    let legs =
+        record.lines().filter(|line| line.contains("\"leg_finished\"") && line.contains("\"ok\":true"));
     expect(legs.count() == 2, "the guest did not go there and come back")?;
     hosts.are_as_before()?;
     hosts.down()
@@ -87,8 +91,8 @@ fn killed() -> Result<(), Failed> {
     let hosts = Raised::up()?;
     for number in 1..=KILLS {
         let moment = MOMENTS.mul_f64(draw.below(1000) as f64 / 1000.0);
-        let run = Run::start(&hosts.inventory, SCENARIO)?;
-        let status = run.signalled(Signal::SIGKILL, moment)?;
+        let run = start(&hosts.inventory)?;
+        let (status, _) = run.signalled(Signal::SIGKILL, moment, ANSWER_LIMIT)?;
         // Another machine has neither the ledger nor the keys of the run, but the inventory.
         let elsewhere = tempfile::tempdir()?;
         let said = hosts.multivm(&["reap", "--take-over", "--inventory"], Some(elsewhere.path()))?;
@@ -103,6 +107,14 @@ fn killed() -> Result<(), Failed> {
         expect(own.status.success(), &format!("multivm reap: {}", String::from_utf8_lossy(&own.stderr)))?;
     }
     hosts.down()
+}
+
+fn start(inventory: &Path) -> Result<Run, Failed> {
+    let is_own = |name: &str| name.starts_with("MULTIVM_") && !KEPT.contains(&name);
+    Run::start(SCENARIO, is_own, |command| {
+        let command = command.args(["--profile", "lab", "--inventory"]).arg(inventory);
+        command.envs([(CHILD, "1"), ("MULTIVM_GUESTS", "1")])
+    })
 }
 
 fn expect(held: bool, otherwise: &str) -> Result<(), Failed> {

@@ -1,23 +1,21 @@
 //! Signals at every point of a run: SIGTERM and Ctrl-C end it soon, `kill -9` at once, and nothing stays on the machine that was not
 //! there before, at the latest after the next command.
 
+#[path = "../again/mod.rs"]
+mod again;
 mod traces;
 
-use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use multivm::failure::{Attempt, Failure};
 use multivm::plan::{SEED_VARIABLE, Seed};
 use multivm::sys::random::Random;
-use multivm::sys::stop::StopFlag;
-use multivm::sys::wait::{Poll, wait_for};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, geteuid};
-use tempfile::TempDir;
+use nix::sys::signal::Signal;
+use nix::unistd::geteuid;
 
+use again::Run;
 use traces::Traces;
 
 /// Set for the run that gets the signals, which is this program, started again as the scenarios' target.
@@ -59,7 +57,7 @@ fn at_every_point_of_a_run() -> Result<(), Failed> {
     let mut took = Duration::ZERO;
     for _ in 0..2 {
         let begin = Instant::now();
-        let whole = Run::start()?.ends(RUN_LIMIT)?;
+        let whole = start()?.ends(RUN_LIMIT)?.0;
         expect(whole.success(), "without a signal", &format!("it ended with {whole}"))?;
         took = begin.elapsed();
     }
@@ -70,7 +68,7 @@ fn at_every_point_of_a_run() -> Result<(), Failed> {
         let part = took / MOMENTS as u32;
         let moment = part * number as u32 + part.mul_f64(draw.below(1000) as f64 / 1000.0);
         let what = format!("{signal} after {:.1} of {:.1} s", moment.as_secs_f64(), took.as_secs_f64());
-        let (status, until_end) = Run::start()?.signalled(signal, moment)?;
+        let (status, until_end) = start()?.signalled(signal, moment, LIMIT)?;
         eprintln!("signals: {what}: {status}, {:.1} s later", until_end.as_secs_f64());
         under_way += usize::from(!status.success());
         expect(until_end < LIMIT, &what, "it ends too late")?;
@@ -87,7 +85,7 @@ fn at_every_point_of_a_run() -> Result<(), Failed> {
     }
     // Runs are not equally long: some may be over.
     expect(under_way >= MOMENTS / 2, "the signals", &format!("only {under_way} came while the run went on"))?;
-    let after = Run::start()?.ends(RUN_LIMIT)?;
+    let after = start()?.ends(RUN_LIMIT)?.0;
     expect(after.success(), "after all signals", &format!("a run ended with {after}"))
 }
 
@@ -95,65 +93,10 @@ fn expect(held: bool, what: &str, seen: &str) -> Result<(), Failed> {
     if held { Ok(()) } else { Err(format!("{what}: {seen}").into()) }
 }
 
-/// A run of one scenario, with what it says in a file.
-struct Run {
-    child: Child,
-    folder: TempDir,
-}
+/// What this test is selected by.
+const SELECTED_BY: [&str; 5] =
+    ["MULTIVM_SET", "MULTIVM_SHARD", "MULTIVM_SIZING", "MULTIVM_JUNIT", "MULTIVM_FLOOR"];
 
-impl Run {
-    fn start() -> Result<Run, Failed> {
-        let folder = tempfile::tempdir()?;
-        let said = File::create(folder.path().join("said"))?;
-        let mut command = Command::new(std::env::current_exe()?);
-        // Whatever this test is selected by, and by whom.
-        let own = ["MULTIVM_SET", "MULTIVM_SHARD", "MULTIVM_SIZING", "MULTIVM_JUNIT", "MULTIVM_FLOOR"];
-        let nextests = std::env::vars_os().map(|(name, _)| name);
-        for name in nextests.filter(|name| name.to_string_lossy().starts_with("NEXTEST")) {
-            command.env_remove(name);
-        }
-        for name in own {
-            command.env_remove(name);
-        }
-        let child = command
-            .args(["--exact", SCENARIO])
-            .env(CHILD, "1")
-            .env("MULTIVM_RESULTS", folder.path().join("results"))
-            .stdin(Stdio::null())
-            .stdout(said.try_clone()?)
-            .stderr(said)
-            .spawn()?;
-        Ok(Run { child, folder })
-    }
-
-    fn ends(mut self, limit: Duration) -> Result<ExitStatus, Failed> {
-        let ended = wait_for("the run to end", limit, &StopFlag::new(), || match self.child.try_wait() {
-            Ok(Some(status)) => Poll::Ready(status),
-            Ok(None) => Poll::NotYet("it goes on".into()),
-            Err(error) => Poll::NotYet(error.to_string()),
-        });
-        let said = || std::fs::read_to_string(self.folder.path().join("said")).unwrap_or_default();
-        ended.map_err(|failure| {
-            // Whatever it hangs in, the next command clears what it left.
-            let _ = self.child.kill();
-            Failed::from(format!("{failure}; it said:\n{}", said()))
-        })
-    }
-
-    /// Its end, and how long after the signal that was.
-    fn signalled(mut self, signal: Signal, moment: Duration) -> Result<(ExitStatus, Duration), Failed> {
-        let begin = Instant::now();
-        let over = || Failure::new("wait for the moment of the signal", "the run is over");
-        // The moment is what is waited for; a run that ends before it needs no signal.
-        let _ = wait_for("the moment", moment, &StopFlag::new(), || match self.child.try_wait() {
-            Ok(Some(_)) => Poll::Ready(Err::<(), _>(over())),
-            _ => Poll::NotYet("it goes on".into()),
-        });
-        if let Ok(None) = self.child.try_wait() {
-            kill(Pid::from_raw(self.child.id() as i32), signal).attempting(|| format!("send {signal}"))?;
-        }
-        let sent = begin.elapsed();
-        let status = self.ends(LIMIT)?;
-        Ok((status, begin.elapsed() - sent))
-    }
+fn start() -> Result<Run, Failed> {
+    Run::start(SCENARIO, |name| SELECTED_BY.contains(&name), |command| command.env(CHILD, "1"))
 }

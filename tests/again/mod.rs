@@ -1,0 +1,86 @@
+//! A run of one scenario by a test that is started again as the scenarios' target, with what it says in a file.
+
+use std::fs::File;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use libtest_mimic::Failed;
+use multivm::failure::{Attempt, Failure};
+use multivm::sys::stop::StopFlag;
+use multivm::sys::wait::{Poll, wait_for};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+pub struct Run {
+    child: Child,
+    folder: TempDir,
+}
+
+impl Run {
+    /// Starts this program once more. Whatever this test was selected by, and by whom, is nothing to the run: variables of nextest, and
+    /// those that `is_own` to the test.
+    pub fn start(
+        scenario: &str,
+        is_own: impl Fn(&str) -> bool,
+        prepare: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Result<Run, Failed> {
+        let folder = tempfile::tempdir()?;
+        let said = File::create(folder.path().join("said"))?;
+        let mut command = Command::new(std::env::current_exe()?);
+        for name in std::env::vars_os().map(|(name, _)| name) {
+            let text = name.to_string_lossy();
+            if text.starts_with("NEXTEST") || is_own(&text) {
+                command.env_remove(&name);
+            }
+        }
+        let child = prepare(command.args(["--exact", scenario]))
+            .env("MULTIVM_RESULTS", folder.path().join("results"))
+            .stdin(Stdio::null())
+            .stdout(said.try_clone()?)
+            .stderr(said)
+            .spawn()?;
+        Ok(Run { child, folder })
+    }
+
+    /// Waits for the end; the folder has what was said in `said`, and the results below `results`.
+    pub fn ends(mut self, limit: Duration) -> Result<(ExitStatus, TempDir), Failed> {
+        let ended = wait_for("the run to end", limit, &StopFlag::new(), || match self.child.try_wait() {
+            Ok(Some(status)) => Poll::Ready(status),
+            Ok(None) => Poll::NotYet("it goes on".into()),
+            Err(error) => Poll::NotYet(error.to_string()),
+        });
+        match ended {
+            Ok(status) => Ok((status, self.folder)),
+            Err(failure) => {
+                // Whatever it hangs in, the next command clears what it left.
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+                let said = std::fs::read_to_string(self.folder.path().join("said")).unwrap_or_default();
+                Err(format!("{failure}; it said:\n{said}").into())
+            }
+        }
+    }
+
+    /// Sends a signal at a moment, unless the run is over by then; returns its end, and how long after the signal that was.
+    pub fn signalled(
+        mut self,
+        signal: Signal,
+        moment: Duration,
+        limit: Duration,
+    ) -> Result<(ExitStatus, Duration), Failed> {
+        let begin = Instant::now();
+        let over = || Failure::new("wait for the moment of the signal", "the run is over");
+        // The moment is what is waited for; a run that ends before it needs no signal.
+        let _ = wait_for("the moment", moment, &StopFlag::new(), || match self.child.try_wait() {
+            Ok(Some(_)) => Poll::Ready(Err::<(), _>(over())),
+            _ => Poll::NotYet("it goes on".into()),
+        });
+        if let Ok(None) = self.child.try_wait() {
+            kill(Pid::from_raw(self.child.id() as i32), signal).attempting(|| format!("send {signal}"))?;
+        }
+        let sent = begin.elapsed();
+        let (status, _) = self.ends(limit)?;
+        Ok((status, begin.elapsed() - sent))
+    }
+}
