@@ -30,9 +30,9 @@ const LOAD: Advice = Advice::new(
 );
 
 /// The check.
-pub struct Booting;
+pub struct GuestsBooted;
 
-impl Check for Booting {
+impl Check for GuestsBooted {
     fn about(&self) -> &'static About {
         &ABOUT
     }

@@ -34,9 +34,9 @@ const DOWNTIME: Advice = Advice::new(
 );
 
 /// The check.
-pub(super) struct Budget;
+pub(super) struct WithinBudget;
 
-impl Check for Budget {
+impl Check for WithinBudget {
     fn about(&self) -> &'static About {
         &ABOUT
     }

@@ -29,9 +29,9 @@ const MOVED: Advice = Advice::new(
 );
 
 /// The check.
-pub struct Clock;
+pub struct ClockSane;
 
-impl Check for Clock {
+impl Check for ClockSane {
     fn about(&self) -> &'static About {
         &ABOUT
     }

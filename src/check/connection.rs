@@ -20,9 +20,9 @@ const LOST: Advice = Advice::new(
 );
 
 /// The check.
-pub(super) struct Connection;
+pub(super) struct TcpAlive;
 
-impl Check for Connection {
+impl Check for TcpAlive {
     fn about(&self) -> &'static About {
         &ABOUT
     }

@@ -36,9 +36,9 @@ const BLIND: Advice = Advice::new(
 );
 
 /// The check.
-pub struct Copies;
+pub struct NeverTwice;
 
-impl Check for Copies {
+impl Check for NeverTwice {
     fn about(&self) -> &'static About {
         &ABOUT
     }

@@ -27,9 +27,9 @@ const CHANGED: Advice = Advice::new(
 );
 
 /// The check.
-pub(super) struct Defined;
+pub(super) struct SameDefinition;
 
-impl Check for Defined {
+impl Check for SameDefinition {
     fn about(&self) -> &'static About {
         &ABOUT
     }

@@ -30,9 +30,9 @@ const HANGS: Advice =
     Advice::new("nothing was written", "does the guest's disk hang, or does the storage server not answer?");
 
 /// The check.
-pub struct Disk;
+pub struct DiskIntact;
 
-impl Check for Disk {
+impl Check for DiskIntact {
     fn about(&self) -> &'static About {
         &ABOUT
     }

@@ -19,9 +19,9 @@ const DAMAGED: Advice = Advice::new(
 );
 
 /// The check.
-pub struct Image;
+pub struct ImageWhole;
 
-impl Check for Image {
+impl Check for ImageWhole {
     fn about(&self) -> &'static About {
         &ABOUT
     }

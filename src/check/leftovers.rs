@@ -44,9 +44,9 @@ const HELD: Advice = Advice::new(
 );
 
 /// The check.
-pub struct Leftovers;
+pub struct NothingLeft;
 
-impl Check for Leftovers {
+impl Check for NothingLeft {
     fn about(&self) -> &'static About {
         &ABOUT
     }

@@ -22,9 +22,9 @@ const SUSPENDED: Advice = Advice::new(
 );
 
 /// The check.
-pub(super) struct Live;
+pub(super) struct WasLive;
 
-impl Check for Live {
+impl Check for WasLive {
     fn about(&self) -> &'static About {
         &ABOUT
     }

@@ -41,9 +41,9 @@ const LET_GO: Advice =
     Advice::new("the load does not hold its memory", "it let go of its memory: was it started again?");
 
 /// The check.
-pub(super) struct Load;
+pub(super) struct RealLoad;
 
-impl Check for Load {
+impl Check for RealLoad {
     fn about(&self) -> &'static About {
         &ABOUT
     }

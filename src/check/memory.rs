@@ -32,9 +32,9 @@ const WITNESS: Advice = Advice::new(
 );
 
 /// The check.
-pub struct Memory;
+pub struct MemoryIntact;
 
-impl Check for Memory {
+impl Check for MemoryIntact {
     fn about(&self) -> &'static About {
         &ABOUT
     }

@@ -26,9 +26,9 @@ const REFUSED: Advice = Advice::new(
 );
 
 /// The check.
-pub(super) struct Migration;
+pub(super) struct Migrated;
 
-impl Check for Migration {
+impl Check for Migrated {
     fn about(&self) -> &'static About {
         &ABOUT
     }

@@ -35,9 +35,9 @@ const APART: Advice = Advice::new(
 );
 
 /// The check.
-pub struct Overlap;
+pub struct MovedTogether;
 
-impl Check for Overlap {
+impl Check for MovedTogether {
     fn about(&self) -> &'static About {
         &ABOUT
     }
@@ -176,7 +176,7 @@ mod tests {
         let scenario: Scenario = "precopy_orderly::in_vms::stress_cpu".parse().unwrap();
         let text = ABOUT.only.unwrap();
         for order in Order::ALL {
-            let applies = Overlap.applies(&Scenario { order: *order, ..scenario });
+            let applies = MovedTogether.applies(&Scenario { order: *order, ..scenario });
             assert_eq!(text.contains(&format!("`{order}`")), applies, "{order}: {text}");
         }
     }

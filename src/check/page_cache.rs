@@ -22,9 +22,9 @@ const FILES: Advice = Advice::new(
 );
 
 /// The check.
-pub struct PageCache;
+pub struct PageCacheIntact;
 
-impl Check for PageCache {
+impl Check for PageCacheIntact {
     fn about(&self) -> &'static About {
         &ABOUT
     }

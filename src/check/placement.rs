@@ -22,9 +22,9 @@ const ELSEWHERE: Advice = Advice::new(
 );
 
 /// The check.
-pub struct Placement;
+pub struct OneCopy;
 
-impl Check for Placement {
+impl Check for OneCopy {
     fn about(&self) -> &'static About {
         &ABOUT
     }

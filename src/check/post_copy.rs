@@ -21,9 +21,9 @@ const NO_SWITCH: Advice = Advice::new(
 );
 
 /// The check.
-pub struct PostCopy;
+pub struct WasPostCopy;
 
-impl Check for PostCopy {
+impl Check for WasPostCopy {
     fn about(&self) -> &'static About {
         &ABOUT
     }

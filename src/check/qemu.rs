@@ -36,9 +36,9 @@ const SAID: Advice = Advice::new(
 );
 
 /// The check.
-pub struct Qemu;
+pub struct QemuSound;
 
-impl Check for Qemu {
+impl Check for QemuSound {
     fn about(&self) -> &'static About {
         &ABOUT
     }

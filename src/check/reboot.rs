@@ -38,9 +38,9 @@ const AGAIN: Advice = Advice::new(
 );
 
 /// The check.
-pub struct Reboot;
+pub struct NoReboot;
 
-impl Check for Reboot {
+impl Check for NoReboot {
     fn about(&self) -> &'static About {
         &ABOUT
     }

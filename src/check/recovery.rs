@@ -42,9 +42,9 @@ const LOSSY: Advice = Advice::new(
 );
 
 /// The check.
-pub struct Recovery;
+pub struct Recovered;
 
-impl Check for Recovery {
+impl Check for Recovered {
     fn about(&self) -> &'static About {
         &ABOUT
     }

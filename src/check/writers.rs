@@ -45,9 +45,9 @@ const BLIND: Advice = Advice::new(
 );
 
 /// The check.
-pub struct Writers;
+pub struct OneWriter;
 
-impl Check for Writers {
+impl Check for OneWriter {
     fn about(&self) -> &'static About {
         &ABOUT
     }

@@ -49,9 +49,9 @@ const CONSOLE: Advice = Advice::new(
 );
 
 /// The check.
-pub struct KernelLog;
+pub struct KernelsClean;
 
-impl Check for KernelLog {
+impl Check for KernelsClean {
     fn about(&self) -> &'static About {
         &ABOUT
     }

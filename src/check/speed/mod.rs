@@ -41,9 +41,9 @@ pub static ABOUT: About = About {
 };
 
 /// The check.
-pub struct Speed;
+pub struct SameSpeed;
 
-impl Check for Speed {
+impl Check for SameSpeed {
     fn about(&self) -> &'static About {
         &ABOUT
     }
