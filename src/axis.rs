@@ -80,7 +80,7 @@ pub(crate) use by_name;
 
 /// A table: the enum of its values, and each with its row. A new value is a file with its row and a line here.
 macro_rules! table {
-    ($(#[$doc:meta])* $table:ident, $row:ty { $($value:ident => $spec:expr,)+ }) => {
+    ($(#[$doc:meta])* $table:ident, $row:ty { $($value:ident => $row_of:expr,)+ }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum $table {
@@ -92,9 +92,9 @@ macro_rules! table {
             pub const ALL: &'static [Self] = &[$(Self::$value,)+];
 
             /// All that is known of the value.
-            pub fn spec(self) -> &'static $row {
+            pub fn row(self) -> &'static $row {
                 match self {
-                    $(Self::$value => &$spec,)+
+                    $(Self::$value => &$row_of,)+
                 }
             }
         }
@@ -104,10 +104,10 @@ pub(crate) use table;
 
 /// A choice from its table, whose rows have a field `name`: an axis of the matrix, or a key of an inventory file.
 macro_rules! axis {
-    ($(#[$doc:meta])* $axis:ident, $key:literal, $row:ty { $($value:ident => $spec:expr,)+ }) => {
+    ($(#[$doc:meta])* $axis:ident, $key:literal, $row:ty { $($value:ident => $row_of:expr,)+ }) => {
         $crate::axis::table! {
             $(#[$doc])*
-            $axis, $row { $($value => $spec,)+ }
+            $axis, $row { $($value => $row_of,)+ }
         }
 
         impl $crate::axis::AxisValue for $axis {
@@ -118,7 +118,7 @@ macro_rules! axis {
             }
 
             fn name(self) -> &'static str {
-                self.spec().name
+                self.row().name
             }
         }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{About, Advice, Asked, Check, Moment, Proof, Scene, StepEnd};
 use crate::failure::Result;
-use crate::load::{self, LoadLook, LoadWatch, Sample, Timeline, Window, samples_of};
+use crate::load::{LoadLook, LoadWatch, RunningTool, Sample, Timeline, Window, samples_of};
 use crate::plan::Leg;
 use crate::scenario::{Scenario, Workload};
 
@@ -159,9 +159,9 @@ impl JudgedPlace {
         })
     }
 
-    fn prove_each(&self, leg: Option<Leg>, mut prove: impl FnMut(&str, &load::Load) -> Proof) -> Vec<Proof> {
+    fn prove_each(&self, leg: Option<Leg>, mut prove: impl FnMut(&str, &RunningTool) -> Proof) -> Vec<Proof> {
         let place = &self.timeline.place;
-        let proof = |load: &load::Load| Proof {
+        let proof = |load: &RunningTool| Proof {
             guest: place.guest().map(str::to_owned),
             ..prove(place.name(), load)
         };
@@ -202,7 +202,7 @@ const NOTICEABLE: Duration = Duration::from_secs(3);
 
 /// Judges a load on one machine by its looks: the first from before the move, the others from during and after it. `earlier`
 /// has the looks before all of these.
-pub fn check(place: &str, load: &load::Load, earlier: &[&Sample], samples: &[&Sample]) -> Proof {
+pub fn check(place: &str, load: &RunningTool, earlier: &[&Sample], samples: &[&Sample]) -> Proof {
     let expected = expected(place, load);
     let [before, looks @ ..] = samples else {
         return unknown(place, load, "it was not looked at");
@@ -235,7 +235,7 @@ pub fn check(place: &str, load: &load::Load, earlier: &[&Sample], samples: &[&Sa
 }
 
 /// Whether the load used no CPU time although it had enough time to.
-fn idle(load: &load::Load, earlier: &Sample, later: &Sample) -> bool {
+fn idle(load: &RunningTool, earlier: &Sample, later: &Sample) -> bool {
     let time = later.asked.saturating_duration_since(earlier.at);
     // For a moment neither its own count nor its parent's has a worker that the kernel has just killed.
     (later.ticks < earlier.ticks && !load.comes_and_goes())
@@ -244,13 +244,13 @@ fn idle(load: &load::Load, earlier: &Sample, later: &Sample) -> bool {
 
 /// Whether the load's files were removed before a disk had them. A load whose kernel does not count such writes has not
 /// begun.
-fn took_back(load: &load::Load, earlier: &Sample, later: &Sample) -> bool {
+fn took_back(load: &RunningTool, earlier: &Sample, later: &Sample) -> bool {
     load.writes() && later.written < earlier.written
 }
 
 /// The first look that shows no work for [`STALLED`], and which work is missing.
 fn stalled<'a>(
-    load: &load::Load,
+    load: &RunningTool,
     earlier: &[&'a Sample],
     samples: &'a [&'a Sample],
 ) -> Option<(&'a &'a Sample, &'static Advice)> {
@@ -264,7 +264,7 @@ fn stalled<'a>(
     })
 }
 
-fn shown(load: &load::Load, sample: &Sample) -> String {
+fn shown(load: &RunningTool, sample: &Sample) -> String {
     let written = match sample.written {
         Some(written) if load.writes() => format!(", {} MiB on a disk", written.0 >> 20),
         _ => String::new(),
@@ -279,11 +279,11 @@ fn shown(load: &load::Load, sample: &Sample) -> String {
 }
 
 /// The finding about a load that could not be looked at.
-pub fn unknown(place: &str, load: &load::Load, why: &str) -> Proof {
+pub fn unknown(place: &str, load: &RunningTool, why: &str) -> Proof {
     Proof::new(&ABOUT, false, expected(place, load), format!("not known: {why}"))
 }
 
-fn expected(place: &str, load: &load::Load) -> String {
+fn expected(place: &str, load: &RunningTool) -> String {
     let and = if load.writes() { ", using CPU time, and written to a disk" } else { ", and using CPU time" };
     format!("`{}` on {place} alive during the migration{and}", load.command)
 }
@@ -295,7 +295,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::load::Command;
+    use crate::load::ToolCommand;
     use crate::scenario::{Bytes, Signs};
 
     const MIB: u64 = 1 << 20;
@@ -312,10 +312,10 @@ mod tests {
         Sample { alive: 3, stopped: 0, ticks, resident: Bytes(0), written, asked: at, at }
     }
 
-    fn load(writes: bool) -> load::Load {
+    fn load(writes: bool) -> RunningTool {
         let words = ["stress", "--hdd", "2"].map(str::to_owned).into();
         let signs = Signs { writes, ..Signs::default() };
-        load::Load::new(&Command { words, signs, basis: None }, 70)
+        RunningTool::new(&ToolCommand { words, signs, basis: None }, 70)
     }
 
     #[rstest]

@@ -43,7 +43,7 @@ impl Check for MovedTogether {
     }
 
     fn applies(&self, scenario: &Scenario) -> bool {
-        scenario.order.spec().parallel
+        scenario.order.row().parallel
     }
 
     fn begin<'a>(&self, _scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {

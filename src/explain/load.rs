@@ -6,16 +6,16 @@ use crate::scenario::{HostShare, Load, Profile, Scenario, Workload};
 pub(super) fn lines(scenario: &Scenario, profile: &Profile) -> Vec<String> {
     let (load, share) = match scenario.workload {
         Workload::Stress { load, share } => (load, share.unwrap_or(HostShare::Half)),
-        Workload::Boot(booting) => return vec![format!("Load: {}", (booting.spec().text)(profile))],
+        Workload::Boot(booting) => return vec![format!("Load: {}", (booting.row().text)(profile))],
     };
     let mut lines = Vec::new();
     if scenario.location.in_guests() {
         lines.push(in_guests(load, profile));
     }
     for host in scenario.location.hosts() {
-        let spec = load.spec();
-        let amount = (spec.kind.host_text)(share);
-        lines.push(format!("Load on the {host} host: `{}`, {amount}.", spec.tool.program));
+        let row = load.row();
+        let amount = (row.kind.host_text)(share);
+        lines.push(format!("Load on the {host} host: `{}`, {amount}.", row.tool.program));
     }
     if !scenario.location.hosts().is_empty() {
         lines.push(
@@ -27,7 +27,7 @@ pub(super) fn lines(scenario: &Scenario, profile: &Profile) -> Vec<String> {
 }
 
 fn in_guests(load: Load, profile: &Profile) -> String {
-    let kind = load.spec().kind;
+    let kind = load.row().kind;
     let command = load.command(&(kind.in_guest)(profile)).join(" ");
     format!("Load in every guest: `{command}`{}.", (kind.guest_text)(profile))
 }

@@ -52,7 +52,7 @@ fn in_every_guest(scenario: &Scenario, profile: &Profile) -> String {
 
 fn each_migration(scenario: &Scenario, profile: &Profile) -> String {
     let options = migration::options(scenario, profile, Pace::default());
-    let (mode, transport) = (scenario.mode.spec(), scenario.transport.spec());
+    let (mode, transport) = (scenario.mode.row(), scenario.transport.row());
     format!(
         "Each migration: {options}; the guest {}; memory is sent {}; {}; it may take {}, then {}.",
         mode.text,
@@ -64,7 +64,7 @@ fn each_migration(scenario: &Scenario, profile: &Profile) -> String {
 }
 
 fn moves(scenario: &Scenario, profile: &Profile, seed: Seed) -> Vec<String> {
-    let order = scenario.order.spec();
+    let order = scenario.order.row();
     let rounds = counted(profile.rounds, "round", "rounds");
     let fleet = plan::PlanInput { guests: profile.guests as usize, rounds: profile.rounds, seed };
     let steps = match scenario.order.steps(&fleet) {

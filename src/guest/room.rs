@@ -38,11 +38,11 @@ impl<'a> Need<'a> {
         let need = Need { order: Some(scenario.order), ..Need::at_rest(profile) };
         match scenario.workload {
             Workload::Boot(booting) => {
-                let load_guests = (booting.spec().load_guests)(profile.load_guests as usize);
+                let load_guests = (booting.row().load_guests)(profile.load_guests as usize);
                 Need { load_guests: u32::try_from(load_guests).unwrap_or(u32::MAX), ..need }
             }
             Workload::Stress { load, .. } if scenario.location.in_guests() => {
-                Need { load: load.spec().kind.memory_in_guest(profile).0, ..need }
+                Need { load: load.row().kind.memory_in_guest(profile).0, ..need }
             }
             Workload::Stress { .. } => need,
         }
@@ -91,7 +91,7 @@ impl<'a> Need<'a> {
     fn moving(&self) -> u32 {
         let guests = self.profile.guests;
         let Some(order) = self.order else { return 0 };
-        if order.spec().seeded {
+        if order.row().seeded {
             // A random plan may move all guests together.
             return guests;
         }

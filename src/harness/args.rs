@@ -10,7 +10,9 @@ use super::latest;
 use crate::failure::Problem;
 use crate::plan::{SEED_VARIABLE, Seed};
 use crate::record::RunFolder;
-use crate::scenario::{Asked, SHARD_VARIABLE, SIZING_VARIABLE, Selection, Set, Shard, Wish, sizing_switch};
+use crate::scenario::{
+    RunIgnored, SHARD_VARIABLE, SIZING_VARIABLE, Selection, Set, Shard, Wish, sizing_switch,
+};
 use crate::sys::unset::without_empty_variables;
 
 /// Options of our own. Each has an environment twin, because `cargo test -- --option` also hands it to the unit
@@ -102,9 +104,9 @@ pub struct Request {
 
 impl Request {
     /// Whether the user asks for cases beyond the matrix.
-    pub fn asked(&self) -> Asked {
+    pub fn asked(&self) -> RunIgnored {
         let libtest = &self.options.libtest;
-        Asked::by_flags(libtest.ignored, libtest.include_ignored)
+        RunIgnored::by_flags(libtest.ignored, libtest.include_ignored)
     }
 
     /// The user's wish from a set.

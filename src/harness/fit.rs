@@ -4,7 +4,7 @@ use super::args::Request;
 use super::own_tests;
 use super::plan::Plan;
 use crate::failure::Problem;
-use crate::scenario::{Asked, ScenarioFile, Selection, Wish};
+use crate::scenario::{RunIgnored, ScenarioFile, Selection, Wish};
 
 /// The subject of a selection.
 pub(super) enum Fit {
@@ -33,7 +33,7 @@ impl Fit {
         }
         let lists = request.options.libtest.list;
         // nextest lists twice, with --ignored and without.
-        let asked = if lists { Asked::Both } else { request.asked() };
+        let asked = if lists { RunIgnored::Yes } else { request.asked() };
         let wish = Wish { asked, ..request.wish(&plan.set) };
         if plan.file.choose(wish).asked_for(asked).next().is_some() {
             return Ok(Fit::Scenarios);

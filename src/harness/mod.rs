@@ -26,7 +26,7 @@ mod wanted;
 pub use args::one_at_a_time;
 pub use entry::{exit_code, main};
 pub use hold::on_stage;
-pub use named::{Named, unplayed};
+pub use named::{NamedTest, unplayed};
 pub use own_tests::programs;
 pub use plan::Plan;
 pub use run::process_of;

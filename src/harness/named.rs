@@ -11,11 +11,11 @@ use super::latest;
 use super::own_tests;
 use crate::failure::Problem;
 use crate::failure::input::{InputError, quoted, suggestion};
-use crate::scenario::{Asked, Selection};
+use crate::scenario::{RunIgnored, Selection};
 
 /// A test of such a target.
 #[derive(Debug, Clone, Copy)]
-pub struct Named<'a> {
+pub struct NamedTest<'a> {
     pub name: &'a str,
     /// Whether a command plays the test only with a flag.
     pub ignored: bool,
@@ -23,10 +23,10 @@ pub struct Named<'a> {
 
 /// The exit code of a process that plays none of its target's tests, after it has written the list or the message that is
 /// due; none if the process plays any.
-pub fn unplayed(request: &Request, tests: &[Named<'_>]) -> Option<ExitCode> {
+pub fn unplayed(request: &Request, tests: &[NamedTest<'_>]) -> Option<ExitCode> {
     let libtest = &request.options.libtest;
     // nextest lists twice, with --ignored and without.
-    let asked = if libtest.list { Asked::Both } else { request.asked() };
+    let asked = if libtest.list { RunIgnored::Yes } else { request.asked() };
     let target = Target { tests, selection: &request.selection, asked };
     if let Some(mistake) = target.mistake(own_tests::names) {
         let note = note(request).map(|note| format!("\n  = note: {note}"));
@@ -35,7 +35,7 @@ pub fn unplayed(request: &Request, tests: &[Named<'_>]) -> Option<ExitCode> {
     if !libtest.list && target.played().next().is_some() {
         return None;
     }
-    let trial = |test: &Named<'_>| Trial::test(test.name, || Ok(())).with_ignored_flag(test.ignored);
+    let trial = |test: &NamedTest<'_>| Trial::test(test.name, || Ok(())).with_ignored_flag(test.ignored);
     let conclusion = libtest_mimic::run(&one_at_a_time(libtest), target.selected().map(trial).collect());
     let line = (!libtest.list).then(|| target.nothing_to_play()).flatten();
     let words: Vec<String> = line.into_iter().chain(note(request)).collect();
@@ -53,18 +53,18 @@ fn note(request: &Request) -> Option<String> {
 
 /// The tests of a target, and what a command wants of them.
 struct Target<'a> {
-    tests: &'a [Named<'a>],
+    tests: &'a [NamedTest<'a>],
     selection: &'a Selection,
-    asked: Asked,
+    asked: RunIgnored,
 }
 
 impl<'a> Target<'a> {
-    fn selected(&self) -> impl Iterator<Item = &'a Named<'a>> {
+    fn selected(&self) -> impl Iterator<Item = &'a NamedTest<'a>> {
         let selection = self.selection;
         self.tests.iter().filter(move |test| selection.matches(test.name))
     }
 
-    fn played(&self) -> impl Iterator<Item = &'a Named<'a>> {
+    fn played(&self) -> impl Iterator<Item = &'a NamedTest<'a>> {
         let asked = self.asked;
         self.selected().filter(move |test| asked.plays(test.ignored))
     }
@@ -146,7 +146,7 @@ impl<'a> Target<'a> {
         let count = self.selected().count();
         let (what, help) = if count == 0 {
             (format!("{those} is skipped"), "allowed: skips that leave at least one test".to_owned())
-        } else if self.asked == Asked::OnlyIgnored {
+        } else if self.asked == RunIgnored::Only {
             (format!("nothing is ignored of {those}"), format!("without --ignored that is {count} tests"))
         } else {
             let help = "allowed: --ignored or --include-ignored";
@@ -174,10 +174,10 @@ mod tests {
     use super::super::args;
     use super::*;
 
-    const TESTS: [Named<'_>; 3] = [
-        Named { name: "damage::guest_reboot", ignored: false },
-        Named { name: "damage::link_down_for_20_s", ignored: true },
-        Named { name: "harmless::host_is_used", ignored: false },
+    const TESTS: [NamedTest<'_>; 3] = [
+        NamedTest { name: "damage::guest_reboot", ignored: false },
+        NamedTest { name: "damage::link_down_for_20_s", ignored: true },
+        NamedTest { name: "harmless::host_is_used", ignored: false },
     ];
 
     const OTHERS: [&str; 4] = [
@@ -226,7 +226,7 @@ mod tests {
         let target = |filters: &[&str]| {
             let filters = filters.iter().map(|filter| (*filter).to_owned()).collect();
             let selection = Selection { filters, ..Selection::default() };
-            Target { tests: &TESTS, selection: &selection, asked: Asked::NotIgnored }.nothing_to_play()
+            Target { tests: &TESTS, selection: &selection, asked: RunIgnored::No }.nothing_to_play()
         };
         assert_eq!(target(&[]), None);
         let line = target(&["some_test", "another"]).unwrap();

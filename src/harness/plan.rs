@@ -74,7 +74,7 @@ impl Plan {
 
     /// The seed, if a scenario of this plan draws from it.
     pub fn seed_in_use(&self) -> Option<Seed> {
-        self.scenarios.iter().any(|scenario| scenario.order.spec().seeded).then_some(self.seed)
+        self.scenarios.iter().any(|scenario| scenario.order.row().seeded).then_some(self.seed)
     }
 
     /// The cases that libtest lists as ignored and does not play.

@@ -80,7 +80,7 @@ where
         let started = SystemTime::now();
         let outcome = self.attended(&name, started, move |due| stage.outcome(&scenario, started, due));
         let outcome = Outcome {
-            seed: scenario.order.spec().seeded.then_some(self.seed.0),
+            seed: scenario.order.row().seeded.then_some(self.seed.0),
             ignored: self.file.ignored_because(&scenario).is_some(),
             ..outcome
         };

@@ -10,8 +10,8 @@ use crate::ledger::Owner;
 use crate::scenario::Profile;
 use crate::stand::lab::{Lab, Settings};
 use crate::stand::machines::Machines;
-use crate::stand::pair::{Chosen, Given, HostPair, forget_raised};
-use crate::stand::{Kind, STAND_VARIABLE, Session};
+use crate::stand::pair::{ChosenPair, Given, HostPair, forget_raised};
+use crate::stand::{STAND_VARIABLE, Session, StandKind};
 use crate::sys::stop::StopFlag;
 
 /// The longest time for the lab's hosts to be raised, or to be connected to.
@@ -25,7 +25,7 @@ const PAIR: Duration = Duration::from_secs(900);
 pub enum WantedHosts {
     Lab,
     Machines,
-    Pair(Box<Chosen>),
+    Pair(Box<ChosenPair>),
 }
 
 impl WantedHosts {
@@ -40,7 +40,7 @@ impl WantedHosts {
         match (inventory, kind) {
             (Some(path), None) => {
                 let file = InventoryFile::load(path, home.as_deref())?;
-                let chosen = Chosen::of(&file, pair)?;
+                let chosen = ChosenPair::of(&file, pair)?;
                 chosen.supported().map_err(Problem::input)?;
                 Ok(WantedHosts::Pair(Box::new(chosen)))
             }
@@ -48,9 +48,9 @@ impl WantedHosts {
                 "error: two kinds of hosts are asked for: the inventory {} and {STAND_VARIABLE}={kind}\n  = help: allowed: one of them",
                 path.display()
             ))),
-            (None, _) => Ok(match Kind::read(get).map_err(Problem::input)? {
-                Kind::Lab => WantedHosts::Lab,
-                Kind::Machines => WantedHosts::Machines,
+            (None, _) => Ok(match StandKind::read(get).map_err(Problem::input)? {
+                StandKind::Lab => WantedHosts::Lab,
+                StandKind::Machines => WantedHosts::Machines,
             }),
         }
     }
@@ -86,7 +86,7 @@ impl WantedHosts {
         owner: Option<Owner>,
     ) -> Result<Session> {
         let profile = profile.clone();
-        let examine = Box::new(move |chosen: &Chosen| admit(chosen, &profile));
+        let examine = Box::new(move |chosen: &ChosenPair| admit(chosen, &profile));
         let given = match self {
             WantedHosts::Lab => {
                 return Session::begin_for(Box::new(Lab::new(settings.clone())), stop.clone(), owner);

@@ -64,16 +64,16 @@ pub enum HostKey {
 }
 
 /// The row of a choice of which only the name is known here.
-pub struct Named {
+pub struct NameOnly {
     pub name: &'static str,
 }
 
 axis! {
     /// The way to become root on a host.
-    Sudo, "sudo", Named {
-        No => Named { name: "no" },
-        Nopasswd => Named { name: "nopasswd" },
-        Password => Named { name: "password" },
+    Sudo, "sudo", NameOnly {
+        No => NameOnly { name: "no" },
+        Nopasswd => NameOnly { name: "nopasswd" },
+        Password => NameOnly { name: "password" },
     }
 }
 

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-pub use login::{Access, HostKey, Login, Named, Sudo, Trust};
+pub use login::{Access, HostKey, Login, NameOnly, Sudo, Trust};
 pub use secret::Secret;
 
 /// Everything that is needed to reach a pair of hosts and to start guests on them.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::stress::sample;
-use super::{BootLoad, BootLog, Command, LoadLook, Loads, Place, Timeline, memory_left};
+use super::{BootLoad, BootLog, LoadLook, Loads, Place, Timeline, ToolCommand, memory_left};
 use crate::failure::Result;
 use crate::guest::Fleet;
 use crate::remote::Observation;
@@ -52,7 +52,7 @@ impl<'a> ActiveLoad<'a> {
             Workload::Stress { load, share } => {
                 active.start_tools(fleet, wanted(scenario, fleet, hosts, (load, share)))?;
             }
-            Workload::Boot(booting) => match (booting.spec().load_guests)(fleet.load_guests.len()) {
+            Workload::Boot(booting) => match (booting.row().load_guests)(fleet.load_guests.len()) {
                 0 => {}
                 count => active.start_boots(fleet, count)?,
             },
@@ -60,7 +60,7 @@ impl<'a> ActiveLoad<'a> {
         Ok(active)
     }
 
-    fn start_tools(&mut self, fleet: &Fleet, wanted: Vec<(Place, Command)>) -> Result<()> {
+    fn start_tools(&mut self, fleet: &Fleet, wanted: Vec<(Place, ToolCommand)>) -> Result<()> {
         let started: Result<Vec<(Loads, LoadLook)>> = at_once("start a load", &wanted, |(place, command)| {
             Loads::start(place, std::slice::from_ref(command), fleet.stop_flag())
         })
@@ -130,11 +130,11 @@ fn wanted(
     fleet: &Fleet,
     hosts: &[Observation; 2],
     (load, share): (Load, Option<HostShare>),
-) -> Vec<(Place, Command)> {
-    let kind = load.spec().kind;
+) -> Vec<(Place, ToolCommand)> {
+    let kind = load.row().kind;
     let mut wanted = Vec::new();
     if scenario.location.in_guests() {
-        let command = Command::new(load, &(kind.in_guest)(&fleet.profile), None);
+        let command = ToolCommand::new(load, &(kind.in_guest)(&fleet.profile), None);
         wanted.extend(fleet.guests.iter().cloned().map(|guest| (Place::Guest(guest), command.clone())));
     }
     for side in scenario.location.hosts() {
@@ -145,7 +145,7 @@ fn wanted(
             memory_left: memory_left(host, seen, &fleet.profile),
         };
         let size = (kind.on_host)(share.unwrap_or(HostShare::Half), &room);
-        wanted.push((Place::host(fleet, *side), Command::new(load, &size, Some((kind.basis)(&room)))));
+        wanted.push((Place::host(fleet, *side), ToolCommand::new(load, &size, Some((kind.basis)(&room)))));
     }
     wanted
 }

@@ -79,7 +79,7 @@ impl<'a> BootLoad<'a> {
         for (guest, side) in guests.into_iter().zip([Side::Source, Side::Target].into_iter().cycle()) {
             guest.moved_to(side);
             let domain = fleet.define(&guest, fleet.hosts.get(side))?;
-            let booting = Booting {
+            let boot_loop = BootLoop {
                 limit: fleet.profile.boot_timeout,
                 stop: load.stop.clone(),
                 last_round: load.last_round.clone(),
@@ -89,11 +89,11 @@ impl<'a> BootLoad<'a> {
                 side,
                 domain,
             };
-            let name = booting.guest.name.clone();
-            booting.switch_on()?;
+            let name = boot_loop.guest.name.clone();
+            boot_loop.switch_on()?;
             let thread = thread::Builder::new()
                 .name(format!("boot {name}"))
-                .spawn(move || booting.run())
+                .spawn(move || boot_loop.run())
                 .attempting(|| "start a thread for a load guest".into())?;
             load.threads.push((name, thread));
         }
@@ -149,7 +149,7 @@ impl Drop for BootLoad<'_> {
     }
 }
 
-struct Booting {
+struct BootLoop {
     consoles: Arc<Consoles>,
     guest: Arc<Guest>,
     side: Side,
@@ -160,7 +160,7 @@ struct Booting {
     boots: BootLog,
 }
 
-impl Booting {
+impl BootLoop {
     /// Starts the guest. The boot is noted first, so that at every moment there is one.
     fn switch_on(&self) -> Result<()> {
         let boot = Boot {

@@ -9,5 +9,5 @@ mod timeline;
 pub use active::{ActiveLoad, LoadWatch};
 pub use boot::{Boot, BootLoad, BootLog};
 pub use place::{Place, memory_left};
-pub use stress::{Command, Load, Loads, Sample};
+pub use stress::{Loads, RunningTool, Sample, ToolCommand};
 pub use timeline::{LoadLook, Timeline, Window, samples_of};

@@ -6,7 +6,7 @@ use super::{LoadLook, Place};
 use crate::failure::Result;
 use crate::host::IN_FOLDER;
 use crate::remote::{LOAD_LOG, Process, quote};
-use crate::scenario::{self, Bytes, Signs, Size};
+use crate::scenario::{Bytes, Load, LoadSize, Signs};
 use crate::sys::stop::StopFlag;
 use crate::sys::wait::{Poll, wait_for};
 
@@ -22,23 +22,23 @@ const WORDS_LIMIT: Duration = Duration::from_secs(10);
 
 /// A tool to start, with the signs of its work.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Command {
+pub struct ToolCommand {
     pub words: Vec<String>,
     pub signs: Signs,
     /// The basis of its computed size, for the record.
     pub basis: Option<String>,
 }
 
-impl Command {
+impl ToolCommand {
     /// The command of a load of that size.
-    pub fn new(load: scenario::Load, size: &Size, basis: Option<String>) -> Command {
-        Command { words: load.command(size), signs: size.signs, basis }
+    pub fn new(load: Load, size: &LoadSize, basis: Option<String>) -> ToolCommand {
+        ToolCommand { words: load.command(size), signs: size.signs, basis }
     }
 }
 
 /// One running tool.
 #[derive(Debug, Clone)]
-pub struct Load {
+pub struct RunningTool {
     pub command: String,
     /// Process group of the tool and its workers; also the pid of the group's first process.
     pub group: i32,
@@ -62,10 +62,15 @@ pub struct Sample {
     pub at: Instant,
 }
 
-impl Load {
+impl RunningTool {
     /// The load of a command that runs as the process group `group`.
-    pub fn new(command: &Command, group: i32) -> Load {
-        Load { command: command.words.join(" "), group, basis: command.basis.clone(), signs: command.signs }
+    pub fn new(command: &ToolCommand, group: i32) -> RunningTool {
+        RunningTool {
+            command: command.words.join(" "),
+            group,
+            basis: command.basis.clone(),
+            signs: command.signs,
+        }
     }
 
     fn sample(&self, processes: &[Process], asked: Instant, at: Instant) -> Sample {
@@ -126,13 +131,13 @@ fn mib(bytes: Bytes) -> u64 {
 #[derive(Debug)]
 pub struct Loads {
     place: Place,
-    pub loads: Vec<Load>,
+    pub loads: Vec<RunningTool>,
 }
 
 impl Loads {
     /// Starts the commands and waits until each works: it has used CPU time, and its memory is resident. Returns the look
     /// that showed it as well.
-    pub fn start(place: &Place, commands: &[Command], stop: &StopFlag) -> Result<(Loads, LoadLook)> {
+    pub fn start(place: &Place, commands: &[ToolCommand], stop: &StopFlag) -> Result<(Loads, LoadLook)> {
         let mut started = Loads { place: place.clone(), loads: Vec::new() };
         for command in commands {
             // `started` ends those that run already.
@@ -140,7 +145,7 @@ impl Loads {
                 // This one may run although nobody knows of it.
                 let _ = place.agent().end_strays(WORDS_LIMIT);
             })?;
-            started.loads.push(Load::new(command, group));
+            started.loads.push(RunningTool::new(command, group));
         }
         let look = started.await_work(stop)?;
         Ok((started, look))
@@ -190,7 +195,7 @@ impl Loads {
         let agent = self.place.agent();
         agent.kill(&groups, END_LIMIT)?;
         self.await_end(&groups)?;
-        if loads.iter().any(Load::writes) {
+        if loads.iter().any(RunningTool::writes) {
             let removed = agent.remote().check(&format!("rm -rf {}", quote(self.place.folder())), END_LIMIT);
             return removed.map(drop);
         }
@@ -212,7 +217,7 @@ impl Loads {
 }
 
 /// Takes a look at the loads of one machine; the samples are in the order of the loads.
-pub(super) fn sample(place: &Place, loads: &[Load], limit: Duration) -> Result<Vec<Sample>> {
+pub(super) fn sample(place: &Place, loads: &[RunningTool], limit: Duration) -> Result<Vec<Sample>> {
     let asked = Instant::now();
     let groups: Vec<i32> = loads.iter().map(|load| load.group).collect();
     let processes = place.agent().processes(&groups, limit)?;
@@ -231,7 +236,7 @@ pub(super) fn last_words(place: &Place) -> String {
 /// In a guest it is niced below ssh and the proofs: it takes every cycle that is left, and none that they need. On a
 /// host it competes with the guests, which is what it is for; but when memory runs out the kernel shall kill it and not
 /// a guest, hence the score (proc_pid_oom_score_adj(5)), which its workers inherit.
-fn words(place: &Place, command: &Command) -> Vec<String> {
+fn words(place: &Place, command: &ToolCommand) -> Vec<String> {
     let before: &[&str] = match place {
         Place::Guest(_) => &["nice", "-n", "10"],
         Place::Host(..) if command.signs.comes_and_goes => {

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::stress::last_words;
-use super::{Load, Place, Sample};
+use super::{Place, RunningTool, Sample};
 use crate::failure::{Attempt, Failure, Result};
 use crate::sys::parallel::locked;
 
@@ -26,7 +26,7 @@ pub struct LoadLook {
 /// The loads of a machine, and all looks at them so far.
 pub struct Timeline {
     pub place: Place,
-    pub loads: Vec<Load>,
+    pub loads: Vec<RunningTool>,
     looks: Mutex<Vec<LoadLook>>,
     wake: Mutex<Wake>,
     changed: Condvar,
@@ -76,7 +76,7 @@ impl Window {
 
 impl Timeline {
     /// A timeline of working loads, with a first look at them.
-    pub fn new(place: Place, loads: Vec<Load>, first: LoadLook) -> Timeline {
+    pub fn new(place: Place, loads: Vec<RunningTool>, first: LoadLook) -> Timeline {
         Timeline {
             place,
             loads,
@@ -161,7 +161,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::load::Command;
+    use crate::load::ToolCommand;
     use crate::scenario::Signs;
 
     fn looks(begin: Instant, asked_ms: &[u64]) -> Vec<LoadLook> {
@@ -225,7 +225,7 @@ mod tests {
 
     fn timeline() -> Arc<Timeline> {
         let words = ["stress", "--cpu", "1"].map(str::to_owned).into();
-        let load = Load::new(&Command { words, signs: Signs::default(), basis: None }, 70);
+        let load = RunningTool::new(&ToolCommand { words, signs: Signs::default(), basis: None }, 70);
         let now = Instant::now();
         let first = LoadLook { asked: now, at: now, samples: Ok(Vec::new()) };
         Arc::new(Timeline::new(

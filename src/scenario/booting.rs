@@ -4,7 +4,7 @@ use super::Profile;
 use crate::axis::table;
 
 /// A choice of guests that boot: its row in the table.
-pub struct Spec {
+pub struct BootingRow {
     pub name: &'static str,
     /// The number of booting load guests, out of a given number.
     pub load_guests: fn(usize) -> usize,
@@ -16,10 +16,10 @@ pub struct Spec {
 
 table! {
     /// Which guests boot while the fleet migrates.
-    Booting, Spec {
-        LoadVm => Spec { name: "load_vm", load_guests: |_| 1, itself: false, text: load_vm },
-        LoadVms => Spec { name: "load_vms", load_guests: |all| all, itself: false, text: load_vms },
-        MigratedVms => Spec { name: "migrated_vms", load_guests: |_| 0, itself: true, text: migrated_vms },
+    Booting, BootingRow {
+        LoadVm => BootingRow { name: "load_vm", load_guests: |_| 1, itself: false, text: load_vm },
+        LoadVms => BootingRow { name: "load_vms", load_guests: |all| all, itself: false, text: load_vms },
+        MigratedVms => BootingRow { name: "migrated_vms", load_guests: |_| 0, itself: true, text: migrated_vms },
     }
 }
 

@@ -9,31 +9,31 @@ use crate::failure::input::{InputError, suggestion};
 
 /// Whether a command plays ignored cases: libtest's two flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum RunIgnored {
     /// No flag: the command plays only cases that are not ignored.
-    NotIgnored,
+    No,
     /// `--ignored`.
-    OnlyIgnored,
+    Only,
     /// `--include-ignored`.
-    Both,
+    Yes,
 }
 
-impl Asked {
+impl RunIgnored {
     /// The meaning of the two flags together.
-    pub fn by_flags(ignored: bool, include_ignored: bool) -> Asked {
+    pub fn by_flags(ignored: bool, include_ignored: bool) -> RunIgnored {
         match (ignored, include_ignored) {
-            (_, true) => Asked::Both,
-            (true, false) => Asked::OnlyIgnored,
-            (false, false) => Asked::NotIgnored,
+            (_, true) => RunIgnored::Yes,
+            (true, false) => RunIgnored::Only,
+            (false, false) => RunIgnored::No,
         }
     }
 
     /// Whether the command plays a case that is ignored, or one that is not.
     pub fn plays(self, ignored: bool) -> bool {
         match self {
-            Asked::NotIgnored => !ignored,
-            Asked::OnlyIgnored => ignored,
-            Asked::Both => true,
+            RunIgnored::No => !ignored,
+            RunIgnored::Only => ignored,
+            RunIgnored::Yes => true,
         }
     }
 }
@@ -43,7 +43,7 @@ impl Asked {
 pub struct Wish<'a> {
     pub set: &'a Set,
     pub selection: &'a Selection,
-    pub asked: Asked,
+    pub asked: RunIgnored,
     pub shard: Shard,
 }
 
@@ -68,7 +68,7 @@ pub struct Chosen {
 
 impl Chosen {
     /// The scenarios to play.
-    pub fn asked_for(&self, asked: Asked) -> impl Iterator<Item = Scenario> {
+    pub fn asked_for(&self, asked: RunIgnored) -> impl Iterator<Item = Scenario> {
         let plain = self.scenarios.iter().filter(move |_| asked.plays(false));
         let ignored = self.ignored.iter().filter(move |_| asked.plays(true));
         plain.chain(ignored).copied()
@@ -194,7 +194,7 @@ impl ScenarioFile {
                 &[format!("allowed: no more parts than there are scenarios, {count}")],
             );
         }
-        if asked == Asked::OnlyIgnored {
+        if asked == RunIgnored::Only {
             let of_all = self.ignored().len();
             return InputError::new(
                 &format!("nothing is ignored of {those}"),

@@ -9,7 +9,7 @@ use super::ignored::{self, Ignored};
 use super::matrix::{Axes, Constraint};
 use super::raw;
 use super::read::{self, restriction};
-use super::sizing::Size;
+use super::sizing::GuestSize;
 use super::table::{AXES, Axis};
 use super::{Profile, SIZING_VARIABLE, Scenario, Selection, Set, Sizing, Transport, choose, set, sizing};
 use crate::axis::{AxisValue, quoted_names};
@@ -51,7 +51,7 @@ pub struct ScenarioFile {
     scenarios: Vec<Scenario>,
     ignored: Vec<Ignored>,
     constraints: Vec<Constraint>,
-    sizes: Vec<(Sizing, Size)>,
+    sizes: Vec<(Sizing, GuestSize)>,
     sets: BTreeMap<String, Set>,
     profiles: BTreeMap<String, Profile>,
     budgets: Vec<budget::Declared>,

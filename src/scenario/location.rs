@@ -4,7 +4,7 @@ use super::Side;
 use crate::axis::axis;
 
 /// A place of load: its row in the table.
-pub struct Spec {
+pub struct LocationRow {
     pub name: &'static str,
     /// Whether a stress tool runs in every guest of the fleet.
     in_guests: bool,
@@ -18,28 +18,28 @@ const BOTH: &[Side] = &[Side::Source, Side::Target];
 
 axis! {
     /// The place of the load. The key of this axis is `where`, which is a keyword in Rust.
-    Location, "where", Spec {
-        InVms => Spec { name: "in_vms", in_guests: true, hosts: &[] },
-        OnSource => Spec { name: "on_source", in_guests: false, hosts: SOURCE },
-        OnTarget => Spec { name: "on_target", in_guests: false, hosts: TARGET },
-        OnBoth => Spec { name: "on_both", in_guests: false, hosts: BOTH },
-        OnSourceAndVms => Spec { name: "on_source_and_vms", in_guests: true, hosts: SOURCE },
-        OnTargetAndVms => Spec { name: "on_target_and_vms", in_guests: true, hosts: TARGET },
-        OnBothAndVms => Spec { name: "on_both_and_vms", in_guests: true, hosts: BOTH },
+    Location, "where", LocationRow {
+        InVms => LocationRow { name: "in_vms", in_guests: true, hosts: &[] },
+        OnSource => LocationRow { name: "on_source", in_guests: false, hosts: SOURCE },
+        OnTarget => LocationRow { name: "on_target", in_guests: false, hosts: TARGET },
+        OnBoth => LocationRow { name: "on_both", in_guests: false, hosts: BOTH },
+        OnSourceAndVms => LocationRow { name: "on_source_and_vms", in_guests: true, hosts: SOURCE },
+        OnTargetAndVms => LocationRow { name: "on_target_and_vms", in_guests: true, hosts: TARGET },
+        OnBothAndVms => LocationRow { name: "on_both_and_vms", in_guests: true, hosts: BOTH },
         // This place has no stress tool: booting guests are the load.
-        Booting => Spec { name: "booting", in_guests: false, hosts: &[] },
+        Booting => LocationRow { name: "booting", in_guests: false, hosts: &[] },
     }
 }
 
 impl Location {
     /// Whether a stress tool runs in the guests.
     pub fn in_guests(self) -> bool {
-        self.spec().in_guests
+        self.row().in_guests
     }
 
     /// The hosts on which a stress tool runs.
     pub fn hosts(self) -> &'static [Side] {
-        self.spec().hosts
+        self.row().hosts
     }
 }
 

@@ -48,7 +48,7 @@ impl Scenario {
 
     /// Whether the fleet itself boots while it migrates.
     pub fn boots_itself(&self) -> bool {
-        matches!(self.workload, Workload::Boot(booting) if booting.spec().itself)
+        matches!(self.workload, Workload::Boot(booting) if booting.row().itself)
     }
 
     /// The first part of the name: `{mode}_{order}`, where the order may have another name that a transport gives it.
@@ -73,7 +73,7 @@ impl Scenario {
 impl Transport {
     /// The name that the transport gives to an order, which then stands for both.
     fn name_of(self, order: Order) -> Option<&'static str> {
-        self.spec().known_as.filter(|(_, known)| *known == order).map(|(name, _)| name)
+        self.row().known_as.filter(|(_, known)| *known == order).map(|(name, _)| name)
     }
 }
 
@@ -131,14 +131,14 @@ impl FromStr for Scenario {
 /// The order of a given name, with the transport if the name stands for both.
 fn order_named(name: &str) -> Result<(Order, Option<Transport>), UnknownName> {
     let both = |transport: &Transport| {
-        let (known, order) = transport.spec().known_as?;
+        let (known, order) = transport.row().known_as?;
         (known == name).then_some((order, Some(*transport)))
     };
     if let Some(both) = Transport::ALL.iter().find_map(both) {
         return Ok(both);
     }
     Order::named(name).map(|order| (order, None)).map_err(|mut unknown| {
-        let more = Transport::ALL.iter().filter_map(|transport| transport.spec().known_as);
+        let more = Transport::ALL.iter().filter_map(|transport| transport.row().known_as);
         unknown.allowed.extend(more.map(|(name, _)| format!(", `{name}`")));
         unknown
     })

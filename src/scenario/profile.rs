@@ -122,12 +122,12 @@ impl Profile {
 
     /// The longest duration of one migration of one guest in a given mode.
     pub fn migration_timeout(&self, mode: Mode) -> Duration {
-        (mode.spec().timeout)(self)
+        (mode.row().timeout)(self)
     }
 
     /// Bandwidth limit per second of one migration of a given mode until its switch to post-copy; none without a limit.
     pub fn bandwidth_before_switch(&self, mode: Mode) -> Option<Bytes> {
-        (mode.spec().bandwidth_before_switch)(self)
+        (mode.row().bandwidth_before_switch)(self)
     }
 
     /// How long a watch of hosts may see nothing, and still prove something: as long as a guest may be silent. A profile for
@@ -138,7 +138,7 @@ impl Profile {
 
     /// The time in which our program in a guest rewrites all of its [`Profile::pattern_memory`] once.
     pub fn rewrite(&self, mode: Mode) -> Duration {
-        (mode.spec().rewrite)(self)
+        (mode.row().rewrite)(self)
     }
 
     /// The profile for a record: every field, in the unit that its name ends with. A limit that is not there is absent:

@@ -132,7 +132,7 @@ fn place(
 /// The help line for a name that is no value of an axis, but stands for an order and a transport together.
 fn meant_both(name: &str) -> Option<String> {
     Transport::ALL.iter().find_map(|transport| {
-        let (known, order) = transport.spec().known_as?;
+        let (known, order) = transport.row().known_as?;
         (known == name).then(|| {
             format!(
                 "`{name}` in a scenario's name is order = [\"{order}\"] with transport = [\"{transport}\"]"

@@ -29,7 +29,7 @@ pub fn sizing_switch(text: &str) -> Result<bool, String> {
 }
 
 /// A size: its row in the table. The file declares the fields that it sets.
-pub struct Row {
+pub struct SizingRow {
     name: &'static str,
 }
 
@@ -38,22 +38,22 @@ axis! {
     /// them.
     ///
     /// [`ScenarioFile::profile_of`]: super::ScenarioFile::profile_of
-    Sizing, "sizing", Row {
-        SetVcpu1 => Row { name: "set_vcpu_1" },
-        SetVcpu2 => Row { name: "set_vcpu_2" },
-        SetMemory1 => Row { name: "set_memory_1" },
-        SetMemory2 => Row { name: "set_memory_2" },
+    Sizing, "sizing", SizingRow {
+        SetVcpu1 => SizingRow { name: "set_vcpu_1" },
+        SetVcpu2 => SizingRow { name: "set_vcpu_2" },
+        SetMemory1 => SizingRow { name: "set_memory_1" },
+        SetMemory2 => SizingRow { name: "set_memory_2" },
     }
 }
 
 /// The fields that a size sets; all others are the profile's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Size {
+pub(super) struct GuestSize {
     vcpus: Option<u32>,
     memory: Option<Bytes>,
 }
 
-impl Size {
+impl GuestSize {
     /// The profile with guests of this size.
     pub fn of(&self, profile: &Profile) -> Profile {
         Profile {
@@ -68,7 +68,7 @@ impl Size {
 pub(super) fn read(
     source: Source<'_>,
     raw: &BTreeMap<Spanned<String>, Spanned<ProfileTable>>,
-) -> Result<Vec<(Sizing, Size)>, InputError> {
+) -> Result<Vec<(Sizing, GuestSize)>, InputError> {
     let mut entries: Vec<_> = raw.iter().collect();
     // The map has the sizes by name.
     entries.sort_by_key(|(name, _)| name.span().start);
@@ -78,7 +78,7 @@ pub(super) fn read(
         .collect()
 }
 
-fn size(source: Source<'_>, name: &str, table: &Spanned<ProfileTable>) -> Result<Size, InputError> {
+fn size(source: Source<'_>, name: &str, table: &Spanned<ProfileTable>) -> Result<GuestSize, InputError> {
     const KEYS: [&str; 2] = ["vcpus", "memory"];
     let allowed = ["allowed: `vcpus` and `memory`, at least one of them".to_owned()];
     if table.get_ref().is_empty() {
@@ -94,7 +94,10 @@ fn size(source: Source<'_>, name: &str, table: &Spanned<ProfileTable>) -> Result
         field.read(source, value, &mut read)?;
     }
     let is_set = |key| table.get_ref().contains_key(key);
-    Ok(Size { vcpus: is_set("vcpus").then_some(read.vcpus), memory: is_set("memory").then_some(read.memory) })
+    Ok(GuestSize {
+        vcpus: is_set("vcpus").then_some(read.vcpus),
+        memory: is_set("memory").then_some(read.memory),
+    })
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ impl Transport {
 }
 
 /// A transport: its row in the table.
-pub struct Spec {
+pub struct TransportRow {
     pub name: &'static str,
     /// The way in which memory is sent, as the end of the sentence `Memory is sent ...`.
     pub text: &'static str,
@@ -24,14 +24,14 @@ pub struct Spec {
 
 axis! {
     /// The carrier of the memory from host to host.
-    Transport, "transport", Spec {
-        Plain => Spec { name: "plain", text: "over one connection, as it is", known_as: None },
-        Xbzrle => Spec {
+    Transport, "transport", TransportRow {
+        Plain => TransportRow { name: "plain", text: "over one connection, as it is", known_as: None },
+        Xbzrle => TransportRow {
             name: "xbzrle",
             text: "over one connection, pages that are sent again as differences (XBZRLE)",
             known_as: Some(("compressed", Order::Orderly)),
         },
-        Multifd => Spec {
+        Multifd => TransportRow {
             name: "multifd",
             text: "over the main connection and 4 beside it, by a thread each (multifd)",
             known_as: None,

@@ -36,12 +36,12 @@ impl Workload {
     /// The value's name; none for a share of a host that the load's row lacks.
     fn in_table(self) -> Option<&'static str> {
         match self {
-            Self::Stress { load, share: None } => Some(load.spec().name),
+            Self::Stress { load, share: None } => Some(load.row().name),
             Self::Stress { load, share: Some(share) } => {
-                let names = load.spec().on_hosts.iter();
+                let names = load.row().on_hosts.iter();
                 names.copied().find(|(other, _)| *other == share).map(|(_, name)| name)
             }
-            Self::Boot(booting) => Some(booting.spec().name),
+            Self::Boot(booting) => Some(booting.row().name),
         }
     }
 
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn all_lists_each_workload_once_and_names_round_trip() {
         let names: BTreeSet<&str> = Workload::all().iter().map(|w| w.name()).collect();
-        let on_hosts: usize = Load::ALL.iter().map(|load| load.spec().on_hosts.len()).sum();
+        let on_hosts: usize = Load::ALL.iter().map(|load| load.row().on_hosts.len()).sum();
         assert_eq!(Workload::all().len(), Load::ALL.len() + on_hosts + Booting::ALL.len());
         assert_eq!(names.len(), Workload::all().len());
         for workload in Workload::all() {

@@ -9,7 +9,7 @@ use crate::ledger::Thing;
 pub const STAND_VARIABLE: &str = "MULTIVM_STAND";
 
 /// A kind of hosts: its row in the table.
-pub struct Spec {
+pub struct StandRow {
     pub name: &'static str,
     /// The hosts, in a sentence.
     pub hosts: &'static str,
@@ -21,16 +21,18 @@ pub struct Spec {
 
 axis! {
     /// A kind of hosts that multivm makes on this machine.
-    Kind, "stand", Spec {
-        Lab => Spec { name: "lab", hosts: "the lab", are_up: "the lab is up", that_are_up: "the lab that is up" },
-        Machines => Spec { name: "machines", hosts: "the machine hosts", are_up: "the machine hosts are up", that_are_up: "the machine hosts that are up" },
+    StandKind, "stand", StandRow {
+        Lab => StandRow { name: "lab", hosts: "the lab", are_up: "the lab is up", that_are_up: "the lab that is up" },
+        Machines => StandRow { name: "machines", hosts: "the machine hosts", are_up: "the machine hosts are up", that_are_up: "the machine hosts that are up" },
     }
 }
 
-impl Kind {
+impl StandKind {
     /// Reads [`STAND_VARIABLE`] through `get`. Without a value it is the lab.
-    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Kind, UnknownName> {
-        get(STAND_VARIABLE).filter(|value| !value.is_empty()).map_or(Ok(Kind::Lab), |value| value.parse())
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<StandKind, UnknownName> {
+        get(STAND_VARIABLE)
+            .filter(|value| !value.is_empty())
+            .map_or(Ok(StandKind::Lab), |value| value.parse())
     }
 
     /// The directory of such hosts in a state directory.
@@ -39,9 +41,9 @@ impl Kind {
     }
 
     /// The kind of the hosts that a ledger's things belong to.
-    pub fn of(things: &[Thing], state: &Path) -> Kind {
-        let machines = Thing::Directory { path: Kind::Machines.directory(state) };
-        if things.contains(&machines) { Kind::Machines } else { Kind::Lab }
+    pub fn of(things: &[Thing], state: &Path) -> StandKind {
+        let machines = Thing::Directory { path: StandKind::Machines.directory(state) };
+        if things.contains(&machines) { StandKind::Machines } else { StandKind::Lab }
     }
 }
 
@@ -52,13 +54,13 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case::not_set(None, Some(Kind::Lab))]
-    #[case::empty(Some(""), Some(Kind::Lab))]
-    #[case::lab(Some("lab"), Some(Kind::Lab))]
-    #[case::machines(Some("machines"), Some(Kind::Machines))]
+    #[case::not_set(None, Some(StandKind::Lab))]
+    #[case::empty(Some(""), Some(StandKind::Lab))]
+    #[case::lab(Some("lab"), Some(StandKind::Lab))]
+    #[case::machines(Some("machines"), Some(StandKind::Machines))]
     #[case::neither(Some("kvm"), None)]
-    fn a_variable_chooses_it(#[case] value: Option<&str>, #[case] expected: Option<Kind>) {
-        let read = Kind::read(|name| value.filter(|_| name == STAND_VARIABLE).map(str::to_owned));
+    fn a_variable_chooses_it(#[case] value: Option<&str>, #[case] expected: Option<StandKind>) {
+        let read = StandKind::read(|name| value.filter(|_| name == STAND_VARIABLE).map(str::to_owned));
         assert_eq!(read.as_ref().ok(), expected.as_ref());
         if let Err(error) = read {
             assert_eq!(error.to_string(), "unknown stand `kvm`, expected one of `lab`, `machines`");
@@ -68,8 +70,11 @@ mod tests {
     #[test]
     fn a_ledger_tells_what_its_things_belong_to() {
         let state = Path::new("/state");
-        let of = |name: &str| Kind::of(&[Thing::Directory { path: state.join(name) }], state);
-        assert_eq!((of("lab"), of("machines"), of("machines/host1")), (Kind::Lab, Kind::Machines, Kind::Lab));
-        assert_eq!(Kind::of(&[], state), Kind::Lab);
+        let of = |name: &str| StandKind::of(&[Thing::Directory { path: state.join(name) }], state);
+        assert_eq!(
+            (of("lab"), of("machines"), of("machines/host1")),
+            (StandKind::Lab, StandKind::Machines, StandKind::Lab)
+        );
+        assert_eq!(StandKind::of(&[], state), StandKind::Lab);
     }
 }

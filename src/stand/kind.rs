@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::Kind;
+use super::StandKind;
 use crate::failure::{Failure, Result};
 use crate::ledger::{Ledger, state_directory};
 use crate::sys::stop::StopFlag;
@@ -33,7 +33,7 @@ pub enum Standing<H> {
 
 /// Whether hosts are up when a stand is prepared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Before {
+pub enum HostsBefore {
     /// No hosts are up; the stand will raise them.
     Down,
     /// Hosts are up, and the stand may have to raise them again.
@@ -51,7 +51,7 @@ pub trait Stand: fmt::Debug + Send {
     type Hosts;
 
     /// Which kind of hosts of this machine this is; none for hosts that somebody else has.
-    fn kind(&self) -> Option<Kind>;
+    fn kind(&self) -> Option<StandKind>;
 
     /// The directory of the stand's lock and ledger.
     fn state(&self) -> PathBuf {
@@ -74,7 +74,7 @@ pub trait Stand: fmt::Debug + Send {
     /// # Errors
     ///
     /// Something cannot be made or reached.
-    fn prepare(&mut self, ground: Ground<'_>, before: Before) -> Result<()>;
+    fn prepare(&mut self, ground: Ground<'_>, before: HostsBefore) -> Result<()>;
 
     /// Raises hosts with room for all guests together, whose memory is given in bytes.
     ///

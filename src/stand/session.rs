@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use super::{Before, Ground, Kind, Stand, Standing, put_back};
+use super::{Ground, HostsBefore, Stand, StandKind, Standing, put_back};
 use crate::failure::{Attempt, Failure, Result};
 use crate::inventory::Inventory;
 use crate::ledger::{Ledger, Lock, Owner, Thing};
@@ -100,12 +100,12 @@ impl<H> Session<H> {
 
     /// Hosts of another kind that were left up on purpose stay, and this command cannot use them.
     fn refuse_another_kind(&self, directory: &Path) -> Result<()> {
-        let up = Kind::of(&self.ledger.outstanding(), directory);
+        let up = StandKind::of(&self.ledger.outstanding(), directory);
         let Some(wanted) = self.stand.kind().filter(|wanted| self.is_kept() && up != *wanted) else {
             return Ok(());
         };
-        let attempted = format!("work with {}", wanted.spec().hosts);
-        Err(Failure::new(attempted, format!("{}, and stay up", up.spec().are_up))
+        let attempted = format!("work with {}", wanted.row().hosts);
+        Err(Failure::new(attempted, format!("{}, and stay up", up.row().are_up))
             .try_next("multivm lab down, then run again"))
     }
 
@@ -160,9 +160,9 @@ impl<H> Session<H> {
         }
         let ground = Ground { ledger: &self.ledger, stop: &self.stop };
         let before = match (self.attached, self.shared) {
-            (false, _) => Before::Down,
-            (true, true) => Before::Up,
-            (true, false) => Before::Foreign,
+            (false, _) => HostsBefore::Down,
+            (true, true) => HostsBefore::Up,
+            (true, false) => HostsBefore::Foreign,
         };
         self.stand.prepare(ground, before)
     }
@@ -281,7 +281,7 @@ impl Session<Inventory> {
     /// The hosts' images and the guests' accelerator in one line; none before the stand knows them.
     pub fn stack(&self) -> Option<String> {
         let up =
-            || Some(format!("{}, {}", self.stand.kind()?.spec().that_are_up, self.inventory()?.accelerator));
+            || Some(format!("{}, {}", self.stand.kind()?.row().that_are_up, self.inventory()?.accelerator));
         if self.attached { up().or_else(|| self.facts()) } else { self.facts() }
     }
 }
@@ -362,8 +362,8 @@ mod tests {
     impl Stand for Paper {
         type Hosts = Inventory;
 
-        fn kind(&self) -> Option<Kind> {
-            Some(Kind::Lab)
+        fn kind(&self) -> Option<StandKind> {
+            Some(StandKind::Lab)
         }
 
         fn needs(&self) -> Needs {
@@ -384,7 +384,7 @@ mod tests {
             })
         }
 
-        fn prepare(&mut self, _: Ground<'_>, before: Before) -> Result<()> {
+        fn prepare(&mut self, _: Ground<'_>, before: HostsBefore) -> Result<()> {
             self.note(format!("prepare {before:?}"));
             Ok(())
         }

@@ -135,7 +135,7 @@ impl Trust {
 fn told(pair: &Pair) -> String {
     let labels =
         if pair.labels.is_empty() { String::new() } else { format!(" ({})", pair.labels.join(", ")) };
-    let may: Vec<&str> = pair.allow.iter().map(|consent| consent.spec().does).collect();
+    let may: Vec<&str> = pair.allow.iter().map(|consent| consent.row().does).collect();
     let may = if may.is_empty() { "changes nothing on the hosts".to_owned() } else { may.join("; ") };
     format!(
         "\n{}{labels}\n{}{}  storage  {}\n  network  {}\n  multivm  {may}\n",

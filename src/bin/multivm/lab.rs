@@ -17,7 +17,9 @@ use multivm::progress::terminal;
 use multivm::scenario::Profile;
 use multivm::stand::lab::{Lab, running};
 use multivm::stand::machines::Machines;
-use multivm::stand::{Kind, STAND_VARIABLE, Session, Stand, Status, become_root, summary, take_down_after};
+use multivm::stand::{
+    STAND_VARIABLE, Session, Stand, StandKind, Status, become_root, summary, take_down_after,
+};
 use multivm::sys::interrupt::stop_on_signals;
 use multivm::sys::stop::StopFlag;
 
@@ -39,8 +41,8 @@ pub enum Command {
 #[derive(clap::Args)]
 pub struct UpArguments {
     /// What is raised: lab, or machines, two whole virtual machines with a KVM of their own, which come without guests
-    #[arg(long, value_name = "KIND", env = STAND_VARIABLE, default_value_t = Kind::Lab)]
-    kind: Kind,
+    #[arg(long, value_name = "KIND", env = STAND_VARIABLE, default_value_t = StandKind::Lab)]
+    kind: StandKind,
     /// Take it down when this process ends, whatever way it ends: `--until-exit $$` is the shell that it is typed in
     #[arg(long, value_name = "PID", value_parser = living)]
     until_exit: Option<Owner>,
@@ -60,12 +62,12 @@ fn living(pid: &str) -> Result<Owner, String> {
 pub fn run(command: Command) -> Answer {
     match command {
         Command::Up(arguments) => match arguments.kind {
-            Kind::Lab => up(&arguments),
-            Kind::Machines => machines::up(&arguments),
+            StandKind::Lab => up(&arguments),
+            StandKind::Machines => machines::up(&arguments),
         },
         Command::Down => match held()? {
-            Kind::Lab => down(Box::new(Lab::new(settings()?)), "The lab is"),
-            Kind::Machines => down(Box::new(Machines::new(settings()?)), "The machine hosts are"),
+            StandKind::Lab => down(Box::new(Lab::new(settings()?)), "The lab is"),
+            StandKind::Machines => down(Box::new(Machines::new(settings()?)), "The machine hosts are"),
         },
         Command::Status => status::run(),
         Command::Ssh(arguments) => ssh::run(&arguments),
@@ -73,9 +75,9 @@ pub fn run(command: Command) -> Answer {
 }
 
 /// The kind of the hosts that are up, or that something is left of.
-pub fn held() -> Result<Kind, Problem> {
+pub fn held() -> Result<StandKind, Problem> {
     let directory = state_directory();
-    Ok(Kind::of(&Status::look(&directory)?.things, &directory))
+    Ok(StandKind::of(&Status::look(&directory)?.things, &directory))
 }
 
 fn up(arguments: &UpArguments) -> Answer {

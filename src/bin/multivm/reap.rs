@@ -3,7 +3,7 @@
 use multivm::failure::Failure;
 use multivm::stand::lab::Lab;
 use multivm::stand::machines::Machines;
-use multivm::stand::{Kind, Session, Stand, become_root, pair, summary};
+use multivm::stand::{Session, Stand, StandKind, become_root, pair, summary};
 use multivm::sys::stop::StopFlag;
 
 use crate::inventory::Choice;
@@ -22,15 +22,15 @@ pub struct Arguments {
 /// Clears what killed runs left, but no hosts that are up on purpose.
 pub fn run(arguments: &Arguments) -> Answer {
     if let Some((file, wish)) = arguments.inventory.read()? {
-        return put_back(&pair::Chosen::of(&file, wish.as_deref())?, arguments.take_over);
+        return put_back(&pair::ChosenPair::of(&file, wish.as_deref())?, arguments.take_over);
     }
     let settings = settings()?;
     become_root()?;
     // The hosts of a pair may be machines that this machine's own ledger has: they go last.
     let (hosts, mut failures) = clear_pairs();
     let machine = match held()? {
-        Kind::Lab => reap(Box::new(Lab::new(settings)), "The lab is"),
-        Kind::Machines => reap(Box::new(Machines::new(settings)), "The machine hosts are"),
+        StandKind::Lab => reap(Box::new(Lab::new(settings)), "The lab is"),
+        StandKind::Machines => reap(Box::new(Machines::new(settings)), "The machine hosts are"),
     };
     let machine = match machine {
         Ok(machine) => machine,
@@ -64,7 +64,7 @@ fn clear_pairs() -> (String, Vec<Failure>) {
 }
 
 /// Puts the hosts of a pair back, whichever machine has worked on them.
-fn put_back(chosen: &pair::Chosen, take_over: bool) -> Answer {
+fn put_back(chosen: &pair::ChosenPair, take_over: bool) -> Answer {
     let mut failures: Vec<Failure> = Vec::new();
     let mut text = String::new();
     for (host, answer) in pair::reap(chosen, take_over) {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use multivm::explain;
 use multivm::plan::{SEED_VARIABLE, Seed};
 use multivm::scenario::{
-    Asked, Profile, SHARD_VARIABLE, SIZING_VARIABLE, Scenario, ScenarioFile, Selection, Set, Shard, Wish,
-    locate, sizing_switch,
+    Profile, RunIgnored, SHARD_VARIABLE, SIZING_VARIABLE, Scenario, ScenarioFile, Selection, Set, Shard,
+    Wish, locate, sizing_switch,
 };
 use multivm::sys::words::counted;
 
@@ -97,9 +97,9 @@ pub fn list(arguments: &List) -> Answer {
         skip: arguments.skip.clone(),
         exact: arguments.exact,
     };
-    let asked = Asked::by_flags(arguments.ignored, arguments.include_ignored);
+    let asked = RunIgnored::by_flags(arguments.ignored, arguments.include_ignored);
     let chosen = file.choose_some(Wish { set, selection: &selection, asked, shard: arguments.shard })?;
-    let left_out = if asked == Asked::NotIgnored { chosen.ignored.len() } else { 0 };
+    let left_out = if asked == RunIgnored::No { chosen.ignored.len() } else { 0 };
     let chosen: Vec<Scenario> = chosen.asked_for(asked).collect();
     let text: String = chosen.iter().map(|scenario| format!("{scenario}\n")).collect();
     let answer = crate::say(&text)?;

@@ -32,7 +32,7 @@ use crate::failure::{Failure, Result};
 use crate::inventory::file::{Consent, Machine, Network, Pair, SharedStorage};
 use crate::remote::{Facts, Identity, Remote};
 use crate::scenario::Profile;
-use crate::stand::pair::{Chosen, ExaminedHost};
+use crate::stand::pair::{ChosenPair, ExaminedHost};
 use crate::sys::parallel::at_once;
 
 /// How long a host may take for all of it: each of its programs has 20 s, and most take none.
@@ -140,7 +140,7 @@ pub fn examine(
 /// # Errors
 ///
 /// Something is missing, or a host does not answer.
-pub fn admit(chosen: &Chosen, profile: &Profile) -> Result<[ExaminedHost; 2]> {
+pub fn admit(chosen: &ChosenPair, profile: &Profile) -> Result<[ExaminedHost; 2]> {
     let Examination { findings, hosts } =
         examine(&chosen.pair, &chosen.known_hosts, profile, |name| std::env::var(name).ok());
     let attempted = || format!("run on the pair {}", chosen.pair.name);

@@ -37,7 +37,7 @@ impl Pair {
             if by_password(&self.source) || by_password(&self.target) { &[Consent::Keys] } else { &[] };
         let needed =
             login.iter().chain(storage).chain(network).filter(|consent| !self.allow.contains(consent));
-        needed.map(|consent| format!("`{consent}` is not allowed: multivm {}", consent.spec().does))
+        needed.map(|consent| format!("`{consent}` is not allowed: multivm {}", consent.row().does))
     }
 }
 

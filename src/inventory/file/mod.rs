@@ -16,7 +16,7 @@ use ipnet::Ipv4Net;
 
 pub use consent::Consent;
 
-use super::{Access, HostKey, Login, Named, Secret, Sudo, Trust};
+use super::{Access, HostKey, Login, NameOnly, Secret, Sudo, Trust};
 use crate::axis::axis;
 use crate::failure::InputError;
 use crate::failure::input::{Source, quoted};
@@ -65,10 +65,10 @@ pub struct Machine {
 
 axis! {
     /// The machine that serves the guests' images where multivm sets up NFS.
-    Server, "serve_on", Named {
-        Controller => Named { name: "controller" },
-        Source => Named { name: "source" },
-        Target => Named { name: "target" },
+    Server, "serve_on", NameOnly {
+        Controller => NameOnly { name: "controller" },
+        Source => NameOnly { name: "source" },
+        Target => NameOnly { name: "target" },
     }
 }
 

@@ -44,7 +44,7 @@ fn the_example_is_an_inventory() {
     assert_eq!(pair.allow.len(), 5);
     // Each consent is explained where a user reads of it.
     for consent in Consent::ALL {
-        let line = format!("#   {:<12}{}\n", consent.name(), consent.spec().does);
+        let line = format!("#   {:<12}{}\n", consent.name(), consent.row().does);
         assert!(include_str!("../../../fixtures/inventory.toml").contains(&line), "{line}");
     }
 }

@@ -7,17 +7,17 @@ use super::{Again, LegReport, Options, Pace};
 use crate::scenario::{Mode, Profile, Scenario};
 
 /// A mode, as the migration room knows it.
-pub struct Spec {
+pub struct ModePolicy {
     /// Adds what the mode asks of libvirt.
     pub asks: fn(&mut Options, &Scenario, &Profile, Pace),
     /// Decides whether legs that ended like this are worth another play of their scenario.
     pub again: fn(Pace, &[&LegReport]) -> Option<Again>,
 }
 
-pub fn of(mode: Mode) -> &'static Spec {
+pub fn of(mode: Mode) -> &'static ModePolicy {
     match mode {
-        Mode::Precopy => &precopy::SPEC,
-        Mode::Postcopy => &postcopy::SPEC,
+        Mode::Precopy => &precopy::POLICY,
+        Mode::Postcopy => &postcopy::POLICY,
     }
 }
 

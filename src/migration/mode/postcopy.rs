@@ -1,6 +1,6 @@
 //! Post-copy: a first pass that is slow enough to leave a remainder, a switch, and the rest as fast as the profile allows.
 
-use super::{Spec, bandwidth_mib};
+use super::{ModePolicy, bandwidth_mib};
 use crate::migration::{Again, LegReport, Pace};
 
 /// QEMU's downtime-limit, in milliseconds: QEMU considers no guest converged whose remaining memory takes longer to send.
@@ -19,7 +19,7 @@ const SLOWER_WHILE_BOOTING: u64 = 16;
 /// How much slower the first pass of another play is, which the switch cuts off: it takes longer than libvirt was late.
 const SLOWER_AGAIN: u64 = 16;
 
-pub static SPEC: Spec = Spec {
+pub static POLICY: ModePolicy = ModePolicy {
     asks: |options, scenario, profile, pace| {
         let pace = if scenario.boots_itself() { pace.slowed(SLOWER_WHILE_BOOTING) } else { pace };
         options.migration.post_copy = true;

@@ -1,8 +1,8 @@
 //! Pre-copy: as fast as the profile allows, with the guest's CPUs held back when it does not converge.
 
-use super::{Spec, bandwidth_mib};
+use super::{ModePolicy, bandwidth_mib};
 
-pub static SPEC: Spec = Spec {
+pub static POLICY: ModePolicy = ModePolicy {
     asks: |options, scenario, profile, pace| {
         options.migration.auto_converge = true;
         options.migration.bandwidth_mib = bandwidth_mib(scenario, profile).map(|mib| pace.of(mib));

@@ -12,7 +12,7 @@ use crate::libvirt::Migration;
 use crate::scenario::{Mode, Scenario, Transport};
 
 /// A transport in the migration room. Its row of the axis has its name and its explanation.
-pub struct Spec {
+pub struct TransportDemands {
     /// Adds what the transport asks of libvirt.
     pub asks: fn(&mut Migration),
     /// What the transport needs to carry a migration of that mode.
@@ -36,11 +36,11 @@ pub struct Sign {
     pub seen: String,
 }
 
-pub fn of(transport: Transport) -> &'static Spec {
+pub fn of(transport: Transport) -> &'static TransportDemands {
     match transport {
-        Transport::Plain => &plain::SPEC,
-        Transport::Xbzrle => &xbzrle::SPEC,
-        Transport::Multifd => &multifd::SPEC,
+        Transport::Plain => &plain::DEMANDS,
+        Transport::Xbzrle => &xbzrle::DEMANDS,
+        Transport::Multifd => &multifd::DEMANDS,
     }
 }
 

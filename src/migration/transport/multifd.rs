@@ -1,6 +1,6 @@
 //! Multifd: memory goes over four connections beside the main one, each with a sending thread of its own.
 
-use super::{Promise, Requirement, Sign, Spec};
+use super::{Promise, Requirement, Sign, TransportDemands};
 use crate::libvirt::Version;
 use crate::migration::{Connections, LegReport};
 use crate::scenario::Mode;
@@ -8,7 +8,7 @@ use crate::scenario::Mode;
 /// The number of channels, also in the promise's text and the axis's name.
 const CHANNELS: u16 = 4;
 
-pub static SPEC: Spec = Spec {
+pub static DEMANDS: TransportDemands = TransportDemands {
     asks: |migration| migration.parallel_connections = Some(CHANNELS),
     needs,
     promise: Some(Promise {
@@ -55,9 +55,9 @@ mod tests {
     #[test]
     fn libvirt_is_asked_for_as_many_as_are_promised() {
         let mut migration = Migration::default();
-        (SPEC.asks)(&mut migration);
+        (DEMANDS.asks)(&mut migration);
         assert_eq!(migration, Migration { parallel_connections: Some(4), ..Migration::default() });
-        assert!(SPEC.promise.as_ref().unwrap().text.contains(" 4 more "));
+        assert!(DEMANDS.promise.as_ref().unwrap().text.contains(" 4 more "));
     }
 
     #[rstest]

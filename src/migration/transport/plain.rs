@@ -1,5 +1,6 @@
 //! One connection, memory as it is: libvirt's default.
 
-use super::{Requirement, Spec};
+use super::{Requirement, TransportDemands};
 
-pub static SPEC: Spec = Spec { asks: |_| (), needs: |_| Requirement::NONE, promise: None };
+pub static DEMANDS: TransportDemands =
+    TransportDemands { asks: |_| (), needs: |_| Requirement::NONE, promise: None };

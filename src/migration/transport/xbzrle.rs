@@ -1,10 +1,10 @@
 //! XBZRLE: a page that is sent again goes as its difference to the copy in the source's cache.
 
-use super::{Promise, Requirement, Sign, Spec};
+use super::{Promise, Requirement, Sign, TransportDemands};
 use crate::libvirt::Version;
 use crate::migration::LegReport;
 
-pub static SPEC: Spec = Spec {
+pub static DEMANDS: TransportDemands = TransportDemands {
     asks: |migration| migration.compressed = true,
     // VIR_MIGRATE_PARAM_COMPRESSION sets the age; QEMU's capability is older.
     needs: |_| Requirement { libvirt: Version::new(1, 3, 4), ..Requirement::NONE },

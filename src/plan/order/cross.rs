@@ -4,9 +4,9 @@
 //! With N guests and R rounds each guest makes R round trips in R x N + 1 steps, of which R x N - 1 have both directions.
 //! One guest alone cannot cross another.
 
-use super::{Direction, Leg, PlanInput, Spec, Step};
+use super::{Direction, Leg, OrderRow, PlanInput, Step};
 
-pub(super) static SPEC: Spec = Spec {
+pub(super) static ROW: OrderRow = OrderRow {
     name: "cross",
     text: "in a rotation: one guest goes out while another comes back",
     least_guests: 2,

@@ -9,7 +9,7 @@ use super::{Direction, Leg, Seed, Step};
 use crate::axis::axis;
 
 /// An order: its row in the table.
-pub struct Spec {
+pub struct OrderRow {
     pub name: &'static str,
     /// The guests' moves, as the end of the sentence `The guests move ...`.
     pub text: &'static str,
@@ -35,11 +35,11 @@ pub struct PlanInput {
 
 axis! {
     /// The sequence in which the guests of the fleet move.
-    Order, "order", Spec {
-        Orderly => orderly::SPEC,
-        Simultaneous => simultaneous::SPEC,
-        Cross => cross::SPEC,
-        Random => random::SPEC,
+    Order, "order", OrderRow {
+        Orderly => orderly::ROW,
+        Simultaneous => simultaneous::ROW,
+        Cross => cross::ROW,
+        Random => random::ROW,
     }
 }
 
@@ -51,7 +51,7 @@ impl Order {
     /// The fleet has too few guests; the message gives the least number.
     pub fn steps(self, fleet: &PlanInput) -> Result<Vec<Step>, String> {
         self.takes(fleet.guests)?;
-        Ok((self.spec().steps)(fleet))
+        Ok((self.row().steps)(fleet))
     }
 
     /// Whether a fleet of a given size has moves in this order.
@@ -60,7 +60,7 @@ impl Order {
     ///
     /// The fleet has too few guests; the message gives the least number.
     pub fn takes(self, guests: usize) -> Result<(), String> {
-        let least = self.spec().least_guests;
+        let least = self.row().least_guests;
         if guests < least {
             return Err(format!("the order {self} needs at least {least} guests"));
         }
@@ -87,7 +87,7 @@ mod tests {
         #[values(1, 2, 5)] rounds: u32,
         #[values(0, 1, 4711)] seed: u64,
     ) {
-        for order in Order::ALL.iter().filter(|order| guests >= order.spec().least_guests) {
+        for order in Order::ALL.iter().filter(|order| guests >= order.row().least_guests) {
             let steps = order.steps(&PlanInput { guests, rounds, seed: Seed(seed) }).unwrap();
             let mut away = vec![false; guests];
             let mut trips = vec![0; guests];
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn an_order_refuses_a_fleet_that_is_too_small_for_it() {
         for order in Order::ALL {
-            let least = order.spec().least_guests;
+            let least = order.row().least_guests;
             let steps = |guests| order.steps(&PlanInput { guests, rounds: 1, seed: Seed(1) });
             assert!(steps(least).is_ok(), "{order}");
             let needs = format!("the order {order} needs at least {least} guests");
@@ -142,7 +142,7 @@ mod tests {
         for order in Order::ALL {
             let steps = order.steps(&PlanInput { guests: 3, rounds: 1, seed: Seed(1) }).unwrap();
             let together = steps.iter().any(|step| step.legs.len() > 1);
-            assert_eq!(together, order.spec().parallel, "{order}");
+            assert_eq!(together, order.row().parallel, "{order}");
             assert_eq!(steps.iter().any(Step::crosses), *order == Order::Cross, "{order}");
         }
     }
@@ -152,17 +152,17 @@ mod tests {
         for order in Order::ALL {
             let steps = |seed| order.steps(&PlanInput { guests: 10, rounds: 5, seed: Seed(seed) }).unwrap();
             assert_eq!(steps(7), steps(7), "{order}");
-            assert_eq!(steps(7) != steps(8), order.spec().seeded, "{order}");
+            assert_eq!(steps(7) != steps(8), order.row().seeded, "{order}");
         }
     }
 
     #[test]
     fn every_row_says_what_it_is() {
         for order in Order::ALL {
-            let spec = order.spec();
-            assert!(!spec.text.is_empty() && !spec.text.ends_with('.'), "{order}: {}", spec.text);
-            assert!(!spec.name.contains('_'), "{order}: a name is split at its first _");
-            assert!(spec.least_guests >= 1, "{order}");
+            let row = order.row();
+            assert!(!row.text.is_empty() && !row.text.ends_with('.'), "{order}: {}", row.text);
+            assert!(!row.name.contains('_'), "{order}: a name is split at its first _");
+            assert!(row.least_guests >= 1, "{order}");
         }
     }
 }

@@ -1,9 +1,9 @@
 //! An order in which guest after guest goes out, then guest after guest comes back.
 
-use super::{Leg, PlanInput, Spec, Step, halves};
+use super::{Leg, OrderRow, PlanInput, Step, halves};
 
-pub(super) static SPEC: Spec =
-    Spec { name: "orderly", text: "one by one", least_guests: 1, parallel: false, seeded: false, steps };
+pub(super) static ROW: OrderRow =
+    OrderRow { name: "orderly", text: "one by one", least_guests: 1, parallel: false, seeded: false, steps };
 
 fn steps(fleet: &PlanInput) -> Vec<Step> {
     halves(fleet.rounds)

@@ -3,10 +3,10 @@
 //! All moves of a step start together; guests at home go out while those that are out come back. The steps go on for as
 //! many moves as an order of round trips makes; then all guests that are still out come home at once.
 
-use super::{Direction, Leg, PlanInput, Spec, Step};
+use super::{Direction, Leg, OrderRow, PlanInput, Step};
 use crate::sys::random::Random;
 
-pub(super) static SPEC: Spec = Spec {
+pub(super) static ROW: OrderRow = OrderRow {
     name: "random",
     text: "in bulk, at random: some at a time, each away from where it is",
     least_guests: 1,

@@ -1,9 +1,15 @@
 //! An order in which all guests go out at once, then all come back at once.
 
-use super::{Leg, PlanInput, Spec, Step, halves};
+use super::{Leg, OrderRow, PlanInput, Step, halves};
 
-pub(super) static SPEC: Spec =
-    Spec { name: "simultaneous", text: "all at once", least_guests: 1, parallel: true, seeded: false, steps };
+pub(super) static ROW: OrderRow = OrderRow {
+    name: "simultaneous",
+    text: "all at once",
+    least_guests: 1,
+    parallel: true,
+    seeded: false,
+    steps,
+};
 
 fn steps(fleet: &PlanInput) -> Vec<Step> {
     halves(fleet.rounds)

@@ -24,7 +24,7 @@ const LEAST_SCATTER: f64 = 0.01;
 
 /// The subject of a series; the number is that of its metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum Subject {
     Scenario(usize),
     Group(usize),
 }
@@ -41,9 +41,9 @@ pub struct Dealt {
 }
 
 impl Dealt {
-    /// The least significant rise of a series of this kind; none if no rise would have been significant.
-    pub fn needed(&self, kind: Kind) -> Option<f64> {
-        Some(self.needed? * self.scales.of(kind))
+    /// The least significant rise of a series of this subject; none if no rise would have been significant.
+    pub fn needed(&self, subject: Subject) -> Option<f64> {
+        Some(self.needed? * self.scales.of(subject))
     }
 }
 
@@ -55,33 +55,34 @@ struct Scales {
 }
 
 impl Scales {
-    fn learn(all: &[(Kind, Sides)]) -> Scales {
-        let metrics = all.iter().map(|(kind, _)| kind.metric() + 1).max().unwrap_or(0);
-        let scatter = |kind: Kind| {
-            let of_kind = || all.iter().filter(|(other, _)| *other == kind).map(|(_, sides)| sides);
-            let squares: f64 = of_kind().map(|sides| sides.scatter()).sum();
-            let free: u32 = of_kind().map(|sides| sides.free()).sum();
+    fn learn(all: &[(Subject, Sides)]) -> Scales {
+        let metrics = all.iter().map(|(subject, _)| subject.metric() + 1).max().unwrap_or(0);
+        let scatter = |subject: Subject| {
+            let of_subject = || all.iter().filter(|(other, _)| *other == subject).map(|(_, sides)| sides);
+            let squares: f64 = of_subject().map(|sides| sides.scatter()).sum();
+            let free: u32 = of_subject().map(|sides| sides.free()).sum();
             (squares / f64::from(free.max(1))).sqrt()
         };
         Scales {
-            scenarios: (0..metrics).map(|metric| scatter(Kind::Scenario(metric))).collect(),
-            groups: (0..metrics).map(|metric| scatter(Kind::Group(metric))).collect(),
+            scenarios: (0..metrics).map(|metric| scatter(Subject::Scenario(metric))).collect(),
+            groups: (0..metrics).map(|metric| scatter(Subject::Group(metric))).collect(),
         }
     }
 
-    fn of(&self, kind: Kind) -> f64 {
-        let of = |scales: &[f64]| scales.get(kind.metric()).copied().unwrap_or_default().max(LEAST_SCATTER);
-        match kind {
-            Kind::Scenario(_) => of(&self.scenarios),
-            Kind::Group(_) => of(&self.groups).max(of(&self.scenarios) / 2.0),
+    fn of(&self, subject: Subject) -> f64 {
+        let of =
+            |scales: &[f64]| scales.get(subject.metric()).copied().unwrap_or_default().max(LEAST_SCATTER);
+        match subject {
+            Subject::Scenario(_) => of(&self.scenarios),
+            Subject::Group(_) => of(&self.groups).max(of(&self.scenarios) / 2.0),
         }
     }
 }
 
-impl Kind {
+impl Subject {
     fn metric(self) -> usize {
         match self {
-            Kind::Scenario(metric) | Kind::Group(metric) => metric,
+            Subject::Scenario(metric) | Subject::Group(metric) => metric,
         }
     }
 }
@@ -92,7 +93,7 @@ pub fn ways(base: usize, new: usize) -> usize {
 }
 
 /// Tests series, whose first `base` values are BASE's.
-pub fn test(series: &[(Kind, Series)], base: usize, new: usize, level: f64) -> Dealt {
+pub fn test(series: &[(Subject, Series)], base: usize, new: usize, level: f64) -> Dealt {
     let deals = deals(base, new);
     let (truth, scales) = changes(series, &deals[0]);
     let largest = |changes: &[f64], sign: f64| changes.iter().fold(0.0, |most, it| f64::max(most, sign * it));
@@ -117,10 +118,10 @@ pub fn test(series: &[(Kind, Series)], base: usize, new: usize, level: f64) -> D
 }
 
 /// The changes that one way to deal shows, in scatters, and those scatters.
-fn changes(series: &[(Kind, Series)], deal: &Deal) -> (Vec<f64>, Scales) {
-    let sides: Vec<_> = series.iter().map(|(kind, series)| (*kind, series.sides(deal))).collect();
+fn changes(series: &[(Subject, Series)], deal: &Deal) -> (Vec<f64>, Scales) {
+    let sides: Vec<_> = series.iter().map(|(subject, series)| (*subject, series.sides(deal))).collect();
     let scales = Scales::learn(&sides);
-    let changes = sides.iter().map(|(kind, sides)| sides.shift().unwrap_or(0.0) / scales.of(*kind));
+    let changes = sides.iter().map(|(subject, sides)| sides.shift().unwrap_or(0.0) / scales.of(*subject));
     (changes.collect(), scales)
 }
 
@@ -162,7 +163,7 @@ fn next(deal: &mut [bool]) -> bool {
 mod tests {
     use super::*;
 
-    const ONE: Kind = Kind::Scenario(0);
+    const ONE: Subject = Subject::Scenario(0);
 
     fn series(values: &[f64]) -> Series {
         Series(values.iter().copied().map(Some).collect())
@@ -207,15 +208,15 @@ mod tests {
     fn a_group_has_half_the_scatter_of_its_scenarios_at_least() {
         let scenario = series(&[1.0, 1.4, 1.2, 1.0, 1.4, 1.2]);
         let group = series(&[1.0, 1.0001, 1.0, 1.0, 1.0, 1.0001]);
-        let scales = test(&[(ONE, scenario), (Kind::Group(0), group)], 3, 3, 0.05).scales;
-        assert!((scales.of(ONE) - 0.2).abs() < 1e-9 && (scales.of(Kind::Group(0)) - 0.1).abs() < 1e-9);
+        let scales = test(&[(ONE, scenario), (Subject::Group(0), group)], 3, 3, 0.05).scales;
+        assert!((scales.of(ONE) - 0.2).abs() < 1e-9 && (scales.of(Subject::Group(0)) - 0.1).abs() < 1e-9);
     }
 
     /// What a rise had to be is held against the test itself.
     #[test]
     fn a_rise_that_is_needed_is_enough() {
         let runs = [1.0, 1.3, 1.2, 1.1, 1.4, 1.25];
-        let others: Vec<(Kind, Series)> = [[1.1, 1.2, 1.0, 1.3, 1.1, 1.2], [1.3, 1.0, 1.2, 1.2, 1.1, 1.0]]
+        let others: Vec<(Subject, Series)> = [[1.1, 1.2, 1.0, 1.3, 1.1, 1.2], [1.3, 1.0, 1.2, 1.2, 1.1, 1.0]]
             .map(|it| (ONE, series(&it)))
             .into();
         let with = |rise: f64| {

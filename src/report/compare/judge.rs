@@ -1,7 +1,7 @@
 //! Judges which differences are beyond noise. The room's head has the rules.
 
 use super::comparison::{Claim, Reach, Test};
-use super::deal::{self, Kind};
+use super::deal::{self, Subject};
 use super::item::{GroupItem, Item};
 use super::metric::Metric;
 use super::sign;
@@ -68,10 +68,10 @@ impl Judgement {
         let asked = places(items, |item| item.is_judged);
         let mut series: Vec<_> = asked
             .iter()
-            .map(|place| (Kind::Scenario(items[*place].metric as usize), items[*place].series.clone()))
+            .map(|place| (Subject::Scenario(items[*place].metric as usize), items[*place].series.clone()))
             .collect();
         let of_large = large.iter().map(|place| &groups[*place]);
-        series.extend(of_large.map(|group| (Kind::Group(group.metric as usize), group.series(items))));
+        series.extend(of_large.map(|group| (Subject::Group(group.metric as usize), group.series(items))));
         let dealt = deal::test(&series, base, new, LEVEL);
 
         let judged = |at: usize, beyond| Judged::of(dealt.p_rise[at], dealt.p_fall[at], beyond);
@@ -82,8 +82,8 @@ impl Judgement {
             self.groups[*place] = judged(asked.len() + at, groups[*place].beyond(items));
         }
 
-        let factor = |kind: Kind, least: &[f64]| {
-            let needed = dealt.needed(kind)?;
+        let factor = |subject: Subject, least: &[f64]| {
+            let needed = dealt.needed(subject)?;
             Some(needed.max(median(least)).exp())
         };
         let least = |item: &Item| item.shift - item.beyond[0];
@@ -94,11 +94,11 @@ impl Judgement {
                 self.reach.push(Reach {
                     metric,
                     group: None,
-                    factor: factor(Kind::Scenario(metric as usize), &leasts),
+                    factor: factor(Subject::Scenario(metric as usize), &leasts),
                 });
             }
             for group in large.iter().map(|place| &groups[*place]).filter(|group| group.metric == metric) {
-                let factor = factor(Kind::Group(metric as usize), &group.of_members(items, least));
+                let factor = factor(Subject::Group(metric as usize), &group.of_members(items, least));
                 self.reach.push(Reach { metric, group: Some(group.group.to_owned()), factor });
             }
         }

@@ -1,9 +1,9 @@
 //! CPU load: workers that compute without end.
 
-use super::{HostShare, Kind, Room, Signs, Size, Spec, tool, words};
+use super::{HostShare, LoadKind, LoadRow, LoadSize, Room, Signs, tool, words};
 use crate::scenario::Bytes;
 
-pub(super) static STRESS: Spec = Spec {
+pub(super) static STRESS: LoadRow = LoadRow {
     name: "stress_cpu",
     on_hosts: &[(HostShare::Half, "stress_cpu_half"), (HostShare::Short, "stress_cpu_short")],
     tool: &tool::STRESS,
@@ -11,7 +11,7 @@ pub(super) static STRESS: Spec = Spec {
     arguments,
 };
 
-pub(super) static STRESS_NG: Spec = Spec {
+pub(super) static STRESS_NG: LoadRow = LoadRow {
     name: "stress_ng_cpu",
     on_hosts: &[(HostShare::Half, "stress_ng_cpu_half"), (HostShare::Short, "stress_ng_cpu_short")],
     tool: &tool::STRESS_NG,
@@ -19,7 +19,7 @@ pub(super) static STRESS_NG: Spec = Spec {
     arguments,
 };
 
-static KIND: Kind = Kind {
+static KIND: LoadKind = LoadKind {
     in_guest: |profile| size(profile.cpu_workers),
     guest_text: |_| String::new(),
     on_host,
@@ -30,11 +30,11 @@ static KIND: Kind = Kind {
     basis: |room| format!("{:.2} CPUs", f64::from(room.cpu_percent) / 100.0),
 };
 
-fn arguments(size: &Size) -> Vec<String> {
+fn arguments(size: &LoadSize) -> Vec<String> {
     words([("--cpu", size.workers.to_string())])
 }
 
-fn on_host(share: HostShare, room: &Room) -> Size {
+fn on_host(share: HostShare, room: &Room) -> LoadSize {
     let cpus = room.cpus();
     size(match share {
         HostShare::Half => (cpus / 2).max(1),
@@ -42,6 +42,6 @@ fn on_host(share: HostShare, room: &Room) -> Size {
     })
 }
 
-fn size(workers: u32) -> Size {
-    Size { workers, each: Bytes(0), signs: Signs::default() }
+fn size(workers: u32) -> LoadSize {
+    LoadSize { workers, each: Bytes(0), signs: Signs::default() }
 }

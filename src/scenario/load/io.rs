@@ -2,10 +2,10 @@
 //!
 //! I/O has no [`HostShare::Short`]: a full storage does not slow guests down, it stops them.
 
-use super::{HostShare, Kind, Signs, Size, Spec, tool, words};
+use super::{HostShare, LoadKind, LoadRow, LoadSize, Signs, tool, words};
 use crate::scenario::Bytes;
 
-pub(super) static STRESS: Spec = Spec {
+pub(super) static STRESS: LoadRow = LoadRow {
     name: "stress_io",
     on_hosts: &[(HostShare::Half, "stress_io_half")],
     tool: &tool::STRESS,
@@ -13,7 +13,7 @@ pub(super) static STRESS: Spec = Spec {
     arguments: |size| arguments(size, size.each),
 };
 
-pub(super) static STRESS_NG: Spec = Spec {
+pub(super) static STRESS_NG: LoadRow = LoadRow {
     name: "stress_ng_io",
     on_hosts: &[(HostShare::Half, "stress_ng_io_half")],
     tool: &tool::STRESS_NG,
@@ -26,7 +26,7 @@ pub(super) static STRESS_NG: Spec = Spec {
     },
 };
 
-static KIND: Kind = Kind {
+static KIND: LoadKind = LoadKind {
     in_guest: |profile| size(profile.memory_workers, profile.memory_bytes),
     guest_text: |_| ", its files on the guest's own disk".to_owned(),
     on_host: |_, room| size((room.cpus() / 2).max(1), FILE),
@@ -38,10 +38,10 @@ static KIND: Kind = Kind {
 /// determine the load, because every write waits for the disk.
 const FILE: Bytes = Bytes(256 << 20);
 
-fn arguments(size: &Size, bytes: Bytes) -> Vec<String> {
+fn arguments(size: &LoadSize, bytes: Bytes) -> Vec<String> {
     words([("--hdd", size.workers.to_string()), ("--hdd-bytes", bytes.for_stress())])
 }
 
-fn size(workers: u32, each: Bytes) -> Size {
-    Size { workers, each, signs: Signs { writes: true, ..Signs::default() } }
+fn size(workers: u32, each: Bytes) -> LoadSize {
+    LoadSize { workers, each, signs: Signs { writes: true, ..Signs::default() } }
 }

@@ -1,9 +1,9 @@
 //! Memory load: workers that write to all of their memory again and again, so that its pages stay dirty.
 
-use super::{HostShare, Kind, Room, Signs, Size, Spec, tool, total};
+use super::{HostShare, LoadKind, LoadRow, LoadSize, Room, Signs, tool, total};
 use crate::scenario::Bytes;
 
-pub(super) static STRESS: Spec = Spec {
+pub(super) static STRESS: LoadRow = LoadRow {
     name: "stress_memory",
     on_hosts: &[(HostShare::Half, "stress_memory_half"), (HostShare::Short, "stress_memory_short")],
     tool: &tool::STRESS,
@@ -11,7 +11,7 @@ pub(super) static STRESS: Spec = Spec {
     arguments: |size| arguments(size.workers, size.each),
 };
 
-pub(super) static STRESS_NG: Spec = Spec {
+pub(super) static STRESS_NG: LoadRow = LoadRow {
     name: "stress_ng_memory",
     on_hosts: &[(HostShare::Half, "stress_ng_memory_half"), (HostShare::Short, "stress_ng_memory_short")],
     tool: &tool::STRESS_NG,
@@ -21,10 +21,14 @@ pub(super) static STRESS_NG: Spec = Spec {
     arguments: |size| arguments(size.workers, size.total()),
 };
 
-static KIND: Kind = Kind {
+static KIND: LoadKind = LoadKind {
     in_guest: |profile| {
         let (workers, each) = (profile.memory_workers, profile.memory_bytes);
-        Size { workers, each, signs: Signs { resident: most_of(total(workers, each)), ..Signs::default() } }
+        LoadSize {
+            workers,
+            each,
+            signs: Signs { resident: most_of(total(workers, each)), ..Signs::default() },
+        }
     },
     guest_text: |profile| format!(" ({} for each worker)", profile.memory_bytes),
     on_host,
@@ -42,7 +46,7 @@ fn arguments(workers: u32, bytes: Bytes) -> Vec<String> {
 }
 
 /// The load of a host, with a worker for each CPU. With [`HostShare::Short`] the host swaps, or its kernel kills.
-fn on_host(share: HostShare, room: &Room) -> Size {
+fn on_host(share: HostShare, room: &Room) -> LoadSize {
     let (workers, left) = (room.cpus(), room.memory_left.0);
     let wanted = match share {
         HostShare::Half => left / 2,
@@ -55,7 +59,7 @@ fn on_host(share: HostShare, room: &Room) -> Size {
         // A load that asks for more than there is never gets it: with half of the rest it is at work.
         HostShare::Short => Signs { resident: Bytes(left / 2), comes_and_goes: true, ..Signs::default() },
     };
-    Size { workers, each, signs }
+    LoadSize { workers, each, signs }
 }
 
 /// Nine tenths of a size, because a page or two may not be resident yet.

@@ -12,7 +12,7 @@ use super::{Bytes, Profile};
 use crate::axis::table;
 
 /// A load: its row in the table.
-pub struct Spec {
+pub struct LoadRow {
     /// The load's name if only guests carry it.
     pub name: &'static str,
     /// The load's names if a host carries it, by the share of that host.
@@ -20,27 +20,27 @@ pub struct Spec {
     /// The program that makes the load.
     pub tool: &'static Tool,
     /// The kind of resource that the load consumes.
-    pub kind: &'static Kind,
+    pub kind: &'static LoadKind,
     /// The program's arguments for a load of a given size.
-    arguments: fn(&Size) -> Vec<String>,
+    arguments: fn(&LoadSize) -> Vec<String>,
 }
 
 /// The common part of all loads that consume one resource, whatever program makes them.
-pub struct Kind {
+pub struct LoadKind {
     /// The load of one guest.
-    pub in_guest: fn(&Profile) -> Size,
+    pub in_guest: fn(&Profile) -> LoadSize,
     /// Text to append to a guest's command line, with the part of the size that the line does not tell; empty if there is
     /// none.
     pub guest_text: fn(&Profile) -> String,
     /// The load of a host with a given room.
-    pub on_host: fn(HostShare, &Room) -> Size,
+    pub on_host: fn(HostShare, &Room) -> LoadSize,
     /// The size of a host's load, as the end of the sentence `The load is ...`.
     pub host_text: fn(HostShare) -> &'static str,
     /// The basis of the size's computation, for the record.
     pub basis: fn(&Room) -> String,
 }
 
-impl Kind {
+impl LoadKind {
     /// Memory that the load takes in one guest.
     pub fn memory_in_guest(&self, profile: &Profile) -> Bytes {
         let size = (self.in_guest)(profile);
@@ -75,14 +75,14 @@ impl Room {
 
 /// The size of a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size {
+pub struct LoadSize {
     pub workers: u32,
     /// Bytes of the resource for each worker; 0 for a resource without bytes.
     pub each: Bytes,
     pub signs: Signs,
 }
 
-impl Size {
+impl LoadSize {
     /// Bytes of all workers together.
     fn total(&self) -> Bytes {
         total(self.workers, self.each)
@@ -107,7 +107,7 @@ pub struct Signs {
 
 table! {
     /// A load: a program and the resource that it consumes.
-    Load, Spec {
+    Load, LoadRow {
         StressCpu => cpu::STRESS,
         StressMemory => memory::STRESS,
         StressNgCpu => cpu::STRESS_NG,
@@ -121,14 +121,14 @@ impl Load {
     /// The command line, program first, that makes a load of a given size.
     ///
     /// The command has no `--timeout`: the load ends when the run ends it, so a slow migration is never left without load.
-    pub fn command(self, size: &Size) -> Vec<String> {
-        let spec = self.spec();
-        std::iter::once(spec.tool.program.to_owned()).chain((spec.arguments)(size)).collect()
+    pub fn command(self, size: &LoadSize) -> Vec<String> {
+        let row = self.row();
+        std::iter::once(row.tool.program.to_owned()).chain((row.arguments)(size)).collect()
     }
 
     /// The programs of all loads, each once.
     pub fn programs() -> Vec<&'static str> {
-        let mut programs: Vec<&str> = Load::ALL.iter().map(|load| load.spec().tool.program).collect();
+        let mut programs: Vec<&str> = Load::ALL.iter().map(|load| load.row().tool.program).collect();
         programs.sort_unstable();
         programs.dedup();
         programs
@@ -168,7 +168,7 @@ mod tests {
         #[case] command: &str,
     ) {
         let room = Room { cpu_percent, memory_left: Bytes(1 << 30) };
-        let size = (load.spec().kind.on_host)(share, &room);
+        let size = (load.row().kind.on_host)(share, &room);
         assert_eq!(load.command(&size).join(" "), command);
     }
 
@@ -178,7 +178,7 @@ mod tests {
         let guest = include_str!("../../../fixtures/guest/packages.txt");
         let host = include_str!("../../../fixtures/host/packages.txt");
         for load in Load::ALL {
-            let package = load.spec().tool.package;
+            let package = load.row().tool.package;
             for (image, packages) in [("guest", guest), ("host", host)] {
                 assert!(packages.lines().any(|line| line == package), "{package} is not in {image}");
             }
@@ -187,18 +187,14 @@ mod tests {
 
     #[test]
     fn every_row_says_what_it_is() {
-        let names: BTreeSet<&str> = Load::ALL.iter().map(|load| load.spec().name).collect();
+        let names: BTreeSet<&str> = Load::ALL.iter().map(|load| load.row().name).collect();
         assert_eq!(names.len(), Load::ALL.len());
         for load in Load::ALL {
-            let spec = load.spec();
-            assert!(!spec.on_hosts.is_empty(), "{}", spec.name);
-            for (share, name) in spec.on_hosts {
-                assert!(
-                    name.starts_with(spec.name),
-                    "{name} is the share of a host that {} takes",
-                    spec.name
-                );
-                assert!(!(spec.kind.host_text)(*share).is_empty(), "{name}");
+            let row = load.row();
+            assert!(!row.on_hosts.is_empty(), "{}", row.name);
+            for (share, name) in row.on_hosts {
+                assert!(name.starts_with(row.name), "{name} is the share of a host that {} takes", row.name);
+                assert!(!(row.kind.host_text)(*share).is_empty(), "{name}");
             }
         }
     }

@@ -9,7 +9,7 @@ use super::{Bytes, Profile};
 use crate::axis::axis;
 
 /// A mode: its row in the table.
-pub struct Spec {
+pub struct ModeRow {
     pub name: &'static str,
     /// The mode's description, as the end of the sentence `The guest ...`.
     pub text: &'static str,
@@ -27,9 +27,9 @@ pub struct Spec {
 
 axis! {
     /// The way in which the memory of a running guest gets across.
-    Mode, "mode", Spec {
-        Precopy => precopy::SPEC,
-        Postcopy => postcopy::SPEC,
+    Mode, "mode", ModeRow {
+        Precopy => precopy::ROW,
+        Postcopy => postcopy::ROW,
     }
 }
 

@@ -1,8 +1,8 @@
 //! Post-copy: after the first pass over its memory the guest runs on the target and fetches the missing pages.
 
-use super::{ABORTED, Spec};
+use super::{ABORTED, ModeRow};
 
-pub(super) static SPEC: Spec = Spec {
+pub(super) static ROW: ModeRow = ModeRow {
     name: "postcopy",
     text: "runs on the target after the first pass over its memory, and fetches there what it misses",
     timeout: |profile| profile.postcopy_timeout,

@@ -2,10 +2,10 @@
 
 use humantime::format_duration;
 
-use super::{ABORTED, Spec};
+use super::{ABORTED, ModeRow};
 use crate::scenario::AtTimeout;
 
-pub(super) static SPEC: Spec = Spec {
+pub(super) static ROW: ModeRow = ModeRow {
     name: "precopy",
     text: "runs on the source until little enough is left to be sent in one short pause",
     timeout: |profile| profile.precopy_timeout,

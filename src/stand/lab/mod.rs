@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::time::Duration;
 
-use super::{Before, Ground, Kind, Needs, Stand, Standing};
+use super::{Ground, HostsBefore, Needs, Stand, StandKind, Standing};
 use crate::failure::{Attempt, Cause, Failure, Result};
 use crate::inventory::Inventory;
 use crate::ledger::{Thing, state_directory};
@@ -77,8 +77,8 @@ impl Lab {
 impl Stand for Lab {
     type Hosts = Inventory;
 
-    fn kind(&self) -> Option<Kind> {
-        Some(Kind::Lab)
+    fn kind(&self) -> Option<StandKind> {
+        Some(StandKind::Lab)
     }
 
     fn needs(&self) -> Needs {
@@ -94,11 +94,11 @@ impl Stand for Lab {
     }
 
     /// Fetches packages while this process still sees the machine's own network, then moves this thread into the lab's.
-    fn prepare(&mut self, ground: Ground<'_>, before: Before) -> Result<()> {
-        if before != Before::Foreign {
+    fn prepare(&mut self, ground: Ground<'_>, before: HostsBefore) -> Result<()> {
+        if before != HostsBefore::Foreign {
             self.prepared = Some(prepared::prepare(&self.settings, ground)?);
         }
-        if before == Before::Down {
+        if before == HostsBefore::Down {
             network::create_switch(ground.ledger)?;
         }
         network::join_switch()
@@ -138,7 +138,7 @@ impl Stand for Lab {
 
 /// The directory of a running lab.
 fn directory() -> PathBuf {
-    Kind::Lab.directory(&state_directory())
+    StandKind::Lab.directory(&state_directory())
 }
 
 /// The inventory of the running lab.

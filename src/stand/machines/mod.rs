@@ -17,7 +17,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::lab::Settings;
-use super::{Before, Ground, Kind, Needs, Stand, Standing};
+use super::{Ground, HostsBefore, Needs, Stand, StandKind, Standing};
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::{HostImage, Images, MachineImage, Snapshot};
 use crate::inventory::file::InventoryFile;
@@ -81,8 +81,8 @@ impl Machines {
 impl Stand for Machines {
     type Hosts = Raised;
 
-    fn kind(&self) -> Option<Kind> {
-        Some(Kind::Machines)
+    fn kind(&self) -> Option<StandKind> {
+        Some(StandKind::Machines)
     }
 
     fn needs(&self) -> Needs {
@@ -95,14 +95,14 @@ impl Stand for Machines {
 
     /// Fetches packages and boots the machines, unless that was done before. This thread stays where it is: a link leads to the
     /// machines.
-    fn prepare(&mut self, ground: Ground<'_>, before: Before) -> Result<()> {
-        if before == Before::Foreign {
+    fn prepare(&mut self, ground: Ground<'_>, before: HostsBefore) -> Result<()> {
+        if before == HostsBefore::Foreign {
             return Ok(());
         }
         let images = Images { store: &self.settings.store, ledger: ground.ledger, stop: ground.stop };
         let tools = images.host(SUITE)?;
         let image = images.machine(SUITE, &tools)?;
-        if before == Before::Down {
+        if before == HostsBefore::Down {
             has_room()?;
             // It comes first: it says whose the rest is.
             create_directory(ground)?;
@@ -198,7 +198,7 @@ fn inventory() -> PathBuf {
 
 /// The directory of running machines.
 fn directory() -> PathBuf {
-    Kind::Machines.directory(&state_directory())
+    StandKind::Machines.directory(&state_directory())
 }
 
 /// Creates the directory of running machines, unless that was done before.

@@ -104,7 +104,7 @@ pub fn make(remote: &Remote, run: &str, changes: &[Change], allow: &[Consent]) -
 fn refusal(changes: &[Change], consent: &str) -> Failure {
     let needs = |change: &&Change| change.consent.is_some_and(|own| own.name() == consent);
     let change = changes.iter().find(needs);
-    let does = change.and_then(|change| change.consent).map_or("", |consent| consent.spec().does);
+    let does = change.and_then(|change| change.consent).map_or("", |consent| consent.row().does);
     let instead = change.map_or("", |change| change.instead.as_str());
     let cause = format!("this pair needs what `allow` does not have, `{consent}`: multivm {does}");
     Failure::new(PREPARE, Cause::new(FailureKind::Refused, cause))

@@ -24,7 +24,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::lab::Settings;
-use super::{Before, Ground, Kind, Needs, Session, Stand, Standing};
+use super::{Ground, HostsBefore, Needs, Session, Stand, StandKind, Standing};
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::{GuestImage, Images};
 use crate::inventory::Inventory;
@@ -38,20 +38,20 @@ pub use take_back::{clear, forget_raised, put_back, reap};
 
 /// A pair of an inventory file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chosen {
+pub struct ChosenPair {
     pub pair: Pair,
     /// The file of the keys of hosts that the inventory has no key of.
     pub known_hosts: PathBuf,
 }
 
-impl Chosen {
+impl ChosenPair {
     /// The pair of a file that is asked for.
     ///
     /// # Errors
     ///
     /// None or several fit.
-    pub fn of(file: &InventoryFile, wish: Option<&str>) -> Result<Chosen, crate::failure::InputError> {
-        Ok(Chosen { pair: file.pair(wish)?.clone(), known_hosts: file.known_hosts() })
+    pub fn of(file: &InventoryFile, wish: Option<&str>) -> Result<ChosenPair, crate::failure::InputError> {
+        Ok(ChosenPair { pair: file.pair(wish)?.clone(), known_hosts: file.known_hosts() })
     }
 
     /// Whether a run can work on such a pair.
@@ -118,7 +118,7 @@ pub fn states() -> Vec<PathBuf> {
 /// Where a pair comes from.
 pub enum Given {
     /// An inventory file has it.
-    File(Box<Chosen>),
+    File(Box<ChosenPair>),
     /// Hosts are raised first, and an inventory file describes them; none after they were given back.
     Raised(Option<Box<Session<Raised>>>),
 }
@@ -131,7 +131,7 @@ pub struct ExaminedHost {
 }
 
 /// Looks at a pair before anything is changed on its hosts, and refuses one on which no run is possible.
-pub type Examine = Box<dyn Fn(&Chosen) -> Result<[ExaminedHost; 2]> + Send>;
+pub type Examine = Box<dyn Fn(&ChosenPair) -> Result<[ExaminedHost; 2]> + Send>;
 
 /// A pair of hosts by inventory.
 pub struct HostPair {
@@ -139,7 +139,7 @@ pub struct HostPair {
     settings: Settings,
     examine: Examine,
     /// The pair, once it is known.
-    chosen: Option<Chosen>,
+    chosen: Option<ChosenPair>,
     image: Option<GuestImage>,
     /// What lets the hosts know that this process lives.
     beats: Vec<Watch<()>>,
@@ -171,7 +171,7 @@ impl HostPair {
         HostPair { given, settings, examine, chosen, image: None, beats: Vec::new() }
     }
 
-    fn chosen(&self) -> Result<&Chosen> {
+    fn chosen(&self) -> Result<&ChosenPair> {
         self.chosen.as_ref().ok_or_else(|| Failure::new("work on the hosts", "they are not up"))
     }
 
@@ -208,15 +208,15 @@ impl HostPair {
 }
 
 /// The pair that an inventory file of raised hosts describes.
-fn described(raised: &Raised) -> Result<Chosen> {
-    let chosen = InventoryFile::load(&raised.inventory, None).and_then(|file| Chosen::of(&file, None));
+fn described(raised: &Raised) -> Result<ChosenPair> {
+    let chosen = InventoryFile::load(&raised.inventory, None).and_then(|file| ChosenPair::of(&file, None));
     chosen.map_err(|error| Failure::new(format!("read {}", raised.inventory.display()), error.to_string()))
 }
 
 impl Stand for HostPair {
     type Hosts = Inventory;
 
-    fn kind(&self) -> Option<Kind> {
+    fn kind(&self) -> Option<StandKind> {
         None
     }
 
@@ -236,14 +236,14 @@ impl Stand for HostPair {
         running(&self.folder()).map(Standing::Same)
     }
 
-    fn prepare(&mut self, ground: Ground<'_>, before: Before) -> Result<()> {
+    fn prepare(&mut self, ground: Ground<'_>, before: HostsBefore) -> Result<()> {
         let images = Images { store: &self.settings.store, ledger: ground.ledger, stop: ground.stop };
         let suite = &self.settings.guest_suite;
         self.image = Some(images.guest(suite, || images.host(&self.settings.source_suite))?);
         if let Given::Raised(Some(session)) = &mut self.given {
             session.prepare()?;
         }
-        if before == Before::Up {
+        if before == HostsBefore::Up {
             self.raise_hosts()?;
             self.keep_beating(&running(&self.folder())?.owner)?;
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::change::{self, Change};
 use super::describe::{self, PreparedPair};
 use super::ssh::LoginFiles;
-use super::{Chosen, ExaminedHost, PairHost, fresh, guests, keys, lease, postcopy, state, storage};
+use super::{ChosenPair, ExaminedHost, PairHost, fresh, guests, keys, lease, postcopy, state, storage};
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::GuestImage;
 use crate::inventory::file::{Consent, Machine, Server, SharedStorage};
@@ -30,7 +30,7 @@ struct ImagesPlace {
 
 /// Prepares a pair, and returns what scenarios are played by.
 pub fn prepare(
-    chosen: &Chosen,
+    chosen: &ChosenPair,
     asked: &[ExaminedHost; 2],
     image: &GuestImage,
     folder: &Path,
@@ -76,7 +76,7 @@ pub fn prepare(
     Ok(inventory)
 }
 
-fn sides<'a>(chosen: &'a Chosen, asked: &'a [ExaminedHost; 2]) -> [PairHost<'a>; 2] {
+fn sides<'a>(chosen: &'a ChosenPair, asked: &'a [ExaminedHost; 2]) -> [PairHost<'a>; 2] {
     let machines = chosen.machines();
     [0, 1].map(|at| {
         let ExaminedHost { remote, identity, facts } = &asked[at];
@@ -102,7 +102,7 @@ fn interrupted(ground: Ground<'_>) -> Result<()> {
 /// put back last.
 fn take(
     sides: &[PairHost<'_>; 2],
-    chosen: &Chosen,
+    chosen: &ChosenPair,
     run: &str,
     folder: &Path,
     ground: Ground<'_>,
@@ -146,7 +146,7 @@ fn holder() -> String {
 }
 
 /// The host that serves the storage.
-fn server(chosen: &Chosen) -> Option<usize> {
+fn server(chosen: &ChosenPair) -> Option<usize> {
     match chosen.pair.storage {
         SharedStorage::ServeOn(Server::Source) => Some(0),
         SharedStorage::ServeOn(Server::Target) => Some(1),
@@ -154,7 +154,7 @@ fn server(chosen: &Chosen) -> Option<usize> {
     }
 }
 
-fn place(chosen: &Chosen, run: &str) -> ImagesPlace {
+fn place(chosen: &ChosenPair, run: &str) -> ImagesPlace {
     let own = format!("multivm-{run}");
     match &chosen.pair.storage {
         SharedStorage::Mount(folder) => {
@@ -174,7 +174,7 @@ fn place(chosen: &Chosen, run: &str) -> ImagesPlace {
 }
 
 /// What is done on a host before anything is mounted.
-fn first(chosen: &Chosen, sides: &[PairHost<'_>; 2], at: usize, public: &str, run: &str) -> Vec<Change> {
+fn first(chosen: &ChosenPair, sides: &[PairHost<'_>; 2], at: usize, public: &str, run: &str) -> Vec<Change> {
     let (machine, peer) = (sides[at].machine, sides[1 - at].machine);
     let allows = |consent| chosen.pair.allow.contains(&consent);
     let mut changes = Vec::new();
@@ -203,7 +203,7 @@ fn first(chosen: &Chosen, sides: &[PairHost<'_>; 2], at: usize, public: &str, ru
     changes
 }
 
-fn is_nfs(chosen: &Chosen, facts: &Facts) -> bool {
+fn is_nfs(chosen: &ChosenPair, facts: &Facts) -> bool {
     match chosen.pair.storage {
         SharedStorage::Mount(_) => facts.one("folder_type").is_some_and(|kind| kind.starts_with("nfs")),
         SharedStorage::Export { .. } | SharedStorage::ServeOn(_) => true,
@@ -211,7 +211,7 @@ fn is_nfs(chosen: &Chosen, facts: &Facts) -> bool {
 }
 
 /// What is mounted on each host, and the run's folder in what is there.
-fn mounts(chosen: &Chosen, run: &str) -> [Vec<Change>; 2] {
+fn mounts(chosen: &ChosenPair, run: &str) -> [Vec<Change>; 2] {
     let images = place(chosen, run).images;
     let folder = || vec![storage::folder(&images)];
     match &chosen.pair.storage {
@@ -244,7 +244,7 @@ fn upload(remote: &Remote, image: &GuestImage, folder: &str, names: &[&str]) -> 
 }
 
 /// The login of everything that multivm does on a host from here on.
-fn login(side: &PairHost<'_>, files: &LoginFiles, chosen: &Chosen) -> Login {
+fn login(side: &PairHost<'_>, files: &LoginFiles, chosen: &ChosenPair) -> Login {
     let login = side.machine.login(&chosen.known_hosts);
     // Where sudo asks for the login's password, it goes on with the password.
     let by_key = matches!(login.access, Access::Password(_)) && login.sudo != Sudo::Password;

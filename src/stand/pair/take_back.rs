@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::state::HostState;
-use super::{Chosen, lease};
+use super::{ChosenPair, lease};
 use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 use crate::inventory::Login;
 use crate::ledger::{Elsewhere, Ledger, Lock, OnHost, Thing, state_directory};
@@ -76,7 +76,7 @@ fn undo(
 
 /// Puts both hosts of a pair back, whoever has changed them; returns who held them. A lease whose controller was heard of lately is left
 /// alone, unless it is taken over.
-pub fn reap(chosen: &Chosen, take_over: bool) -> Vec<(&'static str, Result<Option<String>>)> {
+pub fn reap(chosen: &ChosenPair, take_over: bool) -> Vec<(&'static str, Result<Option<String>>)> {
     let put_back = |remote: &Remote| {
         let Some(found) = lease::Lease::of(remote)? else {
             return if take_over { lease::sweep(remote).map(|()| None) } else { Ok(None) };

@@ -7,7 +7,7 @@ use multivm::failure::Failure;
 use multivm::guest;
 use multivm::ledger::state_directory;
 use multivm::stand::lab::{network, running, ssh_config};
-use multivm::stand::{Kind, Status, become_root, summary};
+use multivm::stand::{StandKind, Status, become_root, summary};
 
 use crate::problem::{Answer, Problem};
 
@@ -47,7 +47,7 @@ fn parse(name: &str) -> Result<Machine, String> {
 pub fn run(arguments: &Arguments) -> Answer {
     become_root()?;
     let status = Status::look(&state_directory())?;
-    if Kind::of(&status.things, &state_directory()) == Kind::Machines {
+    if StandKind::of(&status.things, &state_directory()) == StandKind::Machines {
         let cause = "the machine hosts are up instead, which any ssh reaches";
         return Err(Failure::new("reach the lab", cause)
             .try_next("multivm lab status, which says how")

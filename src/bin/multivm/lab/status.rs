@@ -5,7 +5,7 @@ use std::path::Path;
 
 use multivm::failure::Result;
 use multivm::ledger::state_directory;
-use multivm::stand::{Kind, Occupancy, Status, lab, machines, pair, summary};
+use multivm::stand::{Occupancy, StandKind, Status, lab, machines, pair, summary};
 
 use crate::problem::Answer;
 
@@ -21,7 +21,7 @@ pub fn run() -> Answer {
             "No whole lab is up; left of a run or of a lab: {}.\n`multivm reap` clears it, and so does the next run.\n",
             summary(&status.things)
         ),
-        Occupancy::Up => match describe(Kind::of(&status.things, &directory)) {
+        Occupancy::Up => match describe(StandKind::of(&status.things, &directory)) {
             Ok(text) => text,
             Err(failure) if !nix::unistd::geteuid().is_root() => {
                 format!(
@@ -68,10 +68,10 @@ fn of_pair(directory: &Path) -> Result<String> {
 }
 
 /// What is up, and how it is reached.
-fn describe(kind: Kind) -> Result<String> {
+fn describe(kind: StandKind) -> Result<String> {
     Ok(match kind {
-        Kind::Lab => format!("The lab is up.\n\n{}", super::reach(&lab::running()?)),
-        Kind::Machines => {
+        StandKind::Lab => format!("The lab is up.\n\n{}", super::reach(&lab::running()?)),
+        StandKind::Machines => {
             format!("The machine hosts are up.\n\n{}", super::machines::reach(&machines::running()?))
         }
     })
