@@ -12,8 +12,8 @@ use std::time::Duration;
 use super::{About, Advice, Asked, Check, End, Moment, Proof, Scene};
 use crate::failure::{Failure, Result};
 use crate::guest::{Fleet, Guest};
-use crate::host::{Daemons, Host};
-use crate::remote::protocol::{Daemon, DomainProcess, Link, Traces};
+use crate::host::{DaemonBaselines, Host};
+use crate::remote::protocol::{DomainProcess, LibvirtDaemon, Link, Traces};
 use crate::scenario::Side;
 use crate::sys::parallel::at_once;
 use crate::sys::wait::{Poll, wait_for};
@@ -279,7 +279,7 @@ fn without_number(file: &str, domains: &[DomainProcess]) -> String {
     file.split('/').map(part).collect::<Vec<_>>().join("/")
 }
 
-fn of_daemons(host: &str, before: &Traces, now: &Traces, first: &Daemons) -> Proof {
+fn of_daemons(host: &str, before: &Traces, now: &Traces, first: &DaemonBaselines) -> Proof {
     let expected = format!(
         "libvirt's daemons on {host} have at most {DESCRIPTORS} file descriptors more than before, and {DESCRIPTORS_OF_RUN} more and \
          {} MiB more memory than after the run's first scenario",
@@ -288,8 +288,9 @@ fn of_daemons(host: &str, before: &Traces, now: &Traces, first: &Daemons) -> Pro
     let mut seen = Vec::new();
     let mut ok = true;
     for daemon in &now.daemons {
-        let Daemon { process, descriptors, resident_bytes, name } = daemon;
-        let same = |daemons: &[Daemon]| daemons.iter().find(|daemon| daemon.process == *process).cloned();
+        let LibvirtDaemon { process, descriptors, resident_bytes, name } = daemon;
+        let same =
+            |daemons: &[LibvirtDaemon]| daemons.iter().find(|daemon| daemon.process == *process).cloned();
         // Some daemons start on demand, and one that started since has no earlier state.
         let was = same(&before.daemons).unwrap_or_else(|| daemon.clone());
         let first = first.first(daemon);
@@ -401,8 +402,8 @@ mod tests {
         traces(&[&format!("daemon|12|345|{descriptors}|{}|libvirtd", mib << 20)])
     }
 
-    fn as_first(traces: &Traces) -> Daemons {
-        let first = Daemons::default();
+    fn as_first(traces: &Traces) -> DaemonBaselines {
+        let first = DaemonBaselines::default();
         traces.daemons.iter().for_each(|daemon| drop(first.first(daemon)));
         first
     }

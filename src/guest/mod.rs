@@ -20,7 +20,7 @@ mod witness;
 pub use console::{Consoles, Panic};
 pub use definition::{Definition, Difference};
 pub use domain::{console_path, qemu_log_path};
-pub use fleet::{Damage, DamagedPart, Fleet};
+pub use fleet::{DamagedPart, Fleet, GuestDamage};
 pub use identity::address;
 pub use multivm_protocol::{DiskProof, FilesProof, MemoryProof, Pulse, Testimony};
 pub use news::{GuestNews, OnNews};

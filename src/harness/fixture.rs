@@ -13,7 +13,7 @@ use super::player::Player;
 use super::run::Run;
 use super::slot::Builder;
 use crate::failure::{Failure, FailureKind, Result};
-use crate::guest::{Damage, DamagedPart, Fleet, Guest, GuestNews, OnNews};
+use crate::guest::{DamagedPart, Fleet, Guest, GuestDamage, GuestNews, OnNews};
 use crate::inventory::Inventory;
 use crate::plan::Seed;
 use crate::progress::terminal;
@@ -103,7 +103,7 @@ impl Fixture {
     }
 
     /// Restarts the witness in these guests. If that does not help, the guests are renewed.
-    fn mend_witnesses(&self, fleet: &Fleet, damage: &[&Damage]) -> Result<()> {
+    fn mend_witnesses(&self, fleet: &Fleet, damage: &[&GuestDamage]) -> Result<()> {
         let guests = guests_of(damage);
         if guests.is_empty() {
             return Ok(());
@@ -160,7 +160,7 @@ impl Builder for Fixture {
         self.mend_connections(fleet);
         fleet.clear_strays()?;
         let damage = fleet.damage();
-        let (witnesses, whole): (Vec<&Damage>, Vec<&Damage>) =
+        let (witnesses, whole): (Vec<&GuestDamage>, Vec<&GuestDamage>) =
             damage.iter().partition(|damage| damage.part == DamagedPart::Witness);
         self.mend_witnesses(fleet, &witnesses)?;
         self.renew(fleet, &guests_of(&whole), &reasons(&whole))?;
@@ -260,7 +260,7 @@ fn is_damage(failure: &Failure) -> bool {
     !matches!(failure.kind(), FailureKind::Refused | FailureKind::Cancelled)
 }
 
-fn guests_of(damage: &[&Damage]) -> Vec<Arc<Guest>> {
+fn guests_of(damage: &[&GuestDamage]) -> Vec<Arc<Guest>> {
     damage.iter().map(|damage| Arc::clone(&damage.guest)).collect()
 }
 
@@ -268,7 +268,7 @@ fn names(guests: &[Arc<Guest>]) -> String {
     guests.iter().map(|guest| guest.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-fn reasons(damage: &[&Damage]) -> String {
-    let reason = |damage: &&Damage| format!("{}: {}", damage.guest.name, damage.why);
+fn reasons(damage: &[&GuestDamage]) -> String {
+    let reason = |damage: &&GuestDamage| format!("{}: {}", damage.guest.name, damage.why);
     damage.iter().map(reason).collect::<Vec<_>>().join("; ")
 }

@@ -9,7 +9,7 @@ use crate::failure::Problem;
 use crate::plan::Seed;
 use crate::scenario::{Profile, Scenario, ScenarioFile, Set};
 use crate::stand::lab::Settings;
-use crate::stand::machines::Machines;
+use crate::stand::machines::MachineHosts;
 
 /// The wishes of arguments and environment, checked.
 pub struct Plan {
@@ -45,7 +45,7 @@ impl Plan {
             .and_then(|profile| profile.clone().override_from(get))?;
         let settings = Settings::from_environment().map_err(Problem::input)?;
         if hosts == WantedHosts::Machines {
-            Machines::allow(&settings).map_err(Problem::input)?;
+            MachineHosts::allow(&settings).map_err(Problem::input)?;
         }
         if !options.libtest.list {
             enough_guests(&scenarios, profile.guests).map_err(Problem::input)?;

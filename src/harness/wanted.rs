@@ -9,7 +9,7 @@ use crate::inventory::file::InventoryFile;
 use crate::ledger::Owner;
 use crate::scenario::Profile;
 use crate::stand::lab::{Lab, Settings};
-use crate::stand::machines::Machines;
+use crate::stand::machines::MachineHosts;
 use crate::stand::pair::{ChosenPair, Given, HostPair, forget_raised};
 use crate::stand::{STAND_VARIABLE, Session, StandKind};
 use crate::sys::stop::StopFlag;
@@ -92,7 +92,7 @@ impl WantedHosts {
                 return Session::begin_for(Box::new(Lab::new(settings.clone())), stop.clone(), owner);
             }
             WantedHosts::Machines => {
-                let machines = Box::new(Machines::new(settings.clone()));
+                let machines = Box::new(MachineHosts::new(settings.clone()));
                 let session = Session::begin_for(machines, stop.clone(), owner.clone())?;
                 if !session.is_attached() {
                     // Changes of machines that have gone have gone with them.

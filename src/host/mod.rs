@@ -13,7 +13,7 @@ mod pair;
 mod storage;
 mod writers;
 
-pub use daemons::Daemons;
+pub use daemons::DaemonBaselines;
 pub use ends::QemuEnds;
 pub use events::{EventHub, Listener};
 pub use load_folder::IN_FOLDER;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::load_folder::removal;
-use super::{Daemons, EventHub, LogMarks, QemuEnds};
+use super::{DaemonBaselines, EventHub, LogMarks, QemuEnds};
 use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 use crate::inventory::{Accelerator, AcceleratorKind, HostEntry, Inventory};
 use crate::libvirt::{Connection, Libvirt, Subscription, Version};
@@ -38,7 +38,7 @@ pub struct Host {
     pub qemu: Version,
     pub libvirt: Version,
     /// The resources of libvirt's daemons after the first scenario.
-    pub daemons: Daemons,
+    pub daemons: DaemonBaselines,
     _events: Subscription,
 }
 
@@ -193,7 +193,7 @@ fn connect(
         qemu: control.hypervisor_version().attempting(attempted)?,
         libvirt: control.daemon_version().attempting(attempted)?,
         control,
-        daemons: Daemons::default(),
+        daemons: DaemonBaselines::default(),
         entry: entry.clone(),
         _events: subscription,
     })

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{LoadLook, Place};
 use crate::failure::Result;
 use crate::host::IN_FOLDER;
-use crate::remote::{LOAD_LOG, Process, quote};
+use crate::remote::{LOAD_LOG, ObservedProcess, quote};
 use crate::scenario::{Bytes, Load, LoadSize, Signs};
 use crate::sys::stop::StopFlag;
 use crate::sys::wait::{Poll, wait_for};
@@ -73,7 +73,7 @@ impl RunningTool {
         }
     }
 
-    fn sample(&self, processes: &[Process], asked: Instant, at: Instant) -> Sample {
+    fn sample(&self, processes: &[ObservedProcess], asked: Instant, at: Instant) -> Sample {
         let group = || processes.iter().filter(|process| process.group == self.group);
         let alive = || group().filter(|process| process.is_alive());
         Sample {

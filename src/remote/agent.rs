@@ -11,7 +11,7 @@ use multivm_protocol::{
     WitnessQuestion, Writers,
 };
 
-use super::observe::{Observation, Process};
+use super::observe::{Observation, ObservedProcess};
 use super::{Dialogue, Remote};
 use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::sys::parallel::{lock_within, locked};
@@ -75,7 +75,7 @@ impl Agent {
     /// Looks at the machine, and leaves its kernel log to a later look that proves something of it.
     pub fn glance(&self, limit: Duration) -> Result<Observation> {
         let from = lock_within(&self.log, self.remote.patience(limit)).ok_or_else(|| self.is_busy())?.next;
-        let seen: protocol::Machine = self.asked(&Question::Observe { from }, limit)?;
+        let seen: protocol::Observed = self.asked(&Question::Observe { from }, limit)?;
         Ok(Observation::new(seen))
     }
 
@@ -83,7 +83,7 @@ impl Agent {
     pub fn observe(&self, limit: Duration) -> Result<Observation> {
         let mut log = lock_within(&self.log, self.remote.patience(limit)).ok_or_else(|| self.is_busy())?;
         let look = |from| {
-            let seen: protocol::Machine = self.asked(&Question::Observe { from }, limit)?;
+            let seen: protocol::Observed = self.asked(&Question::Observe { from }, limit)?;
             Ok(Observation::new(seen))
         };
         let mut seen = look(log.next)?;
@@ -102,10 +102,10 @@ impl Agent {
     }
 
     /// The processes of some process groups and nothing else: cheap enough during a migration.
-    pub fn processes(&self, groups: &[i32], limit: Duration) -> Result<Vec<Process>> {
+    pub fn processes(&self, groups: &[i32], limit: Duration) -> Result<Vec<ObservedProcess>> {
         let Processes { page, processes } =
             self.asked(&Question::Processes { groups: groups.to_vec() }, limit)?;
-        Ok(processes.into_iter().map(|process| Process::new(process, page)).collect())
+        Ok(processes.into_iter().map(|process| ObservedProcess::new(process, page)).collect())
     }
 
     /// Who can write to files of these paths there, and to files of these inodes on NFS servers.

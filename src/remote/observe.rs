@@ -15,7 +15,7 @@ pub struct Observation {
     /// Seconds since 1970, by its realtime clock.
     pub realtime_s: f64,
     /// The processes of user space.
-    pub processes: Vec<Process>,
+    pub processes: Vec<ObservedProcess>,
     /// `MemAvailable` of `/proc/meminfo`, bytes.
     pub memory_available: u64,
     /// The lines of the kernel log that no earlier observation had.
@@ -48,7 +48,7 @@ impl Observation {
 
 /// A process at that moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Process {
+pub struct ObservedProcess {
     pub pid: i32,
     pub name: String,
     /// One letter: R running, S sleeping, T stopped, Z zombie, ...
@@ -65,13 +65,17 @@ pub struct Process {
 
 impl Observation {
     /// An answer that has just come.
-    pub(super) fn new(seen: protocol::Machine) -> Observation {
+    pub(super) fn new(seen: protocol::Observed) -> Observation {
         let page = seen.memory.page;
         Observation {
             boot_id: seen.boot_id,
             uptime_s: seen.uptime_s,
             realtime_s: seen.realtime_s,
-            processes: seen.processes.into_iter().map(|process| Process::new(process, page)).collect(),
+            processes: seen
+                .processes
+                .into_iter()
+                .map(|process| ObservedProcess::new(process, page))
+                .collect(),
             memory_available: seen.memory.available,
             kernel_log: seen.kernel_log,
             kernel_log_error: seen.kernel_log_error,
@@ -86,10 +90,10 @@ impl Observation {
     }
 }
 
-impl Process {
+impl ObservedProcess {
     /// A process of a machine whose pages have so many bytes.
-    pub(super) fn new(seen: protocol::Process, page: u64) -> Process {
-        Process {
+    pub(super) fn new(seen: protocol::Process, page: u64) -> ObservedProcess {
+        ObservedProcess {
             pid: seen.pid,
             name: seen.name,
             state: seen.state,

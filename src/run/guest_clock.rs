@@ -96,7 +96,7 @@ mod tests {
             threshold_us: 5000,
             turns: 1,
             longest_us: 1,
-            gaps: vec![protocol::Gap { at_us: 4_000_000, length_us: 70_000 }],
+            gaps: vec![protocol::PulseGap { at_us: 4_000_000, length_us: 70_000 }],
             speeds: vec![protocol::Speed { at_us: 4_500_000, ms_per_gib: 8000.0 }],
             gaps_dropped,
             speeds_dropped: 0,

@@ -2,7 +2,7 @@
 //! Witness and test have the same clock here, so that what [`ClockMap`] promises can be held against the truth.
 
 use multivm::guest::{ClockMap, Pulse};
-use multivm::remote::protocol::Gap;
+use multivm::remote::protocol::PulseGap;
 
 use super::*;
 
@@ -68,10 +68,10 @@ fn a_standstill_is_told_once_and_at_its_place(mut witness: Witness) {
     let continued = Instant::now();
     witness.signal("CONT");
     // The witness may answer before the thread is on again: then it is in a later answer to the same question.
-    let (told, Gap { at_us, length_us }) = eventually(|| {
+    let (told, PulseGap { at_us, length_us }) = eventually(|| {
         let (told, map) = witness.mapped_pulse(before.now_us);
         let slack = map.error + ROUNDED;
-        let covers = |&&Gap { at_us, length_us }: &&Gap| {
+        let covers = |&&PulseGap { at_us, length_us }: &&PulseGap| {
             map.at(at_us) <= stopped + slack && map.at(at_us + length_us) + slack >= continued
         };
         let gap = told.gaps.iter().find(covers).copied();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use multivm::axis::AxisValue;
-use multivm::inventory::file::{InventoryFile, Machine, Network, Pair, Server, SharedStorage};
+use multivm::inventory::file::{InventoryFile, ListedHost, Network, Pair, Server, SharedStorage};
 use multivm::inventory::{Access, HostKey, Sudo};
 use multivm::remote::{Trusted, trust};
 use multivm::sys::words::counted;
@@ -147,7 +147,7 @@ fn told(pair: &Pair) -> String {
     )
 }
 
-fn host(which: &str, host: &Machine) -> String {
+fn host(which: &str, host: &ListedHost) -> String {
     let access = match &host.access {
         Access::Agent => "by ssh-agent".to_owned(),
         Access::Key(path) => format!("by the key {}", path.display()),

@@ -16,7 +16,7 @@ use multivm::ledger::{Owner, state_directory};
 use multivm::progress::terminal;
 use multivm::scenario::Profile;
 use multivm::stand::lab::{Lab, running};
-use multivm::stand::machines::Machines;
+use multivm::stand::machines::MachineHosts;
 use multivm::stand::{
     STAND_VARIABLE, Session, Stand, StandKind, Status, become_root, summary, take_down_after,
 };
@@ -67,7 +67,7 @@ pub fn run(command: Command) -> Answer {
         },
         Command::Down => match held()? {
             StandKind::Lab => down(Box::new(Lab::new(settings()?)), "The lab is"),
-            StandKind::Machines => down(Box::new(Machines::new(settings()?)), "The machine hosts are"),
+            StandKind::Machines => down(Box::new(MachineHosts::new(settings()?)), "The machine hosts are"),
         },
         Command::Status => status::run(),
         Command::Ssh(arguments) => ssh::run(&arguments),

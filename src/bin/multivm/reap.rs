@@ -2,7 +2,7 @@
 
 use multivm::failure::Failure;
 use multivm::stand::lab::Lab;
-use multivm::stand::machines::Machines;
+use multivm::stand::machines::MachineHosts;
 use multivm::stand::{Session, Stand, StandKind, become_root, pair, summary};
 use multivm::sys::stop::StopFlag;
 
@@ -30,7 +30,7 @@ pub fn run(arguments: &Arguments) -> Answer {
     let (hosts, mut failures) = clear_pairs();
     let machine = match held()? {
         StandKind::Lab => reap(Box::new(Lab::new(settings)), "The lab is"),
-        StandKind::Machines => reap(Box::new(Machines::new(settings)), "The machine hosts are"),
+        StandKind::Machines => reap(Box::new(MachineHosts::new(settings)), "The machine hosts are"),
     };
     let machine = match machine {
         Ok(machine) => machine,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Consent, Diagnosis, Host, Mend, Pair};
 use crate::failure::Result;
-use crate::inventory::file::Machine;
+use crate::inventory::file::ListedHost;
 use crate::remote::{Remote, quote};
 use crate::sys::parallel::at_once;
 
@@ -66,7 +66,7 @@ fn answer(status: i32, said: &str) -> Answer {
 
 fn told(to: &Host<'_>, tried: Result<Answer>, pair: &Pair) -> Diagnosis {
     let [first, last] = to.facts.migration_ports();
-    let Machine { migration_address, .. } = to.machine;
+    let ListedHost { migration_address, .. } = to.machine;
     let seen = |what: &str| format!("{migration_address}:{first}, tried from the other host: {what}");
     let blocked = |what: &str| {
         let mend = Mend {

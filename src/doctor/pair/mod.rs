@@ -29,7 +29,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{Diagnosis, Grade};
 use crate::failure::{Failure, Result};
-use crate::inventory::file::{Consent, Machine, Network, Pair, SharedStorage};
+use crate::inventory::file::{Consent, ListedHost, Network, Pair, SharedStorage};
 use crate::remote::{Facts, Identity, Remote};
 use crate::scenario::Profile;
 use crate::stand::pair::{ChosenPair, ExaminedHost};
@@ -42,7 +42,7 @@ const LIMIT: Duration = Duration::from_secs(180);
 struct Host<'a> {
     /// `source` or `target`.
     name: &'static str,
-    machine: &'a Machine,
+    machine: &'a ListedHost,
     identity: Identity,
     remote: Remote,
     facts: Facts,
@@ -178,7 +178,7 @@ fn at(stage: Stage) -> impl Fn(Failure) -> (Stage, Box<Failure>) {
 
 fn ask<'a>(
     name: &'static str,
-    machine: &'a Machine,
+    machine: &'a ListedHost,
     pair: &Pair,
     known_hosts: &Path,
 ) -> std::result::Result<Host<'a>, (Stage, Box<Failure>)> {

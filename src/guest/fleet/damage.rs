@@ -11,7 +11,7 @@ use crate::scenario::{Load, Side};
 
 /// A part of a guest that is unfit for the next scenario.
 #[derive(Debug, Clone)]
-pub struct Damage {
+pub struct GuestDamage {
     pub guest: Arc<Guest>,
     pub part: DamagedPart,
     pub why: String,
@@ -45,7 +45,7 @@ impl Fleet {
     /// The damage of each guest, none if all is well. A guest is damaged if it is not where a scenario starts, has another
     /// definition than when it was made, lacks its image or has a broken one, carries a load, does not answer, cannot write to its
     /// disk, or has no working witness.
-    pub fn damage(&self) -> Vec<Damage> {
+    pub fn damage(&self) -> Vec<GuestDamage> {
         let images: Vec<String> = self.guests.iter().map(|guest| guest.image.clone()).collect();
         let images = self
             .storage
@@ -56,7 +56,7 @@ impl Fleet {
             let whole = |why| Some((DamagedPart::Guest, why));
             let look = image.map_or(look, |why| Ok(whole(why)));
             let (part, why) = look.unwrap_or_else(|failure| whole(failure.to_string()))?;
-            Some(Damage { guest: Arc::clone(guest), part, why })
+            Some(GuestDamage { guest: Arc::clone(guest), part, why })
         };
         self.guests.iter().zip(images).zip(looks).filter_map(of_guest).collect()
     }
@@ -175,7 +175,7 @@ mod tests {
         let damage = fleet.damage();
         let names: Vec<&str> = damage.iter().map(|damage| damage.guest.name.as_str()).collect();
         assert_eq!(names, ["vm1", "vm2", "vm3"]);
-        for Damage { part, why, .. } in &damage {
+        for GuestDamage { part, why, .. } in &damage {
             assert!(*part == DamagedPart::Guest && why.contains("log in to storage by ssh"), "{why}");
         }
     }

@@ -26,7 +26,7 @@ use crate::libvirt::OurDomain;
 use crate::scenario::Profile;
 use crate::sys::parallel::few_at_once;
 use crate::sys::stop::StopFlag;
-pub use damage::{Damage, DamagedPart};
+pub use damage::{DamagedPart, GuestDamage};
 
 /// How long a guest that is up may take to answer one command.
 pub const ANSWER_LIMIT: Duration = Duration::from_secs(20);
@@ -172,7 +172,7 @@ impl Fleet {
 
     /// The guests of an earlier command that are whole and of this profile, and those that must be made. A guest whose witness
     /// alone is damaged gets another one.
-    fn adopted(&self, damage: &[Damage]) -> (Vec<Arc<Guest>>, Vec<Arc<Guest>>) {
+    fn adopted(&self, damage: &[GuestDamage]) -> (Vec<Arc<Guest>>, Vec<Arc<Guest>>) {
         let is_damaged = |guest: &Guest| {
             damage.iter().any(|damage| damage.part == DamagedPart::Guest && damage.guest.name == guest.name)
         };
@@ -218,9 +218,12 @@ mod tests {
             fleet.put_of_profile(Side::Source, name, OWNER, &profile);
         }
         fleet.put_of_profile(Side::Source, "vm3", OWNER, "another profile");
-        let damage =
-            |number, part| Damage { guest: Arc::clone(fleet.guest(number)), part, why: "for a test".into() };
-        let adopted = |damage: &[Damage]| {
+        let damage = |number, part| GuestDamage {
+            guest: Arc::clone(fleet.guest(number)),
+            part,
+            why: "for a test".into(),
+        };
+        let adopted = |damage: &[GuestDamage]| {
             let (adopted, missing) = fleet.adopted(damage);
             let names =
                 |guests: Vec<Arc<Guest>>| guests.iter().map(|guest| guest.name.clone()).collect::<Vec<_>>();

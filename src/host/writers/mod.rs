@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::{Hosts, Storage};
 use crate::failure::{Failure, Result};
 use crate::remote::Agent;
-use crate::remote::protocol::{DomainDisk, Place, ProcessId, Program, Writers};
+use crate::remote::protocol::{DomainDisk, FilePlace, ProcessId, Program, Writers};
 use crate::scenario::Side;
 use crate::sys::parallel::at_once;
 use disks::disk_files;
@@ -162,10 +162,10 @@ impl WriterSearch {
     /// The writers on a machine that the kernel knows. On the storage server this leaves out the files that the NFS server has
     /// open for its clients, and on the hosts those of mounts that are not of the export.
     fn open(&self, known: &Known<'_>, machine: &Machine, answer: &Writers) -> Vec<Writer> {
-        let may_be_one = |place: &Place| match (place, machine.side) {
-            (Place::Here, None) => true,
-            (Place::Nfs(mounted), Some(_)) => self.export.may_be_in(mounted),
-            (Place::Here, Some(_)) | (Place::Nfs(_), None) => false,
+        let may_be_one = |place: &FilePlace| match (place, machine.side) {
+            (FilePlace::Here, None) => true,
+            (FilePlace::Nfs(mounted), Some(_)) => self.export.may_be_in(mounted),
+            (FilePlace::Here, Some(_)) | (FilePlace::Nfs(_), None) => false,
         };
         let files = answer.files.iter().filter(|file| !file.serves && may_be_one(&file.place));
         let files = files.filter_map(|file| {

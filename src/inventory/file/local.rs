@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::{Access, Consent, Machine, Network, Pair, Secret, SharedStorage};
+use super::{Access, Consent, ListedHost, Network, Pair, Secret, SharedStorage};
 
 /// Permissions for anybody but the owner.
 const OTHERS: u32 = 0o077;
@@ -14,7 +14,7 @@ impl Pair {
     /// run. `variable` looks up the environment.
     pub fn missing_here(&self, variable: impl Fn(&str) -> Option<String>) -> Vec<String> {
         let hosts = [("source", &self.source), ("target", &self.target)];
-        let missing = |(which, host): (&str, &Machine)| {
+        let missing = |(which, host): (&str, &ListedHost)| {
             host.missing(&variable).map(|why| format!("{which}, {}: {why}", host.address))
         };
         hosts.into_iter().filter_map(missing).chain(self.missing_consent()).collect()
@@ -32,7 +32,7 @@ impl Pair {
             Network::Bridge { .. } | Network::Nat => &[],
         };
         // libvirt's own connection takes no password.
-        let by_password = |host: &Machine| matches!(host.access, Access::Password(_));
+        let by_password = |host: &ListedHost| matches!(host.access, Access::Password(_));
         let login: &[Consent] =
             if by_password(&self.source) || by_password(&self.target) { &[Consent::Keys] } else { &[] };
         let needed =
@@ -41,7 +41,7 @@ impl Pair {
     }
 }
 
-impl Machine {
+impl ListedHost {
     fn missing(&self, variable: &impl Fn(&str) -> Option<String>) -> Option<String> {
         match &self.access {
             Access::Key(path) => private_file(path).map(|why| format!("the key {} {why}", path.display())),

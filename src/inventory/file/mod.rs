@@ -35,8 +35,8 @@ pub struct Pair {
     pub name: String,
     /// Words by which a run can choose the pair, too.
     pub labels: Vec<String>,
-    pub source: Machine,
-    pub target: Machine,
+    pub source: ListedHost,
+    pub target: ListedHost,
     pub storage: SharedStorage,
     pub network: Network,
     pub allow: Vec<Consent>,
@@ -44,7 +44,7 @@ pub struct Pair {
 
 /// A host, and the way to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Machine {
+pub struct ListedHost {
     /// Name or address at which sshd listens.
     pub address: String,
     /// Address at which QEMU receives guests.
@@ -105,7 +105,7 @@ pub enum Network {
     Nat,
 }
 
-impl Machine {
+impl ListedHost {
     /// The login to the machine. One whose key the inventory does not have is added to `known_hosts` at the first contact.
     pub fn login(&self, known_hosts: &Path) -> Login {
         Login {
@@ -158,7 +158,7 @@ impl InventoryFile {
     }
 
     /// Every host.
-    pub fn machines(&self) -> impl Iterator<Item = &Machine> {
+    pub fn machines(&self) -> impl Iterator<Item = &ListedHost> {
         self.pairs.iter().flat_map(|pair| [&pair.source, &pair.target])
     }
 

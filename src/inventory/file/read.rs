@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 use toml::Spanned;
 
 use super::{
-    Access, Consent, Folders, HostKey, Machine, NO_VALUES, Network, Pair, Secret, SharedStorage, Sudo, raw,
+    Access, Consent, Folders, HostKey, ListedHost, NO_VALUES, Network, Pair, Secret, SharedStorage, Sudo, raw,
 };
 use crate::axis::AxisValue;
 use crate::failure::InputError;
@@ -79,7 +79,7 @@ impl Reader<'_> {
         })
     }
 
-    fn machine(&self, raw: &Spanned<raw::Host>) -> Result<Machine> {
+    fn machine(&self, raw: &Spanned<raw::Host>) -> Result<ListedHost> {
         let host = raw.get_ref();
         let address = self.address(&host.address)?;
         let or_address = |other: &Option<Spanned<String>>| {
@@ -91,7 +91,7 @@ impl Reader<'_> {
             let what = "sudo asks for a password, and the inventory does not say where it is";
             return Err(self.wrong(at, what, "`password` beside it; or `sudo = \"nopasswd\"`"));
         }
-        Ok(Machine {
+        Ok(ListedHost {
             migration_address: or_address(&host.migration_address)?,
             storage_address: or_address(&host.storage_address)?,
             port: host.port.as_ref().map_or(Ok(22), |port| self.port(port))?,

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::login::{ask, await_answer, remote};
 use super::machine::{MACHINES, Machine, inside};
 use super::own_directory;
-use super::qemu::{Place, Qemu, kept};
+use super::qemu::{Qemu, QemuPaths, kept};
 use super::qmp::Monitor;
 use crate::failure::{Attempt, Cause, Failure, Result};
 use crate::image::{HostImage, MachineImage};
@@ -55,8 +55,13 @@ pub fn recipe(tools: &HostImage) -> Vec<String> {
 pub fn take(tools: &HostImage, image: &MachineImage, snapshot: &Path, ground: Ground<'_>) -> Result<()> {
     let one = |machine: &'static Machine| {
         let own = own_directory(machine)?;
-        let place =
-            Place { tools: &tools.root, image: &image.directory, snapshot, takes_snapshot: true, own: &own };
+        let place = QemuPaths {
+            tools: &tools.root,
+            image: &image.directory,
+            snapshot,
+            takes_snapshot: true,
+            own: &own,
+        };
         let disk = kept(machine, "qcow2");
         place.overlay(&format!("{}/disk.raw", inside::IMAGE), "raw", &disk)?;
         let mut qemu = Qemu::start(machine, place, &disk, None, ground)?;

@@ -45,7 +45,7 @@ pub struct Raised {
 
 /// The machine hosts of this machine.
 #[derive(Debug)]
-pub struct Machines {
+pub struct MachineHosts {
     settings: Settings,
     /// What the machines are started from; none until they are prepared.
     prepared: Option<Prepared>,
@@ -58,10 +58,10 @@ struct Prepared {
     snapshot: Snapshot,
 }
 
-impl Machines {
+impl MachineHosts {
     /// Machines that do not stand yet.
-    pub fn new(settings: Settings) -> Machines {
-        Machines { settings, prepared: None }
+    pub fn new(settings: Settings) -> MachineHosts {
+        MachineHosts { settings, prepared: None }
     }
 
     /// Refuses settings that machine hosts cannot have.
@@ -78,7 +78,7 @@ impl Machines {
     }
 }
 
-impl Stand for Machines {
+impl Stand for MachineHosts {
     type Hosts = Raised;
 
     fn kind(&self) -> Option<StandKind> {
@@ -246,7 +246,7 @@ mod tests {
             "MULTIVM_CACHE" => Some("/cache".to_owned()),
             _ => None,
         });
-        let said = Machines::allow(&settings.unwrap());
+        let said = MachineHosts::allow(&settings.unwrap());
         assert_eq!(said.is_ok(), allowed);
         if let Err(failure) = said {
             assert_eq!(failure.to_string(), "cannot make machine hosts of bookworm: allowed: trixie");

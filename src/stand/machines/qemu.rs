@@ -47,7 +47,7 @@ const SCRIPT: &str = r#"
 
 /// Where a machine's QEMU works, by paths of this machine.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct QemuPaths<'a> {
     /// The tree that has QEMU.
     pub tools: &'a Path,
     pub image: &'a Path,
@@ -58,7 +58,7 @@ pub struct Place<'a> {
     pub own: &'a Path,
 }
 
-impl Place<'_> {
+impl QemuPaths<'_> {
     /// Makes a disk that begins as `parent` and keeps its own changes.
     pub fn overlay(&self, parent: &str, format: &str, disk: &str) -> Result<()> {
         let mut command = self.command();
@@ -95,7 +95,7 @@ impl Qemu {
     /// Starts the QEMU of a machine with a disk, to boot or to wait for a state from `incoming`.
     pub fn start(
         machine: &'static Machine,
-        place: Place<'_>,
+        place: QemuPaths<'_>,
         disk: &str,
         incoming: Option<&str>,
         Ground { ledger, .. }: Ground<'_>,

@@ -9,7 +9,7 @@ use super::cold::host_key;
 use super::login::{await_answer, remote, set_clock, trust};
 use super::machine::{MACHINES, Machine};
 use super::own_directory;
-use super::qemu::{Place, Qemu, kept, own};
+use super::qemu::{Qemu, QemuPaths, kept, own};
 use super::qmp::Monitor;
 use crate::failure::{Cause, Failure, Result};
 use crate::image::{HostImage, MachineImage, Snapshot};
@@ -34,7 +34,7 @@ pub fn restore(
 ) -> Result<()> {
     let one = |machine: &'static Machine| {
         let directory = own_directory(machine)?;
-        let place = Place {
+        let place = QemuPaths {
             tools: &tools.root,
             image: &image.directory,
             snapshot: &snapshot.directory,

@@ -28,7 +28,7 @@ use super::{Ground, HostsBefore, Needs, Session, Stand, StandKind, Standing};
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::{GuestImage, Images};
 use crate::inventory::Inventory;
-use crate::inventory::file::{InventoryFile, Machine, Network, Pair, Server, SharedStorage};
+use crate::inventory::file::{InventoryFile, ListedHost, Network, Pair, Server, SharedStorage};
 use crate::ledger::{Thing, state_directory};
 use crate::remote::{Facts, Identity, Remote};
 use crate::stand::machines::Raised;
@@ -75,7 +75,7 @@ impl ChosenPair {
     }
 
     /// Both hosts, with the names of their sides.
-    fn machines(&self) -> [(&'static str, &Machine); 2] {
+    fn machines(&self) -> [(&'static str, &ListedHost); 2] {
         [("source", &self.pair.source), ("target", &self.pair.target)]
     }
 
@@ -149,7 +149,7 @@ pub struct HostPair {
 pub struct PairHost<'a> {
     /// `source` or `target`.
     name: &'static str,
-    machine: &'a Machine,
+    machine: &'a ListedHost,
     remote: Remote,
     identity: Identity,
     facts: &'a Facts,

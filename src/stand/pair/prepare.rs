@@ -10,7 +10,7 @@ use super::ssh::LoginFiles;
 use super::{ChosenPair, ExaminedHost, PairHost, fresh, guests, keys, lease, postcopy, state, storage};
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::GuestImage;
-use crate::inventory::file::{Consent, Machine, Server, SharedStorage};
+use crate::inventory::file::{Consent, ListedHost, Server, SharedStorage};
 use crate::inventory::{Access, Inventory, Login, Sudo};
 use crate::ledger::{OnHost, Thing};
 use crate::remote::{Facts, Remote, quote};
@@ -221,7 +221,7 @@ fn mounts(chosen: &ChosenPair, run: &str) -> [Vec<Change>; 2] {
             [vec![mount(), storage::folder(&images)], vec![mount()]]
         }
         SharedStorage::ServeOn(_) => {
-            let machines: [&Machine; 2] = [&chosen.pair.source, &chosen.pair.target];
+            let machines: [&ListedHost; 2] = [&chosen.pair.source, &chosen.pair.target];
             let server = &machines[server(chosen).unwrap_or(0)].storage_address;
             let mount = || vec![storage::mount(server, storage::EXPORT)];
             [mount(), mount()]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::PairHost;
 use crate::failure::{Attempt, Result};
-use crate::inventory::file::Machine;
+use crate::inventory::file::ListedHost;
 use crate::inventory::{Access, Trust};
 use crate::stand::keys;
 
@@ -57,7 +57,7 @@ impl LoginFiles {
     /// A host's part of ssh's configuration. The host has the name of its side there, which is also its name among known hosts: whatever
     /// reaches it, by its address or through another machine, it is held to the same key.
     fn host(&self, PairHost { name, machine, .. }: &PairHost<'_>) -> String {
-        let Machine { address, port, user, .. } = machine;
+        let ListedHost { address, port, user, .. } = machine;
         let key = match &machine.access {
             Access::Key(path) => format!("  IdentityFile \"{}\"\n  IdentitiesOnly yes\n", path.display()),
             Access::Password(_) => {

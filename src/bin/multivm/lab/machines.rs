@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use multivm::progress::terminal;
-use multivm::stand::machines::{Machines, Raised};
+use multivm::stand::machines::{MachineHosts, Raised};
 use multivm::stand::{Session, become_root, take_down_after};
 use multivm::sys::interrupt::stop_on_signals;
 use multivm::sys::stop::StopFlag;
@@ -13,13 +13,13 @@ use crate::problem::{Answer, Problem, settings};
 
 pub fn up(arguments: &UpArguments) -> Answer {
     let settings = settings()?;
-    Machines::allow(&settings).map_err(Problem::input)?;
+    MachineHosts::allow(&settings).map_err(Problem::input)?;
     let log = settings.store.cache.join("keeper.log");
     become_root()?;
     let stop = StopFlag::new();
     stop_on_signals(&stop, terminal::say)?;
     let begin = Instant::now();
-    let mut session = Session::begin(Box::new(Machines::new(settings)), stop)?;
+    let mut session = Session::begin(Box::new(MachineHosts::new(settings)), stop)?;
     if let Some(raised) = session.hosts() {
         let text = format!("The machine hosts are up already.\n\n{}", reach(raised));
         if session.until().is_some() && arguments.until_exit.is_none() {

@@ -15,7 +15,7 @@ use crate::problem::{Answer, Problem};
 pub struct Arguments {
     /// source, target, storage, or a guest: vm1, vm2, ...
     #[arg(value_name = "MACHINE", value_parser = parse)]
-    machine: Machine,
+    machine: LabMachine,
     /// Command to run there instead of a shell
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -23,23 +23,23 @@ pub struct Arguments {
 
 /// A machine of the lab.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Machine {
+enum LabMachine {
     /// A host that ssh's configuration knows by name.
     Host(String),
     /// A guest of the fleet, by its number.
     Guest(u32),
 }
 
-fn parse(name: &str) -> Result<Machine, String> {
+fn parse(name: &str) -> Result<LabMachine, String> {
     if ["source", "target", "storage"].contains(&name) {
-        return Ok(Machine::Host(name.to_owned()));
+        return Ok(LabMachine::Host(name.to_owned()));
     }
     name.strip_prefix("vm")
         // "vm01" would be a second name of vm1.
         .filter(|digits| !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit()))
         .and_then(|digits| digits.parse().ok())
         .filter(|number| *number <= guest::FLEET_MAX)
-        .map(Machine::Guest)
+        .map(LabMachine::Guest)
         .ok_or_else(|| format!("allowed: source, target, storage, vm1 to vm{}", guest::FLEET_MAX))
 }
 
@@ -64,8 +64,8 @@ pub fn run(arguments: &Arguments) -> Answer {
     let mut ssh = Command::new("ssh");
     ssh.arg("-F").arg(ssh_config());
     let name = match &arguments.machine {
-        Machine::Host(name) => name.clone(),
-        Machine::Guest(number) => {
+        LabMachine::Host(name) => name.clone(),
+        LabMachine::Guest(number) => {
             // ssh's configuration cannot turn a guest's number into an address.
             ssh.arg("-o").arg(format!("HostName={}", guest::address(*number, &inventory)?));
             format!("vm{number}")
@@ -81,8 +81,8 @@ mod tests {
 
     #[test]
     fn machines_have_one_name_each() {
-        assert_eq!(parse("target"), Ok(Machine::Host("target".into())));
-        assert_eq!(parse("vm200"), Ok(Machine::Guest(200)));
+        assert_eq!(parse("target"), Ok(LabMachine::Host("target".into())));
+        assert_eq!(parse("vm200"), Ok(LabMachine::Guest(200)));
         for wrong in ["vm", "vm0", "vm01", "vm201", "vm+1", "vm1000", "1", "host", ""] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
