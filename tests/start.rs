@@ -11,13 +11,13 @@ use multivm::harness::Stage;
 use multivm::inventory::Inventory;
 use multivm::stand::lab;
 use multivm::sys::stop::StopFlag;
-use multivm_fixtures::selftest::{Case, cases_main};
+use multivm_fixtures::selftest::{FleetTest, cases_main};
 
 fn main() -> ExitCode {
     cases_main(CASES, |profile| (profile.guests, profile.load_guests) = (2, 1))
 }
 
-const CASES: &[Case] = &[
+const CASES: &[FleetTest] = &[
     ("start::kernel_that_panics_once_boots_again", panics_once),
     ("start::kernel_that_panics_twice_is_a_failure_with_its_words", panics_twice),
 ];

@@ -52,11 +52,11 @@ struct QemuAsked<'a> {
     fleet: &'a Fleet,
     began: Instant,
     /// Each guest's last move.
-    last: HashMap<String, Move>,
+    last: HashMap<String, PastMove>,
 }
 
 #[derive(Debug, Clone)]
-struct Move {
+struct PastMove {
     leg: Leg,
     /// The host at which the guest should have arrived and has not; none of a migration that succeeded.
     missed: Option<String>,
@@ -66,7 +66,7 @@ impl Asked for QemuAsked<'_> {
     fn on_leg(&mut self, end: &LegEnd<'_>) -> Vec<Proof> {
         let to = &self.fleet.hosts.get(end.leg.to()).entry.name;
         let missed = (!end.report.completed).then(|| to.clone());
-        self.last.insert(end.guest.name.clone(), Move { leg: end.leg, missed });
+        self.last.insert(end.guest.name.clone(), PastMove { leg: end.leg, missed });
         Vec::new()
     }
 
@@ -113,7 +113,7 @@ impl QemuAsked<'_> {
 }
 
 /// A QEMU that ended, unless that is what the failure of its guest's last move came to.
-fn ended(end: &HostEvent, last: Option<&Move>, began: Instant) -> Option<Proof> {
+fn ended(end: &HostEvent, last: Option<&PastMove>, began: Instant) -> Option<Proof> {
     let missed = last.and_then(|last| last.missed.as_deref());
     if missed == Some(&*end.host) {
         return None;
@@ -191,9 +191,9 @@ mod tests {
         }
     }
 
-    fn last(missed: Option<&str>) -> Move {
+    fn last(missed: Option<&str>) -> PastMove {
         let leg = Leg { guest: 0, direction: Direction::Out, round: 1 };
-        Move { leg, missed: missed.map(str::to_owned) }
+        PastMove { leg, missed: missed.map(str::to_owned) }
     }
 
     #[rstest]

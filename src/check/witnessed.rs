@@ -10,9 +10,9 @@ use crate::failure::Result;
 const STALLED: Duration = Duration::from_secs(5);
 
 /// A part of every guest's last testimony.
-pub struct Witnessed<T>(HashMap<String, Baseline<T>>);
+pub struct Witnessed<T>(HashMap<String, LastTestimony<T>>);
 
-struct Baseline<T> {
+struct LastTestimony<T> {
     boot_id: String,
     said: Result<T>,
     /// The last look that showed growth.
@@ -36,7 +36,7 @@ impl<T> Default for Witnessed<T> {
 impl<T: Clone> Witnessed<T> {
     /// Takes the first look at a guest.
     pub fn start(&mut self, look: &GuestLook, said: Result<T>) {
-        let baseline = Baseline { boot_id: look.seen.boot_id.clone(), said, grew: look.at };
+        let baseline = LastTestimony { boot_id: look.seen.boot_id.clone(), said, grew: look.at };
         self.0.insert(look.guest.name.clone(), baseline);
     }
 

@@ -54,12 +54,12 @@ impl Check for OneWriter {
 
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
         let fleet = scene.fleet;
-        let mut images: Vec<Image> = fleet
+        let mut images: Vec<WatchedImage> = fleet
             .guests
             .iter()
-            .map(|guest| Image { file: guest.image.clone(), guest: Some(guest.name.clone()) })
+            .map(|guest| WatchedImage { file: guest.image.clone(), guest: Some(guest.name.clone()) })
             .collect();
-        images.push(Image { file: fleet.storage.entry.base_image.clone(), guest: None });
+        images.push(WatchedImage { file: fleet.storage.entry.base_image.clone(), guest: None });
         let files: Vec<String> = images.iter().map(|image| image.file.clone()).collect();
         let search = WriterSearch::new(&fleet.hosts, &fleet.storage, &files, fleet.answer_limit());
         let (sender, found) = channel();
@@ -78,15 +78,15 @@ impl Check for OneWriter {
 }
 
 /// An image and its guest. The base image has no guest, and nobody writes to it.
-struct Image {
+struct WatchedImage {
     file: String,
     guest: Option<String>,
 }
 
 struct WritersAsked {
     watch: Option<Watch<WriterWatch>>,
-    found: Receiver<Found>,
-    images: Vec<Image>,
+    found: Receiver<WriterFind>,
+    images: Vec<WatchedImage>,
     /// The times of each guest's migrations, from begin to end.
     windows: BTreeMap<String, Vec<(Instant, Instant)>>,
     /// Looks at which both hosts' QEMU had an image. Their verdict must wait, because the times of the guest's migrations
@@ -102,7 +102,7 @@ struct WritersAsked {
 pub const INTERVAL: Duration = Duration::from_millis(500);
 
 /// The find of a look.
-enum Found {
+enum WriterFind {
     /// A foreign writer that two looks have seen.
     Foreign(Writer, SystemTime),
     OnBoth(OnBoth),
@@ -128,7 +128,7 @@ struct WriterWatch {
 fn look_until(
     mut search: WriterSearch,
     guests: Vec<Option<String>>,
-    found: &Sender<Found>,
+    found: &Sender<WriterFind>,
     stop: &StopFlag,
 ) -> WriterWatch {
     let mut seen = WriterWatch::default();
@@ -169,12 +169,12 @@ fn look(
     search: &mut WriterSearch,
     guests: &[Option<String>],
     fleeting: &mut Fleeting,
-    found: &Sender<Found>,
+    found: &Sender<WriterFind>,
 ) -> Result<()> {
     let began = Instant::now();
     let writers = search.look()?;
     for image in on_both(&writers, guests) {
-        let _ = found.send(Found::OnBoth(OnBoth { image, began, ended: Instant::now() }));
+        let _ = found.send(WriterFind::OnBoth(OnBoth { image, began, ended: Instant::now() }));
     }
     let suspects: Vec<&Writer> = writers.iter().filter(|writer| is_foreign(writer, guests)).collect();
     if suspects.is_empty() {
@@ -182,7 +182,7 @@ fn look(
     }
     let again = search.look()?;
     for writer in suspects.into_iter().filter(|writer| is_confirmed(writer, &again, fleeting)) {
-        let _ = found.send(Found::Foreign(writer.clone(), SystemTime::now()));
+        let _ = found.send(WriterFind::Foreign(writer.clone(), SystemTime::now()));
     }
     Ok(())
 }
@@ -232,12 +232,12 @@ impl Asked for WritersAsked {
     }
 
     fn meanwhile(&mut self) -> Vec<Proof> {
-        let found: Vec<Found> = self.found.try_iter().collect();
+        let found: Vec<WriterFind> = self.found.try_iter().collect();
         let mut proofs = Vec::new();
         for one in found {
             match one {
-                Found::OnBoth(look) => self.on_both.push(look),
-                Found::Foreign(writer, at) => proofs.extend(self.foreign(&writer, at)),
+                WriterFind::OnBoth(look) => self.on_both.push(look),
+                WriterFind::Foreign(writer, at) => proofs.extend(self.foreign(&writer, at)),
             }
         }
         proofs

@@ -35,14 +35,14 @@ impl From<InputError> for Problem {
 
 /// A file under examination, for quotations in messages.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Source<'a> {
+pub(crate) struct InputFile<'a> {
     /// The file's name as the user knows it.
     pub name: &'a str,
     /// The file's content.
     pub text: &'a str,
 }
 
-impl Source<'_> {
+impl InputFile<'_> {
     /// A mistake at `span`, a range of bytes of the text. `what` is the title, `label` stands at the caret, and the `help`
     /// lines stand below.
     pub fn error(self, span: Range<usize>, what: &str, label: &str, help: &[String]) -> InputError {
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn the_message_has_place_line_caret_and_help() {
-        let source = Source { name: "x.toml", text: "a = 1\nb = [\n 2]\n" };
+        let source = InputFile { name: "x.toml", text: "a = 1\nb = [\n 2]\n" };
         let error = source.error(10..15, "no", "here", &["allowed: 3".to_owned()]);
         assert_eq!(
             error.to_string(),

@@ -41,16 +41,19 @@ pub struct AddedLog {
 }
 
 /// A machine with logs.
-struct Machine<'a> {
+struct LoggedMachine<'a> {
     name: &'a str,
     remote: &'a Remote,
     logs: &'static str,
 }
 
-fn machines<'a>(hosts: &'a Hosts, storage: &'a Storage) -> Vec<Machine<'a>> {
-    let host =
-        hosts.both().map(|host| Machine { name: &host.entry.name, remote: &host.remote, logs: OF_HOST });
-    let storage = Machine { name: &storage.entry.name, remote: &storage.remote, logs: OF_STORAGE };
+fn machines<'a>(hosts: &'a Hosts, storage: &'a Storage) -> Vec<LoggedMachine<'a>> {
+    let host = hosts.both().map(|host| LoggedMachine {
+        name: &host.entry.name,
+        remote: &host.remote,
+        logs: OF_HOST,
+    });
+    let storage = LoggedMachine { name: &storage.entry.name, remote: &storage.remote, logs: OF_STORAGE };
     host.into_iter().chain([storage]).collect()
 }
 
@@ -91,7 +94,7 @@ impl LogMarks {
         Ok((logs, marks))
     }
 
-    fn added_on(&self, machine: &Machine<'_>) -> Result<(Vec<AddedLog>, Lengths)> {
+    fn added_on(&self, machine: &LoggedMachine<'_>) -> Result<(Vec<AddedLog>, Lengths)> {
         let lengths = lengths(machine.remote, machine.logs)?;
         let grown = self.grown(machine.name, &lengths);
         if grown.is_empty() {

@@ -132,14 +132,14 @@ const MARK: &str = "multivm-next-image";
 pub struct ImageCheck {
     pub image: String,
     /// The counts of the report, or the output that is no report.
-    counts: Result<Counts, String>,
+    counts: Result<CheckCounts, String>,
     /// What qemu-img said before its report: a line for each error.
     words: String,
 }
 
 /// The counts of a report. An absent field is 0 (qapi/block-core.json, ImageCheck).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-struct Counts {
+struct CheckCounts {
     #[serde(rename = "check-errors")]
     errors: u64,
     #[serde(default)]
@@ -165,7 +165,7 @@ impl ImageCheck {
 
     /// Whether the image has no error. A leaked cluster is only lost space, but a QEMU that stands still leaves none.
     pub fn is_whole(&self) -> bool {
-        self.counts == Ok(Counts { errors: 0, corruptions: 0, leaks: 0 })
+        self.counts == Ok(CheckCounts { errors: 0, corruptions: 0, leaks: 0 })
     }
 }
 
@@ -173,7 +173,7 @@ impl fmt::Display for ImageCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.counts {
             Ok(counts) => {
-                let Counts { errors, corruptions, leaks } = counts;
+                let CheckCounts { errors, corruptions, leaks } = counts;
                 write!(f, "{errors} check errors, {corruptions} corruptions, {leaks} leaked clusters")?;
                 self.words.lines().take(SHOWN).try_for_each(|line| write!(f, "\n{line}"))
             }

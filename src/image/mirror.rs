@@ -86,16 +86,16 @@ enum Sureness {
 }
 
 /// A configured source of binary packages.
-struct Source {
+struct AptSource {
     addresses: Vec<String>,
     suites: Vec<String>,
     components: Vec<String>,
     signed_by: Option<String>,
 }
 
-impl Source {
+impl AptSource {
     /// Reads a line of apt's one-line format: `deb [OPTIONS] ADDRESS SUITE COMPONENTS...`.
-    fn of_line(line: &str) -> Option<Source> {
+    fn of_line(line: &str) -> Option<AptSource> {
         let line = line.split('#').next().unwrap_or_default();
         let rest = line.trim().strip_prefix("deb")?.strip_prefix([' ', '\t'])?.trim();
         let (options, rest) = match rest.strip_prefix('[') {
@@ -108,17 +108,22 @@ impl Source {
         });
         let mut words = rest.split_whitespace().map(str::to_owned);
         let (address, suite) = (words.next()?, words.next()?);
-        Some(Source { addresses: vec![address], suites: vec![suite], components: words.collect(), signed_by })
+        Some(AptSource {
+            addresses: vec![address],
+            suites: vec![suite],
+            components: words.collect(),
+            signed_by,
+        })
     }
 
     /// Reads a paragraph of apt's deb822 format.
-    fn of_paragraph(text: &str) -> Option<Source> {
+    fn of_paragraph(text: &str) -> Option<AptSource> {
         let words = |name: &str| -> Vec<String> {
             field(text, name).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
         };
         let enabled = !words("Enabled").first().is_some_and(|value| value.eq_ignore_ascii_case("no"));
         let binary = words("Types").iter().any(|kind| kind == "deb");
-        (enabled && binary).then(|| Source {
+        (enabled && binary).then(|| AptSource {
             addresses: words("URIs"),
             suites: words("Suites"),
             components: words("Components"),
@@ -176,9 +181,9 @@ fn is_debians(signed_by: &str) -> bool {
 /// The address in a file of either of apt's formats, one-line (`deb ...`) or deb822 (`URIs:`), that is most surely Debian's main
 /// archive: the first of those that are equally sure.
 fn find(text: &str) -> Option<(Sureness, String)> {
-    let lines = text.lines().filter_map(Source::of_line);
-    let sources = lines.chain(text.split("\n\n").filter_map(Source::of_paragraph));
-    let sure = |source: Source| {
+    let lines = text.lines().filter_map(AptSource::of_line);
+    let sources = lines.chain(text.split("\n\n").filter_map(AptSource::of_paragraph));
+    let sure = |source: AptSource| {
         let of = |address: &String| Some((source.sureness(address)?, address.clone()));
         source.addresses.iter().filter_map(of).collect::<Vec<_>>()
     };

@@ -11,7 +11,7 @@ use virt_sys as sys;
 use super::subscribe::{self, Hub};
 use super::wire::{GOODBYE_LIMIT, Turn, Wire};
 use super::wires::Wires;
-use super::{Domain, Error, HostEvent, Libvirt, Result, State, Subscription, Version};
+use super::{Domain, DomainState, Error, HostEvent, Libvirt, Result, Subscription, Version};
 use crate::sys::bounded;
 
 /// How long a call may take. libvirtd itself waits 30 s for the job lock of a domain, and its answer to that should arrive.
@@ -50,7 +50,7 @@ pub struct DomainSummary {
     pub name: String,
     /// The domain has a hypervisor process, running or paused.
     pub active: bool,
-    pub state: State,
+    pub state: DomainState,
 }
 
 impl Connection {

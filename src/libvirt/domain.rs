@@ -8,7 +8,7 @@ use virt_sys as sys;
 
 use super::connection::Exchange;
 use super::wire::Wire;
-use super::{Connection, Error, MARK_NAMESPACE, Mark, Result, State};
+use super::{Connection, DomainState, Error, MARK_NAMESPACE, Mark, Result};
 
 /// A domain as one host knows it, for reading only; an [`OurDomain`](super::OurDomain) can also be changed. Clones share
 /// the handle.
@@ -63,7 +63,7 @@ impl Domain {
     }
 
     /// The domain's state on this host.
-    pub fn state(&self) -> Result<State> {
+    pub fn state(&self) -> Result<DomainState> {
         const OPERATION: &str = "read the state of";
         self.ask(OPERATION, |asked| {
             let (mut state, mut reason) = (0, 0);
@@ -72,7 +72,7 @@ impl Domain {
             if answer < 0 {
                 return Err(asked.last_error(OPERATION));
             }
-            Ok(State::from_raw(state, reason))
+            Ok(DomainState::from_raw(state, reason))
         })
     }
 

@@ -51,6 +51,6 @@ pub use migrate::{AbortAnswer, Migration, Switch};
 pub use owned::{MARK_NAMESPACE, Mark, OurDomain};
 pub use params::Value;
 pub use start::Libvirt;
-pub use state::{State, StateKind};
+pub use state::{DomainState, StateKind};
 pub use subscribe::Subscription;
 pub use version::Version;

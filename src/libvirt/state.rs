@@ -25,9 +25,9 @@ pub enum StateKind {
 
 /// A state and its reason. Displayed as `virsh domstate --reason` prints it: `running (migrated)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-pub struct State {
+pub struct DomainState {
     pub kind: StateKind,
-    /// libvirt's number of the reason; its meaning depends on `kind`. See [`State::reason_name`].
+    /// libvirt's number of the reason; its meaning depends on `kind`. See [`DomainState::reason_name`].
     pub reason: i32,
 }
 
@@ -93,9 +93,9 @@ impl StateKind {
     }
 }
 
-impl State {
-    pub(super) fn from_raw(state: i32, reason: i32) -> State {
-        State { kind: StateKind::from_raw(state), reason }
+impl DomainState {
+    pub(super) fn from_raw(state: i32, reason: i32) -> DomainState {
+        DomainState { kind: StateKind::from_raw(state), reason }
     }
 
     /// virsh's word for the reason, such as `migrated` or `post-copy failed`.
@@ -135,7 +135,7 @@ impl fmt::Display for StateKind {
     }
 }
 
-impl fmt::Display for State {
+impl fmt::Display for DomainState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.kind, self.reason_name())
     }
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn reads_like_virsh() {
-        let text = |state: u32, reason: u32| State::from_raw(state as i32, reason as i32).to_string();
+        let text = |state: u32, reason: u32| DomainState::from_raw(state as i32, reason as i32).to_string();
         assert_eq!(text(sys::VIR_DOMAIN_RUNNING, sys::VIR_DOMAIN_RUNNING_MIGRATED), "running (migrated)");
         assert_eq!(text(sys::VIR_DOMAIN_PAUSED, sys::VIR_DOMAIN_PAUSED_MIGRATION), "paused (migrating)");
         assert_eq!(
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn unknown_numbers_are_only_unknown() {
-        assert_eq!(State::from_raw(-1, -1).to_string(), "unknown (unknown)");
-        assert_eq!(State::from_raw(1, 1_000).to_string(), "running (unknown)");
+        assert_eq!(DomainState::from_raw(-1, -1).to_string(), "unknown (unknown)");
+        assert_eq!(DomainState::from_raw(1, 1_000).to_string(), "running (unknown)");
     }
 }

@@ -47,7 +47,7 @@ pub enum Call {
 
 /// What a call returned.
 #[derive(Debug, Clone)]
-pub enum Answer {
+pub enum CallAnswer {
     StartPostCopy(Result<Switch>),
     JobStats(Result<Option<Box<JobStats>>>),
     AbortJob(Result<AbortAnswer>),
@@ -57,26 +57,26 @@ pub enum Answer {
 
 impl Call {
     /// Makes the call and waits for its answer.
-    pub fn make(self, job: &dyn Job) -> Answer {
+    pub fn make(self, job: &dyn Job) -> CallAnswer {
         match self {
-            Call::StartPostCopy => Answer::StartPostCopy(job.start_post_copy()),
-            Call::JobStats => Answer::JobStats(job.job_stats().map(|stats| stats.map(Box::new))),
-            Call::AbortJob => Answer::AbortJob(job.abort_job()),
-            Call::Suspend => Answer::Suspend(job.suspend()),
-            Call::Resume => Answer::Resume(job.resume()),
+            Call::StartPostCopy => CallAnswer::StartPostCopy(job.start_post_copy()),
+            Call::JobStats => CallAnswer::JobStats(job.job_stats().map(|stats| stats.map(Box::new))),
+            Call::AbortJob => CallAnswer::AbortJob(job.abort_job()),
+            Call::Suspend => CallAnswer::Suspend(job.suspend()),
+            Call::Resume => CallAnswer::Resume(job.resume()),
         }
     }
 }
 
-impl Answer {
+impl CallAnswer {
     /// The call that this answers.
     pub fn to(&self) -> Call {
         match self {
-            Answer::StartPostCopy(_) => Call::StartPostCopy,
-            Answer::JobStats(_) => Call::JobStats,
-            Answer::AbortJob(_) => Call::AbortJob,
-            Answer::Suspend(_) => Call::Suspend,
-            Answer::Resume(_) => Call::Resume,
+            CallAnswer::StartPostCopy(_) => Call::StartPostCopy,
+            CallAnswer::JobStats(_) => Call::JobStats,
+            CallAnswer::AbortJob(_) => Call::AbortJob,
+            CallAnswer::Suspend(_) => Call::Suspend,
+            CallAnswer::Resume(_) => Call::Resume,
         }
     }
 }

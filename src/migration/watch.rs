@@ -11,7 +11,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::job::{Answer, Call};
+use super::job::{Call, CallAnswer};
 use super::limits::Limits;
 use super::options::Move;
 use super::report::{LegReport, Progress};
@@ -26,7 +26,7 @@ use switching::PostCopy;
 pub enum Happening {
     /// An event of the guest, on either host.
     Event(HostEvent),
-    Answer(Answer),
+    Answer(CallAnswer),
     /// The call that migrates returned, at that time.
     Returned {
         at: Instant,
@@ -228,13 +228,13 @@ impl<'a> LegWatch<'a> {
         }
     }
 
-    fn on_answer(&mut self, answer: Answer, now: Instant) {
+    fn on_answer(&mut self, answer: CallAnswer, now: Instant) {
         match answer {
-            Answer::StartPostCopy(answer) => self.on_switch(answer, now),
-            Answer::JobStats(answer) => self.on_stats(answer, now),
-            Answer::AbortJob(answer) => self.on_abort(answer),
-            Answer::Suspend(answer) => self.on_suspend(answer, now),
-            Answer::Resume(answer) => self.on_resume(answer),
+            CallAnswer::StartPostCopy(answer) => self.on_switch(answer, now),
+            CallAnswer::JobStats(answer) => self.on_stats(answer, now),
+            CallAnswer::AbortJob(answer) => self.on_abort(answer),
+            CallAnswer::Suspend(answer) => self.on_suspend(answer, now),
+            CallAnswer::Resume(answer) => self.on_resume(answer),
         }
     }
 

@@ -34,7 +34,7 @@ pub struct ScreenSize {
 
 /// What is shown of a run: its state, the time on the clock of `t_ms`, and the estimate of the remaining seconds.
 #[derive(Clone, Copy, Debug)]
-pub struct Snapshot<'a> {
+pub struct RunStatus<'a> {
     pub live: &'a Live,
     pub now_ms: f64,
     pub left_s: Option<f64>,
@@ -60,12 +60,12 @@ impl Line {
 }
 
 /// The lines below libtest's line of the scenario: where the run is, and what its guests do.
-pub fn status(snapshot: &Snapshot<'_>, size: ScreenSize) -> Vec<Line> {
+pub fn status(snapshot: &RunStatus<'_>, size: ScreenSize) -> Vec<Line> {
     with_scenario(vec![line(Tone::Strong, heading(snapshot))], None, snapshot, size)
 }
 
 /// The whole state of a run, for `multivm watch`.
-pub fn whole(snapshot: &Snapshot<'_>, size: ScreenSize) -> Vec<Line> {
+pub fn whole(snapshot: &RunStatus<'_>, size: ScreenSize) -> Vec<Line> {
     let run = &snapshot.live.run;
     let part =
         |selected: u32| format!("{}  ", bar(run.results().count() as f64 / f64::from(selected.max(1))));
@@ -80,7 +80,7 @@ pub fn whole(snapshot: &Snapshot<'_>, size: ScreenSize) -> Vec<Line> {
 fn with_scenario(
     mut lines: Vec<Line>,
     name: Option<Line>,
-    snapshot: &Snapshot<'_>,
+    snapshot: &RunStatus<'_>,
     size: ScreenSize,
 ) -> Vec<Line> {
     lines.extend(lost(snapshot.live));
@@ -138,7 +138,7 @@ fn about_run(live: &Live) -> Vec<Line> {
 }
 
 /// `scenario 3 of 54, 0:12; 2 passed; about 11 min left`.
-fn heading(snapshot: &Snapshot<'_>) -> String {
+fn heading(snapshot: &RunStatus<'_>) -> String {
     let live = snapshot.live;
     if let Some(end) = live.run.end {
         return format!("finished after {}; {}", clock(end.duration_s), counts(live));
@@ -181,7 +181,7 @@ pub fn counts(live: &Live) -> String {
 }
 
 /// Adds the guests of the present scenario, and its failed proofs.
-fn scenario(snapshot: &Snapshot<'_>, size: ScreenSize, rows: usize, lines: &mut Vec<Line>) {
+fn scenario(snapshot: &RunStatus<'_>, size: ScreenSize, rows: usize, lines: &mut Vec<Line>) {
     let live = snapshot.live;
     let Some(playing) = live.run.playing() else { return };
     let broken = broken(&playing.details);

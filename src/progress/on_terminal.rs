@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use console::Term;
 
-use super::lines::{self, Snapshot};
+use super::lines::{self, RunStatus};
 use super::terminal;
 use crate::progress::live::Live;
 use crate::progress::{Earlier, ToCome};
-use crate::record::{Event, Observer, Record, RunHeader};
+use crate::record::{Event, ObserverGuard, Record, RunHeader};
 use crate::sys::parallel::locked;
 use crate::sys::stop::StopFlag;
 use crate::sys::watch::Watch;
@@ -24,7 +24,7 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// Draws the status of a run while it is shown. Dropping it ends the drawing.
 pub struct LiveStatus {
     shared: Arc<Shared>,
-    _observation: Observer,
+    _observation: ObserverGuard,
     /// The drawing thread, until the status is dropped.
     drawing: Option<Watch<()>>,
 }
@@ -145,7 +145,7 @@ impl Shared {
         let lines = {
             let live = locked(&self.live);
             let left_s = super::seconds_left(&live, now_ms, &self.to_come(&live), &locked(&self.earlier));
-            lines::status(&Snapshot { live: &live, now_ms, left_s }, size)
+            lines::status(&RunStatus { live: &live, now_ms, left_s }, size)
         };
         let lines = lines.iter().map(|line| line.paint(self.colours)).collect();
         let mut block = terminal::block();

@@ -43,7 +43,7 @@ pub struct RecordedEnd {
 
 /// The time of one phase.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Span {
+pub struct PhaseSpan {
     pub phase: Phase,
     pub from_t_ms: f64,
     pub to_t_ms: f64,
@@ -111,9 +111,9 @@ impl RecordedLeg {
     }
 
     /// The phases in their order. `end` closes a migration without an end in the record.
-    pub fn spans(&self, end: f64) -> Vec<Span> {
+    pub fn spans(&self, end: f64) -> Vec<PhaseSpan> {
         let end = self.end.as_ref().map_or(end, |over| over.t_ms).max(self.began_t_ms);
-        let mut spans: Vec<Span> = Vec::new();
+        let mut spans: Vec<PhaseSpan> = Vec::new();
         let mut from_t_ms = self.began_t_ms;
         let begun = std::iter::once((self.began_t_ms, Phase::default())).chain(self.phases.iter().copied());
         let ends = self.phases.iter().map(|(t_ms, _)| *t_ms).chain([end]);
@@ -124,7 +124,7 @@ impl RecordedLeg {
             match spans.last_mut() {
                 _ if to_t_ms <= from_t_ms => continue,
                 Some(last) if last.phase == phase => last.to_t_ms = to_t_ms,
-                _ => spans.push(Span { phase, from_t_ms, to_t_ms }),
+                _ => spans.push(PhaseSpan { phase, from_t_ms, to_t_ms }),
             }
             from_t_ms = to_t_ms;
         }

@@ -67,12 +67,12 @@ pub fn merge(name: &str, paths: &[PathBuf]) -> Result<Vec<(Envelope, Event)>, Re
                 _ => PathBuf::from("."),
             };
             if seen.insert(fs::canonicalize(&folder).unwrap_or_else(|_| folder.clone())) {
-                runs.push(Run::read(&path, folder)?);
+                runs.push(PartRun::read(&path, folder)?);
             }
         }
     }
     let mut known = HashSet::new();
-    runs.retain(|run: &Run| known.insert((run.header.run.clone(), run.start.at)));
+    runs.retain(|run: &PartRun| known.insert((run.header.run.clone(), run.start.at)));
     runs.sort_by(|one, other| (one.start.at, &one.header.run).cmp(&(other.start.at, &other.header.run)));
     Ok(join(name, runs))
 }
@@ -101,7 +101,7 @@ pub fn write_merged(folder: &Path, events: &[(Envelope, Event)]) -> Result<(), R
 }
 
 /// A part, read.
-struct Run {
+struct PartRun {
     folder: PathBuf,
     start: Envelope,
     /// The header, with the facts of all fixtures.
@@ -114,8 +114,8 @@ struct Run {
     events: Vec<(Envelope, Event)>,
 }
 
-impl Run {
-    fn read(path: &Path, folder: PathBuf) -> Result<Run, ReportError> {
+impl PartRun {
+    fn read(path: &Path, folder: PathBuf) -> Result<PartRun, ReportError> {
         let mut events = Tail::open(path)?.poll()?;
         let fold = Fold::<()>::of(&events);
         let made_up = fold.plays.iter().filter(|play| !play.ended());
@@ -125,7 +125,7 @@ impl Run {
         events.retain(|(_, event)| {
             !matches!(event, Event::RunStarted(_) | Event::RunFinished(_) | Event::Unknown)
         });
-        Ok(Run {
+        Ok(PartRun {
             folder,
             start: fold.began.ok_or_else(|| ReportError::NoRun { path: path.to_path_buf() })?,
             header: fold.header,
@@ -178,7 +178,7 @@ impl Run {
     }
 }
 
-fn join(name: &str, runs: Vec<Run>) -> Vec<(Envelope, Event)> {
+fn join(name: &str, runs: Vec<PartRun>) -> Vec<(Envelope, Event)> {
     let differing = differing(&runs);
     let same_profile = same(runs.iter().map(|run| &run.header.profile));
     let header = header(name, &runs, &differing);
@@ -213,7 +213,7 @@ fn join(name: &str, runs: Vec<Run>) -> Vec<(Envelope, Event)> {
 }
 
 /// The header with what all parts share.
-fn header(name: &str, runs: &[Run], differing: &BTreeMap<String, String>) -> RunHeader {
+fn header(name: &str, runs: &[PartRun], differing: &BTreeMap<String, String>) -> RunHeader {
     let first = runs.first().map(|run| run.header.clone()).unwrap_or_default();
     let mut stack: BTreeMap<String, String> = BTreeMap::new();
     for run in runs {
@@ -243,7 +243,7 @@ fn same<T: PartialEq>(mut values: impl Iterator<Item = T>) -> bool {
 }
 
 /// The facts in which parts differ, each with its values and the runs that have them.
-fn differing(runs: &[Run]) -> BTreeMap<String, String> {
+fn differing(runs: &[PartRun]) -> BTreeMap<String, String> {
     let mut values: BTreeMap<&str, BTreeMap<&str, Vec<&str>>> = BTreeMap::new();
     for run in runs {
         for (fact, value) in &run.header.stack {
@@ -269,7 +269,7 @@ fn named(runs: &[&str]) -> String {
 }
 
 /// The sum of all parts' ends; none if one part has no end.
-fn total(runs: &[Run]) -> Option<RunEnd> {
+fn total(runs: &[PartRun]) -> Option<RunEnd> {
     runs.iter().try_fold(RunEnd::default(), |sum, run| {
         let end = run.end?;
         Some(RunEnd {

@@ -34,7 +34,7 @@ pub use fold::{Fold, Play};
 pub use folder::{
     HTML_FILE, JUNIT_FILE, LATEST, RunFolder, create_group, latest, latest_is_foreign, withdraw_latest,
 };
-pub use leg::{RecordedEnd, RecordedLeg, Span};
+pub use leg::{PhaseSpan, RecordedEnd, RecordedLeg};
 pub use line::{Parser, event_name, text as line_text};
 pub use lost::LostLines;
 pub use merge::{merge, parts_of, write_merged};
@@ -45,4 +45,4 @@ pub use phase::Phase;
 pub use read::read;
 pub use stats::Stats;
 pub use tail::Tail;
-pub use writer::{FILE_NAME, Observer, Record};
+pub use writer::{FILE_NAME, ObserverGuard, Record};

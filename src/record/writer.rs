@@ -24,7 +24,7 @@ pub struct Record {
 struct Inner {
     path: PathBuf,
     start: Instant,
-    file: Mutex<Tail>,
+    file: Mutex<FileEnd>,
     lost: Mutex<Lost>,
     sinks: Mutex<Vec<Weak<Sink>>>,
 }
@@ -38,7 +38,7 @@ struct Lost {
 }
 
 /// The end of the file.
-struct Tail {
+struct FileEnd {
     file: File,
     /// The length of the file up to the end of the last complete line.
     whole: u64,
@@ -61,7 +61,7 @@ impl Record {
             inner: Arc::new(Inner {
                 path,
                 start: Instant::now(),
-                file: Mutex::new(Tail { file, whole: 0 }),
+                file: Mutex::new(FileEnd { file, whole: 0 }),
                 lost: Mutex::default(),
                 sinks: Mutex::new(Vec::new()),
             }),
@@ -113,10 +113,10 @@ impl Record {
     ///
     /// The sink runs in whichever thread writes, between that thread's work: it should hand over and return. It may
     /// write to the record, observe, and end observations.
-    pub fn observe(&self, sink: impl Fn(&Event) + Send + Sync + 'static) -> Observer {
+    pub fn observe(&self, sink: impl Fn(&Event) + Send + Sync + 'static) -> ObserverGuard {
         let sink: Arc<Sink> = Arc::new(sink);
         lock(&self.inner.sinks).push(Arc::downgrade(&sink));
-        Observer { _sink: sink }
+        ObserverGuard { _sink: sink }
     }
 
     /// What could not be written so far.
@@ -148,7 +148,7 @@ impl Record {
     }
 
     /// Writes which lines are missing, if no line says so yet.
-    fn say_lost(&self, tail: &mut Tail) -> Result<(), ReportError> {
+    fn say_lost(&self, tail: &mut FileEnd) -> Result<(), ReportError> {
         let unsaid = lock(&self.inner.lost).unsaid.clone();
         if let Some(lost) = unsaid {
             self.append_line(tail, &Event::LinesLost(lost))?;
@@ -158,7 +158,7 @@ impl Record {
     }
 
     /// The caller holds the lock of the file, so that the lines of all threads are in the order of their times.
-    fn append_line(&self, tail: &mut Tail, event: &Event) -> Result<(), ReportError> {
+    fn append_line(&self, tail: &mut FileEnd, event: &Event) -> Result<(), ReportError> {
         let line = line::text(&self.now(), event).map_err(self.encode_error(event))?;
         match tail.file.write_all(line.as_bytes()) {
             Ok(()) => {
@@ -194,13 +194,13 @@ impl fmt::Debug for Record {
 
 /// Keeps an observer of a [`Record`] subscribed; dropping it ends that.
 #[must_use = "the observer is told nothing once this is dropped"]
-pub struct Observer {
+pub struct ObserverGuard {
     _sink: Arc<Sink>,
 }
 
-impl fmt::Debug for Observer {
+impl fmt::Debug for ObserverGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Observer").finish_non_exhaustive()
+        f.debug_struct("ObserverGuard").finish_non_exhaustive()
     }
 }
 
@@ -293,7 +293,7 @@ mod tests {
             inner: Arc::new(Inner {
                 path: "/dev/full".into(),
                 start: Instant::now(),
-                file: Mutex::new(Tail { file: full, whole: 0 }),
+                file: Mutex::new(FileEnd { file: full, whole: 0 }),
                 lost: Mutex::default(),
                 sinks: Mutex::new(Vec::new()),
             }),

@@ -3,7 +3,7 @@
 use ssh2::{KeyboardInteractivePrompt, Prompt, Session};
 
 use super::deadline::Deadline;
-use super::password::{Kept, Password};
+use super::password::{KeptPassword, Password};
 use crate::failure::{Cause, FailureKind, Result};
 use crate::inventory::{Access, Login};
 use crate::sys::bounded;
@@ -13,7 +13,7 @@ use crate::sys::stop::StopFlag;
 pub(super) fn authenticate(
     session: &Session,
     login: &Login,
-    password: &Kept,
+    password: &KeptPassword,
     deadline: Deadline,
 ) -> Result<(), Cause> {
     let refused = match &login.access {
@@ -144,7 +144,7 @@ mod tests {
     /// A login over a session that has no connection: libssh2 refuses to send anything.
     fn refusal(access: Access, deadline: Deadline) -> Cause {
         let login = Login { access, ..Login::of_root("192.0.2.7", 22, "/nowhere/key", "/dev/null") };
-        authenticate(&Session::new().unwrap(), &login, &Kept::default(), deadline).unwrap_err()
+        authenticate(&Session::new().unwrap(), &login, &KeptPassword::default(), deadline).unwrap_err()
     }
 
     fn password(script: &str) -> Access {

@@ -6,12 +6,17 @@ use super::authenticate::authenticate;
 use super::deadline::Deadline;
 use super::dial::Stream;
 use super::host_key::{self, Identity};
-use super::password::Kept;
+use super::password::KeptPassword;
 use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::inventory::{HostKey, Login, Trust};
 
 /// Opens a session on the machine that people know as `name`.
-pub(super) fn log_in(name: &str, login: &Login, password: &Kept, deadline: Deadline) -> Result<Session> {
+pub(super) fn log_in(
+    name: &str,
+    login: &Login,
+    password: &KeptPassword,
+    deadline: Deadline,
+) -> Result<Session> {
     let open = || {
         let (session, _) = meet(login, deadline)?;
         authenticate(&session, login, password, deadline)?;
@@ -75,7 +80,7 @@ mod tests {
     }
 
     fn failure(login: &Login, limit: Duration) -> Failure {
-        match log_in("server", login, &Kept::default(), Deadline::after(limit)) {
+        match log_in("server", login, &KeptPassword::default(), Deadline::after(limit)) {
             Ok(_) => panic!("logged in"),
             Err(failure) => failure,
         }

@@ -31,9 +31,9 @@ impl Password {
 
 /// A password that is read once, at its first use.
 #[derive(Default)]
-pub struct Kept(Mutex<Option<Arc<Password>>>);
+pub struct KeptPassword(Mutex<Option<Arc<Password>>>);
 
-impl Kept {
+impl KeptPassword {
     pub fn get(&self, secret: &Secret, deadline: Deadline) -> Result<Arc<Password>, Cause> {
         let mut kept = locked(&self.0);
         if let Some(password) = &*kept {
@@ -173,7 +173,7 @@ mod tests {
         let path = folder.path().join("secret");
         fs::write(&path, "first").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        let kept = Kept::default();
+        let kept = KeptPassword::default();
         let secret = Secret::File(path.clone());
         assert!(kept.get(&secret, deadline()).is_ok());
         fs::remove_file(path).unwrap();

@@ -13,7 +13,7 @@ use ssh2::{Channel, Session};
 use super::deadline::{Deadline, give_up};
 use super::host_key::Identity;
 use super::login::{identify, log_in};
-use super::password::{Kept, Password};
+use super::password::{KeptPassword, Password};
 use super::privilege::{self, Privileged, Way, privileged};
 use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::inventory::{Access, Login, Sudo};
@@ -35,7 +35,7 @@ pub struct Remote(Arc<Inner>);
 struct Inner {
     name: String,
     login: Login,
-    password: Kept,
+    password: KeptPassword,
     /// How the login's user becomes root; none until it is asked.
     way: Mutex<Option<Way>>,
     idle: Mutex<Vec<Session>>,
@@ -57,7 +57,7 @@ impl Remote {
         Remote(Arc::new(Inner {
             name,
             login,
-            password: Kept::default(),
+            password: KeptPassword::default(),
             way: Mutex::default(),
             idle: Mutex::default(),
             is_steadfast,

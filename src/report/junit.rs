@@ -29,7 +29,7 @@ use std::time::{Duration, SystemTime};
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use self::size::{Limits, attribute};
+use self::size::{CaseLimits, attribute};
 use crate::record::{Outcome, ReportError, Results, Verdict, rfc3339_text, titled, write_atomically};
 
 /// The name of the report and of its one suite; also the first part of every `classname`.
@@ -58,7 +58,7 @@ pub fn render(results: &Results) -> Result<String, ReportError> {
         property("profile", &header.profile.to_string());
     }
     let limits =
-        Limits::for_cases(outcomes.iter().filter(|outcome| outcome.verdict != Verdict::Passed).count());
+        CaseLimits::for_cases(outcomes.iter().filter(|outcome| outcome.verdict != Verdict::Passed).count());
     for (title, outcome) in titled(outcomes) {
         suite.add_test_case(case(&title, outcome, limits, &header.run));
     }
@@ -91,7 +91,7 @@ fn span(outcomes: &[Outcome]) -> Option<(SystemTime, Duration)> {
     Some((start, end.duration_since(start).unwrap_or_default()))
 }
 
-fn case(title: &str, outcome: &Outcome, limits: Limits, run: &str) -> TestCase {
+fn case(title: &str, outcome: &Outcome, limits: CaseLimits, run: &str) -> TestCase {
     let name = clean(&outcome.scenario);
     let mut case = TestCase::new(clean(title), status(outcome, limits, run));
     case.set_classname(match name.rsplit_once("::") {
@@ -112,7 +112,7 @@ fn case(title: &str, outcome: &Outcome, limits: Limits, run: &str) -> TestCase {
     case
 }
 
-fn status(outcome: &Outcome, limits: Limits, run: &str) -> TestCaseStatus {
+fn status(outcome: &Outcome, limits: CaseLimits, run: &str) -> TestCaseStatus {
     let whole = format!("record.jsonl of the run {run}, in the scenario_finished of this scenario");
     let text = || limits.text(&clean(&outcome.failure_text()), &clean(&whole));
     let (mut status, default_type) = match outcome.verdict {

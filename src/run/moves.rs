@@ -7,7 +7,7 @@ use crate::guest::Fleet;
 use crate::migration::{Hear, LegReport, Move, Pace, migrate, transport};
 use crate::plan::{self, Leg, Seed, Step};
 use crate::scenario::Scenario;
-use crate::sys::parallel::{Gate, at_once};
+use crate::sys::parallel::{Barrier, at_once};
 
 /// Callback for the end of a move, in the thread of that move.
 pub type OnLeg<'a> = dyn Fn(&Leg, LegReport) + Sync + 'a;
@@ -31,7 +31,7 @@ pub fn refusal(scenario: &Scenario, fleet: &Fleet) -> Option<String> {
 }
 
 /// How long a move may take to get ready.
-const GATE_LIMIT: Duration = Duration::from_secs(60);
+const BARRIER_LIMIT: Duration = Duration::from_secs(60);
 
 /// Moves the guests of a step, all at once. Each move reports progress to `hear` and its end to `over`, in its own thread;
 /// by then the guest knows its new side.
@@ -44,11 +44,11 @@ pub fn play(scenario: &Scenario, fleet: &Fleet, step: &Step, pace: Pace, hear: &
         }
     };
     // No move starts before all are ready, so that they really start at once.
-    let gate = Gate::new(step.legs.len());
+    let barrier = Barrier::new(step.legs.len());
     let moved = at_once("migrate a guest", &step.legs, |leg| {
         let guest = &fleet.guests[leg.guest];
         let plan = Move::of(scenario, &fleet.profile, pace, leg.from(), leg.to());
-        let ready = || gate.pass(GATE_LIMIT);
+        let ready = || barrier.pass(BARRIER_LIMIT);
         let report = migrate(guest, &fleet.hosts, &plan, ready, hear, fleet.stop_flag());
         if report.completed {
             guest.moved_to(leg.to());

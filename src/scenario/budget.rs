@@ -10,7 +10,7 @@ use super::field::duration_above_zero;
 use super::matrix::{Axes, Restriction};
 use super::raw;
 use super::read::restriction;
-use crate::failure::input::{InputError, Source, did_you_mean};
+use crate::failure::input::{InputError, InputFile, did_you_mean};
 
 /// The longest allowed duration, and the reason for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +87,7 @@ pub(super) fn of(declared: &[Declared], scenario: &Scenario) -> Budget {
 
 /// The budgets of a file, in its order. `matrix` has no sizes.
 pub(super) fn read(
-    source: Source<'_>,
+    source: InputFile<'_>,
     raw: &[toml::Spanned<raw::Budget>],
     axes: &Axes,
     matrix: &[Scenario],
@@ -117,7 +117,7 @@ pub(super) fn read(
 }
 
 fn one(
-    source: Source<'_>,
+    source: InputFile<'_>,
     raw: &toml::Spanned<raw::Budget>,
     axes: &Axes,
     matrix: &[Scenario],
@@ -155,7 +155,7 @@ fn one(
 
 /// The scenario of a given name, which must be in the matrix.
 fn named(
-    source: Source<'_>,
+    source: InputFile<'_>,
     name: &toml::Spanned<String>,
     matrix: &[Scenario],
 ) -> Result<Scenario, InputError> {
@@ -179,7 +179,7 @@ fn named(
 
 /// The restriction of a `when`, which must choose a scenario of the matrix.
 fn chosen(
-    source: Source<'_>,
+    source: InputFile<'_>,
     when: &toml::Spanned<raw::Restriction>,
     axes: &Axes,
     matrix: &[Scenario],

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{AtTimeout, Bytes, Profile};
-use crate::failure::input::{InputError, Source};
+use crate::failure::input::{InputError, InputFile};
 
 /// One field of a profile, whether its value comes from the file or from the environment.
 pub(super) struct Field {
@@ -127,7 +127,7 @@ fn duration(text: &str) -> Option<Duration> {
 
 /// A duration in a file that is no field of a profile.
 pub(super) fn duration_above_zero(
-    source: Source<'_>,
+    source: InputFile<'_>,
     key: &str,
     value: &toml::Spanned<toml::Value>,
 ) -> Result<Duration, InputError> {
@@ -159,7 +159,7 @@ impl Field {
     /// Reads a value from a file into the profile.
     pub fn read(
         &self,
-        source: Source<'_>,
+        source: InputFile<'_>,
         value: &toml::Spanned<toml::Value>,
         profile: &mut Profile,
     ) -> Result<(), InputError> {

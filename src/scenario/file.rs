@@ -13,7 +13,7 @@ use super::sizing::GuestSize;
 use super::table::{AXES, Axis};
 use super::{Profile, SIZING_VARIABLE, Scenario, Selection, Set, Sizing, Transport, choose, set, sizing};
 use crate::axis::{AxisValue, quoted_names};
-use crate::failure::input::{InputError, Source, did_you_mean};
+use crate::failure::input::{InputError, InputFile, did_you_mean};
 
 /// The profiles that every file declares: the defaults of the lab and of real hosts.
 const REQUIRED_PROFILES: [&str; 2] = ["lab", "reference"];
@@ -84,7 +84,7 @@ impl ScenarioFile {
     /// missing or has a value out of range, a budget without effect. The message has file, line, column, the line itself
     /// and the allowed values.
     pub fn parse(name: &str, text: &str) -> Result<Self, InputError> {
-        let source = Source { name, text };
+        let source = InputFile { name, text };
         let raw: raw::File = toml::from_str(text).map_err(|error| source.toml_error(&error))?;
 
         let axes = read::axes(source, &raw.axes)?;
@@ -315,7 +315,7 @@ impl ScenarioFile {
 /// A constraint applies to what those before it have left. One that changes nothing has a mistake in it or has become
 /// superfluous: either way it says something untrue about the matrix.
 fn expand(
-    source: Source<'_>,
+    source: InputFile<'_>,
     axes: &Axes,
     raw: &[raw::Constraint],
 ) -> Result<(Vec<Scenario>, Vec<Constraint>), InputError> {
@@ -351,7 +351,7 @@ fn expand(
 }
 
 fn profiles(
-    source: Source<'_>,
+    source: InputFile<'_>,
     raw: &BTreeMap<toml::Spanned<String>, raw::ProfileTable>,
 ) -> Result<BTreeMap<String, Profile>, InputError> {
     let mut profiles = BTreeMap::new();
@@ -375,7 +375,7 @@ fn profiles(
     Ok(profiles)
 }
 
-fn allowed_lines(source: Source<'_>, raw: &raw::KernelLog) -> Result<Vec<AllowedLine>, InputError> {
+fn allowed_lines(source: InputFile<'_>, raw: &raw::KernelLog) -> Result<Vec<AllowedLine>, InputError> {
     raw.allow
         .iter()
         .map(|line| {
@@ -389,7 +389,7 @@ fn allowed_lines(source: Source<'_>, raw: &raw::KernelLog) -> Result<Vec<Allowed
         .collect()
 }
 
-fn log_owner(source: Source<'_>, name: &toml::Spanned<String>) -> Result<LogOwner, InputError> {
+fn log_owner(source: InputFile<'_>, name: &toml::Spanned<String>) -> Result<LogOwner, InputError> {
     match name.get_ref().as_str() {
         "guest" => Ok(LogOwner::Guest),
         "host" => Ok(LogOwner::Host),

@@ -2,7 +2,7 @@
 
 use super::matrix::{Axes, Constraint};
 use super::{Location, Scenario, Workload, raw, read};
-use crate::failure::input::{InputError, Source};
+use crate::failure::input::{InputError, InputFile};
 
 /// Some cases beyond the matrix, with the reason for them.
 #[derive(Debug, Clone)]
@@ -13,7 +13,7 @@ pub(super) struct Ignored {
 
 /// The cases beyond the matrix that a file declares, in its order.
 pub(super) fn read(
-    source: Source<'_>,
+    source: InputFile<'_>,
     raw: &[raw::Ignored],
     axes: &Axes,
     constraints: &[Constraint],

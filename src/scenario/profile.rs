@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::field::{FIELDS, field};
 use super::raw::ProfileTable;
 use super::{AtTimeout, Bytes, Mode};
-use crate::failure::input::{InputError, Source, did_you_mean};
+use crate::failure::input::{InputError, InputFile, did_you_mean};
 
 /// The sizes, counts and times of a run.
 ///
@@ -184,7 +184,7 @@ impl Profile {
 
     /// The profile that a table declares. Messages about missing fields point at `at`, the place of `name`.
     pub(super) fn from_table(
-        source: Source<'_>,
+        source: InputFile<'_>,
         name: &str,
         at: std::ops::Range<usize>,
         table: &ProfileTable,

@@ -5,10 +5,10 @@ use super::matrix::{Axes, Restriction};
 use super::raw::{self, Names};
 use super::table::{AXES, Axis, COUNT};
 use crate::axis::AxisValue;
-use crate::failure::input::{InputError, Source, did_you_mean, quoted};
+use crate::failure::input::{InputError, InputFile, did_you_mean, quoted};
 
 /// The axes of a file, with the values that it declares.
-pub(super) fn axes(source: Source<'_>, raw: &toml::Spanned<raw::Restriction>) -> Result<Axes, InputError> {
+pub(super) fn axes(source: InputFile<'_>, raw: &toml::Spanned<raw::Restriction>) -> Result<Axes, InputError> {
     let declared = by_axis(source, raw.get_ref(), every_value)?;
     let mut axes = Axes([const { Vec::new() }; COUNT]);
     for ((axis, values), place) in AXES.iter().zip(declared).zip(&mut axes.0) {
@@ -31,7 +31,7 @@ pub(super) fn axes(source: Source<'_>, raw: &toml::Spanned<raw::Restriction>) ->
 /// The axes of cases beyond the matrix: any values that the program knows. An axis that `raw` does not name has the values
 /// that the file declares.
 pub(super) fn beyond(
-    source: Source<'_>,
+    source: InputFile<'_>,
     raw: &toml::Spanned<raw::Restriction>,
     axes: &Axes,
 ) -> Result<Axes, InputError> {
@@ -50,7 +50,7 @@ fn every_value(axis: &Axis) -> Vec<usize> {
 
 /// The restriction of a `when` or `only`; the file must declare its values on its axes.
 pub(super) fn restriction(
-    source: Source<'_>,
+    source: InputFile<'_>,
     raw: &toml::Spanned<raw::Restriction>,
     axes: &Axes,
 ) -> Result<Restriction, InputError> {
@@ -62,14 +62,17 @@ pub(super) fn restriction(
 }
 
 /// The value of a given name.
-pub(super) fn value<V: AxisValue>(source: Source<'_>, name: &toml::Spanned<String>) -> Result<V, InputError> {
+pub(super) fn value<V: AxisValue>(
+    source: InputFile<'_>,
+    name: &toml::Spanned<String>,
+) -> Result<V, InputError> {
     let names: Vec<&'static str> = V::all().iter().map(|value| value.name()).collect();
     place(source, name, V::AXIS, &names).map(|place| V::all()[place])
 }
 
 /// The values of every axis of the table that `raw` names, each of which must be one of those `allowed` there.
 fn by_axis(
-    source: Source<'_>,
+    source: InputFile<'_>,
     raw: &raw::Restriction,
     allowed: impl Fn(&Axis) -> Vec<usize>,
 ) -> Result<[Option<Vec<usize>>; COUNT], InputError> {
@@ -90,7 +93,12 @@ fn by_axis(
 }
 
 /// The places of `names`, each of which must be one of `allowed` and appear once.
-fn some(source: Source<'_>, names: &Names, axis: &Axis, allowed: &[usize]) -> Result<Vec<usize>, InputError> {
+fn some(
+    source: InputFile<'_>,
+    names: &Names,
+    axis: &Axis,
+    allowed: &[usize],
+) -> Result<Vec<usize>, InputError> {
     let all = (axis.names)();
     let known: Vec<&'static str> = allowed.iter().map(|place| all[*place]).collect();
     let allowed_help = || format!("allowed: {}", quoted(known.iter().copied()));
@@ -120,7 +128,7 @@ fn some(source: Source<'_>, names: &Names, axis: &Axis, allowed: &[usize]) -> Re
 
 /// The place of a name among those that are `allowed` on an axis.
 fn place(
-    source: Source<'_>,
+    source: InputFile<'_>,
     name: &toml::Spanned<String>,
     axis: &str,
     allowed: &[&'static str],

@@ -6,7 +6,7 @@ use toml::Spanned;
 
 use super::raw::{self, Names};
 use super::{Scenario, cover};
-use crate::failure::input::{InputError, Source, did_you_mean};
+use crate::failure::input::{InputError, InputFile, did_you_mean};
 
 /// A named selection of `scenarios.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Set {
 /// The sets that a file declares, and the one that it has without declaring it; `scenarios` also has the cases beyond the
 /// matrix.
 pub(super) fn read(
-    source: Source<'_>,
+    source: InputFile<'_>,
     raw: &BTreeMap<Spanned<String>, raw::Set>,
     scenarios: &[Scenario],
 ) -> Result<BTreeMap<String, Set>, InputError> {
@@ -91,7 +91,7 @@ pub(super) fn read(
 
 /// The contents of a set: its filters, or the computed cover.
 fn members(
-    source: Source<'_>,
+    source: InputFile<'_>,
     name: &Spanned<String>,
     set: &raw::Set,
     names: &[String],
@@ -125,7 +125,7 @@ fn members(
 
 /// The filters of a set, each of which must be part of a name.
 fn filters(
-    source: Source<'_>,
+    source: InputFile<'_>,
     set: &str,
     filters: &Names,
     names: &[String],

@@ -9,7 +9,7 @@ use super::raw::ProfileTable;
 use super::read::value;
 use super::{Bytes, Profile};
 use crate::axis::axis;
-use crate::failure::input::{InputError, Source};
+use crate::failure::input::{InputError, InputFile};
 
 /// Environment variable that switches the axis on.
 pub const SIZING_VARIABLE: &str = "MULTIVM_SIZING";
@@ -66,7 +66,7 @@ impl GuestSize {
 
 /// The sizes that a file declares, in its order.
 pub(super) fn read(
-    source: Source<'_>,
+    source: InputFile<'_>,
     raw: &BTreeMap<Spanned<String>, Spanned<ProfileTable>>,
 ) -> Result<Vec<(Sizing, GuestSize)>, InputError> {
     let mut entries: Vec<_> = raw.iter().collect();
@@ -78,7 +78,7 @@ pub(super) fn read(
         .collect()
 }
 
-fn size(source: Source<'_>, name: &str, table: &Spanned<ProfileTable>) -> Result<GuestSize, InputError> {
+fn size(source: InputFile<'_>, name: &str, table: &Spanned<ProfileTable>) -> Result<GuestSize, InputError> {
     const KEYS: [&str; 2] = ["vcpus", "memory"];
     let allowed = ["allowed: `vcpus` and `memory`, at least one of them".to_owned()];
     if table.get_ref().is_empty() {

@@ -41,13 +41,13 @@ impl Halt {
 
 /// The beats so far.
 #[derive(Debug)]
-struct Pulse {
+struct Beats {
     last: Instant,
     cpu: Duration,
     halts: Vec<Halt>,
 }
 
-impl Pulse {
+impl Beats {
     fn beat(&mut self, now: Instant, cpu: impl FnOnce() -> Duration) {
         let apart = now.saturating_duration_since(self.last);
         if apart >= LEAST / 2 {
@@ -65,12 +65,12 @@ impl Pulse {
     }
 }
 
-static PULSE: OnceLock<Mutex<Pulse>> = OnceLock::new();
+static PULSE: OnceLock<Mutex<Beats>> = OnceLock::new();
 
 /// Beats as long as the watch lives; `told` hears of every halt soon after it.
 pub fn watch(told: impl Fn(Halt) + Send + 'static) -> Result<Watch<()>> {
     let pulse =
-        PULSE.get_or_init(|| Mutex::new(Pulse { last: Instant::now(), cpu: cpu_time(), halts: Vec::new() }));
+        PULSE.get_or_init(|| Mutex::new(Beats { last: Instant::now(), cpu: cpu_time(), halts: Vec::new() }));
     let mut heard = locked(pulse).halts.len();
     Watch::start("halt", move |stop| {
         while !stop.is_set() {
@@ -119,8 +119,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn pulse(begin: Instant) -> Pulse {
-        Pulse { last: begin, cpu: Duration::ZERO, halts: Vec::new() }
+    fn pulse(begin: Instant) -> Beats {
+        Beats { last: begin, cpu: Duration::ZERO, halts: Vec::new() }
     }
 
     #[rstest]

@@ -86,14 +86,14 @@ pub fn lock_within<T>(mutex: &Mutex<T>, limit: Duration) -> Option<MutexGuard<'_
 const LOOK_AT_LOCK: Duration = Duration::from_millis(2);
 
 /// Lets everybody through when all have come, or after the limit: one who never comes must not keep the others for ever.
-pub struct Gate {
+pub struct Barrier {
     missing: Mutex<usize>,
     all: Condvar,
 }
 
-impl Gate {
-    pub fn new(count: usize) -> Gate {
-        Gate { missing: Mutex::new(count), all: Condvar::new() }
+impl Barrier {
+    pub fn new(count: usize) -> Barrier {
+        Barrier { missing: Mutex::new(count), all: Condvar::new() }
     }
 
     /// Arrives, and waits for the others.
@@ -121,10 +121,10 @@ mod tests {
     use crate::failure::FailureKind;
 
     #[test]
-    fn nobody_waits_for_ever_at_a_gate() {
-        let gate = Gate::new(3);
+    fn nobody_waits_for_ever_at_a_barrier() {
+        let barrier = Barrier::new(3);
         let results = at_once("pass", [1, 2], |number| {
-            gate.pass(Duration::from_millis(20));
+            barrier.pass(Duration::from_millis(20));
             Ok(number)
         });
         assert_eq!(results, [Ok(1), Ok(2)]);

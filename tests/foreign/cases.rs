@@ -12,12 +12,12 @@ use multivm::record::Verdict;
 use multivm::scenario::Side::{self, Source, Target};
 use multivm::stand::lab;
 use multivm::sys::stop::StopFlag;
-use multivm_fixtures::selftest::Case;
+use multivm_fixtures::selftest::FleetTest;
 
 use crate::plant::{Foreign, UUID, everything, on_host, on_storage};
 
 /// In the order in which they are played: the one of the whole scenario last, because nothing is played after it.
-pub const CASES: [Case; 12] = [
+pub const CASES: [FleetTest; 12] = [
     ("foreign::beside_ours_it_survives_a_scenario", beside_ours_it_survives_a_scenario),
     ("foreign::of_our_name_running_on_the_target", |stage| named(stage, Target, true)),
     ("foreign::of_our_name_not_running_on_the_target", |stage| named(stage, Target, false)),

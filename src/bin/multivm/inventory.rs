@@ -17,9 +17,9 @@ use crate::say;
 #[derive(Subcommand)]
 pub enum Command {
     /// Read an inventory and say what it means; no host is asked
-    Check(Check),
+    Check(CheckArguments),
     /// Trust a host's key from now on, after it was installed anew, and show it
-    Trust(Trust),
+    Trust(TrustArguments),
 }
 
 /// An inventory that another command works with.
@@ -42,7 +42,7 @@ impl Choice {
 }
 
 #[derive(clap::Args)]
-pub struct Trust {
+pub struct TrustArguments {
     /// The inventory
     #[arg(long, value_name = "FILE", env = "MULTIVM_INVENTORY")]
     inventory: PathBuf,
@@ -57,7 +57,7 @@ fn load(path: &Path) -> Result<InventoryFile, Problem> {
 }
 
 #[derive(clap::Args)]
-pub struct Check {
+pub struct CheckArguments {
     /// The inventory; fixtures/inventory.toml is an example with every key
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -73,7 +73,7 @@ pub fn run(command: Command) -> Answer {
     }
 }
 
-impl Check {
+impl CheckArguments {
     fn run(&self) -> Answer {
         let file = load(&self.file)?;
         let pairs: Vec<&Pair> = match &self.pair {
@@ -97,7 +97,7 @@ impl Check {
 /// How long a host may take to show its key.
 const LIMIT: Duration = Duration::from_secs(60);
 
-impl Trust {
+impl TrustArguments {
     fn run(&self) -> Answer {
         let file = load(&self.inventory)?;
         let mut machines = file.machines();

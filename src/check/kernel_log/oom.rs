@@ -18,7 +18,7 @@ use super::trouble::{CALL_TRACE, KERNEL, Trouble};
 use crate::remote::KernelLine;
 
 /// A line of a report, with the name of the process that it is about.
-enum Line<'a> {
+enum OomLine<'a> {
     Invoked(&'a str),
     /// The choice, with the victim's control group if the kernel gives it. Without a name if another line came between: the
     /// kernel prints this line in pieces.
@@ -31,25 +31,25 @@ enum Line<'a> {
     NotReaped(&'a str),
 }
 
-fn read<'a>(text: &'a str) -> Option<Line<'a>> {
+fn read<'a>(text: &'a str) -> Option<OomLine<'a>> {
     if let Some((name, _)) = text.split_once(" invoked oom-killer:") {
-        return Some(Line::Invoked(name));
+        return Some(OomLine::Invoked(name));
     }
     if let Some(facts) = text.strip_prefix("oom-kill:") {
         let group = facts.split_once(",task_memcg=").and_then(|(_, rest)| rest.split_once(",task="));
         let task = facts.split_once(",task=").and_then(|(_, task)| task.rsplit_once(",pid="));
-        return Some(Line::Chosen(task.map(|(name, _)| (name, group.map(|(group, _)| group)))));
+        return Some(OomLine::Chosen(task.map(|(name, _)| (name, group.map(|(group, _)| group)))));
     }
     if text.contains("Out of memory and no killable processes") {
-        return Some(Line::NothingToKill);
+        return Some(OomLine::NothingToKill);
     }
-    type About<'a> = fn(&'a str) -> Line<'a>;
-    let about: [(&str, About<'a>); 5] = [
-        ("Killed process ", Line::Killed),
-        ("OOM victim ", Line::Killed),
-        ("Kill process ", |name| Line::Chosen(Some((name, None)))),
-        ("oom_reaper: reaped process ", Line::Reaped),
-        ("oom_reaper: unable to reap pid:", Line::NotReaped),
+    type ToLine<'a> = fn(&'a str) -> OomLine<'a>;
+    let about: [(&str, ToLine<'a>); 5] = [
+        ("Killed process ", OomLine::Killed),
+        ("OOM victim ", OomLine::Killed),
+        ("Kill process ", |name| OomLine::Chosen(Some((name, None)))),
+        ("oom_reaper: reaped process ", OomLine::Reaped),
+        ("oom_reaper: unable to reap pid:", OomLine::NotReaped),
     ];
     about.into_iter().find_map(|(before, line)| {
         let (_, rest) = text.split_once(before)?;
@@ -62,7 +62,7 @@ fn read<'a>(text: &'a str) -> Option<Line<'a>> {
 /// The process that a line calls killed or chosen.
 pub(super) fn victim(text: &str) -> Option<&str> {
     match read(text)? {
-        Line::Killed(name) | Line::Chosen(Some((name, _))) => Some(name),
+        OomLine::Killed(name) | OomLine::Chosen(Some((name, _))) => Some(name),
         _ => None,
     }
 }
@@ -122,19 +122,19 @@ impl Reports {
         }
         let trouble = Trouble::of_host(line);
         match read(&line.text) {
-            Some(Line::Invoked(name)) => {
+            Some(OomLine::Invoked(name)) => {
                 self.settle(found);
                 let invoker = Some(name.to_owned());
                 self.open = Some(Report { invoker, victim: None, held: Vec::from_iter(trouble) });
             }
-            Some(Line::Chosen(name)) => {
+            Some(OomLine::Chosen(name)) => {
                 let report = self.open.get_or_insert_default();
                 report.held.extend(trouble);
                 let chosen = name
                     .map(|(name, group)| Victim { name: name.to_owned(), group: group.map(str::to_owned) });
                 report.victim = chosen.or(report.victim.take());
             }
-            Some(Line::Killed(name)) => {
+            Some(OomLine::Killed(name)) => {
                 let report = self.open.get_or_insert_default();
                 report.held.extend(trouble);
                 // The line before this one gives the victim's control group.
@@ -143,12 +143,12 @@ impl Reports {
                 report.victim = Some(Victim { name: name.to_owned(), group });
                 self.settle(found);
             }
-            Some(Line::NothingToKill) => {
+            Some(OomLine::NothingToKill) => {
                 found.extend(self.open.take().into_iter().flat_map(|report| report.held));
                 found.extend(trouble);
             }
-            Some(Line::Reaped(name)) if self.may_be_lost(name) => {}
-            Some(Line::NotReaped(name)) if self.may_be_lost(name) => {
+            Some(OomLine::Reaped(name)) if self.may_be_lost(name) => {}
+            Some(OomLine::NotReaped(name)) if self.may_be_lost(name) => {
                 // The report opens for the call trace that follows, and stays open until another line settles it.
                 let report = self.open.get_or_insert_default();
                 if report.invoker.is_none() {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::baseline::Baseline;
 use super::pace::ms;
-use super::part::Part;
 use super::seen::{Seen, seen_for};
+use super::slowdown::Slowdown;
 use crate::check::Advice;
 use crate::probe::Gap;
 
@@ -31,7 +31,7 @@ const WRITE_INTERVAL_MS: f64 = 100.0;
 const FAST_WRITE_MS: f64 = 10.0;
 
 /// Compares the ordinary synced write of guests with the one before.
-pub fn disk(seen: &[Seen<'_>], before: &Baseline, limit: f64) -> Option<Part> {
+pub fn disk(seen: &[Seen<'_>], before: &Baseline, limit: f64) -> Option<Slowdown> {
     let was = before.write_ms?;
     seen_for(seen, |seen| seen.left)?;
     let inside = |seen: &Seen<'_>| {
@@ -45,7 +45,7 @@ pub fn disk(seen: &[Seen<'_>], before: &Baseline, limit: f64) -> Option<Part> {
     let good = inside.iter().find(|write| ms(write.length) <= limit * judged);
     let recovered = good.map(|write| write.from + write.length);
     let told = format!("synced writes of {is:.0} ms, {was:.0} before");
-    Some(Part { name: "disk", advice: &ADVICE, times: is / judged, recovered, told })
+    Some(Slowdown { name: "disk", advice: &ADVICE, times: is / judged, recovered, told })
 }
 
 /// The fastest write of the longest time in which every write was slower than that, if that time is long: a disk that somebody else

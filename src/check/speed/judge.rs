@@ -7,8 +7,8 @@ use super::baseline::{Baseline, Baselines};
 use super::cpu::cpu;
 use super::disk::disk;
 use super::memory::memory;
-use super::part::Part;
 use super::seen::Seen;
+use super::slowdown::Slowdown;
 use crate::check::Proof;
 use crate::scenario::Side;
 use crate::sys::words::counted;
@@ -24,7 +24,7 @@ pub fn judge_together(seen: &[Seen<'_>], host: Side, before: &Baselines, limit: 
     let what = format!("{stays} on the {host}, {:.1} s together", long.as_secs_f64());
     let moving: Vec<Seen<'_>> = seen.iter().map(Seen::until_it_left).collect();
     let [_, memory, disk] = parts(&moving, &before.moving, limit);
-    let moving = [None, memory.map(Part::while_moving), disk.map(Part::while_moving)];
+    let moving = [None, memory.map(Slowdown::while_moving), disk.map(Slowdown::while_moving)];
     let resting = parts(seen, &before.resting, limit);
     let parts = resting.into_iter().zip(moving).filter_map(|(resting, moving)| resting.or(moving));
     let proof = proof(seen, &parts.collect::<Vec<_>>(), limit)
@@ -49,11 +49,11 @@ pub fn judge(seen: &[Seen<'_>], before: &Baseline, limit: f64) -> Option<Proof> 
     proof(seen, &parts(seen, before, limit).into_iter().flatten().collect::<Vec<_>>(), limit)
 }
 
-fn parts(seen: &[Seen<'_>], before: &Baseline, limit: f64) -> [Option<Part>; 3] {
+fn parts(seen: &[Seen<'_>], before: &Baseline, limit: f64) -> [Option<Slowdown>; 3] {
     [cpu(seen, before), memory(seen, before, limit), disk(seen, before, limit)]
 }
 
-fn proof(seen: &[Seen<'_>], parts: &[Part], limit: f64) -> Option<Proof> {
+fn proof(seen: &[Seen<'_>], parts: &[Slowdown], limit: f64) -> Option<Proof> {
     let slowest = parts.iter().max_by(|one, other| one.times.total_cmp(&other.times))?;
     let ok = slowest.times <= limit;
     let mut told: Vec<String> = parts.iter().map(|part| part.told.clone()).collect();

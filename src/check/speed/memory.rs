@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::baseline::Baseline;
-use super::part::Part;
 use super::seen::{Seen, seen_for};
+use super::slowdown::Slowdown;
 use crate::check::Advice;
 
 pub const ADVICE: Advice = Advice::new(
@@ -16,7 +16,7 @@ pub const ADVICE: Advice = Advice::new(
 const LEAST_SPEEDS: usize = 10;
 
 /// Compares the best time in which guests wrote memory with their good ones before.
-pub fn memory(seen: &[Seen<'_>], before: &Baseline, limit: f64) -> Option<Part> {
+pub fn memory(seen: &[Seen<'_>], before: &Baseline, limit: f64) -> Option<Slowdown> {
     let was = before.memory_ms?;
     seen_for(seen, |seen| seen.until)?;
     let inside = |seen: &Seen<'_>| {
@@ -28,7 +28,7 @@ pub fn memory(seen: &[Seen<'_>], before: &Baseline, limit: f64) -> Option<Part> 
     let is = fastest.filter(|_| inside.len() >= LEAST_SPEEDS)?;
     let recovered = inside.iter().find(|(_, ms)| *ms <= limit * was).map(|(at, _)| *at);
     let told = format!("memory written at {is:.0} ms/GiB at best, {was:.0} before");
-    Some(Part { name: "memory", advice: &ADVICE, times: is / was, recovered, told })
+    Some(Slowdown { name: "memory", advice: &ADVICE, times: is / was, recovered, told })
 }
 
 #[cfg(test)]

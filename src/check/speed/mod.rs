@@ -15,8 +15,8 @@ mod disk;
 mod judge;
 mod memory;
 mod pace;
-mod part;
 mod seen;
+mod slowdown;
 
 use super::stays::Stays;
 use super::{About, Asked, Check, End, LegEnd, Moment, Proof, Scene};

@@ -114,8 +114,8 @@ fn control_groups() -> Diagnosis {
         }
     };
     let tree = match version {
-        cgroup::Version::V1 => root.join("memory"),
-        cgroup::Version::V2 => root.to_owned(),
+        cgroup::CgroupVersion::V1 => root.join("memory"),
+        cgroup::CgroupVersion::V2 => root.to_owned(),
     };
     if statvfs(&tree).is_ok_and(|found| found.flags().contains(FsFlags::ST_RDONLY)) {
         return Diagnosis::missing(
@@ -124,7 +124,7 @@ fn control_groups() -> Diagnosis {
             "in a container, run it privileged: each host of the lab gets a group of its own",
         );
     }
-    if version == cgroup::Version::V2 && is_busy_child(root) {
+    if version == cgroup::CgroupVersion::V2 && is_busy_child(root) {
         return Diagnosis::missing(
             name,
             "version 2; this is a container's group, whose processes keep controllers from being switched on",
@@ -132,8 +132,8 @@ fn control_groups() -> Diagnosis {
         );
     }
     let text = match version {
-        cgroup::Version::V1 => "version 1, with cpu and memory",
-        cgroup::Version::V2 => "version 2, with cpu and memory",
+        cgroup::CgroupVersion::V1 => "version 1, with cpu and memory",
+        cgroup::CgroupVersion::V2 => "version 2, with cpu and memory",
     };
     Diagnosis::good(name, text)
 }

@@ -2,16 +2,16 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{Diagnosis, Host, Pair};
+use super::{AskedHost, Diagnosis, Pair};
 
 /// Clocks that are kept by a time server are closer.
 const APART: f64 = 1.0;
 
-pub fn examine(hosts: &[Host<'_>; 2], _pair: &Pair) -> Vec<Diagnosis> {
+pub fn examine(hosts: &[AskedHost<'_>; 2], _pair: &Pair) -> Vec<Diagnosis> {
     hosts.iter().map(clock).collect()
 }
 
-fn clock(host: &Host<'_>) -> Diagnosis {
+fn clock(host: &AskedHost<'_>) -> Diagnosis {
     let what = "clock";
     let Some(ahead) = ahead(host) else {
         return host.warn(what, "it did not say what time it is", "date +%s there");
@@ -35,7 +35,7 @@ fn clock(host: &Host<'_>) -> Diagnosis {
 
 /// How many seconds the host's clock is ahead. Neither what its answer took counts, nor the fraction of a second that it did not
 /// say.
-fn ahead(host: &Host<'_>) -> Option<f64> {
+fn ahead(host: &AskedHost<'_>) -> Option<f64> {
     let now = host.clock.now? as f64;
     let since = |at: SystemTime| at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     let [asked, answered] = host.clock.asked.map(since);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use roxmltree::Document;
 
-use super::{Diagnosis, Host, Pair};
+use super::{AskedHost, Diagnosis, Pair};
 
 const NAME: &str = "CPUs";
 
@@ -16,7 +16,7 @@ struct Model {
     features: BTreeSet<String>,
 }
 
-pub fn examine([source, target]: &[Host<'_>; 2], _pair: &Pair) -> Vec<Diagnosis> {
+pub fn examine([source, target]: &[AskedHost<'_>; 2], _pair: &Pair) -> Vec<Diagnosis> {
     let finding = match (model(source), model(target)) {
         (Some(one), Some(other)) if one == other => Diagnosis::good(
             NAME,
@@ -49,7 +49,7 @@ pub fn examine([source, target]: &[Host<'_>; 2], _pair: &Pair) -> Vec<Diagnosis>
     vec![finding]
 }
 
-fn model(host: &Host<'_>) -> Option<Model> {
+fn model(host: &AskedHost<'_>) -> Option<Model> {
     let find = |document: &Document<'_>| {
         let mode = document
             .descendants()

@@ -1,10 +1,10 @@
 //! libvirt's daemon of a host: one, monolithic or modular, that answers.
 
-use super::{Consent, Diagnosis, Host, Mend, Pair};
+use super::{AskedHost, Consent, Diagnosis, Mend, Pair};
 
 const WHAT: &str = "libvirt";
 
-pub fn examine(host: &Host<'_>, pair: &Pair) -> Vec<Diagnosis> {
+pub fn examine(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
     let facts = &host.facts;
     let is = |daemon: &str| {
         // Without systemd its socket tells. virtproxyd of the modular ones has the monolithic one's.

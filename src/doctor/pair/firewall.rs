@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Consent, Diagnosis, Host, Mend, Pair};
+use super::{AskedHost, Consent, Diagnosis, Mend, Pair};
 use crate::failure::Result;
 use crate::inventory::file::ListedHost;
 use crate::remote::{Remote, quote};
@@ -16,7 +16,7 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// How long the command with it may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
-pub fn examine([source, target]: &[Host<'_>; 2], pair: &Pair) -> Vec<Diagnosis> {
+pub fn examine([source, target]: &[AskedHost<'_>; 2], pair: &Pair) -> Vec<Diagnosis> {
     let ways = [(target, source), (source, target)];
     let tried = at_once("try a port", ways, |(from, to)| {
         try_port(&from.remote, &to.machine.migration_address, to.facts.migration_ports()[0])
@@ -26,7 +26,7 @@ pub fn examine([source, target]: &[Host<'_>; 2], pair: &Pair) -> Vec<Diagnosis> 
 
 /// The answer to a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Answer {
+enum PortState {
     /// Somebody listens there.
     Open,
     /// Nobody listens, and nothing is in the way.
@@ -41,30 +41,30 @@ enum Answer {
 }
 
 /// Tries a port by the only program that most hosts have for it, which is bash.
-fn try_port(from: &Remote, address: &str, port: u64) -> Result<Answer> {
+fn try_port(from: &Remote, address: &str, port: u64) -> Result<PortState> {
     let connect = format!("exec 3<>/dev/tcp/{}/{port}", quote(address));
     let command = format!("LC_ALL=C timeout {} bash -c {}", CONNECT.as_secs(), quote(&connect));
     let output = from.run(&command, LIMIT)?;
     Ok(answer(output.status, &output.stderr))
 }
 
-fn answer(status: i32, said: &str) -> Answer {
+fn answer(status: i32, said: &str) -> PortState {
     // bash: connect: Connection refused
     let reason =
         said.lines().find_map(|line| line.split_once("connect: ")).map(|(_, reason)| reason.to_owned());
     let unresolved = ["not known", "No address", "resolution", "Invalid argument"];
     let unresolved = said.lines().next().filter(|line| unresolved.iter().any(|words| line.contains(words)));
     match (status, reason) {
-        (0, _) => Answer::Open,
-        (124, _) => Answer::Silent,
-        (_, Some(reason)) if reason.contains("refused") => Answer::Closed,
-        (_, Some(reason)) => Answer::Blocked(reason),
-        (_, None) if unresolved.is_some() => Answer::Unresolved(unresolved.unwrap_or_default().to_owned()),
-        (_, None) => Answer::Unknown(said.lines().last().unwrap_or("it said nothing").to_owned()),
+        (0, _) => PortState::Open,
+        (124, _) => PortState::Silent,
+        (_, Some(reason)) if reason.contains("refused") => PortState::Closed,
+        (_, Some(reason)) => PortState::Blocked(reason),
+        (_, None) if unresolved.is_some() => PortState::Unresolved(unresolved.unwrap_or_default().to_owned()),
+        (_, None) => PortState::Unknown(said.lines().last().unwrap_or("it said nothing").to_owned()),
     }
 }
 
-fn told(to: &Host<'_>, tried: Result<Answer>, pair: &Pair) -> Diagnosis {
+fn told(to: &AskedHost<'_>, tried: Result<PortState>, pair: &Pair) -> Diagnosis {
     let [first, last] = to.facts.migration_ports();
     let ListedHost { migration_address, .. } = to.machine;
     let seen = |what: &str| format!("{migration_address}:{first}, tried from the other host: {what}");
@@ -77,26 +77,26 @@ fn told(to: &Host<'_>, tried: Result<Answer>, pair: &Pair) -> Diagnosis {
         to.mendable(WHAT, seen(what), mend, pair)
     };
     match tried {
-        Ok(Answer::Closed) => to.good(WHAT, seen("nobody listens, as it must be; a firewall that rejects by a reset looks the same")),
-        Ok(Answer::Unresolved(words)) => to.missing(
+        Ok(PortState::Closed) => to.good(WHAT, seen("nobody listens, as it must be; a firewall that rejects by a reset looks the same")),
+        Ok(PortState::Unresolved(words)) => to.missing(
             WHAT,
             seen(&words),
             "wanted: an address that the other host can reach; `migration_address` takes one, which needs no resolver",
         ),
-        Ok(Answer::Open) => to.warn(
+        Ok(PortState::Open) => to.warn(
             WHAT,
             seen("somebody listens there"),
             "libvirt leaves out a port that is in use: ss -ltnp there says whose it is",
         ),
-        Ok(Answer::Blocked(words)) => blocked(&format!("{words}: a firewall rejects it, or the address is wrong")),
-        Ok(Answer::Silent) => blocked("no answer: a firewall drops it, or the address is wrong"),
-        Ok(Answer::Unknown(words)) => to.warn(WHAT, seen(&words), "is bash on the other host?"),
+        Ok(PortState::Blocked(words)) => blocked(&format!("{words}: a firewall rejects it, or the address is wrong")),
+        Ok(PortState::Silent) => blocked("no answer: a firewall drops it, or the address is wrong"),
+        Ok(PortState::Unknown(words)) => to.warn(WHAT, seen(&words), "is bash on the other host?"),
         Err(failure) => to.warn(WHAT, seen(&failure.to_string()), "the other host could not be asked"),
     }
 }
 
 /// The command that opens the ports until the host's next boot, for the other host alone.
-fn command(to: &Host<'_>, pair: &Pair, first: u64, last: u64) -> String {
+fn command(to: &AskedHost<'_>, pair: &Pair, first: u64, last: u64) -> String {
     let peer = if to.name == "source" { &pair.target } else { &pair.source };
     let peer = &peer.migration_address;
     let facts = &to.facts;
@@ -133,14 +133,14 @@ mod tests {
     #[case::closed(
         1,
         "bash: line 1: connect: Connection refused\nbash: line 1: /dev/tcp/a/1: Connection refused",
-        Answer::Closed
+        PortState::Closed
     )]
-    #[case::rejected(1, "bash: connect: No route to host\nbash: ...", Answer::Blocked("No route to host".into()))]
-    #[case::dropped(124, "", Answer::Silent)]
-    #[case::in_use(0, "", Answer::Open)]
-    #[case::no_such_name(1, "bash: kvm2: Name or service not known\nbash: line 1: /dev/tcp/kvm2/1: Invalid argument", Answer::Unresolved("bash: kvm2: Name or service not known".into()))]
-    #[case::no_bash(127, "timeout: failed to run command 'bash'", Answer::Unknown("timeout: failed to run command 'bash'".into()))]
-    fn an_answer_is_known_by_its_words(#[case] status: i32, #[case] said: &str, #[case] expected: Answer) {
+    #[case::rejected(1, "bash: connect: No route to host\nbash: ...", PortState::Blocked("No route to host".into()))]
+    #[case::dropped(124, "", PortState::Silent)]
+    #[case::in_use(0, "", PortState::Open)]
+    #[case::no_such_name(1, "bash: kvm2: Name or service not known\nbash: line 1: /dev/tcp/kvm2/1: Invalid argument", PortState::Unresolved("bash: kvm2: Name or service not known".into()))]
+    #[case::no_bash(127, "timeout: failed to run command 'bash'", PortState::Unknown("timeout: failed to run command 'bash'".into()))]
+    fn an_answer_is_known_by_its_words(#[case] status: i32, #[case] said: &str, #[case] expected: PortState) {
         assert_eq!(answer(status, said), expected);
     }
 
@@ -155,7 +155,7 @@ mod tests {
     fn the_command_is_the_hosts_firewalls(#[case] said: &str, #[case] expected: &str) {
         let pair = ordinary();
         let [source, _] = hosts(&pair, said, "");
-        let found = told(&source, Ok(Answer::Blocked("No route to host".into())), &pair);
+        let found = told(&source, Ok(PortState::Blocked("No route to host".into())), &pair);
         assert_eq!(found.verdict, Grade::Missing);
         assert!(found.advice.as_ref().unwrap().contains(expected), "{found:?}");
     }
@@ -164,7 +164,7 @@ mod tests {
     fn ports_are_those_of_qemu_conf() {
         let pair = pair("mount = '/srv'", "nat = true", "'firewall'");
         let [source, _] = hosts(&pair, "migration_port_min 50000\nmigration_port_max 50010", "");
-        let found = told(&source, Ok(Answer::Silent), &pair);
+        let found = told(&source, Ok(PortState::Silent), &pair);
         assert_eq!(found.verdict, Grade::Warn, "multivm may open them");
         assert!(found.seen.contains("a:50000") && found.advice.unwrap().contains("50000-50010/tcp"));
     }

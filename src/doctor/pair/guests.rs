@@ -1,11 +1,11 @@
 //! Guests on a host that are not multivm's.
 
-use super::{Diagnosis, Host, Pair};
+use super::{AskedHost, Diagnosis, Pair};
 use crate::guest::is_our_name;
 
 const WHAT: &str = "guests";
 
-pub fn examine(host: &Host<'_>, _pair: &Pair) -> Vec<Diagnosis> {
+pub fn examine(host: &AskedHost<'_>, _pair: &Pair) -> Vec<Diagnosis> {
     let facts = &host.facts;
     if facts.text("capabilities").is_empty() {
         return Vec::new();

@@ -2,9 +2,9 @@
 
 use roxmltree::Document;
 
-use super::{Diagnosis, Host, Pair};
+use super::{AskedHost, Diagnosis, Pair};
 
-pub fn examine([source, target]: &[Host<'_>; 2], _pair: &Pair) -> Vec<Diagnosis> {
+pub fn examine([source, target]: &[AskedHost<'_>; 2], _pair: &Pair) -> Vec<Diagnosis> {
     let mut findings = vec![uuid(source, target)];
     let same = |name: &str| source.facts.one(name).filter(|id| target.facts.one(name) == Some(id));
     if let Some(id) = same("machine_id") {
@@ -42,7 +42,7 @@ pub fn examine([source, target]: &[Host<'_>; 2], _pair: &Pair) -> Vec<Diagnosis>
 }
 
 /// libvirt takes hosts with one UUID for the same host: "Attempt to migrate guest to the same host" (qemu_migration_cookie.c).
-fn uuid(source: &Host<'_>, target: &Host<'_>) -> Diagnosis {
+fn uuid(source: &AskedHost<'_>, target: &AskedHost<'_>) -> Diagnosis {
     let name = "host UUIDs";
     match (host_uuid(source), host_uuid(target)) {
         (Some(one), Some(other)) if one == other => Diagnosis::missing(
@@ -60,7 +60,7 @@ fn uuid(source: &Host<'_>, target: &Host<'_>) -> Diagnosis {
     }
 }
 
-fn host_uuid(host: &Host<'_>) -> Option<String> {
+fn host_uuid(host: &AskedHost<'_>) -> Option<String> {
     let find = |document: &Document<'_>| {
         let host = document.root_element().children().find(|node| node.has_tag_name("host"))?;
         host.children().find(|node| node.has_tag_name("uuid"))?.text().map(str::to_owned)

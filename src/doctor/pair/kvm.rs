@@ -1,11 +1,11 @@
 //! Whether KVM works on a host: whether it runs an instruction.
 
-use super::{Diagnosis, Host, Pair};
+use super::{AskedHost, Diagnosis, Pair};
 use crate::remote::KVM_RAN;
 
 const WHAT: &str = "KVM";
 
-pub fn examine(host: &Host<'_>, _pair: &Pair) -> Vec<Diagnosis> {
+pub fn examine(host: &AskedHost<'_>, _pair: &Pair) -> Vec<Diagnosis> {
     const SLOW: &str = "guests run without it (TCG), many times slower";
     let facts = &host.facts;
     let finding = match (facts.one("kvm_device"), facts.number("kvm_status")) {

@@ -1,11 +1,11 @@
 //! The way in: who answers, as whom, and with which rights.
 
-use super::{Diagnosis, Host, Pair, Stage};
+use super::{AskedHost, Diagnosis, LoginStage, Pair};
 use crate::failure::{Failure, FailureKind};
 use crate::inventory::Sudo;
 use crate::remote::Identity;
 
-pub fn examine(host: &Host<'_>, _pair: &Pair) -> Vec<Diagnosis> {
+pub fn examine(host: &AskedHost<'_>, _pair: &Pair) -> Vec<Diagnosis> {
     let Identity { fingerprint, is_new, .. } = &host.identity;
     let key = if *is_new {
         format!("; its host key {fingerprint} is known from now on: compare it")
@@ -26,20 +26,20 @@ pub fn examine(host: &Host<'_>, _pair: &Pair) -> Vec<Diagnosis> {
 }
 
 /// A host that could not be asked.
-pub fn refused(stage: Stage, failure: &Failure) -> Diagnosis {
+pub fn refused(stage: LoginStage, failure: &Failure) -> Diagnosis {
     let advice = match (stage, failure.kind()) {
-        (Stage::Identity, FailureKind::Refused) => {
+        (LoginStage::Identity, FailureKind::Refused) => {
             "was the host installed anew? `multivm inventory trust` shows its key, and trusts it from now on; a `host_key` of the \
              inventory is to be changed there"
         }
-        (Stage::Root, FailureKind::Refused) => {
+        (LoginStage::Root, FailureKind::Refused) => {
             "sudo -l there: may the user become root? Where sudoers has `targetpw` or `rootpw`, sudo wants another password"
         }
         (_, FailureKind::Refused) => {
             "wanted: a login by one of the ways that its sshd offers; `PermitRootLogin prohibit-password` forbids root's password: \
              use a key, or another user with `sudo`. A key with a passphrase is one for ssh-agent"
         }
-        (Stage::Identity, FailureKind::Unreachable | FailureKind::TimedOut) => {
+        (LoginStage::Identity, FailureKind::Unreachable | FailureKind::TimedOut) => {
             "is it up, does its sshd listen at this address and port, and does a firewall let ssh in?"
         }
         (_, FailureKind::Missing) => {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{Diagnosis, Host, Pair};
+use super::{AskedHost, Diagnosis, Pair};
 
 const NAME: &str = "machine types";
 
-pub fn examine([source, target]: &[Host<'_>; 2], _pair: &Pair) -> Vec<Diagnosis> {
+pub fn examine([source, target]: &[AskedHost<'_>; 2], _pair: &Pair) -> Vec<Diagnosis> {
     let (one, other) = (types(source), types(target));
     let finding = match (one.is_empty(), other.is_empty()) {
         (false, false) => {
@@ -32,7 +32,7 @@ pub fn examine([source, target]: &[Host<'_>; 2], _pair: &Pair) -> Vec<Diagnosis>
 }
 
 /// The machine types for guests of the host's own architecture.
-fn types(host: &Host<'_>) -> BTreeSet<String> {
+fn types(host: &AskedHost<'_>) -> BTreeSet<String> {
     host.facts.machine_types(host.facts.one("arch").unwrap_or_default())
 }
 

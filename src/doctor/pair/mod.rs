@@ -39,18 +39,18 @@ use crate::sys::parallel::at_once;
 const LIMIT: Duration = Duration::from_secs(180);
 
 /// A host that was asked.
-struct Host<'a> {
+struct AskedHost<'a> {
     /// `source` or `target`.
     name: &'static str,
     machine: &'a ListedHost,
     identity: Identity,
     remote: Remote,
     facts: Facts,
-    clock: Clock,
+    clock: ClockReading,
 }
 
 /// What a host said when it was asked for the time.
-struct Clock {
+struct ClockReading {
     /// When it was asked, and when it had answered.
     asked: [SystemTime; 2],
     /// Its time, in whole seconds since 1970; none if it did not say.
@@ -58,7 +58,7 @@ struct Clock {
 }
 
 /// An examination of one host.
-type OfAHost = fn(&Host<'_>, &Pair) -> Vec<Diagnosis>;
+type OfAHost = fn(&AskedHost<'_>, &Pair) -> Vec<Diagnosis>;
 
 /// What is examined on each host alone.
 const OF_A_HOST: &[OfAHost] = &[
@@ -72,7 +72,7 @@ const OF_A_HOST: &[OfAHost] = &[
 ];
 
 /// An examination of source and target together.
-type OfBoth = fn(&[Host<'_>; 2], &Pair) -> Vec<Diagnosis>;
+type OfBoth = fn(&[AskedHost<'_>; 2], &Pair) -> Vec<Diagnosis>;
 
 /// What is examined between the hosts.
 const OF_BOTH: &[OfBoth] = &[
@@ -119,10 +119,10 @@ pub fn examine(
                 hosts.push(host);
             }
             Ok(Err((stage, failure))) => findings.push(login::refused(stage, &failure)),
-            Err(failure) => findings.push(login::refused(Stage::Facts, &failure)),
+            Err(failure) => findings.push(login::refused(LoginStage::Facts, &failure)),
         }
     }
-    let Ok(hosts) = <[Host<'_>; 2]>::try_from(hosts) else {
+    let Ok(hosts) = <[AskedHost<'_>; 2]>::try_from(hosts) else {
         findings.push(Diagnosis::warn(
             "between the hosts",
             "not looked at, because a host did not answer",
@@ -131,7 +131,8 @@ pub fn examine(
         return Examination { findings, hosts: None };
     };
     findings.extend(OF_BOTH.iter().flat_map(|examine| examine(&hosts, pair)));
-    let hosts = hosts.map(|Host { remote, identity, facts, .. }| ExaminedHost { remote, identity, facts });
+    let hosts =
+        hosts.map(|AskedHost { remote, identity, facts, .. }| ExaminedHost { remote, identity, facts });
     Examination { findings, hosts: Some(hosts) }
 }
 
@@ -160,7 +161,7 @@ pub fn admit(chosen: &ChosenPair, profile: &Profile) -> Result<[ExaminedHost; 2]
 
 /// How far the way into a host went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum LoginStage {
     /// The host proves its identity.
     Identity,
     /// The user logs in.
@@ -172,7 +173,7 @@ enum Stage {
 }
 
 /// Makes a failure one of a stage.
-fn at(stage: Stage) -> impl Fn(Failure) -> (Stage, Box<Failure>) {
+fn at(stage: LoginStage) -> impl Fn(Failure) -> (LoginStage, Box<Failure>) {
     move |failure| (stage, Box::new(failure))
 }
 
@@ -181,15 +182,15 @@ fn ask<'a>(
     machine: &'a ListedHost,
     pair: &Pair,
     known_hosts: &Path,
-) -> std::result::Result<Host<'a>, (Stage, Box<Failure>)> {
+) -> std::result::Result<AskedHost<'a>, (LoginStage, Box<Failure>)> {
     let remote = Remote::new(format!("{name} ({})", machine.address), machine.login(known_hosts));
     // The login has its time, which is not the clock's.
-    let identity = remote.identify(LIMIT).map_err(at(Stage::Identity))?;
-    remote.log_in(LIMIT).map_err(at(Stage::Login))?;
-    remote.check("true", LIMIT).map_err(at(Stage::Root))?;
+    let identity = remote.identify(LIMIT).map_err(at(LoginStage::Identity))?;
+    remote.log_in(LIMIT).map_err(at(LoginStage::Login))?;
+    remote.check("true", LIMIT).map_err(at(LoginStage::Root))?;
     let begin = SystemTime::now();
-    let now = remote.check("date +%s", LIMIT).map_err(at(Stage::Facts))?;
-    let clock = Clock { asked: [begin, SystemTime::now()], now: now.trim().parse().ok() };
+    let now = remote.check("date +%s", LIMIT).map_err(at(LoginStage::Facts))?;
+    let clock = ClockReading { asked: [begin, SystemTime::now()], now: now.trim().parse().ok() };
     let folder = match &pair.storage {
         SharedStorage::Mount(folder) => folder.display().to_string(),
         SharedStorage::Export { .. } | SharedStorage::ServeOn(_) => String::new(),
@@ -198,11 +199,11 @@ fn ask<'a>(
         Network::Bridge { bridge, .. } => bridge.as_str(),
         Network::Overlay(_) | Network::Nat => "",
     };
-    let facts = Facts::ask(&remote, &folder, bridge, LIMIT).map_err(at(Stage::Facts))?;
-    Ok(Host { name, machine, identity, remote, facts, clock })
+    let facts = Facts::ask(&remote, &folder, bridge, LIMIT).map_err(at(LoginStage::Facts))?;
+    Ok(AskedHost { name, machine, identity, remote, facts, clock })
 }
 
-impl Host<'_> {
+impl AskedHost<'_> {
     fn good(&self, what: &str, seen: impl Into<String>) -> Diagnosis {
         Diagnosis::good(self.subject(what), seen)
     }

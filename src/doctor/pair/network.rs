@@ -1,11 +1,11 @@
 //! The guests' network on a host.
 
-use super::{Consent, Diagnosis, Host, Mend, Pair};
+use super::{AskedHost, Consent, Diagnosis, Mend, Pair};
 use crate::inventory::file::Network;
 
 const WHAT: &str = "network";
 
-pub fn examine(host: &Host<'_>, pair: &Pair) -> Vec<Diagnosis> {
+pub fn examine(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
     let facts = &host.facts;
     let mut findings = match &pair.network {
         Network::Bridge { bridge, .. } => vec![match (facts.one("bridge"), is_up(host)) {
@@ -52,7 +52,7 @@ pub fn examine(host: &Host<'_>, pair: &Pair) -> Vec<Diagnosis> {
 }
 
 /// Whether the bridge is switched on: a bridge without a port that has a carrier is `DOWN` for `ip`, and serves guests all the same.
-fn is_up(host: &Host<'_>) -> Option<bool> {
+fn is_up(host: &AskedHost<'_>) -> Option<bool> {
     const IFF_UP: u32 = 1;
     let flags = host.facts.one("bridge_flags")?.strip_prefix("0x")?;
     u32::from_str_radix(flags, 16).ok().map(|flags| flags & IFF_UP != 0)

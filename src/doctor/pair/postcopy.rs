@@ -1,11 +1,11 @@
 //! What post-copy needs of a host that receives.
 
-use super::{Consent, Diagnosis, Host, Mend, Pair};
+use super::{AskedHost, Consent, Diagnosis, Mend, Pair};
 use crate::stand::pair::Userfaultfd;
 
 const WHAT: &str = "post-copy";
 
-pub fn examine(host: &Host<'_>, pair: &Pair) -> Vec<Diagnosis> {
+pub fn examine(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
     let finding = match Userfaultfd::of(&host.facts) {
         Userfaultfd::Anybody => host.good(WHAT, "vm.unprivileged_userfaultfd is 1"),
         Userfaultfd::Device => {

@@ -1,12 +1,12 @@
 //! Whether a host has room for the fleet of a profile.
 
-use super::{Diagnosis, Host};
+use super::{AskedHost, Diagnosis};
 use crate::guest::{Need, Supply};
 use crate::scenario::Profile;
 
 const WHAT: &str = "memory";
 
-pub fn examine(host: &Host<'_>, profile: &Profile) -> Diagnosis {
+pub fn examine(host: &AskedHost<'_>, profile: &Profile) -> Diagnosis {
     let Some(available) = host.facts.number("available_kib").map(|kib| kib << 10) else {
         return host.warn(
             WHAT,

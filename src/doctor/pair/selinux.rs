@@ -1,11 +1,11 @@
 //! Whether SELinux lets QEMU use images on NFS.
 
-use super::{Consent, Diagnosis, Host, Mend, Pair};
+use super::{AskedHost, Consent, Diagnosis, Mend, Pair};
 use crate::inventory::file::SharedStorage;
 
 const WHAT: &str = "SELinux";
 
-pub fn examine(host: &Host<'_>, pair: &Pair) -> Vec<Diagnosis> {
+pub fn examine(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
     let facts = &host.facts;
     let is_nfs = match &pair.storage {
         SharedStorage::Mount(_) => facts.one("folder_type").is_some_and(|kind| kind.starts_with("nfs")),

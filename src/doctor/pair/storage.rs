@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Consent, Diagnosis, Host, Mend, Pair};
+use super::{AskedHost, Consent, Diagnosis, Mend, Pair};
 use crate::failure::Result;
 use crate::inventory::file::{Server, SharedStorage};
 use crate::remote::quote;
@@ -12,7 +12,7 @@ const WHAT: &str = "storage";
 /// How long a look at a mount may take: one whose server is gone would hold it for minutes.
 const LIMIT: Duration = Duration::from_secs(20);
 
-pub fn examine(hosts: &[Host<'_>; 2], pair: &Pair) -> Vec<Diagnosis> {
+pub fn examine(hosts: &[AskedHost<'_>; 2], pair: &Pair) -> Vec<Diagnosis> {
     match &pair.storage {
         SharedStorage::Mount(folder) => {
             let mut findings: Vec<Diagnosis> =
@@ -60,7 +60,7 @@ const SHARED: [&str; 16] = [
     "fuse.quobyte",
 ];
 
-fn mount(host: &Host<'_>, folder: &str) -> Diagnosis {
+fn mount(host: &AskedHost<'_>, folder: &str) -> Diagnosis {
     let facts = &host.facts;
     let Some(kind) = facts.one("folder").and(facts.one("folder_type")) else {
         return host.missing(
@@ -96,7 +96,7 @@ fn mount(host: &Host<'_>, folder: &str) -> Diagnosis {
 }
 
 /// Whether what one host writes is there on the other.
-fn shared([source, target]: &[Host<'_>; 2], folder: &str) -> Diagnosis {
+fn shared([source, target]: &[AskedHost<'_>; 2], folder: &str) -> Diagnosis {
     let name = "storage of both";
     match seen_there(source, target, folder) {
         Ok(true) => {
@@ -116,7 +116,7 @@ fn shared([source, target]: &[Host<'_>; 2], folder: &str) -> Diagnosis {
 }
 
 /// The file goes after a minute whatever happens to this process.
-fn seen_there(source: &Host<'_>, target: &Host<'_>, folder: &str) -> Result<bool> {
+fn seen_there(source: &AskedHost<'_>, target: &AskedHost<'_>, folder: &str) -> Result<bool> {
     let make = format!(
         "file=$(mktemp {}) && {{ (sleep 60; rm -f \"$file\") >/dev/null 2>&1 </dev/null & }}; echo \"$file\"",
         quote(&format!("{folder}/.multivm-doctor-XXXXXXXXXX"))
@@ -130,7 +130,7 @@ fn seen_there(source: &Host<'_>, target: &Host<'_>, folder: &str) -> Result<bool
 }
 
 /// What a host needs to mount an export.
-fn client(host: &Host<'_>, seen: &str, pair: &Pair) -> Diagnosis {
+fn client(host: &AskedHost<'_>, seen: &str, pair: &Pair) -> Diagnosis {
     if !host.facts.has("mount.nfs") {
         let mend = Mend {
             wanted: "an NFS client",
@@ -148,7 +148,7 @@ fn client(host: &Host<'_>, seen: &str, pair: &Pair) -> Diagnosis {
 }
 
 /// What a host needs to serve an export.
-fn serve(host: &Host<'_>, pair: &Pair) -> Diagnosis {
+fn serve(host: &AskedHost<'_>, pair: &Pair) -> Diagnosis {
     if !host.facts.has("exportfs") {
         let mend = Mend {
             wanted: "an NFS server",

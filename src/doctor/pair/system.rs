@@ -1,10 +1,10 @@
 //! The systems of the hosts: of one architecture, and which.
 
-use super::{Diagnosis, Host, Pair};
+use super::{AskedHost, Diagnosis, Pair};
 
-pub fn examine(hosts: &[Host<'_>; 2], _pair: &Pair) -> Vec<Diagnosis> {
+pub fn examine(hosts: &[AskedHost<'_>; 2], _pair: &Pair) -> Vec<Diagnosis> {
     let [one, other] = hosts.each_ref().map(|host| host.facts.one("arch").unwrap_or("unknown"));
-    let what = |host: &Host<'_>| {
+    let what = |host: &AskedHost<'_>| {
         let fact = |name| host.facts.one(name).unwrap_or("unknown").to_owned();
         host.good("system", format!("{}, kernel {}, {}", fact("os"), fact("kernel"), fact("arch")))
     };

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::{Clock, Facts, Host};
+use super::{AskedHost, ClockReading, Facts};
 use crate::inventory::file::{Folders, InventoryFile, Pair};
 use crate::remote::{Identity, Remote};
 
@@ -24,18 +24,20 @@ pub fn ordinary() -> Pair {
 }
 
 /// Both hosts of a pair, with what each said.
-pub fn hosts<'a>(pair: &'a Pair, source: &str, target: &str) -> [Host<'a>; 2] {
+pub fn hosts<'a>(pair: &'a Pair, source: &str, target: &str) -> [AskedHost<'a>; 2] {
     let now = SystemTime::now();
-    [("source", &pair.source, source), ("target", &pair.target, target)].map(|(name, machine, said)| Host {
-        name,
-        machine,
-        identity: Identity {
-            fingerprint: "SHA256:test".into(),
-            key: "ssh-ed25519 AAAA".into(),
-            is_new: false,
-        },
-        remote: Remote::new(name, machine.login(Path::new("/nowhere"))),
-        facts: Facts::parse(&format!("{said}\nend yes\n")).unwrap(),
-        clock: Clock { asked: [now, now], now: None },
+    [("source", &pair.source, source), ("target", &pair.target, target)].map(|(name, machine, said)| {
+        AskedHost {
+            name,
+            machine,
+            identity: Identity {
+                fingerprint: "SHA256:test".into(),
+                key: "ssh-ed25519 AAAA".into(),
+                is_new: false,
+            },
+            remote: Remote::new(name, machine.login(Path::new("/nowhere"))),
+            facts: Facts::parse(&format!("{said}\nend yes\n")).unwrap(),
+            clock: ClockReading { asked: [now, now], now: None },
+        }
     })
 }

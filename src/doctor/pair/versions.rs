@@ -1,10 +1,10 @@
 //! The versions of libvirt and QEMU on both hosts.
 
-use super::{Diagnosis, Host, Pair};
+use super::{AskedHost, Diagnosis, Pair};
 
-pub fn examine(hosts: &[Host<'_>; 2], _pair: &Pair) -> Vec<Diagnosis> {
+pub fn examine(hosts: &[AskedHost<'_>; 2], _pair: &Pair) -> Vec<Diagnosis> {
     let [source, target] = hosts;
-    let of = |host: &Host<'_>, what: &str| version(host.facts.text("version"), what).map(str::to_owned);
+    let of = |host: &AskedHost<'_>, what: &str| version(host.facts.text("version"), what).map(str::to_owned);
     let mut findings = Vec::new();
     for (name, line) in
         [("libvirt versions", "Using library: libvirt "), ("QEMU versions", "Running hypervisor: QEMU ")]

@@ -38,8 +38,8 @@ pub struct Writer {
 
 /// A search on all machines, with the knowledge that one look leaves to the next.
 pub struct WriterSearch {
-    storage: Machine,
-    hosts: [Machine; 2],
+    storage: SearchedMachine,
+    hosts: [SearchedMachine; 2],
     export: Export,
     /// Paths of the images on the server.
     images: Vec<String>,
@@ -53,7 +53,7 @@ pub struct WriterSearch {
     limit: Duration,
 }
 
-struct Machine {
+struct SearchedMachine {
     name: String,
     side: Option<Side>,
     agent: Arc<Agent>,
@@ -65,10 +65,18 @@ impl WriterSearch {
         let entry = &storage.entry;
         let host = |side: Side| {
             let host = hosts.get(side);
-            Machine { name: host.entry.name.clone(), side: Some(side), agent: Arc::clone(&host.agent) }
+            SearchedMachine {
+                name: host.entry.name.clone(),
+                side: Some(side),
+                agent: Arc::clone(&host.agent),
+            }
         };
         WriterSearch {
-            storage: Machine { name: entry.name.clone(), side: None, agent: Arc::clone(&storage.agent) },
+            storage: SearchedMachine {
+                name: entry.name.clone(),
+                side: None,
+                agent: Arc::clone(&storage.agent),
+            },
             hosts: [host(Side::Source), host(Side::Target)],
             export: Export { server: entry.server.clone(), path: entry.export.clone() },
             images: images.iter().map(|image| format!("{}/{image}", entry.export)).collect(),
@@ -142,7 +150,7 @@ impl WriterSearch {
     fn of_program(
         &self,
         known: &Known<'_>,
-        machine: &Machine,
+        machine: &SearchedMachine,
         program: &Program,
         answer: &Writers,
     ) -> Vec<Writer> {
@@ -161,7 +169,7 @@ impl WriterSearch {
 
     /// The writers on a machine that the kernel knows. On the storage server this leaves out the files that the NFS server has
     /// open for its clients, and on the hosts those of mounts that are not of the export.
-    fn open(&self, known: &Known<'_>, machine: &Machine, answer: &Writers) -> Vec<Writer> {
+    fn open(&self, known: &Known<'_>, machine: &SearchedMachine, answer: &Writers) -> Vec<Writer> {
         let may_be_one = |place: &FilePlace| match (place, machine.side) {
             (FilePlace::Here, None) => true,
             (FilePlace::Nfs(mounted), Some(_)) => self.export.may_be_in(mounted),
@@ -178,7 +186,7 @@ impl WriterSearch {
     }
 }
 
-impl Machine {
+impl SearchedMachine {
     fn writer(&self, image: usize, process: Option<ProcessId>, name: &str, answer: &Writers) -> Writer {
         let domain =
             answer.domains.iter().find(|domain| Some(domain.pid) == process.map(|process| process.pid));
@@ -235,7 +243,11 @@ mod tests {
     fn search() -> WriterSearch {
         let machine = |name: &str, side: Option<Side>| {
             let login = Login::of_root("127.0.0.1", 1, "key", "known_hosts");
-            Machine { name: name.to_owned(), side, agent: Arc::new(Agent::new(Remote::new(name, login))) }
+            SearchedMachine {
+                name: name.to_owned(),
+                side,
+                agent: Arc::new(Agent::new(Remote::new(name, login))),
+            }
         };
         WriterSearch {
             storage: machine("storage", None),

@@ -19,7 +19,7 @@ pub use consent::Consent;
 use super::{Access, HostKey, Login, NameOnly, Secret, Sudo, Trust};
 use crate::axis::axis;
 use crate::failure::InputError;
-use crate::failure::input::{Source, quoted};
+use crate::failure::input::{InputFile, quoted};
 
 /// The pairs of an inventory file, at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,7 +146,7 @@ impl InventoryFile {
     /// Something in it cannot be used: the message has the line and what is allowed.
     pub fn parse(name: &str, text: &str, folders: &Folders<'_>) -> Result<InventoryFile, InputError> {
         let masked = masked::masked(text);
-        let source = Source { name, text: &masked };
+        let source = InputFile { name, text: &masked };
         let raw: raw::File = toml::from_str(text).map_err(|error| form_error(source, &error))?;
         read::file(source, &raw, folders).map(|pairs| InventoryFile { name: name.to_owned(), pairs })
     }
@@ -194,7 +194,7 @@ impl InventoryFile {
 }
 
 /// The form of the file is wrong. What serde says of a value of another type has the value in it, between the words that are left.
-fn form_error(source: Source<'_>, error: &toml::de::Error) -> InputError {
+fn form_error(source: InputFile<'_>, error: &toml::de::Error) -> InputError {
     let message = error.message();
     let kind = ["invalid type", "invalid value"].into_iter().find(|kind| message.starts_with(kind));
     let expected = message.rfind(", expected ").map_or("", |at| &message[at..]);

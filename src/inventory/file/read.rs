@@ -12,11 +12,11 @@ use super::{
 };
 use crate::axis::AxisValue;
 use crate::failure::InputError;
-use crate::failure::input::Source;
+use crate::failure::input::InputFile;
 
 type Result<T> = std::result::Result<T, InputError>;
 
-pub(super) fn file(source: Source<'_>, raw: &raw::File, folders: &Folders<'_>) -> Result<Vec<Pair>> {
+pub(super) fn file(source: InputFile<'_>, raw: &raw::File, folders: &Folders<'_>) -> Result<Vec<Pair>> {
     let reader = Reader { source, folders };
     if raw.pair.is_empty() {
         return Err(source.error(
@@ -43,7 +43,7 @@ pub(super) fn file(source: Source<'_>, raw: &raw::File, folders: &Folders<'_>) -
 }
 
 struct Reader<'a> {
-    source: Source<'a>,
+    source: InputFile<'a>,
     folders: &'a Folders<'a>,
 }
 

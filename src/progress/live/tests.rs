@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::libvirt::{Detail, LifecycleEvent};
-use crate::progress::lines::{self, Line, ScreenSize, Snapshot, Tone};
+use crate::progress::lines::{self, Line, RunStatus, ScreenSize, Tone};
 use crate::progress::telling;
 use crate::record::{
     Clocks, DomainEvent, Finding, LostLines, Outcome, Phase, RunEnd, RunHeader, Stats, Verdict,
@@ -124,7 +124,7 @@ fn texts(lines: Vec<Line>) -> Vec<String> {
 }
 
 fn status(live: &Live, now_ms: f64, columns: usize, rows: usize) -> Vec<String> {
-    texts(lines::status(&Snapshot { live, now_ms, left_s: None }, ScreenSize { columns, rows }))
+    texts(lines::status(&RunStatus { live, now_ms, left_s: None }, ScreenSize { columns, rows }))
 }
 
 // --- One migration
@@ -161,7 +161,7 @@ fn lines_that_the_record_lacks_are_shown() {
         })
     };
     let live = after(&[header(None), started(), lost(1), finished(Verdict::Passed), lost(2)]);
-    let snapshot = Snapshot { live: &live, now_ms: 4e3, left_s: None };
+    let snapshot = RunStatus { live: &live, now_ms: 4e3, left_s: None };
     let whole = texts(lines::whole(&snapshot, ScreenSize { columns: 80, rows: 9 }));
     assert_eq!(whole.last().unwrap(), "3 lines of the record could not be written");
     assert!(live.has_failures());
@@ -290,7 +290,7 @@ fn the_status_says_where_the_run_and_its_guests_are() {
         arrived("vm2", Direction::Back, None),
         sample("vm1", 64 * MIB),
     ]);
-    let snapshot = Snapshot { live: &live, now_ms: 13e3, left_s: Some(660.0) };
+    let snapshot = RunStatus { live: &live, now_ms: 13e3, left_s: Some(660.0) };
     assert_eq!(
         texts(lines::status(&snapshot, ScreenSize { columns: 130, rows: 9 })),
         [
@@ -340,7 +340,7 @@ fn before_and_between_scenarios(#[case] events: &[Event], #[case] expected: &str
 fn broken_proofs_are_seen_at_once_and_cannot_write_to_the_terminal() {
     let live = after(&[started(), held(Some("vm1")), failed(Some("vm1")), failed(None)]);
     let lines = lines::status(
-        &Snapshot { live: &live, now_ms: 4e3, left_s: None },
+        &RunStatus { live: &live, now_ms: 4e3, left_s: None },
         ScreenSize { columns: 80, rows: 9 },
     );
     assert_eq!(lines[2].text, "  memory of vm1: page 7 is ?[2Jold");
@@ -393,7 +393,7 @@ fn a_viewer_sees_what_runs_on_what() {
         started(),
         leg("vm1", Direction::Out),
     ]);
-    let snapshot = Snapshot { live: &live, now_ms: 7e3, left_s: Some(75.0) };
+    let snapshot = RunStatus { live: &live, now_ms: 7e3, left_s: Some(75.0) };
     assert_eq!(
         texts(lines::whole(&snapshot, ScreenSize { columns: 100, rows: 24 })),
         [

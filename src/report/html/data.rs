@@ -129,21 +129,21 @@ fn ordered<'a, T: PartialEq + Clone + 'a>(all: impl Iterator<Item = (&'a T, usiz
 pub(super) fn details(run: &RunView, place: PageLocation) -> Vec<Value> {
     let legs: usize = run.scenarios.iter().map(|scenario| scenario.legs.len()).sum();
     let curves: usize = run.scenarios.iter().map(|scenario| scenario.speeds.len() + scenario.cpu.len()).sum();
-    let limits = Limits {
+    let limits = CurveLimits {
         samples: (MOST_SAMPLES / legs.max(1)).clamp(8, 400),
         points: (MOST_POINTS / curves.max(1)).clamp(16, 6000),
     };
     run.scenarios.iter().map(|scenario| detail(run, scenario, place, &limits)).collect()
 }
 
-struct Limits {
+struct CurveLimits {
     /// The most samples of one migration.
     samples: usize,
     /// The most points of one curve.
     points: usize,
 }
 
-fn detail(run: &RunView, scenario: &ScenarioView, place: PageLocation, limits: &Limits) -> Value {
+fn detail(run: &RunView, scenario: &ScenarioView, place: PageLocation, limits: &CurveLimits) -> Value {
     let outcome = &scenario.outcome;
     let began = scenario.began_t_ms.unwrap_or_default();
     let end = began + outcome.duration.as_secs_f64() * 1e3;
@@ -204,7 +204,7 @@ fn finding(finding: &Finding) -> Value {
     })
 }
 
-fn leg(view: &LegView, began: f64, end: f64, limits: &Limits) -> Value {
+fn leg(view: &LegView, began: f64, end: f64, limits: &CurveLimits) -> Value {
     let leg = &view.leg;
     let at = |t_ms: f64| rounded(t_ms - began, 0);
     let over = leg.end.as_ref();

@@ -15,7 +15,7 @@ pub(super) const LONGEST_TEXT: usize = 16 * 1024;
 
 /// The template's data: the run's own, and whatever a template cannot compute.
 #[derive(Serialize)]
-pub(super) struct Facts<'a> {
+pub(super) struct PageFacts<'a> {
     header: &'a RunHeader,
     started: String,
     duration_s: f64,
@@ -36,7 +36,7 @@ pub(super) struct Facts<'a> {
     scenarios: usize,
     migrations: usize,
     spent: Vec<(&'static str, f64)>,
-    failures: Vec<Failure>,
+    failures: Vec<FailedScenario>,
     percentiles: Vec<Distribution>,
 }
 
@@ -48,7 +48,7 @@ struct Count {
 }
 
 #[derive(Serialize)]
-struct Failure {
+struct FailedScenario {
     scenario: String,
     link: String,
     verdict: Verdict,
@@ -59,13 +59,13 @@ struct Failure {
     rerun: String,
 }
 
-pub(super) fn facts(run: &RunView, place: PageLocation) -> Facts<'_> {
+pub(super) fn facts(run: &RunView, place: PageLocation) -> PageFacts<'_> {
     let (header, stack) = (&run.header, &run.header.stack);
     let fact = |name: &str| stack.get(name).filter(|value| !value.is_empty());
     let profile = header.profile.as_object().into_iter().flatten();
     let spent = spent_in(run.scenarios.iter().map(|scenario| &scenario.outcome.numbers));
     let counts = VERDICTS.map(|verdict| Count { verdict, count: run.count(verdict) });
-    Facts {
+    PageFacts {
         header,
         started: rfc3339_text(run.started),
         duration_s: run.duration_s,
@@ -117,19 +117,19 @@ pub(super) fn verdict_signs() -> BTreeMap<String, Value> {
 }
 
 /// The failures: failed, then errors, then interrupted; each kind in the order of play.
-fn failures(run: &RunView, place: PageLocation) -> Vec<Failure> {
+fn failures(run: &RunView, place: PageLocation) -> Vec<FailedScenario> {
     let of = |verdict| run.scenarios.iter().filter(move |scenario| scenario.outcome.verdict == verdict);
     let verdicts = [Verdict::Failed, Verdict::Error, Verdict::Interrupted];
     verdicts.into_iter().flat_map(of).map(|scenario| failure(run, scenario, place)).collect()
 }
 
-fn failure(run: &RunView, scenario: &ScenarioView, place: PageLocation) -> Failure {
+fn failure(run: &RunView, scenario: &ScenarioView, place: PageLocation) -> FailedScenario {
     let outcome = &scenario.outcome;
     let findings = outcome.findings.iter().map(ToString::to_string);
     let texts: Vec<String> = (outcome.reason.iter().cloned().chain(findings))
         .map(|text| cut(text.trim_end(), LONGEST_TEXT))
         .collect();
-    Failure {
+    FailedScenario {
         scenario: scenario.title.clone(),
         link: format!("#scenario={}", encoded(&scenario.title)),
         verdict: outcome.verdict,

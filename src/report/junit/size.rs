@@ -23,16 +23,16 @@ const LONGEST_ATTRIBUTE: usize = 2000;
 
 /// The limits of one scenario that did not pass.
 #[derive(Clone, Copy)]
-pub(super) struct Limits {
+pub(super) struct CaseLimits {
     text: usize,
     attachments: usize,
 }
 
-impl Limits {
+impl CaseLimits {
     /// The limits in a report with that many scenarios that did not pass.
-    pub fn for_cases(number: usize) -> Limits {
+    pub fn for_cases(number: usize) -> CaseLimits {
         let number = number.max(1);
-        Limits { text: LONGEST_TEXT.min(ALL_TEXTS / number), attachments: ALL_ATTACHMENTS / number }
+        CaseLimits { text: LONGEST_TEXT.min(ALL_TEXTS / number), attachments: ALL_ATTACHMENTS / number }
     }
 
     /// Cuts a long text in its middle: its beginning has the first finding, its end the command for another run. `whole`
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn what_fits_is_left_alone() {
-        let limits = Limits::for_cases(1);
+        let limits = CaseLimits::for_cases(1);
         assert_eq!(limits.text("a <b>", "the record"), "a <b>");
         assert_eq!(attribute("a <b>"), "a <b>");
     }
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn what_does_not_is_cut_where_a_character_ends() {
         let text = "\u{1f4a5}<".repeat(20_000);
-        let limits = Limits::for_cases(1);
+        let limits = CaseLimits::for_cases(1);
         let cut = limits.text(&text, "the record");
         assert!(written(&cut) < LONGEST_TEXT + 200, "{}", written(&cut));
         assert!(cut.starts_with('\u{1f4a5}') && cut.ends_with('<'));
@@ -110,11 +110,11 @@ mod tests {
     #[test]
     fn many_share_what_there_is() {
         for number in [1, 100, 1000, 10_000] {
-            let limits = Limits::for_cases(number);
+            let limits = CaseLimits::for_cases(number);
             assert!(limits.text * number <= ALL_TEXTS && limits.attachments * number <= ALL_ATTACHMENTS);
         }
         let lines = || std::iter::repeat_n("[[ATTACHMENT|a]]\n".to_string(), 90);
-        assert_eq!(Limits::for_cases(1).lines(lines()).lines().count(), MOST_ATTACHMENTS);
-        assert_eq!(Limits::for_cases(10_000_000).lines(lines()).lines().count(), 1);
+        assert_eq!(CaseLimits::for_cases(1).lines(lines()).lines().count(), MOST_ATTACHMENTS);
+        assert_eq!(CaseLimits::for_cases(10_000_000).lines(lines()).lines().count(), 1);
     }
 }

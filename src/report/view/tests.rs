@@ -4,7 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::libvirt::{Detail, LifecycleEvent};
-use crate::record::{Clocks, DomainEvent, Outcome, Part, Phase, RunEnd, RunHeader, Span, Stats, Verdict};
+use crate::record::{
+    Clocks, DomainEvent, Outcome, Part, Phase, PhaseSpan, RunEnd, RunHeader, Stats, Verdict,
+};
 use crate::scenario::Direction;
 
 const NAME: &str = "postcopy_cross::in_vms::stress_cpu";
@@ -219,7 +221,7 @@ fn a_run_that_was_cut_off_has_what_there_was() {
     assert_eq!(scenario.outcome.duration, Duration::from_millis(1_300));
     let LegView { leg, samples } = &scenario.legs[0];
     assert_eq!((leg.end.as_ref(), samples.len()), (None, 1));
-    assert_eq!(leg.spans(2_300.0), [Span { phase: Phase::Setup, from_t_ms: 2_000.0, to_t_ms: 2_300.0 }]);
+    assert_eq!(leg.spans(2_300.0), [PhaseSpan { phase: Phase::Setup, from_t_ms: 2_000.0, to_t_ms: 2_300.0 }]);
 }
 
 #[test]

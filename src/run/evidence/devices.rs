@@ -37,7 +37,7 @@ struct Started {
 
 /// A property that is not the same on both hosts.
 #[derive(Debug, PartialEq, Eq)]
-struct Difference {
+struct PropertyDifference {
     device: String,
     property: String,
     /// On source and target; none where there is no such property.
@@ -66,7 +66,7 @@ pub(super) fn compare(fleet: &Fleet, guest: &Guest) -> Result<String> {
 
 /// Writes the differences between the devices of both hosts. Properties whose values differ come first: what one side does
 /// not know is most often new, and off.
-fn write_differences(text: &mut String, differences: &[Difference]) {
+fn write_differences(text: &mut String, differences: &[PropertyDifference]) {
     let (differ, one_sided): (Vec<_>, Vec<_>) =
         differences.iter().partition(|difference| difference.values.iter().all(Option::is_some));
     for (what, differences) in [("that differ", differ), ("that one side does not have", one_sided)] {
@@ -75,7 +75,7 @@ fn write_differences(text: &mut String, differences: &[Difference]) {
             continue;
         }
         let _ = writeln!(text, "\nProperties of its devices {what}, on source and target:");
-        for Difference { device, property, values: [source, target], set } in differences {
+        for PropertyDifference { device, property, values: [source, target], set } in differences {
             let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "not there".to_owned());
             let set = if *set { "  (set by libvirt)" } else { "" };
             let _ = writeln!(text, "  {device}.{property}: {} -> {}{set}", value(source), value(target));
@@ -125,7 +125,7 @@ fn parse_device(value: &str) -> std::result::Result<(String, Vec<String>), Strin
 
 /// What one host's QEMU says of the devices.
 #[derive(Debug, Default)]
-struct Qemu {
+struct QemuDevices {
     version: String,
     machine: MachineType,
     /// The type that each type is a kind of.
@@ -155,7 +155,7 @@ struct CompatProperty {
     value: String,
 }
 
-impl Qemu {
+impl QemuDevices {
     fn remark(&self) -> &'static str {
         match self.machine {
             MachineType::Sets(_) => "",
@@ -201,7 +201,7 @@ impl Qemu {
 }
 
 /// Asks the QEMU of a host, started without a guest.
-fn ask(host: &Host, started: &Started) -> Result<Qemu> {
+fn ask(host: &Host, started: &Started) -> Result<QemuDevices> {
     let command =
         format!("{} -machine none -S -nodefaults -display none -qmp stdio", quote(&started.emulator));
     let answers = host.remote.check_with_input(&command, questions(started).as_bytes(), LIMIT)?;
@@ -223,7 +223,7 @@ fn questions(started: &Started) -> String {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct QmpAnswer {
     #[serde(default)]
     id: String,
     /// None of an error: an older QEMU does not know every question, and a device may not be there.
@@ -232,7 +232,7 @@ struct Answer {
 }
 
 #[derive(Deserialize)]
-struct Version {
+struct VersionInfo {
     qemu: VersionNumbers,
     package: String,
 }
@@ -246,7 +246,7 @@ struct VersionNumbers {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct Machine {
+struct MachineInfo {
     name: String,
     compat_props: Option<Vec<CompatProperty>>,
 }
@@ -264,11 +264,13 @@ struct Property {
     default_value: Option<Value>,
 }
 
-fn parse_answers(text: &str, machine: &str) -> Result<Qemu> {
-    let mut qemu = Qemu::default();
+fn parse_answers(text: &str, machine: &str) -> Result<QemuDevices> {
+    let mut qemu = QemuDevices::default();
     for line in text.lines() {
         // What else it says are events.
-        let Ok(Answer { id, value: Some(value) }) = serde_json::from_str::<Answer>(line) else { continue };
+        let Ok(QmpAnswer { id, value: Some(value) }) = serde_json::from_str::<QmpAnswer>(line) else {
+            continue;
+        };
         take(&mut qemu, &id, value, machine).attempting(|| format!("understand what QEMU says of {id:?}"))?;
     }
     if qemu.version.is_empty() {
@@ -277,7 +279,7 @@ fn parse_answers(text: &str, machine: &str) -> Result<Qemu> {
     Ok(qemu)
 }
 
-fn take(qemu: &mut Qemu, id: &str, value: Value, machine: &str) -> serde_json::Result<()> {
+fn take(qemu: &mut QemuDevices, id: &str, value: Value, machine: &str) -> serde_json::Result<()> {
     if let Some(device) = id.strip_prefix("device ") {
         let all: Vec<Property> = serde_json::from_value(value)?;
         let defaults = all.into_iter().map(|property| {
@@ -288,12 +290,12 @@ fn take(qemu: &mut Qemu, id: &str, value: Value, machine: &str) -> serde_json::R
     }
     match id {
         "version" => {
-            let Version { qemu: numbers, package } = serde_json::from_value(value)?;
+            let VersionInfo { qemu: numbers, package } = serde_json::from_value(value)?;
             let VersionNumbers { major, minor, micro } = numbers;
             qemu.version = format!("{major}.{minor}.{micro} {package}").trim_end().to_owned();
         }
         "machines" => {
-            let all: Vec<Machine> = serde_json::from_value(value)?;
+            let all: Vec<MachineInfo> = serde_json::from_value(value)?;
             qemu.machine = match all.into_iter().find(|one| one.name == machine) {
                 None => MachineType::Absent,
                 Some(one) => one.compat_props.map_or(MachineType::Untold, MachineType::Sets),
@@ -316,7 +318,7 @@ fn plain(value: &Value) -> String {
     }
 }
 
-fn differences(started: &Started, source: &Qemu, target: &Qemu) -> Vec<Difference> {
+fn differences(started: &Started, source: &QemuDevices, target: &QemuDevices) -> Vec<PropertyDifference> {
     let none = BTreeSet::new();
     let own = started.devices.iter().map(|(device, set)| (device.as_str(), set));
     let mut found = Vec::new();
@@ -329,7 +331,12 @@ fn differences(started: &Started, source: &Qemu, target: &Qemu) -> Vec<Differenc
             let is_told = values.iter().flatten().all(|value| value != UNTOLD);
             if values[0] != values[1] && is_told {
                 let set = set.contains(property);
-                found.push(Difference { device: device.into(), property: property.into(), values, set });
+                found.push(PropertyDifference {
+                    device: device.into(),
+                    property: property.into(),
+                    values,
+                    set,
+                });
             }
         }
     }

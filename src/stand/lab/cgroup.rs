@@ -21,26 +21,26 @@ pub struct Groups {
 
 /// The version of control groups that has the CPU and memory controllers, if any has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Version {
+pub enum CgroupVersion {
     V1,
     V2,
 }
 
 /// Finds the version with the controllers.
-pub fn version() -> Result<Version, String> {
+pub fn version() -> Result<CgroupVersion, String> {
     let root = Path::new(ROOT);
     if let Ok(controllers) = fs::read_to_string(root.join("cgroup.controllers")) {
         let has = |name: &str| controllers.split_whitespace().any(|found| found == name);
         if has("cpu") && has("memory") {
-            return Ok(Version::V2);
+            return Ok(CgroupVersion::V2);
         }
     }
     if root.join("cpu/cpu.cfs_quota_us").exists() && root.join("memory/memory.limit_in_bytes").exists() {
-        return Ok(Version::V1);
+        return Ok(CgroupVersion::V1);
     }
     // On version 1 the root group itself has no limit files in some kernels; the mount decides.
     if root.join("cpu/cgroup.procs").exists() && root.join("memory/cgroup.procs").exists() {
-        return Ok(Version::V1);
+        return Ok(CgroupVersion::V1);
     }
     Err(format!("neither version 1 nor 2 of the cpu and memory controllers is mounted under {ROOT}"))
 }
@@ -55,7 +55,7 @@ pub fn create(name: &str, size: HostSize, ledger: &Ledger) -> Result<Groups> {
     let quota_us =
         (size.cpu_percent < machine::cpu_percent()).then(|| u64::from(size.cpu_percent) * PERIOD_US / 100);
     match version().map_err(|cause| Failure::new(format!("give {name} a size"), cause))? {
-        Version::V1 => {
+        CgroupVersion::V1 => {
             let mut joins = Vec::new();
             if let Some(quota_us) = quota_us {
                 let cpu = group(&Path::new(ROOT).join("cpu"), name, ledger)?;
@@ -68,7 +68,7 @@ pub fn create(name: &str, size: HostSize, ledger: &Ledger) -> Result<Groups> {
             joins.push(memory.join("cgroup.procs"));
             Ok(Groups { joins })
         }
-        Version::V2 => {
+        CgroupVersion::V2 => {
             let control = Path::new(ROOT).join("cgroup.subtree_control");
             let enabled =
                 fs::read_to_string(&control).attempting(|| format!("read {}", control.display()))?;

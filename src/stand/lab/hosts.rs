@@ -47,7 +47,8 @@ pub fn raise(
     let files = Files::create(&directory)?;
     let guest_key = read_line(&prepared.guest.directory.join("host_key.pub"))?;
 
-    let plan = Plan { directory: &directory, files: &files, ledger, size: settings.host_size(guests_memory) };
+    let plan =
+        HostPlan { directory: &directory, files: &files, ledger, size: settings.host_size(guests_memory) };
     let storage = plan.storage(&prepared.source)?;
     let source = plan.host(
         "source",
@@ -120,14 +121,14 @@ pub(super) fn await_hosts(inventory: &Inventory, directory: &Path, stop: &StopFl
     .collect()
 }
 
-struct Plan<'a> {
+struct HostPlan<'a> {
     directory: &'a Path,
     files: &'a Files,
     ledger: &'a Ledger,
     size: HostSize,
 }
 
-impl Plan<'_> {
+impl HostPlan<'_> {
     /// Starts a libvirt host.
     fn host(
         &self,

@@ -48,11 +48,11 @@ pub struct Raised {
 pub struct MachineHosts {
     settings: Settings,
     /// What the machines are started from; none until they are prepared.
-    prepared: Option<Prepared>,
+    prepared: Option<PreparedMachines>,
 }
 
 #[derive(Debug)]
-struct Prepared {
+struct PreparedMachines {
     tools: HostImage,
     image: MachineImage,
     snapshot: Snapshot,
@@ -112,13 +112,13 @@ impl Stand for MachineHosts {
         let recipe: Vec<&str> = recipe.iter().map(String::as_str).collect();
         let snapshot =
             images.snapshot(&image, &recipe, |snapshot| cold::take(&tools, &image, snapshot, ground))?;
-        self.prepared = Some(Prepared { tools, image, snapshot });
+        self.prepared = Some(PreparedMachines { tools, image, snapshot });
         Ok(())
     }
 
     fn raise(&mut self, ground: Ground<'_>, guests_memory: u64) -> Result<Raised> {
         let attempted = || "raise the machine hosts".to_owned();
-        let Prepared { tools, image, snapshot } =
+        let PreparedMachines { tools, image, snapshot } =
             self.prepared.as_ref().ok_or_else(|| Failure::new(attempted(), "they were not prepared"))?;
         if guests_memory > MEMORY_MIB << 20 {
             let guests = guests_memory >> 20;

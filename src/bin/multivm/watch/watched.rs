@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use multivm::ledger::Owner;
-use multivm::progress::lines::{self, Line, ScreenSize, Snapshot};
+use multivm::progress::lines::{self, Line, RunStatus, ScreenSize};
 use multivm::progress::live::Live;
 use multivm::progress::{Earlier, telling};
 use multivm::record::{Event, Tail, WriterProcess};
@@ -116,7 +116,7 @@ impl Watched {
         let to_come = running.then(|| self.earlier.to_come(&self.live)).flatten();
         let left_s =
             to_come.and_then(|come| progress::seconds_left(&self.live, now_ms, &come, &self.earlier));
-        lines::whole(&Snapshot { live: &self.live, now_ms, left_s }, size)
+        lines::whole(&RunStatus { live: &self.live, now_ms, left_s }, size)
     }
 
     /// A summary of a run in a given state, with the place of its files; ends with a newline.

@@ -86,7 +86,7 @@ fn every_event_of_both_hosts_is_kept_in_the_order_of_its_arrival() {
 fn statistics_are_looked_at_four_times_a_second_and_at_every_pass() {
     let told = Play::pre_copy()
         .without(Call::JobStats)
-        .answers(1, Answer::JobStats(Ok(Some(Box::default()))))
+        .answers(1, CallAnswer::JobStats(Ok(Some(Box::default()))))
         .event(100, SOURCE, pass(1))
         .event(400, SOURCE, pass(2))
         .event(700, SOURCE, completed(2))
@@ -100,7 +100,7 @@ fn statistics_are_looked_at_four_times_a_second_and_at_every_pass() {
 fn a_look_that_is_slow_is_not_overtaken_by_another() {
     let told = Play::pre_copy()
         .without(Call::JobStats)
-        .answers(1_000, Answer::JobStats(Ok(Some(Box::default()))))
+        .answers(1_000, CallAnswer::JobStats(Ok(Some(Box::default()))))
         .event(2_400, SOURCE, completed(2))
         .returns(2_410, Ok(()))
         .play();

@@ -5,18 +5,18 @@ use virt_sys::VIR_ERR_OPERATION_INVALID;
 
 use super::*;
 
-fn stats() -> Answer {
+fn stats() -> CallAnswer {
     let stats = JobStats {
         memory_remaining_bytes: Some(12 << 20),
         memory_iteration: Some(7),
         memory_dirty_rate_pages_per_s: Some(400),
         ..JobStats::default()
     };
-    Answer::JobStats(Ok(Some(Box::new(stats))))
+    CallAnswer::JobStats(Ok(Some(Box::new(stats))))
 }
 
-fn abort(answer: Result<AbortAnswer>) -> Answer {
-    Answer::AbortJob(answer)
+fn abort(answer: Result<AbortAnswer>) -> CallAnswer {
+    CallAnswer::AbortJob(answer)
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn when_nothing_answers_the_watch_ends_all_the_same() {
 fn statistics_that_fail_are_not_the_migrations_failure() {
     let told = Play::pre_copy()
         .without(Call::JobStats)
-        .answers(1, Answer::JobStats(Err(error(1, "no"))))
+        .answers(1, CallAnswer::JobStats(Err(error(1, "no"))))
         .event(900, SOURCE, completed(3))
         .returns(1_000, Ok(()))
         .play();
@@ -185,7 +185,7 @@ fn an_interrupted_migration_that_does_not_end_is_left_alone(#[case] answered: bo
 fn an_order_to_switch_that_fails_after_the_end_of_time_does_not_hide_the_cause() {
     let told = Play::post_copy()
         .event(59_000, SOURCE, pass(2))
-        .answers(2_000, Answer::StartPostCopy(Err(error(1, "too late"))))
+        .answers(2_000, CallAnswer::StartPostCopy(Err(error(1, "too late"))))
         .answers(3_000, abort(Ok(AbortAnswer::Aborted)))
         .returns(TIMEOUT + 5_000, aborted())
         .play();

@@ -30,7 +30,7 @@ struct Scripted(Mutex<BTreeMap<Call, VecDeque<Line>>>);
 struct Line {
     /// Milliseconds; none for an answer that never comes.
     after: Option<u64>,
-    answer: Answer,
+    answer: CallAnswer,
 }
 
 impl Scripted {
@@ -38,7 +38,7 @@ impl Scripted {
         self.0.lock().unwrap()[&call][0].after
     }
 
-    fn next(&self, call: Call) -> Answer {
+    fn next(&self, call: Call) -> CallAnswer {
         let mut script = self.0.lock().unwrap();
         let lines = script.get_mut(&call).unwrap();
         if lines.len() > 1 { lines.pop_front().unwrap().answer } else { lines[0].answer.clone() }
@@ -49,12 +49,12 @@ macro_rules! scripted {
     ($($name:ident, $call:ident, $answer:ty;)*) => {
         impl Job for Scripted {
             $(fn $name(&self) -> Result<$answer> {
-                let Answer::$call(answer) = self.next(Call::$call) else { unreachable!() };
+                let CallAnswer::$call(answer) = self.next(Call::$call) else { unreachable!() };
                 answer
             })*
 
             fn job_stats(&self) -> Result<Option<JobStats>> {
-                let Answer::JobStats(answer) = self.next(Call::JobStats) else { unreachable!() };
+                let CallAnswer::JobStats(answer) = self.next(Call::JobStats) else { unreachable!() };
                 answer.map(|stats| stats.map(|stats| *stats))
             }
         }
@@ -73,7 +73,7 @@ scripted! {
 enum What {
     Event(&'static str, EventKind),
     Returns(Result<()>),
-    Answer(Answer),
+    Answer(CallAnswer),
     Interrupted,
 }
 
@@ -119,7 +119,8 @@ impl Play {
             switch_in_pass: 2,
             at_timeout,
         };
-        Play { plan, job: Scripted::default(), happens: Vec::new() }.answers(0, Answer::JobStats(Ok(None)))
+        Play { plan, job: Scripted::default(), happens: Vec::new() }
+            .answers(0, CallAnswer::JobStats(Ok(None)))
     }
 
     pub fn pre_copy() -> Play {
@@ -131,12 +132,12 @@ impl Play {
     }
 
     /// Answers of one kind, in their order, each so long after its call.
-    pub fn answers(self, after: u64, answer: Answer) -> Play {
+    pub fn answers(self, after: u64, answer: CallAnswer) -> Play {
         self.line(Line { after: Some(after), answer })
     }
 
     /// A call that never returns, whatever it would answer.
-    pub fn never_answers(self, answer: Answer) -> Play {
+    pub fn never_answers(self, answer: CallAnswer) -> Play {
         self.line(Line { after: None, answer })
     }
 

@@ -9,12 +9,12 @@ fn to_be_suspended() -> Play {
     Play::of(Mode::Precopy, AtTimeout::Suspend)
 }
 
-fn refused() -> Answer {
-    Answer::Suspend(Err(error(VIR_ERR_OPERATION_INVALID, "not now")))
+fn refused() -> CallAnswer {
+    CallAnswer::Suspend(Err(error(VIR_ERR_OPERATION_INVALID, "not now")))
 }
 
-fn abort() -> Answer {
-    Answer::AbortJob(Ok(AbortAnswer::Aborted))
+fn abort() -> CallAnswer {
+    CallAnswer::AbortJob(Ok(AbortAnswer::Aborted))
 }
 
 #[rstest]
@@ -22,7 +22,7 @@ fn abort() -> Answer {
 #[case(AtTimeout::SuspendAllowed)]
 fn a_guest_is_suspended_at_its_timeout_and_completes(#[case] at_timeout: AtTimeout) {
     let told = Play::of(Mode::Precopy, at_timeout)
-        .answers(20, Answer::Suspend(Ok(())))
+        .answers(20, CallAnswer::Suspend(Ok(())))
         .event(TIMEOUT + 3_000, SOURCE, completed(9))
         .returns(TIMEOUT + 3_010, Ok(()))
         .play();
@@ -43,9 +43,9 @@ fn a_post_copy_migration_is_aborted_instead() {
 #[test]
 fn a_suspended_guest_gets_as_much_time_again_and_is_resumed_when_that_was_too_little() {
     let told = to_be_suspended()
-        .answers(20, Answer::Suspend(Ok(())))
+        .answers(20, CallAnswer::Suspend(Ok(())))
         .answers(5, abort())
-        .answers(7, Answer::Resume(Ok(())))
+        .answers(7, CallAnswer::Resume(Ok(())))
         .returns(2 * TIMEOUT + 100, aborted())
         .play();
     assert_eq!(
@@ -61,7 +61,7 @@ fn a_suspension_that_is_refused_is_tried_again() {
     let told = to_be_suspended()
         .answers(10, refused())
         .answers(10, refused())
-        .answers(10, Answer::Suspend(Ok(())))
+        .answers(10, CallAnswer::Suspend(Ok(())))
         .event(TIMEOUT + 900, SOURCE, completed(9))
         .returns(TIMEOUT + 910, Ok(()))
         .play();
@@ -83,7 +83,7 @@ fn a_suspension_that_is_always_refused_ends_in_an_abort() {
 #[test]
 fn a_suspension_that_is_never_answered_ends_in_an_abort() {
     let told = to_be_suspended()
-        .never_answers(Answer::Suspend(Ok(())))
+        .never_answers(CallAnswer::Suspend(Ok(())))
         .answers(5, abort())
         .returns(TIMEOUT + 10_100, aborted())
         .play();
@@ -93,8 +93,8 @@ fn a_suspension_that_is_never_answered_ends_in_an_abort() {
 #[test]
 fn a_guest_that_cannot_be_resumed_is_spoken_of() {
     let told = to_be_suspended()
-        .answers(20, Answer::Suspend(Ok(())))
-        .answers(5, Answer::Resume(Err(error(1, "no"))))
+        .answers(20, CallAnswer::Suspend(Ok(())))
+        .answers(5, CallAnswer::Resume(Err(error(1, "no"))))
         .returns(TIMEOUT + 100, Err(error(1, "the destination died")))
         .play();
     assert!(told.error().starts_with("call: the destination died"), "{}", told.error());
@@ -108,8 +108,8 @@ fn a_guest_that_cannot_be_resumed_is_spoken_of() {
 #[test]
 fn a_resumption_that_is_never_answered_ends_the_watch_all_the_same() {
     let told = to_be_suspended()
-        .answers(20, Answer::Suspend(Ok(())))
-        .never_answers(Answer::Resume(Ok(())))
+        .answers(20, CallAnswer::Suspend(Ok(())))
+        .never_answers(CallAnswer::Resume(Ok(())))
         .returns(TIMEOUT + 100, Err(error(1, "no")))
         .play();
     assert_eq!(told.ended, TIMEOUT + 100 + 10_000);
@@ -179,18 +179,18 @@ fn the_destinations_guest_is_another_matter() {
 #[test]
 fn a_suspended_guest_gets_at_least_what_sending_all_of_it_takes() {
     let least = u64::try_from(Limits::default().suspended.as_millis()).unwrap();
-    let mut play = to_be_suspended().answers(20, Answer::Suspend(Ok(()))).answers(5, abort());
+    let mut play = to_be_suspended().answers(20, CallAnswer::Suspend(Ok(()))).answers(5, abort());
     play.plan.timeout = Duration::from_millis(1_000);
-    let told = play.answers(7, Answer::Resume(Ok(()))).returns(2 * least, aborted()).play();
+    let told = play.answers(7, CallAnswer::Resume(Ok(()))).returns(2 * least, aborted()).play();
     assert_eq!(told.calls[..2], [(1_000, Call::Suspend), (1_020 + least, Call::AbortJob)]);
 }
 
 #[test]
 fn a_suspended_guest_is_resumed_although_its_migration_never_returns() {
     let told = to_be_suspended()
-        .answers(20, Answer::Suspend(Ok(())))
+        .answers(20, CallAnswer::Suspend(Ok(())))
         .answers(5, abort())
-        .answers(7, Answer::Resume(Ok(())))
+        .answers(7, CallAnswer::Resume(Ok(())))
         .play();
     let (at, last) = told.calls.last().unwrap();
     assert_eq!(*last, Call::Resume);

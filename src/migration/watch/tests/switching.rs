@@ -5,7 +5,7 @@ use virt_sys::{VIR_ERR_INTERNAL_ERROR, VIR_ERR_OPERATION_TIMEOUT};
 use super::*;
 
 fn switch(after: u64, answer: Result<Switch>) -> impl Fn(Play) -> Play {
-    move |play| play.answers(after, Answer::StartPostCopy(answer.clone()))
+    move |play| play.answers(after, CallAnswer::StartPostCopy(answer.clone()))
 }
 
 /// A post-copy migration whose second pass begins after 100 ms.
@@ -72,7 +72,7 @@ fn a_job_lock_that_was_held_is_no_error() {
 #[test]
 fn an_order_that_comes_too_early_for_ever_ends_at_the_timeout() {
     let told = switch(1_000, Ok(Switch::NotYet))(begun())
-        .answers(1, Answer::AbortJob(Ok(AbortAnswer::Aborted)))
+        .answers(1, CallAnswer::AbortJob(Ok(AbortAnswer::Aborted)))
         .returns(TIMEOUT + 50, aborted())
         .play();
     assert_eq!(told.calls.last(), Some(&(TIMEOUT, Call::AbortJob)));
@@ -121,8 +121,8 @@ fn the_destination_does_not_say_that_the_source_switched() {
 #[test]
 fn an_order_that_is_never_answered_does_not_keep_the_watch() {
     let told = begun()
-        .never_answers(Answer::StartPostCopy(Ok(Switch::Started)))
-        .answers(3, Answer::AbortJob(Ok(AbortAnswer::Aborted)))
+        .never_answers(CallAnswer::StartPostCopy(Ok(Switch::Started)))
+        .answers(3, CallAnswer::AbortJob(Ok(AbortAnswer::Aborted)))
         .returns(TIMEOUT + 20, aborted())
         .play();
     assert_eq!(told.calls, [(100, Call::StartPostCopy), (TIMEOUT, Call::AbortJob)]);

@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::check::Advice;
 
 /// One way in which a guest may be slower than before.
-pub struct Part {
+pub struct Slowdown {
     pub name: &'static str,
     pub advice: &'static Advice,
     /// How many times as slow as before.
@@ -15,9 +15,9 @@ pub struct Part {
     pub told: String,
 }
 
-impl Part {
+impl Slowdown {
     /// Says that the part was compared between migrations, and not between rests.
-    pub fn while_moving(self) -> Part {
-        Part { told: format!("{} (while moving)", self.told), ..self }
+    pub fn while_moving(self) -> Slowdown {
+        Slowdown { told: format!("{} (while moving)", self.told), ..self }
     }
 }
