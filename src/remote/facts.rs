@@ -90,6 +90,11 @@ impl Facts {
         self.values.get(name)?.first().map(String::as_str)
     }
 
+    /// All facts of that name.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.values.get(name).into_iter().flatten().map(String::as_str)
+    }
+
     /// The fact of that name as a number.
     pub fn number(&self, name: &str) -> Option<u64> {
         self.one(name)?.parse().ok()

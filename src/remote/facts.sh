@@ -51,6 +51,12 @@ say namespaces "$(sed -n 's/^[[:space:]]*namespaces[[:space:]]*=[[:space:]]*\(\[
 for name in migration_port_min migration_port_max migrate_tls_force; do
     say "$name" "$(sed -n "s/^[[:space:]]*$name[[:space:]]*=[[:space:]]*\([0-9]*\).*/\1/p" /etc/libvirt/qemu.conf 2>/dev/null | tail -n 1)"
 done
+# libvirt gives images to this user and runs QEMU as it: qemu.conf's, or the distribution's.
+qemu_user=$(sed -n 's/^[[:space:]]*user[[:space:]]*=[[:space:]]*"+*\([^"]*\)".*/\1/p' /etc/libvirt/qemu.conf 2>/dev/null | tail -n 1)
+for name in libvirt-qemu qemu; do
+    [ -n "$qemu_user" ] || ! id -u "$name" >/dev/null 2>&1 || qemu_user=$name
+done
+say qemu_user "$qemu_user"
 say virtualization "$(run systemd-detect-virt)"
 for program in timeout bash mount.nfs exportfs nft ip; do
     has "$program" && say has "$program"
@@ -64,6 +70,22 @@ has ufw && say ufw "$(run ufw status | head -n 1)"
 file bridge_nf_call_iptables /proc/sys/net/bridge/bridge-nf-call-iptables
 [ -z "$bridge" ] || [ ! -d "/sys/class/net/$bridge/bridge" ] || say bridge "$bridge"
 [ -z "$bridge" ] || file bridge_flags "/sys/class/net/$bridge/flags"
+[ -z "$bridge" ] || file bridge_stp_state "/sys/class/net/$bridge/bridge/stp_state"
+[ -z "$bridge" ] || file bridge_forward_delay "/sys/class/net/$bridge/bridge/forward_delay"
+has sshd && say max_startups "$(run sshd -T | sed -n 's/^maxstartups //p')"
+
+# Whoever asks a mount whose server is gone waits for it: one question for each, all at once.
+hung() { run stat -f "$1" >/dev/null || [ $? -lt 124 ] || say hung_mount "$1"; }
+for mounted in $(sed -n 's/^[^ ]* \([^ ]*\) \(nfs4*\|cifs\|ceph\|fuse\.[^ ]*\) .*/\1/p' /proc/mounts); do
+    hung "$mounted" &
+done
+wait
+
+lease=/var/lib/multivm/lease
+if [ -d "$lease" ]; then
+    say lease "$(head -n 1 "$lease/holder" 2>/dev/null || echo somebody)"
+    say lease_silence_s "$(($(date +%s) - $(stat -c %Y "$lease/beat" 2>/dev/null || echo 0)))"
+fi
 
 if [ -n "$folder" ]; then
     run test -d "$folder" && say folder yes

@@ -5,6 +5,9 @@ use crate::failure::{Failure, FailureKind};
 use crate::inventory::Sudo;
 use crate::remote::Identity;
 
+/// Connections that log in at once, from which on sshd refuses some, by its own default.
+const STARTUPS: u32 = 10;
+
 pub fn examine(host: &AskedHost<'_>, _pair: &Pair) -> Vec<Diagnosis> {
     let Identity { fingerprint, is_new, .. } = &host.identity;
     let key = if *is_new {
@@ -22,7 +25,19 @@ pub fn examine(host: &AskedHost<'_>, _pair: &Pair) -> Vec<Diagnosis> {
             "wanted: root's rights; `user = \"root\"`, or `sudo = \"nopasswd\"` or `\"password\"`",
         ),
     };
-    vec![login]
+    let mut findings = vec![login];
+    // START:RATE:FULL (sshd_config(5)): from START on, sshd refuses some connections that have not logged in yet.
+    let start = host.facts.one("max_startups").and_then(|value| value.split(':').next()?.parse::<u32>().ok());
+    if let Some(start) = start.filter(|start| *start < STARTUPS) {
+        findings.push(host.warn(
+            "sshd",
+            format!("MaxStartups begins to refuse connections at {start} that log in at once"),
+            format!(
+                "wanted: {STARTUPS} or more, sshd's own default; a refused one looks like a host that is lost"
+            ),
+        ));
+    }
+    findings
 }
 
 /// A host that could not be asked.
@@ -55,6 +70,14 @@ mod tests {
     use super::*;
     use crate::doctor::Grade;
     use crate::doctor::pair::testing::{hosts, ordinary};
+
+    #[test]
+    fn a_narrow_door_is_told() {
+        let pair = ordinary();
+        let [source, target] = hosts(&pair, "uid 0\nmax_startups 2:30:10", "uid 0\nmax_startups 10:30:100");
+        assert_eq!(examine(&source, &pair)[1].verdict, Grade::Warn);
+        assert_eq!(examine(&target, &pair).len(), 1);
+    }
 
     #[test]
     fn who_is_not_root_can_do_little() {

@@ -12,12 +12,15 @@ mod firewall;
 mod guests;
 mod identity;
 mod kvm;
+mod lease;
 mod login;
 mod machines;
+mod mounts;
 mod network;
 mod postcopy;
 mod room;
 mod selinux;
+mod shared;
 mod storage;
 mod system;
 #[cfg(test)]
@@ -63,11 +66,13 @@ type OfAHost = fn(&AskedHost<'_>, &Pair) -> Vec<Diagnosis>;
 /// What is examined on each host alone.
 const OF_A_HOST: &[OfAHost] = &[
     login::examine,
+    lease::examine,
     daemons::examine,
     kvm::examine,
     postcopy::examine,
     selinux::examine,
     network::examine,
+    mounts::examine,
     guests::examine,
 ];
 

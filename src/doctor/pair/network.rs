@@ -41,6 +41,18 @@ pub fn examine(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
             "no guest is reachable from outside: `reachable`, `connection`, `recovery` and downtimes as seen from outside are not proved",
         )],
     };
+    // In 1/100 s (the kernel's Documentation/ABI/testing/sysfs-class-net).
+    let delay = facts.number("bridge_forward_delay").filter(|_| facts.number("bridge_stp_state") > Some(0));
+    if let Some(delay) = delay.filter(|delay| *delay > 0) {
+        findings.push(host.warn(
+            "bridge",
+            format!(
+                "it has STP, with a forward delay of {} s: a guest that arrives is not heard for twice that long",
+                delay / 100
+            ),
+            "wanted: no STP on the guests' bridge, or no delay; ip link set BRIDGE type bridge stp_state 0",
+        ));
+    }
     if !matches!(pair.network, Network::Nat) && facts.number("bridge_nf_call_iptables") == Some(1) {
         findings.push(host.warn(
             "bridge",
@@ -70,6 +82,11 @@ mod tests {
     #[case::there("bridge br0\nbridge_flags 0x1003", &[Grade::Good])]
     #[case::down("bridge br0\nbridge_flags 0x1002", &[Grade::Missing])]
     #[case::not_there("", &[Grade::Missing])]
+    #[case::spanning_tree(
+        "bridge br0\nbridge_stp_state 1\nbridge_forward_delay 1500",
+        &[Grade::Good, Grade::Warn]
+    )]
+    #[case::no_spanning_tree("bridge br0\nbridge_stp_state 0\nbridge_forward_delay 1500", &[Grade::Good])]
     #[case::filtered("bridge br0\nbridge_nf_call_iptables 1", &[Grade::Good, Grade::Warn])]
     fn the_sites_bridge_must_be_there(#[case] said: &str, #[case] expected: &[Grade]) {
         let pair = ordinary();

@@ -1,16 +1,9 @@
 //! The storage that both hosts share: whether they see the same, and what is in the way.
 
-use std::time::Duration;
-
-use super::{AskedHost, Consent, Diagnosis, Mend, Pair};
-use crate::failure::Result;
+use super::{Consent, Diagnosis, AskedHost, Mend, Pair, shared};
 use crate::inventory::file::{Server, SharedStorage};
-use crate::remote::quote;
 
 const WHAT: &str = "storage";
-
-/// How long a look at a mount may take: one whose server is gone would hold it for minutes.
-const LIMIT: Duration = Duration::from_secs(20);
 
 pub fn examine(hosts: &[AskedHost<'_>; 2], pair: &Pair) -> Vec<Diagnosis> {
     match &pair.storage {
@@ -18,7 +11,7 @@ pub fn examine(hosts: &[AskedHost<'_>; 2], pair: &Pair) -> Vec<Diagnosis> {
             let mut findings: Vec<Diagnosis> =
                 hosts.iter().map(|host| mount(host, &folder.to_string_lossy())).collect();
             if hosts.iter().all(|host| host.facts.one("folder").is_some()) {
-                findings.push(shared(hosts, &folder.to_string_lossy()));
+                findings.extend(shared::examine(hosts, &folder.to_string_lossy()));
             }
             findings
         }
@@ -93,40 +86,6 @@ fn mount(host: &AskedHost<'_>, folder: &str) -> Diagnosis {
         format!("{seen}: libvirt takes {kind} for a local file system, and will not migrate"),
         "wanted: a file system that both hosts share, as NFS",
     )
-}
-
-/// Whether what one host writes is there on the other.
-fn shared([source, target]: &[AskedHost<'_>; 2], folder: &str) -> Diagnosis {
-    let name = "storage of both";
-    match seen_there(source, target, folder) {
-        Ok(true) => {
-            Diagnosis::good(name, "a file that the source wrote was there on the target, and is removed")
-        }
-        Ok(false) => Diagnosis::missing(
-            name,
-            format!("a file that the source wrote to {folder} is not there on the target"),
-            "wanted: the same folder on both; findmnt -T there says what is mounted",
-        ),
-        Err(failure) => Diagnosis::missing(
-            name,
-            failure.to_string(),
-            "may root write there? NFS with root_squash makes root nobody",
-        ),
-    }
-}
-
-/// The file goes after a minute whatever happens to this process.
-fn seen_there(source: &AskedHost<'_>, target: &AskedHost<'_>, folder: &str) -> Result<bool> {
-    let make = format!(
-        "file=$(mktemp {}) && {{ (sleep 60; rm -f \"$file\") >/dev/null 2>&1 </dev/null & }}; echo \"$file\"",
-        quote(&format!("{folder}/.multivm-doctor-XXXXXXXXXX"))
-    );
-    let path = source.remote.check(&format!("{make}; test -n \"$file\""), LIMIT)?;
-    let path = quote(path.trim());
-    // Nobody has asked for this name before, so no client of NFS remembers that it was not there.
-    let found = target.remote.run(&format!("test -e {path}"), LIMIT);
-    source.remote.check(&format!("rm -f {path}"), LIMIT)?;
-    Ok(found?.status == 0)
 }
 
 /// What a host needs to mount an export.

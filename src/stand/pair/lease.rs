@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::state::HostState;
 use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
-use crate::remote::{Remote, quote};
+use crate::remote::{Facts, Remote, quote};
 
 /// multivm's folder on a host.
 pub const HOME: &str = "/var/lib/multivm";
@@ -65,17 +65,31 @@ impl Lease {
         })
     }
 
+    /// The lease that a host said among its facts; none if it has none.
+    pub fn said(facts: &Facts) -> Option<Lease> {
+        let silent = Duration::from_secs(facts.number("lease_silence_s").unwrap_or_default());
+        Some(Lease { run: None, holder: facts.one("lease")?.to_owned(), silent })
+    }
+
+    /// What somebody does who wants the host.
+    pub const ADVICE: &str =
+        "wait for its end; if nobody is at work there: multivm reap --inventory FILE --take-over";
+
+    /// Who has the host, and for how long it may be.
+    pub fn words(&self) -> String {
+        format!(
+            "it is leased to {}, who was heard of {} minutes ago; a host puts itself back after {} minutes of silence",
+            self.holder,
+            self.silent.as_secs() / 60,
+            SILENCE.as_secs() / 60
+        )
+    }
+
     /// Why nobody else can have the host now, and what to do.
     pub fn refusal(&self, name: &str) -> Failure {
-        let minutes = self.silent.as_secs() / 60;
-        let why = format!(
-            "it is leased to {}, who was heard of {minutes} minutes ago; a host puts itself back after {} minutes of silence",
-            self.holder,
-            SILENCE.as_secs() / 60
-        );
-        Failure::new("take the host", Cause::new(FailureKind::Refused, why)).at(name).try_next(
-            "wait for its end; if nobody is at work there: multivm reap --inventory FILE --take-over",
-        )
+        Failure::new("take the host", Cause::new(FailureKind::Refused, self.words()))
+            .at(name)
+            .try_next(Lease::ADVICE)
     }
 }
 

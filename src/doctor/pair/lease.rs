@@ -1,0 +1,35 @@
+//! Who works on a host by a lease of multivm's.
+
+use super::{Diagnosis, AskedHost, Pair};
+use crate::stand::pair::Lease;
+
+const WHAT: &str = "lease";
+
+/// Examines whether the host is free for a run.
+pub fn examine(host: &AskedHost<'_>, _pair: &Pair) -> Vec<Diagnosis> {
+    vec![match Lease::said(&host.facts) {
+        None => host.good(WHAT, "nobody works there with multivm"),
+        Some(lease) => host.missing(WHAT, lease.words(), Lease::ADVICE),
+    }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Grade;
+    use crate::doctor::pair::testing::{hosts, ordinary};
+
+    #[test]
+    fn who_has_the_host_is_told() {
+        let pair = ordinary();
+        let [source, target] = hosts(&pair, "", "lease root on ci7, process 8\nlease_silence_s 130");
+        assert_eq!(examine(&source, &pair)[0].verdict, Grade::Good);
+        let found = &examine(&target, &pair)[0];
+        assert_eq!(found.verdict, Grade::Missing);
+        assert!(
+            found.seen.contains("leased to root on ci7, process 8, who was heard of 2 minutes ago"),
+            "{}",
+            found.seen
+        );
+    }
+}
