@@ -1,5 +1,5 @@
 //! Finds guests whose kernels have panicked, within a second. The console shows a panic, and nothing else does as long as
-//! the guest does not answer yet.
+//! the guest does not answer yet. It also knows of guests that were reset, which libvirt alone tells.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -62,6 +62,8 @@ pub struct Consoles {
 #[derive(Default)]
 struct Known {
     panics: HashMap<String, Panic>,
+    /// The hosts on which guests were reset, or rebooted themselves, since their starts.
+    resets: HashMap<String, String>,
     /// The number of starts of each guest, which tells findings about an earlier start apart.
     starts: HashMap<String, u64>,
 }
@@ -111,11 +113,14 @@ impl Consoles {
         Ok(consoles)
     }
 
-    /// Listens to libvirt, which reports the panic of a guest with a panic device.
+    /// Listens to libvirt, which reports resets, and the panic of a guest with a panic device.
     fn hear(&self, hosts: &Hosts, guests: &[Arc<Guest>], told: &OnPanic) {
         let (known, told, guests) = (Arc::downgrade(&self.known), Arc::clone(told), guests.to_vec());
         hosts.events.forward(None, move |event| {
             let Some(known) = known.upgrade() else { return false };
+            if event.kind == EventKind::Rebooted {
+                locked(&known).resets.insert(event.domain.clone(), event.host.to_string());
+            }
             if let EventKind::Lifecycle { event: LifecycleEvent::Crashed, .. } = event.kind {
                 let guest = guests.iter().find(|guest| guest.name == event.domain);
                 let words = "libvirt reports that the guest crashed".to_owned();
@@ -134,6 +139,11 @@ impl Consoles {
         locked(&self.known).panics.get(guest).cloned()
     }
 
+    /// The host on which a guest was reset, or rebooted itself, since its last start; none if it never was.
+    pub fn reset_of(&self, guest: &str) -> Option<String> {
+        locked(&self.known).resets.get(guest).cloned()
+    }
+
     /// All guests whose kernels have panicked.
     pub fn panics(&self) -> HashMap<String, Panic> {
         locked(&self.known).panics.clone()
@@ -144,6 +154,7 @@ impl Consoles {
         self.hosts.iter().for_each(|host| host.skip(guest));
         let mut known = locked(&self.known);
         known.panics.remove(&guest.name);
+        known.resets.remove(&guest.name);
         *known.starts.entry(guest.name.clone()).or_default() += 1;
     }
 }

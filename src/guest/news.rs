@@ -14,8 +14,8 @@ pub enum GuestNews<'a> {
     Waiting { guest: &'a Guest, waited: Duration },
     /// The kernel of a guest has panicked.
     Panicked { guest: &'a Guest, panic: &'a Panic },
-    /// The kernel of a guest panicked during the boot, and the fleet starts the guest a second time.
-    StartedAgain { guest: &'a Guest, panic: &'a Panic },
+    /// A guest's kernel panicked during the boot, or the guest was reset before it was ready: the fleet starts it a second time.
+    StartedAgain { guest: &'a Guest, why: &'a str },
 }
 
 /// Callback for news, on any thread.

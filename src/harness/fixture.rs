@@ -249,8 +249,8 @@ fn tell(run: &Run, calm: &Calm, news: GuestNews<'_>) {
             terminal::say(&format!("\nmultivm: the kernel of {guest} panicked on {host}: {words}"));
             run.write(&Event::GuestPanicked { guest, host, words });
         }
-        GuestNews::StartedAgain { guest, panic } => {
-            run.repaired(RepairedPart::Guest, format!("start {} a second time", guest.name), panic);
+        GuestNews::StartedAgain { guest, why } => {
+            run.repaired(RepairedPart::Guest, format!("start {} a second time", guest.name), why);
         }
     }
 }

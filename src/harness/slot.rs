@@ -1,8 +1,9 @@
 //! The fixture that scenarios share. The first scenario builds it, each later one looks at it first, and repairs go from
 //! the smallest part upwards.
 //!
-//! If the first build fails, every scenario fails immediately with that reason, since the machine is the reason. A later
-//! build may have failed by bad luck: the next scenarios try again, [`MORE_TRIES`] times in a row.
+//! If the first build fails, the next scenario tries once more, and then every scenario fails immediately with that reason, since the
+//! machine is the reason. A later build may have failed by bad luck: the next scenarios try again, [`MORE_TRIES`] times in a row.
+//! What is refused, or was missing from the beginning, stays so, and is not tried again.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,6 +16,9 @@ use crate::sys::stop::StopFlag;
 
 /// How many scenarios in a row try again to build a fixture that stood before.
 const MORE_TRIES: u32 = 2;
+
+/// How many scenarios in a row try again after the first build.
+const FIRST_TRIES: u32 = 1;
 
 /// How long connections may take to close.
 const RELEASE_LIMIT: Duration = Duration::from_secs(5);
@@ -62,7 +66,7 @@ struct Held<F> {
     state: State<F>,
     /// Changes whenever somebody takes the state or gives it up: whoever took it before may put nothing back.
     turn: u64,
-    /// Whether there ever was a fixture: one that could never be built is not tried again.
+    /// Whether there ever was a fixture: one that could never be built is tried once more.
     stood: bool,
 }
 
@@ -108,7 +112,7 @@ impl<B: Builder> Slot<B> {
     pub fn whole(&self, profile: &Profile) -> Result<Arc<B::Fixture>> {
         let (state, turn) = self.take();
         let (result, tries) = match state {
-            State::Empty => (self.builder.build(profile).map(Arc::new), 0),
+            State::Empty => (self.builder.build(profile).map(Arc::new), FIRST_TRIES),
             State::Ready { fixture, profile: made, proved } if *made == *profile => {
                 (self.looked_after(fixture, profile, proved, turn), MORE_TRIES)
             }
@@ -130,8 +134,7 @@ impl<B: Builder> Slot<B> {
                 profile: Box::new(profile.clone()),
                 proved: false,
             },
-            // A refusal stays a refusal.
-            Err(why) if matches!(why.kind(), FailureKind::Refused) => {
+            Err(why) if why.kind() == FailureKind::Refused || is_lacking(why, held.stood) => {
                 State::Broken { why: why.clone(), tries: 0 }
             }
             Err(why) => State::Broken { why: why.clone(), tries },
@@ -160,7 +163,7 @@ impl<B: Builder> Slot<B> {
     pub fn lost(&self, why: Failure) {
         let mut held = locked(&self.held);
         held.turn += 1;
-        let tries = if held.stood { MORE_TRIES } else { 0 };
+        let tries = if held.stood { MORE_TRIES } else { FIRST_TRIES };
         let lost = std::mem::replace(&mut held.state, State::Broken { why, tries });
         drop(held);
         // Its connections may hang as well, and the thread that hangs has the fixture, too: the last of both closes it.
@@ -219,6 +222,11 @@ impl<B: Builder> Slot<B> {
     fn still_has(&self, turn: u64) -> Result<()> {
         if locked(&self.held).turn == turn { Ok(()) } else { Err(given_up()) }
     }
+}
+
+/// Whether the machine lacks what a first build needs. What a later build misses, a repair may bring back.
+fn is_lacking(why: &Failure, stood: bool) -> bool {
+    why.kind() == FailureKind::Missing && !stood
 }
 
 fn given_up() -> Failure {

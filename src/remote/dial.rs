@@ -1,6 +1,6 @@
 //! The stream to a machine's sshd: directly, or through another machine.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::net::TcpStream;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -10,6 +10,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::socket::{setsockopt, sockopt};
+
 use super::deadline::Deadline;
 use crate::failure::{Cause, FailureKind, Result};
 use crate::inventory::Login;
@@ -17,6 +19,11 @@ use crate::sys::resolve::resolve;
 
 /// How long the jump host's words are waited for after the stream has ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The seconds between two questions to a silent machine, and how many may stay unanswered: a guest may be silent for long while it
+/// migrates.
+const KEEPALIVE_INTERVAL_S: u32 = 10;
+const KEEPALIVE_COUNT: u32 = 12;
 
 /// The stream to an sshd.
 pub struct Stream {
@@ -76,6 +83,7 @@ fn dial(login: &Login, deadline: Deadline) -> Result<TcpStream, Cause> {
         match TcpStream::connect_timeout(&address, deadline.left()?) {
             Ok(stream) => {
                 stream.set_nodelay(true)?;
+                keep_alive(&stream)?;
                 return Ok(stream);
             }
             Err(error) => last = error.into(),
@@ -84,12 +92,26 @@ fn dial(login: &Login, deadline: Deadline) -> Result<TcpStream, Cause> {
     Err(last)
 }
 
+/// Asks a silent machine whether it still knows of the connection: one that was reset does not, and its refusal ends a call that would
+/// wait for an answer until its limit.
+fn keep_alive(stream: &TcpStream) -> Result<(), Cause> {
+    let set = || {
+        setsockopt(stream, sockopt::KeepAlive, &true)?;
+        setsockopt(stream, sockopt::TcpKeepIdle, &KEEPALIVE_INTERVAL_S)?;
+        setsockopt(stream, sockopt::TcpKeepInterval, &KEEPALIVE_INTERVAL_S)?;
+        setsockopt(stream, sockopt::TcpKeepCount, &KEEPALIVE_COUNT)
+    };
+    set().map_err(|error| Cause::from(io::Error::from(error)))
+}
+
 /// Goes through a jump host with the user's own `ssh`, and so with the user's keys, agent and known hosts for that machine.
 fn through(jump: &str, login: &Login, deadline: Deadline) -> Result<Stream, Cause> {
     let (ours, theirs) = UnixStream::pair()?;
     let input = theirs.try_clone()?;
     let mut child = Command::new("ssh")
         .arg(format!("-oConnectTimeout={}", deadline.left()?.as_secs().max(1)))
+        .arg(format!("-oServerAliveInterval={KEEPALIVE_INTERVAL_S}"))
+        .arg(format!("-oServerAliveCountMax={KEEPALIVE_COUNT}"))
         .args(arguments(jump, login))
         // Ctrl-C is for multivm, which still cleans up through it.
         .process_group(0)

@@ -55,7 +55,8 @@ pub fn wait_for<T>(
         }
         let spent = ran_since(begin);
         if spent >= limit {
-            let text = format!("not within {:.1} s; last seen: {last}", limit.as_secs_f64());
+            // A look may have taken longer than the limit by itself.
+            let text = format!("not within {:.1} s; last seen: {last}", spent.as_secs_f64());
             return Err(failed(Cause::new(FailureKind::TimedOut, text)));
         }
         stop.pause(pause.min(limit - spent));

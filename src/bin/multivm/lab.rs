@@ -150,8 +150,8 @@ fn say(news: GuestNews<'_>) {
     match news {
         GuestNews::Answering { .. } | GuestNews::Waiting { .. } => {}
         GuestNews::Panicked { guest, panic } => eprintln!("multivm: {}: {panic}", guest.name),
-        GuestNews::StartedAgain { guest, .. } => {
-            eprintln!("multivm: {} is started a second time", guest.name)
+        GuestNews::StartedAgain { guest, why } => {
+            eprintln!("multivm: {} is started a second time: {why}", guest.name)
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Who works on a host by a lease of multivm's.
 
-use super::{Diagnosis, AskedHost, Pair};
+use super::{AskedHost, Diagnosis, Pair};
 use crate::stand::pair::Lease;
 
 const WHAT: &str = "lease";

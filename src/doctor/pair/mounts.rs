@@ -1,6 +1,6 @@
 //! Mounts of a host whose server does not answer.
 
-use super::{Diagnosis, AskedHost, Pair};
+use super::{AskedHost, Diagnosis, Pair};
 
 /// Tells every mount that hangs. Whatever asks such a mount waits: df, lsof, and libvirt, when it looks where an image is.
 pub fn examine(host: &AskedHost<'_>, _pair: &Pair) -> Vec<Diagnosis> {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Diagnosis, AskedHost};
+use super::{AskedHost, Diagnosis};
 use crate::failure::{Failure, Result};
 use crate::remote::quote;
 

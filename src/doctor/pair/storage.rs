@@ -1,6 +1,6 @@
 //! The storage that both hosts share: whether they see the same, and what is in the way.
 
-use super::{Consent, Diagnosis, AskedHost, Mend, Pair, shared};
+use super::{AskedHost, Consent, Diagnosis, Mend, Pair, shared};
 use crate::inventory::file::{Server, SharedStorage};
 
 const WHAT: &str = "storage";

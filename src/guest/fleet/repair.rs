@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::{ANSWER_LIMIT, Fleet, all};
-use crate::failure::{Attempt, Result};
+use crate::failure::{Attempt, FailureKind, Result};
 use crate::guest::Guest;
+use crate::guest::news::GuestNews;
 use crate::libvirt::OurDomain;
 use crate::scenario::Side;
 use crate::sys::parallel::at_once;
@@ -23,9 +24,29 @@ impl Fleet {
     }
 
     /// Makes guests anew: destroys them wherever they are, gives them fresh overlays, starts them on the source and waits
-    /// for their answers. Refuses before all that if something that multivm did not make is in the way.
+    /// for their answers. Refuses before all that if something that multivm did not make is in the way. A guest that was reset before
+    /// it was ready is made once more.
     pub fn renew(&self, guests: &[Arc<Guest>]) -> Result<()> {
         self.refuse_foreign(guests)?;
+        let Err(failure) = self.make(guests) else { return Ok(()) };
+        let mut reset = Vec::new();
+        for guest in guests {
+            if let Some(host) = self.consoles.reset_of(&guest.name) {
+                let why = format!("it was reset on {host}, or rebooted itself, before it was ready");
+                (self.news)(GuestNews::StartedAgain { guest, why: &why });
+                reset.push(Arc::clone(guest));
+            }
+        }
+        if reset.is_empty() || failure.kind() == FailureKind::Cancelled {
+            return Err(failure);
+        }
+        self.make(&reset)
+            // The others may not have theirs yet.
+            .and_then(|()| self.start_witnesses(guests))
+            .map_err(|again| again.and(format!("\nbefore, a guest was reset while it was made: {failure}")))
+    }
+
+    fn make(&self, guests: &[Arc<Guest>]) -> Result<()> {
         all(self.by_login("remove a guest", guests, |guest| self.remove(guest)))?;
         self.create_overlays(guests)?;
         self.start_guests(guests)?;
@@ -67,7 +88,6 @@ fn ignore_gone(result: crate::libvirt::Result<()>) -> crate::libvirt::Result<()>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::FailureKind;
     use crate::guest::fleet::testing::{OTHER, OWNER, TestFleet};
 
     #[test]

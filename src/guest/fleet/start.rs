@@ -71,7 +71,7 @@ impl Fleet {
         let Some(panic) = first.as_ref().err().and_then(|_| self.consoles.panic_of(&guest.name)) else {
             return first;
         };
-        (self.news)(GuestNews::StartedAgain { guest, panic: &panic });
+        (self.news)(GuestNews::StartedAgain { guest, why: &panic.to_string() });
         self.remove(guest)?;
         self.boot(guest)?;
         self.await_guest(guest)

@@ -160,11 +160,30 @@ fn another_fixture_that_cannot_be_built_climbs_the_same_ladder() {
 }
 
 #[test]
-fn one_failure_to_build_fails_every_scenario_with_its_reason() {
-    let slot = Slot::new(Script::default().says("build", [broken("no room")]));
-    let first = slot.whole(&profile(3)).unwrap_err();
-    assert_eq!(slot.whole(&profile(3)).unwrap_err(), first);
-    assert_eq!(asked(&slot), ["build 3"], "the second scenario does not try again");
+fn a_first_build_that_failed_is_tried_once_more() {
+    let slot = Slot::new(Script::default().says("build", [broken("a guest was reset")]));
+    slot.whole(&profile(3)).unwrap_err();
+    assert_eq!(slot.whole(&profile(3)).unwrap().number, 1);
+    assert_eq!(asked(&slot), ["build 3", "clear: a guest was reset", "build 3"]);
+}
+
+#[test]
+fn two_failures_to_build_fail_every_scenario_with_their_reason() {
+    let slot = Slot::new(Script::default().says("build", [broken("no room"), broken("still no room")]));
+    slot.whole(&profile(3)).unwrap_err();
+    let second = slot.whole(&profile(3)).unwrap_err();
+    asked(&slot);
+    assert_eq!(slot.whole(&profile(3)).unwrap_err(), second);
+    assert_eq!(asked(&slot), [""; 0], "the third scenario does not try again");
+}
+
+#[test]
+fn what_a_machine_lacks_is_not_tried_again() {
+    let lacks = || Failure::new("do it", Cause::new(FailureKind::Missing, "no mmdebstrap"));
+    let slot = Slot::new(Script::default().says("build", [Err(lacks())]));
+    assert_eq!(slot.whole(&profile(3)).unwrap_err(), lacks());
+    assert_eq!(slot.whole(&profile(3)).unwrap_err(), lacks());
+    assert_eq!(asked(&slot), ["build 3"]);
 }
 
 #[test]
