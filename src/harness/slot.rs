@@ -66,7 +66,7 @@ struct Held<F> {
     state: State<F>,
     /// Changes whenever somebody takes the state or gives it up: whoever took it before may put nothing back.
     turn: u64,
-    /// Whether there ever was a fixture: one that could never be built is tried once more.
+    /// Whether there ever was a fixture.
     stood: bool,
 }
 
@@ -163,7 +163,8 @@ impl<B: Builder> Slot<B> {
     pub fn lost(&self, why: Failure) {
         let mut held = locked(&self.held);
         held.turn += 1;
-        let tries = if held.stood { MORE_TRIES } else { FIRST_TRIES };
+        // A first build that hung would take as long again.
+        let tries = if held.stood { MORE_TRIES } else { 0 };
         let lost = std::mem::replace(&mut held.state, State::Broken { why, tries });
         drop(held);
         // Its connections may hang as well, and the thread that hangs has the fixture, too: the last of both closes it.
