@@ -6,6 +6,7 @@
 
 #[path = "../again/mod.rs"]
 mod again;
+mod doctor;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -57,6 +58,8 @@ fn main() -> ExitCode {
     };
     let trials = vec![
         trial("machines::prepared_from_the_password_played_under_kvm_and_put_back", from_the_password)
+            .with_ignored_flag(true),
+        trial("machines::the_doctor_names_every_way_in_which_hosts_are_broken", doctor::says_what_is_wrong)
             .with_ignored_flag(true),
         trial("machines::killed_at_random_moments_and_put_back_from_elsewhere", killed)
             .with_ignored_flag(true),
