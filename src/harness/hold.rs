@@ -156,7 +156,7 @@ impl Hold {
         for failure in &failures {
             terminal::say(&format!("multivm: {failure}"));
         }
-        closed?;
+        closed.map_err(|failure| failure.and(came_of_it(conclusion)))?;
         if self.stop.is_set() {
             return Ok(ExitCode::from(130));
         }
@@ -188,9 +188,30 @@ fn results_are_in(folder: &Path, all: bool) -> String {
     }
 }
 
+/// What came of the scenarios of a run whose results could not all be written: the exit status says no more than that.
+fn came_of_it(conclusion: Option<&Conclusion>) -> String {
+    match conclusion {
+        None => "; the scenarios were broken off".to_owned(),
+        Some(Conclusion { num_passed, num_failed, num_ignored, .. }) => {
+            format!("; of the scenarios {num_passed} passed, {num_failed} failed, {num_ignored} were ignored")
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use libtest_mimic::Arguments;
+
     use super::*;
+
+    #[test]
+    fn what_came_of_the_scenarios_is_said_beside_results_that_cannot_be_written() {
+        let trials = vec![Trial::test("a", || Ok(())), Trial::test("b", || Err("no".into()))];
+        let quiet = Arguments { quiet: true, ..Arguments::default() };
+        let conclusion = libtest_mimic::run(&quiet, trials);
+        assert_eq!(came_of_it(Some(&conclusion)), "; of the scenarios 1 passed, 1 failed, 0 were ignored");
+        assert_eq!(came_of_it(None), "; the scenarios were broken off");
+    }
 
     #[test]
     fn results_that_could_not_be_written_are_not_said_to_be_there() {

@@ -5,11 +5,14 @@ use std::process::Command;
 
 use crate::program::{Cli, Said};
 
-pub const CASES: [(&str, fn()); 5] = [
+pub const CASES: [(&str, fn()); 8] = [
     ("an_unusable_junit_file_is_refused", an_unusable_junit_file_is_refused),
     ("an_unusable_junit_variable_is_refused", an_unusable_junit_variable_is_refused),
     ("an_unusable_results_folder_is_refused", an_unusable_results_folder_is_refused),
     ("a_full_disk_is_refused", a_full_disk_is_refused),
+    ("what_cannot_be_replaced_is_refused", what_cannot_be_replaced_is_refused),
+    ("a_disk_that_nobody_may_write_to_is_refused", a_disk_that_nobody_may_write_to_is_refused),
+    ("what_nobody_reads_is_not_waited_for", what_nobody_reads_is_not_waited_for),
     ("without_a_reader_the_machine_is_given_back", without_a_reader_the_machine_is_given_back),
 ];
 
@@ -35,23 +38,60 @@ fn an_unusable_results_folder_is_refused() {
     assert_eq!(fs::read_to_string(&file).unwrap(), "");
 }
 
-fn a_full_disk_is_refused() {
+/// Plays with a JUnit file in a folder `ground`, on which commands of a shell were run.
+fn refused_on(ground: &str, why: &str) {
     let cli = Cli::new();
-    let disk = cli.place().join("disk");
-    fs::create_dir(&disk).unwrap();
-    let full =
-        format!("mount -t tmpfs -o size=4k none {0} && head -c 4096 /dev/zero > {0}/full", disk.display());
-    let made = Command::new("sh").args(["-c", &full]).status().unwrap();
-    let said = play(&cli, "", &[("MULTIVM_JUNIT", disk.join("junit.xml").to_str().unwrap())]);
-    let gone = Command::new("umount").arg(&disk).status().unwrap();
-    assert!(made.success() && gone.success());
-    refused(&cli, &said, "No space left");
+    let folder = cli.place().join("ground");
+    fs::create_dir(&folder).unwrap();
+    let ground = format!("cd {} && {ground} && cd /", folder.display());
+    let junit = folder.join("junit.xml");
+    let said = cli.play_on(&ground, SCENARIO, &[("MULTIVM_JUNIT", junit.to_str().unwrap())]);
+    // What can neither be changed nor removed would stay for ever.
+    let free = ["-type", "f,d", "-exec", "chattr", "-ia", "{}", "+"];
+    Command::new("find").arg(&folder).args(free).status().unwrap();
+    refused(&cli, &said, why);
+}
+
+fn a_full_disk_is_refused() {
+    refused_on("mount -t tmpfs -o size=4k none . && head -c 4096 /dev/zero > \"$PWD/full\"", "No space left");
+}
+
+fn what_cannot_be_replaced_is_refused() {
+    refused_on("touch junit.xml && chattr +i junit.xml", "it is immutable: chattr -i");
+    refused_on("touch junit.xml && chattr +a junit.xml", "it can be appended to, and not be replaced");
+    refused_on("chattr +i .", "no file can be made in");
+    refused_on("chattr +a .", "files can be added to");
+    refused_on(
+        "touch junit.xml other && mount --bind other junit.xml",
+        "it is mounted, and cannot be replaced",
+    );
+    refused_on("ln -s nowhere/junit.xml junit.xml", "its link leads to no file");
+}
+
+fn a_disk_that_nobody_may_write_to_is_refused() {
+    refused_on("touch junit.xml && mount --bind -o ro . .", "Read-only file system");
+    let read_only =
+        "mkdir real && touch real/file && ln -s real/file junit.xml && mount --bind -o ro real real";
+    refused_on(read_only, "Read-only file system");
+    let cli = Cli::new();
+    let results = cli.results();
+    fs::create_dir(&results).unwrap();
+    let ground = format!("mount --bind -o ro {0} {0}", results.display());
+    let said = cli.play_on(&ground, SCENARIO, &[]);
+    refused(&cli, &said, "Read-only file system");
+    assert_eq!(fs::read_dir(results).unwrap().count(), 0);
+}
+
+fn what_nobody_reads_is_not_waited_for() {
+    refused_on("mkfifo junit.xml", "it is no regular file");
+    refused_on("mknod junit.xml c 5 0", "it is no regular file");
+    refused_on("mknod junit.xml b 7 7", "it is no regular file");
 }
 
 /// libtest panics where its reader is gone, as with `| head`, here before it plays anything.
 fn without_a_reader_the_machine_is_given_back() {
     let cli = Cli::new();
-    let said = cli.play_to_nobody("--exact precopy_orderly::in_vms::stress_cpu");
+    let said = cli.play_to_nobody(SCENARIO);
     assert_eq!(said.out, "1\n", "{}", said.err);
     assert!(said.err.contains("nobody reads its output"), "{}", said.err);
     assert!(!cli.state().join("ledger.jsonl").exists());
@@ -65,7 +105,9 @@ fn refused(cli: &Cli, said: &Said, why: &str) {
     assert!(!cli.state().exists(), "nothing is started");
 }
 
-/// Asks for a real scenario. If the mistake were not found, this would raise a lab, in a place of its own.
+/// A real scenario. If the mistake were not found, it would raise a lab, in a place of its own.
+const SCENARIO: &str = "--exact precopy_orderly::in_vms::stress_cpu";
+
 fn play(cli: &Cli, arguments: &str, variables: &[(&str, &str)]) -> Said {
-    cli.play_with(&format!("--exact precopy_orderly::in_vms::stress_cpu {arguments}"), variables)
+    cli.play_with(&format!("{SCENARIO} {arguments}"), variables)
 }

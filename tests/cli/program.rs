@@ -62,6 +62,18 @@ impl Cli {
         self.say(command, arguments, &[])
     }
 
+    /// Starts the test target of the scenarios after commands of a shell, with mounts that end with it.
+    #[allow(dead_code)]
+    pub fn play_on(&self, ground: &str, arguments: &str, variables: &[(&str, &str)]) -> Said {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private", "sh", "-c"]);
+        command
+            .arg(format!("{{ {ground}; }} >&2 || exit 99; exec \"$0\" \"$@\""))
+            .arg(program_of("migration"));
+        command.args(["--results", self.results().to_str().unwrap()]);
+        self.say(command, arguments, variables)
+    }
+
     /// Starts the test target of the scenarios with an output that nobody reads.
     #[allow(dead_code)]
     pub fn play_to_nobody(&self, arguments: &str) -> Said {
