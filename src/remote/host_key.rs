@@ -1,15 +1,16 @@
 //! The key by which a machine proves its identity.
 
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use sha2::{Digest, Sha256};
-use ssh2::{CheckResult, KnownHostFileKind, KnownHosts, Session};
+use ssh2::Session;
 
+use super::known_hosts::{self, Standing, known_as};
 use crate::failure::{Cause, FailureKind, Result};
 use crate::inventory::{HostKey, Login, Trust};
 
@@ -30,31 +31,20 @@ pub struct Identity {
     pub fingerprint: String,
     /// Its key, `ssh-ed25519 BASE64` and the like.
     pub key: String,
-    /// Whether this was the first contact, after which the machine is known.
+    /// Whether the machine was not known before.
     pub is_new: bool,
 }
 
 /// The signatures by which the machine is to prove its key, best first; empty if any will do. libssh2 would ask for the key
 /// that it likes best, which may be another one than that which is known.
-pub(super) fn algorithms(session: &Session, login: &Login) -> Result<Vec<&'static str>, Cause> {
+pub(super) fn algorithms(login: &Login) -> Result<Vec<&'static str>, Cause> {
     match &login.trust {
         Trust::Key(HostKey::Fingerprint(_)) => Ok(Vec::new()),
-        Trust::Key(HostKey::Key(key)) => {
-            let key = key.split(' ').nth(1).unwrap_or_default();
-            Ok(signatures([(Some(login.address.as_str()), key)].into_iter(), &login.address, 22))
+        Trust::Key(HostKey::Key(key)) => Ok(signatures(&[key.split(' ').nth(1).unwrap_or_default()])),
+        Trust::Known(file) | Trust::FirstContact(file) => {
+            Ok(signatures(&known_hosts::keys(&text_of(&login.trust, file)?, &known_as(login))))
         }
-        Trust::Known(file) => known(session, file).and_then(|known| of_file(&known, login)),
-        Trust::FirstContact(file) if file.exists() => {
-            known(session, file).and_then(|known| of_file(&known, login))
-        }
-        Trust::FirstContact(_) => Ok(Vec::new()),
     }
-}
-
-fn of_file(known: &KnownHosts, login: &Login) -> Result<Vec<&'static str>, Cause> {
-    let hosts = known.hosts()?;
-    let keys = hosts.iter().map(|host| (host.name(), host.key()));
-    Ok(signatures(keys, &login.address, login.port))
 }
 
 /// Every kind of signature alone, for a machine of which a fingerprint is known and no kind of key.
@@ -62,19 +52,12 @@ pub(super) fn each() -> impl Iterator<Item = &'static [&'static str]> {
     KINDS.iter().map(|(_, signatures)| *signatures)
 }
 
-/// The signatures for the keys of a machine among those that are known.
-fn signatures<'a>(
-    known: impl Iterator<Item = (Option<&'a str>, &'a str)> + Clone,
-    address: &str,
-    port: u16,
-) -> Vec<&'static str> {
-    let with_port = format!("[{address}]:{port}");
-    // A hashed name may be any machine's.
-    let is_its =
-        |name: Option<&str>| name.is_none_or(|name| name == with_port || (port == 22 && name == address));
+/// The signatures for keys in base64.
+fn signatures(keys: &[&str]) -> Vec<&'static str> {
+    let is_known = |begin: &str| keys.iter().any(|key| key.starts_with(begin));
     KINDS
         .iter()
-        .filter(|(begin, _)| known.clone().any(|(name, key)| is_its(name) && key.starts_with(begin)))
+        .filter(|(begin, _)| is_known(begin))
         .flat_map(|(_, signatures)| *signatures)
         .copied()
         .collect()
@@ -90,52 +73,58 @@ pub(super) fn check(session: &Session, login: &Login) -> Result<Identity, Cause>
         key: format!("{} {}", kind(key), STANDARD.encode(key)),
         is_new: false,
     };
-    let (file, may_add) = match &login.trust {
+    let file = match &login.trust {
         Trust::Key(expected) if expected.is(key) => return Ok(known),
         Trust::Key(_) => {
             let text = format!("its host key, {fingerprint}, is not the one that the inventory has");
             return Err(refused(text));
         }
-        Trust::Known(file) => (file, false),
-        Trust::FirstContact(file) => (file, true),
+        Trust::Known(file) | Trust::FirstContact(file) => file,
     };
-    if may_add && !file.exists() {
-        return add(key, login, file).map(|()| Identity { is_new: true, ..known });
-    }
     let name = file.display();
-    match self::known(session, file)?.check_port(&login.address, login.port, key) {
-        CheckResult::Match => Ok(known),
-        CheckResult::NotFound if may_add => {
-            add(key, login, file).map(|()| Identity { is_new: true, ..known })
+    match known_hosts::standing(&text_of(&login.trust, file)?, &known_as(login), key) {
+        Standing::Known => Ok(known),
+        Standing::Unknown if matches!(login.trust, Trust::FirstContact(_)) => {
+            Ok(Identity { is_new: true, ..known })
         }
-        CheckResult::NotFound => Err(refused(format!("it is not in {name}"))),
-        CheckResult::Mismatch => {
-            Err(refused(format!("its host key, {fingerprint}, is not the one in {name}")))
-        }
-        CheckResult::Failure => Err(refused(format!("its host key could not be checked with {name}"))),
+        Standing::Unknown => Err(refused(format!("it is not in {name}"))),
+        Standing::Other => Err(refused(format!("its host key, {fingerprint}, is not the one in {name}"))),
+        Standing::Revoked => Err(refused(format!(
+            "its host key, {fingerprint}, must not be accepted any more: {name} has it as @revoked"
+        ))),
+        Standing::Certified => Err(refused(format!(
+            "{name} wants a certificate of it (@cert-authority), and multivm knows keys alone; its host key is {fingerprint}"
+        ))),
     }
 }
 
-fn known(session: &Session, file: &Path) -> Result<KnownHosts, Cause> {
-    let mut known = session.known_hosts()?;
-    known
-        .read_file(file, KnownHostFileKind::OpenSSH)
-        .map_err(|error| Cause::from(error).about(file.display()))?;
-    Ok(known)
+/// Makes a machine known that was not, once it has let the user in.
+///
+/// Nobody is asked whether its key is the right one. A machine that only answered at the address, as before an inventory's mistake
+/// is mended, must not stand in the way of the right one ever after.
+pub(super) fn remember(session: &Session, login: &Login) -> Result<(), Cause> {
+    // Another login may have made it known since.
+    match (&login.trust, check(session, login)?, session.host_key()) {
+        (Trust::FirstContact(file), Identity { is_new: true, .. }, Some((key, _))) => add(key, login, file),
+        _ => Ok(()),
+    }
 }
 
-/// The machine's name in files of OpenSSH's format.
-pub(super) fn known_as(login: &Login) -> String {
-    match login.port {
-        22 => login.address.clone(),
-        port => format!("[{}]:{port}", login.address),
+/// The text of a file of known machines. One that is to be written at the first contact may not be there yet.
+fn text_of(trust: &Trust, file: &Path) -> Result<String, Cause> {
+    match fs::read(file) {
+        Ok(text) => Ok(String::from_utf8_lossy(&text).into_owned()),
+        Err(error) if error.kind() == ErrorKind::NotFound && matches!(trust, Trust::FirstContact(_)) => {
+            Ok(String::new())
+        }
+        Err(error) => Err(Cause::from(error).about(file.display())),
     }
 }
 
 /// Adds a machine to a file, in one write: others may add theirs at the same time.
 fn add(key: &[u8], login: &Login, file: &Path) -> Result<(), Cause> {
     // Somebody's editor may have left the last line without its end.
-    let is_open = std::fs::read(file).is_ok_and(|text| text.last().is_some_and(|last| *last != b'\n'));
+    let is_open = fs::read(file).is_ok_and(|text| text.last().is_some_and(|last| *last != b'\n'));
     let end = if is_open { "\n" } else { "" };
     let line = format!("{end}{} {} {}\n", known_as(login), kind(key), STANDARD.encode(key));
     let written = OpenOptions::new()
@@ -175,38 +164,16 @@ impl HostKey {
 mod tests {
     use super::*;
 
-    const ED25519: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIJ0";
-    const RSA: &str = "AAAAB3NzaC1yc2EAAAADAQAB";
-    const NISTP256: &str = "AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTY";
-
-    fn found(port: u16, known: &[(Option<&str>, &str)]) -> Vec<&'static str> {
-        signatures(known.iter().copied(), "192.0.2.7", port)
-    }
-
     #[test]
-    fn only_the_machines_own_keys_count() {
-        let known = [(Some("192.0.2.7"), RSA), (Some("192.0.2.8"), ED25519)];
-        assert_eq!(found(22, &known), ["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"]);
-    }
-
-    #[test]
-    fn another_port_is_another_machine() {
-        let known = [(Some("192.0.2.7"), RSA), (Some("[192.0.2.7]:2222"), NISTP256)];
-        assert_eq!(found(2222, &known), ["ecdsa-sha2-nistp256"]);
-    }
-
-    #[test]
-    fn a_hashed_name_may_be_the_machines() {
-        assert_eq!(
-            found(22, &[(None, NISTP256), (Some("192.0.2.7"), ED25519)]),
-            ["ssh-ed25519", "ecdsa-sha2-nistp256"]
-        );
-    }
-
-    #[test]
-    fn a_machine_that_is_not_known_has_none() {
-        assert!(found(22, &[(Some("192.0.2.8"), RSA)]).is_empty());
-        assert!(found(22, &[(Some("192.0.2.7"), "AAAAB3NzaC1kc3M")]).is_empty());
+    fn a_machine_proves_the_kinds_of_key_that_are_known_of_it() {
+        let [ed25519, rsa, nistp256] = [
+            "AAAAC3NzaC1lZDI1NTE5AAAAIJ0",
+            "AAAAB3NzaC1yc2EAAAADAQAB",
+            "AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTY",
+        ];
+        assert_eq!(signatures(&[rsa]), ["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"]);
+        assert_eq!(signatures(&[nistp256, ed25519]), ["ssh-ed25519", "ecdsa-sha2-nistp256"]);
+        assert!(signatures(&[]).is_empty() && signatures(&["AAAAB3NzaC1kc3M"]).is_empty());
     }
 
     /// The public key of RFC 8032's first test vector, in OpenSSH's encoding, and what `ssh-keygen -l` says of it.

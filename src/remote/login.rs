@@ -10,17 +10,20 @@ use super::password::KeptPassword;
 use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::inventory::{HostKey, Login, Trust};
 
-/// Opens a session on the machine that people know as `name`.
+/// Opens a session on the machine that people know as `name`. One that was met for the first time is known from then on.
 pub(super) fn log_in(
     name: &str,
     login: &Login,
     password: &KeptPassword,
     deadline: Deadline,
-) -> Result<Session> {
+) -> Result<(Session, Identity)> {
     let open = || {
-        let (session, _) = meet(login, deadline)?;
+        let (session, identity) = meet(login, deadline)?;
         authenticate(&session, login, password, deadline)?;
-        Ok(session)
+        if identity.is_new {
+            host_key::remember(&session, login)?;
+        }
+        Ok((session, identity))
     };
     open().map_err(|cause| failure(name, login, cause))
 }
@@ -56,7 +59,7 @@ fn greet(
     let mut session = Session::new()?;
     let algorithms = match kind {
         Some(kind) => kind.to_vec(),
-        None => host_key::algorithms(&session, login)?,
+        None => host_key::algorithms(login)?,
     };
     if !algorithms.is_empty() {
         session.method_pref(MethodType::HostKey, &algorithms.join(","))?;

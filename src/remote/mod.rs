@@ -8,6 +8,7 @@ mod dialogue;
 mod error;
 mod facts;
 mod host_key;
+mod known_hosts;
 mod login;
 mod observe;
 mod password;

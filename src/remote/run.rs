@@ -148,17 +148,21 @@ impl Remote {
     }
 
     pub(super) fn connect(&self, deadline: Deadline) -> Result<Session> {
+        self.met(deadline).map(|(session, _)| session)
+    }
+
+    fn met(&self, deadline: Deadline) -> Result<(Session, Identity)> {
         log_in(self.name(), &self.0.login, &self.0.password, deadline)
     }
 
-    /// Logs in, and keeps the session for the next command.
-    pub fn log_in(&self, limit: Duration) -> Result<()> {
-        let session = self.connect(self.deadline(limit))?;
+    /// Logs in, keeps the session for the next command, and returns the identity that the machine proved.
+    pub fn log_in(&self, limit: Duration) -> Result<Identity> {
+        let (session, identity) = self.met(self.deadline(limit))?;
         self.idle().push(session);
-        Ok(())
+        Ok(identity)
     }
 
-    /// Asks the machine for its identity, without a login.
+    /// Asks the machine for its identity, without a login, and so without making it known.
     pub fn identify(&self, limit: Duration) -> Result<Identity> {
         identify(self.name(), &self.0.login, self.deadline(limit))
     }

@@ -121,6 +121,20 @@ fn a_host_that_was_installed_anew_is_trusted_on_demand(sshd: &Sshd) {
         "{left}"
     );
     assert!(printed(&site.run(&["inventory", "trust", "127.0.0.1"])).contains("is trusted as before"));
+    // A line that has other names, too.
+    fs::write(&known, format!("kvm1,{}", line("stranger"))).unwrap();
+    assert!(printed(&site.run(&["inventory", "trust", "127.0.0.1"])).contains("before it was SHA256:"));
+    let left = fs::read_to_string(&known).unwrap();
+    assert_eq!(left, format!("kvm1 {}\n{}", sshd.public("stranger"), line("host_ed25519")));
+    let revoked = format!("@revoked * {}\n", sshd.public("host_ed25519"));
+    fs::write(&known, &revoked).unwrap();
+    let refused = site.run(&["inventory", "trust", "127.0.0.1"]);
+    assert!(
+        !refused.status.success() && printed(&refused).contains("is @revoked in"),
+        "{}",
+        printed(&refused)
+    );
+    assert_eq!(fs::read_to_string(&known).unwrap(), revoked);
     let unknown = site.run(&["inventory", "trust", "192.0.2.9"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(printed(&unknown).contains("declared there: `127.0.0.1`, `localhost`"), "{}", printed(&unknown));

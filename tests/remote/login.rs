@@ -28,6 +28,8 @@ pub const CASES: &[Case] = &[
         "the_first_contact_decides_and_the_next_is_held_to_it",
         the_first_contact_decides_and_the_next_is_held_to_it,
     ),
+    ("a_machine_that_lets_nobody_in_is_not_known_later", a_machine_that_lets_nobody_in_is_not_known_later),
+    ("known_hosts_is_read_as_openssh_reads_it", known_hosts_is_read_as_openssh_reads_it),
     ("the_inventorys_key_decides", the_inventorys_key_decides),
     ("a_jump_hosts_words_are_told", a_jump_hosts_words_are_told),
 ];
@@ -164,6 +166,59 @@ fn the_first_contact_decides_and_the_next_is_held_to_it(sshd: &Sshd) {
     let failure = refusal(login());
     assert_eq!(failure.kind(), FailureKind::Refused, "{failure}");
     assert!(failure.to_string().contains(", is not the one in /"), "{failure}");
+}
+
+fn a_machine_that_lets_nobody_in_is_not_known_later(sshd: &Sshd) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("known_hosts");
+    let login = Login { trust: Trust::FirstContact(file.clone()), ..sshd.login(sshd.port) };
+    let stranger = Login { access: Access::Key(sshd.path("stranger")), ..login.clone() };
+    assert_eq!(refusal(stranger).kind(), FailureKind::Refused);
+    assert!(Remote::new("server", login.clone()).identify(LIMIT).unwrap().is_new);
+    assert!(!file.exists(), "the user may have meant another one");
+    // Several may meet it at the same time.
+    let remote = Remote::new("server", login);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| remote.check("true", LIMIT).unwrap());
+        }
+    });
+    assert!(!remote.log_in(LIMIT).unwrap().is_new && file.exists());
+}
+
+fn known_hosts_is_read_as_openssh_reads_it(sshd: &Sshd) {
+    let (port, key, other) = (sshd.port, sshd.public("host_ed25519"), sshd.public("stranger"));
+    let hashed = {
+        let path = sshd.path("to_be_hashed");
+        std::fs::write(&path, format!("[127.0.0.1]:{port} {key}\n")).unwrap();
+        let made = Command::new("ssh-keygen").args(["-q", "-H", "-f"]).arg(&path).output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+        std::fs::read_to_string(path).unwrap()
+    };
+    assert!(hashed.starts_with("|1|"), "{hashed}");
+    for text in [
+        format!("kvm1,[127.0.0.1]:{port},[kvm1]:{port} {key}"),
+        hashed,
+        format!("127.0.0.1 {other}\n[127.0.0.*]:{port} {key}"),
+        format!("@revoked * {other}\n[127.0.0.1]:{port} {key}"),
+    ] {
+        let login = sshd.login_with(port, "user", &text);
+        assert_eq!(Remote::new("server", login).check("echo in", LIMIT).unwrap(), "in\n", "{text}");
+    }
+    for (text, why) in [
+        (format!("127.0.0.1 {key}"), "it is not in /"),
+        (format!("[127.0.0.1]:{port} {key}\n@revoked * {key}"), "@revoked"),
+        (format!("@cert-authority [127.0.0.1]:* {key}"), "@cert-authority"),
+    ] {
+        let known = sshd.login_with(port, "user", &text);
+        let Trust::Known(file) = &known.trust else { panic!("{known:?}") };
+        let first = Login { trust: Trust::FirstContact(file.clone()), ..known.clone() };
+        let failure = refusal(known);
+        assert!(failure.kind() == FailureKind::Refused && failure.to_string().contains(why), "{failure}");
+        if why.starts_with('@') {
+            assert!(refusal(first).to_string().contains(why), "{text}");
+        }
+    }
 }
 
 fn the_inventorys_key_decides(sshd: &Sshd) {

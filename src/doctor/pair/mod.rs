@@ -190,8 +190,8 @@ fn ask<'a>(
 ) -> std::result::Result<AskedHost<'a>, (LoginStage, Box<Failure>)> {
     let remote = Remote::new(format!("{name} ({})", machine.address), machine.login(known_hosts));
     // The login has its time, which is not the clock's.
-    let identity = remote.identify(LIMIT).map_err(at(LoginStage::Identity))?;
-    remote.log_in(LIMIT).map_err(at(LoginStage::Login))?;
+    remote.identify(LIMIT).map_err(at(LoginStage::Identity))?;
+    let identity = remote.log_in(LIMIT).map_err(at(LoginStage::Login))?;
     remote.check("true", LIMIT).map_err(at(LoginStage::Root))?;
     let begin = SystemTime::now();
     let now = remote.check("date +%s", LIMIT).map_err(at(LoginStage::Facts))?;
