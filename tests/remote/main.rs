@@ -2,6 +2,7 @@
 //! needs one is ignored, with the reason.
 
 mod doctor;
+mod keyboard;
 mod login;
 mod once;
 mod programs;
@@ -23,6 +24,24 @@ use sshd::Sshd;
 /// Longer than anything here takes.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// What a case needs of the server beside sshd.
+#[derive(Clone, Copy)]
+enum Need {
+    Nothing,
+    Sudo,
+    Pam,
+}
+
+impl Need {
+    fn met_by(self, sshd: &Sshd) -> Result<&Sshd, String> {
+        match self {
+            Need::Sudo if !sshd.has_sudo => Err("the server has no sudo".into()),
+            Need::Pam if !sshd.has_pam => Err("the server has no PAM".into()),
+            _ => Ok(sshd),
+        }
+    }
+}
+
 type Case = (&'static str, fn(&Sshd));
 
 fn main() -> ExitCode {
@@ -37,19 +56,20 @@ fn main() -> ExitCode {
         .chain(once::CASES)
         .chain(doctor::CASES)
         .chain(programs::CASES)
-        .map(|case| (case, false))
-        .chain(root::CASES.iter().map(|case| (case, true)))
-        .map(|((name, case), is_by_sudo)| {
+        .map(|case| (case, Need::Nothing))
+        .chain(root::CASES.iter().map(|case| (case, Need::Sudo)))
+        .chain(keyboard::CASES.iter().map(|case| (case, Need::Pam)))
+        .map(|((name, case), need)| {
             let sshd = Arc::clone(&sshd);
-            Trial::ignorable_test(*name, move || match &*sshd {
-                Ok(sshd) if is_by_sudo && !sshd.has_sudo => {
-                    Ok(Completion::ignored_with("the server has no sudo"))
+            Trial::ignorable_test(*name, move || {
+                let ready = sshd.as_ref().as_ref().map_err(Clone::clone).and_then(|sshd| need.met_by(sshd));
+                match ready {
+                    Ok(sshd) => {
+                        case(sshd);
+                        Ok(Completion::Completed)
+                    }
+                    Err(why) => Ok(Completion::ignored_with(why)),
                 }
-                Ok(sshd) => {
-                    case(sshd);
-                    Ok(Completion::Completed)
-                }
-                Err(why) => Ok(Completion::ignored_with(why)),
             })
         })
         .collect();

@@ -24,6 +24,7 @@ fi
 for file in passwd shadow sudoers; do
     [ ! -e "$1/etc/$file" ] || mount --bind "$2/$file" "$1/etc/$file"
 done
+[ ! -e "$1/etc/pam.d/sshd" ] || mount --bind "$2/pam" "$1/etc/pam.d/sshd"
 exec chroot "$1" /usr/sbin/sshd -D -e -f /mnt/sshd_config 2>&1
 "#;
 
@@ -35,12 +36,21 @@ const HASH: &str =
     "$6$multivm$.9jKVb8TNxk439tMxxGMT/r07Ra6rUVtnAvQXm9f97TXWZR5A7RyWrNg6ZqknQyJ4dXvfa8nf7UzN0sy6g.Nj.";
 
 /// The server's users but root, and what sudo may ask them.
-const USERS: [(&str, &str); 2] = [("asked", "ALL"), ("trusted", "NOPASSWD: ALL")];
+const USERS: [(&str, &str); 3] = [("asked", "ALL"), ("trusted", "NOPASSWD: ALL"), (INTERACTIVE, "ALL")];
+
+/// The user whose password sshd takes by `keyboard-interactive` alone, where it has PAM.
+pub const INTERACTIVE: &str = "interactive";
+
+/// What PAM does for sshd: it asks for the password, and lets nobody wait after a wrong one.
+const PAM: &str =
+    "auth required pam_unix.so nodelay\naccount required pam_unix.so\nsession required pam_permit.so\n";
 
 pub struct Sshd {
     pub port: u16,
     /// Whether the server has sudo.
     pub has_sudo: bool,
+    /// Whether the server has PAM, without which sshd asks nothing by `keyboard-interactive`.
+    pub has_pam: bool,
     process: Child,
     folder: TempDir,
 }
@@ -67,13 +77,16 @@ impl Sshd {
         agent.map_err(|error| format!("ssh-add: {error}"))?;
         make_users(&root, &folder)?;
         let has_sudo = root.join("usr/bin/sudo").exists();
+        let has_pam = root.join("etc/pam.d/sshd").exists();
+        fs::write(folder.path().join("pam"), PAM).map_err(|error| error.to_string())?;
         // Another process may take the port before sshd does.
         let mut said = String::new();
         // OpenSSH 9.8 and later stop answering one who is refused often; an older one does not know the option.
         let mut settings = "PerSourcePenalties no\n";
         for _ in 0..5 {
-            match begin(&root, &folder, settings)? {
-                Ok((process, port)) => return Ok(Sshd { port, has_sudo, process, folder }),
+            let pam = if has_pam { "yes" } else { "no" };
+            match begin(&root, &folder, &format!("{settings}UsePAM {pam}\n"))? {
+                Ok((process, port)) => return Ok(Sshd { port, has_sudo, has_pam, process, folder }),
                 Err(output) => {
                     if output.contains("Bad configuration option: PerSourcePenalties") {
                         settings = "";
@@ -195,8 +208,8 @@ fn begin(root: &Path, folder: &TempDir, settings: &str) -> Result<Result<(Child,
     let config = format!(
         "Port {port}\nListenAddress 127.0.0.1\nHostKey /mnt/host_ed25519\nHostKey /mnt/host_rsa\n\
          AuthorizedKeysFile /mnt/authorized_keys\nStrictModes no\nPermitRootLogin prohibit-password\n\
-         PasswordAuthentication yes\nKbdInteractiveAuthentication no\nUsePAM no\nUseDNS no\nPidFile none\n\
-         MaxStartups 200\n{settings}"
+         PasswordAuthentication yes\nKbdInteractiveAuthentication no\nUseDNS no\nPidFile none\n\
+         MaxStartups 200\n{settings}Match User {INTERACTIVE}\nPasswordAuthentication no\nKbdInteractiveAuthentication yes\n"
     );
     fs::write(folder.path().join("sshd_config"), config).map_err(text)?;
     let mut process = multivm::sys::contained::command("sh")
