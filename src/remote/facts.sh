@@ -61,6 +61,7 @@ say virtualization "$(run systemd-detect-virt)"
 for program in timeout bash mount.nfs exportfs nft ip; do
     has "$program" && say has "$program"
 done
+file nfsd_threads /proc/fs/nfsd/threads
 file unprivileged_userfaultfd /proc/sys/vm/unprivileged_userfaultfd
 [ ! -e /dev/userfaultfd ] || say userfaultfd_device yes
 has getenforce && say selinux "$(run getenforce)"

@@ -1,14 +1,11 @@
 //! The way in: who answers, as whom, and with which rights.
 
-use super::{AskedHost, Diagnosis, LoginStage, Pair};
+use super::{Consent, Diagnosis, AskedHost, Mend, Pair, LoginStage};
 use crate::failure::{Failure, FailureKind};
-use crate::inventory::Sudo;
+use crate::inventory::{Access, Sudo};
 use crate::remote::Identity;
 
-/// Connections that log in at once, from which on sshd refuses some, by its own default.
-const STARTUPS: u32 = 10;
-
-pub fn examine(host: &AskedHost<'_>, _pair: &Pair) -> Vec<Diagnosis> {
+pub fn examine(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
     let Identity { fingerprint, is_new, .. } = &host.identity;
     let key = if *is_new {
         format!("; its host key {fingerprint} is known from now on: compare it")
@@ -25,19 +22,15 @@ pub fn examine(host: &AskedHost<'_>, _pair: &Pair) -> Vec<Diagnosis> {
             "wanted: root's rights; `user = \"root\"`, or `sudo = \"nopasswd\"` or `\"password\"`",
         ),
     };
-    let mut findings = vec![login];
-    // START:RATE:FULL (sshd_config(5)): from START on, sshd refuses some connections that have not logged in yet.
-    let start = host.facts.one("max_startups").and_then(|value| value.split(':').next()?.parse::<u32>().ok());
-    if let Some(start) = start.filter(|start| *start < STARTUPS) {
-        findings.push(host.warn(
-            "sshd",
-            format!("MaxStartups begins to refuse connections at {start} that log in at once"),
-            format!(
-                "wanted: {STARTUPS} or more, sshd's own default; a refused one looks like a host that is lost"
-            ),
-        ));
-    }
-    findings
+    let key = matches!(host.machine.access, Access::Password(_)).then(|| {
+        let mend = Mend {
+            wanted: "a key: libvirt's own connection takes no password",
+            command: "log in with one: `key` or `agent = true`".to_owned(),
+            consent: Consent::Keys,
+        };
+        host.mendable("key", "the login is by a password", mend, pair)
+    });
+    [login].into_iter().chain(key).collect()
 }
 
 /// A host that could not be asked.
@@ -69,7 +62,8 @@ pub fn refused(stage: LoginStage, failure: &Failure) -> Diagnosis {
 mod tests {
     use super::*;
     use crate::doctor::Grade;
-    use crate::doctor::pair::testing::{hosts, ordinary};
+    use crate::doctor::pair::testing::{hosts, ordinary, pair};
+    use crate::inventory::Secret;
 
     #[test]
     fn a_narrow_door_is_told() {
@@ -85,5 +79,18 @@ mod tests {
         let [source, target] = hosts(&pair, "uid 0", "uid 1000");
         assert_eq!(examine(&source, &pair)[0].verdict, Grade::Good);
         assert_eq!(examine(&target, &pair)[0].verdict, Grade::Missing);
+    }
+
+    #[test]
+    fn a_password_needs_consent_to_a_key() {
+        for (allow, expected) in [("", Grade::Missing), ("'keys'", Grade::Warn)] {
+            let mut pair = pair("mount = '/srv/vms'", "nat = true", allow);
+            pair.target.access = Access::Password(Secret::Environment("SITE_PASSWORD".into()));
+            let [source, target] = hosts(&pair, "uid 0", "uid 0");
+            assert_eq!(examine(&source, &pair).len(), 1, "it logs in otherwise");
+            let key = &examine(&target, &pair)[1];
+            assert_eq!((key.name.as_str(), key.verdict), ("target: key", expected));
+            assert!(key.advice.as_deref().unwrap().contains("`keys`"));
+        }
     }
 }

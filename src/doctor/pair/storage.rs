@@ -26,7 +26,7 @@ pub fn examine(hosts: &[AskedHost<'_>; 2], pair: &Pair) -> Vec<Diagnosis> {
                 Server::Source => Some(&hosts[0]),
                 Server::Target => Some(&hosts[1]),
             };
-            let mut findings: Vec<Diagnosis> = serves.map(|host| serve(host, pair)).into_iter().collect();
+            let mut findings: Vec<Diagnosis> = serves.map(|host| serve(host, pair)).unwrap_or_default();
             findings.extend(hosts.iter().map(|host| client(host, &what, pair)));
             findings
         }
@@ -107,20 +107,36 @@ fn client(host: &AskedHost<'_>, seen: &str, pair: &Pair) -> Diagnosis {
 }
 
 /// What a host needs to serve an export.
-fn serve(host: &AskedHost<'_>, pair: &Pair) -> Diagnosis {
+fn serve(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
+    const SERVER: &str = "NFS server";
     if !host.facts.has("exportfs") {
         let mend = Mend {
             wanted: "an NFS server",
             command: "install nfs-kernel-server (nfs-utils on Fedora and RHEL)".to_owned(),
             consent: Consent::Packages,
         };
-        return host.mendable("NFS server", "there is no exportfs", mend, pair);
+        return vec![host.mendable(SERVER, "there is no exportfs", mend, pair)];
     }
-    host.warn(
-        "NFS server",
+    let mut findings = vec![host.warn(
+        SERVER,
         "it serves the storage of its own guests",
         "a machine that is neither host is better: a host that mounts from itself can lock up when its memory is full",
-    )
+    )];
+    if host.facts.number("nfsd_threads").unwrap_or_default() == 0 {
+        let mend = Mend {
+            wanted: "an NFS server that runs",
+            command: "systemctl start nfs-server".to_owned(),
+            consent: Consent::Services,
+        };
+        findings.push(host.mendable(SERVER, "it does not run", mend, pair));
+    }
+    let mend = Mend {
+        wanted: "a folder for images, exported to the two hosts",
+        command: "take storage that is there: `mount`, or `export` of another server".to_owned(),
+        consent: Consent::Exports,
+    };
+    findings.push(host.mendable("export", "nothing is exported yet", mend, pair));
+    findings
 }
 
 #[cfg(test)]
@@ -162,5 +178,24 @@ mod tests {
         let pair = pair("serve_on = 'target'", "nat = true", "'mounts', 'exports'");
         let found = examine(&hosts(&pair, "has mount.nfs", "has mount.nfs"), &pair);
         assert_eq!((found[0].name.as_str(), found[0].verdict), ("target: NFS server", Grade::Missing));
+    }
+
+    /// What the host that serves lacks without its consent, by the commands that mend it.
+    #[rstest]
+    #[case::all_is_allowed("'mounts', 'exports', 'services'", "", &[])]
+    #[case::it_runs("'mounts', 'exports'", "nfsd_threads 8", &[])]
+    #[case::it_does_not_run("'mounts', 'exports'", "nfsd_threads 0", &["systemctl start nfs-server; or multivm does it, if `allow` has `services`"])]
+    #[case::it_never_ran("'mounts', 'exports'", "", &["systemctl start nfs-server; or multivm does it, if `allow` has `services`"])]
+    #[case::no_export("'mounts', 'services'", "", &["`mount`, or `export` of another server; or multivm does it, if `allow` has `exports`"])]
+    fn a_host_that_serves_needs_consent(#[case] allow: &str, #[case] said: &str, #[case] missing: &[&str]) {
+        let pair = pair("serve_on = 'source'", "nat = true", allow);
+        let said = format!("has mount.nfs\nhas exportfs\n{said}");
+        let found = examine(&hosts(&pair, &said, "has mount.nfs"), &pair);
+        let found: Vec<_> = found.iter().filter(|found| found.verdict == Grade::Missing).collect();
+        assert_eq!(found.len(), missing.len());
+        for (found, missing) in found.iter().zip(missing) {
+            let advice = found.advice.as_deref().unwrap_or_default();
+            assert!(found.name.starts_with("source: ") && advice.ends_with(missing), "{advice}");
+        }
     }
 }
