@@ -32,6 +32,17 @@ pub const ASKS_NOTHING: &str = "sudo -n true";
 /// another guess, and a few of them lock an account.
 pub const TAKES_PASSWORD: &str = "sudo -k -S -p '' true";
 
+/// Shell commands of root's that set `caller` to the address from which the user has logged in, or to nothing. sudo takes the variable
+/// away that has it; sudo itself, a process above the shell, still has the variable. What sshd itself has is of whoever started it.
+pub const CALLER: &str = r#"caller=
+process=$$
+while [ -z "$caller" ] && [ "${process:-1}" -gt 1 ]; do
+    case $(cat "/proc/$process/comm" 2> /dev/null) in sshd*) break ;; esac
+    caller=$(tr '\0' '\n' < "/proc/$process/environ" 2> /dev/null | sed -n 's/^SSH_CONNECTION=\([^ ]*\) .*/\1/p')
+    process=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$process/status" 2> /dev/null)
+done
+"#;
+
 /// Makes a shell command root's.
 ///
 /// sudo may not ask for the password after all, as when a rule says so for this command, and then leaves it in the command's input.

@@ -2,7 +2,7 @@
 
 use multivm::failure::FailureKind;
 use multivm::inventory::Sudo;
-use multivm::remote::{Dialogue, Remote};
+use multivm::remote::{CALLER, Dialogue, Remote};
 
 use crate::sshd::PASSWORD;
 use crate::{Case, LIMIT, Sshd};
@@ -16,6 +16,7 @@ pub const CASES: &[Case] = &[
     ),
     ("sudo_that_refuses_says_so", sudo_that_refuses_says_so),
     ("a_dialogue_is_roots", a_dialogue_is_roots),
+    ("root_by_sudo_knows_where_the_user_came_from", root_by_sudo_knows_where_the_user_came_from),
 ];
 
 const SCRIPT: &str = "id -un; cat";
@@ -58,5 +59,14 @@ fn a_dialogue_is_roots(sshd: &Sshd) {
         for word in ["one", "two"] {
             assert_eq!(dialogue.ask(word, word, LIMIT).unwrap(), "root\n");
         }
+    }
+}
+
+fn root_by_sudo_knows_where_the_user_came_from(sshd: &Sshd) {
+    for (user, sudo) in [("asked", Sudo::Password), ("trusted", Sudo::Nopasswd), ("asked", Sudo::No)] {
+        let remote = Remote::new("server", sshd.login_of(user, PASSWORD, sudo));
+        let said = remote.check(&format!("{CALLER}echo \"$caller by $SSH_CONNECTION\""), LIMIT).unwrap();
+        assert!(said.starts_with("127.0.0.1 by "), "{user}: {said}");
+        assert_eq!(said == "127.0.0.1 by \n", sudo != Sudo::No, "sudo has taken the variable away: {said}");
     }
 }

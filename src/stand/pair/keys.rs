@@ -2,7 +2,7 @@
 
 use super::change::Change;
 use crate::inventory::file::Consent;
-use crate::remote::quote;
+use crate::remote::{CALLER, quote};
 
 /// Lets the run's key in as `user`, from this machine alone. `public` is a type and a key in base64.
 pub fn change(user: &str, public: &str, run: &str) -> Change {
@@ -21,7 +21,7 @@ pub fn change(user: &str, public: &str, run: &str) -> Change {
     );
     let act = format!(
         "{find}umask 077\nmkdir -p \"$folder\"\n\
-         from=\n[ -z \"$SSH_CONNECTION\" ] || from=\",from=\\\"${{SSH_CONNECTION%% *}}\\\"\"\n\
+         {CALLER}from=\n[ -z \"$caller\" ] || from=\",from=\\\"$caller\\\"\"\n\
          [ ! -e keys.open ] || echo >> \"$file\"\n\
          printf '%s %s %s\\n' \"restrict$from\" {} {comment} >> \"$file\" || exit 1\n\
          [ ! -e keys.folder ] || chown -R {user_word}: \"$folder\"\n\
@@ -95,6 +95,14 @@ mod tests {
         if before.is_some() {
             assert_eq!(fs::metadata(host.path(FILE)).unwrap().permissions().mode() & 0o777, 0o640);
         }
+    }
+
+    /// What sudo does with the variable that has the address.
+    #[test]
+    fn a_key_of_a_login_that_becomes_root_by_sudo_is_for_this_machine_alone_too() {
+        let host = Sandbox::leased();
+        done(host.make_by_sudo(&[key()], &[Consent::Keys]));
+        assert_eq!(content(&host.path(FILE)).as_deref(), Some(LINE));
     }
 
     #[test]
