@@ -114,11 +114,125 @@ pub fn mount(server: &str, path: &str) -> Change {
 }
 
 /// A folder of this run in storage that is somebody's.
+///
+/// Where the storage is not mounted any more when the folder is to be removed, the folder is not seen and is there all the same. So
+/// the lease knows what was mounted, and keeps the change until the storage is back.
 pub fn folder(path: &str) -> Change {
+    let parent = quote(path.rsplit_once('/').map_or("/", |(parent, _)| parent)).into_owned();
     let path = quote(path);
-    Change::own(
-        "65-images",
-        format!("mkdir {path} && chmod 755 {path} && : > {path}/.multivm"),
-        format!("[ ! -e {path}/.multivm ] || rm -rf --one-file-system {path}"),
-    )
+    // SOURCE PLACE, without the numbers in between.
+    let mounted =
+        format!("df -P {parent} | sed -n '2s/\\(  *-\\{{0,1\\}}[0-9]*%\\{{0,1\\}}\\)\\{{4\\}} / /p'");
+    Change {
+        note: format!("{mounted} > images.mounted"),
+        ..Change::own(
+            "65-images",
+            format!("mkdir {path} && chmod 755 {path} && : > {path}/.multivm"),
+            format!(
+                "if [ -e {path}/.multivm ]; then rm -rf --one-file-system {path}; exit; fi\n\
+                 was=$(cat /var/lib/multivm/lease/images.mounted 2> /dev/null)\n\
+                 [ -n \"$was\" ] && [ \"$({mounted})\" != \"$was\" ] || exit 0\n\
+                 printf '%s\\n' {path}\" is out of reach and stays: $was is not mounted any more. Mount it (SOURCE PLACE), then: \
+                 multivm reap --inventory FILE. If the storage is gone for good, remove /var/lib/multivm/lease/changes/65-images there first\"\n\
+                 exit 1"
+            ),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::process::Output;
+
+    use super::super::testing::{Sandbox, content};
+    use super::*;
+
+    /// A host with storage at `srv`, where `mounts` has the line of `df`.
+    fn host() -> Sandbox {
+        let host = Sandbox::leased();
+        fs::create_dir(host.path("srv")).unwrap();
+        mount(&host, "nas:/vms2 100 20 80 20% /srv");
+        host
+    }
+
+    fn mount(host: &Sandbox, line: &str) {
+        fs::write(host.path("mounts"), format!("Filesystem and so on\n{line}\n")).unwrap();
+    }
+
+    fn change(host: &Sandbox) -> Change {
+        let df = format!("df() {{ cat {}; }}\n", host.path("mounts").display());
+        let plain = folder(&format!("{}/multivm-R1", host.path("srv").display()));
+        Change { note: df.clone() + &plain.note, undo: df + &plain.undo, ..plain }
+    }
+
+    fn made() -> Sandbox {
+        let host = host();
+        assert!(host.make(&[change(&host)], &[]).status.success());
+        fs::write(host.path("srv/multivm-R1/vm1.qcow2"), "image").unwrap();
+        assert_eq!(content(&host.lease("images.mounted")).as_deref(), Some("nas:/vms2 /srv\n"));
+        host
+    }
+
+    fn said(output: &Output) -> String {
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    #[test]
+    fn images_go_with_their_folder() {
+        let host = made();
+        // Others have filled it meanwhile.
+        mount(&host, "nas:/vms2 100 99 1 99% /srv");
+        assert!(host.put_back().status.success() && !host.lease("").exists());
+        assert_eq!(fs::read_dir(host.path("srv")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn images_on_storage_that_is_not_mounted_any_more_are_told_of_and_removed_later() {
+        let host = made();
+        fs::rename(host.path("srv"), host.path("nas")).unwrap();
+        fs::create_dir(host.path("srv")).unwrap();
+        for gone in ["/dev/sda1 100 20 80 20% /", ""] {
+            mount(&host, gone);
+            let output = host.put_back();
+            let said = said(&output);
+            assert!(!output.status.success() && host.lease("changes/65-images").exists());
+            assert!(
+                said.starts_with("65-images: ") && said.contains("nas:/vms2 /srv is not mounted any more"),
+                "{said}"
+            );
+            assert!(said.contains("multivm reap --inventory FILE"), "{said}");
+        }
+        fs::remove_dir(host.path("srv")).unwrap();
+        fs::rename(host.path("nas"), host.path("srv")).unwrap();
+        mount(&host, "nas:/vms2 100 20 80 20% /srv");
+        assert!(host.put_back().status.success() && !host.lease("").exists());
+        assert_eq!(fs::read_dir(host.path("srv")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn images_that_somebody_has_removed_are_no_trouble() {
+        let host = made();
+        fs::remove_dir_all(host.path("srv/multivm-R1")).unwrap();
+        assert!(host.put_back().status.success() && !host.lease("").exists());
+    }
+
+    #[test]
+    fn a_folder_of_somebody_else_stays() {
+        let host = host();
+        fs::create_dir(host.path("srv/multivm-R1")).unwrap();
+        assert!(!host.make(&[change(&host)], &[]).status.success());
+        assert!(host.put_back().status.success() && host.path("srv/multivm-R1").exists());
+    }
+
+    #[test]
+    fn this_machines_df_is_understood() {
+        let host = Sandbox::leased();
+        let plain = folder(&format!("{}/multivm-R1", host.path("").display()));
+        assert!(host.make(&[plain], &[]).status.success());
+        let noted = content(&host.lease("images.mounted")).unwrap();
+        let (source, place) = noted.trim_end().split_once(' ').unwrap();
+        assert!(!source.is_empty() && place.starts_with('/') && !place.contains(' '), "{noted}");
+        assert!(host.put_back().status.success());
+    }
 }
