@@ -18,7 +18,7 @@ use crate::sys::limited;
 use crate::sys::stop::StopFlag;
 use crate::sys::wait::{Poll, wait_for};
 
-/// The prefix of the names of all network namespaces and control groups that multivm creates; it touches no others.
+/// The prefix of the names of all network namespaces, links and control groups that multivm creates; it touches no others.
 pub const PREFIX: &str = "multivm";
 
 /// The folder in which `ip netns` keeps the names of network namespaces.
@@ -27,8 +27,11 @@ const NAMESPACES: &str = "/run/netns";
 /// The file of a control group (v2) that switches controllers for its children on and off.
 const CONTROLLERS: &str = "cgroup.subtree_control";
 
-/// How long the kernel may take to give up the name of a network namespace.
-const NAMESPACE_LIMIT: Duration = Duration::from_secs(10);
+/// The folder in which the kernel has the links of this machine's own network.
+const LINKS: &str = "/sys/class/net";
+
+/// How long the kernel may take to give up the name of a network namespace or of a link.
+const NAME_LIMIT: Duration = Duration::from_secs(10);
 
 /// A thing on this machine that must be undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +42,8 @@ pub enum Thing {
     Process { pid: i32, start: u64, what: String },
     /// A named network namespace (`ip netns`).
     NetworkNamespace { name: String },
+    /// A link (`ip link`) in this machine's own network.
+    Link { name: String },
     /// A control group and the groups below it.
     Cgroup { path: PathBuf },
     /// A controller that multivm switched on for the children of a control group (v2).
@@ -73,12 +78,13 @@ impl Thing {
         Ok(Thing::Process { pid, start, what: what.to_owned() })
     }
 
-    /// Whether the thing exists, if its kind may end by itself or with another: a process or a network namespace. For other
-    /// kinds this is true.
+    /// Whether the thing exists, if its kind may end by itself or with another: a process, a network namespace or a link.
+    /// For other kinds this is true.
     pub fn is_there(&self) -> bool {
         match self {
             Thing::Process { pid, start, .. } => Owner { pid: *pid, start: *start }.is_alive(),
             Thing::NetworkNamespace { name } => Path::new(NAMESPACES).join(name).exists(),
+            Thing::Link { name } => Path::new(LINKS).join(name).exists(),
             Thing::Cgroup { .. }
             | Thing::CgroupController { .. }
             | Thing::Directory { .. }
@@ -93,6 +99,10 @@ impl Thing {
             Thing::NetworkNamespace { name } => (
                 Path::new(NAMESPACES).join(name),
                 format!("`ip netns pids {name}` shows who is in it, `ip netns delete {name}` removes it"),
+            ),
+            Thing::Link { name } => (
+                Path::new(LINKS).join(name),
+                format!("`ip -d link show {name}` shows what it is, `ip link delete {name}` removes it"),
             ),
             Thing::Cgroup { path } => (
                 path.clone(),
@@ -115,7 +125,8 @@ impl Thing {
     pub fn undo(&self, state: &Path) -> Result<()> {
         match self {
             Thing::Process { pid, start, .. } => self.end_process(*pid, *start),
-            Thing::NetworkNamespace { name } => self.delete_namespace(name),
+            Thing::NetworkNamespace { name } => self.delete(NAMESPACES, &["netns", "delete"], name),
+            Thing::Link { name } => self.delete(LINKS, &["link", "delete"], name),
             Thing::Cgroup { path } => self.remove_cgroup(path),
             Thing::CgroupController { file, controller } => self.switch_off(file, controller),
             Thing::Directory { path } => self.remove_directory(path, state),
@@ -139,15 +150,15 @@ impl Thing {
         })
     }
 
-    fn delete_namespace(&self, name: &str) -> Result<()> {
+    /// Deletes what `ip` knows by a name, and what the kernel has in a folder by that name while it is there.
+    fn delete(&self, folder: &str, words: &[&str], name: &str) -> Result<()> {
         if !name.starts_with(PREFIX) {
             return Err(Failure::new(format!("delete {self}"), "not a name that multivm gives"));
         }
-        let path = Path::new(NAMESPACES).join(name);
-        if !path.exists() {
+        if !Path::new(folder).join(name).exists() {
             return Ok(());
         }
-        limited::run(Command::new("ip").args(["netns", "delete", name]), "", NAMESPACE_LIMIT)
+        limited::run(Command::new("ip").args(words).arg(name), "", NAME_LIMIT)
             .attempting(|| format!("delete {self}"))
     }
 
@@ -212,6 +223,7 @@ impl fmt::Display for Thing {
         match self {
             Thing::Process { pid, what, .. } => write!(f, "process {pid} ({what})"),
             Thing::NetworkNamespace { name } => write!(f, "network namespace {name}"),
+            Thing::Link { name } => write!(f, "link {name}"),
             Thing::Cgroup { path } => write!(f, "control group {}", path.display()),
             Thing::CgroupController { file, controller } => {
                 write!(f, "controller {controller} in {}", file.display())
