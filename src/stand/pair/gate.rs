@@ -17,7 +17,6 @@ pub fn gate(peer: &str, ports: &str) -> Gate {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
     use std::process::Output;
 
     use super::super::testing::{Sandbox, content};
@@ -43,18 +42,16 @@ done
 
     fn host() -> Sandbox {
         let host = Sandbox::leased();
-        fs::create_dir(host.path("bin")).unwrap();
-        fs::write(host.path("bin/firewall-cmd"), FIREWALLD).unwrap();
-        fs::set_permissions(host.path("bin/firewall-cmd"), fs::Permissions::from_mode(0o755)).unwrap();
+        host.program("firewall-cmd", FIREWALLD);
         host
     }
 
     fn gate(host: &Sandbox, what: &str, address: &str) -> Output {
-        let script = format!(
-            "PATH={}:$PATH; set -- {what} {address} 49152-49215\n{}",
-            host.path("bin").display(),
-            include_str!("gate.sh")
-        );
+        gate_at(host, what, address, "49152-49215")
+    }
+
+    fn gate_at(host: &Sandbox, what: &str, address: &str, ports: &str) -> Output {
+        let script = format!("set -- {what} {address} {ports}\n{}", include_str!("gate.sh"));
         let output = host.sh(&script);
         assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&output.stderr));
         output
@@ -70,6 +67,18 @@ done
             assert_eq!(content(&host.path("rules.public")).as_deref(), Some(""));
         }
         gate(&host, "close", "192.0.2.12");
+    }
+
+    #[test]
+    fn a_port_of_udp_is_another_one() {
+        let host = host();
+        for ports in ["4789", "4789/udp"] {
+            gate_at(&host, "open", "192.0.2.12", ports);
+        }
+        gate_at(&host, "close", "192.0.2.12", "4789");
+        let left =
+            "rule family=ipv4 source address=192.0.2.12 port port=4789 protocol=udp accept\n".to_owned();
+        assert_eq!(content(&host.path("rules.public")), Some(left));
     }
 
     #[test]

@@ -1,11 +1,13 @@
 # Lets one machine in at some ports of this host, or takes that back: `gate open ADDRESS PORTS`, `gate close ADDRESS PORTS`. ADDRESS may be a name;
-# PORTS is a port, or a first and a last one, as 49152-49215. It changes what the firewall does now and nothing that it is set up with.
+# PORTS is a port, or a first and a last one, as 49152-49215, of TCP, or of UDP with `/udp` behind it. It changes what the firewall does now and nothing that it is set up with.
 
 PATH=$PATH:/usr/sbin:/sbin
 LC_ALL=C
 export PATH LC_ALL
 what=$1
-ports=$3
+ports=${3%/*}
+protocol=tcp
+[ "$ports" = "$3" ] || protocol=${3#*/}
 cd /var/lib/multivm/lease || exit 1
 has() { command -v "$1" >/dev/null 2>&1; }
 
@@ -22,21 +24,22 @@ if [ -z "$address" ]; then
 fi
 family=ipv4
 case $address in *:*) family=ipv6 ;; esac
-theirs=theirs.$2.$ports
-mark="multivm $address $ports"
+theirs=theirs.$2.$ports.$protocol
+seen=seen.$2.$ports.$protocol
+mark="multivm $address $ports/$protocol"
 
 zone=$(cat "zone.$2" 2>/dev/null)
 if [ -n "$zone" ] || { has firewall-cmd && [ "$(firewall-cmd --state 2>/dev/null)" = running ]; }; then
-    rule="rule family=$family source address=$address port port=$ports protocol=tcp accept"
+    rule="rule family=$family source address=$address port port=$ports protocol=$protocol accept"
     if [ -z "$zone" ]; then
         link=$(ip -o route get "$address" 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p')
         zone=$(firewall-cmd --get-zone-of-interface="$link" 2>/dev/null) || zone=$(firewall-cmd --get-default-zone)
         echo "$zone" >"zone.$2"
     fi
-    if [ ! -e "seen.$2.$ports" ]; then
+    if [ ! -e "$seen" ]; then
         # A rule that is there already is somebody's, and stays.
         ! firewall-cmd -q --zone="$zone" --query-rich-rule="$rule" 2>/dev/null || : >"$theirs"
-        : >"seen.$2.$ports"
+        : >"$seen"
     fi
     [ ! -e "$theirs" ] || exit 0
     case $what in
@@ -53,7 +56,7 @@ fi
 tables=iptables
 [ $family = ipv4 ] || tables=ip6tables
 if has $tables && $tables -S INPUT 2>/dev/null | grep -q -v -x -e '-P INPUT ACCEPT'; then
-    put() { $tables "$1" INPUT -p tcp -s "$address" --dport "$(echo "$ports" | tr - :)" -m comment --comment "$mark" -j ACCEPT 2>/dev/null; }
+    put() { $tables "$1" INPUT -p "$protocol" -s "$address" --dport "$(echo "$ports" | tr - :)" -m comment --comment "$mark" -j ACCEPT 2>/dev/null; }
     case $what in
         open) put -C || put -I || exit 1 ;;
         close) while put -D; do :; done ;;
@@ -72,7 +75,7 @@ while read -r kind table chain; do
         *) continue ;;
     esac
     case $what in
-        open) nft insert rule "$kind" "$table" "$chain" $match "$address" tcp dport "$ports" accept comment "\"$mark\"" || exit 1 ;;
+        open) nft insert rule "$kind" "$table" "$chain" $match "$address" "$protocol" dport "$ports" accept comment "\"$mark\"" || exit 1 ;;
         close)
             nft -a list chain "$kind" "$table" "$chain" | grep -F "comment \"$mark\"" | sed 's/.* handle //' |
             while read -r handle; do nft delete rule "$kind" "$table" "$chain" handle "$handle" || exit 1; done

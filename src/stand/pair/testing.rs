@@ -1,6 +1,7 @@
 //! A host for tests: a folder in which the scripts for hosts run, as whoever runs the tests.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -33,6 +34,22 @@ impl Sandbox {
         self.path("multivm/lease").join(below)
     }
 
+    /// Gives the host a program.
+    pub fn program(&self, name: &str, script: &str) {
+        let path = self.path("bin").join(name);
+        fs::create_dir_all(self.path("bin")).unwrap();
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// A shell that finds the host's own programs first.
+    fn shell(&self) -> Command {
+        let path = std::env::var("PATH").unwrap();
+        let mut command = Command::new("sh");
+        command.env("PATH", format!("{}:{path}", self.path("bin").display()));
+        command
+    }
+
     /// A script that works in this folder.
     fn moved(&self, script: &str) -> String {
         script.replace(HOME, self.path("multivm").to_str().unwrap())
@@ -52,7 +69,10 @@ impl Sandbox {
     fn whole(&self, script: &str) -> String {
         let getent = format!("getent() {{ echo 'user:x:0:0::{}:/bin/sh'; }}\n", self.path("home").display());
         let user = nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap().name;
-        getent + &self.moved(script).replace("USER-OF-THE-TEST", &user)
+        let script = getent + &self.moved(script).replace("USER-OF-THE-TEST", &user);
+        let mut command = self.shell();
+        command.args(["-c", &script]).env("SSH_CONNECTION", "192.0.2.9 5000 192.0.2.1 22");
+        command.output().unwrap()
     }
 
     /// Makes changes.
@@ -73,7 +93,7 @@ impl Sandbox {
 
     /// Puts everything back, as a host does by itself.
     pub fn put_back(&self) -> Output {
-        Command::new("sh").arg(self.lease("undo")).output().unwrap()
+        self.shell().arg(self.lease("undo")).output().unwrap()
     }
 }
 
