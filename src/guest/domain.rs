@@ -69,6 +69,7 @@ pub fn xml(guest: &Guest, inventory: &Inventory, profile: &Profile, oldest_qemu:
             base_image => &inventory.storage.base_image,
             bridge => &guests.bridge,
             mac => &guest.mac,
+            mtu => guests.mtu,
             console => console_path(&guest.name),
         })
         .attempting(attempted)
@@ -142,6 +143,16 @@ mod tests {
         assert_eq!(attribute("serial", "source", "path"), "/var/log/libvirt/qemu/vm1-console.log");
         assert_eq!(attribute("interface", "mac", "address"), guest.mac);
         assert_eq!(attribute("disk", "source", "name"), "/export/vm1.qcow2");
+    }
+
+    #[test]
+    fn the_network_card_has_the_mtu_of_its_network() {
+        let mut inventory = inventory("a");
+        let guest = guest(Role::Fleet, 1, &inventory).unwrap();
+        let xml = |inventory: &Inventory| xml(&guest, inventory, &profile(), Version::new(9, 1, 0)).unwrap();
+        assert!(!xml(&inventory).contains("<mtu"));
+        inventory.guests.mtu = Some(1450);
+        assert!(xml(&inventory).contains("<mtu size='1450'/>"));
     }
 
     #[test]

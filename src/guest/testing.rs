@@ -47,6 +47,7 @@ pub fn inventory(owner: &str) -> Inventory {
             addresses: "198.18.7.0/24".parse().unwrap(),
             netmask: "255.255.0.0".into(),
             gateway: "198.18.0.1".into(),
+            mtu: None,
             key: "key".into(),
             public_key: "AAAA".into(),
             known_hosts: "known_hosts".into(),

@@ -109,6 +109,9 @@ pub struct GuestsEntry {
     pub addresses: Ipv4Net,
     pub netmask: String,
     pub gateway: String,
+    /// The MTU of the guests' network card; none where every frame of an ordinary one has room on its way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
     /// Private key for root in the guests.
     pub key: PathBuf,
     /// Public half, the base64 part only.

@@ -1,6 +1,7 @@
 //! What a host says of itself.
 
 use std::collections::{BTreeSet, HashMap};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use roxmltree::Document;
@@ -27,14 +28,38 @@ pub struct Facts {
     texts: HashMap<String, String>,
 }
 
+/// What a host is asked about that only some hosts have; empty where it is of no interest.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// The folder that is to be the shared storage.
+    pub folder: String,
+    /// The bridge for guests.
+    pub bridge: String,
+    /// The subnet of the overlay for guests.
+    pub subnet: String,
+    /// The names or addresses of the overlay's other members.
+    pub members: Vec<String>,
+}
+
+/// A host's way to another member of an overlay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Way {
+    /// The member's IPv4 address.
+    pub address: Ipv4Addr,
+    /// The MTU of the link that leads there.
+    pub mtu: u32,
+}
+
 impl Facts {
-    /// Asks a host what it has, also of a folder that is to be the shared storage, and of a bridge for guests.
+    /// Asks a host what it has, also of what a run is to use there.
     ///
     /// # Errors
     ///
     /// The host did not say it all within `limit`.
-    pub fn ask(remote: &Remote, folder: &str, bridge: &str, limit: Duration) -> Result<Facts> {
-        Facts::said(remote, SCRIPT, &[folder, bridge], limit)
+    pub fn ask(remote: &Remote, of: &Asked, limit: Duration) -> Result<Facts> {
+        let Asked { folder, bridge, subnet, members } = of;
+        let words = [folder, bridge, subnet].into_iter().chain(members).map(String::as_str);
+        Facts::said(remote, SCRIPT, &words.collect::<Vec<_>>(), limit)
     }
 
     /// Runs a script on a host, as root if it can be, and takes what it says. It comes from standard input, so that nothing has to be
@@ -122,6 +147,18 @@ impl Facts {
             .map(|(name, usual)| self.number(name).unwrap_or(usual))
     }
 
+    /// The way to a member of the overlay, by the name or address that the host was asked about; none if there is none.
+    pub fn way(&self, member: &str) -> Option<Way> {
+        let ways = self.values.get("way")?.iter();
+        let mut words = ways.map(|way| way.split_whitespace().collect::<Vec<_>>());
+        words.find_map(|words| match words[..] {
+            [of, address, mtu] if of == member => {
+                Some(Way { address: address.parse().ok()?, mtu: mtu.parse().ok()? })
+            }
+            _ => None,
+        })
+    }
+
     /// The machine types for guests of an architecture. Names that stand for another one differ from host to host, and are left
     /// out.
     pub fn machine_types(&self, arch: &str) -> BTreeSet<String> {
@@ -181,5 +218,15 @@ mod tests {
         assert_eq!(facts.one("arch"), Some(std::env::consts::ARCH));
         assert!(facts.number("memory_kib").unwrap() > 0 && facts.one("folder") == Some("yes"));
         assert_eq!(facts.one("bridge"), None, "lo is no bridge");
+    }
+
+    #[test]
+    fn this_machine_knows_the_way_to_itself() {
+        let facts =
+            Facts::of_this_machine(SCRIPT, &["", "", "127.1.0.0/16", "127.0.0.1", "no.such.name.invalid"]);
+        let way = facts.way("127.0.0.1").unwrap();
+        assert_eq!(way.address, Ipv4Addr::LOCALHOST);
+        assert!(way.mtu > 1500, "{way:?}");
+        assert_eq!(facts.way("no.such.name.invalid"), None);
     }
 }

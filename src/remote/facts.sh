@@ -1,10 +1,13 @@
 # Says what a host is and has, for multivm's doctor, on standard output: a line for each fact, and texts between <<NAME and >>NAME.
 # It runs as root if it can, needs nothing but a POSIX shell, and leaves nothing behind. Whatever is not there is not said.
-# $1: the folder of the shared storage, or nothing. $2: the guests' bridge, or nothing.
+# $1: the folder of the shared storage, or nothing. $2: the guests' bridge, or nothing. $3: the subnet of an overlay, or nothing, and behind it
+# the addresses of the overlay's other members.
 
 limit=20
 folder=$1
 bridge=$2
+subnet=$3
+[ $# -lt 3 ] || shift 3
 
 say() { [ -z "$2" ] || printf '%s %s\n' "$1" "$2"; }
 file() { [ ! -r "$2" ] || say "$1" "$(head -n 1 "$2" 2>/dev/null)"; }
@@ -58,7 +61,7 @@ for name in libvirt-qemu qemu; do
 done
 say qemu_user "$qemu_user"
 say virtualization "$(run systemd-detect-virt)"
-for program in timeout bash mount.nfs exportfs nft ip; do
+for program in timeout bash mount.nfs exportfs nft ip bridge; do
     has "$program" && say has "$program"
 done
 file nfsd_threads /proc/fs/nfsd/threads
@@ -71,21 +74,16 @@ has ufw && say ufw "$(run ufw status | head -n 1)"
 file bridge_nf_call_iptables /proc/sys/net/bridge/bridge-nf-call-iptables
 [ -z "$bridge" ] || [ ! -d "/sys/class/net/$bridge/bridge" ] || say bridge "$bridge"
 [ -z "$bridge" ] || file bridge_flags "/sys/class/net/$bridge/flags"
-[ -z "$bridge" ] || file bridge_stp_state "/sys/class/net/$bridge/bridge/stp_state"
-[ -z "$bridge" ] || file bridge_forward_delay "/sys/class/net/$bridge/bridge/forward_delay"
-has sshd && say max_startups "$(run sshd -T | sed -n 's/^maxstartups //p')"
-
-# Whoever asks a mount whose server is gone waits for it: one question for each, all at once.
-hung() { run stat -f "$1" >/dev/null || [ $? -lt 124 ] || say hung_mount "$1"; }
-for mounted in $(sed -n 's/^[^ ]* \([^ ]*\) \(nfs4*\|cifs\|ceph\|fuse\.[^ ]*\) .*/\1/p' /proc/mounts); do
-    hung "$mounted" &
-done
-wait
-
-lease=/var/lib/multivm/lease
-if [ -d "$lease" ]; then
-    say lease "$(head -n 1 "$lease/holder" 2>/dev/null || echo somebody)"
-    say lease_silence_s "$(($(date +%s) - $(stat -c %Y "$lease/beat" 2>/dev/null || echo 0)))"
+if [ -n "$subnet" ]; then
+    # A network that holds the subnet, or lies in it; the way to anywhere does not count.
+    say subnet_in_use "$({ run ip -4 -o route show to root "$subnet"; run ip -4 -o route show to match "$subnet"; } | grep -v '^default' | head -n 1)"
+    [ -d /sys/module/vxlan ] || ! has modprobe || run modprobe -n vxlan || say lacks vxlan
+    say client "${SSH_CONNECTION%% *}"
+    for member in "$@"; do
+        address=$(run getent ahostsv4 "$member" | head -n 1 | cut -d ' ' -f 1)
+        link=$(run ip -4 -o route get "$address" | sed -n 's/.* dev \([^ ]*\).*/\1/p')
+        [ -z "$link" ] || say way "$member $address $(cat "/sys/class/net/$link/mtu")"
+    done
 fi
 
 if [ -n "$folder" ]; then

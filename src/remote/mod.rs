@@ -19,7 +19,7 @@ mod trust;
 
 pub use agent::{Agent, LOAD_LOG};
 pub use dialogue::Dialogue;
-pub use facts::{Facts, KVM_RAN};
+pub use facts::{Asked, Facts, KVM_RAN, Way};
 pub use host_key::Identity;
 pub use multivm_protocol as protocol;
 pub use observe::{KernelLine, Observation, Process, realtime_s};

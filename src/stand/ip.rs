@@ -1,10 +1,10 @@
-//! Network namespaces by name, and `ip`, which makes them and works in them.
+//! iproute2: `ip`, which makes links and network namespaces and works in them, and `bridge`, for the forwarding of links.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::failure::{Failure, Result};
+use crate::failure::{Attempt, Failure, Result};
 use crate::sys::limited;
 
 /// How long `ip` may take: the kernel waits for other namespaces that go.
@@ -18,6 +18,23 @@ pub fn path(namespace: &str) -> PathBuf {
 /// Runs `ip` with these arguments.
 pub fn ip(arguments: &str) -> Result<()> {
     run(Command::new("ip").args(arguments.split_whitespace()), "", &format!("ip {arguments}"))
+}
+
+/// Runs `bridge` with these arguments.
+pub fn bridge(arguments: &str) -> Result<()> {
+    run(Command::new("bridge").args(arguments.split_whitespace()), "", &format!("bridge {arguments}"))
+}
+
+/// What `ip` says when it is asked for something that the kernel knows.
+pub fn said(arguments: &str) -> Result<String> {
+    let mut command = Command::new("ip");
+    let asked = command.args(arguments.split_whitespace()).env("LC_ALL", "C").stdin(Stdio::null()).output();
+    let attempted = || format!("ip {arguments}");
+    let output = asked.attempting(attempted)?;
+    if !output.status.success() {
+        return Err(Failure::new(attempted(), String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Runs `ip` for each of the lines, in a namespace.

@@ -1,27 +1,83 @@
-//! Whether migrations reach each host: a connection to a port of them, from the other one.
+//! Whether migrations reach each host, and frames of the overlay: a port of theirs, tried from the other one.
 
+use std::fmt;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
 
 use super::{AskedHost, Consent, Diagnosis, Mend, Pair};
 use crate::failure::Result;
-use crate::inventory::file::ListedHost;
 use crate::remote::{Remote, quote};
+use crate::stand::pair::VXLAN_PORT;
 use crate::sys::parallel::at_once;
 
-const WHAT: &str = "migration ports";
-
-/// How long a connection may take before the port counts as one that drops everything.
+/// How long an answer may take before the port counts as one that drops everything.
 const CONNECT: Duration = Duration::from_secs(3);
 
 /// How long the command with it may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
 pub fn examine([source, target]: &[AskedHost<'_>; 2], pair: &Pair) -> Vec<Diagnosis> {
-    let ways = [(target, source), (source, target)];
-    let tried = at_once("try a port", ways, |(from, to)| {
-        try_port(&from.remote, &to.machine.migration_address, to.facts.migration_ports()[0])
+    let mut ways = Vec::new();
+    for (from, to) in [(target, source), (source, target)] {
+        ways.push((Some(from), to, Ports::of_migrations(from, to)));
+        if let Some(here) = to.here {
+            ways.push((Some(from), to, Ports::of_the_overlay(from, to)));
+            ways.push((None, to, Ports::for_this_machine(here, to)));
+        }
+    }
+    let tried = at_once("try a port", ways.iter(), |(from, _, ports)| match from {
+        Some(from) => try_port(&from.remote, ports),
+        None => Ok(try_from_here(ports)),
     });
-    ways.into_iter().zip(tried).map(|((_, to), tried)| told(to, tried, pair)).collect()
+    ways.iter().zip(tried).map(|((_, to, ports), tried)| told(to, ports, tried, pair)).collect()
+}
+
+/// Ports of a host that somebody must reach.
+struct Ports {
+    what: &'static str,
+    protocol: &'static str,
+    /// The host's address for whoever tries, and what he is called.
+    address: String,
+    by: &'static str,
+    /// His address.
+    from: String,
+    first: u64,
+    last: u64,
+}
+
+impl Ports {
+    fn of_migrations(from: &Host<'_>, to: &Host<'_>) -> Ports {
+        let [first, last] = to.facts.migration_ports();
+        Ports {
+            what: "migration ports",
+            protocol: "tcp",
+            address: to.machine.migration_address.clone(),
+            by: "the other host",
+            from: from.machine.migration_address.clone(),
+            first,
+            last,
+        }
+    }
+
+    fn of_the_overlay(from: &Host<'_>, to: &Host<'_>) -> Ports {
+        let port = u64::from(VXLAN_PORT);
+        let ports = Ports::of_migrations(from, to);
+        Ports { what: "overlay", protocol: "udp", first: port, last: port, ..ports }
+    }
+
+    fn for_this_machine(here: Ipv4Addr, to: &Host<'_>) -> Ports {
+        let ports = Ports::of_the_overlay(to, to);
+        Ports { address: to.machine.address.clone(), by: "this machine", from: here.to_string(), ..ports }
+    }
+}
+
+/// The port, or the first and the last one.
+impl fmt::Display for Ports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.first)?;
+        if self.last == self.first { Ok(()) } else { write!(f, "-{}", self.last) }
+    }
 }
 
 /// The answer to a connection.
@@ -41,17 +97,43 @@ enum PortState {
 }
 
 /// Tries a port by the only program that most hosts have for it, which is bash.
-fn try_port(from: &Remote, address: &str, port: u64) -> Result<PortState> {
-    let connect = format!("exec 3<>/dev/tcp/{}/{port}", quote(address));
-    let command = format!("LC_ALL=C timeout {} bash -c {}", CONNECT.as_secs(), quote(&connect));
+fn try_port(from: &Remote, Ports { protocol, address, first, .. }: &Ports) -> Result<PortState> {
+    let connect = format!("exec 3<>/dev/{protocol}/{}/{first}", quote(address));
+    // Whoever sends by UDP hears of the first packet when he sends another one.
+    let send = if *protocol == "udp" { "; echo >&3; sleep 1; echo >&3 && sleep 9" } else { "" };
+    let command = format!("LC_ALL=C timeout {} bash -c {}", CONNECT.as_secs(), quote(&(connect + send)));
     let output = from.run(&command, LIMIT)?;
     Ok(answer(output.status, &output.stderr))
 }
 
+/// Tries a UDP port from this machine.
+fn try_from_here(Ports { address, first, .. }: &Ports) -> PortState {
+    let asked = || {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        socket.set_read_timeout(Some(CONNECT))?;
+        socket.connect(format!("{address}:{first}"))?;
+        socket.send(b"\n")?;
+        socket.recv(&mut [0; 64])
+    };
+    match asked() {
+        Ok(_) => PortState::Open,
+        Err(error) => match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => PortState::Silent,
+            ErrorKind::ConnectionRefused => PortState::Closed,
+            ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::PermissionDenied => {
+                PortState::Blocked(error.to_string())
+            }
+            _ => PortState::Unknown(error.to_string()),
+        },
+    }
+}
+
 fn answer(status: i32, said: &str) -> PortState {
-    // bash: connect: Connection refused
-    let reason =
-        said.lines().find_map(|line| line.split_once("connect: ")).map(|(_, reason)| reason.to_owned());
+    // bash: connect: Connection refused; bash: line 1: echo: write error: Connection refused
+    let reason = said
+        .lines()
+        .find_map(|line| line.split_once("connect: ").or_else(|| line.split_once("write error: ")))
+        .map(|(_, reason)| reason.to_owned());
     let unresolved = ["not known", "No address", "resolution", "Invalid argument"];
     let unresolved = said.lines().next().filter(|line| unresolved.iter().any(|words| line.contains(words)));
     match (status, reason) {
@@ -64,60 +146,69 @@ fn answer(status: i32, said: &str) -> PortState {
     }
 }
 
-fn told(to: &AskedHost<'_>, tried: Result<PortState>, pair: &Pair) -> Diagnosis {
-    let [first, last] = to.facts.migration_ports();
-    let ListedHost { migration_address, .. } = to.machine;
-    let seen = |what: &str| format!("{migration_address}:{first}, tried from the other host: {what}");
-    let blocked = |what: &str| {
+fn told(to: &AskedHost<'_>, ports: &Ports, tried: Result<PortState>, pair: &Pair) -> Diagnosis {
+    let Ports { what, protocol, address, by, first, .. } = ports;
+    let is_udp = *protocol == "udp";
+    let seen = |answer: &str| format!("{address}:{first}/{protocol}, tried from {by}: {answer}");
+    let blocked = |answer: &str| {
         let mend = Mend {
-            wanted: &format!("{first}-{last}/tcp open for the other host"),
-            command: command(to, pair, first, last),
+            wanted: &format!("{ports}/{protocol} open for {by}"),
+            command: command(to, ports),
             consent: Consent::Firewall,
         };
-        to.mendable(WHAT, seen(what), mend, pair)
+        to.mendable(what, seen(answer), mend, pair)
     };
     match tried {
-        Ok(PortState::Closed) => to.good(WHAT, seen("nobody listens, as it must be; a firewall that rejects by a reset looks the same")),
+        Ok(PortState::Closed) => to.good(what, seen("nobody listens, as it must be; a firewall that rejects by a reset looks the same")),
         Ok(PortState::Unresolved(words)) => to.missing(
-            WHAT,
+            what,
             seen(&words),
             "wanted: an address that the other host can reach; `migration_address` takes one, which needs no resolver",
         ),
+        Ok(PortState::Open) if is_udp => to.warn(
+            what,
+            seen("somebody answers there"),
+            "wanted: nobody but the kernel's VXLAN; ss -lunp there says whose the port is",
+        ),
         Ok(PortState::Open) => to.warn(
-            WHAT,
+            what,
             seen("somebody listens there"),
             "libvirt leaves out a port that is in use: ss -ltnp there says whose it is",
         ),
         Ok(PortState::Blocked(words)) => blocked(&format!("{words}: a firewall rejects it, or the address is wrong")),
+        Ok(PortState::Silent) if is_udp && !pair.allow.contains(&Consent::Firewall) => to.warn(
+            what,
+            seen("no answer: a firewall drops it, or another VXLAN link of the host has the port"),
+            format!("a run fails if it is a firewall; {}; or multivm does it, if `allow` has `firewall`", command(to, ports)),
+        ),
         Ok(PortState::Silent) => blocked("no answer: a firewall drops it, or the address is wrong"),
-        Ok(PortState::Unknown(words)) => to.warn(WHAT, seen(&words), "is bash on the other host?"),
-        Err(failure) => to.warn(WHAT, seen(&failure.to_string()), "the other host could not be asked"),
+        Ok(PortState::Unknown(words)) => to.warn(what, seen(&words), "is bash on the other host?"),
+        Err(failure) => to.warn(what, seen(&failure.to_string()), "the other host could not be asked"),
     }
 }
 
-/// The command that opens the ports until the host's next boot, for the other host alone.
-fn command(to: &AskedHost<'_>, pair: &Pair, first: u64, last: u64) -> String {
-    let peer = if to.name == "source" { &pair.target } else { &pair.source };
-    let peer = &peer.migration_address;
+/// The command that opens the ports until the host's next boot, for whoever must reach them alone.
+fn command(to: &AskedHost<'_>, ports: &Ports) -> String {
+    let Ports { protocol, from: peer, first, last, .. } = ports;
     let facts = &to.facts;
     let (family, saddr) = if peer.contains(':') { ("ipv6", "ip6 saddr") } else { ("ipv4", "ip saddr") };
     if facts.one("firewalld") == Some("running") {
         return format!(
-            "firewall-cmd --add-rich-rule 'rule family={family} source address={peer} port port={first}-{last} protocol=tcp accept'"
+            "firewall-cmd --add-rich-rule 'rule family={family} source address={peer} port port={ports} protocol={protocol} accept'"
         );
     }
     if facts.one("ufw").is_some_and(|state| state.ends_with(" active")) {
         return format!(
-            "ufw allow proto tcp from {peer} to any port {first}:{last} (and `ufw delete` of the same afterwards)"
+            "ufw allow proto {protocol} from {peer} to any port {first}:{last} (and `ufw delete` of the same afterwards)"
         );
     }
     if facts.has("nft") {
         return format!(
-            "nft list ruleset, and a rule in front: {saddr} {peer} tcp dport {first}-{last} accept"
+            "nft list ruleset, and a rule in front: {saddr} {peer} {protocol} dport {ports} accept"
         );
     }
     format!(
-        "iptables -I INPUT -p tcp -s {peer} --dport {first}:{last} -j ACCEPT; or is the firewall another machine?"
+        "iptables -I INPUT -p {protocol} -s {peer} --dport {first}:{last} -j ACCEPT; or is the firewall another machine?"
     )
 }
 
@@ -136,6 +227,8 @@ mod tests {
         PortState::Closed
     )]
     #[case::rejected(1, "bash: connect: No route to host\nbash: ...", PortState::Blocked("No route to host".into()))]
+    #[case::refused_by_udp(1, "bash: line 1: echo: write error: Connection refused", PortState::Closed)]
+    #[case::rejected_by_udp(1, "bash: line 1: echo: write error: No route to host", PortState::Blocked("No route to host".into()))]
     #[case::dropped(124, "", PortState::Silent)]
     #[case::in_use(0, "", PortState::Open)]
     #[case::no_such_name(1, "bash: kvm2: Name or service not known\nbash: line 1: /dev/tcp/kvm2/1: Invalid argument", PortState::Unresolved("bash: kvm2: Name or service not known".into()))]
@@ -154,8 +247,9 @@ mod tests {
     #[case::other("", "iptables -I INPUT ")]
     fn the_command_is_the_hosts_firewalls(#[case] said: &str, #[case] expected: &str) {
         let pair = ordinary();
-        let [source, _] = hosts(&pair, said, "");
-        let found = told(&source, Ok(PortState::Blocked("No route to host".into())), &pair);
+        let [source, target] = hosts(&pair, said, "");
+        let ports = Ports::of_migrations(&target, &source);
+        let found = told(&source, &ports, Ok(PortState::Blocked("No route to host".into())), &pair);
         assert_eq!(found.verdict, Grade::Missing);
         assert!(found.advice.as_ref().unwrap().contains(expected), "{found:?}");
     }
@@ -163,8 +257,8 @@ mod tests {
     #[test]
     fn ports_are_those_of_qemu_conf() {
         let pair = pair("mount = '/srv'", "nat = true", "'firewall'");
-        let [source, _] = hosts(&pair, "migration_port_min 50000\nmigration_port_max 50010", "");
-        let found = told(&source, Ok(PortState::Silent), &pair);
+        let [source, target] = hosts(&pair, "migration_port_min 50000\nmigration_port_max 50010", "");
+        let found = told(&source, &Ports::of_migrations(&target, &source), Ok(PortState::Silent), &pair);
         assert_eq!(found.verdict, Grade::Warn, "multivm may open them");
         assert!(found.seen.contains("a:50000") && found.advice.unwrap().contains("50000-50010/tcp"));
     }

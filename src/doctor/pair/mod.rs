@@ -27,13 +27,14 @@ mod system;
 mod testing;
 mod versions;
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::{Diagnosis, Grade};
 use crate::failure::{Failure, Result};
 use crate::inventory::file::{Consent, ListedHost, Network, Pair, SharedStorage};
-use crate::remote::{Facts, Identity, Remote};
+use crate::remote::{Asked, Facts, Identity, Remote};
 use crate::scenario::Profile;
 use crate::stand::pair::{ChosenPair, ExaminedHost};
 use crate::sys::parallel::at_once;
@@ -50,6 +51,8 @@ struct AskedHost<'a> {
     remote: Remote,
     facts: Facts,
     clock: ClockReading,
+    /// This machine's address on the way to both hosts, if it is to be a member of the pair's overlay.
+    here: Option<Ipv4Addr>,
 }
 
 /// What a host said when it was asked for the time.
@@ -113,8 +116,15 @@ pub fn examine(
             Diagnosis::missing("here", why, "see docs/hosts.md, or fixtures/inventory.toml for every key")
         })
         .collect();
-    let sides = [("source", &pair.source), ("target", &pair.target)];
-    let asked = at_once("ask a host", sides, |(name, machine)| Ok(ask(name, machine, pair, known_hosts)));
+    let (here, seen_here) = network::here(pair);
+    findings.extend(seen_here);
+    let sides = [("source", &pair.source, &pair.target), ("target", &pair.target, &pair.source)];
+    let asked = at_once("ask a host", sides, |(name, machine, peer)| {
+        let members = [Some(peer.migration_address.clone()), here.map(|here| here.to_string())];
+        let of = Asked { members: members.into_iter().flatten().collect(), ..asked_about(pair) };
+        let facts = |remote: &Remote| Facts::ask(remote, &of, LIMIT);
+        Ok(ask(name, machine, known_hosts, facts).map(|host| Host { here, ..host }))
+    });
     let mut hosts = Vec::new();
     for host in asked {
         match host {
@@ -185,8 +195,8 @@ fn at(stage: LoginStage) -> impl Fn(Failure) -> (LoginStage, Box<Failure>) {
 fn ask<'a>(
     name: &'static str,
     machine: &'a ListedHost,
-    pair: &Pair,
     known_hosts: &Path,
+    facts: impl Fn(&Remote) -> Result<Facts>,
 ) -> std::result::Result<AskedHost<'a>, (LoginStage, Box<Failure>)> {
     let remote = Remote::new(format!("{name} ({})", machine.address), machine.login(known_hosts));
     // The login has its time, which is not the clock's.
@@ -196,16 +206,22 @@ fn ask<'a>(
     let begin = SystemTime::now();
     let now = remote.check("date +%s", LIMIT).map_err(at(LoginStage::Facts))?;
     let clock = ClockReading { asked: [begin, SystemTime::now()], now: now.trim().parse().ok() };
+    let facts = facts(&remote).map_err(at(LoginStage::Facts))?;
+    Ok(AskedHost { name, machine, identity, remote, facts, clock, here: None })
+}
+
+/// What only hosts of this pair are asked about.
+fn asked_about(pair: &Pair) -> Asked {
     let folder = match &pair.storage {
         SharedStorage::Mount(folder) => folder.display().to_string(),
         SharedStorage::Export { .. } | SharedStorage::ServeOn(_) => String::new(),
     };
-    let bridge = match &pair.network {
-        Network::Bridge { bridge, .. } => bridge.as_str(),
-        Network::Overlay(_) | Network::Nat => "",
+    let (bridge, subnet) = match &pair.network {
+        Network::Bridge { bridge, .. } => (bridge.clone(), String::new()),
+        Network::Overlay(subnet) => (String::new(), subnet.to_string()),
+        Network::Nat => Default::default(),
     };
-    let facts = Facts::ask(&remote, &folder, bridge, LIMIT).map_err(at(LoginStage::Facts))?;
-    Ok(AskedHost { name, machine, identity, remote, facts, clock })
+    Asked { folder, bridge, subnet, members: Vec::new() }
 }
 
 impl AskedHost<'_> {

@@ -1,7 +1,12 @@
-//! The guests' network on a host.
+//! The guests' network on a host, and here.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
 
 use super::{AskedHost, Consent, Diagnosis, Mend, Pair};
 use crate::inventory::file::Network;
+use crate::stand::pair::{Uplink, overlay_mtu};
 
 const WHAT: &str = "network";
 
@@ -22,19 +27,7 @@ pub fn examine(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
                  `overlay = \"198.18.40.0/24\"`, which multivm makes and deletes",
             ),
         }],
-        Network::Overlay(subnet) if facts.has("ip") => vec![host.mendable(
-            WHAT,
-            format!("the overlay {subnet} is not made yet"),
-            Mend {
-                wanted: "a bridge and a VXLAN link of multivm's own",
-                command: "see docs/hosts.md for the commands".to_owned(),
-                consent: Consent::Links,
-            },
-            pair,
-        )],
-        Network::Overlay(_) => {
-            vec![host.missing(WHAT, "there is no `ip` to make links with", "install iproute2 (iproute)")]
-        }
+        Network::Overlay(subnet) => vec![overlay(host, *subnet, pair)],
         Network::Nat => vec![host.warn(
             WHAT,
             "libvirt's own network",
@@ -61,6 +54,89 @@ pub fn examine(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
         ));
     }
     findings
+}
+
+/// What an overlay takes of a host that is to be a member of it.
+fn overlay(host: &Host<'_>, subnet: Ipv4Net, pair: &Pair) -> Diagnosis {
+    let facts = &host.facts;
+    let peer = if host.name == "source" { &pair.target } else { &pair.source };
+    let members = [Some(peer.migration_address.clone()), host.here.map(|here| here.to_string())];
+    let members: Vec<String> = members.into_iter().flatten().collect();
+    if let Some(program) = ["ip", "bridge"].into_iter().find(|program| !facts.has(program)) {
+        let seen = format!("there is no `{program}` to make links with");
+        return host.missing(WHAT, seen, "install iproute2 (iproute on Fedora and RHEL)");
+    }
+    if facts.says("lacks", "vxlan") {
+        let advice = "wanted: the kernel's module vxlan (kernel-modules on Fedora and RHEL, kernel-default on SUSE), of the kernel that runs";
+        return host.missing(WHAT, "the kernel has no VXLAN", advice);
+    }
+    if let Some(route) = facts.one("subnet_in_use") {
+        return host.missing(WHAT, in_use(subnet, route), ANOTHER);
+    }
+    if let Some(member) = members.iter().find(|member| facts.way(member).is_none()) {
+        let advice = "wanted: a name that can be resolved there to an IPv4 address, and a route to it";
+        return host.missing(WHAT, format!("there is no way to {member}"), advice);
+    }
+    if let (Some(client), Some(here)) = (facts.one("client"), host.here)
+        && client != here.to_string()
+    {
+        return host.missing(
+            WHAT,
+            format!("this machine, {here}, has the address {client} there"),
+            "wanted: the same, as the host sends frames of the overlay to this machine; `bridge` works behind a translation of addresses",
+        );
+    }
+    let ways = members.iter().filter_map(|member| facts.way(member));
+    let mtu = overlay_mtu(ways.map(|way| way.mtu));
+    let mend = Mend {
+        wanted: "a bridge, and a VXLAN link to the other host and this machine",
+        command: "make a bridge of the same name on both hosts, and say `bridge`".to_owned(),
+        consent: Consent::Links,
+    };
+    host.mendable(
+        WHAT,
+        format!("the overlay {subnet} is not made yet; guests get an MTU of {mtu}"),
+        mend,
+        pair,
+    )
+}
+
+fn in_use(subnet: Ipv4Net, route: &str) -> String {
+    format!("the overlay's subnet {subnet} is in use there: {route}")
+}
+
+/// What a user does who has the overlay's subnet already.
+const ANOTHER: &str = "another subnet, which neither the hosts nor this machine have";
+
+/// What an overlay takes of this machine, which is to be a member of it: its address on the way to both hosts, and what was seen.
+pub fn here(pair: &Pair) -> (Option<Ipv4Addr>, Vec<Diagnosis>) {
+    const HERE: &str = "here: network";
+    let Network::Overlay(subnet) = &pair.network else { return (None, Vec::new()) };
+    let missing = |seen: String, advice: &str| Diagnosis::missing(HERE, seen, advice);
+    let hosts = [&pair.source, &pair.target];
+    if let Some(host) = hosts.iter().find(|host| host.jump.is_some()) {
+        let seen = format!(
+            "{} is reached by way of another machine, and this one is to be a member of the overlay",
+            host.address
+        );
+        return (None, vec![missing(seen, "a controller that reaches both hosts itself; or `bridge`")]);
+    }
+    let uplink = match Uplink::to(hosts.map(|host| &*host.address)) {
+        Ok(uplink) => uplink,
+        Err(failure) => {
+            let advice = "wanted: IPv4 addresses of both hosts, in one network; or `bridge`";
+            return (None, vec![missing(failure.to_string(), advice)]);
+        }
+    };
+    let finding = match Uplink::in_use(subnet) {
+        Ok(None) => Diagnosis::good(
+            HERE,
+            format!("both hosts are reached by {}, from {}", uplink.link, uplink.address),
+        ),
+        Ok(Some(route)) => missing(in_use(*subnet, &route), ANOTHER),
+        Err(failure) => missing(failure.to_string(), "is iproute2 (iproute) installed here?"),
+    };
+    (Some(uplink.address), vec![finding])
 }
 
 /// Whether the bridge is switched on: a bridge without a port that has a carrier is `DOWN` for `ip`, and serves guests all the same.
@@ -93,6 +169,42 @@ mod tests {
         let [source, _] = hosts(&pair, said, "");
         let grades: Vec<Grade> = examine(&source, &pair).iter().map(|found| found.verdict).collect();
         assert_eq!(grades, expected);
+    }
+
+    #[rstest]
+    #[case::ready("", Grade::Warn, "MTU of 1350")]
+    #[case::no_program("no bridge", Grade::Missing, "there is no `bridge`")]
+    #[case::no_vxlan("lacks vxlan", Grade::Missing, "no VXLAN")]
+    #[case::in_use(
+        "subnet_in_use 198.18.0.0/16 dev br1",
+        Grade::Missing,
+        "in use there: 198.18.0.0/16 dev br1"
+    )]
+    #[case::no_way("no way", Grade::Missing, "no way to b")]
+    #[case::translated("client 203.0.113.1", Grade::Missing, "has the address 203.0.113.1 there")]
+    fn an_overlay_takes_much_of_a_host(#[case] said: &str, #[case] expected: Grade, #[case] seen: &str) {
+        let pair = pair("mount = '/srv'", "overlay = '198.18.40.0/24'", "'links'");
+        let has = if said == "no bridge" { "has ip" } else { "has ip\nhas bridge" };
+        let way = if said == "no way" { "" } else { "way b 192.0.2.12 1400\n" };
+        let said = format!("{said}\n{has}\n{way}way 192.0.2.1 192.0.2.1 1500");
+        let [source, _] = hosts(&pair, &said, "");
+        let source = Host { here: Some(Ipv4Addr::new(192, 0, 2, 1)), ..source };
+        let found = &examine(&source, &pair)[0];
+        assert_eq!(found.verdict, expected, "{found:?}");
+        assert!(found.seen.contains(seen), "{found:?}");
+    }
+
+    #[test]
+    fn a_controller_must_reach_the_members_of_an_overlay_itself() {
+        let mut pair = pair("mount = '/srv'", "overlay = '198.18.40.0/24'", "'links'");
+        for (machine, address) in [(&mut pair.source, "127.0.0.1"), (&mut pair.target, "127.0.0.2")] {
+            machine.address = address.into();
+        }
+        let (address, findings) = here(&pair);
+        assert_eq!((address, findings[0].verdict), (Some(Ipv4Addr::LOCALHOST), Grade::Good), "{findings:?}");
+        pair.target.jump = Some("bastion".into());
+        let (address, findings) = here(&pair);
+        assert_eq!((address, findings[0].verdict), (None, Grade::Missing));
     }
 
     #[test]

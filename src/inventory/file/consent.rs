@@ -17,7 +17,7 @@ axis! {
         Services => ConsentRow { name: "services", does: "starts services that do not run" },
         Exports => ConsentRow { name: "exports", does: "exports a folder by NFS, to the two hosts alone" },
         Mounts => ConsentRow { name: "mounts", does: "mounts the export" },
-        Firewall => ConsentRow { name: "firewall", does: "opens the ports of migrations, for the other host alone, while it receives" },
+        Firewall => ConsentRow { name: "firewall", does: "opens the ports of migrations, for the other host alone, while it receives, and of the overlay" },
         Selinux => ConsentRow { name: "selinux", does: "sets booleans of SELinux until the host's next boot" },
         Sysctl => ConsentRow { name: "sysctl", does: "sets parameters of the kernel until the host's next boot" },
         Links => ConsentRow { name: "links", does: "makes the links of the overlay" },

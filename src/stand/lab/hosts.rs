@@ -85,6 +85,7 @@ pub fn raise(
             addresses,
             netmask: network::NETWORK.netmask().to_string(),
             gateway: network::SWITCH_ADDRESS.into(),
+            mtu: None,
             key: files.key(),
             public_key: files.public_key()?,
             known_hosts: files.known_hosts(),

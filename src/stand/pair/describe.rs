@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use ipnet::Ipv4Net;
+
 use super::{PairHost, gate, guests};
 use crate::failure::{Failure, Result};
-use crate::inventory::file::{Consent, Network, Pair};
+use crate::inventory::file::{Consent, Pair};
 use crate::inventory::{
     Accelerator, AcceleratorKind, GuestsEntry, HostEntry, Inventory, Login, StorageEntry,
 };
@@ -26,19 +28,26 @@ pub struct PreparedPair<'a> {
     pub owner: &'a str,
     /// The folder of the guests' images, the same on both hosts.
     pub images: &'a str,
+    pub network: GuestNetwork,
     /// The guests' ssh host key.
     pub guest_key: &'a str,
 }
 
+/// The network that guests are attached to, on both hosts.
+pub struct GuestNetwork {
+    pub bridge: String,
+    pub subnet: Ipv4Net,
+    /// The part of it from which guests get their addresses.
+    pub guests: Ipv4Net,
+    /// Empty if the guests have none.
+    pub gateway: String,
+    /// The MTU of the guests, where it is not their own.
+    pub mtu: Option<u32>,
+}
+
 /// The inventory of a prepared pair.
 pub fn inventory(prepared: &PreparedPair<'_>) -> Result<Inventory> {
-    let PreparedPair { pair, sides, files, logins, owner, images, guest_key } = prepared;
-    let Network::Bridge { bridge, subnet, guests: addresses, gateway } = &pair.network else {
-        return Err(Failure::new(
-            "attach guests to the network of this pair",
-            "only `bridge` is supported so far: `overlay` and `nat` are read and not made",
-        ));
-    };
+    let PreparedPair { pair, sides, files, logins, owner, images, network, guest_key } = prepared;
     let [source, target] = sides;
     let accelerator = accelerator(sides);
     Ok(Inventory {
@@ -56,10 +65,11 @@ pub fn inventory(prepared: &PreparedPair<'_>) -> Result<Inventory> {
             kernel: format!("{}/vmlinux", guests::FOLDER),
             initramfs: format!("{}/initramfs", guests::FOLDER),
             machine: machine_type(source.facts, target.facts)?,
-            bridge: bridge.clone(),
-            addresses: *addresses,
-            netmask: subnet.netmask().to_string(),
-            gateway: gateway.map(|gateway| gateway.to_string()).unwrap_or_default(),
+            bridge: network.bridge.clone(),
+            addresses: network.guests,
+            netmask: network.subnet.netmask().to_string(),
+            gateway: network.gateway.clone(),
+            mtu: network.mtu,
             key: files.key(),
             public_key: keys::public_half(&files.key())?,
             known_hosts: files.known_hosts(),

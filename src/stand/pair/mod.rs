@@ -10,6 +10,7 @@ mod gate;
 mod guests;
 mod keys;
 mod lease;
+mod overlay;
 mod postcopy;
 mod prepare;
 mod ssh;
@@ -33,7 +34,7 @@ use crate::ledger::{Thing, state_directory};
 use crate::remote::{Facts, Identity, Remote};
 use crate::stand::machines::Raised;
 use crate::sys::watch::Watch;
-pub use lease::Lease;
+pub use overlay::{Uplink, VXLAN_PORT, overlay_mtu};
 pub use postcopy::Userfaultfd;
 pub use take_back::{clear, forget_raised, put_back, reap};
 
@@ -66,8 +67,10 @@ impl ChosenPair {
             Err(format!("error: the pair {name}: {what} is not supported yet\n  = help: {instead}"))
         };
         match (&self.pair.network, &self.pair.storage) {
-            (Network::Overlay(_), _) => not("`overlay`", "`bridge`: a bridge of the same name on both hosts"),
-            (Network::Nat, _) => not("`nat`", "`bridge`: a bridge of the same name on both hosts"),
+            (Network::Nat, _) => not(
+                "`nat`",
+                "`bridge`: a bridge of the same name on both hosts; or `overlay`, which multivm makes",
+            ),
             (_, SharedStorage::ServeOn(Server::Controller)) => {
                 not("`serve_on = \"controller\"`", "`serve_on = \"source\"`, or `mount`, or `export`")
             }

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::change::{self, Change};
-use super::describe::{self, PreparedPair};
+use super::describe::{self, GuestNetwork, PreparedPair};
+use super::overlay::Overlay;
 use super::ssh::LoginFiles;
 use super::{ChosenPair, ExaminedHost, PairHost, fresh, guests, keys, lease, postcopy, state, storage};
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::GuestImage;
-use crate::inventory::file::{Consent, ListedHost, Server, SharedStorage};
+use crate::inventory::file::{Consent, ListedHost, Network, Server, SharedStorage};
 use crate::inventory::{Access, Inventory, Login, Sudo};
 use crate::ledger::{OnHost, Thing};
 use crate::remote::{Facts, Remote, quote};
@@ -41,12 +42,22 @@ pub fn prepare(
     let files = LoginFiles::create(folder, &run)?;
     let public = format!("ssh-ed25519 {}", key_files::public_half(&files.key())?);
     let sides = sides(chosen, asked);
+    let (network, overlay) = network(chosen, &sides, &run)?;
     take(&sides, chosen, &run, folder, ground)?;
 
     let place = place(chosen, &run);
-    let changes = |at: usize| first(chosen, &sides, at, &public, &run);
+    let changes = |at: usize| {
+        let mut changes = first(chosen, &sides, at, &public, &run);
+        let admits = chosen.pair.allow.contains(&Consent::Firewall);
+        changes.extend(overlay.iter().flat_map(|overlay| overlay.changes(at, admits)));
+        changes
+    };
     both(&sides, |at, remote| change::make(remote, &run, &changes(at), &chosen.pair.allow))?;
     interrupted(ground)?;
+    if let Some(overlay) = &overlay {
+        overlay.join(ground)?;
+        overlay.prove(&sides, ground.stop)?;
+    }
     let mounts = mounts(chosen, &run);
     both(&sides, |at, remote| {
         change::make(remote, &run, &mounts[at], &chosen.pair.allow)?;
@@ -66,6 +77,7 @@ pub fn prepare(
         logins,
         owner: &run,
         images: &place.images,
+        network,
         guest_key: &guest_key,
     })?;
     let addresses = inventory.guests.addresses.hosts();
@@ -74,6 +86,32 @@ pub fn prepare(
     let text = serde_json::to_string_pretty(&inventory).attempting(|| "write the inventory".into())?;
     key_files::write(&folder.join("inventory.json"), &text, 0o600)?;
     Ok(inventory)
+}
+
+/// The guests' network, and the overlay if it is one that is to be made.
+fn network(chosen: &ChosenPair, sides: &[PairHost<'_>; 2], run: &str) -> Result<(GuestNetwork, Option<Overlay>)> {
+    match &chosen.pair.network {
+        Network::Bridge { bridge, subnet, guests, gateway } => {
+            let gateway = gateway.map(|gateway| gateway.to_string()).unwrap_or_default();
+            let bridge = bridge.clone();
+            Ok((GuestNetwork { bridge, subnet: *subnet, guests: *guests, gateway, mtu: None }, None))
+        }
+        Network::Overlay(subnet) => {
+            let overlay = Overlay::of(*subnet, run, sides)?;
+            let network = GuestNetwork {
+                bridge: overlay.bridge(),
+                subnet: *subnet,
+                guests: overlay.guests(),
+                gateway: String::new(),
+                mtu: Some(overlay.mtu()),
+            };
+            Ok((network, Some(overlay)))
+        }
+        Network::Nat => Err(Failure::new(
+            "attach guests to the network of this pair",
+            "`nat` is read and not supported: `bridge` and `overlay` are",
+        )),
+    }
 }
 
 fn sides<'a>(chosen: &'a ChosenPair, asked: &'a [ExaminedHost; 2]) -> [PairHost<'a>; 2] {
