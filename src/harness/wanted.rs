@@ -17,8 +17,8 @@ use crate::sys::stop::StopFlag;
 /// The longest time for the lab's hosts to be raised, or to be connected to.
 const LAB: Duration = Duration::from_secs(120);
 
-/// The longest time for hosts by inventory to be looked at and prepared, after they were raised if they are raised.
-const PAIR: Duration = Duration::from_secs(900);
+/// The longest time for hosts by inventory to be looked at and prepared, after they were raised if they are raised. Packages may be installed.
+const PAIR: Duration = Duration::from_secs(1500);
 
 /// Wanted hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]

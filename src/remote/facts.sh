@@ -61,10 +61,11 @@ for name in libvirt-qemu qemu; do
 done
 say qemu_user "$qemu_user"
 say virtualization "$(run systemd-detect-virt)"
-for program in timeout bash mount.nfs exportfs nft ip bridge; do
+for program in timeout bash mount.nfs exportfs nft ip bridge qemu-system-x86_64 qemu-kvm libvirtd virtqemud stress stress-ng apt-get dnf zypper; do
     has "$program" && say has "$program"
 done
-file nfsd_threads /proc/fs/nfsd/threads
+# Packages of such a system come with its next image.
+[ ! -e /run/ostree-booted ] && ! has transactional-update || say image_mode yes
 file unprivileged_userfaultfd /proc/sys/vm/unprivileged_userfaultfd
 [ ! -e /dev/userfaultfd ] || say userfaultfd_device yes
 has getenforce && say selinux "$(run getenforce)"

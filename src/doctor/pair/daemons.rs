@@ -1,6 +1,7 @@
 //! libvirt's daemon of a host: one, monolithic or modular, that answers.
 
-use super::{AskedHost, Consent, Diagnosis, Mend, Pair};
+use super::{Consent, Diagnosis, AskedHost, Mend, Pair, packages};
+use crate::stand::pair::packages::Program;
 
 const WHAT: &str = "libvirt";
 
@@ -18,6 +19,9 @@ pub fn examine(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
             "libvirtd and virtqemud are both active",
             "wanted: one of them; systemctl disable --now of the units of the other",
         ),
+        (false, false) if packages::is_missing(host, Program::Libvirt, pair) => {
+            packages::examine(host, WHAT, Program::Libvirt, pair)
+        }
         (false, false) => host.mendable(
             WHAT,
             "neither libvirtd nor virtqemud is active",

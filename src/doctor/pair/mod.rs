@@ -17,6 +17,7 @@ mod login;
 mod machines;
 mod mounts;
 mod network;
+mod packages;
 mod postcopy;
 mod room;
 mod selinux;
@@ -75,7 +76,7 @@ const OF_A_HOST: &[OfAHost] = &[
     postcopy::examine,
     selinux::examine,
     network::examine,
-    mounts::examine,
+    packages::examine_programs,
     guests::examine,
 ];
 

@@ -1,7 +1,12 @@
 //! The storage that both hosts share: whether they see the same, and what is in the way.
 
-use super::{AskedHost, Consent, Diagnosis, Mend, Pair, shared};
+use std::time::Duration;
+
+use super::{Consent, Diagnosis, AskedHost, Mend, Pair, packages};
+use crate::failure::Result;
 use crate::inventory::file::{Server, SharedStorage};
+use crate::remote::quote;
+use crate::stand::pair::packages::Program;
 
 const WHAT: &str = "storage";
 
@@ -91,12 +96,7 @@ fn mount(host: &AskedHost<'_>, folder: &str) -> Diagnosis {
 /// What a host needs to mount an export.
 fn client(host: &AskedHost<'_>, seen: &str, pair: &Pair) -> Diagnosis {
     if !host.facts.has("mount.nfs") {
-        let mend = Mend {
-            wanted: "an NFS client",
-            command: "install nfs-common (nfs-utils on Fedora and RHEL, nfs-client on SUSE)".to_owned(),
-            consent: Consent::Packages,
-        };
-        return host.mendable(WHAT, "there is no mount.nfs", mend, pair);
+        return packages::examine(host, WHAT, Program::NfsClient, pair);
     }
     let mend = Mend {
         wanted: "mounted on both hosts at one path",
@@ -110,12 +110,7 @@ fn client(host: &AskedHost<'_>, seen: &str, pair: &Pair) -> Diagnosis {
 fn serve(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
     const SERVER: &str = "NFS server";
     if !host.facts.has("exportfs") {
-        let mend = Mend {
-            wanted: "an NFS server",
-            command: "install nfs-kernel-server (nfs-utils on Fedora and RHEL)".to_owned(),
-            consent: Consent::Packages,
-        };
-        return vec![host.mendable(SERVER, "there is no exportfs", mend, pair)];
+        return packages::examine(host, "NFS server", Program::NfsServer, pair);
     }
     let mut findings = vec![host.warn(
         SERVER,

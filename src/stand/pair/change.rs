@@ -11,8 +11,8 @@ use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::inventory::file::Consent;
 use crate::remote::Remote;
 
-/// How long the changes of a host may take together.
-const LIMIT: Duration = Duration::from_secs(180);
+/// How long the changes of a host may take together, but for packages.
+pub const LIMIT: Duration = Duration::from_secs(180);
 
 /// The exit status of a change that is needed and not allowed.
 const NOT_ALLOWED: i32 = 77;
@@ -85,9 +85,15 @@ pub fn script(run: &str, changes: &[Change], allow: &[Consent]) -> String {
 }
 
 /// Makes these changes on a host, in their order. A change that is needed and that `allow` does not have is refused before it is made.
-pub fn make(remote: &Remote, run: &str, changes: &[Change], allow: &[Consent]) -> Result<()> {
+pub fn make(
+    remote: &Remote,
+    run: &str,
+    changes: &[Change],
+    allow: &[Consent],
+    limit: Duration,
+) -> Result<()> {
     let script = script(run, changes, allow);
-    let output = remote.run_with_input("exec sh -s", script.as_bytes(), LIMIT)?;
+    let output = remote.run_with_input("exec sh -s", script.as_bytes(), limit)?;
     match output.status {
         0 => Ok(()),
         NOT_ALLOWED => {

@@ -11,6 +11,7 @@ mod guests;
 mod keys;
 mod lease;
 mod overlay;
+pub mod packages;
 mod postcopy;
 mod prepare;
 mod ssh;
@@ -262,12 +263,11 @@ impl Stand for HostPair {
             return Err(failure);
         }
         let chosen = self.chosen()?.clone();
-        let asked = (self.examine)(&chosen)?;
         let image = self
             .image
             .as_ref()
             .ok_or_else(|| Failure::new("prepare the hosts", "the guests' image was not made"))?;
-        let inventory = prepare::prepare(&chosen, &asked, image, &self.folder(), ground)?;
+        let inventory = prepare::prepare(&chosen, &self.examine, image, &self.folder(), ground)?;
         self.keep_beating(&inventory.owner)?;
         Ok(inventory)
     }

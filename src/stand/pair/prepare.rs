@@ -8,10 +8,12 @@ use super::change::{self, Change};
 use super::describe::{self, GuestNetwork, PreparedPair};
 use super::overlay::Overlay;
 use super::ssh::LoginFiles;
-use super::{ChosenPair, ExaminedHost, PairHost, fresh, guests, keys, lease, postcopy, state, storage};
+use super::{
+    ChosenPair, Examine, ExaminedHost, PairHost, fresh, guests, keys, lease, packages, postcopy, state, storage,
+};
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::GuestImage;
-use crate::inventory::file::{Consent, ListedHost, Network, Server, SharedStorage};
+use crate::inventory::file::{Consent, ListedHost, Network, Pair, Server, SharedStorage};
 use crate::inventory::{Access, Inventory, Login, Sudo};
 use crate::ledger::{OnHost, Thing};
 use crate::remote::{Facts, Remote, quote};
@@ -32,18 +34,24 @@ struct ImagesPlace {
 /// Prepares a pair, and returns what scenarios are played by.
 pub fn prepare(
     chosen: &ChosenPair,
-    asked: &[ExaminedHost; 2],
+    examine: &Examine,
     image: &GuestImage,
     folder: &Path,
     ground: Ground<'_>,
 ) -> Result<Inventory> {
+    let mut asked = examine(chosen)?;
     let run = key_files::uuid()?;
     fresh(folder, ground)?;
     let files = LoginFiles::create(folder, &run)?;
     let public = format!("ssh-ed25519 {}", key_files::public_half(&files.key())?);
-    let sides = sides(chosen, asked);
+    take(&sides(chosen, &asked), chosen, &run, folder, ground)?;
+    if install(&sides(chosen, &asked), chosen, &run)? {
+        // Only now do they say what their libvirt and QEMU can do.
+        asked = examine(chosen)?;
+    }
+    interrupted(ground)?;
+    let sides = sides(chosen, &asked);
     let (network, overlay) = network(chosen, &sides, &run)?;
-    take(&sides, chosen, &run, folder, ground)?;
 
     let place = place(chosen, &run);
     let changes = |at: usize| {
@@ -52,7 +60,10 @@ pub fn prepare(
         changes.extend(overlay.iter().flat_map(|overlay| overlay.changes(at, admits)));
         changes
     };
-    both(&sides, |at, remote| change::make(remote, &run, &changes(at), &chosen.pair.allow))?;
+    let make = |remote: &Remote, changes: &[Change]| {
+        change::make(remote, &run, changes, &chosen.pair.allow, change::LIMIT)
+    };
+    both(&sides, |at, remote| make(remote, &changes(at)))?;
     interrupted(ground)?;
     if let Some(overlay) = &overlay {
         overlay.join(ground)?;
@@ -60,7 +71,7 @@ pub fn prepare(
     }
     let mounts = mounts(chosen, &run);
     both(&sides, |at, remote| {
-        change::make(remote, &run, &mounts[at], &chosen.pair.allow)?;
+        make(remote, &mounts[at])?;
         upload(remote, image, guests::FOLDER, &["vmlinux", "initramfs"])
     })?;
     let (at, written) = &place.written;
@@ -86,6 +97,21 @@ pub fn prepare(
     let text = serde_json::to_string_pretty(&inventory).attempting(|| "write the inventory".into())?;
     key_files::write(&folder.join("inventory.json"), &text, 0o600)?;
     Ok(inventory)
+}
+
+/// Installs what is missing on the hosts, if multivm may and can; says whether there was something.
+fn install(sides: &[PairHost<'_>; 2], chosen: &Chosen, run: &str) -> Result<bool> {
+    let Pair { allow, .. } = &chosen.pair;
+    let changes = [0, 1].map(|at| {
+        let facts = sides[at].facts;
+        let missing = packages::missing(&chosen.pair, at == 0, facts);
+        packages::change(&missing, facts).filter(|_| allow.contains(&Consent::Packages))
+    });
+    both(sides, |at, remote| match &changes[at] {
+        Some(change) => change::make(remote, run, std::slice::from_ref(change), allow, packages::LIMIT),
+        None => Ok(()),
+    })?;
+    Ok(changes.iter().any(Option::is_some))
 }
 
 /// The guests' network, and the overlay if it is one that is to be made.

@@ -1,0 +1,373 @@
+//! Packages that a host lacks: which programs a pair needs there, which package has them, and how it is installed and removed again.
+//!
+//! What is removed is exactly what was installed: the packages that are there afterwards and were not there before. Nothing else is
+//! upgraded or removed for them, neither when they come nor when they go.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::change::Change;
+use super::lease::LEASE;
+use crate::inventory::file::{Consent, Pair, Server, SharedStorage};
+use crate::remote::Facts;
+
+/// How long the installation may take.
+pub const LIMIT: Duration = Duration::from_secs(600);
+
+/// What a host may need of its distribution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    Qemu,
+    Libvirt,
+    NfsClient,
+    NfsServer,
+    Stress,
+    StressNg,
+}
+
+/// The programs of a distribution that install its packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manager {
+    Apt,
+    Dnf,
+    Zypper,
+}
+
+/// A need: its row in the table.
+struct Spec {
+    name: &'static str,
+    /// Programs of which one is there where the need is met.
+    shown_by: &'static [&'static str],
+    /// Its packages for apt-get (Debian, Ubuntu), dnf (Fedora, RHEL) and zypper (SUSE).
+    packages: [&'static str; 3],
+    /// Whether only some scenarios need it.
+    is_extra: bool,
+}
+
+impl Program {
+    const fn spec(self) -> Spec {
+        match self {
+            Program::Qemu => Spec {
+                name: "QEMU",
+                shown_by: &["qemu-system-x86_64", "qemu-kvm"],
+                packages: ["qemu-system-x86", "qemu-kvm", "qemu-x86"],
+                is_extra: false,
+            },
+            Program::Libvirt => Spec {
+                name: "libvirt",
+                shown_by: &["libvirtd", "virtqemud"],
+                packages: [
+                    "libvirt-daemon-system libvirt-clients",
+                    "libvirt-daemon-kvm libvirt-client",
+                    "libvirt-daemon-qemu libvirt-client",
+                ],
+                is_extra: false,
+            },
+            Program::NfsClient => Spec {
+                name: "an NFS client",
+                shown_by: &["mount.nfs"],
+                packages: ["nfs-common", "nfs-utils", "nfs-client"],
+                is_extra: false,
+            },
+            Program::NfsServer => Spec {
+                name: "an NFS server",
+                shown_by: &["exportfs"],
+                packages: ["nfs-kernel-server", "nfs-utils", "nfs-kernel-server"],
+                is_extra: false,
+            },
+            Program::Stress => {
+                Spec { name: "stress", shown_by: &["stress"], packages: ["stress"; 3], is_extra: true }
+            }
+            Program::StressNg => Spec {
+                name: "stress-ng",
+                shown_by: &["stress-ng"],
+                packages: ["stress-ng"; 3],
+                is_extra: true,
+            },
+        }
+    }
+
+    /// Whether only scenarios with load on hosts need it.
+    pub fn is_extra(self) -> bool {
+        self.spec().is_extra
+    }
+
+    /// The command that installs it on a host; none where multivm knows none.
+    pub fn command(self, facts: &Facts) -> Option<String> {
+        Manager::of(facts).map(|manager| format!("{} install {}", manager.name(), manager.packages(self)))
+    }
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.spec().name)
+    }
+}
+
+/// What a host of a pair needs and has not; the source is the first one.
+pub fn missing(pair: &Pair, is_source: bool, facts: &Facts) -> Vec<Program> {
+    let nfs: &[Program] = match (&pair.storage, is_source) {
+        (SharedStorage::Mount(_), _) => &[],
+        (SharedStorage::ServeOn(Server::Source), true) | (SharedStorage::ServeOn(Server::Target), false) => {
+            &[Program::NfsClient, Program::NfsServer]
+        }
+        (SharedStorage::Export { .. } | SharedStorage::ServeOn(_), _) => &[Program::NfsClient],
+    };
+    let needed =
+        [Program::Qemu, Program::Libvirt].iter().chain(nfs).chain(&[Program::Stress, Program::StressNg]);
+    needed.copied().filter(|program| !program.spec().shown_by.iter().any(|name| facts.has(name))).collect()
+}
+
+impl Manager {
+    /// What a host installs packages by; none if it installs none while it runs.
+    fn of(facts: &Facts) -> Option<Manager> {
+        if facts.one("image_mode").is_some() {
+            return None;
+        }
+        [Manager::Apt, Manager::Dnf, Manager::Zypper].into_iter().find(|manager| facts.has(manager.name()))
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Manager::Apt => "apt-get",
+            Manager::Dnf => "dnf",
+            Manager::Zypper => "zypper",
+        }
+    }
+
+    fn packages(self, program: Program) -> &'static str {
+        program.spec().packages[self as usize]
+    }
+
+    /// Shell functions: `installed` says what is there, `remains` what was removed and left its settings, `files` what packages have,
+    /// `remove` removes these packages and fails where another one needs them, `plan` says what an installation would do, `others` takes out of
+    /// that what it would do to other packages, `install` does it.
+    const fn functions(self) -> &'static str {
+        match self {
+            Manager::Apt => {
+                "all() { dpkg-query -W -f '${db:Status-Abbrev}|${binary:Package}\\n'; }\n\
+                 installed() { all | sed -n '/^.[nc]/!s/^[^|]*|//p' | sort; }\n\
+                 remains() { all | sed -n 's/^.c[^|]*|//p' | sort; }\n\
+                 files() { dpkg -L \"$@\"; }\n\
+                 remove() { DEBIAN_FRONTEND=noninteractive dpkg \"$@\"; }\n\
+                 plan() { apt-get -s -q -y --no-install-recommends --no-upgrade install \"$@\" 2>&1; }\n\
+                 others() { sed -n -e 's/^Remv \\([^ ]*\\).*/\\1/p' -e 's/^Inst \\([^ ]*\\) \\[.*/\\1/p'; }\n\
+                 refresh() { apt-get -q update; }\n\
+                 install() { DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends --no-upgrade -o DPkg::Lock::Timeout=120 \
+                 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install \"$@\"; }\n"
+            }
+            Manager::Dnf => {
+                "installed() { rpm -qa --qf '%{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}\\n' | sort; }\n\
+                 remains() { :; }\n\
+                 files() { rpm -ql \"$@\"; }\n\
+                 remove() { shift; rpm -e \"$@\"; }\n\
+                 plan() { dnf --assumeno --setopt=install_weak_deps=False install \"$@\" 2>&1 | grep . ; }\n\
+                 others() { grep -E '^(Upgrading|Downgrading|Removing|Reinstalling)'; }\n\
+                 refresh() { :; }\n\
+                 install() { dnf -y --setopt=install_weak_deps=False install \"$@\"; }\n"
+            }
+            Manager::Zypper => {
+                "installed() { rpm -qa --qf '%{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}\\n' | sort; }\n\
+                 remains() { :; }\n\
+                 files() { rpm -ql \"$@\"; }\n\
+                 remove() { shift; rpm -e \"$@\"; }\n\
+                 plan() { zypper --non-interactive install --no-recommends --dry-run \"$@\" 2>&1; }\n\
+                 others() { grep -E 'going to be (upgraded|downgraded|REMOVED|reinstalled)|going to change'; }\n\
+                 refresh() { :; }\n\
+                 install() { zypper --non-interactive install --no-recommends \"$@\"; }\n"
+            }
+        }
+    }
+}
+
+/// Installs what is missing on a host; none if nothing is, or if the host has nothing that installs it.
+pub fn change(missing: &[Program], facts: &Facts) -> Option<Change> {
+    let manager = Manager::of(facts).filter(|_| !missing.is_empty())?;
+    let functions = manager.functions();
+    let packages = |extra: bool| {
+        let of = missing.iter().filter(|program| program.is_extra() == extra);
+        of.map(|program| manager.packages(*program)).collect::<Vec<_>>()
+    };
+    let (needed, extra) = (packages(false).join(" "), packages(true));
+    let need = if needed.is_empty() { String::new() } else { format!("get {needed} || exit 1\n") };
+    // Not every distribution has them, and most scenarios do without.
+    let extra: String = extra.iter().map(|package| format!("get {package} || :\n")).collect();
+    // Scripts of Fedora's packages start nothing.
+    let start = if missing.contains(&Program::Libvirt) {
+        "[ ! -d /run/systemd/system ] || systemctl -q is-active libvirtd.socket virtqemud.socket ||\n\
+         systemctl start virtqemud.socket 2> /dev/null || systemctl start libvirtd.socket"
+    } else {
+        ":"
+    };
+    Some(Change {
+        name: "05-packages",
+        consent: Some(Consent::Packages),
+        unless: "false".into(),
+        note: format!("{functions}installed > packages.before && remains > packages.remains"),
+        act: format!(
+            "{functions}\
+             get() {{\n\
+             said=$(plan \"$@\") || {{ refresh; said=$(plan \"$@\"); }} || {{ echo \"$said\"; return 1; }} >&2\n\
+             other=$(echo \"$said\" | others)\n\
+             [ -z \"$other\" ] || {{ echo \"$*: multivm changes no other packages for them:\" $other; return 1; }} >&2\n\
+             install \"$@\" > packages.said 2>&1 || {{ tail -n 20 packages.said; return 1; }} >&2\n\
+             }}\n\
+             {need}{extra}\
+             installed | comm -13 packages.before - > packages.new\n{start}"
+        ),
+        undo: format!(
+            "cd {LEASE} && [ -e packages.before ] || exit 0\n\
+             {functions}\
+             [ -e packages.new ] || installed | comm -13 packages.before - > packages.new\n\
+             ours=$(installed | comm -12 packages.new -)\n\
+             [ -n \"$ours\" ] || exit 0\n\
+             units=$(files $ours | sed -n 's,^.*/systemd/system/\\([^/@]*[.]\\(socket\\|service\\|timer\\)\\)$,\\1,p' | sort -u)\n\
+             [ -z \"$units\" ] || [ ! -d /run/systemd/system ] || systemctl stop $units > /dev/null 2>&1\n\
+             again=$(echo \"$ours\" | comm -12 - packages.remains)\n\
+             [ -z \"$again\" ] || remove --remove $again || exit 1\n\
+             ours=$(echo \"$ours\" | comm -23 - packages.remains)\n\
+             [ -z \"$ours\" ] || remove --purge $ours"
+        ),
+        instead: format!(
+            "install there: {}",
+            missing.iter().map(|program| manager.packages(*program)).collect::<Vec<_>>().join(" ")
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::process::Output;
+
+    use super::super::testing::{Sandbox, content};
+    use super::*;
+    use crate::inventory::file::{Folders, InventoryFile};
+
+    /// A dpkg-query, dpkg and apt-get whose packages are the lines of a file, `STATUS|NAME`.
+    const DPKG_QUERY: &str = "#!/bin/sh\ncat \"$(dirname \"$0\")/../dpkg\"\n";
+
+    const DPKG: &str = r#"#!/bin/sh
+all=$(dirname "$0")/../dpkg
+how=$1
+shift
+for name in "$@"; do
+    [ "$how" != -L ] || { echo "/usr/lib/systemd/system/$name.service"; continue; }
+    ! grep -q -x "needs $name" "$all.needs" 2>/dev/null || { echo "$name is needed" >&2; exit 1; }
+    sed -i "/|$name\$/d" "$all"
+    [ "$how" != --remove ] || echo "rc |$name" >>"$all"
+done
+"#;
+
+    /// With nfs-common comes libnfs; stress is not known; nfs-kernel-server takes another libc.
+    const APT_GET: &str = r#"#!/bin/sh
+all=$(dirname "$0")/../dpkg
+put() { sed -i "/|$1\$/d" "$all"; echo "ii |$1" >>"$all"; }
+case $* in
+    *update | *install\ stress) exit 1 ;;
+    -s*nfs-kernel-server) echo 'Inst libc6 [2.40] (2.41 Debian)' ;;
+    -s*) echo 'Inst new (1 Debian)' ;;
+    *nfs-common*) put libnfs; put nfs-common; [ ! -e "$all.fails" ] ;;
+    *stress-ng) put stress-ng ;;
+esac
+"#;
+
+    fn facts(said: &str) -> Facts {
+        Facts::parse(&format!("has apt-get\n{said}\nend yes\n")).unwrap()
+    }
+
+    fn host(packages: &str) -> Sandbox {
+        let host = Sandbox::leased();
+        for (name, script) in [("dpkg-query", DPKG_QUERY), ("dpkg", DPKG), ("apt-get", APT_GET)] {
+            host.program(name, script);
+        }
+        host.program("systemctl", "#!/bin/sh\necho \"$*\" >>\"$(dirname \"$0\")/../systemctl\"\n");
+        fs::write(host.path("dpkg"), packages).unwrap();
+        host
+    }
+
+    fn install(host: &Sandbox, programs: &[Program]) -> Output {
+        host.make(&[change(programs, &facts("")).unwrap()], &[Consent::Packages])
+    }
+
+    fn packages(host: &Sandbox) -> Vec<String> {
+        let text = content(&host.path("dpkg")).unwrap();
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    }
+
+    #[test]
+    fn what_was_installed_is_removed_and_nothing_else() {
+        let host = host("ii |bash\nrc |old\n");
+        let done = install(&host, &[Program::NfsClient, Program::Stress, Program::StressNg]);
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        assert_eq!(packages(&host), ["ii |bash", "ii |libnfs", "ii |nfs-common", "ii |stress-ng", "rc |old"]);
+        // Somebody else installs one meanwhile.
+        fs::write(host.path("dpkg"), content(&host.path("dpkg")).unwrap() + "ii |vim\n").unwrap();
+        assert!(host.put_back().status.success());
+        assert_eq!(packages(&host), ["ii |bash", "ii |vim", "rc |old"]);
+    }
+
+    #[test]
+    fn what_had_left_its_settings_leaves_them_again() {
+        let host = host("ii |bash\nrc |libnfs\n");
+        assert!(install(&host, &[Program::NfsClient]).status.success());
+        assert!(host.put_back().status.success());
+        assert_eq!(packages(&host), ["ii |bash", "rc |libnfs"]);
+    }
+
+    #[test]
+    fn an_installation_that_fails_half_way_is_taken_back() {
+        let host = host("ii |bash\n");
+        fs::write(host.path("dpkg.fails"), "").unwrap();
+        assert!(!install(&host, &[Program::NfsClient]).status.success());
+        assert!(packages(&host).len() > 1);
+        assert!(host.put_back().status.success());
+        assert_eq!(packages(&host), ["ii |bash"]);
+    }
+
+    #[test]
+    fn no_other_package_is_upgraded() {
+        let host = host("ii |bash\nii |libc6\n");
+        let refused = install(&host, &[Program::NfsServer]);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(
+            !refused.status.success() && said.contains("multivm changes no other packages for them: libc6"),
+            "{said}"
+        );
+        assert_eq!(packages(&host), ["ii |bash", "ii |libc6"]);
+    }
+
+    #[test]
+    fn what_somebody_needs_by_now_stays_and_is_said() {
+        let host = host("ii |bash\n");
+        assert!(install(&host, &[Program::NfsClient]).status.success());
+        fs::write(host.path("dpkg.needs"), "needs libnfs\n").unwrap();
+        let kept = host.put_back();
+        assert!(!kept.status.success());
+        assert!(String::from_utf8_lossy(&kept.stdout).contains("libnfs is needed"));
+        fs::remove_file(host.path("dpkg.needs")).unwrap();
+        assert!(host.put_back().status.success() && packages(&host) == ["ii |bash"]);
+    }
+
+    #[test]
+    fn a_pair_needs_what_it_is_to_do() {
+        let text = "[[pair]]\nname = 'p'\n[pair.source]\naddress = 'a'\n[pair.target]\naddress = 'b'\n\
+                    [pair.storage]\nserve_on = 'target'\n[pair.network]\nnat = true\n";
+        let folders = Folders { file: std::path::Path::new("/"), home: None };
+        let pair = InventoryFile::parse("test.toml", text, &folders).unwrap().pairs.remove(0);
+        let has = facts("has qemu-kvm\nhas virtqemud\nhas stress\nhas stress-ng");
+        assert_eq!(missing(&pair, true, &has), [Program::NfsClient]);
+        assert_eq!(missing(&pair, false, &has), [Program::NfsClient, Program::NfsServer]);
+        assert_eq!(missing(&pair, true, &facts("has mount.nfs")).len(), 4);
+    }
+
+    #[test]
+    fn a_system_that_comes_as_an_image_gets_no_packages() {
+        assert!(change(&[Program::Qemu], &facts("image_mode yes")).is_none());
+        assert!(change(&[], &facts("")).is_none());
+        let dnf = Facts::parse("has dnf\nend yes\n").unwrap();
+        assert!(change(&[Program::Qemu], &dnf).unwrap().instead.ends_with("qemu-kvm"));
+    }
+}
