@@ -139,16 +139,22 @@ mod tests {
         assert_eq!(wanted.profile(), "reference");
         assert!(matches!(wanted, WantedHosts::Pair(chosen) if chosen.pair.name == "a"));
         assert!(matches!(read(path.to_str(), "lab"), Err(Problem::Input(_))));
-        std::fs::write(
-            &path,
-            text.replace(
-                "bridge = \"br0\"\nsubnet = \"192.0.2.0/24\"\nguests = \"192.0.2.128/25\"",
-                "nat = true",
+        let bridge = "bridge = \"br0\"\nsubnet = \"192.0.2.0/24\"\nguests = \"192.0.2.128/25\"";
+        for (was, is, said) in [
+            (bridge, "nat = true", "`nat` is not supported yet"),
+            (
+                "mount = \"/mnt\"",
+                "serve_on = \"controller\"",
+                "`serve_on = \"controller\"` is not supported yet",
             ),
-        )
-        .unwrap();
-        assert!(
-            matches!(read(path.to_str(), ""), Err(Problem::Input(why)) if why.contains("`nat` is not supported yet"))
-        );
+        ] {
+            std::fs::write(&path, text.replace(was, is)).unwrap();
+            assert!(
+                matches!(read(path.to_str(), ""), Err(Problem::Input(why)) if why.contains(said)),
+                "{is}"
+            );
+        }
+        std::fs::write(&path, text.replace(bridge, "overlay = \"198.18.40.0/24\"")).unwrap();
+        assert!(read(path.to_str(), "").is_ok());
     }
 }

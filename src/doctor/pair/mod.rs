@@ -37,7 +37,7 @@ use crate::failure::{Failure, Result};
 use crate::inventory::file::{Consent, ListedHost, Network, Pair, SharedStorage};
 use crate::remote::{Asked, Facts, Identity, Remote};
 use crate::scenario::Profile;
-use crate::stand::pair::{ChosenPair, ExaminedHost};
+use crate::stand::pair::{ChosenPair, ExaminedHost, Unsupported};
 use crate::sys::parallel::at_once;
 
 /// How long a host may take for all of it: each of its programs has 20 s, and most take none.
@@ -117,6 +117,9 @@ pub fn examine(
             Diagnosis::missing("here", why, "see docs/hosts.md, or fixtures/inventory.toml for every key")
         })
         .collect();
+    findings.extend(Unsupported::of(pair).map(|Unsupported { what, instead }| {
+        Diagnosis::missing("here", format!("{what} is not supported yet"), format!("wanted: {instead}"))
+    }));
     let (here, seen_here) = network::here(pair);
     findings.extend(seen_here);
     let sides = [("source", &pair.source, &pair.target), ("target", &pair.target, &pair.source)];

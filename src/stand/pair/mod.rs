@@ -63,20 +63,8 @@ impl ChosenPair {
     ///
     /// An inventory can say it, and no run can do it yet.
     pub fn supported(&self) -> Result<(), String> {
-        let not = |what: &str, instead: &str| {
-            let name = &self.pair.name;
-            Err(format!("error: the pair {name}: {what} is not supported yet\n  = help: {instead}"))
-        };
-        match (&self.pair.network, &self.pair.storage) {
-            (Network::Nat, _) => not(
-                "`nat`",
-                "`bridge`: a bridge of the same name on both hosts; or `overlay`, which multivm makes",
-            ),
-            (_, SharedStorage::ServeOn(Server::Controller)) => {
-                not("`serve_on = \"controller\"`", "`serve_on = \"source\"`, or `mount`, or `export`")
-            }
-            _ => Ok(()),
-        }
+        let Some(Unsupported { what, instead }) = Unsupported::of(&self.pair) else { return Ok(()) };
+        Err(format!("error: the pair {}: {what} is not supported yet\n  = help: {instead}", self.pair.name))
     }
 
     /// Both hosts, with the names of their sides.
@@ -103,6 +91,31 @@ impl ChosenPair {
         let [source, target] = [&self.pair.source.address, &self.pair.target.address];
         let word = |address: &str| address.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "_");
         state_directory().join(STATES).join(format!("{}-{}", word(source), word(target)))
+    }
+}
+
+/// What an inventory can say and no run can do yet.
+pub struct Unsupported {
+    pub what: &'static str,
+    /// What can be said in its place.
+    pub instead: &'static str,
+}
+
+impl Unsupported {
+    /// What a pair has of it.
+    pub fn of(pair: &Pair) -> Option<Unsupported> {
+        match (&pair.network, &pair.storage) {
+            (Network::Nat, _) => Some(Unsupported {
+                what: "`nat`",
+                instead: "`bridge`: a bridge of the same name on both hosts; or `overlay`, which multivm makes",
+            }),
+            (_, SharedStorage::ServeOn(Server::Controller)) => Some(Unsupported {
+                what: "`serve_on = \"controller\"`",
+                instead: "an export that you make on this machine, or on any other, for both hosts, and `export = \"SERVER:/PATH\"`; or \
+                          `serve_on = \"source\"`",
+            }),
+            _ => None,
+        }
     }
 }
 
