@@ -64,6 +64,7 @@ say virtualization "$(run systemd-detect-virt)"
 for program in timeout bash mount.nfs exportfs nft ip bridge qemu-system-x86_64 qemu-kvm libvirtd virtqemud stress stress-ng apt-get dnf zypper; do
     has "$program" && say has "$program"
 done
+file nfsd_threads /proc/fs/nfsd/threads
 # Packages of such a system come with its next image.
 [ ! -e /run/ostree-booted ] && ! has transactional-update || say image_mode yes
 file unprivileged_userfaultfd /proc/sys/vm/unprivileged_userfaultfd
@@ -75,6 +76,23 @@ has ufw && say ufw "$(run ufw status | head -n 1)"
 file bridge_nf_call_iptables /proc/sys/net/bridge/bridge-nf-call-iptables
 [ -z "$bridge" ] || [ ! -d "/sys/class/net/$bridge/bridge" ] || say bridge "$bridge"
 [ -z "$bridge" ] || file bridge_flags "/sys/class/net/$bridge/flags"
+[ -z "$bridge" ] || file bridge_stp_state "/sys/class/net/$bridge/bridge/stp_state"
+[ -z "$bridge" ] || file bridge_forward_delay "/sys/class/net/$bridge/bridge/forward_delay"
+has sshd && say max_startups "$(run sshd -T | sed -n 's/^maxstartups //p')"
+
+# Whoever asks a mount whose server is gone waits for it: one question for each, all at once.
+hung() { run stat -f "$1" >/dev/null || [ $? -lt 124 ] || say hung_mount "$1"; }
+for mounted in $(sed -n 's/^[^ ]* \([^ ]*\) \(nfs4*\|cifs\|ceph\|fuse\.[^ ]*\) .*/\1/p' /proc/mounts); do
+    hung "$mounted" &
+done
+wait
+
+lease=/var/lib/multivm/lease
+if [ -d "$lease" ]; then
+    say lease "$(head -n 1 "$lease/holder" 2>/dev/null || echo somebody)"
+    say lease_silence_s "$(($(date +%s) - $(stat -c %Y "$lease/beat" 2>/dev/null || echo 0)))"
+fi
+
 if [ -n "$subnet" ]; then
     # A network that holds the subnet, or lies in it; the way to anywhere does not count.
     say subnet_in_use "$({ run ip -4 -o route show to root "$subnet"; run ip -4 -o route show to match "$subnet"; } | grep -v '^default' | head -n 1)"

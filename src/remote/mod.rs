@@ -22,7 +22,7 @@ pub use dialogue::Dialogue;
 pub use facts::{Asked, Facts, KVM_RAN, Way};
 pub use host_key::Identity;
 pub use multivm_protocol as protocol;
-pub use observe::{KernelLine, Observation, Process, realtime_s};
+pub use observe::{KernelLine, Observation, ObservedProcess, realtime_s};
 pub use privilege::CALLER;
 pub use run::{Output, Remote, quote};
 pub use trust::{Trusted, trust};

@@ -1,6 +1,6 @@
 //! libvirt's daemon of a host: one, monolithic or modular, that answers.
 
-use super::{Consent, Diagnosis, AskedHost, Mend, Pair, packages};
+use super::{AskedHost, Consent, Diagnosis, Mend, Pair, packages};
 use crate::stand::pair::packages::Program;
 
 const WHAT: &str = "libvirt";

@@ -47,7 +47,7 @@ struct Ports {
 }
 
 impl Ports {
-    fn of_migrations(from: &Host<'_>, to: &Host<'_>) -> Ports {
+    fn of_migrations(from: &AskedHost<'_>, to: &AskedHost<'_>) -> Ports {
         let [first, last] = to.facts.migration_ports();
         Ports {
             what: "migration ports",
@@ -60,13 +60,13 @@ impl Ports {
         }
     }
 
-    fn of_the_overlay(from: &Host<'_>, to: &Host<'_>) -> Ports {
+    fn of_the_overlay(from: &AskedHost<'_>, to: &AskedHost<'_>) -> Ports {
         let port = u64::from(VXLAN_PORT);
         let ports = Ports::of_migrations(from, to);
         Ports { what: "overlay", protocol: "udp", first: port, last: port, ..ports }
     }
 
-    fn for_this_machine(here: Ipv4Addr, to: &Host<'_>) -> Ports {
+    fn for_this_machine(here: Ipv4Addr, to: &AskedHost<'_>) -> Ports {
         let ports = Ports::of_the_overlay(to, to);
         Ports { address: to.machine.address.clone(), by: "this machine", from: here.to_string(), ..ports }
     }

@@ -1,6 +1,6 @@
 //! The way in: who answers, as whom, and with which rights.
 
-use super::{Consent, Diagnosis, AskedHost, Mend, Pair, LoginStage};
+use super::{AskedHost, Consent, Diagnosis, LoginStage, Mend, Pair};
 use crate::failure::{Failure, FailureKind};
 use crate::inventory::{Access, Sudo};
 use crate::remote::Identity;

@@ -76,6 +76,7 @@ const OF_A_HOST: &[OfAHost] = &[
     postcopy::examine,
     selinux::examine,
     network::examine,
+    mounts::examine,
     packages::examine_programs,
     guests::examine,
 ];
@@ -127,7 +128,7 @@ pub fn examine(
         let members = [Some(peer.migration_address.clone()), here.map(|here| here.to_string())];
         let of = Asked { members: members.into_iter().flatten().collect(), ..asked_about(pair) };
         let facts = |remote: &Remote| Facts::ask(remote, &of, LIMIT);
-        Ok(ask(name, machine, known_hosts, facts).map(|host| Host { here, ..host }))
+        Ok(ask(name, machine, known_hosts, facts).map(|host| AskedHost { here, ..host }))
     });
     let mut hosts = Vec::new();
     for host in asked {

@@ -57,7 +57,7 @@ pub fn examine(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
 }
 
 /// What an overlay takes of a host that is to be a member of it.
-fn overlay(host: &Host<'_>, subnet: Ipv4Net, pair: &Pair) -> Diagnosis {
+fn overlay(host: &AskedHost<'_>, subnet: Ipv4Net, pair: &Pair) -> Diagnosis {
     let facts = &host.facts;
     let peer = if host.name == "source" { &pair.target } else { &pair.source };
     let members = [Some(peer.migration_address.clone()), host.here.map(|here| here.to_string())];
@@ -188,7 +188,7 @@ mod tests {
         let way = if said == "no way" { "" } else { "way b 192.0.2.12 1400\n" };
         let said = format!("{said}\n{has}\n{way}way 192.0.2.1 192.0.2.1 1500");
         let [source, _] = hosts(&pair, &said, "");
-        let source = Host { here: Some(Ipv4Addr::new(192, 0, 2, 1)), ..source };
+        let source = AskedHost { here: Some(Ipv4Addr::new(192, 0, 2, 1)), ..source };
         let found = &examine(&source, &pair)[0];
         assert_eq!(found.verdict, expected, "{found:?}");
         assert!(found.seen.contains(seen), "{found:?}");

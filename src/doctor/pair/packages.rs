@@ -1,22 +1,22 @@
 //! Programs that a host lacks and that a package of its distribution has.
 
-use super::{Consent, Diagnosis, Host, Mend, Pair};
+use super::{AskedHost, Consent, Diagnosis, Mend, Pair};
 use crate::stand::pair::packages::{Program, missing};
 
 /// What is missing and has no other line: QEMU, and what makes load.
-pub fn examine_programs(host: &Host<'_>, pair: &Pair) -> Vec<Diagnosis> {
+pub fn examine_programs(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
     let all = [("QEMU", Program::Qemu), ("load", Program::Stress), ("load", Program::StressNg)];
     let missing = all.into_iter().filter(|(_, program)| is_missing(host, *program, pair));
     missing.map(|(what, program)| examine(host, what, program, pair)).collect()
 }
 
 /// Whether the host needs a program and has it not.
-pub fn is_missing(host: &Host<'_>, program: Program, pair: &Pair) -> bool {
+pub fn is_missing(host: &AskedHost<'_>, program: Program, pair: &Pair) -> bool {
     missing(pair, host.name == "source", &host.facts).contains(&program)
 }
 
 /// Who installs a program that is missing.
-pub fn examine(host: &Host<'_>, what: &str, program: Program, pair: &Pair) -> Diagnosis {
+pub fn examine(host: &AskedHost<'_>, what: &str, program: Program, pair: &Pair) -> Diagnosis {
     let seen = format!("{program} is not installed");
     let wanted = program.to_string();
     match program.command(&host.facts) {

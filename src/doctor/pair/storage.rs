@@ -1,11 +1,7 @@
 //! The storage that both hosts share: whether they see the same, and what is in the way.
 
-use std::time::Duration;
-
-use super::{Consent, Diagnosis, AskedHost, Mend, Pair, packages};
-use crate::failure::Result;
+use super::{AskedHost, Consent, Diagnosis, Mend, Pair, packages, shared};
 use crate::inventory::file::{Server, SharedStorage};
-use crate::remote::quote;
 use crate::stand::pair::packages::Program;
 
 const WHAT: &str = "storage";
@@ -110,7 +106,7 @@ fn client(host: &AskedHost<'_>, seen: &str, pair: &Pair) -> Diagnosis {
 fn serve(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
     const SERVER: &str = "NFS server";
     if !host.facts.has("exportfs") {
-        return packages::examine(host, "NFS server", Program::NfsServer, pair);
+        return vec![packages::examine(host, SERVER, Program::NfsServer, pair)];
     }
     let mut findings = vec![host.warn(
         SERVER,

@@ -26,17 +26,19 @@ pub fn ordinary() -> Pair {
 /// Both hosts of a pair, with what each said.
 pub fn hosts<'a>(pair: &'a Pair, source: &str, target: &str) -> [AskedHost<'a>; 2] {
     let now = SystemTime::now();
-    [("source", &pair.source, source), ("target", &pair.target, target)].map(|(name, machine, said)| AskedHost {
-        name,
-        machine,
-        identity: Identity {
-            fingerprint: "SHA256:test".into(),
-            key: "ssh-ed25519 AAAA".into(),
-            is_new: false,
-        },
-        remote: Remote::new(name, machine.login(Path::new("/nowhere"))),
-        facts: Facts::parse(&format!("{said}\nend yes\n")).unwrap(),
-        clock: ClockReading { asked: [now, now], now: None },
-        here: None,
+    [("source", &pair.source, source), ("target", &pair.target, target)].map(|(name, machine, said)| {
+        AskedHost {
+            name,
+            machine,
+            identity: Identity {
+                fingerprint: "SHA256:test".into(),
+                key: "ssh-ed25519 AAAA".into(),
+                is_new: false,
+            },
+            remote: Remote::new(name, machine.login(Path::new("/nowhere"))),
+            facts: Facts::parse(&format!("{said}\nend yes\n")).unwrap(),
+            clock: ClockReading { asked: [now, now], now: None },
+            here: None,
+        }
     })
 }

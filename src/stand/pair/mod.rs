@@ -35,6 +35,7 @@ use crate::ledger::{Thing, state_directory};
 use crate::remote::{Facts, Identity, Remote};
 use crate::stand::machines::Raised;
 use crate::sys::watch::Watch;
+pub use lease::Lease;
 pub use overlay::{Uplink, VXLAN_PORT, overlay_mtu};
 pub use postcopy::Userfaultfd;
 pub use take_back::{clear, forget_raised, put_back, reap};

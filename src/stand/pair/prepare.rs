@@ -9,7 +9,8 @@ use super::describe::{self, GuestNetwork, PreparedPair};
 use super::overlay::Overlay;
 use super::ssh::LoginFiles;
 use super::{
-    ChosenPair, Examine, ExaminedHost, PairHost, fresh, guests, keys, lease, packages, postcopy, state, storage,
+    ChosenPair, Examine, ExaminedHost, PairHost, fresh, guests, keys, lease, packages, postcopy, state,
+    storage,
 };
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::GuestImage;
@@ -100,7 +101,7 @@ pub fn prepare(
 }
 
 /// Installs what is missing on the hosts, if multivm may and can; says whether there was something.
-fn install(sides: &[PairHost<'_>; 2], chosen: &Chosen, run: &str) -> Result<bool> {
+fn install(sides: &[PairHost<'_>; 2], chosen: &ChosenPair, run: &str) -> Result<bool> {
     let Pair { allow, .. } = &chosen.pair;
     let changes = [0, 1].map(|at| {
         let facts = sides[at].facts;
@@ -115,7 +116,11 @@ fn install(sides: &[PairHost<'_>; 2], chosen: &Chosen, run: &str) -> Result<bool
 }
 
 /// The guests' network, and the overlay if it is one that is to be made.
-fn network(chosen: &ChosenPair, sides: &[PairHost<'_>; 2], run: &str) -> Result<(GuestNetwork, Option<Overlay>)> {
+fn network(
+    chosen: &ChosenPair,
+    sides: &[PairHost<'_>; 2],
+    run: &str,
+) -> Result<(GuestNetwork, Option<Overlay>)> {
     match &chosen.pair.network {
         Network::Bridge { bridge, subnet, guests, gateway } => {
             let gateway = gateway.map(|gateway| gateway.to_string()).unwrap_or_default();

@@ -57,22 +57,19 @@ impl Sandbox {
 
     /// Runs a script; the user's home is `home`.
     pub fn sh(&self, script: &str) -> Output {
-        Sandbox::logged_in(&["-c", &self.whole(script)])
+        self.logged_in(&["-c", &self.whole(script)])
     }
 
     /// Runs `sh` with words, in the environment of a login by ssh.
-    fn logged_in(words: &[&str]) -> Output {
-        Command::new("sh").args(words).env("SSH_CONNECTION", "192.0.2.9 5000 192.0.2.1 22").output().unwrap()
+    fn logged_in(&self, words: &[&str]) -> Output {
+        self.shell().args(words).env("SSH_CONNECTION", "192.0.2.9 5000 192.0.2.1 22").output().unwrap()
     }
 
     /// A script that finds the home of the user who runs the tests here.
     fn whole(&self, script: &str) -> String {
         let getent = format!("getent() {{ echo 'user:x:0:0::{}:/bin/sh'; }}\n", self.path("home").display());
         let user = nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap().name;
-        let script = getent + &self.moved(script).replace("USER-OF-THE-TEST", &user);
-        let mut command = self.shell();
-        command.args(["-c", &script]).env("SSH_CONNECTION", "192.0.2.9 5000 192.0.2.1 22");
-        command.output().unwrap()
+        getent + &self.moved(script).replace("USER-OF-THE-TEST", &user)
     }
 
     /// Makes changes.
@@ -83,7 +80,7 @@ impl Sandbox {
     /// Makes changes in a process below one of the login, which has lost the login's variable.
     pub fn make_by_sudo(&self, changes: &[Change], allow: &[Consent]) -> Output {
         let script = self.whole(&change::script("R1", changes, allow));
-        Sandbox::logged_in(&["-c", "env -u SSH_CONNECTION sh -c \"$0\"; exit $?", &script])
+        self.logged_in(&["-c", "env -u SSH_CONNECTION sh -c \"$0\"; exit $?", &script])
     }
 
     /// Takes one change back.
