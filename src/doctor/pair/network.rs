@@ -77,8 +77,10 @@ fn overlay(host: &AskedHost<'_>, subnet: Ipv4Net, pair: &Pair) -> Diagnosis {
         let advice = "wanted: a name that can be resolved there to an IPv4 address, and a route to it";
         return host.missing(WHAT, format!("there is no way to {member}"), advice);
     }
-    if let (Some(client), Some(here)) = (facts.one("client"), host.here)
-        && client != here.to_string()
+    // A login by IPv6 says nothing of the address by IPv4.
+    let client = facts.one("client").and_then(|client| client.parse::<Ipv4Addr>().ok());
+    if let (Some(client), Some(here)) = (client, host.here)
+        && client != here
     {
         return host.missing(
             WHAT,
@@ -105,6 +107,9 @@ fn in_use(subnet: Ipv4Net, route: &str) -> String {
     format!("the overlay's subnet {subnet} is in use there: {route}")
 }
 
+/// The link to whoever is this machine itself.
+const LOOPBACK: &str = "lo";
+
 /// What a user does who has the overlay's subnet already.
 const ANOTHER: &str = "another subnet, which neither the hosts nor this machine have";
 
@@ -128,6 +133,11 @@ pub fn here(pair: &Pair) -> (Option<Ipv4Addr>, Vec<Diagnosis>) {
             return (None, vec![missing(failure.to_string(), advice)]);
         }
     };
+    if uplink.link == LOOPBACK {
+        let advice = "a controller that is neither host; or `bridge`";
+        let seen = "a host is this machine, which is to be a member of the overlay of its own";
+        return (None, vec![missing(seen.to_owned(), advice)]);
+    }
     let finding = match Uplink::in_use(subnet) {
         Ok(None) => Diagnosis::good(
             HERE,
@@ -195,16 +205,21 @@ mod tests {
     }
 
     #[test]
-    fn a_controller_must_reach_the_members_of_an_overlay_itself() {
+    fn a_controller_must_be_another_member_and_reach_the_others_itself() {
         let mut pair = pair("mount = '/srv'", "overlay = '198.18.40.0/24'", "'links'");
         for (machine, address) in [(&mut pair.source, "127.0.0.1"), (&mut pair.target, "127.0.0.2")] {
             machine.address = address.into();
         }
-        let (address, findings) = here(&pair);
-        assert_eq!((address, findings[0].verdict), (Some(Ipv4Addr::LOCALHOST), Grade::Good), "{findings:?}");
+        let refused = |pair: &Pair, why: &str| {
+            let (address, findings) = here(pair);
+            assert_eq!((address, findings[0].verdict), (None, Grade::Missing));
+            assert!(findings[0].seen.contains(why), "{findings:?}");
+        };
+        refused(&pair, "a host is this machine");
         pair.target.jump = Some("bastion".into());
-        let (address, findings) = here(&pair);
-        assert_eq!((address, findings[0].verdict), (None, Grade::Missing));
+        refused(&pair, "by way of another machine");
+        (pair.target.jump, pair.target.address) = (None, "::1".into());
+        refused(&pair, "the overlay goes over IPv4");
     }
 
     #[test]
