@@ -5,6 +5,7 @@ pub mod file;
 mod login;
 mod secret;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -40,6 +41,11 @@ fn ordinary() -> u32 {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
 fn is_ordinary(slowness: &u32) -> bool {
     *slowness == ordinary()
+}
+
+/// An address as it stands before a colon: one of IPv6 is in brackets.
+pub fn bracketed(address: &str) -> Cow<'_, str> {
+    if address.contains(':') { format!("[{address}]").into() } else { address.into() }
 }
 
 /// One libvirt host.

@@ -16,6 +16,7 @@ use super::watch::{Happening, LegWatch};
 use crate::failure::{Attempt, Result};
 use crate::guest::Guest;
 use crate::host::Hosts;
+use crate::inventory::bracketed;
 use crate::libvirt::{Connection, Migration, OurDomain};
 use crate::sys::stop::StopFlag;
 
@@ -73,9 +74,8 @@ fn attempt(
     Ok(LegReport { connections: counting.map(|counting| counting.seen()), ..report })
 }
 
-/// The URI of an address: one of IPv6 is in brackets.
 fn migration_uri(address: &str) -> String {
-    if address.contains(':') { format!("tcp://[{address}]") } else { format!("tcp://{address}") }
+    format!("tcp://{}", bracketed(address))
 }
 
 /// Finds the guest on its source over the migrating connection and over the watching one, and connects to its destination.

@@ -14,7 +14,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 
 use super::deadline::Deadline;
 use crate::failure::{Cause, FailureKind, Result};
-use crate::inventory::Login;
+use crate::inventory::{Login, bracketed};
 use crate::sys::resolve::resolve;
 
 /// How long the jump host's words are waited for after the stream has ended.
@@ -145,10 +145,8 @@ fn arguments(jump: &str, login: &Login) -> Vec<String> {
         Some((host, port)) => (host, port.strip_prefix(':')),
         None => place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
     };
-    let far =
-        if login.address.contains(':') { format!("[{}]", login.address) } else { login.address.clone() };
     let mut arguments: Vec<String> = ["-T", "-o", "BatchMode=yes", "-W"].map(str::to_owned).into();
-    arguments.push(format!("{far}:{}", login.port));
+    arguments.push(format!("{}:{}", bracketed(&login.address), login.port));
     arguments.extend(port.map(|port| format!("-p{port}")));
     arguments.extend(["--".to_owned(), user.map_or(host.to_owned(), |user| format!("{user}@{host}"))]);
     arguments

@@ -1,11 +1,15 @@
 //! Key pairs and protected files that multivm writes for ssh.
 
 use std::fs::{self, Permissions};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+
 use crate::failure::{Attempt, Failure, Result};
+use crate::inventory::bracketed;
 
 /// Makes a key pair.
 pub fn keygen(path: &Path, comment: &str) -> Result<()> {
@@ -52,7 +56,50 @@ pub fn write_ssh_command(path: &Path, config: &Path) -> Result<()> {
     write(path, &format!("#!/bin/sh\nexec setsid -w ssh -F {config} \"$@\"\n"), 0o700)
 }
 
+/// The URI by which libvirt logs in with such a command. libvirt decodes what is in its query, and takes `&`, `#` and others for its
+/// end.
+pub fn libvirt_uri(user: &str, host: &str, command: &Path) -> String {
+    const WORD: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.');
+    let command = percent_encode(command.as_os_str().as_bytes(), WORD);
+    format!("qemu+ssh://{user}@{}/system?command={command}&no_tty=1", bracketed(host))
+}
+
+/// A file's path as one word of ssh's configuration, which takes `%` for the beginning of something else.
+pub fn config_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\"").replace('%', "%%"))
+}
+
 /// Reads a file.
 pub fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).attempting(|| format!("read {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uri_has_the_whole_path_of_the_command() {
+        let uri = |host, path| libvirt_uri("root", host, Path::new(path));
+        let plain = "/var/lib/multivm/pairs/192.0.2.7-kvm_2/run/ssh";
+        assert_eq!(uri("source", plain), format!("qemu+ssh://root@source/system?command={plain}&no_tty=1"));
+        assert_eq!(
+            uri("2001:db8::7", "/my state/50%#1&?/ssh"),
+            "qemu+ssh://root@[2001:db8::7]/system?command=/my%20state/50%25%231%26%3F/ssh&no_tty=1"
+        );
+    }
+
+    /// ssh itself says what it has read.
+    #[test]
+    fn ssh_takes_a_path_for_one_word() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("my config");
+        let known = Path::new("/my state/50%h \"it's\"/known_hosts");
+        write(&config, &format!("Host *\n  UserKnownHostsFile {}\n", config_word(known)), 0o600).unwrap();
+        let read = Command::new("ssh").arg("-G").arg("-F").arg(&config).arg("source").output().unwrap();
+        let said = String::from_utf8(read.stdout).unwrap();
+        let line = "userknownhostsfile /my state/50%h \"it's\"/known_hosts";
+        assert!(said.lines().any(|said| said == line), "{said}{}", String::from_utf8_lossy(&read.stderr));
+    }
 }

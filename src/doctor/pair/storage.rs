@@ -1,6 +1,10 @@
 //! The storage that both hosts share: whether they see the same, and what is in the way.
 
-use super::{AskedHost, Consent, Diagnosis, Mend, Pair, packages, shared};
+use std::time::Duration;
+
+use super::{Consent, Diagnosis, AskedHost, Mend, Pair};
+use crate::failure::Result;
+use crate::inventory::bracketed;
 use crate::inventory::file::{Server, SharedStorage};
 use crate::stand::pair::packages::Program;
 
@@ -17,7 +21,7 @@ pub fn examine(hosts: &[AskedHost<'_>; 2], pair: &Pair) -> Vec<Diagnosis> {
             findings
         }
         SharedStorage::Export { server, path } => {
-            let what = format!("the export {server}:{} is not mounted yet", path.display());
+            let what = format!("the export {}:{} is not mounted yet", bracketed(server), path.display());
             hosts.iter().map(|host| client(host, &what, pair)).collect()
         }
         SharedStorage::ServeOn(server) => {

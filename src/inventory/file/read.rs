@@ -226,15 +226,7 @@ impl Reader<'_> {
 
     fn jump(&self, written: &Spanned<String>) -> Result<String> {
         let text = written.get_ref();
-        let (user, place) =
-            text.split_once('@').map_or((None, text.as_str()), |(user, place)| (Some(user), place));
-        let (host, port) = match place.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((host, "")) => (host, None),
-            Some((host, port)) => (host, Some(port.strip_prefix(':').unwrap_or_default())),
-            None => place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
-        };
-        let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
-        if user.is_none_or(is_word) && is_host(host) && port.is_none_or(is_port) {
+        if is_place(text) {
             return Ok(text.clone());
         }
         Err(self.wrong(written, "this is no jump host", "`[USER@]HOST[:PORT]`, as in OpenSSH's ProxyJump"))
@@ -243,14 +235,17 @@ impl Reader<'_> {
     fn uri(&self, written: &Spanned<String>) -> Result<String> {
         let text = written.get_ref();
         let (transport, rest) = text.split_once("://").unwrap_or_default();
-        let place = rest.split('/').next().unwrap_or_default();
-        // A password in a URI is one in the inventory; libvirt takes none there.
-        let user = place.rsplit_once('@').map(|(user, _)| user);
-        let is_good = transport.starts_with("qemu+") && !place.is_empty() && user.is_none_or(is_word);
-        if is_good && !text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        // A password in a URI is one in the inventory; libvirt takes none there. It takes what follows a `#` for no part of the query.
+        let place = rest.split(['/', '?']).next().unwrap_or_default();
+        let is_encoded = text
+            .split('%')
+            .skip(1)
+            .all(|rest| rest.len() >= 2 && rest.bytes().take(2).all(|digit| digit.is_ascii_hexdigit()));
+        let is_plain = text.chars().all(|c| c.is_ascii_graphic() && !"#\"<>\\^`{|}".contains(c));
+        if transport.starts_with("qemu+") && is_place(place) && is_encoded && is_plain {
             return Ok(text.clone());
         }
-        let allowed = "as `qemu+ssh://root@kvm1/system`, without a password";
+        let allowed = "as `qemu+ssh://root@kvm1/system`, without a password; an IPv6 address is in brackets, and `%20` stands for a blank";
         Err(self.wrong(written, "this is no URI of a remote QEMU for libvirt", allowed))
     }
 
@@ -259,12 +254,15 @@ impl Reader<'_> {
             let path = PathBuf::from(written.get_ref());
             // The root of a file system is nobody's folder for guests.
             let climbs = path.components().any(|part| part == Component::ParentDir);
-            let good = is_path(written.get_ref()) && path.is_absolute() && path.parent().is_some() && !climbs;
+            // What QEMU, stress tools and shells take for something else has no place in the path of an image.
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "/-_.+@=~#%".contains(c);
+            let good = written.get_ref().chars().all(is_plain);
+            let good = good && path.is_absolute() && path.parent().is_some() && !climbs;
             good.then_some(path).ok_or_else(|| {
                 self.wrong(
                     written,
                     "this is no folder that hosts could share",
-                    "an absolute path without `..`",
+                    "an absolute path without `..`, of letters, digits and -_.+@=~#%",
                 )
             })
         };
@@ -276,9 +274,13 @@ impl Reader<'_> {
                 let bare = server.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(server);
                 if !is_host(bare) || path.contains(|c: char| c.is_whitespace() || c.is_control() || c == ',')
                 {
-                    return Err(self.wrong(export, "this is no NFS export", "`SERVER:/PATH`"));
+                    return Err(self.wrong(
+                        export,
+                        "this is no NFS export",
+                        "`SERVER:/PATH`, without blanks and commas; an IPv6 address may be in brackets",
+                    ));
                 }
-                Ok(SharedStorage::Export { server: server.to_owned(), path: format!("/{path}").into() })
+                Ok(SharedStorage::Export { server: bare.to_owned(), path: format!("/{path}").into() })
             }
             (None, None, Some(server)) => self.named(server).map(SharedStorage::ServeOn),
             (first, second, third) => {
@@ -411,6 +413,18 @@ fn is_word(text: &str) -> bool {
 /// A host's name, or an address of either kind.
 fn is_host(text: &str) -> bool {
     is_word(text) || text.parse::<IpAddr>().is_ok()
+}
+
+/// `[USER@]HOST[:PORT]`, where an IPv6 address is in brackets.
+fn is_place(text: &str) -> bool {
+    let (user, place) = text.split_once('@').map_or((None, text), |(user, place)| (Some(user), place));
+    let (host, port) = match place.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, "")) => (host, None),
+        Some((host, port)) => (host, Some(port.strip_prefix(':').unwrap_or_default())),
+        None => place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
+    };
+    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
+    user.is_none_or(is_word) && is_host(host) && port.is_none_or(is_port)
 }
 
 /// The name of an environment variable, as shells know it.

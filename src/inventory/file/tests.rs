@@ -50,6 +50,29 @@ fn the_example_is_an_inventory() {
 }
 
 #[test]
+fn what_is_unusual_is_taken_as_it_is() {
+    let with = |old: &str, new: &str| parse(&SMALL.replacen(old, new, 1)).unwrap().pairs.remove(0);
+    for uri in [
+        "qemu+ssh://root@[2001:db8::1]:2222/system?keyfile=/my%20key&no_tty=1",
+        "qemu+tls://kvm2/system?pkipath=/etc/50%25",
+        "qemu+ssh://kvm2?no_verify=1",
+    ] {
+        assert_eq!(with("\"kvm2\"", &format!("\"kvm2\"\nuri = \"{uri}\"")).target.uri.as_deref(), Some(uri));
+    }
+    let storage = |said: &str| with("serve_on = \"controller\"", said).storage;
+    assert_eq!(
+        storage("mount = \"/srv/vms-1.0+a@b=c~#%20\""),
+        SharedStorage::Mount("/srv/vms-1.0+a@b=c~#%20".into())
+    );
+    for export in ["[2001:db8::7]:/vms#1%20", "2001:db8::7:/vms#1%20"] {
+        let expected = SharedStorage::Export { server: "2001:db8::7".into(), path: "/vms#1%20".into() };
+        assert_eq!(storage(&format!("export = \"{export}\"")), expected);
+    }
+    let target = with("\"kvm2\"", "\"kvm2\"\nmigration_address = \"2001:db8::1\"").target;
+    assert_eq!(target.migration_address, "2001:db8::1");
+}
+
+#[test]
 fn what_is_not_said_has_a_default() {
     let pair = &parse(SMALL).unwrap().pairs[0];
     let source = &pair.source;
@@ -78,6 +101,50 @@ fn what_is_not_said_has_a_default() {
 #[case::host_key("\"kvm2\"|\"kvm2\"\nhost_key = \"ab:cd\"", "what `ssh-keyscan` prints behind the name")]
 #[case::jump("\"kvm2\"|\"kvm2\"\njump = \"-J x\"", "as in OpenSSH's ProxyJump")]
 #[case::uri("\"kvm2\"|\"kvm2\"\nuri = \"qemu:///system\"", "is no URI of a remote QEMU")]
+#[case::uri_with_a_password(
+    "\"kvm2\"|\"kvm2\"\nuri = \"qemu+ssh://me:it@kvm2/system\"",
+    "without a password"
+)]
+#[case::uri_with_ipv6(
+    "\"kvm2\"|\"kvm2\"\nuri = \"qemu+ssh://2001:db8::1/system\"",
+    "an IPv6 address is in brackets"
+)]
+#[case::uri_with_a_blank(
+    "\"kvm2\"|\"kvm2\"\nuri = \"qemu+ssh://kvm2/system?keyfile=/a b\"",
+    "`%20` stands for a blank"
+)]
+#[case::uri_half_encoded("\"kvm2\"|\"kvm2\"\nuri = \"qemu+ssh://kvm2/system?keyfile=/50%\"", "`%20` stands")]
+#[case::uri_cut_off(
+    "\"kvm2\"|\"kvm2\"\nuri = \"qemu+ssh://kvm2/system?keyfile=/a#b\"",
+    "no URI of a remote QEMU"
+)]
+#[case::address_in_brackets("\"kvm2\"|\"kvm2\"\nmigration_address = \"[2001:db8::1]\"", "an address alone")]
+#[case::address_of_a_link("\"kvm2\"|\"kvm2\"\nmigration_address = \"fe80::1%eth0\"", "an address alone")]
+#[case::address_with_a_blank("\"kvm2\"|\"kvm2\"\nmigration_address = \"kvm 2\"", "an address alone")]
+#[case::mount_with_a_blank(
+    "serve_on = \"controller\"|mount = \"/srv/my vms\"",
+    "letters, digits and -_.+@=~#%"
+)]
+#[case::mount_with_a_colon(
+    "serve_on = \"controller\"|mount = \"/srv/vms:1\"",
+    "letters, digits and -_.+@=~#%"
+)]
+#[case::mount_with_a_quote(
+    "serve_on = \"controller\"|mount = \"/srv/it's\"",
+    "letters, digits and -_.+@=~#%"
+)]
+#[case::mount_of_other_letters(
+    "serve_on = \"controller\"|mount = \"/srv/g\u{e4}ste\"",
+    "letters, digits and -_.+@=~#%"
+)]
+#[case::export_with_a_blank(
+    "serve_on = \"controller\"|export = \"nas:/my vms\"",
+    "without blanks and commas"
+)]
+#[case::export_half_in_brackets(
+    "serve_on = \"controller\"|export = \"[2001:db8::7:/vms\"",
+    "may be in brackets"
+)]
 #[case::no_storage("serve_on = \"controller\"|", "the storage is not said")]
 #[case::two_storages(
     "serve_on = \"controller\"|serve_on = \"source\"\nmount = \"/a\"",

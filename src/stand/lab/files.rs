@@ -40,8 +40,8 @@ impl Files {
         let config = format!(
             "{hosts}Host *\n  User root\n  IdentityFile {}\n  IdentitiesOnly yes\n  UserKnownHostsFile {}\n  \
              StrictHostKeyChecking yes\n  PasswordAuthentication no\n  LogLevel ERROR\n  ServerAliveInterval 5\n",
-            files.key().display(),
-            files.known_hosts().display(),
+            keys::config_word(&files.key()),
+            keys::config_word(&files.known_hosts()),
         );
         let path = directory.join("ssh_config");
         write(&path, &config, 0o600)?;

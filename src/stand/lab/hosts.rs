@@ -176,10 +176,7 @@ impl HostPlan<'_> {
             memory: self.size.memory,
             load_folder: LOAD_FOLDER.into(),
             control_group: Some(namespace),
-            uri: format!(
-                "qemu+ssh://root@{address}/system?command={}&no_tty=1",
-                self.files.ssh_command().display()
-            ),
+            uri: keys::libvirt_uri("root", address, &self.files.ssh_command()),
             // Its qemu.conf has its address, and no firewall is in the way.
             migration_address: None,
             gate: None,

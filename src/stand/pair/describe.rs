@@ -91,13 +91,8 @@ fn host(
     let PairHost { name, machine, facts, .. } = side;
     let number = |fact: &str| facts.number(fact).unwrap_or_default();
     let said = |fact: &str| facts.one(fact).unwrap_or("unknown").to_owned();
-    let uri = machine.uri.clone().unwrap_or_else(|| {
-        format!(
-            "qemu+ssh://{}@{name}/system?command={}&no_tty=1",
-            machine.user,
-            files.ssh_command().display()
-        )
-    });
+    let ordinary = || keys::libvirt_uri(&machine.user, name, &files.ssh_command());
+    let uri = machine.uri.clone().unwrap_or_else(ordinary);
     HostEntry {
         name: (*name).to_owned(),
         login: login.clone(),

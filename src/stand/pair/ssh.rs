@@ -46,9 +46,9 @@ impl LoginFiles {
         keys::write(&self.known_hosts(), &(known + guests), 0o600)?;
         let hosts: String = sides.iter().map(|side| self.host(side)).collect();
         let config = format!(
-            "{hosts}Host *\n  UserKnownHostsFile \"{}\"\n  StrictHostKeyChecking yes\n  PasswordAuthentication no\n  BatchMode yes\n  \
+            "{hosts}Host *\n  UserKnownHostsFile {}\n  StrictHostKeyChecking yes\n  PasswordAuthentication no\n  BatchMode yes\n  \
              LogLevel ERROR\n  ServerAliveInterval 5\n",
-            self.known_hosts().display()
+            keys::config_word(&self.known_hosts())
         );
         keys::write(&self.config(), &config, 0o600)?;
         keys::write_ssh_command(&self.ssh_command(), &self.config())
@@ -58,13 +58,14 @@ impl LoginFiles {
     /// reaches it, by its address or through another machine, it is held to the same key.
     fn host(&self, PairHost { name, machine, .. }: &PairHost<'_>) -> String {
         let ListedHost { address, port, user, .. } = machine;
-        let key = match &machine.access {
-            Access::Key(path) => format!("  IdentityFile \"{}\"\n  IdentitiesOnly yes\n", path.display()),
-            Access::Password(_) => {
-                format!("  IdentityFile \"{}\"\n  IdentitiesOnly yes\n", self.key().display())
-            }
-            Access::Agent => String::new(),
+        let file = match &machine.access {
+            Access::Key(path) => Some(path.clone()),
+            Access::Password(_) => Some(self.key()),
+            Access::Agent => None,
         };
+        let key = file.map_or(String::new(), |file| {
+            format!("  IdentityFile {}\n  IdentitiesOnly yes\n", keys::config_word(&file))
+        });
         let jump = machine.jump.as_ref().map_or(String::new(), |jump| {
             // The way to the jump host is the user's own, with his configuration and his known hosts.
             format!("  ProxyCommand ssh -W '[%h]:%p' ssh://{jump}\n")

@@ -5,6 +5,7 @@
 
 use super::change::Change;
 use super::lease::HOME;
+use crate::inventory::bracketed;
 use crate::inventory::file::Consent;
 use crate::remote::quote;
 
@@ -60,11 +61,6 @@ pub fn serve(clients: &[&str], run: &str) -> Vec<Change> {
             instead: "storage that is there: `mount`, or `export` of another server".into(),
         },
     ]
-}
-
-/// An address as it stands before a colon.
-fn bracketed(address: &str) -> String {
-    if address.contains(':') { format!("[{address}]") } else { address.to_owned() }
 }
 
 /// Lets a client of NFS in at the server's firewall.
@@ -176,6 +172,14 @@ mod tests {
 
     fn said(output: &Output) -> String {
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    #[test]
+    fn an_export_is_one_word_with_its_servers_address_in_brackets() {
+        for (server, from) in [("nas", "nas:/vms#1%20"), ("2001:db8::7", "[2001:db8::7]:/vms#1%20")] {
+            let words = shlex::split(&super::mount(server, "/vms#1%20/").act).unwrap();
+            assert!(words.iter().any(|word| word == from), "{words:?}");
+        }
     }
 
     #[test]
