@@ -66,14 +66,6 @@ mod tests {
     use crate::inventory::Secret;
 
     #[test]
-    fn a_narrow_door_is_told() {
-        let pair = ordinary();
-        let [source, target] = hosts(&pair, "uid 0\nmax_startups 2:30:10", "uid 0\nmax_startups 10:30:100");
-        assert_eq!(examine(&source, &pair)[1].verdict, Grade::Warn);
-        assert_eq!(examine(&target, &pair).len(), 1);
-    }
-
-    #[test]
     fn who_is_not_root_can_do_little() {
         let pair = ordinary();
         let [source, target] = hosts(&pair, "uid 0", "uid 1000");

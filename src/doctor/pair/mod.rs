@@ -22,6 +22,7 @@ mod postcopy;
 mod room;
 mod selinux;
 mod shared;
+mod sshd;
 mod storage;
 mod system;
 #[cfg(test)]
@@ -70,6 +71,7 @@ type OfAHost = fn(&AskedHost<'_>, &Pair) -> Vec<Diagnosis>;
 /// What is examined on each host alone.
 const OF_A_HOST: &[OfAHost] = &[
     login::examine,
+    sshd::examine,
     lease::examine,
     daemons::examine,
     kvm::examine,

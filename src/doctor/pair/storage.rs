@@ -1,9 +1,6 @@
 //! The storage that both hosts share: whether they see the same, and what is in the way.
 
-use std::time::Duration;
-
-use super::{Consent, Diagnosis, AskedHost, Mend, Pair};
-use crate::failure::Result;
+use super::{AskedHost, Consent, Diagnosis, Mend, Pair, packages, shared};
 use crate::inventory::bracketed;
 use crate::inventory::file::{Server, SharedStorage};
 use crate::stand::pair::packages::Program;
