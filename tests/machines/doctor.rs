@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use libtest_mimic::Failed;
+use libtest_mimic::{Completion, Failed};
 use multivm::inventory::file::InventoryFile;
 use multivm::remote::Remote;
 
@@ -351,7 +351,7 @@ const WAYS: &[Broken] = &[
 ];
 
 /// Breaks the hosts in every way, one after another, and asks the doctor each time.
-pub fn says_what_is_wrong() -> Result<(), Failed> {
+pub fn says_what_is_wrong() -> Result<Completion, Failed> {
     let hosts = Raised::up()?;
     let site = Site::of(&hosts)?;
     let healthy = site.ask(&NOTHING)?;
@@ -361,7 +361,8 @@ pub fn says_what_is_wrong() -> Result<(), Failed> {
     expect(mended.lines().count() == healthy.lines().count(), &format!("not all was mended:\n{mended}"))?;
     expect(wrong.is_empty(), &format!("{} of {} ways:\n{}", wrong.len(), WAYS.len(), wrong.join("\n")))?;
     eprintln!("machines: the doctor named {} ways of {}", WAYS.len(), WAYS.len());
-    hosts.down()
+    hosts.down()?;
+    Ok(Completion::Completed)
 }
 
 /// The hosts as somebody has them who writes an inventory.

@@ -1,8 +1,8 @@
 //! Hosts by inventory, for real: machine hosts, of which nothing is known but a password. A run prepares them, plays a scenario under
 //! KVM, and puts them back; a run that is killed is put back from another machine's point of view.
 //!
-//! All of it is ignored unless asked for: one guest in four runs was reset when it arrived (`reboot` found it), under a KVM whose
-//! CPU instructions QEMU emulates. It is not known yet why.
+//! The emulated KVM now and then loses a guest (docs/hosts.md, "Machine hosts"). A run that failed for that alone is repeated once,
+//! and the test says so.
 
 #[path = "../again/mod.rs"]
 mod again;
@@ -48,17 +48,16 @@ fn main() -> ExitCode {
         return multivm::harness::main();
     }
     let arguments = Arguments::from_args();
-    let trial = |name: &str, work: fn() -> Result<(), Failed>| {
+    let trial = |name: &str, work: fn() -> Result<Completion, Failed>| {
         Trial::ignorable_test(name, move || {
             if !geteuid().is_root() {
                 return Ok(Completion::ignored_with("needs root"));
             }
-            work().map(|()| Completion::Completed)
+            work()
         })
     };
     let trials = vec![
-        trial("machines::prepared_from_the_password_played_under_kvm_and_put_back", from_the_password)
-            .with_ignored_flag(true),
+        trial("machines::prepared_from_the_password_played_under_kvm_and_put_back", from_the_password),
         trial("machines::the_doctor_names_every_way_in_which_hosts_are_broken", doctor::says_what_is_wrong)
             .with_ignored_flag(true),
         trial("machines::killed_at_random_moments_and_put_back_from_elsewhere", killed)
@@ -69,24 +68,52 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-fn from_the_password() -> Result<(), Failed> {
-    let hosts = Raised::up()?;
+fn from_the_password() -> Result<Completion, Failed> {
+    let hosts = match Raised::up() {
+        // Two machines take more memory than everybody has who runs the tests.
+        Err(failure) if failure.message().is_some_and(|text| text.contains("MiB are available")) => {
+            return Ok(Completion::ignored_with("too little memory for two machines"));
+        }
+        raised => raised?,
+    };
+    if let Err(failure) = prepared_played_and_put_back(&hosts)? {
+        eprintln!(
+            "machines: the emulated KVM reset the guest; the run is repeated. The first one:\n{failure:?}"
+        );
+        prepared_played_and_put_back(&hosts)??;
+    }
+    hosts.down()?;
+    Ok(Completion::Completed)
+}
+
+/// Plays the scenario; a failure inside is one that the emulated KVM causes. The hosts must be as before in either case.
+fn prepared_played_and_put_back(hosts: &Raised) -> Result<Result<(), Failed>, Failed> {
     let run = start(&hosts.inventory)?;
     let (status, folder) = run.ends(RUN_LIMIT)?;
     let read = |path: &str| std::fs::read_to_string(folder.path().join(path)).unwrap_or_default();
     let (said, record) = (read("said"), read("results/latest/record.jsonl"));
     eprintln!("machines: {}", said.lines().find(|line| line.contains("s of scenarios")).unwrap_or_default());
+    hosts.are_as_before()?;
     // It fails as well if a host is not what it was before.
+    if !status.success() && is_reset(&record) && !said.contains("it is not what it was") {
+        return Ok(Err(format!("the run ended with {status}; it said:\n{said}").into()));
+    }
     expect(status.success(), &format!("the run ended with {status}; it said:\n{said}"))?;
     expect(record.contains("\"accelerator\":\"KVM\""), "the guests did not run under KVM")?;
     let legs =
         record.lines().filter(|line| line.contains("\"leg_finished\"") && line.contains("\"ok\":true"));
     expect(legs.count() == 2, "the guest did not go there and come back")?;
-    hosts.are_as_before()?;
-    hosts.down()
+    Ok(Ok(()))
 }
 
-fn killed() -> Result<(), Failed> {
+/// Whether libvirt told of a reset, which nobody asked for.
+fn is_reset(record: &str) -> bool {
+    record.lines().any(|line| {
+        ["\"event\":\"libvirt_event\"", "\"kind\":\"rebooted\""].iter().all(|words| line.contains(words))
+    })
+}
+
+fn killed() -> Result<Completion, Failed> {
     let seed = std::env::var(SEED_VARIABLE).ok().and_then(|text| text.parse().ok());
     let seed = seed.unwrap_or_else(Seed::chosen);
     eprintln!("machines: {SEED_VARIABLE}={seed} kills at the same moments again");
@@ -109,7 +136,8 @@ fn killed() -> Result<(), Failed> {
         let own = Command::new(env!("CARGO_BIN_EXE_multivm")).arg("reap").output()?;
         expect(own.status.success(), &format!("multivm reap: {}", String::from_utf8_lossy(&own.stderr)))?;
     }
-    hosts.down()
+    hosts.down()?;
+    Ok(Completion::Completed)
 }
 
 fn start(inventory: &Path) -> Result<Run, Failed> {
