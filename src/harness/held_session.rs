@@ -34,7 +34,7 @@ impl HeldSession {
     pub fn end(&self) -> Vec<Failure> {
         match lock_within(&self.0, LIMIT) {
             Some(mut session) => session.take().map(Session::end).unwrap_or_default(),
-            None => vec![hangs("take the lab down")],
+            None => vec![hangs("leave the hosts as they were")],
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::doctor::pair::admit;
-use crate::failure::{Problem, Result};
+use crate::failure::{Cause, Failure, FailureKind, Problem, Result};
 use crate::inventory::file::InventoryFile;
 use crate::ledger::Owner;
 use crate::scenario::Profile;
@@ -12,6 +12,7 @@ use crate::stand::lab::{Lab, Settings};
 use crate::stand::machines::MachineHosts;
 use crate::stand::pair::{ChosenPair, Given, HostPair, forget_raised};
 use crate::stand::{STAND_VARIABLE, Session, StandKind};
+use crate::sys::bounded;
 use crate::sys::stop::StopFlag;
 
 /// The longest time for the lab's hosts to be raised, or to be connected to.
@@ -19,6 +20,9 @@ const LAB: Duration = Duration::from_secs(120);
 
 /// The longest time for hosts by inventory to be looked at and prepared, after they were raised if they are raised. Packages may be installed.
 const PAIR: Duration = Duration::from_secs(1500);
+
+/// The longest time for an examination of both hosts.
+const EXAMINATION_LIMIT: Duration = Duration::from_secs(900);
 
 /// Wanted hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,8 +89,16 @@ impl WantedHosts {
         stop: &StopFlag,
         owner: Option<Owner>,
     ) -> Result<Session> {
-        let profile = profile.clone();
-        let examine = Box::new(move |chosen: &ChosenPair| admit(chosen, &profile));
+        let (profile, told) = (profile.clone(), stop.clone());
+        let examine = Box::new(move |chosen: &ChosenPair| {
+            let (chosen, profile) = (chosen.clone(), profile.clone());
+            // It changes nothing, so that nobody needs to wait for it who was told to stop.
+            bounded::answer(EXAMINATION_LIMIT, &told, move || admit(&chosen, &profile)).unwrap_or_else(|| {
+                let late = || Cause::new(FailureKind::TimedOut, "a host hangs");
+                let cause = if told.is_set() { Cause::interrupted() } else { late() };
+                Err(Failure::new("examine the hosts", cause))
+            })
+        });
         let given = match self {
             WantedHosts::Lab => {
                 return Session::begin_for(Box::new(Lab::new(settings.clone())), stop.clone(), owner);
