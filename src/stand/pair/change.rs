@@ -55,6 +55,8 @@ impl Change {
         }
     }
 
+    /// The script and what was noted for it are on the disk before the change is made: a host that loses its power must not be put back by
+    /// half of them.
     fn script(&self, allow: &[Consent]) -> String {
         let Change { name, unless, note, act, undo, .. } = self;
         let refused = self.consent.filter(|consent| !allow.contains(consent));
@@ -63,8 +65,8 @@ impl Change {
             None => format!(
                 "(\n{note}\n) || fail {name}\n\
                  cat > changes/.{name} << '{END}' || fail {name}\n{undo}\n{END}\n\
-                 sync changes/.{name} 2> /dev/null || sync\n\
                  mv changes/.{name} changes/{name} || fail {name}\n\
+                 sync .. . ./* changes/{name} 2> /dev/null || sync\n\
                  (\n{act}\n) 9>&- || fail {name}"
             ),
         };
