@@ -90,10 +90,10 @@ impl WantedHosts {
         owner: Option<Owner>,
     ) -> Result<Session> {
         let (profile, told) = (profile.clone(), stop.clone());
-        let examine = Box::new(move |chosen: &ChosenPair| {
-            let (chosen, profile) = (chosen.clone(), profile.clone());
+        let examine = Box::new(move |chosen: &ChosenPair, run: Option<&str>| {
+            let (chosen, profile, run) = (chosen.clone(), profile.clone(), run.map(str::to_owned));
             // It changes nothing, so that nobody needs to wait for it who was told to stop.
-            bounded::answer(EXAMINATION_LIMIT, &told, move || admit(&chosen, &profile)).unwrap_or_else(|| {
+            bounded::answer(EXAMINATION_LIMIT, &told, move || admit(&chosen, &profile, run.as_deref())).unwrap_or_else(|| {
                 let late = || Cause::new(FailureKind::TimedOut, "a host hangs");
                 let cause = if told.is_set() { Cause::interrupted() } else { late() };
                 Err(Failure::new("examine the hosts", cause))

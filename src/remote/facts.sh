@@ -90,6 +90,7 @@ wait
 lease=/var/lib/multivm/lease
 if [ -d "$lease" ]; then
     say lease "$(head -n 1 "$lease/holder" 2>/dev/null || echo somebody)"
+    say lease_run "$(head -n 1 "$lease/run" 2>/dev/null)"
     say lease_silence_s "$(($(date +%s) - $(stat -c %Y "$lease/beat" 2>/dev/null || echo 0)))"
 fi
 

@@ -31,7 +31,7 @@ pub fn run(arguments: &Arguments) -> Answer {
             ))?;
             let variable = |name: &str| env::var(name).ok();
             (
-                pair::examine(chosen, &file.known_hosts(), &profile, variable).findings,
+                pair::examine(chosen, &file.known_hosts(), &profile, None, variable).findings,
                 "Nothing is missing on these hosts, as far as could be seen, beside what multivm may do itself.",
                 "Guests cannot migrate between these hosts: see what is MISSING above.",
             )

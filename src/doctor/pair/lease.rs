@@ -9,6 +9,10 @@ const WHAT: &str = "lease";
 pub fn examine(host: &AskedHost<'_>, _pair: &Pair) -> Vec<Diagnosis> {
     vec![match Lease::said(&host.facts) {
         None => host.good(WHAT, "nobody works there with multivm"),
+        // The run has taken the host, and asks once more after it has installed packages.
+        Some(lease) if lease.run.is_some() && lease.run.as_deref() == host.run => {
+            host.good(WHAT, "this run works there")
+        }
         Some(lease) => host.missing(WHAT, lease.words(), Lease::ADVICE),
     }]
 }
@@ -22,8 +26,14 @@ mod tests {
     #[test]
     fn who_has_the_host_is_told() {
         let pair = ordinary();
-        let [source, target] = hosts(&pair, "", "lease root on ci7, process 8\nlease_silence_s 130");
+        let said = "lease root on ci7, process 8\nlease_run R1\nlease_silence_s 130";
+        let [source, mut target] = hosts(&pair, "", said);
         assert_eq!(examine(&source, &pair)[0].verdict, Grade::Good);
+        for (run, expected) in [("R1", Grade::Good), ("R2", Grade::Missing)] {
+            target.run = Some(run);
+            assert_eq!(examine(&target, &pair)[0].verdict, expected);
+        }
+        target.run = None;
         let found = &examine(&target, &pair)[0];
         assert_eq!(found.verdict, Grade::Missing);
         assert!(

@@ -55,6 +55,8 @@ struct AskedHost<'a> {
     clock: ClockReading,
     /// This machine's address on the way to both hosts, if it is to be a member of the pair's overlay.
     here: Option<Ipv4Addr>,
+    /// The run that asks, if it has taken the hosts.
+    run: Option<&'a str>,
 }
 
 /// What a host said when it was asked for the time.
@@ -105,12 +107,13 @@ pub struct Examination {
     pub hosts: Option<[ExaminedHost; 2]>,
 }
 
-/// Examines a pair. Its hosts' keys are in `known_hosts`, or come there at the first contact. `variable` looks up the
-/// environment.
+/// Examines a pair, for a `run` that has taken its hosts, or before anybody has. The hosts' keys are in `known_hosts`, or come there at
+/// the first contact. `variable` looks up the environment.
 pub fn examine(
     pair: &Pair,
     known_hosts: &Path,
     profile: &Profile,
+    run: Option<&str>,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Examination {
     let mut findings: Vec<Diagnosis> = pair
@@ -130,7 +133,7 @@ pub fn examine(
         let members = [Some(peer.migration_address.clone()), here.map(|here| here.to_string())];
         let of = Asked { members: members.into_iter().flatten().collect(), ..asked_about(pair) };
         let facts = |remote: &Remote| Facts::ask(remote, &of, LIMIT);
-        Ok(ask(name, machine, known_hosts, facts).map(|host| AskedHost { here, ..host }))
+        Ok(ask(name, machine, known_hosts, facts).map(|host| AskedHost { here, run, ..host }))
     });
     let mut hosts = Vec::new();
     for host in asked {
@@ -158,14 +161,14 @@ pub fn examine(
     Examination { findings, hosts: Some(hosts) }
 }
 
-/// Examines a pair before a run, and refuses one on which no run is possible.
+/// Examines a pair before a run, or for a `run` that has taken its hosts, and refuses one on which no run is possible.
 ///
 /// # Errors
 ///
 /// Something is missing, or a host does not answer.
-pub fn admit(chosen: &ChosenPair, profile: &Profile) -> Result<[ExaminedHost; 2]> {
+pub fn admit(chosen: &ChosenPair, profile: &Profile, run: Option<&str>) -> Result<[ExaminedHost; 2]> {
     let Examination { findings, hosts } =
-        examine(&chosen.pair, &chosen.known_hosts, profile, |name| std::env::var(name).ok());
+        examine(&chosen.pair, &chosen.known_hosts, profile, run, |name| std::env::var(name).ok());
     let attempted = || format!("run on the pair {}", chosen.pair.name);
     let missing: Vec<String> = findings
         .iter()
@@ -214,7 +217,7 @@ fn ask<'a>(
     let now = remote.check("date +%s", LIMIT).map_err(at(LoginStage::Facts))?;
     let clock = ClockReading { asked: [begin, SystemTime::now()], now: now.trim().parse().ok() };
     let facts = facts(&remote).map_err(at(LoginStage::Facts))?;
-    Ok(AskedHost { name, machine, identity, remote, facts, clock, here: None })
+    Ok(AskedHost { name, machine, identity, remote, facts, clock, here: None, run: None })
 }
 
 /// What only hosts of this pair are asked about.

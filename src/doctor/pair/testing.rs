@@ -39,6 +39,7 @@ pub fn hosts<'a>(pair: &'a Pair, source: &str, target: &str) -> [AskedHost<'a>; 
             facts: Facts::parse(&format!("{said}\nend yes\n")).unwrap(),
             clock: ClockReading { asked: [now, now], now: None },
             here: None,
+            run: None,
         }
     })
 }

@@ -68,7 +68,8 @@ impl Lease {
     /// The lease that a host said among its facts; none if it has none.
     pub fn said(facts: &Facts) -> Option<Lease> {
         let silent = Duration::from_secs(facts.number("lease_silence_s").unwrap_or_default());
-        Some(Lease { run: None, holder: facts.one("lease")?.to_owned(), silent })
+        let run = facts.one("lease_run").map(str::to_owned);
+        Some(Lease { run, holder: facts.one("lease")?.to_owned(), silent })
     }
 
     /// What somebody does who wants the host.

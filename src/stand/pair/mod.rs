@@ -149,8 +149,9 @@ pub struct ExaminedHost {
     pub facts: Facts,
 }
 
-/// Looks at a pair before anything is changed on its hosts, and refuses one on which no run is possible.
-pub type Examine = Box<dyn Fn(&ChosenPair) -> Result<[ExaminedHost; 2]> + Send>;
+/// Looks at a pair before anything is changed on its hosts, or once more for a run that has taken them, and refuses one on which no run
+/// is possible.
+pub type Examine = Box<dyn Fn(&ChosenPair, Option<&str>) -> Result<[ExaminedHost; 2]> + Send>;
 
 /// A pair of hosts by inventory.
 pub struct HostPair {

@@ -40,7 +40,7 @@ pub fn prepare(
     folder: &Path,
     ground: Ground<'_>,
 ) -> Result<Inventory> {
-    let mut asked = examine(chosen)?;
+    let mut asked = examine(chosen, None)?;
     let run = key_files::uuid()?;
     fresh(folder, ground)?;
     let files = LoginFiles::create(folder, &run)?;
@@ -48,7 +48,7 @@ pub fn prepare(
     take(&sides(chosen, &asked), chosen, &run, folder, ground)?;
     if install(&sides(chosen, &asked), chosen, &run)? {
         // Only now do they say what their libvirt and QEMU can do.
-        asked = examine(chosen)?;
+        asked = examine(chosen, Some(&run))?;
     }
     interrupted(ground)?;
     let sides = sides(chosen, &asked);
