@@ -172,6 +172,11 @@ impl Consoles {
     pub fn unread() -> Consoles {
         Consoles { known: Arc::default(), hosts: Vec::new(), watches: Vec::new() }
     }
+
+    /// Notes that a guest was reset on a host.
+    pub fn note_reset(&self, guest: &str, host: &str) {
+        locked(&self.known).resets.insert(guest.to_owned(), host.to_owned());
+    }
 }
 
 /// Notes the panic of a guest, unless the guest has been started again since that start.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{ANSWER_LIMIT, Fleet, all};
-use crate::failure::{Attempt, FailureKind, Result};
+use crate::failure::{Attempt, Failure, FailureKind, Result};
 use crate::guest::Guest;
 use crate::guest::news::GuestNews;
 use crate::libvirt::OurDomain;
@@ -29,21 +29,35 @@ impl Fleet {
     pub fn renew(&self, guests: &[Arc<Guest>]) -> Result<()> {
         self.refuse_foreign(guests)?;
         let Err(failure) = self.make(guests) else { return Ok(()) };
-        let mut reset = Vec::new();
-        for guest in guests {
-            if let Some(host) = self.consoles.reset_of(&guest.name) {
-                let why = format!("it was reset on {host}, or rebooted itself, before it was ready");
-                (self.news)(GuestNews::StartedAgain { guest, why: &why });
-                reset.push(Arc::clone(guest));
-            }
-        }
-        if reset.is_empty() || failure.kind() == FailureKind::Cancelled {
+        let again = self.to_be_made_again(guests, &failure)?;
+        if again.is_empty() {
             return Err(failure);
         }
-        self.make(&reset)
+        self.make(&again)
             // The others may not have theirs yet.
+            .and_then(|()| self.note_definitions(guests))
             .and_then(|()| self.start_witnesses(guests))
             .map_err(|again| again.and(format!("\nbefore, a guest was reset while it was made: {failure}")))
+    }
+
+    /// The guests that were reset while all of these were made, and those that were not begun because of them; none where no guest was
+    /// reset, or where the run is over.
+    fn to_be_made_again(&self, guests: &[Arc<Guest>], failure: &Failure) -> Result<Vec<Arc<Guest>>> {
+        let reset: Vec<_> = guests.iter().map(|guest| self.consoles.reset_of(&guest.name)).collect();
+        if failure.kind() == FailureKind::Cancelled || reset.iter().all(Option::is_none) {
+            return Ok(Vec::new());
+        }
+        let mut again = Vec::new();
+        for (guest, reset) in guests.iter().zip(reset) {
+            if let Some(host) = reset {
+                let why = format!("it was reset on {host}, or rebooted itself, before it was ready");
+                (self.news)(GuestNews::StartedAgain { guest, why: &why });
+                again.push(Arc::clone(guest));
+            } else if guest.domain_on(&self.hosts.source)?.is_none() {
+                again.push(Arc::clone(guest));
+            }
+        }
+        Ok(again)
     }
 
     fn make(&self, guests: &[Arc<Guest>]) -> Result<()> {
@@ -88,6 +102,7 @@ fn ignore_gone(result: crate::libvirt::Result<()>) -> crate::libvirt::Result<()>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Cause;
     use crate::guest::fleet::testing::{OTHER, OWNER, TestFleet};
 
     #[test]
@@ -124,6 +139,22 @@ mod tests {
         fleet.renew(&fleet.guests).unwrap_err();
         assert_eq!(fleet.hosts.source.control.active().unwrap(), ["vm1"]);
         assert_eq!(fleet.hosts.target.control.active().unwrap(), ["vm2"]);
+    }
+
+    #[test]
+    fn what_was_not_begun_because_of_a_guest_that_was_reset_is_made_with_it() {
+        let fleet = TestFleet::new();
+        fleet.put_running(Side::Source, "vm1", OWNER);
+        fleet.put_running(Side::Source, "vm2", OWNER);
+        let again = |kind| {
+            let failure = Failure::new("make guests", Cause::new(kind, "vm1 does not answer"));
+            let again = fleet.to_be_made_again(&fleet.guests, &failure).unwrap();
+            again.iter().map(|guest| guest.name.clone()).collect::<Vec<_>>()
+        };
+        assert!(again(FailureKind::TimedOut).is_empty(), "no guest was reset");
+        fleet.consoles.note_reset("vm1", "source");
+        assert_eq!(again(FailureKind::TimedOut), ["vm1", "vm3"]);
+        assert!(again(FailureKind::Cancelled).is_empty(), "the run is over");
     }
 
     #[test]
