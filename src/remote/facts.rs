@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use roxmltree::Document;
 
-use super::{Remote, quote};
+use super::{CALLER, Remote, quote};
 use crate::failure::{Failure, Result};
 
 /// What a host runs to say what it has.
@@ -50,6 +50,11 @@ pub struct Way {
     pub mtu: u32,
 }
 
+/// The whole script, which knows from where its user has logged in.
+fn script() -> String {
+    [CALLER, SCRIPT].concat()
+}
+
 impl Facts {
     /// Asks a host what it has, also of what a run is to use there.
     ///
@@ -59,7 +64,7 @@ impl Facts {
     pub fn ask(remote: &Remote, of: &Asked, limit: Duration) -> Result<Facts> {
         let Asked { folder, bridge, subnet, members } = of;
         let words = [folder, bridge, subnet].into_iter().chain(members).map(String::as_str);
-        Facts::said(remote, SCRIPT, &words.collect::<Vec<_>>(), limit)
+        Facts::said(remote, &script(), &words.collect::<Vec<_>>(), limit)
     }
 
     /// Runs a script on a host, as root if it can be, and takes what it says. It comes from standard input, so that nothing has to be
@@ -186,6 +191,7 @@ impl Facts {
         use std::io::Write;
         use std::process::{Command, Stdio};
         let mut sh = Command::new("sh");
+        sh.env("SSH_CONNECTION", "192.0.2.9 5000 192.0.2.1 22");
         sh.args(["-s", "--"]).args(words).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = sh.spawn().unwrap();
         child.stdin.take().unwrap().write_all([PRELUDE, script].concat().as_bytes()).unwrap();
@@ -223,10 +229,11 @@ mod tests {
     #[test]
     fn this_machine_knows_the_way_to_itself() {
         let facts =
-            Facts::of_this_machine(SCRIPT, &["", "", "127.1.0.0/16", "127.0.0.1", "no.such.name.invalid"]);
+            Facts::of_this_machine(&script(), &["", "", "127.1.0.0/16", "127.0.0.1", "no.such.name.invalid"]);
         let way = facts.way("127.0.0.1").unwrap();
         assert_eq!(way.address, Ipv4Addr::LOCALHOST);
         assert!(way.mtu > 1500, "{way:?}");
         assert_eq!(facts.way("no.such.name.invalid"), None);
+        assert_eq!(facts.one("client"), Some("192.0.2.9"));
     }
 }

@@ -98,7 +98,7 @@ if [ -n "$subnet" ]; then
     # A network that holds the subnet, or lies in it; the way to anywhere does not count.
     say subnet_in_use "$({ run ip -4 -o route show to root "$subnet"; run ip -4 -o route show to match "$subnet"; } | grep -v '^default' | head -n 1)"
     [ -d /sys/module/vxlan ] || ! has modprobe || run modprobe -n vxlan || say lacks vxlan
-    say client "${SSH_CONNECTION%% *}"
+    say client "$caller"
     for member in "$@"; do
         address=$(run getent ahostsv4 "$member" | head -n 1 | cut -d ' ' -f 1)
         link=$(run ip -4 -o route get "$address" | sed -n 's/.* dev \([^ ]*\).*/\1/p')
