@@ -1,12 +1,23 @@
 //! The ports of a host that receives guests: open for the other host alone, and only meanwhile.
 
+use super::change::Change;
 use super::lease::LEASE;
 use crate::inventory::Gate;
+use crate::inventory::file::Consent;
 use crate::remote::quote;
 
 /// What opens ports for a peer, or closes them.
 pub fn command(what: &str, peer: &str, ports: &str) -> String {
     format!("sh {LEASE}/gate {what} {} {}", quote(peer), quote(ports))
+}
+
+/// Lets a peer in until the host is put back, with consent.
+pub fn admit(name: &'static str, peer: &str, ports: &str, instead: &str) -> Change {
+    Change {
+        consent: Some(Consent::Firewall),
+        instead: instead.to_owned(),
+        ..Change::own(name, command("open", peer, ports), command("close", peer, ports))
+    }
 }
 
 /// The gate of a host for its peer.

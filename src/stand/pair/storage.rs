@@ -4,6 +4,7 @@
 //! migration unsafe.
 
 use super::change::Change;
+use super::gate;
 use super::lease::HOME;
 use crate::inventory::bracketed;
 use crate::inventory::file::Consent;
@@ -65,17 +66,7 @@ pub fn serve(clients: &[&str], run: &str) -> Vec<Change> {
 
 /// Lets a client of NFS in at the server's firewall.
 pub fn admit(client: &str) -> Change {
-    let gate = "sh /var/lib/multivm/lease/gate";
-    let client = quote(client);
-    Change {
-        name: "50-nfs-port",
-        consent: Some(Consent::Firewall),
-        unless: "false".into(),
-        note: ":".into(),
-        act: format!("{gate} open {client} {NFS_PORT}"),
-        undo: format!("{gate} close {client} {NFS_PORT}"),
-        instead: format!("open {NFS_PORT}/tcp for the other host"),
-    }
+    gate::admit("50-nfs-port", client, NFS_PORT, &format!("open {NFS_PORT}/tcp for the other host"))
 }
 
 /// Mounts what a server exports. `hard`: a guest waits for its disk, and never loses what it wrote.

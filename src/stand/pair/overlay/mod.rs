@@ -249,13 +249,12 @@ fn forward(link: &str, other: Ipv4Addr) -> String {
 /// Lets another member in at a host's firewall.
 fn admit(name: &'static str, from: Ipv4Addr) -> Change {
     let port = format!("{VXLAN_PORT}/udp");
-    let command = |what: &str| gate::command(what, &from.to_string(), &port);
-    Change {
-        consent: Some(Consent::Firewall),
-        instead: format!("open {port} for the other host and for this machine"),
-        act: command("open"),
-        ..Change::own(name, ":", command("close"))
-    }
+    gate::admit(
+        name,
+        &from.to_string(),
+        &port,
+        &format!("open {port} for the other host and for this machine"),
+    )
 }
 
 #[cfg(test)]
