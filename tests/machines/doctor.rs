@@ -328,7 +328,7 @@ const WAYS: &[Broken] = &[
         breaks: ["", "mv /usr/sbin/mount.nfs /root/mount.nfs"],
         mends: ["", "mv /root/mount.nfs /usr/sbin/mount.nfs"],
         inventory: &[("\"packages\", ", "")],
-        says: ("MISSING  target: storage", "there is no mount.nfs", "install nfs-common"),
+        says: ("MISSING  target: storage", "an NFS client is not installed", "apt-get install nfs-common"),
         ..NOTHING
     },
     Broken {
