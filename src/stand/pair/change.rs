@@ -159,6 +159,20 @@ mod tests {
     }
 
     #[test]
+    fn the_removal_of_packages_is_not_cut_off_early() {
+        let host = Sandbox::leased();
+        host.program(
+            "timeout",
+            "#!/bin/sh\necho \"$3 $5\" >>\"$(dirname \"$0\")/../limits\"\nshift 3\nexec \"$@\"\n",
+        );
+        assert!(host.make(&[change("05-packages"), change("10-a")], &[]).status.success());
+        assert!(host.put_back().status.success());
+        let limits = content(&host.path("limits")).unwrap();
+        let limits: Vec<_> = limits.lines().filter(|line| line.contains("changes/")).collect();
+        assert_eq!(limits, ["120 changes/10-a", "900 changes/05-packages"]);
+    }
+
+    #[test]
     fn a_change_that_fails_can_be_taken_back_and_the_next_is_not_made() {
         let host = Sandbox::leased();
         let fails = Change { act: "false".into(), ..change("20-b") };

@@ -24,8 +24,8 @@ pub const BEAT: Duration = Duration::from_secs(60);
 /// How long a host may take for a small answer.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// How long a host may take to put everything back.
-const UNDO_LIMIT: Duration = Duration::from_secs(300);
+/// How long a host may take to put everything back, packages among it.
+const UNDO_LIMIT: Duration = Duration::from_secs(1200);
 
 const UNDO: &str = include_str!("undo.sh");
 const WATCH: &str = include_str!("watch.sh");

@@ -17,12 +17,15 @@ fi
 # Another one may have been faster, and the lease there now may be somebody else's.
 [ "$lease/undo" -ef undo ] || exit 0
 
-# A storage that does not answer must hold up nothing else.
-limited=
-timeout -k 5 5 true 2>/dev/null && limited='timeout -k 5 120'
+# A storage that does not answer must hold up nothing else. Packages take their time, and one whose removal is cut off is left half removed.
+limited() {
+    limit=120
+    [ "$1" = changes/05-packages ] && limit=900
+    if timeout -k 5 5 true 2>/dev/null; then timeout -k 5 $limit sh "$1"; else sh "$1"; fi
+}
 failed=
 for change in $(ls changes | sort -r); do
-    if said=$($limited sh "changes/$change" 2>&1 </dev/null 9>&-); then
+    if said=$(limited "changes/$change" 2>&1 </dev/null 9>&-); then
         rm -f "changes/$change"
     else
         failed=yes
