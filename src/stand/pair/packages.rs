@@ -1,7 +1,8 @@
 //! Packages that a host lacks: which programs a pair needs there, which package has them, and how it is installed and removed again.
 //!
-//! What is removed is exactly what was installed: the packages that are there afterwards and were not there before. Nothing else is
-//! upgraded or removed for them, neither when they come nor when they go.
+//! What is removed is exactly what was installed: the packages that are there afterwards, were not there before, and, where the
+//! package manager says beforehand what it will install, are among those. Somebody else may install packages at the same time. Nothing
+//! else is upgraded or removed for them, neither when they come nor when they go.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,6 +14,24 @@ use crate::remote::Facts;
 
 /// How long the installation may take.
 pub const LIMIT: Duration = Duration::from_secs(600);
+
+/// Functions of dnf and zypper alike. Their plans are for people. A key that signs packages is one in rpm's eyes, and each is another version.
+macro_rules! rpm {
+    () => {
+        "installed() { { rpm -qa --qf '%{NAME}.%{ARCH}\\n' | sed '/^gpg-pubkey[.]/d'\n\
+         rpm -qa --qf '%{NAME}-%{VERSION}-%{RELEASE}\\n' 'gpg-pubkey*'; } | sort -u; }\n\
+         remains() { :; }\n\
+         files() { rpm -ql \"$@\"; }\n\
+         remove() { [ $1 = --purge ] || { shift; rpm -e \"$@\"; }; }\n\
+         planned() { :; }\n\
+         ours() { cat; }\n"
+    };
+}
+
+/// Shell functions: `now` lists what is there, and fails where the package manager's list cannot be read; `news` lists what has come since
+/// the list before, whole or not at all.
+const LISTS: &str = "now() { installed > packages.now && [ -s packages.now ]; }\n\
+                     news() { now && comm -13 packages.before packages.now | ours > packages.part && mv packages.part packages.new; }\n";
 
 /// What a host may need of its distribution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,9 +158,10 @@ impl Manager {
         program.spec().packages[self as usize]
     }
 
-    /// Shell functions: `installed` says what is there, `remains` what was removed and left its settings, `files` what packages have,
-    /// `remove` removes these packages and fails where another one needs them, `plan` says what an installation would do, `others` takes out of
-    /// that what it would do to other packages, `install` does it.
+    /// Shell functions: `installed` says what is there, without versions, since somebody may upgrade it meanwhile; `remains` what was removed
+    /// and left its settings; `files` what packages have; `remove` removes these packages and fails where another one needs them; `plan` says
+    /// what an installation would do, `others` takes out of that what it would do to other packages, `planned` what it would bring;
+    /// `ours` keeps what was planned; `install` does it.
     const fn functions(self) -> &'static str {
         match self {
             Manager::Apt => {
@@ -152,29 +172,31 @@ impl Manager {
                  remove() { DEBIAN_FRONTEND=noninteractive dpkg \"$@\"; }\n\
                  plan() { apt-get -s -q -y --no-install-recommends --no-upgrade install \"$@\" 2>&1; }\n\
                  others() { sed -n -e 's/^Remv \\([^ ]*\\).*/\\1/p' -e 's/^Inst \\([^ ]*\\) \\[.*/\\1/p'; }\n\
+                 planned() { sed -n 's/^Inst \\([^ :]*\\).*/\\1/p'; }\n\
+                 ours() { awk -F : 'NR == FNR { planned[$1]; next } $1 in planned' packages.planned -; }\n\
                  refresh() { apt-get -q update; }\n\
                  install() { DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends --no-upgrade -o DPkg::Lock::Timeout=120 \
                  -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install \"$@\"; }\n"
             }
             Manager::Dnf => {
-                "installed() { rpm -qa --qf '%{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}\\n' | sort; }\n\
-                 remains() { :; }\n\
-                 files() { rpm -ql \"$@\"; }\n\
-                 remove() { shift; rpm -e \"$@\"; }\n\
+                concat!(
+                    rpm!(),
+                    "\
                  plan() { dnf --assumeno --setopt=install_weak_deps=False install \"$@\" 2>&1 | grep . ; }\n\
                  others() { grep -E '^(Upgrading|Downgrading|Removing|Reinstalling)'; }\n\
                  refresh() { :; }\n\
                  install() { dnf -y --setopt=install_weak_deps=False install \"$@\"; }\n"
+                )
             }
             Manager::Zypper => {
-                "installed() { rpm -qa --qf '%{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}\\n' | sort; }\n\
-                 remains() { :; }\n\
-                 files() { rpm -ql \"$@\"; }\n\
-                 remove() { shift; rpm -e \"$@\"; }\n\
+                concat!(
+                    rpm!(),
+                    "\
                  plan() { zypper --non-interactive install --no-recommends --dry-run \"$@\" 2>&1; }\n\
                  others() { grep -E 'going to be (upgraded|downgraded|REMOVED|reinstalled)|going to change'; }\n\
                  refresh() { :; }\n\
                  install() { zypper --non-interactive install --no-recommends \"$@\"; }\n"
+                )
             }
         }
     }
@@ -203,30 +225,39 @@ pub fn change(missing: &[Program], facts: &Facts) -> Option<Change> {
         name: "05-packages",
         consent: Some(Consent::Packages),
         unless: "false".into(),
-        note: format!("{functions}installed > packages.before && remains > packages.remains"),
+        note: format!(
+            "{functions}installed > packages.before && [ -s packages.before ] && remains > packages.remains && : > packages.planned"
+        ),
+        // The lists are on the disk when this begins, and are not to be trusted before.
         act: format!(
-            "{functions}\
+            "{functions}{LISTS}: > packages.begun\n\
+             again() {{ [ -e packages.refreshed ] || {{ : > packages.refreshed; refresh; }}; }}\n\
              get() {{\n\
-             said=$(plan \"$@\") || {{ refresh; said=$(plan \"$@\"); }} || {{ echo \"$said\"; return 1; }} >&2\n\
+             said=$(plan \"$@\") || {{ again; said=$(plan \"$@\"); }} || {{ echo \"$said\"; return 1; }} >&2\n\
              other=$(echo \"$said\" | others)\n\
              [ -z \"$other\" ] || {{ echo \"$*: multivm changes no other packages for them:\" $other; return 1; }} >&2\n\
+             echo \"$said\" | planned >> packages.planned && {{ sync packages.planned 2> /dev/null || sync; }}\n\
              install \"$@\" > packages.said 2>&1 || {{ tail -n 20 packages.said; return 1; }} >&2\n\
              }}\n\
              {need}{extra}\
-             installed | comm -13 packages.before - > packages.new\n{start}"
+             news || {{ echo 'the list of packages cannot be read' >&2; exit 1; }}\n{start}"
         ),
+        // The other changes are taken back by programs of these packages.
         undo: format!(
-            "cd {LEASE} && [ -e packages.before ] || exit 0\n\
-             {functions}\
-             [ -e packages.new ] || installed | comm -13 packages.before - > packages.new\n\
-             ours=$(installed | comm -12 packages.new -)\n\
-             [ -n \"$ours\" ] || exit 0\n\
+            "cd {LEASE} && [ -e packages.begun ] || exit 0\n\
+             for change in changes/*; do\n\
+             [ \"$change\" = changes/05-packages ] || {{ echo \"they stay for what could not be put back: $change\"; exit 1; }}\n\
+             done\n\
+             {functions}{LISTS}\
+             now && {{ [ -e packages.new ] || news; }} || {{ echo 'the list of packages cannot be read'; exit 1; }}\n\
+             ours=$(comm -12 packages.new packages.now)\n\
+             if [ -n \"$ours\" ]; then\n\
              units=$(files $ours | sed -n 's,^.*/systemd/system/\\([^/@]*[.]\\(socket\\|service\\|timer\\)\\)$,\\1,p' | sort -u)\n\
              [ -z \"$units\" ] || [ ! -d /run/systemd/system ] || systemctl stop $units > /dev/null 2>&1\n\
-             again=$(echo \"$ours\" | comm -12 - packages.remains)\n\
-             [ -z \"$again\" ] || remove --remove $again || exit 1\n\
-             ours=$(echo \"$ours\" | comm -23 - packages.remains)\n\
-             [ -z \"$ours\" ] || remove --purge $ours"
+             remove --remove $ours || exit 1\n\
+             fi\n\
+             settings=$(remains | comm -12 - packages.new | comm -23 - packages.remains)\n\
+             [ -z \"$settings\" ] || remove --purge $settings"
         ),
         instead: format!(
             "install there: {}",
@@ -253,21 +284,26 @@ how=$1
 shift
 for name in "$@"; do
     [ "$how" != -L ] || { echo "/usr/lib/systemd/system/$name.service"; continue; }
+    case "$name $*" in
+        *nfs-common*) ;;
+        libnfs\ *) ! grep -q '^ii |nfs-common' "$all" || { echo "nfs-common needs libnfs" >&2; exit 1; } ;;
+    esac
     ! grep -q -x "needs $name" "$all.needs" 2>/dev/null || { echo "$name is needed" >&2; exit 1; }
     sed -i "/|$name\$/d" "$all"
     [ "$how" != --remove ] || echo "rc |$name" >>"$all"
 done
 "#;
 
-    /// With nfs-common comes libnfs; stress is not known; nfs-kernel-server takes another libc.
+    /// With nfs-common comes libnfs, and somebody installs a kernel meanwhile; stress is not known; nfs-kernel-server takes another libc.
     const APT_GET: &str = r#"#!/bin/sh
 all=$(dirname "$0")/../dpkg
 put() { sed -i "/|$1\$/d" "$all"; echo "ii |$1" >>"$all"; }
 case $* in
     *update | *install\ stress) exit 1 ;;
     -s*nfs-kernel-server) echo 'Inst libc6 [2.40] (2.41 Debian)' ;;
-    -s*) echo 'Inst new (1 Debian)' ;;
-    *nfs-common*) put libnfs; put nfs-common; [ ! -e "$all.fails" ] ;;
+    -s*nfs-common) printf 'Inst %s (1 Debian)\nConf %s (1 Debian)\n' libnfs libnfs nfs-common nfs-common ;;
+    -s*stress-ng) echo 'Inst stress-ng:amd64 (1 Debian)' ;;
+    *nfs-common*) put libnfs; put nfs-common; ! [ -e "$all.kernel" ] || put linux-image; [ ! -e "$all.fails" ] ;;
     *stress-ng) put stress-ng ;;
 esac
 "#;
@@ -325,6 +361,60 @@ esac
         assert!(packages(&host).len() > 1);
         assert!(host.put_back().status.success());
         assert_eq!(packages(&host), ["ii |bash"]);
+    }
+
+    #[test]
+    fn what_somebody_else_installs_at_the_same_time_stays() {
+        for fails in [false, true] {
+            let host = host("ii |bash\n");
+            fs::write(host.path("dpkg.kernel"), "").unwrap();
+            if fails {
+                fs::write(host.path("dpkg.fails"), "").unwrap();
+            }
+            assert_eq!(install(&host, &[Program::NfsClient]).status.success(), !fails);
+            assert!(host.put_back().status.success());
+            assert_eq!(packages(&host), ["ii |bash", "ii |linux-image"]);
+        }
+    }
+
+    /// A host that lost its power may have an empty list, with which everything is new.
+    #[test]
+    fn a_list_of_nothing_removes_nothing() {
+        let host = host("ii |bash\nii |libnfs\n");
+        let change = change(&[Program::NfsClient], &facts("")).unwrap();
+        fs::write(host.lease("changes/05-packages"), host.moved(&change.undo)).unwrap();
+        for list in ["packages.before", "packages.remains", "packages.planned"] {
+            fs::write(host.lease(list), "").unwrap();
+        }
+        assert!(host.put_back().status.success());
+        assert_eq!(packages(&host), ["ii |bash", "ii |libnfs"]);
+    }
+
+    /// Without virsh nobody would end guests that did not end.
+    #[test]
+    fn packages_stay_as_long_as_anything_else_cannot_be_put_back() {
+        let host = host("ii |bash\n");
+        assert!(install(&host, &[Program::NfsClient]).status.success());
+        let guests = Change::own("90-guests", ":", "[ -e ../ended ]");
+        assert!(host.make(&[guests], &[]).status.success());
+        let kept = host.put_back();
+        assert!(!kept.status.success() && packages(&host).len() > 1);
+        let said = String::from_utf8_lossy(&kept.stdout).into_owned();
+        assert!(said.contains("they stay for what could not be put back: changes/90-guests"), "{said}");
+        fs::write(host.path("multivm/ended"), "").unwrap();
+        assert!(host.put_back().status.success() && packages(&host) == ["ii |bash"]);
+    }
+
+    #[test]
+    fn packages_that_cannot_be_listed_are_not_taken_for_gone() {
+        let host = host("ii |bash\n");
+        assert!(install(&host, &[Program::NfsClient]).status.success());
+        host.program("dpkg-query", "#!/bin/sh\nexit 2\n");
+        let kept = host.put_back();
+        assert!(!kept.status.success());
+        assert!(String::from_utf8_lossy(&kept.stdout).contains("the list of packages cannot be read"));
+        host.program("dpkg-query", DPKG_QUERY);
+        assert!(host.put_back().status.success() && packages(&host) == ["ii |bash"]);
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Sandbox {
     }
 
     /// A script that works in this folder.
-    fn moved(&self, script: &str) -> String {
+    pub fn moved(&self, script: &str) -> String {
         script.replace(HOME, self.path("multivm").to_str().unwrap())
     }
 
