@@ -80,7 +80,6 @@ const WAYS: &[Broken] = &[
             "",
             "systemctl start libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket libvirtd.service",
         ],
-        inventory: &[("\"services\", ", "")],
         says: (
             "MISSING  target: libvirt",
             "neither libvirtd nor virtqemud is active",

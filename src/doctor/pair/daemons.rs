@@ -1,6 +1,6 @@
 //! libvirt's daemon of a host: one, monolithic or modular, that answers.
 
-use super::{AskedHost, Consent, Diagnosis, Mend, Pair, packages};
+use super::{AskedHost, Diagnosis, Pair, packages};
 use crate::stand::pair::packages::Program;
 
 const WHAT: &str = "libvirt";
@@ -22,16 +22,11 @@ pub fn examine(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
         (false, false) if packages::is_missing(host, Program::Libvirt, pair) => {
             packages::examine(host, WHAT, Program::Libvirt, pair)
         }
-        (false, false) => host.mendable(
+        // No consent covers it: which of the two a host is to have is its owner's choice.
+        (false, false) => host.missing(
             WHAT,
             "neither libvirtd nor virtqemud is active",
-            Mend {
-                wanted: "one of them",
-                command: "systemctl start libvirtd.socket, or virtqemud.socket; is libvirt installed?"
-                    .to_owned(),
-                consent: Consent::Services,
-            },
-            pair,
+            "wanted: one of them; systemctl start libvirtd.socket, or virtqemud.socket",
         ),
         (monolithic, _) => {
             let daemon = if monolithic { "libvirtd (monolithic)" } else { "virtqemud (modular)" };
@@ -42,9 +37,9 @@ pub fn examine(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
                     "journalctl -u libvirtd -u virtqemud there says why",
                 ),
                 (Some(_), _) => host.good(WHAT, format!("{daemon} answers")),
-                (None, _) => host.warn(
+                (None, _) => host.missing(
                     WHAT,
-                    format!("{daemon} is active; there is no virsh to ask it with, so that much of what follows is not known"),
+                    format!("{daemon} is active, and there is no virsh, by which a host ends the guests of a run that was killed"),
                     "install libvirt-clients there (libvirt-client on Fedora, RHEL and SUSE)",
                 ),
             }
@@ -57,6 +52,7 @@ pub fn examine(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
 mod tests {
     use rstest::rstest;
 
+    use super::super::Consent;
     use super::*;
     use crate::doctor::Grade;
     use crate::doctor::pair::testing::{hosts, ordinary};
@@ -76,11 +72,13 @@ mod tests {
         Grade::Good
     )]
     #[case::silent("systemd yes\nactive libvirtd.service\nvirsh yes", Grade::Missing)]
-    #[case::nobody_to_ask("systemd yes\nactive libvirtd.service", Grade::Warn)]
+    #[case::nobody_to_ask("systemd yes\nactive libvirtd.service", Grade::Missing)]
     #[case::both("systemd yes\nactive libvirtd.socket\nactive virtqemud.socket", Grade::Missing)]
     #[case::a_socket_of_a_daemon_that_ended("systemd yes\nsocket libvirtd", Grade::Missing)]
+    #[case::installed_and_not_started("systemd yes\nhas libvirtd\nhas apt-get", Grade::Missing)]
     fn one_daemon_must_answer(#[case] said: &str, #[case] expected: Grade) {
-        let pair = ordinary();
+        // Neither starts a daemon that is installed.
+        let pair = Pair { allow: vec![Consent::Services, Consent::Packages], ..ordinary() };
         let [source, _] = hosts(&pair, said, "");
         assert_eq!(examine(&source, &pair)[0].verdict, expected);
     }

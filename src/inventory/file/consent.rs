@@ -14,7 +14,7 @@ axis! {
     Consent, "allow", ConsentRow {
         Keys => ConsentRow { name: "keys", does: "adds its public key to authorized_keys" },
         Packages => ConsentRow { name: "packages", does: "installs packages that are missing" },
-        Services => ConsentRow { name: "services", does: "starts services that do not run" },
+        Services => ConsentRow { name: "services", does: "starts the NFS server of a host that serves, if it does not run" },
         Exports => ConsentRow { name: "exports", does: "exports a folder by NFS, to the two hosts alone" },
         Mounts => ConsentRow { name: "mounts", does: "mounts the export" },
         Firewall => ConsentRow { name: "firewall", does: "opens the ports of migrations, for the other host alone, while it receives, and of the overlay" },
