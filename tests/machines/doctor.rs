@@ -40,7 +40,7 @@ const OTHER_BRIDGE: &[(&str, &str)] = &[("bridge = \"br0\"", "bridge = \"br7\"")
 const MOUNT: &[(&str, &str)] = &[("serve_on = \"source\"", "mount = \"/srv/vms\"")];
 
 const UNMOUNT: [&str; 2] = [
-    "umount /srv/vms; exportfs -u $peer:/srv/export; exportfs -u $own:/srv/export; rm -rf /srv/export",
+    "umount /srv/vms; systemctl stop nfs-server; exportfs -u $peer:/srv/export; exportfs -u $own:/srv/export; rm -rf /srv/export",
     "umount /srv/vms",
 ];
 
@@ -186,7 +186,7 @@ const WAYS: &[Broken] = &[
     Broken {
         name: "NFS makes root nobody",
         breaks: [
-            "mkdir -p /srv/vms /srv/export; exportfs -o rw,root_squash $peer:/srv/export; exportfs -o rw,root_squash $own:/srv/export; \
+            "systemctl start nfs-server; mkdir -p /srv/vms /srv/export; exportfs -o rw,root_squash $peer:/srv/export; exportfs -o rw,root_squash $own:/srv/export; \
              mount -t nfs -o vers=4.2 $own:/srv/export /srv/vms",
             "mkdir -p /srv/vms; firewall-cmd -q --add-service=nfs; mount -t nfs -o vers=4.2 $peer:/srv/export /srv/vms",
         ],
@@ -198,7 +198,7 @@ const WAYS: &[Broken] = &[
     Broken {
         name: "NFS makes everybody nobody",
         breaks: [
-            "mkdir -p /srv/vms /srv/export; chmod 777 /srv/export; exportfs -o rw,all_squash $peer:/srv/export; \
+            "systemctl start nfs-server; mkdir -p /srv/vms /srv/export; chmod 777 /srv/export; exportfs -o rw,all_squash $peer:/srv/export; \
              exportfs -o rw,all_squash $own:/srv/export; mount -t nfs -o vers=4.2 $own:/srv/export /srv/vms",
             "mkdir -p /srv/vms; mount -t nfs -o vers=4.2 $peer:/srv/export /srv/vms",
         ],
@@ -210,7 +210,7 @@ const WAYS: &[Broken] = &[
     Broken {
         name: "the mount is soft",
         breaks: [
-            "mkdir -p /srv/vms /srv/export; exportfs -o rw,no_root_squash $peer:/srv/export; \
+            "systemctl start nfs-server; mkdir -p /srv/vms /srv/export; exportfs -o rw,no_root_squash $peer:/srv/export; \
              exportfs -o rw,no_root_squash $own:/srv/export; mount -t nfs -o vers=4.2 $own:/srv/export /srv/vms",
             "mkdir -p /srv/vms; mount -t nfs -o vers=4.2,soft $peer:/srv/export /srv/vms",
         ],
@@ -222,7 +222,7 @@ const WAYS: &[Broken] = &[
     Broken {
         name: "the mount is read-only",
         breaks: [
-            "mkdir -p /srv/vms /srv/export; exportfs -o rw,no_root_squash $peer:/srv/export; \
+            "systemctl start nfs-server; mkdir -p /srv/vms /srv/export; exportfs -o rw,no_root_squash $peer:/srv/export; \
              exportfs -o rw,no_root_squash $own:/srv/export; mount -t nfs -o vers=4.2 $own:/srv/export /srv/vms",
             "mkdir -p /srv/vms; mount -t nfs -o vers=4.2,ro $peer:/srv/export /srv/vms",
         ],
@@ -234,13 +234,13 @@ const WAYS: &[Broken] = &[
     Broken {
         name: "a mount hangs, whose server has gone",
         breaks: [
-            "mkdir -p /srv/export; exportfs -o rw,no_root_squash $peer:/srv/export",
+            "systemctl start nfs-server; mkdir -p /srv/export; exportfs -o rw,no_root_squash $peer:/srv/export",
             "mkdir -p /mnt/gone; mount -t nfs -o vers=4.2,hard $peer:/srv/export /mnt/gone; \
              nft 'add table inet broken; add chain inet broken out { type filter hook output priority 0; }; \
              add rule inet broken out tcp dport 2049 drop'",
         ],
         mends: [
-            "exportfs -u $peer:/srv/export; rm -rf /srv/export",
+            "systemctl stop nfs-server; exportfs -u $peer:/srv/export; rm -rf /srv/export",
             "nft delete table inet broken; umount -f /mnt/gone || umount -l /mnt/gone; rmdir /mnt/gone",
         ],
         says: ("warn     target: mounts", "/mnt/gone did not answer within 20 s", "umount -f -l /mnt/gone"),
@@ -355,7 +355,8 @@ pub fn says_what_is_wrong() -> Result<Completion, Failed> {
     let site = Site::of(&hosts)?;
     let healthy = site.ask(&NOTHING)?;
     expect(!healthy.contains("MISSING"), &format!("whole hosts lack something:\n{healthy}"))?;
-    let wrong: Vec<String> = WAYS.iter().filter_map(|way| site.meets(way).err()).collect();
+    let told = |why: &String| eprintln!("machines: WRONG: {why}");
+    let wrong: Vec<String> = WAYS.iter().filter_map(|way| site.meets(way).inspect_err(told).err()).collect();
     let mended = site.ask(&NOTHING)?;
     expect(mended.lines().count() == healthy.lines().count(), &format!("not all was mended:\n{mended}"))?;
     expect(wrong.is_empty(), &format!("{} of {} ways:\n{}", wrong.len(), WAYS.len(), wrong.join("\n")))?;
