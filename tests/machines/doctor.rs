@@ -40,7 +40,7 @@ const OTHER_BRIDGE: &[(&str, &str)] = &[("bridge = \"br0\"", "bridge = \"br7\"")
 const MOUNT: &[(&str, &str)] = &[("serve_on = \"source\"", "mount = \"/srv/vms\"")];
 
 const UNMOUNT: [&str; 2] = [
-    "umount /srv/vms; systemctl stop nfs-server; exportfs -u $peer:/srv/export; exportfs -u $own:/srv/export; rm -rf /srv/export",
+    "umount /srv/vms; firewall-cmd -q --remove-service=nfs; systemctl stop nfs-server; exportfs -u $peer:/srv/export; exportfs -u $own:/srv/export; rm -rf /srv/export",
     "umount /srv/vms",
 ];
 
@@ -58,11 +58,13 @@ const WAYS: &[Broken] = &[
     Broken {
         name: "a firewall drops the migration ports",
         breaks: [
-            "nft 'add table inet broken; add chain inet broken in { type filter hook input priority -10; }; \
-             add rule inet broken in tcp dport 49152-49215 drop'",
+            "firewall-cmd -q --add-rich-rule 'rule family=ipv4 port port=49152-49215 protocol=tcp drop'",
             "",
         ],
-        mends: ["nft delete table inet broken", ""],
+        mends: [
+            "firewall-cmd -q --remove-rich-rule 'rule family=ipv4 port port=49152-49215 protocol=tcp drop'",
+            "",
+        ],
         says: (
             "warn     source: migration ports",
             "no answer: a firewall drops it",
@@ -90,7 +92,7 @@ const WAYS: &[Broken] = &[
     Broken {
         name: "the target's name cannot be resolved",
         inventory: &[("[pair.target]\n", "[pair.target]\nmigration_address = \"kvm2.invalid\"\n")],
-        says: ("MISSING  target: migration ports", "not known", "`migration_address` takes one"),
+        says: ("MISSING  target: migration ports", "resolution", "`migration_address` takes one"),
         ..NOTHING
     },
     Broken {
@@ -123,8 +125,8 @@ const WAYS: &[Broken] = &[
     },
     Broken {
         name: "the host key is another one",
-        // The source answers in the target's place.
-        inventory: &[("address = \"198.18.9.12\"", "address = \"198.18.9.11\"")],
+        // Each answers in the other's place.
+        inventory: &[("198.18.9.11", "SOURCE"), ("198.18.9.12", "198.18.9.11"), ("SOURCE", "198.18.9.12")],
         says: ("MISSING  login", "host key", "was the host installed anew?"),
         ..NOTHING
     },
@@ -148,7 +150,7 @@ const WAYS: &[Broken] = &[
     Broken {
         name: "the user is not root",
         breaks: ["useradd -m plain; usermod -p \"$(getent shadow root | cut -d : -f 2)\" plain", ""],
-        mends: ["userdel -r plain 2> /dev/null", ""],
+        mends: ["pkill -KILL -u plain; userdel -f -r plain 2> /dev/null; ! id plain 2> /dev/null", ""],
         inventory: &[("[pair.source]\n", "[pair.source]\nuser = \"plain\"\n")],
         says: ("MISSING  source: login", "as plain, who is not root", "`sudo = \"nopasswd\"`"),
         ..NOTHING
@@ -186,9 +188,9 @@ const WAYS: &[Broken] = &[
     Broken {
         name: "NFS makes root nobody",
         breaks: [
-            "systemctl start nfs-server; mkdir -p /srv/vms /srv/export; exportfs -o rw,root_squash $peer:/srv/export; exportfs -o rw,root_squash $own:/srv/export; \
+            "systemctl start nfs-server; firewall-cmd -q --add-service=nfs; mkdir -p /srv/vms /srv/export; exportfs -o rw,root_squash $peer:/srv/export; exportfs -o rw,root_squash $own:/srv/export; \
              mount -t nfs -o vers=4.2 $own:/srv/export /srv/vms",
-            "mkdir -p /srv/vms; firewall-cmd -q --add-service=nfs; mount -t nfs -o vers=4.2 $peer:/srv/export /srv/vms",
+            "mkdir -p /srv/vms; mount -t nfs -o vers=4.2 $peer:/srv/export /srv/vms",
         ],
         mends: UNMOUNT,
         inventory: MOUNT,
@@ -198,7 +200,7 @@ const WAYS: &[Broken] = &[
     Broken {
         name: "NFS makes everybody nobody",
         breaks: [
-            "systemctl start nfs-server; mkdir -p /srv/vms /srv/export; chmod 777 /srv/export; exportfs -o rw,all_squash $peer:/srv/export; \
+            "systemctl start nfs-server; firewall-cmd -q --add-service=nfs; mkdir -p /srv/vms /srv/export; chmod 777 /srv/export; exportfs -o rw,all_squash $peer:/srv/export; \
              exportfs -o rw,all_squash $own:/srv/export; mount -t nfs -o vers=4.2 $own:/srv/export /srv/vms",
             "mkdir -p /srv/vms; mount -t nfs -o vers=4.2 $peer:/srv/export /srv/vms",
         ],
@@ -210,7 +212,7 @@ const WAYS: &[Broken] = &[
     Broken {
         name: "the mount is soft",
         breaks: [
-            "systemctl start nfs-server; mkdir -p /srv/vms /srv/export; exportfs -o rw,no_root_squash $peer:/srv/export; \
+            "systemctl start nfs-server; firewall-cmd -q --add-service=nfs; mkdir -p /srv/vms /srv/export; exportfs -o rw,no_root_squash $peer:/srv/export; \
              exportfs -o rw,no_root_squash $own:/srv/export; mount -t nfs -o vers=4.2 $own:/srv/export /srv/vms",
             "mkdir -p /srv/vms; mount -t nfs -o vers=4.2,soft $peer:/srv/export /srv/vms",
         ],
@@ -222,7 +224,7 @@ const WAYS: &[Broken] = &[
     Broken {
         name: "the mount is read-only",
         breaks: [
-            "systemctl start nfs-server; mkdir -p /srv/vms /srv/export; exportfs -o rw,no_root_squash $peer:/srv/export; \
+            "systemctl start nfs-server; firewall-cmd -q --add-service=nfs; mkdir -p /srv/vms /srv/export; exportfs -o rw,no_root_squash $peer:/srv/export; \
              exportfs -o rw,no_root_squash $own:/srv/export; mount -t nfs -o vers=4.2 $own:/srv/export /srv/vms",
             "mkdir -p /srv/vms; mount -t nfs -o vers=4.2,ro $peer:/srv/export /srv/vms",
         ],
@@ -234,14 +236,13 @@ const WAYS: &[Broken] = &[
     Broken {
         name: "a mount hangs, whose server has gone",
         breaks: [
-            "systemctl start nfs-server; mkdir -p /srv/export; exportfs -o rw,no_root_squash $peer:/srv/export",
-            "mkdir -p /mnt/gone; mount -t nfs -o vers=4.2,hard $peer:/srv/export /mnt/gone; \
-             nft 'add table inet broken; add chain inet broken out { type filter hook output priority 0; }; \
-             add rule inet broken out tcp dport 2049 drop'",
+            "mkdir -p /srv/export; systemctl start nfs-server; exportfs -o rw,no_root_squash $peer:/srv/export; \
+             firewall-cmd -q --add-service=nfs",
+            "mkdir -p /mnt/gone; mount -t nfs -o vers=4.2,hard $peer:/srv/export /mnt/gone; ip route add blackhole $peer",
         ],
         mends: [
-            "systemctl stop nfs-server; exportfs -u $peer:/srv/export; rm -rf /srv/export",
-            "nft delete table inet broken; umount -f /mnt/gone || umount -l /mnt/gone; rmdir /mnt/gone",
+            "systemctl stop nfs-server; exportfs -u $peer:/srv/export; rm -rf /srv/export; firewall-cmd -q --remove-service=nfs",
+            "ip route del blackhole $peer; umount -f /mnt/gone || umount -l /mnt/gone; rmdir /mnt/gone",
         ],
         says: ("warn     target: mounts", "/mnt/gone did not answer within 20 s", "umount -f -l /mnt/gone"),
         ..NOTHING
@@ -402,8 +403,15 @@ impl Site {
         let told = |what: &str| format!("{name}: {what}");
         let said = said.map_err(|failure| told(&format!("{failure:?}")))?;
         mended.map_err(|failure| told(&format!("not mended: {failure:?}")))?;
-        let entries = said.replace("\n                                  ->", " ->");
-        let entry = entries.lines().find(|line| line.starts_with(begin) && line.contains(words));
+        // The advice follows on a line of its own.
+        let mut entries: Vec<String> = Vec::new();
+        for line in said.lines() {
+            match entries.last_mut() {
+                Some(entry) if line.trim_start().starts_with("-> ") => *entry += &format!(" {}", line.trim()),
+                _ => entries.push(line.to_owned()),
+            }
+        }
+        let entry = entries.iter().find(|entry| entry.starts_with(begin) && entry.contains(words));
         match entry {
             Some(entry) if entry.contains(advice) => {
                 eprintln!("machines: {name}: {entry}");
