@@ -74,3 +74,20 @@ fn programs_of_qemu_are_told_by_their_file(mut serve: Serve) {
     });
     assert_eq!(words[3..], [program.to_str().unwrap(), "600"]);
 }
+
+/// One look takes longer than each of these processes lives, because there are many others.
+#[rstest]
+fn writers_that_live_for_a_moment_are_seen_beside_many_processes(mut serve: Serve) {
+    let folder = folder();
+    let file = folder.path().join("image");
+    fs::write(&file, "image").unwrap();
+    let _others: Vec<Process> =
+        (0..300).map(|_| Process(Command::new("sleep").arg("600").spawn().unwrap())).collect();
+    let script = "while :; do sh -c 'exec 3<>\"$1\" && exec sleep 0.03' sh \"$1\"; done";
+    let _writers = Process(Command::new("sh").args(["-c", script, "sh"]).arg(&file).spawn().unwrap());
+    let question = format!("writers \t{}", file.display());
+    eventually(|| {
+        let seen = (0..10).filter(|_| !lines(&serve.ask(&question), "file").is_empty()).count();
+        (seen >= 8).then_some(())
+    });
+}
