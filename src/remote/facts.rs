@@ -12,6 +12,12 @@ use crate::failure::{Failure, Result};
 /// What a host runs to say what it has.
 const SCRIPT: &str = include_str!("facts.sh");
 
+/// What a host runs to say who has it.
+const LEASE: &str = include_str!("lease.sh");
+
+/// The end of what a host says.
+const END: &str = "say end yes\n";
+
 /// What every script has that asks a host something.
 const PRELUDE: &str = include_str!("prelude.sh");
 
@@ -52,7 +58,7 @@ pub struct Way {
 
 /// The whole script, which knows from where its user has logged in.
 fn script() -> String {
-    [CALLER, SCRIPT].concat()
+    [CALLER, LEASE, SCRIPT].concat()
 }
 
 impl Facts {
@@ -65,6 +71,15 @@ impl Facts {
         let Asked { folder, bridge, subnet, members } = of;
         let words = [folder, bridge, subnet].into_iter().chain(members).map(String::as_str);
         Facts::said(remote, &script(), &words.collect::<Vec<_>>(), limit)
+    }
+
+    /// Asks a host who has it by a lease.
+    ///
+    /// # Errors
+    ///
+    /// The host did not say it within `limit`.
+    pub fn of_lease(remote: &Remote, limit: Duration) -> Result<Facts> {
+        Facts::said(remote, &[LEASE, END].concat(), &[], limit)
     }
 
     /// Runs a script on a host, as root if it can be, and takes what it says. It comes from standard input, so that nothing has to be
@@ -224,6 +239,25 @@ mod tests {
         assert_eq!(facts.one("arch"), Some(std::env::consts::ARCH));
         assert!(facts.number("memory_kib").unwrap() > 0 && facts.one("folder") == Some("yes"));
         assert_eq!(facts.one("bridge"), None, "lo is no bridge");
+    }
+
+    #[test]
+    fn a_lease_is_said_as_far_as_it_can_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let lease = folder.path().join("lease");
+        let script = [LEASE, END].concat().replace("/var/lib/multivm/lease", lease.to_str().unwrap());
+        let said = || Facts::of_this_machine(&script, &[]);
+        assert_eq!(said().one("lease"), None);
+        std::fs::create_dir(&lease).unwrap();
+        let facts = said();
+        assert_eq!(facts.one("lease"), Some("nobody knows whom"));
+        assert_eq!((facts.one("lease_run"), facts.number("lease_silence_s")), (None, None));
+        for (name, text) in [("holder", "root on ci7\n"), ("run", "R1\n"), ("beat", "")] {
+            std::fs::write(lease.join(name), text).unwrap();
+        }
+        let facts = said();
+        assert_eq!((facts.one("lease"), facts.one("lease_run")), (Some("root on ci7"), Some("R1")));
+        assert!(facts.number("lease_silence_s").unwrap() < 60);
     }
 
     #[test]

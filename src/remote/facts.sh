@@ -9,7 +9,6 @@ bridge=$2
 subnet=$3
 [ $# -lt 3 ] || shift 3
 
-say() { [ -z "$2" ] || printf '%s %s\n' "$1" "$2"; }
 file() { [ ! -r "$2" ] || say "$1" "$(head -n 1 "$2" 2>/dev/null)"; }
 text() {
     name=$1
@@ -86,13 +85,6 @@ for mounted in $(sed -n 's/^[^ ]* \([^ ]*\) \(nfs4*\|cifs\|ceph\|fuse\.[^ ]*\) .
     hung "$mounted" &
 done
 wait
-
-lease=/var/lib/multivm/lease
-if [ -d "$lease" ]; then
-    say lease "$(head -n 1 "$lease/holder" 2>/dev/null || echo somebody)"
-    say lease_run "$(head -n 1 "$lease/run" 2>/dev/null)"
-    say lease_silence_s "$(($(date +%s) - $(stat -c %Y "$lease/beat" 2>/dev/null || echo 0)))"
-fi
 
 if [ -n "$subnet" ]; then
     # A network that holds the subnet, or lies in it; the way to anywhere does not count.

@@ -48,21 +48,7 @@ pub struct Lease {
 impl Lease {
     /// The host's lease; none if it has none.
     pub fn of(remote: &Remote) -> Result<Option<Lease>> {
-        let look = format!(
-            "[ -d {LEASE} ] || exit 0; head -n 1 {LEASE}/run; head -n 1 {LEASE}/holder; \
-             echo $(($(date +%s) - $(stat -c %Y {LEASE}/beat)))"
-        );
-        let said = remote.check(&look, LIMIT)?;
-        let lines: Vec<&str> = said.lines().collect();
-        Ok(match lines[..] {
-            [] => None,
-            [run, holder, silent] => Some(Lease {
-                run: Some(run.to_owned()),
-                holder: holder.to_owned(),
-                silent: Duration::from_secs(silent.parse().unwrap_or_default()),
-            }),
-            _ => Some(Lease { run: None, holder: "nobody knows whom".into(), silent: Duration::ZERO }),
-        })
+        Facts::of_lease(remote, LIMIT).map(|facts| Lease::said(&facts))
     }
 
     /// The lease that a host said among its facts; none if it has none.
