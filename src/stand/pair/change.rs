@@ -35,7 +35,7 @@ pub struct Change {
     /// Notes in the lease what was before, as far as `undo` must know it.
     pub note: String,
     pub act: String,
-    /// Takes the change back, whether `act` has been done, half done, or not at all.
+    /// Takes the change back, whether `act` has been done, half done, or not at all. It has 120 s, or as many as its first line says, `# limit 900`.
     pub undo: String,
     /// What a user does instead of allowing it.
     pub instead: String,
@@ -165,7 +165,9 @@ mod tests {
             "timeout",
             "#!/bin/sh\necho \"$3 $5\" >>\"$(dirname \"$0\")/../limits\"\nshift 3\nexec \"$@\"\n",
         );
-        assert!(host.make(&[change("05-packages"), change("10-a")], &[]).status.success());
+        let patient = change("05-packages");
+        let patient = Change { undo: format!("# limit 900\n{}", patient.undo), ..patient };
+        assert!(host.make(&[patient, change("10-a")], &[]).status.success());
         assert!(host.put_back().status.success());
         let limits = content(&host.path("limits")).unwrap();
         let limits: Vec<_> = limits.lines().filter(|line| line.contains("changes/")).collect();

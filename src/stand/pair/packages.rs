@@ -15,6 +15,9 @@ use crate::remote::Facts;
 /// How long the installation may take.
 pub const LIMIT: Duration = Duration::from_secs(600);
 
+/// How long the removal may take.
+const REMOVAL: Duration = Duration::from_secs(900);
+
 /// Functions of dnf and zypper alike. Their plans are for people. A key that signs packages is one in rpm's eyes, and each is another version.
 macro_rules! rpm {
     () => {
@@ -53,7 +56,7 @@ enum Manager {
 }
 
 /// A need: its row in the table.
-struct Spec {
+struct ProgramRow {
     name: &'static str,
     /// Programs of which one is there where the need is met.
     shown_by: &'static [&'static str],
@@ -64,15 +67,15 @@ struct Spec {
 }
 
 impl Program {
-    const fn spec(self) -> Spec {
+    const fn row(self) -> ProgramRow {
         match self {
-            Program::Qemu => Spec {
+            Program::Qemu => ProgramRow {
                 name: "QEMU",
                 shown_by: &["qemu-system-x86_64", "qemu-kvm"],
                 packages: ["qemu-system-x86", "qemu-kvm", "qemu-x86"],
                 is_extra: false,
             },
-            Program::Libvirt => Spec {
+            Program::Libvirt => ProgramRow {
                 name: "libvirt",
                 shown_by: &["libvirtd", "virtqemud"],
                 packages: [
@@ -82,22 +85,22 @@ impl Program {
                 ],
                 is_extra: false,
             },
-            Program::NfsClient => Spec {
+            Program::NfsClient => ProgramRow {
                 name: "an NFS client",
                 shown_by: &["mount.nfs"],
                 packages: ["nfs-common", "nfs-utils", "nfs-client"],
                 is_extra: false,
             },
-            Program::NfsServer => Spec {
+            Program::NfsServer => ProgramRow {
                 name: "an NFS server",
                 shown_by: &["exportfs"],
                 packages: ["nfs-kernel-server", "nfs-utils", "nfs-kernel-server"],
                 is_extra: false,
             },
             Program::Stress => {
-                Spec { name: "stress", shown_by: &["stress"], packages: ["stress"; 3], is_extra: true }
+                ProgramRow { name: "stress", shown_by: &["stress"], packages: ["stress"; 3], is_extra: true }
             }
-            Program::StressNg => Spec {
+            Program::StressNg => ProgramRow {
                 name: "stress-ng",
                 shown_by: &["stress-ng"],
                 packages: ["stress-ng"; 3],
@@ -108,7 +111,7 @@ impl Program {
 
     /// Whether only scenarios with load on hosts need it.
     pub fn is_extra(self) -> bool {
-        self.spec().is_extra
+        self.row().is_extra
     }
 
     /// The command that installs it on a host; none where multivm knows none.
@@ -119,7 +122,7 @@ impl Program {
 
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.spec().name)
+        f.write_str(self.row().name)
     }
 }
 
@@ -134,7 +137,7 @@ pub fn missing(pair: &Pair, is_source: bool, facts: &Facts) -> Vec<Program> {
     };
     let needed =
         [Program::Qemu, Program::Libvirt].iter().chain(nfs).chain(&[Program::Stress, Program::StressNg]);
-    needed.copied().filter(|program| !program.spec().shown_by.iter().any(|name| facts.has(name))).collect()
+    needed.copied().filter(|program| !program.row().shown_by.iter().any(|name| facts.has(name))).collect()
 }
 
 impl Manager {
@@ -155,7 +158,7 @@ impl Manager {
     }
 
     fn packages(self, program: Program) -> &'static str {
-        program.spec().packages[self as usize]
+        program.row().packages[self as usize]
     }
 
     /// Shell functions: `installed` says what is there, without versions, since somebody may upgrade it meanwhile; `remains` what was removed
@@ -243,8 +246,9 @@ pub fn change(missing: &[Program], facts: &Facts) -> Option<Change> {
              news || {{ echo 'the list of packages cannot be read' >&2; exit 1; }}\n{start}"
         ),
         // The other changes are taken back by programs of these packages.
+        // A removal that is cut off leaves a package half removed.
         undo: format!(
-            "cd {LEASE} && [ -e packages.begun ] || exit 0\n\
+            "# limit {}\ncd {LEASE} && [ -e packages.begun ] || exit 0\n\
              for change in changes/*; do\n\
              [ \"$change\" = changes/05-packages ] || {{ echo \"they stay for what could not be put back: $change\"; exit 1; }}\n\
              done\n\
@@ -257,7 +261,8 @@ pub fn change(missing: &[Program], facts: &Facts) -> Option<Change> {
              remove --remove $ours || exit 1\n\
              fi\n\
              settings=$(remains | comm -12 - packages.new | comm -23 - packages.remains)\n\
-             [ -z \"$settings\" ] || remove --purge $settings"
+             [ -z \"$settings\" ] || remove --purge $settings",
+            REMOVAL.as_secs()
         ),
         instead: format!(
             "install there: {}",

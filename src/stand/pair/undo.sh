@@ -17,11 +17,10 @@ fi
 # Another one may have been faster, and the lease there now may be somebody else's.
 [ "$lease/undo" -ef undo ] || exit 0
 
-# A storage that does not answer must hold up nothing else. Packages take their time, and one whose removal is cut off is left half removed.
+# A storage that does not answer must hold up nothing else. A change that takes its time says so in its first line.
 limited() {
-    limit=120
-    [ "$1" = changes/05-packages ] && limit=900
-    if timeout -k 5 5 true 2>/dev/null; then timeout -k 5 $limit sh "$1"; else sh "$1"; fi
+    limit=$(sed -n '1s/^# limit //p' "$1")
+    if timeout -k 5 5 true 2>/dev/null; then timeout -k 5 "${limit:-120}" sh "$1"; else sh "$1"; fi
 }
 failed=
 for change in $(ls changes | sort -r); do
