@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::failure::{Attempt, Failure, Result};
-use crate::sys::limited;
+use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
+use crate::sys::stop::StopFlag;
+use crate::sys::{bounded, limited};
 
 /// How long `ip` may take: the kernel waits for other namespaces that go.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -27,10 +28,12 @@ pub fn bridge(arguments: &str) -> Result<()> {
 
 /// What `ip` says when it is asked for something that the kernel knows.
 pub fn said(arguments: &str) -> Result<String> {
-    let mut command = Command::new("ip");
-    let asked = command.args(arguments.split_whitespace()).env("LC_ALL", "C").stdin(Stdio::null()).output();
     let attempted = || format!("ip {arguments}");
-    let output = asked.attempting(attempted)?;
+    let mut command = Command::new("ip");
+    command.args(arguments.split_whitespace()).env("LC_ALL", "C").stdin(Stdio::null());
+    let asked = bounded::answer(LIMIT, &StopFlag::new(), move || command.output());
+    let late = || Failure::new(attempted(), Cause::new(FailureKind::TimedOut, "it hangs"));
+    let output = asked.ok_or_else(late)?.attempting(attempted)?;
     if !output.status.success() {
         return Err(Failure::new(attempted(), String::from_utf8_lossy(&output.stderr).trim().to_owned()));
     }

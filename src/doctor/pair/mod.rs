@@ -130,8 +130,7 @@ pub fn examine(
     findings.extend(seen_here);
     let sides = [("source", &pair.source, &pair.target), ("target", &pair.target, &pair.source)];
     let asked = at_once("ask a host", sides, |(name, machine, peer)| {
-        let members = [Some(peer.migration_address.clone()), here.map(|here| here.to_string())];
-        let of = Asked { members: members.into_iter().flatten().collect(), ..asked_about(pair) };
+        let of = Asked { members: network::members(peer, here), ..asked_about(pair) };
         let facts = |remote: &Remote| Facts::ask(remote, &of, LIMIT);
         Ok(ask(name, machine, known_hosts, facts).map(|host| AskedHost { here, run, ..host }))
     });

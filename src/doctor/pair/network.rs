@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::{AskedHost, Consent, Diagnosis, Mend, Pair};
-use crate::inventory::file::Network;
+use crate::inventory::file::{ListedHost, Network};
 use crate::stand::pair::{Uplink, overlay_mtu};
 
 const WHAT: &str = "network";
@@ -34,7 +34,7 @@ pub fn examine(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
             "no guest is reachable from outside: `reachable`, `connection`, `recovery` and downtimes as seen from outside are not proved",
         )],
     };
-    // In 1/100 s (the kernel's Documentation/ABI/testing/sysfs-class-net).
+    // In USER_HZ, which is 1/100 s (the kernel's net/bridge/br_sysfs_br.c).
     let delay = facts.number("bridge_forward_delay").filter(|_| facts.number("bridge_stp_state") > Some(0));
     if let Some(delay) = delay.filter(|delay| *delay > 0) {
         findings.push(host.warn(
@@ -56,12 +56,17 @@ pub fn examine(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
     findings
 }
 
+/// The addresses that a host must have a way to, as a member of an overlay: those of the other members.
+pub fn members(peer: &ListedHost, here: Option<Ipv4Addr>) -> Vec<String> {
+    let here = here.map(|here| here.to_string());
+    [peer.migration_address.clone()].into_iter().chain(here).collect()
+}
+
 /// What an overlay takes of a host that is to be a member of it.
 fn overlay(host: &AskedHost<'_>, subnet: Ipv4Net, pair: &Pair) -> Diagnosis {
     let facts = &host.facts;
     let peer = if host.name == "source" { &pair.target } else { &pair.source };
-    let members = [Some(peer.migration_address.clone()), host.here.map(|here| here.to_string())];
-    let members: Vec<String> = members.into_iter().flatten().collect();
+    let members = members(peer, host.here);
     if let Some(program) = ["ip", "bridge"].into_iter().find(|program| !facts.has(program)) {
         let seen = format!("there is no `{program}` to make links with");
         return host.missing(WHAT, seen, "install iproute2 (iproute on Fedora and RHEL)");
