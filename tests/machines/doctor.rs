@@ -39,8 +39,26 @@ const OTHER_BRIDGE: &[(&str, &str)] = &[("bridge = \"br0\"", "bridge = \"br7\"")
 /// The storage of the inventory, and a folder that is to be shared already.
 const MOUNT: &[(&str, &str)] = &[("serve_on = \"source\"", "mount = \"/srv/vms\"")];
 
-const UNMOUNT: [&str; 2] = [
-    "umount /srv/vms; firewall-cmd -q --remove-service=nfs; systemctl stop nfs-server; exportfs -u $peer:/srv/export; exportfs -u $own:/srv/export; rm -rf /srv/export",
+/// Commands that share a folder of the source by NFS: its mode, an option of the export, and one of the target's mount.
+macro_rules! shared {
+    ($mode:literal, $export:literal, $mount:literal) => {
+        [
+            concat!(
+                "systemctl start nfs-server; firewall-cmd -q --add-service=nfs; mkdir -p /srv/vms /srv/export; chmod ",
+                $mode,
+                " /srv/export; for host in $own $peer; do exportfs -o rw,",
+                $export,
+                " $host:/srv/export; done; mount -t nfs -o vers=4.2 $own:/srv/export /srv/vms"
+            ),
+            concat!("mkdir -p /srv/vms; mount -t nfs -o vers=4.2", $mount, " $peer:/srv/export /srv/vms"),
+        ]
+    };
+}
+
+/// Commands that take that back.
+const UNSHARE: [&str; 2] = [
+    "umount /srv/vms; firewall-cmd -q --remove-service=nfs; systemctl stop nfs-server; \
+     for host in $own $peer; do exportfs -u $host:/srv/export; done; rm -rf /srv/export",
     "umount /srv/vms",
 ];
 
@@ -187,48 +205,32 @@ const WAYS: &[Broken] = &[
     },
     Broken {
         name: "NFS makes root nobody",
-        breaks: [
-            "systemctl start nfs-server; firewall-cmd -q --add-service=nfs; mkdir -p /srv/vms /srv/export; exportfs -o rw,root_squash $peer:/srv/export; exportfs -o rw,root_squash $own:/srv/export; \
-             mount -t nfs -o vers=4.2 $own:/srv/export /srv/vms",
-            "mkdir -p /srv/vms; mount -t nfs -o vers=4.2 $peer:/srv/export /srv/vms",
-        ],
-        mends: UNMOUNT,
+        breaks: shared!("755", "root_squash", ""),
+        mends: UNSHARE,
         inventory: MOUNT,
         says: ("MISSING  storage of both", "ermission denied", "no_root_squash"),
         ..NOTHING
     },
     Broken {
         name: "NFS makes everybody nobody",
-        breaks: [
-            "systemctl start nfs-server; firewall-cmd -q --add-service=nfs; mkdir -p /srv/vms /srv/export; chmod 777 /srv/export; exportfs -o rw,all_squash $peer:/srv/export; \
-             exportfs -o rw,all_squash $own:/srv/export; mount -t nfs -o vers=4.2 $own:/srv/export /srv/vms",
-            "mkdir -p /srv/vms; mount -t nfs -o vers=4.2 $peer:/srv/export /srv/vms",
-        ],
-        mends: UNMOUNT,
+        breaks: shared!("777", "all_squash", ""),
+        mends: UNSHARE,
         inventory: MOUNT,
         says: ("MISSING  source: storage of both", "it belongs to nobody", "no all_squash"),
         ..NOTHING
     },
     Broken {
         name: "the mount is soft",
-        breaks: [
-            "systemctl start nfs-server; firewall-cmd -q --add-service=nfs; mkdir -p /srv/vms /srv/export; exportfs -o rw,no_root_squash $peer:/srv/export; \
-             exportfs -o rw,no_root_squash $own:/srv/export; mount -t nfs -o vers=4.2 $own:/srv/export /srv/vms",
-            "mkdir -p /srv/vms; mount -t nfs -o vers=4.2,soft $peer:/srv/export /srv/vms",
-        ],
-        mends: UNMOUNT,
+        breaks: shared!("755", "no_root_squash", ",soft"),
+        mends: UNSHARE,
         inventory: MOUNT,
         says: ("warn     target: storage", "soft", "guests lose writes while the server is slow"),
         ..NOTHING
     },
     Broken {
         name: "the mount is read-only",
-        breaks: [
-            "systemctl start nfs-server; firewall-cmd -q --add-service=nfs; mkdir -p /srv/vms /srv/export; exportfs -o rw,no_root_squash $peer:/srv/export; \
-             exportfs -o rw,no_root_squash $own:/srv/export; mount -t nfs -o vers=4.2 $own:/srv/export /srv/vms",
-            "mkdir -p /srv/vms; mount -t nfs -o vers=4.2,ro $peer:/srv/export /srv/vms",
-        ],
-        mends: UNMOUNT,
+        breaks: shared!("755", "no_root_squash", ",ro"),
+        mends: UNSHARE,
         inventory: MOUNT,
         says: ("MISSING  target: storage", "ro,", "wanted: writable"),
         ..NOTHING
