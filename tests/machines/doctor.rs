@@ -44,7 +44,7 @@ macro_rules! shared {
     ($mode:literal, $export:literal, $mount:literal) => {
         [
             concat!(
-                "systemctl start nfs-server; firewall-cmd -q --add-service=nfs; mkdir -p /srv/vms /srv/export; chmod ",
+                "firewall-cmd -q --add-service=nfs; mkdir -p /srv/vms /srv/export; chmod ",
                 $mode,
                 " /srv/export; for host in $own $peer; do exportfs -o rw,",
                 $export,
@@ -57,7 +57,7 @@ macro_rules! shared {
 
 /// Commands that take that back.
 const UNSHARE: [&str; 2] = [
-    "umount /srv/vms; firewall-cmd -q --remove-service=nfs; systemctl stop nfs-server; \
+    "umount /srv/vms; firewall-cmd -q --remove-service=nfs; \
      for host in $own $peer; do exportfs -u $host:/srv/export; done; rm -rf /srv/export",
     "umount /srv/vms",
 ];
@@ -144,7 +144,11 @@ const WAYS: &[Broken] = &[
     Broken {
         name: "the host key is another one",
         // Each answers in the other's place.
-        inventory: &[("198.18.9.11", "SOURCE"), ("198.18.9.12", "198.18.9.11"), ("SOURCE", "198.18.9.12")],
+        inventory: &[
+            ("\"198.18.9.11\"", "SOURCE"),
+            ("\"198.18.9.12\"", "\"198.18.9.11\""),
+            ("SOURCE", "\"198.18.9.12\""),
+        ],
         says: ("MISSING  login", "host key", "was the host installed anew?"),
         ..NOTHING
     },
@@ -158,10 +162,10 @@ const WAYS: &[Broken] = &[
         name: "sshd forbids root's password",
         breaks: [
             "",
-            "echo 'PermitRootLogin prohibit-password' > /etc/ssh/sshd_config.d/00-broken.conf; systemctl reload ssh",
+            "echo 'PermitRootLogin prohibit-password' > /etc/ssh/sshd_config.d/00-broken.conf; systemctl restart ssh",
         ],
         // By the connection that this test has open.
-        mends: ["", "rm /etc/ssh/sshd_config.d/00-broken.conf; systemctl reload ssh"],
+        mends: ["", "rm /etc/ssh/sshd_config.d/00-broken.conf; systemctl restart ssh"],
         says: ("MISSING  login", "", "`PermitRootLogin prohibit-password` forbids root's password"),
         ..NOTHING
     },
@@ -212,11 +216,15 @@ const WAYS: &[Broken] = &[
         ..NOTHING
     },
     Broken {
-        name: "NFS makes everybody nobody",
-        breaks: shared!("777", "all_squash", ""),
+        name: "QEMU's user cannot get to the images",
+        breaks: shared!("700", "no_root_squash", ""),
         mends: UNSHARE,
         inventory: MOUNT,
-        says: ("MISSING  source: storage of both", "it belongs to nobody", "no all_squash"),
+        says: (
+            "MISSING  source: storage of both",
+            "may not open it for writing",
+            "libvirt-qemu can get to the folder",
+        ),
         ..NOTHING
     },
     Broken {
@@ -238,12 +246,12 @@ const WAYS: &[Broken] = &[
     Broken {
         name: "a mount hangs, whose server has gone",
         breaks: [
-            "mkdir -p /srv/export; systemctl start nfs-server; exportfs -o rw,no_root_squash $peer:/srv/export; \
+            "mkdir -p /srv/export; exportfs -o rw,no_root_squash $peer:/srv/export; \
              firewall-cmd -q --add-service=nfs",
             "mkdir -p /mnt/gone; mount -t nfs -o vers=4.2,hard $peer:/srv/export /mnt/gone; ip route add blackhole $peer",
         ],
         mends: [
-            "systemctl stop nfs-server; exportfs -u $peer:/srv/export; rm -rf /srv/export; firewall-cmd -q --remove-service=nfs",
+            "exportfs -u $peer:/srv/export; rm -rf /srv/export; firewall-cmd -q --remove-service=nfs",
             "ip route del blackhole $peer; umount -f /mnt/gone || umount -l /mnt/gone; rmdir /mnt/gone",
         ],
         says: ("warn     target: mounts", "/mnt/gone did not answer within 20 s", "umount -f -l /mnt/gone"),
@@ -400,8 +408,11 @@ impl Site {
     /// Breaks the hosts, asks the doctor, and mends them, whatever came out.
     fn meets(&self, way: &Broken) -> Result<(), String> {
         let Broken { name, says: (begin, words, advice), .. } = way;
-        let said = self.run(way.breaks).and_then(|()| self.ask(way));
-        let mended = self.run(way.mends);
+        let [source, target] = way.breaks;
+        let said = self.run(0, source).and_then(|()| self.run(1, target)).and_then(|()| self.ask(way));
+        // What the target has of the source goes first, and what can be mended is, whatever cannot.
+        let [source, target] = way.mends;
+        let mended = [self.run(1, target), self.run(0, source)].into_iter().collect::<Result<(), _>>();
         let told = |what: &str| format!("{name}: {what}");
         let said = said.map_err(|failure| told(&format!("{failure:?}")))?;
         mended.map_err(|failure| told(&format!("not mended: {failure:?}")))?;
@@ -423,11 +434,9 @@ impl Site {
         }
     }
 
-    fn run(&self, commands: [&str; 2]) -> Result<(), Failed> {
-        for ((host, head), command) in self.hosts.iter().zip(&self.heads).zip(commands) {
-            if !command.is_empty() {
-                host.check(&format!("{head}{command}"), ANSWER_LIMIT)?;
-            }
+    fn run(&self, at: usize, command: &str) -> Result<(), Failed> {
+        if !command.is_empty() {
+            self.hosts[at].check(&format!("{}{command}", self.heads[at]), ANSWER_LIMIT)?;
         }
         Ok(())
     }
