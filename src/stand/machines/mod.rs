@@ -148,14 +148,18 @@ impl Stand for MachineHosts {
 
     fn clear(&mut self, ground: Ground<'_>) -> Vec<Failure> {
         // The network stays for the machines that come next.
-        let network = Thing::NetworkNamespace { name: network::NAMESPACE.into() };
+        let network = network::thing();
         ground.ledger.undo_all_but(|thing| *thing == network)
     }
 
     fn down(&mut self, ground: Ground<'_>) -> Vec<Failure> {
+        // Another multivm's machines keep a link of the same name: only ours is waited for.
+        let had_network = ground.ledger.outstanding().contains(&network::thing());
         let mut failures = ground.ledger.undo_all();
-        // An interrupted command waits as well: nothing is left when it ends.
-        failures.extend(network::await_end(&StopFlag::new()).err());
+        if had_network {
+            // An interrupted command waits as well: nothing is left when it ends.
+            failures.extend(network::await_end(&StopFlag::new()).err());
+        }
         failures
     }
 

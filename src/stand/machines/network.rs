@@ -36,6 +36,11 @@ const LINK: &str = "multivm-hosts";
 /// How long the kernel may take to remove the link of an earlier namespace.
 const LINK_LIMIT: Duration = Duration::from_secs(10);
 
+/// The network as a ledger knows it.
+pub fn thing() -> Thing {
+    Thing::NetworkNamespace { name: NAMESPACE.into() }
+}
+
 /// Waits until the link is gone: the kernel ends a namespace when the last program in it has ended, and the link with it.
 pub fn await_end(stop: &StopFlag) -> Result<()> {
     let link = Path::new("/sys/class/net").join(LINK);
@@ -50,7 +55,7 @@ pub fn await_end(stop: &StopFlag) -> Result<()> {
 /// Creates the switch with a port for each machine. The end of the namespace ends all of it, the link as well.
 pub fn create(Ground { ledger, stop }: Ground<'_>) -> Result<()> {
     await_end(stop)?;
-    ledger.enter(Thing::NetworkNamespace { name: NAMESPACE.into() })?;
+    ledger.enter(thing())?;
     ip(&format!("netns add {NAMESPACE}"))?;
     let ports: String = MACHINES
         .iter()
