@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::failure::{Failure, Result};
 use crate::stand::Session;
-use crate::sys::parallel::lock_within;
+use crate::sys::lock::lock_within;
 
 /// How long one waits for another who has the session.
 const LIMIT: Duration = Duration::from_secs(10);

@@ -14,7 +14,8 @@ use multivm_protocol::{
 use super::observe::{Observation, ObservedProcess};
 use super::{Dialogue, Remote};
 use crate::failure::{Cause, Failure, FailureKind, Result};
-use crate::sys::parallel::{lock_within, locked};
+use crate::sys::lock::lock_within;
+use crate::sys::parallel::locked;
 
 /// The program's directory on the other machine: in memory on most systems, so that the next boot removes it.
 const DIRECTORY: &str = concat!("/run/multivm-", env!("MULTIVM_AGENT_ID"));

@@ -5,6 +5,7 @@ pub mod contained;
 pub mod halt;
 pub mod interrupt;
 pub mod limited;
+pub mod lock;
 pub mod machine;
 pub mod parallel;
 pub mod process;

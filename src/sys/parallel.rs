@@ -1,12 +1,11 @@
 //! Runs one operation on several items in parallel.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::failure::{Cause, Failure, Result};
-use crate::sys::halt::ran_since;
 
 /// Does something with every item, each in a thread of its own; results are in the items' order. A failure or panic of one
 /// item does not affect others.
@@ -67,23 +66,6 @@ pub fn few_at_once<I: Sync, T: Send>(
 pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-/// Locks data whose every change is complete in one step, if its holder lets go of it within the limit.
-pub fn lock_within<T>(mutex: &Mutex<T>, limit: Duration) -> Option<MutexGuard<'_, T>> {
-    let begin = Instant::now();
-    loop {
-        match mutex.try_lock() {
-            Ok(guard) => return Some(guard),
-            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
-            // While this process is halted, nobody can give the lock back.
-            Err(TryLockError::WouldBlock) if ran_since(begin) >= limit => return None,
-            Err(TryLockError::WouldBlock) => thread::sleep(LOOK_AT_LOCK),
-        }
-    }
-}
-
-/// How often a held lock is tried.
-const LOOK_AT_LOCK: Duration = Duration::from_millis(2);
 
 /// Lets everybody through when all have come, or after the limit: one who never comes must not keep the others for ever.
 pub struct Barrier {

@@ -1,0 +1,24 @@
+//! A lock that nobody waits for without end.
+
+use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::halt::ran_since;
+
+/// How often a held lock is tried.
+const LOOK_AT_LOCK: Duration = Duration::from_millis(2);
+
+/// Locks data whose every change is complete in one step, if its holder lets go of it within the limit.
+pub fn lock_within<T>(mutex: &Mutex<T>, limit: Duration) -> Option<MutexGuard<'_, T>> {
+    let begin = Instant::now();
+    loop {
+        match mutex.try_lock() {
+            Ok(guard) => return Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            // While this process is halted, nobody can give the lock back.
+            Err(TryLockError::WouldBlock) if ran_since(begin) >= limit => return None,
+            Err(TryLockError::WouldBlock) => thread::sleep(LOOK_AT_LOCK),
+        }
+    }
+}
