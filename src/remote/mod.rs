@@ -14,6 +14,7 @@ mod observe;
 mod password;
 mod privilege;
 mod push;
+mod quote;
 mod run;
 mod trust;
 
@@ -24,5 +25,6 @@ pub use host_key::Identity;
 pub use multivm_protocol as protocol;
 pub use observe::{KernelLine, Observation, ObservedProcess, realtime_s};
 pub use privilege::CALLER;
-pub use run::{Output, Remote, quote};
+pub use quote::quote;
+pub use run::{Output, Remote};
 pub use trust::{Trusted, trust};

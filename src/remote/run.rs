@@ -1,13 +1,11 @@
 //! Runs commands on another machine over kept ssh sessions, with deadlines. A command is sent once: only what was not sent
 //! is sent again, over a new session.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::io::Read;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use shlex::Quoter;
 use ssh2::{Channel, Session};
 
 use super::deadline::{Deadline, give_up};
@@ -277,25 +275,5 @@ fn to_end(session: &Session, stream: &mut impl Read, deadline: Deadline) -> Resu
 impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Remote").field(&self.0.name).finish()
-    }
-}
-
-/// A text as one word for a POSIX shell.
-pub fn quote(text: &str) -> Cow<'_, str> {
-    // shlex could only refuse a zero byte, which ssh passes on.
-    Quoter::new().allow_nul(true).quote(text).unwrap_or_else(|error| unreachable!("{error}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_quoted_text_is_one_word_of_a_shell() {
-        for text in ["", "vm1.qcow2", "a b", "it's $HOME `true` \"x\" \\", "two\nlines"] {
-            let output =
-                std::process::Command::new("sh").args(["-c", &format!("printf %s {}", quote(text))]).output();
-            assert_eq!(String::from_utf8(output.unwrap().stdout).unwrap(), text);
-        }
     }
 }
