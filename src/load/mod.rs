@@ -2,12 +2,14 @@
 
 mod active;
 mod boot;
+mod look;
 mod place;
 mod stress;
 mod timeline;
 
 pub use active::{ActiveLoad, LoadWatch};
 pub use boot::{Boot, BootLoad, BootLog};
+pub use look::{LoadLook, Sample};
 pub use place::{Place, memory_left};
-pub use stress::{Loads, RunningTool, Sample, ToolCommand};
-pub use timeline::{LoadLook, Timeline, Window, samples_of};
+pub use stress::{Loads, RunningTool, ToolCommand};
+pub use timeline::{Timeline, Window, samples_of};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{LoadLook, Place};
+use super::{LoadLook, Place, Sample};
 use crate::failure::Result;
 use crate::host::IN_FOLDER;
 use crate::remote::{LOAD_LOG, ObservedProcess, quote};
@@ -44,22 +44,6 @@ pub struct RunningTool {
     pub group: i32,
     pub basis: Option<String>,
     signs: Signs,
-}
-
-/// A load at one moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sample {
-    /// The number of its processes that live, and of those that a signal has stopped.
-    pub alive: usize,
-    pub stopped: usize,
-    /// The CPU time of all its processes, including ended ones, in clock ticks (1/100 s).
-    pub ticks: u64,
-    pub resident: Bytes,
-    /// The bytes that all its processes sent to disks, including ended ones; none where the kernel does not count.
-    pub written: Option<Bytes>,
-    /// The moments of the question and of the answer.
-    pub asked: Instant,
-    pub at: Instant,
 }
 
 impl RunningTool {

@@ -6,22 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::stress::last_words;
-use super::{Place, RunningTool, Sample};
+use super::{LoadLook, Place, RunningTool, Sample};
 use crate::failure::{Attempt, Failure, Result};
 use crate::sys::parallel::locked;
 
 /// The time between two looks, unless somebody wants one at once.
 const INTERVAL: Duration = Duration::from_secs(1);
-
-/// One look at all loads of a machine.
-#[derive(Debug, Clone)]
-pub struct LoadLook {
-    /// The moments of the question and of the answer.
-    pub asked: Instant,
-    pub at: Instant,
-    /// The samples in the order of the loads.
-    pub samples: Result<Vec<Sample>>,
-}
 
 /// The loads of a machine, and all looks at them so far.
 pub struct Timeline {
