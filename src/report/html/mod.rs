@@ -10,6 +10,7 @@
 
 mod data;
 mod facts;
+mod location;
 
 use std::path::Path;
 
@@ -19,6 +20,7 @@ use serde_json::Value;
 
 use super::view::{self, RunView};
 use crate::record::{HTML_FILE, ReportError, write_atomically};
+pub use location::PageLocation;
 
 const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = concat!(include_str!("uplot/uPlot.min.css"), "\n", include_str!("page/style.css"));
@@ -37,13 +39,6 @@ const SCRIPTS: [&str; 10] = [
     include_str!("page/scenario.js"),
     include_str!("page/main.js"),
 ];
-
-/// Whether the report lies in its run's folder, so that it can link to the other files there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PageLocation {
-    InRunFolder,
-    Elsewhere,
-}
 
 /// The report of a run.
 ///

@@ -12,6 +12,7 @@
 mod distribution;
 mod fold;
 mod leg;
+mod repair;
 mod run;
 mod sample;
 mod scenario;
@@ -21,7 +22,8 @@ use std::path::Path;
 
 pub use distribution::{Clock, Distribution, percentile};
 pub use leg::LegView;
-pub use run::{FixtureView, RepairView, RunView};
+pub use repair::RepairView;
+pub use run::{FixtureView, RunView};
 pub use sample::SampleView;
 pub use scenario::{CheckView, GapView, LoadView, ProbeView, ScenarioView, group_of};
 pub use thin::{at_most, extremes};

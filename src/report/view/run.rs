@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::ScenarioView;
+use super::{RepairView, ScenarioView};
 use crate::record::{LostLines, Part, RunHeader, Verdict};
 
 /// A run, from its record.
@@ -45,12 +45,4 @@ pub struct FixtureView {
     /// How long it took to build.
     pub duration_s: f64,
     pub facts: BTreeMap<String, String>,
-}
-
-/// A repair, or a time in which multivm did not run.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct RepairView {
-    pub t_ms: f64,
-    pub what: String,
-    pub why: String,
 }
