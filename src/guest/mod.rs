@@ -1,6 +1,7 @@
 //! Guests: their identity and definition, how they start, how multivm reaches them and looks inside.
 
 mod addresses;
+mod boot;
 mod console;
 mod definition;
 mod domain;

@@ -4,18 +4,16 @@ use std::io::Read;
 use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::console::Consoles;
 use super::ours::ours;
-use crate::failure::{Attempt, Failure, Result};
+use crate::failure::{Failure, Result};
 use crate::host::{Host, Hosts, retry_connect};
 use crate::libvirt::{Connection, OurDomain};
 use crate::remote::{Agent, Remote};
 use crate::scenario::Side;
 use crate::sys::parallel::locked;
 use crate::sys::stop::StopFlag;
-use crate::sys::wait::{Poll, wait_for};
 
 /// How long a connection to a guest's sshd may take. The guest is on the next switch, and multivm tries again.
 const CONNECT_LIMIT: Duration = Duration::from_millis(300);
@@ -138,31 +136,6 @@ impl Guest {
     /// The guest's domain on a host that must know it, through the host's own connection.
     pub fn known_on(&self, host: &Host) -> Result<OurDomain> {
         self.known_through(&host.control)
-    }
-
-    /// Powers the guest off hard and boots it again on the same host; returns the time of the boot.
-    pub fn restart(&self, hosts: &Hosts, consoles: &Consoles) -> Result<Instant> {
-        self.agent.forget();
-        let host = hosts.get(self.side());
-        let domain = self.known_on(host)?;
-        let attempted = || format!("start {} anew on {}", self.name, host.entry.name);
-        domain.destroy().attempting(attempted)?;
-        consoles.begin_anew(self);
-        let started = Instant::now();
-        domain.start().attempting(attempted)?;
-        Ok(started)
-    }
-
-    /// Waits until the guest's sshd greets, which shows that the guest has booted, and returns that moment. A panicked
-    /// kernel ends the wait.
-    pub fn await_up(&self, limit: Duration, consoles: &Consoles, stop: &StopFlag) -> Result<Instant> {
-        wait_for(&format!("{} to boot", self.name), limit, stop, || {
-            match (consoles.panic_of(&self.name), self.greeting()) {
-                (Some(panic), _) => Poll::Never(panic.to_string().into()),
-                (None, Ok(())) => Poll::Ready(Instant::now()),
-                (None, Err(error)) => Poll::again(error),
-            }
-        })
     }
 
     /// Asks the guest's sshd once for its greeting.

@@ -3,28 +3,11 @@
 
 use std::sync::Arc;
 
-use super::{ANSWER_LIMIT, Fleet};
+use super::{ANSWER_LIMIT, DamagedPart, Fleet, GuestDamage};
 use crate::failure::{Attempt, Result};
 use crate::guest::{Guest, witness};
 use crate::host::Host;
 use crate::scenario::{Load, Side};
-
-/// A part of a guest that is unfit for the next scenario.
-#[derive(Debug, Clone)]
-pub struct GuestDamage {
-    pub guest: Arc<Guest>,
-    pub part: DamagedPart,
-    pub why: String,
-}
-
-/// The part of a guest that needs a replacement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DamagedPart {
-    /// Only the witness, our program in the guest, which keeps patterns in memory and on disk.
-    Witness,
-    /// The whole guest.
-    Guest,
-}
 
 impl Fleet {
     /// Checks within milliseconds that the ground of the guests answers: libvirtd of both hosts, and the NFS server.

@@ -1,17 +1,12 @@
 //! The definitions of a fleet's guests when they were made, and the differences since.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::{Fleet, all};
 use crate::failure::{Attempt, Result};
 use crate::guest::{Definition, Guest};
 use crate::host::Hosts;
 use crate::sys::parallel::locked;
-
-/// The definition of every guest when it was made.
-#[derive(Default)]
-pub struct Defined(Mutex<HashMap<String, Definition>>);
 
 impl Fleet {
     /// Notes the definitions of these guests, which run on the source.

@@ -3,7 +3,9 @@
 
 mod claim;
 mod damage;
+mod damaged;
 mod defined;
+mod made;
 mod repair;
 mod start;
 #[cfg(test)]
@@ -26,7 +28,7 @@ use crate::libvirt::OurDomain;
 use crate::scenario::Profile;
 use crate::sys::parallel::few_at_once;
 use crate::sys::stop::StopFlag;
-pub use damage::{DamagedPart, GuestDamage};
+pub use damaged::{DamagedPart, GuestDamage};
 
 /// How long a guest that is up may take to answer one command.
 pub const ANSWER_LIMIT: Duration = Duration::from_secs(20);
@@ -52,7 +54,7 @@ pub struct Fleet {
     pub asked: Profile,
     inventory: Inventory,
     stop: StopFlag,
-    defined: defined::Defined,
+    defined: made::Defined,
     news: OnNews,
 }
 
@@ -125,7 +127,7 @@ impl Fleet {
             profile: profile.stretched(cpu_percent(inventory)),
             inventory: inventory.clone(),
             stop: stop.clone(),
-            defined: defined::Defined::default(),
+            defined: made::Defined::default(),
             news,
         };
         fleet.take_hold()?;

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Fleet, defined};
+use super::{Fleet, made};
 use crate::guest::console::Consoles;
 use crate::guest::role::Role;
 use crate::guest::testing::{inventory, profile};
@@ -52,7 +52,7 @@ impl TestFleet {
             profile,
             inventory,
             stop,
-            defined: defined::Defined::default(),
+            defined: made::Defined::default(),
             news: Arc::new(|_| {}),
         };
         TestFleet { fleet, _node: node }

@@ -1,0 +1,36 @@
+//! A guest's boot: how it is started anew, and when it is up.
+
+use std::time::{Duration, Instant};
+
+use super::{Consoles, Guest};
+use crate::failure::{Attempt, Result};
+use crate::host::Hosts;
+use crate::sys::stop::StopFlag;
+use crate::sys::wait::{Poll, wait_for};
+
+impl Guest {
+    /// Powers the guest off hard and boots it again on the same host; returns the time of the boot.
+    pub fn restart(&self, hosts: &Hosts, consoles: &Consoles) -> Result<Instant> {
+        self.agent.forget();
+        let host = hosts.get(self.side());
+        let domain = self.known_on(host)?;
+        let attempted = || format!("start {} anew on {}", self.name, host.entry.name);
+        domain.destroy().attempting(attempted)?;
+        consoles.begin_anew(self);
+        let started = Instant::now();
+        domain.start().attempting(attempted)?;
+        Ok(started)
+    }
+
+    /// Waits until the guest's sshd greets, which shows that the guest has booted, and returns that moment. A panicked
+    /// kernel ends the wait.
+    pub fn await_up(&self, limit: Duration, consoles: &Consoles, stop: &StopFlag) -> Result<Instant> {
+        wait_for(&format!("{} to boot", self.name), limit, stop, || {
+            match (consoles.panic_of(&self.name), self.greeting()) {
+                (Some(panic), _) => Poll::Never(panic.to_string().into()),
+                (None, Ok(())) => Poll::Ready(Instant::now()),
+                (None, Err(error)) => Poll::again(error),
+            }
+        })
+    }
+}
