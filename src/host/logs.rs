@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::{Hosts, Storage};
+use super::{Hosts, LogMarks, Storage};
 use crate::failure::Result;
 use crate::remote::{Remote, quote};
 use crate::sys::parallel::at_once;
@@ -23,10 +23,6 @@ const MOST: u64 = 4 << 20;
 
 /// The line between two logs in one answer.
 const NEXT: &str = "multivm-next-log";
-
-/// The end of every log at one moment.
-#[derive(Debug, Clone)]
-pub struct LogMarks(HashMap<(String, String), u64>);
 
 /// The lengths in bytes of one machine's logs, by path.
 type Lengths = Vec<(String, u64)>;
