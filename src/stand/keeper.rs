@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::failure::{Attempt, Failure, Result};
 use crate::ledger::{Ledger, Lock, Owner, state_directory};
-use crate::stand::{pair, put_back};
+use crate::stand::pair;
 use crate::sys::process;
 
 const KEEPER: &str = "__multivm-keeper";
@@ -124,7 +124,7 @@ fn is_for(directory: &Path, owner: &Owner) -> bool {
 fn take_down(directory: &Path) -> Result<(), Vec<Failure>> {
     let one = |failure| vec![failure];
     let lock = lock(directory).map_err(one)?;
-    let ledger = Ledger::open_with(directory, put_back).map_err(one)?;
+    let ledger = Ledger::open_with(directory, pair::put_back).map_err(one)?;
     // Meanwhile `multivm lab up`, or a command for another process, may have kept the lab.
     if ledger.is_kept() {
         return Ok(());

@@ -12,10 +12,9 @@ mod session;
 mod status;
 mod sudo;
 
-pub use choice::{STAND_VARIABLE, StandKind};
+pub use choice::{PAIR_LIMIT, STAND_VARIABLE, StandKind};
 pub use keeper::take_down_after;
 pub use kind::{Ground, HostsBefore, Needs, Stand, Standing};
-use pair::put_back;
 pub use session::{Session, summary};
 pub use status::{Occupancy, Status};
 pub use sudo::become_root;

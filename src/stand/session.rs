@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use super::{Ground, HostsBefore, Stand, StandKind, Standing, put_back};
+use super::pair::put_back;
+use super::{Ground, HostsBefore, Stand, StandKind, Standing};
 use crate::failure::{Attempt, Failure, Result};
 use crate::inventory::Inventory;
 use crate::ledger::{Ledger, Lock, Owner, Thing};

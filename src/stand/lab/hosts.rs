@@ -9,13 +9,13 @@ use std::time::Duration;
 use super::files::Files;
 use super::init::{self, Bind, Daemon, HostSpec};
 use super::prepared::Prepared;
-use super::{HostSize, Settings, cgroup, directory, network};
+use super::{HostSize, Settings, cgroup, network};
 use crate::failure::{Attempt, Result};
 use crate::image::HostImage;
 use crate::inventory::{GuestsEntry, HostEntry, Inventory, StorageEntry};
-use crate::ledger::{Ledger, Thing};
+use crate::ledger::{Ledger, Thing, state_directory};
 use crate::remote::Remote;
-use crate::stand::{Ground, ip, keys};
+use crate::stand::{Ground, StandKind, ip, keys};
 use crate::sys::parallel::at_once;
 use crate::sys::stop::StopFlag;
 use crate::sys::wait::{Poll, wait_for};
@@ -31,6 +31,11 @@ const BASE_IMAGE: &str = "base.qcow2";
 
 /// How long a host may take to answer by ssh.
 const HOST_LIMIT: Duration = Duration::from_secs(30);
+
+/// The directory of a running lab.
+pub(super) fn directory() -> PathBuf {
+    StandKind::Lab.directory(&state_directory())
+}
 
 /// Raises the hosts and the storage server, and returns their inventory and the processes that started them. This process
 /// must be in the switch's namespace. `guests_memory` is the memory of all guests in bytes: hosts have room for it unless

@@ -20,9 +20,10 @@ use std::time::Duration;
 use super::{Ground, HostsBefore, Needs, Stand, StandKind, Standing};
 use crate::failure::{Attempt, Cause, Failure, Result};
 use crate::inventory::Inventory;
-use crate::ledger::{Thing, state_directory};
+use crate::ledger::Thing;
 use crate::sys::stop::StopFlag;
 use crate::sys::wait::{Poll, wait_for};
+use hosts::directory;
 pub use init::hidden_entry;
 use prepared::Prepared;
 pub use settings::{Accel, HostSize, Settings};
@@ -134,11 +135,6 @@ impl Stand for Lab {
     fn facts(&self) -> Option<String> {
         self.prepared.as_ref().map(Prepared::to_string)
     }
-}
-
-/// The directory of a running lab.
-fn directory() -> PathBuf {
-    StandKind::Lab.directory(&state_directory())
 }
 
 /// The inventory of the running lab.

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::folder::own_directory;
 use super::login::{ask, await_answer, remote};
 use super::machine::{MACHINES, Machine, inside};
-use super::own_directory;
 use super::qemu::{Qemu, QemuPaths, kept};
 use super::qmp::Monitor;
 use crate::failure::{Attempt, Cause, Failure, Result};

@@ -1,7 +1,7 @@
 //! The inventory file of the machines: all that anybody else knows of them.
 
-use super::machine::{BRIDGE, MACHINES};
-use super::network::{CONTROLLER, GUESTS, SUBNET};
+use super::machine::{BRIDGE, MACHINES, SUBNET};
+use super::network::{CONTROLLER, GUESTS};
 use crate::axis::AxisValue;
 use crate::inventory::file::Consent;
 

@@ -1,9 +1,13 @@
 //! The two machines: what tells one from the other, and what both are.
 
+use std::net::Ipv4Addr;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use ipnet::Ipv4Net;
 
-use super::network;
+/// The subnet of the machines and their guests.
+pub const SUBNET: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(198, 18, 9, 0), 24);
 
 /// Memory of a machine, MiB.
 pub const MEMORY_MIB: u64 = 3072;
@@ -93,7 +97,7 @@ impl Machine {
     /// What the machine's systemd finds in its firmware (systemd.system-credentials(7)).
     fn credentials(&self) -> [(&'static str, String); 3] {
         let Machine { name, address, .. } = self;
-        let prefix = network::SUBNET.prefix_len();
+        let prefix = SUBNET.prefix_len();
         [
             ("system.hostname", (*name).to_owned()),
             (
@@ -133,8 +137,8 @@ mod tests {
             assert_ne!(a, b);
         }
         for machine in &MACHINES {
-            let address: std::net::Ipv4Addr = machine.address.parse().unwrap();
-            assert!(network::SUBNET.contains(&address) && !network::GUESTS.contains(&address));
+            let address: Ipv4Addr = machine.address.parse().unwrap();
+            assert!(SUBNET.contains(&address) && !super::super::network::GUESTS.contains(&address));
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod cold;
 mod file;
+mod folder;
 mod login;
 mod machine;
 mod network;
@@ -12,19 +13,18 @@ mod qemu;
 mod qmp;
 mod restore;
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 
 use super::lab::Settings;
 use super::{Ground, HostsBefore, Needs, Stand, StandKind, Standing};
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::{HostImage, Images, MachineImage, Snapshot};
 use crate::inventory::file::InventoryFile;
-use crate::ledger::{Thing, state_directory};
 use crate::sys::machine::memory_available;
 use crate::sys::stop::StopFlag;
-use machine::{CODE_MIB, CPUS, MACHINES, MEMORY_MIB, Machine};
+use folder::{create_directory, directory};
+use machine::{CODE_MIB, CPUS, MACHINES, MEMORY_MIB};
 
 /// The suite whose packages make a machine host: QEMU's emulation of AMD's SVM was tried with it.
 const SUITE: &str = "trixie";
@@ -198,40 +198,6 @@ pub fn running() -> Result<Raised> {
 
 fn inventory() -> PathBuf {
     directory().join("inventory.toml")
-}
-
-/// The directory of running machines.
-fn directory() -> PathBuf {
-    StandKind::Machines.directory(&state_directory())
-}
-
-/// Creates the directory of running machines, unless that was done before.
-fn create_directory(Ground { ledger, .. }: Ground<'_>) -> Result<PathBuf> {
-    let path = directory();
-    let thing = Thing::Directory { path: path.clone() };
-    if !ledger.outstanding().contains(&thing) {
-        ledger.enter(thing)?;
-    }
-    fs::create_dir_all(&path).attempting(|| format!("create {}", path.display()))?;
-    Ok(path)
-}
-
-/// An empty directory for what a running machine writes.
-fn own_directory(machine: &Machine) -> Result<PathBuf> {
-    let path = directory().join(machine.name);
-    if path.exists() {
-        // A boot for the snapshot has left its console.
-        fs::remove_dir_all(&path).attempting(|| format!("remove {}", path.display()))?;
-    }
-    fs::create_dir_all(&path).attempting(|| format!("create {}", path.display()))?;
-    protect(&path)?;
-    Ok(path)
-}
-
-/// The memory and the disk of a machine are for nobody's eyes.
-fn protect(path: &Path) -> Result<()> {
-    fs::set_permissions(path, Permissions::from_mode(0o700))
-        .attempting(|| format!("protect {}", path.display()))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
-use super::machine::MACHINES;
+use super::machine::{MACHINES, SUBNET};
 use crate::failure::Result;
 use crate::ledger::Thing;
 use crate::stand::Ground;
@@ -20,9 +20,6 @@ use crate::sys::wait::{Poll, wait_for};
 
 /// The namespace of the switch.
 pub const NAMESPACE: &str = "multivm-machines";
-
-/// The subnet of the machines and their guests.
-pub const SUBNET: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(198, 18, 9, 0), 24);
 
 /// The part of the subnet from which guests get their addresses.
 pub const GUESTS: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(198, 18, 9, 128), 25);

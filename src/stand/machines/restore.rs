@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::cold::host_key;
+use super::folder::own_directory;
 use super::login::{await_answer, remote, set_clock, trust};
 use super::machine::{MACHINES, Machine};
-use super::own_directory;
 use super::qemu::{Qemu, QemuPaths, kept, own};
 use super::qmp::Monitor;
 use crate::failure::{Cause, Failure, Result};

@@ -5,15 +5,18 @@
 //! like after.
 
 mod change;
+mod chosen;
 mod describe;
 mod gate;
 mod guests;
+mod hosts;
 mod keys;
 mod lease;
 mod overlay;
 pub mod packages;
 mod postcopy;
 mod prepare;
+mod put_back;
 mod ssh;
 mod state;
 mod storage;
@@ -30,109 +33,17 @@ use super::{Ground, HostsBefore, Needs, Session, Stand, StandKind, Standing};
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::{GuestImage, Images};
 use crate::inventory::Inventory;
-use crate::inventory::file::{InventoryFile, ListedHost, Network, Pair, Server, SharedStorage};
-use crate::ledger::{Thing, state_directory};
-use crate::remote::{Facts, Identity, Remote};
+use crate::inventory::file::{InventoryFile, Pair};
 use crate::stand::machines::Raised;
 use crate::sys::watch::Watch;
+use chosen::raised;
+pub use chosen::{ChosenPair, Unsupported, states};
+pub use hosts::{Examine, ExaminedHost, PairHost};
 pub use lease::Lease;
 pub use overlay::{Uplink, VXLAN_PORT, overlay_mtu};
 pub use postcopy::Userfaultfd;
-pub use take_back::{clear, forget_raised, put_back, reap};
-
-/// A pair of an inventory file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChosenPair {
-    pub pair: Pair,
-    /// The file of the keys of hosts that the inventory has no key of.
-    pub known_hosts: PathBuf,
-}
-
-impl ChosenPair {
-    /// The pair of a file that is asked for.
-    ///
-    /// # Errors
-    ///
-    /// None or several fit.
-    pub fn of(file: &InventoryFile, wish: Option<&str>) -> Result<ChosenPair, crate::failure::InputError> {
-        Ok(ChosenPair { pair: file.pair(wish)?.clone(), known_hosts: file.known_hosts() })
-    }
-
-    /// Whether a run can work on such a pair.
-    ///
-    /// # Errors
-    ///
-    /// An inventory can say it, and no run can do it yet.
-    pub fn supported(&self) -> Result<(), String> {
-        let Some(Unsupported { what, instead }) = Unsupported::of(&self.pair) else { return Ok(()) };
-        Err(format!("error: the pair {}: {what} is not supported yet\n  = help: {instead}", self.pair.name))
-    }
-
-    /// Both hosts, with the names of their sides.
-    fn machines(&self) -> [(&'static str, &ListedHost); 2] {
-        [("source", &self.pair.source), ("target", &self.pair.target)]
-    }
-
-    /// The ways into both hosts, as the inventory has them.
-    fn remotes(&self) -> [(&'static str, Remote); 2] {
-        self.machines().map(|(name, machine)| (name, Remote::new(name, machine.login(&self.known_hosts))))
-    }
-
-    /// Both hosts in the order in which they are put back: the one that serves the storage comes last.
-    fn in_order_of_return(&self) -> [(&'static str, Remote); 2] {
-        let mut remotes = self.remotes();
-        if self.pair.storage != SharedStorage::ServeOn(Server::Target) {
-            remotes.reverse();
-        }
-        remotes
-    }
-
-    /// The directory of the lock, the ledger and the files of runs on this pair.
-    fn state(&self) -> PathBuf {
-        let [source, target] = [&self.pair.source.address, &self.pair.target.address];
-        let word = |address: &str| address.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "_");
-        state_directory().join(STATES).join(format!("{}-{}", word(source), word(target)))
-    }
-}
-
-/// What an inventory can say and no run can do yet.
-pub struct Unsupported {
-    pub what: &'static str,
-    /// What can be said in its place.
-    pub instead: &'static str,
-}
-
-impl Unsupported {
-    /// What a pair has of it.
-    pub fn of(pair: &Pair) -> Option<Unsupported> {
-        match (&pair.network, &pair.storage) {
-            (Network::Nat, _) => Some(Unsupported {
-                what: "`nat`",
-                instead: "`bridge`: a bridge of the same name on both hosts; or `overlay`, which multivm makes",
-            }),
-            (_, SharedStorage::ServeOn(Server::Controller)) => Some(Unsupported {
-                what: "`serve_on = \"controller\"`",
-                instead: "an export that you make on this machine, or on any other, for both hosts, and `export = \"SERVER:/PATH\"`; or \
-                          `serve_on = \"source\"`",
-            }),
-            _ => None,
-        }
-    }
-}
-
-/// The folder, in the state directory, of the state directories of pairs.
-const STATES: &str = "pairs";
-
-/// The state directory of the pair that is raised on this machine.
-fn raised() -> PathBuf {
-    state_directory().join(STATES).join("raised")
-}
-
-/// The state directories of all pairs that runs of this machine have worked on.
-pub fn states() -> Vec<PathBuf> {
-    let folders = fs::read_dir(state_directory().join(STATES)).into_iter().flatten();
-    folders.flatten().map(|entry| entry.path()).collect()
-}
+pub use put_back::put_back;
+pub use take_back::{clear, forget_raised, reap};
 
 /// Where a pair comes from.
 pub enum Given {
@@ -141,17 +52,6 @@ pub enum Given {
     /// Hosts are raised first, and an inventory file describes them; none after they were given back.
     Raised(Option<Box<Session<Raised>>>),
 }
-
-/// A host that has proved its identity and said what it has.
-pub struct ExaminedHost {
-    pub remote: Remote,
-    pub identity: Identity,
-    pub facts: Facts,
-}
-
-/// Looks at a pair before anything is changed on its hosts, or once more for a run that has taken them, and refuses one on which no run
-/// is possible.
-pub type Examine = Box<dyn Fn(&ChosenPair, Option<&str>) -> Result<[ExaminedHost; 2]> + Send>;
 
 /// A pair of hosts by inventory.
 pub struct HostPair {
@@ -163,16 +63,6 @@ pub struct HostPair {
     image: Option<GuestImage>,
     /// What lets the hosts know that this process lives.
     beats: Vec<Watch<()>>,
-}
-
-/// One host of a pair, and what it says of itself.
-pub struct PairHost<'a> {
-    /// `source` or `target`.
-    name: &'static str,
-    machine: &'a ListedHost,
-    remote: Remote,
-    identity: Identity,
-    facts: &'a Facts,
 }
 
 impl fmt::Debug for HostPair {
@@ -331,17 +221,4 @@ fn running(folder: &Path) -> Result<Inventory> {
     let attempted = || format!("read {}", path.display());
     let text = fs::read_to_string(&path).attempting(attempted)?;
     serde_json::from_str(&text).attempting(attempted)
-}
-
-/// Removes a folder of a run's files, and makes it anew.
-fn fresh(folder: &Path, ground: Ground<'_>) -> Result<()> {
-    let thing = Thing::Directory { path: folder.to_owned() };
-    if !ground.ledger.outstanding().contains(&thing) {
-        ground.ledger.enter(thing)?;
-    }
-    if folder.exists() {
-        fs::remove_dir_all(folder).attempting(|| format!("remove {}", folder.display()))?;
-    }
-    fs::create_dir_all(folder).attempting(|| format!("create {}", folder.display()))?;
-    ssh::LoginFiles::protect(folder)
 }

@@ -9,8 +9,7 @@ use super::describe::{self, GuestNetwork, PreparedPair};
 use super::overlay::Overlay;
 use super::ssh::LoginFiles;
 use super::{
-    ChosenPair, Examine, ExaminedHost, PairHost, fresh, guests, keys, lease, packages, postcopy, state,
-    storage,
+    ChosenPair, Examine, ExaminedHost, PairHost, guests, keys, lease, packages, postcopy, state, storage,
 };
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::GuestImage;
@@ -319,4 +318,17 @@ fn login(side: &PairHost<'_>, files: &LoginFiles, chosen: &ChosenPair) -> Login 
     let by_key = matches!(login.access, Access::Password(_)) && login.sudo != Sudo::Password;
     let access = if by_key { Access::Key(files.key()) } else { login.access };
     Login { access, trust: super::ssh::trust(&side.identity), ..login }
+}
+
+/// Removes a folder of a run's files, and makes it anew.
+fn fresh(folder: &Path, ground: Ground<'_>) -> Result<()> {
+    let thing = Thing::Directory { path: folder.to_owned() };
+    if !ground.ledger.outstanding().contains(&thing) {
+        ground.ledger.enter(thing)?;
+    }
+    if folder.exists() {
+        fs::remove_dir_all(folder).attempting(|| format!("remove {}", folder.display()))?;
+    }
+    fs::create_dir_all(folder).attempting(|| format!("create {}", folder.display()))?;
+    LoginFiles::protect(folder)
 }

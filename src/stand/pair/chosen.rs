@@ -1,0 +1,103 @@
+//! The pair that a command works on, and where its state lies on this machine.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::failure::InputError;
+use crate::inventory::file::{InventoryFile, ListedHost, Network, Pair, Server, SharedStorage};
+use crate::ledger::state_directory;
+use crate::remote::Remote;
+
+/// A pair of an inventory file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChosenPair {
+    pub pair: Pair,
+    /// The file of the keys of hosts that the inventory has no key of.
+    pub known_hosts: PathBuf,
+}
+
+impl ChosenPair {
+    /// The pair of a file that is asked for.
+    ///
+    /// # Errors
+    ///
+    /// None or several fit.
+    pub fn of(file: &InventoryFile, wish: Option<&str>) -> Result<ChosenPair, InputError> {
+        Ok(ChosenPair { pair: file.pair(wish)?.clone(), known_hosts: file.known_hosts() })
+    }
+
+    /// Whether a run can work on such a pair.
+    ///
+    /// # Errors
+    ///
+    /// An inventory can say it, and no run can do it yet.
+    pub fn supported(&self) -> Result<(), String> {
+        let Some(Unsupported { what, instead }) = Unsupported::of(&self.pair) else { return Ok(()) };
+        Err(format!("error: the pair {}: {what} is not supported yet\n  = help: {instead}", self.pair.name))
+    }
+
+    /// Both hosts, with the names of their sides.
+    pub(super) fn machines(&self) -> [(&'static str, &ListedHost); 2] {
+        [("source", &self.pair.source), ("target", &self.pair.target)]
+    }
+
+    /// The ways into both hosts, as the inventory has them.
+    pub(super) fn remotes(&self) -> [(&'static str, Remote); 2] {
+        self.machines().map(|(name, machine)| (name, Remote::new(name, machine.login(&self.known_hosts))))
+    }
+
+    /// Both hosts in the order in which they are put back: the one that serves the storage comes last.
+    pub(super) fn in_order_of_return(&self) -> [(&'static str, Remote); 2] {
+        let mut remotes = self.remotes();
+        if self.pair.storage != SharedStorage::ServeOn(Server::Target) {
+            remotes.reverse();
+        }
+        remotes
+    }
+
+    /// The directory of the lock, the ledger and the files of runs on this pair.
+    pub(super) fn state(&self) -> PathBuf {
+        let [source, target] = [&self.pair.source.address, &self.pair.target.address];
+        let word = |address: &str| address.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "_");
+        state_directory().join(STATES).join(format!("{}-{}", word(source), word(target)))
+    }
+}
+
+/// What an inventory can say and no run can do yet.
+pub struct Unsupported {
+    pub what: &'static str,
+    /// What can be said in its place.
+    pub instead: &'static str,
+}
+
+impl Unsupported {
+    /// What a pair has of it.
+    pub fn of(pair: &Pair) -> Option<Unsupported> {
+        match (&pair.network, &pair.storage) {
+            (Network::Nat, _) => Some(Unsupported {
+                what: "`nat`",
+                instead: "`bridge`: a bridge of the same name on both hosts; or `overlay`, which multivm makes",
+            }),
+            (_, SharedStorage::ServeOn(Server::Controller)) => Some(Unsupported {
+                what: "`serve_on = \"controller\"`",
+                instead: "an export that you make on this machine, or on any other, for both hosts, and `export = \"SERVER:/PATH\"`; or \
+                          `serve_on = \"source\"`",
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// The folder, in the state directory, of the state directories of pairs.
+const STATES: &str = "pairs";
+
+/// The state directory of the pair that is raised on this machine.
+pub(super) fn raised() -> PathBuf {
+    state_directory().join(STATES).join("raised")
+}
+
+/// The state directories of all pairs that runs of this machine have worked on.
+pub fn states() -> Vec<PathBuf> {
+    let folders = fs::read_dir(state_directory().join(STATES)).into_iter().flatten();
+    folders.flatten().map(|entry| entry.path()).collect()
+}

@@ -1,0 +1,43 @@
+//! Puts one host back, and compares it with what it was.
+
+use std::fs;
+
+use super::lease;
+use super::state::HostState;
+use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
+use crate::inventory::Login;
+use crate::ledger::OnHost;
+use crate::remote::Remote;
+
+/// Puts a host back that is in the ledger, and compares it with what it was: the answer is what differs.
+///
+/// # Errors
+///
+/// The host cannot be reached, or something cannot be put back.
+pub fn put_back(on_host: &OnHost) -> Result<Option<Failure>> {
+    let OnHost { name, login, run, before, .. } = on_host;
+    let login: Login =
+        serde_json::from_value(login.clone()).attempting(|| format!("read the login of {name}"))?;
+    let remote = Remote::steadfast(name.as_str(), login);
+    match lease::end(&remote, Some(run))? {
+        Some(before) => compare(&remote, &before),
+        // The host itself or somebody else was faster, or nothing was changed.
+        None => match fs::read_to_string(before) {
+            Ok(text) => compare(&remote, &HostState::parse(&text)?),
+            Err(_) => Ok(None),
+        },
+    }
+}
+
+/// Compares a host with what it was.
+pub(super) fn compare(remote: &Remote, before: &HostState) -> Result<Option<Failure>> {
+    let differences = before.differences(&HostState::of(remote)?);
+    if differences.is_empty() {
+        return Ok(None);
+    }
+    let cause = Cause::new(FailureKind::Other, format!("it is not what it was: {}", differences.join(". ")));
+    let differs = Failure::new("put the host back exactly", cause)
+        .at(remote.name())
+        .try_next("did somebody else change it meanwhile? If not, this is a defect of multivm");
+    Ok(Some(differs))
+}
