@@ -1,5 +1,8 @@
 //! The text of an inventory as messages quote it: without what may be a password.
 
+/// The help line of every message that quotes a line.
+pub(super) const NO_VALUES: &str = "values are not shown, since one may be a password";
+
 /// The text of an inventory with asterisks for everything but the keys and the headers that an inventory has. No byte changes its
 /// place. Messages quote from this: wherever a password was written by mistake, it is not in them.
 pub(super) fn masked(text: &str) -> String {

@@ -7,9 +7,8 @@ use std::str::FromStr;
 use ipnet::Ipv4Net;
 use toml::Spanned;
 
-use super::{
-    Access, Consent, Folders, HostKey, ListedHost, NO_VALUES, Network, Pair, Secret, SharedStorage, Sudo, raw,
-};
+use super::masked::NO_VALUES;
+use super::{Access, Consent, Folders, HostKey, ListedHost, Network, Pair, Secret, SharedStorage, Sudo, raw};
 use crate::axis::AxisValue;
 use crate::failure::InputError;
 use crate::failure::input::InputFile;

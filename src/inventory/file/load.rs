@@ -1,0 +1,45 @@
+//! From the text of an inventory file to its pairs.
+
+use std::path::Path;
+
+use super::masked::{NO_VALUES, masked};
+use super::{Folders, InventoryFile, raw, read};
+use crate::failure::InputError;
+use crate::failure::input::InputFile;
+
+impl InventoryFile {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// Something in it cannot be used: the message has the line and what is allowed.
+    pub fn load(path: &Path, home: Option<&Path>) -> Result<InventoryFile, InputError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let help = "allowed: a file as fixtures/inventory.toml, which says what goes into it".to_owned();
+            InputError::new(&format!("cannot read the inventory {name}: {error}"), &[help])
+        })?;
+        // What is entered in a ledger is undone by a command that may run anywhere.
+        let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        InventoryFile::parse(&name, &text, &Folders { file: whole.parent().unwrap_or(Path::new("")), home })
+    }
+
+    /// Reads and checks the text of a file.
+    ///
+    /// # Errors
+    /// Something in it cannot be used: the message has the line and what is allowed.
+    pub fn parse(name: &str, text: &str, folders: &Folders<'_>) -> Result<InventoryFile, InputError> {
+        let masked = masked(text);
+        let source = InputFile { name, text: &masked };
+        let raw: raw::File = toml::from_str(text).map_err(|error| form_error(source, &error))?;
+        read::file(source, &raw, folders).map(|pairs| InventoryFile { name: name.to_owned(), pairs })
+    }
+}
+
+/// The form of the file is wrong. What serde says of a value of another type has the value in it, between the words that are left.
+fn form_error(source: InputFile<'_>, error: &toml::de::Error) -> InputError {
+    let message = error.message();
+    let kind = ["invalid type", "invalid value"].into_iter().find(|kind| message.starts_with(kind));
+    let expected = message.rfind(", expected ").map_or("", |at| &message[at..]);
+    let message = kind.map_or(message.to_owned(), |kind| format!("{kind}{expected}"));
+    source.error(error.span().unwrap_or(0..0), &message, "", &[NO_VALUES.to_owned()])
+}
