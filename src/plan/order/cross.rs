@@ -4,7 +4,8 @@
 //! With N guests and R rounds each guest makes R round trips in R x N + 1 steps, of which R x N - 1 have both directions.
 //! One guest alone cannot cross another.
 
-use super::{Direction, Leg, OrderRow, PlanInput, Step};
+use super::row::{OrderRow, PlanInput};
+use super::{Direction, Leg, Step};
 
 pub(super) static ROW: OrderRow = OrderRow {
     name: "cross",

@@ -3,35 +3,12 @@
 mod cross;
 mod orderly;
 mod random;
+mod row;
 mod simultaneous;
 
-use super::{Direction, Leg, Seed, Step};
+use super::{Direction, Leg, Step};
 use crate::axis::axis;
-
-/// An order: its row in the table.
-pub struct OrderRow {
-    pub name: &'static str,
-    /// The guests' moves, as the end of the sentence `The guests move ...`.
-    pub text: &'static str,
-    /// The least guests of a fleet that this order can arrange.
-    pub least_guests: usize,
-    /// Whether the steps depend on the seed.
-    pub seeded: bool,
-    /// Whether several guests move at the same time in some steps.
-    pub parallel: bool,
-    /// The moves of a fleet, from the source and back to it. The function is pure: equal fleets have equal moves.
-    steps: fn(&PlanInput) -> Vec<Step>,
-}
-
-/// The facts about a fleet that an order uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PlanInput {
-    pub guests: usize,
-    /// The number of round trips of every guest.
-    pub rounds: u32,
-    /// The seed of random choices.
-    pub seed: Seed,
-}
+pub use row::{OrderRow, PlanInput};
 
 axis! {
     /// The sequence in which the guests of the fleet move.
@@ -66,11 +43,6 @@ impl Order {
         }
         Ok(())
     }
-}
-
-/// Both directions of every round, in turn.
-fn halves(rounds: u32) -> impl Iterator<Item = (u32, Direction)> {
-    (1..=rounds).flat_map(|round| [Direction::Out, Direction::Back].map(|direction| (round, direction)))
 }
 
 #[cfg(test)]

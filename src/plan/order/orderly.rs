@@ -1,6 +1,7 @@
 //! An order in which guest after guest goes out, then guest after guest comes back.
 
-use super::{Leg, OrderRow, PlanInput, Step, halves};
+use super::row::{OrderRow, PlanInput, halves};
+use super::{Leg, Step};
 
 pub(super) static ROW: OrderRow =
     OrderRow { name: "orderly", text: "one by one", least_guests: 1, parallel: false, seeded: false, steps };

@@ -3,7 +3,8 @@
 //! All moves of a step start together; guests at home go out while those that are out come back. The steps go on for as
 //! many moves as an order of round trips makes; then all guests that are still out come home at once.
 
-use super::{Direction, Leg, OrderRow, PlanInput, Step};
+use super::row::{OrderRow, PlanInput};
+use super::{Direction, Leg, Step};
 use crate::sys::random::Random;
 
 pub(super) static ROW: OrderRow = OrderRow {

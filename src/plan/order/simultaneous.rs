@@ -1,6 +1,7 @@
 //! An order in which all guests go out at once, then all come back at once.
 
-use super::{Leg, OrderRow, PlanInput, Step, halves};
+use super::row::{OrderRow, PlanInput, halves};
+use super::{Leg, Step};
 
 pub(super) static ROW: OrderRow = OrderRow {
     name: "simultaneous",
