@@ -2,7 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{AskedHost, Diagnosis, Pair};
+use super::asked_host::AskedHost;
+use super::{Diagnosis, Pair};
 
 /// Clocks that are kept by a time server are closer.
 const APART: f64 = 1.0;

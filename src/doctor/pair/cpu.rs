@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use roxmltree::Document;
 
-use super::{AskedHost, Diagnosis, Pair};
+use super::asked_host::AskedHost;
+use super::{Diagnosis, Pair};
 
 const NAME: &str = "CPUs";
 

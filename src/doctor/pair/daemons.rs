@@ -1,6 +1,7 @@
 //! libvirt's daemon of a host: one, monolithic or modular, that answers.
 
-use super::{AskedHost, Diagnosis, Pair, packages};
+use super::asked_host::AskedHost;
+use super::{Diagnosis, Pair, packages};
 use crate::stand::pair::packages::Program;
 
 const WHAT: &str = "libvirt";
@@ -52,10 +53,10 @@ pub fn examine(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
 mod tests {
     use rstest::rstest;
 
-    use super::super::Consent;
     use super::*;
     use crate::doctor::Grade;
     use crate::doctor::pair::testing::{hosts, ordinary};
+    use crate::inventory::file::Consent;
 
     #[rstest]
     #[case::monolithic(

@@ -5,8 +5,10 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
 
-use super::{AskedHost, Consent, Diagnosis, Mend, Pair};
+use super::asked_host::{AskedHost, Mend};
+use super::{Diagnosis, Pair};
 use crate::failure::Result;
+use crate::inventory::file::Consent;
 use crate::remote::{Remote, quote};
 use crate::stand::pair::VXLAN_PORT;
 use crate::sys::parallel::at_once;

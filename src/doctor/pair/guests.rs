@@ -1,6 +1,7 @@
 //! Guests on a host that are not multivm's.
 
-use super::{AskedHost, Diagnosis, Pair};
+use super::asked_host::AskedHost;
+use super::{Diagnosis, Pair};
 use crate::guest::is_our_name;
 
 const WHAT: &str = "guests";

@@ -2,7 +2,8 @@
 
 use roxmltree::Document;
 
-use super::{AskedHost, Diagnosis, Pair};
+use super::asked_host::AskedHost;
+use super::{Diagnosis, Pair};
 
 pub fn examine([source, target]: &[AskedHost<'_>; 2], _pair: &Pair) -> Vec<Diagnosis> {
     let mut findings = vec![uuid(source, target)];

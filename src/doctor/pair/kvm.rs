@@ -1,6 +1,7 @@
 //! Whether KVM works on a host: whether it runs an instruction.
 
-use super::{AskedHost, Diagnosis, Pair};
+use super::asked_host::AskedHost;
+use super::{Diagnosis, Pair};
 use crate::remote::KVM_RAN;
 
 const WHAT: &str = "KVM";

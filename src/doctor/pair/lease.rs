@@ -1,6 +1,7 @@
 //! Who works on a host by a lease of multivm's.
 
-use super::{AskedHost, Diagnosis, Pair};
+use super::asked_host::AskedHost;
+use super::{Diagnosis, Pair};
 use crate::stand::pair::Lease;
 
 const WHAT: &str = "lease";

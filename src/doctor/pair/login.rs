@@ -1,7 +1,9 @@
 //! The way in: who answers, as whom, and with which rights.
 
-use super::{AskedHost, Consent, Diagnosis, LoginStage, Mend, Pair};
+use super::asked_host::{AskedHost, LoginStage, Mend};
+use super::{Diagnosis, Pair};
 use crate::failure::{Failure, FailureKind};
+use crate::inventory::file::Consent;
 use crate::inventory::{Access, Sudo};
 use crate::remote::Identity;
 

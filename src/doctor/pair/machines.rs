@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{AskedHost, Diagnosis, Pair};
+use super::asked_host::AskedHost;
+use super::{Diagnosis, Pair};
 
 const NAME: &str = "machine types";
 

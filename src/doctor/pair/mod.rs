@@ -5,6 +5,7 @@
 //! what it has by one script that it runs from standard input, so that nothing has to be there before. Each diagnosis has
 //! what was seen, what is wanted, the command that mends it, and whether multivm may do it.
 
+mod asked_host;
 mod clock;
 mod cpu;
 mod daemons;
@@ -29,43 +30,20 @@ mod system;
 mod testing;
 mod versions;
 
-use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::{Diagnosis, Grade};
 use crate::failure::{Failure, Result};
-use crate::inventory::file::{Consent, ListedHost, Network, Pair, SharedStorage};
-use crate::remote::{Asked, Facts, Identity, Remote};
+use crate::inventory::file::{ListedHost, Network, Pair, SharedStorage};
+use crate::remote::{Asked, Facts, Remote};
 use crate::scenario::Profile;
 use crate::stand::pair::{ChosenPair, ExaminedHost, Unsupported};
 use crate::sys::parallel::at_once;
+use asked_host::{AskedHost, ClockReading, LoginStage};
 
 /// How long a host may take for all of it: each of its programs has 20 s, and most take none.
 const LIMIT: Duration = Duration::from_secs(180);
-
-/// A host that was asked.
-struct AskedHost<'a> {
-    /// `source` or `target`.
-    name: &'static str,
-    machine: &'a ListedHost,
-    identity: Identity,
-    remote: Remote,
-    facts: Facts,
-    clock: ClockReading,
-    /// This machine's address on the way to both hosts, if it is to be a member of the pair's overlay.
-    here: Option<Ipv4Addr>,
-    /// The run that asks, if it has taken the hosts.
-    run: Option<&'a str>,
-}
-
-/// What a host said when it was asked for the time.
-struct ClockReading {
-    /// When it was asked, and when it had answered.
-    asked: [SystemTime; 2],
-    /// Its time, in whole seconds since 1970; none if it did not say.
-    now: Option<u64>,
-}
 
 /// An examination of one host.
 type OfAHost = fn(&AskedHost<'_>, &Pair) -> Vec<Diagnosis>;
@@ -183,19 +161,6 @@ pub fn admit(chosen: &ChosenPair, profile: &Profile, run: Option<&str>) -> Resul
     }
 }
 
-/// How far the way into a host went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LoginStage {
-    /// The host proves its identity.
-    Identity,
-    /// The user logs in.
-    Login,
-    /// The user becomes root.
-    Root,
-    /// The host says what it has.
-    Facts,
-}
-
 /// Makes a failure one of a stage.
 fn at(stage: LoginStage) -> impl Fn(Failure) -> (LoginStage, Box<Failure>) {
     move |failure| (stage, Box::new(failure))
@@ -231,45 +196,4 @@ fn asked_about(pair: &Pair) -> Asked {
         Network::Nat => Default::default(),
     };
     Asked { folder, bridge, subnet, members: Vec::new() }
-}
-
-impl AskedHost<'_> {
-    fn good(&self, what: &str, seen: impl Into<String>) -> Diagnosis {
-        Diagnosis::good(self.subject(what), seen)
-    }
-
-    fn warn(&self, what: &str, seen: impl Into<String>, advice: impl Into<String>) -> Diagnosis {
-        Diagnosis::warn(self.subject(what), seen, advice)
-    }
-
-    fn missing(&self, what: &str, seen: impl Into<String>, advice: impl Into<String>) -> Diagnosis {
-        Diagnosis::missing(self.subject(what), seen, advice)
-    }
-
-    /// Something that a command mends, or multivm with the user's consent.
-    fn mendable(
-        &self,
-        what: &str,
-        seen: impl Into<String>,
-        Mend { wanted, command, consent }: Mend<'_>,
-        pair: &Pair,
-    ) -> Diagnosis {
-        if pair.allow.contains(&consent) {
-            let advice = format!("wanted: {wanted}; multivm may do it: `{consent}` is allowed");
-            return self.warn(what, seen, advice);
-        }
-        let advice = format!("wanted: {wanted}; {command}; or multivm does it, if `allow` has `{consent}`");
-        self.missing(what, seen, advice)
-    }
-
-    fn subject(&self, what: &str) -> String {
-        format!("{}: {what}", self.name)
-    }
-}
-
-/// How something is mended.
-struct Mend<'a> {
-    wanted: &'a str,
-    command: String,
-    consent: Consent,
 }

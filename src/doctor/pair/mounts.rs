@@ -1,6 +1,7 @@
 //! Mounts of a host whose server does not answer.
 
-use super::{AskedHost, Diagnosis, Pair};
+use super::asked_host::AskedHost;
+use super::{Diagnosis, Pair};
 
 /// Tells every mount that hangs. Whatever asks such a mount waits: df, lsof, and libvirt, when it looks where an image is.
 pub fn examine(host: &AskedHost<'_>, _pair: &Pair) -> Vec<Diagnosis> {

@@ -4,8 +4,9 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::{AskedHost, Consent, Diagnosis, Mend, Pair};
-use crate::inventory::file::{ListedHost, Network};
+use super::asked_host::{AskedHost, Mend};
+use super::{Diagnosis, Pair};
+use crate::inventory::file::{Consent, ListedHost, Network};
 use crate::stand::pair::{Uplink, overlay_mtu};
 
 const WHAT: &str = "network";

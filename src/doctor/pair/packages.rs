@@ -1,6 +1,8 @@
 //! Programs that a host lacks and that a package of its distribution has.
 
-use super::{AskedHost, Consent, Diagnosis, Mend, Pair};
+use super::asked_host::{AskedHost, Mend};
+use super::{Diagnosis, Pair};
+use crate::inventory::file::Consent;
 use crate::stand::pair::packages::{Program, missing};
 
 /// What is missing and has no other line: QEMU, and what makes load.

@@ -1,6 +1,8 @@
 //! What post-copy needs of a host that receives.
 
-use super::{AskedHost, Consent, Diagnosis, Mend, Pair};
+use super::asked_host::{AskedHost, Mend};
+use super::{Diagnosis, Pair};
+use crate::inventory::file::Consent;
 use crate::stand::pair::Userfaultfd;
 
 const WHAT: &str = "post-copy";

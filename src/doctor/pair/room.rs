@@ -1,6 +1,7 @@
 //! Whether a host has room for the fleet of a profile.
 
-use super::{AskedHost, Diagnosis};
+use super::Diagnosis;
+use super::asked_host::AskedHost;
 use crate::guest::{Need, Supply};
 use crate::scenario::Profile;
 

@@ -1,7 +1,8 @@
 //! Whether SELinux lets QEMU use images on NFS.
 
-use super::{AskedHost, Consent, Diagnosis, Mend, Pair};
-use crate::inventory::file::SharedStorage;
+use super::asked_host::{AskedHost, Mend};
+use super::{Diagnosis, Pair};
+use crate::inventory::file::{Consent, SharedStorage};
 
 const WHAT: &str = "SELinux";
 

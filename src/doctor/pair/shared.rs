@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::{AskedHost, Diagnosis};
+use super::Diagnosis;
+use super::asked_host::AskedHost;
 use crate::failure::{Failure, Result};
 use crate::remote::quote;
 

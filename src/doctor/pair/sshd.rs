@@ -1,6 +1,7 @@
 //! The sshd of a host: how many it lets in at once.
 
-use super::{AskedHost, Diagnosis, Pair};
+use super::asked_host::AskedHost;
+use super::{Diagnosis, Pair};
 
 /// Connections that log in at once, from which on sshd refuses some, by its own default.
 const STARTUPS: u32 = 10;

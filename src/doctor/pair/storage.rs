@@ -1,8 +1,9 @@
 //! The storage that both hosts share: whether they see the same, and what is in the way.
 
-use super::{AskedHost, Consent, Diagnosis, Mend, Pair, packages, shared};
+use super::asked_host::{AskedHost, Mend};
+use super::{Diagnosis, Pair, packages, shared};
 use crate::inventory::bracketed;
-use crate::inventory::file::{Server, SharedStorage};
+use crate::inventory::file::{Consent, Server, SharedStorage};
 use crate::stand::pair::packages::Program;
 
 const WHAT: &str = "storage";

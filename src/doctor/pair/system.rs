@@ -1,6 +1,7 @@
 //! The systems of the hosts: of one architecture, and which.
 
-use super::{AskedHost, Diagnosis, Pair};
+use super::asked_host::AskedHost;
+use super::{Diagnosis, Pair};
 
 pub fn examine(hosts: &[AskedHost<'_>; 2], _pair: &Pair) -> Vec<Diagnosis> {
     let [one, other] = hosts.each_ref().map(|host| host.facts.one("arch").unwrap_or("unknown"));

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::{AskedHost, ClockReading, Facts};
+use super::Facts;
+use super::asked_host::{AskedHost, ClockReading};
 use crate::inventory::file::{Folders, InventoryFile, Pair};
 use crate::remote::{Identity, Remote};
 

@@ -1,6 +1,7 @@
 //! The versions of libvirt and QEMU on both hosts.
 
-use super::{AskedHost, Diagnosis, Pair};
+use super::asked_host::AskedHost;
+use super::{Diagnosis, Pair};
 
 pub fn examine(hosts: &[AskedHost<'_>; 2], _pair: &Pair) -> Vec<Diagnosis> {
     let [source, target] = hosts;
