@@ -6,12 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use virt::connect::Connect;
-use virt_sys as sys;
 
-use super::subscribe::{self, Hub};
+use super::hub::Hub;
 use super::wire::{GOODBYE_LIMIT, Turn, Wire};
 use super::wires::Wires;
-use super::{Domain, DomainState, Error, HostEvent, Libvirt, Result, Subscription, Version};
+use super::{Error, Libvirt, Result, Version};
 use crate::sys::bounded;
 
 /// How long a call may take. libvirtd itself waits 30 s for the job lock of a domain, and its answer to that should arrive.
@@ -44,17 +43,21 @@ struct Inner {
     silent: AtomicBool,
 }
 
-/// One line of the list of domains.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DomainSummary {
-    pub name: String,
-    /// The domain has a hypervisor process, running or paused.
-    pub active: bool,
-    pub state: DomainState,
+impl Libvirt {
+    /// Opens a read-write connection with keepalive.
+    ///
+    /// Events and errors of this connection name the host by `host_label`: `source`, `target`.
+    ///
+    /// # Errors
+    ///
+    /// The transport, the login or the daemon fails; libvirt's message quotes what ssh wrote.
+    pub fn connect(&self, uri: &str, host_label: &str) -> Result<Connection> {
+        Connection::open(self, uri, host_label)
+    }
 }
 
 impl Connection {
-    pub(super) fn open(libvirt: &Libvirt, uri: &str, host_label: &str) -> Result<Connection> {
+    fn open(libvirt: &Libvirt, uri: &str, host_label: &str) -> Result<Connection> {
         // libvirt's test driver makes another host for each connection.
         let most_wires = if uri.starts_with("test:") { 1 } else { MOST_WIRES };
         Connection::of_wires(libvirt, uri, host_label, most_wires)
@@ -205,94 +208,6 @@ impl Connection {
         self.ask(OPERATION, |asked| {
             asked.raw().hyp_version().map(Version::decode).map_err(asked.failed(OPERATION))
         })
-    }
-
-    /// The domain of this name, active or not; none if the host has no such domain.
-    pub fn domain(&self, name: &str) -> Result<Option<Domain>> {
-        const OPERATION: &str = "look up";
-        let name: Arc<str> = name.into();
-        self.ask(OPERATION, move |asked| match asked.raw().lookup_domain_by_name(&name) {
-            Ok(domain) => Domain::adopt(asked, domain).map(Some),
-            Err(e) => {
-                let error = asked.failed(OPERATION)(e).of(&name);
-                if error.is_no_domain() { Ok(None) } else { Err(error) }
-            }
-        })
-    }
-
-    /// All domains, active and inactive, sorted by name.
-    pub fn domains(&self) -> Result<Vec<DomainSummary>> {
-        let all = sys::VIR_CONNECT_LIST_DOMAINS_ACTIVE | sys::VIR_CONNECT_LIST_DOMAINS_INACTIVE;
-        let listed = self.list(all)?;
-        let mut summaries = Vec::with_capacity(listed.len());
-        for domain in listed {
-            match domain.is_active().and_then(|active| Ok((active, domain.state()?))) {
-                Ok((active, state)) => {
-                    summaries.push(DomainSummary { name: domain.name().to_owned(), active, state })
-                }
-                // The domain left between the list and the question, as on the source of a migration that undefines it.
-                Err(e) if e.is_no_domain() => {}
-                Err(e) => return Err(e),
-            }
-        }
-        summaries.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(summaries)
-    }
-
-    /// Names of the domains whose CPUs run, from one call.
-    pub fn running(&self) -> Result<Vec<String>> {
-        self.names(sys::VIR_CONNECT_LIST_DOMAINS_RUNNING)
-    }
-
-    /// Names of the domains that have a hypervisor process, running or paused, from one call.
-    pub fn active(&self) -> Result<Vec<String>> {
-        self.names(sys::VIR_CONNECT_LIST_DOMAINS_ACTIVE)
-    }
-
-    fn names(&self, filter: u32) -> Result<Vec<String>> {
-        Ok(self.list(filter)?.iter().map(|domain| domain.name().to_owned()).collect())
-    }
-
-    fn list(&self, filter: u32) -> Result<Vec<Domain>> {
-        const OPERATION: &str = "list domains";
-        self.ask(OPERATION, move |asked| {
-            let listed = asked.raw().list_all_domains(filter).map_err(asked.failed(OPERATION))?;
-            listed.into_iter().map(|domain| Domain::adopt(asked, domain)).collect()
-        })
-    }
-
-    /// Defines a persistent domain; a new one is inactive.
-    pub fn define(&self, xml: &str) -> Result<Domain> {
-        const OPERATION: &str = "define a domain";
-        let xml = xml.to_owned();
-        self.ask(OPERATION, move |asked| {
-            let domain = asked.raw().define_domain_xml(&xml).map_err(asked.failed(OPERATION))?;
-            Domain::adopt(asked, domain)
-        })
-    }
-
-    /// Starts a transient domain, which loses its definition when it stops.
-    pub fn create(&self, xml: &str) -> Result<Domain> {
-        const OPERATION: &str = "create a domain";
-        let xml = xml.to_owned();
-        self.ask(OPERATION, move |asked| {
-            let domain = asked.raw().create_domain_xml(&xml, sys::VIR_DOMAIN_NONE);
-            Domain::adopt(asked, domain.map_err(asked.failed(OPERATION))?)
-        })
-    }
-
-    /// Sends the lifecycle, reboot, migration-iteration and job-completed events of all domains of this host to `sink`,
-    /// until the subscription is dropped. A connection may have several subscriptions; each gets every event.
-    ///
-    /// `sink` also gets events from shortly before the subscription: libvirt queues events, and looks for receivers when it
-    /// delivers them. Take [`HostEvent::at`] and the domain into account, not only the kind.
-    ///
-    /// `sink` runs on the event loop's thread, which serves all connections: it must pass the event on (through a channel)
-    /// and return. It must not call libvirt, which would wait for the blocked loop, and so must not drop the last clone of
-    /// a connection or a [`Subscription`]. A panic in `sink` is swallowed.
-    pub fn subscribe(&self, sink: impl Fn(HostEvent) + Send + Sync + 'static) -> Result<Subscription> {
-        let sink = Arc::new(sink);
-        self.ask_first("subscribe to events", move |asked| subscribe::subscribe(asked, sink))
     }
 
     /// Converts an error of the `virt` crate into ours.

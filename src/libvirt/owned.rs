@@ -1,38 +1,8 @@
-//! Domains that multivm made: their mark, and the type without which nothing changes a domain.
-//!
-//! The mark is an element of its own in the domain's `<metadata>`. libvirt keeps it as long as the domain exists, and
-//! migrates it with the domain.
+//! Domains that multivm made: the type without which nothing changes a domain.
 
 use std::ops::Deref;
 
-use super::{AbortAnswer, Connection, Domain, Migration, Result, Switch};
-
-/// XML namespace of the mark.
-pub const MARK_NAMESPACE: &str = "urn:multivm:owner:1";
-
-/// The maker of a domain, and its purpose.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mark {
-    /// Id of the run, or of the permanent lab, that made the domain.
-    pub run: String,
-    /// The part of a profile that the domain's definition depends on, as text.
-    pub profile: String,
-}
-
-impl Mark {
-    /// Parses the mark from the text of an `owner` element; none if the element is not one of this version.
-    pub(super) fn parse(element: &str) -> Option<Mark> {
-        let document = roxmltree::Document::parse(element).ok()?;
-        Mark::of(document.root_element())
-    }
-
-    /// Reads the mark from an `owner` element; none if the element is not one of this version.
-    pub fn of(element: roxmltree::Node<'_, '_>) -> Option<Mark> {
-        let attribute = |name| element.attribute(name).map(str::to_owned);
-        (element.tag_name().name() == "owner")
-            .then(|| Some(Mark { run: attribute("run")?, profile: attribute("profile")? }))?
-    }
-}
+use super::{AbortAnswer, Connection, Domain, Mark, Migration, Result, Switch};
 
 /// A domain that carries the mark of this run. Only this type can start, stop, change or move a domain; it also has every
 /// method of [`Domain`].

@@ -8,7 +8,7 @@ use std::time::Duration;
 use once_cell::sync::OnceCell;
 use virt_sys as sys;
 
-use super::{Connection, Error, Result, Version};
+use super::{Error, Result, Version};
 use crate::sys::stop::StopFlag;
 
 /// Time between two forced turns of the event loop, in milliseconds. The loop blocks as long as nothing is registered; with
@@ -18,7 +18,7 @@ const TICK_MS: c_int = 1_000;
 /// Pause after a failed turn of the loop, so that a loop that cannot run does not take a whole CPU.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 
-/// libvirt, started in this process. Clones are cheap; only this type makes a [`Connection`].
+/// libvirt, started in this process. Clones are cheap; only this type makes a [`Connection`](super::Connection).
 #[derive(Clone, Debug)]
 pub struct Libvirt {
     /// Shared stop flag. Once it is set, callers wait only a moment for any call of a connection.
@@ -67,17 +67,6 @@ impl Libvirt {
         let encoded = virt::connect::Connect::version()
             .map_err(|e| Error::new("read the version of the client library", &e))?;
         Ok(Version::decode(encoded))
-    }
-
-    /// Opens a read-write connection with keepalive.
-    ///
-    /// Events and errors of this connection name the host by `host_label`: `source`, `target`.
-    ///
-    /// # Errors
-    ///
-    /// The transport, the login or the daemon fails; libvirt's message quotes what ssh wrote.
-    pub fn connect(&self, uri: &str, host_label: &str) -> Result<Connection> {
-        Connection::open(self, uri, host_label)
     }
 }
 

@@ -3,16 +3,15 @@
 //! libvirt refuses the same callback for the same event twice on one connection ("event callback already tracked"). So a
 //! connection registers once, while it has subscriptions, and passes each event to all of them.
 
-use std::collections::BTreeMap;
 use std::ffi::{CStr, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime};
+use std::sync::Arc;
 use std::{fmt, mem, ptr};
 
 use virt_sys as sys;
 
 use super::connection::Exchange;
+use super::hub::{Receiver, Registered, Sink, lock};
 use super::{Connection, Error, EventKind, HostEvent, JobStats, Result, params};
 
 /// A subscription to events, until it is dropped.
@@ -50,55 +49,23 @@ fn deregister_unused(asked: &Exchange) {
     }
 }
 
-type Sink = Arc<dyn Fn(HostEvent) + Send + Sync>;
-
-/// The subscriptions of one connection.
-pub(super) struct Hub {
-    registered: Mutex<Registered>,
-    receiver: Arc<Receiver>,
-}
-
-#[derive(Default)]
-struct Registered {
-    /// libvirt's numbers of the callbacks; none while there is no subscription.
-    callbacks: Vec<c_int>,
-    next_id: u64,
-}
-
-/// The data that libvirt hands to a callback: one `Arc` of it per registration.
-struct Receiver {
-    host: Arc<str>,
-    sinks: Mutex<BTreeMap<u64, Sink>>,
-}
-
-impl Hub {
-    pub(super) fn new(host: &Arc<str>) -> Hub {
-        Hub {
-            registered: Mutex::default(),
-            receiver: Arc::new(Receiver { host: host.clone(), sinks: Mutex::default() }),
-        }
+impl Connection {
+    /// Sends the lifecycle, reboot, migration-iteration and job-completed events of all domains of this host to `sink`,
+    /// until the subscription is dropped. A connection may have several subscriptions; each gets every event.
+    ///
+    /// `sink` also gets events from shortly before the subscription: libvirt queues events, and looks for receivers when it
+    /// delivers them. Take [`HostEvent::at`] and the domain into account, not only the kind.
+    ///
+    /// `sink` runs on the event loop's thread, which serves all connections: it must pass the event on (through a channel)
+    /// and return. It must not call libvirt, which would wait for the blocked loop, and so must not drop the last clone of
+    /// a connection or a [`Subscription`]. A panic in `sink` is swallowed.
+    pub fn subscribe(&self, sink: impl Fn(HostEvent) + Send + Sync + 'static) -> Result<Subscription> {
+        let sink = Arc::new(sink);
+        self.ask_first("subscribe to events", move |asked| subscribe(asked, sink))
     }
 }
 
-impl Receiver {
-    fn receive(&self, domain: String, kind: EventKind) {
-        let event =
-            HostEvent { host: self.host.clone(), domain, at: Instant::now(), wall: SystemTime::now(), kind };
-        let sinks: Vec<Sink> = lock(&self.sinks).values().cloned().collect();
-        for sink in sinks {
-            let event = event.clone();
-            // A sink that panics must not keep the event from the others.
-            let _ = catch_unwind(AssertUnwindSafe(move || sink(event)));
-        }
-    }
-}
-
-/// Locks our maps even after a panic: a panic in somebody else's sink leaves them whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-pub(super) fn subscribe(asked: &Exchange, sink: Sink) -> Result<Subscription> {
+fn subscribe(asked: &Exchange, sink: Sink) -> Result<Subscription> {
     let connection = asked.connection();
     let hub = connection.hub();
     let mut registered = lock(&hub.registered);
