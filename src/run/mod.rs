@@ -6,6 +6,7 @@ mod activity;
 mod beside;
 mod booting_guests;
 mod case;
+mod context;
 mod cpu;
 mod downtime;
 mod evidence;
@@ -19,34 +20,19 @@ mod moves;
 mod panel;
 mod step_log;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
 
 use crate::failure::Result;
 use crate::guest::Fleet;
 use crate::migration::{self, Again, Pace};
-use crate::plan::Seed;
-use crate::record::Record;
 use crate::record::{Outcome, Verdict};
-use crate::scenario::{AllowedLine, Budget, Scenario};
+use crate::scenario::Scenario;
 use case::Ended;
+pub use context::Context;
 pub use floor::floor;
 use journal::Journal;
 pub use longest::longest;
-
-/// Everything beside the fleet that a scenario needs.
-pub struct Context<'a> {
-    pub record: &'a Record,
-    pub allowed_lines: &'a [AllowedLine],
-    /// The limits of its migrations.
-    pub budget: &'a Budget,
-    /// The scenario's folder in the run's folder.
-    pub folder: &'a Path,
-    /// The speed of its migrations, which its mode decides.
-    pub pace: Pace,
-    /// The seed of its order's random choices.
-    pub seed: Seed,
-}
 
 /// The result of a play.
 pub struct Played {
