@@ -129,14 +129,21 @@ pub(crate) use axis;
 
 #[cfg(test)]
 mod tests {
-    use crate::plan::Order;
+    struct Row {
+        name: &'static str,
+    }
+
+    super::axis! {
+        /// Two values.
+        Colour, "colour", Row {
+            Red => Row { name: "red" },
+            Blue => Row { name: "blue" },
+        }
+    }
 
     #[test]
     fn an_unknown_name_lists_the_allowed_ones() {
-        let error = "random_walk".parse::<Order>().unwrap_err().to_string();
-        assert!(
-            error.starts_with("unknown order `random_walk`, expected one of `orderly`, `simultaneous`, "),
-            "{error}"
-        );
+        let error = "green".parse::<Colour>().unwrap_err().to_string();
+        assert_eq!(error, "unknown colour `green`, expected one of `red`, `blue`");
     }
 }
