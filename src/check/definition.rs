@@ -37,7 +37,7 @@ impl Check for SameDefinition {
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
         let fleet = scene.fleet;
         let known = at_once("read a guest's definition", &fleet.guests, |guest| {
-            Ok((guest.name.clone(), Known::read(fleet, guest)?))
+            Ok((guest.name.clone(), KnownDefinition::read(fleet, guest)?))
         });
         Ok(Box::new(DefinitionAsked { fleet, known: known.into_iter().collect::<Result<_>>()? }))
     }
@@ -46,25 +46,25 @@ impl Check for SameDefinition {
 struct DefinitionAsked<'a> {
     fleet: &'a Fleet,
     /// Each guest before the first move.
-    known: HashMap<String, Known>,
+    known: HashMap<String, KnownDefinition>,
 }
 
 /// A guest before the first move.
-struct Known {
+struct KnownDefinition {
     definition: Definition,
     /// Whether the target starts the guest at boot. No migration carries that along: each host has its own setting.
     target_autostarts: bool,
 }
 
-impl Known {
-    fn read(fleet: &Fleet, guest: &Guest) -> Result<Known> {
+impl KnownDefinition {
+    fn read(fleet: &Fleet, guest: &Guest) -> Result<KnownDefinition> {
         let attempted = || format!("read the definition of {}", guest.name);
         let domain = guest.known_on(fleet.hosts.get(guest.side()))?;
         let definition =
             Definition::read(&domain)?.ok_or_else(|| Failure::new(attempted(), "it is not active"))?;
         let there = guest.domain_on(&fleet.hosts.target)?;
         let there = there.map(|domain| domain.autostarts()).transpose().attempting(attempted)?;
-        Ok(Known { definition, target_autostarts: there.unwrap_or(false) })
+        Ok(KnownDefinition { definition, target_autostarts: there.unwrap_or(false) })
     }
 }
 

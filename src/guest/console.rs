@@ -54,13 +54,13 @@ pub type OnPanic = Arc<dyn Fn(&Guest, &Panic) + Send + Sync>;
 
 /// Follows the consoles of guests on both hosts until it is dropped.
 pub struct Consoles {
-    known: Arc<Mutex<Known>>,
+    known: Arc<Mutex<KnownGuests>>,
     hosts: Vec<Arc<Followed>>,
     watches: Vec<Watch<()>>,
 }
 
 #[derive(Default)]
-struct Known {
+struct KnownGuests {
     panics: HashMap<String, Panic>,
     /// The hosts on which guests were reset, or rebooted themselves, since their starts.
     resets: HashMap<String, String>,
@@ -68,7 +68,7 @@ struct Known {
     starts: HashMap<String, u64>,
 }
 
-impl Known {
+impl KnownGuests {
     fn start_of(&self, guest: &Guest) -> u64 {
         self.starts.get(&guest.name).copied().unwrap_or(0)
     }
@@ -180,7 +180,7 @@ impl Consoles {
 }
 
 /// Notes the panic of a guest, unless the guest has been started again since that start.
-fn note(known: &Mutex<Known>, guest: &Guest, start: u64, panic: &Panic, told: &OnPanic) {
+fn note(known: &Mutex<KnownGuests>, guest: &Guest, start: u64, panic: &Panic, told: &OnPanic) {
     {
         let mut known = locked(known);
         if known.start_of(guest) != start || known.panics.contains_key(&guest.name) {
@@ -193,7 +193,7 @@ fn note(known: &Mutex<Known>, guest: &Guest, start: u64, panic: &Panic, told: &O
 
 impl Followed {
     /// Reads the new lines of all consoles. If a host does not answer, a later look tries again, and others report it.
-    fn look(&self, known: &Arc<Mutex<Known>>, told: &OnPanic) {
+    fn look(&self, known: &Arc<Mutex<KnownGuests>>, told: &OnPanic) {
         let ended = {
             let mut read = locked(&self.read);
             let files = self.files(&read);

@@ -48,7 +48,7 @@ fn state_at(asked: Option<OsString>) -> PathBuf {
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "snake_case", deny_unknown_fields)]
-enum Line {
+enum LedgerLine {
     Owner { pid: u32, command: String },
     Entered { id: u64, thing: Thing },
     Struck { id: u64 },
@@ -150,7 +150,7 @@ impl Ledger {
         let id = book.next;
         book.next += 1;
         book.kept = None;
-        self.0.append(&mut book, &Line::Entered { id, thing: thing.clone() })?;
+        self.0.append(&mut book, &LedgerLine::Entered { id, thing: thing.clone() })?;
         book.outstanding.insert(id, thing);
         Ok(Entry(id))
     }
@@ -171,7 +171,7 @@ impl Ledger {
     pub fn strike(&self, entry: Entry) -> Result<()> {
         let mut book = self.0.lock();
         if book.outstanding.remove(&entry.0).is_some() {
-            self.0.append(&mut book, &Line::Struck { id: entry.0 })?;
+            self.0.append(&mut book, &LedgerLine::Struck { id: entry.0 })?;
         }
         Ok(())
     }
@@ -189,7 +189,7 @@ impl Ledger {
     fn write_kept(&self, kept: Kept) -> Result<()> {
         let mut book = self.0.lock();
         book.kept = Some(kept.clone());
-        self.0.append(&mut book, &Line::Kept(kept))
+        self.0.append(&mut book, &LedgerLine::Kept(kept))
     }
 
     /// Whether the last owner left its things on purpose, and the process lives that bounds their time.
@@ -247,7 +247,7 @@ impl Inner {
         self.directory.join(FILE)
     }
 
-    fn append(&self, book: &mut Book, line: &Line) -> Result<()> {
+    fn append(&self, book: &mut Book, line: &LedgerLine) -> Result<()> {
         let file = match book.file.take() {
             Some(file) => file,
             None => self.begin()?,
@@ -261,11 +261,11 @@ impl Inner {
         let attempted = || format!("open the ledger {}", path.display());
         let mut file = OpenOptions::new().create(true).append(true).open(&path).attempting(attempted)?;
         let command = std::env::args().collect::<Vec<_>>().join(" ");
-        self.write(&mut file, &Line::Owner { pid: std::process::id(), command })?;
+        self.write(&mut file, &LedgerLine::Owner { pid: std::process::id(), command })?;
         Ok(file)
     }
 
-    fn write(&self, file: &mut File, line: &Line) -> Result<()> {
+    fn write(&self, file: &mut File, line: &LedgerLine) -> Result<()> {
         let attempted = || format!("write the ledger {}", self.path().display());
         let mut text = serde_json::to_string(line).attempting(attempted)?;
         text.push('\n');
@@ -297,15 +297,15 @@ fn read(path: &Path) -> Result<(BTreeMap<u64, Thing>, Option<Kept>)> {
             Failure::new(attempted(), cause).try_next("multivm reap of the version that wrote it undoes it")
         })?;
         match line {
-            Line::Owner { .. } => {}
-            Line::Entered { id, thing } => {
+            LedgerLine::Owner { .. } => {}
+            LedgerLine::Entered { id, thing } => {
                 kept = None;
                 outstanding.insert(id, thing);
             }
-            Line::Struck { id } => {
+            LedgerLine::Struck { id } => {
                 outstanding.remove(&id);
             }
-            Line::Kept(how) => kept = Some(how),
+            LedgerLine::Kept(how) => kept = Some(how),
         }
     }
     Ok((outstanding, kept))

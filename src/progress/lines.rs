@@ -20,7 +20,7 @@ pub enum Tone {
 
 /// A line that fits on the screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct StatusLine {
     pub text: String,
     pub tone: Tone,
 }
@@ -46,7 +46,7 @@ const BAR: usize = 20;
 /// The most failed proofs to show; the scenario's outcome has all of them.
 const BROKEN: usize = 3;
 
-impl Line {
+impl StatusLine {
     /// The text, with the codes of its tone around it if `colours` allows.
     pub fn paint(&self, colours: bool) -> String {
         let code = match self.tone {
@@ -60,12 +60,12 @@ impl Line {
 }
 
 /// The lines below libtest's line of the scenario: where the run is, and what its guests do.
-pub fn status(snapshot: &RunStatus<'_>, size: ScreenSize) -> Vec<Line> {
+pub fn status(snapshot: &RunStatus<'_>, size: ScreenSize) -> Vec<StatusLine> {
     with_scenario(vec![line(Tone::Strong, heading(snapshot))], None, snapshot, size)
 }
 
 /// The whole state of a run, for `multivm watch`.
-pub fn whole(snapshot: &RunStatus<'_>, size: ScreenSize) -> Vec<Line> {
+pub fn whole(snapshot: &RunStatus<'_>, size: ScreenSize) -> Vec<StatusLine> {
     let run = &snapshot.live.run;
     let part =
         |selected: u32| format!("{}  ", bar(run.results().count() as f64 / f64::from(selected.max(1))));
@@ -78,11 +78,11 @@ pub fn whole(snapshot: &RunStatus<'_>, size: ScreenSize) -> Vec<Line> {
 
 /// Adds what both views end with: lost lines, the scenario's `name` and its guests.
 fn with_scenario(
-    mut lines: Vec<Line>,
-    name: Option<Line>,
+    mut lines: Vec<StatusLine>,
+    name: Option<StatusLine>,
     snapshot: &RunStatus<'_>,
     size: ScreenSize,
-) -> Vec<Line> {
+) -> Vec<StatusLine> {
     lines.extend(lost(snapshot.live));
     lines.extend(name);
     let rows = size.rows.saturating_sub(lines.len());
@@ -91,7 +91,7 @@ fn with_scenario(
 }
 
 /// A line about lines that the record lacks.
-fn lost(live: &Live) -> Option<Line> {
+fn lost(live: &Live) -> Option<StatusLine> {
     let lines = live.lost_lines();
     let text =
         format!("{} could not be written", counted(lines, "line of the record", "lines of the record"));
@@ -99,7 +99,7 @@ fn lost(live: &Live) -> Option<Line> {
 }
 
 /// Lines about the run's identity, sizes and stack.
-fn about_run(live: &Live) -> Vec<Line> {
+fn about_run(live: &Live) -> Vec<StatusLine> {
     let number = |name: &str| live.run.header.profile.get(name).and_then(serde_json::Value::as_u64);
     let mut first = format!("run {}", live.run.header.run);
     if let Some(name) = live.run.header.profile.get("name").and_then(serde_json::Value::as_str) {
@@ -181,7 +181,7 @@ pub fn counts(live: &Live) -> String {
 }
 
 /// Adds the guests of the present scenario, and its failed proofs.
-fn scenario(snapshot: &RunStatus<'_>, size: ScreenSize, rows: usize, lines: &mut Vec<Line>) {
+fn scenario(snapshot: &RunStatus<'_>, size: ScreenSize, rows: usize, lines: &mut Vec<StatusLine>) {
     let live = snapshot.live;
     let Some(playing) = live.run.playing() else { return };
     let broken = broken(&playing.details);
@@ -214,8 +214,8 @@ fn scenario(snapshot: &RunStatus<'_>, size: ScreenSize, rows: usize, lines: &mut
     lines.extend(broken);
 }
 
-fn broken(proofs: &[String]) -> Vec<Line> {
-    let mut lines: Vec<Line> =
+fn broken(proofs: &[String]) -> Vec<StatusLine> {
+    let mut lines: Vec<StatusLine> =
         proofs.iter().take(BROKEN).map(|what| line(Tone::Bad, format!("  {what}"))).collect();
     if proofs.len() > BROKEN {
         let more = proofs.len() - BROKEN;
@@ -224,7 +224,7 @@ fn broken(proofs: &[String]) -> Vec<Line> {
     lines
 }
 
-fn guest_line(guest: &LiveGuest, width: usize, now_ms: f64, columns: usize) -> Line {
+fn guest_line(guest: &LiveGuest, width: usize, now_ms: f64, columns: usize) -> StatusLine {
     let name = &guest.name;
     let Some(leg) = &guest.leg else {
         return line(Tone::Faint, format!("  {name:<width$}  on {}", guest.at));
@@ -330,13 +330,13 @@ fn amount(bytes: u64) -> String {
     }
 }
 
-fn line(tone: Tone, text: String) -> Line {
-    Line { text, tone }
+fn line(tone: Tone, text: String) -> StatusLine {
+    StatusLine { text, tone }
 }
 
 /// Cuts the lines to the screen. Anything but printable ASCII - from a guest's kernel log, say - must not reach a terminal,
 /// and would not be one column wide.
-fn fit(mut lines: Vec<Line>, size: ScreenSize) -> Vec<Line> {
+fn fit(mut lines: Vec<StatusLine>, size: ScreenSize) -> Vec<StatusLine> {
     lines.truncate(size.rows);
     for line in &mut lines {
         line.text = printable(&line.text).chars().take(size.columns).collect();

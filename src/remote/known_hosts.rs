@@ -23,7 +23,7 @@ pub enum Standing {
 
 /// What a line's key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mark {
+enum KeyMark {
     None,
     Revoked,
     Authority,
@@ -31,8 +31,8 @@ enum Mark {
 
 /// A line with a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Line<'a> {
-    mark: Mark,
+struct KeyLine<'a> {
+    mark: KeyMark,
     /// Names and patterns, separated by commas, or one name that is hashed.
     names: &'a str,
     kind: &'a str,
@@ -49,16 +49,16 @@ pub fn known_as(login: &Login) -> String {
 
 /// What a file's text says of a machine of that name which has proved that key.
 pub fn standing(text: &str, name: &str, key: &[u8]) -> Standing {
-    let own: Vec<Line<'_>> = lines(text).filter(|line| line.is_of(name)).collect();
-    let has = |mark: Mark| own.iter().any(|line| line.mark == mark);
-    let has_key = |mark: Mark| own.iter().any(|line| line.mark == mark && line.is_key(key));
-    if has_key(Mark::Revoked) {
+    let own: Vec<KeyLine<'_>> = lines(text).filter(|line| line.is_of(name)).collect();
+    let has = |mark: KeyMark| own.iter().any(|line| line.mark == mark);
+    let has_key = |mark: KeyMark| own.iter().any(|line| line.mark == mark && line.is_key(key));
+    if has_key(KeyMark::Revoked) {
         Standing::Revoked
-    } else if has_key(Mark::None) {
+    } else if has_key(KeyMark::None) {
         Standing::Known
-    } else if has(Mark::None) {
+    } else if has(KeyMark::None) {
         Standing::Other
-    } else if has(Mark::Authority) {
+    } else if has(KeyMark::Authority) {
         Standing::Certified
     } else {
         Standing::Unknown
@@ -67,7 +67,7 @@ pub fn standing(text: &str, name: &str, key: &[u8]) -> Standing {
 
 /// The keys of a machine of that name, in base64.
 pub fn keys<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
-    lines(text).filter(|line| line.mark == Mark::None && line.is_of(name)).map(|line| line.key).collect()
+    lines(text).filter(|line| line.mark == KeyMark::None && line.is_of(name)).map(|line| line.key).collect()
 }
 
 /// The text without the keys of a machine of that name, and those keys in base64. Its other lines stay as they are: also
@@ -75,7 +75,7 @@ pub fn keys<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
 pub fn without<'a>(text: &'a str, name: &str) -> (String, Vec<&'a str>) {
     let (mut left, mut keys) = (String::new(), Vec::new());
     for text in text.lines() {
-        let line = Line::parse(text).filter(|line| line.mark == Mark::None && line.is_of(name));
+        let line = KeyLine::parse(text).filter(|line| line.mark == KeyMark::None && line.is_of(name));
         let others = line.and_then(|line| line.other_names(name));
         match (line, others) {
             (Some(line), Some(others)) => {
@@ -94,25 +94,25 @@ pub fn without<'a>(text: &'a str, name: &str) -> (String, Vec<&'a str>) {
     (left, keys)
 }
 
-fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
-    text.lines().filter_map(Line::parse)
+fn lines(text: &str) -> impl Iterator<Item = KeyLine<'_>> {
+    text.lines().filter_map(KeyLine::parse)
 }
 
-impl<'a> Line<'a> {
+impl<'a> KeyLine<'a> {
     /// None for a comment, and for whatever OpenSSH would not understand.
-    fn parse(text: &'a str) -> Option<Line<'a>> {
+    fn parse(text: &'a str) -> Option<KeyLine<'a>> {
         let mut words = text.split([' ', '\t']).filter(|word| !word.is_empty());
         let mut names = words.next().filter(|word| !word.starts_with('#'))?;
         let mark = match names {
-            "@revoked" => Mark::Revoked,
-            "@cert-authority" => Mark::Authority,
+            "@revoked" => KeyMark::Revoked,
+            "@cert-authority" => KeyMark::Authority,
             marked if marked.starts_with('@') => return None,
-            _ => Mark::None,
+            _ => KeyMark::None,
         };
-        if mark != Mark::None {
+        if mark != KeyMark::None {
             names = words.next()?;
         }
-        Some(Line { mark, names, kind: words.next()?, key: words.next()? })
+        Some(KeyLine { mark, names, kind: words.next()?, key: words.next()? })
     }
 
     fn is_key(&self, key: &[u8]) -> bool {

@@ -154,7 +154,7 @@ impl<'a> Journal<'a> {
     /// Writes the proofs of one moment: each that does not hold as it comes, as a finding, and what held at the end of the
     /// moment, in one line for each guest and move.
     pub fn prove(&mut self, proofs: impl IntoIterator<Item = Proof>) {
-        let mut held: Vec<Held> = Vec::new();
+        let mut held: Vec<HeldChecks> = Vec::new();
         for proof in proofs {
             if !proof.ok {
                 self.failed(proof);
@@ -163,10 +163,10 @@ impl<'a> Journal<'a> {
             let what = (proof.about.id.to_owned(), proof.seen);
             match held.iter_mut().find(|line| (&line.guest, line.leg) == (&proof.guest, proof.leg)) {
                 Some(line) => line.checks.push(what),
-                None => held.push(Held { guest: proof.guest, leg: proof.leg, checks: vec![what] }),
+                None => held.push(HeldChecks { guest: proof.guest, leg: proof.leg, checks: vec![what] }),
             }
         }
-        for Held { guest, leg, checks } in held {
+        for HeldChecks { guest, leg, checks } in held {
             let (round, direction) = leg.map(|leg| (leg.round, leg.direction)).unzip();
             self.write(&Event::ChecksHeld { guest, round, direction, held: checks });
         }
@@ -300,7 +300,7 @@ impl<'a> Journal<'a> {
 }
 
 /// What held at one moment for one guest after one move.
-struct Held {
+struct HeldChecks {
     guest: Option<String>,
     leg: Option<Leg>,
     /// The name of each check, and what it saw.

@@ -128,7 +128,7 @@ impl WriterSearch {
 
     /// The writers in the answers of the storage machine and of both hosts.
     fn judge(&self, served: &Writers, answers: &[Writers]) -> Result<Vec<Writer>> {
-        let known = Known::new(&self.images, served)?;
+        let known = KnownPaths::new(&self.images, served)?;
         let machines = [(&self.storage, served)].into_iter().chain(self.hosts.iter().zip(answers));
         let mut found = Vec::new();
         for (machine, answer) in machines {
@@ -149,7 +149,7 @@ impl WriterSearch {
     /// The images to which a program writes by QEMU's own NFS client, as its command line and the disks of its domain say.
     fn of_program(
         &self,
-        known: &Known<'_>,
+        known: &KnownPaths<'_>,
         machine: &SearchedMachine,
         program: &Program,
         answer: &Writers,
@@ -169,7 +169,7 @@ impl WriterSearch {
 
     /// The writers on a machine that the kernel knows. On the storage server this leaves out the files that the NFS server has
     /// open for its clients, and on the hosts those of mounts that are not of the export.
-    fn open(&self, known: &Known<'_>, machine: &SearchedMachine, answer: &Writers) -> Vec<Writer> {
+    fn open(&self, known: &KnownPaths<'_>, machine: &SearchedMachine, answer: &Writers) -> Vec<Writer> {
         let may_be_one = |place: &FilePlace| match (place, machine.side) {
             (FilePlace::Here, None) => true,
             (FilePlace::Nfs(mounted), Some(_)) => self.export.may_be_in(mounted),
@@ -202,13 +202,13 @@ impl SearchedMachine {
 }
 
 /// The paths and inodes that lead to images on the storage server.
-struct Known<'a> {
+struct KnownPaths<'a> {
     /// Each path with its inode and the number of its image.
     paths: Vec<(&'a str, u64, usize)>,
 }
 
-impl<'a> Known<'a> {
-    fn new(images: &[String], served: &'a Writers) -> Result<Known<'a>> {
+impl<'a> KnownPaths<'a> {
+    fn new(images: &[String], served: &'a Writers) -> Result<KnownPaths<'a>> {
         let mut files: Vec<(u64, u64)> = Vec::new();
         for image in images {
             let known = served.paths.iter().find(|known| known.path == *image);
@@ -220,7 +220,7 @@ impl<'a> Known<'a> {
             let number = files.iter().position(|file| *file == (path.device, path.inode))?;
             Some((&*path.path, path.inode, number))
         };
-        Ok(Known { paths: served.paths.iter().filter_map(image).collect() })
+        Ok(KnownPaths { paths: served.paths.iter().filter_map(image).collect() })
     }
 
     fn image(&self, path: &str) -> Option<usize> {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::libvirt::{Detail, LifecycleEvent};
-use crate::progress::lines::{self, Line, RunStatus, ScreenSize, Tone};
+use crate::progress::lines::{self, RunStatus, ScreenSize, StatusLine, Tone};
 use crate::progress::telling;
 use crate::record::{
     Clocks, DomainEvent, Finding, LostLines, Outcome, Phase, RunEnd, RunHeader, Stats, Verdict,
@@ -119,7 +119,7 @@ fn header(scenarios: Option<u32>) -> Event {
     })
 }
 
-fn texts(lines: Vec<Line>) -> Vec<String> {
+fn texts(lines: Vec<StatusLine>) -> Vec<String> {
     lines.into_iter().map(|line| line.text).collect()
 }
 

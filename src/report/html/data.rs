@@ -297,21 +297,21 @@ fn samples(samples: &[SampleView], began: f64, most: usize) -> Value {
 
 /// The checks as marks on a timeline. A mark has the checks of one moment: those that held, and those that did not.
 fn marks(scenario: &ScenarioView, began: f64) -> Vec<Value> {
-    struct Mark<'a> {
+    struct CheckMark<'a> {
         t_ms: f64,
         guest: Option<&'a str>,
         held: Vec<&'a str>,
         failed: Vec<&'a str>,
     }
-    let mut marks: Vec<Mark<'_>> = Vec::new();
+    let mut marks: Vec<CheckMark<'_>> = Vec::new();
     for check in &scenario.checks {
         let guest = check.guest.as_deref();
-        let near = |mark: &&mut Mark<'_>| mark.guest == guest && check.t_ms - mark.t_ms <= ONE_MARK_MS;
+        let near = |mark: &&mut CheckMark<'_>| mark.guest == guest && check.t_ms - mark.t_ms <= ONE_MARK_MS;
         // Only the last few can be near.
         let mark = match marks.iter_mut().rev().take(64).find(near) {
             Some(mark) => mark,
             None => {
-                marks.push(Mark { t_ms: check.t_ms, guest, held: Vec::new(), failed: Vec::new() });
+                marks.push(CheckMark { t_ms: check.t_ms, guest, held: Vec::new(), failed: Vec::new() });
                 let last = marks.len() - 1;
                 &mut marks[last]
             }

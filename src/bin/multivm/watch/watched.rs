@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use multivm::ledger::Owner;
-use multivm::progress::lines::{self, Line, RunStatus, ScreenSize};
+use multivm::progress::lines::{self, RunStatus, ScreenSize, StatusLine};
 use multivm::progress::live::Live;
 use multivm::progress::{Earlier, telling};
 use multivm::record::{Event, Tail, WriterProcess};
@@ -109,7 +109,7 @@ impl Watched {
     }
 
     /// The picture of the whole present state.
-    pub fn lines(&self, size: ScreenSize) -> Vec<Line> {
+    pub fn lines(&self, size: ScreenSize) -> Vec<StatusLine> {
         let running = self.state() == RunState::Running;
         let elapsed = self.began.elapsed().unwrap_or_default().as_secs_f64() * 1e3;
         let now_ms = if running { self.live.run.t_ms().max(elapsed) } else { self.live.run.t_ms() };
