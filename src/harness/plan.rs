@@ -9,7 +9,6 @@ use crate::failure::Problem;
 use crate::plan::Seed;
 use crate::scenario::{Profile, Scenario, ScenarioFile, Set};
 use crate::stand::lab::Settings;
-use crate::stand::machines::MachineHosts;
 
 /// The wishes of arguments and environment, checked.
 pub struct Plan {
@@ -44,12 +43,10 @@ impl Plan {
             .profile(options.profile.as_deref().unwrap_or(hosts.profile()))
             .and_then(|profile| profile.clone().override_from(get))?;
         let settings = Settings::from_environment().map_err(Problem::input)?;
-        if hosts == WantedHosts::Machines {
-            MachineHosts::allow(&settings).map_err(Problem::input)?;
-        }
+        hosts.allow(&settings).map_err(Problem::input)?;
         if !options.libtest.list {
             enough_guests(&scenarios, profile.guests).map_err(Problem::input)?;
-            if hosts == WantedHosts::Lab {
+            if hosts.has_guests_here() {
                 room::is_there(&scenarios, &file, &profile, &settings)?;
             }
         }

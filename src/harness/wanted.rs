@@ -11,15 +11,9 @@ use crate::scenario::Profile;
 use crate::stand::lab::{Lab, Settings};
 use crate::stand::machines::MachineHosts;
 use crate::stand::pair::{ChosenPair, Given, HostPair, forget_raised};
-use crate::stand::{STAND_VARIABLE, Session, StandKind};
+use crate::stand::{PAIR_LIMIT, STAND_VARIABLE, Session, StandKind};
 use crate::sys::bounded;
 use crate::sys::stop::StopFlag;
-
-/// The longest time for the lab's hosts to be raised, or to be connected to.
-const LAB: Duration = Duration::from_secs(120);
-
-/// The longest time for hosts by inventory to be looked at and prepared, after they were raised if they are raised. Packages may be installed.
-const PAIR: Duration = Duration::from_secs(1500);
 
 /// The longest time for an examination of both hosts.
 const EXAMINATION_LIMIT: Duration = Duration::from_secs(900);
@@ -27,8 +21,8 @@ const EXAMINATION_LIMIT: Duration = Duration::from_secs(900);
 /// Wanted hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WantedHosts {
-    Lab,
-    Machines,
+    /// Hosts that multivm makes on this machine.
+    Made(StandKind),
     Pair(Box<ChosenPair>),
 }
 
@@ -52,33 +46,43 @@ impl WantedHosts {
                 "error: two kinds of hosts are asked for: the inventory {} and {STAND_VARIABLE}={kind}\n  = help: allowed: one of them",
                 path.display()
             ))),
-            (None, _) => Ok(match StandKind::read(get).map_err(Problem::input)? {
-                StandKind::Lab => WantedHosts::Lab,
-                StandKind::Machines => WantedHosts::Machines,
-            }),
+            (None, _) => StandKind::read(get).map(WantedHosts::Made).map_err(Problem::input),
         }
     }
 
     /// The profile of a run that names none.
     pub fn profile(&self) -> &'static str {
         match self {
-            WantedHosts::Lab | WantedHosts::Machines => "lab",
+            WantedHosts::Made(kind) => kind.row().profile,
             WantedHosts::Pair(_) => "reference",
+        }
+    }
+
+    /// Whether guests on these hosts take memory and CPU time of this machine directly.
+    pub fn has_guests_here(&self) -> bool {
+        matches!(self, WantedHosts::Made(kind) if kind.row().guests_here)
+    }
+
+    /// Refuses settings that these hosts cannot have.
+    pub fn allow(&self, settings: &Settings) -> Result<()> {
+        match self {
+            WantedHosts::Made(StandKind::Machines) => MachineHosts::allow(settings),
+            WantedHosts::Made(StandKind::Lab) | WantedHosts::Pair(_) => Ok(()),
         }
     }
 
     /// The longest time in which the hosts are ready for guests.
     pub fn raise_limit(&self) -> Duration {
-        if *self == WantedHosts::Lab { LAB } else { PAIR }
+        match self {
+            WantedHosts::Made(kind) => kind.row().raise_limit,
+            WantedHosts::Pair(_) => PAIR_LIMIT,
+        }
     }
 
     /// A CPU of these hosts in hundredths of an ordinary one, before they are up and say what they have.
     pub fn cpu_percent(&self, settings: &Settings, guests_memory: u64) -> u32 {
-        match self {
-            WantedHosts::Lab => settings.host_size(guests_memory).cpu_percent,
-            // Limits are stretched as far as they go.
-            WantedHosts::Machines | WantedHosts::Pair(_) => 10,
-        }
+        // Limits of hosts that nothing is known of are stretched as far as they go.
+        if self.has_guests_here() { settings.host_size(guests_memory).cpu_percent } else { 10 }
     }
 
     /// Takes this machine's part of the hosts, for one of several commands of `owner`, if there is one.
@@ -101,10 +105,10 @@ impl WantedHosts {
                 })
         });
         let given = match self {
-            WantedHosts::Lab => {
+            WantedHosts::Made(StandKind::Lab) => {
                 return Session::begin_for(Box::new(Lab::new(settings.clone())), stop.clone(), owner);
             }
-            WantedHosts::Machines => {
+            WantedHosts::Made(StandKind::Machines) => {
                 let machines = Box::new(MachineHosts::new(settings.clone()));
                 let session = Session::begin_for(machines, stop.clone(), owner.clone())?;
                 if !session.is_attached() {
@@ -134,11 +138,11 @@ mod tests {
     }
 
     #[rstest]
-    #[case::nothing("", WantedHosts::Lab)]
-    #[case::the_lab("lab", WantedHosts::Lab)]
-    #[case::machines("machines", WantedHosts::Machines)]
-    fn the_environment_chooses(#[case] stand: &str, #[case] wanted: WantedHosts) {
-        assert_eq!(read(None, stand).ok(), Some(wanted));
+    #[case::nothing("", StandKind::Lab)]
+    #[case::the_lab("lab", StandKind::Lab)]
+    #[case::machines("machines", StandKind::Machines)]
+    fn the_environment_chooses(#[case] stand: &str, #[case] wanted: StandKind) {
+        assert_eq!(read(None, stand).ok(), Some(WantedHosts::Made(wanted)));
     }
 
     #[test]

@@ -29,8 +29,8 @@ pub fn run(arguments: &Arguments) -> Answer {
     // The hosts of a pair may be machines that this machine's own ledger has: they go last.
     let (hosts, mut failures) = clear_pairs();
     let machine = match held()? {
-        StandKind::Lab => reap(Box::new(Lab::new(settings)), "The lab is"),
-        StandKind::Machines => reap(Box::new(MachineHosts::new(settings)), "The machine hosts are"),
+        kind @ StandKind::Lab => reap(kind, Box::new(Lab::new(settings))),
+        kind @ StandKind::Machines => reap(kind, Box::new(MachineHosts::new(settings))),
     };
     let machine = match machine {
         Ok(machine) => machine,
@@ -78,12 +78,13 @@ fn put_back(chosen: &pair::ChosenPair, take_over: bool) -> Answer {
     if failures.is_empty() { Ok(std::process::ExitCode::SUCCESS) } else { Err(Problem::Failed(failures)) }
 }
 
-/// Clears this machine, and says what was; nothing if nothing was. What `subject` says of hosts that are up on purpose begins a sentence.
-fn reap<H>(stand: Box<dyn Stand<Hosts = H>>, subject: &str) -> Result<Option<String>, Problem> {
+/// Clears this machine, and says what was; nothing if nothing was. Hosts of that kind may be up on purpose.
+fn reap<H>(kind: StandKind, stand: Box<dyn Stand<Hosts = H>>) -> Result<Option<String>, Problem> {
     let session = Session::begin(stand, StopFlag::new())?;
     let text = if session.is_attached() {
         Some(format!(
-            "{subject} up on purpose, and nothing else is left: `multivm lab down` takes it down.\n"
+            "{} up on purpose, and nothing else is left: `multivm lab down` takes it down.\n",
+            kind.row().they_are
         ))
     } else if session.cleared().is_empty() {
         None

@@ -8,7 +8,7 @@ use multivm::stand::{Session, become_root, take_down_after};
 use multivm::sys::interrupt::stop_on_signals;
 use multivm::sys::stop::StopFlag;
 
-use super::{UpArguments, stays};
+use super::arguments::{UpArguments, stays};
 use crate::problem::{Answer, Problem, settings};
 
 pub fn up(arguments: &UpArguments) -> Answer {

@@ -47,8 +47,9 @@ fn parse(name: &str) -> Result<LabMachine, String> {
 pub fn run(arguments: &Arguments) -> Answer {
     become_root()?;
     let status = Status::look(&state_directory())?;
-    if StandKind::of(&status.things, &state_directory()) == StandKind::Machines {
-        let cause = "the machine hosts are up instead, which any ssh reaches";
+    let up = StandKind::of(&status.things, &state_directory());
+    if up != StandKind::Lab {
+        let cause = format!("{} instead, which any ssh reaches", up.row().are_up);
         return Err(Failure::new("reach the lab", cause)
             .try_next("multivm lab status, which says how")
             .into());

@@ -70,7 +70,7 @@ fn of_pair(directory: &Path) -> Result<String> {
 /// What is up, and how it is reached.
 fn describe(kind: StandKind) -> Result<String> {
     Ok(match kind {
-        StandKind::Lab => format!("The lab is up.\n\n{}", super::reach(&lab::running()?)),
+        StandKind::Lab => format!("The lab is up.\n\n{}", super::namespaces::reach(&lab::running()?)),
         StandKind::Machines => {
             format!("The machine hosts are up.\n\n{}", super::machines::reach(&machines::running()?))
         }
