@@ -1,11 +1,10 @@
 //! Chooses the scenarios of a command, and explains an empty choice.
 
-use std::collections::BTreeSet;
-
+use super::near::near;
 use super::table::AXES;
 use super::{SIZING_VARIABLE, Scenario, ScenarioFile, Selection, Set, Shard, Sizing};
 use crate::axis::AxisValue;
-use crate::failure::input::{InputError, suggestion};
+use crate::failure::input::InputError;
 
 /// Whether a command plays ignored cases: libtest's two flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +115,7 @@ impl ScenarioFile {
         let sizes = Sizing::ALL.iter().map(|size| size.name());
         values.chain(sizes).any(|value| filter.contains(value))
             || self.set(&filter).is_ok()
-            || near(self, &filter, false).is_some()
+            || near(self.everything(), &filter, false).is_some()
     }
 
     /// The message about filters that no scenario fits.
@@ -156,7 +155,7 @@ impl ScenarioFile {
         {
             help.push(format!("names have a size only with {SIZING_VARIABLE}=1, or --sizing"));
         } else {
-            help.extend(near(self, inside, exact));
+            help.extend(near(self.everything(), inside, exact));
         }
         help
     }
@@ -217,22 +216,6 @@ impl ScenarioFile {
         };
         Chosen { scenarios: matching(self.members(set)), ignored: matching(self.ignored_beside(set)) }
     }
-}
-
-/// The help line with the names of scenarios closest to `given`, and also parts of names unless `whole`.
-pub(super) fn near(file: &ScenarioFile, given: &str, whole: bool) -> Option<String> {
-    let names: Vec<String> = file.everything().map(Scenario::name).collect();
-    let parts: BTreeSet<String> = names.iter().filter(|_| !whole).flat_map(|name| parts(name)).collect();
-    suggestion(given, names.iter().chain(&parts).map(String::as_str))
-}
-
-/// The parts of a name: its sections, runs of consecutive sections, and the words of the first section.
-fn parts(name: &str) -> Vec<String> {
-    let sections: Vec<&str> = name.split("::").collect();
-    let runs = (0..sections.len())
-        .flat_map(|from| (from + 1..=sections.len()).map(move |to| (from, to)))
-        .map(|(from, to)| sections[from..to].join("::"));
-    runs.chain(sections[0].split('_').map(str::to_owned)).collect()
 }
 
 fn allowed(exact: bool) -> String {

@@ -5,13 +5,14 @@ use std::fs;
 use std::path::Path;
 
 use super::budget::{self, Budget};
+use super::guest_size::GuestSize;
 use super::ignored::{self, Ignored};
 use super::matrix::{Axes, Constraint};
+use super::near::near;
 use super::raw;
 use super::read::{self, restriction};
-use super::sizing::GuestSize;
 use super::table::{AXES, Axis};
-use super::{Profile, SIZING_VARIABLE, Scenario, Selection, Set, Sizing, Transport, choose, set, sizing};
+use super::{Profile, SIZING_VARIABLE, Scenario, Selection, Set, Sizing, Transport, guest_size, set};
 use crate::axis::{AxisValue, quoted_names};
 use crate::failure::input::{InputError, InputFile, did_you_mean};
 
@@ -94,7 +95,7 @@ impl ScenarioFile {
             scenarios.iter().chain(ignored.iter().flat_map(|block| &block.cases)).copied().collect();
         Ok(Self {
             name: name.to_owned(),
-            sizes: sizing::read(source, &raw.sizing)?,
+            sizes: guest_size::read(source, &raw.sizing)?,
             sets: set::read(source, &raw.set, &all)?,
             profiles: profiles(source, &raw.profile)?,
             budgets: budget::read(source, &raw.budget, &axes, &all)?,
@@ -195,7 +196,7 @@ impl ScenarioFile {
         // A part behind the third that is no transport may be meant as a size.
         let sized = name.split("::").skip(3).any(|part| Transport::named(part).is_err());
         let sized = if sized { self.clone().sized().ok() } else { None };
-        let mut help = Vec::from_iter(choose::near(sized.as_ref().unwrap_or(self), name, true));
+        let mut help = Vec::from_iter(near(sized.as_ref().unwrap_or(self).everything(), name, true));
         help.push(format!("allowed: a whole name `{}`; `multivm scenarios` lists them", Scenario::NAME_FORM));
         Err(InputError::new(&format!("{} has no scenario `{name}`: {cause}", self.name), &help))
     }

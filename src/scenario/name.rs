@@ -3,7 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::table::traits;
 use super::{Location, Mode, Order, Sizing, Transport, Workload};
 use crate::axis::{AxisValue, UnknownName, quoted_names};
 
@@ -55,18 +54,6 @@ impl Scenario {
     pub fn group(&self) -> String {
         let order = self.transport.name_of(self.order).unwrap_or(self.order.name());
         format!("{}_{order}", self.mode)
-    }
-
-    /// The place of the scenario's group among all groups, in the order of the axes.
-    pub fn group_place(&self) -> usize {
-        let [mode, order, ..] = traits(self);
-        mode.0 * order.1 + order.0
-    }
-
-    /// The rank of the scenario's place and kind of load among all of them, in the order of the axes.
-    pub fn load_place(&self) -> usize {
-        let [_, _, location, workload, _] = traits(self);
-        location.0 * workload.1 + workload.0
     }
 }
 

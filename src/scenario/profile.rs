@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use super::field::{FIELDS, field};
-use super::raw::ProfileTable;
-use super::{AtTimeout, Bytes, Mode};
-use crate::failure::input::{InputError, InputFile, did_you_mean};
+use super::{AtTimeout, Bytes};
 
 /// The sizes, counts and times of a run.
 ///
@@ -120,99 +117,10 @@ impl Profile {
         u64::from(self.guests + self.load_guests).saturating_mul(self.memory.0)
     }
 
-    /// The longest duration of one migration of one guest in a given mode.
-    pub fn migration_timeout(&self, mode: Mode) -> Duration {
-        (mode.row().timeout)(self)
-    }
-
-    /// Bandwidth limit per second of one migration of a given mode until its switch to post-copy; none without a limit.
-    pub fn bandwidth_before_switch(&self, mode: Mode) -> Option<Bytes> {
-        (mode.row().bandwidth_before_switch)(self)
-    }
-
     /// How long a watch of hosts may see nothing, and still prove something: as long as a guest may be silent. A profile for
     /// guests that are hardly ever silent makes no host answer faster.
     pub fn blind_limit(&self) -> Duration {
         self.max_gap.max(HOST_ANSWER)
-    }
-
-    /// The time in which our program in a guest rewrites all of its [`Profile::pattern_memory`] once.
-    pub fn rewrite(&self, mode: Mode) -> Duration {
-        (mode.row().rewrite)(self)
-    }
-
-    /// The profile for a record: every field, in the unit that its name ends with. A limit that is not there is absent:
-    /// nothing in a record is null.
-    pub fn facts(&self) -> serde_json::Value {
-        let fields = FIELDS.iter().map(|field| (field.fact.to_owned(), (field.get)(self)));
-        let fields = fields.filter(|(_, value)| !value.is_null());
-        std::iter::once(("name".to_owned(), self.name.as_str().into())).chain(fields).collect()
-    }
-
-    /// Every environment variable that [`Profile::override_from`] reads, with its allowed values.
-    pub fn variables() -> impl Iterator<Item = (String, &'static str)> {
-        FIELDS.iter().map(|field| (field.variable(), field.allowed))
-    }
-
-    /// The profile with every field replaced for which `variable` has a value.
-    ///
-    /// Each field has a variable of its own, `MULTIVM_` and its name in upper case: `MULTIVM_GUESTS=10`,
-    /// `MULTIVM_PROBE_INTERVAL=10ms`. The text is the same as in the file, without quotes. For the process' environment
-    /// pass `|name| std::env::var(name).ok()`.
-    ///
-    /// # Errors
-    ///
-    /// A variable has a value that its field cannot have; the message names the variable, the value and the allowed values.
-    pub fn override_from(mut self, variable: impl Fn(&str) -> Option<String>) -> Result<Self, InputError> {
-        for field in &FIELDS {
-            let name = field.variable();
-            // An empty variable counts as not set.
-            let Some(value) = variable(&name).filter(|value| !value.is_empty()) else {
-                continue;
-            };
-            if (field.set)(&mut self, &value).is_none() {
-                // Quotes belong to TOML. The message must not tell a user who copied them into the variable to do it again.
-                let allowed = field.allowed.replace('"', "`");
-                return Err(InputError::new(
-                    &format!("the environment variable {name} cannot be `{value}`"),
-                    &[format!("allowed: {allowed}")],
-                ));
-            }
-        }
-        Ok(self)
-    }
-
-    /// The profile that a table declares. Messages about missing fields point at `at`, the place of `name`.
-    pub(super) fn from_table(
-        source: InputFile<'_>,
-        name: &str,
-        at: std::ops::Range<usize>,
-        table: &ProfileTable,
-    ) -> Result<Self, InputError> {
-        if let Some(unknown) = table.keys().find(|key| field(key.get_ref()).is_none()) {
-            let mut help = vec![format!("allowed: {}", keys())];
-            help.extend(did_you_mean(unknown.get_ref(), FIELDS.map(|f| f.key)));
-            return Err(source.error(
-                unknown.span(),
-                &format!("unknown key `{unknown}` in the profile `{name}`"),
-                "not a field of a profile",
-                &help,
-            ));
-        }
-
-        let mut profile = Self::blank(name);
-        for field in &FIELDS {
-            let value = table.get(field.key).ok_or_else(|| {
-                source.error(
-                    at.clone(),
-                    &format!("the profile `{name}` has no `{}`", field.key),
-                    "missing in this profile",
-                    &[format!("allowed: {}", field.allowed)],
-                )
-            })?;
-            field.read(source, value, &mut profile)?;
-        }
-        Ok(profile)
     }
 
     /// A profile without any field set, which the reader of a file fills.
@@ -245,8 +153,4 @@ impl Profile {
             first_pass_bandwidth: Bytes(0),
         }
     }
-}
-
-fn keys() -> String {
-    FIELDS.map(|field| format!("`{}`", field.key)).join(", ")
 }

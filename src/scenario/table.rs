@@ -55,6 +55,20 @@ pub(super) fn traits(scenario: &Scenario) -> [(usize, usize); 5] {
     ]
 }
 
+impl Scenario {
+    /// The place of the scenario's group among all groups, in the order of the axes.
+    pub fn group_place(&self) -> usize {
+        let [mode, order, ..] = traits(self);
+        mode.0 * order.1 + order.0
+    }
+
+    /// The rank of the scenario's place and kind of load among all of them, in the order of the axes.
+    pub fn load_place(&self) -> usize {
+        let [_, _, location, workload, _] = traits(self);
+        location.0 * workload.1 + workload.0
+    }
+}
+
 /// The traits as numbers, with the count of numbers; no two traits share a number. A scenario without a size has no number
 /// for it.
 pub(super) fn numbered(scenario: &Scenario) -> (Vec<usize>, usize) {

@@ -1,6 +1,7 @@
 //! CPU load: workers that compute without end.
 
-use super::{HostShare, LoadKind, LoadRow, LoadSize, Room, Signs, tool, words};
+use super::row::{HostShare, LoadKind, LoadRow, LoadSize, Room, Signs, words};
+use super::tool;
 use crate::scenario::Bytes;
 
 pub(super) static STRESS: LoadRow = LoadRow {

@@ -2,7 +2,8 @@
 //!
 //! I/O has no [`HostShare::Short`]: a full storage does not slow guests down, it stops them.
 
-use super::{HostShare, LoadKind, LoadRow, LoadSize, Signs, tool, words};
+use super::row::{HostShare, LoadKind, LoadRow, LoadSize, Signs, words};
+use super::tool;
 use crate::scenario::Bytes;
 
 pub(super) static STRESS: LoadRow = LoadRow {

@@ -1,6 +1,7 @@
 //! Memory load: workers that write to all of their memory again and again, so that its pages stay dirty.
 
-use super::{HostShare, LoadKind, LoadRow, LoadSize, Room, Signs, tool, total};
+use super::row::{HostShare, LoadKind, LoadRow, LoadSize, Room, Signs, total, words};
+use super::tool;
 use crate::scenario::Bytes;
 
 pub(super) static STRESS: LoadRow = LoadRow {
@@ -40,7 +41,7 @@ static KIND: LoadKind = LoadKind {
 };
 
 fn arguments(workers: u32, bytes: Bytes) -> Vec<String> {
-    let mut words = super::words([("--vm", workers.to_string()), ("--vm-bytes", bytes.for_stress())]);
+    let mut words = words([("--vm", workers.to_string()), ("--vm-bytes", bytes.for_stress())]);
     words.push("--vm-keep".to_owned());
     words
 }

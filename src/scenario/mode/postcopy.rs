@@ -1,6 +1,6 @@
 //! Post-copy: after the first pass over its memory the guest runs on the target and fetches the missing pages.
 
-use super::{ABORTED, ModeRow};
+use super::row::{ABORTED, ModeRow};
 
 pub(super) static ROW: ModeRow = ModeRow {
     name: "postcopy",
@@ -11,11 +11,13 @@ pub(super) static ROW: ModeRow = ModeRow {
         Some(profile.bandwidth.unwrap_or(first_pass).min(first_pass))
     },
     rewrite: |profile| profile.postcopy_rewrite,
+    switches: true,
+    // A suspended guest would not make the migration complete sooner.
+    may_suspend: false,
     ends: |profile| {
         let rest =
             profile.bandwidth.map(|most| format!(", then at no more than {most}/s")).unwrap_or_default();
         format!("switched over after the first pass (virDomainMigrateStartPostCopy){rest}")
     },
-    // A suspended guest would not make the migration complete sooner.
     at_timeout: |_| ABORTED,
 };

@@ -2,7 +2,7 @@
 
 use humantime::format_duration;
 
-use super::{ABORTED, ModeRow};
+use super::row::{ABORTED, ModeRow};
 use crate::scenario::AtTimeout;
 
 pub(super) static ROW: ModeRow = ModeRow {
@@ -11,6 +11,8 @@ pub(super) static ROW: ModeRow = ModeRow {
     timeout: |profile| profile.precopy_timeout,
     bandwidth_before_switch: |profile| profile.bandwidth,
     rewrite: |profile| profile.precopy_rewrite,
+    switches: false,
+    may_suspend: true,
     ends: |profile| {
         let limit = format_duration(profile.downtime_limit);
         format!("over when the rest can be sent in {limit} (QEMU's downtime-limit)")
