@@ -77,7 +77,7 @@ mod tests {
 
     use super::super::job::Call;
     use super::super::limits::Limits;
-    use super::super::options::{Move, Options};
+    use super::super::{Move, Options};
     use super::*;
     use crate::libvirt::{
         AbortAnswer, Detail, EventKind, HostEvent, JobStats, LifecycleEvent, Result, Switch,

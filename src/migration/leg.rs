@@ -7,10 +7,10 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Instant;
 
+use super::Move;
 use super::connections::Counting;
 use super::drive::{Caller, drive};
 use super::limits::Limits;
-use super::options::Move;
 use super::report::{Hear, LegReport, Progress};
 use super::watch::{Happening, LegWatch};
 use crate::failure::{Attempt, Result};

@@ -4,6 +4,7 @@
 mod ending;
 mod giving_up;
 mod suspension;
+mod switch_state;
 mod switching;
 #[cfg(test)]
 mod tests;
@@ -11,15 +12,14 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use super::Move;
 use super::job::{Call, CallAnswer};
 use super::limits::Limits;
-use super::options::Move;
 use super::report::{LegReport, Progress};
 use super::stops::Stops;
 use crate::failure::Cause;
 use crate::libvirt::{self, Detail, EventKind, HostEvent, JobStats, LifecycleEvent};
-use crate::scenario::Mode;
-use switching::PostCopy;
+use switch_state::PostCopy;
 
 /// What a watch hears of.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub enum Happening {
 
 /// How far the migration is.
 #[derive(Debug)]
-enum Stage {
+enum WatchStage {
     UnderWay,
     /// The time is up; what the statistics say of its progress is awaited.
     TimeUp {
@@ -67,7 +67,7 @@ pub struct LegWatch<'a> {
     limits: Limits,
     began: Instant,
     report: LegReport,
-    stage: Stage,
+    stage: WatchStage,
     post_copy: PostCopy,
     stops: Stops,
     next_sample: Instant,
@@ -98,7 +98,7 @@ impl<'a> LegWatch<'a> {
             limits,
             began,
             report: LegReport { began: Some(began), ..LegReport::default() },
-            stage: Stage::UnderWay,
+            stage: WatchStage::UnderWay,
             post_copy: PostCopy::Waiting,
             stops: Stops::default(),
             next_sample: began + limits.sample,
@@ -125,36 +125,36 @@ impl<'a> LegWatch<'a> {
     /// What is to be called now.
     pub fn due(&mut self, now: Instant, interrupted: bool) -> Vec<Call> {
         match self.stage {
-            Stage::UnderWay if interrupted => self.give_up(Cause::interrupted(), now),
-            Stage::UnderWay => {
+            WatchStage::UnderWay if interrupted => self.give_up(Cause::interrupted(), now),
+            WatchStage::UnderWay => {
                 self.switch_if_due(now);
                 self.sample_if_due(now);
                 if now >= self.time_up {
                     self.on_time_up(now);
                 }
             }
-            Stage::TimeUp { since } => {
+            WatchStage::TimeUp { since } => {
                 if interrupted || now >= since + self.limits.answer {
                     self.give_up_at_timeout(None, now);
                 }
             }
-            Stage::GivenUp { since, .. } => {
+            WatchStage::GivenUp { since, .. } => {
                 if now >= since + self.limits.abort {
                     self.stop_waiting(now);
                 }
             }
-            Stage::Returned { since } => {
+            WatchStage::Returned { since } => {
                 if self.has_settled() || now >= since + self.limits.events {
                     self.resume_or_end(now);
                 }
             }
-            Stage::Resuming { since } => {
+            WatchStage::Resuming { since } => {
                 if now >= since + self.limits.answer {
                     self.add_to_error("libvirt did not answer the order to resume the guest");
-                    self.stage = Stage::Over;
+                    self.stage = WatchStage::Over;
                 }
             }
-            Stage::Over => {}
+            WatchStage::Over => {}
         }
         std::mem::take(&mut self.wanted)
     }
@@ -162,16 +162,16 @@ impl<'a> LegWatch<'a> {
     /// When something is due even if nothing happens before.
     pub fn next_due(&self) -> Instant {
         match self.stage {
-            Stage::UnderWay => self.next_under_way(),
-            Stage::TimeUp { since } | Stage::Resuming { since } => since + self.limits.answer,
-            Stage::GivenUp { since, .. } => since + self.limits.abort,
-            Stage::Returned { since } => since + self.limits.events,
-            Stage::Over => self.began,
+            WatchStage::UnderWay => self.next_under_way(),
+            WatchStage::TimeUp { since } | WatchStage::Resuming { since } => since + self.limits.answer,
+            WatchStage::GivenUp { since, .. } => since + self.limits.abort,
+            WatchStage::Returned { since } => since + self.limits.events,
+            WatchStage::Over => self.began,
         }
     }
 
     pub fn is_over(&self) -> bool {
-        matches!(self.stage, Stage::Over)
+        matches!(self.stage, WatchStage::Over)
     }
 
     pub fn into_report(self) -> LegReport {
@@ -240,7 +240,7 @@ impl<'a> LegWatch<'a> {
 
     /// Until QEMU has switched, the order to switch must not wait for libvirt to answer a question.
     fn may_sample(&self) -> bool {
-        self.plan.mode == Mode::Precopy || self.post_copy == PostCopy::Switched
+        !self.plan.mode.row().switches || self.post_copy == PostCopy::Switched
     }
 
     fn sample_if_due(&mut self, now: Instant) {
@@ -257,7 +257,7 @@ impl<'a> LegWatch<'a> {
             (self.hear)(Progress::Sample(stats));
             self.report.samples.push((now, stats.data_processed_bytes.unwrap_or_default()));
         }
-        if let Stage::TimeUp { .. } = self.stage {
+        if let WatchStage::TimeUp { .. } = self.stage {
             self.give_up_at_timeout(stats.as_deref(), now);
         }
     }

@@ -1,6 +1,6 @@
 //! Post-copy: a first pass that is slow enough to leave a remainder, a switch, and the rest as fast as the profile allows.
 
-use super::{ModePolicy, bandwidth_mib};
+use super::policy::{ModePolicy, bandwidth_mib};
 use crate::migration::{Again, LegReport, Pace};
 
 /// QEMU's downtime-limit, in milliseconds: QEMU considers no guest converged whose remaining memory takes longer to send.

@@ -1,6 +1,6 @@
 //! Pre-copy: as fast as the profile allows, with the guest's CPUs held back when it does not converge.
 
-use super::{ModePolicy, bandwidth_mib};
+use super::policy::{ModePolicy, bandwidth_mib};
 
 pub static POLICY: ModePolicy = ModePolicy {
     asks: |options, scenario, profile, pace| {

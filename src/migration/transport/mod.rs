@@ -1,40 +1,14 @@
 //! The transports: what each asks of libvirt, what it needs of a stack, and what proves it. One file each.
 
+mod demands;
 mod multifd;
 mod plain;
 mod requirement;
 mod xbzrle;
 
+use crate::scenario::{Scenario, Transport};
+pub use demands::{Promise, Sign, TransportDemands};
 pub use requirement::{Requirement, Stack};
-
-use super::LegReport;
-use crate::libvirt::Migration;
-use crate::scenario::{Mode, Scenario, Transport};
-
-/// A transport in the migration room. Its row of the axis has its name and its explanation.
-pub struct TransportDemands {
-    /// Adds what the transport asks of libvirt.
-    pub asks: fn(&mut Migration),
-    /// What the transport needs to carry a migration of that mode.
-    pub needs: fn(Mode) -> Requirement,
-    /// What every migration by it shows; none for a transport that any completed migration proves.
-    pub promise: Option<Promise>,
-}
-
-/// What a transport shows in every migration that it carries.
-pub struct Promise {
-    /// The promise in words.
-    pub text: &'static str,
-    /// Decides whether the report of a successful leg keeps the promise.
-    pub kept: fn(&LegReport) -> Sign,
-}
-
-/// What a leg shows of its transport.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sign {
-    pub ok: bool,
-    pub seen: String,
-}
 
 pub fn of(transport: Transport) -> &'static TransportDemands {
     match transport {

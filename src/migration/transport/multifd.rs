@@ -1,6 +1,7 @@
 //! Multifd: memory goes over four connections beside the main one, each with a sending thread of its own.
 
-use super::{Promise, Requirement, Sign, TransportDemands};
+use super::Requirement;
+use super::demands::{Promise, Sign, TransportDemands};
 use crate::libvirt::Version;
 use crate::migration::{Connections, LegReport};
 use crate::scenario::Mode;
@@ -21,10 +22,7 @@ pub static DEMANDS: TransportDemands = TransportDemands {
 /// could not have both multifd and post-copy before QEMU 10.1 (commit e27418861288 "migration: enable multifd and postcopy
 /// together"): migrate_caps_check said "Postcopy is not yet compatible with multifd".
 fn needs(mode: Mode) -> Requirement {
-    let qemu = match mode {
-        Mode::Precopy => Version::new(4, 0, 0),
-        Mode::Postcopy => Version::new(10, 1, 0),
-    };
+    let qemu = if mode.row().switches { Version::new(10, 1, 0) } else { Version::new(4, 0, 0) };
     Requirement { libvirt: Version::new(5, 2, 0), qemu }
 }
 

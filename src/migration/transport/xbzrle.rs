@@ -1,6 +1,7 @@
 //! XBZRLE: a page that is sent again goes as its difference to the copy in the source's cache.
 
-use super::{Promise, Requirement, Sign, TransportDemands};
+use super::Requirement;
+use super::demands::{Promise, Sign, TransportDemands};
 use crate::libvirt::Version;
 use crate::migration::LegReport;
 

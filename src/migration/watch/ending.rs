@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{LegWatch, Stage};
+use super::{LegWatch, WatchStage};
 use crate::libvirt;
 use crate::migration::job::Call;
 
@@ -11,7 +11,7 @@ impl LegWatch<'_> {
         self.report.ended = Some(at);
         self.report.duration = at.saturating_duration_since(self.began);
         self.report.completed = result.is_ok();
-        let given_up = matches!(self.stage, Stage::GivenUp { .. });
+        let given_up = matches!(self.stage, WatchStage::GivenUp { .. });
         self.settle_giving_up();
         match result {
             Ok(()) if given_up => self.add_to_error("it completed all the same"),
@@ -21,7 +21,7 @@ impl LegWatch<'_> {
                 self.report.error.get_or_insert_with(|| error.into());
             }
         }
-        self.stage = Stage::Returned { since: now };
+        self.stage = WatchStage::Returned { since: now };
     }
 
     /// Whether all events that matter have arrived.
@@ -32,10 +32,10 @@ impl LegWatch<'_> {
     /// Resumes a guest that this watch suspended and that is still on the source; otherwise ends.
     pub(super) fn resume_or_end(&mut self, now: Instant) {
         if self.suspended && !self.report.completed {
-            self.stage = Stage::Resuming { since: now };
+            self.stage = WatchStage::Resuming { since: now };
             self.ask(Call::Resume, now);
         } else {
-            self.stage = Stage::Over;
+            self.stage = WatchStage::Over;
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{LegWatch, Stage};
+use super::{LegWatch, WatchStage};
 use crate::failure::{Cause, FailureKind};
 use crate::libvirt::{self, AbortAnswer, JobStats};
 use crate::migration::job::Call;
@@ -16,7 +16,7 @@ impl LegWatch<'_> {
             }
             return;
         }
-        self.stage = Stage::TimeUp { since: now };
+        self.stage = WatchStage::TimeUp { since: now };
         self.ask(Call::JobStats, now);
     }
 
@@ -34,7 +34,7 @@ impl LegWatch<'_> {
     }
 
     pub(super) fn give_up(&mut self, why: Cause, now: Instant) {
-        self.stage = Stage::GivenUp { since: now, why, aborted: None };
+        self.stage = WatchStage::GivenUp { since: now, why, aborted: None };
         self.ask(Call::AbortJob, now);
     }
 
@@ -45,16 +45,16 @@ impl LegWatch<'_> {
             Err(error) => format!("it could not be aborted: {error}"),
         };
         match &mut self.stage {
-            Stage::GivenUp { aborted, .. } => *aborted = Some(words),
+            WatchStage::GivenUp { aborted, .. } => *aborted = Some(words),
             // libvirt's migrating call returned first.
-            Stage::Returned { .. } => self.add_to_error(&words),
+            WatchStage::Returned { .. } => self.add_to_error(&words),
             _ => {}
         }
     }
 
     /// Makes the reason for giving up the migration's error: libvirt's own error is only its consequence.
     pub(super) fn settle_giving_up(&mut self) {
-        let Stage::GivenUp { why, aborted, .. } = &self.stage else { return };
+        let WatchStage::GivenUp { why, aborted, .. } = &self.stage else { return };
         let aborted = aborted.clone();
         self.report.error = Some(why.clone());
         if let Some(words) = aborted {

@@ -2,15 +2,15 @@
 
 use std::time::Instant;
 
-use super::{LegWatch, Stage};
+use super::{LegWatch, WatchStage};
 use crate::libvirt;
 use crate::migration::job::Call;
-use crate::scenario::{AtTimeout, Mode};
+use crate::scenario::AtTimeout;
 
 impl LegWatch<'_> {
     /// Notes that the guest stood still before its last pass.
     pub(super) fn note_suspension(&mut self, at: Instant) {
-        if self.plan.mode == Mode::Precopy {
+        if self.plan.mode.row().may_suspend {
             self.report.suspended.get_or_insert(at.saturating_duration_since(self.began));
         }
     }
@@ -22,7 +22,7 @@ impl LegWatch<'_> {
         // libvirt allows it only while QEMU migrates, not while it prepares the migration: the watch keeps trying for the
         // length of another timeout.
         let tried = now >= self.began + 2 * self.plan.timeout && !self.is_out(Call::Suspend);
-        self.plan.mode == Mode::Precopy
+        self.plan.mode.row().may_suspend
             && self.plan.at_timeout != AtTimeout::Abort
             && !self.suspended
             && waited
@@ -44,6 +44,6 @@ impl LegWatch<'_> {
         if let Err(error) = answer {
             self.add_to_error(&format!("it is suspended and could not be resumed: {error}"));
         }
-        self.stage = Stage::Over;
+        self.stage = WatchStage::Over;
     }
 }

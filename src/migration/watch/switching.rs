@@ -3,27 +3,15 @@
 use std::time::Instant;
 
 use super::LegWatch;
+use super::switch_state::PostCopy;
 use crate::failure::{Cause, FailureKind};
 use crate::libvirt::{self, Switch};
 use crate::migration::job::Call;
-use crate::scenario::Mode;
-
-/// The state of the switch to post-copy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PostCopy {
-    /// The first pass is not over.
-    Waiting,
-    /// The watch orders it from this moment on.
-    Due(Instant),
-    /// Ordered, or too late to order; QEMU has not switched.
-    Ordered,
-    Switched,
-}
 
 impl LegWatch<'_> {
     /// Takes the beginning of a pass over the memory.
     pub(super) fn on_pass(&mut self, pass: i32, now: Instant) {
-        if self.plan.mode == Mode::Postcopy
+        if self.plan.mode.row().switches
             && self.post_copy == PostCopy::Waiting
             && pass >= self.plan.switch_in_pass
         {
