@@ -2,10 +2,6 @@
 
 use std::fmt;
 
-use super::{Asked, Scene};
-use crate::failure::Result;
-use crate::scenario::{Profile, Scenario};
-
 /// A check in words. Every check has one, and every proof points at it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct About {
@@ -86,25 +82,6 @@ impl Advice {
     pub const fn new(when: &'static str, text: &'static str) -> Advice {
         Advice { when, text }
     }
-}
-
-/// One check. A new one is a file with a type that implements this, and a line in [`CHECKS`](super::CHECKS).
-pub trait Check: Sync {
-    fn about(&self) -> &'static About;
-
-    /// Whether a scenario asks this check at all.
-    fn applies(&self, _scenario: &Scenario) -> bool {
-        true
-    }
-
-    /// What the check proves of a scenario under a profile, in one line of plain text.
-    fn explain(&self, _scenario: &Scenario, _profile: &Profile) -> String {
-        let about = self.about();
-        format!("{}: {}", about.summary, plain(about.how))
-    }
-
-    /// Begins to watch a scenario, before its first move.
-    fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>>;
 }
 
 /// Markdown without its links: `[budget](#budgets)` becomes `budget`. Code stays in backticks.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use humantime::format_duration;
 
+use super::distance::Distance;
 use super::{About, Advice, Asked, Check, GuestLook, LegEnd, Moment, Proof, Scene};
 use crate::failure::Result;
 use crate::scenario::{Profile, Scenario};
@@ -50,11 +51,11 @@ impl Check for ClockSane {
 
 struct ClockAsked {
     limit: Duration,
-    guests: HashMap<String, Known>,
+    guests: HashMap<String, KnownClock>,
 }
 
 /// A guest's clock, as far as the check knows it.
-struct Known {
+struct KnownClock {
     /// The boot id at its last look.
     boot_id: String,
     /// The distance at its first look.
@@ -66,7 +67,7 @@ struct Known {
 impl Asked for ClockAsked {
     fn at_start(&mut self, look: &GuestLook) -> Vec<Proof> {
         let known =
-            Known { boot_id: look.seen.boot_id.clone(), distance: look.distance, still: Duration::ZERO };
+            KnownClock { boot_id: look.seen.boot_id.clone(), distance: look.distance, still: Duration::ZERO };
         self.guests.insert(look.guest.name.clone(), known);
         Vec::new()
     }
@@ -87,31 +88,6 @@ impl Asked for ClockAsked {
             return Vec::new();
         }
         vec![look.proof(check(known.distance, look.distance, known.still, self.limit))]
-    }
-}
-
-/// How far a guest's realtime clock is ahead of this machine's, in seconds: an interval.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Distance {
-    least_s: f64,
-    most_s: f64,
-}
-
-impl Distance {
-    /// The distance of a guest whose answer was `guest_s`, from the times of question and answer on this machine.
-    pub fn new(guest_s: f64, asked_s: f64, answered_s: f64) -> Distance {
-        Distance { least_s: guest_s - answered_s, most_s: guest_s - asked_s }
-    }
-
-    /// How far the clock moved at least, in seconds; positive if the guest's clock went ahead.
-    fn moved_from(&self, before: Distance) -> f64 {
-        if self.least_s > before.most_s {
-            self.least_s - before.most_s
-        } else if self.most_s < before.least_s {
-            self.most_s - before.least_s
-        } else {
-            0.0
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{About, Advice, Asked, Check, LegEnd, Moment, Proof, Scene};
 use crate::failure::Result;
 use crate::migration::LegReport;
-use crate::scenario::{AtTimeout, Mode, Profile, Scenario};
+use crate::scenario::{AtTimeout, Profile, Scenario};
 
 pub static ABOUT: About = About {
     id: "live",
@@ -30,7 +30,7 @@ impl Check for WasLive {
     }
 
     fn applies(&self, scenario: &Scenario) -> bool {
-        scenario.mode == Mode::Precopy
+        scenario.mode.row().may_suspend
     }
 
     fn explain(&self, _scenario: &Scenario, profile: &Profile) -> String {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::clock::Distance;
+use super::distance::Distance;
 use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::guest::{ClockMap, Fleet, Guest, Pulse, Testimony};
 use crate::plan::Leg;

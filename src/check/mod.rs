@@ -10,8 +10,10 @@ pub mod connection;
 pub mod copies;
 pub mod definition;
 pub mod disk;
+mod distance;
 pub mod image;
 pub mod kernel_log;
+mod kind;
 pub mod leftovers;
 pub mod live;
 pub mod load;
@@ -34,11 +36,12 @@ pub mod transport;
 mod witnessed;
 pub mod writers;
 
-pub use about::{About, Advice, Check, Moment, plain};
+pub use about::{About, Advice, Moment, plain};
 pub use asked::{
     Asked, BootEnd, CheckedImage, Close, End, GuestPace, HostsLook, LegDowntime, LegEnd, RefusedMigration,
     Scene, Silence, StepEnd,
 };
+pub use kind::Check;
 pub use look::GuestLook;
 pub use proof::Proof;
 use proof::lines;

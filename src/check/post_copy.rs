@@ -3,7 +3,7 @@
 use super::{About, Advice, Asked, Check, LegEnd, Moment, Proof, Scene};
 use crate::failure::Result;
 use crate::migration::LegReport;
-use crate::scenario::{Mode, Scenario};
+use crate::scenario::Scenario;
 
 pub static ABOUT: About = About {
     id: "post_copy",
@@ -29,7 +29,7 @@ impl Check for WasPostCopy {
     }
 
     fn applies(&self, scenario: &Scenario) -> bool {
-        scenario.mode == Mode::Postcopy
+        scenario.mode.row().switches
     }
 
     fn begin<'a>(&self, _scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::ABOUT;
+use super::about::ABOUT;
 use super::baseline::{Baseline, Baselines};
 use super::cpu::cpu;
 use super::disk::disk;

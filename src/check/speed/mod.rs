@@ -9,6 +9,7 @@
 //! that somebody else keeps busy has fast writes in between, one that is limited has none; or the fastest one of 4 s and more in which
 //! none was within the limit.
 
+mod about;
 mod baseline;
 mod cpu;
 mod disk;
@@ -19,26 +20,14 @@ mod seen;
 mod slowdown;
 
 use super::stays::Stays;
-use super::{About, Asked, Check, End, LegEnd, Moment, Proof, Scene};
+use super::{About, Asked, Check, End, LegEnd, Proof, Scene};
 use crate::failure::Result;
 use crate::plan::Direction;
 use crate::scenario::{Profile, Scenario, Side};
+pub use about::ABOUT;
 use baseline::{Baseline, Baselines};
 use judge::{judge, judge_together};
 use seen::Seen;
-
-pub static ABOUT: About = About {
-    id: "speed",
-    summary: "as fast as before",
-    how: "by our program in the guest, on the host at which it has arrived, against before its first move: CPU time, memory written at its \
-          best and synced writes to its disk are not slower by more than `max_slowdown` times; and how long it took until they were not. A \
-          stay of 2 s is judged alone, shorter ones of all guests at one host together, with the migration away from it where they hardly rest; \
-          what stays too short is said",
-    asked: &[Moment::End],
-    advice: &[cpu::ADVICE, memory::ADVICE, disk::ADVICE],
-    goes_on: true,
-    ..About::BASE
-};
 
 /// The check.
 pub struct SameSpeed;
