@@ -19,13 +19,22 @@ pub struct Supply {
     pub machine: Option<u64>,
 }
 
+/// The moves of guests that need room.
+#[derive(Debug, Clone, Copy)]
+enum Moves {
+    /// No guest migrates.
+    None,
+    In(Order),
+    /// In whatever order takes the most room.
+    InAnyOrder,
+}
+
 /// The guests and loads that must fit at the same time.
 #[derive(Debug, Clone, Copy)]
 pub struct Need<'a> {
     profile: &'a Profile,
-    /// The order of the moves, which decides how many guests migrate together and so exist on both hosts at once. Without
-    /// an order none migrates.
-    order: Option<Order>,
+    /// The order of the moves, which decides how many guests migrate together and so exist on both hosts at once.
+    moves: Moves,
     /// Number of other guests, which boot as load, half of them on each host.
     load_guests: u32,
     /// Memory of the load in each guest, in bytes.
@@ -35,7 +44,7 @@ pub struct Need<'a> {
 impl<'a> Need<'a> {
     /// The needs of a scenario whose guests have this profile.
     pub fn of(scenario: &Scenario, profile: &'a Profile) -> Need<'a> {
-        let need = Need { order: Some(scenario.order), ..Need::at_rest(profile) };
+        let need = Need { moves: Moves::In(scenario.order), ..Need::at_rest(profile) };
         match scenario.workload {
             Workload::Boot(booting) => {
                 let load_guests = (booting.row().load_guests)(profile.load_guests as usize);
@@ -48,14 +57,14 @@ impl<'a> Need<'a> {
         }
     }
 
-    /// The largest needs of any scenario: all guests migrate together, and all load guests boot.
+    /// The largest needs of any scenario: as many guests migrate together as in any order, and all load guests boot.
     pub fn at_most(profile: &'a Profile) -> Need<'a> {
-        Need { order: Some(Order::Simultaneous), load_guests: profile.load_guests, ..Need::at_rest(profile) }
+        Need { moves: Moves::InAnyOrder, load_guests: profile.load_guests, ..Need::at_rest(profile) }
     }
 
     /// The needs of a fleet that does nothing.
     pub fn at_rest(profile: &'a Profile) -> Need<'a> {
-        Need { profile, order: None, load_guests: 0, load: 0 }
+        Need { profile, moves: Moves::None, load_guests: 0, load: 0 }
     }
 
     /// A line of arithmetic for each need that does not fit; none if all fit.
@@ -90,15 +99,13 @@ impl<'a> Need<'a> {
     /// The most guests that migrate together.
     fn moving(&self) -> u32 {
         let guests = self.profile.guests;
-        let Some(order) = self.order else { return 0 };
-        if order.row().seeded {
-            // A random plan may move all guests together.
-            return guests;
+        match self.moves {
+            Moves::None => 0,
+            Moves::In(order) => moving_together(order, guests),
+            Moves::InAnyOrder => {
+                Order::ALL.iter().map(|order| moving_together(*order, guests)).max().unwrap_or(0)
+            }
         }
-        let fleet = PlanInput { guests: guests as usize, rounds: 1, seed: Seed(0) };
-        let steps = order.steps(&fleet).unwrap_or_default();
-        let most = steps.iter().map(|step| step.legs.len()).max().unwrap_or(0);
-        u32::try_from(most).unwrap_or(guests)
     }
 
     fn each(&self) -> u64 {
@@ -149,6 +156,18 @@ impl<'a> Need<'a> {
         let memory = self.profile.memory;
         format!("{place}: {parts} x ({memory} + {QEMU_OWN} for QEMU) = {}; {has}", mib(needed))
     }
+}
+
+/// The most of so many guests that migrate together in an order.
+fn moving_together(order: Order, guests: u32) -> u32 {
+    if order.row().seeded {
+        // A random plan may move all guests together.
+        return guests;
+    }
+    let fleet = PlanInput { guests: guests as usize, rounds: 1, seed: Seed(0) };
+    let steps = order.steps(&fleet).unwrap_or_default();
+    let most = steps.iter().map(|step| step.legs.len()).max().unwrap_or(0);
+    u32::try_from(most).unwrap_or(guests)
 }
 
 /// Advice about guests that do not fit.
