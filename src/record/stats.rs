@@ -16,7 +16,8 @@ pub struct Stats(BTreeMap<String, Value>);
 /// Statistics that only the completed job has: they are constant through a migration, or follow from others.
 const ONLY_COMPLETED: [&str; 4] = ["operation", "memory_page_size", "memory_normal_bytes", "setup_time"];
 
-/// Sums over memory and disks, each with the memory's figure, which equals the sum if no disk is copied.
+/// Sums over memory and disks, each with the memory's figure, which equals the sum if no disk is copied. A reader takes a
+/// sum that it has never seen for the memory's figure.
 const SUMS: [(&str, &str); 3] = [
     ("data_total", "memory_total"),
     ("data_processed", "memory_processed"),
@@ -45,7 +46,13 @@ impl Stats {
 
     /// The number of this name.
     pub fn number(&self, name: &str) -> Option<u64> {
-        self.0.get(name)?.as_u64()
+        self.get(name)?.as_u64()
+    }
+
+    /// The value of this name: its own one, or of a sum that was left out the memory's.
+    fn get(&self, name: &str) -> Option<&Value> {
+        let memory = || SUMS.iter().find(|(sum, _)| *sum == name).and_then(|(_, memory)| self.0.get(*memory));
+        self.0.get(name).or_else(memory)
     }
 
     /// The guest's dirty rate in bytes per second: libvirt gives pages.
@@ -58,15 +65,27 @@ impl Stats {
         self.0.is_empty()
     }
 
-    /// The statistics of a sample: those that differ from the ones before. A statistic that was 0 from the beginning has not
-    /// changed, and only the completed job has `operation`, `memory_page_size`, `memory_normal_bytes` and `setup_time`.
+    /// The statistics of a sample: those in which it differs from what a reader `knows` by the samples before. A statistic
+    /// that was 0 from the beginning has not changed, and only the completed job has `operation`, `memory_page_size`,
+    /// `memory_normal_bytes` and `setup_time`.
     #[must_use]
-    pub fn changed_since(&self, before: &Stats) -> Stats {
+    pub fn changed_since(&self, knows: &Stats) -> Stats {
         let zero = Value::from(0);
-        let changed = self.0.iter().filter(|(name, value)| {
-            before.0.get(*name).unwrap_or(&zero) != *value && !ONLY_COMPLETED.contains(&name.as_str())
+        let differs = |knows: &Stats, name: &str, value: &Value| knows.get(name).unwrap_or(&zero) != value;
+        let is_sum = |name: &str| SUMS.iter().any(|(sum, _)| *sum == name);
+        let own = self.0.iter().filter(|(name, value)| {
+            !is_sum(name) && !ONLY_COMPLETED.contains(&name.as_str()) && differs(knows, name, value)
         });
-        Stats(changed.map(|(name, value)| (name.clone(), value.clone())).collect())
+        let mut changed = Stats(own.map(|(name, value)| (name.clone(), value.clone())).collect());
+        // A sum follows the memory's figure only for a reader that has never seen the sum itself.
+        let mut told = knows.clone();
+        told.update(&changed);
+        for (sum, _) in SUMS {
+            if let Some(value) = self.get(sum).filter(|value| differs(&told, sum, value)) {
+                changed.0.insert(sum.to_owned(), value.clone());
+            }
+        }
+        changed
     }
 
     /// Takes the next sample, which has the statistics that have changed.
@@ -97,28 +116,45 @@ mod tests {
     }
 
     #[test]
-    fn samples_say_what_changed_and_add_up_to_the_whole() {
+    fn samples_say_what_changed() {
         let samples = [
             stats(&[("memory_remaining", 0), ("memory_total", 9), ("operation", 5)]),
             stats(&[("memory_remaining", 7), ("memory_total", 9), ("operation", 5)]),
             stats(&[("memory_remaining", 0), ("memory_total", 9), ("operation", 5)]),
         ];
-        let (mut before, mut reader, mut written) = (Stats::default(), Stats::default(), Vec::new());
+        let (mut reader, mut written) = (Stats::default(), Vec::new());
         for sample in samples {
-            let changed = sample.changed_since(&before);
-            before = sample;
+            let changed = sample.changed_since(&reader);
             reader.update(&changed);
-            assert_eq!(
-                reader.number("memory_remaining").unwrap_or(0),
-                before.number("memory_remaining").unwrap()
-            );
-            assert_eq!(reader.number("memory_total"), Some(9));
             written.push(serde_json::to_string(&changed).unwrap());
         }
         assert_eq!(
             written,
             [r#"{"memory_total":9}"#, r#"{"memory_remaining":7}"#, r#"{"memory_remaining":0}"#]
         );
+    }
+
+    /// Every sequence of four samples in which the memory's figure and the sum are missing, 0 or 1.
+    #[test]
+    fn samples_add_up_to_the_whole_for_a_reader() {
+        const NAMES: [&str; 2] = ["memory_remaining", "data_remaining"];
+        let values = [None, Some(0), Some(1)];
+        let figures: Vec<[Option<u64>; 2]> =
+            values.iter().flat_map(|memory| values.map(|sum| [*memory, sum])).collect();
+        for sequence in 0..figures.len().pow(4) {
+            let (mut knows, mut reader) = (Stats::default(), Stats::default());
+            for place in 0..4 {
+                let given = figures[sequence / figures.len().pow(place) % figures.len()];
+                let sample = Stats::new(NAMES.into_iter().zip(given).filter(|(_, value)| value.is_some()));
+                let changed = sample.changed_since(&knows);
+                knows.update(&changed);
+                reader.update(&serde_json::from_str(&serde_json::to_string(&changed).unwrap()).unwrap());
+                for (name, value) in NAMES.into_iter().zip(given) {
+                    let read = reader.number(name).unwrap_or(0);
+                    assert!(value.is_none_or(|value| value == read), "{name} in {sequence}, {place}: {read}");
+                }
+            }
+        }
     }
 
     #[test]

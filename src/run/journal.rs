@@ -85,7 +85,7 @@ impl<'a> Journal<'a> {
                         what: DomainEvent::from(&event.kind),
                     });
                 }
-                Progress::Sample(stats) => samples.write(record, guest, Stats::new(stats.raw.clone())),
+                Progress::Sample(stats) => samples.write(record, guest, &Stats::new(stats.raw.clone())),
             };
         }
     }
@@ -307,23 +307,23 @@ struct HeldChecks {
     checks: Vec<(String, String)>,
 }
 
-/// The last sample of each running migration, by guest: the record has only what changed since.
+/// What a reader of the record knows of each guest's migration by its samples: the next sample has only what differs.
 #[derive(Clone, Default)]
 struct Samples(Arc<Mutex<BTreeMap<String, Stats>>>);
 
 impl Samples {
-    /// Forgets a guest's last sample, because its next migration begins.
+    /// Forgets a guest's samples, because its next migration begins.
     fn forget(&self, guest: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(guest);
     }
 
     fn write(&self, record: &Record, guest: &str, stats: Stats) {
         let mut samples = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = samples.remove(guest).unwrap_or_default();
-        let changed = stats.changed_since(&before);
-        // After a line that could not be written, the next one has all statistics.
-        if record.write(&Event::JobSample { guest: guest.to_owned(), stats: changed }).is_ok() {
-            samples.insert(guest.to_owned(), stats);
+        let known = samples.entry(guest.to_owned()).or_default();
+        let changed = stats.changed_since(known);
+        // Of a line that could not be written the reader knows nothing.
+        if record.write(&Event::JobSample { guest: guest.to_owned(), stats: changed.clone() }).is_ok() {
+            known.update(&changed);
         }
     }
 }
