@@ -11,7 +11,8 @@ pub struct About {
     pub summary: &'static str,
     /// What the check looks at, and what it compares that with. Markdown.
     pub how: &'static str,
-    /// The moments at which a scenario asks the check.
+    /// The moments at which the check may answer with proofs: those of the questions that it implements of
+    /// [`Asked`](super::Asked).
     pub asked: &'static [Moment],
     /// Which scenarios ask the check, if not all of them do. Markdown.
     pub only: Option<&'static str>,
@@ -43,7 +44,7 @@ impl About {
 pub enum Moment {
     /// Before the first move.
     Start,
-    /// Through the whole scenario, beside everything else.
+    /// At any time of the scenario, as soon as something is seen.
     Always,
     /// After every migration of a guest, before that guest moves again.
     Leg,

@@ -34,13 +34,22 @@ pub struct Scene<'a> {
 /// All calls come from one thread, in the order of what happened. No call may take longer than a question to libvirt: slower
 /// looks run beside the moves and arrive when they are complete.
 pub trait Asked {
-    /// Takes the first look at a guest: before the first move, or after a restart for a move.
-    fn at_start(&mut self, _look: &GuestLook) -> Vec<Proof> {
-        Vec::new()
-    }
+    /// Learns the first look at a guest: before the first move, or after a restart for a move.
+    fn learn_start(&mut self, _look: &GuestLook) {}
 
     /// Learns that the load works.
     fn on_load(&mut self, _load: &LoadWatch) {}
+
+    /// Learns how a migration ended, as soon as libvirt's call has returned.
+    fn learn_leg(&mut self, _end: &LegEnd<'_>) {}
+
+    /// Learns that all calls of a step have returned.
+    fn learn_step(&mut self, _end: &StepEnd<'_>) {}
+
+    /// Judges the first look at a guest: before the first move, or after a restart for a move.
+    fn at_start(&mut self, _look: &GuestLook) -> Vec<Proof> {
+        Vec::new()
+    }
 
     /// Judges the boot of a guest that a scenario restarted for its move, whether it came up or not.
     fn on_boot(&mut self, _boot: &BootEnd<'_>) -> Vec<Proof> {

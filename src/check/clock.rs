@@ -65,19 +65,17 @@ struct KnownClock {
 }
 
 impl Asked for ClockAsked {
-    fn at_start(&mut self, look: &GuestLook) -> Vec<Proof> {
+    fn learn_start(&mut self, look: &GuestLook) {
         let known =
             KnownClock { boot_id: look.seen.boot_id.clone(), distance: look.distance, still: Duration::ZERO };
         self.guests.insert(look.guest.name.clone(), known);
-        Vec::new()
     }
 
-    fn on_leg(&mut self, end: &LegEnd<'_>) -> Vec<Proof> {
+    fn learn_leg(&mut self, end: &LegEnd<'_>) {
         if let Some(known) = self.guests.get_mut(&end.guest.name) {
             known.still +=
                 end.report.standstills(end.source).into_iter().map(|(_, long)| long).sum::<Duration>();
         }
-        Vec::new()
     }
 
     fn on_look(&mut self, look: &GuestLook) -> Vec<Proof> {

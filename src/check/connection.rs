@@ -37,9 +37,8 @@ impl Check for TcpAlive {
 struct ConnectionAsked(HashMap<String, usize>);
 
 impl Asked for ConnectionAsked {
-    fn at_start(&mut self, look: &GuestLook) -> Vec<Proof> {
+    fn learn_start(&mut self, look: &GuestLook) {
         self.0.insert(look.guest.name.clone(), look.guest.agent.losses().len());
-        Vec::new()
     }
 
     fn at_end(&mut self, end: &End<'_>) -> Vec<Proof> {

@@ -19,7 +19,7 @@ pub static ABOUT: About = About {
     id: "copies",
     summary: "never two copies",
     how: "both hosts are asked four times a second, through the whole scenario, which guests run",
-    asked: &[Moment::Always],
+    asked: &[Moment::End],
     advice: &[DOUBLED, BLIND],
     ..About::BASE
 };

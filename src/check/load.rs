@@ -15,7 +15,7 @@ pub static ABOUT: About = About {
     summary: "the load was real",
     how: "looked at every second, in every guest and on every host: before, during and after every migration its processes are \
           alive, not stopped, use CPU time and hold their memory; and what a load writes reaches a disk",
-    asked: &[Moment::Always, Moment::Step],
+    asked: &[Moment::Always, Moment::End],
     only: Some("stress tools"),
     advice: &[ENDED, STOPPED, IDLE, LOST, LET_GO],
     ..About::BASE
@@ -78,7 +78,7 @@ impl Asked for LoadAsked {
         self.places = load.timelines.iter().cloned().map(JudgedPlace::new).collect();
     }
 
-    fn on_step(&mut self, end: &StepEnd<'_>) -> Vec<Proof> {
+    fn learn_step(&mut self, end: &StepEnd<'_>) {
         for place in &mut self.places {
             // A load in a guest belongs to that guest's own move, a load on a host to all moves of the step.
             let own = |leg: &&Leg| place.guest().is_none_or(|guest| self.guests[leg.guest] == guest);
@@ -86,7 +86,6 @@ impl Asked for LoadAsked {
             place.open.push_back((end.ended, leg));
             place.timeline.look_now();
         }
-        Vec::new()
     }
 
     fn meanwhile(&mut self) -> Vec<Proof> {

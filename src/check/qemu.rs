@@ -19,7 +19,7 @@ pub static ABOUT: About = About {
     how: "on both hosts, from the end of the scenario before to this one's: no QEMU of a guest ends without being told to (libvirt's \
           `stopped (crashed)` and `stopped (failed)`), except the one that was to receive a guest whose migration failed; and none \
           writes an assertion, an abort, a broken heap or a fatal error into its log",
-    asked: &[Moment::Always, Moment::End],
+    asked: &[Moment::Step, Moment::End],
     advice: &[ENDED, SAID],
     ..About::BASE
 };
@@ -63,11 +63,10 @@ struct PastMove {
 }
 
 impl Asked for QemuAsked<'_> {
-    fn on_leg(&mut self, end: &LegEnd<'_>) -> Vec<Proof> {
+    fn learn_leg(&mut self, end: &LegEnd<'_>) {
         let to = &self.fleet.hosts.get(end.leg.to()).entry.name;
         let missed = (!end.report.completed).then(|| to.clone());
         self.last.insert(end.guest.name.clone(), PastMove { leg: end.leg, missed });
-        Vec::new()
     }
 
     /// Now it is known which migrations failed.

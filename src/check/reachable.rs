@@ -13,7 +13,7 @@ pub static ABOUT: About = About {
     id: "reachable",
     summary: "reachable",
     how: "ICMP echoes from outside through the whole scenario, every 10 ms; no gap above `max_gap`",
-    asked: &[Moment::Leg, Moment::Always, Moment::End],
+    asked: &[Moment::Leg, Moment::End],
     advice: &[GAP, SILENT],
     ..About::BASE
 };

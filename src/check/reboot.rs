@@ -79,9 +79,8 @@ impl RebootAsked {
 }
 
 impl Asked for RebootAsked {
-    fn at_start(&mut self, look: &GuestLook) -> Vec<Proof> {
+    fn learn_start(&mut self, look: &GuestLook) {
         self.guests.insert(look.guest.name.clone(), look.seen.clone());
-        Vec::new()
     }
 
     fn on_boot(&mut self, boot: &BootEnd<'_>) -> Vec<Proof> {

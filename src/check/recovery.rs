@@ -18,7 +18,7 @@ pub static ABOUT: About = About {
     summary: "recovered",
     how: "from a guest's start on the other host to its next move, or to the end of the scenario, its network is not silent for longer \
           than `max_recovery`, and loses at most a fifth of the probes",
-    asked: &[Moment::Leg, Moment::End],
+    asked: &[Moment::End],
     advice: &[SILENT_AT_ONCE, SILENT_LATER, LOSSY],
     ..About::BASE
 };
@@ -72,9 +72,8 @@ struct RecoveryAsked {
 }
 
 impl Asked for RecoveryAsked {
-    fn on_leg(&mut self, end: &LegEnd<'_>) -> Vec<Proof> {
+    fn learn_leg(&mut self, end: &LegEnd<'_>) {
         self.stays.on_leg(end);
-        Vec::new()
     }
 
     fn at_end(&mut self, end: &End<'_>) -> Vec<Proof> {

@@ -85,7 +85,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::check::About;
+    use crate::check::{About, Moment};
 
     fn abouts() -> impl Iterator<Item = &'static About> {
         CHECKS.iter().map(|check| check.about())
@@ -100,6 +100,57 @@ mod tests {
             assert!(!about.asked.is_empty() && !about.advice.is_empty(), "{about:?}");
             let word = |letter: char| letter.is_ascii_lowercase() || letter == '_';
             assert!(!about.id.is_empty() && about.id.chars().all(word), "{about:?}");
+        }
+    }
+
+    /// The questions of [`Asked`](crate::check::Asked) that are answered with proofs, and when a case puts each of them.
+    const QUESTIONS: [(&str, &[Moment]); 13] = [
+        ("at_start", &[Moment::Start]),
+        ("on_boot", &[Moment::Leg]),
+        ("on_look", &[Moment::Leg, Moment::End]),
+        ("on_silence", &[Moment::Leg, Moment::End]),
+        ("on_hosts", &[Moment::Step, Moment::End]),
+        ("on_leg", &[Moment::Leg]),
+        ("on_refusal", &[Moment::Leg]),
+        ("on_step", &[Moment::Step]),
+        ("meanwhile", &[Moment::Always]),
+        ("before_unload", &[Moment::End]),
+        ("at_end", &[Moment::End]),
+        ("at_standstill", &[Moment::End]),
+        ("at_close", &[Moment::End]),
+    ];
+
+    /// The functions of the first item of a source text that begins so, which a closing brace at a line's beginning ends.
+    fn functions<'a>(text: &'a str, item: &str) -> impl Iterator<Item = &'a str> {
+        let begin = text.find(item).unwrap_or_else(|| panic!("no {item}"));
+        let body = text[begin..].split("\n}").next().unwrap_or_default();
+        body.lines().filter_map(|line| line.strip_prefix("    fn "))
+    }
+
+    #[test]
+    fn every_question_has_its_moments() {
+        let proofs = |line: &&str| line.contains("-> Vec<Proof>");
+        let asked: Vec<&str> = functions(include_str!("asked.rs"), "pub trait Asked ")
+            .filter(proofs)
+            .filter_map(|line| line.split('(').next())
+            .collect();
+        assert_eq!(asked, QUESTIONS.map(|(question, _)| question));
+    }
+
+    /// A check answers those questions that its type implements: the moments of these are the moments in its description.
+    #[test]
+    fn every_check_says_when_it_is_asked() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/check");
+        for about in abouts() {
+            let files = [folder.join(format!("{}.rs", about.id)), folder.join(about.id).join("mod.rs")];
+            let text = files.iter().find_map(|file| fs::read_to_string(file).ok()).unwrap();
+            let moments: BTreeSet<Moment> = functions(&text, "impl Asked for ")
+                .filter_map(|line| {
+                    QUESTIONS.iter().find(|(question, _)| line.starts_with(&format!("{question}(")))
+                })
+                .flat_map(|(_, moments)| moments.iter().copied())
+                .collect();
+            assert_eq!(BTreeSet::from_iter(about.asked.iter().copied()), moments, "{}", about.id);
         }
     }
 

@@ -63,9 +63,8 @@ struct SpeedAsked {
 }
 
 impl Asked for SpeedAsked {
-    fn on_leg(&mut self, end: &LegEnd<'_>) -> Vec<Proof> {
+    fn learn_leg(&mut self, end: &LegEnd<'_>) {
         self.stays.on_leg(end);
-        Vec::new()
     }
 
     fn at_end(&mut self, end: &End<'_>) -> Vec<Proof> {

@@ -122,6 +122,7 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
         match (look, leg) {
             (Ok(look), _) => {
                 self.clocks.insert(number, GuestClock::default());
+                self.panel.tell(|check| check.learn_start(&look));
                 self.panel.ask(self.journal, |check| check.at_start(&look));
             }
             (Err(failure), Some(_)) => {

@@ -71,6 +71,7 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
         }
         let source = self.machines.host(leg.from());
         let end = LegEnd { guest, leg, source, report: &report, refused };
+        self.panel.tell(|check| check.learn_leg(&end));
         self.panel.ask(self.journal, |check| check.on_leg(&end));
         let is_here = report.error.is_none();
         self.log.leg_over(number, leg, report);
@@ -132,6 +133,7 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
             ended: last.unwrap_or_else(Instant::now),
         };
         self.journal.wait(Activity::Proving, "where every guest is");
+        self.panel.tell(|check| check.learn_step(&end));
         self.panel.ask(self.journal, |check| check.on_step(&end));
         self.look_at_hosts(step.legs.first().copied());
     }
