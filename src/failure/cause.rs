@@ -87,13 +87,13 @@ impl From<String> for Cause {
 
 impl From<io::Error> for Cause {
     fn from(error: io::Error) -> Cause {
-        Cause::of(io_kind(error.kind()), error)
+        Cause::of(error.kind().into(), error)
     }
 }
 
 impl From<Errno> for Cause {
     fn from(error: Errno) -> Cause {
-        Cause::of(io_kind(io::Error::from(error).kind()), error)
+        Cause::of(io::Error::from(error).kind().into(), error)
     }
 }
 
@@ -116,21 +116,23 @@ macro_rules! other {
 
 other!(serde_json::Error, minijinja::Error, std::net::AddrParseError, std::num::ParseIntError);
 
-fn io_kind(kind: io::ErrorKind) -> FailureKind {
-    use io::ErrorKind as Io;
-    match kind {
-        Io::TimedOut | Io::WouldBlock => FailureKind::TimedOut,
-        Io::ConnectionRefused
-        | Io::ConnectionReset
-        | Io::ConnectionAborted
-        | Io::NotConnected
-        | Io::BrokenPipe
-        | Io::HostUnreachable
-        | Io::NetworkUnreachable
-        | Io::NetworkDown => FailureKind::Unreachable,
-        Io::PermissionDenied => FailureKind::Refused,
-        Io::NotFound => FailureKind::Missing,
-        _ => FailureKind::Other,
+impl From<io::ErrorKind> for FailureKind {
+    fn from(kind: io::ErrorKind) -> FailureKind {
+        use io::ErrorKind as Io;
+        match kind {
+            Io::TimedOut | Io::WouldBlock => FailureKind::TimedOut,
+            Io::ConnectionRefused
+            | Io::ConnectionReset
+            | Io::ConnectionAborted
+            | Io::NotConnected
+            | Io::BrokenPipe
+            | Io::HostUnreachable
+            | Io::NetworkUnreachable
+            | Io::NetworkDown => FailureKind::Unreachable,
+            Io::PermissionDenied => FailureKind::Refused,
+            Io::NotFound => FailureKind::Missing,
+            _ => FailureKind::Other,
+        }
     }
 }
 

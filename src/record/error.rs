@@ -95,7 +95,11 @@ impl ReportError {
 
 impl From<ReportError> for Cause {
     fn from(error: ReportError) -> Cause {
-        Cause::of(FailureKind::Other, error)
+        let kind = match &error {
+            ReportError::Io { source, .. } => source.kind().into(),
+            _ => FailureKind::Other,
+        };
+        Cause::of(kind, error)
     }
 }
 
@@ -110,5 +114,23 @@ fn hint(error: &io::Error) -> &'static str {
         }
         io::ErrorKind::ReadOnlyFilesystem => "; choose another results folder",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_not_there_is_missing_and_one_that_is_closed_is_refused() {
+        for (kind, expected) in [
+            (io::ErrorKind::NotFound, FailureKind::Missing),
+            (io::ErrorKind::PermissionDenied, FailureKind::Refused),
+            (io::ErrorKind::StorageFull, FailureKind::Other),
+        ] {
+            let error = ReportError::io("open the record", Path::new("/r"))(kind.into());
+            assert_eq!(Cause::from(error).kind, expected);
+        }
+        assert_eq!(Cause::from(ReportError::NoRun { path: "/r".into() }).kind, FailureKind::Other);
     }
 }
