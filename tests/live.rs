@@ -110,7 +110,6 @@ fn leg_finished(guest: &str) -> Event {
         round: 1,
         direction: Direction::Out,
         step: 1,
-        ok: true,
         error: None,
         began_t_ms: None,
         duration_s: 2.75,

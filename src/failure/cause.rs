@@ -6,9 +6,12 @@ use std::io;
 use std::sync::Arc;
 
 use nix::errno::Errno;
+use serde::{Deserialize, Serialize};
 
 /// The kind of a failure, on which decisions depend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
 pub enum FailureKind {
     /// The user or multivm itself ended it.
     Cancelled,

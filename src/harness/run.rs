@@ -95,7 +95,7 @@ impl Run {
 
     /// Records a repair and what made it necessary.
     pub fn repaired(&self, part: RepairedPart, what: impl Into<String>, why: impl ToString) {
-        self.write(&Event::Repair { part: Some(part), what: what.into(), why: why.to_string() });
+        self.write(&Event::Repair { part, what: what.into(), why: why.to_string() });
     }
 
     pub fn write(&self, event: &Event) {

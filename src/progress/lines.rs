@@ -238,16 +238,15 @@ fn guest_line(guest: &LiveGuest, width: usize, now_ms: f64, columns: usize) -> S
         append(&mut text, &details(leg, now_ms), columns);
         return line(Tone::Plain, text);
     };
-    let tone = if end.ok { Tone::Faint } else { Tone::Bad };
+    let tone = if end.error.is_none() { Tone::Faint } else { Tone::Bad };
     line(tone, format!("  {name:<width$}  on {:<13}  {}", guest.at.to_string(), ending(leg, end)))
 }
 
 /// The end of a migration: `source to target in 2.8 s, downtime 168 ms (libvirt)`.
 pub fn ending(leg: &RecordedLeg, end: &RecordedEnd) -> String {
     let seconds = leg.duration_ms().unwrap_or_default() / 1e3;
-    if !end.ok {
-        let error = end.error.as_deref().map(first_line).unwrap_or("libvirt gave no reason");
-        return format!("{} FAILED after {seconds:.1} s: {error}", leg.direction);
+    if let Some(error) = &end.error {
+        return format!("{} FAILED after {seconds:.1} s: {}", leg.direction, first_line(&error.words));
     }
     let mut text = format!("{} in {seconds:.1} s", leg.direction);
     if let Some((downtime, reported)) = leg.downtime_ms() {

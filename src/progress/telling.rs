@@ -25,11 +25,7 @@ pub fn line(live: &Live, event: &Event) -> Option<String> {
             format!("  {guest}: {}", ending(leg, leg.end.as_ref()?))
         }
         Event::Downtime { guest, direction, clocks, .. } => {
-            let disagreement = clocks
-                .disagreement
-                .as_deref()
-                .map(|text| format!("; {}", first_line(text)))
-                .unwrap_or_default();
+            let disagreement = clocks.disagreement().map(|text| format!("; {text}")).unwrap_or_default();
             format!("  {guest}: {direction}, downtime {:.0} ms{disagreement}", clocks.reported_ms)
         }
         Event::CheckFailed { guest, check, expected, seen, .. } => {

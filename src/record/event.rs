@@ -19,7 +19,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{DomainEvent, LostLines, Outcome, Stats};
+use super::{Disagreement, DomainEvent, LegError, LostLines, Outcome, Stats};
 use crate::scenario::Direction;
 
 /// Version of the record's format, `v` in the first line.
@@ -64,8 +64,9 @@ pub struct RunHeader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WriterProcess {
+    /// The process id.
     pub pid: i32,
-    /// Its start, in clock ticks since that machine booted. It tells the process from a later one with its pid.
+    /// The process's start, in clock ticks since its machine booted. It tells the process from a later one with its pid.
     pub start_ticks: u64,
 }
 
@@ -144,12 +145,12 @@ pub struct Clocks {
     /// A guest that stands still meanwhile has a longer one, unless its clock stands still as well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub typical_write_ms: Option<f64>,
-    /// The longest of these writes.
+    /// The longest synced write to the guest's disk during the migration, by the guest's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worst_write_ms: Option<f64>,
-    /// Which clocks disagree by more than their error bounds, 100 ms and `everyday_ms` together, and by how much.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub disagreement: Option<String>,
+    /// The clocks that disagree by more than their error bounds, 100 ms and `everyday_ms` together.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub disagreements: Vec<Disagreement>,
 }
 
 /// A run that is a part of a merged record.
@@ -157,18 +158,18 @@ pub struct Clocks {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Part {
-    /// Identity of that run, the name of its folder.
+    /// Identity of the run, the name of its folder.
     pub run: String,
-    /// Its command line, program first, secrets blanked.
+    /// The run's command line, program first, secrets blanked.
     pub command: Vec<String>,
-    /// The facts about its hosts and their software in which the parts differ.
+    /// The facts about the run's hosts and their software in which the parts differ.
     pub stack: BTreeMap<String, String>,
-    /// Its profile; absent if all parts share one, which the header then has.
+    /// The run's profile; absent if all parts share one, which the header then has.
     #[serde(skip_serializing_if = "Value::is_null")]
     pub profile: Value,
-    /// Whether it ended in an orderly way. A part that was cut off has results made up for the scenarios that it began.
+    /// Whether the run ended in an orderly way. A part that was cut off has results made up for the scenarios that it began.
     pub complete: bool,
-    /// Its scenarios that an earlier part has as well.
+    /// The run's scenarios that an earlier part has as well.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub again: Vec<String>,
 }
@@ -185,7 +186,7 @@ pub struct RunEnd {
     pub ignored: u32,
     /// Scenarios that the environment could not run.
     pub errors: u32,
-    /// From the start of the run, in seconds.
+    /// The run's duration, in seconds.
     pub duration_s: f64,
 }
 
@@ -202,28 +203,28 @@ pub enum Event {
     RunStarted(RunHeader),
     /// A fixture (hosts, storage, fleet, ...) can be used from now on.
     FixtureReady {
-        /// Its name.
+        /// The fixture's name.
         name: String,
-        /// How long it took to build, in seconds.
+        /// How long the fixture took to build, in seconds.
         duration_s: f64,
-        /// Its facts: versions, sizes, addresses.
+        /// Facts about the fixture: versions, sizes, addresses.
         #[serde(default)]
         facts: BTreeMap<String, String>,
     },
     /// One more of the guests that are being started answers.
     GuestsAnswer {
-        /// How many do.
+        /// The number of guests that answer.
         answering: u32,
-        /// How many are being started.
+        /// The number of guests that are being started.
         of: u32,
     },
     /// The kernel of a guest has panicked.
     GuestPanicked {
-        /// Which guest.
+        /// The guest whose kernel has panicked.
         guest: String,
-        /// Where it ran.
+        /// The host on which the guest ran.
         host: String,
-        /// Why, in the kernel's words.
+        /// The kernel's own words for the panic.
         words: String,
     },
     /// A scenario begins. Without a [`Event::ScenarioFinished`] it died.
@@ -233,47 +234,47 @@ pub enum Event {
     },
     /// A stress tool runs in a guest or on a host.
     LoadStarted {
-        /// The guest; absent for a load on a host.
+        /// The guest in which the tool runs; absent for a load on a host.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         guest: Option<String>,
-        /// The host; absent for a load in a guest.
+        /// The host on which the tool runs; absent for a load in a guest.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         host: Option<String>,
-        /// The command there.
+        /// The tool's command line.
         command: String,
-        /// The basis of its computed size; absent if the profile has the size.
+        /// The basis of the load's computed size; absent if the profile has the size.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         basis: Option<String>,
-        /// Its pid there.
+        /// The tool's process id on its machine.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pid: Option<u32>,
     },
     /// The migration of one guest begins.
     LegStarted {
-        /// Which guest.
+        /// The guest that migrates.
         guest: String,
-        /// Counted from 1.
+        /// The round of the migration, counted from 1.
         round: u32,
-        /// Which way.
+        /// The direction of the migration.
         direction: Direction,
-        /// Counted from 1.
+        /// The step of the migration, counted from 1.
         step: u32,
     },
     /// An event of libvirt's about a domain, at the line's `t_ms`.
     LibvirtEvent {
         /// The host of that libvirt.
         host: String,
-        /// The guest; absent for an event about the connection.
+        /// The guest of the domain; absent for an event about the connection.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         guest: Option<String>,
-        /// The event itself.
+        /// What libvirt reported.
         #[serde(flatten)]
         what: DomainEvent,
     },
     /// The statistics of a running migration, at the line's `t_ms`: at most four times a second, and once per pass over the
     /// memory.
     JobSample {
-        /// Which guest.
+        /// The guest that migrates.
         guest: String,
         /// libvirt's job statistics, with its names and units, as far as they have changed since the last sample of this
         /// migration. A statistic that was 0 from the beginning is absent; `operation`, `memory_page_size`,
@@ -282,19 +283,17 @@ pub enum Event {
     },
     /// The migration of one guest is over.
     LegFinished {
-        /// Which guest.
+        /// The guest that migrates.
         guest: String,
-        /// Counted from 1.
+        /// The round of the migration, counted from 1.
         round: u32,
-        /// Which way.
+        /// The direction of the migration.
         direction: Direction,
-        /// Counted from 1.
+        /// The step of the migration, counted from 1.
         step: u32,
-        /// Whether libvirt reported success.
-        ok: bool,
-        /// libvirt's error, without success.
+        /// Why the migration did not succeed; absent with success.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        error: Option<String>,
+        error: Option<LegError>,
         /// The moment of libvirt's call, on the clock of `t_ms`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         began_t_ms: Option<f64>,
@@ -309,21 +308,21 @@ pub enum Event {
     },
     /// The downtime of a guest for one migration, by every clock.
     Downtime {
-        /// Which guest.
+        /// The guest that migrates.
         guest: String,
-        /// Counted from 1.
+        /// The round of the migration, counted from 1.
         round: u32,
-        /// Which way.
+        /// The direction of the migration.
         direction: Direction,
-        /// Counted from 1.
+        /// The step of the migration, counted from 1.
         step: u32,
-        /// The four clocks.
+        /// What each clock says of the downtime.
         #[serde(flatten)]
         clocks: Clocks,
     },
     /// How fast our program in a guest wrote memory.
     GuestSpeed {
-        /// Which guest.
+        /// The guest that wrote.
         guest: String,
         /// The moment of each measurement, on the clock of `t_ms`, and the milliseconds for a GiB.
         samples: Vec<(u64, u64)>,
@@ -335,13 +334,13 @@ pub enum Event {
     },
     /// Checks that were asked at one moment about one subject, and held.
     ChecksHeld {
-        /// The guest concerned; absent for a host or the whole fleet.
+        /// The guest that was judged; absent for a host or the whole fleet.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         guest: Option<String>,
-        /// Counted from 1; absent before the first and after the last move.
+        /// The round of the move that was judged, counted from 1; absent before the first and after the last move.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         round: Option<u32>,
-        /// The half of the round before it.
+        /// The direction of the move that was judged; absent before the first and after the last move.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         direction: Option<Direction>,
         /// The name of each check, and what it saw.
@@ -349,13 +348,13 @@ pub enum Event {
     },
     /// A check that did not hold. The outcome has it as a finding.
     CheckFailed {
-        /// The guest concerned; absent for a host or the whole fleet.
+        /// The guest that was judged; absent for a host or the whole fleet.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         guest: Option<String>,
-        /// Counted from 1; absent before the first and after the last move.
+        /// The round of the move that was judged, counted from 1; absent before the first and after the last move.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         round: Option<u32>,
-        /// The half of the round before it.
+        /// The direction of the move that was judged; absent before the first and after the last move.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         direction: Option<Direction>,
         /// The name of the check, as in a finding of the outcome.
@@ -367,7 +366,7 @@ pub enum Event {
     },
     /// The probe stream of one guest over a whole scenario.
     ProbeSummary {
-        /// Which guest.
+        /// The guest that was probed.
         guest: String,
         /// Probes sent.
         sent: u64,
@@ -383,20 +382,19 @@ pub enum Event {
     },
     /// multivm repaired something between scenarios.
     Repair {
-        /// The largest part that the repair made anew. Absent where an older multivm wrote the record.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        part: Option<RepairedPart>,
-        /// The repair, and its object.
+        /// The largest part that the repair made anew.
+        part: RepairedPart,
+        /// The repair, and the thing that was repaired.
         what: String,
-        /// The finding that made it necessary.
+        /// The finding that made the repair necessary.
         why: String,
     },
     /// multivm itself did not run for a while: it was stopped, or had no CPU. This time counts as no gap of a guest, and
     /// moves deadlines.
     HarnessHalted {
-        /// The last moment at which it ran, on the clock of `t_ms`.
+        /// The last moment at which multivm ran, on the clock of `t_ms`.
         from_t_ms: f64,
-        /// How long it did not run, in seconds.
+        /// How long multivm did not run, in seconds.
         duration_s: f64,
     },
     /// The following lines belong to this part of a merged record, up to the next such event. Only merging writes it.

@@ -1,6 +1,6 @@
 //! One migration of one guest, by the events of a record.
 
-use super::{Clocks, DomainEvent, Event, Phase, Stats};
+use super::{Clocks, DomainEvent, Event, LegError, Phase, Stats};
 use crate::scenario::Direction;
 
 /// A migration. Times are milliseconds on the clock of `t_ms`.
@@ -31,10 +31,8 @@ pub struct RecordedLeg {
 pub struct RecordedEnd {
     /// The moment at which libvirt's call returned.
     pub t_ms: f64,
-    /// Whether libvirt reported success.
-    pub ok: bool,
-    /// libvirt's error.
-    pub error: Option<String>,
+    /// Why the migration did not succeed; none with success.
+    pub error: Option<LegError>,
     /// From the call to the switch to post-copy, seconds.
     pub switchover_s: Option<f64>,
     /// The statistics of the completed job.
@@ -82,13 +80,12 @@ impl RecordedLeg {
                     self.enter(t_ms, self.phase().memory_is_sent());
                 }
             }
-            Event::LegFinished { ok, error, began_t_ms, duration_s, stats, switchover_s, .. }
+            Event::LegFinished { error, began_t_ms, duration_s, stats, switchover_s, .. }
                 if self.is_named_by(event) =>
             {
                 self.began_t_ms = began_t_ms.unwrap_or(self.began_t_ms);
                 self.end = Some(RecordedEnd {
                     t_ms: self.began_t_ms + duration_s * 1e3,
-                    ok: *ok,
                     error: error.clone(),
                     switchover_s: *switchover_s,
                     stats: stats.clone(),
@@ -159,9 +156,9 @@ impl RecordedLeg {
         self.positive("memory_total").map(|_| self.stats.number("memory_remaining").unwrap_or_default())
     }
 
-    /// Whether libvirt reported success.
+    /// Whether the migration is over and succeeded.
     pub fn succeeded(&self) -> bool {
-        self.end.as_ref().is_some_and(|end| end.ok)
+        self.end.as_ref().is_some_and(|end| end.error.is_none())
     }
 
     /// From libvirt's call to its return.
@@ -253,7 +250,6 @@ mod tests {
             round: 1,
             direction: Direction::Out,
             step: 1,
-            ok: true,
             error: None,
             began_t_ms: Some(began_t_ms),
             duration_s: 2.0,

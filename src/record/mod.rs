@@ -4,12 +4,14 @@
 //! [`merge()`] makes one record of several.
 
 mod atomic;
+mod disagreement;
 mod domain_event;
 mod error;
 mod event;
 mod fold;
 mod folder;
 mod leg;
+mod leg_error;
 mod line;
 mod lost;
 mod merge;
@@ -25,6 +27,7 @@ mod tail;
 mod writer;
 
 pub use atomic::write as write_atomically;
+pub use disagreement::{Disagreement, DowntimeClock};
 pub use domain_event::DomainEvent;
 pub use error::ReportError;
 pub use event::{
@@ -35,6 +38,7 @@ pub use folder::{
     HTML_FILE, JUNIT_FILE, LATEST, RunFolder, create_group, latest, latest_is_foreign, withdraw_latest,
 };
 pub use leg::{PhaseSpan, RecordedEnd, RecordedLeg};
+pub use leg_error::LegError;
 pub use line::{Parser, event_name, text as line_text};
 pub use lost::LostLines;
 pub use merge::{merge, parts_of, write_merged};

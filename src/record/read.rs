@@ -27,7 +27,8 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::record::{Clocks, LostLines, Part, Record, RunEnd, RunHeader};
+    use crate::failure::FailureKind;
+    use crate::record::{Clocks, LegError, LostLines, Part, Record, RepairedPart, RunEnd, RunHeader};
     use crate::record::{DomainEvent, Stats, event_name, line_text, read};
     use crate::record::{Finding, Outcome, Verdict};
     use crate::scenario::Direction;
@@ -70,8 +71,11 @@ mod tests {
                 round,
                 direction,
                 step,
-                ok: false,
-                error: Some("operation aborted".into()),
+                error: Some(LegError {
+                    kind: FailureKind::Cancelled,
+                    libvirt_code: Some(78),
+                    words: "operation aborted".into(),
+                }),
                 began_t_ms: Some(1000.25),
                 duration_s: 12.5,
                 stats: Stats::default(),
@@ -107,7 +111,7 @@ mod tests {
                 longest_gap_ms: Some(120.5),
                 gaps: vec![(1500.5, 120.5)],
             },
-            Event::Repair { part: None, what: "rebuilt vm1".into(), why: "it was gone".into() },
+            Event::Repair { part: RepairedPart::Host, what: "rebuilt vm1".into(), why: "it was gone".into() },
             Event::LinesLost(LostLines {
                 lines: [("check".into(), 2)].into(),
                 from_t_ms: 10,

@@ -212,7 +212,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::read;
+    use crate::record::{RepairedPart, read};
 
     fn started(scenario: &str) -> Event {
         Event::ScenarioStarted { scenario: scenario.into() }
@@ -275,7 +275,13 @@ mod tests {
             move |event| {
                 seen.lock().unwrap().push(event.name());
                 if matches!(event, Event::ScenarioStarted { .. }) {
-                    record.write(&Event::Repair { part: None, what: "w".into(), why: "y".into() }).unwrap();
+                    record
+                        .write(&Event::Repair {
+                            part: RepairedPart::Guest,
+                            what: "w".into(),
+                            why: "y".into(),
+                        })
+                        .unwrap();
                 }
             }
         });
@@ -318,7 +324,9 @@ mod tests {
         let record = create(folder.path());
         let good = record.write_to(OpenOptions::new().append(true).open("/dev/full").unwrap());
         record.write(&started("a")).unwrap_err();
-        record.write(&Event::Repair { part: None, what: "w".into(), why: "y".into() }).unwrap_err();
+        record
+            .write(&Event::Repair { part: RepairedPart::Guest, what: "w".into(), why: "y".into() })
+            .unwrap_err();
         record.write_to(good);
         record.write(&started("b")).unwrap();
         record.write(&started("c")).unwrap();

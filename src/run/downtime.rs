@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::guest_clock::GuestGap;
 use crate::migration::LegReport;
 use crate::probe::{Gap, Summary, TOLD_INTERVALS};
-use crate::record::Clocks;
+use crate::record::{Clocks, Disagreement, DowntimeClock};
 
 /// Everything that multivm saw of one guest through a scenario.
 pub struct SeenGuest<'a> {
@@ -76,9 +76,9 @@ pub fn clocks(
         everyday_ms: Some(ms(seen.idle_gap)),
         typical_write_ms: writes.map(|(typical, _)| typical),
         worst_write_ms: writes.map(|(_, worst)| worst),
-        disagreement: None,
+        disagreements: Vec::new(),
     };
-    clocks.disagreement = disagreement(&clocks, report.duration);
+    clocks.disagreements = disagreements(&clocks, report.duration);
     Some(rounded(clocks))
 }
 
@@ -196,28 +196,27 @@ fn lost(
     Some((if behind > error { behind } else { 0.0 }, error))
 }
 
-/// Names the clocks that differ from the reported downtime.
-fn disagreement(clocks: &Clocks, took: Duration) -> Option<String> {
-    let mut words = Vec::new();
+/// The clocks that differ by more than they can be wrong.
+fn disagreements(clocks: &Clocks, took: Duration) -> Vec<Disagreement> {
+    let mut found = Vec::new();
     let slack = ms(SLACK) + clocks.everyday_ms.unwrap_or_default();
     if let (Some(network), Some(guest)) = (clocks.network_ms, clocks.guest_ms) {
         let error = clocks.network_error_ms.unwrap_or_default() + clocks.guest_error_ms.unwrap_or_default();
         if (network - guest).abs() > slack + error {
-            words.push(format!("the network says {network:.0} ms, the guest {guest:.0} ms"));
+            found.push(Disagreement { clock: DowntimeClock::Network, with: DowntimeClock::Guest });
         }
     }
-    for (name, told) in [("libvirt", clocks.libvirt_ms), ("QEMU", clocks.qemu_ms)] {
+    let error = clocks.network_error_ms.unwrap_or_default().max(clocks.guest_error_ms.unwrap_or_default());
+    for (clock, told) in [(DowntimeClock::Libvirt, clocks.libvirt_ms), (DowntimeClock::Qemu, clocks.qemu_ms)]
+    {
         let Some(told) = told else { continue };
         if told > ms(took) {
-            words.push(format!("{name} says {told:.0} ms, longer than the migration took"));
-        } else if (told - clocks.reported_ms).abs()
-            > slack
-                + clocks.network_error_ms.unwrap_or_default().max(clocks.guest_error_ms.unwrap_or_default())
-        {
-            words.push(format!("{name} says {told:.0} ms of {:.0} ms reported", clocks.reported_ms));
+            found.push(Disagreement { clock, with: DowntimeClock::Migration });
+        } else if (told - clocks.reported_ms).abs() > slack + error {
+            found.push(Disagreement { clock, with: DowntimeClock::Reported });
         }
     }
-    (!words.is_empty()).then(|| words.join("; "))
+    found
 }
 
 /// Rounds to microseconds: further digits are noise.
@@ -236,7 +235,7 @@ fn rounded(clocks: Clocks) -> Clocks {
         everyday_ms: clocks.everyday_ms.map(round),
         typical_write_ms: clocks.typical_write_ms.map(round),
         worst_write_ms: clocks.worst_write_ms.map(round),
-        disagreement: clocks.disagreement,
+        disagreements: clocks.disagreements,
     }
 }
 
@@ -313,7 +312,7 @@ mod tests {
         assert_eq!((clocks.guest_ms, clocks.reported_ms), (Some(260.0), 160.0));
         assert_eq!(clocks.network_error_ms, Some(10.0));
         assert_eq!(clocks.guest_error_ms, Some(5.0));
-        assert_eq!(clocks.disagreement, None, "110 ms are within what both can be wrong and the slack");
+        assert_eq!(clocks.disagreement(), None, "110 ms are within what both can be wrong and the slack");
     }
 
     /// Of ten guests on two CPUs: a standstill of 6.1 s, after which the guest's own program got no CPU for 4.5 s more.
@@ -377,9 +376,9 @@ mod tests {
         };
         let calm = told(40);
         assert_eq!(calm.everyday_ms, Some(60.0), "that of the guest's own clock is the longer one");
-        assert_eq!(calm.disagreement.unwrap(), "libvirt says 20 ms of 200 ms reported");
+        assert_eq!(calm.disagreement().unwrap(), "libvirt says 20 ms of 200 ms reported");
         let busy = told(90);
-        assert_eq!((busy.everyday_ms, busy.disagreement), (Some(90.0), None));
+        assert_eq!((busy.everyday_ms, busy.disagreement()), (Some(90.0), None));
     }
 
     #[test]
@@ -407,7 +406,7 @@ mod tests {
         let seen = seen(&probes, None);
         let clocks = clocks(&report(begin, 2_452_130), "source", &seen, Neighbours::default()).unwrap();
         assert_eq!((clocks.guest_ms, clocks.reported_ms), (None, 150.0));
-        assert_eq!(clocks.disagreement.unwrap(), "libvirt says 2452130 ms, longer than the migration took");
+        assert_eq!(clocks.disagreement().unwrap(), "libvirt says 2452130 ms, longer than the migration took");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::load::Loads;
 use crate::migration::{LegReport, Progress};
 use crate::plan::Leg;
 use crate::probe::Summary;
-use crate::record::{DomainEvent, Event, Finding, Numbers, Record, Stats};
+use crate::record::{DomainEvent, Event, Finding, LegError, Numbers, Record, Stats};
 
 /// The journal of one scenario.
 pub struct Journal<'a> {
@@ -126,8 +126,7 @@ impl<'a> Journal<'a> {
             round: leg.round,
             direction: leg.direction,
             step: step as u32 + 1,
-            ok: report.error.is_none(),
-            error: report.error.as_ref().map(ToString::to_string),
+            error: report.error.as_ref().map(LegError::from),
             began_t_ms: report.began.map(|began| rounded(self.record.t_ms(began))),
             duration_s: rounded(report.duration.as_secs_f64()),
             stats: report.stats.as_ref().map(|stats| Stats::new(stats.raw.clone())).unwrap_or_default(),
@@ -225,7 +224,7 @@ impl<'a> Journal<'a> {
     pub fn downtime(&mut self, LegDowntime { guest, leg, step, clocks }: &LegDowntime) {
         self.downtimes.push(clocks.reported_ms);
         self.writes.extend(clocks.typical_write_ms.zip(clocks.worst_write_ms));
-        self.disagreements += u32::from(clocks.disagreement.is_some());
+        self.disagreements += u32::from(!clocks.disagreements.is_empty());
         self.write(&Event::Downtime {
             guest: guest.clone(),
             round: leg.round,
@@ -317,7 +316,7 @@ impl Samples {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(guest);
     }
 
-    fn write(&self, record: &Record, guest: &str, stats: Stats) {
+    fn write(&self, record: &Record, guest: &str, stats: &Stats) {
         let mut samples = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = samples.entry(guest.to_owned()).or_default();
         let changed = stats.changed_since(known);

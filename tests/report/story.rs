@@ -174,7 +174,6 @@ impl Story {
                 round: 1,
                 direction,
                 step,
-                ok: true,
                 error: None,
                 began_t_ms: Some(begin as f64 + 0.5),
                 duration_s: 3.0,

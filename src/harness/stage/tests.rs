@@ -239,7 +239,7 @@ fn a_play_that_is_worth_another_is_played_again_and_the_record_says_why() {
         Event::Repair { part, what, why } => Some((*part, what.clone(), why.clone())),
         _ => None,
     };
-    let expected = (Some(RepairedPart::Scenario), format!("play {NAME} again"), "all was across".to_owned());
+    let expected = (RepairedPart::Scenario, format!("play {NAME} again"), "all was across".to_owned());
     assert_eq!(ground.events().iter().find_map(repair), Some(expected));
 }
 

@@ -6,11 +6,13 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
+use crate::failure::FailureKind;
 use crate::libvirt::{Detail, LifecycleEvent};
 use crate::progress::lines::{self, RunStatus, ScreenSize, StatusLine, Tone};
 use crate::progress::telling;
 use crate::record::{
-    Clocks, DomainEvent, Finding, LostLines, Outcome, Phase, RunEnd, RunHeader, Stats, Verdict,
+    Clocks, DomainEvent, Finding, LegError, LostLines, Outcome, Phase, RepairedPart, RunEnd, RunHeader,
+    Stats, Verdict,
 };
 use crate::scenario::Direction;
 
@@ -50,8 +52,11 @@ fn arrived(guest: &str, direction: Direction, error: Option<&str>) -> Event {
         round: 1,
         direction,
         step: 1,
-        ok: error.is_none(),
-        error: error.map(Into::into),
+        error: error.map(|words| LegError {
+            kind: FailureKind::Other,
+            libvirt_code: None,
+            words: words.into(),
+        }),
         began_t_ms: None,
         duration_s: 2.75,
         stats: Stats::new([("downtime", 168)]),
@@ -418,7 +423,11 @@ fn in_a_pipe_every_event_that_matters_is_a_line() {
         sample("vm1", MIB),
         arrived("vm1", Direction::Out, None),
         failed(Some("vm1")),
-        Event::Repair { part: None, what: "renew vm1".into(), why: "its memory is spoilt".into() },
+        Event::Repair {
+            part: RepairedPart::Guest,
+            what: "renew vm1".into(),
+            why: "its memory is spoilt".into(),
+        },
         finished(Verdict::Failed),
         Event::RunFinished(RunEnd { passed: 0, failed: 1, ignored: 0, errors: 0, duration_s: 11.0 }),
     ];

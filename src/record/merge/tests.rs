@@ -80,7 +80,6 @@ fn parts_follow_each_other_in_the_order_of_their_beginning() {
         round: 1,
         direction: Direction::Out,
         step: 1,
-        ok: true,
         error: None,
         began_t_ms: Some(200.5),
         duration_s: 0.5,

@@ -42,7 +42,6 @@ impl Writer {
                 round,
                 direction,
                 step,
-                ok: true,
                 error: None,
                 began_t_ms: None,
                 duration_s,

@@ -219,8 +219,8 @@ fn leg(view: &LegView, began: f64, end: f64, limits: &CurveLimits) -> Value {
         "step": leg.step,
         "began": at(leg.began_t_ms),
         "ended": over.map(|end| at(end.t_ms)),
-        "ok": over.map(|end| end.ok),
-        "error": over.and_then(|end| end.error.as_ref()).map(|error| cut(error, LONGEST_TEXT)),
+        "ok": over.map(|_| leg.succeeded()),
+        "error": over.and_then(|end| end.error.as_ref()).map(|error| cut(&error.words, LONGEST_TEXT)),
         "switchover_ms": number(over.and_then(|end| end.switchover_s).map(|seconds| seconds * 1e3), 0),
         "phases": phases.iter().map(|span| {
             json!([span.phase as usize, at(span.from_t_ms), at(span.to_t_ms)])
@@ -234,7 +234,7 @@ fn leg(view: &LegView, began: f64, end: f64, limits: &CurveLimits) -> Value {
         "libvirt_ms": number(leg.libvirt_said_ms(), 1),
         "nonsense": leg.has_impossible_downtime(),
         "qemu_ms": number(clocks.qemu_ms, 1),
-        "disagreement": clocks.disagreement,
+        "disagreement": clocks.disagreement(),
         "typical_write_ms": number(clocks.typical_write_ms, 1),
         "worst_write_ms": number(clocks.worst_write_ms, 1),
         "total_ms": completed("time_elapsed"),
@@ -268,7 +268,7 @@ fn with_ends(view: &LegView) -> Vec<SampleView> {
         ..SampleView::default()
     };
     samples.insert(0, nothing_sent);
-    if end.ok {
+    if leg.succeeded() {
         samples.push(SampleView { dirty_bytes_per_s: None, ..completed });
     }
     samples

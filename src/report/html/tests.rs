@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::record::{Envelope, Event, LostLines, Part, RunEnd, RunHeader};
+use crate::record::{Envelope, Event, LostLines, Part, RepairedPart, RunEnd, RunHeader};
 use crate::record::{Finding, Outcome, Verdict};
 
 /// What would be markup or script if it were not escaped.
@@ -39,7 +39,7 @@ fn run(text: &str, folder: &str) -> RunView {
             seen: text.into(),
         },
         Event::ScenarioFinished(outcome),
-        Event::Repair { part: None, what: text.into(), why: text.into() },
+        Event::Repair { part: RepairedPart::Guest, what: text.into(), why: text.into() },
     ];
     view::from_events(events.into_iter().map(|event| (Envelope { at, t_ms: 5 }, event))).unwrap()
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::*;
 use crate::libvirt::{Detail, LifecycleEvent};
 use crate::record::{
-    Clocks, DomainEvent, Outcome, Part, Phase, PhaseSpan, RunEnd, RunHeader, Stats, Verdict,
+    Clocks, DomainEvent, Outcome, Part, Phase, PhaseSpan, RepairedPart, RunEnd, RunHeader, Stats, Verdict,
 };
 use crate::scenario::Direction;
 
@@ -39,7 +39,6 @@ fn leg_finished(guest: &str, step: u32, began_t_ms: Option<f64>) -> Event {
         round: 1,
         direction: Direction::Out,
         step,
-        ok: true,
         error: None,
         began_t_ms,
         duration_s: 2.0,
@@ -156,7 +155,14 @@ fn a_scenario_that_was_played_again_counts_with_its_last_play() {
         (at(1_000), started()),
         (at(2_000), leg_started("vm1", 1)),
         (at(4_002), leg_finished("vm1", 1, None)),
-        (at(4_500), Event::Repair { part: None, what: "play again".into(), why: "it was across".into() }),
+        (
+            at(4_500),
+            Event::Repair {
+                part: RepairedPart::Scenario,
+                what: "play again".into(),
+                why: "it was across".into(),
+            },
+        ),
         (at(5_000), started()),
         (at(10_000), finished(Verdict::Passed)),
     ]);

@@ -11,7 +11,7 @@ use crate::check::{LegDowntime, Proof, budget, memory, reachable};
 use crate::failure::Failure;
 use crate::libvirt::{self, Detail, EventKind, JobStats, LifecycleEvent, Value};
 use crate::probe::{Counts, Gap};
-use crate::record::{Clocks, RunHeader, read};
+use crate::record::{Clocks, Disagreement, DowntimeClock, RunHeader, read};
 use crate::scenario::Direction;
 
 const OUT: Leg = Leg { guest: 0, direction: Direction::Out, round: 1 };
@@ -156,7 +156,7 @@ fn a_migration_that_completed_counts() {
         (Some(2), Some(1.5), Some(2.5))
     );
     assert_eq!((numbers.transferred_mib, numbers.longest_qemu_downtime_ms), (Some(6), Some(40)));
-    let Event::LegFinished { ok: true, error: None, step: 5, stats, .. } = &written.events()[0] else {
+    let Event::LegFinished { error: None, step: 5, stats, .. } = &written.events()[0] else {
         panic!("{:?}", written.events())
     };
     // All of them, also what is 0.
@@ -175,7 +175,10 @@ fn a_migration_that_failed_is_no_number() {
     assert_eq!(journal.refusal(), None);
     let (_, numbers) = journal.finish();
     assert_eq!((numbers.migrations, numbers.mean_migration_s), (Some(0), None));
-    assert!(matches!(&written.events()[0], Event::LegFinished { ok: false, error: Some(_), .. }));
+    let Event::LegFinished { error: Some(error), .. } = &written.events()[0] else {
+        panic!("{:?}", written.events())
+    };
+    assert_eq!(error.to_string(), "cannot migrate vm1: no route to host");
 }
 
 #[test]
@@ -290,14 +293,11 @@ fn probes_are_one_line_a_guest_with_every_gap() {
 fn downtimes_come_to_their_median_and_longest() {
     let written = Written::new();
     let mut journal = written.journal();
-    for (reported_ms, disagreement) in [
-        (300.4, None),
-        (100.0, Some("libvirt says 5 ms".to_owned())),
-        (150.0, None),
-        (250.0, None),
-        (200.0, None),
-    ] {
-        let clocks = Clocks { reported_ms, disagreement, ..Clocks::default() };
+    let late = Disagreement { clock: DowntimeClock::Libvirt, with: DowntimeClock::Reported };
+    for (reported_ms, disagreements) in
+        [(300.4, vec![]), (100.0, vec![late]), (150.0, vec![]), (250.0, vec![]), (200.0, vec![])]
+    {
+        let clocks = Clocks { reported_ms, disagreements, ..Clocks::default() };
         journal.downtime(&LegDowntime { guest: "vm1".into(), leg: OUT, step: 2, clocks });
     }
     assert!(matches!(&written.events()[0], Event::Downtime { step: 3, .. }), "steps count from 1");
