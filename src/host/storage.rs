@@ -49,7 +49,7 @@ impl Storage {
     ///
     /// # Errors
     ///
-    /// It does not answer.
+    /// The storage does not answer.
     pub fn serves(&self) -> Result<()> {
         match &self.entry.server {
             Some(server) => nfs::ping(server, nfs::LIMIT),

@@ -127,7 +127,7 @@ pub struct GuestsEntry {
     pub host_key: String,
 }
 
-/// Which accelerator guests use, and why.
+/// The accelerator that guests use, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Accelerator {

@@ -20,7 +20,7 @@ pub struct Holder {
     pub command: String,
     /// RFC 3339.
     pub since: String,
-    /// It only takes down what has been left, or has been told to stop, and is done soon.
+    /// The holder only takes down what has been left, or has been told to stop, and is done soon.
     #[serde(default)]
     pub ending: bool,
 }

@@ -63,7 +63,7 @@ pub enum AbortAnswer {
 const KNOWS_SWITCHOVER_BANDWIDTH: (Version, Version) = (Version::new(11, 1, 0), Version::new(8, 2, 0));
 
 impl Migration {
-    /// The same migration without the switchover bandwidth if one of the hosts, each with the versions of its libvirt and
+    /// Leaves the switchover bandwidth out if one of the hosts, each with the versions of its libvirt and
     /// QEMU, is too old for it. libvirt refuses a migration with an unknown parameter, and this one only helps.
     pub fn known_to(&self, hosts: &[(Version, Version)]) -> Migration {
         let (libvirt, qemu) = KNOWS_SWITCHOVER_BANDWIDTH;

@@ -44,12 +44,12 @@ impl Libvirt {
         STARTED.get_or_try_init(start).cloned()
     }
 
-    /// The same libvirt, whose new connections stop waiting for their calls soon after `stop` is set.
+    /// Makes new connections stop waiting for their calls soon after `stop` is set.
     pub fn until(self, stop: &StopFlag) -> Libvirt {
         Libvirt { stop: stop.clone(), ..self }
     }
 
-    /// The same libvirt, whose new connections are to hosts that take so many times longer than others.
+    /// Makes new connections wait so many times longer, for hosts that are as much slower than others.
     pub fn slower(self, slowness: u32) -> Libvirt {
         Libvirt { slowness: slowness.max(1), ..self }
     }

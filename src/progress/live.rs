@@ -28,9 +28,9 @@ pub struct Live {
 #[derive(Clone, Debug, PartialEq)]
 pub struct LiveGuest {
     pub name: String,
-    /// Where it runs, as far as its migrations tell.
+    /// The host on which the guest runs, as far as its migrations tell.
     pub at: Side,
-    /// Its last migration in this scenario.
+    /// The guest's last migration in this scenario.
     pub leg: Option<RecordedLeg>,
 }
 
@@ -105,7 +105,7 @@ impl LiveGuest {
         }
     }
 
-    /// Its migration, if one is under way.
+    /// The guest's migration, if one is under way.
     pub fn moving(&self) -> Option<&RecordedLeg> {
         self.leg.as_ref().filter(|leg| leg.end.is_none())
     }

@@ -32,11 +32,11 @@ pub struct Fold<D> {
 #[derive(Clone, Debug)]
 pub struct Play<D> {
     pub scenario: String,
-    /// Its beginning; none for a scenario that never began.
+    /// The play's beginning; none for a scenario that never began.
     pub began: Option<Envelope>,
     /// The number of attempts.
     pub times: u32,
-    /// Its result in the record.
+    /// The play's result in the record.
     result: Option<Outcome>,
     last_event: String,
     pub details: D,

@@ -108,7 +108,7 @@ struct PartRun {
     header: RunHeader,
     /// The scenarios that began or ended in it.
     scenarios: BTreeSet<String>,
-    /// Its end, if that was orderly.
+    /// The part's end, if that was orderly.
     end: Option<RunEnd>,
     /// Everything between the beginning and that end.
     events: Vec<(Envelope, Event)>,
@@ -135,7 +135,7 @@ impl PartRun {
         })
     }
 
-    /// Its lines as a part that begins at that time of the merged record.
+    /// The run's lines as a part that begins at that time of the merged record.
     fn into_part(
         mut self,
         mut part: Part,

@@ -25,10 +25,10 @@ pub struct Finding {
     /// The guest concerned; absent when the finding is about a host or the whole fleet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guest: Option<String>,
-    /// The round, counted from 1; absent before the first and after the last move.
+    /// The round of the move that was judged, counted from 1; absent before the first and after the last move.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round: Option<u32>,
-    /// The half of the round.
+    /// The direction of the move that was judged; absent before the first and after the last move.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
     /// The appearance of a good run, with units.
@@ -117,29 +117,29 @@ impl fmt::Display for Verdict {
 pub struct Outcome {
     /// Full name, as `--exact` takes it: `postcopy_cross::in_vms::stress_memory`.
     pub scenario: String,
-    /// Its verdict.
+    /// The scenario's verdict.
     pub verdict: Verdict,
-    /// The reason, for everything but a pass or a failure with findings.
+    /// The reason for the verdict, unless it is a pass or a failure with findings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The checks' findings, in the order of their discovery.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
-    /// Its beginning. In files RFC 3339 in UTC, to the millisecond.
+    /// The scenario's beginning. In files RFC 3339 in UTC, to the millisecond.
     #[serde(with = "rfc3339")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub started: SystemTime,
-    /// Its duration. In files seconds, as a number.
+    /// The scenario's duration. In files seconds, as a number.
     #[serde(rename = "duration_s", with = "seconds")]
     #[cfg_attr(test, schemars(with = "f64"))]
     pub duration: Duration,
     /// The numbers that deserve a line in a report.
     #[serde(default)]
     pub numbers: Numbers,
-    /// The seed of its random choices; absent if it makes none.
+    /// The seed of the scenario's random choices; absent if it makes none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
-    /// Whether it lies beyond the matrix: such a scenario is played only on request.
+    /// Whether the scenario lies beyond the matrix: such a scenario is played only on request.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ignored: bool,
     /// The folder with what the logs of libvirt, QEMU, the storage server and the guests' consoles gained in the scenario;

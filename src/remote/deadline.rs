@@ -31,7 +31,7 @@ impl Deadline {
         Deadline { begin: Instant::now(), limit, is_steadfast: false }
     }
 
-    /// The same deadline, which stays when the run is interrupted.
+    /// Decides whether the deadline stays when the run is interrupted.
     pub fn steadfast(self, is_steadfast: bool) -> Deadline {
         Deadline { is_steadfast, ..self }
     }

@@ -29,7 +29,7 @@ const KINDS: [(&str, &[&str]); 5] = [
 pub struct Identity {
     /// `SHA256:BASE64`, as ssh-keygen prints it.
     pub fingerprint: String,
-    /// Its key, `ssh-ed25519 BASE64` and the like.
+    /// The machine's key, `ssh-ed25519 BASE64` and the like.
     pub key: String,
     /// Whether the machine was not known before.
     pub is_new: bool,

@@ -182,7 +182,7 @@ mod tests {
     /// `ssh-keygen -H` made it of `kvm1.example.org`.
     const HASHED: &str = "|1|VlJNTZ758ievyKiZiyDGNjgDEt4=|MhaWIC+JScB7KzddR0cnm75UBMc=";
 
-    /// The same of `[kvm1.example.org]:2222`.
+    /// `ssh-keygen -H` made it of `[kvm1.example.org]:2222`.
     const HASHED_PORT: &str = "|1|Z4HM4ETRLofoZJrtFWtvAJldQAo=|AE/AN+kNN6g+wkI8h9nsSOy7ju8=";
 
     fn of(text: &str, name: &str) -> Standing {

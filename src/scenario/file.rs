@@ -107,7 +107,7 @@ impl ScenarioFile {
         })
     }
 
-    /// The same file with the axis `sizing` on: every scenario with every size, the sizes nested last.
+    /// Turns the axis `sizing` of the file on: every scenario with every size, the sizes nested last.
     ///
     /// # Errors
     ///

@@ -20,7 +20,8 @@ const MOST_LINES: usize = 100;
 ///
 /// # Errors
 ///
-/// It cannot be started, does not end within the limit, or fails. Of one that fails, the cause is what it said on standard error.
+/// The command cannot be started, does not end within the limit, or fails. Of one that fails, the cause is what it said on
+/// standard error.
 pub fn run(command: &mut Command, input: &str, limit: Duration) -> Result<(), Cause> {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
     let words = lines(child.stderr.take(), "a command")?;
@@ -44,7 +45,7 @@ pub fn run(command: &mut Command, input: &str, limit: Duration) -> Result<(), Ca
 ///
 /// # Errors
 ///
-/// It did not end within the limit.
+/// The program did not end within the limit.
 pub fn end(child: &mut Child, limit: Duration) -> Result<ExitStatus, Cause> {
     let ended = wait_for("a command to end", limit, &StopFlag::new(), || match child.try_wait() {
         Ok(Some(status)) => Poll::Ready(status),

@@ -25,7 +25,7 @@ impl<'a> Seen<'a> {
         Seen { pace, from: stay.from, until: heard(stay.until), left: heard(stay.left) }
     }
 
-    /// The same stay with the migration at its end.
+    /// Adds the migration at its end to the stay.
     pub fn until_it_left(&self) -> Seen<'a> {
         Seen { until: self.left, ..*self }
     }

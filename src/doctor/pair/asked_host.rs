@@ -24,9 +24,9 @@ pub(super) struct AskedHost<'a> {
 
 /// What a host said when it was asked for the time.
 pub(super) struct ClockReading {
-    /// When it was asked, and when it had answered.
+    /// When the host was asked, and when it had answered.
     pub(super) asked: [SystemTime; 2],
-    /// Its time, in whole seconds since 1970; none if it did not say.
+    /// The host's time, in whole seconds since 1970; none if the host did not say.
     pub(super) now: Option<u64>,
 }
 

@@ -94,7 +94,7 @@ enum PortState {
     Silent,
     /// The address cannot be found.
     Unresolved(String),
-    /// It was not tried.
+    /// Nobody tried the port.
     Unknown(String),
 }
 

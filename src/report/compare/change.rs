@@ -13,9 +13,9 @@ use crate::record::Verdict;
 pub struct Fact {
     /// The fact's name.
     pub name: String,
-    /// Its value in BASE; null if BASE does not have it.
+    /// The fact's value in BASE; null if BASE does not have it.
     pub base: Option<String>,
-    /// Its value in NEW; null if NEW does not have it.
+    /// The fact's value in NEW; null if NEW does not have it.
     pub new: Option<String>,
 }
 

@@ -98,7 +98,7 @@ pub struct RunSummary {
 pub struct ComparedScenario {
     /// The scenario's full name.
     pub scenario: String,
-    /// Its metrics that both sides have.
+    /// The scenario's metrics that both sides have.
     pub measured: Vec<Measured>,
     /// The duration of each play, in seconds. Shown, not judged.
     pub wall_s: Option<[MetricSummary; 2]>,
@@ -109,11 +109,11 @@ pub struct ComparedScenario {
 pub struct Group {
     /// `{mode}_{order}`, or `all`.
     pub group: String,
-    /// The number of its scenarios that both sides have.
+    /// The number of the group's scenarios that both sides have.
     pub scenarios: usize,
-    /// Its metrics: all legs of all its scenarios in one summary; `factor` is the median over the scenarios.
+    /// The group's metrics: all legs of all its scenarios in one summary; `factor` is the median over the scenarios.
     pub measured: Vec<Measured>,
-    /// The durations of its scenarios, in seconds. Shown, not judged.
+    /// The durations of the group's scenarios, in seconds. Shown, not judged.
     pub wall_s: Option<[MetricSummary; 2]>,
 }
 

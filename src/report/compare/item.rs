@@ -32,7 +32,7 @@ pub struct Item<'a> {
 pub struct GroupItem<'a> {
     pub group: &'a str,
     pub metric: Metric,
-    /// Its judged scenarios, as places in the list of items.
+    /// The group's judged scenarios, as places in the list of items.
     pub members: Vec<usize>,
 }
 

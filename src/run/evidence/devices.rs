@@ -140,7 +140,7 @@ enum MachineType {
     /// Nothing: it is older than 9.1.
     #[default]
     Untold,
-    /// It has no such machine type.
+    /// This QEMU has no such machine type.
     Absent,
     /// What the machine type sets, in its order.
     Sets(Vec<CompatProperty>),

@@ -26,9 +26,9 @@ const END: &str = "multivm-end-of-script";
 /// A change of a host, in shell scripts. They run in the lease's folder, as root.
 #[derive(Debug, Clone)]
 pub struct Change {
-    /// Its place in the order of changes and its name, as `10-keys`. The last one is taken back first.
+    /// The change's place in the order of changes and its name, as `10-keys`. The last one is taken back first.
     pub name: &'static str,
-    /// The consent that it needs; none for what is in multivm's own folders.
+    /// The consent that the change needs; none for what is in multivm's own folders.
     pub consent: Option<Consent>,
     /// Succeeds where there is nothing to be done.
     pub unless: String,

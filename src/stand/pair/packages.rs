@@ -60,7 +60,7 @@ struct ProgramRow {
     name: &'static str,
     /// Programs of which one is there where the need is met.
     shown_by: &'static [&'static str],
-    /// Its packages for apt-get (Debian, Ubuntu), dnf (Fedora, RHEL) and zypper (SUSE).
+    /// The packages that meet the need, for apt-get (Debian, Ubuntu), dnf (Fedora, RHEL) and zypper (SUSE).
     packages: [&'static str; 3],
     /// Whether only some scenarios need it.
     is_extra: bool,
