@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::distance::Distance;
+use super::guest_time::GuestTime;
 use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::guest::{ClockMap, Fleet, Guest, Pulse, Testimony};
 use crate::plan::Leg;
-use crate::remote::{Observation, realtime_s};
+use crate::remote::Observation;
+use crate::sys::halt;
 
 /// The state of a guest at one moment.
 #[derive(Debug, Clone)]
@@ -18,7 +19,7 @@ pub struct GuestLook {
     /// The moment of the look.
     pub at: Instant,
     pub seen: Observation,
-    pub distance: Distance,
+    pub clock: GuestTime,
     /// What the witness verified, or why it did not answer.
     pub said: Result<Testimony>,
     /// When the guest stood still and how fast it wrote memory since the look before, by its own clock.
@@ -33,12 +34,16 @@ impl GuestLook {
             return Err(Failure::new(format!("look into {}", guest.name), cause));
         }
         let at = Instant::now();
-        let asked = realtime_s();
         let seen = guest.agent.observe(fleet.answer_limit())?;
-        let distance = Distance::new(seen.realtime_s, asked, realtime_s());
+        let clock = GuestTime {
+            guest_s: seen.realtime_s,
+            asked: at,
+            answered: seen.at,
+            suspended: halt::suspended(),
+        };
         let said = fleet.hear_witness(guest);
         let pulse = fleet.pulse_of(guest);
-        Ok(GuestLook { guest: Arc::clone(guest), leg, at, seen, distance, said, pulse })
+        Ok(GuestLook { guest: Arc::clone(guest), leg, at, seen, clock, said, pulse })
     }
 
     /// Makes a proof about this guest, charged to the move before the look.
@@ -62,7 +67,12 @@ impl GuestLook {
             leg: None,
             at,
             seen: Observation::in_a_test(boot_id, at),
-            distance: Distance::new(0.0, 0.0, 0.0),
+            clock: GuestTime {
+                guest_s: 0.0,
+                asked: at,
+                answered: at,
+                suspended: std::time::Duration::ZERO,
+            },
             said: Err(failure()),
             pulse: Err(failure()),
         }

@@ -10,7 +10,7 @@ pub mod connection;
 pub mod copies;
 pub mod definition;
 pub mod disk;
-mod distance;
+mod guest_time;
 pub mod image;
 pub mod kernel_log;
 mod kind;

@@ -389,12 +389,12 @@ pub enum Event {
         /// The finding that made the repair necessary.
         why: String,
     },
-    /// multivm itself did not run for a while: it was stopped, or had no CPU. This time counts as no gap of a guest, and
-    /// moves deadlines.
+    /// multivm itself did not run for a while: it was stopped, had no CPU, or its machine was suspended. This time counts as no gap
+    /// of a guest, and moves deadlines.
     HarnessHalted {
         /// The last moment at which multivm ran, on the clock of `t_ms`.
         from_t_ms: f64,
-        /// How long multivm did not run, in seconds.
+        /// How long multivm did not run, in seconds; `t_ms` does not count a suspension of the machine.
         duration_s: f64,
     },
     /// The following lines belong to this part of a merged record, up to the next such event. Only merging writes it.

@@ -23,7 +23,7 @@ pub use dialogue::Dialogue;
 pub use facts::{Asked, Facts, KVM_RAN, Way};
 pub use host_key::Identity;
 pub use multivm_protocol as protocol;
-pub use observe::{KernelLine, Observation, ObservedProcess, realtime_s};
+pub use observe::{KernelLine, Observation, ObservedProcess};
 pub use privilege::CALLER;
 pub use quote::quote;
 pub use run::{Output, Remote};

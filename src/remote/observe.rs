@@ -1,6 +1,6 @@
 //! An observation of a host or a guest: everything that the checks need, in one answer of our program there.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use multivm_protocol as protocol;
 pub use multivm_protocol::KernelLine;
@@ -108,11 +108,6 @@ impl ObservedProcess {
     pub fn is_alive(&self) -> bool {
         self.state != 'Z' && self.state != 'X'
     }
-}
-
-/// This machine's realtime, seconds since 1970.
-pub fn realtime_s() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64()
 }
 
 #[cfg(test)]

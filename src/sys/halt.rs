@@ -6,6 +6,9 @@
 //! Every look is a beat. Between two beats that are further apart than [`LEAST`] the process was halted, if it used next to no CPU
 //! time either: a thread that beats late in a process that works was only late itself. Without [`watch`] nobody beats, and no time
 //! is left out.
+//!
+//! A machine that is suspended, as a laptop with its lid closed, halts its processes, too. No [`Instant`] counts that time, so that it
+//! is in no gap and before no deadline; [`suspended`] has it for whoever compares an [`Instant`] with a clock that goes on.
 
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -25,7 +28,7 @@ const BEAT: Duration = Duration::from_millis(100);
 /// CPU time of the whole process, as a share of the time between two beats, below which it did not run: one in so many.
 const IDLE: u32 = 10;
 
-/// A time in which this process was halted.
+/// A time in which this process was halted. One in which its machine was suspended takes no time by any [`Instant`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Halt {
     pub from: Instant,
@@ -65,6 +68,18 @@ impl Beats {
     }
 }
 
+/// How long the machine was suspended until the last look.
+#[derive(Debug)]
+struct Sleep(Duration);
+
+impl Sleep {
+    /// A suspension since the last look, in words of a halt. The two clocks are not read at one moment: less is none.
+    fn look(&mut self, now: Instant, suspended: Duration) -> Option<Halt> {
+        let length = suspended.saturating_sub(std::mem::replace(&mut self.0, suspended));
+        (length >= LEAST).then_some(Halt { from: now, length })
+    }
+}
+
 static PULSE: OnceLock<Mutex<Beats>> = OnceLock::new();
 
 /// Beats as long as the watch lives; `told` hears of every halt soon after it.
@@ -72,6 +87,7 @@ pub fn watch(told: impl Fn(Halt) + Send + 'static) -> Result<Watch<()>> {
     let pulse =
         PULSE.get_or_init(|| Mutex::new(Beats { last: Instant::now(), cpu: cpu_time(), halts: Vec::new() }));
     let mut heard = locked(pulse).halts.len();
+    let mut sleep = Sleep(suspended());
     Watch::start("halt", move |stop| {
         while !stop.is_set() {
             let news = {
@@ -82,7 +98,7 @@ pub fn watch(told: impl Fn(Halt) + Send + 'static) -> Result<Watch<()>> {
                 pulse.halts[heard..].to_vec()
             };
             heard += news.len();
-            news.into_iter().for_each(&told);
+            news.into_iter().chain(sleep.look(Instant::now(), suspended())).for_each(&told);
             stop.pause(BEAT);
         }
     })
@@ -106,9 +122,20 @@ pub fn ran_since(begin: Instant) -> Duration {
     now.saturating_duration_since(begin).saturating_sub(within(begin, now))
 }
 
-/// The CPU time of all threads of this process; zero if the kernel does not say.
+/// How long this machine has been suspended since its boot, which its boot clock counts and its monotonic one does not.
+pub fn suspended() -> Duration {
+    let monotonic = clock(ClockId::CLOCK_MONOTONIC);
+    clock(ClockId::CLOCK_BOOTTIME).saturating_sub(monotonic)
+}
+
+/// The CPU time of all threads of this process.
 fn cpu_time() -> Duration {
-    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map(Duration::from).unwrap_or_default()
+    clock(ClockId::CLOCK_PROCESS_CPUTIME_ID)
+}
+
+/// What a clock shows; zero if the kernel does not say.
+fn clock(id: ClockId) -> Duration {
+    clock_gettime(id).map(Duration::from).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -139,6 +166,20 @@ mod tests {
         pulse.beat(begin + apart + SECOND / 10, || cpu);
         assert_eq!(pulse.within(begin, begin + 2 * apart), still * SECOND);
         assert_eq!(pulse.halts.len(), usize::from(still > 0));
+    }
+
+    #[test]
+    fn a_machine_that_was_suspended_halted_this_process() {
+        let now = Instant::now();
+        let mut sleep = Sleep(100 * SECOND);
+        assert_eq!(
+            sleep.look(now, 100 * SECOND + SECOND / 1000),
+            None,
+            "two clocks are read one after the other"
+        );
+        let length = 600 * SECOND - SECOND / 1000;
+        assert_eq!(sleep.look(now, 700 * SECOND), Some(Halt { from: now, length }));
+        assert_eq!(sleep.look(now, 700 * SECOND), None, "it is told once");
     }
 
     #[test]

@@ -32,8 +32,7 @@ impl Views {
             }
             (Event::HarnessHalted { from_t_ms, duration_s }, scenario) => {
                 let what = format!("multivm itself did not run for {duration_s:.1} s");
-                let why =
-                    "it was stopped, or had no CPU: the time counts as no gap, and deadlines are later by it";
+                let why = "it was stopped, had no CPU, or its machine was suspended: the time counts as no gap, and deadlines are later by it";
                 let halt = RepairView { t_ms: from_t_ms, what, why: why.to_owned() };
                 match scenario {
                     Some(scenario) => scenario.repairs.push(halt.clone()),
