@@ -1,17 +1,24 @@
 //! What the check says of itself.
 
 use super::{cpu, disk, memory};
-use crate::check::{About, Moment};
+use crate::check::{About, Advice, Moment};
+
+/// What to look at when a disk stood still, which is no slowdown.
+pub const STANDS_STILL: Advice = Advice::new(
+    "a guest's disk stood still where it had arrived",
+    "did the storage's server hang, or the way to it from that host? The storage's log and QEMU's log of that host are in the evidence. \
+     MULTIVM_MAX_RECOVERY sets the limit",
+);
 
 pub static ABOUT: About = About {
     id: "speed",
     summary: "as fast as before",
     how: "by our program in the guest, on the host at which it has arrived, against before its first move: CPU time, memory written at its \
-          best and synced writes to its disk are not slower by more than `max_slowdown` times; and how long it took until they were not. A \
-          stay of 2 s is judged alone, shorter ones of all guests at one host together, with the migration away from it where they hardly rest; \
+          best and synced writes to its disk are not slower by more than `max_slowdown` times, and no such write takes longer than \
+          `max_recovery`, want of CPU aside; and how long it took until they were not. A stay of 2 s is judged alone, shorter ones of all guests at one host together, with the migration away from it where they hardly rest; \
           what stays too short is said",
     asked: &[Moment::End],
-    advice: &[cpu::ADVICE, memory::ADVICE, disk::ADVICE],
+    advice: &[cpu::ADVICE, memory::ADVICE, disk::ADVICE, STANDS_STILL],
     goes_on: true,
     ..About::BASE
 };

@@ -35,9 +35,11 @@ impl Baseline {
             speeds.extend(pace.speeds.iter().filter(|(at, _)| *at < first).map(|(_, ms)| *ms));
             let before = pace.writes.iter().filter(|write| write.from + write.length < first);
             writes.extend(before.map(|write| ms(write.length)));
-            if let Some(from) = pace.first().filter(|from| *from < first) {
+            let before = pace.first().filter(|from| *from < first);
+            // A guest that kept less than there was to tell was no less awake for that.
+            if let Some((from, known)) = before.and_then(|from| Some((from, pace.awake(from, first)?))) {
                 long += first - from;
-                awake += pace.awake(from, first).unwrap_or_default();
+                awake += known;
             }
         }
         let is_known = long >= LEAST_STAY / 4;
@@ -66,7 +68,25 @@ pub fn quantile(mut samples: Vec<f64>, one_in: usize) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::MS;
     use super::*;
+    use crate::probe::Gap;
+
+    #[test]
+    fn a_guest_whose_gaps_are_not_known_says_nothing_of_the_cpu() {
+        let begin = Instant::now();
+        let pace = |gaps| GuestPace {
+            guest: "vm1".into(),
+            heard: begin + 2000 * MS,
+            gaps,
+            speeds: vec![(begin, 150.0)],
+            writes: Vec::new(),
+        };
+        let (known, unknown) = (pace(Some(vec![Gap { from: begin, length: 400 * MS }])), pace(None));
+        let first = Some(begin + 2000 * MS);
+        assert_eq!(Baseline::of([(&known, first), (&unknown, first)]).cpu, Some(0.8));
+        assert_eq!(Baseline::of([(&unknown, first)]).cpu, None);
+    }
 
     #[test]
     fn a_guest_that_moved_at_once_is_compared_with_others() {

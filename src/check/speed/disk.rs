@@ -16,7 +16,7 @@ pub const ADVICE: Advice = Advice::new(
 );
 
 /// Fewer synced writes are not compared.
-const LEAST_WRITES: usize = 4;
+pub const LEAST_WRITES: usize = 4;
 
 /// A disk that is slow for a shorter time is not judged by that time alone.
 const LEAST_STRETCH: Duration = Duration::from_secs(4);
@@ -39,9 +39,9 @@ pub fn disk(seen: &[Seen<'_>], before: &Baseline, limit: f64) -> Option<Slowdown
         seen.pace.writes.iter().filter(move |write| window.contains(&write.from)).cloned().collect::<Vec<_>>()
     };
     let inside: Vec<Gap> = seen.iter().flat_map(inside).collect();
-    let ordinary = ordinary_write(inside.iter().map(|write| ms(write.length)).collect())?;
+    let ordinary = ordinary_write(inside.iter().map(|write| ms(write.length)).collect());
     let judged = was.max(FAST_WRITE_MS);
-    let is = stretch(&inside, limit * judged).map_or(ordinary, |slow| slow.max(ordinary));
+    let is = ordinary.into_iter().chain(stretch(&inside, limit * judged)).max_by(f64::total_cmp)?;
     let good = inside.iter().find(|write| ms(write.length) <= limit * judged);
     let recovered = good.map(|write| write.from + write.length);
     let told = format!("synced writes of {is:.0} ms, {was:.0} before");
@@ -49,13 +49,13 @@ pub fn disk(seen: &[Seen<'_>], before: &Baseline, limit: f64) -> Option<Slowdown
 }
 
 /// The fastest write of the longest time in which every write was slower than that, if that time is long: a disk that somebody else
-/// keeps busy has fast writes in between. A single write that hangs is no such time.
+/// keeps busy has fast writes in between. A few writes that hang are no such time.
 fn stretch(writes: &[Gap], slow_ms: f64) -> Option<f64> {
     let runs = writes.chunk_by(|one, other| {
         ms(one.length) > slow_ms && ms(other.length) > slow_ms && one.from < other.from
     });
     let long = |run: &&[Gap]| run.iter().map(|write| write.length).sum::<Duration>() >= LEAST_STRETCH;
-    let slowest = runs.filter(|run| run.len() >= LEAST_WRITES).filter(long).max_by_key(|run| run.len())?;
+    let slowest = runs.filter(|run| run.len() > LONGEST_WRITES).filter(long).max_by_key(|run| run.len())?;
     slowest.iter().map(|write| ms(write.length)).min_by(f64::total_cmp)
 }
 
@@ -105,6 +105,8 @@ mod tests {
     #[case::limited_for_a_while(500, 12, Some(500.0))]
     #[case::limited_for_a_moment(500, 7, None)]
     #[case::hangs_once(6000, 1, None)]
+    #[case::hangs_twice(3000, 2, None)]
+    #[case::too_slow_for_four(2000, 3, Some(2000.0))]
     #[case::fast(30, 200, None)]
     fn a_disk_that_has_no_fast_write_for_long_is_slow(
         #[case] slow_ms: u32,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::about::ABOUT;
 use super::baseline::{Baseline, Baselines};
-use super::cpu::cpu;
-use super::disk::disk;
+use super::cpu::{self, cpu};
+use super::disk::{LEAST_WRITES, disk};
 use super::memory::memory;
 use super::seen::Seen;
 use super::slowdown::Slowdown;
@@ -27,26 +27,45 @@ pub fn judge_together(seen: &[Seen<'_>], host: Side, before: &Baselines, limit: 
     let moving = [None, memory.map(Slowdown::while_moving), disk.map(Slowdown::while_moving)];
     let resting = parts(seen, &before.resting, limit);
     let parts = resting.into_iter().zip(moving).filter_map(|(resting, moving)| resting.or(moving));
-    let proof = proof(seen, &parts.collect::<Vec<_>>(), limit)
-        .map(|proof| Proof { seen: format!("{what}: {}", proof.seen), ..proof });
+    let proof = proof(seen, &parts.collect::<Vec<_>>(), limit);
+    (!seen.is_empty()).then(|| told_of(&what, proof, limit))
+}
+
+/// Judges the disks of several stays at one host that have too few synced writes each, of guests that were judged by all else.
+pub fn judge_disks_together(seen: &[Seen<'_>], host: Side, before: &Baseline, limit: f64) -> Option<Proof> {
+    let stays = counted(seen.len(), "stay", "stays");
+    let what = format!("{stays} on the {host} with fewer than {LEAST_WRITES} synced writes each");
+    let proof = disk(seen, before, limit).and_then(|disk| proof(seen, &[disk], limit));
+    (!seen.is_empty()).then(|| told_of(&what, proof, limit))
+}
+
+/// A proof about these stays, or that they are not judged.
+fn told_of(what: &str, proof: Option<Proof>, limit: f64) -> Proof {
+    let told = |proof: Proof| Proof { seen: format!("{what}: {}", proof.seen), ..proof };
     let nothing = || {
-        Proof::new(
-            &ABOUT,
-            true,
-            expected(limit),
-            format!("not judged: {what} are too few, or there is nothing to compare them with"),
-        )
+        let seen = format!("not judged: {what} are too few, or there is nothing to compare them with");
+        Proof::new(&ABOUT, true, expected(limit), seen)
     };
-    (!seen.is_empty()).then(|| proof.unwrap_or_else(nothing))
+    proof.map_or_else(nothing, told)
 }
 
 fn expected(limit: f64) -> String {
     format!("CPU, memory and disk at most {limit:.0} times slower than before the first move")
 }
 
-/// Judges one stay, or several together; none if they are too short.
-pub fn judge(seen: &[Seen<'_>], before: &Baseline, limit: f64) -> Option<Proof> {
-    proof(seen, &parts(seen, before, limit).into_iter().flatten().collect::<Vec<_>>(), limit)
+/// The proof about a stay that is long enough to be judged alone.
+pub struct Judged {
+    pub proof: Proof,
+    /// Its disk had enough synced writes to be judged, too.
+    pub with_its_disk: bool,
+}
+
+/// Judges one stay; none if it is too short.
+pub fn judge(seen: Seen<'_>, before: &Baseline, limit: f64) -> Option<Judged> {
+    let [cpu, memory, disk] = parts(&[seen], before, limit);
+    let with_its_disk = disk.is_some();
+    let parts: Vec<Slowdown> = [cpu, memory, disk].into_iter().flatten().collect();
+    Some(Judged { proof: proof(&[seen], &parts, limit)?, with_its_disk })
 }
 
 fn parts(seen: &[Seen<'_>], before: &Baseline, limit: f64) -> [Option<Slowdown>; 3] {
@@ -56,7 +75,8 @@ fn parts(seen: &[Seen<'_>], before: &Baseline, limit: f64) -> [Option<Slowdown>;
 fn proof(seen: &[Seen<'_>], parts: &[Slowdown], limit: f64) -> Option<Proof> {
     let slowest = parts.iter().max_by(|one, other| one.times.total_cmp(&other.times))?;
     let ok = slowest.times <= limit;
-    let mut told: Vec<String> = parts.iter().map(|part| part.told.clone()).collect();
+    let mut told: Vec<String> =
+        parts.iter().map(|part| part.told.clone()).chain(cpu::unknown(seen)).collect();
     if !ok {
         told.insert(0, format!("{} {:.0} times slower", slowest.name, slowest.times));
     } else if let [alone] = seen {
@@ -112,7 +132,48 @@ mod tests {
         let leg = Leg { guest: 0, direction: Direction::Out, round: 1 };
         let stay = Stay { leg, from: at(2000), until: until.map(at), left: until.map(at) };
         let before = Baseline::of([(&pace, Some(at(2000)))]);
-        judge(&[Seen::new(&pace, &stay)], &before, limit).map(|proof| (proof.ok, proof.seen))
+        judge(Seen::new(&pace, &stay), &before, limit).map(|judged| (judged.proof.ok, judged.proof.seen))
+    }
+
+    /// A stay of 4 s with this many synced writes, in the first half of it, of a guest that keeps none of its waits for a CPU.
+    fn busy_guest(begin: Instant, writes: u32) -> GuestPace {
+        GuestPace {
+            guest: "vm1".into(),
+            heard: begin + 4000 * MS,
+            gaps: None,
+            speeds: (0..40).map(|nth| (begin + nth * 100 * MS, 150.0)).collect(),
+            writes: (0..writes).map(|nth| Gap { from: begin + nth * 600 * MS, length: 600 * MS }).collect(),
+        }
+    }
+
+    #[test]
+    fn what_of_a_stay_is_not_judged_is_said() {
+        let begin = Instant::now();
+        let pace = busy_guest(begin, 2);
+        let seen = Seen { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
+        let judged = judge(seen, &BEFORE, 10.0).unwrap();
+        assert!(judged.proof.ok && !judged.with_its_disk);
+        let said = "memory written at 150 ms/GiB at best, 150 before; CPU not judged, since the guest had more waits for it to tell \
+                    than it keeps; recovered after 0.0 s";
+        assert_eq!(judged.proof.seen, said);
+        let few = judge_disks_together(&[seen], Side::Target, &BEFORE, 10.0).unwrap();
+        let said = "not judged: 1 stay on the target with fewer than 4 synced writes each are too few, or there is nothing to compare \
+                    them with";
+        assert_eq!((few.ok, few.seen.as_str()), (true, said));
+        assert!(judge_disks_together(&[], Side::Target, &BEFORE, 10.0).is_none());
+    }
+
+    #[test]
+    fn the_fewer_writes_a_disk_takes_the_more_stays_are_judged_together() {
+        let begin = Instant::now();
+        let pace = busy_guest(begin, 2);
+        let seen = Seen { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
+        let found = judge_disks_together(&[seen, seen], Side::Source, &BEFORE, 10.0).unwrap();
+        let said = "2 stays on the source with fewer than 4 synced writes each: disk 20 times slower";
+        assert!(!found.ok && found.seen.starts_with(said), "{}", found.seen);
+        let pace = busy_guest(begin, 4);
+        let seen = Seen { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
+        assert!(judge(seen, &BEFORE, 10.0).unwrap().with_its_disk);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! nine in ten samples were more than 10 times slower. So its best moment of a stay is compared with its good ones before, the fastest
 //! fifth. Of synced writes, the two longest aside, it is the one in slower ones than which three quarters of the time are spent: a disk
 //! that somebody else keeps busy has fast writes in between, one that is limited has none; or the fastest one of 4 s and more in which
-//! none was within the limit.
+//! none was within the limit. A single write that hangs has the limit of a silent network, `max_recovery`.
 
 mod about;
 mod baseline;
@@ -18,6 +18,11 @@ mod memory;
 mod pace;
 mod seen;
 mod slowdown;
+mod standstill;
+
+use std::time::Duration;
+
+use humantime::format_duration;
 
 use super::stays::Stays;
 use super::{About, Asked, Check, End, LegEnd, Proof, Scene};
@@ -26,8 +31,9 @@ use crate::plan::Direction;
 use crate::scenario::{Profile, Scenario, Side};
 pub use about::ABOUT;
 use baseline::{Baseline, Baselines};
-use judge::{judge, judge_together};
+use judge::{judge, judge_disks_together, judge_together};
 use seen::Seen;
+use standstill::standstill;
 
 /// The check.
 pub struct SameSpeed;
@@ -44,14 +50,17 @@ impl Check for SameSpeed {
 
     fn explain(&self, _scenario: &Scenario, profile: &Profile) -> String {
         format!(
-            "as fast as before: where a guest has arrived its CPU, memory and disk are at most {} times slower than before",
-            profile.max_slowdown
+            "as fast as before: where a guest has arrived its CPU, memory and disk are at most {} times slower than before, and no \
+             synced write takes longer than {}",
+            profile.max_slowdown,
+            format_duration(profile.max_recovery)
         )
     }
 
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
         Ok(Box::new(SpeedAsked {
             limit: f64::from(scene.fleet.profile.max_slowdown),
+            longest_write: scene.fleet.profile.max_recovery,
             stays: Stays::default(),
         }))
     }
@@ -59,6 +68,7 @@ impl Check for SameSpeed {
 
 struct SpeedAsked {
     limit: f64,
+    longest_write: Duration,
     stays: Stays,
 }
 
@@ -73,24 +83,30 @@ impl Asked for SpeedAsked {
         let leaving = end.paces.iter().map(|pace| (pace, self.stays.first_departure(&pace.guest)));
         let both = Baselines { resting: all, moving: Baseline::of(leaving) };
         let mut proofs = Vec::new();
-        let mut short: [Vec<Seen<'_>>; 2] = Default::default();
+        let (mut short, mut few_writes): ([Vec<Seen<'_>>; 2], [Vec<Seen<'_>>; 2]) = Default::default();
         for pace in end.paces {
             let own = Baseline::of([(pace, self.stays.first_move(&pace.guest))]).or(&all);
             for stay in self.stays.of(&pace.guest) {
                 let seen = Seen::new(pace, stay);
-                match judge(&[seen], &own, self.limit) {
-                    Some(proof) => proofs.push(proof.of(&pace.guest).after(stay.leg)),
-                    None => short[usize::from(stay.leg.direction == Direction::Back)].push(seen),
+                let host = usize::from(stay.leg.direction == Direction::Back);
+                let stood = standstill(&seen, self.longest_write);
+                let judged = judge(seen, &own, self.limit);
+                match (stood, judged) {
+                    (Some(proof), _) => proofs.push(proof.of(&pace.guest).after(stay.leg)),
+                    (None, Some(judged)) => {
+                        if judged.proof.ok && !judged.with_its_disk {
+                            few_writes[host].push(seen);
+                        }
+                        proofs.push(judged.proof.of(&pace.guest).after(stay.leg));
+                    }
+                    (None, None) => short[host].push(seen),
                 }
             }
         }
-        let hosts = [Side::Target, Side::Source];
-        proofs.extend(
-            hosts
-                .iter()
-                .zip(&short)
-                .filter_map(|(host, seen)| judge_together(seen, *host, &both, self.limit)),
-        );
+        for (number, host) in [Side::Target, Side::Source].into_iter().enumerate() {
+            proofs.extend(judge_together(&short[number], host, &both, self.limit));
+            proofs.extend(judge_disks_together(&few_writes[number], host, &all, self.limit));
+        }
         proofs
     }
 }

@@ -15,13 +15,17 @@ impl GuestPace {
 
     /// How long it got CPU when it wanted some, between two moments; none where it kept less than there was to tell.
     pub(super) fn awake(&self, from: Instant, until: Instant) -> Option<Duration> {
+        Some((until - from).saturating_sub(self.away(from, until)?))
+    }
+
+    /// How long it waited for a CPU, between two moments; none where it kept less than there was to tell.
+    pub(super) fn away(&self, from: Instant, until: Instant) -> Option<Duration> {
         let gaps = self.gaps.as_ref()?;
         let inside = |gap: &Gap| {
             let end = (gap.from + gap.length).min(until);
             end.saturating_duration_since(gap.from.max(from))
         };
-        let away: Duration = gaps.iter().map(inside).sum();
-        Some((until - from).saturating_sub(away))
+        Some(gaps.iter().map(inside).sum())
     }
 }
 

@@ -1,0 +1,75 @@
+//! A disk that stands still: one synced write of an arrived guest that takes too long, however fast the others are.
+
+use std::time::Duration;
+
+use super::about::{ABOUT, STANDS_STILL};
+use super::seen::Seen;
+use crate::check::Proof;
+
+/// The finding about a stay in which one synced write took longer than the limit, as far as it took that long there. Time in which the
+/// guest waited for a CPU is not its disk's: where that is not known, there is no finding.
+pub fn standstill(seen: &Seen<'_>, limit: Duration) -> Option<Proof> {
+    let stands = seen.pace.writes.iter().filter_map(|write| {
+        let (from, until) = (write.from.max(seen.from), (write.from + write.length).min(seen.left));
+        let long = until.checked_duration_since(from)?.saturating_sub(seen.pace.away(from, until)?);
+        (long > limit).then(|| (from - seen.from, long))
+    });
+    let (after, long) = stands.max_by_key(|(_, long)| *long)?;
+    let expected = format!(
+        "no synced write of an arrived guest takes longer than {:.3} s, want of CPU aside",
+        limit.as_secs_f64()
+    );
+    let told = format!(
+        "its disk stood still for {:.3} s, {:.3} s after its start",
+        long.as_secs_f64(),
+        after.as_secs_f64()
+    );
+    Some(Proof::new(&ABOUT, false, expected, told).advise(&STANDS_STILL))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use rstest::rstest;
+
+    use super::super::MS;
+    use super::*;
+    use crate::check::GuestPace;
+    use crate::probe::Gap;
+
+    /// What is found of one write, in a stay from 10 s to 30 s, by a limit of 4 s.
+    fn told(write: (u32, u32), away: Option<&[(u32, u32)]>) -> Option<String> {
+        let begin = Instant::now();
+        let at = |ms: u32| begin + ms * MS;
+        let gap = |(from, length): &(u32, u32)| Gap { from: at(*from), length: *length * MS };
+        let pace = GuestPace {
+            guest: "vm1".into(),
+            heard: at(30_000),
+            gaps: away.map(|gaps| gaps.iter().map(gap).collect()),
+            speeds: Vec::new(),
+            writes: vec![gap(&(9_000, 30)), gap(&write), gap(&(29_000, 30))],
+        };
+        let seen = Seen { pace: &pace, from: at(10_000), until: at(20_000), left: at(30_000) };
+        standstill(&seen, 4000 * MS).map(|proof| proof.seen)
+    }
+
+    #[rstest]
+    #[case::after_arrival((12_000, 8000), Some("its disk stood still for 8.000 s, 2.000 s after its start"))]
+    #[case::begun_on_its_way((9_000, 8000), Some("its disk stood still for 7.000 s, 0.000 s after its start"))]
+    #[case::most_of_it_on_its_way((5_000, 8000), None)]
+    #[case::before((1_000, 8000), None)]
+    #[case::as_it_left((27_000, 8000), None)]
+    #[case::for_a_moment((12_000, 4000), None)]
+    fn a_write_counts_where_the_guest_has_arrived(#[case] write: (u32, u32), #[case] found: Option<&str>) {
+        assert_eq!(told(write, Some(&[])).as_deref(), found);
+    }
+
+    #[test]
+    fn a_guest_without_a_cpu_has_no_disk_that_stands_still() {
+        let half: [(u32, u32); 2] = [(11_000, 2000), (15_000, 4000)];
+        assert_eq!(told((12_000, 8000), Some(&half)), None);
+        assert!(told((12_000, 8000), Some(&half[..1])).unwrap().contains(" 7.000 s, "));
+        assert_eq!(told((12_000, 8000), None), None, "nobody knows for how long it had none");
+    }
+}
