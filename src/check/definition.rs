@@ -1,9 +1,10 @@
-//! Its definition came along: libvirt's definition of a guest on its present host equals the one before the first move.
+//! Its definition came along: libvirt's definition of a guest on its present host equals the one before the first move, and that
+//! one equals the definition with which the guest was made. Whoever defines it otherwise between two scenarios would else be believed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{About, Advice, Asked, Check, End, Moment, Proof, Scene, StepEnd};
+use super::{About, Advice, Asked, Check, End, GuestLook, Moment, Proof, Scene, StepEnd};
 use crate::failure::{Attempt, Failure, Result};
 use crate::guest::{Definition, Difference, Fleet, Guest};
 use crate::scenario::Side;
@@ -13,10 +14,11 @@ pub static ABOUT: About = About {
     id: "definition",
     summary: "its definition came along",
     how: "persistence, live and persistent XML with title, description and metadata, autostart, and the number of snapshots, \
-          on the host where the guest is, against those before the first move; asked for every guest after every step; not what libvirt gives a running guest anew on each host, such as its number, \
+          on the host where the guest is, against those before the first move, and those against the ones with which it was made; asked for \
+          every guest after every step; not what libvirt gives a running guest anew on each host, such as its number, \
           aliases, taps and pseudo terminals",
-    asked: &[Moment::Step, Moment::End],
-    advice: &[CHANGED],
+    asked: &[Moment::Start, Moment::Step, Moment::End],
+    advice: &[CHANGED, CHANGED_BEFORE],
     ..About::BASE
 };
 
@@ -24,6 +26,12 @@ const CHANGED: Advice = Advice::new(
     "a host defines the guest otherwise than before",
     "was it the migration, a hook of libvirt on that host, or somebody's virsh? libvirtd.log of that host and the guest's XML are \
      in the evidence; with the next migration a wrong persistent definition goes along",
+);
+
+const CHANGED_BEFORE: Advice = Advice::new(
+    "a host defines the guest otherwise than it was made, before it moves",
+    "nobody had moved it since the scenario before, whose last look was right: was it somebody's virsh? libvirtd.log of that host and the \
+     guest's XML are in the evidence. The guest is made anew before the next scenario",
 );
 
 /// The check.
@@ -39,7 +47,8 @@ impl Check for SameDefinition {
         let known = at_once("read a guest's definition", &fleet.guests, |guest| {
             Ok((guest.name.clone(), KnownDefinition::read(fleet, guest)?))
         });
-        Ok(Box::new(DefinitionAsked { fleet, known: known.into_iter().collect::<Result<_>>()? }))
+        let known: HashMap<String, Known> = known.into_iter().collect::<Result<_>>()?;
+        Ok(Box::new(DefinitionAsked { fleet, known }))
     }
 }
 
@@ -69,6 +78,12 @@ impl KnownDefinition {
 }
 
 impl Asked for DefinitionAsked<'_> {
+    fn at_start(&mut self, look: &GuestLook) -> Vec<Proof> {
+        // A guest that was restarted for its move has moved before.
+        let known = self.known.get(&look.guest.name).filter(|_| look.leg.is_none());
+        known.map(|known| self.prove_as_made(&look.guest, known)).into_iter().collect()
+    }
+
     fn on_step(&mut self, end: &StepEnd<'_>) -> Vec<Proof> {
         let guests = self.fleet.guests.iter().enumerate();
         let proofs = at_once("read a guest's definition", guests, |(number, guest)| {
@@ -86,6 +101,14 @@ impl Asked for DefinitionAsked<'_> {
 }
 
 impl DefinitionAsked<'_> {
+    /// Compares what a scenario finds with what the guest was made with.
+    fn prove_as_made(&self, guest: &Guest, known: &Known) -> Proof {
+        let at_home = self.fleet.differences_from_made(guest, &known.definition);
+        let autostarts = [known.definition.autostart, known.target_autostarts];
+        let hosts = self.fleet.hosts.both().map(|host| host.entry.name.as_str());
+        as_made(hosts, at_home, autostarts).of(&guest.name)
+    }
+
     /// Compares a guest's definition on the host where it should be; none while it is not active there, which `placement`
     /// reports.
     fn prove(&self, guest: &Guest) -> Option<Proof> {
@@ -106,7 +129,7 @@ impl DefinitionAsked<'_> {
                 let now = now?;
                 let mut found = known.definition.differences(&now, another);
                 found.extend(autostart_differs(autostart, now.autostart));
-                check(name, &found)
+                check(name, &found, &CHANGED)
             }
             // A definition that cannot be read proves nothing.
             Err(failure) => Proof::new(&ABOUT, false, expected(name), format!("not known: {failure}")),
@@ -124,10 +147,23 @@ fn autostart_differs(before: bool, now: bool) -> Option<Difference> {
     (before != now).then(|| Difference { what: "autostart".into(), expected: word(before), seen: word(now) })
 }
 
+/// The proof about a guest before its first move, by the names of source and target and whether they start it at boot. No guest is made
+/// to be started at boot.
+fn as_made([source, target]: [&str; 2], mut at_home: Vec<Difference>, [here, there]: [bool; 2]) -> Proof {
+    at_home.extend(autostart_differs(false, here));
+    let (host, found) = match autostart_differs(false, there) {
+        Some(there) if at_home.is_empty() => (target, vec![there]),
+        _ => (source, at_home),
+    };
+    let proof = check(host, &found, &CHANGED_BEFORE);
+    let seen = if proof.ok { proof.seen } else { format!("since the scenario before, {}", proof.seen) };
+    Proof { expected: proof.expected.replace("before the first move", "made"), seen, ..proof }
+}
+
 /// The most differences that one finding lists.
 const TOLD: usize = 8;
 
-fn check(host: &str, found: &[Difference]) -> Proof {
+fn check(host: &str, found: &[Difference], advice: &'static Advice) -> Proof {
     if found.is_empty() {
         return Proof::new(&ABOUT, true, expected(host), "it does");
     }
@@ -139,7 +175,7 @@ fn check(host: &str, found: &[Difference]) -> Proof {
         }
         format!("on {host}, {}", lines.join("; "))
     };
-    Proof::new(&ABOUT, false, lines(|one| &one.expected), lines(|one| &one.seen)).advise(&CHANGED)
+    Proof::new(&ABOUT, false, lines(|one| &one.expected), lines(|one| &one.seen)).advise(advice)
 }
 
 #[cfg(test)]
@@ -149,16 +185,34 @@ mod tests {
     #[test]
     fn a_finding_names_the_path_with_what_was_there_and_what_is() {
         let vcpu = Difference { what: "persistent XML, vcpu".into(), expected: "1".into(), seen: "3".into() };
-        let proof = check("target", &[vcpu, autostart_differs(false, true).unwrap()]);
+        let proof = check("target", &[vcpu, autostart_differs(false, true).unwrap()], &CHANGED);
         assert_eq!(proof.expected, "on target, persistent XML, vcpu: 1; autostart: off");
         assert_eq!(proof.seen, "on target, persistent XML, vcpu: 3; autostart: on");
         assert!(!proof.ok && proof.advice == Some(&CHANGED));
-        assert!(check("target", &[]).ok);
+        assert!(check("target", &[], &CHANGED).ok);
+    }
+
+    #[test]
+    fn what_somebody_defines_between_two_scenarios_is_not_believed() {
+        let hosts = ["source", "target"];
+        let vcpu = Difference { what: "persistent XML, vcpu".into(), expected: "1".into(), seen: "3".into() };
+        let told = |at_home: &[&Difference], autostarts| {
+            let proof = as_made(hosts, at_home.iter().map(|one| (*one).clone()).collect(), autostarts);
+            assert!(proof.ok || proof.advice == Some(&CHANGED_BEFORE));
+            (!proof.ok).then_some(proof.seen)
+        };
+        let at_home = "since the scenario before, on source, persistent XML, vcpu: 3";
+        assert_eq!(told(&[&vcpu], [false, false]).as_deref(), Some(at_home));
+        assert_eq!(told(&[&vcpu], [true, true]), Some(format!("{at_home}; autostart: on")));
+        let there = "since the scenario before, on target, autostart: on";
+        assert_eq!(told(&[], [false, true]).as_deref(), Some(there));
+        assert_eq!(told(&[], [false, false]), None);
+        assert_eq!(as_made(hosts, Vec::new(), [false; 2]).expected, "source defines it as it was made");
     }
 
     #[test]
     fn of_many_differences_the_rest_is_counted() {
         let one = Difference { what: "x".into(), expected: "1".into(), seen: "2".into() };
-        assert!(check("target", &vec![one; TOLD + 3]).seen.ends_with("; 3 more"));
+        assert!(check("target", &vec![one; TOLD + 3], &CHANGED).seen.ends_with("; 3 more"));
     }
 }

@@ -17,11 +17,7 @@ pub const DAMAGES: &[Damage] = &[
     Damage {
         name: "damage::guest_defined_otherwise_after_its_arrival",
         // Before it moves home, and takes the wrong definition along.
-        cause: |fleet| {
-            let wrong = "virsh dumpxml --inactive vm1 | sed 's,<vcpu.*</vcpu>,<vcpu>3</vcpu>,' > /run/wrong.xml && \
-                         virsh define /run/wrong.xml && rm /run/wrong.xml";
-            on_host(&fleet.hosts.target, wrong)
-        },
+        cause: |fleet| on_host(&fleet.hosts.target, THREE_VCPUS),
         finds: &[defined("on target, persistent XML, vcpu: 3")],
         ..TO_VM1
     },
@@ -33,6 +29,19 @@ pub const DAMAGES: &[Damage] = &[
         at_once: true,
         cause: |fleet| on_host(&fleet.hosts.source, "virsh desc vm1 --config --new-desc 'a wrong one'"),
         finds: &[defined("on source, persistent XML, description: a wrong one")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_defined_otherwise_between_two_scenarios",
+        // The scenario has begun, and no check of it has.
+        when: |event| matches!(event, Event::ScenarioStarted { .. }),
+        at_once: true,
+        cause: |fleet| on_host(&fleet.hosts.source, THREE_VCPUS),
+        finds: &[finding(
+            &definition::ABOUT,
+            "vm1",
+            "since the scenario before, on source, persistent XML, vcpu: 3",
+        )],
         ..TO_VM1
     },
     Damage {
@@ -59,6 +68,10 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
 ];
+
+/// Defines vm1 with another number of vCPUs.
+const THREE_VCPUS: &str = "virsh dumpxml --inactive vm1 | sed 's,<vcpu.*</vcpu>,<vcpu>3</vcpu>,' > /run/wrong.xml && \
+                           virsh define /run/wrong.xml && rm /run/wrong.xml";
 
 /// A difference in the definition of vm1, which the check sees after a step and again at the end.
 const fn defined(words: &'static str) -> ExpectedFinding {

@@ -88,8 +88,11 @@ pub const DAMAGES: &[Damage] = &[
         name: "damage::guest_kernel_panics_while_it_boots",
         slow: true,
         scenario: "precopy_simultaneous::booting::migrated_vms",
-        // Before it is started anew.
-        when: |event| matches!(event, Event::ScenarioStarted { .. }),
+        // Before it is started anew, and after the look whether it is as it was made.
+        when: |event| {
+            let of_vm1 = |guest: &Option<String>| guest.as_deref() == Some("vm1");
+            matches!(event, Event::ChecksHeld { guest, held, .. } if of_vm1(guest) && held.iter().any(|(check, _)| *check == definition::ABOUT.id))
+        },
         at_once: true,
         cause: |fleet| {
             let wrong = "virsh dumpxml --inactive vm1 | sed 's,<cmdline>,<cmdline>rdinit=/none ,' > /run/wrong.xml && \

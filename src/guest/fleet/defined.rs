@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Fleet, all};
 use crate::failure::{Attempt, Result};
-use crate::guest::{Definition, Guest};
+use crate::guest::{Definition, Difference, Guest};
 use crate::host::Hosts;
 use crate::sys::parallel::locked;
 
@@ -29,18 +29,28 @@ impl Fleet {
     /// The first difference between a guest's definition and the one with which it was made; none if they are equal. Each
     /// migration carries the persistent definition along, so that a wrong one would damage the next scenario, too.
     pub(super) fn redefined(&self, guest: &Guest) -> Result<Option<String>> {
-        let Some(made) = locked(&self.defined.0).get(&guest.name).cloned() else { return Ok(None) };
+        if !locked(&self.defined.0).contains_key(&guest.name) {
+            return Ok(None);
+        }
         for host in self.hosts.both() {
             let Some(domain) = guest.domain_on(host)? else { continue };
             if domain.autostarts().attempting(|| format!("look at {} on {}", guest.name, host.entry.name))? {
                 return Ok(Some(format!("{} starts it at boot", host.entry.name)));
             }
         }
-        let Hosts { source, target, .. } = &self.hosts;
+        let source = &self.hosts.source;
         let domain = guest.known_on(source)?;
         let Some(now) = Definition::read(&domain)? else { return Ok(None) };
-        let differences = made.differences(&now, source.libvirt != target.libvirt);
+        let differences = self.differences_from_made(guest, &now);
         Ok(differences.first().map(|first| format!("{} defines it otherwise: {first}", source.entry.name)))
+    }
+
+    /// The differences between the definition with which a guest was made and a later one, without autostart; none of a guest of
+    /// which nothing was noted.
+    pub fn differences_from_made(&self, guest: &Guest, later: &Definition) -> Vec<Difference> {
+        let Hosts { source, target, .. } = &self.hosts;
+        let made = locked(&self.defined.0).get(&guest.name).cloned();
+        made.map(|made| made.differences(later, source.libvirt != target.libvirt)).unwrap_or_default()
     }
 }
 
