@@ -19,17 +19,23 @@ impl Fit {
     ///
     /// # Errors
     ///
-    /// The selection means scenarios and fits none. The message names similar ones.
+    /// The selection means scenarios and fits none, or one of its skips does. The message names similar ones.
     pub(super) fn of(request: &Request, plan: &Plan) -> Result<Fit, Problem> {
         let selection = &request.selection;
         let mut strangers = plan.file.strangers(selection);
+        let mut idle = plan.file.idle_skips(selection);
         let fit = strangers.len();
-        if fit > 0 {
+        if fit + idle.len() > 0 {
             let own = own_tests::names();
-            strangers.retain(|filter| !is_own(filter, selection, &own, &plan.file));
+            let is_strange = |pattern: &&str| !is_own(pattern, selection, &own, &plan.file);
+            strangers.retain(is_strange);
+            idle.retain(is_strange);
         }
         if !strangers.is_empty() {
             return Err(plan.file.unknown(&strangers, selection.exact).into());
+        }
+        if !idle.is_empty() {
+            return Err(plan.file.skips_nothing(&idle, selection.exact).into());
         }
         let lists = request.options.libtest.list;
         // nextest lists twice, with --ignored and without.

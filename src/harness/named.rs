@@ -69,16 +69,17 @@ impl<'a> Target<'a> {
         self.selected().filter(move |test| asked.plays(test.ignored))
     }
 
-    /// The mistake in the selection: a filter that means a test of this target, and fits none or only such as are not played.
-    /// A filter that names a test of `others` is none.
+    /// The mistake in the selection: a filter that means a test of this target, and fits none or only such as are not played; or a
+    /// skip that means one and fits none. A filter that names a test of `others` is none.
     fn mistake(&self, others: impl FnOnce() -> Vec<String>) -> Option<InputError> {
         let nothing = self.played().next().is_none();
         let (fitting, strangers): (Vec<&str>, Vec<&str>) =
             self.selection.filters.iter().map(String::as_str).partition(|filter| self.fits(filter));
         let is_in_vain = |filter: &&str| nothing && self.is_of_a_family(filter);
         let mut in_vain: Vec<&str> = fitting.into_iter().filter(is_in_vain).collect();
+        let idle = self.selection.skip.iter().map(String::as_str).filter(|skip| !self.fits(skip));
         let mut unknown: Vec<&str> =
-            strangers.into_iter().filter(|filter| self.resembles_one(filter)).collect();
+            strangers.into_iter().chain(idle).filter(|filter| self.resembles_one(filter)).collect();
         if in_vain.is_empty() && unknown.is_empty() {
             return None;
         }
@@ -209,6 +210,8 @@ mod tests {
     #[case::ignored_and_not_named("link_down", None)]
     #[case::not_ignored("--ignored damage::guest_reboot", Some("nothing is ignored of everything"))]
     #[case::skipped("damage --skip damage", Some("is skipped"))]
+    #[case::skips_nothing("--skip guest_rebot", Some("did you mean `guest_reboot`?"))]
+    #[case::skips_a_test_elsewhere("--skip a_damaged_page", None)]
     fn a_filter_that_means_a_test_of_this_target_fits_one(
         #[case] arguments: &str,
         #[case] told: Option<&str>,

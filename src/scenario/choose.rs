@@ -90,11 +90,15 @@ impl ScenarioFile {
     ///
     /// # Errors
     ///
-    /// A filter is in no scenario's name, or nothing is left to play. The message names the cause and similar names.
+    /// A filter or a skip is in no scenario's name, or nothing is left to play. The message names the cause and similar names.
     pub fn choose_some(&self, wish: Wish<'_>) -> Result<Chosen, InputError> {
         let strangers = self.strangers(wish.selection);
         if !strangers.is_empty() {
             return Err(self.unknown(&strangers, wish.selection.exact));
+        }
+        let idle = self.idle_skips(wish.selection);
+        if !idle.is_empty() {
+            return Err(self.skips_nothing(&idle, wish.selection.exact));
         }
         let chosen = self.choose(wish);
         if chosen.asked_for(wish.asked).next().is_some() { Ok(chosen) } else { Err(self.nothing_left(wish)) }
@@ -102,9 +106,18 @@ impl ScenarioFile {
 
     /// The filters that fit no scenario of the file, whatever the set, the part and the flags are.
     pub fn strangers<'a>(&self, selection: &'a Selection) -> Vec<&'a str> {
+        self.fitting_none(selection, &selection.filters)
+    }
+
+    /// The skips that fit no scenario of the file, whatever the set, the part and the flags are.
+    pub fn idle_skips<'a>(&self, selection: &'a Selection) -> Vec<&'a str> {
+        self.fitting_none(selection, &selection.skip)
+    }
+
+    fn fitting_none<'a>(&self, selection: &Selection, patterns: &'a [String]) -> Vec<&'a str> {
         let names: Vec<String> = self.everything().map(Scenario::name).collect();
-        let filters = selection.filters.iter().map(String::as_str);
-        filters.filter(|filter| !names.iter().any(|name| selection.hit(filter, name))).collect()
+        let patterns = patterns.iter().map(String::as_str);
+        patterns.filter(|pattern| !names.iter().any(|name| selection.hit(pattern, name))).collect()
     }
 
     /// Whether a filter that fits no scenario looks like a scenario's name: it contains the value of an axis, or is close
@@ -120,9 +133,18 @@ impl ScenarioFile {
 
     /// The message about filters that no scenario fits.
     pub fn unknown(&self, strangers: &[&str], exact: bool) -> InputError {
+        self.fits_none("there is no scenario", strangers, exact)
+    }
+
+    /// The message about skips that no scenario fits.
+    pub fn skips_nothing(&self, idle: &[&str], exact: bool) -> InputError {
+        self.fits_none("--skip leaves nothing out: there is no scenario", idle, exact)
+    }
+
+    fn fits_none(&self, what: &str, patterns: &[&str], exact: bool) -> InputError {
         let whose = if exact { "whose name is" } else { "whose name contains" };
-        let what = format!("there is no scenario {whose} {}", quoted(strangers, " or "));
-        let mut help: Vec<String> = strangers.iter().flat_map(|filter| self.advice(filter, exact)).collect();
+        let what = format!("{what} {whose} {}", quoted(patterns, " or "));
+        let mut help: Vec<String> = patterns.iter().flat_map(|pattern| self.advice(pattern, exact)).collect();
         help.push(allowed(exact));
         InputError::new(&what, &help)
     }

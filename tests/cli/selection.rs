@@ -58,6 +58,8 @@ fn nothing_is_touched(cli: &Cli, said: &Said) {
 #[case::a_suite_that_machines_are_not_of("precopy_cross", &[("MULTIVM_STAND", "machines"), ("MULTIVM_SUITE", "bookworm")], "cannot make machine hosts of bookworm")]
 #[case::part_by_variable("", &[("MULTIVM_SET", "quick"), ("MULTIVM_SHARD", "9/9")], "no more parts than there are scenarios, 4")]
 #[case::skip("--skip p", &[], "everything is skipped")]
+#[case::skip_near_miss("postcopy_cross --skip stres_ng", &[], "--skip leaves nothing out: there is no scenario whose name contains `stres_ng`")]
+#[case::skip_near_miss_alone("--skip stres_ng", &[], "did you mean `stress_ng`?")]
 #[case::skip_of_a_selection("cross --skip cross", &[], "everything whose name has `cross` is skipped")]
 #[case::listed("--list postcopy_crss", &[], "did you mean `postcopy_cross`")]
 #[case::listed_for_a_program("--list --format terse --shard 9/9", &[("MULTIVM_SET", "quick")], "part 9/9 of 4")]
@@ -93,6 +95,18 @@ fn the_name_of_one_of_our_own_tests_is_no_mistake(cli: Cli, #[case] arguments: &
 }
 
 #[rstest]
+fn a_skip_of_one_of_our_own_tests_is_no_mistake(cli: Cli) {
+    let said = cli.play_with("--list postcopy_cross::in_vms::stress_cpu --skip names_are_safe", &[]);
+    assert_eq!(
+        (said.code, said.out.contains("postcopy_cross::in_vms::stress_cpu")),
+        (Some(0), true),
+        "{}",
+        said.err
+    );
+}
+
+#[rstest]
+#[case::skip("damage", "--skip damage::guest_rebot", "did you mean `damage::guest_reboot`")]
 #[case::near_miss("damage", "damage::guest_rebot", "did you mean `damage::guest_reboot`")]
 #[case::near_miss_of_a_part("damage", "guest_suspendd", "did you mean `guest_suspended`")]
 #[case::ignored_where_none_is("start", "--ignored start::kernel", "nothing is ignored of everything")]
