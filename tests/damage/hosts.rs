@@ -6,7 +6,7 @@ use multivm::guest::Fleet;
 use multivm::host::Host;
 use multivm::record::Event;
 use multivm_fixtures::selftest::{
-    Damage, ExpectedFinding, HOSTS, end_host, end_libvirtd, finding, hook, may_find,
+    Damage, ExpectedFinding, HOSTS, end_host, end_libvirtd, finding, hook, may_find, unhook,
 };
 
 use crate::shared::{
@@ -108,6 +108,14 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_ALL
     },
     Damage {
+        name: "damage::guests_cross_one_after_the_other",
+        scenario: "precopy_cross::in_vms::stress_cpu",
+        cause: |fleet| hook(&fleet.hosts.source, COMES_WHEN_NONE_GOES),
+        undo: |fleet| unhook(&fleet.hosts.source),
+        finds: &[finding(&overlap::ABOUT, HOSTS, "one after the other")],
+        ..TO_ALL
+    },
+    Damage {
         name: "damage::target_takes_no_connection",
         cause: |fleet| {
             // libvirt's ports for migrations.
@@ -201,6 +209,13 @@ exec 9> /run/multivm-selftest.lock
 flock 9
 busy() { cat /proc/net/tcp /proc/net/tcp6 | grep -qE ':C0[0-3][0-9A-F] [0-9A-F]+:[0-9A-F]{4} (01|0A) '; }
 ( tries=200; until busy || [ $((tries -= 1)) = 0 ]; do sleep 0.1; done; while busy; do sleep 0.1; done ) < /dev/null > /dev/null 2>&1 &
+"#;
+
+/// Lets vm2 prepare to come home only when no QEMU sends any more what goes out meanwhile.
+const COMES_WHEN_NONE_GOES: &str = r#"cat > /dev/null
+[ "$1 $2 $3" = "vm2 migrate begin" ] || exit 0
+sends() { cat /proc/net/tcp /proc/net/tcp6 | grep -qE ' [0-9A-F]+:C0[0-3][0-9A-F] 01 '; }
+tries=200; until sends || [ $((tries -= 1)) = 0 ]; do sleep 0.1; done; while sends; do sleep 0.1; done
 "#;
 
 /// Makes the target's libvirt change the number of processors of every guest that comes, which it then refuses to take.
