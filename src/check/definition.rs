@@ -47,8 +47,7 @@ impl Check for SameDefinition {
         let known = at_once("read a guest's definition", &fleet.guests, |guest| {
             Ok((guest.name.clone(), KnownDefinition::read(fleet, guest)?))
         });
-        let known: HashMap<String, Known> = known.into_iter().collect::<Result<_>>()?;
-        Ok(Box::new(DefinitionAsked { fleet, known }))
+        Ok(Box::new(DefinitionAsked { fleet, known: known.into_iter().collect::<Result<_>>()? }))
     }
 }
 

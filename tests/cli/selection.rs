@@ -59,7 +59,7 @@ fn nothing_is_touched(cli: &Cli, said: &Said) {
 #[case::part_by_variable("", &[("MULTIVM_SET", "quick"), ("MULTIVM_SHARD", "9/9")], "no more parts than there are scenarios, 4")]
 #[case::skip("--skip p", &[], "everything is skipped")]
 #[case::skip_near_miss("postcopy_cross --skip stres_ng", &[], "--skip leaves nothing out: there is no scenario whose name contains `stres_ng`")]
-#[case::skip_near_miss_alone("--skip stres_ng", &[], "did you mean `stress_ng`?")]
+#[case::skip_near_miss_alone("--skip postcopy_crss", &[], "did you mean `postcopy_cross`?")]
 #[case::skip_of_a_selection("cross --skip cross", &[], "everything whose name has `cross` is skipped")]
 #[case::listed("--list postcopy_crss", &[], "did you mean `postcopy_cross`")]
 #[case::listed_for_a_program("--list --format terse --shard 9/9", &[("MULTIVM_SET", "quick")], "part 9/9 of 4")]
