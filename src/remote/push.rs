@@ -8,6 +8,18 @@ use crate::failure::Result;
 /// Where programs may run if they may not run in the directory that is wanted.
 const ELSEWHERE: [&str; 3] = ["/var/lib", "/usr/local/lib", "/root"];
 
+/// The paths of a directory for programs: the one that is wanted, and those where it may be in its place.
+pub fn program_directories(directory: &str) -> Vec<String> {
+    let name = directory.rsplit_once('/').map_or(directory, |(_, name)| name);
+    let elsewhere = ELSEWHERE.iter().map(|place| format!("{place}/{name}"));
+    [directory.to_owned()].into_iter().chain(elsewhere).collect()
+}
+
+/// Paths as words of a shell command.
+fn words(paths: &[String]) -> String {
+    paths.iter().map(|path| quote(path)).collect::<Vec<_>>().join(" ")
+}
+
 impl Remote {
     /// Whether a program of that path exists.
     pub fn has_program(&self, path: &str, limit: Duration) -> Result<bool> {
@@ -17,26 +29,24 @@ impl Remote {
     /// Makes a directory in which programs can run. Where its file system lets none run, as Debian's `/run` does, it becomes a link to one of
     /// the same name elsewhere.
     pub fn make_program_directory(&self, directory: &str, limit: Duration) -> Result<()> {
-        let (parent, name) = directory.rsplit_once('/').unwrap_or(("", directory));
-        let (name, directory) = (quote(name), quote(directory));
-        let places: Vec<_> = [parent].into_iter().chain(ELSEWHERE).map(quote).collect();
+        let places = words(&program_directories(directory));
+        let directory = quote(directory);
         // test -x says no of a file on a file system that is mounted with noexec (access(2), EACCES).
         let script = format!(
-            "[ ! -d {directory} ] || exit 0\nfor place in {}; do\n\
-             try=$place/.multivm-try.$$\n\
+            "[ ! -d {directory} ] || exit 0\nfor own in {places}; do\n\
+             try=${{own%/*}}/.multivm-try.$$\n\
              (: > \"$try\") 2> /dev/null && chmod 755 \"$try\" || continue\n\
-             if [ -x \"$try\" ]; then rm -f \"$try\"; own=$place/{name}; mkdir -p \"$own\" || exit 1\n\
+             if [ -x \"$try\" ]; then rm -f \"$try\"; mkdir -p \"$own\" || exit 1\n\
              [ \"$own\" = {directory} ] || ln -s \"$own\" {directory} 2> /dev/null || [ -d {directory} ]; exit\nfi\n\
-             rm -f \"$try\"\ndone\necho 'no file system lets a program of ours run' >&2\nexit 1",
-            places.join(" ")
+             rm -f \"$try\"\ndone\necho 'no file system lets a program of ours run' >&2\nexit 1"
         );
         self.check(&script, limit).map(drop)
     }
 
-    /// Removes a directory for programs, and what it is a link to.
+    /// Removes a directory for programs, wherever [`make_program_directory`](Remote::make_program_directory) has made it. It
+    /// follows no link: one that somebody else has put there may lead anywhere.
     pub fn remove_program_directory(&self, directory: &str, limit: Duration) -> Result<()> {
-        let directory = quote(directory);
-        self.check(&format!("rm -rf \"$(readlink -f {directory})\" {directory}"), limit).map(drop)
+        self.check(&format!("rm -rf {}", words(&program_directories(directory))), limit).map(drop)
     }
 
     /// Copies a program into a directory, and makes the directory if it is missing. The program gets its name when it is
