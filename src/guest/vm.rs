@@ -57,7 +57,6 @@ impl Guest {
     ) -> Guest {
         Guest {
             name,
-            owner,
             uuid,
             mac,
             address,
@@ -67,7 +66,8 @@ impl Guest {
             on_target: AtomicBool::new(false),
             heard_us: AtomicU64::new(0),
             // The address stays, wherever the guest runs.
-            agent: Agent::new(remote),
+            agent: Agent::new(remote).for_loads_of(&owner),
+            owner,
         }
     }
 

@@ -78,7 +78,7 @@ impl Hosts {
         let qemu_ends = QemuEnds::of(&events);
         let sides = [(Side::Source, &inventory.source), (Side::Target, &inventory.target)];
         let mut hosts = at_once("connect to a host", sides, |(side, entry)| {
-            connect(&library, side, entry, &events, stop)
+            connect(&library, side, entry, &inventory.owner, &events, stop)
         })
         .into_iter();
         let mut next = || hosts.next().unwrap_or_else(|| Err(Failure::new("connect to a host", "no result")));
@@ -175,6 +175,7 @@ fn connect(
     library: &Libvirt,
     side: Side,
     entry: &HostEntry,
+    owner: &str,
     events: &EventHub,
     stop: &StopFlag,
 ) -> Result<Host> {
@@ -183,7 +184,7 @@ fn connect(
     let hub = events.clone();
     let subscription = control.subscribe(move |event| hub.publish(&event)).attempting(attempted)?;
     let remote = Remote::new(entry.name.as_str(), entry.login.clone());
-    let agent = Arc::new(Agent::new(remote.clone()));
+    let agent = Arc::new(Agent::new(remote.clone()).for_loads_of(owner));
     // This look sets the begin of the host's kernel log. If it fails, the first scenario reports it.
     let _ = agent.observe(AGENT_LIMIT);
     Ok(Host {

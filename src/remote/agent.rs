@@ -12,7 +12,8 @@ use multivm_protocol::{
 };
 
 use super::observe::{Observation, ObservedProcess};
-use super::{Dialogue, Remote};
+use super::push::program_directories;
+use super::{Dialogue, Remote, quote};
 use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::sys::lock::lock_within;
 use crate::sys::parallel::locked;
@@ -25,8 +26,21 @@ const NAME: &str = "multivm-agent";
 
 const PATH: &str = concat!("/run/multivm-", env!("MULTIVM_AGENT_ID"), "/multivm-agent");
 
-/// An environment variable of every load process, by which strays can be found.
-pub const LOAD_MARK: &str = "MULTIVM_LOAD=1";
+/// The environment variable of every load process, by which strays can be found: its value is the owner of the load.
+fn load_mark(owner: &str) -> String {
+    format!("MULTIVM_LOAD={owner}")
+}
+
+/// The shell command that prints the pids of an owner's load processes. Those of another owner stay out of it: a host may be
+/// the machine on which a lab is at work.
+pub fn pids_of_loads(owner: &str) -> String {
+    format!("grep -ls -F {} /proc/[0-9]*/environ | cut -d / -f 3", quote(&load_mark(owner)))
+}
+
+/// The paths at which a machine may have our program's directory.
+pub fn agent_directories() -> Vec<String> {
+    program_directories(DIRECTORY)
+}
 
 /// The file of a load's stdout and stderr. It lies beside the program, and is removed with it.
 pub const LOAD_LOG: &str = concat!("/run/multivm-", env!("MULTIVM_AGENT_ID"), "/load.log");
@@ -44,6 +58,8 @@ const REMOVE_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Agent {
     remote: Remote,
+    /// The owner of the loads that this starts and ends.
+    owner: String,
     channel: Mutex<Option<Dialogue>>,
     /// The reason for each loss of a connection so far.
     losses: Mutex<Vec<String>>,
@@ -62,11 +78,17 @@ impl Agent {
     pub fn new(remote: Remote) -> Agent {
         Agent {
             remote,
+            owner: "nobody".into(),
             channel: Mutex::default(),
             losses: Mutex::default(),
             log: Mutex::default(),
             installed: AtomicBool::new(false),
         }
+    }
+
+    /// Makes loads those of this owner.
+    pub fn for_loads_of(self, owner: &str) -> Agent {
+        Agent { owner: owner.to_owned(), ..self }
     }
 
     pub fn remote(&self) -> &Remote {
@@ -135,7 +157,7 @@ impl Agent {
     /// once; after an error it may run, and [`end_strays`](Agent::end_strays) finds it.
     pub fn start(&self, words: &[String], limit: Duration) -> Result<i32> {
         let question = Question::Start {
-            variable: LOAD_MARK.to_owned(),
+            variable: load_mark(&self.owner),
             log: LOAD_LOG.to_owned(),
             words: words.to_vec(),
         };
@@ -188,11 +210,11 @@ impl Agent {
         self.remote.check(&format!("ln -f {PATH} {}", Agent::link(name)), limit).map(drop)
     }
 
-    /// Ends every process on the machine that carries the mark of a load.
+    /// Ends every process on the machine that carries the mark of a load of this owner.
     pub fn end_strays(&self, limit: Duration) -> Result<()> {
         let script = format!(
-            "for at in $(grep -ls '{LOAD_MARK}' /proc/[0-9]*/environ | cut -d/ -f3); do \
-             [ $at = $$ ] || kill -KILL $at 2> /dev/null; done; :"
+            "for at in $({}); do [ $at = $$ ] || kill -KILL $at 2> /dev/null; done; :",
+            pids_of_loads(&self.owner)
         );
         self.remote.check(&script, limit).map(drop)
     }

@@ -18,7 +18,7 @@ mod quote;
 mod run;
 mod trust;
 
-pub use agent::{Agent, LOAD_LOG};
+pub use agent::{Agent, LOAD_LOG, agent_directories, pids_of_loads};
 pub use dialogue::Dialogue;
 pub use facts::{Asked, Facts, KVM_RAN, Way};
 pub use host_key::Identity;

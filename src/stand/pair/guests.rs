@@ -3,6 +3,8 @@
 use super::change::Change;
 use super::lease::{HOME, LEASE};
 use crate::inventory::file::Consent;
+use crate::libvirt::MARK_NAMESPACE;
+use crate::remote::pids_of_loads;
 
 /// The folder of the guests' kernel and initramfs, the same on both hosts.
 pub const FOLDER: &str = "/var/lib/multivm/guest";
@@ -34,38 +36,210 @@ pub fn files() -> Change {
     )
 }
 
-/// Nothing is made; what goes with the host's lease is every guest of this owner, its logs, and multivm's program.
+/// Where a host's libvirt keeps the logs of its guests' QEMUs and consoles.
+pub const LOGS: &str = "/var/log/libvirt/qemu";
+
+/// Nothing is made; what goes with the host's lease is every guest of this owner. Its name is noted for [`logs`].
 pub fn guests(owner: &str) -> Change {
-    let logs = "/var/log/libvirt/qemu";
-    // A host that does not say which guests it has is not put back.
+    // A host that does not say which guests it has is not put back. A domain is ours by its mark alone, and is asked for by
+    // its UUID: a name may have blanks, or be another domain's number.
     let undo = format!(
-        "while at=$(grep -ls 'MULTIVM_LOAD=1' /proc/[0-9]*/environ | cut -d / -f 3) && [ -n \"$at\" ]; do\n\
-         for one in $at; do [ $one = $$ ] || kill -KILL $one 2> /dev/null; done\n\
-         done\n\
-         remove_logs() {{ ls {logs} 2> /dev/null | grep -x -E '(vm|load)[0-9]+(-console)?[.]log' | while read -r log; do\n\
-         grep -q -x -F \"{logs}/$log\" {LEASE}/logs || rm -f \"{logs}/$log\"\n\
-         done; }}\n\
-         remove_logs\n\
-         for folder in /run/multivm-???????????????? /var/lib/multivm-???????????????? /usr/local/lib/multivm-???????????????? \
-         /root/multivm-????????????????; do\n\
-         [ ! -e \"$folder\" ] || rm -rf \"$(readlink -f \"$folder\")\" \"$folder\"\n\
-         done\n\
-         command -v virsh > /dev/null || exit 0\n\
+        "command -v virsh > /dev/null || exit 0\n\
          ask() {{ timeout 60 virsh -q -c qemu:///system \"$@\"; }}\n\
-         names=$(ask list --all --name) || exit 1\n\
-         for name in $names; do\n\
-         xml=$(ask dumpxml \"$name\" 2> /dev/null) || {{ ! ask dominfo \"$name\" > /dev/null 2>&1 && continue; exit 1; }}\n\
-         printf '%s' \"$xml\" | grep -q -F 'run=\"{owner}\"' || continue\n\
-         ask destroy \"$name\" > /dev/null 2>&1\n\
-         ! ask dominfo \"$name\" > /dev/null 2>&1 || ask undefine \"$name\" || exit 1\n\
-         done\n\
-         remove_logs"
+         all=$(ask list --all --uuid) || exit 1\n\
+         for one in $all; do\n\
+         mark=$(ask metadata \"$one\" --uri {MARK_NAMESPACE} 2> /dev/null) || {{\n\
+         [ $? = 1 ] && ask list > /dev/null && continue\n\
+         echo \"libvirt does not say whose $one is\"; exit 1; }}\n\
+         printf '%s\\n' \"$mark\" | head -n 1 | grep -q -E '^<([^ >]+:)?owner ([^>]* )?run=\"{owner}\"' || continue\n\
+         ask domname \"$one\" >> {LEASE}/names\n\
+         ask destroy \"$one\" > /dev/null 2>&1\n\
+         ! ask dominfo \"$one\" > /dev/null 2>&1 || ask undefine \"$one\" || exit 1\n\
+         done"
     );
-    Change { note: format!("ls -d {logs}/* > logs 2> /dev/null || :"), ..Change::own("90-guests", ":", undo) }
+    Change::own("90-guests", ":", undo)
+}
+
+/// Nothing is made; what goes is the logs of our guests that were not there before, also of those that have gone already: the
+/// log of a guest's QEMU has its command line, and in it the run's public key, which the guest's kernel gets. Another guest of
+/// such a name keeps its logs.
+pub fn logs(key: &str) -> Change {
+    let undo = format!(
+        "cd {LOGS} 2> /dev/null || exit 0\n\
+         ls | sed -n -E 's/^((vm|load)[0-9]+)(-console)?[.]log$/\\1/p' | sort -u | while read -r name; do\n\
+         grep -q -s -F -e '{key}' \"$name.log\" \"$name.log\".[0-9]* || grep -q -s -x -F \"$name\" {LEASE}/names || continue\n\
+         for log in \"$name.log\" \"$name-console.log\"; do\n\
+         grep -q -x -F \"{LOGS}/$log\" {LEASE}/logs || rm -f \"$log\"\n\
+         done\n\
+         done"
+    );
+    Change { note: format!("ls -d {LOGS}/* > logs 2> /dev/null || :"), ..Change::own("88-logs", ":", undo) }
+}
+
+/// Nothing is made; what goes is multivm's program, which is in one of these directories, unless it was there before.
+pub fn programs(directories: &[String]) -> Change {
+    let directories = directories.join(" ");
+    let undo = format!(
+        "for one in {directories}; do\n\
+         grep -q -x -F \"$one\" {LEASE}/programs || rm -rf \"$one\" || exit 1\n\
+         done"
+    );
+    let note = format!("ls -d {directories} > programs 2> /dev/null || :");
+    Change { note, ..Change::own("92-programs", ":", undo) }
+}
+
+/// Nothing is made; what ends is every load of this owner.
+pub fn loads(owner: &str) -> Change {
+    let undo = format!(
+        "while at=$({}) && [ -n \"$at\" ]; do\n\
+         for one in $at; do [ $one = $$ ] || kill -KILL $one 2> /dev/null; done\n\
+         done",
+        pids_of_loads(owner)
+    );
+    Change::own("94-loads", ":", undo)
 }
 
 /// Closes the ports of migrations, which are open for `peer` while the host receives.
 pub fn ports(peer: &str, ports: &str) -> Change {
     let close = super::gate::command("close", peer, ports);
     Change { consent: Some(Consent::Firewall), ..Change::own("80-ports", ":", close) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::process::CommandExt;
+    use std::process::{Command, Stdio};
+
+    use super::super::testing::{Sandbox, content};
+    use super::*;
+
+    /// A virsh of paper: a file for each domain, with its name in the first line and what `metadata` prints of it behind that; a
+    /// command that changes one is noted.
+    const VIRSH: &str = r#"#!/bin/sh
+shift 3
+cd "$(dirname "$0")/../domains" || exit 1
+case "$*" in
+"list --all --uuid") ls ;;
+list) [ ! -e ../hangs ] ;;
+metadata*) [ "$3 $4" = '--uri urn:multivm:owner:1' ] && [ ! -e ../hangs ] && sed 1d "$2" ;;
+domname*) head -n 1 "$2" ;;
+dominfo*) [ -e "$2" ] ;;
+destroy*) echo "$*" >> ../done ;;
+undefine*) echo "$*" >> ../done; rm "$2" ;;
+*) exit 1 ;;
+esac
+"#;
+
+    fn host(domains: &[(&str, &str, &str)]) -> Sandbox {
+        let host = Sandbox::leased();
+        host.program("virsh", VIRSH);
+        fs::create_dir(host.path("domains")).unwrap();
+        fs::create_dir(host.path("logs")).unwrap();
+        for (uuid, name, metadata) in domains {
+            fs::write(host.path("domains").join(uuid), format!("{name}\n{metadata}\n")).unwrap();
+        }
+        host
+    }
+
+    #[test]
+    fn a_guest_goes_by_its_mark_and_nothing_that_reads_like_one() {
+        let host = host(&[
+            ("u1", "vm1", r#"<owner run="R1" profile="p"/>"#),
+            ("u2", "vm2", r#"<owner profile="p" run="R1"/>"#),
+            ("u3", "vm3", ""),
+            ("u4", "vm4", r#"<owner run="R10" profile="p"/>"#),
+            ("u5", "vm5", r#"<owner run="R2" profile="run=&quot;R1&quot;"/>"#),
+            ("u6", "vm6", "<owner run=\"R2\" profile=\"p\">\n  <owner run=\"R1\" profile=\"p\"/>\n</owner>"),
+            ("u7", "u1", r#"<description>run="R1"</description>"#),
+        ]);
+        assert!(host.make(&[guests("R1")], &[]).status.success());
+        assert!(host.put_back().status.success());
+        let done = "destroy u1\nundefine u1\ndestroy u2\nundefine u2\n";
+        assert_eq!(content(&host.path("done")).as_deref(), Some(done));
+    }
+
+    #[test]
+    fn a_host_that_does_not_say_whose_a_guest_is_keeps_its_lease() {
+        let host = host(&[("u1", "vm1", r#"<owner run="R1" profile="p"/>"#)]);
+        assert!(host.make(&[guests("R1")], &[]).status.success());
+        fs::write(host.path("hangs"), "").unwrap();
+        let output = host.put_back();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(
+            (output.status.code(), &*said),
+            (Some(1), "90-guests: libvirt does not say whose u1 is\n")
+        );
+        fs::remove_file(host.path("hangs")).unwrap();
+        assert!(host.put_back().status.success() && host.path("done").exists());
+    }
+
+    #[test]
+    fn logs_go_with_their_guests_and_a_strangers_stay() {
+        let host = host(&[("u1", "vm1", r#"<owner run="R1" profile="p"/>"#), ("u7", "vm7", "")]);
+        let log = |name: &str| host.path("logs").join(name);
+        let ours = "qemu -append 'quiet multivm.key=AAAA+/key='\n";
+        fs::write(log("vm4.log"), "of a guest of long ago\n").unwrap();
+        assert!(host.make(&[logs("AAAA+/key="), guests("R1")], &[]).status.success());
+        // vm1 is there and its QEMU never was; vm2 and load1 have gone; vm3 has another one's key; vm4 had a log before.
+        for (name, text) in [
+            ("vm1.log", ""),
+            ("vm1-console.log", "boots"),
+            ("vm2.log", ours),
+            ("vm2-console.log", "boots"),
+            ("load1.log", ours),
+            ("vm3.log", "qemu -append 'quiet multivm.key=AAAA+/other='\n"),
+            ("vm4.log", ours),
+            ("vm4-console.log", "boots"),
+            ("vm7.log", "theirs"),
+            ("vm7-console.log", "theirs"),
+            ("mail.log", ours),
+        ] {
+            fs::write(log(name), text).unwrap();
+        }
+        assert!(host.put_back().status.success());
+        let left =
+            fs::read_dir(log("")).unwrap().map(|left| left.unwrap().file_name().into_string().unwrap());
+        let mut left: Vec<_> = left.collect();
+        left.sort();
+        assert_eq!(left, ["mail.log", "vm3.log", "vm4.log", "vm7-console.log", "vm7.log"]);
+    }
+
+    #[test]
+    fn a_program_goes_and_nothing_that_its_name_leads_to() {
+        let host = Sandbox::leased();
+        let folder = |name: &str| host.path(name);
+        for name in ["theirs", "before", "made", "other-multivm-ID"] {
+            fs::create_dir(folder(name)).unwrap();
+            fs::write(folder(name).join("file"), "").unwrap();
+        }
+        let paths = ["before", "made", "link", "never"].map(|name| folder(name).display().to_string());
+        fs::remove_dir_all(folder("made")).unwrap();
+        assert!(host.make(&[programs(&paths)], &[]).status.success());
+        fs::create_dir(folder("made")).unwrap();
+        std::os::unix::fs::symlink(folder("theirs"), folder("link")).unwrap();
+        assert!(host.put_back().status.success());
+        assert!(folder("before/file").exists() && folder("theirs/file").exists());
+        assert!(folder("other-multivm-ID/file").exists());
+        assert!(!folder("made").exists() && !folder("link").is_symlink());
+    }
+
+    #[test]
+    fn loads_of_another_owner_go_on() {
+        let host = Sandbox::leased();
+        // Nobody else on this machine may have such an owner.
+        let owner = format!("test-{}", std::process::id());
+        let load = |owner: String| {
+            let mut sleep = Command::new("sleep");
+            sleep.arg("600").stdin(Stdio::null()).process_group(0);
+            sleep.env("MULTIVM_LOAD", owner).spawn().unwrap()
+        };
+        let (mut ours, mut theirs) = (load(owner.clone()), load(format!("another-{owner}")));
+        assert!(host.make(&[loads(&owner)], &[]).status.success());
+        assert!(host.put_back().status.success());
+        assert!(!ours.wait().unwrap().success());
+        assert_eq!(theirs.try_wait().unwrap(), None);
+        theirs.kill().unwrap();
+        theirs.wait().unwrap();
+    }
 }

@@ -16,7 +16,7 @@ use crate::image::GuestImage;
 use crate::inventory::file::{Consent, ListedHost, Network, Pair, Server, SharedStorage};
 use crate::inventory::{Access, Inventory, Login, Sudo};
 use crate::ledger::{OnHost, Thing};
-use crate::remote::{Facts, Remote, quote};
+use crate::remote::{Facts, Remote, agent_directories, quote};
 use crate::stand::{Ground, keys as key_files};
 use crate::sys::parallel::at_once;
 
@@ -43,7 +43,7 @@ pub fn prepare(
     let run = key_files::uuid()?;
     fresh(folder, ground)?;
     let files = LoginFiles::create(folder, &run)?;
-    let public = format!("ssh-ed25519 {}", key_files::public_half(&files.key())?);
+    let key = key_files::public_half(&files.key())?;
     take(&sides(chosen, &asked), chosen, &run, folder, ground)?;
     if install(&sides(chosen, &asked), chosen, &run)? {
         // Only now do they say what their libvirt and QEMU can do.
@@ -55,7 +55,7 @@ pub fn prepare(
 
     let place = place(chosen, &run);
     let changes = |at: usize| {
-        let mut changes = first(chosen, &sides, at, &public, &run);
+        let mut changes = first(chosen, &sides, at, &key, &run);
         let admits = chosen.pair.allow.contains(&Consent::Firewall);
         changes.extend(overlay.iter().flat_map(|overlay| overlay.changes(at, admits)));
         changes
@@ -242,12 +242,12 @@ fn place(chosen: &ChosenPair, run: &str) -> ImagesPlace {
 }
 
 /// What is done on a host before anything is mounted.
-fn first(chosen: &ChosenPair, sides: &[PairHost<'_>; 2], at: usize, public: &str, run: &str) -> Vec<Change> {
+fn first(chosen: &ChosenPair, sides: &[PairHost<'_>; 2], at: usize, key: &str, run: &str) -> Vec<Change> {
     let (machine, peer) = (sides[at].machine, sides[1 - at].machine);
     let allows = |consent| chosen.pair.allow.contains(&consent);
     let mut changes = Vec::new();
     if matches!(machine.access, Access::Password(_)) {
-        changes.push(keys::change(&machine.user, public, run));
+        changes.push(keys::change(&machine.user, &format!("ssh-ed25519 {key}"), run));
     }
     if server(chosen) == Some(at) {
         let clients = [&*machine.storage_address, &*peer.storage_address];
@@ -267,7 +267,10 @@ fn first(chosen: &ChosenPair, sides: &[PairHost<'_>; 2], at: usize, public: &str
     if allows(Consent::Firewall) {
         changes.push(guests::ports(&peer.migration_address, &describe::ports(sides[at].facts)));
     }
+    changes.push(guests::logs(key));
     changes.push(guests::guests(run));
+    changes.push(guests::programs(&agent_directories()));
+    changes.push(guests::loads(run));
     changes
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use super::change::{self, Change};
+use super::guests;
 use super::lease::HOME;
 use crate::inventory::file::Consent;
 
@@ -52,7 +53,8 @@ impl Sandbox {
 
     /// A script that works in this folder.
     pub fn moved(&self, script: &str) -> String {
-        script.replace(HOME, self.path("multivm").to_str().unwrap())
+        let script = script.replace(HOME, self.path("multivm").to_str().unwrap());
+        script.replace(guests::LOGS, self.path("logs").to_str().unwrap())
     }
 
     /// Runs a script; the user's home is `home`.
