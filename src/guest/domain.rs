@@ -4,6 +4,7 @@ use minijinja::{Environment, UndefinedBehavior, context};
 
 use super::Guest;
 use crate::failure::{Attempt, Result};
+use crate::image::ARCH;
 use crate::inventory::{AcceleratorKind, Inventory};
 use crate::libvirt::{MARK_NAMESPACE, Version};
 use crate::scenario::Profile;
@@ -52,7 +53,9 @@ pub fn xml(guest: &Guest, inventory: &Inventory, profile: &Profile, oldest_qemu:
                 AcceleratorKind::Kvm => "kvm",
                 AcceleratorKind::Tcg => "qemu",
             },
+            arch => ARCH,
             machine,
+            cpu => &guests.cpu,
             mark_namespace => MARK_NAMESPACE,
             owner => &guest.owner,
             profile => profile_text(profile),
@@ -153,6 +156,25 @@ mod tests {
         assert!(!xml(&inventory).contains("<mtu"));
         inventory.guests.mtu = Some(1450);
         assert!(xml(&inventory).contains("<mtu size='1450'/>"));
+    }
+
+    #[test]
+    fn only_a_guest_under_kvm_gets_the_cpu_that_both_hosts_can_give() {
+        let mut inventory = inventory("a");
+        inventory.guests.cpu = Some("<cpu mode='custom' match='exact'><model>EPYC</model></cpu>".into());
+        let guest = guest(Role::Fleet, 1, &inventory).unwrap();
+        for (kind, model) in [(AcceleratorKind::Kvm, "EPYC"), (AcceleratorKind::Tcg, "qemu64")] {
+            inventory.accelerator.kind = kind;
+            let xml = xml(&guest, &inventory, &profile(), Version::new(9, 1, 0)).unwrap();
+            let document = Document::parse(&xml).unwrap();
+            let models = document
+                .descendants()
+                .filter(|node| node.parent().is_some_and(|cpu| cpu.has_tag_name("cpu")));
+            assert_eq!(models.filter_map(|node| node.text()).collect::<Vec<_>>(), [model]);
+        }
+        assert!(
+            rendered("a", AcceleratorKind::Kvm).contains("<cpu mode='host-passthrough' migratable='on'/>")
+        );
     }
 
     #[test]

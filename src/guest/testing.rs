@@ -43,6 +43,7 @@ pub fn inventory(owner: &str) -> Inventory {
             kernel: "/boot/kernel".into(),
             initramfs: "/boot/initramfs".into(),
             machine: None,
+            cpu: None,
             bridge: "br0".into(),
             addresses: "198.18.7.0/24".parse().unwrap(),
             netmask: "255.255.0.0".into(),

@@ -109,6 +109,9 @@ pub struct GuestsEntry {
     /// Machine type of the guests; without one it follows from the older host's QEMU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<String>,
+    /// libvirt's `<cpu>` of guests under KVM; without one they get their host's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<String>,
     /// Bridge that guests are attached to, on both hosts.
     pub bridge: String,
     /// The guests' addresses are taken from these.

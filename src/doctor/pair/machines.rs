@@ -1,44 +1,26 @@
-//! The machine types that QEMU of both hosts has.
-
-use std::collections::BTreeSet;
+//! The machine type of guests, which QEMU of both hosts must have.
 
 use super::asked_host::AskedHost;
 use super::{Diagnosis, Pair};
+use crate::stand::pair::CommonMachine;
 
 const NAME: &str = "machine types";
 
 pub fn examine([source, target]: &[AskedHost<'_>; 2], _pair: &Pair) -> Vec<Diagnosis> {
-    let (one, other) = (types(source), types(target));
-    let finding = match (one.is_empty(), other.is_empty()) {
-        (false, false) => {
-            let common: Vec<&String> = one.intersection(&other).collect();
-            match common.len() {
-                0 => Diagnosis::missing(
-                    NAME,
-                    format!("none in common: {} on the source, {} on the target", some(&one), some(&other)),
-                    "wanted: one that both have; distributions have names of their own: two hosts of one family",
-                ),
-                count => {
-                    Diagnosis::good(NAME, format!("{count} in common, of {} and {}", one.len(), other.len()))
-                }
-            }
-        }
-        _ => Diagnosis::warn(
+    let finding = match CommonMachine::of(&source.facts, &target.facts) {
+        CommonMachine::Is(name) => Diagnosis::good(NAME, format!("guests get {name}, which both have")),
+        CommonMachine::No([one, other]) => Diagnosis::missing(
+            NAME,
+            format!("none for guests in common: {one} on the source, {other} on the target"),
+            "wanted: an i440fx or a q35 that both have; distributions have names of their own: two hosts of one family",
+        ),
+        CommonMachine::Unknown => Diagnosis::warn(
             NAME,
             "not known: libvirt of a host did not say",
             "see what is said of its libvirt",
         ),
     };
     vec![finding]
-}
-
-/// The machine types for guests of the host's own architecture.
-fn types(host: &AskedHost<'_>) -> BTreeSet<String> {
-    host.facts.machine_types(host.facts.one("arch").unwrap_or_default())
-}
-
-fn some(types: &BTreeSet<String>) -> String {
-    types.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -50,7 +32,7 @@ mod tests {
     fn said(machines: &[&str]) -> String {
         let machines: String = machines.iter().map(|name| format!("<machine>{name}</machine>")).collect();
         format!(
-            "arch x86_64\n<<capabilities\n<capabilities><guest><arch name='x86_64'>{machines}\
+            "<<capabilities\n<capabilities><guest><arch name='x86_64'>{machines}\
              <machine canonical='pc-i440fx-9.2'>pc</machine></arch></guest></capabilities>\n>>capabilities"
         )
     }
@@ -60,8 +42,11 @@ mod tests {
         let pair = ordinary();
         let of =
             |one: &[&str], other: &[&str]| examine(&hosts(&pair, &said(one), &said(other)), &pair).remove(0);
-        assert_eq!(of(&["pc-q35-9.2", "pc-q35-10.0"], &["pc-q35-9.2"]).seen, "1 in common, of 2 and 1");
+        let common = of(&["pc-q35-9.2", "pc-q35-10.0"], &["pc-q35-9.2"]);
+        assert_eq!(common.seen, "guests get pc-q35-9.2, which both have");
         // Both have `pc`, which is another type on each.
         assert_eq!(of(&["pc-q35-10.0"], &["pc-q35-rhel9.6.0"]).verdict, Grade::Missing);
+        assert_eq!(of(&["microvm"], &["microvm"]).verdict, Grade::Missing);
+        assert_eq!(of(&[], &["pc-q35-9.2"]).verdict, Grade::Warn);
     }
 }

@@ -86,6 +86,7 @@ pub fn raise(
             kernel: format!("{GUEST_FILES}/vmlinux"),
             initramfs: format!("{GUEST_FILES}/initramfs"),
             machine: None,
+            cpu: None,
             bridge: network::BRIDGE.into(),
             addresses,
             netmask: network::NETWORK.netmask().to_string(),

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use ipnet::Ipv4Net;
 
+use super::cpu::GuestCpu;
+use super::machine::CommonMachine;
 use super::{PairHost, gate, guests};
 use crate::failure::{Failure, Result};
 use crate::inventory::file::{Consent, Pair};
@@ -64,7 +66,8 @@ pub fn inventory(prepared: &PreparedPair<'_>) -> Result<Inventory> {
         guests: GuestsEntry {
             kernel: format!("{}/vmlinux", guests::FOLDER),
             initramfs: format!("{}/initramfs", guests::FOLDER),
-            machine: machine_type(source.facts, target.facts)?,
+            machine: Some(machine_type(source.facts, target.facts)?),
+            cpu: cpu(sides)?,
             bridge: network.bridge.clone(),
             addresses: network.guests,
             netmask: network.subnet.netmask().to_string(),
@@ -149,30 +152,33 @@ fn accelerator(sides: &[PairHost<'_>; 2]) -> Accelerator {
     }
 }
 
-/// The newest machine type that QEMU of both hosts has, of the kind that guests are defined for.
-fn machine_type(source: &Facts, target: &Facts) -> Result<Option<String>> {
-    let i440fx = |facts: &Facts| {
-        let types = facts.machine_types("x86_64").into_iter();
-        types.filter(|name| name.starts_with("pc-i440fx-")).collect::<Vec<_>>()
-    };
-    let (one, other) = (i440fx(source), i440fx(target));
-    if one.is_empty() || other.is_empty() {
-        return Ok(None);
+/// The machine type for guests.
+fn machine_type(source: &Facts, target: &Facts) -> Result<String> {
+    let refusal = |cause: String| Failure::new("choose a machine type for guests", cause);
+    match CommonMachine::of(source, target) {
+        CommonMachine::Is(name) => Ok(name),
+        CommonMachine::No([one, other]) => Err(refusal(format!(
+            "QEMU of the two hosts has none in common: {one} on the source, {other} on the target"
+        ))
+        .try_next("two hosts of one distribution, or of versions closer to each other")),
+        CommonMachine::Unknown => Err(refusal("libvirt of a host did not say which its QEMU has".into())
+            .try_next("virsh -c qemu:///system capabilities there")),
     }
-    let common = one.iter().filter(|name| other.contains(name));
-    let newest = common.max_by_key(|name| version(name)).cloned();
-    newest.map(Some).ok_or_else(|| {
-        Failure::new(
-            "choose a machine type for guests",
-            "QEMU of the two hosts has no i440fx machine type in common",
-        )
-        .try_next("two hosts of one distribution, or of versions closer to each other")
-    })
 }
 
-/// The numbers in a name, in their order.
-fn version(name: &str) -> Vec<u64> {
-    name.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).skip(1).collect()
+/// libvirt's description of the guests' CPU; none for the ordinary one.
+fn cpu([source, target]: &[PairHost<'_>; 2]) -> Result<Option<String>> {
+    let refusal = |cause: String| Failure::new("choose a CPU for guests", cause);
+    match GuestCpu::of([&source.remote, &target.remote], [source.facts, target.facts])? {
+        GuestCpu::Ordinary(_) => Ok(None),
+        GuestCpu::Common { xml, .. } => Ok(Some(xml)),
+        GuestCpu::No { differ, why } => {
+            Err(refusal(format!("the two hosts have none in common: {differ}; {why}"))
+                .try_next("two hosts whose CPUs are of one vendor"))
+        }
+        GuestCpu::Unknown => Err(refusal("libvirt of a host did not say which it can give".into())
+            .try_next("virsh -c qemu:///system domcapabilities there")),
+    }
 }
 
 /// A path on a host, as text.
@@ -183,30 +189,6 @@ pub fn text(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn facts(machines: &[&str]) -> Facts {
-        let machines: String = machines.iter().map(|name| format!("<machine>{name}</machine>\n")).collect();
-        let capabilities = format!(
-            "<capabilities><guest><arch name='x86_64'>{machines}<machine canonical='pc-i440fx-9.9'>pc</machine></arch></guest></capabilities>"
-        );
-        Facts::parse(&format!("<<capabilities\n{capabilities}\n>>capabilities\nend yes\n")).unwrap()
-    }
-
-    #[test]
-    fn the_newest_machine_type_of_both_is_taken() {
-        let one = facts(&["pc-i440fx-8.2", "pc-i440fx-9.0", "pc-i440fx-10.0", "pc-q35-10.0"]);
-        let other = facts(&["pc-i440fx-8.2", "pc-i440fx-9.0", "pc-i440fx-9.1"]);
-        assert_eq!(machine_type(&one, &other).unwrap().as_deref(), Some("pc-i440fx-9.0"));
-        assert_eq!(machine_type(&one, &one).unwrap().as_deref(), Some("pc-i440fx-10.0"));
-    }
-
-    #[test]
-    fn hosts_without_one_in_common_are_told_so() {
-        let failure = machine_type(&facts(&["pc-i440fx-8.2"]), &facts(&["pc-i440fx-rhel7.6.0"])).unwrap_err();
-        assert!(failure.to_string().contains("no i440fx machine type in common"), "{failure}");
-        let silent = Facts::parse("end yes\n").unwrap();
-        assert_eq!(machine_type(&silent, &facts(&["pc-i440fx-8.2"])).unwrap(), None);
-    }
 
     #[test]
     fn a_hosts_own_ports_are_opened() {

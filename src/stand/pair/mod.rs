@@ -6,12 +6,14 @@
 
 mod change;
 mod chosen;
+mod cpu;
 mod describe;
 mod gate;
 mod guests;
 mod hosts;
 mod keys;
 mod lease;
+mod machine;
 mod overlay;
 pub mod packages;
 mod postcopy;
@@ -39,7 +41,9 @@ use crate::sys::watch::Watch;
 use chosen::raised;
 pub use chosen::{ChosenPair, Unsupported, states};
 pub use hosts::{Examine, ExaminedHost, PairHost};
+pub use cpu::{BASELINE, GuestCpu};
 pub use lease::Lease;
+pub use machine::CommonMachine;
 pub use overlay::{Uplink, VXLAN_PORT, overlay_mtu};
 pub use postcopy::Userfaultfd;
 pub use put_back::put_back;
