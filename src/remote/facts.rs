@@ -15,6 +15,9 @@ const SCRIPT: &str = include_str!("facts.sh");
 /// What a host runs to say who has it.
 const LEASE: &str = include_str!("lease.sh");
 
+/// What a host runs to say what the login's user may do without root's rights.
+const ACCESS: &str = include_str!("access.sh");
+
 /// The end of what a host says.
 const END: &str = "say end yes\n";
 
@@ -80,6 +83,15 @@ impl Facts {
     /// The host did not say it within `limit`.
     pub fn of_lease(remote: &Remote, limit: Duration) -> Result<Facts> {
         Facts::said(remote, &[LEASE, END].concat(), &[], limit)
+    }
+
+    /// Asks a host what the login's user may do there, without root's rights.
+    ///
+    /// # Errors
+    ///
+    /// The host did not say it within `limit`.
+    pub fn of_user(remote: &Remote, limit: Duration) -> Result<Facts> {
+        Facts::said(remote, &[ACCESS, END].concat(), &[], limit)
     }
 
     /// Runs a script on a host, as root if it can be, and takes what it says. It comes from standard input, so that nothing has to be
@@ -239,6 +251,24 @@ mod tests {
         assert_eq!(facts.one("arch"), Some(std::env::consts::ARCH));
         assert!(facts.number("memory_kib").unwrap() > 0 && facts.one("folder") == Some("yes"));
         assert_eq!(facts.one("bridge"), None, "lo is no bridge");
+    }
+
+    #[test]
+    fn a_user_says_whether_libvirt_answers() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = format!("PATH={}:$PATH\n", folder.path().display());
+        let script = [&path, ACCESS, END].concat();
+        let virsh = |text: &str| {
+            use std::os::unix::fs::PermissionsExt;
+            let file = folder.path().join("virsh");
+            std::fs::write(&file, format!("#!/bin/sh\n{text}\n")).unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+            Facts::of_this_machine(&script, &[])
+        };
+        let good = virsh("echo qemu:///system");
+        assert_eq!((good.one("libvirt"), good.one("refused")), (Some("qemu:///system"), None));
+        let bad = virsh("echo 'error: no connection' >&2; echo 'error: permission denied' >&2; exit 1");
+        assert_eq!((bad.one("libvirt"), bad.one("refused")), (None, Some("error: no connection")));
     }
 
     #[test]

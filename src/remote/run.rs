@@ -62,6 +62,15 @@ impl Remote {
         }))
     }
 
+    /// The same machine, on which every command is the login's user's own.
+    pub fn without_sudo(&self) -> Remote {
+        if self.0.login.sudo == Sudo::No {
+            return self.clone();
+        }
+        let login = Login { sudo: Sudo::No, ..self.0.login.clone() };
+        Remote::with(self.0.name.clone(), login, self.0.is_steadfast)
+    }
+
     /// The deadline of something that takes no longer than `limit` where machines are as fast as elsewhere.
     pub(super) fn deadline(&self, limit: Duration) -> Deadline {
         Deadline::after(self.patience(limit)).steadfast(self.0.is_steadfast)

@@ -15,6 +15,8 @@ pub(super) struct AskedHost<'a> {
     pub(super) identity: Identity,
     pub(super) remote: Remote,
     pub(super) facts: Facts,
+    /// What the login's user may do without root's rights.
+    pub(super) user: Facts,
     pub(super) clock: ClockReading,
     /// This machine's address on the way to both hosts, if it is to be a member of the pair's overlay.
     pub(super) here: Option<Ipv4Addr>,

@@ -5,6 +5,7 @@
 //! what it has by one script that it runs from standard input, so that nothing has to be there before. Each diagnosis has
 //! what was seen, what is wanted, the command that mends it, and whether multivm may do it.
 
+mod access;
 mod asked_host;
 mod clock;
 mod cpu;
@@ -54,6 +55,7 @@ const OF_A_HOST: &[OfAHost] = &[
     sshd::examine,
     lease::examine,
     daemons::examine,
+    access::examine,
     kvm::examine,
     postcopy::examine,
     selinux::examine,
@@ -181,7 +183,8 @@ fn ask<'a>(
     let now = remote.check("date +%s", LIMIT).map_err(at(LoginStage::Facts))?;
     let clock = ClockReading { asked: [begin, SystemTime::now()], now: now.trim().parse().ok() };
     let facts = facts(&remote).map_err(at(LoginStage::Facts))?;
-    Ok(AskedHost { name, machine, identity, remote, facts, clock, here: None, run: None })
+    let user = Facts::of_user(&remote.without_sudo(), LIMIT).map_err(at(LoginStage::Facts))?;
+    Ok(AskedHost { name, machine, identity, remote, facts, user, clock, here: None, run: None })
 }
 
 /// What only hosts of this pair are asked about.

@@ -37,10 +37,16 @@ pub fn hosts<'a>(pair: &'a Pair, source: &str, target: &str) -> [AskedHost<'a>; 
                 is_new: false,
             },
             remote: Remote::new(name, machine.login(Path::new("/nowhere"))),
-            facts: Facts::parse(&format!("{said}\nend yes\n")).unwrap(),
+            facts: facts(said),
+            user: facts(""),
             clock: ClockReading { asked: [now, now], now: None },
             here: None,
             run: None,
         }
     })
+}
+
+/// What a host said.
+pub fn facts(said: &str) -> Facts {
+    Facts::parse(&format!("{said}\nend yes\n")).unwrap()
 }
