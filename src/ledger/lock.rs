@@ -66,7 +66,7 @@ impl Lock {
         let path = directory.join("lock");
         let attempted = || format!("take the lock {}", path.display());
         loop {
-            fs::create_dir_all(directory).attempting(attempted)?;
+            super::make(directory).attempting(attempted)?;
             let mut file =
                 match OpenOptions::new().create(true).read(true).write(true).truncate(false).open(&path) {
                     Ok(file) => file,

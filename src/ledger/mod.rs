@@ -17,8 +17,9 @@ pub use thing::{OnHost, Thing};
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -44,6 +45,16 @@ fn state_at(asked: Option<OsString>) -> PathBuf {
     let asked = asked.filter(|value| !value.is_empty());
     let path = asked.map_or_else(|| PathBuf::from("/var/lib/multivm"), PathBuf::from);
     std::path::absolute(&path).unwrap_or(path)
+}
+
+/// Makes a state directory. Any user may see what is up on this machine; those below it are for their owner alone, as are the ways to hosts in
+/// their ledgers.
+fn make(directory: &Path) -> std::io::Result<()> {
+    let machine = state_directory();
+    if directory.starts_with(&machine) {
+        fs::create_dir_all(machine)?;
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
 #[derive(Serialize, Deserialize)]
@@ -113,7 +124,7 @@ impl Ledger {
 
     /// Opens the ledger of `directory`, which may have changes of other machines.
     pub fn open_with(directory: &Path, elsewhere: Elsewhere) -> Result<Ledger> {
-        fs::create_dir_all(directory).attempting(|| format!("create {}", directory.display()))?;
+        make(directory).attempting(|| format!("create {}", directory.display()))?;
         let (outstanding, kept) = read(&directory.join(FILE))?;
         let next = outstanding.keys().next_back().map_or(1, |last| last + 1);
         let ledger = Ledger(Arc::new(Inner {
@@ -259,7 +270,9 @@ impl Inner {
     fn begin(&self) -> Result<File> {
         let path = self.path();
         let attempted = || format!("open the ledger {}", path.display());
-        let mut file = OpenOptions::new().create(true).append(true).open(&path).attempting(attempted)?;
+        let mode = if self.directory == state_directory() { 0o644 } else { 0o600 };
+        let mut file =
+            OpenOptions::new().create(true).append(true).mode(mode).open(&path).attempting(attempted)?;
         let command = std::env::args().collect::<Vec<_>>().join(" ");
         self.write(&mut file, &LedgerLine::Owner { pid: std::process::id(), command })?;
         Ok(file)
@@ -321,6 +334,17 @@ mod tests {
         assert_eq!([state_at(None), state_at(Some("".into()))], [own, own]);
         assert_eq!(state_at(Some("/s".into())), Path::new("/s"));
         assert_eq!(state_at(Some("s".into())), std::env::current_dir().unwrap().join("s"));
+    }
+
+    #[test]
+    fn the_ledger_of_a_pair_is_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let state = tempfile::tempdir().unwrap();
+        let pair = state.path().join("pairs/a-b");
+        let _ledger = Ledger::open(&pair).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let modes = [mode(&state.path().join("pairs")), mode(&pair), mode(&pair.join(FILE))];
+        assert_eq!(modes, [0o700, 0o700, 0o600]);
     }
 
     #[test]

@@ -96,8 +96,14 @@ pub(super) fn raised() -> PathBuf {
     state_directory().join(STATES).join("raised")
 }
 
-/// The state directories of all pairs that runs of this machine have worked on.
+/// The state directories of all pairs that runs of this machine have worked on; none for a user who may not see them.
 pub fn states() -> Vec<PathBuf> {
     let folders = fs::read_dir(state_directory().join(STATES)).into_iter().flatten();
     folders.flatten().map(|entry| entry.path()).collect()
+}
+
+/// Whether there are such directories that this user may not see.
+pub fn are_hidden() -> bool {
+    let seen = fs::read_dir(state_directory().join(STATES));
+    seen.is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
 }

@@ -39,7 +39,7 @@ use crate::inventory::file::{InventoryFile, Pair};
 use crate::stand::machines::Raised;
 use crate::sys::watch::Watch;
 use chosen::raised;
-pub use chosen::{ChosenPair, Unsupported, states};
+pub use chosen::{ChosenPair, Unsupported, are_hidden, states};
 pub use hosts::{Examine, ExaminedHost, PairHost};
 pub use cpu::{BASELINE, GuestCpu};
 pub use lease::Lease;

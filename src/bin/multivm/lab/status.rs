@@ -48,6 +48,9 @@ pub fn run() -> Answer {
     for directory in pair::states() {
         text += &of_pair(&directory)?;
     }
+    if pair::are_hidden() {
+        text += "\nWhat there is of hosts by inventory is for root to see: sudo multivm lab status\n";
+    }
     crate::say(&text)
 }
 
