@@ -2,6 +2,7 @@
 
 use super::change::Change;
 use super::lease::{HOME, LEASE};
+use super::setting::Setting;
 use crate::inventory::file::Consent;
 use crate::libvirt::MARK_NAMESPACE;
 use crate::remote::pids_of_loads;
@@ -12,15 +13,20 @@ pub const FOLDER: &str = "/var/lib/multivm/guest";
 /// Lets guests use a disk on NFS where SELinux enforces.
 pub fn selinux() -> Change {
     let is = |value: &str| format!("getsebool virt_use_nfs | grep -q -- '--> {value}'");
-    Change {
+    Setting {
         name: "62-selinux",
-        consent: Some(Consent::Selinux),
+        consent: Consent::Selinux,
+        what: "the boolean virt_use_nfs",
         unless: format!("[ \"$(getenforce)\" != Enforcing ] || ! {}", is("off")),
-        note: ":".into(),
-        act: "setsebool virt_use_nfs on".into(),
-        undo: format!("! {} || setsebool virt_use_nfs off", is("on")),
-        instead: "setsebool virt_use_nfs on".into(),
+        is_on: is("on"),
+        on: "setsebool virt_use_nfs on".into(),
+        off: "setsebool virt_use_nfs off".into(),
+        // What `setsebool -P` has set, where newer and older policies have it.
+        lasting: "cat /var/lib/selinux/*/active/booleans.local /etc/selinux/*/active/booleans.local \
+                  /etc/selinux/*/modules/active/booleans.local 2> /dev/null | grep '^virt_use_nfs='",
+        instead: "setsebool virt_use_nfs on",
     }
+    .change()
 }
 
 /// A folder for what guests boot from. It lies on the host: not every policy of SELinux lets QEMU load a kernel from NFS. Its label is the
@@ -73,7 +79,9 @@ pub fn logs(key: &str) -> Change {
          done\n\
          done"
     );
-    Change { note: format!("ls -d {LOGS}/* > logs 2> /dev/null || :"), ..Change::own("88-logs", ":", undo) }
+    // A list that the disk does not take would make others' logs ours.
+    let note = format!("found=$(ls -d {LOGS}/* 2> /dev/null); printf '%s\\n' \"$found\" > logs");
+    Change { note, ..Change::own("88-logs", ":", undo) }
 }
 
 /// Nothing is made; what goes is multivm's program, which is in one of these directories, unless it was there before.
@@ -84,7 +92,7 @@ pub fn programs(directories: &[String]) -> Change {
          grep -q -x -F \"$one\" {LEASE}/programs || rm -rf \"$one\" || exit 1\n\
          done"
     );
-    let note = format!("ls -d {directories} > programs 2> /dev/null || :");
+    let note = format!("found=$(ls -d {directories} 2> /dev/null); printf '%s\\n' \"$found\" > programs");
     Change { note, ..Change::own("92-programs", ":", undo) }
 }
 

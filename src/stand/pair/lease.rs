@@ -15,6 +15,15 @@ pub const HOME: &str = "/var/lib/multivm";
 /// The folder of the lease.
 pub const LEASE: &str = "/var/lib/multivm/lease";
 
+/// The file in which the kernel has the id of the host's present boot.
+pub const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// Whether the host has not booted since it was taken, as a command of a shell: most of what multivm changes ends with the boot, and what is
+/// the same in a later one is somebody else's.
+pub fn same_boot() -> String {
+    format!("[ \"$(cat {LEASE}/boot)\" = \"$(cat {BOOT_ID})\" ]")
+}
+
 /// How long a controller may be silent before its hosts put themselves back.
 pub const SILENCE: Duration = Duration::from_secs(15 * 60);
 
@@ -101,6 +110,7 @@ pub fn take(remote: &Remote, run: &str, holder: &str, before: &HostState) -> Res
     let silence = SILENCE.as_secs();
     let script = format!(
         "set -e\numask 022\nmkdir -p {HOME}\numask 077\nmkdir -p {next}/changes\n{files}\
+         cat {BOOT_ID} > {next}/boot\n\
          if ! mv -T {next} {LEASE} 2> /dev/null; then rm -rf {next}; [ ! -e {LEASE} ] || exit 75; exit 1; fi\n\
          if command -v setsid > /dev/null; then set -- setsid sh; else set -- sh; fi\n\
          nohup \"$@\" {LEASE}/watch {silence} > /dev/null 2>&1 < /dev/null &\n"
@@ -132,9 +142,17 @@ pub fn sweep(remote: &Remote) -> Result<()> {
     remote.check(&format!("rm -rf {LEASE}.*; rmdir {HOME} 2> /dev/null; :"), LIMIT).map(drop)
 }
 
-/// Puts back what was changed on a host and ends its lease, if it is this one, or any if none is named; returns what the host was like
-/// before, as far as there was something to put back.
-pub fn end(remote: &Remote, run: Option<&str>) -> Result<Option<HostState>> {
+/// A host that was put back.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PutBack {
+    /// What it was like before; none if there was nothing to put back.
+    pub before: Option<HostState>,
+    /// What is somebody else's by now and was left alone, with the reason.
+    pub left: Vec<String>,
+}
+
+/// Puts back what was changed on a host and ends its lease, if it is this one, or any if none is named.
+pub fn end(remote: &Remote, run: Option<&str>) -> Result<PutBack> {
     let attempted = || "put the host back".to_owned();
     let is_it = run.map_or(String::new(), |run| {
         let part = quote(run).into_owned();
@@ -154,8 +172,12 @@ pub fn end(remote: &Remote, run: Option<&str>) -> Result<Option<HostState>> {
             .at(remote.name())
             .try_next("what is left is in /var/lib/multivm/lease/changes there: mend the cause, then multivm reap --inventory FILE"));
     }
+    let left = output.stderr.lines().filter_map(|line| line.strip_prefix("left: ")).map(str::to_owned);
+    let left = left.collect();
     if output.stdout.trim().is_empty() {
-        return Ok(None);
+        return Ok(PutBack { before: None, left });
     }
-    HostState::parse(&output.stdout).map(Some).attempting(attempted)
+    HostState::parse(&output.stdout)
+        .map(|before| PutBack { before: Some(before), left })
+        .attempting(attempted)
 }

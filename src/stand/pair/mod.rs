@@ -19,6 +19,7 @@ pub mod packages;
 mod postcopy;
 mod prepare;
 mod put_back;
+mod setting;
 mod ssh;
 mod state;
 mod storage;

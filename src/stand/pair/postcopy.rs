@@ -1,6 +1,7 @@
 //! What post-copy takes of a host that receives: QEMU must be able to ask the kernel for userfaultfd.
 
 use super::change::Change;
+use super::setting::Setting;
 use crate::inventory::file::Consent;
 use crate::remote::Facts;
 
@@ -42,15 +43,20 @@ fn qemu(facts: &Facts) -> Option<u32> {
 /// Lets anybody on the host ask the kernel for userfaultfd.
 pub fn allow() -> Change {
     let file = "/proc/sys/vm/unprivileged_userfaultfd";
-    Change {
+    let is_on = format!("[ \"$(cat {file})\" = 1 ]");
+    Setting {
         name: "64-userfaultfd",
-        consent: Some(Consent::Sysctl),
-        unless: format!("[ \"$(cat {file})\" = 1 ]"),
-        note: ":".into(),
-        act: format!("echo 1 > {file}"),
-        undo: format!("[ \"$(cat {file})\" != 1 ] || echo 0 > {file}"),
-        instead: "sysctl -w vm.unprivileged_userfaultfd=1".into(),
+        consent: Consent::Sysctl,
+        what: "vm.unprivileged_userfaultfd",
+        unless: is_on.clone(),
+        is_on,
+        on: format!("echo 1 > {file}"),
+        off: format!("echo 0 > {file}"),
+        lasting: "grep -h -s '^[^#;]*unprivileged_userfaultfd' /etc/sysctl.conf /etc/sysctl.d/* /run/sysctl.d/* \
+                  /usr/local/lib/sysctl.d/* /usr/lib/sysctl.d/*",
+        instead: "sysctl -w vm.unprivileged_userfaultfd=1",
     }
+    .change()
 }
 
 #[cfg(test)]

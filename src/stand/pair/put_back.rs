@@ -19,23 +19,28 @@ pub fn put_back(on_host: &OnHost) -> Result<Option<Failure>> {
     let login: Login =
         serde_json::from_value(login.clone()).attempting(|| format!("read the login of {name}"))?;
     let remote = Remote::steadfast(name.as_str(), login);
-    match lease::end(&remote, Some(run))? {
-        Some(before) => compare(&remote, &before),
+    let lease::PutBack { before: leased, left } = lease::end(&remote, Some(run))?;
+    let before = match (leased, fs::read_to_string(before)) {
+        (Some(leased), _) => leased,
         // The host itself or somebody else was faster, or nothing was changed.
-        None => match fs::read_to_string(before) {
-            Ok(text) => compare(&remote, &HostState::parse(&text)?),
-            Err(_) => Ok(None),
-        },
-    }
+        (None, Ok(text)) => HostState::parse(&text)?,
+        (None, Err(_)) => return Ok(None),
+    };
+    compare(&remote, &before, &left)
 }
 
-/// Compares a host with what it was.
-pub(super) fn compare(remote: &Remote, before: &HostState) -> Result<Option<Failure>> {
+/// Compares a host with what it was. Standard error names what was left to somebody else.
+pub(super) fn compare(remote: &Remote, before: &HostState, left: &[String]) -> Result<Option<Failure>> {
+    for left in left {
+        eprintln!("multivm: left alone on {}: {left}", remote.name());
+    }
     let differences = before.differences(&HostState::of(remote)?);
     if differences.is_empty() {
         return Ok(None);
     }
-    let cause = Cause::new(FailureKind::Other, format!("it is not what it was: {}", differences.join(". ")));
+    let left: String = left.iter().map(|left| format!(". Left alone: {left}")).collect();
+    let cause =
+        Cause::new(FailureKind::Other, format!("it is not what it was: {}{left}", differences.join(". ")));
     let differs = Failure::new("put the host back exactly", cause)
         .at(remote.name())
         .try_next("did somebody else change it meanwhile? If not, this is a defect of multivm");

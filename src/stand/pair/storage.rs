@@ -5,7 +5,7 @@
 
 use super::change::Change;
 use super::gate;
-use super::lease::HOME;
+use super::lease::{HOME, LEASE, same_boot};
 use crate::inventory::bracketed;
 use crate::inventory::file::Consent;
 use crate::remote::quote;
@@ -35,15 +35,7 @@ pub fn serve(clients: &[&str], run: &str) -> Vec<Change> {
         format!("exportfs -u {} 2> /dev/null\n", quote(&format!("{}:{EXPORT}", bracketed(client))))
     });
     vec![
-        Change {
-            name: "20-service",
-            consent: Some(Consent::Services),
-            unless: "[ \"$(cat /proc/fs/nfsd/threads)\" -gt 0 ]".into(),
-            note: ":".into(),
-            act: "systemctl start nfs-server".into(),
-            undo: "systemctl stop nfs-server".into(),
-            instead: "systemctl start nfs-server, on the host that serves".into(),
-        },
+        service(),
         Change::own(
             "30-folder",
             format!("mkdir -p {EXPORT} && chmod 711 {HOME} && chmod 755 {EXPORT}"),
@@ -62,6 +54,35 @@ pub fn serve(clients: &[&str], run: &str) -> Vec<Change> {
             instead: "storage that is there: `mount`, or `export` of another server".into(),
         },
     ]
+}
+
+/// Starts the server of NFS where none runs. It is stopped if nobody else wants it by then: others may export through it, or have it started at
+/// each boot.
+fn service() -> Change {
+    let enabled = "systemctl is-enabled nfs-server 2> /dev/null";
+    Change {
+        name: "20-service",
+        consent: Some(Consent::Services),
+        unless: "[ \"$(cat /proc/fs/nfsd/threads)\" -gt 0 ]".into(),
+        note: format!("enabled=$({enabled})\n: > service.exports && echo \"$enabled\" > service.enabled"),
+        // What is set up to be exported whenever it runs.
+        act: "systemctl start nfs-server || exit 1\n\
+              exports=$(exportfs -s) && printf '%s\\n' \"$exports\" > service.exports"
+            .into(),
+        undo: format!(
+            "left() {{ echo \"left: nfs-server goes on: $1\"; exit 0; }}\n\
+             if ! {}; then\n\
+             ! systemctl is-active -q nfs-server || left 'the host has booted since multivm started it'\n\
+             exit 0\n\
+             fi\n\
+             [ \"$({enabled})\" != enabled ] || [ \"$(cat {LEASE}/service.enabled)\" = enabled ] || left 'somebody has enabled it meanwhile'\n\
+             others=$(exportfs -s | grep -v -F '{EXPORT} ' | grep -v -x -F -f {LEASE}/service.exports | head -n 1)\n\
+             [ -z \"$others\" ] || left \"others export by now: $others\"\n\
+             systemctl stop nfs-server",
+            same_boot()
+        ),
+        instead: "systemctl start nfs-server, on the host that serves".into(),
+    }
 }
 
 /// Lets a client of NFS in at the server's firewall.
@@ -132,6 +153,8 @@ mod tests {
     use std::fs;
     use std::process::Output;
 
+    use rstest::rstest;
+
     use super::super::testing::{Sandbox, content};
     use super::*;
 
@@ -163,6 +186,57 @@ mod tests {
 
     fn said(output: &Output) -> String {
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// A systemctl whose only service is a file with what it is.
+    const SYSTEMCTL: &str = r#"#!/bin/sh
+service=$(dirname "$0")/../service
+case $1 in
+    start) echo active >"$service" ;;
+    stop) echo inactive >"$service" ;;
+    is-active) grep -q -x active "$service" ;;
+    is-enabled) cat "$service.enabled" ;;
+esac
+"#;
+
+    /// A host on which multivm has started the server, which is set up to export something.
+    fn serving() -> Sandbox {
+        let host = Sandbox::leased();
+        host.program("systemctl", SYSTEMCTL);
+        host.program("exportfs", "#!/bin/sh\ncat \"$(dirname \"$0\")/../exports\"\n");
+        fs::write(host.path("exports"), "/home  *(ro)\n").unwrap();
+        fs::write(host.path("service.enabled"), "disabled\n").unwrap();
+        let start = Change { unless: "false".into(), ..service() };
+        assert!(host.make(&[start], &[Consent::Services]).status.success());
+        assert_eq!(content(&host.path("service")).as_deref(), Some("active\n"));
+        host
+    }
+
+    #[test]
+    fn a_server_that_was_started_is_stopped() {
+        let host = serving();
+        let own = format!("{}  192.0.2.12(rw)\n/home  *(ro)\n", host.moved(EXPORT));
+        fs::write(host.path("exports"), own).unwrap();
+        let output = host.put_back();
+        assert!(output.status.success() && said(&output).is_empty(), "{}", said(&output));
+        assert_eq!(content(&host.path("service")).as_deref(), Some("inactive\n"));
+    }
+
+    #[rstest]
+    #[case::who_exports("exports", "/home  *(ro)\n/srv  *(rw)\n", "others export by now: /srv  *(rw)")]
+    #[case::who_enabled_it("service.enabled", "enabled\n", "somebody has enabled it meanwhile")]
+    #[case::of_a_later_boot(
+        "multivm/lease/boot",
+        "earlier\n",
+        "the host has booted since multivm started it"
+    )]
+    fn a_server_of_somebody_else_goes_on(#[case] file: &str, #[case] now: &str, #[case] why: &str) {
+        let host = serving();
+        fs::write(host.path(file), now).unwrap();
+        let output = host.put_back();
+        assert!(output.status.success() && !host.lease("").exists());
+        assert_eq!(said(&output), format!("left: 20-service: nfs-server goes on: {why}\n"));
+        assert_eq!(content(&host.path("service")).as_deref(), Some("active\n"));
     }
 
     #[test]

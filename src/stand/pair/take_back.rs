@@ -63,8 +63,8 @@ pub fn reap(chosen: &ChosenPair, take_over: bool) -> Vec<(&'static str, Result<O
         if found.silent < lease::SILENCE && !take_over {
             return Err(found.refusal(remote.name()));
         }
-        let before = lease::end(remote, None)?;
-        match before.map(|before| compare(remote, &before)).transpose()?.flatten() {
+        let lease::PutBack { before, left } = lease::end(remote, None)?;
+        match before.map(|before| compare(remote, &before, &left)).transpose()?.flatten() {
             Some(differs) => Err(differs),
             None => Ok(Some(found.holder)),
         }

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use super::change::{self, Change};
 use super::guests;
-use super::lease::HOME;
+use super::lease::{BOOT_ID, HOME};
 use crate::inventory::file::Consent;
 
 /// A folder that stands for a host's `/`.
@@ -22,6 +22,7 @@ impl Sandbox {
         fs::create_dir_all(sandbox.path("home/.ssh")).unwrap();
         fs::create_dir_all(sandbox.lease("changes")).unwrap();
         fs::write(sandbox.lease("run"), "R1\n").unwrap();
+        fs::write(sandbox.lease("boot"), fs::read(BOOT_ID).unwrap()).unwrap();
         fs::write(sandbox.lease("undo"), sandbox.moved(include_str!("undo.sh"))).unwrap();
         sandbox
     }
@@ -77,6 +78,11 @@ impl Sandbox {
     /// Makes changes.
     pub fn make(&self, changes: &[Change], allow: &[Consent]) -> Output {
         self.sh(&change::script("R1", changes, allow))
+    }
+
+    /// The host has booted since it was taken.
+    pub fn boot(&self) {
+        fs::write(self.lease("boot"), "4b0f7c2e-earlier\n").unwrap();
     }
 
     /// Makes changes in a process below one of the login, which has lost the login's variable.

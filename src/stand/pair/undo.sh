@@ -1,7 +1,8 @@
 # Puts back what multivm changed on this host, the latest change first, and gives the host's lease back. It is done by whoever comes first:
 # the controller at the end of a run, `multivm reap` of any controller, or this host itself when the controller is gone.
 #
-# What cannot be put back is said, and stays in the lease for the next attempt.
+# What cannot be put back is said, and stays in the lease for the next attempt. What is somebody else's by now stays as it is, and is said, too,
+# in a line that begins with `left: `.
 
 PATH=$PATH:/usr/sbin:/sbin
 LC_ALL=C
@@ -26,6 +27,7 @@ failed=
 for change in $(ls changes | sort -r); do
     if said=$(limited "changes/$change" 2>&1 </dev/null 9>&-); then
         rm -f "changes/$change"
+        printf '%s\n' "$said" | sed -n "s/^left: /left: $change: /p"
     else
         failed=yes
         printf '%s: %s\n' "$change" "${said:-it does not end}"
