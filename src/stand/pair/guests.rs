@@ -1,7 +1,7 @@
 //! What guests need on a host before they come, and what goes with them.
 
 use super::change::Change;
-use super::lease::{HOME, LEASE};
+use super::lease::LEASE;
 use super::setting::Setting;
 use crate::inventory::file::Consent;
 use crate::libvirt::MARK_NAMESPACE;
@@ -35,7 +35,7 @@ pub fn files() -> Change {
     Change::own(
         "70-guest-files",
         format!(
-            "mkdir -p {FOLDER} && chmod 711 {HOME} && chmod 755 {FOLDER} || exit 1\n\
+            "mkdir -p {FOLDER} && chmod 755 {FOLDER} || exit 1\n\
              ! getenforce > /dev/null 2>&1 || chcon -t virt_content_t {FOLDER} || :"
         ),
         format!("rm -rf --one-file-system {FOLDER}"),

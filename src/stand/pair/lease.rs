@@ -109,9 +109,11 @@ pub fn take(remote: &Remote, run: &str, holder: &str, before: &HostState) -> Res
     .concat();
     let silence = SILENCE.as_secs();
     let script = format!(
-        "set -e\numask 022\nmkdir -p {HOME}\numask 077\nmkdir -p {next}/changes\n{files}\
-         cat {BOOT_ID} > {next}/boot\n\
+        "set -e\nmode=$(stat -c %a {HOME} 2> /dev/null || :)\numask 022\nmkdir -p {HOME}\numask 077\nmkdir -p {next}/changes\n{files}\
+         echo \"$mode\" > {next}/home\ncat {BOOT_ID} > {next}/boot\n\
          if ! mv -T {next} {LEASE} 2> /dev/null; then rm -rf {next}; [ ! -e {LEASE} ] || exit 75; exit 1; fi\n\
+         # QEMU's user goes through it.\n\
+         chmod 711 {HOME}\n\
          if command -v setsid > /dev/null; then set -- setsid sh; else set -- sh; fi\n\
          nohup \"$@\" {LEASE}/watch {silence} > /dev/null 2>&1 < /dev/null &\n"
     );

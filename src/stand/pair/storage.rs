@@ -5,7 +5,7 @@
 
 use super::change::Change;
 use super::gate;
-use super::lease::{HOME, LEASE, same_boot};
+use super::lease::{LEASE, same_boot};
 use crate::inventory::bracketed;
 use crate::inventory::file::Consent;
 use crate::remote::quote;
@@ -38,7 +38,7 @@ pub fn serve(clients: &[&str], run: &str) -> Vec<Change> {
         service(),
         Change::own(
             "30-folder",
-            format!("mkdir -p {EXPORT} && chmod 711 {HOME} && chmod 755 {EXPORT}"),
+            format!("mkdir -p {EXPORT} && chmod 755 {EXPORT}"),
             format!("rm -rf --one-file-system {EXPORT}"),
         ),
         Change {
@@ -102,7 +102,7 @@ pub fn mount(server: &str, path: &str) -> Change {
         unless: "false".into(),
         note: ":".into(),
         act: format!(
-            "mkdir -p {MOUNT} && chmod 711 {HOME} && \
+            "mkdir -p {MOUNT} && \
              timeout 60 mount -t nfs -o vers=4.2,proto=tcp,hard,noatime {from} {MOUNT}"
         ),
         // Nobody else's mount is there: the folder is multivm's. What hangs there has died with the guests.
