@@ -38,6 +38,7 @@ const UNDO_LIMIT: Duration = Duration::from_secs(1200);
 
 const UNDO: &str = include_str!("undo.sh");
 const WATCH: &str = include_str!("watch.sh");
+const GUARD: &str = include_str!("guard.sh");
 const GATE: &str = include_str!("gate.sh");
 
 /// The line between a script and what follows it.
@@ -102,6 +103,7 @@ pub fn take(remote: &Remote, run: &str, holder: &str, before: &HostState) -> Res
         ("beat", ""),
         ("undo", UNDO),
         ("watch", WATCH),
+        ("guard", GUARD),
         ("gate", GATE),
         ("before", before.text()),
     ]
@@ -114,8 +116,7 @@ pub fn take(remote: &Remote, run: &str, holder: &str, before: &HostState) -> Res
          if ! mv -T {next} {LEASE} 2> /dev/null; then rm -rf {next}; [ ! -e {LEASE} ] || exit 75; exit 1; fi\n\
          # QEMU's user goes through it.\n\
          chmod 711 {HOME}\n\
-         if command -v setsid > /dev/null; then set -- setsid sh; else set -- sh; fi\n\
-         nohup \"$@\" {LEASE}/watch {silence} > /dev/null 2>&1 < /dev/null &\n"
+         sh {LEASE}/guard {silence}\n"
     );
     let output = remote.run_with_input("exec sh -s", script.as_bytes(), LIMIT)?;
     match output.status {
@@ -133,10 +134,13 @@ pub fn take(remote: &Remote, run: &str, holder: &str, before: &HostState) -> Res
     }
 }
 
-/// Lets a host know that its controller lives.
+/// Lets a host know that its controller lives, and starts whoever waits for the controller's silence if he is gone.
 pub fn beat(remote: &Remote, run: &str) -> Result<()> {
-    let run = quote(run);
-    remote.check(&format!("[ \"$(cat {LEASE}/run)\" != {run} ] || touch -c {LEASE}/beat"), LIMIT).map(drop)
+    let (run, silence) = (quote(run), SILENCE.as_secs());
+    let beat = format!(
+        "[ \"$(cat {LEASE}/run)\" != {run} ] || {{ touch -c {LEASE}/beat; sh {LEASE}/guard {silence}; }}"
+    );
+    remote.check(&beat, LIMIT).map(drop)
 }
 
 /// Removes what is left of leases that never began or are over.
@@ -182,4 +186,96 @@ pub fn end(remote: &Remote, run: Option<&str>) -> Result<PutBack> {
     HostState::parse(&output.stdout)
         .map(|before| PutBack { before: Some(before), left })
         .attempting(attempted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::SystemTime;
+
+    use super::super::change::Change;
+    use super::super::testing::{Sandbox, content};
+    use super::*;
+
+    /// A host that is watched, with a change.
+    fn host(sleep: &str) -> Sandbox {
+        let host = Sandbox::leased();
+        for (name, script) in [("beat", ""), ("watch", WATCH), ("guard", GUARD)] {
+            fs::write(host.lease(name), host.moved(script)).unwrap();
+        }
+        host.program("sleep", &format!("#!/bin/sh\ncd \"$(dirname \"$0\")/..\"\n{sleep}\n"));
+        let change = Change::own("10-a", ":", "echo a > ../undone");
+        assert!(host.make(&[change], &[]).status.success());
+        host
+    }
+
+    fn run(host: &Sandbox, script: &str, silence: u64) -> bool {
+        host.sh(&format!("sh {LEASE}/{script} {silence}")).status.success()
+    }
+
+    #[test]
+    fn a_host_whose_controller_is_silent_puts_itself_back() {
+        let host = host("exec /bin/sleep 0.05");
+        assert!(run(&host, "watch", 1));
+        assert_eq!(content(&host.path("multivm/undone")).as_deref(), Some("a\n"));
+        assert!(!host.lease("").exists());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_is_no_silence() {
+        // The lease ends after some looks at it.
+        let host = host("echo >>naps; [ $(wc -l <naps) -lt 5 ] || rm multivm/lease/beat");
+        let beat = fs::File::options().append(true).open(host.lease("beat")).unwrap();
+        beat.set_modified(SystemTime::now() - Duration::from_secs(7200)).unwrap();
+        assert!(run(&host, "watch", 600));
+        assert!(host.lease("changes/10-a").exists() && !host.path("multivm/undone").exists());
+    }
+
+    /// The process that watches a host.
+    fn watcher(host: &Sandbox) -> String {
+        let deadline = std::time::Instant::now() + LIMIT;
+        loop {
+            if let Some(pid) = content(&host.lease("watcher")).filter(|pid| !pid.is_empty()) {
+                return pid.trim().to_owned();
+            }
+            assert!(std::time::Instant::now() < deadline, "nobody watches");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn there_is_one_who_watches_and_another_one_if_he_is_gone() {
+        let host = host("exec /bin/sleep 0.05");
+        assert!(run(&host, "guard", 600));
+        let first = watcher(&host);
+        assert!(run(&host, "guard", 600) && watcher(&host) == first);
+        let is_gone = |pid: &str| format!("while grep -q -s lease/watch /proc/{pid}/cmdline; do :; done");
+        let killed = format!("kill -KILL {first}; {}; rm {LEASE}/watcher", is_gone(&first));
+        assert!(host.sh(&killed).status.success());
+        assert!(run(&host, "guard", 600));
+        let second = watcher(&host);
+        assert!(second != first && host.put_back().status.success());
+        assert!(host.sh(&is_gone(&second)).status.success(), "he goes with the lease");
+    }
+
+    #[test]
+    fn systemd_has_who_watches_where_it_runs() {
+        let host = host(":");
+        fs::create_dir_all(host.path("systemd/system")).unwrap();
+        let note = "echo \"${0##*/} $*\" >>\"$(dirname \"$0\")/../asked\"\n";
+        host.program("systemd-run", &format!("#!/bin/sh\n{note}"));
+        host.program(
+            "systemctl",
+            &format!("#!/bin/sh\n{note}[ \"$1\" = stop ] || {{ echo inactive; exit 3; }}\n"),
+        );
+        assert!(run(&host, "guard", 900) && host.put_back().status.success());
+        let asked = content(&host.path("asked")).unwrap();
+        let watch = host.lease("watch");
+        let start = format!(
+            "systemd-run -q --collect --unit=multivm-lease -p Restart=on-failure -p RestartSec=15 sh {} 900",
+            watch.display()
+        );
+        let lines = ["systemctl is-active multivm-lease", &start, "systemctl stop multivm-lease"];
+        assert_eq!(asked.lines().collect::<Vec<_>>(), lines);
+    }
 }

@@ -54,8 +54,10 @@ impl Sandbox {
 
     /// A script that works in this folder.
     pub fn moved(&self, script: &str) -> String {
-        let script = script.replace(HOME, self.path("multivm").to_str().unwrap());
-        script.replace(guests::LOGS, self.path("logs").to_str().unwrap())
+        let at = |below: &str| self.path(below).display().to_string();
+        [(HOME, "multivm"), (guests::LOGS, "logs"), ("/run/systemd", "systemd")]
+            .iter()
+            .fold(script.to_owned(), |script, (place, here)| script.replace(place, &at(here)))
     }
 
     /// Runs a script; the user's home is `home`.

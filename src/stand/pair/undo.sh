@@ -36,12 +36,16 @@ done
 [ -z "$failed" ] || exit 1
 
 watcher=$(cat watcher 2>/dev/null)
+unit=$(cat unit 2>/dev/null)
 mode=$(cat home 2>/dev/null)
 cd /
 # It goes at once, not file by file: nobody takes a part of a lease for one.
 mv -T "$lease" "$lease.over" && rm -rf "$lease.over"
 # A folder that was there before has its mode of that time.
 if [ -n "$mode" ]; then chmod "$mode" "$home"; else rmdir "$home" 2>/dev/null; fi
-# Since the host's last boot the number may be another process's.
+# It ends by itself where it is what puts the host back. Since the host's last boot the number may be another process's.
+[ "$watcher" != "$PPID" ] || exit 0
 [ -z "$watcher" ] || ! grep -q -s lease/watch "/proc/$watcher/cmdline" || kill "$watcher" 2>/dev/null
+# What systemd started is gone when this returns.
+[ -z "$unit" ] || timeout 20 systemctl stop "$unit" 2>/dev/null
 exit 0
