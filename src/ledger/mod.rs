@@ -187,6 +187,29 @@ impl Ledger {
         Ok(())
     }
 
+    /// Notes another way to machines that were changed, where `login` has one.
+    pub fn renew(&self, login: impl Fn(&OnHost) -> Option<serde_json::Value>) -> Result<()> {
+        let mut book = self.0.lock();
+        let renewed: Vec<(u64, Thing)> = book
+            .outstanding
+            .iter()
+            .filter_map(|(id, thing)| {
+                let Thing::Host(on_host) = thing else { return None };
+                let login = login(on_host).filter(|login| *login != on_host.login)?;
+                Some((*id, Thing::Host(OnHost { login, ..on_host.clone() })))
+            })
+            .collect();
+        let kept = book.kept.clone();
+        for (id, thing) in renewed {
+            self.0.append(&mut book, &Line::Entered { id, thing: thing.clone() })?;
+            book.outstanding.insert(id, thing);
+            if let Some(kept) = kept.clone() {
+                self.0.append(&mut book, &Line::Kept(kept))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Notes that everything outstanding stays on purpose after this process.
     pub fn keep(&self) -> Result<()> {
         self.write_kept(Kept { until: None })
@@ -345,6 +368,26 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let modes = [mode(&state.path().join("pairs")), mode(&pair), mode(&pair.join(FILE))];
         assert_eq!(modes, [0o700, 0o700, 0o600]);
+    }
+
+    #[test]
+    fn the_way_to_a_host_is_the_last_one_noted() {
+        let state = tempfile::tempdir().unwrap();
+        let host = |login: &str| OnHost {
+            name: "source".into(),
+            address: "kvm1".into(),
+            login: login.into(),
+            run: "R1".into(),
+            before: PathBuf::new(),
+        };
+        let ledger = Ledger::open(state.path()).unwrap();
+        ledger.enter(Thing::Host(host("old"))).unwrap();
+        ledger.keep().unwrap();
+        ledger.renew(|on_host| (on_host.address == "kvm2").then(|| "other".into())).unwrap();
+        ledger.renew(|on_host| (on_host.address == "kvm1").then(|| "new".into())).unwrap();
+        let peek = Ledger::peek(state.path()).unwrap();
+        assert_eq!(peek.outstanding, [Thing::Host(host("new"))]);
+        assert!(peek.kept);
     }
 
     #[test]

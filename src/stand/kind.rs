@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::StandKind;
 use crate::failure::{Failure, Result};
-use crate::ledger::{Ledger, state_directory};
+use crate::ledger::{Ledger, OnHost, state_directory};
 use crate::sys::stop::StopFlag;
 
 /// The means of a stand: the ledger that gets every change first, and the flag that ends the stand early.
@@ -56,6 +56,11 @@ pub trait Stand: fmt::Debug + Send {
     /// The directory of the stand's lock and ledger.
     fn state(&self) -> PathBuf {
         state_directory()
+    }
+
+    /// The present way to a machine that the stand's ledger has; none if it is the one in the ledger.
+    fn login(&self, _on_host: &OnHost) -> Option<serde_json::Value> {
+        None
     }
 
     /// The stand's needs, which the command checks before it does anything.

@@ -64,6 +64,7 @@ impl<H> Session<H> {
     ) -> Result<Session<H>> {
         let lock = Lock::take(directory)?;
         let ledger = Ledger::open_with(directory, put_back)?;
+        ledger.renew(|on_host| stand.login(on_host))?;
         let mut session = Session {
             stand,
             stop,

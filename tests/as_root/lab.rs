@@ -3,9 +3,10 @@
 use std::fs;
 
 use crate::left::{Owned, describe, leave_a_directory, leave_machines};
+use crate::pair::leave_a_host;
 use crate::program::Cli;
 
-pub const CASES: [(&str, fn()); 8] = [
+pub const CASES: [(&str, fn()); 9] = [
     ("without_a_lab_there_is_nothing_to_do", without_a_lab_there_is_nothing_to_do),
     ("what_a_killed_run_left_is_reaped", what_a_killed_run_left_is_reaped),
     ("what_is_not_ours_is_not_reaped", what_is_not_ours_is_not_reaped),
@@ -14,6 +15,7 @@ pub const CASES: [(&str, fn()); 8] = [
     ("without_who_takes_it_down_it_is_reaped", without_who_takes_it_down_it_is_reaped),
     ("a_lab_that_is_asked_for_without_an_end_stays", a_lab_that_is_asked_for_without_an_end_stays),
     ("one_run_at_a_time", one_run_at_a_time),
+    ("a_host_that_is_gone_for_good_is_forgotten", a_host_that_is_gone_for_good_is_forgotten),
 ];
 
 fn without_a_lab_there_is_nothing_to_do() {
@@ -37,6 +39,23 @@ fn what_a_killed_run_left_is_reaped() {
     assert_eq!((said.code, &*said.out), (Some(0), "Cleared: 1 directory.\n"), "{}", said.err);
     assert!(!cli.state().exists());
     assert!(cli.run("reap").out.contains("Nothing is left"));
+}
+
+fn a_host_that_is_gone_for_good_is_forgotten() {
+    let cli = Cli::new();
+    leave_a_host(&cli.state().join("pairs/kvm1-kvm2"), "kvm1", serde_json::Value::Null);
+    let unknown = cli.run("reap --forget kvm3");
+    assert_eq!(unknown.code, Some(2), "{}", unknown.out);
+    assert!(unknown.err.contains("no ledger here has changes of a host kvm3"), "{}", unknown.err);
+    let said = cli.run("reap --forget kvm1");
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    for expected in
+        ["not undone on kvm1", "changes of the source by the run R1", "sh /var/lib/multivm/lease/undo"]
+    {
+        assert!(said.out.contains(expected), "{expected}: {}", said.out);
+    }
+    let after = cli.run("reap");
+    assert!(after.out.contains("Nothing is left"), "{}{}", after.out, after.err);
 }
 
 fn what_is_not_ours_is_not_reaped() {

@@ -3,6 +3,8 @@
 
 #[path = "../cli/left.rs"]
 mod left;
+#[path = "../remote/left.rs"]
+mod pair;
 #[path = "../cli/program.rs"]
 mod program;
 #[path = "../agent/server.rs"]

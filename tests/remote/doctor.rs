@@ -16,14 +16,14 @@ pub const CASES: &[Case] = &[
     ),
 ];
 
-/// An inventory in a folder of its own.
-struct Site {
+/// An inventory in a folder of its own, with a state directory beside it.
+pub struct Site {
     folder: tempfile::TempDir,
 }
 
 impl Site {
     /// Both hosts are the server, under two names.
-    fn new(sshd: &Sshd, access: &str) -> Site {
+    pub fn new(sshd: &Sshd, access: &str) -> Site {
         let folder = tempfile::tempdir().unwrap();
         let host = |address: &str| format!("address = '{address}'\nport = {}\n{access}\n", sshd.port);
         let text = format!(
@@ -36,22 +36,23 @@ impl Site {
         Site { folder }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn run(&self, words: &[&str]) -> Output {
+    pub fn run(&self, words: &[&str]) -> Output {
         let mut multivm = Command::new(env!("CARGO_BIN_EXE_multivm"));
         multivm.args(words).arg("--inventory").arg(self.path("site.toml")).env("SITE_PASSWORD", PASSWORD);
+        multivm.env("MULTIVM_STATE", self.path("state"));
         multivm.output().unwrap()
     }
 }
 
-fn printed(output: &Output) -> String {
+pub fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-fn key(sshd: &Sshd) -> String {
+pub fn key(sshd: &Sshd) -> String {
     format!("key = '{}'", sshd.path("user").display())
 }
 

@@ -3,10 +3,12 @@
 
 mod doctor;
 mod keyboard;
+mod left;
 mod login;
 mod once;
 mod programs;
 mod proxy;
+mod reap;
 mod root;
 mod sshd;
 
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         .iter()
         .chain(once::CASES)
         .chain(doctor::CASES)
+        .chain(reap::CASES)
         .chain(programs::CASES)
         .map(|case| (case, Need::Nothing))
         .chain(root::CASES.iter().map(|case| (case, Need::Sudo)))

@@ -1,6 +1,7 @@
 //! `multivm reap`: clears the remains of a killed run, on this machine and on hosts that it worked on.
 
 use multivm::failure::Failure;
+use multivm::ledger::OnHost;
 use multivm::stand::lab::Lab;
 use multivm::stand::machines::MachineHosts;
 use multivm::stand::{Session, Stand, StandKind, become_root, pair, summary};
@@ -17,10 +18,17 @@ pub struct Arguments {
     /// Also put hosts back whose controller was heard of a moment ago: nobody is at work there
     #[arg(long, requires = "inventory")]
     take_over: bool,
+    /// Strike what the ledger here has of a host that is gone for good, by its address, without asking the host
+    #[arg(long, value_name = "HOST", conflicts_with = "take_over")]
+    forget: Option<String>,
 }
 
 /// Clears what killed runs left, but no hosts that are up on purpose.
 pub fn run(arguments: &Arguments) -> Answer {
+    if let Some(address) = &arguments.forget {
+        become_root()?;
+        return forget(address);
+    }
     if let Some((file, wish)) = arguments.inventory.read()? {
         return put_back(&pair::ChosenPair::of(&file, wish.as_deref())?, arguments.take_over);
     }
@@ -61,6 +69,25 @@ fn clear_pairs() -> (String, Vec<Failure>) {
         }
     }
     (text, failures)
+}
+
+/// Strikes what the ledgers here have of a host, and says what is then left on it.
+fn forget(address: &str) -> Answer {
+    let forgotten = pair::forget(address).map_err(Problem::Failed)?;
+    if forgotten.is_empty() {
+        return Err(Problem::input(format!(
+            "no ledger here has changes of a host {address}, or a run there is under way\n  = help: multivm lab status names what there is"
+        )));
+    }
+    let runs: String = forgotten
+        .iter()
+        .map(|OnHost { name, run, .. }| format!("  changes of the {name} by the run {run}\n"))
+        .collect();
+    crate::say(&format!(
+        "Struck from the ledger, and not undone on {address}:\n{runs}\
+         If that host lives, everything that was changed on it is still changed, and /var/lib/multivm/lease there has what takes it back: \
+         `sh /var/lib/multivm/lease/undo`, as root on that host, or `multivm reap --inventory FILE` of a machine that can log in.\n"
+    ))
 }
 
 /// Puts the hosts of a pair back, whichever machine has worked on them.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::failure::InputError;
+use crate::failure::{Attempt, Failure, InputError, Result};
 use crate::inventory::file::{InventoryFile, ListedHost, Network, Pair, Server, SharedStorage};
 use crate::ledger::state_directory;
 use crate::remote::Remote;
@@ -46,9 +46,25 @@ impl ChosenPair {
         self.machines().map(|(name, machine)| (name, Remote::new(name, machine.login(&self.known_hosts))))
     }
 
-    /// Both hosts in the order in which they are put back: the one that serves the storage comes last.
-    pub(super) fn in_order_of_return(&self) -> [(&'static str, Remote); 2] {
-        let mut remotes = self.remotes();
+    /// The way into the host with this address, as the ledger has it.
+    pub(super) fn login(&self, address: &str) -> Result<serde_json::Value> {
+        let attempted = || "enter a host in the ledger".to_owned();
+        let known = |(_, machine): &(_, &ListedHost)| machine.address == address;
+        let (_, machine) = self
+            .machines()
+            .into_iter()
+            .find(known)
+            .ok_or_else(|| Failure::new(attempted(), format!("the pair has no {address}")))?;
+        serde_json::to_value(machine.login(&self.known_hosts)).attempting(attempted)
+    }
+
+    /// Both hosts, with their addresses, in the order in which they are put back: the one that serves the storage comes last.
+    pub(super) fn in_order_of_return(&self) -> [(&'static str, Remote, &str); 2] {
+        let [source, target] = self.remotes();
+        let mut remotes = [
+            (source.0, source.1, &*self.pair.source.address),
+            (target.0, target.1, &*self.pair.target.address),
+        ];
         if self.pair.storage != SharedStorage::ServeOn(Server::Target) {
             remotes.reverse();
         }

@@ -37,18 +37,19 @@ use crate::failure::{Attempt, Failure, Result};
 use crate::image::{GuestImage, Images};
 use crate::inventory::Inventory;
 use crate::inventory::file::{InventoryFile, Pair};
+use crate::ledger::OnHost;
 use crate::stand::machines::Raised;
 use crate::sys::watch::Watch;
 use chosen::raised;
 pub use chosen::{ChosenPair, Unsupported, are_hidden, states};
-pub use hosts::{Examine, ExaminedHost, PairHost};
 pub use cpu::{BASELINE, GuestCpu};
+pub use hosts::{Examine, ExaminedHost, PairHost};
 pub use lease::Lease;
 pub use machine::CommonMachine;
 pub use overlay::{Uplink, VXLAN_PORT, overlay_mtu};
 pub use postcopy::Userfaultfd;
 pub use put_back::put_back;
-pub use take_back::{clear, forget_raised, reap};
+pub use take_back::{Reaped, clear, forget, forget_raised, reap};
 
 /// Where a pair comes from.
 pub enum Given {
@@ -141,6 +142,12 @@ impl Stand for HostPair {
             // There is one such pair on a machine.
             Given::Raised(_) => raised(),
         }
+    }
+
+    /// The inventory may have been corrected since a run noted its own way.
+    fn login(&self, on_host: &OnHost) -> Option<serde_json::Value> {
+        let Given::File(chosen) = &self.given else { return None };
+        chosen.login(&on_host.address).ok()
     }
 
     fn needs(&self) -> Needs {

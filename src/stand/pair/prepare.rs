@@ -183,8 +183,7 @@ fn take(
     let order = if server(chosen) == Some(1) { [1, 0] } else { [0, 1] };
     for at in order {
         let side = &sides[at];
-        let login = serde_json::to_value(side.machine.login(&chosen.known_hosts))
-            .attempting(|| "enter a host in the ledger".into())?;
+        let login = chosen.login(&side.machine.address)?;
         let on_host = OnHost {
             name: side.name.to_owned(),
             address: side.machine.address.clone(),
