@@ -7,6 +7,7 @@ use crate::doctor::pair::admit;
 use crate::failure::{Cause, Failure, FailureKind, Problem, Result};
 use crate::inventory::file::InventoryFile;
 use crate::ledger::Owner;
+use crate::progress::terminal;
 use crate::scenario::Profile;
 use crate::stand::lab::{Lab, Settings};
 use crate::stand::machines::MachineHosts;
@@ -97,12 +98,16 @@ impl WantedHosts {
         let examine = Box::new(move |chosen: &ChosenPair, run: Option<&str>| {
             let (chosen, profile, run) = (chosen.clone(), profile.clone(), run.map(str::to_owned));
             // It changes nothing, so that nobody needs to wait for it who was told to stop.
-            bounded::answer(EXAMINATION_LIMIT, &told, move || admit(&chosen, &profile, run.as_deref()))
-                .unwrap_or_else(|| {
-                    let late = || Cause::new(FailureKind::TimedOut, "a host hangs");
-                    let cause = if told.is_set() { Cause::interrupted() } else { late() };
-                    Err(Failure::new("examine the hosts", cause))
+            bounded::answer(EXAMINATION_LIMIT, &told, move || {
+                admit(&chosen, &profile, run.as_deref(), |sentence| {
+                    terminal::say(&format!("\nmultivm: {sentence}"))
                 })
+            })
+            .unwrap_or_else(|| {
+                let late = || Cause::new(FailureKind::TimedOut, "a host hangs");
+                let cause = if told.is_set() { Cause::interrupted() } else { late() };
+                Err(Failure::new("examine the hosts", cause))
+            })
         });
         let given = match self {
             WantedHosts::Made(StandKind::Lab) => {

@@ -75,20 +75,30 @@ pub(super) fn check(session: &Session, login: &Login) -> Result<Identity, Cause>
     };
     let file = match &login.trust {
         Trust::Key(expected) if expected.is(key) => return Ok(known),
-        Trust::Key(_) => {
-            let text = format!("its host key, {fingerprint}, is not the one that the inventory has");
+        Trust::Key(expected) => {
+            let text = format!(
+                "its host key, {fingerprint}, is not the one that the inventory has, {}",
+                expected.shown()
+            );
             return Err(refused(text));
         }
         Trust::Known(file) | Trust::FirstContact(file) => file,
     };
     let name = file.display();
-    match known_hosts::standing(&text_of(&login.trust, file)?, &known_as(login), key) {
+    let text = text_of(&login.trust, file)?;
+    match known_hosts::standing(&text, &known_as(login), key) {
         Standing::Known => Ok(known),
         Standing::Unknown if matches!(login.trust, Trust::FirstContact(_)) => {
             Ok(Identity { is_new: true, ..known })
         }
         Standing::Unknown => Err(refused(format!("it is not in {name}"))),
-        Standing::Other => Err(refused(format!("its host key, {fingerprint}, is not the one in {name}"))),
+        Standing::Other => {
+            let others = known_hosts::numbered(&text, &known_as(login));
+            let others: Vec<String> =
+                others.into_iter().map(|(line, key)| format!("{} in line {line}", shown(key))).collect();
+            let others = others.join(" and ");
+            Err(refused(format!("its host key, {fingerprint}, is not the one in {name}, which has {others}")))
+        }
         Standing::Revoked => Err(refused(format!(
             "its host key, {fingerprint}, must not be accepted any more: {name} has it as @revoked"
         ))),
@@ -148,7 +158,20 @@ pub fn fingerprint(key: &[u8]) -> String {
     format!("SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(key)))
 }
 
+/// The fingerprint of a key in base64.
+fn shown(key: &str) -> String {
+    STANDARD.decode(key).map_or_else(|_| "no key".to_owned(), |key| fingerprint(&key))
+}
+
 impl HostKey {
+    /// The key's fingerprint.
+    fn shown(&self) -> String {
+        match self {
+            HostKey::Fingerprint(fingerprint) => fingerprint.clone(),
+            HostKey::Key(key) => shown(key.split(' ').nth(1).unwrap_or_default()),
+        }
+    }
+
     fn is(&self, key: &[u8]) -> bool {
         match self {
             HostKey::Fingerprint(expected) => *expected == fingerprint(key),
@@ -191,6 +214,8 @@ mod tests {
         assert!(HostKey::Fingerprint(fingerprint(&key)).is(&key));
         assert!(!HostKey::Fingerprint(fingerprint(b"other")).is(&key));
         assert!(!HostKey::Key(LINE.replace("Ea", "Eb")).is(&key));
+        assert_eq!(HostKey::Key(LINE.into()).shown(), fingerprint(&key));
+        assert_eq!(HostKey::Fingerprint(fingerprint(&key)).shown(), fingerprint(&key));
     }
 
     #[test]

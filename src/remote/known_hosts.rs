@@ -67,7 +67,16 @@ pub fn standing(text: &str, name: &str, key: &[u8]) -> Standing {
 
 /// The keys of a machine of that name, in base64.
 pub fn keys<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
-    lines(text).filter(|line| line.mark == KeyMark::None && line.is_of(name)).map(|line| line.key).collect()
+    numbered(text, name).into_iter().map(|(_, key)| key).collect()
+}
+
+/// The keys of a machine of that name, in base64, each with the number of its line.
+pub fn numbered<'a>(text: &'a str, name: &str) -> Vec<(usize, &'a str)> {
+    let lines = text.lines().zip(1..).filter_map(|(line, number)| Some((number, KeyLine::parse(line)?)));
+    lines
+        .filter(|(_, line)| line.mark == KeyMark::None && line.is_of(name))
+        .map(|(number, line)| (number, line.key))
+        .collect()
 }
 
 /// The text without the keys of a machine of that name, and those keys in base64. Its other lines stay as they are: also
@@ -228,6 +237,13 @@ mod tests {
         for name in ["[kvm1.example.org]:2222", HASHED_PORT] {
             assert_eq!(of(&format!("{name} ONE"), "[kvm1.example.org]:2222"), Standing::Known);
         }
+    }
+
+    #[test]
+    fn a_key_is_found_in_its_line() {
+        let text = format!("# kvm1\n\nkvm2 k {ONE}\n@revoked kvm1 k {ONE}\nkvm1 k {TWO}\n*1 k {ONE}\n");
+        assert_eq!(numbered(&text, "kvm1"), [(5, TWO), (6, ONE)]);
+        assert_eq!(numbered(&text, "kvm3"), []);
     }
 
     #[test]

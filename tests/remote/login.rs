@@ -68,8 +68,9 @@ fn another_host_key_is_refused(sshd: &Sshd) {
     assert_eq!(
         failure.to_string(),
         format!(
-            "cannot log in to server by ssh (root@127.0.0.1): its host key, {}, is not the one in {file}",
-            fingerprint(sshd, "host_ed25519")
+            "cannot log in to server by ssh (root@127.0.0.1): its host key, {}, is not the one in {file}, which has {} in line 1",
+            fingerprint(sshd, "host_ed25519"),
+            fingerprint(sshd, "stranger")
         )
     );
 }

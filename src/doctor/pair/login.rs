@@ -3,14 +3,14 @@
 use super::asked_host::{AskedHost, LoginStage, Mend};
 use super::{Diagnosis, Pair};
 use crate::failure::{Failure, FailureKind};
-use crate::inventory::file::Consent;
+use crate::inventory::file::{Consent, ListedHost};
 use crate::inventory::{Access, Sudo};
 use crate::remote::Identity;
 
 pub fn examine(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
     let Identity { fingerprint, is_new, .. } = &host.identity;
     let key = if *is_new {
-        format!("; its host key {fingerprint} is known from now on: compare it")
+        format!("; {}", new_key(&host.identity))
     } else {
         format!("; its host key is {fingerprint}")
     };
@@ -36,18 +36,33 @@ pub fn examine(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
 }
 
 /// A host that could not be asked.
-pub fn refused(stage: LoginStage, failure: &Failure) -> Diagnosis {
+pub fn refused(machine: &ListedHost, stage: LoginStage, failure: &Failure) -> Diagnosis {
     let advice = match (stage, failure.kind()) {
+/// What is to be known of a host that was met for the first time.
+pub fn new_key(Identity { fingerprint, .. }: &Identity) -> String {
+    format!("its host key {fingerprint} is known from now on: compare it")
+}
+
         (LoginStage::Identity, FailureKind::Refused) => {
-            "was the host installed anew? `multivm inventory trust` shows its key, and trusts it from now on; a `host_key` of the \
-             inventory is to be changed there"
+            let advice = format!(
+                "was the host installed anew? If so, `multivm inventory trust --inventory FILE {}` shows its key, and trusts it from now on",
+                machine.address
+            );
+            return Diagnosis::missing("login", failure.to_string(), advice);
+        (LoginStage::Identity, FailureKind::Refused) if machine.host_key.is_some() => {
+            "was the host installed anew? Then its `host_key` in the inventory is to be changed: `ssh-keygen -lf` there says what its key is"
+        }
         }
         (LoginStage::Root, FailureKind::Refused) => {
             "sudo -l there: may the user become root? Where sudoers has `targetpw` or `rootpw`, sudo wants another password"
         }
         (_, FailureKind::Refused) => {
-            "wanted: a login by one of the ways that its sshd offers; `PermitRootLogin prohibit-password` forbids root's password: \
-             use a key, or another user with `sudo`. A key with a passphrase is one for ssh-agent"
+            "is the key in this user's authorized_keys there? wanted: a login by one of the ways that its sshd offers. A key with a \
+             passphrase is one for ssh-agent"
+        (_, FailureKind::Refused) if matches!(machine.access, Access::Password(_)) => {
+            "is the password right, and the user's name? wanted: a login by one of the ways that its sshd offers; \
+             `PermitRootLogin prohibit-password` forbids root's password: use a key, or another user with `sudo`"
+        }
         }
         (LoginStage::Identity, FailureKind::Unreachable | FailureKind::TimedOut) => {
             "is it up, does its sshd listen at this address and port, and does a firewall let ssh in?"
@@ -65,7 +80,8 @@ mod tests {
     use super::*;
     use crate::doctor::Grade;
     use crate::doctor::pair::testing::{hosts, ordinary, pair};
-    use crate::inventory::Secret;
+    use crate::failure::Cause;
+    use crate::inventory::{HostKey, Secret};
 
     #[test]
     fn who_is_not_root_can_do_little() {
@@ -78,6 +94,21 @@ mod tests {
     #[test]
     fn a_password_needs_consent_to_a_key() {
         for (allow, expected) in [("", Grade::Missing), ("'keys'", Grade::Warn)] {
+    #[test]
+    fn who_is_refused_hears_of_what_he_tried() {
+        let refusal = Failure::new("log in", Cause::new(FailureKind::Refused, "no"));
+        let advice = |machine: &ListedHost, stage| refused(machine, stage, &refusal).advice.unwrap();
+        let mut machine = ordinary().target;
+        assert!(advice(&machine, LoginStage::Login).starts_with("is the key in "));
+        let trust = advice(&machine, LoginStage::Identity);
+        assert!(trust.contains("`multivm inventory trust --inventory FILE b`"), "{trust}");
+        machine.access = Access::Password(Secret::Environment("SITE_PASSWORD".into()));
+        assert!(advice(&machine, LoginStage::Login).starts_with("is the password right"));
+        machine.host_key = Some(HostKey::Fingerprint("SHA256:test".into()));
+        let trust = advice(&machine, LoginStage::Identity);
+        assert!(trust.contains("its `host_key` in the inventory") && !trust.contains("multivm"), "{trust}");
+    }
+
             let mut pair = pair("mount = '/srv/vms'", "nat = true", allow);
             pair.target.access = Access::Password(Secret::Environment("SITE_PASSWORD".into()));
             let [source, target] = hosts(&pair, "uid 0", "uid 0");

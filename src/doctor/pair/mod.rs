@@ -85,6 +85,8 @@ pub struct Examination {
     pub findings: Vec<Diagnosis>,
     /// What the hosts said; none if one of them did not answer.
     pub hosts: Option<[ExaminedHost; 2]>,
+    /// Hosts that were met for the first time, a sentence each.
+    pub met: Vec<String>,
 }
 
 /// Examines a pair, for a `run` that has taken its hosts, or before anybody has. The hosts' keys are in `known_hosts`, or come there at
@@ -114,16 +116,19 @@ pub fn examine(
         let facts = |remote: &Remote| Facts::ask(remote, &of, LIMIT);
         Ok(ask(name, machine, known_hosts, facts).map(|host| AskedHost { here, run, ..host }))
     });
-    let mut hosts = Vec::new();
-    for host in asked {
+    let (mut hosts, mut met) = (Vec::new(), Vec::new());
+    for ((_, machine, _), host) in sides.into_iter().zip(asked) {
         match host {
             Ok(Ok(host)) => {
                 findings.extend(OF_A_HOST.iter().flat_map(|examine| examine(&host, pair)));
                 findings.push(room::examine(&host, profile));
+                if host.identity.is_new {
+                    met.push(format!("{}: {}", machine.address, login::new_key(&host.identity)));
+                }
                 hosts.push(host);
             }
-            Ok(Err((stage, failure))) => findings.push(login::refused(stage, &failure)),
-            Err(failure) => findings.push(login::refused(LoginStage::Facts, &failure)),
+            Ok(Err((stage, failure))) => findings.push(login::refused(machine, stage, &failure)),
+            Err(failure) => findings.push(login::refused(machine, LoginStage::Facts, &failure)),
         }
     }
     let Ok(hosts) = <[AskedHost<'_>; 2]>::try_from(hosts) else {
@@ -132,24 +137,33 @@ pub fn examine(
             "not looked at, because a host did not answer",
             "mend that first",
         ));
-        return Examination { findings, hosts: None };
+        return Examination { findings, met, hosts: None };
     };
     findings.extend(OF_BOTH.iter().flat_map(|examine| examine(&hosts, pair)));
     let hosts =
         hosts.map(|AskedHost { remote, identity, facts, .. }| ExaminedHost { remote, identity, facts });
-    Examination { findings, hosts: Some(hosts) }
+    Examination { findings, met, hosts: Some(hosts) }
 }
 
-/// Examines a pair before a run, or for a `run` that has taken its hosts, and refuses one on which no run is possible.
+/// Examines a pair before a run, or for a `run` that has taken its hosts, and refuses one on which no run is possible. `tell`
+/// hears of hosts that were met for the first time.
 ///
 /// # Errors
 ///
 /// Something is missing, or a host does not answer.
-pub fn admit(chosen: &ChosenPair, profile: &Profile, run: Option<&str>) -> Result<[ExaminedHost; 2]> {
-    let Examination { findings, hosts } =
+pub fn admit(
+    chosen: &ChosenPair,
+    profile: &Profile,
+    run: Option<&str>,
+    tell: impl Fn(&str),
+) -> Result<[ExaminedHost; 2]> {
+    let Examination { findings, met, hosts } =
         examine(&chosen.pair, &chosen.known_hosts, profile, run, |name| std::env::var(name).ok());
     let attempted = || format!("run on the pair {}", chosen.pair.name);
     let missing: Vec<String> = findings
+    for sentence in met {
+        tell(&sentence);
+    }
         .iter()
         .filter(|finding| finding.verdict == Grade::Missing)
         .map(|Diagnosis { name, seen, advice, .. }| {
