@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use nix::sys::prctl;
+
 use super::deadline::Deadline;
 use crate::failure::{Cause, FailureKind, Result};
 use crate::inventory::Secret;
@@ -46,6 +48,9 @@ impl KeptPassword {
 }
 
 fn read(secret: &Secret, deadline: Deadline) -> Result<Password, Cause> {
+    // From here on the kernel writes no core of this process, wherever cores go, and lets nobody but root look into its
+    // memory.
+    prctl::set_dumpable(false)?;
     let text = match secret {
         Secret::Environment(name) => std::env::var(name).map_err(|error| match error {
             std::env::VarError::NotPresent => Cause::new(FailureKind::Missing, "it is not set"),
@@ -165,6 +170,12 @@ mod tests {
         assert!(said(read(&Secret::File(path.clone()), deadline())).contains("mode 640"));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         assert_eq!(read(&Secret::File(path), deadline()).ok().unwrap().reveal(), "hunter2");
+    }
+
+    #[test]
+    fn no_core_has_a_password_in_it() {
+        assert!(of("echo hunter2").is_ok());
+        assert!(!prctl::get_dumpable().unwrap());
     }
 
     #[test]
