@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::masked::{NO_VALUES, masked};
-use super::{Folders, InventoryFile, raw, read};
+use super::{Folders, InventoryFile, form, raw, read};
 use crate::failure::InputError;
 use crate::failure::input::InputFile;
 
@@ -30,16 +30,10 @@ impl InventoryFile {
     pub fn parse(name: &str, text: &str, folders: &Folders<'_>) -> Result<InventoryFile, InputError> {
         let masked = masked(text);
         let source = InputFile { name, text: &masked };
-        let raw: raw::File = toml::from_str(text).map_err(|error| form_error(source, &error))?;
+        let raw: raw::File = toml::from_str(text).map_err(|error| {
+            let what = form::told(error.message());
+            source.error(error.span().unwrap_or(0..0), &what, "", &[NO_VALUES.to_owned()])
+        })?;
         read::file(source, &raw, folders).map(|pairs| InventoryFile { name: name.to_owned(), pairs })
     }
-}
-
-/// The form of the file is wrong. What serde says of a value of another type has the value in it, between the words that are left.
-fn form_error(source: InputFile<'_>, error: &toml::de::Error) -> InputError {
-    let message = error.message();
-    let kind = ["invalid type", "invalid value"].into_iter().find(|kind| message.starts_with(kind));
-    let expected = message.rfind(", expected ").map_or("", |at| &message[at..]);
-    let message = kind.map_or(message.to_owned(), |kind| format!("{kind}{expected}"));
-    source.error(error.span().unwrap_or(0..0), &message, "", &[NO_VALUES.to_owned()])
 }

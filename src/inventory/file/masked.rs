@@ -20,7 +20,7 @@ fn masked_line(line: &str) -> String {
 
 const HEADERS: [&str; 5] = ["[[pair]]", "[pair.source]", "[pair.target]", "[pair.storage]", "[pair.network]"];
 
-const KEYS: [&str; 25] = [
+pub(super) const KEYS: [&str; 28] = [
     "name",
     "labels",
     "allow",
@@ -44,6 +44,9 @@ const KEYS: [&str; 25] = [
     "export",
     "serve_on",
     "bridge",
+    "subnet",
+    "guests",
+    "gateway",
     "overlay",
     "nat",
 ];
@@ -69,6 +72,7 @@ mod tests {
     #[case::amid_a_table("source = { password = 'x' }", "source = * ******** * *** *")]
     #[case::many_lines("password = \"\"\"\nhunter2 = x\n[hunter2]", "password = ***\n******* * *\n*********")]
     #[case::headers("[[pair]]\n[pair.source]\n", "[[pair]]\n[pair.source]\n")]
+    #[case::network("subnet = \"192.0.2.0/24\"", "subnet = **************")]
     #[case::umlauts("password = \"ü\"", "password = ****")]
     fn keys_and_headers_are_left(#[case] text: &str, #[case] expected: &str) {
         let masked = masked(text);

@@ -4,6 +4,7 @@
 //! change. It has no secret in it. Reading it touches nothing but the file.
 
 mod consent;
+mod form;
 mod load;
 mod local;
 mod masked;

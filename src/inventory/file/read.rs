@@ -404,7 +404,7 @@ impl Reader<'_> {
 const NO_HOME: &str = "the path begins with `~`, and HOME is not set";
 
 /// A word of letters, digits, `-`, `_` and `.`, which no program takes for an option.
-fn is_word(text: &str) -> bool {
+pub(super) fn is_word(text: &str) -> bool {
     let is_good = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     !text.is_empty() && !text.starts_with('-') && text.chars().all(is_good)
 }
