@@ -67,13 +67,15 @@ impl Reader<'_> {
                 "two hosts: libvirt migrates to no host from itself",
             ));
         }
+        let network = self.network(&raw.network)?;
+        self.keeps_off(&network, &raw.network, [("source", &source), ("target", &target)])?;
         Ok(Pair {
             name: raw.name.get_ref().clone(),
             labels: raw.labels.iter().map(|label| label.get_ref().clone()).collect(),
             source,
             target,
             storage: self.storage(&raw.storage)?,
-            network: self.network(&raw.network)?,
+            network,
             allow: self.allow(&raw.allow)?,
         })
     }
@@ -242,6 +244,10 @@ impl Reader<'_> {
             .all(|rest| rest.len() >= 2 && rest.bytes().take(2).all(|digit| digit.is_ascii_hexdigit()));
         let is_plain = text.chars().all(|c| c.is_ascii_graphic() && !"#\"<>\\^`{|}".contains(c));
         if transport.starts_with("qemu+") && is_place(place) && is_encoded && is_plain {
+            if !proves_the_host(rest) {
+                let what = "libvirt would talk to whoever answers at this URI";
+                return Err(self.wrong(written, what, "one without `no_verify` and `known_hosts_verify`"));
+            }
             return Ok(text.clone());
         }
         let allowed = "as `qemu+ssh://root@kvm1/system`, without a password; an IPv6 address is in brackets, and `%20` stands for a blank";
@@ -374,6 +380,30 @@ impl Reader<'_> {
         Ok(Network::Bridge { bridge: name.clone(), subnet, guests, gateway })
     }
 
+    /// Makes sure that no guest can get an address that a host has.
+    fn keeps_off(
+        &self,
+        network: &Network,
+        raw: &Spanned<raw::Network>,
+        hosts: [(&str, &ListedHost); 2],
+    ) -> Result<()> {
+        let (range, at) = match network {
+            Network::Bridge { guests, .. } => (guests, &raw.get_ref().guests),
+            Network::Overlay(subnet) => (subnet, &raw.get_ref().overlay),
+            Network::Nat => return Ok(()),
+        };
+        let Some(at) = at else { return Ok(()) };
+        for (which, host) in hosts {
+            for address in [&host.address, &host.migration_address, &host.storage_address] {
+                if address.parse::<Ipv4Addr>().is_ok_and(|address| range.contains(&address)) {
+                    let what = format!("{range} is for guests, and has an address of the {which}, {address}");
+                    return Err(self.wrong(at, &what, "addresses that nobody else has"));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// A subnet by its own address: with bits of a host in it, something else may have been meant.
     fn subnet(&self, written: &Spanned<String>, allowed: &str) -> Result<Ipv4Net> {
         let subnet: Ipv4Net = self.parse(written, "a subnet", allowed)?;
@@ -424,6 +454,14 @@ fn is_place(text: &str) -> bool {
     };
     let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
     user.is_none_or(is_word) && is_host(host) && port.is_none_or(is_port)
+}
+
+/// Whether libvirt makes sure of the host's identity. Its parameters that leave this out are `no_verify` (ssh, tls) and
+/// `known_hosts_verify` (libssh, libssh2), whose names may be encoded, too.
+fn proves_the_host(uri: &str) -> bool {
+    let query = uri.split_once('?').map_or("", |(_, query)| query);
+    let mut names = query.split(['&', ';']).map(|parameter| parameter.split('=').next().unwrap_or_default());
+    names.all(|name| name.bytes().all(|c| c != b'%') && !["no_verify", "known_hosts_verify"].contains(&name))
 }
 
 /// The name of an environment variable, as shells know it.

@@ -55,7 +55,7 @@ fn what_is_unusual_is_taken_as_it_is() {
     for uri in [
         "qemu+ssh://root@[2001:db8::1]:2222/system?keyfile=/my%20key&no_tty=1",
         "qemu+tls://kvm2/system?pkipath=/etc/50%25",
-        "qemu+ssh://kvm2?no_verify=1",
+        "qemu+ssh://kvm2?no_tty=1",
     ] {
         assert_eq!(with("\"kvm2\"", &format!("\"kvm2\"\nuri = \"{uri}\"")).target.uri.as_deref(), Some(uri));
     }
@@ -117,6 +117,18 @@ fn what_is_not_said_has_a_default() {
 #[case::uri_cut_off(
     "\"kvm2\"|\"kvm2\"\nuri = \"qemu+ssh://kvm2/system?keyfile=/a#b\"",
     "no URI of a remote QEMU"
+)]
+#[case::uri_of_anybody(
+    "\"kvm2\"|\"kvm2\"\nuri = \"qemu+ssh://kvm2?no_verify=1\"",
+    "whoever answers at this URI"
+)]
+#[case::uri_of_anybody_by_libssh(
+    "\"kvm2\"|\"kvm2\"\nuri = \"qemu+libssh://kvm2/system?no_tty=1&known_hosts_verify=ignore\"",
+    "whoever answers at this URI"
+)]
+#[case::uri_of_anybody_in_disguise(
+    "\"kvm2\"|\"kvm2\"\nuri = \"qemu+tls://kvm2/system?no%5Fverify=1\"",
+    "whoever answers at this URI"
 )]
 #[case::address_in_brackets("\"kvm2\"|\"kvm2\"\nmigration_address = \"[2001:db8::1]\"", "an address alone")]
 #[case::address_of_a_link("\"kvm2\"|\"kvm2\"\nmigration_address = \"fe80::1%eth0\"", "an address alone")]
@@ -203,6 +215,22 @@ fn a_mistake_is_told_with_what_is_allowed(#[case] change: &str, #[case] says: &s
     let error = parse(&text).unwrap_err();
     assert!(error.contains(says), "{says} is not in:\n{error}");
     assert!(error.contains("hosts.toml:") && error.contains("help: "), "{error}");
+}
+
+#[rstest]
+#[case::bridge(
+    "bridge = \"br0\"\nsubnet = \"192.0.2.0/24\"\nguests = \"192.0.2.64/26\"",
+    "hosts.toml:13:10",
+    "192.0.2.64/26"
+)]
+#[case::overlay("overlay = \"192.0.2.0/24\"", "hosts.toml:11:11", "192.0.2.0/24")]
+fn no_guest_gets_the_address_of_a_host(#[case] network: &str, #[case] place: &str, #[case] range: &str) {
+    let migrations = "address = \"kvm2\"\nmigration_address = \"192.0.2.77\"";
+    let text = SMALL.replace("address = \"kvm2\"", migrations).replace("nat = true", network);
+    let error = parse(&text).unwrap_err();
+    let says = format!("{range} is for guests, and has an address of the target, 192.0.2.77");
+    assert!(error.contains(&says) && error.contains(place), "{error}");
+    assert!(parse(&text.replace("192.0.2.77", "192.0.3.77")).is_ok());
 }
 
 /// However somebody writes a password down, no message repeats it.
