@@ -20,6 +20,7 @@ mod postcopy;
 mod prepare;
 mod put_back;
 mod setting;
+mod shared;
 mod ssh;
 mod state;
 mod storage;

@@ -9,11 +9,12 @@ use super::describe::{self, GuestNetwork, PreparedPair};
 use super::overlay::Overlay;
 use super::ssh::LoginFiles;
 use super::{
-    ChosenPair, Examine, ExaminedHost, PairHost, guests, keys, lease, packages, postcopy, state, storage,
+    ChosenPair, Examine, ExaminedHost, PairHost, guests, keys, lease, packages, postcopy, shared, state,
+    storage,
 };
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::GuestImage;
-use crate::inventory::file::{Consent, ListedHost, Network, Pair, Server, SharedStorage};
+use crate::inventory::file::{Consent, Network, Pair, Server, SharedStorage};
 use crate::inventory::{Access, Inventory, Login, Sudo};
 use crate::ledger::{OnHost, Thing};
 use crate::remote::{Facts, Remote, agent_directories, quote};
@@ -69,11 +70,18 @@ pub fn prepare(
         overlay.join(ground)?;
         overlay.prove(&sides, ground.stop)?;
     }
-    let mounts = mounts(chosen, &run);
-    both(&sides, |at, remote| {
-        make(remote, &mounts[at])?;
+    let mount = mount(&chosen.pair);
+    both(&sides, |_, remote| {
+        make(remote, mount.as_slice())?;
         upload(remote, image, guests::FOLDER, &["vmlinux", "initramfs"])
     })?;
+    // A folder that was there before has been tried in the examination.
+    if mount.is_some() {
+        shared::prove(sides.each_ref().map(|side| (&side.remote, side.facts)), storage::MOUNT)?;
+    }
+    if !matches!(chosen.pair.storage, SharedStorage::ServeOn(_)) {
+        make(&sides[0].remote, &[storage::folder(&place.images)])?;
+    }
     let (at, written) = &place.written;
     upload(&sides[*at].remote, image, written, &["base.qcow2"])?;
     interrupted(ground)?;
@@ -280,21 +288,14 @@ fn is_nfs(chosen: &ChosenPair, facts: &Facts) -> bool {
     }
 }
 
-/// What is mounted on each host, and the run's folder in what is there.
-fn mounts(chosen: &ChosenPair, run: &str) -> [Vec<Change>; 2] {
-    let images = place(chosen, run).images;
-    let folder = || vec![storage::folder(&images)];
-    match &chosen.pair.storage {
-        SharedStorage::Mount(_) => [folder(), Vec::new()],
-        SharedStorage::Export { server, path } => {
-            let mount = || storage::mount(server, &describe::text(path));
-            [vec![mount(), storage::folder(&images)], vec![mount()]]
-        }
-        SharedStorage::ServeOn(_) => {
-            let machines: [&ListedHost; 2] = [&chosen.pair.source, &chosen.pair.target];
-            let server = &machines[server(chosen).unwrap_or(0)].storage_address;
-            let mount = || vec![storage::mount(server, storage::EXPORT)];
-            [mount(), mount()]
+/// What is mounted on both hosts; none if that has been done.
+fn mount(pair: &Pair) -> Option<Change> {
+    match &pair.storage {
+        SharedStorage::Mount(_) => None,
+        SharedStorage::Export { server, path } => Some(storage::mount(server, &describe::text(path))),
+        SharedStorage::ServeOn(server) => {
+            let host = if *server == Server::Target { &pair.target } else { &pair.source };
+            Some(storage::mount(&host.storage_address, storage::EXPORT))
         }
     }
 }
