@@ -4,4 +4,9 @@ use std::collections::HashMap;
 
 /// The end of every log at one moment.
 #[derive(Debug, Clone)]
-pub struct LogMarks(pub(super) HashMap<(String, String), u64>);
+pub struct LogMarks {
+    /// The length of each file, by its machine and its path.
+    pub(super) files: HashMap<(String, String), u64>,
+    /// The place in the journal of each machine that has one, by the machine.
+    pub(super) journals: HashMap<String, String>,
+}

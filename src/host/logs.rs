@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::{Hosts, LogMarks, Storage};
+use super::{Hosts, LogMarks, Storage, journal};
 use crate::failure::Result;
 use crate::remote::{Remote, quote};
 use crate::sys::parallel::at_once;
@@ -21,8 +21,14 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// How much of a log's end is of interest, in bytes.
 const MOST: u64 = 4 << 20;
 
+/// The name, in place of a path, of what libvirt's daemons have told a host's journal.
+const JOURNAL: &str = "libvirt-journal.log";
+
 /// The line between two logs in one answer.
 const NEXT: &str = "multivm-next-log";
+
+/// What was added on a machine: its logs, its files' lengths, and the place in its journal if that has grown.
+type Added = (Vec<AddedLog>, Lengths, Option<String>);
 
 /// The lengths in bytes of one machine's logs, by path.
 type Lengths = Vec<(String, u64)>;
@@ -30,7 +36,7 @@ type Lengths = Vec<(String, u64)>;
 /// The text added to a log since its mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddedLog {
-    /// The machine of the log; `path` is the path there.
+    /// The machine of the log; `path` is the path there, or the name of what its journal has.
     pub machine: String,
     pub path: String,
     pub text: String,
@@ -41,6 +47,7 @@ struct LoggedMachine<'a> {
     name: &'a str,
     remote: &'a Remote,
     logs: &'static str,
+    has_daemons: bool,
 }
 
 fn machines<'a>(hosts: &'a Hosts, storage: &'a Storage) -> Vec<LoggedMachine<'a>> {
@@ -48,8 +55,14 @@ fn machines<'a>(hosts: &'a Hosts, storage: &'a Storage) -> Vec<LoggedMachine<'a>
         name: &host.entry.name,
         remote: &host.remote,
         logs: OF_HOST,
+        has_daemons: true,
     });
-    let storage = LoggedMachine { name: &storage.entry.name, remote: &storage.remote, logs: OF_STORAGE };
+    let storage = LoggedMachine {
+        name: &storage.entry.name,
+        remote: &storage.remote,
+        logs: OF_STORAGE,
+        has_daemons: false,
+    };
     host.into_iter().chain([storage]).collect()
 }
 
@@ -57,13 +70,21 @@ impl LogMarks {
     /// Notes the present end of every log.
     pub fn set(hosts: &Hosts, storage: &Storage) -> Result<LogMarks> {
         let machines = machines(hosts, storage);
-        let lengths = at_once("measure the logs", &machines, |machine| lengths(machine.remote, machine.logs));
-        let mut marks = HashMap::new();
-        for (machine, lengths) in machines.iter().zip(lengths) {
-            marks
-                .extend(lengths?.into_iter().map(|(path, length)| ((machine.name.to_owned(), path), length)));
+        let ends = at_once("measure the logs", &machines, |machine| {
+            let cursor = if machine.has_daemons { journal::end(machine.remote)? } else { None };
+            Ok((lengths(machine.remote, machine.logs)?, cursor))
+        });
+        let mut marks = LogMarks { files: HashMap::new(), journals: HashMap::new() };
+        for (machine, end) in machines.iter().zip(ends) {
+            let (lengths, cursor) = end?;
+            marks.note(machine.name, lengths, cursor);
         }
-        Ok(LogMarks(marks))
+        Ok(marks)
+    }
+
+    fn note(&mut self, machine: &str, lengths: Lengths, cursor: Option<String>) {
+        self.files.extend(lengths.into_iter().map(|(path, length)| ((machine.to_owned(), path), length)));
+        self.journals.extend(cursor.map(|cursor| (machine.to_owned(), cursor)));
     }
 
     /// The text added to one log of a machine, at most the last `most` bytes of it.
@@ -81,16 +102,27 @@ impl LogMarks {
         let added = at_once("collect the logs", &machines, |machine| self.added_on(machine));
         let (mut logs, mut marks) = (Vec::new(), self.clone());
         for (machine, added) in machines.iter().zip(added) {
-            let (added, lengths) = added?;
+            let (added, lengths, cursor) = added?;
             logs.extend(added);
-            marks
-                .0
-                .extend(lengths.into_iter().map(|(path, length)| ((machine.name.to_owned(), path), length)));
+            marks.note(machine.name, lengths, cursor);
         }
         Ok((logs, marks))
     }
 
-    fn added_on(&self, machine: &LoggedMachine<'_>) -> Result<(Vec<AddedLog>, Lengths)> {
+    fn added_on(&self, machine: &LoggedMachine<'_>) -> Result<Added> {
+        let (mut logs, lengths) = self.added_to_files(machine)?;
+        let said = match self.journals.get(machine.name) {
+            Some(cursor) => journal::since(machine.remote, cursor, MOST)?,
+            None => None,
+        };
+        let cursor = said.map(|(text, cursor)| {
+            logs.push(AddedLog { machine: machine.name.to_owned(), path: JOURNAL.to_owned(), text });
+            cursor
+        });
+        Ok((logs, lengths, cursor))
+    }
+
+    fn added_to_files(&self, machine: &LoggedMachine<'_>) -> Result<(Vec<AddedLog>, Lengths)> {
         let lengths = lengths(machine.remote, machine.logs)?;
         let grown = self.grown(machine.name, &lengths);
         if grown.is_empty() {
@@ -118,7 +150,7 @@ impl LogMarks {
 
     /// The position from which on to read a log of a given length.
     fn begin(&self, machine: &str, path: &str, length: u64, most: u64) -> u64 {
-        let mark = self.0.get(&(machine.to_owned(), path.to_owned())).copied().unwrap_or(0);
+        let mark = self.files.get(&(machine.to_owned(), path.to_owned())).copied().unwrap_or(0);
         // A log that shrank is a new file.
         let since = if mark > length { 0 } else { mark };
         since.max(length.saturating_sub(most))
@@ -158,7 +190,7 @@ mod tests {
     const PATH: &str = "/var/log/libvirt/qemu/vm1.log";
 
     fn marks(at: u64) -> LogMarks {
-        LogMarks([(("source".to_owned(), PATH.to_owned()), at)].into())
+        LogMarks { files: [(("source".to_owned(), PATH.to_owned()), at)].into(), journals: HashMap::new() }
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod daemons;
 mod ends;
 mod events;
 mod gates;
+mod journal;
 mod load_folder;
 mod log_marks;
 mod logs;

@@ -95,6 +95,7 @@ mod tests {
             text: String::new(),
         };
         assert_eq!(file_name(&log("source", "/var/log/libvirt/qemu/vm1.log")), "source-vm1.log");
+        assert_eq!(file_name(&log("target", "libvirt-journal.log")), "target-libvirt-journal.log");
         assert_eq!(file_name(&log("storage", "/var/log/multivm/nfs.log")), "storage-nfs.log");
     }
 
