@@ -4,6 +4,7 @@ mod addresses;
 mod boot;
 mod console;
 mod definition;
+mod disk;
 mod domain;
 mod fleet;
 mod identity;
@@ -20,6 +21,7 @@ mod witness;
 
 pub use console::{Consoles, Panic};
 pub use definition::{Definition, Difference};
+pub use disk::DiskNeed;
 pub use domain::{console_path, qemu_log_path};
 pub use fleet::{DamagedPart, Fleet, GuestDamage};
 pub use identity::address;

@@ -173,7 +173,7 @@ fn moving_together(order: Order, guests: u32) -> u32 {
 /// Advice about guests that do not fit.
 pub const ADVICE: &str = "make the fleet smaller (MULTIVM_GUESTS, MULTIVM_MEMORY, MULTIVM_LOAD_GUESTS), or the hosts larger (MULTIVM_HOST_SIZE)";
 
-fn mib(bytes: u64) -> String {
+pub(super) fn mib(bytes: u64) -> String {
     format!("{} MiB", bytes >> 20)
 }
 

@@ -250,6 +250,7 @@ mod tests {
         let facts = Facts::of_this_machine(SCRIPT, &["/tmp", "lo"]);
         assert_eq!(facts.one("arch"), Some(std::env::consts::ARCH));
         assert!(facts.number("memory_kib").unwrap() > 0 && facts.one("folder") == Some("yes"));
+        assert!(facts.number("state_free_kib").is_some() && facts.number("folder_free_kib").is_some());
         assert_eq!(facts.one("bridge"), None, "lo is no bridge");
     }
 

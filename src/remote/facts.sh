@@ -100,9 +100,12 @@ fi
 
 if [ -n "$folder" ]; then
     run test -d "$folder" && say folder yes
+# In KiB, of the file system that has the folder.
+free() { run df -Pk "$1" | tail -n 1 | tr -s ' ' | cut -d ' ' -f 4; }
+say state_free_kib "$(free /var/lib)"
     say folder_type "$(run stat -f -c %T "$folder")"
     say folder_mount "$(run findmnt -n -T "$folder" -o SOURCE,FSTYPE,OPTIONS | head -n 1)"
-    say folder_free_kib "$(run df -Pk "$folder" | tail -n 1 | tr -s ' ' | cut -d ' ' -f 4)"
+    say folder_free_kib "$(free "$folder")"
 fi
 
 [ ! -e /dev/kvm ] || say kvm_device yes

@@ -120,13 +120,13 @@ pub fn examine(
     for ((_, machine, _), host) in sides.into_iter().zip(asked) {
         match host {
             Ok(Ok(host)) => {
-                findings.extend(OF_A_HOST.iter().flat_map(|examine| examine(&host, pair)));
-                findings.push(room::examine(&host, profile));
                 if host.identity.is_new {
                     met.push(format!("{}: {}", machine.address, login::new_key(&host.identity)));
                 }
                 hosts.push(host);
             }
+                findings.extend(OF_A_HOST.iter().flat_map(|examine| examine(&host, pair)));
+                findings.extend(room::examine(&host, pair, profile));
             Ok(Err((stage, failure))) => findings.push(login::refused(machine, stage, &failure)),
             Err(failure) => findings.push(login::refused(machine, LoginStage::Facts, &failure)),
         }

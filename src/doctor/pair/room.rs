@@ -1,13 +1,55 @@
 //! Whether a host has room for the fleet of a profile.
 
-use super::Diagnosis;
 use super::asked_host::AskedHost;
-use crate::guest::{Need, Supply};
+use super::{Diagnosis, Pair};
+use crate::guest::{DiskNeed, Need, Supply};
+use crate::inventory::file::{Server, SharedStorage};
 use crate::scenario::Profile;
 
 const WHAT: &str = "memory";
 
-pub fn examine(host: &AskedHost<'_>, profile: &Profile) -> Diagnosis {
+pub fn examine(host: &AskedHost<'_>, pair: &Pair, profile: &Profile) -> Vec<Diagnosis> {
+    let mut findings = vec![memory(host, profile)];
+    let is_server = match &pair.storage {
+        SharedStorage::ServeOn(server) => {
+            (*server == Server::Source && host.name == "source")
+                || (*server == Server::Target && host.name == "target")
+        }
+        // The source writes the images.
+        SharedStorage::Mount(folder) if host.name == "source" => {
+            let need = DiskNeed { boots: false, images: Some(profile) };
+            findings.extend(disk(host, &folder.to_string_lossy(), "folder_free_kib", need));
+            false
+        }
+        SharedStorage::Mount(_) | SharedStorage::Export { .. } => false,
+    };
+    let need = DiskNeed { boots: true, images: is_server.then_some(profile) };
+    findings.extend(disk(host, "/var/lib", "state_free_kib", need));
+    findings
+}
+
+/// The room in a folder; none if the host did not say what is free there.
+fn disk(host: &AskedHost<'_>, folder: &str, fact: &str, need: DiskNeed<'_>) -> Option<Diagnosis> {
+    const WHAT: &str = "disk";
+    let free = host.facts.number(fact)? << 10;
+    let seen = format!("{folder}: {} MiB free", free >> 20);
+    let most = need.at_most();
+    Some(match need.lack(free) {
+        Some(lack) => host.missing(
+            WHAT,
+            format!("{seen}; {lack}"),
+            format!("wanted: room; du -xsh {folder}/* there says what takes it; or fewer guests: MULTIVM_GUESTS, MULTIVM_LOAD_GUESTS"),
+        ),
+        None if most > free => host.warn(
+            WHAT,
+            format!("{seen}; guests that write all of their disks take {} MiB", most >> 20),
+            format!("scenarios with I/O load may fill it; du -xsh {folder}/* there says what takes room"),
+        ),
+        None => host.good(WHAT, seen),
+    })
+}
+
+fn memory(host: &AskedHost<'_>, profile: &Profile) -> Diagnosis {
     let Some(available) = host.facts.number("available_kib").map(|kib| kib << 10) else {
         return host.warn(
             WHAT,
@@ -33,9 +75,11 @@ pub fn examine(host: &AskedHost<'_>, profile: &Profile) -> Diagnosis {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
     use crate::doctor::Grade;
-    use crate::doctor::pair::testing::{hosts, ordinary};
+    use crate::doctor::pair::testing::{hosts, ordinary, pair};
     use crate::scenario::{ScenarioFile, locate};
 
     #[test]
@@ -43,7 +87,38 @@ mod tests {
         let file = ScenarioFile::load(&locate(None, |_| None)).unwrap();
         let (pair, profile) = (ordinary(), file.profile("lab").unwrap().clone());
         let [rich, poor] = hosts(&pair, "available_kib 60000000\ncpus 8", "available_kib 100000");
-        assert_eq!(examine(&rich, &profile).verdict, Grade::Good);
-        assert_eq!(examine(&poor, &profile).verdict, Grade::Missing);
+        assert_eq!(memory(&rich, &profile).verdict, Grade::Good);
+        assert_eq!(memory(&poor, &profile).verdict, Grade::Missing);
+    }
+
+    #[rstest]
+    #[case::large("state_free_kib 60000000\nfolder_free_kib 60000000", &[Grade::Good, Grade::Good])]
+    #[case::full_with_images("state_free_kib 60000000\nfolder_free_kib 300000", &[Grade::Missing, Grade::Good])]
+    #[case::full_when_all_is_written("state_free_kib 60000000\nfolder_free_kib 900000", &[Grade::Warn, Grade::Good])]
+    #[case::full_with_what_guests_boot_from("state_free_kib 50000\nfolder_free_kib 60000000", &[Grade::Good, Grade::Missing])]
+    #[case::nothing_is_said("", &[])]
+    fn files_must_fit(#[case] said: &str, #[case] expected: &[Grade]) {
+        let file = ScenarioFile::load(&locate(None, |_| None)).unwrap();
+        let (pair, profile) = (ordinary(), file.profile("lab").unwrap().clone());
+        let [source, target] = hosts(&pair, said, said);
+        let grades = |host: &AskedHost<'_>, pair: &Pair| {
+            let found = examine(host, pair, &profile).into_iter();
+            found
+                .filter(|found| found.name.ends_with(": disk"))
+                .map(|found| found.verdict)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(grades(&source, &pair), expected);
+        let own = expected.last().into_iter().copied().collect::<Vec<_>>();
+        assert_eq!(grades(&target, &pair), own, "the source alone has the images");
+    }
+
+    #[test]
+    fn the_host_that_serves_has_the_images_too() {
+        let file = ScenarioFile::load(&locate(None, |_| None)).unwrap();
+        let (pair, profile) = (pair("serve_on = 'target'", "nat = true", ""), file.profile("lab").unwrap());
+        let said = "state_free_kib 300000";
+        let grades = hosts(&pair, said, said).map(|host| examine(&host, &pair, profile)[1].verdict);
+        assert_eq!(grades, [Grade::Good, Grade::Missing]);
     }
 }
