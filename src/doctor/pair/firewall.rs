@@ -1,4 +1,4 @@
-//! Whether migrations reach each host, and frames of the overlay: a port of theirs, tried from the other one.
+//! Whether migrations reach each host, and frames of the overlay: some ports of theirs, tried from the other one.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -28,9 +28,11 @@ pub fn examine([source, target]: &[AskedHost<'_>; 2], pair: &Pair) -> Vec<Diagno
             ways.push((None, to, Ports::for_this_machine(here, to)));
         }
     }
-    let tried = at_once("try a port", ways.iter(), |(from, _, ports)| match from {
-        Some(from) => try_port(&from.remote, ports),
-        None => Ok(try_from_here(ports)),
+    let tried = at_once("try ports", ways.iter(), |(from, _, ports)| {
+        Ok(match from {
+            Some(from) => ports.worst(|port| try_port(&from.remote, ports, port)),
+            None => ports.worst(|port| Ok(try_from_here(ports, port))),
+        })
     });
     ways.iter().zip(tried).map(|((_, to, ports), tried)| told(to, ports, tried, pair)).collect()
 }
@@ -74,6 +76,36 @@ impl Ports {
     }
 }
 
+/// What came of a port, or of several of which none is worse.
+struct Tried {
+    ports: Vec<u64>,
+    answer: Result<PortState>,
+}
+
+impl Ports {
+    /// The first one, one in the middle, and the last one: a rule of a firewall may be for some of them.
+    fn some(&self) -> Vec<u64> {
+        let mut some = vec![self.first, self.first.midpoint(self.last), self.last];
+        some.dedup();
+        some
+    }
+
+    /// Tries some ports, one after another, until something is in the way of one.
+    fn worst(&self, attempt: impl Fn(u64) -> Result<PortState>) -> Tried {
+        let mut worst = Tried { ports: Vec::new(), answer: Ok(PortState::Closed) };
+        for port in self.some() {
+            match (attempt(port), &worst.answer) {
+                (Ok(PortState::Closed), Ok(PortState::Closed)) => worst.ports.push(port),
+                (Ok(PortState::Closed), _) => {}
+                (Ok(PortState::Open), Ok(PortState::Open)) => worst.ports.push(port),
+                (Ok(PortState::Open), _) => worst = Tried { ports: vec![port], answer: Ok(PortState::Open) },
+                (answer, _) => return Tried { ports: vec![port], answer },
+            }
+        }
+        worst
+    }
+}
+
 /// The port, or the first and the last one.
 impl fmt::Display for Ports {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -99,8 +131,8 @@ enum PortState {
 }
 
 /// Tries a port by the only program that most hosts have for it, which is bash.
-fn try_port(from: &Remote, Ports { protocol, address, first, .. }: &Ports) -> Result<PortState> {
-    let connect = format!("exec 3<>/dev/{protocol}/{}/{first}", quote(address));
+fn try_port(from: &Remote, Ports { protocol, address, .. }: &Ports, port: u64) -> Result<PortState> {
+    let connect = format!("exec 3<>/dev/{protocol}/{}/{port}", quote(address));
     // Whoever sends by UDP hears of the first packet when he sends another one.
     let send = if *protocol == "udp" { "; echo >&3; sleep 1; echo >&3 && sleep 9" } else { "" };
     let command = format!("LC_ALL=C timeout {} bash -c {}", CONNECT.as_secs(), quote(&(connect + send)));
@@ -109,11 +141,11 @@ fn try_port(from: &Remote, Ports { protocol, address, first, .. }: &Ports) -> Re
 }
 
 /// Tries a UDP port from this machine.
-fn try_from_here(Ports { address, first, .. }: &Ports) -> PortState {
+fn try_from_here(Ports { address, .. }: &Ports, port: u64) -> PortState {
     let asked = || {
         let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
         socket.set_read_timeout(Some(CONNECT))?;
-        socket.connect(format!("{address}:{first}"))?;
+        socket.connect(format!("{address}:{port}"))?;
         socket.send(b"\n")?;
         socket.recv(&mut [0; 64])
     };
@@ -148,10 +180,16 @@ fn answer(status: i32, said: &str) -> PortState {
     }
 }
 
-fn told(to: &AskedHost<'_>, ports: &Ports, tried: Result<PortState>, pair: &Pair) -> Diagnosis {
-    let Ports { what, protocol, address, by, first, .. } = ports;
+fn told(to: &AskedHost<'_>, ports: &Ports, tried: Result<Tried>, pair: &Pair) -> Diagnosis {
+    let Ports { what, protocol, address, by, .. } = ports;
     let is_udp = *protocol == "udp";
-    let seen = |answer: &str| format!("{address}:{first}/{protocol}, tried from {by}: {answer}");
+    let (numbers, answer) = match tried {
+        Ok(Tried { ports, answer }) => (ports, answer),
+        Err(failure) => (ports.some(), Err(failure)),
+    };
+    let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
+    let numbers = numbers.join(", ");
+    let seen = |answer: &str| format!("{address}:{numbers}/{protocol}, tried from {by}: {answer}");
     let blocked = |answer: &str| {
         let mend = Mend {
             wanted: &format!("{ports}/{protocol} open for {by}"),
@@ -160,7 +198,7 @@ fn told(to: &AskedHost<'_>, ports: &Ports, tried: Result<PortState>, pair: &Pair
         };
         to.mendable(what, seen(answer), mend, pair)
     };
-    match tried {
+    match answer {
         Ok(PortState::Closed) => to.good(what, seen("nobody listens, as it must be; a firewall that rejects by a reset looks the same")),
         Ok(PortState::Unresolved(words)) => to.missing(
             what,
@@ -251,7 +289,8 @@ mod tests {
         let pair = ordinary();
         let [source, target] = hosts(&pair, said, "");
         let ports = Ports::of_migrations(&target, &source);
-        let found = told(&source, &ports, Ok(PortState::Blocked("No route to host".into())), &pair);
+        let tried = ports.worst(|_| Ok(PortState::Blocked("No route to host".into())));
+        let found = told(&source, &ports, Ok(tried), &pair);
         assert_eq!(found.verdict, Grade::Missing);
         assert!(found.advice.as_ref().unwrap().contains(expected), "{found:?}");
     }
@@ -260,8 +299,37 @@ mod tests {
     fn ports_are_those_of_qemu_conf() {
         let pair = pair("mount = '/srv'", "nat = true", "'firewall'");
         let [source, target] = hosts(&pair, "migration_port_min 50000\nmigration_port_max 50010", "");
-        let found = told(&source, &Ports::of_migrations(&target, &source), Ok(PortState::Silent), &pair);
+        let ports = Ports::of_migrations(&target, &source);
+        let found = told(&source, &ports, Ok(ports.worst(|_| Ok(PortState::Silent))), &pair);
         assert_eq!(found.verdict, Grade::Warn, "multivm may open them");
-        assert!(found.seen.contains("a:50000") && found.advice.unwrap().contains("50000-50010/tcp"));
+        assert!(found.seen.contains("a:50000/") && found.advice.unwrap().contains("50000-50010/tcp"));
+    }
+
+    #[rstest]
+    #[case::all_are_closed(&[], &[], "a:50000, 50005, 50010/tcp", Grade::Good)]
+    #[case::the_last_is_not(&[50010], &[], "a:50010/tcp", Grade::Missing)]
+    #[case::one_in_the_middle_is_not(&[50005, 50010], &[50000], "a:50005/tcp", Grade::Missing)]
+    #[case::one_is_in_use(&[], &[50005], "a:50005/tcp", Grade::Warn)]
+    #[case::two_are_in_use(&[], &[50000, 50010], "a:50000, 50010/tcp", Grade::Warn)]
+    fn some_ports_stand_for_all(
+        #[case] silent: &[u64],
+        #[case] open: &[u64],
+        #[case] seen: &str,
+        #[case] expected: Grade,
+    ) {
+        let pair = pair("mount = '/srv'", "nat = true", "");
+        let [source, target] = hosts(&pair, "migration_port_min 50000\nmigration_port_max 50010", "");
+        let ports = Ports::of_migrations(&target, &source);
+        let tried = ports.worst(|port| {
+            Ok(match port {
+                _ if silent.contains(&port) => PortState::Silent,
+                _ if open.contains(&port) => PortState::Open,
+                _ => PortState::Closed,
+            })
+        });
+        let found = told(&source, &ports, Ok(tried), &pair);
+        assert_eq!((found.seen.starts_with(seen), found.verdict), (true, expected), "{found:?}");
+        let one = Ports::of_the_overlay(&target, &source).worst(|_| Ok(PortState::Closed));
+        assert_eq!(one.ports, [u64::from(VXLAN_PORT)]);
     }
 }
