@@ -74,6 +74,8 @@ has firewall-cmd && say firewalld "$(run firewall-cmd --state)"
 has ufw && say ufw "$(run ufw status | head -n 1)"
 file bridge_nf_call_iptables /proc/sys/net/bridge/bridge-nf-call-iptables
 [ -z "$bridge" ] || [ ! -d "/sys/class/net/$bridge/bridge" ] || say bridge "$bridge"
+[ -z "$bridge" ] || file bridge_mac "/sys/class/net/$bridge/address"
+[ -z "$bridge" ] || say bridge_address "$(run ip -4 -o addr show dev "$bridge" | sed -n 's/.* inet \([0-9./]*\) .*/\1/p' | head -n 1)"
 [ -z "$bridge" ] || file bridge_flags "/sys/class/net/$bridge/flags"
 [ -z "$bridge" ] || file bridge_stp_state "/sys/class/net/$bridge/bridge/stp_state"
 [ -z "$bridge" ] || file bridge_forward_delay "/sys/class/net/$bridge/bridge/forward_delay"
@@ -98,11 +100,11 @@ if [ -n "$subnet" ]; then
     done
 fi
 
-if [ -n "$folder" ]; then
-    run test -d "$folder" && say folder yes
 # In KiB, of the file system that has the folder.
 free() { run df -Pk "$1" | tail -n 1 | tr -s ' ' | cut -d ' ' -f 4; }
 say state_free_kib "$(free /var/lib)"
+if [ -n "$folder" ]; then
+    run test -d "$folder" && say folder yes
     say folder_type "$(run stat -f -c %T "$folder")"
     say folder_mount "$(run findmnt -n -T "$folder" -o SOURCE,FSTYPE,OPTIONS | head -n 1)"
     say folder_free_kib "$(free "$folder")"

@@ -22,6 +22,7 @@ mod network;
 mod packages;
 mod postcopy;
 mod room;
+mod segment;
 mod selinux;
 mod shared;
 mod sshd;
@@ -76,6 +77,7 @@ const OF_BOTH: &[OfBoth] = &[
     machines::examine,
     cpu::examine,
     firewall::examine,
+    segment::examine,
     storage::examine,
     clock::examine,
 ];
@@ -83,10 +85,10 @@ const OF_BOTH: &[OfBoth] = &[
 /// What was found on a pair.
 pub struct Examination {
     pub findings: Vec<Diagnosis>,
-    /// What the hosts said; none if one of them did not answer.
-    pub hosts: Option<[ExaminedHost; 2]>,
     /// Hosts that were met for the first time, a sentence each.
     pub met: Vec<String>,
+    /// What the hosts said; none if one of them did not answer.
+    pub hosts: Option<[ExaminedHost; 2]>,
 }
 
 /// Examines a pair, for a `run` that has taken its hosts, or before anybody has. The hosts' keys are in `known_hosts`, or come there at
@@ -123,10 +125,10 @@ pub fn examine(
                 if host.identity.is_new {
                     met.push(format!("{}: {}", machine.address, login::new_key(&host.identity)));
                 }
-                hosts.push(host);
-            }
                 findings.extend(OF_A_HOST.iter().flat_map(|examine| examine(&host, pair)));
                 findings.extend(room::examine(&host, pair, profile));
+                hosts.push(host);
+            }
             Ok(Err((stage, failure))) => findings.push(login::refused(machine, stage, &failure)),
             Err(failure) => findings.push(login::refused(machine, LoginStage::Facts, &failure)),
         }
@@ -159,11 +161,11 @@ pub fn admit(
 ) -> Result<[ExaminedHost; 2]> {
     let Examination { findings, met, hosts } =
         examine(&chosen.pair, &chosen.known_hosts, profile, run, |name| std::env::var(name).ok());
-    let attempted = || format!("run on the pair {}", chosen.pair.name);
-    let missing: Vec<String> = findings
     for sentence in met {
         tell(&sentence);
     }
+    let attempted = || format!("run on the pair {}", chosen.pair.name);
+    let missing: Vec<String> = findings
         .iter()
         .filter(|finding| finding.verdict == Grade::Missing)
         .map(|Diagnosis { name, seen, advice, .. }| {

@@ -19,6 +19,7 @@ pub mod packages;
 mod postcopy;
 mod prepare;
 mod put_back;
+mod segment;
 mod setting;
 mod shared;
 mod ssh;
@@ -50,6 +51,8 @@ pub use machine::CommonMachine;
 pub use overlay::{Uplink, VXLAN_PORT, overlay_mtu};
 pub use postcopy::Userfaultfd;
 pub use put_back::put_back;
+pub use segment::hears;
+pub use shared::{NotShared, faults};
 pub use take_back::{Reaped, clear, forget, forget_raised, reap};
 
 /// Where a pair comes from.

@@ -22,11 +22,11 @@ use ipnet::Ipv4Net;
 pub use uplink::Uplink;
 
 use super::change::Change;
+use super::segment::{DISCARD, hears};
 use super::{PairHost, gate};
 use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::inventory::file::Consent;
 use crate::ledger::Thing;
-use crate::remote::quote;
 use crate::stand::{Ground, ip};
 use crate::sys::stop::StopFlag;
 use crate::sys::wait::{Poll, wait_for};
@@ -42,9 +42,6 @@ const ORDINARY: u32 = 1500;
 
 /// How long the first frames may take between members.
 const ANSWER: Duration = Duration::from_secs(30);
-
-/// A port at which nobody listens: what is sent there makes the kernel ask for the receiver's MAC address.
-const DISCARD: u16 = 9;
 
 /// A member's number: its place in the subnet, and the end of its MAC address.
 const CONTROLLER: u8 = 1;
@@ -206,15 +203,7 @@ impl Overlay {
             .map_err(|failure| self.advise(failure))?;
         }
         let [source, _] = sides;
-        let (address, mac, bridge) = (self.address(HOSTS[1]), self.mac(HOSTS[1]), self.bridge());
-        let send = quote(&format!(": > /dev/udp/{address}/{DISCARD}; echo > /dev/udp/{address}/{DISCARD}"))
-            .into_owned();
-        let ask = format!(
-            "PATH=$PATH:/usr/sbin:/sbin; end=$(($(date +%s) + {})); while :; do bash -c {send} 2> /dev/null; \
-             ip -4 neigh show to {address} dev {bridge} | grep -q {mac} && exit 0; [ $(date +%s) -lt $end ] || exit 1; sleep 1; done",
-            ANSWER.as_secs()
-        );
-        if source.remote.run(&ask, 3 * ANSWER)?.status == 0 {
+        if hears(&source.remote, &self.bridge(), self.address(HOSTS[1]), &self.mac(HOSTS[1]), ANSWER)? {
             return Ok(());
         }
         let cause = Cause::new(FailureKind::TimedOut, format!("no answer in {} s", ANSWER.as_secs()));
