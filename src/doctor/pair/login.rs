@@ -21,7 +21,10 @@ pub fn examine(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
         _ => host.missing(
             "login",
             format!("as {user}, who is not root{key}"),
-            "wanted: root's rights; `user = \"root\"`, or `sudo = \"nopasswd\"` or `\"password\"`",
+            format!(
+                "wanted: root's rights; `user = \"root\"`, or `sudo = \"nopasswd\"` or `\"password\"`, and there, as root: \
+                 echo '{user} ALL=(ALL) ALL' > /etc/sudoers.d/{user}"
+            ),
         ),
     };
     let key = matches!(host.machine.access, Access::Password(_)).then(|| {
@@ -35,34 +38,34 @@ pub fn examine(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
     [login].into_iter().chain(key).collect()
 }
 
-/// A host that could not be asked.
-pub fn refused(machine: &ListedHost, stage: LoginStage, failure: &Failure) -> Diagnosis {
-    let advice = match (stage, failure.kind()) {
 /// What is to be known of a host that was met for the first time.
 pub fn new_key(Identity { fingerprint, .. }: &Identity) -> String {
     format!("its host key {fingerprint} is known from now on: compare it")
 }
 
+/// A host that could not be asked.
+pub fn refused(machine: &ListedHost, stage: LoginStage, failure: &Failure) -> Diagnosis {
+    let advice = match (stage, failure.kind()) {
+        (LoginStage::Identity, FailureKind::Refused) if machine.host_key.is_some() => {
+            "was the host installed anew? Then its `host_key` in the inventory is to be changed: `ssh-keygen -lf` there says what its key is"
+        }
         (LoginStage::Identity, FailureKind::Refused) => {
             let advice = format!(
                 "was the host installed anew? If so, `multivm inventory trust --inventory FILE {}` shows its key, and trusts it from now on",
                 machine.address
             );
             return Diagnosis::missing("login", failure.to_string(), advice);
-        (LoginStage::Identity, FailureKind::Refused) if machine.host_key.is_some() => {
-            "was the host installed anew? Then its `host_key` in the inventory is to be changed: `ssh-keygen -lf` there says what its key is"
-        }
         }
         (LoginStage::Root, FailureKind::Refused) => {
             "sudo -l there: may the user become root? Where sudoers has `targetpw` or `rootpw`, sudo wants another password"
         }
-        (_, FailureKind::Refused) => {
-            "is the key in this user's authorized_keys there? wanted: a login by one of the ways that its sshd offers. A key with a \
-             passphrase is one for ssh-agent"
         (_, FailureKind::Refused) if matches!(machine.access, Access::Password(_)) => {
             "is the password right, and the user's name? wanted: a login by one of the ways that its sshd offers; \
              `PermitRootLogin prohibit-password` forbids root's password: use a key, or another user with `sudo`"
         }
+        (_, FailureKind::Refused) => {
+            "is the key in this user's authorized_keys there? wanted: a login by one of the ways that its sshd offers. A key with a \
+             passphrase is one for ssh-agent"
         }
         (LoginStage::Identity, FailureKind::Unreachable | FailureKind::TimedOut) => {
             "is it up, does its sshd listen at this address and port, and does a firewall let ssh in?"
@@ -92,9 +95,6 @@ mod tests {
     }
 
     #[test]
-    fn a_password_needs_consent_to_a_key() {
-        for (allow, expected) in [("", Grade::Missing), ("'keys'", Grade::Warn)] {
-    #[test]
     fn who_is_refused_hears_of_what_he_tried() {
         let refusal = Failure::new("log in", Cause::new(FailureKind::Refused, "no"));
         let advice = |machine: &ListedHost, stage| refused(machine, stage, &refusal).advice.unwrap();
@@ -109,6 +109,9 @@ mod tests {
         assert!(trust.contains("its `host_key` in the inventory") && !trust.contains("multivm"), "{trust}");
     }
 
+    #[test]
+    fn a_password_needs_consent_to_a_key() {
+        for (allow, expected) in [("", Grade::Missing), ("'keys'", Grade::Warn)] {
             let mut pair = pair("mount = '/srv/vms'", "nat = true", allow);
             pair.target.access = Access::Password(Secret::Environment("SITE_PASSWORD".into()));
             let [source, target] = hosts(&pair, "uid 0", "uid 0");

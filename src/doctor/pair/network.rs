@@ -24,8 +24,11 @@ pub fn examine(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
             (None, _) => host.missing(
                 WHAT,
                 format!("there is no bridge {bridge} of the kernel's"),
-                "wanted: a bridge of this name on both hosts, in one segment; multivm makes none of an interface that is in use; or \
-                 `overlay = \"198.18.40.0/24\"`, which multivm makes and deletes",
+                format!(
+                    "wanted: a bridge of this name on both hosts, in one segment; multivm makes none of an interface that is in use. \
+                     nmcli connection add type bridge ifname {bridge} con-name {bridge} bridge.stp no, and an interface into it; \
+                     docs/two-hosts.md has it for each distribution; or `overlay = \"198.18.40.0/24\"`, which multivm makes and deletes"
+                ),
             ),
         }],
         Network::Overlay(subnet) => vec![overlay(host, *subnet, pair)],
@@ -73,7 +76,8 @@ fn overlay(host: &AskedHost<'_>, subnet: Ipv4Net, pair: &Pair) -> Diagnosis {
         return host.missing(WHAT, seen, "install iproute2 (iproute on Fedora and RHEL)");
     }
     if facts.says("lacks", "vxlan") {
-        let advice = "wanted: the kernel's module vxlan (kernel-modules on Fedora and RHEL, kernel-default on SUSE), of the kernel that runs";
+        let advice = "wanted: the kernel's module vxlan, of the kernel that runs; dnf install kernel-modules-$(uname -r) (Fedora, RHEL) or zypper \
+                      install kernel-default (SUSE), and modprobe vxlan";
         return host.missing(WHAT, "the kernel has no VXLAN", advice);
     }
     if let Some(route) = facts.one("subnet_in_use") {
@@ -117,7 +121,7 @@ fn in_use(subnet: Ipv4Net, route: &str) -> String {
 const LOOPBACK: &str = "lo";
 
 /// What a user does who has the overlay's subnet already.
-const ANOTHER: &str = "another subnet, which neither the hosts nor this machine have";
+const ANOTHER: &str = "another subnet as `overlay`, which neither the hosts nor this machine have; ip -4 route show says which they have";
 
 /// What an overlay takes of this machine, which is to be a member of it: its address on the way to both hosts, and what was seen.
 pub fn here(pair: &Pair) -> (Option<Ipv4Addr>, Vec<Diagnosis>) {

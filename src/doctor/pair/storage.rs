@@ -62,7 +62,10 @@ fn mount(host: &AskedHost<'_>, folder: &str) -> Diagnosis {
         return host.missing(
             WHAT,
             format!("{folder} is not there, or did not answer within 20 s"),
-            "wanted: the folder that both hosts share, mounted at this path; is the server of another mount of this host gone?",
+            format!(
+                "wanted: the folder that both hosts share, mounted at this path; {}; is the server of another mount of this host gone?",
+                mounting(folder)
+            ),
         );
     };
     let free =
@@ -87,8 +90,13 @@ fn mount(host: &AskedHost<'_>, folder: &str) -> Diagnosis {
     host.missing(
         WHAT,
         format!("{seen}: libvirt takes {kind} for a local file system, and will not migrate"),
-        "wanted: a file system that both hosts share, as NFS",
+        format!("wanted: a file system that both hosts share, as NFS; {}", mounting(folder)),
     )
+}
+
+/// The command that mounts a folder of a server, which the user knows.
+fn mounting(folder: &str) -> String {
+    format!("mkdir -p {folder} && mount -t nfs -o vers=4.2,hard SERVER:/PATH {folder}")
 }
 
 /// What a host needs to mount an export.

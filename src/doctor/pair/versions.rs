@@ -15,7 +15,8 @@ pub fn examine(hosts: &[AskedHost<'_>; 2], _pair: &Pair) -> Vec<Diagnosis> {
             (Some(one), Some(other)) => Diagnosis::warn(
                 name,
                 format!("{one} on the source, {other} on the target"),
-                "half of all moves go to the older one, which vendors do not support: such failures are the pair's",
+                "half of all moves go to the older one, which vendors do not support: such failures are the pair's; there, apt-get install \
+                 --only-upgrade, dnf upgrade or zypper update of QEMU's and libvirt's packages",
             ),
             _ => Diagnosis::warn(name, "not known: virsh of a host did not say", "see what is said of its libvirt"),
         });
