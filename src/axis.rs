@@ -129,7 +129,7 @@ pub(crate) use axis;
 
 #[cfg(test)]
 mod tests {
-    struct Row {
+    pub struct Row {
         name: &'static str,
     }
 

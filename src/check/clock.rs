@@ -68,7 +68,8 @@ struct KnownClock {
 
 impl Asked for ClockAsked {
     fn learn_start(&mut self, look: &GuestLook) {
-        let known = KnownClock { boot_id: look.seen.boot_id.clone(), first: look.clock, still: Duration::ZERO };
+        let known =
+            KnownClock { boot_id: look.seen.boot_id.clone(), first: look.clock, still: Duration::ZERO };
         self.guests.insert(look.guest.name.clone(), known);
     }
 

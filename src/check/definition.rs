@@ -101,7 +101,7 @@ impl Asked for DefinitionAsked<'_> {
 
 impl DefinitionAsked<'_> {
     /// Compares what a scenario finds with what the guest was made with.
-    fn prove_as_made(&self, guest: &Guest, known: &Known) -> Proof {
+    fn prove_as_made(&self, guest: &Guest, known: &KnownDefinition) -> Proof {
         let at_home = self.fleet.differences_from_made(guest, &known.definition);
         let autostarts = [known.definition.autostart, known.target_autostarts];
         let hosts = self.fleet.hosts.both().map(|host| host.entry.name.as_str());

@@ -67,12 +67,7 @@ impl GuestLook {
             leg: None,
             at,
             seen: Observation::in_a_test(boot_id, at),
-            clock: GuestTime {
-                guest_s: 0.0,
-                asked: at,
-                answered: at,
-                suspended: std::time::Duration::ZERO,
-            },
+            clock: GuestTime { guest_s: 0.0, asked: at, answered: at, suspended: std::time::Duration::ZERO },
             said: Err(failure()),
             pulse: Err(failure()),
         }

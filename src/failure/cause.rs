@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
-    /// The user or multivm itself ended it.
+    /// The user or multivm itself ended the attempt.
     Cancelled,
     /// The answer, or the condition, did not come in time.
     TimedOut,

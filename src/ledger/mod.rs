@@ -201,10 +201,10 @@ impl Ledger {
             .collect();
         let kept = book.kept.clone();
         for (id, thing) in renewed {
-            self.0.append(&mut book, &Line::Entered { id, thing: thing.clone() })?;
+            self.0.append(&mut book, &LedgerLine::Entered { id, thing: thing.clone() })?;
             book.outstanding.insert(id, thing);
             if let Some(kept) = kept.clone() {
-                self.0.append(&mut book, &Line::Kept(kept))?;
+                self.0.append(&mut book, &LedgerLine::Kept(kept))?;
             }
         }
         Ok(())

@@ -250,6 +250,7 @@ impl fmt::Debug for Connection {
 mod tests {
     use std::thread;
 
+    use super::super::Domain;
     use super::super::testing::{TestHost, domain_xml};
     use super::super::wires::PATIENCE;
     use super::*;

@@ -88,6 +88,7 @@ impl Deref for OurDomain {
 
 #[cfg(test)]
 mod tests {
+    use super::super::MARK_NAMESPACE;
     use super::super::testing::{TestHost, domain_xml};
     use super::*;
 

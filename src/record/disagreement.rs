@@ -42,7 +42,7 @@ impl fmt::Display for DowntimeClock {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Disagreement {
-    /// The clock.
+    /// The clock that disagrees.
     pub clock: DowntimeClock,
     /// What the clock disagrees with. With `migration` it says more than the whole migration took.
     pub with: DowntimeClock,

@@ -111,12 +111,14 @@ fn conclude(
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use rstest::rstest;
 
     use super::*;
     use crate::check::{About, Proof, memory, overlap, post_copy};
     use crate::failure::Failure;
-    use crate::record::RunHeader;
+    use crate::record::{Record, RunHeader};
 
     const BROKEN: Option<&str> = Some("the NFS server is gone");
 

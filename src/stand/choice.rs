@@ -12,7 +12,8 @@ pub const STAND_VARIABLE: &str = "MULTIVM_STAND";
 /// The longest time for the lab's hosts to be raised, or to be connected to.
 const LAB_LIMIT: Duration = Duration::from_secs(120);
 
-/// The longest time for hosts by inventory to be looked at and prepared, after they were raised if they are raised. Packages may be installed.
+/// The longest time for hosts by inventory to be looked at and prepared, after they were raised if they are raised. Packages
+/// may be installed.
 pub const PAIR_LIMIT: Duration = Duration::from_secs(1500);
 
 /// A kind of hosts: its row in the table.

@@ -22,3 +22,18 @@ pub fn lock_within<T>(mutex: &Mutex<T>, limit: Duration) -> Option<MutexGuard<'_
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::parallel::locked;
+
+    #[test]
+    fn a_lock_that_is_held_is_not_waited_for_without_end() {
+        let mutex = Mutex::new(3);
+        let held = locked(&mutex);
+        assert!(lock_within(&mutex, Duration::from_millis(1)).is_none());
+        drop(held);
+        assert_eq!(lock_within(&mutex, Duration::ZERO).as_deref(), Some(&3));
+    }
+}

@@ -113,15 +113,6 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_is_held_is_not_waited_for_without_end() {
-        let mutex = Mutex::new(3);
-        let held = locked(&mutex);
-        assert!(lock_within(&mutex, Duration::from_millis(1)).is_none());
-        drop(held);
-        assert_eq!(lock_within(&mutex, Duration::ZERO).as_deref(), Some(&3));
-    }
-
-    #[test]
     fn no_more_than_so_many_are_under_way() {
         let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let items: Vec<usize> = (0..20).collect();

@@ -31,8 +31,8 @@ impl fmt::Display for Arrow {
 
 type Modules = BTreeMap<Vec<String>, Module>;
 
-/// All arrows between the files of a crate, sorted. What a folder's `mod.rs` passes on of its children is no arrow: it opens a door, and
-/// whoever goes through it comes to the child.
+/// All arrows between the files of a crate, sorted. What a folder's `mod.rs` passes on of its children is no arrow: whoever
+/// uses it uses the child.
 pub fn arrows(modules: &Modules) -> Vec<Arrow> {
     let mut all = BTreeSet::new();
     for module in modules.values().filter(|module| !module.name.is_empty()) {

@@ -1,5 +1,5 @@
-//! The modules of a crate: its files, the paths in each, and the names that each gives to paths. What is built for tests only is left
-//! out.
+//! The modules of a crate: its files, the paths in each, and the names that each gives to paths. Files and items for tests
+//! only are left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -43,7 +43,7 @@ fn read(file: &Path, folder: &Path, name: Vec<String>, all: &mut BTreeMap<Vec<St
         let below = folder.join(child);
         let alone = folder.join(format!("{child}.rs"));
         let file = if alone.exists() { alone } else { below.join("mod.rs") };
-        read(&file, &below, [&module.name[..], &[child.clone()]].concat(), all);
+        read(&file, &below, [&module.name[..], std::slice::from_ref(child)].concat(), all);
     }
     all.insert(module.name.clone(), module);
 }

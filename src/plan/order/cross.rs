@@ -43,11 +43,11 @@ fn back(leg: Leg) -> Leg {
 mod tests {
     use super::super::Order;
     use super::*;
+    use crate::plan::Seed;
 
     #[test]
     fn both_directions_are_under_way_at_every_step_but_the_first_and_the_last() {
-        let steps =
-            Order::Cross.steps(&PlanInput { guests: 3, rounds: 1, seed: super::super::Seed(0) }).unwrap();
+        let steps = Order::Cross.steps(&PlanInput { guests: 3, rounds: 1, seed: Seed(0) }).unwrap();
         let text: Vec<Vec<(usize, Direction)>> = steps
             .iter()
             .map(|step| step.legs.iter().map(|leg| (leg.guest, leg.direction)).collect())
@@ -62,8 +62,7 @@ mod tests {
 
     #[test]
     fn one_guest_cannot_cross() {
-        let refused =
-            Order::Cross.steps(&PlanInput { guests: 1, rounds: 1, seed: super::super::Seed(0) }).unwrap_err();
+        let refused = Order::Cross.steps(&PlanInput { guests: 1, rounds: 1, seed: Seed(0) }).unwrap_err();
         assert!(refused.contains("at least 2"), "{refused}");
     }
 }

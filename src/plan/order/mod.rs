@@ -50,6 +50,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::plan::Seed;
 
     /// Plays the steps and checks the promises of every order: a guest moves from where it is, in rounds that count up, and
     /// is home at the end.

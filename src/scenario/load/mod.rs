@@ -50,6 +50,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::scenario::Bytes;
 
     #[rstest]
     #[case(Load::StressCpu, HostShare::Half, 200, "stress --cpu 1")]

@@ -6,7 +6,7 @@ use super::chosen::{ChosenPair, raised};
 use super::lease;
 use super::put_back::{compare, put_back};
 use crate::failure::{Failure, Result};
-use crate::ledger::{Elsewhere, Ledger, Lock, Thing, state_directory};
+use crate::ledger::{Elsewhere, Ledger, Lock, OnHost, Thing, state_directory};
 use crate::remote::Remote;
 
 /// Undoes everything that a killed run has in the ledger of a pair, and returns it. What a command keeps on purpose stays.
@@ -135,6 +135,7 @@ fn strike(directory: &Path, is_over: impl Fn(&OnHost) -> bool) -> Result<Vec<OnH
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::path::PathBuf;
 
     use super::*;

@@ -14,7 +14,7 @@ use crate::failure::FailureKind;
 use crate::libvirt::{AbortAnswer, Error, ErrorCode, Result, Switch};
 use crate::migration::Options;
 use crate::migration::job::Job;
-use crate::scenario::{AtTimeout, Side};
+use crate::scenario::{AtTimeout, Mode, Side};
 
 pub const SOURCE: &str = "source";
 pub const TARGET: &str = "target";
