@@ -1,5 +1,5 @@
-//! The house: rooms use rooms below them only, as docs/architecture.md has them, and no two files use each other, not even by
-//! way of others.
+//! The house: rooms use rooms below them only, as docs/architecture.md has them, and no two files use each other, not even
+//! by way of others.
 
 mod arrows;
 mod source;
