@@ -4,6 +4,7 @@
 //! [`merge()`] makes one record of several.
 
 mod atomic;
+mod clocks;
 mod disagreement;
 mod domain_event;
 mod error;
