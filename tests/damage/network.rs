@@ -111,49 +111,11 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
     Damage {
-        name: "damage::guest_gets_a_fiftieth_of_a_cpu_after_arrival",
-        // By the limits of a run that sets none.
-        profile: |_| (),
-        when: vm1_is_away,
-        at_once: true,
-        cause: |fleet| {
-            let script = "pid=$(pgrep -o -f guest=vm1) && for turn in 1 2 3 4 5 6; do kill -STOP $pid; sleep 0.98; kill -CONT $pid; \
-                          sleep 0.02; done";
-            on_host(&fleet.hosts.target, script)
-        },
-        finds: &[
-            finding(&speed::ABOUT, "vm1", "CPU "),
-            may_find(&recovery::ABOUT, "vm1", "it may have no time for an answer when it has a CPU"),
-        ],
-        ..TO_VM1
-    },
-    Damage {
-        name: "damage::memory_is_slow_after_arrival",
-        // Every page that its program writes is a fault: the kernel in the guest takes its leave to write away, again and again.
-        when: vm1_is_away,
-        at_once: true,
-        cause: |fleet| {
-            let script = "timeout 5 sh -c 'while :; do echo 4 > /proc/$(pidof multivm-witness)/clear_refs; done'; [ $? = 124 ]";
-            in_guest(fleet, script).map(drop)
-        },
-        finds: &[finding(&speed::ABOUT, "vm1", "memory ")],
-        ..TO_VM1
-    },
-    Damage {
-        name: "damage::disk_stands_still_after_arrival",
-        profile: quick_to_recover,
-        when: vm1_is_away,
-        at_once: true,
-        cause: |fleet| nfs_server_halted(fleet, 8),
-        finds: &[finding(&speed::ABOUT, "vm1", "its disk stood still for ")],
-        ..TO_VM1
-    },
-    Damage {
         name: "damage::healthy_disk_stands_still_for_a_second",
         profile: quick_to_recover,
         when: vm1_is_away,
         at_once: true,
-        cause: |fleet| nfs_server_halted(fleet, 1),
+        cause: |fleet| on_storage(fleet, "pkill -STOP ganesha.nfsd && sleep 1; pkill -CONT ganesha.nfsd"),
         finds: &[],
         ..TO_VM1
     },
@@ -180,11 +142,6 @@ fn soon_too_slow(profile: &mut Profile) {
 fn disk_limited(fleet: &Fleet, operations: u32, seconds: u32) -> Result<()> {
     let limit = |operations: u32| format!("virsh blkdeviotune vm1 vda --live --write-iops-sec {operations}");
     on_host(&fleet.hosts.target, &format!("{} && sleep {seconds}; {}", limit(operations), limit(0)))
-}
-
-/// Stops the NFS server for so many seconds.
-fn nfs_server_halted(fleet: &Fleet, seconds: u32) -> Result<()> {
-    on_storage(fleet, &format!("pkill -STOP ganesha.nfsd && sleep {seconds}; pkill -CONT ganesha.nfsd"))
 }
 
 fn vm1_is_home(event: &Event) -> bool {
