@@ -62,6 +62,17 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_STORAGE
     },
     Damage {
+        name: "damage::rpcbind_hangs_after_the_last_look",
+        slow: true,
+        breaks_ground: true,
+        // Nothing of this scenario mounts the export any more, and whoever starts or receives a guest after it does.
+        when: |event| matches!(event, Event::ChecksHeld { held, .. } if held.iter().any(|(check, _)| *check == leftovers::ABOUT.id)),
+        at_once: true,
+        cause: |fleet| fleet.storage.remote.check("pkill -STOP rpcbind", LIMIT).map(drop),
+        finds: &[],
+        ..TO_VM1
+    },
+    Damage {
         name: "damage::storage_lost_in_mid_migration",
         finds: DISK_HANGS,
         cause: |_| end_host("storage"),
