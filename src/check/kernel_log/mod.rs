@@ -23,8 +23,8 @@ pub static ABOUT: About = About {
     summary: "kernels clean",
     how: "no new line of trouble in the kernel logs of guests and hosts: emergency to critical, oops, BUG, call trace, warning, \
           lockup, hung task, RCU stall, I/O error, OOM kill; of a guest that does not answer, on its console, \
-          where a panic is found within a second. On a host an OOM kill \
-          counts if it hits what runs there for multivm; lines that user space writes to /dev/kmsg are not the kernel's",
+          where a panic is found within a second. On a host an OOM kill, \
+          a hung task and memory that is refused count if they befall what runs there for multivm; lines that user space writes to /dev/kmsg are not the kernel's",
     asked: &[Moment::Start, Moment::Always, Moment::Leg, Moment::Step, Moment::End],
     advice: &[GUEST, HOST, CONSOLE],
     ..About::BASE

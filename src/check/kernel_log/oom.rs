@@ -85,11 +85,17 @@ pub(super) struct Reports {
     /// The open report. One with neither invoker nor victim follows a hole in the log: the next lines may be the rest of a
     /// report.
     open: Option<Report>,
+    /// Sequence number of the last line that may begin the call trace of a stranger's trouble.
+    strangers: Option<u64>,
 }
+
+/// How many lines the kernel writes at most between what befell a process and its call trace (kernel/hung_task.c, warn_alloc
+/// in mm/page_alloc.c).
+const UNTIL_TRACE: u64 = 12;
 
 impl Reports {
     pub fn new(household: Household) -> Reports {
-        Reports { household, judged: BTreeMap::new(), open: None }
+        Reports { household, judged: BTreeMap::new(), open: None, strangers: None }
     }
 
     /// Notes that lines may be missing before the next one.
@@ -120,7 +126,7 @@ impl Reports {
         if line.facility != KERNEL {
             return;
         }
-        let trouble = Trouble::of_host(line);
+        let trouble = self.of_ours(line);
         match read(&line.text) {
             Some(OomLine::Invoked(name)) => {
                 self.settle(found);
@@ -160,6 +166,19 @@ impl Reports {
                 (trouble, _) => found.extend(trouble),
             },
         }
+    }
+
+    /// The trouble of a line, unless a process of somebody else's is in it. The call trace after that line is the
+    /// stranger's, too.
+    fn of_ours(&mut self, line: &KernelLine) -> Option<Trouble> {
+        let trouble = Trouble::of(line)?;
+        if trouble.is_strangers(&self.household) {
+            self.strangers = Some(line.sequence + UNTIL_TRACE);
+            return None;
+        }
+        let until = self.strangers.take();
+        let is_theirs = trouble.class == CALL_TRACE && until.is_some_and(|until| line.sequence <= until);
+        (!is_theirs).then_some(trouble)
     }
 
     fn may_be_lost(&self, name: &str) -> bool {

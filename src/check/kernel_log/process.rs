@@ -23,6 +23,35 @@ const LIBVIRT: [&str; 6] = ["libvirt", "virt", "rpc-", "prio-rpc-", "qemu-event"
 /// Beginnings of the names of the other daemons that a host runs for multivm.
 const DAEMONS: [&str; 4] = ["sshd", "ganesha", "rpcbind", "multivm"];
 
+/// Beginnings of the names of programs that multivm, libvirt and NFS run on hosts for a moment.
+const TOOLS: [&str; 6] = ["qemu-", "virsh", "nft", "ip", "mount.nfs", "rpc."];
+
+/// Beginnings of the names of threads of the kernel: what holds one of them up may hold up everybody. `vhost-` is a guest's.
+const KERNELS: [&str; 22] = [
+    "kworker",
+    "kthread",
+    "ksoftirqd",
+    "kswapd",
+    "kcompactd",
+    "khugepaged",
+    "khungtaskd",
+    "kdevtmpfs",
+    "ksmd",
+    "kvm-",
+    "vhost-",
+    "migration/",
+    "cpuhp/",
+    "rcu",
+    "idle_inject/",
+    "irq/",
+    "jbd2/",
+    "xfs",
+    "btrfs",
+    "nfsd",
+    "lockd",
+    "md",
+];
+
 pub(super) fn is_guest(name: &str) -> bool {
     GUEST.iter().any(|begin| name.starts_with(begin))
 }
@@ -54,6 +83,13 @@ impl Household {
     /// purpose, and processes outside these hosts are not this check's business.
     pub fn may_lose(&self, victim: &Victim) -> bool {
         self.is_load(&victim.name) || !self.has(victim)
+    }
+
+    /// Whether it matters to these hosts what holds the process or thread up, or refuses it memory: it is the kernel's, or a
+    /// host runs it for multivm.
+    pub fn concerns(&self, name: &str) -> bool {
+        let known = KERNELS.iter().chain(&TOOLS).any(|begin| name.starts_with(begin));
+        known || is_ours(name) || self.is_load(name)
     }
 
     pub fn is_load(&self, name: &str) -> bool {

@@ -70,8 +70,14 @@ fn oom(first: u64, asks: &str, killed: &str) -> Vec<KernelLine> {
 #[case::starved("rcu stall", "<3> rcu: rcu_preempt kthread starved for 5222 jiffies! g915057 f0x0 ->cpu=0")]
 #[case::no_timer("rcu stall", "<3> rcu: rcu_preempt kthread timer wakeup didn't happen for 5216 jiffies! g9")]
 #[case::hung("hung task", "<3> INFO: task jbd2/vda-8:154 blocked for more than 120 seconds.")]
-#[case::hung_in_io("hung task", "<3> INFO: task cp:374 blocked in I/O wait for more than 122 seconds.")]
-#[case::hung_on("hung task", "<3> INFO: task cp:374 is blocked on a mutex likely owned by task sync:1.")]
+#[case::hung_in_io(
+    "hung task",
+    "<3> INFO: task qemu-system-x86:374 blocked in I/O wait for more than 122 seconds."
+)]
+#[case::hung_on(
+    "hung task",
+    "<3> INFO: task qemu-system-x86:374 is blocked on a mutex likely owned by task sync:1."
+)]
 #[case::oops("oops", "<4> Oops: Oops: 0000 [#1] PREEMPT SMP NOPTI")]
 #[case::opcode("oops", "<4> invalid opcode: 0000 [#1] SMP PTI")]
 #[case::page_fault("oops", "<1> BUG: unable to handle page fault for address: ffffc90000a37000")]
@@ -194,6 +200,59 @@ fn a_crash_of_what_is_not_ours_is_trouble_in_guests_only() {
     );
     assert!(host_log().prove(&lines, &[]).ok);
     assert!(guest(&lines, &[]).seen.starts_with("2 lines of trouble (process crash):\n"));
+}
+
+/// What befalls one process, as kernel 6.12 tells it.
+#[rstest]
+#[case::stranger("backup", true)]
+#[case::stranger_with_a_colon("nginx: worker", true)]
+#[case::guest("qemu-system-x86", false)]
+#[case::guests_cpu("CPU 0/KVM", false)]
+#[case::migration("mig/src/main", false)]
+#[case::libvirt("libvirtd", false)]
+#[case::load("stress-ng-vm", false)]
+#[case::server("ganesha.nfsd", false)]
+#[case::kernel("kworker/u8:3", false)]
+#[case::journal("jbd2/sda1-8", false)]
+fn what_befalls_a_strangers_process_is_trouble_in_guests_only(#[case] name: &str, #[case] ok: bool) {
+    let hung = format!(
+        "<3> INFO: task {name}:812 blocked for more than 120 seconds.
+         <3>       Not tainted 6.12.43+deb13-amd64 #1 Debian 6.12.43-1
+         <3> \"echo 0 > /proc/sys/kernel/hung_task_timeout_secs\" disables this message.
+         <6> task:{name} state:D stack:0 pid:812 tgid:812 ppid:1 flags:0x00004002
+         <6> Call Trace:
+         <6>  <TASK>
+         <3> INFO: task {name}:812 is blocked on a mutex likely owned by task {name}:813.
+         <6> task:{name} state:S stack:0 pid:813 tgid:813 ppid:1 flags:0x00004002
+         <6> Call Trace:"
+    );
+    let refused = format!(
+        "<4> {name}: page allocation failure: order:4, mode:0x40dc0(GFP_KERNEL|__GFP_COMP|__GFP_ZERO)
+         <4> CPU: 1 UID: 0 PID: 812 Comm: {name} Not tainted 6.12.43+deb13-amd64 #1  Debian 6.12.43-1
+         <4> Hardware name: QEMU Standard PC (Q35 + ICH9, 2009), BIOS 1.16.3-debian-1.16.3-2 04/01/2014
+         <4> Call Trace:"
+    );
+    for text in [hung, refused] {
+        let lines = log(1, &text);
+        let proof = host_log().prove(&lines, &[]);
+        assert_eq!(proof.ok, ok, "{proof:?}");
+        assert!(!guest(&lines, &[]).ok);
+        // A trace of its own that follows is nobody else's.
+        let lines = log(1, &format!("{text}\n<4> Call Trace:"));
+        assert!(!host_log().prove(&lines, &[]).ok);
+    }
+}
+
+#[rstest]
+#[case::bug("<3> BUG: scheduling while atomic: backup/812/0x00010001")]
+#[case::warning("<4> WARNING: CPU: 0 PID: 812 at arch/x86/kvm/mmu/mmu.c:1022 kvm_x+0x1/0x2")]
+#[case::lockup("<0> watchdog: BUG: soft lockup - CPU#1 stuck for 23s! [backup:812]")]
+fn what_befalls_the_kernel_is_trouble_whoever_runs(#[case] line: &str) {
+    assert!(!host_log().prove(&log(1, line), &[]).ok);
+    let after =
+        format!("<3> INFO: task backup:812 blocked for more than 120 seconds.\n{line}\n<4> Call Trace:");
+    let seen = host_log().prove(&log(1, &after), &[]).seen;
+    assert!(seen.starts_with("2 lines of trouble"), "{seen}");
 }
 
 #[test]

@@ -11,12 +11,14 @@
 //!   warning (kernel/time/clocksource.c), after which the kernel uses another clock. A guest that waits for its host's
 //!   CPU, or has moved to another host's TSC, does that. The check `clock` proves its time.
 
-use super::process;
+use super::process::{self, Household};
 use crate::remote::KernelLine;
 
 pub(super) const CALL_TRACE: &str = "call trace";
 pub(super) const OOM_KILL: &str = "oom kill";
 const CRASH: &str = "process crash";
+const HUNG: &str = "hung task";
+const NO_MEMORY: &str = "allocation failure";
 
 /// syslog's facility of the kernel's own lines. A line that user space writes to /dev/kmsg has another one.
 pub(super) const KERNEL: u8 = 0;
@@ -40,7 +42,7 @@ const SIGNS: [(&str, &str, &str); 68] = [
     ("rcu stall", "", "kthread starved for"),
     ("rcu stall", "", "kthread timer wakeup didn't happen for"),
     // kernel/hung_task.c: "blocked for more than", "blocked in I/O wait for more than", "is blocked on a mutex ..."
-    ("hung task", "INFO: task ", "blocked"),
+    (HUNG, "INFO: task ", "blocked"),
     // arch/x86/mm/fault.c, kernel/traps.c, kernel/dumpstack.c: "[#1]" is the count of the oopses
     ("oops", "", "Oops:"),
     ("oops", "", "[#"),
@@ -85,7 +87,7 @@ const SIGNS: [(&str, &str, &str); 68] = [
     (OOM_KILL, "", "Out of memory"),
     (OOM_KILL, "", "Memory cgroup out of memory"),
     // mm/page_alloc.c: names the subject of the call trace after it
-    ("allocation failure", "", "page allocation failure"),
+    (NO_MEMORY, "", "page allocation failure"),
     // block/blk-core.c: "STATUS error, dev NAME, sector ..."; "blk_update_request: " before it until 5.16
     ("I/O error", "", "I/O error"),
     ("I/O error", "", "I/O Error"),
@@ -123,6 +125,17 @@ fn crashed(text: &str) -> Option<&str> {
     Some(text.split_once('[')?.0)
 }
 
+/// The name in `INFO: task NAME:PID blocked for more than ...` and `INFO: task NAME:PID is blocked on a ...`.
+fn hung(text: &str) -> Option<&str> {
+    let task = text.strip_prefix("INFO: task ")?.split(" blocked ").next()?;
+    Some(task.strip_suffix(" is").unwrap_or(task).rsplit_once(':')?.0)
+}
+
+/// The name in `NAME: page allocation failure: order:0, ...`.
+fn refused(text: &str) -> Option<&str> {
+    Some(text.split_once(": page allocation failure")?.0)
+}
+
 /// A line of trouble.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Trouble {
@@ -147,13 +160,16 @@ impl Trouble {
         Some(Trouble { class, line: line.clone() })
     }
 
-    /// The trouble of a host's line, if it is one; a crash of somebody else's process is none.
-    pub fn of_host(line: &KernelLine) -> Option<Trouble> {
-        Trouble::of(line).filter(|trouble| {
-            trouble.class != CRASH
-                || line.level <= SEVERE
-                || crashed(&line.text).is_some_and(process::is_ours)
-        })
+    /// Whether it befalls a process of somebody else's, and nothing else.
+    pub fn is_strangers(&self, household: &Household) -> bool {
+        let text = self.line.text.as_str();
+        self.line.level > SEVERE
+            && match self.class {
+                CRASH => !crashed(text).is_some_and(process::is_ours),
+                HUNG => hung(text).is_some_and(|name| !household.concerns(name)),
+                NO_MEMORY => refused(text).is_some_and(|name| !household.concerns(name)),
+                _ => false,
+            }
     }
 }
 
