@@ -66,6 +66,18 @@ impl Fixture {
     fn fleet(&self, inventory: &Inventory, profile: &Profile) -> Result<Fleet> {
         let begin = Cell::new(Instant::now());
         let run = Arc::clone(&self.run);
+    /// Builds on hosts which another process may have raised.
+    fn build_on(&self, profile: &Profile, shared: bool) -> Result<Fleet> {
+        if shared {
+            self.hosts_are_as_raised()?;
+        }
+        self.build_once(profile)
+    }
+
+    fn hosts_are_as_raised(&self) -> Result<()> {
+        self.session.with("look what the hosts have", Session::are_as_raised)
+    }
+
         let calm = Calm::default();
         let news: OnNews = Arc::new(move |news| tell(&run, &calm, news));
         Fleet::start(inventory, profile, &self.stop, news, &|part, facts| {
@@ -135,7 +147,7 @@ impl Builder for Fixture {
     fn build(&self, profile: &Profile) -> Result<Fleet> {
         let Some(group) = &self.group else { return self.build_once(profile) };
         let shared = self.session.with("look at the hosts", |session| Ok(session.is_shared()))?;
-        NextestRun::raise(group, &self.stop, || match self.build_once(profile) {
+        NextestRun::raise(group, &self.stop, || match self.build_on(profile, shared) {
             // Another process raised the lab, and one of its scenarios may have damaged it.
             Err(why) if shared && !self.stop.is_set() && is_damage(&why) => self
                 .restore(&why)
@@ -173,6 +185,7 @@ impl Builder for Fixture {
             return Err(why.clone());
         }
         self.restart_daemons(why)?;
+        self.hosts_are_as_raised()?;
         let what = "connect to the hosts anew, and keep the guests that are whole";
         self.run.repaired(RepairedPart::Connection, what, why);
         Ok(())
@@ -190,6 +203,7 @@ impl Builder for Fixture {
 impl Player for Fixture {
     fn ready_limit(&self, profile: &Profile) -> Duration {
         let waves = profile.guests.div_ceil(profile.wave(self.cpu_percent)).max(1);
+        self.hosts_are_as_raised()?;
         let start = profile.start_limit(self.cpu_percent) * waves * BOOTS;
         (self.raise_limit + start) * RUNGS + GRACE
     }

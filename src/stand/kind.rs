@@ -95,6 +95,16 @@ pub trait Stand: fmt::Debug + Send {
     /// A part has ended that cannot be restarted alone.
     fn mend(&mut self, ground: Ground<'_>) -> Result<Vec<String>>;
 
+    /// Checks that hosts which are multivm's alone have what they had when they were raised: a setting that was added
+    /// damages scenarios without an end, and nothing but hosts that are raised anew takes it away.
+    ///
+    /// # Errors
+    ///
+    /// They have something more or less, or cannot be looked at.
+    fn are_as_raised(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Takes the hosts down so that they can be raised again, and leaves what this process stands on.
     fn clear(&mut self, ground: Ground<'_>) -> Vec<Failure>;
 

@@ -198,9 +198,24 @@ impl<H> Session<H> {
         self.stand.mend(ground)
     }
 
+    /// Checks that the hosts have what they had when they were raised. Hosts that this command may not raise anew are as
+    /// whoever left them up wants them.
+    ///
+    /// # Errors
+    ///
+    /// They have something more or less, or cannot be looked at.
+    pub fn are_as_raised(&mut self) -> Result<()> {
+        if self.is_others() { Ok(()) } else { self.stand.are_as_raised() }
+    }
+
+    /// Whether the hosts were left up by a command of somebody else: they stay.
+    fn is_others(&self) -> bool {
+        self.attached && !self.shared
+    }
+
     /// Takes the hosts down so that they can be raised again, and leaves what this process stands on.
     pub fn clear_hosts(&mut self) -> Result<()> {
-        if self.attached && !self.shared {
+        if self.is_others() {
             return Err(Failure::new("rebuild the lab", "it was left up by an earlier command, whose it is")
                 .try_next("multivm lab down, then run again"));
         }
@@ -255,7 +270,7 @@ impl<H> Session<H> {
     /// Ends this command's hold: takes down what it raised, or leaves it to the owner's next command. Hosts that were up
     /// before stay.
     pub fn end(self) -> Vec<Failure> {
-        if self.attached && !self.shared {
+        if self.is_others() {
             return Vec::new();
         }
         match self.owner.clone() {
@@ -407,6 +422,11 @@ mod tests {
             Ok(Vec::new())
         }
 
+        fn are_as_raised(&self) -> Result<()> {
+            self.note("look");
+            Ok(())
+        }
+
         fn clear(&mut self, ground: Ground<'_>) -> Vec<Failure> {
             self.note("clear");
             ground.ledger.undo_all()
@@ -503,6 +523,17 @@ mod tests {
         let mut session = place.raised(None);
         assert!(session.clear_hosts().unwrap_err().to_string().contains("multivm lab down"));
         assert!(place.has_hosts());
+    }
+
+    #[test]
+    fn only_hosts_that_may_be_raised_anew_must_be_as_they_were() {
+        let place = Place::new();
+        let mut own = place.raised(None);
+        own.are_as_raised().unwrap();
+        own.keep().unwrap();
+        assert_eq!(place.asked(), ["prepare Down", "raise 5", "look"]);
+        place.raised(None).are_as_raised().unwrap();
+        assert_eq!(place.asked(), ["prepare Foreign"]);
     }
 
     #[test]

@@ -123,7 +123,7 @@ pub const DAMAGES: &[Damage] = &[
                           nft add rule inet selftest in tcp dport 49152-49215 reject with tcp reset";
             on_host(&fleet.hosts.target, refuse)
         },
-        undo: |fleet| on_host(&fleet.hosts.target, "nft delete table inet selftest"),
+        breaks_ground: true,
         finds: &[
             finding(&migration::ABOUT, "vm1", "Connection refused"),
             finding(&leftovers::ABOUT, HOSTS, "packet filter: table inet selftest"),
@@ -160,11 +160,7 @@ pub const DAMAGES: &[Damage] = &[
                         ip route add 203.0.113.0/24 dev br0 && touch /dev/shm/left";
             on_host(&fleet.hosts.target, left)
         },
-        undo: |fleet| {
-            let takes_back = "umount /mnt/left; ip netns delete left; nft delete table inet left; ip route delete 203.0.113.0/24; \
-                              rm -f /dev/shm/left";
-            on_host(&fleet.hosts.target, takes_back)
-        },
+        breaks_ground: true,
         finds: &[finding(&leftovers::ABOUT, HOSTS, "mount of tmpfs at /mnt/left").saying(LEFT_SETTINGS)],
         ..TO_VM1
     },

@@ -65,10 +65,10 @@ pub const DAMAGES: &[Damage] = &[
             );
             on_host(&fleet.hosts.target, &drop)
         },
-        undo: |fleet| on_host(&fleet.hosts.target, "nft delete table bridge selftest"),
+        breaks_ground: true,
         finds: &[
             finding(&recovery::ABOUT, "vm1", " probes were lost"),
-            may_find(&leftovers::ABOUT, HOSTS, "the filter is taken back after the scenario"),
+            finding(&leftovers::ABOUT, HOSTS, "packet filter: table bridge selftest"),
         ],
         ..TO_VM1
     },

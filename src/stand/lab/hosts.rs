@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::files::Files;
 use super::init::{self, Bind, Daemon, HostSpec};
 use super::prepared::Prepared;
-use super::{HostSize, Settings, cgroup, network};
+use super::{HostSize, Settings, as_raised, cgroup, network};
 use crate::failure::{Attempt, Result};
 use crate::image::HostImage;
 use crate::inventory::{GuestsEntry, HostEntry, Inventory, StorageEntry};
@@ -101,6 +101,7 @@ pub fn raise(
         slowness: 1,
     };
     await_hosts(&inventory, &directory, stop)?;
+    as_raised::note(&inventory, &directory)?;
     let text = serde_json::to_string_pretty(&inventory).attempting(|| "write the inventory".into())?;
     let path = directory.join("inventory.json");
     fs::write(&path, text).attempting(|| format!("write {}", path.display()))?;

@@ -2,6 +2,7 @@
 //! distribution's packages. It turns settings into an [`Inventory`]; no other room knows that the hosts are not machines.
 
 pub mod accel;
+mod as_raised;
 pub mod cgroup;
 mod files;
 mod hosts;
@@ -118,6 +119,10 @@ impl Stand for Lab {
 
     fn mend(&mut self, ground: Ground<'_>) -> Result<Vec<String>> {
         mend::mend(&running()?, &directory(), ground)
+    }
+
+    fn are_as_raised(&self) -> Result<()> {
+        as_raised::check(&running()?, &directory())
     }
 
     fn clear(&mut self, ground: Ground<'_>) -> Vec<Failure> {

@@ -1,0 +1,125 @@
+//! What the lab's hosts had when they were raised. A rule of the packet filter, a route, a mount or a link that has come
+//! since then would damage every scenario to come, and no daemon's restart takes it away.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::failure::{Attempt, Failure, Result};
+use crate::inventory::Inventory;
+use crate::remote::protocol::Traces;
+use crate::remote::{Agent, Remote};
+use crate::sys::parallel::at_once;
+
+/// How long our program may take to look at a host.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// What each host has, in words.
+type Had = BTreeMap<String, Vec<String>>;
+
+/// Writes down what the hosts have.
+pub(super) fn note(inventory: &Inventory, lab: &Path) -> Result<()> {
+    let path = path(lab);
+    let text = serde_json::to_string_pretty(&look(inventory)?)
+        .attempting(|| "describe what the hosts have".to_owned())?;
+    fs::write(&path, text).attempting(|| format!("write {}", path.display()))
+}
+
+/// Checks that the hosts have what was written down, and no more.
+///
+/// # Errors
+///
+/// They have more, or lack something, or cannot be looked at.
+pub(super) fn check(inventory: &Inventory, lab: &Path) -> Result<()> {
+    let path = path(lab);
+    let attempted = || format!("read {}", path.display());
+    let text = fs::read_to_string(&path).attempting(attempted)?;
+    let then: Had = serde_json::from_str(&text).attempting(attempted)?;
+    let changes = changes(&then, &look(inventory)?);
+    if changes.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new("use the hosts as they were raised", changes.join("; ")))
+}
+
+fn path(lab: &Path) -> PathBuf {
+    lab.join("as-raised.json")
+}
+
+/// Looks at the hosts on which guests run. The storage server's network is the switch's, which outlives the hosts.
+fn look(inventory: &Inventory) -> Result<Had> {
+    let seen = at_once("look what a host has", [&inventory.source, &inventory.target], |host| {
+        let agent = Agent::new(Remote::new(host.name.as_str(), host.login.clone()));
+        let traces = agent.traces(&[], LIMIT);
+        agent.remove();
+        Ok((host.name.clone(), had(traces?)))
+    });
+    seen.into_iter().collect()
+}
+
+/// The settings of a host's kernel and the links that no guest has open.
+fn had(traces: Traces) -> Vec<String> {
+    let links = traces.links.into_iter().filter(|link| link.pid == 0);
+    let links = links.map(|link| format!("link {}", link.name));
+    traces.settings.into_iter().chain(links).collect()
+}
+
+/// What has changed on each host.
+fn changes(then: &Had, now: &Had) -> Vec<String> {
+    let of_host = |(host, now): (&String, &Vec<String>)| {
+        let then = then.get(host).map(Vec::as_slice).unwrap_or_default();
+        let (more, less) = (without(now, then), without(then, now));
+        let more = (!more.is_empty()).then(|| format!("{host} has {}", more.join(", ")));
+        let less = (!less.is_empty()).then(|| format!("{host} lacks {}", less.join(", ")));
+        [more, less]
+    };
+    now.iter().flat_map(of_host).flatten().collect()
+}
+
+/// What remains of a list without another one: of equal things one for one.
+fn without(list: &[String], other: &[String]) -> Vec<String> {
+    let mut other = other.to_vec();
+    let mut is_new = |thing: &&String| match other.iter().position(|known| known == *thing) {
+        Some(at) => {
+            other.swap_remove(at);
+            false
+        }
+        None => true,
+    };
+    list.iter().filter(|thing| is_new(thing)).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn traces(lines: &str) -> Traces {
+        lines.replace('|', "\t").parse().unwrap()
+    }
+
+    const RAISED: &str =
+        "setting|mount of tmpfs at /run\nsetting|mount of tmpfs at /run\nlink|eth0|0|-|br0\n";
+
+    fn told(now: &str) -> Vec<String> {
+        let of = |lines: &str| Had::from([("source".to_owned(), had(traces(lines)))]);
+        changes(&of(RAISED), &of(now))
+    }
+
+    #[test]
+    fn guests_that_come_and_go_change_nothing() {
+        let guest = "domain|70|vm1\nlink|vnet0|70|tap|br0\nport|tcp|49152|70\n";
+        assert_eq!(told(&format!("{RAISED}{guest}")), [""; 0]);
+    }
+
+    #[test]
+    fn what_somebody_added_or_took_away_is_told() {
+        let more = "setting|packet filter: table inet left\nlink|vnet0|0|tap|br0\n";
+        assert_eq!(
+            told(&format!("{RAISED}{more}")),
+            ["source has packet filter: table inet left, link vnet0"]
+        );
+        let less = RAISED.replacen("setting|mount of tmpfs at /run\n", "", 1);
+        assert_eq!(told(&less), ["source lacks mount of tmpfs at /run"]);
+    }
+}
