@@ -28,6 +28,16 @@ pub struct Scene<'a> {
     pub hosts: &'a [Observation; 2],
 }
 
+/// What a check knows of the time after the last scenario.
+pub struct AfterAll<'a> {
+    pub fleet: &'a Fleet,
+    /// The last scenario proved that all of it is whole. Otherwise a host that does not answer is no news.
+    pub was_whole: bool,
+    pub allowed_lines: &'a [AllowedLine],
+    /// Source and target.
+    pub hosts: [Result<Observation>; 2],
+}
+
 /// One check through one scenario. It keeps its baseline and its threads, and turns what it gets into proofs. Dropping it
 /// ends its threads.
 ///

@@ -1,6 +1,6 @@
 //! A check before a scenario is played: which scenarios ask it, and what it proves of each.
 
-use super::{About, Asked, Scene, plain};
+use super::{About, AfterAll, Asked, Proof, Scene, plain};
 use crate::failure::Result;
 use crate::scenario::{Profile, Scenario};
 
@@ -17,6 +17,11 @@ pub trait Check: Sync {
     fn explain(&self, _scenario: &Scenario, _profile: &Profile) -> String {
         let about = self.about();
         format!("{}: {}", about.summary, plain(about.how))
+    }
+
+    /// Judges what has happened since the end of the last scenario, before the run lets go of its hosts.
+    fn after_all(&self, _after: &AfterAll<'_>) -> Vec<Proof> {
+        Vec::new()
     }
 
     /// Begins to watch a scenario, before its first move.

@@ -38,8 +38,8 @@ pub mod writers;
 
 pub use about::{About, Advice, Moment, plain};
 pub use asked::{
-    Asked, BootEnd, CheckedImage, Close, End, GuestPace, HostsLook, LegDowntime, LegEnd, RefusedMigration,
-    Scene, Silence, StepEnd,
+    AfterAll, Asked, BootEnd, CheckedImage, Close, End, GuestPace, HostsLook, LegDowntime, LegEnd,
+    RefusedMigration, Scene, Silence, StepEnd,
 };
 pub use kind::Check;
 pub use look::GuestLook;

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use super::{About, Advice, Asked, Check, Close, End, LegEnd, Moment, Proof, Scene, StepEnd};
+use super::{About, Advice, AfterAll, Asked, Check, Close, End, LegEnd, Moment, Proof, Scene, StepEnd};
 use crate::failure::Result;
 use crate::guest::{Fleet, qemu_log_path};
 use crate::host::AddedLog;
@@ -41,6 +41,13 @@ pub struct QemuSound;
 impl Check for QemuSound {
     fn about(&self) -> &'static About {
         &ABOUT
+    }
+
+    fn after_all(&self, after: &AfterAll<'_>) -> Vec<Proof> {
+        let ends =
+            after.fleet.hosts.qemu_ends.take().into_iter().filter(|end| after.fleet.is_where_it_is(end));
+        let proof = |end: &HostEvent| Some(ended(end, None, ", after the last scenario")?.of(&end.domain));
+        ends.filter_map(|end| proof(&end)).collect()
     }
 
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
@@ -104,21 +111,22 @@ impl QemuAsked<'_> {
         let ends = ends.filter(|end| self.fleet.guest(&end.domain).is_some());
         ends.filter_map(|end| {
             let last = self.last.get(&end.domain);
-            let proof = ended(&end, last, self.began)?;
+            let is_early = end.at < self.began;
+            let when = if is_early { ", between the last scenario and this one" } else { "" };
+            let proof = ended(&end, last, when)?;
             Some(proof.of(&end.domain).after(self.leg(&end.domain)))
         })
         .collect()
     }
 }
 
-/// A QEMU that ended, unless that is what the failure of its guest's last move came to.
-fn ended(end: &HostEvent, last: Option<&PastMove>, began: Instant) -> Option<Proof> {
+/// A QEMU that ended, unless that is what the failure of its guest's last move came to; `when` tells which time that was.
+fn ended(end: &HostEvent, last: Option<&PastMove>, when: &str) -> Option<Proof> {
     let missed = last.and_then(|last| last.missed.as_deref());
     if missed == Some(&*end.host) {
         return None;
     }
     let at = humantime::format_rfc3339_millis(end.wall);
-    let when = if end.at < began { ", between the last scenario and this one" } else { "" };
     let seen = format!("{} on {} at {at}{when}", end.kind, end.host);
     Some(Proof::new(&ABOUT, false, "the guest's QEMU ends when it is told to", seen).advise(&ENDED))
 }
@@ -172,7 +180,7 @@ fn is_failure(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, SystemTime};
+    use std::time::SystemTime;
 
     use rstest::rstest;
 
@@ -206,17 +214,15 @@ mod tests {
         #[case] host: &str,
         #[case] found: bool,
     ) {
-        let now = Instant::now();
         let moved = moved.map(last);
-        assert_eq!(ended(&end(host, now), moved.as_ref(), now).is_some(), found);
+        assert_eq!(ended(&end(host, Instant::now()), moved.as_ref(), "").is_some(), found);
     }
 
     #[test]
-    fn an_end_before_the_scenario_is_called_that() {
-        let now = Instant::now();
-        let seen = |at| ended(&end("source", at), None, now).unwrap().seen;
-        assert_eq!(seen(now), "stopped (failed) on source at 1970-01-01T00:00:00.000Z");
-        assert!(seen(now - Duration::from_secs(1)).ends_with(", between the last scenario and this one"));
+    fn an_end_outside_of_scenarios_is_called_that() {
+        let seen = |when| ended(&end("source", Instant::now()), None, when).unwrap().seen;
+        assert_eq!(seen(""), "stopped (failed) on source at 1970-01-01T00:00:00.000Z");
+        assert!(seen(", after the last scenario").ends_with("Z, after the last scenario"));
     }
 
     #[rstest]

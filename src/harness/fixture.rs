@@ -15,11 +15,12 @@ use super::slot::Builder;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::guest::{DamagedPart, Fleet, Guest, GuestDamage, GuestNews, OnNews};
 use crate::inventory::Inventory;
+use crate::libvirt::HostEvent;
 use crate::plan::Seed;
 use crate::progress::terminal;
-use crate::record::{Event, RepairedPart};
+use crate::record::{Event, Outcome, RepairedPart};
 use crate::run::{self, Context, Played};
-use crate::scenario::{Profile, Scenario};
+use crate::scenario::{AllowedLine, Profile, Scenario};
 use crate::stand::Session;
 use crate::sys::parallel::locked;
 use crate::sys::stop::StopFlag;
@@ -46,6 +47,8 @@ pub struct Fixture {
     pub stop: StopFlag,
     /// The folder of a nextest run.
     pub group: Option<PathBuf>,
+    /// QEMUs that ended by themselves after the last scenario, until another one can report them.
+    pub ends: Mutex<Vec<HostEvent>>,
 }
 
 impl Fixture {
@@ -55,6 +58,7 @@ impl Fixture {
         let inventory = self.session.with("raise the hosts", raise)?;
         self.run.fixture_ready("lab", begin.elapsed(), BTreeMap::new());
         let fleet = self.fleet(&inventory, profile)?;
+        self.give_ends_back(&fleet);
         if let Some(warning) = fleet.hosts.warning() {
             terminal::say(&format!("\nmultivm: warning: {warning}"));
             self.run.fixture_ready("warning", begin.elapsed(), [("warning".to_owned(), warning)].into());
@@ -62,10 +66,6 @@ impl Fixture {
         Ok(fleet)
     }
 
-    /// Starts the fleet on an inventory's hosts. Each part goes into the record as soon as it is ready, with its time.
-    fn fleet(&self, inventory: &Inventory, profile: &Profile) -> Result<Fleet> {
-        let begin = Cell::new(Instant::now());
-        let run = Arc::clone(&self.run);
     /// Builds on hosts which another process may have raised.
     fn build_on(&self, profile: &Profile, shared: bool) -> Result<Fleet> {
         if shared {
@@ -78,11 +78,26 @@ impl Fixture {
         self.session.with("look what the hosts have", Session::are_as_raised)
     }
 
+    /// Starts the fleet on an inventory's hosts. Each part goes into the record as soon as it is ready, with its time.
+    fn fleet(&self, inventory: &Inventory, profile: &Profile) -> Result<Fleet> {
+        let begin = Cell::new(Instant::now());
+        let run = Arc::clone(&self.run);
         let calm = Calm::default();
         let news: OnNews = Arc::new(move |news| tell(&run, &calm, news));
         Fleet::start(inventory, profile, &self.stop, news, &|part, facts| {
             self.run.fixture_ready(part, begin.replace(Instant::now()).elapsed(), facts);
         })
+    }
+
+    /// Takes the ends of QEMUs since the last scenario, before repairs end others, too.
+    fn keep_ends(&self, fleet: &Fleet) {
+        let ends = fleet.hosts.qemu_ends.take().into_iter().filter(|end| fleet.is_where_it_is(end));
+        locked(&self.ends).extend(ends);
+    }
+
+    /// Leaves those ends to the next scenario.
+    fn give_ends_back(&self, fleet: &Fleet) {
+        fleet.hosts.qemu_ends.give_back(std::mem::take(&mut *locked(&self.ends)));
     }
 
     fn raise_anew(&self, profile: &Profile, why: &Failure) -> Result<Fleet> {
@@ -166,9 +181,11 @@ impl Builder for Fixture {
     }
 
     fn mend(&self, fleet: &Fleet) -> Result<()> {
+        self.keep_ends(fleet);
         fleet.ground_answers()?;
         // The rest of the ground is missed by the one who needs it next: a login, or the parent of a QEMU that ends.
         self.restart_daemons("it had ended")?;
+        self.hosts_are_as_raised()?;
         self.mend_connections(fleet);
         fleet.clear_strays()?;
         let damage = fleet.damage();
@@ -177,6 +194,7 @@ impl Builder for Fixture {
         self.mend_witnesses(fleet, &witnesses)?;
         self.renew(fleet, &guests_of(&whole), &reasons(&whole))?;
         fleet.hosts.forget_the_past();
+        self.give_ends_back(fleet);
         Ok(())
     }
 
@@ -203,7 +221,6 @@ impl Builder for Fixture {
 impl Player for Fixture {
     fn ready_limit(&self, profile: &Profile) -> Duration {
         let waves = profile.guests.div_ceil(profile.wave(self.cpu_percent)).max(1);
-        self.hosts_are_as_raised()?;
         let start = profile.start_limit(self.cpu_percent) * waves * BOOTS;
         (self.raise_limit + start) * RUNGS + GRACE
     }
@@ -214,6 +231,16 @@ impl Player for Fixture {
 
     fn play(&self, scenario: &Scenario, fleet: &Fleet, context: &Context<'_>) -> Played {
         run::run(scenario, fleet, context)
+    }
+
+    fn last_look(
+        &self,
+        scenario: &str,
+        fleet: &Fleet,
+        was_whole: bool,
+        allowed_lines: &[AllowedLine],
+    ) -> Option<Outcome> {
+        run::last_look(scenario, fleet, was_whole, allowed_lines, &self.run.record)
     }
 
     fn floor(&self, scenario: &Scenario, fleet: &Fleet, seed: Seed) -> Result<Option<Duration>> {

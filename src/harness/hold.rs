@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use libtest_mimic::{Conclusion, Trial};
 
@@ -21,7 +21,8 @@ use super::stage::Stage;
 use crate::failure::{Failure, Problem, Result};
 use crate::plan::SEED_VARIABLE;
 use crate::progress::{LiveStatus, terminal};
-use crate::record::Event;
+use crate::record::{Event, Outcome};
+use crate::remote::{load_log_positions, save_log_positions};
 use crate::stand::{become_root, take_down_after};
 use crate::sys::stop::StopFlag;
 use crate::sys::watch::Watch;
@@ -51,8 +52,8 @@ pub fn on_stage(
     // libtest-mimic panics when the reader of its output is gone (`| head`), and the hosts must go down all the same.
     let conclusion = catch_unwind(AssertUnwindSafe(|| libtest_mimic::run(&arguments, trials))).ok();
     // Connections must close before the hosts behind them go down.
-    stage.release();
-    Ok(hold.give_back(conclusion.as_ref(), junit)?)
+    let since = stage.release();
+    Ok(hold.give_back(conclusion.as_ref(), since.as_ref(), junit)?)
 }
 
 /// Records every time in which this process did not run.
@@ -92,6 +93,7 @@ impl Hold {
         if let (Some(owner), Some(group)) = (&owner, &group) {
             // The keeper must watch before anything is raised: it clears what this process leaves if it is killed.
             take_down_after(owner, &group.join("keeper.log"))?;
+            load_log_positions(&log_positions(group))?;
         }
         if let Some(seed) = plan.seed_in_use() {
             eprintln!("multivm: seed {seed}: {SEED_VARIABLE}={seed} plays the same moves again");
@@ -120,6 +122,7 @@ impl Hold {
             raise_limit: plan.hosts.raise_limit(),
             stop: self.stop.clone(),
             group: self.group.clone(),
+            ends: Mutex::default(),
         };
         let slot = match prepared {
             Ok(()) => Slot::new(fixture),
@@ -145,15 +148,27 @@ impl Hold {
     }
 
     /// Gives the machine back and writes the reports. A lab that was up before stays up, with its guests. There is no conclusion
-    /// if libtest broke off.
-    fn give_back(self, conclusion: Option<&Conclusion>, junit: Option<&Path>) -> Result<ExitCode> {
+    /// if libtest broke off. `since` is what happened after the last scenario.
+    fn give_back(
+        self,
+        conclusion: Option<&Conclusion>,
+        since: Option<&Outcome>,
+        junit: Option<&Path>,
+    ) -> Result<ExitCode> {
+        let read_on = self.group.as_ref().map_or(Ok(()), |group| save_log_positions(&log_positions(group)));
         let failures = self.session.end();
         let closed = self.run.close(junit);
+        if let Some(since) = since {
+            let (scenario, text) = (&since.scenario, since.failure_text());
+            terminal::say(&format!(
+                "multivm: after {scenario}, the last scenario, and charged to it:\n{text}"
+            ));
+        }
         for line in self.run.spent() {
             terminal::say(&format!("multivm: {line}"));
         }
         terminal::say(&format!("multivm: {}", results_are_in(self.run.path(), closed.is_ok())));
-        for failure in &failures {
+        for failure in failures.iter().chain(read_on.as_ref().err()) {
             terminal::say(&format!("multivm: {failure}"));
         }
         closed.map_err(|failure| failure.and(came_of_it(conclusion)))?;
@@ -168,6 +183,9 @@ impl Hold {
             return Err(Failure::new("play all scenarios", cause)
                 .try_next("write the output to a file, and read that"));
         };
+        if since.is_some() {
+            return Ok(ExitCode::FAILURE);
+        }
         // A nextest process plays one scenario and knows nothing of what the others proved.
         if let Some(why) = self.run.unproved().filter(|_| self.group.is_none() && !conclusion.has_failed()) {
             terminal::say(&format!("multivm: {why}"));
@@ -175,6 +193,11 @@ impl Hold {
         }
         Ok(conclusion.exit_code())
     }
+}
+
+/// The file in which the processes of a group tell each other how far they have read kernel logs.
+fn log_positions(group: &Path) -> PathBuf {
+    group.join("kernel-logs.json")
 }
 
 /// Says where a run's results are; not all of them are there if some could not be written.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::slot::Builder;
 use crate::failure::Result;
 use crate::plan::Seed;
+use crate::record::Outcome;
 use crate::run::{Context, Played};
-use crate::scenario::{Profile, Scenario};
+use crate::scenario::{AllowedLine, Profile, Scenario};
 
 /// Plays scenarios on the fixtures of its builder, by three calls of a stage.
 pub trait Player: Builder {
@@ -18,6 +19,16 @@ pub trait Player: Builder {
 
     /// Plays a scenario on a whole fixture. The result also reports every failure.
     fn play(&self, scenario: &Scenario, fixture: &Self::Fixture, context: &Context<'_>) -> Played;
+
+    /// Looks at a fixture after the last scenario, whose name is given. The outcome has what befell the fixture since; none
+    /// if nothing did. `was_whole` says that the last scenario proved the fixture.
+    fn last_look(
+        &self,
+        scenario: &str,
+        fixture: &Self::Fixture,
+        was_whole: bool,
+        allowed_lines: &[AllowedLine],
+    ) -> Option<Outcome>;
 
     /// Makes a scenario's migrations alone and returns their time; none for a scenario without such a floor.
     ///

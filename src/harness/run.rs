@@ -108,6 +108,11 @@ impl Run {
         self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
     }
 
+    /// The outcome of the last scenario that has one.
+    pub fn last(&self) -> Option<Outcome> {
+        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).last().cloned()
+    }
+
     /// The reason why a run without failures is no success: none of its plays proved anything. None for any other run.
     pub fn unproved(&self) -> Option<String> {
         unproved(&self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))

@@ -103,6 +103,14 @@ impl<B: Builder> Slot<B> {
         }
     }
 
+    /// The fixture, if there is one, and whether the last scenario proved it whole.
+    pub fn held(&self) -> Option<(Arc<B::Fixture>, bool)> {
+        match &locked(&self.held).state {
+            State::Ready { fixture, proved, .. } => Some((Arc::clone(fixture), *proved)),
+            State::Empty | State::Broken { .. } => None,
+        }
+    }
+
     /// The builder of the slot's fixture.
     pub fn builder(&self) -> &B {
         &self.builder

@@ -20,12 +20,18 @@ use crate::progress::LiveStatus;
 use crate::record::{Numbers, Outcome, Record, RepairedPart, Verdict};
 use crate::run::{Context, Played};
 use crate::scenario::{Profile, Scenario, ScenarioFile};
-use crate::sys::bounded::{Ending, Left, attend};
+use crate::sys::bounded::{self, Ending, Left, attend};
 use crate::sys::parallel::locked;
 use crate::sys::stop::StopFlag;
 
 /// How long an interrupted scenario may go on, to abort its migrations and to write down its findings.
 const AFTER_STOP: Duration = Duration::from_secs(15);
+
+/// How long the last look may take, after all scenarios.
+const LAST_LOOK: Duration = Duration::from_secs(60);
+
+/// What the last look is called after if nothing was played.
+const NO_SCENARIO: &str = "no_scenario";
 
 /// Plays scenarios one at a time, for all trials of a run.
 pub struct Stage<P: Player = Fixture> {
@@ -60,9 +66,36 @@ where
         Stage { slot, profile: plan.profile, run, file: plan.file, seed: plan.seed, stop, floors, status }
     }
 
-    /// Lets go of the fleet, whose connections then close.
-    pub fn release(&self) {
+    /// Takes a last look at the fleet, and lets go of it, whose connections then close. Returns the outcome of what befell
+    /// it since the last scenario, which no other one reports.
+    pub fn release(self: &Arc<Self>) -> Option<Outcome> {
+        let found = self.last_look();
         self.slot.release();
+        let outcome = found?;
+        self.run.finished(outcome.clone());
+        Some(outcome)
+    }
+
+    fn last_look(self: &Arc<Self>) -> Option<Outcome> {
+        if self.stop.is_set() {
+            return None;
+        }
+        let (fixture, proved) = self.slot.held()?;
+        let last = self.run.last();
+        let name = last.as_ref().map_or_else(|| NO_SCENARIO.to_owned(), |last| last.scenario.clone());
+        let begin = SystemTime::now();
+        let (stage, of) = (Arc::clone(self), name.clone());
+        let look = move || stage.slot.builder().last_look(&of, &fixture, proved, stage.file.allowed_lines());
+        let found = bounded::answer(LAST_LOOK, &self.stop, look).unwrap_or_else(|| {
+            let mut unknown = Outcome::new(name, Verdict::Error, begin);
+            unknown.reason = Some(format!(
+                "the last look at the hosts, after all scenarios, did not end within {} s",
+                LAST_LOOK.as_secs()
+            ));
+            (proved && !self.stop.is_set()).then_some(unknown)
+        })?;
+        let (seed, ignored) = last.map_or((None, false), |last| (last.seed, last.ignored));
+        Some(Outcome { seed, ignored, ..found })
     }
 
     /// Plays one scenario as a trial.

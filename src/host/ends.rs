@@ -9,19 +9,30 @@ use crate::sys::parallel::locked;
 
 /// Collects libvirt's events of such ends as long as this exists, so that it misses none between two scenarios.
 #[derive(Debug)]
-pub struct QemuEnds(Mutex<Receiver<HostEvent>>);
+pub struct QemuEnds {
+    noted: Mutex<Receiver<HostEvent>>,
+    /// Ends that somebody took and gave back.
+    kept: Mutex<Vec<HostEvent>>,
+}
 
 impl QemuEnds {
     /// Starts to collect the events of a hub.
     pub fn of(hub: &EventHub) -> QemuEnds {
         let (sender, noted) = channel();
         hub.forward(None, move |event| !is_end(&event.kind) || sender.send(event.clone()).is_ok());
-        QemuEnds(Mutex::new(noted))
+        QemuEnds { noted: Mutex::new(noted), kept: Mutex::default() }
     }
 
     /// The ends that no call has taken yet.
     pub fn take(&self) -> Vec<HostEvent> {
-        locked(&self.0).try_iter().collect()
+        let mut ends = std::mem::take(&mut *locked(&self.kept));
+        ends.extend(locked(&self.noted).try_iter());
+        ends
+    }
+
+    /// Leaves ends to the next who takes them: those of another connection, or from before a repair.
+    pub fn give_back(&self, ends: Vec<HostEvent>) {
+        locked(&self.kept).extend(ends);
     }
 }
 
@@ -51,8 +62,12 @@ mod tests {
                 kind: EventKind::Lifecycle { event: LifecycleEvent::Stopped, detail },
             });
         }
-        let noted = ends.take().into_iter().map(|event| event.kind.to_string());
-        assert_eq!(noted.collect::<Vec<_>>(), ["stopped (crashed)", "stopped (failed)"]);
+        let kinds = |ends: &[HostEvent]| ends.iter().map(|end| end.kind.to_string()).collect::<Vec<_>>();
+        let noted = ends.take();
+        assert_eq!(kinds(&noted), ["stopped (crashed)", "stopped (failed)"]);
+        assert!(ends.take().is_empty());
+        ends.give_back(noted);
+        assert_eq!(ends.take().len(), 2);
         assert!(ends.take().is_empty());
     }
 }

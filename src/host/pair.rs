@@ -185,8 +185,10 @@ fn connect(
     let subscription = control.subscribe(move |event| hub.publish(&event)).attempting(attempted)?;
     let remote = Remote::new(entry.name.as_str(), entry.login.clone());
     let agent = Arc::new(Agent::new(remote.clone()).for_loads_of(owner));
-    // This look sets the begin of the host's kernel log. If it fails, the first scenario reports it.
-    let _ = agent.observe(AGENT_LIMIT);
+    if !agent.resume_log() {
+        // This look sets the begin of the host's kernel log. If it fails, the first scenario reports it.
+        let _ = agent.observe(AGENT_LIMIT);
+    }
     Ok(Host {
         side,
         agent,

@@ -11,6 +11,7 @@ use multivm_protocol::{
     WitnessQuestion, Writers,
 };
 
+use super::log_position::{self, LogPosition};
 use super::observe::{Observation, ObservedProcess};
 use super::push::program_directories;
 use super::{Dialogue, Remote, quote};
@@ -67,13 +68,6 @@ pub struct Agent {
     installed: AtomicBool,
 }
 
-/// How far the kernel log has been read.
-#[derive(Debug, Default)]
-struct LogPosition {
-    boot_id: String,
-    next: u64,
-}
-
 impl Agent {
     pub fn new(remote: Remote) -> Agent {
         Agent {
@@ -89,6 +83,16 @@ impl Agent {
     /// Makes loads those of this owner.
     pub fn for_loads_of(self, owner: &str) -> Agent {
         Agent { owner: owner.to_owned(), ..self }
+    }
+
+    /// Goes on in the machine's kernel log where an earlier connection stopped reading. Returns whether there was one.
+    pub fn resume_log(&self) -> bool {
+        let read = log_position::of(self.remote.name());
+        let known = read.is_some();
+        if let Some(read) = read {
+            *locked(&self.log) = read;
+        }
+        known
     }
 
     pub fn remote(&self) -> &Remote {
@@ -121,6 +125,7 @@ impl Agent {
             log.next = last.sequence + 1;
         }
         log.boot_id.clone_from(&seen.boot_id);
+        log_position::note(self.remote.name(), &log);
         Ok(seen)
     }
 

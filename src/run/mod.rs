@@ -13,6 +13,7 @@ mod evidence;
 mod floor;
 mod guest_clock;
 mod journal;
+mod last_look;
 mod longest;
 mod lookout;
 mod machines;
@@ -32,6 +33,7 @@ use case::Ended;
 pub use context::Context;
 pub use floor::floor;
 use journal::Journal;
+pub use last_look::last_look;
 pub use longest::longest;
 
 /// The result of a play.

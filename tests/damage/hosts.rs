@@ -1,6 +1,6 @@
 //! Damage to hosts: their kernels, daemons, hooks and firewalls, and what is left behind on them.
 
-use multivm::check::{kernel_log, leftovers, migration, overlap, placement, reachable, writers};
+use multivm::check::{kernel_log, leftovers, migration, overlap, placement, qemu, reachable, writers};
 use multivm::failure::Result;
 use multivm::guest::Fleet;
 use multivm::host::Host;
@@ -11,7 +11,7 @@ use multivm_fixtures::selftest::{
 
 use crate::shared::{
     COPIES_UNKNOWN, LOAD_UNANSWERED, MISSED_TWICE, NOT_RECOVERED, TO_ALL, TO_VM1, VM1_UNDEFINED,
-    VM2_UNDEFINED, WITNESS_UNHEARD, on_host,
+    VM2_UNDEFINED, WITNESS_UNHEARD, checks_have_ended, on_host,
 };
 
 pub const DAMAGES: &[Damage] = &[
@@ -136,6 +136,28 @@ pub const DAMAGES: &[Damage] = &[
         at_once: true,
         cause: |fleet| kill_for_want_of_memory(&fleet.hosts.target),
         finds: &[finding(&kernel_log::ABOUT, HOSTS, "killed: tail")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::host_kernel_kills_between_two_scenarios",
+        when: checks_have_ended,
+        at_once: true,
+        cause: |fleet| kill_for_want_of_memory(&fleet.hosts.target),
+        finds: &[],
+        then_finds: &[finding(&kernel_log::ABOUT, HOSTS, "killed: tail")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::qemu_aborts_between_two_scenarios",
+        // The guest is made anew for the next scenario, which has to say why.
+        when: checks_have_ended,
+        at_once: true,
+        cause: |fleet| {
+            let abort = "pid=$(pgrep -o -f guest=vm2,) && kill -ABRT $pid && while kill -0 $pid; do sleep 0.1; done; sleep 1";
+            on_host(&fleet.hosts.source, abort)
+        },
+        finds: &[],
+        then_finds: &[finding(&qemu::ABOUT, "vm2", ", between the last scenario and this one")],
         ..TO_VM1
     },
     Damage {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use multivm::check::{copies, definition, load, memory, reachable, recovery};
+use multivm::check::{copies, definition, load, memory, qemu, reachable, recovery};
 use multivm::failure::Result;
 use multivm::guest::{Fleet, Guest};
 use multivm::host::Host;
@@ -23,6 +23,7 @@ pub const TO_VM1: Damage = Damage {
     slow: false,
     breaks_ground: false,
     then: "precopy_orderly::in_vms::stress_cpu",
+    then_finds: &[],
     then_profile: None,
 };
 
@@ -119,6 +120,11 @@ pub fn quick_to_recover(profile: &mut Profile) {
 
 pub fn vm1_is_away(event: &Event) -> bool {
     matches!(event, Event::LegFinished { guest, direction: Direction::Out, .. } if guest == "vm1")
+}
+
+/// The checks of the end are over, and what comes is the next scenario's.
+pub fn checks_have_ended(event: &Event) -> bool {
+    matches!(event, Event::ChecksHeld { held, .. } if held.iter().any(|(check, _)| *check == qemu::ABOUT.id))
 }
 
 fn second_guest_goes(event: &Event) -> bool {

@@ -8,7 +8,9 @@ mod trouble;
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{About, Advice, Asked, Check, Close, GuestLook, HostsLook, Moment, Proof, Scene, Silence};
+use super::{
+    About, Advice, AfterAll, Asked, Check, Close, GuestLook, HostsLook, Moment, Proof, Scene, Silence,
+};
 use crate::failure::Result;
 use crate::guest::{Fleet, console_path};
 use crate::host::{Host, LogMarks};
@@ -56,6 +58,32 @@ impl Check for KernelsClean {
         &ABOUT
     }
 
+    fn after_all(&self, after: &AfterAll<'_>) -> Vec<Proof> {
+        let [source, target] = &after.hosts;
+        let one_kernel =
+            matches!((source, target), (Ok(source), Ok(target)) if source.boot_id == target.boot_id);
+        let logs = host_logs(after.fleet, one_kernel).into_iter();
+        let judge = |(side, mut log): (Side, HostLog)| {
+            let (seen, name) =
+                (&after.hosts[usize::from(side == Side::Target)], &after.fleet.hosts.get(side).entry.name);
+            match seen {
+                Ok(seen) if seen.whole_log => Vec::new(),
+                Ok(seen) => {
+                    let allowed = after.allowed_lines;
+                    let unread = seen.kernel_log_error.iter().map(|error| unreadable(name, error));
+                    let proofs = [
+                        log.prove_between(&seen.kernel_log, "after the last scenario", allowed),
+                        log.finish(allowed),
+                    ];
+                    proofs.into_iter().chain(unread).collect()
+                }
+                Err(failure) if after.was_whole => vec![unreadable(name, &failure.to_string())],
+                Err(_) => Vec::new(),
+            }
+        };
+        logs.flat_map(judge).collect()
+    }
+
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
         Ok(Box::new(KernelLogAsked::new(scene)))
     }
@@ -81,24 +109,13 @@ struct KernelLogAsked<'a> {
 
 impl<'a> KernelLogAsked<'a> {
     fn new(scene: &Scene<'a>) -> KernelLogAsked<'a> {
-        let hosts = scene.fleet.hosts.both();
-        let names = hosts.map(|host| host.entry.name.as_str());
         let [source, target] = scene.hosts;
-        // The kernel may kill these on hosts, because a scenario runs them there.
-        let loads = Load::programs();
-        let group = |host: &Host| host.entry.control_group.clone();
-        let logs = if source.boot_id == target.boot_id {
-            let groups = hosts.iter().filter_map(|host| group(host)).collect();
-            vec![(hosts[0].side, HostLog::new(&names, &loads, groups))]
-        } else {
-            let log = |host: &Host| HostLog::new(&[&host.entry.name], &loads, Vec::from_iter(group(host)));
-            hosts.into_iter().map(|host| (host.side, log(host))).collect()
-        };
-        let mut logs: Vec<(Side, HostLog)> = logs;
+        let mut logs = host_logs(scene.fleet, source.boot_id == target.boot_id);
         let before = logs.iter_mut().zip(scene.hosts).filter_map(|((_, log), seen)| {
             // A whole log contains lines from before the run.
             let is_news = !seen.whole_log && !seen.kernel_log.is_empty();
-            is_news.then(|| log.prove_before(&seen.kernel_log, scene.allowed_lines))
+            let between = "between the last scenario and this one";
+            is_news.then(|| log.prove_between(&seen.kernel_log, between, scene.allowed_lines))
         });
         let before = before.collect();
         KernelLogAsked {
@@ -119,6 +136,22 @@ impl<'a> KernelLogAsked<'a> {
         let proof = guest(&look.seen.kernel_log, self.allowed);
         let error = look.seen.kernel_log_error.as_ref();
         look.proof(error.map_or(proof, |error| unreadable("the guest", error)))
+    }
+}
+
+/// One log per kernel, with the side of the host that reads it.
+fn host_logs(fleet: &Fleet, one_kernel: bool) -> Vec<(Side, HostLog)> {
+    let hosts = fleet.hosts.both();
+    // The kernel may kill these on hosts, because a scenario runs them there.
+    let loads = Load::programs();
+    let group = |host: &Host| host.entry.control_group.clone();
+    if one_kernel {
+        let groups = hosts.iter().filter_map(|host| group(host)).collect();
+        let names = hosts.map(|host| host.entry.name.as_str());
+        vec![(hosts[0].side, HostLog::new(&names, &loads, groups))]
+    } else {
+        let log = |host: &Host| HostLog::new(&[&host.entry.name], &loads, Vec::from_iter(group(host)));
+        hosts.into_iter().map(|host| (host.side, log(host))).collect()
     }
 }
 
@@ -263,10 +296,10 @@ impl HostLog {
         self.proof(found, lost, allowed)
     }
 
-    /// Judges the lines since the end of the last scenario.
-    pub fn prove_before(&mut self, new: &[KernelLine], allowed: &[AllowedLine]) -> Proof {
+    /// Judges the lines since the end of the last scenario; `when` tells the reader which time that is.
+    pub fn prove_between(&mut self, new: &[KernelLine], when: &str, allowed: &[AllowedLine]) -> Proof {
         let proof = self.prove(new, allowed);
-        Proof { expected: format!("{}, between the last scenario and this one", proof.expected), ..proof }
+        Proof { expected: format!("{}, {when}", proof.expected), ..proof }
     }
 
     /// Judges an open report: there will be no further lines.

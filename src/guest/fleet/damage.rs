@@ -7,6 +7,7 @@ use super::{ANSWER_LIMIT, DamagedPart, Fleet, GuestDamage};
 use crate::failure::{Attempt, Result};
 use crate::guest::{Guest, witness};
 use crate::host::Host;
+use crate::libvirt::HostEvent;
 use crate::scenario::{Load, Side};
 
 impl Fleet {
@@ -18,6 +19,12 @@ impl Fleet {
     pub fn ground_answers(&self) -> Result<()> {
         self.hosts.answer()?;
         self.storage.serves()
+    }
+
+    /// Whether a QEMU that ended was the one that a guest of the fleet runs in. After a migration that failed, the other one
+    /// ends by itself, too.
+    pub fn is_where_it_is(&self, end: &HostEvent) -> bool {
+        self.guest(&end.domain).is_some_and(|guest| self.hosts.get(guest.side()).entry.name == *end.host)
     }
 
     /// The guests with a closed connection for migrations.

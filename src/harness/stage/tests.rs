@@ -11,6 +11,7 @@ use super::*;
 use crate::harness::slot::Builder;
 use crate::migration::Again;
 use crate::record::{Event, read};
+use crate::scenario::AllowedLine;
 use crate::sys::wait::{Poll, wait_for};
 
 const NAME: &str = "precopy_orderly::in_vms::stress_cpu";
@@ -86,6 +87,12 @@ impl Player for Script {
         locked(&self.asked).push(format!("play{slow}"));
         let play = locked(&self.plays).pop_front();
         play.map_or_else(|| came_to(&scenario.name(), Verdict::Passed), |play| play(context))
+    }
+
+    fn last_look(&self, scenario: &str, (): &(), was_whole: bool, _: &[AllowedLine]) -> Option<Outcome> {
+        let last = if was_whole { "last look" } else { "last look in doubt" };
+        let found = self.asks(last).is_err();
+        found.then(|| Outcome::new(scenario, Verdict::Failed, SystemTime::now()))
     }
 
     fn floor(&self, _: &Scenario, (): &(), _: Seed) -> Result<Option<Duration>> {
@@ -191,6 +198,39 @@ fn after_a_failure_the_fleet_is_looked_at_closely() {
     assert!(ground.play(NAME).unwrap_err().contains("run just this: cargo test"));
     ground.play(NAME).unwrap();
     assert_eq!(ground.asked(), ["build", "play", "mend", "play"]);
+}
+
+#[test]
+fn a_last_look_follows_the_last_scenario() {
+    let ground = Ground::new();
+    assert_eq!(ground.stage.release(), None);
+    assert_eq!(ground.asked(), [""; 0], "nothing stands");
+    ground.play(NAME).unwrap();
+    assert_eq!(ground.stage.release(), None);
+    assert_eq!(ground.asked(), ["build", "play", "last look"]);
+}
+
+#[test]
+fn what_happened_after_the_last_scenario_is_charged_to_it() {
+    let ground = Ground::new();
+    ground.then(|_| came_to(NAME, Verdict::Failed));
+    ground.play(NAME).unwrap_err();
+    locked(&ground.script().broken).insert("last look in doubt");
+    let since = ground.stage.release().unwrap();
+    let told = |outcome: Outcome| (outcome.scenario, outcome.verdict);
+    assert_eq!(told(since), (NAME.to_owned(), Verdict::Failed));
+    let finished = ground.events().into_iter().filter(|event| matches!(event, Event::ScenarioFinished(_)));
+    assert_eq!(finished.count(), 2);
+    assert_eq!(ground.asked(), ["build", "play", "last look in doubt"]);
+}
+
+#[test]
+fn an_interrupted_run_takes_no_last_look() {
+    let ground = Ground::new();
+    ground.play(NAME).unwrap();
+    ground.stage.stop.set();
+    assert_eq!(ground.stage.release(), None);
+    assert_eq!(ground.asked(), ["build", "play"]);
 }
 
 #[test]

@@ -1,0 +1,103 @@
+//! How far the kernel logs of machines have been read: whoever connects to a machine anew reads on where the connection
+//! before him stopped, so that no line falls between the two.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{Attempt, Result};
+use crate::sys::parallel::locked;
+
+/// How far the kernel log of one boot has been read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct LogPosition {
+    pub boot_id: String,
+    /// Sequence number of the first line that is not read.
+    pub next: u64,
+}
+
+type Positions = BTreeMap<String, LogPosition>;
+
+/// The positions of this process, by the machines' names.
+static READ: Mutex<Positions> = Mutex::new(Positions::new());
+
+/// Where the reading of a machine's log stopped, if this process or the one before it has read it.
+pub(super) fn of(machine: &str) -> Option<LogPosition> {
+    locked(&READ).get(machine).cloned()
+}
+
+/// Notes how far a machine's log has been read.
+pub(super) fn note(machine: &str, position: &LogPosition) {
+    advance(&mut locked(&READ), machine, position);
+}
+
+/// A look that was given up may come late: in one boot nobody goes back.
+fn advance(positions: &mut Positions, machine: &str, position: &LogPosition) {
+    let is_behind = |known: &LogPosition| known.boot_id == position.boot_id && known.next > position.next;
+    if !positions.get(machine).is_some_and(is_behind) {
+        positions.insert(machine.to_owned(), position.clone());
+    }
+}
+
+/// Writes down how far this process has read, for the process after it.
+///
+/// # Errors
+///
+/// The file cannot be written.
+pub fn save_log_positions(path: &Path) -> Result<()> {
+    let attempted = || format!("write down in {} how far kernel logs are read", path.display());
+    let text = serde_json::to_string(&*locked(&READ)).attempting(attempted)?;
+    fs::write(path, text).attempting(attempted)
+}
+
+/// Goes on where another process stopped reading, if it has written that down.
+///
+/// # Errors
+///
+/// What is there cannot be read.
+pub fn load_log_positions(path: &Path) -> Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let attempted = || format!("read {}", path.display());
+    let text = fs::read_to_string(path).attempting(attempted)?;
+    let saved: Positions = serde_json::from_str(&text).attempting(attempted)?;
+    saved.iter().for_each(|(machine, position)| note(machine, position));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn position(boot_id: &str, next: u64) -> LogPosition {
+        LogPosition { boot_id: boot_id.into(), next }
+    }
+
+    #[test]
+    fn within_a_boot_nobody_goes_back() {
+        let mut positions = Positions::new();
+        let mut noted = |boot_id, next| {
+            advance(&mut positions, "h", &position(boot_id, next));
+            positions["h"].clone()
+        };
+        assert_eq!(noted("a", 7), position("a", 7));
+        assert_eq!(noted("a", 5), position("a", 7));
+        assert_eq!(noted("b", 5), position("b", 5));
+    }
+
+    #[test]
+    fn the_next_process_reads_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("positions.json");
+        load_log_positions(&path).unwrap();
+        note("a host of this test", &position("a", 7));
+        save_log_positions(&path).unwrap();
+        note("a host of this test", &position("b", 1));
+        load_log_positions(&path).unwrap();
+        assert_eq!(of("a host of this test"), Some(position("a", 7)));
+    }
+}

@@ -1,0 +1,34 @@
+//! The last look of a run: what has befallen hosts and guests since the last scenario's end, which no other scenario
+//! reports.
+
+use std::time::SystemTime;
+
+use super::journal::Journal;
+use super::lookout::Look;
+use crate::check::{AfterAll, CHECKS, Proof};
+use crate::guest::Fleet;
+use crate::record::{Outcome, Record, Verdict};
+use crate::scenario::AllowedLine;
+
+/// Looks at a fleet once more. What is found is the result of one more play of `scenario`, the last one. `was_whole` says
+/// that the last scenario proved the fleet.
+pub fn last_look(
+    scenario: &str,
+    fleet: &Fleet,
+    was_whole: bool,
+    allowed_lines: &[AllowedLine],
+    record: &Record,
+) -> Option<Outcome> {
+    let mut outcome = Outcome::new(scenario, Verdict::Failed, SystemTime::now());
+    let after = AfterAll { fleet, was_whole, allowed_lines, hosts: fleet.hosts() };
+    let proofs = CHECKS.iter().flat_map(|check| check.after_all(&after));
+    let found: Vec<Proof> = proofs.filter(|proof| !proof.ok).collect();
+    if found.is_empty() {
+        return None;
+    }
+    let mut journal = Journal::new(scenario, record);
+    journal.started();
+    journal.prove(found);
+    (outcome.findings, outcome.numbers) = journal.finish();
+    Some(outcome)
+}
