@@ -23,8 +23,8 @@ pub static ABOUT: About = About {
     summary: "nothing left behind",
     how: "both hosts at the end, when every guest is home, against before the first move: processes, network links (of a host that does \
           more than run guests: taps, and ports of the guests' bridge), sockets that listen, files of libvirt and QEMU, file \
-          descriptors and memory of libvirt's daemons; of a lab's host also mounts, routes, rules of the packet filter and shared \
-          memory; not logs and caches. A daemon may open 16 descriptors more in a scenario, and \
+          descriptors and memory of libvirt's daemons; of a lab's host also mounts, addresses, routes, rules of routing and of the \
+          packet filter, shared memory, and files in /tmp, /var/tmp, /root and /run; not logs and caches. A daemon may open 16 descriptors more in a scenario, and \
           may grow by 64 descriptors and 128 MiB in all scenarios of a run",
     asked: &[Moment::End],
     advice: &[LEFT, HELD],
@@ -74,8 +74,11 @@ const FOLDERS: [&str; 6] = [
     "/dev/hugepages/libvirt",
 ];
 
-/// Where a lab's host has the memory that programs share, such as a guest's with a device of another process.
-const SHARED_MEMORY: &str = "/dev/shm";
+/// Where programs of a lab's host keep other files, beside the memory that they share: nobody else has these folders.
+const FOLDERS_OF_A_LAB: [&str; 5] = ["/dev/shm", "/tmp", "/var/tmp", "/root", "/run"];
+
+/// Beginning of the folder of our program, in which a load has its log.
+const OUR_OWN: &str = "/run/multivm-";
 
 /// How long a vanishing thing may take to vanish.
 const SETTLING: Duration = Duration::from_secs(5);
@@ -94,8 +97,14 @@ const RESIDENT_OF_RUN: u64 = 128 << 20;
 fn look(host: &Host, fleet: &Fleet) -> Result<Traces> {
     let is_ours = host.entry.control_group.is_some();
     let mut folders = FOLDERS.to_vec();
-    folders.extend(is_ours.then_some(SHARED_MEMORY));
+    if is_ours {
+        folders.extend(FOLDERS_OF_A_LAB);
+    }
     let mut traces = host.agent.traces(&folders, fleet.answer_limit())?;
+    // A folder may lie in another one of the list.
+    traces.files.sort();
+    traces.files.dedup();
+    traces.files.retain(|file| !file.starts_with(OUR_OWN));
     traces.links.retain(|link| counts(link, is_ours, fleet.bridge()));
     // Like links, the settings of a machine of its own change with the containers and logins of others.
     traces.settings.retain(|_| is_ours);
@@ -218,6 +227,12 @@ fn things(traces: &Traces) -> BTreeMap<String, Vec<String>> {
             None => add(format!("link {}", link.name), format!("link {}", link.name)),
         }
     }
+    for (number, daemon) in traces.daemons.iter().enumerate() {
+        // Some daemons start on demand. A second one of a name is a child that its daemon has forgotten.
+        if traces.daemons[..number].iter().any(|other| other.name == daemon.name) {
+            add(format!("another {}", daemon.name), format!("pid {}", daemon.process.pid));
+        }
+    }
     for port in &traces.ports {
         let which = format!("{} port {}", port.protocol, port.number);
         match owners.get(&port.pid) {
@@ -319,7 +334,8 @@ mod tests {
         lines.iter().map(|line| format!("{}\n", line.replace('|', "\t"))).collect::<String>().parse().unwrap()
     }
 
-    const BEFORE: [&str; 8] = [
+    const BEFORE: [&str; 9] = [
+        "daemon|8|9|40|4096|libvirtd",
         "process|1|5|0|init",
         "process|7|9|1|sshd",
         "process|70|100|1|qemu-system-x86",
@@ -337,6 +353,8 @@ mod tests {
             "process|7|9|1|sshd",
             "process|99|400|1|qemu-system-x86",
             "domain|99|vm1",
+            "daemon|8|9|40|4096|libvirtd",
+            "daemon|130|600|20|4096|virtlogd",
             "link|vnet4|99|tap|br0",
             "port|tcp|22|7",
             "file|/var/lib/libvirt/qemu/domain-3-vm1/monitor.sock",
@@ -358,6 +376,7 @@ mod tests {
     #[case::socket_of_udp("port|udp|67|200", "listening socket, udp port 67 (pid 200)")]
     #[case::socket_of_qemu("port|tcp|49152|70", "listening socket of vm1's QEMU (tcp port 49152)")]
     #[case::file("file|/run/libvirt/left", "file /run/libvirt/left")]
+    #[case::child_of_a_daemon("daemon|80|500|20|4096|libvirtd", "another libvirtd (pid 80)")]
     #[case::setting("setting|mount of tmpfs at /mnt/left", "mount of tmpfs at /mnt/left")]
     #[case::folder_of_a_guest_that_has_left(
         "file|/var/lib/libvirt/qemu/domain-2-vm1/master-key.aes",

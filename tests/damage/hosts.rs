@@ -187,6 +187,19 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
     Damage {
+        name: "damage::ways_to_guests_left_behind",
+        slow: true,
+        cause: |fleet| {
+            let left = "ip route add 2001:db8::/32 dev br0 && ip route add 192.0.2.0/24 dev br0 table 77 && \
+                        ip rule add from 192.0.2.9 lookup 77 priority 100 && ip address add 203.0.113.9/32 dev br0 && \
+                        ipcmk -M 4096 && touch /var/tmp/left";
+            on_host(&fleet.hosts.target, left)
+        },
+        breaks_ground: true,
+        finds: &[finding(&leftovers::ABOUT, HOSTS, "address 203.0.113.9/32 of br0").saying(LEFT_WAYS)],
+        ..TO_VM1
+    },
+    Damage {
         name: "damage::clients_that_stay",
         slow: true,
         cause: |fleet| {
@@ -215,8 +228,17 @@ const LEFT: &[&str] = &[
 const LEFT_SETTINGS: &[&str] = &[
     "mount of nsfs at /run/netns/left",
     "packet filter: table inet left, chain in: tcp dport 4447",
-    "route to 203.0.113.0/24 by br0",
+    "route to 203.0.113.0/24 dev br0",
     "file /dev/shm/left",
+];
+
+/// What is left beside an address, in the same finding.
+const LEFT_WAYS: &[&str] = &[
+    "route to 2001:db8::/32 dev br0",
+    "route to 192.0.2.0/24 dev br0 table 77",
+    "rule of routing 100:",
+    "System V shared memory with the key ",
+    "file /var/tmp/left",
 ];
 
 /// Lets a guest prepare only when no QEMU listens any more for the one before, or receives it. Who has passed holds the lock
