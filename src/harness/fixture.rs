@@ -185,9 +185,9 @@ impl Builder for Fixture {
         fleet.ground_answers()?;
         // The rest of the ground is missed by the one who needs it next: a login, or the parent of a QEMU that ends.
         self.restart_daemons("it had ended")?;
-        self.hosts_are_as_raised()?;
         self.mend_connections(fleet);
         fleet.clear_strays()?;
+        self.hosts_are_as_raised()?;
         let damage = fleet.damage();
         let (witnesses, whole): (Vec<&GuestDamage>, Vec<&GuestDamage>) =
             damage.iter().partition(|damage| damage.part == DamagedPart::Witness);

@@ -6,14 +6,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::failure::{Attempt, Failure, Result};
+use crate::failure::{Attempt, Result};
 use crate::inventory::Inventory;
 use crate::remote::protocol::Traces;
 use crate::remote::{Agent, Remote};
 use crate::sys::parallel::at_once;
+use crate::sys::stop::StopFlag;
+use crate::sys::wait::{Poll, wait_for};
 
 /// How long our program may take to look at a host.
 const LIMIT: Duration = Duration::from_secs(20);
+
+/// How long a vanishing thing may take to vanish, as the tap of a QEMU that has just ended does.
+const SETTLING: Duration = Duration::from_secs(5);
 
 /// What each host has, in words.
 type Had = BTreeMap<String, Vec<String>>;
@@ -36,11 +41,13 @@ pub(super) fn check(inventory: &Inventory, lab: &Path) -> Result<()> {
     let attempted = || format!("read {}", path.display());
     let text = fs::read_to_string(&path).attempting(attempted)?;
     let then: Had = serde_json::from_str(&text).attempting(attempted)?;
-    let changes = changes(&then, &look(inventory)?);
-    if changes.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::new("use the hosts as they were raised", changes.join("; ")))
+    wait_for("the hosts to be as they were raised", SETTLING, &StopFlag::new(), || match look(inventory) {
+        Ok(now) => match changes(&then, &now) {
+            changes if changes.is_empty() => Poll::Ready(()),
+            changes => Poll::again(changes.join("; ")),
+        },
+        Err(failure) => Poll::again(failure.cause),
+    })
 }
 
 fn path(lab: &Path) -> PathBuf {
