@@ -99,9 +99,12 @@ pub fn programs(directories: &[String]) -> Change {
 /// Nothing is made; what ends is every load of this owner.
 pub fn loads(owner: &str) -> Change {
     let undo = format!(
-        "while at=$({}) && [ -n \"$at\" ]; do\n\
+        "for try in 1 2 3 4 5 6 7 8 9 10; do\n\
+         at=$({}) && [ -n \"$at\" ] || exit 0\n\
          for one in $at; do [ $one = $$ ] || kill -KILL $one 2> /dev/null; done\n\
-         done",
+         sleep 1\n\
+         done\n\
+         echo \"loads do not end:\" $at; exit 1",
         pids_of_loads(owner)
     );
     Change::own("94-loads", ":", undo)
