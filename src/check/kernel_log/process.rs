@@ -24,10 +24,10 @@ const LIBVIRT: [&str; 6] = ["libvirt", "virt", "rpc-", "prio-rpc-", "qemu-event"
 const DAEMONS: [&str; 4] = ["sshd", "ganesha", "rpcbind", "multivm"];
 
 /// Beginnings of the names of programs that multivm, libvirt and NFS run on hosts for a moment.
-const TOOLS: [&str; 6] = ["qemu-", "virsh", "nft", "ip", "mount.nfs", "rpc."];
+const TOOLS: [&str; 7] = ["qemu-", "virsh", "nft", "iptables", "ip6tables", "mount.nfs", "rpc."];
 
 /// Beginnings of the names of threads of the kernel: what holds one of them up may hold up everybody. `vhost-` is a guest's.
-const KERNELS: [&str; 22] = [
+const KERNELS: [&str; 21] = [
     "kworker",
     "kthread",
     "ksoftirqd",
@@ -49,7 +49,6 @@ const KERNELS: [&str; 22] = [
     "btrfs",
     "nfsd",
     "lockd",
-    "md",
 ];
 
 pub(super) fn is_guest(name: &str) -> bool {
@@ -89,7 +88,10 @@ impl Household {
     /// host runs it for multivm.
     pub fn concerns(&self, name: &str) -> bool {
         let known = KERNELS.iter().chain(&TOOLS).any(|begin| name.starts_with(begin));
-        known || is_ours(name) || self.is_load(name)
+        // Threads of a RAID are named by its device, as md0_raid1.
+        let of_raid =
+            name.strip_prefix("md").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+        known || of_raid || name == "ip" || is_ours(name) || self.is_load(name)
     }
 
     pub fn is_load(&self, name: &str) -> bool {
