@@ -1,5 +1,5 @@
-//! How far the kernel logs of machines have been read: whoever connects to a machine anew reads on where the connection
-//! before him stopped, so that no line falls between the two.
+//! How far the kernel logs of machines have been read: a new connection to a machine reads on where the last one stopped, so
+//! that no line falls between the two.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -50,7 +50,9 @@ fn advance(positions: &mut Positions, machine: &str, position: &LogPosition) {
 pub fn save_log_positions(path: &Path) -> Result<()> {
     let attempted = || format!("write down in {} how far kernel logs are read", path.display());
     let text = serde_json::to_string(&*locked(&READ)).attempting(attempted)?;
-    fs::write(path, text).attempting(attempted)
+    // A process that is killed here leaves the old file.
+    let part = path.with_extension("part");
+    fs::write(&part, text).and_then(|()| fs::rename(&part, path)).attempting(attempted)
 }
 
 /// Goes on where another process stopped reading, if it has written that down.
@@ -64,7 +66,9 @@ pub fn load_log_positions(path: &Path) -> Result<()> {
     }
     let attempted = || format!("read {}", path.display());
     let text = fs::read_to_string(path).attempting(attempted)?;
-    let saved: Positions = serde_json::from_str(&text).attempting(attempted)?;
+    let saved: Positions = serde_json::from_str(&text).attempting(attempted).map_err(|failure| {
+        failure.try_next("remove that file: kernel logs are then read from their present end")
+    })?;
     saved.iter().for_each(|(machine, position)| note(machine, position));
     Ok(())
 }
