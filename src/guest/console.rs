@@ -28,11 +28,10 @@ const CONNECT_LIMIT: Duration = Duration::from_millis(700);
 /// accept it. A guest whose CPU is busy needs seconds to start a process.
 const GREETING_LIMIT: Duration = Duration::from_secs(10);
 
-/// The first and the last line of a kernel's panic: nothing runs after the last one (kernel/panic.c).
+/// The first and the last line of a kernel's panic, which contains the words of the first: nothing runs after the last one
+/// (kernel/panic.c).
 const BEGIN: &str = "Kernel panic - not syncing: ";
 const END: &str = "---[ end Kernel panic - not syncing: ";
-/// The words that both lines contain.
-const WORDS: &str = "Kernel panic - not syncing: ";
 
 /// A kernel that has panicked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,7 +196,7 @@ impl Followed {
         let ended = {
             let mut read = locked(&self.read);
             let files = self.files(&read);
-            let Ok(found) = self.agent.find(WORDS, &files, LIMIT) else { return };
+            let Ok(found) = self.agent.find(BEGIN, &files, LIMIT) else { return };
             let mut begun = locked(&self.begun);
             let mut ended = Vec::new();
             for (number, (guest, file)) in self.guests.iter().zip(found.0).enumerate() {
@@ -230,7 +229,7 @@ impl Followed {
         let Some(number) = self.guests.iter().position(|known| known.name == guest.name) else { return };
         let mut read: MutexGuard<'_, Vec<u64>> = locked(&self.read);
         let file = [(u64::MAX, console_path(&guest.name))];
-        let found = self.agent.find(WORDS, &file, LIMIT).ok();
+        let found = self.agent.find(BEGIN, &file, LIMIT).ok();
         read[number] = found.and_then(|found| Some(found.0.first()?.end)).unwrap_or(u64::MAX);
         locked(&self.begun).remove(&guest.name);
     }

@@ -160,9 +160,7 @@ impl Hold {
         let closed = self.run.close(junit);
         if let Some(since) = since {
             let (scenario, text) = (&since.scenario, since.failure_text());
-            terminal::say(&format!(
-                "multivm: after {scenario}, the last scenario, and charged to it:\n{text}"
-            ));
+            terminal::say(&format!("multivm: after the last scenario, and charged to {scenario}:\n{text}"));
         }
         for line in self.run.spent() {
             terminal::say(&format!("multivm: {line}"));

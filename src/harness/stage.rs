@@ -30,7 +30,7 @@ const AFTER_STOP: Duration = Duration::from_secs(15);
 /// How long the last look may take, after all scenarios.
 const LAST_LOOK: Duration = Duration::from_secs(60);
 
-/// What the last look is called after if nothing was played.
+/// What the last look is called after if no scenario has a result in the record, as in the self-test.
 const NO_SCENARIO: &str = "no_scenario";
 
 /// Plays scenarios one at a time, for all trials of a run.

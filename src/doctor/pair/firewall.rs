@@ -41,10 +41,10 @@ pub fn examine([source, target]: &[AskedHost<'_>; 2], pair: &Pair) -> Vec<Diagno
 struct Ports {
     what: &'static str,
     protocol: &'static str,
-    /// The host's address for whoever tries, and what he is called.
+    /// The host's address as the trying machine knows it, and that machine's name.
     address: String,
     by: &'static str,
-    /// His address.
+    /// The trying machine's address.
     from: String,
     first: u64,
     last: u64,

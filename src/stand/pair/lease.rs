@@ -134,7 +134,7 @@ pub fn take(remote: &Remote, run: &str, holder: &str, before: &HostState) -> Res
     }
 }
 
-/// Lets a host know that its controller lives, and starts whoever waits for the controller's silence if he is gone.
+/// Lets a host know that its controller lives, and starts the watcher if it is gone.
 pub fn beat(remote: &Remote, run: &str) -> Result<()> {
     let (run, silence) = (quote(run), SILENCE.as_secs());
     let beat = format!(

@@ -82,7 +82,7 @@ fn tried(hosts: [&Remote; 2], users: [&str; 2], folder: &str) -> Result<Tried> {
             return Ok(said.stdout.trim().to_owned());
         }
         let said = said.stderr.trim().to_owned();
-        Err(Failure::new(format!("make a file in {folder}"), said).at(hosts[at].name()))
+        Err(Failure::new(format!("try a file in {folder}"), said).at(hosts[at].name()))
     };
     let made = run(0, MAKE, &format!("{folder}/.multivm-doctor-XXXXXXXXXX"))?;
     let (path, owner) = made.split_once('\n').unwrap_or((&made, ""));

@@ -1,6 +1,6 @@
 # Ends a lease whose controller is gone: nobody has touched `beat` for $1 seconds. What cannot be put back is tried again.
 #
-# The seconds are those that the host is up: a clock that is set is no silence. Whoever watches anew begins to count anew.
+# The seconds are those that the host is up: a clock that is set is no silence. A new watcher counts from zero.
 
 lease=/var/lib/multivm/lease
 echo $$ >"$lease/watcher"
