@@ -155,7 +155,7 @@ mod tests {
         let slow = Secret::Command(vec!["sleep".into(), "3600".into()]);
         let text = said(read(&slow, Deadline::after(Duration::from_millis(200))));
         assert!(text.contains("did not answer in time"), "{text}");
-        let script = "echo hunter2; exec >&-; sleep 3600";
+        let script = "echo hunter2; exec >&-; exec sleep 3600";
         let lives_on = Secret::Command(vec!["sh".into(), "-c".into(), script.into()]);
         let text = said(read(&lives_on, Deadline::after(Duration::from_millis(500))));
         assert!(text.contains("did not end in time"), "{text}");
