@@ -14,6 +14,15 @@ use crate::shared::{
     on_storage, quick_to_recover, vm1, vm1_is_away,
 };
 
+/// A disk of two writes a second where vm1 has arrived.
+const SLOW_DISK: Damage = Damage {
+    when: vm1_is_away,
+    at_once: true,
+    cause: |fleet| disk_limited(fleet, 2, 6),
+    finds: &[finding(&speed::ABOUT, "vm1", "disk ")],
+    ..TO_VM1
+};
+
 pub const DAMAGES: &[Damage] = &[
     Damage {
         name: "damage::link_down_for_20_s",
@@ -72,16 +81,7 @@ pub const DAMAGES: &[Damage] = &[
         ],
         ..TO_VM1
     },
-    Damage {
-        name: "damage::disk_is_slow_after_arrival",
-        slow: true,
-        profile: soon_too_slow,
-        when: vm1_is_away,
-        at_once: true,
-        cause: |fleet| disk_limited(fleet, 2, 6),
-        finds: &[finding(&speed::ABOUT, "vm1", "disk ")],
-        ..TO_VM1
-    },
+    Damage { name: "damage::disk_is_slow_after_arrival", slow: true, profile: soon_too_slow, ..SLOW_DISK },
     Damage {
         name: "damage::guest_is_throttled_after_arrival",
         slow: true,
@@ -104,11 +104,7 @@ pub const DAMAGES: &[Damage] = &[
     Damage {
         name: "damage::disk_is_fifty_times_slower_after_arrival",
         // By the limits of a run that sets none.
-        when: vm1_is_away,
-        at_once: true,
-        cause: |fleet| disk_limited(fleet, 2, 6),
-        finds: &[finding(&speed::ABOUT, "vm1", "disk ")],
-        ..TO_VM1
+        ..SLOW_DISK
     },
     Damage {
         name: "damage::healthy_disk_stands_still_for_a_second",
