@@ -44,10 +44,8 @@ impl Check for QemuSound {
     }
 
     fn after_all(&self, after: &AfterAll<'_>) -> Vec<Proof> {
-        let ends =
-            after.fleet.hosts.qemu_ends.take().into_iter().filter(|end| after.fleet.is_where_it_is(end));
         let proof = |end: &HostEvent| Some(ended(end, None, ", after the last scenario")?.of(&end.domain));
-        ends.filter_map(|end| proof(&end)).collect()
+        after.fleet.take_ends().filter_map(|end| proof(&end)).collect()
     }
 
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {

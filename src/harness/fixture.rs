@@ -91,8 +91,7 @@ impl Fixture {
 
     /// Takes the ends of QEMUs since the last scenario, before repairs end others, too.
     fn keep_ends(&self, fleet: &Fleet) {
-        let ends = fleet.hosts.qemu_ends.take().into_iter().filter(|end| fleet.is_where_it_is(end));
-        locked(&self.ends).extend(ends);
+        locked(&self.ends).extend(fleet.take_ends());
     }
 
     /// Leaves those ends to the next scenario.

@@ -21,10 +21,13 @@ impl Fleet {
         self.storage.serves()
     }
 
-    /// Whether a QEMU that ended was the one that a guest of the fleet runs in. After a migration that failed, the other one
-    /// ends by itself, too.
-    pub fn is_where_it_is(&self, end: &HostEvent) -> bool {
-        self.guest(&end.domain).is_some_and(|guest| self.hosts.get(guest.side()).entry.name == *end.host)
+    /// Takes the ends of the QEMUs in which guests of the fleet run. After a migration that failed, the other one ends by
+    /// itself, too.
+    pub fn take_ends(&self) -> impl Iterator<Item = HostEvent> {
+        let is_where_it_is = |end: &HostEvent| {
+            self.guest(&end.domain).is_some_and(|guest| self.hosts.get(guest.side()).entry.name == *end.host)
+        };
+        self.hosts.qemu_ends.take().into_iter().filter(is_where_it_is)
     }
 
     /// The guests with a closed connection for migrations.
