@@ -16,6 +16,8 @@ pub struct GuestLook {
     pub guest: Arc<Guest>,
     /// The move before this look; none before the first move and for a second look at the end.
     pub leg: Option<Leg>,
+    /// The guest's next move, if that began before the look had ended.
+    pub beside: Option<Leg>,
     /// The moment of the look.
     pub at: Instant,
     pub seen: Observation,
@@ -43,12 +45,26 @@ impl GuestLook {
         };
         let said = fleet.hear_witness(guest);
         let pulse = fleet.pulse_of(guest);
-        Ok(GuestLook { guest: Arc::clone(guest), leg, at, seen, clock, said, pulse })
+        Ok(GuestLook { guest: Arc::clone(guest), leg, beside: None, at, seen, clock, said, pulse })
     }
 
     /// Makes a proof about this guest, charged to the move before the look.
     pub fn proof(&self, proof: super::Proof) -> super::Proof {
-        proof.of(&self.guest.name).after(self.leg)
+        let mut proof = proof.of(&self.guest.name).after(self.leg);
+        if !proof.ok {
+            proof.seen += &GuestLook::also_after(self.beside);
+        }
+        proof
+    }
+
+    /// What a finding adds about a guest whose next move had begun before the guest was known.
+    pub fn also_after(beside: Option<Leg>) -> String {
+        beside.map_or_else(String::new, |leg| {
+            format!(
+                " (the guest's next move, {} in round {}, had begun before this was known)",
+                leg.direction, leg.round
+            )
+        })
     }
 
     /// Whether the kernel log has news: a first look at a new guest shows its boot and nothing else.
@@ -65,6 +81,7 @@ impl GuestLook {
         GuestLook {
             guest: Arc::new(Guest::in_a_test(guest)),
             leg: None,
+            beside: None,
             at,
             seen: Observation::in_a_test(boot_id, at),
             clock: GuestTime { guest_s: 0.0, asked: at, answered: at, suspended: std::time::Duration::ZERO },

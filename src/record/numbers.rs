@@ -63,7 +63,7 @@ pub struct Numbers {
     /// At least one of libvirt's calls for a leg was under way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub migrating_s: Option<f64>,
-    /// Looks into guests that are to move again.
+    /// Looks into guests that have moved beside them, and are to move again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub looking_s: Option<f64>,
     /// Asking where every guest is after a step, and the last looks at the end.

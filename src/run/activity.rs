@@ -16,7 +16,7 @@ pub enum Activity {
     Booting,
     /// A move does what comes before and after libvirt's call.
     Ordering,
-    /// A look goes on into a guest that moves again.
+    /// A look goes on into a guest that has moved beside it, and is to move again.
     Looking,
     /// Checks prove what needs every guest at rest after a step, and what ends the scenario.
     Proving,

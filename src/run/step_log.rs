@@ -1,4 +1,7 @@
 //! The log of a scenario's moves, and of the looks that are still due.
+//!
+//! A guest may make its next move beside the look after its last one, but not the move after that: a finding would not say
+//! which of three moves it is about.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,44 +16,99 @@ pub struct StepLog {
     /// Guests that have moved since their last look.
     unproved: BTreeMap<usize, Leg>,
     /// Guests with a look under way.
-    looking: BTreeSet<usize>,
+    looking: BTreeMap<usize, LookUnderWay>,
+    /// Guests that arrived beside an earlier look. Another look is due when that one has ended.
+    owed: BTreeSet<usize>,
+    /// Guests that move.
+    moving: BTreeSet<usize>,
     /// Guests without an earlier look to compare with: they restarted and never came up.
     lost: BTreeSet<usize>,
 }
 
+#[derive(Debug)]
+struct LookUnderWay {
+    /// The move that the look charges.
+    leg: Option<Leg>,
+    /// The guest's next move, which has begun since.
+    beside: Option<Leg>,
+}
+
 impl StepLog {
+    /// Notes that a guest begins to move.
+    pub fn leg_begins(&mut self, leg: Leg) {
+        self.moving.insert(leg.guest);
+        if let Some(look) = self.looking.get_mut(&leg.guest) {
+            look.beside.get_or_insert(leg);
+        }
+    }
+
     /// Notes the end of a migration, in the step of that number.
     pub fn leg_over(&mut self, step: usize, leg: Leg, report: LegReport) {
+        self.moving.remove(&leg.guest);
         self.unproved.insert(leg.guest, leg);
         self.legs.push((step, leg, report));
     }
 
-    /// Notes that a look at a guest begins, and returns the move that the look charges.
-    pub fn look_begins(&mut self, guest: usize) -> Option<Leg> {
-        self.looking.insert(guest);
-        self.unproved.get(&guest).copied()
+    /// Notes that all moves of a step are over, even those without a report.
+    pub fn step_over(&mut self) {
+        self.moving.clear();
     }
 
-    /// Notes the end of a look.
-    pub fn look_ends(&mut self, guest: usize) {
-        self.looking.remove(&guest);
-        self.unproved.remove(&guest);
+    /// Whether a guest moves.
+    pub fn is_moving(&self, guest: usize) -> bool {
+        self.moving.contains(&guest)
+    }
+
+    /// Whether a look at a guest that has arrived can begin. Otherwise the log notes that it is owed.
+    pub fn may_look(&mut self, guest: usize) -> bool {
+        let free = !self.looking.contains_key(&guest);
+        if !free {
+            self.owed.insert(guest);
+        }
+        free
+    }
+
+    /// Notes that a look at a guest begins, and returns the move that the look charges.
+    pub fn look_begins(&mut self, guest: usize) -> Option<Leg> {
+        let leg = self.unproved.get(&guest).copied();
+        self.owed.remove(&guest);
+        self.looking.insert(guest, LookUnderWay { leg, beside: None });
+        leg
+    }
+
+    /// Notes the end of a look, and returns the guest's next move if that has begun meanwhile.
+    pub fn look_ends(&mut self, guest: usize) -> Option<Leg> {
+        let look = self.looking.remove(&guest)?;
+        if self.unproved.get(&guest).copied() == look.leg {
+            self.unproved.remove(&guest);
+        }
+        look.beside
+    }
+
+    /// Whether another look at a guest is owed.
+    pub fn owes_look(&self, guest: usize) -> bool {
+        self.owed.contains(&guest)
     }
 
     /// Notes a guest that never came up again.
     pub fn lose(&mut self, guest: usize) {
-        self.look_ends(guest);
+        self.looking.remove(&guest);
+        self.owed.remove(&guest);
+        self.unproved.remove(&guest);
         self.lost.insert(guest);
     }
 
-    /// A guest that moves in this step and whose look has not ended.
+    /// A guest that moves in this step and that has moved already beside a look that has not ended.
     pub fn due(&self, step: &Step) -> Option<usize> {
-        step.legs.iter().map(|leg| leg.guest).find(|guest| self.looking.contains(guest))
+        let is_due = |guest: &usize| {
+            self.looking.get(guest).is_some_and(|look| self.unproved.get(guest).copied() != look.leg)
+        };
+        step.legs.iter().map(|leg| leg.guest).find(is_due)
     }
 
     /// A guest with a look under way.
     pub fn looking(&self) -> Option<usize> {
-        self.looking.first().copied()
+        self.looking.keys().next().copied()
     }
 
     /// Whether there is an earlier look at a guest to compare with.
@@ -114,18 +172,34 @@ mod tests {
     }
 
     #[test]
-    fn a_step_waits_for_looks_at_the_guests_that_move_in_it_and_for_no_others() {
+    fn a_guest_moves_beside_the_look_after_its_last_move_and_not_beside_an_earlier_one() {
         let mut log = StepLog::default();
-        for guest in [0, 1, 2] {
-            log.leg_over(0, leg(guest, Direction::Out), LegReport::default());
-            assert_eq!(log.look_begins(guest), Some(leg(guest, Direction::Out)));
-        }
-        log.look_ends(0);
+        let (out, back) = (leg(0, Direction::Out), leg(0, Direction::Back));
+        log.leg_over(0, out, LegReport::default());
+        assert!(log.may_look(0));
+        assert_eq!(log.look_begins(0), Some(out));
         assert_eq!(log.due(&step(&[0], Direction::Back)), None);
-        assert_eq!(log.due(&step(&[0, 2, 1], Direction::Back)), Some(2));
-        log.look_ends(2);
-        log.look_ends(1);
-        assert_eq!(log.due(&step(&[0, 1, 2], Direction::Back)), None);
+        log.leg_begins(back);
+        assert!(log.is_moving(0));
+        log.leg_over(1, back, LegReport::default());
+        assert!(!log.is_moving(0) && !log.may_look(0));
+        assert_eq!(log.due(&step(&[1, 0], Direction::Out)), Some(0));
+        assert_eq!(log.due(&step(&[1], Direction::Out)), None);
+        assert_eq!(log.look_ends(0), Some(back), "the look was beside it");
+        assert!(log.owes_look(0));
+        assert_eq!(log.look_begins(0), Some(back), "the move that nobody has looked at");
+        assert!(!log.owes_look(0));
+        assert_eq!(log.due(&step(&[0], Direction::Out)), None);
+        assert_eq!(log.look_ends(0), None);
+        assert_eq!(log.look_begins(0), None);
+    }
+
+    #[test]
+    fn a_step_that_is_over_leaves_nobody_moving() {
+        let mut log = StepLog::default();
+        log.leg_begins(leg(0, Direction::Out));
+        log.step_over();
+        assert!(!log.is_moving(0));
     }
 
     #[test]

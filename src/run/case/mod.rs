@@ -96,6 +96,8 @@ struct Case<'a, 'scope, 'env: 'scope, 'record: 'env, M> {
 struct Open {
     /// Guests whose first look has not ended.
     first_looks: BTreeSet<usize>,
+    /// Looks that are complete and not judged yet, with the guests' numbers.
+    looks: Vec<(usize, GuestLook)>,
     /// The number of looks at the hosts under way.
     hosts: usize,
     /// The last of them had no answer.
@@ -177,6 +179,13 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
         }
     }
 
+    /// Takes the events that are there already.
+    fn take_what_came(&mut self) {
+        while let Ok(happening) = self.happenings.try_recv() {
+            self.take(happening);
+        }
+    }
+
     /// What is done while nothing happens.
     fn look_round(&mut self) {
         if let (true, Some(booting)) = (self.machines.stop_flag().is_set(), &self.booting) {
@@ -188,7 +197,11 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
     fn take(&mut self, happening: CaseEvent<'env>) {
         match happening {
             CaseEvent::LegOver(leg, report) => self.leg_over(leg, *report),
-            CaseEvent::StepOver => self.open.step = None,
+            CaseEvent::StepOver => {
+                self.open.step = None;
+                self.log.step_over();
+                self.judge_looks();
+            }
             CaseEvent::Up { number, up } => {
                 if let Some(booting) = &mut self.booting {
                     booting.up(number, up);
@@ -220,20 +233,35 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
     }
 
     fn looked(&mut self, number: usize, leg: Option<Leg>, look: Result<GuestLook>) {
-        self.log.look_ends(number);
+        let beside = self.log.look_ends(number);
         match look {
             Ok(look) => {
                 if let Ok((pulse, map)) = &look.pulse {
                     self.clocks.entry(number).or_default().add(pulse, map);
                 }
-                self.panel.ask(self.journal, |check| check.on_look(&look));
+                self.open.looks.push((number, GuestLook { beside, ..look }));
+                self.judge_looks();
+                if self.log.owes_look(number) {
+                    self.look_into(number, false);
+                }
             }
-            Err(failure) => self.silent(number, leg, &failure),
+            Err(failure) => self.silent(number, leg, beside, &failure),
         }
     }
 
-    fn silent(&mut self, number: usize, leg: Option<Leg>, failure: &Failure) {
-        let why = failure.to_string();
+    /// Judges looks at guests that do not move: how long a guest stood still for a move is known when that move is over.
+    fn judge_looks(&mut self) {
+        let looks = std::mem::take(&mut self.open.looks);
+        let (later, now) = looks.into_iter().partition(|(number, _)| self.log.is_moving(*number));
+        self.open.looks = later;
+        let now: Vec<(usize, GuestLook)> = now;
+        for (_, look) in now {
+            self.panel.ask(self.journal, |check| check.on_look(&look));
+        }
+    }
+
+    fn silent(&mut self, number: usize, leg: Option<Leg>, beside: Option<Leg>, failure: &Failure) {
+        let why = format!("{failure}{}", GuestLook::also_after(beside));
         let silence = Silence { guest: &self.machines.guests()[number], leg, why: &why };
         self.panel.ask(self.journal, |check| check.on_silence(&silence));
     }

@@ -127,7 +127,7 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
             }
             (Err(failure), Some(_)) => {
                 self.log.lose(number);
-                self.silent(number, leg, &failure);
+                self.silent(number, leg, None, &failure);
             }
             // The guest was whole a moment ago, with the fleet: no scenario has begun.
             (Err(failure), None) => {

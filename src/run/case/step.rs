@@ -1,5 +1,5 @@
-//! A step of a case: waits for looks at the guests that move, moves all of them at once, then asks every check. Looks at
-//! guests that have arrived go on beside the next step.
+//! A step of a case: moves all of its guests at once, then asks every check. Looks at guests that have arrived go on beside
+//! the next step, even where the same guests move in it.
 
 use std::time::Instant;
 
@@ -14,6 +14,7 @@ use crate::run::machines::Machines;
 impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
     /// Plays the step of that number.
     pub(super) fn step(&mut self, number: usize, step: &'env Step, is_last: bool) {
+        self.take_what_came();
         self.wait(Activity::Looking, |case| case.log.due(step).map(|guest| case.name(guest)));
         if self.is_over() {
             return;
@@ -46,6 +47,7 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
 
     fn move_guests(&mut self, number: usize, step: &'env Step) {
         for leg in &step.legs {
+            self.log.leg_begins(*leg);
             self.journal.leg_started(&self.machines.guests()[leg.guest].name, leg, number);
         }
         self.open.step = Some(number);
@@ -75,9 +77,10 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
         self.panel.ask(self.journal, |check| check.on_leg(&end));
         let is_here = report.error.is_none();
         self.log.leg_over(number, leg, report);
+        self.judge_looks();
         // A look at this guest begins now, whatever the others of its step do. A booting guest has its look when it is up,
         // and the last step's guests have theirs at the end, when nothing moves any more.
-        if is_here && self.booting.is_none() && !self.open.is_last {
+        if is_here && self.booting.is_none() && !self.open.is_last && self.log.may_look(leg.guest) {
             self.look_into(leg.guest, false);
         }
     }

@@ -315,22 +315,39 @@ fn a_move_is_judged_when_it_is_over_and_its_step_when_all_of_it_is() {
     assert!(starts.iter().all(|start| *start < notes.place("move 0 source to target")));
 }
 
-/// The look at guest 0 gives the case time to move that guest too early.
-#[test]
-fn a_guest_moves_again_only_after_the_look_at_it() {
-    let notes = Notes::default();
+/// A script in which the look at guest 0 ends only when the guest moves back: a case that waited for it would never end.
+fn looking_while_it_moves(notes: &Notes) -> Script<'_> {
     let (open, gate) = channel();
     let open = Mutex::new(open);
     let on_step = Box::new(move |step: &Step| {
-        if step.legs[0] == leg(0, Direction::Back) {
-            locked(&open).send(()).unwrap();
+        if step.legs[0].direction == Direction::Back {
+            // For this look and for those after this move and after the last one.
+            (0..3).for_each(|_| locked(&open).send(()).unwrap());
         }
     });
-    let gate = Some((Mutex::new(gate), Duration::from_millis(200)));
-    let script = Script { gate, on_step, ..Script::new(&notes) };
-    play(PLAIN, &script, noting(&notes), &one_by_one(&[0]));
-    let order = ["move 0 source to target", "on_look vm1", "move 0 target to source"];
+    Script { gate: Some((Mutex::new(gate), PATIENCE)), on_step, ..Script::new(notes) }
+}
+
+fn there_and_back_and_there() -> Vec<Step> {
+    [Direction::Out, Direction::Back, Direction::Out].map(|way| Step::of(vec![leg(0, way)])).into()
+}
+
+#[test]
+fn a_guest_moves_beside_the_look_after_its_last_move_and_every_move_has_its_look() {
+    let notes = Notes::default();
+    play(PLAIN, &looking_while_it_moves(&notes), noting(&notes), &there_and_back_and_there());
+    let order = ["move 0 target to source", "on_leg vm1 from target", "on_look vm1"];
     assert!(order.map(|note| notes.place(note)).is_sorted(), "{:?}", notes.all());
+    assert_eq!((notes.count("look at 0"), notes.count("on_look vm1")), (3, 3));
+}
+
+#[test]
+fn a_guest_makes_no_second_move_beside_a_look() {
+    let notes = Notes::default();
+    play(PLAIN, &looking_while_it_moves(&notes), noting(&notes), &there_and_back_and_there());
+    let all = notes.all();
+    let second = all.iter().rposition(|note| note == "move 0 source to target").unwrap();
+    assert!(notes.place("on_look vm1") < second, "{all:?}");
 }
 
 /// The look at guest 0 ends only after guest 1 has begun to move: a case that waited for it would never end.
@@ -486,10 +503,10 @@ fn evidence_that_never_comes_is_awaited_no_longer_than_an_answer() {
 #[test]
 fn a_guest_that_falls_silent_is_a_finding_and_is_not_asked_again() {
     let notes = Notes::default();
-    let script = Script { mute: Some(0), ..Script::new(&notes) };
-    let came = play(PLAIN, &script, noting(&notes), &one_by_one(&[0]));
+    let script = Script { mute: Some(0), ..looking_while_it_moves(&notes) };
+    let came = play(PLAIN, &script, noting(&notes), &there_and_back_and_there());
     assert!(came.has_damage && came.failure.is_none());
     assert_eq!((notes.count("on_silence vm1"), notes.count("look at 0")), (1, 1));
-    assert_eq!(notes.count("move 0 target to source"), 0);
+    assert_eq!(notes.count("move 0 source to target"), 1, "it does not move after the one beside the look");
     assert_eq!(notes.count("rest 0"), 0);
 }
