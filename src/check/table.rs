@@ -1,79 +1,37 @@
-//! The table of all checks.
+//! The table of all checks as pages show it.
 
-use super::{
-    Check, booting, budget, clock, connection, copies, definition, disk, image, kernel_log, leftovers, live,
-    load, memory, migration, overlap, page_cache, placement, post_copy, qemu, reachable, reboot, recovery,
-    speed, transport, writers,
-};
+use super::{About, CHECKS, Moment};
 
-/// Every check, in the order of README's table.
-pub static CHECKS: &[&dyn Check] = &[
-    &migration::Migrated,
-    &placement::OneCopy,
-    &copies::NeverTwice,
-    &writers::OneWriter,
-    &definition::SameDefinition,
-    &memory::MemoryIntact,
-    &page_cache::PageCacheIntact,
-    &disk::DiskIntact,
-    &image::ImageWhole,
-    &reachable::Reachable,
-    &recovery::Recovered,
-    &speed::SameSpeed,
-    &connection::TcpAlive,
-    &reboot::NoReboot,
-    &kernel_log::KernelsClean,
-    &qemu::QemuSound,
-    &load::RealLoad,
-    &booting::GuestsBooted,
-    &clock::ClockSane,
-    &live::WasLive,
-    &post_copy::WasPostCopy,
-    &transport::Transported,
-    &overlap::MovedTogether,
-    &leftovers::NothingLeft,
-    &budget::WithinBudget,
-];
+/// README's table.
+pub fn proofs() -> String {
+    let rows = CHECKS.iter().map(|check| {
+        let about = check.about();
+        let how = match about.only {
+            Some(only) => format!("{only}: {}", about.how),
+            None => about.how.to_owned(),
+        };
+        format!("| {} | {how} | {} | `{}` |\n", about.summary, moments(about), about.id)
+    });
+    ["| proof | how | asked | name in findings |\n| --- | --- | --- | --- |\n".to_owned()]
+        .into_iter()
+        .chain(rows)
+        .collect()
+}
 
-/// The checks' tables for people, between marks in README.md and docs/troubleshooting.md.
-pub mod pages {
-    use super::CHECKS;
-    use crate::check::{About, Moment};
+/// The troubleshooting page's table.
+pub fn advice() -> String {
+    let rows = CHECKS.iter().flat_map(|check| {
+        let about = check.about();
+        about
+            .advice
+            .iter()
+            .map(move |advice| format!("| `{}` | {} | {} |\n", about.id, advice.when, advice.text))
+    });
+    ["| finding of | when | try next |\n| --- | --- | --- |\n".to_owned()].into_iter().chain(rows).collect()
+}
 
-    /// README's table.
-    pub fn proofs() -> String {
-        let rows = CHECKS.iter().map(|check| {
-            let about = check.about();
-            let how = match about.only {
-                Some(only) => format!("{only}: {}", about.how),
-                None => about.how.to_owned(),
-            };
-            format!("| {} | {how} | {} | `{}` |\n", about.summary, moments(about), about.id)
-        });
-        ["| proof | how | asked | name in findings |\n| --- | --- | --- | --- |\n".to_owned()]
-            .into_iter()
-            .chain(rows)
-            .collect()
-    }
-
-    /// The troubleshooting page's table.
-    pub fn advice() -> String {
-        let rows = CHECKS.iter().flat_map(|check| {
-            let about = check.about();
-            about
-                .advice
-                .iter()
-                .map(move |advice| format!("| `{}` | {} | {} |\n", about.id, advice.when, advice.text))
-        });
-        ["| finding of | when | try next |\n| --- | --- | --- |\n".to_owned()]
-            .into_iter()
-            .chain(rows)
-            .collect()
-    }
-
-    fn moments(about: &About) -> String {
-        about.asked.iter().map(Moment::to_string).collect::<Vec<_>>().join(", ")
-    }
+fn moments(about: &About) -> String {
+    about.asked.iter().map(Moment::to_string).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -85,7 +43,6 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::check::{About, Moment};
 
     fn abouts() -> impl Iterator<Item = &'static About> {
         CHECKS.iter().map(|check| check.about())
@@ -171,8 +128,8 @@ mod tests {
     /// What stands in a page between `<!-- checks -->` and `<!-- /checks -->` is made of the table. With `MULTIVM_BLESS=1` this
     /// writes it.
     #[rstest]
-    #[case("README.md", pages::proofs())]
-    #[case("docs/troubleshooting.md", pages::advice())]
+    #[case("README.md", proofs())]
+    #[case("docs/troubleshooting.md", advice())]
     fn the_pages_have_the_table(#[case] page: &str, #[case] table: String) {
         const BEGIN: &str = "<!-- checks -->\n";
         const END: &str = "<!-- /checks -->\n";
