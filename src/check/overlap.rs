@@ -20,7 +20,7 @@ pub static ABOUT: About = About {
     summary: "they moved at once",
     how: "in a step of several migrations, the statistics of their jobs, sampled four times a second, have bytes of more than one on \
           their way at the same time, or leave it open; in one that crosses, of both directions; a scenario in which they do not \
-          is played once more",
+          is played once more, with a slower first pass",
     asked: &[Moment::Step],
     only: Some("orders with several guests under way: `simultaneous`, `cross`, `random`"),
     chance: Some("a machine whose CPUs are all taken may start one migration when another is over already"),

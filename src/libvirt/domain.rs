@@ -128,6 +128,15 @@ impl Domain {
         })
     }
 
+    /// Sets the bandwidth of the domain's migrations, of one under way, too, in MiB/s; without a number, QEMU's driver's
+    /// own, which is the largest that QEMU takes.
+    pub(super) fn set_max_speed(&self, mib: Option<u64>) -> Result<()> {
+        /// libvirt's QEMU_DOMAIN_MIG_BANDWIDTH_MAX (src/qemu/qemu_domain.h).
+        const MAX: u64 = i64::MAX as u64 / (1024 * 1024);
+        let mib = mib.unwrap_or(MAX);
+        self.call("set the migration bandwidth of", move |domain| domain.migrate_set_max_speed(mib, 0))
+    }
+
     /// The domain's XML: the live one of an active domain, otherwise its definition.
     pub fn xml(&self) -> Result<String> {
         self.call("read the XML of", |domain| domain.xml_desc(0))

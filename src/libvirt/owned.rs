@@ -62,6 +62,12 @@ impl OurDomain {
         self.domain.set_max_downtime(milliseconds)
     }
 
+    /// Sets the bandwidth of the domain's migrations, of one under way, too, in MiB/s; without a number, the largest that
+    /// QEMU takes.
+    pub fn set_max_speed(&self, mib: Option<u64>) -> Result<()> {
+        self.domain.set_max_speed(mib)
+    }
+
     /// Migrates the domain to another host with the options of [`Migration`]. Blocks until the migration is over.
     pub fn migrate(&self, to: &Connection, how: &Migration) -> Result<Domain> {
         self.domain.migrate(to, how)

@@ -77,6 +77,7 @@ mod tests {
 
     use super::super::job::Call;
     use super::super::limits::Limits;
+    use super::super::options::FullSpeed;
     use super::super::{Move, Options};
     use super::*;
     use crate::libvirt::{
@@ -116,6 +117,10 @@ mod tests {
         fn resume(&self) -> Result<()> {
             self.or(Call::Resume, ())
         }
+
+        fn set_max_speed(&self, mib: Option<u64>) -> Result<()> {
+            self.or(Call::SetMaxSpeed(mib), ())
+        }
     }
 
     fn plan(mode: Mode) -> Move {
@@ -123,7 +128,7 @@ mod tests {
             from: Side::Source,
             to: Side::Target,
             mode,
-            options: Options::default(),
+            options: Options { after_first_pass: Some(FullSpeed { mib: None }), ..Options::default() },
             timeout: Duration::from_millis(1),
             switch_in_pass: 2,
             at_timeout: AtTimeout::Suspend,
@@ -163,7 +168,14 @@ mod tests {
     #[rstest]
     fn no_call_that_blocks_keeps_the_watch(
         #[values(Mode::Precopy, Mode::Postcopy)] mode: Mode,
-        #[values(Call::StartPostCopy, Call::JobStats, Call::AbortJob, Call::Suspend, Call::Resume)]
+        #[values(
+            Call::StartPostCopy,
+            Call::JobStats,
+            Call::AbortJob,
+            Call::Suspend,
+            Call::Resume,
+            Call::SetMaxSpeed(None)
+        )]
         blocked: Call,
     ) {
         let report = driven(mode, Blocked(Some(blocked)));

@@ -11,6 +11,7 @@ pub trait Job: Send + Sync + 'static {
     fn abort_job(&self) -> Result<AbortAnswer>;
     fn suspend(&self) -> Result<()>;
     fn resume(&self) -> Result<()>;
+    fn set_max_speed(&self, mib: Option<u64>) -> Result<()>;
 }
 
 impl Job for OurDomain {
@@ -33,6 +34,10 @@ impl Job for OurDomain {
     fn resume(&self) -> Result<()> {
         OurDomain::resume(self)
     }
+
+    fn set_max_speed(&self, mib: Option<u64>) -> Result<()> {
+        OurDomain::set_max_speed(self, mib)
+    }
 }
 
 /// One of the calls of [`Job`].
@@ -43,6 +48,8 @@ pub enum Call {
     AbortJob,
     Suspend,
     Resume,
+    /// The bandwidth from now on, in MiB/s; none for the largest.
+    SetMaxSpeed(Option<u64>),
 }
 
 /// What a call returned.
@@ -53,6 +60,7 @@ pub enum CallAnswer {
     AbortJob(Result<AbortAnswer>),
     Suspend(Result<()>),
     Resume(Result<()>),
+    SetMaxSpeed(Option<u64>, Result<()>),
 }
 
 impl Call {
@@ -64,6 +72,7 @@ impl Call {
             Call::AbortJob => CallAnswer::AbortJob(job.abort_job()),
             Call::Suspend => CallAnswer::Suspend(job.suspend()),
             Call::Resume => CallAnswer::Resume(job.resume()),
+            Call::SetMaxSpeed(mib) => CallAnswer::SetMaxSpeed(mib, job.set_max_speed(mib)),
         }
     }
 }
@@ -77,6 +86,7 @@ impl CallAnswer {
             CallAnswer::AbortJob(_) => Call::AbortJob,
             CallAnswer::Suspend(_) => Call::Suspend,
             CallAnswer::Resume(_) => Call::Resume,
+            CallAnswer::SetMaxSpeed(mib, _) => Call::SetMaxSpeed(*mib),
         }
     }
 }

@@ -19,7 +19,7 @@ mod watch;
 pub use connections::Connections;
 pub use leg::migrate;
 pub use limits::Limits;
-pub use mode::again;
+pub use mode::{again, together};
 pub use options::Options;
 pub use pace::{Again, Pace};
 pub use report::{Hear, LegReport, Progress};

@@ -10,6 +10,16 @@ pub struct Options {
     pub migration: Migration,
     /// QEMU's downtime-limit: QEMU considers no guest converged whose remaining memory takes longer to send.
     pub max_downtime_ms: u64,
+    /// The bandwidth limit is for the first pass over the memory only. Later passes go as fast as this, in MiB/s, or as QEMU
+    /// can.
+    pub after_first_pass: Option<FullSpeed>,
+}
+
+/// The bandwidth after a first pass that was held back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FullSpeed {
+    /// MiB/s; none for the largest that QEMU takes.
+    pub mib: Option<u64>,
 }
 
 impl fmt::Display for Options {

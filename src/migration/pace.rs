@@ -10,6 +10,7 @@ const SECOND_PASS: i32 = 2;
 pub struct Pace {
     slower: u64,
     switch_in_pass: i32,
+    gathers: bool,
 }
 
 impl Default for Pace {
@@ -20,7 +21,7 @@ impl Default for Pace {
 
 impl Pace {
     /// The profile's own pace.
-    pub const DEFAULT: Pace = Pace { slower: 1, switch_in_pass: SECOND_PASS };
+    pub const DEFAULT: Pace = Pace { slower: 1, switch_in_pass: SECOND_PASS, gathers: false };
 
     /// A pace so many times slower.
     pub(crate) fn slowed(self, times: u64) -> Pace {
@@ -30,6 +31,16 @@ impl Pace {
     /// A pace that switches to post-copy at the beginning of that pass over the memory, counted from 1.
     pub(super) fn switching_in(self, pass: i32) -> Pace {
         Pace { switch_in_pass: pass, ..self }
+    }
+
+    /// A pace that holds the first pass back, so that migrations that begin at different moments are under way together.
+    pub(super) fn gathering(self) -> Pace {
+        Pace { gathers: true, ..self }
+    }
+
+    /// Whether the first pass is held back.
+    pub(super) fn gathers(self) -> bool {
+        self.gathers
     }
 
     /// The pass over the memory that begins with the order to switch to post-copy, in a mode that switches.

@@ -10,7 +10,7 @@ use crate::scenario::{AtTimeout, Mode, Profile, Scenario};
 /// The options of every move of a scenario under a profile.
 pub fn options(scenario: &Scenario, profile: &Profile, pace: Pace) -> Options {
     let migration = Migration { live: true, persist_dest: true, ..Migration::default() };
-    let mut options = Options { migration, max_downtime_ms: 0 };
+    let mut options = Options { migration, ..Options::default() };
     (mode::of(scenario.mode).asks)(&mut options, scenario, profile, pace);
     (transport::of(scenario.transport).asks)(&mut options.migration);
     options
@@ -104,5 +104,22 @@ mod tests {
         let options = options(&scenario, &profile(), pace);
         assert_eq!(options.migration.bandwidth_mib, Some(2));
         assert_eq!(options.migration.post_copy_bandwidth_mib, Some(64), "the rest as fast as before");
+    }
+
+    #[rstest]
+    #[case(None, 26, None)]
+    #[case(Some(64), 26, Some(64))]
+    #[case(Some(8), 8, Some(8))]
+    fn a_first_pass_is_held_back_and_no_later_one(
+        #[case] bandwidth: Option<u64>,
+        #[case] first: u64,
+        #[case] later: Option<u64>,
+    ) {
+        let scenario = "precopy_cross::in_vms::stress_cpu".parse().unwrap();
+        let bandwidth = bandwidth.map(|mib| Bytes(mib << 20));
+        let profile = Profile { memory: Bytes(256 << 20), bandwidth, ..profile() };
+        let options = options(&scenario, &profile, super::mode::together(Mode::Precopy, Pace::default()));
+        assert_eq!(options.migration.bandwidth_mib, Some(first));
+        assert_eq!(options.after_first_pass.unwrap().mib, later);
     }
 }

@@ -220,11 +220,19 @@ impl<'a> LegWatch<'a> {
             EventKind::JobCompleted(stats) => self.report.stats = Some((**stats).clone()),
             EventKind::MigrationIteration(pass) => {
                 self.on_pass(*pass, now);
+                self.let_go(*pass, now);
                 self.next_sample = now;
             }
             // The source's domain is suspended with this detail at the moment QEMU switches.
             kind if kind.is(LifecycleEvent::Suspended, Detail::PostCopy) => self.on_switched(event.at),
             _ => {}
+        }
+    }
+
+    /// Ends what holds the first pass back, when that is over.
+    fn let_go(&mut self, pass: i32, now: Instant) {
+        if let (Some(full), 2) = (self.plan.options.after_first_pass, pass) {
+            self.ask(Call::SetMaxSpeed(full.mib), now);
         }
     }
 
@@ -235,6 +243,8 @@ impl<'a> LegWatch<'a> {
             CallAnswer::AbortJob(answer) => self.on_abort(answer),
             CallAnswer::Suspend(answer) => self.on_suspend(answer, now),
             CallAnswer::Resume(answer) => self.on_resume(answer),
+            // A migration that is over refuses it. One that stays slow ends by its deadline.
+            CallAnswer::SetMaxSpeed(..) => {}
         }
     }
 

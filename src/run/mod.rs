@@ -61,20 +61,27 @@ pub fn run(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>) -> Played 
     let mut outcome =
         conclude(Outcome::new(&name, Verdict::Passed, started), &journal, result, logs, interrupted);
     let missed = migration::again(scenario.mode, context.pace, &legs);
-    let again = another_play(outcome.verdict, missed, &journal, context.pace);
+    let together = migration::together(scenario.mode, context.pace);
+    let again = another_play(outcome.verdict, missed, &journal, together);
     (outcome.findings, outcome.numbers) = journal.finish();
     outcome.duration = begin.elapsed();
     Played { outcome, again }
 }
 
-/// The play that a scenario is worth in which nothing was found but what its mode missed, and what may be chance.
-fn another_play(verdict: Verdict, missed: Option<Again>, journal: &Journal<'_>, pace: Pace) -> Option<Again> {
+/// The play that a scenario is worth in which nothing was found but what its mode missed, and what may be chance. What was
+/// chance has the pace at which moves are `together`.
+fn another_play(
+    verdict: Verdict,
+    missed: Option<Again>,
+    journal: &Journal<'_>,
+    together: Pace,
+) -> Option<Again> {
     let chances = journal.chances();
     let explained = missed.as_ref().map_or(0, |again| again.explains) + chances.len();
     if verdict != Verdict::Failed || explained != journal.findings() {
         return None;
     }
-    missed.or_else(|| Some(Again { pace, why: chances.first()?, explains: chances.len() }))
+    missed.or_else(|| Some(Again { pace: together, why: chances.first()?, explains: chances.len() }))
 }
 
 /// What a scenario came to: its verdict, the reason for it, and where its evidence is.

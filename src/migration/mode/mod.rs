@@ -21,6 +21,11 @@ pub fn again<'a>(mode: Mode, pace: Pace, legs: impl IntoIterator<Item = &'a LegR
     (of(mode).again)(pace, &legs)
 }
 
+/// A pace at which the migrations of a step of this mode are under way together.
+pub fn together(mode: Mode, pace: Pace) -> Pace {
+    (of(mode).together)(pace)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -69,6 +74,13 @@ mod tests {
     #[test]
     fn a_pre_copy_scenario_has_no_switch_to_miss() {
         assert_eq!(again(Mode::Precopy, Pace::default(), &[LegReport::default()]), None);
+    }
+
+    #[test]
+    fn moves_that_did_not_overlap_are_slower_in_another_play() {
+        let pre_copy = together(Mode::Precopy, Pace::default());
+        assert!(pre_copy.gathers() && !Pace::default().gathers());
+        assert_eq!(together(Mode::Postcopy, Pace::default()).of(32), 2);
     }
 
     #[test]

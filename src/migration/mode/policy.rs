@@ -9,6 +9,9 @@ pub struct ModePolicy {
     pub asks: fn(&mut Options, &Scenario, &Profile, Pace),
     /// Decides whether legs that ended like this are worth another play of their scenario.
     pub again: fn(Pace, &[&LegReport]) -> Option<Again>,
+    /// Makes a pace at which the migrations of a step are surely under way together, unless a host makes one wait for the
+    /// other.
+    pub together: fn(Pace) -> Pace,
 }
 
 /// The initial bandwidth limit of the scenario's mode, in MiB/s.

@@ -29,6 +29,7 @@ pub static POLICY: ModePolicy = ModePolicy {
         options.migration.switchover_bandwidth_mib = Some(SWITCHOVER_BANDWIDTH_MIB);
     },
     again,
+    together: |pace| pace.slowed(SLOWER_AGAIN),
 };
 
 /// Asks for one more play if nothing was left to switch for. On a machine whose CPUs are all taken, a guest may stand still

@@ -237,8 +237,7 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
     fn look_for_the_last_time(&mut self) {
         self.await_looks();
         for number in 0..self.machines.guests().len() {
-            let silent = self.journal.silent_guests().contains(&self.machines.guests()[number].name);
-            if self.log.is_known(number) && !silent {
+            if self.log.is_known(number) && !self.is_silent(number) {
                 self.look_into(number, true);
             }
         }

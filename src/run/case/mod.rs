@@ -274,6 +274,11 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
         });
     }
 
+    /// Whether a guest did not answer a look: it is not asked again.
+    fn is_silent(&self, guest: usize) -> bool {
+        self.journal.silent_guests().contains(&self.machines.guests()[guest].name)
+    }
+
     fn name(&self, guest: usize) -> String {
         self.machines.guests()[guest].name.clone()
     }

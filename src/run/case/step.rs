@@ -80,7 +80,9 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
         self.judge_looks();
         // A look at this guest begins now, whatever the others of its step do. A booting guest has its look when it is up,
         // and the last step's guests have theirs at the end, when nothing moves any more.
-        if is_here && self.booting.is_none() && !self.open.is_last && self.log.may_look(leg.guest) {
+        let wants_look =
+            is_here && self.booting.is_none() && !self.open.is_last && !self.is_silent(leg.guest);
+        if wants_look && self.log.may_look(leg.guest) {
             self.look_into(leg.guest, false);
         }
     }

@@ -53,6 +53,13 @@ macro_rules! scripted {
                 answer
             })*
 
+            fn set_max_speed(&self, mib: Option<u64>) -> Result<()> {
+                let CallAnswer::SetMaxSpeed(_, answer) = self.next(Call::SetMaxSpeed(mib)) else {
+                    unreachable!()
+                };
+                answer
+            }
+
             fn job_stats(&self) -> Result<Option<JobStats>> {
                 let CallAnswer::JobStats(answer) = self.next(Call::JobStats) else { unreachable!() };
                 answer.map(|stats| stats.map(|stats| *stats))

@@ -3,6 +3,7 @@
 use virt_sys::{VIR_ERR_INTERNAL_ERROR, VIR_ERR_OPERATION_TIMEOUT};
 
 use super::*;
+use crate::migration::options::FullSpeed;
 
 fn switch(after: u64, answer: Result<Switch>) -> impl Fn(Play) -> Play {
     move |play| play.answers(after, CallAnswer::StartPostCopy(answer.clone()))
@@ -38,6 +39,15 @@ fn it_is_ordered_amid_the_first_pass_where_the_move_says_so() {
 fn a_pre_copy_migration_is_never_switched() {
     let told = ends(Play::pre_copy().event(100, SOURCE, pass(2)).event(200, SOURCE, pass(3)));
     assert_eq!(told.calls, []);
+}
+
+#[test]
+fn a_first_pass_that_is_held_back_is_let_go_when_it_is_over() {
+    let mut play = Play::pre_copy().answers(5, CallAnswer::SetMaxSpeed(Some(64), Ok(())));
+    play.plan.options.after_first_pass = Some(FullSpeed { mib: Some(64) });
+    let passes = [(50, 1), (900, 2), (1_200, 3)];
+    let told = ends(passes.into_iter().fold(play, |play, (at, number)| play.event(at, SOURCE, pass(number))));
+    assert_eq!(told.calls, [(900, Call::SetMaxSpeed(Some(64)))]);
 }
 
 #[test]
