@@ -27,8 +27,9 @@ const LONGEST_WRITES: usize = 2;
 /// The witness writes ten times a second where the disk keeps up, ms.
 const WRITE_INTERVAL_MS: f64 = 100.0;
 
-/// A faster disk is as good as this one: nobody waits for it, ms.
-const FAST_WRITE_MS: f64 = 10.0;
+/// A faster disk is as good as this one: nobody waits for it, ms. On a machine whose CPUs and disk others keep busy, synced
+/// writes of 8 ms became writes of 125 ms.
+const FAST_WRITE_MS: f64 = 20.0;
 
 /// Compares the ordinary synced write of guests with the one before.
 pub fn disk(seen: &[Seen<'_>], before: &Baseline, limit: f64) -> Option<Slowdown> {

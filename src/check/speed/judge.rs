@@ -196,6 +196,7 @@ mod tests {
     #[rstest]
     #[case::busier(Story { memory_ms: [150.0, 600.0], write_ms: [30, 150], away_ms: [0, 400] })]
     #[case::a_disk_that_was_faster_than_anybody_needs(Story { write_ms: [1, 60], ..HEALTHY })]
+    #[case::a_disk_that_others_keep_busy(Story { write_ms: [8, 125], ..HEALTHY })]
     fn what_is_busier_is_not(#[case] story: Story) {
         assert!(told(&story, None, 10.0).unwrap().0);
     }
