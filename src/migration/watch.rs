@@ -77,6 +77,8 @@ pub struct LegWatch<'a> {
     suspended: bool,
     /// When a suspension that libvirt refused is tried again.
     suspend_again: Instant,
+    /// Why the bandwidth is still the one of a first pass that is held back. A migration that is over refuses another one, too.
+    still_held_back: Option<libvirt::Error>,
     /// Calls that have not been answered, and since when.
     out: BTreeMap<Call, Instant>,
     /// Calls to be made.
@@ -105,6 +107,7 @@ impl<'a> LegWatch<'a> {
             time_up: began + plan.timeout,
             suspended: false,
             suspend_again: began,
+            still_held_back: None,
             out: BTreeMap::new(),
             wanted: Vec::new(),
         }
@@ -243,8 +246,7 @@ impl<'a> LegWatch<'a> {
             CallAnswer::AbortJob(answer) => self.on_abort(answer),
             CallAnswer::Suspend(answer) => self.on_suspend(answer, now),
             CallAnswer::Resume(answer) => self.on_resume(answer),
-            // A migration that is over refuses it. One that stays slow ends by its deadline.
-            CallAnswer::SetMaxSpeed(..) => {}
+            CallAnswer::SetMaxSpeed(_, answer) => self.still_held_back = answer.err(),
         }
     }
 

@@ -29,7 +29,11 @@ impl LegWatch<'_> {
             None => String::new(),
         };
         let spent = now.duration_since(self.began).as_secs_f64();
-        let words = format!("timeout: not complete after {spent:.0} s{progress}");
+        let slow = self
+            .still_held_back
+            .as_ref()
+            .map(|error| format!(", at the bandwidth of its first pass: {error}"));
+        let words = format!("timeout: not complete after {spent:.0} s{progress}{}", slow.unwrap_or_default());
         self.give_up(Cause::new(FailureKind::TimedOut, words), now);
     }
 

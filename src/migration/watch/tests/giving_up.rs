@@ -4,6 +4,7 @@ use rstest::rstest;
 use virt_sys::VIR_ERR_OPERATION_INVALID;
 
 use super::*;
+use crate::migration::options::FullSpeed;
 
 fn stats() -> CallAnswer {
     let stats = JobStats {
@@ -35,6 +36,20 @@ fn the_error_says_how_far_it_was_and_what_came_of_the_abort() {
     assert_eq!(told.report.duration, Duration::from_millis(TIMEOUT + 100));
     assert_eq!(told.kind(), Some(FailureKind::TimedOut));
     assert!(!told.report.completed && !told.report.refused);
+}
+
+#[test]
+fn one_that_is_still_held_back_says_why() {
+    let refused = Err(error(VIR_ERR_OPERATION_INVALID, "no speed"));
+    let mut play = Play::pre_copy()
+        .event(100, SOURCE, pass(2))
+        .answers(5, CallAnswer::SetMaxSpeed(None, refused))
+        .answers(10, abort(Ok(AbortAnswer::Aborted)))
+        .returns(TIMEOUT + 100, aborted());
+    play.plan.options.after_first_pass = Some(FullSpeed { mib: None });
+    let told = play.play();
+    let words = ["after 60 s, at the bandwidth of its first pass: ", "no speed", "; aborted"];
+    assert!(words.iter().all(|words| told.error().contains(words)), "{}", told.error());
 }
 
 #[test]
