@@ -155,9 +155,6 @@ fn the_record_is_described_field_by_field() {
             described(&format!("`{name}`"), &field, &name);
         }
     }
-    for field in schema.of_type("Finding") {
-        described("`scenario_finished`", &field, "a finding");
-    }
 }
 
 fn every_metric_is_defined() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::spent;
@@ -12,10 +12,12 @@ use crate::ledger::Owner;
 use crate::plan::Seed;
 use crate::progress::terminal;
 use crate::record::{
-    Event, Record, RepairedPart, Results, RunEnd, RunFolder, RunHeader, WriterProcess, results_from_record,
+    Event, Fold, ObserverGuard, Record, RepairedPart, Results, RunEnd, RunFolder, RunHeader, WriterProcess,
+    results_from_record,
 };
 use crate::record::{Outcome, Verdict};
 use crate::report::{html, junit};
+use crate::sys::parallel::locked;
 
 /// A running process in a record's form; none if no process has that pid.
 pub fn process_of(pid: i32) -> Option<WriterProcess> {
@@ -28,8 +30,9 @@ pub struct Run {
     /// The folder of the group of runs that this one belongs to.
     group: Option<PathBuf>,
     pub record: Record,
-    header: Mutex<RunHeader>,
-    outcomes: Mutex<Vec<Outcome>>,
+    /// The record's events so far, put together as its readers do it.
+    fold: Arc<Mutex<Fold<()>>>,
+    _folding: ObserverGuard,
     /// The number of plays of each scenario.
     played: Mutex<BTreeMap<String, u32>>,
     begin: Instant,
@@ -54,12 +57,21 @@ impl Run {
         header.seed = seed.map(|Seed(seed)| seed);
         header.process = process_of(std::process::id() as i32);
         let record = Record::create(folder.path(), header.clone()).attempting(attempted)?;
+        let mut fold = Fold::default();
+        fold.take(&record.now(), &Event::RunStarted(header));
+        let fold = Arc::new(Mutex::new(fold));
+        let folding = record.observe({
+            let (fold, record) = (Arc::clone(&fold), record.clone());
+            move |event| {
+                locked(&fold).take(&record.now(), event);
+            }
+        });
         Ok(Run {
             folder,
             group: group.map(Path::to_owned),
             record,
-            header: Mutex::new(header),
-            outcomes: Mutex::default(),
+            fold,
+            _folding: folding,
             played: Mutex::default(),
             begin: Instant::now(),
         })
@@ -70,12 +82,12 @@ impl Run {
     }
 
     pub fn header(&self) -> RunHeader {
-        self.header.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.fold().header.clone()
     }
 
     /// Makes a folder for one play of a scenario.
     pub fn scenario_folder(&self, scenario: &str) -> Result<PathBuf> {
-        let mut played = self.played.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut played = locked(&self.played);
         let times = played.entry(scenario.to_owned()).or_insert(0);
         *times += 1;
         // A second play leaves the evidence of the first alone.
@@ -83,14 +95,9 @@ impl Run {
         self.folder.scenario_dir(&name).attempting(|| format!("make a folder for {scenario}"))
     }
 
-    /// Records that a fixture is ready, and adds its facts to the reports' header.
+    /// Records that a fixture is ready, whose facts are then in the reports' header.
     pub fn fixture_ready(&self, name: &str, took: Duration, facts: BTreeMap<String, String>) {
-        self.write(&Event::FixtureReady {
-            name: name.to_owned(),
-            duration_s: took.as_secs_f64(),
-            facts: facts.clone(),
-        });
-        self.header.lock().unwrap_or_else(PoisonError::into_inner).stack.extend(facts);
+        self.write(&Event::FixtureReady { name: name.to_owned(), duration_s: took.as_secs_f64(), facts });
     }
 
     /// Records a repair and what made it necessary.
@@ -103,24 +110,37 @@ impl Run {
         let _ = self.record.write(event);
     }
 
-    pub fn finished(&self, outcome: Outcome) {
+    /// Records an outcome, and returns it with the findings that the record has of its play: those of a play that was abandoned
+    /// or panicked as well.
+    pub fn finished(&self, outcome: Outcome) -> Outcome {
+        // The record has each finding as a failed check already.
+        let outcome = Outcome { findings: Vec::new(), ..outcome };
         self.write(&Event::ScenarioFinished(outcome.clone()));
-        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
+        self.fold().result_of(&outcome.scenario).cloned().unwrap_or(outcome)
     }
 
     /// The outcome of the last scenario that has one.
     pub fn last(&self) -> Option<Outcome> {
-        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).last().cloned()
+        self.fold().results().last().cloned()
     }
 
     /// The reason why a run without failures is no success: none of its plays proved anything. None for any other run.
     pub fn unproved(&self) -> Option<String> {
-        unproved(&self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
+        unproved(&self.outcomes())
     }
 
     /// Lines about the use of the run's time.
     pub fn spent(&self) -> Vec<String> {
-        spent::lines(&self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
+        spent::lines(&self.outcomes())
+    }
+
+    fn outcomes(&self) -> Vec<Outcome> {
+        self.fold().results().cloned().collect()
+    }
+
+    /// Nothing may be written to the record while the fold is held: it takes every event.
+    fn fold(&self) -> MutexGuard<'_, Fold<()>> {
+        locked(&self.fold)
     }
 
     /// Closes the record and writes the reports.
@@ -139,9 +159,7 @@ impl Run {
 
     /// Writes the last line of the record, the JUnit reports and the HTML report.
     fn report(&self, also: Option<&Path>) -> Result<()> {
-        let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
-        let count =
-            |verdict: Verdict| outcomes.iter().filter(|outcome| outcome.verdict == verdict).count() as u32;
+        let count = |verdict: Verdict| self.fold().count(verdict) as u32;
         self.write(&Event::RunFinished(RunEnd {
             passed: count(Verdict::Passed),
             failed: count(Verdict::Failed),
@@ -149,7 +167,7 @@ impl Run {
             errors: count(Verdict::Error),
             duration_s: self.begin.elapsed().as_secs_f64(),
         }));
-        let results = Results { header: self.header(), outcomes: outcomes.clone(), lost: self.record.lost() };
+        let results = Results { header: self.header(), outcomes: self.outcomes(), lost: self.record.lost() };
         // One that cannot be written, as on a full disk, keeps none of the others from their places.
         let folders = write_junit(&self.folder.junit_path(), &results);
         let others = also.map_or(Ok(()), |path| self.report_beside(path, &results));

@@ -71,9 +71,7 @@ where
     pub fn release(self: &Arc<Self>) -> Option<Outcome> {
         let found = self.last_look();
         self.slot.release();
-        let outcome = found?;
-        self.run.finished(outcome.clone());
-        Some(outcome)
+        found.map(|outcome| self.run.finished(outcome))
     }
 
     fn last_look(self: &Arc<Self>) -> Option<Outcome> {
@@ -117,12 +115,10 @@ where
             ignored: self.file.ignored_because(&scenario).is_some(),
             ..outcome
         };
-        let verdict = outcome.verdict;
-        let text = outcome.failure_text();
-        self.run.finished(outcome);
+        let outcome = self.run.finished(outcome);
         // libtest writes its result next.
         drop(shown);
-        completion(verdict, text)
+        completion(outcome.verdict, outcome.failure_text())
     }
 
     pub fn is_stopped(&self) -> bool {
@@ -131,6 +127,11 @@ where
 
     pub fn record(&self) -> &Record {
         &self.run.record
+    }
+
+    /// The outcome of the last scenario that has one.
+    pub fn last(&self) -> Option<Outcome> {
+        self.run.last()
     }
 
     /// The whole fixture of a profile, and the time spent on making it whole.

@@ -5,7 +5,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::record::{Envelope, Event, Fold, LostLines, RecordedLeg};
+use crate::record::{Envelope, Event, Finding, Fold, LostLines, RecordedLeg};
 use crate::scenario::Side;
 use crate::sys::words::first_line;
 
@@ -48,7 +48,7 @@ impl Live {
                 self.starting = None;
             }
             Event::LegStarted { guest, .. } => self.guest(guest).leg = RecordedLeg::begin(t_ms, event),
-            Event::CheckFailed { guest, check, seen, .. } => {
+            Event::CheckFailed(Finding { guest, check, seen, .. }) => {
                 if let Some(broken) = broken {
                     let of = guest.as_ref().map(|guest| format!(" of {guest}")).unwrap_or_default();
                     broken.push(format!("{check}{of}: {}", first_line(seen)));

@@ -2,7 +2,7 @@
 
 use super::lines::{clock, counts, ending, printable};
 use super::live::Live;
-use crate::record::{Event, Outcome, RunEnd, Verdict};
+use crate::record::{Event, Finding, Outcome, RunEnd, Verdict};
 use crate::sys::words::first_line;
 
 /// The line of an event, if it matters; `live` has taken it in already. Without a newline, and all printable ASCII.
@@ -28,7 +28,7 @@ pub fn line(live: &Live, event: &Event) -> Option<String> {
             let disagreement = clocks.disagreement().map(|text| format!("; {text}")).unwrap_or_default();
             format!("  {guest}: {direction}, downtime {:.0} ms{disagreement}", clocks.reported_ms)
         }
-        Event::CheckFailed { guest, check, expected, seen, .. } => {
+        Event::CheckFailed(Finding { guest, check, expected, seen, .. }) => {
             let of = guest.as_ref().map(|guest| format!(" of {guest}")).unwrap_or_default();
             let expected = first_line(expected);
             format!("  FAILED {check}{of}: {} (expected: {expected})", first_line(seen))
@@ -38,7 +38,7 @@ pub fn line(live: &Live, event: &Event) -> Option<String> {
         Event::HarnessHalted { duration_s, .. } => {
             format!("  multivm itself did not run for {duration_s:.1} s")
         }
-        Event::ScenarioFinished(outcome) => finished(live, outcome),
+        Event::ScenarioFinished(outcome) => finished(live, live.run.result_of(&outcome.scenario)?),
         Event::RunFinished(RunEnd { duration_s, .. }) => {
             format!("finished after {}: {}", clock(*duration_s), counts(live))
         }

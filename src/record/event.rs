@@ -19,7 +19,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Disagreement, DomainEvent, LegError, LostLines, Outcome, Stats};
+use super::{Disagreement, DomainEvent, Finding, LegError, LostLines, Outcome, Stats};
 use crate::scenario::Direction;
 
 /// Version of the record's format, `v` in the first line.
@@ -346,24 +346,8 @@ pub enum Event {
         /// The name of each check, and what it saw.
         held: Vec<(String, String)>,
     },
-    /// A check that did not hold. The outcome has it as a finding.
-    CheckFailed {
-        /// The guest that was judged; absent for a host or the whole fleet.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        guest: Option<String>,
-        /// The round of the move that was judged, counted from 1; absent before the first and after the last move.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        round: Option<u32>,
-        /// The direction of the move that was judged; absent before the first and after the last move.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        direction: Option<Direction>,
-        /// The name of the check, as in a finding of the outcome.
-        check: String,
-        /// What a good run shows.
-        expected: String,
-        /// What the check saw.
-        seen: String,
-    },
+    /// A check that did not hold: a finding of the scenario's last play.
+    CheckFailed(Finding),
     /// The probe stream of one guest over a whole scenario.
     ProbeSummary {
         /// The guest that was probed.
@@ -401,7 +385,7 @@ pub enum Event {
     PartStarted(Part),
     /// Lines before this one could not be written when they were due. This is the first line that could.
     LinesLost(LostLines),
-    /// A scenario ended.
+    /// A scenario ended. Its findings are the [`Event::CheckFailed`] of its last play.
     ScenarioFinished(Outcome),
     /// The run ended in an orderly way. A record without it was cut off.
     RunFinished(RunEnd),
@@ -448,7 +432,7 @@ impl Event {
             | Event::Downtime { .. }
             | Event::BusyCpus { .. }
             | Event::ChecksHeld { .. }
-            | Event::CheckFailed { .. }
+            | Event::CheckFailed(_)
             | Event::Repair { .. }
             | Event::PartStarted(_)
             | Event::ScenarioFinished(_)
@@ -472,7 +456,7 @@ impl Event {
             Event::GuestSpeed { .. } => "guest_speed",
             Event::BusyCpus { .. } => "busy_cpus",
             Event::ChecksHeld { .. } => "checks_held",
-            Event::CheckFailed { .. } => "check_failed",
+            Event::CheckFailed(_) => "check_failed",
             Event::ProbeSummary { .. } => "probe_summary",
             Event::Repair { .. } => "repair",
             Event::HarnessHalted { .. } => "harness_halted",

@@ -1,8 +1,10 @@
 //! One pass over the events of a record: assigns each to the play of a scenario, and finds the result of every play.
 //!
 //! A scenario that begins again before it has a result is one play, of which the last attempt counts. A scenario that begins
-//! again after its result, as in a merged record, is another play.
+//! again after its result, as in a merged record, is another play. The findings of a play are the checks that failed in its
+//! last attempt.
 
+use std::mem;
 use std::time::Duration;
 
 use super::lost::add_lost;
@@ -36,8 +38,10 @@ pub struct Play<D> {
     pub began: Option<Envelope>,
     /// The number of attempts.
     pub times: u32,
-    /// The play's result in the record.
+    /// The play's result in the record, with its findings.
     result: Option<Outcome>,
+    /// The findings of the last attempt, until the play has a result.
+    findings: Vec<Finding>,
     last_event: String,
     pub details: D,
 }
@@ -76,6 +80,9 @@ impl<D: Default> Fold<D> {
         }
         let play = self.current.and_then(|place| self.plays.get_mut(place))?;
         play.note(event);
+        if let Event::CheckFailed(finding) = event {
+            play.findings.push(finding.clone());
+        }
         Some(&mut play.details)
     }
 
@@ -84,9 +91,14 @@ impl<D: Default> Fold<D> {
         self.current.and_then(|place| self.plays.get(place))
     }
 
-    /// All results in the record.
-    pub fn results(&self) -> impl Iterator<Item = &Outcome> {
+    /// All results in the record, with their findings.
+    pub fn results(&self) -> impl DoubleEndedIterator<Item = &Outcome> {
         self.plays.iter().filter_map(|play| play.result.as_ref())
+    }
+
+    /// The last result of the scenario of this name, with its findings.
+    pub fn result_of(&self, scenario: &str) -> Option<&Outcome> {
+        self.results().rfind(|outcome| outcome.scenario == scenario)
     }
 
     /// The time of the last line, on the clock of `t_ms`.
@@ -109,6 +121,7 @@ impl<D: Default> Fold<D> {
         let play = &mut self.plays[place];
         play.began = Some(envelope.clone());
         play.times += 1;
+        play.findings.clear();
         play.details = D::default();
         self.current = Some(place);
     }
@@ -116,7 +129,13 @@ impl<D: Default> Fold<D> {
     fn finish(&mut self, outcome: &Outcome) {
         // Ignored and not run scenarios have a result without a start.
         let place = self.open(&outcome.scenario).unwrap_or_else(|| self.another(&outcome.scenario));
-        self.plays[place].result = Some(outcome.clone());
+        let play = &mut self.plays[place];
+        let mut findings = mem::take(&mut play.findings);
+        // A record of an earlier multivm has them with the advice, which its failed checks lack.
+        if !outcome.findings.is_empty() {
+            findings = outcome.findings.clone();
+        }
+        play.result = Some(Outcome { findings, ..outcome.clone() });
         self.current = self.current.filter(|current| *current != place);
     }
 
@@ -131,6 +150,7 @@ impl<D: Default> Fold<D> {
             began: None,
             times: 0,
             result: None,
+            findings: Vec::new(),
             last_event: String::new(),
             details: D::default(),
         });
@@ -171,24 +191,15 @@ impl<D> Play<D> {
     fn without_result(&self, began: &Envelope, end: &Envelope) -> Outcome {
         let mut outcome = Outcome::new(&self.scenario, Verdict::Error, began.at);
         outcome.duration = Duration::from_millis(end.t_ms.saturating_sub(began.t_ms));
-        outcome.findings.push(Finding {
-            check: "no_result".to_string(),
-            guest: None,
-            round: None,
-            direction: None,
-            expected: "a result".to_string(),
-            seen: format!(
-                "the scenario began at {}, its last event is {}, and the record ends at {}",
-                rfc3339_text(began.at),
-                self.last_event,
-                rfc3339_text(end.at)
-            ),
-            try_next: Some(
-                "find out what ended multivm: a CI timeout, `kill -9`, the OOM killer (`dmesg`), a power loss; \
-                 `multivm reap` undoes what the run left behind"
-                    .to_string(),
-            ),
-        });
+        outcome.findings.clone_from(&self.findings);
+        outcome.reason = Some(format!(
+            "no result: the scenario began at {}, its last event is {}, and the record ends at {}\n\
+             find out what ended multivm: a CI timeout, `kill -9`, the OOM killer (`dmesg`), a power loss; `multivm reap` undoes \
+             what the run left behind",
+            rfc3339_text(began.at),
+            self.last_event,
+            rfc3339_text(end.at)
+        ));
         outcome
     }
 }
@@ -240,7 +251,62 @@ mod tests {
         assert_eq!(told(&fold), [("a", 2, 1), ("a", 1, 2)]);
         let verdicts: Vec<Verdict> = fold.outcomes().iter().map(|outcome| outcome.verdict).collect();
         assert_eq!(verdicts, [Verdict::Passed, Verdict::Error]);
-        assert!(fold.outcomes()[1].findings[0].seen.contains("its last event is busy_cpus"));
+        assert!(fold.outcomes()[1].reason.as_ref().unwrap().contains("its last event is busy_cpus"));
+    }
+
+    fn found(check: &str) -> Event {
+        Event::CheckFailed(Finding {
+            check: check.into(),
+            guest: None,
+            round: None,
+            direction: None,
+            expected: "e".into(),
+            seen: "s".into(),
+            try_next: None,
+        })
+    }
+
+    /// The checks of the findings of each outcome.
+    fn findings(fold: &Fold<u32>) -> Vec<Vec<String>> {
+        let checks = |outcome: Outcome| outcome.findings.into_iter().map(|finding| finding.check).collect();
+        fold.outcomes().into_iter().map(checks).collect()
+    }
+
+    #[test]
+    fn the_findings_are_those_of_the_play_that_counts() {
+        let fold = fold(&[
+            found("between"),
+            started("a"),
+            found("abandoned"),
+            started("a"),
+            found("one"),
+            found("two"),
+            finished("a"),
+            found("between"),
+            started("a"),
+            finished("a"),
+            started("cut"),
+            found("three"),
+        ]);
+        assert_eq!(findings(&fold), [vec!["one", "two"], vec![], vec!["three"]]);
+        assert_eq!(fold.result_of("a").unwrap().findings, [], "the last one of that name");
+        let cut = &fold.outcomes()[2];
+        assert!(
+            cut.failure_text().starts_with("no result: the scenario began at "),
+            "{}",
+            cut.failure_text()
+        );
+    }
+
+    #[test]
+    fn a_result_of_an_earlier_multivm_has_its_findings_itself_and_none_counts_twice() {
+        let old = r#"{"event":"scenario_finished","scenario":"a","verdict":"failed","findings":
+            [{"check":"memory","expected":"e","seen":"s","try_next":"t"}],
+            "started":"2026-01-02T03:04:05.000Z","duration_s":1.0,"numbers":{}}"#;
+        let fold = fold(&[started("a"), found("memory"), serde_json::from_str(old).unwrap()]);
+        let outcomes = fold.outcomes();
+        let [finding] = &outcomes[0].findings[..] else { panic!("{outcomes:?}") };
+        assert_eq!(finding.try_next.as_deref(), Some("t"));
     }
 
     #[test]

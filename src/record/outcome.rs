@@ -122,8 +122,10 @@ pub struct Outcome {
     /// The reason for the verdict, unless it is a pass or a failure with findings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The checks' findings, in the order of their discovery.
+    /// The checks' findings, in the order of their discovery. A record has each as an [`Event::CheckFailed`](super::Event), and
+    /// only one of an earlier multivm has them here, too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, schemars(skip))]
     pub findings: Vec<Finding>,
     /// The scenario's beginning. In files RFC 3339 in UTC, to the millisecond.
     #[serde(with = "rfc3339")]

@@ -39,16 +39,7 @@ mod tests {
         let scenario = "precopy_cross::in_vms::stress_cpu".to_string();
         let guest = "vm1".to_string();
         let (round, direction, step) = (1, Direction::Back, 2);
-        let mut outcome = Outcome::new(scenario.clone(), Verdict::Failed, SystemTime::UNIX_EPOCH);
-        outcome.findings.push(Finding {
-            check: "reachable".into(),
-            guest: None,
-            round: Some(1),
-            direction: Some(direction),
-            expected: "e\u{2028}\n\"".into(),
-            seen: "s".into(),
-            try_next: None,
-        });
+        let outcome = Outcome::new(scenario.clone(), Verdict::Failed, SystemTime::UNIX_EPOCH);
         vec![
             Event::FixtureReady { name: "fleet".into(), duration_s: 3.0, facts },
             Event::ScenarioStarted { scenario: scenario.clone() },
@@ -96,14 +87,15 @@ mod tests {
                 direction: Some(direction),
                 held: vec![("reboot".into(), "s".into()), ("memory".into(), "s".into())],
             },
-            Event::CheckFailed {
+            Event::CheckFailed(Finding {
+                check: "reachable".into(),
                 guest: None,
-                round: None,
-                direction: None,
-                check: "overlap".into(),
-                expected: "e".into(),
+                round: Some(1),
+                direction: Some(direction),
+                expected: "e\u{2028}\n\"".into(),
                 seen: "s".into(),
-            },
+                try_next: Some("t".into()),
+            }),
             Event::ProbeSummary {
                 guest,
                 sent: 10,

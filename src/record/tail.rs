@@ -88,6 +88,8 @@ fn is_detail(line: &[u8]) -> bool {
         "fixture_ready",
         "guest_panicked",
         "lines_lost",
+        "scenario_started",
+        "check_failed",
         "scenario_finished",
         "repair",
         "run_finished",
@@ -102,8 +104,8 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::record::{Outcome, Verdict};
-    use crate::record::{Record, RunHeader, Stats};
+    use crate::record::{Finding, Outcome, Verdict};
+    use crate::record::{Record, RunHeader, Stats, results_of};
 
     fn names(events: Vec<(Envelope, Event)>) -> Vec<&'static str> {
         events.iter().map(|(_, event)| event.name()).collect()
@@ -145,19 +147,40 @@ mod tests {
     }
 
     #[test]
-    fn of_scenarios_that_are_over_only_their_ends_are_given() {
+    fn of_scenarios_that_are_over_only_their_results_are_given() {
         let folder = tempfile::tempdir().unwrap();
         let record = Record::create(folder.path(), RunHeader::default()).unwrap();
         let sample = || Event::JobSample { guest: "vm1".into(), stats: Stats::default() };
         let finished = || Event::ScenarioFinished(Outcome::new("a", Verdict::Passed, SystemTime::now()));
-        for event in [started(), sample(), finished(), started(), sample(), finished(), started(), sample()] {
+        let found = || {
+            Event::CheckFailed(Finding {
+                check: "memory".into(),
+                guest: None,
+                round: None,
+                direction: None,
+                expected: "e".into(),
+                seen: "s".into(),
+                try_next: None,
+            })
+        };
+        // Of the first scenario the first play does not count.
+        let plays = [started(), found(), sample(), started(), sample(), found(), finished()];
+        for event in plays.into_iter().chain([started(), sample(), finished(), started(), sample()]) {
             record.write(&event).unwrap();
         }
         let mut tail = Tail::open(folder.path()).unwrap();
         tail.present_only();
-        let expected =
-            ["run_started", "scenario_finished", "scenario_finished", "scenario_started", "job_sample"];
-        assert_eq!(names(tail.poll().unwrap()), expected);
+        let events = tail.poll().unwrap();
+        let findings: Vec<usize> =
+            results_of(&events).unwrap().outcomes.iter().map(|outcome| outcome.findings.len()).collect();
+        assert_eq!(findings, [1, 0, 0]);
+        let names_of = |events: Vec<(Envelope, Event)>| -> Vec<&str> {
+            names(events)
+                .into_iter()
+                .filter(|name| !["scenario_started", "check_failed"].contains(name))
+                .collect()
+        };
+        assert_eq!(names_of(events), ["run_started", "scenario_finished", "scenario_finished", "job_sample"]);
         // What is written from now on is the present.
         for event in [sample(), finished(), started()] {
             record.write(&event).unwrap();

@@ -113,7 +113,7 @@ fn case(title: &str, outcome: &Outcome, limits: CaseLimits, run: &str) -> TestCa
 }
 
 fn status(outcome: &Outcome, limits: CaseLimits, run: &str) -> TestCaseStatus {
-    let whole = format!("record.jsonl of the run {run}, in the scenario_finished of this scenario");
+    let whole = format!("record.jsonl of the run {run}, in the lines of this scenario");
     let text = || limits.text(&clean(&outcome.failure_text()), &clean(&whole));
     let (mut status, default_type) = match outcome.verdict {
         Verdict::Passed => return TestCaseStatus::success(),

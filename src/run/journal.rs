@@ -173,21 +173,13 @@ impl<'a> Journal<'a> {
 
     /// Writes a proof that does not hold.
     fn failed(&mut self, proof: Proof) {
-        let (round, direction) = proof.leg.map(|leg| (leg.round, leg.direction)).unzip();
-        self.write(&Event::CheckFailed {
-            guest: proof.guest.clone(),
-            round,
-            direction,
-            check: proof.about.id.into(),
-            expected: proof.expected.clone(),
-            seen: proof.seen.clone(),
-        });
         self.damaged |= proof.is_damage();
         self.chances.extend(proof.about.chance);
         if proof.silent {
             self.silent.extend(proof.guest.clone());
         }
-        self.findings.push(Finding {
+        let (round, direction) = proof.leg.map(|leg| (leg.round, leg.direction)).unzip();
+        let finding = Finding {
             check: proof.about.id.into(),
             guest: proof.guest,
             round,
@@ -195,7 +187,9 @@ impl<'a> Journal<'a> {
             expected: proof.expected,
             seen: proof.seen,
             try_next: proof.advice.map(|advice| advice.text.to_owned()),
-        });
+        };
+        self.write(&Event::CheckFailed(finding.clone()));
+        self.findings.push(finding);
     }
 
     /// Writes the summary of one guest's probes, and every gap.

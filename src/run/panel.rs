@@ -81,7 +81,7 @@ mod tests {
         assert_eq!(*asked.borrow(), ["first", "second", "third"], "a proof that does not hold ends nothing");
         let written = read(folder.path()).unwrap().into_iter().flat_map(|(_, event)| match event {
             Event::ChecksHeld { held, .. } => held.into_iter().map(|(check, _)| (check, true)).collect(),
-            Event::CheckFailed { check, .. } => vec![(check, false)],
+            Event::CheckFailed(finding) => vec![(finding.check, false)],
             _ => Vec::new(),
         });
         let expected = [("reboot", false), ("memory", true), ("memory", true)];

@@ -104,17 +104,6 @@ impl Story {
         outcome.evidence = Some(
             format!("/somewhere/20260102T030405Z-1/scenarios/{}/evidence", name.replace("::", ".")).into(),
         );
-        if verdict == Verdict::Failed {
-            outcome.findings.push(Finding {
-                check: "kernel_log".into(),
-                guest: Some("vm2".into()),
-                round: Some(1),
-                direction: Some(Direction::Out),
-                expected: "no new line of trouble".into(),
-                seen: format!("1 line of trouble: {HOSTILE}"),
-                try_next: None,
-            });
-        }
         self.tell(begin + 20_000, &Event::ScenarioFinished(outcome));
     }
 
@@ -220,14 +209,15 @@ impl Story {
                         held: vec![(check.into(), "what is good".into())],
                     }
                 } else {
-                    Event::CheckFailed {
+                    Event::CheckFailed(Finding {
+                        check: check.into(),
                         guest: Some(guest.into()),
                         round: Some(1),
                         direction: Some(direction),
-                        check: check.into(),
-                        expected: "what is good".into(),
-                        seen: HOSTILE.into(),
-                    }
+                        expected: "no new line of trouble".into(),
+                        seen: format!("1 line of trouble: {HOSTILE}"),
+                        try_next: None,
+                    })
                 },
             );
         }

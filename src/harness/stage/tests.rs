@@ -2,7 +2,7 @@
 //! plays.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use tempfile::TempDir;
@@ -10,7 +10,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::harness::slot::Builder;
 use crate::migration::Again;
-use crate::record::{Event, read};
+use crate::record::{Event, Finding, JUNIT_FILE, read, results_from_record};
+use crate::report::junit;
 use crate::scenario::AllowedLine;
 use crate::sys::wait::{Poll, wait_for};
 
@@ -411,6 +412,40 @@ fn a_play_that_was_abandoned_proves_nothing_later() {
     ground.asked();
     ground.stage.fleet(&ground.stage.profile).unwrap();
     assert_eq!(ground.asked(), ["mend"], "a glance would do after a proof");
+}
+
+/// A check that failed.
+fn found(check: &str) -> Event {
+    Event::CheckFailed(Finding {
+        check: check.into(),
+        guest: None,
+        round: None,
+        direction: None,
+        expected: "whole".into(),
+        seen: "spoilt".into(),
+        try_next: None,
+    })
+}
+
+#[test]
+fn what_was_found_before_a_panic_is_told_and_in_the_record_once() {
+    let ground = Ground::new();
+    ground.then(|context| {
+        context.record.write(&Event::ScenarioStarted { scenario: NAME.into() }).unwrap();
+        context.record.write(&found("memory")).unwrap();
+        panic!("out of cheese")
+    });
+    let text = ground.play(NAME).unwrap_err();
+    assert!(text.contains("out of cheese") && text.contains("memory\n  expected: whole"), "{text}");
+    assert_eq!(ground.outcome().findings, [], "the record has them as failed checks");
+    ground.stage.run.close(None).unwrap();
+    let path = ground.stage.run.path();
+    let outcomes = results_from_record(path).unwrap().outcomes;
+    assert_eq!(outcomes[0].failure_text(), text);
+    let again = ground.folder.path().join("again.xml");
+    junit::write(&again, &results_from_record(path).unwrap()).unwrap();
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+    assert_eq!(read(&path.join(JUNIT_FILE)), read(&again), "a report is the same of a run and of its record");
 }
 
 #[test]

@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime};
 use super::*;
 use crate::record::read;
 use crate::record::results_of;
-use crate::record::{LostLines, Outcome, Stats, Verdict};
+use crate::record::{Finding, LostLines, Outcome, Stats, Verdict};
 use crate::scenario::Direction;
 
 const BEGAN: Duration = Duration::from_secs(1_700_000_000);
@@ -175,7 +175,34 @@ fn a_part_that_was_cut_off_is_said_and_its_scenario_gets_a_result() {
     let outcomes = results_of(&events).unwrap().outcomes;
     let verdicts: Vec<_> = outcomes.iter().map(|one| (one.scenario.as_str(), one.verdict)).collect();
     assert_eq!(verdicts, [("a", Verdict::Error), ("died", Verdict::Error), ("died", Verdict::Passed)]);
-    assert_eq!(outcomes[0].findings[0].check, "no_result");
+    assert!(outcomes[0].reason.as_ref().unwrap().starts_with("no result: "), "{outcomes:?}");
+}
+
+#[test]
+fn each_play_keeps_its_findings() {
+    let found = |check: &str| {
+        Event::CheckFailed(Finding {
+            check: check.into(),
+            guest: None,
+            round: None,
+            direction: None,
+            expected: "e".into(),
+            seen: "s".into(),
+            try_next: None,
+        })
+    };
+    let written = Written::new();
+    let whole = [started("a"), found("missed"), started("a"), found("one"), finished("a", Verdict::Failed)];
+    let whole: Vec<_> = (1..).zip(whole).collect();
+    let cut: Vec<_> = (1..).zip([started("a"), found("two"), started("b"), found("three")]).collect();
+    let paths = [written.part("whole", 0, &[], &whole), written.part("cut", 1, &[], &cut)];
+    let out = written.root.path().join("out");
+    write_merged(&out, &merge("both", &paths).unwrap()).unwrap();
+    assert!(!fs::read_to_string(out.join("record.jsonl")).unwrap().contains("findings"));
+    let outcomes = results_of(&read(&out).unwrap()).unwrap().outcomes;
+    let checks = outcomes.iter().map(|one| one.findings.iter().map(|found| &*found.check).collect());
+    let checks: Vec<Vec<_>> = checks.collect();
+    assert_eq!(checks, [["one"], ["two"], ["three"]]);
 }
 
 #[test]

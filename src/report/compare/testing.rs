@@ -61,11 +61,11 @@ impl Writer {
         })
     }
 
-    pub fn finished(self, scenario: &str, verdict: Verdict) -> Writer {
+    pub fn finished(mut self, scenario: &str, verdict: Verdict) -> Writer {
         let mut outcome = Outcome::new(scenario, verdict, SystemTime::UNIX_EPOCH);
         outcome.duration = Duration::from_secs(12);
         if verdict == Verdict::Failed {
-            outcome.findings.push(Finding {
+            self = self.event(Event::CheckFailed(Finding {
                 check: "reboot".into(),
                 guest: Some("vm2".into()),
                 round: Some(1),
@@ -73,7 +73,7 @@ impl Writer {
                 expected: "e".into(),
                 seen: "s".into(),
                 try_next: None,
-            });
+            }));
         }
         self.event(Event::ScenarioFinished(outcome))
     }

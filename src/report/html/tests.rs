@@ -18,26 +18,18 @@ fn run(text: &str, folder: &str) -> RunView {
     let mut outcome = Outcome::new(format!("precopy_orderly::in_vms::{text}"), Verdict::Failed, at);
     outcome.reason = Some(text.into());
     outcome.evidence = Some(format!("/r/20260102T030405Z-1/{folder}").into());
-    outcome.findings.push(Finding {
-        check: text.into(),
-        guest: Some(text.into()),
-        round: None,
-        direction: None,
-        expected: text.into(),
-        seen: text.into(),
-        try_next: Some(text.into()),
-    });
     let events = [
         Event::RunStarted(header),
         Event::ScenarioStarted { scenario: outcome.scenario.clone() },
-        Event::CheckFailed {
+        Event::CheckFailed(Finding {
+            check: text.into(),
             guest: Some(text.into()),
             round: None,
             direction: None,
-            check: text.into(),
             expected: text.into(),
             seen: text.into(),
-        },
+            try_next: Some(text.into()),
+        }),
         Event::ScenarioFinished(outcome),
         Event::Repair { part: RepairedPart::Guest, what: text.into(), why: text.into() },
     ];

@@ -5,7 +5,7 @@ use std::mem;
 use super::{
     CheckView, FixtureView, GapView, LegView, LoadView, ProbeView, RepairView, RunView, ScenarioView,
 };
-use crate::record::{Envelope, Event, Fold, RecordedLeg, titled};
+use crate::record::{Envelope, Event, Finding, Fold, RecordedLeg, titled};
 
 /// The views so far.
 #[derive(Default)]
@@ -106,7 +106,7 @@ impl ScenarioView {
                     seen,
                 }));
             }
-            Event::CheckFailed { guest, round, direction, check, expected, seen } => {
+            Event::CheckFailed(Finding { guest, round, direction, check, expected, seen, .. }) => {
                 let expected = Some(expected);
                 self.checks.push(CheckView {
                     t_ms,

@@ -223,7 +223,7 @@ fn a_run_that_was_cut_off_has_what_there_was() {
     assert_eq!(view.header.stack["a"], "b");
     let scenario = &view.scenarios[0];
     assert_eq!((scenario.ended, scenario.outcome.verdict), (false, Verdict::Error));
-    assert!(scenario.outcome.findings[0].seen.contains("its last event is job_sample"));
+    assert!(scenario.outcome.reason.as_ref().unwrap().contains("its last event is job_sample"));
     assert_eq!(scenario.outcome.duration, Duration::from_millis(1_300));
     let LegView { leg, samples } = &scenario.legs[0];
     assert_eq!((leg.end.as_ref(), samples.len()), (None, 1));
