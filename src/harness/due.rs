@@ -1,7 +1,7 @@
 //! The deadline of one scenario, which whoever plays it sets part by part, and whoever attends it reads.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::sys::parallel::locked;
@@ -10,7 +10,7 @@ use crate::sys::parallel::locked;
 #[derive(Default)]
 pub struct Due {
     part: Mutex<Option<Part>>,
-    abandoned: AtomicBool,
+    abandoned: Arc<AtomicBool>,
 }
 
 #[derive(Clone, Copy)]
@@ -40,6 +40,11 @@ impl Due {
 
     pub fn abandon(&self) {
         self.abandoned.store(true, Ordering::SeqCst);
+    }
+
+    /// Set when the scenario is abandoned.
+    pub fn abandoned(&self) -> &Arc<AtomicBool> {
+        &self.abandoned
     }
 
     pub fn is_abandoned(&self) -> bool {

@@ -266,7 +266,7 @@ where
         match self.run.scenario_folder(&scenario.name()) {
             Ok(folder) => {
                 let context = Context {
-                    record: &self.run.record,
+                    record: &self.run.record.until(due.abandoned()),
                     allowed_lines: self.file.allowed_lines(),
                     budget: &self.file.budget_of(scenario),
                     folder: &folder,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Instant, SystemTime};
 
@@ -19,6 +20,8 @@ pub const FILE_NAME: &str = "record.jsonl";
 #[derive(Clone)]
 pub struct Record {
     inner: Arc<Inner>,
+    /// Set when the play is over that this clone belongs to.
+    over: Arc<AtomicBool>,
 }
 
 struct Inner {
@@ -65,9 +68,15 @@ impl Record {
                 lost: Mutex::default(),
                 sinks: Mutex::new(Vec::new()),
             }),
+            over: Arc::default(),
         };
         record.write(&Event::RunStarted(header))?;
         Ok(record)
+    }
+
+    /// A clone for one play, which writes nothing any more once `over` is set: the lines are another play's then.
+    pub fn until(&self, over: &Arc<AtomicBool>) -> Record {
+        Record { inner: Arc::clone(&self.inner), over: Arc::clone(over) }
     }
 
     /// The record's path.
@@ -102,6 +111,9 @@ impl Record {
     /// the next line that can be written follows on an [`Event::LinesLost`], and [`Record::complete`] fails from then on: a
     /// caller that must go on may leave it at that.
     pub fn write(&self, event: &Event) -> Result<(), ReportError> {
+        if self.over.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         let written = self.append(event);
         for sink in self.sinks() {
             sink(event);
@@ -296,6 +308,7 @@ mod tests {
     fn a_full_disk_is_an_error_and_the_observers_are_told() {
         let full = OpenOptions::new().append(true).open("/dev/full").unwrap();
         let record = Record {
+            over: Arc::default(),
             inner: Arc::new(Inner {
                 path: "/dev/full".into(),
                 start: Instant::now(),

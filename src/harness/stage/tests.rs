@@ -449,6 +449,22 @@ fn what_was_found_before_a_panic_is_told_and_in_the_record_once() {
 }
 
 #[test]
+fn a_play_that_was_abandoned_writes_nothing_later() {
+    let ground = Ground::limited(Duration::from_millis(10), false);
+    let ((hold, held), (tell, ended)) = (channel::<()>(), channel());
+    ground.then(move |context| {
+        let _ = held.recv();
+        context.record.write(&found("memory")).unwrap();
+        tell.send(()).unwrap();
+        came_to(NAME, Verdict::Passed)
+    });
+    ground.play(NAME).unwrap_err();
+    hold.send(()).unwrap();
+    ended.recv().unwrap();
+    assert!(!ground.events().iter().any(|event| matches!(event, Event::CheckFailed(_))));
+}
+
+#[test]
 fn the_floor_is_measured_once_a_mode_and_order_and_only_after_a_pass() {
     let ground = Ground::limited(Duration::from_secs(3600), true);
     ground.then(|_| came_to(NAME, Verdict::Failed));
