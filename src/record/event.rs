@@ -44,7 +44,7 @@ pub struct RunHeader {
     /// The command line, program first, secrets blanked.
     pub command: Vec<String>,
     /// Facts about the hosts and their software: `source.kernel`, `target.qemu`, `accelerator`, ...
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub stack: BTreeMap<String, String>,
     /// The profile with all overrides applied: sizes, counts and times of this run.
     #[serde(default, skip_serializing_if = "Value::is_null")]
@@ -208,7 +208,7 @@ pub enum Event {
         /// How long the fixture took to build, in seconds.
         duration_s: f64,
         /// Facts about the fixture: versions, sizes, addresses.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         facts: BTreeMap<String, String>,
     },
     /// One more of the guests that are being started answers.

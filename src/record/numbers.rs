@@ -99,6 +99,11 @@ pub struct Numbers {
 }
 
 impl Numbers {
+    /// Whether nothing was measured.
+    pub fn is_empty(&self) -> bool {
+        *self == Numbers::default()
+    }
+
     /// All numbers that exist, by name.
     pub fn named(&self) -> Vec<(String, Value)> {
         match serde_json::to_value(self) {

@@ -136,7 +136,7 @@ pub struct Outcome {
     #[cfg_attr(test, schemars(with = "f64"))]
     pub duration: Duration,
     /// The numbers that deserve a line in a report.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Numbers::is_empty")]
     pub numbers: Numbers,
     /// The seed of the scenario's random choices; absent if it makes none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
