@@ -2,7 +2,7 @@
 
 use humantime::format_duration;
 
-use super::row::{ABORTED, ModeRow};
+use super::row::ModeRow;
 use crate::scenario::AtTimeout;
 
 pub(super) static ROW: ModeRow = ModeRow {
@@ -18,7 +18,7 @@ pub(super) static ROW: ModeRow = ModeRow {
         format!("over when the rest can be sent in {limit} (QEMU's downtime-limit)")
     },
     at_timeout: |profile| match profile.at_timeout {
-        AtTimeout::Abort => ABORTED,
+        AtTimeout::Abort => "it is aborted, which fails the scenario",
         AtTimeout::Suspend => "the guest is suspended so that it can complete, which fails the check `live`",
         AtTimeout::SuspendAllowed => "the guest is suspended so that it can complete, which is allowed",
     },

@@ -25,6 +25,3 @@ pub struct ModeRow {
     /// The fate of a late migration, for the explanation of a scenario.
     pub at_timeout: fn(&Profile) -> &'static str,
 }
-
-/// The explanation of an aborted migration.
-pub(super) const ABORTED: &str = "it is aborted, which fails the scenario";
