@@ -158,6 +158,23 @@ fn what_is_not_there_is_refused_for_its_own_reason(
     assert!(!said.contains("::set_"), "nobody asked for sizes: {said}");
 }
 
+/// A reader tries the names that pages and sources give as examples, so the file must have them.
+#[rstest]
+#[case::readme(include_str!("../README.md"))]
+#[case::file(include_str!("../scenarios.toml"))]
+#[case::writing(include_str!("../docs/writing-scenarios.md"))]
+#[case::transports(include_str!("../src/scenario/transport.rs"))]
+fn every_example_of_a_name_is_a_scenario(file: ScenarioFile, #[case] text: &str) {
+    let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && !"_:".contains(letter));
+    let names = words.filter_map(|word| word.trim_end_matches(':').parse::<Scenario>().ok());
+    let unsized_names: BTreeSet<String> =
+        names.map(|scenario| Scenario { sizing: None, ..scenario }.name()).collect();
+    assert!(!unsized_names.is_empty());
+    for name in unsized_names {
+        file.named(&name).unwrap_or_else(|why| panic!("{name}: {why}"));
+    }
+}
+
 #[rstest]
 fn the_quick_set_has_every_mode_order_tool_and_kind(file: ScenarioFile) {
     let quick = file.members(file.set("quick").unwrap());

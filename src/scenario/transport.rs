@@ -18,7 +18,7 @@ pub struct TransportRow {
     /// The way in which memory is sent, as the end of the sentence `Memory is sent ...`.
     pub text: &'static str,
     /// A name for this transport in a particular order, which stands in a scenario's name for both. In every other order
-    /// the name of the transport comes behind the rest: `precopy_cross::in_vms::stress_cpu::xbzrle`.
+    /// the name of the transport comes behind the rest: `precopy_cross::in_vms::stress_cpu::multifd`.
     pub(super) known_as: Option<(&'static str, Order)>,
 }
 
