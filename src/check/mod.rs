@@ -47,6 +47,13 @@ pub use look::GuestLook;
 pub use proof::Proof;
 use proof::lines;
 
+use crate::scenario::Scenario;
+
+/// The checks that a scenario is asked for, in the order of the table.
+pub fn applying(scenario: &Scenario) -> impl Iterator<Item = &'static dyn Check> {
+    CHECKS.iter().copied().filter(|check| check.applies(scenario))
+}
+
 /// Every check, in the order of README's table.
 pub static CHECKS: &[&dyn Check] = &[
     &migration::Migrated,

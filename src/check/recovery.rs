@@ -19,6 +19,7 @@ pub static ABOUT: About = About {
     how: "from a guest's start on the other host to its next move, or to the end of the scenario, its network is not silent for longer \
           than `max_recovery`, and loses at most a fifth of the probes",
     asked: &[Moment::End],
+    only: Some("guests that do not boot while they move"),
     advice: &[SILENT_AT_ONCE, SILENT_LATER, LOSSY],
     ..About::BASE
 };

@@ -9,7 +9,7 @@ mod tests;
 
 use humantime::format_duration;
 
-use crate::check::{CHECKS, Check};
+use crate::check::applying;
 use crate::migration::{self, Pace};
 use crate::plan::{self, SEED_VARIABLE, Seed, Step};
 use crate::scenario::{Profile, Scenario};
@@ -86,15 +86,10 @@ fn moves(scenario: &Scenario, profile: &Profile, seed: Seed) -> Vec<String> {
 
 fn proofs(scenario: &Scenario, profile: &Profile) -> Vec<String> {
     let mut lines = vec!["Proved, by the names that findings have:".to_owned()];
-    lines.extend(checks(scenario).map(|check| {
+    lines.extend(applying(scenario).map(|check| {
         let about = check.about();
         let asked: Vec<String> = about.asked.iter().map(ToString::to_string).collect();
         format!("  - {} ({}): {}", about.id, asked.join(", "), check.explain(scenario, profile))
     }));
     lines
-}
-
-/// The checks that the scenario is asked for.
-fn checks(scenario: &Scenario) -> impl Iterator<Item = &'static dyn Check> {
-    CHECKS.iter().copied().filter(|check| check.applies(scenario))
 }

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use rstest::{fixture, rstest};
 
 use super::*;
+use crate::check::{About, CHECKS};
+use crate::load::ToolCommands;
 use crate::migration::Move;
 use crate::plan::{Direction, Side};
-use crate::scenario::{AtTimeout, Bytes, Mode, ScenarioFile, Transport};
+use crate::scenario::{AtTimeout, Bytes, Mode, Room, ScenarioFile, Transport};
 
 const SEED: Seed = Seed(42);
 
@@ -122,24 +124,8 @@ fn the_flags_are_those_that_libvirt_is_handed(file: ScenarioFile) {
     }
 }
 
-/// The checks that one kind of scenario asks and another does not. All others are asked of every scenario.
-fn is_asked(check: &str, scenario: &Scenario) -> bool {
-    let name = scenario.name();
-    let is_compressed = name.contains("_compressed::") || name.ends_with("::xbzrle");
-    let at_once = ["_simultaneous::", "_cross::", "_random::"].iter().any(|order| name.contains(order));
-    match check {
-        "live" => name.starts_with("precopy_"),
-        "post_copy" => name.starts_with("postcopy_"),
-        "transport" => is_compressed || name.ends_with("::multifd"),
-        "overlap" => at_once,
-        "load" => !name.contains("::booting::"),
-        "booting" => name.contains("::booting::"),
-        "speed" | "recovery" => !name.contains("::migrated_vm"),
-        _ => true,
-    }
-}
-
-/// The checks that are explained are those of the table that the scenario's name asks for, for every scenario there is.
+/// The checks that are explained are those that a scenario begins, each with the moments of its description, for every scenario
+/// there is.
 #[rstest]
 fn the_proofs_are_those_that_apply(file: ScenarioFile) {
     let lab = file.profile("lab").unwrap();
@@ -147,11 +133,51 @@ fn the_proofs_are_those_that_apply(file: ScenarioFile) {
         let lines = explain(&scenario, lab, SEED);
         let told: Vec<&str> = list(&lines, "Proved, ")
             .into_iter()
-            .map(|line| line.strip_prefix("- ").and_then(|line| line.split(' ').next()).unwrap())
+            .map(|line| line.strip_prefix("- ").and_then(|line| line.split_once(": ")).unwrap().0)
             .collect();
-        let all = CHECKS.iter().map(|check| check.about().id);
-        let asked: Vec<&str> = all.filter(|check| is_asked(check, &scenario)).collect();
-        assert_eq!(told, asked, "{scenario}");
+        let asked = CHECKS.iter().filter(|check| check.applies(&scenario)).map(|check| {
+            let About { id, asked, .. } = check.about();
+            let moments: Vec<String> = asked.iter().map(ToString::to_string).collect();
+            format!("{id} ({})", moments.join(", "))
+        });
+        assert_eq!(told, asked.collect::<Vec<_>>(), "{scenario}");
+    }
+}
+
+/// A check says which scenarios it is asked of if some are not, and only then.
+#[rstest]
+fn a_check_that_some_scenarios_do_not_ask_says_so(file: ScenarioFile) {
+    let scenarios = everything(&file);
+    for check in CHECKS {
+        let About { id, only, .. } = check.about();
+        let asking = scenarios.iter().filter(|scenario| check.applies(scenario)).count();
+        assert!(asking > 0, "{id}: no scenario asks it");
+        assert_eq!(only.is_some(), asking < scenarios.len(), "{id}: {asking} scenarios ask it");
+    }
+}
+
+/// The loads that are explained are the commands that are started, in the same places, for every scenario there is.
+#[rstest]
+fn the_loads_are_those_that_are_played(file: ScenarioFile, #[values("lab", "reference")] profile: &str) {
+    let room = |_| Room { cpu_percent: 400, memory_left: Bytes(4 << 30) };
+    for scenario in everything(&file) {
+        let profile = file.profile_of(&scenario, file.profile(profile).unwrap());
+        let played = ToolCommands::of(&scenario, &profile, room);
+        let in_guest =
+            played.in_guest.iter().map(|command| ("every guest".to_owned(), command.words.join(" ")));
+        let on_hosts = played
+            .on_hosts
+            .iter()
+            .map(|(side, command)| (format!("the {side} host"), command.words[0].clone()));
+        let lines = explain(&scenario, &profile, SEED);
+        let told = lines.iter().filter_map(|line| {
+            let (place, rest) = line.strip_prefix("Load ")?.split_once(": `")?;
+            let place = place.trim_start_matches("in ").trim_start_matches("on ");
+            Some((place.to_owned(), rest.split_once('`')?.0.to_owned()))
+        });
+        assert_eq!(told.collect::<Vec<_>>(), in_guest.chain(on_hosts).collect::<Vec<_>>(), "{scenario}");
+        let boots = lines.iter().any(|line| line.starts_with("Load: "));
+        assert_eq!(boots, played == ToolCommands::default(), "{scenario}");
     }
 }
 

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::stress::sample;
-use super::{BootLoad, BootLog, LoadLook, Loads, Place, Timeline, ToolCommand, memory_left};
+use super::{BootLoad, BootLog, LoadLook, Loads, Place, Timeline, ToolCommand, ToolCommands, memory_left};
 use crate::failure::Result;
 use crate::guest::Fleet;
 use crate::remote::Observation;
-use crate::scenario::{HostShare, Load, Room, Scenario, Side, Workload};
+use crate::scenario::{Room, Scenario, Side, Workload};
 use crate::sys::parallel::at_once;
 
 /// The running load.
@@ -49,9 +49,7 @@ impl<'a> ActiveLoad<'a> {
     pub fn start(scenario: &Scenario, fleet: &'a Fleet, hosts: &[Observation; 2]) -> Result<ActiveLoad<'a>> {
         let mut active = ActiveLoad { loads: Vec::new(), boots: None, watch: LoadWatch::default() };
         match scenario.workload {
-            Workload::Stress { load, share } => {
-                active.start_tools(fleet, wanted(scenario, fleet, hosts, (load, share)))?;
-            }
+            Workload::Stress { .. } => active.start_tools(fleet, wanted(scenario, fleet, hosts))?,
             Workload::Boot(booting) => match (booting.row().load_guests)(fleet.load_guests.len()) {
                 0 => {}
                 count => active.start_boots(fleet, count)?,
@@ -125,27 +123,16 @@ impl<'a> ActiveLoad<'a> {
 }
 
 /// The commands, each with its machine.
-fn wanted(
-    scenario: &Scenario,
-    fleet: &Fleet,
-    hosts: &[Observation; 2],
-    (load, share): (Load, Option<HostShare>),
-) -> Vec<(Place, ToolCommand)> {
-    let kind = load.row().kind;
-    let mut wanted = Vec::new();
-    if scenario.location.in_guests() {
-        let command = ToolCommand::new(load, &(kind.in_guest)(&fleet.profile), None);
-        wanted.extend(fleet.guests.iter().cloned().map(|guest| (Place::Guest(guest), command.clone())));
-    }
-    for side in scenario.location.hosts() {
-        let host = fleet.hosts.get(*side);
-        let seen = &hosts[usize::from(*side == Side::Target)];
-        let room = Room {
-            cpu_percent: host.entry.cpu_percent,
-            memory_left: memory_left(host, seen, &fleet.profile),
-        };
-        let size = (kind.on_host)(share.unwrap_or(HostShare::Half), &room);
-        wanted.push((Place::host(fleet, *side), ToolCommand::new(load, &size, Some((kind.basis)(&room)))));
-    }
-    wanted
+fn wanted(scenario: &Scenario, fleet: &Fleet, hosts: &[Observation; 2]) -> Vec<(Place, ToolCommand)> {
+    let room = |side: Side| {
+        let host = fleet.hosts.get(side);
+        let seen = &hosts[usize::from(side == Side::Target)];
+        Room { cpu_percent: host.entry.cpu_percent, memory_left: memory_left(host, seen, &fleet.profile) }
+    };
+    let ToolCommands { in_guest, on_hosts } = ToolCommands::of(scenario, &fleet.profile, room);
+    let in_guests = in_guest.into_iter().flat_map(|command| {
+        fleet.guests.iter().cloned().map(move |guest| (Place::Guest(guest), command.clone()))
+    });
+    let on_hosts = on_hosts.into_iter().map(|(side, command)| (Place::host(fleet, side), command));
+    in_guests.chain(on_hosts).collect()
 }

@@ -2,6 +2,7 @@
 
 mod active;
 mod boot;
+mod commands;
 mod look;
 mod place;
 mod stress;
@@ -9,6 +10,7 @@ mod timeline;
 
 pub use active::{ActiveLoad, LoadWatch};
 pub use boot::{Boot, BootLoad, BootLog};
+pub use commands::ToolCommands;
 pub use look::{LoadLook, Sample};
 pub use place::{Place, memory_left};
 pub use stress::{Loads, RunningTool, ToolCommand};

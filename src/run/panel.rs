@@ -1,7 +1,7 @@
 //! The panel of a scenario's checks, which answer one after the other.
 
 use super::journal::Journal;
-use crate::check::{Asked, CHECKS, Proof, Scene};
+use crate::check::{Asked, Proof, Scene, applying};
 use crate::failure::Result;
 
 #[derive(Default)]
@@ -16,8 +16,7 @@ impl<'a> Panel<'a> {
 
     /// Begins every check of the table that applies to the scenario.
     pub fn begin(scene: &Scene<'a>) -> Result<Panel<'a>> {
-        let applying = CHECKS.iter().filter(|check| check.applies(scene.scenario));
-        Ok(Panel(applying.map(|check| check.begin(scene)).collect::<Result<_>>()?))
+        Ok(Panel(applying(scene.scenario).map(|check| check.begin(scene)).collect::<Result<_>>()?))
     }
 
     /// Asks every check, and writes its proofs into the journal.

@@ -18,6 +18,7 @@ pub static ABOUT: About = About {
           `max_recovery`, want of CPU aside; and how long it took until they were not. A stay of 2 s is judged alone, shorter ones of all guests at one host together, with the migration away from it where they hardly rest; \
           what stays too short is said",
     asked: &[Moment::End],
+    only: Some("guests that do not boot while they move"),
     advice: &[cpu::ADVICE, memory::ADVICE, disk::ADVICE, STANDS_STILL],
     goes_on: true,
     ..About::BASE
