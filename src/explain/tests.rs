@@ -244,7 +244,7 @@ fn a_scenario_says_what_is_its_own(file: ScenarioFile, #[case] name: &str, #[cas
 
 #[rstest]
 #[case(AtTimeout::Abort, "then it is aborted, which fails the scenario")]
-#[case(AtTimeout::Suspend, "suspended so that it can complete, which fails the check `live`")]
+#[case(AtTimeout::Suspend, "suspended so that it can complete, which fails the scenario")]
 #[case(AtTimeout::SuspendAllowed, "suspended so that it can complete, which is allowed")]
 fn what_happens_at_a_timeout_is_said(file: ScenarioFile, #[case] at_timeout: AtTimeout, #[case] then: &str) {
     let profile = Profile { at_timeout, ..file.profile("lab").unwrap().clone() };

@@ -35,7 +35,7 @@ pub fn examine(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
         Network::Nat => vec![host.warn(
             WHAT,
             "libvirt's own network",
-            "no guest is reachable from outside: `reachable`, `connection`, `recovery` and downtimes as seen from outside are not proved",
+            "no guest is reachable from outside: its answers, its connections, its recovery and its downtime as seen from outside are not proved",
         )],
     };
     // In USER_HZ, which is 1/100 s (the kernel's net/bridge/br_sysfs_br.c).

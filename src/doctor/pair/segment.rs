@@ -26,7 +26,7 @@ pub fn examine(hosts: &[AskedHost<'_>; 2], pair: &Pair) -> Vec<Diagnosis> {
         return vec![Diagnosis::warn(
             WHAT,
             format!("not tried: the hosts have no addresses on {bridge} in one subnet"),
-            "wanted: one segment; if it is not, guests are silent after their first move, and scenarios fail by `reachable`; with an \
+            "wanted: one segment; if it is not, guests are silent after their first move, which fails scenarios; with an \
              address of the segment on each bridge for a moment, arping shows it",
         )];
     };

@@ -19,7 +19,7 @@ pub(super) static ROW: ModeRow = ModeRow {
     },
     at_timeout: |profile| match profile.at_timeout {
         AtTimeout::Abort => "it is aborted, which fails the scenario",
-        AtTimeout::Suspend => "the guest is suspended so that it can complete, which fails the check `live`",
+        AtTimeout::Suspend => "the guest is suspended so that it can complete, which fails the scenario",
         AtTimeout::SuspendAllowed => "the guest is suspended so that it can complete, which is allowed",
     },
 };
