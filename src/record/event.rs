@@ -132,7 +132,8 @@ pub struct Clocks {
     /// cannot show this as a gap.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guest_lost_ms: Option<f64>,
-    /// `downtime` of libvirt's job-completed event.
+    /// `downtime` of libvirt's job-completed event, as the statistics of the migration's `leg_finished` have it: a line of
+    /// downtime has all that its disagreements are about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub libvirt_ms: Option<f64>,
     /// From the stop of the CPUs on the source to their start on the target, as both QEMUs reported it.
@@ -356,7 +357,7 @@ pub enum Event {
         sent: u64,
         /// Replies received.
         received: u64,
-        /// The longest time without a reply, in milliseconds: the network's downtime as seen from outside.
+        /// The longest time without a reply, in milliseconds; absent if it is one of `gaps`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         longest_gap_ms: Option<f64>,
         /// Every time without a reply longer than three probe intervals: the moment of the last reply before it, on the

@@ -194,12 +194,14 @@ impl<'a> Journal<'a> {
 
     /// Writes the summary of one guest's probes, and every gap.
     pub fn probe(&mut self, summary: &Summary) {
-        self.longest_gap = self.longest_gap.max(Some(summary.longest.length));
+        let longest = summary.longest.length;
+        self.longest_gap = self.longest_gap.max(Some(longest));
+        let is_told = summary.gaps.iter().any(|gap| gap.length == longest);
         self.write(&Event::ProbeSummary {
             guest: summary.guest.clone(),
             sent: summary.sent,
             received: summary.received,
-            longest_gap_ms: Some(milliseconds(summary.longest.length)),
+            longest_gap_ms: (!is_told).then(|| milliseconds(longest)),
             gaps: summary
                 .gaps
                 .iter()

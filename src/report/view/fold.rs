@@ -120,6 +120,8 @@ impl ScenarioView {
                 });
             }
             Event::ProbeSummary { guest, sent, received, longest_gap_ms, gaps } => {
+                let told = gaps.iter().map(|(_, length_ms)| *length_ms);
+                let longest_gap_ms = longest_gap_ms.into_iter().chain(told).reduce(f64::max);
                 self.gaps.extend(gaps.into_iter().map(|(from_t_ms, length_ms)| GapView {
                     guest: guest.clone(),
                     from_t_ms,

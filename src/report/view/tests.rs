@@ -309,8 +309,18 @@ fn what_was_measured_beside_the_migrations_is_there() {
                 guest: guest(),
                 sent: 10,
                 received: 9,
-                longest_gap_ms: Some(61.0),
+                longest_gap_ms: None,
                 gaps: vec![(1_900.5, 61.0)],
+            },
+        ),
+        (
+            at(2_300),
+            Event::ProbeSummary {
+                guest: "vm2".into(),
+                sent: 10,
+                received: 10,
+                longest_gap_ms: Some(12.0),
+                gaps: Vec::new(),
             },
         ),
     ]);
@@ -319,4 +329,6 @@ fn what_was_measured_beside_the_migrations_is_there() {
     assert_eq!(scenario.speeds["vm1"], [(1_100.0, 400.0), (1_200.0, 900.0)]);
     assert_eq!(scenario.gaps, [GapView { guest: guest(), from_t_ms: 1_900.5, length_ms: 61.0 }]);
     assert_eq!((scenario.probes[0].sent, scenario.probes[0].received), (10, 9));
+    let longest = scenario.probes.iter().map(|probe| probe.longest_gap_ms);
+    assert_eq!(longest.collect::<Vec<_>>(), [Some(61.0), Some(12.0)], "one of the gaps, if there are any");
 }

@@ -281,12 +281,22 @@ fn probes_are_one_line_a_guest_with_every_gap() {
         guest: "vm1".into(),
         sent: 10,
         received: 7,
-        longest_gap_ms: Some(61.0),
+        longest_gap_ms: None,
         gaps: vec![(at, 61.0), (at, 45.0)],
     };
-    assert_eq!(written.events(), [expected]);
-    journal.probe(&Summary { guest: "vm2".into(), longest: gap(45), gaps: Vec::new(), ..summary });
-    assert_eq!(journal.finish().1.longest_gap_ms, Some(61), "of all guests");
+    assert_eq!(written.events(), [expected], "the longest is one of the gaps");
+    journal.probe(&Summary { guest: "vm2".into(), longest: gap(25), gaps: Vec::new(), ..summary.clone() });
+    // A track keeps no more than so many gaps.
+    journal.probe(&Summary { guest: "vm3".into(), longest: gap(70), gaps: vec![gap(61)], ..summary });
+    let longest: Vec<Option<f64>> = written.events()[1..]
+        .iter()
+        .map(|event| match event {
+            Event::ProbeSummary { longest_gap_ms, .. } => *longest_gap_ms,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(longest, [Some(25.0), Some(70.0)]);
+    assert_eq!(journal.finish().1.longest_gap_ms, Some(70), "of all guests");
 }
 
 #[test]
