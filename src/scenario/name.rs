@@ -55,6 +55,21 @@ impl Scenario {
         let order = self.transport.name_of(self.order).unwrap_or(self.order.name());
         format!("{}_{order}", self.mode)
     }
+
+    /// The group of the scenario among results, which are alike only by one transport: the first part of the name, and behind
+    /// it `::{transport}`, if the name has it as a part of its own.
+    pub fn result_group(&self) -> String {
+        match self.named_transport() {
+            Some(transport) => format!("{}::{transport}", self.group()),
+            None => self.group(),
+        }
+    }
+
+    /// The transport, if it is a part of the name: it is not plain, and its order has no other name by it.
+    fn named_transport(&self) -> Option<Transport> {
+        let is_named = self.transport != Transport::Plain && self.transport.name_of(self.order).is_none();
+        is_named.then_some(self.transport)
+    }
 }
 
 impl Transport {
@@ -66,9 +81,9 @@ impl Transport {
 
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { transport, order, location, workload, sizing, .. } = self;
+        let Self { location, workload, sizing, .. } = self;
         write!(f, "{}::{location}::{workload}", self.group())?;
-        if *transport != Transport::Plain && transport.name_of(*order).is_none() {
+        if let Some(transport) = self.named_transport() {
             write!(f, "::{transport}")?;
         }
         sizing.map_or(Ok(()), |sizing| write!(f, "::{sizing}"))

@@ -90,7 +90,7 @@ fn scenarios(
     common(base, new).into_iter().map(scenario).collect()
 }
 
-/// Each mode and order, and all scenarios together if there are several groups.
+/// Each mode, order and transport, and all scenarios together if there are several groups.
 fn groups(
     base: &[ComparedRun],
     new: &[ComparedRun],
@@ -99,9 +99,10 @@ fn groups(
     judgement: &Judgement,
 ) -> Vec<Group> {
     let scenarios = common(base, new);
-    let mut names: Vec<&str> = scenarios.iter().map(|name| group_of(name)).collect();
+    let mut names: Vec<String> = scenarios.iter().map(|name| group_of(name)).collect();
+    names.sort();
     names.dedup();
-    names.extend((names.len() > 1).then_some(ALL));
+    names.extend((names.len() > 1).then(|| ALL.to_owned()));
     let group = |name: &str| {
         let is_member = |scenario: &str| name == ALL || group_of(scenario) == name;
         let members: Vec<&str> = scenarios.iter().copied().filter(|scenario| is_member(scenario)).collect();
@@ -121,7 +122,7 @@ fn groups(
             wall_s: both([wall(base), wall(new)]),
         }
     };
-    names.into_iter().map(group).collect()
+    names.iter().map(|name| group(name)).collect()
 }
 
 fn measured(

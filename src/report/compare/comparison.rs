@@ -42,7 +42,7 @@ pub struct Comparison {
     pub test: Test,
     /// The smallest changes that the test would have found.
     pub reach: Vec<Reach>,
-    /// Each mode and order, and last `all`, over the scenarios of both sides.
+    /// Each mode, order and transport, and last `all`, over the scenarios of both sides.
     pub groups: Vec<Group>,
     /// Every scenario that passed or failed on both sides, in the order of names.
     pub scenarios: Vec<ComparedScenario>,

@@ -29,8 +29,8 @@ pub struct Item<'a> {
 }
 
 /// One metric of several scenarios.
-pub struct GroupItem<'a> {
-    pub group: &'a str,
+pub struct GroupItem {
+    pub group: String,
     pub metric: Metric,
     /// The group's judged scenarios, as places in the list of items.
     pub members: Vec<usize>,
@@ -78,14 +78,14 @@ impl<'a> Item<'a> {
     }
 }
 
-impl<'a> GroupItem<'a> {
-    /// Every metric of every mode and order, and of all scenarios if there are several groups.
-    pub fn all(items: &[Item<'a>]) -> Vec<GroupItem<'a>> {
-        let names: BTreeSet<&str> = items.iter().map(|item| group_of(item.scenario)).collect();
+impl GroupItem {
+    /// Every metric of every mode, order and transport, and of all scenarios if there are several groups.
+    pub fn all(items: &[Item<'_>]) -> Vec<GroupItem> {
+        let names: BTreeSet<String> = items.iter().map(|item| group_of(item.scenario)).collect();
         let all = (names.len() > 1).then_some(ALL);
-        let mut members: BTreeMap<(&str, Metric), Vec<usize>> = BTreeMap::new();
+        let mut members: BTreeMap<(String, Metric), Vec<usize>> = BTreeMap::new();
         for (place, item) in items.iter().enumerate().filter(|(_, item)| item.is_judged) {
-            for group in all.into_iter().chain([group_of(item.scenario)]) {
+            for group in all.map(str::to_owned).into_iter().chain([group_of(item.scenario)]) {
                 members.entry((group, item.metric)).or_default().push(place);
             }
         }

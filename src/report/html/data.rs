@@ -95,14 +95,14 @@ impl Cell {
         match name.parse::<Scenario>() {
             Ok(parts) => Cell {
                 row: match parts.sizing {
-                    Some(sizing) => format!("{} {sizing}", parts.group()),
-                    None => parts.group(),
+                    Some(sizing) => format!("{} {sizing}", parts.result_group()),
+                    None => parts.result_group(),
                 },
                 row_order: parts.group_place(),
                 column: [parts.location.to_string(), parts.workload.to_string()],
                 column_order: parts.load_place(),
             },
-            // Scenarios beyond the matrix come last.
+            // A name that this version does not know comes last.
             Err(_) => {
                 let mut parts = name.splitn(3, "::");
                 let mut part = || parts.next().unwrap_or_default().to_owned();

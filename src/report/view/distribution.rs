@@ -1,8 +1,8 @@
-//! How downtimes are distributed: percentiles by clock, over all migrations and by mode and order.
+//! How downtimes are distributed: percentiles by clock, over all migrations and by group.
 
 use serde::Serialize;
 
-use super::RunView;
+use super::{RunView, ScenarioView};
 use crate::record::RecordedLeg;
 
 /// Who measured a downtime.
@@ -48,7 +48,7 @@ impl Clock {
 /// The downtimes of a group of migrations by one clock, milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Distribution {
-    /// `postcopy_cross`, or `all`.
+    /// `postcopy_cross`, `postcopy_cross::multifd`, ... or `all`.
     pub group: String,
     /// The name of the clock.
     pub clock: &'static str,
@@ -60,22 +60,24 @@ pub struct Distribution {
 }
 
 impl RunView {
-    /// Every group and clock that has a value: first all migrations together, then by mode and order as they came.
+    /// Every group and clock that has a value: first all migrations together, then by mode, order and transport
+    /// as they came.
     pub fn distributions(&self) -> Vec<Distribution> {
         const ALL: &str = "all";
+        let of_scenarios: Vec<String> = self.scenarios.iter().map(ScenarioView::group).collect();
         let mut groups = vec![ALL];
-        for scenario in &self.scenarios {
-            if !groups.contains(&scenario.group()) {
-                groups.push(scenario.group());
+        for group in &of_scenarios {
+            if !groups.contains(&group.as_str()) {
+                groups.push(group);
             }
         }
         let mut distributions = Vec::new();
         for group in groups {
             for clock in Clock::ALL {
-                let scenarios = self.scenarios.iter();
-                let legs = scenarios.filter(|scenario| group == ALL || scenario.group() == group);
-                let mut values: Vec<f64> =
-                    legs.flat_map(|scenario| &scenario.legs).filter_map(|leg| clock.of(&leg.leg)).collect();
+                let scenarios = self.scenarios.iter().zip(&of_scenarios);
+                let members = scenarios.filter(|(_, its)| group == ALL || *its == group);
+                let legs = members.flat_map(|(scenario, _)| &scenario.legs);
+                let mut values: Vec<f64> = legs.filter_map(|leg| clock.of(&leg.leg)).collect();
                 values.sort_by(f64::total_cmp);
                 let at = |percent| percentile(&values, percent);
                 if let (Some(p50), Some(p95), Some(p99), Some(max)) = (at(50), at(95), at(99), at(100)) {

@@ -3,7 +3,7 @@
 //! ```text
 //! record --> fold --> RunView --> ScenarioView --> LegView --> SampleView
 //!                        |                            |
-//!                        +--> Distribution <----------+   percentiles of the downtimes by mode and order
+//!                        +--> Distribution <----------+   percentiles of the downtimes by group
 //! ```
 //!
 //! All times are milliseconds on the clock of the record's `t_ms`. A record that was cut off, or whose run is still under

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::{LegView, RepairView};
 use crate::record::{Outcome, Verdict};
-use crate::scenario::Direction;
+use crate::scenario::{Direction, Scenario};
 
 /// A scenario, from its beginning to its result.
 #[derive(Clone, Debug)]
@@ -57,8 +57,8 @@ impl Default for ScenarioView {
 }
 
 impl ScenarioView {
-    /// `postcopy_cross`; the whole name of a scenario without parts.
-    pub fn group(&self) -> &str {
+    /// The scenario's group: `postcopy_cross`, or `postcopy_cross::multifd`.
+    pub fn group(&self) -> String {
         group_of(&self.outcome.scenario)
     }
 
@@ -81,9 +81,13 @@ impl ScenarioView {
     }
 }
 
-/// `{mode}_{order}` of a scenario's name; the whole name if it has no parts.
-pub fn group_of(name: &str) -> &str {
-    name.split_once("::").map_or(name, |(group, _)| group)
+/// The group of a scenario's name among results: mode, order and transport; the first part of a name that this version does
+/// not know.
+pub fn group_of(name: &str) -> String {
+    match name.parse::<Scenario>() {
+        Ok(scenario) => scenario.result_group(),
+        Err(_) => name.split("::").next().unwrap_or(name).to_owned(),
+    }
 }
 
 /// A stress tool that was started.
@@ -125,4 +129,24 @@ pub struct GapView {
     pub guest: String,
     pub from_t_ms: f64,
     pub length_ms: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    /// Migrations by two transports are not alike, whatever else they share.
+    #[rstest]
+    #[case("precopy_orderly::in_vms::stress_cpu", "precopy_orderly")]
+    #[case("precopy_orderly::in_vms::stress_cpu::set_vcpu_1", "precopy_orderly")]
+    #[case("precopy_orderly::in_vms::stress_cpu::multifd", "precopy_orderly::multifd")]
+    #[case("precopy_orderly::in_vms::stress_cpu::multifd::set_vcpu_1", "precopy_orderly::multifd")]
+    #[case("precopy_compressed::booting::load_vms", "precopy_compressed")]
+    #[case("precopy_zigzag::on_the_moon::stress_cpu", "precopy_zigzag")]
+    #[case("a name without parts", "a name without parts")]
+    fn a_group_is_of_one_mode_order_and_transport(#[case] name: &str, #[case] group: &str) {
+        assert_eq!(group_of(name), group);
+    }
 }

@@ -111,7 +111,7 @@ fn a_migration_as_it_is_recorded_while_it_happens() {
     assert!(view.finished);
     assert_eq!((view.duration_s, view.count(Verdict::Passed)), (10.5, 1));
     let scenario = &view.scenarios[0];
-    assert_eq!((scenario.group(), scenario.plays), ("postcopy_cross", 1));
+    assert_eq!((scenario.group().as_str(), scenario.plays), ("postcopy_cross", 1));
     assert_eq!(scenario.guests(), ["vm1"]);
     assert_eq!(scenario.longest_downtime_ms(), Some((120.5, true)));
     let LegView { leg, samples } = &scenario.legs[0];

@@ -1,4 +1,4 @@
-// The matrix as a heat map: mode and order against where and what.
+// The matrix as a heat map: mode, order and transport against where and what.
 const MATRIX_BY = {
   verdict: "verdict",
   downtime: "longest downtime (s)",
