@@ -12,31 +12,32 @@ use serde_json::Value;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Numbers {
-    /// The number of legs, each of which is one migration of one guest.
+    /// The number of completed legs, each of which is one migration of one guest. No other number counts a leg that failed,
+    /// except `migrating_s`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub migrations: Option<u32>,
-    /// The mean of the legs' durations.
+    /// The mean of the completed legs' durations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean_migration_s: Option<f64>,
-    /// The longest of the legs' durations.
+    /// The longest of the completed legs' durations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub longest_migration_s: Option<f64>,
-    /// The volume of all legs together.
+    /// The volume of all completed legs together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transferred_mib: Option<u64>,
-    /// The longest of the reported downtimes of all legs.
+    /// The longest of the reported downtimes of all completed legs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub longest_downtime_ms: Option<u64>,
-    /// The median of the reported downtimes of all legs.
+    /// The median of the reported downtimes of all completed legs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub median_downtime_ms: Option<u64>,
-    /// The longest synced write to a guest's disk during any leg.
+    /// The longest synced write to a guest's disk during any completed leg.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub longest_synced_write_ms: Option<f64>,
-    /// The median of all legs' typical synced writes to a guest's disk.
+    /// The median of all completed legs' typical synced writes to a guest's disk.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub median_synced_write_ms: Option<f64>,
-    /// Legs whose clocks disagree.
+    /// Completed legs whose clocks disagree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disagreeing_downtimes: Option<u32>,
     /// The longest network gap of any guest.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::guest_clock::GuestGap;
 use crate::migration::LegReport;
 use crate::probe::{Gap, Summary, TOLD_INTERVALS};
-use crate::record::{Clocks, Disagreement, DowntimeClock};
+use crate::record::{Clocks, Disagreement, DowntimeClock, median};
 
 /// Everything that multivm saw of one guest through a scenario.
 pub struct SeenGuest<'a> {
@@ -113,9 +113,9 @@ fn guest_gap(gaps: &[GuestGap], began: Instant, ended: Instant) -> (f64, f64) {
 /// The median and the longest of the synced writes during the migration.
 fn writes(all: &[GuestGap], began: Instant, ended: Instant) -> Option<(f64, f64)> {
     let touching = |write: &&GuestGap| write.gap.touches(began - write.error, ended + write.error);
-    let mut took: Vec<Duration> = all.iter().filter(touching).map(|write| write.gap.length).collect();
-    took.sort_unstable();
-    Some((ms(*took.get(took.len() / 2)?), ms(*took.last()?)))
+    let mut took: Vec<f64> = all.iter().filter(touching).map(|write| ms(write.gap.length)).collect();
+    took.sort_by(f64::total_cmp);
+    median(&took).zip(took.last().copied())
 }
 
 /// A time in which the guest stood still.

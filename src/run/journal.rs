@@ -10,7 +10,7 @@ use crate::load::Loads;
 use crate::migration::{LegReport, Progress};
 use crate::plan::Leg;
 use crate::probe::Summary;
-use crate::record::{DomainEvent, Event, Finding, LegError, Numbers, Record, Stats};
+use crate::record::{DomainEvent, Event, Finding, LegError, Numbers, Record, Stats, median};
 
 /// The journal of one scenario.
 pub struct Journal<'a> {
@@ -279,16 +279,15 @@ impl<'a> Journal<'a> {
             numbers.transferred_mib = Some(self.bytes >> 20);
         }
         self.downtimes.sort_by(f64::total_cmp);
-        if let (Some(longest), Some(median)) =
-            (self.downtimes.last(), self.downtimes.get(self.downtimes.len() / 2))
-        {
+        if let Some(longest) = self.downtimes.last() {
             numbers.longest_downtime_ms = Some(whole(*longest));
-            numbers.median_downtime_ms = Some(whole(*median));
+            numbers.median_downtime_ms = median(&self.downtimes).map(whole);
             numbers.disagreeing_downtimes = Some(self.disagreements);
         }
         numbers.longest_synced_write_ms = self.writes.iter().map(|(_, worst)| *worst).reduce(f64::max);
-        self.writes.sort_by(|one, other| one.0.total_cmp(&other.0));
-        numbers.median_synced_write_ms = self.writes.get(self.writes.len() / 2).map(|(typical, _)| *typical);
+        let mut typical: Vec<f64> = self.writes.iter().map(|(typical, _)| *typical).collect();
+        typical.sort_by(f64::total_cmp);
+        numbers.median_synced_write_ms = median(&typical).map(rounded);
         self.stopwatch.finish(Instant::now()).note(&mut numbers);
         (self.findings, numbers)
     }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::record;
 use crate::report::view::percentile;
 
 /// Values of one metric, in its unit.
@@ -39,11 +40,7 @@ pub(super) fn sorted(values: &[f64]) -> Vec<f64> {
 }
 
 fn middle(sorted: &[f64]) -> f64 {
-    match sorted.len() {
-        0 => f64::NAN,
-        count if count % 2 == 1 => sorted[count / 2],
-        count => f64::midpoint(sorted[count / 2 - 1], sorted[count / 2]),
-    }
+    record::median(sorted).unwrap_or(f64::NAN)
 }
 
 #[cfg(test)]

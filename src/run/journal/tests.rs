@@ -171,10 +171,12 @@ fn a_migration_that_failed_is_no_number() {
     let written = Written::new();
     let mut journal = written.journal();
     let failed = LegReport::not_begun(Failure::new("migrate vm1", "no route to host"));
+    let failed = LegReport { duration: Duration::from_secs(9), stats: completed(40).stats, ..failed };
     journal.leg_finished("vm1", &OUT, 0, &failed);
     assert_eq!(journal.refusal(), None);
     let (_, numbers) = journal.finish();
     assert_eq!((numbers.migrations, numbers.mean_migration_s), (Some(0), None));
+    assert_eq!((numbers.longest_migration_s, numbers.transferred_mib), (None, None));
     let Event::LegFinished { error: Some(error), .. } = &written.events()[0] else {
         panic!("{:?}", written.events())
     };
@@ -305,15 +307,20 @@ fn downtimes_come_to_their_median_and_longest() {
     let mut journal = written.journal();
     let late = Disagreement { clock: DowntimeClock::Libvirt, with: DowntimeClock::Reported };
     for (reported_ms, disagreements) in
-        [(300.4, vec![]), (100.0, vec![late]), (150.0, vec![]), (250.0, vec![]), (200.0, vec![])]
+        [(300.4, vec![]), (100.0, vec![late]), (150.0, vec![]), (250.0, vec![])]
     {
-        let clocks = Clocks { reported_ms, disagreements, ..Clocks::default() };
+        let typical_write_ms = Some(reported_ms / 10.0);
+        let worst_write_ms = Some(reported_ms);
+        let clocks =
+            Clocks { reported_ms, typical_write_ms, worst_write_ms, disagreements, ..Clocks::default() };
         journal.downtime(&LegDowntime { guest: "vm1".into(), leg: OUT, step: 2, clocks });
     }
     assert!(matches!(&written.events()[0], Event::Downtime { step: 3, .. }), "steps count from 1");
     journal.guest_speed("vm1", &[(Instant::now(), 410.4)]);
     let numbers = journal.finish().1;
     assert_eq!((numbers.longest_downtime_ms, numbers.median_downtime_ms), (Some(300), Some(200)));
+    let writes = (numbers.longest_synced_write_ms, numbers.median_synced_write_ms);
+    assert_eq!(writes, (Some(300.4), Some(20.0)), "the mean of the two in the middle");
     assert_eq!(numbers.disagreeing_downtimes, Some(1));
     let Some(Event::GuestSpeed { samples, .. }) = written.events().pop() else { panic!("no speed") };
     assert_eq!(samples[0].1, 410);
