@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use counts::{MATRIX, QUARTER, SIZED, SMOKE};
+use multivm::record::RecordedProfile;
 use multivm::scenario::{
     AtTimeout, AxisValue, Budget, Bytes, Location, Mode, Order, Profile, Scenario, ScenarioFile, Selection,
     Shard, Sizing, Transport, Workload,
@@ -443,7 +444,7 @@ fn the_first_pass_of_post_copy_has_the_smaller_of_two_bandwidths(
 
 #[rstest]
 fn the_record_has_every_field_in_the_unit_of_its_name(file: ScenarioFile) {
-    let facts = file.profile("lab").unwrap().facts();
+    let facts = serde_json::to_value(RecordedProfile::from(file.profile("lab").unwrap())).unwrap();
     let expected = serde_json::json!({
         "name": "lab",
         "guests": 3,
@@ -473,7 +474,8 @@ fn the_record_has_every_field_in_the_unit_of_its_name(file: ScenarioFile) {
     assert_eq!(facts, expected);
 
     let limited = |name: &str| (name == "MULTIVM_BANDWIDTH").then(|| "64MiB".to_owned());
-    let limited = file.profile("lab").unwrap().clone().override_from(limited).unwrap().facts();
+    let limited = file.profile("lab").unwrap().clone().override_from(limited).unwrap();
+    let limited = serde_json::to_value(RecordedProfile::from(&limited)).unwrap();
     assert_eq!(
         limited["bandwidth_bytes_per_s"],
         64 << 20,

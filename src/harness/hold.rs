@@ -21,7 +21,7 @@ use super::stage::Stage;
 use crate::failure::{Failure, Problem, Result};
 use crate::plan::SEED_VARIABLE;
 use crate::progress::{LiveStatus, terminal};
-use crate::record::{Event, Outcome};
+use crate::record::{Event, Outcome, RecordedProfile};
 use crate::remote::{load_log_positions, save_log_positions};
 use crate::stand::{become_root, take_down_after};
 use crate::sys::stop::StopFlag;
@@ -101,7 +101,7 @@ impl Hold {
         let run = Run::create(
             &plan.results,
             group.as_deref(),
-            plan.profile.facts(),
+            Some(RecordedProfile::from(&plan.profile)),
             scenarios,
             plan.seed_in_use(),
         )?;

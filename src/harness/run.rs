@@ -15,7 +15,7 @@ use crate::record::{
     Event, Fold, ObserverGuard, Record, RepairedPart, Results, RunEnd, RunFolder, RunHeader, WriterProcess,
     results_from_record,
 };
-use crate::record::{Outcome, Verdict};
+use crate::record::{Outcome, RecordedProfile, Verdict};
 use crate::report::{html, junit};
 use crate::sys::parallel::locked;
 
@@ -44,7 +44,7 @@ impl Run {
     pub fn create(
         results: &Path,
         group: Option<&Path>,
-        profile: serde_json::Value,
+        profile: Option<RecordedProfile>,
         scenarios: Option<usize>,
         seed: Option<Seed>,
     ) -> Result<Run> {
@@ -218,8 +218,7 @@ mod tests {
     #[test]
     fn a_report_that_cannot_be_written_keeps_no_other_from_its_place() {
         let place = tempfile::tempdir().unwrap();
-        let run =
-            Run::create(&place.path().join("results"), None, serde_json::json!({}), Some(0), None).unwrap();
+        let run = Run::create(&place.path().join("results"), None, None, Some(0), None).unwrap();
         fs::create_dir(run.folder.junit_path()).unwrap();
         let beside = place.path().join("ci/junit.xml");
         let failure = run.close(Some(&beside)).unwrap_err().to_string();

@@ -100,25 +100,21 @@ fn lost(live: &Live) -> Option<StatusLine> {
 
 /// Lines about the run's identity, sizes and stack.
 fn about_run(live: &Live) -> Vec<StatusLine> {
-    let number = |name: &str| live.run.header.profile.get(name).and_then(serde_json::Value::as_u64);
-    let mut first = format!("run {}", live.run.header.run);
-    if let Some(name) = live.run.header.profile.get("name").and_then(serde_json::Value::as_str) {
+    let header = &live.run.header;
+    let profile = header.profile.clone().unwrap_or_default();
+    let mut first = format!("run {}", header.run);
+    if let Some(name) = &profile.name {
         let _ = write!(first, ", profile {name}");
     }
-    if let (Some(guests), Some(vcpus), Some(memory)) =
-        (number("guests"), number("vcpus"), number("memory_bytes"))
-    {
+    if let (Some(guests), Some(vcpus), Some(memory)) = (profile.guests, profile.vcpus, profile.memory_bytes) {
         let guests = counted(guests, "guest", "guests");
         let _ = write!(first, ": {guests} with {} and {}", counted(vcpus, "CPU", "CPUs"), amount(memory));
     }
-    if let Some(rounds) = number("rounds") {
+    if let Some(rounds) = profile.rounds {
         let _ = write!(first, ", {}", counted(rounds, "round", "rounds"));
     }
     let pair = |what: &str, name: &str| {
-        let (source, target) = (
-            live.run.header.stack.get(&format!("source.{name}"))?,
-            live.run.header.stack.get(&format!("target.{name}"))?,
-        );
+        let [Some(source), Some(target)] = header.of_hosts(name) else { return None };
         Some(if source == target {
             format!("{what} {source}")
         } else {
@@ -126,7 +122,7 @@ fn about_run(live: &Live) -> Vec<StatusLine> {
         })
     };
     let stack: Vec<String> =
-        [pair("QEMU", "qemu"), pair("libvirt", "libvirt"), live.run.header.stack.get("accelerator").cloned()]
+        [pair("QEMU", "qemu"), pair("libvirt", "libvirt"), header.stack.get("accelerator").cloned()]
             .into_iter()
             .flatten()
             .collect();

@@ -17,10 +17,9 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::{Disagreement, DomainEvent, Finding, LegError, LostLines, Outcome, Stats};
-use crate::scenario::Direction;
+use super::{Disagreement, DomainEvent, Finding, LegError, LostLines, Outcome, RecordedProfile, Stats};
+use crate::scenario::{Direction, Side};
 
 /// Version of the record's format, `v` in the first line.
 pub const RECORD_VERSION: u32 = 2;
@@ -46,9 +45,9 @@ pub struct RunHeader {
     /// Facts about the hosts and their software: `source.kernel`, `target.qemu`, `accelerator`, ...
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub stack: BTreeMap<String, String>,
-    /// The profile with all overrides applied: sizes, counts and times of this run.
-    #[serde(default, skip_serializing_if = "Value::is_null")]
-    pub profile: Value,
+    /// The profile of the run; absent in a merged record whose parts have different ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<RecordedProfile>,
     /// The number of selected scenarios; absent if the run does not know it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scenarios: Option<u32>,
@@ -74,6 +73,11 @@ impl RunHeader {
     /// A header with the command line's secrets blanked.
     pub fn new(run: impl Into<String>, command: impl IntoIterator<Item = String>) -> RunHeader {
         RunHeader { run: run.into(), command: without_secrets(command), ..RunHeader::default() }
+    }
+
+    /// A fact about the source and the target, as `qemu`.
+    pub fn of_hosts(&self, fact: &str) -> [Option<&String>; 2] {
+        [Side::Source, Side::Target].map(|side| self.stack.get(&format!("{side}.{fact}")))
     }
 }
 
@@ -166,8 +170,8 @@ pub struct Part {
     /// The facts about the run's hosts and their software in which the parts differ.
     pub stack: BTreeMap<String, String>,
     /// The run's profile; absent if all parts share one, which the header then has.
-    #[serde(skip_serializing_if = "Value::is_null")]
-    pub profile: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<RecordedProfile>,
     /// Whether the run ended in an orderly way. A part that was cut off has results made up for the scenarios that it began.
     pub complete: bool,
     /// The run's scenarios that an earlier part has as well.

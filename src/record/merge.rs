@@ -16,8 +16,6 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
 use super::{
     Envelope, Event, Fold, Outcome, Part, ReportError, RunEnd, RunHeader, Tail, atomic, line, writer,
 };
@@ -202,7 +200,7 @@ fn join(name: &str, runs: Vec<PartRun>) -> Vec<(Envelope, Event)> {
                 .filter(|(fact, _)| differing.contains_key(*fact))
                 .map(own)
                 .collect(),
-            profile: if same_profile { Value::Null } else { run.header.profile.clone() },
+            profile: if same_profile { None } else { run.header.profile.clone() },
             complete: run.end.is_some(),
             again: run.scenarios.intersection(&seen).cloned().collect(),
         };
@@ -229,7 +227,7 @@ fn header(name: &str, runs: &[PartRun], differing: &BTreeMap<String, String>) ->
     RunHeader {
         run: name.to_owned(),
         stack,
-        profile: if same_profile { first.profile } else { Value::Null },
+        profile: if same_profile { first.profile } else { None },
         command: if same_command { first.command } else { Vec::new() },
         // The sum exists only if every part has the number.
         scenarios: runs.iter().map(|run| run.header.scenarios).sum(),

@@ -21,6 +21,7 @@ mod numbers;
 mod outcome;
 mod outcomes;
 mod phase;
+mod profile;
 mod read;
 #[cfg(test)]
 mod schema;
@@ -49,6 +50,7 @@ pub use numbers::{Numbers, spent_in};
 pub use outcome::{Finding, Outcome, Verdict, rfc3339_text};
 pub use outcomes::{Results, results_from_record, results_of, titled};
 pub use phase::Phase;
+pub use profile::RecordedProfile;
 pub use read::read;
 pub use stats::Stats;
 pub use tail::Tail;

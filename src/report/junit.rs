@@ -54,8 +54,8 @@ pub fn render(results: &Results) -> Result<String, ReportError> {
     if let Some(lost) = lost {
         property("lost_lines", &lost.to_string());
     }
-    if !header.profile.is_null() {
-        property("profile", &header.profile.to_string());
+    if let Some(profile) = header.profile.as_ref().and_then(|profile| serde_json::to_string(profile).ok()) {
+        property("profile", &profile);
     }
     let limits =
         CaseLimits::for_cases(outcomes.iter().filter(|outcome| outcome.verdict != Verdict::Passed).count());

@@ -1,9 +1,7 @@
-//! The fields of a profile: one list for reading files, naming variables, and making messages and records.
+//! The fields of a profile: one list for reading files, naming variables, and making messages.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
-
-use serde_json::Value;
 
 use super::{AtTimeout, Bytes, Profile};
 use crate::failure::input::{InputError, InputFile};
@@ -16,10 +14,6 @@ pub(super) struct Field {
     pub allowed: &'static str,
     /// Reads a value from its text into the profile; `None` if the text is no such value.
     pub set: fn(&mut Profile, &str) -> Option<()>,
-    /// The field's name in records, which ends with the unit.
-    pub fact: &'static str,
-    /// The field's value in records, in that unit.
-    pub get: fn(&Profile) -> Value,
 }
 
 /// The TOML type of a field's value.
@@ -40,36 +34,27 @@ const AT_TIMEOUT: &str = "one of \"abort\", \"suspend\", \"suspend_allowed\"";
 /// Makes a [`Field`] for a field of [`Profile`] of a given kind.
 macro_rules! field {
     ($key:ident: number from $least:literal to $most:literal) => {
-        field!(
-            $key as stringify!($key),
-            Form::Number,
-            concat!("a whole number from ", $least, " to ", $most),
-            |text| number(text, $least..=$most),
-            Value::from
-        )
+        field!($key, Form::Number, concat!("a whole number from ", $least, " to ", $most), |text| number(
+            text,
+            $least..=$most
+        ))
     };
     ($key:ident: duration) => {
-        field!($key as concat!(stringify!($key), "_s"), Form::Text, DURATION, duration, |value: Duration| {
-            value.as_secs_f64().into()
-        })
+        field!($key, Form::Text, DURATION, duration)
     };
-    ($key:ident: size as $fact:literal) => {
-        field!($key as $fact, Form::Text, SIZE, size, |value: Bytes| value.0.into())
+    ($key:ident: size) => {
+        field!($key, Form::Text, SIZE, size)
     };
-    ($key:ident: whole MiB as $fact:literal) => {
-        field!($key as $fact, Form::Text, MIBS, mibs, |value: Bytes| value.0.into())
+    ($key:ident: whole MiB) => {
+        field!($key, Form::Text, MIBS, mibs)
     };
-    ($key:ident: whole MiB or unlimited as $fact:literal) => {
-        field!($key as $fact, Form::Text, LIMIT, limit, |value: Option<Bytes>| value
-            .map(|bytes| bytes.0)
-            .into())
+    ($key:ident: whole MiB or unlimited) => {
+        field!($key, Form::Text, LIMIT, limit)
     };
     ($key:ident: what to do at a timeout) => {
-        field!($key as stringify!($key), Form::Text, AT_TIMEOUT, AtTimeout::named, |value: AtTimeout| value
-            .name()
-            .into())
+        field!($key, Form::Text, AT_TIMEOUT, AtTimeout::named)
     };
-    ($key:ident as $fact:expr, $form:expr, $allowed:expr, $read:expr, $show:expr) => {
+    ($key:ident, $form:expr, $allowed:expr, $read:expr) => {
         Field {
             key: stringify!($key),
             form: $form,
@@ -78,8 +63,6 @@ macro_rules! field {
                 profile.$key = $read(text)?;
                 Some(())
             },
-            fact: $fact,
-            get: |profile| $show(profile.$key),
         }
     };
 }
@@ -89,7 +72,7 @@ pub(super) const FIELDS: [Field; 24] = [
     field!(guests: number from 1 to 200),
     field!(load_guests: number from 1 to 50),
     field!(vcpus: number from 1 to 256),
-    field!(memory: size as "memory_bytes"),
+    field!(memory: size),
     field!(rounds: number from 1 to 1_000_000),
     field!(precopy_timeout: duration),
     field!(postcopy_timeout: duration),
@@ -103,13 +86,13 @@ pub(super) const FIELDS: [Field; 24] = [
     field!(max_clock_drift: duration),
     field!(cpu_workers: number from 1 to 1024),
     field!(memory_workers: number from 1 to 1024),
-    field!(memory_bytes: size as "memory_worker_bytes"),
-    field!(pattern_memory: whole MiB as "pattern_memory_bytes"),
+    field!(memory_bytes: size),
+    field!(pattern_memory: whole MiB),
     field!(precopy_rewrite: duration),
     field!(postcopy_rewrite: duration),
     field!(downtime_limit: duration),
-    field!(bandwidth: whole MiB or unlimited as "bandwidth_bytes_per_s"),
-    field!(first_pass_bandwidth: whole MiB as "first_pass_bandwidth_bytes_per_s"),
+    field!(bandwidth: whole MiB or unlimited),
+    field!(first_pass_bandwidth: whole MiB),
 ];
 
 /// The field with a given key.
@@ -189,10 +172,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn no_two_fields_share_a_key_or_a_fact() {
-        for names in [FIELDS.map(|field| field.key), FIELDS.map(|field| field.fact)] {
-            assert_eq!(names.into_iter().collect::<BTreeSet<_>>().len(), FIELDS.len(), "{names:?}");
-        }
+    fn no_two_fields_share_a_key() {
+        let keys = FIELDS.map(|field| field.key);
+        assert_eq!(keys.into_iter().collect::<BTreeSet<_>>().len(), FIELDS.len(), "{keys:?}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A profile by its fields: read from a file, overridden by the environment, written to a record.
+//! A profile by its fields: read from a file, overridden by the environment.
 
 use super::Profile;
 use super::field::{FIELDS, field};
@@ -6,14 +6,6 @@ use super::raw::ProfileTable;
 use crate::failure::input::{InputError, InputFile, did_you_mean};
 
 impl Profile {
-    /// The profile for a record: every field, in the unit that its name ends with. A limit that is not there is absent:
-    /// nothing in a record is null.
-    pub fn facts(&self) -> serde_json::Value {
-        let fields = FIELDS.iter().map(|field| (field.fact.to_owned(), (field.get)(self)));
-        let fields = fields.filter(|(_, value)| !value.is_null());
-        std::iter::once(("name".to_owned(), self.name.as_str().into())).chain(fields).collect()
-    }
-
     /// Every environment variable that [`Profile::override_from`] reads, with its allowed values.
     pub fn variables() -> impl Iterator<Item = (String, &'static str)> {
         FIELDS.iter().map(|field| (field.variable(), field.allowed))

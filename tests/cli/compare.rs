@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use multivm::record::{Event, Outcome, Record, RunEnd, RunHeader, Stats, Verdict};
+use multivm::record::{Event, Outcome, Record, RecordedProfile, RunEnd, RunHeader, Stats, Verdict};
 use multivm::scenario::Direction;
 use rstest::rstest;
 
@@ -16,7 +16,7 @@ fn played(cli: &Cli, name: &str, total_s: f64, last: Verdict) -> PathBuf {
     let folder = cli.place().join(name);
     fs::create_dir(&folder).unwrap();
     let mut header = RunHeader::new(name, ["multivm".to_owned()]);
-    header.profile = serde_json::json!({"guests": 3});
+    header.profile = Some(RecordedProfile { guests: Some(3), ..RecordedProfile::default() });
     let record = Record::create(&folder, header).unwrap();
     let write = |event: &Event| record.write(event).unwrap();
     for number in 0..8 {

@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use multivm::libvirt::{Detail, LifecycleEvent};
 use multivm::record::{
-    Clocks, DomainEvent, Envelope, Event, Finding, Outcome, RunHeader, Stats, Verdict, line_text,
+    Clocks, DomainEvent, Envelope, Event, Finding, Outcome, RecordedProfile, RunHeader, Stats, Verdict,
+    line_text,
 };
 use multivm::scenario::Direction;
-use serde_json::json;
 
 /// What would be markup or script if it were not text.
 pub const HOSTILE: &str = "</script><script>window.hacked=1</script><img src=x onerror=\"window.hacked=1\"><!-- & 'quoted' \u{1b}[31m";
@@ -27,7 +27,8 @@ pub struct Story {
 impl Story {
     pub fn new() -> Story {
         let mut header = RunHeader::new("20260102T030405Z-1", ["cargo".to_string(), "test".to_string()]);
-        header.profile = json!({"name": "lab", "guests": 2});
+        header.profile =
+            Some(RecordedProfile { name: Some("lab".into()), guests: Some(2), ..RecordedProfile::default() });
         let mut story = Story { lines: String::new() };
         story.tell(0, &Event::RunStarted(header));
         let facts = [

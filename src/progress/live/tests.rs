@@ -3,7 +3,6 @@
 use std::time::{Duration, SystemTime};
 
 use rstest::rstest;
-use serde_json::json;
 
 use super::*;
 use crate::failure::FailureKind;
@@ -11,8 +10,8 @@ use crate::libvirt::{Detail, LifecycleEvent};
 use crate::progress::lines::{self, RunStatus, ScreenSize, StatusLine, Tone};
 use crate::progress::telling;
 use crate::record::{
-    Clocks, DomainEvent, Finding, LegError, LostLines, Outcome, Phase, RepairedPart, RunEnd, RunHeader,
-    Stats, Verdict,
+    Clocks, DomainEvent, Finding, LegError, LostLines, Outcome, Phase, RecordedProfile, RepairedPart, RunEnd,
+    RunHeader, Stats, Verdict,
 };
 use crate::scenario::Direction;
 
@@ -108,7 +107,14 @@ fn header(scenarios: Option<u32>) -> Event {
     Event::RunStarted(RunHeader {
         run: "20260102T030405Z-4711".into(),
         command: vec!["migration".into()],
-        profile: json!({"name": "lab", "guests": 2, "vcpus": 1, "memory_bytes": 256 * MIB, "rounds": 1}),
+        profile: Some(RecordedProfile {
+            name: Some("lab".into()),
+            guests: Some(2),
+            vcpus: Some(1),
+            memory_bytes: Some(256 * MIB),
+            rounds: Some(1),
+            ..RecordedProfile::default()
+        }),
         scenarios,
         ..RunHeader::default()
     })

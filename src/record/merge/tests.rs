@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime};
 use super::*;
 use crate::record::read;
 use crate::record::results_of;
-use crate::record::{Finding, LostLines, Outcome, Stats, Verdict};
+use crate::record::{Finding, LostLines, Outcome, RecordedProfile, Stats, Verdict};
 use crate::scenario::Direction;
 
 const BEGAN: Duration = Duration::from_secs(1_700_000_000);
@@ -25,7 +25,7 @@ impl Written {
         let header = RunHeader {
             run: run.to_owned(),
             command: vec!["migration".into(), run.into()],
-            profile: serde_json::json!({"guests": 3}),
+            profile: Some(RecordedProfile { guests: Some(3), ..RecordedProfile::default() }),
             ..RunHeader::default()
         };
         let facts = facts.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -153,11 +153,11 @@ fn facts_are_together_where_they_are_the_same_and_apart_where_they_differ() {
     assert_eq!((head.run.as_str(), &head.command), ("all", &vec![]));
     assert_eq!(head.stack["accelerator"], "TCG");
     assert_eq!(head.stack["source.qemu"], "10.0 (r1, r3, r4 and 1 more); 10.1 (r2)");
-    assert_eq!(head.profile, serde_json::json!({"guests": 3}));
+    assert_eq!(head.profile.unwrap().guests, Some(3));
     let parts = parts(&events);
     assert_eq!(parts[1].stack, BTreeMap::from([("source.qemu".to_owned(), "10.1".to_owned())]));
     assert_eq!(parts[1].command, ["migration", "r2"]);
-    assert!(parts.iter().all(|part| part.profile.is_null() && part.complete));
+    assert!(parts.iter().all(|part| part.profile.is_none() && part.complete));
     // A reader that collects facts from fixtures must not let the last part win.
     let told = results_of(&events).unwrap().header;
     assert_eq!(told.stack, head.stack);

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::metric::{DowntimeClock, Metric};
 use super::summary::median;
-use crate::record::{LostLines, RecordedLeg, ReportError, Verdict};
+use crate::record::{LostLines, RecordedLeg, RecordedProfile, ReportError, Verdict};
 use crate::report::view::{self, RunView, ScenarioView};
 
 /// A run, read from its record.
@@ -73,7 +73,8 @@ impl ComparedRun {
         for scenario in &view.scenarios {
             run.scenarios.entry(scenario.outcome.scenario.clone()).or_default().add(scenario);
         }
-        flatten("", &view.header.profile, &mut run.profile);
+        let profile = view.header.profile.iter().flat_map(RecordedProfile::named);
+        run.profile = profile.map(|(name, value)| (name, plain(&value))).collect();
         run.made_of = view.parts.into_iter().map(|part| part.run).collect();
         if run.made_of.is_empty() {
             run.made_of.insert(view.header.run.clone());
@@ -131,23 +132,9 @@ fn weight(verdict: Option<Verdict>) -> u8 {
     }
 }
 
-/// The values of an object and of the objects in it, by their paths.
-fn flatten(name: &str, value: &Value, into: &mut BTreeMap<String, String>) {
-    match value {
-        Value::Object(fields) => {
-            for (field, value) in fields {
-                let name = if name.is_empty() { field.clone() } else { format!("{name}.{field}") };
-                flatten(&name, value, into);
-            }
-        }
-        Value::Null => {}
-        Value::String(text) => {
-            into.insert(name.to_owned(), text.clone());
-        }
-        other => {
-            into.insert(name.to_owned(), other.to_string());
-        }
-    }
+/// A value without quotes.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]

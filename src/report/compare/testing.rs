@@ -2,10 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde_json::json;
-
 use super::run::ComparedRun;
-use crate::record::{Clocks, Envelope, Event, Finding, Outcome, RunHeader, Stats, Verdict};
+use crate::record::{Clocks, Envelope, Event, Finding, Outcome, RecordedProfile, RunHeader, Stats, Verdict};
 use crate::report::view;
 use crate::scenario::Direction;
 use crate::sys::random::Random;
@@ -18,7 +16,7 @@ pub struct Writer {
 impl Writer {
     pub fn new() -> Writer {
         let mut header = RunHeader::new("r", ["multivm".to_owned()]);
-        header.profile = json!({"guests": 3});
+        header.profile = Some(RecordedProfile { guests: Some(3), ..RecordedProfile::default() });
         let facts = [("source.qemu".to_owned(), "10.0.13".to_owned())].into();
         let hosts = Event::FixtureReady { name: "hosts".into(), duration_s: 1.0, facts };
         Writer { events: vec![Event::RunStarted(header), hosts] }

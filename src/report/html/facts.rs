@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::PageLocation;
-use crate::record::{Outcome, Part, RunHeader, Verdict, rfc3339_text, spent_in};
+use crate::record::{Outcome, Part, RecordedProfile, RunHeader, Verdict, rfc3339_text, spent_in};
 use crate::report::shorten::without_middle;
 use crate::report::view::{Distribution, FixtureView, RepairView, RunView, ScenarioView};
 
@@ -27,8 +27,8 @@ pub(super) struct PageFacts<'a> {
     /// Facts of both hosts: name, source, target.
     hosts: Vec<[String; 3]>,
     others: Vec<(String, &'a String)>,
-    profile: Vec<(&'a String, String)>,
-    profile_name: Option<&'a str>,
+    profile: Vec<(String, String)>,
+    profile_name: Option<&'a String>,
     fixtures: &'a [FixtureView],
     parts: &'a [Part],
     repairs: &'a [RepairView],
@@ -62,7 +62,7 @@ struct FailedScenario {
 pub(super) fn facts(run: &RunView, place: PageLocation) -> PageFacts<'_> {
     let (header, stack) = (&run.header, &run.header.stack);
     let fact = |name: &str| stack.get(name).filter(|value| !value.is_empty());
-    let profile = header.profile.as_object().into_iter().flatten();
+    let profile = header.profile.as_ref();
     let spent = spent_in(run.scenarios.iter().map(|scenario| &scenario.outcome.numbers));
     let counts = VERDICTS.map(|verdict| Count { verdict, count: run.count(verdict) });
     PageFacts {
@@ -74,10 +74,12 @@ pub(super) fn facts(run: &RunView, place: PageLocation) -> PageFacts<'_> {
         accelerator: fact("accelerator"),
         accelerator_reason: fact("accelerator_reason"),
         warning: fact("warning"),
-        hosts: host_facts(stack),
+        hosts: host_facts(header),
         others: other_facts(stack),
-        profile_name: header.profile.get("name").and_then(Value::as_str),
-        profile: profile.map(|(name, value)| (name, plain(value))).collect(),
+        profile_name: profile.and_then(|profile| profile.name.as_ref()),
+        profile: (profile.map(RecordedProfile::named).into_iter().flatten())
+            .map(|(name, value)| (name, plain(&value)))
+            .collect(),
         fixtures: &run.fixtures,
         parts: &run.parts,
         repairs: &run.repairs,
@@ -168,10 +170,13 @@ fn of_host(key: &str) -> Option<&str> {
 }
 
 /// `source.qemu` and `target.qemu` side by side.
-fn host_facts(stack: &BTreeMap<String, String>) -> Vec<[String; 3]> {
-    let value = |side: &str, name: &str| stack.get(&format!("{side}.{name}")).cloned().unwrap_or_default();
-    let names: BTreeSet<&str> = stack.keys().filter_map(|key| of_host(key)).collect();
-    names.iter().map(|name| [name.replace('_', " "), value("source", name), value("target", name)]).collect()
+fn host_facts(header: &RunHeader) -> Vec<[String; 3]> {
+    let names: BTreeSet<&str> = header.stack.keys().filter_map(|key| of_host(key)).collect();
+    let row = |name: &&str| {
+        let [source, target] = header.of_hosts(name).map(|fact| fact.cloned().unwrap_or_default());
+        [name.replace('_', " "), source, target]
+    };
+    names.iter().map(row).collect()
 }
 
 /// Facts of no host that have no place of their own.

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::record::{Envelope, Event, LostLines, Part, RepairedPart, RunEnd, RunHeader};
+use crate::record::{Envelope, Event, LostLines, Part, RecordedProfile, RepairedPart, RunEnd, RunHeader};
 use crate::record::{Finding, Outcome, Verdict};
 
 /// What would be markup or script if it were not escaped.
@@ -14,7 +14,7 @@ fn run(text: &str, folder: &str) -> RunView {
     let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     let mut header = RunHeader::new("20260102T030405Z-1", [text.to_string()]);
     header.stack.insert("source.qemu".into(), text.into());
-    header.profile = serde_json::json!({"name": text});
+    header.profile = Some(RecordedProfile { name: Some(text.into()), ..RecordedProfile::default() });
     let mut outcome = Outcome::new(format!("precopy_orderly::in_vms::{text}"), Verdict::Failed, at);
     outcome.reason = Some(text.into());
     outcome.evidence = Some(format!("/r/20260102T030405Z-1/{folder}").into());
@@ -114,7 +114,7 @@ fn many_parts_of_a_merged_run_are_folded_up() {
         run: "20260102T030405Z-1".into(),
         command: vec!["migration".into()],
         stack: Default::default(),
-        profile: serde_json::Value::Null,
+        profile: None,
         complete,
         again: Vec::new(),
     };

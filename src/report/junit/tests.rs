@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::record::Finding;
 use crate::record::Numbers;
-use crate::record::{Event, LostLines, Record, RunHeader, results_from_record};
+use crate::record::{Event, LostLines, Record, RecordedProfile, RunHeader, results_from_record};
 use crate::scenario::Direction;
 use roxmltree::{Document, Node};
 use rstest::rstest;
@@ -39,7 +39,7 @@ fn header() -> RunHeader {
         run: "20260102T030405Z-1".into(),
         command: vec!["multivm".into(), "postcopy".into()],
         stack: BTreeMap::from([("source.qemu".into(), "10.0.2 <pve>".into())]),
-        profile: serde_json::json!({"guests": 3}),
+        profile: Some(RecordedProfile { guests: Some(3), ..RecordedProfile::default() }),
         ..RunHeader::default()
     }
 }
