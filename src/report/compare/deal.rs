@@ -13,7 +13,9 @@
 //! the scenarios' scatter counts. Without that, three runs that are close together by chance would hide every scenario
 //! behind their groups.
 
-use super::series::{Deal, Series, Sides};
+use std::collections::BTreeMap;
+
+use super::metric::Metric;
 use crate::sys::random::Random;
 
 /// The test tries all ways up to this number; of more ways, it draws as many.
@@ -22,69 +24,24 @@ const MOST: usize = 10_000;
 /// Runs of one side that differ by less than 1 % count as 1 % apart.
 const LEAST_SCATTER: f64 = 0.01;
 
-/// The subject of a series; the number is that of its metric.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
-    Scenario(usize),
-    Group(usize),
+/// One question of the test: a metric of a scenario or of a group in every run, BASE's runs first. The numbers are natural
+/// logarithms, so that a difference is a factor. A run that does not have the metric has none.
+#[derive(Clone, Debug)]
+pub struct Series {
+    pub metric: Metric,
+    pub is_group: bool,
+    pub runs: Vec<Option<f64>>,
 }
 
-/// The answer of the test.
-pub struct Dealt {
-    /// Of each series, the share of ways whose largest rise is as large as the series' own, or larger.
-    pub p_rise: Vec<f64>,
-    /// Of each series, the share of ways whose largest fall is as large as the series' own, or larger.
-    pub p_fall: Vec<f64>,
-    /// The least significant rise of a series, in scatters; none if no rise would have been significant.
-    needed: Option<f64>,
-    scales: Scales,
-}
-
-impl Dealt {
-    /// The least significant rise of a series of this subject; none if no rise would have been significant.
-    pub fn needed(&self, subject: Subject) -> Option<f64> {
-        Some(self.needed? * self.scales.of(subject))
-    }
-}
-
-/// The scatter between runs of one side, of scenarios and of groups, by metric.
-#[derive(Default)]
-struct Scales {
-    scenarios: Vec<f64>,
-    groups: Vec<f64>,
-}
-
-impl Scales {
-    fn learn(all: &[(Subject, Sides)]) -> Scales {
-        let metrics = all.iter().map(|(subject, _)| subject.metric() + 1).max().unwrap_or(0);
-        let scatter = |subject: Subject| {
-            let of_subject = || all.iter().filter(|(other, _)| *other == subject).map(|(_, sides)| sides);
-            let squares: f64 = of_subject().map(|sides| sides.scatter()).sum();
-            let free: u32 = of_subject().map(|sides| sides.free()).sum();
-            (squares / f64::from(free.max(1))).sqrt()
-        };
-        Scales {
-            scenarios: (0..metrics).map(|metric| scatter(Subject::Scenario(metric))).collect(),
-            groups: (0..metrics).map(|metric| scatter(Subject::Group(metric))).collect(),
-        }
-    }
-
-    fn of(&self, subject: Subject) -> f64 {
-        let of =
-            |scales: &[f64]| scales.get(subject.metric()).copied().unwrap_or_default().max(LEAST_SCATTER);
-        match subject {
-            Subject::Scenario(_) => of(&self.scenarios),
-            Subject::Group(_) => of(&self.groups).max(of(&self.scenarios) / 2.0),
-        }
-    }
-}
-
-impl Subject {
-    fn metric(self) -> usize {
-        match self {
-            Subject::Scenario(metric) | Subject::Group(metric) => metric,
-        }
-    }
+/// The answer of the test to one question.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer {
+    /// The share of ways whose largest rise is as large as the series' own, or larger.
+    pub p_rise: f64,
+    /// The share of ways whose largest fall is as large as the series' own, or larger.
+    pub p_fall: f64,
+    /// The least significant rise; none if no rise would have been significant.
+    pub needed: Option<f64>,
 }
 
 /// The number of ways to deal runs into sides of these sizes; 10^12 stands for more.
@@ -93,43 +50,77 @@ pub fn ways(base: usize, new: usize) -> usize {
 }
 
 /// Tests series, whose first `base` values are BASE's.
-pub fn test(series: &[(Subject, Series)], base: usize, new: usize, level: f64) -> Dealt {
+pub fn test(series: &[Series], base: usize, new: usize, level: f64) -> Vec<Answer> {
     let deals = deals(base, new);
-    let (truth, scales) = changes(series, &deals[0]);
-    let largest = |changes: &[f64], sign: f64| changes.iter().fold(0.0, |most, it| f64::max(most, sign * it));
-    let (mut rises, mut falls) = (Vec::new(), Vec::new());
-    for deal in &deals {
-        let (changes, _) = changes(series, deal);
-        rises.push(largest(&changes, 1.0));
-        falls.push(largest(&changes, -1.0));
-    }
-    let share = |largest: &[f64], change: f64| {
-        // Sums in another order differ in their last digits.
-        let reached = largest.iter().filter(|largest| **largest >= change - 1e-9).count();
-        reached as f64 / largest.len() as f64
+    let largest = |deal: &Vec<bool>| {
+        let changes = changes(series, deal);
+        [1.0, -1.0].map(|sign| changes.iter().map(|it| sign * it.size).fold(0.0, f64::max))
+    };
+    // The largest rise and the largest fall of each way.
+    let largest: Vec<[f64; 2]> = deals.iter().map(largest).collect();
+    // Sums in another order differ in their last digits.
+    let share = |way: usize, size: f64| {
+        largest.iter().filter(|largest| largest[way] >= size - 1e-9).count() as f64 / deals.len() as f64
     };
     let allowed = (level * deals.len() as f64 + 1e-9) as usize;
-    Dealt {
-        p_rise: truth.iter().map(|change| share(&rises, *change)).collect(),
-        p_fall: truth.iter().map(|change| share(&falls, -*change)).collect(),
-        needed: nth_largest(&rises[1..], allowed),
-        scales,
+    let mut by_chance: Vec<f64> = largest[1..].iter().map(|[rise, _]| *rise).collect();
+    by_chance.sort_by(|a, b| b.total_cmp(a));
+    let needed = allowed.checked_sub(1).and_then(|at| by_chance.get(at));
+    let answer = |truth: Change| Answer {
+        p_rise: share(0, truth.size),
+        p_fall: share(1, -truth.size),
+        needed: needed.map(|needed| needed * truth.unit),
+    };
+    changes(series, &deals[0]).into_iter().map(answer).collect()
+}
+
+/// The change of a series.
+struct Change {
+    /// NEW above BASE, in units.
+    size: f64,
+    /// The scatter between runs of one side.
+    unit: f64,
+}
+
+/// The changes that one way to deal shows: true stands for each run that is one of NEW's.
+fn changes(series: &[Series], deal: &[bool]) -> Vec<Change> {
+    let sides: Vec<[Side; 2]> =
+        series.iter().map(|it| [false, true].map(|is_new| Side::of(&it.runs, deal, is_new))).collect();
+    let mut pooled: BTreeMap<(Metric, bool), (f64, usize)> = BTreeMap::new();
+    for (it, sides) in series.iter().zip(&sides) {
+        let (squares, free) = pooled.entry((it.metric, it.is_group)).or_default();
+        *squares += sides.iter().map(|side| side.squares).sum::<f64>();
+        *free += sides.iter().map(|side| side.count.saturating_sub(1)).sum::<usize>();
     }
+    let scatter = |metric, is_group| {
+        let (squares, free) = pooled.get(&(metric, is_group)).copied().unwrap_or_default();
+        (squares / free.max(1) as f64).sqrt().max(LEAST_SCATTER)
+    };
+    let change = |(it, [base, new]): (&Series, &[Side; 2])| {
+        let of_scenarios = scatter(it.metric, false);
+        let unit = if it.is_group { scatter(it.metric, true).max(of_scenarios / 2.0) } else { of_scenarios };
+        let is_on_both = base.count > 0 && new.count > 0;
+        Change { size: if is_on_both { (new.mean - base.mean) / unit } else { 0.0 }, unit }
+    };
+    series.iter().zip(&sides).map(change).collect()
 }
 
-/// The changes that one way to deal shows, in scatters, and those scatters.
-fn changes(series: &[(Subject, Series)], deal: &Deal) -> (Vec<f64>, Scales) {
-    let sides: Vec<_> = series.iter().map(|(subject, series)| (*subject, series.sides(deal))).collect();
-    let scales = Scales::learn(&sides);
-    let changes = sides.iter().map(|(subject, sides)| sides.shift().unwrap_or(0.0) / scales.of(*subject));
-    (changes.collect(), scales)
+/// The runs of a series that a deal gives to one side.
+struct Side {
+    count: usize,
+    mean: f64,
+    /// The squared distances of the runs from their mean.
+    squares: f64,
 }
 
-/// The n-th largest value, counted from 1.
-fn nth_largest(values: &[f64], nth: usize) -> Option<f64> {
-    let mut values = values.to_vec();
-    values.sort_by(|a, b| b.total_cmp(a));
-    nth.checked_sub(1).and_then(|at| values.get(at).copied())
+impl Side {
+    fn of(runs: &[Option<f64>], deal: &[bool], is_new: bool) -> Side {
+        let values =
+            || runs.iter().zip(deal).filter(|(_, dealt)| **dealt == is_new).filter_map(|(value, _)| *value);
+        let count = values().count();
+        let mean = values().sum::<f64>() / count.max(1) as f64;
+        Side { count, mean, squares: values().map(|value| (value - mean).powi(2)).sum() }
+    }
 }
 
 /// Ways to deal, the true one first: all of them, or [`MOST`] that are drawn.
@@ -163,10 +154,12 @@ fn next(deal: &mut [bool]) -> bool {
 mod tests {
     use super::*;
 
-    const ONE: Subject = Subject::Scenario(0);
-
     fn series(values: &[f64]) -> Series {
-        Series(values.iter().copied().map(Some).collect())
+        Series {
+            metric: Metric::TotalTime,
+            is_group: false,
+            runs: values.iter().copied().map(Some).collect(),
+        }
     }
 
     #[test]
@@ -187,10 +180,10 @@ mod tests {
     #[test]
     fn three_that_are_above_three_are_one_way_in_twenty() {
         let apart = series(&[1.0, 1.2, 1.1, 2.0, 2.3, 2.1]);
-        let dealt = test(&[(ONE, apart)], 3, 3, 0.05);
-        assert_eq!((dealt.p_rise[0], dealt.p_fall[0]), (0.05, 1.0));
+        let answer = test(&[apart], 3, 3, 0.05)[0];
+        assert_eq!((answer.p_rise, answer.p_fall), (0.05, 1.0));
         let mixed = series(&[1.0, 2.2, 1.1, 2.0, 2.3, 2.1]);
-        assert_eq!(test(&[(ONE, mixed)], 3, 3, 0.05).p_rise[0], 0.15, "with 2.2 for 2.0 or 2.1, too");
+        assert_eq!(test(&[mixed], 3, 3, 0.05)[0].p_rise, 0.15, "with 2.2 for 2.0 or 2.1, too");
     }
 
     /// A series that moves is judged by what the others do by chance.
@@ -198,8 +191,8 @@ mod tests {
     fn the_largest_of_all_counts() {
         let quiet = series(&[1.0, 1.2, 1.1, 2.0, 2.3, 2.1]);
         let wild = series(&[9.0, 1.0, 9.5, 1.3, 9.4, 1.1]);
-        let alone = test(&[(ONE, quiet.clone())], 3, 3, 0.05).p_rise[0];
-        let together = test(&[(ONE, quiet), (ONE, wild)], 3, 3, 0.05).p_rise[0];
+        let alone = test(std::slice::from_ref(&quiet), 3, 3, 0.05)[0].p_rise;
+        let together = test(&[quiet, wild], 3, 3, 0.05)[0].p_rise;
         assert!(alone <= 0.05 && together > 0.05, "{alone}, {together}");
     }
 
@@ -207,28 +200,27 @@ mod tests {
     #[test]
     fn a_group_has_half_the_scatter_of_its_scenarios_at_least() {
         let scenario = series(&[1.0, 1.4, 1.2, 1.0, 1.4, 1.2]);
-        let group = series(&[1.0, 1.0001, 1.0, 1.0, 1.0, 1.0001]);
-        let scales = test(&[(ONE, scenario), (Subject::Group(0), group)], 3, 3, 0.05).scales;
-        assert!((scales.of(ONE) - 0.2).abs() < 1e-9 && (scales.of(Subject::Group(0)) - 0.1).abs() < 1e-9);
+        let group = Series { is_group: true, ..series(&[1.0, 1.0001, 1.0, 1.0, 1.0, 1.0001]) };
+        let changes = changes(&[scenario, group], &[false, false, false, true, true, true]);
+        assert!((changes[0].unit - 0.2).abs() < 1e-9 && (changes[1].unit - 0.1).abs() < 1e-9);
     }
 
     /// What a rise had to be is held against the test itself.
     #[test]
     fn a_rise_that_is_needed_is_enough() {
         let runs = [1.0, 1.3, 1.2, 1.1, 1.4, 1.25];
-        let others: Vec<(Subject, Series)> = [[1.1, 1.2, 1.0, 1.3, 1.1, 1.2], [1.3, 1.0, 1.2, 1.2, 1.1, 1.0]]
-            .map(|it| (ONE, series(&it)))
-            .into();
+        let others: Vec<Series> =
+            [[1.1, 1.2, 1.0, 1.3, 1.1, 1.2], [1.3, 1.0, 1.2, 1.2, 1.1, 1.0]].map(|it| series(&it)).into();
         let with = |rise: f64| {
             let moved = runs.iter().enumerate().map(|(at, run)| if at < 3 { *run } else { run + rise });
             let mut all = others.clone();
-            all.push((ONE, series(&moved.collect::<Vec<_>>())));
-            test(&all, 3, 3, 0.05)
+            all.push(series(&moved.collect::<Vec<_>>()));
+            test(&all, 3, 3, 0.05)[2]
         };
-        assert!(with(0.0).p_rise[2] > 0.05);
-        let needed = with(0.0).needed(ONE).unwrap();
+        assert!(with(0.0).p_rise > 0.05);
+        let needed = with(0.0).needed.unwrap();
         assert!((0.05..1.0).contains(&needed), "{needed}");
-        assert_eq!(with(2.0 * needed).p_rise[2], 0.05);
-        assert_eq!(test(&others, 1, 5, 0.05).needed(ONE), None, "one of six ways is more than 5 %");
+        assert_eq!(with(2.0 * needed).p_rise, 0.05);
+        assert_eq!(test(&others, 1, 5, 0.05)[0].needed, None, "one of six ways is more than 5 %");
     }
 }

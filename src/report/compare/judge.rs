@@ -1,9 +1,9 @@
 //! Judges which differences are beyond noise. The room's head has the rules.
 
-use super::comparison::{Claim, Reach, Test};
-use super::deal::{self, Subject};
-use super::item::{GroupItem, Item};
-use super::metric::Metric;
+use serde::Serialize;
+
+use super::deal::{self, Series};
+use super::measured::{Claim, Measured, members};
 use super::sign;
 use super::summary::{median, sorted};
 
@@ -13,126 +13,90 @@ pub(super) const LEVEL: f64 = 0.05;
 /// The least scenarios of a group: with fewer, coins could show even a rise of all of them.
 pub(super) const LEAST_GROUP: usize = 6;
 
-/// The claims about every item and about every group, in their order.
-pub(super) struct Judgement {
-    pub test: Test,
-    pub items: Vec<Judged>,
-    pub groups: Vec<Judged>,
-    pub reach: Vec<Reach>,
-}
-
-/// The claim about one item or group.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Judged {
-    pub p_worse: Option<f64>,
-    pub p_better: Option<f64>,
-    pub claim: Claim,
-}
-
-impl Judged {
-    /// Claims a difference that is significant and exceeds the least effect.
-    fn of(p_worse: f64, p_better: f64, beyond: [f64; 2]) -> Judged {
-        let claim = match beyond {
-            [worse, _] if worse >= 0.0 && p_worse <= LEVEL => Claim::Worse,
-            [_, better] if better >= 0.0 && p_better <= LEVEL => Claim::Better,
-            _ => Claim::None,
-        };
-        Judged { p_worse: Some(p_worse), p_better: Some(p_better), claim }
-    }
+/// The test that judged the numbers. Both are one-sided, at 5 %, and corrected for the number of questions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Test {
+    /// The test over runs, for groups and for each scenario: it asks whether another way to deal the runs into sides would
+    /// have shown as much.
+    Runs {
+        /// The number of ways.
+        ways: usize,
+    },
+    /// The test over scenarios, for groups alone and for fewer runs than the test over runs needs: it asks whether more
+    /// scenarios are beyond the least effect than a coin would show.
+    Scenarios {
+        /// The number of questions: groups times metrics.
+        questions: usize,
+    },
 }
 
 /// Judges by the test over runs if there are enough of them, otherwise by the test over scenarios.
-pub(super) fn judge(items: &[Item], groups: &[GroupItem], base: usize, new: usize) -> Judgement {
-    let mut judgement = Judgement {
-        test: Test::Runs { ways: deal::ways(base, new) },
-        items: vec![Judged::default(); items.len()],
-        groups: vec![Judged::default(); groups.len()],
-        reach: Vec::new(),
+pub(super) fn judge(scenarios: &mut [Measured], groups: &mut [Measured], base: usize, new: usize) -> Test {
+    let is_large = |group: &&mut Measured| {
+        group.can_be_judged() && members(&group.name, group.metric, scenarios).len() >= LEAST_GROUP
     };
-    let large = places(groups, |group| group.members.len() >= LEAST_GROUP);
-    if deal::ways(base, new) as f64 * LEVEL >= 1.0 {
-        judgement.by_runs(items, groups, &large, base, new);
+    let large: Vec<&mut Measured> = groups.iter_mut().filter(is_large).collect();
+    let ways = deal::ways(base, new);
+    if ways as f64 * LEVEL >= 1.0 {
+        let asked = scenarios.iter_mut().filter(|scenario| scenario.can_be_judged()).chain(large);
+        by_runs(asked.collect(), base, new);
+        Test::Runs { ways }
     } else {
-        judgement.by_scenarios(items, groups, &large);
+        let questions = large.len();
+        by_scenarios(large, scenarios);
+        Test::Scenarios { questions }
     }
-    judgement
 }
 
-fn places<T>(all: &[T], is_meant: impl Fn(&T) -> bool) -> Vec<usize> {
-    (0..all.len()).filter(|place| is_meant(&all[*place])).collect()
+/// Tests all scenarios and all large groups together.
+fn by_runs(asked: Vec<&mut Measured>, base: usize, new: usize) {
+    let series = |it: &&mut Measured| Series {
+        metric: it.metric,
+        is_group: it.scenarios.is_some(),
+        runs: it.by_run.iter().flatten().map(|value| value.map(f64::ln)).collect(),
+    };
+    let series: Vec<Series> = asked.iter().map(series).collect();
+    for (it, answer) in asked.into_iter().zip(deal::test(&series, base, new, LEVEL)) {
+        conclude(it, answer.p_rise, answer.p_fall);
+        it.found_from = answer.needed.map(|needed| needed.max(it.least[0]).exp());
+    }
 }
 
-impl Judgement {
-    /// Tests all scenarios and all large groups together. Scenarios have a scatter by metric, groups another.
-    fn by_runs(&mut self, items: &[Item], groups: &[GroupItem], large: &[usize], base: usize, new: usize) {
-        let asked = places(items, |item| item.is_judged);
-        let mut series: Vec<_> = asked
-            .iter()
-            .map(|place| (Subject::Scenario(items[*place].metric as usize), items[*place].series.clone()))
-            .collect();
-        let of_large = large.iter().map(|place| &groups[*place]);
-        series.extend(of_large.map(|group| (Subject::Group(group.metric as usize), group.series(items))));
-        let dealt = deal::test(&series, base, new, LEVEL);
-
-        let judged = |at: usize, beyond| Judged::of(dealt.p_rise[at], dealt.p_fall[at], beyond);
-        for (at, place) in asked.iter().enumerate() {
-            self.items[*place] = judged(at, items[*place].beyond);
-        }
-        for (at, place) in large.iter().enumerate() {
-            self.groups[*place] = judged(asked.len() + at, groups[*place].beyond(items));
-        }
-
-        let factor = |subject: Subject, least: &[f64]| {
-            let needed = dealt.needed(subject)?;
-            Some(needed.max(median(least)).exp())
+/// Tests only large groups: whether more of their scenarios are beyond the least effect than coins show.
+fn by_scenarios(large: Vec<&mut Measured>, scenarios: &[Measured]) {
+    let questions = large.len();
+    let p = |way: usize| {
+        let p_of = |group: &&mut Measured| {
+            let members = members(&group.name, group.metric, scenarios);
+            sign::heads(members.iter().filter(|it| it.beyond()[way] > 0.0).count(), members.len())
         };
-        let least = |item: &Item| item.shift - item.beyond[0];
-        for metric in Metric::ALL {
-            let of_metric = asked.iter().map(|place| &items[*place]).filter(|item| item.metric == metric);
-            let leasts: Vec<f64> = of_metric.map(least).collect();
-            if !leasts.is_empty() {
-                self.reach.push(Reach {
-                    metric,
-                    group: None,
-                    factor: factor(Subject::Scenario(metric as usize), &leasts),
-                });
-            }
-            for group in large.iter().map(|place| &groups[*place]).filter(|group| group.metric == metric) {
-                let factor = factor(Subject::Group(metric as usize), &group.of_members(items, least));
-                self.reach.push(Reach { metric, group: Some(group.group.to_owned()), factor });
-            }
-        }
+        sign::holm(&large.iter().map(p_of).collect::<Vec<_>>())
+    };
+    let p = p(0).into_iter().zip(p(1));
+    for (group, (p_worse, p_better)) in large.into_iter().zip(p) {
+        conclude(group, p_worse, p_better);
+        group.found_from = needed_by_signs(&members(&group.name, group.metric, scenarios), questions);
     }
+}
 
-    /// Tests only large groups: whether more of their scenarios are beyond the least effect than coins show.
-    fn by_scenarios(&mut self, items: &[Item], groups: &[GroupItem], large: &[usize]) {
-        self.test = Test::Scenarios { questions: large.len() };
-        let p = |way: usize| -> Vec<f64> {
-            let p_of = |place: &usize| {
-                let beyond = groups[*place].of_members(items, |item| item.beyond[way]);
-                sign::heads(beyond.iter().filter(|beyond| **beyond > 0.0).count(), beyond.len())
-            };
-            sign::holm(&large.iter().map(p_of).collect::<Vec<_>>())
-        };
-        let (worse, better) = (p(0), p(1));
-        for (at, place) in large.iter().enumerate() {
-            let group = &groups[*place];
-            self.groups[*place] = Judged::of(worse[at], better[at], group.beyond(items));
-            let factor = needed_by_signs(group, items, large.len());
-            self.reach.push(Reach { metric: group.metric, group: Some(group.group.to_owned()), factor });
-        }
-        let of_one = |metric| Reach { metric, group: None, factor: None };
-        self.reach.extend(Metric::ALL.into_iter().map(of_one));
-    }
+/// Claims a difference that is significant and exceeds the least that matters.
+fn conclude(it: &mut Measured, p_worse: f64, p_better: f64) {
+    (it.p_worse, it.p_better) = (Some(p_worse), Some(p_better));
+    it.claim = match it.beyond() {
+        [worse, _] if worse >= 0.0 && p_worse <= LEVEL => Claim::Worse,
+        [_, better] if better >= 0.0 && p_better <= LEVEL => Claim::Better,
+        _ => Claim::None,
+    };
 }
 
 /// The factor from which on enough scenarios of a group would be beyond the least effect, if all moved alike and scattered
 /// as they do.
-fn needed_by_signs(group: &GroupItem, items: &[Item], questions: usize) -> Option<f64> {
-    let count = group.members.len();
+fn needed_by_signs(members: &[&Measured], questions: usize) -> Option<f64> {
+    let count = members.len();
     let heads = (0..=count).find(|heads| sign::heads(*heads, count) * questions as f64 <= LEVEL)?;
-    let centre = median(&group.of_members(items, |item| item.shift));
-    let above = sorted(&group.of_members(items, |item| item.beyond[0] - centre));
+    let centre = median(&members.iter().map(|it| it.factor.ln()).collect::<Vec<_>>())?;
+    let above = sorted(&members.iter().map(|it| it.beyond()[0] - centre).collect::<Vec<_>>());
     // The distance that the last of the required scenarios lacks.
     Some((-above[count - heads]).exp())
 }

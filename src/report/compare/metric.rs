@@ -4,28 +4,35 @@ use serde::Serialize;
 
 use crate::record::RecordedLeg;
 
-/// A number that every leg has. More is worse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+/// A number of a leg, or of a play. More is worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
-    /// The downtime in milliseconds, by the comparison's clock.
+    /// `reported_ms` of the `downtime` events, milliseconds: the silence of the guest's network.
     Downtime,
+    /// `downtime` of libvirt's statistics of the completed job, milliseconds. It stands for the reported downtime on both
+    /// sides if a record lacks `downtime` events; otherwise a comparison would be about the clocks.
+    LibvirtDowntime,
     /// From libvirt's call to its return, milliseconds.
     TotalTime,
     /// `memory_processed` of libvirt's statistics of the completed job, bytes.
     DataVolume,
+    /// The duration of a play, milliseconds. Shown, not judged.
+    WallTime,
 }
 
 impl Metric {
-    pub const ALL: [Metric; 3] = [Metric::Downtime, Metric::TotalTime, Metric::DataVolume];
+    pub const ALL: [Metric; 5] =
+        [Metric::Downtime, Metric::LibvirtDowntime, Metric::TotalTime, Metric::DataVolume, Metric::WallTime];
 
     /// The value of a leg; none if the record lacks it.
-    pub fn of(self, leg: &RecordedLeg, clock: DowntimeClock) -> Option<f64> {
-        match (self, clock) {
-            (Metric::TotalTime, _) => leg.duration_ms(),
-            (Metric::DataVolume, _) => leg.volume().map(|(bytes, _)| bytes),
-            (Metric::Downtime, DowntimeClock::Reported) => leg.reported_ms(),
-            (Metric::Downtime, DowntimeClock::Libvirt) => leg.libvirt_ms(),
+    pub(super) fn of(self, leg: &RecordedLeg) -> Option<f64> {
+        match self {
+            Metric::Downtime => leg.reported_ms(),
+            Metric::LibvirtDowntime => leg.libvirt_ms(),
+            Metric::TotalTime => leg.duration_ms(),
+            Metric::DataVolume => leg.volume().map(|(bytes, _)| bytes),
+            Metric::WallTime => None,
         }
     }
 
@@ -33,80 +40,58 @@ impl Metric {
     pub fn name(self) -> &'static str {
         match self {
             Metric::Downtime => "downtime",
+            Metric::LibvirtDowntime => "libvirt downtime",
             Metric::TotalTime => "total time",
             Metric::DataVolume => "data volume",
+            Metric::WallTime => "wall time",
         }
     }
 
     /// The least factor of a claim, however significant: a busy machine causes smaller ones for a whole run. In four runs of
     /// three scenarios within four minutes, the medians of total time differed by factors of 1.5, 1.7 and 2.3.
     pub fn least_factor(self) -> f64 {
-        match self {
-            Metric::Downtime | Metric::TotalTime => 2.0,
-            Metric::DataVolume => 1.25,
-        }
+        if self == Metric::DataVolume { 1.25 } else { 2.0 }
     }
 
     /// The least difference that matters, whatever the factor, in the metric's unit. For the downtime it is five intervals
     /// of the network probe in the profile `lab`: a single lost probe is no regression.
     pub fn least_difference(self) -> f64 {
         match self {
-            Metric::Downtime => 50.0,
-            Metric::TotalTime => 250.0,
+            Metric::Downtime | Metric::LibvirtDowntime => 50.0,
+            Metric::TotalTime | Metric::WallTime => 250.0,
             Metric::DataVolume => 16.0 * 1024.0 * 1024.0,
         }
     }
 
-    /// The resolution of the measurement: smaller values count as this, so that they have a logarithm.
-    pub fn least_value(self) -> f64 {
-        1.0
-    }
-
-    /// A value with its unit, in three digits.
-    pub fn show(self, value: f64) -> String {
-        match self {
-            Metric::Downtime | Metric::TotalTime => milliseconds(value),
-            Metric::DataVolume => format!("{} MiB", digits(value / 1024.0 / 1024.0)),
-        }
+    /// The unit in a record and in a comparison's JSON.
+    pub fn unit(self) -> &'static str {
+        if self == Metric::DataVolume { "bytes" } else { "ms" }
     }
 
     /// [`Metric::least_factor`] and [`Metric::least_difference`] in words.
     pub fn show_least(self) -> String {
-        format!("{:.0} % and {}", (self.least_factor() - 1.0) * 100.0, self.show(self.least_difference()))
+        format!(
+            "{:.0} % and {}",
+            (self.least_factor() - 1.0) * 100.0,
+            show(self.least_difference(), self.unit())
+        )
     }
 
     /// The logarithm of the least factor that matters for a change of `median`.
     pub(super) fn least_shift(self, median: f64) -> f64 {
-        let median = median.max(self.least_value());
         self.least_factor().max(1.0 + self.least_difference() / median).ln()
     }
 }
 
-/// A time in a suitable unit.
-pub(super) fn milliseconds(value: f64) -> String {
-    if value < 1000.0 { format!("{} ms", digits(value)) } else { format!("{} s", digits(value / 1000.0)) }
-}
-
-/// Three significant digits without an exponent.
-fn digits(value: f64) -> String {
-    let decimals = if value >= 99.95 {
-        0
-    } else if value >= 9.995 {
-        1
-    } else {
-        2
+/// A value in a unit that suits people, in three digits without an exponent.
+pub(super) fn show(value: f64, unit: &str) -> String {
+    let (value, unit) = match unit {
+        "bytes" => (value / 1024.0 / 1024.0, "MiB"),
+        _ if value < 1000.0 => (value, "ms"),
+        _ => (value / 1000.0, "s"),
     };
-    format!("{value:.decimals$}")
-}
-
-/// The clock of the compared downtimes. Both sides use one clock, or the comparison would be about the clocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DowntimeClock {
-    /// `reported_ms` of the `downtime` events: the silence of the guest's network.
-    Reported,
-    /// `downtime` of libvirt's statistics of the completed job, for a record without `downtime` events.
-    Libvirt,
+    let decimals = [9.995, 99.95].into_iter().filter(|bound| value < *bound).count();
+    format!("{value:.decimals$} {unit}")
 }
 
 #[cfg(test)]
@@ -121,7 +106,7 @@ mod tests {
     #[case(Metric::TotalTime, 1_234_567.0, "1235 s")]
     #[case(Metric::DataVolume, 150.0 * 1_048_576.0, "150 MiB")]
     fn values_have_units(#[case] metric: Metric, #[case] value: f64, #[case] shown: &str) {
-        assert_eq!(metric.show(value), shown);
+        assert_eq!(show(value, metric.unit()), shown);
     }
 
     #[test]

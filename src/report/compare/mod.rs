@@ -1,10 +1,11 @@
 //! What changed between the runs of two stacks, BASE and NEW: `multivm compare`.
 //!
 //! ```text
-//! record.jsonl --> run --> side --> item --> judge --> comparison --> text, JSON, HTML
-//!                                              |
-//!                                              +-- deal  the test over runs
-//!                                              +-- sign  the test over scenarios, for too few runs
+//! record.jsonl --> run --> measured --> judge --> comparison --> view --> text, HTML
+//!                                         |            |
+//!                                         |            +--> JSON
+//!                                         +-- deal  the test over runs
+//!                                         +-- sign  the test over scenarios, for too few runs
 //! ```
 //!
 //! # What is judged
@@ -54,34 +55,33 @@
 //! Of equal stacks, 60 comparisons in each of these columns, 1 claimed anything: of 72 scenarios with 3 and 3 runs. All 72 times
 //! 4, 3 and 3 runs name 55 of them on average, 5 and 5 name 70; 1 and 1 name none.
 
-mod change;
-mod compared;
+mod alike;
 mod comparison;
 mod deal;
-mod html;
-mod item;
+mod fact;
 mod judge;
-mod method;
+mod measured;
 mod metric;
-mod number;
-mod row;
+mod notes;
+mod reach;
 mod run;
-mod series;
 mod side;
 mod sign;
 mod summary;
 #[cfg(test)]
 mod testing;
-mod text;
+mod verdicts;
+mod view;
 
-pub use change::{Fact, Told, Verdicts};
-pub use comparison::{
-    Alike, Claim, ComparedScenario, Comparison, FORMAT_VERSION, Group, Measured, Reach, RunSummary, Test,
-};
-pub use metric::{DowntimeClock, Metric};
-pub use run::ComparedRun;
+pub use comparison::{Comparison, FORMAT_VERSION};
+pub use fact::Fact;
+pub use judge::Test;
+pub use measured::{Claim, Measured};
+pub use metric::Metric;
+pub use run::{ComparedRun, RunSummary};
 pub use side::Refusal;
 pub use summary::MetricSummary;
+pub use verdicts::{Told, Verdicts};
 
 use crate::record::ReportError;
 
@@ -104,8 +104,8 @@ impl Comparison {
     /// When a template or serde fails, which no input makes them do.
     pub fn render(&self, format: Format) -> Result<String, ReportError> {
         match format {
-            Format::Text => Ok(text::render(self)),
-            Format::Html => html::render(self),
+            Format::Text => view::render(self, view::TEXT),
+            Format::Html => view::render(self, view::HTML),
             Format::Json => {
                 let json = serde_json::to_string_pretty(self)
                     .map_err(|error| ReportError::Compare(format!("as JSON: {error}")))?;

@@ -3,20 +3,36 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use serde_json::Value;
+use serde::Serialize;
 
-use super::metric::{DowntimeClock, Metric};
-use super::summary::median;
-use crate::record::{LostLines, RecordedLeg, RecordedProfile, ReportError, Verdict};
+use super::metric::Metric;
+use crate::record::{LostLines, ReportError, Verdict};
 use crate::report::view::{self, RunView, ScenarioView};
+
+/// The values of a metric that has a logarithm are never smaller: no measurement resolves less.
+const LEAST_VALUE: f64 = 1.0;
+
+/// A run in a few words.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct RunSummary {
+    /// The run's name, which is its folder's.
+    pub run: String,
+    /// The path as the user gave it.
+    pub path: String,
+    /// Whether the run came to its end. Otherwise it was cut off, or still goes on.
+    pub ended: bool,
+    /// The number of scenarios that began.
+    pub scenarios: usize,
+    /// The number of scenarios that passed.
+    pub passed: usize,
+    /// The number of scenarios that failed.
+    pub failed: usize,
+}
 
 /// A run, read from its record.
 #[derive(Clone, Debug, Default)]
 pub struct ComparedRun {
-    /// The run's name, which is its folder's.
-    pub name: String,
-    /// The path as the user gave it.
-    pub path: String,
+    pub summary: RunSummary,
     /// The names of the parts of a merged record or of a nextest group; otherwise the run's own name.
     pub made_of: BTreeSet<String>,
     /// The facts of the run and of its fixtures.
@@ -27,10 +43,6 @@ pub struct ComparedRun {
     pub scenarios: BTreeMap<String, PlayedScenario>,
     /// The lines that its record lacks.
     pub lost: Option<LostLines>,
-    /// Whether the run came to its end.
-    pub ended: bool,
-    /// Whether one of its legs has a reported downtime.
-    pub has_downtimes: bool,
     /// The number of libvirt's downtimes that are longer than their migrations, and so impossible.
     pub impossible_downtimes: usize,
 }
@@ -42,10 +54,8 @@ pub struct PlayedScenario {
     pub verdict: Option<Verdict>,
     /// The finding or the reason for a missing verdict, in one line.
     pub headline: String,
-    /// The duration of each play, in seconds.
-    pub wall_s: Vec<f64>,
-    /// The successful migrations.
-    pub legs: Vec<RecordedLeg>,
+    /// The values of its successful migrations and of its plays.
+    values: BTreeMap<Metric, Vec<f64>>,
 }
 
 impl ComparedRun {
@@ -54,32 +64,55 @@ impl ComparedRun {
     /// # Errors
     /// When the record cannot be read, or does not begin as one.
     pub fn load(path: &Path) -> Result<ComparedRun, ReportError> {
-        Ok(ComparedRun { path: path.display().to_string(), ..ComparedRun::of(view::from_record(path)?) })
+        let mut run = ComparedRun::of(view::from_record(path)?);
+        run.summary.path = path.display().to_string();
+        Ok(run)
     }
 
     /// Takes the parts of a run that comparisons need.
     pub fn of(view: RunView) -> ComparedRun {
-        let completed = || {
-            let legs = view.scenarios.iter().flat_map(|scenario| &scenario.legs);
-            legs.map(|leg| &leg.leg).filter(|leg| leg.succeeded())
-        };
         let mut run = ComparedRun {
-            ended: view.finished,
-            lost: view.lost.clone(),
-            has_downtimes: completed().any(|leg| leg.reported_ms().is_some()),
-            impossible_downtimes: completed().filter(|leg| leg.has_impossible_downtime()).count(),
+            made_of: view.parts.into_iter().map(|part| part.run).collect(),
+            profile: view.header.profile_values(),
+            stack: view.header.stack,
+            lost: view.lost,
             ..ComparedRun::default()
         };
         for scenario in &view.scenarios {
             run.scenarios.entry(scenario.outcome.scenario.clone()).or_default().add(scenario);
+            let legs = scenario.legs.iter().map(|leg| &leg.leg);
+            run.impossible_downtimes +=
+                legs.filter(|leg| leg.succeeded() && leg.has_impossible_downtime()).count();
         }
-        let profile = view.header.profile.iter().flat_map(RecordedProfile::named);
-        run.profile = profile.map(|(name, value)| (name, plain(&value))).collect();
-        run.made_of = view.parts.into_iter().map(|part| part.run).collect();
         if run.made_of.is_empty() {
             run.made_of.insert(view.header.run.clone());
         }
-        ComparedRun { name: view.header.run, stack: view.header.stack, ..run }
+        let count = |verdict| run.scenarios.values().filter(|played| played.verdict == Some(verdict)).count();
+        run.summary = RunSummary {
+            run: view.header.run,
+            path: String::new(),
+            ended: view.finished,
+            scenarios: run.scenarios.len(),
+            passed: count(Verdict::Passed),
+            failed: count(Verdict::Failed),
+        };
+        run
+    }
+
+    /// Whether one of its legs has a reported downtime.
+    pub fn has_downtimes(&self) -> bool {
+        self.scenarios.values().any(|played| played.values.contains_key(&Metric::Downtime))
+    }
+
+    /// The verdict of a scenario; none if the run does not have it, or was cut off in it.
+    pub fn verdict(&self, scenario: &str) -> Option<Verdict> {
+        self.scenarios.get(scenario)?.verdict
+    }
+
+    /// The values of a scenario whose numbers count: it has a verdict on the guests.
+    pub fn values(&self, scenario: &str, metric: Metric) -> &[f64] {
+        let played = self.scenarios.get(scenario).filter(|played| is_about_guests(played.verdict));
+        played.and_then(|played| played.values.get(&metric)).map_or(&[], |values| values)
     }
 }
 
@@ -96,29 +129,21 @@ impl PlayedScenario {
                 Some(_) => outcome.headline(),
             };
         }
-        if matches!(verdict, Some(Verdict::Passed | Verdict::Failed)) {
-            self.wall_s.push(outcome.duration.as_secs_f64());
+        let mut add = |metric, value: f64| {
+            self.values.entry(metric).or_default().push(value.max(LEAST_VALUE));
+        };
+        if is_about_guests(verdict) {
+            add(Metric::WallTime, outcome.duration.as_secs_f64() * 1e3);
         }
-        let completed = scenario.legs.iter().map(|leg| &leg.leg).filter(|leg| leg.succeeded());
-        self.legs.extend(completed.cloned());
+        for leg in scenario.legs.iter().map(|leg| &leg.leg).filter(|leg| leg.succeeded()) {
+            let of_leg = |metric: Metric| Some((metric, metric.of(leg)?));
+            Metric::ALL.into_iter().filter_map(of_leg).for_each(|(metric, value)| add(metric, value));
+        }
     }
+}
 
-    /// Whether its numbers count: it has a verdict on the guests.
-    pub fn counts(&self) -> bool {
-        matches!(self.verdict, Some(Verdict::Passed | Verdict::Failed))
-    }
-
-    /// The median of its legs; none if no leg has this metric.
-    pub fn median(&self, metric: Metric, clock: DowntimeClock) -> Option<f64> {
-        let values = self.values(metric, clock);
-        (self.counts() && !values.is_empty()).then(|| median(&values))
-    }
-
-    /// The values of its legs, with a least value that has a logarithm.
-    pub fn values(&self, metric: Metric, clock: DowntimeClock) -> Vec<f64> {
-        let values = self.legs.iter().filter_map(|leg| metric.of(leg, clock));
-        values.filter(|value| value.is_finite()).map(|value| value.max(metric.least_value())).collect()
-    }
+fn is_about_guests(verdict: Option<Verdict>) -> bool {
+    matches!(verdict, Some(Verdict::Passed | Verdict::Failed))
 }
 
 /// The weight of a verdict: a pass in one part does not undo a failure in another.
@@ -130,11 +155,6 @@ fn weight(verdict: Option<Verdict>) -> u8 {
         Some(Verdict::Error | Verdict::Interrupted | Verdict::NotRun) => 1,
         None => 0,
     }
-}
-
-/// A value without quotes.
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -152,13 +172,12 @@ mod tests {
             .leg("vm2", 1.5, Some(2_452_130), 1 << 20)
             .finished(NAME, Verdict::Passed)
             .run();
-        assert_eq!((run.name.as_str(), run.ended, run.has_downtimes), ("r", false, false));
+        assert_eq!((run.summary.run.as_str(), run.summary.ended, run.has_downtimes()), ("r", false, false));
         assert_eq!(run.made_of, BTreeSet::from(["r".to_owned()]));
-        let played = &run.scenarios[NAME];
-        assert_eq!(played.values(Metric::TotalTime, DowntimeClock::Libvirt), [1500.0, 1500.0]);
-        assert_eq!(played.median(Metric::TotalTime, DowntimeClock::Libvirt), Some(1500.0));
-        assert_eq!(played.values(Metric::Downtime, DowntimeClock::Libvirt), [120.0]);
-        assert_eq!(played.values(Metric::Downtime, DowntimeClock::Reported), [0.0; 0]);
+        assert_eq!(run.values(NAME, Metric::TotalTime), [1500.0, 1500.0]);
+        assert_eq!(run.values(NAME, Metric::LibvirtDowntime), [120.0]);
+        assert_eq!(run.values(NAME, Metric::Downtime), [0.0; 0]);
+        assert_eq!(run.values(NAME, Metric::WallTime), [12_000.0]);
         assert_eq!(run.impossible_downtimes, 1, "QEMU 7.2 says such things of post-copy");
         assert_eq!(run.profile["guests"], "3");
         assert_eq!(run.stack["source.qemu"], "10.0.13");
@@ -174,16 +193,15 @@ mod tests {
             .downtime("vm1", 33.5)
             .finished(NAME, Verdict::Passed)
             .run();
-        let played = &run.scenarios[NAME];
-        assert_eq!(played.values(Metric::TotalTime, DowntimeClock::Reported), [1000.0]);
-        assert_eq!(played.values(Metric::Downtime, DowntimeClock::Reported), [33.5]);
+        assert_eq!(run.values(NAME, Metric::TotalTime), [1000.0]);
+        assert_eq!(run.values(NAME, Metric::Downtime), [33.5]);
     }
 
     #[test]
     fn a_run_that_was_cut_off_has_what_it_has() {
         let run = Writer::new().started(NAME).leg("vm1", 1.0, None, 1).run();
         let played = &run.scenarios[NAME];
-        assert_eq!((played.verdict, played.legs.len()), (None, 1));
+        assert_eq!((played.verdict, run.values(NAME, Metric::TotalTime)), (None, &[][..]));
         assert!(played.headline.contains("without an end"));
     }
 
@@ -194,7 +212,7 @@ mod tests {
             let run =
                 Writer::new().started(NAME).finished(NAME, first).started(NAME).finished(NAME, second).run();
             let played = &run.scenarios[NAME];
-            (played.verdict, played.headline.is_empty(), played.wall_s.len())
+            (played.verdict, played.headline.is_empty(), run.values(NAME, Metric::WallTime).len())
         };
         assert_eq!(of(Verdict::Failed, Verdict::Passed), (Some(Verdict::Failed), false, 2));
         assert_eq!(of(Verdict::Passed, Verdict::Error), (Some(Verdict::Passed), true, 1));

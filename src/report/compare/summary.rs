@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use crate::record;
 use crate::report::view::percentile;
 
 /// Values of one metric, in its unit.
@@ -21,26 +20,23 @@ pub struct MetricSummary {
 impl MetricSummary {
     /// Summarizes values; none without any.
     pub fn of(values: &[f64]) -> Option<MetricSummary> {
-        let sorted = sorted(values);
-        let max = *sorted.last()?;
-        let p95 = percentile(&sorted, 95)?;
-        Some(MetricSummary { count: sorted.len(), median: middle(&sorted), p95, max })
+        let (sorted, median) = (sorted(values), median(values)?);
+        let [p95, max] = [percentile(&sorted, 95)?, percentile(&sorted, 100)?];
+        Some(MetricSummary { count: sorted.len(), median, p95, max })
     }
 }
 
-/// The median; NaN without values.
-pub(super) fn median(values: &[f64]) -> f64 {
-    middle(&sorted(values))
+/// The middle value, or the mean of the two in the middle; none without values.
+pub(super) fn median(values: &[f64]) -> Option<f64> {
+    let sorted = sorted(values);
+    let last = sorted.len().checked_sub(1)?;
+    Some(f64::midpoint(sorted[last / 2], sorted[last.div_ceil(2)]))
 }
 
 pub(super) fn sorted(values: &[f64]) -> Vec<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted
-}
-
-fn middle(sorted: &[f64]) -> f64 {
-    record::median(sorted).unwrap_or(f64::NAN)
 }
 
 #[cfg(test)]

@@ -1,43 +1,10 @@
-//! Changes beside the numbers: verdicts, the stack, the profile.
-
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+//! Changes of verdicts.
 
 use serde::Serialize;
 
-use super::run::{ComparedRun, PlayedScenario};
+use super::run::ComparedRun;
+use super::side;
 use crate::record::Verdict;
-
-/// A fact that differs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Fact {
-    /// The fact's name.
-    pub name: String,
-    /// The fact's value in BASE; null if BASE does not have it.
-    pub base: Option<String>,
-    /// The fact's value in NEW; null if NEW does not have it.
-    pub new: Option<String>,
-}
-
-impl fmt::Display for Fact {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "(none)".into());
-        write!(f, "{}: {} -> {}", self.name, shown(&self.base), shown(&self.new))
-    }
-}
-
-/// The facts that differ, by name.
-pub(super) fn facts(base: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<Fact> {
-    let mut names: Vec<&String> = base.keys().chain(new.keys()).collect();
-    names.sort();
-    names.dedup();
-    let fact = |name: &String| Fact {
-        name: name.clone(),
-        base: base.get(name).cloned(),
-        new: new.get(name).cloned(),
-    };
-    names.into_iter().map(fact).filter(|fact| fact.base != fact.new).collect()
-}
 
 /// A scenario with its result in one line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -69,73 +36,54 @@ pub struct Verdicts {
     pub added: Vec<String>,
 }
 
-/// The plays of one scenario in the runs of a side.
-struct Said<'a> {
-    runs: usize,
-    played: Vec<&'a PlayedScenario>,
-}
-
-impl<'a> Said<'a> {
-    fn of(runs: &'a [ComparedRun], scenario: &str) -> Said<'a> {
-        let played = runs.iter().filter_map(|run| run.scenarios.get(scenario));
-        Said { runs: runs.len(), played: played.collect() }
-    }
-
-    fn has(&self, verdict: Verdict) -> bool {
-        self.played.iter().any(|played| played.verdict == Some(verdict))
-    }
-
-    /// The line of the first run with this verdict, or without a pass.
-    fn told(&self, scenario: &str, verdict: Option<Verdict>) -> Told {
-        let is_meant = |played: &&&PlayedScenario| match verdict {
-            Some(verdict) => played.verdict == Some(verdict),
-            None => played.verdict != Some(Verdict::Passed),
-        };
-        let count = self.played.iter().filter(is_meant).count();
-        let headline = self.played.iter().find(is_meant).map_or("", |played| &played.headline);
-        let headline = match self.runs {
-            1 => headline.to_owned(),
-            runs => format!("in {count} of {runs} runs: {headline}"),
-        };
-        Told { scenario: scenario.to_owned(), headline }
-    }
-}
-
 impl Verdicts {
     pub(super) fn of(base: &[ComparedRun], new: &[ComparedRun]) -> Verdicts {
-        let names = |runs: &[ComparedRun]| -> BTreeSet<String> {
-            runs.iter().flat_map(|run| run.scenarios.keys().cloned()).collect()
-        };
-        let (before, after) = (names(base), names(new));
+        let (before, after) = (side::scenarios(base), side::scenarios(new));
         let mut verdicts = Verdicts {
-            missing: before.difference(&after).cloned().collect(),
-            added: after.difference(&before).cloned().collect(),
+            missing: before.difference(&after).map(|name| (*name).to_owned()).collect(),
+            added: after.difference(&before).map(|name| (*name).to_owned()).collect(),
             ..Verdicts::default()
         };
-        for name in &after {
-            verdicts.add(name, &Said::of(base, name), &Said::of(new, name));
+        for name in after {
+            verdicts.add(name, base, new);
         }
         verdicts
     }
 
-    fn add(&mut self, name: &str, base: &Said, new: &Said) {
+    fn add(&mut self, name: &str, base: &[ComparedRun], new: &[ComparedRun]) {
         use Verdict::{Failed, Ignored, Passed};
-        let (base_passed, base_failed) = (base.has(Passed), base.has(Failed));
-        let told = |verdict| new.told(name, verdict);
-        if new.has(Failed) {
-            let list = match (base_passed, base_failed) {
+        let has = |runs: &[ComparedRun], verdict| runs.iter().any(|run| run.verdict(name) == Some(verdict));
+        let (passed, failed) = (has(base, Passed), has(base, Failed));
+        let told = |runs, verdict| Told::of(name, runs, |its| its == Some(verdict));
+        if has(new, Failed) {
+            let list = match (passed, failed) {
                 (_, true) => &mut self.failing_in_both,
                 (true, false) => &mut self.newly_failing,
                 (false, false) => &mut self.failing_without_base,
             };
-            list.push(told(Some(Failed)));
-        } else if new.has(Ignored) && base_passed && !base.has(Ignored) {
-            self.newly_refused.push(told(Some(Ignored)));
-        } else if new.has(Passed) && base_failed {
-            self.newly_passing.push(base.told(name, Some(Failed)));
-        } else if (base_passed || base_failed) && !new.has(Passed) {
-            self.without_result.push(told(None));
+            list.push(told(new, Failed));
+        } else if has(new, Ignored) && passed && !has(base, Ignored) {
+            self.newly_refused.push(told(new, Ignored));
+        } else if has(new, Passed) && failed {
+            self.newly_passing.push(told(base, Failed));
+        } else if (passed || failed) && !has(new, Passed) {
+            self.without_result.push(Told::of(name, new, |its| its != Some(Passed)));
         }
+    }
+}
+
+impl Told {
+    /// The line of the first run whose verdict is meant.
+    fn of(scenario: &str, runs: &[ComparedRun], is_meant: impl Fn(Option<Verdict>) -> bool) -> Told {
+        let played = runs.iter().filter_map(|run| run.scenarios.get(scenario));
+        let meant: Vec<&str> =
+            played.filter(|it| is_meant(it.verdict)).map(|it| it.headline.as_str()).collect();
+        let headline = meant.first().copied().unwrap_or_default();
+        let headline = match runs.len() {
+            1 => headline.to_owned(),
+            runs => format!("in {} of {runs} runs: {headline}", meant.len()),
+        };
+        Told { scenario: scenario.to_owned(), headline }
     }
 }
 
@@ -212,18 +160,5 @@ mod tests {
         assert_eq!(Verdicts::of(&flaky, &side([Failed; 3])).failing_in_both.len(), 1);
         assert_eq!(Verdicts::of(&flaky, &good).newly_passing.len(), 1);
         assert_eq!(Verdicts::of(&good, &good), Verdicts::default());
-    }
-
-    #[test]
-    fn facts_that_differ_are_told_with_both_values() {
-        let facts_of = |pairs: &[(&str, &str)]| {
-            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-        };
-        let changed = facts(
-            &facts_of(&[("a", "1"), ("b", "1"), ("c", "1")]),
-            &facts_of(&[("b", "1"), ("c", "2"), ("d", "3")]),
-        );
-        let shown: Vec<_> = changed.iter().map(|f| (&*f.name, f.base.as_deref(), f.new.as_deref())).collect();
-        assert_eq!(shown, [("a", Some("1"), None), ("c", Some("1"), Some("2")), ("d", None, Some("3"))]);
     }
 }
