@@ -10,13 +10,13 @@ use serde::Serialize;
 use super::alike::alike;
 use super::fact::{Fact, facts};
 use super::judge::{Test, judge};
-use super::measured::{ALL, Claim, Measured};
+use super::measured::{Claim, Measured};
 use super::metric::Metric;
 use super::notes::{notes, stack};
 use super::run::{ComparedRun, RunSummary};
 use super::side::{self, Refusal};
 use super::verdicts::Verdicts;
-use crate::report::view::group_of;
+use crate::report::view::{ALL, group_of};
 use crate::sys::words::counted;
 
 /// Version of the format, `version`.

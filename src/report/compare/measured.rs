@@ -5,10 +5,7 @@ use serde::Serialize;
 use super::metric::Metric;
 use super::run::ComparedRun;
 use super::summary::{MetricSummary, median};
-use crate::report::view::group_of;
-
-/// The name of the group of all scenarios.
-pub const ALL: &str = "all";
+use crate::report::view::is_in_group;
 
 /// One metric of a scenario or of a group, in BASE and in NEW.
 #[derive(Clone, Debug, Serialize)]
@@ -117,7 +114,7 @@ impl Measured {
     }
 
     fn is_of(&self, group: &str, metric: Metric) -> bool {
-        self.metric == metric && (group == ALL || group_of(&self.name) == group)
+        self.metric == metric && is_in_group(&self.name, group)
     }
 
     /// Whether more than half of the runs of each side have it: one run by chance decides nothing.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{RunView, ScenarioView};
+use super::{ALL, RunView, ScenarioView, is_in_group};
 use crate::record::RecordedLeg;
 
 /// Who measured a downtime.
@@ -63,7 +63,6 @@ impl RunView {
     /// Every group and clock that has a value: first all migrations together, then by mode, order and transport
     /// as they came.
     pub fn distributions(&self) -> Vec<Distribution> {
-        const ALL: &str = "all";
         let of_scenarios: Vec<String> = self.scenarios.iter().map(ScenarioView::group).collect();
         let mut groups = vec![ALL];
         for group in &of_scenarios {
@@ -74,9 +73,9 @@ impl RunView {
         let mut distributions = Vec::new();
         for group in groups {
             for clock in Clock::ALL {
-                let scenarios = self.scenarios.iter().zip(&of_scenarios);
-                let members = scenarios.filter(|(_, its)| group == ALL || *its == group);
-                let legs = members.flat_map(|(scenario, _)| &scenario.legs);
+                let members =
+                    self.scenarios.iter().filter(|scenario| is_in_group(&scenario.outcome.scenario, group));
+                let legs = members.flat_map(|scenario| &scenario.legs);
                 let mut values: Vec<f64> = legs.filter_map(|leg| clock.of(&leg.leg)).collect();
                 values.sort_by(f64::total_cmp);
                 let at = |percent| percentile(&values, percent);

@@ -90,6 +90,14 @@ pub fn group_of(name: &str) -> String {
     }
 }
 
+/// The name of the group of all scenarios.
+pub const ALL: &str = "all";
+
+/// Whether the scenario of this name is in a group: `postcopy_cross`, or [`ALL`].
+pub fn is_in_group(name: &str, group: &str) -> bool {
+    group == ALL || group_of(name) == group
+}
+
 /// A stress tool that was started.
 #[derive(Clone, Debug)]
 pub struct LoadView {
