@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Disagreement, DomainEvent, Finding, LegError, LostLines, Outcome, RecordedProfile, Stats};
 use crate::scenario::{Direction, Side};
@@ -73,6 +74,13 @@ impl RunHeader {
     /// A header with the command line's secrets blanked.
     pub fn new(run: impl Into<String>, command: impl IntoIterator<Item = String>) -> RunHeader {
         RunHeader { run: run.into(), command: without_secrets(command), ..RunHeader::default() }
+    }
+
+    /// The values of the profile in words, by name.
+    pub fn profile_values(&self) -> BTreeMap<String, String> {
+        let values = self.profile.iter().flat_map(RecordedProfile::named);
+        let plain = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        values.map(|(name, value)| (name, plain(value))).collect()
     }
 
     /// A fact about the source and the target, as `qemu`.

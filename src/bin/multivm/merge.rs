@@ -69,7 +69,7 @@ pub fn run(arguments: &Arguments) -> Answer {
             results.header.stack.get(fact).map_or("", String::as_str)
         ));
     }
-    if parts.iter().any(|part| !part.profile.is_null()) {
+    if parts.iter().any(|part| part.profile.is_some()) {
         line("not the same everywhere: the profile; each part_started of the record has its own".to_owned());
     }
     crate::say(&text)

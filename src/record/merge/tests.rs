@@ -153,7 +153,7 @@ fn facts_are_together_where_they_are_the_same_and_apart_where_they_differ() {
     assert_eq!((head.run.as_str(), &head.command), ("all", &vec![]));
     assert_eq!(head.stack["accelerator"], "TCG");
     assert_eq!(head.stack["source.qemu"], "10.0 (r1, r3, r4 and 1 more); 10.1 (r2)");
-    assert_eq!(head.profile.unwrap().guests, Some(3));
+    assert_eq!(head.profile.as_ref().unwrap().guests, Some(3));
     let parts = parts(&events);
     assert_eq!(parts[1].stack, BTreeMap::from([("source.qemu".to_owned(), "10.1".to_owned())]));
     assert_eq!(parts[1].command, ["migration", "r2"]);

@@ -52,7 +52,7 @@ pub struct Comparison {
     pub metrics: [Metric; 3],
     /// The test that judged the numbers.
     pub test: Test,
-    /// Each metric of each mode and order, and last of `all`, over the scenarios of both sides.
+    /// Each metric of each mode, order and transport, and last of `all`, over the scenarios of both sides.
     pub groups: Vec<Measured>,
     /// Each metric of every scenario that passed or failed on both sides, in the order of names.
     pub scenarios: Vec<Measured>,
@@ -73,11 +73,11 @@ impl Comparison {
         let of_scenario =
             |name| shown().filter_map(move |metric| Measured::of_scenario(name, metric, [base, new]));
         let mut scenarios: Vec<Measured> = side::scenarios(base).into_iter().flat_map(of_scenario).collect();
-        let names: BTreeSet<&str> = scenarios.iter().map(|it| group_of(&it.name)).collect();
-        let all = (names.len() > 1).then_some(ALL);
-        let of_group = |name| {
+        let names: BTreeSet<String> = scenarios.iter().map(|it| group_of(&it.name)).collect();
+        let all = (names.len() > 1).then(|| ALL.to_owned());
+        let of_group = |name: String| {
             let scenarios = &scenarios;
-            shown().filter_map(move |metric| Measured::of_group(name, metric, scenarios))
+            shown().filter_map(move |metric| Measured::of_group(&name, metric, scenarios))
         };
         let mut groups: Vec<Measured> = names.into_iter().chain(all).flat_map(of_group).collect();
         let test = judge(&mut scenarios, &mut groups, base.len(), new.len());

@@ -29,7 +29,7 @@
 //!   counts, in units of the scatter between runs of one side. What rose more than that in all but 5 % of the ways is worse. The
 //!   test is exact, and with it comes the correction for many questions at once (`deal.rs`).
 //! - **Fewer runs** (1 and 1): no test can tell a scenario's change from the minute in which it was played. But there are many
-//!   scenarios. A group (all of a mode and order, and all together; 6 at least) is worse if more of them are beyond the
+//!   scenarios. A group (all of a mode, order and transport, and all together; 6 at least) is worse if more of them are beyond the
 //!   least effect than coins would show: sign test, one-sided, 5 % after Holm's correction over groups and metrics
 //!   (`sign.rs`).
 //! - **Least effect**: in either case only what exceeds the metric's [least effect](Metric) is called worse, a factor and at

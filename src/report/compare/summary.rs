@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::record;
 use crate::report::view::percentile;
 
 /// Values of one metric, in its unit.
@@ -28,9 +29,7 @@ impl MetricSummary {
 
 /// The middle value, or the mean of the two in the middle; none without values.
 pub(super) fn median(values: &[f64]) -> Option<f64> {
-    let sorted = sorted(values);
-    let last = sorted.len().checked_sub(1)?;
-    Some(f64::midpoint(sorted[last / 2], sorted[last.div_ceil(2)]))
+    record::median(&sorted(values))
 }
 
 pub(super) fn sorted(values: &[f64]) -> Vec<f64> {

@@ -2,12 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde_json::json;
-
 use super::measured::Measured;
 use super::metric::Metric;
 use super::run::{ComparedRun, RunSummary};
-use crate::record::{Clocks, Envelope, Event, Finding, Outcome, RunHeader, Stats, Verdict};
+use crate::record::{Clocks, Envelope, Event, Finding, Outcome, RecordedProfile, RunHeader, Stats, Verdict};
 use crate::report::view;
 use crate::scenario::Direction;
 use crate::sys::random::Random;
@@ -20,7 +18,7 @@ pub struct Writer {
 impl Writer {
     pub fn new() -> Writer {
         let mut header = RunHeader::new("r", ["multivm".to_owned()]);
-        header.profile = json!({"guests": 3});
+        header.profile = Some(RecordedProfile { guests: Some(3), ..RecordedProfile::default() });
         let facts = [("source.qemu".to_owned(), "10.0.13".to_owned())].into();
         let hosts = Event::FixtureReady { name: "hosts".into(), duration_s: 1.0, facts };
         Writer { events: vec![Event::RunStarted(header), hosts] }
@@ -63,11 +61,11 @@ impl Writer {
         })
     }
 
-    pub fn finished(self, scenario: &str, verdict: Verdict) -> Writer {
+    pub fn finished(mut self, scenario: &str, verdict: Verdict) -> Writer {
         let mut outcome = Outcome::new(scenario, verdict, SystemTime::UNIX_EPOCH);
         outcome.duration = Duration::from_secs(12);
         if verdict == Verdict::Failed {
-            outcome.findings.push(Finding {
+            self = self.event(Event::CheckFailed(Finding {
                 check: "reboot".into(),
                 guest: Some("vm2".into()),
                 round: Some(1),
@@ -75,7 +73,7 @@ impl Writer {
                 expected: "e".into(),
                 seen: "s".into(),
                 try_next: None,
-            });
+            }));
         }
         self.event(Event::ScenarioFinished(outcome))
     }

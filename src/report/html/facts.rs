@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::PageLocation;
-use crate::record::{Outcome, Part, RecordedProfile, RunHeader, Verdict, rfc3339_text, spent_in};
+use crate::record::{Outcome, Part, RunHeader, Verdict, rfc3339_text, spent_in};
 use crate::report::shorten::without_middle;
 use crate::report::view::{Distribution, FixtureView, RepairView, RunView, ScenarioView};
 
@@ -77,9 +77,7 @@ pub(super) fn facts(run: &RunView, place: PageLocation) -> PageFacts<'_> {
         hosts: host_facts(header),
         others: other_facts(stack),
         profile_name: profile.and_then(|profile| profile.name.as_ref()),
-        profile: (profile.map(RecordedProfile::named).into_iter().flatten())
-            .map(|(name, value)| (name, plain(&value)))
-            .collect(),
+        profile: header.profile_values().into_iter().collect(),
         fixtures: &run.fixtures,
         parts: &run.parts,
         repairs: &run.repairs,
@@ -113,7 +111,10 @@ pub(super) fn verdict_signs() -> BTreeMap<String, Value> {
             Verdict::Interrupted => "\u{25d0}",
             Verdict::NotRun => "\u{25cb}",
         };
-        (plain(&json!(verdict)), json!({"symbol": symbol, "name": verdict.to_string()}))
+        (
+            json!(verdict).as_str().unwrap_or_default().to_owned(),
+            json!({"symbol": symbol, "name": verdict.to_string()}),
+        )
     });
     signs.into()
 }
@@ -184,10 +185,6 @@ fn other_facts(stack: &BTreeMap<String, String>) -> Vec<(String, &String)> {
     let told = ["accelerator", "accelerator_reason", "warning"];
     let others = stack.iter().filter(|(key, _)| of_host(key).is_none() && !told.contains(&key.as_str()));
     others.map(|(key, value)| (key.replace('_', " "), value)).collect()
-}
-
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// Shortens a text to that many characters.

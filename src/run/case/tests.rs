@@ -367,7 +367,7 @@ fn a_step_waits_for_no_look_at_a_guest_that_does_not_move_in_it() {
     });
     let script = Script { gate: Some((Mutex::new(gate), PATIENCE)), on_step, ..Script::new(&notes) };
     play(PLAIN, &script, noting(&notes), &one_by_one(&[0, 1]));
-    assert!(notes.place("look at 0") < notes.place("move 0 target to source"), "{:?}", notes.all());
+    assert!(notes.place("move 1 source to target") < notes.place("look at 0"), "{:?}", notes.all());
 }
 
 #[test]
