@@ -162,17 +162,19 @@ impl Manager {
     }
 
     /// Shell functions: `installed` says what is there, without versions, since somebody may upgrade it meanwhile; `remains` what was removed
-    /// and left its settings; `files` what packages have; `remove` removes these packages and fails where another one needs them; `plan` says
+    /// and left its settings; `files` what packages have; `remove` removes these packages and fails where another one needs them, and those that stay are as they were:
+    /// dpkg marks each for removal before it refuses, and whoever ends pending removals would take them from who needs them. `plan` says
     /// what an installation would do, `others` takes out of that what it would do to other packages, `planned` what it would bring;
     /// `ours` keeps what was planned; `install` does it.
     const fn functions(self) -> &'static str {
         match self {
             Manager::Apt => {
-                "all() { dpkg-query -W -f '${db:Status-Abbrev}|${binary:Package}\\n'; }\n\
+                "all() { dpkg-query -W -f '${db:Status-Abbrev}|${binary:Package}\\n' \"$@\"; }\n\
                  installed() { all | sed -n '/^.[nc]/!s/^[^|]*|//p' | sort; }\n\
                  remains() { all | sed -n 's/^.c[^|]*|//p' | sort; }\n\
                  files() { dpkg -L \"$@\"; }\n\
-                 remove() { DEBIAN_FRONTEND=noninteractive dpkg \"$@\"; }\n\
+                 remove() { DEBIAN_FRONTEND=noninteractive dpkg \"$@\" || { shift; keep \"$@\"; return 1; }; }\n\
+                 keep() { all \"$@\" 2> /dev/null | sed -n 's/^ri |\\(.*\\)/\\1 install/p' | dpkg --set-selections; }\n\
                  plan() { apt-get -s -q -y --no-install-recommends --no-upgrade install \"$@\" 2>&1; }\n\
                  others() { sed -n -e 's/^Remv \\([^ ]*\\).*/\\1/p' -e 's/^Inst \\([^ ]*\\) \\[.*/\\1/p'; }\n\
                  planned() { sed -n 's/^Inst \\([^ :]*\\).*/\\1/p'; }\n\
@@ -281,19 +283,32 @@ mod tests {
     use crate::inventory::file::{Folders, InventoryFile};
 
     /// A dpkg-query, dpkg and apt-get whose packages are the lines of a file, `STATUS|NAME`.
-    const DPKG_QUERY: &str = "#!/bin/sh\ncat \"$(dirname \"$0\")/../dpkg\"\n";
+    const DPKG_QUERY: &str = r#"#!/bin/sh
+all=$(dirname "$0")/../dpkg
+shift 3
+[ $# != 0 ] || exec cat "$all"
+for name in "$@"; do grep "|$name\$" "$all"; done
+"#;
 
     const DPKG: &str = r#"#!/bin/sh
 all=$(dirname "$0")/../dpkg
 how=$1
 shift
+if [ "$how" = --set-selections ]; then
+    while read -r name selection; do sed -i "s/^.\(.\) |$name\$/${selection%nstall}\1 |$name/" "$all"; done
+    exit
+fi
 for name in "$@"; do
     [ "$how" != -L ] || { echo "/usr/lib/systemd/system/$name.service"; continue; }
     case "$name $*" in
         *nfs-common*) ;;
         libnfs\ *) ! grep -q '^ii |nfs-common' "$all" || { echo "nfs-common needs libnfs" >&2; exit 1; } ;;
     esac
-    ! grep -q -x "needs $name" "$all.needs" 2>/dev/null || { echo "$name is needed" >&2; exit 1; }
+    ! grep -q -x "needs $name" "$all.needs" 2>/dev/null || {
+        echo "$name is needed" >&2
+        sed -i "s/^ii |$name\$/ri |$name/" "$all"
+        exit 1
+    }
     sed -i "/|$name\$/d" "$all"
     [ "$how" != --remove ] || echo "rc |$name" >>"$all"
 done
@@ -436,14 +451,22 @@ esac
 
     #[test]
     fn what_somebody_needs_by_now_stays_and_is_said() {
-        let host = host("ii |bash\n");
+        let host = host("ii |bash\nri |vim\n");
         assert!(install(&host, &[Program::NfsClient]).status.success());
         fs::write(host.path("dpkg.needs"), "needs libnfs\n").unwrap();
-        let kept = host.put_back();
-        assert!(!kept.status.success());
-        assert!(String::from_utf8_lossy(&kept.stdout).contains("libnfs is needed"));
+        for _ in 0..2 {
+            let kept = host.put_back();
+            assert!(!kept.status.success());
+            assert!(String::from_utf8_lossy(&kept.stdout).contains("libnfs is needed"));
+            // What somebody else has marked for removal is not ours.
+            let left = packages(&host);
+            assert!(
+                left.contains(&"ii |libnfs".to_owned()) && left.contains(&"ri |vim".to_owned()),
+                "{left:?}"
+            );
+        }
         fs::remove_file(host.path("dpkg.needs")).unwrap();
-        assert!(host.put_back().status.success() && packages(&host) == ["ii |bash"]);
+        assert!(host.put_back().status.success() && packages(&host) == ["ii |bash", "ri |vim"]);
     }
 
     #[test]
