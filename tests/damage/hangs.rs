@@ -14,7 +14,7 @@ use multivm_fixtures::selftest::{
 
 use crate::shared::{
     COPIES_UNKNOWN, LIMIT, LOAD_UNANSWERED, MISSED_TWICE, NOT_RECOVERED, TO_VM1, VM1_UNDEFINED,
-    VM2_UNDEFINED, WITNESS_UNHEARD, impatient, in_guest, on_host,
+    VM2_UNDEFINED, WITNESS_UNHEARD, checks_have_ended, impatient, in_guest, on_host,
 };
 
 pub const DAMAGES: &[Damage] = &[
@@ -69,6 +69,22 @@ pub const DAMAGES: &[Damage] = &[
         when: |event| matches!(event, Event::ChecksHeld { held, .. } if held.iter().any(|(check, _)| *check == leftovers::ABOUT.id)),
         at_once: true,
         cause: |fleet| fleet.storage.remote.check("pkill -STOP rpcbind", LIMIT).map(drop),
+        finds: &[],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::storage_takes_no_connection_after_the_last_look",
+        slow: true,
+        breaks_ground: true,
+        // The rule lies in the network of the switch, which outlives the hosts.
+        when: checks_have_ended,
+        at_once: true,
+        cause: |fleet| {
+            let rule = "nft add table inet selftest && \
+                        nft add chain inet selftest in '{ type filter hook input priority 0; }' && \
+                        nft add rule inet selftest in tcp dport 2049 drop";
+            fleet.storage.remote.check(rule, LIMIT).map(drop)
+        },
         finds: &[],
         ..TO_VM1
     },

@@ -128,7 +128,10 @@ impl Stand for Lab {
     fn clear(&mut self, ground: Ground<'_>) -> Vec<Failure> {
         // This process stays in the switch's namespace.
         let switch = Thing::NetworkNamespace { name: network::SWITCH.into() };
-        let failures = ground.ledger.undo_all_but(|thing| *thing == switch);
+        let mut failures = ground.ledger.undo_all_but(|thing| *thing == switch);
+        if let Some(prepared) = self.prepared.as_ref().filter(|_| network::in_switch()) {
+            failures.extend(network::clean_switch(&prepared.source.root).err());
+        }
         self.end(failures)
     }
 

@@ -11,6 +11,8 @@
 use std::fs::File;
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use nix::sched::{CloneFlags, setns};
@@ -18,6 +20,7 @@ use nix::sched::{CloneFlags, setns};
 use crate::failure::{Attempt, Result};
 use crate::ledger::{Ledger, Thing};
 use crate::stand::ip::{batch, ip, path};
+use crate::sys::limited;
 
 /// Namespace of the switch, the storage server and the harness.
 pub const SWITCH: &str = "multivm-switch";
@@ -29,6 +32,9 @@ pub const TARGET_ADDRESS: &str = "198.18.0.12";
 pub const NETWORK: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(198, 18, 0, 0), 16);
 /// Bridge inside each host.
 pub const BRIDGE: &str = "br0";
+
+/// How long the packet filter may take to list its rules, or to forget them.
+const FILTER_LIMIT: Duration = Duration::from_secs(30);
 
 /// The /24 for guests' addresses within the lab's network. It follows from the lab's id, so that labs differ.
 pub fn guest_addresses(owner: &str) -> Ipv4Net {
@@ -42,6 +48,29 @@ pub fn guest_addresses(owner: &str) -> Ipv4Net {
 pub fn create_switch(ledger: &Ledger) -> Result<()> {
     ledger.enter(Thing::NetworkNamespace { name: SWITCH.into() })?;
     ip(&format!("netns add {SWITCH}"))?;
+    lay_switch()
+}
+
+/// Takes away what somebody has set in the switch's namespace, which outlives the hosts: rules of the packet filter, and whatever is of the
+/// bridge, as addresses, routes and queues are. The tree of a host, `tools`, has the program for rules, which this machine may lack.
+/// The calling thread must be in the namespace.
+pub fn clean_switch(tools: &Path) -> Result<()> {
+    let nft = || {
+        let mut command = Command::new("chroot");
+        command.arg(tools).arg("nft");
+        command
+    };
+    let attempted = || format!("remove the packet filter's rules from {SWITCH}");
+    // A kernel without a packet filter lists none, and has none to remove.
+    if limited::run(nft().args(["list", "ruleset"]), "", FILTER_LIMIT).is_ok() {
+        limited::run(nft().args(["flush", "ruleset"]), "", FILTER_LIMIT).attempting(attempted)?;
+    }
+    // Somebody may have deleted it, and then this fails.
+    let _ = ip(&format!("-n {SWITCH} link delete {BRIDGE}"));
+    lay_switch()
+}
+
+fn lay_switch() -> Result<()> {
     let length = NETWORK.prefix_len();
     batch(
         SWITCH,
