@@ -54,13 +54,16 @@ fn path(lab: &Path) -> PathBuf {
     lab.join("as-raised.json")
 }
 
-/// Looks at the hosts on which guests run. The storage server's network is the switch's, which outlives the hosts.
+/// Looks at the hosts, and at the storage server.
 fn look(inventory: &Inventory) -> Result<Had> {
-    let seen = at_once("look what a host has", [&inventory.source, &inventory.target], |host| {
-        let agent = Agent::new(Remote::new(host.name.as_str(), host.login.clone()));
+    let Inventory { storage, source, target, .. } = inventory;
+    let logins =
+        [(&storage.name, &storage.login), (&source.name, &source.login), (&target.name, &target.login)];
+    let seen = at_once("look what a host has", logins, |(name, login)| {
+        let agent = Agent::new(Remote::new(name.as_str(), login.clone()));
         let traces = agent.traces(&[], LIMIT);
         agent.remove();
-        Ok((host.name.clone(), had(traces?)))
+        Ok((name.clone(), had(traces?)))
     });
     seen.into_iter().collect()
 }
