@@ -17,18 +17,38 @@ use crate::sys::wait::{Poll, wait_for};
 /// How long our program may take to look at a host.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// How long libvirtd may take to start.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
 /// How long a vanishing thing may take to vanish, as the tap of a QEMU that has just ended does.
 const SETTLING: Duration = Duration::from_secs(5);
 
 /// What each host has, in words.
 type Had = BTreeMap<String, Vec<String>>;
 
-/// Writes down what the hosts have.
-pub(super) fn note(inventory: &Inventory, lab: &Path) -> Result<()> {
+/// Writes down what the hosts have, as soon as libvirtd has set what it sets at its start.
+pub(super) fn note(inventory: &Inventory, lab: &Path, stop: &StopFlag) -> Result<()> {
+    await_libvirtd(inventory, stop)?;
     let path = path(lab);
     let text = serde_json::to_string_pretty(&look(inventory)?)
         .attempting(|| "describe what the hosts have".to_owned())?;
     fs::write(&path, text).attempting(|| format!("write {}", path.display()))
+}
+
+/// Waits until libvirtd answers on both hosts. It serves nobody before it has started the networks that start with it, whose bridges, routes
+/// and rules a host has from then on: a layer over a host's image may bring one.
+fn await_libvirtd(inventory: &Inventory, stop: &StopFlag) -> Result<()> {
+    at_once("wait for libvirtd", [&inventory.source, &inventory.target], |host| {
+        let remote = Remote::new(host.name.as_str(), host.login.clone());
+        wait_for(&format!("libvirtd of {} to answer", host.name), START_LIMIT, stop, || {
+            match remote.check("virsh -q -c qemu:///system uri", LIMIT) {
+                Ok(_) => Poll::Ready(()),
+                Err(failure) => Poll::again(failure.cause),
+            }
+        })
+    })
+    .into_iter()
+    .collect()
 }
 
 /// Checks that the hosts have what was written down, and no more.

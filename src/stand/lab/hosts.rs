@@ -101,7 +101,7 @@ pub fn raise(
         slowness: 1,
     };
     await_hosts(&inventory, &directory, stop)?;
-    as_raised::note(&inventory, &directory)?;
+    as_raised::note(&inventory, &directory, stop)?;
     let text = serde_json::to_string_pretty(&inventory).attempting(|| "write the inventory".into())?;
     let path = directory.join("inventory.json");
     fs::write(&path, text).attempting(|| format!("write {}", path.display()))?;
