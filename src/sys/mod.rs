@@ -1,8 +1,10 @@
-//! Small tools that know nothing of migration: waiting, threads, signals, commands, names of machines, words, empty variables.
+//! Small tools that know nothing of migration: waiting, threads, signals, commands, names of machines, words, empty variables, inherited
+//! descriptors.
 
 pub mod bounded;
 pub mod contained;
 pub mod halt;
+pub mod inherited;
 pub mod interrupt;
 pub mod limited;
 pub mod lock;

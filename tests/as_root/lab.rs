@@ -1,12 +1,21 @@
 //! `multivm lab` and `multivm reap`.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use multivm::ledger::Owner;
+use multivm::sys::process::runs_with;
+use multivm::sys::stop::StopFlag;
+use multivm::sys::wait::{Poll, wait_for};
+use procfs::process::{FDInfo, FDTarget, Process, all_processes};
 
 use crate::left::{Owned, describe, leave_a_directory, leave_machines};
 use crate::pair::leave_a_host;
 use crate::program::Cli;
 
-pub const CASES: [(&str, fn()); 9] = [
+pub const CASES: [(&str, fn()); 10] = [
     ("without_a_lab_there_is_nothing_to_do", without_a_lab_there_is_nothing_to_do),
     ("what_a_killed_run_left_is_reaped", what_a_killed_run_left_is_reaped),
     ("what_is_not_ours_is_not_reaped", what_is_not_ours_is_not_reaped),
@@ -14,6 +23,7 @@ pub const CASES: [(&str, fn()); 9] = [
     ("machine_hosts_that_are_up_are_no_lab", machine_hosts_that_are_up_are_no_lab),
     ("without_who_takes_it_down_it_is_reaped", without_who_takes_it_down_it_is_reaped),
     ("a_lab_that_is_asked_for_without_an_end_stays", a_lab_that_is_asked_for_without_an_end_stays),
+    ("what_lab_up_inherits_ends_with_it", what_lab_up_inherits_ends_with_it),
     ("one_run_at_a_time", one_run_at_a_time),
     ("a_host_that_is_gone_for_good_is_forgotten", a_host_that_is_gone_for_good_is_forgotten),
 ];
@@ -131,6 +141,42 @@ fn a_lab_that_is_asked_for_without_an_end_stays() {
     assert!(keeper.wait().unwrap().success());
     assert!(owned.lab.exists());
     assert!(!cli.run("lab status").out.contains("stays up until"));
+}
+
+/// A lock that a script holds by a descriptor. The images cannot be made, so that all that `lab up` leaves is who takes the lab down.
+fn what_lab_up_inherits_ends_with_it() {
+    let cli = Cli::new();
+    let (cache, held) = (cli.place().join("cache"), cli.place().join("held"));
+    fs::create_dir_all(cache.join("multivm")).unwrap();
+    fs::write(cache.join("multivm/images"), "").unwrap();
+    let mut owner = Command::new("sleep").arg("600").spawn().unwrap();
+    let up = Command::new("sh")
+        .args(["-c", "exec 9> \"$0\"; exec \"$@\""])
+        .arg(&held)
+        .args([env!("CARGO_BIN_EXE_multivm"), "lab", "up", "--until-exit", &owner.id().to_string()])
+        .env("MULTIVM_STATE", cli.state())
+        .env("MULTIVM_CACHE", &cache)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&up.stderr).into_owned();
+    let start = Owner::of(owner.id() as i32).unwrap().start;
+    let keeper = ["__multivm-keeper".to_owned(), owner.id().to_string(), start.to_string()];
+    let (stays, holders) = (runs_with(&keeper), holders(&held));
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    let gone = || if runs_with(&keeper) { Poll::NotYet("it runs".into()) } else { Poll::Ready(()) };
+    wait_for("who takes the lab down to end", Duration::from_secs(60), &StopFlag::new(), gone).unwrap();
+    assert!(up.status.code() == Some(1) && held.exists() && stays, "{said}");
+    assert_eq!(holders, [0; 0], "{said}");
+}
+
+/// The processes that have a file open.
+fn holders(file: &Path) -> Vec<i32> {
+    let has = |process: &Process| {
+        let is_it = |found: FDInfo| matches!(found.target, FDTarget::Path(path) if path == file);
+        process.fd().is_ok_and(|mut all| all.any(|found| found.is_ok_and(is_it)))
+    };
+    all_processes().unwrap().flatten().filter(has).map(|process| process.pid).collect()
 }
 
 /// The lock of a run that is under way: every command that would change something is refused, and told by whom.

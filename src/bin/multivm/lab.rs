@@ -10,6 +10,7 @@ use multivm::ledger::state_directory;
 use multivm::stand::lab::Lab;
 use multivm::stand::machines::MachineHosts;
 use multivm::stand::{Session, Stand, StandKind, Status, become_root, summary};
+use multivm::sys::inherited;
 use multivm::sys::stop::StopFlag;
 
 use crate::problem::{Answer, Problem, settings};
@@ -29,10 +30,14 @@ pub enum Command {
 
 pub fn run(command: Command) -> Answer {
     match command {
-        Command::Up(arguments) => match arguments.kind {
-            StandKind::Lab => namespaces::up(&arguments),
-            StandKind::Machines => machines::up(&arguments),
-        },
+        Command::Up(arguments) => {
+            // What is raised stays when this command is over.
+            inherited::close_all()?;
+            match arguments.kind {
+                StandKind::Lab => namespaces::up(&arguments),
+                StandKind::Machines => machines::up(&arguments),
+            }
+        }
         Command::Down => match held()? {
             kind @ StandKind::Lab => down(kind, Box::new(Lab::new(settings()?))),
             kind @ StandKind::Machines => down(kind, Box::new(MachineHosts::new(settings()?))),
