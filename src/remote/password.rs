@@ -3,11 +3,14 @@
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use nix::sys::prctl;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
 use super::deadline::Deadline;
 use crate::failure::{Cause, FailureKind, Result};
@@ -79,14 +82,17 @@ fn of_file(path: &Path) -> Result<String, Cause> {
     Ok(fs::read_to_string(path)?)
 }
 
-/// Runs the program, whose words and errors stay unseen: they may have the password in them.
+/// Runs the program, whose words and errors stay unseen: they may have the password in them. At the deadline it ends with all that it has
+/// started in its process group; what has left the group is to stay, such as an agent.
 fn of_command(words: &[String], deadline: Deadline) -> Result<String, Cause> {
     let mut child = Command::new(&words[0])
         .args(&words[1..])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
+        .process_group(0)
         .spawn()?;
+    let group = Pid::from_raw(child.id() as i32);
     let mut stdout = child.stdout.take().ok_or_else(|| "it has no output".to_owned())?;
     let read = move || {
         let mut text = String::new();
@@ -96,7 +102,7 @@ fn of_command(words: &[String], deadline: Deadline) -> Result<String, Cause> {
     // One that goes on without an output has said what it had to say.
     let ended = text.is_some() && limited::end(&mut child, deadline.left()?).is_ok();
     if !ended {
-        let _ = child.kill();
+        let _ = killpg(group, Signal::SIGKILL);
     }
     let status = child.wait()?;
     if text.is_some() && !ended {
@@ -116,6 +122,8 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::sys::process::living;
+    use crate::sys::wait::{Poll, wait_for};
 
     fn deadline() -> Deadline {
         Deadline::after(Duration::from_secs(60))
@@ -159,6 +167,27 @@ mod tests {
         let lives_on = Secret::Command(vec!["sh".into(), "-c".into(), script.into()]);
         let text = said(read(&lives_on, Deadline::after(Duration::from_millis(500))));
         assert!(text.contains("did not end in time"), "{text}");
+    }
+
+    #[rstest]
+    #[case::that_waits_for_it("wait")]
+    #[case::that_has_ended("exit")]
+    fn what_a_program_has_started_ends_at_the_deadline(#[case] then: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        let noted = folder.path().join("pid");
+        let script = format!("sleep 617.25 & echo $! > {}; {then}", noted.display());
+        let secret = Secret::Command(vec!["sh".into(), "-c".into(), script]);
+        let mut limit = Duration::from_millis(200);
+        // A busy machine may not have started it by the first deadlines.
+        let pid: i32 = loop {
+            assert!(said(read(&secret, Deadline::after(limit))).contains("did not answer in time"));
+            match fs::read_to_string(&noted).unwrap_or_default().trim().parse() {
+                Ok(pid) => break pid,
+                Err(_) => limit *= 2,
+            }
+        };
+        let gone = || living(pid).map_or(Poll::Ready(()), |_| Poll::NotYet("it runs".into()));
+        wait_for("its child to be gone", Duration::from_secs(20), &StopFlag::new(), gone).unwrap();
     }
 
     #[test]
