@@ -143,6 +143,11 @@ impl Consoles {
         locked(&self.known).resets.get(guest).cloned()
     }
 
+    /// Forgets the reset of a guest that is about to be made anew.
+    pub fn forget_reset(&self, guest: &str) {
+        locked(&self.known).resets.remove(guest);
+    }
+
     /// All guests whose kernels have panicked.
     pub fn panics(&self) -> HashMap<String, Panic> {
         locked(&self.known).panics.clone()

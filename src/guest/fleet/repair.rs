@@ -61,6 +61,8 @@ impl Fleet {
     }
 
     fn make(&self, guests: &[Arc<Guest>]) -> Result<()> {
+        // A reset in a guest's earlier life has no part in what fails before the guest starts.
+        guests.iter().for_each(|guest| self.consoles.forget_reset(&guest.name));
         all(self.by_login("remove a guest", guests, |guest| self.remove(guest)))?;
         self.create_overlays(guests)?;
         self.start_guests(guests)?;
@@ -155,6 +157,17 @@ mod tests {
         fleet.consoles.note_reset("vm1", "source");
         assert_eq!(again(FailureKind::TimedOut), ["vm1", "vm3"]);
         assert!(again(FailureKind::Cancelled).is_empty(), "the run is over");
+    }
+
+    #[test]
+    fn a_reset_before_a_guest_was_made_is_no_reason_to_make_it_again() {
+        let fleet = TestFleet::new();
+        fleet.put_running(Side::Source, "vm1", OWNER);
+        fleet.consoles.note_reset("vm1", "target");
+        // The storage does not answer, so that no guest starts.
+        let failure = fleet.make(&fleet.guests).unwrap_err();
+        assert_eq!(fleet.names(Side::Source), [""; 0], "the old ones have gone");
+        assert!(fleet.to_be_made_again(&fleet.guests, &failure).unwrap().is_empty(), "{failure}");
     }
 
     #[test]
