@@ -13,7 +13,7 @@ pub const IN_FOLDER: &str = concat!(
     r#"rm -rf "$0"; mkdir -p "$0" && cd "$0" && : > .multivm || exit; chattr +S .; exec "$@""#
 );
 
-/// A script that removes the folder.
+/// A script that removes the folder of a load, and refuses one that is not multivm's.
 pub fn removal(folder: &str) -> String {
     let (folder, mark) = (quote(folder), format!("{folder}/.multivm"));
     let mark = quote(&mark);

@@ -18,7 +18,7 @@ mod writers;
 pub use daemons::DaemonBaselines;
 pub use ends::QemuEnds;
 pub use events::{EventHub, Listener};
-pub use load_folder::IN_FOLDER;
+pub use load_folder::{IN_FOLDER, removal};
 pub use log_marks::LogMarks;
 pub use logs::AddedLog;
 pub use pair::{Host, Hosts, retry_connect};

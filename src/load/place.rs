@@ -28,11 +28,12 @@ const GUEST_FOLDER: &str = "/var/lib/multivm/load";
 impl Place {
     pub fn host(fleet: &Fleet, side: Side) -> Place {
         let host = fleet.hosts.get(side);
-        Place::Host(HostPlace {
-            name: host.entry.name.clone(),
-            agent: Arc::clone(&host.agent),
-            folder: host.load_folder(),
-        })
+        Place::on_host(&host.entry.name, Arc::clone(&host.agent), host.load_folder())
+    }
+
+    /// A host by its name, with our program there and the folder for a load that writes files.
+    pub fn on_host(name: &str, agent: Arc<Agent>, folder: String) -> Place {
+        Place::Host(HostPlace { name: name.to_owned(), agent, folder })
     }
 
     pub fn name(&self) -> &str {

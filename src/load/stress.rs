@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::{LoadLook, Place, Sample};
 use crate::failure::Result;
-use crate::host::IN_FOLDER;
-use crate::remote::{LOAD_LOG, ObservedProcess, quote};
+use crate::host::{IN_FOLDER, removal};
+use crate::remote::{LOAD_LOG, ObservedProcess};
 use crate::scenario::{Bytes, Load, LoadSize, Signs};
 use crate::sys::stop::StopFlag;
 use crate::sys::wait::{Poll, wait_for};
@@ -180,8 +180,8 @@ impl Loads {
         agent.kill(&groups, END_LIMIT)?;
         self.await_end(&groups)?;
         if loads.iter().any(RunningTool::writes) {
-            let removed = agent.remote().check(&format!("rm -rf {}", quote(self.place.folder())), END_LIMIT);
-            return removed.map(drop);
+            // A load that was refused its folder has ended in front of somebody else's.
+            return agent.remote().check(&removal(self.place.folder()), END_LIMIT).map(drop);
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 mod doctor;
 mod keyboard;
 mod left;
+mod loads;
 mod login;
 mod once;
 mod programs;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         .chain(doctor::CASES)
         .chain(reap::CASES)
         .chain(programs::CASES)
+        .chain(loads::CASES)
         .map(|case| (case, Need::Nothing))
         .chain(root::CASES.iter().map(|case| (case, Need::Sudo)))
         .chain(keyboard::CASES.iter().map(|case| (case, Need::Pam)))
