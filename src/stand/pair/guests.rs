@@ -2,6 +2,7 @@
 
 use super::change::Change;
 use super::lease::LEASE;
+use super::marked;
 use super::setting::Setting;
 use crate::inventory::file::Consent;
 use crate::libvirt::MARK_NAMESPACE;
@@ -35,10 +36,10 @@ pub fn files() -> Change {
     Change::own(
         "70-guest-files",
         format!(
-            "mkdir -p {FOLDER} && chmod 755 {FOLDER} || exit 1\n\
-             ! getenforce > /dev/null 2>&1 || chcon -t virt_content_t {FOLDER} || :"
+            "{}! getenforce > /dev/null 2>&1 || chcon -t virt_content_t {FOLDER} || :",
+            marked::make(FOLDER)
         ),
-        format!("rm -rf --one-file-system {FOLDER}"),
+        marked::remove(FOLDER),
     )
 }
 

@@ -14,6 +14,7 @@ mod hosts;
 mod keys;
 mod lease;
 mod machine;
+mod marked;
 mod overlay;
 pub mod packages;
 mod postcopy;

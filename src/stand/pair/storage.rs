@@ -6,6 +6,7 @@
 use super::change::Change;
 use super::gate;
 use super::lease::{LEASE, same_boot};
+use super::marked;
 use crate::inventory::bracketed;
 use crate::inventory::file::Consent;
 use crate::remote::quote;
@@ -36,11 +37,7 @@ pub fn serve(clients: &[&str], run: &str) -> Vec<Change> {
     });
     vec![
         service(),
-        Change::own(
-            "30-folder",
-            format!("mkdir -p {EXPORT} && chmod 755 {EXPORT}"),
-            format!("rm -rf --one-file-system {EXPORT}"),
-        ),
+        Change::own("30-folder", marked::make(EXPORT), marked::remove(EXPORT)),
         Change {
             name: "40-export",
             consent: Some(Consent::Exports),
@@ -127,7 +124,7 @@ pub fn mount(server: &str, path: &str) -> Change {
 /// the lease knows what was mounted, and keeps the change until the storage is back.
 pub fn folder(path: &str) -> Change {
     let parent = quote(path.rsplit_once('/').map_or("/", |(parent, _)| parent)).into_owned();
-    let path = quote(path);
+    let (make, remove, path) = (marked::make(path), marked::remove(path), quote(path));
     // SOURCE PLACE, without the numbers in between.
     let mounted =
         format!("df -P {parent} | sed -n '2s/\\(  *-\\{{0,1\\}}[0-9]*%\\{{0,1\\}}\\)\\{{4\\}} / /p'");
@@ -135,9 +132,9 @@ pub fn folder(path: &str) -> Change {
         note: format!("{mounted} > images.mounted"),
         ..Change::own(
             "65-images",
-            format!("mkdir {path} && chmod 755 {path} && : > {path}/.multivm"),
+            make,
             format!(
-                "if [ -e {path}/.multivm ]; then rm -rf --one-file-system {path}; exit; fi\n\
+                "[ ! -e {path}/.multivm ] || {{\n{remove}exit 0\n}}\n\
                  was=$(cat /var/lib/multivm/lease/images.mounted 2> /dev/null)\n\
                  [ -n \"$was\" ] && [ \"$({mounted})\" != \"$was\" ] || exit 0\n\
                  printf '%s\\n' {path}\" is out of reach and stays: $was is not mounted any more. Mount it (SOURCE PLACE), then: \
