@@ -27,6 +27,7 @@ pub use log_position::{load_log_positions, save_log_positions};
 pub use multivm_protocol as protocol;
 pub use observe::{KernelLine, Observation, ObservedProcess};
 pub use privilege::CALLER;
+pub use push::REMOVE_PROGRAMS;
 pub use quote::quote;
 pub use run::{Output, Remote};
 pub use trust::{Trusted, trust};

@@ -15,6 +15,10 @@ pub fn program_directories(directory: &str) -> Vec<String> {
     [directory.to_owned()].into_iter().chain(elsewhere).collect()
 }
 
+/// The shell command that removes `$one`, a directory for programs or a link to one, if the directory has multivm's mark. A
+/// link of somebody else may lead anywhere, and stays.
+pub const REMOVE_PROGRAMS: &str = r#"{ [ ! -e "$one/.multivm" ] || rm -rf "$one"; }"#;
+
 /// Paths as words of a shell command.
 fn words(paths: &[String]) -> String {
     paths.iter().map(|path| quote(path)).collect::<Vec<_>>().join(" ")
@@ -26,8 +30,8 @@ impl Remote {
         Ok(self.run(&format!("test -x {}", quote(path)), limit)?.status == 0)
     }
 
-    /// Makes a directory in which programs can run. Where its file system lets none run, as Debian's `/run` does, it becomes a link to one of
-    /// the same name elsewhere.
+    /// Makes a directory in which programs can run, with multivm's mark. Where its file system lets none run, as Debian's
+    /// `/run` does, it becomes a link to one of the same name elsewhere.
     pub fn make_program_directory(&self, directory: &str, limit: Duration) -> Result<()> {
         let places = words(&program_directories(directory));
         let directory = quote(directory);
@@ -36,17 +40,19 @@ impl Remote {
             "[ ! -d {directory} ] || exit 0\nfor own in {places}; do\n\
              try=${{own%/*}}/.multivm-try.$$\n\
              (: > \"$try\") 2> /dev/null && chmod 755 \"$try\" || continue\n\
-             if [ -x \"$try\" ]; then rm -f \"$try\"; mkdir -p \"$own\" || exit 1\n\
+             if [ -x \"$try\" ]; then rm -f \"$try\"\n\
+             mkdir \"$own\" 2> /dev/null && : > \"$own/.multivm\" || [ -d \"$own\" ] || exit 1\n\
              [ \"$own\" = {directory} ] || ln -s \"$own\" {directory} 2> /dev/null || [ -d {directory} ]; exit\nfi\n\
              rm -f \"$try\"\ndone\necho 'no file system lets a program of ours run' >&2\nexit 1"
         );
         self.check(&script, limit).map(drop)
     }
 
-    /// Removes a directory for programs, wherever [`make_program_directory`](Remote::make_program_directory) has made it. It
-    /// follows no link: one that somebody else has put there may lead anywhere.
+    /// Removes a directory for programs, wherever [`make_program_directory`](Remote::make_program_directory) has made it,
+    /// and leaves alone what somebody else has put there.
     pub fn remove_program_directory(&self, directory: &str, limit: Duration) -> Result<()> {
-        self.check(&format!("rm -rf {}", words(&program_directories(directory))), limit).map(drop)
+        let places = words(&program_directories(directory));
+        self.check(&format!("for one in {places}; do {REMOVE_PROGRAMS} || exit 1; done"), limit).map(drop)
     }
 
     /// Copies a program into a directory, and makes the directory if it is missing. The program gets its name when it is

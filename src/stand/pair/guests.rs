@@ -6,7 +6,7 @@ use super::marked;
 use super::setting::Setting;
 use crate::inventory::file::Consent;
 use crate::libvirt::MARK_NAMESPACE;
-use crate::remote::pids_of_loads;
+use crate::remote::{REMOVE_PROGRAMS, pids_of_loads};
 
 /// The folder of the guests' kernel and initramfs, the same on both hosts.
 pub const FOLDER: &str = "/var/lib/multivm/guest";
@@ -85,12 +85,13 @@ pub fn logs(key: &str) -> Change {
     Change { note, ..Change::own("88-logs", ":", undo) }
 }
 
-/// Nothing is made; what goes is multivm's program, which is in one of these directories, unless it was there before.
+/// Nothing is made; what goes is multivm's program, which is in one of these directories, unless it was there before, or is
+/// somebody else's.
 pub fn programs(directories: &[String]) -> Change {
     let directories = directories.join(" ");
     let undo = format!(
         "for one in {directories}; do\n\
-         grep -q -x -F \"$one\" {LEASE}/programs || rm -rf \"$one\" || exit 1\n\
+         grep -q -x -F \"$one\" {LEASE}/programs || {REMOVE_PROGRAMS} || exit 1\n\
          done"
     );
     let note = format!("found=$(ls -d {directories} 2> /dev/null); printf '%s\\n' \"$found\" > programs");
@@ -218,22 +219,28 @@ esac
     }
 
     #[test]
-    fn a_program_goes_and_nothing_that_its_name_leads_to() {
+    fn a_program_goes_and_nothing_else_of_its_name() {
         let host = Sandbox::leased();
         let folder = |name: &str| host.path(name);
-        for name in ["theirs", "before", "made", "other-multivm-ID"] {
+        let create = |name: &str, mark: &str| {
             fs::create_dir(folder(name)).unwrap();
-            fs::write(folder(name).join("file"), "").unwrap();
-        }
-        let paths = ["before", "made", "link", "never"].map(|name| folder(name).display().to_string());
-        fs::remove_dir_all(folder("made")).unwrap();
+            fs::write(folder(name).join(mark), "").unwrap();
+        };
+        let paths = ["before", "link-of-ours", "made", "unmarked", "link-of-theirs", "never"];
+        let paths = paths.map(|name| folder(name).display().to_string());
+        create("before", ".multivm");
+        create("other-multivm-ID", ".multivm");
+        create("theirs", "file");
         assert!(host.make(&[programs(&paths)], &[]).status.success());
-        fs::create_dir(folder("made")).unwrap();
-        std::os::unix::fs::symlink(folder("theirs"), folder("link")).unwrap();
+        create("made", ".multivm");
+        create("unmarked", "file");
+        std::os::unix::fs::symlink(folder("made"), folder("link-of-ours")).unwrap();
+        std::os::unix::fs::symlink(folder("theirs"), folder("link-of-theirs")).unwrap();
         assert!(host.put_back().status.success());
-        assert!(folder("before/file").exists() && folder("theirs/file").exists());
-        assert!(folder("other-multivm-ID/file").exists());
-        assert!(!folder("made").exists() && !folder("link").is_symlink());
+        assert!(folder("before").exists() && folder("other-multivm-ID").exists());
+        assert!(folder("unmarked/file").exists() && folder("theirs/file").exists());
+        assert!(!folder("made").exists() && !folder("link-of-ours").is_symlink());
+        assert!(folder("link-of-theirs").is_symlink());
     }
 
     #[test]
