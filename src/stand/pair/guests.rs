@@ -49,7 +49,8 @@ pub const LOGS: &str = "/var/log/libvirt/qemu";
 /// Nothing is made; what goes with the host's lease is every guest of this owner. Its name is noted for [`logs`].
 pub fn guests(owner: &str) -> Change {
     // A host that does not say which guests it has is not put back. A domain is ours by its mark alone, and is asked for by
-    // its UUID: a name may have blanks, or be another domain's number.
+    // its UUID: a name may have blanks, or be another domain's number. The flags of `undefine` are for what somebody, or the
+    // host's shutdown, has made of it meanwhile: without them libvirt refuses a domain with a saved image or snapshots.
     let undo = format!(
         "command -v virsh > /dev/null || exit 0\n\
          ask() {{ timeout 60 virsh -q -c qemu:///system \"$@\"; }}\n\
@@ -61,7 +62,7 @@ pub fn guests(owner: &str) -> Change {
          printf '%s\\n' \"$mark\" | head -n 1 | grep -q -E '^<([^ >]+:)?owner ([^>]* )?run=\"{owner}\"' || continue\n\
          ask domname \"$one\" >> {LEASE}/names\n\
          ask destroy \"$one\" > /dev/null 2>&1\n\
-         ! ask dominfo \"$one\" > /dev/null 2>&1 || ask undefine \"$one\" || exit 1\n\
+         ! ask dominfo \"$one\" > /dev/null 2>&1 || ask undefine \"$one\" --managed-save --snapshots-metadata || exit 1\n\
          done"
     );
     Change::own("90-guests", ":", undo)
@@ -128,7 +129,7 @@ mod tests {
     use super::*;
 
     /// A virsh of paper: a file for each domain, with its name in the first line and what `metadata` prints of it behind that; a
-    /// command that changes one is noted.
+    /// command that changes one is noted. Each has a managed save image and a snapshot: a plain `undefine` is refused.
     const VIRSH: &str = r#"#!/bin/sh
 shift 3
 cd "$(dirname "$0")/../domains" || exit 1
@@ -139,7 +140,7 @@ metadata*) [ "$3 $4" = '--uri urn:multivm:owner:1' ] && [ ! -e ../hangs ] && sed
 domname*) head -n 1 "$2" ;;
 dominfo*) [ -e "$2" ] ;;
 destroy*) echo "$*" >> ../done ;;
-undefine*) echo "$*" >> ../done; rm "$2" ;;
+"undefine $2 --managed-save --snapshots-metadata") echo "undefine $2" >> ../done; rm "$2" ;;
 *) exit 1 ;;
 esac
 "#;
