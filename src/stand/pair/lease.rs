@@ -143,9 +143,17 @@ pub fn beat(remote: &Remote, run: &str) -> Result<()> {
     remote.check(&beat, LIMIT).map(drop)
 }
 
+/// What is left of leases that never began or are over, as words of a shell: `over`, and the id of a run.
+const REMAINS: &str =
+    "/var/lib/multivm/lease.over /var/lib/multivm/lease.????????-????-????-????-????????????";
+
 /// Removes what is left of leases that never began or are over.
 pub fn sweep(remote: &Remote) -> Result<()> {
-    remote.check(&format!("rm -rf {LEASE}.*; rmdir {HOME} 2> /dev/null; :"), LIMIT).map(drop)
+    remote.check(&sweep_script(), LIMIT).map(drop)
+}
+
+fn sweep_script() -> String {
+    format!("rm -rf {REMAINS}; rmdir {HOME} 2> /dev/null; :")
 }
 
 /// A host that was put back.
@@ -256,6 +264,21 @@ mod tests {
         let second = watcher(&host);
         assert!(second != first && host.put_back().status.success());
         assert!(host.sh(&is_gone(&second)).status.success(), "he goes with the lease");
+    }
+
+    #[test]
+    fn remains_of_leases_are_swept_and_nothing_else_beside_them() {
+        let host = Sandbox::leased();
+        let remains = ["lease.over", "lease.0b9a51a4-7d6c-4a0e-9d0c-3f3f0a8f6a11"];
+        let others = ["lease", "lease.before-the-upgrade", "lease.txt"];
+        for name in remains.iter().chain(&others) {
+            fs::create_dir_all(host.path("multivm").join(name)).unwrap();
+        }
+        assert!(host.sh(&sweep_script()).status.success());
+        let left = fs::read_dir(host.path("multivm")).unwrap().map(|left| left.unwrap().file_name());
+        let mut left: Vec<_> = left.collect();
+        left.sort();
+        assert_eq!(left, others);
     }
 
     #[test]
