@@ -31,14 +31,14 @@ pub fn change(user: &str, public: &str, run: &str) -> Change {
     );
     // Only this line goes: others may have come meanwhile. The file is replaced at once, with its owner, its mode and its label.
     let undo = format!(
-        "{find}cd /var/lib/multivm/lease || exit 1\n\
+        "{find}part=$file.multivm-{run}\ncd /var/lib/multivm/lease || exit 1\n\
          if grep -a -q -s -F {comment} \"$file\"; then\n\
-         cp -a \"$file\" \"$file.multivm\" || exit 1\n\
-         grep -a -v -F {comment} \"$file\" > \"$file.multivm\" || [ $? = 1 ] || exit 1\n\
-         if [ -e keys.open ] && [ -s \"$file.multivm\" ] && tail -n 1 \"$file\" | grep -a -q -F {comment}; then truncate -s -1 \"$file.multivm\" || exit 1; fi\n\
-         mv \"$file.multivm\" \"$file\" || exit 1\n\
+         cp -a \"$file\" \"$part\" || exit 1\n\
+         grep -a -v -F {comment} \"$file\" > \"$part\" || [ $? = 1 ] || exit 1\n\
+         if [ -e keys.open ] && [ -s \"$part\" ] && tail -n 1 \"$file\" | grep -a -q -F {comment}; then truncate -s -1 \"$part\" || exit 1; fi\n\
+         mv \"$part\" \"$file\" || exit 1\n\
          fi\n\
-         rm -f \"$file.multivm\"\n\
+         rm -f \"$part\"\n\
          [ ! -e keys.file ] || [ -s \"$file\" ] || rm -f \"$file\"\n\
          [ ! -e keys.folder ] || rmdir \"$folder\" 2> /dev/null || :"
     );
@@ -125,7 +125,10 @@ mod tests {
         let host = Sandbox::leased();
         done(host.make(&[key()], &[Consent::Keys]));
         fs::write(host.path(FILE), format!("{LINE}ssh-rsa DDDD colleague\n")).unwrap();
+        let copy = host.path(FILE).with_extension("multivm");
+        fs::write(&copy, "a copy that somebody keeps").unwrap();
         done(host.undo(&key()));
+        assert_eq!(content(&copy).as_deref(), Some("a copy that somebody keeps"));
         assert_eq!(content(&host.path(FILE)).as_deref(), Some("ssh-rsa DDDD colleague\n"));
     }
 
