@@ -32,6 +32,9 @@ const GUEST_FILES: [(&str, &str); 5] = [
     ("sysctl.conf", include_str!("../../fixtures/guest/sysctl.conf")),
 ];
 
+/// What stays of a build of a guest image.
+const GUEST_KEPT: [&str; 4] = ["vmlinux", "initramfs", "base.qcow2", "host_key.pub"];
+
 /// The version of the way of building. It changes when that changes without the recipe.
 pub(super) const FORMAT: &str = "1";
 
@@ -102,17 +105,11 @@ impl Images<'_> {
             let tools = host()?;
             self.mmdebstrap("extract", GUEST_PACKAGES, suite, &partial.join("tree"))?;
             self.build_in(&tools, partial, &GUEST_FILES, "guest image")?;
-            for name in ["vmlinux", "initramfs", "base.qcow2", "host_key.pub"] {
+            for name in GUEST_KEPT {
                 let made = partial.join("out").join(name);
                 fs::rename(&made, partial.join(name)).attempting(|| format!("find {}", made.display()))?;
             }
-            for name in ["tree", "files", "out", "initramfs.d", "mnt"] {
-                let _ = fs::remove_dir_all(partial.join(name));
-            }
-            for name in ["root.raw", "payload", "hostkey"] {
-                let _ = fs::remove_file(partial.join(name));
-            }
-            Ok(())
+            keep_only(partial, &GUEST_KEPT)
         })?;
         Ok(GuestImage { directory: path })
     }
@@ -258,6 +255,25 @@ impl Images<'_> {
     }
 }
 
+/// Removes what a build has left in its directory, but for what is kept.
+///
+/// # Errors
+///
+/// Something cannot be removed. It would stay in the image for as long as that is kept.
+pub(super) fn keep_only(partial: &Path, kept: &[&str]) -> Result<()> {
+    let attempted = || format!("read {}", partial.display());
+    for entry in fs::read_dir(partial).attempting(attempted)? {
+        let entry = entry.attempting(attempted)?;
+        if kept.iter().any(|kept| entry.file_name() == *kept) {
+            continue;
+        }
+        let (path, kind) = (entry.path(), entry.file_type().attempting(attempted)?);
+        let removed = if kind.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        removed.attempting(|| format!("remove {}", path.display()))?;
+    }
+    Ok(())
+}
+
 /// The beginning of the name of an unfinished image's directory.
 const PARTIAL: &str = ".partial-";
 
@@ -303,4 +319,33 @@ fn package_version(tree: &Path, package: &str) -> Result<String> {
         .and_then(|paragraph| paragraph.lines().find_map(|line| line.strip_prefix("Version: ")))
         .map(str::to_owned)
         .ok_or_else(|| Failure::new(attempted(), "it is not installed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_build_stays_what_is_kept() {
+        let partial = tempfile::tempdir().unwrap();
+        let path = |name: &str| partial.path().join(name);
+        fs::create_dir_all(path("tree/usr/lib")).unwrap();
+        for file in ["tree/usr/lib/libc.so", "root.raw", "base.qcow2", "vmlinux"] {
+            fs::write(path(file), file).unwrap();
+        }
+        // A link goes, and not what it leads to.
+        std::os::unix::fs::symlink(path("vmlinux"), path("latest")).unwrap();
+        keep_only(partial.path(), &["vmlinux", "base.qcow2"]).unwrap();
+        let left = fs::read_dir(partial.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut left: Vec<_> = left.collect();
+        left.sort();
+        assert_eq!(left, ["base.qcow2", "vmlinux"]);
+    }
+
+    /// The kernel lets nobody remove files of /proc, not even root.
+    #[test]
+    fn what_cannot_be_removed_is_told() {
+        let failure = keep_only(Path::new("/proc/self/fdinfo"), &[]).unwrap_err().to_string();
+        assert!(failure.contains("remove /proc/self/fdinfo/"), "{failure}");
+    }
 }

@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::build::{FORMAT, HostImage, images_directory, key};
+use super::build::{FORMAT, HostImage, images_directory, keep_only, key};
 use super::{Images, Store};
 use crate::failure::{Attempt, Result};
 
@@ -48,21 +48,10 @@ impl Images<'_> {
                 .attempting(|| format!("protect {}", partial.display()))?;
             self.mmdebstrap("minbase", PACKAGES, suite, &partial.join("tree"))?;
             self.build_in(tools, partial, &FILES, "disk")?;
-            for entry in fs::read_dir(partial).attempting(|| format!("read {}", partial.display()))? {
-                let entry = entry.attempting(|| format!("read {}", partial.display()))?;
-                if !KEPT.iter().any(|kept| entry.file_name() == *kept) {
-                    remove(&entry.path())?;
-                }
-            }
-            Ok(())
+            keep_only(partial, &KEPT)
         })?;
         Ok(MachineImage { directory: path })
     }
-}
-
-fn remove(path: &Path) -> Result<()> {
-    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-    removed.attempting(|| format!("remove {}", path.display()))
 }
 
 fn path(store: &Store, suite: &str) -> PathBuf {
