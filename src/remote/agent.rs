@@ -228,6 +228,8 @@ impl Agent {
     /// itself is multivm's.
     pub fn remove(&self) {
         if self.installed.load(Ordering::SeqCst) {
+            // What stays on a host that does not answer now is not forgotten: a host by inventory removes it when it is put
+            // back, and says so where it cannot; a host of the lab goes as a whole.
             let _ = self.remote.remove_program_directory(DIRECTORY, REMOVE_LIMIT);
         }
     }
