@@ -65,7 +65,8 @@ impl LastWords {
         let said = self.0.as_ref().and_then(|words| words.recv_timeout(LAST_WORDS).ok());
         match said.as_deref().map(str::trim).filter(|said| !said.is_empty()) {
             Some(said) => {
-                // What is refused is refused the next time, too.
+                // What is refused is refused the next time, too. Only the words tell: ssh ends with 255 whatever went wrong
+                // (ssh(1), EXIT STATUS). It says them in no other language.
                 let refused = ["Permission denied", "Host key verification failed"];
                 let is_refused = refused.iter().any(|words| said.contains(words));
                 let kind = if is_refused { FailureKind::Refused } else { FailureKind::Unreachable };

@@ -162,6 +162,9 @@ fn try_from_here(Ports { address, .. }: &Ports, port: u64) -> PortState {
     }
 }
 
+/// What bash's attempt showed. Only its words tell: bash ends with 1 whatever the kernel or the resolver answered. They are
+/// those of strerror(3) and gai_strerror(3), which `LC_ALL=C` fixes. Our program would say a number, but the doctor copies
+/// no program to a host that may be no run's.
 fn answer(status: i32, said: &str) -> PortState {
     // bash: connect: Connection refused; bash: line 1: echo: write error: Connection refused
     let reason = said
