@@ -53,15 +53,16 @@ pub struct Lock {
 impl Lock {
     /// Takes the lock or says who has it. Waits for one who is ending.
     pub fn take(directory: &Path) -> Result<Lock> {
-        Lock::take_for(directory, false)
+        Lock::take_for(directory, false, pause)
     }
 
     /// Takes it only to take down what has been left: others wait for that.
     pub fn take_to_end(directory: &Path) -> Result<Lock> {
-        Lock::take_for(directory, true)
+        Lock::take_for(directory, true, pause)
     }
 
-    fn take_for(directory: &Path, ending: bool) -> Result<Lock> {
+    /// Takes the lock. `pause` is what is done between two looks at who has it.
+    fn take_for(directory: &Path, ending: bool, mut pause: impl FnMut()) -> Result<Lock> {
         let begin = Instant::now();
         let path = directory.join("lock");
         let attempted = || format!("take the lock {}", path.display());
@@ -84,7 +85,7 @@ impl Lock {
                     let is_ending = holder.as_ref().is_some_and(|holder| holder.ending);
                     let limit = if is_ending { ENDING_LIMIT } else { SAYING_LIMIT };
                     if begin.elapsed() < limit {
-                        std::thread::sleep(ENDING_INTERVAL);
+                        pause();
                         continue;
                     }
                     return Err(held(holder.as_ref(), &path));
@@ -157,6 +158,10 @@ impl Drop for Lock {
     }
 }
 
+fn pause() {
+    std::thread::sleep(ENDING_INTERVAL);
+}
+
 fn holder_in(file: &mut File) -> Option<Holder> {
     let mut text = String::new();
     let _ = file.rewind();
@@ -192,15 +197,10 @@ mod tests {
     fn one_who_only_takes_down_is_waited_for() {
         let state = tempfile::tempdir().unwrap();
         let directory = state.path().join("state");
-        let ending = Lock::take_to_end(&directory).unwrap();
+        let mut ending = Some(Lock::take_to_end(&directory).unwrap());
         assert_eq!(Lock::holder(&directory).map(|holder| holder.ending), Some(true));
-        std::thread::scope(|scope| {
-            let next = scope.spawn(|| Lock::take(&directory).map(drop));
-            // It cannot have it yet, however long it takes until it tries.
-            assert!(!next.is_finished());
-            drop(ending);
-            next.join().unwrap().unwrap();
-        });
+        let next = Lock::take_for(&directory, false, || ending = None);
+        assert!(next.is_ok() && ending.is_none(), "it was waited for");
     }
 
     #[test]
@@ -212,14 +212,16 @@ mod tests {
         stopped.say_ending().unwrap();
         let holder = Lock::holder(&directory).unwrap();
         assert!(holder.ending && holder.pid == std::process::id());
-        std::thread::scope(|scope| {
-            let next = scope.spawn(|| Lock::take(&directory).map(drop));
-            // Longer than one that goes on is waited for.
-            std::thread::sleep(SAYING_LIMIT * 2);
-            assert!(!next.is_finished());
-            drop(stopped);
-            next.join().unwrap().unwrap();
+        // Longer than one that goes on is waited for: at the last pause, at least one look was later than that.
+        let (mut stopped, mut pauses) = (Some(stopped), Vec::new());
+        let next = Lock::take_for(&directory, false, || {
+            pause();
+            if pauses.last().is_some_and(|last: &Instant| last.duration_since(pauses[0]) > SAYING_LIMIT) {
+                stopped = None;
+            }
+            pauses.push(Instant::now());
         });
+        assert!(next.is_ok() && stopped.is_none(), "it was waited for");
     }
 
     #[test]

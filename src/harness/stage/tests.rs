@@ -1,6 +1,7 @@
 //! Tests of a stage against a script: it builds and looks after fixtures without a lab, and a test decides the results of
 //! plays.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -394,21 +395,24 @@ fn a_repair_that_was_given_up_goes_no_further_when_it_fails_at_last() {
     assert_eq!(ground.asked(), ["mend"], "neither restored nor cleared: that is the next scenario's");
 }
 
+thread_local! {
+    /// Sender that closes when its thread ends, after everything that the thread does.
+    static AT_END: Cell<Option<Sender<()>>> = const { Cell::new(None) };
+}
+
 #[test]
 fn a_play_that_was_abandoned_proves_nothing_later() {
     let ground = Ground::limited(Duration::from_millis(50), false);
-    let ((hold, held), (tell, ended)) = (channel::<()>(), channel());
+    let ((hold, held), (tell, ended)) = (channel::<()>(), channel::<()>());
     ground.then(move |_| {
         let _ = held.recv();
-        tell.send(()).unwrap();
+        AT_END.set(Some(tell));
         came_to(NAME, Verdict::Passed)
     });
     ground.play(NAME).unwrap_err();
     ground.stage.fleet(&ground.stage.profile).unwrap();
     hold.send(()).unwrap();
-    ended.recv().unwrap();
-    // The thread ends a moment after it has said so; nothing tells when it would have spoilt something.
-    std::thread::sleep(Duration::from_millis(100));
+    ended.recv().expect_err("the thread has said nothing, and ended");
     ground.asked();
     ground.stage.fleet(&ground.stage.profile).unwrap();
     assert_eq!(ground.asked(), ["mend"], "a glance would do after a proof");
