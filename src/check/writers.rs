@@ -20,9 +20,9 @@ use crate::sys::watch::Watch;
 pub static ABOUT: About = About {
     id: "writers",
     summary: "one writer",
-    how: "twice a second, through the whole scenario: who on both hosts and on the storage server has a guest's image, or the base \
-          image, open for writing, by device and inode, if two looks have seen the process, or its program; its own QEMU alone, on \
-          both hosts only while it migrates",
+    how: "twice a second, through the whole scenario: who on both hosts, on the storage server, and on the machine under a lab's, \
+          has a guest's image, or the base image, open or mapped for writing, by device and inode, if two looks have seen the \
+          process, or its program; its own QEMU alone, on both hosts only while it migrates",
     asked: &[Moment::Always, Moment::Step, Moment::End],
     advice: &[FOREIGN, BOTH, BLIND],
     ..About::BASE

@@ -61,6 +61,39 @@ fn a_file_of_another_file_system_is_not_taken_for_one_of_the_same_number(mut ser
 }
 
 #[rstest]
+#[case::written_and_shared("+<", 3, 1, true)]
+#[case::private("+<", 3, 2, false)]
+#[case::read("<", 1, 1, false)]
+fn whoever_has_a_file_mapped_is_seen_though_it_is_not_open_any_more(
+    mut serve: Serve,
+    #[case] mode: &str,
+    #[case] used: u32,
+    #[case] shared: u32,
+    #[case] writes: bool,
+) {
+    let folder = folder();
+    let file = folder.path().join("a b");
+    fs::write(&file, "image").unwrap();
+    let number = if cfg!(target_arch = "x86_64") { 9 } else { 222 };
+    let script = format!(
+        "open(F, '{mode}', $ARGV[0]) or die; (syscall({number}, 0, 4096, {used}, {shared}, fileno(F), 0) != -1) or die; \
+         close(F); $| = 1; print qq(mapped\\n); sleep 600"
+    );
+    let mut process = Process(
+        Command::new("perl").args(["-e", &script]).arg(&file).stdout(Stdio::piped()).spawn().unwrap(),
+    );
+    let mut line = String::new();
+    BufReader::new(process.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "mapped\n");
+    let answer = serve.ask(&format!("writers \t{}", file.display()));
+    let inode = fs::metadata(&file).unwrap().ino().to_string();
+    let pid = process.0.id().to_string();
+    let found = lines(&answer, "file");
+    assert_eq!(found.len(), usize::from(writes), "{answer:?}");
+    assert!(found.iter().all(|words| words[1] == pid && words[3..6] == [&inode, "here", "-"]), "{found:?}");
+}
+
+#[rstest]
 fn programs_of_qemu_are_told_by_their_file(mut serve: Serve) {
     let folder = folder();
     let program = folder.path().join("qemu-nbd");

@@ -7,11 +7,14 @@ use multivm::failure::{Attempt, Failure, Result};
 use multivm::ledger::Ledger;
 use multivm::record::{DomainEvent, Event};
 use multivm::scenario::Bytes;
-use multivm::stand::lab::{HostSize, cgroup};
+use multivm::stand::lab::{HostSize, cgroup, ssh_config};
 use multivm::sys::machine;
 use multivm_fixtures::selftest::Damage;
 
-use crate::shared::{TO_VM1, held, impatient, in_guest, on_host, on_storage, url, vm1, vm1_is_away};
+use crate::shared::{
+    READ, TO_VM1, held, impatient, in_guest, maps, on_host, on_storage, on_this_machine, url, vm1,
+    vm1_is_away,
+};
 
 pub const DAMAGES: &[Damage] = &[
     Damage {
@@ -129,6 +132,9 @@ pub const DAMAGES: &[Damage] = &[
             on_storage(fleet, "qemu-img info -U vm1.qcow2 > /dev/null && cat vm1.qcow2 > /dev/null")?;
             on_storage(fleet, &held("sh -c 'exec 3<vm1.qcow2 4<>neighbour.img && sleep 60'"))?;
             on_storage(fleet, "rm neighbour.img")?;
+            on_storage(fleet, &maps("vm1.qcow2", READ))?;
+            let export = ssh_config().with_file_name("export");
+            on_this_machine(&held(&format!("sh -c 'exec 3<{}/vm1.qcow2 && sleep 60'", export.display())))?;
             on_host(&fleet.hosts.source, &reads)
         },
         finds: &[],

@@ -1,9 +1,10 @@
 //! What damages have in common: whom they befall and when, findings that come with many of them, and acts in guests and on hosts.
 
+use std::process::Command;
 use std::time::Duration;
 
 use multivm::check::{copies, definition, load, memory, qemu, reachable, recovery};
-use multivm::failure::Result;
+use multivm::failure::{Attempt, Failure, Result};
 use multivm::guest::{Fleet, Guest};
 use multivm::host::Host;
 use multivm::record::Event;
@@ -97,6 +98,31 @@ pub const HELD: Duration = Duration::from_secs(10);
 /// A script that lets a program run for that long, and fails if it does not.
 pub fn held(program: &str) -> String {
     format!("{{ timeout {} {program}; [ $? = 124 ]; }}", HELD.as_secs())
+}
+
+/// What memory may be used for, as mmap(2) has it.
+pub const READ: u32 = 1;
+pub const READ_AND_WRITTEN: u32 = 3;
+
+/// A script that maps the beginning of a file for that long, and closes the file before.
+pub fn maps(file: &str, used: u32) -> String {
+    let number = if cfg!(target_arch = "x86_64") { 9 } else { 222 };
+    let mode = if used == READ { "<" } else { "+<" };
+    // Shared, at an address of the kernel's choice.
+    held(&format!(
+        "perl -e 'open(F, \"{mode}\", \"{file}\") or die; \
+         (syscall({number}, 0, 4096, {used}, 1, fileno(F), 0) != -1) or die; close(F); sleep 60'"
+    ))
+}
+
+/// Runs a shell script on the machine of which the lab's hosts are parts.
+pub fn on_this_machine(script: &str) -> Result<()> {
+    let attempted = || format!("run `{script}` on this machine");
+    let output = Command::new("sh").args(["-c", script]).output().attempting(attempted)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(Failure::new(attempted(), format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr))))
 }
 
 /// An image in the export, as QEMU's NFS client takes it. As a raw one: it finds no backing file by a name without a folder.

@@ -3,9 +3,13 @@
 use multivm::check::{disk, image, leftovers, placement, writers};
 use multivm::guest::Fleet;
 use multivm::record::Event;
+use multivm::stand::lab::ssh_config;
 use multivm_fixtures::selftest::{Damage, HOSTS, finding, may_find};
 
-use crate::shared::{HELD, LIMIT, TO_VM1, held, in_guest, on_host, on_storage, url, vm1};
+use crate::shared::{
+    HELD, LIMIT, READ_AND_WRITTEN, TO_VM1, held, in_guest, maps, on_host, on_storage, on_this_machine, url,
+    vm1,
+};
 
 pub const DAMAGES: &[Damage] = &[
     Damage {
@@ -138,6 +142,34 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
     Damage {
+        name: "damage::image_mapped_on_the_server",
+        // And not open any more.
+        cause: |fleet| on_storage(fleet, &maps("vm1.qcow2", READ_AND_WRITTEN)),
+        finds: &[finding(&writers::ABOUT, "vm1", "perl (pid ").repeated()],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::image_open_on_the_machine_under_the_server",
+        cause: |fleet| {
+            on_this_machine(&held(&format!("sh -c 'exec 3<>{} && sleep 60'", image_of_vm1(fleet))))
+        },
+        finds: &[finding(&writers::ABOUT, "vm1", " of the machine under it (pid ").repeated()],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::image_is_a_loop_device_of_the_machine_under_the_server",
+        slow: true,
+        cause: |fleet| {
+            let image = image_of_vm1(fleet);
+            let wait = HELD.as_secs();
+            on_this_machine(&format!(
+                "device=$(losetup --find --show {image}) && sleep {wait}; losetup --detach $device"
+            ))
+        },
+        finds: &[finding(&writers::ABOUT, "vm1", "loop").saying(&[" on storage has it"])],
+        ..TO_VM1
+    },
+    Damage {
         name: "damage::image_opened_again_and_again",
         // By a process of its own each time, which no two looks see.
         cause: |fleet| {
@@ -179,6 +211,11 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
 ];
+
+/// vm1's image by its path on the machine of which the storage server is a part.
+fn image_of_vm1(fleet: &Fleet) -> String {
+    ssh_config().with_file_name("export").join(&vm1(fleet).image).display().to_string()
+}
 
 /// vm1's image as the disk of a domain.
 fn disk_of_vm1(fleet: &Fleet) -> String {

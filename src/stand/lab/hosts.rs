@@ -15,6 +15,7 @@ use crate::image::HostImage;
 use crate::inventory::{GuestsEntry, HostEntry, Inventory, StorageEntry};
 use crate::ledger::{Ledger, Thing, state_directory};
 use crate::remote::Remote;
+use crate::remote::protocol::OUTER_PROC;
 use crate::stand::{Ground, StandKind, ip, keys};
 use crate::sys::parallel::at_once;
 use crate::sys::stop::StopFlag;
@@ -204,7 +205,11 @@ impl HostPlan<'_> {
             joins: Vec::new(),
             root: self.root(name)?,
             layers: vec![layer, image.root.clone()],
-            binds: vec![Bind { from: export, to: EXPORT.into(), read_only: false }],
+            binds: vec![
+                Bind { from: export, to: EXPORT.into(), read_only: false },
+                // Somebody on this machine may have an image open, too.
+                Bind { from: "/proc".into(), to: OUTER_PROC.into(), read_only: true },
+            ],
             daemons: vec![
                 daemon("/usr/sbin/sshd -D -e"),
                 Daemon { socket: Some("/run/rpcbind.sock".into()), ..daemon("/sbin/rpcbind -f -w") },
