@@ -2,6 +2,7 @@
 //! machines or real hosts.
 
 mod daemons;
+mod devices;
 mod ends;
 mod events;
 mod gates;
@@ -16,6 +17,7 @@ mod storage;
 mod writers;
 
 pub use daemons::DaemonBaselines;
+pub use devices::BackingDevices;
 pub use ends::QemuEnds;
 pub use events::{EventHub, Listener};
 pub use load_folder::{IN_FOLDER, removal};

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use multivm_protocol::{
-    self as protocol, END, Found, NoWitness, OK, Processes, Question, Started, Ticks, Traces,
+    self as protocol, Devices, END, Found, NoWitness, OK, Processes, Question, Started, Ticks, Traces,
     WitnessQuestion, Writers,
 };
 
@@ -139,6 +139,12 @@ impl Agent {
     /// Who can write to files of these paths there, and to files of these inodes on NFS servers.
     pub fn writers(&self, inodes: &[u64], paths: &[String], limit: Duration) -> Result<Writers> {
         self.asked(&Question::Writers { inodes: inodes.to_vec(), paths: paths.to_vec() }, limit)
+    }
+
+    /// The block devices under these places there, and under the machine's swap.
+    pub fn devices(&self, places: &[&str], limit: Duration) -> Result<Devices> {
+        let places = places.iter().map(|place| (*place).to_owned()).collect();
+        self.asked(&Question::Devices { places }, limit)
     }
 
     /// What a hypervisor leaves there, with the files below these folders.

@@ -12,8 +12,8 @@ use multivm::sys::machine;
 use multivm_fixtures::selftest::Damage;
 
 use crate::shared::{
-    READ, TO_VM1, held, impatient, in_guest, maps, on_host, on_storage, on_this_machine, url, vm1,
-    vm1_is_away,
+    READ, TO_VM1, disk_fails, disk_goes, held, impatient, in_guest, maps, on_host, on_storage,
+    on_this_machine, url, vm1, vm1_is_away,
 };
 
 pub const DAMAGES: &[Damage] = &[
@@ -54,6 +54,15 @@ pub const DAMAGES: &[Damage] = &[
     Damage {
         name: "harmless::kernel_kills_a_stranger_for_want_of_memory",
         cause: |_| oom_kill_of_a_stranger(),
+        ..TO_VM1
+    },
+    Damage {
+        name: "harmless::disk_of_a_stranger_fails",
+        // The machine is the host's, too, and nothing on the host is on that disk.
+        cause: |fleet| {
+            on_host(&fleet.hosts.target, &disk_fails("/mnt"))?;
+            on_host(&fleet.hosts.target, &disk_goes("/mnt"))
+        },
         ..TO_VM1
     },
     Damage {

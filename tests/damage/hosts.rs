@@ -11,7 +11,7 @@ use multivm_fixtures::selftest::{
 
 use crate::shared::{
     COPIES_UNKNOWN, LOAD_UNANSWERED, MISSED_TWICE, NOT_RECOVERED, TO_ALL, TO_VM1, VM1_UNDEFINED,
-    VM2_UNDEFINED, WITNESS_UNHEARD, checks_have_ended, on_host,
+    VM2_UNDEFINED, WITNESS_UNHEARD, checks_have_ended, disk_fails, disk_goes, on_host,
 };
 
 pub const DAMAGES: &[Damage] = &[
@@ -129,6 +129,13 @@ pub const DAMAGES: &[Damage] = &[
             finding(&leftovers::ABOUT, HOSTS, "packet filter: table inet selftest"),
         ],
         ..TO_ALL
+    },
+    Damage {
+        name: "damage::disk_of_a_host_fails",
+        cause: |fleet| on_host(&fleet.hosts.target, &disk_fails("/var/tmp")),
+        undo: |fleet| on_host(&fleet.hosts.target, &disk_goes("/var/tmp")),
+        finds: &[finding(&kernel_log::ABOUT, HOSTS, "error, dev loop").repeated()],
+        ..TO_VM1
     },
     Damage {
         name: "damage::host_kernel_kills_after_the_last_look",

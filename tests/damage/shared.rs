@@ -125,6 +125,26 @@ pub fn on_this_machine(script: &str) -> Result<()> {
     Err(Failure::new(attempted(), format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr))))
 }
 
+/// A script that mounts a disk at a place of a host and writes to it more than it can take: a loop device in a file that
+/// cannot grow any more.
+pub fn disk_fails(place: &str) -> String {
+    format!(
+        "set -e; [ -e /dev/loop-control ] || mknod /dev/loop-control c 10 237; \
+         for number in $(seq 0 15); do [ -e /dev/loop$number ] || mknod /dev/loop$number b 7 $number; done; \
+         mkdir /run/failing; mount -t tmpfs -o size=4m failing /run/failing; truncate -s 32M /run/failing/disk; \
+         mkfs.ext4 -q -O ^has_journal /run/failing/disk; mount $(losetup --find --show /run/failing/disk) {place}; \
+         if dd if=/dev/zero of={place}/full bs=1M count=16 conv=fsync 2> /dev/null; then exit 1; fi"
+    )
+}
+
+/// A script that takes away the disk of [`disk_fails`].
+pub fn disk_goes(place: &str) -> String {
+    format!(
+        "device=$(losetup --associated /run/failing/disk --output NAME --noheadings); umount {place}; losetup --detach $device; \
+         umount /run/failing; rmdir /run/failing"
+    )
+}
+
 /// An image in the export, as QEMU's NFS client takes it. As a raw one: it finds no backing file by a name without a folder.
 pub fn url(fleet: &Fleet, image: &str) -> String {
     let storage = &fleet.storage.entry;

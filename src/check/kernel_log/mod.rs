@@ -1,5 +1,6 @@
 //! No new trouble in a kernel's log, of a guest or of a host.
 
+mod device;
 mod oom;
 mod process;
 #[cfg(test)]
@@ -14,7 +15,7 @@ use super::{
 use crate::failure::Result;
 use crate::guest::{Fleet, console_path};
 use crate::host::{Host, LogMarks};
-use crate::remote::KernelLine;
+use crate::remote::{KernelLine, Observation};
 use crate::scenario::{AllowedLine, Load, LogOwner, Side};
 use oom::Reports;
 use process::Household;
@@ -26,7 +27,8 @@ pub static ABOUT: About = About {
     how: "no new line of trouble in the kernel logs of guests and hosts: emergency to critical, oops, BUG, call trace, warning, \
           lockup, hung task, RCU stall, I/O error, OOM kill; of a guest that does not answer, on its console, \
           where a panic is found within a second. On a host an OOM kill, \
-          a hung task and memory that is refused count if they befall what runs there for multivm; lines that user space writes to /dev/kmsg are not the kernel's",
+          a hung task and memory that is refused count if they befall what runs there for multivm, and I/O errors if they befall a device \
+          that the hosts or the storage stand on; lines that user space writes to /dev/kmsg are not the kernel's",
     asked: &[Moment::Start, Moment::Always, Moment::Leg, Moment::Step, Moment::End],
     advice: &[GUEST, HOST, CONSOLE],
     ..About::BASE
@@ -70,6 +72,7 @@ impl Check for KernelsClean {
                 Ok(seen) if seen.whole_log => Vec::new(),
                 Ok(seen) => {
                     let allowed = after.allowed_lines;
+                    log.learn_devices(after.fleet, seen);
                     let unread = seen.kernel_log_error.iter().map(|error| unreadable(name, error));
                     let proofs = [
                         log.prove_between(&seen.kernel_log, "after the last scenario", allowed),
@@ -112,6 +115,7 @@ impl<'a> KernelLogAsked<'a> {
         let [source, target] = scene.hosts;
         let mut logs = host_logs(scene.fleet, source.boot_id == target.boot_id);
         let before = logs.iter_mut().zip(scene.hosts).filter_map(|((_, log), seen)| {
+            log.learn_devices(scene.fleet, seen);
             // A whole log contains lines from before the run.
             let is_news = !seen.whole_log && !seen.kernel_log.is_empty();
             let between = "between the last scenario and this one";
@@ -189,6 +193,9 @@ impl Asked for KernelLogAsked<'_> {
             let log = self.hosts.iter_mut().find(|(side, _)| *side == host.side);
             let proof = match (seen, log) {
                 (Ok(seen), Some((_, log))) => {
+                    if log.is_about_another_device(&seen.kernel_log) {
+                        log.learn_devices(self.fleet, seen);
+                    }
                     let proof = log.prove(&seen.kernel_log, self.allowed);
                     seen.kernel_log_error.as_ref().map_or(proof, |error| unreadable(name, error))
                 }
@@ -274,9 +281,30 @@ impl HostLog {
         let shared = if names.len() > 1 { " (one kernel)" } else { "" };
         HostLog {
             expected: format!("no new line of trouble in the kernel log of {}{shared}", names.join(" and ")),
-            reports: Reports::new(Household { loads, groups }),
+            reports: Reports::new(Household { loads, groups, devices: None }),
             next: None,
         }
+    }
+
+    /// Whether lines of trouble are about a device of which nobody has said yet that the hosts stand on it.
+    fn is_about_another_device(&self, lines: &[KernelLine]) -> bool {
+        let household = &self.reports.household;
+        let troubles = lines.iter().filter_map(Trouble::of);
+        troubles
+            .into_iter()
+            .any(|trouble| trouble.device().is_some_and(|device| !household.stands_on(device)))
+    }
+
+    /// Learns which devices the hosts and the storage under this kernel stand on, in addition to those that they stood on
+    /// before: a disk that fails may be gone by now. If nobody knows, every device counts.
+    fn learn_devices(&mut self, fleet: &Fleet, seen: &Observation) {
+        let now = fleet.devices().ok().and_then(|devices| devices.under(&seen.boot_id).cloned());
+        self.stand_on(now);
+    }
+
+    fn stand_on(&mut self, devices: Option<BTreeSet<String>>) {
+        let known = self.reports.household.devices.take().unwrap_or_default();
+        self.reports.household.devices = devices.map(|devices| devices.into_iter().chain(known).collect());
     }
 
     /// Judges the new lines since the last call, which must be all of them, in their order.

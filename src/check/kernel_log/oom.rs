@@ -79,7 +79,7 @@ struct Report {
 /// Reads a host's log and tells the kills of loads and of strangers from trouble.
 #[derive(Debug)]
 pub(super) struct Reports {
-    household: Household,
+    pub household: Household,
     /// Whether the hosts may lose the last killed process of each name.
     judged: BTreeMap<String, bool>,
     /// The open report. One with neither invoker nor victim follows a hole in the log: the next lines may be the rest of a
@@ -168,12 +168,14 @@ impl Reports {
         }
     }
 
-    /// The trouble of a line, unless a process of somebody else's is in it. The call trace after that line is the
-    /// stranger's, too.
+    /// The trouble of a line, unless a process or a device of somebody else's is in it. The call trace after that line is
+    /// the stranger's, too.
     fn of_ours(&mut self, line: &KernelLine) -> Option<Trouble> {
         let trouble = Trouble::of(line)?;
         if trouble.is_strangers(&self.household) {
-            self.strangers = Some(line.sequence + UNTIL_TRACE);
+            // No call trace follows what befalls a device.
+            let until = trouble.device().is_none().then_some(line.sequence + UNTIL_TRACE);
+            self.strangers = until.or(self.strangers);
             return None;
         }
         let until = self.strangers.take();

@@ -1,4 +1,9 @@
-//! Tells whose process a name is. The kernel gives the name of the thread, in at most 15 characters.
+//! Tells whose a process or a device is, by its name. Of a process the kernel gives the name of the thread, in at most 15
+//! characters.
+
+use std::collections::BTreeSet;
+
+use super::device;
 
 /// Beginnings of the names of QEMU's threads. The first ones are names of its executable (qemu-system-x86_64, RHEL's
 /// qemu-kvm, Debian's old kvm). QEMU sets the others, because libvirt starts it with `-name ...,debug-threads=on`:
@@ -67,6 +72,8 @@ pub(super) struct Household {
     pub loads: Vec<String>,
     /// Names of the control groups that hold everything of one host each. None: a host is the whole machine.
     pub groups: Vec<String>,
+    /// The block devices that the hosts and the storage stand on. None: nobody knows, and every device may be one.
+    pub devices: Option<BTreeSet<String>>,
 }
 
 /// A process that the kernel killed or chose to kill.
@@ -87,11 +94,20 @@ impl Household {
     /// Whether it matters to these hosts what holds the process or thread up, or refuses it memory: it is the kernel's, or a
     /// host runs it for multivm.
     pub fn concerns(&self, name: &str) -> bool {
+        if device::of_thread(name).is_some_and(|device| !self.stands_on(device)) {
+            return false;
+        }
         let known = KERNELS.iter().chain(&TOOLS).any(|begin| name.starts_with(begin));
         // Threads of a RAID are named by its device, as md0_raid1.
         let of_raid =
             name.strip_prefix("md").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
         known || of_raid || name == "ip" || is_ours(name) || self.is_load(name)
+    }
+
+    /// Whether the hosts or the storage stand on a block device. Others come and go on the same machine: somebody's stick,
+    /// or a file that he has mounted.
+    pub fn stands_on(&self, device: &str) -> bool {
+        self.devices.as_ref().is_none_or(|devices| devices.contains(device))
     }
 
     pub fn is_load(&self, name: &str) -> bool {

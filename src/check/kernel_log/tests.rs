@@ -493,3 +493,49 @@ fn without_control_groups_names_decide(#[case] killed: &str, #[case] ok: bool) {
     let alone = &whole[whole.len() - 2..whole.len() - 1];
     assert_eq!(host_log().prove(alone, &[]).ok, ok);
 }
+
+/// The machine has disks, sticks and loop devices that no host stands on.
+#[rstest]
+#[case::block("<3> critical space allocation error, dev NAME, sector 2048 op 0x1:(WRITE) flags 0xc800")]
+#[case::buffer("<3> Buffer I/O error on dev NAME, logical block 0, lost async page write")]
+#[case::ext4("<2> EXT4-fs error (device NAME): ext4_lookup:1855: inode #2: comm ls: iget: bad")]
+#[case::read_only("<2> EXT4-fs (NAME): Remounting filesystem read-only")]
+#[case::journal("<3> Aborting journal on device NAME-8.")]
+#[case::xfs("<1> XFS (NAME): log I/O error -5")]
+#[case::btrfs("<2> BTRFS critical (device NAME): corrupt leaf: root=5 block=1 slot=0")]
+#[case::hung("<3> INFO: task jbd2/NAME-8:154 blocked for more than 120 seconds.\n<6> Call Trace:")]
+fn trouble_of_a_device_counts_where_a_host_stands_on_it(#[case] text: &str) {
+    let of = |name: &str| log(1, &text.replace("NAME", name));
+    let stands_on = |devices: Option<&[&str]>| {
+        let mut log = host_log();
+        log.stand_on(devices.map(|names| names.iter().map(|&name| name.to_owned()).collect()));
+        log
+    };
+    let mut known = stands_on(Some(&["sda", "sda2"]));
+    assert_eq!(known.prove(&of("sdb1"), &[]).seen, "none");
+    assert!(!known.prove(&log(9, &text.replace("NAME", "sda2")), &[]).ok);
+    assert!(!stands_on(None).prove(&of("sdb1"), &[]).ok, "nobody knows what it stands on");
+    assert!(!guest(&of("sdb1"), &[]).ok, "a guest has no other devices");
+}
+
+#[test]
+fn a_device_that_a_host_stood_on_still_counts() {
+    let lines = log(1, "<3> I/O error, dev sda, sector 2048 op 0x0:(READ)");
+    let set = |names: &[&str]| Some(names.iter().map(|&name| name.to_owned()).collect());
+    let mut host = host_log();
+    assert!(!host.is_about_another_device(&lines), "every device counts");
+    host.stand_on(set(&["sdb"]));
+    assert!(host.is_about_another_device(&lines));
+    host.stand_on(set(&["sda"]));
+    host.stand_on(set(&["sdb"]));
+    assert!(!host.is_about_another_device(&lines));
+    assert!(!host.prove(&lines, &[]).ok);
+}
+
+#[test]
+fn a_trace_after_a_strangers_device_is_nobody_elses() {
+    let mut host = host_log();
+    host.stand_on(Some(["sda".to_owned()].into()));
+    let lines = log(1, "<3> I/O error, dev sdb, sector 0 op 0x0:(READ)\n<4> Call Trace:");
+    assert_eq!(host.prove(&lines, &[]).seen, "1 line of trouble (call trace):\n<4>[0.002000] Call Trace:");
+}

@@ -11,6 +11,7 @@
 //!   warning (kernel/time/clocksource.c), after which the kernel uses another clock. A guest that waits for its host's
 //!   CPU, or has moved to another host's TSC, does that. The check `clock` proves its time.
 
+use super::device;
 use super::process::{self, Household};
 use crate::remote::KernelLine;
 
@@ -18,6 +19,8 @@ pub(super) const CALL_TRACE: &str = "call trace";
 pub(super) const OOM_KILL: &str = "oom kill";
 const CRASH: &str = "process crash";
 const HUNG: &str = "hung task";
+const IO_ERROR: &str = "I/O error";
+const SEVERE_LINE: &str = "severe";
 const NO_MEMORY: &str = "allocation failure";
 
 /// syslog's facility of the kernel's own lines. A line that user space writes to /dev/kmsg has another one.
@@ -89,26 +92,26 @@ const SIGNS: [(&str, &str, &str); 68] = [
     // mm/page_alloc.c: names the subject of the call trace after it
     (NO_MEMORY, "", "page allocation failure"),
     // block/blk-core.c: "STATUS error, dev NAME, sector ..."; "blk_update_request: " before it until 5.16
-    ("I/O error", "", "I/O error"),
-    ("I/O error", "", "I/O Error"),
-    ("I/O error", "", "timeout error, dev"),
-    ("I/O error", "", "transport error, dev"),
-    ("I/O error", "", "protection error, dev"),
-    ("I/O error", "", "offline error, dev"),
-    ("I/O error", "", "critical medium error"),
-    ("I/O error", "", "critical target error"),
-    ("I/O error", "", "critical space allocation error"),
+    (IO_ERROR, "", "I/O error"),
+    (IO_ERROR, "", "I/O Error"),
+    (IO_ERROR, "", "timeout error, dev"),
+    (IO_ERROR, "", "transport error, dev"),
+    (IO_ERROR, "", "protection error, dev"),
+    (IO_ERROR, "", "offline error, dev"),
+    (IO_ERROR, "", "critical medium error"),
+    (IO_ERROR, "", "critical target error"),
+    (IO_ERROR, "", "critical space allocation error"),
     // mm/page_io.c, fs/ext4/super.c, fs/jbd2/journal.c, fs/xfs, fs/btrfs
-    ("I/O error", "", "-error on swap-device"),
-    ("I/O error", "EXT4-fs error", ""),
-    ("I/O error", "EXT4-fs (", "error"),
-    ("I/O error", "Aborting journal on device", ""),
-    ("I/O error", "XFS (", "error"),
-    ("I/O error", "XFS (", "corruption"),
-    ("I/O error", "XFS (", "Corruption"),
-    ("I/O error", "BTRFS error ", ""),
-    ("I/O error", "BTRFS: error ", ""),
-    ("I/O error", "BTRFS", "csum failed"),
+    (IO_ERROR, "", "-error on swap-device"),
+    (IO_ERROR, "EXT4-fs error", ""),
+    (IO_ERROR, "EXT4-fs (", "error"),
+    (IO_ERROR, "Aborting journal on device", ""),
+    (IO_ERROR, "XFS (", "error"),
+    (IO_ERROR, "XFS (", "corruption"),
+    (IO_ERROR, "XFS (", "Corruption"),
+    (IO_ERROR, "BTRFS error ", ""),
+    (IO_ERROR, "BTRFS: error ", ""),
+    (IO_ERROR, "BTRFS", "csum failed"),
     // arch/x86/kernel/dumpstack.c, arch/arm64/kernel/stacktrace.c
     (CALL_TRACE, "Call Trace:", ""),
     (CALL_TRACE, "Call trace:", ""),
@@ -156,12 +159,20 @@ impl Trouble {
             .find(|(_, begins, has)| text.starts_with(begins) && has_words(text, has))
             .map(|&(class, ..)| class)
             .or_else(|| crashed(text).map(|_| CRASH))
-            .or_else(|| (line.level <= SEVERE).then_some("severe"))?;
+            .or_else(|| (line.level <= SEVERE).then_some(SEVERE_LINE))?;
         Some(Trouble { class, line: line.clone() })
     }
 
-    /// Whether it befalls a process of somebody else's, and nothing else.
+    /// The block device that it is about, if it is about one and nothing else.
+    pub fn device(&self) -> Option<&str> {
+        device::device(&self.line.text).filter(|_| [IO_ERROR, SEVERE_LINE].contains(&self.class))
+    }
+
+    /// Whether it befalls a process or a device of somebody else's, and nothing else.
     pub fn is_strangers(&self, household: &Household) -> bool {
+        if let Some(device) = self.device() {
+            return !household.stands_on(device);
+        }
         let text = self.line.text.as_str();
         self.line.level > SEVERE
             && match self.class {

@@ -22,8 +22,8 @@ use super::news::{GuestNews, OnNews};
 use super::role::Role;
 use super::{Guest, domain, ours};
 use crate::failure::{Attempt, Cause, Result};
-use crate::host::{Host, Hosts, Storage};
-use crate::inventory::Inventory;
+use crate::host::{BackingDevices, Host, Hosts, Storage};
+use crate::inventory::{GuestsEntry, Inventory};
 use crate::libvirt::OurDomain;
 use crate::scenario::Profile;
 use crate::sys::parallel::few_at_once;
@@ -170,6 +170,12 @@ impl Fleet {
     /// The bridge to which guests are attached, on both hosts.
     pub fn bridge(&self) -> &str {
         &self.inventory.guests.bridge
+    }
+
+    /// The block devices that the hosts and the storage stand on now.
+    pub fn devices(&self) -> Result<BackingDevices> {
+        let GuestsEntry { kernel, initramfs, .. } = &self.inventory.guests;
+        BackingDevices::of(&self.hosts, &self.storage, &[kernel, initramfs], self.answer_limit())
     }
 
     /// The guests of an earlier command that are whole and of this profile, and those that must be made. A guest whose witness
