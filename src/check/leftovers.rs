@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::{About, Advice, Asked, Check, End, Moment, Proof, Scene};
 use crate::failure::{Failure, Result};
 use crate::guest::{Fleet, Guest};
-use crate::host::{DaemonBaselines, Host};
+use crate::host::{DaemonBaselines, Host, Storage};
 use crate::remote::protocol::{DomainProcess, LibvirtDaemon, Link, Traces};
 use crate::scenario::Side;
 use crate::sys::parallel::at_once;
@@ -24,7 +24,8 @@ pub static ABOUT: About = About {
     how: "both hosts at the end, when every guest is home, against before the first move: processes, network links (of a host that does \
           more than run guests: taps, and ports of the guests' bridge), sockets that listen, files of libvirt and QEMU, file \
           descriptors and memory of libvirt's daemons; of a lab's host also mounts, addresses, routes, rules of routing and of the \
-          packet filter, shared memory, and files in /tmp, /var/tmp, /root and /run; not logs and caches. A daemon may open 16 descriptors more in a scenario, and \
+          packet filter, queues of links, neighbours that a bridge was told, shared memory, and files in /tmp, /var/tmp, /root and \
+          /run; of a lab's storage server processes and files; not logs and caches. A daemon may open 16 descriptors more in a scenario, and \
           may grow by 64 descriptors and 128 MiB in all scenarios of a run",
     asked: &[Moment::End],
     advice: &[LEFT, HELD],
@@ -54,13 +55,15 @@ impl Check for NothingLeft {
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
         let fleet = scene.fleet;
         let [source, target] = look_at_both(fleet);
-        Ok(Box::new(LeftoversAsked { fleet, before: [source?, target?] }))
+        Ok(Box::new(LeftoversAsked { fleet, before: [source?, target?], storage: look_at_storage(fleet)? }))
     }
 }
 
 struct LeftoversAsked<'a> {
     fleet: &'a Fleet,
     before: [Traces; 2],
+    /// The storage server, where what is on it counts.
+    storage: Option<Traces>,
 }
 
 /// Folders in which libvirt and QEMU keep the files of guests, without logs, caches and the configuration that people
@@ -104,11 +107,36 @@ fn look(host: &Host, fleet: &Fleet) -> Result<Traces> {
     // A folder may lie in another one of the list.
     traces.files.sort();
     traces.files.dedup();
-    traces.files.retain(|file| !file.starts_with(OUR_OWN));
+    traces.files.retain(|file| counts_as_file(file));
     traces.links.retain(|link| counts(link, is_ours, fleet.bridge()));
     // Like links, the settings of a machine of its own change with the containers and logins of others.
     traces.settings.retain(|_| is_ours);
     Ok(traces)
+}
+
+/// Looks what is on a lab's storage server, beside what loads have there; nothing where others have files and processes
+/// there.
+fn look_at_storage(fleet: &Fleet) -> Result<Option<Traces>> {
+    let Storage { entry, agent, .. } = &fleet.storage;
+    if fleet.hosts.source.entry.control_group.is_none() {
+        return Ok(None);
+    }
+    let folders = [&FOLDERS_OF_A_LAB[..], &[entry.export.as_str()]].concat();
+    let Traces { processes, mut files, .. } = agent.traces(&folders, fleet.answer_limit())?;
+    files.sort();
+    files.dedup();
+    // Images of load guests stay for the next scenario with such guests.
+    let images = fleet.load_guests.iter().map(|guest| format!("{}/{}", entry.export, guest.image));
+    let ours: Vec<String> = images.chain([format!("{}/loads-", entry.export)]).collect();
+    files.retain(|file| counts_as_file(file) && !ours.iter().any(|begin| file.starts_with(begin)));
+    Ok(Some(Traces { processes, files, ..Traces::default() }))
+}
+
+/// Whether a file or folder counts. Folders do where libvirt and QEMU have theirs; elsewhere a login or a program may make
+/// some.
+fn counts_as_file(path: &str) -> bool {
+    !path.starts_with(OUR_OWN)
+        && (!path.ends_with('/') || FOLDERS.iter().any(|folder| path.starts_with(&format!("{folder}/"))))
 }
 
 /// Whether a link counts. A host with a control group of its own is a lab's: nobody else makes links there, and whatever is new
@@ -146,32 +174,58 @@ impl Asked for LeftoversAsked<'_> {
             hosts.both().into_iter().zip(&self.before),
             |(host, before)| Ok(prove(host, before, self.fleet)),
         );
-        proofs.into_iter().flatten().flatten().collect()
+        let of_storage = self.storage.as_ref().map(|before| prove_storage(before, self.fleet));
+        proofs.into_iter().flatten().flatten().chain(of_storage).collect()
     }
+}
+
+/// Looks at the storage server until nothing is left, or until [`SETTLING`] is over.
+fn prove_storage(before: &Traces, fleet: &Fleet) -> Proof {
+    let name = &fleet.storage.entry.name;
+    let now = settled(name, before, fleet, |_| Ok(look_at_storage(fleet)?.unwrap_or_default()));
+    now.map_or_else(|failure| unknown(name, &failure), |now| of_things(name, &left(before, &now)))
 }
 
 /// Looks at a host until nothing is left, or until [`SETTLING`] is over.
 fn prove(host: &Host, before: &Traces, fleet: &Fleet) -> Vec<Proof> {
     let name = &host.entry.name;
+    let now = settled(name, before, fleet, |earlier| {
+        let mut now = look(host, fleet)?;
+        if let Some(earlier) = earlier {
+            forget_fleeting(&mut now, earlier);
+        }
+        Ok(now)
+    });
+    match now {
+        Ok(now) => {
+            vec![of_things(name, &left(before, &now)), of_daemons(name, before, &now, &host.daemons)]
+        }
+        Err(failure) => vec![unknown(name, &failure)],
+    }
+}
+
+/// What a machine has when nothing is left any more, or when [`SETTLING`] is over. Each look gets the one before.
+fn settled(
+    name: &str,
+    before: &Traces,
+    fleet: &Fleet,
+    look: impl Fn(Option<&Traces>) -> Result<Traces>,
+) -> Result<Traces> {
     let mut last = Err(Failure::new(format!("look what is left on {name}"), "no answer"));
     let _ = wait_for(&format!("{name} to be as before"), SETTLING, fleet.stop_flag(), || {
-        let earlier = std::mem::replace(&mut last, look(host, fleet));
-        if let (Ok(now), Ok(earlier)) = (&mut last, &earlier) {
-            forget_fleeting(now, earlier);
-        }
+        last = look(last.as_ref().ok());
         match &last {
             Ok(now) if left(before, now).is_empty() => Poll::Ready(()),
             Ok(_) => Poll::again("something is left"),
             Err(failure) => Poll::again(failure.to_string()),
         }
     });
-    match last {
-        Ok(now) => {
-            vec![of_things(name, &left(before, &now)), of_daemons(name, before, &now, &host.daemons)]
-        }
-        // Without knowledge there is no proof.
-        Err(failure) => vec![Proof::new(&ABOUT, false, expected(name), format!("not known: {failure}"))],
-    }
+    last
+}
+
+/// Without knowledge there is no proof.
+fn unknown(name: &str, failure: &Failure) -> Proof {
+    Proof::new(&ABOUT, false, expected(name), format!("not known: {failure}"))
 }
 
 fn expected(host: &str) -> String {
@@ -246,7 +300,8 @@ fn things(traces: &Traces) -> BTreeMap<String, Vec<String>> {
     }
     for file in &traces.files {
         if !is_of_a_definition(file) {
-            add(format!("file {}", without_number(file, &traces.domains)), format!("file {file}"));
+            let kind = if file.ends_with('/') { "folder" } else { "file" };
+            add(format!("{kind} {}", without_number(file, &traces.domains)), format!("{kind} {file}"));
         }
     }
     things
@@ -376,6 +431,7 @@ mod tests {
     #[case::socket_of_udp("port|udp|67|200", "listening socket, udp port 67 (pid 200)")]
     #[case::socket_of_qemu("port|tcp|49152|70", "listening socket of vm1's QEMU (tcp port 49152)")]
     #[case::file("file|/run/libvirt/left", "file /run/libvirt/left")]
+    #[case::folder("file|/run/libvirt/left/", "folder /run/libvirt/left/")]
     #[case::child_of_a_daemon("daemon|80|500|20|4096|libvirtd", "another libvirtd (pid 80)")]
     #[case::setting("setting|mount of tmpfs at /mnt/left", "mount of tmpfs at /mnt/left")]
     #[case::folder_of_a_guest_that_has_left(
@@ -408,6 +464,15 @@ mod tests {
         let mut now = traces(&["port|udp|67|200", "port|udp|1025|201", "port|tcp|4444|202"]);
         forget_fleeting(&mut now, &earlier);
         assert_eq!(now, traces(&["port|udp|67|200", "port|tcp|4444|202"]));
+    }
+
+    #[rstest]
+    #[case("/run/libvirt/qemu/left/", true)]
+    #[case("/run/user/", false)]
+    #[case("/run/left", true)]
+    #[case("/run/multivm-0123/load.log", false)]
+    fn folders_count_where_libvirt_has_its_own(#[case] path: &str, #[case] counted: bool) {
+        assert_eq!(counts_as_file(path), counted);
     }
 
     #[test]

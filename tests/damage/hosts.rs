@@ -11,7 +11,7 @@ use multivm_fixtures::selftest::{
 
 use crate::shared::{
     COPIES_UNKNOWN, LOAD_UNANSWERED, MISSED_TWICE, NOT_RECOVERED, TO_ALL, TO_VM1, VM1_UNDEFINED,
-    VM2_UNDEFINED, WITNESS_UNHEARD, checks_have_ended, disk_fails, disk_goes, on_host,
+    VM2_UNDEFINED, WITNESS_UNHEARD, checks_have_ended, disk_fails, disk_goes, on_host, on_storage,
 };
 
 pub const DAMAGES: &[Damage] = &[
@@ -172,7 +172,7 @@ pub const DAMAGES: &[Damage] = &[
         // As a hook of libvirt might, with every start of a guest.
         cause: |fleet| {
             let left = "ip tuntap add dev left0 mode tap && ip link add left1 type veth peer name left2 && \
-                        touch /run/libvirt/qemu/left && for stays in 'sleep 120' 'nc -l 4444' 'nc -u -l 4446'; do \
+                        touch /run/libvirt/qemu/left && mkdir -p /var/lib/libvirt/qemu/left && for stays in 'sleep 120' 'nc -l 4444' 'nc -u -l 4446'; do \
                         setsid -f timeout 120 $stays < /dev/null > /dev/null 2>&1; done";
             on_host(&fleet.hosts.target, left)
         },
@@ -199,11 +199,22 @@ pub const DAMAGES: &[Damage] = &[
         cause: |fleet| {
             let left = "ip route add 2001:db8::/32 dev br0 && ip route add 192.0.2.0/24 dev br0 table 77 && \
                         ip rule add from 192.0.2.9 lookup 77 priority 100 && ip address add 203.0.113.9/32 dev br0 && \
-                        ipcmk -M 4096 && touch /var/tmp/left";
+                        ipcmk -M 4096 && touch /var/tmp/left && tc qdisc add dev br0 root pfifo && \
+                        bridge fdb add 52:54:00:ff:ff:ff dev eth0 master static";
             on_host(&fleet.hosts.target, left)
         },
         breaks_ground: true,
         finds: &[finding(&leftovers::ABOUT, HOSTS, "address 203.0.113.9/32 of br0").saying(LEFT_WAYS)],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::things_left_behind_on_the_server",
+        cause: |fleet| {
+            on_storage(fleet, "touch left; setsid -f timeout 120 sleep 120 < /dev/null > /dev/null 2>&1")
+        },
+        undo: |fleet| on_storage(fleet, "rm left; pkill -f 'timeout 120'"),
+        finds: &[finding(&leftovers::ABOUT, HOSTS, "process sleep (pid ")
+            .saying(&["on storage", "file /export/left"])],
         ..TO_VM1
     },
     Damage {
@@ -227,6 +238,7 @@ const LEFT: &[&str] = &[
     "link left0",
     "link left1",
     "file /run/libvirt/qemu/left",
+    "folder /var/lib/libvirt/qemu/left/",
     "listening socket, tcp port 4444 (pid ",
     "listening socket, udp port 4446 (pid ",
 ];
@@ -246,6 +258,8 @@ const LEFT_WAYS: &[&str] = &[
     "rule of routing 100:",
     "System V shared memory with the key ",
     "file /var/tmp/left",
+    "queue pfifo of br0",
+    "neighbour 52:54:00:ff:ff:ff dev eth0",
 ];
 
 /// Lets a guest prepare only when no QEMU listens any more for the one before, or receives it. Who has passed holds the lock
