@@ -26,6 +26,14 @@ pub struct GuestClock {
     /// Synced writes to the guest's disk, each from its begin to its end.
     writes: Vec<GuestGap>,
     writes_cut: bool,
+    /// From the end of each synced write to the end of the next one. The guest's clock says how long that was.
+    unsynced: Vec<Gap>,
+    /// When the last synced write ended, by the guest's clock.
+    synced_us: Option<u64>,
+    /// The time from then to the witness's last answer, in which no other write ended.
+    unfinished: Option<Gap>,
+    /// The moment of the last answer, by the guest's clock.
+    heard_us: u64,
     /// The moment of the last answer.
     heard: Option<Instant>,
     /// Whether the witness answered, with its clock at work.
@@ -53,6 +61,24 @@ impl GuestClock {
             resolution: Duration::ZERO,
         }));
         self.speeds.extend(pulse.speeds.iter().map(|speed| (map.at(speed.at_us), speed.ms_per_gib)));
+        self.add_unsynced(pulse, map);
+    }
+
+    fn add_unsynced(&mut self, pulse: &Pulse, map: &ClockMap) {
+        if pulse.now_us < self.heard_us {
+            // Another witness, which has synced nothing yet.
+            self.synced_us = None;
+        }
+        self.heard_us = pulse.now_us;
+        let gap = |from_us: u64, until_us: u64| {
+            let length = Duration::from_micros(until_us.saturating_sub(from_us));
+            Gap { from: map.at(until_us) - length, length }
+        };
+        for write in &pulse.writes {
+            let ended = write.at_us + write.took_us;
+            self.unsynced.extend(self.synced_us.replace(ended).map(|last| gap(last, ended)));
+        }
+        self.unfinished = self.synced_us.map(|last| gap(last, pulse.now_us));
     }
 
     /// The synced writes; none if the witness has kept fewer than there were, since the longest may be missing.
@@ -74,6 +100,11 @@ impl GuestClock {
             gaps: self.is_known().then(|| gaps(&self.gaps)),
             speeds: self.speeds.clone(),
             writes: gaps(self.writes()),
+            unsynced: if self.writes_cut {
+                Vec::new()
+            } else {
+                self.unsynced.iter().copied().chain(self.unfinished).collect()
+            },
         })
     }
 
@@ -130,6 +161,38 @@ mod tests {
         clock.add(&Pulse { writes_dropped: 1, ..pulse.clone() }, &ClockMap::new(&pulse, now, now));
         assert!(clock.writes().is_empty());
         assert!(clock.is_known());
+    }
+
+    #[test]
+    fn a_write_that_does_not_end_counts_with_its_age() {
+        let now = Instant::now();
+        let at = |ms: u64| now + Duration::from_millis(ms);
+        let told = |now_us: u64, writes: &[(u64, u64)]| Pulse {
+            now_us,
+            writes: writes.iter().map(|&(at_us, took_us)| protocol::SyncedWrite { at_us, took_us }).collect(),
+            ..pulse(1000, 0)
+        };
+        let mut clock = GuestClock::default();
+        let mut unsynced = |pulse: Pulse, ms: u64| {
+            clock.add(&pulse, &ClockMap::new(&pulse, at(ms), at(ms)));
+            let gaps = clock.pace("vm1").unwrap().unsynced;
+            gaps.iter().map(|gap| ((gap.from - now).as_millis(), gap.length.as_millis())).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            unsynced(told(1_000_000, &[]), 1000),
+            [],
+            "nothing is known of the time before the first write"
+        );
+        assert_eq!(
+            unsynced(told(2_000_000, &[(1_400_000, 2000), (1_500_000, 2000)]), 2000),
+            [(1402, 100), (1502, 498)]
+        );
+        assert_eq!(unsynced(told(9_000_000, &[]), 9000), [(1402, 100), (1502, 7498)]);
+        // The guest's clock stood still for 5 s, which is no time of its disk's.
+        let ended = unsynced(told(9_600_000, &[(9_500_000, 2000)]), 14_600);
+        assert_eq!(ended, [(1402, 100), (6502, 8000), (14_502, 98)]);
+        let restarted = unsynced(told(700_000, &[(600_000, 2000)]), 16_000);
+        assert_eq!(restarted, [(1402, 100), (6502, 8000), (15_902, 98)]);
     }
 
     #[test]

@@ -116,6 +116,16 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
     Damage {
+        name: "damage::disk_stands_still_for_8_s_after_arrival",
+        // The witness reads a record before it overwrites it: it is such a read that hangs, and no write.
+        profile: quick_to_recover,
+        when: vm1_is_away,
+        at_once: true,
+        cause: |fleet| on_storage(fleet, "pkill -STOP ganesha.nfsd && sleep 8; pkill -CONT ganesha.nfsd"),
+        finds: &[finding(&speed::ABOUT, "vm1", "its disk stood still for ")],
+        ..TO_VM1
+    },
+    Damage {
         name: "damage::tcp_connection_reset",
         // The server side of the connection that has been open since before the scenario: the parent of the program
         // that answers over it.

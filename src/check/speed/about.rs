@@ -14,7 +14,7 @@ pub static ABOUT: About = About {
     id: "speed",
     summary: "as fast as before",
     how: "by our program in the guest, on the host at which it has arrived, against before its first move: CPU time, memory written at its \
-          best and synced writes to its disk are not slower by more than `max_slowdown` times, and no such write takes longer than \
+          best and synced writes to its disk are not slower by more than `max_slowdown` times, its disk completes one at least every \
           `max_recovery`, want of CPU aside; and how long it took until they were not. A stay of 2 s is judged alone, shorter ones of all guests at one host together, with the migration away from it where they hardly rest; \
           what stays too short is said",
     asked: &[Moment::End],

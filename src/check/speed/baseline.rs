@@ -81,6 +81,7 @@ mod tests {
             gaps,
             speeds: vec![(begin, 150.0)],
             writes: Vec::new(),
+            unsynced: Vec::new(),
         };
         let (known, unknown) = (pace(Some(vec![Gap { from: begin, length: 400 * MS }])), pace(None));
         let first = Some(begin + 2000 * MS);

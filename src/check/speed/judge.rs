@@ -128,6 +128,7 @@ mod tests {
             gaps: Some((0..6000).step_by(500).map(gap).collect()),
             speeds: (0..6000).step_by(100).map(|ms| (at(ms), story.memory_ms[when(ms)])).collect(),
             writes,
+            unsynced: Vec::new(),
         };
         let leg = Leg { guest: 0, direction: Direction::Out, round: 1 };
         let stay = Stay { leg, from: at(2000), until: until.map(at), left: until.map(at) };
@@ -143,6 +144,7 @@ mod tests {
             gaps: None,
             speeds: (0..40).map(|nth| (begin + nth * 100 * MS, 150.0)).collect(),
             writes: (0..writes).map(|nth| Gap { from: begin + nth * 600 * MS, length: 600 * MS }).collect(),
+            unsynced: Vec::new(),
         }
     }
 
@@ -215,6 +217,7 @@ mod tests {
             gaps: Some(Vec::new()),
             speeds: (0..5).map(|nth| (begin + nth * 100 * MS, 150.0)).collect(),
             writes: (0..5).map(|nth| Gap { from: begin + nth * 100 * MS, length: write_ms * MS }).collect(),
+            unsynced: Vec::new(),
         };
         let paces: Vec<GuestPace> = (0..number).map(pace).collect();
         let seen: Vec<Seen<'_>> = paces

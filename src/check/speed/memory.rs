@@ -52,6 +52,7 @@ mod tests {
             gaps: None,
             speeds: speeds.collect(),
             writes: Vec::new(),
+            unsynced: Vec::new(),
         };
         let before = Baseline { memory_ms: Some(200.0), ..Baseline::default() };
         let seen = Seen { pace: &pace, from: begin, until: pace.heard, left: pace.heard };

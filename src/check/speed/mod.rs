@@ -7,7 +7,7 @@
 //! nine in ten samples were more than 10 times slower. So its best moment of a stay is compared with its good ones before, the fastest
 //! fifth. Of synced writes, the two longest aside, it is the one in slower ones than which three quarters of the time are spent: a disk
 //! that somebody else keeps busy has fast writes in between, one that is limited has none; or the fastest one of 4 s and more in which
-//! none was within the limit. A single write that hangs has the limit of a silent network, `max_recovery`.
+//! none was within the limit. A disk that completes nothing has the limit of a silent network, `max_recovery`.
 
 mod about;
 mod baseline;
@@ -50,8 +50,8 @@ impl Check for SameSpeed {
 
     fn explain(&self, _scenario: &Scenario, profile: &Profile) -> String {
         format!(
-            "as fast as before: where a guest has arrived its CPU, memory and disk are at most {} times slower than before, and no \
-             synced write takes longer than {}",
+            "as fast as before: where a guest has arrived its CPU, memory and disk are at most {} times slower than before, and its \
+             disk completes a synced write at least every {}",
             profile.max_slowdown,
             format_duration(profile.max_recovery)
         )

@@ -1,4 +1,7 @@
-//! A disk that stands still: one synced write of an arrived guest that takes too long, however fast the others are.
+//! A disk that stands still: it completes no synced write of an arrived guest for too long, however fast all others are.
+//!
+//! The time between two completed writes is judged, and not a write's own: the witness reads a record before it overwrites it, and
+//! such a read hangs as well; and a write that never ends has no length.
 
 use std::time::Duration;
 
@@ -6,17 +9,17 @@ use super::about::{ABOUT, STANDS_STILL};
 use super::seen::Seen;
 use crate::check::Proof;
 
-/// The finding about a stay in which one synced write took longer than the limit, as far as it took that long there. Time in which the
-/// guest waited for a CPU is not its disk's: where that is not known, there is no finding.
+/// The finding about a stay in which no synced write was completed for longer than the limit, as far as that was there. Time in which
+/// the guest waited for a CPU is not its disk's: where that is not known, there is no finding.
 pub fn standstill(seen: &Seen<'_>, limit: Duration) -> Option<Proof> {
-    let stands = seen.pace.writes.iter().filter_map(|write| {
-        let (from, until) = (write.from.max(seen.from), (write.from + write.length).min(seen.left));
+    let stands = seen.pace.unsynced.iter().filter_map(|gap| {
+        let (from, until) = (gap.from.max(seen.from), (gap.from + gap.length).min(seen.left));
         let long = until.checked_duration_since(from)?.saturating_sub(seen.pace.away(from, until)?);
         (long > limit).then(|| (from - seen.from, long))
     });
     let (after, long) = stands.max_by_key(|(_, long)| *long)?;
     let expected = format!(
-        "no synced write of an arrived guest takes longer than {:.3} s, want of CPU aside",
+        "the disk of an arrived guest completes a synced write at least every {:.3} s, want of CPU aside",
         limit.as_secs_f64()
     );
     let told = format!(
@@ -38,8 +41,8 @@ mod tests {
     use crate::check::GuestPace;
     use crate::probe::Gap;
 
-    /// What is found of one write, in a stay from 10 s to 30 s, by a limit of 4 s.
-    fn told(write: (u32, u32), away: Option<&[(u32, u32)]>) -> Option<String> {
+    /// What is found of a time without a completed write, in a stay from 10 s to 30 s, by a limit of 4 s.
+    fn told(unsynced: (u32, u32), away: Option<&[(u32, u32)]>) -> Option<String> {
         let begin = Instant::now();
         let at = |ms: u32| begin + ms * MS;
         let gap = |(from, length): &(u32, u32)| Gap { from: at(*from), length: *length * MS };
@@ -48,7 +51,8 @@ mod tests {
             heard: at(30_000),
             gaps: away.map(|gaps| gaps.iter().map(gap).collect()),
             speeds: Vec::new(),
-            writes: vec![gap(&(9_000, 30)), gap(&write), gap(&(29_000, 30))],
+            writes: Vec::new(),
+            unsynced: vec![gap(&(8_900, 130)), gap(&unsynced), gap(&(28_900, 130))],
         };
         let seen = Seen { pace: &pace, from: at(10_000), until: at(20_000), left: at(30_000) };
         standstill(&seen, 4000 * MS).map(|proof| proof.seen)
@@ -61,8 +65,11 @@ mod tests {
     #[case::before((1_000, 8000), None)]
     #[case::as_it_left((27_000, 8000), None)]
     #[case::for_a_moment((12_000, 4000), None)]
-    fn a_write_counts_where_the_guest_has_arrived(#[case] write: (u32, u32), #[case] found: Option<&str>) {
-        assert_eq!(told(write, Some(&[])).as_deref(), found);
+    fn a_standstill_counts_where_the_guest_has_arrived(
+        #[case] unsynced: (u32, u32),
+        #[case] found: Option<&str>,
+    ) {
+        assert_eq!(told(unsynced, Some(&[])).as_deref(), found);
     }
 
     #[test]
