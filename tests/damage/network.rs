@@ -23,6 +23,18 @@ const SLOW_DISK: Damage = Damage {
     ..TO_VM1
 };
 
+/// A guest that is watched for 12 s after the last move, in the first part of which its CPU has a quota.
+const THROTTLED: Damage = Damage {
+    profile: |profile| {
+        soon_too_slow(profile);
+        profile.max_gap = Duration::from_secs(20);
+        profile.max_recovery = Duration::from_secs(3);
+        profile.settle = Duration::from_secs(12);
+    },
+    when: vm2_is_home,
+    ..TO_VM1
+};
+
 pub const DAMAGES: &[Damage] = &[
     Damage {
         name: "damage::link_down_for_20_s",
@@ -92,7 +104,7 @@ pub const DAMAGES: &[Damage] = &[
             profile.max_recovery = Duration::from_secs(20);
             profile.settle = Duration::from_secs(7);
         },
-        when: |event| matches!(event, Event::LegFinished { guest, direction: Direction::Back, .. } if guest == "vm2"),
+        when: vm2_is_home,
         cause: |fleet| {
             let script = "pid=$(pgrep -o -f guest=vm2) && for turn in 1 2 3 4 5 6 7; do kill -STOP $pid; sleep 0.95; kill -CONT $pid; \
                           sleep 0.05; done";
@@ -126,6 +138,20 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
     Damage {
+        name: "damage::guest_is_throttled_for_a_part_of_its_stay",
+        slow: true,
+        cause: |fleet| throttled(fleet, 20),
+        finds: &[finding(&speed::ABOUT, "vm2", "CPU ")],
+        ..THROTTLED
+    },
+    Damage {
+        name: "damage::healthy_guest_is_throttled_for_a_second",
+        slow: true,
+        cause: |fleet| throttled(fleet, 4),
+        finds: &[],
+        ..THROTTLED
+    },
+    Damage {
         name: "damage::tcp_connection_reset",
         // The server side of the connection that has been open since before the scenario: the parent of the program
         // that answers over it.
@@ -152,6 +178,18 @@ fn disk_limited(fleet: &Fleet, operations: u32, seconds: u32) -> Result<()> {
 
 fn vm1_is_home(event: &Event) -> bool {
     matches!(event, Event::LegFinished { guest, direction: Direction::Back, .. } if guest == "vm1")
+}
+
+fn vm2_is_home(event: &Event) -> bool {
+    matches!(event, Event::LegFinished { guest, direction: Direction::Back, .. } if guest == "vm2")
+}
+
+/// Lets vm2 run for 10 ms of each 250 ms, so many times, as a quota of its control group would.
+fn throttled(fleet: &Fleet, times: u32) -> Result<()> {
+    let script = format!(
+        "pid=$(pgrep -o -f guest=vm2) && for turn in $(seq {times}); do kill -STOP $pid; sleep 0.24; kill -CONT $pid; sleep 0.01; done"
+    );
+    on_host(&fleet.hosts.source, &script)
 }
 
 /// The MAC address of vm1's tap: libvirt gives it the guest's with another first octet.

@@ -1,6 +1,6 @@
-//! CPU time: the share of the time in which a guest got a CPU when it wanted one.
+//! CPU time: the share of the time in which a guest got a CPU when it wanted one, in a whole stay and in the worst part of it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::baseline::Baseline;
 use super::pace::share;
@@ -22,14 +22,89 @@ pub fn unknown(seen: &[Seen<'_>]) -> Option<String> {
         .then(|| format!("CPU{of} not judged, since the guest had more waits for it to tell than it keeps"))
 }
 
-/// Compares the share of the time in which guests got CPU with the one before, of those that kept all that there was to tell.
-pub fn cpu(seen: &[Seen<'_>], before: &Baseline) -> Option<Slowdown> {
+/// Compares the share of the time in which guests got CPU with the one before, of those that kept all that there was to tell. The
+/// share in the worst `window` of a stay counts as much as the one in all stays: a quota that is there for a while only is
+/// diluted by the rest of a stay.
+pub fn cpu(seen: &[Seen<'_>], before: &Baseline, window: Duration) -> Option<Slowdown> {
     let was = before.cpu?;
     let known: Vec<Seen<'_>> = seen.iter().filter(|seen| seen.pace.gaps.is_some()).copied().collect();
     let long = seen_for(&known, |seen| seen.until)?;
     let awake = known.iter().map(|seen| seen.pace.awake(seen.from, seen.until.max(seen.from)));
-    let is = share(awake.sum::<Option<Duration>>()?, long);
-    let told = format!("CPU when it was due in {:.0} % of the time, {:.0} % before", is * 100.0, was * 100.0);
+    let mean = share(awake.sum::<Option<Duration>>()?, long);
+    let worst = known.iter().filter_map(|seen| worst_share(seen, window)).min_by(f64::total_cmp);
+    let is = worst.into_iter().fold(mean, f64::min);
+    let worst =
+        worst.map(|worst| format!(", {:.0} % in the worst {:.1} s", worst * 100.0, window.as_secs_f64()));
+    let told = format!(
+        "CPU when it was due in {:.0} % of the time{}, {:.0} % before",
+        mean * 100.0,
+        worst.unwrap_or_default(),
+        was * 100.0
+    );
     // One that got none at all is as slow as one that got a thousandth.
     Some(Slowdown { name: "CPU", advice: &ADVICE, times: was / is.max(0.001), recovered: None, told })
+}
+
+/// The share of the time in which a guest got CPU in the worst part of a stay that is as long as `window`; none if the stay is not
+/// longer than that.
+fn worst_share(seen: &Seen<'_>, window: Duration) -> Option<f64> {
+    let last = seen.until.checked_sub(window).filter(|last| *last > seen.from)?;
+    let gaps = seen.pace.gaps.as_ref()?;
+    // The worst part begins with a gap, or ends with one.
+    let begins = gaps.iter().flat_map(|gap| [Some(gap.from), (gap.from + gap.length).checked_sub(window)]);
+    let within = |at: &Instant| (seen.from..=last).contains(at);
+    let begins = begins.flatten().filter(within).chain([seen.from, last]);
+    begins.filter_map(|from| seen.pace.awake(from, from + window)).min().map(|awake| share(awake, window))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::MS;
+    use super::*;
+    use crate::check::GuestPace;
+    use crate::probe::Gap;
+
+    /// What is seen of a stay of 12 s at a limit of 4 s, in which the guest lacks its CPU for 190 ms of each 200 ms of some time.
+    fn times(throttled: std::ops::Range<u32>) -> f64 {
+        let begin = Instant::now();
+        let gap = |ms: u32| Gap {
+            from: begin + ms * MS,
+            length: if throttled.contains(&ms) { 190 * MS } else { 20 * MS },
+        };
+        let pace = GuestPace {
+            guest: "vm1".into(),
+            heard: begin + 12_000 * MS,
+            gaps: Some((0..12_000).step_by(200).map(gap).collect()),
+            speeds: Vec::new(),
+            writes: Vec::new(),
+            unsynced: Vec::new(),
+        };
+        let seen = Seen { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
+        cpu(&[seen], &Baseline { cpu: Some(0.9), ..Baseline::default() }, 4000 * MS).unwrap().times
+    }
+
+    #[test]
+    fn a_quota_for_a_part_of_a_stay_is_not_diluted_by_the_rest() {
+        for throttled in [0..5000, 3000..8000, 7000..12_000] {
+            assert!(times(throttled.clone()) > 17.0, "{throttled:?}");
+        }
+        assert!(times(3000..5000) < 2.0);
+        assert!(times(0..0) < 1.1);
+    }
+
+    #[test]
+    fn a_stay_no_longer_than_the_part_is_judged_as_a_whole() {
+        let begin = Instant::now();
+        let pace = GuestPace {
+            guest: "vm1".into(),
+            heard: begin + 4000 * MS,
+            gaps: Some(vec![Gap { from: begin, length: 3000 * MS }]),
+            speeds: Vec::new(),
+            writes: Vec::new(),
+            unsynced: Vec::new(),
+        };
+        let seen = Seen { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
+        assert_eq!(worst_share(&seen, 4000 * MS), None);
+        assert_eq!(worst_share(&seen, 3000 * MS), Some(0.0));
+    }
 }

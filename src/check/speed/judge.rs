@@ -13,44 +13,58 @@ use crate::check::Proof;
 use crate::scenario::Side;
 use crate::sys::words::counted;
 
+/// What a guest may be where it has arrived.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    /// How many times slower than before.
+    pub slowdown: f64,
+    /// For how long it may be slower, or complete no synced write.
+    pub recovery: Duration,
+}
+
 /// Judges the stays of several guests at one host that are too short to be judged alone.
 ///
 /// Where all guests go at once, there is no time before the first move, and hardly any between two: what is not known of guests that
 /// rest is compared while they move, at that host before they leave it with where they were first before they left that; but not its
 /// share of the CPU, of which QEMU takes some from a guest that does not converge.
-pub fn judge_together(seen: &[Seen<'_>], host: Side, before: &Baselines, limit: f64) -> Option<Proof> {
+pub fn judge_together(seen: &[Seen<'_>], host: Side, before: &Baselines, limits: Limits) -> Option<Proof> {
     let long: Duration = seen.iter().map(|seen| seen.left.saturating_duration_since(seen.from)).sum();
     let stays = counted(seen.len(), "short stay", "short stays");
     let what = format!("{stays} on the {host}, {:.1} s together", long.as_secs_f64());
     let moving: Vec<Seen<'_>> = seen.iter().map(Seen::until_it_left).collect();
-    let [_, memory, disk] = parts(&moving, &before.moving, limit);
+    let [_, memory, disk] = parts(&moving, &before.moving, limits);
     let moving = [None, memory.map(Slowdown::while_moving), disk.map(Slowdown::while_moving)];
-    let resting = parts(seen, &before.resting, limit);
+    let resting = parts(seen, &before.resting, limits);
     let parts = resting.into_iter().zip(moving).filter_map(|(resting, moving)| resting.or(moving));
-    let proof = proof(seen, &parts.collect::<Vec<_>>(), limit);
-    (!seen.is_empty()).then(|| told_of(&what, proof, limit))
+    let proof = proof(seen, &parts.collect::<Vec<_>>(), limits);
+    (!seen.is_empty()).then(|| told_of(&what, proof, limits))
 }
 
 /// Judges the disks of several stays at one host that have too few synced writes each, of guests that were judged by all else.
-pub fn judge_disks_together(seen: &[Seen<'_>], host: Side, before: &Baseline, limit: f64) -> Option<Proof> {
+pub fn judge_disks_together(
+    seen: &[Seen<'_>],
+    host: Side,
+    before: &Baseline,
+    limits: Limits,
+) -> Option<Proof> {
     let stays = counted(seen.len(), "stay", "stays");
     let what = format!("{stays} on the {host} with fewer than {LEAST_WRITES} synced writes each");
-    let proof = disk(seen, before, limit).and_then(|disk| proof(seen, &[disk], limit));
-    (!seen.is_empty()).then(|| told_of(&what, proof, limit))
+    let proof = disk(seen, before, limits.slowdown).and_then(|disk| proof(seen, &[disk], limits));
+    (!seen.is_empty()).then(|| told_of(&what, proof, limits))
 }
 
 /// A proof about these stays, or that they are not judged.
-fn told_of(what: &str, proof: Option<Proof>, limit: f64) -> Proof {
+fn told_of(what: &str, proof: Option<Proof>, limits: Limits) -> Proof {
     let told = |proof: Proof| Proof { seen: format!("{what}: {}", proof.seen), ..proof };
     let nothing = || {
         let seen = format!("not judged: {what} are too few, or there is nothing to compare them with");
-        Proof::new(&ABOUT, true, expected(limit), seen)
+        Proof::new(&ABOUT, true, expected(limits), seen)
     };
     proof.map_or_else(nothing, told)
 }
 
-fn expected(limit: f64) -> String {
-    format!("CPU, memory and disk at most {limit:.0} times slower than before the first move")
+fn expected(limits: Limits) -> String {
+    format!("CPU, memory and disk at most {:.0} times slower than before the first move", limits.slowdown)
 }
 
 /// The proof about a stay that is long enough to be judged alone.
@@ -61,20 +75,24 @@ pub struct Judged {
 }
 
 /// Judges one stay; none if it is too short.
-pub fn judge(seen: Seen<'_>, before: &Baseline, limit: f64) -> Option<Judged> {
-    let [cpu, memory, disk] = parts(&[seen], before, limit);
+pub fn judge(seen: Seen<'_>, before: &Baseline, limits: Limits) -> Option<Judged> {
+    let [cpu, memory, disk] = parts(&[seen], before, limits);
     let with_its_disk = disk.is_some();
     let parts: Vec<Slowdown> = [cpu, memory, disk].into_iter().flatten().collect();
-    Some(Judged { proof: proof(&[seen], &parts, limit)?, with_its_disk })
+    Some(Judged { proof: proof(&[seen], &parts, limits)?, with_its_disk })
 }
 
-fn parts(seen: &[Seen<'_>], before: &Baseline, limit: f64) -> [Option<Slowdown>; 3] {
-    [cpu(seen, before), memory(seen, before, limit), disk(seen, before, limit)]
+fn parts(seen: &[Seen<'_>], before: &Baseline, limits: Limits) -> [Option<Slowdown>; 3] {
+    [
+        cpu(seen, before, limits.recovery),
+        memory(seen, before, limits.slowdown),
+        disk(seen, before, limits.slowdown),
+    ]
 }
 
-fn proof(seen: &[Seen<'_>], parts: &[Slowdown], limit: f64) -> Option<Proof> {
+fn proof(seen: &[Seen<'_>], parts: &[Slowdown], limits: Limits) -> Option<Proof> {
     let slowest = parts.iter().max_by(|one, other| one.times.total_cmp(&other.times))?;
-    let ok = slowest.times <= limit;
+    let ok = slowest.times <= limits.slowdown;
     let mut told: Vec<String> =
         parts.iter().map(|part| part.told.clone()).chain(cpu::unknown(seen)).collect();
     if !ok {
@@ -84,7 +102,7 @@ fn proof(seen: &[Seen<'_>], parts: &[Slowdown], limit: f64) -> Option<Proof> {
         let after = recovered.map(|at| at.saturating_duration_since(alone.from).as_secs_f64());
         told.extend(after.map(|after| format!("recovered after {after:.1} s")));
     }
-    Some(Proof::new(&ABOUT, ok, expected(limit), told.join("; ")).advise(slowest.advice))
+    Some(Proof::new(&ABOUT, ok, expected(limits), told.join("; ")).advise(slowest.advice))
 }
 
 #[cfg(test)]
@@ -108,9 +126,11 @@ mod tests {
         away_ms: [u32; 2],
     }
 
+    const LIMITS: Limits = Limits { slowdown: 10.0, recovery: Duration::from_secs(4) };
+
     const HEALTHY: Story = Story { memory_ms: [150.0; 2], write_ms: [30; 2], away_ms: [100; 2] };
 
-    fn told(story: &Story, until: Option<u32>, limit: f64) -> Option<(bool, String)> {
+    fn told(story: &Story, until: Option<u32>) -> Option<(bool, String)> {
         let begin = Instant::now();
         let at = |ms: u32| begin + ms * MS;
         let when = |ms: u32| usize::from(ms >= 2000);
@@ -133,7 +153,7 @@ mod tests {
         let leg = Leg { guest: 0, direction: Direction::Out, round: 1 };
         let stay = Stay { leg, from: at(2000), until: until.map(at), left: until.map(at) };
         let before = Baseline::of([(&pace, Some(at(2000)))]);
-        judge(Seen::new(&pace, &stay), &before, limit).map(|judged| (judged.proof.ok, judged.proof.seen))
+        judge(Seen::new(&pace, &stay), &before, LIMITS).map(|judged| (judged.proof.ok, judged.proof.seen))
     }
 
     /// A stay of 4 s with this many synced writes, in the first half of it, of a guest that keeps none of its waits for a CPU.
@@ -153,16 +173,16 @@ mod tests {
         let begin = Instant::now();
         let pace = busy_guest(begin, 2);
         let seen = Seen { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
-        let judged = judge(seen, &BEFORE, 10.0).unwrap();
+        let judged = judge(seen, &BEFORE, LIMITS).unwrap();
         assert!(judged.proof.ok && !judged.with_its_disk);
         let said = "memory written at 150 ms/GiB at best, 150 before; CPU not judged, since the guest had more waits for it to tell \
                     than it keeps; recovered after 0.0 s";
         assert_eq!(judged.proof.seen, said);
-        let few = judge_disks_together(&[seen], Side::Target, &BEFORE, 10.0).unwrap();
+        let few = judge_disks_together(&[seen], Side::Target, &BEFORE, LIMITS).unwrap();
         let said = "not judged: 1 stay on the target with fewer than 4 synced writes each are too few, or there is nothing to compare \
                     them with";
         assert_eq!((few.ok, few.seen.as_str()), (true, said));
-        assert!(judge_disks_together(&[], Side::Target, &BEFORE, 10.0).is_none());
+        assert!(judge_disks_together(&[], Side::Target, &BEFORE, LIMITS).is_none());
     }
 
     #[test]
@@ -170,19 +190,19 @@ mod tests {
         let begin = Instant::now();
         let pace = busy_guest(begin, 2);
         let seen = Seen { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
-        let found = judge_disks_together(&[seen, seen], Side::Source, &BEFORE, 10.0).unwrap();
+        let found = judge_disks_together(&[seen, seen], Side::Source, &BEFORE, LIMITS).unwrap();
         let said = "2 stays on the source with fewer than 4 synced writes each: disk 20 times slower";
         assert!(!found.ok && found.seen.starts_with(said), "{}", found.seen);
         let pace = busy_guest(begin, 4);
         let seen = Seen { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
-        assert!(judge(seen, &BEFORE, 10.0).unwrap().with_its_disk);
+        assert!(judge(seen, &BEFORE, LIMITS).unwrap().with_its_disk);
     }
 
     #[test]
     fn a_guest_that_is_as_fast_as_before_has_recovered() {
         let seen = "CPU when it was due in 80 % of the time, 80 % before; memory written at 150 ms/GiB at best, 150 before; \
                     synced writes of 30 ms, 30 before; recovered after 0.0 s";
-        assert_eq!(told(&HEALTHY, None, 10.0), Some((true, seen.to_owned())));
+        assert_eq!(told(&HEALTHY, None), Some((true, seen.to_owned())));
     }
 
     #[rstest]
@@ -191,7 +211,7 @@ mod tests {
     #[case::throttled(Story { away_ms: [100, 490], ..HEALTHY }, "CPU 40 times slower")]
     #[case::stopped(Story { away_ms: [0, 500], ..HEALTHY }, "CPU 1000 times slower")]
     fn what_is_slow_is_found(#[case] story: Story, #[case] says: &str) {
-        let (ok, seen) = told(&story, None, 10.0).unwrap();
+        let (ok, seen) = told(&story, None).unwrap();
         assert!(!ok && seen.starts_with(says), "{seen}");
     }
 
@@ -200,12 +220,12 @@ mod tests {
     #[case::a_disk_that_was_faster_than_anybody_needs(Story { write_ms: [1, 60], ..HEALTHY })]
     #[case::a_disk_that_others_keep_busy(Story { write_ms: [8, 125], ..HEALTHY })]
     fn what_is_busier_is_not(#[case] story: Story) {
-        assert!(told(&story, None, 10.0).unwrap().0);
+        assert!(told(&story, None).unwrap().0);
     }
 
     #[test]
     fn a_short_stay_proves_nothing() {
-        assert_eq!(told(&Story { write_ms: [30, 1000], ..HEALTHY }, Some(3999), 10.0), None);
+        assert_eq!(told(&Story { write_ms: [30, 1000], ..HEALTHY }, Some(3999)), None);
     }
 
     /// Stays of half a second, each of a guest of its own, of which every second one has a disk of two operations a second.
@@ -224,7 +244,7 @@ mod tests {
             .iter()
             .map(|pace| Seen { pace, from: begin, until: pace.heard, left: pace.heard })
             .collect();
-        judge_together(&seen, Side::Target, before, 10.0).unwrap()
+        judge_together(&seen, Side::Target, before, LIMITS).unwrap()
     }
 
     const BEFORE: Baseline = Baseline { cpu: Some(1.0), memory_ms: Some(150.0), write_ms: Some(30.0) };

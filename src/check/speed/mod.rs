@@ -20,8 +20,6 @@ mod seen;
 mod slowdown;
 mod standstill;
 
-use std::time::Duration;
-
 use humantime::format_duration;
 
 use super::stays::Stays;
@@ -31,7 +29,7 @@ use crate::plan::Direction;
 use crate::scenario::{Profile, Scenario, Side};
 pub use about::ABOUT;
 use baseline::{Baseline, Baselines};
-use judge::{judge, judge_disks_together, judge_together};
+use judge::{Limits, judge, judge_disks_together, judge_together};
 use seen::Seen;
 use standstill::standstill;
 
@@ -59,16 +57,17 @@ impl Check for SameSpeed {
 
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
         Ok(Box::new(SpeedAsked {
-            limit: f64::from(scene.fleet.profile.max_slowdown),
-            longest_write: scene.fleet.profile.max_recovery,
+            limits: Limits {
+                slowdown: f64::from(scene.fleet.profile.max_slowdown),
+                recovery: scene.fleet.profile.max_recovery,
+            },
             stays: Stays::default(),
         }))
     }
 }
 
 struct SpeedAsked {
-    limit: f64,
-    longest_write: Duration,
+    limits: Limits,
     stays: Stays,
 }
 
@@ -89,8 +88,8 @@ impl Asked for SpeedAsked {
             for stay in self.stays.of(&pace.guest) {
                 let seen = Seen::new(pace, stay);
                 let host = usize::from(stay.leg.direction == Direction::Back);
-                let stood = standstill(&seen, self.longest_write);
-                let judged = judge(seen, &own, self.limit);
+                let stood = standstill(&seen, self.limits.recovery);
+                let judged = judge(seen, &own, self.limits);
                 match (stood, judged) {
                     (Some(proof), _) => proofs.push(proof.of(&pace.guest).after(stay.leg)),
                     (None, Some(judged)) => {
@@ -104,8 +103,8 @@ impl Asked for SpeedAsked {
             }
         }
         for (number, host) in [Side::Target, Side::Source].into_iter().enumerate() {
-            proofs.extend(judge_together(&short[number], host, &both, self.limit));
-            proofs.extend(judge_disks_together(&few_writes[number], host, &all, self.limit));
+            proofs.extend(judge_together(&short[number], host, &both, self.limits));
+            proofs.extend(judge_disks_together(&few_writes[number], host, &all, self.limits));
         }
         proofs
     }
