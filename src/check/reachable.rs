@@ -121,6 +121,7 @@ mod tests {
             gaps: Vec::new(),
             longest: Gap { from: Instant::now(), length: Duration::from_millis(200) },
             readings: Vec::new(),
+            bursts: Vec::new(),
             stalls: Default::default(),
         };
         assert!(!check(&summary, Duration::from_secs(10)).ok);

@@ -10,16 +10,24 @@ const TIMESTAMP_REPLY: u8 = 14;
 /// An answer to one of our requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply {
-    Echo,
+    /// The sequence number of the probe.
+    Echo { sequence: u16 },
+    /// The sequence number of the burst that the long probe belongs to.
+    Burst { sequence: u16 },
     /// The sequence number of the request, and the guest's clock at its arrival: milliseconds since midnight UTC.
-    Timestamp {
-        sequence: u16,
-        guest_ms: u32,
-    },
+    Timestamp { sequence: u16, guest_ms: u32 },
 }
+
+/// The length of a long probe's body. With the headers it fits into the frames of every network.
+pub const LONG: usize = 1400;
 
 pub fn echo_request(id: u16, sequence: u16) -> Vec<u8> {
     message(ECHO, id, sequence, 0)
+}
+
+/// One of the long probes of a burst.
+pub fn burst_request(id: u16, sequence: u16) -> Vec<u8> {
+    message(ECHO, id, sequence, LONG)
 }
 
 /// A request for the other side's clock. The other side fills in its times; ours is not needed.
@@ -49,10 +57,12 @@ pub fn reply(packet: &[u8], id: u16) -> Option<(Ipv4Addr, Reply)> {
     if message.len() < 8 || message[4..6] != id.to_be_bytes() {
         return None;
     }
+    let sequence = u16::from_be_bytes([message[6], message[7]]);
     let reply = match message[0] {
-        ECHO_REPLY => Reply::Echo,
+        ECHO_REPLY if message.len() >= LONG => Reply::Burst { sequence },
+        ECHO_REPLY => Reply::Echo { sequence },
         TIMESTAMP_REPLY => Reply::Timestamp {
-            sequence: u16::from_be_bytes([message[6], message[7]]),
+            sequence,
             // The second of the message's three times is the request's arrival. With the highest bit set it has a unit of
             // the sender's own.
             guest_ms: message
@@ -73,7 +83,9 @@ mod tests {
 
     #[test]
     fn the_checksum_of_a_request_adds_up() {
-        for packet in [echo_request(0x1234, 0xfffe), timestamp_request(0xffff, 0xffff)] {
+        for packet in
+            [echo_request(0x1234, 0xfffe), burst_request(0x1234, 0xfffe), timestamp_request(0xffff, 0xffff)]
+        {
             let sum: u32 =
                 packet.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
             let folded = (sum & 0xffff) + (sum >> 16);
@@ -86,8 +98,11 @@ mod tests {
         let from = Ipv4Addr::new(198, 18, 1, 7);
         let mut packet = vec![0x45, 0, 0, 28, 0, 0, 0, 0, 64, 1, 0, 0, 198, 18, 1, 7, 198, 18, 0, 1];
         packet.extend([ECHO_REPLY, 0, 0, 0, 0x12, 0x34, 0, 1]);
-        assert_eq!(reply(&packet, 0x1234), Some((from, Reply::Echo)));
+        assert_eq!(reply(&packet, 0x1234), Some((from, Reply::Echo { sequence: 1 })));
         assert_eq!(reply(&packet, 0x1235), None);
+        let mut long = packet.clone();
+        long.resize(packet.len() + LONG, 0);
+        assert_eq!(reply(&long, 0x1234), Some((from, Reply::Burst { sequence: 1 })));
         packet[20] = ECHO;
         assert_eq!(reply(&packet, 0x1234), None);
         packet[20] = TIMESTAMP_REPLY;

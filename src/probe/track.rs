@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use super::bursts::Bursts;
+use super::counts::Counts;
 use crate::sys::halt;
 
 /// A time without an answer.
@@ -41,50 +43,8 @@ const MOST_GAPS: usize = 10_000;
 /// The most questions for the guest's clock that wait for answers.
 const OPEN_QUESTIONS: usize = 64;
 
-/// The length of the pieces of time in which a track counts probes and answers.
-pub const COUNTED: Duration = Duration::from_millis(100);
-
-/// The probes sent and the answers received in each [`COUNTED`] piece of time.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Counts {
-    begin: Instant,
-    pieces: Vec<(u32, u32)>,
-}
-
-impl Counts {
-    pub fn new(begin: Instant) -> Counts {
-        Counts { begin, pieces: Vec::new() }
-    }
-
-    fn piece(&mut self, at: Instant) -> &mut (u32, u32) {
-        let number = (at.saturating_duration_since(self.begin).as_millis() / COUNTED.as_millis()) as usize;
-        if self.pieces.len() <= number {
-            self.pieces.resize(number + 1, (0, 0));
-        }
-        &mut self.pieces[number]
-    }
-
-    pub fn sent(&mut self, at: Instant) {
-        self.piece(at).0 += 1;
-    }
-
-    pub fn answered(&mut self, at: Instant) {
-        self.piece(at).1 += 1;
-    }
-
-    /// The end of the last piece.
-    pub fn end(&self) -> Instant {
-        self.begin + COUNTED * self.pieces.len() as u32
-    }
-
-    /// The probes sent and the answers received in the whole pieces of a time.
-    pub fn within(&self, from: Instant, until: Instant) -> (u32, u32) {
-        let begins = |number: usize| self.begin + COUNTED * number as u32;
-        let pieces = self.pieces.iter().enumerate();
-        let inside = pieces.filter(|(number, _)| begins(*number) >= from && begins(number + 1) <= until);
-        inside.fold((0, 0), |(sent, answered), (_, piece)| (sent + piece.0, answered + piece.1))
-    }
-}
+/// The most probes that a late answer can belong to: ten seconds of them at 10 ms.
+const MOST_UNDER_WAY: usize = 1024;
 
 #[derive(Debug)]
 pub struct Track {
@@ -96,6 +56,9 @@ pub struct Track {
     pub gaps: Vec<Gap>,
     pub longest: Gap,
     pub readings: Vec<Reading>,
+    pub bursts: Bursts,
+    /// The newest probes and when they were sent, one for each sequence number.
+    under_way: VecDeque<(u16, Instant)>,
     least: Duration,
     last: Instant,
     asked: VecDeque<(u16, Instant)>,
@@ -112,10 +75,33 @@ impl Track {
             gaps: Vec::new(),
             longest: Gap { from: begin, length: Duration::ZERO },
             readings: Vec::new(),
+            bursts: Bursts::default(),
+            under_way: VecDeque::new(),
             least: interval * TOLD_INTERVALS,
             last: begin,
             asked: VecDeque::new(),
         }
+    }
+
+    /// Notes that a probe goes out now.
+    pub fn sent(&mut self, sequence: u16, now: Instant) {
+        self.sent += 1;
+        self.counts.sent(now);
+        if self.under_way.len() == MOST_UNDER_WAY {
+            self.under_way.pop_front();
+        }
+        self.under_way.push_back((sequence, now));
+    }
+
+    /// Takes the answer to a probe.
+    pub fn answered(&mut self, sequence: u16, now: Instant) {
+        self.received += 1;
+        let first = self.under_way.front().map(|(first, _)| sequence.wrapping_sub(*first));
+        let probe = first.and_then(|index| self.under_way.get(usize::from(index)));
+        if let Some((_, sent)) = probe.filter(|(number, _)| *number == sequence) {
+            self.counts.answered(*sent, now.saturating_duration_since(*sent));
+        }
+        self.close_gap(now);
     }
 
     /// Closes a gap, at an answer or at the end of the stream.
@@ -151,6 +137,7 @@ impl Track {
 
 #[cfg(test)]
 mod tests {
+    use super::super::counts::Piece;
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
@@ -170,18 +157,21 @@ mod tests {
     }
 
     #[test]
-    fn probes_and_answers_are_counted_in_whole_pieces_of_a_time() {
+    fn an_answer_belongs_to_its_probe_however_late_it_comes() {
         let begin = Instant::now();
-        let mut counts = Counts::new(begin);
-        for at in (0..1000).step_by(10) {
-            counts.sent(begin + at * MS);
-            if at % 20 == 0 {
-                counts.answered(begin + (at + 3) * MS);
-            }
+        let mut track = Track::new("vm1", Ipv4Addr::LOCALHOST, 10 * MS, begin);
+        for (nth, sequence) in [u16::MAX, 0, 1].into_iter().enumerate() {
+            track.sent(sequence, begin + nth as u32 * 100 * MS);
         }
-        assert_eq!(counts.within(begin, begin + 1000 * MS), (100, 50));
-        assert_eq!(counts.within(begin + 150 * MS, begin + 450 * MS), (20, 10));
-        assert_eq!(counts.within(begin + 150 * MS, begin + 250 * MS), (0, 0));
+        track.answered(0, begin + 700 * MS);
+        track.answered(9, begin + 700 * MS);
+        let pieces: Vec<_> = track.counts.pieces(begin, begin + 300 * MS).collect();
+        let told = |piece: &Piece| (piece.sent, piece.answered, piece.quickest);
+        assert_eq!(
+            pieces.iter().map(told).collect::<Vec<_>>(),
+            [(1, 0, None), (1, 1, Some(600 * MS)), (1, 0, None)]
+        );
+        assert_eq!((track.sent, track.received), (3, 2));
     }
 
     #[test]

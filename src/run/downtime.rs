@@ -268,6 +268,7 @@ mod tests {
             gaps,
             longest,
             readings,
+            bursts: Vec::new(),
             stalls: Arc::default(),
         }
     }

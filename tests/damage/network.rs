@@ -23,6 +23,14 @@ const SLOW_DISK: Damage = Damage {
     ..TO_VM1
 };
 
+/// What befalls the network of vm1 for 4 s of its last stay, which lasts longer.
+const FOR_A_WHILE: Damage =
+    Damage { profile: quick_to_recover, when: vm1_is_home, at_once: true, finds: &[], ..TO_VM1 };
+
+/// Which frames wait in a queue, for tc: ICMP messages without a long body, or all.
+const SHORT_PROBES: &str = "match ip protocol 1 0xff match u16 0 0xff00 at 2";
+const ALL: &str = "match u32 0 0 at 0";
+
 /// A guest that is watched for 12 s after the last move, in the first part of which its CPU has a quota.
 const THROTTLED: Damage = Damage {
     profile: |profile| {
@@ -78,13 +86,8 @@ pub const DAMAGES: &[Damage] = &[
         when: vm1_is_away,
         at_once: true,
         cause: |fleet| {
-            let drop = format!(
-                "tap=$(ip -o link | grep -i {} | cut -d: -f2) && nft add table bridge selftest && \
-                 nft add chain bridge selftest out '{{ type filter hook forward priority 0; }}' && \
-                 nft add rule bridge selftest out oifname $tap ip protocol icmp numgen random mod 10 '<' 4 drop && sleep 4",
-                tap_mac(fleet)
-            );
-            on_host(&fleet.hosts.target, &drop)
+            let drop = filter(fleet, "ip protocol icmp numgen random mod 10 < 4 drop");
+            on_host(&fleet.hosts.target, &format!("{drop} && sleep 4"))
         },
         breaks_ground: true,
         finds: &[
@@ -92,6 +95,42 @@ pub const DAMAGES: &[Damage] = &[
             finding(&leftovers::ABOUT, HOSTS, "packet filter: table bridge selftest"),
         ],
         ..TO_VM1
+    },
+    Damage {
+        name: "damage::frames_dropped_for_a_part_of_a_stay",
+        cause: |fleet| {
+            let drop = filter(fleet, "ip protocol icmp numgen random mod 10 < 3 drop");
+            on_host(&fleet.hosts.source, &format!("{drop} && sleep 4; nft delete table bridge selftest"))
+        },
+        finds: &[finding(&recovery::ABOUT, "vm1", " probes were lost")],
+        ..FOR_A_WHILE
+    },
+    Damage {
+        name: "damage::network_is_late_for_a_part_of_a_stay",
+        // Somewhat fewer probes pass than are sent, and the rest waits for half a second.
+        cause: |fleet| queued(fleet, SHORT_PROBES, "36kbit", 2250),
+        finds: &[finding(&recovery::ABOUT, "vm1", "answers within ")],
+        ..FOR_A_WHILE
+    },
+    Damage {
+        name: "damage::healthy_network_is_late_by_40_ms",
+        slow: true,
+        cause: |fleet| queued(fleet, SHORT_PROBES, "40kbit", 200),
+        finds: &[],
+        ..FOR_A_WHILE
+    },
+    Damage {
+        name: "damage::network_of_1_mbit_for_a_part_of_a_stay",
+        cause: |fleet| queued(fleet, ALL, "1mbit", 100_000),
+        finds: &[finding(&recovery::ABOUT, "vm1", " KiB at once within ")],
+        ..FOR_A_WHILE
+    },
+    Damage {
+        name: "damage::healthy_network_of_20_mbit",
+        slow: true,
+        cause: |fleet| queued(fleet, ALL, "20mbit", 100_000),
+        finds: &[],
+        ..FOR_A_WHILE
     },
     Damage { name: "damage::disk_is_slow_after_arrival", slow: true, profile: soon_too_slow, ..SLOW_DISK },
     Damage {
@@ -188,6 +227,29 @@ fn vm2_is_home(event: &Event) -> bool {
 fn throttled(fleet: &Fleet, times: u32) -> Result<()> {
     let script = format!(
         "pid=$(pgrep -o -f guest=vm2) && for turn in $(seq {times}); do kill -STOP $pid; sleep 0.24; kill -CONT $pid; sleep 0.01; done"
+    );
+    on_host(&fleet.hosts.source, &script)
+}
+
+/// A script that drops frames to vm1 by a rule of nft.
+fn filter(fleet: &Fleet, rule: &str) -> String {
+    format!(
+        "tap=$(ip -o link | grep -i {} | cut -d: -f2) && nft add table bridge selftest && \
+         nft add chain bridge selftest out '{{ type filter hook forward priority 0; }}' && \
+         nft add rule bridge selftest out oifname $tap '{rule}'",
+        tap_mac(fleet)
+    )
+}
+
+/// Lets such frames to vm1 on the source wait in a queue of so many bytes, which empties at that rate, for 4 s.
+fn queued(fleet: &Fleet, frames: &str, rate: &str, bytes: u32) -> Result<()> {
+    let script = format!(
+        "tap=$(ip -o link | grep -i {} | cut -d: -f2 | tr -d ' ') && tc qdisc replace dev $tap root handle 1: htb && \
+         tc class add dev $tap parent 1: classid 1:2 htb rate {rate} burst 200 cburst 200 && \
+         tc qdisc add dev $tap parent 1:2 bfifo limit {bytes} && \
+         tc filter add dev $tap parent 1: protocol ip u32 {frames} flowid 1:2 && sleep 4; \
+         done=$?; tc qdisc del dev $tap root; exit $done",
+        tap_mac(fleet)
     );
     on_host(&fleet.hosts.source, &script)
 }

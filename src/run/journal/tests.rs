@@ -275,6 +275,7 @@ fn probes_are_one_line_a_guest_with_every_gap() {
         gaps: vec![gap(61), gap(45)],
         longest: gap(61),
         readings: Vec::new(),
+        bursts: Vec::new(),
         stalls: Arc::default(),
     };
     journal.probe(&summary);

@@ -1,9 +1,14 @@
 //! Recovered: the network of an arrived guest answers again soon, and keeps answering until the guest moves again.
 //!
 //! Any silence after the return of libvirt's call belongs to the move before it. Its cause may be a network that learns
-//! late where the guest is, a host that gives the guest no CPU, or a kernel that dies of something lost on the way.
+//! late where the guest is, a host that gives the guest no CPU, or a kernel that dies of something lost on the way. A network that is
+//! never silent may still lose much, be late with all of it, or carry little at once.
 
-use std::time::{Duration, Instant};
+mod delay;
+mod heard;
+mod loss;
+
+use std::time::Duration;
 
 use humantime::format_duration;
 
@@ -12,15 +17,19 @@ use super::{About, Advice, Asked, Check, End, LegEnd, Moment, Proof, Scene};
 use crate::failure::Result;
 use crate::probe::{Gap, Summary};
 use crate::scenario::{Profile, Scenario};
+use delay::{Before, Delay, Took, answers, bursts};
+use heard::Heard;
+use loss::lossy;
 
 pub static ABOUT: About = About {
     id: "recovery",
     summary: "recovered",
     how: "from a guest's start on the other host to its next move, or to the end of the scenario, its network is not silent for longer \
-          than `max_recovery`, and loses at most a fifth of the probes",
+          than `max_recovery`; in no `max_recovery` it loses more than a fifth of the probes, or takes more than `max_slowdown` times as \
+          long as before the first move to answer, or for 32 KiB sent at once",
     asked: &[Moment::End],
     only: Some("guests that do not boot while they move"),
-    advice: &[SILENT_AT_ONCE, SILENT_LATER, LOSSY],
+    advice: &[SILENT_AT_ONCE, SILENT_LATER, loss::ADVICE, delay::LATE, delay::NARROW],
     ..About::BASE
 };
 
@@ -34,12 +43,6 @@ const SILENT_LATER: Advice = Advice::new(
     "a guest fell silent after its arrival",
     "it answered, and then did not: read its console log and QEMU's log of the target in the evidence. MULTIVM_MAX_RECOVERY sets the \
      limit",
-);
-
-const LOSSY: Advice = Advice::new(
-    "the network loses some of what an arrived guest gets or sends",
-    "compare the way to that host with the one to the other: does a port, a filter or a queue (tc -s qdisc) there drop frames, or do two \
-     hosts answer for one address?",
 );
 
 /// The check.
@@ -57,18 +60,26 @@ impl Check for Recovered {
 
     fn explain(&self, _scenario: &Scenario, profile: &Profile) -> String {
         format!(
-            "recovered: from its start on the other host to its next move a guest's network is not silent for longer than {}",
-            format_duration(profile.max_recovery)
+            "recovered: from its start on the other host to its next move a guest's network is not silent for longer than {0}, nor lossy \
+             or {1} times slower than before for as long",
+            format_duration(profile.max_recovery),
+            profile.max_slowdown
         )
     }
 
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
-        Ok(Box::new(RecoveryAsked { limit: scene.fleet.profile.max_recovery, stays: Stays::default() }))
+        let profile = &scene.fleet.profile;
+        Ok(Box::new(RecoveryAsked {
+            limit: profile.max_recovery,
+            slowdown: profile.max_slowdown,
+            stays: Stays::default(),
+        }))
     }
 }
 
 struct RecoveryAsked {
     limit: Duration,
+    slowdown: u32,
     stays: Stays,
 }
 
@@ -80,15 +91,41 @@ impl Asked for RecoveryAsked {
     fn at_end(&mut self, end: &End<'_>) -> Vec<Proof> {
         // A stream without an end is a finding of another check.
         let Ok(summaries) = end.probes else { return Vec::new() };
+        let first_move = |summary: &Summary| self.stays.first_move(&summary.guest);
+        let all = Before::of(summaries.iter().map(|summary| (summary, first_move(summary))));
         let mut proofs = Vec::new();
         for summary in summaries {
+            let own = Before::of([(summary, first_move(summary))]);
             for stay in self.stays.of(&summary.guest) {
-                let silent = check(stay, summary, self.limit);
-                let lossy = lossy(stay, summary).filter(|_| silent.ok);
-                proofs.push(lossy.unwrap_or(silent).of(&summary.guest).after(Some(stay.leg)));
+                proofs.push(self.judge(stay, summary, own.or(&all)).of(&summary.guest).after(Some(stay.leg)));
             }
         }
         proofs
+    }
+}
+
+impl RecoveryAsked {
+    /// Judges a stay by the first of these that is wrong: silence, delay, loss, and how much the network carries at once.
+    fn judge(&self, stay: &Stay, summary: &Summary, before: (&[Took], &[Took])) -> Proof {
+        let silent = check(stay, summary, self.limit);
+        if !silent.ok {
+            return silent;
+        }
+        let heard = Heard::new(summary, stay);
+        let answers = answers(&heard, before.0).judge(self.slowdown, self.limit);
+        let bursts = bursts(&heard, before.1).judge(self.slowdown, self.limit);
+        let found = |delay: &Option<Delay>| delay.as_ref().and_then(|delay| delay.found.clone());
+        let lossy = || lossy(&heard, self.limit);
+        if let Some(found) = found(&answers).or_else(lossy).or_else(|| found(&bursts)) {
+            return found;
+        }
+        let delays: Vec<Delay> = answers.into_iter().chain(bursts).collect();
+        let recovered = delays.iter().filter_map(|delay| delay.recovered).max();
+        let after = recovered.map(|at| at.saturating_duration_since(stay.from).as_secs_f64());
+        let told = [silent.seen.clone()].into_iter().chain(delays.into_iter().map(|delay| delay.told));
+        let told: Vec<String> =
+            told.chain(after.map(|after| format!("recovered after {after:.1} s"))).collect();
+        Proof { seen: told.join("; "), ..silent }
     }
 }
 
@@ -101,40 +138,6 @@ fn longest_silence(stay: &Stay, gaps: &[Gap]) -> Option<(Duration, Duration)> {
         (until > from).then(|| (from - stay.from, until - from))
     });
     silences.max_by_key(|(_, long)| *long)
-}
-
-/// A silence as long is no loss: a guest that waits for its host's CPU, or whose frames have not found it yet.
-const SILENCE: Duration = Duration::from_millis(300);
-
-/// Out of how many probes one may be lost: of 1384 guests in healthy scenarios on two CPUs none lost any but in silences.
-const ONE_IN: u32 = 5;
-
-/// Fewer probes outside of silences prove no loss.
-const LEAST_PROBES: u32 = 100;
-
-/// The finding about a stay in which the network answered all the time, and lost too many probes.
-fn lossy(stay: &Stay, summary: &Summary) -> Option<Proof> {
-    // What is under way when the stream ends has no answer yet.
-    let until = stay.until.unwrap_or_else(|| summary.counts.end() - SILENCE);
-    let mut from = stay.from;
-    let (mut sent, mut answered) = (0, 0);
-    let silences = summary.gaps.iter().filter(|gap| gap.length >= SILENCE && gap.touches(stay.from, until));
-    let parts: Vec<(Instant, Instant)> = silences
-        .map(|gap| (gap.from, gap.from + gap.length))
-        .chain([(until, until)])
-        .map(|(begins, ends)| (std::mem::replace(&mut from, ends), begins))
-        .collect();
-    for (from, until) in parts {
-        let within = summary.counts.within(from, until);
-        (sent, answered) = (sent + within.0, answered + within.1);
-    }
-    let lost = sent.saturating_sub(answered);
-    (sent >= LEAST_PROBES && lost * ONE_IN > sent).then(|| {
-        let expected =
-            format!("at most one of {ONE_IN} probes is lost on the way to an arrived guest or back");
-        Proof::new(&ABOUT, false, expected, format!("{lost} of {sent} probes were lost, beside silences"))
-            .advise(&LOSSY)
-    })
 }
 
 fn check(stay: &Stay, summary: &Summary, limit: Duration) -> Proof {
@@ -156,11 +159,12 @@ fn check(stay: &Stay, summary: &Summary, limit: Duration) -> Proof {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use rstest::rstest;
 
     use super::*;
     use crate::plan::{Direction, Leg};
-    use crate::probe::Counts;
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -175,43 +179,6 @@ mod tests {
             .map(|(from, length)| Gap { from: begin + *from * MS, length: *length * MS })
             .collect();
         longest_silence(&stay, &gaps).map(|(after, long)| (after.as_millis(), long.as_millis()))
-    }
-
-    /// A stay that begins at 1000 ms and ends at 5000 ms, in which so many of ten probes are answered, and none for some time.
-    fn loss(answered: u32, silent: (u32, u32)) -> Option<String> {
-        let begin = Instant::now();
-        let at = |ms: u32| begin + ms * MS;
-        let leg = Leg { guest: 0, direction: Direction::Out, round: 1 };
-        let stay = Stay { leg, from: at(1000), until: Some(at(5000)), left: None };
-        let mut counts = Counts::new(begin);
-        let (silent_from, silent_until) = silent;
-        for ms in (0..6000).step_by(10) {
-            counts.sent(at(ms));
-            if ms / 10 % 10 < answered && !(silent_from..silent_until).contains(&ms) {
-                counts.answered(at(ms + 1));
-            }
-        }
-        let gap = Gap { from: at(silent_from), length: (silent_until - silent_from) * MS };
-        let summary = Summary {
-            guest: "vm1".into(),
-            sent: 600,
-            received: 500,
-            counts,
-            gaps: vec![gap],
-            longest: gap,
-            readings: Vec::new(),
-            stalls: Default::default(),
-        };
-        lossy(&stay, &summary).map(|proof| proof.seen)
-    }
-
-    #[test]
-    fn lost_probes_are_told_from_silence() {
-        assert_eq!(loss(10, (900, 1300)), None);
-        assert_eq!(loss(10, (2000, 4000)), None, "a silence has a limit of its own");
-        assert_eq!(loss(9, (900, 1300)), None);
-        assert_eq!(loss(7, (900, 1300)).as_deref(), Some("111 of 370 probes were lost, beside silences"));
-        assert_eq!(loss(3, (1000, 4500)), None, "too few");
     }
 
     #[rstest]
