@@ -1,22 +1,32 @@
-//! TCP alive: the ssh connection into the guest from before the first move still answers after the last.
+//! TCP alive: the ssh connection into the guest from before the first move still answers after the last, and where the guest has
+//! arrived it answers new ones, too: a filter that knows connections lets the old one pass.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::{About, Advice, Asked, Check, End, GuestLook, Moment, Proof, Scene};
-use crate::failure::Result;
+use crate::failure::{FailureKind, Result};
 
 pub static ABOUT: About = About {
     id: "connection",
     summary: "TCP alive",
-    how: "the ssh connection into the guest that was open before the first move answers after the last",
-    asked: &[Moment::End],
-    advice: &[LOST],
+    how: "the ssh connection into the guest that was open before the first move answers after the last; in each look the guest's \
+          kernel answers a new TCP connection within `max_recovery`",
+    asked: &[Moment::Leg, Moment::End],
+    advice: &[LOST, NO_NEW_ONES],
+    goes_on: true,
     ..About::BASE
 };
 
 const LOST: Advice = Advice::new(
     "the connection was lost",
     "compare with the longest gap of the probe stream: was the network gone, or the peer reset?",
+);
+
+const NO_NEW_ONES: Advice = Advice::new(
+    "the guest answers over the old connection, and takes no new one",
+    "does a packet filter on that host, or on the way to it, drop what opens a connection, or has its table of connections run full? \
+     MULTIVM_MAX_RECOVERY sets the limit",
 );
 
 /// The check.
@@ -27,23 +37,31 @@ impl Check for TcpAlive {
         &ABOUT
     }
 
-    fn begin<'a>(&self, _scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
-        Ok(Box::<ConnectionAsked>::default())
+    fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
+        let limit = scene.fleet.profile.max_recovery;
+        Ok(Box::new(ConnectionAsked { limit, losses: HashMap::new() }))
     }
 }
 
-/// How many connections to each guest were lost before its first look.
-#[derive(Default)]
-struct ConnectionAsked(HashMap<String, usize>);
+struct ConnectionAsked {
+    /// How long a guest may take to answer a new connection.
+    limit: Duration,
+    /// How many connections to each guest were lost before its first look.
+    losses: HashMap<String, usize>,
+}
 
 impl Asked for ConnectionAsked {
     fn learn_start(&mut self, look: &GuestLook) {
-        self.0.insert(look.guest.name.clone(), look.guest.agent.losses().len());
+        self.losses.insert(look.guest.name.clone(), look.guest.agent.losses().len());
+    }
+
+    fn on_look(&mut self, look: &GuestLook) -> Vec<Proof> {
+        check_new(&look.connected, self.limit).into_iter().map(|proof| look.proof(proof)).collect()
     }
 
     fn at_end(&mut self, end: &End<'_>) -> Vec<Proof> {
         let proof = |(name, guest): (&String, &std::sync::Arc<crate::guest::Guest>)| {
-            let lost = guest.agent.losses().split_off(*self.0.get(name)?);
+            let lost = guest.agent.losses().split_off(*self.losses.get(name)?);
             Some(check(&lost).of(name))
         };
         end.answering.iter().filter_map(proof).collect()
@@ -60,9 +78,30 @@ pub fn check(lost: &[String]) -> Proof {
     Proof::new(&ABOUT, false, expected, format!("lost: {first}{more}")).advise(&LOST)
 }
 
+/// Proves that a guest that answers over the old connection answers a new one; none if nobody waited for it.
+fn check_new(connected: &Result<()>, limit: Duration) -> Option<Proof> {
+    let expected =
+        format!("the guest's kernel answers a new TCP connection within {:.1} s", limit.as_secs_f64());
+    match connected {
+        Ok(()) => Some(Proof::new(&ABOUT, true, expected, "it does")),
+        Err(failure) if failure.kind() == FailureKind::Cancelled => None,
+        Err(failure) => Some(Proof::new(&ABOUT, false, expected, failure.to_string()).advise(&NO_NEW_ONES)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::{Cause, Failure};
+
+    #[test]
+    fn a_connection_that_nobody_answers_is_found() {
+        let limit = Duration::from_secs(4);
+        let timed_out = Failure::new("wait", Cause::new(FailureKind::TimedOut, "not within 4.1 s"));
+        assert!(check_new(&Ok(()), limit).unwrap().ok);
+        assert!(!check_new(&Err(timed_out), limit).unwrap().ok);
+        assert!(check_new(&Err(Failure::new("wait", Cause::interrupted())), limit).is_none());
+    }
 
     #[test]
     fn every_loss_is_counted() {

@@ -22,6 +22,8 @@ pub struct GuestLook {
     pub at: Instant,
     pub seen: Observation,
     pub clock: GuestTime,
+    /// Whether the guest answered a new TCP connection within `max_recovery`.
+    pub connected: Result<()>,
     /// What the witness verified, or why it did not answer.
     pub said: Result<Testimony>,
     /// When the guest stood still and how fast it wrote memory since the look before, by its own clock.
@@ -43,9 +45,10 @@ impl GuestLook {
             answered: seen.at,
             suspended: halt::suspended(),
         };
+        let connected = guest.await_new_connection(fleet.profile.max_recovery, fleet.stop_flag());
         let said = fleet.hear_witness(guest);
         let pulse = fleet.pulse_of(guest);
-        Ok(GuestLook { guest: Arc::clone(guest), leg, beside: None, at, seen, clock, said, pulse })
+        Ok(GuestLook { guest: Arc::clone(guest), leg, beside: None, at, seen, clock, connected, said, pulse })
     }
 
     /// Makes a proof about this guest, charged to the move before the look.
@@ -85,6 +88,7 @@ impl GuestLook {
             at,
             seen: Observation::in_a_test(boot_id, at),
             clock: GuestTime { guest_s: 0.0, asked: at, answered: at, suspended: std::time::Duration::ZERO },
+            connected: Ok(()),
             said: Err(failure()),
             pulse: Err(failure()),
         }

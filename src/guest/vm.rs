@@ -1,6 +1,6 @@
 //! A guest of the fleet.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,6 +14,7 @@ use crate::remote::{Agent, Remote};
 use crate::scenario::Side;
 use crate::sys::parallel::locked;
 use crate::sys::stop::StopFlag;
+use crate::sys::wait::{Poll, wait_for};
 
 /// How long a connection to a guest's sshd may take. The guest is on the next switch, and multivm tries again.
 const CONNECT_LIMIT: Duration = Duration::from_millis(300);
@@ -21,6 +22,9 @@ const CONNECT_LIMIT: Duration = Duration::from_millis(300);
 /// How long the guest's sshd may then take to greet. On a busy host that takes longer than the connection, which the kernel
 /// makes; and every connection that multivm gives up too early costs the guest another process.
 const GREETING_LIMIT: Duration = Duration::from_secs(3);
+
+/// A TCP port of guests on which nobody listens: their kernels refuse connections to it, which costs them no process.
+const UNUSED_PORT: u16 = 9;
 
 /// A guest of the fleet: its identity, and its own kept connections.
 #[derive(Debug)]
@@ -136,6 +140,18 @@ impl Guest {
     /// The guest's domain on a host that must know it, through the host's own connection.
     pub fn known_on(&self, host: &Host) -> Result<OurDomain> {
         self.known_through(&host.control)
+    }
+
+    /// Waits until the guest's kernel answers a new TCP connection. A refusal is an answer.
+    pub fn await_new_connection(&self, limit: Duration, stop: &StopFlag) -> Result<()> {
+        let to = (self.address, UNUSED_PORT).into();
+        wait_for(&format!("an answer of {} to a new TCP connection", self.name), limit, stop, || {
+            match TcpStream::connect_timeout(&to, CONNECT_LIMIT.max(limit / 4)) {
+                Ok(_) => Poll::Ready(()),
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => Poll::Ready(()),
+                Err(error) => Poll::NotYet(error.to_string()),
+            }
+        })
     }
 
     /// Asks the guest's sshd once for its greeting.

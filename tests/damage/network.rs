@@ -27,6 +27,9 @@ const SLOW_DISK: Damage = Damage {
 const FOR_A_WHILE: Damage =
     Damage { profile: quick_to_recover, when: vm1_is_home, at_once: true, finds: &[], ..TO_VM1 };
 
+/// The first frame of a connection, for nft.
+const SYN: &str = "ip protocol tcp tcp flags & (syn | ack) == syn";
+
 /// Which frames wait in a queue, for tc: ICMP messages without a long body, or all.
 const SHORT_PROBES: &str = "match ip protocol 1 0xff match u16 0 0xff00 at 2";
 const ALL: &str = "match u32 0 0 at 0";
@@ -131,6 +134,32 @@ pub const DAMAGES: &[Damage] = &[
         cause: |fleet| queued(fleet, ALL, "20mbit", 100_000),
         finds: &[],
         ..FOR_A_WHILE
+    },
+    Damage {
+        name: "damage::new_connections_dropped_after_arrival",
+        when: vm1_is_away,
+        at_once: true,
+        cause: |fleet| on_host(&fleet.hosts.target, &filter(fleet, &format!("{SYN} drop"))),
+        breaks_ground: true,
+        finds: &[
+            finding(&connection::ABOUT, "vm1", "an answer of vm1 to a new TCP connection"),
+            finding(&leftovers::ABOUT, HOSTS, "packet filter: table bridge selftest"),
+        ],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::healthy_every_second_new_connection_dropped",
+        slow: true,
+        when: vm1_is_away,
+        at_once: true,
+        cause: |fleet| {
+            let drop = filter(fleet, &format!("{SYN} numgen inc mod 2 0 drop"));
+            let end =
+                "setsid -f sh -c 'sleep 3; nft delete table bridge selftest' < /dev/null > /dev/null 2>&1";
+            on_host(&fleet.hosts.target, &format!("{drop} && {end}"))
+        },
+        finds: &[],
+        ..TO_VM1
     },
     Damage { name: "damage::disk_is_slow_after_arrival", slow: true, profile: soon_too_slow, ..SLOW_DISK },
     Damage {
