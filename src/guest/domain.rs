@@ -4,18 +4,11 @@ use minijinja::{Environment, UndefinedBehavior, context};
 
 use super::Guest;
 use crate::failure::{Attempt, Result};
-use crate::image::ARCH;
 use crate::inventory::{AcceleratorKind, Inventory};
 use crate::libvirt::{MARK_NAMESPACE, Version};
 use crate::scenario::Profile;
 
 const TEMPLATE: &str = include_str!("../../fixtures/guest/domain.xml.j2");
-
-/// Kernel parameters for guests under TCG. They skip work for real hardware that costs a quarter of the boot time: patches
-/// against speculative execution, relocation, tests of ciphers, the search for serial ports. They also skip the timer check,
-/// which panics ("IO-APIC + timer doesn't work!", arch/x86/kernel/apic/io_apic.c) on a busy host whose timer ticks too
-/// seldom while the kernel counts. Guests under KVM skip that check by themselves.
-const UNDER_TCG: &str = " mitigations=off nokaslr cryptomgr.notests 8250.nr_uarts=1 no_timer_check";
 
 /// The part of a profile that decides a guest's definition, in the form of the guest's mark.
 pub fn profile_text(profile: &Profile) -> String {
@@ -26,16 +19,18 @@ pub fn profile_text(profile: &Profile) -> String {
 pub fn xml(guest: &Guest, inventory: &Inventory, profile: &Profile, oldest_qemu: Version) -> Result<String> {
     let attempted = || format!("write the domain of {} from fixtures/guest/domain.xml.j2", guest.name);
     let guests = &inventory.guests;
+    let arch = guests.arch.row();
     // Both hosts must know the machine type. QEMU keeps the types of its older versions.
-    let of_version = || format!("pc-i440fx-{}.{}", oldest_qemu.major, oldest_qemu.minor);
+    let of_version = || format!("{}-{}.{}", arch.machine, oldest_qemu.major, oldest_qemu.minor);
     let machine = guests.machine.clone().unwrap_or_else(of_version);
     // ip= is the kernel's own syntax (Documentation/admin-guide/nfs/nfsroot.rst), systemd.machine_id= is systemd's.
     let emulated = match inventory.accelerator.kind {
         AcceleratorKind::Kvm => "",
-        AcceleratorKind::Tcg => UNDER_TCG,
+        AcceleratorKind::Tcg => arch.under_tcg,
     };
     let command_line = format!(
-        "console=ttyS0 quiet{emulated} ip={}::{}:{}:{}:eth0 systemd.machine_id={} multivm.key={}",
+        "console={} quiet{emulated} ip={}::{}:{}:{}:eth0 systemd.machine_id={} multivm.key={}",
+        arch.console,
         guest.address,
         guests.gateway,
         guests.netmask,
@@ -53,7 +48,9 @@ pub fn xml(guest: &Guest, inventory: &Inventory, profile: &Profile, oldest_qemu:
                 AcceleratorKind::Kvm => "kvm",
                 AcceleratorKind::Tcg => "qemu",
             },
-            arch => ARCH,
+            arch => arch.name,
+            features => arch.features,
+            cpu_under_tcg => arch.cpu_under_tcg,
             machine,
             cpu => &guests.cpu,
             mark_namespace => MARK_NAMESPACE,
@@ -97,6 +94,7 @@ mod tests {
     use super::super::survey::SeenDomain;
     use super::super::testing::{inventory, profile};
     use super::*;
+    use crate::inventory::Arch;
 
     fn rendered(owner: &str, kind: AcceleratorKind) -> String {
         let mut inventory = inventory(owner);
@@ -117,6 +115,22 @@ mod tests {
         let owner = r#"a"/><name>x</name> & '"#;
         let seen = SeenDomain::read("source", false, &rendered(owner, AcceleratorKind::Tcg)).unwrap();
         assert!(seen.is_of(owner) && seen.name == "vm1");
+    }
+
+    #[test]
+    fn a_guest_of_each_architecture_is_defined_in_its_own_words() {
+        for arch in Arch::ALL.iter().map(|arch| arch.row()) {
+            let mut inventory = inventory("a");
+            inventory.guests.arch = arch.name.parse().unwrap();
+            let guest = guest(Role::Fleet, 1, &inventory).unwrap();
+            let xml = xml(&guest, &inventory, &profile(), Version::new(10, 0, 13)).unwrap();
+            Document::parse(&xml).unwrap();
+            let kind = format!("<type arch='{}' machine='{}-10.0'>", arch.name, arch.machine);
+            let model = format!("<model>{}</model>", arch.cpu_under_tcg);
+            for word in [&kind, &model, arch.features, arch.console] {
+                assert!(xml.contains(word), "{word} is not in {xml}");
+            }
+        }
     }
 
     #[test]

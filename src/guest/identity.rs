@@ -11,7 +11,7 @@ use super::role::Role;
 use super::{Guest, addresses};
 use crate::failure::Result;
 use crate::inventory::{Inventory, Login};
-use crate::remote::Remote;
+use crate::remote::{Agent, Remote};
 
 /// Guest `number` (from 1) of a role, on the hosts of an inventory.
 pub fn guest(role: Role, number: u32, inventory: &Inventory) -> Result<Guest> {
@@ -27,7 +27,7 @@ pub fn guest(role: Role, number: u32, inventory: &Inventory) -> Result<Guest> {
         drawn.mac(),
         address,
         format!("{name}.qcow2"),
-        Remote::new(name, login),
+        Agent::on(inventory.guests.arch, Remote::new(name, login))?,
     ))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::inventory::{
-    Accelerator, AcceleratorKind, GuestsEntry, HostEntry, Inventory, Login, StorageEntry,
+    Accelerator, AcceleratorKind, Arch, GuestsEntry, HostEntry, Inventory, Login, StorageEntry,
 };
 use crate::scenario::{Profile, ScenarioFile, locate};
 
@@ -42,6 +42,7 @@ pub fn inventory(owner: &str) -> Inventory {
         guests: GuestsEntry {
             kernel: "/boot/kernel".into(),
             initramfs: "/boot/initramfs".into(),
+            arch: Arch::OF_HOSTS,
             machine: None,
             cpu: None,
             bridge: "br0".into(),

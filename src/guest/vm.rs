@@ -10,7 +10,7 @@ use super::ours::ours;
 use crate::failure::{Failure, Result};
 use crate::host::{Host, Hosts, retry_connect};
 use crate::libvirt::{Connection, OurDomain};
-use crate::remote::{Agent, Remote};
+use crate::remote::Agent;
 use crate::scenario::Side;
 use crate::sys::parallel::locked;
 use crate::sys::stop::StopFlag;
@@ -57,7 +57,7 @@ impl Guest {
         mac: String,
         address: Ipv4Addr,
         image: String,
-        remote: Remote,
+        agent: Agent,
     ) -> Guest {
         Guest {
             name,
@@ -70,7 +70,7 @@ impl Guest {
             on_target: AtomicBool::new(false),
             heard_us: AtomicU64::new(0),
             // The address stays, wherever the guest runs.
-            agent: Agent::new(remote).for_loads_of(&owner),
+            agent: agent.for_loads_of(&owner),
             owner,
         }
     }
@@ -180,8 +180,9 @@ impl Guest {
     /// A guest of a given name that does not exist: 192.0.2.0/24 is for documentation (RFC 5737).
     pub fn in_a_test(name: &str) -> Guest {
         let login = crate::inventory::Login::of_root("192.0.2.1", 22, "/nowhere/key", "/nowhere/known_hosts");
-        let remote = Remote::new(name, login);
+        let remote = crate::remote::Remote::new(name, login);
         let (uuid, mac, image) = (String::new(), String::new(), format!("{name}.qcow2"));
-        Guest::new(name.into(), "test".into(), uuid, mac, Ipv4Addr::new(192, 0, 2, 1), image, remote)
+        let agent = Agent::new(remote);
+        Guest::new(name.into(), "test".into(), uuid, mac, Ipv4Addr::new(192, 0, 2, 1), image, agent)
     }
 }

@@ -68,7 +68,8 @@ impl WantedHosts {
     pub fn allow(&self, settings: &Settings) -> Result<()> {
         match self {
             WantedHosts::Made(StandKind::Machines) => MachineHosts::allow(settings),
-            WantedHosts::Made(StandKind::Lab) | WantedHosts::Pair(_) => Ok(()),
+            WantedHosts::Made(StandKind::Lab) => Ok(()),
+            WantedHosts::Pair(_) => settings.have_guests_of_their_hosts(),
         }
     }
 

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Store, expired, mirror};
 use crate::failure::{Attempt, Cause, Failure, Result};
+use crate::inventory::Arch;
 use crate::ledger::{Ledger, Thing, claim};
 use crate::sys::contained;
 use crate::sys::stop::StopFlag;
@@ -23,9 +24,12 @@ use crate::sys::stop::StopFlag;
 const HOST_PACKAGES: &str = include_str!("../../fixtures/host/packages.txt");
 const GUEST_PACKAGES: &str = include_str!("../../fixtures/guest/packages.txt");
 
-/// The files of the guest recipe, by name.
-const GUEST_FILES: [(&str, &str); 5] = [
-    ("build.sh", include_str!("../../fixtures/guest/build.sh")),
+/// The recipe of a guest image, around the part that brings the kernel into QEMU's form.
+const GUEST_BUILD: [&str; 2] =
+    [include_str!("../../fixtures/guest/build/tree.sh"), include_str!("../../fixtures/guest/build/disk.sh")];
+
+/// The files that a guest image gets, by name.
+const GUEST_FILES: [(&str, &str); 4] = [
     ("initramfs-init", include_str!("../../fixtures/guest/initramfs-init")),
     ("inittab", include_str!("../../fixtures/guest/inittab")),
     ("rcS", include_str!("../../fixtures/guest/rcS")),
@@ -69,23 +73,24 @@ pub struct Images<'a> {
 }
 
 impl Images<'_> {
-    /// The paths of the images of hosts and guests of these suites, and whether each exists.
-    pub fn status(store: &Store, hosts: &[&str], guests: &str) -> Vec<(PathBuf, bool)> {
-        let mut paths: Vec<PathBuf> = hosts.iter().map(|suite| host_path(store, suite)).collect();
+    /// The paths of the images of guests and of hosts for them, of these suites, and whether each exists.
+    pub fn status(store: &Store, hosts: &[&str], guests: &str, arch: Arch) -> Vec<(PathBuf, bool)> {
+        let mut paths: Vec<PathBuf> = hosts.iter().map(|suite| host_path(store, suite, arch)).collect();
         paths.dedup();
-        paths.push(guest_path(store, guests));
+        paths.push(guest_path(store, guests, arch));
         paths.into_iter().map(|path| (path.clone(), path.is_dir())).collect()
     }
 
-    /// The host image of `suite`, built if it is missing.
-    pub fn host(&self, suite: &str) -> Result<HostImage> {
-        let path = host_path(self.store, suite);
+    /// The image of hosts of `suite` for guests of `arch`, built if it is missing.
+    pub fn host(&self, suite: &str, arch: Arch) -> Result<HostImage> {
+        let path = host_path(self.store, suite, arch);
         self.ensure(&path, &format!("root file system of {suite} hosts"), |partial| {
             let tree = partial.join("root");
-            self.mmdebstrap("minbase", HOST_PACKAGES, suite, &tree)?;
+            let packages = [&[HOST_PACKAGES], arch.row().host_packages].concat().join("\n");
+            self.mmdebstrap("minbase", &packages, suite, Arch::OF_HOSTS, &tree)?;
             let facts = HostFacts {
                 suite: suite.to_owned(),
-                qemu: package_version(&tree, "qemu-system-x86")?,
+                qemu: package_version(&tree, arch.row().emulator_package)?,
                 libvirt: package_version(&tree, "libvirt-daemon")?,
             };
             let text =
@@ -98,13 +103,20 @@ impl Images<'_> {
         Ok(HostImage { root: path.join("root"), facts })
     }
 
-    /// The guest image of `suite`, built with the tools of `host` if it is missing.
-    pub fn guest(&self, suite: &str, host: impl FnOnce() -> Result<HostImage>) -> Result<GuestImage> {
-        let path = guest_path(self.store, suite);
-        self.ensure(&path, &format!("guest image of {suite}"), |partial| {
+    /// The guest image of `suite` and `arch`, built with the tools of `host` if it is missing.
+    pub fn guest(
+        &self,
+        suite: &str,
+        arch: Arch,
+        host: impl FnOnce() -> Result<HostImage>,
+    ) -> Result<GuestImage> {
+        let path = guest_path(self.store, suite, arch);
+        self.ensure(&path, &format!("guest image of {suite} for {arch}"), |partial| {
             let tools = host()?;
-            self.mmdebstrap("extract", GUEST_PACKAGES, suite, &partial.join("tree"))?;
-            self.build_in(&tools, partial, &GUEST_FILES, "guest image")?;
+            self.mmdebstrap("extract", &guest_packages(arch), suite, arch, &partial.join("tree"))?;
+            let script = guest_build(arch);
+            let files = [&[("build.sh", script.as_str())], &GUEST_FILES[..]].concat();
+            self.build_in(&tools, partial, &files, "guest image")?;
             for name in GUEST_KEPT {
                 let made = partial.join("out").join(name);
                 fs::rename(&made, partial.join(name)).attempting(|| format!("find {}", made.display()))?;
@@ -145,7 +157,14 @@ impl Images<'_> {
         Ok(())
     }
 
-    pub(super) fn mmdebstrap(&self, variant: &str, packages: &str, suite: &str, tree: &Path) -> Result<()> {
+    pub(super) fn mmdebstrap(
+        &self,
+        variant: &str,
+        packages: &str,
+        suite: &str,
+        arch: Arch,
+        tree: &Path,
+    ) -> Result<()> {
         let source = mirror::debian(self.store.mirror.as_deref())?;
         let packages: Vec<&str> = packages
             .lines()
@@ -156,12 +175,14 @@ impl Images<'_> {
         command
             .args(["--mode=root", "--aptopt=APT::Install-Recommends \"false\""])
             .args(self.store.expired.has(suite).then_some("--aptopt=Acquire::Check-Valid-Until \"false\""))
+            .arg(format!("--architectures={}", arch.row().debian))
             .arg(format!("--variant={variant}"))
             .arg(format!("--include={}", packages.join(",")))
             .arg(suite)
             .arg(tree)
             .args(source.address);
-        self.build(command, &format!("install {suite} packages into {}", tree.display())).map_err(|failure| {
+        let what = format!("install {suite} packages of {} into {}", arch.row().debian, tree.display());
+        self.build(command, &what).map_err(|failure| {
             let words: Vec<String> = failure.cause.text.lines().map(str::to_owned).collect();
             match expired::advice(suite, &words) {
                 Some(advice) => failure.try_next(advice),
@@ -287,12 +308,24 @@ pub(super) fn images_directory(store: &Store) -> PathBuf {
     store.cache.join("images")
 }
 
-fn host_path(store: &Store, suite: &str) -> PathBuf {
-    images_directory(store).join(format!("host-{suite}-{}", key(&[FORMAT, suite, HOST_PACKAGES])))
+fn host_path(store: &Store, suite: &str, arch: Arch) -> PathBuf {
+    let recipe = [&[FORMAT, suite, HOST_PACKAGES], arch.row().host_packages].concat();
+    images_directory(store).join(format!("host-{suite}-{}", key(&recipe)))
 }
 
-fn guest_path(store: &Store, suite: &str) -> PathBuf {
-    let mut recipe = vec![FORMAT, suite, GUEST_PACKAGES];
+/// The packages of a guest: the kernel's has another name in each architecture.
+fn guest_packages(arch: Arch) -> String {
+    GUEST_PACKAGES.replace(Arch::OF_HOSTS.row().kernel_package, arch.row().kernel_package)
+}
+
+fn guest_build(arch: Arch) -> String {
+    let [tree, disk] = GUEST_BUILD;
+    [tree, arch.row().recipe_values, arch.row().kernel_recipe, disk].concat()
+}
+
+fn guest_path(store: &Store, suite: &str, arch: Arch) -> PathBuf {
+    let (packages, script) = (guest_packages(arch), guest_build(arch));
+    let mut recipe = vec![FORMAT, suite, &packages, &script];
     recipe.extend(GUEST_FILES.iter().map(|(_, text)| *text));
     images_directory(store).join(format!("guest-{suite}-{}", key(&recipe)))
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::build::{FORMAT, HostImage, images_directory, keep_only, key};
 use super::{Images, Store};
 use crate::failure::{Attempt, Result};
+use crate::inventory::Arch;
 
 const PACKAGES: &str = include_str!("../../fixtures/machine/packages.txt");
 
@@ -46,7 +47,7 @@ impl Images<'_> {
             // The disk and the password are for nobody's eyes.
             fs::set_permissions(partial, fs::Permissions::from_mode(0o700))
                 .attempting(|| format!("protect {}", partial.display()))?;
-            self.mmdebstrap("minbase", PACKAGES, suite, &partial.join("tree"))?;
+            self.mmdebstrap("minbase", PACKAGES, suite, Arch::OF_HOSTS, &partial.join("tree"))?;
             self.build_in(tools, partial, &FILES, "disk")?;
             keep_only(partial, &KEPT)
         })?;

@@ -11,6 +11,3 @@ pub use build::{GuestImage, HostFacts, HostImage, Images};
 pub use machine::MachineImage;
 pub use snapshot::Snapshot;
 pub use store::Store;
-
-/// The architecture of guests, and of our program in them and on hosts.
-pub const ARCH: &str = "x86_64";

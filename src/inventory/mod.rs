@@ -1,6 +1,7 @@
 //! What a run works on: two hosts, a storage server and the guests' image, each described by what any machine
 //! could be described by. The lab writes such a description; a list of real hosts is another one.
 
+mod arch;
 pub mod file;
 mod login;
 mod secret;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
+pub use arch::{ARCH_VARIABLE, Arch, ArchRow};
 pub use login::{Access, HostKey, Login, NameOnly, Sudo, Trust};
 pub use secret::Secret;
 
@@ -106,6 +108,8 @@ pub struct GuestsEntry {
     /// Kernel and initramfs, at the same path on both hosts: the destination's QEMU loads them too.
     pub kernel: String,
     pub initramfs: String,
+    #[serde(default, skip_serializing_if = "Arch::is_of_hosts")]
+    pub arch: Arch,
     /// Machine type of the guests; without one it follows from the older host's QEMU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<String>,

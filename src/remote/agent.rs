@@ -14,8 +14,9 @@ use multivm_protocol::{
 use super::log_position::{self, LogPosition};
 use super::observe::{Observation, ObservedProcess};
 use super::push::program_directories;
-use super::{Dialogue, Remote, quote};
+use super::{Dialogue, Remote, program, quote};
 use crate::failure::{Cause, Failure, FailureKind, Result};
+use crate::inventory::Arch;
 use crate::sys::lock::lock_within;
 use crate::sys::parallel::locked;
 
@@ -46,8 +47,6 @@ pub fn agent_directories() -> Vec<String> {
 /// The file of a load's stdout and stderr. It lies beside the program, and is removed with it.
 pub const LOAD_LOG: &str = concat!("/run/multivm-", env!("MULTIVM_AGENT_ID"), "/load.log");
 
-const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/multivm-agent"));
-
 /// The least time for a new connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
@@ -59,6 +58,8 @@ const REMOVE_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Agent {
     remote: Remote,
+    /// What runs there.
+    program: &'static [u8],
     /// The owner of the loads that this starts and ends.
     owner: String,
     channel: Mutex<Option<Dialogue>>,
@@ -72,12 +73,23 @@ impl Agent {
     pub fn new(remote: Remote) -> Agent {
         Agent {
             remote,
+            program: program::NATIVE,
             owner: "nobody".into(),
             channel: Mutex::default(),
             losses: Mutex::default(),
             log: Mutex::default(),
             installed: AtomicBool::new(false),
         }
+    }
+
+    /// Our program on a machine of that architecture.
+    pub fn on(arch: Arch, remote: Remote) -> Result<Agent> {
+        Ok(Agent { program: program::of(arch)?, ..Agent::new(remote) })
+    }
+
+    /// Whether this build of multivm has our program for machines of that architecture.
+    pub fn is_built_for(arch: Arch) -> Result<()> {
+        program::of(arch).map(drop)
     }
 
     /// Makes loads those of this owner.
@@ -207,7 +219,7 @@ impl Agent {
         }
         self.installed.store(true, Ordering::SeqCst);
         self.remote.make_program_directory(DIRECTORY, limit)?;
-        self.remote.push_program(PROGRAM, DIRECTORY, NAME, limit)
+        self.remote.push_program(self.program, DIRECTORY, NAME, limit)
     }
 
     /// The path of a link to the program under another name, which tells it apart in a list of processes.

@@ -14,6 +14,7 @@ mod login;
 mod observe;
 mod password;
 mod privilege;
+mod program;
 mod push;
 mod quote;
 mod run;

@@ -2,17 +2,21 @@
 
 use super::asked_host::AskedHost;
 use super::{Diagnosis, Pair};
-use crate::image::ARCH;
+use crate::inventory::Arch;
 
 pub fn examine(hosts: &[AskedHost<'_>; 2], _pair: &Pair) -> Vec<Diagnosis> {
     let what = |host: &AskedHost<'_>| {
         let fact = |name| host.facts.one(name).unwrap_or("unknown").to_owned();
         let arch = fact("arch");
         let seen = format!("{}, kernel {}, {arch}", fact("os"), fact("kernel"));
-        if arch == ARCH {
+        if arch == Arch::OF_HOSTS.row().name {
             host.good("system", seen)
         } else {
-            host.missing("system", seen, format!("wanted: {ARCH}, as guests and multivm's program there are"))
+            host.missing(
+                "system",
+                seen,
+                format!("wanted: {}, as guests and multivm's program there are", Arch::OF_HOSTS),
+            )
         }
     };
     hosts.iter().map(what).collect()

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{Accel, Settings};
 use crate::failure::{Attempt, Cause, Failure, Result};
 use crate::image::{GuestImage, HostImage};
-use crate::inventory::{Accelerator, AcceleratorKind};
+use crate::inventory::{Accelerator, AcceleratorKind, ArchRow};
 use crate::ledger::Thing;
 use crate::stand::Ground;
 use crate::sys::contained;
@@ -57,6 +57,10 @@ pub fn choose(
         }
         Accel::Auto => {}
     }
+    let arch = settings.guest_arch;
+    if !arch.is_native() {
+        return Ok(tcg(format!("guests of {arch} on a machine of {}", std::env::consts::ARCH)));
+    }
     if let Err(error) = File::options().read(true).write(true).open("/dev/kvm") {
         return Ok(tcg(format!("/dev/kvm cannot be opened: {error}")));
     }
@@ -70,7 +74,7 @@ pub fn choose(
         return Ok(known.accelerator);
     }
     eprintln!("multivm: trying KVM with a boot of the guest kernel (once per boot of this machine)");
-    let accelerator = match trial(host, guest, ground)? {
+    let accelerator = match trial(host, guest, arch.row(), ground)? {
         Ok(took) => Accelerator {
             kind: AcceleratorKind::Kvm,
             reason: format!("a trial boot reached user space in {:.1} s", took.as_secs_f64()),
@@ -95,6 +99,7 @@ fn remembered(path: &Path) -> Option<Remembered> {
 fn trial(
     host: &HostImage,
     guest: &GuestImage,
+    arch: &ArchRow,
     Ground { ledger, stop }: Ground<'_>,
 ) -> Result<Result<Duration, String>> {
     let attempted = || "boot a guest under KVM for a trial".to_owned();
@@ -102,13 +107,14 @@ fn trial(
         set -e
         mount --rbind /dev "$1/dev"
         mount --bind "$2" "$1/mnt"
-        exec chroot "$1" qemu-system-x86_64 -accel kvm -cpu host -m 256 -display none -monitor none -serial stdio \
-            -no-reboot -kernel /mnt/vmlinux -initrd /mnt/initramfs -append "console=ttyS0 multivm.trial" 2>&1
+        exec chroot "$1" "$3" -accel kvm -cpu host -m 256 -display none -monitor none -serial stdio \
+            -no-reboot -kernel /mnt/vmlinux -initrd /mnt/initramfs -append "console=$4 multivm.trial" 2>&1
     "#;
     let mut child = contained::command("sh")
         .args(["-c", script, "sh"])
         .arg(&host.root)
         .arg(&guest.directory)
+        .args([arch.emulator, arch.console])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()

@@ -86,6 +86,7 @@ pub fn raise(
         guests: GuestsEntry {
             kernel: format!("{GUEST_FILES}/vmlinux"),
             initramfs: format!("{GUEST_FILES}/initramfs"),
+            arch: prepared.arch,
             machine: None,
             cpu: None,
             bridge: network::BRIDGE.into(),
@@ -174,6 +175,9 @@ impl HostPlan<'_> {
             ("cpus".to_owned(), format!("{:.2}", f64::from(self.size.cpu_percent) / 100.0)),
             ("memory_mib".to_owned(), (self.size.memory >> 20).to_string()),
         ]);
+        if !prepared.arch.is_of_hosts() {
+            facts.insert("guest_arch".to_owned(), prepared.arch.to_string());
+        }
         if let Some(own) = own {
             facts.insert("layer".to_owned(), own.display().to_string());
         }

@@ -54,6 +54,10 @@ impl Lab {
             let found = facts.get("suite").filter(|found| *found != wanted)?;
             Some(format!("its {name} is of {found}, and {wanted} is asked for"))
         };
+        let (found, wanted) = (inventory.guests.arch, self.settings.guest_arch);
+        if found != wanted {
+            return Some(format!("its guests are of {found}, and {wanted} is asked for"));
+        }
         differs("source", &inventory.source.facts, &self.settings.source_suite)
             .or_else(|| differs("target", &inventory.target.facts, &self.settings.target_suite))
     }

@@ -5,7 +5,8 @@ use std::fmt;
 use super::{Settings, accel};
 use crate::failure::Result;
 use crate::image::{GuestImage, HostImage, Images};
-use crate::inventory::Accelerator;
+use crate::inventory::{Accelerator, Arch};
+use crate::remote::Agent;
 use crate::stand::Ground;
 
 /// The prerequisites of a lab. A process must make them while it still sees the machine's own network, because packages
@@ -15,6 +16,7 @@ pub struct Prepared {
     pub source: HostImage,
     pub target: HostImage,
     pub guest: GuestImage,
+    pub arch: Arch,
     pub accelerator: Accelerator,
 }
 
@@ -30,6 +32,9 @@ impl fmt::Display for Prepared {
         } else {
             write!(f, "source {source}, target {target}")?;
         }
+        if !self.arch.is_of_hosts() {
+            write!(f, "; guests of {}", self.arch)?;
+        }
         write!(f, "; {}", self.accelerator)
     }
 }
@@ -38,9 +43,11 @@ impl fmt::Display for Prepared {
 pub fn prepare(settings: &Settings, ground: Ground<'_>) -> Result<Prepared> {
     let Ground { ledger, stop } = ground;
     let images = Images { store: &settings.store, ledger, stop };
-    let source = images.host(&settings.source_suite)?;
-    let target = images.host(&settings.target_suite)?;
-    let guest = images.guest(&settings.guest_suite, || Ok(source.clone()))?;
+    let arch = settings.guest_arch;
+    Agent::is_built_for(arch)?;
+    let source = images.host(&settings.source_suite, arch)?;
+    let target = images.host(&settings.target_suite, arch)?;
+    let guest = images.guest(&settings.guest_suite, arch, || Ok(source.clone()))?;
     let accelerator = accel::choose(settings, &source, &guest, ground)?;
-    Ok(Prepared { source, target, guest, accelerator })
+    Ok(Prepared { source, target, guest, arch, accelerator })
 }

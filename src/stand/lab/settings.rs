@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::axis::quoted_names;
 use crate::failure::Failure;
 use crate::image::{Images, Store};
+use crate::inventory::{ARCH_VARIABLE, Arch};
 use crate::sys::machine;
 
 /// Debian suites whose packages make a lab host, oldest first, with the QEMU each one has.
@@ -42,6 +44,7 @@ pub struct Settings {
     pub source_suite: String,
     pub target_suite: String,
     pub guest_suite: String,
+    pub guest_arch: Arch,
     pub source_layer: Option<PathBuf>,
     pub target_layer: Option<PathBuf>,
     pub accel: Accel,
@@ -51,11 +54,15 @@ pub struct Settings {
 
 impl Settings {
     /// Every variable with its meaning, for `--help` and the README.
-    pub const VARIABLES: [(&'static str, &'static str); 8] = [
+    pub const VARIABLES: [(&'static str, &'static str); 9] = [
         ("MULTIVM_SUITE", "Debian suite of both hosts (default: trixie)"),
         ("MULTIVM_SOURCE_SUITE", "Debian suite of the source only"),
         ("MULTIVM_TARGET_SUITE", "Debian suite of the target only"),
         ("MULTIVM_GUEST_SUITE", "Debian suite of the guests (default: the older of the hosts')"),
+        (
+            ARCH_VARIABLE,
+            "architecture of the guests: x86_64, aarch64, ppc64le (default: x86_64); others are emulated",
+        ),
         ("MULTIVM_SOURCE_LAYER", "directory laid over the source's root file system, e.g. an own QEMU build"),
         ("MULTIVM_TARGET_LAYER", "directory laid over the target's root file system"),
         ("MULTIVM_ACCEL", "auto, kvm or tcg (default: auto, KVM where a trial boot proves it)"),
@@ -84,6 +91,20 @@ impl Settings {
         };
         let source_suite = suite(["MULTIVM_SOURCE_SUITE", "MULTIVM_SUITE"], DEFAULT_SUITE)?;
         let target_suite = suite(["MULTIVM_TARGET_SUITE", "MULTIVM_SUITE"], DEFAULT_SUITE)?;
+        let guest_arch: Arch = match set(ARCH_VARIABLE) {
+            None => Arch::default(),
+            Some(value) => value.parse().map_err(|_| bad(ARCH_VARIABLE, &value, &quoted_names(Arch::ALL)))?,
+        };
+        if let Some(suite) = [&source_suite, &target_suite].into_iter().find(|suite| !guest_arch.is_on(suite))
+        {
+            let suites = guest_arch.row().host_suites.join(", ");
+            return Err(bad(
+                "MULTIVM_SUITE",
+                suite,
+                &format!("{suites}, for hosts with guests of {guest_arch}"),
+            ));
+        }
+        let default_suite = guest_arch.row().guest_suite.unwrap_or(older(&source_suite, &target_suite));
         let layer = |name: &str| -> Result<Option<PathBuf>, Failure> {
             match set(name).map(PathBuf::from) {
                 Some(path) if !path.is_absolute() || !path.is_dir() => {
@@ -94,14 +115,19 @@ impl Settings {
         };
         Ok(Settings {
             store: Store::read(&get)?,
-            guest_suite: suite(["MULTIVM_GUEST_SUITE"; 2], older(&source_suite, &target_suite))?,
+            guest_suite: suite(["MULTIVM_GUEST_SUITE"; 2], default_suite)?,
+            guest_arch,
             source_suite,
             target_suite,
             source_layer: layer("MULTIVM_SOURCE_LAYER")?,
             target_layer: layer("MULTIVM_TARGET_LAYER")?,
             accel: match set("MULTIVM_ACCEL").as_deref() {
                 None | Some("auto") => Accel::Auto,
-                Some("kvm") => Accel::Kvm,
+                Some("kvm") if guest_arch.is_native() => Accel::Kvm,
+                Some("kvm") => {
+                    let allowed = format!("auto, tcg, for guests of {guest_arch}");
+                    return Err(bad("MULTIVM_ACCEL", "kvm", &allowed));
+                }
                 Some("tcg") => Accel::Tcg,
                 Some(other) => return Err(bad("MULTIVM_ACCEL", other, "auto, kvm, tcg")),
             },
@@ -125,9 +151,19 @@ impl Settings {
         })
     }
 
+    /// Refuses guests of another architecture than their hosts'.
+    pub fn have_guests_of_their_hosts(&self) -> Result<(), Failure> {
+        if self.guest_arch.is_of_hosts() {
+            return Ok(());
+        }
+        let allowed = format!("{} on hosts that are no lab", Arch::OF_HOSTS);
+        Err(bad(ARCH_VARIABLE, self.guest_arch.row().name, &allowed))
+    }
+
     /// The paths of the images for these settings, each with whether it exists.
     pub fn images(&self) -> Vec<(PathBuf, bool)> {
-        Images::status(&self.store, &[&self.source_suite, &self.target_suite], &self.guest_suite)
+        let hosts = [self.source_suite.as_str(), &self.target_suite];
+        Images::status(&self.store, &hosts, &self.guest_suite, self.guest_arch)
     }
 
     /// Reads the settings from the process's environment.
@@ -170,6 +206,7 @@ mod tests {
     #[rstest]
     #[case("MULTIVM_SUITE", "sid", "trixie (QEMU 10.0)")]
     #[case("MULTIVM_ACCEL", "xen", "auto, kvm, tcg")]
+    #[case("MULTIVM_GUEST_ARCH", "arm64", "`x86_64`, `aarch64`, `ppc64le`")]
     #[case("MULTIVM_HOST_SIZE", "2", "CPUs:memory")]
     #[case("MULTIVM_HOST_SIZE", "2:1MB", "CPUs:memory")]
     #[case("MULTIVM_SOURCE_LAYER", "qemu", "absolute path")]
@@ -180,6 +217,42 @@ mod tests {
     ) {
         let said = Settings::read(|asked| (asked == name).then(|| value.to_owned())).unwrap_err().to_string();
         assert!(said.contains(&format!("{name}={value}")) && said.contains(allowed), "{said}");
+    }
+
+    #[rstest]
+    #[case::aarch64("aarch64", "", "trixie")]
+    #[case::ppc64le("ppc64le", "", "bookworm")]
+    #[case::another_suite("ppc64le", "trixie", "trixie")]
+    fn guests_of_another_architecture_have_their_own_suite(
+        #[case] arch: &str,
+        #[case] suite: &str,
+        #[case] expected: &str,
+    ) {
+        let settings = Settings::read(|name| match name {
+            "MULTIVM_GUEST_ARCH" => Some(arch.into()),
+            "MULTIVM_GUEST_SUITE" => Some(suite.into()),
+            _ => None,
+        })
+        .unwrap();
+        assert_eq!((settings.guest_arch.row().name, &*settings.guest_suite), (arch, expected));
+        let refused = settings.have_guests_of_their_hosts().unwrap_err().to_string();
+        assert!(refused.contains("allowed: x86_64 on hosts that are no lab"), "{refused}");
+    }
+
+    #[rstest]
+    #[case("MULTIVM_SUITE", "bookworm", "allowed: trixie, forky, for hosts with guests of aarch64")]
+    #[case("MULTIVM_ACCEL", "kvm", "allowed: auto, tcg, for guests of aarch64")]
+    fn guests_of_another_architecture_are_emulated_well(
+        #[case] name: &str,
+        #[case] value: &str,
+        #[case] said: &str,
+    ) {
+        let get = |asked: &str| match asked {
+            "MULTIVM_GUEST_ARCH" => Some("aarch64".to_owned()),
+            _ => (asked == name).then(|| value.to_owned()),
+        };
+        let failure = Settings::read(get).unwrap_err().to_string();
+        assert!(failure.contains(&format!("{name}={value}")) && failure.contains(said), "{failure}");
     }
 
     #[test]

@@ -20,6 +20,7 @@ use super::lab::Settings;
 use super::{Ground, HostsBefore, Needs, Stand, StandKind, Standing};
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::{HostImage, Images, MachineImage, Snapshot};
+use crate::inventory::Arch;
 use crate::inventory::file::InventoryFile;
 use crate::sys::machine::memory_available;
 use crate::sys::stop::StopFlag;
@@ -74,7 +75,7 @@ impl MachineHosts {
                 ));
             }
         }
-        Ok(())
+        settings.have_guests_of_their_hosts()
     }
 }
 
@@ -100,7 +101,7 @@ impl Stand for MachineHosts {
             return Ok(());
         }
         let images = Images { store: &self.settings.store, ledger: ground.ledger, stop: ground.stop };
-        let tools = images.host(SUITE)?;
+        let tools = images.host(SUITE, Arch::OF_HOSTS)?;
         let image = images.machine(SUITE, &tools)?;
         if before == HostsBefore::Down {
             has_room()?;

@@ -9,6 +9,7 @@ use super::cpu::GuestCpu;
 use super::machine::CommonMachine;
 use super::{PairHost, gate, guests};
 use crate::failure::{Failure, Result};
+use crate::inventory::Arch;
 use crate::inventory::file::{Consent, Pair};
 use crate::inventory::{
     Accelerator, AcceleratorKind, GuestsEntry, HostEntry, Inventory, Login, StorageEntry,
@@ -66,6 +67,7 @@ pub fn inventory(prepared: &PreparedPair<'_>) -> Result<Inventory> {
         guests: GuestsEntry {
             kernel: format!("{}/vmlinux", guests::FOLDER),
             initramfs: format!("{}/initramfs", guests::FOLDER),
+            arch: Arch::OF_HOSTS,
             machine: Some(machine_type(source.facts, target.facts)?),
             cpu: cpu(sides)?,
             bridge: network.bridge.clone(),

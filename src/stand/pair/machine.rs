@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::image::ARCH;
+use crate::inventory::Arch;
 use crate::remote::Facts;
 
 /// The kinds of machines that guests are defined for, the first one first. RHEL 10 has the second one alone.
@@ -21,7 +21,7 @@ pub enum CommonMachine {
 impl CommonMachine {
     /// Chooses the machine type for guests of these hosts, by what they said.
     pub fn of(source: &Facts, target: &Facts) -> CommonMachine {
-        let types = [source, target].map(|facts| facts.machine_types(ARCH));
+        let types = [source, target].map(|facts| facts.machine_types(Arch::OF_HOSTS.row().name));
         if types.iter().any(BTreeSet::is_empty) {
             return CommonMachine::Unknown;
         }
@@ -57,7 +57,8 @@ mod tests {
         let machines: String = machines.iter().map(|name| format!("<machine>{name}</machine>\n")).collect();
         let alias = "<machine canonical='pc-i440fx-9.9'>pc</machine>";
         let capabilities = format!(
-            "<capabilities><guest><arch name='{ARCH}'>{machines}{alias}</arch></guest></capabilities>"
+            "<capabilities><guest><arch name='{}'>{machines}{alias}</arch></guest></capabilities>",
+            Arch::OF_HOSTS
         );
         Facts::parse(&format!("<<capabilities\n{capabilities}\n>>capabilities\nend yes\n")).unwrap()
     }

@@ -38,8 +38,8 @@ use super::lab::Settings;
 use super::{Ground, HostsBefore, Needs, Session, Stand, StandKind, Standing};
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::{GuestImage, Images};
-use crate::inventory::Inventory;
 use crate::inventory::file::{InventoryFile, Pair};
+use crate::inventory::{Arch, Inventory};
 use crate::ledger::OnHost;
 use crate::stand::machines::Raised;
 use crate::sys::watch::Watch;
@@ -165,8 +165,8 @@ impl Stand for HostPair {
 
     fn prepare(&mut self, ground: Ground<'_>, before: HostsBefore) -> Result<()> {
         let images = Images { store: &self.settings.store, ledger: ground.ledger, stop: ground.stop };
-        let suite = &self.settings.guest_suite;
-        self.image = Some(images.guest(suite, || images.host(&self.settings.source_suite))?);
+        let (suite, arch) = (&self.settings.guest_suite, Arch::OF_HOSTS);
+        self.image = Some(images.guest(suite, arch, || images.host(&self.settings.source_suite, arch))?);
         if let Given::Raised(Some(session)) = &mut self.given {
             session.prepare()?;
         }
