@@ -184,7 +184,7 @@ impl Images<'_> {
         let what = format!("install {suite} packages of {} into {}", arch.row().debian, tree.display());
         self.build(command, &what).map_err(|failure| {
             let words: Vec<String> = failure.cause.text.lines().map(str::to_owned).collect();
-            match expired::advice(suite, &words) {
+            match expired::advice(suite, &words).or_else(|| mirror::advice(suite, arch, &words)) {
                 Some(advice) => failure.try_next(advice),
                 None => failure,
             }

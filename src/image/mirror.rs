@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::failure::{Failure, Result};
+use crate::inventory::Arch;
 
 /// Debian's suites that images can be made of.
 pub const SUITES: [&str; 4] = ["bullseye", "bookworm", "trixie", "forky"];
@@ -172,6 +173,19 @@ fn path(address: &str) -> &str {
     path.strip_suffix(".list").unwrap_or(path)
 }
 
+/// Advice about a failed build whose messages say that the source does not have a package that it lists, as a mirror may lack some
+/// of an architecture that few ask for. apt reports that only in words.
+pub(super) fn advice(suite: &str, arch: Arch, words: &[String]) -> Option<String> {
+    let lacks = words.iter().any(|line| line.contains("404") && line.contains("Not Found"));
+    lacks.then(|| {
+        format!(
+            "the package source lists packages of {suite} for {} that it does not have: try again later, name another source by \
+             MULTIVM_MIRROR, or another suite of guests by MULTIVM_GUEST_SUITE",
+            arch.row().debian
+        )
+    })
+}
+
 /// Whether a `Signed-By` names a keyring of Debian's.
 fn is_debians(signed_by: &str) -> bool {
     let mut files = signed_by.split([',', ' ', '\t']).filter_map(|path| path.rsplit('/').next());
@@ -262,6 +276,14 @@ mod tests {
         #[case] expected: Option<Sureness>,
     ) {
         assert_eq!(find(line).map(|(sureness, _)| sureness), expected);
+    }
+
+    #[test]
+    fn a_source_that_lists_what_it_lacks_is_told_from_other_trouble() {
+        let said = |line: &str| advice("trixie", Arch::Ppc64le, &[line.to_owned()]);
+        let lacks = said("E: Failed to fetch mirror:/zlib1g_1.3_ppc64el.deb  404  Not Found").unwrap();
+        assert!(lacks.contains("of trixie for ppc64el") && lacks.contains("MULTIVM_GUEST_SUITE"), "{lacks}");
+        assert_eq!(said("E: Unable to locate package linux-image-powerpc64le"), None);
     }
 
     const UBUNTU: &str = "Types: deb\nURIs: mirror:/ubuntu\nSuites: noble noble-updates\nComponents: main\n";
