@@ -210,7 +210,6 @@ pub struct RunEnd {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "an outcome is large, and one of hundreds of events")]
 pub enum Event {
     /// The first line of every record.
     RunStarted(RunHeader),

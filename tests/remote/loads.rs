@@ -55,6 +55,6 @@ fn in_guest(remote: Remote) -> Place {
         no(),
         Ipv4Addr::LOCALHOST,
         no(),
-        remote,
+        Agent::new(remote),
     )))
 }
