@@ -14,7 +14,7 @@ pub struct About {
     /// The moments at which the check may answer with proofs: those of the questions that it implements of
     /// [`Asked`](super::Asked).
     pub asked: &'static [Moment],
-    /// Which scenarios ask the check, if not all of them do. Markdown.
+    /// The scenarios that ask the check, if not all of them do. Markdown.
     pub only: Option<&'static str>,
     /// Whether the scenario goes on with its next move after a finding.
     pub goes_on: bool,

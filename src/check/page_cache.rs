@@ -36,7 +36,7 @@ impl Check for PageCacheIntact {
 
 struct PageCacheAsked;
 
-/// Of a witness that does not answer nothing is said here: the check of the memory does.
+/// The check of the memory reports a witness that does not answer; this one says nothing then.
 impl Asked for PageCacheAsked {
     fn at_start(&mut self, look: &GuestLook) -> Vec<Proof> {
         if look.has_news() { self.on_look(look) } else { Vec::new() }

@@ -129,7 +129,7 @@ fn ended(end: &HostEvent, last: Option<&PastMove>, when: &str) -> Option<Proof> 
     Some(Proof::new(&ABOUT, false, "the guest's QEMU ends when it is told to", seen).advise(&ENDED))
 }
 
-/// So many lines are shown; the rest is in the evidence.
+/// The number of lines that are shown; the rest is in the evidence.
 const SHOWN: usize = 4;
 
 /// What a QEMU of a guest wrote of its failure, if this is its log.

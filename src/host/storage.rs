@@ -121,7 +121,7 @@ impl Drop for Storage {
     }
 }
 
-/// So many lines of what qemu-img said are shown.
+/// The number of lines of qemu-img's words that are shown.
 const SHOWN: usize = 8;
 
 /// The line between two reports.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::Secret;
 use crate::axis::axis;
 
-/// How to log in.
+/// A way to log in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Login {
@@ -21,7 +21,7 @@ pub struct Login {
     /// The machine through which ssh goes, as in OpenSSH's ProxyJump; none if it goes there directly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jump: Option<String>,
-    /// How commands become root's.
+    /// The way in which commands become root's.
     #[serde(default = "Sudo::no", skip_serializing_if = "Sudo::is_no")]
     pub sudo: Sudo,
     /// How many times longer than elsewhere everything may take there.

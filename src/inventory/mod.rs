@@ -101,7 +101,7 @@ pub struct StorageEntry {
     pub base_image: String,
 }
 
-/// How guests are booted and reached.
+/// The way in which guests boot and are reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GuestsEntry {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::failure::{Attempt, Cause, Failure, Result};
 use crate::sys::interrupt;
 
-/// Who holds the lock.
+/// The holder of the lock.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Holder {
     pub pid: u32,

@@ -125,7 +125,7 @@ impl<'a> LegWatch<'a> {
         }
     }
 
-    /// What is to be called now.
+    /// The calls that are to be made now.
     pub fn due(&mut self, now: Instant, interrupted: bool) -> Vec<Call> {
         match self.stage {
             WatchStage::UnderWay if interrupted => self.give_up(Cause::interrupted(), now),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::packet::LONG;
 
-/// So many long probes are sent at once.
+/// The number of long probes that are sent at once.
 pub const BURST: u32 = 24;
 
 /// The bytes of a burst.

@@ -23,7 +23,7 @@ pub enum ReportError {
     Lost {
         /// The record.
         path: PathBuf,
-        /// What is missing.
+        /// The missing part.
         lost: super::LostLines,
     },
     /// An event has no JSON form.

@@ -148,7 +148,7 @@ impl Agent {
         Ok(processes.into_iter().map(|process| ObservedProcess::new(process, page)).collect())
     }
 
-    /// Who can write to files of these paths there, and to files of these inodes on NFS servers.
+    /// Asks who can write to files of these paths there, and to files of these inodes on NFS servers.
     pub fn writers(&self, inodes: &[u64], paths: &[String], limit: Duration) -> Result<Writers> {
         self.asked(&Question::Writers { inodes: inodes.to_vec(), paths: paths.to_vec() }, limit)
     }

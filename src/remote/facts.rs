@@ -39,7 +39,7 @@ pub struct Facts {
 
 /// What a host is asked about that only some hosts have; empty where it is of no interest.
 #[derive(Debug, Clone, Default)]
-pub struct Asked {
+pub struct FactsAbout {
     /// The folder that is to be the shared storage.
     pub folder: String,
     /// The bridge for guests.
@@ -52,7 +52,7 @@ pub struct Asked {
 
 /// A host's way to another member of an overlay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Way {
+pub struct Route {
     /// The member's IPv4 address.
     pub address: Ipv4Addr,
     /// The MTU of the link that leads there.
@@ -70,8 +70,8 @@ impl Facts {
     /// # Errors
     ///
     /// The host did not say it all within `limit`.
-    pub fn ask(remote: &Remote, of: &Asked, limit: Duration) -> Result<Facts> {
-        let Asked { folder, bridge, subnet, members } = of;
+    pub fn ask(remote: &Remote, of: &FactsAbout, limit: Duration) -> Result<Facts> {
+        let FactsAbout { folder, bridge, subnet, members } = of;
         let words = [folder, bridge, subnet].into_iter().chain(members).map(String::as_str);
         Facts::said(remote, &script(), &words.collect::<Vec<_>>(), limit)
     }
@@ -180,12 +180,12 @@ impl Facts {
     }
 
     /// The way to a member of the overlay, by the name or address that the host was asked about; none if there is none.
-    pub fn way(&self, member: &str) -> Option<Way> {
+    pub fn way(&self, member: &str) -> Option<Route> {
         let ways = self.values.get("way")?.iter();
         let mut words = ways.map(|way| way.split_whitespace().collect::<Vec<_>>());
         words.find_map(|words| match words[..] {
             [of, address, mtu] if of == member => {
-                Some(Way { address: address.parse().ok()?, mtu: mtu.parse().ok()? })
+                Some(Route { address: address.parse().ok()?, mtu: mtu.parse().ok()? })
             }
             _ => None,
         })

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use sha2::{Digest, Sha256};
 use ssh2::Session;
 
-use super::known_hosts::{self, Standing, known_as};
+use super::known_hosts::{self, KeyStanding, known_as};
 use crate::failure::{Cause, FailureKind, Result};
 use crate::inventory::{HostKey, Login, Trust};
 
@@ -87,22 +87,22 @@ pub(super) fn check(session: &Session, login: &Login) -> Result<Identity, Cause>
     let name = file.display();
     let text = text_of(&login.trust, file)?;
     match known_hosts::standing(&text, &known_as(login), key) {
-        Standing::Known => Ok(known),
-        Standing::Unknown if matches!(login.trust, Trust::FirstContact(_)) => {
+        KeyStanding::Known => Ok(known),
+        KeyStanding::Unknown if matches!(login.trust, Trust::FirstContact(_)) => {
             Ok(Identity { is_new: true, ..known })
         }
-        Standing::Unknown => Err(refused(format!("it is not in {name}"))),
-        Standing::Other => {
+        KeyStanding::Unknown => Err(refused(format!("it is not in {name}"))),
+        KeyStanding::Other => {
             let others = known_hosts::numbered(&text, &known_as(login));
             let others: Vec<String> =
                 others.into_iter().map(|(line, key)| format!("{} in line {line}", shown(key))).collect();
             let others = others.join(" and ");
             Err(refused(format!("its host key, {fingerprint}, is not the one in {name}, which has {others}")))
         }
-        Standing::Revoked => Err(refused(format!(
+        KeyStanding::Revoked => Err(refused(format!(
             "its host key, {fingerprint}, must not be accepted any more: {name} has it as @revoked"
         ))),
-        Standing::Certified => Err(refused(format!(
+        KeyStanding::Certified => Err(refused(format!(
             "{name} wants a certificate of it (@cert-authority), and multivm knows keys alone; its host key is {fingerprint}"
         ))),
     }

@@ -8,7 +8,7 @@ use crate::inventory::Login;
 
 /// What a file says of a machine that has a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum KeyStanding {
     /// The key is the machine's.
     Known,
     /// The machine has other keys.
@@ -48,20 +48,20 @@ pub fn known_as(login: &Login) -> String {
 }
 
 /// What a file's text says of a machine of that name which has proved that key.
-pub fn standing(text: &str, name: &str, key: &[u8]) -> Standing {
+pub fn standing(text: &str, name: &str, key: &[u8]) -> KeyStanding {
     let own: Vec<KeyLine<'_>> = lines(text).filter(|line| line.is_of(name)).collect();
     let has = |mark: KeyMark| own.iter().any(|line| line.mark == mark);
     let has_key = |mark: KeyMark| own.iter().any(|line| line.mark == mark && line.is_key(key));
     if has_key(KeyMark::Revoked) {
-        Standing::Revoked
+        KeyStanding::Revoked
     } else if has_key(KeyMark::None) {
-        Standing::Known
+        KeyStanding::Known
     } else if has(KeyMark::None) {
-        Standing::Other
+        KeyStanding::Other
     } else if has(KeyMark::Authority) {
-        Standing::Certified
+        KeyStanding::Certified
     } else {
-        Standing::Unknown
+        KeyStanding::Unknown
     }
 }
 
@@ -194,48 +194,48 @@ mod tests {
     /// `ssh-keygen -H` made it of `[kvm1.example.org]:2222`.
     const HASHED_PORT: &str = "|1|Z4HM4ETRLofoZJrtFWtvAJldQAo=|AE/AN+kNN6g+wkI8h9nsSOy7ju8=";
 
-    fn of(text: &str, name: &str) -> Standing {
+    fn of(text: &str, name: &str) -> KeyStanding {
         let text =
             text.replace("ONE", &format!("ssh-ed25519 {ONE}")).replace("TWO", &format!("ssh-ed25519 {TWO}"));
         standing(&text, name, &STANDARD.decode(ONE).unwrap())
     }
 
     #[rstest]
-    #[case::alone("kvm1.example.org ONE", Standing::Known)]
-    #[case::with_a_comment("kvm1.example.org ONE root@kvm1 of 2026", Standing::Known)]
-    #[case::behind_tabs("kvm1.example.org\tONE", Standing::Known)]
-    #[case::among_names("kvm1,192.0.2.7,kvm1.example.org ONE", Standing::Known)]
-    #[case::in_capitals("KVM1.Example.ORG ONE", Standing::Known)]
-    #[case::by_a_pattern("*.example.org ONE", Standing::Known)]
-    #[case::by_a_pattern_but("*.example.org,!kvm?.example.org ONE", Standing::Unknown)]
-    #[case::hashed("|1|HASHED ONE", Standing::Known)]
-    #[case::hashed_with_another_key("|1|HASHED TWO", Standing::Other)]
-    #[case::another_name("kvm1 ONE", Standing::Unknown)]
-    #[case::another_port("[kvm1.example.org]:2222 ONE", Standing::Unknown)]
-    #[case::another_port_that_is_hashed("|1|HASHED-PORT ONE", Standing::Unknown)]
-    #[case::another_key("kvm1.example.org TWO", Standing::Other)]
-    #[case::one_of_two_keys("kvm1.example.org TWO\nkvm1.example.org ONE", Standing::Known)]
-    #[case::revoked("@revoked kvm1.example.org ONE", Standing::Revoked)]
-    #[case::revoked_for_all("kvm1.example.org ONE\n@revoked * ONE", Standing::Revoked)]
-    #[case::revoked_for_others("kvm1.example.org ONE\n@revoked kvm2.example.org ONE", Standing::Known)]
-    #[case::another_key_is_revoked("@revoked * TWO\nkvm1.example.org ONE", Standing::Known)]
-    #[case::certified("@cert-authority *.example.org TWO", Standing::Certified)]
-    #[case::the_key_of_an_authority_is_no_hosts("@cert-authority *.example.org ONE", Standing::Certified)]
-    #[case::certified_and_known("@cert-authority * TWO\nkvm1.example.org ONE", Standing::Known)]
-    #[case::an_unknown_mark("@trusted kvm1.example.org ONE", Standing::Unknown)]
-    #[case::a_comment("# kvm1.example.org ONE", Standing::Unknown)]
-    #[case::a_broken_line("kvm1.example.org\nnonsense\nkvm1.example.org ONE", Standing::Known)]
-    #[case::nothing("", Standing::Unknown)]
-    fn a_machine_is_known_as_openssh_knows_it(#[case] text: &str, #[case] expected: Standing) {
+    #[case::alone("kvm1.example.org ONE", KeyStanding::Known)]
+    #[case::with_a_comment("kvm1.example.org ONE root@kvm1 of 2026", KeyStanding::Known)]
+    #[case::behind_tabs("kvm1.example.org\tONE", KeyStanding::Known)]
+    #[case::among_names("kvm1,192.0.2.7,kvm1.example.org ONE", KeyStanding::Known)]
+    #[case::in_capitals("KVM1.Example.ORG ONE", KeyStanding::Known)]
+    #[case::by_a_pattern("*.example.org ONE", KeyStanding::Known)]
+    #[case::by_a_pattern_but("*.example.org,!kvm?.example.org ONE", KeyStanding::Unknown)]
+    #[case::hashed("|1|HASHED ONE", KeyStanding::Known)]
+    #[case::hashed_with_another_key("|1|HASHED TWO", KeyStanding::Other)]
+    #[case::another_name("kvm1 ONE", KeyStanding::Unknown)]
+    #[case::another_port("[kvm1.example.org]:2222 ONE", KeyStanding::Unknown)]
+    #[case::another_port_that_is_hashed("|1|HASHED-PORT ONE", KeyStanding::Unknown)]
+    #[case::another_key("kvm1.example.org TWO", KeyStanding::Other)]
+    #[case::one_of_two_keys("kvm1.example.org TWO\nkvm1.example.org ONE", KeyStanding::Known)]
+    #[case::revoked("@revoked kvm1.example.org ONE", KeyStanding::Revoked)]
+    #[case::revoked_for_all("kvm1.example.org ONE\n@revoked * ONE", KeyStanding::Revoked)]
+    #[case::revoked_for_others("kvm1.example.org ONE\n@revoked kvm2.example.org ONE", KeyStanding::Known)]
+    #[case::another_key_is_revoked("@revoked * TWO\nkvm1.example.org ONE", KeyStanding::Known)]
+    #[case::certified("@cert-authority *.example.org TWO", KeyStanding::Certified)]
+    #[case::the_key_of_an_authority_is_no_hosts("@cert-authority *.example.org ONE", KeyStanding::Certified)]
+    #[case::certified_and_known("@cert-authority * TWO\nkvm1.example.org ONE", KeyStanding::Known)]
+    #[case::an_unknown_mark("@trusted kvm1.example.org ONE", KeyStanding::Unknown)]
+    #[case::a_comment("# kvm1.example.org ONE", KeyStanding::Unknown)]
+    #[case::a_broken_line("kvm1.example.org\nnonsense\nkvm1.example.org ONE", KeyStanding::Known)]
+    #[case::nothing("", KeyStanding::Unknown)]
+    fn a_machine_is_known_as_openssh_knows_it(#[case] text: &str, #[case] expected: KeyStanding) {
         let text = text.replace("|1|HASHED-PORT", HASHED_PORT).replace("|1|HASHED", HASHED);
         assert_eq!(of(&text, "kvm1.example.org"), expected);
     }
 
     #[test]
     fn another_port_is_another_machine() {
-        assert_eq!(of("kvm1.example.org TWO", "[kvm1.example.org]:2222"), Standing::Unknown);
+        assert_eq!(of("kvm1.example.org TWO", "[kvm1.example.org]:2222"), KeyStanding::Unknown);
         for name in ["[kvm1.example.org]:2222", HASHED_PORT] {
-            assert_eq!(of(&format!("{name} ONE"), "[kvm1.example.org]:2222"), Standing::Known);
+            assert_eq!(of(&format!("{name} ONE"), "[kvm1.example.org]:2222"), KeyStanding::Known);
         }
     }
 

@@ -59,7 +59,7 @@ pub fn save_log_positions(path: &Path) -> Result<()> {
 ///
 /// # Errors
 ///
-/// What is there cannot be read.
+/// A log that is there and cannot be read.
 pub fn load_log_positions(path: &Path) -> Result<()> {
     if !path.exists() {
         return Ok(());

@@ -22,7 +22,7 @@ mod trust;
 
 pub use agent::{Agent, LOAD_LOG, agent_directories, pids_of_loads};
 pub use dialogue::Dialogue;
-pub use facts::{Asked, Facts, KVM_RAN, Way};
+pub use facts::{Facts, FactsAbout, KVM_RAN, Route};
 pub use host_key::Identity;
 pub use log_position::{load_log_positions, save_log_positions};
 pub use multivm_protocol as protocol;

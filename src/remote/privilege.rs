@@ -14,7 +14,7 @@ pub struct Privileged<'a> {
 /// The line of the input at which the command's own input begins.
 const BEGIN: &str = "multivm: input";
 
-/// How a user becomes root, as a machine answered it.
+/// The way in which a user becomes root, as a machine answered it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// The user is root, or stays what it is.

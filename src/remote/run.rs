@@ -34,7 +34,7 @@ struct Inner {
     name: String,
     login: Login,
     password: KeptPassword,
-    /// How the login's user becomes root; none until it is asked.
+    /// The way in which the login's user becomes root; none until it is asked.
     way: Mutex<Option<Way>>,
     idle: Mutex<Vec<Session>>,
     /// Whether what is asked goes on when the run is interrupted.
@@ -62,7 +62,7 @@ impl Remote {
         }))
     }
 
-    /// The same machine, on which every command is the login's user's own.
+    /// A connection to this machine that runs every command as the login's user, without sudo.
     pub fn without_sudo(&self) -> Remote {
         if self.0.login.sudo == Sudo::No {
             return self.clone();
@@ -191,7 +191,7 @@ impl Remote {
         Ok(privileged(way, command, password.as_deref()))
     }
 
-    /// How the login's user becomes root, asked once.
+    /// Finds out once in which way the login's user becomes root.
     fn way(&self, password: Option<&Password>, deadline: Deadline) -> Result<Way, Cause> {
         let mut known = locked(&self.0.way);
         if let Some(way) = *known {

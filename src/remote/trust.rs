@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::deadline::Deadline;
 use super::host_key::{Identity, fingerprint};
-use super::known_hosts::{self, Standing, known_as};
+use super::known_hosts::{self, KeyStanding, known_as};
 use super::login::identify;
 use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 use crate::inventory::{Login, Trust};
@@ -40,7 +40,7 @@ pub fn trust(login: &Login, file: &Path, limit: Duration) -> Result<Trusted> {
     let meeting = Login { trust: Trust::FirstContact(next.path().to_owned()), ..login.clone() };
     let Identity { key, fingerprint: now, .. } = identify(&login.address, &meeting, Deadline::after(limit))?;
     let blob = key.split(' ').nth(1).and_then(|key| STANDARD.decode(key).ok()).unwrap_or_default();
-    if known_hosts::standing(&others, &name, &blob) == Standing::Revoked {
+    if known_hosts::standing(&others, &name, &blob) == KeyStanding::Revoked {
         let cause = format!("{now} is @revoked in {}", file.display());
         return Err(Failure::new(attempted(), Cause::new(FailureKind::Refused, cause))
             .try_next("is this the right machine? If so, it needs another key, or the line has to go"));

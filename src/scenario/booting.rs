@@ -15,7 +15,7 @@ pub struct BootingRow {
 }
 
 table! {
-    /// Which guests boot while the fleet migrates.
+    /// The guests that boot while the fleet migrates.
     Booting, BootingRow {
         LoadVm => BootingRow { name: "load_vm", load_guests: |_| 1, itself: false, text: load_vm },
         LoadVms => BootingRow { name: "load_vms", load_guests: |all| all, itself: false, text: load_vms },

@@ -26,7 +26,7 @@ pub const NARROW: Advice = Advice::new(
 /// A faster network is as good as this one, for one answer and for a burst of them.
 const FAST: Duration = Duration::from_millis(10);
 
-/// So many samples before the first move are something to be compared with.
+/// The least number of samples before the first move that others are compared with.
 const LEAST_BEFORE: usize = 3;
 
 /// How long a network takes; none if that is longer than can be seen.
@@ -40,7 +40,7 @@ pub struct Before {
 }
 
 impl Before {
-    /// Of guests together, with when each moved first.
+    /// What was before the first move of guests together, given with when each moved first.
     pub fn of<'a>(guests: impl IntoIterator<Item = (&'a Summary, Option<Instant>)>) -> Before {
         let mut before = Before::default();
         for (summary, first_move) in guests {
@@ -74,7 +74,7 @@ pub struct Delays<'a> {
     least: usize,
 }
 
-/// How slow a network was in the worst part of a stay.
+/// The slowness of a network in the worst part of a stay.
 pub struct Delay {
     pub told: String,
     /// The first moment at which it was within the limit.

@@ -9,7 +9,7 @@ use crate::check::GuestPace;
 /// Fewer are nothing to be compared with.
 const LEAST_BEFORE: usize = 3;
 
-/// How it was before the first move.
+/// The speed of a guest before its first move.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Baseline {
     /// The share of the time in which it got CPU when it wanted some.
@@ -18,7 +18,7 @@ pub struct Baseline {
     pub write_ms: Option<f64>,
 }
 
-/// How it was before the first move, and before the first departure, most of which is the first move.
+/// The speed of a guest before its first move, and until its first departure, which is at that move's end.
 #[derive(Debug, Clone, Copy)]
 pub struct Baselines {
     pub resting: Baseline,
@@ -26,7 +26,7 @@ pub struct Baselines {
 }
 
 impl Baseline {
-    /// Of guests together, with when each moved first.
+    /// The baseline of guests together, given with when each moved first.
     pub fn of<'a>(guests: impl IntoIterator<Item = (&'a GuestPace, Option<Instant>)>) -> Baseline {
         let (mut speeds, mut writes) = (Vec::new(), Vec::new());
         let (mut awake, mut long) = (Duration::ZERO, Duration::ZERO);
@@ -50,7 +50,7 @@ impl Baseline {
         }
     }
 
-    /// What is not known here is as it is there.
+    /// Takes from another baseline what this one does not know.
     pub fn or(self, other: &Baseline) -> Baseline {
         Baseline {
             cpu: self.cpu.or(other.cpu),

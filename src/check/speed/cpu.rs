@@ -14,7 +14,7 @@ pub const ADVICE: Advice = Advice::new(
      sets the limit",
 );
 
-/// What is said of stays whose share of the CPU nobody knows; none if it is known of all.
+/// The words about stays whose share of the CPU nobody knows; none if it is known of all.
 pub fn unknown(seen: &[Seen<'_>]) -> Option<String> {
     let unknown = seen.iter().filter(|seen| seen.pace.gaps.is_none()).count();
     let of = if unknown < seen.len() { format!(" of {unknown} of {}", seen.len()) } else { String::new() };

@@ -21,7 +21,7 @@ pub const LEAST_WRITES: usize = 4;
 /// A disk that is slow for a shorter time is not judged by that time alone.
 const LEAST_STRETCH: Duration = Duration::from_secs(4);
 
-/// So many of the longest writes of a stay do not count: each may take a second on a busy host.
+/// The number of a stay's longest writes that do not count: each may take a second on a busy host.
 const LONGEST_WRITES: usize = 2;
 
 /// The witness writes ten times a second where the disk keeps up, ms.

@@ -84,7 +84,7 @@ impl AskedHost<'_> {
     }
 }
 
-/// How something is mended.
+/// The way to mend something.
 pub(super) struct Mend<'a> {
     pub(super) wanted: &'a str,
     pub(super) command: String,

@@ -38,7 +38,7 @@ use std::time::{Duration, SystemTime};
 use super::{Diagnosis, Grade};
 use crate::failure::{Failure, Result};
 use crate::inventory::file::{ListedHost, Network, Pair, SharedStorage};
-use crate::remote::{Asked, Facts, Remote};
+use crate::remote::{Facts, FactsAbout, Remote};
 use crate::scenario::Profile;
 use crate::stand::pair::{ChosenPair, ExaminedHost, Unsupported};
 use crate::sys::parallel::at_once;
@@ -50,7 +50,7 @@ const LIMIT: Duration = Duration::from_secs(180);
 /// An examination of one host.
 type OfAHost = fn(&AskedHost<'_>, &Pair) -> Vec<Diagnosis>;
 
-/// What is examined on each host alone.
+/// The examinations of each host alone.
 const OF_A_HOST: &[OfAHost] = &[
     login::examine,
     sshd::examine,
@@ -69,7 +69,7 @@ const OF_A_HOST: &[OfAHost] = &[
 /// An examination of source and target together.
 type OfBoth = fn(&[AskedHost<'_>; 2], &Pair) -> Vec<Diagnosis>;
 
-/// What is examined between the hosts.
+/// The examinations between the hosts.
 const OF_BOTH: &[OfBoth] = &[
     identity::examine,
     system::examine,
@@ -114,7 +114,7 @@ pub fn examine(
     findings.extend(seen_here);
     let sides = [("source", &pair.source, &pair.target), ("target", &pair.target, &pair.source)];
     let asked = at_once("ask a host", sides, |(name, machine, peer)| {
-        let of = Asked { members: network::members(peer, here), ..asked_about(pair) };
+        let of = FactsAbout { members: network::members(peer, here), ..asked_about(pair) };
         let facts = |remote: &Remote| Facts::ask(remote, &of, LIMIT);
         Ok(ask(name, machine, known_hosts, facts).map(|host| AskedHost { here, run, ..host }))
     });
@@ -204,7 +204,7 @@ fn ask<'a>(
 }
 
 /// What only hosts of this pair are asked about.
-fn asked_about(pair: &Pair) -> Asked {
+fn asked_about(pair: &Pair) -> FactsAbout {
     let folder = match &pair.storage {
         SharedStorage::Mount(folder) => folder.display().to_string(),
         SharedStorage::Export { .. } | SharedStorage::ServeOn(_) => String::new(),
@@ -214,5 +214,5 @@ fn asked_about(pair: &Pair) -> Asked {
         Network::Overlay(subnet) => (String::new(), subnet.to_string()),
         Network::Nat => Default::default(),
     };
-    Asked { folder, bridge, subnet, members: Vec::new() }
+    FactsAbout { folder, bridge, subnet, members: Vec::new() }
 }

@@ -5,7 +5,7 @@ use super::{Diagnosis, Pair};
 use crate::inventory::file::Consent;
 use crate::stand::pair::packages::{Program, missing};
 
-/// What is missing and has no other line: QEMU, and what makes load.
+/// Missing programs that have no other line: QEMU, and stress tools.
 pub fn examine_programs(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
     let all = [("QEMU", Program::Qemu), ("load", Program::Stress), ("load", Program::StressNg)];
     let missing = all.into_iter().filter(|(_, program)| is_missing(host, *program, pair));
@@ -17,7 +17,7 @@ pub fn is_missing(host: &AskedHost<'_>, program: Program, pair: &Pair) -> bool {
     missing(pair, host.name == "source", &host.facts).contains(&program)
 }
 
-/// Who installs a program that is missing.
+/// The one who installs a program that is missing.
 pub fn examine(host: &AskedHost<'_>, what: &str, program: Program, pair: &Pair) -> Diagnosis {
     let seen = format!("{program} is not installed");
     let wanted = program.to_string();

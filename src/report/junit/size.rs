@@ -41,7 +41,7 @@ impl CaseLimits {
         without_middle(text, self.text, cost, whole)
     }
 
-    /// As many of the lines as fit; always the first.
+    /// Joins as many of the lines as fit, and always the first.
     pub fn lines(self, lines: impl Iterator<Item = String>) -> String {
         let mut kept = String::new();
         let mut bytes = 0;

@@ -186,7 +186,7 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
         }
     }
 
-    /// What is done while nothing happens.
+    /// Lets booting guests give up and checks look, while nothing happens.
     fn look_round(&mut self) {
         if let (true, Some(booting)) = (self.machines.stop_flag().is_set(), &self.booting) {
             booting.give_up();

@@ -17,7 +17,7 @@ pub const LIMIT: Duration = Duration::from_secs(180);
 /// The exit status of a change that is needed and not allowed.
 const NOT_ALLOWED: i32 = 77;
 
-/// What is attempted.
+/// The attempt, for the error about it.
 const PREPARE: &str = "prepare the host";
 
 /// The line between a script and what follows it.

@@ -49,7 +49,7 @@ const END: &str = "multivm-end-of-file";
 pub struct Lease {
     /// The id of the lease; none if it cannot be read.
     pub run: Option<String>,
-    /// Who holds it, for people.
+    /// The holder, for people.
     pub holder: String,
     /// How long ago its controller was heard of.
     pub silent: Duration,

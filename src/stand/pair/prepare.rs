@@ -213,7 +213,7 @@ fn before(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("before-{name}"))
 }
 
-/// Who holds a lease, for people.
+/// The holder of a lease, for people.
 fn holder() -> String {
     let name = nix::unistd::gethostname()
         .map_or_else(|_| "a machine without a name".to_owned(), |name| name.to_string_lossy().into_owned());
@@ -248,7 +248,7 @@ fn place(chosen: &ChosenPair, run: &str) -> ImagesPlace {
     }
 }
 
-/// What is done on a host before anything is mounted.
+/// The changes of a host before anything is mounted.
 fn first(chosen: &ChosenPair, sides: &[PairHost<'_>; 2], at: usize, key: &str, run: &str) -> Vec<Change> {
     let (machine, peer) = (sides[at].machine, sides[1 - at].machine);
     let allows = |consent| chosen.pair.allow.contains(&consent);
@@ -288,7 +288,7 @@ fn is_nfs(chosen: &ChosenPair, facts: &Facts) -> bool {
     }
 }
 
-/// What is mounted on both hosts; none if that has been done.
+/// The mount on both hosts; none if it is there already.
 fn mount(pair: &Pair) -> Option<Change> {
     match &pair.storage {
         SharedStorage::Mount(_) => None,

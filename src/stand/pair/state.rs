@@ -14,7 +14,7 @@ const LIMIT: Duration = Duration::from_secs(180);
 /// The kind whose lines are what did not let itself be observed.
 const UNOBSERVED: &str = "unobserved";
 
-/// So many differences of a kind are shown.
+/// The number of differences of a kind that are shown.
 const SHOWN: usize = 5;
 
 /// What was observed of a host at one moment.

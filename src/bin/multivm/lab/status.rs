@@ -70,7 +70,7 @@ fn of_pair(directory: &Path) -> Result<String> {
     Ok(format!("\n{begin} ({}):\n{holder}{things}", directory.display()))
 }
 
-/// What is up, and how it is reached.
+/// The hosts that are up, and the ways to reach them.
 fn describe(kind: StandKind) -> Result<String> {
     Ok(match kind {
         StandKind::Lab => format!("The lab is up.\n\n{}", super::namespaces::reach(&lab::running()?)),

@@ -44,7 +44,7 @@ fn run(seed: u64, count: usize, change: Change) -> ComparedRun {
     named(writer.run(), &format!("run {seed}"))
 }
 
-/// So many runs a side; each seed is another pair of sides.
+/// Two sides of this many runs; each seed makes another pair.
 fn sides(seed: u64, runs: u64, count: usize, change: Change) -> Comparison {
     let side = |first: u64, change: Change| -> Vec<ComparedRun> {
         (0..runs).map(|number| run(1000 * seed + first + number, count, change)).collect()
