@@ -57,6 +57,12 @@ impl Deadline {
         Deadline { begin: Instant::now(), limit, ..self }
     }
 
+    /// A deadline that is no later than `limit` from now.
+    pub fn at_most(self, limit: Duration) -> Deadline {
+        let left = self.limit.saturating_sub(ran_since(self.begin));
+        Deadline { begin: Instant::now(), limit: left.min(limit), ..self }
+    }
+
     /// Lets the session's next blocking call take all of the remaining time.
     pub fn bound(self, session: &Session) -> Result<(), Cause> {
         session.set_timeout(milliseconds(self.left()?));
@@ -121,6 +127,14 @@ fn milliseconds(time: Duration) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_deadline_is_brought_forward_and_never_put_off() {
+        let hour = Duration::from_secs(3600);
+        let left = |limit, most| Deadline::after(limit).at_most(most).left().unwrap();
+        assert!(left(hour, hour / 60) <= hour / 60);
+        assert!(left(hour / 60, hour) <= hour / 60);
+    }
 
     #[test]
     fn no_time_that_is_left_is_for_ever() {

@@ -1,5 +1,7 @@
 //! The login: from an address to a session in which each side has proved its identity.
 
+use std::time::Duration;
+
 use ssh2::{MethodType, Session};
 
 use super::authenticate::authenticate;
@@ -10,6 +12,10 @@ use super::password::KeptPassword;
 use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::inventory::{HostKey, Login, Trust};
 
+/// How long a login may take, whatever it is for. A machine that hangs takes connections and says nothing: an undo, which may take
+/// long, would wait for it as long.
+const LIMIT: Duration = Duration::from_secs(60);
+
 /// Opens a session on the machine that people know as `name`. One that was met for the first time is known from then on.
 pub(super) fn log_in(
     name: &str,
@@ -17,6 +23,7 @@ pub(super) fn log_in(
     password: &KeptPassword,
     deadline: Deadline,
 ) -> Result<(Session, Identity)> {
+    let deadline = deadline.at_most(LIMIT);
     let open = || {
         let (session, identity) = meet(login, deadline)?;
         authenticate(&session, login, password, deadline)?;
@@ -30,7 +37,9 @@ pub(super) fn log_in(
 
 /// The identity of the machine that people know as `name`, without a login.
 pub(super) fn identify(name: &str, login: &Login, deadline: Deadline) -> Result<Identity> {
-    meet(login, deadline).map(|(_, identity)| identity).map_err(|cause| failure(name, login, cause))
+    meet(login, deadline.at_most(LIMIT))
+        .map(|(_, identity)| identity)
+        .map_err(|cause| failure(name, login, cause))
 }
 
 fn failure(name: &str, login: &Login, cause: Cause) -> Failure {

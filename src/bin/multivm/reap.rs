@@ -3,7 +3,7 @@
 use multivm::failure::Failure;
 use multivm::ledger::OnHost;
 use multivm::stand::lab::Lab;
-use multivm::stand::machines::MachineHosts;
+use multivm::stand::machines::{self, MachineHosts};
 use multivm::stand::{Session, Stand, StandKind, become_root, pair, summary};
 use multivm::sys::stop::StopFlag;
 
@@ -35,6 +35,7 @@ pub fn run(arguments: &Arguments) -> Answer {
     let settings = settings()?;
     become_root()?;
     // The hosts of a pair may be machines that this machine's own ledger has: they go last.
+    forget_gone()?;
     let (hosts, mut failures) = clear_pairs();
     let machine = match held()? {
         kind @ StandKind::Lab => reap(kind, Box::new(Lab::new(settings))),
@@ -56,6 +57,14 @@ pub fn run(arguments: &Arguments) -> Answer {
         (hosts, machine) => hosts.to_owned() + &machine.unwrap_or_default(),
     };
     crate::say(&text)
+}
+
+/// Strikes what ledgers of pairs have of machine hosts that have gone: their changes have gone with them.
+pub fn forget_gone() -> Result<(), Problem> {
+    for address in machines::gone() {
+        pair::forget(address).map_err(Problem::Failed)?;
+    }
+    Ok(())
 }
 
 /// Puts back the hosts of all pairs of which the ledgers here have something, and says what was.

@@ -5,7 +5,7 @@
 //! machines leaves by the machine's own interfaces. The addresses are of 198.18.0.0/15, which is reserved for benchmarks (RFC 2544).
 
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
@@ -38,9 +38,18 @@ pub fn thing() -> Thing {
     Thing::NetworkNamespace { name: NAMESPACE.into() }
 }
 
+/// Whether this machine has the link to machines that are up.
+pub fn is_up() -> bool {
+    link().exists()
+}
+
+fn link() -> PathBuf {
+    Path::new("/sys/class/net").join(LINK)
+}
+
 /// Waits until the link is gone: the kernel ends a namespace when the last program in it has ended, and the link with it.
 pub fn await_end(stop: &StopFlag) -> Result<()> {
-    let link = Path::new("/sys/class/net").join(LINK);
+    let link = link();
     wait_for(&format!("the link {LINK} of earlier machines to go"), LINK_LIMIT, stop, || {
         if link.exists() { Poll::NotYet("it is there".into()) } else { Poll::Ready(()) }
     })
