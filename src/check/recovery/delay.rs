@@ -6,22 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::ABOUT;
+use super::about::{ABOUT, LATE, NARROW};
 use super::heard::Heard;
 use crate::check::{Advice, Proof};
 use crate::probe::{BURST_BYTES, BURST_EVERY, COUNTED, Summary};
-
-pub const LATE: Advice = Advice::new(
-    "an arrived guest answers late, all the time",
-    "compare the way to that host with the one to the other (ping, tc -s qdisc): does a queue fill there, or does the way lead through a \
-     tunnel or a busy router? MULTIVM_MAX_SLOWDOWN sets the limit",
-);
-
-pub const NARROW: Advice = Advice::new(
-    "the network of an arrived guest carries little at once",
-    "does a port, a queue (tc -s qdisc) or libvirt's <bandwidth> limit the guest's traffic there, or has the link of that host fallen back \
-     to a slow speed (ethtool)? MULTIVM_MAX_SLOWDOWN sets the limit",
-);
 
 /// A faster network is as good as this one, for one answer and for a burst of them.
 const FAST: Duration = Duration::from_millis(10);

@@ -2,16 +2,10 @@
 
 use std::time::Duration;
 
-use super::ABOUT;
+use super::about::{ABOUT, LOSSY};
 use super::heard::Heard;
-use crate::check::{Advice, Proof};
+use crate::check::Proof;
 use crate::probe::COUNTED;
-
-pub const ADVICE: Advice = Advice::new(
-    "the network loses some of what an arrived guest gets or sends",
-    "compare the way to that host with the one to the other: does a port, a filter or a queue (tc -s qdisc) there drop frames, or do two \
-     hosts answer for one address?",
-);
 
 /// Out of how many probes one may be lost: of 1384 guests in healthy scenarios on two CPUs none lost any but in silences.
 const ONE_IN: u32 = 5;
@@ -31,7 +25,7 @@ pub fn lossy(heard: &Heard<'_>, window: Duration) -> Option<Proof> {
     let expected = format!("at most one of {ONE_IN} probes is lost on the way to an arrived guest or back");
     Some(
         Proof::new(&ABOUT, false, expected, format!("{lost} of {sent} probes were lost, beside silences"))
-            .advise(&ADVICE),
+            .advise(&LOSSY),
     )
 }
 

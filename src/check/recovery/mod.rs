@@ -4,6 +4,7 @@
 //! late where the guest is, a host that gives the guest no CPU, or a kernel that dies of something lost on the way. A network that is
 //! never silent may still lose much, be late with all of it, or carry little at once.
 
+mod about;
 mod delay;
 mod heard;
 mod loss;
@@ -13,37 +14,15 @@ use std::time::Duration;
 use humantime::format_duration;
 
 use super::stays::{Stay, Stays};
-use super::{About, Advice, Asked, Check, End, LegEnd, Moment, Proof, Scene};
+use super::{About, Asked, Check, End, LegEnd, Proof, Scene};
 use crate::failure::Result;
 use crate::probe::{Gap, Summary};
 use crate::scenario::{Profile, Scenario};
+pub use about::ABOUT;
+use about::{SILENT_AT_ONCE, SILENT_LATER};
 use delay::{Before, Delay, Took, answers, bursts};
 use heard::Heard;
 use loss::lossy;
-
-pub static ABOUT: About = About {
-    id: "recovery",
-    summary: "recovered",
-    how: "from a guest's start on the other host to its next move, or to the end of the scenario, its network is not silent for longer \
-          than `max_recovery`; in no `max_recovery` it loses more than a fifth of the probes, or takes more than `max_slowdown` times as \
-          long as before the first move to answer, or for 32 KiB sent at once",
-    asked: &[Moment::End],
-    only: Some("guests that do not boot while they move"),
-    advice: &[SILENT_AT_ONCE, SILENT_LATER, loss::ADVICE, delay::LATE, delay::NARROW],
-    ..About::BASE
-};
-
-const SILENT_AT_ONCE: Advice = Advice::new(
-    "the network did not find the guest where it had arrived",
-    "its frames may go to the old host: did the target's bridge announce the guest, and does a filter or a port's setting on the way \
-     drop that? Else the host gave the guest no CPU. MULTIVM_MAX_RECOVERY sets the limit",
-);
-
-const SILENT_LATER: Advice = Advice::new(
-    "a guest fell silent after its arrival",
-    "it answered, and then did not: read its console log and QEMU's log of the target in the evidence. MULTIVM_MAX_RECOVERY sets the \
-     limit",
-);
 
 /// The check.
 pub struct Recovered;
