@@ -132,10 +132,14 @@ fn look_at_storage(fleet: &Fleet) -> Result<Option<Traces>> {
     Ok(Some(Traces { processes, files, ..Traces::default() }))
 }
 
+/// Ends of the folders that libvirt's daemons make for themselves, when something is first to lie there.
+const MADE_ON_DEMAND: [&str; 4] = ["/autostart/", "/snapshot/", "/checkpoint/", "/save/"];
+
 /// Whether a file or folder counts. Folders do where libvirt and QEMU have theirs; elsewhere a login or a program may make
 /// some.
 fn counts_as_file(path: &str) -> bool {
     !path.starts_with(OUR_OWN)
+        && !MADE_ON_DEMAND.iter().any(|end| path.ends_with(end))
         && (!path.ends_with('/') || FOLDERS.iter().any(|folder| path.starts_with(&format!("{folder}/"))))
 }
 
@@ -468,6 +472,8 @@ mod tests {
 
     #[rstest]
     #[case("/run/libvirt/qemu/left/", true)]
+    #[case("/etc/libvirt/qemu/autostart/", false)]
+    #[case("/etc/libvirt/qemu/autostart/left.xml", true)]
     #[case("/run/user/", false)]
     #[case("/run/left", true)]
     #[case("/run/multivm-0123/load.log", false)]

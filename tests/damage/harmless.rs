@@ -139,8 +139,10 @@ pub const DAMAGES: &[Damage] = &[
                 held(&format!("qemu-nbd -t -r -x vm -f raw -p 10999 {url}"))
             );
             on_storage(fleet, "qemu-img info -U vm1.qcow2 > /dev/null && cat vm1.qcow2 > /dev/null")?;
-            on_storage(fleet, &held("sh -c 'exec 3<vm1.qcow2 4<>neighbour.img && sleep 60'"))?;
-            on_storage(fleet, "rm neighbour.img")?;
+            on_storage(
+                fleet,
+                &held("sh -c 'exec 3<vm1.qcow2 4<>neighbour.img && rm neighbour.img && sleep 60'"),
+            )?;
             on_storage(fleet, &maps("vm1.qcow2", READ))?;
             let export = ssh_config().with_file_name("export");
             on_this_machine(&held(&format!("sh -c 'exec 3<{}/vm1.qcow2 && sleep 60'", export.display())))?;

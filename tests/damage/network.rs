@@ -139,11 +139,16 @@ pub const DAMAGES: &[Damage] = &[
         name: "damage::new_connections_dropped_after_arrival",
         when: vm1_is_away,
         at_once: true,
-        cause: |fleet| on_host(&fleet.hosts.target, &filter(fleet, &format!("{SYN} drop"))),
+        // The look after the arrival may come before the filter; the one after the way home does not.
+        cause: |fleet| {
+            let drop = format!("ip daddr {} {SYN} drop", fleet.guests[0].address);
+            let on = |host| on_host(host, &chain(&format!("'{drop}'")));
+            fleet.hosts.both().into_iter().try_for_each(on)
+        },
         breaks_ground: true,
         finds: &[
-            finding(&connection::ABOUT, "vm1", "an answer of vm1 to a new TCP connection"),
-            finding(&leftovers::ABOUT, HOSTS, "packet filter: table bridge selftest"),
+            finding(&connection::ABOUT, "vm1", "an answer of vm1 to a new TCP connection").repeated(),
+            finding(&leftovers::ABOUT, HOSTS, "packet filter: table bridge selftest").repeated(),
         ],
         ..TO_VM1
     },
@@ -262,11 +267,16 @@ fn throttled(fleet: &Fleet, times: u32) -> Result<()> {
 
 /// A script that drops frames to vm1 by a rule of nft.
 fn filter(fleet: &Fleet, rule: &str) -> String {
+    let chain = chain(&format!("oifname $tap '{rule}'"));
+    format!("tap=$(ip -o link | grep -i {} | cut -d: -f2) && {chain}", tap_mac(fleet))
+}
+
+/// A script that makes a chain of nft for forwarded frames, with one rule.
+fn chain(rule: &str) -> String {
     format!(
-        "tap=$(ip -o link | grep -i {} | cut -d: -f2) && nft add table bridge selftest && \
+        "nft add table bridge selftest && \
          nft add chain bridge selftest out '{{ type filter hook forward priority 0; }}' && \
-         nft add rule bridge selftest out oifname $tap '{rule}'",
-        tap_mac(fleet)
+         nft add rule bridge selftest out {rule}"
     )
 }
 
