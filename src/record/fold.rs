@@ -255,15 +255,7 @@ mod tests {
     }
 
     fn found(check: &str) -> Event {
-        Event::CheckFailed(Finding {
-            check: check.into(),
-            guest: None,
-            round: None,
-            direction: None,
-            expected: "e".into(),
-            seen: "s".into(),
-            try_next: None,
-        })
+        Event::CheckFailed(Finding::in_a_test(check))
     }
 
     /// The checks of the findings of each outcome.

@@ -17,6 +17,7 @@ mod line;
 mod lost;
 mod median;
 mod merge;
+mod named;
 mod numbers;
 mod outcome;
 mod outcomes;

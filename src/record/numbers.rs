@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::named::named;
+
 /// The numbers of a scenario, with units in their names. A number that was not measured is absent.
 ///
 /// A new number is a field here, set where it is measured: the record, JUnit and the HTML report show every field.
@@ -107,10 +109,7 @@ impl Numbers {
 
     /// All numbers that exist, by name.
     pub fn named(&self) -> Vec<(String, Value)> {
-        match serde_json::to_value(self) {
-            Ok(Value::Object(fields)) => fields.into_iter().collect(),
-            _ => Vec::new(),
-        }
+        named(self)
     }
 
     /// A time in the numbers' form: seconds to the millisecond.

@@ -40,6 +40,22 @@ pub struct Finding {
     pub try_next: Option<String>,
 }
 
+#[cfg(test)]
+impl Finding {
+    /// A finding of that check about the whole fleet.
+    pub fn in_a_test(check: &str) -> Finding {
+        Finding {
+            check: check.into(),
+            guest: None,
+            round: None,
+            direction: None,
+            expected: "e".into(),
+            seen: "s".into(),
+            try_next: None,
+        }
+    }
+}
+
 impl Finding {
     /// The first line of the finding's `Display`: `reboot: guest vm2, round 1, source to target`.
     pub fn headline(&self) -> String {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::named::named;
 use crate::scenario::Profile;
 
 /// Makes the type of fields that may be absent: a reader of records of other versions finds some and lacks others.
@@ -76,10 +77,7 @@ recorded! {
 impl RecordedProfile {
     /// The values that are there, by name.
     pub fn named(&self) -> Vec<(String, Value)> {
-        match serde_json::to_value(self) {
-            Ok(Value::Object(fields)) => fields.into_iter().collect(),
-            _ => Vec::new(),
-        }
+        named(self)
     }
 }
 

@@ -152,17 +152,7 @@ mod tests {
         let record = Record::create(folder.path(), RunHeader::default()).unwrap();
         let sample = || Event::JobSample { guest: "vm1".into(), stats: Stats::default() };
         let finished = || Event::ScenarioFinished(Outcome::new("a", Verdict::Passed, SystemTime::now()));
-        let found = || {
-            Event::CheckFailed(Finding {
-                check: "memory".into(),
-                guest: None,
-                round: None,
-                direction: None,
-                expected: "e".into(),
-                seen: "s".into(),
-                try_next: None,
-            })
-        };
+        let found = || Event::CheckFailed(Finding::in_a_test("memory"));
         // Of the first scenario the first play does not count.
         let plays = [started(), found(), sample(), started(), sample(), found(), finished()];
         for event in plays.into_iter().chain([started(), sample(), finished(), started(), sample()]) {

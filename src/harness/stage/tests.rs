@@ -421,13 +421,9 @@ fn a_play_that_was_abandoned_proves_nothing_later() {
 /// A check that failed.
 fn found(check: &str) -> Event {
     Event::CheckFailed(Finding {
-        check: check.into(),
-        guest: None,
-        round: None,
-        direction: None,
         expected: "whole".into(),
         seen: "spoilt".into(),
-        try_next: None,
+        ..Finding::in_a_test(check)
     })
 }
 

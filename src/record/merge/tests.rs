@@ -180,17 +180,7 @@ fn a_part_that_was_cut_off_is_said_and_its_scenario_gets_a_result() {
 
 #[test]
 fn each_play_keeps_its_findings() {
-    let found = |check: &str| {
-        Event::CheckFailed(Finding {
-            check: check.into(),
-            guest: None,
-            round: None,
-            direction: None,
-            expected: "e".into(),
-            seen: "s".into(),
-            try_next: None,
-        })
-    };
+    let found = |check: &str| Event::CheckFailed(Finding::in_a_test(check));
     let written = Written::new();
     let whole = [started("a"), found("missed"), started("a"), found("one"), finished("a", Verdict::Failed)];
     let whole: Vec<_> = (1..).zip(whole).collect();
