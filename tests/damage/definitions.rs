@@ -73,7 +73,7 @@ pub const DAMAGES: &[Damage] = &[
 const THREE_VCPUS: &str = "virsh dumpxml --inactive vm1 | sed 's,<vcpu.*</vcpu>,<vcpu>3</vcpu>,' > /run/wrong.xml && \
                            virsh define /run/wrong.xml && rm /run/wrong.xml";
 
-/// A difference in the definition of vm1, which the check sees after a step and again at the end.
+/// A difference in the definition of vm1, which the check sees after a step and at the end.
 const fn defined(words: &'static str) -> ExpectedFinding {
-    finding(&definition::ABOUT, "vm1", words).repeated()
+    finding(&definition::ABOUT, "vm1", words).times(2)
 }

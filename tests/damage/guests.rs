@@ -11,11 +11,11 @@ use multivm::libvirt::Migration;
 use multivm::record::{DomainEvent, Event};
 use multivm::remote::protocol::WitnessQuestion;
 use multivm::scenario::{AtTimeout, Bytes, Direction, Side};
-use multivm_fixtures::selftest::{Damage, end_witness, finding, may_find};
+use multivm_fixtures::selftest::{Damage, end_witness, finding};
 
 use crate::shared::{
-    LIMIT, LOAD_UNANSWERED, MISSED_TWICE, NOT_RECOVERED, TO_VM1, WITNESS_UNHEARD, impatient, in_guest,
-    on_host, quick_to_recover, vm1,
+    LIMIT, LOAD_UNANSWERED, LOOK_UNANSWERED, NO_NEW_CONNECTION, NOT_RECOVERED, PROBES_UNANSWERED, TO_VM1,
+    WITNESS_UNHEARD, impatient, in_guest, on_both, on_host, quick_to_recover, vm1,
 };
 
 pub const DAMAGES: &[Damage] = &[
@@ -26,17 +26,18 @@ pub const DAMAGES: &[Damage] = &[
             guest.known_on(&fleet.hosts.target)?.reset().attempting(|| format!("reset {}", guest.name))
         },
         finds: &[
-            finding(&reboot::ABOUT, "vm1", "reset on target").repeated(),
-            may_find(&reboot::ABOUT, "vm1", "it may have booted by the next look").saying(&["boot id "]),
-            NOT_RECOVERED,
-            may_find(&reachable::ABOUT, "vm1", "it may have booted by the next look"),
-            MISSED_TWICE,
-            may_find(&kernel_log::ABOUT, "vm1", "firmware that starts anew prints on the console").repeated(),
-            may_find(&load::ABOUT, "vm1", "its load is gone with the boot").repeated(),
-            may_find(&connection::ABOUT, "vm1", "it may answer again by the last look"),
-            may_find(&memory::ABOUT, "vm1", "its witness is gone with the boot")
-                .saying(&["not known: "])
-                .repeated(),
+            finding(&reboot::ABOUT, "vm1", "reset on target"),
+            finding(&reboot::ABOUT, "vm1", "boot id ").perhaps(IS_BACK),
+            finding(&connection::ABOUT, "vm1", "lost: ").perhaps(IS_BACK),
+            LOOK_UNANSWERED.perhaps(BOOTS),
+            PROBES_UNANSWERED.perhaps(BOOTS),
+            NOT_RECOVERED.perhaps(BOOTS),
+            NO_NEW_CONNECTION,
+            finding(&load::ABOUT, "vm1", "; then: 0 processes ")
+                .up_to(3)
+                .perhaps("its load is gone with the boot, if it answers again"),
+            LOAD_UNANSWERED,
+            WITNESS_UNHEARD,
         ],
         ..TO_VM1
     },
@@ -49,10 +50,13 @@ pub const DAMAGES: &[Damage] = &[
                 .map(drop)
         },
         finds: &[
-            NOT_RECOVERED,
-            finding(&kernel_log::ABOUT, "vm1", "sysrq triggered crash").repeated(),
-            finding(&reachable::ABOUT, "vm1", ""),
-            MISSED_TWICE,
+            // At once, and when a look finds it silent.
+            finding(&kernel_log::ABOUT, "vm1", "its kernel panicked on ").saying(&["sysrq triggered crash"]),
+            finding(&kernel_log::ABOUT, "vm1", "Kernel panic - not syncing: sysrq triggered crash"),
+            LOOK_UNANSWERED,
+            PROBES_UNANSWERED.perhaps(KNOWN_AT_ONCE),
+            NOT_RECOVERED.perhaps(KNOWN_AT_ONCE),
+            NO_NEW_CONNECTION,
             LOAD_UNANSWERED,
             WITNESS_UNHEARD,
         ],
@@ -103,9 +107,9 @@ pub const DAMAGES: &[Damage] = &[
             // Wherever it is by then.
             finding(&booting::ABOUT, "vm1", "its kernel panicked on "),
             finding(&kernel_log::ABOUT, "vm1", "its kernel panicked on "),
-            NOT_RECOVERED,
-            may_find(&reachable::ABOUT, "vm1", "it is silent for as long as the scenario goes on"),
-            may_find(&definition::ABOUT, "vm1", "it is defined otherwise than it was made"),
+            PROBES_UNANSWERED.perhaps("the scenario may end before it should have booted"),
+            finding(&definition::ABOUT, "vm1", "rdinit=/none")
+                .perhaps("it takes that definition along when it arrives"),
         ],
         ..TO_VM1
     },
@@ -120,11 +124,8 @@ pub const DAMAGES: &[Damage] = &[
         finds: &[
             finding(&reboot::ABOUT, "vm1", "resets"),
             // Seen with QEMU 10.0 in one of three: its processor runs through zeros at f000, where the firmware should be.
-            may_find(
-                &booting::ABOUT,
-                "vm1",
-                "QEMU may lose the firmware of a guest that is reset in mid-migration",
-            ),
+            finding(&booting::ABOUT, "vm1", "vm1 to boot: ")
+                .perhaps("QEMU may lose the firmware of a guest that is reset in mid-migration"),
         ],
         ..TO_VM1
     },
@@ -135,8 +136,10 @@ pub const DAMAGES: &[Damage] = &[
         finds: &[
             finding(&booting::ABOUT, "load1", "load1"),
             // Whichever of them moves when the load guest is missed: the scenario ends there.
-            may_find(&booting::ABOUT, "vm1", "the load guest may be missed before its move is over"),
-            may_find(&booting::ABOUT, "vm2", "it goes when the load guest is missed, if vm1 has arrived"),
+            finding(&booting::ABOUT, "vm1", "load1: ")
+                .perhaps("the load guest may be missed before its move is over"),
+            finding(&booting::ABOUT, "vm2", "load1: ")
+                .perhaps("it goes when the load guest is missed, if vm1 has arrived"),
         ],
         ..TO_VM1
     },
@@ -177,9 +180,9 @@ pub const DAMAGES: &[Damage] = &[
         cause: |fleet| on_host(&fleet.hosts.source, "sleep 1; pkill -KILL -f guest=vm1"),
         finds: &[
             finding(&qemu::ABOUT, "vm1", " on source at "),
-            finding(&recovery::ABOUT, "vm1", "silent for "),
-            finding(&reachable::ABOUT, "vm1", ""),
-            MISSED_TWICE,
+            NOT_RECOVERED,
+            PROBES_UNANSWERED,
+            LOOK_UNANSWERED,
             LOAD_UNANSWERED,
             WITNESS_UNHEARD,
         ],
@@ -193,9 +196,10 @@ pub const DAMAGES: &[Damage] = &[
         },
         finds: &[
             finding(&placement::ABOUT, "vm1", "active but not running on target"),
-            finding(&reachable::ABOUT, "vm1", ""),
-            MISSED_TWICE,
+            PROBES_UNANSWERED,
+            LOOK_UNANSWERED,
             NOT_RECOVERED,
+            NO_NEW_CONNECTION,
             LOAD_UNANSWERED,
             WITNESS_UNHEARD,
         ],
@@ -211,15 +215,19 @@ pub const DAMAGES: &[Damage] = &[
         finds: &[
             finding(&copies::ABOUT, "vm1", "running on both hosts"),
             finding(&placement::ABOUT, "vm1", "running on source, running on target"),
-            NOT_RECOVERED,
             finding(&writers::ABOUT, "vm1", "both hosts' QEMU have it open"),
-            may_find(&disk::ABOUT, "vm1", "two copies write to one disk").repeated(),
-            may_find(&kernel_log::ABOUT, "vm1", "two copies write to one disk").repeated(),
-            may_find(&reachable::ABOUT, "vm1", "two guests have one address").repeated(),
-            may_find(&connection::ABOUT, "vm1", "two guests have one address"),
-            may_find(&load::ABOUT, "vm1", "two guests have one address").repeated(),
-            may_find(&reboot::ABOUT, "vm1", "two guests have one address").repeated(),
-            may_find(&memory::ABOUT, "vm1", "two guests have one address").repeated(),
+            finding(&disk::ABOUT, "vm1", " bad records:").each_move().perhaps(ONE_DISK),
+            finding(&disk::ABOUT, "vm1", " writes failed; ").each_move().perhaps(ONE_DISK),
+            finding(&kernel_log::ABOUT, "vm1", "I/O error").each_move().perhaps(ONE_DISK),
+            PROBES_UNANSWERED.perhaps(ONE_ADDRESS),
+            LOOK_UNANSWERED.perhaps(ONE_ADDRESS),
+            NOT_RECOVERED.perhaps(ONE_ADDRESS),
+            finding(&connection::ABOUT, "vm1", "lost: ").perhaps(ONE_ADDRESS),
+            NO_NEW_CONNECTION.perhaps(ONE_ADDRESS),
+            finding(&reboot::ABOUT, "vm1", "boot id ").each_move().perhaps(ONE_ADDRESS),
+            finding(&load::ABOUT, "vm1", "; then: 0 processes ").up_to(3).perhaps(ONE_ADDRESS),
+            LOAD_UNANSWERED.perhaps(ONE_ADDRESS),
+            WITNESS_UNHEARD.perhaps(ONE_ADDRESS),
         ],
         ..TO_VM1
     },
@@ -228,13 +236,13 @@ pub const DAMAGES: &[Damage] = &[
         slow: true,
         breaks_ground: true,
         cause: |fleet| end_witness(vm1(fleet)),
-        finds: &[finding(&memory::ABOUT, "vm1", "cannot ask the witness").repeated()],
+        finds: &[finding(&memory::ABOUT, "vm1", "cannot ask the witness").each_move()],
         ..TO_VM1
     },
     Damage {
         name: "damage::guest_clock_moved",
         cause: |fleet| in_guest(fleet, "date -s @$(($(date +%s) + 3600))").map(drop),
-        finds: &[finding(&clock::ABOUT, "vm1", "moved by +3").repeated()],
+        finds: &[finding(&clock::ABOUT, "vm1", "moved by +3").each_move()],
         ..TO_VM1
     },
     Damage {
@@ -254,7 +262,7 @@ pub const DAMAGES: &[Damage] = &[
         },
         finds: &[
             finding(&placement::ABOUT, "vm2", "running on source, not active on target"),
-            may_find(&writers::ABOUT, "vm2", "a migration that nobody here ordered"),
+            on_both("vm2").perhaps("a migration that nobody here ordered"),
         ],
         ..TO_VM1
     },
@@ -297,20 +305,28 @@ pub const DAMAGES: &[Damage] = &[
         cause: |fleet| on_host(&fleet.hosts.target, "pkill -ABRT -f guest=vm1"),
         finds: &[
             finding(&qemu::ABOUT, "vm1", " on target at "),
-            finding(&reachable::ABOUT, "vm1", ""),
-            MISSED_TWICE,
+            finding(&placement::ABOUT, "vm1", "not active on source, not active on target"),
+            PROBES_UNANSWERED,
+            LOOK_UNANSWERED,
             NOT_RECOVERED,
-            may_find(
-                &placement::ABOUT,
-                "vm1",
-                "vm2 may arrive before it is missed, and the step be looked at",
-            ),
+            NO_NEW_CONNECTION,
             LOAD_UNANSWERED,
             WITNESS_UNHEARD,
         ],
         ..TO_VM1
     },
 ];
+
+/// Why a guest that boots may answer again, or not.
+const IS_BACK: &str = "it may have booted by the last look";
+const BOOTS: &str = "it may take long to boot";
+
+/// Why a guest whose kernel has panicked may not be missed.
+const KNOWN_AT_ONCE: &str = "its panic may end the scenario before it was silent for too long";
+
+/// What two copies of a guest share.
+const ONE_DISK: &str = "two copies write to one disk";
+const ONE_ADDRESS: &str = "two guests have one address";
 
 fn parse_hex(text: &str) -> Result<u64> {
     u64::from_str_radix(text.trim_start_matches("0x"), 16).attempting(|| format!("read the address {text:?}"))

@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use multivm::check::{
-    clock, connection, copies, disk, kernel_log, leftovers, live, load, memory, migration, placement,
-    reachable, writers,
+    clock, connection, copies, kernel_log, leftovers, load, memory, migration, placement, reachable,
 };
 use multivm::record::{DomainEvent, Event};
 use multivm::scenario::{Bytes, Profile};
 use multivm_fixtures::selftest::{
-    Damage, ExpectedFinding, HOSTS, end_host, end_nfs_server, finding, halt_host, may_find,
+    Damage, ExpectedFinding, HOSTS, end_host, end_nfs_server, finding, halt_host,
 };
 
 use crate::shared::{
-    COPIES_UNKNOWN, LIMIT, LOAD_UNANSWERED, MISSED_TWICE, NOT_RECOVERED, TO_VM1, VM1_UNDEFINED,
-    VM2_UNDEFINED, WITNESS_UNHEARD, checks_have_ended, impatient, in_guest, on_host,
+    COPIES_UNKNOWN, ENDS_SOON, LIMIT, LOAD_UNANSWERED, LOOK_UNANSWERED, NO_NEW_CONNECTION, NOT_RECOVERED,
+    PROBES_UNANSWERED, TO_VM1, VM1_UNDEFINED, VM2_UNDEFINED, WITNESS_UNHEARD, WRITERS_UNKNOWN,
+    checks_have_ended, impatient, in_guest, on_both, on_host,
 };
 
 pub const DAMAGES: &[Damage] = &[
@@ -24,13 +24,15 @@ pub const DAMAGES: &[Damage] = &[
         profile: short_of_time,
         cause: |fleet| on_host(&fleet.hosts.target, "pkill -STOP libvirtd"),
         finds: &[
-            finding(&migration::ABOUT, "vm2", ""),
-            may_find(&placement::ABOUT, "vm1", "the host does not answer").repeated(),
-            may_find(&placement::ABOUT, "vm2", "the host does not answer").repeated(),
+            // Perhaps before it is ordered.
+            finding(&migration::ABOUT, "vm2", "timeout: not complete after ")
+                .or("on target: no answer within "),
+            finding(&placement::ABOUT, "vm1", "cannot ask target which guests run"),
+            finding(&placement::ABOUT, "vm2", "cannot ask target which guests run"),
             VM1_UNDEFINED,
             VM2_UNDEFINED,
             COPIES_UNKNOWN,
-            may_find(&writers::ABOUT, "vm2", "the QEMU that was to receive it stays, and has its image open"),
+            on_both("vm2"),
         ],
         ..TO_SLOW
     },
@@ -41,11 +43,13 @@ pub const DAMAGES: &[Damage] = &[
         cause: |_| halt_host("target"),
         finds: &[
             finding(&copies::ABOUT, HOSTS, "list domains on target: no answer"),
-            may_find(&placement::ABOUT, "vm1", "its libvirtd waits for a QEMU that has ended").repeated(),
-            may_find(&placement::ABOUT, "vm2", "its libvirtd waits for a QEMU that has ended").repeated(),
-            VM1_UNDEFINED,
-            VM2_UNDEFINED,
-            may_find(&leftovers::ABOUT, HOSTS, "what has ended is still there").repeated(),
+            finding(&placement::ABOUT, "vm1", "cannot ask target which guests run").perhaps(WAITS_FOR_INIT),
+            finding(&placement::ABOUT, "vm2", "cannot ask target which guests run").perhaps(WAITS_FOR_INIT),
+            VM1_UNDEFINED.perhaps(WAITS_FOR_INIT),
+            VM2_UNDEFINED.perhaps(WAITS_FOR_INIT),
+            finding(&leftovers::ABOUT, HOSTS, "on target: ")
+                .saying(&["process "])
+                .perhaps("what has ended is still there"),
         ],
         ..TO_SLOW
     },
@@ -99,13 +103,14 @@ pub const DAMAGES: &[Damage] = &[
         cause: |fleet| on_host(&fleet.hosts.target, "pkill -STOP -f guest=vm1,"),
         breaks_ground: true,
         finds: &[
-            finding(&reachable::ABOUT, "vm1", ""),
-            MISSED_TWICE,
-            NOT_RECOVERED,
-            may_find(&migration::ABOUT, "vm1", "it cannot go back"),
-            may_find(&placement::ABOUT, "vm1", "its QEMU does not answer libvirt").repeated(),
-            VM1_UNDEFINED,
-            COPIES_UNKNOWN,
+            PROBES_UNANSWERED,
+            LOOK_UNANSWERED,
+            NOT_RECOVERED.perhaps("its way back may begin before it is silent for long"),
+            finding(&migration::ABOUT, "vm1", "the maximum downtime of vm1"),
+            finding(&placement::ABOUT, "vm1", "cannot ask target which guests run").perhaps(NO_MONITOR),
+            VM1_UNDEFINED.perhaps(NO_MONITOR),
+            COPIES_UNKNOWN.perhaps(NO_MONITOR),
+            NO_NEW_CONNECTION,
             LOAD_UNANSWERED,
             WITNESS_UNHEARD,
         ],
@@ -117,19 +122,10 @@ pub const DAMAGES: &[Damage] = &[
         cause: |fleet| on_host(&fleet.hosts.target, "pkill -STOP multivm-agent"),
         finds: &[
             finding(&leftovers::ABOUT, HOSTS, "process multivm-agent (pid "),
-            may_find(
-                &kernel_log::ABOUT,
-                HOSTS,
-                "a look at the host may wait behind the question without an answer",
-            )
-            .repeated(),
-            may_find(&writers::ABOUT, HOSTS, "the scenario may end before the watch was blind for too long"),
-            may_find(
-                &leftovers::ABOUT,
-                HOSTS,
-                "what hangs stays beside the program that answers in its place",
-            ),
-            may_find(&load::ABOUT, "vm1", "a question may wait behind one without an answer").repeated(),
+            finding(&kernel_log::ABOUT, HOSTS, "cannot ask our program on target")
+                .up_to(2)
+                .perhaps("a look at the host may wait behind the question without an answer"),
+            WRITERS_UNKNOWN.perhaps(ENDS_SOON),
         ],
         ..TO_SLOW
     },
@@ -138,9 +134,12 @@ pub const DAMAGES: &[Damage] = &[
         breaks_ground: true,
         cause: |fleet| in_guest(fleet, "killall -STOP multivm-witness").map(drop),
         finds: &[
-            finding(&memory::ABOUT, "vm1", "cannot ask `witness").repeated(),
-            may_find(&load::ABOUT, "vm1", "a question waits behind one without an answer").repeated(),
-            may_find(&connection::ABOUT, "vm1", "a question waits behind one without an answer"),
+            finding(&memory::ABOUT, "vm1", "cannot ask `witness").each_move(),
+            // The question is asked again over another connection.
+            finding(&connection::ABOUT, "vm1", "lost: "),
+            finding(&load::ABOUT, "vm1", "another question is under way")
+                .up_to(3)
+                .perhaps("a question waits behind one without an answer"),
         ],
         ..TO_SLOW
     },
@@ -175,32 +174,51 @@ const TO_STORAGE: Damage = Damage {
     ..TO_SLOW
 };
 
-const fn waits(about: &'static multivm::check::About, guest: &'static str) -> ExpectedFinding {
-    may_find(about, guest, "a guest waits for its disk").repeated()
+/// Why a libvirtd may not answer.
+const WAITS_FOR_INIT: &str = "its libvirtd waits for a QEMU that has ended";
+const NO_MONITOR: &str = "its QEMU does not answer libvirt";
+
+/// Why a guest without a disk may not answer, or not in time.
+const NO_DISK: &str = "a guest waits for its disk";
+
+const fn waits(
+    about: &'static multivm::check::About,
+    guest: &'static str,
+    words: &'static str,
+) -> ExpectedFinding {
+    finding(about, guest, words).perhaps(NO_DISK)
+}
+
+const fn left_by_migration(words: &'static str) -> ExpectedFinding {
+    finding(&placement::ABOUT, "vm1", words).perhaps("a migration that hangs may leave it anywhere")
 }
 
 /// Guests wait for their disks until somebody asks them, which may be soon or late.
 const DISK_HANGS: &[ExpectedFinding] = &[
-    finding(&migration::ABOUT, "vm1", ""),
-    VM1_UNDEFINED,
-    VM2_UNDEFINED,
-    NOT_RECOVERED,
-    may_find(&placement::ABOUT, "vm1", "a migration that hangs may leave it anywhere"),
-    may_find(&copies::ABOUT, HOSTS, "libvirt may answer nothing about a guest that hangs"),
-    may_find(&writers::ABOUT, "vm1", "the QEMU that was to receive it may stay, and have its image open"),
-    waits(&writers::ABOUT, HOSTS),
-    waits(&clock::ABOUT, "vm1"),
-    waits(&reachable::ABOUT, "vm1"),
-    waits(&connection::ABOUT, "vm1"),
-    waits(&kernel_log::ABOUT, "vm1"),
-    waits(&live::ABOUT, "vm1"),
-    waits(&disk::ABOUT, "vm1"),
-    waits(&memory::ABOUT, "vm1"),
-    waits(&load::ABOUT, "vm1"),
-    waits(&reachable::ABOUT, "vm2"),
-    waits(&connection::ABOUT, "vm2"),
-    waits(&kernel_log::ABOUT, "vm2"),
-    waits(&disk::ABOUT, "vm2"),
-    waits(&memory::ABOUT, "vm2"),
-    waits(&load::ABOUT, "vm2"),
+    finding(&migration::ABOUT, "vm1", "timeout: not complete after "),
+    left_by_migration("active but not running on source"),
+    left_by_migration("active but not running on target"),
+    left_by_migration("cannot ask source which guests run"),
+    VM1_UNDEFINED.perhaps(NO_DISK),
+    VM2_UNDEFINED.perhaps(NO_DISK),
+    COPIES_UNKNOWN.perhaps("libvirt may answer nothing about a guest that hangs"),
+    on_both("vm1"),
+    WRITERS_UNKNOWN.perhaps(NO_DISK),
+    waits(&clock::ABOUT, "vm1", "moved by -"),
+    waits(&reachable::ABOUT, "vm1", "longest gap "),
+    waits(&reachable::ABOUT, "vm1", "cannot "),
+    waits(&connection::ABOUT, "vm1", "lost: "),
+    waits(&connection::ABOUT, "vm1", "an answer of vm1 to a new TCP connection"),
+    waits(&kernel_log::ABOUT, "vm1", "hung task"),
+    waits(&kernel_log::ABOUT, "vm1", "I/O error"),
+    waits(&memory::ABOUT, "vm1", "not known: "),
+    waits(&load::ABOUT, "vm1", "not known: "),
+    waits(&reachable::ABOUT, "vm2", "longest gap "),
+    waits(&reachable::ABOUT, "vm2", "cannot "),
+    waits(&connection::ABOUT, "vm2", "lost: "),
+    waits(&connection::ABOUT, "vm2", "an answer of vm2 to a new TCP connection"),
+    waits(&kernel_log::ABOUT, "vm2", "hung task"),
+    waits(&kernel_log::ABOUT, "vm2", "I/O error"),
+    waits(&memory::ABOUT, "vm2", "not known: "),
+    waits(&load::ABOUT, "vm2", "not known: "),
 ];

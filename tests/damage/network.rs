@@ -7,11 +7,11 @@ use multivm::failure::Result;
 use multivm::guest::Fleet;
 use multivm::record::Event;
 use multivm::scenario::{Direction, Profile};
-use multivm_fixtures::selftest::{Damage, HOSTS, finding, may_find};
+use multivm_fixtures::selftest::{Damage, HOSTS, finding};
 
 use crate::shared::{
-    LOAD_UNANSWERED, MISSED_TWICE, NOT_RECOVERED, TO_VM1, WITNESS_UNHEARD, impatient, in_guest, on_host,
-    on_storage, quick_to_recover, vm1, vm1_is_away,
+    LOAD_UNANSWERED, LOOK_UNANSWERED, NO_NEW_CONNECTION, NOT_RECOVERED, PROBES_UNANSWERED, TO_VM1,
+    WITNESS_UNHEARD, impatient, in_guest, on_host, on_storage, quick_to_recover, vm1, vm1_is_away,
 };
 
 /// A disk of two writes a second where vm1 has arrived.
@@ -52,14 +52,13 @@ pub const DAMAGES: &[Damage] = &[
         slow: true,
         cause: link_down,
         finds: &[
-            finding(&reachable::ABOUT, "vm1", "longest gap"),
-            MISSED_TWICE,
-            NOT_RECOVERED,
-            may_find(
-                &connection::ABOUT,
-                "vm1",
-                "a question that is under way when the guest goes down has no answer",
-            ),
+            PROBES_UNANSWERED,
+            LOOK_UNANSWERED.perhaps("a look waits about as long as the link is down"),
+            // It moves home meanwhile.
+            NOT_RECOVERED.each_move(),
+            finding(&connection::ABOUT, "vm1", "lost: ")
+                .perhaps("a question that is under way when the guest goes down has no answer"),
+            NO_NEW_CONNECTION,
             LOAD_UNANSWERED,
             WITNESS_UNHEARD,
         ],
@@ -147,8 +146,9 @@ pub const DAMAGES: &[Damage] = &[
         },
         breaks_ground: true,
         finds: &[
-            finding(&connection::ABOUT, "vm1", "an answer of vm1 to a new TCP connection").repeated(),
-            finding(&leftovers::ABOUT, HOSTS, "packet filter: table bridge selftest").repeated(),
+            finding(&connection::ABOUT, "vm1", "an answer of vm1 to a new TCP connection").each_move(),
+            finding(&leftovers::ABOUT, HOSTS, "on source: packet filter: table bridge selftest"),
+            finding(&leftovers::ABOUT, HOSTS, "on target: packet filter: table bridge selftest"),
         ],
         ..TO_VM1
     },

@@ -3,13 +3,13 @@
 use std::process::Command;
 use std::time::Duration;
 
-use multivm::check::{copies, definition, load, memory, qemu, reachable, recovery};
+use multivm::check::{connection, copies, definition, load, memory, qemu, reachable, recovery, writers};
 use multivm::failure::{Attempt, Failure, Result};
 use multivm::guest::{Fleet, Guest};
 use multivm::host::Host;
 use multivm::record::Event;
 use multivm::scenario::{Direction, Profile};
-use multivm_fixtures::selftest::{Damage, ExpectedFinding, HOSTS, may_find, unhook};
+use multivm_fixtures::selftest::{Damage, ExpectedFinding, HOSTS, finding, unhook};
 
 /// What most of them have in common: it happens to the first guest, which is on the target, when the second one goes.
 pub const TO_VM1: Damage = Damage {
@@ -36,41 +36,55 @@ pub const TO_ALL: Damage = Damage {
     ..TO_VM1
 };
 
-/// vm1 is down, and the probes miss it as well as a look into it: two findings, whichever of them comes first.
-pub const MISSED_TWICE: ExpectedFinding =
-    may_find(&reachable::ABOUT, "vm1", "the probes and a look may miss it, or one of them");
+/// vm1 is down for longer than it may be silent.
+pub const PROBES_UNANSWERED: ExpectedFinding = finding(&reachable::ABOUT, "vm1", "longest gap ");
 
-/// Questions about the load of vm1 while it is down.
-pub const LOAD_UNANSWERED: ExpectedFinding =
-    may_find(&load::ABOUT, "vm1", "a question that is under way when the guest goes down has no answer")
-        .saying(&["not known: "])
-        .repeated();
+/// vm1 is down for as long as a look into it waits. Nobody looks a second time.
+pub const LOOK_UNANSWERED: ExpectedFinding = finding(&reachable::ABOUT, "vm1", "cannot ");
+
+/// vm1 is down from its arrival on the target to the end.
+pub const NOT_RECOVERED: ExpectedFinding = finding(&recovery::ABOUT, "vm1", "silent for ");
+
+/// Questions about the load of vm1 while it is down. A question without an answer is in the windows of two moves, and another one may
+/// follow.
+pub const LOAD_UNANSWERED: ExpectedFinding = finding(&load::ABOUT, "vm1", "not known: ")
+    .up_to(3)
+    .perhaps("a question that is under way when the guest goes down has no answer");
 
 /// Looks into vm1 that are under way when it goes down.
-pub const WITNESS_UNHEARD: ExpectedFinding =
-    may_find(&memory::ABOUT, "vm1", "a look that is under way when the guest goes down hears no witness")
-        .saying(&["not known: "])
-        .repeated();
+pub const WITNESS_UNHEARD: ExpectedFinding = finding(&memory::ABOUT, "vm1", "not known: ")
+    .each_move()
+    .perhaps("a look that is under way when the guest goes down hears no witness");
 
-/// vm1 goes down after its arrival, for as long as it takes to boot or to be missed: one finding for each of its stays.
-pub const NOT_RECOVERED: ExpectedFinding =
-    may_find(&recovery::ABOUT, "vm1", "it is silent after its arrival, as long as it takes to boot")
-        .saying(&["silent for "])
-        .repeated();
+/// Looks into vm1 that are under way when it goes down.
+pub const NO_NEW_CONNECTION: ExpectedFinding =
+    finding(&connection::ABOUT, "vm1", "an answer of vm1 to a new TCP connection")
+        .each_move()
+        .perhaps("a look that is under way when the guest goes down gets no connection");
 
-/// What a host defines that does not answer, asked after every step and at the end.
+/// Definitions on a host that does not answer, after a step and at the end.
 pub const VM1_UNDEFINED: ExpectedFinding = silent_about("vm1");
-pub const VM2_UNDEFINED: ExpectedFinding = silent_about("vm2");
+pub const VM2_UNDEFINED: ExpectedFinding =
+    silent_about("vm2").perhaps("its migration may fail when it has arrived, as both QEMUs say");
 
 const fn silent_about(guest: &'static str) -> ExpectedFinding {
-    may_find(&definition::ABOUT, guest, "a host that does not answer says nothing of what it defines")
-        .saying(&["not known: "])
-        .repeated()
+    finding(&definition::ABOUT, guest, "not known: ").times(2)
 }
 
 /// Which guests run on a host that does not answer.
-pub const COPIES_UNKNOWN: ExpectedFinding =
-    may_find(&copies::ABOUT, HOSTS, "the scenario may end before the watch was blind for too long");
+pub const COPIES_UNKNOWN: ExpectedFinding = finding(&copies::ABOUT, HOSTS, "not known for ");
+
+/// Who has images open on a machine that does not answer.
+pub const WRITERS_UNKNOWN: ExpectedFinding = finding(&writers::ABOUT, HOSTS, "not known for ");
+
+/// The reason why a watch of hosts may find nothing of a host that does not answer.
+pub const ENDS_SOON: &str = "the scenario may end before the watch was blind for too long";
+
+/// A receiving QEMU that stays when its migration has failed.
+pub const fn on_both(guest: &'static str) -> ExpectedFinding {
+    finding(&writers::ABOUT, guest, "both hosts' QEMU have it open")
+        .perhaps("the QEMU that was to receive it may stay, and have its image open")
+}
 
 /// How long one act of damage may take.
 pub const LIMIT: Duration = Duration::from_secs(30);
@@ -154,6 +168,8 @@ pub fn url(fleet: &Fleet, image: &str) -> String {
 /// Guests that are dead on purpose are not to be waited for as long as others.
 pub fn impatient(profile: &mut Profile) {
     profile.max_gap = Duration::from_secs(6);
+    // Also where few CPUs stretch it: a guest that is down has not recovered.
+    profile.max_recovery = profile.max_recovery.min(profile.max_gap);
     profile.boot_timeout = Duration::from_secs(40);
 }
 

@@ -4,7 +4,7 @@ use multivm::check::{disk, image, leftovers, placement, writers};
 use multivm::guest::Fleet;
 use multivm::record::Event;
 use multivm::stand::lab::ssh_config;
-use multivm_fixtures::selftest::{Damage, HOSTS, finding, may_find};
+use multivm_fixtures::selftest::{Damage, ExpectedFinding, HOSTS, finding};
 
 use crate::shared::{
     HELD, LIMIT, READ_AND_WRITTEN, TO_VM1, held, in_guest, maps, on_host, on_storage, on_this_machine, url,
@@ -30,10 +30,7 @@ pub const DAMAGES: &[Damage] = &[
             );
             fleet.storage.remote.check(&script, LIMIT).map(drop)
         },
-        finds: &[
-            finding(&disk::ABOUT, "vm1", "kind=torn"),
-            may_find(&writers::ABOUT, "vm1", "dd has the image open for a moment, which two looks may see"),
-        ],
+        finds: &[finding(&disk::ABOUT, "vm1", "kind=torn"), DD],
         ..TO_VM1
     },
     Damage {
@@ -60,10 +57,7 @@ pub const DAMAGES: &[Damage] = &[
             );
             on_storage(fleet, &script)
         },
-        finds: &[
-            finding(&image::ABOUT, "vm1", "1 corruptions"),
-            may_find(&writers::ABOUT, "vm1", "dd has the image open for a moment, which two looks may see"),
-        ],
+        finds: &[finding(&image::ABOUT, "vm1", "1 corruptions"), DD],
         ..TO_VM1
     },
     Damage {
@@ -137,23 +131,23 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::image_open_on_the_server",
-        cause: |fleet| on_storage(fleet, &held("sh -c 'exec 3<>vm1.qcow2 && sleep 60'")),
-        finds: &[finding(&writers::ABOUT, "vm1", " on storage has it").repeated()],
+        cause: |fleet| on_storage(fleet, &held("sh -c 'exec 3<>vm1.qcow2 && exec sleep 60'")),
+        finds: &[finding(&writers::ABOUT, "vm1", "sleep (pid ").saying(&[" on storage has it"])],
         ..TO_VM1
     },
     Damage {
         name: "damage::image_mapped_on_the_server",
         // And not open any more.
         cause: |fleet| on_storage(fleet, &maps("vm1.qcow2", READ_AND_WRITTEN)),
-        finds: &[finding(&writers::ABOUT, "vm1", "perl (pid ").repeated()],
+        finds: &[finding(&writers::ABOUT, "vm1", "perl (pid ")],
         ..TO_VM1
     },
     Damage {
         name: "damage::image_open_on_the_machine_under_the_server",
         cause: |fleet| {
-            on_this_machine(&held(&format!("sh -c 'exec 3<>{} && sleep 60'", image_of_vm1(fleet))))
+            on_this_machine(&held(&format!("sh -c 'exec 3<>{} && exec sleep 60'", image_of_vm1(fleet))))
         },
-        finds: &[finding(&writers::ABOUT, "vm1", " of the machine under it (pid ").repeated()],
+        finds: &[finding(&writers::ABOUT, "vm1", "sleep of the machine under it (pid ")],
         ..TO_VM1
     },
     Damage {
@@ -176,7 +170,7 @@ pub const DAMAGES: &[Damage] = &[
             let opens = "while :; do sh -c 'exec 3<>vm1.qcow2 && exec sleep 0.03'; done";
             on_storage(fleet, &held(&format!("sh -c \"{opens}\"")))
         },
-        finds: &[finding(&writers::ABOUT, "vm1", "sleep (pid ").repeated()],
+        finds: &[finding(&writers::ABOUT, "vm1", "sleep (pid ").up_to(MANY)],
         ..TO_VM1
     },
     Damage {
@@ -187,7 +181,7 @@ pub const DAMAGES: &[Damage] = &[
             let exported = format!("qemu-nbd -t -x vm -f raw -p 10999 {}", url(fleet, &vm1(fleet).image));
             on_storage(fleet, &held(&exported))
         },
-        finds: &[finding(&writers::ABOUT, "vm1", "qemu-nbd (pid ").repeated()],
+        finds: &[finding(&writers::ABOUT, "vm1", "qemu-nbd (pid ")],
         ..TO_VM1
     },
     Damage {
@@ -195,9 +189,9 @@ pub const DAMAGES: &[Damage] = &[
         slow: true,
         cause: |fleet| {
             let image = &fleet.storage.entry.base_image;
-            on_storage(fleet, &held(&format!("sh -c 'exec 3>>{image} && sleep 60'")))
+            on_storage(fleet, &held(&format!("sh -c 'exec 3>>{image} && exec sleep 60'")))
         },
-        finds: &[finding(&writers::ABOUT, HOSTS, " on storage has it").repeated()],
+        finds: &[finding(&writers::ABOUT, HOSTS, "sleep (pid ").saying(&[" on storage has it"])],
         ..TO_VM1
     },
     Damage {
@@ -211,6 +205,14 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
 ];
+
+/// A program that writes a byte of the image.
+const DD: ExpectedFinding = finding(&writers::ABOUT, "vm1", "dd (pid ")
+    .saying(&[" on storage has it"])
+    .perhaps("it has the image open for a moment, which two looks may see");
+
+/// Two processes a look, twice a second, for as long as somebody holds the image.
+const MANY: usize = 4 * HELD.as_secs() as usize;
 
 /// vm1's image by its path on the machine of which the storage server is a part.
 fn image_of_vm1(fleet: &Fleet) -> String {
