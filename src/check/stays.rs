@@ -9,10 +9,10 @@ use crate::plan::Leg;
 
 /// The stays of all guests so far.
 #[derive(Default)]
-pub struct Stays(HashMap<String, Moves>);
+pub struct Stays(HashMap<String, GuestStays>);
 
 #[derive(Default)]
-struct Moves {
+struct GuestStays {
     first: Option<Instant>,
     /// When it stopped on its first host, for its first move.
     first_left: Option<Instant>,

@@ -9,12 +9,12 @@ use crate::sys::parallel::locked;
 /// The deadline of what one scenario is at. A scenario that was abandoned may go on, and must touch nothing that is the next one's.
 #[derive(Default)]
 pub struct Due {
-    part: Mutex<Option<Part>>,
+    part: Mutex<Option<TimedPart>>,
     abandoned: Arc<AtomicBool>,
 }
 
 #[derive(Clone, Copy)]
-struct Part {
+struct TimedPart {
     what: &'static str,
     at: Instant,
 }
@@ -22,7 +22,7 @@ struct Part {
 impl Due {
     /// Does a part of the scenario, which should end within `limit`.
     pub fn within<T>(&self, what: &'static str, limit: Duration, work: impl FnOnce() -> T) -> T {
-        *locked(&self.part) = Some(Part { what, at: Instant::now() + limit });
+        *locked(&self.part) = Some(TimedPart { what, at: Instant::now() + limit });
         let done = work();
         *locked(&self.part) = None;
         done

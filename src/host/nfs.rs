@@ -10,12 +10,12 @@ use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::sys::resolve::resolve;
 
 /// A program of RPC and its version.
-type Program = (u32, u32);
+type RpcProgram = (u32, u32);
 
 /// RFC 1813, 3.3.0 and 5.2.0, and RFC 1833, 3: version 2 is the portmapper's.
-const NFS: Program = (100_003, 3);
-const MOUNT: Program = (100_005, 3);
-const PORTMAPPER: Program = (100_000, 2);
+const NFS: RpcProgram = (100_003, 3);
+const MOUNT: RpcProgram = (100_005, 3);
+const PORTMAPPER: RpcProgram = (100_000, 2);
 
 /// TCP port of NFS (RFC 7530, 3.1; version 3 servers use it, too).
 const NFS_PORT: u16 = 2049;
@@ -67,7 +67,7 @@ fn ping_by_name(server: &str, limit: Duration) -> Result<(), Cause> {
     ping_at(mount, MOUNT, deadline).map_err(|cause| cause.about(format!("its mount service, at port {port}")))
 }
 
-fn ping_at(server: SocketAddr, program: Program, deadline: Instant) -> Result<(), Cause> {
+fn ping_at(server: SocketAddr, program: RpcProgram, deadline: Instant) -> Result<(), Cause> {
     asked::<BEGIN>(server, &call(program, NULL, &[]), deadline).map(drop)
 }
 
@@ -107,7 +107,7 @@ fn asked<const WORDS: usize>(
 }
 
 /// The bytes of the call on TCP: the length of its record, then its words.
-fn call((program, version): Program, procedure: u32, arguments: &[u32]) -> Vec<u8> {
+fn call((program, version): RpcProgram, procedure: u32, arguments: &[u32]) -> Vec<u8> {
     let head = [CALL_ID, CALL, RPC_VERSION, program, version, procedure, NOTHING, NOTHING, NOTHING, NOTHING];
     let words = [&head, arguments].concat();
     let length = LAST_FRAGMENT | (words.len() * 4) as u32;

@@ -8,7 +8,7 @@ use std::time::{Instant, SystemTime};
 
 use super::{EventKind, HostEvent};
 
-pub(super) type Sink = Arc<dyn Fn(HostEvent) + Send + Sync>;
+pub(super) type EventSink = Arc<dyn Fn(HostEvent) + Send + Sync>;
 
 /// The subscriptions of one connection.
 pub(super) struct Hub {
@@ -26,7 +26,7 @@ pub(super) struct Registered {
 /// The data that libvirt hands to a callback: one `Arc` of it per registration.
 pub(super) struct Receiver {
     host: Arc<str>,
-    pub(super) sinks: Mutex<BTreeMap<u64, Sink>>,
+    pub(super) sinks: Mutex<BTreeMap<u64, EventSink>>,
 }
 
 impl Hub {
@@ -42,7 +42,7 @@ impl Receiver {
     pub fn receive(&self, domain: String, kind: EventKind) {
         let event =
             HostEvent { host: self.host.clone(), domain, at: Instant::now(), wall: SystemTime::now(), kind };
-        let sinks: Vec<Sink> = lock(&self.sinks).values().cloned().collect();
+        let sinks: Vec<EventSink> = lock(&self.sinks).values().cloned().collect();
         for sink in sinks {
             let event = event.clone();
             // A sink that panics must not keep the event from the others.

@@ -11,7 +11,7 @@ use std::{fmt, mem, ptr};
 use virt_sys as sys;
 
 use super::connection::Exchange;
-use super::hub::{Receiver, Registered, Sink, lock};
+use super::hub::{EventSink, Receiver, Registered, lock};
 use super::{Connection, Error, EventKind, HostEvent, JobStats, Result, params};
 
 /// A subscription to events, until it is dropped.
@@ -65,7 +65,7 @@ impl Connection {
     }
 }
 
-fn subscribe(asked: &Exchange, sink: Sink) -> Result<Subscription> {
+fn subscribe(asked: &Exchange, sink: EventSink) -> Result<Subscription> {
     let connection = asked.connection();
     let hub = connection.hub();
     let mut registered = lock(&hub.registered);

@@ -26,11 +26,11 @@ pub struct Burst {
 #[derive(Debug, Default)]
 pub struct Bursts {
     told: Vec<Burst>,
-    under_way: Option<Answers>,
+    under_way: Option<BurstAnswers>,
 }
 
 #[derive(Debug)]
-struct Answers {
+struct BurstAnswers {
     sequence: u16,
     sent: Instant,
     number: u32,
@@ -41,7 +41,7 @@ impl Bursts {
     /// Notes that a burst goes out now.
     pub fn sent(&mut self, sequence: u16, now: Instant) {
         self.give_up();
-        self.under_way = Some(Answers { sequence, sent: now, number: 0, first: now });
+        self.under_way = Some(BurstAnswers { sequence, sent: now, number: 0, first: now });
     }
 
     /// Takes the answer to one of its probes.

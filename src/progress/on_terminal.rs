@@ -23,7 +23,7 @@ const INTERVAL: Duration = Duration::from_millis(250);
 
 /// Draws the status of a run while it is shown. Dropping it ends the drawing.
 pub struct LiveStatus {
-    shared: Arc<Shared>,
+    shared: Arc<SharedStatus>,
     _observation: ObserverGuard,
     /// The drawing thread, until the status is dropped.
     drawing: Option<Watch<()>>,
@@ -31,10 +31,10 @@ pub struct LiveStatus {
 
 /// Removes the status from the terminal when it is dropped.
 pub struct Shown<'a> {
-    shared: &'a Shared,
+    shared: &'a SharedStatus,
 }
 
-struct Shared {
+struct SharedStatus {
     record: Record,
     live: Mutex<Live>,
     /// The names of the run's scenarios, in the order of play.
@@ -64,7 +64,7 @@ impl LiveStatus {
         }
         let mut live = Live::default();
         live.apply(&record.now(), &Event::RunStarted(header.clone()));
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(SharedStatus {
             record: record.clone(),
             live: Mutex::new(live),
             selected,
@@ -127,7 +127,7 @@ impl Drop for Shown<'_> {
     }
 }
 
-impl Shared {
+impl SharedStatus {
     fn now_ms(&self) -> f64 {
         self.record.t_ms(Instant::now())
     }

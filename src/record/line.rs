@@ -67,7 +67,7 @@ pub struct Parser {
 
 /// The version comes first and alone: nothing else of another format can be relied upon.
 #[derive(Deserialize)]
-struct Version {
+struct VersionField {
     v: Option<u32>,
 }
 
@@ -75,7 +75,7 @@ impl Parser {
     /// Parses the next line, once for the head and once for the event: serde's `flatten` would do it in one pass, and take
     /// the line and column out of the messages.
     pub fn parse(&mut self, line: &[u8]) -> Result<(Envelope, Event), BadLine> {
-        let Version { v } = serde_json::from_slice(line).map_err(BadLine::Json)?;
+        let VersionField { v } = serde_json::from_slice(line).map_err(BadLine::Json)?;
         if let Some(other) = v.filter(|v| *v != RECORD_VERSION) {
             return Err(BadLine::Version(other));
         }

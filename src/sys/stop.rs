@@ -7,10 +7,10 @@ use crate::sys::parallel::locked;
 
 /// Shared flag, set when the run is interrupted or a watched operation has ended. Clones share one state.
 #[derive(Debug, Clone, Default)]
-pub struct StopFlag(Arc<State>);
+pub struct StopFlag(Arc<StopState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct StopState {
     set: Mutex<bool>,
     changed: Condvar,
 }

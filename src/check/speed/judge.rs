@@ -15,7 +15,7 @@ use crate::sys::words::counted;
 
 /// What a guest may be where it has arrived.
 #[derive(Clone, Copy)]
-pub struct Limits {
+pub struct SpeedLimits {
     /// How many times slower than before.
     pub slowdown: f64,
     /// For how long it may be slower, or complete no synced write.
@@ -27,7 +27,12 @@ pub struct Limits {
 /// Where all guests go at once, there is no time before the first move, and hardly any between two: what is not known of guests that
 /// rest is compared while they move, at that host before they leave it with where they were first before they left that; but not its
 /// share of the CPU, of which QEMU takes some from a guest that does not converge.
-pub fn judge_together(seen: &[Seen<'_>], host: Side, before: &Baselines, limits: Limits) -> Option<Proof> {
+pub fn judge_together(
+    seen: &[Seen<'_>],
+    host: Side,
+    before: &Baselines,
+    limits: SpeedLimits,
+) -> Option<Proof> {
     let long: Duration = seen.iter().map(|seen| seen.left.saturating_duration_since(seen.from)).sum();
     let stays = counted(seen.len(), "short stay", "short stays");
     let what = format!("{stays} on the {host}, {:.1} s together", long.as_secs_f64());
@@ -45,7 +50,7 @@ pub fn judge_disks_together(
     seen: &[Seen<'_>],
     host: Side,
     before: &Baseline,
-    limits: Limits,
+    limits: SpeedLimits,
 ) -> Option<Proof> {
     let stays = counted(seen.len(), "stay", "stays");
     let what = format!("{stays} on the {host} with fewer than {LEAST_WRITES} synced writes each");
@@ -54,7 +59,7 @@ pub fn judge_disks_together(
 }
 
 /// A proof about these stays, or that they are not judged.
-fn told_of(what: &str, proof: Option<Proof>, limits: Limits) -> Proof {
+fn told_of(what: &str, proof: Option<Proof>, limits: SpeedLimits) -> Proof {
     let told = |proof: Proof| Proof { seen: format!("{what}: {}", proof.seen), ..proof };
     let nothing = || {
         let seen = format!("not judged: {what} are too few, or there is nothing to compare them with");
@@ -63,7 +68,7 @@ fn told_of(what: &str, proof: Option<Proof>, limits: Limits) -> Proof {
     proof.map_or_else(nothing, told)
 }
 
-fn expected(limits: Limits) -> String {
+fn expected(limits: SpeedLimits) -> String {
     format!("CPU, memory and disk at most {:.0} times slower than before the first move", limits.slowdown)
 }
 
@@ -75,14 +80,14 @@ pub struct Judged {
 }
 
 /// Judges one stay; none if it is too short.
-pub fn judge(seen: Seen<'_>, before: &Baseline, limits: Limits) -> Option<Judged> {
+pub fn judge(seen: Seen<'_>, before: &Baseline, limits: SpeedLimits) -> Option<Judged> {
     let [cpu, memory, disk] = parts(&[seen], before, limits);
     let with_its_disk = disk.is_some();
     let parts: Vec<Slowdown> = [cpu, memory, disk].into_iter().flatten().collect();
     Some(Judged { proof: proof(&[seen], &parts, limits)?, with_its_disk })
 }
 
-fn parts(seen: &[Seen<'_>], before: &Baseline, limits: Limits) -> [Option<Slowdown>; 3] {
+fn parts(seen: &[Seen<'_>], before: &Baseline, limits: SpeedLimits) -> [Option<Slowdown>; 3] {
     [
         cpu(seen, before, limits.recovery),
         memory(seen, before, limits.slowdown),
@@ -90,7 +95,7 @@ fn parts(seen: &[Seen<'_>], before: &Baseline, limits: Limits) -> [Option<Slowdo
     ]
 }
 
-fn proof(seen: &[Seen<'_>], parts: &[Slowdown], limits: Limits) -> Option<Proof> {
+fn proof(seen: &[Seen<'_>], parts: &[Slowdown], limits: SpeedLimits) -> Option<Proof> {
     let slowest = parts.iter().max_by(|one, other| one.times.total_cmp(&other.times))?;
     let ok = slowest.times <= limits.slowdown;
     let mut told: Vec<String> =
@@ -126,7 +131,7 @@ mod tests {
         away_ms: [u32; 2],
     }
 
-    const LIMITS: Limits = Limits { slowdown: 10.0, recovery: Duration::from_secs(4) };
+    const LIMITS: SpeedLimits = SpeedLimits { slowdown: 10.0, recovery: Duration::from_secs(4) };
 
     const HEALTHY: Story = Story { memory_ms: [150.0; 2], write_ms: [30; 2], away_ms: [100; 2] };
 

@@ -29,7 +29,7 @@ use crate::plan::Direction;
 use crate::scenario::{Profile, Scenario, Side};
 pub use about::ABOUT;
 use baseline::{Baseline, Baselines};
-use judge::{Limits, judge, judge_disks_together, judge_together};
+use judge::{SpeedLimits, judge, judge_disks_together, judge_together};
 use seen::Seen;
 use standstill::standstill;
 
@@ -57,7 +57,7 @@ impl Check for SameSpeed {
 
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
         Ok(Box::new(SpeedAsked {
-            limits: Limits {
+            limits: SpeedLimits {
                 slowdown: f64::from(scene.fleet.profile.max_slowdown),
                 recovery: scene.fleet.profile.max_recovery,
             },
@@ -67,7 +67,7 @@ impl Check for SameSpeed {
 }
 
 struct SpeedAsked {
-    limits: Limits,
+    limits: SpeedLimits,
     stays: Stays,
 }
 

@@ -77,7 +77,7 @@ impl Ports {
 }
 
 /// What came of a port, or of several of which none is worse.
-struct Tried {
+struct TriedPorts {
     ports: Vec<u64>,
     answer: Result<PortState>,
 }
@@ -91,15 +91,17 @@ impl Ports {
     }
 
     /// Tries some ports, one after another, until something is in the way of one.
-    fn worst(&self, attempt: impl Fn(u64) -> Result<PortState>) -> Tried {
-        let mut worst = Tried { ports: Vec::new(), answer: Ok(PortState::Closed) };
+    fn worst(&self, attempt: impl Fn(u64) -> Result<PortState>) -> TriedPorts {
+        let mut worst = TriedPorts { ports: Vec::new(), answer: Ok(PortState::Closed) };
         for port in self.some() {
             match (attempt(port), &worst.answer) {
                 (Ok(PortState::Closed), Ok(PortState::Closed)) => worst.ports.push(port),
                 (Ok(PortState::Closed), _) => {}
                 (Ok(PortState::Open), Ok(PortState::Open)) => worst.ports.push(port),
-                (Ok(PortState::Open), _) => worst = Tried { ports: vec![port], answer: Ok(PortState::Open) },
-                (answer, _) => return Tried { ports: vec![port], answer },
+                (Ok(PortState::Open), _) => {
+                    worst = TriedPorts { ports: vec![port], answer: Ok(PortState::Open) }
+                }
+                (answer, _) => return TriedPorts { ports: vec![port], answer },
             }
         }
         worst
@@ -183,11 +185,11 @@ fn answer(status: i32, said: &str) -> PortState {
     }
 }
 
-fn told(to: &AskedHost<'_>, ports: &Ports, tried: Result<Tried>, pair: &Pair) -> Diagnosis {
+fn told(to: &AskedHost<'_>, ports: &Ports, tried: Result<TriedPorts>, pair: &Pair) -> Diagnosis {
     let Ports { what, protocol, address, by, .. } = ports;
     let is_udp = *protocol == "udp";
     let (numbers, answer) = match tried {
-        Ok(Tried { ports, answer }) => (ports, answer),
+        Ok(TriedPorts { ports, answer }) => (ports, answer),
         Err(failure) => (ports.some(), Err(failure)),
     };
     let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();

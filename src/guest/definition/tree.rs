@@ -35,7 +35,7 @@ impl Tree {
     fn read(xml: &str, is_live: bool) -> Result<Tree, Cause> {
         let document = Document::parse(xml).map_err(|error| Cause::of(FailureKind::Other, error))?;
         let root = document.root_element();
-        let mut reader = Reader { own: own_folder(root), is_live, found: BTreeMap::new() };
+        let mut reader = TreeReader { own: own_folder(root), is_live, found: BTreeMap::new() };
         reader.element(root, "");
         Ok(Tree(reader.found))
     }
@@ -69,14 +69,14 @@ fn own_folder(root: Node<'_, '_>) -> Option<(String, String)> {
     Some((format!("{id}-{name}/"), format!("ID-{name}/")))
 }
 
-struct Reader {
+struct TreeReader {
     /// The folder of the guest's files, and what stands for it.
     own: Option<(String, String)>,
     is_live: bool,
     found: BTreeMap<String, String>,
 }
 
-impl Reader {
+impl TreeReader {
     fn element(&mut self, node: Node<'_, '_>, path: &str) {
         let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
         if !path.is_empty() {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::{Hosts, Storage};
 use crate::failure::{Failure, Result};
 use crate::remote::Agent;
-use crate::remote::protocol::{DomainDisk, FilePlace, ProcessId, Program, Writers};
+use crate::remote::protocol::{DomainDisk, FilePlace, ProcessId, QemuProgram, Writers};
 use crate::scenario::Side;
 use crate::sys::parallel::at_once;
 use disks::disk_files;
@@ -106,7 +106,7 @@ impl WriterSearch {
 
     /// Reads the command lines and disks that no earlier answer had.
     fn learn(&mut self, answer: &Writers) {
-        for Program { words, .. } in &answer.programs {
+        for QemuProgram { words, .. } in &answer.programs {
             if !self.lines.contains_key(words) {
                 let files = nfs_files(words);
                 self.name(&files);
@@ -151,7 +151,7 @@ impl WriterSearch {
         &self,
         known: &KnownPaths<'_>,
         machine: &SearchedMachine,
-        program: &Program,
+        program: &QemuProgram,
         answer: &Writers,
     ) -> Vec<Writer> {
         let named = self.lines.get(&program.words).into_iter().flatten();

@@ -35,7 +35,7 @@ pub struct Series {
 
 /// The answer of the test to one question.
 #[derive(Clone, Copy, Debug)]
-pub struct Answer {
+pub struct DealAnswer {
     /// The share of ways whose largest rise is as large as the series' own, or larger.
     pub p_rise: f64,
     /// The share of ways whose largest fall is as large as the series' own, or larger.
@@ -50,7 +50,7 @@ pub fn ways(base: usize, new: usize) -> usize {
 }
 
 /// Tests series, whose first `base` values are BASE's.
-pub fn test(series: &[Series], base: usize, new: usize, level: f64) -> Vec<Answer> {
+pub fn test(series: &[Series], base: usize, new: usize, level: f64) -> Vec<DealAnswer> {
     let deals = deals(base, new);
     let largest = |deal: &Vec<bool>| {
         let changes = changes(series, deal);
@@ -66,7 +66,7 @@ pub fn test(series: &[Series], base: usize, new: usize, level: f64) -> Vec<Answe
     let mut by_chance: Vec<f64> = largest[1..].iter().map(|[rise, _]| *rise).collect();
     by_chance.sort_by(|a, b| b.total_cmp(a));
     let needed = allowed.checked_sub(1).and_then(|at| by_chance.get(at));
-    let answer = |truth: Change| Answer {
+    let answer = |truth: DealtChange| DealAnswer {
         p_rise: share(0, truth.size),
         p_fall: share(1, -truth.size),
         needed: needed.map(|needed| needed * truth.unit),
@@ -75,7 +75,7 @@ pub fn test(series: &[Series], base: usize, new: usize, level: f64) -> Vec<Answe
 }
 
 /// The change of a series.
-struct Change {
+struct DealtChange {
     /// NEW above BASE, in units.
     size: f64,
     /// The scatter between runs of one side.
@@ -83,9 +83,9 @@ struct Change {
 }
 
 /// The changes that one way to deal shows: true stands for each run that is one of NEW's.
-fn changes(series: &[Series], deal: &[bool]) -> Vec<Change> {
-    let sides: Vec<[Side; 2]> =
-        series.iter().map(|it| [false, true].map(|is_new| Side::of(&it.runs, deal, is_new))).collect();
+fn changes(series: &[Series], deal: &[bool]) -> Vec<DealtChange> {
+    let sides: Vec<[DealtSide; 2]> =
+        series.iter().map(|it| [false, true].map(|is_new| DealtSide::of(&it.runs, deal, is_new))).collect();
     let mut pooled: BTreeMap<(Metric, bool), (f64, usize)> = BTreeMap::new();
     for (it, sides) in series.iter().zip(&sides) {
         let (squares, free) = pooled.entry((it.metric, it.is_group)).or_default();
@@ -96,30 +96,30 @@ fn changes(series: &[Series], deal: &[bool]) -> Vec<Change> {
         let (squares, free) = pooled.get(&(metric, is_group)).copied().unwrap_or_default();
         (squares / free.max(1) as f64).sqrt().max(LEAST_SCATTER)
     };
-    let change = |(it, [base, new]): (&Series, &[Side; 2])| {
+    let change = |(it, [base, new]): (&Series, &[DealtSide; 2])| {
         let of_scenarios = scatter(it.metric, false);
         let unit = if it.is_group { scatter(it.metric, true).max(of_scenarios / 2.0) } else { of_scenarios };
         let is_on_both = base.count > 0 && new.count > 0;
-        Change { size: if is_on_both { (new.mean - base.mean) / unit } else { 0.0 }, unit }
+        DealtChange { size: if is_on_both { (new.mean - base.mean) / unit } else { 0.0 }, unit }
     };
     series.iter().zip(&sides).map(change).collect()
 }
 
 /// The runs of a series that a deal gives to one side.
-struct Side {
+struct DealtSide {
     count: usize,
     mean: f64,
     /// The squared distances of the runs from their mean.
     squares: f64,
 }
 
-impl Side {
-    fn of(runs: &[Option<f64>], deal: &[bool], is_new: bool) -> Side {
+impl DealtSide {
+    fn of(runs: &[Option<f64>], deal: &[bool], is_new: bool) -> DealtSide {
         let values =
             || runs.iter().zip(deal).filter(|(_, dealt)| **dealt == is_new).filter_map(|(value, _)| *value);
         let count = values().count();
         let mean = values().sum::<f64>() / count.max(1) as f64;
-        Side { count, mean, squares: values().map(|value| (value - mean).powi(2)).sum() }
+        DealtSide { count, mean, squares: values().map(|value| (value - mean).powi(2)).sum() }
     }
 }
 

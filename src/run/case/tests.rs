@@ -279,7 +279,7 @@ fn play(name: &str, script: &Script<'_>, check: Noting<'_>, steps: &[Step]) -> C
         pace: Pace::default(),
         seed: Seed(1),
     };
-    let (mut journal, before) = (Journal::new(name, &record), Before::default());
+    let (mut journal, before) = (Journal::new(name, &record), HostsBefore::default());
     thread::scope(|scope| {
         let (sender, happenings) = channel();
         let lookout = Lookout::new(scope, script, sender);

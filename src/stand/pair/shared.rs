@@ -68,13 +68,13 @@ pub fn prove(hosts: [(&Remote, &Facts); 2], folder: &str) -> Result<()> {
 }
 
 /// What became of the file.
-struct Tried {
+struct TriedFile {
     owner: String,
     /// What each host said: `open`, `denied` or `missing`.
     seen: [String; 2],
 }
 
-fn tried(hosts: [&Remote; 2], users: [&str; 2], folder: &str) -> Result<Tried> {
+fn tried(hosts: [&Remote; 2], users: [&str; 2], folder: &str) -> Result<TriedFile> {
     let run = |at: usize, script: &str, path: &str| {
         let command = format!("exec sh -s -- {} {}", quote(path), quote(users[at]));
         let said = hosts[at].run_with_input(&command, script.as_bytes(), LIMIT)?;
@@ -90,10 +90,10 @@ fn tried(hosts: [&Remote; 2], users: [&str; 2], folder: &str) -> Result<Tried> {
     let seen = [0, 1].map(|at| run(at, OPEN, path));
     hosts[0].check(&format!("rm -f {}", quote(path)), LIMIT)?;
     let [source, target] = seen;
-    Ok(Tried { owner: owner.to_owned(), seen: [source?, target?] })
+    Ok(TriedFile { owner: owner.to_owned(), seen: [source?, target?] })
 }
 
-fn told(Tried { owner, seen }: &Tried, users: [&str; 2], folder: &str) -> Vec<NotShared> {
+fn told(TriedFile { owner, seen }: &TriedFile, users: [&str; 2], folder: &str) -> Vec<NotShared> {
     if seen[1] == "missing" {
         return vec![NotShared {
             host: None,
@@ -135,7 +135,7 @@ mod tests {
         #[case] expected: &[Option<usize>],
         #[case] words: &str,
     ) {
-        let tried = Tried { owner: "nobody (65534)".into(), seen: seen.map(str::to_owned) };
+        let tried = TriedFile { owner: "nobody (65534)".into(), seen: seen.map(str::to_owned) };
         let faults = told(&tried, ["qemu"; 2], "/srv");
         assert_eq!(faults.iter().map(|fault| fault.host).collect::<Vec<_>>(), expected);
         assert!(faults.iter().all(|fault| fault.seen.contains(words)), "{faults:?}");
