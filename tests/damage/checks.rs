@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use multivm::check::{About, CHECKS, budget, post_copy, transport};
+use multivm_fixtures::selftest::{Damage, ExpectedFinding};
 
 use crate::TABLES;
 
@@ -26,6 +27,31 @@ pub fn each_is_found_by_a_damage() -> Result<(), String> {
             (true, Some((_, reason))) => Some(format!("a damage finds `{id}`, although: {reason}")),
             _ => None,
         }
+    });
+    let wrong: Vec<String> = wrong.collect();
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+}
+
+/// A damage that is left out because another one stands for it: that one is played, and a check must find both.
+pub fn each_that_is_left_out_has_another_that_is_played() -> Result<(), String> {
+    let all = || TABLES.iter().copied().flatten();
+    let checks = |damage: &Damage| -> BTreeSet<&str> {
+        let needed = damage.finds.iter().chain(damage.then_finds).filter_map(ExpectedFinding::needed);
+        needed.map(|about| about.id).collect()
+    };
+    let wrong = all().filter_map(|damage| {
+        let like = damage.like?;
+        let Some(other) = all().find(|other| other.name == like) else {
+            return Some(format!("{} is like {like}, and there is no such damage", damage.name));
+        };
+        let (ours, theirs) = (checks(damage), checks(other));
+        let alike = ours.is_empty() && theirs.is_empty() || !ours.is_disjoint(&theirs);
+        (other.is_ignored() || !alike).then(|| {
+            format!(
+                "{} is like {like}, which is ignored, or which other checks find: {ours:?}, {theirs:?}",
+                damage.name
+            )
+        })
     });
     let wrong: Vec<String> = wrong.collect();
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }

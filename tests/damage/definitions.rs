@@ -23,6 +23,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::guest_defined_otherwise_at_home",
+        like: Some("damage::guest_defined_otherwise_after_its_arrival"),
         // Nobody moves after it: the next scenario would start with it.
         scenario: "precopy_orderly::in_vms::stress_cpu",
         when: |event| matches!(event, Event::LegFinished { guest, direction: Direction::Back, .. } if guest == "vm1"),
@@ -46,12 +47,14 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::guest_autostarts_after_its_arrival",
+        like: Some("damage::guest_defined_otherwise_after_its_arrival"),
         cause: |fleet| on_host(&fleet.hosts.target, "virsh autostart vm1"),
         finds: &[defined("on target, autostart: on")],
         ..TO_VM1
     },
     Damage {
         name: "damage::guest_renamed_after_its_arrival",
+        like: Some("damage::guest_defined_otherwise_after_its_arrival"),
         cause: |fleet| on_host(&fleet.hosts.target, "virsh desc vm1 --live --title --new-desc another"),
         finds: &[defined("on target, live XML, title: another")],
         ..TO_VM1

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use multivm::check::{
     booting, clock, connection, copies, definition, disk, kernel_log, live, load, memory, page_cache,
-    placement, qemu, reachable, reboot, recovery, writers,
+    placement, qemu, reboot, writers,
 };
 use multivm::failure::{Attempt, Failure, Result};
 use multivm::libvirt::Migration;
@@ -64,6 +64,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::guest_kernel_dumps_its_stacks",
+        like: Some("damage::guest_kernel_kills_for_want_of_memory"),
         cause: |fleet| in_guest(fleet, "echo l > /proc/sysrq-trigger").map(drop),
         finds: &[finding(&kernel_log::ABOUT, "vm1", "Call Trace:")],
         ..TO_VM1
@@ -281,6 +282,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::suspended_by_somebody_else",
+        like: Some("damage::suspended_at_timeout"),
         profile: |profile| {
             impatient(profile);
             // The first pass takes some seconds.

@@ -28,6 +28,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "harmless::panic_words_on_a_console",
+        like: Some("harmless::users_write_to_kernel_logs"),
         // As a kernel prints them, and as they are: nobody panics who answers.
         cause: |fleet| {
             let words = "Kernel panic - not syncing: it is only said";
@@ -58,6 +59,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "harmless::disk_of_a_stranger_fails",
+        like: Some("harmless::kernel_kills_a_stranger_for_want_of_memory"),
         // The machine is the host's, too, and nothing on the host is on that disk.
         cause: |fleet| {
             on_host(&fleet.hosts.target, &disk_fails("/mnt"))?;
@@ -73,6 +75,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "harmless::guest_writes_a_new_file_while_it_moves",
+        like: Some("harmless::page_cache_is_dropped"),
         profile: |profile| {
             impatient(profile);
             // So that the file is there before the guest is away.
@@ -100,6 +103,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "harmless::definitions_are_read",
+        like: Some("harmless::images_are_read"),
         cause: |fleet| {
             let domain = "<domain type='qemu'><name>neighbour</name><memory>65536</memory><os><type>hvm</type></os></domain>";
             let reads = "virsh dumpxml vm1 && virsh dumpxml --inactive vm1 && virsh snapshot-list vm1 && \
@@ -117,6 +121,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "harmless::qemu_of_a_stranger_aborts",
+        like: Some("harmless::kernel_kills_a_stranger_for_want_of_memory"),
         cause: |fleet| {
             let domain = "<domain type='qemu'><name>neighbour</name><memory>65536</memory><os><type>hvm</type></os></domain>";
             on_host(

@@ -89,6 +89,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::target_cannot_prepare_a_guest",
+        like: Some("damage::target_refuses_every_guest"),
         cause: |fleet| hook(&fleet.hosts.target, r#"[ "$2" != "prepare" ]"#),
         finds: &[finding(&migration::ABOUT, "vm1", "Hook script execution failed")],
         ..TO_ALL
@@ -113,6 +114,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::guests_cross_one_after_the_other",
+        like: Some("damage::target_takes_one_guest_at_a_time"),
         scenario: "precopy_cross::in_vms::stress_cpu",
         cause: |fleet| hook(&fleet.hosts.source, COMES_WHEN_NONE_GOES),
         undo: |fleet| unhook(&fleet.hosts.source),
@@ -143,6 +145,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::host_kernel_kills_after_the_last_look",
+        like: Some("damage::host_kernel_kills_for_want_of_memory"),
         when: |event| matches!(event, Event::ChecksHeld { held, .. } if held.iter().any(|(check, _)| *check == leftovers::ABOUT.id)),
         at_once: true,
         cause: |fleet| kill_for_want_of_memory(&fleet.hosts.target),
@@ -213,6 +216,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::things_left_behind_on_the_server",
+        like: Some("damage::things_left_behind"),
         cause: |fleet| {
             on_storage(fleet, "touch left; setsid -f timeout 120 sleep 120 < /dev/null > /dev/null 2>&1")
         },

@@ -14,12 +14,14 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::guest_load_stopped",
+        like: Some("damage::host_load_stopped"),
         cause: |fleet| in_guest(fleet, "killall -STOP stress").map(drop),
         finds: &[finding(&load::ABOUT, "vm1", "then: 2 processes (").up_to(STEPS)],
         ..TO_VM1
     },
     Damage {
         name: "damage::host_load_killed",
+        like: Some("damage::guest_load_killed"),
         scenario: "precopy_orderly::on_source::stress_cpu_half",
         cause: |fleet| on_host(&fleet.hosts.source, "pkill -KILL -x stress"),
         finds: &[finding(&load::ABOUT, HOSTS, "resident; then: ").up_to(STEPS)],
@@ -34,6 +36,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::guest_io_load_stopped",
+        like: Some("damage::host_load_stopped"),
         scenario: "precopy_orderly::in_vms::stress_ng_io",
         cause: |fleet| in_guest(fleet, "killall -STOP stress-ng-hdd").map(drop),
         finds: &[finding(&load::ABOUT, "vm1", "then: 2 processes (1 stopped)").up_to(STEPS)],

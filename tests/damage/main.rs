@@ -32,4 +32,10 @@ const TABLES: &[&[Damage]] = &[
     harmless::DAMAGES,
 ];
 
-const ON_PAPER: &[OnPaper] = &[("checks::each_is_found_by_a_damage", checks::each_is_found_by_a_damage)];
+const ON_PAPER: &[OnPaper] = &[
+    ("checks::each_is_found_by_a_damage", checks::each_is_found_by_a_damage),
+    (
+        "checks::each_that_is_left_out_has_another_that_is_played",
+        checks::each_that_is_left_out_has_another_that_is_played,
+    ),
+];

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use multivm::check::{connection, leftovers, reachable, recovery, speed};
+use multivm::check::{connection, leftovers, recovery, speed};
 use multivm::failure::Result;
 use multivm::guest::Fleet;
 use multivm::record::Event;
@@ -123,6 +123,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::network_of_1_mbit_for_a_part_of_a_stay",
+        like: Some("damage::network_is_late_for_a_part_of_a_stay"),
         cause: |fleet| queued(fleet, ALL, "1mbit", 100_000),
         finds: &[finding(&recovery::ABOUT, "vm1", " KiB at once within ")],
         ..FOR_A_WHILE

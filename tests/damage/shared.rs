@@ -22,6 +22,7 @@ pub const TO_VM1: Damage = Damage {
     undo: |_| Ok(()),
     finds: &[],
     slow: false,
+    like: None,
     breaks_ground: false,
     then: "precopy_orderly::in_vms::stress_cpu",
     then_finds: &[],

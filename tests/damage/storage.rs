@@ -118,6 +118,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::image_exported_by_another_name",
+        like: Some("damage::second_qemu_by_hand"),
         // A hard link: no path of the guest's is named anywhere.
         cause: |fleet| {
             on_storage(fleet, "ln vm1.qcow2 other.img")?;
@@ -137,6 +138,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::image_mapped_on_the_server",
+        like: Some("damage::image_open_on_the_server"),
         // And not open any more.
         cause: |fleet| on_storage(fleet, &maps("vm1.qcow2", READ_AND_WRITTEN)),
         finds: &[finding(&writers::ABOUT, "vm1", "perl (pid ")],
@@ -144,6 +146,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::image_open_on_the_machine_under_the_server",
+        like: Some("damage::image_open_on_the_server"),
         cause: |fleet| {
             on_this_machine(&held(&format!("sh -c 'exec 3<>{} && exec sleep 60'", image_of_vm1(fleet))))
         },
@@ -165,6 +168,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::image_opened_again_and_again",
+        like: Some("damage::image_open_on_the_server"),
         // By a process of its own each time, which no two looks see.
         cause: |fleet| {
             let opens = "while :; do sh -c 'exec 3<>vm1.qcow2 && exec sleep 0.03'; done";
