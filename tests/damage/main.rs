@@ -9,6 +9,7 @@ mod harmless;
 mod hosts;
 mod loads;
 mod network;
+mod page;
 mod shared;
 mod storage;
 
@@ -38,4 +39,5 @@ const ON_PAPER: &[OnPaper] = &[
         "checks::each_that_is_left_out_has_another_that_is_played",
         checks::each_that_is_left_out_has_another_that_is_played,
     ),
+    ("page::shows_every_damage", page::shows_every_damage),
 ];
