@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
 
+use ipnet::Ipv4Net;
+
 use super::files::Files;
-use super::init::{self, Bind, Daemon, HostSpec};
+use super::init::{self, Daemon, HostSpec};
 use super::prepared::Prepared;
+use super::root::Bind;
 use super::{HostSize, Settings, as_raised, cgroup, network};
 use crate::failure::{Attempt, Result};
 use crate::image::HostImage;
@@ -74,31 +77,14 @@ pub fn raise(
     let addresses = network::guest_addresses(&owner);
     files.know_guests(addresses, &guest_key)?;
 
-    let export = plan.export();
-    let base = prepared.guest.directory.join(BASE_IMAGE);
-    fs::copy(&base, export.join(BASE_IMAGE)).attempting(|| format!("copy {}", base.display()))?;
+    plan.export_base_image(prepared)?;
 
     let inventory = Inventory {
         owner,
         source: source.0,
         target: target.0,
         storage: storage.0,
-        guests: GuestsEntry {
-            kernel: format!("{GUEST_FILES}/vmlinux"),
-            initramfs: format!("{GUEST_FILES}/initramfs"),
-            arch: prepared.arch,
-            machine: None,
-            cpu: None,
-            bridge: network::BRIDGE.into(),
-            addresses,
-            netmask: network::NETWORK.netmask().to_string(),
-            gateway: network::SWITCH_ADDRESS.into(),
-            mtu: None,
-            key: files.key(),
-            public_key: files.public_key()?,
-            known_hosts: files.known_hosts(),
-            host_key: guest_key,
-        },
+        guests: guests(prepared, &files, addresses, guest_key)?,
         accelerator: prepared.accelerator.clone(),
         slowness: 1,
     };
@@ -108,6 +94,26 @@ pub fn raise(
     let path = directory.join("inventory.json");
     fs::write(&path, text).attempting(|| format!("write {}", path.display()))?;
     Ok((inventory, vec![storage.1, source.1, target.1]))
+}
+
+/// What all guests have in common.
+fn guests(prepared: &Prepared, files: &Files, addresses: Ipv4Net, host_key: String) -> Result<GuestsEntry> {
+    Ok(GuestsEntry {
+        kernel: format!("{GUEST_FILES}/vmlinux"),
+        initramfs: format!("{GUEST_FILES}/initramfs"),
+        arch: prepared.arch,
+        machine: None,
+        cpu: None,
+        bridge: network::BRIDGE.into(),
+        addresses,
+        netmask: network::NETWORK.netmask().to_string(),
+        gateway: network::SWITCH_ADDRESS.into(),
+        mtu: None,
+        key: files.key(),
+        public_key: files.public_key()?,
+        known_hosts: files.known_hosts(),
+        host_key,
+    })
 }
 
 /// Waits for all hosts at once until each answers by ssh.
@@ -240,6 +246,13 @@ impl HostPlan<'_> {
     /// The exported directory by its path on this machine.
     fn export(&self) -> PathBuf {
         self.directory.join("export")
+    }
+
+    /// Copies the image on which those of all guests stand into the export.
+    fn export_base_image(&self, prepared: &Prepared) -> Result<()> {
+        let base = prepared.guest.directory.join(BASE_IMAGE);
+        let copied = fs::copy(&base, self.export().join(BASE_IMAGE));
+        copied.map(drop).attempting(|| format!("copy {}", base.display()))
     }
 
     fn root(&self, name: &str) -> Result<PathBuf> {

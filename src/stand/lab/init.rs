@@ -13,15 +13,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
-use nix::unistd::{Pid, chdir, pivot_root, sethostname};
+use nix::unistd::{Pid, sethostname};
 use serde::{Deserialize, Serialize};
 use signal_hook::consts::{SIGCHLD, SIGHUP};
 use signal_hook::iterator::Signals;
 
+use super::root::{self, Bind};
 use crate::failure::{Attempt, Failure, Result};
 use crate::sys::stop::StopFlag;
 use crate::sys::wait::{Poll, wait_for};
@@ -82,16 +82,6 @@ pub fn log(lab: &Path, host: &str) -> PathBuf {
 
 /// The beginning of an init's answer to a request for restarts; the names of the restarted daemons follow.
 pub const MENDED: &str = "started again:";
-
-/// A directory of the machine that the host sees.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Bind {
-    pub from: PathBuf,
-    /// Absolute path inside the host.
-    pub to: PathBuf,
-    pub read_only: bool,
-}
 
 /// Answers the hidden arguments. Every program that may raise a lab calls this first in `main`.
 pub fn hidden_entry() -> Option<ExitCode> {
@@ -203,7 +193,7 @@ fn init(path: &Path) -> Result<()> {
         return Err(Failure::new("start the host", "the harness ended before it was in the ledger"));
     }
     let spec = read(path)?;
-    lay_root(&spec)?;
+    root::lay(&spec.root, &spec.layers, &spec.binds)?;
     sethostname(&spec.hostname).attempting(|| "set the host name".into())?;
     // The handler must exist before the first child, so that no end goes unseen.
     let mut signals = Signals::new([SIGCHLD, SIGHUP]).attempting(|| "listen for signals".into())?;
@@ -315,88 +305,6 @@ fn start_daemon(daemon: &Daemon) -> Result<Pid> {
         )?;
     }
     Ok(Pid::from_raw(child.id() as i32))
-}
-
-/// The machine's device nodes that a host sees, if the machine has them.
-const DEVICES: [&str; 11] =
-    ["null", "zero", "full", "random", "urandom", "tty", "kmsg", "kvm", "net/tun", "userfaultfd", "fuse"];
-
-fn lay_root(spec: &HostSpec) -> Result<()> {
-    let none: Option<&str> = None;
-    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
-        .attempting(|| "make the mounts private".into())?;
-    // The upper layer is in memory: it works whatever file system the machine has, and ends with the host.
-    filesystem("tmpfs", &spec.root, "mode=0755")?;
-    let [upper, work, root] = ["upper", "work", "root"].map(|name| spec.root.join(name));
-    for path in [&upper, &work, &root] {
-        directory(path)?;
-    }
-    let lower: Vec<String> = spec.layers.iter().map(|layer| layer.display().to_string()).collect();
-    filesystem(
-        "overlay",
-        &root,
-        &format!("lowerdir={},upperdir={},workdir={}", lower.join(":"), upper.display(), work.display()),
-    )?;
-    for path in ["proc", "sys", "dev", "run", "tmp", "var/log/multivm", "var/lib/multivm"] {
-        directory(&root.join(path))?;
-    }
-    filesystem("proc", &root.join("proc"), "")?;
-    filesystem("sysfs", &root.join("sys"), "")?;
-    filesystem("tmpfs", &root.join("run"), "mode=0755")?;
-    filesystem("tmpfs", &root.join("tmp"), "mode=1777")?;
-    let dev = root.join("dev");
-    filesystem("tmpfs", &dev, "mode=0755")?;
-    for device in DEVICES {
-        let from = Path::new("/dev").join(device);
-        if from.exists() {
-            let to = dev.join(device);
-            if let Some(parent) = to.parent() {
-                directory(parent)?;
-            }
-            File::create(&to).attempting(|| format!("create {}", to.display()))?;
-            bind(&from, &to)?;
-        }
-    }
-    for path in ["pts", "shm"] {
-        directory(&dev.join(path))?;
-    }
-    filesystem("devpts", &dev.join("pts"), "newinstance,ptmxmode=0666,mode=0620,gid=5")?;
-    filesystem("tmpfs", &dev.join("shm"), "mode=1777")?;
-    for (target, link) in [("pts/ptmx", "ptmx"), ("/proc/self/fd", "fd"), ("/proc/self/fd/2", "stderr")] {
-        std::os::unix::fs::symlink(target, dev.join(link)).attempting(|| format!("create /dev/{link}"))?;
-    }
-    for path in ["run/sshd", "run/lock", "run/ganesha"] {
-        directory(&root.join(path))?;
-    }
-    for entry in &spec.binds {
-        let to = root.join(entry.to.strip_prefix("/").unwrap_or(&entry.to));
-        directory(&to)?;
-        bind(&entry.from, &to)?;
-        if entry.read_only {
-            let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
-            mount(none, &to, none, flags, none).attempting(|| format!("make {} read-only", to.display()))?;
-        }
-    }
-    chdir(&root).attempting(|| "enter the new root".into())?;
-    // This stacks the old root on the new one and detaches it: the pivot_root(".", ".") idiom of pivot_root(2).
-    pivot_root(".", ".").attempting(|| "pivot into the new root".into())?;
-    umount2(".", MntFlags::MNT_DETACH).attempting(|| "detach the machine's root".into())?;
-    chdir("/").attempting(|| "enter the new root".into())
-}
-
-fn filesystem(kind: &str, path: &Path, options: &str) -> Result<()> {
-    mount(Some(kind), path, Some(kind), MsFlags::empty(), Some(options))
-        .attempting(|| format!("mount {kind} on {}", path.display()))
-}
-
-fn bind(from: &Path, to: &Path) -> Result<()> {
-    let none: Option<&str> = None;
-    mount(Some(from), to, none, MsFlags::MS_BIND, none)
-        .attempting(|| format!("bind {} to {}", from.display(), to.display()))
-}
-
-fn directory(path: &Path) -> Result<()> {
-    fs::create_dir_all(path).attempting(|| format!("create {}", path.display()))
 }
 
 #[cfg(test)]

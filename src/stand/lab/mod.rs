@@ -10,6 +10,7 @@ mod init;
 mod mend;
 pub mod network;
 mod prepared;
+mod root;
 mod settings;
 
 use std::collections::BTreeMap;

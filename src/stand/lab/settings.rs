@@ -74,69 +74,21 @@ impl Settings {
 
     /// Reads the settings through `get`, which looks a variable up.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Settings, Failure> {
-        let set = |name: &str| get(name).filter(|value| !value.is_empty());
-        let suite = |names: [&str; 2], default: &str| -> Result<String, Failure> {
-            for name in names {
-                if let Some(value) = set(name) {
-                    return if SUITES.iter().any(|(suite, _)| *suite == value) {
-                        Ok(value)
-                    } else {
-                        let known: Vec<_> =
-                            SUITES.iter().map(|(suite, qemu)| format!("{suite} (QEMU {qemu})")).collect();
-                        Err(bad(name, &value, &known.join(", ")))
-                    };
-                }
-            }
-            Ok(default.to_owned())
-        };
-        let source_suite = suite(["MULTIVM_SOURCE_SUITE", "MULTIVM_SUITE"], DEFAULT_SUITE)?;
-        let target_suite = suite(["MULTIVM_TARGET_SUITE", "MULTIVM_SUITE"], DEFAULT_SUITE)?;
-        let guest_arch: Arch = match set(ARCH_VARIABLE) {
-            None => Arch::default(),
-            Some(value) => value.parse().map_err(|_| bad(ARCH_VARIABLE, &value, &quoted_names(Arch::ALL)))?,
-        };
-        if let Some(suite) = [&source_suite, &target_suite].into_iter().find(|suite| !guest_arch.is_on(suite))
-        {
-            let suites = guest_arch.row().host_suites.join(", ");
-            return Err(bad(
-                "MULTIVM_SUITE",
-                suite,
-                &format!("{suites}, for hosts with guests of {guest_arch}"),
-            ));
-        }
+        let variables = Variables(&get);
+        let source_suite = variables.suite(["MULTIVM_SOURCE_SUITE", "MULTIVM_SUITE"], DEFAULT_SUITE)?;
+        let target_suite = variables.suite(["MULTIVM_TARGET_SUITE", "MULTIVM_SUITE"], DEFAULT_SUITE)?;
+        let guest_arch = variables.arch([&source_suite, &target_suite])?;
         let default_suite = guest_arch.row().guest_suite.unwrap_or(older(&source_suite, &target_suite));
-        let layer = |name: &str| -> Result<Option<PathBuf>, Failure> {
-            match set(name).map(PathBuf::from) {
-                Some(path) if !path.is_absolute() || !path.is_dir() => {
-                    Err(bad(name, &path.display().to_string(), "the absolute path of a directory"))
-                }
-                path => Ok(path),
-            }
-        };
         Ok(Settings {
             store: Store::read(&get)?,
-            guest_suite: suite(["MULTIVM_GUEST_SUITE"; 2], default_suite)?,
+            guest_suite: variables.suite(["MULTIVM_GUEST_SUITE"; 2], default_suite)?,
             guest_arch,
             source_suite,
             target_suite,
-            source_layer: layer("MULTIVM_SOURCE_LAYER")?,
-            target_layer: layer("MULTIVM_TARGET_LAYER")?,
-            accel: match set("MULTIVM_ACCEL").as_deref() {
-                None | Some("auto") => Accel::Auto,
-                Some("kvm") if guest_arch.is_native() => Accel::Kvm,
-                Some("kvm") => {
-                    let allowed = format!("auto, tcg, for guests of {guest_arch}");
-                    return Err(bad("MULTIVM_ACCEL", "kvm", &allowed));
-                }
-                Some("tcg") => Accel::Tcg,
-                Some(other) => return Err(bad("MULTIVM_ACCEL", other, "auto, kvm, tcg")),
-            },
-            asked_size: match set("MULTIVM_HOST_SIZE") {
-                None => None,
-                Some(value) => Some(parse_size(&value).ok_or_else(|| {
-                    bad("MULTIVM_HOST_SIZE", &value, "CPUs:memory, e.g. 2:8GiB or 0.5:2048MiB")
-                })?),
-            },
+            source_layer: variables.layer("MULTIVM_SOURCE_LAYER")?,
+            target_layer: variables.layer("MULTIVM_TARGET_LAYER")?,
+            accel: variables.accel(guest_arch)?,
+            asked_size: variables.host_size()?,
         })
     }
 
@@ -169,6 +121,66 @@ impl Settings {
     /// Reads the settings from the process's environment.
     pub fn from_environment() -> Result<Settings, Failure> {
         Settings::read(|name| std::env::var(name).ok())
+    }
+}
+
+/// The user's variables. One that is empty is as one that is not set.
+struct Variables<'a>(&'a dyn Fn(&str) -> Option<String>);
+
+impl Variables<'_> {
+    fn get(&self, name: &str) -> Option<String> {
+        (self.0)(name).filter(|value| !value.is_empty())
+    }
+
+    /// The suite in the first of two variables that is set.
+    fn suite(&self, names: [&str; 2], default: &str) -> Result<String, Failure> {
+        let set = names.into_iter().find_map(|name| Some((name, self.get(name)?)));
+        let Some((name, suite)) = set else { return Ok(default.to_owned()) };
+        if SUITES.iter().any(|(known, _)| *known == suite) {
+            return Ok(suite);
+        }
+        let known: Vec<_> = SUITES.iter().map(|(suite, qemu)| format!("{suite} (QEMU {qemu})")).collect();
+        Err(bad(name, &suite, &known.join(", ")))
+    }
+
+    /// The architecture of guests, which hosts of these suites can have.
+    fn arch(&self, host_suites: [&str; 2]) -> Result<Arch, Failure> {
+        let arch: Arch = match self.get(ARCH_VARIABLE) {
+            None => Arch::default(),
+            Some(value) => value.parse().map_err(|_| bad(ARCH_VARIABLE, &value, &quoted_names(Arch::ALL)))?,
+        };
+        let Some(suite) = host_suites.into_iter().find(|suite| !arch.is_on(suite)) else { return Ok(arch) };
+        let suites = arch.row().host_suites.join(", ");
+        Err(bad("MULTIVM_SUITE", suite, &format!("{suites}, for hosts with guests of {arch}")))
+    }
+
+    fn layer(&self, name: &str) -> Result<Option<PathBuf>, Failure> {
+        match self.get(name).map(PathBuf::from) {
+            Some(path) if !path.is_absolute() || !path.is_dir() => {
+                Err(bad(name, &path.display().to_string(), "the absolute path of a directory"))
+            }
+            path => Ok(path),
+        }
+    }
+
+    fn accel(&self, guest_arch: Arch) -> Result<Accel, Failure> {
+        match self.get("MULTIVM_ACCEL").as_deref() {
+            None | Some("auto") => Ok(Accel::Auto),
+            Some("kvm") if guest_arch.is_native() => Ok(Accel::Kvm),
+            Some("kvm") => {
+                let allowed = format!("auto, tcg, for guests of {guest_arch}");
+                Err(bad("MULTIVM_ACCEL", "kvm", &allowed))
+            }
+            Some("tcg") => Ok(Accel::Tcg),
+            Some(other) => Err(bad("MULTIVM_ACCEL", other, "auto, kvm, tcg")),
+        }
+    }
+
+    fn host_size(&self) -> Result<Option<HostSize>, Failure> {
+        let Some(value) = self.get("MULTIVM_HOST_SIZE") else { return Ok(None) };
+        let size = parse_size(&value);
+        let allowed = "CPUs:memory, e.g. 2:8GiB or 0.5:2048MiB";
+        size.map(Some).ok_or_else(|| bad("MULTIVM_HOST_SIZE", &value, allowed))
     }
 }
 

@@ -211,21 +211,6 @@ impl Manager {
 pub fn change(missing: &[Program], facts: &Facts) -> Option<Change> {
     let manager = Manager::of(facts).filter(|_| !missing.is_empty())?;
     let functions = manager.functions();
-    let packages = |extra: bool| {
-        let of = missing.iter().filter(|program| program.is_extra() == extra);
-        of.map(|program| manager.packages(*program)).collect::<Vec<_>>()
-    };
-    let (needed, extra) = (packages(false).join(" "), packages(true));
-    let need = if needed.is_empty() { String::new() } else { format!("get {needed} || exit 1\n") };
-    // Not every distribution has them, and most scenarios do without.
-    let extra: String = extra.iter().map(|package| format!("get {package} || :\n")).collect();
-    // Scripts of Fedora's packages start nothing.
-    let start = if missing.contains(&Program::Libvirt) {
-        "[ ! -d /run/systemd/system ] || systemctl -q is-active libvirtd.socket virtqemud.socket ||\n\
-         systemctl start virtqemud.socket 2> /dev/null || systemctl start libvirtd.socket"
-    } else {
-        ":"
-    };
     Some(Change {
         name: "05-packages",
         consent: Some(Consent::Packages),
@@ -233,8 +218,36 @@ pub fn change(missing: &[Program], facts: &Facts) -> Option<Change> {
         note: format!(
             "{functions}installed > packages.before && [ -s packages.before ] && remains > packages.remains && : > packages.planned"
         ),
+        act: manager.installation(missing),
+        undo: manager.removal(),
+        instead: format!(
+            "install there: {}",
+            missing.iter().map(|program| manager.packages(*program)).collect::<Vec<_>>().join(" ")
+        ),
+    })
+}
+
+impl Manager {
+    /// The script that installs what is missing.
+    fn installation(self, missing: &[Program]) -> String {
+        let functions = self.functions();
+        let packages = |extra: bool| {
+            let of = missing.iter().filter(|program| program.is_extra() == extra);
+            of.map(|program| self.packages(*program)).collect::<Vec<_>>()
+        };
+        let (needed, extra) = (packages(false).join(" "), packages(true));
+        let need = if needed.is_empty() { String::new() } else { format!("get {needed} || exit 1\n") };
+        // Not every distribution has them, and most scenarios do without.
+        let extra: String = extra.iter().map(|package| format!("get {package} || :\n")).collect();
+        // Scripts of Fedora's packages start nothing.
+        let start = if missing.contains(&Program::Libvirt) {
+            "[ ! -d /run/systemd/system ] || systemctl -q is-active libvirtd.socket virtqemud.socket ||\n\
+             systemctl start virtqemud.socket 2> /dev/null || systemctl start libvirtd.socket"
+        } else {
+            ":"
+        };
         // The lists are on the disk when this begins, and are not to be trusted before.
-        act: format!(
+        format!(
             "{functions}{LISTS}: > packages.begun\n\
              again() {{ [ -e packages.refreshed ] || {{ : > packages.refreshed; refresh; }}; }}\n\
              get() {{\n\
@@ -246,10 +259,14 @@ pub fn change(missing: &[Program], facts: &Facts) -> Option<Change> {
              }}\n\
              {need}{extra}\
              news || {{ echo 'the list of packages cannot be read' >&2; exit 1; }}\n{start}"
-        ),
-        // The other changes are taken back by programs of these packages.
-        // A removal that is cut off leaves a package half removed.
-        undo: format!(
+        )
+    }
+
+    /// The script that removes what was installed. The other changes are taken back by programs of these packages, and a removal that is
+    /// cut off leaves a package half removed.
+    fn removal(self) -> String {
+        let functions = self.functions();
+        format!(
             "# limit {}\ncd {LEASE} && [ -e packages.begun ] || exit 0\n\
              for change in changes/*; do\n\
              [ \"$change\" = changes/05-packages ] || {{ echo \"they stay for what could not be put back: $change\"; exit 1; }}\n\
@@ -265,12 +282,8 @@ pub fn change(missing: &[Program], facts: &Facts) -> Option<Change> {
              settings=$(remains | comm -12 - packages.new | comm -23 - packages.remains)\n\
              [ -z \"$settings\" ] || remove --purge $settings",
             REMOVAL.as_secs()
-        ),
-        instead: format!(
-            "install there: {}",
-            missing.iter().map(|program| manager.packages(*program)).collect::<Vec<_>>().join(" ")
-        ),
-    })
+        )
+    }
 }
 
 #[cfg(test)]

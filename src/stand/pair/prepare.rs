@@ -51,60 +51,90 @@ pub fn prepare(
         asked = examine(chosen, Some(&run))?;
     }
     interrupted(ground)?;
-    let sides = sides(chosen, &asked);
-    let (network, overlay) = network(chosen, &sides, &run)?;
-
-    let place = place(chosen, &run);
-    let changes = |at: usize| {
-        let mut changes = first(chosen, &sides, at, &key, &run);
-        let admits = chosen.pair.allow.contains(&Consent::Firewall);
-        changes.extend(overlay.iter().flat_map(|overlay| overlay.changes(at, admits)));
-        changes
-    };
-    let make = |remote: &Remote, changes: &[Change]| {
-        change::make(remote, &run, changes, &chosen.pair.allow, change::LIMIT)
-    };
-    both(&sides, |at, remote| make(remote, &changes(at)))?;
+    let taken = TakenPair { chosen, sides: sides(chosen, &asked), run: &run };
+    let (network, overlay) = network(chosen, &taken.sides, &run)?;
+    taken.make_ready(&key, overlay.as_ref(), ground)?;
+    let images = taken.bring(image)?;
     interrupted(ground)?;
-    if let Some(overlay) = &overlay {
-        overlay.join(ground)?;
-        overlay.prove(&sides, ground.stop)?;
-    }
-    let mount = mount(&chosen.pair);
-    both(&sides, |_, remote| {
-        make(remote, mount.as_slice())?;
-        upload(remote, image, guests::FOLDER, &["vmlinux", "initramfs"])
-    })?;
-    // A folder that was there before has been tried in the examination.
-    if mount.is_some() {
-        shared::prove(sides.each_ref().map(|side| (&side.remote, side.facts)), storage::MOUNT)?;
-    }
-    if !matches!(chosen.pair.storage, SharedStorage::ServeOn(_)) {
-        make(&sides[0].remote, &[storage::folder(&place.images)])?;
-    }
-    let (at, written) = &place.written;
-    upload(&sides[*at].remote, image, written, &["base.qcow2"])?;
-    interrupted(ground)?;
-
     let guest_key = key_files::read(&image.directory.join("host_key.pub"))?.trim().to_owned();
-    let slowness = describe::slowness(&sides);
-    let logins = [0, 1].map(|at| Login { slowness, ..login(&sides[at], &files, chosen) });
-    let inventory = describe::inventory(&PreparedPair {
-        pair: &chosen.pair,
-        sides: &sides,
-        files: &files,
-        logins,
-        owner: &run,
-        images: &place.images,
-        network,
-        guest_key: &guest_key,
-    })?;
-    let addresses = inventory.guests.addresses.hosts();
-    let known: String = addresses.map(|address| format!("{address} {guest_key}\n")).collect();
-    files.write(&sides, &known)?;
+    let inventory = taken.describe(&files, &images, network, &guest_key)?;
     let text = serde_json::to_string_pretty(&inventory).attempting(|| "write the inventory".into())?;
     key_files::write(&folder.join("inventory.json"), &text, 0o600)?;
     Ok(inventory)
+}
+
+/// A pair that is this run's, and whose hosts have everything installed.
+struct TakenPair<'a> {
+    chosen: &'a ChosenPair,
+    sides: [PairHost<'a>; 2],
+    run: &'a str,
+}
+
+impl TakenPair<'_> {
+    fn make(&self, remote: &Remote, changes: &[Change]) -> Result<()> {
+        change::make(remote, self.run, changes, &self.chosen.pair.allow, change::LIMIT)
+    }
+
+    /// Makes all changes of both hosts that need nothing mounted, and joins them by the overlay.
+    fn make_ready(&self, key: &str, overlay: Option<&Overlay>, ground: Ground<'_>) -> Result<()> {
+        let admits = self.chosen.pair.allow.contains(&Consent::Firewall);
+        both(&self.sides, |at, remote| {
+            let mut changes = first(self.chosen, &self.sides, at, key, self.run);
+            changes.extend(overlay.into_iter().flat_map(|overlay| overlay.changes(at, admits)));
+            self.make(remote, &changes)
+        })?;
+        interrupted(ground)?;
+        let Some(overlay) = overlay else { return Ok(()) };
+        overlay.join(ground)?;
+        overlay.prove(&self.sides, ground.stop)
+    }
+
+    /// Mounts the storage, and brings the files of the guests' image; returns the folder of the guests' images.
+    fn bring(&self, image: &GuestImage) -> Result<String> {
+        let mount = mount(&self.chosen.pair);
+        both(&self.sides, |_, remote| {
+            self.make(remote, mount.as_slice())?;
+            upload(remote, image, guests::FOLDER, &["vmlinux", "initramfs"])
+        })?;
+        // A folder that was there before has been tried in the examination.
+        if mount.is_some() {
+            let hosts = self.sides.each_ref().map(|side| (&side.remote, side.facts));
+            shared::prove(hosts, storage::MOUNT)?;
+        }
+        let ImagesPlace { images, written: (at, folder) } = place(self.chosen, self.run);
+        if !matches!(self.chosen.pair.storage, SharedStorage::ServeOn(_)) {
+            self.make(&self.sides[0].remote, &[storage::folder(&images)])?;
+        }
+        upload(&self.sides[at].remote, image, &folder, &["base.qcow2"])?;
+        Ok(images)
+    }
+
+    /// The inventory of the pair, with whose hosts and guests its logins are known.
+    fn describe(
+        &self,
+        files: &LoginFiles,
+        images: &str,
+        network: GuestNetwork,
+        guest_key: &str,
+    ) -> Result<Inventory> {
+        let sides = &self.sides;
+        let slowness = describe::slowness(sides);
+        let logins = [0, 1].map(|at| Login { slowness, ..login(&sides[at], files, self.chosen) });
+        let inventory = describe::inventory(&PreparedPair {
+            pair: &self.chosen.pair,
+            sides,
+            files,
+            logins,
+            owner: self.run,
+            images,
+            network,
+            guest_key,
+        })?;
+        let addresses = inventory.guests.addresses.hosts();
+        let known: String = addresses.map(|address| format!("{address} {guest_key}\n")).collect();
+        files.write(sides, &known)?;
+        Ok(inventory)
+    }
 }
 
 /// Installs what is missing on the hosts, if multivm may and can; says whether there was something.
