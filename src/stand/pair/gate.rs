@@ -52,20 +52,27 @@ done
     const RULE: &str =
         "rule family=ipv4 source address=192.0.2.12 port port=49152-49215 protocol=tcp accept\n";
 
-    /// An nft with two chains that filter what comes in, each a file of rules. It deletes no rule of a chain that is `stuck`, and does not
+    /// An nft with three chains that filter what comes in, each a file of rules; the last one has the name that iptables gives. It deletes no rule of a chain that is `stuck`, and does not
     /// list anything once it is `broken`.
     const NFT: &str = r##"#!/bin/sh
 home=$(dirname "$0")/..
 [ ! -e "$home/broken" ] || exit 1
 case $* in
-    'list chains') printf 'table inet f {\n\tchain %s {\n\t\ttype filter hook input priority 0; policy drop;\n\t}\n' early late; echo } ;;
-    'insert rule inet f '*) chain=$5; shift 5; echo "$* # handle $(date +%N)" >>"$home/nft.$chain" ;;
-    '-a list ruleset')
-        echo 'table inet f { # handle 1'
-        for chain in early late; do echo "chain $chain { # handle 2"; cat "$home/nft.$chain"; echo }; done
-        echo }
+    'list chains')
+        printf 'table inet f {\n\tchain %s {\n\t\ttype filter hook input priority 0; policy drop;\n\t}\n' early late; echo }
+        printf 'table ip filter {\n\tchain INPUT {\n\t\ttype filter hook input priority filter; policy drop;\n\t}\n}\n'
         ;;
-    'delete rule inet f '*)
+    'insert rule '*) chain=$5; shift 5; echo "$* # handle $(date +%N)" >>"$home/nft.$chain" ;;
+    '-a list ruleset')
+        for chain in early late INPUT; do
+            table='inet f'
+            [ $chain != INPUT ] || table='ip filter'
+            echo "table $table { # handle 1"
+            echo "chain $chain { # handle 2"; cat "$home/nft.$chain"; echo }
+            echo }
+        done
+        ;;
+    'delete rule '*)
         [ ! -e "$home/stuck.$5" ] || exit 1
         grep -v "# handle $7\$" "$home/nft.$5" >"$home/new"
         mv "$home/new" "$home/nft.$5"
@@ -73,9 +80,10 @@ case $* in
 esac
 "##;
 
-    /// An iptables whose rules are a file. Once it is `broken` it deletes nothing.
+    /// An iptables whose rules are a file of its name. It keeps them in nftables. Once it is `broken` it deletes nothing.
     const IPTABLES: &str = r#"#!/bin/sh
-rules=$(dirname "$0")/../iptables
+rules=$(dirname "$0")/../$(basename "$0")
+[ "$1" != --version ] || echo 'iptables v1.8.11 (nf_tables)'
 [ "$1" = -w ] || exit 2
 operation=$2
 [ "$operation" = -S ] || [ "$#" = 15 ] || exit 2
@@ -101,7 +109,7 @@ esac
     /// A host that has this program alone to filter what comes in: the machine that runs the tests keeps its own rules.
     fn without_firewalld(name: &str, program: &str) -> Sandbox {
         let host = Sandbox::leased();
-        for none in ["firewall-cmd", "iptables", "nft"] {
+        for none in ["firewall-cmd", "iptables", "iptables-legacy", "nft"] {
             host.program(none, "#!/bin/sh\nexit 1\n");
         }
         host.program(name, program);
@@ -208,28 +216,28 @@ esac
     }
 
     /// The rules in every chain of nftables.
-    fn chains(host: &Sandbox) -> [usize; 2] {
-        ["nft.early", "nft.late"]
+    fn chains(host: &Sandbox) -> [usize; 3] {
+        ["nft.early", "nft.late", "nft.INPUT"]
             .map(|chain| content(&host.path(chain)).map_or(0, |rules| rules.lines().count()))
     }
 
     #[test]
     fn every_chain_of_nftables_that_filters_is_opened_and_closed() {
         let host = without_firewalld("nft", NFT);
-        for chain in ["nft.early", "nft.late"] {
+        for chain in ["nft.early", "nft.late", "nft.INPUT"] {
             fs::write(host.path(chain), "tcp dport 22 accept # handle 4\n").unwrap();
         }
         for _ in 0..2 {
             attempt(&host, "open").unwrap();
         }
-        assert_eq!(chains(&host), [3, 3]);
+        assert_eq!(chains(&host), [3, 3, 3]);
         attempt(&host, "close").unwrap();
-        assert_eq!(chains(&host), [1, 1]);
+        assert_eq!(chains(&host), [1, 1, 1]);
     }
 
     #[test]
     fn a_rule_that_nftables_keeps_is_not_closed_and_hides_no_other() {
-        for stuck in ["early", "late"] {
+        for stuck in ["early", "late", "INPUT"] {
             let host = without_firewalld("nft", NFT);
             attempt(&host, "open").unwrap();
             fs::write(host.path(&format!("stuck.{stuck}")), "").unwrap();
@@ -247,7 +255,39 @@ esac
         assert!(attempt(&host, "close").unwrap_err().contains("nft does not say"));
         fs::remove_file(host.path("broken")).unwrap();
         attempt(&host, "close").unwrap();
-        assert_eq!(chains(&host), [0, 0]);
+        assert_eq!(chains(&host), [0, 0, 0]);
+    }
+
+    #[test]
+    fn the_chain_that_iptables_keeps_in_nftables_is_opened_by_iptables() {
+        let host = without_firewalld("nft", NFT);
+        host.program("iptables", IPTABLES);
+        fs::write(host.path("iptables"), "-P INPUT DROP\n").unwrap();
+        attempt(&host, "open").unwrap();
+        assert_eq!(chains(&host), [1, 1, 0]);
+        assert_eq!(content(&host.path("iptables")).unwrap().lines().count(), 2);
+        attempt(&host, "close").unwrap();
+        assert_eq!(chains(&host), [0, 0, 0]);
+        assert_eq!(content(&host.path("iptables")).as_deref(), Some("-P INPUT DROP\n"));
+    }
+
+    #[test]
+    fn the_older_iptables_is_opened_beside_the_newer_one() {
+        for is_loaded in [true, false] {
+            let host = without_firewalld("iptables", IPTABLES);
+            host.program("iptables-legacy", IPTABLES);
+            let before = "-P INPUT ACCEPT\n-A INPUT -j DROP\n";
+            fs::write(host.path("iptables"), "-P INPUT ACCEPT\n").unwrap();
+            fs::write(host.path("iptables-legacy"), before).unwrap();
+            fs::create_dir(host.path("net")).unwrap();
+            fs::write(host.path("net/ip_tables_names"), if is_loaded { "nat\nfilter\n" } else { "" })
+                .unwrap();
+            let rules = |of: &str| content(&host.path(of)).unwrap().lines().count();
+            attempt(&host, "open").unwrap();
+            assert_eq!((rules("iptables"), rules("iptables-legacy")), (1, 2 + usize::from(is_loaded)));
+            attempt(&host, "close").unwrap();
+            assert_eq!(content(&host.path("iptables-legacy")).as_deref(), Some(before));
+        }
     }
 
     #[test]

@@ -42,8 +42,10 @@ asked_firewalld() { read -r theirs lasting since 2>/dev/null <"firewalld.$gate" 
 # What is gone with firewalld's daemon (252) or with the zone (112) is gone, too.
 is_gone() { firewalld --query-rich-rule="$rule"; case $? in 1 | 112 | 252) ;; *) false ;; esac; }
 
+# iptables, by whichever of its two kinds the host has chosen, and the older kind by its own name: a host may have rules of both.
+tools="$tables $tables-legacy"
 # A rule of iptables comes before those that are there.
-put() { $tables -w "$1" INPUT -p "$protocol" -s "$address" --dport "$(echo "$ports" | tr - :)" -m comment --comment "$mark" -j ACCEPT 2>/dev/null; }
+put() { "$1" -w "$2" INPUT -p "$protocol" -s "$address" --dport "$(echo "$ports" | tr - :)" -m comment --comment "$mark" -j ACCEPT 2>/dev/null; }
 
 # The rules of nftables that have the mark: KIND TABLE CHAIN HANDLE.
 marked() {
@@ -64,11 +66,12 @@ if [ "$what" = close ]; then
             is_gone || fail "firewalld does not say that $address is not let in any more at $ports/$protocol"
         fi
     fi
-    if [ -e "iptables.$gate" ]; then
-        while put -D; do :; done
-        rules=$($tables -w -S INPUT) || fail "$tables does not say which rules there are"
-        case $rules in *"\"$mark\""*) fail "$tables still has the rule \"$mark\"" ;; esac
-    fi
+    for tool in $tools; do
+        [ -e "$tool.$gate" ] || continue
+        while put "$tool" -D; do :; done
+        rules=$("$tool" -w -S INPUT) || fail "$tool does not say which rules there are"
+        case $rules in *"\"$mark\""*) fail "$tool still has the rule \"$mark\"" ;; esac
+    done
     if [ -e "nft.$gate" ]; then
         found=$(marked) || fail 'nft does not say which rules there are'
         printf '%s\n' "$found" | while read -r kind table chain handle; do
@@ -98,20 +101,28 @@ if [ -n "$zone" ] || { has firewall-cmd && [ "$(firewall-cmd --state 2>/dev/null
     exit
 fi
 
-if has $tables && $tables -w -S INPUT 2>/dev/null | grep -q -v -x -e '-P INPUT ACCEPT'; then
-    note "iptables.$gate" yes
-    put -C || put -I || fail "$tables does not take a rule"
-fi
+# The chain of nftables that iptables has answered for.
+answered=
+for tool in $tools; do
+    # The older kind would load the kernel's tables to say that they are empty.
+    case $tool in *-legacy) grep -q -s -x filter "/proc/net/${tables%tables}_tables_names" || continue ;; esac
+    has "$tool" && rules=$("$tool" -w -S INPUT 2>/dev/null) || continue
+    case $("$tool" --version) in *nf_tables*) answered=yes ;; esac
+    [ "$rules" != '-P INPUT ACCEPT' ] || continue
+    note "$tool.$gate" yes
+    put "$tool" -C || put "$tool" -I || fail "$tool does not take a rule"
+done
 
 has nft || exit 0
-# Every chain that filters what comes in, but those of iptables, which has its own rule now.
+# Every chain that filters what comes in, but that of iptables, which has its own rule where it needs one. Without iptables, or with
+# rules that it does not understand, a chain of this name is like any other.
 chains=$(nft list chains 2>/dev/null) || exit 0
 printf '%s\n' "$chains" | awk '/^table/ { table = $2 " " $3 } /chain/ { chain = $2 } /type filter hook input/ { print table, chain }' |
 while read -r kind table chain; do
     match="ip saddr"
     [ $family = ipv4 ] || match="ip6 saddr"
     case "$kind $family $table" in
-        'ip ipv4 filter' | 'ip6 ipv6 filter') [ "$chain" != INPUT ] || continue ;;
+        'ip ipv4 filter' | 'ip6 ipv6 filter') [ "$chain" != INPUT ] || [ -z "$answered" ] || continue ;;
         'ip ipv4 '* | 'ip6 ipv6 '* | inet*) ;;
         *) continue ;;
     esac

@@ -55,7 +55,7 @@ impl Sandbox {
     /// A script that works in this folder.
     pub fn moved(&self, script: &str) -> String {
         let at = |below: &str| self.path(below).display().to_string();
-        [(HOME, "multivm"), (guests::LOGS, "logs"), ("/run/systemd", "systemd")]
+        [(HOME, "multivm"), (guests::LOGS, "logs"), ("/run/systemd", "systemd"), ("/proc/net", "net")]
             .iter()
             .fold(script.to_owned(), |script, (place, here)| script.replace(place, &at(here)))
     }
