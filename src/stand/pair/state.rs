@@ -177,6 +177,18 @@ mod tests {
     }
 
     #[test]
+    fn zones_of_firewalld_are_listed_where_it_runs() {
+        let rule = "rule family=ipv4 source address=192.0.2.12 accept";
+        let seen = said(&[("firewall-cmd", &format!("[ \"$*\" = --list-all-zones ] && echo '{rule}'"))]);
+        assert_eq!(seen.kinds["zones"], BTreeSet::from([rule.to_owned()]));
+        let unobserved = |status: u8| {
+            let seen = said(&[("firewall-cmd", &format!("exit {status}"))]);
+            seen.kinds[UNOBSERVED].iter().any(|line| line.starts_with("zones: "))
+        };
+        assert_eq!([252, 124].map(unobserved), [false, true]);
+    }
+
+    #[test]
     fn domains_that_run_are_told_from_others() {
         let virsh =
             "case $* in *'list --all --name') printf 'web\\nold\\n\\n' ;; *' list --name') echo web ;; esac";

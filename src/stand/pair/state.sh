@@ -23,19 +23,26 @@ if has nft; then
     see rules nft list ruleset
     rules=$(seen | sed 's/counter packets [0-9]* bytes [0-9]*/counter/g')
 fi
-for save in iptables-save ip6tables-save; do
-    # The rules of iptables that nftables keeps are among those of nft.
-    legacy=${save%-save}-legacy-save
-    if has "$legacy"; then
-        save=$legacy
-    elif ! has "$save" || { has nft && run "$save" --version | grep -q nf_tables; }; then
-        continue
-    fi
+for save in iptables-save iptables-legacy-save ip6tables-save ip6tables-legacy-save; do
+    has "$save" || continue
+    # A host may have rules of both kinds of iptables. Those that nftables keeps are among those of nft, where it is there.
+    case $save,$(run "$save" --version) in
+        *-legacy-save,*) ;;
+        *nf_tables*) ! has nft || continue ;;
+        *) ! has "${save%-save}-legacy-save" || continue ;;
+    esac
     see rules "$save"
     rules="$rules
 $(seen | sed '/^#/d; s/\[[0-9]*:[0-9]*\]//g' | awk -v from="${save%%-*}" '/^[*]/ { table = substr($0, 2) } /^[:-]/ && !/^:[A-Z]+ ACCEPT/ { print from, table, $0 }')"
 done
 printf '%s\n' "$rules" | text rules
+if has firewall-cmd; then
+    # It talks to the kernel itself: a host may have it and no nft. It takes seconds on a slow machine. 252: it does not run.
+    seen=$(limit=60 && run firewall-cmd --list-all-zones)
+    case $? in 0 | 252) ;; *) missed="${missed}zones: \`firewall-cmd --list-all-zones\` did not answer
+" ;; esac
+    seen | text zones
+fi
 if has getsebool && [ "$(run getenforce)" != Disabled ]; then
     see booleans getenforce
     mode=$seen
