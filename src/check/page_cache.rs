@@ -7,9 +7,9 @@ use crate::guest::FilesProof;
 pub static ABOUT: About = About {
     id: "page_cache",
     summary: "page cache intact",
-    how: "the same program holds checksums of 8 MiB of the guest's own programs and libraries, and compares them with the guest's page \
-          cache block by block; what differs is looked up past the page cache. With the pattern that is all of a guest's memory that is \
-          proved: the record says how much of how much",
+    how: "the same program holds checksums of the guest's own programs and libraries, at most 8 MiB: of those that run, and of 2 MiB of \
+          others. It compares them with the guest's page cache block by block; what differs is looked up past the page cache. With the \
+          pattern that is all of a guest's memory that is proved: the record says how much of how much",
     asked: &[Moment::Start, Moment::Leg, Moment::End],
     advice: &[FILES],
     ..About::BASE
