@@ -6,6 +6,15 @@ use std::time::Instant;
 use super::LegEnd;
 use crate::migration::LegReport;
 use crate::plan::Leg;
+use crate::scenario::Scenario;
+
+/// The scenarios in which stays are judged: a guest that boots has no network to recover, and no speed to be compared with.
+pub const ONLY: &str = "guests that do not boot while they move";
+
+/// Whether stays are judged in a scenario.
+pub fn are_judged(scenario: &Scenario) -> bool {
+    !scenario.boots_itself()
+}
 
 /// The stays of all guests so far.
 #[derive(Default)]

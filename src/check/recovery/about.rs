@@ -1,6 +1,6 @@
 //! What the check says of itself.
 
-use crate::check::{About, Advice, Moment};
+use crate::check::{About, Advice, Moment, stays};
 
 pub static ABOUT: About = About {
     id: "recovery",
@@ -9,7 +9,7 @@ pub static ABOUT: About = About {
           than `max_recovery`; in no `max_recovery` it loses more than a fifth of the probes, or takes more than `max_slowdown` times as \
           long as before the first move to answer, or for 32 KiB sent at once",
     asked: &[Moment::End],
-    only: Some("guests that do not boot while they move"),
+    only: Some(stays::ONLY),
     advice: &[SILENT_AT_ONCE, SILENT_LATER, LOSSY, LATE, NARROW],
     ..About::BASE
 };

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use humantime::format_duration;
 
-use super::stays::{Stay, Stays};
+use super::stays::{self, Stay, Stays};
 use super::{About, Asked, Check, End, LegEnd, Proof, Scene};
 use crate::failure::Result;
 use crate::probe::{Gap, Summary};
@@ -32,9 +32,8 @@ impl Check for Recovered {
         &ABOUT
     }
 
-    /// A booting guest has no network to recover.
     fn applies(&self, scenario: &Scenario) -> bool {
-        !scenario.boots_itself()
+        stays::are_judged(scenario)
     }
 
     fn explain(&self, _scenario: &Scenario, profile: &Profile) -> String {

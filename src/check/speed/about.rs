@@ -1,7 +1,7 @@
 //! What the check says of itself.
 
 use super::{cpu, disk, memory};
-use crate::check::{About, Advice, Moment};
+use crate::check::{About, Advice, Moment, stays};
 
 /// What to look at when a disk stood still, which is no slowdown.
 pub const STANDS_STILL: Advice = Advice::new(
@@ -19,7 +19,7 @@ pub static ABOUT: About = About {
           was so. A stay of 2 s is judged alone, shorter ones of all guests at one host together, with the migration away from it \
           where they hardly rest; what stays too short is said",
     asked: &[Moment::End],
-    only: Some("guests that do not boot while they move"),
+    only: Some(stays::ONLY),
     advice: &[cpu::ADVICE, memory::ADVICE, disk::ADVICE, STANDS_STILL],
     goes_on: true,
     ..About::BASE

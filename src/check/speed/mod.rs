@@ -22,7 +22,7 @@ mod standstill;
 
 use humantime::format_duration;
 
-use super::stays::Stays;
+use super::stays::{self, Stays};
 use super::{About, Asked, Check, End, LegEnd, Proof, Scene};
 use crate::failure::Result;
 use crate::plan::Direction;
@@ -41,9 +41,8 @@ impl Check for SameSpeed {
         &ABOUT
     }
 
-    /// A guest that boots has no speed to be compared with.
     fn applies(&self, scenario: &Scenario) -> bool {
-        !scenario.boots_itself()
+        stays::are_judged(scenario)
     }
 
     fn explain(&self, _scenario: &Scenario, profile: &Profile) -> String {
