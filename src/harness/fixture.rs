@@ -14,6 +14,7 @@ use super::run::Run;
 use super::slot::Builder;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::guest::{DamagedPart, Fleet, Guest, GuestDamage, GuestNews, OnNews};
+use crate::host::{LogMarks, ends_in};
 use crate::inventory::Inventory;
 use crate::libvirt::HostEvent;
 use crate::plan::Seed;
@@ -49,6 +50,8 @@ pub struct Fixture {
     pub group: Option<PathBuf>,
     /// QEMUs that ended by themselves after the last scenario, until another one can report them.
     pub ends: Mutex<Vec<HostEvent>>,
+    /// How far the process before this one, in a run of nextest, has read the logs.
+    pub read: Mutex<Option<LogMarks>>,
 }
 
 impl Fixture {
@@ -58,6 +61,7 @@ impl Fixture {
         let inventory = self.session.with("raise the hosts", raise)?;
         self.run.fixture_ready("lab", begin.elapsed(), BTreeMap::new());
         let fleet = self.fleet(&inventory, profile)?;
+        self.read_on(&fleet)?;
         self.give_ends_back(&fleet);
         if let Some(warning) = fleet.hosts.warning() {
             terminal::say(&format!("\nmultivm: warning: {warning}"));
@@ -97,6 +101,15 @@ impl Fixture {
     /// Leaves those ends to the next scenario.
     fn give_ends_back(&self, fleet: &Fleet) {
         fleet.hosts.qemu_ends.give_back(std::mem::take(&mut *locked(&self.ends)));
+    }
+
+    /// Keeps the ends of QEMUs since the process before this one. Guests that were made anew since then, because theirs had ended, ended
+    /// on order.
+    fn read_on(&self, fleet: &Fleet) -> Result<()> {
+        let Some(read) = locked(&self.read).take() else { return Ok(()) };
+        let (logs, _) = read.all_added(&fleet.hosts, &fleet.storage)?;
+        locked(&self.ends).extend(ends_in(&logs));
+        Ok(())
     }
 
     fn raise_anew(&self, profile: &Profile, why: &Failure) -> Result<Fleet> {
@@ -213,6 +226,8 @@ impl Builder for Fixture {
             return Err(why.clone());
         }
         self.run.repaired(RepairedPart::Host, "rebuild the hosts and the whole fleet", why);
+        // Their logs go with them.
+        locked(&self.read).take();
         self.session.with("take the hosts down", Session::clear_hosts)
     }
 }

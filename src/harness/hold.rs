@@ -19,6 +19,7 @@ use super::run::Run;
 use super::slot::Slot;
 use super::stage::Stage;
 use crate::failure::{Failure, Problem, Result};
+use crate::host::LogMarks;
 use crate::plan::SEED_VARIABLE;
 use crate::progress::{LiveStatus, terminal};
 use crate::record::{Event, Outcome, RecordedProfile};
@@ -74,6 +75,8 @@ struct Hold {
     _halts: Watch<()>,
     /// The folder of a nextest run.
     group: Option<PathBuf>,
+    /// How far the process before this one, in a run of nextest, has read the logs.
+    read: Option<LogMarks>,
 }
 
 impl Hold {
@@ -90,10 +93,12 @@ impl Hold {
         let session = plan.hosts.session(&plan.settings, &plan.profile, &stop, owner.clone())?;
         room::stands(&plan.scenarios, &plan.file, &plan.profile, &session)?;
         let group = nextest.map(|run| run.folder(&plan.results)).transpose()?;
+        let mut read = None;
         if let (Some(owner), Some(group)) = (&owner, &group) {
             // The keeper must watch before anything is raised: it clears what this process leaves if it is killed.
             take_down_after(owner, &group.join("keeper.log"))?;
             load_log_positions(&log_positions(group))?;
+            read = LogMarks::load(&log_marks(group))?;
         }
         if let Some(seed) = plan.seed_in_use() {
             eprintln!("multivm: seed {seed}: {SEED_VARIABLE}={seed} plays the same moves again");
@@ -107,7 +112,7 @@ impl Hold {
         )?;
         let run = Arc::new(run);
         let halts = note_halts(&run)?;
-        Ok(Hold { stop, session: HeldSession::new(session), run, _halts: halts, group })
+        Ok(Hold { stop, session: HeldSession::new(session), run, _halts: halts, group, read })
     }
 
     /// Sets up the stage. From here on the trials report failures.
@@ -123,6 +128,7 @@ impl Hold {
             stop: self.stop.clone(),
             group: self.group.clone(),
             ends: Mutex::default(),
+            read: Mutex::new(self.read.take()),
         };
         let slot = match prepared {
             Ok(()) => Slot::new(fixture),
@@ -155,7 +161,9 @@ impl Hold {
         since: Option<&Outcome>,
         junit: Option<&Path>,
     ) -> Result<ExitCode> {
-        let read_on = self.group.as_ref().map_or(Ok(()), |group| save_log_positions(&log_positions(group)));
+        let read_on = self.group.as_ref().map_or(Ok(()), |group| {
+            save_log_positions(&log_positions(group)).and_then(|()| LogMarks::save(&log_marks(group)))
+        });
         let failures = self.session.end();
         let closed = self.run.close(junit);
         if let Some(since) = since {
@@ -196,6 +204,11 @@ impl Hold {
 /// The file in which the processes of a group tell each other how far they have read kernel logs.
 fn log_positions(group: &Path) -> PathBuf {
     group.join("kernel-logs.json")
+}
+
+/// The file in which they tell each other how far they have read all other logs.
+fn log_marks(group: &Path) -> PathBuf {
+    group.join("logs.json")
 }
 
 /// Says where a run's results are; not all of them are there if some could not be written.

@@ -1,6 +1,5 @@
 //! The logs of hosts and storage from a moment on: of a log with entries of other scenarios, only the later part.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{Hosts, LogMarks, Storage, journal};
@@ -74,16 +73,16 @@ impl LogMarks {
             let cursor = if machine.has_daemons { journal::end(machine.remote)? } else { None };
             Ok((lengths(machine.remote, machine.logs)?, cursor))
         });
-        let mut marks = LogMarks { files: HashMap::new(), journals: HashMap::new() };
+        let mut marks = LogMarks::default();
         for (machine, end) in machines.iter().zip(ends) {
             let (lengths, cursor) = end?;
-            marks.note(machine.name, lengths, cursor);
+            marks.add(machine.name, lengths, cursor);
         }
         Ok(marks)
     }
 
-    fn note(&mut self, machine: &str, lengths: Lengths, cursor: Option<String>) {
-        self.files.extend(lengths.into_iter().map(|(path, length)| ((machine.to_owned(), path), length)));
+    fn add(&mut self, machine: &str, lengths: Lengths, cursor: Option<String>) {
+        self.files.entry(machine.to_owned()).or_default().extend(lengths);
         self.journals.extend(cursor.map(|cursor| (machine.to_owned(), cursor)));
     }
 
@@ -104,7 +103,7 @@ impl LogMarks {
         for (machine, added) in machines.iter().zip(added) {
             let (added, lengths, cursor) = added?;
             logs.extend(added);
-            marks.note(machine.name, lengths, cursor);
+            marks.add(machine.name, lengths, cursor);
         }
         Ok((logs, marks))
     }
@@ -150,7 +149,7 @@ impl LogMarks {
 
     /// The position from which on to read a log of a given length.
     fn begin(&self, machine: &str, path: &str, length: u64, most: u64) -> u64 {
-        let mark = self.files.get(&(machine.to_owned(), path.to_owned())).copied().unwrap_or(0);
+        let mark = self.files.get(machine).and_then(|files| files.get(path)).copied().unwrap_or(0);
         // A log that shrank is a new file.
         let since = if mark > length { 0 } else { mark };
         since.max(length.saturating_sub(most))
@@ -183,6 +182,8 @@ fn counts(output: &str) -> Lengths {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use rstest::rstest;
 
     use super::*;
@@ -190,7 +191,8 @@ mod tests {
     const PATH: &str = "/var/log/libvirt/qemu/vm1.log";
 
     fn marks(at: u64) -> LogMarks {
-        LogMarks { files: [(("source".to_owned(), PATH.to_owned()), at)].into(), journals: HashMap::new() }
+        let files = HashMap::from([("source".to_owned(), HashMap::from([(PATH.to_owned(), at)]))]);
+        LogMarks { files, journals: HashMap::new() }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod logs;
 mod nfs;
 mod overlay;
 mod pair;
+mod past_ends;
 mod storage;
 mod writers;
 
@@ -24,5 +25,6 @@ pub use load_folder::{IN_FOLDER, removal};
 pub use log_marks::LogMarks;
 pub use logs::AddedLog;
 pub use pair::{Host, Hosts, retry_connect};
+pub use past_ends::ends_in;
 pub use storage::{ImageCheck, Storage};
 pub use writers::{Writer, WriterSearch};

@@ -7,6 +7,7 @@ use super::journal::Journal;
 use super::lookout::Look;
 use crate::check::{AfterAll, CHECKS, Proof};
 use crate::guest::Fleet;
+use crate::host::LogMarks;
 use crate::record::{Outcome, Record, Verdict};
 use crate::scenario::AllowedLine;
 
@@ -19,6 +20,10 @@ pub fn last_look(
     allowed_lines: &[AllowedLine],
     record: &Record,
 ) -> Option<Outcome> {
+    // Before the ends are taken, so that none falls between this process and the next one.
+    if was_whole && let Ok(marks) = LogMarks::set(&fleet.hosts, &fleet.storage) {
+        marks.note();
+    }
     let mut outcome = Outcome::new(scenario, Verdict::Failed, SystemTime::now());
     let after = AfterAll { fleet, was_whole, allowed_lines, hosts: fleet.hosts() };
     let proofs = CHECKS.iter().flat_map(|check| check.after_all(&after));

@@ -34,12 +34,9 @@ impl Run {
                 command.env_remove(&name);
             }
         }
-        let child = prepare(command.args(["--exact", scenario]))
-            .env("MULTIVM_RESULTS", folder.path().join("results"))
-            .stdin(Stdio::null())
-            .stdout(said.try_clone()?)
-            .stderr(said)
-            .spawn()?;
+        command.args(["--exact", scenario]).env("MULTIVM_RESULTS", folder.path().join("results"));
+        let child =
+            prepare(&mut command).stdin(Stdio::null()).stdout(said.try_clone()?).stderr(said).spawn()?;
         Ok(Run { child, folder })
     }
 

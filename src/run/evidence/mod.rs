@@ -30,6 +30,7 @@ pub fn folder(of_scenario: &Path) -> PathBuf {
 pub fn collect_logs(marks: &LogMarks, fleet: &Fleet, folder: &Path) -> Result<Vec<AddedLog>> {
     make(folder)?;
     let (added, read) = marks.all_added(&fleet.hosts, &fleet.storage)?;
+    read.note();
     *locked(&fleet.hosts.logs_read) = Some(read);
     added.iter().try_for_each(|log| write(&folder.join(file_name(log)), &log.text))?;
     Ok(added)
