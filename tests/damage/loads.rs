@@ -56,6 +56,6 @@ pub const DAMAGES: &[Damage] = &[
     },
 ];
 
-/// The steps that are judged by looks at the damage: the one in which it happens, perhaps the one before, whose last look was under way,
-/// and perhaps the one after, which has begun when it is known.
+/// The steps that are judged by looks at the damage: the one in which it happens, perhaps the one before, whose last look was
+/// under way, and perhaps the one after, which has begun when it is known.
 const STEPS: usize = 3;

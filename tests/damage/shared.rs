@@ -46,8 +46,8 @@ pub const LOOK_UNANSWERED: ExpectedFinding = finding(&reachable::ABOUT, "vm1", "
 /// vm1 is down from its arrival on the target to the end.
 pub const NOT_RECOVERED: ExpectedFinding = finding(&recovery::ABOUT, "vm1", "silent for ");
 
-/// Questions about the load of vm1 while it is down. A question without an answer is in the windows of two moves, and another one may
-/// follow.
+/// Questions about the load of vm1 while it is down. A question without an answer is in the windows of two moves, and
+/// another one may follow.
 pub const LOAD_UNANSWERED: ExpectedFinding = finding(&load::ABOUT, "vm1", "not known: ")
     .up_to(3)
     .perhaps("a question that is under way when the guest goes down has no answer");

@@ -27,8 +27,8 @@ const NONE: Option<&str> = None;
 const DEVICES: [&str; 11] =
     ["null", "zero", "full", "random", "urandom", "tty", "kmsg", "kvm", "net/tun", "userfaultfd", "fuse"];
 
-/// Lays the root file system of a host in this mount namespace, and makes it the root of this process: `layers`, topmost first, in the
-/// empty directory `root`, with what the host sees of the machine.
+/// Lays the root file system of a host in this mount namespace, and makes it the root of this process: `layers`, topmost
+/// first, in the empty directory `root`, with what the host sees of the machine.
 pub(super) fn lay(root: &Path, layers: &[PathBuf], binds: &[Bind]) -> Result<()> {
     mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE)
         .attempting(|| "make the mounts private".into())?;
@@ -48,8 +48,8 @@ pub(super) fn lay(root: &Path, layers: &[PathBuf], binds: &[Bind]) -> Result<()>
     pivot(&root)
 }
 
-/// Lays layers under one that takes what the host writes, and returns its directory. The upper layer is in memory: it works whatever file
-/// system the machine has, and ends with the host.
+/// Lays layers under one that takes what the host writes, and returns its directory. The upper layer is in memory: it works
+/// whatever file system the machine has, and ends with the host.
 fn overlay(root: &Path, layers: &[PathBuf]) -> Result<PathBuf> {
     filesystem("tmpfs", root, "mode=0755")?;
     let [upper, work, root] = ["upper", "work", "root"].map(|name| root.join(name));
@@ -102,8 +102,8 @@ fn show(entry: &Bind, root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes the directory the root of this process, and forgets the machine's. This stacks the old root on the new one and detaches it: the
-/// pivot_root(".", ".") idiom of pivot_root(2).
+/// Makes the directory the root of this process, and forgets the machine's. This stacks the old root on the new one and
+/// detaches it: the pivot_root(".", ".") idiom of pivot_root(2).
 fn pivot(root: &Path) -> Result<()> {
     chdir(root).attempting(|| "enter the new root".into())?;
     pivot_root(".", ".").attempting(|| "pivot into the new root".into())?;

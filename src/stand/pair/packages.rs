@@ -262,8 +262,8 @@ impl Manager {
         )
     }
 
-    /// The script that removes what was installed. The other changes are taken back by programs of these packages, and a removal that is
-    /// cut off leaves a package half removed.
+    /// The script that removes what was installed. The other changes are taken back by programs of these packages, and a
+    /// removal that is cut off leaves a package half removed.
     fn removal(self) -> String {
         let functions = self.functions();
         format!(
