@@ -37,7 +37,7 @@ impl Machine {
             .has(
                 "dpkg-query",
                 "for p in gcc libc6-dev pkgconf libvirt-dev libssl-dev zlib1g-dev debian-archive-keyring iproute2 \
-                 openssh-client util-linux ca-certificates; do echo $p=installed; done; echo mmdebstrap=config-files; exit 1",
+                 openssh-client util-linux xorriso ca-certificates; do echo $p=installed; done; echo mmdebstrap=config-files; exit 1",
             )
             .has("apt-get", "echo \"apt-get $*\" >>\"${0%/bin/*}/log\"")
     }

@@ -4,10 +4,12 @@ mod build;
 mod expired;
 mod machine;
 pub mod mirror;
+mod seed;
 mod snapshot;
 mod store;
 
 pub use build::{GuestImage, HostFacts, HostImage, Images};
 pub use machine::MachineImage;
+pub use seed::{Seed, SeedHostKey, SeedNetwork};
 pub use snapshot::Snapshot;
 pub use store::Store;
