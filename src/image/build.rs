@@ -301,7 +301,9 @@ const PARTIAL: &str = ".partial-";
 /// Whether a name is one that images have in the directory of images, finished or not.
 fn is_image_name(name: &str) -> bool {
     let name = name.strip_prefix(PARTIAL).unwrap_or(name);
-    ["host-", "guest-", "machine-", "snapshot-"].iter().any(|kind| name.starts_with(kind))
+    ["host-", "guest-", "machine-", "snapshot-", "cloud-", "firmware-"]
+        .iter()
+        .any(|kind| name.starts_with(kind))
 }
 
 pub(super) fn images_directory(store: &Store) -> PathBuf {
