@@ -250,6 +250,11 @@ impl<H> Session<H> {
         self.ledger.outstanding()
     }
 
+    /// What this command has to make things with that are not the hosts'.
+    pub fn ground(&self) -> Ground<'_> {
+        Ground { ledger: &self.ledger, stop: &self.stop }
+    }
+
     /// The flag that ends this command early.
     pub fn stop_flag(&self) -> &StopFlag {
         &self.stop

@@ -12,7 +12,8 @@ use multivm::record::{Outcome, Verdict};
 use tempfile::TempDir;
 
 /// Subcommands that change the machine: only whether their arguments are understood is looked at.
-const WITH_A_LAB: [&[&str]; 4] = [&["lab", "up"], &["lab", "down"], &["lab", "ssh"], &["reap"]];
+const WITH_A_LAB: [&[&str]; 5] =
+    [&["lab", "up"], &["lab", "down"], &["lab", "ssh"], &["image", "build"], &["reap"]];
 
 /// Options of `cargo nextest run` that `list` does not have, and that choose nothing.
 const ONLY_OF_RUN: [&str; 1] = ["--no-fail-fast"];

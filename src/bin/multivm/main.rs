@@ -2,6 +2,7 @@
 
 mod compare;
 mod doctor;
+mod image;
 mod inventory;
 mod lab;
 mod merge;
@@ -38,6 +39,9 @@ enum Command {
     /// Raise, show, enter and take down the lab
     #[command(subcommand)]
     Lab(lab::Command),
+    /// Make images for guests
+    #[command(subcommand)]
+    Image(image::Command),
     /// Read inventories: pairs of hosts that are not the lab's
     #[command(subcommand)]
     Inventory(inventory::Command),
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
     let answer = match arguments.command {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Lab(command) => lab::run(command),
+        Command::Image(command) => image::run(&command),
         Command::Inventory(command) => inventory::run(command),
         Command::Scenarios(arguments) => scenarios::list(&arguments),
         Command::Explain(arguments) => scenarios::explain(&arguments),
