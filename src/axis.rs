@@ -11,7 +11,7 @@ use crate::failure::input::quoted;
 
 /// A value of one choice: of an axis of the matrix, or of a key of an inventory file.
 ///
-/// The names are what the files, scenario names and messages use; they hold only `[a-z0-9_]`.
+/// The names are what the files, scenario names and messages use; those of the matrix hold only `[a-z0-9_]`.
 pub trait AxisValue: Copy + Eq + fmt::Debug + 'static {
     /// The key of the choice, in `scenarios.toml` or in an inventory file.
     const AXIS: &'static str;

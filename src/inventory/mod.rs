@@ -2,6 +2,7 @@
 //! could be described by. The lab writes such a description; a list of real hosts is another one.
 
 mod arch;
+pub mod catalogue;
 pub mod file;
 mod login;
 mod secret;

@@ -178,5 +178,15 @@ pub struct Folders<'a> {
     pub home: Option<&'a Path>,
 }
 
+impl Folders<'_> {
+    /// The path that a text in the file means; none for one in the home of a user who has none.
+    pub fn resolve(&self, text: &str) -> Option<PathBuf> {
+        match text.strip_prefix("~/") {
+            Some(rest) => self.home.map(|home| home.join(rest)),
+            None => Some(self.file.join(text)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -167,7 +167,7 @@ impl Reader<'_> {
             ("env", Some(name), _) if is_variable(name) => Ok(Secret::Environment(name.to_owned())),
             // A bare word is more likely a password than a file.
             ("file", Some(path), _) if path.contains('/') && is_path(path) => {
-                self.resolve(path).map(Secret::File).ok_or_else(|| wrong(NO_HOME))
+                self.folders.resolve(path).map(Secret::File).ok_or_else(|| wrong(NO_HOME))
             }
             ("command", _, Some(words)) => {
                 let words: Option<Vec<String>> =
@@ -176,7 +176,7 @@ impl Reader<'_> {
                 let mut words = words.ok_or_else(|| wrong("the command is no list of words"))?;
                 // One with a `/` is a file, and begins where other paths do; another one is looked for in PATH.
                 if words[0].contains('/') {
-                    let program = self.resolve(&words[0]).ok_or_else(|| wrong(NO_HOME))?;
+                    let program = self.folders.resolve(&words[0]).ok_or_else(|| wrong(NO_HOME))?;
                     words[0] = program.display().to_string();
                 }
                 Ok(Secret::Command(words))
@@ -191,14 +191,7 @@ impl Reader<'_> {
             let allowed = "the path of a file; a relative one begins at this file";
             return Err(self.wrong(written, "this is no path", allowed));
         }
-        self.resolve(text).ok_or_else(|| self.wrong(written, NO_HOME, "a path without `~`"))
-    }
-
-    fn resolve(&self, text: &str) -> Option<PathBuf> {
-        match text.strip_prefix("~/") {
-            Some(rest) => self.folders.home.map(|home| home.join(rest)),
-            None => Some(self.folders.file.join(text)),
-        }
+        self.folders.resolve(text).ok_or_else(|| self.wrong(written, NO_HOME, "a path without `~`"))
     }
 
     fn host_key(&self, written: &Spanned<String>) -> Result<HostKey> {

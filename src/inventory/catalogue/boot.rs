@@ -1,0 +1,39 @@
+//! The ways in which a guest boots, and in which it gets to know who it is.
+
+use serde::{Deserialize, Serialize};
+
+use crate::axis::{AxisValue, UnknownName, axis};
+use crate::inventory::NameOnly;
+
+axis! {
+    /// The program that loads a guest's kernel.
+    #[derive(Serialize, Deserialize)]
+    #[serde(try_from = "String", into = "String")]
+    Firmware, "firmware", NameOnly {
+        Kernel => NameOnly { name: "kernel" },
+        Bios => NameOnly { name: "bios" },
+        Uefi => NameOnly { name: "uefi" },
+    }
+}
+
+axis! {
+    /// The way in which name, address and keys get into a guest.
+    Identity, "identity", NameOnly {
+        Kernel => NameOnly { name: "kernel" },
+        CloudInit => NameOnly { name: "cloud-init" },
+    }
+}
+
+impl TryFrom<String> for Firmware {
+    type Error = UnknownName;
+
+    fn try_from(name: String) -> Result<Firmware, UnknownName> {
+        name.parse()
+    }
+}
+
+impl From<Firmware> for String {
+    fn from(firmware: Firmware) -> String {
+        firmware.name().to_owned()
+    }
+}

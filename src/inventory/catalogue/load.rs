@@ -1,0 +1,76 @@
+//! From the text of a catalogue to its images and guests.
+
+use std::path::{Path, PathBuf};
+
+use super::{CATALOGUE_VARIABLE, Catalogue, Master, master, raw, read};
+use crate::failure::InputError;
+use crate::failure::input::InputFile;
+use crate::inventory::file::Folders;
+
+impl Catalogue {
+    /// The catalogue that an option, or the environment, names; none without a name. `get` looks a variable up.
+    ///
+    /// # Errors
+    /// Something in it cannot be used: the message has the line and what is allowed.
+    pub fn wanted(
+        path: Option<&Path>,
+        get: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Catalogue>, InputError> {
+        let set = |name: &str| get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let path = path.map(Path::to_owned).or_else(|| set(CATALOGUE_VARIABLE));
+        path.map(|path| Catalogue::load(&path, set("HOME").as_deref())).transpose()
+    }
+
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// Something in it cannot be used: the message has the line and what is allowed.
+    pub fn load(path: &Path, home: Option<&Path>) -> Result<Catalogue, InputError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let help = "allowed: a file as fixtures/guests.toml, which says what goes into it".to_owned();
+            InputError::new(&format!("cannot read the catalogue {name}: {error}"), &[help])
+        })?;
+        let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Catalogue::parse(&name, &text, &Folders { file: whole.parent().unwrap_or(Path::new("")), home })
+    }
+
+    /// Reads and checks the text of a file.
+    ///
+    /// # Errors
+    /// Something in it cannot be used: the message has the line and what is allowed.
+    pub fn parse(name: &str, text: &str, folders: &Folders<'_>) -> Result<Catalogue, InputError> {
+        let source = InputFile { name, text };
+        let raw: raw::File = toml::from_str(text).map_err(|error| source.toml_error(&error))?;
+        read::catalogue(source, &raw, folders)
+    }
+
+    /// Makes sure that every master which a guest boots from has the SHA-256 that the file says.
+    ///
+    /// # Errors
+    /// One has another, or cannot be read.
+    pub fn verify(&self) -> Result<(), InputError> {
+        for image in self.images_in_use() {
+            let Some(Master { path, sha256: Some(wanted), .. }) = &image.master else { continue };
+            let help = [format!(
+                "allowed: a file with that SHA-256, or `sha256` of the image `{}` left out",
+                image.name
+            )];
+            let found = master::sha256(path).map_err(|error| {
+                InputError::new(
+                    &format!("cannot read {}, which {} names: {error}", path.display(), self.name),
+                    &help,
+                )
+            })?;
+            if found != *wanted {
+                let what = format!(
+                    "{} is not the file that {} names: its SHA-256 is {found}, and not {wanted}",
+                    path.display(),
+                    self.name
+                );
+                return Err(InputError::new(&what, &help));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,117 @@
+//! The disk image of a user: nobody boots or writes it. Guests get overlays over a copy.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// A disk image in a file of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Master {
+    pub path: PathBuf,
+    pub format: DiskFormat,
+    /// The SHA-256 that the file must have, in lower-case hexadecimal digits; none if any will do.
+    pub sha256: Option<String>,
+}
+
+/// The form of a disk image, by QEMU's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DiskFormat {
+    Qcow2,
+    Raw,
+}
+
+impl DiskFormat {
+    /// QEMU's name of the format.
+    pub fn name(self) -> &'static str {
+        match self {
+            DiskFormat::Qcow2 => "qcow2",
+            DiskFormat::Raw => "raw",
+        }
+    }
+
+    /// The format of a file that guests can boot from, or why they cannot.
+    pub(super) fn of(path: &Path) -> Result<DiskFormat, String> {
+        let said = |error: io::Error| error.to_string();
+        let mut file = File::open(path).map_err(said)?;
+        if !file.metadata().map_err(said)?.is_file() {
+            return Err("it is no file".to_owned());
+        }
+        let mut begin = [0; SECTOR];
+        file.read_exact(&mut begin).map_err(|_| "it is too short for a disk".to_owned())?;
+        DiskFormat::of_sector(&begin)
+    }
+
+    fn of_sector(sector: &[u8; SECTOR]) -> Result<DiskFormat, String> {
+        if sector.starts_with(QCOW2) {
+            let has_backing_file = sector[BACKING_FILE_OFFSET..BACKING_FILE_OFFSET + 8] != [0; 8];
+            let flattened =
+                "it is an overlay over another image: `qemu-img convert -O qcow2` makes one of both";
+            return if has_backing_file { Err(flattened.to_owned()) } else { Ok(DiskFormat::Qcow2) };
+        }
+        // The signature of a master boot record, which a disk with a GPT has, too.
+        if sector[SECTOR - 2..] == [0x55, 0xaa] {
+            return Ok(DiskFormat::Raw);
+        }
+        Err("it is neither a qcow2 image nor a raw disk with a partition table".to_owned())
+    }
+}
+
+const SECTOR: usize = 512;
+
+/// The first bytes of a qcow2 image, and the place of the offset of its backing file's name (docs/interop/qcow2.rst of QEMU).
+const QCOW2: &[u8] = b"QFI\xfb";
+const BACKING_FILE_OFFSET: usize = 8;
+
+/// The SHA-256 of a file, in lower-case hexadecimal digits.
+///
+/// # Errors
+///
+/// The file cannot be read.
+pub fn sha256(path: &Path) -> io::Result<String> {
+    let (mut file, mut hash) = (File::open(path)?, Sha256::new());
+    let mut part = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut part) {
+            Ok(0) => break,
+            Ok(read) => hash.update(&part[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sector(begin: &[u8], end: &[u8]) -> [u8; SECTOR] {
+        let mut sector = [0; SECTOR];
+        sector[..begin.len()].copy_from_slice(begin);
+        sector[SECTOR - end.len()..].copy_from_slice(end);
+        sector
+    }
+
+    #[test]
+    fn a_disk_is_known_by_its_first_sector() {
+        let of = |begin: &[u8], end: &[u8]| DiskFormat::of_sector(&sector(begin, end));
+        assert_eq!(of(b"QFI\xfb\0\0\0\x03", b""), Ok(DiskFormat::Qcow2));
+        assert_eq!(of(b"\xeb\x63", b"\x55\xaa"), Ok(DiskFormat::Raw));
+        assert!(of(b"\x7fELF", b"").unwrap_err().contains("neither a qcow2 image nor a raw disk"));
+        let overlay = of(b"QFI\xfb\0\0\0\x03\0\0\0\0\0\0\x01\xd8", b"").unwrap_err();
+        assert!(overlay.contains("overlay"), "{overlay}");
+    }
+
+    #[test]
+    fn a_files_hash_is_written_as_sha256sum_writes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "abc").unwrap();
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(sha256(&path).unwrap(), abc);
+    }
+}

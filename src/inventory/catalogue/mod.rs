@@ -1,0 +1,90 @@
+//! Guests as a user writes them down: a TOML file of images, and of guests that boot from them.
+//!
+//! Reading the file touches nothing but the file and the beginning of each image that it names.
+
+mod boot;
+mod load;
+mod master;
+mod raw;
+mod read;
+
+use std::path::PathBuf;
+
+pub use boot::{Firmware, Identity};
+pub use master::{DiskFormat, Master};
+
+use super::Arch;
+
+/// The environment's variable that names a catalogue.
+pub const CATALOGUE_VARIABLE: &str = "MULTIVM_CATALOGUE";
+
+/// The most guests that a fleet has.
+pub const MOST_GUESTS: u32 = 200;
+
+/// The images and the guests of a file: at least one of each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Catalogue {
+    /// The file's path as the user knows it.
+    pub name: String,
+    pub images: Vec<ListedImage>,
+    pub groups: Vec<GuestGroup>,
+}
+
+/// An image that guests boot from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedImage {
+    /// A part of the names of its guests.
+    pub name: String,
+    pub firmware: Firmware,
+    pub identity: Identity,
+    /// The architecture that the file says it has; without one it is that of the guests of the run.
+    pub arch: Option<Arch>,
+    /// The user that multivm logs in as.
+    pub user: String,
+    /// The disk from which guests get overlays; none for the image that multivm builds.
+    pub master: Option<Master>,
+}
+
+/// Equal guests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuestGroup {
+    pub image: String,
+    pub count: u32,
+    /// Virtual CPUs of each; without a number the profile's.
+    pub vcpus: Option<u32>,
+    /// Memory of each; without a number the profile's.
+    pub memory_mib: Option<u32>,
+}
+
+/// One guest of a fleet by catalogue: its image, and what it has of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedGuest {
+    pub image: String,
+    pub vcpus: Option<u32>,
+    pub memory_mib: Option<u32>,
+}
+
+impl Catalogue {
+    /// Every guest, in the order of the file.
+    pub fn guests(&self) -> Vec<ListedGuest> {
+        let guests = self.groups.iter().flat_map(|group| {
+            let guest =
+                ListedGuest { image: group.image.clone(), vcpus: group.vcpus, memory_mib: group.memory_mib };
+            std::iter::repeat_n(guest, group.count as usize)
+        });
+        guests.collect()
+    }
+
+    /// The images that a guest boots from.
+    pub fn images_in_use(&self) -> impl Iterator<Item = &ListedImage> {
+        self.images.iter().filter(|image| self.groups.iter().any(|group| group.image == image.name))
+    }
+
+    /// The paths of all masters that a guest boots from.
+    pub fn masters(&self) -> impl Iterator<Item = &PathBuf> {
+        self.images_in_use().filter_map(|image| image.master.as_ref()).map(|master| &master.path)
+    }
+}
+
+#[cfg(test)]
+mod tests;

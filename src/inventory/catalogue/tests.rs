@@ -1,0 +1,157 @@
+//! What a catalogue may say, and what it may not.
+
+use std::path::Path;
+
+use rstest::rstest;
+
+use super::*;
+use crate::inventory::file::Folders;
+
+/// A folder with a disk, `disk.raw`, that can be booted as far as its first sector shows.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sector = vec![0; 512];
+    sector[510..].copy_from_slice(&[0x55, 0xaa]);
+    std::fs::write(folder.path().join("disk.raw"), &sector).unwrap();
+    std::fs::write(folder.path().join("notes.txt"), "x".repeat(600)).unwrap();
+    folder
+}
+
+fn parse_in(folder: &Path, text: &str) -> Result<Catalogue, String> {
+    let folders = Folders { file: folder, home: None };
+    Catalogue::parse("guests.toml", text, &folders).map_err(|error| error.to_string())
+}
+
+fn parse(text: &str) -> Result<Catalogue, String> {
+    parse_in(folder().path(), text)
+}
+
+const SMALL: &str = r#"[[image]]
+name = "tiny"
+firmware = "kernel"
+identity = "kernel"
+
+[[image]]
+name = "debian-13"
+file = "disk.raw"
+firmware = "bios"
+identity = "cloud-init"
+
+[[guest]]
+image = "tiny"
+
+[[guest]]
+image = "debian-13"
+count = 2
+vcpus = 2
+memory_mib = 1024
+"#;
+
+#[test]
+fn a_fleet_is_every_guest_in_the_order_of_the_file() {
+    let catalogue = parse(SMALL).unwrap();
+    let tiny = ListedGuest { image: "tiny".into(), vcpus: None, memory_mib: None };
+    let debian = ListedGuest { image: "debian-13".into(), vcpus: Some(2), memory_mib: Some(1024) };
+    assert_eq!(catalogue.guests(), [tiny, debian.clone(), debian]);
+    let master = catalogue.images[1].master.as_ref().unwrap();
+    assert_eq!((master.format, &master.sha256), (DiskFormat::Raw, &None));
+    assert_eq!((&*catalogue.images[1].user, catalogue.images[1].arch), ("root", Some(Arch::OF_HOSTS)));
+    assert_eq!(catalogue.images[0].master, None);
+    assert_eq!(catalogue.masters().count(), 1);
+}
+
+#[test]
+fn the_example_is_a_catalogue() {
+    let folder = folder();
+    let disk = folder.path().join("disk.raw");
+    let example = include_str!("../../../fixtures/guests.toml");
+    for name in ["debian-13.qcow2", "debian-12.qcow2"] {
+        std::fs::copy(&disk, folder.path().join(name)).unwrap();
+        assert!(example.contains(name));
+    }
+    let catalogue = parse_in(folder.path(), example).unwrap();
+    let mut firmwares: Vec<Firmware> = catalogue.images_in_use().map(|image| image.firmware).collect();
+    firmwares.sort_unstable();
+    firmwares.dedup();
+    assert_eq!(firmwares, Firmware::ALL);
+}
+
+#[rstest]
+#[case::no_image("image = \"tiny\"", "image = \"tinny\"", "unknown image", "allowed: `tiny`, `debian-13`")]
+#[case::unknown_key("count = 2", "number = 2", "unknown field `number`", "`count`")]
+#[case::count("count = 2", "count = 0", "`count` cannot be 0", "a whole number from 1 to 200")]
+#[case::together("count = 2", "count = 200", "the catalogue has 201 guests up to here", "200 together")]
+#[case::memory("memory_mib = 1024", "memory_mib = 16", "`memory_mib` cannot be 16", "from 64 to 1048576")]
+#[case::vcpus("vcpus = 2", "vcpus = 257", "`vcpus` cannot be 257", "from 1 to 256")]
+#[case::firmware("\"bios\"", "\"efi\"", "unknown value of `firmware`", "`kernel`, `bios`, `uefi`")]
+#[case::identity(
+    "\"cloud-init\"",
+    "\"cloudinit\"",
+    "unknown value of `identity`",
+    "did you mean `cloud-init`?"
+)]
+#[case::ignition(
+    "\"cloud-init\"",
+    "\"ignition\"",
+    "by `ignition` are not supported yet",
+    "`kernel`, `cloud-init`"
+)]
+#[case::ssh("\"cloud-init\"", "\"ssh\"", "by `ssh` are not supported yet", "`kernel`, `cloud-init`")]
+#[case::no_loader(
+    "\"bios\"",
+    "\"kernel\"",
+    "boots by `kernel` cannot get its identity by `cloud-init`",
+    "`kernel`"
+)]
+#[case::no_identity(
+    "\"cloud-init\"",
+    "\"kernel\"",
+    "boots by `bios` cannot get its identity",
+    "`cloud-init`"
+)]
+#[case::no_file("file = \"disk.raw\"\n", "", "the image `debian-13` has no file", "`file = \"PATH\"`")]
+#[case::missing("disk.raw", "disk.qcow2", "No such file", "a relative one begins at this file")]
+#[case::no_disk("disk.raw", "notes.txt", "neither a qcow2 image nor a raw disk", "a qcow2 or raw image")]
+#[case::folder("disk.raw", ".", "it is no file", "a qcow2 or raw image")]
+#[case::hash("file =", "sha256 = \"12\"\nfile =", "this is no SHA-256", "64 hexadecimal digits")]
+#[case::arch("file =", "arch = \"arm64\"\nfile =", "unknown architecture", "`x86_64`, `aarch64`, `ppc64le`")]
+#[case::other("file =", "arch = \"aarch64\"\nfile =", "images of aarch64", "not supported yet")]
+#[case::user("file =", "user = \"Root!\"\nfile =", "this is no user", "small letters")]
+#[case::name("\"debian-13\"", "\"Debian 13\"", "this cannot be the name of an image", "small letters")]
+#[case::twice("\"debian-13\"", "\"tiny\"", "two images have the name `tiny`", "each name once")]
+#[case::of_ours(
+    "identity = \"kernel\"",
+    "identity = \"kernel\"\nuser = \"me\"",
+    "`user` does not belong",
+    "multivm builds"
+)]
+fn a_mistake_is_shown_with_its_place_and_what_is_allowed(
+    #[case] old: &str,
+    #[case] new: &str,
+    #[case] what: &str,
+    #[case] allowed: &str,
+) {
+    let said = parse(&SMALL.replacen(old, new, 1)).unwrap_err();
+    assert!(said.starts_with("error: ") && said.contains(" --> guests.toml:"), "{said}");
+    assert!(said.contains(what) && said.contains(allowed), "{said}");
+}
+
+#[test]
+fn a_catalogue_without_images_or_guests_is_none() {
+    assert!(parse("").unwrap_err().contains("the catalogue has no image"));
+    let (image, _) = SMALL.split_once("[[guest]]").unwrap();
+    assert!(parse(image).unwrap_err().contains("the catalogue has no guest"));
+}
+
+#[test]
+fn another_file_than_the_one_that_is_meant_is_found() {
+    let folder = folder();
+    let found = master::sha256(&folder.path().join("disk.raw")).unwrap();
+    let with = |hash: &str| {
+        parse_in(folder.path(), &SMALL.replacen("file =", &format!("sha256 = \"{hash}\"\nfile ="), 1))
+            .unwrap()
+    };
+    with(&found.to_uppercase()).verify().unwrap();
+    let said = with(&"0".repeat(64)).verify().unwrap_err().to_string();
+    assert!(said.contains("disk.raw is not the file") && said.contains(&found), "{said}");
+}
