@@ -30,8 +30,13 @@ pub fn explain(scenario: &Scenario, profile: &Profile, seed: Seed) -> Vec<String
 }
 
 fn fleet(scenario: &Scenario, profile: &Profile) -> String {
-    let vcpus = counted(profile.vcpus, "vCPU", "vCPUs");
     let guests = counted(profile.guests, "guest", "guests");
+    let sizes = if profile.listed.is_empty() {
+        format!("of {} and {}", counted(profile.vcpus, "vCPU", "vCPUs"), profile.memory)
+    } else {
+        let members: Vec<String> = profile.members().map(|member| member.to_string()).collect();
+        format!("({})", members.join("; "))
+    };
     let sizing = scenario.sizing.map(|sizing| format!(" (sizing {sizing})")).unwrap_or_default();
     let boot = format_duration(profile.boot_timeout);
     let start = if scenario.boots_itself() {
@@ -39,7 +44,7 @@ fn fleet(scenario: &Scenario, profile: &Profile) -> String {
     } else {
         format!(", booted on the source; each must answer within {boot}")
     };
-    format!("Fleet: {guests} of {vcpus} and {}{sizing}{start}.", profile.memory)
+    format!("Fleet: {guests} {sizes}{sizing}{start}.")
 }
 
 fn in_every_guest(scenario: &Scenario, profile: &Profile) -> String {

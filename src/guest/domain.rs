@@ -6,20 +6,15 @@ use super::Guest;
 use crate::failure::{Attempt, Result};
 use crate::inventory::{AcceleratorKind, Inventory};
 use crate::libvirt::{MARK_NAMESPACE, Version};
-use crate::scenario::Profile;
 
 const TEMPLATE: &str = include_str!("../../fixtures/guest/domain.xml.j2");
 
-/// The part of a profile that decides a guest's definition, in the form of the guest's mark.
-pub fn profile_text(profile: &Profile) -> String {
-    format!("{} vCPUs, {}", profile.vcpus, profile.memory)
-}
-
 /// The domain XML of one guest.
-pub fn xml(guest: &Guest, inventory: &Inventory, profile: &Profile, oldest_qemu: Version) -> Result<String> {
+pub fn xml(guest: &Guest, inventory: &Inventory, oldest_qemu: Version) -> Result<String> {
     let attempted = || format!("write the domain of {} from fixtures/guest/domain.xml.j2", guest.name);
     let guests = &inventory.guests;
     let arch = guests.arch.row();
+    let base = inventory.image(guest.member.image.as_deref())?;
     // Both hosts must know the machine type. QEMU keeps the types of its older versions.
     let of_version = || format!("{}-{}.{}", arch.machine, oldest_qemu.major, oldest_qemu.minor);
     let machine = guests.machine.clone().unwrap_or_else(of_version);
@@ -55,18 +50,19 @@ pub fn xml(guest: &Guest, inventory: &Inventory, profile: &Profile, oldest_qemu:
             cpu => &guests.cpu,
             mark_namespace => MARK_NAMESPACE,
             owner => &guest.owner,
-            profile => profile_text(profile),
+            profile => guest.member.to_string(),
             name => &guest.name,
             uuid => &guest.uuid,
-            memory => profile.memory.0,
-            vcpus => profile.vcpus,
+            memory => guest.member.memory.0,
+            vcpus => guest.member.vcpus,
             kernel => &guests.kernel,
             initramfs => &guests.initramfs,
             command_line,
             export => &inventory.storage.export,
             server => &inventory.storage.server,
             image => &guest.image,
-            base_image => &inventory.storage.base_image,
+            base_image => base.file,
+            base_format => base.format.name(),
             bridge => &guests.bridge,
             mac => &guest.mac,
             mtu => guests.mtu,
@@ -89,10 +85,9 @@ pub fn qemu_log_path(name: &str) -> String {
 mod tests {
     use roxmltree::Document;
 
-    use super::super::identity::guest;
     use super::super::role::Role;
     use super::super::survey::SeenDomain;
-    use super::super::testing::{inventory, profile};
+    use super::super::testing::{guest, inventory};
     use super::*;
     use crate::inventory::Arch;
 
@@ -100,14 +95,14 @@ mod tests {
         let mut inventory = inventory(owner);
         inventory.accelerator.kind = kind;
         let guest = guest(Role::Fleet, 1, &inventory).unwrap();
-        xml(&guest, &inventory, &profile(), Version::new(9, 1, 0)).unwrap()
+        xml(&guest, &inventory, Version::new(9, 1, 0)).unwrap()
     }
 
     #[test]
-    fn a_guest_carries_the_mark_of_its_owner_and_its_profile() {
+    fn a_guest_carries_the_mark_of_its_owner_and_its_size() {
         let seen = SeenDomain::read("source", false, &rendered("a", AcceleratorKind::Tcg)).unwrap();
         assert!(seen.is_of("a") && !seen.is_of("b"));
-        assert_eq!(seen.mark.unwrap().profile, profile_text(&profile()));
+        assert_eq!(seen.mark.unwrap().profile, "1 vCPU, 256MiB");
     }
 
     #[test]
@@ -123,7 +118,7 @@ mod tests {
             let mut inventory = inventory("a");
             inventory.guests.arch = arch.name.parse().unwrap();
             let guest = guest(Role::Fleet, 1, &inventory).unwrap();
-            let xml = xml(&guest, &inventory, &profile(), Version::new(10, 0, 13)).unwrap();
+            let xml = xml(&guest, &inventory, Version::new(10, 0, 13)).unwrap();
             Document::parse(&xml).unwrap();
             let kind = format!("<type arch='{}' machine='{}-10.0'>", arch.name, arch.machine);
             let model = format!("<model>{}</model>", arch.cpu_under_tcg);
@@ -131,13 +126,6 @@ mod tests {
                 assert!(xml.contains(word), "{word} is not in {xml}");
             }
         }
-    }
-
-    #[test]
-    fn profiles_of_other_sizes_have_other_texts() {
-        let one = profile();
-        let more = Profile { vcpus: one.vcpus + 1, ..one.clone() };
-        assert_ne!(profile_text(&one), profile_text(&more));
     }
 
     #[test]
@@ -166,7 +154,7 @@ mod tests {
     fn the_network_card_has_the_mtu_of_its_network() {
         let mut inventory = inventory("a");
         let guest = guest(Role::Fleet, 1, &inventory).unwrap();
-        let xml = |inventory: &Inventory| xml(&guest, inventory, &profile(), Version::new(9, 1, 0)).unwrap();
+        let xml = |inventory: &Inventory| xml(&guest, inventory, Version::new(9, 1, 0)).unwrap();
         assert!(!xml(&inventory).contains("<mtu"));
         inventory.guests.mtu = Some(1450);
         assert!(xml(&inventory).contains("<mtu size='1450'/>"));
@@ -179,7 +167,7 @@ mod tests {
         let guest = guest(Role::Fleet, 1, &inventory).unwrap();
         for (kind, model) in [(AcceleratorKind::Kvm, "EPYC"), (AcceleratorKind::Tcg, "qemu64")] {
             inventory.accelerator.kind = kind;
-            let xml = xml(&guest, &inventory, &profile(), Version::new(9, 1, 0)).unwrap();
+            let xml = xml(&guest, &inventory, Version::new(9, 1, 0)).unwrap();
             let document = Document::parse(&xml).unwrap();
             let models = document
                 .descendants()
@@ -196,7 +184,7 @@ mod tests {
         let mut inventory = inventory("a");
         inventory.storage.server = None;
         let guest = guest(Role::Fleet, 1, &inventory).unwrap();
-        let xml = xml(&guest, &inventory, &profile(), Version::new(9, 1, 0)).unwrap();
+        let xml = xml(&guest, &inventory, Version::new(9, 1, 0)).unwrap();
         let document = Document::parse(&xml).unwrap();
         let files: Vec<&str> = document.descendants().filter_map(|node| node.attribute("file")).collect();
         assert_eq!(files, ["/export/vm1.qcow2", "/export/base.qcow2"]);

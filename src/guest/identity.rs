@@ -10,15 +10,19 @@ use sha2::{Digest, Sha256};
 use super::role::Role;
 use super::{Guest, addresses};
 use crate::failure::Result;
-use crate::inventory::{Inventory, Login};
+use crate::inventory::catalogue::Firmware;
+use crate::inventory::{HostKey, Inventory, Login, Sudo, Trust};
 use crate::remote::{Agent, Remote};
+use crate::scenario::Member;
 
-/// Guest `number` (from 1) of a role, on the hosts of an inventory.
-pub fn guest(role: Role, number: u32, inventory: &Inventory) -> Result<Guest> {
-    let name = role.name(number);
+/// Guest `number` (from 1) of a role, on the hosts of an inventory. The image of a catalogue is a part of its name.
+pub fn guest(role: Role, number: u32, member: Member, inventory: &Inventory) -> Result<Guest> {
+    let name = match &member.image {
+        Some(image) => format!("{}-{image}", role.name(number)),
+        None => role.name(number),
+    };
     let address = address_of(role, number, inventory)?;
-    let login = Login::of_root(address.to_string(), 22, &inventory.guests.key, &inventory.guests.known_hosts);
-    let login = Login { slowness: inventory.slowness, ..login };
+    let login = login(&member, address, inventory)?;
     let drawn = Drawn::of(&inventory.owner, &name);
     Ok(Guest::new(
         name.clone(),
@@ -26,9 +30,28 @@ pub fn guest(role: Role, number: u32, inventory: &Inventory) -> Result<Guest> {
         drawn.uuid(),
         drawn.mac(),
         address,
-        format!("{name}.qcow2"),
+        member,
         Agent::on(inventory.guests.arch, Remote::new(name, login))?,
     ))
+}
+
+/// The way to log in to a guest.
+fn login(member: &Member, address: Ipv4Addr, inventory: &Inventory) -> Result<Login> {
+    let guests = &inventory.guests;
+    let login = Login {
+        slowness: inventory.slowness,
+        ..Login::of_root(address.to_string(), 22, &guests.key, &guests.known_hosts)
+    };
+    let image = inventory.image(member.image.as_deref())?;
+    Ok(match &guests.seeded_key {
+        Some(key) if image.firmware != Firmware::Kernel => Login {
+            sudo: if image.user == login.user { Sudo::No } else { Sudo::Nopasswd },
+            user: image.user,
+            trust: Trust::Key(HostKey::Key(key.public.clone())),
+            ..login
+        },
+        _ => login,
+    })
 }
 
 /// The address of guest `number` of the fleet on the hosts of an inventory.
@@ -76,7 +99,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::super::role::FLEET_MAX;
-    use super::super::testing::inventory;
+    use super::super::testing::{guest, inventory};
     use super::*;
 
     #[test]

@@ -1,5 +1,7 @@
 //! The purposes of guests.
 
+use crate::inventory::catalogue::MOST_GUESTS;
+
 /// The purpose of a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -10,7 +12,7 @@ pub enum Role {
 }
 
 /// The most guests that a fleet has.
-pub const FLEET_MAX: u32 = 200;
+pub const FLEET_MAX: u32 = MOST_GUESTS;
 
 impl Role {
     /// The most guests of this role.

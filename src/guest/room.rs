@@ -82,9 +82,12 @@ impl<'a> Need<'a> {
         }
         let lines: String = lacks.iter().map(|lack| format!("\n  = note: {lack}")).collect();
         let (fitting, memory) = (self.fitting(supply), self.profile.memory);
-        Some(format!(
-            "there is no room for the guests of {of}{lines}\n  = note: of {memory} each, {fitting} guests fit\n  = help: {ADVICE}"
-        ))
+        let (sizes, advice) = if self.profile.listed.is_empty() {
+            (format!("of {memory} each, {fitting} guests fit"), ADVICE)
+        } else {
+            (format!("the first {fitting} guests fit"), ADVICE_FOR_CATALOGUES)
+        };
+        Some(format!("there is no room for the guests of {of}{lines}\n  = note: {sizes}\n  = help: {advice}"))
     }
 
     /// The most guests of this size that fit.
@@ -108,12 +111,16 @@ impl<'a> Need<'a> {
         }
     }
 
-    fn each(&self) -> u64 {
-        self.profile.memory.0.saturating_add(QEMU_OWN.0)
+    /// The memory of the largest of the fleet's guests, of so many.
+    fn largest(&self, count: u32) -> u64 {
+        let mut sizes: Vec<u64> = self.profile.members().map(|member| member.memory.0).collect();
+        sizes.sort_unstable_by(|one, other| other.cmp(one));
+        sizes.into_iter().take(count as usize).fold(0, u64::saturating_add)
     }
 
     fn lack_in_guest(&self) -> Option<String> {
-        let Profile { memory, pattern_memory, .. } = self.profile;
+        let pattern_memory = self.profile.pattern_memory;
+        let memory = self.profile.members().map(|member| member.memory).min().unwrap_or(self.profile.memory);
         let needed = GUEST_OWN.0.saturating_add(pattern_memory.0).saturating_add(self.load);
         (needed > memory.0).then(|| {
             let load = if self.load > 0 { format!(" + its load's {}", Bytes(self.load)) } else { String::new() };
@@ -126,36 +133,59 @@ impl<'a> Need<'a> {
 
     /// The lack of memory on a host, which has all guests before they migrate, and half of the load guests.
     fn lack_on_host(&self, has: u64) -> Option<String> {
-        let load_guests = self.load_guests.div_ceil(2);
-        let needed = u64::from(self.profile.guests + load_guests).saturating_mul(self.each());
-        let parts = [(self.profile.guests, "guests"), (load_guests, "load guests")];
-        (needed > has).then(|| self.sum("on a host", &parts, needed, &format!("it may use {}", mib(has))))
+        let parts = [self.fleet(), self.load(self.load_guests.div_ceil(2))];
+        self.lack("on a host", &parts, has, &format!("it may use {}", mib(has)))
     }
 
     fn lack_of_machine(&self, has: u64) -> Option<String> {
-        let moving = self.moving();
-        let needed = u64::from(self.profile.guests + moving + self.load_guests).saturating_mul(self.each());
-        let parts = [
-            (self.profile.guests, "guests"),
-            (moving, "of them a second time while they migrate"),
-            (self.load_guests, "load guests"),
-        ];
-        (needed > has)
-            .then(|| self.sum("on this machine", &parts, needed, &format!("{} are there", mib(has))))
+        let count = self.moving();
+        let what = "of them a second time while they migrate";
+        let moving = Crowd { count, what, memory: self.largest(count) };
+        let parts = [self.fleet(), moving, self.load(self.load_guests)];
+        self.lack("on this machine", &parts, has, &format!("{} are there", mib(has)))
     }
 
-    /// The arithmetic of a lack: `on a host: (200 guests + 1 load guests) x (256MiB + 32MiB for QEMU) = 57888 MiB; it may
-    /// use 9642 MiB`.
-    fn sum(&self, place: &str, parts: &[(u32, &str)], needed: u64, has: &str) -> String {
-        let parts: Vec<String> = parts
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| format!("{count} {what}"))
-            .collect();
-        let parts = if parts.len() > 1 { format!("({})", parts.join(" + ")) } else { parts.concat() };
-        let memory = self.profile.memory;
-        format!("{place}: {parts} x ({memory} + {QEMU_OWN} for QEMU) = {}; {has}", mib(needed))
+    fn fleet(&self) -> Crowd {
+        let count = self.profile.guests;
+        Crowd { count, what: "guests", memory: self.largest(count) }
     }
+
+    fn load(&self, count: u32) -> Crowd {
+        let memory = u64::from(count).saturating_mul(self.profile.memory.0);
+        Crowd { count, what: "load guests", memory }
+    }
+
+    /// The arithmetic of a lack, none if all of them fit into `has`: `on a host: (200 guests + 1 load guests) x (256MiB + 32MiB
+    /// for QEMU) = 57888 MiB; it may use 9642 MiB`, or `on a host: 2 guests with 1280 MiB + 2 x 32MiB for QEMU = 1344 MiB; ...`.
+    fn lack(&self, place: &str, crowds: &[Crowd], has: u64, said: &str) -> Option<String> {
+        let count: u32 = crowds.iter().map(|crowd| crowd.count).sum();
+        let memory = crowds.iter().fold(0, |sum: u64, crowd| sum.saturating_add(crowd.memory));
+        let needed = memory.saturating_add(u64::from(count) * QEMU_OWN.0);
+        if needed <= has {
+            return None;
+        }
+        let alike = self.profile.listed.is_empty();
+        let part = |crowd: &Crowd| match alike {
+            true => format!("{} {}", crowd.count, crowd.what),
+            false => format!("{} {} with {}", crowd.count, crowd.what, mib(crowd.memory)),
+        };
+        let parts: Vec<String> = crowds.iter().filter(|crowd| crowd.count > 0).map(part).collect();
+        let sum = if alike {
+            let parts = if parts.len() > 1 { format!("({})", parts.join(" + ")) } else { parts.concat() };
+            format!("{parts} x ({} + {QEMU_OWN} for QEMU)", self.profile.memory)
+        } else {
+            format!("{} + {count} x {QEMU_OWN} for QEMU", parts.join(" + "))
+        };
+        Some(format!("{place}: {sum} = {}; {said}", mib(needed)))
+    }
+}
+
+/// Guests that a place must have room for together.
+struct Crowd {
+    count: u32,
+    what: &'static str,
+    /// Their own memory, in bytes.
+    memory: u64,
 }
 
 /// The most of so many guests that migrate together in an order.
@@ -173,6 +203,10 @@ fn moving_together(order: Order, guests: u32) -> u32 {
 /// Advice about guests that do not fit.
 pub const ADVICE: &str = "make the fleet smaller (MULTIVM_GUESTS, MULTIVM_MEMORY, MULTIVM_LOAD_GUESTS), or the hosts larger (MULTIVM_HOST_SIZE)";
 
+/// Advice about guests of a catalogue that do not fit.
+const ADVICE_FOR_CATALOGUES: &str =
+    "make the fleet of the catalogue smaller (count, memory_mib), or the hosts larger (MULTIVM_HOST_SIZE)";
+
 pub(super) fn mib(bytes: u64) -> String {
     format!("{} MiB", bytes >> 20)
 }
@@ -183,6 +217,7 @@ mod tests {
 
     use super::super::testing::profile;
     use super::*;
+    use crate::inventory::catalogue::ListedGuest;
 
     const GIB: u64 = 1 << 30;
 
@@ -219,6 +254,26 @@ mod tests {
         assert_eq!(host(6 * 288), [""; 0]);
         let expected = "on a host: (4 guests + 2 load guests) x (256MiB + 32MiB for QEMU) = 1728 MiB; it may use 1727 MiB";
         assert_eq!(host(6 * 288 - 1), [expected]);
+    }
+
+    #[test]
+    fn guests_of_several_sizes_are_added_up_and_the_largest_move() {
+        let listed = |memory_mib| ListedGuest { image: "tiny".into(), vcpus: None, memory_mib };
+        let profile = Profile { listed: vec![listed(None), listed(Some(1024)), listed(None)], ..of(3) };
+        let of_machine =
+            |mib: u64| lacks("precopy_orderly::in_vms::stress_cpu", &profile, 64 * GIB, mib << 20);
+        let needed = (256 + 1024 + 256) + 1024 + 4 * 32;
+        assert_eq!(of_machine(needed), [""; 0]);
+        let expected = "on this machine: 3 guests with 1536 MiB + 1 of them a second time while they migrate with 1024 MiB \
+                        + 4 x 32MiB for QEMU = 2688 MiB; 2687 MiB are there";
+        assert_eq!(of_machine(needed - 1), [expected]);
+        let refusal =
+            Need::at_rest(&profile).refusal("the lab", |_| Supply { host: 600 << 20, machine: None });
+        assert!(
+            refusal
+                .unwrap()
+                .contains("the first 1 guests fit\n  = help: make the fleet of the catalogue smaller")
+        );
     }
 
     #[test]

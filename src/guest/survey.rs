@@ -149,9 +149,8 @@ fn of_command_line(domain: Node<'_, '_>) -> Vec<String> {
 mod tests {
     use rstest::rstest;
 
-    use super::super::identity::guest;
     use super::super::role::Role;
-    use super::super::testing::inventory;
+    use super::super::testing::{guest, inventory};
     use super::*;
 
     fn guests() -> Vec<Arc<Guest>> {

@@ -2,15 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use super::role::Role;
+use super::{Guest, identity};
+use crate::failure::Result;
 use crate::inventory::{
     Accelerator, AcceleratorKind, Arch, GuestsEntry, HostEntry, Inventory, Login, StorageEntry,
 };
-use crate::scenario::{Profile, ScenarioFile, locate};
+use crate::scenario::{Bytes, Member, Profile, ScenarioFile, locate};
 
 /// The profile `lab` of the project's own file.
 pub fn profile() -> Profile {
     let file = ScenarioFile::load(&locate(None, |_| None)).unwrap();
     file.profile("lab").unwrap().clone()
+}
+
+/// Guest `number` of a role, of the image that multivm builds.
+pub fn guest(role: Role, number: u32, inventory: &Inventory) -> Result<Guest> {
+    let member = Member { image: None, vcpus: 1, memory: Bytes(256 << 20) };
+    identity::guest(role, number, member, inventory)
 }
 
 /// An inventory of unreachable hosts that belong to `owner`.
@@ -54,6 +63,8 @@ pub fn inventory(owner: &str) -> Inventory {
             public_key: "AAAA".into(),
             known_hosts: "known_hosts".into(),
             host_key: "ssh-ed25519 BBBB".into(),
+            images: Vec::new(),
+            seeded_key: None,
         },
         accelerator: Accelerator { kind: AcceleratorKind::Tcg, reason: "for a test".into() },
         slowness: 1,

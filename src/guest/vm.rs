@@ -11,7 +11,7 @@ use crate::failure::{Failure, Result};
 use crate::host::{Host, Hosts, retry_connect};
 use crate::libvirt::{Connection, OurDomain};
 use crate::remote::Agent;
-use crate::scenario::Side;
+use crate::scenario::{Member, Side};
 use crate::sys::parallel::locked;
 use crate::sys::stop::StopFlag;
 use crate::sys::wait::{Poll, wait_for};
@@ -35,6 +35,8 @@ pub struct Guest {
     pub uuid: String,
     pub mac: String,
     pub address: Ipv4Addr,
+    /// What it boots from, and its size.
+    pub member: Member,
     /// The image's file name in the export.
     pub image: String,
     /// libvirt connections for this guest's migrations alone: a migration occupies a call on both hosts for as long as it
@@ -56,15 +58,16 @@ impl Guest {
         uuid: String,
         mac: String,
         address: Ipv4Addr,
-        image: String,
+        member: Member,
         agent: Agent,
     ) -> Guest {
         Guest {
+            image: format!("{name}.qcow2"),
             name,
             uuid,
             mac,
             address,
-            image,
+            member,
             source: Mutex::default(),
             target: Mutex::default(),
             on_target: AtomicBool::new(false),
@@ -181,8 +184,9 @@ impl Guest {
     pub fn in_a_test(name: &str) -> Guest {
         let login = crate::inventory::Login::of_root("192.0.2.1", 22, "/nowhere/key", "/nowhere/known_hosts");
         let remote = crate::remote::Remote::new(name, login);
-        let (uuid, mac, image) = (String::new(), String::new(), format!("{name}.qcow2"));
+        let member = Member { image: None, vcpus: 1, memory: crate::scenario::Bytes(256 << 20) };
         let agent = Agent::new(remote);
-        Guest::new(name.into(), "test".into(), uuid, mac, Ipv4Addr::new(192, 0, 2, 1), image, agent)
+        let address = Ipv4Addr::new(192, 0, 2, 1);
+        Guest::new(name.into(), "test".into(), String::new(), String::new(), address, member, agent)
     }
 }

@@ -8,6 +8,7 @@ use libtest_mimic::{Arguments, FormatSetting};
 
 use super::latest;
 use crate::failure::Problem;
+use crate::inventory::catalogue::CATALOGUE_VARIABLE;
 use crate::plan::{SEED_VARIABLE, Seed};
 use crate::record::RunFolder;
 use crate::scenario::{
@@ -45,6 +46,10 @@ pub struct RunOptions {
     /// [default: lab, or reference with an inventory]
     #[arg(long, env = "MULTIVM_PROFILE", value_name = "NAME")]
     pub profile: Option<String>,
+
+    /// Boot the guests that this catalogue lists, of its images, in place of equal ones
+    #[arg(long, env = CATALOGUE_VARIABLE, value_name = "FILE")]
+    pub catalogue: Option<PathBuf>,
 
     /// Run on hosts of this inventory instead of this machine's lab
     #[arg(long, env = "MULTIVM_INVENTORY", value_name = "FILE")]

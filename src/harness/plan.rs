@@ -6,8 +6,9 @@ use super::args::Request;
 use super::room;
 use super::wanted::WantedHosts;
 use crate::failure::Problem;
+use crate::inventory::catalogue::Catalogue;
 use crate::plan::Seed;
-use crate::scenario::{Profile, Scenario, ScenarioFile, Set};
+use crate::scenario::{Profile, SIZING_VARIABLE, Scenario, ScenarioFile, Set};
 use crate::stand::lab::Settings;
 
 /// The wishes of arguments and environment, checked.
@@ -39,13 +40,24 @@ impl Plan {
         let chosen = file.choose(request.wish(&set));
         let scenarios: Vec<Scenario> = chosen.asked_for(request.asked()).collect();
         let hosts = WantedHosts::read(options.inventory.as_deref(), options.pair.as_deref(), get)?;
+        let catalogue = Catalogue::wanted(options.catalogue.as_deref(), get)?;
         let profile = file
             .profile(options.profile.as_deref().unwrap_or(hosts.profile()))
-            .and_then(|profile| profile.clone().override_from(get))?;
-        let settings = Settings::from_environment().map_err(Problem::input)?;
+            .and_then(|profile| profile.clone().override_from(get))
+            .and_then(|profile| profile.with_guests_of(catalogue.as_ref(), get))?;
+        no_size_twice(options.sizing, catalogue.as_ref()).map_err(Problem::input)?;
+        if let Some(catalogue) = catalogue.as_ref().filter(|_| !options.libtest.list) {
+            catalogue.verify()?;
+        }
+        let settings = Settings::from_environment().and_then(|settings| settings.with(catalogue));
+        let settings = settings.map_err(Problem::input)?;
         hosts.allow(&settings).map_err(Problem::input)?;
         if !options.libtest.list {
-            enough_guests(&scenarios, profile.guests).map_err(Problem::input)?;
+            let fleet = match &settings.catalogue {
+                Some(catalogue) => format!("the guests of the catalogue {}", catalogue.name),
+                None => format!("MULTIVM_GUESTS={}", profile.guests),
+            };
+            enough_guests(&scenarios, profile.guests, &fleet).map_err(Problem::input)?;
             if hosts.has_guests_here() {
                 room::is_there(&scenarios, &file, &profile, &settings)?;
             }
@@ -92,13 +104,28 @@ impl Plan {
     }
 }
 
+/// Refuses scenarios that set the size of guests whose size a catalogue sets.
+fn no_size_twice(sizing: bool, catalogue: Option<&Catalogue>) -> Result<(), String> {
+    let sized = |catalogue: &&Catalogue| {
+        catalogue.groups.iter().any(|group| group.vcpus.is_some() || group.memory_mib.is_some())
+    };
+    match catalogue.filter(sized) {
+        Some(catalogue) if sizing => Err(format!(
+            "the size of guests is said twice: {SIZING_VARIABLE}=1, and `vcpus` and `memory_mib` of the catalogue {}\n  \
+             = help: allowed: one of them",
+            catalogue.name
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Refuses scenarios whose order has no moves for a fleet of that size.
-fn enough_guests(scenarios: &[Scenario], guests: u32) -> Result<(), String> {
+fn enough_guests(scenarios: &[Scenario], guests: u32, fleet: &str) -> Result<(), String> {
     let guests = usize::try_from(guests).unwrap_or(usize::MAX);
     scenarios
         .iter()
         .try_for_each(|scenario| scenario.order.takes(guests))
-        .map_err(|why| format!("cannot run this selection with MULTIVM_GUESTS={guests}: {why}"))
+        .map_err(|why| format!("cannot run this selection with {fleet}: {why}"))
 }
 
 fn by_size(mut scenarios: Vec<Scenario>) -> Vec<Scenario> {

@@ -67,9 +67,15 @@ impl WantedHosts {
     /// Refuses settings that these hosts cannot have.
     pub fn allow(&self, settings: &Settings) -> Result<()> {
         match self {
-            WantedHosts::Made(StandKind::Machines) => MachineHosts::allow(settings),
             WantedHosts::Made(StandKind::Lab) => Ok(()),
-            WantedHosts::Pair(_) => settings.have_guests_of_their_hosts(),
+            WantedHosts::Made(StandKind::Machines) => {
+                settings.have_guests_of_multivm()?;
+                MachineHosts::allow(settings)
+            }
+            WantedHosts::Pair(_) => {
+                settings.have_guests_of_multivm()?;
+                settings.have_guests_of_their_hosts()
+            }
         }
     }
 

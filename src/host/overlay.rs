@@ -3,8 +3,17 @@
 //! The note is a file: `vm1.qcow2.multivm` for `vm1.qcow2`. It exists before the image does and names the image's inode. A
 //! file that somebody puts in the image's place has another inode, and does not pass for ours.
 
-use crate::inventory::StorageEntry;
+use crate::inventory::catalogue::DiskFormat;
 use crate::remote::quote;
+
+/// A guest's image that is to be made, and the image below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overlay {
+    pub image: String,
+    pub base: String,
+    /// The format of the image below.
+    pub format: DiskFormat,
+}
 
 /// The first word of a note.
 const WORD: &str = "multivm";
@@ -71,25 +80,21 @@ fn judge(line: &str, image: &str, owner: &str) -> Option<String> {
 /// lies behind that length reads as zeros. The QEMU that receives a guest opens the image while the guest still writes to it on the
 /// other host: a cluster allocated meanwhile would be lost to the guest until it allocates another one. The length that is added here
 /// is a hole and takes no room.
-pub fn create(storage: &StorageEntry, images: &[String], owner: &str) -> String {
-    let base = quote(&storage.base_image);
-    let commands = images.iter().map(|image| {
+pub fn create(export: &str, overlays: &[Overlay], owner: &str) -> String {
+    let commands = overlays.iter().map(|Overlay { image, base, format }| {
         let note = note(image);
-        let (image, note) = (quote(image), quote(&note));
+        let (image, note, base, format) = (quote(image), quote(&note), quote(base), format.name());
         let mark = format!("{WORD} {owner} ");
         let mark = quote(&mark);
         format!(
-            "printf '%s%s\\n' {mark} {BEING_MADE} > {note} && qemu-img create -q -f qcow2 -F qcow2 -b {base} {image} && \
+            "length=$(qemu-img measure -f {format} -O qcow2 {base} | sed -n 's/^fully allocated size: //p') && \
+             test -n \"$length\" && \
+             printf '%s%s\\n' {mark} {BEING_MADE} > {note} && qemu-img create -q -f qcow2 -F {format} -b {base} {image} && \
              truncate -s \"$length\" {image} && printf '%s%s\\n' {mark} \"$(stat -c %i {image})\" > {note}"
         )
     });
-    let length = format!("qemu-img measure -f qcow2 -O qcow2 {base} | sed -n 's/^fully allocated size: //p'");
     let commands: Vec<String> = commands.collect();
-    format!(
-        "cd {} && length=$({length}) && test -n \"$length\" && {}",
-        quote(&storage.export),
-        commands.join(" && ")
-    )
+    format!("cd {} && {}", quote(export), commands.join(" && "))
 }
 
 #[cfg(test)]
@@ -127,15 +132,9 @@ mod tests {
     }
 
     fn make(export: &Path) {
-        let login = crate::inventory::Login::of_root("", 0, "k", "h");
-        let storage = StorageEntry {
-            name: "storage".into(),
-            login,
-            server: None,
-            export: export.display().to_string(),
-            base_image: "base.qcow2".into(),
-        };
-        run(&create(&storage, &images(), OWNER));
+        let overlay = |image| Overlay { image, base: "base.qcow2".into(), format: DiskFormat::Qcow2 };
+        let overlays: Vec<Overlay> = images().into_iter().map(overlay).collect();
+        run(&create(&export.display().to_string(), &overlays, OWNER));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::overlay::Overlay;
 use super::{nfs, overlay};
 use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::inventory::StorageEntry;
@@ -89,13 +90,14 @@ impl Storage {
             .collect())
     }
 
-    /// Makes fresh overlays over the base image. They replace older ones of the same names that were made for `owner`.
-    pub fn create_overlays(&self, images: &[String], owner: &str) -> Result<()> {
-        if let Some(why) = self.foreign(images, owner)?.into_iter().next() {
+    /// Makes fresh overlays over images in the export. They replace older ones of the same names that were made for `owner`.
+    pub fn create_overlays(&self, overlays: &[Overlay], owner: &str) -> Result<()> {
+        let images: Vec<String> = overlays.iter().map(|overlay| overlay.image.clone()).collect();
+        if let Some(why) = self.foreign(&images, owner)?.into_iter().next() {
             return Err(Failure::new("make the guests' images", Cause::new(FailureKind::Refused, why))
                 .try_next("move it elsewhere; multivm leaves it alone"));
         }
-        self.remote.check(&overlay::create(&self.entry, images, owner), LIMIT).map(drop)
+        self.remote.check(&overlay::create(&self.entry.export, overlays, owner), LIMIT).map(drop)
     }
 
     /// Runs `qemu-img check` on each image and returns the results in the images' order. A guest that runs meanwhile may leave leaks.

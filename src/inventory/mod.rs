@@ -4,6 +4,7 @@
 mod arch;
 pub mod catalogue;
 pub mod file;
+mod image;
 mod login;
 mod secret;
 
@@ -16,6 +17,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 pub use arch::{ARCH_VARIABLE, Arch, ArchRow};
+pub use image::{ImageEntry, SeededKey};
 pub use login::{Access, HostKey, Login, NameOnly, Sudo, Trust};
 pub use secret::Secret;
 
@@ -133,6 +135,12 @@ pub struct GuestsEntry {
     pub known_hosts: PathBuf,
     /// The guests' ssh host key, "ssh-ed25519 BASE64".
     pub host_key: String,
+    /// The images of a catalogue that guests boot from; none without a catalogue, when all boot the base image.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<ImageEntry>,
+    /// The ssh host key of guests that get theirs from a seed, where there may be such guests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seeded_key: Option<SeededKey>,
 }
 
 /// The accelerator that guests use, and why.

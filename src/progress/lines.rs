@@ -106,7 +106,11 @@ fn about_run(live: &Live) -> Vec<StatusLine> {
     if let Some(name) = &profile.name {
         let _ = write!(first, ", profile {name}");
     }
-    if let (Some(guests), Some(vcpus), Some(memory)) = (profile.guests, profile.vcpus, profile.memory_bytes) {
+    if let (Some(guests), Some(fleet)) = (profile.guests, &profile.fleet) {
+        let _ = write!(first, ": {} ({fleet})", counted(guests, "guest", "guests"));
+    } else if let (Some(guests), Some(vcpus), Some(memory)) =
+        (profile.guests, profile.vcpus, profile.memory_bytes)
+    {
         let guests = counted(guests, "guest", "guests");
         let _ = write!(first, ": {guests} with {} and {}", counted(vcpus, "CPU", "CPUs"), amount(memory));
     }

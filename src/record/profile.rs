@@ -28,9 +28,11 @@ recorded! {
     guests: u32,
     /// Other guests, which do not migrate but boot as load.
     load_guests: u32,
-    /// Virtual CPUs of each guest.
+    /// Image and size of each guest of the fleet, in order; absent where all are alike.
+    fleet: String,
+    /// Virtual CPUs of each guest that has no size of its own.
     vcpus: u32,
-    /// Memory of each guest.
+    /// Memory of each guest that has no size of its own.
     memory_bytes: u64,
     /// How often the whole fleet goes to the target and back.
     rounds: u32,
@@ -87,6 +89,7 @@ impl From<&Profile> for RecordedProfile {
         let Profile {
             name,
             guests,
+            listed,
             load_guests,
             vcpus,
             memory,
@@ -114,6 +117,10 @@ impl From<&Profile> for RecordedProfile {
         RecordedProfile {
             name: Some(name.clone()),
             guests: Some(*guests),
+            fleet: (!listed.is_empty()).then(|| {
+                let members: Vec<String> = profile.members().map(|member| member.to_string()).collect();
+                members.join("; ")
+            }),
             load_guests: Some(*load_guests),
             vcpus: Some(*vcpus),
             memory_bytes: Some(memory.0),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{AtTimeout, Bytes};
+use crate::inventory::catalogue::ListedGuest;
 
 /// The sizes, counts and times of a run.
 ///
@@ -13,11 +14,13 @@ pub struct Profile {
     pub name: String,
     /// Guests in the fleet, 1 to 200. The order `cross` needs 2, which the code that knows the order checks.
     pub guests: u32,
+    /// The guests of the fleet one by one, where a catalogue lists them; otherwise none is listed, and all are alike.
+    pub listed: Vec<ListedGuest>,
     /// Other guests, which do not migrate but boot as load, 1 to 50.
     pub load_guests: u32,
-    /// Virtual CPUs of each guest.
+    /// Virtual CPUs of each guest that no catalogue gives others.
     pub vcpus: u32,
-    /// Memory of each guest.
+    /// Memory of each guest that no catalogue gives another.
     pub memory: Bytes,
     /// How often the whole fleet goes to the target and back.
     pub rounds: u32,
@@ -96,14 +99,16 @@ impl Profile {
 
     /// How many times longer everything takes when a number of guests is busy together.
     fn stretch(&self, guests: f64, cpu_percent: u32) -> f64 {
-        let vcpus = guests * f64::from(self.vcpus);
+        let all: u32 = self.members().map(|member| member.vcpus).sum();
+        let vcpus = guests * f64::from(all) / f64::from(self.guests.max(1));
         (vcpus * 100.0 / f64::from(cpu_percent.max(1))).clamp(1.0, MOST_STRETCHED)
     }
 
     /// How many guests start at the same time on a host with a number of CPUs (in hundredths): as many as make two vCPUs
     /// for each CPU, so that no CPU is idle while a guest waits for its disk or for us, and at least two.
     pub fn wave(&self, cpu_percent: u32) -> u32 {
-        (cpu_percent.div_ceil(50) / self.vcpus.max(1)).max(2).min(self.guests.max(1))
+        let largest = self.members().map(|member| member.vcpus).max().unwrap_or(1);
+        (cpu_percent.div_ceil(50) / largest).max(2).min(self.guests.max(1))
     }
 
     /// The longest time to a guest's answer when only a [`wave`](Profile::wave) of guests boots and the rest is idle.
@@ -114,7 +119,8 @@ impl Profile {
 
     /// Memory of all guests together, including those that boot as load, in bytes.
     pub fn guests_memory(&self) -> u64 {
-        u64::from(self.guests + self.load_guests).saturating_mul(self.memory.0)
+        let fleet = self.members().fold(0u64, |sum, member| sum.saturating_add(member.memory.0));
+        fleet.saturating_add(u64::from(self.load_guests).saturating_mul(self.memory.0))
     }
 
     /// How long a watch of hosts may see nothing, and still prove something: as long as a guest may be silent. A profile for
@@ -128,6 +134,7 @@ impl Profile {
         Self {
             name: name.to_owned(),
             guests: 0,
+            listed: Vec::new(),
             load_guests: 0,
             vcpus: 0,
             memory: Bytes(0),

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{UtimensatFlags, utimensat};
@@ -55,6 +56,7 @@ fn nothing_is_touched(cli: &Cli, said: &Said) {
 #[case::stand("precopy_cross", &[("MULTIVM_STAND", "kvm")], "expected one of `lab`, `machines`")]
 #[case::two_kinds_of_hosts("precopy_cross", &[("MULTIVM_STAND", "machines"), ("MULTIVM_INVENTORY", "site.toml")], "two kinds of hosts are asked for")]
 #[case::an_inventory_that_is_not_there("precopy_cross", &[("MULTIVM_INVENTORY", "site.toml")], "cannot read the inventory site.toml")]
+#[case::a_catalogue_that_is_not_there("precopy_cross", &[("MULTIVM_CATALOGUE", "guests.toml")], "cannot read the catalogue guests.toml")]
 #[case::a_suite_that_machines_are_not_of("precopy_cross", &[("MULTIVM_STAND", "machines"), ("MULTIVM_SUITE", "bookworm")], "cannot make machine hosts of bookworm")]
 #[case::part_by_variable("", &[("MULTIVM_SET", "quick"), ("MULTIVM_SHARD", "9/9")], "no more parts than there are scenarios, 4")]
 #[case::skip("--skip p", &[], "everything is skipped")]
@@ -74,6 +76,54 @@ fn what_is_meant_as_a_scenario_and_fits_none_is_a_mistake(
     assert_eq!(said.code, Some(2), "{}{}", said.out, said.err);
     assert!(said.err.contains(told), "{told} is not in:\n{}", said.err);
     nothing_is_touched(&cli, &said);
+}
+
+/// Catalogues of guests that multivm's image is enough for, of a single one, and of a file that is not the one that is meant.
+fn leave_catalogues(folder: &Path) {
+    let tiny = "image = [{ name = 'tiny', firmware = 'kernel', identity = 'kernel' }]\n";
+    let two = "guest = [{ image = 'tiny' }, { image = 'tiny', memory_mib = 512 }]\n";
+    let hash = "0".repeat(64);
+    let disk = format!(
+        "guest = [{{ image = 'a', count = 2 }}]\n[[image]]\nname = 'a'\nfile = 'disk.raw'\nsha256 = '{hash}'\n\
+         firmware = 'bios'\nidentity = 'cloud-init'\n"
+    );
+    fs::write(folder.join("tiny.toml"), format!("{tiny}{two}")).unwrap();
+    fs::write(folder.join("one.toml"), format!("{tiny}guest = [{{ image = 'tiny' }}]\n")).unwrap();
+    fs::write(folder.join("hash.toml"), disk).unwrap();
+    let mut sector = vec![0; 512];
+    sector[510..].copy_from_slice(&[0x55, 0xaa]);
+    fs::write(folder.join("disk.raw"), sector).unwrap();
+}
+
+#[rstest]
+#[case::number("tiny", "precopy_cross", &[("MULTIVM_GUESTS", "2")], "how many guests there are is said twice: MULTIVM_GUESTS=2")]
+#[case::size("tiny", "--sizing precopy_cross", &[], "the size of guests is said twice: MULTIVM_SIZING=1")]
+#[case::machines("tiny", "precopy_cross", &[("MULTIVM_STAND", "machines")], "none on hosts that are no lab")]
+#[case::too_few("one", "precopy_cross", &[], "the guests of the catalogue")]
+#[case::another_file("hash", "precopy_cross", &[], "disk.raw is not the file that")]
+fn a_catalogue_that_cannot_be_played_is_a_mistake(
+    cli: Cli,
+    #[case] catalogue: &str,
+    #[case] arguments: &str,
+    #[case] variables: &[(&str, &str)],
+    #[case] told: &str,
+) {
+    leave_an_earlier_run(&cli);
+    leave_catalogues(cli.place());
+    let path = cli.place().join(format!("{catalogue}.toml"));
+    let said = cli.play_with(&format!("--catalogue {} {arguments}", path.display()), variables);
+    assert_eq!(said.code, Some(2), "{}{}", said.out, said.err);
+    assert!(said.err.contains(told), "{told} is not in:\n{}", said.err);
+    nothing_is_touched(&cli, &said);
+}
+
+#[rstest]
+fn a_fleet_by_catalogue_explains_itself(cli: Cli) {
+    leave_catalogues(cli.place());
+    let path = cli.place().join("tiny.toml");
+    let said = cli.run(&format!("explain --catalogue {} precopy_cross::in_vms::stress_cpu", path.display()));
+    let fleet = "Fleet: 2 guests (1 vCPU, 256MiB, tiny; 1 vCPU, 512MiB, tiny)";
+    assert!(said.code == Some(0) && said.out.contains(fleet), "{}{}", said.out, said.err);
 }
 
 #[rstest]

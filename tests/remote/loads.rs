@@ -6,7 +6,7 @@ use std::sync::Arc;
 use multivm::guest::Guest;
 use multivm::load::{Loads, Place, ToolCommand};
 use multivm::remote::{Agent, Remote};
-use multivm::scenario::Signs;
+use multivm::scenario::{Bytes, Member, Signs};
 use multivm::sys::stop::StopFlag;
 
 use crate::{Case, LIMIT, Sshd};
@@ -54,7 +54,7 @@ fn in_guest(remote: Remote) -> Place {
         no(),
         no(),
         Ipv4Addr::LOCALHOST,
-        no(),
+        Member { image: None, vcpus: 1, memory: Bytes(256 << 20) },
         Agent::new(remote),
     )))
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use multivm::explain;
+use multivm::inventory::catalogue::{CATALOGUE_VARIABLE, Catalogue};
 use multivm::plan::{SEED_VARIABLE, Seed};
 use multivm::scenario::{
     Profile, RunIgnored, SHARD_VARIABLE, SIZING_VARIABLE, Scenario, ScenarioFile, Selection, Set, Shard,
@@ -21,6 +22,9 @@ pub struct ProfileChoice {
     /// Profile of sizes, counts and times; MULTIVM_ variables override its values
     #[arg(long, value_name = "NAME", env = "MULTIVM_PROFILE", default_value = "lab")]
     profile: String,
+    /// Guests one by one, and their images, in place of equal ones; fixtures/guests.toml is an example with every key
+    #[arg(long, value_name = "FILE", env = CATALOGUE_VARIABLE)]
+    catalogue: Option<PathBuf>,
 }
 
 impl ProfileChoice {
@@ -28,8 +32,14 @@ impl ProfileChoice {
     pub fn read(&self) -> Result<(ScenarioFile, Profile), Problem> {
         let variable = |name: &str| std::env::var(name).ok();
         let file = ScenarioFile::load(&locate(self.file.as_deref(), variable))?;
+        let catalogue = self.catalogue()?;
         let profile = file.profile(&self.profile)?.clone().override_from(variable)?;
-        Ok((file, profile))
+        Ok((file, profile.with_guests_of(catalogue.as_ref(), variable)?))
+    }
+
+    /// Reads the catalogue, if there is one.
+    pub fn catalogue(&self) -> Result<Option<Catalogue>, Problem> {
+        Ok(Catalogue::wanted(self.catalogue.as_deref(), |name| std::env::var(name).ok())?)
     }
 }
 

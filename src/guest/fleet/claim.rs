@@ -7,6 +7,7 @@ use super::repair::end;
 use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 use crate::guest::survey::{SeenDomain, in_the_way, survey};
 use crate::guest::{Guest, addresses, ours};
+use crate::host::Overlay;
 use crate::sys::parallel::at_once;
 
 impl Fleet {
@@ -73,7 +74,12 @@ impl Fleet {
 
     /// Makes fresh overlays for guests. Refuses to overwrite a file that multivm did not make.
     pub fn create_overlays(&self, guests: &[Arc<Guest>]) -> Result<()> {
-        self.storage.create_overlays(&images(guests), &self.inventory.owner)
+        let overlay = |guest: &Arc<Guest>| {
+            let image = self.inventory.image(guest.member.image.as_deref())?;
+            Ok(Overlay { image: guest.image.clone(), base: image.file, format: image.format })
+        };
+        let overlays = guests.iter().map(overlay).collect::<Result<Vec<_>>>()?;
+        self.storage.create_overlays(&overlays, &self.inventory.owner)
     }
 }
 

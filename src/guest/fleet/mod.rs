@@ -91,12 +91,15 @@ impl Fleet {
 
     fn facts(&self) -> BTreeMap<String, String> {
         let seconds = |limit: Duration| format!("{:.1}", limit.as_secs_f64());
-        BTreeMap::from([
+        let listed = self.guests.iter().filter(|guest| guest.member.image.is_some());
+        let members = listed.map(|guest| (guest.name.clone(), guest.member.to_string()));
+        let fleet = [
             ("guests".to_owned(), self.guests.len().to_string()),
             ("max_gap_s".to_owned(), seconds(self.profile.max_gap)),
             ("precopy_timeout_s".to_owned(), seconds(self.profile.precopy_timeout)),
             ("postcopy_timeout_s".to_owned(), seconds(self.profile.postcopy_timeout)),
-        ])
+        ];
+        members.chain(fleet).collect()
     }
 
     /// Makes the guests on these hosts, or adopts those that exist.
@@ -108,13 +111,11 @@ impl Fleet {
         stop: &StopFlag,
         news: OnNews,
     ) -> Result<Fleet> {
-        let guests = |role, count| {
-            (1..=count)
-                .map(|number| identity::guest(role, number, inventory).map(Arc::new))
-                .collect::<Result<Vec<_>>>()
-        };
-        let (guests, load_guests) =
-            (guests(Role::Fleet, profile.guests)?, guests(Role::Load, profile.load_guests)?);
+        let guest = |role, number, member| identity::guest(role, number, member, inventory).map(Arc::new);
+        let fleet = (1..).zip(profile.members()).map(|(number, member)| guest(Role::Fleet, number, member));
+        let guests = fleet.collect::<Result<Vec<_>>>()?;
+        let load = (1..=profile.load_guests).map(|number| guest(Role::Load, number, profile.load_member()));
+        let load_guests = load.collect::<Result<Vec<_>>>()?;
         let hear = Arc::clone(&news);
         let told: OnPanic = Arc::new(move |guest, panic| hear(GuestNews::Panicked { guest, panic }));
         let fleet = Fleet {
@@ -189,13 +190,13 @@ impl Fleet {
 
     /// Whether an earlier command's guest equals the one that this fleet's profile would make.
     fn is_of_profile(&self, guest: &Guest) -> bool {
-        let wanted = domain::profile_text(&self.profile);
+        let wanted = guest.member.to_string();
         guest.known_on(&self.hosts.source).is_ok_and(|domain| domain.owner().profile == wanted)
     }
 
     /// Defines the guest's domain on a host, without a start.
     pub fn define(&self, guest: &Guest, host: &Host) -> Result<OurDomain> {
-        let xml = domain::xml(guest, &self.inventory, &self.profile, self.hosts.oldest_qemu())?;
+        let xml = domain::xml(guest, &self.inventory, self.hosts.oldest_qemu())?;
         let domain = host.control.define(&xml);
         ours::ours(
             &domain.attempting(|| format!("define {} on {}", guest.name, host.entry.name))?,
@@ -221,7 +222,7 @@ mod tests {
     #[test]
     fn whole_guests_of_this_profile_are_adopted() {
         let fleet = TestFleet::new();
-        let profile = domain::profile_text(&fleet.profile);
+        let profile = fleet.guest(1).member.to_string();
         for name in ["vm1", "vm2"] {
             fleet.put_of_profile(Side::Source, name, OWNER, &profile);
         }
@@ -246,7 +247,7 @@ mod tests {
     #[test]
     fn another_owners_domain_is_not_adopted() {
         let fleet = TestFleet::new();
-        fleet.put_of_profile(Side::Source, "vm1", OTHER, &domain::profile_text(&fleet.profile));
+        fleet.put_of_profile(Side::Source, "vm1", OTHER, &fleet.guest(1).member.to_string());
         assert!(fleet.adopted(&[]).0.is_empty());
     }
 }

@@ -36,12 +36,14 @@ impl TestFleet {
         let node = TestNode::new();
         inventory.source.uri = node.uri();
         inventory.target.uri = node.uri();
-        let guest = |role, number| Arc::new(identity::guest(role, number, &inventory).unwrap());
         let remote = Remote::new("storage", inventory.storage.login.clone());
         let agent = Arc::new(Agent::new(remote.clone()));
         let stop = StopFlag::new();
         // Two guests boot at the same time, and are not waited for.
         let profile = Profile { guests: 3, vcpus: 2, boot_timeout: Duration::from_millis(50), ..profile() };
+        let guest = |role, number| {
+            Arc::new(identity::guest(role, number, profile.member(number), &inventory).unwrap())
+        };
         let fleet = Fleet {
             consoles: Arc::new(Consoles::unread()),
             hosts: Hosts::connect(&inventory, &stop).unwrap(),
@@ -49,8 +51,8 @@ impl TestFleet {
             guests: (1..=3).map(|number| guest(Role::Fleet, number)).collect(),
             load_guests: vec![guest(Role::Load, 1)],
             asked: profile.clone(),
-            profile,
-            inventory,
+            profile: profile.clone(),
+            inventory: inventory.clone(),
             stop,
             defined: made::Defined::default(),
             news: Arc::new(|_| {}),

@@ -14,7 +14,8 @@ pub static POLICY: ModePolicy = ModePolicy {
         let mib = bandwidth_mib(scenario, profile).map(|mib| pace.of(mib));
         options.migration.bandwidth_mib = mib;
         if pace.gathers() {
-            let slow = (profile.memory.0 >> 20).div_ceil(FIRST_PASS_S);
+            let largest = profile.members().map(|member| member.memory.0).max().unwrap_or(0);
+            let slow = (largest >> 20).div_ceil(FIRST_PASS_S);
             options.migration.bandwidth_mib = Some(mib.map_or(slow, |mib| mib.min(slow)));
             options.after_first_pass = Some(FullSpeed { mib });
         }

@@ -9,7 +9,7 @@ use ipnet::Ipv4Net;
 
 use super::network;
 use crate::failure::{Attempt, Result};
-use crate::inventory::Login;
+use crate::inventory::{Login, SeededKey};
 use crate::stand::keys::{self, keygen, read, uuid, write};
 
 const SSHD_CONFIG: &str = include_str!("../../../fixtures/host/sshd_config");
@@ -65,6 +65,14 @@ impl Files {
     /// The base64 part of the public key.
     pub fn public_key(&self) -> Result<String> {
         keys::public_half(&self.key())
+    }
+
+    /// Makes the host key of guests that get theirs from a seed.
+    pub fn seeded_key(&self) -> Result<SeededKey> {
+        let file = self.directory.join("guest_host_key");
+        keygen(&file, "multivm-guest")?;
+        let public = format!("ssh-ed25519 {}", keys::public_half(&file)?);
+        Ok(SeededKey { file, public })
     }
 
     pub fn login(&self, address: &str) -> Login {

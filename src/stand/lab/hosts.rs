@@ -12,10 +12,10 @@ use super::files::Files;
 use super::init::{self, Daemon, HostSpec};
 use super::prepared::Prepared;
 use super::root::Bind;
-use super::{HostSize, Settings, as_raised, cgroup, network};
+use super::{HostSize, Settings, as_raised, cgroup, masters, network};
 use crate::failure::{Attempt, Result};
 use crate::image::HostImage;
-use crate::inventory::{GuestsEntry, HostEntry, Inventory, StorageEntry};
+use crate::inventory::{GuestsEntry, HostEntry, ImageEntry, Inventory, StorageEntry};
 use crate::ledger::{Ledger, Thing, state_directory};
 use crate::remote::Remote;
 use crate::remote::protocol::OUTER_PROC;
@@ -79,12 +79,15 @@ pub fn raise(
 
     plan.export_base_image(prepared)?;
 
+    let images = masters::entries(settings.catalogue.as_ref(), BASE_IMAGE)?;
+    masters::copy(settings.catalogue.as_ref(), &images, &plan.export())?;
+
     let inventory = Inventory {
         owner,
         source: source.0,
         target: target.0,
         storage: storage.0,
-        guests: guests(prepared, &files, addresses, guest_key)?,
+        guests: guests(prepared, &files, addresses, guest_key, images)?,
         accelerator: prepared.accelerator.clone(),
         slowness: 1,
     };
@@ -96,8 +99,15 @@ pub fn raise(
     Ok((inventory, vec![storage.1, source.1, target.1]))
 }
 
-/// What all guests have in common.
-fn guests(prepared: &Prepared, files: &Files, addresses: Ipv4Net, host_key: String) -> Result<GuestsEntry> {
+/// What all guests have in common, and the images that they boot from.
+fn guests(
+    prepared: &Prepared,
+    files: &Files,
+    addresses: Ipv4Net,
+    host_key: String,
+    images: Vec<ImageEntry>,
+) -> Result<GuestsEntry> {
+    let has_seeds = images.iter().any(|image| image.master.is_some());
     Ok(GuestsEntry {
         kernel: format!("{GUEST_FILES}/vmlinux"),
         initramfs: format!("{GUEST_FILES}/initramfs"),
@@ -113,6 +123,8 @@ fn guests(prepared: &Prepared, files: &Files, addresses: Ipv4Net, host_key: Stri
         public_key: files.public_key()?,
         known_hosts: files.known_hosts(),
         host_key,
+        seeded_key: has_seeds.then(|| files.seeded_key()).transpose()?,
+        images,
     })
 }
 

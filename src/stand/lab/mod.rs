@@ -7,6 +7,7 @@ pub mod cgroup;
 mod files;
 mod hosts;
 mod init;
+mod masters;
 mod mend;
 pub mod network;
 mod prepared;
@@ -58,6 +59,11 @@ impl Lab {
         let (found, wanted) = (inventory.guests.arch, self.settings.guest_arch);
         if found != wanted {
             return Some(format!("its guests are of {found}, and {wanted} is asked for"));
+        }
+        let images = masters::entries(self.settings.catalogue.as_ref(), &inventory.storage.base_image);
+        // A master that cannot be looked at fails the raise, with words of its own.
+        if images.is_ok_and(|images| images != inventory.guests.images) {
+            return Some("the images of its catalogue are others".to_owned());
         }
         differs("source", &inventory.source.facts, &self.settings.source_suite)
             .or_else(|| differs("target", &inventory.target.facts, &self.settings.target_suite))

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::axis::quoted_names;
 use crate::failure::Failure;
 use crate::image::{Images, Store};
+use crate::inventory::catalogue::{CATALOGUE_VARIABLE, Catalogue};
 use crate::inventory::{ARCH_VARIABLE, Arch};
 use crate::sys::machine;
 
@@ -48,6 +49,8 @@ pub struct Settings {
     pub source_layer: Option<PathBuf>,
     pub target_layer: Option<PathBuf>,
     pub accel: Accel,
+    /// The images and guests that the user lists; none where all guests boot the image that multivm builds.
+    pub catalogue: Option<Catalogue>,
     /// The size that the user requested; see [`Settings::host_size`].
     asked_size: Option<HostSize>,
 }
@@ -88,6 +91,7 @@ impl Settings {
             source_layer: variables.layer("MULTIVM_SOURCE_LAYER")?,
             target_layer: variables.layer("MULTIVM_TARGET_LAYER")?,
             accel: variables.accel(guest_arch)?,
+            catalogue: None,
             asked_size: variables.host_size()?,
         })
     }
@@ -101,6 +105,32 @@ impl Settings {
             cpu_percent: machine::cpu_percent(),
             memory: (guests_memory * 2 + (1 << 30)).min(machine::memory().unwrap_or(UNKNOWN_MEMORY) / 5 * 2),
         })
+    }
+
+    /// The settings with the images of a catalogue.
+    ///
+    /// # Errors
+    ///
+    /// An image is of another architecture than the guests of the run.
+    pub fn with(self, catalogue: Option<Catalogue>) -> Result<Settings, Failure> {
+        let images = catalogue.iter().flat_map(Catalogue::images_in_use);
+        let other =
+            images.filter_map(|image| Some((image, image.arch?))).find(|(_, arch)| *arch != self.guest_arch);
+        if let Some((image, arch)) = other {
+            let attempted = format!("boot the image {} of the catalogue", image.name);
+            let cause = format!(
+                "it is of {arch}, and the guests are of {}: {ARCH_VARIABLE} chooses",
+                self.guest_arch
+            );
+            return Err(Failure::new(attempted, cause));
+        }
+        Ok(Settings { catalogue, ..self })
+    }
+
+    /// Refuses guests of a catalogue.
+    pub fn have_guests_of_multivm(&self) -> Result<(), Failure> {
+        let Some(catalogue) = &self.catalogue else { return Ok(()) };
+        Err(bad(CATALOGUE_VARIABLE, &catalogue.name, "none on hosts that are no lab"))
     }
 
     /// Refuses guests of another architecture than their hosts'.

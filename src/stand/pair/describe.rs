@@ -79,6 +79,8 @@ pub fn inventory(prepared: &PreparedPair<'_>) -> Result<Inventory> {
             public_key: keys::public_half(&files.key())?,
             known_hosts: files.known_hosts(),
             host_key: (*guest_key).to_owned(),
+            images: Vec::new(),
+            seeded_key: None,
         },
         accelerator,
         slowness: slowness(sides),

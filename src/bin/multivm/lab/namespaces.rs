@@ -8,6 +8,7 @@ use multivm::doctor::supply;
 use multivm::failure::Result;
 use multivm::guest::{Fleet, GuestNews, Need};
 use multivm::inventory::Inventory;
+use multivm::inventory::catalogue::Catalogue;
 use multivm::progress::terminal;
 use multivm::scenario::Profile;
 use multivm::stand::lab::{Lab, running};
@@ -19,8 +20,10 @@ use super::arguments::{UpArguments, stays};
 use crate::problem::{Answer, Problem, settings};
 
 pub fn up(arguments: &UpArguments) -> Answer {
-    let settings = settings()?;
     let (_, profile) = arguments.profile.read()?;
+    let catalogue = arguments.profile.catalogue()?;
+    catalogue.as_ref().map_or(Ok(()), Catalogue::verify)?;
+    let settings = settings()?.with(catalogue).map_err(Problem::input)?;
     let refusal = Need::at_rest(&profile).refusal("the lab", |profile| supply(&settings, profile));
     refusal.map_or(Ok(()), |refusal| Err(Problem::input(refusal)))?;
     let log = settings.store.cache.join("keeper.log");

@@ -1,0 +1,58 @@
+//! The images that guests boot from, as hosts have them.
+
+use serde::{Deserialize, Serialize};
+
+use super::Inventory;
+use super::catalogue::{DiskFormat, Firmware};
+use crate::failure::{Failure, Result};
+
+/// An image in the export, and how it boots.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageEntry {
+    /// The name in the catalogue.
+    pub name: String,
+    /// File in the export: the parent of its guests' overlays.
+    pub file: String,
+    pub format: DiskFormat,
+    pub firmware: Firmware,
+    /// The user that multivm logs in as.
+    pub user: String,
+    /// Path, length and time of the file that was copied; none of the image that multivm builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub master: Option<String>,
+}
+
+/// The ssh host key of all guests that get theirs from a seed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeededKey {
+    /// The private half, on the machine that makes seeds.
+    pub file: std::path::PathBuf,
+    /// The public half, `ssh-ed25519 BASE64`.
+    pub public: String,
+}
+
+impl Inventory {
+    /// The image of that name; without a name the one that multivm builds.
+    ///
+    /// # Errors
+    ///
+    /// The hosts have no image of that name.
+    pub fn image(&self, name: Option<&str>) -> Result<ImageEntry> {
+        let Some(name) = name else {
+            return Ok(ImageEntry {
+                name: "multivm's own".to_owned(),
+                file: self.storage.base_image.clone(),
+                format: DiskFormat::Qcow2,
+                firmware: Firmware::Kernel,
+                user: "root".to_owned(),
+                master: None,
+            });
+        };
+        self.guests.images.iter().find(|image| image.name == name).cloned().ok_or_else(|| {
+            Failure::new(format!("find the image {name}"), "the hosts were raised without it")
+                .try_next("multivm lab down")
+        })
+    }
+}

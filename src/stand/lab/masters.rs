@@ -1,0 +1,109 @@
+//! The images of a catalogue on the lab's storage. A master is copied there, and nobody boots or writes it.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::failure::{Attempt, Result};
+use crate::inventory::ImageEntry;
+use crate::inventory::catalogue::{Catalogue, DiskFormat, ListedImage, Master};
+use crate::sys::limited;
+
+/// How long the copy of one master may take.
+const COPY_LIMIT: Duration = Duration::from_secs(1200);
+
+/// What the storage has for the guests of a catalogue, by `own`, the file of the image that multivm builds. Images of one file have
+/// one copy.
+pub fn entries(catalogue: Option<&Catalogue>, own: &str) -> Result<Vec<ImageEntry>> {
+    let images: Vec<&ListedImage> = catalogue.into_iter().flat_map(Catalogue::images_in_use).collect();
+    let of = |image: &&ListedImage| {
+        let (file, format, master) = match &image.master {
+            None => (own.to_owned(), DiskFormat::Qcow2, None),
+            Some(master) => {
+                let has = |other: &&&ListedImage| {
+                    other.master.as_ref().is_some_and(|other| other.path == master.path)
+                };
+                // The image itself has it, if no other has.
+                let first = images.iter().find(has).unwrap_or(image);
+                let file = format!("image-{}.{}", first.name, master.format.name());
+                (file, master.format, Some(description(master)?))
+            }
+        };
+        let (name, firmware, user) = (image.name.clone(), image.firmware, image.user.clone());
+        Ok(ImageEntry { name, file, format, firmware, user, master })
+    };
+    images.iter().map(of).collect()
+}
+
+/// Copies the masters into the export, sparse, and read-only.
+pub fn copy(catalogue: Option<&Catalogue>, entries: &[ImageEntry], export: &Path) -> Result<()> {
+    for image in catalogue.into_iter().flat_map(Catalogue::images_in_use) {
+        let entry = entries.iter().find(|entry| entry.name == image.name);
+        let (Some(master), Some(entry)) = (&image.master, entry) else { continue };
+        let to = export.join(&entry.file);
+        if to.exists() {
+            continue;
+        }
+        let attempted = || format!("copy {} to the lab's storage", master.path.display());
+        eprintln!("multivm: copying {} to the lab's storage", master.path.display());
+        let mut command = Command::new("cp");
+        command.args(["--sparse=always", "--reflink=auto", "--"]).arg(&master.path).arg(&to);
+        limited::run(&mut command, "", COPY_LIMIT).attempting(attempted)?;
+        fs::set_permissions(&to, Permissions::from_mode(0o444)).attempting(attempted)?;
+    }
+    Ok(())
+}
+
+/// What tells a master from another one, or from itself before somebody changed it.
+fn description(master: &Master) -> Result<String> {
+    let path = master.path.display();
+    let seen = fs::metadata(&master.path).attempting(|| format!("look at {path}"))?;
+    Ok(format!("{path}, {} bytes, written at {}.{:09}", seen.len(), seen.mtime(), seen.mtime_nsec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::file::Folders;
+
+    const TEXT: &str = r#"
+        image = [
+            { name = "tiny", firmware = "kernel", identity = "kernel" },
+            { name = "a", file = "disk", firmware = "bios", identity = "cloud-init" },
+            { name = "b", file = "disk", firmware = "uefi", identity = "cloud-init", user = "me" },
+        ]
+        guest = [{ image = "b" }, { image = "a" }, { image = "tiny" }]
+    "#;
+
+    #[test]
+    fn images_of_one_file_have_one_copy_that_nobody_can_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut disk = vec![0; 512];
+        disk[510..].copy_from_slice(&[0x55, 0xaa]);
+        fs::write(folder.path().join("disk"), &disk).unwrap();
+        let folders = Folders { file: folder.path(), home: None };
+        let catalogue = Catalogue::parse("guests.toml", TEXT, &folders).unwrap();
+        let entries = entries(Some(&catalogue), "base.qcow2").unwrap();
+        let files: Vec<&str> = entries.iter().map(|entry| entry.file.as_str()).collect();
+        assert_eq!(files, ["base.qcow2", "image-a.raw", "image-a.raw"]);
+        let export = tempfile::tempdir().unwrap();
+        copy(Some(&catalogue), &entries, export.path()).unwrap();
+        let copied: Vec<_> = fs::read_dir(export.path()).unwrap().map(|entry| entry.unwrap()).collect();
+        assert_eq!(copied.len(), 1);
+        assert_eq!(fs::read(copied[0].path()).unwrap(), disk);
+        assert_eq!(copied[0].metadata().unwrap().permissions().mode() & 0o777, 0o444);
+    }
+
+    #[test]
+    fn a_master_that_was_written_is_another_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("disk");
+        let master = Master { path: path.clone(), format: DiskFormat::Raw, sha256: None };
+        fs::write(&path, "one").unwrap();
+        let before = description(&master).unwrap();
+        fs::write(&path, "three").unwrap();
+        assert_ne!(before, description(&master).unwrap());
+    }
+}
