@@ -59,7 +59,7 @@ impl Check for OneWriter {
             .iter()
             .map(|guest| WatchedImage { file: guest.image.clone(), guest: Some(guest.name.clone()) })
             .collect();
-        images.push(WatchedImage { file: fleet.storage.entry.base_image.clone(), guest: None });
+        images.extend(fleet.base_images().into_iter().map(|file| WatchedImage { file, guest: None }));
         let files: Vec<String> = images.iter().map(|image| image.file.clone()).collect();
         let search = WriterSearch::new(&fleet.hosts, &fleet.storage, &files, fleet.answer_limit());
         let (sender, found) = channel();

@@ -3,7 +3,9 @@
 use minijinja::{Environment, UndefinedBehavior, context};
 
 use super::Guest;
+use crate::axis::AxisValue;
 use crate::failure::{Attempt, Result};
+use crate::inventory::catalogue::BootFirmware;
 use crate::inventory::{AcceleratorKind, Inventory};
 use crate::libvirt::{MARK_NAMESPACE, Version};
 
@@ -55,6 +57,11 @@ pub fn xml(guest: &Guest, inventory: &Inventory, oldest_qemu: Version) -> Result
             uuid => &guest.uuid,
             memory => guest.member.memory.0,
             vcpus => guest.member.vcpus,
+            firmware => base.firmware.name(),
+            uefi_code => guests.uefi.as_ref().map(|uefi| &uefi.code),
+            uefi_variables => guests.uefi.as_ref().map(|uefi| &uefi.variables),
+            nvram => nvram_path(&guest.name),
+            seed => (base.firmware != BootFirmware::Kernel).then(|| guest.seed()),
             kernel => &guests.kernel,
             initramfs => &guests.initramfs,
             command_line,
@@ -69,6 +76,11 @@ pub fn xml(guest: &Guest, inventory: &Inventory, oldest_qemu: Version) -> Result
             console => console_path(&guest.name),
         })
         .attempting(attempted)
+}
+
+/// The file of a guest's UEFI variables on its host. What is in it travels with the guest, as memory does.
+fn nvram_path(name: &str) -> String {
+    format!("/var/lib/libvirt/qemu/nvram/{name}_VARS.fd")
 }
 
 /// The file of a guest's serial console on its host.
@@ -89,7 +101,10 @@ mod tests {
     use super::super::survey::SeenDomain;
     use super::super::testing::{guest, inventory};
     use super::*;
-    use crate::inventory::Arch;
+    use crate::guest::identity;
+    use crate::inventory::catalogue::DiskFormat;
+    use crate::inventory::{Arch, ImageEntry, UefiEntry};
+    use crate::scenario::{Bytes, Member};
 
     fn rendered(owner: &str, kind: AcceleratorKind) -> String {
         let mut inventory = inventory(owner);
@@ -177,6 +192,61 @@ mod tests {
         assert!(
             rendered("a", AcceleratorKind::Kvm).contains("<cpu mode='host-passthrough' migratable='on'/>")
         );
+    }
+
+    /// The domain of a guest that boots from a disk of its own.
+    fn of_a_whole_system(firmware: BootFirmware, server: Option<&str>) -> String {
+        let mut inventory = inventory("a");
+        inventory.storage.server = server.map(str::to_owned);
+        inventory.guests.images = vec![ImageEntry {
+            name: "debian-13".into(),
+            file: "image-debian-13.raw".into(),
+            format: DiskFormat::Raw,
+            firmware,
+            user: "debian".into(),
+            master: None,
+        }];
+        let uefi = UefiEntry { code: "/firmware/CODE.fd".into(), variables: "/firmware/VARS.fd".into() };
+        inventory.guests.uefi = Some(uefi);
+        let image = Some("debian-13".to_owned());
+        let member = Member { image, vcpus: 2, memory: Bytes(1 << 30) };
+        let guest = identity::guest(Role::Fleet, 2, member, &inventory).unwrap();
+        xml(&guest, &inventory, Version::new(10, 0, 13)).unwrap()
+    }
+
+    #[test]
+    fn a_whole_system_boots_from_its_own_disk_and_reads_its_seed() {
+        for server in [None, Some("198.18.0.1")] {
+            let xml = of_a_whole_system(BootFirmware::Bios, server);
+            let document = Document::parse(&xml).unwrap();
+            for gone in ["<kernel>", "<cmdline>", "<loader", "<nvram"] {
+                assert!(!xml.contains(gone), "{xml}");
+            }
+            let disks = document.descendants().filter(|node| node.has_tag_name("disk"));
+            let files = disks.map(|disk| {
+                let source = disk.children().find(|node| node.has_tag_name("source")).unwrap();
+                let readonly = disk.children().any(|node| node.has_tag_name("readonly"));
+                (source.attribute("name").or(source.attribute("file")).unwrap(), readonly)
+            });
+            let expected = [("/export/vm2-debian-13.qcow2", false), ("/export/vm2-debian-13-seed.iso", true)];
+            assert_eq!(files.collect::<Vec<_>>(), expected);
+            let below = document.descendants().find(|node| node.has_tag_name("backingStore")).unwrap();
+            let below = below.children().find(|node| node.has_tag_name("source")).unwrap();
+            let base = below.attribute("name").or(below.attribute("file"));
+            assert_eq!(base, Some("/export/image-debian-13.raw"));
+            assert!(xml.contains("<format type='raw'/>"), "{xml}");
+            assert!(xml.contains(r#"profile="2 vCPUs, 1GiB, debian-13""#), "{xml}");
+        }
+    }
+
+    #[test]
+    fn a_guest_that_boots_by_uefi_has_variables_of_its_own() {
+        let xml = of_a_whole_system(BootFirmware::Uefi, None);
+        let document = Document::parse(&xml).unwrap();
+        let of = |name: &str| document.descendants().find(|node| node.has_tag_name(name)).unwrap();
+        assert_eq!(of("loader").text(), Some("/firmware/CODE.fd"));
+        assert_eq!(of("nvram").attribute("template"), Some("/firmware/VARS.fd"));
+        assert_eq!(of("nvram").text(), Some("/var/lib/libvirt/qemu/nvram/vm2-debian-13_VARS.fd"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::role::Role;
 use super::{Guest, addresses};
 use crate::failure::Result;
-use crate::inventory::catalogue::Firmware;
+use crate::inventory::catalogue::BootFirmware;
 use crate::inventory::{HostKey, Inventory, Login, Sudo, Trust};
 use crate::remote::{Agent, Remote};
 use crate::scenario::Member;
@@ -44,7 +44,7 @@ fn login(member: &Member, address: Ipv4Addr, inventory: &Inventory) -> Result<Lo
     };
     let image = inventory.image(member.image.as_deref())?;
     Ok(match &guests.seeded_key {
-        Some(key) if image.firmware != Firmware::Kernel => Login {
+        Some(key) if image.firmware != BootFirmware::Kernel => Login {
             sudo: if image.user == login.user { Sudo::No } else { Sudo::Nopasswd },
             user: image.user,
             trust: Trust::Key(HostKey::Key(key.public.clone())),

@@ -65,6 +65,7 @@ pub fn inventory(owner: &str) -> Inventory {
             host_key: "ssh-ed25519 BBBB".into(),
             images: Vec::new(),
             seeded_key: None,
+            uefi: None,
         },
         accelerator: Accelerator { kind: AcceleratorKind::Tcg, reason: "for a test".into() },
         slowness: 1,

@@ -78,6 +78,11 @@ impl Guest {
         }
     }
 
+    /// The file name of its seed in the export, if it has one.
+    pub fn seed(&self) -> String {
+        format!("{}-seed.iso", self.name)
+    }
+
     /// The host on which the guest should be running now.
     pub fn side(&self) -> Side {
         if self.on_target.load(Ordering::SeqCst) { Side::Target } else { Side::Source }

@@ -97,10 +97,23 @@ pub fn create(export: &str, overlays: &[Overlay], owner: &str) -> String {
     format!("cd {} && {}", quote(export), commands.join(" && "))
 }
 
+/// A script that writes its input into a file with a note.
+pub fn put(export: &str, file: &str, owner: &str) -> String {
+    let note = note(file);
+    let (file, note) = (quote(file), quote(&note));
+    let mark = format!("{WORD} {owner} ");
+    let mark = quote(&mark);
+    format!(
+        "cd {} && printf '%s%s\\n' {mark} {BEING_MADE} > {note} && umask 077 && rm -f {file} && cat > {file} && \
+         printf '%s%s\\n' {mark} \"$(stat -c %i {file})\" > {note}",
+        quote(export)
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
     use std::path::Path;
     use std::process::Command;
 
@@ -162,6 +175,21 @@ mod tests {
         assert_eq!(found[0], format!("vm1.qcow2 is of another run of multivm, {OWNER}"));
         // And again over it.
         make(export.path());
+    }
+
+    #[test]
+    fn a_file_beside_the_images_is_ours_and_its_owners_alone() {
+        let export = tempfile::tempdir().unwrap();
+        let (folder, seed) = (export.path().to_str().unwrap(), "vm1's-seed.iso".to_owned());
+        for content in ["first", "again"] {
+            let script = format!("echo {content} | {{ {}; }}", put(folder, &seed, OWNER));
+            run(&script);
+            assert_eq!(fs::read_to_string(export.path().join(&seed)).unwrap(), format!("{content}\n"));
+        }
+        assert_eq!(fs::metadata(export.path().join(&seed)).unwrap().permissions().mode() & 0o777, 0o600);
+        let look = run(&look(folder, std::slice::from_ref(&seed)));
+        assert!(foreign(&look, std::slice::from_ref(&seed), OWNER).is_empty());
+        assert_eq!(foreign(&look, &[seed], "another").len(), 1);
     }
 
     #[test]

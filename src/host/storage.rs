@@ -93,11 +93,24 @@ impl Storage {
     /// Makes fresh overlays over images in the export. They replace older ones of the same names that were made for `owner`.
     pub fn create_overlays(&self, overlays: &[Overlay], owner: &str) -> Result<()> {
         let images: Vec<String> = overlays.iter().map(|overlay| overlay.image.clone()).collect();
-        if let Some(why) = self.foreign(&images, owner)?.into_iter().next() {
-            return Err(Failure::new("make the guests' images", Cause::new(FailureKind::Refused, why))
-                .try_next("move it elsewhere; multivm leaves it alone"));
-        }
+        self.refuse_foreign(&images, owner)?;
         self.remote.check(&overlay::create(&self.entry.export, overlays, owner), LIMIT).map(drop)
+    }
+
+    /// Writes a file beside the images, which only its owner can read. It replaces an older one of that name that was made for
+    /// `owner`.
+    pub fn put(&self, file: &str, content: &[u8], owner: &str) -> Result<()> {
+        self.refuse_foreign(&[file.to_owned()], owner)?;
+        let script = overlay::put(&self.entry.export, file, owner);
+        self.remote.check_with_input(&script, content, LIMIT).map(drop)
+    }
+
+    fn refuse_foreign(&self, files: &[String], owner: &str) -> Result<()> {
+        match self.foreign(files, owner)?.into_iter().next() {
+            Some(why) => Err(Failure::new("make the guests' images", Cause::new(FailureKind::Refused, why))
+                .try_next("move it elsewhere; multivm leaves it alone")),
+            None => Ok(()),
+        }
     }
 
     /// Runs `qemu-img check` on each image and returns the results in the images' order. A guest that runs meanwhile may leave leaks.

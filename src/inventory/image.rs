@@ -1,9 +1,11 @@
 //! The images that guests boot from, as hosts have them.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::Inventory;
-use super::catalogue::{DiskFormat, Firmware};
+use super::catalogue::{BootFirmware, DiskFormat};
 use crate::failure::{Failure, Result};
 
 /// An image in the export, and how it boots.
@@ -15,7 +17,7 @@ pub struct ImageEntry {
     /// File in the export: the parent of its guests' overlays.
     pub file: String,
     pub format: DiskFormat,
-    pub firmware: Firmware,
+    pub firmware: BootFirmware,
     /// The user that multivm logs in as.
     pub user: String,
     /// Path, length and time of the file that was copied; none of the image that multivm builds.
@@ -28,9 +30,19 @@ pub struct ImageEntry {
 #[serde(deny_unknown_fields)]
 pub struct SeededKey {
     /// The private half, on the machine that makes seeds.
-    pub file: std::path::PathBuf,
+    pub file: PathBuf,
     /// The public half, `ssh-ed25519 BASE64`.
     pub public: String,
+}
+
+/// The firmware of guests that boot by UEFI, at the same paths on both hosts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UefiEntry {
+    /// The program.
+    pub code: String,
+    /// Empty variables, of which each guest starts with a copy.
+    pub variables: String,
 }
 
 impl Inventory {
@@ -45,7 +57,7 @@ impl Inventory {
                 name: "multivm's own".to_owned(),
                 file: self.storage.base_image.clone(),
                 format: DiskFormat::Qcow2,
-                firmware: Firmware::Kernel,
+                firmware: BootFirmware::Kernel,
                 user: "root".to_owned(),
                 master: None,
             });

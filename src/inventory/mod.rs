@@ -17,7 +17,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 pub use arch::{ARCH_VARIABLE, Arch, ArchRow};
-pub use image::{ImageEntry, SeededKey};
+pub use image::{ImageEntry, SeededKey, UefiEntry};
 pub use login::{Access, HostKey, Login, NameOnly, Sudo, Trust};
 pub use secret::Secret;
 
@@ -141,6 +141,9 @@ pub struct GuestsEntry {
     /// The ssh host key of guests that get theirs from a seed, where there may be such guests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seeded_key: Option<SeededKey>,
+    /// The firmware of guests that boot by UEFI, where there may be such guests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uefi: Option<UefiEntry>,
 }
 
 /// The accelerator that guests use, and why.

@@ -101,7 +101,11 @@ impl Domain {
     /// goes on as a transient one.
     pub(super) fn undefine(&self) -> Result<()> {
         // Without these flags libvirt refuses a domain that has one of them, and an undo must not be refused.
-        let flags = sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA;
+        let mut flags = sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA;
+        // Not every driver of libvirt knows this flag.
+        if self.inactive_xml()?.contains("<nvram") {
+            flags |= sys::VIR_DOMAIN_UNDEFINE_NVRAM;
+        }
         self.call("undefine", move |domain| domain.undefine_flags(flags))
     }
 

@@ -35,7 +35,7 @@ impl OurDomain {
         self.domain.destroy()
     }
 
-    /// Removes the domain's definition, with libvirt's files beside it (managed save, snapshot metadata). A running domain
+    /// Removes the domain's definition, with libvirt's files beside it (managed save, snapshot metadata, variables of UEFI). A running domain
     /// goes on as a transient one.
     pub fn undefine(&self) -> Result<()> {
         self.domain.undefine()

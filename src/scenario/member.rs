@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Bytes, Profile};
 use crate::failure::InputError;
-use crate::inventory::catalogue::{CATALOGUE_VARIABLE, Catalogue, Firmware};
+use crate::inventory::catalogue::{BootFirmware, CATALOGUE_VARIABLE, Catalogue};
 use crate::sys::words::counted;
 
 /// How many times longer a distribution's whole system may take to boot than the image that multivm builds. Under TCG, 6 to 8
@@ -70,7 +70,7 @@ impl Profile {
             let help = format!("allowed: one of MULTIVM_GUESTS and {CATALOGUE_VARIABLE}");
             return Err(InputError::new(&what, &[help]));
         }
-        let whole_system = catalogue.images_in_use().any(|image| image.firmware != Firmware::Kernel);
+        let whole_system = catalogue.images_in_use().any(|image| image.firmware != BootFirmware::Kernel);
         let patience = if whole_system && set("MULTIVM_BOOT_TIMEOUT").is_none() { WHOLE_SYSTEM } else { 1 };
         let listed = catalogue.guests();
         Ok(Profile {

@@ -72,14 +72,15 @@ impl Fleet {
         Ok(())
     }
 
-    /// Makes fresh overlays for guests. Refuses to overwrite a file that multivm did not make.
+    /// Makes fresh overlays, and seeds, for guests. Refuses to overwrite a file that multivm did not make.
     pub fn create_overlays(&self, guests: &[Arc<Guest>]) -> Result<()> {
         let overlay = |guest: &Arc<Guest>| {
             let image = self.inventory.image(guest.member.image.as_deref())?;
             Ok(Overlay { image: guest.image.clone(), base: image.file, format: image.format })
         };
         let overlays = guests.iter().map(overlay).collect::<Result<Vec<_>>>()?;
-        self.storage.create_overlays(&overlays, &self.inventory.owner)
+        self.storage.create_overlays(&overlays, &self.inventory.owner)?;
+        self.create_seeds(guests)
     }
 }
 

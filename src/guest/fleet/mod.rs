@@ -7,12 +7,14 @@ mod damaged;
 mod defined;
 mod made;
 mod repair;
+mod seeds;
 mod start;
 #[cfg(test)]
 mod testing;
+mod whole;
 mod witnesses;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -166,6 +168,12 @@ impl Fleet {
 
     pub fn guest(&self, name: &str) -> Option<&Arc<Guest>> {
         self.guests.iter().find(|guest| guest.name == name)
+    }
+
+    /// The files in the export that are parents of overlays, which nobody writes.
+    pub fn base_images(&self) -> BTreeSet<String> {
+        let listed = self.inventory.guests.images.iter().map(|image| image.file.clone());
+        listed.chain([self.inventory.storage.base_image.clone()]).collect()
     }
 
     /// The bridge to which guests are attached, on both hosts.

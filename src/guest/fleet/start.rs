@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use super::{ANSWER_LIMIT, Fleet, all};
+use super::{ANSWER_LIMIT, Fleet, all, whole};
 use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 use crate::guest::news::GuestNews;
 use crate::guest::{Guest, domain};
+use crate::inventory::catalogue::BootFirmware;
 use crate::scenario::Side;
 use crate::sys::parallel::few_at_once;
 use crate::sys::wait::{Poll, wait_for};
@@ -88,6 +89,7 @@ impl Fleet {
     fn await_guest(&self, guest: &Guest) -> Result<()> {
         let limit = self.asked.start_limit(self.cpu_percent());
         let begin = Instant::now();
+        let is_whole_system = self.is_whole_system(guest)?;
         wait_for(&format!("{} to answer by ssh", guest.name), limit, &self.stop, || {
             if let Some(panic) = self.consoles.panic_of(&guest.name) {
                 return Poll::Never(panic.to_string().into());
@@ -99,11 +101,22 @@ impl Fleet {
                 return Poll::again(error);
             }
             match guest.agent.observe(ANSWER_LIMIT) {
-                Ok(_) => Poll::Ready(()),
+                Ok(_) if !is_whole_system => Poll::Ready(()),
+                Ok(_) => match whole::has_booted(guest) {
+                    Ok(true) => Poll::Ready(()),
+                    Ok(false) => Poll::NotYet("cloud-init is still at work in it".into()),
+                    Err(failure) => Poll::again(failure.cause),
+                },
                 Err(failure) => Poll::again(failure.cause),
             }
         })
-        .map_err(|failure| self.with_console(guest, failure))
+        .map_err(|failure| self.with_console(guest, failure))?;
+        if is_whole_system { whole::has_programs(guest) } else { Ok(()) }
+    }
+
+    /// Whether a guest boots a distribution's whole system, and not what multivm builds.
+    fn is_whole_system(&self, guest: &Guest) -> Result<bool> {
+        Ok(self.inventory.image(guest.member.image.as_deref())?.firmware != BootFirmware::Kernel)
     }
 
     fn with_console(&self, guest: &Guest, failure: Failure) -> Failure {

@@ -9,7 +9,7 @@ axis! {
     /// The program that loads a guest's kernel.
     #[derive(Serialize, Deserialize)]
     #[serde(try_from = "String", into = "String")]
-    Firmware, "firmware", NameOnly {
+    BootFirmware, "firmware", NameOnly {
         Kernel => NameOnly { name: "kernel" },
         Bios => NameOnly { name: "bios" },
         Uefi => NameOnly { name: "uefi" },
@@ -24,16 +24,16 @@ axis! {
     }
 }
 
-impl TryFrom<String> for Firmware {
+impl TryFrom<String> for BootFirmware {
     type Error = UnknownName;
 
-    fn try_from(name: String) -> Result<Firmware, UnknownName> {
+    fn try_from(name: String) -> Result<BootFirmware, UnknownName> {
         name.parse()
     }
 }
 
-impl From<Firmware> for String {
-    fn from(firmware: Firmware) -> String {
+impl From<BootFirmware> for String {
+    fn from(firmware: BootFirmware) -> String {
         firmware.name().to_owned()
     }
 }

@@ -10,7 +10,7 @@ mod read;
 
 use std::path::PathBuf;
 
-pub use boot::{Firmware, Identity};
+pub use boot::{BootFirmware, Identity};
 pub use master::{DiskFormat, Master};
 
 use super::Arch;
@@ -35,7 +35,7 @@ pub struct Catalogue {
 pub struct ListedImage {
     /// A part of the names of its guests.
     pub name: String,
-    pub firmware: Firmware,
+    pub firmware: BootFirmware,
     pub identity: Identity,
     /// The architecture that the file says it has; without one it is that of the guests of the run.
     pub arch: Option<Arch>,

@@ -4,7 +4,9 @@ use std::ops::RangeInclusive;
 
 use toml::Spanned;
 
-use super::{Catalogue, DiskFormat, Firmware, GuestGroup, Identity, ListedImage, MOST_GUESTS, Master, raw};
+use super::{
+    BootFirmware, Catalogue, DiskFormat, GuestGroup, Identity, ListedImage, MOST_GUESTS, Master, raw,
+};
 use crate::axis::AxisValue;
 use crate::failure::InputError;
 use crate::failure::input::InputFile;
@@ -76,7 +78,7 @@ impl Reader<'_> {
             .map(|arch| self.source.one_of(arch, "architecture", &arch_names(), None))
             .transpose()?
             .map(|place| Arch::ALL[place]);
-        let boots_by_kernel = firmware == Firmware::Kernel;
+        let boots_by_kernel = firmware == BootFirmware::Kernel;
         if boots_by_kernel != (identity == Identity::Kernel) {
             let what = format!("an image that boots by `{firmware}` cannot get its identity by `{identity}`");
             let allowed = if boots_by_kernel {

@@ -70,10 +70,10 @@ fn the_example_is_a_catalogue() {
         assert!(example.contains(name));
     }
     let catalogue = parse_in(folder.path(), example).unwrap();
-    let mut firmwares: Vec<Firmware> = catalogue.images_in_use().map(|image| image.firmware).collect();
+    let mut firmwares: Vec<BootFirmware> = catalogue.images_in_use().map(|image| image.firmware).collect();
     firmwares.sort_unstable();
     firmwares.dedup();
-    assert_eq!(firmwares, Firmware::ALL);
+    assert_eq!(firmwares, BootFirmware::ALL);
 }
 
 #[rstest]

@@ -14,8 +14,8 @@ use super::prepared::Prepared;
 use super::root::Bind;
 use super::{HostSize, Settings, as_raised, cgroup, masters, network};
 use crate::failure::{Attempt, Result};
-use crate::image::HostImage;
-use crate::inventory::{GuestsEntry, HostEntry, ImageEntry, Inventory, StorageEntry};
+use crate::image::{Firmware, HostImage};
+use crate::inventory::{GuestsEntry, HostEntry, ImageEntry, Inventory, StorageEntry, UefiEntry};
 use crate::ledger::{Ledger, Thing, state_directory};
 use crate::remote::Remote;
 use crate::remote::protocol::OUTER_PROC;
@@ -26,6 +26,8 @@ use crate::sys::wait::{Poll, wait_for};
 
 /// The path of the guests' kernel and initramfs inside a host.
 const GUEST_FILES: &str = "/var/lib/multivm/guest";
+/// The path of the firmware of guests that boot by UEFI, inside a host.
+const FIRMWARE_FILES: &str = "/var/lib/multivm/firmware";
 /// The folder of a host's loads, inside the host. It lies in the export, but the host reaches it by its own path instead of
 /// NFS, for which the machine's kernel may have no client. A load that writes there takes disk time from the storage
 /// server, but none of the server's own time.
@@ -108,6 +110,11 @@ fn guests(
     images: Vec<ImageEntry>,
 ) -> Result<GuestsEntry> {
     let has_seeds = images.iter().any(|image| image.master.is_some());
+    let seeded_key = has_seeds.then(|| files.seeded_key()).transpose()?;
+    if let Some(key) = &seeded_key {
+        // For a user's shell, which knows a guest by its address.
+        files.know_guests(addresses, &key.public)?;
+    }
     Ok(GuestsEntry {
         kernel: format!("{GUEST_FILES}/vmlinux"),
         initramfs: format!("{GUEST_FILES}/initramfs"),
@@ -123,8 +130,9 @@ fn guests(
         public_key: files.public_key()?,
         known_hosts: files.known_hosts(),
         host_key,
-        seeded_key: has_seeds.then(|| files.seeded_key()).transpose()?,
         images,
+        seeded_key,
+        uefi: prepared.firmware.as_ref().map(uefi),
     })
 }
 
@@ -173,16 +181,20 @@ impl HostPlan<'_> {
         let loads = self.export().join(format!("loads-{name}"));
         fs::create_dir_all(&loads).attempting(|| format!("create {}", loads.display()))?;
         let layers = [Some(layer), own.map(Path::to_owned), Some(image.root.clone())];
+        let mut binds = vec![
+            Bind { from: prepared.guest.directory.clone(), to: GUEST_FILES.into(), read_only: true },
+            Bind { from: loads, to: LOAD_FOLDER.into(), read_only: false },
+        ];
+        if let Some(folder) = prepared.firmware.as_ref().and_then(|firmware| firmware.code.parent()) {
+            binds.push(Bind { from: folder.to_owned(), to: FIRMWARE_FILES.into(), read_only: true });
+        }
         let spec = HostSpec {
             hostname: name.into(),
             network: ip::path(&namespace),
             joins: groups.joins,
             root: self.root(name)?,
             layers: layers.into_iter().flatten().collect(),
-            binds: vec![
-                Bind { from: prepared.guest.directory.clone(), to: GUEST_FILES.into(), read_only: true },
-                Bind { from: loads, to: LOAD_FOLDER.into(), read_only: false },
-            ],
+            binds,
             daemons: vec![daemon("/usr/sbin/sshd -D -e"), daemon("/usr/sbin/libvirtd")],
         };
         let supervisor = self.start(name, &spec)?;
@@ -281,6 +293,15 @@ impl HostPlan<'_> {
         self.ledger.enter(Thing::process(waiting.init, &init::title(name))?)?;
         waiting.release()
     }
+}
+
+/// The files of a firmware, inside a host.
+fn uefi(firmware: &Firmware) -> UefiEntry {
+    let inside = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        format!("{FIRMWARE_FILES}/{name}")
+    };
+    UefiEntry { code: inside(&firmware.code), variables: inside(&firmware.variables) }
 }
 
 fn daemon(command: &str) -> Daemon {

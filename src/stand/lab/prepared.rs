@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::{Settings, accel};
 use crate::failure::Result;
-use crate::image::{GuestImage, HostImage, Images};
+use crate::image::{Firmware, GuestImage, HostImage, Images};
+use crate::inventory::catalogue::{BootFirmware, Catalogue};
 use crate::inventory::{Accelerator, Arch};
 use crate::remote::Agent;
 use crate::stand::Ground;
@@ -16,6 +17,8 @@ pub struct Prepared {
     pub source: HostImage,
     pub target: HostImage,
     pub guest: GuestImage,
+    /// The firmware of both hosts for guests that boot by UEFI; none if no guest does.
+    pub firmware: Option<Firmware>,
     pub arch: Arch,
     pub accelerator: Accelerator,
 }
@@ -48,6 +51,11 @@ pub fn prepare(settings: &Settings, ground: Ground<'_>) -> Result<Prepared> {
     let source = images.host(&settings.source_suite, arch)?;
     let target = images.host(&settings.target_suite, arch)?;
     let guest = images.guest(&settings.guest_suite, arch, || Ok(source.clone()))?;
+    // Both hosts have one: contents of a guest's flash memory travel with it, and must fit.
+    let boots_by_uefi =
+        |catalogue: &Catalogue| catalogue.images_in_use().any(|image| image.firmware == BootFirmware::Uefi);
+    let has_firmware = settings.catalogue.as_ref().is_some_and(boots_by_uefi);
+    let firmware = has_firmware.then(|| images.firmware(&settings.source_suite)).transpose()?;
     let accelerator = accel::choose(settings, &source, &guest, ground)?;
-    Ok(Prepared { source, target, guest, arch, accelerator })
+    Ok(Prepared { source, target, guest, firmware, arch, accelerator })
 }

@@ -81,6 +81,7 @@ pub fn inventory(prepared: &PreparedPair<'_>) -> Result<Inventory> {
             host_key: (*guest_key).to_owned(),
             images: Vec::new(),
             seeded_key: None,
+            uefi: None,
         },
         accelerator,
         slowness: slowness(sides),

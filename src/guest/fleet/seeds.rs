@@ -1,0 +1,57 @@
+//! The seeds of guests that learn from cloud-init who they are.
+
+use std::fs;
+use std::sync::Arc;
+
+use ipnet::{IpNet, Ipv4Net};
+
+use super::Fleet;
+use crate::failure::{Attempt, Failure, Result};
+use crate::guest::Guest;
+use crate::image::{Seed, SeedHostKey, SeedNetwork};
+use crate::inventory::catalogue::BootFirmware;
+use crate::inventory::{ImageEntry, SeededKey};
+
+impl Fleet {
+    /// Puts a seed beside the image of each guest that boots from a disk of its own.
+    pub(super) fn create_seeds(&self, guests: &[Arc<Guest>]) -> Result<()> {
+        for guest in guests {
+            let image = self.inventory.image(guest.member.image.as_deref())?;
+            if image.firmware != BootFirmware::Kernel {
+                let volume = self.seed(guest, &image)?;
+                self.storage.put(&guest.seed(), &volume, &self.inventory.owner)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes of a guest's seed.
+    fn seed(&self, guest: &Guest, image: &ImageEntry) -> Result<Vec<u8>> {
+        let attempted = || format!("make the seed of {}", guest.name);
+        let guests = &self.inventory.guests;
+        let SeededKey { file, public } = guests.seeded_key.as_ref().ok_or_else(|| {
+            Failure::new(attempted(), "the hosts were raised without a host key for guests")
+        })?;
+        let private = fs::read_to_string(file).attempting(|| format!("read {}", file.display()))?;
+        let netmask = guests.netmask.parse().attempting(attempted)?;
+        let address = Ipv4Net::with_netmask(guest.address, netmask)
+            .map_err(|_| Failure::new(attempted(), format!("{netmask} is no netmask")))?;
+        let seed = Seed {
+            hostname: &guest.name,
+            instance_id: &guest.uuid,
+            user: &image.user,
+            authorized_key: &format!("ssh-ed25519 {} multivm", guests.public_key),
+            host_key: SeedHostKey { private: &private, public },
+            network: SeedNetwork {
+                mac: &guest.mac,
+                address: IpNet::V4(address),
+                // Guests reach what is in their network, as those do that multivm builds.
+                gateway: None,
+            },
+        };
+        let folder = tempfile::tempdir().attempting(attempted)?;
+        let path = folder.path().join("seed.iso");
+        seed.write(&path)?;
+        fs::read(&path).attempting(attempted)
+    }
+}
