@@ -1,4 +1,5 @@
-//! Full images of Debian, as its images for clouds are: a disk that starts by BIOS and by UEFI, and learns who it is from a seed.
+//! Full images of Debian, as its images for clouds are: a disk that starts by BIOS and by UEFI, and learns from a seed who it
+//! is.
 
 use std::path::PathBuf;
 

@@ -1,7 +1,7 @@
 //! A seed: what cloud-init finds in a guest's second disk at the first boot of an image that nobody has adapted.
 //!
-//! The form is cloud-init's data source `NoCloud`: an ISO 9660 volume named `cidata` with three files. All of them are YAML, which takes
-//! JSON for its own.
+//! The form is cloud-init's data source `NoCloud`: an ISO 9660 volume named `cidata` with three files. All of them are YAML,
+//! which takes JSON for its own.
 
 use std::fs::{self, OpenOptions};
 use std::net::IpAddr;
@@ -73,8 +73,8 @@ pub struct SeedNetwork<'a> {
 }
 
 impl Seed<'_> {
-    /// The file in which cloud-init says, as its last act of a boot, what failed: `v1.errors` of its JSON. `cloud-init status` knows
-    /// nothing of the first boot once the seed has disabled it.
+    /// The file in which cloud-init says, as its last act of a boot, what failed: `v1.errors` of its JSON. `cloud-init status`
+    /// says nothing of the first boot once the seed has disabled cloud-init.
     pub const RESULT: &'static str = "/run/cloud-init/result.json";
 
     /// Writes the seed's volume to a file, which only its owner can read: it has a private key.

@@ -1,4 +1,5 @@
-//! Full images of distributions in plain QEMU, without a lab: each boots by BIOS and by UEFI, is who its seed says, and never changes.
+//! Full images of distributions in plain QEMU, without a lab: each boots by BIOS and by UEFI, its guests are who their seeds
+//! say, and it never changes.
 //!
 //! Three boots a distribution, each of one to three minutes where the CPU is emulated:
 //!

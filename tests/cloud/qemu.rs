@@ -1,4 +1,5 @@
-//! A QEMU by hand, in the tree of a lab host's image, in a network that ends in it: only this machine's loopback leads to the guest.
+//! A QEMU by hand, in the tree of a lab host's image, with a network that ends in it: only this machine's loopback leads to the
+//! guest.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
