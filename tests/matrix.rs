@@ -384,6 +384,7 @@ fn the_profiles_are_as_designed(file: ScenarioFile) {
         Profile {
             name: "lab".to_owned(),
             guests: 3,
+            listed: Vec::new(),
             load_guests: 2,
             vcpus: 1,
             memory: Bytes(256 << 20),
