@@ -90,7 +90,7 @@ pub fn judge(seen: Seen<'_>, before: &Baseline, limits: SpeedLimits) -> Option<J
 fn parts(seen: &[Seen<'_>], before: &Baseline, limits: SpeedLimits) -> [Option<Slowdown>; 3] {
     [
         cpu(seen, before, limits.recovery),
-        memory(seen, before, limits.slowdown),
+        memory(seen, before, limits.slowdown, limits.recovery),
         disk(seen, before, limits.slowdown),
     ]
 }

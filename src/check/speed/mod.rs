@@ -4,10 +4,10 @@
 //! rewrite memory, and how long its disk took for each synced write. A stay is not judged by its worst moments: a busy host makes
 //! single samples tens of times slower in scenarios in which nothing is wrong. Memory is written by the clock, so that a guest which
 //! shares its CPU seems to write it slowly, however fast it is: of a guest with a load beside such a guest and such a host on two CPUs,
-//! nine in ten samples were more than 10 times slower. So its best moment of a stay is compared with its good ones before, the fastest
-//! fifth. Of synced writes, the two longest aside, it is the one in slower ones than which three quarters of the time are spent: a disk
-//! that somebody else keeps busy has fast writes in between, one that is limited has none; or the fastest one of 4 s and more in which
-//! none was within the limit. A disk that completes nothing has the limit of a silent network, `max_recovery`.
+//! nine in ten samples were more than 10 times slower. So its best moment of a stay, and of the worst part of one, is compared with its good ones
+//! before, the fastest fifth. Of synced writes, the two longest aside, it is the one in slower ones than which three quarters of the time
+//! are spent: a disk that somebody else keeps busy has fast writes in between, one that is limited has none; or the fastest one of 4 s
+//! and more in which none was within the limit. A disk that completes nothing has the limit of a silent network, `max_recovery`.
 
 mod about;
 mod baseline;
