@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use multivm::check::{connection, leftovers, recovery, speed};
 use multivm::failure::Result;
-use multivm::guest::Fleet;
+use multivm::guest::{Fleet, Guest};
 use multivm::record::Event;
 use multivm::scenario::{Direction, Profile};
 use multivm_fixtures::selftest::{Damage, HOSTS, finding};
@@ -113,6 +113,24 @@ pub const DAMAGES: &[Damage] = &[
         cause: |fleet| queued(fleet, SHORT_PROBES, "36kbit", 2250),
         finds: &[finding(&recovery::ABOUT, "vm1", "answers within ")],
         ..FOR_A_WHILE
+    },
+    Damage {
+        name: "damage::network_is_late_in_a_short_stay",
+        // Less than 2 s are heard of vm2 at home, where what waits for it at its arrival makes everything late that follows.
+        profile: |profile| {
+            quick_to_recover(profile);
+            profile.settle = Duration::from_millis(1200);
+        },
+        when: |event| matches!(event, Event::LegStarted { guest, direction: Direction::Back, .. } if guest == "vm2"),
+        cause: late_at_home,
+        undo: |fleet| {
+            on_host(&fleet.hosts.source, &format!("{}; tc qdisc del dev $tap root", tap(&fleet.guests[1])))
+        },
+        finds: &[
+            finding(&recovery::ABOUT, "vm2", "1 short stay on the source, "),
+            may_find(&leftovers::ABOUT, HOSTS, "the queue is there until the scenario is over"),
+        ],
+        ..TO_VM1
     },
     Damage {
         name: "damage::healthy_network_is_late_by_40_ms",
@@ -283,15 +301,35 @@ fn chain(rule: &str) -> String {
 
 /// Lets such frames to vm1 on the source wait in a queue of so many bytes, which empties at that rate, for 4 s.
 fn queued(fleet: &Fleet, frames: &str, rate: &str, bytes: u32) -> Result<()> {
+    let (tap, queue) = (tap(vm1(fleet)), queue(frames, rate, bytes));
+    let script = format!("{tap} && {queue} && sleep 4; done=$?; tc qdisc del dev $tap root; exit $done");
+    on_host(&fleet.hosts.source, &script)
+}
+
+/// Lets short probes to vm2 wait on the source from its arrival on: for 0.2 s none passes, and then as many as come.
+fn late_at_home(fleet: &Fleet) -> Result<()> {
+    let (tap, queue) = (tap(&fleet.guests[1]), queue(SHORT_PROBES, "1kbit", 100_000));
     let script = format!(
-        "tap=$(ip -o link | grep -i {} | cut -d: -f2 | tr -d ' ') && tc qdisc replace dev $tap root handle 1: htb && \
-         tc class add dev $tap parent 1: classid 1:2 htb rate {rate} burst 200 cburst 200 && \
-         tc qdisc add dev $tap parent 1:2 bfifo limit {bytes} && \
-         tc filter add dev $tap parent 1: protocol ip u32 {frames} flowid 1:2 && sleep 4; \
-         done=$?; tc qdisc del dev $tap root; exit $done",
-        tap_mac(fleet)
+        "until {tap} && [ $tap ]; do sleep 0.05; done; {queue} && \
+         until virsh domstate vm2 | grep -q running; do sleep 0.05; done; sleep 0.2; \
+         tc class change dev $tap parent 1: classid 1:2 htb rate 41kbit burst 200 cburst 200"
     );
     on_host(&fleet.hosts.source, &script)
+}
+
+/// A script that finds the tap of a guest.
+fn tap(guest: &Guest) -> String {
+    format!("tap=$(ip -o link | grep -i {} | cut -d: -f2 | tr -d ' ')", guest.mac.replacen("52", "fe", 1))
+}
+
+/// A script that lets such frames to a tap wait in a queue of so many bytes, which empties at that rate.
+fn queue(frames: &str, rate: &str, bytes: u32) -> String {
+    format!(
+        "tc qdisc replace dev $tap root handle 1: htb && \
+         tc class add dev $tap parent 1: classid 1:2 htb rate {rate} burst 200 cburst 200 && \
+         tc qdisc add dev $tap parent 1:2 bfifo limit {bytes} && \
+         tc filter add dev $tap parent 1: protocol ip u32 {frames} flowid 1:2"
+    )
 }
 
 /// The MAC address of vm1's tap: libvirt gives it the guest's with another first octet.

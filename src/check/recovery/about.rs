@@ -7,7 +7,8 @@ pub static ABOUT: About = About {
     summary: "recovered",
     how: "from a guest's start on the other host to its next move, or to the end of the scenario, its network is not silent for longer \
           than `max_recovery`; in no `max_recovery` it loses more than a fifth of the probes, or takes more than `max_slowdown` times as \
-          long as before the first move to answer, or for 32 KiB sent at once",
+          long as before the first move to answer, or for 32 KiB sent at once. How late answers are is judged of a stay of 2 s alone, and \
+          of shorter ones of all guests at one host together; what stays too short is said",
     asked: &[Moment::End],
     only: Some(stays::ONLY),
     advice: &[SILENT_AT_ONCE, SILENT_LATER, LOSSY, LATE, NARROW],

@@ -14,6 +14,12 @@ use crate::probe::{BURST_BYTES, BURST_EVERY, COUNTED, Summary};
 /// A faster network is as good as this one, for one answer and for a burst of them.
 const FAST: Duration = Duration::from_millis(10);
 
+/// The least pieces of time of a stay that is judged alone: as long as stays whose speed is.
+pub const LEAST_ALONE: usize = 20;
+
+/// The least pieces of time of stays that are judged together.
+pub const LEAST_TOGETHER: usize = 10;
+
 /// The least number of samples before the first move that others are compared with.
 const LEAST_BEFORE: usize = 3;
 
@@ -71,29 +77,32 @@ pub struct Delay {
     pub found: Option<Proof>,
 }
 
-/// The answers to single probes. A probe without an answer is lost, and not late.
-pub fn answers<'a>(heard: &Heard<'_>, before: &'a [Took]) -> Delays<'a> {
-    let after = heard.pieces.iter().map(|piece| (piece.from, piece.quickest));
+/// The answers to single probes. A probe without an answer is lost, and not late. `least`: fewer pieces of time prove nothing.
+pub fn answers<'a>(heard: &[Heard<'_>], before: &'a [Took], least: usize) -> Delays<'a> {
+    let pieces = heard.iter().flat_map(|heard| &heard.pieces);
+    let after = pieces.map(|piece| (piece.from, piece.quickest));
     Delays {
         what: "answers".into(),
         advice: &LATE,
         before,
         after: after.filter(|(_, took)| took.is_some()).collect(),
         every: COUNTED,
-        // As long as stays whose speed is judged.
-        least: 20,
+        least,
     }
 }
 
 /// The bursts of long probes.
-pub fn bursts<'a>(heard: &Heard<'_>, before: &'a [Took]) -> Delays<'a> {
-    let all = heard.summary.bursts.iter();
-    let after = all.filter(|burst| !heard.is_silent(burst.sent, burst.sent + BURST_EVERY));
+pub fn bursts<'a>(heard: &[Heard<'_>], before: &'a [Took]) -> Delays<'a> {
+    let of = |heard: &Heard<'_>| {
+        let all = heard.summary.bursts.iter();
+        let after = all.filter(|burst| !heard.is_silent(burst.sent, burst.sent + BURST_EVERY));
+        after.map(|burst| (burst.sent, burst.took)).collect::<Vec<_>>()
+    };
     Delays {
         what: format!("{} KiB at once", BURST_BYTES >> 10),
         advice: &NARROW,
         before,
-        after: after.map(|burst| (burst.sent, burst.took)).collect(),
+        after: heard.iter().flat_map(of).collect(),
         every: BURST_EVERY,
         least: 3,
     }

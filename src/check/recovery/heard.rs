@@ -31,6 +31,11 @@ impl<'a> Heard<'a> {
         heard
     }
 
+    /// How long it was heard.
+    pub fn long(&self) -> Duration {
+        self.until.saturating_duration_since(self.from)
+    }
+
     /// Whether a time of the stay touches a silence, or is not all of the stay.
     pub fn is_silent(&self, from: Instant, until: Instant) -> bool {
         from < self.from || until > self.until || self.silences.iter().any(|gap| gap.touches(from, until))

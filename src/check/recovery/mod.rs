@@ -16,11 +16,13 @@ use humantime::format_duration;
 use super::stays::{self, Stay, Stays};
 use super::{About, Asked, Check, End, LegEnd, Proof, Scene};
 use crate::failure::Result;
+use crate::plan::Direction;
 use crate::probe::{Gap, Summary};
-use crate::scenario::{Profile, Scenario};
+use crate::scenario::{Profile, Scenario, Side};
+use crate::sys::words::counted;
 pub use about::ABOUT;
 use about::{SILENT_AT_ONCE, SILENT_LATER};
-use delay::{Before, Delay, Took, answers, bursts};
+use delay::{Before, Delay, LEAST_ALONE, LEAST_TOGETHER, Took, answers, bursts};
 use heard::Heard;
 use loss::lossy;
 
@@ -72,38 +74,77 @@ impl Asked for RecoveryAsked {
         let first_move = |summary: &Summary| self.stays.first_move(&summary.guest);
         let all = Before::of(summaries.iter().map(|summary| (summary, first_move(summary))));
         let mut proofs = Vec::new();
+        let mut short: [Vec<Heard<'_>>; 2] = Default::default();
         for summary in summaries {
             let own = Before::of([(summary, first_move(summary))]);
             for stay in self.stays.of(&summary.guest) {
-                proofs.push(self.judge(stay, summary, own.or(&all)).of(&summary.guest).after(Some(stay.leg)));
+                let (proof, unjudged) = self.judge(stay, summary, own.or(&all));
+                short[usize::from(stay.leg.direction == Direction::Back)].extend(unjudged);
+                proofs.push(proof.of(&summary.guest).after(Some(stay.leg)));
             }
+        }
+        for (short, host) in short.iter().zip([Side::Target, Side::Source]) {
+            proofs.extend(self.judge_together(short, host, all.or(&all)));
         }
         proofs
     }
 }
 
 impl RecoveryAsked {
-    /// Judges a stay by the first of these that is wrong: silence, delay, loss, and how much the network carries at once.
-    fn judge(&self, stay: &Stay, summary: &Summary, before: (&[Took], &[Took])) -> Proof {
+    /// Judges a stay by the first of these that is wrong: silence, delay, loss, and how much the network carries at once. With it comes
+    /// what was heard if that is too little to judge the delay.
+    fn judge<'a>(
+        &self,
+        stay: &Stay,
+        summary: &'a Summary,
+        before: (&[Took], &[Took]),
+    ) -> (Proof, Option<Heard<'a>>) {
         let silent = check(stay, summary, self.limit);
         if !silent.ok {
-            return silent;
+            return (silent, None);
         }
-        let heard = Heard::new(summary, stay);
-        let answers = answers(&heard, before.0).judge(self.slowdown, self.limit);
+        let heard = [Heard::new(summary, stay)];
+        let answers = answers(&heard, before.0, LEAST_ALONE).judge(self.slowdown, self.limit);
         let bursts = bursts(&heard, before.1).judge(self.slowdown, self.limit);
+        let is_judged = answers.is_some();
         let found = |delay: &Option<Delay>| delay.as_ref().and_then(|delay| delay.found.clone());
-        let lossy = || lossy(&heard, self.limit);
+        let lossy = || lossy(&heard[0], self.limit);
         if let Some(found) = found(&answers).or_else(lossy).or_else(|| found(&bursts)) {
-            return found;
+            return (found, None);
         }
+        let unjudged = heard.into_iter().find(|_| !is_judged);
         let delays: Vec<Delay> = answers.into_iter().chain(bursts).collect();
         let recovered = delays.iter().filter_map(|delay| delay.recovered).max();
         let after = recovered.map(|at| at.saturating_duration_since(stay.from).as_secs_f64());
         let told = [silent.seen.clone()].into_iter().chain(delays.into_iter().map(|delay| delay.told));
         let told: Vec<String> =
             told.chain(after.map(|after| format!("recovered after {after:.1} s"))).collect();
-        Proof { seen: told.join("; "), ..silent }
+        (Proof { seen: told.join("; "), ..silent }, unjudged)
+    }
+
+    /// Judges the delay of stays of several guests at one host that are too short to be judged alone.
+    fn judge_together(&self, heard: &[Heard<'_>], host: Side, before: (&[Took], &[Took])) -> Option<Proof> {
+        let long: Duration = heard.iter().map(Heard::long).sum();
+        let stays = counted(heard.len(), "short stay", "short stays");
+        let what = format!("{stays} on the {host}, {:.1} s together", long.as_secs_f64());
+        let delay = answers(heard, before.0, LEAST_TOGETHER).judge(self.slowdown, self.limit);
+        let expected = "answers of arrived guests not later than before the first move".to_owned();
+        let proof = match delay {
+            Some(Delay { found: Some(found), .. }) => {
+                Proof { seen: format!("{what}: {}", found.seen), ..found }
+            }
+            Some(Delay { told, .. }) => Proof::new(&ABOUT, true, expected, format!("{what}: {told}")),
+            None => {
+                let seen =
+                    format!("not judged: {what} are too few, or there is nothing to compare them with");
+                Proof::new(&ABOUT, true, expected, seen)
+            }
+        };
+        match heard {
+            [] => None,
+            [alone] => Some(proof.of(&alone.summary.guest)),
+            _ => Some(proof),
+        }
     }
 }
 
@@ -137,12 +178,14 @@ fn check(stay: &Stay, summary: &Summary, limit: Duration) -> Proof {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Instant;
 
     use rstest::rstest;
 
     use super::*;
-    use crate::plan::{Direction, Leg};
+    use crate::plan::Leg;
+    use crate::probe::Counts;
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -157,6 +200,56 @@ mod tests {
             .map(|(from, length)| Gap { from: begin + *from * MS, length: *length * MS })
             .collect();
         longest_silence(&stay, &gaps).map(|(after, long)| (after.as_millis(), long.as_millis()))
+    }
+
+    /// What is said of the delay of so many guests, each of which is on the target for 700 ms, where it answers after so long.
+    fn together(guests: u32, took: u32) -> Option<(bool, Option<String>, String)> {
+        let begin = Instant::now();
+        let at = |ms: u32| begin + ms * MS;
+        let leg = Leg { guest: 0, direction: Direction::Out, round: 1 };
+        let stay = Stay { leg, from: at(1000), until: Some(at(1700)), left: None };
+        let summary = |number| {
+            let mut counts = Counts::new(begin);
+            for ms in (0..2000).step_by(10) {
+                counts.sent(at(ms));
+                counts.answered(at(ms), if ms < 1000 { MS } else { took * MS });
+            }
+            Summary {
+                guest: format!("vm{number}"),
+                sent: 200,
+                received: 200,
+                counts,
+                gaps: Vec::new(),
+                longest: Gap { from: begin, length: 10 * MS },
+                readings: Vec::new(),
+                bursts: Vec::new(),
+                stalls: Arc::default(),
+            }
+        };
+        let summaries: Vec<Summary> = (1..=guests).map(summary).collect();
+        let before = Before::of(summaries.iter().map(|summary| (summary, Some(at(1000)))));
+        let asked = RecoveryAsked { limit: 4000 * MS, slowdown: 10, stays: Stays::default() };
+        let judged = summaries.iter().map(|summary| asked.judge(&stay, summary, before.or(&before)));
+        let short: Vec<Heard<'_>> =
+            judged.filter_map(|(proof, unjudged)| unjudged.filter(|_| proof.ok)).collect();
+        assert_eq!(short.len(), summaries.len(), "each is too short alone");
+        let proof = asked.judge_together(&short, Side::Target, before.or(&before))?;
+        Some((proof.ok, proof.guest, proof.seen))
+    }
+
+    #[test]
+    fn the_delay_of_short_stays_is_judged_together() {
+        let said = |guests, took| together(guests, took).unwrap();
+        let what = "2 short stays on the target, 1.4 s together: answers within";
+        assert_eq!(said(2, 120), (false, None, format!("{what} 120 ms, 1 before")));
+        assert_eq!(said(2, 80), (true, None, format!("{what} 80 ms, 1 before")));
+        let (ok, guest, seen) = said(1, 120);
+        assert!(ok && guest.as_deref() == Some("vm1"));
+        assert!(
+            seen.starts_with("not judged: 1 short stay on the target, 0.7 s together are too few"),
+            "{seen}"
+        );
+        assert_eq!(together(0, 80), None);
     }
 
     #[rstest]
