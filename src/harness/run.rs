@@ -126,7 +126,7 @@ impl Run {
 
     /// The reason why a run without failures is no success: none of its plays proved anything. None for any other run.
     pub fn unproved(&self) -> Option<String> {
-        unproved(&self.outcomes())
+        self.fold().unproved()
     }
 
     /// Lines about the use of the run's time.
@@ -134,7 +134,8 @@ impl Run {
         spent::lines(&self.outcomes())
     }
 
-    fn outcomes(&self) -> Vec<Outcome> {
+    /// All results so far, with their findings.
+    pub fn outcomes(&self) -> Vec<Outcome> {
         self.fold().results().cloned().collect()
     }
 
@@ -197,22 +198,8 @@ fn write_junit(path: &Path, results: &Results) -> Result<()> {
     junit::write(path, results).attempting(|| "report as JUnit".to_owned())
 }
 
-fn unproved(outcomes: &[Outcome]) -> Option<String> {
-    let first = outcomes.first()?;
-    let ignored = outcomes.iter().all(|outcome| outcome.verdict == Verdict::Ignored);
-    let why = first.reason.as_deref().unwrap_or("no reason is known");
-    ignored.then(|| {
-        format!(
-            "nothing was proved: all that was played was ignored ({}), the first because {why}",
-            outcomes.len()
-        )
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use super::*;
 
     #[test]
@@ -224,20 +211,5 @@ mod tests {
         let failure = run.close(Some(&beside)).unwrap_err().to_string();
         assert!(failure.contains("junit.xml") && failure.matches("cannot").count() <= 2, "{failure}");
         assert!(beside.is_file() && run.folder.html_path().is_file());
-    }
-
-    #[test]
-    fn a_run_of_what_the_stack_refuses_proves_nothing() {
-        let outcome = |verdict| Outcome {
-            reason: Some("no multifd".into()),
-            ..Outcome::new("a", verdict, SystemTime::now())
-        };
-        let ignored = outcome(Verdict::Ignored);
-        let why = unproved(&[ignored.clone(), ignored.clone()]).unwrap();
-        assert!(why.contains("ignored (2), the first because no multifd"), "{why}");
-        for other in [Verdict::Passed, Verdict::Failed, Verdict::Error] {
-            assert_eq!(unproved(&[ignored.clone(), outcome(other)]), None);
-        }
-        assert_eq!(unproved(&[]), None);
     }
 }

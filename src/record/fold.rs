@@ -111,6 +111,19 @@ impl<D: Default> Fold<D> {
         self.results().filter(|outcome| outcome.verdict == verdict).count()
     }
 
+    /// The reason why results without a failure are no success: none of these plays proved anything. None for any others.
+    pub fn unproved(&self) -> Option<String> {
+        let first = self.results().next()?;
+        let ignored = self.results().all(|outcome| outcome.verdict == Verdict::Ignored);
+        let why = first.reason.as_deref().unwrap_or("no reason is known");
+        ignored.then(|| {
+            format!(
+                "nothing was proved: all that was played was ignored ({}), the first because {why}",
+                self.results().count()
+            )
+        })
+    }
+
     /// The outcomes of all plays. A play without a result has an error that says so.
     pub fn outcomes(&self) -> Vec<Outcome> {
         self.plays.iter().map(|play| play.outcome(self.last.as_ref())).collect()
@@ -313,5 +326,21 @@ mod tests {
     fn a_result_without_a_start_ends_no_other_scenario() {
         let fold = fold(&[started("a"), finished("b"), cpu()]);
         assert_eq!(told(&fold), [("a", 1, 2), ("b", 0, 0)]);
+    }
+
+    #[test]
+    fn a_run_of_what_the_stack_refuses_proves_nothing() {
+        let outcome = |verdict| {
+            let mut outcome = Outcome::new("a", verdict, SystemTime::UNIX_EPOCH);
+            outcome.reason = Some("no multifd".into());
+            Event::ScenarioFinished(outcome)
+        };
+        let ignored = outcome(Verdict::Ignored);
+        let why = fold(&[ignored.clone(), ignored.clone()]).unproved().unwrap();
+        assert!(why.contains("ignored (2), the first because no multifd"), "{why}");
+        for other in [Verdict::Passed, Verdict::Failed, Verdict::Error] {
+            assert_eq!(fold(&[ignored.clone(), outcome(other)]).unproved(), None);
+        }
+        assert_eq!(fold(&[]).unproved(), None);
     }
 }

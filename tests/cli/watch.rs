@@ -14,7 +14,7 @@ use super::cli;
 use super::program::Cli;
 
 /// A run in the results folder: of process `writer`, in which one scenario passed and another began; whole if its
-/// verdict is given.
+/// verdict is given. If the second one was ignored, the first one was, too.
 pub fn leave_a_run(results: &Path, writer: WriterProcess, verdict: Option<Verdict>) -> PathBuf {
     let folder = results.join(format!("20260102T030405Z-{}", writer.pid));
     fs::create_dir_all(&folder).unwrap();
@@ -23,6 +23,7 @@ pub fn leave_a_run(results: &Path, writer: WriterProcess, verdict: Option<Verdic
     header.scenarios = Some(2);
     header.process = Some(writer);
     let record = Record::create(&folder, header).unwrap();
+    let ignored = verdict == Some(Verdict::Ignored);
     let outcome = |scenario: &str, verdict| {
         let mut outcome = Outcome::new(scenario, verdict, SystemTime::now());
         outcome.duration = std::time::Duration::from_secs(10);
@@ -31,16 +32,16 @@ pub fn leave_a_run(results: &Path, writer: WriterProcess, verdict: Option<Verdic
     };
     let mut events = vec![
         Event::ScenarioStarted { scenario: "precopy_cross::a".into() },
-        outcome("precopy_cross::a", Verdict::Passed),
+        outcome("precopy_cross::a", if ignored { Verdict::Ignored } else { Verdict::Passed }),
         Event::ScenarioStarted { scenario: "precopy_cross::b".into() },
     ];
     if let Some(verdict) = verdict {
         events.push(outcome("precopy_cross::b", verdict));
         let failed = u32::from(verdict == Verdict::Failed);
         events.push(Event::RunFinished(RunEnd {
-            passed: 2 - failed,
+            passed: if ignored { 0 } else { 2 - failed },
             failed,
-            ignored: 0,
+            ignored: if ignored { 2 } else { 0 },
             errors: 0,
             duration_s: 21.0,
         }));
@@ -65,6 +66,11 @@ pub fn this_process() -> WriterProcess {
 #[rstest]
 #[case::good(Some(Verdict::Passed), 0, "finished after 0:21; 2 passed\nRecord, JUnit and evidence are in ")]
 #[case::failed(Some(Verdict::Failed), 1, "finished after 0:21; 1 passed, 1 failed\n")]
+#[case::proved_nothing(
+    Some(Verdict::Ignored),
+    1,
+    "nothing was proved: all that was played was ignored (2), the first because the lab is gone\nRecord, JUnit"
+)]
 #[case::cut_off(
     None,
     1,
@@ -89,7 +95,8 @@ fn a_run_that_is_over_is_shown(
     assert!(!said.out.contains('\x1b') && !said.out.contains('\x0b'), "{:?}", said.out);
     let failure = "2/2 precopy_cross::b FAILED after 10.0 s: the lab is gone";
     assert_eq!(said.out.contains(failure), verdict == Some(Verdict::Failed), "{}", said.out);
-    assert_eq!(said.out.contains("1/2 precopy_cross::a passed"), command == "watch", "{}", said.out);
+    let passes = command == "watch" && verdict != Some(Verdict::Ignored);
+    assert_eq!(said.out.contains("1/2 precopy_cross::a passed"), passes, "{}", said.out);
     assert!(!cli.state().exists());
 }
 

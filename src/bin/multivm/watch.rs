@@ -19,7 +19,7 @@ use watched::{RunState, Watched};
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Exit status: 0 the run went well (with --once also: it goes on), 1 it had failures or was cut off, 2 bad input."
+    after_help = "Exit status: 0 the run went well (with --once also: it goes on), 1 it had failures, proved nothing, or was cut off, 2 bad input."
 )]
 pub struct Arguments {
     #[command(flatten)]

@@ -124,7 +124,10 @@ impl Watched {
         let folder = self.folder.display();
         match state {
             RunState::Running => "The run goes on; without --once this follows it.\n".to_owned(),
-            RunState::Finished => format!("Record, JUnit and evidence are in {folder}\n"),
+            RunState::Finished => {
+                let unproved = self.live.run.unproved().map(|why| format!("{why}\n")).unwrap_or_default();
+                format!("{unproved}Record, JUnit and evidence are in {folder}\n")
+            }
             RunState::CutOff => {
                 let process = self
                     .live
@@ -146,7 +149,8 @@ impl Watched {
     }
 
     pub fn exit_code(&self, state: RunState) -> ExitCode {
-        let good = state == RunState::Finished && !self.live.has_failures();
+        let proved = !self.live.has_failures() && self.live.run.unproved().is_none();
+        let good = state == RunState::Finished && proved;
         if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }
