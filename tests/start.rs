@@ -1,8 +1,9 @@
-//! How guests of a fleet are started in the real lab: a kernel that panics while it boots is known by its words, and boots once more.
+//! How guests of a fleet are started in the real lab: a kernel that panics while it boots is known by its words, and
+//! boots once more; so does a guest whose QEMU ends meanwhile.
 
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, Once};
+use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
 use multivm::failure::{Failure, FailureKind, Result};
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
 
 const CASES: &[FleetTest] = &[
     ("start::kernel_that_panics_once_boots_again", panics_once),
+    ("start::guest_whose_qemu_ends_boots_again", qemu_ends_once),
     ("start::kernel_that_panics_twice_is_a_failure_with_its_words", panics_twice),
 ];
 
@@ -31,28 +33,55 @@ const OWN: &str = "/run/multivm-selftest-initramfs";
 /// What was told of guests, a word each.
 type Told = Arc<Mutex<Vec<String>>>;
 
-/// Starts the fleet as another command would do that finds all of it but vm1, which boots from the file [`OWN`].
-fn start(
-    stage: &Arc<Stage>,
+/// What befalls vm1 while it is started.
+#[derive(Clone, Copy)]
+struct Befalls {
+    /// Makes the file [`OWN`] before that.
+    before: fn(&Fleet, &Inventory) -> Result<()>,
+    /// At the first word that it is waited for.
+    waited_for: fn(&Fleet) -> Result<()>,
+    /// Before it is started again.
     again: fn(&Fleet, &Inventory) -> Result<()>,
-) -> Result<(Result<()>, Vec<String>), Failed> {
+}
+
+const NOTHING_TO_BOOT: Befalls = Befalls {
+    before: |fleet, _| fleet.hosts.source.remote.check(&format!("echo nothing > {OWN}"), LIMIT).map(drop),
+    waited_for: |_| Ok(()),
+    again: |_, _| Ok(()),
+};
+
+/// Makes [`OWN`] an initramfs that boots.
+fn whole(fleet: &Fleet, inventory: &Inventory) -> Result<()> {
+    let copy = format!("cp {} {OWN}", inventory.guests.initramfs);
+    fleet.hosts.source.remote.check(&copy, LIMIT).map(drop)
+}
+
+/// Starts the fleet as another command would do that finds all of it but vm1, which boots from the file [`OWN`].
+fn start(stage: &Arc<Stage>, befalls: Befalls) -> Result<(Result<()>, Vec<String>), Failed> {
     let (fleet, _) = stage.fleet(&stage.profile)?;
     fleet.remove(&fleet.guests[0])?;
-    fleet.hosts.source.remote.check(&format!("echo nothing > {OWN}"), LIMIT)?;
     let found = lab::running()?;
+    (befalls.before)(&fleet, &found)?;
     let mut inventory = found.clone();
     inventory.guests.initramfs = OWN.to_owned();
     let told = Told::default();
     let (hear, keeper) = (Arc::clone(&told), Arc::clone(&fleet));
+    let waited_for = Once::new();
+    let done = |done: Result<()>| done.map_or_else(|failure| failure.to_string(), |()| String::new());
     let news = move |news: GuestNews<'_>| {
         let word = match news {
             GuestNews::Answering { answering, of } => format!("{answering} of {of}"),
-            GuestNews::Waiting { .. } => return,
+            GuestNews::Waiting { .. } => {
+                let mut failed = String::new();
+                waited_for.call_once(|| failed = done((befalls.waited_for)(&keeper)));
+                if failed.is_empty() {
+                    return;
+                }
+                failed
+            }
             GuestNews::Panicked { guest, panic } => format!("{}: {panic}", guest.name),
             GuestNews::StartedAgain { guest, .. } => {
-                let done =
-                    again(&keeper, &found).map_or_else(|failure| failure.to_string(), |()| String::new());
-                format!("{} again{done}", guest.name)
+                format!("{} again{}", guest.name, done((befalls.again)(&keeper, &found)))
             }
         };
         hear.lock().unwrap().push(word);
@@ -65,18 +94,26 @@ fn start(
 }
 
 fn panics_once(stage: &Arc<Stage>) -> Result<(), Failed> {
-    let (started, told) = start(stage, |fleet, inventory| {
-        let copy = format!("cp {} {OWN}", inventory.guests.initramfs);
-        fleet.hosts.source.remote.check(&copy, LIMIT).map(drop)
-    })?;
+    let (started, told) = start(stage, Befalls { again: whole, ..NOTHING_TO_BOOT })?;
     started?;
     let [first, again, answers] = &told[..] else { return Err(format!("it was told {told:?}").into()) };
     expect(first.contains("vm1: its kernel panicked on source: VFS: Unable to mount root fs"), &told)?;
     expect(again == "vm1 again" && answers == "1 of 1", &told)
 }
 
+fn qemu_ends_once(stage: &Arc<Stage>) -> Result<(), Failed> {
+    let begin = Instant::now();
+    let kill = |fleet: &Fleet| fleet.hosts.source.remote.check("pkill -KILL -f guest=vm1,", LIMIT).map(drop);
+    let (started, told) = start(stage, Befalls { before: whole, waited_for: kill, ..NOTHING_TO_BOOT })?;
+    started?;
+    expect(told == ["vm1 again", "1 of 1"], &told)?;
+    // Nobody has waited for the first one until the limit of a start was over.
+    let (fleet, _) = stage.fleet(&stage.profile)?;
+    expect(begin.elapsed() < fleet.asked.start_limit(100), &begin.elapsed())
+}
+
 fn panics_twice(stage: &Arc<Stage>) -> Result<(), Failed> {
-    let (started, told) = start(stage, |_, _| Ok(()))?;
+    let (started, told) = start(stage, NOTHING_TO_BOOT)?;
     let failure = started.err().ok_or_else(|| Failure::new("fail", "the fleet was started"))?;
     // Nobody has waited for it until a limit was over.
     expect(failure.kind() == FailureKind::Other, &failure)?;

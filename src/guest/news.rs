@@ -14,7 +14,8 @@ pub enum GuestNews<'a> {
     Waiting { guest: &'a Guest, waited: Duration },
     /// The kernel of a guest has panicked.
     Panicked { guest: &'a Guest, panic: &'a Panic },
-    /// A guest's kernel panicked during the boot, or the guest was reset before it was ready: the fleet starts it a second time.
+    /// A guest's kernel panicked or its QEMU ended during the boot, or the guest was reset before it was ready: the fleet
+    /// starts it a second time.
     StartedAgain { guest: &'a Guest, why: &'a str },
 }
 

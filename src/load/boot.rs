@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::failure::{Attempt, Result};
-use crate::guest::{Consoles, Fleet, Guest};
+use crate::guest::{Consoles, Fleet, GONE, Guest};
 use crate::libvirt::OurDomain;
 use crate::scenario::Side;
 use crate::sys::parallel::locked;
@@ -187,7 +187,7 @@ impl BootLoop {
             }
             match (self.guest.greeting(), self.domain.is_active()) {
                 (Ok(()), _) => Poll::Ready(Instant::now()),
-                (Err(_), Ok(false)) => Poll::Never("it does not run any more".into()),
+                (Err(_), Ok(false)) => Poll::Never(GONE.into()),
                 (Err(error), _) => Poll::again(error),
             }
         })

@@ -69,7 +69,8 @@ impl BootingGuests {
         let up = Err(Failure::new("see a guest come up", "it panicked"));
         let stop = self.stop.clone();
         lookout.beside("see a guest come up", CaseEvent::Up { number, up }, move |sender| {
-            let up = fleet.guests[number].await_up(fleet.profile.boot_timeout, &fleet.consoles, &stop);
+            let limit = fleet.profile.boot_timeout;
+            let up = fleet.guests[number].await_up(limit, &fleet.hosts, &fleet.consoles, &stop);
             let _ = sender.send(CaseEvent::Up { number, up });
         });
     }

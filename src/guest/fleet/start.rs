@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::{ANSWER_LIMIT, Fleet, all, whole};
 use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
+use crate::guest::boot::GONE;
 use crate::guest::news::GuestNews;
 use crate::guest::{Guest, domain};
 use crate::inventory::catalogue::BootFirmware;
@@ -64,19 +65,26 @@ impl Fleet {
         }))
     }
 
-    /// Starts a guest, and starts it once more if its kernel panics during the boot, as kernels now and then do that
-    /// wait for a busy host's CPU.
+    /// Starts a guest, and starts it once more if its QEMU ends, or if its kernel panics during the boot, as kernels now
+    /// and then do that wait for a busy host's CPU.
     fn start_guest(&self, guest: &Guest) -> Result<()> {
         self.boot(guest)?;
         let first = self.await_guest(guest);
-        let Some(panic) = first.as_ref().err().and_then(|_| self.consoles.panic_of(&guest.name)) else {
-            return first;
-        };
-        (self.news)(GuestNews::StartedAgain { guest, why: &panic.to_string() });
+        let is_over = first.as_ref().is_err_and(|failure| failure.kind() == FailureKind::Cancelled);
+        let lost = (first.is_err() && !is_over).then(|| self.lost(guest)).flatten();
+        let Some(why) = lost else { return first };
+        (self.news)(GuestNews::StartedAgain { guest, why: &why });
         self.remove(guest)?;
         self.boot(guest)?;
-        self.await_guest(guest)
-            .map_err(|failure| failure.and("\nit was started a second time, after its kernel had panicked"))
+        self.await_guest(guest).map_err(|failure| {
+            failure.and(format!("\nit was started a second time, after a start of which is known: {why}"))
+        })
+    }
+
+    /// Why a guest that does not answer never will; none if it may.
+    fn lost(&self, guest: &Guest) -> Option<String> {
+        let panic = self.consoles.panic_of(&guest.name).map(|panic| panic.to_string());
+        panic.or_else(|| guest.runs_nowhere(&self.hosts).then(|| GONE.to_owned()))
     }
 
     fn boot(&self, guest: &Guest) -> Result<()> {
@@ -91,14 +99,19 @@ impl Fleet {
         let begin = Instant::now();
         let is_whole_system = self.is_whole_system(guest)?;
         wait_for(&format!("{} to answer by ssh", guest.name), limit, &self.stop, || {
-            if let Some(panic) = self.consoles.panic_of(&guest.name) {
-                return Poll::Never(panic.to_string().into());
-            }
             (self.news)(GuestNews::Waiting { guest, waited: begin.elapsed() });
             // A greeting is cheaper than a login: a host that is busy booting should not try to log in where nobody
             // answers.
-            if let Err(error) = guest.greeting() {
-                return Poll::again(error);
+            let greeting = guest.greeting();
+            if let Some(panic) = self.consoles.panic_of(&guest.name) {
+                return Poll::Never(panic.to_string().into());
+            }
+            if let Err(error) = greeting {
+                return if guest.runs_nowhere(&self.hosts) {
+                    Poll::Never(GONE.into())
+                } else {
+                    Poll::again(error)
+                };
             }
             match guest.agent.observe(ANSWER_LIMIT) {
                 Ok(_) if !is_whole_system => Poll::Ready(()),
