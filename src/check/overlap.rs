@@ -1,4 +1,4 @@
-//! They moved at the same time: in a step of several migrations, the memory of at least two was on its way at once.
+//! They moved at the same time: in a step of several migrations, the memory of each was on its way together with another's.
 //!
 //! Overlapping libvirt calls prove little, since a host may let one call wait for the other. Samples of each job's
 //! statistics and QEMU's events prove more: QEMU sends memory from its first pass until it stops the guest. Memory certainly
@@ -18,9 +18,9 @@ use crate::scenario::Scenario;
 pub static ABOUT: About = About {
     id: "overlap",
     summary: "they moved at once",
-    how: "in a step of several migrations, the statistics of their jobs, sampled four times a second, have bytes of more than one on \
-          their way at the same time, or leave it open; in one that crosses, of both directions; a scenario in which they do not \
-          is played once more, with a slower first pass",
+    how: "in a step of several migrations, the statistics of their jobs, sampled four times a second, have bytes of each on their \
+          way together with another's, or leave it open; in one that crosses, there are two of both directions; a scenario in \
+          which they do not is played once more, with a slower first pass",
     asked: &[Moment::Step],
     only: Some("orders with several guests under way"),
     chance: Some("a machine whose CPUs are all taken may start one migration when another is over already"),
@@ -122,33 +122,54 @@ enum Together {
     For(Duration),
 }
 
-/// Proves a step by its best pair: two migrations together are enough, since others may have ended before.
+/// Proves a step. That all of its migrations move at the same moment is no more than they may: a small guest is there
+/// before a large one begins. One that moves alone had to wait for all others, or they for it.
 fn check(legs: &[(Leg, LegReport)]) -> Proof {
     let crosses = legs.iter().any(|(leg, _)| leg.direction != legs[0].0.direction);
     let moving: Vec<(Leg, Moving)> =
         legs.iter().filter_map(|(leg, report)| Some((*leg, Moving::of(report)?))).collect();
-    let pairs = moving
-        .iter()
-        .enumerate()
-        .flat_map(|(number, one)| moving[number + 1..].iter().map(move |other| (one, other)));
-    let best = pairs
-        .filter(|((one, _), (other, _))| !crosses || one.direction != other.direction)
-        .map(|((_, one), (_, other))| one.with(other))
-        .max();
+    let best_of = |number: usize, counts: fn(&Leg, &Leg) -> bool| {
+        let (leg, its) = &moving[number];
+        let others =
+            moving.iter().enumerate().filter(|(other, (with, _))| *other != number && counts(leg, with));
+        others.map(|(_, (_, other))| its.with(other)).max()
+    };
+    let across: fn(&Leg, &Leg) -> bool = |one, other| one.direction != other.direction;
+    let any: fn(&Leg, &Leg) -> bool = |_, _| true;
+    let best =
+        (0..moving.len()).filter_map(|number| best_of(number, if crosses { across } else { any })).max();
+    let alone: Vec<String> = (0..moving.len())
+        .filter(|number| matches!(best_of(*number, any), Some(Together::Never) | None))
+        .map(|number| format!("guest {}", moving[number].0.guest + 1))
+        .collect();
     let (ok, seen) = match best {
+        Some(Together::Never) | None => (false, format!("one after the other: {}", spans(&moving))),
+        Some(_) if !alone.is_empty() => {
+            (false, format!("{} together with no other: {}", alone.join(", "), spans(&moving)))
+        }
         Some(Together::For(time)) => {
-            (true, format!("two of {} for {:.3} s or longer", legs.len(), time.as_secs_f64()))
+            let (most, seconds) = (most_at_once(&moving), time.as_secs_f64());
+            (true, format!("{most} of {} at once, two of them for {seconds:.3} s or longer", legs.len()))
         }
         Some(Together::Perhaps) => {
             (true, "not known: they were over before they were looked at often enough".to_owned())
         }
-        Some(Together::Never) | None => (false, format!("one after the other: {}", spans(&moving))),
     };
     let expected = match crosses {
-        true => "memory of an outbound and of an inbound migration on its way at the same time",
-        false => "memory of several migrations on its way at the same time",
+        true => {
+            "memory of each on its way together with another's, and of an outbound with an inbound migration's"
+        }
+        false => "memory of each migration on its way together with another's",
     };
     Proof::new(&ABOUT, ok, expected, seen).advise(&APART)
+}
+
+/// The most migrations that certainly moved memory at one moment.
+fn most_at_once(moving: &[(Leg, Moving)]) -> usize {
+    let spans: Vec<(Instant, Instant)> = moving.iter().filter_map(|(_, moving)| moving.at_least).collect();
+    // A moment with the most of them is the beginning of one.
+    let at = |moment: Instant| spans.iter().filter(|(from, to)| *from <= moment && moment <= *to).count();
+    spans.iter().map(|(from, _)| at(*from)).max().unwrap_or(0)
 }
 
 /// `guest 1 from 0.000 to 1.250 s, guest 2 from 1.500 to 2.750 s`
@@ -254,13 +275,30 @@ mod tests {
     }
 
     #[test]
+    fn who_moves_together_with_no_other_is_told() {
+        let zero = Instant::now();
+        let busy: &[(u64, u64)] = &[(250, 300), (500, 800)];
+        let late: &[(u64, u64)] = &[(250, 0), (1100, 0), (1350, 500), (1600, 800)];
+        let out = |guest, ended, samples| leg(guest, Direction::Out, zero, ended, samples);
+        let proof = check(&[out(0, 1000, busy), out(1, 1000, busy), out(2, 2000, late)]);
+        assert!(!proof.ok && proof.seen.starts_with("guest 3 together with no other: "), "{proof:?}");
+        assert!(proof.seen.contains("guest 3 from 1.100 to 2.000 s"), "{proof:?}");
+        // A host may have had no CPU for the third and fourth before.
+        let two = check(&[out(0, 1000, busy), out(1, 1000, busy), out(2, 2000, late), out(3, 2000, late)]);
+        assert!(two.ok && two.seen.starts_with("2 of 4 at once, two of them for 0.250 s"), "{two:?}");
+        assert!(
+            check(&[out(0, 1000, busy), out(1, 1000, busy), out(2, 1000, busy)]).seen.starts_with("3 of 3")
+        );
+    }
+
+    #[test]
     fn two_that_move_together_are_enough_unless_they_are_to_cross() {
         let zero = Instant::now();
         let busy: &[(u64, u64)] = &[(250, 300), (500, 800)];
         let late: &[(u64, u64)] = &[(250, 0), (1100, 0), (1350, 500)];
         let out = |guest, ended, samples| leg(guest, Direction::Out, zero, ended, samples);
         let back = |guest, ended, samples| leg(guest, Direction::Back, zero, ended, samples);
-        assert!(check(&[out(0, 1000, busy), out(1, 1000, busy), out(2, 2000, late)]).ok);
+        assert!(check(&[out(0, 1000, busy), out(1, 1000, busy)]).ok);
         let proof = check(&[out(0, 1000, busy), out(1, 1000, busy), back(2, 2000, late)]);
         assert!(!proof.ok && proof.expected.contains("inbound"), "{proof:?}");
         assert!(proof.seen.contains("guest 3 from 1.100 to 2.000 s"), "{proof:?}");
