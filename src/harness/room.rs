@@ -9,18 +9,25 @@ use crate::scenario::{Profile, Scenario, ScenarioFile};
 use crate::stand::Session;
 use crate::stand::lab::Settings;
 
-/// Checks that the guests fit on hosts that the run has yet to raise.
+/// Checks that the guests fit on hosts that the run has yet to raise, and their images on this machine's disk.
 ///
 /// # Errors
 ///
-/// The guests do not fit. The message has the arithmetic, and the number of guests that fit.
+/// They do not fit. The message has the arithmetic, and the number of guests that fit.
 pub(super) fn is_there(
     scenarios: &[Scenario],
     file: &ScenarioFile,
     profile: &Profile,
     settings: &Settings,
 ) -> Result<(), Problem> {
-    fits(scenarios, file, profile, |profile| doctor::supply(settings, profile))
+    fits(scenarios, file, profile, |profile| doctor::supply(settings, profile))?;
+    let sizes: Vec<Profile> = scenarios.iter().map(|scenario| file.profile_of(scenario, profile)).collect();
+    let mut lacks = sizes.iter().filter_map(doctor::lack_for_images);
+    lacks.next().map_or(Ok(()), |lack| {
+        Err(Problem::input(format!(
+            "there is no room for the images of the guests\n  = note: {lack}\n  = help: name another directory with MULTIVM_STATE, or make the fleet smaller (MULTIVM_GUESTS, MULTIVM_LOAD_GUESTS)"
+        )))
+    })
 }
 
 /// Checks that the guests fit on hosts that an earlier command left up.

@@ -109,6 +109,17 @@ fn guests_without_room_are_refused_with_the_sum_and_nothing_is_touched(
     assert!(!cli.state().exists());
 }
 
+#[rstest]
+fn images_without_room_are_refused_with_the_sum(cli: Cli) {
+    // A file system on which nothing is free.
+    let variables = [("MULTIVM_STATE", "/proc/none"), ("MULTIVM_GUESTS", "8"), ("MULTIVM_LOAD_GUESTS", "2")];
+    let said = cli.play_with("--exact precopy_orderly::in_vms::stress_cpu", &variables);
+    assert_eq!(said.code, Some(2), "{}{}", said.out, said.err);
+    let sum = "in /proc/none: a base image of 128MiB + (8 guests + 2 load guests) x 64MiB at least = 768 MiB; 0 MiB are free";
+    assert!(said.err.contains(sum), "{}", said.err);
+    assert!(!cli.results().exists());
+}
+
 /// Nothing of it is played, so that nothing needs room.
 #[rstest]
 fn guests_without_room_can_be_listed(cli: Cli) {

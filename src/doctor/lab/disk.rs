@@ -9,7 +9,9 @@ use nix::sys::statfs::{
 use nix::sys::statvfs::statvfs;
 
 use super::Diagnosis;
-use crate::ledger::state_directory;
+use crate::guest::DiskNeed;
+use crate::ledger::{Ledger, state_directory};
+use crate::scenario::Profile;
 use crate::stand::lab::Settings;
 
 /// File systems that are known to give file handles to user space.
@@ -86,6 +88,19 @@ fn space(settings: &Settings) -> Diagnosis {
             }
         }
     }
+}
+
+/// The arithmetic of images that find no room where the lab has them, in the state directory; none if there is room.
+/// Those of a lab that is up take room already.
+pub fn lack_for_images(profile: &Profile) -> Option<String> {
+    let directory = state_directory();
+    if Ledger::peek(&directory).is_ok_and(|ledger| !ledger.outstanding.is_empty()) {
+        return None;
+    }
+    let stat = statvfs(&existing(&directory)).ok()?;
+    let free = stat.blocks_available().saturating_mul(stat.fragment_size());
+    let lack = DiskNeed { boots: false, images: Some(profile) }.lack(free)?;
+    Some(format!("in {}: {lack}; {} MiB are free", directory.display(), free >> 20))
 }
 
 /// The directory, or the nearest existing one above it: new files below it are on the same file system.
