@@ -167,13 +167,14 @@ impl WriterSearch {
             .collect()
     }
 
-    /// The writers on a machine that the kernel knows. On the storage server this leaves out the files that the NFS server has
-    /// open for its clients, and on the hosts those of mounts that are not of the export.
+    /// The writers on a machine that the kernel knows. This leaves out the files that the NFS server has open for its
+    /// clients, and those of mounts that are not of the export.
     fn open(&self, known: &KnownPaths<'_>, machine: &SearchedMachine, answer: &Writers) -> Vec<Writer> {
         let may_be_one = |place: &FilePlace| match (place, machine.side) {
             (FilePlace::Here, None) => true,
-            (FilePlace::Nfs(mounted), Some(_)) => self.export.may_be_in(mounted),
-            (FilePlace::Here, Some(_)) | (FilePlace::Nfs(_), None) => false,
+            // The machine under a lab may have mounted the export, too.
+            (FilePlace::Nfs(mounted), _) => self.export.may_be_in(mounted),
+            (FilePlace::Here, Some(_)) => false,
         };
         let files = answer.files.iter().filter(|file| !file.serves && may_be_one(&file.place));
         let files = files.filter_map(|file| {
@@ -282,6 +283,8 @@ mod tests {
     #[case::shell("file|9|1|77|here|-|sh", Some("sh on storage"))]
     #[case::server("file|9|1|77|here|server|ganesha.nfsd", None)]
     #[case::another_file("file|9|1|78|here|-|sh", None)]
+    #[case::through_a_mount("file|9|1|77|nfs:198.18.0.1:/export|-|sh", Some("sh on storage"))]
+    #[case::through_a_mount_of_another_server("file|9|1|77|nfs:198.18.0.9:/export|-|sh", None)]
     #[case::nbd(
         "program|9|1|/usr/bin/qemu-nbd|-t|nfs://198.18.0.1/export/vm1.qcow2",
         Some("qemu-nbd on storage")
