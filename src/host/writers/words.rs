@@ -61,7 +61,8 @@ fn of_word(word: &str, writes: bool) -> Option<NfsFile> {
     let spared = is_on(&["readonly", "read-only", "snapshot", "file.read-only"]);
     let writes = writes && !spared;
     if let Some(at) = word.find("nfs://") {
-        let url = word[at..].split(',').next().unwrap_or_default();
+        // A command of qemu-io's is one word.
+        let url = word[at..].split([',', ' ']).next().unwrap_or_default();
         let (server, path) = of_url(url)?;
         return Some(NfsFile { server, path, writes });
     }
@@ -170,6 +171,13 @@ mod tests {
     #[case::io("qemu-io -c info nfs://198.18.0.1/export/a", true)]
     fn an_image_is_named_in_many_ways(#[case] line: &str, #[case] writes: bool) {
         assert_eq!(found(line), [file("/export/a", writes)]);
+    }
+
+    #[test]
+    fn a_command_in_one_word_names_a_file() {
+        let command = "open nfs://198.18.0.1/export/a -o discard=unmap";
+        let found = nfs_files(&["qemu-io", "-c", command].map(str::to_owned));
+        assert_eq!(found, [file("/export/a", true)]);
     }
 
     /// The options with which libvirt 9.0 and 11.3 start a guest.
