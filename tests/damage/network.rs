@@ -128,7 +128,8 @@ pub const DAMAGES: &[Damage] = &[
         },
         finds: &[
             finding(&recovery::ABOUT, "vm2", "1 short stay on the source, "),
-            may_find(&leftovers::ABOUT, HOSTS, "the queue is there until the scenario is over"),
+            finding(&leftovers::ABOUT, HOSTS, "queue htb of ")
+                .perhaps("the queue is there until the scenario is over"),
         ],
         ..TO_VM1
     },
