@@ -155,8 +155,9 @@ impl<'a> Need<'a> {
         Crowd { count, what: "load guests", memory }
     }
 
-    /// The arithmetic of a lack, none if all of them fit into `has`: `on a host: (200 guests + 1 load guests) x (256MiB + 32MiB
-    /// for QEMU) = 57888 MiB; it may use 9642 MiB`, or `on a host: 2 guests with 1280 MiB + 2 x 32MiB for QEMU = 1344 MiB; ...`.
+    /// The arithmetic of a lack, none if all of them fit into `has`: `on a host: (200 guests + 1 load guests) x (256MiB +
+    /// 32MiB for QEMU) = 57888 MiB; it may use 9642 MiB`, or of several sizes `on a host: 2 guests with 1280 MiB + 2 x 32MiB
+    /// for QEMU = 1344 MiB; it may use 1200 MiB`.
     fn lack(&self, place: &str, crowds: &[Crowd], has: u64, said: &str) -> Option<String> {
         let count: u32 = crowds.iter().map(|crowd| crowd.count).sum();
         let memory = crowds.iter().fold(0, |sum: u64, crowd| sum.saturating_add(crowd.memory));
