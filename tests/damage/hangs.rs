@@ -106,7 +106,9 @@ pub const DAMAGES: &[Damage] = &[
             PROBES_UNANSWERED,
             LOOK_UNANSWERED,
             NOT_RECOVERED.perhaps("its way back may begin before it is silent for long"),
-            finding(&migration::ABOUT, "vm1", "the maximum downtime of vm1"),
+            finding(&migration::ABOUT, "vm1", "the maximum downtime of vm1")
+                .or("migrate vm1 on target to source: ")
+                .perhaps("it cannot go back, if it is to go"),
             finding(&placement::ABOUT, "vm1", "cannot ask target which guests run").perhaps(NO_MONITOR),
             VM1_UNDEFINED.perhaps(NO_MONITOR),
             COPIES_UNKNOWN.perhaps(NO_MONITOR),
