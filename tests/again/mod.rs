@@ -1,11 +1,12 @@
 //! A run of one scenario by a test that is started again as the scenarios' target, with what it says in a file.
 
 use std::fs::File;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
-use multivm::failure::{Attempt, Failure};
+use multivm::failure::Attempt;
 use multivm::sys::stop::StopFlag;
 use multivm::sys::wait::{Poll, wait_for};
 use nix::sys::signal::{Signal, kill};
@@ -59,6 +60,23 @@ impl Run {
         }
     }
 
+    /// Waits for a moment of the run: when `reached` says so of its folder, when `limit` is over, or when the run is.
+    pub fn until(&mut self, limit: Duration, reached: impl Fn(&Path) -> bool) {
+        // A run that ends before the moment is none that is waited for.
+        let _ = wait_for("the moment", limit, &StopFlag::new(), || match self.child.try_wait() {
+            Ok(None) if !reached(self.folder.path()) => Poll::NotYet("it goes on".into()),
+            _ => Poll::Ready(()),
+        });
+    }
+
+    /// Sends a signal, unless the run is over.
+    pub fn signal(&mut self, signal: Signal) -> Result<(), Failed> {
+        if let Ok(None) = self.child.try_wait() {
+            kill(Pid::from_raw(self.child.id() as i32), signal).attempting(|| format!("send {signal}"))?;
+        }
+        Ok(())
+    }
+
     /// Sends a signal at a moment, unless the run is over by then; returns its end, and how long after the signal that was.
     pub fn signalled(
         mut self,
@@ -66,18 +84,10 @@ impl Run {
         moment: Duration,
         limit: Duration,
     ) -> Result<(ExitStatus, Duration), Failed> {
-        let begin = Instant::now();
-        let over = || Failure::new("wait for the moment of the signal", "the run is over");
-        // The moment is what is waited for; a run that ends before it needs no signal.
-        let _ = wait_for("the moment", moment, &StopFlag::new(), || match self.child.try_wait() {
-            Ok(Some(_)) => Poll::Ready(Err::<(), _>(over())),
-            _ => Poll::NotYet("it goes on".into()),
-        });
-        if let Ok(None) = self.child.try_wait() {
-            kill(Pid::from_raw(self.child.id() as i32), signal).attempting(|| format!("send {signal}"))?;
-        }
-        let sent = begin.elapsed();
+        self.until(moment, |_| false);
+        self.signal(signal)?;
+        let sent = Instant::now();
         let (status, _) = self.ends(limit)?;
-        Ok((status, begin.elapsed() - sent))
+        Ok((status, sent.elapsed()))
     }
 }

@@ -4,7 +4,6 @@
 use std::process::Command;
 
 use libtest_mimic::{Completion, Failed};
-use multivm::inventory::file::InventoryFile;
 use multivm::remote::Remote;
 
 use super::{ANSWER_LIMIT, Raised, expect};
@@ -393,16 +392,12 @@ impl Site {
         std::fs::copy(&password, folder.path().join("password"))?;
         std::fs::copy(&password, folder.path().join("wrong"))?;
         std::fs::write(folder.path().join("wrong"), "not this\n")?;
-        let file = InventoryFile::load(&raised.inventory, None).map_err(|error| error.to_string())?;
-        let machines: Vec<_> = file.machines().collect();
-        let [source, target] = machines[..] else { return Err("a pair has two hosts".into()) };
-        let hosts = [source, target]
-            .map(|machine| Remote::new(machine.address.as_str(), machine.login(&file.known_hosts())));
-        let id = hosts[0].check("cat /etc/machine-id", ANSWER_LIMIT)?;
-        let heads = [(source, target), (target, source)]
-            .map(|(own, peer)| format!("own={} peer={} id={}\n", own.address, peer.address, id.trim()));
+        let [(source, first), (target, second)] = raised.hosts()?;
+        let id = first.check("cat /etc/machine-id", ANSWER_LIMIT)?;
+        let heads = [(&source, &target), (&target, &source)]
+            .map(|(own, peer)| format!("own={own} peer={peer} id={}\n", id.trim()));
         let inventory = std::fs::read_to_string(&raised.inventory)?;
-        Ok(Site { folder, inventory, hosts, heads })
+        Ok(Site { folder, inventory, hosts: [first, second], heads })
     }
 
     /// Breaks the hosts, asks the doctor, and mends them, whatever came out.

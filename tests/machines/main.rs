@@ -7,6 +7,8 @@
 #[path = "../again/mod.rs"]
 mod again;
 mod doctor;
+mod firewalls;
+mod killed;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -14,10 +16,7 @@ use std::time::Duration;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use multivm::inventory::file::InventoryFile;
-use multivm::plan::{SEED_VARIABLE, Seed};
 use multivm::remote::Remote;
-use multivm::sys::random::Random;
-use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 
 use again::Run;
@@ -37,12 +36,6 @@ const RUN_LIMIT: Duration = Duration::from_secs(1500);
 /// How long a host may take to answer a command.
 const ANSWER_LIMIT: Duration = Duration::from_secs(120);
 
-/// Within this time after its begin a run is killed: it looks at the hosts, prepares them, boots a guest, moves it.
-const MOMENTS: Duration = Duration::from_secs(200);
-
-/// As many runs are killed where that is asked for.
-const KILLS: usize = 20;
-
 fn main() -> ExitCode {
     if std::env::var_os(CHILD).is_some() {
         return multivm::harness::main();
@@ -60,8 +53,10 @@ fn main() -> ExitCode {
         trial("machines::prepared_from_the_password_played_under_kvm_and_put_back", from_the_password),
         trial("machines::the_doctor_names_every_way_in_which_hosts_are_broken", doctor::says_what_is_wrong)
             .with_ignored_flag(true),
-        trial("machines::killed_at_random_moments_and_put_back_from_elsewhere", killed)
+        trial("machines::killed_at_random_moments_and_put_back_from_elsewhere", killed::at_random_moments)
             .with_ignored_flag(true),
+        trial("machines::firewalls_open_for_the_other_host_alone", firewalls::gates).with_ignored_flag(true),
+        trial("machines::firewalls_played_through", firewalls::played_through).with_ignored_flag(true),
     ];
     // There is one pair of machine hosts.
     let arguments = Arguments { test_threads: Some(1), ..arguments };
@@ -79,16 +74,18 @@ fn from_the_password() -> Result<Completion, Failed> {
         }
         raised => raised?,
     };
-    for _ in 1..PLAYS {
-        let Err(failure) = prepared_played_and_put_back(&hosts)? else {
-            hosts.down()?;
-            return Ok(Completion::Completed);
-        };
-        eprintln!("machines: the emulated KVM broke the guest; the run is repeated. This one:\n{failure:?}");
-    }
-    prepared_played_and_put_back(&hosts)??;
+    played(&hosts)?;
     hosts.down()?;
     Ok(Completion::Completed)
+}
+
+/// Plays the scenario, again where the emulated KVM breaks the guest.
+fn played(hosts: &Raised) -> Result<(), Failed> {
+    for _ in 1..PLAYS {
+        let Err(failure) = prepared_played_and_put_back(hosts)? else { return Ok(()) };
+        eprintln!("machines: the emulated KVM broke the guest; the run is repeated. This one:\n{failure:?}");
+    }
+    prepared_played_and_put_back(hosts)?
 }
 
 /// Plays the scenario; a failure inside is one that the emulated KVM causes. The hosts must be as before in either case.
@@ -124,33 +121,6 @@ fn is_broken(record: &str) -> bool {
     record.lines().any(|line| told(line) || found(line) || refused(line))
 }
 
-fn killed() -> Result<Completion, Failed> {
-    let seed = std::env::var(SEED_VARIABLE).ok().and_then(|text| text.parse().ok());
-    let seed = seed.unwrap_or_else(Seed::chosen);
-    eprintln!("machines: {SEED_VARIABLE}={seed} kills at the same moments again");
-    let mut draw = Random(seed.0);
-    let hosts = Raised::up()?;
-    for number in 1..=KILLS {
-        let moment = MOMENTS.mul_f64(draw.below(1000) as f64 / 1000.0);
-        let run = start(&hosts.inventory)?;
-        let (status, _) = run.signalled(Signal::SIGKILL, moment, ANSWER_LIMIT)?;
-        // Another machine has neither the ledger nor the keys of the run, but the inventory.
-        let elsewhere = tempfile::tempdir()?;
-        let said = hosts.multivm(&["reap", "--take-over", "--inventory"], Some(elsewhere.path()))?;
-        eprintln!(
-            "machines: {number}: kill -9 after {:.1} s ({status}); {}",
-            moment.as_secs_f64(),
-            said.replace('\n', "; ")
-        );
-        hosts.are_as_before()?;
-        // What this machine's ledger has of it is gone already.
-        let own = Command::new(env!("CARGO_BIN_EXE_multivm")).arg("reap").output()?;
-        expect(own.status.success(), &format!("multivm reap: {}", String::from_utf8_lossy(&own.stderr)))?;
-    }
-    hosts.down()?;
-    Ok(Completion::Completed)
-}
-
 fn start(inventory: &Path) -> Result<Run, Failed> {
     let is_own = |name: &str| name.starts_with("MULTIVM_") && !KEPT.contains(&name);
     Run::start(SCENARIO, is_own, |command| {
@@ -182,6 +152,17 @@ impl Raised {
         Ok(Raised { inventory: inventory.into(), is_up: true })
     }
 
+    /// The source and the target, each with its address.
+    fn hosts(&self) -> Result<[(String, Remote); 2], Failed> {
+        let file = InventoryFile::load(&self.inventory, None).map_err(|error| error.to_string())?;
+        let machines: Vec<_> = file.machines().collect();
+        let [source, target] = machines[..] else { return Err("a pair has two hosts".into()) };
+        Ok([source, target].map(|machine| {
+            let remote = Remote::new(machine.address.as_str(), machine.login(&file.known_hosts()));
+            (machine.address.clone(), remote)
+        }))
+    }
+
     /// A command of the program about the inventory, which must succeed; what it says.
     fn multivm(&self, arguments: &[&str], state: Option<&Path>) -> Result<String, Failed> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_multivm"));
@@ -197,15 +178,13 @@ impl Raised {
 
     /// Nothing of multivm's is on a host. Whatever else may differ, the command that put it back compares.
     fn are_as_before(&self) -> Result<(), Failed> {
-        let file = InventoryFile::load(&self.inventory, None).map_err(|error| error.to_string())?;
-        for machine in file.machines() {
-            let remote = Remote::new(machine.address.as_str(), machine.login(&file.known_hosts()));
+        for (address, remote) in self.hosts()? {
             let left = remote.check(
                 "ls -d /var/lib/multivm* /run/multivm-* /etc/exports.d/multivm* 2> /dev/null; virsh -q list --all --name; \
                  grep -s multivm /root/.ssh/authorized_keys; grep multivm /proc/mounts; pgrep -x multivm-agent; :",
                 ANSWER_LIMIT,
             )?;
-            expect(left.trim().is_empty(), &format!("left on {}: {left}", machine.address))?;
+            expect(left.trim().is_empty(), &format!("left on {address}: {left}"))?;
         }
         Ok(())
     }
