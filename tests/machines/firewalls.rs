@@ -1,4 +1,5 @@
-//! Machine hosts behind other firewalls than firewalld: what a run opens there is open for the other host alone, and closed again.
+//! Machine hosts behind other firewalls than firewalld: what a run opens there is open for the other host alone, and closed
+//! again.
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};

@@ -1,4 +1,5 @@
-//! Runs on machine hosts whose controller dies, and whose hosts another machine puts back, which has neither the run's ledger nor its keys.
+//! Runs on machine hosts whose controller dies. Another machine puts the hosts back, which has neither the run's ledger nor its
+//! keys.
 
 use std::process::Command;
 use std::time::Duration;
@@ -13,7 +14,8 @@ use super::{ANSWER_LIMIT, Raised, expect, start};
 /// Within this time after its begin a run is killed: it looks at the hosts, prepares them, boots a guest, moves it.
 const MOMENTS: Duration = Duration::from_secs(200);
 
-/// Within this time after its begin a run is interrupted that is killed while it puts the hosts back, and within this time after that.
+/// Within the first time after its begin a run is interrupted that is killed while it puts the hosts back, within the second one
+/// after that.
 const INTERRUPTED: Duration = Duration::from_secs(100);
 const UNDO: Duration = Duration::from_secs(40);
 
