@@ -24,7 +24,7 @@ pub static ABOUT: About = About {
     how: "both hosts at the end, when every guest is home, against before the first move: processes, network links (of a host that does \
           more than run guests: taps, and ports of the guests' bridge), sockets that listen, files of libvirt and QEMU, file \
           descriptors and memory of libvirt's daemons; of a lab's host also mounts, addresses, routes, rules of routing and of the \
-          packet filter, queues of links, neighbours that a bridge was told, shared memory, and files in /tmp, /var/tmp, /root and \
+          packet filter, queues of links, neighbours that a bridge was told, shared memory, forwarding, reserved huge pages, and files in /tmp, /var/tmp, /root and \
           /run; of a lab's storage server processes and files; not logs and caches. A daemon may open 16 descriptors more in a scenario, and \
           may grow by 64 descriptors and 128 MiB in all scenarios of a run",
     asked: &[Moment::End],
@@ -66,10 +66,13 @@ struct LeftoversAsked<'a> {
     storage: Option<Traces>,
 }
 
-/// Folders in which libvirt and QEMU keep the files of guests, without logs, caches and the configuration that people
-/// write.
-const FOLDERS: [&str; 6] = [
+/// Folders in which libvirt and QEMU keep the files of guests and what libvirt's clients define, without logs, caches and
+/// the configuration that people write.
+const FOLDERS: [&str; 9] = [
     "/etc/libvirt/qemu",
+    "/etc/libvirt/nwfilter",
+    "/etc/libvirt/secrets",
+    "/etc/libvirt/storage",
     "/run/libvirt",
     "/var/lib/libvirt",
     "/run/qemu",
@@ -107,11 +110,15 @@ fn look(host: &Host, fleet: &Fleet) -> Result<Traces> {
     // A folder may lie in another one of the list.
     traces.files.sort();
     traces.files.dedup();
-    traces.files.retain(|file| counts_as_file(file));
+    traces.files.retain(|file| counts_as_file(file) && !is_of_a_definition(file, names(fleet)));
     traces.links.retain(|link| counts(link, is_ours, fleet.bridge()));
     // Like links, the settings of a machine of its own change with the containers and logins of others.
     traces.settings.retain(|_| is_ours);
     Ok(traces)
+}
+
+fn names(fleet: &Fleet) -> impl Iterator<Item = &str> {
+    fleet.guests.iter().chain(&fleet.load_guests).map(|guest| guest.name.as_str())
 }
 
 /// Looks what is on a lab's storage server, beside what loads have there; nothing where others have files and processes
@@ -133,7 +140,7 @@ fn look_at_storage(fleet: &Fleet) -> Result<Option<Traces>> {
 }
 
 /// Ends of the folders that libvirt's daemons make for themselves, when something is first to lie there.
-const MADE_ON_DEMAND: [&str; 4] = ["/autostart/", "/snapshot/", "/checkpoint/", "/save/"];
+const MADE_ON_DEMAND: [&str; 5] = ["/autostart/", "/networks/", "/snapshot/", "/checkpoint/", "/save/"];
 
 /// Whether a file or folder counts. Folders do where libvirt and QEMU have theirs; elsewhere a login or a program may make
 /// some.
@@ -303,10 +310,8 @@ fn things(traces: &Traces) -> BTreeMap<String, Vec<String>> {
         add(setting.clone(), setting.clone());
     }
     for file in &traces.files {
-        if !is_of_a_definition(file) {
-            let kind = if file.ends_with('/') { "folder" } else { "file" };
-            add(format!("{kind} {}", without_number(file, &traces.domains)), format!("{kind} {file}"));
-        }
+        let kind = if file.ends_with('/') { "folder" } else { "file" };
+        add(format!("{kind} {}", without_number(file, &traces.domains)), format!("{kind} {file}"));
     }
     things
 }
@@ -333,10 +338,15 @@ fn logins(traces: &Traces) -> HashSet<i32> {
     parents.keys().copied().filter(|pid| logged_in(pid)).collect()
 }
 
-/// Whether a file belongs to a persistent domain, which a migration brings along: the check `definition` looks at that.
-fn is_of_a_definition(file: &str) -> bool {
-    file.starts_with("/etc/libvirt/qemu/") && file.ends_with(".xml")
-        || file.starts_with("/var/lib/libvirt/qemu/nvram/")
+/// Whether a file belongs to the definition of one of these guests, which a migration brings along: the check
+/// `definition` looks at that.
+fn is_of_a_definition<'a>(file: &str, mut guests: impl Iterator<Item = &'a str>) -> bool {
+    guests.any(|guest| {
+        let after = |folder: &str| file.strip_prefix(folder)?.strip_prefix(guest);
+        after("/etc/libvirt/qemu/") == Some(".xml")
+            || after("/etc/libvirt/qemu/autostart/") == Some(".xml")
+            || after("/var/lib/libvirt/qemu/nvram/").is_some_and(|rest| rest.starts_with(['_', '.']))
+    })
 }
 
 /// A path without the number of a domain on this host: `/run/libvirt/qemu/channel/7-vm1/agent` becomes
@@ -418,7 +428,6 @@ mod tests {
             "port|tcp|22|7",
             "file|/var/lib/libvirt/qemu/domain-3-vm1/monitor.sock",
             "file|/run/libvirt/qemu/channel/3-vm1/agent",
-            "file|/etc/libvirt/qemu/vm1.xml",
             "process|120|500|7|sshd-session",
             "process|121|500|120|multivm-agent",
         ];
@@ -474,11 +483,25 @@ mod tests {
     #[case("/run/libvirt/qemu/left/", true)]
     #[case("/etc/libvirt/qemu/autostart/", false)]
     #[case("/etc/libvirt/qemu/autostart/left.xml", true)]
+    #[case("/etc/libvirt/qemu/networks/", false)]
+    #[case("/etc/libvirt/storage/left.xml", true)]
     #[case("/run/user/", false)]
     #[case("/run/left", true)]
     #[case("/run/multivm-0123/load.log", false)]
     fn folders_count_where_libvirt_has_its_own(#[case] path: &str, #[case] counted: bool) {
         assert_eq!(counts_as_file(path), counted);
+    }
+
+    #[rstest]
+    #[case("/etc/libvirt/qemu/vm1.xml", true)]
+    #[case("/etc/libvirt/qemu/autostart/vm1.xml", true)]
+    #[case("/var/lib/libvirt/qemu/nvram/vm1_VARS.fd", true)]
+    #[case("/etc/libvirt/qemu/vm10.xml", false)]
+    #[case("/etc/libvirt/qemu/neighbour.xml", false)]
+    #[case("/etc/libvirt/qemu/networks/vm1.xml", false)]
+    #[case("/var/lib/libvirt/qemu/nvram/neighbour_VARS.fd", false)]
+    fn definitions_of_others_are_no_guests(#[case] path: &str, #[case] is_guests: bool) {
+        assert_eq!(is_of_a_definition(path, ["vm1", "load1"].into_iter()), is_guests);
     }
 
     #[test]

@@ -201,6 +201,15 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
     Damage {
+        name: "damage::definitions_left_behind",
+        // As a hook does that defines a network or a helper for a guest, and forgets them.
+        cause: |fleet| on_host(&fleet.hosts.target, DEFINES),
+        undo: |fleet| on_host(&fleet.hosts.target, UNDEFINES),
+        breaks_ground: true,
+        finds: &[finding(&leftovers::ABOUT, HOSTS, "file /etc/libvirt/qemu/left.xml").saying(DEFINED)],
+        ..TO_VM1
+    },
+    Damage {
         name: "damage::ways_to_guests_left_behind",
         slow: true,
         cause: |fleet| {
@@ -257,6 +266,27 @@ const LEFT_SETTINGS: &[&str] = &[
     "packet filter: table inet left, chain in: tcp dport 4447",
     "route to 203.0.113.0/24 dev br0",
     "file /dev/shm/left",
+];
+
+/// What somebody defines in libvirt.
+const DEFINES: &str = r#"set -e; cd /run; echo "<domain type='qemu'><name>left</name><memory>65536</memory><os><type>hvm</type></os></domain>" > defines.xml
+virsh define defines.xml; virsh autostart left
+echo '<network><name>left</name></network>' > defines.xml; virsh net-define defines.xml
+echo "<pool type='dir'><name>left</name><target><path>/run</path></target></pool>" > defines.xml; virsh pool-define defines.xml
+echo "<filter name='left'/>" > defines.xml; virsh nwfilter-define defines.xml; rm defines.xml
+echo 1 > /proc/sys/net/ipv4/ip_forward
+"#;
+
+const UNDEFINES: &str =
+    "virsh undefine left; virsh net-undefine left; virsh pool-undefine left; virsh nwfilter-undefine left";
+
+/// What is left beside a domain, in the same finding.
+const DEFINED: &[&str] = &[
+    "file /etc/libvirt/qemu/autostart/left.xml",
+    "file /etc/libvirt/qemu/networks/left.xml",
+    "file /etc/libvirt/nwfilter/left.xml",
+    "file /etc/libvirt/storage/left.xml",
+    "net.ipv4.ip_forward = 1",
 ];
 
 /// What is left beside an address, in the same finding.
