@@ -12,6 +12,8 @@ use super::nextest::NextestRun;
 use super::player::Player;
 use super::run::Run;
 use super::slot::Builder;
+use super::streak::Streak;
+use super::tried;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::guest::{DamagedPart, Fleet, Guest, GuestDamage, GuestNews, OnNews};
 use crate::host::{LogMarks, ends_in};
@@ -112,6 +114,11 @@ impl Fixture {
         Ok(())
     }
 
+    /// The failures in a row of this process's scenarios.
+    fn streak(&self) -> Streak {
+        Streak::of(&self.run.outcomes())
+    }
+
     fn raise_anew(&self, profile: &Profile, why: &Failure) -> Result<Fleet> {
         self.clear(why)?;
         self.build_once(profile)
@@ -200,7 +207,11 @@ impl Builder for Fixture {
         self.mend_connections(fleet);
         fleet.clear_strays()?;
         self.hosts_are_as_raised()?;
-        let damage = fleet.damage();
+        let streak = self.streak();
+        spare(&streak)?;
+        let mut damage = fleet.damage();
+        damage.extend(tried::damage(fleet, &damage));
+        damage.extend(suspected(fleet, &damage, &streak));
         let (witnesses, whole): (Vec<&GuestDamage>, Vec<&GuestDamage>) =
             damage.iter().partition(|damage| damage.part == DamagedPart::Witness);
         self.mend_witnesses(fleet, &witnesses)?;
@@ -216,6 +227,7 @@ impl Builder for Fixture {
         }
         self.restart_daemons(why)?;
         self.hosts_are_as_raised()?;
+        spare(&self.streak())?;
         let what = "connect to the hosts anew, and keep the guests that are whole";
         self.run.repaired(RepairedPart::Connection, what, why);
         Ok(())
@@ -308,6 +320,27 @@ fn tell(run: &Run, calm: &Calm, news: GuestNews<'_>) {
             run.repaired(RepairedPart::Guest, format!("start {} a second time", guest.name), why);
         }
     }
+}
+
+/// Spares the hosts.
+///
+/// # Errors
+///
+/// They are to be raised anew, because scenarios go on failing for no reason that is known.
+fn spare(streak: &Streak) -> Result<()> {
+    streak.suspects_hosts().map_or(Ok(()), |why| Err(Failure::new("go on with these hosts", why)))
+}
+
+/// The guests that a streak of failures makes suspect, and that have no other damage.
+fn suspected(fleet: &Fleet, known: &[GuestDamage], streak: &Streak) -> Vec<GuestDamage> {
+    let is_known = |name: &String| known.iter().any(|damage| damage.guest.name == *name);
+    let suspects = streak.suspects().iter().filter(|name| !is_known(name));
+    let damaged = suspects.filter_map(|name| fleet.guest(name)).map(|guest| GuestDamage {
+        guest: Arc::clone(guest),
+        part: DamagedPart::Guest,
+        why: "the last two scenarios had findings about it, and nobody knows of any other damage".into(),
+    });
+    damaged.collect()
 }
 
 /// Whether a repair may help. It would only meet the same refusal again, and may not clear what somebody else made.

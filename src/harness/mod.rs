@@ -20,7 +20,9 @@ mod run;
 mod slot;
 mod spent;
 mod stage;
+mod streak;
 mod trial;
+mod tried;
 mod wanted;
 
 pub use args::one_at_a_time;

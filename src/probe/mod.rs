@@ -6,9 +6,11 @@
 //! Resolution: the probe interval. A gap is measured between the arrivals of two consecutive answers, by this machine's
 //! monotonic clock, so a delayed answer counts as well as a lost one.
 
+mod answer;
 mod bursts;
 mod counts;
 mod packet;
+mod socket;
 mod track;
 
 use std::io::Read;
@@ -18,16 +20,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::unistd::gettid;
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{SockAddr, Socket};
 
 use crate::failure::{Attempt, Result};
 use crate::guest::Guest;
 use crate::sys::stop::StopFlag;
 use crate::sys::watch::Watch;
+pub use answer::await_answer;
 use bursts::BURST;
 pub use bursts::{BURST_BYTES, BURST_EVERY, Burst};
 pub use counts::{COUNTED, Counts, Piece};
 use packet::Reply;
+use socket::raw_socket;
 use track::Track;
 pub use track::{Gap, Reading, TOLD_INTERVALS};
 
@@ -66,11 +70,9 @@ pub struct ProbeStream(Watch<Vec<Summary>>);
 impl ProbeStream {
     /// Begins to probe every guest once per `interval`.
     pub fn start(guests: &[Arc<Guest>], interval: Duration) -> Result<ProbeStream> {
-        let attempted = || "open a raw ICMP socket for the probe stream".into();
-        let open = || Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)).attempting(attempted);
-        let sockets = Sockets { probes: open()?, bursts: open()? };
+        let sockets = Sockets { probes: raw_socket()?, bursts: raw_socket()? };
         // A burst that waits in a narrow network must keep no probe from being sent.
-        sockets.bursts.set_nonblocking(true).attempting(attempted)?;
+        sockets.bursts.set_nonblocking(true).attempting(|| "open a socket for bursts".into())?;
         // A migration of ten guests at once must not overrun the queue while this thread waits for a CPU.
         let _ = sockets.probes.set_recv_buffer_size(1 << 20);
         let begin = Instant::now();

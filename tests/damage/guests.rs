@@ -91,6 +91,13 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
     Damage {
+        name: "damage::guest_answers_no_echoes",
+        breaks_ground: true,
+        cause: |fleet| in_guest(fleet, "echo 1 > /proc/sys/net/ipv4/icmp_echo_ignore_all").map(drop),
+        finds: &[finding(&reachable::ABOUT, "vm1", ""), NOT_RECOVERED],
+        ..TO_VM1
+    },
+    Damage {
         name: "damage::guest_kernel_panics_while_it_boots",
         slow: true,
         scenario: "precopy_simultaneous::booting::migrated_vms",

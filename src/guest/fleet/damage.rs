@@ -5,10 +5,14 @@ use std::sync::Arc;
 
 use super::{ANSWER_LIMIT, DamagedPart, Fleet, GuestDamage};
 use crate::failure::{Attempt, Result};
-use crate::guest::{Guest, witness};
+use crate::guest::Guest;
+use crate::guest::witness::{self, RECORDS};
 use crate::host::Host;
 use crate::libvirt::HostEvent;
 use crate::scenario::{Load, Side};
+
+/// How much a guest writes to show that its disk takes what a load begins with.
+const TRIED_MIB: u32 = 8;
 
 impl Fleet {
     /// Checks within milliseconds that the ground of the guests answers: libvirtd of both hosts, and the NFS server.
@@ -52,6 +56,18 @@ impl Fleet {
             Some(GuestDamage { guest: Arc::clone(guest), part, why })
         };
         self.guests.iter().zip(images).zip(looks).filter_map(of_guest).collect()
+    }
+
+    /// Lets each of these guests write some MiB to its disk, beside the records of its witness. The results are in the
+    /// guests' order.
+    pub fn try_disks(&self, guests: &[Arc<Guest>]) -> Vec<Result<()>> {
+        let script = format!(
+            "dd if=/dev/zero of={RECORDS}.tried bs=1M count={TRIED_MIB} conv=fsync 2>&1; code=$?; rm -f {RECORDS}.tried; exit $code"
+        );
+        self.by_login("let a guest write to its disk", guests, |guest| {
+            let written = guest.agent.remote().check(&script, ANSWER_LIMIT);
+            written.map(drop).attempting(|| format!("let {} write {TRIED_MIB} MiB to its disk", guest.name))
+        })
     }
 
     fn inspect(&self, guest: &Guest) -> Option<(DamagedPart, String)> {

@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::failure::{Attempt, Result};
 use crate::inventory::Inventory;
 use crate::remote::protocol::Traces;
@@ -23,8 +25,21 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 /// How long a vanishing thing may take to vanish, as the tap of a QEMU that has just ended does.
 const SETTLING: Duration = Duration::from_secs(5);
 
-/// What each host has, in words.
-type Had = BTreeMap<String, Vec<String>>;
+/// How much more of its memory a host may have in files than when it was raised: logs grow.
+const MORE_MIB: u64 = 96;
+
+/// Where a host has files. All of them are in its memory, of which guests need the rest.
+const PLACES: &str = "/ /run /tmp /dev/shm";
+
+/// What each host has.
+type Had = BTreeMap<String, Has>;
+
+/// What a host has, in words, and how many MiB its files take at each of [`PLACES`].
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Has {
+    things: Vec<String>,
+    files_mib: BTreeMap<String, u64>,
+}
 
 /// Writes down what the hosts have, as soon as libvirtd has set what it sets at its start.
 pub(super) fn note(inventory: &Inventory, lab: &Path, stop: &StopFlag) -> Result<()> {
@@ -83,28 +98,44 @@ fn look(inventory: &Inventory) -> Result<Had> {
         let agent = Agent::new(Remote::new(name.as_str(), login.clone()));
         let traces = agent.traces(&[], LIMIT);
         agent.remove();
-        Ok((name.clone(), had(traces?)))
+        let used = Remote::new(name.as_str(), login.clone()).check(&format!("df -P -k {PLACES}"), LIMIT)?;
+        Ok((name.clone(), Has { things: things(traces?), files_mib: files_mib(&used) }))
     });
     seen.into_iter().collect()
 }
 
 /// The settings of a host's kernel and the links that no guest has open.
-fn had(traces: Traces) -> Vec<String> {
+fn things(traces: Traces) -> Vec<String> {
     let links = traces.links.into_iter().filter(|link| link.pid == 0);
     let links = links.map(|link| format!("link {}", link.name));
     traces.settings.into_iter().chain(links).collect()
 }
 
+/// The MiB in use at each place, as `df -P -k` lists them: `FILESYSTEM BLOCKS USED AVAILABLE CAPACITY POINT`, below a
+/// line with the names of the columns.
+fn files_mib(text: &str) -> BTreeMap<String, u64> {
+    let place = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        Some(((*words.get(5)?).to_owned(), words.get(2)?.parse::<u64>().ok()? >> 10))
+    };
+    text.lines().filter_map(place).collect()
+}
+
 /// What has changed on each host.
 fn changes(then: &Had, now: &Had) -> Vec<String> {
-    let of_host = |(host, now): (&String, &Vec<String>)| {
-        let then = then.get(host).map(Vec::as_slice).unwrap_or_default();
-        let (more, less) = (without(now, then), without(then, now));
+    let nothing = Has::default();
+    let of_host = |(host, now): (&String, &Has)| {
+        let then = then.get(host).unwrap_or(&nothing);
+        let (more, less) = (without(&now.things, &then.things), without(&then.things, &now.things));
         let more = (!more.is_empty()).then(|| format!("{host} has {}", more.join(", ")));
         let less = (!less.is_empty()).then(|| format!("{host} lacks {}", less.join(", ")));
-        [more, less]
+        let filled = now.files_mib.iter().filter_map(|(place, mib)| {
+            let more = mib.saturating_sub(*then.files_mib.get(place)?);
+            (more > MORE_MIB).then(|| format!("{host} has {more} MiB more of files in {place}"))
+        });
+        [more, less].into_iter().flatten().chain(filled).collect::<Vec<_>>()
     };
-    now.iter().flat_map(of_host).flatten().collect()
+    now.iter().flat_map(of_host).collect()
 }
 
 /// What remains of a list without another one: of equal things one for one.
@@ -132,7 +163,10 @@ mod tests {
         "setting|mount of tmpfs at /run\nsetting|mount of tmpfs at /run\nlink|eth0|0|-|br0\n";
 
     fn told(now: &str) -> Vec<String> {
-        let of = |lines: &str| Had::from([("source".to_owned(), had(traces(lines)))]);
+        let of = |lines: &str| {
+            let has = Has { things: things(traces(lines)), ..Has::default() };
+            Had::from([("source".to_owned(), has)])
+        };
         changes(&of(RAISED), &of(now))
     }
 
@@ -151,5 +185,20 @@ mod tests {
         );
         let less = RAISED.replacen("setting|mount of tmpfs at /run\n", "", 1);
         assert_eq!(told(&less), ["source lacks mount of tmpfs at /run"]);
+    }
+
+    #[test]
+    fn files_that_fill_a_hosts_memory_are_told() {
+        let of = |kib: u64| {
+            let table = format!(
+                "Filesystem 1024-blocks Used Available Capacity Mounted on\n\
+                 overlay 12000000 20480 11979520 1% /\ntmpfs 12000000 {kib} 11000000 1% /run\n"
+            );
+            let has = Has { files_mib: files_mib(&table), ..Has::default() };
+            Had::from([("target".to_owned(), has)])
+        };
+        assert_eq!(changes(&of(4096), &of(100 << 10)), [""; 0], "logs grow");
+        let told = changes(&of(4096), &of(300 << 10));
+        assert_eq!(told, ["target has 296 MiB more of files in /run"]);
     }
 }
