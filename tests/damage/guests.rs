@@ -94,7 +94,7 @@ pub const DAMAGES: &[Damage] = &[
         name: "damage::guest_answers_no_echoes",
         breaks_ground: true,
         cause: |fleet| in_guest(fleet, "echo 1 > /proc/sys/net/ipv4/icmp_echo_ignore_all").map(drop),
-        finds: &[finding(&reachable::ABOUT, "vm1", ""), NOT_RECOVERED],
+        finds: &[PROBES_UNANSWERED, NOT_RECOVERED],
         ..TO_VM1
     },
     Damage {
