@@ -93,6 +93,11 @@ pub const DAMAGES: &[Damage] = &[
     Damage {
         name: "damage::guest_answers_no_echoes",
         breaks_ground: true,
+        profile: |profile| {
+            quick_to_recover(profile);
+            profile.max_gap = Duration::from_secs(3);
+            profile.settle = Duration::from_secs(4);
+        },
         cause: |fleet| in_guest(fleet, "echo 1 > /proc/sys/net/ipv4/icmp_echo_ignore_all").map(drop),
         finds: &[PROBES_UNANSWERED, NOT_RECOVERED],
         ..TO_VM1
