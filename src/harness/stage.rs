@@ -92,8 +92,9 @@ where
             ));
             (proved && !self.stop.is_set()).then_some(unknown)
         })?;
-        let (seed, ignored) = last.map_or((None, false), |last| (last.seed, last.ignored));
-        Some(Outcome { seed, ignored, ..found })
+        let Some(last) = last else { return Some(found) };
+        let (seed, guests, rounds, ignored) = (last.seed, last.guests, last.rounds, last.ignored);
+        Some(Outcome { seed, guests, rounds, ignored, ..found })
     }
 
     /// Plays one scenario as a trial.
@@ -110,8 +111,11 @@ where
         let stage = Arc::clone(self);
         let started = SystemTime::now();
         let outcome = self.attended(&name, started, move |due| stage.outcome(&scenario, started, due));
+        let seeded = scenario.order.row().seeded;
         let outcome = Outcome {
-            seed: scenario.order.row().seeded.then_some(self.seed.0),
+            seed: seeded.then_some(self.seed.0),
+            guests: (seeded && self.profile.listed.is_empty()).then_some(self.profile.guests),
+            rounds: seeded.then_some(self.profile.rounds),
             ignored: self.file.ignored_because(&scenario).is_some(),
             ..outcome
         };

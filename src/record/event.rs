@@ -180,6 +180,9 @@ pub struct Part {
     /// The run's profile; absent if all parts share one, which the header then has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<RecordedProfile>,
+    /// What the run's random choices follow from; absent if it makes none, and if all parts share one, which the header then has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// Whether the run ended in an orderly way. A part that was cut off has results made up for the scenarios that it began.
     pub complete: bool,
     /// The run's scenarios that an earlier part has as well.

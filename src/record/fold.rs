@@ -8,7 +8,11 @@ use std::mem;
 use std::time::Duration;
 
 use super::lost::add_lost;
-use super::{Envelope, Event, Finding, LostLines, Outcome, Part, RunEnd, RunHeader, Verdict, rfc3339_text};
+use super::{
+    Envelope, Event, Finding, LostLines, Outcome, Part, RecordedProfile, RunEnd, RunHeader, Verdict,
+    rfc3339_text,
+};
+use crate::scenario::Scenario;
 
 /// A run, as far as its events have come. `D` holds a view's details of each play.
 #[derive(Clone, Debug, Default)]
@@ -124,9 +128,23 @@ impl<D: Default> Fold<D> {
         })
     }
 
-    /// The outcomes of all plays. A play without a result has an error that says so.
+    /// The outcomes of all plays.
     pub fn outcomes(&self) -> Vec<Outcome> {
-        self.plays.iter().map(|play| play.outcome(self.last.as_ref())).collect()
+        self.plays.iter().map(|play| self.outcome(play)).collect()
+    }
+
+    /// The outcome of a play of this record. Without a result it is an error that says so, with the run's seed if its moves follow from that.
+    pub fn outcome(&self, play: &Play<D>) -> Outcome {
+        let outcome = play.outcome(self.last.as_ref());
+        if play.ended() { outcome } else { self.with_seed(outcome) }
+    }
+
+    fn with_seed(&self, outcome: Outcome) -> Outcome {
+        let seeded = outcome.scenario.parse().is_ok_and(|scenario: Scenario| scenario.order.row().seeded);
+        let Some(seed) = self.header.seed.filter(|_| seeded) else { return outcome };
+        let (guests, rounds) = self.header.profile.as_ref().map_or((None, None), RecordedProfile::drawn_for);
+        // An order that draws is beyond the matrix.
+        Outcome { seed: Some(seed), guests, rounds, ignored: true, ..outcome }
     }
 
     fn begin(&mut self, name: &str, envelope: &Envelope) {
@@ -183,7 +201,7 @@ impl<D> Play<D> {
     }
 
     /// The play's outcome. Without a result in the record, whose last line is `end`, it is an error that says so.
-    pub fn outcome(&self, end: Option<&Envelope>) -> Outcome {
+    fn outcome(&self, end: Option<&Envelope>) -> Outcome {
         match (&self.result, &self.began) {
             (Some(outcome), _) => outcome.clone(),
             (None, Some(began)) => self.without_result(began, end.unwrap_or(began)),
@@ -326,6 +344,16 @@ mod tests {
     fn a_result_without_a_start_ends_no_other_scenario() {
         let fold = fold(&[started("a"), finished("b"), cpu()]);
         assert_eq!(told(&fold), [("a", 1, 2), ("b", 0, 0)]);
+    }
+
+    #[test]
+    fn a_play_that_was_cut_off_has_the_seed_that_its_moves_follow_from() {
+        let header = RunHeader { seed: Some(42), ..RunHeader::default() };
+        let cut_off = ["precopy_random::in_vms::stress_cpu", "precopy_cross::in_vms::stress_cpu"];
+        let mut events = vec![Event::RunStarted(header)];
+        events.extend(cut_off.map(started));
+        let seeds: Vec<_> = fold(&events).outcomes().iter().map(|outcome| outcome.seed).collect();
+        assert_eq!(seeds, [Some(42), None]);
     }
 
     #[test]

@@ -119,7 +119,7 @@ impl PartRun {
         let mut events = Tail::open(path)?.poll()?;
         let fold = Fold::<()>::of(&events);
         let made_up = fold.plays.iter().filter(|play| !play.ended());
-        for outcome in made_up.map(|play| play.outcome(fold.last.as_ref())) {
+        for outcome in made_up.map(|play| fold.outcome(play)) {
             // The events before have its findings.
             let outcome = Outcome { findings: Vec::new(), ..outcome };
             events.extend(fold.last.clone().map(|end| (end, Event::ScenarioFinished(outcome))));
@@ -183,6 +183,7 @@ impl PartRun {
 fn join(name: &str, runs: Vec<PartRun>) -> Vec<(Envelope, Event)> {
     let differing = differing(&runs);
     let same_profile = same(runs.iter().map(|run| &run.header.profile));
+    let same_seed = same(runs.iter().map(|run| &run.header.seed));
     let header = header(name, &runs, &differing);
     let total = total(&runs);
     let mut end = runs.first().map(|run| Envelope { t_ms: 0, ..run.start.clone() });
@@ -201,6 +202,7 @@ fn join(name: &str, runs: Vec<PartRun>) -> Vec<(Envelope, Event)> {
                 .map(own)
                 .collect(),
             profile: if same_profile { None } else { run.header.profile.clone() },
+            seed: if same_seed { None } else { run.header.seed },
             complete: run.end.is_some(),
             again: run.scenarios.intersection(&seen).cloned().collect(),
         };
@@ -224,11 +226,13 @@ fn header(name: &str, runs: &[PartRun], differing: &BTreeMap<String, String>) ->
     stack.extend(differing.clone());
     let same_profile = same(runs.iter().map(|run| &run.header.profile));
     let same_command = same(runs.iter().map(|run| &run.header.command));
+    let same_seed = same(runs.iter().map(|run| &run.header.seed));
     RunHeader {
         run: name.to_owned(),
         stack,
         profile: if same_profile { first.profile } else { None },
         command: if same_command { first.command } else { Vec::new() },
+        seed: if same_seed { first.seed } else { None },
         // The sum exists only if every part has the number.
         scenarios: runs.iter().map(|run| run.header.scenarios).sum(),
         ..RunHeader::default()

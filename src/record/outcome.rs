@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::Numbers;
 use crate::plan::SEED_VARIABLE;
 use crate::scenario::{Direction, SIZING_VARIABLE, Scenario};
-use crate::sys::words::first_line;
+use crate::sys::words::{counted, first_line};
 
 /// One defect that a check found.
 ///
@@ -157,6 +157,12 @@ pub struct Outcome {
     /// The seed of the scenario's random choices; absent if it makes none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+    /// The number of guests that the random choices were made for; absent without any, and where a catalogue lists the guests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guests: Option<u32>,
+    /// The number of rounds that the random choices were made for; absent without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounds: Option<u32>,
     /// Whether the scenario lies beyond the matrix: such a scenario is played only on request.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ignored: bool,
@@ -179,6 +185,8 @@ impl Outcome {
             duration: Duration::ZERO,
             numbers: Numbers::default(),
             seed: None,
+            guests: None,
+            rounds: None,
             ignored: false,
             evidence: None,
         }
@@ -207,17 +215,32 @@ impl Outcome {
         if let Some(evidence) = &self.evidence {
             last.push_str(&format!("evidence: {}\n", evidence.display()));
         }
-        last.extend(self.seed.map(|seed| format!("its moves follow from the seed {seed}\n")));
+        last.extend(
+            self.seed.map(|seed| format!("its moves follow from the seed {seed}{}\n", self.drawn_for())),
+        );
         last.push_str(&format!("run just this: {}", self.rerun_command()));
         blocks.push(last);
         blocks.join("\n\n")
     }
 
-    /// The command that runs this scenario and no other.
+    /// What the random choices follow from beside the seed.
+    fn drawn_for(&self) -> String {
+        let counts = [
+            self.guests.map(|guests| counted(guests, "guest", "guests")),
+            self.rounds.map(|rounds| counted(rounds, "round", "rounds")),
+        ];
+        counts.into_iter().flatten().map(|count| format!(", {count}")).collect()
+    }
+
+    /// The command that runs this scenario and no other, with the same random choices.
     pub fn rerun_command(&self) -> String {
         let sized = self.scenario.parse().is_ok_and(|scenario: Scenario| scenario.sizing.is_some());
         let mut switch = if sized { format!("{SIZING_VARIABLE}=1 ") } else { String::new() };
-        switch.extend(self.seed.map(|seed| format!("{SEED_VARIABLE}={seed} ")));
+        if let Some(seed) = self.seed {
+            switch.extend(self.guests.map(|guests| format!("MULTIVM_GUESTS={guests} ")));
+            switch.extend(self.rounds.map(|rounds| format!("MULTIVM_ROUNDS={rounds} ")));
+            switch.push_str(&format!("{SEED_VARIABLE}={seed} "));
+        }
         let ignored = if self.ignored { "--ignored " } else { "" };
         format!("{switch}cargo test --test migration -- {ignored}--exact {}", self.scenario)
     }
@@ -359,10 +382,10 @@ mod tests {
 
     #[test]
     fn a_failure_says_its_seed_and_how_to_replay_it() {
-        let outcome = Outcome { seed: Some(42), ignored: true, ..failed() };
+        let outcome = Outcome { seed: Some(42), guests: Some(2), rounds: Some(1), ignored: true, ..failed() };
         let text = outcome.failure_text();
-        assert!(text.contains("its moves follow from the seed 42\n"), "{text}");
-        let command = "MULTIVM_SEED=42 cargo test --test migration -- --ignored --exact precopy_orderly::";
+        assert!(text.contains("its moves follow from the seed 42, 2 guests, 1 round\n"), "{text}");
+        let command = "MULTIVM_GUESTS=2 MULTIVM_ROUNDS=1 MULTIVM_SEED=42 cargo test --test migration -- --ignored --exact precopy_orderly::";
         assert!(text.contains(command), "{text}");
     }
 

@@ -81,6 +81,11 @@ impl RecordedProfile {
     pub fn named(&self) -> Vec<(String, Value)> {
         named(self)
     }
+
+    /// The guests and the rounds that random choices are made for. Guests of a catalogue are said by the catalogue.
+    pub fn drawn_for(&self) -> (Option<u32>, Option<u32>) {
+        (self.guests.filter(|_| self.fleet.is_none()), self.rounds)
+    }
 }
 
 impl From<&Profile> for RecordedProfile {

@@ -116,6 +116,7 @@ fn many_parts_of_a_merged_run_are_folded_up() {
         stack: Default::default(),
         profile: None,
         complete,
+        seed: None,
         again: Vec::new(),
     };
     view.parts = vec![part(true), part(false)];
