@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -54,6 +55,8 @@ pub struct Fixture {
     pub ends: Mutex<Vec<HostEvent>>,
     /// How far the process before this one, in a run of nextest, has read the logs.
     pub read: Mutex<Option<LogMarks>>,
+    /// The number of results after which it was last asked which guests are suspect.
+    pub suspected_after: AtomicUsize,
 }
 
 impl Fixture {
@@ -63,7 +66,7 @@ impl Fixture {
         let inventory = self.session.with("raise the hosts", raise)?;
         self.run.fixture_ready("lab", begin.elapsed(), BTreeMap::new());
         let fleet = self.fleet(&inventory, profile)?;
-        self.read_on(&fleet)?;
+        self.read_on(&fleet);
         self.give_ends_back(&fleet);
         if let Some(warning) = fleet.hosts.warning() {
             terminal::say(&format!("\nmultivm: warning: {warning}"));
@@ -107,16 +110,39 @@ impl Fixture {
 
     /// Keeps the ends of QEMUs since the process before this one. Guests that were made anew since then, because theirs had ended, ended
     /// on order.
-    fn read_on(&self, fleet: &Fleet) -> Result<()> {
-        let Some(read) = locked(&self.read).take() else { return Ok(()) };
-        let (logs, _) = read.all_added(&fleet.hosts, &fleet.storage)?;
-        locked(&self.ends).extend(ends_in(&logs));
-        Ok(())
+    fn read_on(&self, fleet: &Fleet) {
+        let Some(read) = locked(&self.read).take() else { return };
+        match read.all_added(&fleet.hosts, &fleet.storage) {
+            Ok((logs, _)) => {
+                let mut ends = locked(&self.ends);
+                let is_known = |end: &HostEvent| {
+                    ends.iter().any(|known| (&known.host, &known.domain) == (&end.host, &end.domain))
+                };
+                let new: Vec<HostEvent> = ends_in(&logs).into_iter().filter(|end| !is_known(end)).collect();
+                ends.extend(new);
+            }
+            Err(failure) => terminal::say(&format!(
+                "\nmultivm: warning: it is not known whether a QEMU ended between the last scenario and this one: {failure}"
+            )),
+        }
     }
 
-    /// The failures in a row of this process's scenarios.
-    fn streak(&self) -> Streak {
-        Streak::of(&self.run.outcomes())
+    /// The guests that failures in a row of this process's scenarios make suspect, and that have no other damage. Those of a
+    /// scenario that is played once more were made anew before its first play.
+    fn suspected(&self, fleet: &Fleet, known: &[GuestDamage]) -> Vec<GuestDamage> {
+        let outcomes = self.run.outcomes();
+        if self.suspected_after.swap(outcomes.len(), Ordering::SeqCst) == outcomes.len() {
+            return Vec::new();
+        }
+        let streak = Streak::of(&outcomes);
+        let is_known = |name: &String| known.iter().any(|damage| damage.guest.name == *name);
+        let suspects = streak.suspects().iter().filter(|name| !is_known(name));
+        let damaged = suspects.filter_map(|name| fleet.guest(name)).map(|guest| GuestDamage {
+            guest: Arc::clone(guest),
+            part: DamagedPart::Guest,
+            why: "the last two scenarios had findings about it, and nobody knows of any other damage".into(),
+        });
+        damaged.collect()
     }
 
     fn raise_anew(&self, profile: &Profile, why: &Failure) -> Result<Fleet> {
@@ -207,11 +233,9 @@ impl Builder for Fixture {
         self.mend_connections(fleet);
         fleet.clear_strays()?;
         self.hosts_are_as_raised()?;
-        let streak = self.streak();
-        spare(&streak)?;
         let mut damage = fleet.damage();
         damage.extend(tried::damage(fleet, &damage));
-        damage.extend(suspected(fleet, &damage, &streak));
+        damage.extend(self.suspected(fleet, &damage));
         let (witnesses, whole): (Vec<&GuestDamage>, Vec<&GuestDamage>) =
             damage.iter().partition(|damage| damage.part == DamagedPart::Witness);
         self.mend_witnesses(fleet, &witnesses)?;
@@ -227,7 +251,6 @@ impl Builder for Fixture {
         }
         self.restart_daemons(why)?;
         self.hosts_are_as_raised()?;
-        spare(&self.streak())?;
         let what = "connect to the hosts anew, and keep the guests that are whole";
         self.run.repaired(RepairedPart::Connection, what, why);
         Ok(())
@@ -320,27 +343,6 @@ fn tell(run: &Run, calm: &Calm, news: GuestNews<'_>) {
             run.repaired(RepairedPart::Guest, format!("start {} a second time", guest.name), why);
         }
     }
-}
-
-/// Spares the hosts.
-///
-/// # Errors
-///
-/// They are to be raised anew, because scenarios go on failing for no reason that is known.
-fn spare(streak: &Streak) -> Result<()> {
-    streak.suspects_hosts().map_or(Ok(()), |why| Err(Failure::new("go on with these hosts", why)))
-}
-
-/// The guests that a streak of failures makes suspect, and that have no other damage.
-fn suspected(fleet: &Fleet, known: &[GuestDamage], streak: &Streak) -> Vec<GuestDamage> {
-    let is_known = |name: &String| known.iter().any(|damage| damage.guest.name == *name);
-    let suspects = streak.suspects().iter().filter(|name| !is_known(name));
-    let damaged = suspects.filter_map(|name| fleet.guest(name)).map(|guest| GuestDamage {
-        guest: Arc::clone(guest),
-        part: DamagedPart::Guest,
-        why: "the last two scenarios had findings about it, and nobody knows of any other damage".into(),
-    });
-    damaged.collect()
 }
 
 /// Whether a repair may help. It would only meet the same refusal again, and may not clear what somebody else made.

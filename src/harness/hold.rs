@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 
 use libtest_mimic::{Conclusion, Trial};
@@ -101,7 +102,9 @@ impl Hold {
             read = LogMarks::load(&log_marks(group))?;
         }
         if let Some(seed) = plan.seed_in_use() {
-            eprintln!("multivm: seed {seed}: {SEED_VARIABLE}={seed} plays the same moves again");
+            eprintln!(
+                "multivm: seed {seed}: {SEED_VARIABLE}={seed} plays the same moves again, with as many guests and rounds"
+            );
         }
         let run = Run::create(
             &plan.results,
@@ -129,6 +132,7 @@ impl Hold {
             group: self.group.clone(),
             ends: Mutex::default(),
             read: Mutex::new(self.read.take()),
+            suspected_after: AtomicUsize::new(0),
         };
         let slot = match prepared {
             Ok(()) => Slot::new(fixture),
