@@ -24,7 +24,7 @@ pub static ABOUT: About = About {
     how: "both hosts at the end, when every guest is home, against before the first move: processes, network links (of a host that does \
           more than run guests: taps, and ports of the guests' bridge), sockets that listen, files of libvirt and QEMU, file \
           descriptors and memory of libvirt's daemons; of a lab's host also mounts, addresses, routes, rules of routing and of the \
-          packet filter, queues of links, neighbours that a bridge was told, shared memory, forwarding, reserved huge pages, and files in /tmp, /var/tmp, /root and \
+          packet filter, queues of links, neighbours that a bridge was told, shared memory, forwarding, and files in /tmp, /var/tmp, /root and \
           /run; of a lab's storage server processes and files; not logs and caches. A daemon may open 16 descriptors more in a scenario, and \
           may grow by 64 descriptors and 128 MiB in all scenarios of a run",
     asked: &[Moment::End],
