@@ -2,6 +2,7 @@
 
 use crate::plan::{Order, PlanInput, Seed};
 use crate::scenario::{Bytes, Profile, Scenario, Workload};
+use crate::sys::words::counted;
 
 /// Least memory of a guest's QEMU beside the guest's own: a QEMU that had just started had 25 MiB of private memory, and
 /// translated code comes on top.
@@ -85,7 +86,13 @@ impl<'a> Need<'a> {
         let (sizes, advice) = if self.profile.listed.is_empty() {
             (format!("of {memory} each, {fitting} guests fit"), ADVICE)
         } else {
-            (format!("the first {fitting} guests fit"), ADVICE_FOR_CATALOGUES)
+            (
+                format!(
+                    "in the order of the file, there is room for {}",
+                    counted(fitting, "guest", "guests")
+                ),
+                ADVICE_FOR_CATALOGUES,
+            )
         };
         Some(format!("there is no room for the guests of {of}{lines}\n  = note: {sizes}\n  = help: {advice}"))
     }
@@ -273,7 +280,7 @@ mod tests {
         assert!(
             refusal
                 .unwrap()
-                .contains("the first 1 guests fit\n  = help: make the fleet of the catalogue smaller")
+                .contains("in the order of the file, there is room for 1 guest\n  = help: make the fleet of the catalogue smaller")
         );
     }
 

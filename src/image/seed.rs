@@ -73,10 +73,6 @@ pub struct SeedNetwork<'a> {
 }
 
 impl Seed<'_> {
-    /// The file in which cloud-init says, as its last act of a boot, what failed: `v1.errors` of its JSON. `cloud-init status`
-    /// says nothing of the first boot once the seed has disabled cloud-init.
-    pub const RESULT: &'static str = "/run/cloud-init/result.json";
-
     /// Writes the seed's volume to a file, which only its owner can read: it has a private key.
     ///
     /// # Errors

@@ -97,7 +97,7 @@ impl Domain {
         self.call("destroy", |domain| domain.destroy())
     }
 
-    /// Removes the domain's definition, with libvirt's files beside it (managed save, snapshot metadata). A running domain
+    /// Removes the domain's definition, with libvirt's files beside it (managed save, snapshot metadata, variables of UEFI). A running domain
     /// goes on as a transient one.
     pub(super) fn undefine(&self) -> Result<()> {
         // Without these flags libvirt refuses a domain that has one of them, and an undo must not be refused.

@@ -49,7 +49,8 @@ impl Fleet {
                 gateway: None,
             },
         };
-        let folder = tempfile::tempdir().attempting(attempted)?;
+        // In the folder of the key, which the ledger knows.
+        let folder = tempfile::tempdir_in(file.parent().unwrap_or(file)).attempting(attempted)?;
         let path = folder.path().join("seed.iso");
         seed.write(&path)?;
         fs::read(&path).attempting(attempted)

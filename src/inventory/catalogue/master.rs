@@ -36,10 +36,11 @@ impl DiskFormat {
     /// The format of a file that guests can boot from, or why they cannot.
     pub(super) fn of(path: &Path) -> Result<DiskFormat, String> {
         let said = |error: io::Error| error.to_string();
-        let mut file = File::open(path).map_err(said)?;
-        if !file.metadata().map_err(said)?.is_file() {
+        // Before it is opened: that waits where it is a pipe.
+        if !path.metadata().map_err(said)?.is_file() {
             return Err("it is no file".to_owned());
         }
+        let mut file = File::open(path).map_err(said)?;
         let mut begin = [0; SECTOR];
         file.read_exact(&mut begin).map_err(|_| "it is too short for a disk".to_owned())?;
         DiskFormat::of_sector(&begin)
@@ -50,7 +51,15 @@ impl DiskFormat {
             let has_backing_file = sector[BACKING_FILE_OFFSET..BACKING_FILE_OFFSET + 8] != [0; 8];
             let flattened =
                 "it is an overlay over another image: `qemu-img convert -O qcow2` makes one of both";
-            return if has_backing_file { Err(flattened.to_owned()) } else { Ok(DiskFormat::Qcow2) };
+            let has_data_file = sector[VERSION_OFFSET] >= 3 && sector[FEATURES_OFFSET] & DATA_FILE != 0;
+            return match (has_backing_file, has_data_file) {
+                (true, _) => Err(flattened.to_owned()),
+                (_, true) => {
+                    Err("its data is in another file: `qemu-img convert -O qcow2` makes one of both"
+                        .to_owned())
+                }
+                _ => Ok(DiskFormat::Qcow2),
+            };
         }
         // The signature of a master boot record, which a disk with a GPT has, too.
         if sector[SECTOR - 2..] == [0x55, 0xaa] {
@@ -65,6 +74,11 @@ const SECTOR: usize = 512;
 /// The first bytes of a qcow2 image, and the place of the offset of its backing file's name (docs/interop/qcow2.rst of QEMU).
 const QCOW2: &[u8] = b"QFI\xfb";
 const BACKING_FILE_OFFSET: usize = 8;
+
+/// The last bytes of a qcow2 image's version and of its incompatible features, and the bit of an external data file.
+const VERSION_OFFSET: usize = 7;
+const FEATURES_OFFSET: usize = 79;
+const DATA_FILE: u8 = 1 << 2;
 
 /// The SHA-256 of a file, in lower-case hexadecimal digits.
 ///
