@@ -114,7 +114,6 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::guests_cross_one_after_the_other",
-        like: Some("damage::target_takes_one_guest_at_a_time"),
         scenario: "precopy_cross::in_vms::stress_cpu",
         cause: |fleet| hook(&fleet.hosts.source, COMES_WHEN_NONE_GOES),
         undo: |fleet| unhook(&fleet.hosts.source),
@@ -145,7 +144,6 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::host_kernel_kills_after_the_last_look",
-        like: Some("damage::host_kernel_kills_for_want_of_memory"),
         when: |event| matches!(event, Event::ChecksHeld { held, .. } if held.iter().any(|(check, _)| *check == leftovers::ABOUT.id)),
         at_once: true,
         cause: |fleet| kill_for_want_of_memory(&fleet.hosts.target),

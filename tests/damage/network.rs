@@ -116,7 +116,6 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::network_is_late_in_a_short_stay",
-        like: Some("damage::network_is_late_for_a_part_of_a_stay"),
         // About 1.3 s are heard of vm2 at home, where what waits for it at its arrival makes everything late that follows.
         profile: |profile| {
             quick_to_recover(profile);
@@ -313,8 +312,8 @@ fn queued(fleet: &Fleet, frames: &str, rate: &str, bytes: u32) -> Result<()> {
 fn late_at_home(fleet: &Fleet) -> Result<()> {
     let (tap, queue) = (tap(&fleet.guests[1]), queue(SHORT_PROBES, "1kbit", 100_000));
     let script = format!(
-        "until {tap} && [ $tap ]; do sleep 0.05; done; {queue} && \
-         until virsh domstate vm2 | grep -q running; do sleep 0.05; done; sleep 0.2; \
+        "for look in $(seq 400); do {tap}; [ $tap ] && break; sleep 0.05; done; {queue} && \
+         for look in $(seq 400); do virsh domstate vm2 | grep -q running && break; sleep 0.05; done; sleep 0.2; \
          tc class change dev $tap parent 1: classid 1:2 htb rate 41kbit burst 200 cburst 200"
     );
     on_host(&fleet.hosts.source, &script)
