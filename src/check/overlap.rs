@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn two_that_move_together_are_enough_unless_they_are_to_cross() {
+    fn those_that_are_to_cross_move_together_with_one_of_the_other_direction() {
         let zero = Instant::now();
         let busy: &[(u64, u64)] = &[(250, 300), (500, 800)];
         let late: &[(u64, u64)] = &[(250, 0), (1100, 0), (1350, 500)];

@@ -26,7 +26,7 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 const SETTLING: Duration = Duration::from_secs(5);
 
 /// How much more of its memory a host may have in files than when it was raised: logs grow.
-const MORE_MIB: u64 = 96;
+const MORE_MIB: u64 = 256;
 
 /// Where a host has files. All of them are in its memory, of which guests need the rest.
 const PLACES: &str = "/ /run /tmp /dev/shm";
