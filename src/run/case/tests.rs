@@ -148,10 +148,13 @@ impl Machines for Script<'_> {
     }
 
     fn play(&self, scenario: &Scenario, step: &Step, _: Pace, _: &Hear<'_>, over: &OnLeg<'_>) {
-        (self.on_step)(step);
         for leg in &step.legs {
             let plainly = if scenario.transport.is_plain() { "" } else { " specially" };
             self.notes.add(format!("move {} {}{plainly}", leg.guest, leg.direction));
+        }
+        // What this lets go on comes after the moves in the notes.
+        (self.on_step)(step);
+        for leg in &step.legs {
             over(leg, (self.ends)(scenario, leg));
         }
     }
