@@ -10,7 +10,7 @@ use crate::sys::stop::StopFlag;
 use crate::sys::wait::{Poll, wait_for};
 
 /// Why nobody waits any longer for a guest whose QEMU has ended.
-pub const GONE: &str = "it does not run any more";
+pub(super) const GONE: &str = "it does not run any more";
 
 impl Guest {
     /// Powers the guest off hard and boots it again on the same host; returns the time of the boot.
@@ -27,19 +27,19 @@ impl Guest {
     }
 
     /// Waits until the guest's sshd greets, which shows that the guest has booted, and returns that moment. A panicked
-    /// kernel, or the end of its QEMU, ends the wait.
+    /// kernel, or the end of its QEMU, ends the wait; `is_gone` tells of the latter.
     pub fn await_up(
         &self,
         limit: Duration,
-        hosts: &Hosts,
         consoles: &Consoles,
         stop: &StopFlag,
+        is_gone: impl Fn() -> bool,
     ) -> Result<Instant> {
         wait_for(&format!("{} to boot", self.name), limit, stop, || {
             match (consoles.panic_of(&self.name), self.greeting()) {
                 (Some(panic), _) => Poll::Never(panic.to_string().into()),
                 (None, Ok(())) => Poll::Ready(Instant::now()),
-                (None, Err(_)) if self.runs_nowhere(hosts) => Poll::Never(GONE.into()),
+                (None, Err(_)) if is_gone() => Poll::Never(GONE.into()),
                 (None, Err(error)) => Poll::again(error),
             }
         })

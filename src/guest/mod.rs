@@ -19,7 +19,6 @@ mod testing;
 mod vm;
 mod witness;
 
-pub use boot::GONE;
 pub use console::{Consoles, Panic};
 pub use definition::{Definition, Difference};
 pub use disk::DiskNeed;

@@ -1,13 +1,13 @@
 //! How far logs were read.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Attempt, Result};
+use crate::failure::Result;
+use crate::sys::handover;
 use crate::sys::parallel::locked;
 
 /// The end of every log at one moment.
@@ -18,6 +18,9 @@ pub struct LogMarks {
     /// The place in the journal of each machine that has one, by the machine.
     pub(super) journals: HashMap<String, String>,
 }
+
+/// What is read, for people.
+const LOGS: &str = "logs";
 
 /// How far this process has read.
 static READ: Mutex<Option<LogMarks>> = Mutex::new(None);
@@ -34,12 +37,7 @@ impl LogMarks {
     ///
     /// The file cannot be written.
     pub fn save(path: &Path) -> Result<()> {
-        let attempted = || format!("write down in {} how far logs are read", path.display());
-        let Some(read) = locked(&READ).clone() else { return Ok(()) };
-        let text = serde_json::to_string(&read).attempting(attempted)?;
-        // A process that is killed here leaves the old file.
-        let part = path.with_extension("part");
-        fs::write(&part, text).and_then(|()| fs::rename(&part, path)).attempting(attempted)
+        locked(&READ).as_ref().map_or(Ok(()), |read| handover::leave(path, LOGS, read))
     }
 
     /// Where another process stopped reading, if it has written that down.
@@ -48,15 +46,7 @@ impl LogMarks {
     ///
     /// A file that is there and cannot be read.
     pub fn load(path: &Path) -> Result<Option<LogMarks>> {
-        if !path.exists() {
-            return Ok(None);
-        }
-        let attempted = || format!("read {}", path.display());
-        let text = fs::read_to_string(path).attempting(attempted)?;
-        let saved = serde_json::from_str(&text).attempting(attempted);
-        saved.map(Some).map_err(|failure| {
-            failure.try_next("remove that file: logs are then read from their present end")
-        })
+        handover::take_on(path, LOGS)
     }
 }
 

@@ -6,12 +6,11 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::failure::{Attempt, Result};
-use crate::guest::{Consoles, Fleet, GONE, Guest};
+use crate::guest::{Consoles, Fleet, Guest};
 use crate::libvirt::OurDomain;
 use crate::scenario::Side;
 use crate::sys::parallel::locked;
 use crate::sys::stop::StopFlag;
-use crate::sys::wait::{Poll, wait_for};
 
 /// How often it is looked whether a guest that boots is waited for any longer.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
@@ -179,23 +178,10 @@ impl BootLoop {
         self.domain.start().attempting(attempted)
     }
 
-    /// Waits until the guest answers, unless its QEMU is gone or its kernel has panicked.
-    fn await_up(&self) -> Result<Instant> {
-        wait_for(&format!("{} to boot", self.guest.name), self.limit, &self.stop, || {
-            if let Some(panic) = self.consoles.panic_of(&self.guest.name) {
-                return Poll::Never(panic.to_string().into());
-            }
-            match (self.guest.greeting(), self.domain.is_active()) {
-                (Ok(()), _) => Poll::Ready(Instant::now()),
-                (Err(_), Ok(false)) => Poll::Never(GONE.into()),
-                (Err(error), _) => Poll::again(error),
-            }
-        })
-    }
-
     fn run(&self) {
         loop {
-            let up = self.await_up();
+            let is_gone = || self.domain.is_active().is_ok_and(|active| !active);
+            let up = self.guest.await_up(self.limit, &self.consoles, &self.stop, is_gone);
             if self.stop.is_set() {
                 return;
             }

@@ -2,13 +2,13 @@
 //! that no line falls between the two.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Attempt, Result};
+use crate::failure::Result;
+use crate::sys::handover;
 use crate::sys::parallel::locked;
 
 /// How far the kernel log of one boot has been read.
@@ -18,6 +18,9 @@ pub(super) struct LogPosition {
     /// Sequence number of the first line that is not read.
     pub next: u64,
 }
+
+/// What is read, for people.
+const LOGS: &str = "kernel logs";
 
 type Positions = BTreeMap<String, LogPosition>;
 
@@ -48,11 +51,7 @@ fn advance(positions: &mut Positions, machine: &str, position: &LogPosition) {
 ///
 /// The file cannot be written.
 pub fn save_log_positions(path: &Path) -> Result<()> {
-    let attempted = || format!("write down in {} how far kernel logs are read", path.display());
-    let text = serde_json::to_string(&*locked(&READ)).attempting(attempted)?;
-    // A process that is killed here leaves the old file.
-    let part = path.with_extension("part");
-    fs::write(&part, text).and_then(|()| fs::rename(&part, path)).attempting(attempted)
+    handover::leave(path, LOGS, &*locked(&READ))
 }
 
 /// Goes on where another process stopped reading, if it has written that down.
@@ -61,15 +60,8 @@ pub fn save_log_positions(path: &Path) -> Result<()> {
 ///
 /// A log that is there and cannot be read.
 pub fn load_log_positions(path: &Path) -> Result<()> {
-    if !path.exists() {
-        return Ok(());
-    }
-    let attempted = || format!("read {}", path.display());
-    let text = fs::read_to_string(path).attempting(attempted)?;
-    let saved: Positions = serde_json::from_str(&text).attempting(attempted).map_err(|failure| {
-        failure.try_next("remove that file: kernel logs are then read from their present end")
-    })?;
-    saved.iter().for_each(|(machine, position)| note(machine, position));
+    let saved: Option<Positions> = handover::take_on(path, LOGS)?;
+    saved.iter().flatten().for_each(|(machine, position)| note(machine, position));
     Ok(())
 }
 

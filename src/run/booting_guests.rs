@@ -70,7 +70,8 @@ impl BootingGuests {
         let stop = self.stop.clone();
         lookout.beside("see a guest come up", CaseEvent::Up { number, up }, move |sender| {
             let limit = fleet.profile.boot_timeout;
-            let up = fleet.guests[number].await_up(limit, &fleet.hosts, &fleet.consoles, &stop);
+            let guest = &fleet.guests[number];
+            let up = guest.await_up(limit, &fleet.consoles, &stop, || guest.runs_nowhere(&fleet.hosts));
             let _ = sender.send(CaseEvent::Up { number, up });
         });
     }

@@ -4,6 +4,7 @@
 pub mod bounded;
 pub mod contained;
 pub mod halt;
+pub mod handover;
 pub mod inherited;
 pub mod interrupt;
 pub mod limited;
