@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use multivm_protocol::{
-    self as protocol, Devices, END, Found, NoWitness, OK, Processes, Question, Started, Ticks, Traces,
-    WitnessQuestion, Writers,
+    self as protocol, Devices, END, Found, IoStalled, NoWitness, OK, Processes, Question, Started, Ticks,
+    Traces, WitnessQuestion, Writers,
 };
 
 use super::log_position::{self, LogPosition};
@@ -168,6 +168,11 @@ impl Agent {
     /// The CPU time of all the machine's processes so far, in clock ticks (1/100 s).
     pub fn cpu_ticks(&self, limit: Duration) -> Result<u64> {
         self.asked(&Question::Cpu, limit).map(|Ticks(ticks)| ticks)
+    }
+
+    /// For how long some task of the machine has waited for a disk since its start.
+    pub fn io_stalled(&self, limit: Duration) -> Result<Duration> {
+        self.asked(&Question::IoPressure, limit).map(|IoStalled(us)| Duration::from_micros(us))
     }
 
     /// What was added to files on the machine from an offset each on; of it the lines that have these words.

@@ -7,7 +7,8 @@
 //! nine in ten samples were more than 10 times slower. So its best moment of a stay, and of the worst part of one, is compared with its good ones
 //! before, the fastest fifth. Of synced writes, the two longest aside, it is the one in slower ones than which three quarters of the time
 //! are spent: a disk that somebody else keeps busy has fast writes in between, one that is limited has none; or the fastest one of 4 s
-//! and more in which none was within the limit. A disk that completes nothing has the limit of a silent network, `max_recovery`.
+//! and more in which none was within the limit. A disk that completes nothing has the limit of a silent network, `max_recovery`; time in which the storage's server
+//! itself waited for its disks is not counted.
 
 mod about;
 mod baseline;
@@ -18,6 +19,7 @@ mod memory;
 mod pace;
 mod seen;
 mod slowdown;
+mod stalls;
 mod standstill;
 
 use humantime::format_duration;
@@ -27,10 +29,12 @@ use super::{About, Asked, Check, End, LegEnd, Proof, Scene};
 use crate::failure::Result;
 use crate::plan::Direction;
 use crate::scenario::{Profile, Scenario, Side};
+use crate::sys::watch::Watch;
 pub use about::ABOUT;
 use baseline::{Baseline, Baselines};
 use judge::{SpeedLimits, judge, judge_disks_together, judge_together};
 use seen::Seen;
+use stalls::Stalls;
 use standstill::standstill;
 
 /// The check.
@@ -61,6 +65,7 @@ impl Check for SameSpeed {
                 recovery: scene.fleet.profile.max_recovery,
             },
             stays: Stays::default(),
+            stalls: stalls::watch(&scene.fleet.storage)?,
         }))
     }
 }
@@ -68,6 +73,8 @@ impl Check for SameSpeed {
 struct SpeedAsked {
     limits: SpeedLimits,
     stays: Stays,
+    /// None where nothing is known of the storage's server.
+    stalls: Option<Watch<Stalls>>,
 }
 
 impl Asked for SpeedAsked {
@@ -80,6 +87,7 @@ impl Asked for SpeedAsked {
         let all = Baseline::of(end.paces.iter().map(|pace| (pace, self.stays.first_move(&pace.guest))));
         let leaving = end.paces.iter().map(|pace| (pace, self.stays.first_departure(&pace.guest)));
         let both = Baselines { resting: all, moving: Baseline::of(leaving) };
+        let stalls = self.stalls.take().and_then(|watch| watch.stop().ok()).unwrap_or_default();
         let mut proofs = Vec::new();
         let (mut short, mut few_writes): ([Vec<Seen<'_>>; 2], [Vec<Seen<'_>>; 2]) = Default::default();
         for pace in end.paces {
@@ -87,7 +95,7 @@ impl Asked for SpeedAsked {
             for stay in self.stays.of(&pace.guest) {
                 let seen = Seen::new(pace, stay);
                 let host = usize::from(stay.leg.direction == Direction::Back);
-                let stood = standstill(&seen, self.limits.recovery);
+                let stood = standstill(&seen, &stalls, self.limits.recovery);
                 let judged = judge(seen, &own, self.limits);
                 match (stood, judged) {
                     (Some(proof), _) => proofs.push(proof.of(&pace.guest).after(stay.leg)),

@@ -7,19 +7,23 @@ use std::time::Duration;
 
 use super::about::{ABOUT, STANDS_STILL};
 use super::seen::Seen;
+use super::stalls::Stalls;
 use crate::check::Proof;
 
 /// The finding about a stay in which no synced write was completed for longer than the limit, as far as that was there. Time in which
-/// the guest waited for a CPU is not its disk's: where that is not known, there is no finding.
-pub fn standstill(seen: &Seen<'_>, limit: Duration) -> Option<Proof> {
+/// the guest waited for a CPU is not its disk's: where that is not known, there is no finding. Neither is time in which the storage's
+/// server waited for its own disks.
+pub fn standstill(seen: &Seen<'_>, stalls: &Stalls, limit: Duration) -> Option<Proof> {
     let stands = seen.pace.unsynced.iter().filter_map(|gap| {
         let (from, until) = (gap.from.max(seen.from), (gap.from + gap.length).min(seen.left));
-        let long = until.checked_duration_since(from)?.saturating_sub(seen.pace.away(from, until)?);
+        let excused = seen.pace.away(from, until)? + stalls.between(from, until);
+        let long = until.checked_duration_since(from)?.saturating_sub(excused);
         (long > limit).then(|| (from - seen.from, long))
     });
     let (after, long) = stands.max_by_key(|(_, long)| *long)?;
     let expected = format!(
-        "the disk of an arrived guest completes a synced write at least every {:.3} s, want of CPU aside",
+        "the disk of an arrived guest completes a synced write at least every {:.3} s, want of CPU and a busy disk of the \
+         storage aside",
         limit.as_secs_f64()
     );
     let told = format!(
@@ -43,6 +47,15 @@ mod tests {
 
     /// What is found of a time without a completed write, in a stay from 10 s to 30 s, by a limit of 4 s.
     fn told(unsynced: (u32, u32), away: Option<&[(u32, u32)]>) -> Option<String> {
+        told_with_stalls(unsynced, away, &[])
+    }
+
+    /// The same, where the storage's server had waited for its disks for so long at these moments.
+    fn told_with_stalls(
+        unsynced: (u32, u32),
+        away: Option<&[(u32, u32)]>,
+        stalled: &[(u32, u32)],
+    ) -> Option<String> {
         let begin = Instant::now();
         let at = |ms: u32| begin + ms * MS;
         let gap = |(from, length): &(u32, u32)| Gap { from: at(*from), length: *length * MS };
@@ -55,7 +68,8 @@ mod tests {
             unsynced: vec![gap(&(8_900, 130)), gap(&unsynced), gap(&(28_900, 130))],
         };
         let seen = Seen { pace: &pace, from: at(10_000), until: at(20_000), left: at(30_000) };
-        standstill(&seen, 4000 * MS).map(|proof| proof.seen)
+        let stalls = Stalls::sampled(stalled.iter().map(|(ms, total)| (at(*ms), *total * MS)));
+        standstill(&seen, &stalls, 4000 * MS).map(|proof| proof.seen)
     }
 
     #[rstest]
@@ -70,6 +84,14 @@ mod tests {
         #[case] found: Option<&str>,
     ) {
         assert_eq!(told(unsynced, Some(&[])).as_deref(), found);
+    }
+
+    #[test]
+    fn a_server_that_waits_for_its_own_disks_stops_every_guest() {
+        let stalled_for_6_s = [(11_000, 500), (13_000, 500), (19_000, 6_500), (20_000, 6_500)];
+        assert_eq!(told_with_stalls((12_000, 8000), Some(&[]), &stalled_for_6_s), None);
+        let found = told_with_stalls((12_000, 8000), Some(&[]), &[(11_000, 500), (20_000, 1400)]).unwrap();
+        assert!(found.contains(" 7.200 s, "), "a busy disk stalls a little all the time: {found}");
     }
 
     #[test]
