@@ -10,6 +10,7 @@ use crate::shared::{TO_VM1, on_host};
 pub const DAMAGES: &[Damage] = &[
     Damage {
         name: "damage::guest_undefined_after_its_arrival",
+        like: Some("damage::guest_defined_otherwise_after_its_arrival"),
         cause: |fleet| on_host(&fleet.hosts.target, "virsh undefine vm1"),
         finds: &[defined("on target, domain: transient")],
         ..TO_VM1
@@ -61,6 +62,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::guest_has_a_snapshot_at_home",
+        like: Some("damage::guest_defined_otherwise_after_its_arrival"),
         // Nobody moves after it: libvirt would refuse to migrate it in every scenario that follows.
         scenario: "precopy_orderly::in_vms::stress_cpu",
         breaks_ground: true,

@@ -92,6 +92,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::guest_answers_no_echoes",
+        like: Some("damage::frames_lost_for_5_s_after_arrival"),
         breaks_ground: true,
         profile: |profile| {
             quick_to_recover(profile);
@@ -207,6 +208,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::guest_suspended",
+        like: Some("damage::guest_on_the_wrong_host"),
         cause: |fleet| {
             let guest = vm1(fleet);
             guest.known_on(&fleet.hosts.target)?.suspend().attempting(|| format!("suspend {}", guest.name))

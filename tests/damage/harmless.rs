@@ -103,7 +103,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "harmless::definitions_are_read",
-        like: Some("harmless::images_are_read"),
+        like: Some("harmless::host_is_used"),
         cause: |fleet| {
             let domain = "<domain type='qemu'><name>neighbour</name><memory>65536</memory><os><type>hvm</type></os></domain>";
             let reads = "virsh dumpxml vm1 && virsh dumpxml --inactive vm1 && virsh snapshot-list vm1 && \
@@ -137,6 +137,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "harmless::images_are_read",
+        like: Some("harmless::host_is_used"),
         cause: |fleet| {
             let url = url(fleet, &vm1(fleet).image);
             let reads = format!(

@@ -97,6 +97,7 @@ pub const DAMAGES: &[Damage] = &[
     Damage {
         // Guests that boot while they cannot move have a boot of their own to be judged by, and not the one before.
         name: "damage::target_cannot_prepare_a_guest_that_boots",
+        like: Some("damage::target_refuses_every_guest"),
         scenario: "precopy_simultaneous::booting::migrated_vms",
         cause: |fleet| hook(&fleet.hosts.target, r#"[ "$2" != "prepare" ]"#),
         finds: &[
@@ -114,6 +115,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::guests_cross_one_after_the_other",
+        like: Some("damage::target_takes_one_guest_at_a_time"),
         scenario: "precopy_cross::in_vms::stress_cpu",
         cause: |fleet| hook(&fleet.hosts.source, COMES_WHEN_NONE_GOES),
         undo: |fleet| unhook(&fleet.hosts.source),
@@ -144,6 +146,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::host_kernel_kills_after_the_last_look",
+        like: Some("damage::host_kernel_kills_for_want_of_memory"),
         when: |event| matches!(event, Event::ChecksHeld { held, .. } if held.iter().any(|(check, _)| *check == leftovers::ABOUT.id)),
         at_once: true,
         cause: |fleet| kill_for_want_of_memory(&fleet.hosts.target),
@@ -186,6 +189,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::settings_left_behind",
+        like: Some("damage::things_left_behind"),
         // As a hook does that forwards a port to a guest, or shares memory with it, and forgets the end of the guest. No process
         // has them.
         cause: |fleet| {
@@ -200,6 +204,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::definitions_left_behind",
+        like: Some("damage::things_left_behind"),
         // As a hook does that defines a network or a helper for a guest, and forgets them.
         cause: |fleet| on_host(&fleet.hosts.target, DEFINES),
         undo: |fleet| on_host(&fleet.hosts.target, UNDEFINES),

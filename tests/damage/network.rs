@@ -84,6 +84,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::frames_dropped_after_arrival",
+        like: Some("damage::frames_dropped_for_a_part_of_a_stay"),
         // Four echoes of ten, so that no silence is long, and nothing else, so that no answer comes late.
         when: vm1_is_away,
         at_once: true,
@@ -116,6 +117,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::network_is_late_in_a_short_stay",
+        like: Some("damage::network_is_late_for_a_part_of_a_stay"),
         // About 1.3 s are heard of vm2 at home, where what waits for it at its arrival makes everything late that follows.
         profile: |profile| {
             quick_to_recover(profile);
@@ -157,6 +159,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::new_connections_dropped_after_arrival",
+        like: Some("damage::tcp_connection_reset"),
         when: vm1_is_away,
         at_once: true,
         // The look after the arrival may come before the filter; the one after the way home does not.

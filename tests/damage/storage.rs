@@ -168,6 +168,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::image_opened_again_and_again",
+        like: Some("damage::image_open_on_the_server"),
         // By a process of its own each time, which no two looks see.
         cause: |fleet| {
             let opens = "while :; do sh -c 'exec 3<>vm1.qcow2 && exec sleep 0.03'; done";
