@@ -24,13 +24,7 @@ pub fn examine([source, target]: &[AskedHost<'_>; 2], _pair: &Pair) -> Vec<Diagn
     }
     let here = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
     for host in [source, target] {
-        if host.facts.one("machine_id").is_some_and(|id| id == here.trim()) {
-            findings.push(host.warn(
-                "controller",
-                "the host is this machine: multivm's own work takes CPU from its guests",
-                "a third machine as the controller measures more",
-            ));
-        }
+        findings.extend(controller(host, here.trim()));
         if host.facts.one("hostname").is_some_and(|name| name.starts_with("localhost")) {
             findings.push(host.warn(
                 "name",
@@ -40,6 +34,17 @@ pub fn examine([source, target]: &[AskedHost<'_>; 2], _pair: &Pair) -> Vec<Diagn
         }
     }
     findings
+}
+
+/// A host that is the machine with the id `here`, which multivm runs on.
+fn controller(host: &AskedHost<'_>, here: &str) -> Option<Diagnosis> {
+    host.facts.one("machine_id").filter(|id| *id == here).map(|_| {
+        host.warn(
+            "controller",
+            "the host is this machine: multivm's own work takes CPU from its guests",
+            "a third machine as the controller measures more",
+        )
+    })
 }
 
 /// libvirt takes hosts with one UUID for the same host: "Attempt to migrate guest to the same host" (qemu_migration_cookie.c).
@@ -88,6 +93,14 @@ mod tests {
         assert_eq!((found.len(), found[0].verdict), (1, Grade::Missing));
         let found = examine(&hosts(&pair, &said("u1", "1"), &said("u2", "2")), &pair);
         assert_eq!((found.len(), found[0].verdict), (1, Grade::Good));
+    }
+
+    #[test]
+    fn a_host_that_is_the_controller_is_told() {
+        let pair = ordinary();
+        let [source, target] = hosts(&pair, "machine_id 1", "");
+        assert_eq!(controller(&source, "1").unwrap().name, "source: controller");
+        assert!(controller(&source, "2").is_none() && controller(&target, "").is_none());
     }
 
     #[test]
