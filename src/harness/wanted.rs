@@ -170,11 +170,11 @@ mod tests {
         assert!(matches!(read(path.to_str(), "lab"), Err(Problem::Input(_))));
         let bridge = "bridge = \"br0\"\nsubnet = \"192.0.2.0/24\"\nguests = \"192.0.2.128/25\"";
         for (was, is, said) in [
-            (bridge, "nat = true", "`nat` is not supported yet"),
+            (bridge, "nat = true", "`nat` is refused: each host has such a network of its own"),
             (
                 "mount = \"/mnt\"",
                 "serve_on = \"controller\"",
-                "`serve_on = \"controller\"` is not supported yet",
+                "`serve_on = \"controller\"` is refused: multivm cannot do it yet",
             ),
         ] {
             std::fs::write(&path, text.replace(was, is)).unwrap();

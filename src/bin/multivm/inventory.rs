@@ -191,8 +191,6 @@ fn network(network: &Network) -> String {
             format!("the bridge {bridge}, {subnet}, {gateway}; guests have addresses of {guests}")
         }
         Network::Overlay(subnet) => format!("an overlay that multivm makes, {subnet}"),
-        Network::Nat => {
-            "libvirt's own on each host: that guests are reachable from outside is not proved".to_owned()
-        }
+        Network::Nat => "libvirt's own on each host, in which no run is possible".to_owned(),
     }
 }

@@ -107,8 +107,8 @@ pub fn examine(
             Diagnosis::missing("here", why, "see docs/hosts.md, or fixtures/inventory.toml for every key")
         })
         .collect();
-    findings.extend(Unsupported::of(pair).map(|Unsupported { what, instead }| {
-        Diagnosis::missing("here", format!("{what} is not supported yet"), format!("wanted: {instead}"))
+    findings.extend(Unsupported::of(pair).map(|Unsupported { what, why, instead }| {
+        Diagnosis::missing("here", format!("{what} is refused: {why}"), format!("wanted: {instead}"))
     }));
     let (here, seen_here) = network::here(pair);
     findings.extend(seen_here);

@@ -30,10 +30,10 @@ impl ChosenPair {
     ///
     /// # Errors
     ///
-    /// An inventory can say it, and no run can do it yet.
+    /// An inventory can say it, and no run can prove anything of use with it.
     pub fn supported(&self) -> Result<(), String> {
-        let Some(Unsupported { what, instead }) = Unsupported::of(&self.pair) else { return Ok(()) };
-        Err(format!("error: the pair {}: {what} is not supported yet\n  = help: {instead}", self.pair.name))
+        let Some(Unsupported { what, why, instead }) = Unsupported::of(&self.pair) else { return Ok(()) };
+        Err(format!("error: the pair {}: {what} is refused: {why}\n  = help: {instead}", self.pair.name))
     }
 
     /// Both hosts, with the names of their sides.
@@ -79,9 +79,10 @@ impl ChosenPair {
     }
 }
 
-/// What an inventory can say and no run can do yet.
+/// What an inventory can say and no run does.
 pub struct Unsupported {
     pub what: &'static str,
+    pub why: &'static str,
     /// What can be said in its place.
     pub instead: &'static str,
 }
@@ -92,10 +93,14 @@ impl Unsupported {
         match (&pair.network, &pair.storage) {
             (Network::Nat, _) => Some(Unsupported {
                 what: "`nat`",
-                instead: "`bridge`: a bridge of the same name on both hosts; or `overlay`, which multivm makes",
+                why: "each host has such a network of its own. A guest that moves from one into the other loses every connection, and nobody \
+                      outside reaches it: neither its answers nor its downtime would be proved",
+                instead: "`overlay = \"198.18.40.0/24\"`: multivm makes it on the same hosts, of which it takes no bridge and no interface, and deletes it; \
+                          or `bridge`, of the same name on both hosts",
             }),
             (_, SharedStorage::ServeOn(Server::Controller)) => Some(Unsupported {
                 what: "`serve_on = \"controller\"`",
+                why: "multivm cannot do it yet",
                 instead: "an export that you make on this machine, or on any other, for both hosts, and `export = \"SERVER:/PATH\"`; or \
                           `serve_on = \"source\"`",
             }),

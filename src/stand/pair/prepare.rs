@@ -175,10 +175,9 @@ fn network(
             };
             Ok((network, Some(overlay)))
         }
-        Network::Nat => Err(Failure::new(
-            "attach guests to the network of this pair",
-            "`nat` is read and not supported: `bridge` and `overlay` are",
-        )),
+        Network::Nat => {
+            Err(Failure::new("attach guests to the network of this pair", "`nat` is read and refused"))
+        }
     }
 }
 
