@@ -165,7 +165,8 @@ impl Manager {
     /// and left its settings; `files` what packages have; `remove` removes these packages and fails where another one needs them, and those that stay are as they were:
     /// dpkg marks each for removal before it refuses, and whoever ends pending removals would take them from who needs them. `plan` says
     /// what an installation would do, `others` takes out of that what it would do to other packages, `planned` what it would bring;
-    /// `ours` keeps what was planned; `install` does it.
+    /// `ours` keeps what was planned; `install` does it. zypper has statuses that are no errors: 102 and 103 tell of a reboot and a
+    /// restart that are due, 106 of a repository that does not answer.
     const fn functions(self) -> &'static str {
         match self {
             Manager::Apt => {
@@ -188,7 +189,7 @@ impl Manager {
                     rpm!(),
                     "\
                  plan() { dnf --assumeno --setopt=install_weak_deps=False install \"$@\" 2>&1 | grep . ; }\n\
-                 others() { grep -E '^(Upgrading|Downgrading|Removing|Reinstalling)'; }\n\
+                 others() { grep -E '^(Upgrading|Downgrading|Removing|Reinstalling)|^ +replacing '; }\n\
                  refresh() { :; }\n\
                  install() { dnf -y --setopt=install_weak_deps=False install \"$@\"; }\n"
                 )
@@ -197,10 +198,11 @@ impl Manager {
                 concat!(
                     rpm!(),
                     "\
-                 plan() { zypper --non-interactive install --no-recommends --dry-run \"$@\" 2>&1; }\n\
+                 noted() { \"$@\" || case $? in 102 | 103 | 106) ;; *) return 1 ;; esac; }\n\
+                 plan() { noted zypper --non-interactive install --no-recommends --dry-run \"$@\" 2>&1; }\n\
                  others() { grep -E 'going to be (upgraded|downgraded|REMOVED|reinstalled)|going to change'; }\n\
                  refresh() { :; }\n\
-                 install() { zypper --non-interactive install --no-recommends \"$@\"; }\n"
+                 install() { noted zypper --non-interactive install --no-recommends \"$@\"; }\n"
                 )
             }
         }
@@ -285,6 +287,9 @@ impl Manager {
         )
     }
 }
+
+#[cfg(test)]
+mod rpm_tests;
 
 #[cfg(test)]
 mod tests {
