@@ -8,6 +8,7 @@
 mod again;
 mod doctor;
 mod firewalls;
+mod interrupted;
 mod killed;
 
 use std::path::{Path, PathBuf};
@@ -55,6 +56,11 @@ fn main() -> ExitCode {
             .with_ignored_flag(true),
         trial("machines::killed_at_random_moments_and_put_back_from_elsewhere", killed::at_random_moments)
             .with_ignored_flag(true),
+        trial(
+            "machines::ctrl_c_ends_a_run_soon_and_the_hosts_are_as_before",
+            interrupted::in_preparation_and_in_a_move,
+        )
+        .with_ignored_flag(true),
         trial("machines::firewalls_open_for_the_other_host_alone", firewalls::gates).with_ignored_flag(true),
         trial("machines::firewalls_played_through", firewalls::played_through).with_ignored_flag(true),
     ];
