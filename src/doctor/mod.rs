@@ -3,7 +3,7 @@
 mod lab;
 pub mod pair;
 
-pub use lab::{examine, lack_for_images, supply};
+pub use lab::{examine, refusal_for_images, supply};
 
 /// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,6 +22,8 @@ pub struct DiskNeed<'a> {
     pub boots: bool,
     /// The profile of the fleet whose images lie there, if they do.
     pub images: Option<&'a Profile>,
+    /// What the masters of a catalogue take there, in bytes; 0 without any.
+    pub masters: u64,
 }
 
 impl DiskNeed<'_> {
@@ -30,10 +32,11 @@ impl DiskNeed<'_> {
         let needed = self.sum(IMAGE);
         (needed > free).then(|| {
             let boot = self.boots.then(|| format!("kernel and initramfs of {BOOT_FILES}"));
+            let masters = (self.masters > 0).then(|| format!("the catalogue's masters of {}", mib(self.masters)));
             let images = self.images.map(|Profile { guests, load_guests, .. }| {
                 format!("a base image of {BASE_IMAGE} + ({guests} guests + {load_guests} load guests) x {IMAGE} at least")
             });
-            let parts: Vec<String> = boot.into_iter().chain(images).collect();
+            let parts: Vec<String> = boot.into_iter().chain(masters).chain(images).collect();
             format!("{} = {}", parts.join(" + "), mib(needed))
         })
     }
@@ -48,7 +51,7 @@ impl DiskNeed<'_> {
         let images = self.images.map_or(0, |Profile { guests, load_guests, .. }| {
             BASE_IMAGE.0 + u64::from(guests + load_guests) * image.0
         });
-        boot + images
+        boot + images + self.masters
     }
 }
 
@@ -60,13 +63,23 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_a_sum() {
         let profile = Profile { guests: 10, load_guests: 2, ..profile() };
-        let need = DiskNeed { boots: true, images: Some(&profile) };
+        let need = DiskNeed { boots: true, images: Some(&profile), masters: 0 };
         assert_eq!(need.lack(960 << 20), None);
         let expected = "kernel and initramfs of 64MiB + a base image of 128MiB + (10 guests + 2 load guests) x 64MiB at least = 960 MiB";
         assert_eq!(need.lack((960 << 20) - 1).as_deref(), Some(expected));
         assert_eq!(need.at_most() >> 20, 64 + 128 + 12 * 768);
-        let boots = DiskNeed { boots: true, images: None };
+        let boots = DiskNeed { boots: true, images: None, masters: 0 };
         assert_eq!((boots.lack(64 << 20), boots.at_most()), (None, 64 << 20));
         assert_eq!(boots.lack(0).as_deref(), Some("kernel and initramfs of 64MiB = 64 MiB"));
+    }
+
+    #[test]
+    fn masters_take_room_beside_the_images() {
+        let profile = Profile { guests: 2, load_guests: 0, ..profile() };
+        let need = DiskNeed { boots: false, images: Some(&profile), masters: 500 << 20 };
+        assert_eq!(need.lack(756 << 20), None);
+        let expected = "the catalogue's masters of 500 MiB + a base image of 128MiB + (2 guests + 0 load guests) x 64MiB at least = 756 MiB";
+        assert_eq!(need.lack((756 << 20) - 1).as_deref(), Some(expected));
+        assert_eq!(need.at_most() >> 20, 500 + 128 + 2 * 768);
     }
 }

@@ -22,12 +22,9 @@ pub(super) fn is_there(
 ) -> Result<(), Problem> {
     fits(scenarios, file, profile, |profile| doctor::supply(settings, profile))?;
     let sizes: Vec<Profile> = scenarios.iter().map(|scenario| file.profile_of(scenario, profile)).collect();
-    let mut lacks = sizes.iter().filter_map(doctor::lack_for_images);
-    lacks.next().map_or(Ok(()), |lack| {
-        Err(Problem::input(format!(
-            "there is no room for the images of the guests\n  = note: {lack}\n  = help: name another directory with MULTIVM_STATE, or make the fleet smaller (MULTIVM_GUESTS, MULTIVM_LOAD_GUESTS)"
-        )))
-    })
+    let catalogue = settings.catalogue.as_ref();
+    let mut refusals = sizes.iter().filter_map(|profile| doctor::refusal_for_images(profile, catalogue));
+    refusals.next().map_or(Ok(()), |refusal| Err(Problem::input(refusal)))
 }
 
 /// Checks that the guests fit on hosts that an earlier command left up.

@@ -10,6 +10,7 @@ use nix::sys::statvfs::statvfs;
 
 use super::Diagnosis;
 use crate::guest::DiskNeed;
+use crate::inventory::catalogue::Catalogue;
 use crate::ledger::{Ledger, state_directory};
 use crate::scenario::Profile;
 use crate::stand::lab::Settings;
@@ -90,16 +91,29 @@ fn space(settings: &Settings) -> Diagnosis {
     }
 }
 
+/// The refusal of guests whose images find no room, with the arithmetic and advice; none if there is room.
+pub fn refusal_for_images(profile: &Profile, catalogue: Option<&Catalogue>) -> Option<String> {
+    let lack = lack_for_images(profile, catalogue)?;
+    let smaller = match catalogue {
+        None => "MULTIVM_GUESTS, MULTIVM_LOAD_GUESTS",
+        Some(_) => "the catalogue's images and count, MULTIVM_LOAD_GUESTS",
+    };
+    Some(format!(
+        "there is no room for the images of the guests\n  = note: {lack}\n  = help: name another directory with MULTIVM_STATE, or make the fleet smaller ({smaller})"
+    ))
+}
+
 /// The arithmetic of images that find no room where the lab has them, in the state directory; none if there is room.
 /// Those of a lab that is up take room already.
-pub fn lack_for_images(profile: &Profile) -> Option<String> {
+fn lack_for_images(profile: &Profile, catalogue: Option<&Catalogue>) -> Option<String> {
     let directory = state_directory();
     if Ledger::peek(&directory).is_ok_and(|ledger| !ledger.outstanding.is_empty()) {
         return None;
     }
     let stat = statvfs(&existing(&directory)).ok()?;
     let free = stat.blocks_available().saturating_mul(stat.fragment_size());
-    let lack = DiskNeed { boots: false, images: Some(profile) }.lack(free)?;
+    let masters = catalogue.map_or(0, Catalogue::bytes_of_masters);
+    let lack = DiskNeed { boots: false, images: Some(profile), masters }.lack(free)?;
     Some(format!("in {}: {lack}; {} MiB are free", directory.display(), free >> 20))
 }
 

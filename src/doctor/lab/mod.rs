@@ -10,7 +10,7 @@ mod packages;
 mod privilege;
 mod traces;
 
-pub use disk::lack_for_images;
+pub use disk::refusal_for_images;
 pub use machine::supply;
 
 use super::{Diagnosis, Grade};

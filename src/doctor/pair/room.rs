@@ -17,13 +17,13 @@ pub fn examine(host: &AskedHost<'_>, pair: &Pair, profile: &Profile) -> Vec<Diag
         }
         // The source writes the images.
         SharedStorage::Mount(folder) if host.name == "source" => {
-            let need = DiskNeed { boots: false, images: Some(profile) };
+            let need = DiskNeed { boots: false, images: Some(profile), masters: 0 };
             findings.extend(disk(host, &folder.to_string_lossy(), "folder_free_kib", need));
             false
         }
         SharedStorage::Mount(_) | SharedStorage::Export { .. } => false,
     };
-    let need = DiskNeed { boots: true, images: is_server.then_some(profile) };
+    let need = DiskNeed { boots: true, images: is_server.then_some(profile), masters: 0 };
     findings.extend(disk(host, "/var/lib", "state_free_kib", need));
     findings
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,16 @@ const VERSION_OFFSET: usize = 7;
 const FEATURES_OFFSET: usize = 79;
 const DATA_FILE: u8 = 1 << 2;
 
+/// What a file takes on its disk, without its holes, in bytes.
+///
+/// # Errors
+///
+/// The file cannot be looked at.
+pub fn bytes_on_disk(path: &Path) -> io::Result<u64> {
+    // A block is of 512 bytes for stat(2), whatever the file system's are.
+    path.metadata().map(|file| file.blocks() * 512)
+}
+
 /// The SHA-256 of a file, in lower-case hexadecimal digits.
 ///
 /// # Errors
@@ -118,6 +129,16 @@ mod tests {
         assert!(of(b"\x7fELF", b"").unwrap_err().contains("neither a qcow2 image nor a raw disk"));
         let overlay = of(b"QFI\xfb\0\0\0\x03\0\0\0\0\0\0\x01\xd8", b"").unwrap_err();
         assert!(overlay.contains("overlay"), "{overlay}");
+    }
+
+    #[test]
+    fn holes_take_no_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        File::create(&path).unwrap().set_len(1 << 30).unwrap();
+        assert!(bytes_on_disk(&path).unwrap() < 1 << 20);
+        std::fs::write(&path, vec![1; 1 << 20]).unwrap();
+        assert!(bytes_on_disk(&path).unwrap() >= 1 << 20);
     }
 
     #[test]

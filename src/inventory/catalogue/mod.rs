@@ -8,6 +8,7 @@ mod master;
 mod raw;
 mod read;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 pub use boot::{BootFirmware, Identity};
@@ -80,9 +81,15 @@ impl Catalogue {
         self.images.iter().filter(|image| self.groups.iter().any(|group| group.image == image.name))
     }
 
-    /// The paths of all masters that a guest boots from.
-    pub fn masters(&self) -> impl Iterator<Item = &PathBuf> {
-        self.images_in_use().filter_map(|image| image.master.as_ref()).map(|master| &master.path)
+    /// The paths of all masters that a guest boots from, each once.
+    pub fn masters(&self) -> BTreeSet<&PathBuf> {
+        self.images_in_use().filter_map(|image| image.master.as_ref()).map(|master| &master.path).collect()
+    }
+
+    /// What sparse copies of all masters take, in bytes. A master that cannot be looked at any more counts as nothing: whoever
+    /// copies it says so.
+    pub fn bytes_of_masters(&self) -> u64 {
+        self.masters().into_iter().map(|path| master::bytes_on_disk(path).unwrap_or(0)).sum()
     }
 }
 

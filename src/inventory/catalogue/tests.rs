@@ -57,7 +57,7 @@ fn a_fleet_is_every_guest_in_the_order_of_the_file() {
     assert_eq!((master.format, &master.sha256), (DiskFormat::Raw, &None));
     assert_eq!((&*catalogue.images[1].user, catalogue.images[1].arch), ("root", Some(Arch::OF_HOSTS)));
     assert_eq!(catalogue.images[0].master, None);
-    assert_eq!(catalogue.masters().count(), 1);
+    assert_eq!(catalogue.masters().len(), 1);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
-use multivm::doctor::supply;
+use multivm::doctor::{refusal_for_images, supply};
 use multivm::failure::Result;
 use multivm::guest::{Fleet, GuestNews, Need};
 use multivm::inventory::Inventory;
@@ -24,7 +24,9 @@ pub fn up(arguments: &UpArguments) -> Answer {
     let catalogue = arguments.profile.catalogue()?;
     catalogue.as_ref().map_or(Ok(()), Catalogue::verify)?;
     let settings = settings()?.with(catalogue).map_err(Problem::input)?;
-    let refusal = Need::at_rest(&profile).refusal("the lab", |profile| supply(&settings, profile));
+    let refusal = Need::at_rest(&profile)
+        .refusal("the lab", |profile| supply(&settings, profile))
+        .or_else(|| refusal_for_images(&profile, settings.catalogue.as_ref()));
     refusal.map_or(Ok(()), |refusal| Err(Problem::input(refusal)))?;
     let log = settings.store.cache.join("keeper.log");
     become_root()?;
