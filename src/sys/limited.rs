@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use super::contained::lines;
@@ -23,22 +24,54 @@ const MOST_LINES: usize = 100;
 /// The command cannot be started, does not end within the limit, or fails. Of one that fails, the cause is what it said on
 /// standard error.
 pub fn run(command: &mut Command, input: &str, limit: Duration) -> Result<(), Cause> {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-    let words = lines(child.stderr.take(), "a command")?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // One that ends without reading it says why.
-        let _ = stdin.write_all(input.as_bytes());
+    Running::start(command, input)?.end(limit, &StopFlag::new(), || {})
+}
+
+/// A command that goes on.
+pub struct Running {
+    child: Child,
+    words: Receiver<String>,
+}
+
+impl Running {
+    /// Starts a command with a short `input` on its standard input.
+    ///
+    /// # Errors
+    ///
+    /// The command cannot be started.
+    pub fn start(command: &mut Command, input: &str) -> Result<Running, Cause> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        let words = lines(child.stderr.take(), "a command")?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // One that ends without reading it says why.
+            let _ = stdin.write_all(input.as_bytes());
+        }
+        Ok(Running { child, words })
     }
-    let status = end(&mut child, limit).inspect_err(|_| {
-        let _ = child.kill();
-        let _ = end(&mut child, MOMENT);
-    })?;
-    if status.success() {
-        return Ok(());
+
+    pub fn pid(&self) -> i32 {
+        self.child.id() as i32
     }
-    let said = std::iter::from_fn(|| words.recv_timeout(MOMENT).ok()).take(MOST_LINES);
-    let said = said.collect::<Vec<_>>().join("\n");
-    Err(if said.trim().is_empty() { format!("it ended with {status}").into() } else { said.into() })
+
+    /// Waits for the command's end, and calls `waiting` again and again until then. One that hangs in the kernel outlives its own death:
+    /// it is left alone.
+    ///
+    /// # Errors
+    ///
+    /// The command does not end within the limit or before `stop` is set, either of which kills it, or it fails. Of one that fails, the
+    /// cause is what it said on standard error.
+    pub fn end(mut self, limit: Duration, stop: &StopFlag, waiting: impl FnMut()) -> Result<(), Cause> {
+        let status = ended(&mut self.child, limit, stop, waiting).inspect_err(|_| {
+            let _ = self.child.kill();
+            let _ = end(&mut self.child, MOMENT);
+        })?;
+        if status.success() {
+            return Ok(());
+        }
+        let said = std::iter::from_fn(|| self.words.recv_timeout(MOMENT).ok()).take(MOST_LINES);
+        let said = said.collect::<Vec<_>>().join("\n");
+        Err(if said.trim().is_empty() { format!("it ended with {status}").into() } else { said.into() })
+    }
 }
 
 /// Waits for the end of a program, and leaves one alone that does not end within the limit.
@@ -47,9 +80,21 @@ pub fn run(command: &mut Command, input: &str, limit: Duration) -> Result<(), Ca
 ///
 /// The program did not end within the limit.
 pub fn end(child: &mut Child, limit: Duration) -> Result<ExitStatus, Cause> {
-    let ended = wait_for("a command to end", limit, &StopFlag::new(), || match child.try_wait() {
+    ended(child, limit, &StopFlag::new(), || {})
+}
+
+fn ended(
+    child: &mut Child,
+    limit: Duration,
+    stop: &StopFlag,
+    mut waiting: impl FnMut(),
+) -> Result<ExitStatus, Cause> {
+    let ended = wait_for("a command to end", limit, stop, || match child.try_wait() {
         Ok(Some(status)) => Poll::Ready(status),
-        Ok(None) => Poll::NotYet("it runs".into()),
+        Ok(None) => {
+            waiting();
+            Poll::NotYet("it runs".into())
+        }
         Err(error) => Poll::Never(error.into()),
     });
     ended.map_err(|failure| failure.cause)
@@ -88,7 +133,26 @@ mod tests {
     fn a_command_that_hangs_is_killed() {
         let cause = shell("exec sleep 615.25", "", Duration::from_millis(200)).unwrap_err();
         assert_eq!(cause.kind, FailureKind::TimedOut, "{cause}");
-        let words = ["615.25".to_owned()];
+        is_gone("615.25");
+    }
+
+    #[test]
+    fn a_command_ends_with_the_run() {
+        let (stop, mut looks) = (StopFlag::new(), 0);
+        let running = Running::start(Command::new("sleep").arg("615.5"), "").unwrap();
+        let cause = running.end(LONG, &stop, || {
+            looks += 1;
+            if looks == 3 {
+                stop.set();
+            }
+        });
+        assert_eq!(cause.unwrap_err().kind, FailureKind::Cancelled);
+        assert_eq!(looks, 3, "nobody waits any longer");
+        is_gone("615.5");
+    }
+
+    fn is_gone(word: &str) {
+        let words = [word.to_owned()];
         let gone = || if runs_with(&words) { Poll::NotYet("it runs".into()) } else { Poll::Ready(()) };
         wait_for("it to be gone", LONG, &StopFlag::new(), gone).unwrap();
     }

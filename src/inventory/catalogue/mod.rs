@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 pub use boot::{BootFirmware, Identity};
-pub use master::{DiskFormat, Master};
+pub use master::{DiskFormat, Master, bytes_on_disk};
 
 use super::Arch;
 

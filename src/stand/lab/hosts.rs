@@ -50,8 +50,9 @@ pub fn raise(
     prepared: &Prepared,
     settings: &Settings,
     guests_memory: u64,
-    Ground { ledger, stop }: Ground<'_>,
+    ground: Ground<'_>,
 ) -> Result<(Inventory, Vec<Child>)> {
+    let Ground { ledger, stop } = ground;
     let directory = directory();
     ledger.enter(Thing::Directory { path: directory.clone() })?;
     fs::create_dir_all(&directory).attempting(|| format!("create {}", directory.display()))?;
@@ -82,7 +83,7 @@ pub fn raise(
     plan.export_base_image(prepared)?;
 
     let images = masters::entries(settings.catalogue.as_ref(), BASE_IMAGE)?;
-    masters::copy(settings.catalogue.as_ref(), &images, &plan.export())?;
+    masters::copy(settings.catalogue.as_ref(), &images, &plan.export(), ground)?;
 
     let inventory = Inventory {
         owner,

@@ -2,17 +2,23 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::failure::{Attempt, Result};
 use crate::inventory::ImageEntry;
-use crate::inventory::catalogue::{Catalogue, DiskFormat, ListedImage, Master};
-use crate::sys::limited;
+use crate::inventory::catalogue::{Catalogue, DiskFormat, ListedImage, Master, bytes_on_disk};
+use crate::ledger::Thing;
+use crate::stand::Ground;
+use crate::sys::limited::Running;
 
 /// How long the copy of one master may take.
 const COPY_LIMIT: Duration = Duration::from_secs(1200);
+
+/// Time between two lines about a copy that goes on.
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What the storage has for the guests of a catalogue, by `own`, the file of the image that multivm builds. Images of one file have
 /// one copy.
@@ -37,23 +43,47 @@ pub fn entries(catalogue: Option<&Catalogue>, own: &str) -> Result<Vec<ImageEntr
     images.iter().map(of).collect()
 }
 
-/// Copies the masters into the export, sparse, and read-only.
-pub fn copy(catalogue: Option<&Catalogue>, entries: &[ImageEntry], export: &Path) -> Result<()> {
+/// Copies the masters into the export, sparse, and read-only. A stop ends the copy at once.
+pub fn copy(
+    catalogue: Option<&Catalogue>,
+    entries: &[ImageEntry],
+    export: &Path,
+    ground: Ground<'_>,
+) -> Result<()> {
     for image in catalogue.into_iter().flat_map(Catalogue::images_in_use) {
         let entry = entries.iter().find(|entry| entry.name == image.name);
         let (Some(master), Some(entry)) = (&image.master, entry) else { continue };
         let to = export.join(&entry.file);
-        if to.exists() {
-            continue;
+        if !to.exists() {
+            copy_one(&master.path, &to, ground)?;
         }
-        let attempted = || format!("copy {} to the lab's storage", master.path.display());
-        eprintln!("multivm: copying {} to the lab's storage", master.path.display());
-        let mut command = Command::new("cp");
-        command.args(["--sparse=always", "--reflink=auto", "--"]).arg(&master.path).arg(&to);
-        limited::run(&mut command, "", COPY_LIMIT).attempting(attempted)?;
-        fs::set_permissions(&to, Permissions::from_mode(0o444)).attempting(attempted)?;
     }
     Ok(())
+}
+
+fn copy_one(from: &Path, to: &Path, Ground { ledger, stop }: Ground<'_>) -> Result<()> {
+    let attempted = || format!("copy {} to the lab's storage", from.display());
+    eprintln!("multivm: copying {} to the lab's storage", from.display());
+    let mut command = Command::new("cp");
+    command
+        .args(["--sparse=always", "--reflink=auto", "--"])
+        .args([from, to])
+        // Ctrl-C is for multivm, which ends the copy in order.
+        .process_group(0);
+    let running = Running::start(&mut command, "").attempting(attempted)?;
+    let entry = ledger.enter(Thing::process(running.pid(), &attempted())?)?;
+    let whole = bytes_on_disk(from).unwrap_or(0);
+    let mut told = Instant::now();
+    let copied = running.end(COPY_LIMIT, stop, || {
+        if told.elapsed() >= LINE_INTERVAL {
+            told = Instant::now();
+            let there = bytes_on_disk(to).unwrap_or(0);
+            eprintln!("multivm:   {} of {} MiB are copied", there >> 20, whole >> 20);
+        }
+    });
+    ledger.undo(entry)?;
+    copied.attempting(attempted)?;
+    fs::set_permissions(to, Permissions::from_mode(0o444)).attempting(attempted)
 }
 
 /// What tells a master from another one, or from itself before somebody changed it.
@@ -66,7 +96,10 @@ fn description(master: &Master) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::FailureKind;
     use crate::inventory::file::Folders;
+    use crate::ledger::Ledger;
+    use crate::sys::stop::StopFlag;
 
     const TEXT: &str = r#"
         image = [
@@ -89,11 +122,35 @@ mod tests {
         let files: Vec<&str> = entries.iter().map(|entry| entry.file.as_str()).collect();
         assert_eq!(files, ["base.qcow2", "image-a.raw", "image-a.raw"]);
         let export = tempfile::tempdir().unwrap();
-        copy(Some(&catalogue), &entries, export.path()).unwrap();
+        let (ledger, stop) = (Ledger::open(folder.path()).unwrap(), StopFlag::new());
+        let ground = Ground { ledger: &ledger, stop: &stop };
+        copy(Some(&catalogue), &entries, export.path(), ground).unwrap();
+        assert_eq!(ledger.outstanding(), []);
         let copied: Vec<_> = fs::read_dir(export.path()).unwrap().map(|entry| entry.unwrap()).collect();
         assert_eq!(copied.len(), 1);
         assert_eq!(fs::read(copied[0].path()).unwrap(), disk);
         assert_eq!(copied[0].metadata().unwrap().permissions().mode() & 0o777, 0o444);
+    }
+
+    /// A pipe into which nobody writes is a master whose copy never ends.
+    #[test]
+    fn a_stop_ends_a_copy_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("pipe"), folder.path().join("copy"));
+        nix::unistd::mkfifo(&from, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let (ledger, stop) = (Ledger::open(folder.path()).unwrap(), StopFlag::new());
+        let copying = std::thread::spawn({
+            let (stop, begin) = (stop.clone(), Instant::now());
+            move || {
+                let ground = Ground { ledger: &ledger, stop: &stop };
+                let kind = copy_one(&from, &to, ground).unwrap_err().kind();
+                (kind, begin.elapsed(), ledger.outstanding())
+            }
+        });
+        stop.set();
+        let (kind, took, left) = copying.join().unwrap();
+        assert_eq!((kind, left), (FailureKind::Cancelled, Vec::new()));
+        assert!(took < COPY_LIMIT / 10, "{took:?}");
     }
 
     #[test]
