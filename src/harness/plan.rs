@@ -46,11 +46,11 @@ impl Plan {
             .and_then(|profile| profile.clone().override_from(get))
             .and_then(|profile| profile.with_guests_of(catalogue.as_ref(), get))?;
         no_size_twice(options.sizing, catalogue.as_ref()).map_err(Problem::input)?;
-        if let Some(catalogue) = catalogue.as_ref().filter(|_| !options.libtest.list) {
-            catalogue.verify()?;
-        }
         let settings = Settings::from_environment().and_then(|settings| settings.with(catalogue));
         let settings = settings.map_err(Problem::input)?;
+        if let Some(catalogue) = settings.catalogue.as_ref().filter(|_| !options.libtest.list) {
+            catalogue.verify(&settings.store.cache)?;
+        }
         hosts.allow(&settings).map_err(Problem::input)?;
         if !options.libtest.list {
             let fleet = match &settings.catalogue {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{CATALOGUE_VARIABLE, Catalogue, Master, master, raw, read};
+use super::{CATALOGUE_VARIABLE, Catalogue, Master, known, raw, read};
 use crate::failure::InputError;
 use crate::failure::input::InputFile;
 use crate::inventory::file::Folders;
@@ -45,18 +45,19 @@ impl Catalogue {
         read::catalogue(source, &raw, folders)
     }
 
-    /// Makes sure that every master which a guest boots from has the SHA-256 that the file says.
+    /// Makes sure that every master which a guest boots from has the SHA-256 that the file says. What was computed is kept in the folder
+    /// `cache`, so that a file that has not changed is read once.
     ///
     /// # Errors
     /// One has another, or cannot be read.
-    pub fn verify(&self) -> Result<(), InputError> {
+    pub fn verify(&self, cache: &Path) -> Result<(), InputError> {
         for image in self.images_in_use() {
             let Some(Master { path, sha256: Some(wanted), .. }) = &image.master else { continue };
             let help = [format!(
                 "allowed: a file with that SHA-256, or `sha256` of the image `{}` left out",
                 image.name
             )];
-            let found = master::sha256(path).map_err(|error| {
+            let found = known::sha256_of(path, cache).map_err(|error| {
                 InputError::new(
                     &format!("cannot read {}, which {} names: {error}", path.display(), self.name),
                     &help,
@@ -70,6 +71,7 @@ impl Catalogue {
                 );
                 return Err(InputError::new(&what, &help));
             }
+            known::remember(path, &found, cache);
         }
         Ok(())
     }

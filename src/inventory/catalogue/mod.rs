@@ -3,6 +3,7 @@
 //! Reading the file touches nothing but the file and the beginning of each image that it names.
 
 mod boot;
+mod known;
 mod load;
 mod master;
 mod raw;

@@ -151,7 +151,8 @@ fn another_file_than_the_one_that_is_meant_is_found() {
         parse_in(folder.path(), &SMALL.replacen("file =", &format!("sha256 = \"{hash}\"\nfile ="), 1))
             .unwrap()
     };
-    with(&found.to_uppercase()).verify().unwrap();
-    let said = with(&"0".repeat(64)).verify().unwrap_err().to_string();
+    let cache = folder.path().join("cache");
+    with(&found.to_uppercase()).verify(&cache).unwrap();
+    let said = with(&"0".repeat(64)).verify(&cache).unwrap_err().to_string();
     assert!(said.contains("disk.raw is not the file") && said.contains(&found), "{said}");
 }

@@ -8,7 +8,6 @@ use multivm::doctor::{refusal_for_images, supply};
 use multivm::failure::Result;
 use multivm::guest::{Fleet, GuestNews, Need};
 use multivm::inventory::Inventory;
-use multivm::inventory::catalogue::Catalogue;
 use multivm::progress::terminal;
 use multivm::scenario::Profile;
 use multivm::stand::lab::{Lab, running};
@@ -22,8 +21,10 @@ use crate::problem::{Answer, Problem, settings};
 pub fn up(arguments: &UpArguments) -> Answer {
     let (_, profile) = arguments.profile.read()?;
     let catalogue = arguments.profile.catalogue()?;
-    catalogue.as_ref().map_or(Ok(()), Catalogue::verify)?;
     let settings = settings()?.with(catalogue).map_err(Problem::input)?;
+    if let Some(catalogue) = &settings.catalogue {
+        catalogue.verify(&settings.store.cache)?;
+    }
     let refusal = Need::at_rest(&profile)
         .refusal("the lab", |profile| supply(&settings, profile))
         .or_else(|| refusal_for_images(&profile, settings.catalogue.as_ref()));

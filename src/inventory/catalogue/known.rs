@@ -1,0 +1,136 @@
+//! The SHA-256 of masters as earlier commands computed them. A large file takes a minute to read, and a run of nextest has a process for
+//! each scenario.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::master::sha256;
+
+/// The file's name in the cache.
+const FILE: &str = "masters.json";
+
+/// How many masters are known at most.
+const MOST: usize = 100;
+
+/// The SHA-256 of a file, and what tells the file from itself before somebody changed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Known {
+    path: PathBuf,
+    seen: Seen,
+    sha256: String,
+}
+
+/// What changes with a file's content: whoever writes a file changes its time of change, which nobody can set back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Seen {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    written: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Seen {
+    fn of(path: &Path) -> io::Result<Seen> {
+        let file = fs::metadata(path)?;
+        Ok(Seen {
+            device: file.dev(),
+            inode: file.ino(),
+            bytes: file.len(),
+            written: (file.mtime(), file.mtime_nsec()),
+            changed: (file.ctime(), file.ctime_nsec()),
+        })
+    }
+}
+
+/// The SHA-256 of a master: as an earlier command computed it, if the file is still the same, or computed now.
+///
+/// # Errors
+///
+/// The file cannot be read.
+pub fn sha256_of(path: &Path, cache: &Path) -> io::Result<String> {
+    let seen = Seen::of(path)?;
+    let same = |known: &Known| known.path == path && known.seen == seen;
+    match remembered(cache).into_iter().find(same) {
+        Some(known) => Ok(known.sha256),
+        None => sha256(path),
+    }
+}
+
+/// Keeps the SHA-256 of a master for later commands. Where that is not possible they compute it again.
+pub fn remember(path: &Path, sha256: &str, cache: &Path) {
+    let Ok(seen) = Seen::of(path) else { return };
+    let known = Known { path: path.to_owned(), seen, sha256: sha256.to_owned() };
+    let mut all = remembered(cache);
+    if all.contains(&known) {
+        return;
+    }
+    all.retain(|other| other.path != path);
+    all.insert(0, known);
+    all.truncate(MOST);
+    // Another process reads the old list or the new one, and never a part. One that writes at the same time may lose an entry.
+    let _ = serde_json::to_vec(&all).map_err(io::Error::from).and_then(|text| {
+        fs::create_dir_all(cache)?;
+        let mut file = tempfile::NamedTempFile::new_in(cache)?;
+        file.write_all(&text)?;
+        file.persist(cache.join(FILE)).map_err(|error| error.error)
+    });
+}
+
+fn remembered(cache: &Path) -> Vec<Known> {
+    let text = fs::read(cache.join(FILE)).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What nobody can compute: only what was kept is it.
+    const KEPT: &str = "kept";
+
+    #[test]
+    fn a_file_that_did_not_change_is_not_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, cache) = (folder.path().join("disk"), folder.path().join("cache"));
+        fs::write(&path, "abc").unwrap();
+        let computed = sha256_of(&path, &cache).unwrap();
+        assert_eq!(computed, sha256(&path).unwrap());
+        assert!(!cache.exists(), "only whoever was satisfied keeps it");
+        remember(&path, KEPT, &cache);
+        assert_eq!(sha256_of(&path, &cache).unwrap(), KEPT);
+        let other = folder.path().join("other");
+        fs::copy(&path, &other).unwrap();
+        assert_eq!(sha256_of(&other, &cache).unwrap(), computed);
+    }
+
+    #[test]
+    fn a_file_of_the_same_length_and_time_in_its_place_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, cache) = (folder.path().join("disk"), folder.path().join("cache"));
+        fs::write(&path, "abc").unwrap();
+        remember(&path, KEPT, &cache);
+        let time = fs::metadata(&path).unwrap().modified().unwrap();
+        let other = folder.path().join("other");
+        fs::write(&other, "abd").unwrap();
+        fs::rename(&other, &path).unwrap();
+        fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+        assert_eq!(sha256_of(&path, &cache).unwrap(), sha256(&path).unwrap());
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_computed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("disk");
+        fs::write(&path, "abc").unwrap();
+        let nowhere = Path::new("/proc/none");
+        remember(&path, KEPT, nowhere);
+        assert_eq!(sha256_of(&path, nowhere).unwrap(), sha256(&path).unwrap());
+        fs::write(folder.path().join(FILE), "no list").unwrap();
+        assert_eq!(sha256_of(&path, folder.path()).unwrap(), sha256(&path).unwrap());
+    }
+}
