@@ -222,6 +222,7 @@ impl Builder for Fixture {
             return Err(Failure::new("use the connections of the guests", "one was closed"));
         }
         fleet.ground_answers()?;
+        fleet.seeds_are_there()?;
         fleet.witnesses_answer()
     }
 

@@ -77,6 +77,15 @@ impl Storage {
         Ok(damaged.into_iter().zip(&checked).map(|(why, check)| why.or_else(|| check.broken())).collect())
     }
 
+    /// The damage of each of these files that no QEMU writes, in their order: it is missing, or another file than `owner`'s has its name.
+    pub fn lost(&self, files: &[String], owner: &str) -> Result<Vec<Option<String>>> {
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let answer = self.remote.check(&overlay::look(&self.entry.export, files), LIMIT)?;
+        Ok(overlay::damaged(&answer, files, owner))
+    }
+
     /// A sentence for each file that has the name of one of these images and was not made for `owner`.
     pub fn foreign(&self, images: &[String], owner: &str) -> Result<Vec<String>> {
         if images.is_empty() {

@@ -40,7 +40,7 @@ impl Fleet {
     }
 
     /// The damage of each guest, none if all is well. A guest is damaged if it is not where a scenario starts, has another
-    /// definition than when it was made, lacks its image or has a broken one, carries a load, does not answer, cannot write to its
+    /// definition than when it was made, lacks its image or seed or has a broken image, carries a load, does not answer, cannot write to its
     /// disk, or has no working witness.
     pub fn damage(&self) -> Vec<GuestDamage> {
         let images: Vec<String> = self.guests.iter().map(|guest| guest.image.clone()).collect();
@@ -48,10 +48,15 @@ impl Fleet {
             .storage
             .damaged(&images, &self.inventory.owner)
             .unwrap_or_else(|failure| vec![Some(failure.to_string()); images.len()]);
+        let seeds = self.lost_seeds();
+        let seed = |guest: &Guest| match &seeds {
+            Ok(lost) => lost.iter().find(|(of, _)| of.name == guest.name).map(|(_, why)| why.clone()),
+            Err(failure) => Some(failure.to_string()),
+        };
         let looks = self.by_login("inspect a guest", &self.guests, |guest| Ok(self.inspect(guest)));
         let of_guest = |((guest, image), look): ((&Arc<Guest>, Option<String>), Result<Option<_>>)| {
             let whole = |why| Some((DamagedPart::Guest, why));
-            let look = image.map_or(look, |why| Ok(whole(why)));
+            let look = image.or_else(|| seed(guest)).map_or(look, |why| Ok(whole(why)));
             let (part, why) = look.unwrap_or_else(|failure| whole(failure.to_string()))?;
             Some(GuestDamage { guest: Arc::clone(guest), part, why })
         };

@@ -13,11 +13,41 @@ use crate::inventory::catalogue::BootFirmware;
 use crate::inventory::{ImageEntry, SeededKey};
 
 impl Fleet {
+    /// Whether a guest boots a distribution's whole system, and not what multivm builds.
+    pub(super) fn is_whole_system(&self, guest: &Guest) -> Result<bool> {
+        Ok(self.inventory.image(guest.member.image.as_deref())?.firmware != BootFirmware::Kernel)
+    }
+
+    /// Checks that the seed of each guest that has one is there: a QEMU that receives the guest opens it.
+    ///
+    /// # Errors
+    ///
+    /// One is missing, or another file has its name.
+    pub fn seeds_are_there(&self) -> Result<()> {
+        match self.lost_seeds()?.into_iter().next() {
+            Some((guest, why)) => Err(Failure::new(format!("use the seed of {}", guest.name), why)),
+            None => Ok(()),
+        }
+    }
+
+    /// The guests whose seed is missing or another file, each with the reason.
+    pub(super) fn lost_seeds(&self) -> Result<Vec<(Arc<Guest>, String)>> {
+        let mut seeded = Vec::new();
+        for guest in &self.guests {
+            if self.is_whole_system(guest)? {
+                seeded.push(Arc::clone(guest));
+            }
+        }
+        let files: Vec<String> = seeded.iter().map(|guest| guest.seed()).collect();
+        let lost = self.storage.lost(&files, &self.inventory.owner)?;
+        Ok(seeded.into_iter().zip(lost).filter_map(|(guest, why)| Some((guest, why?))).collect())
+    }
+
     /// Puts a seed beside the image of each guest that boots from a disk of its own.
     pub(super) fn create_seeds(&self, guests: &[Arc<Guest>]) -> Result<()> {
         for guest in guests {
-            let image = self.inventory.image(guest.member.image.as_deref())?;
-            if image.firmware != BootFirmware::Kernel {
+            if self.is_whole_system(guest)? {
+                let image = self.inventory.image(guest.member.image.as_deref())?;
                 let volume = self.seed(guest, &image)?;
                 self.storage.put(&guest.seed(), &volume, &self.inventory.owner)?;
             }

@@ -10,7 +10,6 @@ use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 use crate::guest::boot::GONE;
 use crate::guest::news::GuestNews;
 use crate::guest::{Guest, domain};
-use crate::inventory::catalogue::BootFirmware;
 use crate::scenario::Side;
 use crate::sys::parallel::few_at_once;
 use crate::sys::wait::{Poll, wait_for};
@@ -125,11 +124,6 @@ impl Fleet {
         })
         .map_err(|failure| self.with_console(guest, failure))?;
         if is_whole_system { whole::has_programs(guest) } else { Ok(()) }
-    }
-
-    /// Whether a guest boots a distribution's whole system, and not what multivm builds.
-    fn is_whole_system(&self, guest: &Guest) -> Result<bool> {
-        Ok(self.inventory.image(guest.member.image.as_deref())?.firmware != BootFirmware::Kernel)
     }
 
     fn with_console(&self, guest: &Guest, failure: Failure) -> Failure {
