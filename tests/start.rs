@@ -79,6 +79,7 @@ fn start(stage: &Arc<Stage>, befalls: Befalls) -> Result<(Result<()>, Vec<String
                 }
                 failed
             }
+            GuestNews::FirstBoot { guest, errors } => format!("{}: {}", guest.name, errors.join("; ")),
             GuestNews::Panicked { guest, panic } => format!("{}: {panic}", guest.name),
             GuestNews::StartedAgain { guest, .. } => {
                 format!("{} again{}", guest.name, done((befalls.again)(&keeper, &found)))

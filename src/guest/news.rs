@@ -12,6 +12,8 @@ pub enum GuestNews<'a> {
     Answering { answering: usize, of: usize },
     /// A guest that was started does not answer yet; told again and again.
     Waiting { guest: &'a Guest, waited: Duration },
+    /// cloud-init had errors at a guest's first boot, which is over.
+    FirstBoot { guest: &'a Guest, errors: &'a [String] },
     /// The kernel of a guest has panicked.
     Panicked { guest: &'a Guest, panic: &'a Panic },
     /// A guest's kernel panicked or its QEMU ended during the boot, or the guest was reset before it was ready: the fleet

@@ -215,7 +215,7 @@ pub const ADVICE: &str = "make the fleet smaller (MULTIVM_GUESTS, MULTIVM_MEMORY
 const ADVICE_FOR_CATALOGUES: &str =
     "make the fleet of the catalogue smaller (count, memory_mib), or the hosts larger (MULTIVM_HOST_SIZE)";
 
-pub(super) fn mib(bytes: u64) -> String {
+pub(in crate::guest) fn mib(bytes: u64) -> String {
     format!("{} MiB", bytes >> 20)
 }
 

@@ -335,6 +335,16 @@ fn tell(run: &Run, calm: &Calm, news: GuestNews<'_>) {
                 ));
             }
         }
+        GuestNews::FirstBoot { guest, errors } => {
+            let warning =
+                format!("cloud-init had errors at the first boot of {}: {}", guest.name, errors.join("; "));
+            terminal::say(&format!("\nmultivm: warning: {warning}"));
+            run.fixture_ready(
+                "warning",
+                Duration::ZERO,
+                [(format!("{}.warning", guest.name), warning)].into(),
+            );
+        }
         GuestNews::Panicked { guest, panic } => {
             let (guest, host, words) = (guest.name.clone(), panic.host.clone(), panic.words.clone());
             terminal::say(&format!("\nmultivm: the kernel of {guest} panicked on {host}: {words}"));

@@ -97,7 +97,7 @@ impl Fleet {
         let limit = self.asked.start_limit(self.cpu_percent());
         let begin = Instant::now();
         let is_whole_system = self.is_whole_system(guest)?;
-        wait_for(&format!("{} to answer by ssh", guest.name), limit, &self.stop, || {
+        let booted = wait_for(&format!("{} to answer by ssh", guest.name), limit, &self.stop, || {
             (self.news)(GuestNews::Waiting { guest, waited: begin.elapsed() });
             // A greeting is cheaper than a login: a host that is busy booting should not try to log in where nobody
             // answers.
@@ -112,17 +112,28 @@ impl Fleet {
                     Poll::again(error)
                 };
             }
+            // Our program finds no place in a guest without room, and would only be said to be missing.
+            let errors = match is_whole_system.then(|| whole::first_boot(guest)) {
+                None => Vec::new(),
+                Some(Ok(Some(errors))) => errors,
+                Some(Ok(None)) => return Poll::NotYet("cloud-init is still at work in it".into()),
+                Some(Err(failure)) => return Poll::again(failure.cause),
+            };
+            if is_whole_system && let Err(failure) = whole::has_room(guest) {
+                return match failure.kind() {
+                    FailureKind::Missing => Poll::Ready(Err(failure)),
+                    _ => Poll::again(failure.cause),
+                };
+            }
             match guest.agent.observe(ANSWER_LIMIT) {
-                Ok(_) if !is_whole_system => Poll::Ready(()),
-                Ok(_) => match whole::has_booted(guest) {
-                    Ok(true) => Poll::Ready(()),
-                    Ok(false) => Poll::NotYet("cloud-init is still at work in it".into()),
-                    Err(failure) => Poll::again(failure.cause),
-                },
+                Ok(_) => Poll::Ready(Ok(errors)),
                 Err(failure) => Poll::again(failure.cause),
             }
-        })
-        .map_err(|failure| self.with_console(guest, failure))?;
+        });
+        let errors = booted.map_err(|failure| self.with_console(guest, failure))??;
+        if !errors.is_empty() {
+            (self.news)(GuestNews::FirstBoot { guest, errors: &errors });
+        }
         if is_whole_system { whole::has_programs(guest) } else { Ok(()) }
     }
 
@@ -136,9 +147,15 @@ impl Fleet {
             .remote
             .check(&format!("tail -n {CONSOLE_LINES} {path}"), ANSWER_LIMIT)
             .unwrap_or_else(|failure| failure.to_string());
+        let advice = match &guest.member.image {
+            Some(image) if self.is_whole_system(guest).unwrap_or(false) => format!(
+                "if its console asks for a login, cloud-init is not in the image {image}, has run there before, or had no room on its disk"
+            ),
+            _ => "did its kernel die, or is the network between here and it down?".to_owned(),
+        };
         failure
             .and(format!("\nits console, {path} on {}, ends:\n{console}", host.entry.name))
-            .try_next("did its kernel die, or is the network between here and it down?")
+            .try_next(advice)
     }
 }
 

@@ -75,6 +75,13 @@ fn raise(session: &mut Session, profile: &Profile) -> Result<Inventory> {
 fn say(news: GuestNews<'_>) {
     match news {
         GuestNews::Answering { .. } | GuestNews::Waiting { .. } => {}
+        GuestNews::FirstBoot { guest, errors } => {
+            let errors = errors.join("; ");
+            eprintln!(
+                "multivm: warning: cloud-init had errors at the first boot of {}: {errors}",
+                guest.name
+            );
+        }
         GuestNews::Panicked { guest, panic } => eprintln!("multivm: {}: {panic}", guest.name),
         GuestNews::StartedAgain { guest, why } => {
             eprintln!("multivm: {} is started a second time: {why}", guest.name)
