@@ -112,6 +112,7 @@ impl Hold {
             Some(RecordedProfile::from(&plan.profile)),
             scenarios,
             plan.seed_in_use(),
+            plan.settings.catalogue.as_ref().map(|catalogue| catalogue.name.clone()),
         )?;
         let run = Arc::new(run);
         let halts = note_halts(&run)?;

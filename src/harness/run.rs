@@ -47,6 +47,7 @@ impl Run {
         profile: Option<RecordedProfile>,
         scenarios: Option<usize>,
         seed: Option<Seed>,
+        catalogue: Option<String>,
     ) -> Result<Run> {
         let results = group.unwrap_or(results);
         let attempted = || format!("make a folder for this run in {}", results.display());
@@ -55,6 +56,7 @@ impl Run {
         header.profile = profile;
         header.scenarios = scenarios.and_then(|number| u32::try_from(number).ok());
         header.seed = seed.map(|Seed(seed)| seed);
+        header.catalogue = catalogue;
         header.process = process_of(std::process::id() as i32);
         let record = Record::create(folder.path(), header.clone()).attempting(attempted)?;
         let mut fold = Fold::default();
@@ -114,7 +116,7 @@ impl Run {
     /// or panicked as well.
     pub fn finished(&self, outcome: Outcome) -> Outcome {
         // The record has each finding as a failed check already.
-        let outcome = Outcome { findings: Vec::new(), ..outcome };
+        let outcome = Outcome { findings: Vec::new(), catalogue: self.header().catalogue, ..outcome };
         self.write(&Event::ScenarioFinished(outcome.clone()));
         self.fold().result_of(&outcome.scenario).cloned().unwrap_or(outcome)
     }
@@ -205,7 +207,7 @@ mod tests {
     #[test]
     fn a_report_that_cannot_be_written_keeps_no_other_from_its_place() {
         let place = tempfile::tempdir().unwrap();
-        let run = Run::create(&place.path().join("results"), None, None, Some(0), None).unwrap();
+        let run = Run::create(&place.path().join("results"), None, None, Some(0), None, None).unwrap();
         fs::create_dir(run.folder.junit_path()).unwrap();
         let beside = place.path().join("ci/junit.xml");
         let failure = run.close(Some(&beside)).unwrap_err().to_string();

@@ -55,6 +55,9 @@ pub struct RunHeader {
     /// The seed of all random choices; absent if no scenario makes any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+    /// The catalogue of guests, as the user named it; absent where no catalogue lists the guests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catalogue: Option<String>,
     /// The process that writes the record; absent in a record made of others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<WriterProcess>,

@@ -133,10 +133,14 @@ impl<D: Default> Fold<D> {
         self.plays.iter().map(|play| self.outcome(play)).collect()
     }
 
-    /// The outcome of a play of this record. Without a result it is an error that says so, with the run's seed if its moves follow from that.
+    /// The outcome of a play of this record. Without a result it is an error that says so, with the run's catalogue, and with its seed if
+    /// its moves follow from that.
     pub fn outcome(&self, play: &Play<D>) -> Outcome {
         let outcome = play.outcome(self.last.as_ref());
-        if play.ended() { outcome } else { self.with_seed(outcome) }
+        if play.ended() {
+            return outcome;
+        }
+        self.with_seed(Outcome { catalogue: self.header.catalogue.clone(), ..outcome })
     }
 
     fn with_seed(&self, outcome: Outcome) -> Outcome {

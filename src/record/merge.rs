@@ -227,12 +227,14 @@ fn header(name: &str, runs: &[PartRun], differing: &BTreeMap<String, String>) ->
     let same_profile = same(runs.iter().map(|run| &run.header.profile));
     let same_command = same(runs.iter().map(|run| &run.header.command));
     let same_seed = same(runs.iter().map(|run| &run.header.seed));
+    let same_catalogue = same(runs.iter().map(|run| &run.header.catalogue));
     RunHeader {
         run: name.to_owned(),
         stack,
         profile: if same_profile { first.profile } else { None },
         command: if same_command { first.command } else { Vec::new() },
         seed: if same_seed { first.seed } else { None },
+        catalogue: if same_catalogue { first.catalogue } else { None },
         // The sum exists only if every part has the number.
         scenarios: runs.iter().map(|run| run.header.scenarios).sum(),
         ..RunHeader::default()

@@ -10,7 +10,9 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::Numbers;
+use crate::inventory::catalogue::CATALOGUE_VARIABLE;
 use crate::plan::SEED_VARIABLE;
+use crate::remote::quote;
 use crate::scenario::{Direction, SIZING_VARIABLE, Scenario};
 use crate::sys::words::{counted, first_line};
 
@@ -163,6 +165,9 @@ pub struct Outcome {
     /// The number of rounds that the random choices were made for; absent without any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rounds: Option<u32>,
+    /// The catalogue of guests, as the user named it; absent where no catalogue lists the guests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catalogue: Option<String>,
     /// Whether the scenario lies beyond the matrix: such a scenario is played only on request.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ignored: bool,
@@ -187,6 +192,7 @@ impl Outcome {
             seed: None,
             guests: None,
             rounds: None,
+            catalogue: None,
             ignored: false,
             evidence: None,
         }
@@ -232,7 +238,7 @@ impl Outcome {
         counts.into_iter().flatten().map(|count| format!(", {count}")).collect()
     }
 
-    /// The command that runs this scenario and no other, with the same random choices.
+    /// The command that runs this scenario and no other, with the same guests and random choices.
     pub fn rerun_command(&self) -> String {
         let sized = self.scenario.parse().is_ok_and(|scenario: Scenario| scenario.sizing.is_some());
         let mut switch = if sized { format!("{SIZING_VARIABLE}=1 ") } else { String::new() };
@@ -241,6 +247,8 @@ impl Outcome {
             switch.extend(self.rounds.map(|rounds| format!("MULTIVM_ROUNDS={rounds} ")));
             switch.push_str(&format!("{SEED_VARIABLE}={seed} "));
         }
+        let catalogue = self.catalogue.iter();
+        switch.extend(catalogue.map(|path| format!("{CATALOGUE_VARIABLE}={} ", quote(path))));
         let ignored = if self.ignored { "--ignored " } else { "" };
         format!("{switch}cargo test --test migration -- {ignored}--exact {}", self.scenario)
     }
@@ -365,6 +373,19 @@ mod tests {
         assert_eq!(
             Outcome::new(name, Verdict::Failed, SystemTime::now()).rerun_command(),
             format!("MULTIVM_SIZING=1 cargo test --test migration -- --exact {name}")
+        );
+    }
+
+    #[test]
+    fn a_scenario_with_guests_of_a_catalogue_is_run_again_with_them() {
+        let name = "precopy_orderly::in_vms::stress_cpu";
+        let outcome = Outcome {
+            catalogue: Some("my guests.toml".into()),
+            ..Outcome::new(name, Verdict::Failed, SystemTime::now())
+        };
+        assert_eq!(
+            outcome.rerun_command(),
+            format!("MULTIVM_CATALOGUE='my guests.toml' cargo test --test migration -- --exact {name}")
         );
     }
 

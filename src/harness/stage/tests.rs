@@ -121,7 +121,7 @@ impl Ground {
     fn limited(limit: Duration, floors: bool) -> Ground {
         let folder = tempfile::tempdir().unwrap();
         let file = ScenarioFile::parse("scenarios.toml", include_str!("../../../scenarios.toml")).unwrap();
-        let run = Run::create(folder.path(), None, None, None, None).unwrap();
+        let run = Run::create(folder.path(), None, None, None, None, None).unwrap();
         let stop = StopFlag::new();
         let script = Script {
             asked: Mutex::default(),
