@@ -93,6 +93,13 @@ fn leave_catalogues(folder: &Path) {
     let mut sector = vec![0; 512];
     sector[510..].copy_from_slice(&[0x55, 0xaa]);
     fs::write(folder.join("disk.raw"), sector).unwrap();
+    let room = "guest = [{ image = 'a', count = 2 }]\n[[image]]\nname = 'a'\nfile = 'disk.qcow2'\nfirmware = 'bios'\n\
+                identity = 'cloud-init'\n";
+    fs::write(folder.join("room.toml"), room).unwrap();
+    let mut disk = vec![1; 5 << 20];
+    disk[..20].copy_from_slice(b"QFI\xfb\0\0\0\x03\0\0\0\0\0\0\0\0\0\0\0\0");
+    disk[20..104].fill(0);
+    fs::write(folder.join("disk.qcow2"), disk).unwrap();
 }
 
 #[rstest]
@@ -115,6 +122,43 @@ fn a_catalogue_that_cannot_be_played_is_a_mistake(
     assert_eq!(said.code, Some(2), "{}{}", said.out, said.err);
     assert!(said.err.contains(told), "{told} is not in:\n{}", said.err);
     nothing_is_touched(&cli, &said);
+}
+
+/// A file system on which nothing is free.
+#[rstest]
+fn masters_of_a_catalogue_need_room(cli: Cli) {
+    leave_catalogues(cli.place());
+    let path = cli.place().join("room.toml");
+    let said = cli.play_with(
+        &format!("--catalogue {} --exact precopy_orderly::in_vms::stress_cpu", path.display()),
+        &[("MULTIVM_STATE", "/proc/none"), ("MULTIVM_LOAD_GUESTS", "1")],
+    );
+    assert_eq!(said.code, Some(2), "{}{}", said.out, said.err);
+    let sum = "in /proc/none: the catalogue's masters of 5 MiB + a base image of 128MiB + (2 guests + 1 load guests) x 64MiB at least = 325 MiB";
+    assert!(said.err.contains(sum) && said.err.contains("the catalogue's images and count"), "{}", said.err);
+    assert!(!cli.results().exists());
+}
+
+#[rstest]
+#[case::as_it_is(
+    "room",
+    "good     image a",
+    "qcow2, 5 MiB, no `sha256` to compare; boots by bios, identity by cloud-init"
+)]
+#[case::of_ours("tiny", "good     image tiny", "multivm's own; boots by kernel, identity by kernel")]
+#[case::another_file("hash", "MISSING  image a", "disk.raw is not the file that")]
+fn the_doctor_says_what_images_of_a_catalogue_are(
+    cli: Cli,
+    #[case] catalogue: &str,
+    #[case] line: &str,
+    #[case] told: &str,
+) {
+    leave_catalogues(cli.place());
+    let said =
+        cli.run(&format!("doctor --catalogue {}", cli.place().join(format!("{catalogue}.toml")).display()));
+    let found = said.out.lines().find(|one| one.starts_with(line));
+    assert!(found.is_some_and(|found| found.contains(told)), "{}{}", said.out, said.err);
+    assert!(said.out.contains("room for images"), "{}", said.out);
 }
 
 #[rstest]

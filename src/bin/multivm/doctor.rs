@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use multivm::doctor::{Diagnosis, Grade, can_raise, examine, pair};
 
 use crate::inventory::Choice;
-use crate::problem::{Answer, settings};
+use crate::problem::{Answer, Problem, settings};
 use crate::say;
 use crate::scenarios::ProfileChoice;
 
@@ -37,7 +37,10 @@ pub fn run(arguments: &Arguments) -> Answer {
             )
         }
         None => (
-            examine(&settings()?, Some(&profile)),
+            examine(
+                &settings()?.with(arguments.profile.catalogue()?).map_err(Problem::input)?,
+                Some(&profile),
+            ),
             "A lab can be raised on this machine.",
             "No lab can be raised on this machine: see what is MISSING above.",
         ),

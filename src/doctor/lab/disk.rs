@@ -105,7 +105,7 @@ pub fn refusal_for_images(profile: &Profile, catalogue: Option<&Catalogue>) -> O
 
 /// The arithmetic of images that find no room where the lab has them, in the state directory; none if there is room.
 /// Those of a lab that is up take room already.
-fn lack_for_images(profile: &Profile, catalogue: Option<&Catalogue>) -> Option<String> {
+pub fn lack_for_images(profile: &Profile, catalogue: Option<&Catalogue>) -> Option<String> {
     let directory = state_directory();
     if Ledger::peek(&directory).is_ok_and(|ledger| !ledger.outstanding.is_empty()) {
         return None;

@@ -3,6 +3,7 @@
 //! No check changes anything: a trial runs in a child with namespaces of its own, which leave nothing.
 
 mod accelerator;
+mod catalogue;
 mod disk;
 mod kernel;
 mod machine;
@@ -27,6 +28,7 @@ pub fn examine(settings: &Settings, profile: Option<&Profile>) -> Vec<Diagnosis>
     findings.push(accelerator::examine(settings));
     findings.extend(machine::examine(settings, profile));
     findings.extend(disk::examine(settings));
+    findings.extend(catalogue::examine(settings, profile));
     findings.extend(traces::examine());
     findings
 }

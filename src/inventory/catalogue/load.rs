@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{CATALOGUE_VARIABLE, Catalogue, Master, known, raw, read};
+use super::{CATALOGUE_VARIABLE, Catalogue, ListedImage, Master, known, raw, read};
 use crate::failure::InputError;
 use crate::failure::input::InputFile;
 use crate::inventory::file::Folders;
@@ -51,28 +51,29 @@ impl Catalogue {
     /// # Errors
     /// One has another, or cannot be read.
     pub fn verify(&self, cache: &Path) -> Result<(), InputError> {
-        for image in self.images_in_use() {
-            let Some(Master { path, sha256: Some(wanted), .. }) = &image.master else { continue };
-            let help = [format!(
+        let wrong = self.images_in_use().find_map(|image| Some((image, self.wrong_file(image, cache)?)));
+        wrong.map_or(Ok(()), |(image, what)| {
+            let help = format!(
                 "allowed: a file with that SHA-256, or `sha256` of the image `{}` left out",
                 image.name
-            )];
-            let found = known::sha256_of(path, cache).map_err(|error| {
-                InputError::new(
-                    &format!("cannot read {}, which {} names: {error}", path.display(), self.name),
-                    &help,
-                )
-            })?;
-            if found != *wanted {
-                let what = format!(
-                    "{} is not the file that {} names: its SHA-256 is {found}, and not {wanted}",
-                    path.display(),
-                    self.name
-                );
-                return Err(InputError::new(&what, &help));
+            );
+            Err(InputError::new(&what, &[help]))
+        })
+    }
+
+    /// Why the file of an image is not the one that is meant; none if it is, or if any will do. `cache` is as in [`Catalogue::verify`].
+    pub fn wrong_file(&self, image: &ListedImage, cache: &Path) -> Option<String> {
+        let Some(Master { path, sha256: Some(wanted), .. }) = &image.master else { return None };
+        let (file, catalogue) = (path.display(), &self.name);
+        match known::sha256_of(path, cache) {
+            Err(error) => Some(format!("cannot read {file}, which {catalogue} names: {error}")),
+            Ok(found) if found != *wanted => Some(format!(
+                "{file} is not the file that {catalogue} names: its SHA-256 is {found}, and not {wanted}"
+            )),
+            Ok(found) => {
+                known::remember(path, &found, cache);
+                None
             }
-            known::remember(path, &found, cache);
         }
-        Ok(())
     }
 }
