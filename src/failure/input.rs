@@ -25,6 +25,12 @@ impl InputError {
             .elements(help.iter().map(|line| Level::HELP.message(line.as_str())));
         Self { message: Renderer::plain().render(&[title]) }
     }
+
+    /// Several mistakes of one file, each in full.
+    pub(crate) fn all(errors: impl IntoIterator<Item = InputError>) -> Self {
+        let messages: Vec<String> = errors.into_iter().map(|error| error.message).collect();
+        Self { message: messages.join("\n\n") }
+    }
 }
 
 impl From<InputError> for Problem {

@@ -3,6 +3,7 @@
 use minijinja::{Environment, UndefinedBehavior, context};
 
 use super::Guest;
+use super::graft::graft;
 use crate::axis::AxisValue;
 use crate::failure::{Attempt, Result};
 use crate::inventory::catalogue::BootFirmware;
@@ -39,7 +40,7 @@ pub fn xml(guest: &Guest, inventory: &Inventory, oldest_qemu: Version) -> Result
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.add_template("domain.xml", TEMPLATE).attempting(attempted)?;
     let template = environment.get_template("domain.xml").attempting(attempted)?;
-    template
+    let ours = template
         .render(context! {
             domain_type => match inventory.accelerator.kind {
                 AcceleratorKind::Kvm => "kvm",
@@ -75,7 +76,10 @@ pub fn xml(guest: &Guest, inventory: &Inventory, oldest_qemu: Version) -> Result
             mtu => guests.mtu,
             console => console_path(&guest.name),
         })
-        .attempting(attempted)
+        .attempting(attempted)?;
+    let Some(users) = &base.domain else { return Ok(ours) };
+    graft(users, &ours)
+        .attempting(|| format!("make the domain of {} from the one of its image {}", guest.name, base.name))
 }
 
 /// The file of a guest's UEFI variables on its host. What is in it travels with the guest, as memory does.
@@ -205,6 +209,7 @@ mod tests {
             firmware,
             user: "debian".into(),
             master: None,
+            domain: None,
         }];
         let uefi = UefiEntry { code: "/firmware/CODE.fd".into(), variables: "/firmware/VARS.fd".into() };
         inventory.guests.uefi = Some(uefi);
@@ -247,6 +252,30 @@ mod tests {
         assert_eq!(of("loader").text(), Some("/firmware/CODE.fd"));
         assert_eq!(of("nvram").attribute("template"), Some("/firmware/VARS.fd"));
         assert_eq!(of("nvram").text(), Some("/var/lib/libvirt/qemu/nvram/vm2-debian-13_VARS.fd"));
+    }
+
+    #[test]
+    fn a_domain_of_the_users_own_is_kept_but_for_what_is_the_guests() {
+        let mut inventory = inventory("a");
+        let guest = guest(Role::Fleet, 1, &inventory).unwrap();
+        let ours = xml(&guest, &inventory, Version::new(9, 1, 0)).unwrap();
+        let own = "<domain type='qemu'><name>mine</name><memory>1048576</memory><vcpu>3</vcpu><os><type>hvm</type></os>\
+                   <devices><disk type='block'><source dev='/dev/sdb'/><target dev='sda' bus='scsi'/></disk>\
+                   <interface type='network'><source network='default'/><model type='e1000e'/></interface></devices></domain>";
+        inventory.guests.images = vec![ImageEntry {
+            name: "own".into(),
+            domain: Some(own.into()),
+            ..inventory.image(None).unwrap()
+        }];
+        let member = Member { image: Some("own".into()), ..guest.member.clone() };
+        let guest = identity::guest(Role::Fleet, 1, member, &inventory).unwrap();
+        let xml = xml(&guest, &inventory, Version::new(9, 1, 0)).unwrap();
+        for word in ["<vcpu>3</vcpu>", "bus='scsi'", "e1000e", &guest.mac, &guest.uuid, "vm1-own-console.log"]
+        {
+            assert!(xml.contains(word), "{word} is not in {xml}");
+        }
+        assert!(ours.contains("<cmdline>") && !xml.contains("<cmdline>"), "{xml}");
+        assert!(SeenDomain::read("source", false, &xml).unwrap().is_of("a"));
     }
 
     #[test]

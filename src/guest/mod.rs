@@ -7,6 +7,7 @@ mod definition;
 mod disk;
 mod domain;
 mod fleet;
+mod graft;
 mod identity;
 mod news;
 mod ours;

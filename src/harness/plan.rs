@@ -107,7 +107,7 @@ impl Plan {
 /// Refuses scenarios that set the size of guests whose size a catalogue sets.
 fn no_size_twice(sizing: bool, catalogue: Option<&Catalogue>) -> Result<(), String> {
     let sized = |catalogue: &&Catalogue| {
-        catalogue.groups.iter().any(|group| group.vcpus.is_some() || group.memory_mib.is_some())
+        catalogue.guests().iter().any(|guest| guest.vcpus.is_some() || guest.memory_mib.is_some())
     };
     match catalogue.filter(sized) {
         Some(catalogue) if sizing => Err(format!(

@@ -23,6 +23,9 @@ pub struct ImageEntry {
     /// Path, length and time of the file that was copied; none of the image that multivm builds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub master: Option<String>,
+    /// The user's own domain, from which those of guests are made; none where multivm writes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
 }
 
 /// The ssh host key of all guests that get theirs from a seed.
@@ -60,6 +63,7 @@ impl Inventory {
                 firmware: BootFirmware::Kernel,
                 user: "root".to_owned(),
                 master: None,
+                domain: None,
             });
         };
         self.guests.images.iter().find(|image| image.name == name).cloned().ok_or_else(|| {

@@ -2,18 +2,22 @@
 //!
 //! Reading the file touches nothing but the file and the beginning of each image that it names.
 
+mod blockers;
 mod boot;
 mod known;
 mod load;
 mod master;
 mod raw;
 mod read;
+mod template;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+pub use blockers::{devices, main_disk};
 pub use boot::{BootFirmware, Identity};
 pub use master::{DiskFormat, Master, bytes_on_disk};
+pub use template::DomainTemplate;
 
 use super::Arch;
 
@@ -45,6 +49,8 @@ pub struct ListedImage {
     pub user: String,
     /// The disk from which guests get overlays; none for the image that multivm builds.
     pub master: Option<Master>,
+    /// The user's own domain; none where multivm writes one.
+    pub domain: Option<DomainTemplate>,
 }
 
 /// Equal guests.
@@ -70,8 +76,13 @@ impl Catalogue {
     /// Every guest, in the order of the file.
     pub fn guests(&self) -> Vec<ListedGuest> {
         let guests = self.groups.iter().flat_map(|group| {
-            let guest =
-                ListedGuest { image: group.image.clone(), vcpus: group.vcpus, memory_mib: group.memory_mib };
+            let image = self.images.iter().find(|image| image.name == group.image);
+            let domain = image.and_then(|image| image.domain.as_ref());
+            let guest = ListedGuest {
+                image: group.image.clone(),
+                vcpus: domain.map(|domain| domain.vcpus).or(group.vcpus),
+                memory_mib: domain.map(|domain| domain.memory_mib).or(group.memory_mib),
+            };
             std::iter::repeat_n(guest, group.count as usize)
         });
         guests.collect()

@@ -22,6 +22,7 @@ pub(super) struct Image {
     pub firmware: Spanned<String>,
     pub identity: Spanned<String>,
     pub user: Option<Spanned<String>>,
+    pub domain: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

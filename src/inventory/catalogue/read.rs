@@ -5,7 +5,8 @@ use std::ops::RangeInclusive;
 use toml::Spanned;
 
 use super::{
-    BootFirmware, Catalogue, DiskFormat, GuestGroup, Identity, ListedImage, MOST_GUESTS, Master, raw,
+    BootFirmware, Catalogue, DiskFormat, DomainTemplate, GuestGroup, Identity, ListedImage, MOST_GUESTS,
+    Master, raw,
 };
 use crate::axis::AxisValue;
 use crate::failure::InputError;
@@ -38,10 +39,9 @@ pub(super) fn catalogue(source: InputFile<'_>, raw: &raw::File, folders: &Folder
         }
         images.push(image);
     }
-    let names: Vec<&str> = images.iter().map(|image| image.name.as_str()).collect();
     let mut groups: Vec<GuestGroup> = Vec::new();
     for written in &raw.guest {
-        let group = reader.group(written, &names)?;
+        let group = reader.group(written, &images)?;
         let before: u32 = groups.iter().map(|group| group.count).sum();
         if before + group.count > MOST_GUESTS {
             let what = format!("the catalogue has {} guests up to here", before + group.count);
@@ -98,6 +98,7 @@ impl Reader<'_> {
             arch: if boots_by_kernel { arch } else { Some(self.booting_arch(raw, arch)?) },
             user: raw.user.as_ref().map_or_else(|| Ok("root".to_owned()), |user| self.user(user))?,
             master: if boots_by_kernel { None } else { Some(self.master(raw)?) },
+            domain: raw.domain.as_ref().map(|path| self.domain(path, firmware)).transpose()?,
         })
     }
 
@@ -112,7 +113,8 @@ impl Reader<'_> {
 
     /// Makes sure that nothing is said of the image that multivm builds, which is as it is.
     fn is_built_by_multivm(&self, raw: &raw::Image) -> Result<()> {
-        let said = [("file", &raw.file), ("sha256", &raw.sha256), ("user", &raw.user)];
+        let said =
+            [("file", &raw.file), ("sha256", &raw.sha256), ("user", &raw.user), ("domain", &raw.domain)];
         match said.into_iter().find_map(|(key, value)| Some((key, value.as_ref()?))) {
             Some((key, value)) => {
                 let what = format!("`{key}` does not belong to an image that boots by `kernel`");
@@ -148,6 +150,13 @@ impl Reader<'_> {
         Ok(Master { path, format, sha256 })
     }
 
+    fn domain(&self, file: &Spanned<String>, firmware: BootFirmware) -> Result<DomainTemplate> {
+        let path = self.folders.resolve(file.get_ref()).filter(|_| !file.get_ref().is_empty());
+        let allowed = "the path of a domain's XML; a relative one begins at this file";
+        let path = path.ok_or_else(|| self.wrong(file, "this is no path", allowed))?;
+        DomainTemplate::load(&path, firmware)
+    }
+
     fn hash(&self, written: &Spanned<String>) -> Result<String> {
         let text = written.get_ref().to_lowercase();
         let good = text.len() == 64 && text.chars().all(|c| c.is_ascii_hexdigit());
@@ -181,12 +190,23 @@ impl Reader<'_> {
         })
     }
 
-    fn group(&self, raw: &raw::Guest, images: &[&str]) -> Result<GuestGroup> {
+    fn group(&self, raw: &raw::Guest, images: &[ListedImage]) -> Result<GuestGroup> {
+        let names: Vec<&str> = images.iter().map(|image| image.name.as_str()).collect();
+        let image = &images[self.source.one_of(&raw.image, "image", &names, None)?];
+        let sizes = [("vcpus", &raw.vcpus), ("memory_mib", &raw.memory_mib)];
+        let sized = sizes.into_iter().find_map(|(key, value)| Some((key, value.as_ref()?)));
+        if let (Some(domain), Some((key, value))) = (&image.domain, sized) {
+            let what = format!(
+                "the size of these guests is said twice: by `{key}`, and by {}",
+                domain.path.display()
+            );
+            return Err(self.wrong(value, &what, "the domain's own `<vcpu>` and `<memory>`"));
+        }
         let number = |written: &Option<Spanned<i64>>, what: &str, allowed: RangeInclusive<u32>| {
             written.as_ref().map(|written| self.number(written, what, allowed)).transpose()
         };
         Ok(GuestGroup {
-            image: images[self.source.one_of(&raw.image, "image", images, None)?].to_owned(),
+            image: image.name.clone(),
             count: number(&raw.count, "count", 1..=MOST_GUESTS)?.unwrap_or(1),
             vcpus: number(&raw.vcpus, "vcpus", 1..=256)?,
             memory_mib: number(&raw.memory_mib, "memory_mib", 64..=1 << 20)?,

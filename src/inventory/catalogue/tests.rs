@@ -13,6 +13,7 @@ fn folder() -> tempfile::TempDir {
     let mut sector = vec![0; 512];
     sector[510..].copy_from_slice(&[0x55, 0xaa]);
     std::fs::write(folder.path().join("disk.raw"), &sector).unwrap();
+    std::fs::write(folder.path().join("my.xml"), DOMAIN).unwrap();
     std::fs::write(folder.path().join("notes.txt"), "x".repeat(600)).unwrap();
     folder
 }
@@ -25,6 +26,18 @@ fn parse_in(folder: &Path, text: &str) -> Result<Catalogue, String> {
 fn parse(text: &str) -> Result<Catalogue, String> {
     parse_in(folder().path(), text)
 }
+
+const DOMAIN: &str = "<domain type='kvm'>
+  <name>mine</name>
+  <memory unit='GiB'>2</memory>
+  <vcpu>3</vcpu>
+  <os><type arch='x86_64'>hvm</type></os>
+  <devices>
+    <disk type='file'><target dev='sda' bus='scsi'/></disk>
+    <interface type='network'/>
+  </devices>
+</domain>
+";
 
 const SMALL: &str = r#"[[image]]
 name = "tiny"
@@ -58,6 +71,16 @@ fn a_fleet_is_every_guest_in_the_order_of_the_file() {
     assert_eq!((&*catalogue.images[1].user, catalogue.images[1].arch), ("root", Some(Arch::OF_HOSTS)));
     assert_eq!(catalogue.images[0].master, None);
     assert_eq!(catalogue.masters().len(), 1);
+}
+
+#[test]
+fn guests_of_a_domain_of_ones_own_have_its_size() {
+    let text =
+        SMALL.replace("file =", "domain = \"my.xml\"\nfile =").replace("vcpus = 2\nmemory_mib = 1024\n", "");
+    let catalogue = parse(&text).unwrap();
+    let own = ListedGuest { image: "debian-13".into(), vcpus: Some(3), memory_mib: Some(2048) };
+    assert_eq!(catalogue.guests()[1..], [own.clone(), own]);
+    assert_eq!(catalogue.images[1].domain.as_ref().map(|domain| &*domain.text), Some(DOMAIN));
 }
 
 #[test]
@@ -119,6 +142,19 @@ fn the_example_is_a_catalogue() {
 #[case::user("file =", "user = \"Root!\"\nfile =", "this is no user", "small letters")]
 #[case::name("\"debian-13\"", "\"Debian 13\"", "this cannot be the name of an image", "small letters")]
 #[case::twice("\"debian-13\"", "\"tiny\"", "two images have the name `tiny`", "each name once")]
+#[case::sized_twice(
+    "file =",
+    "domain = \"my.xml\"\nfile =",
+    "the size of these guests is said twice: by `vcpus`, and by ",
+    "the domain's own `<vcpu>` and `<memory>`"
+)]
+#[case::no_domain("file =", "domain = \"\"\nfile =", "this is no path", "the path of a domain's XML")]
+#[case::domain_of_ours(
+    "identity = \"kernel\"",
+    "identity = \"kernel\"\ndomain = \"my.xml\"",
+    "`domain` does not belong",
+    "multivm builds"
+)]
 #[case::of_ours(
     "identity = \"kernel\"",
     "identity = \"kernel\"\nuser = \"me\"",
@@ -134,6 +170,14 @@ fn a_mistake_is_shown_with_its_place_and_what_is_allowed(
     let said = parse(&SMALL.replacen(old, new, 1)).unwrap_err();
     assert!(said.starts_with("error: ") && said.contains(" --> guests.toml:"), "{said}");
     assert!(said.contains(what) && said.contains(allowed), "{said}");
+}
+
+#[rstest]
+#[case::not_there("none.xml", "cannot read the domain ")]
+#[case::no_xml("notes.txt", "notes.txt:1:1")]
+fn a_domain_that_cannot_be_used_is_shown_itself(#[case] file: &str, #[case] what: &str) {
+    let said = parse(&SMALL.replacen("file =", &format!("domain = \"{file}\"\nfile ="), 1)).unwrap_err();
+    assert!(said.contains(what) && said.contains("allowed: a domain's XML"), "{said}");
 }
 
 #[test]
