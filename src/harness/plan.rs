@@ -45,6 +45,7 @@ impl Plan {
             .profile(options.profile.as_deref().unwrap_or(hosts.profile()))
             .and_then(|profile| profile.clone().override_from(get))
             .and_then(|profile| profile.with_guests_of(catalogue.as_ref(), get))?;
+        let file = file.with_lines_of(catalogue.as_ref());
         no_size_twice(options.sizing, catalogue.as_ref()).map_err(Problem::input)?;
         let settings = Settings::from_environment().and_then(|settings| settings.with(catalogue));
         let settings = settings.map_err(Problem::input)?;

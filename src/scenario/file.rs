@@ -15,6 +15,7 @@ use super::table::{AXES, Axis};
 use super::{Profile, SIZING_VARIABLE, Scenario, Selection, Set, Sizing, Transport, guest_size, set};
 use crate::axis::{AxisValue, quoted_names};
 use crate::failure::input::{InputError, InputFile, did_you_mean};
+use crate::inventory::catalogue::Catalogue;
 
 /// The profiles that every file declares: the defaults of the lab and of real hosts.
 const REQUIRED_PROFILES: [&str; 2] = ["lab", "reference"];
@@ -35,12 +36,19 @@ pub struct AllowedLine {
     pub reason: String,
     /// The owner of the log, either guests or hosts; `None` for both.
     pub of: Option<LogOwner>,
+    /// The image of a catalogue whose guests alone may have the line; `None` for all guests.
+    pub image: Option<String>,
 }
 
 impl AllowedLine {
     /// Whether a line of that owner's log is allowed.
     pub fn allows(&self, owner: LogOwner, line: &str) -> bool {
         self.of.is_none_or(|of| of == owner) && line.contains(&self.pattern)
+    }
+
+    /// Whether a guest of this image may have the line.
+    pub fn is_for(&self, image: Option<&str>) -> bool {
+        self.image.is_none() || self.image.as_deref() == image
     }
 }
 
@@ -105,6 +113,19 @@ impl ScenarioFile {
             scenarios,
             constraints,
         })
+    }
+
+    /// The file with the lines that a catalogue, if there is one, allows guests of its images.
+    pub fn with_lines_of(mut self, catalogue: Option<&Catalogue>) -> Self {
+        for image in catalogue.into_iter().flat_map(Catalogue::images_in_use) {
+            self.allowed_lines.extend(image.allowed_lines.iter().map(|line| AllowedLine {
+                pattern: line.pattern.clone(),
+                reason: line.reason.clone(),
+                of: Some(LogOwner::Guest),
+                image: Some(image.name.clone()),
+            }));
+        }
+        self
     }
 
     /// Turns the axis `sizing` of the file on: every scenario with every size, the sizes nested last.
@@ -385,6 +406,7 @@ fn allowed_lines(source: InputFile<'_>, raw: &raw::KernelLog) -> Result<Vec<Allo
                 pattern: source.not_empty(&line.pattern, "a pattern")?,
                 reason: source.not_empty(&line.reason, "a reason")?,
                 of: line.of.as_ref().map(|of| log_owner(source, of)).transpose()?,
+                image: None,
             })
         })
         .collect()

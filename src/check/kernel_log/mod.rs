@@ -13,7 +13,7 @@ use super::{
     About, Advice, AfterAll, Asked, Check, Close, GuestLook, HostsLook, Moment, Proof, Scene, Silence,
 };
 use crate::failure::Result;
-use crate::guest::{Fleet, console_path};
+use crate::guest::{Fleet, Guest, console_path};
 use crate::host::{Host, LogMarks};
 use crate::remote::{KernelLine, Observation};
 use crate::scenario::{AllowedLine, Load, LogOwner, Side};
@@ -137,10 +137,15 @@ impl<'a> KernelLogAsked<'a> {
         let strange = look.seen.kernel_log.iter().filter(|line| line.facility != KERNEL);
         let strange = strange.map(|line| line.text.clone());
         self.strangers.entry(look.guest.name.clone()).or_default().extend(strange);
-        let proof = guest(&look.seen.kernel_log, self.allowed);
+        let proof = guest(&look.seen.kernel_log, &allowed_in(&look.guest, self.allowed));
         let error = look.seen.kernel_log_error.as_ref();
         look.proof(error.map_or(proof, |error| unreadable("the guest", error)))
     }
+}
+
+/// The lines that a guest's log may have, which depend on its image.
+fn allowed_in(guest: &Guest, allowed: &[AllowedLine]) -> Vec<AllowedLine> {
+    allowed.iter().filter(|line| line.is_for(guest.member.image.as_deref())).cloned().collect()
 }
 
 /// One log per kernel, with the side of the host that reads it.
@@ -182,7 +187,8 @@ impl Asked for KernelLogAsked<'_> {
         };
         let none = BTreeSet::new();
         let strange = self.strangers.get(&guest.name).unwrap_or(&none);
-        let proof = self.logs.and_then(added).map(|text| console(&text, strange, self.allowed));
+        let proof =
+            self.logs.and_then(added).map(|text| console(&text, strange, &allowed_in(guest, self.allowed)));
         proof.filter(|proof| !proof.ok).map(|proof| proof.of(&guest.name).after(*leg)).into_iter().collect()
     }
 

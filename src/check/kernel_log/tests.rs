@@ -279,10 +279,24 @@ fn an_allowed_line_is_no_trouble_where_it_is_allowed(
     #[case] in_guest: bool,
     #[case] on_host: bool,
 ) {
-    let allowed = [AllowedLine { pattern: "timer.c".into(), reason: "a test".into(), of }];
+    let allowed = [AllowedLine { pattern: "timer.c".into(), reason: "a test".into(), of, image: None }];
     let lines = log(1, "<4> WARNING: CPU: 0 PID: 9 at kernel/time/timer.c:1022 run_timer+0x1/0x2");
     assert_eq!(guest(&lines, &allowed).ok, in_guest);
     assert_eq!(host_log().prove(&lines, &allowed).ok, on_host);
+}
+
+#[test]
+fn a_line_that_is_allowed_for_an_image_is_trouble_in_guests_of_another() {
+    let of = Some(LogOwner::Guest);
+    let line =
+        AllowedLine { pattern: "timer.c".into(), reason: "a test".into(), of, image: Some("a".into()) };
+    let lines = log(1, "<4> WARNING: CPU: 0 PID: 9 at kernel/time/timer.c:1022 run_timer+0x1/0x2");
+    let judged = |image: Option<&str>| {
+        let mut of_image = Guest::in_a_test("vm1");
+        of_image.member.image = image.map(str::to_owned);
+        guest(&lines, &allowed_in(&of_image, std::slice::from_ref(&line))).ok
+    };
+    assert_eq!([Some("a"), Some("b"), None].map(judged), [true, false, false]);
 }
 
 #[test]

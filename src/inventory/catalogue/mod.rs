@@ -49,8 +49,19 @@ pub struct ListedImage {
     pub user: String,
     /// The disk from which guests get overlays; none for the image that multivm builds.
     pub master: Option<Master>,
+    /// Lines of its guests' kernel logs that are no findings.
+    pub allowed_lines: Vec<HarmlessLine>,
     /// The user's own domain; none where multivm writes one.
     pub domain: Option<DomainTemplate>,
+}
+
+/// A line of a kernel log that guests of an image may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HarmlessLine {
+    /// The text that such a line contains.
+    pub pattern: String,
+    /// The reason why it is harmless.
+    pub reason: String,
 }
 
 /// Equal guests.

@@ -23,6 +23,22 @@ pub(super) struct Image {
     pub identity: Spanned<String>,
     pub user: Option<Spanned<String>>,
     pub domain: Option<Spanned<String>>,
+    #[serde(default)]
+    pub kernel_log: KernelLog,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KernelLog {
+    #[serde(default)]
+    pub allow: Vec<HarmlessLine>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HarmlessLine {
+    pub pattern: Spanned<String>,
+    pub reason: Spanned<String>,
 }
 
 #[derive(Deserialize)]

@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use toml::Spanned;
 
 use super::{
-    BootFirmware, Catalogue, DiskFormat, DomainTemplate, GuestGroup, Identity, ListedImage, MOST_GUESTS,
-    Master, raw,
+    BootFirmware, Catalogue, DiskFormat, DomainTemplate, GuestGroup, HarmlessLine, Identity, ListedImage,
+    MOST_GUESTS, Master, raw,
 };
 use crate::axis::AxisValue;
 use crate::failure::InputError;
@@ -98,6 +98,7 @@ impl Reader<'_> {
             arch: if boots_by_kernel { arch } else { Some(self.booting_arch(raw, arch)?) },
             user: raw.user.as_ref().map_or_else(|| Ok("root".to_owned()), |user| self.user(user))?,
             master: if boots_by_kernel { None } else { Some(self.master(raw)?) },
+            allowed_lines: raw.kernel_log.allow.iter().map(|line| self.line(line)).collect::<Result<_>>()?,
             domain: raw.domain.as_ref().map(|path| self.domain(path, firmware)).transpose()?,
         })
     }
@@ -148,6 +149,14 @@ impl Reader<'_> {
         })?;
         let sha256 = raw.sha256.as_ref().map(|hash| self.hash(hash)).transpose()?;
         Ok(Master { path, format, sha256 })
+    }
+
+    fn line(&self, raw: &raw::HarmlessLine) -> Result<HarmlessLine> {
+        Ok(HarmlessLine {
+            // Every line contains an empty pattern, which would allow a kernel oops.
+            pattern: self.source.not_empty(&raw.pattern, "a pattern")?,
+            reason: self.source.not_empty(&raw.reason, "a reason")?,
+        })
     }
 
     fn domain(&self, file: &Spanned<String>, firmware: BootFirmware) -> Result<DomainTemplate> {

@@ -141,6 +141,18 @@ fn the_example_is_a_catalogue() {
 #[case::other("file =", "arch = \"aarch64\"\nfile =", "images of aarch64", "not supported yet")]
 #[case::user("file =", "user = \"Root!\"\nfile =", "this is no user", "small letters")]
 #[case::name("\"debian-13\"", "\"Debian 13\"", "this cannot be the name of an image", "small letters")]
+#[case::any_line(
+    "identity = \"cloud-init\"",
+    "identity = \"cloud-init\"\nkernel_log.allow = [{ pattern = \"\", reason = \"r\" }]",
+    "a pattern cannot be empty",
+    "any other text"
+)]
+#[case::no_reason(
+    "identity = \"cloud-init\"",
+    "identity = \"cloud-init\"\nkernel_log.allow = [{ pattern = \"p\" }]",
+    "missing field `reason`",
+    ""
+)]
 #[case::twice("\"debian-13\"", "\"tiny\"", "two images have the name `tiny`", "each name once")]
 #[case::sized_twice(
     "file =",
