@@ -6,7 +6,7 @@ use super::Guest;
 use super::graft::graft;
 use crate::axis::AxisValue;
 use crate::failure::{Attempt, Result};
-use crate::inventory::catalogue::BootFirmware;
+use crate::inventory::catalogue::{BootFirmware, DiskKind};
 use crate::inventory::{AcceleratorKind, Inventory};
 use crate::libvirt::{MARK_NAMESPACE, Version};
 
@@ -69,6 +69,7 @@ pub fn xml(guest: &Guest, inventory: &Inventory, oldest_qemu: Version) -> Result
             export => &inventory.storage.export,
             server => &inventory.storage.server,
             image => &guest.image,
+            is_copy => base.disk == DiskKind::Copy,
             base_image => base.file,
             base_format => base.format.name(),
             bridge => &guests.bridge,
@@ -206,6 +207,7 @@ mod tests {
             name: "debian-13".into(),
             file: "image-debian-13.raw".into(),
             format: DiskFormat::Raw,
+            disk: DiskKind::Overlay,
             firmware,
             user: "debian".into(),
             master: None,
@@ -241,6 +243,20 @@ mod tests {
             assert_eq!(base, Some("/export/image-debian-13.raw"));
             assert!(xml.contains("<format type='raw'/>"), "{xml}");
             assert!(xml.contains(r#"profile="2 vCPUs, 1GiB, debian-13""#), "{xml}");
+        }
+    }
+
+    #[test]
+    fn a_copy_stands_on_no_other_image() {
+        let mut inventory = inventory("a");
+        let image = inventory.image(None).unwrap();
+        inventory.guests.images = vec![ImageEntry { name: "own".into(), disk: DiskKind::Copy, ..image }];
+        for server in [None, Some("198.18.0.1".to_owned())] {
+            inventory.storage.server = server;
+            let member = Member { image: Some("own".into()), vcpus: 1, memory: Bytes(1 << 30) };
+            let guest = identity::guest(Role::Fleet, 1, member, &inventory).unwrap();
+            let xml = xml(&guest, &inventory, Version::new(9, 1, 0)).unwrap();
+            assert!(xml.contains("<backingStore/>") && !xml.contains("<backingStore type"), "{xml}");
         }
     }
 

@@ -3,16 +3,17 @@
 //! The note is a file: `vm1.qcow2.multivm` for `vm1.qcow2`. It exists before the image does and names the image's inode. A
 //! file that somebody puts in the image's place has another inode, and does not pass for ours.
 
-use crate::inventory::catalogue::DiskFormat;
+use crate::inventory::catalogue::{DiskFormat, DiskKind};
 use crate::remote::quote;
 
-/// A guest's image that is to be made, and the image below it.
+/// A guest's image that is to be made, and the image below it, or of which it is a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overlay {
     pub image: String,
     pub base: String,
     /// The format of the image below.
     pub format: DiskFormat,
+    pub kind: DiskKind,
 }
 
 /// The first word of a note.
@@ -81,15 +82,19 @@ fn judge(line: &str, image: &str, owner: &str) -> Option<String> {
 /// other host: a cluster allocated meanwhile would be lost to the guest until it allocates another one. The length that is added here
 /// is a hole and takes no room.
 pub fn create(export: &str, overlays: &[Overlay], owner: &str) -> String {
-    let commands = overlays.iter().map(|Overlay { image, base, format }| {
+    let commands = overlays.iter().map(|Overlay { image, base, format, kind }| {
         let note = note(image);
         let (image, note, base, format) = (quote(image), quote(&note), quote(base), format.name());
         let mark = format!("{WORD} {owner} ");
         let mark = quote(&mark);
+        let make = match kind {
+            DiskKind::Overlay => format!("qemu-img create -q -f qcow2 -F {format} -b {base} {image}"),
+            DiskKind::Copy => format!("qemu-img convert -q -f {format} -O qcow2 {base} {image}"),
+        };
         format!(
             "length=$(qemu-img measure -f {format} -O qcow2 {base} | sed -n 's/^fully allocated size: //p') && \
              test -n \"$length\" && \
-             printf '%s%s\\n' {mark} {BEING_MADE} > {note} && qemu-img create -q -f qcow2 -F {format} -b {base} {image} && \
+             printf '%s%s\\n' {mark} {BEING_MADE} > {note} && {make} && \
              truncate -s \"$length\" {image} && printf '%s%s\\n' {mark} \"$(stat -c %i {image})\" > {note}"
         )
     });
@@ -128,9 +133,12 @@ mod tests {
         vec!["vm1.qcow2".into(), "it's.qcow2".into()]
     }
 
-    /// Runs a script in a shell in which a function takes the place of each of the two `qemu-img`: notes and lengths are what is tried here.
+    /// Runs a script in a shell in which a function takes the place of each `qemu-img`: notes and lengths are what is tried here.
     fn run(script: &str) -> String {
-        let script = script.replace("qemu-img create", "create").replace("qemu-img measure", "measure");
+        let script = script
+            .replace("qemu-img create", "create")
+            .replace("qemu-img convert", "create")
+            .replace("qemu-img measure", "measure");
         let script = format!(
             "create() {{ for last; do :; done; echo image > \"$last\"; }}; \
              measure() {{ echo required size: 6; echo fully allocated size: {LENGTH}; }}; {script}"
@@ -144,9 +152,12 @@ mod tests {
         foreign(&run(&look(export.to_str().unwrap(), &images())), &images(), owner)
     }
 
+    /// Makes an overlay and a copy.
     fn make(export: &Path) {
-        let overlay = |image| Overlay { image, base: "base.qcow2".into(), format: DiskFormat::Qcow2 };
-        let overlays: Vec<Overlay> = images().into_iter().map(overlay).collect();
+        let overlay =
+            |(image, kind)| Overlay { image, base: "base.qcow2".into(), format: DiskFormat::Qcow2, kind };
+        let kinds = [DiskKind::Overlay, DiskKind::Copy];
+        let overlays: Vec<Overlay> = images().into_iter().zip(kinds).map(overlay).collect();
         run(&create(&export.display().to_string(), &overlays, OWNER));
     }
 

@@ -11,12 +11,16 @@ use super::overlay::Overlay;
 use super::{nfs, overlay};
 use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::inventory::StorageEntry;
+use crate::inventory::catalogue::DiskKind;
 use crate::remote::{Agent, Remote, quote};
 use crate::sys::stop::StopFlag;
 use crate::sys::wait::{Poll, wait_for};
 
 /// How long the creation of overlays may take: it only writes headers, within seconds even on a slow disk.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// How long the copy of one image may take.
+const COPY_LIMIT: Duration = Duration::from_secs(600);
 
 /// How long a starting server may take to serve.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -103,7 +107,9 @@ impl Storage {
     pub fn create_overlays(&self, overlays: &[Overlay], owner: &str) -> Result<()> {
         let images: Vec<String> = overlays.iter().map(|overlay| overlay.image.clone()).collect();
         self.refuse_foreign(&images, owner)?;
-        self.remote.check(&overlay::create(&self.entry.export, overlays, owner), LIMIT).map(drop)
+        let copies = overlays.iter().filter(|overlay| overlay.kind == DiskKind::Copy).count();
+        let limit = LIMIT + COPY_LIMIT * u32::try_from(copies).unwrap_or(u32::MAX);
+        self.remote.check(&overlay::create(&self.entry.export, overlays, owner), limit).map(drop)
     }
 
     /// Writes a file beside the images, which only its owner can read. It replaces an older one of that name that was made for

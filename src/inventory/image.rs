@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Inventory;
-use super::catalogue::{BootFirmware, DiskFormat};
+use super::catalogue::{BootFirmware, DiskFormat, DiskKind};
 use crate::failure::{Failure, Result};
 
 /// An image in the export, and how it boots.
@@ -17,6 +17,8 @@ pub struct ImageEntry {
     /// File in the export: the parent of its guests' overlays.
     pub file: String,
     pub format: DiskFormat,
+    #[serde(default = "overlay", skip_serializing_if = "is_overlay")]
+    pub disk: DiskKind,
     pub firmware: BootFirmware,
     /// The user that multivm logs in as.
     pub user: String,
@@ -26,6 +28,15 @@ pub struct ImageEntry {
     /// The user's own domain, from which those of guests are made; none where multivm writes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
+}
+
+fn overlay() -> DiskKind {
+    DiskKind::Overlay
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_overlay(disk: &DiskKind) -> bool {
+    *disk == DiskKind::Overlay
 }
 
 /// The ssh host key of all guests that get theirs from a seed.
@@ -60,6 +71,7 @@ impl Inventory {
                 name: "multivm's own".to_owned(),
                 file: self.storage.base_image.clone(),
                 format: DiskFormat::Qcow2,
+                disk: DiskKind::Overlay,
                 firmware: BootFirmware::Kernel,
                 user: "root".to_owned(),
                 master: None,

@@ -76,7 +76,12 @@ impl Fleet {
     pub fn create_overlays(&self, guests: &[Arc<Guest>]) -> Result<()> {
         let overlay = |guest: &Arc<Guest>| {
             let image = self.inventory.image(guest.member.image.as_deref())?;
-            Ok(Overlay { image: guest.image.clone(), base: image.file, format: image.format })
+            Ok(Overlay {
+                image: guest.image.clone(),
+                base: image.file,
+                format: image.format,
+                kind: image.disk,
+            })
         };
         let overlays = guests.iter().map(overlay).collect::<Result<Vec<_>>>()?;
         self.storage.create_overlays(&overlays, &self.inventory.owner)?;

@@ -17,10 +17,34 @@ axis! {
 }
 
 axis! {
+    /// How a guest's disk is made of its image.
+    #[derive(Serialize, Deserialize)]
+    #[serde(try_from = "String", into = "String")]
+    DiskKind, "disk", NameOnly {
+        Overlay => NameOnly { name: "overlay" },
+        Copy => NameOnly { name: "copy" },
+    }
+}
+
+axis! {
     /// The way in which name, address and keys get into a guest.
     Identity, "identity", NameOnly {
         Kernel => NameOnly { name: "kernel" },
         CloudInit => NameOnly { name: "cloud-init" },
+    }
+}
+
+impl TryFrom<String> for DiskKind {
+    type Error = UnknownName;
+
+    fn try_from(name: String) -> Result<DiskKind, UnknownName> {
+        name.parse()
+    }
+}
+
+impl From<DiskKind> for String {
+    fn from(kind: DiskKind) -> String {
+        kind.name().to_owned()
     }
 }
 

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 pub use blockers::{devices, main_disk};
-pub use boot::{BootFirmware, Identity};
+pub use boot::{BootFirmware, DiskKind, Identity};
 pub use master::{DiskFormat, Master, bytes_on_disk};
 pub use template::DomainTemplate;
 
@@ -49,6 +49,8 @@ pub struct ListedImage {
     pub user: String,
     /// The disk from which guests get overlays; none for the image that multivm builds.
     pub master: Option<Master>,
+    /// How the disks of guests are made.
+    pub disk: DiskKind,
     /// Lines of its guests' kernel logs that are no findings.
     pub allowed_lines: Vec<HarmlessLine>,
     /// The user's own domain; none where multivm writes one.
@@ -109,10 +111,17 @@ impl Catalogue {
         self.images_in_use().filter_map(|image| image.master.as_ref()).map(|master| &master.path).collect()
     }
 
-    /// What sparse copies of all masters take, in bytes. A master that cannot be looked at any more counts as nothing: whoever
-    /// copies it says so.
+    /// What sparse copies of all masters take, in bytes, with those of guests that have one of their own. A master that cannot be looked
+    /// at any more counts as nothing: whoever copies it says so.
     pub fn bytes_of_masters(&self) -> u64 {
-        self.masters().into_iter().map(|path| master::bytes_on_disk(path).unwrap_or(0)).sum()
+        let bytes = |path: &PathBuf| master::bytes_on_disk(path).unwrap_or(0);
+        let copied = self.groups.iter().map(|group| {
+            let image = self.images.iter().find(|image| image.name == group.image);
+            let master =
+                image.filter(|image| image.disk == DiskKind::Copy).and_then(|image| image.master.as_ref());
+            master.map_or(0, |master| bytes(&master.path) * u64::from(group.count))
+        });
+        self.masters().into_iter().map(bytes).chain(copied).sum()
     }
 }
 

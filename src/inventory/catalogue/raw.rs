@@ -23,6 +23,7 @@ pub(super) struct Image {
     pub identity: Spanned<String>,
     pub user: Option<Spanned<String>>,
     pub domain: Option<Spanned<String>>,
+    pub disk: Option<Spanned<String>>,
     #[serde(default)]
     pub kernel_log: KernelLog,
 }

@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use toml::Spanned;
 
 use super::{
-    BootFirmware, Catalogue, DiskFormat, DomainTemplate, GuestGroup, HarmlessLine, Identity, ListedImage,
-    MOST_GUESTS, Master, raw,
+    BootFirmware, Catalogue, DiskFormat, DiskKind, DomainTemplate, GuestGroup, HarmlessLine, Identity,
+    ListedImage, MOST_GUESTS, Master, raw,
 };
 use crate::axis::AxisValue;
 use crate::failure::InputError;
@@ -98,6 +98,7 @@ impl Reader<'_> {
             arch: if boots_by_kernel { arch } else { Some(self.booting_arch(raw, arch)?) },
             user: raw.user.as_ref().map_or_else(|| Ok("root".to_owned()), |user| self.user(user))?,
             master: if boots_by_kernel { None } else { Some(self.master(raw)?) },
+            disk: raw.disk.as_ref().map_or(Ok(DiskKind::Overlay), |disk| self.named(disk))?,
             allowed_lines: raw.kernel_log.allow.iter().map(|line| self.line(line)).collect::<Result<_>>()?,
             domain: raw.domain.as_ref().map(|path| self.domain(path, firmware)).transpose()?,
         })
@@ -114,8 +115,13 @@ impl Reader<'_> {
 
     /// Makes sure that nothing is said of the image that multivm builds, which is as it is.
     fn is_built_by_multivm(&self, raw: &raw::Image) -> Result<()> {
-        let said =
-            [("file", &raw.file), ("sha256", &raw.sha256), ("user", &raw.user), ("domain", &raw.domain)];
+        let said = [
+            ("file", &raw.file),
+            ("sha256", &raw.sha256),
+            ("user", &raw.user),
+            ("domain", &raw.domain),
+            ("disk", &raw.disk),
+        ];
         match said.into_iter().find_map(|(key, value)| Some((key, value.as_ref()?))) {
             Some((key, value)) => {
                 let what = format!("`{key}` does not belong to an image that boots by `kernel`");

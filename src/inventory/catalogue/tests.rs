@@ -74,6 +74,20 @@ fn a_fleet_is_every_guest_in_the_order_of_the_file() {
 }
 
 #[test]
+fn copies_of_guests_take_room_beside_the_masters() {
+    let folder = folder();
+    std::fs::write(
+        folder.path().join("disk.raw"),
+        [vec![1; 510], vec![0x55, 0xaa], vec![1; 1 << 20]].concat(),
+    )
+    .unwrap();
+    let bytes = |text: &str| parse_in(folder.path(), text).unwrap().bytes_of_masters();
+    let one = bytes(SMALL);
+    assert!(one >= 1 << 20);
+    assert_eq!(bytes(&SMALL.replacen("file =", "disk = \"copy\"\nfile =", 1)), 3 * one);
+}
+
+#[test]
 fn guests_of_a_domain_of_ones_own_have_its_size() {
     let text =
         SMALL.replace("file =", "domain = \"my.xml\"\nfile =").replace("vcpus = 2\nmemory_mib = 1024\n", "");
@@ -141,6 +155,7 @@ fn the_example_is_a_catalogue() {
 #[case::other("file =", "arch = \"aarch64\"\nfile =", "images of aarch64", "not supported yet")]
 #[case::user("file =", "user = \"Root!\"\nfile =", "this is no user", "small letters")]
 #[case::name("\"debian-13\"", "\"Debian 13\"", "this cannot be the name of an image", "small letters")]
+#[case::disk("file =", "disk = \"clone\"\nfile =", "unknown value of `disk`", "`overlay`, `copy`")]
 #[case::any_line(
     "identity = \"cloud-init\"",
     "identity = \"cloud-init\"\nkernel_log.allow = [{ pattern = \"\", reason = \"r\" }]",

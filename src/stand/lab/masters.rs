@@ -39,7 +39,7 @@ pub fn entries(catalogue: Option<&Catalogue>, own: &str) -> Result<Vec<ImageEntr
         };
         let (name, firmware, user) = (image.name.clone(), image.firmware, image.user.clone());
         let domain = image.domain.as_ref().map(|domain| domain.text.clone());
-        Ok(ImageEntry { name, file, format, firmware, user, master, domain })
+        Ok(ImageEntry { name, file, format, disk: image.disk, firmware, user, master, domain })
     };
     images.iter().map(of).collect()
 }
