@@ -96,6 +96,13 @@ fn leave_catalogues(folder: &Path) {
     let room = "guest = [{ image = 'a', count = 2 }]\n[[image]]\nname = 'a'\nfile = 'disk.qcow2'\nfirmware = 'bios'\n\
                 identity = 'cloud-init'\n";
     fs::write(folder.join("room.toml"), room).unwrap();
+    fs::write(folder.join("arm.toml"), room.replace("name = 'a'", "name = 'a'\narch = 'aarch64'")).unwrap();
+    fs::write(folder.join("ssh.toml"), room.replace("cloud-init", "ssh")).unwrap();
+    fs::write(folder.join("own.toml"), room.replace("name = 'a'", "name = 'a'\ndomain = 'my.xml'")).unwrap();
+    let domain = "<domain type='kvm'>\n<name>mine</name><memory>1048576</memory><vcpu>1</vcpu><os><type>hvm</type></os>\n<devices>\n\
+                  <disk type='file'><driver name='qemu' cache='unsafe'/><target dev='vda'/></disk>\n\
+                  <interface type='user'/>\n<hostdev mode='subsystem' type='usb'/>\n</devices></domain>\n";
+    fs::write(folder.join("my.xml"), domain).unwrap();
     let mut disk = vec![1; 5 << 20];
     disk[..20].copy_from_slice(b"QFI\xfb\0\0\0\x03\0\0\0\0\0\0\0\0\0\0\0\0");
     disk[20..104].fill(0);
@@ -107,6 +114,11 @@ fn leave_catalogues(folder: &Path) {
 #[case::size("tiny", "--sizing precopy_cross", &[], "the size of guests is said twice: MULTIVM_SIZING=1")]
 #[case::machines("tiny", "precopy_cross", &[("MULTIVM_STAND", "machines")], "none on hosts that are no lab")]
 #[case::too_few("one", "precopy_cross", &[], "the guests of the catalogue")]
+#[case::another_arch("room", "precopy_cross", &[("MULTIVM_GUEST_ARCH", "ppc64le")], "it is of x86_64, and the guests are of ppc64le")]
+#[case::an_arch_that_hosts_cannot_run("arm", "precopy_cross", &[], "images of aarch64 with a boot loader of their own are not supported yet")]
+#[case::no_cloud_init("ssh", "precopy_cross", &[], "an image without it needs cloud-init installed")]
+#[case::a_cache_of_the_host("own", "precopy_cross", &[], "my.xml:4:19")]
+#[case::a_device_of_the_host("own", "precopy_cross", &[], "my.xml:6:1")]
 #[case::another_file("hash", "precopy_cross", &[], "disk.raw is not the file that")]
 fn a_catalogue_that_cannot_be_played_is_a_mistake(
     cli: Cli,

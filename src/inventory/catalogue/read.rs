@@ -108,7 +108,8 @@ impl Reader<'_> {
         if OTHER_IDENTITIES.contains(&written.get_ref().as_str()) {
             let what =
                 format!("guests that get their identity by `{}` are not supported yet", written.get_ref());
-            return Err(self.wrong(written, &what, "`kernel`, `cloud-init`"));
+            let allowed = "`kernel`, `cloud-init`: an image without it needs cloud-init installed";
+            return Err(self.wrong(written, &what, allowed));
         }
         self.named(written)
     }
