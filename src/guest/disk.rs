@@ -1,6 +1,7 @@
 //! Decides whether the files of guests fit on a disk. Pure arithmetic.
 
 use super::room::mib;
+use crate::inventory::catalogue::{Catalogue, Master};
 use crate::scenario::{Bytes, Profile};
 
 /// Kernel and initramfs, which each host has: 57 and 1 MiB.
@@ -15,43 +16,96 @@ const IMAGE: Bytes = Bytes(64 << 20);
 /// Size of an image in which a guest has written everything: 744 MiB.
 const WHOLE_IMAGE: Bytes = Bytes(768 << 20);
 
+/// Least room for the overlay of a distribution's whole system, for what its first boot writes.
+const SYSTEM_IMAGE: Bytes = Bytes(256 << 20);
+
 /// The files that are to lie on one disk.
 #[derive(Debug, Clone, Copy)]
 pub struct DiskNeed<'a> {
     /// Whether guests boot from this disk.
     pub boots: bool,
-    /// The profile of the fleet whose images lie there, if they do.
-    pub images: Option<&'a Profile>,
-    /// What the masters of a catalogue take there, in bytes; 0 without any.
-    pub masters: u64,
+    /// The fleet whose images lie there, if they do.
+    pub images: Option<WantedFleet<'a>>,
+}
+
+/// A fleet that is to be started.
+#[derive(Debug, Clone, Copy)]
+pub struct WantedFleet<'a> {
+    pub profile: &'a Profile,
+    /// The catalogue that lists the guests, if one does.
+    pub catalogue: Option<&'a Catalogue>,
+}
+
+impl WantedFleet<'_> {
+    /// The images with a boot loader of their own from which guests boot, each with the number of its guests.
+    fn systems(&self) -> impl Iterator<Item = (&Master, u64)> {
+        let images = self.catalogue.into_iter().flat_map(Catalogue::images_in_use);
+        images.filter_map(|image| {
+            let guests = self.profile.listed.iter().filter(|guest| guest.image == image.name).count();
+            Some((image.master.as_ref()?, guests as u64))
+        })
+    }
+
+    /// The number of guests that boot a distribution's whole system.
+    fn of_systems(&self) -> u64 {
+        self.systems().map(|(_, guests)| guests).sum()
+    }
+
+    /// What the masters take, each file once, and whole copies of them.
+    fn masters(&self) -> Bytes {
+        Bytes(self.catalogue.map_or(0, Catalogue::bytes_of_masters))
+    }
+
+    /// The number of guests of the image that multivm builds, those that boot as load among them.
+    fn of_multivm(&self) -> u64 {
+        u64::from(self.profile.guests + self.profile.load_guests) - self.of_systems()
+    }
+
+    /// What masters and overlays come to where each guest has written as little as possible, or all of its disk.
+    fn sum(&self, full: bool) -> u64 {
+        let own = if full { WHOLE_IMAGE } else { IMAGE };
+        let of = |(master, guests): (&Master, u64)| {
+            guests * if full { master.disk_size() } else { SYSTEM_IMAGE.0 }
+        };
+        BASE_IMAGE.0 + self.masters().0 + self.of_multivm() * own.0 + self.systems().map(of).sum::<u64>()
+    }
+
+    /// The sum of the least room, for people.
+    fn arithmetic(&self) -> String {
+        let Profile { guests, load_guests, .. } = self.profile;
+        let systems = self.of_systems();
+        let guests = u64::from(*guests) - systems;
+        let own = format!(
+            "a base image of {BASE_IMAGE} + ({guests} guests + {load_guests} load guests) x {IMAGE} at least"
+        );
+        if systems == 0 {
+            return own;
+        }
+        let masters = mib(self.masters().0);
+        format!("{own} + masters of {masters} + {systems} whole systems x {SYSTEM_IMAGE} at least")
+    }
 }
 
 impl DiskNeed<'_> {
     /// The arithmetic of what does not fit into so many bytes at all; none if it fits.
     pub fn lack(&self, free: u64) -> Option<String> {
-        let needed = self.sum(IMAGE);
+        let needed = self.sum(false);
         (needed > free).then(|| {
             let boot = self.boots.then(|| format!("kernel and initramfs of {BOOT_FILES}"));
-            let masters = (self.masters > 0).then(|| format!("the catalogue's masters of {}", mib(self.masters)));
-            let images = self.images.map(|Profile { guests, load_guests, .. }| {
-                format!("a base image of {BASE_IMAGE} + ({guests} guests + {load_guests} load guests) x {IMAGE} at least")
-            });
-            let parts: Vec<String> = boot.into_iter().chain(masters).chain(images).collect();
+            let images = self.images.map(|fleet| fleet.arithmetic());
+            let parts: Vec<String> = boot.into_iter().chain(images).collect();
             format!("{} = {}", parts.join(" + "), mib(needed))
         })
     }
 
     /// What the files come to when every guest has written all of its disk, in bytes.
     pub fn at_most(&self) -> u64 {
-        self.sum(WHOLE_IMAGE)
+        self.sum(true)
     }
 
-    fn sum(&self, image: Bytes) -> u64 {
+    fn sum(&self, full: bool) -> u64 {
         let boot = if self.boots { BOOT_FILES.0 } else { 0 };
-        let images = self.images.map_or(0, |Profile { guests, load_guests, .. }| {
-            BASE_IMAGE.0 + u64::from(guests + load_guests) * image.0
-        });
-        boot + images + self.masters
+        boot + self.images.map_or(0, |fleet| fleet.sum(full))
     }
 }
 
@@ -63,23 +117,41 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_a_sum() {
         let profile = Profile { guests: 10, load_guests: 2, ..profile() };
-        let need = DiskNeed { boots: true, images: Some(&profile), masters: 0 };
+        let fleet = WantedFleet { profile: &profile, catalogue: None };
+        let need = DiskNeed { boots: true, images: Some(fleet) };
         assert_eq!(need.lack(960 << 20), None);
         let expected = "kernel and initramfs of 64MiB + a base image of 128MiB + (10 guests + 2 load guests) x 64MiB at least = 960 MiB";
         assert_eq!(need.lack((960 << 20) - 1).as_deref(), Some(expected));
         assert_eq!(need.at_most() >> 20, 64 + 128 + 12 * 768);
-        let boots = DiskNeed { boots: true, images: None, masters: 0 };
+        let boots = DiskNeed { boots: true, images: None };
         assert_eq!((boots.lack(64 << 20), boots.at_most()), (None, 64 << 20));
         assert_eq!(boots.lack(0).as_deref(), Some("kernel and initramfs of 64MiB = 64 MiB"));
     }
-
     #[test]
-    fn masters_take_room_beside_the_images() {
-        let profile = Profile { guests: 2, load_guests: 0, ..profile() };
-        let need = DiskNeed { boots: false, images: Some(&profile), masters: 500 << 20 };
-        assert_eq!(need.lack(756 << 20), None);
-        let expected = "the catalogue's masters of 500 MiB + a base image of 128MiB + (2 guests + 0 load guests) x 64MiB at least = 756 MiB";
-        assert_eq!(need.lack((756 << 20) - 1).as_deref(), Some(expected));
-        assert_eq!(need.at_most() >> 20, 500 + 128 + 2 * 768);
+    fn a_whole_system_takes_its_master_and_an_overlay_as_large_as_its_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut disk = vec![7; 3 << 20];
+        disk[510..512].copy_from_slice(&[0x55, 0xaa]);
+        std::fs::write(folder.path().join("disk"), &disk).unwrap();
+        let text = "image = [{ name = 'tiny', firmware = 'kernel', identity = 'kernel' }, \
+                    { name = 'a', file = 'disk', firmware = 'bios', identity = 'cloud-init' }, \
+                    { name = 'b', file = 'disk', firmware = 'uefi', identity = 'cloud-init' }]\n\
+                    guest = [{ image = 'tiny' }, { image = 'a', count = 2 }, { image = 'b' }]\n";
+        let folders = crate::inventory::file::Folders { file: folder.path(), home: None };
+        let catalogue = Catalogue::parse("guests.toml", text, &folders).unwrap();
+        let profile = Profile { load_guests: 1, ..profile() };
+        let profile = profile.with_guests_of(Some(&catalogue), |_| None).unwrap();
+        let need = DiskNeed {
+            boots: false,
+            images: Some(WantedFleet { profile: &profile, catalogue: Some(&catalogue) }),
+        };
+        let least = 128 + 3 + 2 * 64 + 3 * 256;
+        assert_eq!(need.lack(least << 20), None);
+        let lack = need.lack((least << 20) - 1).unwrap();
+        assert!(
+            lack.ends_with(&format!("masters of 3 MiB + 3 whole systems x 256MiB at least = {least} MiB")),
+            "{lack}"
+        );
+        assert_eq!(need.at_most() >> 20, 128 + 3 + 2 * 768 + 3 * 3);
     }
 }

@@ -61,7 +61,7 @@ pub fn xml(guest: &Guest, inventory: &Inventory, oldest_qemu: Version) -> Result
             firmware => base.firmware.name(),
             uefi_code => guests.uefi.as_ref().map(|uefi| &uefi.code),
             uefi_variables => guests.uefi.as_ref().map(|uefi| &uefi.variables),
-            nvram => nvram_path(&guest.name),
+            nvram => guests.uefi.as_ref().map(|uefi| format!("{}/{}_VARS.fd", uefi.own, guest.name)),
             seed => (base.firmware != BootFirmware::Kernel).then(|| guest.seed()),
             kernel => &guests.kernel,
             initramfs => &guests.initramfs,
@@ -81,11 +81,6 @@ pub fn xml(guest: &Guest, inventory: &Inventory, oldest_qemu: Version) -> Result
     let Some(users) = &base.domain else { return Ok(ours) };
     graft(users, &ours)
         .attempting(|| format!("make the domain of {} from the one of its image {}", guest.name, base.name))
-}
-
-/// The file of a guest's UEFI variables on its host. What is in it travels with the guest, as memory does.
-fn nvram_path(name: &str) -> String {
-    format!("/var/lib/libvirt/qemu/nvram/{name}_VARS.fd")
 }
 
 /// The file of a guest's serial console on its host.
@@ -213,7 +208,11 @@ mod tests {
             master: None,
             domain: None,
         }];
-        let uefi = UefiEntry { code: "/firmware/CODE.fd".into(), variables: "/firmware/VARS.fd".into() };
+        let uefi = UefiEntry {
+            code: "/firmware/CODE.fd".into(),
+            variables: "/firmware/VARS.fd".into(),
+            own: "/nvram".into(),
+        };
         inventory.guests.uefi = Some(uefi);
         let image = Some("debian-13".to_owned());
         let member = Member { image, vcpus: 2, memory: Bytes(1 << 30) };
@@ -267,7 +266,7 @@ mod tests {
         let of = |name: &str| document.descendants().find(|node| node.has_tag_name(name)).unwrap();
         assert_eq!(of("loader").text(), Some("/firmware/CODE.fd"));
         assert_eq!(of("nvram").attribute("template"), Some("/firmware/VARS.fd"));
-        assert_eq!(of("nvram").text(), Some("/var/lib/libvirt/qemu/nvram/vm2-debian-13_VARS.fd"));
+        assert_eq!(of("nvram").text(), Some("/nvram/vm2-debian-13_VARS.fd"));
     }
 
     #[test]

@@ -22,7 +22,7 @@ mod witness;
 
 pub use console::{Consoles, Panic};
 pub use definition::{Definition, Difference};
-pub use disk::DiskNeed;
+pub use disk::{DiskNeed, WantedFleet};
 pub use domain::{console_path, qemu_log_path};
 pub use fleet::{DamagedPart, Fleet, GuestDamage};
 pub use identity::address;

@@ -128,7 +128,7 @@ impl Hold {
             run: Arc::clone(&self.run),
             guests_memory,
             cpu_percent: plan.hosts.cpu_percent(&plan.settings, guests_memory),
-            raise_limit: plan.hosts.raise_limit(),
+            raise_limit: plan.hosts.raise_limit(plan.settings.catalogue.as_ref()),
             stop: self.stop.clone(),
             group: self.group.clone(),
             ends: Mutex::default(),

@@ -40,7 +40,7 @@ impl Plan {
         let chosen = file.choose(request.wish(&set));
         let scenarios: Vec<Scenario> = chosen.asked_for(request.asked()).collect();
         let hosts = WantedHosts::read(options.inventory.as_deref(), options.pair.as_deref(), get)?;
-        let catalogue = Catalogue::wanted(options.catalogue.as_deref(), get)?;
+        let catalogue = Catalogue::wanted(options.catalogue.as_deref(), hosts.catalogue(), get)?;
         let profile = file
             .profile(options.profile.as_deref().unwrap_or(hosts.profile()))
             .and_then(|profile| profile.clone().override_from(get))

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::doctor;
 use crate::failure::Problem;
-use crate::guest::{Need, Supply};
+use crate::guest::{Need, Supply, WantedFleet};
 use crate::scenario::{Profile, Scenario, ScenarioFile};
 use crate::stand::Session;
 use crate::stand::lab::Settings;
@@ -23,7 +23,8 @@ pub(super) fn is_there(
     fits(scenarios, file, profile, |profile| doctor::supply(settings, profile))?;
     let sizes: Vec<Profile> = scenarios.iter().map(|scenario| file.profile_of(scenario, profile)).collect();
     let catalogue = settings.catalogue.as_ref();
-    let mut refusals = sizes.iter().filter_map(|profile| doctor::refusal_for_images(profile, catalogue));
+    let mut refusals =
+        sizes.iter().filter_map(|profile| doctor::refusal_for_images(WantedFleet { profile, catalogue }));
     refusals.next().map_or(Ok(()), |refusal| Err(Problem::input(refusal)))
 }
 

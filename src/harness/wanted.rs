@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use crate::doctor::pair::admit;
 use crate::failure::{Cause, Failure, FailureKind, Problem, Result};
+use crate::guest::WantedFleet;
+use crate::inventory::catalogue::Catalogue;
 use crate::inventory::file::InventoryFile;
 use crate::ledger::Owner;
 use crate::progress::terminal;
 use crate::scenario::Profile;
 use crate::stand::lab::{Lab, Settings};
 use crate::stand::machines::MachineHosts;
-use crate::stand::pair::{ChosenPair, Given, HostPair, forget_raised};
+use crate::stand::pair::{ChosenPair, Given, HostPair, forget_raised, upload_limit};
 use crate::stand::{PAIR_LIMIT, STAND_VARIABLE, Session, StandKind};
 use crate::sys::bounded;
 use crate::sys::stop::StopFlag;
@@ -59,6 +61,14 @@ impl WantedHosts {
         }
     }
 
+    /// The file that lists the guests of these hosts, if an inventory names one.
+    pub fn catalogue(&self) -> Option<&Path> {
+        match self {
+            WantedHosts::Made(_) => None,
+            WantedHosts::Pair(chosen) => chosen.catalogue.as_deref(),
+        }
+    }
+
     /// Whether guests on these hosts take memory and CPU time of this machine directly.
     pub fn has_guests_here(&self) -> bool {
         matches!(self, WantedHosts::Made(kind) if kind.row().guests_here)
@@ -68,22 +78,18 @@ impl WantedHosts {
     pub fn allow(&self, settings: &Settings) -> Result<()> {
         match self {
             WantedHosts::Made(StandKind::Lab) => Ok(()),
-            WantedHosts::Made(StandKind::Machines) => {
-                settings.have_guests_of_multivm()?;
-                MachineHosts::allow(settings)
-            }
-            WantedHosts::Pair(_) => {
-                settings.have_guests_of_multivm()?;
-                settings.have_guests_of_their_hosts()
-            }
+            WantedHosts::Made(StandKind::Machines) => MachineHosts::allow(settings),
+            WantedHosts::Pair(_) => settings.have_guests_of_their_hosts(),
         }
     }
 
-    /// The longest time in which the hosts are ready for guests.
-    pub fn raise_limit(&self) -> Duration {
+    /// The longest time in which the hosts are ready for guests, with the images of a catalogue if there is one.
+    pub fn raise_limit(&self, catalogue: Option<&Catalogue>) -> Duration {
+        let copies = || catalogue.map_or(Duration::ZERO, upload_limit);
         match self {
-            WantedHosts::Made(kind) => kind.row().raise_limit,
-            WantedHosts::Pair(_) => PAIR_LIMIT,
+            WantedHosts::Made(StandKind::Lab) => StandKind::Lab.row().raise_limit,
+            WantedHosts::Made(kind) => kind.row().raise_limit + copies(),
+            WantedHosts::Pair(_) => PAIR_LIMIT + copies(),
         }
     }
 
@@ -102,11 +108,14 @@ impl WantedHosts {
         owner: Option<Owner>,
     ) -> Result<Session> {
         let (profile, told) = (profile.clone(), stop.clone());
+        let catalogue = settings.catalogue.clone();
         let examine = Box::new(move |chosen: &ChosenPair, run: Option<&str>| {
             let (chosen, profile, run) = (chosen.clone(), profile.clone(), run.map(str::to_owned));
+            let catalogue = catalogue.clone();
             // It changes nothing, so that nobody needs to wait for it who was told to stop.
             bounded::answer(EXAMINATION_LIMIT, &told, move || {
-                admit(&chosen, &profile, run.as_deref(), |sentence| {
+                let fleet = WantedFleet { profile: &profile, catalogue: catalogue.as_ref() };
+                admit(&chosen, fleet, run.as_deref(), |sentence| {
                     terminal::say(&format!("\nmultivm: {sentence}"))
                 })
             })

@@ -57,6 +57,8 @@ pub struct UefiEntry {
     pub code: String,
     /// Empty variables, of which each guest starts with a copy.
     pub variables: String,
+    /// Folder of these copies, the same on both hosts, and each host's own: what is in a copy travels with its guest.
+    pub own: String,
 }
 
 impl Inventory {

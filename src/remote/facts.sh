@@ -49,6 +49,12 @@ if has virsh; then
         text running "$(ask list --name)"
     fi
 fi
+# UEFI for guests, as QEMU's docs/interop/firmware.json describes it, and the sizes of the files that are there.
+firmware=$(cat /etc/qemu/firmware/*.json /usr/share/qemu/firmware/*.json 2>/dev/null)
+text firmware "$firmware"
+for path in $(printf '%s\n' "$firmware" | sed -n 's/.*"filename": *"\([^"]*\)".*/\1/p' | sort -u); do
+    [ ! -f "$path" ] || say firmware_file "$(stat -L -c %s "$path") $path"
+done
 say namespaces "$(sed -n 's/^[[:space:]]*namespaces[[:space:]]*=[[:space:]]*\(\[.*\]\).*/\1/p' /etc/libvirt/qemu.conf 2>/dev/null | tail -n 1)"
 for name in migration_port_min migration_port_max migrate_tls_force; do
     say "$name" "$(sed -n "s/^[[:space:]]*$name[[:space:]]*=[[:space:]]*\([0-9]*\).*/\1/p" /etc/libvirt/qemu.conf 2>/dev/null | tail -n 1)"

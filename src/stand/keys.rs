@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use crate::failure::{Attempt, Failure, Result};
-use crate::inventory::bracketed;
+use crate::inventory::{SeededKey, bracketed};
 
 /// Makes a key pair.
 pub fn keygen(path: &Path, comment: &str) -> Result<()> {
@@ -34,6 +34,14 @@ pub fn public_half(key: &Path) -> Result<String> {
         .nth(1)
         .map(str::to_owned)
         .ok_or_else(|| Failure::new(format!("read {}", path.display()), "unexpected format"))
+}
+
+/// Makes, in a folder, the host key of guests that get theirs from a seed.
+pub fn seeded_key(folder: &Path) -> Result<SeededKey> {
+    let file = folder.join("guest_host_key");
+    keygen(&file, "multivm-guest")?;
+    let public = format!("ssh-ed25519 {}", public_half(&file)?);
+    Ok(SeededKey { file, public })
 }
 
 /// A random UUID from the kernel.

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use multivm::doctor::{Diagnosis, Grade, can_raise, examine, pair};
+use multivm::guest::WantedFleet;
 
 use crate::inventory::Choice;
 use crate::problem::{Answer, Problem, settings};
@@ -21,25 +22,30 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Answer {
-    let profile = arguments.profile.read()?.1;
     let (findings, yes, no) = match arguments.inventory.read()? {
         Some((file, wish)) => {
             let chosen = file.pair(wish.as_deref())?;
+            let catalogue = arguments.profile.catalogue(file.catalogue(chosen).as_deref())?;
+            if let Some(catalogue) = &catalogue {
+                catalogue.verify(&settings()?.store.cache)?;
+            }
+            let profile = arguments.profile.read_with(catalogue.as_ref())?.1;
+            let fleet = WantedFleet { profile: &profile, catalogue: catalogue.as_ref() };
             say(&format!(
                 "{}: the pair {}, asked now; nothing is changed on its hosts\n\n",
                 file.name, chosen.name
             ))?;
             let variable = |name: &str| env::var(name).ok();
             (
-                pair::examine(chosen, &file.known_hosts(), &profile, None, variable).findings,
+                pair::examine(chosen, &file.known_hosts(), fleet, None, variable).findings,
                 "Nothing is missing on these hosts, as far as could be seen, beside what multivm may do itself.",
                 "Guests cannot migrate between these hosts: see what is MISSING above.",
             )
         }
         None => (
             examine(
-                &settings()?.with(arguments.profile.catalogue()?).map_err(Problem::input)?,
-                Some(&profile),
+                &settings()?.with(arguments.profile.catalogue(None)?).map_err(Problem::input)?,
+                Some(&arguments.profile.read()?.1),
             ),
             "A lab can be raised on this machine.",
             "No lab can be raised on this machine: see what is MISSING above.",

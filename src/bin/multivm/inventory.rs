@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use multivm::axis::AxisValue;
+use multivm::inventory::catalogue::Catalogue;
 use multivm::inventory::file::{InventoryFile, ListedHost, Network, Pair, Server, SharedStorage};
 use multivm::inventory::{Access, HostKey, Sudo};
 use multivm::remote::{Trusted, trust};
 use multivm::sys::words::counted;
 
-use crate::problem::{Answer, Problem};
+use crate::problem::{Answer, Problem, settings};
 use crate::say;
 
 #[derive(Subcommand)]
@@ -84,6 +85,7 @@ impl CheckArguments {
         let mut missing = 0;
         for pair in pairs {
             text += &told(pair);
+            text += &guests(&file, pair)?;
             for why in pair.missing_here(|name| std::env::var(name).ok()) {
                 missing += 1;
                 text += &format!("  missing  {why}\n");
@@ -145,6 +147,17 @@ fn told(pair: &Pair) -> String {
         storage(&pair.storage),
         network(&pair.network)
     )
+}
+
+/// The guests of a pair, where a catalogue lists them.
+fn guests(file: &InventoryFile, pair: &Pair) -> Result<String, Problem> {
+    let Some(path) = file.catalogue(pair) else { return Ok(String::new()) };
+    let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let catalogue = Catalogue::load(&path, home.as_deref())?;
+    catalogue.verify(&settings()?.store.cache)?;
+    let groups: Vec<String> =
+        catalogue.groups.iter().map(|group| format!("{} {}", group.count, group.image)).collect();
+    Ok(format!("  guests   {}, of {}\n", groups.join(", "), path.display()))
 }
 
 fn host(which: &str, host: &ListedHost) -> String {

@@ -1,6 +1,6 @@
 //! `multivm scenarios` and `multivm explain`: list scenarios, and explain what one does. Neither starts anything.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use multivm::explain;
 use multivm::inventory::catalogue::{CATALOGUE_VARIABLE, Catalogue};
@@ -30,16 +30,20 @@ pub struct ProfileChoice {
 impl ProfileChoice {
     /// Reads the file and the profile, with the environment's overrides.
     pub fn read(&self) -> Result<(ScenarioFile, Profile), Problem> {
-        let variable = |name: &str| std::env::var(name).ok();
-        let file = ScenarioFile::load(&locate(self.file.as_deref(), variable))?;
-        let catalogue = self.catalogue()?;
-        let profile = file.profile(&self.profile)?.clone().override_from(variable)?;
-        Ok((file, profile.with_guests_of(catalogue.as_ref(), variable)?))
+        self.read_with(self.catalogue(None)?.as_ref())
     }
 
-    /// Reads the catalogue, if there is one.
-    pub fn catalogue(&self) -> Result<Option<Catalogue>, Problem> {
-        Ok(Catalogue::wanted(self.catalogue.as_deref(), |name| std::env::var(name).ok())?)
+    /// Reads the file and the profile, for the guests of a catalogue.
+    pub fn read_with(&self, catalogue: Option<&Catalogue>) -> Result<(ScenarioFile, Profile), Problem> {
+        let variable = |name: &str| std::env::var(name).ok();
+        let file = ScenarioFile::load(&locate(self.file.as_deref(), variable))?;
+        let profile = file.profile(&self.profile)?.clone().override_from(variable)?;
+        Ok((file, profile.with_guests_of(catalogue, variable)?))
+    }
+
+    /// Reads the catalogue that is named, or the one at `otherwise`; none if there is none.
+    pub fn catalogue(&self, otherwise: Option<&Path>) -> Result<Option<Catalogue>, Problem> {
+        Ok(Catalogue::wanted(self.catalogue.as_deref(), otherwise, |name| std::env::var(name).ok())?)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Diagnosis, disk};
 use crate::axis::AxisValue;
+use crate::guest::WantedFleet;
 use crate::inventory::catalogue::{Catalogue, ListedImage, Master, bytes_on_disk};
 use crate::ledger::state_directory;
 use crate::scenario::Profile;
@@ -31,7 +32,7 @@ fn of_image(catalogue: &Catalogue, image: &ListedImage, settings: &Settings) -> 
 fn room(profile: &Profile, catalogue: &Catalogue) -> Diagnosis {
     let name = "room for images";
     let masters = catalogue.bytes_of_masters() >> 20;
-    match disk::lack_for_images(profile, Some(catalogue)) {
+    match disk::lack_for_images(WantedFleet { profile, catalogue: Some(catalogue) }) {
         None => {
             let directory = state_directory();
             Diagnosis::good(

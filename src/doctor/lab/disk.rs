@@ -9,10 +9,8 @@ use nix::sys::statfs::{
 use nix::sys::statvfs::statvfs;
 
 use super::Diagnosis;
-use crate::guest::DiskNeed;
-use crate::inventory::catalogue::Catalogue;
+use crate::guest::{DiskNeed, WantedFleet};
 use crate::ledger::{Ledger, state_directory};
-use crate::scenario::Profile;
 use crate::stand::lab::Settings;
 
 /// File systems that are known to give file handles to user space.
@@ -92,9 +90,9 @@ fn space(settings: &Settings) -> Diagnosis {
 }
 
 /// The refusal of guests whose images find no room, with the arithmetic and advice; none if there is room.
-pub fn refusal_for_images(profile: &Profile, catalogue: Option<&Catalogue>) -> Option<String> {
-    let lack = lack_for_images(profile, catalogue)?;
-    let smaller = match catalogue {
+pub fn refusal_for_images(fleet: WantedFleet<'_>) -> Option<String> {
+    let lack = lack_for_images(fleet)?;
+    let smaller = match fleet.catalogue {
         None => "MULTIVM_GUESTS, MULTIVM_LOAD_GUESTS",
         Some(_) => "the catalogue's images and count, MULTIVM_LOAD_GUESTS",
     };
@@ -105,15 +103,14 @@ pub fn refusal_for_images(profile: &Profile, catalogue: Option<&Catalogue>) -> O
 
 /// The arithmetic of images that find no room where the lab has them, in the state directory; none if there is room.
 /// Those of a lab that is up take room already.
-pub fn lack_for_images(profile: &Profile, catalogue: Option<&Catalogue>) -> Option<String> {
+pub fn lack_for_images(fleet: WantedFleet<'_>) -> Option<String> {
     let directory = state_directory();
     if Ledger::peek(&directory).is_ok_and(|ledger| !ledger.outstanding.is_empty()) {
         return None;
     }
     let stat = statvfs(&existing(&directory)).ok()?;
     let free = stat.blocks_available().saturating_mul(stat.fragment_size());
-    let masters = catalogue.map_or(0, Catalogue::bytes_of_masters);
-    let lack = DiskNeed { boots: false, images: Some(profile), masters }.lack(free)?;
+    let lack = DiskNeed { boots: false, images: Some(fleet) }.lack(free)?;
     Some(format!("in {}: {lack}; {} MiB are free", directory.display(), free >> 20))
 }
 

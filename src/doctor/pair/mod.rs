@@ -11,6 +11,7 @@ mod clock;
 mod cpu;
 mod daemons;
 mod firewall;
+mod firmware;
 mod guests;
 mod identity;
 mod kvm;
@@ -37,9 +38,9 @@ use std::time::{Duration, SystemTime};
 
 use super::{Diagnosis, Grade};
 use crate::failure::{Failure, Result};
+use crate::guest::WantedFleet;
 use crate::inventory::file::{ListedHost, Network, Pair, SharedStorage};
 use crate::remote::{Facts, FactsAbout, Remote};
-use crate::scenario::Profile;
 use crate::stand::pair::{ChosenPair, ExaminedHost, Unsupported};
 use crate::sys::parallel::at_once;
 use asked_host::{AskedHost, ClockReading, LoginStage};
@@ -96,7 +97,7 @@ pub struct Examination {
 pub fn examine(
     pair: &Pair,
     known_hosts: &Path,
-    profile: &Profile,
+    fleet: WantedFleet<'_>,
     run: Option<&str>,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Examination {
@@ -126,7 +127,7 @@ pub fn examine(
                     met.push(format!("{}: {}", machine.address, login::new_key(&host.identity)));
                 }
                 findings.extend(OF_A_HOST.iter().flat_map(|examine| examine(&host, pair)));
-                findings.extend(room::examine(&host, pair, profile));
+                findings.extend(room::examine(&host, pair, fleet));
                 hosts.push(host);
             }
             Ok(Err((stage, failure))) => findings.push(login::refused(machine, stage, &failure)),
@@ -142,6 +143,7 @@ pub fn examine(
         return Examination { findings, met, hosts: None };
     };
     findings.extend(OF_BOTH.iter().flat_map(|examine| examine(&hosts, pair)));
+    findings.extend(firmware::examine(&hosts, fleet));
     let hosts =
         hosts.map(|AskedHost { remote, identity, facts, .. }| ExaminedHost { remote, identity, facts });
     Examination { findings, met, hosts: Some(hosts) }
@@ -155,12 +157,12 @@ pub fn examine(
 /// Something is missing, or a host does not answer.
 pub fn admit(
     chosen: &ChosenPair,
-    profile: &Profile,
+    fleet: WantedFleet<'_>,
     run: Option<&str>,
     tell: impl Fn(&str),
 ) -> Result<[ExaminedHost; 2]> {
     let Examination { findings, met, hosts } =
-        examine(&chosen.pair, &chosen.known_hosts, profile, run, |name| std::env::var(name).ok());
+        examine(&chosen.pair, &chosen.known_hosts, fleet, run, |name| std::env::var(name).ok());
     for sentence in met {
         tell(&sentence);
     }

@@ -2,14 +2,14 @@
 
 use super::asked_host::AskedHost;
 use super::{Diagnosis, Pair};
-use crate::guest::{DiskNeed, Need, Supply};
+use crate::guest::{DiskNeed, Need, Supply, WantedFleet};
 use crate::inventory::file::{Server, SharedStorage};
 use crate::scenario::Profile;
 
 const WHAT: &str = "memory";
 
-pub fn examine(host: &AskedHost<'_>, pair: &Pair, profile: &Profile) -> Vec<Diagnosis> {
-    let mut findings = vec![memory(host, profile)];
+pub fn examine(host: &AskedHost<'_>, pair: &Pair, fleet: WantedFleet<'_>) -> Vec<Diagnosis> {
+    let mut findings = vec![memory(host, fleet.profile)];
     let is_server = match &pair.storage {
         SharedStorage::ServeOn(server) => {
             (*server == Server::Source && host.name == "source")
@@ -17,13 +17,13 @@ pub fn examine(host: &AskedHost<'_>, pair: &Pair, profile: &Profile) -> Vec<Diag
         }
         // The source writes the images.
         SharedStorage::Mount(folder) if host.name == "source" => {
-            let need = DiskNeed { boots: false, images: Some(profile), masters: 0 };
+            let need = DiskNeed { boots: false, images: Some(fleet) };
             findings.extend(disk(host, &folder.to_string_lossy(), "folder_free_kib", need));
             false
         }
         SharedStorage::Mount(_) | SharedStorage::Export { .. } => false,
     };
-    let need = DiskNeed { boots: true, images: is_server.then_some(profile), masters: 0 };
+    let need = DiskNeed { boots: true, images: is_server.then_some(fleet) };
     findings.extend(disk(host, "/var/lib", "state_free_kib", need));
     findings
 }
@@ -60,8 +60,11 @@ fn memory(host: &AskedHost<'_>, profile: &Profile) -> Diagnosis {
     let cpus = host.facts.number("cpus").map(|cpus| format!("; {cpus} CPUs")).unwrap_or_default();
     let seen = format!("{} MiB available{cpus}", available >> 20);
     let lacks = Need::at_most(profile).lacks(Supply { host: available, machine: None });
-    let fleet =
-        format!("{} guests and {} load guests of {}", profile.guests, profile.load_guests, profile.memory);
+    let fleet = if profile.listed.is_empty() {
+        format!("{} guests and {} load guests of {}", profile.guests, profile.load_guests, profile.memory)
+    } else {
+        format!("the catalogue's {} guests and {} load guests", profile.guests, profile.load_guests)
+    };
     if lacks.is_empty() {
         host.good(WHAT, format!("{seen}: {fleet} fit"))
     } else {
@@ -102,7 +105,7 @@ mod tests {
         let (pair, profile) = (ordinary(), file.profile("lab").unwrap().clone());
         let [source, target] = hosts(&pair, said, said);
         let grades = |host: &AskedHost<'_>, pair: &Pair| {
-            let found = examine(host, pair, &profile).into_iter();
+            let found = examine(host, pair, WantedFleet { profile: &profile, catalogue: None }).into_iter();
             found
                 .filter(|found| found.name.ends_with(": disk"))
                 .map(|found| found.verdict)
@@ -118,7 +121,8 @@ mod tests {
         let file = ScenarioFile::load(&locate(None, |_| None)).unwrap();
         let (pair, profile) = (pair("serve_on = 'target'", "nat = true", ""), file.profile("lab").unwrap());
         let said = "state_free_kib 300000";
-        let grades = hosts(&pair, said, said).map(|host| examine(&host, &pair, profile)[1].verdict);
+        let fleet = WantedFleet { profile, catalogue: None };
+        let grades = hosts(&pair, said, said).map(|host| examine(&host, &pair, fleet)[1].verdict);
         assert_eq!(grades, [Grade::Good, Grade::Missing]);
     }
 }

@@ -8,16 +8,19 @@ use crate::failure::input::InputFile;
 use crate::inventory::file::Folders;
 
 impl Catalogue {
-    /// The catalogue that an option, or the environment, names; none without a name. `get` looks a variable up.
+    /// The catalogue that an option, or the environment, names; without such a name the one at `otherwise`, if it is given. `get`
+    /// looks a variable up.
     ///
     /// # Errors
     /// Something in it cannot be used: the message has the line and what is allowed.
     pub fn wanted(
         path: Option<&Path>,
+        otherwise: Option<&Path>,
         get: impl Fn(&str) -> Option<String>,
     ) -> Result<Option<Catalogue>, InputError> {
         let set = |name: &str| get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let path = path.map(Path::to_owned).or_else(|| set(CATALOGUE_VARIABLE));
+        let path = path.or_else(|| otherwise.map(Path::to_owned));
         path.map(|path| Catalogue::load(&path, set("HOME").as_deref())).transpose()
     }
 

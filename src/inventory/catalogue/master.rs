@@ -25,6 +25,25 @@ pub enum DiskFormat {
     Raw,
 }
 
+impl Master {
+    /// The size of the disk in the file, in bytes: what an overlay over it comes to when all of it was written. 0 of a file that cannot be
+    /// read, which is said elsewhere.
+    pub fn disk_size(&self) -> u64 {
+        let read = || -> io::Result<u64> {
+            let mut file = File::open(&self.path)?;
+            match self.format {
+                DiskFormat::Raw => Ok(file.metadata()?.len()),
+                DiskFormat::Qcow2 => {
+                    let mut begin = [0; DISK_SIZE_OFFSET + 8];
+                    file.read_exact(&mut begin)?;
+                    Ok(u64::from_be_bytes(std::array::from_fn(|at| begin[DISK_SIZE_OFFSET + at])))
+                }
+            }
+        };
+        read().unwrap_or_default()
+    }
+}
+
 impl DiskFormat {
     /// QEMU's name of the format.
     pub fn name(self) -> &'static str {
@@ -75,6 +94,9 @@ const SECTOR: usize = 512;
 /// The first bytes of a qcow2 image, and the place of the offset of its backing file's name (docs/interop/qcow2.rst of QEMU).
 const QCOW2: &[u8] = b"QFI\xfb";
 const BACKING_FILE_OFFSET: usize = 8;
+
+/// The place of the disk's size in the header of a qcow2 image.
+const DISK_SIZE_OFFSET: usize = 24;
 
 /// The last bytes of a qcow2 image's version and of its incompatible features, and the bit of an external data file.
 const VERSION_OFFSET: usize = 7;

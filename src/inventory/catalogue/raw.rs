@@ -1,6 +1,7 @@
 //! A catalogue as it is written: values with their places. Meaning is given to them in [`super::read`].
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use toml::Spanned;
 
 #[derive(Deserialize)]
@@ -10,6 +11,9 @@ pub(super) struct File {
     pub image: Vec<Image>,
     #[serde(default)]
     pub guest: Vec<Guest>,
+    /// Pairs of hosts, in a file that is an inventory, too.
+    #[serde(default, rename = "pair")]
+    _pair: IgnoredAny,
 }
 
 #[derive(Deserialize)]

@@ -34,6 +34,11 @@ impl InventoryFile {
             let what = form::told(error.message());
             source.error(error.span().unwrap_or(0..0), &what, "", &[NO_VALUES.to_owned()])
         })?;
-        read::file(source, &raw, folders).map(|pairs| InventoryFile { name: name.to_owned(), pairs })
+        let has_guests = !raw.image.is_empty() || !raw.guest.is_empty();
+        read::file(source, &raw, folders).map(|pairs| InventoryFile {
+            name: name.to_owned(),
+            pairs,
+            has_guests,
+        })
     }
 }

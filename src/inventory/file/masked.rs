@@ -18,11 +18,23 @@ fn masked_line(line: &str) -> String {
     key.to_owned() + &stars(value)
 }
 
-const HEADERS: [&str; 5] = ["[[pair]]", "[pair.source]", "[pair.target]", "[pair.storage]", "[pair.network]"];
+const HEADERS: [&str; 7] = [
+    "[[pair]]",
+    "[pair.source]",
+    "[pair.target]",
+    "[pair.storage]",
+    "[pair.network]",
+    "[[image]]",
+    "[[guest]]",
+];
 
-pub(super) const KEYS: [&str; 28] = [
+pub(super) const KEYS: [&str; 32] = [
+    "pair",
+    "image",
+    "guest",
     "name",
     "labels",
+    "catalogue",
     "allow",
     "source",
     "target",

@@ -29,6 +29,8 @@ pub struct InventoryFile {
     /// The file's name as the user knows it.
     pub name: String,
     pub pairs: Vec<Pair>,
+    /// Whether the file is a catalogue, too: it has images or guests.
+    pub has_guests: bool,
 }
 
 /// Two hosts between which guests migrate.
@@ -37,6 +39,8 @@ pub struct Pair {
     pub name: String,
     /// Words by which a run can choose the pair, too.
     pub labels: Vec<String>,
+    /// The catalogue of the pair's guests, if the pair names one.
+    pub catalogue: Option<PathBuf>,
     pub source: ListedHost,
     pub target: ListedHost,
     pub storage: SharedStorage,
@@ -131,6 +135,12 @@ impl InventoryFile {
     pub fn known_hosts(&self) -> PathBuf {
         let file = Path::new(&self.name);
         std::path::absolute(file).unwrap_or_else(|_| file.to_owned()).with_extension("known_hosts")
+    }
+
+    /// The file that lists the guests of a pair: the one that the pair names, or this one, if it has guests. It is read when guests are
+    /// wanted: hosts are put back whether images are there or not.
+    pub fn catalogue(&self, pair: &Pair) -> Option<PathBuf> {
+        pair.catalogue.clone().or_else(|| self.has_guests.then(|| PathBuf::from(&self.name)))
     }
 
     /// Every host.

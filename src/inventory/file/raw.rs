@@ -4,6 +4,7 @@
 //! written by mistake is in it.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use toml::Spanned;
 
 #[derive(Deserialize)]
@@ -11,6 +12,11 @@ use toml::Spanned;
 pub(super) struct File {
     #[serde(default)]
     pub pair: Vec<Spanned<Pair>>,
+    /// Images and guests, which a catalogue's reader reads.
+    #[serde(default)]
+    pub image: Vec<IgnoredAny>,
+    #[serde(default)]
+    pub guest: Vec<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -19,6 +25,7 @@ pub(super) struct Pair {
     pub name: Spanned<String>,
     #[serde(default)]
     pub labels: Vec<Spanned<String>>,
+    pub catalogue: Option<Spanned<String>>,
     pub source: Spanned<Host>,
     pub target: Spanned<Host>,
     pub storage: Spanned<Storage>,

@@ -72,6 +72,7 @@ impl Reader<'_> {
         Ok(Pair {
             name: raw.name.get_ref().clone(),
             labels: raw.labels.iter().map(|label| label.get_ref().clone()).collect(),
+            catalogue: raw.catalogue.as_ref().map(|path| self.path(path)).transpose()?,
             source,
             target,
             storage: self.storage(&raw.storage)?,

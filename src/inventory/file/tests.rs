@@ -295,3 +295,22 @@ fn a_pair_is_chosen_by_name_or_label(#[case] wish: Option<&str>, #[case] expecte
         (found, _) => panic!("{found:?}"),
     }
 }
+
+#[test]
+fn guests_are_of_the_catalogue_that_the_pair_names_or_of_the_file() {
+    let of = |text: &str| {
+        let file = parse(text)?;
+        Ok::<_, String>(file.catalogue(&file.pairs[0]))
+    };
+    assert_eq!(of(SMALL), Ok(None));
+    let named = SMALL.replacen("name = \"a\"", "name = \"a\"\ncatalogue = \"guests.toml\"", 1);
+    assert_eq!(of(&named), Ok(Some("/etc/multivm/guests.toml".into())));
+    let guests = "[[image]]\nname = \"tiny\"\nfirmware = \"kernel\"\nidentity = \"kernel\"\n[[guest]]\nimage = \"tiny\"\n";
+    assert_eq!(of(&format!("{SMALL}{guests}")), Ok(Some("hosts.toml".into())));
+    assert_eq!(of(&format!("{named}{guests}")), Ok(Some("/etc/multivm/guests.toml".into())));
+    // A file of both is a catalogue, too.
+    let folders = Folders { file: Path::new("/etc/multivm"), home: None };
+    let both = format!("{SMALL}{guests}");
+    let catalogue = crate::inventory::catalogue::Catalogue::parse("hosts.toml", &both, &folders).unwrap();
+    assert_eq!(catalogue.guests().len(), 1);
+}

@@ -69,10 +69,7 @@ impl Files {
 
     /// Makes the host key of guests that get theirs from a seed.
     pub fn seeded_key(&self) -> Result<SeededKey> {
-        let file = self.directory.join("guest_host_key");
-        keygen(&file, "multivm-guest")?;
-        let public = format!("ssh-ed25519 {}", keys::public_half(&file)?);
-        Ok(SeededKey { file, public })
+        keys::seeded_key(&self.directory)
     }
 
     pub fn login(&self, address: &str) -> Login {

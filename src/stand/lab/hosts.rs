@@ -302,7 +302,8 @@ fn uefi(firmware: &Firmware) -> UefiEntry {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         format!("{FIRMWARE_FILES}/{name}")
     };
-    UefiEntry { code: inside(&firmware.code), variables: inside(&firmware.variables) }
+    let own = "/var/lib/libvirt/qemu/nvram".to_owned();
+    UefiEntry { code: inside(&firmware.code), variables: inside(&firmware.variables), own }
 }
 
 fn daemon(command: &str) -> Daemon {

@@ -7,7 +7,7 @@ pub mod cgroup;
 mod files;
 mod hosts;
 mod init;
-mod masters;
+pub(super) mod masters;
 mod mend;
 pub mod network;
 mod prepared;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::axis::quoted_names;
 use crate::failure::Failure;
 use crate::image::{Images, Store};
-use crate::inventory::catalogue::{CATALOGUE_VARIABLE, Catalogue};
+use crate::inventory::catalogue::Catalogue;
 use crate::inventory::{ARCH_VARIABLE, Arch};
 use crate::sys::machine;
 
@@ -125,12 +125,6 @@ impl Settings {
             return Err(Failure::new(attempted, cause));
         }
         Ok(Settings { catalogue, ..self })
-    }
-
-    /// Refuses guests of a catalogue.
-    pub fn have_guests_of_multivm(&self) -> Result<(), Failure> {
-        let Some(catalogue) = &self.catalogue else { return Ok(()) };
-        Err(bad(CATALOGUE_VARIABLE, &catalogue.name, "none on hosts that are no lab"))
     }
 
     /// Refuses guests of another architecture than their hosts'.

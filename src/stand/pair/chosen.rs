@@ -14,6 +14,8 @@ pub struct ChosenPair {
     pub pair: Pair,
     /// The file of the keys of hosts that the inventory has no key of.
     pub known_hosts: PathBuf,
+    /// The file that lists the pair's guests, if there is one.
+    pub catalogue: Option<PathBuf>,
 }
 
 impl ChosenPair {
@@ -23,7 +25,8 @@ impl ChosenPair {
     ///
     /// None or several fit.
     pub fn of(file: &InventoryFile, wish: Option<&str>) -> Result<ChosenPair, InputError> {
-        Ok(ChosenPair { pair: file.pair(wish)?.clone(), known_hosts: file.known_hosts() })
+        let pair = file.pair(wish)?.clone();
+        Ok(ChosenPair { known_hosts: file.known_hosts(), catalogue: file.catalogue(&pair), pair })
     }
 
     /// Whether a run can work on such a pair.

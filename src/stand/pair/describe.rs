@@ -6,13 +6,16 @@ use std::path::Path;
 use ipnet::Ipv4Net;
 
 use super::cpu::GuestCpu;
+use super::firmware::CommonFirmware;
 use super::machine::CommonMachine;
 use super::{PairHost, gate, guests};
 use crate::failure::{Failure, Result};
 use crate::inventory::Arch;
+use crate::inventory::catalogue::BootFirmware;
 use crate::inventory::file::{Consent, Pair};
 use crate::inventory::{
-    Accelerator, AcceleratorKind, GuestsEntry, HostEntry, Inventory, Login, StorageEntry,
+    Accelerator, AcceleratorKind, GuestsEntry, HostEntry, ImageEntry, Inventory, Login, StorageEntry,
+    UefiEntry,
 };
 use crate::remote::{Facts, KVM_RAN};
 use crate::stand::keys;
@@ -21,6 +24,9 @@ use super::ssh::LoginFiles;
 
 /// How many times longer a host takes whose CPUs QEMU emulates: a guest under its KVM booted in 40 s instead of 5.
 const EMULATED: u32 = 8;
+
+/// The file of the image that multivm builds, in the folder of the guests' images.
+pub const BASE_IMAGE: &str = "base.qcow2";
 
 /// Everything about a prepared pair.
 pub struct PreparedPair<'a> {
@@ -31,6 +37,8 @@ pub struct PreparedPair<'a> {
     pub owner: &'a str,
     /// The folder of the guests' images, the same on both hosts.
     pub images: &'a str,
+    /// The images of a catalogue in that folder.
+    pub entries: Vec<ImageEntry>,
     pub network: GuestNetwork,
     /// The guests' ssh host key.
     pub guest_key: &'a str,
@@ -50,9 +58,13 @@ pub struct GuestNetwork {
 
 /// The inventory of a prepared pair.
 pub fn inventory(prepared: &PreparedPair<'_>) -> Result<Inventory> {
-    let PreparedPair { pair, sides, files, logins, owner, images, network, guest_key } = prepared;
+    let PreparedPair { pair, sides, files, logins, owner, images, entries, network, guest_key } = prepared;
     let [source, target] = sides;
     let accelerator = accelerator(sides);
+    let machine = machine_type(source.facts, target.facts)?;
+    let has_seeds = entries.iter().any(|image| image.master.is_some());
+    let boots_by_uefi = entries.iter().any(|image| image.firmware == BootFirmware::Uefi);
+    let uefi = boots_by_uefi.then(|| uefi(source.facts, target.facts, &machine)).transpose()?;
     Ok(Inventory {
         owner: (*owner).to_owned(),
         source: host(source, target, pair, files, &logins[0], images),
@@ -62,13 +74,13 @@ pub fn inventory(prepared: &PreparedPair<'_>) -> Result<Inventory> {
             login: logins[0].clone(),
             server: None,
             export: (*images).to_owned(),
-            base_image: "base.qcow2".into(),
+            base_image: BASE_IMAGE.into(),
         },
         guests: GuestsEntry {
             kernel: format!("{}/vmlinux", guests::FOLDER),
             initramfs: format!("{}/initramfs", guests::FOLDER),
             arch: Arch::OF_HOSTS,
-            machine: Some(machine_type(source.facts, target.facts)?),
+            machine: Some(machine),
             cpu: cpu(sides)?,
             bridge: network.bridge.clone(),
             addresses: network.guests,
@@ -79,9 +91,9 @@ pub fn inventory(prepared: &PreparedPair<'_>) -> Result<Inventory> {
             public_key: keys::public_half(&files.key())?,
             known_hosts: files.known_hosts(),
             host_key: (*guest_key).to_owned(),
-            images: Vec::new(),
-            seeded_key: None,
-            uefi: None,
+            images: entries.clone(),
+            seeded_key: has_seeds.then(|| files.seeded_key()).transpose()?,
+            uefi,
         },
         accelerator,
         slowness: slowness(sides),
@@ -169,6 +181,16 @@ fn machine_type(source: &Facts, target: &Facts) -> Result<String> {
         CommonMachine::Unknown => Err(refusal("libvirt of a host did not say which its QEMU has".into())
             .try_next("virsh -c qemu:///system capabilities there")),
     }
+}
+
+/// The firmware for guests that boot by UEFI. Their variables lie beside what guests boot from, which goes with the host's lease.
+fn uefi(source: &Facts, target: &Facts, machine: &str) -> Result<UefiEntry> {
+    let CommonFirmware { code, variables } =
+        CommonFirmware::of([source, target], machine).map_err(|lack| {
+            Failure::new("choose a UEFI firmware for guests", lack.to_string())
+                .try_next("multivm doctor --inventory FILE says what each host has")
+        })?;
+    Ok(UefiEntry { code, variables, own: guests::FOLDER.into() })
 }
 
 /// libvirt's description of the guests' CPU; none for the ordinary one.

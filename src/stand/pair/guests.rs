@@ -6,7 +6,7 @@ use super::marked;
 use super::setting::Setting;
 use crate::inventory::file::Consent;
 use crate::libvirt::MARK_NAMESPACE;
-use crate::remote::{REMOVE_PROGRAMS, pids_of_loads};
+use crate::remote::{REMOVE_PROGRAMS, pids_of_loads, quote};
 
 /// The folder of the guests' kernel and initramfs, the same on both hosts.
 pub const FOLDER: &str = "/var/lib/multivm/guest";
@@ -50,7 +50,7 @@ pub const LOGS: &str = "/var/log/libvirt/qemu";
 pub fn guests(owner: &str) -> Change {
     // A host that does not say which guests it has is not put back. A domain is ours by its mark alone, and is asked for by
     // its UUID: a name may have blanks, or be another domain's number. The flags of `undefine` are for what somebody, or the
-    // host's shutdown, has made of it meanwhile: without them libvirt refuses a domain with a saved image or snapshots.
+    // host's shutdown, has made of it meanwhile, and for the variables of UEFI: without them libvirt refuses a domain with one of these.
     let undo = format!(
         "command -v virsh > /dev/null || exit 0\n\
          ask() {{ timeout 60 virsh -q -c qemu:///system \"$@\"; }}\n\
@@ -62,20 +62,22 @@ pub fn guests(owner: &str) -> Change {
          printf '%s\\n' \"$mark\" | head -n 1 | grep -q -E '^<([^ >]+:)?owner ([^>]* )?run=\"{owner}\"' || continue\n\
          ask domname \"$one\" >> {LEASE}/names\n\
          ask destroy \"$one\" > /dev/null 2>&1\n\
-         ! ask dominfo \"$one\" > /dev/null 2>&1 || ask undefine \"$one\" --managed-save --snapshots-metadata || exit 1\n\
+         ! ask dominfo \"$one\" > /dev/null 2>&1 || ask undefine \"$one\" --managed-save --snapshots-metadata --nvram || exit 1\n\
          done"
     );
     Change::own("90-guests", ":", undo)
 }
 
 /// Nothing is made; what goes is the logs of our guests that were not there before, also of those that have gone already: the
-/// log of a guest's QEMU has its command line, and in it the run's public key, which the guest's kernel gets. Another guest of
-/// such a name keeps its logs.
-pub fn logs(key: &str) -> Change {
+/// log of a guest's QEMU has its command line, and in it the run's public key, which the guest's kernel gets, or where a guest has a
+/// boot loader of its own, its disk in `images`, which is multivm's folder. Another guest of such a name keeps its logs.
+pub fn logs(key: &str, images: &str) -> Change {
+    let disks = format!("{images}/");
+    let disks = quote(&disks);
     let undo = format!(
         "cd {LOGS} 2> /dev/null || exit 0\n\
-         ls | sed -n -E 's/^((vm|load)[0-9]+)(-console)?[.]log$/\\1/p' | sort -u | while read -r name; do\n\
-         grep -q -s -F -e '{key}' \"$name.log\" \"$name.log\".[0-9]* || grep -q -s -x -F \"$name\" {LEASE}/names || continue\n\
+         ls | sed -n -E '/^(vm|load)[0-9]+(-[a-z0-9-]+)?[.]log$/{{s/[.]log$//;p;s/-console$//p}}' | sort -u | while read -r name; do\n\
+         grep -q -s -F -e '{key}' -e {disks} \"$name.log\" \"$name.log\".[0-9]* || grep -q -s -x -F \"$name\" {LEASE}/names || continue\n\
          for log in \"$name.log\" \"$name-console.log\"; do\n\
          grep -q -x -F \"{LOGS}/$log\" {LEASE}/logs || rm -f \"$log\"\n\
          done\n\
@@ -140,7 +142,7 @@ metadata*) [ "$3 $4" = '--uri urn:multivm:owner:1' ] && [ ! -e ../hangs ] && sed
 domname*) head -n 1 "$2" ;;
 dominfo*) [ -e "$2" ] ;;
 destroy*) echo "$*" >> ../done ;;
-"undefine $2 --managed-save --snapshots-metadata") echo "undefine $2" >> ../done; rm "$2" ;;
+"undefine $2 --managed-save --snapshots-metadata --nvram") echo "undefine $2" >> ../done; rm "$2" ;;
 *) exit 1 ;;
 esac
 "#;
@@ -194,7 +196,7 @@ esac
         let log = |name: &str| host.path("logs").join(name);
         let ours = "qemu -append 'quiet multivm.key=AAAA+/key='\n";
         fs::write(log("vm4.log"), "of a guest of long ago\n").unwrap();
-        assert!(host.make(&[logs("AAAA+/key="), guests("R1")], &[]).status.success());
+        assert!(host.make(&[logs("AAAA+/key=", "/srv/vms/multivm-R1"), guests("R1")], &[]).status.success());
         // vm1 is there and its QEMU never was; vm2 and load1 have gone; vm3 has another one's key; vm4 had a log before.
         for (name, text) in [
             ("vm1.log", ""),
@@ -206,6 +208,20 @@ esac
             ("vm4.log", ours),
             ("vm4-console.log", "boots"),
             ("vm7.log", "theirs"),
+            (
+                "vm5-debian-13.log",
+                "qemu -blockdev '{\"filename\":\"/srv/vms/multivm-R1/vm5-debian-13.qcow2\"}'\n",
+            ),
+            ("vm5-debian-13-console.log", "boots"),
+            (
+                "vm6-console.log",
+                "qemu -blockdev '{\"filename\":\"/srv/vms/multivm-R1/vm6-console.qcow2\"}'\n",
+            ),
+            ("vm6-console-console.log", "boots"),
+            (
+                "vm8-debian-13.log",
+                "qemu -blockdev '{\"filename\":\"/srv/vms/multivm-R12/vm8-debian-13.qcow2\"}'\n",
+            ),
             ("vm7-console.log", "theirs"),
             ("mail.log", ours),
         ] {
@@ -216,7 +232,10 @@ esac
             fs::read_dir(log("")).unwrap().map(|left| left.unwrap().file_name().into_string().unwrap());
         let mut left: Vec<_> = left.collect();
         left.sort();
-        assert_eq!(left, ["mail.log", "vm3.log", "vm4.log", "vm7-console.log", "vm7.log"]);
+        assert_eq!(
+            left,
+            ["mail.log", "vm3.log", "vm4.log", "vm7-console.log", "vm7.log", "vm8-debian-13.log"]
+        );
     }
 
     #[test]

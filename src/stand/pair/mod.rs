@@ -8,6 +8,7 @@ mod change;
 mod chosen;
 mod cpu;
 mod describe;
+mod firmware;
 mod gate;
 mod guests;
 mod hosts;
@@ -15,6 +16,7 @@ mod keys;
 mod lease;
 mod machine;
 mod marked;
+mod masters;
 mod overlay;
 pub mod packages;
 mod postcopy;
@@ -34,10 +36,11 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::lab::Settings;
+use super::lab::{Settings, masters as listed};
 use super::{Ground, HostsBefore, Needs, Session, Stand, StandKind, Standing};
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::{GuestImage, Images};
+use crate::inventory::catalogue::Catalogue;
 use crate::inventory::file::{InventoryFile, Pair};
 use crate::inventory::{Arch, Inventory};
 use crate::ledger::OnHost;
@@ -46,11 +49,14 @@ use crate::sys::watch::Watch;
 use chosen::raised;
 pub use chosen::{ChosenPair, Unsupported, are_hidden, states};
 pub use cpu::{BASELINE, GuestCpu};
+pub use firmware::{CommonFirmware, Lack};
 pub use hosts::{Examine, ExaminedHost, PairHost};
 pub use lease::Lease;
 pub use machine::CommonMachine;
+pub use masters::upload_limit;
 pub use overlay::{Uplink, VXLAN_PORT, overlay_mtu};
 pub use postcopy::Userfaultfd;
+use prepare::WantedGuests;
 pub use put_back::put_back;
 pub use segment::hears;
 pub use shared::{NotShared, faults};
@@ -160,7 +166,13 @@ impl Stand for HostPair {
     }
 
     fn standing(&self) -> Result<Standing<Inventory>> {
-        running(&self.folder()).map(Standing::Same)
+        let inventory = running(&self.folder())?;
+        let images = listed::entries(self.settings.catalogue.as_ref(), &inventory.storage.base_image);
+        // A master that cannot be looked at fails the raise, with words of its own.
+        if images.is_ok_and(|images| images != inventory.guests.images) {
+            return Ok(Standing::Other(inventory, "the images of its catalogue are others".to_owned()));
+        }
+        Ok(Standing::Same(inventory))
     }
 
     fn prepare(&mut self, ground: Ground<'_>, before: HostsBefore) -> Result<()> {
@@ -189,7 +201,8 @@ impl Stand for HostPair {
             .image
             .as_ref()
             .ok_or_else(|| Failure::new("prepare the hosts", "the guests' image was not made"))?;
-        let inventory = prepare::prepare(&chosen, &self.examine, image, &self.folder(), ground)?;
+        let wanted = WantedGuests { image, catalogue: self.settings.catalogue.as_ref() };
+        let inventory = prepare::prepare(&chosen, &self.examine, wanted, &self.folder(), ground)?;
         self.keep_beating(&inventory.owner)?;
         Ok(inventory)
     }

@@ -45,6 +45,8 @@ pub enum Program {
     NfsServer,
     Stress,
     StressNg,
+    /// Firmware for guests that boot by UEFI. No program shows it, and multivm does not install it.
+    Uefi,
 }
 
 /// The programs of a distribution that install its packages.
@@ -105,6 +107,12 @@ impl Program {
                 shown_by: &["stress-ng"],
                 packages: ["stress-ng"; 3],
                 is_extra: true,
+            },
+            Program::Uefi => ProgramRow {
+                name: "UEFI firmware for guests",
+                shown_by: &[],
+                packages: ["ovmf", "edk2-ovmf", "qemu-ovmf-x86_64"],
+                is_extra: false,
             },
         }
     }

@@ -9,13 +9,13 @@ use super::describe::{self, GuestNetwork, PreparedPair};
 use super::overlay::Overlay;
 use super::ssh::LoginFiles;
 use super::{
-    ChosenPair, Examine, ExaminedHost, PairHost, guests, keys, lease, packages, postcopy, shared, state,
-    storage,
+    Catalogue, ChosenPair, Examine, ExaminedHost, PairHost, guests, keys, lease, listed, masters, packages,
+    postcopy, shared, state, storage,
 };
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::GuestImage;
 use crate::inventory::file::{Consent, Network, Pair, Server, SharedStorage};
-use crate::inventory::{Access, Inventory, Login, Sudo};
+use crate::inventory::{Access, ImageEntry, Inventory, Login, Sudo};
 use crate::ledger::{OnHost, Thing};
 use crate::remote::{Facts, Remote, agent_directories, quote};
 use crate::stand::{Ground, keys as key_files};
@@ -32,11 +32,28 @@ struct ImagesPlace {
     written: (usize, String),
 }
 
+/// What guests are to boot from.
+#[derive(Clone, Copy)]
+pub struct WantedGuests<'a> {
+    /// The image that multivm builds.
+    pub image: &'a GuestImage,
+    /// The catalogue of the other images, if there is one.
+    pub catalogue: Option<&'a Catalogue>,
+}
+
+/// The images on the pair's storage.
+struct BroughtImages {
+    /// Their folder, the same on both hosts.
+    folder: String,
+    /// Those of the catalogue.
+    entries: Vec<ImageEntry>,
+}
+
 /// Prepares a pair, and returns what scenarios are played by.
 pub fn prepare(
     chosen: &ChosenPair,
     examine: &Examine,
-    image: &GuestImage,
+    wanted: WantedGuests<'_>,
     folder: &Path,
     ground: Ground<'_>,
 ) -> Result<Inventory> {
@@ -54,10 +71,10 @@ pub fn prepare(
     let taken = TakenPair { chosen, sides: sides(chosen, &asked), run: &run };
     let (network, overlay) = network(chosen, &taken.sides, &run)?;
     taken.make_ready(&key, overlay.as_ref(), ground)?;
-    let images = taken.bring(image)?;
+    let images = taken.bring(wanted, ground)?;
     interrupted(ground)?;
-    let guest_key = key_files::read(&image.directory.join("host_key.pub"))?.trim().to_owned();
-    let inventory = taken.describe(&files, &images, network, &guest_key)?;
+    let guest_key = key_files::read(&wanted.image.directory.join("host_key.pub"))?.trim().to_owned();
+    let inventory = taken.describe(&files, images, network, &guest_key)?;
     let text = serde_json::to_string_pretty(&inventory).attempting(|| "write the inventory".into())?;
     key_files::write(&folder.join("inventory.json"), &text, 0o600)?;
     Ok(inventory)
@@ -89,8 +106,12 @@ impl TakenPair<'_> {
         overlay.prove(&self.sides, ground.stop)
     }
 
-    /// Mounts the storage, and brings the files of the guests' image; returns the folder of the guests' images.
-    fn bring(&self, image: &GuestImage) -> Result<String> {
+    /// Mounts the storage, and brings what guests boot from.
+    fn bring(
+        &self,
+        WantedGuests { image, catalogue }: WantedGuests<'_>,
+        ground: Ground<'_>,
+    ) -> Result<BroughtImages> {
         let mount = mount(&self.chosen.pair);
         both(&self.sides, |_, remote| {
             self.make(remote, mount.as_slice())?;
@@ -105,15 +126,19 @@ impl TakenPair<'_> {
         if !matches!(self.chosen.pair.storage, SharedStorage::ServeOn(_)) {
             self.make(&self.sides[0].remote, &[storage::folder(&images)])?;
         }
-        upload(&self.sides[at].remote, image, &folder, &["base.qcow2"])?;
-        Ok(images)
+        let remote = &self.sides[at].remote;
+        upload(remote, image, &folder, &[describe::BASE_IMAGE])?;
+        interrupted(ground)?;
+        let entries = listed::entries(catalogue, describe::BASE_IMAGE)?;
+        masters::upload(catalogue, &entries, remote, &folder, ground.stop)?;
+        Ok(BroughtImages { folder: images, entries })
     }
 
     /// The inventory of the pair, with whose hosts and guests its logins are known.
     fn describe(
         &self,
         files: &LoginFiles,
-        images: &str,
+        images: BroughtImages,
         network: GuestNetwork,
         guest_key: &str,
     ) -> Result<Inventory> {
@@ -126,12 +151,16 @@ impl TakenPair<'_> {
             files,
             logins,
             owner: self.run,
-            images,
+            images: &images.folder,
+            entries: images.entries,
             network,
             guest_key,
         })?;
-        let addresses = inventory.guests.addresses.hosts();
-        let known: String = addresses.map(|address| format!("{address} {guest_key}\n")).collect();
+        // A guest is known by its address, whichever of these keys it has.
+        let seeded = inventory.guests.seeded_key.as_ref().map(|key| key.public.as_str());
+        let keys = [Some(guest_key), seeded];
+        let of = |address| keys.into_iter().flatten().map(move |key| format!("{address} {key}\n"));
+        let known: String = inventory.guests.addresses.hosts().flat_map(of).collect();
         files.write(sides, &known)?;
         Ok(inventory)
     }
@@ -303,7 +332,7 @@ fn first(chosen: &ChosenPair, sides: &[PairHost<'_>; 2], at: usize, key: &str, r
     if allows(Consent::Firewall) {
         changes.push(guests::ports(&peer.migration_address, &describe::ports(sides[at].facts)));
     }
-    changes.push(guests::logs(key));
+    changes.push(guests::logs(key, &place(chosen, run).images));
     changes.push(guests::guests(run));
     changes.push(guests::programs(&agent_directories()));
     changes.push(guests::loads(run));

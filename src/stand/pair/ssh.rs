@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::PairHost;
 use crate::failure::{Attempt, Result};
 use crate::inventory::file::ListedHost;
-use crate::inventory::{Access, Trust};
+use crate::inventory::{Access, SeededKey, Trust};
 use crate::stand::keys;
 
 /// The files of a run's logins, below its folder.
@@ -28,6 +28,11 @@ impl LoginFiles {
 
     pub fn known_hosts(&self) -> PathBuf {
         self.folder.join("known_hosts")
+    }
+
+    /// Makes the host key of guests that get theirs from a seed.
+    pub fn seeded_key(&self) -> Result<SeededKey> {
+        keys::seeded_key(&self.folder)
     }
 
     fn config(&self) -> PathBuf {

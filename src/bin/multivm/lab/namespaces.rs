@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use multivm::doctor::{refusal_for_images, supply};
 use multivm::failure::Result;
-use multivm::guest::{Fleet, GuestNews, Need};
+use multivm::guest::{Fleet, GuestNews, Need, WantedFleet};
 use multivm::inventory::Inventory;
 use multivm::progress::terminal;
 use multivm::scenario::Profile;
@@ -20,14 +20,15 @@ use crate::problem::{Answer, Problem, settings};
 
 pub fn up(arguments: &UpArguments) -> Answer {
     let (_, profile) = arguments.profile.read()?;
-    let catalogue = arguments.profile.catalogue()?;
+    let catalogue = arguments.profile.catalogue(None)?;
     let settings = settings()?.with(catalogue).map_err(Problem::input)?;
     if let Some(catalogue) = &settings.catalogue {
         catalogue.verify(&settings.store.cache)?;
     }
+    let fleet = WantedFleet { profile: &profile, catalogue: settings.catalogue.as_ref() };
     let refusal = Need::at_rest(&profile)
         .refusal("the lab", |profile| supply(&settings, profile))
-        .or_else(|| refusal_for_images(&profile, settings.catalogue.as_ref()));
+        .or_else(|| refusal_for_images(fleet));
     refusal.map_or(Ok(()), |refusal| Err(Problem::input(refusal)))?;
     let log = settings.store.cache.join("keeper.log");
     become_root()?;

@@ -1,0 +1,144 @@
+//! The images of a catalogue on the way to a pair's storage: read piece by piece, so that no image has to fit into memory, and written
+//! with holes where they have nothing but zeros.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::Catalogue;
+use crate::failure::{Attempt, Cause, Failure, Result};
+use crate::inventory::ImageEntry;
+use crate::inventory::catalogue::bytes_on_disk;
+use crate::remote::{Remote, quote};
+use crate::sys::stop::StopFlag;
+
+/// The bytes that are sent at once.
+const PIECE: usize = 4 << 20;
+
+/// How long one piece may take.
+const PIECE_LIMIT: Duration = Duration::from_secs(60);
+
+/// The least bytes a second that a run waits for, all in all.
+const SLOWEST: u64 = 1 << 20;
+
+/// Time between two lines about a copy that goes on.
+const TELL: Duration = Duration::from_secs(10);
+
+/// How much longer the preparation of a pair may take for the copies of these masters.
+pub fn upload_limit(catalogue: &Catalogue) -> Duration {
+    let bytes: u64 =
+        catalogue.masters().into_iter().map(|path| bytes_on_disk(path).unwrap_or_default()).sum();
+    Duration::from_secs(bytes / SLOWEST)
+}
+
+/// Copies the masters into a folder of a host, each file once, and read-only. A copy gets its name when it is complete.
+pub fn upload(
+    catalogue: Option<&Catalogue>,
+    entries: &[ImageEntry],
+    remote: &Remote,
+    folder: &str,
+    stop: &StopFlag,
+) -> Result<()> {
+    let mut copied = BTreeSet::new();
+    for image in catalogue.into_iter().flat_map(Catalogue::images_in_use) {
+        let entry = entries.iter().find(|entry| entry.name == image.name);
+        let (Some(master), Some(entry)) = (&image.master, entry) else { continue };
+        if copied.insert(&entry.file) {
+            copy(&master.path, remote, &format!("{folder}/{}", entry.file), stop)?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies one file to a host.
+fn copy(from: &Path, remote: &Remote, to: &str, stop: &StopFlag) -> Result<()> {
+    let attempted = || format!("copy {} to {to} on {}", from.display(), remote.name());
+    let mut file = File::open(from).attempting(attempted)?;
+    let length = file.metadata().attempting(attempted)?.len();
+    let part = format!("{to}.part");
+    let begin = Instant::now();
+    let mut told = begin;
+    eprintln!("multivm: copying {} to {}, {} MiB", from.display(), remote.name(), length >> 20);
+    remote.check(&begin_of(&part), PIECE_LIMIT)?;
+    let mut at = 0;
+    loop {
+        if stop.is_set() {
+            return Err(Failure::new(attempted(), Cause::interrupted()));
+        }
+        let mut piece = Vec::with_capacity(PIECE);
+        Read::by_ref(&mut file).take(PIECE as u64).read_to_end(&mut piece).attempting(attempted)?;
+        if piece.is_empty() {
+            break;
+        }
+        if piece.iter().any(|byte| *byte != 0) {
+            remote.check_with_input(&piece_of(&part, at), &piece, PIECE_LIMIT).attempting(attempted)?;
+        }
+        at += piece.len() as u64;
+        if told.elapsed() >= TELL {
+            told = Instant::now();
+            let percent = at * 100 / length.max(1);
+            eprintln!("multivm:   {percent} % after {:.0} s", begin.elapsed().as_secs_f64());
+        }
+    }
+    remote.check(&end_of(&part, to, at), PIECE_LIMIT)?;
+    eprintln!("multivm:   copied in {:.0} s", begin.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// The command that begins a copy.
+fn begin_of(part: &str) -> String {
+    format!("rm -f {0} && : > {0}", quote(part))
+}
+
+/// The command that writes its input at a place of the copy, with holes for blocks of zeros.
+fn piece_of(part: &str, at: u64) -> String {
+    let part = quote(part);
+    format!("dd of={part} bs=64K iflag=fullblock oflag=seek_bytes seek={at} conv=notrunc,sparse status=none")
+}
+
+/// The command that ends a copy of so many bytes, and gives it its name.
+fn end_of(part: &str, to: &str, length: u64) -> String {
+    let (part, to) = (quote(part), quote(to));
+    format!("truncate -s {length} {part} && chmod 444 {part} && mv {part} {to}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    fn run(command: &str, input: &[u8]) {
+        let mut shell = Command::new("sh").args(["-c", command]).stdin(Stdio::piped()).spawn().unwrap();
+        std::io::Write::write_all(&mut shell.stdin.take().unwrap(), input).unwrap();
+        assert!(shell.wait().unwrap().success(), "{command}");
+    }
+
+    #[test]
+    fn a_copy_has_every_byte_and_takes_no_room_for_zeros() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let (to, part) = (path("it's an image.raw"), path("it's an image.raw.part"));
+        fs::write(&part, "of a copy that was broken off").unwrap();
+        let mut piece = vec![0; 1 << 20];
+        piece[700_000] = 7;
+        run(&begin_of(&part), b"");
+        run(&piece_of(&part, 0), &piece);
+        // A piece of zeros that is not sent, and one that ends in the middle of a block.
+        run(&piece_of(&part, 8 << 20), b"the end");
+        let length = (9 << 20) + 5;
+        run(&end_of(&part, &to, length), b"");
+        let copied = fs::read(&to).unwrap();
+        assert_eq!((copied.len() as u64, copied[700_000]), (length, 7));
+        assert_eq!(&copied[8 << 20..(8 << 20) + 7], b"the end");
+        assert_eq!(copied.iter().filter(|byte| **byte != 0).count(), 1 + 7);
+        let seen = fs::metadata(&to).unwrap();
+        assert!(seen.blocks() * 512 < 1 << 20, "{} blocks", seen.blocks());
+        assert_eq!(seen.permissions().mode() & 0o777, 0o444);
+        assert!(!fs::exists(&part).unwrap());
+    }
+}
