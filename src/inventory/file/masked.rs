@@ -28,7 +28,7 @@ const HEADERS: [&str; 7] = [
     "[[guest]]",
 ];
 
-pub(super) const KEYS: [&str; 32] = [
+pub(super) const KEYS: [&str; 33] = [
     "pair",
     "image",
     "guest",
@@ -55,6 +55,7 @@ pub(super) const KEYS: [&str; 32] = [
     "mount",
     "export",
     "serve_on",
+    "keep_gib",
     "bridge",
     "subnet",
     "guests",

@@ -44,6 +44,8 @@ pub struct Pair {
     pub source: ListedHost,
     pub target: ListedHost,
     pub storage: SharedStorage,
+    /// The most GiB of guests' images that may stay in the storage for later runs; without a number none.
+    pub keep_gib: Option<u32>,
     pub network: Network,
     pub allow: Vec<Consent>,
 }

@@ -58,6 +58,7 @@ pub(super) struct Storage {
     pub mount: Option<Spanned<String>>,
     pub export: Option<Spanned<String>>,
     pub serve_on: Option<Spanned<String>>,
+    pub keep_gib: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize)]

@@ -76,8 +76,23 @@ impl Reader<'_> {
             source,
             target,
             storage: self.storage(&raw.storage)?,
+            keep_gib: self.keep_gib(raw.storage.get_ref())?,
             network,
             allow: self.allow(&raw.allow)?,
+        })
+    }
+
+    /// What may stay in a storage that is somebody's; a folder that multivm exports goes with its run.
+    fn keep_gib(&self, raw: &raw::Storage) -> Result<Option<u32>> {
+        let Some(written) = &raw.keep_gib else { return Ok(None) };
+        let number = u32::try_from(*written.get_ref()).ok().filter(|gib| (1..=1 << 20).contains(gib));
+        number.filter(|_| raw.serve_on.is_none()).map(Some).ok_or_else(|| {
+            let what = "nothing of this size can stay in the storage";
+            self.wrong(
+                written,
+                what,
+                "1 to 1048576, beside `mount` or `export`: what multivm exports goes with its run",
+            )
         })
     }
 

@@ -297,6 +297,17 @@ fn a_pair_is_chosen_by_name_or_label(#[case] wish: Option<&str>, #[case] expecte
 }
 
 #[test]
+fn images_stay_in_storage_that_is_somebodys_alone() {
+    let with = |said: &str| parse(&SMALL.replacen("serve_on = \"controller\"", said, 1));
+    let gib = |said: &str| with(said).map(|file| file.pairs[0].keep_gib);
+    assert_eq!(gib("mount = \"/srv\""), Ok(None));
+    assert_eq!(gib("mount = \"/srv\"\nkeep_gib = 20"), Ok(Some(20)));
+    for wrong in ["mount = \"/srv\"\nkeep_gib = 0", "serve_on = \"source\"\nkeep_gib = 20"] {
+        assert!(gib(wrong).unwrap_err().contains("what multivm exports goes with its run"), "{wrong}");
+    }
+}
+
+#[test]
 fn guests_are_of_the_catalogue_that_the_pair_names_or_of_the_file() {
     let of = |text: &str| {
         let file = parse(text)?;

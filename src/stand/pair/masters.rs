@@ -8,9 +8,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Catalogue;
+use super::kept::KeptMasters;
 use crate::failure::{Attempt, Cause, Failure, Result};
 use crate::inventory::ImageEntry;
-use crate::inventory::catalogue::bytes_on_disk;
+use crate::inventory::catalogue::{Master, bytes_on_disk, sha256};
 use crate::remote::{Remote, quote};
 use crate::sys::stop::StopFlag;
 
@@ -33,12 +34,20 @@ pub fn upload_limit(catalogue: &Catalogue) -> Duration {
     Duration::from_secs(bytes / SLOWEST)
 }
 
-/// Copies the masters into a folder of a host, each file once, and read-only. A copy gets its name when it is complete.
-pub fn upload(
+/// Where masters go.
+pub struct MastersPlace<'a> {
+    pub remote: &'a Remote,
+    /// The run's own folder there.
+    pub folder: &'a str,
+    /// Those that stay there for later runs, if they may.
+    pub kept: Option<KeptMasters>,
+}
+
+/// Brings the masters into a folder of a host, each file once, and read-only. A copy gets its name when it is complete.
+pub fn bring(
     catalogue: Option<&Catalogue>,
     entries: &[ImageEntry],
-    remote: &Remote,
-    folder: &str,
+    place: &MastersPlace<'_>,
     stop: &StopFlag,
 ) -> Result<()> {
     let mut copied = BTreeSet::new();
@@ -46,10 +55,30 @@ pub fn upload(
         let entry = entries.iter().find(|entry| entry.name == image.name);
         let (Some(master), Some(entry)) = (&image.master, entry) else { continue };
         if copied.insert(&entry.file) {
-            copy(&master.path, remote, &format!("{folder}/{}", entry.file), stop)?;
+            place.bring(master, &format!("{}/{}", place.folder, entry.file), stop)?;
         }
     }
     Ok(())
+}
+
+impl MastersPlace<'_> {
+    /// Brings one master: the kept one of its content, if there is one, or a copy.
+    fn bring(&self, master: &Master, to: &str, stop: &StopFlag) -> Result<()> {
+        let Some(kept) = &self.kept else { return copy(&master.path, self.remote, to, stop) };
+        let path = master.path.display();
+        let read = || -> std::io::Result<_> {
+            let hash = master.sha256.clone().map_or_else(|| sha256(&master.path), Ok)?;
+            Ok((hash, master.path.metadata()?.len()))
+        };
+        let (hash, length) = read().attempting(|| format!("read {path}"))?;
+        let name = format!("{hash}.{}", master.format.name());
+        if kept.take(self.remote, &name, length, to)? {
+            eprintln!("multivm: {path} is kept on {}", self.remote.name());
+            return Ok(());
+        }
+        copy(&master.path, self.remote, to, stop)?;
+        kept.keep(self.remote, &name, to)
+    }
 }
 
 /// Copies one file to a host.

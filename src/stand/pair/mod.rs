@@ -12,6 +12,7 @@ mod firmware;
 mod gate;
 mod guests;
 mod hosts;
+mod kept;
 mod keys;
 mod lease;
 mod machine;

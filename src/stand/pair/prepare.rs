@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::change::{self, Change};
 use super::describe::{self, GuestNetwork, PreparedPair};
+use super::kept::KeptMasters;
 use super::overlay::Overlay;
 use super::ssh::LoginFiles;
 use super::{
@@ -130,7 +131,8 @@ impl TakenPair<'_> {
         upload(remote, image, &folder, &[describe::BASE_IMAGE])?;
         interrupted(ground)?;
         let entries = listed::entries(catalogue, describe::BASE_IMAGE)?;
-        masters::upload(catalogue, &entries, remote, &folder, ground.stop)?;
+        let place = masters::MastersPlace { remote, folder: &folder, kept: kept(&self.chosen.pair) };
+        masters::bring(catalogue, &entries, &place, ground.stop)?;
         Ok(BroughtImages { folder: images, entries })
     }
 
@@ -303,6 +305,16 @@ fn place(chosen: &ChosenPair, run: &str) -> ImagesPlace {
             images: storage::MOUNT.to_owned(),
             written: (server(chosen).unwrap_or(0), storage::EXPORT.to_owned()),
         },
+    }
+}
+
+/// The masters that may stay in the pair's storage.
+fn kept(pair: &Pair) -> Option<KeptMasters> {
+    let gib = pair.keep_gib?;
+    match &pair.storage {
+        SharedStorage::Mount(folder) => Some(KeptMasters::of(&describe::text(folder), gib)),
+        SharedStorage::Export { .. } => Some(KeptMasters::of(storage::MOUNT, gib)),
+        SharedStorage::ServeOn(_) => None,
     }
 }
 

@@ -1,0 +1,121 @@
+//! Masters that stay in a pair's storage for later runs, by their content, as far as the inventory allows it.
+//!
+//! A run has its own name for a kept file, a hard link in the run's folder: whoever removes the kept one takes it from no run.
+
+use std::time::Duration;
+
+use crate::failure::Result;
+use crate::remote::{Remote, quote};
+
+/// How long a host may take to look for one, or to remove some.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The name of the folder, in the storage.
+const FOLDER: &str = "multivm-masters";
+
+/// The kept masters of a storage.
+pub struct KeptMasters {
+    folder: String,
+    /// The most bytes that they may take together.
+    limit: u64,
+}
+
+impl KeptMasters {
+    /// Those of the storage in this folder, with so many GiB for them.
+    pub fn of(storage: &str, gib: u32) -> KeptMasters {
+        KeptMasters { folder: format!("{storage}/{FOLDER}"), limit: u64::from(gib) << 30 }
+    }
+
+    /// Gives a kept file of this content and length its name in a run; says whether there was one.
+    pub fn take(&self, remote: &Remote, name: &str, length: u64, to: &str) -> Result<bool> {
+        let said = remote.check(&self.take_script(name, length, to), LIMIT)?;
+        Ok(said.trim() == "kept")
+    }
+
+    /// Keeps a run's file, and removes those that were not used for longest and have no room beside it.
+    pub fn keep(&self, remote: &Remote, name: &str, from: &str) -> Result<()> {
+        remote.check(&self.keep_script(name, from), LIMIT).map(drop)
+    }
+
+    fn take_script(&self, name: &str, length: u64, to: &str) -> String {
+        let (folder, to) = (quote(&self.folder), quote(to));
+        format!(
+            "[ -e {folder} ] || {{ mkdir {folder} && : > {folder}/.multivm; }} || exit 1\n\
+             [ -e {folder}/.multivm ] || {{ echo {folder}' was not made by multivm' >&2; exit 1; }}\n\
+             cd {folder} && [ -f {name} ] && [ \"$(stat -c %s {name})\" = {length} ] || exit 0\n\
+             touch {name} && ln -f {name} {to} && echo kept"
+        )
+    }
+
+    fn keep_script(&self, name: &str, from: &str) -> String {
+        let (folder, from, limit) = (quote(&self.folder), quote(from), self.limit);
+        format!(
+            "cd {folder} && [ -e .multivm ] && ln -f {from} .{name} && mv -f .{name} {name} && touch {name} || exit 1\n\
+             sum=0\n\
+             for one in $(ls -t); do\n\
+             sum=$((sum + $(stat -c %b \"$one\") * 512))\n\
+             [ $sum -le {limit} ] || rm -f \"$one\"\n\
+             done"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::process::Command;
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    fn run(script: &str) -> (bool, String) {
+        let output = Command::new("sh").args(["-c", script]).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    }
+
+    fn write(path: &Path, kib: usize) {
+        fs::write(path, vec![7; kib << 10]).unwrap();
+    }
+
+    #[test]
+    fn a_content_that_is_kept_is_not_sent_again_until_others_need_its_room() {
+        let storage = tempfile::tempdir().unwrap();
+        let own = storage.path().join("it's a run");
+        fs::create_dir(&own).unwrap();
+        let path = |name: &str| own.join(name).display().to_string();
+        let mut kept = KeptMasters::of(storage.path().to_str().unwrap(), 1);
+        kept.limit = 250 << 10;
+        let folder = storage.path().join(FOLDER);
+        for (name, age) in [("a.raw", 30), ("b.raw", 20), ("c.raw", 10)] {
+            assert_eq!(run(&kept.take_script(name, 100 << 10, &path("none"))), (true, String::new()));
+            write(&own.join(name), 100);
+            assert!(run(&kept.keep_script(name, &path(name))).0);
+            let used = SystemTime::now() - Duration::from_secs(age);
+            fs::File::options().append(true).open(folder.join(name)).unwrap().set_modified(used).unwrap();
+        }
+        assert!(!folder.join("a.raw").exists() && own.join("a.raw").exists(), "its run has it still");
+        assert_eq!(run(&kept.take_script("b.raw", 100 << 10, &path("again"))), (true, "kept\n".into()));
+        assert_eq!(fs::metadata(own.join("again")).unwrap().len(), 100 << 10);
+        assert_eq!(
+            run(&kept.take_script("b.raw", 1, &path("cut"))),
+            (true, String::new()),
+            "of another length"
+        );
+        // It was used last, and stays.
+        write(&own.join("d.raw"), 100);
+        assert!(run(&kept.keep_script("d.raw", &path("d.raw"))).0);
+        assert!(
+            folder.join("b.raw").exists() && folder.join("d.raw").exists() && !folder.join("c.raw").exists()
+        );
+    }
+
+    #[test]
+    fn a_folder_of_somebody_else_is_left_alone() {
+        let storage = tempfile::tempdir().unwrap();
+        fs::create_dir(storage.path().join(FOLDER)).unwrap();
+        let kept = KeptMasters::of(storage.path().to_str().unwrap(), 1);
+        assert!(!run(&kept.take_script("a.raw", 1, "/nowhere")).0);
+        assert!(!run(&kept.keep_script("a.raw", "/nowhere")).0);
+    }
+}
