@@ -14,14 +14,14 @@ use crate::plan::Leg;
 use crate::probe::{Gap, Summary};
 use crate::record::Clocks;
 use crate::remote::Observation;
-use crate::scenario::{AllowedLine, Budget, Scenario};
+use crate::scenario::{Scenario, ScenarioFile};
 
 /// What a check knows of the scenario when it begins.
 pub struct Scene<'a> {
     pub scenario: &'a Scenario,
     pub fleet: &'a Fleet,
-    pub allowed_lines: &'a [AllowedLine],
-    pub budget: &'a Budget,
+    /// The scenario file, which has the settings of checks.
+    pub file: &'a ScenarioFile,
     /// Where the hosts' logs ended; none where that could not be read.
     pub logs: Option<&'a LogMarks>,
     /// Source and target before the first move.
@@ -33,7 +33,8 @@ pub struct AfterAll<'a> {
     pub fleet: &'a Fleet,
     /// The last scenario proved that all of it is whole. Otherwise a host that does not answer is no news.
     pub was_whole: bool,
-    pub allowed_lines: &'a [AllowedLine],
+    /// The scenario file, which has the settings of checks.
+    pub file: &'a ScenarioFile,
     /// Source and target.
     pub hosts: [Result<Observation>; 2],
 }

@@ -9,7 +9,7 @@ use humantime::format_duration;
 
 use super::{About, Advice, Asked, Check, End, LegDowntime, LegEnd, Moment, Proof, Scene};
 use crate::failure::Result;
-use crate::scenario::{self, Limit};
+use crate::scenario::{Budget, Limit};
 
 pub static ABOUT: About = About {
     id: "budget",
@@ -42,13 +42,13 @@ impl Check for WithinBudget {
     }
 
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
-        Ok(Box::new(BudgetAsked(scene.budget)))
+        Ok(Box::new(BudgetAsked(scene.file.budget_of(scene.scenario))))
     }
 }
 
-struct BudgetAsked<'a>(&'a scenario::Budget);
+struct BudgetAsked(Budget);
 
-impl Asked for BudgetAsked<'_> {
+impl Asked for BudgetAsked {
     fn on_leg(&mut self, end: &LegEnd<'_>) -> Vec<Proof> {
         let limit = self.0.total.iter().filter(|_| end.is_complete());
         limit.map(|limit| end.proof(total(limit, end.report.duration))).collect()

@@ -24,7 +24,7 @@ use crate::plan::Seed;
 use crate::progress::terminal;
 use crate::record::{Event, Outcome, RepairedPart};
 use crate::run::{self, Context, Played};
-use crate::scenario::{AllowedLine, Profile, Scenario};
+use crate::scenario::{Profile, Scenario, ScenarioFile};
 use crate::stand::Session;
 use crate::sys::parallel::locked;
 use crate::sys::stop::StopFlag;
@@ -288,9 +288,9 @@ impl Player for Fixture {
         scenario: &str,
         fleet: &Fleet,
         was_whole: bool,
-        allowed_lines: &[AllowedLine],
+        file: &ScenarioFile,
     ) -> Option<Outcome> {
-        run::last_look(scenario, fleet, was_whole, allowed_lines, &self.run.record)
+        run::last_look(scenario, fleet, was_whole, file, &self.run.record)
     }
 
     fn floor(&self, scenario: &Scenario, fleet: &Fleet, seed: Seed) -> Result<Option<Duration>> {

@@ -7,7 +7,7 @@ use crate::failure::Result;
 use crate::plan::Seed;
 use crate::record::Outcome;
 use crate::run::{Context, Played};
-use crate::scenario::{AllowedLine, Profile, Scenario};
+use crate::scenario::{Profile, Scenario, ScenarioFile};
 
 /// Plays scenarios on the fixtures of its builder, by three calls of a stage.
 pub trait Player: Builder {
@@ -27,7 +27,7 @@ pub trait Player: Builder {
         scenario: &str,
         fixture: &Self::Fixture,
         was_whole: bool,
-        allowed_lines: &[AllowedLine],
+        file: &ScenarioFile,
     ) -> Option<Outcome>;
 
     /// Makes a scenario's migrations alone and returns their time; none for a scenario without such a floor.

@@ -83,7 +83,7 @@ where
         let name = last.as_ref().map_or_else(|| NO_SCENARIO.to_owned(), |last| last.scenario.clone());
         let begin = SystemTime::now();
         let (stage, of) = (Arc::clone(self), name.clone());
-        let look = move || stage.slot.builder().last_look(&of, &fixture, proved, stage.file.allowed_lines());
+        let look = move || stage.slot.builder().last_look(&of, &fixture, proved, &stage.file);
         let found = bounded::answer(LAST_LOOK, &self.stop, look).unwrap_or_else(|| {
             let mut unknown = Outcome::new(name, Verdict::Error, begin);
             unknown.reason = Some(format!(
@@ -271,8 +271,7 @@ where
             Ok(folder) => {
                 let context = Context {
                     record: &self.run.record.until(due.abandoned()),
-                    allowed_lines: self.file.allowed_lines(),
-                    budget: &self.file.budget_of(scenario),
+                    file: &self.file,
                     folder: &folder,
                     pace,
                     seed: self.seed,

@@ -9,7 +9,7 @@ use crate::check::{AfterAll, CHECKS, Proof};
 use crate::guest::Fleet;
 use crate::host::LogMarks;
 use crate::record::{Outcome, Record, Verdict};
-use crate::scenario::AllowedLine;
+use crate::scenario::ScenarioFile;
 
 /// Looks at a fleet once more. What is found is the result of one more play of `scenario`, the last one. `was_whole` says
 /// that the last scenario proved the fleet.
@@ -17,7 +17,7 @@ pub fn last_look(
     scenario: &str,
     fleet: &Fleet,
     was_whole: bool,
-    allowed_lines: &[AllowedLine],
+    file: &ScenarioFile,
     record: &Record,
 ) -> Option<Outcome> {
     // Before the ends are taken, so that none falls between this process and the next one.
@@ -25,7 +25,7 @@ pub fn last_look(
         marks.note();
     }
     let mut outcome = Outcome::new(scenario, Verdict::Failed, SystemTime::now());
-    let after = AfterAll { fleet, was_whole, allowed_lines, hosts: fleet.hosts() };
+    let after = AfterAll { fleet, was_whole, file, hosts: fleet.hosts() };
     let proofs = CHECKS.iter().flat_map(|check| check.after_all(&after));
     let found: Vec<Proof> = proofs.filter(|proof| !proof.ok).collect();
     if found.is_empty() {

@@ -71,7 +71,7 @@ impl Check for KernelsClean {
             match seen {
                 Ok(seen) if seen.whole_log => Vec::new(),
                 Ok(seen) => {
-                    let allowed = after.allowed_lines;
+                    let allowed = after.file.allowed_lines();
                     log.learn_devices(after.fleet, seen);
                     let unread = seen.kernel_log_error.iter().map(|error| unreadable(name, error));
                     let proofs = [
@@ -113,19 +113,20 @@ struct KernelLogAsked<'a> {
 impl<'a> KernelLogAsked<'a> {
     fn new(scene: &Scene<'a>) -> KernelLogAsked<'a> {
         let [source, target] = scene.hosts;
+        let allowed = scene.file.allowed_lines();
         let mut logs = host_logs(scene.fleet, source.boot_id == target.boot_id);
         let before = logs.iter_mut().zip(scene.hosts).filter_map(|((_, log), seen)| {
             log.learn_devices(scene.fleet, seen);
             // A whole log contains lines from before the run.
             let is_news = !seen.whole_log && !seen.kernel_log.is_empty();
             let between = "between the last scenario and this one";
-            is_news.then(|| log.prove_between(&seen.kernel_log, between, scene.allowed_lines))
+            is_news.then(|| log.prove_between(&seen.kernel_log, between, allowed))
         });
         let before = before.collect();
         KernelLogAsked {
             before,
             fleet: scene.fleet,
-            allowed: scene.allowed_lines,
+            allowed,
             logs: scene.logs,
             hosts: logs,
             strangers: HashMap::new(),

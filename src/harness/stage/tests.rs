@@ -13,7 +13,6 @@ use crate::harness::slot::Builder;
 use crate::migration::Again;
 use crate::record::{Event, Finding, JUNIT_FILE, read, results_from_record};
 use crate::report::junit;
-use crate::scenario::AllowedLine;
 use crate::sys::wait::{Poll, wait_for};
 
 const NAME: &str = "precopy_orderly::in_vms::stress_cpu";
@@ -91,7 +90,7 @@ impl Player for Script {
         play.map_or_else(|| came_to(&scenario.name(), Verdict::Passed), |play| play(context))
     }
 
-    fn last_look(&self, scenario: &str, (): &(), was_whole: bool, _: &[AllowedLine]) -> Option<Outcome> {
+    fn last_look(&self, scenario: &str, (): &(), was_whole: bool, _: &ScenarioFile) -> Option<Outcome> {
         let last = if was_whole { "last look" } else { "last look in doubt" };
         let found = self.asks(last).is_err();
         found.then(|| Outcome::new(scenario, Verdict::Failed, SystemTime::now()))

@@ -72,8 +72,7 @@ impl<'env> Case<'_, '_, 'env, '_, Fleet> {
         self.panel = Panel::begin(&Scene {
             scenario: self.scenario,
             fleet: self.machines,
-            allowed_lines: self.context.allowed_lines,
-            budget: self.context.budget,
+            file: self.context.file,
             logs: self.before.marks.get().and_then(|marks| marks.as_ref().ok()),
             hosts,
         })?;

@@ -17,7 +17,7 @@ use crate::plan::Seed;
 use crate::record::{Record, RunHeader};
 use crate::run::lookout::Look;
 use crate::run::moves::OnLeg;
-use crate::scenario::{Budget, Direction, Mode, ScenarioFile, Side};
+use crate::scenario::{Direction, Mode, ScenarioFile, Side};
 use crate::sys::parallel::locked;
 use crate::sys::stop::StopFlag;
 
@@ -273,11 +273,9 @@ fn play(name: &str, script: &Script<'_>, check: Noting<'_>, steps: &[Step]) -> C
     let record = Record::create(folder.path(), RunHeader::default()).unwrap();
     let scenario: Scenario = name.parse().unwrap();
     let file = ScenarioFile::parse("scenarios.toml", include_str!("../../../scenarios.toml")).unwrap();
-    let budget: Budget = file.budget_of(&scenario);
     let context = Context {
         record: &record,
-        allowed_lines: &[],
-        budget: &budget,
+        file: &file,
         folder: Path::new("/nowhere"),
         pace: Pace::default(),
         seed: Seed(1),
