@@ -1,4 +1,4 @@
-//! The hosts that a run asks for: the lab, machine hosts, or a pair of an inventory.
+//! The hosts that a run asks for: hosts that multivm makes, or a pair of an inventory.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,10 +11,9 @@ use crate::inventory::file::InventoryFile;
 use crate::ledger::Owner;
 use crate::progress::terminal;
 use crate::scenario::Profile;
-use crate::stand::lab::{Lab, Settings};
-use crate::stand::machines::MachineHosts;
+use crate::stand::lab::Settings;
 use crate::stand::pair::{ChosenPair, Given, HostPair, forget_raised, upload_limit};
-use crate::stand::{PAIR_LIMIT, STAND_VARIABLE, Session, StandKind};
+use crate::stand::{NewHosts, PAIR_LIMIT, STAND_VARIABLE, Session, StandKind};
 use crate::sys::bounded;
 use crate::sys::stop::StopFlag;
 
@@ -77,8 +76,7 @@ impl WantedHosts {
     /// Refuses settings that these hosts cannot have.
     pub fn allow(&self, settings: &Settings) -> Result<()> {
         match self {
-            WantedHosts::Made(StandKind::Lab) => Ok(()),
-            WantedHosts::Made(StandKind::Machines) => MachineHosts::allow(settings),
+            WantedHosts::Made(kind) => (kind.made().allow)(settings),
             WantedHosts::Pair(_) => settings.have_guests_of_their_hosts(),
         }
     }
@@ -87,8 +85,10 @@ impl WantedHosts {
     pub fn raise_limit(&self, catalogue: Option<&Catalogue>) -> Duration {
         let copies = || catalogue.map_or(Duration::ZERO, upload_limit);
         match self {
-            WantedHosts::Made(StandKind::Lab) => StandKind::Lab.row().raise_limit,
-            WantedHosts::Made(kind) => kind.row().raise_limit + copies(),
+            WantedHosts::Made(kind) => match kind.made().new {
+                NewHosts::Ready(_) => kind.row().raise_limit,
+                NewHosts::Bare(_) => kind.row().raise_limit + copies(),
+            },
             WantedHosts::Pair(_) => PAIR_LIMIT + copies(),
         }
     }
@@ -126,19 +126,20 @@ impl WantedHosts {
             })
         });
         let given = match self {
-            WantedHosts::Made(StandKind::Lab) => {
-                return Session::begin_for(Box::new(Lab::new(settings.clone())), stop.clone(), owner);
-            }
-            WantedHosts::Made(StandKind::Machines) => {
-                let machines = Box::new(MachineHosts::new(settings.clone()));
-                let session = Session::begin_for(machines, stop.clone(), owner.clone())?;
-                if !session.is_attached() {
-                    // Changes of machines that have gone have gone with them.
-                    forget_raised()
-                        .or_else(|failures| failures.into_iter().next().map_or(Ok(Vec::new()), Err))?;
+            WantedHosts::Made(kind) => match kind.made().new {
+                NewHosts::Ready(new) => {
+                    return Session::begin_for(new(settings.clone()), stop.clone(), owner);
                 }
-                Given::Raised(Some(Box::new(session)))
-            }
+                NewHosts::Bare(new) => {
+                    let session = Session::begin_for(new(settings.clone()), stop.clone(), owner.clone())?;
+                    if !session.is_attached() {
+                        // Changes of hosts that have gone have gone with them.
+                        forget_raised()
+                            .or_else(|failures| failures.into_iter().next().map_or(Ok(Vec::new()), Err))?;
+                    }
+                    Given::Raised(Some(Box::new(session)))
+                }
+            },
             WantedHosts::Pair(chosen) => Given::File(chosen.clone()),
         };
         let pair = HostPair::new(given, settings.clone(), examine);

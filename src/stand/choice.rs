@@ -61,12 +61,19 @@ axis! {
     }
 }
 
+/// The hosts of a command that names none.
+impl Default for StandKind {
+    fn default() -> StandKind {
+        StandKind::Lab
+    }
+}
+
 impl StandKind {
-    /// Reads [`STAND_VARIABLE`] through `get`. Without a value it is the lab.
+    /// Reads [`STAND_VARIABLE`] through `get`.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<StandKind, UnknownName> {
         get(STAND_VARIABLE)
             .filter(|value| !value.is_empty())
-            .map_or(Ok(StandKind::Lab), |value| value.parse())
+            .map_or_else(|| Ok(StandKind::default()), |value| value.parse())
     }
 
     /// The directory of such hosts in a state directory.

@@ -35,6 +35,26 @@ fn no_files_use_each_other_in_a_circle(#[case] root: &str) {
     );
 }
 
+/// A new kind of hosts is a folder of `src/stand` and its lines there: whoever works on hosts asks the table of kinds.
+#[rstest]
+#[case::of_the_library("src/lib.rs")]
+#[case::of_the_commands("src/bin/multivm/main.rs")]
+fn only_the_room_of_hosts_names_a_kind_of_them(#[case] root: &str) {
+    let modules = Module::read_all(&repository().join(root));
+    // Variants are in camel case, constants and functions are not.
+    let is_variant = |name: &str| {
+        name.starts_with(|first: char| first.is_uppercase()) && name.chars().any(char::is_lowercase)
+    };
+    let names_a_kind =
+        |path: &&Vec<String>| path.windows(2).any(|pair| pair[0] == "StandKind" && is_variant(&pair[1]));
+    let outside = modules.values().filter(|module| module.name.first().is_none_or(|room| room != "stand"));
+    let named: Vec<String> = outside
+        .flat_map(|module| module.paths.iter().filter(names_a_kind).map(move |path| (module, path)))
+        .map(|(module, path)| format!("{}: {}", module.name.join("::"), path.join("::")))
+        .collect();
+    assert!(named.is_empty(), "kinds of hosts that {root} names outside of src/stand\n{}", named.join("\n"));
+}
+
 /// The floor of each room, by the table in docs/architecture.md.
 fn floors() -> BTreeMap<String, u32> {
     let page = fs::read_to_string(repository().join("docs/architecture.md")).unwrap();

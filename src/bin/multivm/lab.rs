@@ -1,15 +1,13 @@
 //! `multivm lab`: a lab by hand, or machine hosts, which stay up between commands.
 
 mod arguments;
-mod machines;
-mod namespaces;
+mod bare;
+mod ready;
 mod ssh;
 mod status;
 
 use multivm::ledger::state_directory;
-use multivm::stand::lab::Lab;
-use multivm::stand::machines::MachineHosts;
-use multivm::stand::{Session, Stand, StandKind, Status, become_root, summary};
+use multivm::stand::{NewHosts, Session, Stand, StandKind, Status, become_root, summary};
 use multivm::sys::inherited;
 use multivm::sys::stop::StopFlag;
 
@@ -33,15 +31,18 @@ pub fn run(command: Command) -> Answer {
         Command::Up(arguments) => {
             // What is raised stays when this command is over.
             inherited::close_all()?;
-            match arguments.kind {
-                StandKind::Lab => namespaces::up(&arguments),
-                StandKind::Machines => machines::up(&arguments),
+            match arguments.kind.made().new {
+                NewHosts::Ready(new) => ready::up(new, &arguments),
+                NewHosts::Bare(new) => bare::up(new, &arguments),
             }
         }
-        Command::Down => match held()? {
-            kind @ StandKind::Lab => down(kind, Box::new(Lab::new(settings()?))),
-            kind @ StandKind::Machines => down(kind, Box::new(MachineHosts::new(settings()?))),
-        },
+        Command::Down => {
+            let kind = held()?;
+            match kind.made().new {
+                NewHosts::Ready(new) => down(kind, new(settings()?)),
+                NewHosts::Bare(new) => down(kind, new(settings()?)),
+            }
+        }
         Command::Status => status::run(),
         Command::Ssh(arguments) => ssh::run(&arguments),
     }

@@ -2,9 +2,7 @@
 
 use multivm::failure::Failure;
 use multivm::ledger::OnHost;
-use multivm::stand::lab::Lab;
-use multivm::stand::machines::{self, MachineHosts};
-use multivm::stand::{Session, Stand, StandKind, become_root, pair, summary};
+use multivm::stand::{NewHosts, Session, Stand, StandKind, become_root, pair, summary};
 use multivm::sys::stop::StopFlag;
 
 use crate::inventory::Choice;
@@ -37,9 +35,10 @@ pub fn run(arguments: &Arguments) -> Answer {
     // The hosts of a pair may be machines that this machine's own ledger has: they go last.
     forget_gone()?;
     let (hosts, mut failures) = clear_pairs();
-    let machine = match held()? {
-        kind @ StandKind::Lab => reap(kind, Box::new(Lab::new(settings))),
-        kind @ StandKind::Machines => reap(kind, Box::new(MachineHosts::new(settings))),
+    let kind = held()?;
+    let machine = match kind.made().new {
+        NewHosts::Ready(new) => reap(kind, new(settings)),
+        NewHosts::Bare(new) => reap(kind, new(settings)),
     };
     let machine = match machine {
         Ok(machine) => machine,
@@ -59,9 +58,9 @@ pub fn run(arguments: &Arguments) -> Answer {
     crate::say(&text)
 }
 
-/// Strikes what ledgers of pairs have of machine hosts that have gone: their changes have gone with them.
+/// Strikes what ledgers of pairs have of hosts of multivm's that have gone: their changes have gone with them.
 pub fn forget_gone() -> Result<(), Problem> {
-    for address in machines::gone() {
+    for address in StandKind::ALL.iter().flat_map(|kind| (kind.made().gone)()) {
         pair::forget(address).map_err(Problem::Failed)?;
     }
     Ok(())

@@ -11,7 +11,9 @@ pub(super) mod masters;
 mod mend;
 pub mod network;
 mod prepared;
+mod reach;
 mod root;
+mod row;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -29,6 +31,7 @@ use crate::sys::wait::{Poll, wait_for};
 use hosts::directory;
 pub use init::hidden_entry;
 use prepared::Prepared;
+pub use row::LAB;
 pub use settings::{Accel, HostSize, Settings};
 
 /// How long the parent of a host's init may take to notice the init's end.

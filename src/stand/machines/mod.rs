@@ -11,12 +11,15 @@ mod machine;
 mod network;
 mod qemu;
 mod qmp;
+mod reach;
 mod restore;
+mod row;
 
 use std::fs;
 use std::path::PathBuf;
 
 use super::lab::Settings;
+use super::raised::Raised;
 use super::{Ground, HostsBefore, Needs, Stand, StandKind, Standing};
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::{HostImage, Images, MachineImage, Snapshot};
@@ -26,23 +29,13 @@ use crate::sys::machine::memory_available;
 use crate::sys::stop::StopFlag;
 use folder::{create_directory, directory};
 use machine::{CODE_MIB, CPUS, MACHINES, MEMORY_MIB};
+pub use row::MACHINE_HOSTS;
 
 /// The suite whose packages make a machine host: QEMU's emulation of AMD's SVM was tried with it.
 const SUITE: &str = "trixie";
 
 /// What a machine takes of this machine at most, MiB.
 const TAKES_MIB: u64 = MEMORY_MIB + CODE_MIB;
-
-/// Machine hosts that are up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Raised {
-    /// The inventory file of the hosts.
-    pub inventory: PathBuf,
-    /// The file with root's password.
-    pub password: PathBuf,
-    /// Names and addresses.
-    pub hosts: [(String, String); 2],
-}
 
 /// The machine hosts of this machine.
 #[derive(Debug)]
@@ -175,7 +168,7 @@ impl Stand for MachineHosts {
 
 /// The addresses of machines that are not up. Nobody may ask there: without the link to machines, their addresses lead out of this
 /// machine.
-pub fn gone() -> Vec<&'static str> {
+fn gone() -> Vec<&'static str> {
     if network::is_up() { Vec::new() } else { MACHINES.iter().map(|machine| machine.address).collect() }
 }
 
@@ -193,7 +186,7 @@ fn has_room() -> Result<()> {
 }
 
 /// The machine hosts that are up.
-pub fn running() -> Result<Raised> {
+fn running() -> Result<Raised> {
     let inventory = inventory();
     InventoryFile::load(&inventory, None).map_err(|error| {
         Failure::new("find machine hosts", error.to_string()).try_next("multivm lab up --kind machines")

@@ -38,14 +38,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::lab::{Settings, masters as listed};
-use super::{Ground, HostsBefore, Needs, Session, Stand, StandKind, Standing};
+use super::{Ground, HostsBefore, Needs, Raised, Session, Stand, StandKind, Standing};
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::{GuestImage, Images};
 use crate::inventory::catalogue::Catalogue;
 use crate::inventory::file::{InventoryFile, Pair};
 use crate::inventory::{Arch, Inventory};
 use crate::ledger::OnHost;
-use crate::stand::machines::Raised;
 use crate::sys::watch::Watch;
 use chosen::raised;
 pub use chosen::{ChosenPair, Unsupported, are_hidden, states};

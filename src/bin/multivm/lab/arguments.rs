@@ -10,7 +10,7 @@ use crate::scenarios::ProfileChoice;
 #[derive(clap::Args)]
 pub struct UpArguments {
     /// What is raised: lab, or machines, two whole virtual machines with a KVM of their own, which come without guests
-    #[arg(long, value_name = "KIND", env = STAND_VARIABLE, default_value_t = StandKind::Lab)]
+    #[arg(long, value_name = "KIND", env = STAND_VARIABLE, default_value_t)]
     pub kind: StandKind,
     /// Take it down when this process ends, whatever way it ends: `--until-exit $$` is the shell that it is typed in
     #[arg(long, value_name = "PID", value_parser = living)]
@@ -29,16 +29,11 @@ fn living(pid: &str) -> Result<Owner, String> {
 }
 
 /// Leaves hosts up that were raised, without end or as long as a process lives. Half of them is of no use to anybody, and goes down again.
-pub fn stays<H, T>(session: Session<H>, raised: Result<T>, until: Option<&Owner>) -> Result<T, Problem> {
-    match raised {
-        Ok(raised) => {
-            match until {
-                Some(owner) => session.keep_until(owner)?,
-                None => session.keep()?,
-            }
-            Ok(raised)
-        }
-        Err(failure) => {
+pub fn stays<H>(session: Session<H>, raised: Result<()>, until: Option<&Owner>) -> Result<(), Problem> {
+    match (raised, until) {
+        (Ok(()), Some(owner)) => Ok(session.keep_until(owner)?),
+        (Ok(()), None) => Ok(session.keep()?),
+        (Err(failure), _) => {
             let mut failures = vec![failure];
             failures.extend(session.end());
             Err(Problem::Failed(failures))

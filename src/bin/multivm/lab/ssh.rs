@@ -6,7 +6,6 @@ use std::process::Command;
 use multivm::failure::Failure;
 use multivm::guest;
 use multivm::ledger::state_directory;
-use multivm::stand::lab::{network, running, ssh_config};
 use multivm::stand::{StandKind, Status, become_root, summary};
 
 use crate::problem::{Answer, Problem};
@@ -48,22 +47,22 @@ pub fn run(arguments: &Arguments) -> Answer {
     become_root()?;
     let status = Status::look(&state_directory())?;
     let up = StandKind::of(&status.things, &state_directory());
-    if up != StandKind::Lab {
+    let Some(shell) = &up.made().shell else {
         let cause = format!("{} instead, which any ssh reaches", up.row().are_up);
         return Err(Failure::new("reach the lab", cause)
             .try_next("multivm lab status, which says how")
             .into());
-    }
-    let inventory = running()?;
+    };
+    let inventory = (shell.running)()?;
     if !status.whole {
         return Err(Problem::from(
             Failure::new("reach the lab", format!("only a part of it is left: {}", summary(&status.things)))
                 .try_next("multivm lab up, which clears it first"),
         ));
     }
-    network::join_switch()?;
+    (shell.enter)()?;
     let mut ssh = Command::new("ssh");
-    ssh.arg("-F").arg(ssh_config());
+    ssh.arg("-F").arg((shell.ssh_config)());
     let name = match &arguments.machine {
         LabMachine::Host(name) => name.clone(),
         LabMachine::Guest(number) => {

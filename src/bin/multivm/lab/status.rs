@@ -5,7 +5,7 @@ use std::path::Path;
 
 use multivm::failure::Result;
 use multivm::ledger::state_directory;
-use multivm::stand::{Occupancy, StandKind, Status, lab, machines, pair, summary};
+use multivm::stand::{Occupancy, StandKind, Status, pair, summary};
 
 use crate::problem::Answer;
 
@@ -72,10 +72,5 @@ fn of_pair(directory: &Path) -> Result<String> {
 
 /// The hosts that are up, and the ways to reach them.
 fn describe(kind: StandKind) -> Result<String> {
-    Ok(match kind {
-        StandKind::Lab => format!("The lab is up.\n\n{}", super::namespaces::reach(&lab::running()?)),
-        StandKind::Machines => {
-            format!("The machine hosts are up.\n\n{}", super::machines::reach(&machines::running()?))
-        }
-    })
+    Ok(format!("{} up.\n\n{}", kind.row().they_are, (kind.made().reach)()?))
 }
