@@ -152,6 +152,7 @@ mod tests {
     use super::super::role::Role;
     use super::super::testing::{guest, inventory};
     use super::*;
+    use crate::libvirt::mark_examples::{EXAMPLES, RUN};
 
     fn guests() -> Vec<Arc<Guest>> {
         (1..=2).map(|number| Arc::new(guest(Role::Fleet, number, &inventory("a")).unwrap())).collect()
@@ -230,6 +231,14 @@ mod tests {
             found(&marked("vm1", "b"))[0]
                 .contains("which multivm made for another run, b, has the name of vm1")
         );
+    }
+
+    #[test]
+    fn a_domain_is_of_the_run_that_made_it() {
+        for (metadata, is_ours) in EXAMPLES {
+            let xml = foreign("vm1", &format!("<metadata>{metadata}</metadata>"));
+            assert_eq!(SeenDomain::read("source", true, &xml).unwrap().is_of(RUN), *is_ours, "{metadata}");
+        }
     }
 
     #[test]

@@ -165,12 +165,17 @@ impl Domain {
 
     /// multivm's mark on the domain; none without one.
     pub fn mark(&self) -> Result<Option<Mark>> {
+        Ok(self.mark_element()?.as_deref().and_then(Mark::parse))
+    }
+
+    /// The element of the domain's metadata that has the mark's XML namespace; none without one.
+    pub(super) fn mark_element(&self) -> Result<Option<String>> {
         let kind = sys::VIR_DOMAIN_METADATA_ELEMENT as i32;
         let read = move |domain: &virt::domain::Domain| {
             domain.metadata(kind, Some(MARK_NAMESPACE), sys::VIR_DOMAIN_AFFECT_CURRENT)
         };
         match self.call("read the mark of", read) {
-            Ok(element) => Ok(Mark::parse(&element)),
+            Ok(element) => Ok(Some(element)),
             Err(error) if error.is_no_metadata() => Ok(None),
             Err(error) => Err(error),
         }

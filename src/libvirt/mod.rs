@@ -32,6 +32,8 @@ mod hub;
 mod job;
 mod job_query;
 mod mark;
+#[cfg(test)]
+pub(crate) mod mark_examples;
 mod migrate;
 mod owned;
 mod params;

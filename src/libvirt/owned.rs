@@ -95,6 +95,7 @@ impl Deref for OurDomain {
 #[cfg(test)]
 mod tests {
     use super::super::MARK_NAMESPACE;
+    use super::super::mark_examples::{EXAMPLES, RUN};
     use super::super::testing::{TestHost, domain_xml};
     use super::*;
 
@@ -125,10 +126,12 @@ mod tests {
     }
 
     #[test]
-    fn a_domain_of_another_run_is_not_claimed() {
+    fn a_domain_is_claimed_by_the_run_that_made_it() {
         let host = TestHost::new("source");
-        let domain = host.define(&marked("vm1", &owner("b"))).unwrap();
-        assert!(OurDomain::claim(domain, "a").unwrap().is_none());
+        for (number, (metadata, is_ours)) in EXAMPLES.iter().enumerate() {
+            let domain = host.define(&marked(&format!("vm{number}"), metadata)).unwrap();
+            assert_eq!(OurDomain::claim(domain, RUN).unwrap().is_some(), *is_ours, "{metadata}");
+        }
     }
 
     #[test]
