@@ -43,6 +43,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::sys::page::has_table;
 
     fn abouts() -> impl Iterator<Item = &'static About> {
         CHECKS.iter().map(|check| check.about())
@@ -125,29 +126,11 @@ mod tests {
         assert_eq!(files, listed);
     }
 
-    /// What stands in a page between `<!-- checks -->` and `<!-- /checks -->` is made of the table. With `MULTIVM_BLESS=1` this
-    /// writes it.
+    /// What stands in a page between `<!-- checks -->` and `<!-- /checks -->` is made of the table.
     #[rstest]
     #[case("README.md", proofs())]
     #[case("docs/troubleshooting.md", advice())]
     fn the_pages_have_the_table(#[case] page: &str, #[case] table: String) {
-        const BEGIN: &str = "<!-- checks -->\n";
-        const END: &str = "<!-- /checks -->\n";
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
-        let text = fs::read_to_string(&path).unwrap();
-        let parts = |text: &str| -> [String; 3] {
-            let (before, rest) = text.split_once(BEGIN).unwrap_or_else(|| panic!("{page} has no {BEGIN}"));
-            let (there, after) = rest.split_once(END).unwrap_or_else(|| panic!("{page} has no {END}"));
-            [before, there, after].map(str::to_owned)
-        };
-        let [before, mut there, after] = parts(&text);
-        if std::env::var_os("MULTIVM_BLESS").is_some() {
-            fs::write(&path, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
-            [_, there, _] = parts(&fs::read_to_string(&path).unwrap());
-        }
-        assert!(
-            there == table,
-            "{page} has another table of the checks. Paste this, or run\n  MULTIVM_BLESS=1 cargo test --lib check::table\n\n{table}"
-        );
+        has_table(page, "checks", &table, "check::table");
     }
 }

@@ -28,6 +28,8 @@ mod member;
 mod mode;
 mod name;
 mod near;
+#[cfg(test)]
+mod page;
 mod profile;
 mod profile_fields;
 mod raw;

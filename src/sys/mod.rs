@@ -10,6 +10,8 @@ pub mod interrupt;
 pub mod limited;
 pub mod lock;
 pub mod machine;
+#[cfg(test)]
+pub(crate) mod page;
 pub mod parallel;
 pub mod process;
 pub mod random;

@@ -24,23 +24,3 @@ fn the_readme_names_every_variable() {
         assert!(readme.contains(&format!("`{name}`")), "{name} is not in README.md");
     }
 }
-
-/// A new value has no other test that points at README's table of axes.
-#[test]
-fn the_readme_names_every_mode_order_and_transport() {
-    use multivm::axis::AxisValue;
-    use multivm::scenario::{Mode, Order, Transport};
-    let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap();
-    let readme = fs::read_to_string(Path::new(&package).join("README.md")).unwrap();
-    let row = |axis: &str| readme.lines().find(|line| line.starts_with(&format!("| {axis} |"))).unwrap();
-    let names = |axis: &str, values: Vec<&'static str>| {
-        for name in values {
-            assert!(row(axis).contains(&format!("`{name}`")), "{name} is not in README.md's row of {axis}");
-        }
-    };
-    names(Mode::AXIS, Mode::ALL.iter().map(|value| value.name()).collect());
-    names(Order::AXIS, Order::ALL.iter().map(|value| value.name()).collect());
-    // No name says that a transport is plain.
-    let said = Transport::ALL.iter().filter(|transport| **transport != Transport::Plain);
-    names(Transport::AXIS, said.map(|value| value.name()).collect());
-}
