@@ -18,24 +18,6 @@ pub fn xml(guest: &Guest, inventory: &Inventory, oldest_qemu: Version) -> Result
     let guests = &inventory.guests;
     let arch = guests.arch.row();
     let base = inventory.image(guest.member.image.as_deref())?;
-    // Both hosts must know the machine type. QEMU keeps the types of its older versions.
-    let of_version = || format!("{}-{}.{}", arch.machine, oldest_qemu.major, oldest_qemu.minor);
-    let machine = guests.machine.clone().unwrap_or_else(of_version);
-    // ip= is the kernel's own syntax (Documentation/admin-guide/nfs/nfsroot.rst), systemd.machine_id= is systemd's.
-    let emulated = match inventory.accelerator.kind {
-        AcceleratorKind::Kvm => "",
-        AcceleratorKind::Tcg => arch.under_tcg,
-    };
-    let command_line = format!(
-        "console={} quiet{emulated} ip={}::{}:{}:{}:eth0 systemd.machine_id={} multivm.key={}",
-        arch.console,
-        guest.address,
-        guests.gateway,
-        guests.netmask,
-        guest.name,
-        guest.uuid.replace('-', ""),
-        guests.public_key
-    );
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.add_template("domain.xml", TEMPLATE).attempting(attempted)?;
@@ -49,7 +31,7 @@ pub fn xml(guest: &Guest, inventory: &Inventory, oldest_qemu: Version) -> Result
             arch => arch.name,
             features => arch.features,
             cpu_under_tcg => arch.cpu_under_tcg,
-            machine,
+            machine => machine(inventory, oldest_qemu),
             cpu => &guests.cpu,
             mark_namespace => MARK_NAMESPACE,
             owner => &guest.owner,
@@ -65,7 +47,7 @@ pub fn xml(guest: &Guest, inventory: &Inventory, oldest_qemu: Version) -> Result
             seed => (base.firmware != BootFirmware::Kernel).then(|| guest.seed()),
             kernel => &guests.kernel,
             initramfs => &guests.initramfs,
-            command_line,
+            command_line => command_line(guest, inventory),
             export => &inventory.storage.export,
             server => &inventory.storage.server,
             image => &guest.image,
@@ -81,6 +63,34 @@ pub fn xml(guest: &Guest, inventory: &Inventory, oldest_qemu: Version) -> Result
     let Some(users) = &base.domain else { return Ok(ours) };
     graft(users, &ours)
         .attempting(|| format!("make the domain of {} from the one of its image {}", guest.name, base.name))
+}
+
+/// The machine type, which both hosts must know. QEMU keeps the types of its older versions.
+fn machine(inventory: &Inventory, oldest_qemu: Version) -> String {
+    let guests = &inventory.guests;
+    let of_version = || format!("{}-{}.{}", guests.arch.row().machine, oldest_qemu.major, oldest_qemu.minor);
+    guests.machine.clone().unwrap_or_else(of_version)
+}
+
+/// The command line of a guest's kernel. `ip=` is the kernel's own syntax (Documentation/admin-guide/nfs/nfsroot.rst),
+/// `systemd.machine_id=` is systemd's.
+fn command_line(guest: &Guest, inventory: &Inventory) -> String {
+    let guests = &inventory.guests;
+    let arch = guests.arch.row();
+    let emulated = match inventory.accelerator.kind {
+        AcceleratorKind::Kvm => "",
+        AcceleratorKind::Tcg => arch.under_tcg,
+    };
+    format!(
+        "console={} quiet{emulated} ip={}::{}:{}:{}:eth0 systemd.machine_id={} multivm.key={}",
+        arch.console,
+        guest.address,
+        guests.gateway,
+        guests.netmask,
+        guest.name,
+        guest.uuid.replace('-', ""),
+        guests.public_key
+    )
 }
 
 /// The file of a guest's serial console on its host.
