@@ -24,7 +24,7 @@ pub use events::{EventHub, Listener};
 pub use load_folder::{IN_FOLDER, removal};
 pub use log_marks::LogMarks;
 pub use logs::AddedLog;
-pub use overlay::Overlay;
+pub use overlay::ImageOverlay;
 pub use pair::{Host, Hosts, retry_connect};
 pub use past_ends::ends_in;
 pub use storage::{ImageCheck, Storage};

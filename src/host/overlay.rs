@@ -8,7 +8,7 @@ use crate::remote::quote;
 
 /// A guest's image that is to be made, and the image below it, or of which it is a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Overlay {
+pub struct ImageOverlay {
     pub image: String,
     pub base: String,
     /// The format of the image below.
@@ -81,8 +81,8 @@ fn judge(line: &str, image: &str, owner: &str) -> Option<String> {
 /// lies behind that length reads as zeros. The QEMU that receives a guest opens the image while the guest still writes to it on the
 /// other host: a cluster allocated meanwhile would be lost to the guest until it allocates another one. The length that is added here
 /// is a hole and takes no room.
-pub fn create(export: &str, overlays: &[Overlay], owner: &str) -> String {
-    let commands = overlays.iter().map(|Overlay { image, base, format, kind }| {
+pub fn create(export: &str, overlays: &[ImageOverlay], owner: &str) -> String {
+    let commands = overlays.iter().map(|ImageOverlay { image, base, format, kind }| {
         let note = note(image);
         let (image, note, base, format) = (quote(image), quote(&note), quote(base), format.name());
         let mark = format!("{WORD} {owner} ");
@@ -154,10 +154,14 @@ mod tests {
 
     /// Makes an overlay and a copy.
     fn make(export: &Path) {
-        let overlay =
-            |(image, kind)| Overlay { image, base: "base.qcow2".into(), format: DiskFormat::Qcow2, kind };
+        let overlay = |(image, kind)| ImageOverlay {
+            image,
+            base: "base.qcow2".into(),
+            format: DiskFormat::Qcow2,
+            kind,
+        };
         let kinds = [DiskKind::Overlay, DiskKind::Copy];
-        let overlays: Vec<Overlay> = images().into_iter().zip(kinds).map(overlay).collect();
+        let overlays: Vec<ImageOverlay> = images().into_iter().zip(kinds).map(overlay).collect();
         run(&create(&export.display().to_string(), &overlays, OWNER));
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::overlay::Overlay;
+use super::overlay::ImageOverlay;
 use super::{nfs, overlay};
 use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::inventory::StorageEntry;
@@ -104,7 +104,7 @@ impl Storage {
     }
 
     /// Makes fresh overlays over images in the export. They replace older ones of the same names that were made for `owner`.
-    pub fn create_overlays(&self, overlays: &[Overlay], owner: &str) -> Result<()> {
+    pub fn create_overlays(&self, overlays: &[ImageOverlay], owner: &str) -> Result<()> {
         let images: Vec<String> = overlays.iter().map(|overlay| overlay.image.clone()).collect();
         self.refuse_foreign(&images, owner)?;
         let copies = overlays.iter().filter(|overlay| overlay.kind == DiskKind::Copy).count();

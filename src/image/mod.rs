@@ -14,6 +14,6 @@ pub use build::{GuestImage, HostFacts, HostImage, Images};
 pub use cloud::Distribution;
 pub use firmware::Firmware;
 pub use machine::MachineImage;
-pub use seed::{Seed, SeedHostKey, SeedNetwork};
+pub use seed::{CloudInitSeed, SeedHostKey, SeedNetwork};
 pub use snapshot::Snapshot;
 pub use store::Store;

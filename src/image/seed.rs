@@ -40,7 +40,7 @@ const KEY_KINDS: [(&str, &str); 3] =
 
 /// The identity of a guest, for cloud-init.
 #[derive(Clone)]
-pub struct Seed<'a> {
+pub struct CloudInitSeed<'a> {
     pub hostname: &'a str,
     /// The name of this one first boot: cloud-init does nothing of what follows where it has seen the name before.
     pub instance_id: &'a str,
@@ -72,7 +72,7 @@ pub struct SeedNetwork<'a> {
     pub gateway: Option<IpAddr>,
 }
 
-impl Seed<'_> {
+impl CloudInitSeed<'_> {
     /// Writes the seed's volume to a file, which only its owner can read: it has a private key.
     ///
     /// # Errors
@@ -195,8 +195,8 @@ mod tests {
     const PRIVATE: &str =
         "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\nbnNz\n-----END OPENSSH PRIVATE KEY-----\n";
 
-    fn seed() -> Seed<'static> {
-        Seed {
+    fn seed() -> CloudInitSeed<'static> {
+        CloudInitSeed {
             hostname: "vm1-debian-13",
             instance_id: "run-1-vm1",
             user: "root",
@@ -210,7 +210,7 @@ mod tests {
         }
     }
 
-    fn user_data(seed: &Seed<'_>) -> Value {
+    fn user_data(seed: &CloudInitSeed<'_>) -> Value {
         let text = seed.user_data().unwrap();
         serde_json::from_str(text.strip_prefix("#cloud-config\n").unwrap()).unwrap()
     }
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn another_user_gets_every_right() {
-        let said = user_data(&Seed { user: "debian", ..seed() });
+        let said = user_data(&CloudInitSeed { user: "debian", ..seed() });
         assert_eq!(said["users"][0]["sudo"], "ALL=(ALL) NOPASSWD:ALL");
         assert_eq!(said["disable_root"], true);
     }
@@ -261,7 +261,8 @@ mod tests {
     #[test]
     fn no_value_gets_out_of_its_quotes() {
         let odd = "it's \"odd\": \\ # {x}\n- é";
-        let seed = Seed { hostname: odd, instance_id: odd, user: odd, authorized_key: odd, ..seed() };
+        let seed =
+            CloudInitSeed { hostname: odd, instance_id: odd, user: odd, authorized_key: odd, ..seed() };
         let said = user_data(&seed);
         let meta: Value = serde_json::from_str(&seed.meta_data()).unwrap();
         for value in [
@@ -282,7 +283,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("seed.iso");
         let host_key = SeedHostKey { private: PRIVATE, public };
-        let said = Seed { host_key, ..seed() }.write(&path).unwrap_err().to_string();
+        let said = CloudInitSeed { host_key, ..seed() }.write(&path).unwrap_err().to_string();
         assert!(
             said.contains("vm1-debian-13") && said.contains(kind) && said.contains("ssh-ed25519"),
             "{said}"

@@ -11,7 +11,7 @@ use super::Move;
 use super::connections::Counting;
 use super::drive::{Caller, drive};
 use super::limits::Limits;
-use super::report::{Hear, LegReport, Progress};
+use super::report::{LegReport, OnProgress, Progress};
 use super::watch::{Happening, LegWatch};
 use crate::failure::{Attempt, Result};
 use crate::guest::Guest;
@@ -26,7 +26,7 @@ pub fn migrate(
     hosts: &Hosts,
     plan: &Move,
     ready: impl FnOnce(),
-    hear: &Hear<'_>,
+    hear: &OnProgress<'_>,
     stop: &StopFlag,
 ) -> LegReport {
     attempt(guest, hosts, plan, ready, hear, stop).unwrap_or_else(LegReport::not_begun)
@@ -37,7 +37,7 @@ fn attempt(
     hosts: &Hosts,
     plan: &Move,
     ready: impl FnOnce(),
-    hear: &Hear<'_>,
+    hear: &OnProgress<'_>,
     stop: &StopFlag,
 ) -> Result<LegReport> {
     let prepared = prepare(guest, hosts, plan, stop);

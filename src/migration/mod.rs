@@ -22,5 +22,5 @@ pub use limits::Limits;
 pub use mode::{again, together};
 pub use options::Options;
 pub use pace::{Again, Pace};
-pub use report::{Hear, LegReport, Progress};
+pub use report::{LegReport, OnProgress, Progress};
 pub use single_move::{Move, options};

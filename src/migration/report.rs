@@ -50,4 +50,4 @@ pub enum Progress<'a> {
 }
 
 /// Callback for progress of the named guest's migration. It runs in the watching thread and must be quick.
-pub type Hear<'a> = dyn Fn(&str, Progress<'_>) + Sync + 'a;
+pub type OnProgress<'a> = dyn Fn(&str, Progress<'_>) + Sync + 'a;

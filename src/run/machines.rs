@@ -9,7 +9,7 @@ use super::moves::{self, OnLeg};
 use crate::check::HostsLook;
 use crate::failure::{Cause, Result};
 use crate::guest::{Fleet, Guest};
-use crate::migration::{Hear, LegReport, Pace};
+use crate::migration::{LegReport, OnProgress, Pace};
 use crate::plan::{Leg, Step};
 use crate::remote::Observation;
 use crate::scenario::{Scenario, Side};
@@ -34,7 +34,7 @@ pub trait Machines: Look {
     fn answer_limit(&self) -> Duration;
 
     /// Moves the guests of a step, all at once, and returns when all moves have ended.
-    fn play(&self, scenario: &Scenario, step: &Step, pace: Pace, hear: &Hear<'_>, over: &OnLeg<'_>);
+    fn play(&self, scenario: &Scenario, step: &Step, pace: Pace, hear: &OnProgress<'_>, over: &OnLeg<'_>);
 
     /// Powers the guests of a step off and boots them where they are. Each that comes up sends an event through the lookout.
     fn boot<'env>(&'env self, lookout: &Lookout<'_, 'env>, legs: &[Leg]) -> Result<BootingGuests>;
@@ -77,7 +77,7 @@ impl Machines for Fleet {
         self.answer_limit()
     }
 
-    fn play(&self, scenario: &Scenario, step: &Step, pace: Pace, hear: &Hear<'_>, over: &OnLeg<'_>) {
+    fn play(&self, scenario: &Scenario, step: &Step, pace: Pace, hear: &OnProgress<'_>, over: &OnLeg<'_>) {
         moves::play(scenario, self, step, pace, hear, over);
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::failure::{Failure, Result};
 use crate::guest::Fleet;
-use crate::migration::{Hear, LegReport, Move, Pace, migrate, transport};
+use crate::migration::{LegReport, Move, OnProgress, Pace, migrate, transport};
 use crate::plan::{self, Leg, Seed, Step};
 use crate::scenario::Scenario;
 use crate::sys::parallel::{Barrier, at_once};
@@ -35,7 +35,14 @@ const BARRIER_LIMIT: Duration = Duration::from_secs(60);
 
 /// Moves the guests of a step, all at once. Each move reports progress to `hear` and its end to `over`, in its own thread;
 /// by then the guest knows its new side.
-pub fn play(scenario: &Scenario, fleet: &Fleet, step: &Step, pace: Pace, hear: &Hear<'_>, over: &OnLeg<'_>) {
+pub fn play(
+    scenario: &Scenario,
+    fleet: &Fleet,
+    step: &Step,
+    pace: Pace,
+    hear: &OnProgress<'_>,
+    over: &OnLeg<'_>,
+) {
     let receives = |side| step.legs.iter().any(|leg| leg.to() == side);
     let _gates = match fleet.hosts.open_gates(receives) {
         Ok(gates) => gates,

@@ -33,7 +33,7 @@ pub enum Standing<H> {
 
 /// Whether hosts are up when a stand is prepared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HostsBefore {
+pub enum FoundHosts {
     /// No hosts are up; the stand will raise them.
     Down,
     /// Hosts are up, and the stand may have to raise them again.
@@ -79,7 +79,7 @@ pub trait Stand: fmt::Debug + Send {
     /// # Errors
     ///
     /// Something cannot be made or reached.
-    fn prepare(&mut self, ground: Ground<'_>, before: HostsBefore) -> Result<()>;
+    fn prepare(&mut self, ground: Ground<'_>, before: FoundHosts) -> Result<()>;
 
     /// Raises hosts with room for all guests together, whose memory is given in bytes.
     ///

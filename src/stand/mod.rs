@@ -17,7 +17,7 @@ mod table;
 
 pub use choice::{PAIR_LIMIT, STAND_VARIABLE, StandKind};
 pub use keeper::take_down_after;
-pub use kind::{Ground, HostsBefore, Needs, Stand, Standing};
+pub use kind::{FoundHosts, Ground, Needs, Stand, Standing};
 pub use made::NewHosts;
 pub use raised::Raised;
 pub use session::{Session, summary};

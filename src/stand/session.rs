@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 
 use super::pair::put_back;
-use super::{Ground, HostsBefore, Stand, StandKind, Standing};
+use super::{FoundHosts, Ground, Stand, StandKind, Standing};
 use crate::failure::{Attempt, Failure, Result};
 use crate::inventory::Inventory;
 use crate::ledger::{Ledger, Lock, Owner, Thing};
@@ -162,9 +162,9 @@ impl<H> Session<H> {
         }
         let ground = Ground { ledger: &self.ledger, stop: &self.stop };
         let before = match (self.attached, self.shared) {
-            (false, _) => HostsBefore::Down,
-            (true, true) => HostsBefore::Up,
-            (true, false) => HostsBefore::Foreign,
+            (false, _) => FoundHosts::Down,
+            (true, true) => FoundHosts::Up,
+            (true, false) => FoundHosts::Foreign,
         };
         self.stand.prepare(ground, before)
     }
@@ -406,7 +406,7 @@ mod tests {
             })
         }
 
-        fn prepare(&mut self, _: Ground<'_>, before: HostsBefore) -> Result<()> {
+        fn prepare(&mut self, _: Ground<'_>, before: FoundHosts) -> Result<()> {
             self.note(format!("prepare {before:?}"));
             Ok(())
         }
@@ -447,14 +447,14 @@ mod tests {
         }
     }
 
-    struct Place {
+    struct StateFolder {
         root: tempfile::TempDir,
         asked: Arc<Mutex<Vec<String>>>,
     }
 
-    impl Place {
-        fn new() -> Place {
-            Place { root: tempfile::tempdir().unwrap(), asked: Arc::default() }
+    impl StateFolder {
+        fn new() -> StateFolder {
+            StateFolder { root: tempfile::tempdir().unwrap(), asked: Arc::default() }
         }
 
         fn begin(&self, suite: &'static str, owner: Option<Owner>) -> Result<Session> {
@@ -486,7 +486,7 @@ mod tests {
 
     #[test]
     fn what_a_command_raises_goes_with_it() {
-        let place = Place::new();
+        let place = StateFolder::new();
         let session = place.raised(None);
         assert!(place.has_hosts() && !session.is_attached());
         assert_eq!(session.end(), []);
@@ -496,7 +496,7 @@ mod tests {
 
     #[test]
     fn a_command_that_is_told_to_stop_says_so_to_the_next() {
-        let place = Place::new();
+        let place = StateFolder::new();
         let session = place.raised(None);
         let is_ending = || Lock::holder(&place.root.path().join("state")).unwrap().ending;
         assert!(!is_ending());
@@ -510,7 +510,7 @@ mod tests {
 
     #[test]
     fn hosts_that_are_kept_are_used_and_left_up() {
-        let place = Place::new();
+        let place = StateFolder::new();
         place.raised(None).keep().unwrap();
         place.asked();
         let session = place.raised(None);
@@ -523,7 +523,7 @@ mod tests {
 
     #[test]
     fn hosts_that_are_kept_are_not_rebuilt() {
-        let place = Place::new();
+        let place = StateFolder::new();
         place.raised(None).keep().unwrap();
         let mut session = place.raised(None);
         assert!(session.clear_hosts().unwrap_err().to_string().contains("multivm lab down"));
@@ -532,7 +532,7 @@ mod tests {
 
     #[test]
     fn only_hosts_that_may_be_raised_anew_must_be_as_they_were() {
-        let place = Place::new();
+        let place = StateFolder::new();
         let mut own = place.raised(None);
         own.are_as_raised().unwrap();
         own.keep().unwrap();
@@ -543,7 +543,7 @@ mod tests {
 
     #[test]
     fn hosts_of_another_kind_are_refused_and_stay() {
-        let place = Place::new();
+        let place = StateFolder::new();
         place.raised(None).keep().unwrap();
         let mut session = place.begin("bookworm", None).unwrap();
         let refused = session.prepare().unwrap_err().to_string();
@@ -557,7 +557,7 @@ mod tests {
 
     #[test]
     fn hosts_of_another_stand_are_refused_and_stay() {
-        let place = Place::new();
+        let place = StateFolder::new();
         let machines = place.root.path().join("state/machines");
         let ledger = Ledger::open(&place.root.path().join("state")).unwrap();
         ledger.enter(Thing::Directory { path: machines.clone() }).unwrap();
@@ -577,7 +577,7 @@ mod tests {
 
     #[test]
     fn commands_of_one_owner_share_hosts() {
-        let place = Place::new();
+        let place = StateFolder::new();
         assert_eq!(place.raised(Some(me())).end(), []);
         assert!(place.has_hosts(), "the owner's next command uses them");
         let mut second = place.raised(Some(me()));
@@ -591,7 +591,7 @@ mod tests {
 
     #[test]
     fn an_owner_that_wants_another_kind_gets_it() {
-        let place = Place::new();
+        let place = StateFolder::new();
         place.raised(Some(me())).end();
         let mut session = place.begin("bookworm", Some(me())).unwrap();
         assert!(!place.has_hosts() && !session.is_attached());
@@ -602,7 +602,7 @@ mod tests {
 
     #[test]
     fn an_interrupted_owner_leaves_nothing() {
-        let place = Place::new();
+        let place = StateFolder::new();
         let session = place.raised(Some(me()));
         session.stop_flag().set();
         assert_eq!(session.end(), []);
@@ -611,7 +611,7 @@ mod tests {
 
     #[test]
     fn what_a_killed_command_left_is_cleared_by_the_next() {
-        let place = Place::new();
+        let place = StateFolder::new();
         drop(place.raised(None));
         assert!(place.has_hosts());
         let session = place.begin("trixie", None).unwrap();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::baseline::Baseline;
 use super::pace::share;
-use super::seen::{Seen, seen_for};
+use super::seen::{SeenStay, seen_for};
 use super::slowdown::Slowdown;
 use crate::check::Advice;
 
@@ -15,7 +15,7 @@ pub const ADVICE: Advice = Advice::new(
 );
 
 /// The words about stays whose share of the CPU nobody knows; none if it is known of all.
-pub fn unknown(seen: &[Seen<'_>]) -> Option<String> {
+pub fn unknown(seen: &[SeenStay<'_>]) -> Option<String> {
     let unknown = seen.iter().filter(|seen| seen.pace.gaps.is_none()).count();
     let of = if unknown < seen.len() { format!(" of {unknown} of {}", seen.len()) } else { String::new() };
     (unknown > 0)
@@ -25,9 +25,9 @@ pub fn unknown(seen: &[Seen<'_>]) -> Option<String> {
 /// Compares the share of the time in which guests got CPU with the one before, of those that kept all that there was to tell. The
 /// share in the worst `window` of a stay counts as much as the one in all stays: a quota that is there for a while only is
 /// diluted by the rest of a stay.
-pub fn cpu(seen: &[Seen<'_>], before: &Baseline, window: Duration) -> Option<Slowdown> {
+pub fn cpu(seen: &[SeenStay<'_>], before: &Baseline, window: Duration) -> Option<Slowdown> {
     let was = before.cpu?;
-    let known: Vec<Seen<'_>> = seen.iter().filter(|seen| seen.pace.gaps.is_some()).copied().collect();
+    let known: Vec<SeenStay<'_>> = seen.iter().filter(|seen| seen.pace.gaps.is_some()).copied().collect();
     let long = seen_for(&known, |seen| seen.until)?;
     let awake = known.iter().map(|seen| seen.pace.awake(seen.from, seen.until.max(seen.from)));
     let mean = share(awake.sum::<Option<Duration>>()?, long);
@@ -47,7 +47,7 @@ pub fn cpu(seen: &[Seen<'_>], before: &Baseline, window: Duration) -> Option<Slo
 
 /// The share of the time in which a guest got CPU in the worst part of a stay that is as long as `window`; none if the stay is not
 /// longer than that.
-fn worst_share(seen: &Seen<'_>, window: Duration) -> Option<f64> {
+fn worst_share(seen: &SeenStay<'_>, window: Duration) -> Option<f64> {
     let last = seen.until.checked_sub(window).filter(|last| *last > seen.from)?;
     let gaps = seen.pace.gaps.as_ref()?;
     // The worst part begins with a gap, or ends with one.
@@ -79,7 +79,7 @@ mod tests {
             writes: Vec::new(),
             unsynced: Vec::new(),
         };
-        let seen = Seen { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
+        let seen = SeenStay { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
         cpu(&[seen], &Baseline { cpu: Some(0.9), ..Baseline::default() }, 4000 * MS).unwrap().times
     }
 
@@ -103,7 +103,7 @@ mod tests {
             writes: Vec::new(),
             unsynced: Vec::new(),
         };
-        let seen = Seen { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
+        let seen = SeenStay { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
         assert_eq!(worst_share(&seen, 4000 * MS), None);
         assert_eq!(worst_share(&seen, 3000 * MS), Some(0.0));
     }

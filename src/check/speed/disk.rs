@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::baseline::Baseline;
 use super::pace::ms;
-use super::seen::{Seen, seen_for};
+use super::seen::{SeenStay, seen_for};
 use super::slowdown::Slowdown;
 use crate::check::Advice;
 use crate::probe::Gap;
@@ -32,10 +32,10 @@ const WRITE_INTERVAL_MS: f64 = 100.0;
 const FAST_WRITE_MS: f64 = 20.0;
 
 /// Compares the ordinary synced write of guests with the one before.
-pub fn disk(seen: &[Seen<'_>], before: &Baseline, limit: f64) -> Option<Slowdown> {
+pub fn disk(seen: &[SeenStay<'_>], before: &Baseline, limit: f64) -> Option<Slowdown> {
     let was = before.write_ms?;
     seen_for(seen, |seen| seen.left)?;
-    let inside = |seen: &Seen<'_>| {
+    let inside = |seen: &SeenStay<'_>| {
         let window = seen.from..seen.left;
         seen.pace.writes.iter().filter(move |write| window.contains(&write.from)).cloned().collect::<Vec<_>>()
     };

@@ -7,7 +7,7 @@ use super::baseline::{Baseline, Baselines};
 use super::cpu::{self, cpu};
 use super::disk::{LEAST_WRITES, disk};
 use super::memory::memory;
-use super::seen::Seen;
+use super::seen::SeenStay;
 use super::slowdown::Slowdown;
 use crate::check::Proof;
 use crate::scenario::Side;
@@ -28,7 +28,7 @@ pub struct SpeedLimits {
 /// rest is compared while they move, at that host before they leave it with where they were first before they left that; but not its
 /// share of the CPU, of which QEMU takes some from a guest that does not converge.
 pub fn judge_together(
-    seen: &[Seen<'_>],
+    seen: &[SeenStay<'_>],
     host: Side,
     before: &Baselines,
     limits: SpeedLimits,
@@ -36,7 +36,7 @@ pub fn judge_together(
     let long: Duration = seen.iter().map(|seen| seen.left.saturating_duration_since(seen.from)).sum();
     let stays = counted(seen.len(), "short stay", "short stays");
     let what = format!("{stays} on the {host}, {:.1} s together", long.as_secs_f64());
-    let moving: Vec<Seen<'_>> = seen.iter().map(Seen::until_it_left).collect();
+    let moving: Vec<SeenStay<'_>> = seen.iter().map(SeenStay::until_it_left).collect();
     let [_, memory, disk] = parts(&moving, &before.moving, limits);
     let moving = [None, memory.map(Slowdown::while_moving), disk.map(Slowdown::while_moving)];
     let resting = parts(seen, &before.resting, limits);
@@ -47,7 +47,7 @@ pub fn judge_together(
 
 /// Judges the disks of several stays at one host that have too few synced writes each, of guests that were judged by all else.
 pub fn judge_disks_together(
-    seen: &[Seen<'_>],
+    seen: &[SeenStay<'_>],
     host: Side,
     before: &Baseline,
     limits: SpeedLimits,
@@ -80,14 +80,14 @@ pub struct Judged {
 }
 
 /// Judges one stay; none if it is too short.
-pub fn judge(seen: Seen<'_>, before: &Baseline, limits: SpeedLimits) -> Option<Judged> {
+pub fn judge(seen: SeenStay<'_>, before: &Baseline, limits: SpeedLimits) -> Option<Judged> {
     let [cpu, memory, disk] = parts(&[seen], before, limits);
     let with_its_disk = disk.is_some();
     let parts: Vec<Slowdown> = [cpu, memory, disk].into_iter().flatten().collect();
     Some(Judged { proof: proof(&[seen], &parts, limits)?, with_its_disk })
 }
 
-fn parts(seen: &[Seen<'_>], before: &Baseline, limits: SpeedLimits) -> [Option<Slowdown>; 3] {
+fn parts(seen: &[SeenStay<'_>], before: &Baseline, limits: SpeedLimits) -> [Option<Slowdown>; 3] {
     [
         cpu(seen, before, limits.recovery),
         memory(seen, before, limits.slowdown, limits.recovery),
@@ -95,7 +95,7 @@ fn parts(seen: &[Seen<'_>], before: &Baseline, limits: SpeedLimits) -> [Option<S
     ]
 }
 
-fn proof(seen: &[Seen<'_>], parts: &[Slowdown], limits: SpeedLimits) -> Option<Proof> {
+fn proof(seen: &[SeenStay<'_>], parts: &[Slowdown], limits: SpeedLimits) -> Option<Proof> {
     let slowest = parts.iter().max_by(|one, other| one.times.total_cmp(&other.times))?;
     let ok = slowest.times <= limits.slowdown;
     let mut told: Vec<String> =
@@ -158,7 +158,7 @@ mod tests {
         let leg = Leg { guest: 0, direction: Direction::Out, round: 1 };
         let stay = Stay { leg, from: at(2000), until: until.map(at), left: until.map(at) };
         let before = Baseline::of([(&pace, Some(at(2000)))]);
-        judge(Seen::new(&pace, &stay), &before, LIMITS).map(|judged| (judged.proof.ok, judged.proof.seen))
+        judge(SeenStay::new(&pace, &stay), &before, LIMITS).map(|judged| (judged.proof.ok, judged.proof.seen))
     }
 
     /// A stay of 4 s with this many synced writes, in the first half of it, of a guest that keeps none of its waits for a CPU.
@@ -177,7 +177,7 @@ mod tests {
     fn what_of_a_stay_is_not_judged_is_said() {
         let begin = Instant::now();
         let pace = busy_guest(begin, 2);
-        let seen = Seen { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
+        let seen = SeenStay { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
         let judged = judge(seen, &BEFORE, LIMITS).unwrap();
         assert!(judged.proof.ok && !judged.with_its_disk);
         let said = "memory written at 150 ms/GiB at best, 150 before; CPU not judged, since the guest had more waits for it to tell \
@@ -194,12 +194,12 @@ mod tests {
     fn the_fewer_writes_a_disk_takes_the_more_stays_are_judged_together() {
         let begin = Instant::now();
         let pace = busy_guest(begin, 2);
-        let seen = Seen { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
+        let seen = SeenStay { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
         let found = judge_disks_together(&[seen, seen], Side::Source, &BEFORE, LIMITS).unwrap();
         let said = "2 stays on the source with fewer than 4 synced writes each: disk 20 times slower";
         assert!(!found.ok && found.seen.starts_with(said), "{}", found.seen);
         let pace = busy_guest(begin, 4);
-        let seen = Seen { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
+        let seen = SeenStay { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
         assert!(judge(seen, &BEFORE, LIMITS).unwrap().with_its_disk);
     }
 
@@ -245,9 +245,9 @@ mod tests {
             unsynced: Vec::new(),
         };
         let paces: Vec<GuestPace> = (0..number).map(pace).collect();
-        let seen: Vec<Seen<'_>> = paces
+        let seen: Vec<SeenStay<'_>> = paces
             .iter()
-            .map(|pace| Seen { pace, from: begin, until: pace.heard, left: pace.heard })
+            .map(|pace| SeenStay { pace, from: begin, until: pace.heard, left: pace.heard })
             .collect();
         judge_together(&seen, Side::Target, before, LIMITS).unwrap()
     }

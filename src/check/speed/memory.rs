@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::baseline::Baseline;
 use super::pace::share;
-use super::seen::{Seen, seen_for};
+use super::seen::{SeenStay, seen_for};
 use super::slowdown::Slowdown;
 use crate::check::Advice;
 
@@ -21,7 +21,7 @@ const LEAST_OF_PART: usize = 3;
 
 /// Compares the best time in which guests wrote memory with their good ones before. The best of the worst `window` of a stay counts as
 /// much as the one of all stays: of 24 healthy stays that were longer than 4 s the worst one had 1.3 times the time before.
-pub fn memory(seen: &[Seen<'_>], before: &Baseline, limit: f64, window: Duration) -> Option<Slowdown> {
+pub fn memory(seen: &[SeenStay<'_>], before: &Baseline, limit: f64, window: Duration) -> Option<Slowdown> {
     let was = before.memory_ms?;
     seen_for(seen, |seen| seen.until)?;
     let inside: Vec<(Instant, f64)> = seen.iter().flat_map(samples).collect();
@@ -40,7 +40,7 @@ pub fn memory(seen: &[Seen<'_>], before: &Baseline, limit: f64, window: Duration
 }
 
 /// What a guest wrote in a stay.
-fn samples(seen: &Seen<'_>) -> Vec<(Instant, f64)> {
+fn samples(seen: &SeenStay<'_>) -> Vec<(Instant, f64)> {
     let window = seen.from..seen.until;
     seen.pace.speeds.iter().filter(move |(at, _)| window.contains(at)).copied().collect()
 }
@@ -54,7 +54,7 @@ struct Part {
 
 /// The part of a stay in which the best time is the longest, of those that are as long as `window`; none if the stay is not longer than
 /// that.
-fn worst_part(seen: &Seen<'_>, was_ms: f64, was_cpu: Option<f64>, window: Duration) -> Option<Part> {
+fn worst_part(seen: &SeenStay<'_>, was_ms: f64, was_cpu: Option<f64>, window: Duration) -> Option<Part> {
     let last = seen.until.checked_sub(window).filter(|last| *last > seen.from)?;
     let samples = samples(seen);
     let begins = samples.iter().enumerate().filter(|(_, (at, _))| *at <= last);
@@ -100,7 +100,7 @@ mod tests {
             unsynced: Vec::new(),
         };
         let before = Baseline { cpu: Some(1.0), memory_ms: Some(110.0), ..Baseline::default() };
-        let seen = Seen { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
+        let seen = SeenStay { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
         memory(&[seen], &before, 10.0, 4000 * MS).unwrap().times
     }
 
@@ -139,7 +139,7 @@ mod tests {
             unsynced: Vec::new(),
         };
         let before = Baseline { memory_ms: Some(200.0), ..Baseline::default() };
-        let seen = Seen { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
+        let seen = SeenStay { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
         let part = memory(&[seen], &before, 10.0, 4000 * MS).unwrap();
         assert!(part.times < 1.0 && part.recovered == Some(begin), "{}", part.told);
         // Under the same load before, memory that is a tenth as fast is still found.

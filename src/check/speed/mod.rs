@@ -33,7 +33,7 @@ use crate::sys::watch::Watch;
 pub use about::ABOUT;
 use baseline::{Baseline, Baselines};
 use judge::{SpeedLimits, judge, judge_disks_together, judge_together};
-use seen::Seen;
+use seen::SeenStay;
 use stalls::Stalls;
 use standstill::standstill;
 
@@ -89,11 +89,12 @@ impl Asked for SpeedAsked {
         let both = Baselines { resting: all, moving: Baseline::of(leaving) };
         let stalls = self.stalls.take().and_then(|watch| watch.stop().ok()).unwrap_or_default();
         let mut proofs = Vec::new();
-        let (mut short, mut few_writes): ([Vec<Seen<'_>>; 2], [Vec<Seen<'_>>; 2]) = Default::default();
+        let (mut short, mut few_writes): ([Vec<SeenStay<'_>>; 2], [Vec<SeenStay<'_>>; 2]) =
+            Default::default();
         for pace in end.paces {
             let own = Baseline::of([(pace, self.stays.first_move(&pace.guest))]).or(&all);
             for stay in self.stays.of(&pace.guest) {
-                let seen = Seen::new(pace, stay);
+                let seen = SeenStay::new(pace, stay);
                 let host = usize::from(stay.leg.direction == Direction::Back);
                 let stood = standstill(&seen, &stalls, self.limits.recovery);
                 let judged = judge(seen, &own, self.limits);

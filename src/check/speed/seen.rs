@@ -10,7 +10,7 @@ pub const LEAST_STAY: Duration = Duration::from_secs(2);
 
 /// A guest on a host at which it had arrived.
 #[derive(Clone, Copy)]
-pub struct Seen<'a> {
+pub struct SeenStay<'a> {
     pub pace: &'a GuestPace,
     pub from: Instant,
     /// When its next migration began, which makes CPU and memory slower.
@@ -19,20 +19,20 @@ pub struct Seen<'a> {
     pub left: Instant,
 }
 
-impl<'a> Seen<'a> {
-    pub fn new(pace: &'a GuestPace, stay: &Stay) -> Seen<'a> {
+impl<'a> SeenStay<'a> {
+    pub fn new(pace: &'a GuestPace, stay: &Stay) -> SeenStay<'a> {
         let heard = |at: Option<Instant>| at.unwrap_or(pace.heard).min(pace.heard);
-        Seen { pace, from: stay.from, until: heard(stay.until), left: heard(stay.left) }
+        SeenStay { pace, from: stay.from, until: heard(stay.until), left: heard(stay.left) }
     }
 
     /// Adds the migration at its end to the stay.
-    pub fn until_it_left(&self) -> Seen<'a> {
-        Seen { until: self.left, ..*self }
+    pub fn until_it_left(&self) -> SeenStay<'a> {
+        SeenStay { until: self.left, ..*self }
     }
 }
 
 /// How long guests were seen, if that is long enough.
-pub fn seen_for(seen: &[Seen<'_>], until: impl Fn(&Seen<'_>) -> Instant) -> Option<Duration> {
+pub fn seen_for(seen: &[SeenStay<'_>], until: impl Fn(&SeenStay<'_>) -> Instant) -> Option<Duration> {
     let long = seen.iter().map(|seen| until(seen).saturating_duration_since(seen.from)).sum();
     (long >= LEAST_STAY).then_some(long)
 }

@@ -7,7 +7,7 @@ use super::repair::end;
 use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 use crate::guest::survey::{SeenDomain, in_the_way, survey};
 use crate::guest::{Guest, addresses, ours};
-use crate::host::Overlay;
+use crate::host::ImageOverlay;
 use crate::sys::parallel::at_once;
 
 impl Fleet {
@@ -76,7 +76,7 @@ impl Fleet {
     pub fn create_overlays(&self, guests: &[Arc<Guest>]) -> Result<()> {
         let overlay = |guest: &Arc<Guest>| {
             let image = self.inventory.image(guest.member.image.as_deref())?;
-            Ok(Overlay {
+            Ok(ImageOverlay {
                 image: guest.image.clone(),
                 base: image.file,
                 format: image.format,

@@ -8,7 +8,7 @@ use ipnet::{IpNet, Ipv4Net};
 use super::Fleet;
 use crate::failure::{Attempt, Failure, Result};
 use crate::guest::Guest;
-use crate::image::{Seed, SeedHostKey, SeedNetwork};
+use crate::image::{CloudInitSeed, SeedHostKey, SeedNetwork};
 use crate::inventory::catalogue::BootFirmware;
 use crate::inventory::{ImageEntry, SeededKey};
 
@@ -66,7 +66,7 @@ impl Fleet {
         let netmask = guests.netmask.parse().attempting(attempted)?;
         let address = Ipv4Net::with_netmask(guest.address, netmask)
             .map_err(|_| Failure::new(attempted(), format!("{netmask} is no netmask")))?;
-        let seed = Seed {
+        let seed = CloudInitSeed {
             hostname: &guest.name,
             instance_id: &guest.uuid,
             user: &image.user,

@@ -81,7 +81,7 @@ pub use metric::Metric;
 pub use run::{ComparedRun, RunSummary};
 pub use side::Refusal;
 pub use summary::MetricSummary;
-pub use verdicts::{Told, Verdicts};
+pub use verdicts::{ScenarioHeadline, Verdicts};
 
 use crate::record::ReportError;
 

@@ -8,7 +8,7 @@ use crate::record::Verdict;
 
 /// A scenario with its result in one line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Told {
+pub struct ScenarioHeadline {
     pub scenario: String,
     /// The finding, or the reason for the missing verdict. With several runs, the number of runs stands before it.
     pub headline: String,
@@ -18,18 +18,18 @@ pub struct Told {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Verdicts {
     /// Passed and never failed in BASE, failed in NEW: a regression.
-    pub newly_failing: Vec<Told>,
+    pub newly_failing: Vec<ScenarioHeadline>,
     /// Passed and never refused in BASE, refused by the stack in NEW, where it did not fail: a regression.
-    pub newly_refused: Vec<Told>,
+    pub newly_refused: Vec<ScenarioHeadline>,
     /// Failed in BASE; in NEW it passed and did not fail.
-    pub newly_passing: Vec<Told>,
+    pub newly_passing: Vec<ScenarioHeadline>,
     /// Failed in both; the line is of NEW.
-    pub failing_in_both: Vec<Told>,
+    pub failing_in_both: Vec<ScenarioHeadline>,
     /// Failed in NEW, and BASE has neither a pass nor a failure to compare with.
-    pub failing_without_base: Vec<Told>,
+    pub failing_without_base: Vec<ScenarioHeadline>,
     /// Passed or failed in BASE, and begun in NEW without such a result: an error of the environment, an interruption, a run
     /// that was cut off.
-    pub without_result: Vec<Told>,
+    pub without_result: Vec<ScenarioHeadline>,
     /// Only in BASE.
     pub missing: Vec<String>,
     /// Only in NEW.
@@ -54,7 +54,7 @@ impl Verdicts {
         use Verdict::{Failed, Ignored, Passed};
         let has = |runs: &[ComparedRun], verdict| runs.iter().any(|run| run.verdict(name) == Some(verdict));
         let (passed, failed) = (has(base, Passed), has(base, Failed));
-        let told = |runs, verdict| Told::of(name, runs, |its| its == Some(verdict));
+        let told = |runs, verdict| ScenarioHeadline::of(name, runs, |its| its == Some(verdict));
         if has(new, Failed) {
             let list = match (passed, failed) {
                 (_, true) => &mut self.failing_in_both,
@@ -67,14 +67,18 @@ impl Verdicts {
         } else if has(new, Passed) && failed {
             self.newly_passing.push(told(base, Failed));
         } else if (passed || failed) && !has(new, Passed) {
-            self.without_result.push(Told::of(name, new, |its| its != Some(Passed)));
+            self.without_result.push(ScenarioHeadline::of(name, new, |its| its != Some(Passed)));
         }
     }
 }
 
-impl Told {
+impl ScenarioHeadline {
     /// The line of the first run whose verdict is meant.
-    fn of(scenario: &str, runs: &[ComparedRun], is_meant: impl Fn(Option<Verdict>) -> bool) -> Told {
+    fn of(
+        scenario: &str,
+        runs: &[ComparedRun],
+        is_meant: impl Fn(Option<Verdict>) -> bool,
+    ) -> ScenarioHeadline {
         let played = runs.iter().filter_map(|run| run.scenarios.get(scenario));
         let meant: Vec<&str> =
             played.filter(|it| is_meant(it.verdict)).map(|it| it.headline.as_str()).collect();
@@ -83,7 +87,7 @@ impl Told {
             1 => headline.to_owned(),
             runs => format!("in {} of {runs} runs: {headline}", meant.len()),
         };
-        Told { scenario: scenario.to_owned(), headline }
+        ScenarioHeadline { scenario: scenario.to_owned(), headline }
     }
 }
 
@@ -133,7 +137,8 @@ mod tests {
             ("fresh", Some(Failed)),
         ]);
         let verdicts = Verdicts::of(&[base], &[new]);
-        let names = |told: &[Told]| told.iter().map(|told| told.scenario.clone()).collect::<Vec<_>>();
+        let names =
+            |told: &[ScenarioHeadline]| told.iter().map(|told| told.scenario.clone()).collect::<Vec<_>>();
         assert_eq!(names(&verdicts.newly_failing), ["broken"]);
         assert_eq!(verdicts.newly_failing[0].headline, "reboot: guest vm2, round 1, source to target");
         assert_eq!(names(&verdicts.newly_refused), ["supported"]);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::PageLocation;
 use crate::record::{Outcome, Part, RunHeader, Verdict, rfc3339_text, spent_in};
 use crate::report::shorten::without_middle;
-use crate::report::view::{Distribution, FixtureView, RepairView, RunView, ScenarioView};
+use crate::report::view::{DowntimePercentiles, FixtureView, RepairView, RunView, ScenarioView};
 
 /// The most characters of one text of a finding; the record has all of it.
 pub(super) const LONGEST_TEXT: usize = 16 * 1024;
@@ -37,7 +37,7 @@ pub(super) struct PageFacts<'a> {
     migrations: usize,
     spent: Vec<(&'static str, f64)>,
     failures: Vec<FailedScenario>,
-    percentiles: Vec<Distribution>,
+    percentiles: Vec<DowntimePercentiles>,
 }
 
 /// The number of scenarios with a verdict.

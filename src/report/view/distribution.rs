@@ -47,7 +47,7 @@ impl Clock {
 
 /// The downtimes of a group of migrations by one clock, milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Distribution {
+pub struct DowntimePercentiles {
     /// `postcopy_cross`, `postcopy_cross::multifd`, ... or `all`.
     pub group: String,
     /// The name of the clock.
@@ -62,7 +62,7 @@ pub struct Distribution {
 impl RunView {
     /// Every group and clock that has a value: first all migrations together, then by mode, order and transport
     /// as they came.
-    pub fn distributions(&self) -> Vec<Distribution> {
+    pub fn distributions(&self) -> Vec<DowntimePercentiles> {
         let of_scenarios: Vec<String> = self.scenarios.iter().map(ScenarioView::group).collect();
         let mut groups = vec![ALL];
         for group in &of_scenarios {
@@ -81,7 +81,7 @@ impl RunView {
                 let at = |percent| percentile(&values, percent);
                 if let (Some(p50), Some(p95), Some(p99), Some(max)) = (at(50), at(95), at(99), at(100)) {
                     let count = values.len();
-                    distributions.push(Distribution {
+                    distributions.push(DowntimePercentiles {
                         group: group.to_owned(),
                         clock: clock.name(),
                         count,

@@ -3,7 +3,7 @@
 //! ```text
 //! record --> fold --> RunView --> ScenarioView --> LegView --> SampleView
 //!                        |                            |
-//!                        +--> Distribution <----------+   percentiles of the downtimes by group
+//!                        +--> DowntimePercentiles <---+   by group and by clock
 //! ```
 //!
 //! All times are milliseconds on the clock of the record's `t_ms`. A record that was cut off, or whose run is still under
@@ -20,7 +20,7 @@ mod thin;
 
 use std::path::Path;
 
-pub use distribution::{Clock, Distribution, percentile};
+pub use distribution::{Clock, DowntimePercentiles, percentile};
 pub use leg::LegView;
 pub use repair::RepairView;
 pub use run::{FixtureView, RunView};

@@ -46,14 +46,14 @@ pub struct Ended {
 
 /// The hosts before the first move.
 #[derive(Default)]
-struct HostsBefore {
+struct HostBaselines {
     marks: OnceLock<Result<LogMarks>>,
     hosts: OnceLock<[Observation; 2]>,
 }
 
 /// Plays a scenario to its end, whatever it finds.
 pub fn play(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>, journal: &mut Journal<'_>) -> Ended {
-    let before = HostsBefore::default();
+    let before = HostBaselines::default();
     let steps = match moves::steps(scenario, fleet, context.seed) {
         Ok(steps) => steps,
         Err(failure) => return Ended { result: Err(failure.clone()), logs: Err(failure), legs: Vec::new() },
@@ -75,7 +75,7 @@ struct Case<'a, 'scope, 'env: 'scope, 'record: 'env, M> {
     scenario: &'env Scenario,
     machines: &'env M,
     context: &'env Context<'env>,
-    before: &'env HostsBefore,
+    before: &'env HostBaselines,
     journal: &'a mut Journal<'record>,
     panel: Panel<'env>,
     lookout: Lookout<'scope, 'env>,
@@ -118,7 +118,7 @@ impl<'a, 'scope, 'env: 'scope, 'record: 'env, M> Case<'a, 'scope, 'env, 'record,
         scenario: &'env Scenario,
         machines: &'env M,
         context: &'env Context<'env>,
-        before: &'env HostsBefore,
+        before: &'env HostBaselines,
         journal: &'a mut Journal<'record>,
         lookout: Lookout<'scope, 'env>,
         happenings: Receiver<CaseEvent<'env>>,

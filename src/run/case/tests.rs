@@ -12,7 +12,7 @@ use crate::check::{
     Asked, BootEnd, HostsLook, LegEnd, Proof, RefusedMigration, Silence, StepEnd, memory, reachable,
 };
 use crate::guest::Guest;
-use crate::migration::{Hear, Pace};
+use crate::migration::{OnProgress, Pace};
 use crate::plan::Seed;
 use crate::record::{Record, RunHeader};
 use crate::run::lookout::Look;
@@ -147,7 +147,7 @@ impl Machines for Script<'_> {
         Duration::ZERO
     }
 
-    fn play(&self, scenario: &Scenario, step: &Step, _: Pace, _: &Hear<'_>, over: &OnLeg<'_>) {
+    fn play(&self, scenario: &Scenario, step: &Step, _: Pace, _: &OnProgress<'_>, over: &OnLeg<'_>) {
         for leg in &step.legs {
             let plainly = if scenario.transport.is_plain() { "" } else { " specially" };
             self.notes.add(format!("move {} {}{plainly}", leg.guest, leg.direction));
@@ -280,7 +280,7 @@ fn play(name: &str, script: &Script<'_>, check: Noting<'_>, steps: &[Step]) -> C
         pace: Pace::default(),
         seed: Seed(1),
     };
-    let (mut journal, before) = (Journal::new(name, &record), HostsBefore::default());
+    let (mut journal, before) = (Journal::new(name, &record), HostBaselines::default());
     thread::scope(|scope| {
         let (sender, happenings) = channel();
         let lookout = Lookout::new(scope, script, sender);

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::time::Duration;
 
-use super::{Ground, HostsBefore, Needs, Stand, StandKind, Standing};
+use super::{FoundHosts, Ground, Needs, Stand, StandKind, Standing};
 use crate::failure::{Attempt, Cause, Failure, Result};
 use crate::inventory::Inventory;
 use crate::ledger::Thing;
@@ -110,11 +110,11 @@ impl Stand for Lab {
     }
 
     /// Fetches packages while this process still sees the machine's own network, then moves this thread into the lab's.
-    fn prepare(&mut self, ground: Ground<'_>, before: HostsBefore) -> Result<()> {
-        if before != HostsBefore::Foreign {
+    fn prepare(&mut self, ground: Ground<'_>, before: FoundHosts) -> Result<()> {
+        if before != FoundHosts::Foreign {
             self.prepared = Some(prepared::prepare(&self.settings, ground)?);
         }
-        if before == HostsBefore::Down {
+        if before == FoundHosts::Down {
             network::create_switch(ground.ledger)?;
         }
         network::join_switch()

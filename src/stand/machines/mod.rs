@@ -20,7 +20,7 @@ use std::path::PathBuf;
 
 use super::lab::Settings;
 use super::raised::Raised;
-use super::{Ground, HostsBefore, Needs, Stand, StandKind, Standing};
+use super::{FoundHosts, Ground, Needs, Stand, StandKind, Standing};
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::{HostImage, Images, MachineImage, Snapshot};
 use crate::inventory::Arch;
@@ -89,14 +89,14 @@ impl Stand for MachineHosts {
 
     /// Fetches packages and boots the machines, unless that was done before. This thread stays where it is: a link leads to the
     /// machines.
-    fn prepare(&mut self, ground: Ground<'_>, before: HostsBefore) -> Result<()> {
-        if before == HostsBefore::Foreign {
+    fn prepare(&mut self, ground: Ground<'_>, before: FoundHosts) -> Result<()> {
+        if before == FoundHosts::Foreign {
             return Ok(());
         }
         let images = Images { store: &self.settings.store, ledger: ground.ledger, stop: ground.stop };
         let tools = images.host(SUITE, Arch::OF_HOSTS)?;
         let image = images.machine(SUITE, &tools)?;
-        if before == HostsBefore::Down {
+        if before == FoundHosts::Down {
             has_room()?;
             // It comes first: it says whose the rest is.
             create_directory(ground)?;

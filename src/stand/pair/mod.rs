@@ -38,7 +38,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::lab::{Settings, masters as listed};
-use super::{Ground, HostsBefore, Needs, Raised, Session, Stand, StandKind, Standing};
+use super::{FoundHosts, Ground, Needs, Raised, Session, Stand, StandKind, Standing};
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::{GuestImage, Images};
 use crate::inventory::catalogue::Catalogue;
@@ -175,14 +175,14 @@ impl Stand for HostPair {
         Ok(Standing::Same(inventory))
     }
 
-    fn prepare(&mut self, ground: Ground<'_>, before: HostsBefore) -> Result<()> {
+    fn prepare(&mut self, ground: Ground<'_>, before: FoundHosts) -> Result<()> {
         let images = Images { store: &self.settings.store, ledger: ground.ledger, stop: ground.stop };
         let (suite, arch) = (&self.settings.guest_suite, Arch::OF_HOSTS);
         self.image = Some(images.guest(suite, arch, || images.host(&self.settings.source_suite, arch))?);
         if let Given::Raised(Some(session)) = &mut self.given {
             session.prepare()?;
         }
-        if before == HostsBefore::Up {
+        if before == FoundHosts::Up {
             self.raise_hosts()?;
             self.keep_beating(&running(&self.folder())?.owner)?;
         }

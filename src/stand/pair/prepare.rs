@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::change::{self, Change};
 use super::describe::{self, GuestNetwork, PreparedPair};
 use super::kept::KeptMasters;
-use super::overlay::Overlay;
+use super::overlay::VxlanOverlay;
 use super::ssh::LoginFiles;
 use super::{
     Catalogue, ChosenPair, Examine, ExaminedHost, PairHost, guests, keys, lease, listed, masters, packages,
@@ -94,7 +94,7 @@ impl TakenPair<'_> {
     }
 
     /// Makes all changes of both hosts that need nothing mounted, and joins them by the overlay.
-    fn make_ready(&self, key: &str, overlay: Option<&Overlay>, ground: Ground<'_>) -> Result<()> {
+    fn make_ready(&self, key: &str, overlay: Option<&VxlanOverlay>, ground: Ground<'_>) -> Result<()> {
         let admits = self.chosen.pair.allow.contains(&Consent::Firewall);
         both(&self.sides, |at, remote| {
             let mut changes = first(self.chosen, &self.sides, at, key, self.run);
@@ -188,7 +188,7 @@ fn network(
     chosen: &ChosenPair,
     sides: &[PairHost<'_>; 2],
     run: &str,
-) -> Result<(GuestNetwork, Option<Overlay>)> {
+) -> Result<(GuestNetwork, Option<VxlanOverlay>)> {
     match &chosen.pair.network {
         Network::Bridge { bridge, subnet, guests, gateway } => {
             let gateway = gateway.map(|gateway| gateway.to_string()).unwrap_or_default();
@@ -196,7 +196,7 @@ fn network(
             Ok((GuestNetwork { bridge, subnet: *subnet, guests: *guests, gateway, mtu: None }, None))
         }
         Network::Overlay(subnet) => {
-            let overlay = Overlay::of(*subnet, run, sides)?;
+            let overlay = VxlanOverlay::of(*subnet, run, sides)?;
             let network = GuestNetwork {
                 bridge: overlay.bridge(),
                 subnet: *subnet,

@@ -7,7 +7,7 @@ use console::Term;
 use multivm::progress::lines::ScreenSize;
 use multivm::progress::terminal::{self, Block};
 
-use super::watched::{News, Watched};
+use super::watched::{NewLines, Watched};
 
 /// A screen without limits, in which everything fits.
 pub const ENDLESS: ScreenSize = ScreenSize { columns: usize::MAX, rows: usize::MAX };
@@ -34,7 +34,7 @@ impl Screen {
     }
 
     /// Shows the run after some news; returns whether a reader is still there.
-    pub fn show(&mut self, run: &Watched, news: &News) -> bool {
+    pub fn show(&mut self, run: &Watched, news: &NewLines) -> bool {
         let shown = match self {
             Screen::Pipe => print(&news.lines),
             Screen::Terminal { block, colours } => {
@@ -47,7 +47,7 @@ impl Screen {
     }
 
     /// Shows the run for the last time, with a picture that stays on a terminal; returns whether a reader is still there.
-    pub fn end(&mut self, run: &Watched, news: &News) -> bool {
+    pub fn end(&mut self, run: &Watched, news: &NewLines) -> bool {
         let shown = match self {
             Screen::Pipe => print(&news.lines),
             Screen::Terminal { block, colours } => {

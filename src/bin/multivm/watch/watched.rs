@@ -22,9 +22,9 @@ pub enum RunState {
     CutOff,
 }
 
-/// The news of one look at the record.
+/// What one look at the record has found that the look before had not.
 #[derive(Debug, Default)]
-pub struct News {
+pub struct NewLines {
     pub events: usize,
     /// A line for each event that matters.
     pub lines: Vec<String>,
@@ -66,9 +66,9 @@ impl Watched {
     }
 
     /// Reads the new part of the record.
-    pub fn read(&mut self) -> Result<News, Problem> {
+    pub fn read(&mut self) -> Result<NewLines, Problem> {
         let events = self.tail.poll().map_err(Problem::input)?;
-        let mut news = News { events: events.len(), ..News::default() };
+        let mut news = NewLines { events: events.len(), ..NewLines::default() };
         for (envelope, event) in &events {
             if let Event::RunStarted(_) = event {
                 self.began = envelope.at;
@@ -86,7 +86,7 @@ impl Watched {
     }
 
     /// Reads the new part of the record; of finished scenarios it keeps only the result.
-    pub fn read_present(&mut self) -> Result<News, Problem> {
+    pub fn read_present(&mut self) -> Result<NewLines, Problem> {
         self.tail.present_only();
         self.read()
     }

@@ -49,7 +49,7 @@ const HOSTS: [u8; 2] = [2, 3];
 
 /// The overlay of a run.
 #[derive(Debug)]
-pub struct Overlay {
+pub struct VxlanOverlay {
     subnet: Ipv4Net,
     /// VXLAN's number of the network, which follows from the run.
     vni: u32,
@@ -64,9 +64,9 @@ pub fn overlay_mtu(below: impl IntoIterator<Item = u32>) -> u32 {
     below.into_iter().fold(ORDINARY, u32::min).saturating_sub(HEADERS)
 }
 
-impl Overlay {
+impl VxlanOverlay {
     /// The overlay of a run, over the links that the hosts and this machine have.
-    pub fn of(subnet: Ipv4Net, run: &str, sides: &[PairHost<'_>; 2]) -> Result<Overlay> {
+    pub fn of(subnet: Ipv4Net, run: &str, sides: &[PairHost<'_>; 2]) -> Result<VxlanOverlay> {
         let [source, target] = sides;
         let uplink = Uplink::to([&source.machine.address, &target.machine.address])?;
         let here = uplink.address.to_string();
@@ -80,7 +80,7 @@ impl Overlay {
             Ok((peer.address, peer.mtu.min(controller.mtu)))
         };
         let ((to_target, one), (to_source, other)) = (ways(source, target)?, ways(target, source)?);
-        Ok(Overlay {
+        Ok(VxlanOverlay {
             subnet,
             vni: vni(run),
             mtu: overlay_mtu([one, other, uplink.mtu]),
@@ -274,9 +274,9 @@ esac
     const BELOW: [Ipv4Addr; 3] =
         [Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(192, 0, 2, 11), Ipv4Addr::new(192, 0, 2, 12)];
 
-    fn overlay(subnet: &str, run: &str) -> Overlay {
+    fn overlay(subnet: &str, run: &str) -> VxlanOverlay {
         let [address, source, target] = BELOW;
-        Overlay {
+        VxlanOverlay {
             subnet: subnet.parse().unwrap(),
             vni: vni(run),
             mtu: overlay_mtu([1500, 9000, 65536]),
