@@ -10,6 +10,7 @@ mod doctor;
 mod firewalls;
 mod interrupted;
 mod killed;
+mod served;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
             interrupted::in_preparation_and_in_a_move,
         )
         .with_ignored_flag(true),
+        trial("machines::served_by_this_machine", served::by_this_machine).with_ignored_flag(true),
         trial("machines::firewalls_open_for_the_other_host_alone", firewalls::gates).with_ignored_flag(true),
         trial("machines::firewalls_played_through", firewalls::played_through).with_ignored_flag(true),
     ];

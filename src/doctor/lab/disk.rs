@@ -108,10 +108,15 @@ pub fn lack_for_images(fleet: WantedFleet<'_>) -> Option<String> {
     if Ledger::peek(&directory).is_ok_and(|ledger| !ledger.outstanding.is_empty()) {
         return None;
     }
-    let stat = statvfs(&existing(&directory)).ok()?;
-    let free = stat.blocks_available().saturating_mul(stat.fragment_size());
+    let free = free(&directory)?;
     let lack = DiskNeed { boots: false, images: Some(fleet) }.lack(free)?;
     Some(format!("in {}: {lack}; {} MiB are free", directory.display(), free >> 20))
+}
+
+/// Bytes that are free where a directory is, or is to be; none if that is not known.
+pub fn free(directory: &Path) -> Option<u64> {
+    let stat = statvfs(&existing(directory)).ok()?;
+    Some(stat.blocks_available().saturating_mul(stat.fragment_size()))
 }
 
 /// The directory, or the nearest existing one above it: new files below it are on the same file system.

@@ -113,6 +113,7 @@ pub fn examine(
     }));
     let (here, seen_here) = network::here(pair);
     findings.extend(seen_here);
+    findings.extend(room::here(pair, fleet));
     let sides = [("source", &pair.source, &pair.target), ("target", &pair.target, &pair.source)];
     let asked = at_once("ask a host", sides, |(name, machine, peer)| {
         let of = FactsAbout { members: network::members(peer, here), ..asked_about(pair) };

@@ -229,7 +229,7 @@ mod tests {
         pair.target.jump = Some("bastion".into());
         refused(&pair, "by way of another machine");
         (pair.target.jump, pair.target.address) = (None, "::1".into());
-        refused(&pair, "the overlay goes over IPv4");
+        refused(&pair, "the way to this machine is one of IPv4");
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use super::asked_host::AskedHost;
 use super::{Diagnosis, Pair};
+use crate::doctor::lab;
 use crate::guest::{DiskNeed, Need, Supply, WantedFleet};
 use crate::inventory::file::{Server, SharedStorage};
+use crate::ledger::state_directory;
 use crate::scenario::Profile;
 
 const WHAT: &str = "memory";
@@ -26,6 +28,25 @@ pub fn examine(host: &AskedHost<'_>, pair: &Pair, fleet: WantedFleet<'_>) -> Vec
     let need = DiskNeed { boots: true, images: is_server.then_some(fleet) };
     findings.extend(disk(host, "/var/lib", "state_free_kib", need));
     findings
+}
+
+/// The room on this machine for images that it is to serve; none if it serves none.
+pub fn here(pair: &Pair, fleet: WantedFleet<'_>) -> Option<Diagnosis> {
+    const WHAT: &str = "here: disk";
+    if pair.storage != SharedStorage::ServeOn(Server::Controller) {
+        return None;
+    }
+    let folder = state_directory();
+    let free = lab::free(&folder)?;
+    let seen = format!("{}: {} MiB free", folder.display(), free >> 20);
+    Some(match (DiskNeed { boots: false, images: Some(fleet) }).lack(free) {
+        Some(lack) => Diagnosis::missing(
+            WHAT,
+            format!("{seen}; {lack}"),
+            "wanted: room for the images; MULTIVM_STATE names another folder; or fewer guests: MULTIVM_GUESTS, MULTIVM_LOAD_GUESTS",
+        ),
+        None => Diagnosis::good(WHAT, seen),
+    })
 }
 
 /// The room in a folder; none if the host did not say what is free there.
@@ -114,6 +135,18 @@ mod tests {
         assert_eq!(grades(&source, &pair), expected);
         let own = expected.last().into_iter().copied().collect::<Vec<_>>();
         assert_eq!(grades(&target, &pair), own, "the source alone has the images");
+    }
+
+    #[test]
+    fn images_that_this_machine_serves_take_its_own_room() {
+        let file = ScenarioFile::load(&locate(None, |_| None)).unwrap();
+        let profile = file.profile("lab").unwrap();
+        let seen = |storage| {
+            here(&pair(storage, "nat = true", ""), WantedFleet { profile, catalogue: None })
+                .map(|found| found.name)
+        };
+        assert_eq!(seen("serve_on = 'controller'").as_deref(), Some("here: disk"));
+        assert_eq!(seen("serve_on = 'source'"), None);
     }
 
     #[test]

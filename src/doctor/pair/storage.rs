@@ -5,6 +5,7 @@ use super::{Diagnosis, Pair, packages, shared};
 use crate::inventory::bracketed;
 use crate::inventory::file::{Consent, Server, SharedStorage};
 use crate::stand::pair::packages::Program;
+use crate::stand::pair::server;
 
 const WHAT: &str = "storage";
 
@@ -29,7 +30,7 @@ pub fn examine(hosts: &[AskedHost<'_>; 2], pair: &Pair) -> Vec<Diagnosis> {
                 Server::Source => Some(&hosts[0]),
                 Server::Target => Some(&hosts[1]),
             };
-            let mut findings: Vec<Diagnosis> = serves.map(|host| serve(host, pair)).unwrap_or_default();
+            let mut findings = serves.map_or_else(|| vec![here(hosts, pair)], |host| serve(host, pair));
             findings.extend(hosts.iter().map(|host| client(host, &what, pair)));
             findings
         }
@@ -97,6 +98,28 @@ fn mount(host: &AskedHost<'_>, folder: &str) -> Diagnosis {
 /// The command that mounts a folder of a server, which the user knows.
 fn mounting(folder: &str) -> String {
     format!("mkdir -p {folder} && mount -t nfs -o vers=4.2,hard SERVER:/PATH {folder}")
+}
+
+/// What this machine needs to serve an export. A run that has taken the hosts serves it already.
+fn here(hosts: &[AskedHost<'_>; 2], pair: &Pair) -> Diagnosis {
+    const HERE: &str = "here: storage";
+    let address = server::address(pair).and_then(|address| match hosts[0].run {
+        None => server::is_free(address).map(|()| address),
+        Some(_) => Ok(address),
+    });
+    match address {
+        Ok(address) => Diagnosis::good(
+            HERE,
+            format!(
+                "this machine serves it at {address}, port 2049, while a run lasts; its own firewall must let both hosts in"
+            ),
+        ),
+        Err(failure) => Diagnosis::missing(
+            HERE,
+            failure.to_string(),
+            "wanted: one IPv4 address of this machine for both hosts, with a free port 2049; or `export` of another server",
+        ),
+    }
 }
 
 /// What a host needs to mount an export.
@@ -172,6 +195,21 @@ mod tests {
         assert_eq!(grades("", "has mount.nfs"), [Grade::Missing; 2]);
         assert_eq!(grades("'mounts'", "has mount.nfs"), [Grade::Warn; 2]);
         assert_eq!(grades("'mounts'", ""), [Grade::Missing; 2], "packages are another consent");
+    }
+
+    #[test]
+    fn this_machine_serves_by_an_address_of_its_own() {
+        let mut pair = pair("serve_on = 'controller'", "nat = true", "'mounts', 'exports'");
+        let mut seen = |source: &str, target: &str| {
+            (pair.source.storage_address, pair.target.storage_address) = (source.into(), target.into());
+            let mut hosts = hosts(&pair, "has mount.nfs", "has mount.nfs");
+            // Whether the port is free is this machine's affair.
+            hosts[0].run = Some("R1");
+            let found = examine(&hosts, &pair);
+            (found.len(), found[0].name.clone(), found[0].verdict)
+        };
+        assert_eq!(seen("127.0.0.1", "127.0.0.2"), (3, "here: storage".to_owned(), Grade::Good));
+        assert_eq!(seen("127.0.0.1", "::1"), (3, "here: storage".to_owned(), Grade::Missing));
     }
 
     #[test]

@@ -93,22 +93,13 @@ pub struct Unsupported {
 impl Unsupported {
     /// What a pair has of it.
     pub fn of(pair: &Pair) -> Option<Unsupported> {
-        match (&pair.network, &pair.storage) {
-            (Network::Nat, _) => Some(Unsupported {
-                what: "`nat`",
-                why: "each host has such a network of its own. A guest that moves from one into the other loses every connection, and nobody \
-                      outside reaches it: neither its answers nor its downtime would be proved",
-                instead: "`overlay = \"198.18.40.0/24\"`: multivm makes it on the same hosts, of which it takes no bridge and no interface, and deletes it; \
-                          or `bridge`, of the same name on both hosts",
-            }),
-            (_, SharedStorage::ServeOn(Server::Controller)) => Some(Unsupported {
-                what: "`serve_on = \"controller\"`",
-                why: "multivm cannot do it yet",
-                instead: "an export that you make on this machine, or on any other, for both hosts, and `export = \"SERVER:/PATH\"`; or \
-                          `serve_on = \"source\"`",
-            }),
-            _ => None,
-        }
+        matches!(pair.network, Network::Nat).then_some(Unsupported {
+            what: "`nat`",
+            why: "each host has such a network of its own. A guest that moves from one into the other loses every connection, and nobody \
+                  outside reaches it: neither its answers nor its downtime would be proved",
+            instead: "`overlay = \"198.18.40.0/24\"`: multivm makes it on the same hosts, of which it takes no bridge and no interface, and deletes it; \
+                      or `bridge`, of the same name on both hosts",
+        })
     }
 }
 

@@ -24,6 +24,7 @@ mod postcopy;
 mod prepare;
 mod put_back;
 mod segment;
+pub mod server;
 mod setting;
 mod shared;
 mod ssh;
@@ -42,7 +43,7 @@ use super::{FoundHosts, Ground, Needs, Raised, Session, Stand, StandKind, Standi
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::{GuestImage, Images};
 use crate::inventory::catalogue::Catalogue;
-use crate::inventory::file::{InventoryFile, Pair};
+use crate::inventory::file::{InventoryFile, Pair, Server, SharedStorage};
 use crate::inventory::{Arch, Inventory};
 use crate::ledger::OnHost;
 use crate::sys::watch::Watch;
@@ -78,6 +79,8 @@ pub struct HostPair {
     /// The pair, once it is known.
     chosen: Option<ChosenPair>,
     image: Option<GuestImage>,
+    /// The tree with the server of NFS, where this machine is to serve the images.
+    tools: Option<PathBuf>,
     /// What lets the hosts know that this process lives.
     beats: Vec<Watch<()>>,
 }
@@ -95,7 +98,7 @@ impl HostPair {
             Given::File(chosen) => Some(chosen.as_ref().clone()),
             Given::Raised(session) => session.as_ref().and_then(|session| described(session.hosts()?).ok()),
         };
-        HostPair { given, settings, examine, chosen, image: None, beats: Vec::new() }
+        HostPair { given, settings, examine, chosen, image: None, tools: None, beats: Vec::new() }
     }
 
     fn chosen(&self) -> Result<&ChosenPair> {
@@ -179,6 +182,10 @@ impl Stand for HostPair {
         let images = Images { store: &self.settings.store, ledger: ground.ledger, stop: ground.stop };
         let (suite, arch) = (&self.settings.guest_suite, Arch::OF_HOSTS);
         self.image = Some(images.guest(suite, arch, || images.host(&self.settings.source_suite, arch))?);
+        let serves = SharedStorage::ServeOn(Server::Controller);
+        if self.chosen.as_ref().is_some_and(|chosen| chosen.pair.storage == serves) {
+            self.tools = Some(images.host(&self.settings.source_suite, arch)?.root);
+        }
         if let Given::Raised(Some(session)) = &mut self.given {
             session.prepare()?;
         }
@@ -202,7 +209,8 @@ impl Stand for HostPair {
             .as_ref()
             .ok_or_else(|| Failure::new("prepare the hosts", "the guests' image was not made"))?;
         let wanted = WantedGuests { image, catalogue: self.settings.catalogue.as_ref() };
-        let inventory = prepare::prepare(&chosen, &self.examine, wanted, &self.folder(), ground)?;
+        let tools = self.tools.as_deref();
+        let inventory = prepare::prepare(&chosen, &self.examine, wanted, tools, &self.folder(), ground)?;
         self.keep_beating(&inventory.owner)?;
         Ok(inventory)
     }

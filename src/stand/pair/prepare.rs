@@ -1,6 +1,7 @@
 //! The preparation of a pair: from what the inventory says to hosts on which guests can start.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use super::overlay::VxlanOverlay;
 use super::ssh::LoginFiles;
 use super::{
     Catalogue, ChosenPair, Examine, ExaminedHost, PairHost, guests, keys, lease, listed, masters, packages,
-    postcopy, shared, state, storage,
+    postcopy, server, shared, state, storage,
 };
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::GuestImage;
@@ -50,11 +51,12 @@ struct BroughtImages {
     entries: Vec<ImageEntry>,
 }
 
-/// Prepares a pair, and returns what scenarios are played by.
+/// Prepares a pair, and returns what scenarios are played by. `tools` is a tree with a server of NFS, for a pair whose images this machine serves.
 pub fn prepare(
     chosen: &ChosenPair,
     examine: &Examine,
     wanted: WantedGuests<'_>,
+    tools: Option<&Path>,
     folder: &Path,
     ground: Ground<'_>,
 ) -> Result<Inventory> {
@@ -63,13 +65,20 @@ pub fn prepare(
     fresh(folder, ground)?;
     let files = LoginFiles::create(folder, &run)?;
     let key = key_files::public_half(&files.key())?;
+    // The ledger ends it after the hosts, which have mounted from it.
+    let here = match (&chosen.pair.storage, tools) {
+        (SharedStorage::ServeOn(Server::Controller), Some(tools)) => {
+            Some(server::serve(&chosen.pair, tools, folder, ground)?)
+        }
+        _ => None,
+    };
     take(&sides(chosen, &asked), chosen, &run, folder, ground)?;
     if install(&sides(chosen, &asked), chosen, &run)? {
         // Only now do they say what their libvirt and QEMU can do.
         asked = examine(chosen, Some(&run))?;
     }
     interrupted(ground)?;
-    let taken = TakenPair { chosen, sides: sides(chosen, &asked), run: &run };
+    let taken = TakenPair { chosen, sides: sides(chosen, &asked), run: &run, here };
     let (network, overlay) = network(chosen, &taken.sides, &run)?;
     taken.make_ready(&key, overlay.as_ref(), ground)?;
     let images = taken.bring(wanted, ground)?;
@@ -86,6 +95,8 @@ struct TakenPair<'a> {
     chosen: &'a ChosenPair,
     sides: [PairHost<'a>; 2],
     run: &'a str,
+    /// The address at which this machine serves the images, if it does.
+    here: Option<Ipv4Addr>,
 }
 
 impl TakenPair<'_> {
@@ -113,7 +124,7 @@ impl TakenPair<'_> {
         WantedGuests { image, catalogue }: WantedGuests<'_>,
         ground: Ground<'_>,
     ) -> Result<BroughtImages> {
-        let mount = mount(&self.chosen.pair);
+        let mount = mount(&self.chosen.pair, self.here);
         both(&self.sides, |_, remote| {
             self.make(remote, mount.as_slice())?;
             upload(remote, image, guests::FOLDER, &["vmlinux", "initramfs"])
@@ -248,7 +259,7 @@ fn take(
         None => Ok(()),
     })?;
     let holder = holder();
-    let order = if server(chosen) == Some(1) { [1, 0] } else { [0, 1] };
+    let order = if serving(chosen) == Some(1) { [1, 0] } else { [0, 1] };
     for at in order {
         let side = &sides[at];
         let login = chosen.login(&side.machine.address)?;
@@ -281,7 +292,7 @@ fn holder() -> String {
 }
 
 /// The host that serves the storage.
-fn server(chosen: &ChosenPair) -> Option<usize> {
+fn serving(chosen: &ChosenPair) -> Option<usize> {
     match chosen.pair.storage {
         SharedStorage::ServeOn(Server::Source) => Some(0),
         SharedStorage::ServeOn(Server::Target) => Some(1),
@@ -300,10 +311,11 @@ fn place(chosen: &ChosenPair, run: &str) -> ImagesPlace {
             let images = format!("{}/{own}", storage::MOUNT);
             ImagesPlace { written: (0, images.clone()), images }
         }
-        // The server writes the base image to its own disk.
+        // A host that serves writes the base image to its own disk.
         SharedStorage::ServeOn(_) => ImagesPlace {
             images: storage::MOUNT.to_owned(),
-            written: (server(chosen).unwrap_or(0), storage::EXPORT.to_owned()),
+            written: serving(chosen)
+                .map_or((0, storage::MOUNT.to_owned()), |at| (at, storage::EXPORT.to_owned())),
         },
     }
 }
@@ -326,7 +338,7 @@ fn first(chosen: &ChosenPair, sides: &[PairHost<'_>; 2], at: usize, key: &str, r
     if matches!(machine.access, Access::Password(_)) {
         changes.push(keys::change(&machine.user, &format!("ssh-ed25519 {key}"), run));
     }
-    if server(chosen) == Some(at) {
+    if serving(chosen) == Some(at) {
         let clients = [&*machine.storage_address, &*peer.storage_address];
         changes.extend(storage::serve(&clients, run));
         if allows(Consent::Firewall) {
@@ -358,11 +370,14 @@ fn is_nfs(chosen: &ChosenPair, facts: &Facts) -> bool {
     }
 }
 
-/// The mount on both hosts; none if it is there already.
-fn mount(pair: &Pair) -> Option<Change> {
+/// The mount on both hosts, from `here` if this machine serves; none if it is there already.
+fn mount(pair: &Pair, here: Option<Ipv4Addr>) -> Option<Change> {
     match &pair.storage {
         SharedStorage::Mount(_) => None,
         SharedStorage::Export { server, path } => Some(storage::mount(server, &describe::text(path))),
+        SharedStorage::ServeOn(Server::Controller) => {
+            here.map(|here| storage::mount(&here.to_string(), server::EXPORT))
+        }
         SharedStorage::ServeOn(server) => {
             let host = if *server == Server::Target { &pair.target } else { &pair.source };
             Some(storage::mount(&host.storage_address, storage::EXPORT))

@@ -1,4 +1,4 @@
-//! This machine's way to the hosts of a pair, which its part of the overlay goes.
+//! This machine's way to the hosts of a pair, which its part of an overlay goes, and storage that it serves.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
@@ -67,7 +67,7 @@ fn address(host: &str) -> Result<Ipv4Addr> {
         IpAddr::V4(address) => Some(address),
         IpAddr::V6(_) => None,
     });
-    found.ok_or_else(|| Failure::new(attempted(), "it has none, and the overlay goes over IPv4"))
+    found.ok_or_else(|| Failure::new(attempted(), "it has none, and the way to this machine is one of IPv4"))
 }
 
 /// The link to an address, and this machine's own address on it.
@@ -92,8 +92,8 @@ mod tests {
     }
 
     #[test]
-    fn the_overlay_goes_over_ipv4() {
+    fn a_host_needs_an_address_of_ipv4() {
         let failure = Uplink::to(["127.0.0.1", "::1"]).unwrap_err();
-        assert!(failure.to_string().contains("the overlay goes over IPv4"), "{failure}");
+        assert!(failure.to_string().contains("the way to this machine is one of IPv4"), "{failure}");
     }
 }
