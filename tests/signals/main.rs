@@ -1,17 +1,22 @@
-//! Signals at every point of a run: SIGTERM and Ctrl-C end it soon, `kill -9` at once, and nothing stays on the machine that was not
-//! there before, at the latest after the next command.
+//! Signals at every point of a run: SIGTERM and Ctrl-C end it soon, also while what it waits for hangs, `kill -9` at once, and nothing
+//! stays on the machine that was not there before, at the latest after the next command.
 
 #[path = "../again/mod.rs"]
 mod again;
 mod traces;
 
+use std::fs;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use multivm::failure::Result as Attempted;
+use multivm::harness::one_at_a_time;
 use multivm::plan::{SEED_VARIABLE, Seed};
 use multivm::sys::random::Random;
+use multivm_fixtures::selftest::{halt_host, halt_nfs_server};
 use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 
@@ -35,17 +40,66 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// The longest time for a run without a signal. It may have to make images.
 const RUN_LIMIT: Duration = Duration::from_secs(900);
 
+/// How long something hangs before Ctrl-C: whoever waits for it has begun to.
+const HANGING: Duration = Duration::from_secs(1);
+
+/// Lets something hang.
+type Halt = fn() -> Attempted<()>;
+
+/// What hangs in the middle of a run. Each is a run of its own with a lab that stops slowly, so that only `--ignored` plays them.
+const HANGS: [(&str, Halt); 2] = [
+    ("signals::while_the_nfs_server_hangs", halt_nfs_server),
+    ("signals::while_the_init_of_the_target_hangs", || halt_host("target")),
+];
+
 fn main() -> ExitCode {
     if std::env::var_os(CHILD).is_some() {
         return multivm::harness::main();
     }
-    let trial = Trial::ignorable_test("signals::at_every_point_of_a_run", || {
+    let whole = trial("signals::at_every_point_of_a_run", at_every_point_of_a_run);
+    let hangs = HANGS.map(|(name, halt)| trial(name, move || while_it_hangs(halt)).with_ignored_flag(true));
+    let trials = [whole].into_iter().chain(hangs).collect();
+    libtest_mimic::run(&one_at_a_time(&Arguments::from_args()), trials).exit_code()
+}
+
+fn trial(name: &str, test: impl FnOnce() -> Result<(), Failed> + Send + 'static) -> Trial {
+    Trial::ignorable_test(name, || {
         if !geteuid().is_root() {
             return Ok(Completion::ignored_with("needs root"));
         }
-        at_every_point_of_a_run().map(|()| Completion::Completed)
-    });
-    libtest_mimic::run(&Arguments::from_args(), vec![trial]).exit_code()
+        test().map(|()| Completion::Completed)
+    })
+}
+
+/// Ctrl-C while guests migrate and what they stand on hangs.
+fn while_it_hangs(halt: Halt) -> Result<(), Failed> {
+    let before = Traces::of_this_machine()?;
+    let mut run = start()?;
+    run.until(RUN_LIMIT, migrates);
+    halt()?;
+    let (status, until_end) = run.signalled(Signal::SIGINT, HANGING, LIMIT)?;
+    let what = format!("{} while it hangs", Signal::SIGINT);
+    eprintln!("signals: {what}: {status}, {:.1} s later", until_end.as_secs_f64());
+    expect(status.code() == Some(130), &what, &format!("it ended with {status}"))?;
+    reap(&what)?;
+    leaves_nothing(&before, &what)
+}
+
+/// Whether a run, by its folder, has begun a migration.
+fn migrates(folder: &Path) -> bool {
+    let record = folder.join("results/latest/record.jsonl");
+    fs::read_to_string(record).is_ok_and(|record| record.contains(r#""event":"leg_started""#))
+}
+
+/// The next command clears what a run left.
+fn reap(what: &str) -> Result<(), Failed> {
+    let reaped = Command::new(env!("CARGO_BIN_EXE_multivm")).arg("reap").status()?;
+    expect(reaped.success(), what, &format!("multivm reap: {reaped}"))
+}
+
+fn leaves_nothing(before: &Traces, what: &str) -> Result<(), Failed> {
+    let left = Traces::of_this_machine()?.beside(before);
+    expect(left.is_empty(), what, &format!("left: {}", left.join(", ")))
 }
 
 fn at_every_point_of_a_run() -> Result<(), Failed> {
@@ -73,15 +127,13 @@ fn at_every_point_of_a_run() -> Result<(), Failed> {
         under_way += usize::from(!status.success());
         expect(until_end < LIMIT, &what, "it ends too late")?;
         if signal == Signal::SIGKILL {
-            let reaped = Command::new(env!("CARGO_BIN_EXE_multivm")).arg("reap").status()?;
-            expect(reaped.success(), &what, &format!("multivm reap: {reaped}"))?;
+            reap(&what)?;
         } else {
             // The signal ends a process that has begun nothing yet.
             let ended = matches!(status.code(), Some(0 | 130)) || status.signal() == Some(signal as i32);
             expect(ended, &what, &format!("it ended with {status}"))?;
         }
-        let left = Traces::of_this_machine()?.beside(&before);
-        expect(left.is_empty(), &what, &format!("left: {}", left.join(", ")))?;
+        leaves_nothing(&before, &what)?;
     }
     // Runs are not equally long: some may be over.
     expect(under_way >= MOMENTS / 2, "the signals", &format!("only {under_way} came while the run went on"))?;
