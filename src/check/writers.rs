@@ -22,9 +22,10 @@ pub static ABOUT: About = About {
     summary: "one writer",
     how: "twice a second, through the whole scenario: who on both hosts, on the storage server, and on the machine under a lab's, \
           has a guest's image, or the base image, open or mapped for writing, by device and inode, if two looks have seen the \
-          process, or its program; its own QEMU alone, on both hosts only while it migrates",
+          process, or its program; its own QEMU alone, on both hosts only while it migrates. Who is connected to the storage server \
+          more often than for files that a command line or a disk of a domain names is one, too",
     asked: &[Moment::Always, Moment::Step, Moment::End],
-    advice: &[FOREIGN, BOTH, BLIND],
+    advice: &[FOREIGN, UNEXPLAINED, BOTH, BLIND],
     ..About::BASE
 };
 
@@ -32,6 +33,12 @@ const FOREIGN: Advice = Advice::new(
     "somebody else has the image open for writing",
     "two writers to one image lose it: find out who started that process, and end it. The guest is made anew with a fresh image \
      before the next scenario",
+);
+
+const UNEXPLAINED: Advice = Advice::new(
+    "somebody is connected to the storage, and nothing says why",
+    "a monitor, QMP or standard input can name an image that no command line shows: find out who started that process, and what it \
+     has open (`info block` in QEMU's monitor), and end it",
 );
 
 const BOTH: Advice = Advice::new(
@@ -93,7 +100,7 @@ struct WritersAsked {
     /// come later.
     on_both: Vec<OnBoth>,
     /// Image and process of every finding so far.
-    told: Vec<(usize, String)>,
+    told: Vec<(Option<usize>, String)>,
     /// How long the watch may be blind.
     limit: Duration,
 }
@@ -160,7 +167,7 @@ fn look_until(
 }
 
 /// Foreign writers that one look has seen and the next one has not, by their image, machine and name.
-type Fleeting = BTreeSet<(usize, String, String)>;
+type Fleeting = BTreeSet<(Option<usize>, String, String)>;
 
 /// Looks for writers, and looks again for each foreign one: the first look may have seen a process that has just ended, or
 /// a QEMU that libvirt is starting, halfway. A program that is seen again and again is a writer, too, however short each of
@@ -194,6 +201,10 @@ fn is_confirmed(writer: &Writer, again: &[Writer], fleeting: &mut Fleeting) -> b
         return true;
     }
     let stays = again.iter().any(|other| other.image == writer.image && other.process == writer.process);
+    // Whoever asks the server whether it answers is connected for a moment.
+    if writer.image.is_none() {
+        return false;
+    }
     // A guest's own QEMU is nobody's for a moment when it starts, and when libvirt has forgotten it before it has ended.
     if stays || writer.name.starts_with("qemu-system") || writer.name.contains("kvm") {
         return false;
@@ -203,16 +214,16 @@ fn is_confirmed(writer: &Writer, again: &[Writer], fleeting: &mut Fleeting) -> b
 
 /// Whether the writer is anything but the QEMU of the image's guest.
 fn is_foreign(writer: &Writer, guests: &[Option<String>]) -> bool {
-    let guest = guests.get(writer.image).and_then(Option::as_ref);
+    let guest = writer.image.and_then(|image| guests.get(image)).and_then(Option::as_ref);
     guest.is_none() || writer.domain.as_ref() != guest
 }
 
 /// The images that the guest's own QEMU has open on both hosts.
 fn on_both(writers: &[Writer], guests: &[Option<String>]) -> Vec<usize> {
     let has = |image: usize, side: Side| {
-        writers
-            .iter()
-            .any(|writer| writer.image == image && writer.side == Some(side) && !is_foreign(writer, guests))
+        writers.iter().any(|writer| {
+            writer.image == Some(image) && writer.side == Some(side) && !is_foreign(writer, guests)
+        })
     };
     (0..guests.len()).filter(|&image| has(image, Side::Source) && has(image, Side::Target)).collect()
 }
@@ -269,10 +280,15 @@ impl WritersAsked {
             return None;
         }
         self.told.push(key);
-        let image = &self.images[writer.image];
         let domain =
             writer.domain.as_ref().map(|domain| format!(", the QEMU of domain {domain}")).unwrap_or_default();
         let at = humantime::format_rfc3339_millis(at);
+        let Some(image) = writer.image.map(|image| &self.images[image]) else {
+            let expected = "whoever is connected to the storage server has files there that a command line or a disk names";
+            let seen =
+                format!("{what}{domain} is connected to the storage, and nothing says why, first at {at}");
+            return Some(Proof::new(&ABOUT, false, expected, seen).advise(&UNEXPLAINED));
+        };
         let expected = match &image.guest {
             Some(guest) => format!("nobody but {guest}'s own QEMU has {} open for writing", image.file),
             None => format!("nobody has {}, on which all images stand, open for writing", image.file),
@@ -292,7 +308,7 @@ impl WritersAsked {
         for look in looks {
             let Some(guest) = self.images[look.image].guest.clone() else { continue };
             let windows = self.windows.get(&guest).map(Vec::as_slice).unwrap_or_default();
-            let key = (look.image, "both hosts".to_owned());
+            let key = (Some(look.image), "both hosts".to_owned());
             if is_within(&look, windows) || self.told.contains(&key) {
                 continue;
             }
@@ -339,7 +355,7 @@ mod tests {
 
     fn writer(image: usize, side: Option<Side>, domain: Option<&str>) -> Writer {
         Writer {
-            image,
+            image: Some(image),
             side,
             machine: side.map_or("storage".into(), |side| side.to_string()),
             process: None,
@@ -356,6 +372,8 @@ mod tests {
         assert!(is_foreign(&writer(0, source, None), &guests()));
         assert!(is_foreign(&writer(1, None, None), &guests()));
         assert!(is_foreign(&writer(2, source, Some("vm1")), &guests()), "the base image");
+        let unexplained = Writer { image: None, ..writer(0, source, Some("vm1")) };
+        assert!(is_foreign(&unexplained, &guests()), "its own QEMU may have more open than it should");
     }
 
     #[test]
@@ -370,6 +388,11 @@ mod tests {
         assert!(!confirmed(&of("dd", 2), &[]), "it may have opened it by mistake");
         assert!(confirmed(&of("dd", 3), &[of("dd", 4)]), "it comes again and again");
         assert!(!confirmed(&of("cp", 5), &[]), "another program");
+        for pid in 3..5 {
+            let asks = Writer { image: None, ..of("rpcinfo", pid) };
+            assert!(!confirmed(&asks, &[]), "it asks whether the server answers");
+            assert!(confirmed(&asks, std::slice::from_ref(&asks)), "it stays");
+        }
         for pid in 6..9 {
             assert!(!confirmed(&of("qemu-system-x86", pid), &[]), "a guest's QEMU that ends");
             let known = Writer { domain: Some("vm1".into()), ..of("qemu-kvm", pid) };

@@ -75,6 +75,22 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
     Damage {
+        name: "damage::image_opened_by_standard_input",
+        like: Some("damage::second_qemu_by_hand"),
+        // No command line ever names it, and no domain has it: there is only a connection.
+        cause: |fleet| {
+            let url = url(fleet, &vm1(fleet).image);
+            let wait = HELD.as_secs();
+            on_host(
+                &fleet.hosts.source,
+                &format!("(echo 'open -o driver=raw {url}'; sleep {wait}) | qemu-io > /dev/null"),
+            )
+        },
+        finds: &[finding(&writers::ABOUT, HOSTS, "qemu-io (pid ")
+            .saying(&[" on source is connected to the storage, and nothing says why"])],
+        ..TO_VM1
+    },
+    Damage {
         name: "damage::second_domain_with_its_disk",
         slow: true,
         cause: |fleet| {

@@ -5,7 +5,8 @@ use roxmltree::{Document, Node};
 
 use super::words::NfsFile;
 
-/// The files of a disk, from its XML. The domain writes to a disk that it shares with others, too.
+/// The files of a disk, from its XML: what the guest writes to, and what that stands on. The domain writes to a disk that it shares
+/// with others, too.
 pub fn disk_files(xml: &str) -> Vec<NfsFile> {
     // What is no XML names no file.
     let Ok(document) = Document::parse(xml) else { return Vec::new() };
@@ -13,14 +14,20 @@ pub fn disk_files(xml: &str) -> Vec<NfsFile> {
     let source = file_of(disk, child(disk, "readonly").is_none());
     // A copy of the disk goes there.
     let mirror = child(disk, "mirror").and_then(|mirror| file_of(mirror, true));
-    source.into_iter().chain(mirror).collect()
+    let mut files: Vec<NfsFile> = source.into_iter().chain(mirror).collect();
+    let mut below = child(disk, "backingStore");
+    while let Some(store) = below {
+        files.extend(file_of(store, false));
+        below = child(store, "backingStore");
+    }
+    files
 }
 
 fn file_of(above: Node<'_, '_>, writes: bool) -> Option<NfsFile> {
     let source = child(above, "source").filter(|source| source.attribute("protocol") == Some("nfs"))?;
     let server = child(source, "host")?.attribute("name")?.to_owned();
     let path = source.attribute("name")?.trim_start_matches('/');
-    Some(NfsFile { server, path: format!("/{path}"), writes })
+    Some(NfsFile { server, path: format!("/{path}"), writes, brings_others: false })
 }
 
 fn child<'a, 'b>(node: Node<'a, 'b>, name: &str) -> Option<Node<'a, 'b>> {
@@ -41,7 +48,7 @@ mod tests {
     }
 
     fn file(path: &str, writes: bool) -> NfsFile {
-        NfsFile { server: "198.18.0.1".into(), path: path.into(), writes }
+        NfsFile { server: "198.18.0.1".into(), path: path.into(), writes, brings_others: false }
     }
 
     #[rstest]
@@ -49,14 +56,15 @@ mod tests {
     #[case::shared("<shareable/>", true)]
     #[case::read("<readonly/>", false)]
     fn a_disk_is_written_unless_it_is_read_only(#[case] more: &str, #[case] writes: bool) {
-        assert_eq!(found(more), [file("/export/a", writes)]);
+        assert_eq!(found(more), [file("/export/a", writes), file("/export/base", false)]);
     }
 
     #[test]
     fn a_copy_of_a_disk_is_written() {
         let mirror = "<mirror type='network' job='copy'><source protocol='nfs' name='export/b'>\
                       <host name='198.18.0.1'/></source></mirror>";
-        assert_eq!(found(mirror), [file("/export/a", true), file("/export/b", true)]);
+        let files = [("/export/a", true), ("/export/b", true), ("/export/base", false)];
+        assert_eq!(found(mirror), files.map(|(path, writes)| file(path, writes)));
     }
 
     #[rstest]

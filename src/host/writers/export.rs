@@ -20,6 +20,13 @@ impl Export {
         }
     }
 
+    /// Whether an address is the server's, which nobody can say where hosts have mounted the export. On the server itself a
+    /// loopback address is the server's, too.
+    pub fn is_address(&self, other: IpAddr, on_server: bool) -> bool {
+        let server = self.server.as_deref().and_then(address);
+        server.is_some_and(|server| server == other || on_server && other.is_loopback())
+    }
+
     /// Whether a host's NFS mount of `mounted` (`SERVER:PATH`) may have the export's files in it. Where hosts have mounted the
     /// export, nobody has said what it is called on its server.
     pub fn may_be_in(&self, mounted: &str) -> bool {
@@ -93,7 +100,11 @@ mod tests {
     #[case("127.0.0.1", false, true)]
     #[case("localhost", true, true)]
     fn a_server_has_addresses(#[case] named: &str, #[case] elsewhere: bool, #[case] on_server: bool) {
-        let export = export(Some("192.0.2.7"));
-        assert_eq!([false, true].map(|there| export.is_server(named, there)), [elsewhere, on_server]);
+        let known = export(Some("192.0.2.7"));
+        assert_eq!([false, true].map(|there| known.is_server(named, there)), [elsewhere, on_server]);
+        if let Some(named) = address(named) {
+            assert_eq!([false, true].map(|there| known.is_address(named, there)), [elsewhere, on_server]);
+            assert!(!export(None).is_address(named, true), "nobody has said which it is");
+        }
     }
 }

@@ -1,8 +1,10 @@
 //! Finds the writers of images: every process, loop device and QEMU that has an image open for writing, on both hosts and
 //! on the storage server. The search goes by device and inode, whatever path led there. What QEMU's own NFS client has open is in
-//! command lines, and in the disks of domains, into which one may have been plugged since.
+//! command lines, and in the disks of domains, into which one may have been plugged since. What is in neither, as a monitor or
+//! standard input can name it, is known by its connection.
 
 mod disks;
+mod explained;
 mod export;
 mod words;
 
@@ -17,14 +19,16 @@ use crate::remote::protocol::{DomainDisk, FilePlace, ProcessId, QemuProgram, Wri
 use crate::scenario::Side;
 use crate::sys::parallel::at_once;
 use disks::disk_files;
+use explained::explained;
 use export::Export;
 use words::{NfsFile, nfs_files};
 
-/// A process or loop device that can write to an image.
+/// A process or loop device that can write to an image, or may.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Writer {
-    /// The number of the image among the watched ones.
-    pub image: usize,
+    /// The number of the image among the watched ones; none of a process that is connected to the storage server more often than
+    /// for files that anything names.
+    pub image: Option<usize>,
     /// The host of the writer; none on the storage server.
     pub side: Option<Side>,
     pub machine: String,
@@ -135,6 +139,7 @@ impl WriterSearch {
             found.extend(self.open(&known, machine, answer));
             let programs = answer.programs.iter();
             found.extend(programs.flat_map(|program| self.of_program(&known, machine, program, answer)));
+            found.extend(self.unexplained(machine, answer));
         }
         found.sort();
         found.dedup();
@@ -154,17 +159,36 @@ impl WriterSearch {
         program: &QemuProgram,
         answer: &Writers,
     ) -> Vec<Writer> {
-        let named = self.lines.get(&program.words).into_iter().flatten();
-        let disks = answer.disks.iter().filter(|disk| disk.pid == program.process.pid);
-        let plugged = disks.filter_map(|disk| self.disks.get(&disk.xml)).flatten();
         let on_server = machine.side.is_none();
-        let files = named.chain(plugged);
+        let [named, plugged] = self.files_of(program.process, answer);
+        let files = named.into_iter().chain(plugged);
         let files = files.filter(|file| file.writes && self.export.is_server(&file.server, on_server));
         let name = program.words.first().map_or("", |word| word.rsplit('/').next().unwrap_or(word));
         files
             .filter_map(|file| known.image(&file.path))
-            .map(|image| machine.writer(image, Some(program.process), name, answer))
+            .map(|image| machine.writer(Some(image), Some(program.process), name, answer))
             .collect()
+    }
+
+    /// The files on NFS servers that a process's command line names, and those of its domain's disks.
+    fn files_of(&self, process: ProcessId, answer: &Writers) -> [Vec<&NfsFile>; 2] {
+        let program = answer.programs.iter().find(|program| program.process == process);
+        let named = program.and_then(|program| self.lines.get(&program.words)).into_iter().flatten();
+        let disks = answer.disks.iter().filter(|disk| disk.pid == process.pid);
+        let plugged = disks.filter_map(|disk| self.disks.get(&disk.xml)).flatten();
+        [named.collect(), plugged.collect()]
+    }
+
+    /// The processes that are connected to the storage server more often than for files that anything names.
+    fn unexplained(&self, machine: &SearchedMachine, answer: &Writers) -> Vec<Writer> {
+        let on_server = machine.side.is_none();
+        let clients = answer.clients.iter().filter(|client| {
+            let of_export =
+                client.servers.iter().filter(|server| self.export.is_address(**server, on_server));
+            let [named, plugged] = self.files_of(client.process, answer);
+            of_export.count() > explained(&named, &plugged)
+        });
+        clients.map(|client| machine.writer(None, Some(client.process), &client.name, answer)).collect()
     }
 
     /// The writers on a machine that the kernel knows. This leaves out the files that the NFS server has open for its
@@ -176,19 +200,27 @@ impl WriterSearch {
             (FilePlace::Nfs(mounted), _) => self.export.may_be_in(mounted),
             (FilePlace::Here, Some(_)) => false,
         };
+        let of_inode = |inode| known.of_inode(inode).map(Some);
         let files = answer.files.iter().filter(|file| !file.serves && may_be_one(&file.place));
         let files = files.filter_map(|file| {
-            Some(machine.writer(known.of_inode(file.inode)?, Some(file.process), &file.name, answer))
+            Some(machine.writer(of_inode(file.inode)?, Some(file.process), &file.name, answer))
         });
-        let loops = answer.loops.iter().filter_map(|device| {
-            Some(machine.writer(known.of_inode(device.inode)?, None, &device.name, answer))
-        });
+        let loops =
+            answer.loops.iter().filter(|device| may_be_one(&device.place)).filter_map(|device| {
+                Some(machine.writer(of_inode(device.inode)?, None, &device.name, answer))
+            });
         files.chain(loops).collect()
     }
 }
 
 impl SearchedMachine {
-    fn writer(&self, image: usize, process: Option<ProcessId>, name: &str, answer: &Writers) -> Writer {
+    fn writer(
+        &self,
+        image: Option<usize>,
+        process: Option<ProcessId>,
+        name: &str,
+        answer: &Writers,
+    ) -> Writer {
         let domain =
             answer.domains.iter().find(|domain| Some(domain.pid) == process.map(|process| process.pid));
         Writer {
@@ -274,7 +306,8 @@ mod tests {
         answers.iter().chain([&served]).for_each(|answer| search.learn(answer));
         let told = |writer: Writer| {
             let domain = writer.domain.map(|domain| format!(" of {domain}")).unwrap_or_default();
-            format!("{}{domain} on {}", writer.name, writer.machine)
+            let unexplained = if writer.image.is_none() { ", unexplained" } else { "" };
+            format!("{}{domain} on {}{unexplained}", writer.name, writer.machine)
         };
         search.judge(&served, &answers).unwrap().into_iter().map(told).collect()
     }
@@ -292,6 +325,8 @@ mod tests {
     #[case::loopback("program|9|1|qemu-nbd|-t|nfs://127.0.0.1/export/vm1.qcow2", Some("qemu-nbd on storage"))]
     #[case::another_server("program|9|1|qemu-nbd|-t|nfs://198.18.0.9/export/vm1.qcow2", None)]
     #[case::reader("program|9|1|qemu-nbd|-r|nfs://198.18.0.1/export/vm1.qcow2", None)]
+    #[case::loop_device("loop|77|here|loop0", Some("loop0 on storage"))]
+    #[case::loop_device_of_another_server("loop|77|nfs:198.18.0.9:/export|loop0", None)]
     #[case::our_check("program|9|1|qemu-img|check|--force-share|--output=json|vm1.qcow2", None)]
     fn a_writer_on_the_storage_server_is_found(#[case] line: &str, #[case] expected: Option<&str>) {
         assert_eq!(found(&[line], &[]), Vec::from_iter(expected));
@@ -302,9 +337,54 @@ mod tests {
     #[case::by_name("file|9|1|77|nfs:nas:/export|-|dd", Some("dd on source"))]
     #[case::another_server("file|9|1|77|nfs:198.18.0.9:/export|-|dd", None)]
     #[case::another_export("file|9|1|77|nfs:198.18.0.1:/home|-|dd", None)]
+    #[case::loop_device("loop|77|nfs:198.18.0.1:/export|loop0", Some("loop0 on source"))]
+    #[case::loop_device_of_another_export("loop|77|nfs:198.18.0.1:/home|loop0", None)]
+    #[case::loop_device_of_another_file("loop|78|nfs:198.18.0.1:/export|loop0", None)]
     #[case::own_server("program|9|1|qemu-nbd|-t|nfs://127.0.0.1/export/vm1.qcow2", None)]
     fn a_writer_on_a_host_is_found(#[case] line: &str, #[case] expected: Option<&str>) {
         assert_eq!(found(&[], &[line]), Vec::from_iter(expected));
+    }
+
+    #[rstest]
+    #[case::of_nothing(&["client|9|1|qemu-io|198.18.0.1"], &["qemu-io on source, unexplained"])]
+    #[case::of_another_server(&["client|9|1|qemu-io|198.18.0.9"], &[])]
+    #[case::loopback_of_a_host(&["client|9|1|qemu-io|127.0.0.1"], &[])]
+    #[case::by_its_command_line(
+        &["client|9|1|qemu-nbd|198.18.0.1", "program|9|1|qemu-nbd|-r|nfs://198.18.0.1/export/a"],
+        &[]
+    )]
+    #[case::in_more_than_its_command_line(
+        &["client|9|1|q|198.18.0.1|198.18.0.1|198.18.0.1", "program|9|1|qemu-io|-r|nfs://198.18.0.1/export/a"],
+        &["q on source, unexplained"]
+    )]
+    #[case::by_another_process(
+        &["client|9|1|qemu-io|198.18.0.1", "program|8|1|qemu-nbd|-r|nfs://198.18.0.1/export/a"],
+        &["qemu-io on source, unexplained"]
+    )]
+    fn a_connection_that_nothing_explains_is_found(#[case] source: &[&str], #[case] expected: &[&str]) {
+        assert_eq!(found(&[], source), expected);
+    }
+
+    #[test]
+    fn a_guests_own_qemu_has_a_connection_for_each_file() {
+        let node = |path: &str, name: &str| {
+            format!(
+                "-blockdev|{{\"driver\":\"nfs\",\"server\":{{\"host\":\"198.18.0.1\"}},\"path\":\"{path}\",\"node-name\":\"{name}\"}}|\
+                 -blockdev|{{\"driver\":\"qcow2\",\"read-only\":true,\"file\":\"{name}\"}}"
+            )
+        };
+        let nodes = [node("/export/base", "below"), node("/export/a", "above")].join("|");
+        let program = format!("program|9|1|/usr/bin/qemu-system-x86_64|{nodes}");
+        let disk = "disk|9|<disk type='network'><source protocol='nfs' name='/export/a'><host name='198.18.0.1'/></source>\
+                    <readonly/><backingStore><source protocol='nfs' name='/export/base'><host name='198.18.0.1'/></source>\
+                    </backingStore></disk>";
+        let with = |connections: &str| {
+            let client = format!("client|9|1|qemu-system-x86{connections}");
+            found(&[], &[&client, &program, "domain|9|vm1", disk])
+        };
+        assert!(with("|198.18.0.1|198.18.0.1").is_empty());
+        let third = with("|198.18.0.1|198.18.0.1|198.18.0.1");
+        assert_eq!(third, ["qemu-system-x86 of vm1 on source, unexplained"]);
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub struct NfsFile {
     /// The path on the server.
     pub path: String,
     pub writes: bool,
+    /// Whether QEMU reads in the file itself what it stands on, and opens that, too.
+    pub brings_others: bool,
 }
 
 /// The files that a program's command line names, from its words.
@@ -64,12 +66,13 @@ fn of_word(word: &str, writes: bool) -> Option<NfsFile> {
         // A command of qemu-io's is one word.
         let url = word[at..].split([',', ' ']).next().unwrap_or_default();
         let (server, path) = of_url(url)?;
-        return Some(NfsFile { server, path, writes });
+        return Some(NfsFile { server, path, writes, brings_others: true });
     }
     let driver = option(&["driver", "file.driver"]);
     let path = option(&["path", "file.path"])?;
     let server = option(&["server.host", "file.server.host"])?;
-    (driver == Some("nfs")).then(|| NfsFile { server: server.to_owned(), path: path.to_owned(), writes })
+    let (server, path) = (server.to_owned(), path.to_owned());
+    (driver == Some("nfs")).then_some(NfsFile { server, path, writes, brings_others: true })
 }
 
 /// Server and path of a URL `nfs://server[:port]/path[?options]`.
@@ -116,7 +119,8 @@ impl Nodes {
     fn files(&self) -> Vec<NfsFile> {
         let file = |(number, node): (usize, &Node)| {
             let (server, path) = node.file.clone()?;
-            Some(NfsFile { server, path, writes: self.writes(number, self.0.len()) })
+            let writes = self.writes(number, self.0.len());
+            Some(NfsFile { server, path, writes, brings_others: false })
         };
         self.0.iter().enumerate().filter_map(file).collect()
     }
@@ -147,8 +151,8 @@ mod tests {
         nfs_files(&line.split(' ').map(str::to_owned).collect::<Vec<_>>())
     }
 
-    fn file(path: &str, writes: bool) -> NfsFile {
-        NfsFile { server: "198.18.0.1".into(), path: path.into(), writes }
+    fn file(path: &str, writes: bool, brings_others: bool) -> NfsFile {
+        NfsFile { server: "198.18.0.1".into(), path: path.into(), writes, brings_others }
     }
 
     #[rstest]
@@ -170,14 +174,14 @@ mod tests {
     #[case::copied_over("qemu-img convert -O raw /tmp/b nfs://198.18.0.1/export/a", true)]
     #[case::io("qemu-io -c info nfs://198.18.0.1/export/a", true)]
     fn an_image_is_named_in_many_ways(#[case] line: &str, #[case] writes: bool) {
-        assert_eq!(found(line), [file("/export/a", writes)]);
+        assert_eq!(found(line), [file("/export/a", writes, true)]);
     }
 
     #[test]
     fn a_command_in_one_word_names_a_file() {
         let command = "open nfs://198.18.0.1/export/a -o discard=unmap";
         let found = nfs_files(&["qemu-io", "-c", command].map(str::to_owned));
-        assert_eq!(found, [file("/export/a", true)]);
+        assert_eq!(found, [file("/export/a", true, true)]);
     }
 
     /// The options with which libvirt 9.0 and 11.3 start a guest.
@@ -189,7 +193,7 @@ mod tests {
             r#"-blockdev {"driver":"nfs","server":{"host":"198.18.0.1","type":"inet"},"path":"/export/a","node-name":"libvirt-1-storage","auto-read-only":true} "#,
             r#"-blockdev {"node-name":"libvirt-1-format","read-only":false,"driver":"qcow2","file":"libvirt-1-storage","backing":"libvirt-2-format"}"#,
         );
-        assert_eq!(found(line), [file("/export/base", false), file("/export/a", true)]);
+        assert_eq!(found(line), [file("/export/base", false, false), file("/export/a", true, false)]);
     }
 
     #[test]
@@ -199,8 +203,8 @@ mod tests {
                 r#"{"driver":"nfs","server":{"host":"198.18.0.1","type":"inet"},"path":"/export/a"}"#;
             found(&format!(r#"qemu -blockdev {{"driver":"qcow2"{more},"file":{nested}}}"#))
         };
-        assert_eq!(inside(""), [file("/export/a", true)]);
-        assert_eq!(inside(r#","read-only":true"#), [file("/export/a", false)]);
+        assert_eq!(inside(""), [file("/export/a", true, false)]);
+        assert_eq!(inside(r#","read-only":true"#), [file("/export/a", false, false)]);
     }
 
     #[test]
