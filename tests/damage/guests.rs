@@ -91,6 +91,18 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
     Damage {
+        name: "damage::guest_disk_is_filled",
+        slow: true,
+        breaks_ground: true,
+        // Its records have their place already. No later load can write a file.
+        cause: |fleet| {
+            in_guest(fleet, "dd if=/dev/zero of=/var/fill bs=1M 2> /dev/null; sync; [ -s /var/fill ]")
+                .map(drop)
+        },
+        then: "precopy_orderly::in_vms::stress_io",
+        ..TO_VM1
+    },
+    Damage {
         name: "damage::guest_answers_no_echoes",
         like: Some("damage::frames_lost_for_5_s_after_arrival"),
         breaks_ground: true,

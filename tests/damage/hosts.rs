@@ -213,6 +213,16 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
     Damage {
+        name: "damage::files_fill_memory_of_a_host",
+        slow: true,
+        breaks_ground: true,
+        // As a log does that nobody turns: guests that come later would find less memory there.
+        cause: |fleet| on_host(&fleet.hosts.target, "dd if=/dev/zero of=/run/fill bs=1M count=400"),
+        finds: &[finding(&leftovers::ABOUT, HOSTS, "on target: file /run/fill")],
+        then: "precopy_simultaneous::in_vms::stress_memory",
+        ..TO_VM1
+    },
+    Damage {
         name: "damage::ways_to_guests_left_behind",
         slow: true,
         cause: |fleet| {
