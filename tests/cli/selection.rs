@@ -112,7 +112,6 @@ fn leave_catalogues(folder: &Path) {
 #[rstest]
 #[case::number("tiny", "precopy_cross", &[("MULTIVM_GUESTS", "2")], "how many guests there are is said twice: MULTIVM_GUESTS=2")]
 #[case::size("tiny", "--sizing precopy_cross", &[], "the size of guests is said twice: MULTIVM_SIZING=1")]
-#[case::machines("tiny", "precopy_cross", &[("MULTIVM_STAND", "machines")], "none on hosts that are no lab")]
 #[case::too_few("one", "precopy_cross", &[], "the guests of the catalogue")]
 #[case::another_arch("room", "precopy_cross", &[("MULTIVM_GUEST_ARCH", "ppc64le")], "it is of x86_64, and the guests are of ppc64le")]
 #[case::an_arch_that_hosts_cannot_run("arm", "precopy_cross", &[], "images of aarch64 with a boot loader of their own are not supported yet")]
