@@ -145,7 +145,7 @@ fn masters_of_a_catalogue_need_room(cli: Cli) {
         &[("MULTIVM_STATE", "/proc/none"), ("MULTIVM_LOAD_GUESTS", "1")],
     );
     assert_eq!(said.code, Some(2), "{}{}", said.out, said.err);
-    let sum = "in /proc/none: the catalogue's masters of 5 MiB + a base image of 128MiB + (2 guests + 1 load guests) x 64MiB at least = 325 MiB";
+    let sum = "in /proc/none: a base image of 128MiB + (0 guests + 1 load guests) x 64MiB at least + masters of 5 MiB + 2 whole systems x 256MiB at least = 709 MiB";
     assert!(said.err.contains(sum) && said.err.contains("the catalogue's images and count"), "{}", said.err);
     assert!(!cli.results().exists());
 }
