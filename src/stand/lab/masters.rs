@@ -72,7 +72,9 @@ fn copy_one(from: &Path, to: &Path, Ground { ledger, stop }: Ground<'_>) -> Resu
         // Ctrl-C is for multivm, which ends the copy in order.
         .process_group(0);
     let running = Running::start(&mut command, "").attempting(attempted)?;
-    let entry = ledger.enter(Thing::process(running.pid(), &attempted())?)?;
+    // A short copy may have ended by now, and leaves no process that a later command would have to end.
+    let process = Thing::process(running.pid(), &attempted()).ok();
+    let entry = process.map(|process| ledger.enter(process)).transpose()?;
     let whole = bytes_on_disk(from).unwrap_or(0);
     let mut told = Instant::now();
     let copied = running.end(COPY_LIMIT, stop, || {
@@ -82,7 +84,7 @@ fn copy_one(from: &Path, to: &Path, Ground { ledger, stop }: Ground<'_>) -> Resu
             eprintln!("multivm:   {} of {} MiB are copied", there >> 20, whole >> 20);
         }
     });
-    ledger.undo(entry)?;
+    entry.map_or(Ok(()), |entry| ledger.undo(entry))?;
     copied.attempting(attempted)?;
     fs::set_permissions(to, Permissions::from_mode(0o444)).attempting(attempted)
 }
