@@ -48,7 +48,10 @@ pub fn all(domain: Node<'_, '_>) -> Vec<Blocker> {
             .iter()
             .find_map(|(rule, allowed)| rule(node).map(|what| Blocker { place: node.range(), what, allowed }))
     };
-    let mut found: Vec<Blocker> = domain.descendants().filter(Node::is_element).filter_map(of).collect();
+    // What applications keep in a domain is none of libvirt's.
+    let is_libvirts = |node: &Node<'_, '_>| !node.ancestors().any(|above| above.has_tag_name("metadata"));
+    let elements = domain.descendants().filter(Node::is_element).filter(is_libvirts);
+    let mut found: Vec<Blocker> = elements.filter_map(of).collect();
     found.extend(second_ones(domain));
     found.sort_by_key(|blocker| blocker.place.start);
     found

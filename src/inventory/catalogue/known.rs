@@ -18,15 +18,15 @@ const MOST: usize = 100;
 
 /// The SHA-256 of a file, and what tells the file from itself before somebody changed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Known {
+pub struct Known {
     path: PathBuf,
-    seen: Seen,
-    sha256: String,
+    seen: FileState,
+    pub sha256: String,
 }
 
 /// What changes with a file's content: whoever writes a file changes its time of change, which nobody can set back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Seen {
+struct FileState {
     device: u64,
     inode: u64,
     bytes: u64,
@@ -34,10 +34,10 @@ struct Seen {
     changed: (i64, i64),
 }
 
-impl Seen {
-    fn of(path: &Path) -> io::Result<Seen> {
+impl FileState {
+    fn of(path: &Path) -> io::Result<FileState> {
         let file = fs::metadata(path)?;
-        Ok(Seen {
+        Ok(FileState {
             device: file.dev(),
             inode: file.ino(),
             bytes: file.len(),
@@ -47,24 +47,24 @@ impl Seen {
     }
 }
 
-/// The SHA-256 of a master: as an earlier command computed it, if the file is still the same, or computed now.
+/// The SHA-256 of a master, as an earlier command computed it, if the file is still the same, or computed now.
 ///
 /// # Errors
 ///
 /// The file cannot be read.
-pub fn sha256_of(path: &Path, cache: &Path) -> io::Result<String> {
-    let seen = Seen::of(path)?;
+pub fn known(path: &Path, cache: &Path) -> io::Result<Known> {
+    // Before it is read: whoever writes it meanwhile makes another file of it.
+    let seen = FileState::of(path)?;
     let same = |known: &Known| known.path == path && known.seen == seen;
-    match remembered(cache).into_iter().find(same) {
-        Some(known) => Ok(known.sha256),
-        None => sha256(path),
+    if let Some(known) = remembered(cache).into_iter().find(same) {
+        return Ok(known);
     }
+    Ok(Known { path: path.to_owned(), seen, sha256: sha256(path)? })
 }
 
 /// Keeps the SHA-256 of a master for later commands. Where that is not possible they compute it again.
-pub fn remember(path: &Path, sha256: &str, cache: &Path) {
-    let Ok(seen) = Seen::of(path) else { return };
-    let known = Known { path: path.to_owned(), seen, sha256: sha256.to_owned() };
+pub fn remember(known: Known, cache: &Path) {
+    let path = known.path.clone();
     let mut all = remembered(cache);
     if all.contains(&known) {
         return;
@@ -93,19 +93,23 @@ mod tests {
     /// What nobody can compute: only what was kept is it.
     const KEPT: &str = "kept";
 
+    fn kept(path: &Path) -> Known {
+        Known { path: path.to_owned(), seen: FileState::of(path).unwrap(), sha256: KEPT.into() }
+    }
+
     #[test]
     fn a_file_that_did_not_change_is_not_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let (path, cache) = (folder.path().join("disk"), folder.path().join("cache"));
         fs::write(&path, "abc").unwrap();
-        let computed = sha256_of(&path, &cache).unwrap();
+        let computed = known(&path, &cache).unwrap().sha256;
         assert_eq!(computed, sha256(&path).unwrap());
         assert!(!cache.exists(), "only whoever was satisfied keeps it");
-        remember(&path, KEPT, &cache);
-        assert_eq!(sha256_of(&path, &cache).unwrap(), KEPT);
+        remember(kept(&path), &cache);
+        assert_eq!(known(&path, &cache).unwrap().sha256, KEPT);
         let other = folder.path().join("other");
         fs::copy(&path, &other).unwrap();
-        assert_eq!(sha256_of(&other, &cache).unwrap(), computed);
+        assert_eq!(known(&other, &cache).unwrap().sha256, computed);
     }
 
     #[test]
@@ -113,13 +117,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (path, cache) = (folder.path().join("disk"), folder.path().join("cache"));
         fs::write(&path, "abc").unwrap();
-        remember(&path, KEPT, &cache);
+        remember(kept(&path), &cache);
         let time = fs::metadata(&path).unwrap().modified().unwrap();
         let other = folder.path().join("other");
         fs::write(&other, "abd").unwrap();
         fs::rename(&other, &path).unwrap();
         fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
-        assert_eq!(sha256_of(&path, &cache).unwrap(), sha256(&path).unwrap());
+        assert_eq!(known(&path, &cache).unwrap().sha256, sha256(&path).unwrap());
     }
 
     #[test]
@@ -128,9 +132,20 @@ mod tests {
         let path = folder.path().join("disk");
         fs::write(&path, "abc").unwrap();
         let nowhere = Path::new("/proc/none");
-        remember(&path, KEPT, nowhere);
-        assert_eq!(sha256_of(&path, nowhere).unwrap(), sha256(&path).unwrap());
+        remember(kept(&path), nowhere);
+        assert_eq!(known(&path, nowhere).unwrap().sha256, sha256(&path).unwrap());
         fs::write(folder.path().join(FILE), "no list").unwrap();
-        assert_eq!(sha256_of(&path, folder.path()).unwrap(), sha256(&path).unwrap());
+        assert_eq!(known(&path, folder.path()).unwrap().sha256, sha256(&path).unwrap());
+    }
+
+    #[test]
+    fn a_file_that_is_written_before_its_hash_is_kept_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, cache) = (folder.path().join("disk"), folder.path().join("cache"));
+        fs::write(&path, "abc").unwrap();
+        let before = known(&path, &cache).unwrap();
+        fs::write(&path, "abcd").unwrap();
+        remember(before, &cache);
+        assert_eq!(known(&path, &cache).unwrap().sha256, sha256(&path).unwrap());
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{CATALOGUE_VARIABLE, Catalogue, ListedImage, Master, known, raw, read};
 use crate::failure::InputError;
 use crate::failure::input::InputFile;
-use crate::inventory::file::Folders;
+use crate::inventory::file::{Folders, masked_toml_error};
 
 impl Catalogue {
     /// The catalogue that an option, or the environment, names; without such a name the one at `otherwise`, if it is given. `get`
@@ -44,7 +44,14 @@ impl Catalogue {
     /// Something in it cannot be used: the message has the line and what is allowed.
     pub fn parse(name: &str, text: &str, folders: &Folders<'_>) -> Result<Catalogue, InputError> {
         let source = InputFile { name, text };
-        let raw: raw::File = toml::from_str(text).map_err(|error| source.toml_error(&error))?;
+        let raw: raw::File = toml::from_str(text).map_err(|error| {
+            // An inventory may be a catalogue, too, and have passwords.
+            if text.contains("pair") {
+                masked_toml_error(name, text, &error)
+            } else {
+                source.toml_error(&error)
+            }
+        })?;
         read::catalogue(source, &raw, folders)
     }
 
@@ -68,13 +75,14 @@ impl Catalogue {
     pub fn wrong_file(&self, image: &ListedImage, cache: &Path) -> Option<String> {
         let Some(Master { path, sha256: Some(wanted), .. }) = &image.master else { return None };
         let (file, catalogue) = (path.display(), &self.name);
-        match known::sha256_of(path, cache) {
+        match known::known(path, cache) {
             Err(error) => Some(format!("cannot read {file}, which {catalogue} names: {error}")),
-            Ok(found) if found != *wanted => Some(format!(
-                "{file} is not the file that {catalogue} names: its SHA-256 is {found}, and not {wanted}"
+            Ok(found) if found.sha256 != *wanted => Some(format!(
+                "{file} is not the file that {catalogue} names: its SHA-256 is {}, and not {wanted}",
+                found.sha256
             )),
             Ok(found) => {
-                known::remember(path, &found, cache);
+                known::remember(found, cache);
                 None
             }
         }

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 pub use blockers::{devices, main_disk};
 pub use boot::{BootFirmware, DiskKind, Identity};
-pub use master::{DiskFormat, Master, bytes_on_disk, sha256};
+pub use master::{DiskFormat, Master, bytes_on_disk, digits, sha256};
 pub use template::DomainTemplate;
 
 use super::Arch;

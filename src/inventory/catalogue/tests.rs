@@ -61,6 +61,14 @@ memory_mib = 1024
 "#;
 
 #[test]
+fn no_password_of_an_inventory_that_is_read_as_a_catalogue_is_shown() {
+    let said =
+        parse("[[pair]]\nname = 'lab'\n[pair.source]\npassword = \"hunter2\n").unwrap_err().to_string();
+    assert!(!said.contains("hunter2"), "{said}");
+    assert!(said.contains(":4:") && said.contains("values are not shown"), "{said}");
+}
+
+#[test]
 fn a_fleet_is_every_guest_in_the_order_of_the_file() {
     let catalogue = parse(SMALL).unwrap();
     let tiny = ListedGuest { image: "tiny".into(), vcpus: None, memory_mib: None };

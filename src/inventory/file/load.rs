@@ -30,10 +30,7 @@ impl InventoryFile {
     pub fn parse(name: &str, text: &str, folders: &Folders<'_>) -> Result<InventoryFile, InputError> {
         let masked = masked(text);
         let source = InputFile { name, text: &masked };
-        let raw: raw::File = toml::from_str(text).map_err(|error| {
-            let what = form::told(error.message());
-            source.error(error.span().unwrap_or(0..0), &what, "", &[NO_VALUES.to_owned()])
-        })?;
+        let raw: raw::File = toml::from_str(text).map_err(|error| toml_error(source, &error))?;
         let has_guests = !raw.image.is_empty() || !raw.guest.is_empty();
         read::file(source, &raw, folders).map(|pairs| InventoryFile {
             name: name.to_owned(),
@@ -41,4 +38,15 @@ impl InventoryFile {
             has_guests,
         })
     }
+}
+
+/// An error in the TOML of a text that may have passwords. `masked` is the text without its values.
+fn toml_error(masked: InputFile<'_>, error: &toml::de::Error) -> InputError {
+    let what = form::told(error.message());
+    masked.error(error.span().unwrap_or(0..0), &what, "", &[NO_VALUES.to_owned()])
+}
+
+/// An error in the TOML of a file that was read as something else and may be an inventory: none of its values is shown.
+pub(in crate::inventory) fn masked_toml_error(name: &str, text: &str, error: &toml::de::Error) -> InputError {
+    toml_error(InputFile { name, text: &masked(text) }, error)
 }

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use ipnet::Ipv4Net;
 
 pub use consent::Consent;
+pub(in crate::inventory) use load::masked_toml_error;
 
 use super::{Access, HostKey, Login, NameOnly, Secret, Sudo, Trust};
 use crate::axis::axis;

@@ -52,8 +52,9 @@ impl KeptMasters {
         format!(
             "cd {folder} && [ -e .multivm ] && ln -f {from} .{name} && mv -f .{name} {name} && touch {name} || exit 1\n\
              sum=0\n\
-             for one in $(ls -t); do\n\
-             sum=$((sum + $(stat -c %b \"$one\") * 512))\n\
+             for one in $(ls -t | grep -E '^[0-9a-f]{{64}}[.](raw|qcow2)$'); do\n\
+             blocks=$(stat -c %b \"$one\") || continue\n\
+             sum=$((sum + blocks * 512))\n\
              [ $sum -le {limit} ] || rm -f \"$one\"\n\
              done"
         )
@@ -87,27 +88,31 @@ mod tests {
         let mut kept = KeptMasters::of(storage.path().to_str().unwrap(), 1);
         kept.limit = 250 << 10;
         let folder = storage.path().join(FOLDER);
-        for (name, age) in [("a.raw", 30), ("b.raw", 20), ("c.raw", 10)] {
+        let [a, b, c, d] = ["a", "b", "c", "d"].map(|digit| format!("{}.raw", digit.repeat(64)));
+        for (name, age) in [(&a, 30), (&b, 20), (&c, 10)] {
             assert_eq!(run(&kept.take_script(name, 100 << 10, &path("none"))), (true, String::new()));
             write(&own.join(name), 100);
             assert!(run(&kept.keep_script(name, &path(name))).0);
             let used = SystemTime::now() - Duration::from_secs(age);
             fs::File::options().append(true).open(folder.join(name)).unwrap().set_modified(used).unwrap();
         }
-        assert!(!folder.join("a.raw").exists() && own.join("a.raw").exists(), "its run has it still");
-        assert_eq!(run(&kept.take_script("b.raw", 100 << 10, &path("again"))), (true, "kept\n".into()));
+        assert!(!folder.join(&a).exists() && own.join(&a).exists(), "its run has it still");
+        assert_eq!(run(&kept.take_script(&b, 100 << 10, &path("again"))), (true, "kept\n".into()));
         assert_eq!(fs::metadata(own.join("again")).unwrap().len(), 100 << 10);
-        assert_eq!(
-            run(&kept.take_script("b.raw", 1, &path("cut"))),
-            (true, String::new()),
-            "of another length"
-        );
+        assert_eq!(run(&kept.take_script(&b, 1, &path("cut"))), (true, String::new()), "of another length");
+        // Somebody else's, which is older than all.
+        write(&folder.join("theirs.raw"), 100);
+        fs::File::options()
+            .append(true)
+            .open(folder.join("theirs.raw"))
+            .unwrap()
+            .set_modified(SystemTime::UNIX_EPOCH)
+            .unwrap();
         // It was used last, and stays.
-        write(&own.join("d.raw"), 100);
-        assert!(run(&kept.keep_script("d.raw", &path("d.raw"))).0);
-        assert!(
-            folder.join("b.raw").exists() && folder.join("d.raw").exists() && !folder.join("c.raw").exists()
-        );
+        write(&own.join(&d), 100);
+        assert!(run(&kept.keep_script(&d, &path(&d))).0);
+        assert!(folder.join(&b).exists() && folder.join(&d).exists() && !folder.join(&c).exists());
+        assert!(folder.join("theirs.raw").exists());
     }
 
     #[test]

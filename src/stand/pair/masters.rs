@@ -7,11 +7,13 @@ use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use sha2::{Digest, Sha256};
+
 use super::Catalogue;
 use super::kept::KeptMasters;
 use crate::failure::{Attempt, Cause, Failure, Result};
 use crate::inventory::ImageEntry;
-use crate::inventory::catalogue::{Master, bytes_on_disk, sha256};
+use crate::inventory::catalogue::{Master, bytes_on_disk, digits, sha256};
 use crate::remote::{Remote, quote};
 use crate::sys::stop::StopFlag;
 
@@ -64,25 +66,32 @@ pub fn bring(
 impl MastersPlace<'_> {
     /// Brings one master: the kept one of its content, if there is one, or a copy.
     fn bring(&self, master: &Master, to: &str, stop: &StopFlag) -> Result<()> {
-        let Some(kept) = &self.kept else { return copy(&master.path, self.remote, to, stop) };
+        let Some(kept) = &self.kept else { return copy(&master.path, self.remote, to, stop).map(drop) };
         let path = master.path.display();
         let read = || -> std::io::Result<_> {
             let hash = master.sha256.clone().map_or_else(|| sha256(&master.path), Ok)?;
             Ok((hash, master.path.metadata()?.len()))
         };
         let (hash, length) = read().attempting(|| format!("read {path}"))?;
-        let name = format!("{hash}.{}", master.format.name());
-        if kept.take(self.remote, &name, length, to)? {
+        let name = |hash: &str| format!("{hash}.{}", master.format.name());
+        // What may stay for later runs only saves time: a run goes on without.
+        let warn = |failure: Failure| eprintln!("multivm: warning: {failure}");
+        if kept.take(self.remote, &name(&hash), length, to).unwrap_or_else(|failure| {
+            warn(failure);
+            false
+        }) {
             eprintln!("multivm: {path} is kept on {}", self.remote.name());
             return Ok(());
         }
-        copy(&master.path, self.remote, to, stop)?;
-        kept.keep(self.remote, &name, to)
+        // The name is that of what was sent: the file may have changed since it was read.
+        let sent = copy(&master.path, self.remote, to, stop)?;
+        kept.keep(self.remote, &name(&sent), to).unwrap_or_else(warn);
+        Ok(())
     }
 }
 
-/// Copies one file to a host.
-fn copy(from: &Path, remote: &Remote, to: &str, stop: &StopFlag) -> Result<()> {
+/// Copies one file to a host, and returns the SHA-256 of what was sent.
+fn copy(from: &Path, remote: &Remote, to: &str, stop: &StopFlag) -> Result<String> {
     let attempted = || format!("copy {} to {to} on {}", from.display(), remote.name());
     let mut file = File::open(from).attempting(attempted)?;
     let length = file.metadata().attempting(attempted)?.len();
@@ -91,7 +100,7 @@ fn copy(from: &Path, remote: &Remote, to: &str, stop: &StopFlag) -> Result<()> {
     let mut told = begin;
     eprintln!("multivm: copying {} to {}, {} MiB", from.display(), remote.name(), length >> 20);
     remote.check(&begin_of(&part), PIECE_LIMIT)?;
-    let mut at = 0;
+    let (mut at, mut hash) = (0, Sha256::new());
     loop {
         if stop.is_set() {
             return Err(Failure::new(attempted(), Cause::interrupted()));
@@ -101,6 +110,7 @@ fn copy(from: &Path, remote: &Remote, to: &str, stop: &StopFlag) -> Result<()> {
         if piece.is_empty() {
             break;
         }
+        hash.update(&piece);
         if piece.iter().any(|byte| *byte != 0) {
             remote.check_with_input(&piece_of(&part, at), &piece, PIECE_LIMIT).attempting(attempted)?;
         }
@@ -113,7 +123,7 @@ fn copy(from: &Path, remote: &Remote, to: &str, stop: &StopFlag) -> Result<()> {
     }
     remote.check(&end_of(&part, to, at), PIECE_LIMIT)?;
     eprintln!("multivm:   copied in {:.0} s", begin.elapsed().as_secs_f64());
-    Ok(())
+    Ok(digits(hash))
 }
 
 /// The command that begins a copy.
