@@ -47,7 +47,7 @@ pub trait AxisValue: Copy + Eq + fmt::Debug + 'static {
 pub struct UnknownName {
     /// The key of the choice, or `scenario` for a name that does not have the parts of a scenario's name.
     pub axis: &'static str,
-    /// What was given.
+    /// The name that was given.
     pub given: String,
     /// The allowed names, each in backticks.
     pub allowed: String,

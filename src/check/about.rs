@@ -1,4 +1,4 @@
-//! A check in words: one description that `explain`, the documentation, the reports and the self-tests read.
+//! A check in words: one description that `explain`, the documentation, findings and the self-tests read.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! The floor: a scenario's migrations under its load by libvirt calls alone, with no proof, probe, watch or sample beside
-//! them. A scenario's time above its floor is the cost of multivm.
+//! The floor: a scenario's migrations under its load alone. Each is watched as always, by libvirt's events and its job's statistics,
+//! and has no proof, probe or look beside it, and no record. A scenario's time above its floor is the cost of those.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

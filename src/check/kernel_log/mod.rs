@@ -37,7 +37,7 @@ pub static ABOUT: About = About {
 const GUEST: Advice = Advice::new(
     "a guest's kernel is in trouble",
     "the guest's whole kernel log is in the evidence; a harmless line goes to [[kernel_log.allow]] of scenarios.toml, with its \
-     reason",
+     reason, or of one image to [[image.kernel_log.allow]] of the catalogue",
 );
 
 const HOST: Advice = Advice::new(

@@ -16,7 +16,8 @@ use crate::check::Proof;
 pub fn standstill(seen: &SeenStay<'_>, stalls: &Stalls, limit: Duration) -> Option<Proof> {
     let stands = seen.pace.unsynced.iter().filter_map(|gap| {
         let (from, until) = (gap.from.max(seen.from), (gap.from + gap.length).min(seen.left));
-        let excused = seen.pace.away(from, until)? + stalls.between(from, until);
+        // Both may come together, and then count once.
+        let excused = seen.pace.away(from, until)?.max(stalls.between(from, until));
         let long = until.checked_duration_since(from)?.saturating_sub(excused);
         (long > limit).then(|| (from - seen.from, long))
     });
@@ -50,7 +51,7 @@ mod tests {
         told_with_stalls(unsynced, away, &[])
     }
 
-    /// The same, where the storage's server had waited for its disks for so long at these moments.
+    /// The finding of a time without a completed write, where the storage's server had waited for its disks for so long at some moments.
     fn told_with_stalls(
         unsynced: (u32, u32),
         away: Option<&[(u32, u32)]>,

@@ -72,7 +72,7 @@ pub fn is_free(address: Ipv4Addr) -> Result<()> {
     let attempted = format!("serve the images at {place}");
     let failure = Failure::new(attempted, Cause::new(FailureKind::Refused, error.to_string()));
     Err(failure.try_next(
-        "does this machine serve NFS already? Then export a folder to both hosts there, and say `export = \"SERVER:/PATH\"`",
+        "does this machine serve NFS already, or another run of multivm here (`multivm lab status`)? Then export a folder to both hosts there, and say `export = \"SERVER:/PATH\"`",
     ))
 }
 

@@ -13,6 +13,8 @@ use crate::problem::{Answer, Problem, settings};
 
 pub fn up(new: fn(Settings) -> Box<dyn Stand<Hosts = Raised>>, arguments: &UpArguments) -> Answer {
     let (hosts, made) = (arguments.kind.row(), arguments.kind.made());
+    // Guests come with a run. What it would refuse is refused now.
+    arguments.profile.read()?;
     let settings = settings()?;
     (made.allow)(&settings).map_err(Problem::input)?;
     let log = settings.store.cache.join("keeper.log");
