@@ -1,27 +1,33 @@
 //! Hosts by inventory, for real: machine hosts, of which nothing is known but a password. A run prepares them, plays a scenario under
 //! KVM, and puts them back; a run that is killed is put back from another machine's point of view.
 //!
-//! The emulated KVM now and then loses a guest (docs/hosts.md, "Machine hosts"). A run that failed for that alone is repeated once,
-//! and the test says so.
+//! The emulated KVM now and then loses a guest, or its host (docs/hosts.md, "Machine hosts"). A run that failed for that alone is
+//! repeated once, and the test says so.
 
 #[path = "../again/mod.rs"]
 mod again;
 mod doctor;
+mod emulated;
 mod firewalls;
 mod interrupted;
 mod killed;
 mod served;
+mod stopped;
 
+use std::cell::RefCell;
+use std::net::AddrParseError;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use multivm::inventory::file::InventoryFile;
 use multivm::remote::Remote;
+use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 
 use again::Run;
+use stopped::Machines;
 
 /// Set for a run.
 const CHILD: &str = "MULTIVM_SELFTEST_ON_MACHINES";
@@ -52,6 +58,9 @@ fn main() -> ExitCode {
         })
     };
     let trials = vec![
+        Trial::test("machines::what_the_emulation_breaks_is_told_from_failures", || {
+            emulated::is_told_from_failures().map_err(Failed::from)
+        }),
         trial("machines::prepared_from_the_password_played_under_kvm_and_put_back", from_the_password),
         trial("machines::the_doctor_names_every_way_in_which_hosts_are_broken", doctor::says_what_is_wrong)
             .with_ignored_flag(true),
@@ -74,8 +83,19 @@ fn main() -> ExitCode {
 /// How often a run is played at most that the emulated KVM breaks.
 const PLAYS: u32 = 2;
 
+/// How late the last play may begin, so that one that takes its time leaves the other tests theirs.
+const LAST_BEGIN: Duration = Duration::from_secs(480);
+
+/// How long a run may take to end when it is told to, while one of its hosts answers nothing: the ways to that host have their
+/// deadlines one after the other.
+const LOST_HOST_LIMIT: Duration = Duration::from_secs(480);
+
 fn from_the_password() -> Result<Completion, Failed> {
-    for _ in 0..PLAYS {
+    let begin = Instant::now();
+    for play in 0..PLAYS {
+        if play > 0 && begin.elapsed() > LAST_BEGIN {
+            break;
+        }
         // A host that the emulation has restarted is not the one of the snapshot any more: each play has new ones.
         let hosts = match Raised::up() {
             // Two machines take more memory than everybody has who runs the tests.
@@ -105,19 +125,31 @@ fn played(hosts: &Raised) -> Result<(), Failed> {
 /// either case.
 fn prepared_played_and_put_back(hosts: &Raised) -> Result<Result<(), Failed>, Failed> {
     let boots = hosts.boots()?;
-    let run = start(&hosts.inventory)?;
+    let mut run = start(&hosts.inventory)?;
+    let machines = hosts.machines()?;
+    let lost = RefCell::new(None);
+    run.until(RUN_LIMIT, |_| {
+        lost.replace(machines.stopped_by_now());
+        lost.borrow().is_some()
+    });
+    if let Some(host) = lost.into_inner() {
+        run.signal(Signal::SIGINT)?;
+        let (status, folder) = run.ends(LOST_HOST_LIMIT)?;
+        let said = std::fs::read_to_string(folder.path().join("said")).unwrap_or_default();
+        return Ok(Err(format!("{host} stopped; the run ended with {status}; it said:\n{said}").into()));
+    }
     let (status, folder) = run.ends(RUN_LIMIT)?;
     let read = |path: &str| std::fs::read_to_string(folder.path().join(path)).unwrap_or_default();
     let (said, record) = (read("said"), read("results/latest/record.jsonl"));
     eprintln!("machines: {}", said.lines().find(|line| line.contains("s of scenarios")).unwrap_or_default());
     let failed = || Failed::from(format!("the run ended with {status}; it said:\n{said}"));
-    // Nobody but the emulation restarts a host.
-    if !status.success() && hosts.boots()? != boots {
+    // Nobody but the emulation stops a host, or restarts it.
+    if !status.success() && (machines.stopped().is_some() || hosts.boots()? != boots) {
         return Ok(Err(failed()));
     }
     hosts.are_as_before()?;
     // It fails as well if a host is not what it was before.
-    if !status.success() && is_broken(&record) && !said.contains("it is not what it was") {
+    if !status.success() && emulated::broke_the_guest(&record) && !said.contains("it is not what it was") {
         return Ok(Err(failed()));
     }
     expect(status.success(), &format!("the run ended with {status}; it said:\n{said}"))?;
@@ -126,19 +158,6 @@ fn prepared_played_and_put_back(hosts: &Raised) -> Result<Result<(), Failed>, Fa
         record.lines().filter(|line| line.contains("\"leg_finished\"") && !line.contains("\"error\":"));
     expect(legs.count() == 2, "the guest did not go there and come back")?;
     Ok(Ok(()))
-}
-
-/// Whether the emulated KVM broke the guest: libvirt told of a reset, which nobody asked for, or the target's KVM refused the
-/// state of the source's.
-fn is_broken(record: &str) -> bool {
-    // The record has libvirt's events of moves alone: a reset between two moves is there by the check that heard of it.
-    let told =
-        |line: &str| line.contains("\"event\":\"libvirt_event\"") && line.contains("\"kind\":\"rebooted\"");
-    let found = |line: &str| {
-        line.contains("\"event\":\"check_failed\"") && line.contains("libvirt reported a reset on")
-    };
-    let refused = |line: &str| line.contains("Failed to set nested state");
-    record.lines().any(|line| told(line) || found(line) || refused(line))
 }
 
 fn start(inventory: &Path) -> Result<Run, Failed> {
@@ -181,6 +200,12 @@ impl Raised {
             let remote = Remote::new(machine.address.as_str(), machine.login(&file.known_hosts()));
             (machine.address.clone(), remote)
         }))
+    }
+
+    fn machines(&self) -> Result<Machines, Failed> {
+        let parsed = |(address, remote): (String, Remote)| Ok((address.parse()?, remote));
+        let machines: Result<Vec<_>, AddrParseError> = self.hosts()?.into_iter().map(parsed).collect();
+        Ok(Machines::new(machines?))
     }
 
     /// The ids of the boots of both hosts.
