@@ -126,7 +126,8 @@ impl Guest {
         self.domain_through(&host.control)
     }
 
-    fn domain_through(&self, connection: &Connection) -> Result<Option<OurDomain>> {
+    /// The guest's domain through one of the connections to a host; none where the host does not know it.
+    pub fn domain_through(&self, connection: &Connection) -> Result<Option<OurDomain>> {
         let found = connection
             .domain(&self.name)
             .map_err(|error| Failure::new(format!("look {} up", self.name), error).at(connection.host()))?;

@@ -5,7 +5,7 @@ use multivm::record::Event;
 use multivm::scenario::Direction;
 use multivm_fixtures::selftest::{Damage, ExpectedFinding, finding};
 
-use crate::shared::{TO_VM1, on_host};
+use crate::shared::{TO_VM1, on_host, vm1_is_away};
 
 pub const DAMAGES: &[Damage] = &[
     Damage {
@@ -13,14 +13,13 @@ pub const DAMAGES: &[Damage] = &[
         like: Some("damage::guest_defined_otherwise_after_its_arrival"),
         cause: |fleet| on_host(&fleet.hosts.target, "virsh undefine vm1"),
         finds: &[defined("on target, domain: transient")],
-        ..TO_VM1
+        ..ON_ARRIVAL
     },
     Damage {
         name: "damage::guest_defined_otherwise_after_its_arrival",
-        // Before it moves home, and takes the wrong definition along.
         cause: |fleet| on_host(&fleet.hosts.target, THREE_VCPUS),
         finds: &[defined("on target, persistent XML, vcpu: 3")],
-        ..TO_VM1
+        ..ON_ARRIVAL
     },
     Damage {
         name: "damage::guest_defined_otherwise_at_home",
@@ -51,14 +50,14 @@ pub const DAMAGES: &[Damage] = &[
         like: Some("damage::guest_defined_otherwise_after_its_arrival"),
         cause: |fleet| on_host(&fleet.hosts.target, "virsh autostart vm1"),
         finds: &[defined("on target, autostart: on")],
-        ..TO_VM1
+        ..ON_ARRIVAL
     },
     Damage {
         name: "damage::guest_renamed_after_its_arrival",
         like: Some("damage::guest_defined_otherwise_after_its_arrival"),
         cause: |fleet| on_host(&fleet.hosts.target, "virsh desc vm1 --live --title --new-desc another"),
         finds: &[defined("on target, live XML, title: another")],
-        ..TO_VM1
+        ..ON_ARRIVAL
     },
     Damage {
         name: "damage::guest_has_a_snapshot_at_home",
@@ -73,6 +72,10 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
 ];
+
+/// What befalls vm1 before the look after its move out, which goes on beside the move of the other guest: later, vm1 may take a
+/// wrong definition home beside the look that finds it.
+const ON_ARRIVAL: Damage = Damage { when: vm1_is_away, at_once: true, ..TO_VM1 };
 
 /// Defines vm1 with another number of vCPUs.
 const THREE_VCPUS: &str = "virsh dumpxml --inactive vm1 | sed 's,<vcpu.*</vcpu>,<vcpu>3</vcpu>,' > /run/wrong.xml && \

@@ -1,23 +1,29 @@
 //! Its definition came along: libvirt's definition of a guest on its present host equals the one before the first move, and that
 //! one equals the definition with which the guest was made. Whoever defines it otherwise between two scenarios would else be believed.
+//!
+//! Every guest is asked after every step, beside the next one: libvirt answers for a guest that moves, too.
+
+mod looks;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{About, Advice, Asked, Check, End, GuestLook, Moment, Proof, Scene, StepEnd};
-use crate::failure::{Attempt, Failure, Result};
+use crate::failure::{Attempt, Failure, FailureKind, Result};
 use crate::guest::{Definition, Difference, Fleet, Guest};
+use crate::libvirt::Connection;
 use crate::scenario::Side;
 use crate::sys::parallel::at_once;
+use looks::{Looks, Question};
 
 pub static ABOUT: About = About {
     id: "definition",
     summary: "its definition came along",
     how: "persistence, live and persistent XML with title, description and metadata, autostart, and the number of snapshots, \
           on the host where the guest is, against those before the first move, and those against the ones with which it was made; asked for \
-          every guest after every step; not what libvirt gives a running guest anew on each host, such as its number, \
+          every guest after every step, beside the next one; not what libvirt gives a running guest anew on each host, such as its number, \
           aliases, taps and pseudo terminals",
-    asked: &[Moment::Start, Moment::Step, Moment::End],
+    asked: &[Moment::Start, Moment::Always, Moment::Step, Moment::End],
     advice: &[CHANGED, CHANGED_BEFORE],
     ..About::BASE
 };
@@ -47,14 +53,40 @@ impl Check for SameDefinition {
         let known = at_once("read a guest's definition", &fleet.guests, |guest| {
             Ok((guest.name.clone(), KnownDefinition::read(fleet, guest)?))
         });
-        Ok(Box::new(DefinitionAsked { fleet, known: known.into_iter().collect::<Result<_>>()? }))
+        let known = KnownFleet {
+            guests: known.into_iter().collect::<Result<_>>()?,
+            hosts: fleet.hosts.both().map(|host| (host.entry.name.clone(), host.control.clone())),
+            another_libvirt: fleet.hosts.source.libvirt != fleet.hosts.target.libvirt,
+        };
+        let known = Arc::new(known);
+        let looks = Looks::start({
+            let known = Arc::clone(&known);
+            move |guest| known.prove(guest)
+        })?;
+        Ok(Box::new(DefinitionAsked {
+            fleet,
+            known,
+            looks: Some(looks),
+            boots: scene.scenario.boots_itself(),
+        }))
     }
 }
 
 struct DefinitionAsked<'a> {
     fleet: &'a Fleet,
-    /// Each guest before the first move.
-    known: HashMap<String, KnownDefinition>,
+    known: Arc<KnownFleet>,
+    /// Looks after steps; none after the end.
+    looks: Option<Looks>,
+    /// Whether the guests of the next step are powered off and on before it. Half of a definition can be read meanwhile.
+    boots: bool,
+}
+
+/// The fleet before the first move.
+struct KnownFleet {
+    guests: HashMap<String, KnownDefinition>,
+    /// Source and target, with their names.
+    hosts: [(String, Connection); 2],
+    another_libvirt: bool,
 }
 
 /// A guest before the first move.
@@ -79,23 +111,35 @@ impl KnownDefinition {
 impl Asked for DefinitionAsked<'_> {
     fn at_start(&mut self, look: &GuestLook) -> Vec<Proof> {
         // A guest that was restarted for its move has moved before.
-        let known = self.known.get(&look.guest.name).filter(|_| look.leg.is_none());
+        let known = self.known.guests.get(&look.guest.name).filter(|_| look.leg.is_none());
         known.map(|known| self.prove_as_made(&look.guest, known)).into_iter().collect()
     }
 
     fn on_step(&mut self, end: &StepEnd<'_>) -> Vec<Proof> {
-        let guests = self.fleet.guests.iter().enumerate();
-        let proofs = at_once("read a guest's definition", guests, |(number, guest)| {
-            let leg = end.legs.iter().map(|(leg, _)| *leg).find(|leg| leg.guest == number);
-            Ok(self.prove(guest).map(|proof| proof.after(leg)))
-        });
-        proofs.into_iter().flatten().flatten().collect()
+        let Some(looks) = &mut self.looks else { return Vec::new() };
+        let question = |(number, guest): (usize, &Arc<Guest>)| Question {
+            guest: Arc::clone(guest),
+            side: guest.side(),
+            leg: end.legs.iter().map(|(leg, _)| *leg).find(|leg| leg.guest == number),
+        };
+        looks.ask(self.fleet.guests.iter().enumerate().map(question).collect());
+        if self.boots { looks.remaining() } else { looks.answers() }
+    }
+
+    fn meanwhile(&mut self) -> Vec<Proof> {
+        self.looks.as_mut().map(Looks::answers).unwrap_or_default()
     }
 
     fn at_end(&mut self, end: &End<'_>) -> Vec<Proof> {
+        let mut proofs = match self.looks.take().map(Looks::end) {
+            Some(Ok(proofs)) => proofs,
+            Some(Err(failure)) => vec![Proof::new(&ABOUT, false, EXPECTED, format!("not known: {failure}"))],
+            None => Vec::new(),
+        };
         let guests: Vec<&Arc<Guest>> = end.answering.values().collect();
-        let proofs = at_once("read a guest's definition", guests, |guest| Ok(self.prove(guest)));
-        proofs.into_iter().flatten().flatten().collect()
+        let now = at_once("read a guest's definition", guests, |guest| Ok(self.known.prove(guest)));
+        proofs.extend(now.into_iter().flatten().flatten());
+        proofs
     }
 }
 
@@ -107,35 +151,40 @@ impl DefinitionAsked<'_> {
         let hosts = self.fleet.hosts.both().map(|host| host.entry.name.as_str());
         as_made(hosts, at_home, autostarts).of(&guest.name)
     }
+}
 
+impl KnownFleet {
     /// Compares a guest's definition on the host where it should be; none while it is not active there, which `placement`
     /// reports.
     fn prove(&self, guest: &Guest) -> Option<Proof> {
-        let known = self.known.get(&guest.name)?;
-        let host = self.fleet.hosts.get(guest.side());
-        let name = &host.entry.name;
-        let now = guest.domain_on(host).and_then(|domain| match domain {
+        let known = self.guests.get(&guest.name)?;
+        let [source, target] = &self.hosts;
+        let ((name, connection), autostart) = match guest.side() {
+            Side::Source => (source, known.definition.autostart),
+            Side::Target => (target, known.target_autostarts),
+        };
+        let now = guest.domain_through(connection).and_then(|domain| match domain {
             Some(domain) => Definition::read(&domain),
             None => Ok(None),
         });
         let proof = match now {
             Ok(now) => {
-                let autostart = match guest.side() {
-                    Side::Source => known.definition.autostart,
-                    Side::Target => known.target_autostarts,
-                };
-                let another = self.fleet.hosts.source.libvirt != self.fleet.hosts.target.libvirt;
                 let now = now?;
-                let mut found = known.definition.differences(&now, another);
+                let mut found = known.definition.differences(&now, self.another_libvirt);
                 found.extend(autostart_differs(autostart, now.autostart));
                 check(name, &found, &CHANGED)
             }
+            // It left between two questions: its next move was over before this look.
+            Err(failure) if failure.kind() == FailureKind::Missing => return None,
             // A definition that cannot be read proves nothing.
             Err(failure) => Proof::new(&ABOUT, false, expected(name), format!("not known: {failure}")),
         };
         Some(proof.of(&guest.name))
     }
 }
+
+/// What looks after steps expect of every host.
+const EXPECTED: &str = "each host defines its guests as they were before the first move";
 
 fn expected(host: &str) -> String {
     format!("{host} defines it as it was before the first move")
