@@ -1,7 +1,9 @@
 //! The guests' addresses, out of those that an inventory has for guests.
 
+use std::fs;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpStream};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
@@ -41,12 +43,55 @@ pub fn address(
     Ok(free[(position % size) as usize])
 }
 
-/// Whether a machine has this address: it accepts a connection to ssh, or refuses it.
-pub fn answers(address: Ipv4Addr) -> bool {
+/// Whether a machine has this address: it accepts a connection to ssh, or refuses it. A machine that lets nobody connect is known
+/// by its answer to neighbours (ARP), of which this machine is one where no router stands between.
+pub fn is_taken(address: Ipv4Addr) -> bool {
+    // What an earlier question has learnt says who had the address, and one without an answer yet is not put again at once.
+    let is_old = neighbour(address).is_some_and(|known| !forget(address, &known.device) && known.answered);
     match TcpStream::connect_timeout(&(address, 22).into(), SILENCE) {
         Ok(_) => true,
-        Err(error) => error.kind() == ErrorKind::ConnectionRefused,
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => true,
+        Err(_) => !is_old && neighbour(address).is_some_and(|known| known.answered),
     }
+}
+
+/// The neighbours of the calling thread's network: address, type, flags, MAC address, mask, device (proc_net(5), `arp`).
+const NEIGHBOURS: &str = "/proc/thread-self/net/arp";
+
+/// What the kernel knows of a neighbour.
+#[derive(Debug, PartialEq, Eq)]
+struct Neighbour {
+    device: String,
+    /// Whether its MAC address is known.
+    answered: bool,
+}
+
+/// The neighbour with an address; none if nobody asked for it lately.
+fn neighbour(address: Ipv4Addr) -> Option<Neighbour> {
+    neighbour_in(&fs::read_to_string(NEIGHBOURS).ok()?, address)
+}
+
+fn neighbour_in(neighbours: &str, address: Ipv4Addr) -> Option<Neighbour> {
+    neighbours.lines().find_map(|line| {
+        let [of, _, flags, _, _, device] = line.split_whitespace().collect::<Vec<_>>()[..] else {
+            return None;
+        };
+        let flags = u32::from_str_radix(flags.strip_prefix("0x")?, 16).ok()?;
+        // ATF_COM
+        (of.parse() == Ok(address))
+            .then(|| Neighbour { device: device.to_owned(), answered: flags & 0x2 != 0 })
+    })
+}
+
+/// Forgets a neighbour, for whom the kernel asks again; false where that is not allowed.
+fn forget(address: Ipv4Addr, device: &str) -> bool {
+    let forgotten = Command::new("ip")
+        .args(["neighbour", "delete", &address.to_string(), "dev", device])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    forgotten.is_ok_and(|status| status.success())
 }
 
 #[cfg(test)]
@@ -107,6 +152,20 @@ mod tests {
 
     #[test]
     fn a_machine_that_refuses_a_connection_is_there() {
-        assert!(answers(Ipv4Addr::LOCALHOST));
+        assert!(is_taken(Ipv4Addr::LOCALHOST));
+    }
+
+    #[test]
+    fn only_a_neighbour_that_answered_has_an_address() {
+        let neighbours = "\
+IP address       HW type     Flags       HW address            Mask     Device
+198.18.7.1       0x1         0x2         52:54:00:6d:76:01     *        br0
+198.18.7.2       0x1         0x0         00:00:00:00:00:00     *        br0
+198.18.7.3       0x1         0x6         52:54:00:6d:76:03     *        eth1
+";
+        let seen = |end| neighbour_in(neighbours, Ipv4Addr::new(198, 18, 7, end));
+        let known = |device: &str, answered| Some(Neighbour { device: device.into(), answered });
+        assert_eq!([1, 2].map(seen), [known("br0", true), known("br0", false)]);
+        assert_eq!([3, 4].map(seen), [known("eth1", true), None]);
     }
 }

@@ -20,6 +20,7 @@ mod testing;
 mod vm;
 mod witness;
 
+pub use addresses::is_taken;
 pub use console::{Consoles, Panic};
 pub use definition::{Definition, Difference};
 pub use disk::{DiskNeed, WantedFleet};

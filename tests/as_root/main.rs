@@ -10,6 +10,7 @@ mod program;
 #[path = "../agent/server.rs"]
 mod server;
 
+mod addresses;
 mod kernel_log;
 mod lab;
 mod outputs;
@@ -30,7 +31,8 @@ fn main() -> ExitCode {
             Ok(Completion::Completed)
         })
     };
-    let cases = [&kernel_log::CASES[..], &lab::CASES, &outputs::CASES, &sources::CASES].concat();
+    let cases =
+        [&addresses::CASES[..], &kernel_log::CASES, &lab::CASES, &outputs::CASES, &sources::CASES].concat();
     let trials = cases.iter().map(trial).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

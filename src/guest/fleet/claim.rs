@@ -47,7 +47,7 @@ impl Fleet {
 
     /// Refuses if something answers at the address of one of these guests, none of which runs.
     fn refuse_answering(&self, guests: &[Arc<Guest>]) -> Result<()> {
-        let look = |guest: &Guest| Ok(addresses::answers(guest.address));
+        let look = |guest: &Guest| Ok(addresses::is_taken(guest.address));
         let answers = self.by_login("look whether an address is free", guests, look);
         let found = guests.iter().zip(answers).filter(|(_, answers)| matches!(answers, Ok(true)));
         refuse(found.map(|(guest, _)| {
