@@ -9,7 +9,7 @@ use humantime::format_duration;
 
 use super::{About, Advice, Asked, Check, End, LegDowntime, LegEnd, Moment, Proof, Scene};
 use crate::failure::Result;
-use crate::scenario::{Budget, Limit};
+use crate::scenario::{Budget, Limit, Scenario, ScenarioFile};
 
 pub static ABOUT: About = About {
     id: "budget",
@@ -39,6 +39,10 @@ pub(super) struct WithinBudget;
 impl Check for WithinBudget {
     fn about(&self) -> &'static About {
         &ABOUT
+    }
+
+    fn settings(&self, scenario: &Scenario, file: &ScenarioFile) -> Vec<String> {
+        file.budget_of(scenario).explain()
     }
 
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {

@@ -2,7 +2,7 @@
 
 use super::{About, AfterAll, Asked, Proof, Scene, plain};
 use crate::failure::Result;
-use crate::scenario::{Profile, Scenario};
+use crate::scenario::{Profile, Scenario, ScenarioFile};
 
 /// One check. A new one is a file with a type that implements this, and a line in [`CHECKS`](super::CHECKS).
 pub trait Check: Sync {
@@ -17,6 +17,11 @@ pub trait Check: Sync {
     fn explain(&self, _scenario: &Scenario, _profile: &Profile) -> String {
         let about = self.about();
         format!("{}: {}", about.summary, plain(about.how))
+    }
+
+    /// What the scenario file sets for this check in a scenario, a line of plain text for each setting.
+    fn settings(&self, _scenario: &Scenario, _file: &ScenarioFile) -> Vec<String> {
+        Vec::new()
     }
 
     /// Judges what has happened since the end of the last scenario, before the run lets go of its hosts.

@@ -12,7 +12,7 @@ use humantime::format_duration;
 use crate::check::applying;
 use crate::migration::{self, Pace};
 use crate::plan::{self, SEED_VARIABLE, Seed, Step};
-use crate::scenario::{Profile, Scenario};
+use crate::scenario::{Profile, Scenario, ScenarioFile};
 use crate::sys::words::counted;
 
 /// Longer plans are shown in part: their first steps and their last.
@@ -27,6 +27,11 @@ pub fn explain(scenario: &Scenario, profile: &Profile, seed: Seed) -> Vec<String
     lines.extend(moves(scenario, profile, seed));
     lines.extend(proofs(scenario, profile));
     lines
+}
+
+/// What the scenario file sets for the checks of a scenario: lines of text.
+pub fn settings(scenario: &Scenario, file: &ScenarioFile) -> Vec<String> {
+    applying(scenario).flat_map(|check| check.settings(scenario, file)).collect()
 }
 
 fn fleet(scenario: &Scenario, profile: &Profile) -> String {

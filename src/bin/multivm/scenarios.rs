@@ -136,6 +136,6 @@ fn tell(name: &str, choice: &ProfileChoice) -> Answer {
     let mut lines = explain::explain(&scenario, &file.profile_of(&scenario, &profile), seed);
     let ignored = file.ignored_because(&scenario);
     lines.extend(ignored.map(|reason| format!("Ignored unless it is asked for (--ignored): {reason}")));
-    lines.extend(file.budget_of(&scenario).explain());
+    lines.extend(explain::settings(&scenario, &file));
     crate::say(&(lines.join("\n") + "\n"))
 }
