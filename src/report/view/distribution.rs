@@ -48,7 +48,7 @@ impl Clock {
 /// The downtimes of a group of migrations by one clock, milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DowntimePercentiles {
-    /// `postcopy_cross`, `postcopy_cross::multifd`, ... or `all`.
+    /// `postcopy_cross`, `postcopy_cross::xbzrle`, ... or `all`.
     pub group: String,
     /// The name of the clock.
     pub clock: &'static str,

@@ -57,7 +57,7 @@ impl Default for ScenarioView {
 }
 
 impl ScenarioView {
-    /// The scenario's group: `postcopy_cross`, or `postcopy_cross::multifd`.
+    /// The scenario's group: `postcopy_cross`, or `postcopy_cross::xbzrle`.
     pub fn group(&self) -> String {
         group_of(&self.outcome.scenario)
     }
