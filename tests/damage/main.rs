@@ -8,6 +8,7 @@ mod hangs;
 mod harmless;
 mod hosts;
 mod loads;
+mod migrations;
 mod network;
 mod page;
 mod shared;
@@ -18,13 +19,14 @@ use std::process::ExitCode;
 use multivm_fixtures::selftest::{Damage, OnPaper, damage_main};
 
 fn main() -> ExitCode {
-    damage_main(TABLES, ON_PAPER)
+    damage_main(TABLES, ON_PAPER, migrations::BUDGET)
 }
 
 /// All damages, by what they befall.
 const TABLES: &[&[Damage]] = &[
     guests::DAMAGES,
     loads::DAMAGES,
+    migrations::DAMAGES,
     definitions::DAMAGES,
     network::DAMAGES,
     hosts::DAMAGES,
