@@ -27,9 +27,11 @@ impl Definition {
         let attempted = || format!("read the definition of {}", domain.name());
         let asked = || -> crate::libvirt::Result<_> {
             let persistent = domain.is_persistent()?.then(|| domain.inactive_xml()).transpose()?;
-            Ok((domain.is_active()?, domain.autostarts()?, domain.snapshots()?, domain.xml()?, persistent))
+            let (autostart, snapshots, live) = (domain.autostarts()?, domain.snapshots()?, domain.xml()?);
+            // Asked last: what a guest that leaves meanwhile answered before was of a running guest only if it runs still.
+            Ok((autostart, snapshots, live, persistent, domain.is_active()?))
         };
-        let (true, autostart, snapshots, live, persistent) = asked().attempting(attempted)? else {
+        let (autostart, snapshots, live, persistent, true) = asked().attempting(attempted)? else {
             return Ok(None);
         };
         let live = Tree::of_live(&live).attempting(attempted)?;
