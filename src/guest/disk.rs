@@ -1,8 +1,9 @@
 //! Decides whether the files of guests fit on a disk. Pure arithmetic.
 
 use super::room::mib;
-use crate::inventory::catalogue::{Catalogue, Master};
+use crate::inventory::catalogue::{Catalogue, DiskKind, Master};
 use crate::scenario::{Bytes, Profile};
+use crate::sys::words::counted;
 
 /// Kernel and initramfs, which each host has: 57 and 1 MiB.
 const BOOT_FILES: Bytes = Bytes(64 << 20);
@@ -37,21 +38,30 @@ pub struct WantedFleet<'a> {
 }
 
 impl WantedFleet<'_> {
-    /// The images with a boot loader of their own from which guests boot, each with the number of its guests.
-    fn systems(&self) -> impl Iterator<Item = (&Master, u64)> {
+    /// The images with a boot loader of their own from which guests boot, each with the number of its guests and how their disks are made.
+    fn systems(&self) -> impl Iterator<Item = (&Master, DiskKind, u64)> {
         let images = self.catalogue.into_iter().flat_map(Catalogue::images_in_use);
         images.filter_map(|image| {
             let guests = self.profile.listed.iter().filter(|guest| guest.image == image.name).count();
-            Some((image.master.as_ref()?, guests as u64))
+            Some((image.master.as_ref()?, image.disk, guests as u64))
         })
     }
 
     /// The number of guests that boot a distribution's whole system.
     fn of_systems(&self) -> u64 {
-        self.systems().map(|(_, guests)| guests).sum()
+        self.systems().map(|(_, _, guests)| guests).sum()
     }
 
-    /// What the masters take, each file once, and whole copies of them.
+    /// The guests with whole copies, and what these come to. A copy of a compressed image is larger than the image from the beginning, so
+    /// that a copy counts as all of its disk.
+    fn copies(&self) -> (u64, u64) {
+        let copies = self.systems().filter(|(_, kind, _)| *kind == DiskKind::Copy);
+        copies.fold((0, 0), |(count, bytes), (master, _, guests)| {
+            (count + guests, bytes + guests * master.disk_size())
+        })
+    }
+
+    /// What the masters take, each file once.
     fn masters(&self) -> Bytes {
         Bytes(self.catalogue.map_or(0, Catalogue::bytes_of_masters))
     }
@@ -64,8 +74,8 @@ impl WantedFleet<'_> {
     /// What masters and overlays come to where each guest has written as little as possible, or all of its disk.
     fn sum(&self, full: bool) -> u64 {
         let own = if full { WHOLE_IMAGE } else { IMAGE };
-        let of = |(master, guests): (&Master, u64)| {
-            guests * if full { master.disk_size() } else { SYSTEM_IMAGE.0 }
+        let of = |(master, kind, guests): (&Master, DiskKind, u64)| {
+            guests * if full || kind == DiskKind::Copy { master.disk_size() } else { SYSTEM_IMAGE.0 }
         };
         BASE_IMAGE.0 + self.masters().0 + self.of_multivm() * own.0 + self.systems().map(of).sum::<u64>()
     }
@@ -81,8 +91,16 @@ impl WantedFleet<'_> {
         if systems == 0 {
             return own;
         }
-        let masters = mib(self.masters().0);
-        format!("{own} + masters of {masters} + {systems} whole systems x {SYSTEM_IMAGE} at least")
+        let (copies, bytes) = self.copies();
+        let mut sum = format!("{own} + masters of {}", mib(self.masters().0));
+        if systems > copies {
+            sum += &format!(" + {} whole systems x {SYSTEM_IMAGE} at least", systems - copies);
+        }
+        if copies > 0 {
+            let copies = counted(copies, "whole copy", "whole copies");
+            sum += &format!(" + {copies} with disks of {}", mib(bytes));
+        }
+        sum
     }
 }
 
@@ -127,6 +145,7 @@ mod tests {
         assert_eq!((boots.lack(64 << 20), boots.at_most()), (None, 64 << 20));
         assert_eq!(boots.lack(0).as_deref(), Some("kernel and initramfs of 64MiB = 64 MiB"));
     }
+
     #[test]
     fn a_whole_system_takes_its_master_and_an_overlay_as_large_as_its_disk() {
         let folder = tempfile::tempdir().unwrap();
@@ -153,5 +172,32 @@ mod tests {
             "{lack}"
         );
         assert_eq!(need.at_most() >> 20, 128 + 3 + 2 * 768 + 3 * 3);
+    }
+
+    /// A compressed image in a file of some KiB, with a disk of 5 GiB: its copy may be as large.
+    #[test]
+    fn a_whole_copy_takes_all_of_its_disk_from_the_beginning() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut disk = vec![0; 4096];
+        disk[..8].copy_from_slice(b"QFI\xfb\0\0\0\x03");
+        disk[24..32].copy_from_slice(&(5u64 << 30).to_be_bytes());
+        std::fs::write(folder.path().join("disk"), &disk).unwrap();
+        let text = "image = [{ name = 'a', file = 'disk', firmware = 'bios', identity = 'cloud-init', disk = 'copy' }, \
+                    { name = 'b', file = 'disk', firmware = 'bios', identity = 'cloud-init' }]\n\
+                    guest = [{ image = 'a', count = 2 }, { image = 'b' }]\n";
+        let folders = crate::inventory::file::Folders { file: folder.path(), home: None };
+        let catalogue = Catalogue::parse("guests.toml", text, &folders).unwrap();
+        let profile = Profile { load_guests: 0, ..profile() };
+        let profile = profile.with_guests_of(Some(&catalogue), |_| None).unwrap();
+        let images = Some(WantedFleet { profile: &profile, catalogue: Some(&catalogue) });
+        let need = DiskNeed { boots: false, images };
+        let masters = catalogue.bytes_of_masters();
+        let (least, most) = ((128 + 2 * 5120 + 256) << 20, (128 + 3 * 5120) << 20);
+        assert_eq!((need.lack(least + masters), need.at_most()), (None, most + masters));
+        let lack = need.lack(least + masters - 1).unwrap();
+        assert!(
+            lack.contains(" + 1 whole systems x 256MiB at least + 2 whole copies with disks of 10240 MiB = "),
+            "{lack}"
+        );
     }
 }

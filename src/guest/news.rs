@@ -8,6 +8,8 @@ use super::console::Panic;
 /// An event that the user of a fleet should know at once.
 #[derive(Debug, Clone, Copy)]
 pub enum GuestNews<'a> {
+    /// The copy of an image for a guest goes on; told now and then how many bytes of how many are there.
+    Copying { image: &'a str, bytes: u64, of: u64 },
     /// A number of the starting guests answer.
     Answering { answering: usize, of: usize },
     /// A guest that was started does not answer yet; told again and again.

@@ -317,6 +317,9 @@ fn is_due(calm: &Calm) -> bool {
 /// Records news of guests, and prints urgent news.
 fn tell(run: &Run, calm: &Calm, news: GuestNews<'_>) {
     match news {
+        GuestNews::Copying { image, bytes, of } => {
+            terminal::say(&format!("multivm: copying {image}: {} of {} MiB", bytes >> 20, of >> 20));
+        }
         GuestNews::Answering { answering, of } => {
             let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
             run.write(&Event::GuestsAnswer { answering: number(answering), of: number(of) });

@@ -12,7 +12,7 @@ use crate::ledger::Owner;
 use crate::progress::terminal;
 use crate::scenario::Profile;
 use crate::stand::lab::Settings;
-use crate::stand::pair::{ChosenPair, Given, HostPair, forget_raised, upload_limit};
+use crate::stand::pair::{ChosenPair, Given, HostPair, forget_raised};
 use crate::stand::{NewHosts, PAIR_LIMIT, STAND_VARIABLE, Session, StandKind};
 use crate::sys::bounded;
 use crate::sys::stop::StopFlag;
@@ -81,16 +81,13 @@ impl WantedHosts {
         }
     }
 
-    /// The longest time in which the hosts are ready for guests, with the images of a catalogue if there is one.
+    /// The longest time in which the hosts are ready for guests, and the copies of a catalogue's images are made, if there is one.
     pub fn raise_limit(&self, catalogue: Option<&Catalogue>) -> Duration {
-        let copies = || catalogue.map_or(Duration::ZERO, upload_limit);
-        match self {
-            WantedHosts::Made(kind) => match kind.made().new {
-                NewHosts::Ready(_) => kind.row().raise_limit,
-                NewHosts::Bare(_) => kind.row().raise_limit + copies(),
-            },
-            WantedHosts::Pair(_) => PAIR_LIMIT + copies(),
-        }
+        let hosts = match self {
+            WantedHosts::Made(kind) => kind.row().raise_limit,
+            WantedHosts::Pair(_) => PAIR_LIMIT,
+        };
+        hosts + catalogue.map_or(Duration::ZERO, Catalogue::copies_limit)
     }
 
     /// A CPU of these hosts in hundredths of an ordinary one, before they are up and say what they have.
@@ -165,6 +162,26 @@ mod tests {
     #[case::machines("machines", StandKind::Machines)]
     fn the_environment_chooses(#[case] stand: &str, #[case] wanted: StandKind) {
         assert_eq!(read(None, stand).ok(), Some(WantedHosts::Made(wanted)));
+    }
+
+    #[test]
+    fn hosts_of_every_kind_may_take_longer_for_copies() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut disk = vec![0; 512];
+        disk[510..].copy_from_slice(&[0x55, 0xaa]);
+        std::fs::write(folder.path().join("disk"), disk).unwrap();
+        let text = "image = [{ name = 'a', file = 'disk', firmware = 'bios', identity = 'cloud-init', disk = 'copy' }]\n\
+                    guest = [{ image = 'a', count = 2 }]";
+        let folders = crate::inventory::file::Folders { file: folder.path(), home: None };
+        let catalogue = Catalogue::parse("guests.toml", text, &folders).unwrap();
+        for stand in StandKind::ALL {
+            let hosts = WantedHosts::Made(*stand);
+            assert_eq!(hosts.raise_limit(None), stand.row().raise_limit);
+            assert_eq!(
+                hosts.raise_limit(Some(&catalogue)),
+                stand.row().raise_limit + Duration::from_secs(180)
+            );
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The machines of a run: libvirt hosts and the storage server. This room does not know whether they are a lab, virtual
 //! machines or real hosts.
 
+mod copying;
 mod daemons;
 mod devices;
 mod ends;

@@ -19,6 +19,9 @@ pub struct ImageOverlay {
 /// The first word of a note.
 const WORD: &str = "multivm";
 
+/// The last line of each answer of a script that copies.
+pub const END_OF_ANSWER: &str = "multivm-end";
+
 /// In place of an inode: the image does not exist yet.
 const BEING_MADE: &str = "new";
 
@@ -75,31 +78,68 @@ fn judge(line: &str, image: &str, owner: &str) -> Option<String> {
     }
 }
 
-/// A script that makes the images, each with its note, and as long from the beginning as it can become.
+/// A script that makes the overlays, each with its note, and as long from the beginning as it can become.
 ///
 /// QEMU's NFS driver asks for a file's length when it opens it and never again (block/nfs.c has no `bdrv_co_getlength`), and what
 /// lies behind that length reads as zeros. The QEMU that receives a guest opens the image while the guest still writes to it on the
 /// other host: a cluster allocated meanwhile would be lost to the guest until it allocates another one. The length that is added here
 /// is a hole and takes no room.
-pub fn create(export: &str, overlays: &[ImageOverlay], owner: &str) -> String {
-    let commands = overlays.iter().map(|ImageOverlay { image, base, format, kind }| {
-        let note = note(image);
-        let (image, note, base, format) = (quote(image), quote(&note), quote(base), format.name());
-        let mark = format!("{WORD} {owner} ");
-        let mark = quote(&mark);
-        let make = match kind {
-            DiskKind::Overlay => format!("qemu-img create -q -f qcow2 -F {format} -b {base} {image}"),
-            DiskKind::Copy => format!("qemu-img convert -q -f {format} -O qcow2 {base} {image}"),
-        };
-        format!(
-            "length=$(qemu-img measure -f {format} -O qcow2 {base} | sed -n 's/^fully allocated size: //p') && \
-             test -n \"$length\" && \
-             printf '%s%s\\n' {mark} {BEING_MADE} > {note} && {make} && \
-             truncate -s \"$length\" {image} && printf '%s%s\\n' {mark} \"$(stat -c %i {image})\" > {note}"
-        )
+pub fn create(export: &str, overlays: &[&ImageOverlay], owner: &str) -> String {
+    let commands = overlays.iter().map(|overlay| {
+        let [begin, end] = around(overlay, owner);
+        let ImageOverlay { image, base, format, .. } = overlay;
+        let (image, base, format) = (quote(image), quote(base), format.name());
+        format!("{begin} && qemu-img create -q -f qcow2 -F {format} -b {base} {image} && {end}")
     });
     let commands: Vec<String> = commands.collect();
     format!("cd {} && {}", quote(export), commands.join(" && "))
+}
+
+/// A script that makes one image, as [`create`] does, as a whole copy of the one below it. It answers each line on its standard
+/// input by how far the copy is, in lines of which [`END_OF_ANSWER`] is the last, and the copy ends with its standard input.
+///
+/// The answer is `copied`, the bytes that are there, and the bytes that the copy takes; or `whole`; or `failed`, and what went wrong.
+pub fn copy(export: &str, overlay: &ImageOverlay, owner: &str) -> String {
+    let [begin, end] = around(overlay, owner);
+    let ImageOverlay { image, base, format, .. } = overlay;
+    let (export, image, base, format) = (quote(export), quote(image), quote(base), format.name());
+    format!(
+        "said=$(mktemp) || exit 1\n\
+         copy=\n\
+         trap '[ -z \"$copy\" ] || kill \"$copy\" 2> /dev/null; rm -f \"$said\"' EXIT\n\
+         trap 'exit 1' HUP INT TERM PIPE\n\
+         runs() {{ [ -n \"$copy\" ] && case $(sed 's/.*) //' \"/proc/$copy/stat\" 2> /dev/null) in ''|[ZX]*) false ;; esac; }}\n\
+         {{ cd {export} && {begin}; }} 2> \"$said\" && \
+         {{ qemu-img convert -q -f {format} -O qcow2 {base} {image} >> \"$said\" 2>&1 & copy=$!; }}\n\
+         while read -r question; do\n\
+         for pause in 0.1 0.2 0.4; do runs || break; sleep $pause; done\n\
+         if runs; then\n\
+         echo copied $(($(stat -c %b {image} 2> /dev/null || echo 0) * 512)) \
+         \"$(printf '%s\\n' \"$measured\" | sed -n 's/^required size: //p')\"\n\
+         elif [ -n \"$copy\" ] && wait \"$copy\" && {{ {end}; }} 2>> \"$said\"; then copy=; echo whole\n\
+         else copy=; echo failed; cat \"$said\"\n\
+         fi\n\
+         echo {END_OF_ANSWER}\n\
+         done"
+    )
+}
+
+/// The commands before an image is made, and after it.
+fn around(overlay: &ImageOverlay, owner: &str) -> [String; 2] {
+    let ImageOverlay { image, base, format, .. } = overlay;
+    let note = note(image);
+    let (image, note, base, format) = (quote(image), quote(&note), quote(base), format.name());
+    let mark = format!("{WORD} {owner} ");
+    let mark = quote(&mark);
+    let begin = format!(
+        "measured=$(qemu-img measure -f {format} -O qcow2 {base}) && \
+         length=$(printf '%s\\n' \"$measured\" | sed -n 's/^fully allocated size: //p') && test -n \"$length\" && \
+         printf '%s%s\\n' {mark} {BEING_MADE} > {note}"
+    );
+    let end = format!(
+        "truncate -s \"$length\" {image} && printf '%s%s\\n' {mark} \"$(stat -c %i {image})\" > {note}"
+    );
+    [begin, end]
 }
 
 /// A script that writes its input into a file with a note.
@@ -118,11 +158,16 @@ pub fn put(export: &str, file: &str, owner: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io::{BufRead, BufReader, Read, Write};
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::path::Path;
-    use std::process::Command;
+    use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+    use std::time::Duration;
 
     use super::*;
+    use crate::sys::process::runs_with;
+    use crate::sys::stop::StopFlag;
+    use crate::sys::wait::{Poll, wait_for};
 
     /// What the base image would take if a guest wrote all of it.
     const LENGTH: u64 = 7 << 20;
@@ -135,10 +180,7 @@ mod tests {
 
     /// Runs a script in a shell in which a function takes the place of each `qemu-img`: notes and lengths are what is tried here.
     fn run(script: &str) -> String {
-        let script = script
-            .replace("qemu-img create", "create")
-            .replace("qemu-img convert", "create")
-            .replace("qemu-img measure", "measure");
+        let script = script.replace("qemu-img create", "create").replace("qemu-img measure", "measure");
         let script = format!(
             "create() {{ for last; do :; done; echo image > \"$last\"; }}; \
              measure() {{ echo required size: 6; echo fully allocated size: {LENGTH}; }}; {script}"
@@ -152,17 +194,99 @@ mod tests {
         foreign(&run(&look(export.to_str().unwrap(), &images())), &images(), owner)
     }
 
-    /// Makes an overlay and a copy.
+    fn overlay(image: String, kind: DiskKind) -> ImageOverlay {
+        ImageOverlay { image, base: "base.qcow2".into(), format: DiskFormat::Qcow2, kind }
+    }
+
     fn make(export: &Path) {
-        let overlay = |(image, kind)| ImageOverlay {
-            image,
-            base: "base.qcow2".into(),
-            format: DiskFormat::Qcow2,
-            kind,
-        };
-        let kinds = [DiskKind::Overlay, DiskKind::Copy];
-        let overlays: Vec<ImageOverlay> = images().into_iter().zip(kinds).map(overlay).collect();
+        let overlays: Vec<_> = images().into_iter().map(|image| overlay(image, DiskKind::Overlay)).collect();
+        let overlays: Vec<&ImageOverlay> = overlays.iter().collect();
         run(&create(&export.display().to_string(), &overlays, OWNER));
+    }
+
+    /// A copy that goes on, with a function in the place of `qemu-img convert`.
+    struct TestCopy {
+        shell: Child,
+        input: Option<ChildStdin>,
+        output: BufReader<ChildStdout>,
+    }
+
+    impl TestCopy {
+        fn begin(export: &Path, convert: &str) -> TestCopy {
+            let script =
+                copy(&export.display().to_string(), &overlay("it's.qcow2".into(), DiskKind::Copy), OWNER)
+                    .replace("qemu-img convert", "convert")
+                    .replace("qemu-img measure", "measure");
+            let script = format!(
+                "convert() {{ for last; do :; done; {convert}; }}; \
+                 measure() {{ echo required size: 6; echo fully allocated size: {LENGTH}; }}; {script}"
+            );
+            let mut shell = Command::new("sh")
+                .args(["-c", &script])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let (input, output) = (shell.stdin.take(), BufReader::new(shell.stdout.take().unwrap()));
+            TestCopy { shell, input, output }
+        }
+
+        fn ask(&mut self) -> Vec<String> {
+            self.input.as_mut().unwrap().write_all(b"how far\n").unwrap();
+            self.output
+                .by_ref()
+                .lines()
+                .map(Result::unwrap)
+                .take_while(|line| line != END_OF_ANSWER)
+                .collect()
+        }
+
+        /// Asks until the copy is over.
+        fn end(&mut self) -> Vec<String> {
+            std::iter::repeat_with(|| self.ask()).find(|answer| !answer[0].starts_with("copied")).unwrap()
+        }
+    }
+
+    #[test]
+    fn a_copy_says_how_far_it_is_and_is_ours_when_it_is_whole() {
+        let export = tempfile::tempdir().unwrap();
+        let gate = export.path().join("gate");
+        let waits = format!("until [ -e {} ]; do sleep 0.05; done; echo image > \"$last\"", gate.display());
+        let mut copy = TestCopy::begin(export.path(), &waits);
+        assert_eq!(copy.ask(), ["copied 0 6"]);
+        assert!(found(export.path(), OWNER).is_empty(), "it is being made");
+        fs::write(gate, "").unwrap();
+        assert_eq!(copy.end(), ["whole"]);
+        let image = export.path().join("it's.qcow2");
+        assert_eq!(fs::metadata(&image).unwrap().len(), LENGTH);
+        assert!(found(export.path(), OWNER).is_empty());
+        assert_eq!(found(export.path(), "another").len(), 1);
+        copy.input = None;
+        assert!(copy.shell.wait().unwrap().success());
+        assert!(image.exists());
+    }
+
+    #[test]
+    fn a_copy_that_fails_says_why() {
+        let export = tempfile::tempdir().unwrap();
+        let mut copy = TestCopy::begin(export.path(), "echo No space left >&2; exit 3");
+        assert_eq!(copy.end(), ["failed", "No space left"]);
+        let nowhere = export.path().join("nowhere");
+        let mut copy = TestCopy::begin(&nowhere, "true");
+        let said = copy.end();
+        assert!(said[0] == "failed" && said[1].contains("nowhere"), "{said:?}");
+    }
+
+    #[test]
+    fn a_copy_ends_with_whoever_asks_for_it() {
+        let export = tempfile::tempdir().unwrap();
+        let mut copy = TestCopy::begin(export.path(), "exec sleep 617.75");
+        assert_eq!(copy.ask(), ["copied 0 6"]);
+        copy.input = None;
+        copy.shell.wait().unwrap();
+        let words = ["617.75".to_owned()];
+        let gone = || if runs_with(&words) { Poll::NotYet("it runs".into()) } else { Poll::Ready(()) };
+        wait_for("the copy to be gone", Duration::from_secs(60), &StopFlag::new(), gone).unwrap();
     }
 
     #[test]

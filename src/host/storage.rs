@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::overlay::ImageOverlay;
-use super::{nfs, overlay};
+use super::{copying, nfs, overlay};
 use crate::failure::{Cause, Failure, FailureKind, Result};
 use crate::inventory::StorageEntry;
 use crate::inventory::catalogue::DiskKind;
@@ -18,9 +18,6 @@ use crate::sys::wait::{Poll, wait_for};
 
 /// How long the creation of overlays may take: it only writes headers, within seconds even on a slow disk.
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// How long the copy of one image may take.
-const COPY_LIMIT: Duration = Duration::from_secs(600);
 
 /// How long a starting server may take to serve.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -103,13 +100,26 @@ impl Storage {
             .collect())
     }
 
-    /// Makes fresh overlays over images in the export. They replace older ones of the same names that were made for `owner`.
-    pub fn create_overlays(&self, overlays: &[ImageOverlay], owner: &str) -> Result<()> {
+    /// Makes fresh overlays over images in the export, and whole copies of them, one after the other. They replace older ones of the same
+    /// names that were made for `owner`. `told` hears of a copy that takes long: its image, and how many bytes of how many are there.
+    pub fn create_overlays(
+        &self,
+        overlays: &[ImageOverlay],
+        owner: &str,
+        stop: &StopFlag,
+        told: impl Fn(&str, u64, u64),
+    ) -> Result<()> {
         let images: Vec<String> = overlays.iter().map(|overlay| overlay.image.clone()).collect();
         self.refuse_foreign(&images, owner)?;
-        let copies = overlays.iter().filter(|overlay| overlay.kind == DiskKind::Copy).count();
-        let limit = LIMIT + COPY_LIMIT * u32::try_from(copies).unwrap_or(u32::MAX);
-        self.remote.check(&overlay::create(&self.entry.export, overlays, owner), limit).map(drop)
+        let (copies, overlays): (Vec<_>, Vec<_>) =
+            overlays.iter().partition(|overlay| overlay.kind == DiskKind::Copy);
+        if !overlays.is_empty() {
+            self.remote.check(&overlay::create(&self.entry.export, &overlays, owner), LIMIT)?;
+        }
+        copies.into_iter().try_for_each(|copy| {
+            let told = |bytes, of| told(&copy.image, bytes, of);
+            copying::copy(&self.entry, &self.remote, copy, owner, stop, told)
+        })
     }
 
     /// Writes a file beside the images, which only its owner can read. It replaces an older one of that name that was made for

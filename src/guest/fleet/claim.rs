@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Fleet;
 use super::repair::end;
 use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
+use crate::guest::news::GuestNews;
 use crate::guest::survey::{SeenDomain, in_the_way, survey};
 use crate::guest::{Guest, addresses, ours};
 use crate::host::ImageOverlay;
@@ -84,7 +85,8 @@ impl Fleet {
             })
         };
         let overlays = guests.iter().map(overlay).collect::<Result<Vec<_>>>()?;
-        self.storage.create_overlays(&overlays, &self.inventory.owner)?;
+        let told = |image: &str, bytes, of| (self.news)(GuestNews::Copying { image, bytes, of });
+        self.storage.create_overlays(&overlays, &self.inventory.owner, &self.stop, told)?;
         self.create_seeds(guests)
     }
 }

@@ -7,16 +7,19 @@ mod boot;
 mod known;
 mod load;
 mod master;
+mod pace;
 mod raw;
 mod read;
 mod template;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use blockers::{devices, main_disk};
 pub use boot::{BootFirmware, DiskKind, Identity};
 pub use master::{DiskFormat, Master, bytes_on_disk, digits, sha256};
+pub use pace::{COPY_NEWS, copy_limit};
 pub use template::DomainTemplate;
 
 use super::Arch;
@@ -111,17 +114,22 @@ impl Catalogue {
         self.images_in_use().filter_map(|image| image.master.as_ref()).map(|master| &master.path).collect()
     }
 
-    /// What sparse copies of all masters take, in bytes, with those of guests that have one of their own. A master that cannot be looked
-    /// at any more counts as nothing: whoever copies it says so.
+    /// What sparse copies of all masters take, in bytes. A master that cannot be looked at any more counts as nothing: whoever copies it
+    /// says so.
     pub fn bytes_of_masters(&self) -> u64 {
-        let bytes = |path: &PathBuf| master::bytes_on_disk(path).unwrap_or(0);
-        let copied = self.groups.iter().map(|group| {
-            let image = self.images.iter().find(|image| image.name == group.image);
-            let master =
-                image.filter(|image| image.disk == DiskKind::Copy).and_then(|image| image.master.as_ref());
-            master.map_or(0, |master| bytes(&master.path) * u64::from(group.count))
+        self.masters().into_iter().map(|path| master::bytes_on_disk(path).unwrap_or(0)).sum()
+    }
+
+    /// How long all copies may take together: of each master one for the storage, and those of guests that have one of their own.
+    pub fn copies_limit(&self) -> Duration {
+        let masters =
+            self.masters().into_iter().map(|path| copy_limit(master::bytes_on_disk(path).unwrap_or(0)));
+        let of_guests = self.groups.iter().filter_map(|group| {
+            let image = self.images.iter().find(|image| image.name == group.image)?;
+            let master = image.master.as_ref().filter(|_| image.disk == DiskKind::Copy)?;
+            Some(copy_limit(master.disk_size()) * group.count)
         });
-        self.masters().into_iter().map(bytes).chain(copied).sum()
+        masters.chain(of_guests).sum()
     }
 }
 

@@ -82,17 +82,18 @@ fn a_fleet_is_every_guest_in_the_order_of_the_file() {
 }
 
 #[test]
-fn copies_of_guests_take_room_beside_the_masters() {
+fn copies_of_guests_take_time_beside_the_masters() {
     let folder = folder();
     std::fs::write(
         folder.path().join("disk.raw"),
         [vec![1; 510], vec![0x55, 0xaa], vec![1; 1 << 20]].concat(),
     )
     .unwrap();
-    let bytes = |text: &str| parse_in(folder.path(), text).unwrap().bytes_of_masters();
-    let one = bytes(SMALL);
-    assert!(one >= 1 << 20);
-    assert_eq!(bytes(&SMALL.replacen("file =", "disk = \"copy\"\nfile =", 1)), 3 * one);
+    let of = |text: &str| parse_in(folder.path(), text).unwrap();
+    let copied = of(&SMALL.replacen("file =", "disk = \"copy\"\nfile =", 1));
+    assert!(copied.bytes_of_masters() >= 1 << 20);
+    let seconds = |catalogue: &Catalogue| catalogue.copies_limit().as_secs();
+    assert_eq!((seconds(&of(SMALL)), seconds(&copied)), (61, 3 * 61));
 }
 
 #[test]

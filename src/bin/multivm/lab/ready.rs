@@ -47,6 +47,9 @@ pub fn up(new: fn(Settings) -> Box<dyn Stand<Hosts = Inventory>>, arguments: &Up
                 format!("{up}, and stays up now.\n\n{reach}")
             }
             (Some(until), Some(_)) => format!("{up}, until {until} ends.\n\n{reach}"),
+        GuestNews::Copying { image, bytes, of } => {
+            eprintln!("multivm: copying {image}: {} of {} MiB", bytes >> 20, of >> 20)
+        }
             (None, Some(_)) => format!("{up}, and stays up: `multivm lab down`.\n\n{reach}"),
             (None, None) => format!("{up}.\n\n{reach}"),
         };
