@@ -50,6 +50,15 @@ pub(super) fn catalogue(source: InputFile<'_>, raw: &raw::File, folders: &Folder
         }
         groups.push(group);
     }
+    for domain in images.iter().filter_map(|image| image.domain.as_ref()) {
+        let of_domain = |group: &&GuestGroup| {
+            let image = images.iter().find(|image| image.name == group.image);
+            image.and_then(|image| image.domain.as_ref()).is_some_and(|other| other.path == domain.path)
+        };
+        if groups.iter().filter(of_domain).map(|group| group.count).sum::<u32>() > 1 {
+            domain.is_for_several()?;
+        }
+    }
     Ok(Catalogue { name: source.name.to_owned(), images, groups })
 }
 

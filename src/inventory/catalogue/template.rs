@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use roxmltree::{Document, Node};
 
 use super::BootFirmware;
-use super::blockers::{self, devices, main_disk};
+use super::blockers::{self, Blocker, devices, main_disk};
 use crate::failure::InputError;
 use crate::failure::input::InputFile;
 
@@ -48,6 +48,20 @@ impl DomainTemplate {
         })?;
         let (vcpus, memory_mib) = size(InputFile { name: &name, text: &text }, firmware)?;
         Ok(DomainTemplate { path: path.to_owned(), text, vcpus, memory_mib })
+    }
+
+    /// Makes sure that several guests can have this domain.
+    ///
+    /// # Errors
+    ///
+    /// It has something that one guest alone can have on a host. The message has every place and what is allowed there.
+    pub(super) fn is_for_several(&self) -> Result<(), InputError> {
+        let name = self.path.display().to_string();
+        let source = InputFile { name: &name, text: &self.text };
+        // It was parsed when it was read.
+        let Ok(document) = Document::parse(&self.text) else { return Ok(()) };
+        let blockers = blockers::of_several(document.root_element());
+        if blockers.is_empty() { Ok(()) } else { Err(told(source, blockers)) }
     }
 }
 
@@ -94,9 +108,7 @@ fn size(source: InputFile<'_>, firmware: BootFirmware) -> Result<(u32, u32), Inp
     }
     let blockers = blockers::all(domain);
     if !blockers.is_empty() {
-        let errors =
-            blockers.into_iter().map(|one| wrong(line_of(source.text, one.place), &one.what, one.allowed));
-        return Err(InputError::all(errors));
+        return Err(told(source, blockers));
     }
     boots_by(firmware, domain).map_or(Ok(()), |(node, what)| {
         Err(wrong(
@@ -119,6 +131,14 @@ fn size(source: InputFile<'_>, firmware: BootFirmware) -> Result<(u32, u32), Inp
         )
     })?;
     Ok((vcpus, memory_mib))
+}
+
+/// All blockers, each with its line and what is allowed there.
+fn told(source: InputFile<'_>, blockers: Vec<Blocker>) -> InputError {
+    InputError::all(blockers.into_iter().map(|one| {
+        let place = line_of(source.text, one.place);
+        source.error(place, &one.what, "", &[format!("allowed: {}", one.allowed)])
+    }))
 }
 
 /// The element by which a domain boots otherwise than its image; none if it does not.

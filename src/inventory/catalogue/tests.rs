@@ -97,6 +97,28 @@ fn copies_of_guests_take_time_beside_the_masters() {
 }
 
 #[test]
+fn a_fixed_port_is_for_one_guest_of_a_domain() {
+    let folder = folder();
+    let port = "<graphics type='vnc' port='5901'/></devices>";
+    std::fs::write(folder.path().join("my.xml"), DOMAIN.replace("</devices>", port)).unwrap();
+    let image = |name: &str| {
+        format!(
+            "[[image]]\nname = '{name}'\nfile = 'disk.raw'\nfirmware = 'bios'\nidentity = 'cloud-init'\ndomain = 'my.xml'\n"
+        )
+    };
+    let images = image("a") + &image("b");
+    let with = |guests: &str| parse_in(folder.path(), &format!("{images}{guests}"));
+    assert!(with("[[guest]]\nimage = 'a'\n").is_ok());
+    for two in ["[[guest]]\nimage = 'a'\ncount = 2\n", "[[guest]]\nimage = 'a'\n[[guest]]\nimage = 'b'\n"] {
+        let said = with(two).unwrap_err();
+        assert!(
+            said.contains("`port='5901'`") && said.contains("my.xml:9") && said.contains("allowed: "),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn guests_of_a_domain_of_ones_own_have_its_size() {
     let text =
         SMALL.replace("file =", "domain = \"my.xml\"\nfile =").replace("vcpus = 2\nmemory_mib = 1024\n", "");
