@@ -1,5 +1,6 @@
 //! Examines what guests are to run on, and advises the user: this machine for the lab, or a pair of hosts.
 
+pub mod files;
 mod lab;
 pub mod pair;
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use multivm::doctor::{Diagnosis, Grade, can_raise, examine, pair};
+use multivm::doctor::{Diagnosis, Grade, can_raise, examine, files, pair};
 use multivm::guest::WantedFleet;
 
 use crate::inventory::Choice;
@@ -26,9 +26,6 @@ pub fn run(arguments: &Arguments) -> Answer {
         Some((file, wish)) => {
             let chosen = file.pair(wish.as_deref())?;
             let catalogue = arguments.profile.catalogue(file.catalogue(chosen).as_deref())?;
-            if let Some(catalogue) = &catalogue {
-                catalogue.verify(&settings()?.store.cache)?;
-            }
             let profile = arguments.profile.read_with(catalogue.as_ref())?.1;
             let fleet = WantedFleet { profile: &profile, catalogue: catalogue.as_ref() };
             say(&format!(
@@ -36,8 +33,13 @@ pub fn run(arguments: &Arguments) -> Answer {
                 file.name, chosen.name
             ))?;
             let variable = |name: &str| env::var(name).ok();
+            let mut findings = match &catalogue {
+                Some(catalogue) => files::examine(catalogue, &settings()?.store.cache),
+                None => Vec::new(),
+            };
+            findings.extend(pair::examine(chosen, &file.known_hosts(), fleet, None, variable).findings);
             (
-                pair::examine(chosen, &file.known_hosts(), fleet, None, variable).findings,
+                findings,
                 "Nothing is missing on these hosts, as far as could be seen, beside what multivm may do itself.",
                 "Guests cannot migrate between these hosts: see what is MISSING above.",
             )
