@@ -39,8 +39,14 @@ impl KeptMasters {
 
     fn take_script(&self, name: &str, length: u64, to: &str) -> String {
         let (folder, to) = (quote(&self.folder), quote(to));
+        let part = format!("{}.part", self.folder);
+        let part = quote(&part);
+        // With its mark from the beginning: without it nobody would know whose it is. Of two runs at the same time, one makes it. What another
+        // one left, which was killed, is empty, or has the mark alone.
         format!(
-            "[ -e {folder} ] || {{ mkdir {folder} && : > {folder}/.multivm; }} || exit 1\n\
+            "[ -e {folder} ] || {{\n\
+             mkdir -p {part} && [ -z \"$(ls -A {part} | grep -v '^[.]multivm$')\" ] && : > {part}/.multivm && mv -T {part} {folder}\n\
+             }} || [ -e {folder}/.multivm ] || exit 1\n\
              [ -e {folder}/.multivm ] || {{ echo {folder}' was not made by multivm' >&2; exit 1; }}\n\
              cd {folder} && [ -f {name} ] && [ \"$(stat -c %s {name})\" = {length} ] || exit 0\n\
              touch {name} && ln -f {name} {to} && echo kept"
@@ -113,6 +119,26 @@ mod tests {
         assert!(run(&kept.keep_script(&d, &path(&d))).0);
         assert!(folder.join(&b).exists() && folder.join(&d).exists() && !folder.join(&c).exists());
         assert!(folder.join("theirs.raw").exists());
+    }
+
+    #[test]
+    fn a_folder_that_a_killed_run_had_begun_is_made_and_one_with_files_is_left_alone() {
+        for left in [&[] as &[&str], &[".multivm"]] {
+            let storage = tempfile::tempdir().unwrap();
+            let kept = KeptMasters::of(storage.path().to_str().unwrap(), 1);
+            let part = storage.path().join(format!("{FOLDER}.part"));
+            fs::create_dir(&part).unwrap();
+            left.iter().for_each(|name| fs::write(part.join(name), "").unwrap());
+            assert!(run(&kept.take_script("a.raw", 1, "/nowhere")).0, "{left:?}");
+            assert!(storage.path().join(FOLDER).join(".multivm").exists() && !part.exists());
+        }
+        let storage = tempfile::tempdir().unwrap();
+        let kept = KeptMasters::of(storage.path().to_str().unwrap(), 1);
+        let part = storage.path().join(format!("{FOLDER}.part"));
+        fs::create_dir(&part).unwrap();
+        fs::write(part.join("precious"), "").unwrap();
+        assert!(!run(&kept.take_script("a.raw", 1, "/nowhere")).0);
+        assert!(part.join("precious").exists() && !storage.path().join(FOLDER).exists());
     }
 
     #[test]
