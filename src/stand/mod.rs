@@ -8,6 +8,7 @@ mod kind;
 pub mod lab;
 pub mod machines;
 mod made;
+mod masters;
 pub mod pair;
 mod raised;
 mod session;

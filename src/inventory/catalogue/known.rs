@@ -62,6 +62,14 @@ pub fn known(path: &Path, cache: &Path) -> io::Result<Known> {
     Ok(Known { path: path.to_owned(), seen, sha256: sha256(path)? })
 }
 
+/// The SHA-256 of a master, which is kept for later commands.
+pub fn known_sha256(path: &Path, cache: &Path) -> io::Result<String> {
+    let known = known(path, cache)?;
+    let sha256 = known.sha256.clone();
+    remember(known, cache);
+    Ok(sha256)
+}
+
 /// Keeps the SHA-256 of a master for later commands. Where that is not possible they compute it again.
 pub fn remember(known: Known, cache: &Path) {
     let path = known.path.clone();
@@ -110,6 +118,18 @@ mod tests {
         let other = folder.path().join("other");
         fs::copy(&path, &other).unwrap();
         assert_eq!(known(&other, &cache).unwrap().sha256, computed);
+    }
+
+    #[test]
+    fn a_hash_that_was_asked_for_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, cache) = (folder.path().join("disk"), folder.path().join("cache"));
+        fs::write(&path, "abc").unwrap();
+        let computed = known_sha256(&path, &cache).unwrap();
+        assert_eq!(computed, sha256(&path).unwrap());
+        assert_eq!(remembered(&cache)[0].sha256, computed);
+        remember(kept(&path), &cache);
+        assert_eq!(known_sha256(&path, &cache).unwrap(), KEPT);
     }
 
     #[test]

@@ -18,7 +18,8 @@ use std::time::Duration;
 
 pub use blockers::{devices, main_disk};
 pub use boot::{BootFirmware, DiskKind, Identity};
-pub use master::{DiskFormat, Master, bytes_on_disk, digits, sha256};
+pub use known::known_sha256;
+pub use master::{DiskFormat, Master, bytes_on_disk, digits};
 pub use pace::{COPY_NEWS, copy_limit};
 pub use template::DomainTemplate;
 

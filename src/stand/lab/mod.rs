@@ -7,7 +7,6 @@ pub mod cgroup;
 mod files;
 mod hosts;
 mod init;
-pub(super) mod masters;
 mod mend;
 pub mod network;
 mod prepared;
@@ -22,7 +21,7 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::time::Duration;
 
-use super::{FoundHosts, Ground, Needs, Stand, StandKind, Standing};
+use super::{FoundHosts, Ground, Needs, Stand, StandKind, Standing, masters};
 use crate::failure::{Attempt, Cause, Failure, Result};
 use crate::inventory::Inventory;
 use crate::ledger::Thing;

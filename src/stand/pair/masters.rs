@@ -1,7 +1,6 @@
 //! The images of a catalogue on the way to a pair's storage: read piece by piece, so that no image has to fit into memory, and written
 //! with holes where they have nothing but zeros.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -9,11 +8,9 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use super::Catalogue;
 use super::kept::KeptMasters;
 use crate::failure::{Attempt, Cause, Failure, Result};
-use crate::inventory::ImageEntry;
-use crate::inventory::catalogue::{Master, bytes_on_disk, digits, sha256};
+use crate::inventory::catalogue::{COPY_NEWS, Master, digits, known_sha256};
 use crate::remote::{Remote, quote};
 use crate::sys::stop::StopFlag;
 
@@ -23,19 +20,6 @@ const PIECE: usize = 4 << 20;
 /// How long one piece may take.
 const PIECE_LIMIT: Duration = Duration::from_secs(60);
 
-/// The least bytes a second that a run waits for, all in all.
-const SLOWEST: u64 = 1 << 20;
-
-/// Time between two lines about a copy that goes on.
-const TELL: Duration = Duration::from_secs(10);
-
-/// How much longer the preparation of a pair may take for the copies of these masters.
-pub fn upload_limit(catalogue: &Catalogue) -> Duration {
-    let bytes: u64 =
-        catalogue.masters().into_iter().map(|path| bytes_on_disk(path).unwrap_or_default()).sum();
-    Duration::from_secs(bytes / SLOWEST)
-}
-
 /// Where masters go.
 pub struct MastersPlace<'a> {
     pub remote: &'a Remote,
@@ -43,33 +27,19 @@ pub struct MastersPlace<'a> {
     pub folder: &'a str,
     /// Those that stay there for later runs, if they may.
     pub kept: Option<KeptMasters>,
-}
-
-/// Brings the masters into a folder of a host, each file once, and read-only. A copy gets its name when it is complete.
-pub fn bring(
-    catalogue: Option<&Catalogue>,
-    entries: &[ImageEntry],
-    place: &MastersPlace<'_>,
-    stop: &StopFlag,
-) -> Result<()> {
-    let mut copied = BTreeSet::new();
-    for image in catalogue.into_iter().flat_map(Catalogue::images_in_use) {
-        let entry = entries.iter().find(|entry| entry.name == image.name);
-        let (Some(master), Some(entry)) = (&image.master, entry) else { continue };
-        if copied.insert(&entry.file) {
-            place.bring(master, &format!("{}/{}", place.folder, entry.file), stop)?;
-        }
-    }
-    Ok(())
+    /// The folder of this machine that has the hashes of masters, as earlier commands computed them.
+    pub cache: &'a Path,
 }
 
 impl MastersPlace<'_> {
-    /// Brings one master: the kept one of its content, if there is one, or a copy.
-    fn bring(&self, master: &Master, to: &str, stop: &StopFlag) -> Result<()> {
+    /// Brings one master under a name: the kept one of its content, if there is one, or a copy, which gets its name when it is complete.
+    /// Nobody can write it there.
+    pub fn bring(&self, master: &Master, file: &str, stop: &StopFlag) -> Result<()> {
+        let to = &format!("{}/{file}", self.folder);
         let Some(kept) = &self.kept else { return copy(&master.path, self.remote, to, stop).map(drop) };
         let path = master.path.display();
         let read = || -> std::io::Result<_> {
-            let hash = master.sha256.clone().map_or_else(|| sha256(&master.path), Ok)?;
+            let hash = master.sha256.clone().map_or_else(|| known_sha256(&master.path, self.cache), Ok)?;
             Ok((hash, master.path.metadata()?.len()))
         };
         let (hash, length) = read().attempting(|| format!("read {path}"))?;
@@ -115,7 +85,7 @@ fn copy(from: &Path, remote: &Remote, to: &str, stop: &StopFlag) -> Result<Strin
             remote.check_with_input(&piece_of(&part, at), &piece, PIECE_LIMIT).attempting(attempted)?;
         }
         at += piece.len() as u64;
-        if told.elapsed() >= TELL {
+        if told.elapsed() >= COPY_NEWS {
             told = Instant::now();
             let percent = at * 100 / length.max(1);
             eprintln!("multivm:   {percent} % after {:.0} s", begin.elapsed().as_secs_f64());

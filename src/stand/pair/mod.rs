@@ -38,8 +38,8 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::lab::{Settings, masters as listed};
-use super::{FoundHosts, Ground, Needs, Raised, Session, Stand, StandKind, Standing};
+use super::lab::Settings;
+use super::{FoundHosts, Ground, Needs, Raised, Session, Stand, StandKind, Standing, masters as listed};
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::{GuestImage, Images};
 use crate::inventory::catalogue::Catalogue;
@@ -54,7 +54,6 @@ pub use firmware::{CommonFirmware, Lack};
 pub use hosts::{Examine, ExaminedHost, PairHost};
 pub use lease::Lease;
 pub use machine::CommonMachine;
-pub use masters::upload_limit;
 pub use overlay::{Uplink, VXLAN_PORT, overlay_mtu};
 pub use postcopy::Userfaultfd;
 use prepare::WantedGuests;
@@ -208,16 +207,20 @@ impl Stand for HostPair {
             .image
             .as_ref()
             .ok_or_else(|| Failure::new("prepare the hosts", "the guests' image was not made"))?;
-        let wanted = WantedGuests { image, catalogue: self.settings.catalogue.as_ref() };
+        let Settings { catalogue, store, .. } = &self.settings;
+        let wanted = WantedGuests { image, catalogue: catalogue.as_ref(), cache: &store.cache };
         let tools = self.tools.as_deref();
         let inventory = prepare::prepare(&chosen, &self.examine, wanted, tools, &self.folder(), ground)?;
         self.keep_beating(&inventory.owner)?;
         Ok(inventory)
     }
 
-    /// Restarts nothing: daemons of a host that somebody else has are his.
-    fn mend(&mut self, _ground: Ground<'_>) -> Result<Vec<String>> {
-        Ok(Vec::new())
+    /// Restarts this machine's NFS server, if it serves the images and has ended. Daemons of a host that somebody else has are his.
+    fn mend(&mut self, ground: Ground<'_>) -> Result<Vec<String>> {
+        match &self.tools {
+            Some(tools) => server::mend(tools, &self.folder(), ground),
+            None => Ok(Vec::new()),
+        }
     }
 
     fn clear(&mut self, ground: Ground<'_>) -> Vec<Failure> {

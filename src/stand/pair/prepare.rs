@@ -1,7 +1,8 @@
 //! The preparation of a pair: from what the inventory says to hosts on which guests can start.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ pub struct WantedGuests<'a> {
     pub image: &'a GuestImage,
     /// The catalogue of the other images, if there is one.
     pub catalogue: Option<&'a Catalogue>,
+    /// The folder of this machine that has the hashes of their files.
+    pub cache: &'a Path,
 }
 
 /// The images on the pair's storage.
@@ -68,7 +71,8 @@ pub fn prepare(
     // The ledger ends it after the hosts, which have mounted from it.
     let here = match (&chosen.pair.storage, tools) {
         (SharedStorage::ServeOn(Server::Controller), Some(tools)) => {
-            Some(server::serve(&chosen.pair, tools, folder, ground)?)
+            let address = server::serve(&chosen.pair, tools, folder, ground)?;
+            Some(Served { address, folder: server::served_folder(folder) })
         }
         _ => None,
     };
@@ -95,8 +99,15 @@ struct TakenPair<'a> {
     chosen: &'a ChosenPair,
     sides: [PairHost<'a>; 2],
     run: &'a str,
-    /// The address at which this machine serves the images, if it does.
-    here: Option<Ipv4Addr>,
+    /// The storage on this machine, if the images are here.
+    here: Option<Served>,
+}
+
+/// A folder that this machine serves.
+struct Served {
+    /// The address at which hosts find it.
+    address: Ipv4Addr,
+    folder: PathBuf,
 }
 
 impl TakenPair<'_> {
@@ -119,12 +130,9 @@ impl TakenPair<'_> {
     }
 
     /// Mounts the storage, and brings what guests boot from.
-    fn bring(
-        &self,
-        WantedGuests { image, catalogue }: WantedGuests<'_>,
-        ground: Ground<'_>,
-    ) -> Result<BroughtImages> {
-        let mount = mount(&self.chosen.pair, self.here);
+    fn bring(&self, wanted: WantedGuests<'_>, ground: Ground<'_>) -> Result<BroughtImages> {
+        let WantedGuests { image, catalogue, .. } = wanted;
+        let mount = mount(&self.chosen.pair, self.here.as_ref().map(|here| here.address));
         both(&self.sides, |_, remote| {
             self.make(remote, mount.as_slice())?;
             upload(remote, image, guests::FOLDER, &["vmlinux", "initramfs"])
@@ -138,13 +146,32 @@ impl TakenPair<'_> {
         if !matches!(self.chosen.pair.storage, SharedStorage::ServeOn(_)) {
             self.make(&self.sides[0].remote, &[storage::folder(&images)])?;
         }
-        let remote = &self.sides[at].remote;
-        upload(remote, image, &folder, &[describe::BASE_IMAGE])?;
-        interrupted(ground)?;
         let entries = listed::entries(catalogue, describe::BASE_IMAGE)?;
-        let place = masters::MastersPlace { remote, folder: &folder, kept: kept(&self.chosen.pair) };
-        masters::bring(catalogue, &entries, &place, ground.stop)?;
+        match &self.here {
+            // By a host, they would come over the network and go back to where they were.
+            Some(here) => {
+                copy_base_image(image, &here.folder)?;
+                listed::copy(catalogue, &entries, &here.folder, ground)?;
+            }
+            None => self.send(at, &folder, wanted, &entries, ground)?,
+        }
         Ok(BroughtImages { folder: images, entries })
+    }
+
+    /// Sends the images to a folder of one of the hosts.
+    fn send(
+        &self,
+        at: usize,
+        folder: &str,
+        WantedGuests { image, catalogue, cache }: WantedGuests<'_>,
+        entries: &[ImageEntry],
+        ground: Ground<'_>,
+    ) -> Result<()> {
+        let remote = &self.sides[at].remote;
+        upload(remote, image, folder, &[describe::BASE_IMAGE])?;
+        interrupted(ground)?;
+        let place = masters::MastersPlace { remote, folder, kept: kept(&self.chosen.pair), cache };
+        listed::bring(catalogue, entries, |master, file| place.bring(master, file, ground.stop))
     }
 
     /// The inventory of the pair, with whose hosts and guests its logins are known.
@@ -383,6 +410,14 @@ fn mount(pair: &Pair, here: Option<Ipv4Addr>) -> Option<Change> {
             Some(storage::mount(&host.storage_address, storage::EXPORT))
         }
     }
+}
+
+/// Copies the image that multivm builds into a folder of this machine.
+fn copy_base_image(image: &GuestImage, folder: &Path) -> Result<()> {
+    let [from, to] = [&*image.directory, folder].map(|folder| folder.join(describe::BASE_IMAGE));
+    let attempted = || format!("copy {} to {}", from.display(), to.display());
+    fs::copy(&from, &to).attempting(attempted)?;
+    fs::set_permissions(&to, Permissions::from_mode(0o644)).attempting(attempted)
 }
 
 /// Copies files of the guests' image into a folder of a host. A file gets its name when it is complete.

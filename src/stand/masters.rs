@@ -1,24 +1,21 @@
-//! The images of a catalogue on the lab's storage. A master is copied there, and nobody boots or writes it.
+//! The images of a catalogue on a storage. A master is copied there, and nobody boots or writes it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::failure::{Attempt, Result};
 use crate::inventory::ImageEntry;
-use crate::inventory::catalogue::{Catalogue, DiskFormat, ListedImage, Master, bytes_on_disk};
+use crate::inventory::catalogue::{
+    COPY_NEWS, Catalogue, DiskFormat, ListedImage, Master, bytes_on_disk, copy_limit,
+};
 use crate::ledger::Thing;
 use crate::stand::Ground;
 use crate::sys::limited::Running;
-
-/// How long the copy of one master may take.
-const COPY_LIMIT: Duration = Duration::from_secs(1200);
-
-/// Time between two lines about a copy that goes on.
-const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What the storage has for the guests of a catalogue, by `own`, the file of the image that multivm builds. Images of one file have
 /// one copy.
@@ -44,27 +41,36 @@ pub fn entries(catalogue: Option<&Catalogue>, own: &str) -> Result<Vec<ImageEntr
     images.iter().map(of).collect()
 }
 
-/// Copies the masters into the export, sparse, and read-only. A stop ends the copy at once.
+/// Brings each master to the storage once, under the name of its file there.
+pub fn bring(
+    catalogue: Option<&Catalogue>,
+    entries: &[ImageEntry],
+    mut one: impl FnMut(&Master, &str) -> Result<()>,
+) -> Result<()> {
+    let mut brought = BTreeSet::new();
+    for image in catalogue.into_iter().flat_map(Catalogue::images_in_use) {
+        let entry = entries.iter().find(|entry| entry.name == image.name);
+        let (Some(master), Some(entry)) = (&image.master, entry) else { continue };
+        if brought.insert(&entry.file) {
+            one(master, &entry.file)?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies the masters into a folder of this machine that is the storage, sparse, and read-only. A stop ends the copy at once.
 pub fn copy(
     catalogue: Option<&Catalogue>,
     entries: &[ImageEntry],
     export: &Path,
     ground: Ground<'_>,
 ) -> Result<()> {
-    for image in catalogue.into_iter().flat_map(Catalogue::images_in_use) {
-        let entry = entries.iter().find(|entry| entry.name == image.name);
-        let (Some(master), Some(entry)) = (&image.master, entry) else { continue };
-        let to = export.join(&entry.file);
-        if !to.exists() {
-            copy_one(&master.path, &to, ground)?;
-        }
-    }
-    Ok(())
+    bring(catalogue, entries, |master, file| copy_one(&master.path, &export.join(file), ground))
 }
 
 fn copy_one(from: &Path, to: &Path, Ground { ledger, stop }: Ground<'_>) -> Result<()> {
-    let attempted = || format!("copy {} to the lab's storage", from.display());
-    eprintln!("multivm: copying {} to the lab's storage", from.display());
+    let attempted = || format!("copy {} to {}", from.display(), to.display());
+    eprintln!("multivm: copying {} to the storage on this machine", from.display());
     let mut command = Command::new("cp");
     command
         .args(["--sparse=always", "--reflink=auto", "--"])
@@ -77,8 +83,8 @@ fn copy_one(from: &Path, to: &Path, Ground { ledger, stop }: Ground<'_>) -> Resu
     let entry = process.map(|process| ledger.enter(process)).transpose()?;
     let whole = bytes_on_disk(from).unwrap_or(0);
     let mut told = Instant::now();
-    let copied = running.end(COPY_LIMIT, stop, || {
-        if told.elapsed() >= LINE_INTERVAL {
+    let copied = running.end(copy_limit(whole), stop, || {
+        if told.elapsed() >= COPY_NEWS {
             told = Instant::now();
             let there = bytes_on_disk(to).unwrap_or(0);
             eprintln!("multivm:   {} of {} MiB are copied", there >> 20, whole >> 20);
@@ -153,7 +159,7 @@ mod tests {
         stop.set();
         let (kind, took, left) = copying.join().unwrap();
         assert_eq!((kind, left), (FailureKind::Cancelled, Vec::new()));
-        assert!(took < COPY_LIMIT / 10, "{took:?}");
+        assert!(took < copy_limit(0) / 2, "{took:?}");
     }
 
     #[test]
