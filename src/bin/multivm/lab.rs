@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bare;
+mod raising;
 mod ready;
 mod ssh;
 mod status;

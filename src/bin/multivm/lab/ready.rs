@@ -1,20 +1,17 @@
-//! `multivm lab up` of hosts that scenarios are played on at once: raises them with guests, and says how they are reached.
+//! `multivm lab up` of hosts that scenarios are played on at once: raises them with guests.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use multivm::doctor::{refusal_for_images, supply};
 use multivm::failure::Result;
 use multivm::guest::{Fleet, GuestNews, Need, WantedFleet};
 use multivm::inventory::Inventory;
-use multivm::progress::terminal;
 use multivm::scenario::Profile;
 use multivm::stand::lab::Settings;
-use multivm::stand::{Session, Stand, become_root, take_down_after};
-use multivm::sys::interrupt::stop_on_signals;
-use multivm::sys::stop::StopFlag;
+use multivm::stand::{Session, Stand};
 
-use super::arguments::{UpArguments, stays};
+use super::arguments::UpArguments;
+use super::raising;
 use crate::problem::{Answer, Problem, settings};
 
 pub fn up(new: fn(Settings) -> Box<dyn Stand<Hosts = Inventory>>, arguments: &UpArguments) -> Answer {
@@ -31,38 +28,7 @@ pub fn up(new: fn(Settings) -> Box<dyn Stand<Hosts = Inventory>>, arguments: &Up
         .refusal(hosts.hosts, |profile| supply(&settings, profile))
         .or_else(|| refusal_for_images(fleet));
     refusal.map_or(Ok(()), |refusal| Err(Problem::input(refusal)))?;
-    let log = settings.store.cache.join("keeper.log");
-    become_root()?;
-    let stop = StopFlag::new();
-    stop_on_signals(&stop, terminal::say)?;
-    let begin = Instant::now();
-    let mut session = Session::begin(new(settings), stop)?;
-    if session.is_attached() {
-        let reach = (made.reach)()?;
-        let up = format!("{} up already", hosts.they_are);
-        let text = match (session.until(), &arguments.until_exit) {
-            // The hosts were to go with another process, and this command asks for them without an end.
-            (Some(_), None) => {
-                session.keep()?;
-                format!("{up}, and stays up now.\n\n{reach}")
-            }
-            (Some(until), Some(_)) => format!("{up}, until {until} ends.\n\n{reach}"),
-        GuestNews::Copying { image, bytes, of } => {
-            eprintln!("multivm: copying {image}: {} of {} MiB", bytes >> 20, of >> 20)
-        }
-            (None, Some(_)) => format!("{up}, and stays up: `multivm lab down`.\n\n{reach}"),
-            (None, None) => format!("{up}.\n\n{reach}"),
-        };
-        return crate::say(&text);
-    }
-    if let Some(owner) = &arguments.until_exit {
-        // The keeper starts before the hosts rise, because it also clears the remains of a killed raise.
-        take_down_after(owner, &log)?;
-    }
-    let raised = raise(&mut session, &profile);
-    stays(session, raised, arguments.until_exit.as_ref())?;
-    let took = begin.elapsed().as_secs_f64();
-    crate::say(&format!("{} up, after {took:.1} s.\n\n{}", hosts.they_are, (made.reach)()?))
+    raising::up(new, arguments, settings, |session| raise(session, &profile).map(|()| String::new()))
 }
 
 /// Raises the hosts, and starts guests on them.
@@ -81,6 +47,9 @@ fn raise(session: &mut Session, profile: &Profile) -> Result<()> {
 fn say(news: GuestNews<'_>) {
     match news {
         GuestNews::Answering { .. } | GuestNews::Waiting { .. } => {}
+        GuestNews::Copying { image, bytes, of } => {
+            eprintln!("multivm: copying {image}: {} of {} MiB", bytes >> 20, of >> 20)
+        }
         GuestNews::FirstBoot { guest, errors } => {
             let errors = errors.join("; ");
             eprintln!(
