@@ -10,6 +10,7 @@ mod asked_host;
 mod clock;
 mod cpu;
 mod daemons;
+mod domains;
 mod firewall;
 mod firmware;
 mod guests;
@@ -145,6 +146,7 @@ pub fn examine(
     };
     findings.extend(OF_BOTH.iter().flat_map(|examine| examine(&hosts, pair)));
     findings.extend(firmware::examine(&hosts, fleet));
+    findings.extend(domains::examine(&hosts, fleet));
     let hosts =
         hosts.map(|AskedHost { remote, identity, facts, .. }| ExaminedHost { remote, identity, facts });
     Examination { findings, met, hosts: Some(hosts) }

@@ -7,6 +7,7 @@ mod boot;
 mod known;
 mod load;
 mod master;
+mod needs;
 mod pace;
 mod raw;
 mod read;
@@ -20,6 +21,7 @@ pub use blockers::{devices, main_disk};
 pub use boot::{BootFirmware, DiskKind, Identity};
 pub use known::known_sha256;
 pub use master::{DiskFormat, Master, bytes_on_disk, digits};
+pub use needs::{DomainNeeds, HostLack};
 pub use pace::{COPY_NEWS, copy_limit};
 pub use template::DomainTemplate;
 
