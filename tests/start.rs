@@ -79,6 +79,8 @@ fn start(stage: &Arc<Stage>, befalls: Befalls) -> Result<(Result<()>, Vec<String
                 }
                 failed
             }
+            // No guest of these has an image of its own.
+            GuestNews::Copying { image, .. } => format!("{image} is copied"),
             GuestNews::FirstBoot { guest, errors } => format!("{}: {}", guest.name, errors.join("; ")),
             GuestNews::Panicked { guest, panic } => format!("{}: {panic}", guest.name),
             GuestNews::StartedAgain { guest, .. } => {
