@@ -20,7 +20,7 @@ use crate::report::view::{ALL, group_of};
 use crate::sys::words::counted;
 
 /// Version of the format, `version`.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 
 /// Runs of two sides, compared.
 #[derive(Clone, Debug, Serialize)]

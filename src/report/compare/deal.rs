@@ -1,30 +1,31 @@
-//! The test over runs: if the same runs were dealt into the two sides in other ways, how often would anything change as much
-//! as it did?
+//! The test: if the stacks are equal, would another way to deal what was measured into the two sides show as much?
 //!
 //! If both stacks are equal, chance alone decided which runs are NEW's, and every way to deal them is as likely as the true
-//! one. Of each way the largest change of all series counts. A change that at most 5 % of the ways reach with their
-//! largest is not chance. Since the largest of all counts, the test corrects for many series at once (Westfall and Young,
-//! "Resampling-Based Multiple Testing", 1993: single-step maxT; it is Holm's correction, sharpened by what the runs show of
-//! how the series depend on each other). It asks nothing of the form of the noise.
+//! one. Of each way the largest change of all questions counts. A change that at most 5 % of the ways reach with their
+//! largest is not chance. Since the largest of all counts, the test corrects for many questions at once (Westfall and Young,
+//! "Resampling-Based Multiple Testing", 1993: single-step maxT). It asks nothing of the form of the noise.
 //!
-//! The unit of a change is the scatter between runs of one side, which all scenarios share: three runs of one scenario say
-//! little about its scatter, three runs of seventy say much. Groups have a scatter of their own, which is smaller. But a few
-//! runs say little about it, since all groups share the better and worse hours of their machine: at least half of
-//! the scenarios' scatter counts. Without that, three runs that are close together by chance would hide every scenario
-//! behind their groups.
+//! Enough runs are dealt as wholes. The unit of a change is then the scatter between runs of one side, which all scenarios
+//! share: three runs of one scenario say little about its scatter, three runs of seventy say much. Groups have a scatter of
+//! their own, which is smaller. But a few runs say little about it, since all groups share the better and worse hours of
+//! their machine: at least half of the scenarios' scatter counts. Without that, three runs that are close together by chance
+//! would hide every scenario behind their groups.
+//!
+//! Fewer runs are dealt scenario by scenario: a coin decides for each whether BASE and NEW swap its numbers. A single
+//! scenario then shows as much in every second way, so that only groups can be asked about.
 
 use std::collections::BTreeMap;
 
 use super::metric::Metric;
 use crate::sys::random::Random;
 
-/// The test tries all ways up to this number; of more ways, it draws as many.
-const MOST: usize = 10_000;
+/// The test tries all ways to deal runs up to this number; of more ways, it draws as many.
+pub const MOST: usize = 10_000;
 
 /// Runs of one side that differ by less than 1 % count as 1 % apart.
 const LEAST_SCATTER: f64 = 0.01;
 
-/// One question of the test: a metric of a scenario or of a group in every run, BASE's runs first. The numbers are natural
+/// One question about runs: a metric of a scenario or of a group in every run, BASE's runs first. The numbers are natural
 /// logarithms, so that a difference is a factor. A run that does not have the metric has none.
 #[derive(Clone, Debug)]
 pub struct Series {
@@ -49,29 +50,69 @@ pub fn ways(base: usize, new: usize) -> usize {
     (1..=new).fold(1, |ways: usize, chosen| (ways * (base + chosen) / chosen).min(1_000_000_000_000))
 }
 
-/// Tests series, whose first `base` values are BASE's.
-pub fn test(series: &[Series], base: usize, new: usize, level: f64) -> Vec<DealAnswer> {
+/// Deals whole runs, of which the first `base` of every series are BASE's.
+pub fn test_runs(series: &[Series], base: usize, new: usize, level: f64) -> Vec<DealAnswer> {
     let deals = deals(base, new);
-    let largest = |deal: &Vec<bool>| {
-        let changes = changes(series, deal);
-        [1.0, -1.0].map(|sign| changes.iter().map(|it| sign * it.size).fold(0.0, f64::max))
+    let sizes = |deal: &Vec<bool>| changes(series, deal).iter().map(|change| change.size).collect();
+    let (shares, needed) = held_against(deals.iter().map(sizes), level);
+    let units = changes(series, &deals[0]).into_iter().map(|change| change.unit);
+    let answer = |([p_rise, p_fall], unit): ([f64; 2], f64)| DealAnswer {
+        p_rise,
+        p_fall,
+        needed: needed.map(|needed| needed * unit),
     };
+    shares.into_iter().zip(units).map(answer).collect()
+}
+
+/// Deals each scenario for itself. A group has the number of each of its scenarios and the natural logarithm of the
+/// scenario's change.
+pub fn test_scenarios(groups: &[Vec<(usize, f64)>], level: f64) -> Vec<DealAnswer> {
+    let scenarios = groups.iter().flatten().map(|(scenario, _)| scenario + 1).max().unwrap_or_default();
+    let mut random = Random(1);
+    let mut coins = |way: usize| -> Vec<f64> {
+        (0..scenarios).map(|_| if way == 0 || random.bits() >> 63 == 0 { 1.0 } else { -1.0 }).collect()
+    };
+    // Of a group whose scenarios all change alike it is the root of their number.
+    let size = |group: &Vec<(usize, f64)>, coins: &[f64]| {
+        let sum: f64 = group.iter().map(|(scenario, change)| coins[*scenario] * change).sum();
+        let squares: f64 = group.iter().map(|(_, change)| change * change).sum();
+        sum / squares.sqrt().max(LEAST_SCATTER)
+    };
+    let ways = (0..MOST).map(|way| {
+        let coins = coins(way);
+        groups.iter().map(|group| size(group, &coins)).collect()
+    });
+    let (shares, needed) = held_against(ways, level);
+    // The change of all scenarios alike, scattered as they are, that makes that size.
+    let change = |group: &Vec<(usize, f64)>| {
+        let (count, square) = (group.len() as f64, needed? * needed?);
+        let mean = group.iter().map(|(_, change)| change).sum::<f64>() / count;
+        let variance = group.iter().map(|(_, change)| (change - mean).powi(2)).sum::<f64>() / count;
+        (square < count).then(|| (variance * square / (count - square)).sqrt())
+    };
+    let answer =
+        |([p_rise, p_fall], group): ([f64; 2], &Vec<_>)| DealAnswer { p_rise, p_fall, needed: change(group) };
+    shares.into_iter().zip(groups).map(answer).collect()
+}
+
+/// Holds every question's size in the true way, the first one, against the largest size of all questions in each way: the
+/// shares of ways with such a rise and with such a fall, and the least size of a significant rise, if any would be.
+fn held_against(ways: impl Iterator<Item = Vec<f64>>, level: f64) -> (Vec<[f64; 2]>, Option<f64>) {
+    let mut ways = ways.peekable();
+    let truth = ways.peek().cloned().unwrap_or_default();
+    let largest =
+        |sizes: Vec<f64>| [1.0, -1.0].map(|sign| sizes.iter().map(|it| sign * it).fold(0.0, f64::max));
     // The largest rise and the largest fall of each way.
-    let largest: Vec<[f64; 2]> = deals.iter().map(largest).collect();
+    let largest: Vec<[f64; 2]> = ways.map(largest).collect();
     // Sums in another order differ in their last digits.
     let share = |way: usize, size: f64| {
-        largest.iter().filter(|largest| largest[way] >= size - 1e-9).count() as f64 / deals.len() as f64
+        largest.iter().filter(|largest| largest[way] >= size - 1e-9).count() as f64 / largest.len() as f64
     };
-    let allowed = (level * deals.len() as f64 + 1e-9) as usize;
+    let allowed = (level * largest.len() as f64 + 1e-9) as usize;
     let mut by_chance: Vec<f64> = largest[1..].iter().map(|[rise, _]| *rise).collect();
     by_chance.sort_by(|a, b| b.total_cmp(a));
-    let needed = allowed.checked_sub(1).and_then(|at| by_chance.get(at));
-    let answer = |truth: DealtChange| DealAnswer {
-        p_rise: share(0, truth.size),
-        p_fall: share(1, -truth.size),
-        needed: needed.map(|needed| needed * truth.unit),
-    };
-    changes(series, &deals[0]).into_iter().map(answer).collect()
+    let needed = allowed.checked_sub(1).and_then(|at| by_chance.get(at)).copied();
+    (truth.iter().map(|size| [share(0, *size), share(1, -size)]).collect(), needed)
 }
 
 /// The change of a series.
@@ -180,10 +221,10 @@ mod tests {
     #[test]
     fn three_that_are_above_three_are_one_way_in_twenty() {
         let apart = series(&[1.0, 1.2, 1.1, 2.0, 2.3, 2.1]);
-        let answer = test(&[apart], 3, 3, 0.05)[0];
+        let answer = test_runs(&[apart], 3, 3, 0.05)[0];
         assert_eq!((answer.p_rise, answer.p_fall), (0.05, 1.0));
         let mixed = series(&[1.0, 2.2, 1.1, 2.0, 2.3, 2.1]);
-        assert_eq!(test(&[mixed], 3, 3, 0.05)[0].p_rise, 0.15, "with 2.2 for 2.0 or 2.1, too");
+        assert_eq!(test_runs(&[mixed], 3, 3, 0.05)[0].p_rise, 0.15, "with 2.2 for 2.0 or 2.1, too");
     }
 
     /// A series that moves is judged by what the others do by chance.
@@ -191,8 +232,8 @@ mod tests {
     fn the_largest_of_all_counts() {
         let quiet = series(&[1.0, 1.2, 1.1, 2.0, 2.3, 2.1]);
         let wild = series(&[9.0, 1.0, 9.5, 1.3, 9.4, 1.1]);
-        let alone = test(std::slice::from_ref(&quiet), 3, 3, 0.05)[0].p_rise;
-        let together = test(&[quiet, wild], 3, 3, 0.05)[0].p_rise;
+        let alone = test_runs(std::slice::from_ref(&quiet), 3, 3, 0.05)[0].p_rise;
+        let together = test_runs(&[quiet, wild], 3, 3, 0.05)[0].p_rise;
         assert!(alone <= 0.05 && together > 0.05, "{alone}, {together}");
     }
 
@@ -215,12 +256,30 @@ mod tests {
             let moved = runs.iter().enumerate().map(|(at, run)| if at < 3 { *run } else { run + rise });
             let mut all = others.clone();
             all.push(series(&moved.collect::<Vec<_>>()));
-            test(&all, 3, 3, 0.05)[2]
+            test_runs(&all, 3, 3, 0.05)[2]
         };
         assert!(with(0.0).p_rise > 0.05);
         let needed = with(0.0).needed.unwrap();
         assert!((0.05..1.0).contains(&needed), "{needed}");
         assert_eq!(with(2.0 * needed).p_rise, 0.05);
-        assert_eq!(test(&others, 1, 5, 0.05)[0].needed, None, "one of six ways is more than 5 %");
+        assert_eq!(test_runs(&others, 1, 5, 0.05)[0].needed, None, "one of six ways is more than 5 %");
+    }
+
+    /// By hand: of six scenarios that all rise by as much, one of 64 ways to swap their sides shows such a rise.
+    #[test]
+    fn six_that_all_rise_are_one_way_in_64() {
+        let of = |changes: [f64; 6]| changes.into_iter().enumerate().collect::<Vec<_>>();
+        let rising = of([1.0; 6]);
+        let p = |groups: &[Vec<(usize, f64)>]| test_scenarios(groups, 0.05)[0].p_rise;
+        assert!((0.012..0.020).contains(&p(std::slice::from_ref(&rising))));
+        assert!(p(&[of([1.0, 1.0, -1.0, 1.0, 1.0, 1.0])]) > 0.05);
+        let mixed = [1.0, -1.0, 1.0, -1.0, 1.0, -1.0].into_iter().enumerate();
+        let others = |from: usize| mixed.clone().map(|(at, change)| (from + at, change)).collect();
+        assert!(
+            p(&[rising, others(6), others(12), others(18), others(24)]) > 0.05,
+            "the largest of all counts"
+        );
+        assert_eq!(test_scenarios(&[vec![(0, 5.0)]], 0.05)[0].needed, None, "one alone is never enough");
+        assert!(test_scenarios(&[], 0.05).is_empty());
     }
 }

@@ -1,104 +1,77 @@
 //! Judges which differences are beyond noise. The room's head has the rules.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::deal::{self, Series};
 use super::measured::{Claim, Measured, members};
-use super::sign;
-use super::summary::{median, sorted};
 
-/// The level of both tests.
+/// The level of the test.
 pub(super) const LEVEL: f64 = 0.05;
 
 /// The least scenarios of a group: with fewer, coins could show even a rise of all of them.
 pub(super) const LEAST_GROUP: usize = 6;
 
-/// The test that judged the numbers. Both are one-sided, at 5 %, and corrected for the number of questions.
+/// The test that judged the numbers: it asks whether another way to deal the runs into sides would have shown as much
+/// anywhere. It is one-sided, at 5 %.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Test {
-    /// The test over runs, for groups and for each scenario: it asks whether another way to deal the runs into sides would
-    /// have shown as much.
-    Runs {
-        /// The number of ways.
-        ways: usize,
-    },
-    /// The test over scenarios, for groups alone and for fewer runs than the test over runs needs: it asks whether more
-    /// scenarios are beyond the least effect than a coin would show.
-    Scenarios {
-        /// The number of questions: groups times metrics.
-        questions: usize,
-    },
+pub struct Test {
+    /// What was dealt.
+    pub dealt: Dealt,
+    /// The number of ways.
+    pub ways: usize,
+    /// The number of questions: metrics of groups, and of scenarios if whole runs were dealt.
+    pub questions: usize,
 }
 
-/// Judges by the test over runs if there are enough of them, otherwise by the test over scenarios.
+/// What a test deals into two sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dealt {
+    /// Whole runs.
+    Runs,
+    /// The numbers of each scenario, because there are too few runs. Groups alone are judged.
+    Scenarios,
+}
+
+/// Judges all groups that are large enough, and all scenarios if there are enough runs.
 pub(super) fn judge(scenarios: &mut [Measured], groups: &mut [Measured], base: usize, new: usize) -> Test {
     let is_large = |group: &&mut Measured| {
         group.can_be_judged() && members(&group.name, group.metric, scenarios).len() >= LEAST_GROUP
     };
-    let large: Vec<&mut Measured> = groups.iter_mut().filter(is_large).collect();
+    let mut asked: Vec<&mut Measured> = groups.iter_mut().filter(is_large).collect();
     let ways = deal::ways(base, new);
-    if ways as f64 * LEVEL >= 1.0 {
-        let asked = scenarios.iter_mut().filter(|scenario| scenario.can_be_judged()).chain(large);
-        by_runs(asked.collect(), base, new);
-        Test::Runs { ways }
+    let (dealt, ways, answers) = if ways as f64 * LEVEL >= 1.0 {
+        asked.extend(scenarios.iter_mut().filter(|scenario| scenario.can_be_judged()));
+        let series = |it: &&mut Measured| Series {
+            metric: it.metric,
+            is_group: it.scenarios.is_some(),
+            runs: it.by_run.iter().flatten().map(|value| value.map(f64::ln)).collect(),
+        };
+        let series: Vec<Series> = asked.iter().map(series).collect();
+        (Dealt::Runs, ways, deal::test_runs(&series, base, new, LEVEL))
     } else {
-        let questions = large.len();
-        by_scenarios(large, scenarios);
-        Test::Scenarios { questions }
-    }
-}
-
-/// Tests all scenarios and all large groups together.
-fn by_runs(asked: Vec<&mut Measured>, base: usize, new: usize) {
-    let series = |it: &&mut Measured| Series {
-        metric: it.metric,
-        is_group: it.scenarios.is_some(),
-        runs: it.by_run.iter().flatten().map(|value| value.map(f64::ln)).collect(),
+        let names: BTreeSet<&str> = scenarios.iter().map(|it| it.name.as_str()).collect();
+        let changes = |group: &&mut Measured| {
+            let number = |it: &Measured| names.iter().take_while(|name| **name < it.name.as_str()).count();
+            let members = members(&group.name, group.metric, scenarios);
+            members.into_iter().map(|it| (number(it), it.factor.ln())).collect()
+        };
+        let changes: Vec<Vec<(usize, f64)>> = asked.iter().map(changes).collect();
+        (Dealt::Scenarios, deal::MOST, deal::test_scenarios(&changes, LEVEL))
     };
-    let series: Vec<Series> = asked.iter().map(series).collect();
-    for (it, answer) in asked.into_iter().zip(deal::test(&series, base, new, LEVEL)) {
-        conclude(it, answer.p_rise, answer.p_fall);
+    let questions = asked.len();
+    for (it, answer) in asked.into_iter().zip(answers) {
+        (it.p_worse, it.p_better) = (Some(answer.p_rise), Some(answer.p_fall));
+        it.claim = match it.beyond() {
+            [worse, _] if worse >= 0.0 && answer.p_rise <= LEVEL => Claim::Worse,
+            [_, better] if better >= 0.0 && answer.p_fall <= LEVEL => Claim::Better,
+            _ => Claim::None,
+        };
         it.found_from = answer.needed.map(|needed| needed.max(it.least[0]).exp());
     }
-}
-
-/// Tests only large groups: whether more of their scenarios are beyond the least effect than coins show.
-fn by_scenarios(large: Vec<&mut Measured>, scenarios: &[Measured]) {
-    let questions = large.len();
-    let p = |way: usize| {
-        let p_of = |group: &&mut Measured| {
-            let members = members(&group.name, group.metric, scenarios);
-            sign::heads(members.iter().filter(|it| it.beyond()[way] > 0.0).count(), members.len())
-        };
-        sign::holm(&large.iter().map(p_of).collect::<Vec<_>>())
-    };
-    let p = p(0).into_iter().zip(p(1));
-    for (group, (p_worse, p_better)) in large.into_iter().zip(p) {
-        conclude(group, p_worse, p_better);
-        group.found_from = needed_by_signs(&members(&group.name, group.metric, scenarios), questions);
-    }
-}
-
-/// Claims a difference that is significant and exceeds the least that matters.
-fn conclude(it: &mut Measured, p_worse: f64, p_better: f64) {
-    (it.p_worse, it.p_better) = (Some(p_worse), Some(p_better));
-    it.claim = match it.beyond() {
-        [worse, _] if worse >= 0.0 && p_worse <= LEVEL => Claim::Worse,
-        [_, better] if better >= 0.0 && p_better <= LEVEL => Claim::Better,
-        _ => Claim::None,
-    };
-}
-
-/// The factor from which on enough scenarios of a group would be beyond the least effect, if all moved alike and scattered
-/// as they do.
-fn needed_by_signs(members: &[&Measured], questions: usize) -> Option<f64> {
-    let count = members.len();
-    let heads = (0..=count).find(|heads| sign::heads(*heads, count) * questions as f64 <= LEVEL)?;
-    let centre = median(&members.iter().map(|it| it.factor.ln()).collect::<Vec<_>>())?;
-    let above = sorted(&members.iter().map(|it| it.beyond()[0] - centre).collect::<Vec<_>>());
-    // The distance that the last of the required scenarios lacks.
-    Some((-above[count - heads]).exp())
+    Test { dealt, ways, questions }
 }
 
 #[cfg(test)]

@@ -4,8 +4,7 @@
 //! record.jsonl --> run --> measured --> judge --> comparison --> view --> text, HTML
 //!                                         |            |
 //!                                         |            +--> JSON
-//!                                         +-- deal  the test over runs
-//!                                         +-- sign  the test over scenarios, for too few runs
+//!                                         +-- deal  the test
 //! ```
 //!
 //! # What is judged
@@ -24,15 +23,13 @@
 //!
 //! # What is done
 //!
-//! - **Enough runs** (20 ways to deal them into sides: 3 and 3, or 2 and 5): if the stacks are equal, each way to deal the
-//!   runs into two sides is as likely as the true one. Of each way the largest rise of all scenarios, groups and metrics
-//!   counts, in units of the scatter between runs of one side. What rose more than that in all but 5 % of the ways is worse. The
-//!   test is exact, and with it comes the correction for many questions at once (`deal.rs`).
-//! - **Fewer runs** (1 and 1): no test can tell a scenario's change from the minute in which it was played. But there are many
-//!   scenarios. A group (all of a mode, order and transport, and all together; 6 at least) is worse if more of them are beyond the
-//!   least effect than coins would show: sign test, one-sided, 5 % after Holm's correction over groups and metrics
-//!   (`sign.rs`).
-//! - **Least effect**: in either case only what exceeds the metric's [least effect](Metric) is called worse, a factor and at
+//! - **One test, one correction** (`deal.rs`): if the stacks are equal, each way to deal the runs into two sides is as likely as
+//!   the true one. Of each way the largest rise of all scenarios, groups (all of a mode, order and transport, and all together;
+//!   6 scenarios at least) and metrics counts. What rose more than that in all but 5 % of the ways is worse.
+//! - **Enough runs** (20 ways to deal them: 3 and 3, or 2 and 5) are dealt as wholes, and scenarios are judged, too.
+//! - **Fewer runs** (1 and 1): nothing can tell a scenario's change from the minute in which it was played. But there are many
+//!   scenarios: the two sides of each are swapped for itself, and groups alone are judged.
+//! - **Least effect**: only what exceeds the metric's [least effect](Metric) is called worse, a factor and at
 //!   least an absolute amount.
 //! - A scenario that passed in BASE and **fails or is refused** in NEW is a regression without any test.
 //!
@@ -66,7 +63,6 @@ mod notes;
 mod reach;
 mod run;
 mod side;
-mod sign;
 mod summary;
 #[cfg(test)]
 mod testing;
@@ -75,7 +71,7 @@ mod view;
 
 pub use comparison::{Comparison, FORMAT_VERSION};
 pub use fact::Fact;
-pub use judge::Test;
+pub use judge::{Dealt, Test};
 pub use measured::{Claim, Measured};
 pub use metric::Metric;
 pub use run::{ComparedRun, RunSummary};

@@ -102,7 +102,7 @@ mod tests {
             "\n  and 4 more; --format json has all\n\nNot judged, for want of runs; the largest differences:\n  x3.00 total",
             &format!("  x3.00 total time  precopy_orderly::in_vms::load_1\n    {values}; 6 and 6 legs\n"),
             "\n  precopy_orderly, 24 scenarios\n    libvirt downtime x1.00  median 50.0 ms",
-            &format!("\n    total time       x3.00  {values}; 144 and 144 legs; p <0.0001  WORSE\n"),
+            &format!("\n    total time       x3.00  {values}; 144 and 144 legs; p 0.0001  WORSE\n"),
             "\n    wall time        x1.00  median 12.0 s -> 12.0 s, p95 12.0 s -> 12.0 s, max 12.0 s -> 12.0 s\n",
             "\n\nEverything moved alike: total time x3.00 in the median, x3.00 to x3.00 in the middle half, 24 of 24 scenarios",
             "\n  Would have been found in total time: no scenario alone, precopy_orderly from x2.00 on.\n",
