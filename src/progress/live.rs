@@ -32,6 +32,8 @@ pub struct LiveGuest {
     pub at: Side,
     /// The guest's last migration in this scenario.
     pub leg: Option<RecordedLeg>,
+    /// The guest's migrations before that one, whose downtimes are known only at the scenario's end.
+    pub earlier: Vec<RecordedLeg>,
 }
 
 impl Live {
@@ -47,7 +49,11 @@ impl Live {
                 self.guests.iter_mut().for_each(LiveGuest::rest);
                 self.starting = None;
             }
-            Event::LegStarted { guest, .. } => self.guest(guest).leg = RecordedLeg::begin(t_ms, event),
+            Event::LegStarted { guest, .. } => {
+                let guest = self.guest(guest);
+                let before = std::mem::replace(&mut guest.leg, RecordedLeg::begin(t_ms, event));
+                guest.earlier.extend(before);
+            }
             Event::CheckFailed(Finding { guest, check, seen, .. }) => {
                 if let Some(broken) = broken {
                     let of = guest.as_ref().map(|guest| format!(" of {guest}")).unwrap_or_default();
@@ -83,7 +89,8 @@ impl Live {
         let at = match self.guests.binary_search_by_key(&key(name), |guest| key(&guest.name)) {
             Ok(at) => at,
             Err(at) => {
-                self.guests.insert(at, LiveGuest { name: name.to_owned(), at: Side::Source, leg: None });
+                let name = name.to_owned();
+                self.guests.insert(at, LiveGuest { name, at: Side::Source, leg: None, earlier: Vec::new() });
                 at
             }
         };
@@ -95,14 +102,22 @@ impl LiveGuest {
     fn rest(&mut self) {
         self.at = Side::Source;
         self.leg = None;
+        self.earlier.clear();
     }
 
     /// Takes in an event of its migration.
     fn take(&mut self, t_ms: f64, event: &Event) {
         let Some(leg) = &mut self.leg else { return };
-        if leg.take(t_ms, event) && leg.succeeded() {
+        if !leg.take(t_ms, event) {
+            self.earlier.iter_mut().rev().any(|leg| leg.take(t_ms, event));
+        } else if leg.succeeded() {
             self.at = leg.direction.to();
         }
+    }
+
+    /// The guest's migration that an event names.
+    pub fn named_by(&self, event: &Event) -> Option<&RecordedLeg> {
+        self.leg.iter().chain(&self.earlier).find(|leg| leg.is_named_by(event))
     }
 
     /// The guest's migration, if one is under way.

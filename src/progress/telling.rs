@@ -2,7 +2,7 @@
 
 use super::lines::{clock, counts, ending, printable};
 use super::live::Live;
-use crate::record::{Event, Finding, Outcome, RunEnd, Verdict};
+use crate::record::{Event, Finding, Outcome, RecordedLeg, RunEnd, Verdict};
 use crate::sys::words::first_line;
 
 /// The line of an event, if it matters; `live` has taken it in already. Without a newline, and all printable ASCII.
@@ -21,11 +21,13 @@ pub fn line(live: &Live, event: &Event) -> Option<String> {
             format!("{} {scenario}", number(live, live.run.results().count() + 1))
         }
         Event::LegFinished { guest, .. } => {
-            let leg = live.guests.iter().find(|known| known.name == *guest)?.leg.as_ref()?;
+            let leg = live.guests.iter().find_map(|guest| guest.named_by(event))?;
             format!("  {guest}: {}", ending(leg, leg.end.as_ref()?))
         }
         Event::Downtime { guest, direction, clocks, .. } => {
-            let disagreement = clocks.disagreement().map(|text| format!("; {text}")).unwrap_or_default();
+            let leg = live.guests.iter().find_map(|guest| guest.named_by(event));
+            let disagreement = leg.and_then(RecordedLeg::disagreement).map(|text| format!("; {text}"));
+            let disagreement = disagreement.unwrap_or_default();
             format!("  {guest}: {direction}, downtime {:.0} ms{disagreement}", clocks.reported_ms)
         }
         Event::CheckFailed(Finding { guest, check, expected, seen, .. }) => {

@@ -13,7 +13,7 @@ pub enum DowntimeClock {
     Network,
     /// The guest's own clock: `guest_ms`.
     Guest,
-    /// libvirt's statistics: `libvirt_ms`.
+    /// libvirt's statistics: `downtime` in `stats` of the migration's `leg_finished`.
     Libvirt,
     /// The events of both QEMUs: `qemu_ms`.
     Qemu,
@@ -23,16 +23,34 @@ pub enum DowntimeClock {
     Migration,
 }
 
-impl fmt::Display for DowntimeClock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            DowntimeClock::Network => "the network",
-            DowntimeClock::Guest => "the guest",
+impl DowntimeClock {
+    /// All that measure a downtime, the reported one first.
+    pub const ALL: [DowntimeClock; 5] = [
+        DowntimeClock::Reported,
+        DowntimeClock::Network,
+        DowntimeClock::Guest,
+        DowntimeClock::Libvirt,
+        DowntimeClock::Qemu,
+    ];
+
+    /// The clock's name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            DowntimeClock::Network => "network",
+            DowntimeClock::Guest => "guest",
             DowntimeClock::Libvirt => "libvirt",
             DowntimeClock::Qemu => "QEMU",
-            DowntimeClock::Reported => "the report",
-            DowntimeClock::Migration => "the migration",
-        })
+            DowntimeClock::Reported => "reported",
+            DowntimeClock::Migration => "migration",
+        }
+    }
+}
+
+/// Writes the clock as the subject of a sentence: `libvirt`, `the guest`.
+impl fmt::Display for DowntimeClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let article = if matches!(self, DowntimeClock::Libvirt | DowntimeClock::Qemu) { "" } else { "the " };
+        write!(f, "{article}{}", self.name())
     }
 }
 

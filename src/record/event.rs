@@ -119,7 +119,8 @@ fn without_secrets(command: impl IntoIterator<Item = String>) -> Vec<String> {
         .collect()
 }
 
-/// The downtime of one guest for one migration by four clocks, milliseconds.
+/// The downtime of one guest for one migration by three clocks, milliseconds. The fourth one, libvirt's, is in `stats` of the
+/// migration's `leg_finished`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
@@ -147,10 +148,6 @@ pub struct Clocks {
     /// cannot show this as a gap.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guest_lost_ms: Option<f64>,
-    /// `downtime` of libvirt's job-completed event, as the statistics of the migration's `leg_finished` have it: a line of
-    /// downtime has all that its disagreements are about.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub libvirt_ms: Option<f64>,
     /// From the stop of the CPUs on the source to their start on the target, as both QEMUs reported it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub qemu_ms: Option<f64>,

@@ -1,6 +1,6 @@
 //! One migration of one guest, by the events of a record.
 
-use super::{Clocks, DomainEvent, Event, LegError, Phase, Stats};
+use super::{Clocks, Disagreement, DomainEvent, DowntimeClock, Event, LegError, Phase, Stats};
 use crate::scenario::Direction;
 
 /// A migration. Times are milliseconds on the clock of `t_ms`.
@@ -195,8 +195,41 @@ impl RecordedLeg {
 
     /// libvirt's downtime as the record has it, even if it is impossible.
     pub fn libvirt_said_ms(&self) -> Option<f64> {
-        let from_event = self.clocks.as_ref().and_then(|clocks| clocks.libvirt_ms);
-        from_event.or_else(|| self.at_its_end("downtime"))
+        self.at_its_end("downtime")
+    }
+
+    /// What a clock says of the downtime; none for one that did not measure.
+    pub fn by_clock(&self, clock: DowntimeClock) -> Option<f64> {
+        let clocks = self.clocks.as_ref();
+        match clock {
+            DowntimeClock::Reported => self.reported_ms(),
+            DowntimeClock::Network => clocks?.network_ms,
+            DowntimeClock::Guest => clocks?.guest_ms,
+            DowntimeClock::Libvirt => self.libvirt_ms(),
+            DowntimeClock::Qemu => clocks?.qemu_ms,
+            DowntimeClock::Migration => self.duration_ms(),
+        }
+    }
+
+    /// All disagreements of the clocks in one sentence; none without any.
+    pub fn disagreement(&self) -> Option<String> {
+        let words = |Disagreement { clock, with }: &Disagreement| {
+            let said = match clock {
+                DowntimeClock::Libvirt => self.libvirt_said_ms()?,
+                clock => self.by_clock(*clock)?,
+            };
+            Some(match (with, self.by_clock(*with)) {
+                (DowntimeClock::Migration, _) => {
+                    format!("{clock} says {said:.0} ms, longer than the migration took")
+                }
+                (DowntimeClock::Reported, reported) => {
+                    format!("{clock} says {said:.0} ms of {:.0} ms reported", reported?)
+                }
+                (_, other) => format!("{clock} says {said:.0} ms, {with} {:.0} ms", other?),
+            })
+        };
+        let words: Vec<String> = self.clocks.as_ref()?.disagreements.iter().filter_map(words).collect();
+        (!words.is_empty()).then(|| words.join("; "))
     }
 
     /// Whether libvirt's downtime is impossible.
@@ -221,7 +254,7 @@ impl RecordedLeg {
     }
 
     /// Whether an event's own fields name this migration.
-    fn is_named_by(&self, event: &Event) -> bool {
+    pub fn is_named_by(&self, event: &Event) -> bool {
         let (Event::LegFinished { guest, round, direction, step, .. }
         | Event::Downtime { guest, round, direction, step, .. }) = event
         else {
@@ -253,7 +286,7 @@ mod tests {
             error: None,
             began_t_ms: Some(began_t_ms),
             duration_s: 2.0,
-            stats: Stats::default(),
+            stats: Stats::new([("downtime", 40)]),
             switchover_s: None,
         }
     }
@@ -313,10 +346,42 @@ mod tests {
             round: 1,
             direction: Direction::Out,
             step: 1,
-            clocks: Clocks { network_ms, libvirt_ms: Some(40.0), ..Clocks::default() },
+            clocks: Clocks { network_ms, ..Clocks::default() },
         };
         let of = |network_ms| leg(&[(3_100.0, finished("vm1", 1_000.0)), (3_200.0, clocks(network_ms))]);
         assert_eq!((of(None).reported_ms(), of(None).downtime_ms()), (None, Some((40.0, false))));
         assert_eq!(of(Some(0.0)).downtime_ms(), Some((0.0, true)));
+    }
+
+    #[test]
+    fn every_disagreement_is_said_with_what_both_clocks_say() {
+        let clocks = |disagreements| Event::Downtime {
+            guest: "vm1".into(),
+            round: 1,
+            direction: Direction::Out,
+            step: 1,
+            clocks: Clocks {
+                reported_ms: 205.4,
+                network_ms: Some(200.0),
+                guest_ms: Some(410.0),
+                qemu_ms: Some(9000.0),
+                disagreements,
+                ..Clocks::default()
+            },
+        };
+        let of = |disagreements| {
+            leg(&[(3_100.0, finished("vm1", 1_000.0)), (3_200.0, clocks(disagreements))]).disagreement()
+        };
+        let all = [
+            (DowntimeClock::Network, DowntimeClock::Guest),
+            (DowntimeClock::Libvirt, DowntimeClock::Reported),
+            (DowntimeClock::Qemu, DowntimeClock::Migration),
+        ];
+        let all = all.map(|(clock, with)| Disagreement { clock, with });
+        assert_eq!(serde_json::to_string(&all[1]).unwrap(), r#"{"clock":"libvirt","with":"reported"}"#);
+        let said = "the network says 200 ms, the guest 410 ms; libvirt says 40 ms of 205 ms reported; \
+                    QEMU says 9000 ms, longer than the migration took";
+        assert_eq!(of(all.to_vec()).as_deref(), Some(said));
+        assert_eq!(of(Vec::new()), None);
     }
 }

@@ -4,7 +4,6 @@
 //! [`merge()`] makes one record of several.
 
 mod atomic;
-mod clocks;
 mod disagreement;
 mod domain_event;
 mod error;

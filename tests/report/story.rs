@@ -192,7 +192,6 @@ impl Story {
                     network_error_ms: Some(10.0),
                     guest_ms: Some(network - 5.0),
                     guest_error_ms: Some(1.0),
-                    libvirt_ms: Some(f64::from(40 + step)),
                     qemu_ms: Some(f64::from(38 + step)),
                     ..Clocks::default()
                 },

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::record::RecordedLeg;
+use crate::record::{DowntimeClock, RecordedLeg};
 
 /// A number of a leg, or of a play. More is worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -28,8 +28,8 @@ impl Metric {
     /// The value of a leg; none if the record lacks it.
     pub(super) fn of(self, leg: &RecordedLeg) -> Option<f64> {
         match self {
-            Metric::Downtime => leg.reported_ms(),
-            Metric::LibvirtDowntime => leg.libvirt_ms(),
+            Metric::Downtime => leg.by_clock(DowntimeClock::Reported),
+            Metric::LibvirtDowntime => leg.by_clock(DowntimeClock::Libvirt),
             Metric::TotalTime => leg.duration_ms(),
             Metric::DataVolume => leg.volume().map(|(bytes, _)| bytes),
             Metric::WallTime => None,

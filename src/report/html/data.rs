@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::PageLocation;
 use super::facts::{LONGEST_TEXT, cut, evidence_link, verdict_signs};
-use crate::record::{Finding, rfc3339_text};
-use crate::report::view::{Clock, LegView, RunView, SampleView, ScenarioView, at_most, extremes};
+use crate::record::{DowntimeClock, Finding, rfc3339_text};
+use crate::report::view::{LegView, RunView, SampleView, ScenarioView, at_most, extremes};
 use crate::scenario::Direction;
 use crate::scenario::Scenario;
 
@@ -66,7 +66,7 @@ pub(super) fn overview(run: &RunView) -> Value {
         .filter(|(_, leg)| leg.leg.succeeded())
         .map(|(index, leg)| {
             let mut values = vec![json!(index)];
-            values.extend(Clock::ALL.map(|clock| number(clock.of(&leg.leg), 1)));
+            values.extend(DowntimeClock::ALL.map(|clock| number(leg.leg.by_clock(clock), 1)));
             Value::Array(values)
         })
         .collect();
@@ -74,7 +74,7 @@ pub(super) fn overview(run: &RunView) -> Value {
         "run": run.header.run,
         "rows": rows,
         "columns": columns,
-        "clocks": Clock::ALL.map(Clock::name),
+        "clocks": DowntimeClock::ALL.map(DowntimeClock::name),
         "verdicts": verdict_signs(),
         "scenarios": scenarios,
         "legs": legs,
@@ -234,7 +234,7 @@ fn leg(view: &LegView, began: f64, end: f64, limits: &CurveLimits) -> Value {
         "libvirt_ms": number(leg.libvirt_said_ms(), 1),
         "nonsense": leg.has_impossible_downtime(),
         "qemu_ms": number(clocks.qemu_ms, 1),
-        "disagreement": clocks.disagreement(),
+        "disagreement": leg.disagreement(),
         "typical_write_ms": number(clocks.typical_write_ms, 1),
         "worst_write_ms": number(clocks.worst_write_ms, 1),
         "total_ms": completed("time_elapsed"),

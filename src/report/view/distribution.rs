@@ -3,47 +3,7 @@
 use serde::Serialize;
 
 use super::{ALL, RunView, ScenarioView, is_in_group};
-use crate::record::RecordedLeg;
-
-/// Who measured a downtime.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Clock {
-    /// What a client of the guest would agree with.
-    Reported,
-    Network,
-    Guest,
-    Libvirt,
-    Qemu,
-}
-
-impl Clock {
-    pub const ALL: [Clock; 5] = [Clock::Reported, Clock::Network, Clock::Guest, Clock::Libvirt, Clock::Qemu];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Clock::Reported => "reported",
-            Clock::Network => "network",
-            Clock::Guest => "guest",
-            Clock::Libvirt => "libvirt",
-            Clock::Qemu => "QEMU",
-        }
-    }
-
-    /// What this clock says of a migration; nothing for one that did not succeed, which has no end of its downtime.
-    pub fn of(self, leg: &RecordedLeg) -> Option<f64> {
-        if !leg.succeeded() {
-            return None;
-        }
-        let clocks = leg.clocks.as_ref();
-        match self {
-            Clock::Reported => leg.reported_ms(),
-            Clock::Network => clocks.and_then(|clocks| clocks.network_ms),
-            Clock::Guest => clocks.and_then(|clocks| clocks.guest_ms),
-            Clock::Libvirt => leg.libvirt_ms(),
-            Clock::Qemu => clocks.and_then(|clocks| clocks.qemu_ms),
-        }
-    }
-}
+use crate::record::DowntimeClock;
 
 /// The downtimes of a group of migrations by one clock, milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -72,11 +32,12 @@ impl RunView {
         }
         let mut distributions = Vec::new();
         for group in groups {
-            for clock in Clock::ALL {
+            for clock in DowntimeClock::ALL {
                 let members =
                     self.scenarios.iter().filter(|scenario| is_in_group(&scenario.outcome.scenario, group));
-                let legs = members.flat_map(|scenario| &scenario.legs);
-                let mut values: Vec<f64> = legs.filter_map(|leg| clock.of(&leg.leg)).collect();
+                // A migration that did not succeed has no end of its downtime.
+                let legs = members.flat_map(|scenario| &scenario.legs).filter(|leg| leg.leg.succeeded());
+                let mut values: Vec<f64> = legs.filter_map(|leg| leg.leg.by_clock(clock)).collect();
                 values.sort_by(f64::total_cmp);
                 let at = |percent| percentile(&values, percent);
                 if let (Some(p50), Some(p95), Some(p99), Some(max)) = (at(50), at(95), at(99), at(100)) {

@@ -20,7 +20,7 @@ mod thin;
 
 use std::path::Path;
 
-pub use distribution::{Clock, DowntimePercentiles, percentile};
+pub use distribution::{DowntimePercentiles, percentile};
 pub use leg::LegView;
 pub use repair::RepairView;
 pub use run::{FixtureView, RunView};

@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 use super::*;
 use crate::libvirt::{Detail, LifecycleEvent};
 use crate::record::{
-    Clocks, DomainEvent, Outcome, Part, Phase, PhaseSpan, RepairedPart, RunEnd, RunHeader, Stats, Verdict,
+    Clocks, DomainEvent, DowntimeClock, Outcome, Part, Phase, PhaseSpan, RepairedPart, RunEnd, RunHeader,
+    Stats, Verdict,
 };
 use crate::scenario::Direction;
 
@@ -281,16 +282,16 @@ fn downtimes_are_distributed_by_clock_and_group() {
         .iter()
         .map(|part| (part.group.clone(), part.clock, part.count, part.p50, part.max))
         .collect();
-    let of = |group: &str, clock: Clock, ms| (group.to_owned(), clock.name(), 1, ms, ms);
+    let of = |group: &str, clock: DowntimeClock, ms| (group.to_owned(), clock.name(), 1, ms, ms);
     assert_eq!(
         told,
         [
-            of("all", Clock::Reported, 120.5),
-            of("all", Clock::Network, 120.5),
-            of("all", Clock::Libvirt, 40.0),
-            of("postcopy_cross", Clock::Reported, 120.5),
-            of("postcopy_cross", Clock::Network, 120.5),
-            of("postcopy_cross", Clock::Libvirt, 40.0),
+            of("all", DowntimeClock::Reported, 120.5),
+            of("all", DowntimeClock::Network, 120.5),
+            of("all", DowntimeClock::Libvirt, 40.0),
+            of("postcopy_cross", DowntimeClock::Reported, 120.5),
+            of("postcopy_cross", DowntimeClock::Network, 120.5),
+            of("postcopy_cross", DowntimeClock::Libvirt, 40.0),
         ]
     );
 }
