@@ -2,114 +2,77 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use super::named::named_fields;
 
-use super::named::named;
-
-/// The numbers of a scenario, with units in their names. A number that was not measured is absent.
-///
-/// A new number is a field here, set where it is measured: the record, JUnit and the HTML report show every field.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(default)]
-pub struct Numbers {
-    /// The number of completed legs, each of which is one migration of one guest. No other number counts a leg that failed,
-    /// except `migrating_s`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub migrations: Option<u32>,
-    /// The mean of the completed legs' durations.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mean_migration_s: Option<f64>,
-    /// The longest of the completed legs' durations.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub longest_migration_s: Option<f64>,
-    /// The volume of all completed legs together.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub transferred_mib: Option<u64>,
-    /// The longest of the reported downtimes of all completed legs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub longest_downtime_ms: Option<u64>,
-    /// The median of the reported downtimes of all completed legs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub median_downtime_ms: Option<u64>,
-    /// The longest synced write to a guest's disk during any completed leg.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub longest_synced_write_ms: Option<f64>,
-    /// The median of all completed legs' typical synced writes to a guest's disk.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub median_synced_write_ms: Option<f64>,
-    /// Completed legs whose clocks disagree.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub disagreeing_downtimes: Option<u32>,
-    /// The longest network gap of any guest.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub longest_gap_ms: Option<u64>,
-    /// The longest downtime by libvirt's statistics.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub longest_qemu_downtime_ms: Option<u64>,
-    /// Pages sent as XBZRLE differences.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub compressed_pages: Option<u64>,
-    /// First looks at everything as it is before the first move.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub preparing_s: Option<f64>,
-    /// Loads that are not at work yet when everything has had its first look.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub loading_s: Option<f64>,
-    /// Guests that migrate while they boot: powering them off and on, and waiting until they are up.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub booting_s: Option<f64>,
-    /// What legs take before and after libvirt's calls.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ordering_s: Option<f64>,
-    /// At least one of libvirt's calls for a leg was under way.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub migrating_s: Option<f64>,
-    /// Looks into guests that have moved beside them, and are to move again.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub looking_s: Option<f64>,
-    /// Asking where every guest is after a step, and the last looks at the end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub proving_s: Option<f64>,
-    /// Watching guests after their last move.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub settling_s: Option<f64>,
-    /// Ending loads.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unloading_s: Option<f64>,
-    /// Checking images.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub imaging_s: Option<f64>,
-    /// Writing down logs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub collecting_s: Option<f64>,
-    /// The longest single wait outside of libvirt's calls.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub longest_wait_s: Option<f64>,
-    /// What the longest single wait outside of libvirt's calls was for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub longest_wait_for: Option<String>,
-    /// Before the scenario: making the fleet whole; for the first one, raising the lab.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub repairing_s: Option<f64>,
-    /// The scenario's migrations alone, without proofs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub floor_s: Option<f64>,
-    /// How often the scenario was played, where that was more than once.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub played: Option<u32>,
+named_fields! {
+    /// The numbers of a scenario, with units in their names. A number that was not measured is absent.
+    ///
+    /// A new number is a field here, set where it is measured: the record, JUnit and the HTML report show every field.
+    pub struct Numbers {
+        /// The number of completed legs, each of which is one migration of one guest. No other number counts a leg that failed,
+        /// except `migrating_s`.
+        pub migrations: u32,
+        /// The mean of the completed legs' durations.
+        pub mean_migration_s: f64,
+        /// The longest of the completed legs' durations.
+        pub longest_migration_s: f64,
+        /// The volume of all completed legs together.
+        pub transferred_mib: u64,
+        /// The longest of the reported downtimes of all completed legs.
+        pub longest_downtime_ms: u64,
+        /// The median of the reported downtimes of all completed legs.
+        pub median_downtime_ms: u64,
+        /// The longest synced write to a guest's disk during any completed leg.
+        pub longest_synced_write_ms: f64,
+        /// The median of all completed legs' typical synced writes to a guest's disk.
+        pub median_synced_write_ms: f64,
+        /// Completed legs whose clocks disagree.
+        pub disagreeing_downtimes: u32,
+        /// The longest network gap of any guest.
+        pub longest_gap_ms: u64,
+        /// The longest downtime by libvirt's statistics.
+        pub longest_qemu_downtime_ms: u64,
+        /// Pages sent as XBZRLE differences.
+        pub compressed_pages: u64,
+        /// First looks at everything as it is before the first move.
+        pub preparing_s: f64,
+        /// Loads that are not at work yet when everything has had its first look.
+        pub loading_s: f64,
+        /// Guests that migrate while they boot: powering them off and on, and waiting until they are up.
+        pub booting_s: f64,
+        /// What legs take before and after libvirt's calls.
+        pub ordering_s: f64,
+        /// At least one of libvirt's calls for a leg was under way.
+        pub migrating_s: f64,
+        /// Looks into guests that have moved beside them, and are to move again.
+        pub looking_s: f64,
+        /// Asking where every guest is after a step, and the last looks at the end.
+        pub proving_s: f64,
+        /// Watching guests after their last move.
+        pub settling_s: f64,
+        /// Ending loads.
+        pub unloading_s: f64,
+        /// Checking images.
+        pub imaging_s: f64,
+        /// Writing down logs.
+        pub collecting_s: f64,
+        /// The longest single wait outside of libvirt's calls.
+        pub longest_wait_s: f64,
+        /// What the longest single wait outside of libvirt's calls was for.
+        pub longest_wait_for: String,
+        /// Before the scenario: making the fleet whole; for the first one, raising the lab.
+        pub repairing_s: f64,
+        /// The scenario's migrations alone, without proofs.
+        pub floor_s: f64,
+        /// How often the scenario was played, where that was more than once.
+        pub played: u32,
+    }
 }
 
 impl Numbers {
     /// Whether nothing was measured.
     pub fn is_empty(&self) -> bool {
         *self == Numbers::default()
-    }
-
-    /// All numbers that exist, by name.
-    pub fn named(&self) -> Vec<(String, Value)> {
-        named(self)
     }
 
     /// A time in the numbers' form: seconds to the millisecond.

@@ -2,25 +2,16 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-
-use super::named::named;
+use super::named::named_fields;
 use crate::inventory::catalogue::ListedGuest;
 use crate::scenario::{AtTimeout, Bytes, Profile};
 
-/// Makes the type of fields that may be absent: a reader of records of other versions finds some and lacks others. Behind each
-/// is the field of a profile that it has.
+/// Makes the type and fills it. Behind each field is the field of a profile that it has.
 macro_rules! recorded {
     ($($(#[$about:meta])* $field:ident: $type:ty = $of:ident,)*) => {
-        /// The profile of a run with all overrides applied: its sizes, counts and times. A limit that is not there is absent.
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-        #[cfg_attr(test, derive(schemars::JsonSchema))]
-        #[serde(default)]
-        pub struct RecordedProfile {
-            $($(#[$about])*
-            #[serde(skip_serializing_if = "Option::is_none")]
-            pub $field: Option<$type>,)*
+        named_fields! {
+            /// The profile of a run with all overrides applied: its sizes, counts and times. A limit that is not there is absent.
+            pub struct RecordedProfile { $($(#[$about])* pub $field: $type,)* }
         }
 
         impl From<&Profile> for RecordedProfile {
@@ -89,11 +80,6 @@ recorded! {
 }
 
 impl RecordedProfile {
-    /// The values that are there, by name.
-    pub fn named(&self) -> Vec<(String, Value)> {
-        named(self)
-    }
-
     /// The guests and the rounds that random choices are made for. Guests of a catalogue are said by the catalogue.
     pub fn drawn_for(&self) -> (Option<u32>, Option<u32>) {
         (self.guests.filter(|_| self.fleet.is_none()), self.rounds)
@@ -108,64 +94,31 @@ trait InRecord {
     fn recorded(&self, of: &Profile) -> Option<Self::Recorded>;
 }
 
-impl InRecord for u32 {
-    type Recorded = u32;
+macro_rules! in_record {
+    ($($of:ty => $recorded:ty: $value:expr;)*) => {
+        $(impl InRecord for $of {
+            type Recorded = $recorded;
 
-    fn recorded(&self, _: &Profile) -> Option<u32> {
-        Some(*self)
-    }
+            fn recorded(&self, of: &Profile) -> Option<$recorded> {
+                let value: fn(&$of, &Profile) -> Option<$recorded> = $value;
+                value(self, of)
+            }
+        })*
+    };
 }
 
-impl InRecord for String {
-    type Recorded = String;
-
-    fn recorded(&self, _: &Profile) -> Option<String> {
-        Some(self.clone())
-    }
-}
-
-impl InRecord for Duration {
-    type Recorded = f64;
-
-    fn recorded(&self, _: &Profile) -> Option<f64> {
-        Some(self.as_secs_f64())
-    }
-}
-
-impl InRecord for Bytes {
-    type Recorded = u64;
-
-    fn recorded(&self, _: &Profile) -> Option<u64> {
-        Some(self.0)
-    }
-}
-
-impl InRecord for Option<Bytes> {
-    type Recorded = u64;
-
-    fn recorded(&self, _: &Profile) -> Option<u64> {
-        self.map(|bytes| bytes.0)
-    }
-}
-
-impl InRecord for AtTimeout {
-    type Recorded = String;
-
-    fn recorded(&self, _: &Profile) -> Option<String> {
-        Some(self.name().to_owned())
-    }
-}
-
-/// Guests that are listed have the profile's sizes where they have none of their own.
-impl InRecord for Vec<ListedGuest> {
-    type Recorded = String;
-
-    fn recorded(&self, of: &Profile) -> Option<String> {
-        (!self.is_empty()).then(|| {
-            let members: Vec<String> = of.members().map(|member| member.to_string()).collect();
-            members.join("; ")
-        })
-    }
+in_record! {
+    u32 => u32: |number, _| Some(*number);
+    String => String: |text, _| Some(text.clone());
+    Duration => f64: |time, _| Some(time.as_secs_f64());
+    Bytes => u64: |bytes, _| Some(bytes.0);
+    Option<Bytes> => u64: |bytes, _| bytes.map(|bytes| bytes.0);
+    AtTimeout => String: |fate, _| Some(fate.name().to_owned());
+    // Guests that are listed have the profile's sizes where they have none of their own.
+    Vec<ListedGuest> => String: |listed, of| {
+        let members = || of.members().map(|member| member.to_string()).collect::<Vec<_>>().join("; ");
+        (!listed.is_empty()).then(members)
+    };
 }
 
 #[cfg(test)]
