@@ -2,92 +2,60 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::PageLocation;
-use crate::record::{Outcome, Part, RunHeader, Verdict, rfc3339_text, spent_in};
+use crate::record::{Outcome, RunHeader, Verdict, rfc3339_text, spent_in};
 use crate::report::shorten::without_middle;
-use crate::report::view::{DowntimePercentiles, FixtureView, RepairView, RunView, ScenarioView};
+use crate::report::view::{RunView, ScenarioView};
 
 /// The most characters of one text of a finding; the record has all of it.
 pub(super) const LONGEST_TEXT: usize = 16 * 1024;
 
+/// What `encodeURIComponent` encodes, by which the page's scripts make links.
+const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
+
 /// The template's data: the run's own, and whatever a template cannot compute.
-#[derive(Serialize)]
-pub(super) struct PageFacts<'a> {
-    header: &'a RunHeader,
-    started: String,
-    duration_s: f64,
-    finished: bool,
-    lost: Option<String>,
-    accelerator: Option<&'a String>,
-    accelerator_reason: Option<&'a String>,
-    warning: Option<&'a String>,
-    /// Facts of both hosts: name, source, target.
-    hosts: Vec<[String; 3]>,
-    others: Vec<(String, &'a String)>,
-    profile: Vec<(String, String)>,
-    profile_name: Option<&'a String>,
-    fixtures: &'a [FixtureView],
-    parts: &'a [Part],
-    repairs: &'a [RepairView],
-    verdicts: Vec<Count>,
-    scenarios: usize,
-    migrations: usize,
-    spent: Vec<(&'static str, f64)>,
-    failures: Vec<FailedScenario>,
-    percentiles: Vec<DowntimePercentiles>,
-}
-
-/// The number of scenarios with a verdict.
-#[derive(Serialize)]
-struct Count {
-    verdict: Verdict,
-    count: usize,
-}
-
-#[derive(Serialize)]
-struct FailedScenario {
-    scenario: String,
-    link: String,
-    verdict: Verdict,
-    headline: String,
-    text: String,
-    evidence: Option<String>,
-    evidence_link: Option<String>,
-    rerun: String,
-}
-
-pub(super) fn facts(run: &RunView, place: PageLocation) -> PageFacts<'_> {
+pub(super) fn facts(run: &RunView, place: PageLocation) -> Value {
     let (header, stack) = (&run.header, &run.header.stack);
     let fact = |name: &str| stack.get(name).filter(|value| !value.is_empty());
-    let profile = header.profile.as_ref();
-    let spent = spent_in(run.scenarios.iter().map(|scenario| &scenario.outcome.numbers));
-    let counts = VERDICTS.map(|verdict| Count { verdict, count: run.count(verdict) });
-    PageFacts {
-        header,
-        started: rfc3339_text(run.started),
-        duration_s: run.duration_s,
-        finished: run.finished,
-        lost: run.lost.as_ref().map(ToString::to_string),
-        accelerator: fact("accelerator"),
-        accelerator_reason: fact("accelerator_reason"),
-        warning: fact("warning"),
-        hosts: host_facts(header),
-        others: other_facts(stack),
-        profile_name: profile.and_then(|profile| profile.name.as_ref()),
-        profile: header.profile_values().into_iter().collect(),
-        fixtures: &run.fixtures,
-        parts: &run.parts,
-        repairs: &run.repairs,
-        verdicts: counts.into_iter().filter(|count| count.count > 0).collect(),
-        scenarios: run.scenarios.len(),
-        migrations: run.scenarios.iter().map(|scenario| scenario.legs.len()).sum(),
-        spent: spent.into_iter().filter(|(_, seconds)| *seconds > 0.0).collect(),
-        failures: failures(run, place),
-        percentiles: run.distributions(),
-    }
+    let spent = spent_in(run.scenarios.iter().map(|scenario| &scenario.outcome.numbers)).into_iter();
+    let counts = VERDICTS.map(|verdict| (verdict, run.count(verdict))).into_iter();
+    let verdicts = counts.filter(|(_, count)| *count > 0);
+    json!({
+        "header": header,
+        "started": rfc3339_text(run.started),
+        "duration_s": run.duration_s,
+        "finished": run.finished,
+        "lost": run.lost.as_ref().map(ToString::to_string),
+        "accelerator": fact("accelerator"),
+        "accelerator_reason": fact("accelerator_reason"),
+        "warning": fact("warning"),
+        // Facts of both hosts: name, source, target.
+        "hosts": host_facts(header),
+        "others": other_facts(stack),
+        "profile_name": header.profile.as_ref().and_then(|profile| profile.name.as_ref()),
+        "profile": header.profile_values().into_iter().collect::<Vec<_>>(),
+        "fixtures": run.fixtures,
+        "parts": run.parts,
+        "repairs": run.repairs,
+        "verdicts": verdicts.map(|(verdict, count)| json!({ "verdict": verdict, "count": count })).collect::<Vec<_>>(),
+        "scenarios": run.scenarios.len(),
+        "migrations": run.scenarios.iter().map(|scenario| scenario.legs.len()).sum::<usize>(),
+        "spent": spent.filter(|(_, seconds)| *seconds > 0.0).collect::<Vec<_>>(),
+        "failures": failures(run, place),
+        "percentiles": run.distributions(),
+    })
 }
 
 /// All verdicts, the most important first.
@@ -120,28 +88,28 @@ pub(super) fn verdict_signs() -> BTreeMap<String, Value> {
 }
 
 /// The failures: failed, then errors, then interrupted; each kind in the order of play.
-fn failures(run: &RunView, place: PageLocation) -> Vec<FailedScenario> {
+fn failures(run: &RunView, place: PageLocation) -> Vec<Value> {
     let of = |verdict| run.scenarios.iter().filter(move |scenario| scenario.outcome.verdict == verdict);
     let verdicts = [Verdict::Failed, Verdict::Error, Verdict::Interrupted];
     verdicts.into_iter().flat_map(of).map(|scenario| failure(run, scenario, place)).collect()
 }
 
-fn failure(run: &RunView, scenario: &ScenarioView, place: PageLocation) -> FailedScenario {
+fn failure(run: &RunView, scenario: &ScenarioView, place: PageLocation) -> Value {
     let outcome = &scenario.outcome;
     let findings = outcome.findings.iter().map(ToString::to_string);
     let texts: Vec<String> = (outcome.reason.iter().cloned().chain(findings))
         .map(|text| cut(text.trim_end(), LONGEST_TEXT))
         .collect();
-    FailedScenario {
-        scenario: scenario.title.clone(),
-        link: format!("#scenario={}", encoded(&scenario.title)),
-        verdict: outcome.verdict,
-        headline: outcome.headline(),
-        text: texts.join("\n\n"),
-        evidence: outcome.evidence.as_ref().map(|path| path.to_string_lossy().into_owned()),
-        evidence_link: evidence_link(run, outcome, place),
-        rerun: outcome.rerun_command(),
-    }
+    json!({
+        "scenario": scenario.title,
+        "link": format!("#scenario={}", utf8_percent_encode(&scenario.title, COMPONENT)),
+        "verdict": outcome.verdict,
+        "headline": outcome.headline(),
+        "text": texts.join("\n\n"),
+        "evidence": outcome.evidence.as_ref().map(|path| path.to_string_lossy()),
+        "evidence_link": evidence_link(run, outcome, place),
+        "rerun": outcome.rerun_command(),
+    })
 }
 
 /// A link to the evidence from a report in the run's folder: the part of its path behind the folder's name.
@@ -155,14 +123,6 @@ pub(super) fn evidence_link(run: &RunView, outcome: &Outcome, place: PageLocatio
     let harmless = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
     let inside = inside.trim_matches('/');
     (inside.chars().all(harmless) && !inside.contains("..")).then(|| format!("{inside}/"))
-}
-
-/// Encodes a text like `encodeURIComponent`, which the page's scripts use.
-fn encoded(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte);
-    text.bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
 }
 
 /// The name of a host's fact: `qemu` of `source.qemu`.
