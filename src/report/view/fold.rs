@@ -94,30 +94,20 @@ impl ScenarioView {
                     self.cpu.entry(host).or_default().push((t_ms, busy_cpus));
                 }
             }
-            Event::ChecksHeld { guest, round, direction, held } => {
-                self.checks.extend(held.into_iter().map(|(check, seen)| CheckView {
+            Event::ChecksHeld { guest, held, .. } => {
+                let view = |(check, seen)| CheckView {
                     t_ms,
                     guest: guest.clone(),
-                    round,
-                    direction,
                     check,
                     ok: true,
                     expected: None,
                     seen,
-                }));
+                };
+                self.checks.extend(held.into_iter().map(view));
             }
-            Event::CheckFailed(Finding { guest, round, direction, check, expected, seen, .. }) => {
-                let expected = Some(expected);
-                self.checks.push(CheckView {
-                    t_ms,
-                    guest,
-                    round,
-                    direction,
-                    check,
-                    ok: false,
-                    expected,
-                    seen,
-                });
+            Event::CheckFailed(Finding { guest, check, expected, seen, .. }) => {
+                let (ok, expected) = (false, Some(expected));
+                self.checks.push(CheckView { t_ms, guest, check, ok, expected, seen });
             }
             Event::ProbeSummary { guest, sent, received, longest_gap_ms, gaps } => {
                 let told = gaps.iter().map(|(_, length_ms)| *length_ms);

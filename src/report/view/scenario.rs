@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::{LegView, RepairView};
 use crate::record::{Outcome, Verdict};
-use crate::scenario::{Direction, Scenario};
+use crate::scenario::Scenario;
 
 /// A scenario, from its beginning to its result.
 #[derive(Clone, Debug)]
@@ -113,8 +113,6 @@ pub struct LoadView {
 pub struct CheckView {
     pub t_ms: f64,
     pub guest: Option<String>,
-    pub round: Option<u32>,
-    pub direction: Option<Direction>,
     pub check: String,
     pub ok: bool,
     /// None of a proof that held.
