@@ -29,21 +29,17 @@ fn of_image(catalogue: &Catalogue, image: &ListedImage, cache: &Path) -> Diagnos
 mod tests {
     use super::*;
     use crate::doctor::Grade;
-    use crate::inventory::file::Folders;
+    use crate::inventory::catalogue::testing::catalogue_in;
 
     #[test]
     fn another_file_than_the_one_that_is_meant_is_a_line_like_everything_else() {
         let folder = tempfile::tempdir().unwrap();
-        let mut disk = vec![0; 512];
-        disk[510..].copy_from_slice(&[0x55, 0xaa]);
-        std::fs::write(folder.path().join("disk"), disk).unwrap();
         let of = |sha256: &str| {
             let text = format!(
                 "image = [{{ name = 'a', file = 'disk', {sha256} firmware = 'bios', identity = 'cloud-init' }}]\n\
                  guest = [{{ image = 'a' }}]"
             );
-            let folders = Folders { file: folder.path(), home: None };
-            let catalogue = Catalogue::parse("guests.toml", &text, &folders).unwrap();
+            let catalogue = catalogue_in(folder.path(), &text);
             examine(&catalogue, &folder.path().join("cache")).remove(0)
         };
         assert_eq!(of("").verdict, Grade::Good);

@@ -131,6 +131,7 @@ impl DiskNeed<'_> {
 mod tests {
     use super::super::testing::profile;
     use super::*;
+    use crate::inventory::catalogue::testing::{bootable, catalogue_in};
 
     #[test]
     fn what_does_not_fit_is_a_sum() {
@@ -149,15 +150,12 @@ mod tests {
     #[test]
     fn a_whole_system_takes_its_master_and_an_overlay_as_large_as_its_disk() {
         let folder = tempfile::tempdir().unwrap();
-        let mut disk = vec![7; 3 << 20];
-        disk[510..512].copy_from_slice(&[0x55, 0xaa]);
-        std::fs::write(folder.path().join("disk"), &disk).unwrap();
+        std::fs::write(folder.path().join("disk"), [bootable(), vec![7; (3 << 20) - 512]].concat()).unwrap();
         let text = "image = [{ name = 'tiny', firmware = 'kernel', identity = 'kernel' }, \
                     { name = 'a', file = 'disk', firmware = 'bios', identity = 'cloud-init' }, \
                     { name = 'b', file = 'disk', firmware = 'uefi', identity = 'cloud-init' }]\n\
                     guest = [{ image = 'tiny' }, { image = 'a', count = 2 }, { image = 'b' }]\n";
-        let folders = crate::inventory::file::Folders { file: folder.path(), home: None };
-        let catalogue = Catalogue::parse("guests.toml", text, &folders).unwrap();
+        let catalogue = catalogue_in(folder.path(), text);
         let profile = Profile { load_guests: 1, ..profile() };
         let profile = profile.with_guests_of(Some(&catalogue), |_| None).unwrap();
         let need = DiskNeed {
@@ -185,8 +183,7 @@ mod tests {
         let text = "image = [{ name = 'a', file = 'disk', firmware = 'bios', identity = 'cloud-init', disk = 'copy' }, \
                     { name = 'b', file = 'disk', firmware = 'bios', identity = 'cloud-init' }]\n\
                     guest = [{ image = 'a', count = 2 }, { image = 'b' }]\n";
-        let folders = crate::inventory::file::Folders { file: folder.path(), home: None };
-        let catalogue = Catalogue::parse("guests.toml", text, &folders).unwrap();
+        let catalogue = catalogue_in(folder.path(), text);
         let profile = Profile { load_guests: 0, ..profile() };
         let profile = profile.with_guests_of(Some(&catalogue), |_| None).unwrap();
         let images = Some(WantedFleet { profile: &profile, catalogue: Some(&catalogue) });

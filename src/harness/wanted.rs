@@ -149,6 +149,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::inventory::catalogue::testing::catalogue_in;
 
     fn read(inventory: Option<&str>, stand: &str) -> Result<WantedHosts, Problem> {
         WantedHosts::read(inventory.map(Path::new), None, |name| {
@@ -167,13 +168,9 @@ mod tests {
     #[test]
     fn hosts_of_every_kind_may_take_longer_for_copies() {
         let folder = tempfile::tempdir().unwrap();
-        let mut disk = vec![0; 512];
-        disk[510..].copy_from_slice(&[0x55, 0xaa]);
-        std::fs::write(folder.path().join("disk"), disk).unwrap();
         let text = "image = [{ name = 'a', file = 'disk', firmware = 'bios', identity = 'cloud-init', disk = 'copy' }]\n\
                     guest = [{ image = 'a', count = 2 }]";
-        let folders = crate::inventory::file::Folders { file: folder.path(), home: None };
-        let catalogue = Catalogue::parse("guests.toml", text, &folders).unwrap();
+        let catalogue = catalogue_in(folder.path(), text);
         for stand in StandKind::ALL {
             let hosts = WantedHosts::Made(*stand);
             assert_eq!(hosts.raise_limit(None), stand.row().raise_limit);

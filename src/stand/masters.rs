@@ -106,7 +106,7 @@ fn description(master: &Master) -> Result<String> {
 mod tests {
     use super::*;
     use crate::failure::FailureKind;
-    use crate::inventory::file::Folders;
+    use crate::inventory::catalogue::testing::{bootable, catalogue_in};
     use crate::ledger::Ledger;
     use crate::sys::stop::StopFlag;
 
@@ -122,11 +122,7 @@ mod tests {
     #[test]
     fn images_of_one_file_have_one_copy_that_nobody_can_write() {
         let folder = tempfile::tempdir().unwrap();
-        let mut disk = vec![0; 512];
-        disk[510..].copy_from_slice(&[0x55, 0xaa]);
-        fs::write(folder.path().join("disk"), &disk).unwrap();
-        let folders = Folders { file: folder.path(), home: None };
-        let catalogue = Catalogue::parse("guests.toml", TEXT, &folders).unwrap();
+        let catalogue = catalogue_in(folder.path(), TEXT);
         let entries = entries(Some(&catalogue), "base.qcow2").unwrap();
         let files: Vec<&str> = entries.iter().map(|entry| entry.file.as_str()).collect();
         assert_eq!(files, ["base.qcow2", "image-a.raw", "image-a.raw"]);
@@ -137,7 +133,7 @@ mod tests {
         assert_eq!(ledger.outstanding(), []);
         let copied: Vec<_> = fs::read_dir(export.path()).unwrap().map(|entry| entry.unwrap()).collect();
         assert_eq!(copied.len(), 1);
-        assert_eq!(fs::read(copied[0].path()).unwrap(), disk);
+        assert_eq!(fs::read(copied[0].path()).unwrap(), bootable());
         assert_eq!(copied[0].metadata().unwrap().permissions().mode() & 0o777, 0o444);
     }
 

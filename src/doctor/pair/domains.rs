@@ -57,7 +57,7 @@ mod tests {
     use super::*;
     use crate::doctor::Grade;
     use crate::doctor::pair::testing::{hosts, ordinary};
-    use crate::inventory::file::Folders;
+    use crate::inventory::catalogue::testing::catalogue_in;
     use crate::scenario::{ScenarioFile, locate};
 
     const DOMAIN: &str = "<domain type='kvm'><name>mine</name><memory unit='GiB'>2</memory><vcpu>3</vcpu>\
@@ -67,14 +67,10 @@ mod tests {
     #[test]
     fn each_host_must_have_what_a_domain_names() {
         let folder = tempfile::tempdir().unwrap();
-        let mut disk = vec![0; 512];
-        disk[510..].copy_from_slice(&[0x55, 0xaa]);
-        std::fs::write(folder.path().join("disk"), disk).unwrap();
         std::fs::write(folder.path().join("my.xml"), DOMAIN).unwrap();
         let text = "image = [{ name = 'a', file = 'disk', firmware = 'bios', identity = 'cloud-init', domain = 'my.xml' }]\n\
                     guest = [{ image = 'a' }]";
-        let folders = Folders { file: folder.path(), home: None };
-        let catalogue = Catalogue::parse("guests.toml", text, &folders).unwrap();
+        let catalogue = catalogue_in(folder.path(), text);
         let file = ScenarioFile::load(&locate(None, |_| None)).unwrap();
         let (pair, profile) = (ordinary(), file.profile("lab").unwrap().clone());
         let fleet = WantedFleet { profile: &profile, catalogue: Some(&catalogue) };

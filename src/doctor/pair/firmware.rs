@@ -47,7 +47,7 @@ mod tests {
     use super::*;
     use crate::doctor::Grade;
     use crate::doctor::pair::testing::{hosts, ordinary};
-    use crate::inventory::file::Folders;
+    use crate::inventory::catalogue::testing::catalogue_in;
     use crate::scenario::{ScenarioFile, locate};
 
     const MACHINES: &str = "<<capabilities\n<capabilities><guest><arch name='x86_64'><machine>pc-i440fx-10.0</machine></arch></guest>\
@@ -61,15 +61,11 @@ mod tests {
 
     fn found(source: &str, target: &str, firmware: &str) -> Vec<Diagnosis> {
         let folder = tempfile::tempdir().unwrap();
-        let mut disk = vec![0; 512];
-        disk[510..].copy_from_slice(&[0x55, 0xaa]);
-        std::fs::write(folder.path().join("disk"), disk).unwrap();
         let text = format!(
             "image = [{{ name = 'a', file = 'disk', firmware = '{firmware}', identity = 'cloud-init' }}]\n\
              guest = [{{ image = 'a' }}]"
         );
-        let folders = Folders { file: folder.path(), home: None };
-        let catalogue = Catalogue::parse("guests.toml", &text, &folders).unwrap();
+        let catalogue = catalogue_in(folder.path(), &text);
         let file = ScenarioFile::load(&locate(None, |_| None)).unwrap();
         let (pair, profile) = (ordinary(), file.profile("lab").unwrap().clone());
         let said = |own: &str| format!("{MACHINES}{own}");

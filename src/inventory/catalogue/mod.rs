@@ -137,4 +137,6 @@ impl Catalogue {
 }
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;

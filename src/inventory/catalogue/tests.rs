@@ -10,9 +10,7 @@ use crate::inventory::file::Folders;
 /// A folder with a disk, `disk.raw`, that can be booted as far as its first sector shows.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let mut sector = vec![0; 512];
-    sector[510..].copy_from_slice(&[0x55, 0xaa]);
-    std::fs::write(folder.path().join("disk.raw"), &sector).unwrap();
+    std::fs::write(folder.path().join("disk.raw"), testing::bootable()).unwrap();
     std::fs::write(folder.path().join("my.xml"), DOMAIN).unwrap();
     std::fs::write(folder.path().join("notes.txt"), "x".repeat(600)).unwrap();
     folder
