@@ -75,8 +75,7 @@ impl Asked for ClockAsked {
 
     fn learn_leg(&mut self, end: &LegEnd<'_>) {
         if let Some(known) = self.guests.get_mut(&end.guest.name) {
-            known.still +=
-                end.report.standstills(end.source).into_iter().map(|(_, long)| long).sum::<Duration>();
+            known.still += end.report.stood_still(end.source);
         }
     }
 

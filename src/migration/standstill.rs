@@ -20,15 +20,27 @@ impl LegReport {
         let mut stops = moments(true, LifecycleEvent::Suspended).peekable();
         let mut standstills = Vec::new();
         for resumed in moments(true, LifecycleEvent::Resumed) {
-            let stopped = std::iter::from_fn(|| stops.next_if(|stopped| *stopped <= resumed)).last();
-            standstills.extend(stopped.map(|stopped| (stopped, resumed - stopped)));
+            let before: Vec<Instant> =
+                std::iter::from_fn(|| stops.next_if(|stopped| *stopped <= resumed)).collect();
+            standstills.extend(before.first().map(|stopped| (*stopped, resumed - *stopped)));
         }
         // Events of two hosts come over two connections, and may overtake each other by a moment.
-        if let (Some(stopped), Some(resumed)) = (stops.last(), moments(false, LifecycleEvent::Resumed).next())
+        if let (Some(stopped), Some(resumed)) = (stops.next(), moments(false, LifecycleEvent::Resumed).next())
         {
             standstills.push((stopped, resumed.saturating_duration_since(stopped)));
         }
         standstills
+    }
+
+    /// How long the guest's CPUs stood still altogether. On a busy host QEMU sends `STOP` seconds after it has stopped them: devices
+    /// have to come to rest before (do_vm_stop in QEMU's system/cpus.c). So the last standstill is as long as QEMU counted it, if
+    /// that is longer and no longer than the migration.
+    pub fn stood_still(&self, source: &str) -> Duration {
+        let standstills = self.standstills(source);
+        let counted = self.stats.as_ref().and_then(|stats| stats.downtime_ms).map(Duration::from_millis);
+        let counted = counted.filter(|counted| *counted <= self.duration).unwrap_or_default();
+        let more = counted.saturating_sub(standstills.last().map(|(_, long)| *long).unwrap_or_default());
+        standstills.into_iter().map(|(_, long)| long).sum::<Duration>() + more
     }
 }
 
@@ -36,12 +48,13 @@ impl LegReport {
 mod tests {
     use std::time::SystemTime;
 
-    use super::*;
-    use crate::libvirt::{Detail, HostEvent};
+    use rstest::rstest;
 
-    /// The standstills of events at these milliseconds: when, and for how long.
-    fn of(events: &[(u64, &str, LifecycleEvent)]) -> Vec<(u64, u64)> {
-        let begin = Instant::now();
+    use super::*;
+    use crate::libvirt::{Detail, HostEvent, JobStats};
+
+    /// A migration of 10 s with events at these milliseconds after its begin.
+    fn report(begin: Instant, events: &[(u64, &str, LifecycleEvent)]) -> LegReport {
         let event = |(at, host, event): &(u64, &str, LifecycleEvent)| HostEvent {
             host: (*host).into(),
             domain: "vm1".into(),
@@ -49,9 +62,16 @@ mod tests {
             wall: SystemTime::UNIX_EPOCH,
             kind: EventKind::Lifecycle { event: *event, detail: Detail::Migrated },
         };
-        let report = LegReport { events: events.iter().map(event).collect(), ..LegReport::default() };
+        let events = events.iter().map(event).collect();
+        LegReport { events, duration: Duration::from_secs(10), ..LegReport::default() }
+    }
+
+    /// The standstills of events at these milliseconds: when, and for how long.
+    fn of(events: &[(u64, &str, LifecycleEvent)]) -> Vec<(u64, u64)> {
+        let begin = Instant::now();
         let ms = |duration: Duration| duration.as_millis() as u64;
-        report.standstills("source").into_iter().map(|(at, time)| (ms(at - begin), ms(time))).collect()
+        let standstills = report(begin, events).standstills("source");
+        standstills.into_iter().map(|(at, time)| (ms(at - begin), ms(time))).collect()
     }
 
     use LifecycleEvent::{Resumed, Suspended};
@@ -78,9 +98,9 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_that_is_reported_twice_counts_from_the_second() {
+    fn a_stop_that_is_reported_twice_counts_from_the_first() {
         let events = [(100, "source", Suspended), (120, "source", Suspended), (140, "target", Resumed)];
-        assert_eq!(of(&events), [(120, 20)]);
+        assert_eq!(of(&events), [(100, 40)]);
     }
 
     #[test]
@@ -88,5 +108,25 @@ mod tests {
         assert_eq!(of(&[(10, "source", Suspended), (30, "source", Resumed)]), [(10, 20)]);
         assert_eq!(of(&[(10, "source", Suspended)]), []);
         assert_eq!(of(&[(10, "target", Resumed)]), []);
+    }
+
+    #[rstest]
+    #[case::counted_before_it_was_told(Some(3000), 3020)]
+    #[case::told_late_on_the_target(Some(10), 60)]
+    #[case::not_counted(None, 60)]
+    #[case::nonsense(Some(10_001), 60)]
+    fn the_last_standstill_is_as_long_as_qemu_counted_it(
+        #[case] downtime_ms: Option<u64>,
+        #[case] expected_ms: u64,
+    ) {
+        let events = [
+            (10, "source", Suspended),
+            (30, "source", Resumed),
+            (4000, "source", Suspended),
+            (4040, "target", Resumed),
+        ];
+        let mut report = report(Instant::now(), &events);
+        report.stats = Some(JobStats { downtime_ms, ..JobStats::default() });
+        assert_eq!(report.stood_still("source"), Duration::from_millis(expected_ms));
     }
 }

@@ -50,16 +50,28 @@ pub(super) fn catalogue(source: InputFile<'_>, raw: &raw::File, folders: &Folder
         }
         groups.push(group);
     }
-    for domain in images.iter().filter_map(|image| image.domain.as_ref()) {
-        let of_domain = |group: &&GuestGroup| {
-            let image = images.iter().find(|image| image.name == group.image);
-            image.and_then(|image| image.domain.as_ref()).is_some_and(|other| other.path == domain.path)
-        };
-        if groups.iter().filter(of_domain).map(|group| group.count).sum::<u32>() > 1 {
-            domain.is_for_several()?;
+    can_be_together(&images, &groups)?;
+    Ok(Catalogue { name: source.name.to_owned(), images, groups })
+}
+
+/// Makes sure that no two guests have what one guest alone can have on a host.
+fn can_be_together(images: &[ListedImage], groups: &[GuestGroup]) -> Result<()> {
+    let mut used: Vec<(&DomainTemplate, u32)> = Vec::new();
+    for group in groups {
+        let image = images.iter().find(|image| image.name == group.image);
+        let Some(domain) = image.and_then(|image| image.domain.as_ref()) else { continue };
+        match used.iter_mut().find(|(other, _)| other.path == domain.path) {
+            Some((_, guests)) => *guests += group.count,
+            None => used.push((domain, group.count)),
         }
     }
-    Ok(Catalogue { name: source.name.to_owned(), images, groups })
+    for (at, (domain, guests)) in used.iter().enumerate() {
+        if *guests > 1 {
+            domain.is_for_several()?;
+        }
+        used[..at].iter().try_for_each(|(other, _)| domain.is_for_guests_beside(other))?;
+    }
+    Ok(())
 }
 
 struct Reader<'a> {

@@ -56,11 +56,34 @@ impl DomainTemplate {
     ///
     /// It has something that one guest alone can have on a host. The message has every place and what is allowed there.
     pub(super) fn is_for_several(&self) -> Result<(), InputError> {
+        self.without(self.alone())
+    }
+
+    /// Makes sure that a guest of this domain can be beside one of another domain.
+    ///
+    /// # Errors
+    ///
+    /// Both have the same thing that one guest alone can have on a host. The message has every place and what is allowed there.
+    pub(super) fn is_for_guests_beside(&self, other: &DomainTemplate) -> Result<(), InputError> {
+        let others = other.alone();
+        let mut shared = self.alone();
+        shared.retain(|blocker| others.iter().any(|theirs| theirs.what == blocker.what));
+        for blocker in &mut shared {
+            blocker.what += &format!(" (and those of {})", other.path.display());
+        }
+        self.without(shared)
+    }
+
+    /// What one guest alone can have on a host.
+    fn alone(&self) -> Vec<Blocker> {
+        // It was parsed when it was read.
+        Document::parse(&self.text)
+            .map_or_else(|_| Vec::new(), |document| blockers::of_several(document.root_element()))
+    }
+
+    fn without(&self, blockers: Vec<Blocker>) -> Result<(), InputError> {
         let name = self.path.display().to_string();
         let source = InputFile { name: &name, text: &self.text };
-        // It was parsed when it was read.
-        let Ok(document) = Document::parse(&self.text) else { return Ok(()) };
-        let blockers = blockers::of_several(document.root_element());
         if blockers.is_empty() { Ok(()) } else { Err(told(source, blockers)) }
     }
 }

@@ -99,14 +99,24 @@ fn a_fixed_port_is_for_one_guest_of_a_domain() {
     let folder = folder();
     let port = "<graphics type='vnc' port='5901'/></devices>";
     std::fs::write(folder.path().join("my.xml"), DOMAIN.replace("</devices>", port)).unwrap();
-    let image = |name: &str| {
+    std::fs::write(folder.path().join("other.xml"), DOMAIN.replace("</devices>", port)).unwrap();
+    let port = port.replace("5901", "5902");
+    std::fs::write(folder.path().join("free.xml"), DOMAIN.replace("</devices>", &port)).unwrap();
+    let image = |(name, domain): (&str, &str)| {
         format!(
-            "[[image]]\nname = '{name}'\nfile = 'disk.raw'\nfirmware = 'bios'\nidentity = 'cloud-init'\ndomain = 'my.xml'\n"
+            "[[image]]\nname = '{name}'\nfile = 'disk.raw'\nfirmware = 'bios'\nidentity = 'cloud-init'\ndomain = '{domain}'\n"
         )
     };
-    let images = image("a") + &image("b");
+    let images =
+        [("a", "my.xml"), ("b", "my.xml"), ("c", "other.xml"), ("d", "free.xml")].map(image).concat();
     let with = |guests: &str| parse_in(folder.path(), &format!("{images}{guests}"));
     assert!(with("[[guest]]\nimage = 'a'\n").is_ok());
+    assert!(with("[[guest]]\nimage = 'a'\n[[guest]]\nimage = 'd'\n").is_ok());
+    let said = with("[[guest]]\nimage = 'a'\n[[guest]]\nimage = 'c'\n").unwrap_err();
+    assert!(
+        said.contains("other.xml:9") && said.contains("(and those of ") && said.contains("my.xml)"),
+        "{said}"
+    );
     for two in ["[[guest]]\nimage = 'a'\ncount = 2\n", "[[guest]]\nimage = 'a'\n[[guest]]\nimage = 'b'\n"] {
         let said = with(two).unwrap_err();
         assert!(
