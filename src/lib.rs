@@ -1,7 +1,7 @@
 //! multivm: live-migration stress suite for KVM.
 //!
-//! A [`scenario`] is pure data, and so is the [`plan`] of its moves. The [`harness`] makes a trial of each, [`run`] plays it
-//! on a fleet of [`guest`]s between two [`host`]s, [`migration`] moves them, [`load`] keeps them busy, [`check`] proves
+//! A [`scenario`] is pure data, and so is the [`plan`] of its moves. The [`harness`] makes a trial of each, [`play`] plays
+//! it on a fleet of [`guest`]s between two [`host`]s, [`migration`] moves them, [`load`] keeps them busy, [`check`] proves
 //! them, the [`record`] keeps what was seen, a [`report`] is a view of it, and [`progress`] shows it while it happens. A
 //! [`stand`] turns settings into an [`inventory`]; whatever it creates is in the [`ledger`] first. [`libvirt`] is the only
 //! room with `unsafe`.
@@ -21,12 +21,12 @@ pub mod libvirt;
 pub mod load;
 pub mod migration;
 pub mod plan;
+pub mod play;
 pub mod probe;
 pub mod progress;
 pub mod record;
 pub mod remote;
 pub mod report;
-pub mod run;
 pub mod scenario;
 pub mod stand;
 pub mod sys;

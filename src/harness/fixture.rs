@@ -21,9 +21,9 @@ use crate::host::{LogMarks, ends_in};
 use crate::inventory::Inventory;
 use crate::libvirt::HostEvent;
 use crate::plan::Seed;
+use crate::play::{self, Context, Played};
 use crate::progress::terminal;
 use crate::record::{Event, Outcome, RepairedPart};
-use crate::run::{self, Context, Played};
 use crate::scenario::{Profile, Scenario, ScenarioFile};
 use crate::stand::Session;
 use crate::sys::parallel::locked;
@@ -276,11 +276,11 @@ impl Player for Fixture {
     }
 
     fn limit(&self, scenario: &Scenario, fleet: &Fleet, seed: Seed) -> Duration {
-        run::longest(scenario, fleet, seed) + GRACE
+        play::longest(scenario, fleet, seed) + GRACE
     }
 
     fn play(&self, scenario: &Scenario, fleet: &Fleet, context: &Context<'_>) -> Played {
-        run::run(scenario, fleet, context)
+        play::play(scenario, fleet, context)
     }
 
     fn last_look(
@@ -290,11 +290,11 @@ impl Player for Fixture {
         was_whole: bool,
         file: &ScenarioFile,
     ) -> Option<Outcome> {
-        run::last_look(scenario, fleet, was_whole, file, &self.run.record)
+        play::last_look(scenario, fleet, was_whole, file, &self.run.record)
     }
 
     fn floor(&self, scenario: &Scenario, fleet: &Fleet, seed: Seed) -> Result<Option<Duration>> {
-        run::floor(scenario, fleet, seed)
+        play::floor(scenario, fleet, seed)
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::slot::Builder;
 use crate::failure::Result;
 use crate::plan::Seed;
+use crate::play::{Context, Played};
 use crate::record::Outcome;
-use crate::run::{Context, Played};
 use crate::scenario::{Profile, Scenario, ScenarioFile};
 
 /// Plays scenarios on the fixtures of its builder, by three calls of a stage.

@@ -14,9 +14,9 @@ use crate::check::{
 use crate::guest::Guest;
 use crate::migration::{OnProgress, Pace};
 use crate::plan::Seed;
+use crate::play::lookout::Look;
+use crate::play::moves::OnLeg;
 use crate::record::{Record, RunHeader};
-use crate::run::lookout::Look;
-use crate::run::moves::OnLeg;
 use crate::scenario::{Direction, Mode, ScenarioFile, Side};
 use crate::sys::parallel::locked;
 use crate::sys::stop::StopFlag;

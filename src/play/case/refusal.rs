@@ -4,7 +4,7 @@ use super::Case;
 use crate::check::RefusedMigration;
 use crate::migration::LegReport;
 use crate::plan::{Leg, Step};
-use crate::run::machines::Machines;
+use crate::play::machines::Machines;
 use crate::scenario::{Scenario, Transport};
 
 impl<M: Machines> Case<'_, '_, '_, '_, M> {

@@ -7,9 +7,9 @@ use super::Case;
 use crate::check::{BootEnd, LegEnd, StepEnd};
 use crate::migration::LegReport;
 use crate::plan::{Leg, Step};
-use crate::run::activity::Activity;
-use crate::run::lookout::CaseEvent;
-use crate::run::machines::Machines;
+use crate::play::activity::Activity;
+use crate::play::lookout::CaseEvent;
+use crate::play::machines::Machines;
 
 impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
     /// Plays the step of that number.

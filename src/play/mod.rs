@@ -45,7 +45,7 @@ pub struct Played {
 }
 
 /// Plays one scenario. The outcome has whatever happens.
-pub fn run(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>) -> Played {
+pub fn play(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>) -> Played {
     let started = SystemTime::now();
     let begin = Instant::now();
     let name = scenario.name();

@@ -15,12 +15,12 @@ use crate::failure::{Attempt, Failure, Result};
 use crate::guest::{Fleet, Guest};
 use crate::host::{AddedLog, ImageCheck};
 use crate::load::ActiveLoad;
+use crate::play::activity::Activity;
+use crate::play::downtime::{self, Neighbours, SeenGuest};
+use crate::play::evidence;
+use crate::play::lookout::{CaseEvent, Look};
+use crate::play::machines::Machines;
 use crate::probe::{ProbeStream, Summary};
-use crate::run::activity::Activity;
-use crate::run::downtime::{self, Neighbours, SeenGuest};
-use crate::run::evidence;
-use crate::run::lookout::{CaseEvent, Look};
-use crate::run::machines::Machines;
 use crate::sys::halt::ran_since;
 use crate::sys::parallel::at_once;
 
