@@ -1,10 +1,10 @@
 //! multivm: live-migration stress suite for KVM.
 //!
-//! A [`scenario`] is pure data, and so is the [`plan`] of its moves. The [`harness`] makes a trial of each, [`play`] plays
-//! it on a fleet of [`guest`]s between two [`host`]s, [`migration`] moves them, [`load`] keeps them busy, [`check`] proves
-//! them, the [`record`] keeps what was seen, a [`report`] is a view of it, and [`progress`] shows it while it happens. A
-//! [`stand`] turns settings into an [`inventory`]; whatever it creates is in the [`ledger`] first. [`libvirt`] is the only
-//! room with `unsafe`.
+//! A [`scenario`] is pure data, and so is the [`plan`] of its moves. The [`harness`] makes a trial of each, a [`run`] takes
+//! this machine for them, on its [`stage`] they find a fleet of [`guest`]s between two [`host`]s, and [`play`] plays each:
+//! [`migration`] moves the guests, [`load`] keeps them busy, [`check`] proves them, the [`record`] keeps what was seen, a
+//! [`report`] is a view of it, and [`progress`] shows it while it happens. A [`stand`] turns settings into an [`inventory`];
+//! whatever it creates is in the [`ledger`] first. [`libvirt`] is the only room with `unsafe`.
 
 pub mod axis;
 pub mod check;
@@ -27,6 +27,8 @@ pub mod progress;
 pub mod record;
 pub mod remote;
 pub mod report;
+pub mod run;
 pub mod scenario;
+pub mod stage;
 pub mod stand;
 pub mod sys;

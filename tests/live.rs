@@ -15,9 +15,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use multivm::harness::process_of;
 use multivm::progress::LiveStatus;
 use multivm::record::{Event, Outcome, Record, RunEnd, RunFolder, RunHeader, Stats, Verdict};
+use multivm::run::process_of;
 use multivm::scenario::Direction;
 use multivm::sys::stop::StopFlag;
 use pty::OnTerminal;

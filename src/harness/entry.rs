@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use libtest_mimic::Trial;
 
-use super::args::{self, Request, one_at_a_time};
+use super::args::{self, one_at_a_time};
+use super::command;
 use super::fit::Fit;
-use super::hold::on_stage;
 use super::latest;
-use super::plan::Plan;
+use super::on_stage::on_stage;
+use super::request::Request;
+use super::trial::completion;
 use crate::failure::{Problem, Result};
+use crate::run::Plan;
 use crate::scenario::Scenario;
 use crate::stand::hidden_entry;
 
@@ -24,8 +27,8 @@ pub fn main() -> ExitCode {
         Ok(request) => request,
         Err(code) => return code,
     };
-    let played = Plan::read(&request).and_then(|plan| execute(&request, plan));
-    exit_code(played.map_err(|problem| request.options.withdraw_for(problem)))
+    let played = request.plan().and_then(|plan| execute(&request, plan));
+    exit_code(played.map_err(|problem| request.withdraw_for(problem)))
 }
 
 /// The exit code of a run, or of what prevented it.
@@ -34,9 +37,9 @@ pub fn exit_code(result: Result<ExitCode, Problem>) -> ExitCode {
 }
 
 fn execute(request: &Request, plan: Plan) -> Result<ExitCode, Problem> {
-    let arguments = &request.options.libtest;
+    let arguments = &request.libtest;
     let fit = Fit::of(request, &plan)?;
-    if arguments.list && latest::nextest_is_about_to_run() {
+    if arguments.list && command::nextest_is_about_to_run() {
         latest::withdraw(&plan.results)?;
     }
     let ignored = plan.ignored.clone();
@@ -48,7 +51,7 @@ fn execute(request: &Request, plan: Plan) -> Result<ExitCode, Problem> {
             plan.scenarios.iter().map(|scenario| mark(unplayed(scenario), scenario)).collect();
         trials.append(&mut others);
         let conclusion = libtest_mimic::run(&one_at_a_time(arguments), trials);
-        if request.options.lists_for_people() {
+        if request.lists_for_people() {
             eprint!("{}", plan.file.describe_sets(&plan.set));
         }
         if let (Fit::OwnTests(line), false) = (fit, arguments.list) {
@@ -62,7 +65,11 @@ fn execute(request: &Request, plan: Plan) -> Result<ExitCode, Problem> {
     on_stage(request, plan, Some(selected), move |stage| {
         let trial = |scenario: Scenario| {
             let stage = Arc::clone(stage);
-            mark(Trial::ignorable_test(scenario.name(), move || stage.play(scenario)), &scenario)
+            let play = move || {
+                let outcome = stage.play(scenario);
+                completion(outcome.verdict, outcome.failure_text())
+            };
+            mark(Trial::ignorable_test(scenario.name(), play), &scenario)
         };
         scenarios.into_iter().map(trial).chain(others).collect()
     })

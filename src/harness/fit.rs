@@ -1,9 +1,9 @@
 //! Decides whether a selection fits any scenario. One that fits none is a mistake, unless it is about multivm's own tests.
 
-use super::args::Request;
 use super::own_tests;
-use super::plan::Plan;
+use super::request::Request;
 use crate::failure::Problem;
+use crate::run::Plan;
 use crate::scenario::{RunIgnored, ScenarioFile, Selection, Wish};
 
 /// The subject of a selection.
@@ -37,10 +37,10 @@ impl Fit {
         if !idle.is_empty() {
             return Err(plan.file.skips_nothing(&idle, selection.exact).into());
         }
-        let lists = request.options.libtest.list;
+        let lists = request.libtest.list;
         // nextest lists twice, with --ignored and without.
         let asked = if lists { RunIgnored::Yes } else { request.asked() };
-        let wish = Wish { asked, ..request.wish(&plan.set) };
+        let wish = Wish { set: &plan.set, selection, asked, shard: request.options.shard };
         if plan.file.choose(wish).asked_for(asked).next().is_some() {
             return Ok(Fit::Scenarios);
         }

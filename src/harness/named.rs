@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use libtest_mimic::Trial;
 
-use super::args::{Request, one_at_a_time};
+use super::args::one_at_a_time;
 use super::fit::names_it;
 use super::latest;
 use super::own_tests;
+use super::request::Request;
 use crate::failure::Problem;
 use crate::failure::input::{InputError, quoted, suggestion};
 use crate::scenario::{RunIgnored, Selection};
@@ -24,7 +25,7 @@ pub struct NamedTest<'a> {
 /// The exit code of a process that plays none of its target's tests, after it has written the list or the message that is
 /// due; none if the process plays any.
 pub fn unplayed(request: &Request, tests: &[NamedTest<'_>]) -> Option<ExitCode> {
-    let libtest = &request.options.libtest;
+    let libtest = &request.libtest;
     // nextest lists twice, with --ignored and without.
     let asked = if libtest.list { RunIgnored::Yes } else { request.asked() };
     let target = Target { tests, selection: &request.selection, asked };
@@ -48,7 +49,7 @@ pub fn unplayed(request: &Request, tests: &[NamedTest<'_>]) -> Option<ExitCode> 
 /// Removes `latest` for a process that plays nothing, so that no earlier run passes for this command's, and returns the
 /// message about it; none without a link, and none for a list, which leaves it alone.
 fn note(request: &Request) -> Option<String> {
-    if request.options.libtest.list { None } else { latest::withdrawn(&request.options.results()) }
+    if request.libtest.list { None } else { latest::withdrawn(&request.options.results()) }
 }
 
 /// The tests of a target, and what a command wants of them.

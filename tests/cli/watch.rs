@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
-use multivm::harness::process_of;
 use multivm::record::{Event, Record, RunEnd, RunHeader, WriterProcess};
 use multivm::record::{Outcome, Verdict};
+use multivm::run::process_of;
 use rstest::rstest;
 
 use super::cli;

@@ -6,10 +6,10 @@ use std::time::SystemTime;
 use libtest_mimic::Failed;
 use multivm::failure::FailureKind;
 use multivm::guest::{Fleet, Guest};
-use multivm::harness::Stage;
 use multivm::libvirt::MARK_NAMESPACE;
 use multivm::record::Verdict;
 use multivm::scenario::Side::{self, Source, Target};
+use multivm::stage::Stage;
 use multivm::stand::lab;
 use multivm::sys::stop::StopFlag;
 use multivm_fixtures::selftest::FleetTest;
@@ -163,11 +163,11 @@ fn refused_scenario(stage: &Arc<Stage>) -> Result<(), Failed> {
     without_vm1(&fleet)?;
     let foreign = Foreign { runs: true, ..Foreign::new(&fleet, Source, "vm1") }.plant()?;
     let before = everything(&fleet)?;
-    let Err(failed) = stage.play(SCENARIO.parse()?) else { return Err("expected: it is refused".into()) };
-    contains(
-        failed.message().unwrap_or_default(),
-        &["domain vm1 on source", UUID, "multivm leaves it alone"],
-    )?;
+    let refused = stage.play(SCENARIO.parse()?);
+    if refused.verdict != Verdict::Error {
+        return Err(format!("expected: it is refused\nseen: {:?}", refused.verdict).into());
+    }
+    contains(&refused.failure_text(), &["domain vm1 on source", UUID, "multivm leaves it alone"])?;
     same(&before, &everything(&fleet)?)?;
     Ok(foreign.is_untouched()?)
 }

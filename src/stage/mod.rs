@@ -1,28 +1,33 @@
-//! The stage of a run, which all its trials share: the fleet and the record.
+//! The stage of a run, on which its scenarios are played one at a time: the fleet, what it stands on, and the record.
+
+mod due;
+mod fixture;
+mod news;
+mod player;
+mod set_up;
+mod slot;
+mod streak;
+mod tried;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use libtest_mimic::{Completion, Failed};
-
-use super::due::Due;
-use super::fixture::Fixture;
-use super::plan::Plan;
-use super::player::Player;
-use super::run::Run;
-use super::slot::Slot;
-use super::trial::{completion, panicked};
 use crate::failure::{Failure, Result};
 use crate::migration::Pace;
 use crate::plan::Seed;
 use crate::play::{Context, Played};
 use crate::progress::LiveStatus;
 use crate::record::{Numbers, Outcome, Record, RepairedPart, Verdict};
+use crate::run::{Plan, Run};
 use crate::scenario::{Profile, Scenario, ScenarioFile};
 use crate::sys::bounded::{self, Ending, Left, attend};
 use crate::sys::parallel::locked;
 use crate::sys::stop::StopFlag;
+use due::Due;
+use fixture::Fixture;
+use player::Player;
+use slot::Slot;
 
 /// How long an interrupted scenario may go on, to abort its migrations and to write down its findings.
 const AFTER_STOP: Duration = Duration::from_secs(15);
@@ -33,7 +38,7 @@ const LAST_LOOK: Duration = Duration::from_secs(60);
 /// What the last look is called after if no scenario has a result in the record, as in the self-test.
 const NO_SCENARIO: &str = "no_scenario";
 
-/// Plays scenarios one at a time, for all trials of a run.
+/// Plays scenarios one at a time, for a whole run.
 pub struct Stage<P: Player = Fixture> {
     slot: Slot<P>,
     /// The profile of scenarios without a size of their own.
@@ -97,14 +102,13 @@ where
         Some(Outcome { seed, guests, rounds, ignored, ..found })
     }
 
-    /// Plays one scenario as a trial.
-    pub fn play(self: &Arc<Self>, scenario: Scenario) -> Result<Completion, Failed> {
+    /// Plays one scenario. The outcome is in the record.
+    pub fn play(self: &Arc<Self>, scenario: Scenario) -> Outcome {
         let name = scenario.name();
         if self.stop.is_set() {
             let mut outcome = Outcome::new(&name, Verdict::NotRun, SystemTime::now());
             outcome.reason = Some("the run was interrupted before it began".into());
-            self.run.finished(outcome);
-            return Ok(Completion::ignored_with("the run was interrupted"));
+            return self.run.finished(outcome);
         }
         let shown = self.status.as_ref().map(LiveStatus::show);
         // The thread has the scenario's name, which a panic's message then shows.
@@ -120,9 +124,9 @@ where
             ..outcome
         };
         let outcome = self.run.finished(outcome);
-        // libtest writes its result next.
+        // Whoever asked writes the result next.
         drop(shown);
-        completion(outcome.verdict, outcome.failure_text())
+        outcome
     }
 
     pub fn is_stopped(&self) -> bool {
@@ -293,6 +297,14 @@ where
         outcome.duration = started.elapsed().unwrap_or_default();
         outcome
     }
+}
+
+/// The outcome of a scenario whose thread panicked: an error, since a panic says nothing about the guests.
+fn panicked(scenario: &str, started: SystemTime, words: &str) -> Outcome {
+    let mut outcome = Outcome::new(scenario, Verdict::Error, started);
+    outcome.reason = Some(format!("the scenario panicked: {words}"));
+    outcome.duration = started.elapsed().unwrap_or_default();
+    outcome
 }
 
 #[cfg(test)]

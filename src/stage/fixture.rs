@@ -8,22 +8,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::held_session::HeldSession;
-use super::nextest::NextestRun;
+use super::news::{Calm, tell};
 use super::player::Player;
-use super::run::Run;
 use super::slot::Builder;
 use super::streak::Streak;
 use super::tried;
 use crate::failure::{Failure, FailureKind, Result};
-use crate::guest::{DamagedPart, Fleet, Guest, GuestDamage, GuestNews, OnNews};
+use crate::guest::{DamagedPart, Fleet, Guest, GuestDamage, OnNews};
 use crate::host::{LogMarks, ends_in};
 use crate::inventory::Inventory;
 use crate::libvirt::HostEvent;
 use crate::plan::Seed;
 use crate::play::{self, Context, Played};
 use crate::progress::terminal;
-use crate::record::{Event, Outcome, RepairedPart};
+use crate::record::{Outcome, RepairedPart};
+use crate::run::{HeldSession, Run, RunGroup};
 use crate::scenario::{Profile, Scenario, ScenarioFile};
 use crate::stand::Session;
 use crate::sys::parallel::locked;
@@ -49,11 +48,11 @@ pub struct Fixture {
     /// The longest time for the hosts of a fleet to be raised, or to be connected to.
     pub raise_limit: Duration,
     pub stop: StopFlag,
-    /// The folder of a nextest run.
+    /// The folder of the group that the run belongs to.
     pub group: Option<PathBuf>,
     /// QEMUs that ended by themselves after the last scenario, until another one can report them.
     pub ends: Mutex<Vec<HostEvent>>,
-    /// How far the process before this one, in a run of nextest, has read the logs.
+    /// How far the run before this one, in a group, has read the logs.
     pub read: Mutex<Option<LogMarks>>,
     /// The number of results after which it was last asked which guests are suspect.
     pub suspected_after: AtomicUsize,
@@ -207,7 +206,7 @@ impl Builder for Fixture {
     fn build(&self, profile: &Profile) -> Result<Fleet> {
         let Some(group) = &self.group else { return self.build_once(profile) };
         let shared = self.session.with("look at the hosts", |session| Ok(session.is_shared()))?;
-        NextestRun::raise(group, &self.stop, || match self.build_on(profile, shared) {
+        RunGroup::raise(group, &self.stop, || match self.build_on(profile, shared) {
             // Another process raised the lab, and one of its scenarios may have damaged it.
             Err(why) if shared && !self.stop.is_set() && is_damage(&why) => self
                 .restore(&why)
@@ -295,67 +294,6 @@ impl Player for Fixture {
 
     fn floor(&self, scenario: &Scenario, fleet: &Fleet, seed: Seed) -> Result<Option<Duration>> {
         play::floor(scenario, fleet, seed)
-    }
-}
-
-/// Time between two lines about starting guests, if nobody sees the status of the run.
-const START_LINE_INTERVAL: Duration = Duration::from_secs(10);
-
-/// The moment of the last line about starting guests, or of the first news of one.
-type Calm = Mutex<Option<Instant>>;
-
-/// Whether another line about starting guests is due. The first piece of news only starts the clock.
-fn is_due(calm: &Calm) -> bool {
-    let mut last = locked(calm);
-    let due = last.get_or_insert_with(Instant::now).elapsed() >= START_LINE_INTERVAL;
-    if due {
-        *last = Some(Instant::now());
-    }
-    due
-}
-
-/// Records news of guests, and prints urgent news.
-fn tell(run: &Run, calm: &Calm, news: GuestNews<'_>) {
-    match news {
-        GuestNews::Copying { image, bytes, of } => {
-            terminal::say(&format!("multivm: copying {image}: {} of {} MiB", bytes >> 20, of >> 20));
-        }
-        GuestNews::Answering { answering, of } => {
-            let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-            run.write(&Event::GuestsAnswer { answering: number(answering), of: number(of) });
-            if answering == of {
-                *locked(calm) = None;
-            } else if is_due(calm) {
-                terminal::say(&format!("multivm: {answering} of {of} guests answer"));
-            }
-        }
-        GuestNews::Waiting { guest, waited } => {
-            if waited >= START_LINE_INTERVAL && is_due(calm) {
-                let waited = waited.as_secs();
-                terminal::say(&format!(
-                    "multivm: {} does not answer yet, {waited} s after its start",
-                    guest.name
-                ));
-            }
-        }
-        GuestNews::FirstBoot { guest, errors } => {
-            let warning =
-                format!("cloud-init had errors at the first boot of {}: {}", guest.name, errors.join("; "));
-            terminal::say(&format!("\nmultivm: warning: {warning}"));
-            run.fixture_ready(
-                "warning",
-                Duration::ZERO,
-                [(format!("{}.warning", guest.name), warning)].into(),
-            );
-        }
-        GuestNews::Panicked { guest, panic } => {
-            let (guest, host, words) = (guest.name.clone(), panic.host.clone(), panic.words.clone());
-            terminal::say(&format!("\nmultivm: the kernel of {guest} panicked on {host}: {words}"));
-            run.write(&Event::GuestPanicked { guest, host, words });
-        }
-        GuestNews::StartedAgain { guest, why } => {
-            run.repaired(RepairedPart::Guest, format!("start {} a second time", guest.name), why);
-        }
     }
 }
 

@@ -8,8 +8,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use tempfile::TempDir;
 
+use super::slot::Builder;
 use super::*;
-use crate::harness::slot::Builder;
 use crate::migration::Again;
 use crate::record::{Event, Finding, JUNIT_FILE, read, results_from_record};
 use crate::report::junit;
@@ -119,7 +119,7 @@ impl Ground {
     /// A stage whose plays have a given limit.
     fn limited(limit: Duration, floors: bool) -> Ground {
         let folder = tempfile::tempdir().unwrap();
-        let file = ScenarioFile::parse("scenarios.toml", include_str!("../../../scenarios.toml")).unwrap();
+        let file = ScenarioFile::parse("scenarios.toml", include_str!("../../scenarios.toml")).unwrap();
         let run = Run::create(folder.path(), None, None, None, None, None).unwrap();
         let stop = StopFlag::new();
         let script = Script {
@@ -155,12 +155,13 @@ impl Ground {
         self
     }
 
-    /// Plays a scenario, and returns libtest's view: the reason why it is ignored, or the text of its failure.
+    /// Plays a scenario, and returns the reason why it proves nothing, or the text of its failure.
     fn play(&self, name: &str) -> Result<Option<String>, String> {
-        match self.stage.play(name.parse().unwrap()) {
-            Ok(Completion::Completed) => Ok(None),
-            Ok(Completion::Ignored { reason }) => Ok(reason),
-            Err(failed) => Err(failed.message().unwrap_or_default().to_owned()),
+        let outcome = self.stage.play(name.parse().unwrap());
+        match outcome.verdict {
+            Verdict::Passed => Ok(None),
+            Verdict::Ignored | Verdict::Interrupted | Verdict::NotRun => Ok(outcome.reason),
+            Verdict::Failed | Verdict::Error => Err(outcome.failure_text()),
         }
     }
 
@@ -247,7 +248,7 @@ fn a_fleet_that_cannot_be_built_is_an_error_and_nothing_is_played() {
 fn a_scenario_that_begins_after_the_interruption_touches_nothing() {
     let ground = Ground::new();
     ground.stage.stop.set();
-    assert_eq!(ground.play(NAME), Ok(Some("the run was interrupted".into())));
+    assert_eq!(ground.play(NAME), Ok(Some("the run was interrupted before it began".into())));
     assert_eq!(ground.asked(), Vec::<String>::new());
     assert_eq!(ground.outcome().verdict, Verdict::NotRun);
 }
@@ -258,7 +259,7 @@ fn a_fleet_that_is_lost_to_an_interruption_is_no_error() {
     ground.play(NAME).unwrap();
     ground.stage.slot.doubted();
     locked(&ground.script().broken).extend(["mend", "restore", "interrupted clear"]);
-    assert_eq!(ground.play(NAME), Ok(Some("the run was interrupted".into())));
+    assert_eq!(ground.play(NAME), Ok(Some("cannot clear: the run was interrupted".into())));
     assert_eq!(ground.outcome().verdict, Verdict::Interrupted);
 }
 
@@ -493,4 +494,13 @@ fn an_outcome_has_the_seed_that_its_order_draws_from() {
     assert_eq!((ground.outcome().seed, ground.outcome().ignored), (None, false));
     ground.play(RANDOM).unwrap();
     assert_eq!((ground.outcome().seed, ground.outcome().ignored), (Some(42), true));
+}
+
+#[test]
+fn a_panic_is_an_error_with_its_words() {
+    let started = SystemTime::now() - Duration::from_secs(3);
+    let outcome = panicked("precopy_orderly::in_vms::stress_cpu", started, "out of cheese");
+    assert_eq!(outcome.verdict, Verdict::Error);
+    assert!(outcome.failure_text().contains("the scenario panicked: out of cheese"));
+    assert!(outcome.duration >= Duration::from_secs(3));
 }

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::args::Request;
+use super::options::RunOptions;
 use super::room;
 use super::wanted::WantedHosts;
 use crate::failure::Problem;
 use crate::inventory::catalogue::Catalogue;
 use crate::plan::Seed;
-use crate::scenario::{Profile, SIZING_VARIABLE, Scenario, ScenarioFile, Set};
+use crate::scenario::{Profile, RunIgnored, SIZING_VARIABLE, Scenario, ScenarioFile, Selection, Set, Wish};
 use crate::stand::lab::Settings;
 
 /// The wishes of arguments and environment, checked.
@@ -30,15 +30,21 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub fn read(request: &Request) -> Result<Plan, Problem> {
-        let options = &request.options;
+    /// Makes the plan of a run with these options, of the scenarios that `selection` chooses and of those cases beyond the
+    /// matrix that are `asked` for. A plan that somebody only `lists` needs no whole images, and no room for guests.
+    pub fn read(
+        options: &RunOptions,
+        selection: &Selection,
+        asked: RunIgnored,
+        lists: bool,
+    ) -> Result<Plan, Problem> {
         let get = |name: &str| std::env::var(name).ok();
         let path = crate::scenario::locate(options.scenarios.as_deref(), get);
         let file = ScenarioFile::load(&path)
             .and_then(|file| if options.sizing { file.sized() } else { Ok(file) })?;
         let set = file.set(&options.set)?.clone();
-        let chosen = file.choose(request.wish(&set));
-        let scenarios: Vec<Scenario> = chosen.asked_for(request.asked()).collect();
+        let chosen = file.choose(Wish { set: &set, selection, asked, shard: options.shard });
+        let scenarios: Vec<Scenario> = chosen.asked_for(asked).collect();
         let hosts = WantedHosts::read(options.inventory.as_deref(), options.pair.as_deref(), get)?;
         let catalogue = Catalogue::wanted(options.catalogue.as_deref(), hosts.catalogue(), get)?;
         let profile = file
@@ -49,11 +55,11 @@ impl Plan {
         no_size_twice(options.sizing, catalogue.as_ref()).map_err(Problem::input)?;
         let settings = Settings::from_environment().and_then(|settings| settings.with(catalogue));
         let settings = settings.map_err(Problem::input)?;
-        if let Some(catalogue) = settings.catalogue.as_ref().filter(|_| !options.libtest.list) {
+        if let Some(catalogue) = settings.catalogue.as_ref().filter(|_| !lists) {
             catalogue.verify(&settings.store.cache)?;
         }
         hosts.allow(&settings).map_err(Problem::input)?;
-        if !options.libtest.list {
+        if !lists {
             let fleet = match &settings.catalogue {
                 Some(catalogue) => format!("the guests of the catalogue {}", catalogue.name),
                 None => format!("MULTIVM_GUESTS={}", profile.guests),
@@ -136,112 +142,7 @@ fn by_size(mut scenarios: Vec<Scenario>) -> Vec<Scenario> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use rstest::{fixture, rstest};
-
-    use super::super::args;
     use super::*;
-
-    /// The package's own file with four cases beyond the matrix and two sets, one of which names some of them.
-    #[fixture]
-    fn folder() -> tempfile::TempDir {
-        let beyond = r#"
-[[ignored]]
-cases = { transport = ["xbzrle"], order = ["cross"], where = ["in_vms"], what = ["stress_cpu", "stress_memory"] }
-reason = "a test"
-
-[set.crossing]
-description = "a test"
-filters = ["precopy_cross::in_vms::stress_cpu", "stress_memory::xbzrle"]
-"#;
-        let folder = tempfile::tempdir().unwrap();
-        let package = include_str!("../../scenarios.toml").replace(r#"["plain", "xbzrle"]"#, r#"["plain"]"#);
-        // Without the constraint and the set about the value that is now beyond the axis.
-        let package = without(package, "[[constraint]]\nwhen = { transport");
-        let package = without(package, "[set.ci]");
-        // This does not count the file's own cases beyond the matrix.
-        let mut blocks = package.split("\n[[ignored]]\n");
-        let before = blocks.next().unwrap().to_owned();
-        let rest = blocks.map(|block| block.split_once("\n\n").map_or("", |(_, rest)| rest));
-        let text = rest.fold(before, |text, rest| text + "\n" + rest) + beyond;
-        std::fs::write(folder.path().join("own.toml"), text).unwrap();
-        folder
-    }
-
-    /// The file without the paragraph that begins with a given text.
-    fn without(file: String, begins: &str) -> String {
-        let start = file.find(begins).unwrap();
-        let end = start + file[start..].find("\n\n").unwrap();
-        file[..start].to_owned() + &file[end..]
-    }
-
-    /// The request of these arguments. Options that are not among them have their defaults, even if this test's environment
-    /// sets them, like that of a whole `cargo test`.
-    fn request(file: &Path, arguments: &[&str]) -> Request {
-        let mut all = vec!["migration", "--scenarios", file.to_str().unwrap()];
-        for default in [["--set", Set::ALL], ["--shard", "1/1"], ["--profile", "lab"]] {
-            if !arguments.contains(&default[0]) {
-                all.extend(default);
-            }
-        }
-        all.extend(arguments);
-        args::parse(all.into_iter().map(str::to_owned)).unwrap()
-    }
-
-    /// Number of played scenarios, and of ignored ones, for these arguments.
-    #[rstest]
-    #[case::nothing(&[], None, 2)]
-    #[case::ignored(&["--ignored"], Some(4), 0)]
-    #[case::both(&["--include-ignored", "precopy_cross::in_vms"], Some(4 + 2), 0)]
-    #[case::one_of_them(&["--ignored", "stress_cpu::xbzrle"], Some(2), 0)]
-    #[case::named_in_full(&["--ignored", "--exact", "precopy_cross::in_vms::stress_cpu::xbzrle"], Some(1), 0)]
-    #[case::named_but_not_asked_for(&["--exact", "precopy_cross::in_vms::stress_cpu::xbzrle"], Some(0), 1)]
-    #[case::a_set_that_names_them(&["--set", "crossing"], Some(1 + 2), 0)]
-    #[case::a_part(&["--ignored", "--shard", "1/4"], Some(1), 0)]
-    fn cases_beyond_the_matrix_are_played_when_they_are_asked_for(
-        folder: tempfile::TempDir,
-        #[case] arguments: &[&str],
-        #[case] played: Option<usize>,
-        #[case] at_least_ignored: usize,
-    ) {
-        let file = folder.path().join("own.toml");
-        let request = request(&file, arguments);
-        let plan = Plan::read(&request).unwrap();
-        let own = |scenario: &&Scenario| scenario.name().contains("cross::in_vms::");
-        let count = plan.scenarios.iter().filter(|one| plan.scenarios.len() < 50 || own(one)).count();
-        match played {
-            Some(played) => assert_eq!(count, played, "{:?}", plan.scenarios),
-            None => assert_eq!(plan.scenarios, plan.file.scenarios()),
-        }
-        let ignored = plan.not_played();
-        assert!(ignored.len() >= at_least_ignored);
-        assert!(ignored.iter().all(|case| plan.file.ignored_because(case).is_some()));
-        assert!(at_least_ignored > 0 || ignored.iter().all(|case| !own(&case)));
-    }
-
-    /// A case's part does not depend on the flags: nextest lists with `--ignored` and without.
-    #[rstest]
-    fn the_parts_have_every_case_once(folder: tempfile::TempDir) {
-        let file = folder.path().join("own.toml");
-        let names = |flag: &str, part: usize| -> Vec<String> {
-            let shard = format!("{part}/3");
-            let plan = Plan::read(&request(&file, &[flag, "--shard", &shard])).unwrap();
-            plan.scenarios.iter().map(Scenario::name).collect()
-        };
-        let mut all = Vec::new();
-        for part in 1..=3 {
-            let both = names("--include-ignored", part);
-            assert!(names("--ignored", part).iter().all(|name| both.contains(name)));
-            all.extend(both);
-        }
-        let file = ScenarioFile::load(&file).unwrap();
-        let mut wanted: Vec<String> =
-            file.scenarios().iter().chain(&file.ignored()).map(Scenario::name).collect();
-        all.sort();
-        wanted.sort();
-        assert_eq!(all, wanted);
-    }
 
     #[test]
     fn scenarios_with_guests_of_one_size_follow_each_other() {

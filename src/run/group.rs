@@ -1,0 +1,79 @@
+//! Runs that share one lab and one folder, such as the processes of one cargo-nextest.
+//!
+//! The first run raises the lab and leaves it in the ledger as kept until the owner of the group ends; later runs find it.
+//! No run needs to know whether it is the last: a [keeper](crate::stand::take_down_after) waits for the end of the owner
+//! and takes the lab down.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::failure::{Attempt, Failure, Result};
+use crate::ledger::Owner;
+use crate::record::create_group;
+use crate::sys::stop::StopFlag;
+
+/// The file in which the first run says that it could not raise the lab, so that the others need not try.
+const BROKEN: &str = "lab-failed.txt";
+
+/// The group that a run belongs to.
+#[derive(Debug, Clone)]
+pub struct RunGroup {
+    /// The name of the group's folder.
+    pub name: String,
+    /// The process that starts all runs of the group.
+    pub owner: Owner,
+}
+
+impl RunGroup {
+    /// The folder of the group, in which every run makes a folder of its own. `latest` points to it.
+    pub(super) fn folder(&self, results: &Path) -> Result<PathBuf> {
+        create_group(results, &self.name)
+            .attempting(|| format!("make a folder for this run in {}", results.display()))
+    }
+
+    /// Raises the lab or a part of it, unless an earlier run of the group has failed: this one would fail as well, perhaps
+    /// after minutes. `folder` is the group's.
+    pub fn raise<T>(folder: &Path, stop: &StopFlag, raise: impl FnOnce() -> Result<T>) -> Result<T> {
+        let broken = folder.join(BROKEN);
+        if let Ok(why) = fs::read_to_string(&broken) {
+            let why = format!("it failed for an earlier scenario of this run:\n{why}");
+            return Err(Failure::new("raise the lab", why).try_next("the same as there, then run again"));
+        }
+        let raised = raise();
+        if let (Err(failure), false) = (&raised, stop.is_set()) {
+            // Without this file the other runs try for themselves.
+            let _ = fs::write(broken, failure.to_string());
+        }
+        raised
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fails() -> Result<()> {
+        Err(Failure::new("find mmdebstrap", "not there"))
+    }
+
+    #[test]
+    fn one_failure_to_raise_the_lab_is_told_to_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let stop = StopFlag::new();
+        assert_eq!(RunGroup::raise(folder.path(), &stop, || Ok(1)).unwrap(), 1);
+        let first = RunGroup::raise(folder.path(), &stop, fails).unwrap_err().to_string();
+        assert!(!first.contains("earlier"), "{first}");
+        let tried_again = || -> Result<()> { unreachable!("it has failed before") };
+        let told = RunGroup::raise(folder.path(), &stop, tried_again).unwrap_err().to_string();
+        assert!(told.contains("earlier scenario of this run:\ncannot find mmdebstrap: not there"), "{told}");
+    }
+
+    #[test]
+    fn what_an_interrupt_ended_is_no_failure_of_the_lab() {
+        let folder = tempfile::tempdir().unwrap();
+        let stop = StopFlag::new();
+        stop.set();
+        RunGroup::raise(folder.path(), &stop, fails).unwrap_err();
+        assert_eq!(RunGroup::raise(folder.path(), &stop, || Ok(1)).unwrap(), 1);
+    }
+}
