@@ -6,6 +6,7 @@ use rstest::{fixture, rstest};
 
 use super::*;
 use crate::check::{About, CHECKS};
+use crate::libvirt::{Migration, Version};
 use crate::load::ToolCommands;
 use crate::migration::Move;
 use crate::plan::{Direction, Side};
@@ -89,12 +90,12 @@ fn asked_of_libvirt(scenario: &Scenario) -> String {
         Mode::Precopy => ("VIR_MIGRATE_AUTO_CONVERGE", "", "300 ms"),
         Mode::Postcopy if scenario.boots_itself() => (
             "VIR_MIGRATE_POSTCOPY",
-            ", bandwidth 16 MiB/s, available bandwidth for the switchover 1 MiB/s",
+            ", bandwidth 16 MiB/s, available bandwidth for the switchover 1 MiB/s (from libvirt 11.1.0 and QEMU 8.2.0 on)",
             "1 ms",
         ),
         Mode::Postcopy => (
             "VIR_MIGRATE_POSTCOPY",
-            ", bandwidth 256 MiB/s, available bandwidth for the switchover 1 MiB/s",
+            ", bandwidth 256 MiB/s, available bandwidth for the switchover 1 MiB/s (from libvirt 11.1.0 and QEMU 8.2.0 on)",
             "1 ms",
         ),
     };
@@ -120,6 +121,12 @@ fn the_flags_are_those_that_libvirt_is_handed(file: ScenarioFile) {
         for (from, to) in [(Side::Source, Side::Target), (Side::Target, Side::Source)] {
             let handed = Move::of(&scenario, lab, Pace::default(), from, to).options;
             assert_eq!(handed.to_string(), asked, "{scenario}");
+            let handed = handed.migration;
+            let without = Migration { switchover_bandwidth_mib: None, ..handed.clone() };
+            for (libvirt, qemu, expected) in [(1, 2, &handed), (0, 2, &without), (1, 1, &without)] {
+                let host = (Version::new(11, libvirt, 0), Version::new(8, qemu, 0));
+                assert_eq!(handed.known_to(&[host, host]), *expected, "{scenario}: {host:?}");
+            }
         }
     }
 }

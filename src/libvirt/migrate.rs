@@ -124,7 +124,11 @@ impl fmt::Display for Migration {
             write!(f, ", bandwidth after the switch {mib} MiB/s")?;
         }
         if let Some(mib) = self.switchover_bandwidth_mib {
-            write!(f, ", available bandwidth for the switchover {mib} MiB/s")?;
+            let (libvirt, qemu) = KNOWS_SWITCHOVER_BANDWIDTH;
+            write!(
+                f,
+                ", available bandwidth for the switchover {mib} MiB/s (from libvirt {libvirt} and QEMU {qemu} on)"
+            )?;
         }
         if let Some(method) = self.compression() {
             write!(f, ", compression {}", method.to_string_lossy())?;

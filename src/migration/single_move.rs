@@ -76,12 +76,12 @@ mod tests {
     #[case(
         "postcopy_cross::in_vms::stress_cpu",
         "VIR_MIGRATE_LIVE | VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_POSTCOPY, bandwidth 32 MiB/s, bandwidth after the \
-         switch 64 MiB/s, available bandwidth for the switchover 1 MiB/s, downtime-limit 1 ms"
+         switch 64 MiB/s, available bandwidth for the switchover 1 MiB/s (from libvirt 11.1.0 and QEMU 8.2.0 on), downtime-limit 1 ms"
     )]
     #[case(
         "postcopy_orderly::booting::migrated_vms",
         "VIR_MIGRATE_LIVE | VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_POSTCOPY, bandwidth 2 MiB/s, bandwidth after the \
-         switch 64 MiB/s, available bandwidth for the switchover 1 MiB/s, downtime-limit 1 ms"
+         switch 64 MiB/s, available bandwidth for the switchover 1 MiB/s (from libvirt 11.1.0 and QEMU 8.2.0 on), downtime-limit 1 ms"
     )]
     fn libvirt_is_handed_what_mode_and_transport_ask(#[case] name: &str, #[case] expected: &str) {
         let scenario: Scenario = name.parse().unwrap();

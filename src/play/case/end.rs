@@ -128,13 +128,14 @@ impl<'env> Case<'_, '_, 'env, '_, Fleet> {
             self.journal.wait(Activity::Collecting, "logs");
             logs.join().unwrap_or_else(|_| Err(Failure::new("collect the logs", "it panicked")))
         });
+        // What a log shows last fails a scenario as well as anything before it, and nothing that cannot be collected hides it.
+        self.close(&logs);
         if self.failure.is_some() || self.journal.has_findings() {
             evidence::collect_guests(fleet, self.journal.silent_guests(), &folder)?;
         }
         if let Some(guest) = self.log.first_failed() {
             evidence::collect_devices(fleet, &fleet.guests[guest], &folder)?;
         }
-        self.close(&logs);
         logs.map(|_| folder)
     }
 
