@@ -113,9 +113,8 @@ fn guest_gap(gaps: &[GuestGap], began: Instant, ended: Instant) -> (f64, f64) {
 /// The median and the longest of the synced writes during the migration.
 fn writes(all: &[GuestGap], began: Instant, ended: Instant) -> Option<(f64, f64)> {
     let touching = |write: &&GuestGap| write.gap.touches(began - write.error, ended + write.error);
-    let mut took: Vec<f64> = all.iter().filter(touching).map(|write| ms(write.gap.length)).collect();
-    took.sort_by(f64::total_cmp);
-    median(&took).zip(took.last().copied())
+    let took: Vec<f64> = all.iter().filter(touching).map(|write| ms(write.gap.length)).collect();
+    median(&took).zip(took.iter().copied().reduce(f64::max))
 }
 
 /// A time in which the guest stood still.

@@ -265,7 +265,7 @@ impl<'a> Journal<'a> {
     }
 
     /// Ends the journal, and returns the findings and the numbers.
-    pub fn finish(mut self) -> (Vec<Finding>, Numbers) {
+    pub fn finish(self) -> (Vec<Finding>, Numbers) {
         let mut numbers = Numbers {
             migrations: Some(self.migrations),
             longest_qemu_downtime_ms: self.longest_qemu_downtime_ms,
@@ -278,15 +278,13 @@ impl<'a> Journal<'a> {
             numbers.longest_migration_s = Numbers::seconds(self.longest_migration);
             numbers.transferred_mib = Some(self.bytes >> 20);
         }
-        self.downtimes.sort_by(f64::total_cmp);
-        if let Some(longest) = self.downtimes.last() {
-            numbers.longest_downtime_ms = Some(whole(*longest));
+        if let Some(longest) = self.downtimes.iter().copied().reduce(f64::max) {
+            numbers.longest_downtime_ms = Some(whole(longest));
             numbers.median_downtime_ms = median(&self.downtimes).map(whole);
             numbers.disagreeing_downtimes = Some(self.disagreements);
         }
         numbers.longest_synced_write_ms = self.writes.iter().map(|(_, worst)| *worst).reduce(f64::max);
-        let mut typical: Vec<f64> = self.writes.iter().map(|(typical, _)| *typical).collect();
-        typical.sort_by(f64::total_cmp);
+        let typical: Vec<f64> = self.writes.iter().map(|(typical, _)| *typical).collect();
         numbers.median_synced_write_ms = median(&typical).map(rounded);
         self.stopwatch.finish(Instant::now()).note(&mut numbers);
         (self.findings, numbers)

@@ -44,7 +44,7 @@ pub use leg::{PhaseSpan, RecordedEnd, RecordedLeg};
 pub use leg_error::LegError;
 pub use line::{Parser, event_name, text as line_text};
 pub use lost::LostLines;
-pub use median::median;
+pub use median::{median, sorted};
 pub use merge::{merge, parts_of, write_merged};
 pub use numbers::{Numbers, spent_in};
 pub use outcome::{Finding, Outcome, Verdict, rfc3339_text};

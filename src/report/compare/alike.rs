@@ -3,7 +3,7 @@
 use super::judge::LEAST_GROUP;
 use super::measured::Measured;
 use super::metric::Metric;
-use super::summary::{median, sorted};
+use crate::record::{median, sorted};
 
 /// The sentence about a metric that moved alike: nine of ten scenarios moved in the direction of their median, which is a
 /// tenth at least, and the middle half of them lies within a factor of 1.75 of it, as far as equal runs scatter.

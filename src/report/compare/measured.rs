@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::metric::Metric;
 use super::run::ComparedRun;
-use super::summary::{MetricSummary, median};
+use super::summary::MetricSummary;
+use crate::record::median;
 use crate::report::view::is_in_group;
 
 /// One metric of a scenario or of a group, in BASE and in NEW.

@@ -3,7 +3,7 @@
 use super::comparison::Comparison;
 use super::measured::Measured;
 use super::metric::Metric;
-use super::summary::median;
+use crate::record::median;
 
 /// The reach in a metric, in words: `one scenario from x3.10 on, a group from x2.00 (all) to x2.60 (postcopy_cross) on`.
 pub(super) fn reach(comparison: &Comparison, metric: Metric) -> String {

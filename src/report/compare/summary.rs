@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::record;
+use crate::record::{median, sorted};
 use crate::report::view::percentile;
 
 /// Values of one metric, in its unit.
@@ -25,17 +25,6 @@ impl MetricSummary {
         let [p95, max] = [percentile(&sorted, 95)?, percentile(&sorted, 100)?];
         Some(MetricSummary { count: sorted.len(), median, p95, max })
     }
-}
-
-/// The middle value, or the mean of the two in the middle; none without values.
-pub(super) fn median(values: &[f64]) -> Option<f64> {
-    record::median(&sorted(values))
-}
-
-pub(super) fn sorted(values: &[f64]) -> Vec<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted
 }
 
 #[cfg(test)]
