@@ -182,8 +182,6 @@ impl PartRun {
 
 fn join(name: &str, runs: Vec<PartRun>) -> Vec<(Envelope, Event)> {
     let differing = differing(&runs);
-    let same_profile = same(runs.iter().map(|run| &run.header.profile));
-    let same_seed = same(runs.iter().map(|run| &run.header.seed));
     let header = header(name, &runs, &differing);
     let total = total(&runs);
     let mut end = runs.first().map(|run| Envelope { t_ms: 0, ..run.start.clone() });
@@ -194,15 +192,14 @@ fn join(name: &str, runs: Vec<PartRun>) -> Vec<(Envelope, Event)> {
         let part = Part {
             run: run.header.run.clone(),
             command: run.header.command.clone(),
-            stack: run
-                .header
-                .stack
-                .iter()
-                .filter(|(fact, _)| differing.contains_key(*fact))
+            stack: differing
+                .keys()
+                .filter_map(|fact| run.header.stack.get_key_value(fact))
                 .map(own)
                 .collect(),
-            profile: if same_profile { None } else { run.header.profile.clone() },
-            seed: if same_seed { None } else { run.header.seed },
+            // The header has what all parts share.
+            profile: run.header.profile.clone().filter(|_| header.profile.is_none()),
+            seed: run.header.seed.filter(|_| header.seed.is_none()),
             complete: run.end.is_some(),
             again: run.scenarios.intersection(&seen).cloned().collect(),
         };
@@ -218,23 +215,18 @@ fn join(name: &str, runs: Vec<PartRun>) -> Vec<(Envelope, Event)> {
 
 /// The header with what all parts share.
 fn header(name: &str, runs: &[PartRun], differing: &BTreeMap<String, String>) -> RunHeader {
-    let first = runs.first().map(|run| run.header.clone()).unwrap_or_default();
     let mut stack: BTreeMap<String, String> = BTreeMap::new();
     for run in runs {
         stack.extend(run.header.stack.clone());
     }
     stack.extend(differing.clone());
-    let same_profile = same(runs.iter().map(|run| &run.header.profile));
-    let same_command = same(runs.iter().map(|run| &run.header.command));
-    let same_seed = same(runs.iter().map(|run| &run.header.seed));
-    let same_catalogue = same(runs.iter().map(|run| &run.header.catalogue));
     RunHeader {
         run: name.to_owned(),
         stack,
-        profile: if same_profile { first.profile } else { None },
-        command: if same_command { first.command } else { Vec::new() },
-        seed: if same_seed { first.seed } else { None },
-        catalogue: if same_catalogue { first.catalogue } else { None },
+        profile: shared(runs, |header| header.profile.clone()).flatten(),
+        command: shared(runs, |header| header.command.clone()).unwrap_or_default(),
+        seed: shared(runs, |header| header.seed).flatten(),
+        catalogue: shared(runs, |header| header.catalogue.clone()).flatten(),
         // The sum exists only if every part has the number.
         scenarios: runs.iter().map(|run| run.header.scenarios).sum(),
         ..RunHeader::default()
@@ -245,9 +237,11 @@ fn own((name, value): (&String, &String)) -> (String, String) {
     (name.clone(), value.clone())
 }
 
-fn same<T: PartialEq>(mut values: impl Iterator<Item = T>) -> bool {
-    let Some(first) = values.next() else { return true };
-    values.all(|value| value == first)
+/// What the headers of all parts have alike; none if they differ, or without parts.
+fn shared<T: PartialEq>(runs: &[PartRun], of: impl Fn(&RunHeader) -> T) -> Option<T> {
+    let mut values = runs.iter().map(|run| of(&run.header));
+    let first = values.next()?;
+    values.all(|value| value == first).then_some(first)
 }
 
 /// The facts in which parts differ, each with its values and the runs that have them.
