@@ -63,16 +63,7 @@ pub fn render(run: &RunView, place: PageLocation) -> Result<String, ReportError>
     Ok(page)
 }
 
-/// Writes [`render`]'s page to `path`, which is whole at every moment.
-///
-/// # Errors
-///
-/// When the page cannot be made or written.
-pub fn write(path: &Path, run: &RunView, place: PageLocation) -> Result<(), ReportError> {
-    write_atomically(path, render(run, place)?.as_bytes())
-}
-
-/// Makes the report of a record, the file or the run's folder, and writes it to `path`.
+/// Makes the report of a record, the file or the run's folder, and writes it to `path`, which is whole at every moment.
 ///
 /// # Errors
 /// When the record cannot be read or has no beginning, or the report cannot be written.
@@ -84,7 +75,7 @@ pub fn write_from_record(record: &Path, path: &Path) -> Result<(), ReportError> 
     };
     let beside = folder.zip(path.parent()).is_some_and(|(folder, parent)| same(folder, parent));
     let place = if beside { PageLocation::InRunFolder } else { PageLocation::Elsewhere };
-    write(path, &view::from_record(record)?, place)
+    write_atomically(path, render(&view::from_record(record)?, place)?.as_bytes())
 }
 
 /// JSON for a script element: without `<`, nothing in it can end the element or begin a comment.
