@@ -5,9 +5,10 @@
 //! else is written, what was drawn is erased.
 
 use std::io::{self, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use crate::progress::lines::ScreenSize;
+use crate::sys::parallel::locked;
 
 /// Goes one line down in the same column, and scrolls at the bottom of the screen, as terminals do for a vertical tab
 /// (xterm's ctlseqs, "VT"; console_codes(4)). A line feed would come as carriage return and line feed out of a tty.
@@ -89,7 +90,7 @@ pub fn say(text: &str) {
 
 /// The block of standard error.
 pub(super) fn block() -> MutexGuard<'static, Block> {
-    BLOCK.lock().unwrap_or_else(PoisonError::into_inner)
+    locked(&BLOCK)
 }
 
 /// For a panic, which may come from the thread that draws: takes away what is drawn, if that can be done at once.
