@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::Event;
 use crate::failure::{Cause, FailureKind};
 
 /// A report that cannot be written or read. The text has the attempt, the file and the answer.
@@ -90,6 +91,12 @@ impl ReportError {
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ReportError {
         let path = path.to_path_buf();
         move |source| ReportError::Io { action, path, source }
+    }
+
+    /// Turns serde_json's error about an event into a report's, for `map_err`: with the event's name and the record's path.
+    pub(super) fn encode(event: &Event, path: &Path) -> impl FnOnce(serde_json::Error) -> ReportError {
+        let (event, path) = (event.name().to_owned(), path.to_path_buf());
+        move |source| ReportError::Encode { event, path, source }
     }
 }
 

@@ -1,11 +1,12 @@
 //! One line of a record: the JSON object of an event after a head that all lines have.
 
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
 use super::outcome::Rfc3339;
-use super::{Envelope, Event, RECORD_VERSION};
+use super::{Envelope, Event, RECORD_VERSION, ReportError};
 
 /// The head of a line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,13 +52,6 @@ pub fn text(envelope: &Envelope, event: &Event) -> serde_json::Result<String> {
     Ok(format!("{},{}\n", head.trim_end_matches('}'), event.trim_start_matches('{')))
 }
 
-/// The defect of a line.
-pub enum BadLine {
-    /// The line has this version of the format.
-    Version(u32),
-    Json(serde_json::Error),
-}
-
 /// Parses the lines of a record in their order.
 #[derive(Debug, Default)]
 pub struct Parser {
@@ -72,15 +66,24 @@ struct VersionField {
 }
 
 impl Parser {
-    /// Parses the next line, once for the head and once for the event: serde's `flatten` would do it in one pass, and take
-    /// the line and column out of the messages.
-    pub fn parse(&mut self, line: &[u8]) -> Result<(Envelope, Event), BadLine> {
-        let VersionField { v } = serde_json::from_slice(line).map_err(BadLine::Json)?;
-        if let Some(other) = v.filter(|v| *v != RECORD_VERSION) {
-            return Err(BadLine::Version(other));
+    /// Parses the next line, `number` of the record at `path`, once for the head and once for the event: serde's `flatten`
+    /// would do it in one pass, and take the line and column out of the messages.
+    ///
+    /// # Errors
+    /// When the line is not an event, or another multivm wrote it.
+    pub fn parse(
+        &mut self,
+        path: &Path,
+        number: usize,
+        line: &[u8],
+    ) -> Result<(Envelope, Event), ReportError> {
+        let bad = |source| ReportError::Line { path: path.to_path_buf(), line: number, source };
+        let VersionField { v } = serde_json::from_slice(line).map_err(bad)?;
+        if let Some(found) = v.filter(|v| *v != RECORD_VERSION) {
+            return Err(ReportError::Version { path: path.to_path_buf(), line: number, found });
         }
-        let head: Head = serde_json::from_slice(line).map_err(BadLine::Json)?;
-        let event = serde_json::from_slice(line).map_err(BadLine::Json)?;
+        let head: Head = serde_json::from_slice(line).map_err(bad)?;
+        let event = serde_json::from_slice(line).map_err(bad)?;
         if let Some(Rfc3339(at)) = head.at {
             self.anchor = Some((at, head.t_ms));
         }

@@ -90,12 +90,7 @@ pub fn write_merged(folder: &Path, events: &[(Envelope, Event)]) -> Result<(), R
     }
     let mut text = String::new();
     for (envelope, event) in events {
-        let line = line::text(envelope, event).map_err(|source| ReportError::Encode {
-            event: event.name().to_owned(),
-            path: path.clone(),
-            source,
-        })?;
-        text.push_str(&line);
+        text.push_str(&line::text(envelope, event).map_err(ReportError::encode(event, &path))?);
     }
     atomic::write(&path, text.as_bytes())
 }

@@ -42,7 +42,7 @@ pub use folder::{
 };
 pub use leg::{PhaseSpan, RecordedEnd, RecordedLeg};
 pub use leg_error::LegError;
-pub use line::{Parser, event_name, text as line_text};
+pub use line::{event_name, text as line_text};
 pub use lost::LostLines;
 pub use median::{median, sorted};
 pub use merge::{merge, parts_of, write_merged};

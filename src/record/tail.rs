@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::line::{BadLine, Parser, event_name};
+use super::line::{Parser, event_name};
 use super::{Envelope, Event, ReportError, writer};
 
 /// Follows a record: each [`Tail::poll`] gives the events since the one before.
@@ -70,14 +70,7 @@ impl Tail {
             self.line += 1;
         }
         self.present_only = false;
-        lines.into_iter().map(|(number, line)| self.event(number, &line)).collect()
-    }
-
-    fn event(&mut self, line: usize, bytes: &[u8]) -> Result<(Envelope, Event), ReportError> {
-        self.parser.parse(bytes).map_err(|problem| match problem {
-            BadLine::Version(found) => ReportError::Version { path: self.path.clone(), line, found },
-            BadLine::Json(source) => ReportError::Line { path: self.path.clone(), line, source },
-        })
+        lines.into_iter().map(|(number, line)| self.parser.parse(&self.path, number, &line)).collect()
     }
 }
 

@@ -5,11 +5,12 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Instant, SystemTime};
 
 use super::lost::add_lost;
 use super::{Envelope, Event, LostLines, ReportError, RunHeader, line};
+use crate::sys::parallel::locked;
 
 type Sink = dyn Fn(&Event) + Send + Sync;
 
@@ -19,12 +20,12 @@ pub const FILE_NAME: &str = "record.jsonl";
 /// The open record of a run. Clones write to its file, which is closed with the last of them.
 #[derive(Clone)]
 pub struct Record {
-    inner: Arc<Inner>,
+    inner: Arc<SharedRecord>,
     /// Set when the play is over that this clone belongs to.
     over: Arc<AtomicBool>,
 }
 
-struct Inner {
+struct SharedRecord {
     path: PathBuf,
     start: Instant,
     file: Mutex<FileEnd>,
@@ -61,7 +62,7 @@ impl Record {
             .open(&path)
             .map_err(ReportError::io("create the record", &path))?;
         let record = Record {
-            inner: Arc::new(Inner {
+            inner: Arc::new(SharedRecord {
                 path,
                 start: Instant::now(),
                 file: Mutex::new(FileEnd { file, whole: 0 }),
@@ -92,7 +93,7 @@ impl Record {
     /// Switches to another file, such as `/dev/full`, and returns the one before.
     #[cfg(test)]
     pub(crate) fn write_to(&self, file: File) -> File {
-        std::mem::replace(&mut lock(&self.inner.file).file, file)
+        std::mem::replace(&mut locked(&self.inner.file).file, file)
     }
 
     /// The head of a line that is written now.
@@ -127,13 +128,13 @@ impl Record {
     /// write to the record, observe, and end observations.
     pub fn observe(&self, sink: impl Fn(&Event) + Send + Sync + 'static) -> ObserverGuard {
         let sink: Arc<Sink> = Arc::new(sink);
-        lock(&self.inner.sinks).push(Arc::downgrade(&sink));
+        locked(&self.inner.sinks).push(Arc::downgrade(&sink));
         ObserverGuard { _sink: sink }
     }
 
     /// What could not be written so far.
     pub fn lost(&self) -> Option<LostLines> {
-        lock(&self.inner.lost).all.clone()
+        locked(&self.inner.lost).all.clone()
     }
 
     /// Whether every line is in the file. What is missing is in the file afterwards if it can be written.
@@ -142,17 +143,17 @@ impl Record {
     /// When a line could not be written at any time, whatever happened since.
     pub fn complete(&self) -> Result<(), ReportError> {
         // The error that matters is the one below.
-        let _ = self.say_lost(&mut lock(&self.inner.file));
+        let _ = self.say_lost(&mut locked(&self.inner.file));
         let path = self.inner.path.clone();
         self.lost().map_or(Ok(()), |lost| Err(ReportError::Lost { path, lost }))
     }
 
     fn append(&self, event: &Event) -> Result<(), ReportError> {
-        let mut tail = lock(&self.inner.file);
+        let mut tail = locked(&self.inner.file);
         let written = self.say_lost(&mut tail).and_then(|()| self.append_line(&mut tail, event));
         if let Err(error) = &written {
             let line = LostLines::one(event.name(), self.now().t_ms, error.to_string());
-            let mut lost = lock(&self.inner.lost);
+            let mut lost = locked(&self.inner.lost);
             add_lost(&mut lost.all, &line);
             add_lost(&mut lost.unsaid, &line);
         }
@@ -161,17 +162,17 @@ impl Record {
 
     /// Writes which lines are missing, if no line says so yet.
     fn say_lost(&self, tail: &mut FileEnd) -> Result<(), ReportError> {
-        let unsaid = lock(&self.inner.lost).unsaid.clone();
+        let unsaid = locked(&self.inner.lost).unsaid.clone();
         if let Some(lost) = unsaid {
             self.append_line(tail, &Event::LinesLost(lost))?;
-            lock(&self.inner.lost).unsaid = None;
+            locked(&self.inner.lost).unsaid = None;
         }
         Ok(())
     }
 
     /// The caller holds the lock of the file, so that the lines of all threads are in the order of their times.
     fn append_line(&self, tail: &mut FileEnd, event: &Event) -> Result<(), ReportError> {
-        let line = line::text(&self.now(), event).map_err(self.encode_error(event))?;
+        let line = line::text(&self.now(), event).map_err(ReportError::encode(event, &self.inner.path))?;
         match tail.file.write_all(line.as_bytes()) {
             Ok(()) => {
                 tail.whole += line.len() as u64;
@@ -185,14 +186,9 @@ impl Record {
         }
     }
 
-    fn encode_error(&self, event: &Event) -> impl FnOnce(serde_json::Error) -> ReportError {
-        let (event, path) = (event.name().to_string(), self.inner.path.clone());
-        move |source| ReportError::Encode { event, path, source }
-    }
-
     /// The observers that are still there, collected so that no lock is held while they run.
     fn sinks(&self) -> Vec<Arc<Sink>> {
-        let mut sinks = lock(&self.inner.sinks);
+        let mut sinks = locked(&self.inner.sinks);
         sinks.retain(|sink| sink.strong_count() > 0);
         sinks.iter().filter_map(Weak::upgrade).collect()
     }
@@ -214,11 +210,6 @@ impl fmt::Debug for ObserverGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ObserverGuard").finish_non_exhaustive()
     }
-}
-
-/// A panic elsewhere does not spoil the data here: every change under these locks is complete in one step.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -309,7 +300,7 @@ mod tests {
         let full = OpenOptions::new().append(true).open("/dev/full").unwrap();
         let record = Record {
             over: Arc::default(),
-            inner: Arc::new(Inner {
+            inner: Arc::new(SharedRecord {
                 path: "/dev/full".into(),
                 start: Instant::now(),
                 file: Mutex::new(FileEnd { file: full, whole: 0 }),
