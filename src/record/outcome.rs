@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::Numbers;
 use crate::inventory::catalogue::CATALOGUE_VARIABLE;
@@ -173,7 +173,7 @@ pub struct Outcome {
     pub ignored: bool,
     /// The folder with what the logs of libvirt, QEMU, the storage server and the guests' consoles gained in the scenario;
     /// of a failed scenario also the guests' kernel logs and domain XML.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "lossy_path")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "lossy_path")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub evidence: Option<PathBuf>,
 }
@@ -298,23 +298,10 @@ pub(crate) mod seconds {
     }
 }
 
-/// `#[serde(with)]` for an optional path. Bytes that are not UTF-8 become U+FFFD: serde would refuse the path, and with
-/// it the whole outcome.
-pub(crate) mod lossy_path {
-    use std::path::PathBuf;
-
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub fn serialize<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
-        match path {
-            Some(path) => serializer.serialize_some(&path.to_string_lossy()),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
-        Option::<PathBuf>::deserialize(deserializer)
-    }
+/// `#[serde(serialize_with)]` for an optional path. Bytes that are not UTF-8 become U+FFFD: serde would refuse the path, and
+/// with it the whole outcome.
+fn lossy_path<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    path.as_ref().map(|path| path.to_string_lossy()).serialize(serializer)
 }
 
 #[cfg(test)]
