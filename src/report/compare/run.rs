@@ -80,7 +80,7 @@ impl ComparedRun {
         };
         for scenario in &view.scenarios {
             run.scenarios.entry(scenario.outcome.scenario.clone()).or_default().add(scenario);
-            let legs = scenario.legs.iter().map(|leg| &leg.leg);
+            let legs = scenario.legs().iter().map(|leg| &leg.leg);
             run.impossible_downtimes +=
                 legs.filter(|leg| leg.succeeded() && leg.has_impossible_downtime()).count();
         }
@@ -119,7 +119,7 @@ impl ComparedRun {
 impl PlayedScenario {
     fn add(&mut self, scenario: &ScenarioView) {
         let outcome = &scenario.outcome;
-        let verdict = scenario.ended.then_some(outcome.verdict);
+        let verdict = scenario.play.ended().then_some(outcome.verdict);
         let is_first = self.verdict.is_none() && self.headline.is_empty();
         if is_first || weight(verdict) > weight(self.verdict) {
             self.verdict = verdict;
@@ -135,7 +135,7 @@ impl PlayedScenario {
         if is_about_guests(verdict) {
             add(Metric::WallTime, outcome.duration.as_secs_f64() * 1e3);
         }
-        for leg in scenario.legs.iter().map(|leg| &leg.leg).filter(|leg| leg.succeeded()) {
+        for leg in scenario.legs().iter().map(|leg| &leg.leg).filter(|leg| leg.succeeded()) {
             let of_leg = |metric: Metric| Some((metric, metric.of(leg)?));
             Metric::ALL.into_iter().filter_map(of_leg).for_each(|(metric, value)| add(metric, value));
         }

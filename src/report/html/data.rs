@@ -48,8 +48,8 @@ pub(super) fn overview(run: &RunView) -> Value {
                 "time_s": rounded(outcome.duration.as_secs_f64(), 1),
                 "downtime_ms": number(downtime.map(|(ms, _)| ms), 1),
                 "downtime_by": downtime.map(|(_, reported)| if reported { "reported" } else { "libvirt" }),
-                "migrations": scenario.legs.len(),
-                "plays": scenario.plays,
+                "migrations": scenario.legs().len(),
+                "plays": scenario.play.times,
                 "headline": if outcome.findings.is_empty() && outcome.reason.is_none() {
                     String::new()
                 } else {
@@ -62,7 +62,7 @@ pub(super) fn overview(run: &RunView) -> Value {
         .scenarios
         .iter()
         .enumerate()
-        .flat_map(|(index, scenario)| scenario.legs.iter().map(move |leg| (index, leg)))
+        .flat_map(|(index, scenario)| scenario.legs().iter().map(move |leg| (index, leg)))
         .filter(|(_, leg)| leg.leg.succeeded())
         .map(|(index, leg)| {
             let mut values = vec![json!(index)];
@@ -127,8 +127,12 @@ fn ordered<'a, T: PartialEq + Clone + 'a>(all: impl Iterator<Item = (&'a T, usiz
 
 /// The data of each scenario's page, in the order of [`overview`]'s scenarios. The page reads one when a reader opens it.
 pub(super) fn details(run: &RunView, place: PageLocation) -> Vec<Value> {
-    let legs: usize = run.scenarios.iter().map(|scenario| scenario.legs.len()).sum();
-    let curves: usize = run.scenarios.iter().map(|scenario| scenario.speeds.len() + scenario.cpu.len()).sum();
+    let legs: usize = run.scenarios.iter().map(|scenario| scenario.legs().len()).sum();
+    let curves: usize = run
+        .scenarios
+        .iter()
+        .map(|scenario| scenario.details().speeds.len() + scenario.details().cpu.len())
+        .sum();
     let limits = CurveLimits {
         samples: (MOST_SAMPLES / legs.max(1)).clamp(8, 400),
         points: (MOST_POINTS / curves.max(1)).clamp(16, 6000),
@@ -145,7 +149,7 @@ struct CurveLimits {
 
 fn detail(run: &RunView, scenario: &ScenarioView, place: PageLocation, limits: &CurveLimits) -> Value {
     let outcome = &scenario.outcome;
-    let began = scenario.began_t_ms.unwrap_or_default();
+    let (began, details) = (scenario.play.began_t_ms(), scenario.details());
     let end = began + outcome.duration.as_secs_f64() * 1e3;
     let curves = |curves: &std::collections::BTreeMap<String, Vec<(f64, f64)>>, digits| {
         let curve = |points: &Vec<(f64, f64)>| {
@@ -156,8 +160,10 @@ fn detail(run: &RunView, scenario: &ScenarioView, place: PageLocation, limits: &
         };
         Value::Object(curves.iter().map(|(name, points)| (name.clone(), curve(points))).collect())
     };
-    let mut gaps: Vec<_> = scenario.gaps.iter().collect();
-    gaps.sort_by(|a, b| b.length_ms.total_cmp(&a.length_ms));
+    let probes = details.probes.iter();
+    let mut gaps: Vec<_> =
+        probes.flat_map(|probe| probe.gaps.iter().map(|gap| (&probe.guest, gap))).collect();
+    gaps.sort_by(|(_, (_, a)), (_, (_, b))| b.total_cmp(a));
     let shown = gaps.iter().take(MOST_GAPS);
     json!({
         "name": scenario.title,
@@ -166,32 +172,32 @@ fn detail(run: &RunView, scenario: &ScenarioView, place: PageLocation, limits: &
         "findings": outcome.findings.iter().map(finding).collect::<Vec<_>>(),
         "started": rfc3339_text(outcome.started),
         "duration_ms": rounded(outcome.duration.as_secs_f64() * 1e3, 0),
-        "plays": scenario.plays,
+        "plays": scenario.play.times,
         "numbers": outcome.numbers,
         "spent": outcome.numbers.spent().map(|(what, seconds)| json!([what, seconds.unwrap_or_default()])),
         "evidence": outcome.evidence.as_ref().map(|path| path.to_string_lossy()),
         "evidence_link": evidence_link(run, outcome, place),
         "rerun": outcome.rerun_command(),
         "guests": scenario.guests(),
-        "legs": scenario.legs.iter().map(|leg| self::leg(leg, began, end, limits)).collect::<Vec<_>>(),
+        "legs": scenario.legs().iter().map(|leg| self::leg(leg, began, end, limits)).collect::<Vec<_>>(),
         "marks": marks(scenario, began),
         "proofs": proofs(scenario),
-        "loads": scenario.loads.iter().map(|load| json!({
+        "loads": details.loads.iter().map(|load| json!({
             "t": rounded(load.t_ms - began, 0),
             "place": load.guest.as_ref().or(load.host.as_ref()),
             "command": load.command,
             "basis": load.basis,
         })).collect::<Vec<_>>(),
-        "repairs": scenario.repairs.iter().map(|repair| json!([repair.what, repair.why])).collect::<Vec<_>>(),
-        "probes": scenario.probes.iter().map(|probe| {
+        "repairs": details.repairs.iter().map(|repair| json!([repair.what, repair.why])).collect::<Vec<_>>(),
+        "probes": details.probes.iter().map(|probe| {
             json!([probe.guest, probe.sent, probe.received, number(probe.longest_gap_ms, 1)])
         }).collect::<Vec<_>>(),
-        "gaps": shown.map(|gap| {
-            json!([gap.guest, rounded(gap.from_t_ms - began, 1), rounded(gap.length_ms, 1)])
+        "gaps": shown.map(|(guest, (from_t_ms, length_ms))| {
+            json!([guest, rounded(from_t_ms - began, 1), rounded(*length_ms, 1)])
         }).collect::<Vec<_>>(),
         "gap_count": gaps.len(),
-        "speeds": curves(&scenario.speeds, 0),
-        "cpu": curves(&scenario.cpu, 2),
+        "speeds": curves(&details.speeds, 0),
+        "cpu": curves(&details.cpu, 2),
     })
 }
 
@@ -304,7 +310,7 @@ fn marks(scenario: &ScenarioView, began: f64) -> Vec<Value> {
         failed: Vec<&'a str>,
     }
     let mut marks: Vec<CheckMark<'_>> = Vec::new();
-    for check in &scenario.checks {
+    for check in &scenario.details().checks {
         let guest = check.guest.as_deref();
         let near = |mark: &&mut CheckMark<'_>| mark.guest == guest && check.t_ms - mark.t_ms <= ONE_MARK_MS;
         // Only the last few can be near.
@@ -330,7 +336,7 @@ fn marks(scenario: &ScenarioView, began: f64) -> Vec<Value> {
 /// Every check: how many proofs it made, how many held, and the text of the first that did not, or else of the last.
 fn proofs(scenario: &ScenarioView) -> Vec<Value> {
     let mut names: Vec<&str> = Vec::new();
-    for check in &scenario.checks {
+    for check in &scenario.details().checks {
         if !names.contains(&check.check.as_str()) {
             names.push(&check.check);
         }
@@ -338,7 +344,7 @@ fn proofs(scenario: &ScenarioView) -> Vec<Value> {
     names
         .into_iter()
         .filter_map(|name| {
-            let all: Vec<_> = scenario.checks.iter().filter(|check| check.check == name).collect();
+            let all: Vec<_> = scenario.details().checks.iter().filter(|check| check.check == name).collect();
             let held = all.iter().filter(|check| check.ok).count();
             let shown = all.iter().find(|check| !check.ok).or(all.last())?;
             let seen = cut(&shown.seen, if shown.ok { LONGEST_SEEN } else { LONGEST_TEXT });

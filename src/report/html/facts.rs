@@ -51,7 +51,7 @@ pub(super) fn facts(run: &RunView, place: PageLocation) -> Value {
         "repairs": run.repairs,
         "verdicts": verdicts.map(|(verdict, count)| json!({ "verdict": verdict, "count": count })).collect::<Vec<_>>(),
         "scenarios": run.scenarios.len(),
-        "migrations": run.scenarios.iter().map(|scenario| scenario.legs.len()).sum::<usize>(),
+        "migrations": run.scenarios.iter().map(|scenario| scenario.legs().len()).sum::<usize>(),
         "spent": spent.filter(|(_, seconds)| *seconds > 0.0).collect::<Vec<_>>(),
         "failures": failures(run, place),
         "percentiles": run.distributions(),

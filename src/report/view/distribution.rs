@@ -36,7 +36,7 @@ impl RunView {
                 let members =
                     self.scenarios.iter().filter(|scenario| is_in_group(&scenario.outcome.scenario, group));
                 // A migration that did not succeed has no end of its downtime.
-                let legs = members.flat_map(|scenario| &scenario.legs).filter(|leg| leg.leg.succeeded());
+                let legs = members.flat_map(ScenarioView::legs).filter(|leg| leg.leg.succeeded());
                 let mut values: Vec<f64> = legs.filter_map(|leg| leg.leg.by_clock(clock)).collect();
                 values.sort_by(f64::total_cmp);
                 let at = |percent| percentile(&values, percent);

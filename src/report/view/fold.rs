@@ -3,14 +3,14 @@
 use std::mem;
 
 use super::{
-    CheckView, FixtureView, GapView, LegView, LoadView, ProbeView, RepairView, RunView, ScenarioView,
+    CheckView, FixtureView, LegView, LoadView, PlayDetails, ProbeView, RepairView, RunView, ScenarioView,
 };
 use crate::record::{Envelope, Event, Finding, Fold, RecordedLeg, titled};
 
 /// The views so far.
 #[derive(Default)]
 pub(super) struct Views {
-    fold: Fold<ScenarioView>,
+    fold: Fold<PlayDetails>,
     fixtures: Vec<FixtureView>,
     repairs: Vec<RepairView>,
     /// Repairs since the last scenario.
@@ -52,14 +52,8 @@ impl Views {
     pub(super) fn finish(self) -> Option<RunView> {
         let (outcomes, ended_ms) = (self.fold.outcomes(), self.fold.t_ms());
         let plays = self.fold.plays.into_iter().zip(titled(&outcomes));
-        let scenarios = plays.map(|(mut play, (title, outcome))| ScenarioView {
-            title,
-            outcome: outcome.clone(),
-            ended: play.ended(),
-            began_t_ms: play.began.take().map(|began| began.t_ms as f64),
-            plays: play.times,
-            ..play.details
-        });
+        let scenarios =
+            plays.map(|(play, (title, outcome))| ScenarioView { title, outcome: outcome.clone(), play });
         Some(RunView {
             duration_s: ended_ms / 1e3,
             started: self.fold.began?.at,
@@ -74,8 +68,8 @@ impl Views {
     }
 }
 
-impl ScenarioView {
-    /// Takes an event of the scenario.
+impl PlayDetails {
+    /// Takes an event of the play.
     fn take(&mut self, t_ms: f64, event: Event) {
         if self.legs.iter_mut().rev().any(|leg| leg.take(t_ms, &event)) {
             return;
@@ -112,12 +106,7 @@ impl ScenarioView {
             Event::ProbeSummary { guest, sent, received, longest_gap_ms, gaps } => {
                 let told = gaps.iter().map(|(_, length_ms)| *length_ms);
                 let longest_gap_ms = longest_gap_ms.into_iter().chain(told).reduce(f64::max);
-                self.gaps.extend(gaps.into_iter().map(|(from_t_ms, length_ms)| GapView {
-                    guest: guest.clone(),
-                    from_t_ms,
-                    length_ms,
-                }));
-                self.probes.push(ProbeView { guest, sent, received, longest_gap_ms });
+                self.probes.push(ProbeView { guest, sent, received, longest_gap_ms, gaps });
             }
             _ => {}
         }

@@ -25,7 +25,7 @@ pub use leg::LegView;
 pub use repair::RepairView;
 pub use run::{FixtureView, RunView};
 pub use sample::SampleView;
-pub use scenario::{ALL, CheckView, GapView, LoadView, ProbeView, ScenarioView, group_of, is_in_group};
+pub use scenario::{ALL, CheckView, LoadView, PlayDetails, ProbeView, ScenarioView, group_of, is_in_group};
 pub use thin::{at_most, extremes};
 
 use crate::record::{Envelope, Event, ReportError, read};

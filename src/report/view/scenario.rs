@@ -1,10 +1,9 @@
 //! The view of one scenario, by its last play.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::SystemTime;
 
 use super::{LegView, RepairView};
-use crate::record::{Outcome, Verdict};
+use crate::record::{Outcome, Play};
 use crate::scenario::Scenario;
 
 /// A scenario, from its beginning to its result.
@@ -15,12 +14,13 @@ pub struct ScenarioView {
     pub title: String,
     /// The outcome. Without a result in the record it is an error that says so.
     pub outcome: Outcome,
-    /// Whether the record has the result.
-    pub ended: bool,
-    /// The beginning; none for a scenario that never began.
-    pub began_t_ms: Option<f64>,
-    /// The number of attempts. Everything below is about the last one.
-    pub plays: u32,
+    /// The play, with the details of its last attempt.
+    pub play: Play<PlayDetails>,
+}
+
+/// The details of a scenario's last attempt.
+#[derive(Clone, Debug, Default)]
+pub struct PlayDetails {
     /// The repairs just before it.
     pub repairs: Vec<RepairView>,
     pub loads: Vec<LoadView>,
@@ -28,35 +28,23 @@ pub struct ScenarioView {
     pub legs: Vec<LegView>,
     pub checks: Vec<CheckView>,
     pub probes: Vec<ProbeView>,
-    pub gaps: Vec<GapView>,
     /// Write speeds by guest: the moment, and the milliseconds for a GiB of memory.
     pub speeds: BTreeMap<String, Vec<(f64, f64)>>,
     /// Busy CPUs by host: the moment, and the average since the last sample.
     pub cpu: BTreeMap<String, Vec<(f64, f64)>>,
 }
 
-impl Default for ScenarioView {
-    /// An empty view. The fold gives it its outcome.
-    fn default() -> ScenarioView {
-        ScenarioView {
-            title: String::new(),
-            outcome: Outcome::new("", Verdict::Error, SystemTime::UNIX_EPOCH),
-            ended: false,
-            began_t_ms: None,
-            plays: 0,
-            repairs: Vec::new(),
-            loads: Vec::new(),
-            legs: Vec::new(),
-            checks: Vec::new(),
-            probes: Vec::new(),
-            gaps: Vec::new(),
-            speeds: BTreeMap::new(),
-            cpu: BTreeMap::new(),
-        }
-    }
-}
-
 impl ScenarioView {
+    /// The details of the last attempt.
+    pub fn details(&self) -> &PlayDetails {
+        &self.play.details
+    }
+
+    /// Every migration of every guest in the last attempt.
+    pub fn legs(&self) -> &[LegView] {
+        &self.play.details.legs
+    }
+
     /// The scenario's group: `postcopy_cross`, or `postcopy_cross::xbzrle`.
     pub fn group(&self) -> String {
         group_of(&self.outcome.scenario)
@@ -64,10 +52,11 @@ impl ScenarioView {
 
     /// The names of all guests in the scenario, in the order of their numbers: vm2 before vm10.
     pub fn guests(&self) -> Vec<String> {
-        let legs = self.legs.iter().map(|leg| &leg.leg.guest);
-        let checks = self.checks.iter().filter_map(|check| check.guest.as_ref());
-        let probes = self.probes.iter().map(|probe| &probe.guest);
-        let speeds = self.speeds.keys();
+        let PlayDetails { legs, checks, probes, speeds, .. } = self.details();
+        let legs = legs.iter().map(|leg| &leg.leg.guest);
+        let checks = checks.iter().filter_map(|check| check.guest.as_ref());
+        let probes = probes.iter().map(|probe| &probe.guest);
+        let speeds = speeds.keys();
         let names: BTreeSet<&String> = legs.chain(checks).chain(probes).chain(speeds).collect();
         let mut names: Vec<String> = names.into_iter().cloned().collect();
         names.sort_by_key(|name| (name.len(), name.clone()));
@@ -76,7 +65,7 @@ impl ScenarioView {
 
     /// The longest downtime of its migrations, and whether that is a reported one. Otherwise it is libvirt's.
     pub fn longest_downtime_ms(&self) -> Option<(f64, bool)> {
-        let downtimes = self.legs.iter().filter_map(|leg| leg.leg.downtime_ms());
+        let downtimes = self.legs().iter().filter_map(|leg| leg.leg.downtime_ms());
         downtimes.max_by(|(one, reported), (other, too)| reported.cmp(too).then(one.total_cmp(other)))
     }
 }
@@ -127,14 +116,8 @@ pub struct ProbeView {
     pub sent: u64,
     pub received: u64,
     pub longest_gap_ms: Option<f64>,
-}
-
-/// A time in which a guest did not answer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct GapView {
-    pub guest: String,
-    pub from_t_ms: f64,
-    pub length_ms: f64,
+    /// Each time in which the guest did not answer: its beginning, and its milliseconds.
+    pub gaps: Vec<(f64, f64)>,
 }
 
 #[cfg(test)]

@@ -112,10 +112,10 @@ fn a_migration_as_it_is_recorded_while_it_happens() {
     assert!(view.finished);
     assert_eq!((view.duration_s, view.count(Verdict::Passed)), (10.5, 1));
     let scenario = &view.scenarios[0];
-    assert_eq!((scenario.group().as_str(), scenario.plays), ("postcopy_cross", 1));
+    assert_eq!((scenario.group().as_str(), scenario.play.times), ("postcopy_cross", 1));
     assert_eq!(scenario.guests(), ["vm1"]);
     assert_eq!(scenario.longest_downtime_ms(), Some((120.5, true)));
-    let LegView { leg, samples } = &scenario.legs[0];
+    let LegView { leg, samples } = &scenario.legs()[0];
     assert_eq!((leg.began_t_ms, leg.end.as_ref().map(|end| end.t_ms)), (2_050.5, Some(4_050.5)));
     assert_eq!(samples.iter().map(|sample| sample.t_ms).collect::<Vec<_>>(), [2_300.0, 2_600.0]);
     assert_eq!(samples[0].dirty_bytes_per_s, Some(8192.0));
@@ -147,7 +147,7 @@ fn overlapping_migrations_are_kept_apart_by_guest() {
     ]);
     let scenario = &view.scenarios[0];
     assert_eq!(scenario.guests(), ["vm2", "vm10"]);
-    assert_eq!(scenario.legs.iter().map(|leg| leg.samples.len()).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(scenario.legs().iter().map(|leg| leg.samples.len()).collect::<Vec<_>>(), [2, 1]);
 }
 
 #[test]
@@ -169,8 +169,8 @@ fn a_scenario_that_was_played_again_counts_with_its_last_play() {
     ]);
     assert_eq!(view.scenarios.len(), 1);
     let scenario = &view.scenarios[0];
-    assert_eq!((scenario.plays, scenario.began_t_ms, scenario.legs.len()), (2, Some(5_000.0), 0));
-    assert_eq!(scenario.repairs[0].what, "play again");
+    assert_eq!((scenario.play.times, scenario.play.began_t_ms(), scenario.legs().len()), (2, 5_000.0, 0));
+    assert_eq!(scenario.details().repairs[0].what, "play again");
     assert_eq!(scenario.outcome.verdict, Verdict::Passed);
 }
 
@@ -191,7 +191,7 @@ fn none_of_several_of_one_name_hides_another() {
         .scenarios
         .iter()
         .map(|scenario| {
-            (scenario.title.clone(), scenario.outcome.verdict, scenario.plays, scenario.legs.len())
+            (scenario.title.clone(), scenario.outcome.verdict, scenario.play.times, scenario.legs().len())
         })
         .collect();
     assert_eq!(
@@ -223,10 +223,10 @@ fn a_run_that_was_cut_off_has_what_there_was() {
     assert!(!view.finished);
     assert_eq!(view.header.stack["a"], "b");
     let scenario = &view.scenarios[0];
-    assert_eq!((scenario.ended, scenario.outcome.verdict), (false, Verdict::Error));
+    assert_eq!((scenario.play.ended(), scenario.outcome.verdict), (false, Verdict::Error));
     assert!(scenario.outcome.reason.as_ref().unwrap().contains("its last event is job_sample"));
     assert_eq!(scenario.outcome.duration, Duration::from_millis(1_300));
-    let LegView { leg, samples } = &scenario.legs[0];
+    let LegView { leg, samples } = &scenario.legs()[0];
     assert_eq!((leg.end.as_ref(), samples.len()), (None, 1));
     assert_eq!(leg.spans(2_300.0), [PhaseSpan { phase: Phase::Setup, from_t_ms: 2_000.0, to_t_ms: 2_300.0 }]);
 }
@@ -245,7 +245,7 @@ fn a_downtime_longer_than_its_migration_is_not_believed() {
         stats.update(&Stats::new([("downtime", 2_452_130)]));
     }
     let view = view_of(vec![(at(1_000), started()), (at(2_000), leg_started("vm1", 1)), (at(4_000), finish)]);
-    let leg = &view.scenarios[0].legs[0].leg;
+    let leg = &view.scenarios[0].legs()[0].leg;
     assert_eq!((leg.libvirt_said_ms(), leg.libvirt_ms()), (Some(2_452_130.0), None));
     assert_eq!(view.distributions(), []);
 }
@@ -325,10 +325,10 @@ fn what_was_measured_beside_the_migrations_is_there() {
             },
         ),
     ]);
-    let scenario = &view.scenarios[0];
+    let scenario = view.scenarios[0].details();
     assert_eq!(scenario.cpu["source"], [(1_500.0, 1.5)]);
     assert_eq!(scenario.speeds["vm1"], [(1_100.0, 400.0), (1_200.0, 900.0)]);
-    assert_eq!(scenario.gaps, [GapView { guest: guest(), from_t_ms: 1_900.5, length_ms: 61.0 }]);
+    assert_eq!((&scenario.probes[0].guest, &*scenario.probes[0].gaps), (&guest(), &[(1_900.5, 61.0)][..]));
     assert_eq!((scenario.probes[0].sent, scenario.probes[0].received), (10, 9));
     let longest = scenario.probes.iter().map(|probe| probe.longest_gap_ms);
     assert_eq!(longest.collect::<Vec<_>>(), [Some(61.0), Some(12.0)], "one of the gaps, if there are any");
