@@ -28,7 +28,7 @@ pub fn unplayed(request: &Request, tests: &[NamedTest<'_>]) -> Option<ExitCode> 
     let libtest = &request.libtest;
     // nextest lists twice, with --ignored and without.
     let asked = if libtest.list { RunIgnored::Yes } else { request.asked() };
-    let target = Target { tests, selection: &request.selection, asked };
+    let target = AskedTests { tests, selection: &request.selection, asked };
     if let Some(mistake) = target.mistake(own_tests::names) {
         let note = note(request).map(|note| format!("\n  = note: {note}"));
         return Some(Problem::Input(format!("{mistake}{}", note.unwrap_or_default())).report());
@@ -53,13 +53,13 @@ fn note(request: &Request) -> Option<String> {
 }
 
 /// The tests of a target, and what a command wants of them.
-struct Target<'a> {
+struct AskedTests<'a> {
     tests: &'a [NamedTest<'a>],
     selection: &'a Selection,
     asked: RunIgnored,
 }
 
-impl<'a> Target<'a> {
+impl<'a> AskedTests<'a> {
     fn selected(&self) -> impl Iterator<Item = &'a NamedTest<'a>> {
         let selection = self.selection;
         self.tests.iter().filter(move |test| selection.matches(test.name))
@@ -219,7 +219,7 @@ mod tests {
     ) {
         let words = ["damage"].into_iter().chain(arguments.split_whitespace());
         let request = args::parse(words.map(str::to_owned)).unwrap();
-        let target = Target { tests: &TESTS, selection: &request.selection, asked: request.asked() };
+        let target = AskedTests { tests: &TESTS, selection: &request.selection, asked: request.asked() };
         let mistake = target.mistake(|| OTHERS.map(str::to_owned).to_vec()).map(|error| error.to_string());
         assert_eq!(mistake.is_some(), told.is_some(), "{mistake:?}");
         assert!(mistake.unwrap_or_default().contains(told.unwrap_or_default()));
@@ -230,7 +230,7 @@ mod tests {
         let target = |filters: &[&str]| {
             let filters = filters.iter().map(|filter| (*filter).to_owned()).collect();
             let selection = Selection { filters, ..Selection::default() };
-            Target { tests: &TESTS, selection: &selection, asked: RunIgnored::No }.nothing_to_play()
+            AskedTests { tests: &TESTS, selection: &selection, asked: RunIgnored::No }.nothing_to_play()
         };
         assert_eq!(target(&[]), None);
         let line = target(&["some_test", "another"]).unwrap();

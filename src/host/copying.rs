@@ -15,7 +15,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// How far a copy is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Answer {
+enum CopyState {
     /// The bytes that are there, of those that the copy takes.
     Copied {
         bytes: u64,
@@ -25,19 +25,19 @@ enum Answer {
     Failed(String),
 }
 
-impl Answer {
+impl CopyState {
     /// What a script that copies has answered.
-    fn of(said: &str) -> Answer {
+    fn of(said: &str) -> CopyState {
         let (first, rest) = said.split_once('\n').unwrap_or((said, ""));
         let words: Vec<&str> = first.split_whitespace().collect();
         match words[..] {
-            ["whole"] => Answer::Whole,
-            ["copied", bytes] => Answer::Copied { bytes: bytes.parse().unwrap_or(0), of: 0 },
+            ["whole"] => CopyState::Whole,
+            ["copied", bytes] => CopyState::Copied { bytes: bytes.parse().unwrap_or(0), of: 0 },
             ["copied", bytes, of] => {
-                Answer::Copied { bytes: bytes.parse().unwrap_or(0), of: of.parse().unwrap_or(0) }
+                CopyState::Copied { bytes: bytes.parse().unwrap_or(0), of: of.parse().unwrap_or(0) }
             }
-            ["failed"] => Answer::Failed(rest.trim().to_owned()),
-            _ => Answer::Failed(said.trim().to_owned()),
+            ["failed"] => CopyState::Failed(rest.trim().to_owned()),
+            _ => CopyState::Failed(said.trim().to_owned()),
         }
     }
 }
@@ -55,7 +55,7 @@ pub fn copy(
     let attempted = || format!("copy {} to {}", overlay.base, overlay.image);
     let script = overlay::copy(&entry.export, overlay, owner);
     let mut dialogue = Dialogue::open(remote, &script, LIMIT).attempting(attempted)?;
-    let ask = || Ok(Answer::of(&dialogue.ask("how far", END_OF_ANSWER, LIMIT)?));
+    let ask = || Ok(CopyState::of(&dialogue.ask("how far", END_OF_ANSWER, LIMIT)?));
     follow(&overlay.image, entry.login.slowness.max(1), stop, ask, told)
         .attempting(attempted)
         .map_err(|failure| failure.at(remote.name()))
@@ -66,18 +66,18 @@ fn follow(
     image: &str,
     slowness: u32,
     stop: &StopFlag,
-    mut ask: impl FnMut() -> Result<Answer>,
+    mut ask: impl FnMut() -> Result<CopyState>,
     told: impl Fn(u64, u64),
 ) -> Result<()> {
     let first = ask()?;
-    let length = if let Answer::Copied { of, .. } = &first { *of } else { 0 };
+    let length = if let CopyState::Copied { of, .. } = &first { *of } else { 0 };
     let mut first = Some(first);
     let mut last = Instant::now();
     wait_for(&format!("{image} to be copied"), copy_limit(length) * slowness, stop, || {
         match first.take().map_or_else(&mut ask, Ok) {
-            Ok(Answer::Whole) => Poll::Ready(()),
-            Ok(Answer::Failed(why)) => Poll::Never(why.into()),
-            Ok(Answer::Copied { bytes, of }) => {
+            Ok(CopyState::Whole) => Poll::Ready(()),
+            Ok(CopyState::Failed(why)) => Poll::Never(why.into()),
+            Ok(CopyState::Copied { bytes, of }) => {
                 if last.elapsed() >= COPY_NEWS {
                     last = Instant::now();
                     told(bytes, of);
@@ -97,18 +97,18 @@ mod tests {
     use crate::failure::FailureKind;
 
     #[rstest]
-    #[case::begun("copied 0 2097152\n", Answer::Copied { bytes: 0, of: 2 << 20 })]
-    #[case::of_unknown_length("copied 4096 \n", Answer::Copied { bytes: 4096, of: 0 })]
-    #[case::whole("whole\n", Answer::Whole)]
-    #[case::failed("failed\nNo space left\n", Answer::Failed("No space left".into()))]
-    #[case::nonsense("sh: syntax error\n", Answer::Failed("sh: syntax error".into()))]
-    fn an_answer_is_read(#[case] said: &str, #[case] expected: Answer) {
-        assert_eq!(Answer::of(said), expected);
+    #[case::begun("copied 0 2097152\n", CopyState::Copied { bytes: 0, of: 2 << 20 })]
+    #[case::of_unknown_length("copied 4096 \n", CopyState::Copied { bytes: 4096, of: 0 })]
+    #[case::whole("whole\n", CopyState::Whole)]
+    #[case::failed("failed\nNo space left\n", CopyState::Failed("No space left".into()))]
+    #[case::nonsense("sh: syntax error\n", CopyState::Failed("sh: syntax error".into()))]
+    fn an_answer_is_read(#[case] said: &str, #[case] expected: CopyState) {
+        assert_eq!(CopyState::of(said), expected);
     }
 
-    const HALF: Answer = Answer::Copied { bytes: 1 << 20, of: 2 << 20 };
+    const HALF: CopyState = CopyState::Copied { bytes: 1 << 20, of: 2 << 20 };
 
-    fn followed(answers: &[Answer], stop: &StopFlag) -> (Result<()>, usize) {
+    fn followed(answers: &[CopyState], stop: &StopFlag) -> (Result<()>, usize) {
         let (mut answers, mut asked) = (answers.iter().cycle(), 0);
         let ask = || {
             asked += 1;
@@ -120,10 +120,10 @@ mod tests {
     #[test]
     fn a_copy_is_followed_to_its_end() {
         let stop = StopFlag::new();
-        let (ended, asked) = followed(&[HALF, HALF, Answer::Whole], &stop);
+        let (ended, asked) = followed(&[HALF, HALF, CopyState::Whole], &stop);
         assert!(ended.is_ok() && asked == 3, "{ended:?} after {asked}");
-        assert!(followed(&[Answer::Whole], &stop).0.is_ok());
-        let failed = followed(&[HALF, Answer::Failed("No space left".into())], &stop).0.unwrap_err();
+        assert!(followed(&[CopyState::Whole], &stop).0.is_ok());
+        let failed = followed(&[HALF, CopyState::Failed("No space left".into())], &stop).0.unwrap_err();
         assert!(failed.to_string().ends_with("No space left"), "{failed}");
     }
 

@@ -86,10 +86,10 @@ pub type Elsewhere = fn(&OnHost) -> Result<Option<Failure>>;
 
 /// The open ledger. Clones write to the same file.
 #[derive(Clone, Debug)]
-pub struct Ledger(Arc<Inner>);
+pub struct Ledger(Arc<SharedLedger>);
 
 #[derive(Debug)]
-struct Inner {
+struct SharedLedger {
     directory: PathBuf,
     elsewhere: Elsewhere,
     file: Mutex<Book>,
@@ -127,7 +127,7 @@ impl Ledger {
         make(directory).attempting(|| format!("create {}", directory.display()))?;
         let (outstanding, kept) = read(&directory.join(FILE))?;
         let next = outstanding.keys().next_back().map_or(1, |last| last + 1);
-        let ledger = Ledger(Arc::new(Inner {
+        let ledger = Ledger(Arc::new(SharedLedger {
             directory: directory.to_owned(),
             elsewhere,
             file: Mutex::new(Book { file: None, next, outstanding, kept }),
@@ -272,7 +272,7 @@ impl Ledger {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry(u64);
 
-impl Inner {
+impl SharedLedger {
     fn lock(&self) -> std::sync::MutexGuard<'_, Book> {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -28,9 +28,9 @@ pub struct Output {
 /// A machine behind ssh. It keeps sessions for reuse, one for each command under way, because all channels of a libssh2
 /// session wait for each other. Clones share the sessions.
 #[derive(Clone)]
-pub struct Remote(Arc<Inner>);
+pub struct Remote(Arc<SharedRemote>);
 
-struct Inner {
+struct SharedRemote {
     name: String,
     login: Login,
     password: KeptPassword,
@@ -52,7 +52,7 @@ impl Remote {
     }
 
     fn with(name: String, login: Login, is_steadfast: bool) -> Remote {
-        Remote(Arc::new(Inner {
+        Remote(Arc::new(SharedRemote {
             name,
             login,
             password: KeptPassword::default(),

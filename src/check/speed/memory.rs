@@ -46,7 +46,7 @@ fn samples(seen: &SeenStay<'_>) -> Vec<(Instant, f64)> {
 }
 
 /// The best time of a part of a stay.
-struct Part {
+struct PartOfStay {
     best_ms: f64,
     /// How many times slower than before that is, beyond what a smaller share of the CPU explains.
     times: f64,
@@ -54,7 +54,12 @@ struct Part {
 
 /// The part of a stay in which the best time is the longest, of those that are as long as `window`; none if the stay is not longer than
 /// that.
-fn worst_part(seen: &SeenStay<'_>, was_ms: f64, was_cpu: Option<f64>, window: Duration) -> Option<Part> {
+fn worst_part(
+    seen: &SeenStay<'_>,
+    was_ms: f64,
+    was_cpu: Option<f64>,
+    window: Duration,
+) -> Option<PartOfStay> {
     let last = seen.until.checked_sub(window).filter(|last| *last > seen.from)?;
     let samples = samples(seen);
     let begins = samples.iter().enumerate().filter(|(_, (at, _))| *at <= last);
@@ -65,7 +70,7 @@ fn worst_part(seen: &SeenStay<'_>, was_ms: f64, was_cpu: Option<f64>, window: Du
         let awake = seen.pace.awake(*at, *at + window);
         // One that got none at all lacks a thousand times as much.
         let lack = awake.zip(was_cpu).map_or(1.0, |(awake, was)| was / share(awake, window).max(0.001));
-        Some(Part { best_ms, times: best_ms / was_ms / lack.max(1.0) })
+        Some(PartOfStay { best_ms, times: best_ms / was_ms / lack.max(1.0) })
     });
     parts.max_by(|one, other| one.times.total_cmp(&other.times))
 }

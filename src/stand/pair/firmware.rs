@@ -83,7 +83,7 @@ impl fmt::Display for FlashFile {
 
 /// A firmware that a host has.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Offer {
+struct OfferedFirmware {
     code: FlashFile,
     variables: FlashFile,
 }
@@ -94,7 +94,7 @@ struct Offer {
 struct Descriptor {
     interface_types: Vec<String>,
     mapping: Mapping,
-    targets: Vec<Target>,
+    targets: Vec<FirmwareTarget>,
     features: Vec<String>,
 }
 
@@ -113,7 +113,7 @@ struct Flash {
 }
 
 #[derive(Deserialize)]
-struct Target {
+struct FirmwareTarget {
     architecture: String,
     machines: Vec<String>,
 }
@@ -122,7 +122,7 @@ struct Target {
 const UNWANTED: [&str; 2] = ["requires-smm", "enrolled-keys"];
 
 /// What a host has for guests of a machine type, in the order of its descriptors.
-fn offered(facts: &Facts, machine: &str) -> Vec<Offer> {
+fn offered(facts: &Facts, machine: &str) -> Vec<OfferedFirmware> {
     let files: BTreeMap<&str, u64> = facts
         .all("firmware_file")
         .filter_map(|said| said.split_once(' '))
@@ -138,14 +138,14 @@ fn offered(facts: &Facts, machine: &str) -> Vec<Offer> {
         let Mapping { executable, nvram_template, .. } = &descriptor.mapping;
         let (code, variables) = (executable.as_ref()?, nvram_template.as_ref()?);
         let fits = descriptor.fits(machine);
-        fits.then(|| Some(Offer { code: file(code)?, variables: file(variables)? })).flatten()
+        fits.then(|| Some(OfferedFirmware { code: file(code)?, variables: file(variables)? })).flatten()
     };
     readable.filter_map(offer).collect()
 }
 
 impl Descriptor {
     fn fits(&self, machine: &str) -> bool {
-        let is_of = |target: &Target| {
+        let is_of = |target: &FirmwareTarget| {
             target.architecture == Arch::OF_HOSTS.row().name
                 && target.machines.iter().any(|pattern| matches(pattern, machine))
         };
