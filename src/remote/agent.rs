@@ -1,6 +1,7 @@
 //! Our own program on a host or in a guest, `fixtures/agent`: the build script links it statically into this binary, ssh
 //! copies it, and one kept channel carries questions and answers.
 
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -203,6 +204,15 @@ impl Agent {
             return Ok(());
         }
         Err(Failure::new(format!("kill the process groups {groups:?}"), answer.trim()).at(self.remote.name()))
+    }
+
+    /// Lets the machine open a TCP connection within `patience`, and returns what came instead of an answer; none if somebody took
+    /// or refused the connection. No other question is answered meanwhile.
+    pub fn connect(&self, to: SocketAddr, patience: Duration, limit: Duration) -> Result<Option<String>> {
+        let limit_ms = patience.as_millis().try_into().unwrap_or(u64::MAX);
+        let answer = self.ask(&Question::Connect { to, limit_ms }, patience + limit)?;
+        let answer = answer.trim();
+        Ok((answer != OK).then(|| answer.to_owned()))
     }
 
     /// Passes a question on to the witness on that machine and returns its answer.

@@ -76,6 +76,19 @@ fn a_load_that_cannot_be_started_says_why(mut serve: Serve) {
     assert!(answer[0].starts_with("cannot start /there/is/no/such/program: "), "{answer:?}");
 }
 
+/// Nobody listens any more where a listener has just been closed.
+#[rstest]
+fn somebody_who_takes_or_refuses_a_connection_is_there(mut serve: Serve) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let question = format!("connect {} 5000", listener.local_addr().unwrap());
+    assert_eq!(serve.ask(&question), ["ok"]);
+    drop(listener);
+    assert_eq!(serve.ask(&question), ["ok"]);
+    // No machine has this address (RFC 919): the kernel itself takes no connection to it.
+    let answer = serve.ask("connect 255.255.255.255:9 5000");
+    assert!(answer[0].starts_with("cannot connect to 255.255.255.255:9: "), "{answer:?}");
+}
+
 #[rstest]
 fn no_witness(mut serve: Serve) {
     let answer = serve.ask("witness prove 1");
@@ -88,6 +101,7 @@ fn no_witness(mut serve: Serve) {
 #[case("observe all")]
 #[case("processes sshd")]
 #[case("start MARK=1")]
+#[case("connect nowhere 300")]
 #[case("witness dance")]
 fn an_unknown_question_is_answered(mut serve: Serve, #[case] question: &str) {
     assert_eq!(serve.ask(question), [format!("unknown question: {question}")]);
