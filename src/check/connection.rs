@@ -1,19 +1,22 @@
 //! TCP alive: the ssh connection into the guest from before the first move still answers after the last, and where the guest has
-//! arrived it answers new ones, too: a filter that knows connections lets the old one pass.
+//! arrived it answers new ones, too, and opens one to another guest: a filter that knows connections lets the old one pass, and one
+//! that knows guests lets multivm pass.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{About, Advice, Asked, Check, End, GuestLook, Moment, Proof, Scene};
 use crate::failure::{FailureKind, Result};
+use crate::guest::Reach;
 
 pub static ABOUT: About = About {
     id: "connection",
     summary: "TCP alive",
     how: "the ssh connection into the guest that was open before the first move answers after the last; in each look the guest's \
-          kernel answers a new TCP connection within `max_recovery`",
+          kernel answers a new TCP connection within `max_recovery`, and the guest opens one to the next guest of the fleet, if that \
+          one answers multivm and the network did not keep them apart from the beginning",
     asked: &[Moment::Leg, Moment::End],
-    advice: &[LOST, NO_NEW_ONES],
+    advice: &[LOST, NO_NEW_ONES, APART],
     goes_on: true,
     ..About::BASE
 };
@@ -27,6 +30,13 @@ const NO_NEW_ONES: Advice = Advice::new(
     "the guest answers over the old connection, and takes no new one",
     "does a packet filter on that host, or on the way to it, drop what opens a connection, or has its table of connections run full? \
      MULTIVM_MAX_RECOVERY sets the limit",
+);
+
+const APART: Advice = Advice::new(
+    "the guest opens no connection to another guest, which answers multivm",
+    "open one from within the guest, to the other one and to the host (ssh). Do both hosts' bridges, and the switch between them, know \
+     where the other guest is (bridge fdb), and does a filter there (nft list ruleset, bridge -d link: isolated) drop what guests \
+     send? MULTIVM_MAX_RECOVERY sets the limit",
 );
 
 /// The check.
@@ -56,7 +66,11 @@ impl Asked for ConnectionAsked {
     }
 
     fn on_look(&mut self, look: &GuestLook) -> Vec<Proof> {
-        check_new(&look.connected, self.limit).into_iter().map(|proof| look.proof(proof)).collect()
+        let new = check_new(&look.connected, self.limit);
+        // While the guest stands still for its next move, it opens none.
+        let reached = look.reached.as_ref().filter(|reach| reach.result.is_ok() || look.beside.is_none());
+        let reached = reached.map(|reach| check_reach(reach, self.limit, look.at));
+        new.into_iter().chain(reached).map(|proof| look.proof(proof)).collect()
     }
 
     fn at_end(&mut self, end: &End<'_>) -> Vec<Proof> {
@@ -89,10 +103,23 @@ fn check_new(connected: &Result<()>, limit: Duration) -> Option<Proof> {
     }
 }
 
+/// Proves that a guest reaches another one, which answers multivm, in a look that began at a moment.
+fn check_reach(reach: &Reach, limit: Duration, at: Instant) -> Proof {
+    let to = &reach.to;
+    let expected = format!("{to} answers a TCP connection of the guest within {:.1} s", limit.as_secs_f64());
+    let Err(failure) = &reach.result else { return Proof::new(&ABOUT, true, expected, "it does") };
+    let last = at.saturating_duration_since(reach.last).as_secs_f64();
+    let seen = format!(
+        "{failure}; {to} answered multivm meanwhile, and the guest's last connection {last:.1} s before this look"
+    );
+    Proof::new(&ABOUT, false, expected, seen).advise(&APART)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::failure::{Cause, Failure};
+    use crate::plan::{Direction, Leg};
 
     #[test]
     fn a_connection_that_nobody_answers_is_found() {
@@ -101,6 +128,26 @@ mod tests {
         assert!(check_new(&Ok(()), limit).unwrap().ok);
         assert!(!check_new(&Err(timed_out), limit).unwrap().ok);
         assert!(check_new(&Err(Failure::new("wait", Cause::interrupted())), limit).is_none());
+    }
+
+    #[test]
+    fn a_guest_that_reaches_no_other_is_found() {
+        let mut asked = ConnectionAsked { limit: Duration::from_secs(4), losses: HashMap::new() };
+        let last = Instant::now();
+        let out = Leg { guest: 0, direction: Direction::Out, round: 1 };
+        let at = last + Duration::from_secs(7);
+        let look = |reached| GuestLook { leg: Some(out), reached, ..GuestLook::in_a_test("vm1", "11aa", at) };
+        let reach = |result| Some(Reach { to: "vm2".into(), result, last });
+        let silent = || Err(Failure::new("wait", Cause::new(FailureKind::TimedOut, "not within 4.1 s")));
+        let mut proofs = |look: &GuestLook| asked.on_look(look).split_off(1);
+        assert!(proofs(&look(None)).is_empty());
+        assert!(proofs(&look(reach(Ok(()))))[0].ok);
+        let found = &proofs(&look(reach(silent())))[0];
+        assert_eq!((found.ok, found.guest.as_deref()), (false, Some("vm1")));
+        let seen = "cannot wait: not within 4.1 s; vm2 answered multivm meanwhile, and the guest's last connection 7.0 s before this look";
+        assert_eq!(found.seen, seen);
+        let back = Leg { direction: Direction::Back, ..out };
+        assert!(proofs(&GuestLook { beside: Some(back), ..look(reach(silent())) }).is_empty());
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! A look into a guest, taken once and shared by all checks that compare guests.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 
 use super::guest_time::GuestTime;
 use crate::failure::{Cause, Failure, FailureKind, Result};
-use crate::guest::{ClockMap, Fleet, Guest, Pulse, Testimony};
+use crate::guest::{ClockMap, Fleet, Guest, Pulse, Reach, Testimony};
 use crate::plan::Leg;
 use crate::remote::Observation;
 use crate::sys::halt;
@@ -24,6 +26,8 @@ pub struct GuestLook {
     pub clock: GuestTime,
     /// Whether the guest answered a new TCP connection within `max_recovery`.
     pub connected: Result<()>,
+    /// Whether the guest reached the next one of the fleet within `max_recovery`; none where that is not known.
+    pub reached: Option<Reach>,
     /// What the witness verified, or why it did not answer.
     pub said: Result<Testimony>,
     /// When the guest stood still and how fast it wrote memory since the look before, by its own clock.
@@ -45,10 +49,17 @@ impl GuestLook {
             answered: seen.at,
             suspended: halt::suspended(),
         };
-        let connected = guest.await_new_connection(fleet.profile.max_recovery, fleet.stop_flag());
-        let said = fleet.hear_witness(guest);
-        let pulse = fleet.pulse_of(guest);
-        Ok(GuestLook { guest: Arc::clone(guest), leg, beside: None, at, seen, clock, connected, said, pulse })
+        let (limit, stop) = (fleet.profile.max_recovery, fleet.stop_flag());
+        thread::scope(|scope| {
+            let reach = || guest.reach(fleet.next_to(guest)?, limit, fleet.answer_limit(), stop);
+            let reached = scope.spawn(reach);
+            let connected = guest.await_new_connection(limit, stop);
+            let said = fleet.hear_witness(guest);
+            let pulse = fleet.pulse_of(guest);
+            let reached = reached.join().unwrap_or_else(|panic| resume_unwind(panic));
+            let guest = Arc::clone(guest);
+            Ok(GuestLook { guest, leg, beside: None, at, seen, clock, connected, reached, said, pulse })
+        })
     }
 
     /// Makes a proof about this guest, charged to the move before the look.
@@ -89,6 +100,7 @@ impl GuestLook {
             seen: Observation::in_a_test(boot_id, at),
             clock: GuestTime { guest_s: 0.0, asked: at, answered: at, suspended: std::time::Duration::ZERO },
             connected: Ok(()),
+            reached: None,
             said: Err(failure()),
             pulse: Err(failure()),
         }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::ours::ours;
+use super::reaches::Reaches;
 use crate::failure::{Failure, Result};
 use crate::host::{Host, Hosts, retry_connect};
 use crate::libvirt::{Connection, OurDomain};
@@ -17,14 +18,14 @@ use crate::sys::stop::StopFlag;
 use crate::sys::wait::{Poll, wait_for};
 
 /// How long a connection to a guest's sshd may take. The guest is on the next switch, and multivm tries again.
-const CONNECT_LIMIT: Duration = Duration::from_millis(300);
+pub(super) const CONNECT_LIMIT: Duration = Duration::from_millis(300);
 
 /// How long the guest's sshd may then take to greet. On a busy host that takes longer than the connection, which the kernel
 /// makes; and every connection that multivm gives up too early costs the guest another process.
 const GREETING_LIMIT: Duration = Duration::from_secs(3);
 
 /// A TCP port of guests on which nobody listens: their kernels refuse connections to it, which costs them no process.
-const UNUSED_PORT: u16 = 9;
+pub(super) const UNUSED_PORT: u16 = 9;
 
 /// A guest of the fleet: its identity, and its own kept connections.
 #[derive(Debug)]
@@ -47,6 +48,7 @@ pub struct Guest {
     on_target: AtomicBool,
     /// The moment on the witness's clock up to which its report was heard, microseconds.
     pub(super) heard_us: AtomicU64,
+    pub(super) reaches: Mutex<Reaches>,
     /// Our program in the guest.
     pub agent: Agent,
 }
@@ -72,6 +74,7 @@ impl Guest {
             target: Mutex::default(),
             on_target: AtomicBool::new(false),
             heard_us: AtomicU64::new(0),
+            reaches: Mutex::default(),
             // The address stays, wherever the guest runs.
             agent: agent.for_loads_of(&owner),
             owner,
@@ -153,14 +156,20 @@ impl Guest {
 
     /// Waits until the guest's kernel answers a new TCP connection. A refusal is an answer.
     pub fn await_new_connection(&self, limit: Duration, stop: &StopFlag) -> Result<()> {
-        let to = (self.address, UNUSED_PORT).into();
         wait_for(&format!("an answer of {} to a new TCP connection", self.name), limit, stop, || {
-            match TcpStream::connect_timeout(&to, CONNECT_LIMIT.max(limit / 4)) {
-                Ok(_) => Poll::Ready(()),
-                Err(error) if error.kind() == ErrorKind::ConnectionRefused => Poll::Ready(()),
+            match self.connect_anew(CONNECT_LIMIT.max(limit / 4)) {
+                Ok(()) => Poll::Ready(()),
                 Err(error) => Poll::NotYet(error.to_string()),
             }
         })
+    }
+
+    /// Opens a new TCP connection to the guest, which its kernel may refuse.
+    pub(super) fn connect_anew(&self, limit: Duration) -> std::io::Result<()> {
+        match TcpStream::connect_timeout(&(self.address, UNUSED_PORT).into(), limit) {
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(()),
+            opened => opened.map(drop),
+        }
     }
 
     /// Asks the guest's sshd once for its greeting.

@@ -7,7 +7,7 @@ use multivm::failure::Result;
 use multivm::guest::{Fleet, Guest};
 use multivm::record::Event;
 use multivm::scenario::{Direction, Profile};
-use multivm_fixtures::selftest::{Damage, HOSTS, finding};
+use multivm_fixtures::selftest::{Damage, ExpectedFinding, HOSTS, finding};
 
 use crate::shared::{
     LOAD_UNANSWERED, LOOK_UNANSWERED, NO_NEW_CONNECTION, NOT_RECOVERED, PROBES_UNANSWERED, TO_VM1,
@@ -33,6 +33,13 @@ const SYN: &str = "ip protocol tcp tcp flags & (syn | ack) == syn";
 /// Which frames wait in a queue, for tc: ICMP messages without a long body, or all.
 const SHORT_PROBES: &str = "match ip protocol 1 0xff match u16 0 0xff00 at 2";
 const ALL: &str = "match u32 0 0 at 0";
+
+/// Filters on both hosts, from the arrival of vm1 on. The look after it may come before them; the one after the way home does not.
+const FILTERED: Damage = Damage { when: vm1_is_away, at_once: true, breaks_ground: true, ..TO_VM1 };
+const FILTERED_ON_SOURCE: ExpectedFinding =
+    finding(&leftovers::ABOUT, HOSTS, "on source: packet filter: table bridge selftest");
+const FILTERED_ON_TARGET: ExpectedFinding =
+    finding(&leftovers::ABOUT, HOSTS, "on target: packet filter: table bridge selftest");
 
 /// A guest that is watched for 12 s after the last move, in the first part of which its CPU has a quota.
 const THROTTLED: Damage = Damage {
@@ -160,21 +167,54 @@ pub const DAMAGES: &[Damage] = &[
     Damage {
         name: "damage::new_connections_dropped_after_arrival",
         like: Some("damage::tcp_connection_reset"),
-        when: vm1_is_away,
-        at_once: true,
-        // The look after the arrival may come before the filter; the one after the way home does not.
-        cause: |fleet| {
-            let drop = format!("ip daddr {} {SYN} drop", fleet.guests[0].address);
-            let on = |host| on_host(host, &chain(&format!("'{drop}'")));
-            fleet.hosts.both().into_iter().try_for_each(on)
-        },
-        breaks_ground: true,
+        cause: |fleet| dropped(fleet, &format!("ip daddr {} {SYN} drop", fleet.guests[0].address)),
         finds: &[
             finding(&connection::ABOUT, "vm1", "an answer of vm1 to a new TCP connection").each_move(),
-            finding(&leftovers::ABOUT, HOSTS, "on source: packet filter: table bridge selftest"),
-            finding(&leftovers::ABOUT, HOSTS, "on target: packet filter: table bridge selftest"),
+            FILTERED_ON_SOURCE,
+            FILTERED_ON_TARGET,
         ],
-        ..TO_VM1
+        ..FILTERED
+    },
+    Damage {
+        name: "damage::guests_kept_apart_after_arrival",
+        like: Some("damage::tcp_connection_reset"),
+        // What multivm asks for passes, and what vm2 answers to vm1 does not: neither guest opens a connection to the other.
+        cause: |fleet| {
+            let [vm1, vm2] = [0, 1].map(|number| &fleet.guests[number].mac);
+            dropped(fleet, &format!("ether saddr {vm2} ether daddr {vm1} drop"))
+        },
+        finds: &[
+            finding(&connection::ABOUT, "vm1", "an answer of vm2 to a TCP connection of vm1").each_move(),
+            finding(&connection::ABOUT, "vm2", "an answer of vm1 to a TCP connection of vm2").each_move(),
+            FILTERED_ON_SOURCE,
+            FILTERED_ON_TARGET,
+        ],
+        ..FILTERED
+    },
+    Damage {
+        name: "damage::guest_opens_no_connection_after_arrival",
+        like: Some("damage::tcp_connection_reset"),
+        cause: |fleet| dropped(fleet, &format!("ip saddr {} {SYN} drop", fleet.guests[0].address)),
+        finds: &[
+            finding(&connection::ABOUT, "vm1", "an answer of vm2 to a TCP connection of vm1").each_move(),
+            FILTERED_ON_SOURCE,
+            FILTERED_ON_TARGET,
+        ],
+        ..FILTERED
+    },
+    Damage {
+        name: "damage::healthy_guests_kept_apart_for_a_second",
+        slow: true,
+        cause: |fleet| {
+            let [vm1, vm2] = [0, 1].map(|number| &fleet.guests[number].mac);
+            let drop = chain(&format!("'ether saddr {vm2} ether daddr {vm1} drop'"));
+            let end =
+                "setsid -f sh -c 'sleep 1; nft delete table bridge selftest' < /dev/null > /dev/null 2>&1";
+            on_host(&fleet.hosts.target, &format!("{drop} && {end}"))
+        },
+        breaks_ground: false,
+        finds: &[],
+        ..FILTERED
     },
     Damage {
         name: "damage::healthy_every_second_new_connection_dropped",
@@ -293,6 +333,11 @@ fn throttled(fleet: &Fleet, times: u32) -> Result<()> {
 fn filter(fleet: &Fleet, rule: &str) -> String {
     let chain = chain(&format!("oifname $tap '{rule}'"));
     format!("tap=$(ip -o link | grep -i {} | cut -d: -f2) && {chain}", tap_mac(fleet))
+}
+
+/// Lets both hosts drop forwarded frames by a rule of nft.
+fn dropped(fleet: &Fleet, rule: &str) -> Result<()> {
+    fleet.hosts.both().into_iter().try_for_each(|host| on_host(host, &chain(&format!("'{rule}'"))))
 }
 
 /// A script that makes a chain of nft for forwarded frames, with one rule.

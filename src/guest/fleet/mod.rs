@@ -170,6 +170,11 @@ impl Fleet {
         self.guests.iter().find(|guest| guest.name == name)
     }
 
+    /// The guest after this one in the fleet, and the first one after the last; none where it is the only one.
+    pub fn next_to(&self, guest: &Guest) -> Option<&Arc<Guest>> {
+        next_to(&self.guests, &guest.name)
+    }
+
     /// The files in the export that are parents of overlays, which nobody writes.
     pub fn base_images(&self) -> BTreeSet<String> {
         let listed = self.inventory.guests.images.iter().map(|image| image.file.clone());
@@ -217,6 +222,11 @@ fn cpu_percent(inventory: &Inventory) -> u32 {
     inventory.source.cpu_percent.min(inventory.target.cpu_percent) / inventory.slowness.max(1)
 }
 
+fn next_to<'a>(guests: &'a [Arc<Guest>], name: &str) -> Option<&'a Arc<Guest>> {
+    let at = guests.iter().position(|guest| guest.name == name)?;
+    guests.iter().cycle().nth(at + 1).filter(|next| next.name != name)
+}
+
 fn all<T>(results: Vec<Result<T>>) -> Result<()> {
     results.into_iter().try_for_each(|result| result.map(drop))
 }
@@ -250,6 +260,13 @@ mod tests {
         assert_eq!(adopted(&[]), are("vm1 vm2", "vm3"));
         assert_eq!(adopted(&[damage(1, DamagedPart::Guest)]), are("vm2", "vm1 vm3"));
         assert_eq!(adopted(&[damage(1, DamagedPart::Witness)]), are("vm1 vm2", "vm3"));
+    }
+
+    #[test]
+    fn each_guest_has_another_one_next_to_it() {
+        let guests = ["vm1", "vm2", "vm3"].map(|name| Arc::new(Guest::in_a_test(name)));
+        let next = |of: usize, name| next_to(&guests[..of], name).map(|guest| &*guest.name);
+        assert_eq!([next(3, "vm1"), next(3, "vm3"), next(1, "vm1")], [Some("vm2"), Some("vm1"), None]);
     }
 
     #[test]
