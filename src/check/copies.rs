@@ -131,7 +131,7 @@ fn check(copies: &CopyWatch, limit: Duration) -> Vec<Proof> {
     if copies.doubled.is_empty() && (copies.looks == 0 || copies.blind > limit) {
         let error = copies.error.as_deref().unwrap_or("no answer");
         let seen = format!("not known for {blind:.1} s: {error}");
-        return vec![Proof::new(&ABOUT, false, expected, seen).advise(&BLIND)];
+        return vec![Proof::new(&ABOUT, false, expected, seen).advise(&BLIND).of_no_answer()];
     }
     if copies.doubled.is_empty() {
         let seen = format!("none in {} looks, at most {blind:.1} s apart", copies.looks);

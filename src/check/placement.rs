@@ -81,7 +81,7 @@ impl Places {
 
     /// Proves one guest.
     pub fn check(&self, guest: &Guest, hosts: &Hosts) -> Proof {
-        let mut ok = true;
+        let (mut ok, mut answered) = (true, true);
         let mut seen = Vec::new();
         for (side, lists) in [(Side::Source, &self.source), (Side::Target, &self.target)] {
             match lists {
@@ -98,7 +98,7 @@ impl Places {
                 }
                 // A host that does not answer proves nothing.
                 Err(error) => {
-                    ok = false;
+                    answered = false;
                     seen.push(error.clone());
                 }
             }
@@ -106,6 +106,7 @@ impl Places {
         let other = if guest.side() == Side::Source { Side::Target } else { Side::Source };
         let [right, other] = [guest.side(), other].map(|side| &hosts.get(side).entry.name);
         let expected = format!("running on {right}, not active on {other}");
-        Proof::new(&ABOUT, ok, expected, seen.join(", ")).advise(&ELSEWHERE)
+        let proof = Proof::new(&ABOUT, ok && answered, expected, seen.join(", ")).advise(&ELSEWHERE);
+        if ok && !answered { proof.of_no_answer() } else { proof }
     }
 }

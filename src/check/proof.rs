@@ -19,6 +19,8 @@ pub struct Proof {
     pub advice: Option<&'static Advice>,
     /// The guest did not answer: the scenario asks it nothing more.
     pub silent: bool,
+    /// libvirt on a host gave no answer, and nothing else is wrong.
+    pub unanswered: bool,
 }
 
 impl Proof {
@@ -37,6 +39,7 @@ impl Proof {
             seen: seen.into(),
             advice: None,
             silent: false,
+            unanswered: false,
         }
     }
 
@@ -59,6 +62,11 @@ impl Proof {
     /// Marks the proof as one of a guest that did not answer.
     pub fn of_silence(self) -> Proof {
         Proof { silent: true, ..self }
+    }
+
+    /// Marks the proof as one that knows nothing, because libvirt on a host gave no answer.
+    pub fn of_no_answer(self) -> Proof {
+        Proof { unanswered: true, ..self }
     }
 
     /// Whether this is a finding after which no guest may move.

@@ -20,6 +20,8 @@ pub struct Journal<'a> {
     findings: Vec<Finding>,
     /// Why each of those findings may be chance that may be.
     chances: Vec<&'static str>,
+    /// How many of those findings know nothing, because libvirt on a host gave no answer.
+    unanswered: usize,
     damaged: bool,
     silent: BTreeSet<String>,
     migrations: u32,
@@ -47,6 +49,7 @@ impl<'a> Journal<'a> {
             samples: Samples::default(),
             findings: Vec::new(),
             chances: Vec::new(),
+            unanswered: 0,
             damaged: false,
             silent: BTreeSet::new(),
             migrations: 0,
@@ -175,6 +178,7 @@ impl<'a> Journal<'a> {
     fn failed(&mut self, proof: Proof) {
         self.damaged |= proof.is_damage();
         self.chances.extend(proof.about.chance);
+        self.unanswered += usize::from(proof.unanswered);
         if proof.silent {
             self.silent.extend(proof.guest.clone());
         }
@@ -262,6 +266,11 @@ impl<'a> Journal<'a> {
     /// Why findings may be chance: one reason for each finding that may be.
     pub fn chances(&self) -> &[&'static str] {
         &self.chances
+    }
+
+    /// How many findings know nothing, because libvirt on a host gave no answer.
+    pub fn unanswered(&self) -> usize {
+        self.unanswered
     }
 
     /// Ends the journal, and returns the findings and the numbers.

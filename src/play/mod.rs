@@ -8,6 +8,7 @@ mod booting_guests;
 mod case;
 mod context;
 mod cpu;
+mod cut;
 mod downtime;
 mod evidence;
 mod floor;
@@ -31,6 +32,7 @@ use crate::record::{Outcome, Verdict};
 use crate::scenario::Scenario;
 use case::Ended;
 pub use context::Context;
+use cut::{Began, Cut};
 pub use floor::floor;
 use journal::Journal;
 pub use last_look::last_look;
@@ -47,7 +49,7 @@ pub struct Played {
 /// Plays one scenario. The outcome has whatever happens.
 pub fn play(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>) -> Played {
     let started = SystemTime::now();
-    let begin = Instant::now();
+    let (begin, began) = (Instant::now(), Began::now());
     let name = scenario.name();
     let mut journal = Journal::new(&name, context.record);
     journal.started();
@@ -58,14 +60,23 @@ pub fn play(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>) -> Played
     }
     let Ended { result, logs, legs } = case::play(scenario, fleet, context, &mut journal);
     let interrupted = fleet.stop_flag().is_set();
+    let cut = began.cut(fleet);
     let mut outcome =
-        conclude(Outcome::new(&name, Verdict::Passed, started), &journal, result, logs, interrupted);
+        conclude(Outcome::new(&name, Verdict::Passed, started), &journal, result, logs, cut, interrupted);
     let missed = migration::again(scenario.mode, context.pace, &legs);
     let together = migration::together(scenario.mode, context.pace);
-    let again = another_play(outcome.verdict, missed, &journal, together);
+    let cut = cut.map(|cut| cut.again(context.pace, &journal, &legs));
+    let again = after_cut(outcome.verdict, cut, &journal)
+        .or_else(|| another_play(outcome.verdict, missed, &journal, together));
     (outcome.findings, outcome.numbers) = journal.finish();
     outcome.duration = begin.elapsed();
     Played { outcome, again }
+}
+
+/// The play that a scenario is worth in which a halt of multivm closed a connection, and explains all that was found.
+fn after_cut(verdict: Verdict, cut: Option<Again>, journal: &Journal<'_>) -> Option<Again> {
+    let came_to_nothing = matches!(verdict, Verdict::Failed | Verdict::Error);
+    cut.filter(|again| came_to_nothing && again.explains == journal.findings())
 }
 
 /// The play that a scenario is worth in which nothing was found but what its mode missed, and what may be chance. What was
@@ -90,6 +101,7 @@ fn conclude(
     journal: &Journal<'_>,
     result: Result<()>,
     logs: Result<PathBuf>,
+    cut: Option<Cut>,
     interrupted: bool,
 ) -> Outcome {
     if let Err(failure) = result {
@@ -103,6 +115,10 @@ fn conclude(
     } else if let Some(words) = journal.refusal() {
         outcome.verdict = Verdict::Ignored;
         outcome.reason = Some(format!("this stack refuses it: {words}"));
+    }
+    if let (Some(cut), Verdict::Failed | Verdict::Error) = (cut, outcome.verdict) {
+        let others = outcome.reason.map(|reason| format!("\n{reason}")).unwrap_or_default();
+        outcome.reason = Some(cut.reason() + &others);
     }
     if interrupted {
         outcome.verdict = Verdict::Interrupted;
@@ -159,7 +175,7 @@ mod tests {
         }
         let result = failure.map_or(Ok(()), |words| Err(Failure::new("end the load", words)));
         let outcome = Outcome::new("a::b", Verdict::Passed, SystemTime::now());
-        let outcome = conclude(outcome, &journal, result, Ok("logs".into()), interrupted);
+        let outcome = conclude(outcome, &journal, result, Ok("logs".into()), None, interrupted);
         assert_eq!(outcome.verdict, verdict);
         assert_eq!(outcome.evidence.as_deref(), Some(Path::new("logs")));
         match (&outcome.reason, reason) {
@@ -197,6 +213,29 @@ mod tests {
         assert_eq!(again.map(|again| again.why), expected);
     }
 
+    /// What was found in a scenario in which a connection was closed, how much of it that explains, and whether the scenario is
+    /// played again.
+    #[rstest]
+    #[case::all(2, 2, Verdict::Failed, true)]
+    #[case::damage_beside_it(2, 1, Verdict::Failed, false)]
+    #[case::nothing_could_be_played(0, 0, Verdict::Error, true)]
+    #[case::nothing_was_lost(0, 0, Verdict::Passed, false)]
+    #[case::interrupted(1, 1, Verdict::Interrupted, false)]
+    fn a_halt_that_explains_everything_is_worth_another_play(
+        #[case] found: usize,
+        #[case] explains: usize,
+        #[case] verdict: Verdict,
+        #[case] expected: bool,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let record = Record::create(folder.path(), RunHeader::default()).unwrap();
+        let mut journal = Journal::new("a::b", &record);
+        journal.prove((0..found).map(|_| Proof::new(&memory::ABOUT, false, "e", "s")));
+        let cut = Again { explains, ..MISSED };
+        assert_eq!(after_cut(verdict, Some(cut), &journal).is_some(), expected);
+        assert_eq!(after_cut(verdict, None, &journal), None);
+    }
+
     #[test]
     fn evidence_that_is_missing_is_told_and_changes_no_verdict() {
         let folder = tempfile::tempdir().unwrap();
@@ -204,11 +243,11 @@ mod tests {
         let journal = Journal::new("a::b", &record);
         let lost = || Err(Failure::new("collect the logs", "the disk is full"));
         let passed = || Outcome::new("a::b", Verdict::Passed, SystemTime::now());
-        let outcome = conclude(passed(), &journal, Ok(()), lost(), false);
+        let outcome = conclude(passed(), &journal, Ok(()), lost(), None, false);
         assert_eq!((outcome.verdict, outcome.evidence), (Verdict::Passed, None));
         assert!(outcome.reason.unwrap().starts_with("the evidence is incomplete: "));
         let failure = Err(Failure::new("start the load", "no shell"));
-        let outcome = conclude(passed(), &journal, failure, lost(), false);
+        let outcome = conclude(passed(), &journal, failure, lost(), None, false);
         assert!(outcome.reason.unwrap().contains("no shell"), "the first trouble is the reason");
     }
 }

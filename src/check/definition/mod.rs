@@ -177,7 +177,9 @@ impl KnownFleet {
             // It left between two questions: its next move was over before this look.
             Err(failure) if failure.kind() == FailureKind::Missing => return None,
             // A definition that cannot be read proves nothing.
-            Err(failure) => Proof::new(&ABOUT, false, expected(name), format!("not known: {failure}")),
+            Err(failure) => {
+                Proof::new(&ABOUT, false, expected(name), format!("not known: {failure}")).of_no_answer()
+            }
         };
         Some(proof.of(&guest.name))
     }

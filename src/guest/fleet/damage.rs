@@ -39,6 +39,12 @@ impl Fleet {
         self.guests.iter().filter(|guest| guest.has_closed_connection()).cloned().collect()
     }
 
+    /// Whether a connection to libvirt was closed: a host's own, or one for the migrations of a guest.
+    pub fn has_closed_connection(&self) -> bool {
+        let is_closed = |host: &Host| !host.control.is_alive();
+        self.hosts.both().into_iter().any(is_closed) || !self.with_closed_connections().is_empty()
+    }
+
     /// The damage of each guest, none if all is well. A guest is damaged if it is not where a scenario starts, has another
     /// definition than when it was made, lacks its image or seed or has a broken image, carries a load, does not answer, cannot write to its
     /// disk, or has no working witness.
