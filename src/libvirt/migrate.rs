@@ -275,7 +275,7 @@ mod tests {
         let (xbzrle, four) = (Value::Text("xbzrle".to_owned()), Value::Integer(4));
         assert_eq!(values, [&uri, &number(32), &number(64), &number(4), &xbzrle, &four]);
         assert!(Migration::default().parameters().listed().is_empty());
-        assert!(all.to_string().ends_with(" | VIR_MIGRATE_PARALLEL, bandwidth 32 MiB/s, bandwidth after the switch 64 MiB/s, available bandwidth for the switchover 4 MiB/s, compression xbzrle, 4 parallel connections"), "{all}");
+        assert!(all.to_string().ends_with(" | VIR_MIGRATE_PARALLEL, bandwidth 32 MiB/s, bandwidth after the switch 64 MiB/s, available bandwidth for the switchover 4 MiB/s (from libvirt 11.1.0 and QEMU 8.2.0 on), compression xbzrle, 4 parallel connections"), "{all}");
     }
 
     #[test]
