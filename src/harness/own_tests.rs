@@ -13,8 +13,8 @@ use crate::sys::parallel::at_once;
 /// The most programs of one target: a library's tests, a program and its tests. Older builds stay in the folder, too.
 const PROGRAMS_OF_A_TARGET: usize = 4;
 
-/// How long a program may take to list its tests.
-const LIMIT: Duration = Duration::from_secs(20);
+/// How long a program may take to list its tests, on a machine that is busy with a build.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// The names of all tests, as their programs list them. A program that lists none has none.
 pub(super) fn names() -> Vec<String> {
