@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use procfs::{LockKind, LockType};
 use serde::{Deserialize, Serialize};
 
+use super::{roots, state};
 use crate::failure::{Attempt, Cause, Failure, Result};
 use crate::sys::interrupt;
 
@@ -25,12 +26,15 @@ pub struct Holder {
     pub ending: bool,
 }
 
+/// The lock's file name.
+pub(super) const FILE: &str = "lock";
+
 /// How long one that is ending may take: what a run that was told to stop does first (30 s), 3 processes x 20 s + 4 control
 /// groups x 10 s = 100 s (`thing.rs`), and a little more.
 const ENDING_LIMIT: Duration = Duration::from_secs(150);
 
 /// How long a holder may take to say that it is ending: a command that follows one that was just interrupted is quicker than that
-/// one's signal.
+/// one's signal. As long, a state directory may look like somebody else's while another command makes or removes it.
 const SAYING_LIMIT: Duration = Duration::from_millis(500);
 
 /// How often whether it is done is looked at.
@@ -52,6 +56,10 @@ pub struct Lock {
 
 impl Lock {
     /// Takes the lock or says who has it. Waits for one who is ending.
+    ///
+    /// # Errors
+    ///
+    /// Another command holds it, or the directory holds something that multivm did not make.
     pub fn take(directory: &Path) -> Result<Lock> {
         Lock::take_for(directory, false, pause)
     }
@@ -64,10 +72,16 @@ impl Lock {
     /// Takes the lock. `pause` is what is done between two looks at who has it.
     fn take_for(directory: &Path, ending: bool, mut pause: impl FnMut()) -> Result<Lock> {
         let begin = Instant::now();
-        let path = directory.join("lock");
+        let path = directory.join(FILE);
         let attempted = || format!("take the lock {}", path.display());
         loop {
-            super::make(directory).attempting(attempted)?;
+            if let Err(failure) = state::make(directory) {
+                if begin.elapsed() < SAYING_LIMIT {
+                    pause();
+                    continue;
+                }
+                return Err(failure);
+            }
             let mut file =
                 match OpenOptions::new().create(true).read(true).write(true).truncate(false).open(&path) {
                     Ok(file) => file,
@@ -107,6 +121,8 @@ impl Lock {
             };
             let lock = Lock { path, file, holder };
             lock.write(&lock.holder)?;
+            // The holder before us may have taken the mark away since.
+            state::make(directory)?;
             return Ok(lock);
         }
     }
@@ -130,7 +146,7 @@ impl Lock {
     /// Who holds the lock at the moment, if anybody does. Takes no lock: a shared one, however short, would make a
     /// run that begins at that moment believe that another is under way.
     pub fn holder(directory: &Path) -> Option<Holder> {
-        let path = directory.join("lock");
+        let path = directory.join(FILE);
         let holder: Holder = serde_json::from_str(&fs::read_to_string(&path).ok()?).ok()?;
         let inode = fs::metadata(&path).ok()?.ino();
         // The file of a killed holder stays; whether it is locked is what the kernel's list says.
@@ -150,9 +166,14 @@ fn is_held(lock: &procfs::Lock, pid: u32, inode: u64) -> bool {
 
 impl Drop for Lock {
     fn drop(&mut self) {
+        let directory = self.path.parent();
+        // While the lock is held, so that whoever takes it next sees that the mark is gone.
+        if let Some(directory) = directory {
+            roots::release(directory, FILE);
+        }
         let _ = fs::remove_file(&self.path);
         // Gone only when nothing else is in it: a kept lab keeps it.
-        if let Some(directory) = self.path.parent() {
+        if let Some(directory) = directory {
             let _ = fs::remove_dir(directory);
         }
     }

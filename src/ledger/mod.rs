@@ -8,18 +8,19 @@
 mod lock;
 mod owner;
 mod roots;
+mod state;
 mod thing;
 
 pub use lock::{Holder, Lock};
 pub use owner::Owner;
 pub use roots::claim;
+pub use state::{PAIRS, STATE_VARIABLE, state_directory};
 pub use thing::{OnHost, Thing};
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -27,35 +28,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::{Attempt, Failure, Result};
 
-/// Environment variable that moves the state directory; for tests of the ledger itself.
-pub const STATE_VARIABLE: &str = "MULTIVM_STATE";
-
 /// The ledger's file name.
 const FILE: &str = "ledger.jsonl";
-
-/// The directory of the lock, the ledger and a running lab. There is one per machine, for all users: two labs would share
-/// names of network namespaces.
-pub fn state_directory() -> PathBuf {
-    state_at(std::env::var_os(STATE_VARIABLE))
-}
-
-/// The state directory for a value of [`STATE_VARIABLE`]. It is absolute: the ledger names what is below it, and the command
-/// that undoes that may have another working directory.
-fn state_at(asked: Option<OsString>) -> PathBuf {
-    let asked = asked.filter(|value| !value.is_empty());
-    let path = asked.map_or_else(|| PathBuf::from("/var/lib/multivm"), PathBuf::from);
-    std::path::absolute(&path).unwrap_or(path)
-}
-
-/// Makes a state directory. Any user may see what is up on this machine; those below it are for their owner alone, as are the ways to hosts in
-/// their ledgers.
-fn make(directory: &Path) -> std::io::Result<()> {
-    let machine = state_directory();
-    if directory.starts_with(&machine) {
-        fs::create_dir_all(machine)?;
-    }
-    DirBuilder::new().recursive(true).mode(0o700).create(directory)
-}
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "snake_case", deny_unknown_fields)]
@@ -123,8 +97,12 @@ impl Ledger {
     }
 
     /// Opens the ledger of `directory`, which may have changes of other machines.
+    ///
+    /// # Errors
+    ///
+    /// The directory holds something that multivm did not make, or the ledger cannot be read or written.
     pub fn open_with(directory: &Path, elsewhere: Elsewhere) -> Result<Ledger> {
-        make(directory).attempting(|| format!("create {}", directory.display()))?;
+        state::make(directory)?;
         let (outstanding, kept) = read(&directory.join(FILE))?;
         let next = outstanding.keys().next_back().map_or(1, |last| last + 1);
         let ledger = Ledger(Arc::new(SharedLedger {
@@ -350,14 +328,6 @@ fn read(path: &Path) -> Result<(BTreeMap<u64, Thing>, Option<Kept>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_state_directory_is_absolute_and_an_empty_variable_names_none() {
-        let own = Path::new("/var/lib/multivm");
-        assert_eq!([state_at(None), state_at(Some("".into()))], [own, own]);
-        assert_eq!(state_at(Some("/s".into())), Path::new("/s"));
-        assert_eq!(state_at(Some("s".into())), std::env::current_dir().unwrap().join("s"));
-    }
 
     #[test]
     fn the_ledger_of_a_pair_is_its_owners_alone() {

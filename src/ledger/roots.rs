@@ -3,11 +3,11 @@
 //! A mark is a file. It stays where the directory is, so that a command with another `MULTIVM_CACHE` still recognises what
 //! an earlier one left there.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, DirEntry, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Component, Path};
 
-use crate::failure::{Attempt, Failure, Result};
+use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 
 /// The name of the file that marks a directory.
 pub const MARK: &str = ".multivm";
@@ -25,17 +25,30 @@ pub fn claim(directory: &Path, known: impl Fn(&str) -> bool) -> Result<()> {
     }
     for entry in fs::read_dir(directory).attempting(attempted)? {
         let name = entry.attempting(attempted)?.file_name();
-        if !known(&name.to_string_lossy()) {
-            let cause = format!("it holds {}, which multivm did not make", name.display());
-            return Err(Failure::new(attempted(), cause));
+        // A mark may be half written: by a command that was killed, or that goes on.
+        let is_begun_mark = || name == MARK && mark_of(directory).is_some_and(|text| TEXT.starts_with(&text));
+        if !is_begun_mark() && !known(&name.to_string_lossy()) {
+            let cause = format!("it holds {}, which multivm did not make and leaves alone", name.display());
+            return Err(Failure::new(attempted(), Cause::new(FailureKind::Refused, cause)));
         }
     }
     OpenOptions::new()
         .write(true)
-        .create_new(true)
+        .create(true)
+        .truncate(false)
         .open(directory.join(MARK))
         .and_then(|mut file| file.write_all(TEXT.as_bytes()))
         .attempting(attempted)
+}
+
+/// Takes the mark away from a directory in which nothing else is but a file `last`.
+pub(super) fn release(directory: &Path, last: &str) {
+    let is_rest = |entry: io::Result<DirEntry>| {
+        entry.is_ok_and(|entry| [MARK, last].iter().any(|name| entry.file_name() == *name))
+    };
+    if is_marked(directory) && fs::read_dir(directory).is_ok_and(|mut all| all.all(is_rest)) {
+        let _ = fs::remove_file(directory.join(MARK));
+    }
 }
 
 /// Whether `path` really lies below the state directory or below a marked one. A symbolic link on the way leads out; at the
@@ -54,10 +67,14 @@ fn is_plain(path: &Path) -> bool {
     path.is_absolute() && path.components().all(|part| part != Component::ParentDir)
 }
 
-fn is_marked(directory: &Path) -> bool {
+pub(super) fn is_marked(directory: &Path) -> bool {
+    mark_of(directory).is_some_and(|text| text == TEXT)
+}
+
+/// The text of the file that has the mark's name.
+fn mark_of(directory: &Path) -> Option<String> {
     let mark = directory.join(MARK);
-    fs::symlink_metadata(&mark).is_ok_and(|found| found.is_file())
-        && fs::read_to_string(mark).is_ok_and(|text| text == TEXT)
+    fs::symlink_metadata(&mark).is_ok_and(|found| found.is_file()).then(|| fs::read_to_string(mark).ok())?
 }
 
 #[cfg(test)]

@@ -126,8 +126,8 @@ mod tests {
         let entries = entries(Some(&catalogue), "base.qcow2").unwrap();
         let files: Vec<&str> = entries.iter().map(|entry| entry.file.as_str()).collect();
         assert_eq!(files, ["base.qcow2", "image-a.raw", "image-a.raw"]);
-        let export = tempfile::tempdir().unwrap();
-        let (ledger, stop) = (Ledger::open(folder.path()).unwrap(), StopFlag::new());
+        let (export, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (ledger, stop) = (Ledger::open(state.path()).unwrap(), StopFlag::new());
         let ground = Ground { ledger: &ledger, stop: &stop };
         copy(Some(&catalogue), &entries, export.path(), ground).unwrap();
         assert_eq!(ledger.outstanding(), []);
@@ -140,10 +140,10 @@ mod tests {
     /// A pipe into which nobody writes is a master whose copy never ends.
     #[test]
     fn a_stop_ends_a_copy_at_once() {
-        let folder = tempfile::tempdir().unwrap();
+        let (folder, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (from, to) = (folder.path().join("pipe"), folder.path().join("copy"));
         nix::unistd::mkfifo(&from, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        let (ledger, stop) = (Ledger::open(folder.path()).unwrap(), StopFlag::new());
+        let (ledger, stop) = (Ledger::open(state.path()).unwrap(), StopFlag::new());
         let copying = std::thread::spawn({
             let (stop, begin) = (stop.clone(), Instant::now());
             move || {

@@ -15,10 +15,12 @@ use crate::left::{Owned, describe, leave_a_directory, leave_machines};
 use crate::pair::leave_a_host;
 use crate::program::Cli;
 
-pub const CASES: [(&str, fn()); 10] = [
+pub const CASES: [(&str, fn()); 12] = [
     ("without_a_lab_there_is_nothing_to_do", without_a_lab_there_is_nothing_to_do),
     ("what_a_killed_run_left_is_reaped", what_a_killed_run_left_is_reaped),
     ("what_is_not_ours_is_not_reaped", what_is_not_ours_is_not_reaped),
+    ("a_state_directory_of_somebody_else_is_untouched", a_state_directory_of_somebody_else_is_untouched),
+    ("a_state_directory_that_is_empty_or_ours_is_taken", a_state_directory_that_is_empty_or_ours_is_taken),
     ("a_lab_that_is_up_on_purpose_is_not_reaped", a_lab_that_is_up_on_purpose_is_not_reaped),
     ("machine_hosts_that_are_up_are_no_lab", machine_hosts_that_are_up_are_no_lab),
     ("without_who_takes_it_down_it_is_reaped", without_who_takes_it_down_it_is_reaped),
@@ -80,6 +82,40 @@ fn what_is_not_ours_is_not_reaped() {
     assert_eq!(said.code, Some(1), "{}", said.err);
     assert!(said.err.contains("remove it and its line in the ledger by hand"), "{}", said.err);
     assert!(foreign.exists());
+}
+
+fn a_state_directory_of_somebody_else_is_untouched() {
+    for file in ["lab/thesis", "machines/thesis", "pairs/thesis", "lock"] {
+        let cli = Cli::new();
+        let theirs = cli.state().join(file);
+        fs::create_dir_all(theirs.parent().unwrap()).unwrap();
+        fs::write(&theirs, "precious").unwrap();
+        for arguments in ["reap", "lab down", "lab up", "lab up --kind machines"] {
+            let said = cli.run(arguments);
+            assert_eq!(said.code, Some(1), "{arguments}: {}{}", said.out, said.err);
+            let told = said.err.contains("which multivm did not make") && said.err.contains("MULTIVM_STATE");
+            assert!(told, "{arguments}: {}", said.err);
+            assert_eq!(fs::read_to_string(&theirs).unwrap(), "precious", "{arguments}");
+            assert_eq!(fs::read_dir(cli.state()).unwrap().count(), 1, "{arguments}");
+        }
+    }
+}
+
+fn a_state_directory_that_is_empty_or_ours_is_taken() {
+    let cli = Cli::new();
+    fs::create_dir(cli.state()).unwrap();
+    let said = cli.run("reap");
+    assert_eq!((said.code, &*said.err), (Some(0), ""), "empty");
+    // The lab of a multivm that left no mark is up: it stays, and its directory is marked.
+    let left = leave_a_directory(&cli, true);
+    describe(&left);
+    for _ in 0..2 {
+        let said = cli.run("reap");
+        assert!(said.code == Some(0) && left.exists(), "{}{}", said.out, said.err);
+        assert!(cli.state().join(".multivm").is_file());
+    }
+    assert_eq!(cli.run("lab down").code, Some(0));
+    assert!(!cli.state().exists());
 }
 
 fn a_lab_that_is_up_on_purpose_is_not_reaped() {

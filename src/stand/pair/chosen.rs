@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::failure::{Attempt, Failure, InputError, Result};
 use crate::inventory::file::{InventoryFile, ListedHost, Network, Pair, Server, SharedStorage};
-use crate::ledger::state_directory;
+use crate::ledger::{PAIRS, state_directory};
 use crate::remote::Remote;
 
 /// A pair of an inventory file.
@@ -78,7 +78,7 @@ impl ChosenPair {
     pub(super) fn state(&self) -> PathBuf {
         let [source, target] = [&self.pair.source.address, &self.pair.target.address];
         let word = |address: &str| address.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "_");
-        state_directory().join(STATES).join(format!("{}-{}", word(source), word(target)))
+        state_directory().join(PAIRS).join(format!("{}-{}", word(source), word(target)))
     }
 }
 
@@ -103,22 +103,19 @@ impl Unsupported {
     }
 }
 
-/// The folder, in the state directory, of the state directories of pairs.
-const STATES: &str = "pairs";
-
 /// The state directory of the pair that is raised on this machine.
 pub(super) fn raised() -> PathBuf {
-    state_directory().join(STATES).join("raised")
+    state_directory().join(PAIRS).join("raised")
 }
 
 /// The state directories of all pairs that runs of this machine have worked on; none for a user who may not see them.
 pub fn states() -> Vec<PathBuf> {
-    let folders = fs::read_dir(state_directory().join(STATES)).into_iter().flatten();
+    let folders = fs::read_dir(state_directory().join(PAIRS)).into_iter().flatten();
     folders.flatten().map(|entry| entry.path()).collect()
 }
 
 /// Whether there are such directories that this user may not see.
 pub fn are_hidden() -> bool {
-    let seen = fs::read_dir(state_directory().join(STATES));
+    let seen = fs::read_dir(state_directory().join(PAIRS));
     seen.is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
 }
