@@ -214,4 +214,20 @@ mod tests {
         assert!(failure.contains("junit.xml") && failure.matches("cannot").count() <= 2, "{failure}");
         assert!(beside.is_file() && run.folder.html_path().is_file());
     }
+
+    #[test]
+    fn a_run_with_a_lost_line_does_not_end_well() {
+        let place = tempfile::tempdir().unwrap();
+        let create = || Run::create(&place.path().join("results"), None, None, Some(0), None, None).unwrap();
+        create().close(None).expect("no line is lost");
+
+        let run = create();
+        let full = fs::OpenOptions::new().append(true).open("/dev/full").unwrap();
+        let file = run.record.write_to(full);
+        run.write(&Event::Repair { part: RepairedPart::Guest, what: "w".into(), why: "y".into() });
+        run.record.write_to(file);
+        let failure = run.close(None).unwrap_err().to_string();
+        assert!(failure.contains("1 of its lines are missing (1 repair)"), "{failure}");
+        assert!(run.folder.junit_path().is_file() && run.folder.html_path().is_file());
+    }
 }
