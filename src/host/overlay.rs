@@ -1,7 +1,8 @@
 //! A guest's image and the note beside it that names its owner.
 //!
-//! The note is a file: `vm1.qcow2.multivm` for `vm1.qcow2`. It exists before the image does and names the image's inode. A
-//! file that somebody puts in the image's place has another inode, and does not pass for ours.
+//! The note is a file: `vm1.qcow2.multivm` for `vm1.qcow2`. It exists before the image does and names the image's inode and
+//! birth time. A file that somebody puts in the image's place has another inode, or was born later with the inode number
+//! that was free again, and does not pass for ours.
 
 use crate::inventory::catalogue::{DiskFormat, DiskKind};
 use crate::remote::quote;
@@ -22,6 +23,10 @@ const WORD: &str = "multivm";
 /// The last line of each answer of a script that copies.
 pub const END_OF_ANSWER: &str = "multivm-end";
 
+/// The command of a shell that prints a file's inode and birth time, as a note has them. The time is 0 where it is not known,
+/// as over NFS.
+const STAT: &str = "stat -c %i:%.9W";
+
 /// In place of an inode: the image does not exist yet.
 const BEING_MADE: &str = "new";
 
@@ -30,13 +35,13 @@ fn note(image: &str) -> String {
     format!("{image}.multivm")
 }
 
-/// A script that prints a line for every image: its inode and the first line of its note, where they exist.
+/// A script that prints a line for every image: its inode, its birth time and the first line of its note, where they exist.
 pub fn look(export: &str, images: &[String]) -> String {
     let looks = images.iter().map(|image| {
         let note = note(image);
         let (image, note) = (quote(image), quote(&note));
         format!(
-            "printf '%s\\t%s\\n' \"$(stat -c %i {image} 2> /dev/null)\" \
+            "printf '%s\\t%s\\n' \"$({STAT} {image} 2> /dev/null)\" \
              \"$(if [ -e {note} ] || [ -L {note} ]; then echo note $(head -n 1 {note} 2> /dev/null); fi)\""
         )
     });
@@ -61,21 +66,33 @@ pub fn damaged(answer: &str, images: &[String], owner: &str) -> Vec<Option<Strin
 }
 
 fn judge(line: &str, image: &str, owner: &str) -> Option<String> {
-    let (inode, said) = line.split_once('\t').unwrap_or(("", line));
+    let (found, said) = line.split_once('\t').unwrap_or(("", line));
     let note = note(image);
     if said.is_empty() {
-        return (!inode.is_empty())
+        return (!found.is_empty())
             .then(|| format!("{image} was not made by multivm: it has no {note} beside it"));
     }
     let words: Vec<&str> = said.split_whitespace().collect();
     match words[..] {
         ["note", WORD, run, noted] if run == owner => {
-            let same = inode.is_empty() || noted == BEING_MADE || noted == inode;
+            let same = found.is_empty() || noted == BEING_MADE || is_same(noted, found);
             (!same).then(|| format!("{image} is not the file that multivm made: it has taken its place"))
         }
         ["note", WORD, run, _] => Some(format!("{image} is of another run of multivm, {run}")),
         _ => Some(format!("{note} was not written by multivm")),
     }
+}
+
+/// Whether a file that was noted is the one that was found. Of a birth time that is not known, the inode decides alone; a
+/// note of before has none.
+fn is_same(noted: &str, found: &str) -> bool {
+    let parts = |text: &str| {
+        let (inode, birth) = text.split_once(':').unwrap_or((text, ""));
+        let is_known = birth.bytes().any(|digit| (b'1'..=b'9').contains(&digit));
+        (inode.to_owned(), is_known.then(|| birth.to_owned()))
+    };
+    let ((noted, noted_birth), (found, found_birth)) = (parts(noted), parts(found));
+    noted == found && noted_birth.zip(found_birth).is_none_or(|(noted, found)| noted == found)
 }
 
 /// A script that makes the overlays, each with its note, and as long from the beginning as it can become.
@@ -136,9 +153,8 @@ fn around(overlay: &ImageOverlay, owner: &str) -> [String; 2] {
          length=$(printf '%s\\n' \"$measured\" | sed -n 's/^fully allocated size: //p') && test -n \"$length\" && \
          printf '%s%s\\n' {mark} {BEING_MADE} > {note}"
     );
-    let end = format!(
-        "truncate -s \"$length\" {image} && printf '%s%s\\n' {mark} \"$(stat -c %i {image})\" > {note}"
-    );
+    let end =
+        format!("truncate -s \"$length\" {image} && printf '%s%s\\n' {mark} \"$({STAT} {image})\" > {note}");
     [begin, end]
 }
 
@@ -150,7 +166,7 @@ pub fn put(export: &str, file: &str, owner: &str) -> String {
     let mark = quote(&mark);
     format!(
         "cd {} && printf '%s%s\\n' {mark} {BEING_MADE} > {note} && umask 077 && rm -f {file} && cat > {file} && \
-         printf '%s%s\\n' {mark} \"$(stat -c %i {file})\" > {note}",
+         printf '%s%s\\n' {mark} \"$({STAT} {file})\" > {note}",
         quote(export)
     )
 }
@@ -159,10 +175,10 @@ pub fn put(export: &str, file: &str, owner: &str) -> String {
 mod tests {
     use std::fs;
     use std::io::{BufRead, BufReader, Read, Write};
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
     use std::path::Path;
     use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-    use std::time::Duration;
+    use std::time::{Duration, SystemTime};
 
     use super::*;
     use crate::sys::process::runs_with;
@@ -367,6 +383,38 @@ mod tests {
             found(export.path(), OWNER),
             ["vm1.qcow2 is not the file that multivm made: it has taken its place"]
         );
+    }
+
+    /// File systems give the next file the inode number of the one that was removed.
+    #[test]
+    fn a_file_that_has_the_inode_number_of_ours_is_foreign_by_its_birth() {
+        let at = |file: &str| format!("{file}\tnote multivm {OWNER} 7:1700000000.250000000");
+        let judged = |file: &str| foreign(&at(file), &["vm1.qcow2".to_owned()], OWNER);
+        assert!(judged("7:1700000000.250000000").is_empty());
+        for other in ["7:1700000000.258000000", "8:1700000000.250000000", "8:0.000000000"] {
+            assert_eq!(
+                judged(other),
+                ["vm1.qcow2 is not the file that multivm made: it has taken its place"]
+            );
+        }
+        // Not known here, or not when the note was written.
+        assert!(judged("7:0.000000000").is_empty());
+        for noted in ["7", "7:0.000000000"] {
+            let line = format!("7:1700000000.250000000\tnote multivm {OWNER} {noted}");
+            assert!(foreign(&line, &images()[..1], OWNER).is_empty(), "{noted}");
+        }
+    }
+
+    #[test]
+    fn a_note_has_the_inode_and_the_birth_time_where_it_is_known() {
+        let export = tempfile::tempdir().unwrap();
+        make(export.path());
+        let image = fs::metadata(export.path().join("vm1.qcow2")).unwrap();
+        let since_epoch = |born: SystemTime| born.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let born = image.created().map_or(Duration::ZERO, since_epoch);
+        let expected =
+            format!("multivm {OWNER} {}:{}.{:09}\n", image.ino(), born.as_secs(), born.subsec_nanos());
+        assert_eq!(fs::read_to_string(export.path().join("vm1.qcow2.multivm")).unwrap(), expected);
     }
 
     #[test]
