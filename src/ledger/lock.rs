@@ -1,6 +1,5 @@
 //! One run at a time on this machine.
 
-use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -8,26 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use procfs::{LockKind, LockType};
-use serde::{Deserialize, Serialize};
 
-use super::{roots, state};
+use super::holder::Holder;
+use super::{files, roots, state};
 use crate::failure::{Attempt, Cause, Failure, Result};
 use crate::sys::interrupt;
-
-/// The holder of the lock.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Holder {
-    pub pid: u32,
-    pub command: String,
-    /// RFC 3339.
-    pub since: String,
-    /// The holder only takes down what has been left, or has been told to stop, and is done soon.
-    #[serde(default)]
-    pub ending: bool,
-}
-
-/// The lock's file name.
-pub(super) const FILE: &str = "lock";
 
 /// How long one that is ending may take: what a run that was told to stop does first (30 s), 3 processes x 20 s + 4 control
 /// groups x 10 s = 100 s (`thing.rs`), and a little more.
@@ -39,12 +23,6 @@ const SAYING_LIMIT: Duration = Duration::from_millis(500);
 
 /// How often whether it is done is looked at.
 const ENDING_INTERVAL: Duration = Duration::from_millis(50);
-
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "process {} since {}: {}", self.pid, self.since, self.command)
-    }
-}
 
 /// The machine-wide lock, held until dropped. The kernel releases it when the process ends, however it ends.
 #[derive(Debug)]
@@ -72,7 +50,7 @@ impl Lock {
     /// Takes the lock. `pause` is what is done between two looks at who has it.
     fn take_for(directory: &Path, ending: bool, mut pause: impl FnMut()) -> Result<Lock> {
         let begin = Instant::now();
-        let path = directory.join(FILE);
+        let path = directory.join(files::LOCK);
         let attempted = || format!("take the lock {}", path.display());
         loop {
             if let Err(failure) = state::make(directory) {
@@ -146,7 +124,7 @@ impl Lock {
     /// Who holds the lock at the moment, if anybody does. Takes no lock: a shared one, however short, would make a
     /// run that begins at that moment believe that another is under way.
     pub fn holder(directory: &Path) -> Option<Holder> {
-        let path = directory.join(FILE);
+        let path = directory.join(files::LOCK);
         let holder: Holder = serde_json::from_str(&fs::read_to_string(&path).ok()?).ok()?;
         let inode = fs::metadata(&path).ok()?.ino();
         // The file of a killed holder stays; whether it is locked is what the kernel's list says.
@@ -169,7 +147,7 @@ impl Drop for Lock {
         let directory = self.path.parent();
         // While the lock is held, so that whoever takes it next sees that the mark is gone.
         if let Some(directory) = directory {
-            roots::release(directory, FILE);
+            roots::release(directory, files::LOCK);
         }
         let _ = fs::remove_file(&self.path);
         // Gone only when nothing else is in it: a kept lab keeps it.

@@ -5,13 +5,16 @@
 //! `struck` lines say that it is gone again, `kept` says that the owner left on purpose (`multivm lab up`), perhaps only
 //! until some process ends. What is entered and not struck is outstanding; [`Ledger::undo_all`] undoes it, newest first.
 
+mod files;
+mod holder;
 mod lock;
 mod owner;
 mod roots;
 mod state;
 mod thing;
 
-pub use lock::{Holder, Lock};
+pub use holder::Holder;
+pub use lock::Lock;
 pub use owner::Owner;
 pub use roots::claim;
 pub use state::{PAIRS, STATE_VARIABLE, state_directory};
@@ -27,9 +30,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Attempt, Failure, Result};
-
-/// The ledger's file name.
-const FILE: &str = "ledger.jsonl";
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "snake_case", deny_unknown_fields)]
@@ -103,7 +103,7 @@ impl Ledger {
     /// The directory holds something that multivm did not make, or the ledger cannot be read or written.
     pub fn open_with(directory: &Path, elsewhere: Elsewhere) -> Result<Ledger> {
         state::make(directory)?;
-        let (outstanding, kept) = read(&directory.join(FILE))?;
+        let (outstanding, kept) = read(&directory.join(files::LEDGER))?;
         let next = outstanding.keys().next_back().map_or(1, |last| last + 1);
         let ledger = Ledger(Arc::new(SharedLedger {
             directory: directory.to_owned(),
@@ -117,7 +117,7 @@ impl Ledger {
 
     /// Reads a ledger on disk without opening it for writing.
     pub fn peek(directory: &Path) -> Result<Peek> {
-        let (outstanding, kept) = read(&directory.join(FILE))?;
+        let (outstanding, kept) = read(&directory.join(files::LEDGER))?;
         let kept = kept.filter(Kept::holds);
         Ok(Peek {
             outstanding: outstanding.into_values().collect(),
@@ -256,7 +256,7 @@ impl SharedLedger {
     }
 
     fn path(&self) -> PathBuf {
-        self.directory.join(FILE)
+        self.directory.join(files::LEDGER)
     }
 
     fn append(&self, book: &mut Book, line: &LedgerLine) -> Result<()> {
@@ -336,7 +336,7 @@ mod tests {
         let pair = state.path().join("pairs/a-b");
         let _ledger = Ledger::open(&pair).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        let modes = [mode(&state.path().join("pairs")), mode(&pair), mode(&pair.join(FILE))];
+        let modes = [mode(&state.path().join("pairs")), mode(&pair), mode(&pair.join(files::LEDGER))];
         assert_eq!(modes, [0o700, 0o700, 0o600]);
     }
 
@@ -366,7 +366,7 @@ mod tests {
         let ledger = Ledger::open(state.path()).unwrap();
         ledger.enter(Thing::Directory { path: state.path().join("lab") }).unwrap();
         assert!(ledger.undo_all().is_empty());
-        assert!(!state.path().join(FILE).exists());
+        assert!(!state.path().join(files::LEDGER).exists());
 
         let next = Thing::Directory { path: state.path().join("next") };
         ledger.enter(next.clone()).unwrap();
@@ -389,14 +389,14 @@ mod tests {
         assert_eq!(next.outstanding(), [Thing::Directory { path: made.clone() }]);
         assert_eq!(next.undo_all(), []);
         assert!(!made.exists());
-        assert!(!state.path().join(FILE).exists());
+        assert!(!state.path().join(files::LEDGER).exists());
     }
 
     /// Who skips it, and removes the ledger when the rest is undone, leaves the thing on the machine for good.
     #[test]
     fn a_thing_that_only_another_version_knows_is_no_line_to_skip() {
         let state = tempfile::tempdir().unwrap();
-        let path = state.path().join(FILE);
+        let path = state.path().join(files::LEDGER);
         let text = "{\"line\":\"owner\",\"pid\":1,\"command\":\"x\"}\n\
             {\"line\":\"entered\",\"id\":1,\"thing\":{\"kind\":\"mount\",\"path\":\"/x\"}}\n";
         fs::write(&path, text).unwrap();
@@ -413,7 +413,7 @@ mod tests {
         let ledger = Ledger::open(state.path()).unwrap();
         let thing = Thing::Directory { path: state.path().join("lab") };
         ledger.enter(thing.clone()).unwrap();
-        let mut file = OpenOptions::new().append(true).open(state.path().join(FILE)).unwrap();
+        let mut file = OpenOptions::new().append(true).open(state.path().join(files::LEDGER)).unwrap();
         file.write_all(b"{\"line\":\"entered\",\"id\":2,\"thi").unwrap();
         for _ in 0..2 {
             assert_eq!(Ledger::open(state.path()).unwrap().outstanding(), std::slice::from_ref(&thing));
@@ -447,7 +447,7 @@ mod tests {
     #[test]
     fn a_ledger_of_before_is_understood() {
         let state = tempfile::tempdir().unwrap();
-        fs::write(state.path().join(FILE), "{\"line\":\"kept\"}\n").unwrap();
+        fs::write(state.path().join(files::LEDGER), "{\"line\":\"kept\"}\n").unwrap();
         let ledger = Ledger::open(state.path()).unwrap();
         assert!(ledger.is_kept() && ledger.kept_until().is_none());
     }

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
-use super::{Holder, lock, roots};
+use super::holder::Holder;
+use super::{files, roots};
 use crate::failure::{Attempt, FailureKind, Result};
 
 /// Environment variable that moves the state directory; for tests of the ledger itself.
@@ -77,9 +78,9 @@ fn claim(root: &Path) -> Result<()> {
 fn is_of_before(root: &Path, name: &str) -> bool {
     let path = root.join(name);
     match name {
-        lock::FILE => is_lock(&path),
+        files::LOCK => is_lock(&path),
         PAIRS => all_in(&path, |pair| {
-            has_ledger(&pair) || all_in(&pair, |part| part.ends_with(lock::FILE) && is_lock(&part))
+            has_ledger(&pair) || all_in(&pair, |part| part.ends_with(files::LOCK) && is_lock(&part))
         }),
         _ => false,
     }
@@ -101,7 +102,7 @@ fn is_lock(path: &Path) -> bool {
 /// Whether there is a ledger that a multivm wrote, of whichever version.
 fn has_ledger(directory: &Path) -> bool {
     let is_line = |line: serde_json::Value| line.get("line").is_some_and(serde_json::Value::is_string);
-    any_line(&directory.join(super::FILE), is_line)
+    any_line(&directory.join(files::LEDGER), is_line)
 }
 
 /// Whether `path` is a file with a line of JSON that is what is looked for.
@@ -155,7 +156,7 @@ mod tests {
         for (file, text) in cases {
             let (_place, state) = place();
             write(&state.join(file), text);
-            let by_the_lock = (file == lock::FILE).then(|| Lock::take(&state).unwrap_err());
+            let by_the_lock = (file == files::LOCK).then(|| Lock::take(&state).unwrap_err());
             for failure in by_the_lock.into_iter().chain([Ledger::open(&state).unwrap_err()]) {
                 let (first, said) = (file.split('/').next().unwrap(), failure.to_string());
                 assert_eq!(failure.kind(), FailureKind::Refused, "{said}");
@@ -202,7 +203,7 @@ mod tests {
             let lock = Lock::take(&state).unwrap();
             assert!(roots::is_marked(&state), "{files:?}");
             drop(lock);
-            let stays = files.iter().any(|(file, _)| ![lock::FILE, roots::MARK].contains(file));
+            let stays = files.iter().any(|(file, _)| ![files::LOCK, roots::MARK].contains(file));
             assert_eq!(state.exists(), stays, "{files:?}");
         }
     }
@@ -218,7 +219,7 @@ mod tests {
         ledger.enter(Thing::Directory { path: lab.clone() }).unwrap();
         write(&lab.join("deep/file"), "");
         drop((ledger, lock));
-        fs::remove_file(state.join(super::super::FILE)).unwrap();
+        fs::remove_file(state.join(files::LEDGER)).unwrap();
         // The mark alone says whose it is.
         let lock = Lock::take(&state).unwrap();
         assert!(lab.exists());

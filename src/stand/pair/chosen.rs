@@ -111,7 +111,8 @@ pub(super) fn raised() -> PathBuf {
 /// The state directories of all pairs that runs of this machine have worked on; none for a user who may not see them.
 pub fn states() -> Vec<PathBuf> {
     let folders = fs::read_dir(state_directory().join(PAIRS)).into_iter().flatten();
-    folders.flatten().map(|entry| entry.path()).collect()
+    let is_folder = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    folders.flatten().filter(is_folder).map(|entry| entry.path()).collect()
 }
 
 /// Whether there are such directories that this user may not see.
