@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use super::{GuestLook, Proof};
 use crate::failure::{Failure, Result};
-use crate::guest::{Fleet, Guest};
+use crate::guest::{Fleet, Guest, GuestLoss};
 use crate::host::{AddedLog, Host, ImageCheck, LogMarks};
+use crate::libvirt::HostEvent;
 use crate::load::LoadWatch;
 use crate::migration::LegReport;
 use crate::plan::Leg;
@@ -33,6 +34,10 @@ pub struct AfterAll<'a> {
     pub fleet: &'a Fleet,
     /// The last scenario proved that all of it is whole. Otherwise a host that does not answer is no news.
     pub was_whole: bool,
+    /// QEMUs that have ended by themselves since then.
+    pub ends: &'a [HostEvent],
+    /// Guests that have been lost since then in another way.
+    pub lost: &'a [GuestLoss],
     /// The scenario file, which has the settings of checks.
     pub file: &'a ScenarioFile,
     /// Source and target.

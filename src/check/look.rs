@@ -43,6 +43,7 @@ impl GuestLook {
         }
         let at = Instant::now();
         let seen = guest.agent.observe(fleet.answer_limit())?;
+        fleet.note_look(guest, &seen);
         let clock = GuestTime {
             guest_s: seen.realtime_s,
             asked: at,

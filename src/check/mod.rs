@@ -18,6 +18,7 @@ pub mod leftovers;
 pub mod live;
 pub mod load;
 mod look;
+mod lost;
 pub mod memory;
 pub mod migration;
 pub mod overlap;

@@ -45,7 +45,7 @@ impl Check for QemuSound {
 
     fn after_all(&self, after: &AfterAll<'_>) -> Vec<Proof> {
         let proof = |end: &HostEvent| Some(ended(end, None, ", after the last scenario")?.of(&end.domain));
-        after.fleet.take_ends().filter_map(|end| proof(&end)).collect()
+        after.ends.iter().filter_map(proof).collect()
     }
 
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {

@@ -4,17 +4,20 @@ use std::time::{Duration, Instant, SystemTime};
 
 use humantime::format_duration;
 
-use super::{About, Advice, Asked, Check, End, Moment, Proof, Scene, Silence};
+use super::lost::{self, LOST};
+use super::{About, Advice, AfterAll, Asked, Check, End, Moment, Proof, Scene, Silence};
 use crate::failure::Result;
+use crate::guest::LossKind;
 use crate::probe::Summary;
 use crate::scenario::{Profile, Scenario};
 
 pub static ABOUT: About = About {
     id: "reachable",
     summary: "reachable",
-    how: "ICMP echoes from outside through the whole scenario, every 10 ms; no gap above `max_gap`",
+    how: "ICMP echoes from outside through the whole scenario, every 10 ms; no gap above `max_gap`; a guest that a scenario \
+          has proved runs and answers until the next one begins",
     asked: &[Moment::Leg, Moment::End],
-    advice: &[GAP, SILENT],
+    advice: &[GAP, SILENT, LOST],
     ..About::BASE
 };
 
@@ -46,14 +49,23 @@ impl Check for Reachable {
         )
     }
 
+    fn after_all(&self, after: &AfterAll<'_>) -> Vec<Proof> {
+        lost::after_all(&ABOUT, after, LossKind::Unreachable)
+    }
+
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
-        Ok(Box::new(ReachableAsked { limit: longest_gap(scene.scenario, &scene.fleet.profile) }))
+        Ok(Box::new(ReachableAsked {
+            limit: longest_gap(scene.scenario, &scene.fleet.profile),
+            before: lost::before(&ABOUT, scene.fleet, LossKind::Unreachable),
+        }))
     }
 }
 
 struct ReachableAsked {
     /// How long a guest's network may be silent.
     limit: Duration,
+    /// Findings about guests that were lost before the scenario. The end reports them: the guests are whole again, and move.
+    before: Vec<Proof>,
 }
 
 impl Asked for ReachableAsked {
@@ -62,12 +74,15 @@ impl Asked for ReachableAsked {
     }
 
     fn at_end(&mut self, end: &End<'_>) -> Vec<Proof> {
+        let mut proofs = std::mem::take(&mut self.before);
         match end.probes {
             Ok(summaries) => {
-                summaries.iter().map(|summary| check(summary, self.limit).of(&summary.guest)).collect()
+                let judge = |summary: &Summary| check(summary, self.limit).of(&summary.guest);
+                proofs.extend(summaries.iter().map(judge));
             }
-            Err(failure) => vec![unknown(&failure.to_string())],
+            Err(failure) => proofs.push(unknown(&failure.to_string())),
         }
+        proofs
     }
 }
 

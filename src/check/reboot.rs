@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::{About, Advice, Asked, BootEnd, Check, End, GuestLook, Moment, Proof, Scene, StepEnd};
+use super::lost::{self, LOST};
+use super::{About, Advice, AfterAll, Asked, BootEnd, Check, End, GuestLook, Moment, Proof, Scene, StepEnd};
 use crate::failure::Result;
+use crate::guest::LossKind;
 use crate::host::Listener;
 use crate::libvirt::{EventKind, HostEvent};
 use crate::remote::Observation;
@@ -11,9 +13,10 @@ use crate::remote::Observation;
 pub static ABOUT: About = About {
     id: "reboot",
     summary: "no reboot",
-    how: "boot id unchanged, uptime grew, and libvirt reported no reset; a guest that is started anew boots once",
+    how: "boot id unchanged, uptime grew, and libvirt reported no reset, since the end of a scenario before that proved the guest; a guest that is started \
+          anew boots once",
     asked: &[Moment::Leg, Moment::Step, Moment::End],
-    advice: &[REBOOTED, BACK, RESET, AGAIN],
+    advice: &[REBOOTED, BACK, RESET, AGAIN, LOST],
     ..About::BASE
 };
 
@@ -45,8 +48,13 @@ impl Check for NoReboot {
         &ABOUT
     }
 
+    fn after_all(&self, after: &AfterAll<'_>) -> Vec<Proof> {
+        lost::after_all(&ABOUT, after, LossKind::Rebooted)
+    }
+
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
-        Ok(Box::new(RebootAsked::new(scene.fleet.hosts.events.listen(None))))
+        let before = lost::before(&ABOUT, scene.fleet, LossKind::Rebooted);
+        Ok(Box::new(RebootAsked::new(scene.fleet.hosts.events.listen(None), before)))
     }
 }
 
@@ -56,11 +64,13 @@ struct RebootAsked {
     resets: Vec<HostEvent>,
     /// Each guest as its last look saw it.
     guests: HashMap<String, Observation>,
+    /// Findings about guests that rebooted before the scenario. The end reports them: the guests are whole again, and move.
+    before: Vec<Proof>,
 }
 
 impl RebootAsked {
-    fn new(events: Listener) -> RebootAsked {
-        RebootAsked { events, resets: Vec::new(), guests: HashMap::new() }
+    fn new(events: Listener, before: Vec<Proof>) -> RebootAsked {
+        RebootAsked { events, resets: Vec::new(), guests: HashMap::new(), before }
     }
 
     fn listen(&mut self) {
@@ -102,7 +112,9 @@ impl Asked for RebootAsked {
     }
 
     fn at_end(&mut self, _end: &End<'_>) -> Vec<Proof> {
-        self.resets()
+        let mut proofs = self.resets();
+        proofs.append(&mut self.before);
+        proofs
     }
 }
 

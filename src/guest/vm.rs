@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read};
 use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::ours::ours;
 use super::reaches::Reaches;
@@ -49,8 +49,18 @@ pub struct Guest {
     /// The moment on the witness's clock up to which its report was heard, microseconds.
     pub(super) heard_us: AtomicU64,
     pub(super) reaches: Mutex<Reaches>,
+    last_look: Mutex<Option<LastLook>>,
     /// Our program in the guest.
     pub agent: Agent,
+}
+
+/// A guest as the last look saw it that it answered.
+#[derive(Debug, Clone)]
+pub struct LastLook {
+    pub boot_id: String,
+    /// Whether it had been reset since its start.
+    pub was_reset: bool,
+    pub at: SystemTime,
 }
 
 impl Guest {
@@ -75,6 +85,7 @@ impl Guest {
             on_target: AtomicBool::new(false),
             heard_us: AtomicU64::new(0),
             reaches: Mutex::default(),
+            last_look: Mutex::default(),
             // The address stays, wherever the guest runs.
             agent: agent.for_loads_of(&owner),
             owner,
@@ -94,6 +105,16 @@ impl Guest {
     /// Notes the host on which the guest should run from now on.
     pub fn moved_to(&self, side: Side) {
         self.on_target.store(side == Side::Target, Ordering::SeqCst);
+    }
+
+    /// Notes how a look saw the guest.
+    pub(super) fn looked_at(&self, look: LastLook) {
+        *locked(&self.last_look) = Some(look);
+    }
+
+    /// The last look that the guest answered; none before the first one.
+    pub fn last_look(&self) -> Option<LastLook> {
+        locked(&self.last_look).clone()
     }
 
     /// The connection for this guest's migrations.

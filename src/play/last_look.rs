@@ -5,9 +5,11 @@ use std::time::SystemTime;
 
 use super::journal::Journal;
 use super::lookout::Look;
+use super::lost::lost_guests;
 use crate::check::{AfterAll, CHECKS, Proof};
 use crate::guest::Fleet;
 use crate::host::LogMarks;
+use crate::libvirt::HostEvent;
 use crate::record::{Outcome, Record, Verdict};
 use crate::scenario::ScenarioFile;
 
@@ -25,7 +27,10 @@ pub fn last_look(
         marks.note();
     }
     let mut outcome = Outcome::new(scenario, Verdict::Failed, SystemTime::now());
-    let after = AfterAll { fleet, was_whole, file, hosts: fleet.hosts() };
+    let ends: Vec<HostEvent> = fleet.take_ends().collect();
+    // A guest that the last scenario did not prove is known to be damaged.
+    let lost = if was_whole { lost_guests(fleet, &ends) } else { Vec::new() };
+    let after = AfterAll { fleet, was_whole, ends: &ends, lost: &lost, file, hosts: fleet.hosts() };
     let proofs = CHECKS.iter().flat_map(|check| check.after_all(&after));
     let found: Vec<Proof> = proofs.filter(|proof| !proof.ok).collect();
     if found.is_empty() {

@@ -17,6 +17,7 @@ mod journal;
 mod last_look;
 mod longest;
 mod lookout;
+mod lost;
 mod machines;
 mod moves;
 mod panel;
@@ -37,6 +38,7 @@ pub use floor::floor;
 use journal::Journal;
 pub use last_look::last_look;
 pub use longest::longest;
+pub use lost::lost_guests;
 
 /// The result of a play.
 pub struct Played {

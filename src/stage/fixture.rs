@@ -14,7 +14,7 @@ use super::slot::Builder;
 use super::streak::Streak;
 use super::tried;
 use crate::failure::{Failure, FailureKind, Result};
-use crate::guest::{DamagedPart, Fleet, Guest, GuestDamage, OnNews};
+use crate::guest::{DamagedPart, Fleet, Guest, GuestDamage, GuestLoss, OnNews};
 use crate::host::{LogMarks, ends_in};
 use crate::inventory::Inventory;
 use crate::libvirt::HostEvent;
@@ -52,6 +52,8 @@ pub struct Fixture {
     pub group: Option<PathBuf>,
     /// QEMUs that ended by themselves after the last scenario, until another one can report them.
     pub ends: Mutex<Vec<HostEvent>>,
+    /// Guests that were lost after the last scenario had proved them, until another one can report them.
+    pub losses: Mutex<Vec<GuestLoss>>,
     /// How far the run before this one, in a group, has read the logs.
     pub read: Mutex<Option<LogMarks>>,
     /// The number of results after which it was last asked which guests are suspect.
@@ -66,7 +68,7 @@ impl Fixture {
         self.run.fixture_ready("lab", begin.elapsed(), BTreeMap::new());
         let fleet = self.fleet(&inventory, profile)?;
         self.read_on(&fleet);
-        self.give_ends_back(&fleet);
+        self.give_back(&fleet);
         if let Some(warning) = fleet.hosts.warning() {
             terminal::say(&format!("\nmultivm: warning: {warning}"));
             self.run.fixture_ready("warning", begin.elapsed(), [("warning".to_owned(), warning)].into());
@@ -102,9 +104,18 @@ impl Fixture {
         locked(&self.ends).extend(fleet.take_ends());
     }
 
-    /// Leaves those ends to the next scenario.
-    fn give_ends_back(&self, fleet: &Fleet) {
+    /// Keeps what has befallen guests since the last scenario proved them, before repairs make them anew. Ends of QEMUs are kept by then.
+    fn keep_losses(&self, fleet: &Fleet) {
+        // Guests that hang are asked without a lock.
+        let ends = locked(&self.ends).clone();
+        let lost = play::lost_guests(fleet, &ends);
+        locked(&self.losses).extend(lost);
+    }
+
+    /// Leaves what was kept to the next scenario.
+    fn give_back(&self, fleet: &Fleet) {
         fleet.hosts.qemu_ends.give_back(std::mem::take(&mut *locked(&self.ends)));
+        fleet.keep_losses(std::mem::take(&mut *locked(&self.losses)));
     }
 
     /// Keeps the ends of QEMUs since the process before this one. Guests that were made anew since then, because theirs had ended, ended
@@ -225,9 +236,12 @@ impl Builder for Fixture {
         fleet.witnesses_answer()
     }
 
-    fn mend(&self, fleet: &Fleet) -> Result<()> {
+    fn mend(&self, fleet: &Fleet, proved: bool) -> Result<()> {
         self.keep_ends(fleet);
         fleet.ground_answers()?;
+        if proved {
+            self.keep_losses(fleet);
+        }
         // The rest of the ground is missed by the one who needs it next: a login, or the parent of a QEMU that ends.
         self.restart_daemons("it had ended")?;
         self.mend_connections(fleet);
@@ -241,7 +255,7 @@ impl Builder for Fixture {
         self.mend_witnesses(fleet, &witnesses)?;
         self.renew(fleet, &guests_of(&whole), &reasons(&whole))?;
         fleet.hosts.forget_the_past();
-        self.give_ends_back(fleet);
+        self.give_back(fleet);
         Ok(())
     }
 

@@ -24,6 +24,7 @@ impl Stage<Fixture> {
             stop: hold.stop.clone(),
             group: hold.group.clone(),
             ends: Mutex::default(),
+            losses: Mutex::default(),
             read: Mutex::new(hold.read.take()),
             suspected_after: AtomicUsize::new(0),
         };

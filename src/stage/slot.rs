@@ -39,12 +39,13 @@ pub trait Builder {
     /// Something below the fixture does not answer.
     fn glance(&self, fixture: &Self::Fixture) -> Result<()>;
 
-    /// Looks at every part of the fixture that a scenario may have damaged, and mends it in place.
+    /// Looks at every part of the fixture that a scenario may have damaged, and mends it in place. `proved` says that the last scenario
+    /// found all of it whole: whatever is damaged now befell it since, and is to be reported.
     ///
     /// # Errors
     ///
     /// The repair does not help, or something below the fixture is damaged as well.
-    fn mend(&self, fixture: &Self::Fixture) -> Result<()>;
+    fn mend(&self, fixture: &Self::Fixture, proved: bool) -> Result<()>;
 
     /// Repairs what is below the fixture without taking it down, so that the fixture can be built again. `why` is the
     /// failure of [`Builder::mend`] or of a build.
@@ -197,7 +198,7 @@ impl<B: Builder> Slot<B> {
         if proved && self.builder.glance(&fixture).is_ok() {
             return Ok(fixture);
         }
-        match self.builder.mend(&fixture) {
+        match self.builder.mend(&fixture, proved) {
             Ok(()) => Ok(fixture),
             Err(why) => {
                 drop(fixture);

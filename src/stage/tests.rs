@@ -55,7 +55,7 @@ impl Builder for Script {
         self.asks("glance")
     }
 
-    fn mend(&self, (): &()) -> Result<()> {
+    fn mend(&self, (): &(), _proved: bool) -> Result<()> {
         let waits = locked(&self.mend_waits).take();
         let _ = waits.map(|until| until.recv());
         self.asks("mend")

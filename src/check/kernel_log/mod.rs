@@ -9,11 +9,12 @@ mod trouble;
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::lost::{self, LOST};
 use super::{
     About, Advice, AfterAll, Asked, Check, Close, GuestLook, HostsLook, Moment, Proof, Scene, Silence,
 };
 use crate::failure::Result;
-use crate::guest::{Fleet, Guest, console_path};
+use crate::guest::{Fleet, Guest, LossKind, console_path};
 use crate::host::{Host, LogMarks};
 use crate::remote::{KernelLine, Observation};
 use crate::scenario::{AllowedLine, Load, LogOwner, Side};
@@ -26,11 +27,11 @@ pub static ABOUT: About = About {
     summary: "kernels clean",
     how: "no new line of trouble in the kernel logs of guests and hosts: emergency to critical, oops, BUG, call trace, warning, \
           lockup, hung task, RCU stall, I/O error, OOM kill; of a guest that does not answer, on its console, \
-          where a panic is found within a second. On a host an OOM kill, \
+          where a panic is found within a second, also one between two scenarios. On a host an OOM kill, \
           a hung task and memory that is refused count if they befall what runs there for multivm, and I/O errors if they befall a device \
           that the hosts or the storage stand on; lines that user space writes to /dev/kmsg are not the kernel's",
     asked: &[Moment::Start, Moment::Always, Moment::Leg, Moment::Step, Moment::End],
-    advice: &[GUEST, HOST, CONSOLE],
+    advice: &[GUEST, HOST, CONSOLE, LOST],
     ..About::BASE
 };
 
@@ -84,7 +85,9 @@ impl Check for KernelsClean {
                 Err(_) => Vec::new(),
             }
         };
-        logs.flat_map(judge).collect()
+        let mut proofs = lost::after_all(&ABOUT, after, LossKind::Panicked);
+        proofs.extend(logs.flat_map(judge));
+        proofs
     }
 
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
@@ -103,6 +106,8 @@ struct KernelLogAsked<'a> {
     hosts: Vec<(Side, HostLog)>,
     /// Proofs about the hosts' lines between the last scenario and this one.
     before: Vec<Proof>,
+    /// Findings about guests that panicked before the scenario. The end reports them: the guests are whole again, and move.
+    panicked_before: Vec<Proof>,
     /// Texts that user space of each guest has written to its kernel's log. The console does not tell them from the
     /// kernel's.
     strangers: HashMap<String, BTreeSet<String>>,
@@ -125,6 +130,7 @@ impl<'a> KernelLogAsked<'a> {
         let before = before.collect();
         KernelLogAsked {
             before,
+            panicked_before: lost::before(&ABOUT, scene.fleet, LossKind::Panicked),
             fleet: scene.fleet,
             allowed,
             logs: scene.logs,
@@ -229,6 +235,7 @@ impl Asked for KernelLogAsked<'_> {
 
     fn at_close(&mut self, close: &Close<'_>) -> Vec<Proof> {
         let mut proofs = close.hosts.as_ref().map(|look| self.on_hosts(look)).unwrap_or_default();
+        proofs.append(&mut self.panicked_before);
         proofs.extend(self.hosts.iter_mut().map(|(_, log)| log.finish(self.allowed)));
         proofs
     }

@@ -5,6 +5,7 @@ mod claim;
 mod damage;
 mod damaged;
 mod defined;
+mod lost;
 mod made;
 mod repair;
 mod seeds;
@@ -15,7 +16,7 @@ mod whole;
 mod witnesses;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::console::{Consoles, OnPanic};
@@ -31,6 +32,7 @@ use crate::scenario::Profile;
 use crate::sys::parallel::few_at_once;
 use crate::sys::stop::StopFlag;
 pub use damaged::{DamagedPart, GuestDamage};
+pub use lost::{GuestLoss, LossKind};
 
 /// How long a guest that is up may take to answer one command.
 pub const ANSWER_LIMIT: Duration = Duration::from_secs(20);
@@ -57,6 +59,8 @@ pub struct Fleet {
     inventory: Inventory,
     stop: StopFlag,
     defined: made::Defined,
+    /// What befell guests before they were made anew, until a scenario reports it.
+    losses: Mutex<Vec<GuestLoss>>,
     news: OnNews,
 }
 
@@ -131,6 +135,7 @@ impl Fleet {
             inventory: inventory.clone(),
             stop: stop.clone(),
             defined: made::Defined::default(),
+            losses: Mutex::default(),
             news,
         };
         fleet.take_hold()?;

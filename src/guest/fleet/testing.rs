@@ -1,7 +1,7 @@
 //! A fleet for tests on two hosts of libvirt's test driver. Nothing answers by ssh: not the hosts, the storage or the guests.
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::{Fleet, made};
@@ -55,6 +55,7 @@ impl TestFleet {
             inventory: inventory.clone(),
             stop,
             defined: made::Defined::default(),
+            losses: Mutex::default(),
             news: Arc::new(|_| {}),
         };
         TestFleet { fleet, _node: node }

@@ -46,8 +46,9 @@ impl Builder for Script {
         self.answer("glance", format!("glance {}", fixture.number))
     }
 
-    fn mend(&self, fixture: &Built) -> Result<()> {
-        self.answer("mend", format!("mend {}", fixture.number))
+    fn mend(&self, fixture: &Built, proved: bool) -> Result<()> {
+        let was = if proved { ", which was proved" } else { "" };
+        self.answer("mend", format!("mend {}{was}", fixture.number))
     }
 
     fn restore(&self, why: &Failure) -> Result<()> {
@@ -117,11 +118,14 @@ fn a_fixture_that_was_proved_is_only_glanced_at() {
 }
 
 #[test]
-fn what_was_lost_after_the_proof_is_mended() {
+fn what_was_lost_after_the_proof_is_mended_and_known_as_that() {
     let slot = filled(Script::default().says("glance", [broken("closed")]));
     slot.proved();
     slot.whole(&profile(3)).unwrap();
-    assert_eq!(asked(&slot), ["glance 1", "mend 1"]);
+    assert_eq!(asked(&slot), ["glance 1", "mend 1, which was proved"]);
+    // The scenario after it has not proved anything yet.
+    slot.whole(&profile(3)).unwrap();
+    assert_eq!(asked(&slot), ["mend 1"]);
 }
 
 #[test]
