@@ -79,7 +79,8 @@ where
         found.map(|outcome| self.run.finished(outcome))
     }
 
-    fn last_look(self: &Arc<Self>) -> Option<Outcome> {
+    /// Looks at the fleet once more. Returns the outcome of what befell it since the last scenario; none if nothing did.
+    pub fn last_look(self: &Arc<Self>) -> Option<Outcome> {
         if self.stop.is_set() {
             return None;
         }

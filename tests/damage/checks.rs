@@ -17,7 +17,7 @@ static FOUND_BY_NONE: [(&About, &str); 1] = [(
 pub fn each_is_found_by_a_damage() -> Result<(), String> {
     let damages = TABLES.iter().copied().flatten().filter(|damage| !damage.is_ignored());
     let needed = damages
-        .flat_map(|damage| damage.finds.iter().chain(damage.then_finds))
+        .flat_map(|damage| damage.finds.iter().chain(damage.last_finds).chain(damage.then_finds))
         .filter_map(ExpectedFinding::needed);
     let found: BTreeSet<&str> = needed.map(|about| about.id).collect();
     let wrong = CHECKS.iter().filter_map(|check| {

@@ -11,11 +11,12 @@ use multivm::libvirt::Migration;
 use multivm::record::{DomainEvent, Event};
 use multivm::remote::protocol::WitnessQuestion;
 use multivm::scenario::{AtTimeout, Bytes, Direction, Side};
+use multivm::sys::wait::{Poll, wait_for};
 use multivm_fixtures::selftest::{Damage, HOSTS, end_witness, finding};
 
 use crate::shared::{
     LIMIT, LOAD_UNANSWERED, LOOK_UNANSWERED, NO_NEW_CONNECTION, NOT_RECOVERED, PROBES_UNANSWERED, TO_VM1,
-    WITNESS_UNHEARD, impatient, in_guest, on_both, on_host, quick_to_recover, vm1,
+    WITNESS_UNHEARD, checks_have_ended, impatient, in_guest, on_both, on_host, quick_to_recover, vm1,
 };
 
 pub const DAMAGES: &[Damage] = &[
@@ -61,6 +62,36 @@ pub const DAMAGES: &[Damage] = &[
             LOAD_UNANSWERED,
             WITNESS_UNHEARD,
         ],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_kernel_panics_between_two_scenarios",
+        // It is made anew for the next scenario, which has to say why.
+        when: checks_have_ended,
+        at_once: true,
+        proves: true,
+        cause: |fleet| {
+            in_guest(fleet, "(sleep 1; echo c > /proc/sysrq-trigger) > /dev/null 2>&1 < /dev/null &")?;
+            wait_for("the panic of vm1", LIMIT, fleet.stop_flag(), || match fleet.consoles.panic_of("vm1") {
+                Some(_) => Poll::Ready(()),
+                None => Poll::NotYet("its console shows none".into()),
+            })
+        },
+        then_finds: &[finding(&kernel_log::ABOUT, "vm1", "its kernel panicked on source: ")
+            .saying(&["sysrq triggered crash, between the last scenario and this one"])],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_resets_after_the_last_scenario",
+        when: checks_have_ended,
+        at_once: true,
+        proves: true,
+        cause: |fleet| {
+            let guest = vm1(fleet);
+            guest.known_on(&fleet.hosts.source)?.reset().attempting(|| format!("reset {}", guest.name))
+        },
+        last_finds: &[finding(&reboot::ABOUT, "vm1", ", after the last scenario; ")],
+        then_finds: &[finding(&reboot::ABOUT, "vm1", ", between the last scenario and this one; ")],
         ..TO_VM1
     },
     Damage {

@@ -9,11 +9,11 @@ use multivm::record::{DomainEvent, Event};
 use multivm::scenario::Bytes;
 use multivm::stand::lab::{HostSize, cgroup, ssh_config};
 use multivm::sys::machine;
-use multivm_fixtures::selftest::Damage;
+use multivm_fixtures::selftest::{Damage, end_witness};
 
 use crate::shared::{
-    READ, TO_VM1, disk_fails, disk_goes, held, impatient, in_guest, maps, on_host, on_storage,
-    on_this_machine, url, vm1, vm1_is_away,
+    READ, TO_VM1, checks_have_ended, disk_fails, disk_goes, held, impatient, in_guest, maps, on_host,
+    on_storage, on_this_machine, url, vm1, vm1_is_away,
 };
 
 pub const DAMAGES: &[Damage] = &[
@@ -65,6 +65,16 @@ pub const DAMAGES: &[Damage] = &[
             on_host(&fleet.hosts.target, &disk_fails("/mnt"))?;
             on_host(&fleet.hosts.target, &disk_goes("/mnt"))
         },
+        ..TO_VM1
+    },
+    Damage {
+        name: "harmless::witness_killed_between_two_scenarios",
+        // The guest goes on, and gets another one for the next scenario.
+        when: checks_have_ended,
+        at_once: true,
+        proves: true,
+        breaks_ground: true,
+        cause: |fleet| end_witness(vm1(fleet)),
         ..TO_VM1
     },
     Damage {

@@ -42,6 +42,9 @@ fn row(damage: &Damage) -> String {
         [] => "nothing: the scenario passes".to_owned(),
         finds => of(finds),
     };
+    if !damage.last_finds.is_empty() {
+        leads_to += &format!("<br>in the last look of a run: {}", of(damage.last_finds));
+    }
     if !damage.then_finds.is_empty() {
         leads_to += &format!("<br>in the scenario after it: {}", of(damage.then_finds));
     }

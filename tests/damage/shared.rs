@@ -23,6 +23,8 @@ pub const TO_VM1: Damage = Damage {
     finds: &[],
     slow: false,
     like: None,
+    proves: false,
+    last_finds: &[],
     breaks_ground: false,
     then: "precopy_orderly::in_vms::stress_cpu",
     then_finds: &[],
