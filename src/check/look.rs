@@ -51,16 +51,17 @@ impl GuestLook {
             suspended: halt::suspended(),
         };
         let (limit, stop) = (fleet.profile.max_recovery, fleet.stop_flag());
-        thread::scope(|scope| {
+        // Our program answers one question at a time: a proof would take most of the time that a connection may take.
+        let (connected, reached) = thread::scope(|scope| {
             let reach = || guest.reach(fleet.next_to(guest)?, limit, fleet.answer_limit(), stop);
             let reached = scope.spawn(reach);
             let connected = guest.await_new_connection(limit, stop);
-            let said = fleet.hear_witness(guest);
-            let pulse = fleet.pulse_of(guest);
-            let reached = reached.join().unwrap_or_else(|panic| resume_unwind(panic));
-            let guest = Arc::clone(guest);
-            Ok(GuestLook { guest, leg, beside: None, at, seen, clock, connected, reached, said, pulse })
-        })
+            (connected, reached.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        });
+        let said = fleet.hear_witness(guest);
+        let pulse = fleet.pulse_of(guest);
+        let guest = Arc::clone(guest);
+        Ok(GuestLook { guest, leg, beside: None, at, seen, clock, connected, reached, said, pulse })
     }
 
     /// Makes a proof about this guest, charged to the move before the look.

@@ -8,8 +8,9 @@ use crate::guest::Fleet;
 use crate::migration::{Again, LegReport, Pace};
 use crate::sys::halt;
 
-/// libvirtd's own keepalive asks every 5 s: no shorter halt closes a connection (`keepalive_interval` of libvirtd.conf).
-const LEAST: Duration = Duration::from_secs(5);
+/// libvirtd asks every 5 s, and closes a connection after 5 questions without an answer (`keepalive_interval` and `keepalive_count` of
+/// libvirtd.conf, by default): no shorter halt does that.
+const LEAST: Duration = Duration::from_secs(20);
 
 const WHY: &str =
     "multivm itself did not run for a while, and a host closed its connection to libvirt meanwhile";

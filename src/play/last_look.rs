@@ -29,7 +29,10 @@ pub fn last_look(
     let mut outcome = Outcome::new(scenario, Verdict::Failed, SystemTime::now());
     let ends: Vec<HostEvent> = fleet.take_ends().collect();
     // A guest that the last scenario did not prove is known to be damaged.
-    let lost = if was_whole { lost_guests(fleet, &ends) } else { Vec::new() };
+    let mut lost = fleet.take_all_losses();
+    if was_whole {
+        lost.extend(lost_guests(fleet, &ends));
+    }
     let after = AfterAll { fleet, was_whole, ends: &ends, lost: &lost, file, hosts: fleet.hosts() };
     let proofs = CHECKS.iter().flat_map(|check| check.after_all(&after));
     let found: Vec<Proof> = proofs.filter(|proof| !proof.ok).collect();

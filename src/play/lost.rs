@@ -7,7 +7,7 @@ use crate::libvirt::HostEvent;
 use crate::probe;
 
 /// How long a guest may take at most to answer an echo after ssh has had no answer, whatever the profile allows: the last look of a run
-/// has a minute.
+/// has little time.
 const ECHO_LIMIT: Duration = Duration::from_secs(30);
 
 /// What has befallen guests since the last scenario proved them. A guest whose QEMU is among those that `ended` has its finding already.

@@ -105,7 +105,7 @@ impl Fixture {
     }
 
     /// Keeps what has befallen guests since the last scenario proved them, before repairs make them anew. Ends of QEMUs are kept by then.
-    fn keep_losses(&self, fleet: &Fleet) {
+    fn note_losses(&self, fleet: &Fleet) {
         // Guests that hang are asked without a lock.
         let ends = locked(&self.ends).clone();
         let lost = play::lost_guests(fleet, &ends);
@@ -240,7 +240,7 @@ impl Builder for Fixture {
         self.keep_ends(fleet);
         fleet.ground_answers()?;
         if proved {
-            self.keep_losses(fleet);
+            self.note_losses(fleet);
         }
         // The rest of the ground is missed by the one who needs it next: a login, or the parent of a QEMU that ends.
         self.restart_daemons("it had ended")?;

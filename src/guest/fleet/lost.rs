@@ -51,6 +51,11 @@ impl Fleet {
         locked(&self.losses).extend(losses);
     }
 
+    /// Takes the kept losses that no scenario has reported.
+    pub fn take_all_losses(&self) -> Vec<GuestLoss> {
+        std::mem::take(&mut locked(&self.losses))
+    }
+
     /// Takes the kept losses of a kind.
     pub fn take_losses(&self, kind: LossKind) -> Vec<GuestLoss> {
         locked(&self.losses).extract_if(.., |loss| loss.kind == kind).collect()
@@ -76,8 +81,12 @@ impl Fleet {
                 loss(LossKind::Rebooted, format!("{ids}, uptime {:.2} s", seen.uptime_s))
             }
             Err(failure) => {
-                let echoes = echo(guest).err()?;
-                loss(LossKind::Unreachable, format!("{failure}; {echoes}"))
+                let echoes = echo(guest);
+                // A console is read a while after its kernel has panicked, and a dead kernel may answer echoes.
+                if let Some(panic) = self.consoles.panic_of(&guest.name) {
+                    return loss(LossKind::Panicked, panic.to_string());
+                }
+                loss(LossKind::Unreachable, format!("{failure}; {}", echoes.err()?))
             }
         }
     }
