@@ -10,6 +10,7 @@ mod tests;
 use humantime::format_duration;
 
 use crate::check::applying;
+use crate::guest::fleet_names;
 use crate::migration::{self, Pace};
 use crate::plan::{self, SEED_VARIABLE, Seed, Step};
 use crate::scenario::{Profile, Scenario, ScenarioFile};
@@ -21,7 +22,9 @@ const MOST_STEPS: usize = 12;
 /// What the scenario does with this profile, which has guests of the scenario's size: lines of text, those of a list indented by
 /// two spaces. An order that makes random choices makes those of the seed.
 pub fn explain(scenario: &Scenario, profile: &Profile, seed: Seed) -> Vec<String> {
-    let mut lines = vec![scenario.name(), fleet(scenario, profile), in_every_guest(scenario, profile)];
+    let mut lines = vec![scenario.name()];
+    lines.extend(fleet(scenario, profile));
+    lines.push(in_every_guest(scenario, profile));
     lines.extend(load::lines(scenario, profile));
     lines.push(each_migration(scenario, profile));
     lines.extend(moves(scenario, profile, seed));
@@ -34,14 +37,9 @@ pub fn settings(scenario: &Scenario, file: &ScenarioFile) -> Vec<String> {
     applying(scenario).flat_map(|check| check.settings(scenario, file)).collect()
 }
 
-fn fleet(scenario: &Scenario, profile: &Profile) -> String {
+fn fleet(scenario: &Scenario, profile: &Profile) -> Vec<String> {
     let guests = counted(profile.guests, "guest", "guests");
-    let sizes = if profile.listed.is_empty() {
-        format!("of {} and {}", counted(profile.vcpus, "vCPU", "vCPUs"), profile.memory)
-    } else {
-        let members: Vec<String> = profile.members().map(|member| member.to_string()).collect();
-        format!("({})", members.join("; "))
-    };
+    let size = format!(" of {} and {}", counted(profile.vcpus, "vCPU", "vCPUs"), profile.memory);
     let sizing = scenario.sizing.map(|sizing| format!(" (sizing {sizing})")).unwrap_or_default();
     let boot = format_duration(profile.boot_timeout);
     let start = if scenario.boots_itself() {
@@ -49,7 +47,14 @@ fn fleet(scenario: &Scenario, profile: &Profile) -> String {
     } else {
         format!(", booted on the source; each must answer within {boot}")
     };
-    format!("Fleet: {guests} {sizes}{sizing}{start}.")
+    if profile.listed.is_empty() {
+        return vec![format!("Fleet: {guests}{size}{sizing}{start}.")];
+    }
+    let mut lines = vec![format!("Fleet: {guests}{sizing}{start}:")];
+    lines.extend(
+        fleet_names(profile).zip(profile.members()).map(|(name, member)| format!("  - {name}: {member}")),
+    );
+    lines
 }
 
 fn in_every_guest(scenario: &Scenario, profile: &Profile) -> String {

@@ -13,14 +13,11 @@ use crate::failure::Result;
 use crate::inventory::catalogue::BootFirmware;
 use crate::inventory::{HostKey, Inventory, Login, Sudo, Trust};
 use crate::remote::{Agent, Remote};
-use crate::scenario::Member;
+use crate::scenario::{Member, Profile};
 
 /// Guest `number` (from 1) of a role, on the hosts of an inventory. The image of a catalogue is a part of its name.
 pub fn guest(role: Role, number: u32, member: Member, inventory: &Inventory) -> Result<Guest> {
-    let name = match &member.image {
-        Some(image) => format!("{}-{image}", role.name(number)),
-        None => role.name(number),
-    };
+    let name = name(role, number, &member);
     let address = address_of(role, number, inventory)?;
     let login = login(&member, address, inventory)?;
     let drawn = Drawn::of(&inventory.owner, &name);
@@ -33,6 +30,19 @@ pub fn guest(role: Role, number: u32, member: Member, inventory: &Inventory) -> 
         member,
         Agent::on(inventory.guests.arch, Remote::new(name, login))?,
     ))
+}
+
+/// The name of guest `number` (from 1) of a role.
+fn name(role: Role, number: u32, member: &Member) -> String {
+    match &member.image {
+        Some(image) => format!("{}-{image}", role.name(number)),
+        None => role.name(number),
+    }
+}
+
+/// The names of a profile's guests that migrate, in order.
+pub fn fleet_names(profile: &Profile) -> impl Iterator<Item = String> {
+    (1..).zip(profile.members()).map(|(number, member)| name(Role::Fleet, number, &member))
 }
 
 /// The way to log in to a guest.

@@ -28,7 +28,7 @@ pub use definition::{Definition, Difference};
 pub use disk::{DiskNeed, WantedFleet};
 pub use domain::{console_path, qemu_log_path};
 pub use fleet::{DamagedPart, Fleet, GuestDamage, GuestLoss, LossKind};
-pub use identity::address;
+pub use identity::{address, fleet_names};
 pub use multivm_protocol::{DiskProof, FilesProof, MemoryProof, Pulse, Testimony};
 pub use news::{GuestNews, OnNews};
 pub use pulse::ClockMap;

@@ -88,6 +88,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::inventory::catalogue::MasterFiles;
     use crate::inventory::file::Folders;
 
     const MIXED: &str = r#"
@@ -103,7 +104,7 @@ mod tests {
 
     fn mixed(variable: impl Fn(&str) -> Option<String>) -> Result<Profile, String> {
         let folders = Folders { file: Path::new(""), home: None };
-        let catalogue = Catalogue::parse("guests.toml", MIXED, &folders).unwrap();
+        let catalogue = Catalogue::parse("guests.toml", MIXED, &folders, MasterFiles::Needed).unwrap();
         let profile =
             Profile { vcpus: 1, memory: Bytes(256 << 20), load_guests: 2, ..Profile::blank("test") };
         let profile = Profile { boot_timeout: Duration::from_secs(60), ..profile };

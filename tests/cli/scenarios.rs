@@ -98,6 +98,37 @@ fn a_scenario_is_explained_with_what_the_environment_says(cli: Cli, #[case] argu
     }
 }
 
+/// The reference's fleet, whose images are on the machine of whoever has them: each guest has its line, with its image and its size.
+#[rstest]
+fn a_fleet_of_several_images_is_explained_guest_by_guest(cli: Cli) {
+    let fleet = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("fixtures/reference.toml");
+    let fleet = fleet.to_str().unwrap();
+    let said = cli.run_with(
+        "explain postcopy_orderly::in_vms::stress_cpu --profile reference",
+        &[("MULTIVM_CATALOGUE", fleet)],
+    );
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let guests: Vec<&str> = said.out.lines().filter(|line| line.starts_with("  - vm")).collect();
+    let expected = [
+        "  - vm1-rhel-7-7: 2 vCPUs, 2GiB, rhel-7-7",
+        "  - vm2-rhel-7-6: 2 vCPUs, 2GiB, rhel-7-6",
+        "  - vm3-rhel-8-0: 4 vCPUs, 4GiB, rhel-8-0",
+        "  - vm4-rhel-8-0: 4 vCPUs, 4GiB, rhel-8-0",
+        "  - vm5-rhel-7-7: 2 vCPUs, 2GiB, rhel-7-7",
+        "  - vm6-rhel-7-7: 2 vCPUs, 2GiB, rhel-7-7",
+        "  - vm7-rhel-7-6-alt: 1 vCPU, 1GiB, rhel-7-6-alt",
+        "  - vm8-rhel-7-6-alt: 1 vCPU, 1GiB, rhel-7-6-alt",
+        "  - vm9-rhel-7-6: 2 vCPUs, 2GiB, rhel-7-6",
+        "  - vm10-rhel-7-6: 2 vCPUs, 2GiB, rhel-7-6",
+    ];
+    assert_eq!(guests, expected);
+    assert!(said.out.contains("Moves: 5 rounds there and back"), "{}", said.out);
+    // To play it, the images must be there.
+    let said = cli.run_with(&format!("doctor --catalogue {fleet}"), &[]);
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.contains("rhel-8.0.qcow2 cannot be booted: No such file"), "{}", said.err);
+}
+
 #[rstest]
 fn a_budget_is_explained(cli: Cli) {
     let own = cli.place().join("own.toml");

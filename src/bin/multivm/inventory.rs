@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use multivm::axis::AxisValue;
-use multivm::inventory::catalogue::Catalogue;
+use multivm::inventory::catalogue::{Catalogue, MasterFiles};
 use multivm::inventory::file::{InventoryFile, ListedHost, Network, Pair, Server, SharedStorage};
 use multivm::inventory::{Access, HostKey, Sudo};
 use multivm::remote::{Trusted, trust};
@@ -153,7 +153,7 @@ fn told(pair: &Pair) -> String {
 fn guests(file: &InventoryFile, pair: &Pair) -> Result<String, Problem> {
     let Some(path) = file.catalogue(pair) else { return Ok(String::new()) };
     let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-    let catalogue = Catalogue::load(&path, home.as_deref())?;
+    let catalogue = Catalogue::load(&path, home.as_deref(), MasterFiles::Needed)?;
     catalogue.verify(&settings()?.store.cache)?;
     let groups: Vec<String> =
         catalogue.groups.iter().map(|group| format!("{} {}", group.count, group.image)).collect();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use multivm::explain;
-use multivm::inventory::catalogue::{CATALOGUE_VARIABLE, Catalogue};
+use multivm::inventory::catalogue::{CATALOGUE_VARIABLE, Catalogue, MasterFiles};
 use multivm::plan::{SEED_VARIABLE, Seed};
 use multivm::scenario::{
     Profile, RunIgnored, SHARD_VARIABLE, SIZING_VARIABLE, Scenario, ScenarioFile, Selection, Set, Shard,
@@ -44,6 +44,13 @@ impl ProfileChoice {
     /// Reads the catalogue that is named, or the one at `otherwise`; none if there is none.
     pub fn catalogue(&self, otherwise: Option<&Path>) -> Result<Option<Catalogue>, Problem> {
         Ok(Catalogue::wanted(self.catalogue.as_deref(), otherwise, |name| std::env::var(name).ok())?)
+    }
+
+    /// Reads the catalogue that is named, whose masters may be on another machine; none if there is none.
+    fn described(&self) -> Result<Option<Catalogue>, Problem> {
+        let path = self.catalogue.as_deref();
+        let variable = |name: &str| std::env::var(name).ok();
+        Ok(Catalogue::wanted_with(path, None, MasterFiles::Elsewhere, variable)?)
     }
 }
 
@@ -127,7 +134,7 @@ pub fn explain(arguments: &Explain) -> Answer {
 }
 
 fn tell(name: &str, choice: &ProfileChoice) -> Answer {
-    let (file, profile) = choice.read()?;
+    let (file, profile) = choice.read_with(choice.described()?.as_ref())?;
     let scenario = file.named(name)?;
     let seed = match std::env::var(SEED_VARIABLE) {
         Ok(text) if !text.is_empty() => text.parse().map_err(Problem::input)?,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{CATALOGUE_VARIABLE, Catalogue, ListedImage, Master, known, raw, read};
+use super::{CATALOGUE_VARIABLE, Catalogue, ListedImage, Master, MasterFiles, known, raw, read};
 use crate::failure::InputError;
 use crate::failure::input::InputFile;
 use crate::inventory::file::{Folders, masked_toml_error};
@@ -18,31 +18,50 @@ impl Catalogue {
         otherwise: Option<&Path>,
         get: impl Fn(&str) -> Option<String>,
     ) -> Result<Option<Catalogue>, InputError> {
+        Catalogue::wanted_with(path, otherwise, MasterFiles::Needed, get)
+    }
+
+    /// The catalogue that is [wanted](Catalogue::wanted), with masters that need not be there.
+    ///
+    /// # Errors
+    /// Something in it cannot be used: the message has the line and what is allowed.
+    pub fn wanted_with(
+        path: Option<&Path>,
+        otherwise: Option<&Path>,
+        masters: MasterFiles,
+        get: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Catalogue>, InputError> {
         let set = |name: &str| get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let path = path.map(Path::to_owned).or_else(|| set(CATALOGUE_VARIABLE));
         let path = path.or_else(|| otherwise.map(Path::to_owned));
-        path.map(|path| Catalogue::load(&path, set("HOME").as_deref())).transpose()
+        path.map(|path| Catalogue::load(&path, set("HOME").as_deref(), masters)).transpose()
     }
 
     /// Reads and checks a file.
     ///
     /// # Errors
     /// Something in it cannot be used: the message has the line and what is allowed.
-    pub fn load(path: &Path, home: Option<&Path>) -> Result<Catalogue, InputError> {
+    pub fn load(path: &Path, home: Option<&Path>, masters: MasterFiles) -> Result<Catalogue, InputError> {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|error| {
             let help = "allowed: a file as fixtures/guests.toml, which says what goes into it".to_owned();
             InputError::new(&format!("cannot read the catalogue {name}: {error}"), &[help])
         })?;
         let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        Catalogue::parse(&name, &text, &Folders { file: whole.parent().unwrap_or(Path::new("")), home })
+        let folders = Folders { file: whole.parent().unwrap_or(Path::new("")), home };
+        Catalogue::parse(&name, &text, &folders, masters)
     }
 
     /// Reads and checks the text of a file.
     ///
     /// # Errors
     /// Something in it cannot be used: the message has the line and what is allowed.
-    pub fn parse(name: &str, text: &str, folders: &Folders<'_>) -> Result<Catalogue, InputError> {
+    pub fn parse(
+        name: &str,
+        text: &str,
+        folders: &Folders<'_>,
+        masters: MasterFiles,
+    ) -> Result<Catalogue, InputError> {
         let source = InputFile { name, text };
         let raw: raw::File = toml::from_str(text).map_err(|error| {
             // An inventory may be a catalogue, too, and have passwords.
@@ -52,7 +71,7 @@ impl Catalogue {
                 source.toml_error(&error)
             }
         })?;
-        read::catalogue(source, &raw, folders)
+        read::catalogue(source, &raw, folders, masters)
     }
 
     /// Makes sure that every master which a guest boots from has the SHA-256 that the file says. What was computed is kept in the folder

@@ -17,6 +17,15 @@ pub struct Master {
     pub sha256: Option<String>,
 }
 
+/// What reading a catalogue asks of the files of its masters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MasterFiles {
+    /// They are there, and can be booted.
+    Needed,
+    /// They may be on another machine.
+    Elsewhere,
+}
+
 /// The form of a disk image, by QEMU's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -51,6 +60,12 @@ impl DiskFormat {
             DiskFormat::Qcow2 => "qcow2",
             DiskFormat::Raw => "raw",
         }
+    }
+
+    /// The format that a file's name promises: qcow2 unless it ends with another one's.
+    pub(super) fn by_name(path: &Path) -> DiskFormat {
+        let ends = path.extension().is_some_and(|extension| extension == DiskFormat::Raw.name());
+        if ends { DiskFormat::Raw } else { DiskFormat::Qcow2 }
     }
 
     /// The format of a file that guests can boot from, or why they cannot.

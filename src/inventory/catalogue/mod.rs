@@ -20,7 +20,7 @@ use std::time::Duration;
 pub use blockers::{devices, main_disk};
 pub use boot::{BootFirmware, DiskKind, Identity};
 pub use known::known_sha256;
-pub use master::{DiskFormat, Master, bytes_on_disk, digits};
+pub use master::{DiskFormat, Master, MasterFiles, bytes_on_disk, digits};
 pub use needs::{DomainNeeds, HostLack};
 pub use pace::{COPY_NEWS, copy_limit};
 pub use template::DomainTemplate;

@@ -6,7 +6,7 @@ use toml::Spanned;
 
 use super::{
     BootFirmware, Catalogue, DiskFormat, DiskKind, DomainTemplate, GuestGroup, HarmlessLine, Identity,
-    ListedImage, MOST_GUESTS, Master, raw,
+    ListedImage, MOST_GUESTS, Master, MasterFiles, raw,
 };
 use crate::axis::AxisValue;
 use crate::failure::InputError;
@@ -19,8 +19,13 @@ type Result<T> = std::result::Result<T, InputError>;
 /// Ways in which other tools give an identity, and which have no value here.
 const OTHER_IDENTITIES: [&str; 2] = ["ignition", "ssh"];
 
-pub(super) fn catalogue(source: InputFile<'_>, raw: &raw::File, folders: &Folders<'_>) -> Result<Catalogue> {
-    let reader = Reader { source, folders };
+pub(super) fn catalogue(
+    source: InputFile<'_>,
+    raw: &raw::File,
+    folders: &Folders<'_>,
+    masters: MasterFiles,
+) -> Result<Catalogue> {
+    let reader = Reader { source, folders, masters };
     let lacks = |what: &str, table: &str| {
         Err(source.error(0..0, what, "", &[format!("allowed: one `[[{table}]]` or more")]))
     };
@@ -77,6 +82,7 @@ fn can_be_together(images: &[ListedImage], groups: &[GuestGroup]) -> Result<()> 
 struct Reader<'a> {
     source: InputFile<'a>,
     folders: &'a Folders<'a>,
+    masters: MasterFiles,
 }
 
 impl Reader<'_> {
@@ -172,7 +178,11 @@ impl Reader<'_> {
         let allowed = "the path of a qcow2 or raw image of a disk; a relative one begins at this file";
         let path = self.folders.resolve(file.get_ref()).filter(|_| !file.get_ref().is_empty());
         let path = path.ok_or_else(|| self.wrong(file, "this is no path", allowed))?;
-        let format = DiskFormat::of(&path).map_err(|why| {
+        let format = match self.masters {
+            MasterFiles::Needed => DiskFormat::of(&path),
+            MasterFiles::Elsewhere => Ok(DiskFormat::by_name(&path)),
+        };
+        let format = format.map_err(|why| {
             self.wrong(file, &format!("{} cannot be booted: {why}", path.display()), allowed)
         })?;
         let sha256 = raw.sha256.as_ref().map(|hash| self.hash(hash)).transpose()?;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::Catalogue;
+use super::{Catalogue, MasterFiles};
 use crate::inventory::file::Folders;
 
 /// A disk that can be booted as far as its first sector shows, which ends with the signature of a boot record.
@@ -19,5 +19,5 @@ pub fn catalogue_in(folder: &Path, text: &str) -> Catalogue {
     if !disk.exists() {
         fs::write(disk, bootable()).unwrap();
     }
-    Catalogue::parse("guests.toml", text, &Folders { file: folder, home: None }).unwrap()
+    Catalogue::parse("guests.toml", text, &Folders { file: folder, home: None }, MasterFiles::Needed).unwrap()
 }

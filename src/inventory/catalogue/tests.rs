@@ -18,7 +18,7 @@ fn folder() -> tempfile::TempDir {
 
 fn parse_in(folder: &Path, text: &str) -> Result<Catalogue, String> {
     let folders = Folders { file: folder, home: None };
-    Catalogue::parse("guests.toml", text, &folders).map_err(|error| error.to_string())
+    Catalogue::parse("guests.toml", text, &folders, MasterFiles::Needed).map_err(|error| error.to_string())
 }
 
 fn parse(text: &str) -> Result<Catalogue, String> {
@@ -150,6 +150,20 @@ fn the_example_is_a_catalogue() {
     firmwares.sort_unstable();
     firmwares.dedup();
     assert_eq!(firmwares, BootFirmware::ALL);
+}
+
+#[test]
+fn masters_that_are_elsewhere_have_the_format_of_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let folders = Folders { file: folder.path(), home: None };
+    let example =
+        include_str!("../../../fixtures/guests.toml").replacen("debian-12.qcow2", "debian-12.raw", 1);
+    let missing = Catalogue::parse("guests.toml", &example, &folders, MasterFiles::Needed).unwrap_err();
+    assert!(missing.to_string().contains("debian-13.qcow2 cannot be booted: No such file"), "{missing}");
+    let catalogue = Catalogue::parse("guests.toml", &example, &folders, MasterFiles::Elsewhere).unwrap();
+    let masters = catalogue.images.iter().filter_map(|image| image.master.as_ref());
+    let formats: Vec<DiskFormat> = masters.map(|master| master.format).collect();
+    assert_eq!(formats, [DiskFormat::Qcow2, DiskFormat::Raw]);
 }
 
 #[rstest]

@@ -6,6 +6,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::axis::AxisValue;
+use crate::inventory::catalogue::{Catalogue, MasterFiles};
 
 /// A pair of which everything is said that must be.
 const SMALL: &str = r#"[[pair]]
@@ -322,6 +323,6 @@ fn guests_are_of_the_catalogue_that_the_pair_names_or_of_the_file() {
     // A file of both is a catalogue, too.
     let folders = Folders { file: Path::new("/etc/multivm"), home: None };
     let both = format!("{SMALL}{guests}");
-    let catalogue = crate::inventory::catalogue::Catalogue::parse("hosts.toml", &both, &folders).unwrap();
+    let catalogue = Catalogue::parse("hosts.toml", &both, &folders, MasterFiles::Needed).unwrap();
     assert_eq!(catalogue.guests().len(), 1);
 }
