@@ -8,8 +8,8 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use multivm_protocol::{
-    self as protocol, Devices, END, Found, IoStalled, NoWitness, OK, Processes, Question, Started, Ticks,
-    Traces, WitnessQuestion, Writers,
+    self as protocol, CpuWaits, Devices, END, Found, IoStalled, NoWitness, OK, Processes, Question, Started,
+    Ticks, Traces, WitnessQuestion, Writers,
 };
 
 use super::log_position::{self, LogPosition};
@@ -169,6 +169,11 @@ impl Agent {
     /// The CPU time of all the machine's processes so far, in clock ticks (1/100 s).
     pub fn cpu_ticks(&self, limit: Duration) -> Result<u64> {
         self.asked(&Question::Cpu, limit).map(|Ticks(ticks)| ticks)
+    }
+
+    /// How long guests waited for a CPU of the machine so far.
+    pub fn cpu_waits(&self, limit: Duration) -> Result<CpuWaits> {
+        self.asked(&Question::CpuWaits, limit)
     }
 
     /// For how long some task of the machine has waited for a disk since its start.

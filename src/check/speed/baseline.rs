@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::pace::{ms, share};
 use super::seen::LEAST_STAY;
+use super::totals::Totals;
 use crate::check::GuestPace;
 
 /// Fewer are nothing to be compared with.
@@ -12,10 +13,20 @@ const LEAST_BEFORE: usize = 3;
 /// The speed of a guest before its first move.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Baseline {
-    /// The share of the time in which it got CPU when it wanted some.
+    /// The share of the time in which it got CPU when it wanted some, and its host had one for it.
     pub cpu: Option<f64>,
     pub memory_ms: Option<f64>,
     pub write_ms: Option<f64>,
+}
+
+/// A guest in the time before its first move.
+#[derive(Clone, Copy)]
+pub struct BaselineTime<'a> {
+    pub pace: &'a GuestPace,
+    /// The end of that time; none of a guest that never moved.
+    pub until: Option<Instant>,
+    /// How long it waited for a CPU of the host that it was on.
+    pub waits: &'a Totals,
 }
 
 /// The speed of a guest before its first move, and until its first departure, which is at that move's end.
@@ -26,19 +37,19 @@ pub struct Baselines {
 }
 
 impl Baseline {
-    /// The baseline of guests together, given with when each moved first.
-    pub fn of<'a>(guests: impl IntoIterator<Item = (&'a GuestPace, Option<Instant>)>) -> Baseline {
+    /// The baseline of guests together.
+    pub fn of<'a>(guests: impl IntoIterator<Item = BaselineTime<'a>>) -> Baseline {
         let (mut speeds, mut writes) = (Vec::new(), Vec::new());
         let (mut awake, mut long) = (Duration::ZERO, Duration::ZERO);
-        for (pace, first) in guests {
-            let Some(first) = first else { continue };
+        for BaselineTime { pace, until, waits } in guests {
+            let Some(first) = until else { continue };
             speeds.extend(pace.speeds.iter().filter(|(at, _)| *at < first).map(|(_, ms)| *ms));
             let before = pace.writes.iter().filter(|write| write.from + write.length < first);
             writes.extend(before.map(|write| ms(write.length)));
             let before = pace.first().filter(|from| *from < first);
             // A guest that kept less than there was to tell was no less awake for that.
             if let Some((from, known)) = before.and_then(|from| Some((from, pace.awake(from, first)?))) {
-                long += first - from;
+                long += (first - from).saturating_sub(waits.between(from, first)).max(known);
                 awake += known;
             }
         }
@@ -84,9 +95,15 @@ mod tests {
             unsynced: Vec::new(),
         };
         let (known, unknown) = (pace(Some(vec![Gap { from: begin, length: 400 * MS }])), pace(None));
-        let first = Some(begin + 2000 * MS);
-        assert_eq!(Baseline::of([(&known, first), (&unknown, first)]).cpu, Some(0.8));
-        assert_eq!(Baseline::of([(&unknown, first)]).cpu, None);
+        let until = Some(begin + 2000 * MS);
+        let time = |pace| BaselineTime { pace, until, waits: Totals::NONE };
+        assert_eq!(Baseline::of([time(&known), time(&unknown)]).cpu, Some(0.8));
+        assert_eq!(Baseline::of([time(&unknown)]).cpu, None);
+        // Half of the time in which it lacked a CPU, others had them all.
+        let waits = Totals::sampled([(begin, Duration::ZERO), (begin + 2000 * MS, 200 * MS)]);
+        let busy = BaselineTime { waits: &waits, ..time(&known) };
+        let cpu = Baseline::of([busy]).cpu.unwrap();
+        assert!((cpu - 1600.0 / 1800.0).abs() < 1e-9, "{cpu}");
     }
 
     #[test]

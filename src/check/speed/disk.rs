@@ -6,7 +6,7 @@ use super::baseline::Baseline;
 use super::pace::ms;
 use super::seen::{SeenStay, seen_for};
 use super::slowdown::Slowdown;
-use crate::check::Advice;
+use crate::check::{Advice, GuestPace};
 use crate::probe::Gap;
 
 pub const ADVICE: Advice = Advice::new(
@@ -37,7 +37,8 @@ pub fn disk(seen: &[SeenStay<'_>], before: &Baseline, limit: f64) -> Option<Slow
     seen_for(seen, |seen| seen.left)?;
     let inside = |seen: &SeenStay<'_>| {
         let window = seen.from..seen.left;
-        seen.pace.writes.iter().filter(move |write| window.contains(&write.from)).cloned().collect::<Vec<_>>()
+        let writes = seen.pace.writes.iter().filter(move |write| window.contains(&write.from));
+        writes.map(|write| without_waits(seen.pace, write)).collect::<Vec<_>>()
     };
     let inside: Vec<Gap> = seen.iter().flat_map(inside).collect();
     let ordinary = ordinary_write(inside.iter().map(|write| ms(write.length)).collect());
@@ -47,6 +48,13 @@ pub fn disk(seen: &[SeenStay<'_>], before: &Baseline, limit: f64) -> Option<Slow
     let recovered = good.map(|write| write.from + write.length);
     let told = format!("synced writes of {is:.0} ms, {was:.0} before");
     Some(Slowdown { name: "disk", advice: &ADVICE, times: is / judged, recovered, told })
+}
+
+/// A write without the time in which its guest waited for a CPU, as far as that is known: a guest that has none hands nothing to its
+/// disk, and takes nothing from it.
+fn without_waits(pace: &GuestPace, write: &Gap) -> Gap {
+    let away = pace.away(write.from, write.from + write.length).unwrap_or_default();
+    Gap { from: write.from, length: write.length.saturating_sub(away) }
 }
 
 /// The fastest write of the longest time in which every write was slower than that, if that time is long: a disk that somebody else
@@ -84,6 +92,24 @@ mod tests {
 
     use super::super::MS;
     use super::*;
+
+    #[test]
+    fn a_guest_without_a_cpu_has_no_slow_disk() {
+        let begin = Instant::now();
+        let gap = |from: u32, length: u32| Gap { from: begin + from * MS, length: length * MS };
+        let pace = |gaps| GuestPace {
+            guest: "vm1".into(),
+            heard: begin + 4000 * MS,
+            gaps,
+            speeds: Vec::new(),
+            writes: Vec::new(),
+            unsynced: Vec::new(),
+        };
+        let of = |gaps| ms(without_waits(&pace(gaps), &gap(1000, 203)).length);
+        assert_eq!(of(None), 203.0);
+        assert_eq!(of(Some(vec![gap(900, 150), gap(1150, 500)])), 100.0);
+        assert_eq!(of(Some(vec![gap(2000, 150)])), 203.0);
+    }
 
     #[rstest]
     #[case::two_long_ones(&[20.0, 30.0, 30.0, 1400.0, 1500.0], Some(20.0))]

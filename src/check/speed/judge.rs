@@ -117,6 +117,8 @@ mod tests {
     use rstest::rstest;
 
     use super::super::MS;
+    use super::super::baseline::BaselineTime;
+    use super::super::totals::Totals;
     use super::*;
     use crate::check::GuestPace;
     use crate::check::stays::Stay;
@@ -157,8 +159,9 @@ mod tests {
         };
         let leg = Leg { guest: 0, direction: Direction::Out, round: 1 };
         let stay = Stay { leg, from: at(2000), until: until.map(at), left: until.map(at) };
-        let before = Baseline::of([(&pace, Some(at(2000)))]);
-        judge(SeenStay::new(&pace, &stay), &before, LIMITS).map(|judged| (judged.proof.ok, judged.proof.seen))
+        let before = Baseline::of([BaselineTime { pace: &pace, until: Some(at(2000)), waits: Totals::NONE }]);
+        judge(SeenStay::new(&pace, &stay, Totals::NONE), &before, LIMITS)
+            .map(|judged| (judged.proof.ok, judged.proof.seen))
     }
 
     /// A stay of 4 s with this many synced writes, in the first half of it, of a guest that keeps none of its waits for a CPU.
@@ -177,7 +180,8 @@ mod tests {
     fn what_of_a_stay_is_not_judged_is_said() {
         let begin = Instant::now();
         let pace = busy_guest(begin, 2);
-        let seen = SeenStay { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
+        let seen =
+            SeenStay { pace: &pace, waits: Totals::NONE, from: begin, until: pace.heard, left: pace.heard };
         let judged = judge(seen, &BEFORE, LIMITS).unwrap();
         assert!(judged.proof.ok && !judged.with_its_disk);
         let said = "memory written at 150 ms/GiB at best, 150 before; CPU not judged, since the guest had more waits for it to tell \
@@ -194,12 +198,14 @@ mod tests {
     fn the_fewer_writes_a_disk_takes_the_more_stays_are_judged_together() {
         let begin = Instant::now();
         let pace = busy_guest(begin, 2);
-        let seen = SeenStay { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
+        let seen =
+            SeenStay { pace: &pace, waits: Totals::NONE, from: begin, until: pace.heard, left: pace.heard };
         let found = judge_disks_together(&[seen, seen], Side::Source, &BEFORE, LIMITS).unwrap();
         let said = "2 stays on the source with fewer than 4 synced writes each: disk 20 times slower";
         assert!(!found.ok && found.seen.starts_with(said), "{}", found.seen);
         let pace = busy_guest(begin, 4);
-        let seen = SeenStay { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
+        let seen =
+            SeenStay { pace: &pace, waits: Totals::NONE, from: begin, until: pace.heard, left: pace.heard };
         assert!(judge(seen, &BEFORE, LIMITS).unwrap().with_its_disk);
     }
 
@@ -211,7 +217,7 @@ mod tests {
     }
 
     #[rstest]
-    #[case::disk_of_two_operations_a_second(Story { write_ms: [30, 1000], ..HEALTHY }, "disk 33 times slower")]
+    #[case::disk_of_two_operations_a_second(Story { write_ms: [30, 1000], ..HEALTHY }, "disk 27 times slower")]
     #[case::memory_swapped(Story { memory_ms: [150.0, 1e4], ..HEALTHY }, "memory 67 times slower")]
     #[case::throttled(Story { away_ms: [100, 490], ..HEALTHY }, "CPU 40 times slower")]
     #[case::stopped(Story { away_ms: [0, 500], ..HEALTHY }, "CPU 1000 times slower")]
@@ -247,7 +253,13 @@ mod tests {
         let paces: Vec<GuestPace> = (0..number).map(pace).collect();
         let seen: Vec<SeenStay<'_>> = paces
             .iter()
-            .map(|pace| SeenStay { pace, from: begin, until: pace.heard, left: pace.heard })
+            .map(|pace| SeenStay {
+                pace,
+                waits: Totals::NONE,
+                from: begin,
+                until: pace.heard,
+                left: pace.heard,
+            })
             .collect();
         judge_together(&seen, Side::Target, before, LIMITS).unwrap()
     }

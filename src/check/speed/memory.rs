@@ -79,6 +79,7 @@ fn worst_part(
 mod tests {
     use super::super::MS;
     use super::super::baseline::quantile;
+    use super::super::totals::Totals;
     use super::*;
     use crate::check::GuestPace;
     use crate::probe::Gap;
@@ -105,7 +106,8 @@ mod tests {
             unsynced: Vec::new(),
         };
         let before = Baseline { cpu: Some(1.0), memory_ms: Some(110.0), ..Baseline::default() };
-        let seen = SeenStay { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
+        let seen =
+            SeenStay { pace: &pace, waits: Totals::NONE, from: begin, until: pace.heard, left: pace.heard };
         memory(&[seen], &before, 10.0, 4000 * MS).unwrap().times
     }
 
@@ -144,7 +146,8 @@ mod tests {
             unsynced: Vec::new(),
         };
         let before = Baseline { memory_ms: Some(200.0), ..Baseline::default() };
-        let seen = SeenStay { pace: &pace, from: begin, until: pace.heard, left: pace.heard };
+        let seen =
+            SeenStay { pace: &pace, waits: Totals::NONE, from: begin, until: pace.heard, left: pace.heard };
         let part = memory(&[seen], &before, 10.0, 4000 * MS).unwrap();
         assert!(part.times < 1.0 && part.recovered == Some(begin), "{}", part.told);
         // Under the same load before, memory that is a tenth as fast is still found.

@@ -7,7 +7,8 @@
 //! nine in ten samples were more than 10 times slower. So its best moment of a stay, and of the worst part of one, is compared with its good ones
 //! before, the fastest fifth. Of synced writes, the two longest aside, it is the one in slower ones than which three quarters of the time
 //! are spent: a disk that somebody else keeps busy has fast writes in between, one that is limited has none; or the fastest one of 4 s
-//! and more in which none was within the limit. A disk that completes nothing has the limit of a silent network, `max_recovery`; time in which the storage's server
+//! and more in which none was within the limit. Neither CPU nor disk is held to account for
+//! time in which the guest waited for a CPU that others had. A disk that completes nothing has the limit of a silent network, `max_recovery`; time in which the storage's server
 //! itself waited for its disks is not counted.
 
 mod about;
@@ -21,21 +22,24 @@ mod seen;
 mod slowdown;
 mod stalls;
 mod standstill;
+mod totals;
+mod waits;
 
 use humantime::format_duration;
 
 use super::stays::{self, Stays};
-use super::{About, Asked, Check, End, LegEnd, Proof, Scene};
+use super::{About, Asked, Check, End, GuestPace, LegEnd, Proof, Scene};
 use crate::failure::Result;
 use crate::plan::Direction;
 use crate::scenario::{Profile, Scenario, Side};
 use crate::sys::watch::Watch;
 pub use about::ABOUT;
-use baseline::{Baseline, Baselines};
+use baseline::{Baseline, BaselineTime, Baselines};
 use judge::{SpeedLimits, judge, judge_disks_together, judge_together};
 use seen::SeenStay;
-use stalls::Stalls;
 use standstill::standstill;
+use totals::Totals;
+use waits::{WaitWatches, Waits};
 
 /// The check.
 pub struct SameSpeed;
@@ -66,6 +70,7 @@ impl Check for SameSpeed {
             },
             stays: Stays::default(),
             stalls: stalls::watch(&scene.fleet.storage)?,
+            waits: Some(waits::watch(&scene.fleet.hosts)?),
         }))
     }
 }
@@ -74,7 +79,9 @@ struct SpeedAsked {
     limits: SpeedLimits,
     stays: Stays,
     /// None where nothing is known of the storage's server.
-    stalls: Option<Watch<Stalls>>,
+    stalls: Option<Watch<Totals>>,
+    /// None when it has ended.
+    waits: Option<WaitWatches>,
 }
 
 impl Asked for SpeedAsked {
@@ -84,17 +91,22 @@ impl Asked for SpeedAsked {
 
     fn at_end(&mut self, end: &End<'_>) -> Vec<Proof> {
         // Guests of a fleet are alike: one that moved at once is compared with those that waited.
-        let all = Baseline::of(end.paces.iter().map(|pace| (pace, self.stays.first_move(&pace.guest))));
-        let leaving = end.paces.iter().map(|pace| (pace, self.stays.first_departure(&pace.guest)));
+        let waits = self.waits.take().map(WaitWatches::stop).unwrap_or_default();
+        let all = Baseline::of(end.paces.iter().map(|pace| self.before(pace, &waits)));
+        let leaving = end.paces.iter().map(|pace| BaselineTime {
+            until: self.stays.first_departure(&pace.guest),
+            ..self.before(pace, &waits)
+        });
         let both = Baselines { resting: all, moving: Baseline::of(leaving) };
         let stalls = self.stalls.take().and_then(|watch| watch.stop().ok()).unwrap_or_default();
         let mut proofs = Vec::new();
         let (mut short, mut few_writes): ([Vec<SeenStay<'_>>; 2], [Vec<SeenStay<'_>>; 2]) =
             Default::default();
         for pace in end.paces {
-            let own = Baseline::of([(pace, self.stays.first_move(&pace.guest))]).or(&all);
+            let own = Baseline::of([self.before(pace, &waits)]).or(&all);
             for stay in self.stays.of(&pace.guest) {
-                let seen = SeenStay::new(pace, stay);
+                let side = stay.leg.direction.to();
+                let seen = SeenStay::new(pace, stay, waits.of(&pace.guest, side));
                 let host = usize::from(stay.leg.direction == Direction::Back);
                 let stood = standstill(&seen, &stalls, self.limits.recovery);
                 let judged = judge(seen, &own, self.limits);
@@ -115,6 +127,17 @@ impl Asked for SpeedAsked {
             proofs.extend(judge_disks_together(&few_writes[number], host, &all, self.limits));
         }
         proofs
+    }
+}
+
+impl SpeedAsked {
+    /// A guest before its first move, which is from the source.
+    fn before<'a>(&self, pace: &'a GuestPace, waits: &'a Waits) -> BaselineTime<'a> {
+        BaselineTime {
+            pace,
+            until: self.stays.first_move(&pace.guest),
+            waits: waits.of(&pace.guest, Side::Source),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::totals::Totals;
 use crate::check::GuestPace;
 use crate::check::stays::Stay;
 
@@ -12,6 +13,8 @@ pub const LEAST_STAY: Duration = Duration::from_secs(2);
 #[derive(Clone, Copy)]
 pub struct SeenStay<'a> {
     pub pace: &'a GuestPace,
+    /// How long it waited for a CPU of that host.
+    pub waits: &'a Totals,
     pub from: Instant,
     /// When its next migration began, which makes CPU and memory slower.
     pub until: Instant,
@@ -20,9 +23,9 @@ pub struct SeenStay<'a> {
 }
 
 impl<'a> SeenStay<'a> {
-    pub fn new(pace: &'a GuestPace, stay: &Stay) -> SeenStay<'a> {
+    pub fn new(pace: &'a GuestPace, stay: &Stay, waits: &'a Totals) -> SeenStay<'a> {
         let heard = |at: Option<Instant>| at.unwrap_or(pace.heard).min(pace.heard);
-        SeenStay { pace, from: stay.from, until: heard(stay.until), left: heard(stay.left) }
+        SeenStay { pace, waits, from: stay.from, until: heard(stay.until), left: heard(stay.left) }
     }
 
     /// Adds the migration at its end to the stay.

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use super::about::{ABOUT, STANDS_STILL};
 use super::seen::SeenStay;
-use super::stalls::Stalls;
+use super::totals::Totals;
 use crate::check::Proof;
 
 /// The finding about a stay in which no synced write was completed for longer than the limit, as far as that was there. Time in which
 /// the guest waited for a CPU is not its disk's: where that is not known, there is no finding. Neither is time in which the storage's
 /// server waited for its own disks.
-pub fn standstill(seen: &SeenStay<'_>, stalls: &Stalls, limit: Duration) -> Option<Proof> {
+pub fn standstill(seen: &SeenStay<'_>, stalls: &Totals, limit: Duration) -> Option<Proof> {
     let stands = seen.pace.unsynced.iter().filter_map(|gap| {
         let (from, until) = (gap.from.max(seen.from), (gap.from + gap.length).min(seen.left));
         // Both may come together, and then count once.
@@ -68,8 +68,14 @@ mod tests {
             writes: Vec::new(),
             unsynced: vec![gap(&(8_900, 130)), gap(&unsynced), gap(&(28_900, 130))],
         };
-        let seen = SeenStay { pace: &pace, from: at(10_000), until: at(20_000), left: at(30_000) };
-        let stalls = Stalls::sampled(stalled.iter().map(|(ms, total)| (at(*ms), *total * MS)));
+        let seen = SeenStay {
+            pace: &pace,
+            waits: Totals::NONE,
+            from: at(10_000),
+            until: at(20_000),
+            left: at(30_000),
+        };
+        let stalls = Totals::sampled(stalled.iter().map(|(ms, total)| (at(*ms), *total * MS)));
         standstill(&seen, &stalls, 4000 * MS).map(|proof| proof.seen)
     }
 
