@@ -184,7 +184,7 @@ pub const DAMAGES: &[Damage] = &[
             // Seen with QEMU 10.0 in one of three: its processor runs through zeros at f000, where the firmware should be.
             finding(&booting::ABOUT, "vm1", "vm1 to boot: ")
                 .perhaps("QEMU may lose the firmware of a guest that is reset in mid-migration"),
-            finding(&overlap::ABOUT, HOSTS, "one after the other").perhaps(
+            finding(&overlap::ABOUT, HOSTS, "one after the other").or("not known of any step").perhaps(
                 "a guest that is reset has little to send, and may be away before the other one goes",
             ),
         ],

@@ -9,11 +9,11 @@ use multivm::record::{DomainEvent, Event};
 use multivm::scenario::Bytes;
 use multivm::stand::lab::{HostSize, cgroup, ssh_config};
 use multivm::sys::machine;
-use multivm_fixtures::selftest::{Damage, end_witness};
+use multivm_fixtures::selftest::{Damage, end_witness, hook, unhook};
 
 use crate::shared::{
-    READ, TO_VM1, checks_have_ended, disk_fails, disk_goes, held, impatient, in_guest, maps, on_host,
-    on_storage, on_this_machine, url, vm1, vm1_is_away,
+    LETS_GO_LATE, READ, TO_VM1, checks_have_ended, disk_fails, disk_goes, held, impatient, in_guest, maps,
+    on_host, on_storage, on_this_machine, url, vm1, vm1_is_away,
 };
 
 pub const DAMAGES: &[Damage] = &[
@@ -108,6 +108,18 @@ pub const DAMAGES: &[Damage] = &[
         when: vm1_is_away,
         at_once: true,
         cause: |fleet| in_guest(fleet, "stress --timeout 4 --cpu 3 --io 1 > /dev/null 2>&1").map(drop),
+        finds: &[],
+        ..TO_VM1
+    },
+    Damage {
+        // Both are under way by then.
+        name: "harmless::guests_are_let_go_late",
+        like: Some("harmless::host_is_used"),
+        scenario: "precopy_simultaneous::in_vms::stress_cpu",
+        when: |event| matches!(event, Event::LegStarted { .. }),
+        at_once: true,
+        cause: |fleet| hook(&fleet.hosts.source, LETS_GO_LATE),
+        undo: |fleet| unhook(&fleet.hosts.source),
         finds: &[],
         ..TO_VM1
     },

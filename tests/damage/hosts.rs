@@ -8,9 +8,9 @@ use multivm::record::Event;
 use multivm_fixtures::selftest::{Damage, HOSTS, end_host, end_libvirtd, finding, hook, unhook};
 
 use crate::shared::{
-    COPIES_UNKNOWN, ENDS_SOON, LOAD_UNANSWERED, LOOK_UNANSWERED, NO_NEW_CONNECTION, NOT_RECOVERED,
-    PROBES_UNANSWERED, TO_ALL, TO_VM1, VM1_UNDEFINED, VM2_UNDEFINED, WITNESS_UNHEARD, WRITERS_UNKNOWN,
-    checks_have_ended, disk_fails, disk_goes, on_both, on_host, on_storage,
+    COPIES_UNKNOWN, ENDS_SOON, LETS_GO_LATE, LOAD_UNANSWERED, LOOK_UNANSWERED, NO_NEW_CONNECTION,
+    NOT_RECOVERED, PROBES_UNANSWERED, TO_ALL, TO_VM1, VM1_UNDEFINED, VM2_UNDEFINED, WITNESS_UNHEARD,
+    WRITERS_UNKNOWN, checks_have_ended, disk_fails, disk_goes, on_both, on_host, on_storage,
 };
 
 pub const DAMAGES: &[Damage] = &[
@@ -120,6 +120,17 @@ pub const DAMAGES: &[Damage] = &[
         cause: |fleet| hook(&fleet.hosts.source, COMES_WHEN_NONE_GOES),
         undo: |fleet| unhook(&fleet.hosts.source),
         finds: &[finding(&overlap::ABOUT, HOSTS, "one after the other")],
+        ..TO_ALL
+    },
+    Damage {
+        // The one that goes first has sent everything before the other one begins, and its call returns only later.
+        name: "damage::nothing_shows_that_guests_move_at_once",
+        like: Some("damage::target_takes_one_guest_at_a_time"),
+        scenario: "precopy_simultaneous::in_vms::stress_cpu",
+        cause: |fleet| on_every_host(fleet, |host| hook(host, &format!("{LETS_GO_LATE}{ONE_AT_A_TIME}"))),
+        undo: |fleet| on_every_host(fleet, unhook),
+        finds: &[finding(&overlap::ABOUT, HOSTS, "not known of any step of several migrations, 2 in all; ")
+            .saying(&["guest 1 from ", "guest 2 from ", " s (seen from "])],
         ..TO_ALL
     },
     Damage {
@@ -322,6 +333,11 @@ flock 9
 busy() { cat /proc/net/tcp /proc/net/tcp6 | grep -qE ':C0[0-3][0-9A-F] [0-9A-F]+:[0-9A-F]{4} (01|0A) '; }
 ( tries=200; until busy || [ $((tries -= 1)) = 0 ]; do sleep 0.1; done; while busy; do sleep 0.1; done ) < /dev/null > /dev/null 2>&1 &
 "#;
+
+/// Runs something on source and target.
+fn on_every_host(fleet: &Fleet, run: impl Fn(&Host) -> Result<()>) -> Result<()> {
+    [&fleet.hosts.source, &fleet.hosts.target].into_iter().try_for_each(run)
+}
 
 /// Lets vm2 prepare to come home only when no QEMU sends any more what goes out meanwhile.
 const COMES_WHEN_NONE_GOES: &str = r#"cat > /dev/null
