@@ -26,7 +26,7 @@ pub use facts::{Facts, FactsAbout, KVM_RAN, Route};
 pub use host_key::Identity;
 pub use log_position::{load_log_positions, save_log_positions};
 pub use multivm_protocol as protocol;
-pub use observe::{KernelLine, Observation, ObservedProcess};
+pub use observe::{DeviceMount, KernelLine, Observation, ObservedProcess};
 pub use privilege::CALLER;
 pub use push::REMOVE_PROGRAMS;
 pub use quote::quote;

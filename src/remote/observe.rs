@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use multivm_protocol as protocol;
-pub use multivm_protocol::KernelLine;
+pub use multivm_protocol::{DeviceMount, KernelLine};
 
 /// A machine at one moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +18,8 @@ pub struct Observation {
     pub processes: Vec<ObservedProcess>,
     /// `MemAvailable` of `/proc/meminfo`, bytes.
     pub memory_available: u64,
+    /// The mounts of file systems that block devices have.
+    pub mounts: Vec<DeviceMount>,
     /// The lines of the kernel log that no earlier observation had.
     pub kernel_log: Vec<KernelLine>,
     /// Why the kernel log could not be read.
@@ -38,6 +40,7 @@ impl Observation {
             realtime_s: 0.0,
             processes: Vec::new(),
             memory_available: 0,
+            mounts: Vec::new(),
             kernel_log: Vec::new(),
             kernel_log_error: None,
             whole_log: false,
@@ -77,6 +80,7 @@ impl Observation {
                 .map(|process| ObservedProcess::new(process, page))
                 .collect(),
             memory_available: seen.memory.available,
+            mounts: seen.mounts,
             kernel_log: seen.kernel_log,
             kernel_log_error: seen.kernel_log_error,
             whole_log: false,

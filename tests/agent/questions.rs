@@ -24,7 +24,11 @@ fn the_guest_is_observed(mut serve: Serve) {
     let sizes: Vec<u64> = answer[memory].split(' ').skip(1).map(|size| size.parse().unwrap()).collect();
     assert!(sizes.len() == 3 && sizes[0] > sizes[1] && sizes[1] > 1 << 20, "{sizes:?}");
     assert_eq!(sizes[2], page_size());
-    assert_eq!(answer[memory + 1], "multivm-kernel-log");
+    let log = answer.iter().position(|line| line == "multivm-kernel-log").unwrap();
+    let is_mount =
+        |line: &&String| line.starts_with("multivm-mount rw\t") || line.starts_with("multivm-mount ro\t");
+    let mounts: Vec<&String> = answer[memory + 1..log].iter().collect();
+    assert!(mounts.iter().all(is_mount), "{mounts:?}");
 
     let processes = &answer[3..memory];
     assert!(processes.iter().any(|stat| pid(stat) == std::process::id()));

@@ -116,8 +116,12 @@ pub const DAMAGES: &[Damage] = &[
         name: "damage::guest_disk_is_read_only",
         slow: true,
         breaks_ground: true,
-        // Whoever has its files open goes on writing them, so that nothing is found. No later load can make a file.
-        cause: |fleet| in_guest(fleet, "echo u > /proc/sysrq-trigger").map(drop),
+        // Whoever has its files open goes on writing them, and its kernel says no word of trouble. No later load can make a file.
+        cause: |fleet| {
+            let read_only = "echo u > /proc/sysrq-trigger; until grep -q '^/dev/vda / ext4 ro' /proc/mounts; do sleep 0.1; done";
+            in_guest(fleet, read_only).map(drop)
+        },
+        finds: &[finding(&disk::ABOUT, "vm1", "/ of /dev/vda has become read-only")],
         then: "precopy_orderly::in_vms::stress_io",
         ..TO_VM1
     },
@@ -280,6 +284,7 @@ pub const DAMAGES: &[Damage] = &[
             finding(&writers::ABOUT, "vm1", "both hosts' QEMU have it open"),
             finding(&disk::ABOUT, "vm1", " bad records:").each_move().perhaps(ONE_DISK),
             finding(&disk::ABOUT, "vm1", " writes failed; ").each_move().perhaps(ONE_DISK),
+            finding(&disk::ABOUT, "vm1", " has become read-only").each_move().perhaps(ONE_DISK),
             finding(&kernel_log::ABOUT, "vm1", "I/O error").each_move().perhaps(ONE_DISK),
             PROBES_UNANSWERED.perhaps(ONE_ADDRESS),
             LOOK_UNANSWERED.perhaps(ONE_ADDRESS),

@@ -104,6 +104,19 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
     Damage {
+        name: "harmless::guest_mounts_something_read_only",
+        // Nobody could write by that way before.
+        like: Some("harmless::page_cache_is_dropped"),
+        cause: |fleet| {
+            let mount = "mkdir -p /run/seen && mount -o bind / /run/seen && mount -o remount,bind,ro /run/seen && \
+                         grep -q '^/dev/vda /run/seen ext4 ro' /proc/mounts";
+            in_guest(fleet, mount).map(drop)
+        },
+        undo: |fleet| in_guest(fleet, "umount /run/seen").map(drop),
+        finds: &[],
+        ..TO_VM1
+    },
+    Damage {
         name: "harmless::guest_is_busier_after_arrival",
         when: vm1_is_away,
         at_once: true,

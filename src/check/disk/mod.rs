@@ -1,33 +1,16 @@
-//! Disk intact: the guest went on writing and syncing records, and reads each of them back unchanged.
+//! Disk intact: the guest went on writing and syncing records, and reads each of them back unchanged. It can still write to
+//! every file system that it could write to before.
+
+mod about;
+mod mounts;
 
 use super::witnessed::{Testimonies, Witnessed};
-use super::{About, Advice, Asked, Check, GuestLook, Moment, Proof, Scene, lines};
+use super::{About, Asked, Check, GuestLook, Proof, Scene, lines};
 use crate::failure::Result;
 use crate::guest::{DiskProof, Testimony};
-
-pub static ABOUT: About = About {
-    id: "disk",
-    summary: "disk intact",
-    how: "the same program writes records with sequence number and checksum past the page cache and synced, and reads all of \
-          them back",
-    asked: &[Moment::Start, Moment::Leg, Moment::End],
-    advice: &[RECORDS, WRITES, HANGS],
-    ..About::BASE
-};
-
-const RECORDS: Advice = Advice::new(
-    "a record is not as it was written",
-    "kind=lost or stale: a synced write is gone; torn: half of one arrived; doubled: it is in a second place. QEMU's logs of \
-     both hosts and NFS-Ganesha's of the storage server are in the evidence; a kernel's NFS server has none",
-);
-
-const WRITES: Advice = Advice::new(
-    "a write failed",
-    "the guest's kernel log and QEMU's logs in the evidence say which request failed, and why",
-);
-
-const HANGS: Advice =
-    Advice::new("nothing was written", "does the guest's disk hang, or does the storage server not answer?");
+pub use about::ABOUT;
+use about::{HANGS, RECORDS, WRITES};
+use mounts::KnownMounts;
 
 /// The check.
 pub struct DiskIntact;
@@ -43,24 +26,31 @@ impl Check for DiskIntact {
 }
 
 #[derive(Default)]
-struct DiskAsked(Witnessed<DiskProof>);
+struct DiskAsked {
+    records: Witnessed<DiskProof>,
+    mounts: KnownMounts,
+}
 
 /// The check of the memory reports a witness that does not answer; this one says nothing then.
 impl Asked for DiskAsked {
     fn at_start(&mut self, look: &GuestLook) -> Vec<Proof> {
+        self.mounts.learn(look);
         let said = disk(&look.said);
         let proof = said.as_ref().ok().map(|said| look.proof(check(said, said, false)));
-        self.0.start(look, said);
+        self.records.start(look, said);
         proof.filter(|_| look.has_news()).into_iter().collect()
     }
 
     fn on_look(&mut self, look: &GuestLook) -> Vec<Proof> {
-        match self.0.next(look, disk(&look.said), |before, now| now.written > before.written) {
+        let records = self.records.next(look, disk(&look.said), |before, now| now.written > before.written);
+        let records = match records {
             Some(Testimonies { before: Ok(before), now: Ok(now), must_grow }) => {
-                vec![look.proof(check(&before, &now, must_grow))]
+                Some(check(&before, &now, must_grow))
             }
-            _ => Vec::new(),
-        }
+            _ => None,
+        };
+        let found = records.into_iter().chain(self.mounts.next(look));
+        found.map(|proof| look.proof(proof)).collect()
     }
 }
 
