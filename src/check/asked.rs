@@ -236,7 +236,10 @@ pub struct GuestPace {
     pub speeds: Vec<(Instant, f64)>,
     /// Synced writes to its disk; none if it has kept fewer than there were.
     pub writes: Vec<Gap>,
-    /// From the end of each of these to the end of the next one, and from the end of the last one to the last time that the
+    /// Reads from its disk, and transfers of many records there and back, in the same way.
+    pub reads: Vec<Gap>,
+    pub transfers: Vec<Gap>,
+    /// From the end of each write, of a transfer as well, to the end of the next one, and from the end of the last one to the last time that the
     /// guest was heard.
     pub unsynced: Vec<Gap>,
 }

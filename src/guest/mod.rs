@@ -29,7 +29,7 @@ pub use disk::{DiskNeed, WantedFleet};
 pub use domain::{console_path, qemu_log_path};
 pub use fleet::{DamagedPart, Fleet, GuestDamage, GuestLoss, LossKind};
 pub use identity::{address, fleet_names};
-pub use multivm_protocol::{DiskProof, FilesProof, MemoryProof, Pulse, Testimony};
+pub use multivm_protocol::{DiskProof, DiskWork, FilesProof, MemoryProof, Pulse, TRANSFER_BYTES, Testimony};
 pub use news::{GuestNews, OnNews};
 pub use pulse::ClockMap;
 pub use reach::Reach;

@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     const HEAD: &str = "pulse now_us=5000000 interval_us=1000 threshold_us=5000 turns=4200 longest_us=700900 \
-                        gaps_dropped=0 speeds_dropped=3 writes_dropped=0\n";
+                        gaps_dropped=0 speeds_dropped=3 disk_dropped=0\n";
 
     fn pulse() -> Pulse {
         HEAD.parse().unwrap()

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::check::GuestPace;
-use crate::guest::{ClockMap, Pulse};
+use crate::guest::{ClockMap, DiskWork, Pulse};
 use crate::probe::Gap;
 
 /// A time, on this machine's clock, in which our program in the guest did not get its turn or waited for its disk.
@@ -25,8 +25,11 @@ pub struct GuestClock {
     pub speeds: Vec<(Instant, f64)>,
     /// Synced writes to the guest's disk, each from its begin to its end.
     writes: Vec<GuestGap>,
-    writes_cut: bool,
-    /// From the end of each synced write to the end of the next one. The guest's clock says how long that was.
+    /// Reads from it, and transfers of many records.
+    reads: Vec<Gap>,
+    transfers: Vec<Gap>,
+    disk_cut: bool,
+    /// From the end of each synced write, of a transfer as well, to the end of the next one. The guest's clock says how long that was.
     unsynced: Vec<Gap>,
     /// When the last synced write ended, by the guest's clock.
     synced_us: Option<u64>,
@@ -48,18 +51,23 @@ impl GuestClock {
         self.known |= pulse.interval_us > 0;
         self.heard = Some(map.at(pulse.now_us));
         self.cut |= pulse.gaps_dropped > 0;
-        self.writes_cut |= pulse.writes_dropped > 0;
+        self.disk_cut |= pulse.disk_dropped > 0;
         let resolution = Duration::from_micros(pulse.interval_us);
         self.gaps.extend(pulse.gaps.iter().map(|gap| GuestGap {
             gap: Gap { from: map.at(gap.at_us), length: Duration::from_micros(gap.length_us) },
             error: map.error,
             resolution,
         }));
-        self.writes.extend(pulse.writes.iter().map(|write| GuestGap {
-            gap: Gap { from: map.at(write.at_us), length: Duration::from_micros(write.took_us) },
-            error: map.error,
-            resolution: Duration::ZERO,
-        }));
+        for time in &pulse.disk {
+            let gap = Gap { from: map.at(time.at_us), length: Duration::from_micros(time.took_us) };
+            match time.work {
+                DiskWork::Read => self.reads.push(gap),
+                DiskWork::Write => {
+                    self.writes.push(GuestGap { gap, error: map.error, resolution: Duration::ZERO });
+                }
+                DiskWork::Transfer => self.transfers.push(gap),
+            }
+        }
         self.speeds.extend(pulse.speeds.iter().map(|speed| (map.at(speed.at_us), speed.ms_per_gib)));
         self.add_unsynced(pulse, map);
     }
@@ -74,7 +82,7 @@ impl GuestClock {
             let length = Duration::from_micros(until_us.saturating_sub(from_us));
             Gap { from: map.at(until_us) - length, length }
         };
-        for write in &pulse.writes {
+        for write in pulse.disk.iter().filter(|time| time.work != DiskWork::Read) {
             let ended = write.at_us + write.took_us;
             self.unsynced.extend(self.synced_us.replace(ended).map(|last| gap(last, ended)));
         }
@@ -83,7 +91,7 @@ impl GuestClock {
 
     /// The synced writes; none if the witness has kept fewer than there were, since the longest may be missing.
     pub fn writes(&self) -> &[GuestGap] {
-        if self.writes_cut { &[] } else { &self.writes }
+        if self.disk_cut { &[] } else { &self.writes }
     }
 
     /// How fast the guest was, for the checks.
@@ -100,12 +108,15 @@ impl GuestClock {
             gaps: self.is_known().then(|| gaps(&self.gaps)),
             speeds: self.speeds.clone(),
             writes: gaps(self.writes()),
-            unsynced: if self.writes_cut {
-                Vec::new()
-            } else {
-                self.unsynced.iter().copied().chain(self.unfinished).collect()
-            },
+            reads: self.of_disk(self.reads.iter().copied()),
+            transfers: self.of_disk(self.transfers.iter().copied()),
+            unsynced: self.of_disk(self.unsynced.iter().copied().chain(self.unfinished)),
         })
+    }
+
+    /// What the disk did; nothing if the witness has kept less than there was.
+    fn of_disk(&self, times: impl Iterator<Item = Gap>) -> Vec<Gap> {
+        if self.disk_cut { Vec::new() } else { times.collect() }
     }
 
     /// Whether all gaps are known.
@@ -120,6 +131,10 @@ mod tests {
 
     use super::*;
 
+    fn disk(work: DiskWork, at_us: u64, took_us: u64) -> protocol::DiskTime {
+        protocol::DiskTime { work, at_us, took_us }
+    }
+
     fn pulse(interval_us: u64, gaps_dropped: u64) -> Pulse {
         Pulse {
             now_us: 5_000_000,
@@ -131,8 +146,12 @@ mod tests {
             speeds: vec![protocol::Speed { at_us: 4_500_000, ms_per_gib: 8000.0 }],
             gaps_dropped,
             speeds_dropped: 0,
-            writes_dropped: 0,
-            writes: vec![protocol::SyncedWrite { at_us: 4_900_000, took_us: 3000 }],
+            disk_dropped: 0,
+            disk: vec![
+                disk(DiskWork::Read, 4_880_000, 20_000),
+                disk(DiskWork::Write, 4_900_000, 3000),
+                disk(DiskWork::Transfer, 4_950_000, 40_000),
+            ],
         }
     }
 
@@ -156,10 +175,17 @@ mod tests {
             }])
         );
         assert_eq!((pace.heard, pace.speeds.len(), pace.writes.len()), (now, 1, 1));
+        let ago = |ms: u64, length: u64| Gap {
+            from: now - Duration::from_millis(ms),
+            length: Duration::from_millis(length),
+        };
+        assert_eq!((pace.reads, pace.transfers), (vec![ago(120, 20)], vec![ago(50, 40)]));
         let write = Gap { from: now - Duration::from_millis(100), length: Duration::from_millis(3) };
         assert_eq!(clock.writes()[0].gap, write);
-        clock.add(&Pulse { writes_dropped: 1, ..pulse.clone() }, &ClockMap::new(&pulse, now, now));
+        clock.add(&Pulse { disk_dropped: 1, ..pulse.clone() }, &ClockMap::new(&pulse, now, now));
         assert!(clock.writes().is_empty());
+        let cut = clock.pace("vm1").unwrap();
+        assert!(cut.reads.is_empty() && cut.transfers.is_empty() && cut.unsynced.is_empty());
         assert!(clock.is_known());
     }
 
@@ -169,7 +195,7 @@ mod tests {
         let at = |ms: u64| now + Duration::from_millis(ms);
         let told = |now_us: u64, writes: &[(u64, u64)]| Pulse {
             now_us,
-            writes: writes.iter().map(|&(at_us, took_us)| protocol::SyncedWrite { at_us, took_us }).collect(),
+            disk: writes.iter().map(|&(at_us, took_us)| disk(DiskWork::Write, at_us, took_us)).collect(),
             ..pulse(1000, 0)
         };
         let mut clock = GuestClock::default();

@@ -18,7 +18,7 @@ use crate::shared::{
 const SLOW_DISK: Damage = Damage {
     when: vm1_is_away,
     at_once: true,
-    cause: |fleet| disk_limited(fleet, 2, 6),
+    cause: |fleet| disk_limited(fleet, "--write-iops-sec 2", 6),
     finds: &[finding(&speed::ABOUT, "vm1", "disk ")],
     ..TO_VM1
 };
@@ -256,6 +256,30 @@ pub const DAMAGES: &[Damage] = &[
         ..SLOW_DISK
     },
     Damage {
+        name: "damage::disk_reads_slowly_after_arrival",
+        like: Some("damage::disk_is_fifty_times_slower_after_arrival"),
+        // No write of it is any slower.
+        cause: |fleet| disk_limited(fleet, "--read-iops-sec 2", 6),
+        finds: &[finding(&speed::ABOUT, "vm1", "disk reads ").saying(&["reads of "])],
+        ..SLOW_DISK
+    },
+    Damage {
+        name: "damage::disk_has_little_bandwidth_after_arrival",
+        like: Some("damage::disk_is_fifty_times_slower_after_arrival"),
+        // Small reads and writes alone would hardly be slower.
+        cause: |fleet| disk_limited(fleet, "--total-bytes-sec 65536", 12),
+        finds: &[finding(&speed::ABOUT, "vm1", "disk ").saying(&["64 KiB read and written in "])],
+        ..SLOW_DISK
+    },
+    Damage {
+        name: "damage::healthy_disk_has_limits",
+        like: Some("damage::healthy_disk_stands_still_for_a_second"),
+        // As a cloud sets them: nobody who asks for little meets them.
+        cause: |fleet| disk_limited(fleet, "--total-iops-sec 200 --total-bytes-sec 4194304", 12),
+        finds: &[],
+        ..SLOW_DISK
+    },
+    Damage {
         name: "damage::healthy_disk_stands_still_for_a_second",
         profile: quick_to_recover,
         when: vm1_is_away,
@@ -307,10 +331,11 @@ fn soon_too_slow(profile: &mut Profile) {
     profile.max_slowdown = 5;
 }
 
-/// Limits the disk of vm1 on the target to so many writes a second, for so many seconds.
-fn disk_limited(fleet: &Fleet, operations: u32, seconds: u32) -> Result<()> {
-    let limit = |operations: u32| format!("virsh blkdeviotune vm1 vda --live --write-iops-sec {operations}");
-    on_host(&fleet.hosts.target, &format!("{} && sleep {seconds}; {}", limit(operations), limit(0)))
+/// Sets limits of the disk of vm1 on the target for so many seconds, in virsh's words.
+fn disk_limited(fleet: &Fleet, limits: &str, seconds: u32) -> Result<()> {
+    let set = |limits: &str| format!("virsh blkdeviotune vm1 vda --live {limits}");
+    let none = set("--total-iops-sec 0 --total-bytes-sec 0");
+    on_host(&fleet.hosts.target, &format!("{} && sleep {seconds}; {none}", set(limits)))
 }
 
 fn vm1_is_home(event: &Event) -> bool {

@@ -101,12 +101,8 @@ mod tests {
             length: if throttled.contains(&ms) { 190 * MS } else { 20 * MS },
         };
         let pace = GuestPace {
-            guest: "vm1".into(),
-            heard: begin + 12_000 * MS,
             gaps: Some((0..12_000).step_by(200).map(gap).collect()),
-            speeds: Vec::new(),
-            writes: Vec::new(),
-            unsynced: Vec::new(),
+            ..GuestPace::in_a_test(begin + 12_000 * MS)
         };
         let waits = Totals::sampled((0..=12).map(|s| (begin + s * 1000 * MS, s * waits_ms * MS)));
         let seen = SeenStay { pace: &pace, waits: &waits, from: begin, until: pace.heard, left: pace.heard };
@@ -137,12 +133,8 @@ mod tests {
     fn a_stay_no_longer_than_the_part_is_judged_as_a_whole() {
         let begin = Instant::now();
         let pace = GuestPace {
-            guest: "vm1".into(),
-            heard: begin + 4000 * MS,
             gaps: Some(vec![Gap { from: begin, length: 3000 * MS }]),
-            speeds: Vec::new(),
-            writes: Vec::new(),
-            unsynced: Vec::new(),
+            ..GuestPace::in_a_test(begin + 4000 * MS)
         };
         let seen =
             SeenStay { pace: &pace, waits: Totals::NONE, from: begin, until: pace.heard, left: pace.heard };

@@ -1,4 +1,5 @@
-//! The disk: how long its synced writes take, in most of the time.
+//! The disk: how long its synced writes, its reads and its transfers of many records take, in most of the time. A disk may be limited
+//! in any of these and in none of the others.
 
 use std::time::Duration;
 
@@ -7,79 +8,141 @@ use super::pace::ms;
 use super::seen::{SeenStay, seen_for};
 use super::slowdown::Slowdown;
 use crate::check::{Advice, GuestPace};
+use crate::guest::TRANSFER_BYTES;
 use crate::probe::Gap;
 
 pub const ADVICE: Advice = Advice::new(
     "a guest's disk is too slow where it has arrived",
-    "virsh blkdeviotune and blkiotune there: is the disk limited? Else the way from that host to the storage is slow. \
-     MULTIVM_MAX_SLOWDOWN sets the limit",
+    "virsh blkdeviotune and blkiotune there: is the disk limited, in operations or in bytes? Else the way from that host to the storage is \
+     slow. MULTIVM_MAX_SLOWDOWN sets the limit",
 );
 
-/// Fewer synced writes are not compared.
-pub const LEAST_WRITES: usize = 4;
+/// Fewer answers of a disk are not compared.
+pub const LEAST: usize = 4;
+
+/// Something that a disk is asked again and again.
+pub struct DiskMeasure {
+    /// What is slow, in a finding.
+    name: &'static str,
+    /// Many of these.
+    pub plural: &'static str,
+    /// What stands before how long one takes.
+    told: &'static str,
+    times: fn(&GuestPace) -> &[Gap],
+    before: fn(&Baseline) -> Option<f64>,
+    /// The time between two where the disk keeps up, ms.
+    interval_ms: f64,
+}
+
+/// What is asked of a disk equally often.
+pub type Measures = &'static [DiskMeasure];
+
+/// Everything that is asked of a disk, by how often.
+pub static MEASURES: [Measures; KINDS] = [&RECORDS, &TRANSFERS];
+pub const KINDS: usize = 2;
+
+static RECORDS: [DiskMeasure; 2] = [
+    DiskMeasure {
+        name: "disk",
+        plural: "synced writes",
+        told: "synced writes of",
+        times: |pace| &pace.writes,
+        before: |before| before.write_ms,
+        interval_ms: 100.0,
+    },
+    DiskMeasure {
+        name: "disk reads",
+        plural: "reads",
+        told: "reads of",
+        times: |pace| &pace.reads,
+        before: |before| before.read_ms,
+        interval_ms: 100.0,
+    },
+];
+
+static TRANSFERS: [DiskMeasure; 1] = [DiskMeasure {
+    name: "disk transfers",
+    plural: "transfers",
+    told: "64 KiB read and written in",
+    times: |pace| &pace.transfers,
+    before: |before| before.transfer_ms,
+    interval_ms: 500.0,
+}];
+
+const _: () = assert!(TRANSFER_BYTES == 64 << 10, "`told` says so");
 
 /// A disk that is slow for a shorter time is not judged by that time alone.
 const LEAST_STRETCH: Duration = Duration::from_secs(4);
 
-/// The number of a stay's longest writes that do not count: each may take a second on a busy host.
-const LONGEST_WRITES: usize = 2;
-
-/// The witness writes ten times a second where the disk keeps up, ms.
-const WRITE_INTERVAL_MS: f64 = 100.0;
+/// The number of a stay's longest times that do not count: each may be a second on a busy host.
+const LONGEST: usize = 2;
 
 /// A faster disk is as good as this one: nobody waits for it, ms. On a machine whose CPUs and disk others keep busy, synced
 /// writes of 8 ms became writes of 125 ms.
-const FAST_WRITE_MS: f64 = 20.0;
+const FAST_MS: f64 = 20.0;
 
-/// Compares the ordinary synced write of guests with the one before.
-pub fn disk(seen: &[SeenStay<'_>], before: &Baseline, limit: f64) -> Option<Slowdown> {
-    let was = before.write_ms?;
-    seen_for(seen, |seen| seen.left)?;
-    let inside = |seen: &SeenStay<'_>| {
-        let window = seen.from..seen.left;
-        let writes = seen.pace.writes.iter().filter(move |write| window.contains(&write.from));
-        writes.map(|write| without_waits(seen.pace, write)).collect::<Vec<_>>()
-    };
-    let inside: Vec<Gap> = seen.iter().flat_map(inside).collect();
-    let ordinary = ordinary_write(inside.iter().map(|write| ms(write.length)).collect());
-    let judged = was.max(FAST_WRITE_MS);
-    let is = ordinary.into_iter().chain(stretch(&inside, limit * judged)).max_by(f64::total_cmp)?;
-    let good = inside.iter().find(|write| ms(write.length) <= limit * judged);
-    let recovered = good.map(|write| write.from + write.length);
-    let told = format!("synced writes of {is:.0} ms, {was:.0} before");
-    Some(Slowdown { name: "disk", advice: &ADVICE, times: is / judged, recovered, told })
+/// Compares what the disks of guests take in most of the time with what they took before, for each of the measures.
+pub fn disk<'a>(
+    measures: Measures,
+    seen: &'a [SeenStay<'a>],
+    before: &'a Baseline,
+    limit: f64,
+) -> impl Iterator<Item = Option<Slowdown>> + 'a {
+    measures.iter().map(move |measure| measure.compare(seen, before, limit))
 }
 
-/// A write without the time in which its guest waited for a CPU, as far as that is known: a guest that has none hands nothing to its
+impl DiskMeasure {
+    /// None if there is too little to compare, or nothing to compare it with.
+    fn compare(&self, seen: &[SeenStay<'_>], before: &Baseline, limit: f64) -> Option<Slowdown> {
+        let was = (self.before)(before)?;
+        seen_for(seen, |seen| seen.left)?;
+        let inside = |seen: &SeenStay<'_>| {
+            let window = seen.from..seen.left;
+            let times = (self.times)(seen.pace).iter();
+            let times = times.filter(move |time| window.contains(&time.from));
+            times.map(|time| without_waits(seen.pace, time)).collect::<Vec<_>>()
+        };
+        let inside: Vec<Gap> = seen.iter().flat_map(inside).collect();
+        let ordinary = ordinary(inside.iter().map(|time| ms(time.length)).collect(), self.interval_ms);
+        let judged = was.max(FAST_MS);
+        let is = ordinary.into_iter().chain(stretch(&inside, limit * judged)).max_by(f64::total_cmp)?;
+        let good = inside.iter().find(|time| ms(time.length) <= limit * judged);
+        let recovered = good.map(|time| time.from + time.length);
+        let told = format!("{} {is:.0} ms, {was:.0} before", self.told);
+        Some(Slowdown { name: self.name, advice: &ADVICE, times: is / judged, recovered, told })
+    }
+}
+
+/// A time without the one in which its guest waited for a CPU, as far as that is known: a guest that has none hands nothing to its
 /// disk, and takes nothing from it.
-fn without_waits(pace: &GuestPace, write: &Gap) -> Gap {
-    let away = pace.away(write.from, write.from + write.length).unwrap_or_default();
-    Gap { from: write.from, length: write.length.saturating_sub(away) }
+fn without_waits(pace: &GuestPace, time: &Gap) -> Gap {
+    let away = pace.away(time.from, time.from + time.length).unwrap_or_default();
+    Gap { from: time.from, length: time.length.saturating_sub(away) }
 }
 
-/// The fastest write of the longest time in which every write was slower than that, if that time is long: a disk that somebody else
-/// keeps busy has fast writes in between. A few writes that hang are no such time.
-fn stretch(writes: &[Gap], slow_ms: f64) -> Option<f64> {
-    let runs = writes.chunk_by(|one, other| {
+/// The fastest one of the longest time in which every one was slower than that, if that time is long: a disk that somebody else
+/// keeps busy has fast ones in between. A few that hang are no such time.
+fn stretch(times: &[Gap], slow_ms: f64) -> Option<f64> {
+    let runs = times.chunk_by(|one, other| {
         ms(one.length) > slow_ms && ms(other.length) > slow_ms && one.from < other.from
     });
-    let long = |run: &&[Gap]| run.iter().map(|write| write.length).sum::<Duration>() >= LEAST_STRETCH;
-    let slowest = runs.filter(|run| run.len() > LONGEST_WRITES).filter(long).max_by_key(|run| run.len())?;
-    slowest.iter().map(|write| ms(write.length)).min_by(f64::total_cmp)
+    let long = |run: &&[Gap]| run.iter().map(|time| time.length).sum::<Duration>() >= LEAST_STRETCH;
+    let slowest = runs.filter(|run| run.len() > LONGEST).filter(long).max_by_key(|run| run.len())?;
+    slowest.iter().map(|time| ms(time.length)).min_by(f64::total_cmp)
 }
 
-/// In writes that take as long or longer three quarters of the time are spent, the longest aside.
-fn ordinary_write(mut writes: Vec<f64>) -> Option<f64> {
-    if writes.len() < LEAST_WRITES {
+/// In those that take as long or longer three quarters of the time are spent, the longest aside.
+fn ordinary(mut times: Vec<f64>, interval_ms: f64) -> Option<f64> {
+    if times.len() < LEAST {
         return None;
     }
-    writes.sort_unstable_by(f64::total_cmp);
-    writes.truncate(writes.len() - LONGEST_WRITES);
-    let spent = |write: &f64| write.max(WRITE_INTERVAL_MS);
-    let quarter = writes.iter().map(spent).sum::<f64>() / 4.0;
+    times.sort_unstable_by(f64::total_cmp);
+    times.truncate(times.len() - LONGEST);
+    let spent = |time: &f64| time.max(interval_ms);
+    let quarter = times.iter().map(spent).sum::<f64>() / 4.0;
     let mut so_far = 0.0;
-    writes.into_iter().find(|write| {
-        so_far += spent(write);
+    times.into_iter().find(|time| {
+        so_far += spent(time);
         so_far >= quarter
     })
 }
@@ -97,14 +160,7 @@ mod tests {
     fn a_guest_without_a_cpu_has_no_slow_disk() {
         let begin = Instant::now();
         let gap = |from: u32, length: u32| Gap { from: begin + from * MS, length: length * MS };
-        let pace = |gaps| GuestPace {
-            guest: "vm1".into(),
-            heard: begin + 4000 * MS,
-            gaps,
-            speeds: Vec::new(),
-            writes: Vec::new(),
-            unsynced: Vec::new(),
-        };
+        let pace = |gaps| GuestPace { gaps, ..GuestPace::in_a_test(begin + 4000 * MS) };
         let of = |gaps| ms(without_waits(&pace(gaps), &gap(1000, 203)).length);
         assert_eq!(of(None), 203.0);
         assert_eq!(of(Some(vec![gap(900, 150), gap(1150, 500)])), 100.0);
@@ -123,9 +179,9 @@ mod tests {
     )]
     fn an_ordinary_write_is_what_takes_most_of_the_time(
         #[case] writes: &[f64],
-        #[case] ordinary: Option<f64>,
+        #[case] expected: Option<f64>,
     ) {
-        assert_eq!(ordinary_write(writes.to_vec()), ordinary);
+        assert_eq!(ordinary(writes.to_vec(), 100.0), expected);
     }
 
     #[rstest]

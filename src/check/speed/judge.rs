@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::about::ABOUT;
 use super::baseline::{Baseline, Baselines};
 use super::cpu::{self, cpu};
-use super::disk::{LEAST_WRITES, disk};
+use super::disk::{KINDS, LEAST, MEASURES, Measures, disk};
 use super::memory::memory;
 use super::seen::SeenStay;
 use super::slowdown::Slowdown;
@@ -37,24 +37,28 @@ pub fn judge_together(
     let stays = counted(seen.len(), "short stay", "short stays");
     let what = format!("{stays} on the {host}, {:.1} s together", long.as_secs_f64());
     let moving: Vec<SeenStay<'_>> = seen.iter().map(SeenStay::until_it_left).collect();
-    let [_, memory, disk] = parts(&moving, &before.moving, limits);
-    let moving = [None, memory.map(Slowdown::while_moving), disk.map(Slowdown::while_moving)];
-    let resting = parts(seen, &before.resting, limits);
-    let parts = resting.into_iter().zip(moving).filter_map(|(resting, moving)| resting.or(moving));
+    let mut moving = parts(&moving, &before.moving, limits);
+    moving.cpu = None;
+    let moving = moving.all().map(|part| part.map(Slowdown::while_moving));
+    let resting = parts(seen, &before.resting, limits).all();
+    let parts = resting.zip(moving).filter_map(|(resting, moving)| resting.or(moving));
     let proof = proof(seen, &parts.collect::<Vec<_>>(), limits);
     (!seen.is_empty()).then(|| told_of(&what, proof, limits))
 }
 
-/// Judges the disks of several stays at one host that have too few synced writes each, of guests that were judged by all else.
+/// Judges the disks of several stays at one host that have too few of these measures each, of guests that were judged by all else.
 pub fn judge_disks_together(
+    measures: Measures,
     seen: &[SeenStay<'_>],
     host: Side,
     before: &Baseline,
     limits: SpeedLimits,
 ) -> Option<Proof> {
     let stays = counted(seen.len(), "stay", "stays");
-    let what = format!("{stays} on the {host} with fewer than {LEAST_WRITES} synced writes each");
-    let proof = disk(seen, before, limits.slowdown).and_then(|disk| proof(seen, &[disk], limits));
+    let plural = measures.first()?.plural;
+    let what = format!("{stays} on the {host} with fewer than {LEAST} {plural} each");
+    let parts: Vec<Slowdown> = disk(measures, seen, before, limits.slowdown).flatten().collect();
+    let proof = proof(seen, &parts, limits);
     (!seen.is_empty()).then(|| told_of(&what, proof, limits))
 }
 
@@ -75,24 +79,39 @@ fn expected(limits: SpeedLimits) -> String {
 /// The proof about a stay that is long enough to be judged alone.
 pub struct Judged {
     pub proof: Proof,
-    /// Its disk had enough synced writes to be judged, too.
-    pub with_its_disk: bool,
+    /// Of which of all measures of its disk it had enough to be judged by them, too.
+    pub by_measures: [bool; KINDS],
 }
 
 /// Judges one stay; none if it is too short.
 pub fn judge(seen: SeenStay<'_>, before: &Baseline, limits: SpeedLimits) -> Option<Judged> {
-    let [cpu, memory, disk] = parts(&[seen], before, limits);
-    let with_its_disk = disk.is_some();
-    let parts: Vec<Slowdown> = [cpu, memory, disk].into_iter().flatten().collect();
-    Some(Judged { proof: proof(&[seen], &parts, limits)?, with_its_disk })
+    let parts = parts(&[seen], before, limits);
+    let by_measures = std::array::from_fn(|number| parts.disk[number].iter().any(Option::is_some));
+    let parts: Vec<Slowdown> = parts.all().flatten().collect();
+    Some(Judged { proof: proof(&[seen], &parts, limits)?, by_measures })
 }
 
-fn parts(seen: &[SeenStay<'_>], before: &Baseline, limits: SpeedLimits) -> [Option<Slowdown>; 3] {
-    [
-        cpu(seen, before, limits.recovery),
-        memory(seen, before, limits.slowdown, limits.recovery),
-        disk(seen, before, limits.slowdown),
-    ]
+/// What is judged of a stay; none of what there is too little of.
+struct Parts {
+    cpu: Option<Slowdown>,
+    memory: Option<Slowdown>,
+    /// Of all measures of the disk.
+    disk: [Vec<Option<Slowdown>>; KINDS],
+}
+
+impl Parts {
+    /// All of them, always in the same order.
+    fn all(self) -> impl Iterator<Item = Option<Slowdown>> {
+        [self.cpu, self.memory].into_iter().chain(self.disk.into_iter().flatten())
+    }
+}
+
+fn parts(seen: &[SeenStay<'_>], before: &Baseline, limits: SpeedLimits) -> Parts {
+    Parts {
+        cpu: cpu(seen, before, limits.recovery),
+        memory: memory(seen, before, limits.slowdown, limits.recovery),
+        disk: MEASURES.map(|measures| disk(measures, seen, before, limits.slowdown).collect()),
+    }
 }
 
 fn proof(seen: &[SeenStay<'_>], parts: &[Slowdown], limits: SpeedLimits) -> Option<Proof> {
@@ -129,33 +148,44 @@ mod tests {
     struct Story {
         memory_ms: [f64; 2],
         write_ms: [u32; 2],
+        read_ms: [u32; 2],
+        transfer_ms: [u32; 2],
         /// Of every 500 ms it gets no CPU for so long.
         away_ms: [u32; 2],
     }
 
     const LIMITS: SpeedLimits = SpeedLimits { slowdown: 10.0, recovery: Duration::from_secs(4) };
 
-    const HEALTHY: Story = Story { memory_ms: [150.0; 2], write_ms: [30; 2], away_ms: [100; 2] };
+    const HEALTHY: Story = Story {
+        memory_ms: [150.0; 2],
+        write_ms: [30; 2],
+        read_ms: [2; 2],
+        transfer_ms: [40; 2],
+        away_ms: [100; 2],
+    };
 
     fn told(story: &Story, until: Option<u32>) -> Option<(bool, String)> {
         let begin = Instant::now();
         let at = |ms: u32| begin + ms * MS;
         let when = |ms: u32| usize::from(ms >= 2000);
-        let mut writes = Vec::new();
-        let mut now = 0;
-        while now < 6000 {
-            let long = story.write_ms[when(now)];
-            writes.push(Gap { from: at(now), length: long * MS });
-            now += long.max(100);
-        }
+        let times = |long: [u32; 2], every: u32| {
+            let mut now = 0;
+            let next = || {
+                let long = long[when(now)];
+                let time = Gap { from: at(now), length: long * MS };
+                now += long.max(every);
+                (now <= 6000).then_some(time)
+            };
+            std::iter::from_fn(next).collect::<Vec<Gap>>()
+        };
         let gap = |ms: u32| Gap { from: at(ms), length: story.away_ms[when(ms)] * MS };
         let pace = GuestPace {
-            guest: "vm1".into(),
-            heard: at(6000),
             gaps: Some((0..6000).step_by(500).map(gap).collect()),
             speeds: (0..6000).step_by(100).map(|ms| (at(ms), story.memory_ms[when(ms)])).collect(),
-            writes,
-            unsynced: Vec::new(),
+            writes: times(story.write_ms, 100),
+            reads: times(story.read_ms, 100),
+            transfers: times(story.transfer_ms, 500),
+            ..GuestPace::in_a_test(at(6000))
         };
         let leg = Leg { guest: 0, direction: Direction::Out, round: 1 };
         let stay = Stay { leg, from: at(2000), until: until.map(at), left: until.map(at) };
@@ -167,12 +197,9 @@ mod tests {
     /// A stay of 4 s with this many synced writes, in the first half of it, of a guest that keeps none of its waits for a CPU.
     fn busy_guest(begin: Instant, writes: u32) -> GuestPace {
         GuestPace {
-            guest: "vm1".into(),
-            heard: begin + 4000 * MS,
-            gaps: None,
             speeds: (0..40).map(|nth| (begin + nth * 100 * MS, 150.0)).collect(),
             writes: (0..writes).map(|nth| Gap { from: begin + nth * 600 * MS, length: 600 * MS }).collect(),
-            unsynced: Vec::new(),
+            ..GuestPace::in_a_test(begin + 4000 * MS)
         }
     }
 
@@ -183,15 +210,18 @@ mod tests {
         let seen =
             SeenStay { pace: &pace, waits: Totals::NONE, from: begin, until: pace.heard, left: pace.heard };
         let judged = judge(seen, &BEFORE, LIMITS).unwrap();
-        assert!(judged.proof.ok && !judged.with_its_disk);
+        assert!(judged.proof.ok && judged.by_measures == [false; 2]);
         let said = "memory written at 150 ms/GiB at best, 150 before; CPU not judged, since the guest had more waits for it to tell \
                     than it keeps; recovered after 0.0 s";
         assert_eq!(judged.proof.seen, said);
-        let few = judge_disks_together(&[seen], Side::Target, &BEFORE, LIMITS).unwrap();
+        let [records, transfers] = MEASURES;
+        let few = judge_disks_together(records, &[seen], Side::Target, &BEFORE, LIMITS).unwrap();
         let said = "not judged: 1 stay on the target with fewer than 4 synced writes each are too few, or there is nothing to compare \
                     them with";
         assert_eq!((few.ok, few.seen.as_str()), (true, said));
-        assert!(judge_disks_together(&[], Side::Target, &BEFORE, LIMITS).is_none());
+        assert!(judge_disks_together(records, &[], Side::Target, &BEFORE, LIMITS).is_none());
+        let few = judge_disks_together(transfers, &[seen], Side::Target, &BEFORE, LIMITS).unwrap();
+        assert!(few.ok && few.seen.contains("with fewer than 4 transfers each"), "{}", few.seen);
     }
 
     #[test]
@@ -200,24 +230,27 @@ mod tests {
         let pace = busy_guest(begin, 2);
         let seen =
             SeenStay { pace: &pace, waits: Totals::NONE, from: begin, until: pace.heard, left: pace.heard };
-        let found = judge_disks_together(&[seen, seen], Side::Source, &BEFORE, LIMITS).unwrap();
+        let found = judge_disks_together(MEASURES[0], &[seen, seen], Side::Source, &BEFORE, LIMITS).unwrap();
         let said = "2 stays on the source with fewer than 4 synced writes each: disk 20 times slower";
         assert!(!found.ok && found.seen.starts_with(said), "{}", found.seen);
         let pace = busy_guest(begin, 4);
         let seen =
             SeenStay { pace: &pace, waits: Totals::NONE, from: begin, until: pace.heard, left: pace.heard };
-        assert!(judge(seen, &BEFORE, LIMITS).unwrap().with_its_disk);
+        assert_eq!(judge(seen, &BEFORE, LIMITS).unwrap().by_measures, [true, false]);
     }
 
     #[test]
     fn a_guest_that_is_as_fast_as_before_has_recovered() {
         let seen = "CPU when it was due in 80 % of the time, 80 % before; memory written at 150 ms/GiB at best, 150 before; \
-                    synced writes of 30 ms, 30 before; recovered after 0.0 s";
+                    synced writes of 30 ms, 30 before; reads of 2 ms, 2 before; 64 KiB read and written in 40 ms, 40 before; recovered \
+                    after 0.0 s";
         assert_eq!(told(&HEALTHY, None), Some((true, seen.to_owned())));
     }
 
     #[rstest]
     #[case::disk_of_two_operations_a_second(Story { write_ms: [30, 1000], ..HEALTHY }, "disk 27 times slower")]
+    #[case::disk_of_two_reads_a_second(Story { read_ms: [2, 500], ..HEALTHY }, "disk reads 25 times slower; ")]
+    #[case::disk_of_64_kib_a_second(Story { transfer_ms: [40, 900], ..HEALTHY }, "disk transfers 22 times slower; ")]
     #[case::memory_swapped(Story { memory_ms: [150.0, 1e4], ..HEALTHY }, "memory 67 times slower")]
     #[case::throttled(Story { away_ms: [100, 490], ..HEALTHY }, "CPU 40 times slower")]
     #[case::stopped(Story { away_ms: [0, 500], ..HEALTHY }, "CPU 1000 times slower")]
@@ -227,9 +260,11 @@ mod tests {
     }
 
     #[rstest]
-    #[case::busier(Story { memory_ms: [150.0, 600.0], write_ms: [30, 150], away_ms: [0, 400] })]
+    #[case::busier(Story { memory_ms: [150.0, 600.0], write_ms: [30, 150], away_ms: [0, 400], ..HEALTHY })]
     #[case::a_disk_that_was_faster_than_anybody_needs(Story { write_ms: [1, 60], ..HEALTHY })]
     #[case::a_disk_that_others_keep_busy(Story { write_ms: [8, 125], ..HEALTHY })]
+    #[case::a_disk_that_read_faster(Story { read_ms: [1, 150], transfer_ms: [10, 190], ..HEALTHY })]
+    #[case::a_disk_that_was_slow_before(Story { read_ms: [500; 2], transfer_ms: [1200; 2], ..HEALTHY })]
     fn what_is_busier_is_not(#[case] story: Story) {
         assert!(told(&story, None).unwrap().0);
     }
@@ -243,12 +278,10 @@ mod tests {
     fn short_stays(number: usize, write_ms: u32, before: &Baselines) -> Proof {
         let begin = Instant::now();
         let pace = |_| GuestPace {
-            guest: "vm1".into(),
-            heard: begin + 500 * MS,
             gaps: Some(Vec::new()),
             speeds: (0..5).map(|nth| (begin + nth * 100 * MS, 150.0)).collect(),
             writes: (0..5).map(|nth| Gap { from: begin + nth * 100 * MS, length: write_ms * MS }).collect(),
-            unsynced: Vec::new(),
+            ..GuestPace::in_a_test(begin + 500 * MS)
         };
         let paces: Vec<GuestPace> = (0..number).map(pace).collect();
         let seen: Vec<SeenStay<'_>> = paces
@@ -264,9 +297,16 @@ mod tests {
         judge_together(&seen, Side::Target, before, LIMITS).unwrap()
     }
 
-    const BEFORE: Baseline = Baseline { cpu: Some(1.0), memory_ms: Some(150.0), write_ms: Some(30.0) };
+    const BEFORE: Baseline = Baseline {
+        cpu: Some(1.0),
+        memory_ms: Some(150.0),
+        write_ms: Some(30.0),
+        read_ms: Some(2.0),
+        transfer_ms: Some(40.0),
+    };
     const RESTING: Baselines = Baselines { resting: BEFORE, moving: UNKNOWN };
-    const UNKNOWN: Baseline = Baseline { cpu: None, memory_ms: None, write_ms: None };
+    const UNKNOWN: Baseline =
+        Baseline { cpu: None, memory_ms: None, write_ms: None, read_ms: None, transfer_ms: None };
 
     #[test]
     fn short_stays_are_judged_together() {

@@ -93,8 +93,6 @@ mod tests {
             (begin + ms * MS, if fast { 110.0 } else { 2200.0 })
         };
         let pace = GuestPace {
-            guest: "vm1".into(),
-            heard: begin + 12_000 * MS,
             gaps: Some(
                 (0..12_000)
                     .step_by(500)
@@ -102,8 +100,7 @@ mod tests {
                     .collect(),
             ),
             speeds: (0..12_000).step_by(100).map(speed).collect(),
-            writes: Vec::new(),
-            unsynced: Vec::new(),
+            ..GuestPace::in_a_test(begin + 12_000 * MS)
         };
         let before = Baseline { cpu: Some(1.0), memory_ms: Some(110.0), ..Baseline::default() };
         let seen =
@@ -137,14 +134,7 @@ mod tests {
             [200.0, 228.0, 174.0, 491.0, 3196.0, 5183.0, 2021.0, 31141.0, 6034.0, 11354.0, 185_537.0, 1264.0];
         let speeds =
             speeds.repeat(2).into_iter().enumerate().map(|(nth, ms)| (begin + nth as u32 * 100 * MS, ms));
-        let pace = GuestPace {
-            guest: "vm1".into(),
-            heard: begin + 2400 * MS,
-            gaps: None,
-            speeds: speeds.collect(),
-            writes: Vec::new(),
-            unsynced: Vec::new(),
-        };
+        let pace = GuestPace { speeds: speeds.collect(), ..GuestPace::in_a_test(begin + 2400 * MS) };
         let before = Baseline { memory_ms: Some(200.0), ..Baseline::default() };
         let seen =
             SeenStay { pace: &pace, waits: Totals::NONE, from: begin, until: pace.heard, left: pace.heard };

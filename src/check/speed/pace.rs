@@ -5,6 +5,23 @@ use std::time::{Duration, Instant};
 use crate::check::GuestPace;
 use crate::probe::Gap;
 
+#[cfg(test)]
+impl GuestPace {
+    /// A guest that is heard of until then, and of which nothing else is known.
+    pub(super) fn in_a_test(heard: Instant) -> GuestPace {
+        GuestPace {
+            guest: "vm1".into(),
+            heard,
+            gaps: None,
+            speeds: Vec::new(),
+            writes: Vec::new(),
+            reads: Vec::new(),
+            transfers: Vec::new(),
+            unsynced: Vec::new(),
+        }
+    }
+}
+
 impl GuestPace {
     /// The first thing that was heard of it.
     pub(super) fn first(&self) -> Option<Instant> {

@@ -23,8 +23,8 @@ pub fn standstill(seen: &SeenStay<'_>, stalls: &Totals, limit: Duration) -> Opti
     });
     let (after, long) = stands.max_by_key(|(_, long)| *long)?;
     let expected = format!(
-        "the disk of an arrived guest completes a synced write at least every {:.3} s, want of CPU and a busy disk of the \
-         storage aside",
+        "the disk of an arrived guest completes a read and a synced write at least every {:.3} s, want of CPU and a busy disk of \
+         the storage aside",
         limit.as_secs_f64()
     );
     let told = format!(
@@ -61,12 +61,9 @@ mod tests {
         let at = |ms: u32| begin + ms * MS;
         let gap = |(from, length): &(u32, u32)| Gap { from: at(*from), length: *length * MS };
         let pace = GuestPace {
-            guest: "vm1".into(),
-            heard: at(30_000),
             gaps: away.map(|gaps| gaps.iter().map(gap).collect()),
-            speeds: Vec::new(),
-            writes: Vec::new(),
             unsynced: vec![gap(&(8_900, 130)), gap(&unsynced), gap(&(28_900, 130))],
+            ..GuestPace::in_a_test(at(30_000))
         };
         let seen = SeenStay {
             pace: &pace,
