@@ -9,6 +9,7 @@ mod domain;
 mod fleet;
 mod graft;
 mod identity;
+mod networks;
 mod news;
 mod ours;
 mod pulse;

@@ -94,6 +94,17 @@ impl Error {
         self.code.0 == sys::VIR_ERR_NO_DOMAIN
     }
 
+    /// Whether the network does not exist on this host (`VIR_ERR_NO_NETWORK`).
+    pub fn is_no_network(&self) -> bool {
+        self.code.0 == sys::VIR_ERR_NO_NETWORK
+    }
+
+    /// Whether the host has no driver for what was asked for: `VIR_ERR_NO_SUPPORT` of libvirtd; of virtqemud, which asks
+    /// another daemon, that this daemon's socket is not there (`VIR_ERR_SYSTEM_ERROR`).
+    pub fn is_no_driver(&self) -> bool {
+        self.is_no_support() || self.code.0 == sys::VIR_ERR_SYSTEM_ERROR
+    }
+
     /// Whether the operation does not fit the domain's present state (`VIR_ERR_OPERATION_INVALID`).
     pub fn is_operation_invalid(&self) -> bool {
         self.code.0 == sys::VIR_ERR_OPERATION_INVALID

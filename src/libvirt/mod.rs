@@ -35,6 +35,7 @@ mod mark;
 #[cfg(test)]
 pub(crate) mod mark_examples;
 mod migrate;
+mod networks;
 mod owned;
 mod params;
 mod start;
@@ -55,6 +56,7 @@ pub use event::{Detail, EventKind, HostEvent, LifecycleEvent};
 pub use job::{JobKind, JobOperation, JobStats};
 pub use mark::{MARK_NAMESPACE, Mark};
 pub use migrate::{AbortAnswer, Migration, Switch};
+pub use networks::{NetworkLease, NetworkSummary};
 pub use owned::OurDomain;
 pub use params::Value;
 pub use start::Libvirt;

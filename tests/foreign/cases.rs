@@ -1,5 +1,6 @@
 //! The cases. Each plants something, and finds it as it was.
 
+use std::net::Ipv4Addr;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
@@ -14,10 +15,10 @@ use multivm::stand::lab;
 use multivm::sys::stop::StopFlag;
 use multivm_fixtures::selftest::FleetTest;
 
-use crate::plant::{Foreign, UUID, everything, on_host, on_storage};
+use crate::plant::{Foreign, ForeignNetwork, UUID, everything, on_host, on_storage};
 
 /// In the order in which they are played: the one of the whole scenario last, because nothing is played after it.
-pub const CASES: [FleetTest; 12] = [
+pub const CASES: [FleetTest; 14] = [
     ("foreign::beside_ours_it_survives_a_scenario", beside_ours_it_survives_a_scenario),
     ("foreign::of_our_name_running_on_the_target", |stage| named(stage, Target, true)),
     ("foreign::of_our_name_not_running_on_the_target", |stage| named(stage, Target, false)),
@@ -27,6 +28,8 @@ pub const CASES: [FleetTest; 12] = [
     ("foreign::of_our_uuid", of_our_uuid),
     ("foreign::of_our_mac_address", of_our_mac_address),
     ("foreign::of_our_address_in_its_definition", of_our_address),
+    ("foreign::network_that_keeps_our_address", network_that_keeps_our_address),
+    ("foreign::network_that_has_leased_our_address", network_that_has_leased_our_address),
     ("foreign::answering_at_our_address", answering_at_our_address),
     ("foreign::image_of_our_name", image_of_our_name),
     ("foreign::refused_scenario_leaves_the_hosts_as_they_are", refused_scenario),
@@ -57,16 +60,21 @@ fn beside_ours_it_survives_a_scenario(stage: &Arc<Stage>) -> Result<(), Failed> 
     let fleet = fleet_of(stage)?;
     let running = Foreign { runs: true, ..Foreign::new(&fleet, Source, "vm1-of-somebody") }.plant()?;
     let defined = Foreign::new(&fleet, Target, "vm3").plant()?;
+    // Nobody has an address that a network may lease.
+    let range = format!("<range start='{0}' end='{0}'/>", fleet.guests[0].address);
+    let network = ForeignNetwork::plant(&fleet.hosts.target, &beside(&fleet.guests[0]), &range)?;
     on_storage(&fleet, "echo precious > vm3.qcow2 && echo precious > vm3.qcow2.multivm")?;
     let outcome = stage.outcome_on(&fleet, &SCENARIO.parse()?, SystemTime::now());
     running.is_untouched()?;
     defined.is_untouched()?;
+    network.is_untouched()?;
     // The next command takes hold of the lab: it uses our guests as they are, and leaves these alone, too.
     let before = everything(&fleet)?;
     start(&fleet).map_err(|failure| format!("expected: a fleet\nseen: {failure}"))?;
     same(&before, &everything(&fleet)?)?;
     running.is_untouched()?;
     defined.is_untouched()?;
+    network.is_untouched()?;
     if on_storage(&fleet, "cat vm3.qcow2 vm3.qcow2.multivm && rm vm3.qcow2*")? != "precious\nprecious\n" {
         return Err("the foreign image was touched".into());
     }
@@ -133,6 +141,35 @@ fn of_our_address(stage: &Arc<Stage>) -> Result<(), Failed> {
     let foreign = Foreign { devices: &devices, ..Foreign::new(&fleet, Target, "database") }.plant()?;
     refused(&fleet, &["domain database on target", &format!("has the address {} of vm2", guest.address)])?;
     Ok(foreign.is_untouched()?)
+}
+
+fn network_that_keeps_our_address(stage: &Arc<Stage>) -> Result<(), Failed> {
+    let fleet = fleet_of(stage)?;
+    let guest = &fleet.guests[1];
+    let kept = format!("<host mac='{SOMEBODY}' name='mail' ip='{}'/>", guest.address);
+    let network = ForeignNetwork::plant(&fleet.hosts.target, &beside(guest), &kept)?;
+    let words = format!("keeps for a machine ({SOMEBODY}) the address {} of vm2", guest.address);
+    refused(&fleet, &["the network office of libvirt on target ", &words])?;
+    Ok(network.is_untouched()?)
+}
+
+fn network_that_has_leased_our_address(stage: &Arc<Stage>) -> Result<(), Failed> {
+    let fleet = fleet_of(stage)?;
+    let guest = &fleet.guests[0];
+    let mut network = ForeignNetwork::plant(&fleet.hosts.source, &beside(guest), "")?;
+    network.lease(&guest.address.to_string(), SOMEBODY)?;
+    let words = format!("has leased ({SOMEBODY}) the address {} of vm1", guest.address);
+    refused(&fleet, &["the network office of libvirt on source ", &words])?;
+    Ok(network.is_untouched()?)
+}
+
+/// The MAC address of a machine that has an address of ours.
+const SOMEBODY: &str = "52:54:00:5e:ed:01";
+
+/// The address of a router beside a guest: in its network, and nobody's.
+fn beside(guest: &Guest) -> String {
+    let [a, b, c, d] = guest.address.octets();
+    Ipv4Addr::new(a, b, c, d ^ 1).to_string()
 }
 
 fn answering_at_our_address(stage: &Arc<Stage>) -> Result<(), Failed> {

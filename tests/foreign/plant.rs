@@ -83,6 +83,63 @@ impl Drop for Planted<'_> {
     }
 }
 
+/// A network of somebody else's in a host's libvirt, which nobody starts. Removed when dropped.
+pub struct ForeignNetwork<'a> {
+    host: &'a Host,
+    looked: String,
+}
+
+/// The bridge of such a network, by which libvirt knows its leases.
+const BRIDGE: &str = "virbr77";
+
+impl<'a> ForeignNetwork<'a> {
+    /// Defines the network by virsh. Its DHCP server would have these elements.
+    pub fn plant(host: &'a Host, router: &str, dhcp: &str) -> Result<ForeignNetwork<'a>> {
+        let xml = format!(
+            "<network><name>office</name><bridge name='{BRIDGE}'/><ip address='{router}' netmask='255.255.0.0'>\
+             <dhcp>{dhcp}</dhcp></ip></network>"
+        );
+        let define = format!("f=$(mktemp) && echo {} > $f && virsh -q net-define $f && rm $f", quote(&xml));
+        host.remote.check(&define, LIMIT)?;
+        let mut planted = ForeignNetwork { host, looked: String::new() };
+        planted.looked = planted.look()?;
+        Ok(planted)
+    }
+
+    /// Leases an address for an hour, as dnsmasq tells libvirt that it has: by libvirt's own program.
+    pub fn lease(&mut self, address: &str, mac: &str) -> Result<()> {
+        let lease = format!(
+            "VIR_BRIDGE_NAME={BRIDGE} DNSMASQ_LEASE_EXPIRES=$(($(date +%s) + 3600)) \
+             /usr/lib/libvirt/libvirt_leaseshelper add {mac} {address} mail"
+        );
+        self.host.remote.check(&lease, LIMIT)?;
+        self.looked = self.look()?;
+        Ok(())
+    }
+
+    fn look(&self) -> Result<String> {
+        let script =
+            "virsh -q net-dumpxml office && virsh -q net-info office && virsh -q net-dhcp-leases office";
+        self.host.remote.check(script, LIMIT)
+    }
+
+    /// An error if it is not as it was.
+    pub fn is_untouched(&self) -> Result<(), String> {
+        let looks = self.look().map_err(|failure| failure.to_string())?;
+        if looks == self.looked {
+            return Ok(());
+        }
+        Err(format!("the foreign network was\n{}and is\n{looks}", self.looked))
+    }
+}
+
+impl Drop for ForeignNetwork<'_> {
+    fn drop(&mut self) {
+        let script = format!("virsh -q net-undefine office; rm -f /var/lib/libvirt/dnsmasq/{BRIDGE}.*");
+        let _ = self.host.remote.run(&script, LIMIT);
+    }
+}
+
 /// Everything that a run could have made or removed: domains of both hosts, their QEMUs, and files in the export.
 pub fn everything(fleet: &Fleet) -> Result<String> {
     let domains = "virsh -q list --all --uuid --name | sort && virsh -q list --name | sort && \

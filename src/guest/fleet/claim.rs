@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Fleet;
 use super::repair::end;
 use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
+use crate::guest::networks::{GivenAddress, given_addresses, given_to_others};
 use crate::guest::news::GuestNews;
 use crate::guest::survey::{SeenDomain, in_the_way, survey};
 use crate::guest::{Guest, addresses, ours};
@@ -12,8 +13,8 @@ use crate::host::ImageOverlay;
 use crate::sys::parallel::at_once;
 
 impl Fleet {
-    /// Refuses if a domain or an image that multivm did not make is in the way of these guests, on either host or in the
-    /// export. This changes nothing.
+    /// Refuses if a domain or an image that multivm did not make is in the way of these guests, or a network of libvirt's that
+    /// gives an address of theirs to somebody, on either host or in the export. This changes nothing.
     pub fn refuse_foreign(&self, guests: &[Arc<Guest>]) -> Result<()> {
         self.refuse_with(&self.survey()?, guests)
     }
@@ -34,8 +35,15 @@ impl Fleet {
         Ok(seen.into_iter().collect::<Result<Vec<_>>>()?.concat())
     }
 
+    fn given_addresses(&self) -> Result<Vec<GivenAddress>> {
+        let hosts = self.hosts.both();
+        let given = at_once("list the addresses of the networks of a host", hosts, given_addresses);
+        Ok(given.into_iter().collect::<Result<Vec<_>>>()?.concat())
+    }
+
     fn refuse_with(&self, seen: &[SeenDomain], guests: &[Arc<Guest>]) -> Result<()> {
         let mut found = in_the_way(seen, guests, &self.inventory.owner);
+        found.extend(given_to_others(&self.given_addresses()?, guests));
         found.extend(self.storage.foreign(&images(guests), &self.inventory.owner)?);
         refuse(found)
     }
