@@ -160,3 +160,26 @@ fn ignored_cases_are_known(cli: Cli) {
     assert_eq!(said.code, Some(0), "{}", said.err);
     assert!(said.out.contains("1. guests 1 and 2 go out together") && said.out.contains("Ignored unless"));
 }
+
+/// What is printed is what replays: the seed of a plan, taken from the text, makes the same plan again, and another seed does not.
+#[rstest]
+#[case::of_three("MULTIVM_GUESTS", "3")]
+#[case::of_ten("MULTIVM_GUESTS", "10")]
+#[case::of_many_rounds("MULTIVM_ROUNDS", "4")]
+fn a_printed_seed_replays_its_plan(cli: Cli, #[case] name: &str, #[case] value: &str) {
+    let explain = |seed: &str| {
+        let said = cli
+            .run_with("explain precopy_random::in_vms::stress_cpu", &[(name, value), ("MULTIVM_SEED", seed)]);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        said.out
+    };
+    let chosen = explain("");
+    let (_, rest) = chosen.split_once(", by the seed ").expect("a plan says its seed");
+    let (seed, _) = rest.split_once(" (MULTIVM_SEED)").expect("and the variable that replays it");
+    assert_eq!(explain(seed), chosen);
+    let others: Vec<String> = (0..5).map(|other| explain(&other.to_string())).collect();
+    let moves = |text: &str| {
+        text.lines().filter(|line| line.ends_with("; prove.")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(!moves(&chosen).is_empty() && others.iter().any(|other| moves(other) != moves(&chosen)));
+}
