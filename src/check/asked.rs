@@ -151,6 +151,8 @@ pub struct Silence<'a> {
     pub guest: &'a Guest,
     pub leg: Option<Leg>,
     pub why: &'a str,
+    /// When the look began.
+    pub asked: Instant,
 }
 
 /// Both hosts after a step.

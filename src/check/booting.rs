@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::{About, Advice, Asked, BootEnd, Check, End, LegEnd, Moment, Proof, Scene};
+use super::{About, Advice, Asked, BootEnd, Check, End, LegEnd, Moment, Outage, Proof, Scene};
 use crate::failure::Result;
 use crate::load::{Boot, BootLog, LoadWatch};
 use crate::migration::LegReport;
@@ -43,7 +43,7 @@ impl Check for GuestsBooted {
 
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
         let others = !scene.scenario.boots_itself();
-        Ok(Box::new(BootingAsked { others, boots: BootLog::default() }))
+        Ok(Box::new(BootingAsked { others, boots: BootLog::default(), told: BTreeSet::new() }))
     }
 }
 
@@ -51,6 +51,8 @@ struct BootingAsked {
     /// Whether load guests boot, instead of those that move.
     others: bool,
     boots: BootLog,
+    /// Load guests of which it is told that they did not come up.
+    told: BTreeSet<String>,
 }
 
 impl Asked for BootingAsked {
@@ -61,33 +63,46 @@ impl Asked for BootingAsked {
     fn on_boot(&mut self, boot: &BootEnd<'_>) -> Vec<Proof> {
         let proof = match boot.up {
             Ok(up) => itself(boot.started, up, boot.report),
-            Err(failure) => never(&failure.to_string()),
+            Err(failure) => never(&failure.to_string()).tells(Outage::silence(boot.started)),
         };
         vec![proof.of(&boot.guest.name).after(boot.leg)]
     }
 
+    /// A load guest that does not come up is told once, of itself: while it boots, it is the load of whoever moves.
     fn on_leg(&mut self, end: &LegEnd<'_>) -> Vec<Proof> {
-        if self.others && end.is_complete() {
-            vec![end.proof(others(&self.boots.boots(), end.report))]
-        } else {
-            Vec::new()
+        if !self.others || !end.is_complete() {
+            return Vec::new();
         }
+        let boots = self.boots.boots();
+        if boots.iter().any(|boot| boot.error.is_some()) {
+            return self.load_guests(boots.into_iter().filter(|boot| boot.error.is_some()).collect());
+        }
+        vec![end.proof(others(&boots, end.report))]
     }
 
     fn at_end(&mut self, end: &End<'_>) -> Vec<Proof> {
-        if end.interrupted {
-            return Vec::new();
-        }
-        all_up(&self.boots.boots()).into_iter().map(|(guest, proof)| proof.of(&guest)).collect()
+        if end.interrupted { Vec::new() } else { self.load_guests(self.boots.boots()) }
     }
 }
 
-/// Proves load guests: at least one of them was booting during the move, and all of them came up.
-pub fn others(boots: &[Boot], leg: &LegReport) -> Proof {
-    let expected = "a load guest booting while the guest migrates, and all of them coming up";
-    if let Some((guest, error)) = boots.iter().find_map(|boot| Some((&boot.guest, boot.error.as_ref()?))) {
-        return Proof::new(&ABOUT, false, expected, format!("{guest}: {error}")).advise(&LOAD);
+impl BootingAsked {
+    /// A proof for each load guest, but for those that are told already.
+    fn load_guests(&mut self, boots: Vec<Boot>) -> Vec<Proof> {
+        let mut proofs = Vec::new();
+        for (guest, proof) in all_up(&boots) {
+            if !self.told.contains(&guest) {
+                proofs.push(proof.of(&guest));
+            }
+        }
+        let failed = proofs.iter().filter(|proof| !proof.ok);
+        self.told.extend(failed.filter_map(|proof| proof.guest.clone()));
+        proofs
     }
+}
+
+/// Proves that at least one load guest was booting during the move.
+fn others(boots: &[Boot], leg: &LegReport) -> Proof {
+    let expected = "a load guest booting while the guest migrates";
     let (Some(began), Some(ended)) = (leg.began, leg.ended) else {
         return Proof::new(&ABOUT, false, expected, "the migration has no beginning and end");
     };
@@ -100,8 +115,8 @@ pub fn others(boots: &[Boot], leg: &LegReport) -> Proof {
     Proof::new(&ABOUT, !booting.is_empty(), expected, seen)
 }
 
-/// A proof for every load guest, made when the moves are over and every boot has ended.
-pub fn all_up(boots: &[Boot]) -> Vec<(String, Proof)> {
+/// A proof for every guest of these boots.
+fn all_up(boots: &[Boot]) -> Vec<(String, Proof)> {
     let guests: BTreeSet<&String> = boots.iter().map(|boot| &boot.guest).collect();
     let proof = |guest: &String| {
         let own: Vec<&Boot> = boots.iter().filter(|boot| boot.guest == *guest).collect();
@@ -135,4 +150,52 @@ pub fn itself(started: Instant, up: Instant, leg: &LegReport) -> Proof {
 /// The finding about a guest that did not come up.
 pub fn never(why: &str) -> Proof {
     Proof::new(&ABOUT, false, "the guest boots to its end while and after it migrates", why).advise(&NEVER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guest::Guest;
+    use crate::plan::{Direction, Leg};
+    use crate::scenario::Side;
+
+    fn boot(guest: &str, started: Instant, up: Option<Instant>, error: Option<&str>) -> Boot {
+        Boot { guest: guest.into(), side: Side::Source, started, up, error: error.map(str::to_owned) }
+    }
+
+    /// What is found at the end of two moves and of the scenario, with these boots: guest, and whether it holds.
+    fn found(boots: Vec<Boot>, began: Instant) -> Vec<(String, bool)> {
+        let mut asked = BootingAsked { others: true, boots: boots.into(), told: BTreeSet::new() };
+        let guest = Guest::in_a_test("vm1");
+        let report = LegReport { began: Some(began), ended: Some(Instant::now()), ..LegReport::default() };
+        let mut proofs = Vec::new();
+        for direction in [Direction::Out, Direction::Back] {
+            let leg = Leg { guest: 0, direction, round: 1 };
+            let end = LegEnd { guest: &guest, leg, source: "source", report: &report, refused: false };
+            proofs.extend(asked.on_leg(&end));
+        }
+        let answering = Default::default();
+        let end =
+            End { probes: Ok(&[]), paces: &[], downtimes: &[], answering: &answering, interrupted: false };
+        proofs.extend(asked.at_end(&end));
+        proofs.into_iter().map(|proof| (proof.guest.unwrap(), proof.ok)).collect()
+    }
+
+    #[test]
+    fn a_load_guest_that_does_not_come_up_is_found_once_and_of_itself() {
+        let began = Instant::now();
+        let well = || boot("load2", began, Some(Instant::now()), None);
+        let held = |guest: &str, ok| (guest.to_owned(), ok);
+        let dead = boot("load1", began, None, Some("it ended"));
+        assert_eq!(found(vec![dead, well()], began), [held("load1", false), held("load2", true)]);
+        let all = found(vec![boot("load1", began, Some(Instant::now()), None), well()], began);
+        assert_eq!(all, [held("vm1", true), held("vm1", true), held("load1", true), held("load2", true)]);
+    }
+
+    #[test]
+    fn one_that_is_not_up_at_the_end_is_found() {
+        let began = Instant::now();
+        let found = found(vec![boot("load1", began, None, None)], began);
+        assert_eq!(found.last().unwrap(), &("load1".to_owned(), false));
+    }
 }

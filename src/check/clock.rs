@@ -12,7 +12,7 @@ use std::time::Duration;
 use humantime::format_duration;
 
 use super::guest_time::GuestTime;
-use super::{About, Advice, Asked, Check, GuestLook, LegEnd, Moment, Proof, Scene};
+use super::{About, Advice, Asked, Check, GuestLook, LegEnd, Moment, Outage, Proof, Scene};
 use crate::failure::Result;
 use crate::scenario::{Profile, Scenario};
 
@@ -86,7 +86,11 @@ impl Asked for ClockAsked {
             known.boot_id.clone_from(&look.seen.boot_id);
             return Vec::new();
         }
-        vec![look.proof(check(known.first, look.clock, known.still, self.limit))]
+        let proof = check(known.first, look.clock, known.still, self.limit);
+        // A clock that is behind may have stood still with its guest.
+        let is_behind = look.clock.moved_from(&known.first) < 0.0;
+        let proof = if is_behind { proof.tells(Outage::part(look.at)) } else { proof };
+        vec![look.proof(proof)]
     }
 }
 

@@ -5,9 +5,10 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::{About, Advice, Asked, Check, End, GuestLook, Moment, Proof, Scene};
+use super::{About, Advice, Asked, Check, End, GuestLook, Moment, Outage, Proof, Scene};
 use crate::failure::{FailureKind, Result};
 use crate::guest::Reach;
+use crate::remote::ConnectionLoss;
 
 pub static ABOUT: About = About {
     id: "connection",
@@ -70,7 +71,8 @@ impl Asked for ConnectionAsked {
         // While the guest stands still for its next move, it opens none.
         let reached = look.reached.as_ref().filter(|reach| reach.result.is_ok() || look.beside.is_none());
         let reached = reached.map(|reach| check_reach(reach, self.limit, look.at));
-        new.into_iter().chain(reached).map(|proof| look.proof(proof)).collect()
+        let proofs = new.into_iter().chain(reached).map(|proof| proof.tells(Outage::part(look.at)));
+        proofs.map(|proof| look.proof(proof)).collect()
     }
 
     fn at_end(&mut self, end: &End<'_>) -> Vec<Proof> {
@@ -82,14 +84,15 @@ impl Asked for ConnectionAsked {
     }
 }
 
-/// Proves that no connection broke. `lost` has a reason for each one that did since the scenario began.
-pub fn check(lost: &[String]) -> Proof {
+/// Proves that no connection broke. `lost` has each one that did since the scenario began.
+fn check(lost: &[ConnectionLoss]) -> Proof {
     let expected = "the TCP connection from before the scenario's first move answers";
     let Some(first) = lost.first() else {
         return Proof::new(&ABOUT, true, expected, "it does");
     };
     let more = if lost.len() > 1 { format!(", and {} more times", lost.len() - 1) } else { String::new() };
-    Proof::new(&ABOUT, false, expected, format!("lost: {first}{more}")).advise(&LOST)
+    let proof = Proof::new(&ABOUT, false, expected, format!("lost: {}{more}", first.why));
+    proof.advise(&LOST).tells(Outage::part(first.asked))
 }
 
 /// Proves that a guest that answers over the old connection answers a new one; none if nobody waited for it.
@@ -153,7 +156,8 @@ mod tests {
     #[test]
     fn every_loss_is_counted() {
         assert!(check(&[]).ok);
-        let proof = check(&["reset".into(), "timeout".into()]);
+        let lost = ["reset", "timeout"].map(|why| ConnectionLoss { asked: Instant::now(), why: why.into() });
+        let proof = check(&lost);
         assert_eq!((proof.ok, &*proof.seen), (false, "lost: reset, and 1 more times"));
     }
 }

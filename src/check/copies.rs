@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{About, Advice, Asked, Check, End, Moment, Proof, Scene};
+use super::{About, Advice, Asked, Check, End, Moment, Outage, Proof, Scene};
 use crate::failure::Result;
 use crate::host::Hosts;
 use crate::libvirt::Connection;
@@ -56,9 +56,11 @@ struct CopiesAsked {
 }
 
 impl Asked for CopiesAsked {
-    fn at_end(&mut self, _end: &End<'_>) -> Vec<Proof> {
+    fn at_end(&mut self, end: &End<'_>) -> Vec<Proof> {
         let Some(watch) = self.watch.take() else { return Vec::new() };
-        check(&seen(watch), self.limit)
+        let seen = seen(watch);
+        // Nobody waits for an answer after an interruption.
+        check(&CopyWatch { ends_blind: seen.ends_blind && !end.interrupted, ..seen }, self.limit)
     }
 }
 
@@ -76,6 +78,10 @@ pub struct CopyWatch {
     pub error: Option<String>,
     /// The longest time between two complete looks.
     pub blind: Duration,
+    /// When that time began; none without a look.
+    pub blind_from: Option<Instant>,
+    /// Whether the last looks were not complete: a host that does not answer may do so for longer than the scenario is watched.
+    pub ends_blind: bool,
 }
 
 /// Begins to watch both hosts.
@@ -94,10 +100,19 @@ fn seen(watch: Watch<CopyWatch>) -> CopyWatch {
 fn look_until(source: &Connection, target: &Connection, stop: &StopFlag) -> CopyWatch {
     let mut copies = CopyWatch::default();
     let mut last = Instant::now();
-    while !stop.is_set() {
+    loop {
         let next = Instant::now() + INTERVAL;
+        // After the end it looks once more if it was blind before: one failure may be chance.
+        let is_last = stop.is_set();
+        if is_last && !copies.ends_blind {
+            return copies;
+        }
         let looked = look(source, target);
-        copies.blind = copies.blind.max(ran_since(last));
+        let blind = ran_since(last);
+        if blind > copies.blind {
+            (copies.blind, copies.blind_from) = (blind, Some(last));
+        }
+        copies.ends_blind = looked.is_err();
         match looked {
             Ok(doubled) => {
                 copies.looks += 1;
@@ -108,9 +123,11 @@ fn look_until(source: &Connection, target: &Connection, stop: &StopFlag) -> Copy
             }
             Err(error) => copies.error = Some(error.to_string()),
         }
+        if is_last {
+            return copies;
+        }
         stop.pause(next.saturating_duration_since(Instant::now()));
     }
-    copies
 }
 
 fn look(source: &Connection, target: &Connection) -> crate::libvirt::Result<Vec<String>> {
@@ -124,14 +141,15 @@ fn look(source: &Connection, target: &Connection) -> crate::libvirt::Result<Vec<
 }
 
 /// A finding for every guest that had two copies; one proof that holds if no guest had. A watch that was blind for longer
-/// than `limit` proves nothing.
+/// than `limit`, or to its end, proves nothing.
 fn check(copies: &CopyWatch, limit: Duration) -> Vec<Proof> {
     let expected = format!("never running on both hosts, asked every {} ms", INTERVAL.as_millis());
     let blind = copies.blind.as_secs_f64();
-    if copies.doubled.is_empty() && (copies.looks == 0 || copies.blind > limit) {
+    if copies.doubled.is_empty() && (copies.looks == 0 || copies.blind > limit || copies.ends_blind) {
         let error = copies.error.as_deref().unwrap_or("no answer");
         let seen = format!("not known for {blind:.1} s: {error}");
-        return vec![Proof::new(&ABOUT, false, expected, seen).advise(&BLIND).of_no_answer()];
+        let proof = Proof::new(&ABOUT, false, expected, seen).advise(&BLIND).of_no_answer();
+        return vec![proof.tells(Outage::of_libvirt(copies.blind_from.unwrap_or_else(Instant::now)))];
     }
     if copies.doubled.is_empty() {
         let seen = format!("none in {} looks, at most {blind:.1} s apart", copies.looks);
@@ -156,6 +174,9 @@ mod tests {
         assert!(check(&CopyWatch { looks: 3, ..CopyWatch::default() }, limit)[0].ok);
         let blind = CopyWatch { looks: 3, blind: Duration::from_secs(6), ..CopyWatch::default() };
         assert!(!check(&blind, limit)[0].ok);
+        let ends_blind = CopyWatch { looks: 3, ends_blind: true, ..CopyWatch::default() };
+        let proof = &check(&ends_blind, limit)[0];
+        assert!(!proof.ok && proof.unanswered, "{proof:?}");
         let copies = CopyWatch {
             looks: 3,
             doubled: [("vm2".to_owned(), SystemTime::now())].into(),

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{About, Advice, Asked, Check, Moment, Proof, Scene, StepEnd};
+use super::{About, Advice, Asked, Check, Moment, Outage, Proof, Scene, StepEnd};
 use crate::failure::Result;
 use crate::load::{LoadLook, LoadWatch, RunningTool, Sample, Timeline, Window, samples_of};
 use crate::plan::Leg;
@@ -132,14 +132,16 @@ impl JudgedPlace {
     /// Judges the remaining steps by the looks there are. A look is overdue after `patient` waiting, so that its absence is
     /// a finding.
     fn judge_the_rest(&mut self, patient: bool) -> Vec<Proof> {
-        let Some((_, leg)) = std::mem::take(&mut self.open).pop_front() else { return Vec::new() };
+        let Some((ended, leg)) = std::mem::take(&mut self.open).pop_front() else { return Vec::new() };
         let cut = self
             .timeline
             .read(|looks| Window::cut_short(looks, self.next).map(|window| Looks::of(window, looks)));
         match cut {
             Some(looks) if !patient => self.prove(&looks, leg),
             None if !patient => Vec::new(),
-            _ => self.prove_each(leg, |place, load| unknown(place, load, "it gave no answer after the move")),
+            _ => self.prove_each(leg, |place, load| {
+                unknown(place, load, "it gave no answer after the move").tells(Outage::part(ended))
+            }),
         }
     }
 
@@ -151,9 +153,13 @@ impl JudgedPlace {
                 Ok(samples) => {
                     let earlier =
                         looks.earlier.iter().filter_map(|look| look.samples.as_ref().ok()?.get(number));
-                    self.with_last_words(check(place, load, &earlier.collect::<Vec<_>>(), &samples))
+                    let proof = check(place, load, &earlier.collect::<Vec<_>>(), &samples);
+                    self.with_last_words(tells_of_end(proof, &samples))
                 }
-                Err(failure) => unknown(place, load, &failure.to_string()),
+                Err(failure) => {
+                    let asked = looks.unanswered().unwrap_or_else(Instant::now);
+                    unknown(place, load, &failure.to_string()).tells(Outage::part(asked))
+                }
             }
         })
     }
@@ -188,6 +194,19 @@ struct Looks {
 impl Looks {
     fn of(window: Window, looks: &[LoadLook]) -> Looks {
         Looks { earlier: window.before(looks, STALLED).to_vec(), window: window.of(looks).to_vec() }
+    }
+
+    /// When the first look began that had no answer.
+    fn unanswered(&self) -> Option<Instant> {
+        self.window.iter().find(|look| look.samples.is_err()).map(|look| look.asked)
+    }
+}
+
+/// A load of which nothing is left may have ended with all that ran there.
+fn tells_of_end(proof: Proof, samples: &[&Sample]) -> Proof {
+    match samples.iter().find(|sample| sample.alive == 0) {
+        Some(gone) => proof.tells(Outage::part(gone.asked)),
+        None => proof,
     }
 }
 

@@ -1,7 +1,9 @@
 //! Memory intact: the pattern in the guest's memory kept changing, and every page of it has its right content.
 
+use std::time::Instant;
+
 use super::witnessed::{Testimonies, Witnessed};
-use super::{About, Advice, Asked, Check, GuestLook, Moment, Proof, Scene, lines};
+use super::{About, Advice, Asked, Check, GuestLook, Moment, Outage, Proof, Scene, lines};
 use crate::failure::Result;
 use crate::guest::{MemoryProof, Testimony};
 
@@ -52,7 +54,7 @@ impl Asked for MemoryAsked {
         let said = memory(&look.said);
         let proof = match &said {
             Ok(said) => check(said.rewritten, said, false),
-            Err(failure) => unknown(&failure.to_string()),
+            Err(failure) => unknown(&failure.to_string(), look.at),
         };
         self.0.start(look, said);
         if look.has_news() { vec![look.proof(proof)] } else { Vec::new() }
@@ -62,7 +64,7 @@ impl Asked for MemoryAsked {
         let both = self.0.next(look, memory(&look.said), |before, now| now.rewritten > before.rewritten);
         let proof = |Testimonies { before, now, must_grow }: Testimonies<MemoryProof>| match (before, now) {
             (Ok(before), Ok(now)) => check(before.rewritten, &now, must_grow),
-            (Err(failure), _) | (_, Err(failure)) => unknown(&failure.to_string()),
+            (Err(failure), _) | (_, Err(failure)) => unknown(&failure.to_string(), look.at),
         };
         both.map(|both| look.proof(proof(both))).into_iter().collect()
     }
@@ -91,10 +93,11 @@ pub fn check(before: u64, found: &MemoryProof, must_grow: bool) -> Proof {
     Proof::new(&ABOUT, moved && found.pages > 0, expected, seen).advise(&WRITER)
 }
 
-/// The finding about a witness that did not answer.
-pub fn unknown(why: &str) -> Proof {
+/// The finding about a witness that did not answer a look that began at `asked`.
+fn unknown(why: &str, asked: Instant) -> Proof {
     let expected = "the witness in the guest verifies its memory and its records";
-    Proof::new(&ABOUT, false, expected, format!("not known: {why}")).advise(&WITNESS)
+    let proof = Proof::new(&ABOUT, false, expected, format!("not known: {why}"));
+    proof.advise(&WITNESS).tells(Outage::part(asked))
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod look;
 mod lost;
 pub mod memory;
 pub mod migration;
+mod outage;
 pub mod overlap;
 pub mod page_cache;
 pub mod placement;
@@ -32,6 +33,7 @@ pub mod reboot;
 pub mod recovery;
 pub mod speed;
 mod stays;
+pub mod storage;
 #[cfg(test)]
 mod table;
 pub mod transport;
@@ -45,6 +47,7 @@ pub use asked::{
 };
 pub use kind::Check;
 pub use look::GuestLook;
+pub use outage::Outage;
 pub use proof::Proof;
 use proof::lines;
 
@@ -66,6 +69,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &page_cache::PageCacheIntact,
     &disk::DiskIntact,
     &image::ImageWhole,
+    &storage::StorageServed,
     &reachable::Reachable,
     &recovery::Recovered,
     &speed::SameSpeed,

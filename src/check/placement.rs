@@ -1,6 +1,8 @@
 //! Exactly one active copy, on the right host: of every guest, after every step.
 
-use super::{About, Advice, Asked, Check, Moment, Proof, Scene, StepEnd};
+use std::time::Instant;
+
+use super::{About, Advice, Asked, Check, Moment, Outage, Proof, Scene, StepEnd};
 use crate::failure::{Attempt, Result};
 use crate::guest::{Fleet, Guest};
 use crate::host::{Host, Hosts};
@@ -30,19 +32,28 @@ impl Check for OneCopy {
     }
 
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
-        Ok(Box::new(PlacementAsked(scene.fleet)))
+        Ok(Box::new(PlacementAsked { fleet: scene.fleet, last: Instant::now() }))
     }
 }
 
-struct PlacementAsked<'a>(&'a Fleet);
+struct PlacementAsked<'a> {
+    fleet: &'a Fleet,
+    /// When the guests were looked for last: all of them were where they should be.
+    last: Instant,
+}
 
 impl Asked for PlacementAsked<'_> {
     fn on_step(&mut self, end: &StepEnd<'_>) -> Vec<Proof> {
-        let Fleet { hosts, guests, .. } = self.0;
+        let Fleet { hosts, guests, .. } = self.fleet;
+        let last = std::mem::replace(&mut self.last, Instant::now());
         let places = Places::look(hosts);
         let proof = |(number, guest): (usize, &std::sync::Arc<Guest>)| {
             let leg = end.legs.iter().map(|(leg, _)| *leg).find(|leg| leg.guest == number);
-            places.check(guest, hosts).of(&guest.name).after(leg)
+            let proof = places.check(guest, hosts).of(&guest.name).after(leg);
+            match places.outage(guest, last) {
+                Some(outage) => proof.tells(outage),
+                None => proof,
+            }
         };
         guests.iter().enumerate().map(proof).collect()
     }
@@ -79,6 +90,19 @@ impl Places {
         Places { source: next(), target: next() }
     }
 
+    /// What a guest's place tells of an outage of the guest; none if it runs somewhere, or may. It ran at `last`.
+    fn outage(&self, guest: &Guest, last: Instant) -> Option<Outage> {
+        let [Ok(source), Ok(target)] = [&self.source, &self.target] else { return None };
+        let is_on = |lists: fn(&Lists) -> &Vec<String>| {
+            [source, target].iter().any(|host| lists(host).contains(&guest.name))
+        };
+        match (is_on(|lists| &lists.running), is_on(|lists| &lists.active)) {
+            (true, _) => None,
+            (false, true) => Some(Outage::down(last)),
+            (false, false) => Some(Outage::cause(last)),
+        }
+    }
+
     /// Proves one guest.
     pub fn check(&self, guest: &Guest, hosts: &Hosts) -> Proof {
         let (mut ok, mut answered) = (true, true);
@@ -107,6 +131,10 @@ impl Places {
         let [right, other] = [guest.side(), other].map(|side| &hosts.get(side).entry.name);
         let expected = format!("running on {right}, not active on {other}");
         let proof = Proof::new(&ABOUT, ok && answered, expected, seen.join(", ")).advise(&ELSEWHERE);
-        if ok && !answered { proof.of_no_answer() } else { proof }
+        match (ok, answered) {
+            (true, false) => proof.of_no_answer(),
+            (false, false) => proof.tells(Outage::of_one_answer()),
+            (_, true) => proof,
+        }
     }
 }

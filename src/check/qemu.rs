@@ -6,7 +6,9 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use super::{About, Advice, AfterAll, Asked, Check, Close, End, LegEnd, Moment, Proof, Scene, StepEnd};
+use super::{
+    About, Advice, AfterAll, Asked, Check, Close, End, LegEnd, Moment, Outage, Proof, Scene, StepEnd,
+};
 use crate::failure::Result;
 use crate::guest::{Fleet, qemu_log_path};
 use crate::host::AddedLog;
@@ -104,6 +106,12 @@ impl QemuAsked<'_> {
         self.last.get(guest).map(|last| last.leg)
     }
 
+    /// Whether a QEMU ended on the host where its guest was.
+    fn is_with_its_guest(&self, end: &HostEvent) -> bool {
+        let guest = self.fleet.guest(&end.domain);
+        guest.is_some_and(|guest| self.fleet.hosts.get(guest.side()).entry.name == *end.host)
+    }
+
     fn ends(&self) -> Vec<Proof> {
         let ends = self.fleet.hosts.qemu_ends.take().into_iter();
         let ends = ends.filter(|end| self.fleet.guest(&end.domain).is_some());
@@ -112,6 +120,9 @@ impl QemuAsked<'_> {
             let is_early = end.at < self.began;
             let when = if is_early { ", between the last scenario and this one" } else { "" };
             let proof = ended(&end, last, when)?;
+            // A guest that was lost before the scenario has been made anew for it, and one that has gone is well elsewhere.
+            let took_its_guest = !is_early && self.is_with_its_guest(&end);
+            let proof = if took_its_guest { proof.tells(Outage::cause(end.at)) } else { proof };
             Some(proof.of(&end.domain).after(self.leg(&end.domain)))
         })
         .collect()

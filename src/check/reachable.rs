@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use humantime::format_duration;
 
 use super::lost::{self, LOST};
-use super::{About, Advice, AfterAll, Asked, Check, End, Moment, Proof, Scene, Silence};
+use super::{About, Advice, AfterAll, Asked, Check, End, Moment, Outage, Proof, Scene, Silence};
 use crate::failure::Result;
 use crate::guest::LossKind;
 use crate::probe::Summary;
@@ -56,6 +56,7 @@ impl Check for Reachable {
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
         Ok(Box::new(ReachableAsked {
             limit: longest_gap(scene.scenario, &scene.fleet.profile),
+            boots: scene.scenario.boots_itself(),
             before: lost::before(&ABOUT, scene.fleet, LossKind::Unreachable),
         }))
     }
@@ -64,25 +65,34 @@ impl Check for Reachable {
 struct ReachableAsked {
     /// How long a guest's network may be silent.
     limit: Duration,
+    /// Whether guests are told to boot meanwhile.
+    boots: bool,
     /// Findings about guests that were lost before the scenario. The end reports them: the guests are whole again, and move.
     before: Vec<Proof>,
 }
 
 impl Asked for ReachableAsked {
     fn on_silence(&mut self, silence: &Silence<'_>) -> Vec<Proof> {
-        vec![silent(silence.why).of(&silence.guest.name).after(silence.leg)]
+        vec![silent(silence.why, silence.asked).of(&silence.guest.name).after(silence.leg)]
     }
 
     fn at_end(&mut self, end: &End<'_>) -> Vec<Proof> {
         let mut proofs = std::mem::take(&mut self.before);
         match end.probes {
             Ok(summaries) => {
-                let judge = |summary: &Summary| check(summary, self.limit).of(&summary.guest);
+                let judge = |summary: &Summary| self.judge(summary).of(&summary.guest);
                 proofs.extend(summaries.iter().map(judge));
             }
             Err(failure) => proofs.push(unknown(&failure.to_string())),
         }
         proofs
+    }
+}
+
+impl ReachableAsked {
+    fn judge(&self, summary: &Summary) -> Proof {
+        let gap = if self.boots { Outage::gap_with_boot } else { Outage::gap };
+        check(summary, self.limit).tells(gap(summary.longest.from, summary.longest.length))
     }
 }
 
@@ -111,9 +121,9 @@ pub fn unknown(why: &str) -> Proof {
     Proof::new(&ABOUT, false, "an uninterrupted stream of probes", format!("not known: {why}"))
 }
 
-/// The finding about a guest that does not answer.
-pub fn silent(why: &str) -> Proof {
-    Proof::new(&ABOUT, false, "the guest answers a question over ssh", why).advise(&SILENT).of_silence()
+/// The finding about a guest that does not answer a look that began at `asked`.
+pub fn silent(why: &str, asked: Instant) -> Proof {
+    Proof::new(&ABOUT, false, "the guest answers a question over ssh", why).advise(&SILENT).of_silence(asked)
 }
 
 /// A past moment by this machine's realtime clock.

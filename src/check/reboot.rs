@@ -1,9 +1,11 @@
 //! No reboot: the boot id stayed and the uptime grew.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::lost::{self, LOST};
-use super::{About, Advice, AfterAll, Asked, BootEnd, Check, End, GuestLook, Moment, Proof, Scene, StepEnd};
+use super::{
+    About, Advice, AfterAll, Asked, BootEnd, Check, End, GuestLook, Moment, Outage, Proof, Scene, StepEnd,
+};
 use crate::failure::Result;
 use crate::guest::LossKind;
 use crate::host::Listener;
@@ -62,6 +64,8 @@ struct RebootAsked {
     /// libvirt's events about all guests.
     events: Listener,
     resets: Vec<HostEvent>,
+    /// Guests whose reset is reported, and that no look has seen since.
+    reset: BTreeSet<String>,
     /// Each guest as its last look saw it.
     guests: HashMap<String, Observation>,
     /// Findings about guests that rebooted before the scenario. The end reports them: the guests are whole again, and move.
@@ -70,21 +74,25 @@ struct RebootAsked {
 
 impl RebootAsked {
     fn new(events: Listener, before: Vec<Proof>) -> RebootAsked {
-        RebootAsked { events, resets: Vec::new(), guests: HashMap::new(), before }
+        RebootAsked { events, resets: Vec::new(), reset: BTreeSet::new(), guests: HashMap::new(), before }
     }
 
     fn listen(&mut self) {
         self.resets.extend(self.events.try_iter().filter(|event| event.kind == EventKind::Rebooted));
     }
 
-    /// Collects resets that libvirt reports: a guest that has not come up again cannot answer for its boot id.
-    fn resets(&mut self) -> Vec<Proof> {
+    /// Collects resets that libvirt reports, of one guest or of all: a guest that has not come up again cannot answer for its boot id.
+    fn resets(&mut self, of: Option<&str>) -> Vec<Proof> {
         self.listen();
+        let is_asked = |event: &mut HostEvent| of.is_none_or(|guest| guest == event.domain);
+        let resets: Vec<HostEvent> = self.resets.extract_if(.., is_asked).collect();
         let proof = |event: HostEvent| {
             let seen = self.guests.get(&event.domain)?;
-            Some(reported(&event.host, seen.uptime_s).of(&event.domain))
+            let proof = reported(&event.host, seen.uptime_s).tells(Outage::cause(event.at));
+            self.reset.insert(event.domain.clone());
+            Some(proof.of(&event.domain))
         };
-        self.resets.drain(..).filter_map(proof).collect()
+        resets.into_iter().filter_map(proof).collect()
     }
 }
 
@@ -97,22 +105,28 @@ impl Asked for RebootAsked {
         // `once` counts the resets of its boot.
         self.listen();
         self.resets.retain(|event| event.domain != boot.guest.name);
-        vec![once(boot.resets).of(&boot.guest.name).after(boot.leg)]
+        let proof = once(boot.resets).tells(Outage::cause(boot.started));
+        vec![proof.of(&boot.guest.name).after(boot.leg)]
     }
 
+    /// A reset that libvirt has reported is the finding, and the boot after it is none.
     fn on_look(&mut self, look: &GuestLook) -> Vec<Proof> {
-        let Some(before) = self.guests.get_mut(&look.guest.name) else { return Vec::new() };
-        let proof = check(before, &look.seen);
+        let mut proofs = self.resets(Some(&look.guest.name));
+        let Some(before) = self.guests.get_mut(&look.guest.name) else { return proofs };
+        let proof = check(before, &look.seen).tells(Outage::cause(before.at));
         before.clone_from(&look.seen);
-        vec![look.proof(proof)]
+        if proof.ok || !self.reset.remove(&look.guest.name) {
+            proofs.push(look.proof(proof));
+        }
+        proofs
     }
 
     fn on_step(&mut self, _end: &StepEnd<'_>) -> Vec<Proof> {
-        self.resets()
+        self.resets(None)
     }
 
     fn at_end(&mut self, _end: &End<'_>) -> Vec<Proof> {
-        let mut proofs = self.resets();
+        let mut proofs = self.resets(None);
         proofs.append(&mut self.before);
         proofs
     }

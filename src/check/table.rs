@@ -124,6 +124,7 @@ mod tests {
             "lost",
             "stays",
             "mod",
+            "outage",
             "proof",
             "table",
             "witnessed",

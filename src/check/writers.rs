@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{About, Advice, Asked, Check, End, LegEnd, Moment, Proof, Scene, StepEnd};
+use super::{About, Advice, Asked, Check, End, LegEnd, Moment, Outage, Proof, Scene, StepEnd};
 use crate::failure::Result;
 use crate::host::{Writer, WriterSearch};
 use crate::scenario::Side;
@@ -338,8 +338,10 @@ fn check(seen: &WriterWatch, limit: Duration) -> Proof {
     let blind = seen.blind.as_secs_f64();
     if seen.looks == 0 || seen.blind > limit {
         let error = seen.error.as_deref().unwrap_or("no answer");
+        let since = Instant::now().checked_sub(seen.blind).unwrap_or_else(Instant::now);
         return Proof::new(&ABOUT, false, expected, format!("not known for {blind:.1} s: {error}"))
-            .advise(&BLIND);
+            .advise(&BLIND)
+            .tells(Outage::of_disk(since));
     }
     Proof::new(&ABOUT, true, expected, format!("nobody in {} looks, at most {blind:.1} s apart", seen.looks))
 }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Guest;
 use super::domain::console_path;
@@ -40,6 +40,8 @@ pub struct Panic {
     pub host: String,
     /// The reason in the kernel's words.
     pub words: String,
+    /// When multivm read it.
+    pub at: Instant,
 }
 
 impl std::fmt::Display for Panic {
@@ -123,7 +125,7 @@ impl Consoles {
             if let EventKind::Lifecycle { event: LifecycleEvent::Crashed, .. } = event.kind {
                 let guest = guests.iter().find(|guest| guest.name == event.domain);
                 let words = "libvirt reports that the guest crashed".to_owned();
-                let panic = Panic { host: event.host.to_string(), words };
+                let panic = Panic { host: event.host.to_string(), words, at: event.at };
                 if let Some(guest) = guest {
                     let start = locked(&known).start_of(guest);
                     note(&known, guest, start, &panic, &told);
@@ -217,7 +219,7 @@ impl Followed {
         for (guest, words) in ended {
             let start = locked(known).start_of(guest);
             let (known, told, guest) = (Arc::clone(known), Arc::clone(told), Arc::clone(guest));
-            let panic = Panic { host: self.name.clone(), words };
+            let panic = Panic { host: self.name.clone(), words, at: Instant::now() };
             // This runs beside the looks at other consoles. If no thread can be started, whoever waits for the guest finds
             // out.
             let _ = thread::Builder::new().name("panic".to_owned()).spawn(move || {

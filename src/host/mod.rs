@@ -28,5 +28,5 @@ pub use logs::AddedLog;
 pub use overlay::ImageOverlay;
 pub use pair::{Host, Hosts, retry_connect};
 pub use past_ends::ends_in;
-pub use storage::{ImageCheck, Storage};
+pub use storage::{ImageCheck, Storage, StorageService};
 pub use writers::{Writer, WriterSearch};

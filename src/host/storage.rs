@@ -30,6 +30,31 @@ pub struct Storage {
     pub agent: Arc<Agent>,
 }
 
+/// Something that serves images, or does not.
+pub struct StorageService {
+    /// The address of the NFS server; none for a mount.
+    server: Option<String>,
+    export: String,
+    remote: Remote,
+}
+
+impl StorageService {
+    /// Checks that the storage answers: the NFS server, or the file system of a mount.
+    ///
+    /// # Errors
+    ///
+    /// The storage does not answer.
+    pub fn serves(&self) -> Result<()> {
+        match &self.server {
+            Some(server) => nfs::ping(server, nfs::LIMIT),
+            None => {
+                let command = format!("stat -f {} > /dev/null", quote(&self.export));
+                self.remote.check(&command, nfs::LIMIT).map(drop)
+            }
+        }
+    }
+}
+
 impl Storage {
     /// Connects to the server, waits until it serves, and checks that its export has the base image.
     pub fn connect(entry: &StorageEntry, stop: &StopFlag) -> Result<Storage> {
@@ -47,18 +72,17 @@ impl Storage {
         Ok(storage)
     }
 
-    /// Checks that the storage answers: the NFS server, or the file system of a mount.
-    ///
-    /// # Errors
-    ///
-    /// The storage does not answer.
+    /// Checks that the storage answers: [`StorageService::serves`].
     pub fn serves(&self) -> Result<()> {
-        match &self.entry.server {
-            Some(server) => nfs::ping(server, nfs::LIMIT),
-            None => {
-                let command = format!("stat -f {} > /dev/null", quote(&self.entry.export));
-                self.remote.check(&command, nfs::LIMIT).map(drop)
-            }
+        self.service().serves()
+    }
+
+    /// The storage as something that answers, for whoever asks beside everything else.
+    pub fn service(&self) -> StorageService {
+        StorageService {
+            server: self.entry.server.clone(),
+            export: self.entry.export.clone(),
+            remote: self.remote.clone(),
         }
     }
 

@@ -81,6 +81,7 @@ mod tests {
         let mut journal = Journal::new("a::b", &record);
         let proof = || Proof::new(&copies::ABOUT, false, "e", "s");
         journal.prove([proof().of_no_answer(), proof()]);
+        journal.settle();
         let failed =
             LegReport { error: Some(Cause::from("client socket is closed")), ..LegReport::default() };
         let again = Cut(HALT).again(Pace::DEFAULT, &journal, &[LegReport::default(), failed]);

@@ -1,5 +1,6 @@
 //! The journal of a scenario: writes events to the record as they happen, and adds them up for the outcome.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,6 +19,10 @@ pub struct Journal<'a> {
     record: &'a Record,
     samples: Samples,
     findings: Vec<Finding>,
+    /// Those of the findings that tell of an outage.
+    causes: Vec<Proof>,
+    /// Proofs that do not hold and that tell of an outage, but not of its cause. At the end each is a finding, or is explained by one.
+    outages: Vec<Proof>,
     /// Why each of those findings may be chance that may be.
     chances: Vec<&'static str>,
     /// How many of those findings know nothing, because libvirt on a host gave no answer.
@@ -48,6 +53,8 @@ impl<'a> Journal<'a> {
             record,
             samples: Samples::default(),
             findings: Vec::new(),
+            causes: Vec::new(),
+            outages: Vec::new(),
             chances: Vec::new(),
             unanswered: 0,
             damaged: false,
@@ -153,8 +160,8 @@ impl<'a> Journal<'a> {
         }
     }
 
-    /// Writes the proofs of one moment: each that does not hold as it comes, as a finding, and what held at the end of the
-    /// moment, in one line for each guest and move.
+    /// Writes the proofs of one moment: each that does not hold as it comes, as a finding, unless another one may come to explain it,
+    /// and what held at the end of the moment, in one line for each guest and move.
     pub fn prove(&mut self, proofs: impl IntoIterator<Item = Proof>) {
         let mut held: Vec<HeldChecks> = Vec::new();
         for proof in proofs {
@@ -174,22 +181,63 @@ impl<'a> Journal<'a> {
         }
     }
 
-    /// Writes a proof that does not hold.
+    /// Takes a proof that does not hold.
     fn failed(&mut self, proof: Proof) {
         self.damaged |= proof.is_damage();
-        self.chances.extend(proof.about.chance);
-        self.unanswered += usize::from(proof.unanswered);
         if proof.silent {
             self.silent.extend(proof.guest.clone());
         }
+        match proof.outage {
+            Some(outage) if outage.is_cause() => {
+                self.found(&proof);
+                self.causes.push(proof);
+            }
+            Some(_) => self.outages.push(proof),
+            None => self.found(&proof),
+        }
+    }
+
+    /// Writes what tells of an outage and waits: with the finding that explains it, or as a finding. What tells most comes first, so that
+    /// nothing is explained by what is explained itself.
+    pub fn settle(&mut self) {
+        let mut outages = std::mem::take(&mut self.outages);
+        outages.sort_by_key(|proof| Reverse(proof.outage.map(|outage| outage.telling)));
+        for proof in outages {
+            match self.causes.iter().find(|cause| cause.explains(&proof)) {
+                Some(cause) => self.explained(&proof, cause),
+                None => {
+                    self.found(&proof);
+                    self.causes.push(proof);
+                }
+            }
+        }
+    }
+
+    /// Writes a proof that does not hold, and is none of its own.
+    fn explained(&self, proof: &Proof, cause: &Proof) {
+        let (round, direction) = proof.leg.map(|leg| (leg.round, leg.direction)).unzip();
+        self.write(&Event::CheckExplained {
+            guest: proof.guest.clone(),
+            round,
+            direction,
+            check: proof.about.id.into(),
+            seen: proof.seen.clone(),
+            by: cause.about.id.into(),
+        });
+    }
+
+    /// Writes a finding.
+    fn found(&mut self, proof: &Proof) {
+        self.chances.extend(proof.about.chance);
+        self.unanswered += usize::from(proof.unanswered);
         let (round, direction) = proof.leg.map(|leg| (leg.round, leg.direction)).unzip();
         let finding = Finding {
             check: proof.about.id.into(),
-            guest: proof.guest,
+            guest: proof.guest.clone(),
             round,
             direction,
-            expected: proof.expected,
-            seen: proof.seen,
+            expected: proof.expected.clone(),
+            seen: proof.seen.clone(),
             try_next: proof.advice.map(|advice| advice.text.to_owned()),
         };
         self.write(&Event::CheckFailed(finding.clone()));
@@ -235,7 +283,7 @@ impl<'a> Journal<'a> {
     }
 
     pub fn has_findings(&self) -> bool {
-        !self.findings.is_empty()
+        !self.findings.is_empty() || !self.outages.is_empty()
     }
 
     /// Whether there is a finding after which no guest may move.
@@ -274,7 +322,8 @@ impl<'a> Journal<'a> {
     }
 
     /// Ends the journal, and returns the findings and the numbers.
-    pub fn finish(self) -> (Vec<Finding>, Numbers) {
+    pub fn finish(mut self) -> (Vec<Finding>, Numbers) {
+        self.settle();
         let mut numbers = Numbers {
             migrations: Some(self.migrations),
             longest_qemu_downtime_ms: self.longest_qemu_downtime_ms,

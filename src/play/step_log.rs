@@ -4,6 +4,7 @@
 //! which of three moves it is about.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use crate::migration::LegReport;
 use crate::plan::{Leg, Step};
@@ -31,6 +32,7 @@ struct LookUnderWay {
     leg: Option<Leg>,
     /// The guest's next move, which has begun since.
     beside: Option<Leg>,
+    began: Instant,
 }
 
 impl StepLog {
@@ -72,8 +74,13 @@ impl StepLog {
     pub fn look_begins(&mut self, guest: usize) -> Option<Leg> {
         let leg = self.unproved.get(&guest).copied();
         self.owed.remove(&guest);
-        self.looking.insert(guest, LookUnderWay { leg, beside: None });
+        self.looking.insert(guest, LookUnderWay { leg, beside: None, began: Instant::now() });
         leg
+    }
+
+    /// When the look at a guest began that is under way.
+    pub fn look_began(&self, guest: usize) -> Option<Instant> {
+        self.looking.get(&guest).map(|look| look.began)
     }
 
     /// Notes the end of a look, and returns the guest's next move if that has begun meanwhile.

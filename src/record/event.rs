@@ -363,6 +363,24 @@ pub enum Event {
     },
     /// A check that did not hold: a finding of the scenario's last play.
     CheckFailed(Finding),
+    /// A check that did not hold because of what another check found: no finding of its own.
+    CheckExplained {
+        /// The guest that was judged; absent for a host or the whole fleet.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        guest: Option<String>,
+        /// The round of the move that was judged, counted from 1; absent before the first and after the last move.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        round: Option<u32>,
+        /// The direction of the move that was judged; absent before the first and after the last move.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        direction: Option<Direction>,
+        /// The name of the check.
+        check: String,
+        /// What the check saw.
+        seen: String,
+        /// The name of the check whose finding explains it.
+        by: String,
+    },
     /// The probe stream of one guest over a whole scenario.
     ProbeSummary {
         /// The guest that was probed.
@@ -448,6 +466,7 @@ impl Event {
             | Event::BusyCpus { .. }
             | Event::ChecksHeld { .. }
             | Event::CheckFailed(_)
+            | Event::CheckExplained { .. }
             | Event::Repair { .. }
             | Event::PartStarted(_)
             | Event::ScenarioFinished(_)
@@ -472,6 +491,7 @@ impl Event {
             Event::BusyCpus { .. } => "busy_cpus",
             Event::ChecksHeld { .. } => "checks_held",
             Event::CheckFailed(_) => "check_failed",
+            Event::CheckExplained { .. } => "check_explained",
             Event::ProbeSummary { .. } => "probe_summary",
             Event::Repair { .. } => "repair",
             Event::HarnessHalted { .. } => "harness_halted",

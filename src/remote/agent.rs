@@ -54,6 +54,14 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How long the removal of a file may take; a host that needs longer is being taken down.
 const REMOVE_LIMIT: Duration = Duration::from_secs(5);
 
+/// A connection that was lost: a question that was asked then had no answer on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionLoss {
+    pub asked: Instant,
+    /// The words of the failure.
+    pub why: String,
+}
+
 /// Our program on one machine. The first question opens the connection, which then stays open: it also proves that a TCP
 /// connection survives everything that happens to the machine.
 #[derive(Debug)]
@@ -64,8 +72,8 @@ pub struct Agent {
     /// The owner of the loads that this starts and ends.
     owner: String,
     channel: Mutex<Option<Dialogue>>,
-    /// The reason for each loss of a connection so far.
-    losses: Mutex<Vec<String>>,
+    /// Each loss of a connection so far.
+    losses: Mutex<Vec<ConnectionLoss>>,
     log: Mutex<LogPosition>,
     installed: AtomicBool,
 }
@@ -272,8 +280,8 @@ impl Agent {
         }
     }
 
-    /// The reasons for all lost connections; comparing the lists of two looks shows the losses in between.
-    pub fn losses(&self) -> Vec<String> {
+    /// All lost connections; comparing the lists of two looks shows the losses in between.
+    pub fn losses(&self) -> Vec<ConnectionLoss> {
         locked(&self.losses).clone()
     }
 
@@ -313,7 +321,7 @@ impl Agent {
         if let Some(dialogue) = channel.as_mut() {
             match dialogue.ask(&question.to_string(), END, limit) {
                 Ok(answer) => return Ok(answer),
-                Err(failure) => self.lose(&mut channel, failure),
+                Err(failure) => self.lose(&mut channel, failure, begin),
             }
         }
         // The connection may be from before a reboot: a new one decides. It gets its own time if the machine was silent for
@@ -336,13 +344,14 @@ impl Agent {
             // Another question has lost the connection since.
             None => self.open(limit)?,
         };
+        let asked = Instant::now();
         match dialogue.ask(&question.to_string(), END, limit) {
             Ok(answer) => {
                 *channel = Some(dialogue);
                 Ok(answer)
             }
             Err(failure) => {
-                self.lose(&mut channel, failure.clone());
+                self.lose(&mut channel, failure.clone(), asked);
                 Err(failure.and("; it was sent, so it may have been done"))
             }
         }
@@ -363,9 +372,9 @@ impl Agent {
         Dialogue::open(&self.remote, &format!("exec {PATH} serve"), limit)
     }
 
-    fn lose(&self, channel: &mut Option<Dialogue>, failure: Failure) {
+    fn lose(&self, channel: &mut Option<Dialogue>, failure: Failure, asked: Instant) {
         *channel = None;
-        locked(&self.losses).push(failure.cause.text);
+        locked(&self.losses).push(ConnectionLoss { asked, why: failure.cause.text });
         self.remote.forget_sessions();
     }
 }

@@ -20,7 +20,7 @@ mod quote;
 mod run;
 mod trust;
 
-pub use agent::{Agent, LOAD_LOG, agent_directories, pids_of_loads};
+pub use agent::{Agent, ConnectionLoss, LOAD_LOG, agent_directories, pids_of_loads};
 pub use dialogue::Dialogue;
 pub use facts::{Facts, FactsAbout, KVM_RAN, Route};
 pub use host_key::Identity;

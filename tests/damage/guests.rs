@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use multivm::check::{
-    booting, clock, connection, copies, definition, disk, kernel_log, live, load, memory, overlap,
-    page_cache, placement, qemu, reboot, writers,
+    booting, clock, copies, definition, disk, kernel_log, live, memory, overlap, page_cache, placement, qemu,
+    reboot, writers,
 };
 use multivm::failure::{Attempt, Failure, Result};
 use multivm::libvirt::Migration;
@@ -15,8 +15,8 @@ use multivm::sys::wait::{Poll, wait_for};
 use multivm_fixtures::selftest::{Damage, HOSTS, end_witness, finding};
 
 use crate::shared::{
-    LIMIT, LOAD_UNANSWERED, LOOK_UNANSWERED, NO_NEW_CONNECTION, NOT_RECOVERED, PROBES_UNANSWERED, TO_VM1,
-    WITNESS_UNHEARD, checks_have_ended, impatient, in_guest, on_both, on_host, quick_to_recover, vm1,
+    LIMIT, NOT_RECOVERED, PROBES_UNANSWERED, TO_VM1, checks_have_ended, impatient, in_guest, on_both,
+    on_host, quick_to_recover, vm1,
 };
 
 pub const DAMAGES: &[Damage] = &[
@@ -27,19 +27,8 @@ pub const DAMAGES: &[Damage] = &[
             guest.known_on(&fleet.hosts.target)?.reset().attempting(|| format!("reset {}", guest.name))
         },
         finds: &[
-            // libvirt may report one reset twice.
+            // libvirt may report one reset twice. The reset explains whatever else is found of the guest.
             finding(&reboot::ABOUT, "vm1", "reset on target").up_to(2),
-            finding(&reboot::ABOUT, "vm1", "boot id ").perhaps(IS_BACK),
-            finding(&connection::ABOUT, "vm1", "lost: ").perhaps(IS_BACK),
-            LOOK_UNANSWERED.perhaps(BOOTS),
-            PROBES_UNANSWERED.perhaps(BOOTS),
-            NOT_RECOVERED.perhaps(BOOTS),
-            NO_NEW_CONNECTION,
-            finding(&load::ABOUT, "vm1", "; then: 0 processes ")
-                .up_to(3)
-                .perhaps("its load is gone with the boot, if it answers again"),
-            LOAD_UNANSWERED,
-            WITNESS_UNHEARD,
         ],
         ..TO_VM1
     },
@@ -55,12 +44,6 @@ pub const DAMAGES: &[Damage] = &[
             // At once, and when a look finds it silent.
             finding(&kernel_log::ABOUT, "vm1", "its kernel panicked on ").saying(&["sysrq triggered crash"]),
             finding(&kernel_log::ABOUT, "vm1", "Kernel panic - not syncing: sysrq triggered crash"),
-            LOOK_UNANSWERED,
-            PROBES_UNANSWERED.perhaps(KNOWN_AT_ONCE),
-            NOT_RECOVERED.perhaps(KNOWN_AT_ONCE),
-            NO_NEW_CONNECTION,
-            LOAD_UNANSWERED,
-            WITNESS_UNHEARD,
         ],
         ..TO_VM1
     },
@@ -139,7 +122,6 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::guest_answers_no_echoes",
-        like: Some("damage::frames_lost_for_5_s_after_arrival"),
         breaks_ground: true,
         profile: |profile| {
             quick_to_recover(profile);
@@ -167,9 +149,7 @@ pub const DAMAGES: &[Damage] = &[
         },
         finds: &[
             // Wherever it is by then.
-            finding(&booting::ABOUT, "vm1", "its kernel panicked on "),
             finding(&kernel_log::ABOUT, "vm1", "its kernel panicked on "),
-            PROBES_UNANSWERED.perhaps("the scenario may end before it should have booted"),
             finding(&definition::ABOUT, "vm1", "rdinit=/none")
                 .perhaps("it takes that definition along when it arrives"),
         ],
@@ -184,10 +164,9 @@ pub const DAMAGES: &[Damage] = &[
             guest.known_on(&fleet.hosts.source)?.reset().attempting(|| format!("reset {}", guest.name))
         },
         finds: &[
+            // It may not come up: seen with QEMU 10.0 in one of three, whose processor runs through zeros at f000, where the firmware should
+            // be. The reset explains that.
             finding(&reboot::ABOUT, "vm1", "resets"),
-            // Seen with QEMU 10.0 in one of three: its processor runs through zeros at f000, where the firmware should be.
-            finding(&booting::ABOUT, "vm1", "vm1 to boot: ")
-                .perhaps("QEMU may lose the firmware of a guest that is reset in mid-migration"),
             finding(&overlap::ABOUT, HOSTS, "one after the other").or("not known of any step").perhaps(
                 "a guest that is reset has little to send, and may be away before the other one goes",
             ),
@@ -198,14 +177,7 @@ pub const DAMAGES: &[Damage] = &[
         name: "damage::load_guest_dies",
         scenario: "precopy_orderly::booting::load_vms",
         cause: |fleet| on_host(&fleet.hosts.source, "pkill -KILL -f guest=load1"),
-        finds: &[
-            finding(&booting::ABOUT, "load1", "load1"),
-            // Whichever of them moves when the load guest is missed: the scenario ends there.
-            finding(&booting::ABOUT, "vm1", "load1: ")
-                .perhaps("the load guest may be missed before its move is over"),
-            finding(&booting::ABOUT, "vm2", "load1: ")
-                .perhaps("it goes when the load guest is missed, if vm1 has arrived"),
-        ],
+        finds: &[finding(&booting::ABOUT, "load1", "load1")],
         ..TO_VM1
     },
     Damage {
@@ -243,14 +215,7 @@ pub const DAMAGES: &[Damage] = &[
         },
         when: |event| matches!(event, Event::LegFinished { guest, direction: Direction::Back, .. } if guest == "vm2"),
         cause: |fleet| on_host(&fleet.hosts.source, "sleep 1; pkill -KILL -f guest=vm1"),
-        finds: &[
-            finding(&qemu::ABOUT, "vm1", " on source at "),
-            NOT_RECOVERED,
-            PROBES_UNANSWERED,
-            LOOK_UNANSWERED,
-            LOAD_UNANSWERED,
-            WITNESS_UNHEARD,
-        ],
+        finds: &[finding(&qemu::ABOUT, "vm1", " on source at ")],
         ..TO_VM1
     },
     Damage {
@@ -260,41 +225,24 @@ pub const DAMAGES: &[Damage] = &[
             let guest = vm1(fleet);
             guest.known_on(&fleet.hosts.target)?.suspend().attempting(|| format!("suspend {}", guest.name))
         },
-        finds: &[
-            finding(&placement::ABOUT, "vm1", "active but not running on target"),
-            PROBES_UNANSWERED,
-            LOOK_UNANSWERED,
-            NOT_RECOVERED,
-            NO_NEW_CONNECTION,
-            LOAD_UNANSWERED,
-            WITNESS_UNHEARD,
-        ],
+        finds: &[finding(&placement::ABOUT, "vm1", "active but not running on target")],
         ..TO_VM1
     },
     Damage {
         name: "damage::second_copy_started",
         breaks_ground: true,
+        // It has vm1's name and disk, and runs its firmware, which has nothing to boot and no network: what two guests make of one disk and
+        // one address would be chance.
         cause: |fleet| {
-            let guest = vm1(fleet);
-            guest.known_on(&fleet.hosts.source)?.start().attempting(|| format!("start {} twice", guest.name))
+            let copy = "virsh -q dumpxml --inactive vm1 | \
+                        sed -e '/<kernel>/d; /<initrd>/d; /<cmdline>/d; /<interface/,/<\\/interface>/d' > /run/copy.xml && \
+                        virsh -q create /run/copy.xml && rm /run/copy.xml";
+            on_host(&fleet.hosts.source, copy)
         },
         finds: &[
             finding(&copies::ABOUT, "vm1", "running on both hosts"),
             finding(&placement::ABOUT, "vm1", "running on source, running on target"),
             finding(&writers::ABOUT, "vm1", "both hosts' QEMU have it open"),
-            finding(&disk::ABOUT, "vm1", " bad records:").each_move().perhaps(ONE_DISK),
-            finding(&disk::ABOUT, "vm1", " writes failed; ").each_move().perhaps(ONE_DISK),
-            finding(&disk::ABOUT, "vm1", " has become read-only").each_move().perhaps(ONE_DISK),
-            finding(&kernel_log::ABOUT, "vm1", "I/O error").each_move().perhaps(ONE_DISK),
-            PROBES_UNANSWERED.perhaps(ONE_ADDRESS),
-            LOOK_UNANSWERED.perhaps(ONE_ADDRESS),
-            NOT_RECOVERED.perhaps(ONE_ADDRESS),
-            finding(&connection::ABOUT, "vm1", "lost: ").perhaps(ONE_ADDRESS),
-            NO_NEW_CONNECTION.perhaps(ONE_ADDRESS),
-            finding(&reboot::ABOUT, "vm1", "boot id ").each_move().perhaps(ONE_ADDRESS),
-            finding(&load::ABOUT, "vm1", "; then: 0 processes ").up_to(3).perhaps(ONE_ADDRESS),
-            LOAD_UNANSWERED.perhaps(ONE_ADDRESS),
-            WITNESS_UNHEARD.perhaps(ONE_ADDRESS),
         ],
         ..TO_VM1
     },
@@ -374,27 +322,10 @@ pub const DAMAGES: &[Damage] = &[
         finds: &[
             finding(&qemu::ABOUT, "vm1", " on target at "),
             finding(&placement::ABOUT, "vm1", "not active on source, not active on target"),
-            PROBES_UNANSWERED,
-            LOOK_UNANSWERED,
-            NOT_RECOVERED,
-            NO_NEW_CONNECTION,
-            LOAD_UNANSWERED,
-            WITNESS_UNHEARD,
         ],
         ..TO_VM1
     },
 ];
-
-/// Why a guest that boots may answer again, or not.
-const IS_BACK: &str = "it may have booted by the last look";
-const BOOTS: &str = "it may take long to boot";
-
-/// Why a guest whose kernel has panicked may not be missed.
-const KNOWN_AT_ONCE: &str = "its panic may end the scenario before it was silent for too long";
-
-/// What two copies of a guest share.
-const ONE_DISK: &str = "two copies write to one disk";
-const ONE_ADDRESS: &str = "two guests have one address";
 
 fn parse_hex(text: &str) -> Result<u64> {
     u64::from_str_radix(text.trim_start_matches("0x"), 16).attempting(|| format!("read the address {text:?}"))

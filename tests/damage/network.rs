@@ -10,8 +10,8 @@ use multivm::scenario::{Direction, Profile};
 use multivm_fixtures::selftest::{Damage, ExpectedFinding, HOSTS, finding};
 
 use crate::shared::{
-    LOAD_UNANSWERED, LOOK_UNANSWERED, NO_NEW_CONNECTION, NOT_RECOVERED, PROBES_UNANSWERED, TO_VM1,
-    WITNESS_UNHEARD, impatient, in_guest, on_host, on_storage, quick_to_recover, vm1, vm1_is_away,
+    NOT_RECOVERED, PROBES_UNANSWERED, TO_VM1, impatient, in_guest, on_host, on_storage, quick_to_recover,
+    vm1, vm1_is_away,
 };
 
 /// A disk of two writes a second where vm1 has arrived.
@@ -60,19 +60,14 @@ pub const DAMAGES: &[Damage] = &[
         cause: link_down,
         finds: &[
             PROBES_UNANSWERED,
-            LOOK_UNANSWERED.perhaps("a look waits about as long as the link is down"),
             // It moves home meanwhile.
             NOT_RECOVERED.each_move(),
-            finding(&connection::ABOUT, "vm1", "lost: ")
-                .perhaps("a question that is under way when the guest goes down has no answer"),
-            NO_NEW_CONNECTION,
-            LOAD_UNANSWERED,
-            WITNESS_UNHEARD,
         ],
         ..TO_VM1
     },
     Damage {
         name: "damage::frames_lost_for_5_s_after_arrival",
+        like: Some("damage::guest_answers_no_echoes"),
         profile: quick_to_recover,
         when: vm1_is_home,
         at_once: true,

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use multivm::check::{connection, copies, definition, load, memory, qemu, reachable, recovery, writers};
+use multivm::check::{copies, qemu, reachable, recovery, writers};
 use multivm::failure::{Attempt, Failure, Result};
 use multivm::guest::{Fleet, Guest};
 use multivm::host::Host;
@@ -39,49 +39,17 @@ pub const TO_ALL: Damage = Damage {
     ..TO_VM1
 };
 
-/// vm1 is down for longer than it may be silent.
+/// vm1 is down for longer than it may be silent, and nothing says why. That explains looks at it that are under way.
 pub const PROBES_UNANSWERED: ExpectedFinding = finding(&reachable::ABOUT, "vm1", "longest gap ");
-
-/// vm1 is down for as long as a look into it waits. Nobody looks a second time.
-pub const LOOK_UNANSWERED: ExpectedFinding = finding(&reachable::ABOUT, "vm1", "cannot ");
 
 /// vm1 is down from its arrival on the target to the end.
 pub const NOT_RECOVERED: ExpectedFinding = finding(&recovery::ABOUT, "vm1", "silent for ");
 
-/// Questions about the load of vm1 while it is down. A question without an answer is in the windows of two moves, and
-/// another one may follow.
-pub const LOAD_UNANSWERED: ExpectedFinding = finding(&load::ABOUT, "vm1", "not known: ")
-    .up_to(3)
-    .perhaps("a question that is under way when the guest goes down has no answer");
-
-/// Looks into vm1 that are under way when it goes down.
-pub const WITNESS_UNHEARD: ExpectedFinding = finding(&memory::ABOUT, "vm1", "not known: ")
-    .each_move()
-    .perhaps("a look that is under way when the guest goes down hears no witness");
-
-/// Looks into vm1 that are under way when it goes down.
-pub const NO_NEW_CONNECTION: ExpectedFinding =
-    finding(&connection::ABOUT, "vm1", "an answer of vm1 to a new TCP connection")
-        .each_move()
-        .perhaps("a look that is under way when the guest goes down gets no connection");
-
-/// Definitions on a host that does not answer, after a step and at the end.
-pub const VM1_UNDEFINED: ExpectedFinding = silent_about("vm1");
-pub const VM2_UNDEFINED: ExpectedFinding =
-    silent_about("vm2").perhaps("its migration may fail when it has arrived, as both QEMUs say");
-
-const fn silent_about(guest: &'static str) -> ExpectedFinding {
-    finding(&definition::ABOUT, guest, "not known: ").times(2)
-}
-
-/// Which guests run on a host that does not answer.
+/// Which guests run on a host that does not answer. That explains whatever else is asked of its libvirt.
 pub const COPIES_UNKNOWN: ExpectedFinding = finding(&copies::ABOUT, HOSTS, "not known for ");
 
 /// Who has images open on a machine that does not answer.
 pub const WRITERS_UNKNOWN: ExpectedFinding = finding(&writers::ABOUT, HOSTS, "not known for ");
-
-/// The reason why a watch of hosts may find nothing of a host that does not answer.
-pub const ENDS_SOON: &str = "the scenario may end before the watch was blind for too long";
 
 /// A receiving QEMU that stays when its migration has failed.
 pub const fn on_both(guest: &'static str) -> ExpectedFinding {

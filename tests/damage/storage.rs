@@ -24,13 +24,14 @@ pub const DAMAGES: &[Damage] = &[
             let script = format!(
                 "cd {} && for at in $(head -c $(($(stat -c %b {image}) * 512 + 1048576)) {image} | grep -obUa multivm-record | cut -d: -f1 | tac); do \
                  [ \"$(tail -c +$((at + 1)) {image} | {head})\" = {} ] || continue; \
-                 printf '\\252' | dd of={image} bs=1 seek=$((at + 2000)) conv=notrunc; exit; done; exit 1",
+                 {}; exit; done; exit 1",
                 fleet.storage.entry.export,
                 run.trim(),
+                writes(image, "$((at + 2000))", "aa"),
             );
             fleet.storage.remote.check(&script, LIMIT).map(drop)
         },
-        finds: &[finding(&disk::ABOUT, "vm1", "kind=torn"), DD],
+        finds: &[finding(&disk::ABOUT, "vm1", "kind=torn"), HOLDER],
         ..TO_VM1
     },
     Damage {
@@ -57,7 +58,7 @@ pub const DAMAGES: &[Damage] = &[
             );
             on_storage(fleet, &script)
         },
-        finds: &[finding(&image::ABOUT, "vm1", "1 corruptions"), DD],
+        finds: &[finding(&image::ABOUT, "vm1", "1 corruptions")],
         ..TO_VM1
     },
     Damage {
@@ -226,10 +227,17 @@ pub const DAMAGES: &[Damage] = &[
     },
 ];
 
-/// A program that writes a byte of the image.
-const DD: ExpectedFinding = finding(&writers::ABOUT, "vm1", "dd (pid ")
-    .saying(&[" on storage has it"])
-    .perhaps("it has the image open for a moment, which two looks may see");
+/// A program that writes to the image, and has it open for as long as two looks take to see that.
+const HOLDER: ExpectedFinding = finding(&writers::ABOUT, "vm1", "perl (pid ").saying(&[" on storage has it"]);
+
+/// A script by which that program writes bytes in hexadecimal at a place.
+fn writes(image: &str, at: &str, bytes: &str) -> String {
+    format!(
+        "perl -e 'open(F, \"+<\", shift) or die; sysseek(F, shift, 0) or die; syswrite(F, pack(\"H*\", shift)) or die; sleep {}' \
+         {image} {at} {bytes}",
+        HELD.as_secs()
+    )
+}
 
 /// Two processes a look, twice a second, for as long as somebody holds the image.
 const MANY: usize = 4 * HELD.as_secs() as usize;

@@ -8,10 +8,11 @@ mod tests;
 mod trouble;
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Instant;
 
 use super::lost::{self, LOST};
 use super::{
-    About, Advice, AfterAll, Asked, Check, Close, GuestLook, HostsLook, Moment, Proof, Scene, Silence,
+    About, Advice, AfterAll, Asked, Check, Close, GuestLook, HostsLook, Moment, Outage, Proof, Scene, Silence,
 };
 use crate::failure::Result;
 use crate::guest::{Fleet, Guest, LossKind, console_path};
@@ -20,7 +21,7 @@ use crate::remote::{KernelLine, Observation};
 use crate::scenario::{AllowedLine, Load, LogOwner, Side};
 use oom::Reports;
 use process::Household;
-use trouble::{KERNEL, Trouble};
+use trouble::{CALL_TRACE, HUNG, IO_ERROR, KERNEL, Trouble};
 
 pub static ABOUT: About = About {
     id: "kernel_log",
@@ -113,6 +114,8 @@ struct KernelLogAsked<'a> {
     strangers: HashMap<String, BTreeSet<String>>,
     /// Guests whose panic the check has reported.
     panicked: BTreeSet<String>,
+    /// Hosts of which the check has reported that they do not answer, and that have not answered since.
+    silent: BTreeSet<String>,
 }
 
 impl<'a> KernelLogAsked<'a> {
@@ -137,6 +140,7 @@ impl<'a> KernelLogAsked<'a> {
             hosts: logs,
             strangers: HashMap::new(),
             panicked: BTreeSet::new(),
+            silent: BTreeSet::new(),
         }
     }
 
@@ -204,6 +208,9 @@ impl Asked for KernelLogAsked<'_> {
         for (host, seen) in &look.hosts {
             let name = &host.entry.name;
             let log = self.hosts.iter_mut().find(|(side, _)| *side == host.side);
+            if seen.is_ok() {
+                self.silent.remove(name);
+            }
             let proof = match (seen, log) {
                 (Ok(seen), Some((_, log))) => {
                     if log.is_about_another_device(&seen.kernel_log) {
@@ -214,6 +221,7 @@ impl Asked for KernelLogAsked<'_> {
                 }
                 // This host has the kernel of the other host, whose log has been proved.
                 (Ok(_), None) => continue,
+                (Err(_), _) if !self.silent.insert(name.clone()) => continue,
                 (Err(failure), _) => unreadable(name, &failure.to_string()),
             };
             proofs.push(proof.after(look.leg));
@@ -227,7 +235,8 @@ impl Asked for KernelLogAsked<'_> {
             let panic = self.fleet.consoles.panic_of(&guest.name)?;
             self.panicked.insert(guest.name.clone()).then(|| {
                 let expected = "no line of trouble on the console of the guest";
-                Proof::new(&ABOUT, false, expected, panic.to_string()).advise(&CONSOLE).of(&guest.name)
+                let proof = Proof::new(&ABOUT, false, expected, panic.to_string()).advise(&CONSOLE);
+                proof.of(&guest.name).tells(Outage::cause(panic.at))
             })
         });
         std::mem::take(&mut self.before).into_iter().chain(panicked).collect()
@@ -397,10 +406,20 @@ fn proof(
     if found.len() > SHOWN {
         seen += &format!("\nand {} more", found.len() - SHOWN);
     }
-    Proof::new(&ABOUT, false, expected, seen).advise(match owner {
-        LogOwner::Guest => &GUEST,
-        LogOwner::Host => &HOST,
-    })
+    let proof = Proof::new(&ABOUT, false, expected, seen);
+    match owner {
+        LogOwner::Guest if waits_for_disk(&classes) => {
+            proof.advise(&GUEST).tells(Outage::of_disk(Instant::now()))
+        }
+        LogOwner::Guest => proof.advise(&GUEST),
+        LogOwner::Host => proof.advise(&HOST),
+    }
+}
+
+/// Whether all trouble is what a disk that does not answer makes.
+fn waits_for_disk(classes: &[&str]) -> bool {
+    let waits = |class: &&str| [HUNG, IO_ERROR].contains(class);
+    classes.iter().any(waits) && classes.iter().all(|class| waits(class) || *class == CALL_TRACE)
 }
 
 /// The finding about a kernel log that cannot be read.

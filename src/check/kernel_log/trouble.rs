@@ -18,8 +18,8 @@ use crate::remote::KernelLine;
 pub(super) const CALL_TRACE: &str = "call trace";
 pub(super) const OOM_KILL: &str = "oom kill";
 const CRASH: &str = "process crash";
-const HUNG: &str = "hung task";
-const IO_ERROR: &str = "I/O error";
+pub(super) const HUNG: &str = "hung task";
+pub(super) const IO_ERROR: &str = "I/O error";
 const SEVERE_LINE: &str = "severe";
 const NO_MEMORY: &str = "allocation failure";
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use humantime::format_duration;
 
 use super::stays::{self, Stay, Stays};
-use super::{About, Asked, Check, End, LegEnd, Proof, Scene};
+use super::{About, Asked, Check, End, LegEnd, Outage, Proof, Scene};
 use crate::failure::Result;
 use crate::plan::Direction;
 use crate::probe::{Gap, Summary};
@@ -173,7 +173,8 @@ fn check(stay: &Stay, summary: &Summary, limit: Duration) -> Proof {
             format!("silent for {:.3} s, {:.3} s after its start", long.as_secs_f64(), after.as_secs_f64())
         }
     };
-    Proof::new(&ABOUT, long <= limit, expected, seen).advise(advice)
+    let gap = Outage::gap(stay.from + after, long);
+    Proof::new(&ABOUT, long <= limit, expected, seen).advise(advice).tells(gap)
 }
 
 #[cfg(test)]

@@ -149,6 +149,7 @@ impl<'env> Case<'_, '_, 'env, '_, Fleet> {
         });
         let close = Close { hosts: look, logs: logs.as_deref() };
         self.panel.ask(self.journal, |check| check.at_close(&close));
+        self.journal.settle();
     }
 
     /// A stopped QEMU has written everything that it holds of an image (vm_stop in QEMU's system/cpus.c drains and flushes

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::activity::Activity;
 use super::booting_guests::BootingGuests;
@@ -233,6 +233,7 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
     }
 
     fn looked(&mut self, number: usize, leg: Option<Leg>, look: Result<GuestLook>) {
+        let asked = self.log.look_began(number).unwrap_or_else(Instant::now);
         let beside = self.log.look_ends(number);
         match look {
             Ok(look) => {
@@ -245,7 +246,10 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
                     self.look_into(number, false);
                 }
             }
-            Err(failure) => self.silent(number, leg, beside, &failure),
+            Err(failure) => {
+                let why = format!("{failure}{}", GuestLook::also_after(beside));
+                self.silent(number, leg, asked, &why);
+            }
         }
     }
 
@@ -260,9 +264,9 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
         }
     }
 
-    fn silent(&mut self, number: usize, leg: Option<Leg>, beside: Option<Leg>, failure: &Failure) {
-        let why = format!("{failure}{}", GuestLook::also_after(beside));
-        let silence = Silence { guest: &self.machines.guests()[number], leg, why: &why };
+    /// A guest gave no answer to a look that began at `asked`.
+    fn silent(&mut self, number: usize, leg: Option<Leg>, asked: Instant, why: &str) {
+        let silence = Silence { guest: &self.machines.guests()[number], leg, why, asked };
         self.panel.ask(self.journal, |check| check.on_silence(&silence));
     }
 

@@ -1,5 +1,7 @@
 //! The beginning of a case: first looks, watches and the load, all at the same time.
 
+use std::time::Instant;
+
 use super::{Case, GuestLook};
 use crate::check::Scene;
 use crate::failure::{Failure, Result};
@@ -126,7 +128,7 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
             }
             (Err(failure), Some(_)) => {
                 self.log.lose(number);
-                self.silent(number, leg, None, &failure);
+                self.silent(number, leg, Instant::now(), &failure.to_string());
             }
             // The guest was whole a moment ago, with the fleet: no scenario has begun.
             (Err(failure), None) => {

@@ -204,7 +204,9 @@ impl Asked for Noting<'_> {
     fn on_silence(&mut self, silence: &Silence<'_>) -> Vec<Proof> {
         self.note(format!("on_silence {}", silence.guest.name));
         let name = &silence.guest.name;
-        vec![Proof::new(&reachable::ABOUT, false, "an answer", silence.why).of(name).of_silence()]
+        vec![
+            Proof::new(&reachable::ABOUT, false, "an answer", silence.why).of(name).of_silence(silence.asked),
+        ]
     }
 
     fn on_leg(&mut self, end: &LegEnd<'_>) -> Vec<Proof> {

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use tempfile::TempDir;
 
 use super::*;
-use crate::check::{LegDowntime, Proof, budget, memory, reachable};
+use crate::check::{LegDowntime, Outage, Proof, budget, memory, qemu, reachable};
 use crate::failure::Failure;
 use crate::libvirt::{self, Detail, EventKind, JobStats, LifecycleEvent, Value};
 use crate::probe::{Counts, Gap};
@@ -235,7 +235,7 @@ fn after_a_sample_that_was_lost_the_next_one_says_what_changed_since_the_one_bef
 fn a_guest_that_did_not_answer_is_remembered_as_silent() {
     let written = Written::new();
     let mut journal = written.journal();
-    journal.prove([reachable::silent("no answer").of("vm2")]);
+    journal.prove([reachable::silent("no answer", Instant::now()).of("vm2")]);
     assert_eq!(journal.silent_guests(), &BTreeSet::from(["vm2".to_owned()]));
 }
 
@@ -335,4 +335,74 @@ fn every_phase_has_its_time() {
     let spent = journal.finish().1.spent();
     let measured = spent.iter().filter(|(_, seconds)| seconds.is_some()).count();
     assert_eq!(measured, Activity::ALL.len() + 1, "{spent:?}");
+}
+
+/// Proofs of vm1 that do not hold: a part of a look that had no answer, the look after it that had none, and the end of its QEMU.
+fn of_an_outage() -> [Proof; 3] {
+    let now = Instant::now();
+    let unheard = Proof::new(&memory::ABOUT, false, "whole", "not known").tells(Outage::part(now));
+    let ended = Proof::new(&qemu::ABOUT, false, "it goes on", "crashed").tells(Outage::cause(now));
+    [unheard.after(OUT), reachable::silent("no answer", now), ended].map(|proof| proof.of("vm1"))
+}
+
+/// The checks of the findings, and of what is explained with what explains it, as the record has them in the end.
+fn settled(proofs: impl IntoIterator<Item = Proof>) -> (Vec<String>, Vec<(String, String)>) {
+    let written = Written::new();
+    let mut journal = written.journal();
+    journal.prove(proofs);
+    assert!(journal.has_findings() && journal.has_damage(), "known before it is known what explains what");
+    let (findings, _) = journal.finish();
+    let mut failed = Vec::new();
+    let mut explained = Vec::new();
+    for event in written.events() {
+        match event {
+            Event::CheckFailed(finding) => failed.push(finding.check),
+            Event::CheckExplained { check, by, .. } => explained.push((check, by)),
+            _ => {}
+        }
+    }
+    assert!(failed.iter().eq(findings.iter().map(|finding| &finding.check)));
+    (failed, explained)
+}
+
+#[test]
+fn what_a_cause_explains_is_no_finding_whatever_came_first() {
+    let explained = [("reachable", "qemu"), ("memory", "qemu")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+    let [unheard, silent, ended] = of_an_outage();
+    for order in [[&unheard, &silent, &ended], [&ended, &silent, &unheard], [&silent, &ended, &unheard]] {
+        let (found, why) = settled(order.map(Clone::clone));
+        assert_eq!(found, ["qemu"]);
+        assert_eq!(why, explained);
+    }
+}
+
+#[test]
+fn without_a_cause_what_tells_most_is_the_finding() {
+    let [unheard, silent, _] = of_an_outage();
+    let by = [("memory".to_owned(), "reachable".to_owned())];
+    assert_eq!(settled([unheard.clone(), silent]), (vec!["reachable".to_owned()], by.to_vec()));
+    assert_eq!(settled([unheard]).0, ["memory"], "nothing else was found");
+}
+
+#[test]
+fn what_befell_another_guest_explains_nothing() {
+    let [unheard, _, ended] = of_an_outage();
+    let (found, explained) = settled([unheard.of("vm2"), ended]);
+    assert_eq!(found, ["qemu", "memory"]);
+    assert!(explained.is_empty());
+}
+
+#[test]
+fn a_cause_is_written_at_once_and_a_guest_is_known_to_be_silent_at_once() {
+    let written = Written::new();
+    let mut journal = written.journal();
+    let [unheard, silent, ended] = of_an_outage();
+    journal.prove([unheard, silent]);
+    assert!(written.events().is_empty() && journal.silent_guests().contains("vm1"));
+    journal.prove([ended]);
+    assert!(matches!(&written.events()[..], [Event::CheckFailed(found)] if found.check == "qemu"));
+    journal.settle();
+    let line = r#""check_explained","guest":"vm1","round":1,"direction":"out","check":"memory","seen":"not known","by":"qemu"}"#;
+    assert_eq!(written.lines().last().unwrap(), line);
+    assert_eq!(written.events().len(), 3);
 }
