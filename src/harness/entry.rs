@@ -1,9 +1,13 @@
 //! `main` of the test target, from arguments over trials to the exit code.
 
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::Trial;
+use nix::unistd::{dup2_stderr, dup2_stdout};
 
 use super::args::{self, one_at_a_time};
 use super::command;
@@ -13,9 +17,11 @@ use super::on_stage::on_stage;
 use super::request::Request;
 use super::trial::completion;
 use crate::failure::{Problem, Result};
+use crate::progress::terminal;
 use crate::run::Plan;
 use crate::scenario::Scenario;
 use crate::stand::hidden_entry;
+use crate::sys::disk;
 
 /// Runs the test target. Exit codes: 0 all passed, 101 some failed, 2 bad input and nothing touched, 130
 /// interrupted, 1 the run could not begin or not be cleaned up, or it proved nothing.
@@ -31,9 +37,30 @@ pub fn main() -> ExitCode {
     exit_code(played.map_err(|problem| request.withdraw_for(problem)))
 }
 
-/// The exit code of a run, or of what prevented it.
+/// The exit code of a run, or of what prevented it. Nothing may be said after this.
 pub fn exit_code(result: Result<ExitCode, Problem>) -> ExitCode {
-    result.unwrap_or_else(Problem::report)
+    let code = result.unwrap_or_else(Problem::report);
+    let places = disk::hanging();
+    if !places.is_empty() {
+        leave_what_hangs(&places);
+    }
+    code
+}
+
+/// Lets go of the output: nothing ends a process before its last call has an answer, and whoever reads what it says waits for its end.
+fn leave_what_hangs(places: &[PathBuf]) {
+    let mut places: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
+    places.dedup();
+    terminal::say(&format!(
+        "multivm: this is all. If process {} is not gone now, it hangs in the kernel, and ends as soon as the disk of {} answers",
+        std::process::id(),
+        places.join(" and of ")
+    ));
+    let _ = io::stdout().flush();
+    if let Ok(nowhere) = File::options().write(true).open("/dev/null") {
+        // A reader then waits longer, which is all that comes of a failure.
+        let _ = dup2_stdout(&nowhere).and_then(|()| dup2_stderr(&nowhere));
+    }
 }
 
 fn execute(request: &Request, plan: Plan) -> Result<ExitCode, Problem> {

@@ -14,12 +14,16 @@ use super::terminal;
 use crate::progress::live::Live;
 use crate::progress::{Earlier, ToCome};
 use crate::record::{Event, ObserverGuard, Record, RunHeader};
+use crate::sys::bounded;
 use crate::sys::parallel::locked;
 use crate::sys::stop::StopFlag;
 use crate::sys::watch::Watch;
 
 /// The time between two drawings of a changed status.
 const INTERVAL: Duration = Duration::from_millis(250);
+
+/// The longest time for reading earlier runs.
+const EARLIER_LIMIT: Duration = Duration::from_secs(600);
 
 /// Draws the status of a run while it is shown. Dropping it ends the drawing.
 pub struct LiveStatus {
@@ -86,9 +90,9 @@ impl LiveStatus {
         let drawing = Watch::start("status", {
             let shared = Arc::clone(&shared);
             move |stop| {
-                // This thread reads it, because a slow disk takes a moment.
-                let earlier = super::earlier(&results, &run);
-                *locked(&shared.earlier) = earlier;
+                // This thread reads it, because a slow disk takes a moment; one that hangs keeps nobody.
+                let read = move || super::earlier(&results, &run);
+                *locked(&shared.earlier) = bounded::answer(EARLIER_LIMIT, stop, read).unwrap_or_default();
                 loop {
                     stop.pause(INTERVAL);
                     if stop.is_set() {

@@ -22,6 +22,7 @@ mod outcome;
 mod outcomes;
 mod phase;
 mod profile;
+mod queue;
 mod read;
 #[cfg(test)]
 mod schema;

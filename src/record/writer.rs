@@ -1,15 +1,15 @@
 //! Writes the record of a run: JSON Lines, appended as things happen.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::fs::OpenOptions;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Instant, SystemTime};
 
-use super::lost::add_lost;
-use super::{Envelope, Event, LostLines, ReportError, RunHeader, line};
+use super::queue::Lines;
+use super::{Envelope, Event, LostLines, ReportError, RunHeader};
+use crate::sys::disk::Disk;
 use crate::sys::parallel::locked;
 
 type Sink = dyn Fn(&Event) + Send + Sync;
@@ -26,26 +26,9 @@ pub struct Record {
 }
 
 struct SharedRecord {
-    path: PathBuf,
     start: Instant,
-    file: Mutex<FileEnd>,
-    lost: Mutex<Lost>,
+    lines: Lines,
     sinks: Mutex<Vec<Weak<Sink>>>,
-}
-
-/// The lines that could not be written.
-#[derive(Default)]
-struct Lost {
-    all: Option<LostLines>,
-    /// Lost lines that the record does not mention yet.
-    unsaid: Option<LostLines>,
-}
-
-/// The end of the file.
-struct FileEnd {
-    file: File,
-    /// The length of the file up to the end of the last complete line.
-    whole: u64,
 }
 
 impl Record {
@@ -54,6 +37,15 @@ impl Record {
     /// # Errors
     /// When the file is there already, since a record is never overwritten, or cannot be created or written.
     pub fn create(folder: &Path, header: RunHeader) -> Result<Record, ReportError> {
+        Record::create_on(&Disk::of(folder, |news| eprintln!("{news}")), folder, header)
+    }
+
+    /// Creates `record.jsonl` in `folder`, on a disk that others use, too. Its creation may wait for a disk that hangs; from then on
+    /// nobody does.
+    ///
+    /// # Errors
+    /// When the file is there already, since a record is never overwritten, or cannot be created or written.
+    pub fn create_on(disk: &Disk, folder: &Path, header: RunHeader) -> Result<Record, ReportError> {
         let path = folder.join(FILE_NAME);
         // Append mode: another process that writes to the file by mistake cannot make us overwrite a line.
         let file = OpenOptions::new()
@@ -61,14 +53,10 @@ impl Record {
             .create_new(true)
             .open(&path)
             .map_err(ReportError::io("create the record", &path))?;
+        let lines = Lines::of(path.clone(), file, disk)
+            .map_err(ReportError::io("start the thread that writes the record", &path))?;
         let record = Record {
-            inner: Arc::new(SharedRecord {
-                path,
-                start: Instant::now(),
-                file: Mutex::new(FileEnd { file, whole: 0 }),
-                lost: Mutex::default(),
-                sinks: Mutex::new(Vec::new()),
-            }),
+            inner: Arc::new(SharedRecord { start: Instant::now(), lines, sinks: Mutex::new(Vec::new()) }),
             over: Arc::default(),
         };
         record.write(&Event::RunStarted(header))?;
@@ -82,7 +70,12 @@ impl Record {
 
     /// The record's path.
     pub fn path(&self) -> &Path {
-        &self.inner.path
+        self.inner.lines.path()
+    }
+
+    /// The disk of the record, and of all that a run writes beside it.
+    pub fn disk(&self) -> &Disk {
+        self.inner.lines.disk()
     }
 
     /// A moment on the clock of `t_ms`, with its fraction; 0 for a moment before the record.
@@ -92,8 +85,8 @@ impl Record {
 
     /// Switches to another file, such as `/dev/full`, and returns the one before.
     #[cfg(test)]
-    pub(crate) fn write_to(&self, file: File) -> File {
-        std::mem::replace(&mut locked(&self.inner.file).file, file)
+    pub(crate) fn write_to(&self, file: std::fs::File) -> std::fs::File {
+        self.inner.lines.write_to(file)
     }
 
     /// The head of a line that is written now.
@@ -105,7 +98,8 @@ impl Record {
     /// Appends one line, and then tells the observers, in the thread of the caller.
     ///
     /// The line goes to the kernel in one call before this returns: killing multivm loses nothing of it. It is not
-    /// synced to the disk; a power loss may take the last seconds.
+    /// synced to the disk; a power loss may take the last seconds. Only while the disk is late by seconds, lines wait
+    /// in memory, in their order, and this returns without an error: [`Record::complete`] knows what came of them.
     ///
     /// # Errors
     /// When the line could not be written, of which then nothing stays in the file. Observers get the event all the same,
@@ -115,7 +109,7 @@ impl Record {
         if self.over.load(Ordering::SeqCst) {
             return Ok(());
         }
-        let written = self.append(event);
+        let written = self.inner.lines.append(event, || self.now());
         for sink in self.sinks() {
             sink(event);
         }
@@ -134,56 +128,18 @@ impl Record {
 
     /// What could not be written so far.
     pub fn lost(&self) -> Option<LostLines> {
-        locked(&self.inner.lost).all.clone()
+        self.inner.lines.lost()
     }
 
-    /// Whether every line is in the file. What is missing is in the file afterwards if it can be written.
+    /// Whether every line is in the file. What is missing is in the file afterwards if it can be written. Nobody can write after this
+    /// found a disk that hangs.
     ///
     /// # Errors
     /// When a line could not be written at any time, whatever happened since.
     pub fn complete(&self) -> Result<(), ReportError> {
-        // The error that matters is the one below.
-        let _ = self.say_lost(&mut locked(&self.inner.file));
-        let path = self.inner.path.clone();
+        self.inner.lines.complete(self.now().t_ms);
+        let path = self.path().to_path_buf();
         self.lost().map_or(Ok(()), |lost| Err(ReportError::Lost { path, lost }))
-    }
-
-    fn append(&self, event: &Event) -> Result<(), ReportError> {
-        let mut tail = locked(&self.inner.file);
-        let written = self.say_lost(&mut tail).and_then(|()| self.append_line(&mut tail, event));
-        if let Err(error) = &written {
-            let line = LostLines::one(event.name(), self.now().t_ms, error.to_string());
-            let mut lost = locked(&self.inner.lost);
-            add_lost(&mut lost.all, &line);
-            add_lost(&mut lost.unsaid, &line);
-        }
-        written
-    }
-
-    /// Writes which lines are missing, if no line says so yet.
-    fn say_lost(&self, tail: &mut FileEnd) -> Result<(), ReportError> {
-        let unsaid = locked(&self.inner.lost).unsaid.clone();
-        if let Some(lost) = unsaid {
-            self.append_line(tail, &Event::LinesLost(lost))?;
-            locked(&self.inner.lost).unsaid = None;
-        }
-        Ok(())
-    }
-
-    /// The caller holds the lock of the file, so that the lines of all threads are in the order of their times.
-    fn append_line(&self, tail: &mut FileEnd, event: &Event) -> Result<(), ReportError> {
-        let line = line::text(&self.now(), event).map_err(ReportError::encode(event, &self.inner.path))?;
-        match tail.file.write_all(line.as_bytes()) {
-            Ok(()) => {
-                tail.whole += line.len() as u64;
-                Ok(())
-            }
-            Err(source) => {
-                // A full disk may have taken a part of the line, to which the next one would be glued.
-                let _ = tail.file.set_len(tail.whole);
-                Err(ReportError::io("append to the record", &self.inner.path)(source))
-            }
-        }
     }
 
     /// The observers that are still there, collected so that no lock is held while they run.
@@ -196,7 +152,7 @@ impl Record {
 
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Record").field("path", &self.inner.path).finish_non_exhaustive()
+        f.debug_struct("Record").field("path", &self.path()).finish_non_exhaustive()
     }
 }
 
@@ -297,17 +253,9 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_an_error_and_the_observers_are_told() {
-        let full = OpenOptions::new().append(true).open("/dev/full").unwrap();
-        let record = Record {
-            over: Arc::default(),
-            inner: Arc::new(SharedRecord {
-                path: "/dev/full".into(),
-                start: Instant::now(),
-                file: Mutex::new(FileEnd { file: full, whole: 0 }),
-                lost: Mutex::default(),
-                sinks: Mutex::new(Vec::new()),
-            }),
-        };
+        let folder = tempfile::tempdir().unwrap();
+        let record = create(folder.path());
+        record.write_to(OpenOptions::new().append(true).open("/dev/full").unwrap());
         let told = Arc::new(Mutex::new(0));
         let observation = record.observe({
             let told = told.clone();
@@ -315,7 +263,7 @@ mod tests {
         });
         let error = record.write(&started("a")).unwrap_err().to_string();
         assert!(
-            error.contains("append to the record /dev/full") && error.contains("remove old runs"),
+            error.contains("append to the record ") && error.contains("remove old runs"),
             "{error}"
         );
         drop(observation);

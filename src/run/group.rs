@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::{Attempt, Failure, Result};
 use crate::ledger::Owner;
+use crate::progress::terminal;
 use crate::record::create_group;
+use crate::sys::disk::Disk;
 use crate::sys::stop::StopFlag;
 
 /// The file in which the first run says that it could not raise the lab, so that the others need not try.
@@ -34,15 +36,18 @@ impl RunGroup {
     /// Raises the lab or a part of it, unless an earlier run of the group has failed: this one would fail as well, perhaps
     /// after minutes. `folder` is the group's.
     pub fn raise<T>(folder: &Path, stop: &StopFlag, raise: impl FnOnce() -> Result<T>) -> Result<T> {
+        let disk = Disk::of(folder, terminal::say);
         let broken = folder.join(BROKEN);
-        if let Ok(why) = fs::read_to_string(&broken) {
+        let (path, attempted) = (broken.clone(), "read what earlier runs say of the lab");
+        if let Ok(why) = disk.within(attempted, || fs::read_to_string(path).attempting(|| attempted.into())) {
             let why = format!("it failed for an earlier scenario of this run:\n{why}");
             return Err(Failure::new("raise the lab", why).try_next("the same as there, then run again"));
         }
         let raised = raise();
         if let (Err(failure), false) = (&raised, stop.is_set()) {
             // Without this file the other runs try for themselves.
-            let _ = fs::write(broken, failure.to_string());
+            let (why, attempted) = (failure.to_string(), "tell later runs that the lab is broken");
+            let _ = disk.within(attempted, || fs::write(broken, why).attempting(|| attempted.into()));
         }
         raised
     }

@@ -16,6 +16,7 @@ use crate::progress::terminal;
 use crate::record::{Event, Outcome, RecordedProfile};
 use crate::remote::{load_log_positions, save_log_positions};
 use crate::stand::take_down_after;
+use crate::sys::disk::Disk;
 use crate::sys::stop::StopFlag;
 use crate::sys::watch::Watch;
 use crate::sys::{halt, interrupt};
@@ -55,14 +56,8 @@ impl Hold {
         let owner = group.as_ref().map(|group| group.owner.clone());
         let session = plan.hosts.session(&plan.settings, &plan.profile, &stop, owner.clone())?;
         room::stands(&plan.scenarios, &plan.file, &plan.profile, &session)?;
-        let group = group.map(|group| group.folder(&plan.results)).transpose()?;
-        let mut read = None;
-        if let (Some(owner), Some(group)) = (&owner, &group) {
-            // The keeper must watch before anything is raised: it clears what this process leaves if it is killed.
-            take_down_after(owner, &group.join("keeper.log"))?;
-            load_log_positions(&log_positions(group))?;
-            read = LogMarks::load(&log_marks(group))?;
-        }
+        let joined = group.map(|group| join(group, &plan.results)).transpose()?;
+        let (group, read) = joined.map_or((None, None), |(group, read)| (Some(group), read));
         if let Some(seed) = plan.seed_in_use() {
             eprintln!(
                 "multivm: seed {seed}: {SEED_VARIABLE}={seed} plays the same moves again, with as many guests and rounds"
@@ -102,8 +97,10 @@ impl Hold {
     /// Gives the machine back and writes the reports. A lab that was up before stays up, with its guests. `since` is what
     /// happened after the last scenario.
     pub fn give_back(self, since: Option<&Outcome>, junit: Option<&Path>) -> GivenBack {
-        let read_on = self.group.as_ref().map_or(Ok(()), |group| {
-            save_log_positions(&log_positions(group)).and_then(|()| LogMarks::save(&log_marks(group)))
+        let read_on = self.group.clone().map_or(Ok(()), |group| {
+            self.run.disk().within("tell the next process how far logs are read", move || {
+                save_log_positions(&log_positions(&group)).and_then(|()| LogMarks::save(&log_marks(&group)))
+            })
         });
         let failures = self.session.end();
         let results = self.run.close(junit);
@@ -125,6 +122,19 @@ impl Hold {
             unproved: self.run.unproved(),
         }
     }
+}
+
+/// Joins a group of runs: its folder, and how far the run before this one has read the logs, if it says so.
+fn join(group: RunGroup, results: &Path) -> Result<(PathBuf, Option<LogMarks>)> {
+    let results = results.to_owned();
+    Disk::of(&results, terminal::say).within("join the other processes of this run", move || {
+        let folder = group.folder(&results)?;
+        // The keeper must watch before anything is raised: it clears what this process leaves if it is killed.
+        take_down_after(&group.owner, &folder.join("keeper.log"))?;
+        load_log_positions(&log_positions(&folder))?;
+        let read = LogMarks::load(&log_marks(&folder))?;
+        Ok((folder, read))
+    })
 }
 
 /// The file in which the runs of a group tell each other how far they have read kernel logs.

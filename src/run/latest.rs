@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use crate::failure::{Attempt, Result};
 use crate::ledger::Owner;
+use crate::progress::terminal;
 use crate::record::{self, WriterProcess};
+use crate::sys::disk::Disk;
 
 /// Removes the link `latest` if it leads to a run from before a command of this age, and returns whether it did.
 ///
@@ -17,11 +19,14 @@ use crate::record::{self, WriterProcess};
 ///
 /// The link cannot be removed.
 pub fn withdraw_latest(results: &Path, age: Duration) -> Result<bool> {
-    if goes_on(&record::latest(results)) {
-        return Ok(false);
-    }
-    record::withdraw_latest(results, age)
-        .attempting(|| format!("take `latest` away in {}", results.display()))
+    let results = results.to_owned();
+    let attempted = format!("take `latest` away in {}", results.display());
+    Disk::of(&results, terminal::say).within(&attempted.clone(), move || {
+        if goes_on(&record::latest(&results)) {
+            return Ok(false);
+        }
+        record::withdraw_latest(&results, age).attempting(|| attempted)
+    })
 }
 
 /// Whether a process still writes a run's record, or one of the records in a group's folder.

@@ -17,7 +17,11 @@ use crate::record::{
 };
 use crate::record::{Outcome, RecordedProfile, Verdict};
 use crate::report::{html, junit};
+use crate::sys::disk::Disk;
 use crate::sys::parallel::locked;
+
+/// What making the HTML report is called.
+const MAKE_PAGE: &str = "make the HTML report";
 
 /// A running process in a record's form; none if no process has that pid.
 pub fn process_of(pid: i32) -> Option<WriterProcess> {
@@ -49,16 +53,21 @@ impl Run {
         seed: Option<Seed>,
         catalogue: Option<String>,
     ) -> Result<Run> {
-        let results = group.unwrap_or(results);
-        let attempted = || format!("make a folder for this run in {}", results.display());
-        let folder = RunFolder::create(results).attempting(attempted)?;
-        let mut header = RunHeader::new(folder.name(), std::env::args());
-        header.profile = profile;
-        header.scenarios = scenarios.and_then(|number| u32::try_from(number).ok());
-        header.seed = seed.map(|Seed(seed)| seed);
-        header.catalogue = catalogue;
-        header.process = process_of(std::process::id() as i32);
-        let record = Record::create(folder.path(), header.clone()).attempting(attempted)?;
+        let results = group.unwrap_or(results).to_owned();
+        let disk = Disk::of(&results, terminal::say);
+        let its_own = disk.clone();
+        let attempted = format!("make a folder for this run in {}", results.display());
+        let (folder, header, record) = disk.within(&attempted.clone(), move || {
+            let folder = RunFolder::create(&results).attempting(|| attempted.clone())?;
+            let mut header = RunHeader::new(folder.name(), std::env::args());
+            header.profile = profile;
+            header.scenarios = scenarios.and_then(|number| u32::try_from(number).ok());
+            header.seed = seed.map(|Seed(seed)| seed);
+            header.catalogue = catalogue;
+            header.process = process_of(std::process::id() as i32);
+            let record = Record::create_on(&its_own, folder.path(), header.clone()).attempting(|| attempted)?;
+            Ok((folder, header, record))
+        })?;
         let mut fold = Fold::default();
         fold.take(&record.now(), &Event::RunStarted(header));
         let fold = Arc::new(Mutex::new(fold));
@@ -94,7 +103,8 @@ impl Run {
         *times += 1;
         // A second play leaves the evidence of the first alone.
         let name = if *times == 1 { scenario.to_owned() } else { format!("{scenario}.{times}") };
-        self.folder.scenario_dir(&name).attempting(|| format!("make a folder for {scenario}"))
+        let (folder, attempted) = (self.folder.clone(), format!("make a folder for {scenario}"));
+        self.disk().within(&attempted.clone(), move || folder.scenario_dir(&name).attempting(|| attempted))
     }
 
     /// Records that a fixture is ready, whose facts are then in the reports' header.
@@ -146,22 +156,29 @@ impl Run {
         locked(&self.fold)
     }
 
+    /// The disk of the run's folder.
+    pub fn disk(&self) -> &Disk {
+        self.record.disk()
+    }
+
     /// Closes the record and writes the reports.
     ///
     /// # Errors
     ///
     /// A line of the record could not be written at any time, or a report cannot be written.
     pub fn close(&self, also: Option<&Path>) -> Result<()> {
-        let reported = self.report(also);
+        self.end();
+        // Reports come after it: of a disk that hangs they ask nothing more.
         let complete = self.record.complete().attempting(|| "write the record of the run".to_owned());
+        let reported = self.report(also);
         if let (Err(_), Err(failure)) = (&complete, &reported) {
             terminal::say(&format!("multivm: {failure}"));
         }
         complete.and(reported)
     }
 
-    /// Writes the last line of the record, the JUnit reports and the HTML report.
-    fn report(&self, also: Option<&Path>) -> Result<()> {
+    /// Writes the last line of the record.
+    fn end(&self) {
         let count = |verdict: Verdict| self.fold().count(verdict) as u32;
         self.write(&Event::RunFinished(RunEnd {
             passed: count(Verdict::Passed),
@@ -170,34 +187,44 @@ impl Run {
             errors: count(Verdict::Error),
             duration_s: self.begin.elapsed().as_secs_f64(),
         }));
-        let results = Results { header: self.header(), outcomes: self.outcomes(), lost: self.record.lost() };
-        // One that cannot be written, as on a full disk, keeps none of the others from their places.
-        let folders = write_junit(&self.folder.junit_path(), &results);
-        let others = also.map_or(Ok(()), |path| self.report_beside(path, &results));
-        let page = html::write_from_record(self.folder.path(), &self.folder.html_path())
-            .attempting(|| "make the HTML report".to_owned());
-        folders.and(others).and(page)
     }
 
-    /// Writes the additional JUnit file.
-    fn report_beside(&self, path: &Path, results: &Results) -> Result<()> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).attempting(|| format!("make the folder {}", folder.display()))?;
-        }
-        match &self.group {
-            None => write_junit(path, results),
+    /// Writes the JUnit reports and the HTML report.
+    fn report(&self, also: Option<&Path>) -> Result<()> {
+        let results = Results { header: self.header(), outcomes: self.outcomes(), lost: self.record.lost() };
+        // One that cannot be written, as on a full disk, keeps none of the others from their places.
+        let folders = write_junit(self.disk(), self.folder.junit_path(), results.clone());
+        let others = also.map_or(Ok(()), |path| self.report_beside(path, results));
+        let (folder, path) = (self.folder.path().to_owned(), self.folder.html_path());
+        let later = format!("multivm report {}", folder.display());
+        let page = self.disk().report(MAKE_PAGE, move || {
+            html::write_from_record(&folder, &path).attempting(|| MAKE_PAGE.to_owned())
+        });
+        folders.and(others).and(page.map_err(|failure| failure.try_next(later)))
+    }
+
+    /// Writes the additional JUnit file, which may lie on a disk that answers where the run's own hangs.
+    fn report_beside(&self, path: &Path, mut results: Results) -> Result<()> {
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        let disk = Disk::of(&folder, terminal::say);
+        let attempted = format!("make the folder {}", folder.display());
+        disk.within(&attempted.clone(), move || fs::create_dir_all(folder).attempting(|| attempted))?;
+        if let Some(group) = self.group.clone() {
             // The processes of a group share one file, and each writes it with all results so far.
-            Some(group) => {
-                let all = results_from_record(group)
-                    .attempting(|| format!("read the records in {}", group.display()))?;
-                write_junit(path, &all)
-            }
+            let attempted = format!("read the records in {}", group.display());
+            let read = move || results_from_record(&group).attempting(|| attempted.clone());
+            results = self.disk().report("report as JUnit", read)?;
+        } else if self.disk().hang().is_some() {
+            // The report would list their files.
+            results.outcomes.iter_mut().for_each(|outcome| outcome.evidence = None);
         }
+        write_junit(&disk, path.to_owned(), results)
     }
 }
 
-fn write_junit(path: &Path, results: &Results) -> Result<()> {
-    junit::write(path, results).attempting(|| "report as JUnit".to_owned())
+fn write_junit(disk: &Disk, path: PathBuf, results: Results) -> Result<()> {
+    let attempted = || "report as JUnit".to_owned();
+    disk.report(&attempted(), move || junit::write(&path, &results).attempting(attempted))
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 
+use crate::progress::terminal;
 use crate::record::{LATEST, latest, latest_is_foreign};
+use crate::sys::disk::Disk;
 
 /// Checks the results folder and the additional JUnit file, if there is one, and leaves nothing behind.
 ///
@@ -19,21 +21,21 @@ pub fn check(results: &Path, junit: Option<&Path>) -> Result<(), String> {
     let refused = |what: &str, path: &Path, why: String| {
         format!("error: cannot write {what} {}: {why}", path.display())
     };
-    folder(results).map_err(|why| {
+    on_disk(results, folder).map_err(|why| {
         refused(
             "results into",
             results,
             format!("{why}\n  allowed: a folder that can be made or written (MULTIVM_RESULTS, --results)"),
         )
     })?;
-    if latest_is_foreign(results) {
+    if on_disk(results, |results| Ok(latest_is_foreign(results))).is_ok_and(|is_foreign| is_foreign) {
         let why = format!(
             "{LATEST} in it is no link to a run, so multivm did not make it\n  allowed: a folder without it (MULTIVM_RESULTS, --results); rename it, if this folder is right"
         );
         return Err(refused("results into", results, why));
     }
     let Some(junit) = junit else { return Ok(()) };
-    file(junit).and_then(|()| apart(junit, results)).map_err(|why| {
+    on_disk(junit, file).and_then(|()| apart(junit, results)).map_err(|why| {
         refused(
             "JUnit to",
             junit,
@@ -42,6 +44,16 @@ pub fn check(results: &Path, junit: Option<&Path>) -> Result<(), String> {
             ),
         )
     })
+}
+
+/// What a look at a path says, or that its disk hangs.
+fn on_disk<T: Send + 'static>(
+    path: &Path,
+    look: impl FnOnce(&Path) -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
+    let path = path.to_owned();
+    let looked = Disk::of(&path, terminal::say).within("look at it", move || Ok(look(&path)));
+    looked.unwrap_or_else(|failure| Err(failure.cause.text))
 }
 
 /// The reason why a folder at a path cannot be made and written; none if it can.

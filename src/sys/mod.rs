@@ -1,8 +1,9 @@
-//! Small tools that know nothing of migration: waiting, threads, signals, commands, names of machines, words, empty variables, inherited
-//! descriptors.
+//! Small tools that know nothing of migration: waiting, threads, signals, commands, disks, names of machines, words, empty variables,
+//! inherited descriptors.
 
 pub mod bounded;
 pub mod contained;
+pub mod disk;
 pub mod halt;
 pub mod handover;
 pub mod inherited;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
 use multivm::failure::Attempt;
+use multivm::sys::process::living;
 use multivm::sys::stop::StopFlag;
 use multivm::sys::wait::{Poll, wait_for};
 use nix::sys::signal::{Signal, kill};
@@ -54,10 +55,33 @@ impl Run {
                 // Whatever it hangs in, the next command clears what it left.
                 let _ = self.child.kill();
                 let _ = self.child.wait();
-                let said = std::fs::read_to_string(self.folder.path().join("said")).unwrap_or_default();
-                Err(format!("{failure}; it said:\n{said}").into())
+                Err(format!("{failure}; it said:\n{}", self.said()).into())
             }
         }
+    }
+
+    /// Waits until the run is over as far as this depends on it: one of its calls may hang in the kernel, which then keeps the process
+    /// and its status.
+    pub fn is_over(&mut self, limit: Duration) -> Result<(), Failed> {
+        let pid = self.child.id() as i32;
+        let over = wait_for("the run to be over", limit, &StopFlag::new(), || match living(pid) {
+            Some(_) => Poll::NotYet("it goes on".into()),
+            None => Poll::Ready(()),
+        });
+        over.map_err(|failure| format!("{failure}; it said:\n{}", self.said()).into())
+    }
+
+    /// What it has said so far.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("said")).unwrap_or_default()
+    }
+
+    /// Waits for words of the run.
+    pub fn says(&mut self, words: &str, limit: Duration) -> Result<(), Failed> {
+        let said = wait_for(&format!("the words {words:?}"), limit, &StopFlag::new(), || {
+            if self.said().contains(words) { Poll::Ready(()) } else { Poll::NotYet("not said yet".into()) }
+        });
+        said.map_err(|failure| format!("{failure}; it said:\n{}", self.said()).into())
     }
 
     /// Waits for a moment of the run: when `reached` says so of its folder, when `limit` is over, or when the run is.

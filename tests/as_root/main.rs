@@ -7,6 +7,8 @@ mod left;
 mod pair;
 #[path = "../cli/program.rs"]
 mod program;
+#[path = "../frozen/mod.rs"]
+mod frozen;
 #[path = "../agent/server.rs"]
 mod server;
 

@@ -1,11 +1,21 @@
 //! Results that cannot be written: refused with exit status 2, before anything is started.
 
 use std::fs;
+use std::io::Read;
 use std::process::Command;
+use std::time::Duration;
 
+use multivm::sys::process::living;
+use multivm::sys::stop::StopFlag;
+use multivm::sys::wait::{Poll, wait_for};
+
+use crate::frozen::FrozenDisk;
 use crate::program::{Cli, Said};
 
-pub const CASES: [(&str, fn()); 8] = [
+/// The longest time for a run that can play nothing, because nobody answers it.
+const LIMIT: Duration = Duration::from_secs(30);
+
+pub const CASES: [(&str, fn()); 9] = [
     ("an_unusable_junit_file_is_refused", an_unusable_junit_file_is_refused),
     ("an_unusable_junit_variable_is_refused", an_unusable_junit_variable_is_refused),
     ("an_unusable_results_folder_is_refused", an_unusable_results_folder_is_refused),
@@ -13,6 +23,7 @@ pub const CASES: [(&str, fn()); 8] = [
     ("what_cannot_be_replaced_is_refused", what_cannot_be_replaced_is_refused),
     ("a_disk_that_nobody_may_write_to_is_refused", a_disk_that_nobody_may_write_to_is_refused),
     ("what_nobody_reads_is_not_waited_for", what_nobody_reads_is_not_waited_for),
+    ("a_results_folder_that_hangs_is_refused", a_results_folder_that_hangs_is_refused),
     ("without_a_reader_the_machine_is_given_back", without_a_reader_the_machine_is_given_back),
 ];
 
@@ -86,6 +97,30 @@ fn what_nobody_reads_is_not_waited_for() {
     refused_on("mkfifo junit.xml", "it is no regular file");
     refused_on("mknod junit.xml c 5 0", "it is no regular file");
     refused_on("mknod junit.xml b 7 7", "it is no regular file");
+}
+
+/// The kernel keeps the process that asked until the disk answers: the process is over all the same, and has said why.
+fn a_results_folder_that_hangs_is_refused() {
+    let cli = Cli::new();
+    let disk = FrozenDisk::new().unwrap();
+    disk.freeze().unwrap();
+    let results = disk.path().join("results");
+    let mut child = cli.start_test("migration", SCENARIO, &[("MULTIVM_RESULTS", results.to_str().unwrap())]);
+    let over = wait_for("the run to be over", LIMIT, &StopFlag::new(), || match living(child.id() as i32) {
+        Some(_) => Poll::NotYet("it goes on".into()),
+        None => Poll::Ready(()),
+    });
+    // Its words have an end, although the kernel still keeps it.
+    let mut err = String::new();
+    if over.is_ok() {
+        child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    }
+    disk.thaw().unwrap();
+    let code = child.wait().unwrap().code();
+    over.unwrap();
+    let said = Said { code, out: String::new(), err };
+    refused(&cli, &said, &format!("cannot write results into {}: the disk of ", results.display()));
+    assert!(said.err.contains("has not answered for 1"), "{}", said.err);
 }
 
 /// libtest panics where its reader is gone, as with `| head`, here before it plays anything.

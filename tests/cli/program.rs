@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
@@ -85,7 +85,24 @@ impl Cli {
         self.say(command, arguments, &[])
     }
 
+    /// Starts a test target, whose words somebody else reads.
+    #[allow(dead_code)]
+    pub fn start_test(&self, target: &str, arguments: &str, variables: &[(&str, &str)]) -> Child {
+        let mut command = Command::new(program_of(target));
+        self.prepare(&mut command, arguments, variables);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
     fn say(&self, mut command: Command, arguments: &str, variables: &[(&str, &str)]) -> Said {
+        said(self.prepare(&mut command, arguments, variables).output().unwrap())
+    }
+
+    fn prepare<'a>(
+        &self,
+        command: &'a mut Command,
+        arguments: &str,
+        variables: &[(&str, &str)],
+    ) -> &'a mut Command {
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("MULTIVM_") || name.to_string_lossy().starts_with("NEXTEST")
             {
@@ -93,7 +110,7 @@ impl Cli {
             }
         }
         command.env("MULTIVM_STATE", self.state()).envs(variables.iter().copied());
-        said(command.args(arguments.split_whitespace()).output().unwrap())
+        command.args(arguments.split_whitespace())
     }
 
     /// Where the test target's runs go.

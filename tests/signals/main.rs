@@ -3,6 +3,8 @@
 
 #[path = "../again/mod.rs"]
 mod again;
+#[path = "../frozen/mod.rs"]
+mod frozen;
 mod traces;
 
 use std::fs;
@@ -14,6 +16,7 @@ use std::time::{Duration, Instant};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use multivm::failure::Result as Attempted;
 use multivm::harness::one_at_a_time;
+use multivm::ledger::{Ledger, state_directory};
 use multivm::plan::{SEED_VARIABLE, Seed};
 use multivm::sys::random::Random;
 use multivm_fixtures::selftest::{halt_host, halt_nfs_server};
@@ -21,6 +24,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 
 use again::Run;
+use frozen::FrozenDisk;
 use traces::Traces;
 
 /// Set for the run that gets the signals, which is this program, started again as the scenarios' target.
@@ -36,6 +40,12 @@ const MOMENTS: usize = 12;
 
 /// The longest time from a signal to the end.
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// The longest time from a signal to the words that it was heard.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// What a run says as soon as it hears the signal.
+const HEARD: &str = "multivm: interrupted; aborting migrations and cleaning up";
 
 /// The longest time for a run without a signal. It may have to make images.
 const RUN_LIMIT: Duration = Duration::from_secs(900);
@@ -58,7 +68,12 @@ fn main() -> ExitCode {
     }
     let whole = trial("signals::at_every_point_of_a_run", at_every_point_of_a_run);
     let hangs = HANGS.map(|(name, halt)| trial(name, move || while_it_hangs(halt)).with_ignored_flag(true));
-    let trials = [whole].into_iter().chain(hangs).collect();
+    let results = [
+        trial("signals::while_the_results_folder_hangs", while_the_results_folder_hangs),
+        trial("signals::without_one_while_the_results_folder_hangs", without_one_while_the_results_folder_hangs),
+    ];
+    let results = results.map(|trial| trial.with_ignored_flag(true));
+    let trials = [whole].into_iter().chain(hangs).chain(results).collect();
     libtest_mimic::run(&one_at_a_time(&Arguments::from_args()), trials).exit_code()
 }
 
@@ -75,7 +90,7 @@ fn trial(name: &str, test: impl FnOnce() -> Result<(), Failed> + Send + 'static)
 fn while_it_hangs(halt: Halt) -> Result<(), Failed> {
     let before = Traces::of_this_machine()?;
     let mut run = start()?;
-    run.until(RUN_LIMIT, migrates);
+    run.until(RUN_LIMIT, |folder| migrates(&folder.join("results")));
     halt()?;
     let (status, until_end) = run.signalled(Signal::SIGINT, HANGING, LIMIT)?;
     let what = format!("{} while it hangs", Signal::SIGINT);
@@ -85,9 +100,56 @@ fn while_it_hangs(halt: Halt) -> Result<(), Failed> {
     leaves_nothing(&before, &what)
 }
 
-/// Whether a run, by its folder, has begun a migration.
-fn migrates(folder: &Path) -> bool {
-    let record = folder.join("results/latest/record.jsonl");
+/// A run whose results folder has just begun to hang, while guests migrate.
+fn with_results_that_hang(disk: &FrozenDisk) -> Result<Run, Failed> {
+    let results = disk.path().join("results");
+    let mut run = start_with(|command| command.env("MULTIVM_RESULTS", &results))?;
+    run.until(RUN_LIMIT, |_| migrates(&results));
+    disk.freeze()?;
+    Ok(run)
+}
+
+/// Ctrl-C while nothing can be written or read in the results folder: the machine is given back, and what is lost is said.
+fn while_the_results_folder_hangs() -> Result<(), Failed> {
+    let before = Traces::of_this_machine()?;
+    let disk = FrozenDisk::new()?;
+    let mut run = with_results_that_hang(&disk)?;
+    run.until(HANGING, |_| false);
+    run.signal(Signal::SIGINT)?;
+    let sent = Instant::now();
+    run.says(HEARD, ANSWER)?;
+    run.is_over(LIMIT)?;
+    eprintln!("signals: while the results hang: it is over {:.1} s later", sent.elapsed().as_secs_f64());
+    says_what_is_lost(run, &disk, &before)
+}
+
+/// A run whose results folder hangs ends by itself, with what is lost in its words and its status.
+fn without_one_while_the_results_folder_hangs() -> Result<(), Failed> {
+    let before = Traces::of_this_machine()?;
+    let disk = FrozenDisk::new()?;
+    let mut run = with_results_that_hang(&disk)?;
+    run.is_over(RUN_LIMIT)?;
+    says_what_is_lost(run, &disk, &before)
+}
+
+/// Asserts that a run has given the machine back before its disk answers, and how it ends when it does.
+fn says_what_is_lost(run: Run, disk: &FrozenDisk, before: &Traces) -> Result<(), Failed> {
+    let (what, said) = ("while the results hang", run.said());
+    for words in ["has not answered for ", " of its lines are missing (", "If process "] {
+        expect(said.contains(words), what, &format!("{words:?} is not in:\n{said}"))?;
+    }
+    let left = Ledger::peek(&state_directory())?.outstanding;
+    expect(left.is_empty(), what, &format!("left in the ledger: {left:?}"))?;
+    disk.thaw()?;
+    let (status, _) = run.ends(LIMIT)?;
+    expect(status.code() == Some(1), what, &format!("it ended with {status}:\n{said}"))?;
+    reap(what)?;
+    leaves_nothing(before, what)
+}
+
+/// Whether the run of these results has begun a migration.
+fn migrates(results: &Path) -> bool {
+    let record = results.join("latest/record.jsonl");
     fs::read_to_string(record).is_ok_and(|record| record.contains(r#""event":"leg_started""#))
 }
 
@@ -150,5 +212,9 @@ const SELECTED_BY: [&str; 5] =
     ["MULTIVM_SET", "MULTIVM_SHARD", "MULTIVM_SIZING", "MULTIVM_JUNIT", "MULTIVM_FLOOR"];
 
 fn start() -> Result<Run, Failed> {
-    Run::start(SCENARIO, |name| SELECTED_BY.contains(&name), |command| command.env(CHILD, "1"))
+    start_with(|command| command)
+}
+
+fn start_with(prepare: impl FnOnce(&mut Command) -> &mut Command) -> Result<Run, Failed> {
+    Run::start(SCENARIO, |name| SELECTED_BY.contains(&name), |command| prepare(command.env(CHILD, "1")))
 }

@@ -17,7 +17,7 @@ use crate::host::{AddedLog, ImageCheck};
 use crate::load::ActiveLoad;
 use crate::play::activity::Activity;
 use crate::play::downtime::{self, Neighbours, SeenGuest};
-use crate::play::evidence;
+use crate::play::evidence::{self, EvidenceFolder};
 use crate::play::lookout::{CaseEvent, Look};
 use crate::play::machines::Machines;
 use crate::probe::{ProbeStream, Summary};
@@ -113,7 +113,7 @@ impl<'env> Case<'_, '_, 'env, '_, Fleet> {
     /// Suspends all guests and checks their images, while another thread collects the logs. The guests stand still only
     /// after every check that would notice, and never after damage: a damaged guest may not be where it should be.
     fn check_images_and_collect(&mut self) -> Result<PathBuf> {
-        let folder = evidence::folder(self.context.folder);
+        let folder = EvidenceFolder::of_scenario(self.context.folder, self.context.record.disk());
         let (fleet, before) = (self.machines, self.before);
         let logs = thread::scope(|scope| {
             let logs = scope.spawn(|| match before.marks.get() {
@@ -136,7 +136,7 @@ impl<'env> Case<'_, '_, 'env, '_, Fleet> {
         if let Some(guest) = self.log.first_failed() {
             evidence::collect_devices(fleet, &fleet.guests[guest], &folder)?;
         }
-        logs.map(|_| folder)
+        logs.map(|_| folder.into_path())
     }
 
     /// Shows what came since the last look to the checks that follow a log.

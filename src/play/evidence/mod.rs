@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::failure::{Attempt, Result};
 use crate::guest::{Fleet, Guest};
 use crate::host::{AddedLog, LogMarks};
+use crate::sys::disk::Disk;
 use crate::sys::parallel::{at_once, locked};
 
 /// How long a guest may take to show its kernel log.
@@ -21,18 +22,41 @@ const GUEST_LIMIT: Duration = Duration::from_secs(10);
 /// How long a guest that did not answer its last look may take to show its kernel log: it may be back.
 const SILENT_LIMIT: Duration = Duration::from_secs(2);
 
-/// The folder for a scenario's evidence.
-pub fn folder(of_scenario: &Path) -> PathBuf {
-    of_scenario.join("evidence")
+/// The folder for a scenario's evidence, on a disk that may hang.
+pub struct EvidenceFolder {
+    disk: Disk,
+    path: PathBuf,
+}
+
+impl EvidenceFolder {
+    pub fn of_scenario(folder: &Path, disk: &Disk) -> EvidenceFolder {
+        EvidenceFolder { disk: disk.clone(), path: folder.join("evidence") }
+    }
+
+    pub fn into_path(self) -> PathBuf {
+        self.path
+    }
+
+    fn make(&self) -> Result<()> {
+        let path = self.path.clone();
+        let attempted = format!("create {}", path.display());
+        self.disk.within(&attempted.clone(), || fs::create_dir_all(path).attempting(|| attempted))
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<()> {
+        let (path, text) = (self.path.join(name), text.to_owned());
+        let attempted = format!("write {}", path.display());
+        self.disk.within(&attempted.clone(), || fs::write(path, text).attempting(|| attempted))
+    }
 }
 
 /// Writes what all logs have gained, and returns it. The next scenario reads them from there on.
-pub fn collect_logs(marks: &LogMarks, fleet: &Fleet, folder: &Path) -> Result<Vec<AddedLog>> {
-    make(folder)?;
+pub fn collect_logs(marks: &LogMarks, fleet: &Fleet, folder: &EvidenceFolder) -> Result<Vec<AddedLog>> {
+    folder.make()?;
     let (added, read) = marks.all_added(&fleet.hosts, &fleet.storage)?;
     read.note();
     *locked(&fleet.hosts.logs_read) = Some(read);
-    added.iter().try_for_each(|log| write(&folder.join(file_name(log)), &log.text))?;
+    added.iter().try_for_each(|log| folder.write(&file_name(log), &log.text))?;
     Ok(added)
 }
 
@@ -43,8 +67,8 @@ fn file_name(log: &AddedLog) -> String {
 
 /// Writes the present state of the guests. For what a broken guest does not give, the file has the reason; one that was `silent`
 /// before is not waited for as long as others.
-pub fn collect_guests(fleet: &Fleet, silent: &BTreeSet<String>, folder: &Path) -> Result<()> {
-    make(folder)?;
+pub fn collect_guests(fleet: &Fleet, silent: &BTreeSet<String>, folder: &EvidenceFolder) -> Result<()> {
+    folder.make()?;
     let collect = |guest: &Arc<Guest>| {
         let limit = if silent.contains(&guest.name) { SILENT_LIMIT } else { GUEST_LIMIT };
         collect_guest(fleet, guest, limit, folder)
@@ -53,15 +77,15 @@ pub fn collect_guests(fleet: &Fleet, silent: &BTreeSet<String>, folder: &Path) -
 }
 
 /// Writes in what the devices of a guest whose migration failed differ between the hosts.
-pub fn collect_devices(fleet: &Fleet, guest: &Guest, folder: &Path) -> Result<()> {
-    make(folder)?;
+pub fn collect_devices(fleet: &Fleet, guest: &Guest, folder: &EvidenceFolder) -> Result<()> {
+    folder.make()?;
     let text = devices::compare(fleet, guest).unwrap_or_else(|failure| format!("{failure}\n"));
-    write(&folder.join(format!("{}-devices.txt", guest.name)), &text)
+    folder.write(&format!("{}-devices.txt", guest.name), &text)
 }
 
-fn collect_guest(fleet: &Fleet, guest: &Guest, limit: Duration, folder: &Path) -> Result<()> {
+fn collect_guest(fleet: &Fleet, guest: &Guest, limit: Duration, folder: &EvidenceFolder) -> Result<()> {
     let log = guest.agent.remote().check("dmesg", limit).unwrap_or_else(|failure| failure.to_string());
-    write(&folder.join(format!("{}-dmesg.txt", guest.name)), &log)?;
+    folder.write(&format!("{}-dmesg.txt", guest.name), &log)?;
     for host in fleet.hosts.both() {
         let text = guest
             .known_on(host)
@@ -71,17 +95,9 @@ fn collect_guest(fleet: &Fleet, guest: &Guest, limit: Duration, folder: &Path) -
                 Ok(format!("<!-- {state} -->\n{}", domain.xml().attempting(attempted)?))
             })
             .unwrap_or_else(|failure| format!("<!-- {failure} -->\n"));
-        write(&folder.join(format!("{}-{}.xml", host.entry.name, guest.name)), &text)?;
+        folder.write(&format!("{}-{}.xml", host.entry.name, guest.name), &text)?;
     }
     Ok(())
-}
-
-fn make(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).attempting(|| format!("create {}", folder.display()))
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).attempting(|| format!("write {}", path.display()))
 }
 
 #[cfg(test)]
@@ -104,8 +120,12 @@ mod tests {
     fn evidence_that_cannot_be_written_is_an_error_that_says_where() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("evidence");
-        write(&file, "not a folder").unwrap();
-        let failure = make(&file).unwrap_err().to_string();
-        assert!(failure.contains(&file.display().to_string()), "{failure}");
+        fs::write(&file, "not a folder").unwrap();
+        let disk = Disk::of(folder.path(), |_| ());
+        let evidence = EvidenceFolder::of_scenario(folder.path(), &disk);
+        for failure in [evidence.make(), evidence.write("a.log", "")] {
+            let failure = failure.unwrap_err().to_string();
+            assert!(failure.contains(&file.display().to_string()), "{failure}");
+        }
     }
 }
