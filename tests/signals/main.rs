@@ -19,7 +19,7 @@ use multivm::harness::one_at_a_time;
 use multivm::ledger::{Ledger, state_directory};
 use multivm::plan::{SEED_VARIABLE, Seed};
 use multivm::sys::random::Random;
-use multivm_fixtures::selftest::{halt_host, halt_nfs_server};
+use multivm_fixtures::selftest::{halt_host, halt_libvirtd, halt_nfs_server};
 use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 
@@ -57,8 +57,10 @@ const HANGING: Duration = Duration::from_secs(1);
 type Halt = fn() -> Attempted<()>;
 
 /// What hangs in the middle of a run. Each is a run of its own with a lab that stops slowly, so that only `--ignored` plays them.
-const HANGS: [(&str, Halt); 2] = [
+const HANGS: [(&str, Halt); 4] = [
     ("signals::while_the_nfs_server_hangs", halt_nfs_server),
+    ("signals::while_the_libvirtd_of_the_source_hangs", || halt_libvirtd("source")),
+    ("signals::while_the_libvirtd_of_the_target_hangs", || halt_libvirtd("target")),
     ("signals::while_the_init_of_the_target_hangs", || halt_host("target")),
 ];
 
@@ -92,9 +94,13 @@ fn while_it_hangs(halt: Halt) -> Result<(), Failed> {
     let mut run = start()?;
     run.until(RUN_LIMIT, |folder| migrates(&folder.join("results")));
     halt()?;
-    let (status, until_end) = run.signalled(Signal::SIGINT, HANGING, LIMIT)?;
+    run.until(HANGING, |_| false);
+    run.signal(Signal::SIGINT)?;
+    let sent = Instant::now();
+    run.says(HEARD, ANSWER)?;
+    let (status, _) = run.ends(LIMIT)?;
     let what = format!("{} while it hangs", Signal::SIGINT);
-    eprintln!("signals: {what}: {status}, {:.1} s later", until_end.as_secs_f64());
+    eprintln!("signals: {what}: {status}, {:.1} s later", sent.elapsed().as_secs_f64());
     expect(status.code() == Some(130), &what, &format!("it ended with {status}"))?;
     reap(&what)?;
     leaves_nothing(&before, &what)
