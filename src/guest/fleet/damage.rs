@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::on_host::OnHost;
 use super::{ANSWER_LIMIT, DamagedPart, Fleet, GuestDamage};
 use crate::failure::{Attempt, Result};
 use crate::guest::Guest;
@@ -124,15 +125,12 @@ impl Fleet {
 
 /// The fault of a guest's place in one host's view; none if there is none.
 fn placed(guest: &Guest, host: &Host, active: bool) -> Result<Option<String>> {
-    let attempted = || format!("look at {} on {}", guest.name, host.entry.name);
-    let name = &host.entry.name;
-    let Some(domain) = guest.domain_on(host)? else {
-        return Ok(active.then(|| format!("on {name} it is unknown")));
+    let seen = OnHost::of(guest, host)?;
+    let Some(domain) = seen.domain.as_ref().filter(|_| seen.is_running == active) else {
+        return Ok((active || seen.domain.is_some()).then(|| seen.to_string()));
     };
-    let state = domain.state().attempting(attempted)?;
-    if state.is_running() != active {
-        return Ok(Some(format!("on {name} it is {state}")));
-    }
+    let name = &host.entry.name;
+    let attempted = || format!("look at {} on {name}", guest.name);
     // A migration that nobody waits for any longer would move the guest away later.
     let moves = active && domain.job_stats().attempting(attempted)?.is_some();
     Ok(moves.then(|| format!("on {name} a job of it is still under way")))

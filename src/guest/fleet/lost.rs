@@ -4,9 +4,9 @@
 use std::time::{Duration, SystemTime};
 
 use super::Fleet;
-use crate::failure::{Attempt, Result};
+use super::on_host::OnHost;
+use crate::failure::Result;
 use crate::guest::{Guest, LastLook};
-use crate::host::Host;
 use crate::remote::Observation;
 use crate::sys::parallel::{at_once, locked};
 
@@ -93,18 +93,10 @@ impl Fleet {
 
     /// The states in which both hosts have a guest that runs on neither; none of one that runs, or where a host does not say.
     fn nowhere(&self, guest: &Guest) -> Option<String> {
-        let states = self.hosts.both().map(|host| unless_running(guest, host));
-        let states: Option<Vec<String>> = states.into_iter().map(|state| state.ok().flatten()).collect();
-        states.map(|states| states.join(", "))
+        let seen = self.hosts.both().map(|host| OnHost::of(guest, host).ok().filter(|seen| !seen.is_running));
+        let seen: Option<Vec<OnHost>> = seen.into_iter().collect();
+        Some(seen?.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
     }
-}
-
-/// The state of a guest that does not run on a host; none of one that runs there.
-fn unless_running(guest: &Guest, host: &Host) -> Result<Option<String>> {
-    let name = &host.entry.name;
-    let Some(domain) = guest.domain_on(host)? else { return Ok(Some(format!("on {name} it is unknown"))) };
-    let state = domain.state().attempting(|| format!("look at {} on {name}", guest.name))?;
-    Ok((!state.is_running()).then(|| format!("on {name} it is {state}")))
 }
 
 #[cfg(test)]

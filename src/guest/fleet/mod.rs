@@ -7,6 +7,7 @@ mod damaged;
 mod defined;
 mod lost;
 mod made;
+mod on_host;
 mod repair;
 mod seeds;
 mod start;
