@@ -1,5 +1,5 @@
-//! A run of several processes, as cargo-nextest makes one: the lab stays up between them, and what befalls it there is the later one's
-//! finding.
+//! A run of several processes, as cargo-nextest makes one: the lab stays up between them, and what befalls guests there is the later
+//! one's finding.
 
 #[path = "again/mod.rs"]
 #[allow(dead_code)]
@@ -12,6 +12,7 @@ use std::process::{Command, ExitCode, ExitStatus};
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use multivm::harness::one_at_a_time;
 use nix::unistd::geteuid;
 
 use again::Run;
@@ -26,18 +27,77 @@ const SCENARIO: &str = "precopy_orderly::in_vms::stress_cpu";
 /// The longest time for one process. The first one may have to make images.
 const LIMIT: Duration = Duration::from_secs(900);
 
+/// Something that happens between two processes, and what the second one says.
+struct Between {
+    name: &'static str,
+    /// The sizes of both fleets.
+    guests: [&'static str; 2],
+    /// Shell commands. `$on MACHINE -- COMMAND` runs a command on a host or in a guest.
+    happens: &'static str,
+    finds: &'static [&'static str],
+}
+
+const BETWEEN: [Between; 7] = [
+    Between {
+        name: "processes::qemu_aborts_between_two",
+        guests: ["2", "2"],
+        // The kernel of this machine is the hosts' kernel.
+        happens: "pid=$(pgrep -o -f guest=vm2,); kill -ABRT $pid; while kill -0 $pid 2> /dev/null; do sleep 0.1; done; sleep 1",
+        finds: &["vm2", "stopped (crashed) on source at ", SINCE],
+    },
+    Between {
+        name: "processes::guest_kernel_panics_between_two",
+        guests: ["2", "2"],
+        happens: "$on vm2 -- '(sleep 1; echo c > /proc/sysrq-trigger) > /dev/null 2>&1 < /dev/null &'; \
+                  $on source -- 'until grep -q \"end Kernel panic\" /var/log/libvirt/qemu/vm2-console.log; do sleep 0.1; done'",
+        finds: &["vm2", "its kernel panicked on source: sysrq triggered crash", SINCE],
+    },
+    Between {
+        name: "processes::guest_resets_between_two",
+        guests: ["2", "2"],
+        happens: "$on source -- virsh reset vm1",
+        finds: &["vm1", "boot id ", SINCE],
+    },
+    Between {
+        name: "processes::guest_is_suspended_between_two",
+        guests: ["2", "2"],
+        happens: "$on source -- virsh suspend vm2",
+        finds: &["vm2", "on source it is paused", SINCE],
+    },
+    Between {
+        name: "processes::guest_hangs_between_two",
+        guests: ["2", "2"],
+        happens: "pkill -STOP -f guest=vm2,",
+        finds: &["vm2", "no answer to ", SINCE],
+    },
+    Between {
+        name: "processes::guest_of_a_larger_fleet_is_suspended_between_two",
+        guests: ["3", "2"],
+        happens: "$on source -- virsh suspend vm3",
+        finds: &["vm3", "on source it is paused", SINCE],
+    },
+    Between {
+        name: "processes::guest_resets_and_a_libvirtd_ends_between_two",
+        guests: ["2", "2"],
+        happens: "$on source -- virsh reset vm1; $on target -- pkill -KILL libvirtd",
+        finds: &["vm1", "boot id ", SINCE],
+    },
+];
+
+/// When it happened, in the second one's words.
+const SINCE: &str = ", between the last scenario and this one";
+
 fn main() -> ExitCode {
     if std::env::var_os(CHILD).is_some() {
         return multivm::harness::main();
     }
-    let trials = [
-        trial("processes::qemu_aborts_between_two", qemu_aborts_between_two),
-        trial("processes::printed_seed_replays_the_moves", printed_seed_replays_the_moves),
-    ];
-    libtest_mimic::run(&Arguments::from_args(), trials.into()).exit_code()
+    let seed = trial("processes::printed_seed_replays_the_moves", printed_seed_replays_the_moves);
+    let between = |it: &'static Between| trial(it.name, || it.test());
+    let trials = BETWEEN.iter().map(between).chain([seed]).collect();
+    libtest_mimic::run(&one_at_a_time(&Arguments::from_args()), trials).exit_code()
 }
 
-fn trial(name: &str, test: fn() -> Result<(), Failed>) -> Trial {
+fn trial(name: &str, test: impl FnOnce() -> Result<(), Failed> + Send + 'static) -> Trial {
     let test = move || {
         if !geteuid().is_root() {
             return Ok(Completion::ignored_with("needs root"));
@@ -47,21 +107,23 @@ fn trial(name: &str, test: fn() -> Result<(), Failed>) -> Trial {
     Trial::ignorable_test(name, test).with_ignored_flag(true)
 }
 
-fn qemu_aborts_between_two() -> Result<(), Failed> {
-    let results = tempfile::tempdir()?;
-    let play = || play(results.path(), SCENARIO, &[]);
-    let (first, said) = play()?;
-    expect(first.success(), "of a healthy lab", &said)?;
-    // The kernel of this machine is the hosts' kernel.
-    let abort = "pid=$(pgrep -o -f guest=vm2,) && kill -ABRT $pid && while kill -0 $pid 2> /dev/null; do sleep 0.1; done; sleep 1";
-    let aborted = Command::new("timeout").args(["30", "sh", "-c", abort]).status()?;
-    expect(aborted.success(), "abort the QEMU of vm2", &aborted.to_string())?;
-    let (second, said) = play()?;
-    let found = ["vm2", "stopped (crashed) on source at ", ", between the last scenario and this one"];
-    let tells = found.iter().all(|words| said.contains(words));
-    expect(!second.success() && tells, "after the QEMU of vm2 has aborted", &said)?;
-    let (third, said) = play()?;
-    expect(third.success(), "once more", &said)
+impl Between {
+    fn test(&self) -> Result<(), Failed> {
+        let results = tempfile::tempdir()?;
+        let play = |guests: &str| play(results.path(), SCENARIO, &[("MULTIVM_GUESTS", guests)]);
+        let (first, said) = play(self.guests[0])?;
+        expect(first.success(), "of a healthy lab", &said)?;
+        let script = format!("set -e; on='{} lab ssh'; {}", env!("CARGO_BIN_EXE_multivm"), self.happens);
+        let happened = Command::new("timeout").args(["60", "sh", "-c", &script]).status()?;
+        expect(happened.success(), self.happens, &happened.to_string())?;
+        let (second, said) = play(self.guests[1])?;
+        for words in self.finds {
+            expect(said.contains(words), words, &said)?;
+        }
+        expect(!second.success(), "after that", &said)?;
+        let (third, said) = play(self.guests[1])?;
+        expect(third.success(), "once more", &said)
+    }
 }
 
 /// A run without a seed chooses one. The moves that it made are those that `explain` tells of the seed that it printed, and a run with
@@ -70,7 +132,11 @@ fn printed_seed_replays_the_moves() -> Result<(), Failed> {
     const RANDOM: &str = "precopy_random::in_vms::stress_cpu";
     let play = |seed: &str| -> Result<(Vec<String>, String), Failed> {
         let results = tempfile::tempdir()?;
-        let (status, said) = play(results.path(), RANDOM, &[(SEED_VARIABLE, seed), ("MULTIVM_ROUNDS", "2")])?;
+        let (status, said) = play(
+            results.path(),
+            RANDOM,
+            &[(SEED_VARIABLE, seed), ("MULTIVM_ROUNDS", "2"), ("MULTIVM_GUESTS", "2")],
+        )?;
         expect(status.success(), "a run of a random order", &said)?;
         Ok((steps_of(results.path())?, said))
     };
@@ -125,7 +191,7 @@ fn play(results: &Path, scenario: &str, variables: &[(&str, &str)]) -> Result<(E
         scenario,
         |name| name == CHILD,
         |command| {
-            let command = command.env(CHILD, "1").env("MULTIVM_GUESTS", "2").envs(variables.iter().copied());
+            let command = command.env(CHILD, "1").envs(variables.iter().copied());
             // One of the matrix is played all the same.
             command.arg("--include-ignored").env("NEXTEST_RUN_ID", run).env("MULTIVM_RESULTS", results)
         },

@@ -248,7 +248,7 @@ impl Followed {
 
 /// The words of a panic whose last line this is. Only lines of the kernel begin with the time (CONFIG_PRINTK_TIME); lines
 /// that user space writes to the console do not.
-fn ended_by(line: &str, guest: &str, begun: &mut HashMap<String, String>) -> Option<String> {
+pub(super) fn ended_by(line: &str, guest: &str, begun: &mut HashMap<String, String>) -> Option<String> {
     let (time, text) = line.strip_prefix('[')?.split_once("] ")?;
     time.trim().parse::<f64>().ok()?;
     if let Some(words) = text.strip_prefix(BEGIN) {

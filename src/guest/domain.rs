@@ -98,6 +98,11 @@ pub fn console_path(name: &str) -> String {
     format!("/var/log/libvirt/qemu/{name}-console.log")
 }
 
+/// The guest whose console a host's libvirt logs there.
+pub fn guest_of_console(path: &str) -> Option<&str> {
+    path.strip_prefix("/var/log/libvirt/qemu/")?.strip_suffix("-console.log")
+}
+
 /// Where a host's libvirt lets the guest's QEMU write what it has to say.
 pub fn qemu_log_path(name: &str) -> String {
     format!("/var/log/libvirt/qemu/{name}.log")

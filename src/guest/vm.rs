@@ -6,6 +6,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use serde::{Deserialize, Serialize};
+
 use super::ours::ours;
 use super::reaches::Reaches;
 use crate::failure::{Failure, Result};
@@ -55,10 +57,10 @@ pub struct Guest {
 }
 
 /// A guest as the last look saw it that it answered.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastLook {
     pub boot_id: String,
-    /// Whether it had been reset since its start.
+    /// Whether it had been reset since its start, as far as the process of that look knew.
     pub was_reset: bool,
     pub at: SystemTime,
 }

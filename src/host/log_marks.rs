@@ -20,7 +20,7 @@ pub struct LogMarks {
 }
 
 /// What is read, for people.
-const LOGS: &str = "logs";
+const LOGS: &str = "how far logs are read";
 
 /// How far this process has read.
 static READ: Mutex<Option<LogMarks>> = Mutex::new(None);
@@ -46,7 +46,7 @@ impl LogMarks {
     ///
     /// A file that is there and cannot be read.
     pub fn load(path: &Path) -> Result<Option<LogMarks>> {
-        handover::take_on(path, LOGS)
+        handover::take_on(path, "logs are then read from their present end")
     }
 }
 

@@ -32,6 +32,10 @@ pub fn last_look(
     let mut lost = fleet.take_all_losses();
     if was_whole {
         lost.extend(lost_guests(fleet, &ends));
+        let has_finding = |guest: &str| {
+            lost.iter().any(|loss| loss.guest == guest) || ends.iter().any(|end| end.domain == guest)
+        };
+        fleet.leave_looks(has_finding);
     }
     let after = AfterAll { fleet, was_whole, ends: &ends, lost: &lost, file, hosts: fleet.hosts() };
     let proofs = CHECKS.iter().flat_map(|check| check.after_all(&after));

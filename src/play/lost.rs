@@ -1,8 +1,10 @@
 //! Guests of a fleet that the last scenario proved, and that have been lost since.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::guest::{Fleet, GuestLoss};
+use crate::failure::Result;
+use crate::guest::{EarlierLooks, Fleet, Guest, GuestLoss, Panic};
 use crate::libvirt::HostEvent;
 use crate::probe;
 
@@ -12,9 +14,28 @@ const ECHO_LIMIT: Duration = Duration::from_secs(30);
 
 /// What has befallen guests since the last scenario proved them. A guest whose QEMU is among those that `ended` has its finding already.
 pub fn lost_guests(fleet: &Fleet, ended: &[HostEvent]) -> Vec<GuestLoss> {
-    let (stop, limit) = (fleet.stop_flag(), fleet.profile.max_gap.min(ECHO_LIMIT));
-    let mut lost = fleet.lost_since_the_last_look(|guest| probe::await_answer(guest, limit, stop));
-    if stop.is_set() {
+    let lost = fleet.lost_since_the_last_look(|guest| answers_an_echo(fleet, guest));
+    without_those_that_ended(fleet, lost, ended)
+}
+
+/// What has befallen guests since another process proved them, and the names of those of which that is not known. A guest whose QEMU
+/// is among those that `ended` has its finding already.
+pub fn lost_between_processes(
+    fleet: &Fleet,
+    looks: &EarlierLooks,
+    panics: &HashMap<String, Panic>,
+    ended: &[HostEvent],
+) -> (Vec<GuestLoss>, Vec<String>) {
+    let (lost, unknown) = fleet.lost_since_earlier(looks, panics, |guest| answers_an_echo(fleet, guest));
+    (without_those_that_ended(fleet, lost, ended), unknown)
+}
+
+fn answers_an_echo(fleet: &Fleet, guest: &Guest) -> Result<()> {
+    probe::await_answer(guest, fleet.profile.max_gap.min(ECHO_LIMIT), fleet.stop_flag())
+}
+
+fn without_those_that_ended(fleet: &Fleet, mut lost: Vec<GuestLoss>, ended: &[HostEvent]) -> Vec<GuestLoss> {
+    if fleet.stop_flag().is_set() {
         // Questions that were given up tell nothing.
         return Vec::new();
     }

@@ -38,7 +38,7 @@ pub use floor::floor;
 use journal::Journal;
 pub use last_look::last_look;
 pub use longest::longest;
-pub use lost::lost_guests;
+pub use lost::{lost_between_processes, lost_guests};
 
 /// The result of a play.
 pub struct Played {

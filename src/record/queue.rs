@@ -118,7 +118,9 @@ impl Lines {
             let now = now();
             let text = line::text(&now, event).map_err(ReportError::encode(event, &self.0.path));
             let put = text.and_then(|text| self.put(&mut queue, event.name(), now.t_ms, text));
-            put.inspect_err(|error| queue.lost.add(&LostLines::one(event.name(), now.t_ms, error.to_string())))?
+            put.inspect_err(|error| {
+                queue.lost.add(&LostLines::one(event.name(), now.t_ms, error.to_string()))
+            })?
         };
         self.answered(&answer).unwrap_or(Ok(()))
     }
@@ -336,7 +338,10 @@ mod tests {
         record.complete().unwrap();
         assert!(lines[0].ends_with(r#"yyy"}"#), "the first one is whole");
         let numbers = lines[1..].iter().enumerate();
-        assert!(numbers.into_iter().all(|(number, line)| line.ends_with(&format!("\"{number}\"}}"))), "{lines:?}");
+        assert!(
+            numbers.into_iter().all(|(number, line)| line.ends_with(&format!("\"{number}\"}}"))),
+            "{lines:?}"
+        );
     }
 
     #[test]
@@ -347,7 +352,10 @@ mod tests {
         record.write(&short("a")).unwrap();
         let error = record.complete().unwrap_err().to_string();
         let place = folder.path().display();
-        for words in ["2 of its lines are missing (1 repair, 1 scenario_started)", &format!("the disk of {place} has not answered for ")] {
+        for words in [
+            "2 of its lines are missing (1 repair, 1 scenario_started)",
+            &format!("the disk of {place} has not answered for "),
+        ] {
             assert!(error.contains(words), "{words} is not in: {error}");
         }
         record.write(&short("b")).expect_err("nobody waits for it any more");

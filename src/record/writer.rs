@@ -262,10 +262,7 @@ mod tests {
             move |_| *told.lock().unwrap() += 1
         });
         let error = record.write(&started("a")).unwrap_err().to_string();
-        assert!(
-            error.contains("append to the record ") && error.contains("remove old runs"),
-            "{error}"
-        );
+        assert!(error.contains("append to the record ") && error.contains("remove old runs"), "{error}");
         drop(observation);
         assert_eq!(*told.lock().unwrap(), 1);
     }

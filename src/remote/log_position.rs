@@ -20,7 +20,10 @@ pub(super) struct LogPosition {
 }
 
 /// What is read, for people.
-const LOGS: &str = "kernel logs";
+const LOGS: &str = "how far kernel logs are read";
+
+/// What comes of it if a process does not know where the one before it stopped.
+const WITHOUT: &str = "kernel logs are then read from their present end";
 
 type Positions = BTreeMap<String, LogPosition>;
 
@@ -60,7 +63,7 @@ pub fn save_log_positions(path: &Path) -> Result<()> {
 ///
 /// A log that is there and cannot be read.
 pub fn load_log_positions(path: &Path) -> Result<()> {
-    let saved: Option<Positions> = handover::take_on(path, LOGS)?;
+    let saved: Option<Positions> = handover::take_on(path, WITHOUT)?;
     saved.iter().flatten().for_each(|(machine, position)| note(machine, position));
     Ok(())
 }

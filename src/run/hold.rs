@@ -10,6 +10,7 @@ use super::on_disk::Run;
 use super::plan::Plan;
 use super::room;
 use crate::failure::{Problem, Result};
+use crate::guest::EarlierLooks;
 use crate::host::LogMarks;
 use crate::plan::SEED_VARIABLE;
 use crate::progress::terminal;
@@ -39,8 +40,17 @@ pub struct Hold {
     _halts: Watch<()>,
     /// The folder of the group that the run belongs to.
     pub group: Option<PathBuf>,
-    /// How far the run before this one, in a group, has read the logs.
+    /// What the run before this one, in a group, has handed over.
+    pub earlier: EarlierRun,
+}
+
+/// What one run of a group hands over to the next one.
+#[derive(Default)]
+pub struct EarlierRun {
+    /// How far it has read the logs.
     pub read: Option<LogMarks>,
+    /// How it has left the guests, if it has proved them.
+    pub looks: Option<EarlierLooks>,
 }
 
 impl Hold {
@@ -57,7 +67,7 @@ impl Hold {
         let session = plan.hosts.session(&plan.settings, &plan.profile, &stop, owner.clone())?;
         room::stands(&plan.scenarios, &plan.file, &plan.profile, &session)?;
         let joined = group.map(|group| join(group, &plan.results)).transpose()?;
-        let (group, read) = joined.map_or((None, None), |(group, read)| (Some(group), read));
+        let (group, earlier) = joined.unzip();
         if let Some(seed) = plan.seed_in_use() {
             eprintln!(
                 "multivm: seed {seed}: {SEED_VARIABLE}={seed} plays the same moves again, with as many guests and rounds"
@@ -73,7 +83,8 @@ impl Hold {
         )?;
         let run = Arc::new(run);
         let halts = note_halts(&run)?;
-        Ok(Hold { stop, session: HeldSession::new(session), run, _halts: halts, group, read })
+        let (session, earlier) = (HeldSession::new(session), earlier.unwrap_or_default());
+        Ok(Hold { stop, session, run, _halts: halts, group, earlier })
     }
 
     /// Makes the hosts' images and says what they are made of.
@@ -98,8 +109,10 @@ impl Hold {
     /// happened after the last scenario.
     pub fn give_back(self, since: Option<&Outcome>, junit: Option<&Path>) -> GivenBack {
         let read_on = self.group.clone().map_or(Ok(()), |group| {
-            self.run.disk().within("tell the next process how far logs are read", move || {
-                save_log_positions(&log_positions(&group)).and_then(|()| LogMarks::save(&log_marks(&group)))
+            self.run.disk().within("tell the next process what this one knows", move || {
+                save_log_positions(&log_positions(&group))?;
+                LogMarks::save(&log_marks(&group))?;
+                EarlierLooks::save(&guests(&group))
             })
         });
         let failures = self.session.end();
@@ -124,8 +137,8 @@ impl Hold {
     }
 }
 
-/// Joins a group of runs: its folder, and how far the run before this one has read the logs, if it says so.
-fn join(group: RunGroup, results: &Path) -> Result<(PathBuf, Option<LogMarks>)> {
+/// Joins a group of runs: its folder, and what the run before this one hands over.
+fn join(group: RunGroup, results: &Path) -> Result<(PathBuf, EarlierRun)> {
     let results = results.to_owned();
     Disk::of(&results, terminal::say).within("join the other processes of this run", move || {
         let folder = group.folder(&results)?;
@@ -133,7 +146,8 @@ fn join(group: RunGroup, results: &Path) -> Result<(PathBuf, Option<LogMarks>)> 
         take_down_after(&group.owner, &folder.join("keeper.log"))?;
         load_log_positions(&log_positions(&folder))?;
         let read = LogMarks::load(&log_marks(&folder))?;
-        Ok((folder, read))
+        let looks = EarlierLooks::take(&guests(&folder))?;
+        Ok((folder, EarlierRun { read, looks }))
     })
 }
 
@@ -145,6 +159,11 @@ fn log_positions(group: &Path) -> PathBuf {
 /// The file in which they tell each other how far they have read all other logs.
 fn log_marks(group: &Path) -> PathBuf {
     group.join("logs.json")
+}
+
+/// The file in which they tell each other how they leave the guests.
+fn guests(group: &Path) -> PathBuf {
+    group.join("guests.json")
 }
 
 /// Says where a run's results are; not all of them are there if some could not be written.

@@ -16,7 +16,7 @@ mod wanted;
 pub use given_back::GivenBack;
 pub use group::RunGroup;
 pub use held_session::HeldSession;
-pub use hold::Hold;
+pub use hold::{EarlierRun, Hold};
 pub use latest::withdraw_latest;
 pub use on_disk::{Run, process_of};
 pub use options::RunOptions;

@@ -65,7 +65,8 @@ impl Run {
             header.seed = seed.map(|Seed(seed)| seed);
             header.catalogue = catalogue;
             header.process = process_of(std::process::id() as i32);
-            let record = Record::create_on(&its_own, folder.path(), header.clone()).attempting(|| attempted)?;
+            let record =
+                Record::create_on(&its_own, folder.path(), header.clone()).attempting(|| attempted)?;
             Ok((folder, header, record))
         })?;
         let mut fold = Fold::default();

@@ -1,7 +1,7 @@
 //! The fixture of all scenarios of a run: the lab, its hosts and storage, and the fleet on them.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,15 +14,15 @@ use super::slot::Builder;
 use super::streak::Streak;
 use super::tried;
 use crate::failure::{Failure, FailureKind, Result};
-use crate::guest::{DamagedPart, Fleet, Guest, GuestDamage, GuestLoss, OnNews};
-use crate::host::{LogMarks, ends_in};
+use crate::guest::{DamagedPart, Fleet, Guest, GuestDamage, GuestLoss, OnNews, panics_in};
+use crate::host::ends_in;
 use crate::inventory::Inventory;
 use crate::libvirt::HostEvent;
 use crate::plan::Seed;
 use crate::play::{self, Context, Played};
 use crate::progress::terminal;
 use crate::record::{Outcome, RepairedPart};
-use crate::run::{HeldSession, Run, RunGroup};
+use crate::run::{EarlierRun, HeldSession, Run, RunGroup};
 use crate::scenario::{Profile, Scenario, ScenarioFile};
 use crate::stand::Session;
 use crate::sys::parallel::locked;
@@ -54,8 +54,8 @@ pub struct Fixture {
     pub ends: Mutex<Vec<HostEvent>>,
     /// Guests that were lost after the last scenario had proved them, until another one can report them.
     pub losses: Mutex<Vec<GuestLoss>>,
-    /// How far the run before this one, in a group, has read the logs.
-    pub read: Mutex<Option<LogMarks>>,
+    /// What the run before this one, in a group, has handed over.
+    pub earlier: Mutex<EarlierRun>,
     /// The number of results after which it was last asked which guests are suspect.
     pub suspected_after: AtomicUsize,
 }
@@ -67,7 +67,6 @@ impl Fixture {
         let inventory = self.session.with("raise the hosts", raise)?;
         self.run.fixture_ready("lab", begin.elapsed(), BTreeMap::new());
         let fleet = self.fleet(&inventory, profile)?;
-        self.read_on(&fleet);
         self.give_back(&fleet);
         if let Some(warning) = fleet.hosts.warning() {
             terminal::say(&format!("\nmultivm: warning: {warning}"));
@@ -94,9 +93,10 @@ impl Fixture {
         let run = Arc::clone(&self.run);
         let calm = Calm::default();
         let news: OnNews = Arc::new(move |news| tell(&run, &calm, news));
-        Fleet::start(inventory, profile, &self.stop, news, &|part, facts| {
+        let ready = |part: &str, facts| {
             self.run.fixture_ready(part, begin.replace(Instant::now()).elapsed(), facts);
-        })
+        };
+        Fleet::start_after(inventory, profile, &self.stop, news, &ready, &|fleet| self.read_on(fleet))
     }
 
     /// Takes the ends of QEMUs since the last scenario, before repairs end others, too.
@@ -118,23 +118,41 @@ impl Fixture {
         fleet.keep_losses(std::mem::take(&mut *locked(&self.losses)));
     }
 
-    /// Keeps the ends of QEMUs since the process before this one. Guests that were made anew since then, because theirs had ended, ended
-    /// on order.
+    /// Keeps what has befallen guests since the process before this one, before they are made anew.
     fn read_on(&self, fleet: &Fleet) {
-        let Some(read) = locked(&self.read).take() else { return };
-        match read.all_added(&fleet.hosts, &fleet.storage) {
-            Ok((logs, _)) => {
-                let mut ends = locked(&self.ends);
-                let is_known = |end: &HostEvent| {
-                    ends.iter().any(|known| (&known.host, &known.domain) == (&end.host, &end.domain))
-                };
-                let new: Vec<HostEvent> = ends_in(&logs).into_iter().filter(|end| !is_known(end)).collect();
-                ends.extend(new);
+        let EarlierRun { read, looks } = std::mem::take(&mut *locked(&self.earlier));
+        let added = read.map(|read| read.all_added(&fleet.hosts, &fleet.storage));
+        let logs = match added.transpose() {
+            Ok(added) => added.map(|(logs, _)| logs).unwrap_or_default(),
+            Err(failure) => {
+                self.unknown("whether a QEMU ended, or a kernel panicked and started again,", &failure);
+                Vec::new()
             }
-            Err(failure) => terminal::say(&format!(
-                "\nmultivm: warning: it is not known whether a QEMU ended between the last scenario and this one: {failure}"
-            )),
+        };
+        let ends = {
+            let mut ends = locked(&self.ends);
+            let is_known = |end: &HostEvent| {
+                ends.iter().any(|known| (&known.host, &known.domain) == (&end.host, &end.domain))
+            };
+            let new: Vec<HostEvent> = ends_in(&logs).into_iter().filter(|end| !is_known(end)).collect();
+            ends.extend(new);
+            ends.clone()
+        };
+        let Some(looks) = looks else { return };
+        let (lost, unknown) = play::lost_between_processes(fleet, &looks, &panics_in(&logs), &ends);
+        if !unknown.is_empty() {
+            let what = format!("what befell {}", unknown.join(", "));
+            self.unknown(&what, "guests of this scenario have other names");
         }
+        locked(&self.losses).extend(lost);
+    }
+
+    /// Says that something of the time between the last scenario and this one cannot be known.
+    fn unknown(&self, what: &str, why: impl Display) {
+        let warning = format!("it is not known {what} between the last scenario and this one: {why}");
+        terminal::say(&format!("\nmultivm: warning: {warning}"));
+        let facts = [("not_known".to_owned(), warning)].into();
+        self.run.fixture_ready("warning", Duration::ZERO, facts);
     }
 
     /// The guests that failures in a row of this process's scenarios make suspect, and that have no other damage. Those of a
@@ -238,10 +256,12 @@ impl Builder for Fixture {
 
     fn mend(&self, fleet: &Fleet, proved: bool) -> Result<()> {
         self.keep_ends(fleet);
-        fleet.ground_answers()?;
+        let ground = fleet.ground_answers();
         if proved {
+            // Guests answer by themselves, whatever their ground does: afterwards they may be other ones.
             self.note_losses(fleet);
         }
+        ground?;
         // The rest of the ground is missed by the one who needs it next: a login, or the parent of a QEMU that ends.
         self.restart_daemons("it had ended")?;
         self.mend_connections(fleet);
@@ -257,6 +277,20 @@ impl Builder for Fixture {
         fleet.hosts.forget_the_past();
         self.give_back(fleet);
         Ok(())
+    }
+
+    fn leave(&self, fleet: &Fleet, proved: bool, next: &Profile) {
+        self.keep_ends(fleet);
+        if proved {
+            self.note_losses(fleet);
+        }
+        let mut losses = locked(&self.losses);
+        losses.extend(fleet.take_all_losses());
+        // A fleet with fewer guests has no place for an end of one that it lacks.
+        let absent = fleet.guests.iter().skip(next.guests as usize);
+        let absent: HashMap<&str, &Arc<Guest>> = absent.map(|guest| (guest.name.as_str(), guest)).collect();
+        let ended = locked(&self.ends).extract_if(.., |end| absent.contains_key(end.domain.as_str()));
+        losses.extend(ended.map(|end| GuestLoss::by_end(absent[end.domain.as_str()], &end)));
     }
 
     fn restore(&self, why: &Failure) -> Result<()> {
@@ -275,8 +309,13 @@ impl Builder for Fixture {
             return Err(why.clone());
         }
         self.run.repaired(RepairedPart::Host, "rebuild the hosts and the whole fleet", why);
-        // Their logs go with them.
-        locked(&self.read).take();
+        let EarlierRun { read, looks } = std::mem::take(&mut *locked(&self.earlier));
+        if read.is_some() || looks.is_some() {
+            self.unknown(
+                "what befell guests",
+                "they and their logs go with the hosts, which cannot be asked",
+            );
+        }
         self.session.with("take the hosts down", Session::clear_hosts)
     }
 }

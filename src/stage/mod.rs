@@ -33,8 +33,8 @@ use slot::Slot;
 const AFTER_STOP: Duration = Duration::from_secs(15);
 
 /// How long the last look may take, after all scenarios: on emulated hosts a guest that is gone is asked for 80 s by ssh, and for 30 s by
-/// echoes.
-const LAST_LOOK: Duration = Duration::from_secs(150);
+/// echoes; one that answers these is asked once more.
+const LAST_LOOK: Duration = Duration::from_secs(240);
 
 /// What the last look is called after if no scenario has a result in the record, as in the self-test.
 const NO_SCENARIO: &str = "no_scenario";

@@ -25,7 +25,7 @@ impl Stage<Fixture> {
             group: hold.group.clone(),
             ends: Mutex::default(),
             losses: Mutex::default(),
-            read: Mutex::new(hold.read.take()),
+            earlier: Mutex::new(std::mem::take(&mut hold.earlier)),
             suspected_after: AtomicUsize::new(0),
         };
         let slot = match prepared {

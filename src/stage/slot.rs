@@ -47,6 +47,10 @@ pub trait Builder {
     /// The repair does not help, or something below the fixture is damaged as well.
     fn mend(&self, fixture: &Self::Fixture, proved: bool) -> Result<()>;
 
+    /// Takes leave of a fixture that makes room for one of the profile `next`. What befell it since the last scenario is to be reported
+    /// by the next one; `proved` is as for [`Builder::mend`].
+    fn leave(&self, fixture: &Self::Fixture, proved: bool, next: &Profile);
+
     /// Repairs what is below the fixture without taking it down, so that the fixture can be built again. `why` is the
     /// failure of [`Builder::mend`] or of a build.
     fn restore(&self, why: &Failure) -> Result<()>;
@@ -125,7 +129,8 @@ impl<B: Builder> Slot<B> {
             State::Ready { fixture, profile: made, proved } if *made == *profile => {
                 (self.looked_after(fixture, profile, proved, turn), MORE_TRIES)
             }
-            State::Ready { fixture, .. } => {
+            State::Ready { fixture, proved, .. } => {
+                self.builder.leave(&fixture, proved, profile);
                 drop(fixture);
                 (self.built(profile, turn), MORE_TRIES)
             }

@@ -61,6 +61,8 @@ impl Builder for Script {
         self.asks("mend")
     }
 
+    fn leave(&self, (): &(), _proved: bool, _next: &Profile) {}
+
     fn restore(&self, _: &Failure) -> Result<()> {
         self.asks("restore")
     }

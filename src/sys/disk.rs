@@ -197,12 +197,16 @@ impl Disk {
 
     fn silence(&self, what: &str, since: Instant) -> Cause {
         let (place, seconds) = (self.0.place.display(), since.elapsed().as_secs());
-        Cause::new(FailureKind::TimedOut, format!("the disk of {place} has not answered for {seconds} s ({what})"))
+        Cause::new(
+            FailureKind::TimedOut,
+            format!("the disk of {place} has not answered for {seconds} s ({what})"),
+        )
     }
 }
 
 fn hung(what: &str, hang: Cause) -> Failure {
-    Failure::new(what, hang).try_next("see what that file system waits for, or choose a folder on another one")
+    Failure::new(what, hang)
+        .try_next("see what that file system waits for, or choose a folder on another one")
 }
 
 impl Drop for UnderWay {
@@ -267,11 +271,15 @@ mod tests {
         let failure = hangs.unwrap_err();
         assert!(begin.elapsed() >= SHORT.limit);
         assert_eq!(failure.kind(), FailureKind::TimedOut);
-        assert!(failure.to_string().contains("the disk of /hangs has not answered for 0 s (write a)"), "{failure}");
+        assert!(
+            failure.to_string().contains("the disk of /hangs has not answered for 0 s (write a)"),
+            "{failure}"
+        );
         let next = disk.report("write b", || -> Result<()> { unreachable!("it hangs") });
         assert!(next.unwrap_err().to_string().starts_with("cannot write b: the disk of /hangs "));
         assert!(hanging().contains(&PathBuf::from("/hangs")));
-        let below = Disk::of(Path::new("/hangs/below"), note).within("write c", || -> Result<()> { unreachable!() });
+        let below =
+            Disk::of(Path::new("/hangs/below"), note).within("write c", || -> Result<()> { unreachable!() });
         assert!(below.unwrap_err().to_string().contains("the disk of /hangs "));
         assert_eq!(said_of("/hangs").len(), 1, "it is said once: {:?}", said_of("/hangs"));
 

@@ -1,14 +1,14 @@
 //! What only root can try, with no lab but what a ledger says of one: commands that take the machine's lock or start a run, and
 //! the kernel's log. For anybody else it is ignored: sudo would ask for a password in the middle of a test, or is not there.
 
+#[path = "../frozen/mod.rs"]
+mod frozen;
 #[path = "../cli/left.rs"]
 mod left;
 #[path = "../remote/left.rs"]
 mod pair;
 #[path = "../cli/program.rs"]
 mod program;
-#[path = "../frozen/mod.rs"]
-mod frozen;
 #[path = "../agent/server.rs"]
 mod server;
 

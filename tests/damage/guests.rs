@@ -7,12 +7,13 @@ use multivm::check::{
     reboot, writers,
 };
 use multivm::failure::{Attempt, Failure, Result};
+use multivm::guest::Fleet;
 use multivm::libvirt::Migration;
 use multivm::record::{DomainEvent, Event};
 use multivm::remote::protocol::WitnessQuestion;
 use multivm::scenario::{AtTimeout, Bytes, Direction, Side};
 use multivm::sys::wait::{Poll, wait_for};
-use multivm_fixtures::selftest::{Damage, HOSTS, end_witness, finding};
+use multivm_fixtures::selftest::{Damage, ExpectedFinding, HOSTS, end_libvirtd, end_witness, finding};
 
 use crate::shared::{
     LIMIT, NOT_RECOVERED, PROBES_UNANSWERED, TO_VM1, checks_have_ended, impatient, in_guest, on_both,
@@ -53,15 +54,33 @@ pub const DAMAGES: &[Damage] = &[
         when: checks_have_ended,
         at_once: true,
         proves: true,
-        cause: |fleet| {
-            in_guest(fleet, "(sleep 1; echo c > /proc/sysrq-trigger) > /dev/null 2>&1 < /dev/null &")?;
-            wait_for("the panic of vm1", LIMIT, fleet.stop_flag(), || match fleet.consoles.panic_of("vm1") {
-                Some(_) => Poll::Ready(()),
-                None => Poll::NotYet("its console shows none".into()),
-            })
-        },
-        then_finds: &[finding(&kernel_log::ABOUT, "vm1", "its kernel panicked on source: ")
-            .saying(&["sysrq triggered crash, between the last scenario and this one"])],
+        cause: panics,
+        then_finds: PANICKED_BETWEEN_TWO,
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_kernel_panics_before_another_profile",
+        like: Some("damage::guest_kernel_panics_between_two_scenarios"),
+        when: checks_have_ended,
+        at_once: true,
+        proves: true,
+        cause: panics,
+        then_profile: Some(|profile| {
+            impatient(profile);
+            profile.settle += Duration::from_secs(1);
+        }),
+        then_finds: PANICKED_BETWEEN_TWO,
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_resets_and_a_libvirtd_ends_between_two_scenarios",
+        like: Some("damage::guest_resets_after_the_last_scenario"),
+        breaks_ground: true,
+        when: checks_have_ended,
+        at_once: true,
+        proves: true,
+        cause: |fleet| resets(fleet).and_then(|()| end_libvirtd(&fleet.hosts.target)),
+        then_finds: &[finding(&reboot::ABOUT, "vm1", ", between the last scenario and this one; ")],
         ..TO_VM1
     },
     Damage {
@@ -69,10 +88,7 @@ pub const DAMAGES: &[Damage] = &[
         when: checks_have_ended,
         at_once: true,
         proves: true,
-        cause: |fleet| {
-            let guest = vm1(fleet);
-            guest.known_on(&fleet.hosts.source)?.reset().attempting(|| format!("reset {}", guest.name))
-        },
+        cause: resets,
         last_finds: &[finding(&reboot::ABOUT, "vm1", ", after the last scenario; ")],
         then_finds: &[finding(&reboot::ABOUT, "vm1", ", between the last scenario and this one; ")],
         ..TO_VM1
@@ -326,6 +342,26 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
 ];
+
+/// What a scenario says of a guest that has panicked before it.
+const PANICKED_BETWEEN_TWO: &[ExpectedFinding] =
+    &[finding(&kernel_log::ABOUT, "vm1", "its kernel panicked on source: ")
+        .saying(&["sysrq triggered crash, between the last scenario and this one"])];
+
+/// Lets the kernel of vm1 panic, and waits until its console shows it.
+fn panics(fleet: &Fleet) -> Result<()> {
+    in_guest(fleet, "(sleep 1; echo c > /proc/sysrq-trigger) > /dev/null 2>&1 < /dev/null &")?;
+    wait_for("the panic of vm1", LIMIT, fleet.stop_flag(), || match fleet.consoles.panic_of("vm1") {
+        Some(_) => Poll::Ready(()),
+        None => Poll::NotYet("its console shows none".into()),
+    })
+}
+
+/// Resets vm1, which is on the source.
+fn resets(fleet: &Fleet) -> Result<()> {
+    let guest = vm1(fleet);
+    guest.known_on(&fleet.hosts.source)?.reset().attempting(|| format!("reset {}", guest.name))
+}
 
 fn parse_hex(text: &str) -> Result<u64> {
     u64::from_str_radix(text.trim_start_matches("0x"), 16).attempting(|| format!("read the address {text:?}"))

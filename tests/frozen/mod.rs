@@ -55,5 +55,9 @@ impl Drop for FrozenDisk {
 fn run(command: &mut Command) -> Result<(), Failed> {
     let output = command.output()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    if output.status.success() { Ok(()) } else { Err(format!("{command:?}: {}: {said}", output.status).into()) }
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(format!("{command:?}: {}: {said}", output.status).into())
+    }
 }

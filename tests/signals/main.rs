@@ -72,7 +72,10 @@ fn main() -> ExitCode {
     let hangs = HANGS.map(|(name, halt)| trial(name, move || while_it_hangs(halt)).with_ignored_flag(true));
     let results = [
         trial("signals::while_the_results_folder_hangs", while_the_results_folder_hangs),
-        trial("signals::without_one_while_the_results_folder_hangs", without_one_while_the_results_folder_hangs),
+        trial(
+            "signals::without_one_while_the_results_folder_hangs",
+            without_one_while_the_results_folder_hangs,
+        ),
     ];
     let results = results.map(|trial| trial.with_ignored_flag(true));
     let trials = [whole].into_iter().chain(hangs).chain(results).collect();

@@ -1,17 +1,25 @@
 //! Guests that were whole at their last look and have been lost since. Whoever makes them anew keeps what befell them, and the
 //! next scenario reports it.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::Fleet;
 use super::on_host::OnHost;
 use crate::failure::Result;
-use crate::guest::{Guest, LastLook};
+use crate::guest::role::Role;
+use crate::guest::{EarlierLooks, Guest, LastLook, Panic, identity};
+use crate::libvirt::HostEvent;
 use crate::remote::Observation;
 use crate::sys::parallel::{at_once, locked};
+use crate::sys::wait::{Poll, wait_for};
 
 /// How long a guest may take to answer one short question by ssh.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a guest whose kernel answers may take until it answers by ssh: it may have been reset a moment before.
+const BOOT_LIMIT: Duration = Duration::from_secs(30);
 
 /// What befell a guest after its last look.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +40,19 @@ pub enum LossKind {
     Unreachable,
 }
 
+impl GuestLoss {
+    /// The loss of a guest whose QEMU has ended.
+    pub fn by_end(guest: &Guest, end: &HostEvent) -> GuestLoss {
+        let at = humantime::format_rfc3339_millis(end.wall);
+        GuestLoss {
+            guest: guest.name.clone(),
+            kind: LossKind::Unreachable,
+            seen: format!("its QEMU {} on {} at {at}", end.kind, end.host),
+            since: guest.last_look().map_or(end.wall, |last| last.at),
+        }
+    }
+}
+
 impl Fleet {
     /// Notes a look at a guest that answered, with which a later one is compared.
     pub fn note_look(&self, guest: &Guest, seen: &Observation) {
@@ -42,7 +63,58 @@ impl Fleet {
     /// What has befallen guests since their last looks. `echo` sends echoes to a guest that does not answer by ssh. Lesser damage,
     /// such as a witness that is gone, is no loss.
     pub fn lost_since_the_last_look(&self, echo: impl Fn(&Guest) -> Result<()> + Sync) -> Vec<GuestLoss> {
-        let lost = at_once("ask how a guest is", &self.guests, |guest| Ok(self.loss_of(guest, &echo)));
+        self.lost_of(&self.guests, echo)
+    }
+
+    /// Notes, for the process after this one, the last looks at guests that are whole: all but those that `is_lost` names.
+    pub fn leave_looks(&self, is_lost: impl Fn(&str) -> bool) {
+        let well = self.guests.iter().filter(|guest| !is_lost(&guest.name));
+        EarlierLooks::note(well.filter_map(|guest| Some((guest.name.clone(), guest.last_look()?))));
+    }
+
+    /// What has befallen guests since the process before this one left them, of a larger fleet, too; and the names of those that
+    /// cannot be asked. The panics are those on their consoles since then.
+    pub fn lost_since_earlier(
+        &self,
+        looks: &EarlierLooks,
+        panics: &HashMap<String, Panic>,
+        echo: impl Fn(&Guest) -> Result<()> + Sync,
+    ) -> (Vec<GuestLoss>, Vec<String>) {
+        let (mut guests, mut unknown) = (Vec::new(), Vec::new());
+        for (name, look) in &looks.0 {
+            match self.as_left(name, look) {
+                Some(guest) => guests.push(guest),
+                None => unknown.push(name.clone()),
+            }
+        }
+        let mut lost = self.lost_of(&guests, echo);
+        for loss in &mut lost {
+            if let (LossKind::Unreachable, Some(panic)) = (loss.kind, panics.get(&loss.guest)) {
+                (loss.kind, loss.seen) = (LossKind::Panicked, panic.to_string());
+            }
+        }
+        (lost, unknown)
+    }
+
+    /// A guest that another process has left, with its last look; none that no guest of these hosts can be.
+    fn as_left(&self, name: &str, look: &LastLook) -> Option<Arc<Guest>> {
+        let guest = self.guest(name).cloned().or_else(|| self.beyond(name).map(Arc::new))?;
+        // Of resets before this process nobody here knows: the boot id tells.
+        guest.looked_at(LastLook { was_reset: false, ..look.clone() });
+        Some(guest)
+    }
+
+    /// A guest of a fleet with more guests than this one.
+    fn beyond(&self, name: &str) -> Option<Guest> {
+        let number = (1..=Role::Fleet.most()).find(|number| Role::Fleet.name(*number) == name)?;
+        identity::guest(Role::Fleet, number, self.profile.member(number), &self.inventory).ok()
+    }
+
+    fn lost_of(&self, guests: &[Arc<Guest>], echo: impl Fn(&Guest) -> Result<()> + Sync) -> Vec<GuestLoss> {
+        // A libvirtd that hangs would keep everybody who asks it where a guest is.
+        let hosts_answer = self.hosts.answer().is_ok();
+        let lost =
+            at_once("ask how a guest is", guests, |guest| Ok(self.loss_of(guest, hosts_answer, &echo)));
         lost.into_iter().flatten().flatten().collect()
     }
 
@@ -61,7 +133,12 @@ impl Fleet {
         locked(&self.losses).extract_if(.., |loss| loss.kind == kind).collect()
     }
 
-    fn loss_of(&self, guest: &Guest, echo: impl Fn(&Guest) -> Result<()>) -> Option<GuestLoss> {
+    fn loss_of(
+        &self,
+        guest: &Guest,
+        hosts_answer: bool,
+        echo: impl Fn(&Guest) -> Result<()>,
+    ) -> Option<GuestLoss> {
         let last = guest.last_look()?;
         let loss =
             |kind, seen: String| Some(GuestLoss { guest: guest.name.clone(), kind, seen, since: last.at });
@@ -71,24 +148,36 @@ impl Fleet {
         if let Some(host) = self.consoles.reset_of(&guest.name).filter(|_| !last.was_reset) {
             return loss(LossKind::Rebooted, format!("it was reset on {host}, or rebooted itself"));
         }
-        if let Some(states) = self.nowhere(guest) {
+        if let Some(states) = hosts_answer.then(|| self.nowhere(guest)).flatten() {
             return loss(LossKind::Unreachable, states);
         }
-        match guest.agent.glance(ANSWER_LIMIT) {
-            Ok(seen) if seen.boot_id == last.boot_id => None,
-            Ok(seen) => {
-                let ids = format!("boot id {} instead of {}", seen.boot_id, last.boot_id);
-                loss(LossKind::Rebooted, format!("{ids}, uptime {:.2} s", seen.uptime_s))
-            }
-            Err(failure) => {
-                let echoes = echo(guest);
-                // A console is read a while after its kernel has panicked, and a dead kernel may answer echoes.
-                if let Some(panic) = self.consoles.panic_of(&guest.name) {
-                    return loss(LossKind::Panicked, panic.to_string());
-                }
-                loss(LossKind::Unreachable, format!("{failure}; {}", echoes.err()?))
-            }
+        let rebooted = |seen: &Observation| {
+            let ids = format!("boot id {} instead of {}", seen.boot_id, last.boot_id);
+            let words = format!("{ids}, uptime {:.2} s", seen.uptime_s);
+            if seen.boot_id == last.boot_id { None } else { loss(LossKind::Rebooted, words) }
+        };
+        let failure = match guest.agent.glance(ANSWER_LIMIT) {
+            Ok(seen) => return rebooted(&seen),
+            Err(failure) => failure,
+        };
+        let echoes = echo(guest);
+        // A console is read a while after its kernel has panicked, and a dead kernel may answer echoes.
+        if let Some(panic) = self.consoles.panic_of(&guest.name) {
+            return loss(LossKind::Panicked, panic.to_string());
         }
+        match echoes {
+            Ok(()) => rebooted(&self.once_booted(guest)?),
+            Err(echoes) => loss(LossKind::Unreachable, format!("{failure}; {echoes}")),
+        }
+    }
+
+    /// A guest whose kernel answers and that may be booting, as soon as it answers by ssh as well; none if it does not.
+    fn once_booted(&self, guest: &Guest) -> Option<Observation> {
+        let limit = self.profile.boot_timeout.min(BOOT_LIMIT);
+        let seen = wait_for(&format!("{} to answer", guest.name), limit, &self.stop, || {
+            guest.agent.glance(ANSWER_LIMIT).map_or_else(|failure| Poll::again(failure.cause), Poll::Ready)
+        });
+        seen.ok()
     }
 
     /// The states in which both hosts have a guest that runs on neither; none of one that runs, or where a host does not say.
@@ -106,6 +195,7 @@ mod tests {
     use super::*;
     use crate::failure::Failure;
     use crate::guest::fleet::testing::{OWNER, TestFleet};
+    use crate::libvirt::{Detail, EventKind, LifecycleEvent};
     use crate::scenario::Side;
 
     fn silent(_: &Guest) -> Result<()> {
@@ -168,6 +258,59 @@ mod tests {
         assert_eq!(found, [("vm1".to_owned(), LossKind::Rebooted, words)]);
         fleet.note_look(fleet.guest(1), &Observation::in_a_test("b", Instant::now()));
         assert!(lost(&fleet, |_| Ok(())).is_empty(), "the scenario before has had its finding about it");
+    }
+
+    fn left(guests: &[&str]) -> EarlierLooks {
+        let look = LastLook { boot_id: "a".into(), was_reset: true, at: SystemTime::UNIX_EPOCH };
+        EarlierLooks(guests.iter().map(|name| ((*name).to_owned(), look.clone())).collect())
+    }
+
+    #[test]
+    fn what_befell_guests_after_another_process_is_known_of_a_larger_fleet_too() {
+        let fleet = TestFleet::new();
+        for name in ["vm1", "vm2"] {
+            fleet.put_running(Side::Source, name, OWNER);
+        }
+        let panic = Panic { host: "source".into(), words: "oops".into() };
+        let panics = HashMap::from([("vm2".to_owned(), panic)]);
+        let (lost, unknown) =
+            fleet.lost_since_earlier(&left(&["vm1", "vm2", "vm7", "vm1-debian"]), &panics, silent);
+        let of = |guest: &str| lost.iter().find(|loss| loss.guest == guest).unwrap();
+        assert_eq!(of("vm1").kind, LossKind::Unreachable);
+        assert!(of("vm1").seen.ends_with("no answer to 5 echoes"), "{}", of("vm1").seen);
+        assert_eq!(
+            (of("vm2").kind, &*of("vm2").seen),
+            (LossKind::Panicked, "its kernel panicked on source: oops")
+        );
+        assert_eq!(of("vm7").seen, "on source it is unknown, on target it is unknown");
+        assert!(lost.iter().all(|loss| loss.since == SystemTime::UNIX_EPOCH));
+        assert_eq!((lost.len(), unknown), (3, vec!["vm1-debian".to_owned()]));
+    }
+
+    #[test]
+    fn a_reset_that_another_process_knew_is_none_of_this_one() {
+        let fleet = TestFleet::new();
+        fleet.put_running(Side::Source, "vm1", OWNER);
+        let lost = || fleet.lost_since_earlier(&left(&["vm1"]), &HashMap::new(), |_| Ok(())).0;
+        assert!(lost().is_empty());
+        fleet.consoles.note_reset("vm1", "source");
+        assert_eq!(lost()[0].kind, LossKind::Rebooted, "it came since");
+    }
+
+    #[test]
+    fn an_end_of_a_qemu_is_a_loss_of_its_guest() {
+        let fleet = TestFleet::new();
+        seen_on(&fleet, 1);
+        let end = HostEvent {
+            host: "source".into(),
+            domain: "vm1".into(),
+            at: Instant::now(),
+            wall: SystemTime::UNIX_EPOCH,
+            kind: EventKind::Lifecycle { event: LifecycleEvent::Stopped, detail: Detail::Crashed },
+        };
+        let loss = GuestLoss::by_end(fleet.guest(1), &end);
+        assert_eq!(loss.seen, "its QEMU stopped (crashed) on source at 1970-01-01T00:00:00.000Z");
+        assert!(loss.since > SystemTime::UNIX_EPOCH, "it was seen well since then");
     }
 
     #[test]

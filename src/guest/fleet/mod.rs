@@ -68,6 +68,9 @@ pub struct Fleet {
 /// Callback for each part of the fleet as soon as it is ready for use, with its name and facts about it.
 pub type OnReady<'a> = &'a dyn Fn(&str, BTreeMap<String, String>);
 
+/// Callback that sees a fleet as an earlier command has left it.
+pub type OnFound<'a> = &'a dyn Fn(&Fleet);
+
 impl Fleet {
     /// Connects to the hosts and the storage of an inventory, makes the guests, starts all of them on the source and waits
     /// until they answer by ssh. `news` reports on the guests that come up, and on kernels that panic as long as the fleet
@@ -86,11 +89,30 @@ impl Fleet {
         news: OnNews,
         ready: OnReady<'_>,
     ) -> Result<Fleet> {
+        Fleet::start_after(inventory, profile, stop, news, ready, &|_| {})
+    }
+
+    /// Starts the guests as [`Fleet::start`] does. `found` sees the fleet before anything of an earlier command is mended or removed.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Fleet::start`].
+    pub fn start_after(
+        inventory: &Inventory,
+        profile: &Profile,
+        stop: &StopFlag,
+        news: OnNews,
+        ready: OnReady<'_>,
+        found: OnFound<'_>,
+    ) -> Result<Fleet> {
         let hosts = Hosts::connect(inventory, stop)?;
         ready("hosts", hosts.facts());
         let storage = Storage::connect(&inventory.storage, stop)?;
         ready("storage", storage.facts());
         let fleet = Fleet::on(hosts, storage, inventory, profile, stop, news)?;
+        found(&fleet);
+        fleet.take_hold()?;
+        fleet.adopt_or_make()?;
         fleet.hosts.forget_the_past();
         ready("fleet", fleet.facts());
         Ok(fleet)
@@ -109,7 +131,7 @@ impl Fleet {
         members.chain(fleet).collect()
     }
 
-    /// Makes the guests on these hosts, or adopts those that exist.
+    /// The guests of these hosts. Nothing is done about them.
     fn on(
         hosts: Hosts,
         storage: Storage,
@@ -125,7 +147,7 @@ impl Fleet {
         let load_guests = load.collect::<Result<Vec<_>>>()?;
         let hear = Arc::clone(&news);
         let told: OnPanic = Arc::new(move |guest, panic| hear(GuestNews::Panicked { guest, panic }));
-        let fleet = Fleet {
+        Ok(Fleet {
             consoles: Arc::new(Consoles::follow(&hosts, &[guests.as_slice(), &load_guests].concat(), &told)?),
             hosts,
             storage,
@@ -138,17 +160,19 @@ impl Fleet {
             defined: made::Defined::default(),
             losses: Mutex::default(),
             news,
-        };
-        fleet.take_hold()?;
-        fleet.end_loads_on_hosts()?;
-        let (adopted, missing) = fleet.adopted(&fleet.damage());
+        })
+    }
+
+    /// Makes the guests, or adopts those that exist.
+    fn adopt_or_make(&self) -> Result<()> {
+        self.end_loads_on_hosts()?;
+        let (adopted, missing) = self.adopted(&self.damage());
         if !missing.is_empty() {
-            fleet.renew(&missing)?;
+            self.renew(&missing)?;
         }
-        fleet.define_again(&adopted)?;
-        fleet.note_definitions(&adopted)?;
-        fleet.restart_witnesses(&adopted)?;
-        Ok(fleet)
+        self.define_again(&adopted)?;
+        self.note_definitions(&adopted)?;
+        self.restart_witnesses(&adopted)
     }
 
     /// The CPUs of the host with fewer CPUs, in hundredths of ordinary ones.

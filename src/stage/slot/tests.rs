@@ -51,6 +51,12 @@ impl Builder for Script {
         self.answer("mend", format!("mend {}{was}", fixture.number))
     }
 
+    fn leave(&self, fixture: &Built, proved: bool, next: &Profile) {
+        let was = if proved { ", which was proved" } else { "" };
+        let asked = format!("leave {}{was} for {} guests", fixture.number, next.guests);
+        locked(&self.asked).push(asked);
+    }
+
     fn restore(&self, why: &Failure) -> Result<()> {
         self.answer("restore", format!("restore: {}", why.cause))
     }
@@ -133,7 +139,14 @@ fn another_profile_gets_another_fixture() {
     let slot = filled(Script::default());
     slot.proved();
     assert_eq!(slot.whole(&profile(2)).unwrap().number, 2);
-    assert_eq!(asked(&slot), ["close 1", "build 2"], "one holds the hosts at a time");
+    let expected = ["leave 1, which was proved for 2 guests", "close 1", "build 2"];
+    assert_eq!(
+        asked(&slot),
+        expected,
+        "one holds the hosts at a time, and what befell the first is asked before"
+    );
+    slot.whole(&profile(3)).unwrap();
+    assert_eq!(asked(&slot)[0], "leave 2 for 3 guests");
 }
 
 /// A slot makes the smallest repair that helps, and none above it. Nothing holds hosts on which more than the fixture needs
@@ -159,7 +172,15 @@ fn the_smallest_repair_comes_first(#[case] fails: &[(&'static str, usize)], #[ca
 fn another_fixture_that_cannot_be_built_climbs_the_same_ladder() {
     let slot = filled(Script::default().says("build", [Ok(()), broken("closed"), broken("dead host")]));
     slot.whole(&profile(2)).unwrap();
-    let expected = ["close 1", "build 2", "restore: closed", "build 2", "clear: dead host", "build 2"];
+    let expected = [
+        "leave 1 for 2 guests",
+        "close 1",
+        "build 2",
+        "restore: closed",
+        "build 2",
+        "clear: dead host",
+        "build 2",
+    ];
     assert_eq!(asked(&slot), expected);
 }
 

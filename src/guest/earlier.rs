@@ -1,0 +1,74 @@
+//! Guests as the process before this one has left them, so that what befalls them between two processes of a run is known.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+
+use super::LastLook;
+use crate::failure::{Attempt, Result};
+use crate::sys::handover;
+use crate::sys::parallel::locked;
+
+/// The last looks at guests that a process has proved whole, by their names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierLooks(pub(super) BTreeMap<String, LastLook>);
+
+/// What is handed over, for people.
+const LOOKS: &str = "how the guests are";
+
+/// How this process leaves its guests.
+static LEFT: Mutex<Option<EarlierLooks>> = Mutex::new(None);
+
+impl EarlierLooks {
+    /// Notes the last looks at guests that this process leaves whole, by their names.
+    pub(super) fn note(looks: impl IntoIterator<Item = (String, LastLook)>) {
+        *locked(&LEFT) = Some(EarlierLooks(looks.into_iter().collect()));
+    }
+
+    /// Writes down how this process leaves its guests, if it has proved them.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub fn save(path: &Path) -> Result<()> {
+        locked(&LEFT).as_ref().map_or(Ok(()), |left| handover::leave(path, LOOKS, left))
+    }
+
+    /// How the process before this one has left its guests, if it has written that down. Nobody else learns it: this process may make
+    /// the guests anew.
+    ///
+    /// # Errors
+    ///
+    /// A file that is there and cannot be read or removed.
+    pub fn take(path: &Path) -> Result<Option<EarlierLooks>> {
+        let looks = handover::take_on(path, "what befell guests between two scenarios is then not known")?;
+        if looks.is_some() {
+            fs::remove_file(path).attempting(|| format!("remove {}", path.display()))?;
+        }
+        Ok(looks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn one_process_learns_how_the_one_before_has_left_its_guests() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("guests.json");
+        assert_eq!(EarlierLooks::take(&path).unwrap(), None);
+        let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
+        let look = LastLook { boot_id: "a".into(), was_reset: true, at };
+        EarlierLooks::note([("vm1".to_owned(), look.clone())]);
+        EarlierLooks::save(&path).unwrap();
+        let looks = EarlierLooks([("vm1".to_owned(), look)].into());
+        assert_eq!(EarlierLooks::take(&path).unwrap(), Some(looks));
+        assert_eq!(EarlierLooks::take(&path).unwrap(), None, "it is said once");
+    }
+}
