@@ -7,6 +7,8 @@ mod load;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use humantime::format_duration;
 
 use crate::check::applying;
@@ -27,7 +29,14 @@ pub fn explain(scenario: &Scenario, profile: &Profile, seed: Seed) -> Vec<String
     lines.push(in_every_guest(scenario, profile));
     lines.extend(load::lines(scenario, profile));
     lines.push(each_migration(scenario, profile));
-    lines.extend(moves(scenario, profile, seed));
+    let fleet = plan::PlanInput { guests: profile.guests as usize, rounds: profile.rounds, seed };
+    match scenario.order.steps(&fleet) {
+        Ok(steps) => {
+            lines.extend(moves(scenario, profile, seed, &steps));
+            lines.push(deadline(scenario, profile, &steps));
+        }
+        Err(why) => lines.push(format!("Moves: none, {why}.")),
+    }
     lines.extend(proofs(scenario, profile));
     lines
 }
@@ -78,14 +87,9 @@ fn each_migration(scenario: &Scenario, profile: &Profile) -> String {
     )
 }
 
-fn moves(scenario: &Scenario, profile: &Profile, seed: Seed) -> Vec<String> {
+fn moves(scenario: &Scenario, profile: &Profile, seed: Seed, steps: &[Step]) -> Vec<String> {
     let order = scenario.order.row();
     let rounds = counted(profile.rounds, "round", "rounds");
-    let fleet = plan::PlanInput { guests: profile.guests as usize, rounds: profile.rounds, seed };
-    let steps = match scenario.order.steps(&fleet) {
-        Ok(steps) => steps,
-        Err(why) => return vec![format!("Moves: none, {why}.")],
-    };
     let from = if order.seeded { format!(", by the seed {seed} ({SEED_VARIABLE})") } else { String::new() };
     let mut lines = vec![format!("Moves: {rounds} there and back, {}{from}.", order.text)];
     let line = |(number, step): (usize, &Step)| format!("  {}. {step}; prove.", number + 1);
@@ -97,6 +101,21 @@ fn moves(scenario: &Scenario, profile: &Profile, seed: Seed) -> Vec<String> {
         lines.extend(steps.iter().enumerate().next_back().map(line));
     }
     lines
+}
+
+/// When the scenario is given up, because something in it hangs.
+fn deadline(scenario: &Scenario, profile: &Profile, steps: &[Step]) -> String {
+    let longest = |steps| migration::longest(scenario, profile, steps);
+    let steps = u32::try_from(steps.len()).unwrap_or(u32::MAX);
+    let whole = |time: Duration| format_duration(Duration::from_secs(time.as_secs_f64().ceil() as u64));
+    format!(
+        "Deadline: {} for {}, by the limits of each and of what is around them; more on hosts with fewer CPUs than their guests have \
+         vCPUs, which stretch limits, and never more than {}. Whatever goes on {} later hangs, and is given up.",
+        whole(longest(steps)),
+        counted(steps, "step", "steps"),
+        whole(migration::MOST),
+        whole(migration::GRACE),
+    )
 }
 
 fn proofs(scenario: &Scenario, profile: &Profile) -> Vec<String> {

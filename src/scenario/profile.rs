@@ -123,6 +123,11 @@ impl Profile {
         fleet.saturating_add(u64::from(self.load_guests).saturating_mul(self.memory.0))
     }
 
+    /// How long an answer of a guest may take: the longest allowed silence of its network, and a moment for the answer.
+    pub fn answer_limit(&self) -> Duration {
+        self.max_gap + Duration::from_secs(10)
+    }
+
     /// How long a watch of hosts may see nothing, and still prove something: as long as a guest may be silent. A profile for
     /// guests that are hardly ever silent makes no host answer faster.
     pub fn blind_limit(&self) -> Duration {

@@ -18,6 +18,7 @@ use crate::guest::{DamagedPart, Fleet, Guest, GuestDamage, GuestLoss, OnNews, pa
 use crate::host::ends_in;
 use crate::inventory::Inventory;
 use crate::libvirt::HostEvent;
+use crate::migration::GRACE;
 use crate::plan::Seed;
 use crate::play::{self, Context, Played};
 use crate::progress::terminal;
@@ -27,9 +28,6 @@ use crate::scenario::{Profile, Scenario, ScenarioFile};
 use crate::stand::Session;
 use crate::sys::parallel::locked;
 use crate::sys::stop::StopFlag;
-
-/// How much longer than all its limits a scenario may take.
-const GRACE: Duration = Duration::from_secs(60);
 
 /// How often a guest may boot in one start.
 const BOOTS: u32 = 2;

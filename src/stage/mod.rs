@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::failure::{Failure, Result};
-use crate::migration::Pace;
+use crate::migration::{GRACE, Pace};
 use crate::plan::Seed;
 use crate::play::{Context, Played};
 use crate::progress::LiveStatus;
@@ -252,7 +252,8 @@ where
             Ok(Ending::Left(Left::AtDeadline)) => {
                 let what = due.what().unwrap_or("it");
                 let why = format!(
-                    "{what} did not end: something hangs, and all the time that it may take, and a grace of a minute, are over"
+                    "{what} did not end: something hangs, and all the time that it may take, and a grace of {} s, are over",
+                    GRACE.as_secs()
                 );
                 self.slot.lost(Failure::new(format!("end {name}"), why.clone()));
                 (Verdict::Error, why)

@@ -71,8 +71,8 @@ impl Fleet {
         asked.into_iter().collect()
     }
 
-    /// How long an answer of a guest may take: the longest allowed silence of its network, and a moment for the answer.
+    /// How long an answer of a guest may take.
     pub fn answer_limit(&self) -> Duration {
-        self.profile.max_gap + Duration::from_secs(10)
+        self.profile.answer_limit()
     }
 }
