@@ -37,7 +37,7 @@ struct Between {
     finds: &'static [&'static str],
 }
 
-const BETWEEN: [Between; 7] = [
+static BETWEEN: [Between; 7] = [
     Between {
         name: "processes::qemu_aborts_between_two",
         guests: ["2", "2"],

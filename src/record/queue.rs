@@ -337,11 +337,8 @@ mod tests {
         let lines = reading.join().unwrap();
         record.complete().unwrap();
         assert!(lines[0].ends_with(r#"yyy"}"#), "the first one is whole");
-        let numbers = lines[1..].iter().enumerate();
-        assert!(
-            numbers.into_iter().all(|(number, line)| line.ends_with(&format!("\"{number}\"}}"))),
-            "{lines:?}"
-        );
+        let is_next = |(number, line): (usize, &String)| line.ends_with(&format!("\"{number}\"}}"));
+        assert!(lines[1..].iter().enumerate().all(is_next), "{lines:?}");
     }
 
     #[test]

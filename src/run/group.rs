@@ -39,7 +39,9 @@ impl RunGroup {
         let disk = Disk::of(folder, terminal::say);
         let broken = folder.join(BROKEN);
         let (path, attempted) = (broken.clone(), "read what earlier runs say of the lab");
-        if let Ok(why) = disk.within(attempted, || fs::read_to_string(path).attempting(|| attempted.into())) {
+        if let Ok(why) =
+            disk.within(attempted, move || fs::read_to_string(path).attempting(|| attempted.into()))
+        {
             let why = format!("it failed for an earlier scenario of this run:\n{why}");
             return Err(Failure::new("raise the lab", why).try_next("the same as there, then run again"));
         }
@@ -47,7 +49,7 @@ impl RunGroup {
         if let (Err(failure), false) = (&raised, stop.is_set()) {
             // Without this file the other runs try for themselves.
             let (why, attempted) = (failure.to_string(), "tell later runs that the lab is broken");
-            let _ = disk.within(attempted, || fs::write(broken, why).attempting(|| attempted.into()));
+            let _ = disk.within(attempted, move || fs::write(broken, why).attempting(|| attempted.into()));
         }
         raised
     }

@@ -206,14 +206,15 @@ impl Run {
 
     /// Writes the additional JUnit file, which may lie on a disk that answers where the run's own hangs.
     fn report_beside(&self, path: &Path, mut results: Results) -> Result<()> {
-        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        let here = Path::new("");
+        let folder = path.parent().filter(|folder| *folder != here).unwrap_or(Path::new(".")).to_owned();
         let disk = Disk::of(&folder, terminal::say);
         let attempted = format!("make the folder {}", folder.display());
         disk.within(&attempted.clone(), move || fs::create_dir_all(folder).attempting(|| attempted))?;
         if let Some(group) = self.group.clone() {
             // The processes of a group share one file, and each writes it with all results so far.
             let attempted = format!("read the records in {}", group.display());
-            let read = move || results_from_record(&group).attempting(|| attempted.clone());
+            let read = move || results_from_record(&group).attempting(|| attempted);
             results = self.disk().report("report as JUnit", read)?;
         } else if self.disk().hang().is_some() {
             // The report would list their files.

@@ -287,8 +287,9 @@ impl Builder for Fixture {
         // A fleet with fewer guests has no place for an end of one that it lacks.
         let absent = fleet.guests.iter().skip(next.guests as usize);
         let absent: HashMap<&str, &Arc<Guest>> = absent.map(|guest| (guest.name.as_str(), guest)).collect();
-        let ended = locked(&self.ends).extract_if(.., |end| absent.contains_key(end.domain.as_str()));
-        losses.extend(ended.map(|end| GuestLoss::by_end(absent[end.domain.as_str()], &end)));
+        let is_absent = |end: &mut HostEvent| absent.contains_key(end.domain.as_str());
+        let ended: Vec<HostEvent> = locked(&self.ends).extract_if(.., is_absent).collect();
+        losses.extend(ended.iter().map(|end| GuestLoss::by_end(absent[end.domain.as_str()], end)));
     }
 
     fn restore(&self, why: &Failure) -> Result<()> {

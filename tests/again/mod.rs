@@ -62,7 +62,8 @@ impl Run {
 
     /// Waits until the run is over as far as this depends on it: one of its calls may hang in the kernel, which then keeps the process
     /// and its status.
-    pub fn is_over(&mut self, limit: Duration) -> Result<(), Failed> {
+    #[allow(dead_code)]
+    pub fn is_over(&self, limit: Duration) -> Result<(), Failed> {
         let pid = self.child.id() as i32;
         let over = wait_for("the run to be over", limit, &StopFlag::new(), || match living(pid) {
             Some(_) => Poll::NotYet("it goes on".into()),
@@ -77,7 +78,8 @@ impl Run {
     }
 
     /// Waits for words of the run.
-    pub fn says(&mut self, words: &str, limit: Duration) -> Result<(), Failed> {
+    #[allow(dead_code)]
+    pub fn says(&self, words: &str, limit: Duration) -> Result<(), Failed> {
         let said = wait_for(&format!("the words {words:?}"), limit, &StopFlag::new(), || {
             if self.said().contains(words) { Poll::Ready(()) } else { Poll::NotYet("not said yet".into()) }
         });

@@ -136,7 +136,7 @@ fn while_the_results_folder_hangs() -> Result<(), Failed> {
 fn without_one_while_the_results_folder_hangs() -> Result<(), Failed> {
     let before = Traces::of_this_machine()?;
     let disk = FrozenDisk::new()?;
-    let mut run = with_results_that_hang(&disk)?;
+    let run = with_results_that_hang(&disk)?;
     run.is_over(RUN_LIMIT)?;
     says_what_is_lost(run, &disk, &before)
 }
