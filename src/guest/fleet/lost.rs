@@ -271,7 +271,7 @@ mod tests {
         for name in ["vm1", "vm2"] {
             fleet.put_running(Side::Source, name, OWNER);
         }
-        let panic = Panic { host: "source".into(), words: "oops".into() };
+        let panic = Panic { host: "source".into(), words: "oops".into(), at: Instant::now() };
         let panics = HashMap::from([("vm2".to_owned(), panic)]);
         let (lost, unknown) =
             fleet.lost_since_earlier(&left(&["vm1", "vm2", "vm7", "vm1-debian"]), &panics, silent);
