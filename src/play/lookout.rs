@@ -29,7 +29,7 @@ pub enum CaseEvent<'env> {
     /// A look at a guest has ended, after a move or at the end.
     Guest { number: usize, leg: Option<Leg>, look: Result<Box<GuestLook>> },
     /// A look at both hosts has ended.
-    Hosts { leg: Option<Leg>, seen: [Result<Observation>; 2] },
+    Hosts { leg: Option<Leg>, seen: Box<[Result<Observation>; 2]> },
     /// The load works.
     Loaded(Result<Box<ActiveLoad<'env>>>),
     /// The load has ended.
@@ -132,9 +132,9 @@ impl<'scope, 'env> Lookout<'scope, 'env> {
     pub fn look_at_hosts(&self, leg: Option<Leg>) {
         let eyes = self.eyes;
         let panicked = || Err(Failure::new("look at a host", "it panicked"));
-        let instead = CaseEvent::Hosts { leg, seen: [panicked(), panicked()] };
+        let instead = CaseEvent::Hosts { leg, seen: Box::new([panicked(), panicked()]) };
         self.beside("look at the hosts", instead, move |sender| {
-            let _ = sender.send(CaseEvent::Hosts { leg, seen: eyes.hosts() });
+            let _ = sender.send(CaseEvent::Hosts { leg, seen: Box::new(eyes.hosts()) });
         });
     }
 }

@@ -211,7 +211,7 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
                 self.looked_first(number, leg, look.map(|look| *look));
             }
             CaseEvent::Guest { number, leg, look } => self.looked(number, leg, look.map(|look| *look)),
-            CaseEvent::Hosts { leg, seen } => self.looked_at_hosts(leg, seen),
+            CaseEvent::Hosts { leg, seen } => self.looked_at_hosts(leg, *seen),
             CaseEvent::Loaded(load) => self.loaded(load.map(|load| *load)),
             CaseEvent::Unloaded(ended) => {
                 self.open.load_ends = false;
