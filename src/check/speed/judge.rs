@@ -169,7 +169,8 @@ mod tests {
         let at = |ms: u32| begin + ms * MS;
         let when = |ms: u32| usize::from(ms >= 2000);
         let times = |long: [u32; 2], every: u32| {
-            let mut now = 0;
+            // In no healthy guest one of the few transfers falls into the time in which it is away.
+            let mut now = 110;
             let next = || {
                 let long = long[when(now)];
                 let time = Gap { from: at(now), length: long * MS };
@@ -249,8 +250,8 @@ mod tests {
 
     #[rstest]
     #[case::disk_of_two_operations_a_second(Story { write_ms: [30, 1000], ..HEALTHY }, "disk 27 times slower")]
-    #[case::disk_of_two_reads_a_second(Story { read_ms: [2, 500], ..HEALTHY }, "disk reads 25 times slower; ")]
-    #[case::disk_of_64_kib_a_second(Story { transfer_ms: [40, 900], ..HEALTHY }, "disk transfers 22 times slower; ")]
+    #[case::disk_of_two_reads_a_second(Story { read_ms: [2, 500], ..HEALTHY }, "disk reads 20 times slower; ")]
+    #[case::disk_of_64_kib_a_second(Story { transfer_ms: [40, 900], ..HEALTHY }, "disk transfers 18 times slower; ")]
     #[case::memory_swapped(Story { memory_ms: [150.0, 1e4], ..HEALTHY }, "memory 67 times slower")]
     #[case::throttled(Story { away_ms: [100, 490], ..HEALTHY }, "CPU 40 times slower")]
     #[case::stopped(Story { away_ms: [0, 500], ..HEALTHY }, "CPU 1000 times slower")]
