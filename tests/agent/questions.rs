@@ -142,3 +142,18 @@ fn new_lines_with_the_words_are_found(mut serve: Serve) {
     fs::write(&path, "another panic\n").unwrap();
     assert_eq!(find(28), ["file 14", " another panic", "file 0"], "a file that shrank was made anew");
 }
+
+#[rstest]
+fn files_are_listed_with_their_lengths(mut serve: Serve) {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("below")).unwrap();
+    fs::write(at("below/file"), "seven b").unwrap();
+    std::os::unix::fs::symlink("below/file", at("link")).unwrap();
+    let answer = serve.ask(&format!("traces {}", folder.path().display()));
+    let mut files: Vec<&String> = answer.iter().filter(|line| line.starts_with("file\t")).collect();
+    files.sort();
+    let line = |bytes: &str, name: &str| format!("file\t{bytes}\t{}", at(name).display());
+    let expected = [line("-", "below/"), line("-", "link"), line("7", "below/file")];
+    assert_eq!(files, expected.iter().collect::<Vec<_>>());
+}

@@ -13,7 +13,7 @@ use multivm_fixtures::selftest::{Damage, end_witness, hook, unhook};
 
 use crate::shared::{
     LETS_GO_LATE, READ, TO_VM1, checks_have_ended, disk_fails, disk_goes, held, impatient, in_guest, maps,
-    on_host, on_storage, on_this_machine, url, vm1, vm1_is_away,
+    on_host, on_storage, on_this_machine, scenario_starts, url, vm1, vm1_is_away,
 };
 
 pub const DAMAGES: &[Damage] = &[
@@ -190,6 +190,24 @@ pub const DAMAGES: &[Damage] = &[
             on_host(&fleet.hosts.source, &reads)
         },
         finds: &[],
+        ..TO_VM1
+    },
+    Damage {
+        name: "harmless::file_is_written_anew_with_every_start",
+        like: Some("harmless::host_is_used"),
+        when: scenario_starts,
+        at_once: true,
+        cause: |fleet| {
+            on_host(&fleet.hosts.target, "echo vm0 > /var/lib/libvirt/started")?;
+            hook(
+                &fleet.hosts.target,
+                r#"[ "$2" != started ] || { echo "$1" > /var/lib/libvirt/started; echo "$1" >> /var/log/libvirt/started.log; }"#,
+            )
+        },
+        undo: |fleet| {
+            unhook(&fleet.hosts.target)?;
+            on_host(&fleet.hosts.target, "rm /var/lib/libvirt/started /var/log/libvirt/started.log")
+        },
         ..TO_VM1
     },
     Damage {

@@ -12,6 +12,7 @@ mod migrations;
 mod network;
 mod page;
 mod shared;
+mod starts;
 mod storage;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ const TABLES: &[&[Damage]] = &[
     definitions::DAMAGES,
     network::DAMAGES,
     hosts::DAMAGES,
+    starts::DAMAGES,
     hangs::DAMAGES,
     storage::DAMAGES,
     harmless::DAMAGES,

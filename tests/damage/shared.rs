@@ -155,6 +155,11 @@ pub fn vm1_is_away(event: &Event) -> bool {
     matches!(event, Event::LegFinished { guest, direction: Direction::Out, .. } if guest == "vm1")
 }
 
+/// Nothing has been looked at yet.
+pub fn scenario_starts(event: &Event) -> bool {
+    matches!(event, Event::ScenarioStarted { .. })
+}
+
 /// The checks of the end are over, and what comes is the next scenario's.
 pub fn checks_have_ended(event: &Event) -> bool {
     matches!(event, Event::ChecksHeld { held, .. } if held.iter().any(|(check, _)| *check == qemu::ABOUT.id))

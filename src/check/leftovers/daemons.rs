@@ -1,0 +1,89 @@
+//! What libvirt's daemons hold.
+
+use super::about::{ABOUT, HELD};
+use crate::check::Proof;
+use crate::host::DaemonBaselines;
+use crate::remote::protocol::{LibvirtDaemon, Traces};
+
+/// How many more file descriptors a daemon may have after one scenario: clients come and go.
+const DESCRIPTORS: u64 = 16;
+
+/// How many more file descriptors a daemon may have than after the first scenario of the run.
+const DESCRIPTORS_OF_RUN: u64 = 64;
+
+/// How much more resident memory a daemon may have than after the first scenario of the run, in bytes. One scenario proves
+/// nothing: a heap grows to its working size, and never shrinks again.
+const RESIDENT_OF_RUN: u64 = 128 << 20;
+
+pub fn of_daemons(host: &str, before: &Traces, now: &Traces, first: &DaemonBaselines) -> Proof {
+    let expected = format!(
+        "libvirt's daemons on {host} have at most {DESCRIPTORS} file descriptors more than before, and {DESCRIPTORS_OF_RUN} more and \
+         {} MiB more memory than after the run's first scenario",
+        RESIDENT_OF_RUN >> 20
+    );
+    let mut seen = Vec::new();
+    let mut ok = true;
+    for daemon in &now.daemons {
+        let LibvirtDaemon { process, descriptors, resident_bytes, name } = daemon;
+        let same =
+            |daemons: &[LibvirtDaemon]| daemons.iter().find(|daemon| daemon.process == *process).cloned();
+        // Some daemons start on demand, and one that started since has no earlier state.
+        let was = same(&before.daemons).unwrap_or_else(|| daemon.clone());
+        let first = first.first(daemon);
+        ok &= *descriptors <= was.descriptors + DESCRIPTORS
+            && *descriptors <= first.descriptors + DESCRIPTORS_OF_RUN
+            && *resident_bytes <= first.resident_bytes + RESIDENT_OF_RUN;
+        seen.push(format!(
+            "{name} (pid {}): {descriptors} file descriptors, {} before, {} then; {} MiB, {} then",
+            process.pid,
+            was.descriptors,
+            first.descriptors,
+            resident_bytes >> 20,
+            first.resident_bytes >> 20
+        ));
+    }
+    Proof::new(&ABOUT, ok, expected, format!("on {host}: {}", seen.join("; "))).advise(&HELD)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::check::leftovers::testing::traces;
+
+    fn daemon(descriptors: u64, mib: u64) -> Traces {
+        traces(&[&format!("daemon|12|345|{descriptors}|{}|libvirtd", mib << 20)])
+    }
+
+    fn as_first(traces: &Traces) -> DaemonBaselines {
+        let first = DaemonBaselines::default();
+        traces.daemons.iter().for_each(|daemon| drop(first.first(daemon)));
+        first
+    }
+
+    #[rstest]
+    #[case::as_before(40, 50, true)]
+    #[case::some_clients(56, 50, true)]
+    #[case::many_in_one_scenario(57, 50, false)]
+    #[case::working_size(40, 178, true)]
+    #[case::beyond_it(40, 179, false)]
+    fn a_daemon_may_grow_so_much(#[case] descriptors: u64, #[case] mib: u64, #[case] ok: bool) {
+        let first = as_first(&daemon(40, 50));
+        let proof = of_daemons("source", &daemon(40, 50), &daemon(descriptors, mib), &first);
+        assert_eq!(proof.ok, ok, "{proof:?}");
+    }
+
+    #[test]
+    fn what_leaks_a_little_in_each_scenario_is_found_in_all_of_them() {
+        let first = as_first(&daemon(40, 50));
+        assert!(!of_daemons("source", &daemon(100, 50), &daemon(105, 50), &first).ok);
+    }
+
+    #[test]
+    fn a_daemon_that_was_started_anew_is_compared_with_itself() {
+        let first = as_first(&daemon(40, 50));
+        let anew = traces(&["daemon|99|800|300|4096|libvirtd"]);
+        assert!(of_daemons("source", &daemon(40, 50), &anew, &first).ok);
+    }
+}
