@@ -211,6 +211,31 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
     Damage {
+        name: "harmless::sets_of_the_packet_filter_have_what_comes_and_goes",
+        like: Some("harmless::host_is_used"),
+        // The taps of guests that are here, and what expires.
+        when: scenario_starts,
+        at_once: true,
+        cause: |fleet| {
+            on_host(
+                &fleet.hosts.source,
+                "nft 'add table inet known; add set inet known taps { type ifname; }; \
+                      add set inet known guests { type ipv4_addr; flags timeout; }'",
+            )?;
+            let started = r#"tap=$(sed -n "s/.*<target dev='\(vnet[0-9]*\)'.*/\1/p")
+                [ "$2" != started ] || nft "add element inet known taps { $tap }; add element inet known guests { 192.0.2.7 timeout 1h }""#;
+            hook(&fleet.hosts.source, started)
+        },
+        undo: |fleet| {
+            unhook(&fleet.hosts.source)?;
+            on_host(
+                &fleet.hosts.source,
+                "nft list set inet known taps | grep vnet && nft delete table inet known",
+            )
+        },
+        ..TO_VM1
+    },
+    Damage {
         name: "harmless::host_is_used",
         // Logs and caches grow, files come and go, and somebody is logged in.
         cause: |fleet| {

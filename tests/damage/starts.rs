@@ -39,4 +39,36 @@ pub const DAMAGES: &[Damage] = &[
         )],
         ..TO_VM1
     },
+    Damage {
+        name: "damage::sets_of_the_packet_filter_grow_with_every_start",
+        like: Some("damage::things_left_behind"),
+        when: scenario_starts,
+        at_once: true,
+        cause: |fleet| {
+            on_host(
+                &fleet.hosts.target,
+                "nft 'add table inet known; add set inet known guests { type ipv4_addr; }; \
+                      add map inet known ports { type inet_service : verdict; }'",
+            )?;
+            hook(
+                &fleet.hosts.target,
+                "[ \"$1/$2\" != vm1/started ] || nft 'add element inet known guests { 192.0.2.7 }; \
+                 add element inet known ports { 4447 : drop }; add set inet known more { type ether_addr; }'",
+            )
+        },
+        undo: |fleet| {
+            unhook(&fleet.hosts.target)?;
+            on_host(&fleet.hosts.target, "nft delete table inet known")
+        },
+        finds: &[finding(
+            &leftovers::ABOUT,
+            HOSTS,
+            "on target: packet filter: table inet known, map ports: element 4447 : drop",
+        )
+        .saying(&[
+            "packet filter: table inet known, set guests: element 192.0.2.7",
+            "packet filter: table inet known, set more",
+        ])],
+        ..TO_VM1
+    },
 ];
