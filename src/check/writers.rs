@@ -6,13 +6,15 @@
 //! through every client of NFS.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{About, Advice, Asked, Check, End, LegEnd, Moment, Outage, Proof, Scene, StepEnd};
 use crate::failure::Result;
-use crate::host::{Writer, WriterSearch};
-use crate::scenario::Side;
+use crate::guest::{Fleet, Guest};
+use crate::host::{SearchedImage, Writer, WriterSearch};
+use crate::scenario::{Scenario, Side, Workload};
 use crate::sys::halt::ran_since;
 use crate::sys::stop::StopFlag;
 use crate::sys::watch::Watch;
@@ -22,8 +24,9 @@ pub static ABOUT: About = About {
     summary: "one writer",
     how: "twice a second, through the whole scenario: who on both hosts, on the storage server, and on the machine under a lab's, \
           has a guest's image, or the base image, open or mapped for writing, by device and inode, if two looks have seen the \
-          process, or its program; its own QEMU alone, on both hosts only while it migrates. Who is connected to the storage server \
-          more often than for files that a command line or a disk of a domain names is one, too",
+          process, or its program; its own QEMU alone, on both hosts only while it migrates. So is a load guest's while it runs, \
+          with its QEMU on one host. Who is connected to the storage server more often than for files that a command line or a disk \
+          of a domain names is one, too",
     asked: &[Moment::Always, Moment::Step, Moment::End],
     advice: &[FOREIGN, UNEXPLAINED, BOTH, BLIND],
     ..About::BASE
@@ -61,17 +64,12 @@ impl Check for OneWriter {
 
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
         let fleet = scene.fleet;
-        let mut images: Vec<WatchedImage> = fleet
-            .guests
-            .iter()
-            .map(|guest| WatchedImage { file: guest.image.clone(), guest: Some(guest.name.clone()) })
-            .collect();
-        images.extend(fleet.base_images().into_iter().map(|file| WatchedImage { file, guest: None }));
-        let files: Vec<String> = images.iter().map(|image| image.file.clone()).collect();
+        let images = Arc::new(watched(scene.scenario, fleet));
+        let files: Vec<SearchedImage> = images.iter().map(WatchedImage::searched).collect();
         let search = WriterSearch::new(&fleet.hosts, &fleet.storage, &files, fleet.answer_limit());
         let (sender, found) = channel();
-        let guests = images.iter().map(|image| image.guest.clone()).collect();
-        let watch = Watch::start("writer-watch", move |stop| look_until(search, guests, &sender, stop))?;
+        let seen = Arc::clone(&images);
+        let watch = Watch::start("writer-watch", move |stop| look_until(search, &seen, &sender, stop))?;
         Ok(Box::new(WritersAsked {
             watch: Some(watch),
             found,
@@ -87,13 +85,59 @@ impl Check for OneWriter {
 /// An image and its guest. The base image has no guest, and nobody writes to it.
 struct WatchedImage {
     file: String,
-    guest: Option<String>,
+    guest: Option<Arc<Guest>>,
+    /// Whether the guest is a load guest, which boots again and again.
+    boots: bool,
+}
+
+/// The images of the guests that move, of the load guests that boot meanwhile, and those that all others stand on.
+fn watched(scenario: &Scenario, fleet: &Fleet) -> Vec<WatchedImage> {
+    let booting = match scenario.workload {
+        Workload::Boot(booting) => (booting.row().load_guests)(fleet.load_guests.len()),
+        Workload::Stress { .. } => 0,
+    };
+    let of = |guest: &Arc<Guest>, boots| {
+        let (file, guest) = (guest.image.clone(), Some(Arc::clone(guest)));
+        WatchedImage { file, guest, boots }
+    };
+    let moving = fleet.guests.iter().map(|guest| of(guest, false));
+    let booting = fleet.load_guests.iter().take(booting).map(|guest| of(guest, true));
+    let bases = fleet.base_images().into_iter().map(|file| WatchedImage { file, guest: None, boots: false });
+    moving.chain(booting).chain(bases).collect()
+}
+
+impl WatchedImage {
+    fn searched(&self) -> SearchedImage {
+        // multivm makes a load guest's image with the load, which comes after this watch.
+        SearchedImage { file: self.file.clone(), may_come: self.boots }
+    }
+
+    fn owner(&self) -> Owner {
+        match &self.guest {
+            None => Owner::Nobody,
+            Some(guest) if self.boots => Owner::Boots { guest: guest.name.clone(), side: guest.side() },
+            Some(guest) => Owner::Moves(guest.name.clone()),
+        }
+    }
+}
+
+/// Whose QEMU may write to an image, at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Owner {
+    /// The QEMU of this guest, on whichever host it is.
+    Moves(String),
+    /// The QEMU of this load guest, on one host.
+    Boots {
+        guest: String,
+        side: Side,
+    },
+    Nobody,
 }
 
 struct WritersAsked {
     watch: Option<Watch<WriterWatch>>,
     found: Receiver<WriterFind>,
-    images: Vec<WatchedImage>,
+    images: Arc<Vec<WatchedImage>>,
     /// The times of each guest's migrations, from begin to end.
     windows: BTreeMap<String, Vec<(Instant, Instant)>>,
     /// Looks at which both hosts' QEMU had an image. Their verdict must wait, because the times of the guest's migrations
@@ -134,7 +178,7 @@ struct WriterWatch {
 
 fn look_until(
     mut search: WriterSearch,
-    guests: Vec<Option<String>>,
+    images: &[WatchedImage],
     found: &Sender<WriterFind>,
     stop: &StopFlag,
 ) -> WriterWatch {
@@ -145,7 +189,7 @@ fn look_until(
         let next = Instant::now() + INTERVAL;
         // The last look begins after the end, so that no writer escapes between them.
         let is_last = stop.is_set();
-        let looked = look(&mut search, &guests, &mut fleeting, found);
+        let looked = look(&mut search, images, &mut fleeting, found);
         seen.blind = seen.blind.max(ran_since(last));
         match looked {
             Ok(()) => {
@@ -174,16 +218,17 @@ type Fleeting = BTreeSet<(Option<usize>, String, String)>;
 /// its processes lives.
 fn look(
     search: &mut WriterSearch,
-    guests: &[Option<String>],
+    images: &[WatchedImage],
     fleeting: &mut Fleeting,
     found: &Sender<WriterFind>,
 ) -> Result<()> {
     let began = Instant::now();
+    let owners: Vec<Owner> = images.iter().map(WatchedImage::owner).collect();
     let writers = search.look()?;
-    for image in on_both(&writers, guests) {
+    for image in on_both(&writers, &owners) {
         let _ = found.send(WriterFind::OnBoth(OnBoth { image, began, ended: Instant::now() }));
     }
-    let suspects: Vec<&Writer> = writers.iter().filter(|writer| is_foreign(writer, guests)).collect();
+    let suspects = suspects(&writers, &owners);
     if suspects.is_empty() {
         return Ok(());
     }
@@ -212,20 +257,33 @@ fn is_confirmed(writer: &Writer, again: &[Writer], fleeting: &mut Fleeting) -> b
     !fleeting.insert((writer.image, writer.machine.clone(), writer.name.clone()))
 }
 
-/// Whether the writer is anything but the QEMU of the image's guest.
-fn is_foreign(writer: &Writer, guests: &[Option<String>]) -> bool {
-    let guest = writer.image.and_then(|image| guests.get(image)).and_then(Option::as_ref);
-    guest.is_none() || writer.domain.as_ref() != guest
+/// The foreign writers. While a load guest is off, its image is nobody's: multivm makes it anew then.
+fn suspects<'a>(writers: &'a [Writer], owners: &[Owner]) -> Vec<&'a Writer> {
+    let is_in_use = |image: Option<usize>| {
+        !matches!(image.and_then(|image| owners.get(image)), Some(Owner::Boots { .. }))
+            || writers.iter().any(|writer| writer.image == image && !is_foreign(writer, owners))
+    };
+    writers.iter().filter(|writer| is_foreign(writer, owners) && is_in_use(writer.image)).collect()
+}
+
+/// Whether the writer is anything but the QEMU of the image's guest, on a host where that may be.
+fn is_foreign(writer: &Writer, owners: &[Owner]) -> bool {
+    let own = match writer.image.and_then(|image| owners.get(image)) {
+        Some(Owner::Moves(guest)) => Some(guest),
+        Some(Owner::Boots { guest, side }) if writer.side == Some(*side) => Some(guest),
+        _ => None,
+    };
+    own.is_none() || writer.domain.as_ref() != own
 }
 
 /// The images that the guest's own QEMU has open on both hosts.
-fn on_both(writers: &[Writer], guests: &[Option<String>]) -> Vec<usize> {
+fn on_both(writers: &[Writer], owners: &[Owner]) -> Vec<usize> {
     let has = |image: usize, side: Side| {
         writers.iter().any(|writer| {
-            writer.image == Some(image) && writer.side == Some(side) && !is_foreign(writer, guests)
+            writer.image == Some(image) && writer.side == Some(side) && !is_foreign(writer, owners)
         })
     };
-    (0..guests.len()).filter(|&image| has(image, Side::Source) && has(image, Side::Target)).collect()
+    (0..owners.len()).filter(|&image| has(image, Side::Source) && has(image, Side::Target)).collect()
 }
 
 impl Asked for WritersAsked {
@@ -290,13 +348,15 @@ impl WritersAsked {
             return Some(Proof::new(&ABOUT, false, expected, seen).advise(&UNEXPLAINED));
         };
         let expected = match &image.guest {
-            Some(guest) => format!("nobody but {guest}'s own QEMU has {} open for writing", image.file),
+            Some(guest) => {
+                format!("nobody but {}'s own QEMU has {} open for writing", guest.name, image.file)
+            }
             None => format!("nobody has {}, on which all images stand, open for writing", image.file),
         };
         let seen = format!("{what}{domain} has it, first at {at}");
         let proof = Proof::new(&ABOUT, false, expected, seen).advise(&FOREIGN);
         Some(match &image.guest {
-            Some(guest) => proof.of(guest),
+            Some(guest) => proof.of(&guest.name),
             None => proof,
         })
     }
@@ -306,8 +366,9 @@ impl WritersAsked {
         let looks = std::mem::take(&mut self.on_both);
         let mut proofs = Vec::new();
         for look in looks {
-            let Some(guest) = self.images[look.image].guest.clone() else { continue };
-            let windows = self.windows.get(&guest).map(Vec::as_slice).unwrap_or_default();
+            let Some(guest) = &self.images[look.image].guest else { continue };
+            let guest = &guest.name;
+            let windows = self.windows.get(guest).map(Vec::as_slice).unwrap_or_default();
             let key = (Some(look.image), "both hosts".to_owned());
             if is_within(&look, windows) || self.told.contains(&key) {
                 continue;
@@ -318,7 +379,7 @@ impl WritersAsked {
                 self.images[look.image].file
             );
             let seen = "both hosts' QEMU have it open, and it does not migrate";
-            proofs.push(Proof::new(&ABOUT, false, expected, seen).advise(&BOTH).of(&guest));
+            proofs.push(Proof::new(&ABOUT, false, expected, seen).advise(&BOTH).of(guest));
         }
         proofs
     }
@@ -351,8 +412,9 @@ mod tests {
     use super::*;
     use crate::remote::protocol::ProcessId;
 
-    fn guests() -> Vec<Option<String>> {
-        vec![Some("vm1".into()), Some("vm2".into()), None]
+    fn owners() -> Vec<Owner> {
+        let boots = Owner::Boots { guest: "load1".into(), side: Side::Target };
+        vec![Owner::Moves("vm1".into()), Owner::Moves("vm2".into()), Owner::Nobody, boots]
     }
 
     fn writer(image: usize, side: Option<Side>, domain: Option<&str>) -> Writer {
@@ -369,13 +431,29 @@ mod tests {
     #[test]
     fn only_its_own_qemu_may_write_to_an_image() {
         let source = Some(Side::Source);
-        assert!(!is_foreign(&writer(0, source, Some("vm1")), &guests()));
-        assert!(is_foreign(&writer(0, source, Some("vm2")), &guests()));
-        assert!(is_foreign(&writer(0, source, None), &guests()));
-        assert!(is_foreign(&writer(1, None, None), &guests()));
-        assert!(is_foreign(&writer(2, source, Some("vm1")), &guests()), "the base image");
+        assert!(!is_foreign(&writer(0, source, Some("vm1")), &owners()));
+        assert!(is_foreign(&writer(0, source, Some("vm2")), &owners()));
+        assert!(is_foreign(&writer(0, source, None), &owners()));
+        assert!(is_foreign(&writer(1, None, None), &owners()));
+        assert!(is_foreign(&writer(2, source, Some("vm1")), &owners()), "the base image");
         let unexplained = Writer { image: None, ..writer(0, source, Some("vm1")) };
-        assert!(is_foreign(&unexplained, &guests()), "its own QEMU may have more open than it should");
+        assert!(is_foreign(&unexplained, &owners()), "its own QEMU may have more open than it should");
+    }
+
+    #[test]
+    fn a_load_guest_writes_on_one_host_and_nobody_else_while_it_runs() {
+        let [source, target] = [Side::Source, Side::Target].map(Some);
+        let own = writer(3, target, Some("load1"));
+        for other in [writer(3, source, Some("load1")), writer(3, target, None), writer(3, None, None)] {
+            assert_eq!(suspects(&[own.clone(), other.clone()], &owners()), [&other]);
+            assert!(suspects(std::slice::from_ref(&other), &owners()).is_empty(), "it is off: {other:?}");
+        }
+        assert!(suspects(std::slice::from_ref(&own), &owners()).is_empty());
+        assert!(
+            on_both(&[own, writer(3, source, Some("load1"))], &owners()).is_empty(),
+            "that is a foreign writer"
+        );
+        assert_eq!(suspects(&[writer(0, None, None)], &owners()).len(), 1, "the image of a guest that moves");
     }
 
     #[test]
@@ -407,9 +485,9 @@ mod tests {
         let [source, target] = [Side::Source, Side::Target].map(Some);
         let there =
             [writer(0, source, Some("vm1")), writer(1, source, Some("vm2")), writer(1, target, Some("vm2"))];
-        assert_eq!(on_both(&there, &guests()), [1]);
+        assert_eq!(on_both(&there, &owners()), [1]);
         let foreign = [writer(0, source, Some("vm1")), writer(0, target, Some("other"))];
-        assert!(on_both(&foreign, &guests()).is_empty(), "that is a foreign writer");
+        assert!(on_both(&foreign, &owners()).is_empty(), "that is a foreign writer");
     }
 
     #[test]

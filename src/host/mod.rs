@@ -29,4 +29,4 @@ pub use overlay::ImageOverlay;
 pub use pair::{Host, Hosts, retry_connect};
 pub use past_ends::ends_in;
 pub use storage::{ImageCheck, Storage, StorageService};
-pub use writers::{Writer, WriterSearch};
+pub use writers::{SearchedImage, Writer, WriterSearch};

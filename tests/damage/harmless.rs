@@ -236,6 +236,16 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
     Damage {
+        name: "harmless::image_of_a_load_guest_is_read",
+        like: Some("harmless::host_is_used"),
+        scenario: "precopy_orderly::booting::load_vm",
+        cause: |fleet| {
+            let image = &fleet.load_guests[0].image;
+            on_storage(fleet, &held(&format!("sh -c 'exec 3<{image} && exec sleep 60'")))
+        },
+        ..TO_VM1
+    },
+    Damage {
         name: "harmless::host_is_used",
         // Logs and caches grow, files come and go, and somebody is logged in.
         cause: |fleet| {

@@ -154,6 +154,36 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
     Damage {
+        name: "damage::image_of_a_load_guest_open_on_the_server",
+        like: Some("damage::image_open_on_the_server"),
+        scenario: "precopy_orderly::booting::load_vm",
+        cause: |fleet| {
+            let image = &fleet.load_guests[0].image;
+            on_storage(fleet, &held(&format!("sh -c 'exec 3<>{image} && exec sleep 60'")))
+        },
+        finds: &[finding(&writers::ABOUT, "load1", "sleep (pid ").saying(&[" on storage has it"])],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::load_guest_starts_on_the_other_host",
+        like: Some("damage::image_open_on_the_server"),
+        scenario: "precopy_orderly::booting::load_vm",
+        // As on the source, and beside it.
+        cause: |fleet| {
+            let xml = fleet.hosts.source.remote.check("virsh dumpxml --inactive load1", LIMIT)?;
+            let wait = HELD.as_secs();
+            on_host(
+                &fleet.hosts.target,
+                &format!(
+                    "cat > /run/load1.xml <<'END'\n{xml}\nEND\nvirsh create --paused /run/load1.xml && sleep {wait}; \
+                     virsh destroy load1; rm /run/load1.xml"
+                ),
+            )
+        },
+        finds: &[finding(&writers::ABOUT, "load1", " on target, the QEMU of domain load1 has it")],
+        ..TO_VM1
+    },
+    Damage {
         name: "damage::image_mapped_on_the_server",
         like: Some("damage::image_open_on_the_server"),
         // And not open any more.

@@ -40,13 +40,21 @@ pub struct Writer {
     pub domain: Option<String>,
 }
 
+/// An image in the export that writers are searched of.
+#[derive(Debug, Clone)]
+pub struct SearchedImage {
+    pub file: String,
+    /// Whether it may come later than the search.
+    pub may_come: bool,
+}
+
 /// A search on all machines, with the knowledge that one look leaves to the next.
 pub struct WriterSearch {
     storage: SearchedMachine,
     hosts: [SearchedMachine; 2],
     export: Export,
-    /// Paths of the images on the server.
-    images: Vec<String>,
+    /// Paths of the images on the server, and whether each may come later.
+    images: Vec<(String, bool)>,
     /// Other paths on the server that a command line or a disk has named.
     named: BTreeSet<String>,
     /// The files of each command line so far. Processes cannot be the keys: a starting process has no command line for a
@@ -65,7 +73,7 @@ struct SearchedMachine {
 
 impl WriterSearch {
     /// Prepares a search for writers of images in the export. Each answer of a machine may take as long as `limit`.
-    pub fn new(hosts: &Hosts, storage: &Storage, images: &[String], limit: Duration) -> WriterSearch {
+    pub fn new(hosts: &Hosts, storage: &Storage, images: &[SearchedImage], limit: Duration) -> WriterSearch {
         let entry = &storage.entry;
         let host = |side: Side| {
             let host = hosts.get(side);
@@ -83,7 +91,10 @@ impl WriterSearch {
             },
             hosts: [host(Side::Source), host(Side::Target)],
             export: Export { server: entry.server.clone(), path: entry.export.clone() },
-            images: images.iter().map(|image| format!("{}/{image}", entry.export)).collect(),
+            images: images
+                .iter()
+                .map(|image| (format!("{}/{}", entry.export, image.file), image.may_come))
+                .collect(),
             named: BTreeSet::new(),
             lines: HashMap::new(),
             disks: HashMap::new(),
@@ -147,7 +158,8 @@ impl WriterSearch {
     }
 
     fn ask_storage(&self) -> Result<Writers> {
-        let paths: Vec<String> = self.images.iter().chain(&self.named).cloned().collect();
+        let images = self.images.iter().map(|(image, _)| image);
+        let paths: Vec<String> = images.chain(&self.named).cloned().collect();
         self.storage.agent.writers(&[], &paths, self.limit)
     }
 
@@ -241,16 +253,17 @@ struct KnownPaths<'a> {
 }
 
 impl<'a> KnownPaths<'a> {
-    fn new(images: &[String], served: &'a Writers) -> Result<KnownPaths<'a>> {
-        let mut files: Vec<(u64, u64)> = Vec::new();
-        for image in images {
+    fn new(images: &[(String, bool)], served: &'a Writers) -> Result<KnownPaths<'a>> {
+        let mut files: Vec<Option<(u64, u64)>> = Vec::new();
+        for (image, may_come) in images {
             let known = served.paths.iter().find(|known| known.path == *image);
-            let known = known
-                .ok_or_else(|| Failure::new(format!("find the image {image}"), "there is no such file"))?;
-            files.push((known.device, known.inode));
+            if known.is_none() && !may_come {
+                return Err(Failure::new(format!("find the image {image}"), "there is no such file"));
+            }
+            files.push(known.map(|known| (known.device, known.inode)));
         }
         let image = |path: &'a crate::remote::protocol::KnownPath| {
-            let number = files.iter().position(|file| *file == (path.device, path.inode))?;
+            let number = files.iter().position(|file| *file == Some((path.device, path.inode)))?;
             Some((&*path.path, path.inode, number))
         };
         Ok(KnownPaths { paths: served.paths.iter().filter_map(image).collect() })
@@ -286,7 +299,7 @@ mod tests {
             storage: machine("storage", None),
             hosts: [machine("source", Some(Side::Source)), machine("target", Some(Side::Target))],
             export: Export { server: Some("198.18.0.1".into()), path: "/export".into() },
-            images: vec!["/export/vm1.qcow2".into()],
+            images: vec![("/export/vm1.qcow2".into(), false), ("/export/load1.qcow2".into(), true)],
             named: BTreeSet::new(),
             lines: HashMap::new(),
             disks: HashMap::new(),
@@ -330,6 +343,15 @@ mod tests {
     #[case::our_check("program|9|1|qemu-img|check|--force-share|--output=json|vm1.qcow2", None)]
     fn a_writer_on_the_storage_server_is_found(#[case] line: &str, #[case] expected: Option<&str>) {
         assert_eq!(found(&[line], &[]), Vec::from_iter(expected));
+    }
+
+    #[test]
+    fn an_image_that_may_come_is_searched_when_it_is_there() {
+        let writer = "file|9|1|88|here|-|sh";
+        assert!(found(&[writer], &[]).is_empty());
+        assert_eq!(found(&["path|1|88|/export/load1.qcow2", writer], &[]), ["sh on storage"]);
+        let lost = search().judge(&Writers::default(), &[]).unwrap_err().to_string();
+        assert!(lost.contains("find the image /export/vm1.qcow2"), "{lost}");
     }
 
     #[rstest]
