@@ -9,15 +9,17 @@ use serde::{Deserialize, Serialize};
 
 use super::LastLook;
 use crate::failure::{Attempt, Result};
-use crate::sys::handover;
+use crate::sys::handover::Handover;
 use crate::sys::parallel::locked;
 
 /// The last looks at guests that a process has proved whole, by their names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EarlierLooks(pub(super) BTreeMap<String, LastLook>);
 
-/// What is handed over, for people.
-const LOOKS: &str = "how the guests are";
+const LOOKS: Handover = Handover {
+    what: "how the guests are",
+    without: "what befell guests between two scenarios is then not known",
+};
 
 /// How this process leaves its guests.
 static LEFT: Mutex<Option<EarlierLooks>> = Mutex::new(None);
@@ -34,7 +36,7 @@ impl EarlierLooks {
     ///
     /// The file cannot be written.
     pub fn save(path: &Path) -> Result<()> {
-        locked(&LEFT).as_ref().map_or(Ok(()), |left| handover::leave(path, LOOKS, left))
+        locked(&LEFT).as_ref().map_or(Ok(()), |left| LOOKS.leave(path, left))
     }
 
     /// How the process before this one has left its guests, if it has written that down. Nobody else learns it: this process may make
@@ -44,7 +46,7 @@ impl EarlierLooks {
     ///
     /// A file that is there and cannot be read or removed.
     pub fn take(path: &Path) -> Result<Option<EarlierLooks>> {
-        let looks = handover::take_on(path, "what befell guests between two scenarios is then not known")?;
+        let looks: Option<EarlierLooks> = LOOKS.take_on(path)?;
         if looks.is_some() {
             fs::remove_file(path).attempting(|| format!("remove {}", path.display()))?;
         }

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Result;
-use crate::sys::handover;
+use crate::sys::handover::Handover;
 use crate::sys::parallel::locked;
 
 /// The end of every log at one moment.
@@ -19,8 +19,8 @@ pub struct LogMarks {
     pub(super) journals: HashMap<String, String>,
 }
 
-/// What is read, for people.
-const LOGS: &str = "how far logs are read";
+const LOGS: Handover =
+    Handover { what: "how far logs are read", without: "logs are then read from their present end" };
 
 /// How far this process has read.
 static READ: Mutex<Option<LogMarks>> = Mutex::new(None);
@@ -37,7 +37,7 @@ impl LogMarks {
     ///
     /// The file cannot be written.
     pub fn save(path: &Path) -> Result<()> {
-        locked(&READ).as_ref().map_or(Ok(()), |read| handover::leave(path, LOGS, read))
+        locked(&READ).as_ref().map_or(Ok(()), |read| LOGS.leave(path, read))
     }
 
     /// Where another process stopped reading, if it has written that down.
@@ -46,7 +46,7 @@ impl LogMarks {
     ///
     /// A file that is there and cannot be read.
     pub fn load(path: &Path) -> Result<Option<LogMarks>> {
-        handover::take_on(path, "logs are then read from their present end")
+        LOGS.take_on(path)
     }
 }
 

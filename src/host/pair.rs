@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::load_folder::removal;
-use super::{DaemonBaselines, EventHub, LogMarks, QemuEnds};
+use super::{EventHub, LogMarks, QemuEnds};
 use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 use crate::inventory::{Accelerator, AcceleratorKind, HostEntry, Inventory};
 use crate::libvirt::{Connection, Libvirt, Subscription, Version};
@@ -37,8 +37,6 @@ pub struct Host {
     pub control: Connection,
     pub qemu: Version,
     pub libvirt: Version,
-    /// The resources of libvirt's daemons after the first scenario.
-    pub daemons: DaemonBaselines,
     _events: Subscription,
 }
 
@@ -196,7 +194,6 @@ fn connect(
         qemu: control.hypervisor_version().attempting(attempted)?,
         libvirt: control.daemon_version().attempting(attempted)?,
         control,
-        daemons: DaemonBaselines::default(),
         entry: entry.clone(),
         _events: subscription,
     })

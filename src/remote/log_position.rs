@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Result;
-use crate::sys::handover;
+use crate::sys::handover::Handover;
 use crate::sys::parallel::locked;
 
 /// How far the kernel log of one boot has been read.
@@ -19,11 +19,10 @@ pub(super) struct LogPosition {
     pub next: u64,
 }
 
-/// What is read, for people.
-const LOGS: &str = "how far kernel logs are read";
-
-/// What comes of it if a process does not know where the one before it stopped.
-const WITHOUT: &str = "kernel logs are then read from their present end";
+const LOGS: Handover = Handover {
+    what: "how far kernel logs are read",
+    without: "kernel logs are then read from their present end",
+};
 
 type Positions = BTreeMap<String, LogPosition>;
 
@@ -54,7 +53,7 @@ fn advance(positions: &mut Positions, machine: &str, position: &LogPosition) {
 ///
 /// The file cannot be written.
 pub fn save_log_positions(path: &Path) -> Result<()> {
-    handover::leave(path, LOGS, &*locked(&READ))
+    LOGS.leave(path, &*locked(&READ))
 }
 
 /// Goes on where another process stopped reading, if it has written that down.
@@ -63,7 +62,7 @@ pub fn save_log_positions(path: &Path) -> Result<()> {
 ///
 /// A log that is there and cannot be read.
 pub fn load_log_positions(path: &Path) -> Result<()> {
-    let saved: Option<Positions> = handover::take_on(path, WITHOUT)?;
+    let saved: Option<Positions> = LOGS.take_on(path)?;
     saved.iter().flatten().for_each(|(machine, position)| note(machine, position));
     Ok(())
 }

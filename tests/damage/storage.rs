@@ -246,6 +246,24 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
     Damage {
+        name: "damage::connections_to_the_server_that_stay",
+        like: Some("damage::things_left_behind"),
+        // Where clients ask for an export's handle, which is no port at which they write.
+        cause: |fleet| {
+            let stay = "port=$(rpcinfo -p 127.0.0.1 | perl -ane 'if ($F[0] == 100005 && $F[2] eq \"tcp\") { print $F[3]; exit }') && \
+                        setsid -f timeout 120 perl -MIO::Socket::INET -e \"@held = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1:$port') or die } 1..40; \
+                        sleep 120\" < /dev/null > /dev/null 2>&1 && until [ $(ss -Htn state established dport = :$port | wc -l) -ge 40 ]; do sleep 0.1; done";
+            on_storage(fleet, stay)
+        },
+        undo: |fleet| on_storage(fleet, "pkill -x perl"),
+        finds: &[
+            finding(&leftovers::ABOUT, HOSTS, "on storage: process perl (pid "),
+            finding(&leftovers::ABOUT, HOSTS, "on storage: ganesha.nfsd (pid ")
+                .saying(&[" file descriptors, "]),
+        ],
+        ..TO_VM1
+    },
+    Damage {
         name: "damage::second_copy_paused",
         slow: true,
         cause: |fleet| on_host(&fleet.hosts.source, "virsh start vm1 --paused"),

@@ -9,9 +9,10 @@ pub static ABOUT: About = About {
           more than run guests: taps, and ports of the guests' bridge), sockets that listen, files of libvirt and QEMU and their lengths, \
           file descriptors and memory of libvirt's daemons; of a lab's host also mounts, addresses, routes, rules of routing, the packet \
           filter with the elements of its sets, queues of links, neighbours that a bridge was told, shared memory, forwarding, and files in \
-          /tmp, /var/tmp, /root and /run; of a lab's storage server processes and files; not logs, caches and images, and of sets no \
-          elements that packets add or that expire. No file may grow by a byte. A daemon may open 16 descriptors more in a scenario, and \
-          may grow by 64 descriptors and 128 MiB in all scenarios of a run",
+          /tmp, /var/tmp, /root and /run; of a lab's storage server processes, files, and descriptors and memory of the NFS server; not \
+          logs, caches and images, and of sets no elements that packets add or that expire. No file may grow by a byte. A daemon may open \
+          16 descriptors more in a scenario, and may grow by 64 descriptors and 128 MiB in all scenarios of a run, in whichever of its \
+          processes they are played",
     asked: &[Moment::End],
     advice: &[LEFT, HELD],
     goes_on: true,
@@ -25,6 +26,6 @@ pub const LEFT: Advice = Advice::new(
 );
 
 pub const HELD: Advice = Advice::new(
-    "a daemon of libvirt's holds more and more",
+    "a daemon holds more and more",
     "ls -l /proc/PID/fd on that host says what it has open; is a client connected that should not be, or does the daemon leak?",
 );

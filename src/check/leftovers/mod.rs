@@ -19,7 +19,7 @@ use std::time::Duration;
 use super::{About, Asked, Check, End, Proof, Scene};
 use crate::failure::{Failure, Result};
 use crate::guest::{Fleet, Guest};
-use crate::host::{Host, Storage};
+use crate::host::{Host, Storage, first_held};
 use crate::remote::protocol::{Link, Traces};
 use crate::scenario::Side;
 use crate::sys::parallel::at_once;
@@ -92,8 +92,8 @@ fn look_at_storage(fleet: &Fleet) -> Result<Option<Traces>> {
     let images: Vec<String> = images.collect();
     let written = traces.files.iter_mut().filter(|file| images.contains(&file.path));
     written.for_each(|file| file.bytes = None);
-    let Traces { processes, files, .. } = traces;
-    Ok(Some(Traces { processes, files, ..Traces::default() }))
+    let Traces { processes, files, daemons, .. } = traces;
+    Ok(Some(Traces { processes, files, daemons, ..Traces::default() }))
 }
 
 /// Keeps the files that count, and the lengths that do.
@@ -142,15 +142,15 @@ impl Asked for LeftoversAsked<'_> {
             |(host, before)| Ok(prove(host, before, self.fleet)),
         );
         let of_storage = self.storage.as_ref().map(|before| prove_storage(before, self.fleet));
-        proofs.into_iter().flatten().flatten().chain(of_storage).collect()
+        proofs.into_iter().flatten().flatten().chain(of_storage.into_iter().flatten()).collect()
     }
 }
 
 /// Looks at the storage server until nothing is left, or until [`SETTLING`] is over.
-fn prove_storage(before: &Traces, fleet: &Fleet) -> Proof {
+fn prove_storage(before: &Traces, fleet: &Fleet) -> Vec<Proof> {
     let name = &fleet.storage.entry.name;
     let now = settled(name, before, fleet, |_| Ok(look_at_storage(fleet)?.unwrap_or_default()));
-    now.map_or_else(|failure| unknown(name, &failure), |now| of_things(name, &left(before, &now)))
+    judged(name, before, now)
 }
 
 /// Looks at a host until nothing is left, or until [`SETTLING`] is over.
@@ -163,9 +163,15 @@ fn prove(host: &Host, before: &Traces, fleet: &Fleet) -> Vec<Proof> {
         }
         Ok(now)
     });
+    judged(name, before, now)
+}
+
+/// Judges what a machine has now, if that is known.
+fn judged(name: &str, before: &Traces, now: Result<Traces>) -> Vec<Proof> {
     match now {
         Ok(now) => {
-            vec![of_things(name, &left(before, &now)), of_daemons(name, before, &now, &host.daemons)]
+            let first = |daemon: &_| first_held(name, daemon);
+            vec![of_things(name, &left(before, &now)), of_daemons(name, before, &now, first)]
         }
         Err(failure) => vec![unknown(name, &failure)],
     }
