@@ -240,57 +240,6 @@ fn walk(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// More than a daemon may have open in all scenarios of a run; none of them opens any.
-const CLIENTS: u32 = 70;
-
-fn daemon_has_more_open_than_after_the_first() -> Result<(), Failed> {
-    let results = tempfile::tempdir()?;
-    let play = || play(results.path());
-    let (first, said) = play()?;
-    expect(first.success(), "of a healthy lab", &said)?;
-    let clients = Clients::of_libvirtd()?;
-    let (second, said) = play()?;
-    let found = ["leftovers", " libvirtd (pid ", " file descriptors, "];
-    let tells = found.iter().all(|words| said.contains(words));
-    expect(!second.success() && tells, &format!("with {CLIENTS} clients more of a libvirtd"), &said)?;
-    drop(clients);
-    let (third, said) = play()?;
-    expect(third.success(), "without them", &said)
-}
-
-/// Clients of a host's libvirtd, in a process of this machine, until this is dropped.
-struct Clients(Child);
-
-impl Clients {
-    fn of_libvirtd() -> Result<Clients, Failed> {
-        let listed = Command::new("pgrep").args(["-o", "-x", "libvirtd"]).output()?;
-        let daemon = String::from_utf8(listed.stdout)?;
-        let script = format!(
-            "@held = map {{ IO::Socket::UNIX->new(Peer => '/run/libvirt/libvirt-sock') or die $! }} 1..{CLIENTS}; \
-             $| = 1; print \"held\\n\"; sleep {}",
-            LIMIT.as_secs()
-        );
-        let mut child = Command::new("nsenter")
-            .args(["--target", daemon.trim(), "--mount", "perl", "-MIO::Socket::UNIX", "-e", &script])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let output = child.stdout.take();
-        let clients = Clients(child);
-        let mut line = String::new();
-        output.map(|output| BufReader::new(output).read_line(&mut line)).transpose()?;
-        expect(line == "held\n", "connect to a libvirtd", &line)?;
-        Ok(clients)
-    }
-}
-
-impl Drop for Clients {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Plays a scenario in a process of its own, and gives what it said.
 fn play(results: &Path, scenario: &str, variables: &[(&str, &str)]) -> Result<(ExitStatus, String), Failed> {
     let run = format!("selftest-{}", std::process::id());

@@ -244,7 +244,7 @@ mod tests {
     fn a_guest_that_is_as_fast_as_before_has_recovered() {
         let seen = "CPU when it was due in 80 % of the time, 80 % before; memory written at 150 ms/GiB at best, 150 before; \
                     synced writes of 30 ms, 30 before; reads of 2 ms, 2 before; 64 KiB read and written in 40 ms, 40 before; recovered \
-                    after 0.0 s";
+                    after 0.1 s";
         assert_eq!(told(&HEALTHY, None), Some((true, seen.to_owned())));
     }
 
