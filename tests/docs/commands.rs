@@ -57,6 +57,9 @@ impl Commands {
     pub fn new(package: &Path) -> Commands {
         let world = tempfile::tempdir().unwrap();
         fs::copy(package.join("scenarios.toml"), world.path().join("scenarios.toml")).unwrap();
+        fs::create_dir(world.path().join("fixtures")).unwrap();
+        let example = "fixtures/reference.toml";
+        fs::copy(package.join(example), world.path().join(example)).unwrap();
         let results = world.path().join("target/multivm");
         let name = "20260102T030405Z-4711";
         run(&results.join(name), 0);

@@ -168,9 +168,8 @@ mod tests {
         let begin = Instant::now();
         let at = |ms: u32| begin + ms * MS;
         let when = |ms: u32| usize::from(ms >= 2000);
-        let times = |long: [u32; 2], every: u32| {
-            // In no healthy guest one of the few transfers falls into the time in which it is away.
-            let mut now = 110;
+        let times = |long: [u32; 2], first: u32, every: u32| {
+            let mut now = first;
             let next = || {
                 let long = long[when(now)];
                 let time = Gap { from: at(now), length: long * MS };
@@ -183,9 +182,10 @@ mod tests {
         let pace = GuestPace {
             gaps: Some((0..6000).step_by(500).map(gap).collect()),
             speeds: (0..6000).step_by(100).map(|ms| (at(ms), story.memory_ms[when(ms)])).collect(),
-            writes: times(story.write_ms, 100),
-            reads: times(story.read_ms, 100),
-            transfers: times(story.transfer_ms, 500),
+            writes: times(story.write_ms, 0, 100),
+            reads: times(story.read_ms, 0, 100),
+            // None of the few falls into a time in which the guest is away.
+            transfers: times(story.transfer_ms, 110, 500),
             ..GuestPace::in_a_test(at(6000))
         };
         let leg = Leg { guest: 0, direction: Direction::Out, round: 1 };
