@@ -177,7 +177,7 @@ fn a_fleet_by_catalogue_explains_itself(cli: Cli) {
     leave_catalogues(cli.place());
     let path = cli.place().join("tiny.toml");
     let said = cli.run(&format!("explain --catalogue {} precopy_cross::in_vms::stress_cpu", path.display()));
-    let fleet = "Fleet: 2 guests (1 vCPU, 256MiB, tiny; 1 vCPU, 512MiB, tiny)";
+    let fleet = "answer within 1m:\n  - vm1-tiny: 1 vCPU, 256MiB, tiny\n  - vm2-tiny: 1 vCPU, 512MiB, tiny\n";
     assert!(said.code == Some(0) && said.out.contains(fleet), "{}{}", said.out, said.err);
 }
 
