@@ -62,7 +62,7 @@ fn beside_ours_it_survives_a_scenario(stage: &Arc<Stage>) -> Result<(), Failed> 
     let defined = Foreign::new(&fleet, Target, "vm3").plant()?;
     // Nobody has an address that a network may lease.
     let range = format!("<range start='{0}' end='{0}'/>", fleet.guests[0].address);
-    let network = ForeignNetwork::plant(&fleet.hosts.target, &beside(&fleet.guests[0]), &range)?;
+    let network = ForeignNetwork::plant(&fleet.hosts.target, &router(&fleet), &range)?;
     on_storage(&fleet, "echo precious > vm3.qcow2 && echo precious > vm3.qcow2.multivm")?;
     let outcome = stage.outcome_on(&fleet, &SCENARIO.parse()?, SystemTime::now());
     running.is_untouched()?;
@@ -147,7 +147,7 @@ fn network_that_keeps_our_address(stage: &Arc<Stage>) -> Result<(), Failed> {
     let fleet = fleet_of(stage)?;
     let guest = &fleet.guests[1];
     let kept = format!("<host mac='{SOMEBODY}' name='mail' ip='{}'/>", guest.address);
-    let network = ForeignNetwork::plant(&fleet.hosts.target, &beside(guest), &kept)?;
+    let network = ForeignNetwork::plant(&fleet.hosts.target, &router(&fleet), &kept)?;
     let words = format!("keeps for a machine ({SOMEBODY}) the address {} of vm2", guest.address);
     refused(&fleet, &["the network office of libvirt on target ", &words])?;
     Ok(network.is_untouched()?)
@@ -156,7 +156,7 @@ fn network_that_keeps_our_address(stage: &Arc<Stage>) -> Result<(), Failed> {
 fn network_that_has_leased_our_address(stage: &Arc<Stage>) -> Result<(), Failed> {
     let fleet = fleet_of(stage)?;
     let guest = &fleet.guests[0];
-    let mut network = ForeignNetwork::plant(&fleet.hosts.source, &beside(guest), "")?;
+    let mut network = ForeignNetwork::plant(&fleet.hosts.source, &router(&fleet), "")?;
     network.lease(&guest.address.to_string(), SOMEBODY)?;
     let words = format!("has leased ({SOMEBODY}) the address {} of vm1", guest.address);
     refused(&fleet, &["the network office of libvirt on source ", &words])?;
@@ -166,10 +166,13 @@ fn network_that_has_leased_our_address(stage: &Arc<Stage>) -> Result<(), Failed>
 /// The MAC address of a machine that has an address of ours.
 const SOMEBODY: &str = "52:54:00:5e:ed:01";
 
-/// The address of a router beside a guest: in its network, and nobody's.
-fn beside(guest: &Guest) -> String {
-    let [a, b, c, d] = guest.address.octets();
-    Ipv4Addr::new(a, b, c, d ^ 1).to_string()
+/// The address of a router in the network of the guests, which none of them has.
+fn router(fleet: &Fleet) -> String {
+    let [a, b, c, _] = fleet.guests[0].address.octets();
+    let taken =
+        |address: &Ipv4Addr| fleet.guests.iter().chain(&fleet.load_guests).any(|it| it.address == *address);
+    let free = (1..255).map(|d| Ipv4Addr::new(a, b, c, d)).find(|address| !taken(address));
+    free.expect("fewer guests than addresses").to_string()
 }
 
 fn answering_at_our_address(stage: &Arc<Stage>) -> Result<(), Failed> {

@@ -92,6 +92,9 @@ pub struct ForeignNetwork<'a> {
 /// The bridge of such a network, by which libvirt knows its leases.
 const BRIDGE: &str = "virbr77";
 
+/// The folder in which libvirt keeps the leases of its networks.
+const LEASES: &str = "/var/lib/libvirt/dnsmasq";
+
 impl<'a> ForeignNetwork<'a> {
     /// Defines the network by virsh. Its DHCP server would have these elements.
     pub fn plant(host: &'a Host, router: &str, dhcp: &str) -> Result<ForeignNetwork<'a>> {
@@ -108,8 +111,9 @@ impl<'a> ForeignNetwork<'a> {
 
     /// Leases an address for an hour, as dnsmasq tells libvirt that it has: by libvirt's own program.
     pub fn lease(&mut self, address: &str, mac: &str) -> Result<()> {
+        // dnsmasq, which runs for no network that is only defined, finds this folder as the package made it.
         let lease = format!(
-            "VIR_BRIDGE_NAME={BRIDGE} DNSMASQ_LEASE_EXPIRES=$(($(date +%s) + 3600)) \
+            "mkdir -p {LEASES} && VIR_BRIDGE_NAME={BRIDGE} DNSMASQ_LEASE_EXPIRES=$(($(date +%s) + 3600)) \
              /usr/lib/libvirt/libvirt_leaseshelper add {mac} {address} mail"
         );
         self.host.remote.check(&lease, LIMIT)?;
@@ -135,7 +139,7 @@ impl<'a> ForeignNetwork<'a> {
 
 impl Drop for ForeignNetwork<'_> {
     fn drop(&mut self) {
-        let script = format!("virsh -q net-undefine office; rm -f /var/lib/libvirt/dnsmasq/{BRIDGE}.*");
+        let script = format!("virsh -q net-undefine office; rm -f {LEASES}/{BRIDGE}.*; rmdir {LEASES}");
         let _ = self.host.remote.run(&script, LIMIT);
     }
 }
