@@ -114,10 +114,10 @@ impl DiskMeasure {
 }
 
 /// A time without the one in which its guest waited for a CPU, as far as that is known: a guest that has none hands nothing to its
-/// disk, and takes nothing from it. Half of it counts in any case, so that a disk that is limited is found on a busy host, too.
+/// disk, and takes nothing from it. Two thirds of it count in any case, so that a disk that is limited is found on a busy host, too.
 fn without_waits(pace: &GuestPace, time: &Gap) -> Gap {
     let away = pace.away(time.from, time.from + time.length).unwrap_or_default();
-    Gap { from: time.from, length: time.length.saturating_sub(away.min(time.length / 2)) }
+    Gap { from: time.from, length: time.length.saturating_sub(away.min(time.length / 3)) }
 }
 
 /// The fastest one of the longest time in which every one was slower than that, if that time is long: a disk that somebody else
@@ -166,8 +166,8 @@ mod tests {
         let pace = |gaps| GuestPace { gaps, ..GuestPace::in_a_test(begin + 4000 * MS) };
         let of = |gaps| ms(without_waits(&pace(gaps), &gap(1000, 203)).length);
         assert_eq!(of(None), 203.0);
-        assert_eq!(of(Some(vec![gap(900, 150), gap(1170, 500)])), 120.0);
-        assert_eq!(of(Some(vec![gap(900, 900)])), 101.5);
+        assert_eq!(of(Some(vec![gap(900, 130), gap(1190, 500)])), 160.0);
+        assert_eq!(of(Some(vec![gap(900, 900)])).round(), 135.0);
         assert_eq!(of(Some(vec![gap(2000, 150)])), 203.0);
     }
 
