@@ -2,6 +2,30 @@
 
 use std::time::{Duration, Instant};
 
+use crate::failure::Result;
+use crate::sys::watch::Watch;
+
+/// The time between two samples.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a machine may take to answer; later there is no sample.
+pub const LIMIT: Duration = Duration::from_secs(5);
+
+/// Asks a machine again and again, in a thread of its own; `ask` adds what it answers.
+pub fn sample<T: Default + Send + 'static>(
+    name: &'static str,
+    ask: impl Fn(&mut T) + Send + 'static,
+) -> Result<Watch<T>> {
+    Watch::start(name, move |stop| {
+        let mut samples = T::default();
+        while !stop.is_set() {
+            ask(&mut samples);
+            stop.pause(INTERVAL);
+        }
+        samples
+    })
+}
+
 /// How much of a time had passed at some moments: of that in which a server waited for its disks, or a guest for a CPU.
 #[derive(Debug, Default)]
 pub struct Totals(Vec<(Instant, Duration)>);

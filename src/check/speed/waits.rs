@@ -5,20 +5,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::totals::Totals;
+use super::totals::{LIMIT, Totals, sample};
 use crate::failure::Result;
 use crate::host::Hosts;
 use crate::remote::Agent;
 use crate::remote::protocol::CpuWait;
 use crate::scenario::Side;
-use crate::sys::stop::StopFlag;
 use crate::sys::watch::Watch;
-
-/// The time between two samples.
-const INTERVAL: Duration = Duration::from_secs(1);
-
-/// How long a host may take to answer; later there is no sample.
-const LIMIT: Duration = Duration::from_secs(5);
 
 /// What each guest waited on one host, by its name.
 type OfHost = HashMap<String, Totals>;
@@ -34,24 +27,18 @@ pub struct Waits(HashMap<Side, OfHost>);
 pub fn watch(hosts: &Hosts) -> Result<WaitWatches> {
     let of = |agent: &Arc<Agent>| {
         let agent = Arc::clone(agent);
-        Watch::start("wait-watch", move |stop| sample_until(&agent, stop))
+        sample("wait-watch", move |waits| add(waits, &agent))
     };
     Ok(WaitWatches([(Side::Source, of(&hosts.source.agent)?), (Side::Target, of(&hosts.target.agent)?)]))
 }
 
-fn sample_until(agent: &Agent, stop: &StopFlag) -> OfHost {
-    let mut waits = OfHost::default();
-    while !stop.is_set() {
-        // A host that does not answer, or whose kernel does not count, let nobody wait for a known time.
-        for CpuWait { domain, waited_us, cpus } in
-            agent.cpu_waits(LIMIT).map(|waits| waits.0).unwrap_or_default()
-        {
-            let waited = Duration::from_micros(waited_us) / cpus.max(1);
-            waits.entry(domain.name).or_default().add(Instant::now(), waited);
-        }
-        stop.pause(INTERVAL);
+fn add(waits: &mut OfHost, agent: &Agent) {
+    // A host that does not answer, or whose kernel does not count, let nobody wait for a known time.
+    let told = agent.cpu_waits(LIMIT).map(|waits| waits.0).unwrap_or_default();
+    for CpuWait { domain, waited_us, cpus } in told {
+        let waited = Duration::from_micros(waited_us) / cpus.max(1);
+        waits.entry(domain.name).or_default().add(Instant::now(), waited);
     }
-    waits
 }
 
 impl WaitWatches {
