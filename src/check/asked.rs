@@ -234,8 +234,9 @@ pub struct GuestPace {
     pub heard: Instant,
     /// When it should have had its turn and had to wait for it; none if it has kept fewer than there were.
     pub gaps: Option<Vec<Gap>>,
-    /// When memory was written, and the milliseconds that a GiB would have taken: ten a second, the slowest.
-    pub speeds: Vec<(Instant, f64)>,
+    /// When memory was written, and the milliseconds that a GiB would have taken: ten a second, the fastest of each tenth of one. The slowest
+    /// would tell of whatever else the guest and its host computed.
+    pub best_speeds: Vec<(Instant, f64)>,
     /// Synced writes to its disk; none if it has kept fewer than there were.
     pub writes: Vec<Gap>,
     /// Reads from its disk, and transfers of many records there and back, in the same way.

@@ -33,7 +33,9 @@ pub use domain::{console_path, qemu_log_path};
 pub use earlier::EarlierLooks;
 pub use fleet::{DamagedPart, Fleet, GuestDamage, GuestLoss, LossKind};
 pub use identity::{address, fleet_names};
-pub use multivm_protocol::{DiskProof, DiskWork, FilesProof, MemoryProof, Pulse, TRANSFER_BYTES, Testimony};
+pub use multivm_protocol::{
+    DiskProof, DiskWork, FilesProof, MemoryProof, Pulse, Speed, TRANSFER_BYTES, Testimony,
+};
 pub use news::{GuestNews, OnNews};
 pub use past_panics::panics_in;
 pub use pulse::ClockMap;

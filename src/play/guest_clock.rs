@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::check::GuestPace;
-use crate::guest::{ClockMap, DiskWork, Pulse};
+use crate::guest::{ClockMap, DiskWork, Pulse, Speed};
 use crate::probe::Gap;
 
 /// A time, on this machine's clock, in which our program in the guest did not get its turn or waited for its disk.
@@ -23,6 +23,8 @@ pub struct GuestClock {
     pub gaps: Vec<GuestGap>,
     /// Write speeds: the moment, and the milliseconds for a GiB of memory.
     pub speeds: Vec<(Instant, f64)>,
+    /// The fastest of each tenth of a second, where those are the slowest.
+    best_speeds: Vec<(Instant, f64)>,
     /// Synced writes to the guest's disk, each from its begin to its end.
     writes: Vec<GuestGap>,
     /// Reads from it, and transfers of many records.
@@ -68,7 +70,9 @@ impl GuestClock {
                 DiskWork::Transfer => self.transfers.push(gap),
             }
         }
-        self.speeds.extend(pulse.speeds.iter().map(|speed| (map.at(speed.at_us), speed.ms_per_gib)));
+        let placed = |speed: &Speed| (map.at(speed.at_us), speed.ms_per_gib);
+        self.speeds.extend(pulse.speeds.iter().map(placed));
+        self.best_speeds.extend(pulse.best_speeds.iter().map(placed));
         self.add_unsynced(pulse, map);
     }
 
@@ -106,7 +110,7 @@ impl GuestClock {
             guest: guest.to_owned(),
             heard: self.heard?,
             gaps: self.is_known().then(|| gaps(&self.gaps)),
-            speeds: self.speeds.clone(),
+            best_speeds: self.best_speeds.clone(),
             writes: gaps(self.writes()),
             reads: self.of_disk(self.reads.iter().copied()),
             transfers: self.of_disk(self.transfers.iter().copied()),
@@ -144,6 +148,7 @@ mod tests {
             longest_us: 1,
             gaps: vec![protocol::PulseGap { at_us: 4_000_000, length_us: 70_000 }],
             speeds: vec![protocol::Speed { at_us: 4_500_000, ms_per_gib: 8000.0 }],
+            best_speeds: vec![protocol::Speed { at_us: 4_450_000, ms_per_gib: 120.0 }],
             gaps_dropped,
             speeds_dropped: 0,
             disk_dropped: 0,
@@ -174,7 +179,8 @@ mod tests {
                 length: Duration::from_millis(69)
             }])
         );
-        assert_eq!((pace.heard, pace.speeds.len(), pace.writes.len()), (now, 1, 1));
+        assert_eq!(pace.best_speeds, [(now - Duration::from_millis(550), 120.0)]);
+        assert_eq!((pace.heard, pace.writes.len()), (now, 1));
         let ago = |ms: u64, length: u64| Gap {
             from: now - Duration::from_millis(ms),
             length: Duration::from_millis(length),

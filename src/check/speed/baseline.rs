@@ -57,7 +57,7 @@ impl Baseline {
         let (mut awake, mut long) = (Duration::ZERO, Duration::ZERO);
         for BaselineTime { pace, until, waits } in guests {
             let Some(first) = until else { continue };
-            speeds.extend(pace.speeds.iter().filter(|(at, _)| *at < first).map(|(_, ms)| *ms));
+            speeds.extend(pace.best_speeds.iter().filter(|(at, _)| *at < first).map(|(_, ms)| *ms));
             writes.extend(ended_before(&pace.writes, first));
             reads.extend(ended_before(&pace.reads, first));
             transfers.extend(ended_before(&pace.transfers, first));
@@ -111,7 +111,7 @@ mod tests {
         let begin = Instant::now();
         let pace = |gaps| GuestPace {
             gaps,
-            speeds: vec![(begin, 150.0)],
+            best_speeds: vec![(begin, 150.0)],
             ..GuestPace::in_a_test(begin + 2000 * MS)
         };
         let (known, unknown) = (pace(Some(vec![Gap { from: begin, length: 400 * MS }])), pace(None));

@@ -181,7 +181,7 @@ mod tests {
         let gap = |ms: u32| Gap { from: at(ms), length: story.away_ms[when(ms)] * MS };
         let pace = GuestPace {
             gaps: Some((0..6000).step_by(500).map(gap).collect()),
-            speeds: (0..6000).step_by(100).map(|ms| (at(ms), story.memory_ms[when(ms)])).collect(),
+            best_speeds: (0..6000).step_by(100).map(|ms| (at(ms), story.memory_ms[when(ms)])).collect(),
             writes: times(story.write_ms, 0, 100),
             reads: times(story.read_ms, 0, 100),
             // None of the few falls into a time in which the guest is away.
@@ -198,7 +198,7 @@ mod tests {
     /// A stay of 4 s with this many synced writes, in the first half of it, of a guest that keeps none of its waits for a CPU.
     fn busy_guest(begin: Instant, writes: u32) -> GuestPace {
         GuestPace {
-            speeds: (0..40).map(|nth| (begin + nth * 100 * MS, 150.0)).collect(),
+            best_speeds: (0..40).map(|nth| (begin + nth * 100 * MS, 150.0)).collect(),
             writes: (0..writes).map(|nth| Gap { from: begin + nth * 600 * MS, length: 600 * MS }).collect(),
             ..GuestPace::in_a_test(begin + 4000 * MS)
         }
@@ -280,7 +280,7 @@ mod tests {
         let begin = Instant::now();
         let pace = |_| GuestPace {
             gaps: Some(Vec::new()),
-            speeds: (0..5).map(|nth| (begin + nth * 100 * MS, 150.0)).collect(),
+            best_speeds: (0..5).map(|nth| (begin + nth * 100 * MS, 150.0)).collect(),
             writes: (0..5).map(|nth| Gap { from: begin + nth * 100 * MS, length: write_ms * MS }).collect(),
             ..GuestPace::in_a_test(begin + 500 * MS)
         };

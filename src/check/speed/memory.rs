@@ -42,7 +42,7 @@ pub fn memory(seen: &[SeenStay<'_>], before: &Baseline, limit: f64, window: Dura
 /// What a guest wrote in a stay.
 fn samples(seen: &SeenStay<'_>) -> Vec<(Instant, f64)> {
     let window = seen.from..seen.until;
-    seen.pace.speeds.iter().filter(move |(at, _)| window.contains(at)).copied().collect()
+    seen.pace.best_speeds.iter().filter(move |(at, _)| window.contains(at)).copied().collect()
 }
 
 /// The best time of a part of a stay.
@@ -99,7 +99,7 @@ mod tests {
                     .map(|ms| Gap { from: begin + ms * MS, length: away_ms * MS })
                     .collect(),
             ),
-            speeds: (0..12_000).step_by(100).map(speed).collect(),
+            best_speeds: (0..12_000).step_by(100).map(speed).collect(),
             ..GuestPace::in_a_test(begin + 12_000 * MS)
         };
         let before = Baseline { cpu: Some(1.0), memory_ms: Some(110.0), ..Baseline::default() };
@@ -134,14 +134,14 @@ mod tests {
             [200.0, 228.0, 174.0, 491.0, 3196.0, 5183.0, 2021.0, 31141.0, 6034.0, 11354.0, 185_537.0, 1264.0];
         let speeds =
             speeds.repeat(2).into_iter().enumerate().map(|(nth, ms)| (begin + nth as u32 * 100 * MS, ms));
-        let pace = GuestPace { speeds: speeds.collect(), ..GuestPace::in_a_test(begin + 2400 * MS) };
+        let pace = GuestPace { best_speeds: speeds.collect(), ..GuestPace::in_a_test(begin + 2400 * MS) };
         let before = Baseline { memory_ms: Some(200.0), ..Baseline::default() };
         let seen =
             SeenStay { pace: &pace, waits: Totals::NONE, from: begin, until: pace.heard, left: pace.heard };
         let part = memory(&[seen], &before, 10.0, 4000 * MS).unwrap();
         assert!(part.times < 1.0 && part.recovered == Some(begin), "{}", part.told);
         // Under the same load before, memory that is a tenth as fast is still found.
-        let before = quantile(pace.speeds.iter().map(|(_, ms)| *ms).collect(), 5).unwrap();
+        let before = quantile(pace.best_speeds.iter().map(|(_, ms)| *ms).collect(), 5).unwrap();
         assert!(before < 174.0 * 2.0, "{before}");
     }
 }

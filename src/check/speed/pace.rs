@@ -13,7 +13,7 @@ impl GuestPace {
             guest: "vm1".into(),
             heard,
             gaps: None,
-            speeds: Vec::new(),
+            best_speeds: Vec::new(),
             writes: Vec::new(),
             reads: Vec::new(),
             transfers: Vec::new(),
@@ -25,7 +25,7 @@ impl GuestPace {
 impl GuestPace {
     /// The first thing that was heard of it.
     pub(super) fn first(&self) -> Option<Instant> {
-        let speed = self.speeds.first().map(|(at, _)| *at);
+        let speed = self.best_speeds.first().map(|(at, _)| *at);
         let write = self.writes.first().map(|write| write.from);
         speed.into_iter().chain(write).min()
     }
