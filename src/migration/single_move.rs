@@ -107,15 +107,17 @@ mod tests {
     }
 
     #[rstest]
-    #[case(None, 26, None)]
-    #[case(Some(64), 26, Some(64))]
-    #[case(Some(8), 8, Some(8))]
+    #[case("precopy_cross::in_vms::stress_cpu", None, 13, None)]
+    #[case("precopy_cross::in_vms::stress_cpu", Some(64), 13, Some(64))]
+    #[case("precopy_cross::in_vms::stress_cpu", Some(8), 8, Some(8))]
+    #[case("precopy_simultaneous::booting::migrated_vms", Some(64), 5, Some(64))]
     fn a_first_pass_is_held_back_and_no_later_one(
+        #[case] scenario: &str,
         #[case] bandwidth: Option<u64>,
         #[case] first: u64,
         #[case] later: Option<u64>,
     ) {
-        let scenario = "precopy_cross::in_vms::stress_cpu".parse().unwrap();
+        let scenario = scenario.parse().unwrap();
         let bandwidth = bandwidth.map(|mib| Bytes(mib << 20));
         let profile = Profile { memory: Bytes(256 << 20), bandwidth, ..profile() };
         let options = options(&scenario, &profile, super::mode::together(Mode::Precopy, Pace::default()));
