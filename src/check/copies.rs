@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::answers::{Answers, ask_until};
 use super::{About, Advice, Asked, Check, End, Moment, Outage, Proof, Scene};
 use crate::failure::Result;
 use crate::host::Hosts;
 use crate::libvirt::Connection;
-use crate::sys::halt::ran_since;
 use crate::sys::stop::StopFlag;
 use crate::sys::watch::Watch;
 
@@ -60,7 +60,8 @@ impl Asked for CopiesAsked {
         let Some(watch) = self.watch.take() else { return Vec::new() };
         let seen = seen(watch);
         // Nobody waits for an answer after an interruption.
-        check(&CopyWatch { ends_blind: seen.ends_blind && !end.interrupted, ..seen }, self.limit)
+        let ends_silent = seen.looks.ends_silent && !end.interrupted;
+        check(&CopyWatch { looks: Answers { ends_silent, ..seen.looks }, ..seen }, self.limit)
     }
 }
 
@@ -70,18 +71,10 @@ pub const INTERVAL: Duration = Duration::from_millis(250);
 /// What the watch saw.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CopyWatch {
-    /// Looks that both hosts answered.
-    pub looks: u64,
+    /// Looks at both hosts: one that a host does not answer is none.
+    pub looks: Answers,
     /// Guests that ran on both hosts, each with the moment of the first such look.
     pub doubled: BTreeMap<String, SystemTime>,
-    /// The error of the last question that had no answer.
-    pub error: Option<String>,
-    /// The longest time between two complete looks.
-    pub blind: Duration,
-    /// When that time began; none without a look.
-    pub blind_from: Option<Instant>,
-    /// Whether the last looks were not complete: a host that does not answer may do so for longer than the scenario is watched.
-    pub ends_blind: bool,
 }
 
 /// Begins to watch both hosts.
@@ -92,42 +85,21 @@ fn watch(hosts: &Hosts) -> Result<Watch<CopyWatch>> {
 
 /// Ends the watch and returns what it saw.
 fn seen(watch: Watch<CopyWatch>) -> CopyWatch {
-    watch
-        .stop()
-        .unwrap_or_else(|failure| CopyWatch { error: Some(failure.to_string()), ..CopyWatch::default() })
+    watch.stop().unwrap_or_else(|failure| CopyWatch {
+        looks: Answers { error: Some(failure.to_string()), ..Answers::default() },
+        ..CopyWatch::default()
+    })
 }
 
 fn look_until(source: &Connection, target: &Connection, stop: &StopFlag) -> CopyWatch {
-    let mut copies = CopyWatch::default();
-    let mut last = Instant::now();
-    loop {
-        let next = Instant::now() + INTERVAL;
-        // After the end it looks once more if it was blind before: one failure may be chance.
-        let is_last = stop.is_set();
-        if is_last && !copies.ends_blind {
-            return copies;
+    let mut doubled = BTreeMap::new();
+    let looks = ask_until(stop, INTERVAL, || {
+        for guest in look(source, target)? {
+            doubled.entry(guest).or_insert_with(SystemTime::now);
         }
-        let looked = look(source, target);
-        let blind = ran_since(last);
-        if blind > copies.blind {
-            (copies.blind, copies.blind_from) = (blind, Some(last));
-        }
-        copies.ends_blind = looked.is_err();
-        match looked {
-            Ok(doubled) => {
-                copies.looks += 1;
-                last = Instant::now();
-                for guest in doubled {
-                    copies.doubled.entry(guest).or_insert_with(SystemTime::now);
-                }
-            }
-            Err(error) => copies.error = Some(error.to_string()),
-        }
-        if is_last {
-            return copies;
-        }
-        stop.pause(next.saturating_duration_since(Instant::now()));
-    }
+        Ok::<_, crate::libvirt::Error>(())
+    });
+    CopyWatch { looks, doubled }
 }
 
 fn look(source: &Connection, target: &Connection) -> crate::libvirt::Result<Vec<String>> {
@@ -144,15 +116,16 @@ fn look(source: &Connection, target: &Connection) -> crate::libvirt::Result<Vec<
 /// than `limit`, or to its end, proves nothing.
 fn check(copies: &CopyWatch, limit: Duration) -> Vec<Proof> {
     let expected = format!("never running on both hosts, asked every {} ms", INTERVAL.as_millis());
-    let blind = copies.blind.as_secs_f64();
-    if copies.doubled.is_empty() && (copies.looks == 0 || copies.blind > limit || copies.ends_blind) {
-        let error = copies.error.as_deref().unwrap_or("no answer");
+    let CopyWatch { looks, doubled } = copies;
+    let blind = looks.longest.as_secs_f64();
+    if doubled.is_empty() && (looks.count == 0 || looks.longest > limit || looks.ends_silent) {
+        let error = looks.error.as_deref().unwrap_or("no answer");
         let seen = format!("not known for {blind:.1} s: {error}");
         let proof = Proof::new(&ABOUT, false, expected, seen).advise(&BLIND).of_no_answer();
-        return vec![proof.tells(Outage::of_libvirt(copies.blind_from.unwrap_or_else(Instant::now)))];
+        return vec![proof.tells(Outage::of_libvirt(looks.from.unwrap_or_else(Instant::now)))];
     }
-    if copies.doubled.is_empty() {
-        let seen = format!("none in {} looks, at most {blind:.1} s apart", copies.looks);
+    if doubled.is_empty() {
+        let seen = format!("none in {} looks, at most {blind:.1} s apart", looks.count);
         return vec![Proof::new(&ABOUT, true, expected, seen)];
     }
     let proof = |(guest, at): (&String, &SystemTime)| {
@@ -160,7 +133,7 @@ fn check(copies: &CopyWatch, limit: Duration) -> Vec<Proof> {
         let seen = format!("running on both hosts at the same time, first at {at}");
         Proof::new(&ABOUT, false, expected.clone(), seen).advise(&DOUBLED).of(guest)
     };
-    copies.doubled.iter().map(proof).collect()
+    doubled.iter().map(proof).collect()
 }
 
 #[cfg(test)]
@@ -171,17 +144,13 @@ mod tests {
     fn a_watch_that_saw_nothing_proves_nothing() {
         let limit = Duration::from_secs(5);
         assert!(!check(&CopyWatch::default(), limit)[0].ok);
-        assert!(check(&CopyWatch { looks: 3, ..CopyWatch::default() }, limit)[0].ok);
-        let blind = CopyWatch { looks: 3, blind: Duration::from_secs(6), ..CopyWatch::default() };
-        assert!(!check(&blind, limit)[0].ok);
-        let ends_blind = CopyWatch { looks: 3, ends_blind: true, ..CopyWatch::default() };
-        let proof = &check(&ends_blind, limit)[0];
+        let of = |looks: Answers| check(&CopyWatch { looks, ..CopyWatch::default() }, limit).remove(0);
+        let three = || Answers { count: 3, ..Answers::default() };
+        assert!(of(three()).ok);
+        assert!(!of(Answers { longest: Duration::from_secs(6), ..three() }).ok);
+        let proof = of(Answers { ends_silent: true, ..three() });
         assert!(!proof.ok && proof.unanswered, "{proof:?}");
-        let copies = CopyWatch {
-            looks: 3,
-            doubled: [("vm2".to_owned(), SystemTime::now())].into(),
-            ..CopyWatch::default()
-        };
+        let copies = CopyWatch { looks: three(), doubled: [("vm2".to_owned(), SystemTime::now())].into() };
         let proof = &check(&copies, limit)[0];
         assert!(proof.guest.as_deref() == Some("vm2") && !proof.ok && proof.seen.contains("both hosts"));
     }

@@ -2,6 +2,7 @@
 //! what it sees with what must be, and its [`Proof`] has both.
 
 mod about;
+mod answers;
 mod asked;
 pub mod booting;
 pub mod budget;

@@ -117,6 +117,7 @@ mod tests {
         let listed: BTreeSet<String> = abouts().map(|about| about.id.to_owned()).collect();
         let parts = [
             "about",
+            "answers",
             "asked",
             "guest_time",
             "kind",
