@@ -48,14 +48,18 @@ impl Asked for PlacementAsked<'_> {
         let last = std::mem::replace(&mut self.last, Instant::now());
         let places = Places::look(hosts);
         let proof = |(number, guest): (usize, &std::sync::Arc<Guest>)| {
-            let leg = end.legs.iter().map(|(leg, _)| *leg).find(|leg| leg.guest == number);
-            let proof = places.check(guest, hosts).of(&guest.name).after(leg);
-            match places.outage(guest, last) {
+            let own = end.legs.iter().find(|(leg, _)| leg.guest == number);
+            // It has no place yet, which is the finding of its migration.
+            if own.is_some_and(|(_, report)| report.never_ended()) {
+                return None;
+            }
+            let proof = places.check(guest, hosts).of(&guest.name).after(own.map(|(leg, _)| *leg));
+            Some(match places.outage(guest, last) {
                 Some(outage) => proof.tells(outage),
                 None => proof,
-            }
+            })
         };
-        guests.iter().enumerate().map(proof).collect()
+        guests.iter().enumerate().filter_map(proof).collect()
     }
 }
 

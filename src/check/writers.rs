@@ -134,12 +134,15 @@ enum Owner {
     Nobody,
 }
 
+/// When a migration began and ended; one that nobody saw end may still have the image open on both hosts.
+type Window = (Instant, Option<Instant>);
+
 struct WritersAsked {
     watch: Option<Watch<WriterWatch>>,
     found: Receiver<WriterFind>,
     images: Arc<Vec<WatchedImage>>,
     /// The times of each guest's migrations, from begin to end.
-    windows: BTreeMap<String, Vec<(Instant, Instant)>>,
+    windows: BTreeMap<String, Vec<Window>>,
     /// Looks at which both hosts' QEMU had an image. Their verdict must wait, because the times of the guest's migrations
     /// come later.
     on_both: Vec<OnBoth>,
@@ -288,8 +291,8 @@ fn on_both(writers: &[Writer], owners: &[Owner]) -> Vec<usize> {
 
 impl Asked for WritersAsked {
     fn learn_leg(&mut self, end: &LegEnd<'_>) {
-        if let Some(window) = end.report.began.zip(end.report.ended) {
-            self.windows.entry(end.guest.name.clone()).or_default().push(window);
+        if let Some(began) = end.report.began {
+            self.windows.entry(end.guest.name.clone()).or_default().push((began, end.report.ended));
         }
     }
 
@@ -386,8 +389,8 @@ impl WritersAsked {
 }
 
 /// Whether the guest migrated during any part of a look.
-fn is_within(look: &OnBoth, windows: &[(Instant, Instant)]) -> bool {
-    windows.iter().any(|(began, ended)| look.began <= *ended && look.ended >= *began)
+fn is_within(look: &OnBoth, windows: &[Window]) -> bool {
+    windows.iter().any(|(began, ended)| ended.is_none_or(|ended| look.began <= ended) && look.ended >= *began)
 }
 
 /// Judges the watch itself: one that saw nothing for longer than `limit` proves nothing.
@@ -495,13 +498,15 @@ mod tests {
         let begin = Instant::now();
         let at = |ms: u64| begin + Duration::from_millis(ms);
         let look = |from, to| OnBoth { image: 0, began: at(from), ended: at(to) };
-        let windows = [(at(100), at(200)), (at(500), at(600))];
+        let windows = [(at(100), Some(at(200))), (at(500), Some(at(600)))];
         for (from, to) in [(90, 110), (150, 160), (190, 210), (90, 210), (550, 700)] {
             assert!(is_within(&look(from, to), &windows), "{from} {to}");
         }
         for (from, to) in [(10, 90), (210, 490), (610, 700)] {
             assert!(!is_within(&look(from, to), &windows), "{from} {to}");
         }
+        let never_ended = [(at(500), None)];
+        assert!(is_within(&look(900_000, 900_010), &never_ended) && !is_within(&look(10, 90), &never_ended));
     }
 
     #[test]

@@ -35,6 +35,11 @@ pub struct LegReport {
 }
 
 impl LegReport {
+    /// Whether nobody knows that the migration has ended: libvirt's call has not returned, and nobody waits for it any more.
+    pub fn never_ended(&self) -> bool {
+        self.began.is_some() && self.ended.is_none()
+    }
+
     /// The report of a migration that never began.
     pub fn not_begun(failure: Failure) -> LegReport {
         LegReport { error: Some(failure.into()), ..LegReport::default() }
