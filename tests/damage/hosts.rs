@@ -277,11 +277,11 @@ virsh define defines.xml; virsh autostart left
 echo '<network><name>left</name></network>' > defines.xml; virsh net-define defines.xml
 echo "<pool type='dir'><name>left</name><target><path>/run</path></target></pool>" > defines.xml; virsh pool-define defines.xml
 echo "<filter name='left'/>" > defines.xml; virsh nwfilter-define defines.xml; rm defines.xml
-echo 1 > /proc/sys/net/ipv4/ip_forward
+echo 1 > /proc/sys/net/ipv4/ip_forward; touch /etc/libvirt/left /var/log/libvirt/qemu/left
 "#;
 
-const UNDEFINES: &str =
-    "virsh undefine left; virsh net-undefine left; virsh pool-undefine left; virsh nwfilter-undefine left";
+const UNDEFINES: &str = "rm /etc/libvirt/left /var/log/libvirt/qemu/left; virsh undefine left; virsh net-undefine left; virsh pool-undefine left; \
+     virsh nwfilter-undefine left";
 
 /// What is left beside a domain, in the same finding.
 const DEFINED: &[&str] = &[
@@ -289,6 +289,8 @@ const DEFINED: &[&str] = &[
     "file /etc/libvirt/qemu/networks/left.xml",
     "file /etc/libvirt/nwfilter/left.xml",
     "file /etc/libvirt/storage/left.xml",
+    "file /etc/libvirt/left",
+    "file /var/log/libvirt/qemu/left",
     "net.ipv4.ip_forward = 1",
 ];
 

@@ -5,13 +5,10 @@ use std::collections::BTreeMap;
 use super::domain_number::without_number;
 use crate::remote::protocol::Traces;
 
-/// Folders in which libvirt and QEMU keep the files of guests and what libvirt's clients define, without logs, caches and
-/// the configuration that people write.
-pub const FOLDERS: [&str; 9] = [
-    "/etc/libvirt/qemu",
-    "/etc/libvirt/nwfilter",
-    "/etc/libvirt/secrets",
-    "/etc/libvirt/storage",
+/// Folders in which libvirt and QEMU keep their settings, the files of guests and what libvirt's clients define, without logs and caches.
+pub const FOLDERS: [&str; 7] = [
+    "/etc/libvirt",
+    "/etc/qemu",
     "/run/libvirt",
     "/var/lib/libvirt",
     "/run/qemu",
@@ -20,7 +17,13 @@ pub const FOLDERS: [&str; 9] = [
 ];
 
 /// Where programs of a lab's host keep other files, beside the memory that they share: nobody else has these folders.
-pub const FOLDERS_OF_A_LAB: [&str; 5] = ["/dev/shm", "/tmp", "/var/tmp", "/root", "/run"];
+pub const FOLDERS_OF_A_LAB: [&str; 6] = ["/dev/shm", "/tmp", "/var/tmp", "/root", "/run", LOGS];
+
+/// What lies there grows by itself, with every migration more.
+const LOGS: &str = "/var/log/libvirt";
+
+/// Where people put what libvirt is to run with every start.
+const HOOKS: &str = "/etc/libvirt/hooks/";
 
 /// Beginning of the folder of our program, in which a load has its log.
 const OUR_OWN: &str = "/run/multivm-";
@@ -32,18 +35,21 @@ const MADE_ON_DEMAND: [&str; 5] = ["/autostart/", "/networks/", "/snapshot/", "/
 /// some.
 pub fn counts_as_file(path: &str) -> bool {
     !path.starts_with(OUR_OWN)
+        && !path.starts_with(HOOKS)
         && !MADE_ON_DEMAND.iter().any(|end| path.ends_with(end))
         && (!path.ends_with('/') || FOLDERS.iter().any(|folder| path.starts_with(&format!("{folder}/"))))
 }
 
-/// Whether a file belongs to the definition of one of these guests, which a migration brings along: the check
-/// `definition` looks at that.
-pub fn is_of_a_definition<'a>(file: &str, mut guests: impl Iterator<Item = &'a str>) -> bool {
+/// Whether a file is one of these guests', which a migration brings along or makes: part of its definition, at which the check
+/// `definition` looks, or its log.
+pub fn is_of_a_guest<'a>(file: &str, mut guests: impl Iterator<Item = &'a str>) -> bool {
     guests.any(|guest| {
         let after = |folder: &str| file.strip_prefix(folder)?.strip_prefix(guest);
         after("/etc/libvirt/qemu/") == Some(".xml")
             || after("/etc/libvirt/qemu/autostart/") == Some(".xml")
             || after("/var/lib/libvirt/qemu/nvram/").is_some_and(|rest| rest.starts_with(['_', '.']))
+            || after("/var/log/libvirt/qemu/")
+                .is_some_and(|rest| rest.trim_start_matches("-console").starts_with(".log"))
     })
 }
 
@@ -71,7 +77,9 @@ pub fn length_counts(path: &str, is_ours: bool) -> bool {
     let is_status = path.starts_with(STATUS) && (path.ends_with(".xml") || path.ends_with(".leases"));
     // A higher number has more digits.
     let is_status = is_status || path.ends_with(".pid");
-    !is_status && (is_ours || !OF_OTHERS.iter().any(|folder| path.starts_with(folder)))
+    !is_status
+        && !path.starts_with(LOGS)
+        && (is_ours || !OF_OTHERS.iter().any(|folder| path.starts_with(folder)))
 }
 
 /// The files that are longer than before. Where there are more of a kind than before, the new ones are told by their names.
@@ -113,6 +121,10 @@ mod tests {
     #[case("/run/user/", false)]
     #[case("/run/left", true)]
     #[case("/run/multivm-0123/load.log", false)]
+    #[case("/etc/libvirt/left", true)]
+    #[case("/etc/libvirt/hooks/qemu", false)]
+    #[case("/etc/qemu/bridge.conf", true)]
+    #[case("/var/log/libvirt/qemu/left", true)]
     fn folders_count_where_libvirt_has_its_own(#[case] path: &str, #[case] counted: bool) {
         assert_eq!(counts_as_file(path), counted);
     }
@@ -121,16 +133,22 @@ mod tests {
     #[case("/etc/libvirt/qemu/vm1.xml", true)]
     #[case("/etc/libvirt/qemu/autostart/vm1.xml", true)]
     #[case("/var/lib/libvirt/qemu/nvram/vm1_VARS.fd", true)]
+    #[case("/var/log/libvirt/qemu/vm1.log", true)]
+    #[case("/var/log/libvirt/qemu/vm1.log.0", true)]
+    #[case("/var/log/libvirt/qemu/vm1-console.log", true)]
+    #[case("/var/log/libvirt/qemu/vm10.log", false)]
+    #[case("/var/log/libvirt/qemu/vm1-left", false)]
     #[case("/etc/libvirt/qemu/vm10.xml", false)]
     #[case("/etc/libvirt/qemu/neighbour.xml", false)]
     #[case("/etc/libvirt/qemu/networks/vm1.xml", false)]
     #[case("/var/lib/libvirt/qemu/nvram/neighbour_VARS.fd", false)]
-    fn definitions_of_others_are_no_guests(#[case] path: &str, #[case] is_guests: bool) {
-        assert_eq!(is_of_a_definition(path, ["vm1", "load1"].into_iter()), is_guests);
+    fn files_of_others_are_no_guests(#[case] path: &str, #[case] is_guests: bool) {
+        assert_eq!(is_of_a_guest(path, ["vm1", "load1"].into_iter()), is_guests);
     }
 
     #[rstest]
     #[case::of_a_hook("/var/lib/libvirt/starts", true, true)]
+    #[case::log("/var/log/libvirt/libvirtd.log", false, false)]
     #[case::network("/etc/libvirt/qemu/networks/default.xml", true, true)]
     #[case::status("/run/libvirt/qemu/vm1.xml", false, false)]
     #[case::process("/run/libvirt/qemu/vm1.pid", false, false)]
