@@ -40,12 +40,13 @@ fn page(name: &str) -> String {
     pages().into_iter().find(|(page, _)| page == name).unwrap_or_else(|| panic!("no {name}")).1
 }
 
-const CASES: [(&str, fn()); 7] = [
+const CASES: [(&str, fn()); 8] = [
     ("every_command_is_tried", every_command_is_tried),
     ("examples_of_the_scenario_file_are_read", examples_of_the_scenario_file_are_read),
     ("links_lead_somewhere", links_lead_somewhere),
     ("the_record_is_described_field_by_field", the_record_is_described_field_by_field),
     ("every_metric_is_defined", every_metric_is_defined),
+    ("every_kind_of_evidence_is_named", every_kind_of_evidence_is_named),
     ("every_message_exists", every_message_exists),
     ("every_command_of_nextest_is_tried", every_command_of_nextest_is_tried),
 ];
@@ -166,6 +167,15 @@ fn every_metric_is_defined() {
     }
     for number in Schema::read(&package()).of_type("Numbers") {
         assert!(page.contains(&format!("`{number}`")), "docs/metrics.md does not have {number}");
+    }
+}
+
+fn every_kind_of_evidence_is_named() {
+    for name in ["docs/reading-a-report.md", "docs/record.md"] {
+        let page = page(name);
+        for file in multivm::play::EVIDENCE {
+            assert!(page.contains(&format!("`{}`", file.pattern)), "{name} does not have {}", file.pattern);
+        }
     }
 }
 

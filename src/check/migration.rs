@@ -16,7 +16,7 @@ pub static ABOUT: About = About {
 
 const FAILED: Advice = Advice::new(
     "libvirt reported an error, or the time was up",
-    "libvirtd.log and QEMU's logs of both hosts are in the evidence, and VM-devices.txt: where the hosts' QEMU differ, the \
+    "libvirtd.log and QEMU's logs of both hosts are in the evidence, and GUEST-devices.txt: where the hosts' QEMU differ, the \
      properties of the guest's devices that differ under its machine type",
 );
 

@@ -34,6 +34,7 @@ use crate::scenario::Scenario;
 use case::Ended;
 pub use context::Context;
 use cut::{Began, Cut};
+pub use evidence::{EVIDENCE, EvidenceFile};
 pub use floor::floor;
 use journal::Journal;
 pub use last_look::last_look;

@@ -172,7 +172,8 @@ pub struct Outcome {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ignored: bool,
     /// The folder with what the logs of libvirt, QEMU, the storage server and the guests' consoles gained in the scenario;
-    /// of a failed scenario also the guests' kernel logs and domain XML.
+    /// of a failed scenario also the guests' kernel logs and domain XML, and where a migration failed what of its guest's
+    /// devices differs between the hosts.
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "lossy_path")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub evidence: Option<PathBuf>,

@@ -22,6 +22,43 @@ const GUEST_LIMIT: Duration = Duration::from_secs(10);
 /// How long a guest that did not answer its last look may take to show its kernel log: it may be back.
 const SILENT_LIMIT: Duration = Duration::from_secs(2);
 
+/// A kind of file in the folder.
+pub struct EvidenceFile {
+    /// The file's name, in which `HOST`, `STORAGE` and `GUEST` stand for names of the inventory.
+    pub pattern: &'static str,
+    /// Whether the folder of every failed scenario has it, of each host and each guest.
+    pub of_every_failure: bool,
+}
+
+impl EvidenceFile {
+    const fn log(pattern: &'static str) -> EvidenceFile {
+        EvidenceFile { pattern, of_every_failure: false }
+    }
+
+    /// The name of the file about a guest on a host.
+    pub fn name(&self, host: &str, guest: &str) -> String {
+        self.pattern.replace("HOST", host).replace("GUEST", guest)
+    }
+}
+
+const KERNEL_LOG: EvidenceFile = EvidenceFile { pattern: "GUEST-dmesg.txt", of_every_failure: true };
+
+const DOMAIN: EvidenceFile = EvidenceFile { pattern: "HOST-GUEST.xml", of_every_failure: true };
+
+const DEVICES: EvidenceFile = EvidenceFile { pattern: "GUEST-devices.txt", of_every_failure: false };
+
+/// All kinds of files that the folder may have. A log that has gained nothing has no file.
+pub const EVIDENCE: [EvidenceFile; 8] = [
+    EvidenceFile::log("HOST-libvirtd.log"),
+    EvidenceFile::log("HOST-libvirt-journal.log"),
+    EvidenceFile::log("HOST-GUEST.log"),
+    EvidenceFile::log("HOST-GUEST-console.log"),
+    EvidenceFile::log("STORAGE-nfs.log"),
+    KERNEL_LOG,
+    DOMAIN,
+    DEVICES,
+];
+
 /// The folder for a scenario's evidence, on a disk that may hang.
 pub struct EvidenceFolder {
     disk: Disk,
@@ -80,12 +117,12 @@ pub fn collect_guests(fleet: &Fleet, silent: &BTreeSet<String>, folder: &Evidenc
 pub fn collect_devices(fleet: &Fleet, guest: &Guest, folder: &EvidenceFolder) -> Result<()> {
     folder.make()?;
     let text = devices::compare(fleet, guest).unwrap_or_else(|failure| format!("{failure}\n"));
-    folder.write(&format!("{}-devices.txt", guest.name), &text)
+    folder.write(&DEVICES.name("", &guest.name), &text)
 }
 
 fn collect_guest(fleet: &Fleet, guest: &Guest, limit: Duration, folder: &EvidenceFolder) -> Result<()> {
     let log = guest.agent.remote().check("dmesg", limit).unwrap_or_else(|failure| failure.to_string());
-    folder.write(&format!("{}-dmesg.txt", guest.name), &log)?;
+    folder.write(&KERNEL_LOG.name("", &guest.name), &log)?;
     for host in fleet.hosts.both() {
         let text = guest
             .known_on(host)
@@ -95,7 +132,7 @@ fn collect_guest(fleet: &Fleet, guest: &Guest, limit: Duration, folder: &Evidenc
                 Ok(format!("<!-- {state} -->\n{}", domain.xml().attempting(attempted)?))
             })
             .unwrap_or_else(|failure| format!("<!-- {failure} -->\n"));
-        folder.write(&format!("{}-{}.xml", host.entry.name, guest.name), &text)?;
+        folder.write(&DOMAIN.name(&host.entry.name, &guest.name), &text)?;
     }
     Ok(())
 }
