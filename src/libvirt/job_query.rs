@@ -4,7 +4,7 @@ use std::ptr;
 
 use virt_sys as sys;
 
-use super::{Domain, JobKind, JobStats, Result, params};
+use super::{Domain, JobStats, Result, params};
 
 const OPERATION: &str = "read the job statistics of";
 
@@ -40,10 +40,8 @@ impl Domain {
         let params = unsafe { params::copy(list, count) };
         // SAFETY: libvirt allocated `list` or left it null, which is allowed; nobody uses it after this.
         unsafe { sys::virTypedParamsFree(list, count) };
-        Ok(match JobKind::from_raw(kind) {
-            JobKind::None => None,
-            kind => Some(JobStats::decode(kind, params)),
-        })
+        let is_active = u32::try_from(kind) != Ok(sys::VIR_DOMAIN_JOB_NONE);
+        Ok(is_active.then(|| JobStats::decode(params)))
     }
 }
 

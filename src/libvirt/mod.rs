@@ -53,7 +53,7 @@ pub use domain::Domain;
 pub use domains::DomainSummary;
 pub use error::{Error, Result};
 pub use event::{Detail, EventKind, HostEvent, LifecycleEvent};
-pub use job::{JobKind, JobOperation, JobStats};
+pub use job::JobStats;
 pub use mark::{MARK_NAMESPACE, Mark};
 pub use migrate::{AbortAnswer, Migration, Switch};
 pub use networks::{NetworkLease, NetworkSummary};

@@ -29,22 +29,6 @@ impl Value {
             _ => None,
         }
     }
-
-    /// The value as a truth value, if it is one.
-    pub fn as_bool(&self) -> Option<bool> {
-        match self {
-            Value::Bool(b) => Some(*b),
-            _ => None,
-        }
-    }
-
-    /// The value as text, if it is one.
-    pub fn as_str(&self) -> Option<&str> {
-        match self {
-            Value::Text(text) => Some(text),
-            _ => None,
-        }
-    }
 }
 
 /// Copies an array of typed parameters.

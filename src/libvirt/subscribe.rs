@@ -194,7 +194,7 @@ unsafe extern "C" fn on_completed(
     let kind = || {
         // SAFETY: libvirt passes `count` filled parameters, which it keeps and frees after the callback.
         let params = unsafe { params::copy(params, count) };
-        EventKind::JobCompleted(Box::new(JobStats::decode_completed(params)))
+        EventKind::JobCompleted(Box::new(JobStats::decode(params)))
     };
     // SAFETY: as in `on_lifecycle`.
     unsafe { deliver(domain, opaque, kind) };
