@@ -165,11 +165,7 @@ impl<D: Default> Fold<D> {
         // Ignored and not run scenarios have a result without a start.
         let place = self.open(&outcome.scenario).unwrap_or_else(|| self.another(&outcome.scenario));
         let play = &mut self.plays[place];
-        let mut findings = mem::take(&mut play.findings);
-        // A record of an earlier multivm has them with the advice, which its failed checks lack.
-        if !outcome.findings.is_empty() {
-            findings = outcome.findings.clone();
-        }
+        let findings = mem::take(&mut play.findings);
         play.result = Some(Outcome { findings, ..outcome.clone() });
         self.current = self.current.filter(|current| *current != place);
     }
@@ -323,17 +319,6 @@ mod tests {
             "{}",
             cut.failure_text()
         );
-    }
-
-    #[test]
-    fn a_result_of_an_earlier_multivm_has_its_findings_itself_and_none_counts_twice() {
-        let old = r#"{"event":"scenario_finished","scenario":"a","verdict":"failed","findings":
-            [{"check":"memory","expected":"e","seen":"s","try_next":"t"}],
-            "started":"2026-01-02T03:04:05.000Z","duration_s":1.0,"numbers":{}}"#;
-        let fold = fold(&[started("a"), found("memory"), serde_json::from_str(old).unwrap()]);
-        let outcomes = fold.outcomes();
-        let [finding] = &outcomes[0].findings[..] else { panic!("{outcomes:?}") };
-        assert_eq!(finding.try_next.as_deref(), Some("t"));
     }
 
     #[test]

@@ -16,9 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{
-    Envelope, Event, Fold, Outcome, Part, ReportError, RunEnd, RunHeader, Tail, atomic, line, writer,
-};
+use super::{Envelope, Event, Fold, Part, ReportError, RunEnd, RunHeader, Tail, atomic, line, writer};
 
 /// How many runs a differing fact names.
 const MOST_NAMED: usize = 3;
@@ -115,8 +113,6 @@ impl PartRun {
         let fold = Fold::<()>::of(&events);
         let made_up = fold.plays.iter().filter(|play| !play.ended());
         for outcome in made_up.map(|play| fold.outcome(play)) {
-            // The events before have its findings.
-            let outcome = Outcome { findings: Vec::new(), ..outcome };
             events.extend(fold.last.clone().map(|end| (end, Event::ScenarioFinished(outcome))));
         }
         events.retain(|(_, event)| {

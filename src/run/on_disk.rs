@@ -126,8 +126,7 @@ impl Run {
     /// Records an outcome, and returns it with the findings that the record has of its play: those of a play that was abandoned
     /// or panicked as well.
     pub fn finished(&self, outcome: Outcome) -> Outcome {
-        // The record has each finding as a failed check already.
-        let outcome = Outcome { findings: Vec::new(), catalogue: self.header().catalogue, ..outcome };
+        let outcome = Outcome { catalogue: self.header().catalogue, ..outcome };
         self.write(&Event::ScenarioFinished(outcome.clone()));
         self.fold().result_of(&outcome.scenario).cloned().unwrap_or(outcome)
     }
