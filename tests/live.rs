@@ -72,7 +72,7 @@ fn child(results: &Path) -> ExitCode {
 
 fn play(name: &'static str, record: &Record) -> Result<(), Failed> {
     let write = |event| record.write(&event).unwrap();
-    write(Event::ScenarioStarted { scenario: name.into() });
+    write(Event::ScenarioStarted { scenario: name.into(), ignored: false });
     for guest in ["vm1", "vm2", "vm3"] {
         write(leg_started(guest));
     }
@@ -285,7 +285,7 @@ fn a_run_is_watched_to_its_end() -> Result<(), Failed> {
     let mut watch = OnTerminal::start(&mut command, 24, 100);
     watch.wait_for("scenario 1 of 2, preparing");
 
-    write(&Event::ScenarioStarted { scenario: NAMES[0].into() });
+    write(&Event::ScenarioStarted { scenario: NAMES[0].into(), ignored: false });
     write(&leg_started("vm1"));
     watch.wait_for("  vm1  source to target  [....................]        setup");
     write(&sample("vm1", 192));
@@ -295,7 +295,7 @@ fn a_run_is_watched_to_its_end() -> Result<(), Failed> {
     write(&finished(NAMES[0], Verdict::Failed));
     watch.wait_for("1/2 precopy_cross::in_vms::stress_cpu FAILED after 10.0 s: the lab is gone");
     watch.wait_for("[##########..........]  scenario 2 of 2, preparing; 1 failed; about 10 s left");
-    write(&Event::ScenarioStarted { scenario: NAMES[1].into() });
+    write(&Event::ScenarioStarted { scenario: NAMES[1].into(), ignored: false });
     watch.wait_for(NAMES[1]);
     write(&finished(NAMES[1], Verdict::Passed));
     write(&Event::RunFinished(RunEnd { passed: 1, failed: 1, ignored: 0, errors: 0, duration_s: 21.0 }));

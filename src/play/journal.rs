@@ -79,8 +79,9 @@ impl<'a> Journal<'a> {
         let _ = self.record.write(event);
     }
 
-    pub fn started(&self) {
-        self.write(&Event::ScenarioStarted { scenario: self.scenario.clone() });
+    /// Writes the scenario's beginning; `ignored` says that the scenario lies beyond the matrix.
+    pub fn started(&self, ignored: bool) {
+        self.write(&Event::ScenarioStarted { scenario: self.scenario.clone(), ignored });
     }
 
     /// A callback that writes the progress of migrations.

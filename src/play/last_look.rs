@@ -44,7 +44,7 @@ pub fn last_look(
         return None;
     }
     let mut journal = Journal::new(scenario, record);
-    journal.started();
+    journal.started(scenario.parse().is_ok_and(|scenario| file.ignored_because(&scenario).is_some()));
     journal.prove(found);
     (outcome.findings, outcome.numbers) = journal.finish();
     Some(outcome)

@@ -55,7 +55,7 @@ pub fn play(scenario: &Scenario, fleet: &Fleet, context: &Context<'_>) -> Played
     let (begin, began) = (Instant::now(), Began::now());
     let name = scenario.name();
     let mut journal = Journal::new(&name, context.record);
-    journal.started();
+    journal.started(context.file.ignored_because(scenario).is_some());
     if let Some(words) = moves::refusal(scenario, fleet) {
         let mut outcome = Outcome::new(&name, Verdict::Ignored, started);
         outcome.reason = Some(words);

@@ -70,7 +70,7 @@ mod tests {
         for (scenario, verdict, seconds) in outcomes {
             let mut outcome = Outcome::new(*scenario, *verdict, SystemTime::now());
             outcome.duration = Duration::from_secs(*seconds);
-            record.write(&Event::ScenarioStarted { scenario: (*scenario).into() }).unwrap();
+            record.write(&Event::ScenarioStarted { scenario: (*scenario).into(), ignored: false }).unwrap();
             record.write(&Event::ScenarioFinished(outcome)).unwrap();
         }
     }

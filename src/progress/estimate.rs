@@ -122,7 +122,7 @@ mod tests {
             apply(0, Event::ScenarioFinished(outcome));
         }
         if let Some(scenario) = playing {
-            apply(100_000, Event::ScenarioStarted { scenario: scenario.into() });
+            apply(100_000, Event::ScenarioStarted { scenario: scenario.into(), ignored: false });
         }
         live
     }

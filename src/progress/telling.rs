@@ -17,7 +17,7 @@ pub fn line(live: &Live, event: &Event) -> Option<String> {
         Event::GuestPanicked { guest, host, words } => {
             format!("  the kernel of {guest} panicked on {host}: {}", first_line(words))
         }
-        Event::ScenarioStarted { scenario } => {
+        Event::ScenarioStarted { scenario, .. } => {
             format!("{} {scenario}", number(live, live.run.results().count() + 1))
         }
         Event::LegFinished { guest, .. } => {

@@ -246,6 +246,9 @@ pub enum Event {
     ScenarioStarted {
         /// The scenario's full name.
         scenario: String,
+        /// Whether the scenario lies beyond the matrix: such a scenario is played only on request.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        ignored: bool,
     },
     /// A stress tool runs in a guest or on a host.
     LoadStarted {

@@ -42,6 +42,8 @@ pub struct Play<D> {
     pub began: Option<Envelope>,
     /// The number of attempts.
     pub times: u32,
+    /// Whether the scenario lies beyond the matrix, as its beginning said.
+    ignored: bool,
     /// The play's result in the record, with its findings.
     result: Option<Outcome>,
     /// The findings of the last attempt, until the play has a result.
@@ -75,7 +77,7 @@ impl<D: Default> Fold<D> {
             }
             Event::LinesLost(lost) => add_lost(&mut self.lost, lost),
             Event::RunFinished(end) => self.end = Some(*end),
-            Event::ScenarioStarted { scenario } => self.begin(scenario, envelope),
+            Event::ScenarioStarted { scenario, ignored } => self.begin(scenario, *ignored, envelope),
             Event::ScenarioFinished(outcome) => {
                 self.finish(outcome);
                 return None;
@@ -147,15 +149,15 @@ impl<D: Default> Fold<D> {
         let seeded = outcome.scenario.parse().is_ok_and(|scenario: Scenario| scenario.order.row().seeded);
         let Some(seed) = self.header.seed.filter(|_| seeded) else { return outcome };
         let (guests, rounds) = self.header.profile.as_ref().map_or((None, None), RecordedProfile::drawn_for);
-        // An order that draws is beyond the matrix.
-        Outcome { seed: Some(seed), guests, rounds, ignored: true, ..outcome }
+        Outcome { seed: Some(seed), guests, rounds, ..outcome }
     }
 
-    fn begin(&mut self, name: &str, envelope: &Envelope) {
+    fn begin(&mut self, name: &str, ignored: bool, envelope: &Envelope) {
         let place = self.open(name).unwrap_or_else(|| self.another(name));
         let play = &mut self.plays[place];
         play.began = Some(envelope.clone());
         play.times += 1;
+        play.ignored = ignored;
         play.findings.clear();
         play.details = D::default();
         self.current = Some(place);
@@ -180,6 +182,7 @@ impl<D: Default> Fold<D> {
             scenario: name.to_owned(),
             began: None,
             times: 0,
+            ignored: false,
             result: None,
             findings: Vec::new(),
             last_event: String::new(),
@@ -223,6 +226,7 @@ impl<D> Play<D> {
         let mut outcome = Outcome::new(&self.scenario, Verdict::Error, began.at);
         outcome.duration = Duration::from_millis(end.t_ms.saturating_sub(began.t_ms));
         outcome.findings.clone_from(&self.findings);
+        outcome.ignored = self.ignored;
         outcome.reason = Some(format!(
             "no result: the scenario began at {}, its last event is {}, and the record ends at {}\n\
              find out what ended multivm: a CI timeout, `kill -9`, the OOM killer (`dmesg`), a power loss; `multivm reap` undoes \
@@ -253,7 +257,7 @@ mod tests {
     }
 
     fn started(name: &str) -> Event {
-        Event::ScenarioStarted { scenario: name.into() }
+        Event::ScenarioStarted { scenario: name.into(), ignored: false }
     }
 
     fn finished(name: &str) -> Event {
@@ -343,6 +347,22 @@ mod tests {
         events.extend(cut_off.map(started));
         let seeds: Vec<_> = fold(&events).outcomes().iter().map(|outcome| outcome.seed).collect();
         assert_eq!(seeds, [Some(42), None]);
+    }
+
+    #[test]
+    fn a_play_that_was_cut_off_is_beyond_the_matrix_if_its_beginning_says_so() {
+        let named = |scenario: &str, ignored| Event::ScenarioStarted { scenario: scenario.into(), ignored };
+        let header = Event::RunStarted(RunHeader { seed: Some(42), ..RunHeader::default() });
+        let drawn = "precopy_random::in_vms::stress_cpu";
+        let older = r#"{"event":"scenario_started","scenario":"precopy_cross::in_vms::stress_cpu"}"#;
+        let fold = fold(&[
+            header,
+            named(drawn, false),
+            named("precopy_cross::in_vms::stress_io", true),
+            serde_json::from_str(older).unwrap(),
+        ]);
+        let ignored: Vec<_> = fold.outcomes().iter().map(|outcome| (outcome.seed, outcome.ignored)).collect();
+        assert_eq!(ignored, [(Some(42), false), (None, true), (None, false)]);
     }
 
     #[test]

@@ -306,7 +306,7 @@ mod tests {
     }
 
     fn short(scenario: &str) -> Event {
-        Event::ScenarioStarted { scenario: scenario.into() }
+        Event::ScenarioStarted { scenario: scenario.into(), ignored: false }
     }
 
     /// A record whose file is a pipe, and its reader.

@@ -42,7 +42,7 @@ mod tests {
         let outcome = Outcome::new(scenario.clone(), Verdict::Failed, SystemTime::UNIX_EPOCH);
         vec![
             Event::FixtureReady { name: "fleet".into(), duration_s: 3.0, facts },
-            Event::ScenarioStarted { scenario: scenario.clone() },
+            Event::ScenarioStarted { scenario: scenario.clone(), ignored: false },
             Event::LoadStarted {
                 basis: None,
                 guest: Some(guest.clone()),
@@ -183,7 +183,10 @@ mod tests {
         let at = |ms| SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(ms);
         let lines = [
             (Event::RunStarted(RunHeader::default()), Envelope { at: at(1_700_000_000_000), t_ms: 3 }),
-            (Event::ScenarioStarted { scenario: "a".into() }, Envelope { at: at(0), t_ms: 1_503 }),
+            (
+                Event::ScenarioStarted { scenario: "a".into(), ignored: false },
+                Envelope { at: at(0), t_ms: 1_503 },
+            ),
         ];
         let text: String =
             lines.iter().map(|(event, envelope)| line_text(envelope, event).unwrap()).collect();

@@ -105,7 +105,7 @@ mod tests {
     }
 
     fn started() -> Event {
-        Event::ScenarioStarted { scenario: "a".into() }
+        Event::ScenarioStarted { scenario: "a".into(), ignored: false }
     }
 
     #[test]

@@ -174,7 +174,7 @@ mod tests {
     use crate::record::{RepairedPart, read};
 
     fn started(scenario: &str) -> Event {
-        Event::ScenarioStarted { scenario: scenario.into() }
+        Event::ScenarioStarted { scenario: scenario.into(), ignored: false }
     }
 
     fn create(folder: &Path) -> Record {

@@ -433,7 +433,7 @@ fn found(check: &str) -> Event {
 fn what_was_found_before_a_panic_is_told_and_in_the_record_once() {
     let ground = Ground::new();
     ground.then(|context| {
-        context.record.write(&Event::ScenarioStarted { scenario: NAME.into() }).unwrap();
+        context.record.write(&Event::ScenarioStarted { scenario: NAME.into(), ignored: false }).unwrap();
         context.record.write(&found("memory")).unwrap();
         panic!("out of cheese")
     });

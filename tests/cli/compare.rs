@@ -21,7 +21,7 @@ fn played(cli: &Cli, name: &str, total_s: f64, last: Verdict) -> PathBuf {
     let write = |event: &Event| record.write(event).unwrap();
     for number in 0..8 {
         let scenario = format!("precopy_orderly::in_vms::load_{number}");
-        write(&Event::ScenarioStarted { scenario: scenario.clone() });
+        write(&Event::ScenarioStarted { scenario: scenario.clone(), ignored: false });
         for leg in 0..6 {
             write(&Event::LegStarted {
                 guest: format!("vm{leg}"),

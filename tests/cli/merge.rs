@@ -15,7 +15,7 @@ fn record(folder: &Path, scenario: &str, ended: bool) {
     fs::create_dir_all(folder).unwrap();
     let name = folder.file_name().unwrap().to_string_lossy().into_owned();
     let record = Record::create(folder, RunHeader::new(name, ["migration".to_owned()])).unwrap();
-    record.write(&Event::ScenarioStarted { scenario: scenario.into() }).unwrap();
+    record.write(&Event::ScenarioStarted { scenario: scenario.into(), ignored: false }).unwrap();
     if ended {
         let outcome = Outcome::new(scenario, Verdict::Passed, SystemTime::now());
         record.write(&Event::ScenarioFinished(outcome)).unwrap();

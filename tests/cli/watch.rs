@@ -31,9 +31,9 @@ pub fn leave_a_run(results: &Path, writer: WriterProcess, verdict: Option<Verdic
         Event::ScenarioFinished(outcome)
     };
     let mut events = vec![
-        Event::ScenarioStarted { scenario: "precopy_cross::a".into() },
+        Event::ScenarioStarted { scenario: "precopy_cross::a".into(), ignored: false },
         outcome("precopy_cross::a", if ignored { Verdict::Ignored } else { Verdict::Passed }),
-        Event::ScenarioStarted { scenario: "precopy_cross::b".into() },
+        Event::ScenarioStarted { scenario: "precopy_cross::b".into(), ignored: false },
     ];
     if let Some(verdict) = verdict {
         events.push(outcome("precopy_cross::b", verdict));

@@ -50,7 +50,7 @@ impl Story {
         let mut ignored = Outcome::new(IGNORED, Verdict::Ignored, clock(43_000));
         ignored.reason = Some("needs KVM".into());
         story.tell(43_000, &Event::ScenarioFinished(ignored));
-        story.tell(43_100, &Event::ScenarioStarted { scenario: DIED.into() });
+        story.tell(43_100, &Event::ScenarioStarted { scenario: DIED.into(), ignored: false });
         story.tell(43_200, &leg_started("vm1", Direction::Out, 1));
         story
     }
@@ -63,7 +63,7 @@ impl Story {
     pub fn scenario(&mut self, begin: u64, name: &str, verdict: Verdict) {
         let scenario = || name.to_string();
         let postcopy = name.starts_with("postcopy");
-        self.tell(begin, &Event::ScenarioStarted { scenario: scenario() });
+        self.tell(begin, &Event::ScenarioStarted { scenario: scenario(), ignored: false });
         self.tell(
             begin + 100,
             &Event::LoadStarted {

@@ -21,7 +21,7 @@ const SWITCHED: DomainEvent =
     DomainEvent::Lifecycle { kind: LifecycleEvent::Suspended, detail: Detail::PostCopy };
 
 fn started() -> Event {
-    Event::ScenarioStarted { scenario: SCENARIO.into() }
+    Event::ScenarioStarted { scenario: SCENARIO.into(), ignored: false }
 }
 
 fn leg(guest: &str, direction: Direction) -> Event {

@@ -42,7 +42,7 @@ impl Written {
 }
 
 fn started(scenario: &str) -> Event {
-    Event::ScenarioStarted { scenario: scenario.into() }
+    Event::ScenarioStarted { scenario: scenario.into(), ignored: false }
 }
 
 fn finished(scenario: &str, verdict: Verdict) -> Event {

@@ -30,7 +30,7 @@ impl Writer {
     }
 
     pub fn started(self, scenario: &str) -> Writer {
-        self.event(Event::ScenarioStarted { scenario: scenario.into() })
+        self.event(Event::ScenarioStarted { scenario: scenario.into(), ignored: false })
     }
 
     /// A migration that libvirt completed.

@@ -20,7 +20,7 @@ fn run(text: &str, folder: &str) -> RunView {
     outcome.evidence = Some(format!("/r/20260102T030405Z-1/{folder}").into());
     let events = [
         Event::RunStarted(header),
-        Event::ScenarioStarted { scenario: outcome.scenario.clone() },
+        Event::ScenarioStarted { scenario: outcome.scenario.clone(), ignored: false },
         Event::CheckFailed(Finding {
             check: text.into(),
             guest: Some(text.into()),

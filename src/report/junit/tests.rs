@@ -332,7 +332,7 @@ fn the_record_of_a_killed_run_makes_the_same_report() {
     let record = Record::create(folder.path(), header()).unwrap();
     let done = one_of_each();
     for outcome in &done {
-        record.write(&Event::ScenarioStarted { scenario: outcome.scenario.clone() }).unwrap();
+        record.write(&Event::ScenarioStarted { scenario: outcome.scenario.clone(), ignored: false }).unwrap();
         for finding in &outcome.findings {
             record.write(&Event::CheckFailed(finding.clone())).unwrap();
         }
@@ -340,7 +340,7 @@ fn the_record_of_a_killed_run_makes_the_same_report() {
     }
     assert_eq!(junit_from_record(folder.path()).unwrap(), render(&results(&done)).unwrap());
 
-    record.write(&Event::ScenarioStarted { scenario: "died::here".into() }).unwrap();
+    record.write(&Event::ScenarioStarted { scenario: "died::here".into(), ignored: false }).unwrap();
     let leg = Event::LegStarted { guest: "vm1".into(), round: 2, direction: Direction::Out, step: 3 };
     record.write(&leg).unwrap();
     let xml = junit_from_record(record.path()).unwrap();
@@ -365,7 +365,7 @@ fn a_scenario_that_was_played_again_is_one_case_and_the_fixtures_facts_are_there
     let facts = BTreeMap::from([("accelerator".to_string(), "TCG".to_string())]);
     record.write(&Event::FixtureReady { name: "hosts".into(), duration_s: 1.0, facts }).unwrap();
     for _ in 0..2 {
-        record.write(&Event::ScenarioStarted { scenario: "a::b".into() }).unwrap();
+        record.write(&Event::ScenarioStarted { scenario: "a::b".into(), ignored: false }).unwrap();
     }
     record.write(&Event::ScenarioFinished(outcome("a::b", Verdict::Passed))).unwrap();
     let Results { header, outcomes, .. } = results_from_record(folder.path()).unwrap();

@@ -21,7 +21,7 @@ fn begun() -> Vec<(Envelope, Event)> {
 }
 
 fn started() -> Event {
-    Event::ScenarioStarted { scenario: NAME.into() }
+    Event::ScenarioStarted { scenario: NAME.into(), ignored: false }
 }
 
 fn finished(verdict: Verdict) -> Event {
