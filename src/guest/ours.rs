@@ -5,7 +5,7 @@ use crate::libvirt::{Domain, OurDomain};
 
 /// Advice about something in the way that multivm did not make.
 pub const LEFT_ALONE: &str = "multivm leaves it alone. If it is of use, rename it or move it elsewhere; if not, remove it \
-                              by hand. UUIDs, MAC and IP addresses are others in the next lab: multivm lab down";
+                              by hand.";
 
 /// Gives a domain for changes, and refuses one without the mark of `owner`.
 pub fn ours(domain: &Domain, owner: &str) -> Result<OurDomain> {

@@ -82,7 +82,7 @@ impl Inventory {
         };
         self.guests.images.iter().find(|image| image.name == name).cloned().ok_or_else(|| {
             Failure::new(format!("find the image {name}"), "the hosts were raised without it")
-                .try_next("multivm lab down")
+                .try_next("take the hosts down, then run again")
         })
     }
 }

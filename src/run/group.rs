@@ -1,8 +1,8 @@
-//! Runs that share one lab and one folder, such as the processes of one cargo-nextest.
+//! Runs that share their hosts and one folder, such as the processes of one cargo-nextest.
 //!
-//! The first run raises the lab and leaves it in the ledger as kept until the owner of the group ends; later runs find it.
-//! No run needs to know whether it is the last: a [keeper](crate::stand::take_down_after) waits for the end of the owner
-//! and takes the lab down.
+//! The first run raises the hosts and leaves them in the ledger as kept until the owner of the group ends; later runs find
+//! them. No run needs to know whether it is the last: a [keeper](crate::stand::take_down_after) waits for the end of the owner
+//! and takes the hosts down.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,8 @@ use crate::record::create_group;
 use crate::sys::disk::Disk;
 use crate::sys::stop::StopFlag;
 
-/// The file in which the first run says that it could not raise the lab, so that the others need not try.
-const BROKEN: &str = "lab-failed.txt";
+/// The file in which the first run says that it could not raise the hosts, so that the others need not try.
+const BROKEN: &str = "hosts-failed.txt";
 
 /// The group that a run belongs to.
 #[derive(Debug, Clone)]
@@ -33,22 +33,22 @@ impl RunGroup {
             .attempting(|| format!("make a folder for this run in {}", results.display()))
     }
 
-    /// Raises the lab or a part of it, unless an earlier run of the group has failed: this one would fail as well, perhaps
+    /// Raises the hosts or what stands on them, unless an earlier run of the group has failed: this one would fail as well, perhaps
     /// after minutes. `folder` is the group's.
     pub fn raise<T>(folder: &Path, stop: &StopFlag, raise: impl FnOnce() -> Result<T>) -> Result<T> {
         let disk = Disk::of(folder, terminal::say);
         let broken = folder.join(BROKEN);
-        let (path, attempted) = (broken.clone(), "read what earlier runs say of the lab");
+        let (path, attempted) = (broken.clone(), "read what earlier runs say of the hosts");
         if let Ok(why) =
             disk.within(attempted, move || fs::read_to_string(path).attempting(|| attempted.into()))
         {
             let why = format!("it failed for an earlier scenario of this run:\n{why}");
-            return Err(Failure::new("raise the lab", why).try_next("the same as there, then run again"));
+            return Err(Failure::new("raise the hosts", why).try_next("the same as there, then run again"));
         }
         let raised = raise();
         if let (Err(failure), false) = (&raised, stop.is_set()) {
             // Without this file the other runs try for themselves.
-            let (why, attempted) = (failure.to_string(), "tell later runs that the lab is broken");
+            let (why, attempted) = (failure.to_string(), "tell later runs that the hosts cannot be raised");
             let _ = disk.within(attempted, move || fs::write(broken, why).attempting(|| attempted.into()));
         }
         raised
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn one_failure_to_raise_the_lab_is_told_to_all() {
+    fn one_failure_to_raise_the_hosts_is_told_to_all() {
         let folder = tempfile::tempdir().unwrap();
         let stop = StopFlag::new();
         assert_eq!(RunGroup::raise(folder.path(), &stop, || Ok(1)).unwrap(), 1);
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_interrupt_ended_is_no_failure_of_the_lab() {
+    fn what_an_interrupt_ended_is_no_failure_of_the_hosts() {
         let folder = tempfile::tempdir().unwrap();
         let stop = StopFlag::new();
         stop.set();

@@ -91,7 +91,7 @@ impl Hold {
     ///
     /// # Errors
     ///
-    /// The images cannot be made, or an earlier run of the group could not raise the lab.
+    /// The images cannot be made, or an earlier run of the group could not raise the hosts.
     pub fn prepare(&self) -> Result<()> {
         self.session.with("prepare the hosts", |session| {
             let prepared = match &self.group {

@@ -63,7 +63,7 @@ impl Fixture {
         let begin = Instant::now();
         let raise = |session: &mut Session| session.raise(self.guests_memory).cloned();
         let inventory = self.session.with("raise the hosts", raise)?;
-        self.run.fixture_ready("lab", begin.elapsed(), BTreeMap::new());
+        self.run.fixture_ready("stand", begin.elapsed(), BTreeMap::new());
         let fleet = self.fleet(&inventory, profile)?;
         self.give_back(&fleet);
         if let Some(warning) = fleet.hosts.warning() {
@@ -234,7 +234,7 @@ impl Builder for Fixture {
         let Some(group) = &self.group else { return self.build_once(profile) };
         let shared = self.session.with("look at the hosts", |session| Ok(session.is_shared()))?;
         RunGroup::raise(group, &self.stop, || match self.build_on(profile, shared) {
-            // Another process raised the lab, and one of its scenarios may have damaged it.
+            // Another process raised the hosts, and one of its scenarios may have damaged it.
             Err(why) if shared && !self.stop.is_set() && is_damage(&why) => self
                 .restore(&why)
                 .and_then(|()| self.build_once(profile))
