@@ -51,7 +51,7 @@ pub use budget::{Budget, Limit};
 pub use bytes::Bytes;
 pub use choose::{Chosen, RunIgnored, Wish};
 pub use file::{AllowedLine, LogOwner, ScenarioFile};
-pub use load::{HostShare, Load, LoadSize, Room, Signs};
+pub use load::{HostShare, Load, LoadSize, Room, Signs, Tool};
 pub use locate::{FILE_VARIABLE, locate};
 pub use location::Location;
 pub use member::Member;

@@ -7,8 +7,9 @@ use crate::stand::pair::packages::{Program, missing};
 
 /// Missing programs that have no other line: QEMU, and stress tools.
 pub fn examine_programs(host: &AskedHost<'_>, pair: &Pair) -> Vec<Diagnosis> {
-    let all = [("QEMU", Program::Qemu), ("load", Program::Stress), ("load", Program::StressNg)];
-    let missing = all.into_iter().filter(|(_, program)| is_missing(host, *program, pair));
+    let loads = Program::of_loads().map(|program| ("load", program));
+    let all = [("QEMU", Program::Qemu)].into_iter().chain(loads);
+    let missing = all.filter(|(_, program)| is_missing(host, *program, pair));
     missing.map(|(what, program)| examine(host, what, program, pair)).collect()
 }
 

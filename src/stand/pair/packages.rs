@@ -4,13 +4,14 @@
 //! package manager says beforehand what it will install, are among those. Somebody else may install packages at the same time. Nothing
 //! else is upgraded or removed for them, neither when they come nor when they go.
 
-use std::fmt;
 use std::time::Duration;
+use std::{fmt, slice};
 
 use super::change::Change;
 use super::lease::LEASE;
 use crate::inventory::file::{Consent, Pair, Server, SharedStorage};
 use crate::remote::Facts;
+use crate::scenario::{Load, Tool};
 
 /// How long the installation may take.
 pub const LIMIT: Duration = Duration::from_secs(600);
@@ -43,8 +44,8 @@ pub enum Program {
     Libvirt,
     NfsClient,
     NfsServer,
-    Stress,
-    StressNg,
+    /// What makes a load.
+    Load(&'static Tool),
     /// Firmware for guests that boot by UEFI. No program shows it, and multivm does not install it.
     Uefi,
 }
@@ -99,13 +100,10 @@ impl Program {
                 packages: ["nfs-kernel-server", "nfs-utils", "nfs-kernel-server"],
                 is_extra: false,
             },
-            Program::Stress => {
-                ProgramRow { name: "stress", shown_by: &["stress"], packages: ["stress"; 3], is_extra: true }
-            }
-            Program::StressNg => ProgramRow {
-                name: "stress-ng",
-                shown_by: &["stress-ng"],
-                packages: ["stress-ng"; 3],
+            Program::Load(tool) => ProgramRow {
+                name: tool.program,
+                shown_by: slice::from_ref(&tool.program),
+                packages: tool.packages,
                 is_extra: true,
             },
             Program::Uefi => ProgramRow {
@@ -115,6 +113,11 @@ impl Program {
                 is_extra: false,
             },
         }
+    }
+
+    /// What makes the loads, each once.
+    pub fn of_loads() -> impl Iterator<Item = Program> {
+        Load::tools().into_iter().map(Program::Load)
     }
 
     /// Whether only scenarios with load on hosts need it.
@@ -143,9 +146,9 @@ pub fn missing(pair: &Pair, is_source: bool, facts: &Facts) -> Vec<Program> {
         }
         (SharedStorage::Export { .. } | SharedStorage::ServeOn(_), _) => &[Program::NfsClient],
     };
-    let needed =
-        [Program::Qemu, Program::Libvirt].iter().chain(nfs).chain(&[Program::Stress, Program::StressNg]);
-    needed.copied().filter(|program| !program.row().shown_by.iter().any(|name| facts.has(name))).collect()
+    let ground = [Program::Qemu, Program::Libvirt].into_iter().chain(nfs.iter().copied());
+    let needed = ground.chain(Program::of_loads());
+    needed.filter(|program| !program.row().shown_by.iter().any(|name| facts.has(name))).collect()
 }
 
 impl Manager {
@@ -382,7 +385,8 @@ esac
     #[test]
     fn what_was_installed_is_removed_and_nothing_else() {
         let host = host("ii |bash\nrc |old\n");
-        let done = install(&host, &[Program::NfsClient, Program::Stress, Program::StressNg]);
+        let wanted: Vec<Program> = [Program::NfsClient].into_iter().chain(Program::of_loads()).collect();
+        let done = install(&host, &wanted);
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         assert_eq!(packages(&host), ["ii |bash", "ii |libnfs", "ii |nfs-common", "ii |stress-ng", "rc |old"]);
         // Somebody else installs one meanwhile.
@@ -505,6 +509,21 @@ esac
         assert_eq!(missing(&pair, true, &has), [Program::NfsClient]);
         assert_eq!(missing(&pair, false, &has), [Program::NfsClient, Program::NfsServer]);
         assert_eq!(missing(&pair, true, &facts("has mount.nfs")).len(), 4);
+    }
+
+    /// A program that a host is not asked for would be missing on every host.
+    #[test]
+    fn hosts_are_asked_for_every_program() {
+        let script = include_str!("../../remote/facts.sh");
+        let asked =
+            script.lines().find_map(|line| line.strip_prefix("for program in ")?.strip_suffix("; do"));
+        let asked: Vec<&str> = asked.unwrap().split(' ').collect();
+        let others = [Program::Qemu, Program::Libvirt, Program::NfsClient, Program::NfsServer];
+        for program in others.into_iter().chain(Program::of_loads()) {
+            for name in program.row().shown_by {
+                assert!(asked.contains(name), "{name}");
+            }
+        }
     }
 
     #[test]
