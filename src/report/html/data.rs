@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::PageLocation;
 use super::facts::{LONGEST_TEXT, cut, evidence_link, verdict_signs};
-use crate::record::{DowntimeClock, Finding, rfc3339_text};
+use crate::record::{DowntimeClock, Finding, Phase, rfc3339_text};
 use crate::report::view::{LegView, RunView, SampleView, ScenarioView, at_most, extremes};
 use crate::scenario::Direction;
 use crate::scenario::Scenario;
@@ -26,6 +26,10 @@ const ONE_MARK_MS: f64 = 50.0;
 
 /// The most characters of the text of a proof that held.
 const LONGEST_SEEN: usize = 200;
+
+/// The phases that a migration's spans can have, in their order. A span has its phase's place in this list.
+pub(super) const PHASES: [Phase; 6] =
+    [Phase::Setup, Phase::PreCopy, Phase::Suspended, Phase::Switchover, Phase::PostCopy, Phase::Completion];
 
 /// The data of the matrix, the table of scenarios and the downtime curves.
 pub(super) fn overview(run: &RunView) -> Value {
@@ -75,6 +79,7 @@ pub(super) fn overview(run: &RunView) -> Value {
         "rows": rows,
         "columns": columns,
         "clocks": DowntimeClock::ALL.map(DowntimeClock::name),
+        "phases": PHASES.map(|phase| phase.to_string()),
         "verdicts": verdict_signs(),
         "scenarios": scenarios,
         "legs": legs,
@@ -229,7 +234,8 @@ fn leg(view: &LegView, began: f64, end: f64, limits: &CurveLimits) -> Value {
         "error": over.and_then(|end| end.error.as_ref()).map(|error| cut(&error.words, LONGEST_TEXT)),
         "switchover_ms": number(over.and_then(|end| end.switchover_s).map(|seconds| seconds * 1e3), 0),
         "phases": phases.iter().map(|span| {
-            json!([span.phase as usize, at(span.from_t_ms), at(span.to_t_ms)])
+            let phase = PHASES.iter().position(|phase| *phase == span.phase);
+            json!([phase, at(span.from_t_ms), at(span.to_t_ms)])
         }).collect::<Vec<_>>(),
         "iterations": leg.passes.iter().map(|(t_ms, pass)| json!([at(*t_ms), pass])).collect::<Vec<_>>(),
         "reported_ms": number(leg.reported_ms(), 1),

@@ -67,6 +67,13 @@ fn our_scripts_never_set_markup() {
 }
 
 #[test]
+fn every_phase_has_a_colour() {
+    for phase in data::PHASES {
+        assert!(STYLE.contains(&format!("--{phase}: light-dark(")), "{phase}");
+    }
+}
+
+#[test]
 fn evidence_is_a_link_where_the_report_lies_beside_it() {
     // As the template escapes it.
     let link = "href=\"scenarios&#x2f;a&#x2f;evidence&#x2f;\"";

@@ -187,17 +187,17 @@ function sentRates({ t, sent_kib: sent }) {
 }
 
 function shading(detail, guests) {
-  const colours = PHASES.map((phase) => theme.colour(phase));
+  const colours = data.phases.map((phase) => theme.colour(phase));
   const shown = detail.legs.filter((leg) => guests.includes(leg.guest));
   return (plot, ctx) => {
     const { top, height } = plot.bbox;
     for (const leg of shown) {
       for (const [phase, from, to] of leg.phases || []) {
-        if (PHASES[phase] === "setup" || PHASES[phase] === "completion") continue;
+        if (data.phases[phase] === "setup" || data.phases[phase] === "completion") continue;
         const left = plot.valToPos(from / 1000, "x", true), right = plot.valToPos(to / 1000, "x", true);
-        ctx.globalAlpha = PHASES[phase] === "switchover" ? 0.5 : 0.16;
+        ctx.globalAlpha = data.phases[phase] === "switchover" ? 0.5 : 0.16;
         ctx.fillStyle = colours[phase];
-        ctx.fillRect(left, top, Math.max(right - left, PHASES[phase] === "switchover" ? 2 : 0), height);
+        ctx.fillRect(left, top, Math.max(right - left, data.phases[phase] === "switchover" ? 2 : 0), height);
       }
     }
   };

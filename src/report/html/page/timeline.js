@@ -1,5 +1,4 @@
 // When every migration of every guest was, in which phase, and which proofs were made when.
-const PHASES = ["setup", "pre-copy", "suspended", "switchover", "post-copy", "completion"];
 const ROW = 44, BAR = 18, GUTTER = 74;
 
 /** Phases that a grey print must tell apart have a pattern. */
@@ -15,7 +14,7 @@ function phaseFill(phase) {
 }
 
 function legText(leg) {
-  const parts = (leg.phases || []).map(([phase, from, to]) => `${PHASES[phase]} ${duration(to - from)}`);
+  const parts = (leg.phases || []).map(([phase, from, to]) => `${data.phases[phase]} ${duration(to - from)}`);
   const end = leg.ok ? "" : leg.error ? `; failed: ${leg.error}` : leg.ok === undefined ? "; no end in the record" : "; failed";
   const down = known(leg.reported_ms) ? `; downtime ${duration(leg.reported_ms)}` : known(leg.libvirt_ms) ? `; downtime by libvirt ${duration(leg.libvirt_ms)}` : "";
   return `${leg.guest}, round ${leg.round}, ${direction(leg)}: ${parts.join(", ")}${down}${end}`;
@@ -72,7 +71,7 @@ function drawTimeline(box, detail, [begin, end], chosen) {
     const frame = drawn("rect", { class: leg.ok ? "frame" : "frame failed", x: from, y, width: Math.max(to - from, 2), height: BAR });
     svg.append(drawn("g", { class: "leg", ...readable(text), onclick: choose, onkeydown: (event) => { if (event.key === "Enter") choose(); } },
       spans.map(([phase, start, end]) => drawn("rect", {
-        x: x(start), y, width: Math.max(x(end) - x(start), PHASES[phase] === "switchover" ? 2 : 0.5), height: BAR, style: `fill: ${phaseFill(PHASES[phase])}`,
+        x: x(start), y, width: Math.max(x(end) - x(start), data.phases[phase] === "switchover" ? 2 : 0.5), height: BAR, style: `fill: ${phaseFill(data.phases[phase])}`,
       })),
       frame,
       // Paint order: the text has an outline of the page's colour, so that it can be read on every phase.
@@ -98,7 +97,7 @@ function drawTimeline(box, detail, [begin, end], chosen) {
     svg.append(drawn("g", { class: "leg", ...attributes }, drawn("circle", { cx: at, cy: y, r: 7, fill: "transparent" }), mark, drawn("title", {}, text)));
   }
   const key = element("ul", { class: "key" },
-    PHASES.map((phase) => element("li", {}, drawn("svg", { width: 22, height: 13, "aria-hidden": "true" },
+    data.phases.map((phase) => element("li", {}, drawn("svg", { width: 22, height: 13, "aria-hidden": "true" },
       drawn("rect", { width: 22, height: 13, style: `fill: ${phaseFill(phase)}; stroke: var(--line)` })), phase)),
     element("li", {}, drawn("svg", { class: "timeline", style: "width: 14px; display: inline", width: 14, height: 13, "aria-hidden": "true" }, drawn("circle", { class: "held", cx: 7, cy: 7, r: 3.5 })), "proofs held"),
     element("li", {}, drawn("svg", { class: "timeline", style: "width: 14px; display: inline", width: 14, height: 13, "aria-hidden": "true" }, drawn("path", { class: "broken", d: "M2 2 l10 10 m0 -10 l-10 10" })), "a proof did not hold"),
