@@ -133,7 +133,7 @@ pub(crate) fn suggestion<'a>(given: &str, allowed: impl IntoIterator<Item = &'a 
     Some(format!("did you mean `{first}`?{also}"))
 }
 
-/// Those of `allowed` that are close to `given`, the closest first, each once.
+/// The names of `allowed` that are close to `given`, the closest first, each once.
 fn nearest<'a>(given: &str, allowed: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let given = given.to_lowercase();
     let mut close: Vec<(usize, &str)> = allowed

@@ -19,7 +19,7 @@ pub struct Journal<'a> {
     record: &'a Record,
     samples: Samples,
     findings: Vec<Finding>,
-    /// Those of the findings that tell of an outage.
+    /// The findings that tell of an outage.
     causes: Vec<Proof>,
     /// Proofs that do not hold and that tell of an outage, but not of its cause. At the end each is a finding, or is explained by one.
     outages: Vec<Proof>,

@@ -43,7 +43,7 @@ pub fn leg(
     (Leg { guest, direction, round: 1 }, report)
 }
 
-/// The same migration with these events, in ms from its call.
+/// Gives a migration these events, in ms from its call.
 pub fn hearing((leg, report): (Leg, LegReport), events: &[(u64, EventKind)]) -> (Leg, LegReport) {
     let zero = report.began.unwrap_or_else(Instant::now);
     let event = |(ms, kind): &(u64, EventKind)| HostEvent {
@@ -56,7 +56,7 @@ pub fn hearing((leg, report): (Leg, LegReport), events: &[(u64, EventKind)]) -> 
     (leg, LegReport { events: events.iter().map(event).collect(), ..report })
 }
 
-/// The same migration, which sent for that long, in ms, by its average throughput.
+/// Gives a migration the average throughput of one that sent for that long, in ms.
 pub fn sending_for((leg, report): (Leg, LegReport), ms: u64) -> (Leg, LegReport) {
     let stats = report.stats.unwrap_or_default();
     let per_second = Some(1_000_000_000 / ms);

@@ -102,7 +102,7 @@ pub fn refusal_for_images(fleet: WantedFleet<'_>) -> Option<String> {
 }
 
 /// The arithmetic of images that find no room where the lab has them, in the state directory; none if there is room.
-/// Those of a lab that is up take room already.
+/// What a lab has that is up takes room already.
 pub fn lack_for_images(fleet: WantedFleet<'_>) -> Option<String> {
     let directory = state_directory();
     if Ledger::peek(&directory).is_ok_and(|ledger| !ledger.outstanding.is_empty()) {

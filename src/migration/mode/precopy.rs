@@ -8,7 +8,7 @@ use crate::migration::options::FullSpeed;
 /// begins one migration of a step up to four seconds after another, and a guest uses a third of its memory or more.
 const FIRST_PASS_S: u64 = 20;
 
-/// The same of a guest that boots, which uses a fifth of its memory.
+/// How long a first pass takes that is held back of a guest that boots, which uses a fifth of its memory, in seconds.
 const FIRST_PASS_WHILE_BOOTING_S: u64 = 60;
 
 pub static POLICY: ModePolicy = ModePolicy {

@@ -21,7 +21,7 @@ pub struct KeptMasters {
 }
 
 impl KeptMasters {
-    /// Those of the storage in this folder, with so many GiB for them.
+    /// The kept masters of the storage in this folder, with so many GiB for them.
     pub fn of(storage: &str, gib: u32) -> KeptMasters {
         KeptMasters { folder: format!("{storage}/{FOLDER}"), limit: u64::from(gib) << 30 }
     }

@@ -25,7 +25,7 @@ pub struct MastersPlace<'a> {
     pub remote: &'a Remote,
     /// The run's own folder there.
     pub folder: &'a str,
-    /// Those that stay there for later runs, if they may.
+    /// The masters that stay there for later runs, if they may.
     pub kept: Option<KeptMasters>,
     /// The folder of this machine that has the hashes of masters, as earlier commands computed them.
     pub cache: &'a Path,

@@ -48,9 +48,9 @@ pub struct WantedGuests<'a> {
 
 /// The images on the pair's storage.
 struct BroughtImages {
-    /// Their folder, the same on both hosts.
+    /// The images' folder, the same on both hosts.
     folder: String,
-    /// Those of the catalogue.
+    /// The catalogue's images.
     entries: Vec<ImageEntry>,
 }
 

@@ -4,7 +4,7 @@ use super::change::Change;
 use super::lease::{LEASE, same_boot};
 use crate::inventory::file::Consent;
 
-/// A setting that is off and has to be on, in commands of a shell.
+/// A setting of a host that is off and has to be on. Its parts are commands of a shell.
 pub struct Setting {
     /// Its place in the order of changes and its name.
     pub name: &'static str,

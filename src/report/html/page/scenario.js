@@ -350,7 +350,7 @@ function legTable(detail) {
     element("h3", {}, "Migrations"),
     element("div", { class: "scroll" }, tableOf("Downtimes (by clock) and times in milliseconds", shown, detail.legs)),
     disagreements.length > 0 && element("details", { open: disagreements.length <= 4 }, element("summary", {},
-      `The clocks disagree by more than errors and the guest's everyday silence explain: ${disagreements.length} of ${detail.legs.length} migrations`), element("ul", {}, disagreements.map((leg) =>
+      `The clocks disagree by more than errors and the guest's silence beside migrations explain: ${disagreements.length} of ${detail.legs.length} migrations`), element("ul", {}, disagreements.map((leg) =>
       element("li", {}, `${leg.guest}, round ${leg.round}, ${direction(leg)}: ${leg.disagreement}`)))),
   ];
 }
