@@ -9,7 +9,7 @@ use crate::failure::Problem;
 use crate::inventory::catalogue::Catalogue;
 use crate::plan::Seed;
 use crate::scenario::{Profile, RunIgnored, SIZING_VARIABLE, Scenario, ScenarioFile, Selection, Set, Wish};
-use crate::stand::lab::Settings;
+use crate::stand::Settings;
 
 /// The wishes of arguments and environment, checked.
 pub struct Plan {

@@ -6,8 +6,7 @@ use crate::doctor;
 use crate::failure::Problem;
 use crate::guest::{Need, Supply, WantedFleet};
 use crate::scenario::{Profile, Scenario, ScenarioFile};
-use crate::stand::Session;
-use crate::stand::lab::Settings;
+use crate::stand::{Session, Settings};
 
 /// Checks that the guests fit on hosts that the run has yet to raise, and their images on this machine's disk.
 ///

@@ -11,9 +11,8 @@ use crate::inventory::file::InventoryFile;
 use crate::ledger::Owner;
 use crate::progress::terminal;
 use crate::scenario::Profile;
-use crate::stand::lab::Settings;
 use crate::stand::pair::{ChosenPair, Given, HostPair, forget_raised};
-use crate::stand::{NewHosts, PAIR_LIMIT, STAND_VARIABLE, Session, StandKind};
+use crate::stand::{NewHosts, PAIR_LIMIT, STAND_VARIABLE, Session, Settings, StandKind};
 use crate::sys::bounded;
 use crate::sys::stop::StopFlag;
 

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::Stand;
-use super::lab::Settings;
 use super::raised::Raised;
+use super::settings::Settings;
 use crate::failure::Result;
 use crate::inventory::Inventory;
 

@@ -12,6 +12,7 @@ mod masters;
 pub mod pair;
 mod raised;
 mod session;
+mod settings;
 mod status;
 mod sudo;
 mod table;
@@ -22,6 +23,7 @@ pub use kind::{FoundHosts, Ground, Needs, Stand, Standing};
 pub use made::NewHosts;
 pub use raised::Raised;
 pub use session::{Session, summary};
+pub use settings::{Accel, HostSize, Settings};
 pub use status::{Occupancy, Status};
 pub use sudo::become_root;
 

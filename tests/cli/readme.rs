@@ -6,7 +6,7 @@ use std::path::Path;
 #[test]
 fn the_readme_names_every_variable() {
     use multivm::image::Store;
-    use multivm::stand::lab::Settings;
+    use multivm::stand::Settings;
     use multivm::{ledger, scenario};
     let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap();
     let readme = fs::read_to_string(Path::new(&package).join("README.md")).unwrap();

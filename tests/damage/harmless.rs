@@ -7,7 +7,8 @@ use multivm::failure::{Attempt, Failure, Result};
 use multivm::ledger::Ledger;
 use multivm::record::{DomainEvent, Event};
 use multivm::scenario::Bytes;
-use multivm::stand::lab::{HostSize, cgroup, ssh_config};
+use multivm::stand::HostSize;
+use multivm::stand::lab::{cgroup, ssh_config};
 use multivm::sys::machine;
 use multivm_fixtures::selftest::{Damage, end_witness, hook, unhook};
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 pub use multivm::failure::Problem;
-use multivm::stand::lab::Settings;
+use multivm::stand::Settings;
 
 /// The end of a command: an exit status, or the problem in its way.
 pub type Answer = Result<ExitCode, Problem>;

@@ -5,7 +5,8 @@ use std::io::ErrorKind;
 
 use super::Diagnosis;
 use crate::inventory::AcceleratorKind;
-use crate::stand::lab::{Accel, Settings, accel};
+use crate::stand::lab::accel;
+use crate::stand::{Accel, Settings};
 
 /// The accelerator of a run with these settings.
 pub fn examine(settings: &Settings) -> Diagnosis {

@@ -6,7 +6,7 @@ use crate::guest::WantedFleet;
 use crate::inventory::catalogue::Catalogue;
 use crate::ledger::state_directory;
 use crate::scenario::Profile;
-use crate::stand::lab::Settings;
+use crate::stand::Settings;
 
 /// Checks each image that a guest boots from, and the room for all of them.
 pub fn examine(settings: &Settings, profile: Option<&Profile>) -> Vec<Diagnosis> {

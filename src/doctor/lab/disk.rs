@@ -11,7 +11,7 @@ use nix::sys::statvfs::statvfs;
 use super::Diagnosis;
 use crate::guest::{DiskNeed, WantedFleet};
 use crate::ledger::{Ledger, state_directory};
-use crate::stand::lab::Settings;
+use crate::stand::Settings;
 
 /// File systems that are known to give file handles to user space.
 const WITH_HANDLES: [(FsType, &str); 5] = [

@@ -6,7 +6,7 @@ use super::Diagnosis;
 use crate::guest::{Need, ROOM_ADVICE as ADVICE, Supply};
 use crate::ledger::{Ledger, state_directory};
 use crate::scenario::Profile;
-use crate::stand::lab::Settings;
+use crate::stand::Settings;
 use crate::sys::machine::{self, memory_available};
 
 /// Least number of CPUs without a warning: with one CPU, two hosts, the guests and the probes all wait for each other.

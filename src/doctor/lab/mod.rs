@@ -16,7 +16,7 @@ pub use machine::supply;
 
 use super::{Diagnosis, Grade};
 use crate::scenario::Profile;
-use crate::stand::lab::Settings;
+use crate::stand::Settings;
 use privilege::Privilege;
 
 /// Runs all checks in the order in which the lab needs their subjects. A profile adds the question whether its fleet fits.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{Diagnosis, Grade};
 use crate::image::mirror;
 use crate::libvirt::{Libvirt, Version};
-use crate::stand::lab::Settings;
+use crate::stand::Settings;
 
 /// Programs that the lab starts, with their purpose.
 const TOOLS: [(&str, &str); 6] = [

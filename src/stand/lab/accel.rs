@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Accel, Settings};
 use crate::failure::{Attempt, Cause, Failure, Result};
 use crate::image::{GuestImage, HostImage};
 use crate::inventory::{Accelerator, AcceleratorKind, ArchRow};
 use crate::ledger::Thing;
 use crate::stand::Ground;
+use crate::stand::settings::{Accel, Settings};
 use crate::sys::contained;
 use crate::sys::stop::StopFlag;
 

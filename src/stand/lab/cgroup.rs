@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::HostSize;
 use crate::failure::{Attempt, Failure, Result};
 use crate::ledger::{Ledger, Thing};
+use crate::stand::settings::HostSize;
 use crate::sys::machine;
 
 /// The mount point of control groups.

@@ -13,7 +13,6 @@ mod prepared;
 mod reach;
 mod root;
 mod row;
-mod settings;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,6 +20,7 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::time::Duration;
 
+use super::settings::Settings;
 use super::{FoundHosts, Ground, Needs, Stand, StandKind, Standing, masters};
 use crate::failure::{Attempt, Cause, Failure, Result};
 use crate::inventory::Inventory;
@@ -31,7 +31,6 @@ use hosts::directory;
 pub use init::hidden_entry;
 use prepared::Prepared;
 pub use row::LAB;
-pub use settings::{Accel, HostSize, Settings};
 
 /// How long the parent of a host's init may take to notice the init's end.
 const SUPERVISOR_LIMIT: Duration = Duration::from_secs(5);

@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use super::{Settings, accel};
+use super::accel;
 use crate::failure::Result;
 use crate::image::{Firmware, GuestImage, HostImage, Images};
 use crate::inventory::catalogue::{BootFirmware, Catalogue};
 use crate::inventory::{Accelerator, Arch};
 use crate::remote::Agent;
 use crate::stand::Ground;
+use crate::stand::settings::Settings;
 
 /// The prerequisites of a lab. A process must make them while it still sees the machine's own network, because packages
 /// come from there.

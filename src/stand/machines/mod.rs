@@ -18,8 +18,8 @@ mod row;
 use std::fs;
 use std::path::PathBuf;
 
-use super::lab::Settings;
 use super::raised::Raised;
+use super::settings::Settings;
 use super::{FoundHosts, Ground, Needs, Stand, StandKind, Standing};
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::{HostImage, Images, MachineImage, Snapshot};

@@ -38,7 +38,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::lab::Settings;
+use super::settings::Settings;
 use super::{FoundHosts, Ground, Needs, Raised, Session, Stand, StandKind, Standing, masters as listed};
 use crate::failure::{Attempt, Failure, Result};
 use crate::image::{GuestImage, Images};

@@ -1,7 +1,6 @@
 //! `multivm lab up` of hosts that a run prepares first: raises them without guests.
 
-use multivm::stand::lab::Settings;
-use multivm::stand::{Raised, Stand};
+use multivm::stand::{Raised, Settings, Stand};
 
 use super::arguments::UpArguments;
 use super::raising;

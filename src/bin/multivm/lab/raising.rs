@@ -5,8 +5,7 @@ use std::time::Instant;
 
 use multivm::failure::Result;
 use multivm::progress::terminal;
-use multivm::stand::lab::Settings;
-use multivm::stand::{Session, Stand, become_root, take_down_after};
+use multivm::stand::{Session, Settings, Stand, become_root, take_down_after};
 use multivm::sys::interrupt::stop_on_signals;
 use multivm::sys::stop::StopFlag;
 

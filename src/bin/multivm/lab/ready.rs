@@ -7,8 +7,7 @@ use multivm::failure::Result;
 use multivm::guest::{Fleet, GuestNews, Need, WantedFleet};
 use multivm::inventory::Inventory;
 use multivm::scenario::Profile;
-use multivm::stand::lab::Settings;
-use multivm::stand::{Session, Stand};
+use multivm::stand::{Session, Settings, Stand};
 
 use super::arguments::UpArguments;
 use super::raising;
