@@ -13,13 +13,19 @@ use super::program::Cli;
 
 /// A record with eight scenarios; each has legs of this total time, and of the last one it is known how it ended.
 fn played(cli: &Cli, name: &str, total_s: f64, last: Verdict) -> PathBuf {
+    let verdict = |number| Some(if number == 7 { last } else { Verdict::Passed });
+    played_as(cli, name, total_s, &[0, 1, 2, 3, 4, 5, 6, 7].map(verdict), true)
+}
+
+/// A record with a scenario for each of these verdicts, of which one without began and has no result.
+fn played_as(cli: &Cli, name: &str, total_s: f64, verdicts: &[Option<Verdict>], ended: bool) -> PathBuf {
     let folder = cli.place().join(name);
     fs::create_dir(&folder).unwrap();
     let mut header = RunHeader::new(name, ["multivm".to_owned()]);
     header.profile = Some(RecordedProfile { guests: Some(3), ..RecordedProfile::default() });
     let record = Record::create(&folder, header).unwrap();
     let write = |event: &Event| record.write(event).unwrap();
-    for number in 0..8 {
+    for (number, verdict) in (0..).zip(verdicts) {
         let scenario = format!("precopy_orderly::in_vms::load_{number}");
         write(&Event::ScenarioStarted { scenario: scenario.clone(), ignored: false });
         for leg in 0..6 {
@@ -41,10 +47,15 @@ fn played(cli: &Cli, name: &str, total_s: f64, last: Verdict) -> PathBuf {
                 switchover_s: None,
             });
         }
-        let verdict = if number == 7 { last } else { Verdict::Passed };
-        write(&Event::ScenarioFinished(Outcome::new(&scenario, verdict, SystemTime::UNIX_EPOCH)));
+        if let Some(verdict) = verdict {
+            let mut outcome = Outcome::new(&scenario, *verdict, SystemTime::UNIX_EPOCH);
+            outcome.reason = (*verdict == Verdict::Error).then(|| "no host came up".to_owned());
+            write(&Event::ScenarioFinished(outcome));
+        }
     }
-    write(&Event::RunFinished(RunEnd { passed: 8, failed: 0, ignored: 0, errors: 0, duration_s: 60.0 }));
+    if ended {
+        write(&Event::RunFinished(RunEnd { passed: 8, failed: 0, ignored: 0, errors: 0, duration_s: 60.0 }));
+    }
     folder
 }
 
@@ -53,6 +64,7 @@ fn played(cli: &Cli, name: &str, total_s: f64, last: Verdict) -> PathBuf {
 #[case::slow(20.0, Verdict::Passed, 1, "REGRESSION: total time is worse in precopy_orderly.\n")]
 #[case::failing(2.0, Verdict::Failed, 1, "REGRESSION: 1 scenario that passed fails.\n")]
 #[case::refused(2.0, Verdict::Ignored, 1, "REGRESSION: 1 scenario that passed is refused.\n")]
+#[case::erring(2.0, Verdict::Error, 1, "REGRESSION: 1 scenario that passed has an error.\n")]
 fn two_runs_are_compared(
     cli: Cli,
     #[case] total_s: f64,
@@ -80,8 +92,8 @@ fn two_runs_are_compared(
 
     let json = cli.run(&format!("{arguments} --format json"));
     let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
-    assert_eq!((json["version"].as_u64(), json["regression"].as_bool()), (Some(4), Some(code == 1)));
-    let compared = if last == Verdict::Ignored { 7 } else { 8 };
+    assert_eq!((json["version"].as_u64(), json["regression"].as_bool()), (Some(5), Some(code == 1)));
+    let compared = if matches!(last, Verdict::Ignored | Verdict::Error) { 7 } else { 8 };
     let rows = json["scenarios"].as_array().unwrap();
     assert_eq!(rows.iter().filter(|row| row["metric"] == "total_time").count(), compared);
     assert_eq!((&rows[0]["metric"], &rows[0]["base"]["max"]), (&"libvirt_downtime".into(), &85.0.into()));
@@ -90,6 +102,57 @@ fn two_runs_are_compared(
     let html = cli.run(&format!("{arguments} --format html --output {}", page.display()));
     assert_eq!((html.code, &*html.out), (Some(code), headline));
     assert!(fs::read_to_string(page).unwrap().starts_with("<!doctype html>"));
+}
+
+/// What a run proves of the eight scenarios that passed in BASE decides: nothing at all, or a part, because it was stopped or
+/// because no more was selected.
+#[rstest]
+#[case::all_errors(&[Some(Verdict::Error); 8], true, 2, "none of the 8 scenarios that passed or failed in BASE did so in NEW")]
+#[case::nothing_began_but_one(&[None], false, 2, "load_0: begun, and without an end")]
+#[case::cut_off(&[PASSED, PASSED, None], false, 2, "NOT DECIDED: NEW was interrupted or cut off")]
+#[case::cut_off_between(&[PASSED, PASSED], false, 2, "and 6 of 8 scenarios that passed or failed in BASE have no result in NEW")]
+#[case::error_before_the_cut(&[PASSED, Some(Verdict::Error)], false, 2, "NOT DECIDED: ")]
+#[case::interrupted(&[PASSED, Some(Verdict::Interrupted), NOT_RUN, NOT_RUN], true, 2, "NOT DECIDED: ")]
+#[case::failed_and_cut_off(&[PASSED, Some(Verdict::Failed), None], false, 1, "REGRESSION: 1 scenario that passed fails.\n")]
+#[case::all_but_the_end(&[PASSED; 8], false, 0, "No regression.\n")]
+#[case::fewer(&[PASSED; 3], true, 0, "No regression in 3 of 8 scenarios: the others have no result in NEW.\n")]
+fn a_run_that_proved_too_little_is_no_good_one(
+    cli: Cli,
+    #[case] verdicts: &[Option<Verdict>],
+    #[case] ended: bool,
+    #[case] code: i32,
+    #[case] told: &str,
+) {
+    let base = played(&cli, "base", 2.0, Verdict::Passed);
+    let new = played_as(&cli, "new", 2.0, verdicts, ended).display().to_string();
+    let compared = format!("compare {} {new}", base.display());
+    let said = cli.run(&compared);
+    let text = format!("{}{}", said.out, said.err);
+    assert_eq!(said.code, Some(code), "{text}");
+    let told = told.replace("NEW was", &format!("{new} was"));
+    assert!(text.contains(&told), "{told} is not in:\n{text}");
+
+    let page = cli.place().join("compare.html");
+    let html = cli.run(&format!("{compared} --format html --output {}", page.display()));
+    assert_eq!(html.code, Some(code));
+    assert!(format!("{}{}", html.out, html.err).contains(&told), "{}", html.out);
+}
+
+const PASSED: Option<Verdict> = Some(Verdict::Passed);
+const NOT_RUN: Option<Verdict> = Some(Verdict::NotRun);
+
+/// A merged record gives what a part was cut off in an error, which is no regression.
+#[rstest]
+fn a_merged_part_that_was_cut_off_decides_nothing(cli: Cli) {
+    let base = played(&cli, "base", 2.0, Verdict::Passed).display().to_string();
+    let cut = played_as(&cli, "cut", 2.0, &[PASSED, PASSED, None], false).display().to_string();
+    let merged = cli.place().join("merged").display().to_string();
+    assert_eq!(cli.run(&format!("merge {cut} --output {merged}")).code, Some(0));
+    let said = cli.run(&format!("compare {base} {merged}"));
+    assert_eq!((said.code, &*said.err), (Some(2), ""), "{}", said.out);
+    assert!(said.out.starts_with("NOT DECIDED: "), "{}", said.out);
+    assert!(said.out.contains("Without a result in NEW (1):"), "{}", said.out);
+    assert!(said.out.contains("Only in BASE (5):"), "{}", said.out);
 }
 
 /// Three runs a side name the scenarios, each with the medians of its runs.

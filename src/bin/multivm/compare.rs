@@ -8,7 +8,7 @@ use multivm::report::compare::{ComparedRun, Comparison, Format};
 
 use crate::problem::{Answer, Problem};
 
-/// Exit status: 0 no regression, 1 a regression, 2 bad input.
+/// Exit status: 0 no regression, 1 a regression, 2 bad input, or a NEW that was stopped too early to tell.
 #[derive(clap::Args)]
 #[command(
     override_usage = "multivm compare [OPTIONS] BASE NEW\n       multivm compare [OPTIONS] --base A B C --new D E F",
@@ -16,9 +16,10 @@ use crate::problem::{Answer, Problem};
 Each run is a folder, or its record.jsonl; a merged record and the folder of a nextest run count as one. Several runs a side \
 tell a slower stack from a busy machine: with 3 and 3 single scenarios are judged, too. Take turns: A D B E C F.
 
-Exit status: 0 no regression; 1 a regression: something got worse beyond noise, or a scenario that passed fails or is refused; \
-2 bad input: a run cannot be read or is given twice, the runs of a side are of different profiles, or the sides have no \
-scenario in common.
+Exit status: 0 no regression; 1 a regression: something got worse beyond noise, or a scenario that passed fails, is refused or \
+has an error; 2 it cannot be told: a run cannot be read or is given twice, the runs of a side are of different profiles, the \
+sides have no scenario in common, no scenario that passed or failed in BASE did so in NEW, or NEW was interrupted or cut off \
+before some of them and the others show no regression. Scenarios that a run which ended does not have count as not selected.
 
 For `git bisect run`, where 125 means that a commit cannot be tested:
   for n in 1 2 3; do MULTIVM_RESULTS=bisect-$n cargo test --test migration -- --exact NAME; done
@@ -59,7 +60,11 @@ pub fn run(arguments: &Arguments) -> Answer {
             crate::say(&rendered)?;
         }
     }
-    Ok(if comparison.regression { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(match comparison.undecided {
+        _ if comparison.regression => ExitCode::FAILURE,
+        Some(_) => ExitCode::from(2),
+        None => ExitCode::SUCCESS,
+    })
 }
 
 fn load(paths: &[&PathBuf]) -> Result<Vec<ComparedRun>, Problem> {

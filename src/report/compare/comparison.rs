@@ -20,18 +20,25 @@ use crate::report::view::{ALL, group_of};
 use crate::sys::words::counted;
 
 /// Version of the format, `version`.
-pub const FORMAT_VERSION: u32 = 4;
+pub const FORMAT_VERSION: u32 = 5;
 
 /// Runs of two sides, compared.
 #[derive(Clone, Debug, Serialize)]
 pub struct Comparison {
     /// [`FORMAT_VERSION`].
     pub version: u32,
-    /// Whether anything got worse: a group or a scenario beyond noise, or a scenario that passed and now fails or is
-    /// refused. The exit status is 1 then.
+    /// Whether anything got worse: a group or a scenario beyond noise, or a scenario that passed and now fails, is refused or
+    /// has an error. The exit status is 1 then.
     pub regression: bool,
     /// The reasons for a regression, a line each; empty without one.
     pub reasons: Vec<String>,
+    /// Why there is neither a regression nor a word that there is none: something stopped NEW before scenarios that BASE has
+    /// shown. The exit status is 2 then. None with a regression.
+    pub undecided: Option<String>,
+    /// The number of scenarios that passed or failed in BASE.
+    pub shown_in_base: usize,
+    /// The number of those that passed or failed in NEW as well.
+    pub shown_in_both: usize,
     /// The runs to compare with.
     pub base: Vec<RunSummary>,
     /// The runs to compare.
@@ -62,7 +69,8 @@ impl Comparison {
     /// Compares runs.
     ///
     /// # Errors
-    /// When a run is given twice, the runs of a side are of different profiles, or no scenario is on both sides.
+    /// When a run is given twice, the runs of a side are of different profiles, no scenario is on both sides, or NEW shows
+    /// nothing of what BASE has shown.
     pub fn of(base: &[ComparedRun], new: &[ComparedRun]) -> Result<Comparison, Refusal> {
         side::check(base, new)?;
         let all_report = base.iter().chain(new).all(ComparedRun::has_downtimes);
@@ -84,10 +92,15 @@ impl Comparison {
 
         let verdicts = Verdicts::of(base, new);
         let reasons = reasons(&verdicts, metrics, &groups, &scenarios);
+        let (shown_in_base, shown_in_new) = (side::shown(base), side::shown(new));
+        let shown_in_both = shown_in_base.intersection(&shown_in_new).count();
         Ok(Comparison {
             version: FORMAT_VERSION,
             regression: !reasons.is_empty(),
+            undecided: undecided(new, shown_in_base.len(), shown_in_both).filter(|_| reasons.is_empty()),
             reasons,
+            shown_in_base: shown_in_base.len(),
+            shown_in_both,
             base: base.iter().map(|run| run.summary.clone()).collect(),
             new: new.iter().map(|run| run.summary.clone()).collect(),
             profile_changes: facts(&base[0].profile, &new[0].profile),
@@ -106,6 +119,13 @@ impl Comparison {
     pub fn headline(&self) -> String {
         if self.regression {
             format!("REGRESSION: {}.", self.reasons.join("; "))
+        } else if let Some(why) = &self.undecided {
+            format!("NOT DECIDED: {why}.")
+        } else if self.shown_in_both < self.shown_in_base {
+            format!(
+                "No regression in {} of {} scenarios: the others have no result in NEW.",
+                self.shown_in_both, self.shown_in_base
+            )
         } else {
             "No regression.".to_owned()
         }
@@ -132,6 +152,21 @@ impl Comparison {
     }
 }
 
+/// Why what NEW lacks keeps its stack from being called free of regressions, if something stopped a run of NEW.
+fn undecided(new: &[ComparedRun], in_base: usize, in_both: usize) -> Option<String> {
+    let stopped = new.iter().find(|run| !run.is_whole())?;
+    let lacking = in_base - in_both;
+    (lacking > 0).then(|| {
+        format!(
+            "{} was interrupted or cut off, or is still under way, and {lacking} of {} that passed or failed in BASE {} no result \
+             in NEW",
+            stopped.summary.path,
+            counted(in_base, "scenario", "scenarios"),
+            if lacking == 1 { "has" } else { "have" },
+        )
+    })
+}
+
 fn reasons(
     verdicts: &Verdicts,
     metrics: [Metric; 3],
@@ -139,9 +174,11 @@ fn reasons(
     scenarios: &[Measured],
 ) -> Vec<String> {
     let mut reasons = Vec::new();
-    for (list, one, many) in
-        [(&verdicts.newly_failing, "fails", "fail"), (&verdicts.newly_refused, "is refused", "are refused")]
-    {
+    for (list, one, many) in [
+        (&verdicts.newly_failing, "fails", "fail"),
+        (&verdicts.newly_refused, "is refused", "are refused"),
+        (&verdicts.newly_erring, "has an error", "have an error"),
+    ] {
         if !list.is_empty() {
             let (one, many) =
                 (format!("scenario that passed {one}"), format!("scenarios that passed {many}"));

@@ -31,7 +31,8 @@
 //!   scenarios: the two sides of each are swapped for itself, and groups alone are judged.
 //! - **Least effect**: only what exceeds the metric's [least effect](Metric) is called worse, a factor and at
 //!   least an absolute amount.
-//! - A scenario that passed in BASE and **fails or is refused** in NEW is a regression without any test.
+//! - A scenario that passed in BASE and **fails, is refused or has an error** in NEW is a regression without any test.
+//! - Where something **stopped NEW** before it had shown what BASE has, it is not called free of regressions.
 //!
 //! The other way round, the rules say what got better. At its end a comparison says what it would have found: from which
 //! factor on, for one scenario and for each group.

@@ -104,6 +104,18 @@ impl ComparedRun {
         self.scenarios.values().any(|played| played.values.contains_key(&Metric::Downtime))
     }
 
+    /// Whether nothing stopped the run before its end: it has one, and interrupted no scenario.
+    pub fn is_whole(&self) -> bool {
+        let stopped =
+            |played: &PlayedScenario| matches!(played.verdict, Some(Verdict::Interrupted | Verdict::NotRun));
+        self.summary.ended && !self.scenarios.values().any(stopped)
+    }
+
+    /// Whether a scenario has a verdict on the guests.
+    pub fn has_shown(&self, scenario: &str) -> bool {
+        is_about_guests(self.verdict(scenario))
+    }
+
     /// The verdict of a scenario; none if the run does not have it, or was cut off in it.
     pub fn verdict(&self, scenario: &str) -> Option<Verdict> {
         self.scenarios.get(scenario)?.verdict

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::fact::facts;
 use super::run::ComparedRun;
+use crate::record::Verdict;
 
 /// Why runs cannot be compared: which they are, and what to give instead.
 #[derive(Debug, thiserror::Error)]
@@ -11,7 +12,8 @@ use super::run::ComparedRun;
 pub struct Refusal(String);
 
 /// Refuses runs that cannot be compared: a run that is given twice, which would make chance look sure; runs of one side that
-/// differ in their profiles; and sides without a common scenario.
+/// differ in their profiles; sides without a common scenario; and a NEW that shows nothing of what BASE has shown, since
+/// every scenario has an error there, or was cut off.
 pub(super) fn check(base: &[ComparedRun], new: &[ComparedRun]) -> Result<(), Refusal> {
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
     for run in base.iter().chain(new) {
@@ -37,7 +39,28 @@ pub(super) fn check(base: &[ComparedRun], new: &[ComparedRun]) -> Result<(), Ref
             new_names.len()
         )));
     }
-    Ok(())
+    shows_something(base, new)
+}
+
+/// Refuses a NEW in which no scenario passed, failed or was refused by the stack that passed or failed in BASE.
+fn shows_something(base: &[ComparedRun], new: &[ComparedRun]) -> Result<(), Refusal> {
+    let shown = shown(base);
+    let is_known =
+        |name: &str| new.iter().any(|run| run.has_shown(name) || run.verdict(name) == Some(Verdict::Ignored));
+    if shown.iter().any(|name| is_known(name)) {
+        return Ok(());
+    }
+    let why = match shown.len() {
+        0 => "no scenario passed or failed in BASE, so that there is nothing to compare with".to_owned(),
+        1 => "the scenario that passed or failed in BASE has neither passed nor failed in NEW".to_owned(),
+        all => format!("none of the {all} scenarios that passed or failed in BASE did so in NEW"),
+    };
+    let begun = |name: &&str| new.iter().find_map(|run| run.scenarios.get(*name));
+    let example = shown.iter().find_map(|name| Some(format!(" ({name}: {})", begun(name)?.headline)));
+    Err(Refusal(format!(
+        "compare: {why}{}; this says nothing of NEW's stack, play the scenarios again",
+        example.unwrap_or_default()
+    )))
 }
 
 fn one_profile(runs: &[ComparedRun]) -> Result<(), Refusal> {
@@ -62,10 +85,15 @@ pub(super) fn scenarios(runs: &[ComparedRun]) -> BTreeSet<&str> {
     runs.iter().flat_map(|run| run.scenarios.keys().map(String::as_str)).collect()
 }
 
+/// The names of the scenarios that passed or failed in one of these runs.
+pub(super) fn shown(runs: &[ComparedRun]) -> BTreeSet<&str> {
+    scenarios(runs).into_iter().filter(|name| runs.iter().any(|run| run.has_shown(name))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::compare::testing::passed;
+    use crate::report::compare::testing::{Writer, named, passed};
 
     fn refused(base: &[ComparedRun], new: &[ComparedRun]) -> String {
         check(base, new).unwrap_err().to_string()
@@ -98,5 +126,28 @@ mod tests {
         let told = refused(&[passed("a", &["x"]), passed("b", &["y"])], &[passed("c", &["z"])]);
         assert!(told.contains("no scenario in common (2 and 1 scenarios)"), "{told}");
         assert!(check(&[passed("a", &["x"]), passed("b", &["y"])], &[passed("c", &["y"])]).is_ok());
+    }
+
+    #[test]
+    fn new_shows_something_of_what_base_has_shown() {
+        let run = |name: &str, verdict: Verdict| {
+            named(Writer::new().started("x").finished("x", verdict).ended().run(), name)
+        };
+        let [good, bad] = [run("good", Verdict::Passed), run("bad", Verdict::Failed)];
+        for verdict in [Verdict::Error, Verdict::Interrupted, Verdict::NotRun] {
+            let told = refused(&[good.clone(), bad.clone()], &[run("new", verdict)]);
+            assert!(told.contains("the scenario that passed or failed in BASE has neither"), "{told}");
+        }
+        let cut_off = named(Writer::new().started("x").run(), "new");
+        let told = refused(&[passed("good", &["w", "x"])], &[cut_off.clone()]);
+        let expected = "none of the 2 scenarios that passed or failed in BASE did so in NEW (x: begun, and without an end)";
+        assert!(told.contains(expected), "{told}");
+        assert!(
+            refused(&[cut_off.clone()], &[good.clone()]).contains("no scenario passed or failed in BASE")
+        );
+
+        for verdict in [Verdict::Passed, Verdict::Failed, Verdict::Ignored] {
+            check(&[good.clone(), bad.clone()], &[cut_off.clone(), run("other", verdict)]).unwrap();
+        }
     }
 }

@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 use super::measured::Measured;
 use super::metric::Metric;
 use super::run::{ComparedRun, RunSummary};
-use crate::record::{Clocks, Envelope, Event, Finding, Outcome, RecordedProfile, RunHeader, Stats, Verdict};
+use crate::record::{
+    Clocks, Envelope, Event, Finding, Outcome, RecordedProfile, RunEnd, RunHeader, Stats, Verdict,
+};
 use crate::report::view;
 use crate::scenario::Direction;
 use crate::sys::random::Random;
@@ -86,6 +88,11 @@ impl Writer {
             self = self.leg(&format!("vm{number}"), *total_s, Some(*downtime_ms as u64), bytes);
         }
         self.finished(scenario, Verdict::Passed)
+    }
+
+    /// The orderly end of the run.
+    pub fn ended(self) -> Writer {
+        self.event(Event::RunFinished(RunEnd::default()))
     }
 
     pub fn run(self) -> ComparedRun {

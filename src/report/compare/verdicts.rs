@@ -21,14 +21,17 @@ pub struct Verdicts {
     pub newly_failing: Vec<ScenarioHeadline>,
     /// Passed and never refused in BASE, refused by the stack in NEW, where it did not fail: a regression.
     pub newly_refused: Vec<ScenarioHeadline>,
+    /// Passed in BASE; in NEW an error of the environment, and no verdict on the guests: what BASE has shown, NEW has not. A
+    /// regression.
+    pub newly_erring: Vec<ScenarioHeadline>,
     /// Failed in BASE; in NEW it passed and did not fail.
     pub newly_passing: Vec<ScenarioHeadline>,
     /// Failed in both; the line is of NEW.
     pub failing_in_both: Vec<ScenarioHeadline>,
     /// Failed in NEW, and BASE has neither a pass nor a failure to compare with.
     pub failing_without_base: Vec<ScenarioHeadline>,
-    /// Passed or failed in BASE, and begun in NEW without such a result: an error of the environment, an interruption, a run
-    /// that was cut off.
+    /// Passed or failed in BASE, and begun in NEW without such a result and without a regression: an interruption, a run that
+    /// was cut off, an error of what had failed.
     pub without_result: Vec<ScenarioHeadline>,
     /// Only in BASE.
     pub missing: Vec<String>,
@@ -51,9 +54,11 @@ impl Verdicts {
     }
 
     fn add(&mut self, name: &str, base: &[ComparedRun], new: &[ComparedRun]) {
-        use Verdict::{Failed, Ignored, Passed};
+        use Verdict::{Error, Failed, Ignored, Passed};
         let has = |runs: &[ComparedRun], verdict| runs.iter().any(|run| run.verdict(name) == Some(verdict));
         let (passed, failed) = (has(base, Passed), has(base, Failed));
+        // Of a run that was stopped an error may be the stop's: a merged record has one for what its part was cut off in.
+        let erred = || new.iter().any(|run| run.is_whole() && run.verdict(name) == Some(Error));
         let told = |runs, verdict| ScenarioHeadline::of(name, runs, |its| its == Some(verdict));
         if has(new, Failed) {
             let list = match (passed, failed) {
@@ -66,6 +71,8 @@ impl Verdicts {
             self.newly_refused.push(told(new, Ignored));
         } else if has(new, Passed) && failed {
             self.newly_passing.push(told(base, Failed));
+        } else if passed && !has(new, Passed) && !has(new, Ignored) && erred() {
+            self.newly_erring.push(told(new, Error));
         } else if (passed || failed) && !has(new, Passed) {
             self.without_result.push(ScenarioHeadline::of(name, new, |its| its != Some(Passed)));
         }
@@ -106,6 +113,7 @@ mod tests {
                     None => run,
                 }
             })
+            .ended()
             .run()
     }
 
@@ -118,6 +126,7 @@ mod tests {
             ("bad", Some(Failed)),
             ("cut", Some(Passed)),
             ("stuck", Some(Passed)),
+            ("always_bad", Some(Failed)),
             ("gone", Some(Passed)),
             ("unknown", Some(Error)),
             ("good", Some(Passed)),
@@ -130,6 +139,7 @@ mod tests {
             ("bad", Some(Failed)),
             ("cut", None),
             ("stuck", Some(Error)),
+            ("always_bad", Some(Error)),
             ("unknown", Some(Failed)),
             ("good", Some(Passed)),
             ("refused", Some(Passed)),
@@ -145,7 +155,8 @@ mod tests {
         assert_eq!(names(&verdicts.newly_passing), ["mended"]);
         assert_eq!(names(&verdicts.failing_in_both), ["bad"]);
         assert_eq!(names(&verdicts.failing_without_base), ["fresh", "unknown"]);
-        assert_eq!(names(&verdicts.without_result), ["cut", "stuck"]);
+        assert_eq!(names(&verdicts.newly_erring), ["stuck"]);
+        assert_eq!(names(&verdicts.without_result), ["always_bad", "cut"]);
         assert_eq!((verdicts.missing, verdicts.added), (vec!["gone".to_owned()], vec!["fresh".to_owned()]));
     }
 
@@ -165,5 +176,22 @@ mod tests {
         assert_eq!(Verdicts::of(&flaky, &side([Failed; 3])).failing_in_both.len(), 1);
         assert_eq!(Verdicts::of(&flaky, &good).newly_passing.len(), 1);
         assert_eq!(Verdicts::of(&good, &good), Verdicts::default());
+    }
+
+    /// A pass in one of several runs has shown it, and what stopped a run says nothing of the stack.
+    #[test]
+    fn an_error_counts_where_nothing_else_is_known_and_nothing_stopped_the_run() {
+        use Verdict::{Error, Ignored, Interrupted, Passed};
+        let good = [run(&[("a", Some(Passed))])];
+        let erring =
+            |runs: &[ComparedRun]| Verdicts::of(&good, runs).newly_erring.into_iter().map(|it| it.headline);
+        let [error, pass, refused] =
+            [Error, Passed, Ignored].map(|verdict| run(&[("a", Some(verdict)), ("b", Some(Passed))]));
+        assert_eq!(erring(&[error.clone(), error.clone()]).len(), 1);
+        assert_eq!(erring(&[error.clone(), pass]).len(), 0);
+        assert_eq!(Verdicts::of(&good, &[error, refused]).newly_refused.len(), 1);
+        let cut_off = Writer::new().started("a").finished("a", Error).run();
+        assert_eq!(erring(&[cut_off]).len(), 0);
+        assert_eq!(erring(&[run(&[("a", Some(Error)), ("b", Some(Interrupted))])]).len(), 0);
     }
 }
