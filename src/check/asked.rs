@@ -32,7 +32,7 @@ pub struct Scene<'a> {
 /// What a check knows of the time after the last scenario.
 pub struct AfterAll<'a> {
     pub fleet: &'a Fleet,
-    /// The last scenario proved that all of it is whole. Otherwise a host that does not answer is no news.
+    /// The last scenario found no damage. Otherwise a host that does not answer is no news.
     pub was_whole: bool,
     /// QEMUs that have ended by themselves since then.
     pub ends: &'a [HostEvent],

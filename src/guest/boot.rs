@@ -21,6 +21,7 @@ impl Guest {
         let attempted = || format!("start {} anew on {}", self.name, host.entry.name);
         domain.destroy().attempting(attempted)?;
         consoles.begin_anew(self);
+        self.forget_look();
         let started = Instant::now();
         domain.start().attempting(attempted)?;
         Ok(started)

@@ -114,7 +114,13 @@ impl Guest {
         *locked(&self.last_look) = Some(look);
     }
 
-    /// The last look that the guest answered; none before the first one.
+    /// Forgets the last look at a guest that is started anew, or that somebody knows to be damaged: only a later look tells what
+    /// befalls it from now on.
+    pub fn forget_look(&self) {
+        *locked(&self.last_look) = None;
+    }
+
+    /// The last look that the guest answered; none before the first one, and after its start or a damage.
     pub fn last_look(&self) -> Option<LastLook> {
         locked(&self.last_look).clone()
     }

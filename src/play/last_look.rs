@@ -14,7 +14,7 @@ use crate::record::{Outcome, Record, Verdict};
 use crate::scenario::ScenarioFile;
 
 /// Looks at a fleet once more. What is found is the result of one more play of `scenario`, the last one. `was_whole` says
-/// that the last scenario proved the fleet.
+/// that the last scenario found no damage to the fleet.
 pub fn last_look(
     scenario: &str,
     fleet: &Fleet,
@@ -28,7 +28,7 @@ pub fn last_look(
     }
     let mut outcome = Outcome::new(scenario, Verdict::Failed, SystemTime::now());
     let ends: Vec<HostEvent> = fleet.take_ends().collect();
-    // A guest that the last scenario did not prove is known to be damaged.
+    // Of what a scenario that failed has damaged, it has its findings.
     let mut lost = fleet.take_all_losses();
     if was_whole {
         lost.extend(lost_guests(fleet, &ends));

@@ -1,4 +1,4 @@
-//! Guests of a fleet that the last scenario proved, and that have been lost since.
+//! Guests of a fleet that have been lost since the last scenario, which found no damage.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::probe;
 /// has little time.
 const ECHO_LIMIT: Duration = Duration::from_secs(30);
 
-/// What has befallen guests since the last scenario proved them. A guest whose QEMU is among those that `ended` has its finding already.
+/// What has befallen guests since their last looks. A guest whose QEMU is among those that `ended` has its finding already.
 pub fn lost_guests(fleet: &Fleet, ended: &[HostEvent]) -> Vec<GuestLoss> {
     let lost = fleet.lost_since_the_last_look(|guest| answers_an_echo(fleet, guest));
     without_those_that_ended(fleet, lost, ended)

@@ -50,7 +50,7 @@ pub struct Fixture {
     pub group: Option<PathBuf>,
     /// QEMUs that ended by themselves after the last scenario, until another one can report them.
     pub ends: Mutex<Vec<HostEvent>>,
-    /// Guests that were lost after the last scenario had proved them, until another one can report them.
+    /// Guests that were lost after a scenario that found no damage, until another one can report them.
     pub losses: Mutex<Vec<GuestLoss>>,
     /// What the run before this one, in a group, has handed over.
     pub earlier: Mutex<EarlierRun>,
@@ -102,7 +102,7 @@ impl Fixture {
         locked(&self.ends).extend(fleet.take_ends());
     }
 
-    /// Keeps what has befallen guests since the last scenario proved them, before repairs make them anew. Ends of QEMUs are kept by then.
+    /// Keeps what has befallen guests since their last looks, before repairs make them anew. Ends of QEMUs are kept by then.
     fn note_losses(&self, fleet: &Fleet) {
         // Guests that hang are asked without a lock.
         let ends = locked(&self.ends).clone();
@@ -252,10 +252,10 @@ impl Builder for Fixture {
         fleet.witnesses_answer()
     }
 
-    fn mend(&self, fleet: &Fleet, proved: bool) -> Result<()> {
+    fn mend(&self, fleet: &Fleet, is_news: bool) -> Result<()> {
         self.keep_ends(fleet);
         let ground = fleet.ground_answers();
-        if proved {
+        if is_news {
             // Guests answer by themselves, whatever their ground does: afterwards they may be other ones.
             self.note_losses(fleet);
         }
@@ -268,6 +268,8 @@ impl Builder for Fixture {
         let mut damage = fleet.damage();
         damage.extend(tried::damage(fleet, &damage));
         damage.extend(self.suspected(fleet, &damage));
+        // What befell them is reported by now. A scenario that the stack refuses at once looks at nobody.
+        damage.iter().for_each(|damage| damage.guest.forget_look());
         let (witnesses, whole): (Vec<&GuestDamage>, Vec<&GuestDamage>) =
             damage.iter().partition(|damage| damage.part == DamagedPart::Witness);
         self.mend_witnesses(fleet, &witnesses)?;
@@ -277,9 +279,9 @@ impl Builder for Fixture {
         Ok(())
     }
 
-    fn leave(&self, fleet: &Fleet, proved: bool, next: &Profile) {
+    fn leave(&self, fleet: &Fleet, is_news: bool, next: &Profile) {
         self.keep_ends(fleet);
-        if proved {
+        if is_news {
             self.note_losses(fleet);
         }
         let mut losses = locked(&self.losses);

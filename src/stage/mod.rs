@@ -176,6 +176,8 @@ where
                     if self.wants_floor(scenario) {
                         self.measure_floor(scenario, &fleet, &mut outcome, due);
                     }
+                } else if outcome.verdict == Verdict::Ignored && !due.is_abandoned() {
+                    self.slot.unproved();
                 }
                 outcome.numbers.repairing_s = Numbers::seconds(took);
                 outcome

@@ -21,7 +21,7 @@ pub trait Player: Builder {
     fn play(&self, scenario: &Scenario, fixture: &Self::Fixture, context: &Context<'_>) -> Played;
 
     /// Looks at a fixture after the last scenario, whose name is given. The outcome has what befell the fixture since; none
-    /// if nothing did. `was_whole` says that the last scenario proved the fixture.
+    /// if nothing did. `was_whole` says that the last scenario found no damage to the fixture.
     fn last_look(
         &self,
         scenario: &str,

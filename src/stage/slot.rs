@@ -39,17 +39,17 @@ pub trait Builder {
     /// Something below the fixture does not answer.
     fn glance(&self, fixture: &Self::Fixture) -> Result<()>;
 
-    /// Looks at every part of the fixture that a scenario may have damaged, and mends it in place. `proved` says that the last scenario
-    /// found all of it whole: whatever is damaged now befell it since, and is to be reported.
+    /// Looks at every part of the fixture that a scenario may have damaged, and mends it in place. `is_news` says that the last scenario
+    /// found no damage: what guests have lost since their last looks nobody has reported, and the next scenario is to.
     ///
     /// # Errors
     ///
     /// The repair does not help, or something below the fixture is damaged as well.
-    fn mend(&self, fixture: &Self::Fixture, proved: bool) -> Result<()>;
+    fn mend(&self, fixture: &Self::Fixture, is_news: bool) -> Result<()>;
 
     /// Takes leave of a fixture that makes room for one of the profile `next`. What befell it since the last scenario is to be reported
-    /// by the next one; `proved` is as for [`Builder::mend`].
-    fn leave(&self, fixture: &Self::Fixture, proved: bool, next: &Profile);
+    /// by the next one; `is_news` is as for [`Builder::mend`].
+    fn leave(&self, fixture: &Self::Fixture, is_news: bool, next: &Profile);
 
     /// Repairs what is below the fixture without taking it down, so that the fixture can be built again. `why` is the
     /// failure of [`Builder::mend`] or of a build.
@@ -77,8 +77,26 @@ struct Held<F> {
 
 enum State<F> {
     Empty,
-    Ready { fixture: Arc<F>, profile: Box<Profile>, proved: bool },
+    Ready { fixture: Arc<F>, profile: Box<Profile>, left: Left },
     Broken { why: Failure, tries: u32 },
+}
+
+/// How the last scenario has left the fixture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// Nobody knows: it had findings or an error, was interrupted, or has not ended.
+    InDoubt,
+    /// It proved nothing, and found no damage: the stack refused it.
+    Unproved,
+    /// Its proofs found all of it whole.
+    Proved,
+}
+
+impl Left {
+    /// Whether nobody has reported what has befallen the fixture since its parts were last seen.
+    fn is_news(self) -> bool {
+        self != Left::InDoubt
+    }
 }
 
 impl<B: Builder> Slot<B>
@@ -108,10 +126,10 @@ impl<B: Builder> Slot<B> {
         }
     }
 
-    /// The fixture, if there is one, and whether the last scenario proved it whole.
+    /// The fixture, if there is one, and whether the last scenario found no damage to it.
     pub fn held(&self) -> Option<(Arc<B::Fixture>, bool)> {
         match &locked(&self.held).state {
-            State::Ready { fixture, proved, .. } => Some((Arc::clone(fixture), *proved)),
+            State::Ready { fixture, left, .. } => Some((Arc::clone(fixture), left.is_news())),
             State::Empty | State::Broken { .. } => None,
         }
     }
@@ -126,11 +144,11 @@ impl<B: Builder> Slot<B> {
         let (state, turn) = self.take();
         let (result, tries) = match state {
             State::Empty => (self.builder.build(profile).map(Arc::new), FIRST_TRIES),
-            State::Ready { fixture, profile: made, proved } if *made == *profile => {
-                (self.looked_after(fixture, profile, proved, turn), MORE_TRIES)
+            State::Ready { fixture, profile: made, left } if *made == *profile => {
+                (self.looked_after(fixture, profile, left, turn), MORE_TRIES)
             }
-            State::Ready { fixture, proved, .. } => {
-                self.builder.leave(&fixture, proved, profile);
+            State::Ready { fixture, left, .. } => {
+                self.builder.leave(&fixture, left.is_news(), profile);
                 drop(fixture);
                 (self.built(profile, turn), MORE_TRIES)
             }
@@ -146,7 +164,7 @@ impl<B: Builder> Slot<B> {
             Ok(fixture) => State::Ready {
                 fixture: Arc::clone(fixture),
                 profile: Box::new(profile.clone()),
-                proved: false,
+                left: Left::InDoubt,
             },
             Err(why) if why.kind() == FailureKind::Refused || is_lacking(why, held.stood) => {
                 State::Broken { why: why.clone(), tries: 0 }
@@ -158,17 +176,23 @@ impl<B: Builder> Slot<B> {
 
     /// Notes that a scenario's proofs found the fixture whole: a glance is enough before the next scenario.
     pub fn proved(&self) {
-        self.note(true);
+        self.note(Left::Proved);
+    }
+
+    /// Notes that a scenario was refused, which proves nothing and found no damage: it needs a look as after a failure, and what
+    /// that finds is news.
+    pub fn unproved(&self) {
+        self.note(Left::Unproved);
     }
 
     /// Notes that something happened to the fixture after that proof.
     pub fn doubted(&self) {
-        self.note(false);
+        self.note(Left::InDoubt);
     }
 
-    fn note(&self, whole: bool) {
-        if let State::Ready { proved, .. } = &mut locked(&self.held).state {
-            *proved = whole;
+    fn note(&self, now: Left) {
+        if let State::Ready { left, .. } = &mut locked(&self.held).state {
+            *left = now;
         }
     }
 
@@ -197,13 +221,13 @@ impl<B: Builder> Slot<B> {
         &self,
         fixture: Arc<B::Fixture>,
         profile: &Profile,
-        proved: bool,
+        left: Left,
         turn: u64,
     ) -> Result<Arc<B::Fixture>> {
-        if proved && self.builder.glance(&fixture).is_ok() {
+        if left == Left::Proved && self.builder.glance(&fixture).is_ok() {
             return Ok(fixture);
         }
-        match self.builder.mend(&fixture, proved) {
+        match self.builder.mend(&fixture, left.is_news()) {
             Ok(()) => Ok(fixture),
             Err(why) => {
                 drop(fixture);

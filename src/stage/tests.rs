@@ -55,13 +55,13 @@ impl Builder for Script {
         self.asks("glance")
     }
 
-    fn mend(&self, (): &(), _proved: bool) -> Result<()> {
+    fn mend(&self, (): &(), is_news: bool) -> Result<()> {
         let waits = locked(&self.mend_waits).take();
         let _ = waits.map(|until| until.recv());
-        self.asks("mend")
+        self.asks(if is_news { "mend and keep the news" } else { "mend" })
     }
 
-    fn leave(&self, (): &(), _proved: bool, _next: &Profile) {}
+    fn leave(&self, (): &(), _is_news: bool, _next: &Profile) {}
 
     fn restore(&self, _: &Failure) -> Result<()> {
         self.asks("restore")
@@ -202,6 +202,20 @@ fn after_a_failure_the_fleet_is_looked_at_closely() {
     assert!(ground.play(NAME).unwrap_err().contains("run just this: cargo test"));
     ground.play(NAME).unwrap();
     assert_eq!(ground.asked(), ["build", "play", "mend", "play"]);
+}
+
+#[test]
+fn what_is_lost_after_a_scenario_that_the_stack_refused_is_mended_and_reported() {
+    let ground = Ground::new();
+    let refused = |_: &Context<'_>| came_to(NAME, Verdict::Ignored);
+    ground.then(refused).then(refused).then(|_| came_to(NAME, Verdict::Error));
+    ground.play(NAME).unwrap();
+    ground.play(NAME).unwrap();
+    assert_eq!(ground.asked(), ["build", "play", "mend and keep the news", "play"]);
+    assert_eq!(ground.stage.last_look(), None);
+    ground.play(NAME).unwrap_err();
+    assert_eq!(ground.stage.last_look(), None);
+    assert_eq!(ground.asked(), ["last look", "mend and keep the news", "play", "last look in doubt"]);
 }
 
 #[test]

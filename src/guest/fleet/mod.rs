@@ -166,7 +166,10 @@ impl Fleet {
     /// Makes the guests, or adopts those that exist.
     fn adopt_or_make(&self) -> Result<()> {
         self.end_loads_on_hosts()?;
-        let (adopted, missing) = self.adopted(&self.damage());
+        let damage = self.damage();
+        // What befell them since the process before this one is kept by now.
+        damage.iter().for_each(|damage| damage.guest.forget_look());
+        let (adopted, missing) = self.adopted(&damage);
         if !missing.is_empty() {
             self.renew(&missing)?;
         }

@@ -73,6 +73,7 @@ impl Fleet {
     /// Ends the guest wherever it is, and removes its domain.
     pub fn remove(&self, guest: &Guest) -> Result<()> {
         guest.agent.forget();
+        guest.forget_look();
         for host in self.hosts.both() {
             if let Some(domain) = guest.domain_on(host)? {
                 end(&domain).attempting(|| format!("remove {} from {}", guest.name, host.entry.name))?;
@@ -103,9 +104,12 @@ fn ignore_gone(result: crate::libvirt::Result<()>) -> crate::libvirt::Result<()>
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
     use crate::failure::Cause;
     use crate::guest::fleet::testing::{OTHER, OWNER, TestFleet};
+    use crate::remote::Observation;
 
     #[test]
     fn a_removed_guest_is_on_neither_host_and_starts_at_home() {
@@ -115,9 +119,10 @@ mod tests {
         fleet.put_running(Side::Source, "vm2", OWNER);
         let guest = fleet.guest(1);
         guest.moved_to(Side::Target);
+        fleet.note_look(guest, &Observation::in_a_test("a", Instant::now()));
         fleet.remove(guest).unwrap();
         assert_eq!((fleet.names(Side::Source), fleet.names(Side::Target)), (vec!["vm2".to_owned()], vec![]));
-        assert_eq!(guest.side(), Side::Source);
+        assert_eq!((guest.side(), guest.last_look()), (Side::Source, None));
         fleet.remove(guest).unwrap();
     }
 

@@ -46,13 +46,13 @@ impl Builder for Script {
         self.answer("glance", format!("glance {}", fixture.number))
     }
 
-    fn mend(&self, fixture: &Built, proved: bool) -> Result<()> {
-        let was = if proved { ", which was proved" } else { "" };
+    fn mend(&self, fixture: &Built, is_news: bool) -> Result<()> {
+        let was = if is_news { ", whose damage is news" } else { "" };
         self.answer("mend", format!("mend {}{was}", fixture.number))
     }
 
-    fn leave(&self, fixture: &Built, proved: bool, next: &Profile) {
-        let was = if proved { ", which was proved" } else { "" };
+    fn leave(&self, fixture: &Built, is_news: bool, next: &Profile) {
+        let was = if is_news { ", whose damage is news," } else { "" };
         let asked = format!("leave {}{was} for {} guests", fixture.number, next.guests);
         locked(&self.asked).push(asked);
     }
@@ -128,10 +128,23 @@ fn what_was_lost_after_the_proof_is_mended_and_known_as_that() {
     let slot = filled(Script::default().says("glance", [broken("closed")]));
     slot.proved();
     slot.whole(&profile(3)).unwrap();
-    assert_eq!(asked(&slot), ["glance 1", "mend 1, which was proved"]);
+    assert_eq!(asked(&slot), ["glance 1", "mend 1, whose damage is news"]);
     // The scenario after it has not proved anything yet.
     slot.whole(&profile(3)).unwrap();
     assert_eq!(asked(&slot), ["mend 1"]);
+}
+
+#[test]
+fn after_a_refusal_a_fixture_is_mended_and_its_damage_is_news() {
+    let slot = filled(Script::default());
+    slot.unproved();
+    assert!(slot.held().unwrap().1);
+    slot.whole(&profile(3)).unwrap();
+    assert_eq!(asked(&slot), ["mend 1, whose damage is news"]);
+    assert!(!slot.held().unwrap().1, "the scenario has not ended");
+    slot.unproved();
+    slot.whole(&profile(2)).unwrap();
+    assert_eq!(asked(&slot)[0], "leave 1, whose damage is news, for 2 guests");
 }
 
 #[test]
@@ -139,7 +152,7 @@ fn another_profile_gets_another_fixture() {
     let slot = filled(Script::default());
     slot.proved();
     assert_eq!(slot.whole(&profile(2)).unwrap().number, 2);
-    let expected = ["leave 1, which was proved for 2 guests", "close 1", "build 2"];
+    let expected = ["leave 1, whose damage is news, for 2 guests", "close 1", "build 2"];
     assert_eq!(
         asked(&slot),
         expected,
