@@ -38,7 +38,7 @@ struct Between {
     finds: &'static [&'static str],
 }
 
-static BETWEEN: [Between; 7] = [
+static BETWEEN: [Between; 8] = [
     Between {
         name: "processes::qemu_aborts_between_two",
         guests: ["2", "2"],
@@ -58,6 +58,13 @@ static BETWEEN: [Between; 7] = [
         guests: ["2", "2"],
         happens: "$on source -- virsh reset vm1",
         finds: &["vm1", "boot id ", SINCE],
+    },
+    Between {
+        name: "processes::guest_kernel_kills_its_witness_between_two",
+        guests: ["2", "2"],
+        happens: "$on vm1 -- 'victim=$(pidof -s multivm-witness); echo 1000 > /proc/$victim/oom_score_adj; \
+                  echo f > /proc/sysrq-trigger; until dmesg | grep -q \"Killed process $victim \"; do sleep 0.1; done'",
+        finds: &["vm1", "killed: multivm-witness", SINCE],
     },
     Between {
         name: "processes::guest_is_suspended_between_two",

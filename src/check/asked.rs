@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::{GuestLook, Proof};
 use crate::failure::{Failure, Result};
-use crate::guest::{Fleet, Guest, GuestLoss};
+use crate::guest::{Fleet, Guest, Since};
 use crate::host::{AddedLog, Host, ImageCheck, LogMarks};
 use crate::libvirt::HostEvent;
 use crate::load::LoadWatch;
@@ -36,8 +36,8 @@ pub struct AfterAll<'a> {
     pub was_whole: bool,
     /// QEMUs that have ended by themselves since then.
     pub ends: &'a [HostEvent],
-    /// Guests that have been lost since then in another way.
-    pub lost: &'a [GuestLoss],
+    /// What has befallen guests since then in another way.
+    pub since: &'a Since,
     /// The scenario file, which has the settings of checks.
     pub file: &'a ScenarioFile,
     /// Source and target.

@@ -19,7 +19,7 @@ pub(super) fn before(about: &'static About, fleet: &Fleet, kind: LossKind) -> Ve
 
 /// The findings about guests that were lost after the last scenario.
 pub(super) fn after_all(about: &'static About, after: &AfterAll<'_>, kind: LossKind) -> Vec<Proof> {
-    let lost = after.lost.iter().filter(|loss| loss.kind == kind);
+    let lost = after.since.lost.iter().filter(|loss| loss.kind == kind);
     lost.map(|loss| proof(about, loss, "after the last scenario")).collect()
 }
 

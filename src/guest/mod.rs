@@ -31,7 +31,7 @@ pub use definition::{Definition, Difference};
 pub use disk::{DiskNeed, WantedFleet};
 pub use domain::{console_path, qemu_log_path};
 pub use earlier::EarlierLooks;
-pub use fleet::{DamagedPart, Fleet, GuestDamage, GuestLoss, LossKind};
+pub use fleet::{DamagedPart, Fleet, GuestDamage, GuestLoss, LaterLook, LossKind, Since};
 pub use identity::{address, fleet_names};
 pub use multivm_protocol::{
     DiskProof, DiskWork, FilesProof, MemoryProof, Pulse, Speed, TRANSFER_BYTES, Testimony,

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::journal::Journal;
 use super::lookout::Look;
-use super::lost::lost_guests;
+use super::lost::guests_since;
 use crate::check::{AfterAll, CHECKS, Proof};
 use crate::guest::Fleet;
 use crate::host::LogMarks;
@@ -29,15 +29,15 @@ pub fn last_look(
     let mut outcome = Outcome::new(scenario, Verdict::Failed, SystemTime::now());
     let ends: Vec<HostEvent> = fleet.take_ends().collect();
     // Of what a scenario that failed has damaged, it has its findings.
-    let mut lost = fleet.take_all_losses();
+    let mut since = fleet.take_since();
     if was_whole {
-        lost.extend(lost_guests(fleet, &ends));
+        since.add(guests_since(fleet, &ends));
         let has_finding = |guest: &str| {
-            lost.iter().any(|loss| loss.guest == guest) || ends.iter().any(|end| end.domain == guest)
+            since.lost.iter().any(|loss| loss.guest == guest) || ends.iter().any(|end| end.domain == guest)
         };
         fleet.leave_looks(has_finding);
     }
-    let after = AfterAll { fleet, was_whole, ends: &ends, lost: &lost, file, hosts: fleet.hosts() };
+    let after = AfterAll { fleet, was_whole, ends: &ends, since: &since, file, hosts: fleet.hosts() };
     let proofs = CHECKS.iter().flat_map(|check| check.after_all(&after));
     let found: Vec<Proof> = proofs.filter(|proof| !proof.ok).collect();
     if found.is_empty() {

@@ -1,10 +1,10 @@
-//! Guests of a fleet that have been lost since the last scenario, which found no damage.
+//! What has befallen guests of a fleet since the last scenario, which found no damage.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::failure::Result;
-use crate::guest::{EarlierLooks, Fleet, Guest, GuestLoss, Panic};
+use crate::guest::{EarlierLooks, Fleet, Guest, Panic, Since};
 use crate::libvirt::HostEvent;
 use crate::probe;
 
@@ -13,32 +13,32 @@ use crate::probe;
 const ECHO_LIMIT: Duration = Duration::from_secs(30);
 
 /// What has befallen guests since their last looks. A guest whose QEMU is among those that `ended` has its finding already.
-pub fn lost_guests(fleet: &Fleet, ended: &[HostEvent]) -> Vec<GuestLoss> {
-    let lost = fleet.lost_since_the_last_look(|guest| answers_an_echo(fleet, guest));
-    without_those_that_ended(fleet, lost, ended)
+pub fn guests_since(fleet: &Fleet, ended: &[HostEvent]) -> Since {
+    let since = fleet.since_the_last_look(|guest| answers_an_echo(fleet, guest));
+    without_those_that_ended(fleet, since, ended)
 }
 
 /// What has befallen guests since another process proved them, and the names of those of which that is not known. A guest whose QEMU
 /// is among those that `ended` has its finding already.
-pub fn lost_between_processes(
+pub fn guests_between_processes(
     fleet: &Fleet,
     looks: &EarlierLooks,
     panics: &HashMap<String, Panic>,
     ended: &[HostEvent],
-) -> (Vec<GuestLoss>, Vec<String>) {
-    let (lost, unknown) = fleet.lost_since_earlier(looks, panics, |guest| answers_an_echo(fleet, guest));
-    (without_those_that_ended(fleet, lost, ended), unknown)
+) -> (Since, Vec<String>) {
+    let (since, unknown) = fleet.since_earlier(looks, panics, |guest| answers_an_echo(fleet, guest));
+    (without_those_that_ended(fleet, since, ended), unknown)
 }
 
 fn answers_an_echo(fleet: &Fleet, guest: &Guest) -> Result<()> {
     probe::await_answer(guest, fleet.profile.max_gap.min(ECHO_LIMIT), fleet.stop_flag())
 }
 
-fn without_those_that_ended(fleet: &Fleet, mut lost: Vec<GuestLoss>, ended: &[HostEvent]) -> Vec<GuestLoss> {
+fn without_those_that_ended(fleet: &Fleet, mut since: Since, ended: &[HostEvent]) -> Since {
     if fleet.stop_flag().is_set() {
         // Questions that were given up tell nothing.
-        return Vec::new();
+        return Since::default();
     }
-    lost.retain(|loss| ended.iter().all(|end| end.domain != loss.guest));
-    lost
+    since.lost.retain(|loss| ended.iter().all(|end| end.domain != loss.guest));
+    since
 }

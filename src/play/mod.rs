@@ -39,7 +39,7 @@ pub use floor::floor;
 use journal::Journal;
 pub use last_look::last_look;
 pub use longest::longest;
-pub use lost::{lost_between_processes, lost_guests};
+pub use lost::{guests_between_processes, guests_since};
 
 /// The result of a play.
 pub struct Played {

@@ -14,7 +14,7 @@ use super::slot::Builder;
 use super::streak::Streak;
 use super::tried;
 use crate::failure::{Failure, FailureKind, Result};
-use crate::guest::{DamagedPart, Fleet, Guest, GuestDamage, GuestLoss, OnNews, panics_in};
+use crate::guest::{DamagedPart, Fleet, Guest, GuestDamage, GuestLoss, OnNews, Since, panics_in};
 use crate::host::ends_in;
 use crate::inventory::Inventory;
 use crate::libvirt::HostEvent;
@@ -50,8 +50,8 @@ pub struct Fixture {
     pub group: Option<PathBuf>,
     /// QEMUs that ended by themselves after the last scenario, until another one can report them.
     pub ends: Mutex<Vec<HostEvent>>,
-    /// Guests that were lost after a scenario that found no damage, until another one can report them.
-    pub losses: Mutex<Vec<GuestLoss>>,
+    /// What befell guests after a scenario that found no damage, until another one can report it.
+    pub since: Mutex<Since>,
     /// What the run before this one, in a group, has handed over.
     pub earlier: Mutex<EarlierRun>,
     /// The number of results after which it was last asked which guests are suspect.
@@ -103,17 +103,17 @@ impl Fixture {
     }
 
     /// Keeps what has befallen guests since their last looks, before repairs make them anew. Ends of QEMUs are kept by then.
-    fn note_losses(&self, fleet: &Fleet) {
+    fn note_since(&self, fleet: &Fleet) {
         // Guests that hang are asked without a lock.
         let ends = locked(&self.ends).clone();
-        let lost = play::lost_guests(fleet, &ends);
-        locked(&self.losses).extend(lost);
+        let since = play::guests_since(fleet, &ends);
+        locked(&self.since).add(since);
     }
 
     /// Leaves what was kept to the next scenario.
     fn give_back(&self, fleet: &Fleet) {
         fleet.hosts.qemu_ends.give_back(std::mem::take(&mut *locked(&self.ends)));
-        fleet.keep_losses(std::mem::take(&mut *locked(&self.losses)));
+        fleet.keep_since(std::mem::take(&mut *locked(&self.since)));
     }
 
     /// Keeps what has befallen guests since the process before this one, before they are made anew.
@@ -137,12 +137,12 @@ impl Fixture {
             ends.clone()
         };
         let Some(looks) = looks else { return };
-        let (lost, unknown) = play::lost_between_processes(fleet, &looks, &panics_in(&logs), &ends);
+        let (since, unknown) = play::guests_between_processes(fleet, &looks, &panics_in(&logs), &ends);
         if !unknown.is_empty() {
             let what = format!("what befell {}", unknown.join(", "));
             self.unknown(&what, "guests of this scenario have other names");
         }
-        locked(&self.losses).extend(lost);
+        locked(&self.since).add(since);
     }
 
     /// Says that something of the time between the last scenario and this one cannot be known.
@@ -257,7 +257,9 @@ impl Builder for Fixture {
         let ground = fleet.ground_answers();
         if is_news {
             // Guests answer by themselves, whatever their ground does: afterwards they may be other ones.
-            self.note_losses(fleet);
+            self.note_since(fleet);
+        } else {
+            fleet.forget_last_looks();
         }
         ground?;
         // The rest of the ground is missed by the one who needs it next: a login, or the parent of a QEMU that ends.
@@ -282,16 +284,16 @@ impl Builder for Fixture {
     fn leave(&self, fleet: &Fleet, is_news: bool, next: &Profile) {
         self.keep_ends(fleet);
         if is_news {
-            self.note_losses(fleet);
+            self.note_since(fleet);
         }
-        let mut losses = locked(&self.losses);
-        losses.extend(fleet.take_all_losses());
+        let mut since = locked(&self.since);
+        since.add(fleet.take_since());
         // A fleet with fewer guests has no place for an end of one that it lacks.
         let absent = fleet.guests.iter().skip(next.guests as usize);
         let absent: HashMap<&str, &Arc<Guest>> = absent.map(|guest| (guest.name.as_str(), guest)).collect();
         let is_absent = |end: &mut HostEvent| absent.contains_key(end.domain.as_str());
         let ended: Vec<HostEvent> = locked(&self.ends).extract_if(.., is_absent).collect();
-        losses.extend(ended.iter().map(|end| GuestLoss::by_end(absent[end.domain.as_str()], end)));
+        since.lost.extend(ended.iter().map(|end| GuestLoss::by_end(absent[end.domain.as_str()], end)));
     }
 
     fn restore(&self, why: &Failure) -> Result<()> {

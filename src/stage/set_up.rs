@@ -24,7 +24,7 @@ impl Stage<Fixture> {
             stop: hold.stop.clone(),
             group: hold.group.clone(),
             ends: Mutex::default(),
-            losses: Mutex::default(),
+            since: Mutex::default(),
             earlier: Mutex::new(std::mem::take(&mut hold.earlier)),
             suspected_after: AtomicUsize::new(0),
         };

@@ -94,6 +94,30 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
     Damage {
+        name: "damage::guest_kernel_kills_its_witness_between_two_scenarios",
+        // The guest is whole and gets another witness for the next scenario, which has to say why.
+        when: checks_have_ended,
+        at_once: true,
+        proves: true,
+        cause: |fleet| oom_kill_in_guest(fleet, "victim=$(pidof -s multivm-witness)"),
+        then_finds: &[finding(&kernel_log::ABOUT, "vm1", "killed: multivm-witness")],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_kernel_kills_after_the_last_scenario",
+        when: checks_have_ended,
+        at_once: true,
+        proves: true,
+        // The scenario after it must not say once more what the last look has said.
+        breaks_ground: true,
+        cause: |fleet| {
+            let sleeps = "(exec sleep 600) > /dev/null 2>&1 < /dev/null & victim=$!; until grep -q sleep /proc/$victim/comm; do :; done";
+            oom_kill_in_guest(fleet, sleeps)
+        },
+        last_finds: &[finding(&kernel_log::ABOUT, "vm1", "killed: sleep")],
+        ..TO_VM1
+    },
+    Damage {
         name: "damage::guest_kernel_dumps_its_stacks",
         like: Some("damage::guest_kernel_kills_for_want_of_memory"),
         cause: |fleet| in_guest(fleet, "echo l > /proc/sysrq-trigger").map(drop),
@@ -356,6 +380,14 @@ fn panics(fleet: &Fleet) -> Result<()> {
         Some(_) => Poll::Ready(()),
         None => Poll::NotYet("its console shows none".into()),
     })
+}
+
+/// Lets the kernel of vm1 kill the process that a script names `victim`, and waits until it has said so. The kernel chooses this one
+/// before any other, since no other says that it may.
+fn oom_kill_in_guest(fleet: &Fleet, victim: &str) -> Result<()> {
+    let kill = "echo 1000 > /proc/$victim/oom_score_adj; echo f > /proc/sysrq-trigger; \
+                until dmesg | grep -q \"Killed process $victim \"; do sleep 0.1; done";
+    in_guest(fleet, &format!("{victim}; {kill}")).map(drop)
 }
 
 /// Resets vm1, which is on the source.

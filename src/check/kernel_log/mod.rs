@@ -15,7 +15,7 @@ use super::{
     About, Advice, AfterAll, Asked, Check, Close, GuestLook, HostsLook, Moment, Outage, Proof, Scene, Silence,
 };
 use crate::failure::Result;
-use crate::guest::{Fleet, Guest, LossKind, console_path};
+use crate::guest::{Fleet, LaterLook, LossKind, console_path};
 use crate::host::{Host, LogMarks};
 use crate::remote::{KernelLine, Observation};
 use crate::scenario::{AllowedLine, Load, LogOwner, Side};
@@ -28,7 +28,7 @@ pub static ABOUT: About = About {
     summary: "kernels clean",
     how: "no new line of trouble in the kernel logs of guests and hosts: emergency to critical, oops, BUG, call trace, warning, \
           lockup, hung task, RCU stall, I/O error, OOM kill; of a guest that does not answer, on its console, \
-          where a panic is found within a second, also one between two scenarios. On a host an OOM kill, \
+          where a panic is found within a second. What a kernel says between two scenarios counts for the later one. On a host an OOM kill, \
           a hung task and memory that is refused count if they befall what runs there for multivm, and I/O errors if they befall a device \
           that the hosts or the storage stand on; lines that user space writes to /dev/kmsg are not the kernel's",
     asked: &[Moment::Start, Moment::Always, Moment::Leg, Moment::Step, Moment::End],
@@ -76,10 +76,8 @@ impl Check for KernelsClean {
                     let allowed = after.file.allowed_lines();
                     log.learn_devices(after.fleet, seen);
                     let unread = seen.kernel_log_error.iter().map(|error| unreadable(name, error));
-                    let proofs = [
-                        log.prove_between(&seen.kernel_log, "after the last scenario", allowed),
-                        log.finish(allowed),
-                    ];
+                    let proofs =
+                        [log.prove_between(&seen.kernel_log, AFTER_ALL, allowed), log.finish(allowed)];
                     proofs.into_iter().chain(unread).collect()
                 }
                 Err(failure) if after.was_whole => vec![unreadable(name, &failure.to_string())],
@@ -87,6 +85,7 @@ impl Check for KernelsClean {
             }
         };
         let mut proofs = lost::after_all(&ABOUT, after, LossKind::Panicked);
+        proofs.extend(of_later_looks(&after.since.looks, AFTER_ALL, after.file.allowed_lines()));
         proofs.extend(logs.flat_map(judge));
         proofs
     }
@@ -95,6 +94,10 @@ impl Check for KernelsClean {
         Ok(Box::new(KernelLogAsked::new(scene)))
     }
 }
+
+/// The times between scenarios, in the words of a finding.
+const BETWEEN: &str = "between the last scenario and this one";
+const AFTER_ALL: &str = "after the last scenario";
 
 /// How much of the end of a guest's console the check reads, in bytes: a dying kernel writes some tens of lines.
 const CONSOLE_KEPT: u64 = 64 << 10;
@@ -107,8 +110,9 @@ struct KernelLogAsked<'a> {
     hosts: Vec<(Side, HostLog)>,
     /// Proofs about the hosts' lines between the last scenario and this one.
     before: Vec<Proof>,
-    /// Findings about guests that panicked before the scenario. The end reports them: the guests are whole again, and move.
-    panicked_before: Vec<Proof>,
+    /// Proofs about kernels of guests that panicked or said something before the scenario. The end reports them: the guests are whole
+    /// again, and move.
+    guests_before: Vec<Proof>,
     /// Texts that user space of each guest has written to its kernel's log. The console does not tell them from the
     /// kernel's.
     strangers: HashMap<String, BTreeSet<String>>,
@@ -127,13 +131,14 @@ impl<'a> KernelLogAsked<'a> {
             log.learn_devices(scene.fleet, seen);
             // A whole log contains lines from before the run.
             let is_news = !seen.whole_log && !seen.kernel_log.is_empty();
-            let between = "between the last scenario and this one";
-            is_news.then(|| log.prove_between(&seen.kernel_log, between, allowed))
+            is_news.then(|| log.prove_between(&seen.kernel_log, BETWEEN, allowed))
         });
         let before = before.collect();
+        let mut guests_before = lost::before(&ABOUT, scene.fleet, LossKind::Panicked);
+        guests_before.extend(of_later_looks(&scene.fleet.take_later_looks(), BETWEEN, allowed));
         KernelLogAsked {
             before,
-            panicked_before: lost::before(&ABOUT, scene.fleet, LossKind::Panicked),
+            guests_before,
             fleet: scene.fleet,
             allowed,
             logs: scene.logs,
@@ -144,19 +149,36 @@ impl<'a> KernelLogAsked<'a> {
         }
     }
 
-    fn of_guest(&mut self, look: &GuestLook) -> Proof {
+    fn of_guest(&mut self, look: &GuestLook) -> Vec<Proof> {
         let strange = look.seen.kernel_log.iter().filter(|line| line.facility != KERNEL);
         let strange = strange.map(|line| line.text.clone());
         self.strangers.entry(look.guest.name.clone()).or_default().extend(strange);
-        let proof = guest(&look.seen.kernel_log, &allowed_in(&look.guest, self.allowed));
-        let error = look.seen.kernel_log_error.as_ref();
-        look.proof(error.map_or(proof, |error| unreadable("the guest", error)))
+        let allowed = allowed_in(look.guest.member.image.as_deref(), self.allowed);
+        in_guest(&look.seen, &allowed).into_iter().map(|proof| look.proof(proof)).collect()
     }
 }
 
-/// The lines that a guest's log may have, which depend on its image.
-fn allowed_in(guest: &Guest, allowed: &[AllowedLine]) -> Vec<AllowedLine> {
-    allowed.iter().filter(|line| line.is_for(guest.member.image.as_deref())).cloned().collect()
+/// The lines that the log of a guest of that image may have.
+fn allowed_in(image: Option<&str>, allowed: &[AllowedLine]) -> Vec<AllowedLine> {
+    allowed.iter().filter(|line| line.is_for(image)).cloned().collect()
+}
+
+/// The proofs about what a look into a guest has read of its kernel's log.
+fn in_guest(seen: &Observation, allowed: &[AllowedLine]) -> Vec<Proof> {
+    let proof = match &seen.kernel_log_error {
+        Some(error) => unreadable("the guest", error),
+        None => guest(&seen.kernel_log, allowed),
+    };
+    vec![proof]
+}
+
+/// The proofs about what guests' kernels have said outside of scenarios; `when` tells the reader which time that is.
+fn of_later_looks(looks: &[LaterLook], when: &str, allowed: &[AllowedLine]) -> Vec<Proof> {
+    let proofs = looks.iter().flat_map(|look| {
+        let proofs = in_guest(&look.seen, &allowed_in(look.image.as_deref(), allowed)).into_iter();
+        proofs.map(|proof| Proof { expected: format!("{}, {when}", proof.expected), ..proof }.of(&look.guest))
+    });
+    proofs.collect()
 }
 
 /// One log per kernel, with the side of the host that reads it.
@@ -177,11 +199,11 @@ fn host_logs(fleet: &Fleet, one_kernel: bool) -> Vec<(Side, HostLog)> {
 
 impl Asked for KernelLogAsked<'_> {
     fn at_start(&mut self, look: &GuestLook) -> Vec<Proof> {
-        if look.has_news() { vec![self.of_guest(look)] } else { Vec::new() }
+        if look.has_news() { self.of_guest(look) } else { Vec::new() }
     }
 
     fn on_look(&mut self, look: &GuestLook) -> Vec<Proof> {
-        vec![self.of_guest(look)]
+        self.of_guest(look)
     }
 
     /// Reads the last words of a silent guest's kernel from its console.
@@ -197,9 +219,9 @@ impl Asked for KernelLogAsked<'_> {
             (!texts.is_empty()).then(|| texts.join("\n"))
         };
         let none = BTreeSet::new();
+        let allowed = allowed_in(guest.member.image.as_deref(), self.allowed);
         let strange = self.strangers.get(&guest.name).unwrap_or(&none);
-        let proof =
-            self.logs.and_then(added).map(|text| console(&text, strange, &allowed_in(guest, self.allowed)));
+        let proof = self.logs.and_then(added).map(|text| console(&text, strange, &allowed));
         proof.filter(|proof| !proof.ok).map(|proof| proof.of(&guest.name).after(*leg)).into_iter().collect()
     }
 
@@ -244,7 +266,7 @@ impl Asked for KernelLogAsked<'_> {
 
     fn at_close(&mut self, close: &Close<'_>) -> Vec<Proof> {
         let mut proofs = close.hosts.as_ref().map(|look| self.on_hosts(look)).unwrap_or_default();
-        proofs.append(&mut self.panicked_before);
+        proofs.append(&mut self.guests_before);
         proofs.extend(self.hosts.iter_mut().map(|(_, log)| log.finish(self.allowed)));
         proofs
     }
@@ -289,7 +311,8 @@ fn printed(sequence: u64, line: &str) -> Option<KernelLine> {
 /// The log remembers an OOM report without an end: the victim decides whether the report is trouble.
 #[derive(Debug)]
 pub struct HostLog {
-    expected: String,
+    /// The hosts under the kernel, in words.
+    whose: String,
     reports: Reports,
     /// Sequence number of the next line, unless lines are lost.
     next: Option<u64>,
@@ -303,7 +326,7 @@ impl HostLog {
         let loads = loads.iter().map(|&name| name.to_owned()).collect();
         let shared = if names.len() > 1 { " (one kernel)" } else { "" };
         HostLog {
-            expected: format!("no new line of trouble in the kernel log of {}{shared}", names.join(" and ")),
+            whose: format!("{}{shared}", names.join(" and ")),
             reports: Reports::new(Household { loads, groups, devices: None }),
             next: None,
         }
@@ -361,7 +384,8 @@ impl HostLog {
     }
 
     fn proof(&self, found: Vec<Trouble>, lost: u64, allowed: &[AllowedLine]) -> Proof {
-        proof(LogOwner::Host, self.expected.clone(), found, lost, allowed)
+        let expected = format!("no new line of trouble in the kernel log of {}", self.whose);
+        proof(LogOwner::Host, expected, found, lost, allowed)
     }
 }
 

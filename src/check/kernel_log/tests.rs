@@ -1,3 +1,5 @@
+use std::slice::from_ref;
+
 use rstest::rstest;
 
 use super::*;
@@ -291,11 +293,7 @@ fn a_line_that_is_allowed_for_an_image_is_trouble_in_guests_of_another() {
     let line =
         AllowedLine { pattern: "timer.c".into(), reason: "a test".into(), of, image: Some("a".into()) };
     let lines = log(1, "<4> WARNING: CPU: 0 PID: 9 at kernel/time/timer.c:1022 run_timer+0x1/0x2");
-    let judged = |image: Option<&str>| {
-        let mut of_image = Guest::in_a_test("vm1");
-        of_image.member.image = image.map(str::to_owned);
-        guest(&lines, &allowed_in(&of_image, std::slice::from_ref(&line))).ok
-    };
+    let judged = |image: Option<&str>| guest(&lines, &allowed_in(image, from_ref(&line))).ok;
     assert_eq!([Some("a"), Some("b"), None].map(judged), [true, false, false]);
 }
 
@@ -374,6 +372,44 @@ fn a_report_whose_beginning_was_overwritten_is_judged_by_its_end() {
         assert_eq!(proof.ok, ok);
         assert!(proof.seen.contains("; lines lost before they were read: 1"), "{proof:?}");
     }
+}
+
+/// A look that reads these lines.
+fn look(lines: &[KernelLine]) -> Observation {
+    Observation { kernel_log: lines.to_vec(), ..Observation::in_a_test("a", Instant::now()) }
+}
+
+#[rstest]
+#[case::killed(
+    "<3> Out of memory: Killed process 9 (multivm-witness) total-vm:1kB, anon-rss:1kB, UID:0",
+    false
+)]
+#[case::oops("<1> BUG: kernel NULL pointer dereference, address: 0000000000000010", false)]
+#[case::quiet("<6> clocksource: Switched to clocksource tsc", true)]
+#[case::of_a_user("<12> WARNING: backup has started", true)]
+fn what_a_guests_kernel_says_outside_of_scenarios_is_judged(#[case] line: &str, #[case] ok: bool) {
+    let look = LaterLook { guest: "vm1".into(), image: None, seen: look(&log(7, line)) };
+    for when in [BETWEEN, AFTER_ALL] {
+        let [proof] = &of_later_looks(from_ref(&look), when, &[])[..] else { panic!() };
+        assert_eq!((proof.ok, proof.guest.as_deref()), (ok, Some("vm1")), "{proof:?}");
+        assert_eq!(proof.expected, format!("no new line of trouble in the guest's kernel log, {when}"));
+    }
+}
+
+#[test]
+fn what_an_image_may_say_it_may_say_outside_of_scenarios_too() {
+    let allowed = AllowedLine {
+        pattern: "it is harmless".into(),
+        reason: "for a test".into(),
+        of: None,
+        image: Some("debian".into()),
+    };
+    let seen = look(&log(7, "<4> WARNING: it is harmless"));
+    let ok = |image: Option<&str>| {
+        let look = LaterLook { guest: "vm1".into(), image: image.map(str::to_owned), seen: seen.clone() };
+        of_later_looks(&[look], BETWEEN, from_ref(&allowed))[0].ok
+    };
+    assert!(ok(Some("debian")) && !ok(Some("fedora")) && !ok(None));
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::Fleet;
 use super::on_host::OnHost;
+use super::{Fleet, LaterLook};
 use crate::failure::Result;
 use crate::guest::role::Role;
 use crate::guest::{EarlierLooks, Guest, LastLook, Panic, identity};
@@ -31,6 +31,20 @@ pub struct GuestLoss {
     pub since: SystemTime,
 }
 
+/// What befell guests since the last scenario proved them, until another one reports it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Since {
+    pub lost: Vec<GuestLoss>,
+    pub looks: Vec<LaterLook>,
+}
+
+impl Since {
+    pub fn add(&mut self, other: Since) {
+        self.lost.extend(other.lost);
+        self.looks.extend(other.looks);
+    }
+}
+
 /// The way in which a guest was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LossKind {
@@ -53,6 +67,28 @@ impl GuestLoss {
     }
 }
 
+/// What is found of a guest after its last look.
+enum Found {
+    Lost(GuestLoss),
+    Well(LaterLook),
+}
+
+impl Found {
+    fn loss(guest: &Guest, last: &LastLook, kind: LossKind, seen: String) -> Found {
+        Found::Lost(GuestLoss { guest: guest.name.clone(), kind, seen, since: last.at })
+    }
+
+    /// What a look at a guest that answers tells, compared with its last one.
+    fn by_look(guest: &Guest, last: &LastLook, seen: Observation) -> Option<Found> {
+        if seen.boot_id == last.boot_id {
+            return LaterLook::of(guest, seen).map(Found::Well);
+        }
+        let ids = format!("boot id {} instead of {}", seen.boot_id, last.boot_id);
+        let words = format!("{ids}, uptime {:.2} s", seen.uptime_s);
+        Some(Found::loss(guest, last, LossKind::Rebooted, words))
+    }
+}
+
 impl Fleet {
     /// Notes a look at a guest that answered, with which a later one is compared.
     pub fn note_look(&self, guest: &Guest, seen: &Observation) {
@@ -61,9 +97,14 @@ impl Fleet {
     }
 
     /// What has befallen guests since their last looks. `echo` sends echoes to a guest that does not answer by ssh. Lesser damage,
-    /// such as a witness that is gone, is no loss.
-    pub fn lost_since_the_last_look(&self, echo: impl Fn(&Guest) -> Result<()> + Sync) -> Vec<GuestLoss> {
-        self.lost_of(&self.guests, echo)
+    /// such as a witness that is gone, is no loss. What kernels have said since then is read, and nobody else reads it again.
+    pub fn since_the_last_look(&self, echo: impl Fn(&Guest) -> Result<()> + Sync) -> Since {
+        self.since(&self.guests, echo)
+    }
+
+    /// Forgets the last looks at guests, after a scenario that proved none of them: what befell them is its own.
+    pub fn forget_last_looks(&self) {
+        self.guests.iter().for_each(|guest| guest.forget_look());
     }
 
     /// Notes, for the process after this one, the last looks at guests that are whole: all but those that `is_lost` names.
@@ -74,12 +115,12 @@ impl Fleet {
 
     /// What has befallen guests since the process before this one left them, of a larger fleet, too; and the names of those that
     /// cannot be asked. The panics are those on their consoles since then.
-    pub fn lost_since_earlier(
+    pub fn since_earlier(
         &self,
         looks: &EarlierLooks,
         panics: &HashMap<String, Panic>,
         echo: impl Fn(&Guest) -> Result<()> + Sync,
-    ) -> (Vec<GuestLoss>, Vec<String>) {
+    ) -> (Since, Vec<String>) {
         let (mut guests, mut unknown) = (Vec::new(), Vec::new());
         for (name, look) in &looks.0 {
             match self.as_left(name, look) {
@@ -87,13 +128,13 @@ impl Fleet {
                 None => unknown.push(name.clone()),
             }
         }
-        let mut lost = self.lost_of(&guests, echo);
-        for loss in &mut lost {
+        let mut since = self.since(&guests, echo);
+        for loss in &mut since.lost {
             if let (LossKind::Unreachable, Some(panic)) = (loss.kind, panics.get(&loss.guest)) {
                 (loss.kind, loss.seen) = (LossKind::Panicked, panic.to_string());
             }
         }
-        (lost, unknown)
+        (since, unknown)
     }
 
     /// A guest that another process has left, with its last look; none that no guest of these hosts can be.
@@ -101,6 +142,7 @@ impl Fleet {
         let guest = self.guest(name).cloned().or_else(|| self.beyond(name).map(Arc::new))?;
         // Of resets before this process nobody here knows: the boot id tells.
         guest.looked_at(LastLook { was_reset: false, ..look.clone() });
+        guest.agent.resume_log();
         Some(guest)
     }
 
@@ -110,38 +152,43 @@ impl Fleet {
         identity::guest(Role::Fleet, number, self.profile.member(number), &self.inventory).ok()
     }
 
-    fn lost_of(&self, guests: &[Arc<Guest>], echo: impl Fn(&Guest) -> Result<()> + Sync) -> Vec<GuestLoss> {
+    fn since(&self, guests: &[Arc<Guest>], echo: impl Fn(&Guest) -> Result<()> + Sync) -> Since {
         // A libvirtd that hangs would keep everybody who asks it where a guest is.
         let hosts_answer = self.hosts.answer().is_ok();
-        let lost =
-            at_once("ask how a guest is", guests, |guest| Ok(self.loss_of(guest, hosts_answer, &echo)));
-        lost.into_iter().flatten().flatten().collect()
+        let found = at_once("ask how a guest is", guests, |guest| Ok(self.found(guest, hosts_answer, &echo)));
+        let mut since = Since::default();
+        for found in found.into_iter().flatten().flatten() {
+            match found {
+                Found::Lost(loss) => since.lost.push(loss),
+                Found::Well(look) => since.looks.push(look),
+            }
+        }
+        since
     }
 
-    /// Leaves losses to the next scenario.
-    pub fn keep_losses(&self, losses: Vec<GuestLoss>) {
-        locked(&self.losses).extend(losses);
+    /// Leaves what befell guests to the next scenario.
+    pub fn keep_since(&self, since: Since) {
+        locked(&self.since).add(since);
     }
 
-    /// Takes the kept losses that no scenario has reported.
-    pub fn take_all_losses(&self) -> Vec<GuestLoss> {
-        std::mem::take(&mut locked(&self.losses))
+    /// Takes everything that was kept and that no scenario has reported.
+    pub fn take_since(&self) -> Since {
+        std::mem::take(&mut locked(&self.since))
     }
 
     /// Takes the kept losses of a kind.
     pub fn take_losses(&self, kind: LossKind) -> Vec<GuestLoss> {
-        locked(&self.losses).extract_if(.., |loss| loss.kind == kind).collect()
+        locked(&self.since).lost.extract_if(.., |loss| loss.kind == kind).collect()
     }
 
-    fn loss_of(
-        &self,
-        guest: &Guest,
-        hosts_answer: bool,
-        echo: impl Fn(&Guest) -> Result<()>,
-    ) -> Option<GuestLoss> {
+    /// Takes the kept looks at guests that are well.
+    pub fn take_later_looks(&self) -> Vec<LaterLook> {
+        std::mem::take(&mut locked(&self.since).looks)
+    }
+
+    fn found(&self, guest: &Guest, hosts_answer: bool, echo: impl Fn(&Guest) -> Result<()>) -> Option<Found> {
         let last = guest.last_look()?;
-        let loss =
-            |kind, seen: String| Some(GuestLoss { guest: guest.name.clone(), kind, seen, since: last.at });
+        let loss = |kind, seen| Some(Found::loss(guest, &last, kind, seen));
         if let Some(panic) = self.consoles.panic_of(&guest.name) {
             return loss(LossKind::Panicked, panic.to_string());
         }
@@ -151,13 +198,8 @@ impl Fleet {
         if let Some(states) = hosts_answer.then(|| self.nowhere(guest)).flatten() {
             return loss(LossKind::Unreachable, states);
         }
-        let rebooted = |seen: &Observation| {
-            let ids = format!("boot id {} instead of {}", seen.boot_id, last.boot_id);
-            let words = format!("{ids}, uptime {:.2} s", seen.uptime_s);
-            if seen.boot_id == last.boot_id { None } else { loss(LossKind::Rebooted, words) }
-        };
-        let failure = match guest.agent.glance(ANSWER_LIMIT) {
-            Ok(seen) => return rebooted(&seen),
+        let failure = match guest.agent.observe(ANSWER_LIMIT) {
+            Ok(seen) => return Found::by_look(guest, &last, seen),
             Err(failure) => failure,
         };
         let echoes = echo(guest);
@@ -166,7 +208,7 @@ impl Fleet {
             return loss(LossKind::Panicked, panic.to_string());
         }
         match echoes {
-            Ok(()) => rebooted(&self.once_booted(guest)?),
+            Ok(()) => Found::by_look(guest, &last, self.once_booted(guest)?),
             Err(echoes) => loss(LossKind::Unreachable, format!("{failure}; {echoes}")),
         }
     }
@@ -175,7 +217,7 @@ impl Fleet {
     fn once_booted(&self, guest: &Guest) -> Option<Observation> {
         let limit = self.profile.boot_timeout.min(BOOT_LIMIT);
         let seen = wait_for(&format!("{} to answer", guest.name), limit, &self.stop, || {
-            guest.agent.glance(ANSWER_LIMIT).map_or_else(|failure| Poll::again(failure.cause), Poll::Ready)
+            guest.agent.observe(ANSWER_LIMIT).map_or_else(|failure| Poll::again(failure.cause), Poll::Ready)
         });
         seen.ok()
     }
@@ -196,6 +238,7 @@ mod tests {
     use crate::failure::Failure;
     use crate::guest::fleet::testing::{OWNER, TestFleet};
     use crate::libvirt::{Detail, EventKind, LifecycleEvent};
+    use crate::remote::KernelLine;
     use crate::scenario::Side;
 
     fn silent(_: &Guest) -> Result<()> {
@@ -204,8 +247,8 @@ mod tests {
 
     /// The kinds of loss and the words of a fleet whose guests answer no ssh.
     fn lost(fleet: &TestFleet, echo: fn(&Guest) -> Result<()>) -> Vec<(String, LossKind, String)> {
-        let lost = fleet.lost_since_the_last_look(echo);
-        lost.into_iter().map(|loss| (loss.guest, loss.kind, loss.seen)).collect()
+        let since = fleet.since_the_last_look(echo);
+        since.lost.into_iter().map(|loss| (loss.guest, loss.kind, loss.seen)).collect()
     }
 
     fn seen_on(fleet: &TestFleet, number: usize) {
@@ -249,6 +292,40 @@ mod tests {
     }
 
     #[test]
+    fn a_guest_that_answers_is_well_in_its_boot_and_has_rebooted_in_another() {
+        let guest = Guest::in_a_test("vm1");
+        let last = LastLook { boot_id: "a".into(), was_reset: false, at: SystemTime::UNIX_EPOCH };
+        let line = KernelLine {
+            facility: 0,
+            level: 3,
+            sequence: 9,
+            time_s: 1.0,
+            text: "Killed process 7 (x)".into(),
+        };
+        let look = |boot_id| {
+            let seen = Observation {
+                kernel_log: vec![line.clone()],
+                ..Observation::in_a_test(boot_id, Instant::now())
+            };
+            Found::by_look(&guest, &last, seen)
+        };
+        let Some(Found::Well(well)) = look("a") else { panic!() };
+        assert_eq!(well.seen.kernel_log, [line.clone()], "whoever judges it has the line");
+        let Some(Found::Lost(lost)) = look("b") else { panic!() };
+        assert_eq!((lost.kind, &*lost.seen), (LossKind::Rebooted, "boot id b instead of a, uptime 100.00 s"));
+        let quiet = Observation::in_a_test("a", Instant::now());
+        assert!(Found::by_look(&guest, &last, quiet).is_none());
+    }
+
+    #[test]
+    fn a_scenario_that_proved_nobody_leaves_no_guest_to_be_lost() {
+        let fleet = TestFleet::new();
+        seen_on(&fleet, 1);
+        fleet.forget_last_looks();
+        assert!(lost(&fleet, silent).is_empty());
+    }
+
+    #[test]
     fn a_reset_since_the_last_look_is_a_loss_and_an_earlier_one_is_none() {
         let fleet = TestFleet::new();
         seen_on(&fleet, 1);
@@ -273,8 +350,8 @@ mod tests {
         }
         let panic = Panic { host: "source".into(), words: "oops".into(), at: Instant::now() };
         let panics = HashMap::from([("vm2".to_owned(), panic)]);
-        let (lost, unknown) =
-            fleet.lost_since_earlier(&left(&["vm1", "vm2", "vm7", "vm1-debian"]), &panics, silent);
+        let (Since { lost, .. }, unknown) =
+            fleet.since_earlier(&left(&["vm1", "vm2", "vm7", "vm1-debian"]), &panics, silent);
         let of = |guest: &str| lost.iter().find(|loss| loss.guest == guest).unwrap();
         assert_eq!(of("vm1").kind, LossKind::Unreachable);
         assert!(of("vm1").seen.ends_with("no answer to 5 echoes"), "{}", of("vm1").seen);
@@ -291,7 +368,7 @@ mod tests {
     fn a_reset_that_another_process_knew_is_none_of_this_one() {
         let fleet = TestFleet::new();
         fleet.put_running(Side::Source, "vm1", OWNER);
-        let lost = || fleet.lost_since_earlier(&left(&["vm1"]), &HashMap::new(), |_| Ok(())).0;
+        let lost = || fleet.since_earlier(&left(&["vm1"]), &HashMap::new(), |_| Ok(())).0.lost;
         assert!(lost().is_empty());
         fleet.consoles.note_reset("vm1", "source");
         assert_eq!(lost()[0].kind, LossKind::Rebooted, "it came since");
@@ -317,7 +394,7 @@ mod tests {
     fn a_loss_is_reported_once_and_by_its_kind() {
         let fleet = TestFleet::new();
         seen_on(&fleet, 1);
-        fleet.keep_losses(fleet.lost_since_the_last_look(silent));
+        fleet.keep_since(fleet.since_the_last_look(silent));
         assert!(fleet.take_losses(LossKind::Panicked).is_empty());
         assert_eq!(fleet.take_losses(LossKind::Unreachable).len(), 1);
         assert!(fleet.take_losses(LossKind::Unreachable).is_empty());

@@ -5,6 +5,7 @@ mod claim;
 mod damage;
 mod damaged;
 mod defined;
+mod later;
 mod lost;
 mod made;
 mod on_host;
@@ -33,7 +34,8 @@ use crate::scenario::Profile;
 use crate::sys::parallel::few_at_once;
 use crate::sys::stop::StopFlag;
 pub use damaged::{DamagedPart, GuestDamage};
-pub use lost::{GuestLoss, LossKind};
+pub use later::LaterLook;
+pub use lost::{GuestLoss, LossKind, Since};
 
 /// How long a guest that is up may take to answer one command.
 pub const ANSWER_LIMIT: Duration = Duration::from_secs(20);
@@ -61,7 +63,7 @@ pub struct Fleet {
     stop: StopFlag,
     defined: made::Defined,
     /// What befell guests before they were made anew, until a scenario reports it.
-    losses: Mutex<Vec<GuestLoss>>,
+    since: Mutex<Since>,
     news: OnNews,
 }
 
@@ -158,7 +160,7 @@ impl Fleet {
             inventory: inventory.clone(),
             stop: stop.clone(),
             defined: made::Defined::default(),
-            losses: Mutex::default(),
+            since: Mutex::default(),
             news,
         })
     }

@@ -55,7 +55,7 @@ impl TestFleet {
             inventory: inventory.clone(),
             stop,
             defined: made::Defined::default(),
-            losses: Mutex::default(),
+            since: Mutex::default(),
             news: Arc::new(|_| {}),
         };
         TestFleet { fleet, _node: node }
