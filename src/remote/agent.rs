@@ -141,6 +141,8 @@ impl Agent {
                 seen = look(0)?;
             }
             seen.whole_log = true;
+        } else {
+            seen.lost_lines = log.lost_before(&seen.kernel_log);
         }
         if let Some(last) = seen.kernel_log.last() {
             log.next = last.sequence + 1;

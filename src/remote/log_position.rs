@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
 
+use multivm_protocol::KernelLine;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Result;
@@ -17,6 +18,18 @@ pub(super) struct LogPosition {
     pub boot_id: String,
     /// Sequence number of the first line that is not read.
     pub next: u64,
+}
+
+impl LogPosition {
+    /// The number of lines that the kernel had overwritten before `read`, the next ones, were read. Of a log that nobody had read before,
+    /// no line is missed.
+    pub fn lost_before(&self, read: &[KernelLine]) -> u64 {
+        let is_first = self.next == 0;
+        let mut next = self.next;
+        let missed =
+            |line: &KernelLine| line.sequence.saturating_sub(std::mem::replace(&mut next, line.sequence + 1));
+        if is_first { 0 } else { read.iter().map(missed).sum() }
+    }
 }
 
 const LOGS: Handover = Handover {
@@ -85,6 +98,19 @@ mod tests {
         assert_eq!(noted("a", 7), position("a", 7));
         assert_eq!(noted("a", 5), position("a", 7));
         assert_eq!(noted("b", 5), position("b", 5));
+    }
+
+    #[test]
+    fn lines_are_lost_where_a_log_that_was_read_goes_on_with_a_hole() {
+        let line =
+            |sequence| KernelLine { facility: 0, level: 6, sequence, time_s: 1.0, text: String::new() };
+        let lost = |next, read: &[u64]| {
+            position("a", next).lost_before(&read.iter().copied().map(line).collect::<Vec<_>>())
+        };
+        assert_eq!(lost(7, &[7, 8, 9]), 0);
+        assert_eq!(lost(7, &[]), 0);
+        assert_eq!(lost(7, &[100, 101, 104]), 95);
+        assert_eq!(lost(0, &[100, 101]), 0, "the kernel overwrote them before anybody read");
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub struct Observation {
     pub kernel_log: Vec<KernelLine>,
     /// Why the kernel log could not be read.
     pub kernel_log_error: Option<String>,
+    /// How many lines the kernel had overwritten between the earlier observations and this one.
+    pub lost_lines: u64,
     /// Whether these are all lines: this boot had no earlier observation.
     pub whole_log: bool,
     /// When the answer arrived, by this machine's clock.
@@ -43,6 +45,7 @@ impl Observation {
             mounts: Vec::new(),
             kernel_log: Vec::new(),
             kernel_log_error: None,
+            lost_lines: 0,
             whole_log: false,
             at,
         }
@@ -83,6 +86,7 @@ impl Observation {
             mounts: seen.mounts,
             kernel_log: seen.kernel_log,
             kernel_log_error: seen.kernel_log_error,
+            lost_lines: 0,
             whole_log: false,
             at: Instant::now(),
         }

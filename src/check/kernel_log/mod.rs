@@ -28,11 +28,12 @@ pub static ABOUT: About = About {
     summary: "kernels clean",
     how: "no new line of trouble in the kernel logs of guests and hosts: emergency to critical, oops, BUG, call trace, warning, \
           lockup, hung task, RCU stall, I/O error, OOM kill; of a guest that does not answer, on its console, \
-          where a panic is found within a second. What a kernel says between two scenarios counts for the later one. On a host an OOM kill, \
+          where a panic is found within a second. What a kernel says between two scenarios counts for the later one, and lines that it \
+          overwrote before multivm had read them are a finding, too. On a host an OOM kill, \
           a hung task and memory that is refused count if they befall what runs there for multivm, and I/O errors if they befall a device \
           that the hosts or the storage stand on; lines that user space writes to /dev/kmsg are not the kernel's",
     asked: &[Moment::Start, Moment::Always, Moment::Leg, Moment::Step, Moment::End],
-    advice: &[GUEST, HOST, CONSOLE, LOST],
+    advice: &[GUEST, HOST, CONSOLE, OVERRUN, LOST],
     ..About::BASE
 };
 
@@ -52,6 +53,12 @@ const CONSOLE: Advice = Advice::new(
     "a guest does not answer, and its kernel said why on its console",
     "the whole console is HOST-GUEST-console.log in the evidence; what it says first is what happened first. Where libvirt \
      reported success of the migration before it, memory was lost on the way",
+);
+
+const OVERRUN: Advice = Advice::new(
+    "a kernel's log has a hole",
+    "the kernel overwrote lines before multivm had read them, and nobody knows what they said: find out what floods the log (dmesg \
+     there), or enlarge it, by `log_buf_len=4M` on that kernel's command line",
 );
 
 /// The check.
@@ -78,7 +85,7 @@ impl Check for KernelsClean {
                     let unread = seen.kernel_log_error.iter().map(|error| unreadable(name, error));
                     let proofs =
                         [log.prove_between(&seen.kernel_log, AFTER_ALL, allowed), log.finish(allowed)];
-                    proofs.into_iter().chain(unread).collect()
+                    proofs.into_iter().chain(unread).chain(log.overrun(seen)).collect()
                 }
                 Err(failure) if after.was_whole => vec![unreadable(name, &failure.to_string())],
                 Err(_) => Vec::new(),
@@ -127,11 +134,14 @@ impl<'a> KernelLogAsked<'a> {
         let [source, target] = scene.hosts;
         let allowed = scene.file.allowed_lines();
         let mut logs = host_logs(scene.fleet, source.boot_id == target.boot_id);
-        let before = logs.iter_mut().zip(scene.hosts).filter_map(|((_, log), seen)| {
+        // What the boots of a fleet overwrite is multivm's own doing.
+        let booted = scene.fleet.take_booted();
+        let before = logs.iter_mut().zip(scene.hosts).flat_map(|((_, log), seen)| {
             log.learn_devices(scene.fleet, seen);
             // A whole log contains lines from before the run.
             let is_news = !seen.whole_log && !seen.kernel_log.is_empty();
-            is_news.then(|| log.prove_between(&seen.kernel_log, BETWEEN, allowed))
+            let proof = is_news.then(|| log.prove_between(&seen.kernel_log, BETWEEN, allowed));
+            proof.into_iter().chain(log.overrun(seen).filter(|_| !booted)).collect::<Vec<_>>()
         });
         let before = before.collect();
         let mut guests_before = lost::before(&ABOUT, scene.fleet, LossKind::Panicked);
@@ -169,7 +179,7 @@ fn in_guest(seen: &Observation, allowed: &[AllowedLine]) -> Vec<Proof> {
         Some(error) => unreadable("the guest", error),
         None => guest(&seen.kernel_log, allowed),
     };
-    vec![proof]
+    [proof].into_iter().chain(overrun("the guest", seen.lost_lines)).collect()
 }
 
 /// The proofs about what guests' kernels have said outside of scenarios; `when` tells the reader which time that is.
@@ -179,6 +189,14 @@ fn of_later_looks(looks: &[LaterLook], when: &str, allowed: &[AllowedLine]) -> V
         proofs.map(|proof| Proof { expected: format!("{}, {when}", proof.expected), ..proof }.of(&look.guest))
     });
     proofs.collect()
+}
+
+/// The finding about lines that a kernel overwrote before anybody had read them; none if it overwrote none.
+fn overrun(whose: &str, lost: u64) -> Option<Proof> {
+    let lines = if lost == 1 { "line" } else { "lines" };
+    let seen = format!("{lost} {lines} lost before they were read");
+    let expected = format!("every line of the kernel log of {whose} is read");
+    (lost > 0).then(|| Proof::new(&ABOUT, false, expected, seen).advise(&OVERRUN))
 }
 
 /// One log per kernel, with the side of the host that reads it.
@@ -239,6 +257,7 @@ impl Asked for KernelLogAsked<'_> {
                         log.learn_devices(self.fleet, seen);
                     }
                     let proof = log.prove(&seen.kernel_log, self.allowed);
+                    proofs.extend(log.overrun(seen).map(|proof| proof.after(look.leg)));
                     seen.kernel_log_error.as_ref().map_or(proof, |error| unreadable(name, error))
                 }
                 // This host has the kernel of the other host, whose log has been proved.
@@ -279,7 +298,7 @@ const SHOWN: usize = 8;
 /// load.
 pub fn guest(lines: &[KernelLine], allowed: &[AllowedLine]) -> Proof {
     let found = lines.iter().filter_map(Trouble::of).collect();
-    proof(LogOwner::Guest, "no new line of trouble in the guest's kernel log".into(), found, 0, allowed)
+    proof(LogOwner::Guest, "no new line of trouble in the guest's kernel log".into(), found, allowed)
 }
 
 /// Judges the console of a silent guest. With `quiet` on its command line the kernel prints only errors and worse there,
@@ -356,18 +375,15 @@ impl HostLog {
     /// Judges the new lines since the last call, which must be all of them, in their order.
     pub fn prove(&mut self, new: &[KernelLine], allowed: &[AllowedLine]) -> Proof {
         let mut found = Vec::new();
-        let mut lost = 0;
         for line in new {
             if self.next != Some(line.sequence) {
-                // A sequence that goes backwards comes from a reboot, which lost nothing.
-                lost += self.next.map_or(0, |next| line.sequence.saturating_sub(next));
                 self.reports.cut(&mut found);
             }
             self.next = Some(line.sequence + 1);
             self.reports.take(line, &mut found);
         }
         self.reports.pause(&mut found);
-        self.proof(found, lost, allowed)
+        self.proof(found, allowed)
     }
 
     /// Judges the lines since the end of the last scenario; `when` tells the reader which time that is.
@@ -380,30 +396,29 @@ impl HostLog {
     pub fn finish(&mut self, allowed: &[AllowedLine]) -> Proof {
         let mut found = Vec::new();
         self.reports.settle(&mut found);
-        self.proof(found, 0, allowed)
+        self.proof(found, allowed)
     }
 
-    fn proof(&self, found: Vec<Trouble>, lost: u64, allowed: &[AllowedLine]) -> Proof {
+    /// The finding about lines that nobody has read. A kernel that kills what the hosts may lose, such as a load that is larger than
+    /// their memory, writes a long report each time: what such a flood overwrites is multivm's own doing.
+    fn overrun(&self, seen: &Observation) -> Option<Proof> {
+        let kills = |line: &KernelLine| self.reports.is_about_what_may_be_lost(line);
+        overrun(&self.whose, seen.lost_lines).filter(|_| !seen.kernel_log.iter().any(kills))
+    }
+
+    fn proof(&self, found: Vec<Trouble>, allowed: &[AllowedLine]) -> Proof {
         let expected = format!("no new line of trouble in the kernel log of {}", self.whose);
-        proof(LogOwner::Host, expected, found, lost, allowed)
+        proof(LogOwner::Host, expected, found, allowed)
     }
 }
 
-/// The proof about these lines of trouble. `lost` is the number of lines that the kernel had overwritten before anybody
-/// read them; the finding gives it, because a log with a hole proves less.
-fn proof(
-    owner: LogOwner,
-    expected: String,
-    mut found: Vec<Trouble>,
-    lost: u64,
-    allowed: &[AllowedLine],
-) -> Proof {
+/// The proof about these lines of trouble.
+fn proof(owner: LogOwner, expected: String, mut found: Vec<Trouble>, allowed: &[AllowedLine]) -> Proof {
     found.retain(|trouble| !allowed.iter().any(|allowed| allowed.allows(owner, &trouble.line.text)));
     // A report with a late verdict has earlier lines than those found meanwhile.
     found.sort_by_key(|trouble| trouble.line.sequence);
-    let lost = if lost == 0 { String::new() } else { format!("; lines lost before they were read: {lost}") };
     if found.is_empty() {
-        return Proof::new(&ABOUT, true, expected, format!("none{lost}"));
+        return Proof::new(&ABOUT, true, expected, "none");
     }
 
     let mut classes: Vec<&str> = Vec::new();
@@ -422,7 +437,6 @@ fn proof(
     if !killed.is_empty() {
         seen += &format!("; killed: {}", Vec::from_iter(killed).join(", "));
     }
-    seen += &lost;
     seen.push(':');
     for Trouble { line, .. } in found.iter().take(SHOWN) {
         seen += &format!("\n<{}>[{:.6}] {}", line.level, line.time_s, line.text);

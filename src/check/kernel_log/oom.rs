@@ -183,6 +183,11 @@ impl Reports {
         (!is_theirs).then_some(trouble)
     }
 
+    /// Whether a line tells of the end of a process that the hosts may lose.
+    pub fn is_about_what_may_be_lost(&self, line: &KernelLine) -> bool {
+        line.facility == KERNEL && victim(&line.text).is_some_and(|name| self.may_be_lost(name))
+    }
+
     fn may_be_lost(&self, name: &str) -> bool {
         let unseen = || self.household.may_lose(&Victim { name: name.to_owned(), group: None });
         self.judged.get(name).copied().unwrap_or_else(unseen)

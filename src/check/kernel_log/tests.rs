@@ -370,13 +370,45 @@ fn a_report_whose_beginning_was_overwritten_is_judged_by_its_end() {
         assert!(log.prove(&lines[..2], &[]).ok);
         let proof = log.prove(&lines[3..], &[]);
         assert_eq!(proof.ok, ok);
-        assert!(proof.seen.contains("; lines lost before they were read: 1"), "{proof:?}");
     }
 }
 
-/// A look that reads these lines.
-fn look(lines: &[KernelLine]) -> Observation {
-    Observation { kernel_log: lines.to_vec(), ..Observation::in_a_test("a", Instant::now()) }
+/// A look with lines before which so many are lost.
+fn look_after_loss(lost: u64, lines: &[KernelLine]) -> Observation {
+    Observation {
+        lost_lines: lost,
+        kernel_log: lines.to_vec(),
+        ..Observation::in_a_test("a", Instant::now())
+    }
+}
+
+#[test]
+fn lines_that_nobody_has_read_are_a_finding_of_their_own() {
+    let lines = log(100, "<6> br0: port 2(vnet0) entered blocking state");
+    let (whole, cut) = (look_after_loss(0, &lines), look_after_loss(95, &lines));
+    assert!(in_guest(&whole, &[]).iter().all(|proof| proof.ok) && host_log().overrun(&whole).is_none());
+    let [none, lost] = &in_guest(&cut, &[])[..] else { panic!() };
+    assert!(none.ok && !lost.ok, "{lost:?}");
+    assert_eq!(lost.expected, "every line of the kernel log of the guest is read");
+    assert_eq!(lost.seen, "95 lines lost before they were read");
+    assert_eq!(lost.advice, Some(&OVERRUN));
+    let of_hosts = host_log().overrun(&cut).unwrap();
+    assert_eq!(of_hosts.expected, "every line of the kernel log of source and target (one kernel) is read");
+    assert!(ABOUT.advice.contains(&OVERRUN));
+}
+
+#[rstest]
+#[case::load("stress", true)]
+#[case::host("qemu-system-x86", false)]
+fn a_load_that_the_kernel_kills_again_and_again_may_flood_a_hosts_log(
+    #[case] killed: &str,
+    #[case] ok: bool,
+) {
+    let mut host = host_log();
+    let cut = look_after_loss(2000, &oom(5000, "stress", killed));
+    assert_eq!(host.prove(&cut.kernel_log, &[]).ok, ok);
+    assert_eq!(host.overrun(&cut).is_none(), ok);
+    assert!(in_guest(&cut, &[]).iter().all(|proof| !proof.ok), "no guest is short of memory on purpose");
 }
 
 #[rstest]
@@ -388,7 +420,7 @@ fn look(lines: &[KernelLine]) -> Observation {
 #[case::quiet("<6> clocksource: Switched to clocksource tsc", true)]
 #[case::of_a_user("<12> WARNING: backup has started", true)]
 fn what_a_guests_kernel_says_outside_of_scenarios_is_judged(#[case] line: &str, #[case] ok: bool) {
-    let look = LaterLook { guest: "vm1".into(), image: None, seen: look(&log(7, line)) };
+    let look = LaterLook { guest: "vm1".into(), image: None, seen: look_after_loss(0, &log(7, line)) };
     for when in [BETWEEN, AFTER_ALL] {
         let [proof] = &of_later_looks(from_ref(&look), when, &[])[..] else { panic!() };
         assert_eq!((proof.ok, proof.guest.as_deref()), (ok, Some("vm1")), "{proof:?}");
@@ -404,7 +436,7 @@ fn what_an_image_may_say_it_may_say_outside_of_scenarios_too() {
         of: None,
         image: Some("debian".into()),
     };
-    let seen = look(&log(7, "<4> WARNING: it is harmless"));
+    let seen = look_after_loss(0, &log(7, "<4> WARNING: it is harmless"));
     let ok = |image: Option<&str>| {
         let look = LaterLook { guest: "vm1".into(), image: image.map(str::to_owned), seen: seen.clone() };
         of_later_looks(&[look], BETWEEN, from_ref(&allowed))[0].ok

@@ -18,6 +18,7 @@ mod whole;
 mod witnesses;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -64,6 +65,8 @@ pub struct Fleet {
     defined: made::Defined,
     /// What befell guests before they were made anew, until a scenario reports it.
     since: Mutex<Since>,
+    /// Whether guests have booted since anybody asked.
+    booted: AtomicBool,
     news: OnNews,
 }
 
@@ -161,6 +164,7 @@ impl Fleet {
             stop: stop.clone(),
             defined: made::Defined::default(),
             since: Mutex::default(),
+            booted: AtomicBool::new(false),
             news,
         })
     }
@@ -178,6 +182,11 @@ impl Fleet {
         self.define_again(&adopted)?;
         self.note_definitions(&adopted)?;
         self.restart_witnesses(&adopted)
+    }
+
+    /// Whether guests have booted since the last call. Boots of many make long logs on hosts.
+    pub fn take_booted(&self) -> bool {
+        self.booted.swap(false, Ordering::SeqCst)
     }
 
     /// The CPUs of the host with fewer CPUs, in hundredths of ordinary ones.

@@ -90,6 +90,7 @@ impl Fleet {
         let host = &self.hosts.source;
         let domain = self.define(guest, host)?;
         self.consoles.begin_anew(guest);
+        self.booted.store(true, Ordering::SeqCst);
         domain.start().attempting(|| format!("start {} on {}", guest.name, host.entry.name))
     }
 

@@ -1,6 +1,7 @@
 //! A fleet for tests on two hosts of libvirt's test driver. Nothing answers by ssh: not the hosts, the storage or the guests.
 
 use std::ops::Deref;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -56,6 +57,7 @@ impl TestFleet {
             stop,
             defined: made::Defined::default(),
             since: Mutex::default(),
+            booted: AtomicBool::new(false),
             news: Arc::new(|_| {}),
         };
         TestFleet { fleet, _node: node }
