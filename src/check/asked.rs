@@ -234,6 +234,8 @@ pub struct GuestPace {
     pub heard: Instant,
     /// When it should have had its turn and had to wait for it; none if it has kept fewer than there were.
     pub gaps: Option<Vec<Gap>>,
+    /// When it stood still together with this process, because whoever halted one halted both. No other time here contains any of it.
+    pub halts: Vec<Gap>,
     /// When memory was written, and the milliseconds that a GiB would have taken: ten a second, the fastest of each tenth of one. The slowest
     /// would tell of whatever else the guest and its host computed.
     pub best_speeds: Vec<(Instant, f64)>,

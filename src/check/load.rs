@@ -254,7 +254,7 @@ pub fn check(place: &str, load: &RunningTool, earlier: &[&Sample], samples: &[&S
 
 /// Whether the load used no CPU time although it had enough time to.
 fn idle(load: &RunningTool, earlier: &Sample, later: &Sample) -> bool {
-    let time = later.asked.saturating_duration_since(earlier.at);
+    let time = later.ran_since(earlier);
     // For a moment neither its own count nor its parent's has a worker that the kernel has just killed.
     (later.ticks < earlier.ticks && !load.comes_and_goes())
         || (time >= NOTICEABLE && later.ticks == earlier.ticks)
@@ -274,7 +274,7 @@ fn stalled<'a>(
 ) -> Option<(&'a &'a Sample, &'static Advice)> {
     samples.iter().enumerate().skip(1).find_map(|(number, now)| {
         let mut before = samples[..number].iter().rev().chain(earlier.iter().rev());
-        let then = before.find(|then| now.asked.saturating_duration_since(then.at) >= STALLED)?;
+        let then = before.find(|then| now.ran_since(then) >= STALLED)?;
         if now.ticks == then.ticks {
             return Some((now, &IDLE));
         }
@@ -327,7 +327,16 @@ mod tests {
     fn sample(second: u64, ticks: u64, written_mib: u64) -> Sample {
         let at = zero() + Duration::from_secs(second);
         let written = Some(Bytes(written_mib * MIB));
-        Sample { alive: 3, stopped: 0, ticks, resident: Bytes(0), written, asked: at, at }
+        Sample {
+            alive: 3,
+            stopped: 0,
+            ticks,
+            resident: Bytes(0),
+            written,
+            asked: at,
+            at,
+            halted: Duration::ZERO,
+        }
     }
 
     fn load(writes: bool) -> RunningTool {
@@ -354,6 +363,17 @@ mod tests {
         assert_eq!(check("vm1", &load, &[], &[&before, &during, &after]).ok, ok);
         assert!(check("vm1", &load, &[], &[&before, &during]).ok);
         assert!(!check("vm1", &load, &[], &[]).ok);
+    }
+
+    #[test]
+    fn a_load_that_was_halted_together_with_multivm_did_not_rest() {
+        let halted = |seconds, sample: Sample| Sample { halted: Duration::from_secs(seconds), ..sample };
+        let ok = |seconds| {
+            let samples = [sample(0, 400, 1), sample(1, 500, 1), halted(seconds, sample(27, 500, 1))];
+            let last = halted(seconds, sample(28, 600, 2));
+            check("vm1", &load(true), &[], &samples.iter().chain([&last]).collect::<Vec<_>>()).ok
+        };
+        assert!(ok(25) && !ok(0) && !ok(20));
     }
 
     /// Looks a second apart, as they come: each with its ticks and MiB. The first two were before the window.

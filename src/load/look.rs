@@ -1,6 +1,6 @@
 //! What a look at loads sees of them.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::failure::Result;
 use crate::scenario::Bytes;
@@ -19,6 +19,16 @@ pub struct Sample {
     /// The moments of the question and of the answer.
     pub asked: Instant,
     pub at: Instant,
+    /// How long this process had been halted until then, and perhaps the load with it.
+    pub halted: Duration,
+}
+
+impl Sample {
+    /// How long both this process and the load can have run since an earlier look.
+    pub fn ran_since(&self, earlier: &Sample) -> Duration {
+        let time = self.asked.saturating_duration_since(earlier.at);
+        time.saturating_sub(self.halted.saturating_sub(earlier.halted))
+    }
 }
 
 /// One look at all loads of a machine.

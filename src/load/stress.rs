@@ -7,6 +7,7 @@ use crate::failure::Result;
 use crate::host::{IN_FOLDER, removal};
 use crate::remote::{LOAD_LOG, ObservedProcess};
 use crate::scenario::{Bytes, Load, LoadSize, Signs};
+use crate::sys::halt;
 use crate::sys::stop::StopFlag;
 use crate::sys::wait::{Poll, wait_for};
 
@@ -71,6 +72,7 @@ impl RunningTool {
                 .map(Bytes),
             asked,
             at,
+            halted: halt::halted(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::check::GuestPace;
 use crate::guest::{ClockMap, DiskWork, Pulse, Speed};
 use crate::probe::Gap;
+use crate::sys::halt::Halt;
 
 /// A time, on this machine's clock, in which our program in the guest did not get its turn or waited for its disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct GuestClock {
     /// All gaps in the order of time. A standstill costs the guest's clock time: a gap before it that the guest reported
     /// after it is placed late by as much.
     pub gaps: Vec<GuestGap>,
+    /// When the guest stood still together with this process. No other time here contains any of it.
+    halts: Vec<Gap>,
     /// Write speeds: the moment, and the milliseconds for a GiB of memory.
     pub speeds: Vec<(Instant, f64)>,
     /// The fastest of each tenth of a second, where those are the slowest.
@@ -48,20 +51,21 @@ pub struct GuestClock {
 }
 
 impl GuestClock {
-    /// Adds the events since the witness's last answer.
-    pub fn add(&mut self, pulse: &Pulse, map: &ClockMap) {
+    /// Adds the events since the witness's last answer. `halts` are those of this process.
+    pub fn add(&mut self, pulse: &Pulse, map: &ClockMap, halts: &[Halt]) {
         self.known |= pulse.interval_us > 0;
         self.heard = Some(map.at(pulse.now_us));
         self.cut |= pulse.gaps_dropped > 0;
         self.disk_cut |= pulse.disk_dropped > 0;
         let resolution = Duration::from_micros(pulse.interval_us);
-        self.gaps.extend(pulse.gaps.iter().map(|gap| GuestGap {
-            gap: Gap { from: map.at(gap.at_us), length: Duration::from_micros(gap.length_us) },
-            error: map.error,
-            resolution,
-        }));
+        for gap in &pulse.gaps {
+            let gap = Gap { from: map.at(gap.at_us), length: Duration::from_micros(gap.length_us) };
+            self.halts.extend(halted(gap, halts));
+            self.gaps.push(GuestGap { gap: self.cut_halts(gap), error: map.error, resolution });
+        }
         for time in &pulse.disk {
             let gap = Gap { from: map.at(time.at_us), length: Duration::from_micros(time.took_us) };
+            let gap = self.cut_halts(gap);
             match time.work {
                 DiskWork::Read => self.reads.push(gap),
                 DiskWork::Write => {
@@ -88,9 +92,20 @@ impl GuestClock {
         };
         for write in pulse.disk.iter().filter(|time| time.work != DiskWork::Read) {
             let ended = write.at_us + write.took_us;
-            self.unsynced.extend(self.synced_us.replace(ended).map(|last| gap(last, ended)));
+            let unsynced = self.synced_us.replace(ended).map(|last| self.cut_halts(gap(last, ended)));
+            self.unsynced.extend(unsynced);
         }
-        self.unfinished = self.synced_us.map(|last| gap(last, pulse.now_us));
+        self.unfinished = self.synced_us.map(|last| self.cut_halts(gap(last, pulse.now_us)));
+    }
+
+    /// Makes a time shorter by as long as the guest stood still in it together with this process.
+    fn cut_halts(&self, time: Gap) -> Gap {
+        let end = time.from + time.length;
+        let part = |halt: &Gap| {
+            (halt.from + halt.length).min(end).saturating_duration_since(halt.from.max(time.from))
+        };
+        let halted: Duration = self.halts.iter().map(part).sum();
+        Gap { length: time.length.saturating_sub(halted), ..time }
     }
 
     /// The synced writes; none if the witness has kept fewer than there were, since the longest may be missing.
@@ -110,6 +125,7 @@ impl GuestClock {
             guest: guest.to_owned(),
             heard: self.heard?,
             gaps: self.is_known().then(|| gaps(&self.gaps)),
+            halts: self.halts.clone(),
             best_speeds: self.best_speeds.clone(),
             writes: gaps(self.writes()),
             reads: self.of_disk(self.reads.iter().copied()),
@@ -127,6 +143,16 @@ impl GuestClock {
     pub fn is_known(&self) -> bool {
         self.known && !self.cut
     }
+}
+
+/// The halts of this process in a time in which the guest did not get its turn. A halt of which most lies in it befell the guest as well:
+/// one that ran meanwhile would have had its turn.
+fn halted(gap: Gap, halts: &[Halt]) -> impl Iterator<Item = Gap> {
+    let end = gap.from + gap.length;
+    halts.iter().filter_map(move |halt| {
+        let length = halt.within(gap.from, end);
+        (length * 4 >= halt.length * 3).then(|| Gap { from: gap.from.max(halt.from), length })
+    })
 }
 
 #[cfg(test)]
@@ -166,7 +192,7 @@ mod tests {
         let pulse = pulse(1000, 0);
         let mut clock = GuestClock::default();
         assert!(!clock.is_known());
-        clock.add(&pulse, &ClockMap::new(&pulse, now, now));
+        clock.add(&pulse, &ClockMap::new(&pulse, now, now), &[]);
         let gap = clock.gaps[0];
         assert_eq!(gap.gap, Gap { from: now - Duration::from_secs(1), length: Duration::from_millis(70) });
         assert_eq!(gap.resolution, Duration::from_millis(1));
@@ -188,7 +214,7 @@ mod tests {
         assert_eq!((pace.reads, pace.transfers), (vec![ago(120, 20)], vec![ago(50, 40)]));
         let write = Gap { from: now - Duration::from_millis(100), length: Duration::from_millis(3) };
         assert_eq!(clock.writes()[0].gap, write);
-        clock.add(&Pulse { disk_dropped: 1, ..pulse.clone() }, &ClockMap::new(&pulse, now, now));
+        clock.add(&Pulse { disk_dropped: 1, ..pulse.clone() }, &ClockMap::new(&pulse, now, now), &[]);
         assert!(clock.writes().is_empty());
         let cut = clock.pace("vm1").unwrap();
         assert!(cut.reads.is_empty() && cut.transfers.is_empty() && cut.unsynced.is_empty());
@@ -206,7 +232,7 @@ mod tests {
         };
         let mut clock = GuestClock::default();
         let mut unsynced = |pulse: Pulse, ms: u64| {
-            clock.add(&pulse, &ClockMap::new(&pulse, at(ms), at(ms)));
+            clock.add(&pulse, &ClockMap::new(&pulse, at(ms), at(ms)), &[]);
             let gaps = clock.pace("vm1").unwrap().unsynced;
             gaps.iter().map(|gap| ((gap.from - now).as_millis(), gap.length.as_millis())).collect::<Vec<_>>()
         };
@@ -228,11 +254,42 @@ mod tests {
     }
 
     #[test]
+    fn who_is_halted_together_with_this_process_stood_still_for_no_time_of_its_own() {
+        let now = Instant::now();
+        let told = Pulse {
+            now_us: 40_000_000,
+            gaps: vec![protocol::PulseGap { at_us: 10_050_000, length_us: 25_000_000 }],
+            disk: vec![
+                disk(DiskWork::Write, 9_000_000, 3000),
+                disk(DiskWork::Write, 10_040_000, 25_020_000),
+                disk(DiskWork::Read, 10_040_000, 25_030_000),
+            ],
+            ..pulse(1000, 0)
+        };
+        let at = |ms: u64| now - Duration::from_millis(40_000 - ms);
+        let longest = |from_ms: u64, length_ms: u64| {
+            let mut clock = GuestClock::default();
+            let halt = Halt { from: at(from_ms), length: Duration::from_millis(length_ms) };
+            clock.add(&told, &ClockMap::new(&told, now, now), &[halt]);
+            let pace = clock.pace("vm1").unwrap();
+            let longest = |gaps: &[Gap]| gaps.iter().map(|gap| gap.length.as_millis()).max().unwrap();
+            let halted: Duration = pace.halts.iter().map(|gap| gap.length).sum();
+            let gaps = longest(pace.gaps.as_ref().unwrap());
+            (halted.as_millis(), [gaps, longest(&pace.writes), longest(&pace.reads), longest(&pace.unsynced)])
+        };
+        assert_eq!(longest(10_000, 25_010), (24_960, [39, 60, 70, 4940]), "both at once");
+        let own = (0, [24_999, 25_020, 25_030, 26_057]);
+        assert_eq!(longest(1_000, 2_000), own, "the guest went on then");
+        assert_eq!(longest(20_000, 25_000), own, "the guest went on in much of that time");
+        assert_eq!(longest(12_000, 3_000).0, 3_000, "the guest was halted for longer");
+    }
+
+    #[test]
     fn a_clock_of_which_something_is_missing_is_not_known() {
         let now = Instant::now();
         for missing in [pulse(0, 0), pulse(1000, 3)] {
             let mut clock = GuestClock::default();
-            clock.add(&missing, &ClockMap::new(&missing, now, now));
+            clock.add(&missing, &ClockMap::new(&missing, now, now), &[]);
             assert!(!clock.is_known());
         }
     }

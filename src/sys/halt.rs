@@ -37,7 +37,7 @@ pub struct Halt {
 
 impl Halt {
     /// The part of it between two moments.
-    fn within(&self, begin: Instant, end: Instant) -> Duration {
+    pub fn within(&self, begin: Instant, end: Instant) -> Duration {
         (self.from + self.length).min(end).saturating_duration_since(self.from.max(begin))
     }
 }
@@ -61,10 +61,6 @@ impl Beats {
             self.cpu = cpu;
         }
         self.last = self.last.max(now);
-    }
-
-    fn within(&self, begin: Instant, end: Instant) -> Duration {
-        self.halts.iter().map(|halt| halt.within(begin, end)).sum()
     }
 }
 
@@ -109,11 +105,21 @@ pub fn within(begin: Instant, end: Instant) -> Duration {
     if end.saturating_duration_since(begin) < LEAST {
         return Duration::ZERO;
     }
-    let Some(pulse) = PULSE.get() else { return Duration::ZERO };
+    so_far().iter().map(|halt| halt.within(begin, end)).sum()
+}
+
+/// All halts of this process.
+pub fn so_far() -> Vec<Halt> {
+    let Some(pulse) = PULSE.get() else { return Vec::new() };
     let mut pulse = locked(pulse);
     // A caller that comes before the watch after a halt still learns of the halt.
     pulse.beat(Instant::now(), cpu_time);
-    pulse.within(begin, end)
+    pulse.halts.clone()
+}
+
+/// How long this process has been halted since its start.
+pub fn halted() -> Duration {
+    so_far().iter().map(|halt| halt.length).sum()
 }
 
 /// How long this process has run since a moment.
@@ -164,8 +170,8 @@ mod tests {
         let (apart, cpu) = (Duration::from_millis(apart_ms), Duration::from_millis(cpu_ms));
         pulse.beat(begin + apart, || cpu);
         pulse.beat(begin + apart + SECOND / 10, || cpu);
-        assert_eq!(pulse.within(begin, begin + 2 * apart), still * SECOND);
-        assert_eq!(pulse.halts.len(), usize::from(still > 0));
+        let halt = Halt { from: begin, length: apart };
+        assert_eq!(pulse.halts, if still > 0 { vec![halt] } else { Vec::new() });
     }
 
     #[test]
@@ -185,11 +191,10 @@ mod tests {
     #[test]
     fn only_what_two_moments_enclose_is_left_out() {
         let begin = Instant::now();
-        let mut pulse = pulse(begin);
-        pulse.beat(begin + 20 * SECOND, || Duration::ZERO);
+        let halt = Halt { from: begin, length: 20 * SECOND };
         for (from, to, still) in [(5, 8, 3), (15, 30, 5), (0, 20, 20), (20, 30, 0), (30, 10, 0)] {
             assert_eq!(
-                pulse.within(begin + from * SECOND, begin + to * SECOND),
+                halt.within(begin + from * SECOND, begin + to * SECOND),
                 still * SECOND,
                 "{from} to {to}"
             );

@@ -64,7 +64,8 @@ impl Baseline {
             let before = pace.first().filter(|from| *from < first);
             // A guest that kept less than there was to tell was no less awake for that.
             if let Some((from, known)) = before.and_then(|from| Some((from, pace.awake(from, first)?))) {
-                long += (first - from).saturating_sub(waits.between(from, first)).max(known);
+                let ran = (first - from).saturating_sub(pace.halted(from, first));
+                long += ran.saturating_sub(waits.between(from, first)).max(known);
                 awake += known;
             }
         }

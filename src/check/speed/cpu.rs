@@ -34,7 +34,8 @@ pub fn cpu(seen: &[SeenStay<'_>], before: &Baseline, window: Duration) -> Option
     let known: Vec<SeenStay<'_>> = seen.iter().filter(|seen| seen.pace.gaps.is_some()).copied().collect();
     let long = seen_for(&known, |seen| seen.until)?;
     let waited: Duration = known.iter().map(|seen| seen.waits.between(seen.from, seen.until)).sum();
-    let had_one = long.saturating_sub(waited);
+    let halted = known.iter().map(|seen| seen.pace.halted(seen.from, seen.until)).sum();
+    let had_one = long.saturating_sub(halted).saturating_sub(waited);
     if had_one < LEAST_TIME {
         let told =
             format!("CPU not judged: others kept those of its host busy for {:.1} s", waited.as_secs_f64());
@@ -73,7 +74,8 @@ fn worst_share(seen: &SeenStay<'_>, window: Duration) -> Option<f64> {
     let within = |at: &Instant| (seen.from..=last).contains(at);
     let begins = begins.flatten().filter(within).chain([seen.from, last]);
     let share_from = |from: Instant| {
-        let had_one = window.saturating_sub(seen.waits.between(from, from + window));
+        let ran = window.saturating_sub(seen.pace.halted(from, from + window));
+        let had_one = ran.saturating_sub(seen.waits.between(from, from + window));
         let awake = seen.pace.awake(from, from + window).filter(|_| had_one >= LEAST_TIME)?;
         Some(share(awake, had_one).min(1.0))
     };
@@ -127,6 +129,27 @@ mod tests {
         assert!(times_of(0..12_000, 200) > 14.0);
         // For less than a second in 12 s there was a CPU for it.
         assert_eq!(times_of(0..12_000, 950), 0.0);
+    }
+
+    #[test]
+    fn a_guest_that_was_halted_together_with_multivm_lacked_no_cpu() {
+        let begin = Instant::now();
+        let gap = |ms: u32, length: u32| Gap { from: begin + ms * MS, length: length * MS };
+        let times = |gaps: Vec<Gap>, halts: Vec<Gap>| {
+            let pace = GuestPace { gaps: Some(gaps), halts, ..GuestPace::in_a_test(begin + 32_000 * MS) };
+            let seen = SeenStay {
+                pace: &pace,
+                waits: Totals::NONE,
+                from: begin,
+                until: pace.heard,
+                left: pace.heard,
+            };
+            cpu(&[seen], &Baseline { cpu: Some(0.9), ..Baseline::default() }, 4000 * MS).unwrap().times
+        };
+        let halt = gap(5000, 25_000);
+        assert!(times(vec![halt], Vec::new()) > 800.0, "nobody halted multivm");
+        assert!(times(Vec::new(), vec![halt]) < 1.0);
+        assert!(times(vec![gap(100, 4500)], vec![halt]) > 800.0, "it lacked some before as well");
     }
 
     #[test]

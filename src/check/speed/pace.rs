@@ -13,6 +13,7 @@ impl GuestPace {
             guest: "vm1".into(),
             heard,
             gaps: None,
+            halts: Vec::new(),
             best_speeds: Vec::new(),
             writes: Vec::new(),
             reads: Vec::new(),
@@ -32,18 +33,24 @@ impl GuestPace {
 
     /// How long it got CPU when it wanted some, between two moments; none where it kept less than there was to tell.
     pub(super) fn awake(&self, from: Instant, until: Instant) -> Option<Duration> {
-        Some((until - from).saturating_sub(self.away(from, until)?))
+        Some((until - from).saturating_sub(self.halted(from, until)).saturating_sub(self.away(from, until)?))
     }
 
     /// How long it waited for a CPU, between two moments; none where it kept less than there was to tell.
     pub(super) fn away(&self, from: Instant, until: Instant) -> Option<Duration> {
-        let gaps = self.gaps.as_ref()?;
-        let inside = |gap: &Gap| {
-            let end = (gap.from + gap.length).min(until);
-            end.saturating_duration_since(gap.from.max(from))
-        };
-        Some(gaps.iter().map(inside).sum())
+        Some(inside(self.gaps.as_ref()?, from, until))
     }
+
+    /// How long it stood still together with this process, between two moments.
+    pub(super) fn halted(&self, from: Instant, until: Instant) -> Duration {
+        inside(&self.halts, from, until)
+    }
+}
+
+/// The part of these times between two moments.
+fn inside(gaps: &[Gap], from: Instant, until: Instant) -> Duration {
+    let part = |gap: &Gap| (gap.from + gap.length).min(until).saturating_duration_since(gap.from.max(from));
+    gaps.iter().map(part).sum()
 }
 
 /// A part of a time, of 1.

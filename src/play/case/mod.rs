@@ -33,6 +33,7 @@ use crate::migration::LegReport;
 use crate::plan::{Leg, Step};
 use crate::remote::Observation;
 use crate::scenario::Scenario;
+use crate::sys::halt;
 
 /// The result of a scenario beside what its journal has.
 pub struct Ended {
@@ -238,7 +239,7 @@ impl<'env, M: Machines> Case<'_, '_, 'env, '_, M> {
         match look {
             Ok(look) => {
                 if let Ok((pulse, map)) = &look.pulse {
-                    self.clocks.entry(number).or_default().add(pulse, map);
+                    self.clocks.entry(number).or_default().add(pulse, map, &halt::so_far());
                 }
                 self.open.looks.push((number, GuestLook { beside, ..look }));
                 self.judge_looks();
