@@ -40,12 +40,13 @@ impl Definition {
     }
 
     /// The differences between this definition and a later one, without autostart. `another_libvirt`: another version of
-    /// libvirt gave the later one, and may write down what the first left out.
+    /// libvirt gave the later one, and may write down what the first left out; but it gives no guest another disk.
     pub fn differences(&self, later: &Definition, another_libvirt: bool) -> Vec<Difference> {
         let mut found = Vec::new();
         let mut compare = |which: &'static str, before: &Tree, after: &Tree| {
             let differences = before.differences(after).into_iter();
-            let counts = |found: &tree::Differing| !another_libvirt || found.before.is_some();
+            let counts =
+                |found: &tree::Differing| !another_libvirt || found.before.is_some() || found.is_device();
             found.extend(differences.filter(counts).map(|one| Difference::new(which, one)));
         };
         compare("live XML", &self.live, &later.live);
@@ -154,6 +155,30 @@ mod tests {
         let found = old.differences(&definition(Some("<vcpu>3</vcpu>")), true);
         assert_eq!(found[0].to_string(), "persistent XML, vcpu: 3 instead of 1");
         assert_eq!(new.differences(&old, true).len(), 1);
+    }
+
+    #[test]
+    fn no_version_of_libvirt_gives_a_guest_a_device_by_itself() {
+        let with = |devices: &str| definition(Some(&format!("<devices>{devices}</devices>")));
+        let disk = "<disk type='file'><target dev='vda'/></disk>";
+        let added = |more: &str| {
+            let found = with(disk).differences(&with(&format!("{disk}{more}")), true);
+            found.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        };
+        let of = |device: &str| format!("persistent XML, devices/{device}: there instead of nothing");
+        assert_eq!(added("<disk><target dev='vdb'/></disk>"), of("disk[target=vdb]"));
+        assert_eq!(
+            added("<interface type='bridge'><mac address='52:54:00:00:00:07'/></interface>"),
+            of("interface[mac=52:54:00:00:00:07]")
+        );
+        assert_eq!(added("<hostdev mode='subsystem' type='pci'/>"), of("hostdev"));
+        assert_eq!(added("<filesystem><source dir='/'/></filesystem>"), of("filesystem"));
+        assert_eq!(
+            added("<controller type='pci' index='7'/><audio id='1'/><memballoon model='virtio'/>"),
+            ""
+        );
+        let told = with("<disk type='file'><target dev='vda'/><driver discard='unmap'/></disk>");
+        assert!(with(disk).differences(&told, true).is_empty(), "it tells more of a disk that was there");
     }
 
     #[test]

@@ -18,6 +18,18 @@ pub struct Differing<'a> {
     pub after: Option<&'a str>,
 }
 
+/// Devices that a guest has only if somebody gave it one.
+const GIVEN: [&str; 4] = ["disk", "interface", "hostdev", "filesystem"];
+
+impl Differing<'_> {
+    /// Whether it is a whole device that somebody gave the guest or took from it, and no word about one.
+    pub fn is_device(&self) -> bool {
+        let device = self.path.strip_prefix("devices/").filter(|device| !device.contains('/'));
+        let kind = device.and_then(|device| device.split('[').next());
+        kind.is_some_and(|kind| GIVEN.contains(&kind))
+    }
+}
+
 /// The value of an element that has neither text nor attributes.
 const THERE: &str = "there";
 
