@@ -198,16 +198,18 @@ fn a_crash_of_what_is_not_ours_is_trouble_in_guests_only() {
     let lines = log(
         1,
         "<6> cc1plus[812]: segfault at 0 ip 000055d0 sp 00007ffc error 4 in cc1plus[55d0+1]
+         <6> virt-viewer[813]: segfault at 0 ip 000055d0 sp 00007ffc error 4 in virt-viewer[55d0+1]
          <6> traps: node[9] trap invalid opcode ip:7f01 sp:7f02 error:0 in node[7f01+1]",
     );
     assert!(host_log().prove(&lines, &[]).ok);
-    assert!(guest(&lines, &[]).seen.starts_with("2 lines of trouble (process crash):\n"));
+    assert!(guest(&lines, &[]).seen.starts_with("3 lines of trouble (process crash):\n"));
 }
 
 /// What befalls one process, as kernel 6.12 tells it.
 #[rstest]
 #[case::stranger("backup", true)]
 #[case::stranger_with_a_colon("nginx: worker", true)]
+#[case::stranger_that_shows_guests("virt-manager", true)]
 #[case::guest("qemu-system-x86", false)]
 #[case::guests_cpu("CPU 0/KVM", false)]
 #[case::migration("mig/src/main", false)]
