@@ -4,7 +4,7 @@ pub mod files;
 mod lab;
 pub mod pair;
 
-pub use lab::{examine, refusal_for_images, supply};
+pub use lab::{examine, refusal_for_images, storage_room, supply};
 
 /// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

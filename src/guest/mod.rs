@@ -10,6 +10,7 @@ mod earlier;
 mod fleet;
 mod graft;
 mod identity;
+mod load_files;
 mod networks;
 mod news;
 mod ours;
@@ -33,6 +34,7 @@ pub use domain::{console_path, qemu_log_path};
 pub use earlier::EarlierLooks;
 pub use fleet::{DamagedPart, Fleet, GuestDamage, GuestLoss, LaterLook, LossKind, Since};
 pub use identity::{address, fleet_names};
+pub use load_files::{LoadFiles, StorageRoom};
 pub use multivm_protocol::{
     DiskProof, DiskWork, FilesProof, MemoryProof, Pulse, Speed, TRANSFER_BYTES, Testimony,
 };

@@ -68,6 +68,7 @@ impl Plan {
             if hosts.has_guests_here() {
                 room::is_there(&scenarios, &file, &profile, &settings)?;
             }
+            room::for_load_files(&scenarios, &file, &profile, &settings, hosts.has_guests_here())?;
         }
         Ok(Plan {
             file,

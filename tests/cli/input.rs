@@ -120,6 +120,16 @@ fn images_without_room_are_refused_with_the_sum(cli: Cli) {
     assert!(!cli.results().exists());
 }
 
+#[rstest]
+fn files_of_a_load_without_room_are_refused_with_the_sum(cli: Cli) {
+    let variables = [("MULTIVM_MEMORY_BYTES", "100GiB")];
+    let said = cli.play_with("--ignored --exact precopy_orderly::in_vms::stress_io", &variables);
+    assert_eq!(said.code, Some(2), "{}{}", said.out, said.err);
+    let sum = "in a guest: 1 worker x 100GiB = 102400 MiB; its disk has 640 MiB free at most";
+    assert!(said.err.contains(sum), "{}", said.err);
+    assert!(!cli.state().exists() && !cli.results().exists());
+}
+
 /// Nothing of it is played, so that nothing needs room.
 #[rstest]
 fn guests_without_room_can_be_listed(cli: Cli) {

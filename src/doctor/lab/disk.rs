@@ -9,7 +9,7 @@ use nix::sys::statfs::{
 use nix::sys::statvfs::statvfs;
 
 use super::Diagnosis;
-use crate::guest::{DiskNeed, WantedFleet};
+use crate::guest::{DiskNeed, StorageRoom, WantedFleet};
 use crate::ledger::{Ledger, state_directory};
 use crate::stand::Settings;
 
@@ -101,16 +101,22 @@ pub fn refusal_for_images(fleet: WantedFleet<'_>) -> Option<String> {
     ))
 }
 
-/// The arithmetic of images that find no room where the lab has them, in the state directory; none if there is room.
-/// What a lab has that is up takes room already.
+/// The arithmetic of images that find no room where the lab has them; none if there is room.
 pub fn lack_for_images(fleet: WantedFleet<'_>) -> Option<String> {
+    let StorageRoom { place, free, .. } = storage_room(fleet)?;
+    let lack = DiskNeed { boots: false, images: Some(fleet) }.lack(free)?;
+    Some(format!("in {place}: {lack}; {} MiB are free", free >> 20))
+}
+
+/// The room where the lab has the images of a fleet, in the state directory; none if it is not known, or if a lab is up, whose
+/// images take room already.
+pub fn storage_room(fleet: WantedFleet<'_>) -> Option<StorageRoom> {
     let directory = state_directory();
     if Ledger::peek(&directory).is_ok_and(|ledger| !ledger.outstanding.is_empty()) {
         return None;
     }
-    let free = free(&directory)?;
-    let lack = DiskNeed { boots: false, images: Some(fleet) }.lack(free)?;
-    Some(format!("in {}: {lack}; {} MiB are free", directory.display(), free >> 20))
+    let images = DiskNeed { boots: false, images: Some(fleet) }.at_least();
+    Some(StorageRoom { place: directory.display().to_string(), free: free(&directory)?, images })
 }
 
 /// Bytes that are free where a directory is, or is to be; none if that is not known.

@@ -11,7 +11,7 @@ mod packages;
 mod privilege;
 mod traces;
 
-pub use disk::{free, refusal_for_images};
+pub use disk::{free, refusal_for_images, storage_room};
 pub use machine::supply;
 
 use super::{Diagnosis, Grade};

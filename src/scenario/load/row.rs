@@ -76,7 +76,7 @@ pub struct LoadSize {
 
 impl LoadSize {
     /// Bytes of all workers together.
-    pub(super) fn total(&self) -> Bytes {
+    pub fn total(&self) -> Bytes {
         total(self.workers, self.each)
     }
 }
