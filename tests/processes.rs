@@ -62,8 +62,8 @@ static BETWEEN: [Between; 8] = [
     Between {
         name: "processes::guest_kernel_kills_its_witness_between_two",
         guests: ["2", "2"],
-        happens: "$on vm1 -- 'victim=$(pidof -s multivm-witness); echo 1000 > /proc/$victim/oom_score_adj; \
-                  echo f > /proc/sysrq-trigger; until dmesg | grep -q \"Killed process $victim \"; do sleep 0.1; done'",
+        happens: "$on vm1 -- 'for victim in $(pidof multivm-witness); do echo 1000 > /proc/$victim/oom_score_adj; done; \
+                  echo f > /proc/sysrq-trigger; until dmesg | grep -q \"Killed process .*(multivm-witness)\"; do sleep 0.1; done'",
         finds: &["vm1", "killed: multivm-witness", SINCE],
     },
     Between {

@@ -99,7 +99,8 @@ pub const DAMAGES: &[Damage] = &[
         when: checks_have_ended,
         at_once: true,
         proves: true,
-        cause: |fleet| oom_kill_in_guest(fleet, "victim=$(pidof -s multivm-witness)"),
+        slow: true,
+        cause: |fleet| oom_kill_in_guest(fleet, "victims=$(pidof multivm-witness)", "multivm-witness"),
         then_finds: &[finding(&kernel_log::ABOUT, "vm1", "killed: multivm-witness")],
         ..TO_VM1
     },
@@ -111,8 +112,8 @@ pub const DAMAGES: &[Damage] = &[
         // The scenario after it must not say once more what the last look has said.
         breaks_ground: true,
         cause: |fleet| {
-            let sleeps = "(exec sleep 600) > /dev/null 2>&1 < /dev/null & victim=$!; until grep -q sleep /proc/$victim/comm; do :; done";
-            oom_kill_in_guest(fleet, sleeps)
+            let sleeps = "(exec sleep 600) > /dev/null 2>&1 < /dev/null & victims=$!; until grep -q sleep /proc/$victims/comm; do :; done";
+            oom_kill_in_guest(fleet, sleeps, "sleep")
         },
         last_finds: &[finding(&kernel_log::ABOUT, "vm1", "killed: sleep")],
         ..TO_VM1
@@ -382,12 +383,14 @@ fn panics(fleet: &Fleet) -> Result<()> {
     })
 }
 
-/// Lets the kernel of vm1 kill the process that a script names `victim`, and waits until it has said so. The kernel chooses this one
+/// Lets the kernel of vm1 kill one of the processes that a script calls `victims`, and waits until it has said so. The kernel chooses it
 /// before any other, since no other says that it may.
-fn oom_kill_in_guest(fleet: &Fleet, victim: &str) -> Result<()> {
-    let kill = "echo 1000 > /proc/$victim/oom_score_adj; echo f > /proc/sysrq-trigger; \
-                until dmesg | grep -q \"Killed process $victim \"; do sleep 0.1; done";
-    in_guest(fleet, &format!("{victim}; {kill}")).map(drop)
+fn oom_kill_in_guest(fleet: &Fleet, victims: &str, name: &str) -> Result<()> {
+    let kill = format!(
+        "for victim in $victims; do echo 1000 > /proc/$victim/oom_score_adj; done; echo f > /proc/sysrq-trigger; \
+         until dmesg | grep -q 'Killed process .*({name})'; do sleep 0.1; done"
+    );
+    in_guest(fleet, &format!("{victims}; {kill}")).map(drop)
 }
 
 /// Resets vm1, which is on the source.

@@ -139,11 +139,12 @@ mod tests {
             assert!(told.contains("the scenario that passed or failed in BASE has neither"), "{told}");
         }
         let cut_off = named(Writer::new().started("x").run(), "new");
-        let told = refused(&[passed("good", &["w", "x"])], &[cut_off.clone()]);
+        let told = refused(&[passed("good", &["w", "x"])], std::slice::from_ref(&cut_off));
         let expected = "none of the 2 scenarios that passed or failed in BASE did so in NEW (x: begun, and without an end)";
         assert!(told.contains(expected), "{told}");
         assert!(
-            refused(&[cut_off.clone()], &[good.clone()]).contains("no scenario passed or failed in BASE")
+            refused(std::slice::from_ref(&cut_off), std::slice::from_ref(&good))
+                .contains("no scenario passed or failed in BASE")
         );
 
         for verdict in [Verdict::Passed, Verdict::Failed, Verdict::Ignored] {
