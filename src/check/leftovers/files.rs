@@ -19,7 +19,7 @@ pub const FOLDERS: [&str; 7] = [
 /// Where programs of a lab's host keep other files, beside the memory that they share: nobody else has these folders.
 pub const FOLDERS_OF_A_LAB: [&str; 6] = ["/dev/shm", "/tmp", "/var/tmp", "/root", "/run", LOGS];
 
-/// What lies there grows by itself, with every migration more.
+/// Where libvirt has a log of every guest that was ever started. They grow with every migration.
 const LOGS: &str = "/var/log/libvirt";
 
 /// Where people put what libvirt is to run with every start.
@@ -36,20 +36,25 @@ const MADE_ON_DEMAND: [&str; 5] = ["/autostart/", "/networks/", "/snapshot/", "/
 pub fn counts_as_file(path: &str) -> bool {
     !path.starts_with(OUR_OWN)
         && !path.starts_with(HOOKS)
+        && !is_log(path)
         && !MADE_ON_DEMAND.iter().any(|end| path.ends_with(end))
         && (!path.ends_with('/') || FOLDERS.iter().any(|folder| path.starts_with(&format!("{folder}/"))))
 }
 
-/// Whether a file is one of these guests', which a migration brings along or makes: part of its definition, at which the check
-/// `definition` looks, or its log.
-pub fn is_of_a_guest<'a>(file: &str, mut guests: impl Iterator<Item = &'a str>) -> bool {
+/// Whether a file is a log of libvirt's, or an older one, which has a number behind it.
+fn is_log(path: &str) -> bool {
+    let name = path.trim_end_matches(|sign: char| sign.is_ascii_digit()).trim_end_matches('.');
+    path.starts_with(LOGS) && name.ends_with(".log")
+}
+
+/// Whether a file belongs to the definition of one of these guests, which a migration brings along: the check
+/// `definition` looks at that.
+pub fn is_of_a_definition<'a>(file: &str, mut guests: impl Iterator<Item = &'a str>) -> bool {
     guests.any(|guest| {
         let after = |folder: &str| file.strip_prefix(folder)?.strip_prefix(guest);
         after("/etc/libvirt/qemu/") == Some(".xml")
             || after("/etc/libvirt/qemu/autostart/") == Some(".xml")
             || after("/var/lib/libvirt/qemu/nvram/").is_some_and(|rest| rest.starts_with(['_', '.']))
-            || after("/var/log/libvirt/qemu/")
-                .is_some_and(|rest| rest.trim_start_matches("-console").starts_with(".log"))
     })
 }
 
@@ -125,6 +130,8 @@ mod tests {
     #[case("/etc/libvirt/hooks/qemu", false)]
     #[case("/etc/qemu/bridge.conf", true)]
     #[case("/var/log/libvirt/qemu/left", true)]
+    #[case("/var/log/libvirt/qemu/other.log", false)]
+    #[case("/var/log/libvirt/qemu/other-console.log.0", false)]
     fn folders_count_where_libvirt_has_its_own(#[case] path: &str, #[case] counted: bool) {
         assert_eq!(counts_as_file(path), counted);
     }
@@ -133,17 +140,12 @@ mod tests {
     #[case("/etc/libvirt/qemu/vm1.xml", true)]
     #[case("/etc/libvirt/qemu/autostart/vm1.xml", true)]
     #[case("/var/lib/libvirt/qemu/nvram/vm1_VARS.fd", true)]
-    #[case("/var/log/libvirt/qemu/vm1.log", true)]
-    #[case("/var/log/libvirt/qemu/vm1.log.0", true)]
-    #[case("/var/log/libvirt/qemu/vm1-console.log", true)]
-    #[case("/var/log/libvirt/qemu/vm10.log", false)]
-    #[case("/var/log/libvirt/qemu/vm1-left", false)]
     #[case("/etc/libvirt/qemu/vm10.xml", false)]
     #[case("/etc/libvirt/qemu/neighbour.xml", false)]
     #[case("/etc/libvirt/qemu/networks/vm1.xml", false)]
     #[case("/var/lib/libvirt/qemu/nvram/neighbour_VARS.fd", false)]
-    fn files_of_others_are_no_guests(#[case] path: &str, #[case] is_guests: bool) {
-        assert_eq!(is_of_a_guest(path, ["vm1", "load1"].into_iter()), is_guests);
+    fn definitions_of_others_are_no_guests(#[case] path: &str, #[case] is_guests: bool) {
+        assert_eq!(is_of_a_definition(path, ["vm1", "load1"].into_iter()), is_guests);
     }
 
     #[rstest]

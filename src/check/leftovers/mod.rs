@@ -27,7 +27,7 @@ use crate::sys::wait::{Poll, wait_for};
 pub use about::ABOUT;
 use about::LEFT;
 use daemons::of_daemons;
-use files::{FOLDERS, FOLDERS_OF_A_LAB, counts_as_file, is_of_a_guest, length_counts};
+use files::{FOLDERS, FOLDERS_OF_A_LAB, counts_as_file, is_of_a_definition, length_counts};
 use things::left;
 
 /// The check.
@@ -63,7 +63,7 @@ fn look(host: &Host, fleet: &Fleet) -> Result<Traces> {
         folders.extend(FOLDERS_OF_A_LAB);
     }
     let mut traces = host.agent.traces(&folders, fleet.answer_limit())?;
-    keep_files(&mut traces, is_ours, |path| !is_of_a_guest(path, names(fleet)));
+    keep_files(&mut traces, is_ours, |path| !is_of_a_definition(path, names(fleet)));
     traces.links.retain(|link| counts(link, is_ours, fleet.bridge()));
     // Like links, the settings of a machine of its own change with the containers and logins of others.
     traces.settings.retain(|_| is_ours);
