@@ -34,6 +34,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::guest_defined_otherwise_between_two_scenarios",
+        slow: true,
         // The scenario has begun, and no check of it has.
         when: |event| matches!(event, Event::ScenarioStarted { .. }),
         at_once: true,

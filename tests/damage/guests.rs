@@ -106,6 +106,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::guest_kernel_kills_after_the_last_scenario",
+        slow: true,
         when: checks_have_ended,
         at_once: true,
         proves: true,
@@ -199,6 +200,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::guest_reset_while_it_boots",
+        slow: true,
         scenario: "precopy_simultaneous::booting::migrated_vms",
         when: |event| matches!(event, Event::LegStarted { guest, .. } if guest == "vm1"),
         cause: |fleet| {

@@ -119,6 +119,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "harmless::guest_is_busier_after_arrival",
+        slow: true,
         when: vm1_is_away,
         at_once: true,
         cause: |fleet| in_guest(fleet, "stress --timeout 4 --cpu 3 --io 1 > /dev/null 2>&1").map(drop),

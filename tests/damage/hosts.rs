@@ -114,6 +114,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::target_takes_no_connection",
+        slow: true,
         cause: |fleet| {
             // libvirt's ports for migrations.
             let refuse = "nft add table inet selftest && nft add chain inet selftest in '{ type filter hook input priority 0; }' && \
@@ -145,6 +146,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::host_kernel_kills_between_two_scenarios",
+        slow: true,
         when: checks_have_ended,
         at_once: true,
         cause: |fleet| kill_for_want_of_memory(&fleet.hosts.target),

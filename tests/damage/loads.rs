@@ -51,6 +51,7 @@ pub const DAMAGES: &[Damage] = &[
     // uses more CPU time than before.
     Damage {
         name: "damage::host_io_load_writes_to_memory",
+        slow: true,
         scenario: "precopy_orderly::on_source::stress_io_half",
         cause: |fleet| {
             let host = &fleet.hosts.source;

@@ -77,6 +77,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::healthy_frames_lost_for_half_a_second",
+        slow: true,
         profile: quick_to_recover,
         when: vm1_is_home,
         at_once: true,
@@ -285,6 +286,7 @@ pub const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "damage::disk_stands_still_for_8_s_after_arrival",
+        slow: true,
         // The witness reads a record before it overwrites it: it is such a read that hangs, and no write.
         profile: quick_to_recover,
         when: vm1_is_away,
