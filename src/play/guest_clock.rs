@@ -101,10 +101,7 @@ impl GuestClock {
     /// Makes a time shorter by as long as the guest stood still in it together with this process.
     fn cut_halts(&self, time: Gap) -> Gap {
         let end = time.from + time.length;
-        let part = |halt: &Gap| {
-            (halt.from + halt.length).min(end).saturating_duration_since(halt.from.max(time.from))
-        };
-        let halted: Duration = self.halts.iter().map(part).sum();
+        let halted: Duration = self.halts.iter().map(|halt| halt.within(time.from, end)).sum();
         Gap { length: time.length.saturating_sub(halted), ..time }
     }
 

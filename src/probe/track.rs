@@ -21,6 +21,11 @@ impl Gap {
     pub fn touches(&self, begin: Instant, end: Instant) -> bool {
         self.from < end && self.from + self.length > begin
     }
+
+    /// The part of it between two moments.
+    pub fn within(&self, begin: Instant, end: Instant) -> Duration {
+        (self.from + self.length).min(end).saturating_duration_since(self.from.max(begin))
+    }
 }
 
 /// The guest's clock, read from outside.

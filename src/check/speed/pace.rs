@@ -49,8 +49,7 @@ impl GuestPace {
 
 /// The part of these times between two moments.
 fn inside(gaps: &[Gap], from: Instant, until: Instant) -> Duration {
-    let part = |gap: &Gap| (gap.from + gap.length).min(until).saturating_duration_since(gap.from.max(from));
-    gaps.iter().map(part).sum()
+    gaps.iter().map(|gap| gap.within(from, until)).sum()
 }
 
 /// A part of a time, of 1.
