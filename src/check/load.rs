@@ -119,7 +119,7 @@ impl JudgedPlace {
         while let Some((ended, leg)) = self.open.front().copied() {
             let closed = self.timeline.read(|looks| {
                 let window = Window::closing(looks, self.next, ended)?;
-                Some((window.last, Looks::of(window, looks)))
+                Some((window.last, StepLooks::of(window, looks)))
             });
             let Some((last, looks)) = closed else { break };
             self.open.pop_front();
@@ -135,7 +135,7 @@ impl JudgedPlace {
         let Some((ended, leg)) = std::mem::take(&mut self.open).pop_front() else { return Vec::new() };
         let cut = self
             .timeline
-            .read(|looks| Window::cut_short(looks, self.next).map(|window| Looks::of(window, looks)));
+            .read(|looks| Window::cut_short(looks, self.next).map(|window| StepLooks::of(window, looks)));
         match cut {
             Some(looks) if !patient => self.prove(&looks, leg),
             None if !patient => Vec::new(),
@@ -145,7 +145,7 @@ impl JudgedPlace {
         }
     }
 
-    fn prove(&self, looks: &Looks, leg: Option<Leg>) -> Vec<Proof> {
+    fn prove(&self, looks: &StepLooks, leg: Option<Leg>) -> Vec<Proof> {
         let mut numbers = 0..;
         self.prove_each(leg, |place, load| {
             let number = numbers.next().unwrap_or_default();
@@ -186,14 +186,14 @@ impl JudgedPlace {
 }
 
 /// The looks that judge a step, and those before them.
-struct Looks {
+struct StepLooks {
     earlier: Vec<LoadLook>,
     window: Vec<LoadLook>,
 }
 
-impl Looks {
-    fn of(window: Window, looks: &[LoadLook]) -> Looks {
-        Looks { earlier: window.before(looks, STALLED).to_vec(), window: window.of(looks).to_vec() }
+impl StepLooks {
+    fn of(window: Window, looks: &[LoadLook]) -> StepLooks {
+        StepLooks { earlier: window.before(looks, STALLED).to_vec(), window: window.of(looks).to_vec() }
     }
 
     /// When the first look began that had no answer.
@@ -210,7 +210,7 @@ fn tells_of_end(proof: Proof, samples: &[&Sample]) -> Proof {
     }
 }
 
-/// Within this time a working load has used CPU time and has had a disk take in its writes, whatever else goes on. Looks
+/// Within this time a working load has used CPU time and has had a disk take in its writes, whatever else goes on. StepLooks
 /// that are closer together show nothing of a load that rests between them.
 const STALLED: Duration = Duration::from_secs(10);
 
@@ -376,7 +376,7 @@ mod tests {
         assert!(ok(25) && !ok(0) && !ok(20));
     }
 
-    /// Looks a second apart, as they come: each with its ticks and MiB. The first two were before the window.
+    /// StepLooks a second apart, as they come: each with its ticks and MiB. The first two were before the window.
     #[rstest]
     #[case::works(&[(0, 10, 1), (1, 20, 2), (11, 30, 3), (12, 40, 4)], None)]
     #[case::pauses_for_a_while(&[(0, 10, 1), (5, 20, 1), (6, 30, 1), (9, 40, 1)], None)]

@@ -112,18 +112,18 @@ impl WatchedImage {
         SearchedImage { file: self.file.clone(), may_come: self.boots }
     }
 
-    fn owner(&self) -> Owner {
+    fn owner(&self) -> MayWrite {
         match &self.guest {
-            None => Owner::Nobody,
-            Some(guest) if self.boots => Owner::Boots { guest: guest.name.clone(), side: guest.side() },
-            Some(guest) => Owner::Moves(guest.name.clone()),
+            None => MayWrite::Nobody,
+            Some(guest) if self.boots => MayWrite::Boots { guest: guest.name.clone(), side: guest.side() },
+            Some(guest) => MayWrite::Moves(guest.name.clone()),
         }
     }
 }
 
 /// Whose QEMU may write to an image, at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Owner {
+enum MayWrite {
     /// The QEMU of this guest, on whichever host it is.
     Moves(String),
     /// The QEMU of this load guest, on one host.
@@ -135,14 +135,14 @@ enum Owner {
 }
 
 /// When a migration began and ended; one that nobody saw end may still have the image open on both hosts.
-type Window = (Instant, Option<Instant>);
+type MigrationSpan = (Instant, Option<Instant>);
 
 struct WritersAsked {
     watch: Option<Watch<WriterWatch>>,
     found: Receiver<WriterFind>,
     images: Arc<Vec<WatchedImage>>,
     /// The times of each guest's migrations, from begin to end.
-    windows: BTreeMap<String, Vec<Window>>,
+    windows: BTreeMap<String, Vec<MigrationSpan>>,
     /// Looks at which both hosts' QEMU had an image. Their verdict must wait, because the times of the guest's migrations
     /// come later.
     on_both: Vec<OnBoth>,
@@ -226,7 +226,7 @@ fn look(
     found: &Sender<WriterFind>,
 ) -> Result<()> {
     let began = Instant::now();
-    let owners: Vec<Owner> = images.iter().map(WatchedImage::owner).collect();
+    let owners: Vec<MayWrite> = images.iter().map(WatchedImage::owner).collect();
     let writers = search.look()?;
     for image in on_both(&writers, &owners) {
         let _ = found.send(WriterFind::OnBoth(OnBoth { image, began, ended: Instant::now() }));
@@ -261,26 +261,26 @@ fn is_confirmed(writer: &Writer, again: &[Writer], fleeting: &mut Fleeting) -> b
 }
 
 /// The foreign writers. While a load guest is off, its image is nobody's: multivm makes it anew then.
-fn suspects<'a>(writers: &'a [Writer], owners: &[Owner]) -> Vec<&'a Writer> {
+fn suspects<'a>(writers: &'a [Writer], owners: &[MayWrite]) -> Vec<&'a Writer> {
     let is_in_use = |image: Option<usize>| {
-        !matches!(image.and_then(|image| owners.get(image)), Some(Owner::Boots { .. }))
+        !matches!(image.and_then(|image| owners.get(image)), Some(MayWrite::Boots { .. }))
             || writers.iter().any(|writer| writer.image == image && !is_foreign(writer, owners))
     };
     writers.iter().filter(|writer| is_foreign(writer, owners) && is_in_use(writer.image)).collect()
 }
 
 /// Whether the writer is anything but the QEMU of the image's guest, on a host where that may be.
-fn is_foreign(writer: &Writer, owners: &[Owner]) -> bool {
+fn is_foreign(writer: &Writer, owners: &[MayWrite]) -> bool {
     let own = match writer.image.and_then(|image| owners.get(image)) {
-        Some(Owner::Moves(guest)) => Some(guest),
-        Some(Owner::Boots { guest, side }) if writer.side == Some(*side) => Some(guest),
+        Some(MayWrite::Moves(guest)) => Some(guest),
+        Some(MayWrite::Boots { guest, side }) if writer.side == Some(*side) => Some(guest),
         _ => None,
     };
     own.is_none() || writer.domain.as_ref() != own
 }
 
 /// The images that the guest's own QEMU has open on both hosts.
-fn on_both(writers: &[Writer], owners: &[Owner]) -> Vec<usize> {
+fn on_both(writers: &[Writer], owners: &[MayWrite]) -> Vec<usize> {
     let has = |image: usize, side: Side| {
         writers.iter().any(|writer| {
             writer.image == Some(image) && writer.side == Some(side) && !is_foreign(writer, owners)
@@ -389,7 +389,7 @@ impl WritersAsked {
 }
 
 /// Whether the guest migrated during any part of a look.
-fn is_within(look: &OnBoth, windows: &[Window]) -> bool {
+fn is_within(look: &OnBoth, windows: &[MigrationSpan]) -> bool {
     windows.iter().any(|(began, ended)| ended.is_none_or(|ended| look.began <= ended) && look.ended >= *began)
 }
 
@@ -415,9 +415,9 @@ mod tests {
     use super::*;
     use crate::remote::protocol::ProcessId;
 
-    fn owners() -> Vec<Owner> {
-        let boots = Owner::Boots { guest: "load1".into(), side: Side::Target };
-        vec![Owner::Moves("vm1".into()), Owner::Moves("vm2".into()), Owner::Nobody, boots]
+    fn owners() -> Vec<MayWrite> {
+        let boots = MayWrite::Boots { guest: "load1".into(), side: Side::Target };
+        vec![MayWrite::Moves("vm1".into()), MayWrite::Moves("vm2".into()), MayWrite::Nobody, boots]
     }
 
     fn writer(image: usize, side: Option<Side>, domain: Option<&str>) -> Writer {

@@ -27,6 +27,7 @@ pub fn inventory(owner: &str) -> Inventory {
     let login = || Login::of_root("127.0.0.1", 1, "key", "known_hosts");
     let host = |name: &str| HostEntry {
         control_group: None,
+        is_exclusive: false,
         name: name.into(),
         login: login(),
         cpu_percent: 200,
@@ -42,6 +43,7 @@ pub fn inventory(owner: &str) -> Inventory {
         source: host("source"),
         target: host("target"),
         storage: StorageEntry {
+            is_exclusive: false,
             name: "storage".into(),
             login: login(),
             server: Some("198.18.0.1".into()),

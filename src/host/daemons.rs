@@ -13,48 +13,48 @@ use crate::sys::parallel::locked;
 
 /// What a daemon holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Held {
+pub struct DaemonUsage {
     /// How many file descriptors it has open.
     pub descriptors: u64,
     /// Memory that it has resident.
     pub resident_bytes: u64,
 }
 
-impl From<&Daemon> for Held {
-    fn from(daemon: &Daemon) -> Held {
-        Held { descriptors: daemon.descriptors, resident_bytes: daemon.resident_bytes }
+impl From<&Daemon> for DaemonUsage {
+    fn from(daemon: &Daemon) -> DaemonUsage {
+        DaemonUsage { descriptors: daemon.descriptors, resident_bytes: daemon.resident_bytes }
     }
 }
 
 /// A daemon at the end of the first scenario in which it ran. A restarted one is another one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Baseline {
+struct NotedDaemon {
     pid: i32,
     start: u64,
-    held: Held,
+    held: DaemonUsage,
 }
 
 /// The daemons of each machine, by its name.
-type Baselines = BTreeMap<String, Vec<Baseline>>;
+type NotedDaemons = BTreeMap<String, Vec<NotedDaemon>>;
 
 const DAEMONS: Handover = Handover {
     what: "what daemons held after the first scenario",
     without: "what daemons hold after the next scenario is then compared with",
 };
 
-static FIRST: Mutex<Baselines> = Mutex::new(Baselines::new());
+static FIRST: Mutex<NotedDaemons> = Mutex::new(NotedDaemons::new());
 
 /// What a machine's daemon held at the first call for it, which notes what it holds now.
-pub fn first_held(machine: &str, now: &Daemon) -> Held {
+pub fn first_held(machine: &str, now: &Daemon) -> DaemonUsage {
     noted(
         &mut locked(&FIRST),
         machine,
-        Baseline { pid: now.process.pid, start: now.process.start, held: now.into() },
+        NotedDaemon { pid: now.process.pid, start: now.process.start, held: now.into() },
     )
 }
 
 /// What is noted of a daemon, unless nothing is: then this is noted.
-fn noted(baselines: &mut Baselines, machine: &str, now: Baseline) -> Held {
+fn noted(baselines: &mut NotedDaemons, machine: &str, now: NotedDaemon) -> DaemonUsage {
     let of_machine = baselines.entry(machine.to_owned()).or_default();
     let known = of_machine.iter().find(|known| (known.pid, known.start) == (now.pid, now.start));
     if let Some(known) = known {
@@ -80,7 +80,7 @@ pub fn save_daemon_baselines(path: &Path) -> Result<()> {
 ///
 /// A file that is there and cannot be read.
 pub fn load_daemon_baselines(path: &Path) -> Result<()> {
-    let saved: Option<Baselines> = DAEMONS.take_on(path)?;
+    let saved: Option<NotedDaemons> = DAEMONS.take_on(path)?;
     let mut first = locked(&FIRST);
     for (machine, baselines) in saved.into_iter().flatten() {
         for baseline in baselines {
@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(first("a host of this test", 345, 90), 7);
         first("a host of this test", 800, 20);
         save_daemon_baselines(&path).unwrap();
-        let left: Baselines = DAEMONS.take_on(&path).unwrap().unwrap();
+        let left: NotedDaemons = DAEMONS.take_on(&path).unwrap().unwrap();
         let descriptors = left["a host of this test"].iter().map(|known| known.held.descriptors);
         assert_eq!(descriptors.collect::<Vec<_>>(), [7, 20]);
     }

@@ -48,6 +48,11 @@ fn is_ordinary(slowness: &u32) -> bool {
     *slowness == ordinary()
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
 /// An address as it stands before a colon: one of IPv6 is in brackets.
 pub fn bracketed(address: &str) -> Cow<'_, str> {
     if address.contains(':') { format!("[{address}]").into() } else { address.into() }
@@ -68,6 +73,9 @@ pub struct HostEntry {
     /// Name of the control group in which everything of the host runs; none where the host is a machine of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control_group: Option<String>,
+    /// Whether only multivm makes anything on the host: what appears there beside its guests was left behind.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_exclusive: bool,
     /// libvirt connection URI, as the harness uses it.
     pub uri: String,
     /// Address at which the host's QEMU receives guests; without one the other host is told the host's name.
@@ -94,6 +102,9 @@ pub struct Gate {
 pub struct StorageEntry {
     pub name: String,
     pub login: Login,
+    /// Whether only multivm makes anything on the server.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_exclusive: bool,
     /// Address under which the hosts' QEMU reaches the server with its own NFS client; none where both hosts have mounted the
     /// export.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -18,7 +18,7 @@ pub use lock::Lock;
 pub use owner::Owner;
 pub use roots::claim;
 pub use state::{PAIRS, STATE_VARIABLE, state_directory};
-pub use thing::{OnHost, Thing};
+pub use thing::{HostChanges, Thing};
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -56,7 +56,7 @@ impl Kept {
 }
 
 /// Undoes the changes of another machine. What is wrong with it afterwards, although everything is undone, is an answer.
-pub type Elsewhere = fn(&OnHost) -> Result<Option<Failure>>;
+pub type Elsewhere = fn(&HostChanges) -> Result<Option<Failure>>;
 
 /// The open ledger. Clones write to the same file.
 #[derive(Clone, Debug)]
@@ -166,7 +166,7 @@ impl Ledger {
     }
 
     /// Notes another way to machines that were changed, where `login` has one.
-    pub fn renew(&self, login: impl Fn(&OnHost) -> Option<serde_json::Value>) -> Result<()> {
+    pub fn renew(&self, login: impl Fn(&HostChanges) -> Option<serde_json::Value>) -> Result<()> {
         let mut book = self.0.lock();
         let renewed: Vec<(u64, Thing)> = book
             .outstanding
@@ -174,7 +174,7 @@ impl Ledger {
             .filter_map(|(id, thing)| {
                 let Thing::Host(on_host) = thing else { return None };
                 let login = login(on_host).filter(|login| *login != on_host.login)?;
-                Some((*id, Thing::Host(OnHost { login, ..on_host.clone() })))
+                Some((*id, Thing::Host(HostChanges { login, ..on_host.clone() })))
             })
             .collect();
         let kept = book.kept.clone();
@@ -343,7 +343,7 @@ mod tests {
     #[test]
     fn the_way_to_a_host_is_the_last_one_noted() {
         let state = tempfile::tempdir().unwrap();
-        let host = |login: &str| OnHost {
+        let host = |login: &str| HostChanges {
             name: "source".into(),
             address: "kvm1".into(),
             login: login.into(),

@@ -51,13 +51,13 @@ pub enum Thing {
     /// A directory below the state directory, or below one that carries multivm's mark ([`super::claim`]).
     Directory { path: PathBuf },
     /// Changes of another machine, which its own ledger has in detail.
-    Host(OnHost),
+    Host(HostChanges),
 }
 
 /// A machine that was changed, and the way to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct OnHost {
+pub struct HostChanges {
     /// The machine's name in messages.
     pub name: String,
     pub address: String,
@@ -229,7 +229,7 @@ impl fmt::Display for Thing {
                 write!(f, "controller {controller} in {}", file.display())
             }
             Thing::Directory { path } => write!(f, "directory {}", path.display()),
-            Thing::Host(OnHost { name, address, .. }) => write!(f, "changes of the {name} {address}"),
+            Thing::Host(HostChanges { name, address, .. }) => write!(f, "changes of the {name} {address}"),
         }
     }
 }

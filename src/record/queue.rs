@@ -50,7 +50,7 @@ struct FileEnd {
 
 #[derive(Default)]
 struct Queue {
-    waiting: VecDeque<Line>,
+    waiting: VecDeque<QueuedLine>,
     /// The length of their texts.
     bytes: usize,
     /// Since when the first of them is being written.
@@ -76,7 +76,7 @@ impl Lost {
     }
 }
 
-struct Line {
+struct QueuedLine {
     /// The name of its event.
     event: &'static str,
     t_ms: u64,
@@ -165,7 +165,7 @@ impl Lines {
         let (told, answer) = channel();
         let bytes = text.len();
         queue.bytes += bytes;
-        queue.waiting.push_back(Line { event, t_ms, text, bytes, told });
+        queue.waiting.push_back(QueuedLine { event, t_ms, text, bytes, told });
         self.0.changed.notify_all();
         Ok(answer)
     }

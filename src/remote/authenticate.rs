@@ -91,7 +91,7 @@ fn with_password(
         let tried = match way {
             Asking::Password => session.userauth_password(&login.user, password.reveal()),
             Asking::KeyboardInteractive => {
-                session.userauth_keyboard_interactive(&login.user, &mut Answers(password))
+                session.userauth_keyboard_interactive(&login.user, &mut PasswordAnswers(password))
             }
         };
         tried.map_err(|error| Cause::from(error).about("password"))
@@ -115,10 +115,10 @@ fn asking(methods: &str) -> Vec<Asking> {
     known.into_iter().filter(|(name, _)| offered(name)).map(|(_, way)| way).collect()
 }
 
-/// Answers a question that is not to be seen on a screen with the password, and any other with nothing.
-struct Answers<'a>(&'a Password);
+/// PasswordAnswers a question that is not to be seen on a screen with the password, and any other with nothing.
+struct PasswordAnswers<'a>(&'a Password);
 
-impl KeyboardInteractivePrompt for Answers<'_> {
+impl KeyboardInteractivePrompt for PasswordAnswers<'_> {
     fn prompt<'b>(&mut self, _name: &str, _instructions: &str, prompts: &[Prompt<'b>]) -> Vec<String> {
         let answer =
             |prompt: &Prompt<'_>| if prompt.echo { String::new() } else { self.0.reveal().to_owned() };
@@ -204,8 +204,8 @@ mod tests {
         let prompts = [("Password: ", false), ("Your name: ", true), ("Again: ", false)];
         let prompts = prompts.map(|(text, echo)| Prompt { text: text.into(), echo });
         let password = Password::of_a_test(PASSWORD);
-        assert_eq!(Answers(&password).prompt("", "", &prompts), [PASSWORD, "", PASSWORD]);
-        assert_eq!(Answers(&password).prompt("", "", &[]), [""; 0]);
+        assert_eq!(PasswordAnswers(&password).prompt("", "", &prompts), [PASSWORD, "", PASSWORD]);
+        assert_eq!(PasswordAnswers(&password).prompt("", "", &[]), [""; 0]);
     }
 
     #[test]

@@ -63,11 +63,11 @@ pub trait Builder {
 /// Holds the fixture of a run.
 pub struct Slot<B: Builder> {
     builder: B,
-    held: Mutex<Held<B::Fixture>>,
+    held: Mutex<Content<B::Fixture>>,
 }
 
 /// What the slot holds. Nobody works on a fixture with this locked: work that hangs is given up.
-struct Held<F> {
+struct Content<F> {
     state: State<F>,
     /// Changes whenever somebody takes the state or gives it up: whoever took it before may put nothing back.
     turn: u64,
@@ -77,13 +77,13 @@ struct Held<F> {
 
 enum State<F> {
     Empty,
-    Ready { fixture: Arc<F>, profile: Box<Profile>, left: Left },
+    Ready { fixture: Arc<F>, profile: Box<Profile>, left: LastUse },
     Broken { why: Failure, tries: u32 },
 }
 
 /// How the last scenario has left the fixture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Left {
+enum LastUse {
     /// Nobody knows: it had findings or an error, was interrupted, or has not ended.
     InDoubt,
     /// It proved nothing, and found no damage: the stack refused it.
@@ -92,10 +92,10 @@ enum Left {
     Proved,
 }
 
-impl Left {
+impl LastUse {
     /// Whether nobody has reported what has befallen the fixture since its parts were last seen.
     fn is_news(self) -> bool {
-        self != Left::InDoubt
+        self != LastUse::InDoubt
     }
 }
 
@@ -115,14 +115,14 @@ where
 impl<B: Builder> Slot<B> {
     /// An empty slot.
     pub fn new(builder: B) -> Slot<B> {
-        Slot { builder, held: Mutex::new(Held { state: State::Empty, turn: 0, stood: false }) }
+        Slot { builder, held: Mutex::new(Content { state: State::Empty, turn: 0, stood: false }) }
     }
 
     /// A slot whose fixture is known to be impossible.
     pub fn broken(builder: B, why: Failure) -> Slot<B> {
         Slot {
             builder,
-            held: Mutex::new(Held { state: State::Broken { why, tries: 0 }, turn: 0, stood: false }),
+            held: Mutex::new(Content { state: State::Broken { why, tries: 0 }, turn: 0, stood: false }),
         }
     }
 
@@ -164,7 +164,7 @@ impl<B: Builder> Slot<B> {
             Ok(fixture) => State::Ready {
                 fixture: Arc::clone(fixture),
                 profile: Box::new(profile.clone()),
-                left: Left::InDoubt,
+                left: LastUse::InDoubt,
             },
             Err(why) if why.kind() == FailureKind::Refused || is_lacking(why, held.stood) => {
                 State::Broken { why: why.clone(), tries: 0 }
@@ -176,21 +176,21 @@ impl<B: Builder> Slot<B> {
 
     /// Notes that a scenario's proofs found the fixture whole: a glance is enough before the next scenario.
     pub fn proved(&self) {
-        self.note(Left::Proved);
+        self.note(LastUse::Proved);
     }
 
     /// Notes that a scenario was refused, which proves nothing and found no damage: it needs a look as after a failure, and what
     /// that finds is news.
     pub fn unproved(&self) {
-        self.note(Left::Unproved);
+        self.note(LastUse::Unproved);
     }
 
     /// Notes that something happened to the fixture after that proof.
     pub fn doubted(&self) {
-        self.note(Left::InDoubt);
+        self.note(LastUse::InDoubt);
     }
 
-    fn note(&self, now: Left) {
+    fn note(&self, now: LastUse) {
         if let State::Ready { left, .. } = &mut locked(&self.held).state {
             *left = now;
         }
@@ -221,10 +221,10 @@ impl<B: Builder> Slot<B> {
         &self,
         fixture: Arc<B::Fixture>,
         profile: &Profile,
-        left: Left,
+        left: LastUse,
         turn: u64,
     ) -> Result<Arc<B::Fixture>> {
-        if left == Left::Proved && self.builder.glance(&fixture).is_ok() {
+        if left == LastUse::Proved && self.builder.glance(&fixture).is_ok() {
             return Ok(fixture);
         }
         match self.builder.mend(&fixture, left.is_news()) {

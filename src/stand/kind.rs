@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::StandKind;
 use crate::failure::{Failure, Result};
-use crate::ledger::{Ledger, OnHost, state_directory};
+use crate::ledger::{HostChanges, Ledger, state_directory};
 use crate::sys::stop::StopFlag;
 
 /// The means of a stand: the ledger that gets every change first, and the flag that ends the stand early.
@@ -59,7 +59,7 @@ pub trait Stand: fmt::Debug + Send {
     }
 
     /// The present way to a machine that the stand's ledger has; none if it is the one in the ledger.
-    fn login(&self, _on_host: &OnHost) -> Option<serde_json::Value> {
+    fn login(&self, _on_host: &HostChanges) -> Option<serde_json::Value> {
         None
     }
 

@@ -55,19 +55,19 @@ struct SharedDisk {
 #[derive(Debug, Default)]
 struct Calls {
     begun: u64,
-    under_way: BTreeMap<u64, Call>,
+    under_way: BTreeMap<u64, DiskCall>,
     /// Since when it hangs, as people were told.
     told: Option<Instant>,
 }
 
 #[derive(Debug)]
-struct Call {
+struct DiskCall {
     what: String,
     since: Instant,
     patience: Patience,
 }
 
-impl Call {
+impl DiskCall {
     fn is_over(&self, now: Instant) -> bool {
         now >= self.patience.deadline(self.since) + halt::within(self.since, now)
     }
@@ -174,7 +174,7 @@ impl Disk {
         let mut calls = locked(&self.0.calls);
         calls.begun += 1;
         let number = calls.begun;
-        calls.under_way.insert(number, Call { what: what.to_owned(), since: Instant::now(), patience });
+        calls.under_way.insert(number, DiskCall { what: what.to_owned(), since: Instant::now(), patience });
         UnderWay { disk: self.clone(), number }
     }
 

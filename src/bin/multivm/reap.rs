@@ -1,7 +1,7 @@
 //! `multivm reap`: clears the remains of a killed run, on this machine and on hosts that it worked on.
 
 use multivm::failure::Failure;
-use multivm::ledger::OnHost;
+use multivm::ledger::HostChanges;
 use multivm::stand::{NewHosts, Session, Stand, StandKind, become_root, pair, summary};
 use multivm::sys::stop::StopFlag;
 
@@ -89,7 +89,7 @@ fn forget(address: &str) -> Answer {
     }
     let runs: String = forgotten
         .iter()
-        .map(|OnHost { name, run, .. }| format!("  changes of the {name} by the run {run}\n"))
+        .map(|HostChanges { name, run, .. }| format!("  changes of the {name} by the run {run}\n"))
         .collect();
     crate::say(&format!(
         "Struck from the ledger, and not undone on {address}:\n{runs}\

@@ -13,7 +13,7 @@ use crate::sys::parallel::at_once;
 use crate::sys::watch::Watch;
 
 /// A guest after a step.
-pub struct Question {
+pub struct GuestAfterStep {
     pub guest: Arc<Guest>,
     /// Where the guest was when the step ended. A guest that has moved since is not asked: the look after that move asks it.
     pub side: Side,
@@ -21,7 +21,7 @@ pub struct Question {
     pub leg: Option<Leg>,
 }
 
-impl Question {
+impl GuestAfterStep {
     fn is_late(&self) -> bool {
         self.guest.side() != self.side
     }
@@ -30,7 +30,7 @@ impl Question {
 /// The thread that looks. A guest of which it has found something is not asked again: the scenario ends after the step that
 /// is under way then.
 pub struct Looks {
-    asked: Sender<Vec<Question>>,
+    asked: Sender<Vec<GuestAfterStep>>,
     answers: Receiver<Vec<Proof>>,
     /// The number of steps without an answer.
     open: usize,
@@ -47,7 +47,7 @@ impl Looks {
     }
 
     /// Asks these guests, and returns at once.
-    pub fn ask(&mut self, guests: Vec<Question>) {
+    pub fn ask(&mut self, guests: Vec<GuestAfterStep>) {
         self.open += usize::from(self.asked.send(guests).is_ok());
     }
 
@@ -74,7 +74,7 @@ impl Looks {
 }
 
 fn answer_all(
-    questions: &Receiver<Vec<Question>>,
+    questions: &Receiver<Vec<GuestAfterStep>>,
     answers: &Sender<Vec<Proof>>,
     look: impl Fn(&Guest) -> Option<Proof> + Sync,
 ) {
@@ -105,9 +105,9 @@ mod tests {
     /// How long a test waits for what must happen, before it fails.
     const PATIENCE: Duration = Duration::from_secs(60);
 
-    fn question(name: &str) -> Question {
+    fn question(name: &str) -> GuestAfterStep {
         let guest = Arc::new(Guest::in_a_test(name));
-        Question { side: guest.side(), guest, leg: None }
+        GuestAfterStep { side: guest.side(), guest, leg: None }
     }
 
     fn proof(guest: &Guest, ok: bool) -> Option<Proof> {
@@ -153,7 +153,7 @@ mod tests {
     fn a_guest_that_has_moved_since_is_not_asked() {
         let mut looks = Looks::start(|guest| proof(guest, true)).unwrap();
         let late = question("vm1");
-        looks.ask(vec![Question { side: Side::Target, ..late }, question("vm2")]);
+        looks.ask(vec![GuestAfterStep { side: Side::Target, ..late }, question("vm2")]);
         assert_eq!(guests(&looks.end().unwrap()), [("vm2", true)]);
     }
 }

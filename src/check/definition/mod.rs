@@ -14,7 +14,7 @@ use crate::guest::{Definition, Difference, Fleet, Guest};
 use crate::libvirt::Connection;
 use crate::scenario::Side;
 use crate::sys::parallel::at_once;
-use looks::{Looks, Question};
+use looks::{GuestAfterStep, Looks};
 
 pub static ABOUT: About = About {
     id: "definition",
@@ -117,7 +117,7 @@ impl Asked for DefinitionAsked<'_> {
 
     fn on_step(&mut self, end: &StepEnd<'_>) -> Vec<Proof> {
         let Some(looks) = &mut self.looks else { return Vec::new() };
-        let question = |(number, guest): (usize, &Arc<Guest>)| Question {
+        let question = |(number, guest): (usize, &Arc<Guest>)| GuestAfterStep {
             guest: Arc::clone(guest),
             side: guest.side(),
             leg: end.legs.iter().map(|(leg, _)| *leg).find(|leg| leg.guest == number),

@@ -2,7 +2,7 @@
 
 use super::about::{ABOUT, HELD};
 use crate::check::Proof;
-use crate::host::Held;
+use crate::host::DaemonUsage;
 use crate::remote::protocol::{Daemon, Traces};
 
 /// How many more file descriptors a daemon may have after one scenario: clients come and go.
@@ -16,7 +16,12 @@ const DESCRIPTORS_OF_RUN: u64 = 64;
 const RESIDENT_OF_RUN: u64 = 128 << 20;
 
 /// Judges a machine's daemons. `first` tells what one held after the first scenario of the run.
-pub fn of_daemons(host: &str, before: &Traces, now: &Traces, first: impl Fn(&Daemon) -> Held) -> Proof {
+pub fn of_daemons(
+    host: &str,
+    before: &Traces,
+    now: &Traces,
+    first: impl Fn(&Daemon) -> DaemonUsage,
+) -> Proof {
     let expected = format!(
         "daemons on {host} have at most {DESCRIPTORS} file descriptors more than before, and {DESCRIPTORS_OF_RUN} more and {} MiB more \
          memory than after the run's first scenario",
@@ -56,8 +61,8 @@ mod tests {
     }
 
     /// What each daemon held after the first scenario.
-    fn first(descriptors: u64, mib: u64) -> impl Fn(&Daemon) -> Held {
-        move |_| Held { descriptors, resident_bytes: mib << 20 }
+    fn first(descriptors: u64, mib: u64) -> impl Fn(&Daemon) -> DaemonUsage {
+        move |_| DaemonUsage { descriptors, resident_bytes: mib << 20 }
     }
 
     #[rstest]

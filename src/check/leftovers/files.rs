@@ -16,8 +16,8 @@ pub const FOLDERS: [&str; 7] = [
     "/dev/hugepages/libvirt",
 ];
 
-/// Where programs of a lab's host keep other files, beside the memory that they share: nobody else has these folders.
-pub const FOLDERS_OF_A_LAB: [&str; 6] = ["/dev/shm", "/tmp", "/var/tmp", "/root", "/run", LOGS];
+/// Where programs of all kinds keep files, beside the memory that they share: looked at where nobody else has programs.
+pub const FOLDERS_OF_EVERYBODY: [&str; 6] = ["/dev/shm", "/tmp", "/var/tmp", "/root", "/run", LOGS];
 
 /// Where libvirt has a log of every guest that was ever started. They grow with every migration.
 const LOGS: &str = "/var/log/libvirt";
@@ -77,14 +77,14 @@ const OF_OTHERS: [&str; 10] = [
 ];
 
 /// Whether the length of a file counts. It may then not become longer by a byte: a hook that notes every start in a line has
-/// little more after one scenario, and nothing that counts grows by itself. `is_ours` is a host of a lab.
-pub fn length_counts(path: &str, is_ours: bool) -> bool {
+/// little more after one scenario, and nothing that counts grows by itself. `is_exclusive` is a host where nobody else makes anything.
+pub fn length_counts(path: &str, is_exclusive: bool) -> bool {
     let is_status = path.starts_with(STATUS) && (path.ends_with(".xml") || path.ends_with(".leases"));
     // A higher number has more digits.
     let is_status = is_status || path.ends_with(".pid");
     !is_status
         && !path.starts_with(LOGS)
-        && (is_ours || !OF_OTHERS.iter().any(|folder| path.starts_with(folder)))
+        && (is_exclusive || !OF_OTHERS.iter().any(|folder| path.starts_with(folder)))
 }
 
 /// The files that are longer than before. Where there are more of a kind than before, the new ones are told by their names.
@@ -161,7 +161,10 @@ mod tests {
         #[case] in_a_lab: bool,
         #[case] elsewhere: bool,
     ) {
-        assert_eq!([true, false].map(|is_ours| length_counts(path, is_ours)), [in_a_lab, elsewhere]);
+        assert_eq!(
+            [true, false].map(|is_exclusive| length_counts(path, is_exclusive)),
+            [in_a_lab, elsewhere]
+        );
     }
 
     const BEFORE: [&str; 4] = [

@@ -27,7 +27,7 @@ use crate::sys::wait::{Poll, wait_for};
 pub use about::ABOUT;
 use about::LEFT;
 use daemons::of_daemons;
-use files::{FOLDERS, FOLDERS_OF_A_LAB, counts_as_file, is_of_a_definition, length_counts};
+use files::{FOLDERS, FOLDERS_OF_EVERYBODY, counts_as_file, is_of_a_definition, length_counts};
 use things::left;
 
 /// The check.
@@ -57,16 +57,16 @@ const SETTLING: Duration = Duration::from_secs(5);
 
 /// Looks what is on a host, as far as it counts.
 fn look(host: &Host, fleet: &Fleet) -> Result<Traces> {
-    let is_ours = host.entry.control_group.is_some();
+    let is_exclusive = host.entry.is_exclusive;
     let mut folders = FOLDERS.to_vec();
-    if is_ours {
-        folders.extend(FOLDERS_OF_A_LAB);
+    if is_exclusive {
+        folders.extend(FOLDERS_OF_EVERYBODY);
     }
     let mut traces = host.agent.traces(&folders, fleet.answer_limit())?;
-    keep_files(&mut traces, is_ours, |path| !is_of_a_definition(path, names(fleet)));
-    traces.links.retain(|link| counts(link, is_ours, fleet.bridge()));
-    // Like links, the settings of a machine of its own change with the containers and logins of others.
-    traces.settings.retain(|_| is_ours);
+    keep_files(&mut traces, is_exclusive, |path| !is_of_a_definition(path, names(fleet)));
+    traces.links.retain(|link| counts(link, is_exclusive, fleet.bridge()));
+    // Like links, settings change with the containers and logins of others.
+    traces.settings.retain(|_| is_exclusive);
     Ok(traces)
 }
 
@@ -74,14 +74,13 @@ fn names(fleet: &Fleet) -> impl Iterator<Item = &str> {
     fleet.guests.iter().chain(&fleet.load_guests).map(|guest| guest.name.as_str())
 }
 
-/// Looks what is on a lab's storage server, beside what loads have there; nothing where others have files and processes
-/// there.
+/// Looks what is on the storage server, beside what loads have there; nothing where others have files and processes there.
 fn look_at_storage(fleet: &Fleet) -> Result<Option<Traces>> {
     let Storage { entry, agent, .. } = &fleet.storage;
-    if fleet.hosts.source.entry.control_group.is_none() {
+    if !entry.is_exclusive {
         return Ok(None);
     }
-    let folders = [&FOLDERS_OF_A_LAB[..], &[entry.export.as_str()]].concat();
+    let folders = [&FOLDERS_OF_EVERYBODY[..], &[entry.export.as_str()]].concat();
     let mut traces = agent.traces(&folders, fleet.answer_limit())?;
     // Images of load guests stay for the next scenario with such guests.
     let images = fleet.load_guests.iter().map(|guest| format!("{}/{}", entry.export, guest.image));
@@ -97,20 +96,21 @@ fn look_at_storage(fleet: &Fleet) -> Result<Option<Traces>> {
 }
 
 /// Keeps the files that count, and the lengths that do.
-fn keep_files(traces: &mut Traces, is_ours: bool, more: impl Fn(&str) -> bool) {
+fn keep_files(traces: &mut Traces, is_exclusive: bool, more: impl Fn(&str) -> bool) {
     let files = &mut traces.files;
     // A folder may lie in another one of the list, and a file may grow between the two.
     files.sort();
     files.dedup_by(|one, other| one.path == other.path);
     files.retain(|file| counts_as_file(&file.path) && more(&file.path));
-    files.iter_mut().for_each(|file| file.bytes = file.bytes.filter(|_| length_counts(&file.path, is_ours)));
+    files
+        .iter_mut()
+        .for_each(|file| file.bytes = file.bytes.filter(|_| length_counts(&file.path, is_exclusive)));
 }
 
-/// Whether a link counts. A host with a control group of its own is a lab's: nobody else makes links there, and whatever is new
-/// was left, of any kind. On a machine of its own, containers and networks of others come and go; there only those count that a guest
-/// can have been behind: taps and macvtaps, and all ports of the guests' bridge.
-fn counts(link: &Link, is_ours: bool, bridge: &str) -> bool {
-    is_ours || link.is_tap || link.bridge.as_deref() == Some(bridge)
+/// Whether a link counts. Where nobody else makes links, whatever is new was left, of any kind. Elsewhere containers and networks of
+/// others come and go; there only those count that a guest can have been behind: taps and macvtaps, and all ports of the guests' bridge.
+fn counts(link: &Link, is_exclusive: bool, bridge: &str) -> bool {
+    is_exclusive || link.is_tap || link.bridge.as_deref() == Some(bridge)
 }
 
 /// Forgets the UDP sockets that an earlier look did not see: a resolver opens one for each question, and what is left stays.
@@ -237,7 +237,7 @@ mod tests {
         #[case] elsewhere: bool,
     ) {
         let seen = traces(&[line]);
-        let counted = [true, false].map(|is_ours| counts(&seen.links[0], is_ours, "br0"));
+        let counted = [true, false].map(|is_exclusive| counts(&seen.links[0], is_exclusive, "br0"));
         assert_eq!(counted, [in_a_lab, elsewhere]);
     }
 

@@ -14,7 +14,7 @@ use crate::failure::Result;
 use crate::scenario::Scenario;
 pub use about::ABOUT;
 use about::UNSEEN;
-use step::{StepMoves, Verdict};
+use step::{StepMoves, StepOverlap};
 
 /// The check.
 pub struct MovedTogether;
@@ -51,8 +51,8 @@ impl Asked for OverlapAsked {
         let [(first, _), _, ..] = end.legs else { return Vec::new() };
         let step = StepMoves::of(end.legs);
         match step.verdict() {
-            Verdict::Open => self.open.push(step.spans()),
-            Verdict::Together(_) | Verdict::Apart(_) => self.is_settled = true,
+            StepOverlap::Open => self.open.push(step.spans()),
+            StepOverlap::Together(_) | StepOverlap::Apart(_) => self.is_settled = true,
         }
         vec![step.proof().after(*first)]
     }

@@ -18,7 +18,7 @@ pub(super) struct StepMoves {
 
 /// What a step shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum StepOverlap {
     /// Two of them, of both directions where guests cross, certainly moved together for that long.
     Together(Duration),
     /// It may be so or not.
@@ -38,7 +38,7 @@ impl StepMoves {
 
     /// Judges the step. That all of its migrations move at the same moment is no more than they may: a small guest is there
     /// before a large one begins. One that moves alone had to wait for all others, or they for it.
-    pub fn verdict(&self) -> Verdict {
+    pub fn verdict(&self) -> StepOverlap {
         let any: fn(&Leg, &Leg) -> bool = |_, _| true;
         let across: fn(&Leg, &Leg) -> bool = |one, other| one.direction != other.direction;
         let counts = if self.crosses { across } else { any };
@@ -49,10 +49,10 @@ impl StepMoves {
             .map(|number| format!("guest {}", self.moving[number].0.guest + 1))
             .collect();
         match best {
-            Some(Together::Never) | None => Verdict::Apart(Vec::new()),
-            Some(_) if !alone.is_empty() => Verdict::Apart(alone),
-            Some(Together::For(time)) => Verdict::Together(time),
-            Some(Together::Perhaps) => Verdict::Open,
+            Some(Together::Never) | None => StepOverlap::Apart(Vec::new()),
+            Some(_) if !alone.is_empty() => StepOverlap::Apart(alone),
+            Some(Together::For(time)) => StepOverlap::Together(time),
+            Some(Together::Perhaps) => StepOverlap::Open,
         }
     }
 
@@ -67,17 +67,17 @@ impl StepMoves {
     /// Proves the step: migrations moved together, or that is left open.
     pub fn proof(&self) -> Proof {
         let (ok, seen) = match self.verdict() {
-            Verdict::Apart(alone) if alone.is_empty() => {
+            StepOverlap::Apart(alone) if alone.is_empty() => {
                 (false, format!("one after the other: {}", self.spans()))
             }
-            Verdict::Apart(alone) => {
+            StepOverlap::Apart(alone) => {
                 (false, format!("{} together with no other: {}", alone.join(", "), self.spans()))
             }
-            Verdict::Together(time) => {
+            StepOverlap::Together(time) => {
                 let (most, seconds) = (self.most_at_once(), time.as_secs_f64());
                 (true, format!("{most} of {} at once, two of them for {seconds:.3} s or longer", self.legs))
             }
-            Verdict::Open => {
+            StepOverlap::Open => {
                 (true, "not known: they were over before they were looked at often enough".to_owned())
             }
         };

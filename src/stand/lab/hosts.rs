@@ -9,7 +9,7 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 
 use super::files::Files;
-use super::init::{self, Daemon, HostSpec};
+use super::init::{self, HostDaemon, HostSpec};
 use super::prepared::Prepared;
 use super::root::Bind;
 use super::{as_raised, cgroup, network};
@@ -220,6 +220,7 @@ impl HostPlan<'_> {
             memory: self.size.memory,
             load_folder: LOAD_FOLDER.into(),
             control_group: Some(namespace),
+            is_exclusive: true,
             uri: keys::libvirt_uri("root", address, &self.files.ssh_command()),
             // Its qemu.conf has its address, and no firewall is in the way.
             migration_address: None,
@@ -248,9 +249,9 @@ impl HostPlan<'_> {
             ],
             daemons: vec![
                 daemon("/usr/sbin/sshd -D -e"),
-                Daemon { socket: Some("/run/rpcbind.sock".into()), ..daemon("/sbin/rpcbind -f -w") },
+                HostDaemon { socket: Some("/run/rpcbind.sock".into()), ..daemon("/sbin/rpcbind -f -w") },
                 // The server registers with rpcbind when it starts.
-                Daemon {
+                HostDaemon {
                     with_the_one_before: true,
                     ..daemon(
                         "/usr/bin/ganesha.nfsd -F -L /var/log/multivm/nfs.log -f /etc/ganesha/ganesha.conf",
@@ -260,6 +261,7 @@ impl HostPlan<'_> {
         };
         let supervisor = self.start(name, &spec)?;
         let entry = StorageEntry {
+            is_exclusive: true,
             name: name.into(),
             login: self.files.login(network::SWITCH_ADDRESS),
             server: Some(network::SWITCH_ADDRESS.into()),
@@ -307,9 +309,9 @@ fn uefi(firmware: &Firmware) -> UefiEntry {
     UefiEntry { code: inside(&firmware.code), variables: inside(&firmware.variables), own }
 }
 
-fn daemon(command: &str) -> Daemon {
+fn daemon(command: &str) -> HostDaemon {
     let command = command.split_whitespace().map(str::to_owned).collect();
-    Daemon { command, with_the_one_before: false, socket: None }
+    HostDaemon { command, with_the_one_before: false, socket: None }
 }
 
 fn read_line(path: &Path) -> Result<String> {

@@ -47,13 +47,13 @@ pub struct HostSpec {
     pub layers: Vec<PathBuf>,
     pub binds: Vec<Bind>,
     /// The daemons, in the order of their start.
-    pub daemons: Vec<Daemon>,
+    pub daemons: Vec<HostDaemon>,
 }
 
 /// A daemon of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Daemon {
+pub struct HostDaemon {
     pub command: Vec<String>,
     /// Whether a restart of the daemon before this one restarts this one, too.
     pub with_the_one_before: bool,
@@ -62,7 +62,7 @@ pub struct Daemon {
     pub socket: Option<PathBuf>,
 }
 
-impl Daemon {
+impl HostDaemon {
     /// The name of the daemon's program.
     pub fn name(&self) -> String {
         let program = self.command.first().map(Path::new).and_then(Path::file_name);
@@ -209,11 +209,11 @@ fn init(path: &Path) -> Result<()> {
 }
 
 /// The daemons of a host, each with its pid while it runs.
-struct Daemons(Vec<(Daemon, Option<Pid>)>);
+struct Daemons(Vec<(HostDaemon, Option<Pid>)>);
 
 impl Daemons {
-    fn start(daemons: Vec<Daemon>) -> Result<Daemons> {
-        let start = |daemon: Daemon| Ok((daemon.clone(), Some(start_daemon(&daemon)?)));
+    fn start(daemons: Vec<HostDaemon>) -> Result<Daemons> {
+        let start = |daemon: HostDaemon| Ok((daemon.clone(), Some(start_daemon(&daemon)?)));
         daemons.into_iter().map(start).collect::<Result<_>>().map(Daemons)
     }
 
@@ -237,7 +237,7 @@ impl Daemons {
     /// Restarts the daemons that have ended, and returns their names.
     fn start_ended(&mut self) -> Result<Vec<String>> {
         let ended: Vec<bool> = self.0.iter().map(|(_, pid)| pid.is_none()).collect();
-        let wanted = |daemon: &Daemon| daemon.with_the_one_before;
+        let wanted = |daemon: &HostDaemon| daemon.with_the_one_before;
         let with: Vec<bool> = self.0.iter().map(|(daemon, _)| wanted(daemon)).collect();
         let mut started = Vec::new();
         for number in to_start(&ended, &with) {
@@ -271,7 +271,7 @@ fn end_daemon(pid: Pid, name: &str) -> Result<()> {
     waitpid(pid, None).map(drop).attempting(attempted)
 }
 
-fn start_daemon(daemon: &Daemon) -> Result<Pid> {
+fn start_daemon(daemon: &HostDaemon) -> Result<Pid> {
     let name = daemon.name();
     let (program, arguments) =
         daemon.command.split_first().ok_or_else(|| Failure::new("start a daemon", "it has no command"))?;
@@ -326,6 +326,6 @@ mod tests {
     #[test]
     fn a_daemon_has_the_name_of_its_program() {
         let command = ["/usr/bin/ganesha.nfsd", "-F"].map(str::to_owned).into();
-        assert_eq!(Daemon { command, with_the_one_before: true, socket: None }.name(), "ganesha.nfsd");
+        assert_eq!(HostDaemon { command, with_the_one_before: true, socket: None }.name(), "ganesha.nfsd");
     }
 }

@@ -70,6 +70,7 @@ pub fn inventory(prepared: &PreparedPair<'_>) -> Result<Inventory> {
         source: host(source, target, pair, files, &logins[0], images),
         target: host(target, source, pair, files, &logins[1], images),
         storage: StorageEntry {
+            is_exclusive: false,
             name: "storage".into(),
             login: logins[0].clone(),
             server: None,
@@ -120,6 +121,7 @@ fn host(
         memory: number("memory_kib") << 10,
         load_folder: format!("{images}/loads-{name}"),
         control_group: None,
+        is_exclusive: false,
         uri,
         migration_address: Some(machine.migration_address.clone()),
         gate: pair

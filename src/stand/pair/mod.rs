@@ -45,7 +45,7 @@ use crate::image::{GuestImage, Images};
 use crate::inventory::catalogue::Catalogue;
 use crate::inventory::file::{InventoryFile, Pair, Server, SharedStorage};
 use crate::inventory::{Arch, Inventory};
-use crate::ledger::OnHost;
+use crate::ledger::HostChanges;
 use crate::sys::watch::Watch;
 use chosen::raised;
 pub use chosen::{ChosenPair, Unsupported, are_hidden, states};
@@ -158,7 +158,7 @@ impl Stand for HostPair {
     }
 
     /// The inventory may have been corrected since a run noted its own way.
-    fn login(&self, on_host: &OnHost) -> Option<serde_json::Value> {
+    fn login(&self, on_host: &HostChanges) -> Option<serde_json::Value> {
         let Given::File(chosen) = &self.given else { return None };
         chosen.login(&on_host.address).ok()
     }

@@ -19,7 +19,7 @@ use crate::failure::{Attempt, Failure, Result};
 use crate::image::GuestImage;
 use crate::inventory::file::{Consent, Network, Pair, Server, SharedStorage};
 use crate::inventory::{Access, ImageEntry, Inventory, Login, Sudo};
-use crate::ledger::{OnHost, Thing};
+use crate::ledger::{HostChanges, Thing};
 use crate::remote::{Facts, Remote, agent_directories, quote};
 use crate::stand::{Ground, keys as key_files};
 use crate::sys::parallel::at_once;
@@ -290,7 +290,7 @@ fn take(
     for at in order {
         let side = &sides[at];
         let login = chosen.login(&side.machine.address)?;
-        let on_host = OnHost {
+        let on_host = HostChanges {
             name: side.name.to_owned(),
             address: side.machine.address.clone(),
             login,

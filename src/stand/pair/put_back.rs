@@ -6,7 +6,7 @@ use super::lease;
 use super::state::HostState;
 use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 use crate::inventory::Login;
-use crate::ledger::OnHost;
+use crate::ledger::HostChanges;
 use crate::remote::Remote;
 
 /// Puts a host back that is in the ledger, and compares it with what it was: the answer is what differs.
@@ -14,8 +14,8 @@ use crate::remote::Remote;
 /// # Errors
 ///
 /// The host cannot be reached, or something cannot be put back.
-pub fn put_back(on_host: &OnHost) -> Result<Option<Failure>> {
-    let OnHost { name, address, login, run, before } = on_host;
+pub fn put_back(on_host: &HostChanges) -> Result<Option<Failure>> {
+    let HostChanges { name, address, login, run, before } = on_host;
     let login: Login =
         serde_json::from_value(login.clone()).attempting(|| format!("read the login of {name}"))?;
     let remote = Remote::steadfast(name.as_str(), login);

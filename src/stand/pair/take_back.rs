@@ -6,7 +6,7 @@ use super::chosen::{ChosenPair, raised};
 use super::lease;
 use super::put_back::{compare, put_back};
 use crate::failure::{Failure, Result};
-use crate::ledger::{Elsewhere, Ledger, Lock, OnHost, Thing, state_directory};
+use crate::ledger::{Elsewhere, HostChanges, Ledger, Lock, Thing, state_directory};
 use crate::remote::Remote;
 
 /// Undoes everything that a killed run has in the ledger of a pair, and returns it. What a command keeps on purpose stays.
@@ -84,7 +84,7 @@ pub fn reap(chosen: &ChosenPair, take_over: bool) -> Vec<Reaped> {
     let hosts = chosen.in_order_of_return();
     let mut reaped: Vec<Reaped> =
         hosts.iter().map(|(name, remote, address)| (*name, put_back(remote, address))).collect();
-    let is_over = |on_host: &OnHost| over.contains(&on_host.address);
+    let is_over = |on_host: &HostChanges| over.contains(&on_host.address);
     let failures = strike(&chosen.state(), is_over).err().unwrap_or_default();
     reaped.extend(failures.into_iter().map(|failure| ("this machine", Err(failure))));
     reaped
@@ -95,7 +95,7 @@ pub fn reap(chosen: &ChosenPair, take_over: bool) -> Vec<Reaped> {
 /// # Errors
 ///
 /// A command is at work, or something of this machine cannot be undone.
-pub fn forget(address: &str) -> Result<Vec<OnHost>, Vec<Failure>> {
+pub fn forget(address: &str) -> Result<Vec<HostChanges>, Vec<Failure>> {
     let (mut forgotten, mut failures) = (Vec::new(), Vec::new());
     for directory in super::states() {
         match strike(&directory, |on_host| on_host.address == address) {
@@ -108,13 +108,16 @@ pub fn forget(address: &str) -> Result<Vec<OnHost>, Vec<Failure>> {
 
 /// Strikes what a ledger has of hosts that are over, and undoes the rest once no host is left in it; returns the hosts. The ledger of a
 /// run that goes on is that run's.
-fn strike(directory: &Path, is_over: impl Fn(&OnHost) -> bool) -> Result<Vec<OnHost>, Vec<Failure>> {
+fn strike(
+    directory: &Path,
+    is_over: impl Fn(&HostChanges) -> bool,
+) -> Result<Vec<HostChanges>, Vec<Failure>> {
     let one = |failure| vec![failure];
     let on_host = |thing: &Thing| match thing {
         Thing::Host(on_host) => Some(on_host.clone()),
         _ => None,
     };
-    let over = |things: &[Thing]| -> Vec<OnHost> {
+    let over = |things: &[Thing]| -> Vec<HostChanges> {
         things.iter().filter_map(on_host).filter(|on_host| is_over(on_host)).collect()
     };
     let things = Ledger::peek(directory).map_err(one)?.outstanding;
@@ -141,7 +144,7 @@ mod tests {
     use super::*;
 
     fn on_host(address: &str) -> Thing {
-        Thing::Host(OnHost {
+        Thing::Host(HostChanges {
             name: "source".into(),
             address: address.into(),
             login: serde_json::Value::Null,
@@ -165,7 +168,7 @@ mod tests {
     #[test]
     fn what_is_over_is_struck_and_the_rest_goes_with_the_last_host() {
         let state = left();
-        let of = |address: &'static str| move |on_host: &OnHost| on_host.address == address;
+        let of = |address: &'static str| move |on_host: &HostChanges| on_host.address == address;
         assert!(strike(state.path(), of("kvm3")).unwrap().is_empty());
         assert_eq!(strike(state.path(), of("kvm2")).unwrap().len(), 1);
         let left = Ledger::peek(state.path()).unwrap().outstanding;
