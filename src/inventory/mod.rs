@@ -48,11 +48,6 @@ fn is_ordinary(slowness: &u32) -> bool {
     *slowness == ordinary()
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
-fn is_false(value: &bool) -> bool {
-    !*value
-}
-
 /// An address as it stands before a colon: one of IPv6 is in brackets.
 pub fn bracketed(address: &str) -> Cow<'_, str> {
     if address.contains(':') { format!("[{address}]").into() } else { address.into() }
@@ -74,7 +69,7 @@ pub struct HostEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control_group: Option<String>,
     /// Whether only multivm makes anything on the host: what appears there beside its guests was left behind.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_exclusive: bool,
     /// libvirt connection URI, as the harness uses it.
     pub uri: String,
@@ -103,7 +98,7 @@ pub struct StorageEntry {
     pub name: String,
     pub login: Login,
     /// Whether only multivm makes anything on the server.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_exclusive: bool,
     /// Address under which the hosts' QEMU reaches the server with its own NFS client; none where both hosts have mounted the
     /// export.
