@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::packages::{load_programs, with_load_tools};
 use super::{Store, expired, mirror};
 use crate::failure::{Attempt, Cause, Failure, Result};
 use crate::inventory::Arch;
@@ -86,8 +87,7 @@ impl Images<'_> {
         let path = host_path(self.store, suite, arch);
         self.ensure(&path, &format!("root file system of {suite} hosts"), |partial| {
             let tree = partial.join("root");
-            let packages = [&[HOST_PACKAGES], arch.row().host_packages].concat().join("\n");
-            self.mmdebstrap("minbase", &packages, suite, Arch::OF_HOSTS, &tree)?;
+            self.mmdebstrap("minbase", &host_packages(arch), suite, Arch::OF_HOSTS, &tree)?;
             let facts = HostFacts {
                 suite: suite.to_owned(),
                 qemu: package_version(&tree, arch.row().emulator_package)?,
@@ -311,18 +311,21 @@ pub(super) fn images_directory(store: &Store) -> PathBuf {
 }
 
 fn host_path(store: &Store, suite: &str, arch: Arch) -> PathBuf {
-    let recipe = [&[FORMAT, suite, HOST_PACKAGES], arch.row().host_packages].concat();
-    images_directory(store).join(format!("host-{suite}-{}", key(&recipe)))
+    images_directory(store).join(format!("host-{suite}-{}", key(&[FORMAT, suite, &host_packages(arch)])))
+}
+
+fn host_packages(arch: Arch) -> String {
+    [&[with_load_tools(HOST_PACKAGES).as_str()], arch.row().host_packages].concat().join("\n")
 }
 
 /// The packages of a guest: the kernel's has another name in each architecture.
 fn guest_packages(arch: Arch) -> String {
-    GUEST_PACKAGES.replace(Arch::OF_HOSTS.row().kernel_package, arch.row().kernel_package)
+    with_load_tools(GUEST_PACKAGES).replace(Arch::OF_HOSTS.row().kernel_package, arch.row().kernel_package)
 }
 
 fn guest_build(arch: Arch) -> String {
     let [tree, disk] = GUEST_BUILD;
-    [tree, arch.row().recipe_values, arch.row().kernel_recipe, disk].concat()
+    [tree, arch.row().recipe_values, arch.row().kernel_recipe, &load_programs(), disk].concat()
 }
 
 fn guest_path(store: &Store, suite: &str, arch: Arch) -> PathBuf {

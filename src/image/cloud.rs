@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use super::build::{FORMAT, HostImage, images_directory, keep_only, key};
+use super::packages::with_load_tools;
 use super::{Images, Store};
 use crate::failure::Result;
 use crate::inventory::Arch;
@@ -49,7 +50,13 @@ impl Images<'_> {
         let path = path(self.store, suite);
         self.ensure(&path, &format!("full image of {name}"), |partial| {
             let tools = tools()?;
-            self.mmdebstrap("minbase", PACKAGES, suite, Arch::OF_HOSTS, &partial.join("tree"))?;
+            self.mmdebstrap(
+                "minbase",
+                &with_load_tools(PACKAGES),
+                suite,
+                Arch::OF_HOSTS,
+                &partial.join("tree"),
+            )?;
             self.build_in(&tools, partial, &FILES, "full image")?;
             keep_only(partial, &[DISK])
         })?;
@@ -58,7 +65,8 @@ impl Images<'_> {
 }
 
 fn path(store: &Store, suite: &str) -> PathBuf {
-    let mut recipe = vec![FORMAT, suite, PACKAGES];
+    let packages = with_load_tools(PACKAGES);
+    let mut recipe = vec![FORMAT, suite, &packages];
     recipe.extend(FILES.iter().map(|(_, text)| *text));
     images_directory(store).join(format!("cloud-{suite}-{}", key(&recipe)))
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use super::build::{FORMAT, HostImage, images_directory, keep_only, key};
+use super::packages::with_load_tools;
 use super::{Images, Store};
 use crate::failure::{Attempt, Result};
 use crate::inventory::Arch;
@@ -47,7 +48,13 @@ impl Images<'_> {
             // The disk and the password are for nobody's eyes.
             fs::set_permissions(partial, fs::Permissions::from_mode(0o700))
                 .attempting(|| format!("protect {}", partial.display()))?;
-            self.mmdebstrap("minbase", PACKAGES, suite, Arch::OF_HOSTS, &partial.join("tree"))?;
+            self.mmdebstrap(
+                "minbase",
+                &with_load_tools(PACKAGES),
+                suite,
+                Arch::OF_HOSTS,
+                &partial.join("tree"),
+            )?;
             self.build_in(tools, partial, &FILES, "disk")?;
             keep_only(partial, &KEPT)
         })?;
@@ -56,7 +63,8 @@ impl Images<'_> {
 }
 
 fn path(store: &Store, suite: &str) -> PathBuf {
-    let mut recipe = vec![FORMAT, suite, PACKAGES];
+    let packages = with_load_tools(PACKAGES);
+    let mut recipe = vec![FORMAT, suite, &packages];
     recipe.extend(FILES.iter().map(|(_, text)| *text));
     images_directory(store).join(format!("machine-{suite}-{}", key(&recipe)))
 }

@@ -6,6 +6,7 @@ mod expired;
 mod firmware;
 mod machine;
 pub mod mirror;
+mod packages;
 mod seed;
 mod snapshot;
 mod store;

@@ -46,6 +46,8 @@ pub struct FactsAbout {
     pub bridge: String,
     /// The subnet of the overlay for guests.
     pub subnet: String,
+    /// Programs that hosts may have, beside those that every pair needs.
+    pub programs: Vec<&'static str>,
     /// The names or addresses of the overlay's other members.
     pub members: Vec<String>,
 }
@@ -71,8 +73,9 @@ impl Facts {
     ///
     /// The host did not say it all within `limit`.
     pub fn ask(remote: &Remote, of: &FactsAbout, limit: Duration) -> Result<Facts> {
-        let FactsAbout { folder, bridge, subnet, members } = of;
-        let words = [folder, bridge, subnet].into_iter().chain(members).map(String::as_str);
+        let FactsAbout { folder, bridge, subnet, programs, members } = of;
+        let programs = programs.join(" ");
+        let words = [folder, bridge, subnet, &programs].into_iter().chain(members).map(String::as_str);
         Facts::said(remote, &script(), &words.collect::<Vec<_>>(), limit)
     }
 
@@ -247,11 +250,12 @@ mod tests {
 
     #[test]
     fn this_machine_says_what_it_is() {
-        let facts = Facts::of_this_machine(SCRIPT, &["/tmp", "lo"]);
+        let facts = Facts::of_this_machine(SCRIPT, &["/tmp", "lo", "", "sh no-such-program"]);
         assert_eq!(facts.one("arch"), Some(std::env::consts::ARCH));
         assert!(facts.number("memory_kib").unwrap() > 0 && facts.one("folder") == Some("yes"));
         assert!(facts.number("state_free_kib").is_some() && facts.number("folder_free_kib").is_some());
         assert_eq!(facts.one("bridge"), None, "lo is no bridge");
+        assert!(facts.has("sh") && !facts.has("no-such-program"), "only what it has");
     }
 
     #[test]
@@ -293,8 +297,10 @@ mod tests {
 
     #[test]
     fn this_machine_knows_the_way_to_itself() {
-        let facts =
-            Facts::of_this_machine(&script(), &["", "", "127.1.0.0/16", "127.0.0.1", "no.such.name.invalid"]);
+        let facts = Facts::of_this_machine(
+            &script(),
+            &["", "", "127.1.0.0/16", "", "127.0.0.1", "no.such.name.invalid"],
+        );
         let way = facts.way("127.0.0.1").unwrap();
         assert_eq!(way.address, Ipv4Addr::LOCALHOST);
         assert!(way.mtu > 1500, "{way:?}");

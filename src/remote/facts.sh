@@ -1,13 +1,15 @@
 # Says what a host is and has, for multivm's doctor, on standard output: a line for each fact, and texts between <<NAME and >>NAME.
 # It runs as root if it can, needs nothing but a POSIX shell, and leaves nothing behind. Whatever is not there is not said.
-# $1: the folder of the shared storage, or nothing. $2: the guests' bridge, or nothing. $3: the subnet of an overlay, or nothing, and behind it
-# the addresses of the overlay's other members.
+# $1: the folder of the shared storage, or nothing. $2: the guests' bridge, or nothing. $3: the subnet of an overlay, or nothing.
+# $4: the names of programs that the host may have, beside those that every pair needs, and behind it the addresses of the overlay's other
+# members.
 
 limit=20
 folder=$1
 bridge=$2
 subnet=$3
-[ $# -lt 3 ] || shift 3
+programs=$4
+[ $# -lt 4 ] || shift 4
 
 file() { [ ! -r "$2" ] || say "$1" "$(head -n 1 "$2" 2>/dev/null)"; }
 text() {
@@ -66,7 +68,7 @@ for name in libvirt-qemu qemu; do
 done
 say qemu_user "$qemu_user"
 say virtualization "$(run systemd-detect-virt)"
-for program in timeout bash mount.nfs exportfs nft ip bridge qemu-system-x86_64 qemu-kvm libvirtd virtqemud stress stress-ng apt-get dnf zypper; do
+for program in timeout bash mount.nfs exportfs nft ip bridge qemu-system-x86_64 qemu-kvm libvirtd virtqemud apt-get dnf zypper $programs; do
     has "$program" && say has "$program"
 done
 file nfsd_threads /proc/fs/nfsd/threads

@@ -42,6 +42,7 @@ use crate::failure::{Failure, Result};
 use crate::guest::WantedFleet;
 use crate::inventory::file::{ListedHost, Network, Pair, SharedStorage};
 use crate::remote::{Facts, FactsAbout, Remote};
+use crate::scenario::Load;
 use crate::stand::pair::{ChosenPair, ExaminedHost, Unsupported};
 use crate::sys::parallel::at_once;
 use asked_host::{AskedHost, ClockReading, LoginStage};
@@ -219,5 +220,5 @@ fn asked_about(pair: &Pair) -> FactsAbout {
         Network::Overlay(subnet) => (String::new(), subnet.to_string()),
         Network::Nat => Default::default(),
     };
-    FactsAbout { folder, bridge, subnet, members: Vec::new() }
+    FactsAbout { folder, bridge, subnet, programs: Load::programs(), members: Vec::new() }
 }

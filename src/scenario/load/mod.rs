@@ -81,18 +81,6 @@ mod tests {
         assert_eq!(load.command(&size).join(" "), command);
     }
 
-    /// Without this test, a load whose program is missing from an image would fail in its first scenario there.
-    #[rstest]
-    #[case::guests(include_str!("../../../fixtures/guest/packages.txt"))]
-    #[case::lab_hosts(include_str!("../../../fixtures/host/packages.txt"))]
-    #[case::full_images_of_guests(include_str!("../../../fixtures/cloud/packages.txt"))]
-    #[case::machine_hosts(include_str!("../../../fixtures/machine/packages.txt"))]
-    fn the_package_of_every_program_is_in_the_images_that_are_built(#[case] packages: &str) {
-        for tool in Load::tools() {
-            assert!(packages.lines().any(|line| line == tool.packages[0]), "{}", tool.program);
-        }
-    }
-
     #[test]
     fn every_row_says_what_it_is() {
         let names: BTreeSet<&str> = Load::ALL.iter().map(|load| load.row().name).collect();

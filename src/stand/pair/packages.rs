@@ -518,11 +518,14 @@ esac
         let asked =
             script.lines().find_map(|line| line.strip_prefix("for program in ")?.strip_suffix("; do"));
         let asked: Vec<&str> = asked.unwrap().split(' ').collect();
-        let others = [Program::Qemu, Program::Libvirt, Program::NfsClient, Program::NfsServer];
-        for program in others.into_iter().chain(Program::of_loads()) {
+        for program in [Program::Qemu, Program::Libvirt, Program::NfsClient, Program::NfsServer] {
             for name in program.row().shown_by {
                 assert!(asked.contains(name), "{name}");
             }
+        }
+        // Whoever asks names those of loads.
+        for program in Program::of_loads() {
+            assert!(program.row().shown_by.iter().all(|name| Load::programs().contains(name)));
         }
     }
 
