@@ -131,6 +131,7 @@ mod tests {
             options: Options { after_first_pass: Some(FullSpeed { mib: None }), ..Options::default() },
             timeout: Duration::from_millis(1),
             switch_in_pass: 2,
+            switch_after: Duration::ZERO,
             at_timeout: AtTimeout::Suspend,
         }
     }

@@ -1,6 +1,8 @@
 //! The pace of a play: how fast it sends, when it switches to post-copy, and whether another play at another pace is worth
 //! it. The mode decides all three; the rest of the code only passes the pace on.
 
+use std::time::Duration;
+
 /// The pass that begins when the first one is over. virsh's --postcopy-after-precopy waits for it (tools/virsh-domain.c,
 /// virshMigrateIteration).
 const SECOND_PASS: i32 = 2;
@@ -10,6 +12,7 @@ const SECOND_PASS: i32 = 2;
 pub struct Pace {
     slower: u64,
     switch_in_pass: i32,
+    switch_after: Duration,
     gathers: bool,
 }
 
@@ -21,16 +24,17 @@ impl Default for Pace {
 
 impl Pace {
     /// The profile's own pace.
-    pub const DEFAULT: Pace = Pace { slower: 1, switch_in_pass: SECOND_PASS, gathers: false };
+    pub const DEFAULT: Pace =
+        Pace { slower: 1, switch_in_pass: SECOND_PASS, switch_after: Duration::ZERO, gathers: false };
 
     /// A pace so many times slower.
     pub(crate) fn slowed(self, times: u64) -> Pace {
         Pace { slower: self.slower * times, ..self }
     }
 
-    /// A pace that switches to post-copy at the beginning of that pass over the memory, counted from 1.
-    pub(super) fn switching_in(self, pass: i32) -> Pace {
-        Pace { switch_in_pass: pass, ..self }
+    /// A pace that switches to post-copy so long after the beginning of that pass over the memory, counted from 1, or when it is over.
+    pub(super) fn switching_in(self, pass: i32, after: Duration) -> Pace {
+        Pace { switch_in_pass: pass, switch_after: after, ..self }
     }
 
     /// A pace that holds the first pass back, so that migrations that begin at different moments are under way together.
@@ -43,9 +47,14 @@ impl Pace {
         self.gathers
     }
 
-    /// The pass over the memory that begins with the order to switch to post-copy, in a mode that switches.
+    /// The pass over the memory in which the order to switch to post-copy comes, in a mode that switches.
     pub(super) fn switch_in_pass(self) -> i32 {
         self.switch_in_pass
+    }
+
+    /// How long after the beginning of that pass the order comes.
+    pub(super) fn switch_after(self) -> Duration {
+        self.switch_after
     }
 
     /// A bandwidth at this pace, in MiB/s: at least 1.

@@ -24,8 +24,10 @@ pub struct Move {
     pub mode: Mode,
     pub options: Options,
     pub timeout: Duration,
-    /// The pass over the memory that begins with the order to switch to post-copy, in a mode that switches.
+    /// The pass over the memory in which the order to switch to post-copy comes, in a mode that switches.
     pub switch_in_pass: i32,
+    /// How long after the beginning of that pass the order comes. It comes at once when the pass is over.
+    pub switch_after: Duration,
     /// What the watch does with a pre-copy migration at its timeout.
     pub at_timeout: AtTimeout,
 }
@@ -40,6 +42,7 @@ impl Move {
             options: options(scenario, profile, pace),
             timeout: profile.migration_timeout(scenario.mode),
             switch_in_pass: pace.switch_in_pass(),
+            switch_after: pace.switch_after(),
             at_timeout: profile.at_timeout,
         }
     }

@@ -1,5 +1,7 @@
 //! Post-copy: a first pass that is slow enough to leave a remainder, a switch, and the rest as fast as the profile allows.
 
+use std::time::Duration;
+
 use super::policy::{ModePolicy, bandwidth_mib};
 use crate::migration::{Again, LegReport, Pace};
 
@@ -18,6 +20,10 @@ const SLOWER_WHILE_BOOTING: u64 = 16;
 
 /// How much slower the first pass of another play is, which the switch cuts off: it takes longer than libvirt was late.
 const SLOWER_AGAIN: u64 = 16;
+
+/// How long the first pass of another play goes on before the switch: a machine whose CPUs are all taken may start the QEMU of one
+/// guest seconds after that of another, which it is to be under way together with.
+const SWITCH_AGAIN_AFTER: Duration = Duration::from_secs(4);
 
 pub static POLICY: ModePolicy = ModePolicy {
     asks: |options, scenario, profile, pace| {
@@ -40,7 +46,7 @@ fn again(pace: Pace, legs: &[&LegReport]) -> Option<Again> {
     let missed = legs.iter().filter(|leg| leg.switchover.is_none()).count();
     let failed = legs.iter().any(|leg| leg.error.is_some());
     (missed > 0 && !failed && pace == Pace::default()).then(|| Again {
-        pace: pace.slowed(SLOWER_AGAIN).switching_in(1),
+        pace: pace.slowed(SLOWER_AGAIN).switching_in(1, SWITCH_AGAIN_AFTER),
         why: "a guest was across as pre-copy before the order to switch to post-copy arrived",
         explains: missed,
     })

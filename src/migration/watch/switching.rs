@@ -11,11 +11,16 @@ use crate::migration::job::Call;
 impl LegWatch<'_> {
     /// Takes the beginning of a pass over the memory.
     pub(super) fn on_pass(&mut self, pass: i32, now: Instant) {
-        if self.plan.mode.row().switches
-            && self.post_copy == PostCopy::Waiting
-            && pass >= self.plan.switch_in_pass
-        {
-            self.post_copy = PostCopy::Due(now);
+        if !self.plan.mode.row().switches || pass < self.plan.switch_in_pass {
+            return;
+        }
+        match self.post_copy {
+            PostCopy::Waiting if pass == self.plan.switch_in_pass => {
+                self.post_copy = PostCopy::Due(now + self.plan.switch_after);
+            }
+            // The pass in which the order was to come is over.
+            PostCopy::Waiting | PostCopy::Due(_) => self.post_copy = PostCopy::Due(now),
+            PostCopy::Ordered | PostCopy::Switched => {}
         }
     }
 

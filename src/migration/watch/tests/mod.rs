@@ -124,6 +124,7 @@ impl Play {
             options: Options::default(),
             timeout: Duration::from_millis(TIMEOUT),
             switch_in_pass: 2,
+            switch_after: Duration::ZERO,
             at_timeout,
         };
         Play { plan, job: Scripted::default(), happens: Vec::new() }

@@ -1,5 +1,6 @@
 //! The switch to post-copy: when it is ordered, how often, and what counts as done.
 
+use rstest::rstest;
 use virt_sys::{VIR_ERR_INTERNAL_ERROR, VIR_ERR_OPERATION_TIMEOUT};
 
 use super::*;
@@ -33,6 +34,20 @@ fn it_is_ordered_amid_the_first_pass_where_the_move_says_so() {
     let told = ends(switch(5, Ok(Switch::Started))(play).event(90, SOURCE, suspended(Detail::PostCopy)));
     assert_eq!(told.calls, [(50, Call::StartPostCopy)]);
     assert_eq!(told.report.switchover, Some(Duration::from_millis(90)));
+}
+
+#[rstest]
+#[case::while_the_pass_goes_on(None, 350)]
+#[case::when_the_pass_is_over(Some(200), 200)]
+fn it_is_ordered_later_in_the_first_pass_where_the_move_says_so(#[case] over: Option<u64>, #[case] at: u64) {
+    let mut play = Play::post_copy().event(50, SOURCE, pass(1));
+    if let Some(over) = over {
+        play = play.event(over, SOURCE, pass(2));
+    }
+    play.plan.switch_in_pass = 1;
+    play.plan.switch_after = Duration::from_millis(300);
+    let told = ends(switch(5, Ok(Switch::Started))(play).event(390, SOURCE, suspended(Detail::PostCopy)));
+    assert_eq!(told.calls, [(at, Call::StartPostCopy)]);
 }
 
 #[test]
