@@ -34,11 +34,13 @@ impl LegReport {
 
     /// How long the guest's CPUs stood still altogether. On a busy host QEMU sends `STOP` seconds after it has stopped them: devices
     /// have to come to rest before (do_vm_stop in QEMU's system/cpus.c). So the last standstill is as long as QEMU counted it, if
-    /// that is longer and no longer than the migration.
+    /// that is longer and no longer than the migration. A halt of multivm counts here: it drives the migration, and whoever has left
+    /// stands still until multivm calls the other host.
     pub fn stood_still(&self, source: &str) -> Duration {
         let standstills = self.standstills(source);
         let counted = self.stats.as_ref().and_then(|stats| stats.downtime_ms).map(Duration::from_millis);
-        let counted = counted.filter(|counted| *counted <= self.duration).unwrap_or_default();
+        let took = self.began.zip(self.ended).map_or(self.duration, |(began, ended)| ended - began);
+        let counted = counted.filter(|counted| *counted <= took).unwrap_or_default();
         let more = counted.saturating_sub(standstills.last().map(|(_, long)| *long).unwrap_or_default());
         standstills.into_iter().map(|(_, long)| long).sum::<Duration>() + more
     }
@@ -128,5 +130,15 @@ mod tests {
         let mut report = report(Instant::now(), &events);
         report.stats = Some(JobStats { downtime_ms, ..JobStats::default() });
         assert_eq!(report.stood_still("source"), Duration::from_millis(expected_ms));
+    }
+
+    #[test]
+    fn a_guest_stands_still_while_multivm_is_halted_between_its_two_hosts() {
+        let begin = Instant::now();
+        // Both events were heard after a halt of 25 s, which `duration` leaves out.
+        let mut report = report(begin, &[(28_000, "source", Suspended), (28_010, "target", Resumed)]);
+        (report.began, report.ended) = (Some(begin), Some(begin + Duration::from_secs(35)));
+        report.stats = Some(JobStats { downtime_ms: Some(22_000), ..JobStats::default() });
+        assert_eq!(report.stood_still("source"), Duration::from_secs(22));
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use multivm::check::{connection, copies, kernel_log, leftovers, load, memory, migration, storage};
-use multivm::record::{DomainEvent, Event};
+use multivm::record::Event;
 use multivm::scenario::{Bytes, Direction, Profile};
 use multivm_fixtures::selftest::{
     Damage, ExpectedFinding, HOSTS, end_host, end_nfs_server, finding, halt_host,
@@ -11,7 +11,7 @@ use multivm_fixtures::selftest::{
 
 use crate::shared::{
     COPIES_UNKNOWN, LIMIT, NOT_RECOVERED, PROBES_UNANSWERED, TO_VM1, WRITERS_UNKNOWN, checks_have_ended,
-    impatient, in_guest, on_both, on_host,
+    impatient, in_guest, on_both, on_host, vm1_is_under_way,
 };
 
 pub const DAMAGES: &[Damage] = &[
@@ -158,11 +158,6 @@ fn short_of_time(profile: &mut Profile) {
 fn slow_to_go(profile: &mut Profile) {
     short_of_time(profile);
     profile.bandwidth = Some(Bytes(24 << 20));
-}
-
-fn vm1_is_under_way(event: &Event) -> bool {
-    matches!(event, Event::LibvirtEvent { guest: Some(guest), what: DomainEvent::Iteration { pass: 1 }, .. }
-        if guest == "vm1")
 }
 
 /// The storage stops answering while vm1 moves. Nothing converges at that speed, so that the clean scenario has another.

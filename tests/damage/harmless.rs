@@ -14,7 +14,7 @@ use multivm_fixtures::selftest::{Damage, end_witness, hook, unhook};
 
 use crate::shared::{
     LETS_GO_LATE, READ, TO_VM1, checks_have_ended, disk_fails, disk_goes, held, impatient, in_guest, maps,
-    on_host, on_storage, on_this_machine, scenario_starts, url, vm1, vm1_is_away,
+    on_host, on_storage, on_this_machine, scenario_starts, url, vm1, vm1_is_away, vm1_is_under_way,
 };
 
 pub const DAMAGES: &[Damage] = &[
@@ -41,16 +41,13 @@ pub const DAMAGES: &[Damage] = &[
         },
         ..TO_VM1
     },
+    Damage { name: "harmless::multivm_itself_is_halted", slow: true, cause: |_| halt_multivm(), ..TO_VM1 },
     Damage {
-        name: "harmless::multivm_itself_is_halted",
+        name: "harmless::multivm_itself_is_halted_amid_a_pass",
         slow: true,
-        cause: |_| {
-            let me = std::process::id();
-            let halt = format!("kill -STOP {me}; sleep 25; kill -CONT {me}");
-            let halted =
-                Command::new("sh").args(["-c", &halt]).status().attempting(|| "halt multivm".into())?;
-            if halted.success() { Ok(()) } else { Err(Failure::new("halt multivm", halted.to_string())) }
-        },
+        // The source sends the rest alone, and the guest waits on neither host for multivm to call the target.
+        when: vm1_is_under_way,
+        cause: |_| halt_multivm(),
         ..TO_VM1
     },
     Damage {
@@ -259,6 +256,14 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
 ];
+
+/// Halts the process of multivm for 25 s.
+fn halt_multivm() -> Result<()> {
+    let me = std::process::id();
+    let halt = format!("kill -STOP {me}; sleep 25; kill -CONT {me}");
+    let halted = Command::new("sh").args(["-c", &halt]).status().attempting(|| "halt multivm".into())?;
+    if halted.success() { Ok(()) } else { Err(Failure::new("halt multivm", halted.to_string())) }
+}
 
 /// The kernel kills a process of this machine that no host has, in a control group of its own.
 fn oom_kill_of_a_stranger() -> Result<()> {

@@ -7,7 +7,7 @@ use multivm::check::{copies, qemu, reachable, recovery, writers};
 use multivm::failure::{Attempt, Failure, Result};
 use multivm::guest::{Fleet, Guest};
 use multivm::host::Host;
-use multivm::record::Event;
+use multivm::record::{DomainEvent, Event};
 use multivm::scenario::{Direction, Profile};
 use multivm_fixtures::selftest::{Damage, ExpectedFinding, HOSTS, finding, unhook};
 
@@ -153,6 +153,11 @@ pub fn quick_to_recover(profile: &mut Profile) {
 
 pub fn vm1_is_away(event: &Event) -> bool {
     matches!(event, Event::LegFinished { guest, direction: Direction::Out, .. } if guest == "vm1")
+}
+
+pub fn vm1_is_under_way(event: &Event) -> bool {
+    matches!(event, Event::LibvirtEvent { guest: Some(guest), what: DomainEvent::Iteration { pass: 1 }, .. }
+        if guest == "vm1")
 }
 
 /// Nothing has been looked at yet.
