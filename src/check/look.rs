@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::guest_time::GuestTime;
 use crate::failure::{Cause, Failure, FailureKind, Result};
-use crate::guest::{ClockMap, Fleet, Guest, Pulse, Reach, Testimony};
+use crate::guest::{ClockMap, Fleet, Guest, LastLook, Pulse, Reach, Testimony};
 use crate::plan::Leg;
 use crate::remote::Observation;
 use crate::sys::halt;
@@ -20,6 +20,8 @@ pub struct GuestLook {
     pub leg: Option<Leg>,
     /// The guest's next move, if that began before the look had ended.
     pub beside: Option<Leg>,
+    /// The guest's look before this one; none if it was started anew since, or somebody knew it to be damaged.
+    pub earlier: Option<LastLook>,
     /// The moment of the look.
     pub at: Instant,
     pub seen: Observation,
@@ -43,6 +45,7 @@ impl GuestLook {
         }
         let at = Instant::now();
         let seen = guest.agent.observe(fleet.answer_limit())?;
+        let earlier = guest.last_look();
         fleet.note_look(guest, &seen);
         let clock = GuestTime {
             guest_s: seen.realtime_s,
@@ -61,7 +64,7 @@ impl GuestLook {
         let said = fleet.hear_witness(guest);
         let pulse = fleet.pulse_of(guest);
         let guest = Arc::clone(guest);
-        Ok(GuestLook { guest, leg, beside: None, at, seen, clock, connected, reached, said, pulse })
+        Ok(GuestLook { guest, leg, beside: None, earlier, at, seen, clock, connected, reached, said, pulse })
     }
 
     /// Makes a proof about this guest, charged to the move before the look.
@@ -98,6 +101,7 @@ impl GuestLook {
             guest: Arc::new(Guest::in_a_test(guest)),
             leg: None,
             beside: None,
+            earlier: None,
             at,
             seen: Observation::in_a_test(boot_id, at),
             clock: GuestTime { guest_s: 0.0, asked: at, answered: at, suspended: std::time::Duration::ZERO },

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{About, Advice, Asked, Check, End, LegEnd, Moment, Outage, Proof, Scene, StepEnd};
+use super::{About, Advice, Asked, Check, Close, LegEnd, Moment, Outage, Proof, Scene, StepEnd};
 use crate::failure::Result;
 use crate::guest::{Fleet, Guest};
 use crate::host::{SearchedImage, Writer, WriterSearch};
@@ -314,7 +314,8 @@ impl Asked for WritersAsked {
         proofs
     }
 
-    fn at_end(&mut self, end: &End<'_>) -> Vec<Proof> {
+    // Who writes while images are checked and logs are collected is somebody else, too.
+    fn at_close(&mut self, close: &Close<'_>) -> Vec<Proof> {
         let Some(watch) = self.watch.take() else { return Vec::new() };
         let seen = watch.stop().unwrap_or_else(|failure| WriterWatch {
             error: Some(failure.to_string()),
@@ -322,7 +323,7 @@ impl Asked for WritersAsked {
         });
         let mut proofs = self.meanwhile();
         proofs.extend(self.beyond_migrations());
-        if !end.interrupted && self.told.is_empty() {
+        if !close.interrupted && self.told.is_empty() {
             proofs.push(check(&seen, self.limit));
         }
         proofs

@@ -66,7 +66,7 @@ mod tests {
         let path = folder.path().join("guests.json");
         assert_eq!(EarlierLooks::take(&path).unwrap(), None);
         let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
-        let look = LastLook { boot_id: "a".into(), was_reset: true, at };
+        let look = LastLook { boot_id: "a".into(), was_reset: true, at, mounts: Vec::new() };
         EarlierLooks::note([("vm1".to_owned(), look.clone())]);
         EarlierLooks::save(&path).unwrap();
         let looks = EarlierLooks([("vm1".to_owned(), look)].into());

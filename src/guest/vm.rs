@@ -13,7 +13,7 @@ use super::reaches::Reaches;
 use crate::failure::{Failure, Result};
 use crate::host::{Host, Hosts, retry_connect};
 use crate::libvirt::{Connection, OurDomain};
-use crate::remote::Agent;
+use crate::remote::{Agent, DeviceMount};
 use crate::scenario::{Member, Side};
 use crate::sys::parallel::locked;
 use crate::sys::stop::StopFlag;
@@ -63,6 +63,9 @@ pub struct LastLook {
     /// Whether it had been reset since its start, as far as the process of that look knew.
     pub was_reset: bool,
     pub at: SystemTime,
+    /// Its mounts, as far as the process of that look is this one.
+    #[serde(skip)]
+    pub mounts: Vec<DeviceMount>,
 }
 
 impl Guest {

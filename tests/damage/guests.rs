@@ -9,7 +9,7 @@ use multivm::check::{
 use multivm::failure::{Attempt, Failure, Result};
 use multivm::guest::Fleet;
 use multivm::libvirt::Migration;
-use multivm::record::{DomainEvent, Event};
+use multivm::record::Event;
 use multivm::remote::protocol::WitnessQuestion;
 use multivm::scenario::{AtTimeout, Bytes, Direction, Side};
 use multivm::sys::wait::{Poll, wait_for};
@@ -17,7 +17,7 @@ use multivm_fixtures::selftest::{Damage, ExpectedFinding, HOSTS, end_libvirtd, e
 
 use crate::shared::{
     LIMIT, NOT_RECOVERED, PROBES_UNANSWERED, TO_VM1, checks_have_ended, impatient, in_guest, on_both,
-    on_host, quick_to_recover, vm1,
+    on_host, quick_to_recover, vm1, vm1_is_under_way,
 };
 
 pub const DAMAGES: &[Damage] = &[
@@ -142,12 +142,24 @@ pub const DAMAGES: &[Damage] = &[
         slow: true,
         breaks_ground: true,
         // Whoever has its files open goes on writing them, and its kernel says no word of trouble. No later load can make a file.
-        cause: |fleet| {
-            let read_only = "echo u > /proc/sysrq-trigger; until grep -q '^/dev/vda / ext4 ro' /proc/mounts; do sleep 0.1; done";
-            in_guest(fleet, read_only).map(drop)
-        },
+        cause: becomes_read_only,
         finds: &[finding(&disk::ABOUT, "vm1", "/ of /dev/vda has become read-only")],
         then: "precopy_orderly::in_vms::stress_io",
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_disk_is_read_only_between_two_scenarios",
+        slow: true,
+        breaks_ground: true,
+        when: checks_have_ended,
+        at_once: true,
+        proves: true,
+        cause: becomes_read_only,
+        then_finds: &[finding(
+            &disk::ABOUT,
+            "vm1",
+            "has become read-only, between the last scenario and this one",
+        )],
         ..TO_VM1
     },
     Damage {
@@ -348,10 +360,7 @@ pub const DAMAGES: &[Damage] = &[
         },
         // Nothing converges at that speed unless it stands still.
         then_profile: Some(impatient),
-        when: |event| {
-            matches!(event, Event::LibvirtEvent { guest: Some(guest), what: DomainEvent::Iteration { pass: 1 }, .. }
-                if guest == "vm1")
-        },
+        when: vm1_is_under_way,
         cause: |fleet| {
             let guest = vm1(fleet);
             guest.known_on(&fleet.hosts.source)?.suspend().attempting(|| format!("suspend {}", guest.name))
@@ -370,6 +379,13 @@ pub const DAMAGES: &[Damage] = &[
         ..TO_VM1
     },
 ];
+
+/// vm1 can write to no file system any more.
+fn becomes_read_only(fleet: &Fleet) -> Result<()> {
+    let read_only =
+        "echo u > /proc/sysrq-trigger; until grep -q '^/dev/vda / ext4 ro' /proc/mounts; do sleep 0.1; done";
+    in_guest(fleet, read_only).map(drop)
+}
 
 /// What a scenario says of a guest that has panicked before it.
 const PANICKED_BETWEEN_TWO: &[ExpectedFinding] =

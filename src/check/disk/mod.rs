@@ -34,11 +34,11 @@ struct DiskAsked {
 /// The check of the memory reports a witness that does not answer; this one says nothing then.
 impl Asked for DiskAsked {
     fn at_start(&mut self, look: &GuestLook) -> Vec<Proof> {
-        self.mounts.learn(look);
+        let lost = self.mounts.first(look).map(|proof| look.proof(proof));
         let said = disk(&look.said);
         let proof = said.as_ref().ok().map(|said| look.proof(check(said, said, false)));
         self.records.start(look, said);
-        proof.filter(|_| look.has_news()).into_iter().collect()
+        proof.filter(|_| look.has_news()).into_iter().chain(lost).collect()
     }
 
     fn on_look(&mut self, look: &GuestLook) -> Vec<Proof> {

@@ -18,8 +18,17 @@ struct LastMounts {
 }
 
 impl KnownMounts {
+    /// Takes a scenario's first look at a guest, and finds what has become read-only since the last one of the scenario before.
+    pub fn first(&mut self, look: &GuestLook) -> Option<Proof> {
+        self.learn(look);
+        let earlier = look.earlier.as_ref().filter(|earlier| earlier.boot_id == look.seen.boot_id)?;
+        let mut found = check(&earlier.mounts, &look.seen.mounts)?;
+        found.seen += ", between the last scenario and this one";
+        Some(found)
+    }
+
     /// Takes a look at a guest to compare the next one with.
-    pub fn learn(&mut self, look: &GuestLook) {
+    fn learn(&mut self, look: &GuestLook) {
         let last = LastMounts { boot_id: look.seen.boot_id.clone(), mounts: look.seen.mounts.clone() };
         self.0.insert(look.guest.name.clone(), last);
     }
@@ -54,6 +63,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::guest::LastLook;
     use crate::plan::Leg;
     use crate::scenario::Direction;
 
@@ -111,6 +121,25 @@ mod tests {
         let look = GuestLook { leg: Some(leg), ..look("a", ro) };
         let proof = look.proof(known.next(&look).unwrap());
         assert_eq!((proof.guest.as_deref(), proof.leg), (Some("vm1"), Some(leg)));
+    }
+
+    #[test]
+    fn what_becomes_read_only_between_two_scenarios_is_found() {
+        let (rw, ro): (&[_], &[_]) = (&[("rw", "/dev/vda", "/")], &[("ro", "/dev/vda", "/")]);
+        let found = |earlier_boot: &str, before: &[(&str, &str, &str)]| {
+            let mounts = look("a", before).seen.mounts;
+            let at = std::time::SystemTime::UNIX_EPOCH;
+            let earlier = LastLook { boot_id: earlier_boot.into(), was_reset: false, at, mounts };
+            let mut known = KnownMounts::default();
+            let found = known.first(&GuestLook { earlier: Some(earlier), ..look("a", ro) });
+            assert_eq!(known.next(&look("a", ro)), None, "it is found once");
+            found.map(|proof| proof.seen)
+        };
+        let seen = "/ of /dev/vda has become read-only, between the last scenario and this one";
+        assert_eq!(found("a", rw).as_deref(), Some(seen));
+        assert_eq!(found("a", ro), None);
+        assert_eq!(found("b", rw), None, "another boot");
+        assert_eq!(KnownMounts::default().first(&look("a", ro)), None, "nobody looked before");
     }
 
     #[test]

@@ -93,7 +93,12 @@ impl Fleet {
     /// Notes a look at a guest that answered, with which a later one is compared.
     pub fn note_look(&self, guest: &Guest, seen: &Observation) {
         let was_reset = self.consoles.reset_of(&guest.name).is_some();
-        guest.looked_at(LastLook { boot_id: seen.boot_id.clone(), was_reset, at: SystemTime::now() });
+        guest.looked_at(LastLook {
+            boot_id: seen.boot_id.clone(),
+            was_reset,
+            at: SystemTime::now(),
+            mounts: seen.mounts.clone(),
+        });
     }
 
     /// What has befallen guests since their last looks. `echo` sends echoes to a guest that does not answer by ssh. Lesser damage,
@@ -294,7 +299,12 @@ mod tests {
     #[test]
     fn a_guest_that_answers_is_well_in_its_boot_and_has_rebooted_in_another() {
         let guest = Guest::in_a_test("vm1");
-        let last = LastLook { boot_id: "a".into(), was_reset: false, at: SystemTime::UNIX_EPOCH };
+        let last = LastLook {
+            boot_id: "a".into(),
+            was_reset: false,
+            at: SystemTime::UNIX_EPOCH,
+            mounts: Vec::new(),
+        };
         let line = KernelLine {
             facility: 0,
             level: 3,
@@ -338,7 +348,8 @@ mod tests {
     }
 
     fn left(guests: &[&str]) -> EarlierLooks {
-        let look = LastLook { boot_id: "a".into(), was_reset: true, at: SystemTime::UNIX_EPOCH };
+        let look =
+            LastLook { boot_id: "a".into(), was_reset: true, at: SystemTime::UNIX_EPOCH, mounts: Vec::new() };
         EarlierLooks(guests.iter().map(|name| ((*name).to_owned(), look.clone())).collect())
     }
 

@@ -142,12 +142,13 @@ impl<'env> Case<'_, '_, 'env, '_, Fleet> {
     /// Shows what came since the last look to the checks that follow a log.
     fn close(&mut self, logs: &Result<Vec<AddedLog>>) {
         let fleet = self.machines;
-        let answers = !self.open.hosts_silent && !fleet.stop_flag().is_set();
+        let interrupted = fleet.stop_flag().is_set();
+        let answers = !self.open.hosts_silent && !interrupted;
         let look = answers.then(|| {
             let [source, target] = fleet.hosts();
             HostsLook { leg: None, hosts: [(&fleet.hosts.source, source), (&fleet.hosts.target, target)] }
         });
-        let close = Close { hosts: look, logs: logs.as_deref() };
+        let close = Close { hosts: look, interrupted, logs: logs.as_deref() };
         self.panel.ask(self.journal, |check| check.at_close(&close));
         self.journal.settle();
     }
