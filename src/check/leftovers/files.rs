@@ -22,8 +22,10 @@ pub const FOLDERS_OF_EVERYBODY: [&str; 6] = ["/dev/shm", "/tmp", "/var/tmp", "/r
 /// Where libvirt has a log of every guest that was ever started. They grow with every migration.
 const LOGS: &str = "/var/log/libvirt";
 
-/// Where people put what libvirt is to run with every start.
+/// Where people put what libvirt is to run with every start, under these names, or in a folder of such a name and `.d`
+/// (docs/hooks.html of libvirt).
 const HOOKS: &str = "/etc/libvirt/hooks/";
+const HOOK_NAMES: [&str; 5] = ["daemon", "qemu", "lxc", "libxl", "network"];
 
 /// Beginning of the folder of our program, in which a load has its log.
 const OUR_OWN: &str = "/run/multivm-";
@@ -35,10 +37,16 @@ const MADE_ON_DEMAND: [&str; 5] = ["/autostart/", "/networks/", "/snapshot/", "/
 /// some.
 pub fn counts_as_file(path: &str) -> bool {
     !path.starts_with(OUR_OWN)
-        && !path.starts_with(HOOKS)
+        && !is_hook(path)
         && !is_log(path)
         && !MADE_ON_DEMAND.iter().any(|end| path.ends_with(end))
         && (!path.ends_with('/') || FOLDERS.iter().any(|folder| path.starts_with(&format!("{folder}/"))))
+}
+
+/// Whether a file is a hook, and not what one has left beside itself.
+fn is_hook(path: &str) -> bool {
+    let first = path.strip_prefix(HOOKS).and_then(|rest| rest.split('/').next());
+    first.is_some_and(|first| HOOK_NAMES.contains(&first.strip_suffix(".d").unwrap_or(first)))
 }
 
 /// Whether a file is a log of libvirt's, or an older one, which has a number behind it.
@@ -128,6 +136,8 @@ mod tests {
     #[case("/run/multivm-0123/load.log", false)]
     #[case("/etc/libvirt/left", true)]
     #[case("/etc/libvirt/hooks/qemu", false)]
+    #[case("/etc/libvirt/hooks/qemu.d/site", false)]
+    #[case("/etc/libvirt/hooks/starts", true)]
     #[case("/etc/qemu/bridge.conf", true)]
     #[case("/var/log/libvirt/qemu/left", true)]
     #[case("/var/log/libvirt/qemu/other.log", false)]

@@ -40,13 +40,13 @@ impl Definition {
     }
 
     /// The differences between this definition and a later one, without autostart. `another_libvirt`: another version of
-    /// libvirt gave the later one, and may write down what the first left out; but it gives no guest another disk.
+    /// libvirt gave the later one, and may write down what the first left out; but it gives no guest another disk or title.
     pub fn differences(&self, later: &Definition, another_libvirt: bool) -> Vec<Difference> {
         let mut found = Vec::new();
         let mut compare = |which: &'static str, before: &Tree, after: &Tree| {
             let differences = before.differences(after).into_iter();
             let counts =
-                |found: &tree::Differing| !another_libvirt || found.before.is_some() || found.is_device();
+                |found: &tree::Differing| !another_libvirt || found.before.is_some() || found.is_somebodys();
             found.extend(differences.filter(counts).map(|one| Difference::new(which, one)));
         };
         compare("live XML", &self.live, &later.live);
@@ -173,12 +173,24 @@ mod tests {
         );
         assert_eq!(added("<hostdev mode='subsystem' type='pci'/>"), of("hostdev"));
         assert_eq!(added("<filesystem><source dir='/'/></filesystem>"), of("filesystem"));
+        assert_eq!(added("<rng model='virtio'/>"), of("rng"));
         assert_eq!(
             added("<controller type='pci' index='7'/><audio id='1'/><memballoon model='virtio'/>"),
             ""
         );
         let told = with("<disk type='file'><target dev='vda'/><driver discard='unmap'/></disk>");
         assert!(with(disk).differences(&told, true).is_empty(), "it tells more of a disk that was there");
+    }
+
+    #[test]
+    fn no_version_of_libvirt_says_something_of_a_guest() {
+        for said in [
+            "<title>web</title>",
+            "<description>web</description>",
+            "<metadata><a xmlns='b'>c</a></metadata>",
+        ] {
+            assert_eq!(definition(Some("")).differences(&definition(Some(said)), true).len(), 1, "{said}");
+        }
     }
 
     #[test]

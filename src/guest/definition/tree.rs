@@ -18,12 +18,33 @@ pub struct Differing<'a> {
     pub after: Option<&'a str>,
 }
 
-/// Devices that a guest has only if somebody gave it one.
-const GIVEN: [&str; 4] = ["disk", "interface", "hostdev", "filesystem"];
+/// Devices that a guest has only if somebody gave it one. Others are libvirt's own: controllers, input, audio, a balloon, a watchdog.
+const GIVEN: [&str; 12] = [
+    "disk",
+    "interface",
+    "hostdev",
+    "filesystem",
+    "rng",
+    "vsock",
+    "shmem",
+    "tpm",
+    "sound",
+    "redirdev",
+    "smartcard",
+    "memory",
+];
+
+/// What people say of a guest, which no libvirt adds.
+const WORDS: [&str; 3] = ["title", "description", "metadata"];
 
 impl Differing<'_> {
-    /// Whether it is a whole device that somebody gave the guest or took from it, and no word about one.
-    pub fn is_device(&self) -> bool {
+    /// Whether no libvirt writes it down by itself: a whole device that somebody gave the guest or took from it, and no word about one;
+    /// or what people say of the guest.
+    pub fn is_somebodys(&self) -> bool {
+        let first = self.path.split(['/', '[', '@']).next();
+        if first.is_some_and(|first| WORDS.contains(&first)) {
+            return true;
+        }
         let device = self.path.strip_prefix("devices/").filter(|device| !device.contains('/'));
         let kind = device.and_then(|device| device.split('[').next());
         kind.is_some_and(|kind| GIVEN.contains(&kind))
