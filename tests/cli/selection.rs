@@ -199,6 +199,20 @@ fn the_name_of_one_of_our_own_tests_is_no_mistake(cli: Cli, #[case] arguments: &
     assert!(!latest_is_there(&cli) && !cli.state().exists());
 }
 
+/// Whoever reads the list of the test target sees what `multivm scenarios` says there is beyond the matrix.
+#[rstest]
+#[case::all("--ignored")]
+#[case::part_of_a_name("--ignored random")]
+#[case::part_of_the_whole("--ignored --shard 1/2")]
+fn the_test_target_lists_the_ignored_scenarios(cli: Cli, #[case] arguments: &str) {
+    let said = cli.play_with(&format!("--list {arguments}"), &[]);
+    let listed: Vec<&str> = said.out.lines().filter_map(|line| line.strip_suffix(": test")).collect();
+    let told = cli.run(&format!("scenarios {arguments}")).out;
+    assert!(!listed.is_empty(), "{}", said.err);
+    assert_eq!((listed, said.code), (told.lines().collect(), Some(0)));
+    assert!(!cli.state().exists());
+}
+
 #[rstest]
 fn a_skip_of_one_of_our_own_tests_is_no_mistake(cli: Cli) {
     let said = cli.play_with("--list postcopy_cross::in_vms::stress_cpu --skip names_are_safe", &[]);

@@ -18,7 +18,7 @@ const MOST: usize = 100;
 
 /// The SHA-256 of a file, and what tells the file from itself before somebody changed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Known {
+pub struct KnownChecksum {
     path: PathBuf,
     seen: FileState,
     pub sha256: String,
@@ -52,14 +52,14 @@ impl FileState {
 /// # Errors
 ///
 /// The file cannot be read.
-pub fn known(path: &Path, cache: &Path) -> io::Result<Known> {
+pub fn known(path: &Path, cache: &Path) -> io::Result<KnownChecksum> {
     // Before it is read: whoever writes it meanwhile makes another file of it.
     let seen = FileState::of(path)?;
-    let same = |known: &Known| known.path == path && known.seen == seen;
+    let same = |known: &KnownChecksum| known.path == path && known.seen == seen;
     if let Some(known) = remembered(cache).into_iter().find(same) {
         return Ok(known);
     }
-    Ok(Known { path: path.to_owned(), seen, sha256: sha256(path)? })
+    Ok(KnownChecksum { path: path.to_owned(), seen, sha256: sha256(path)? })
 }
 
 /// The SHA-256 of a master, which is kept for later commands.
@@ -71,7 +71,7 @@ pub fn known_sha256(path: &Path, cache: &Path) -> io::Result<String> {
 }
 
 /// Keeps the SHA-256 of a master for later commands. Where that is not possible they compute it again.
-pub fn remember(known: Known, cache: &Path) {
+pub fn remember(known: KnownChecksum, cache: &Path) {
     let path = known.path.clone();
     let mut all = remembered(cache);
     if all.contains(&known) {
@@ -89,7 +89,7 @@ pub fn remember(known: Known, cache: &Path) {
     });
 }
 
-fn remembered(cache: &Path) -> Vec<Known> {
+fn remembered(cache: &Path) -> Vec<KnownChecksum> {
     let text = fs::read(cache.join(FILE)).unwrap_or_default();
     serde_json::from_slice(&text).unwrap_or_default()
 }
@@ -101,8 +101,8 @@ mod tests {
     /// What nobody can compute: only what was kept is it.
     const KEPT: &str = "kept";
 
-    fn kept(path: &Path) -> Known {
-        Known { path: path.to_owned(), seen: FileState::of(path).unwrap(), sha256: KEPT.into() }
+    fn kept(path: &Path) -> KnownChecksum {
+        KnownChecksum { path: path.to_owned(), seen: FileState::of(path).unwrap(), sha256: KEPT.into() }
     }
 
     #[test]
