@@ -210,7 +210,7 @@ fn tells_of_end(proof: Proof, samples: &[&Sample]) -> Proof {
     }
 }
 
-/// Within this time a working load has used CPU time and has had a disk take in its writes, whatever else goes on. StepLooks
+/// Within this time a working load has used CPU time and has had a disk take in its writes, whatever else goes on. Looks
 /// that are closer together show nothing of a load that rests between them.
 const STALLED: Duration = Duration::from_secs(10);
 
@@ -376,7 +376,7 @@ mod tests {
         assert!(ok(25) && !ok(0) && !ok(20));
     }
 
-    /// StepLooks a second apart, as they come: each with its ticks and MiB. The first two were before the window.
+    /// Looks a second apart, as they come: each with its ticks and MiB. The first two were before the window.
     #[rstest]
     #[case::works(&[(0, 10, 1), (1, 20, 2), (11, 30, 3), (12, 40, 4)], None)]
     #[case::pauses_for_a_while(&[(0, 10, 1), (5, 20, 1), (6, 30, 1), (9, 40, 1)], None)]

@@ -115,7 +115,7 @@ fn asking(methods: &str) -> Vec<Asking> {
     known.into_iter().filter(|(name, _)| offered(name)).map(|(_, way)| way).collect()
 }
 
-/// PasswordAnswers a question that is not to be seen on a screen with the password, and any other with nothing.
+/// Answers a question that is not to be seen on a screen with the password, and any other with nothing.
 struct PasswordAnswers<'a>(&'a Password);
 
 impl KeyboardInteractivePrompt for PasswordAnswers<'_> {
