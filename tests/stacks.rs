@@ -1,4 +1,4 @@
-//! Every Debian suite that is offered comes up, as hosts and as guests, and migrates; guests move between versions, too. The versions
+//! Every Debian suite that is offered comes up, as hosts and as guests, and migrates; a pair of versions that does not says why. The versions
 //! that were really installed are those that docs/ci.md lists.
 //!
 //! ```sh

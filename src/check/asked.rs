@@ -222,6 +222,7 @@ pub struct End<'a> {
 pub struct Close<'a> {
     /// None where the last look already had no answer, or the run was interrupted.
     pub hosts: Option<HostsLook<'a>>,
+    /// The run was interrupted: what was not seen proves nothing.
     pub interrupted: bool,
     /// What was added to all logs since the scenario before stopped reading.
     pub logs: std::result::Result<&'a [AddedLog], &'a Failure>,

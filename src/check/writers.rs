@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{About, Advice, Asked, Check, Close, LegEnd, Moment, Outage, Proof, Scene, StepEnd};
+use super::{About, Advice, Asked, Check, Close, End, LegEnd, Moment, Outage, Proof, Scene, StepEnd};
 use crate::failure::Result;
 use crate::guest::{Fleet, Guest};
 use crate::host::{SearchedImage, Writer, WriterSearch};
@@ -74,7 +74,7 @@ impl Check for OneWriter {
             watch: Some(watch),
             found,
             images,
-            windows: BTreeMap::new(),
+            spans: BTreeMap::new(),
             on_both: Vec::new(),
             told: Vec::new(),
             limit: fleet.profile.blind_limit(),
@@ -142,7 +142,7 @@ struct WritersAsked {
     found: Receiver<WriterFind>,
     images: Arc<Vec<WatchedImage>>,
     /// The times of each guest's migrations, from begin to end.
-    windows: BTreeMap<String, Vec<MigrationSpan>>,
+    spans: BTreeMap<String, Vec<MigrationSpan>>,
     /// Looks at which both hosts' QEMU had an image. Their verdict must wait, because the times of the guest's migrations
     /// come later.
     on_both: Vec<OnBoth>,
@@ -292,14 +292,12 @@ fn on_both(writers: &[Writer], owners: &[MayWrite]) -> Vec<usize> {
 impl Asked for WritersAsked {
     fn learn_leg(&mut self, end: &LegEnd<'_>) {
         if let Some(began) = end.report.began {
-            self.windows.entry(end.guest.name.clone()).or_default().push((began, end.report.ended));
+            self.spans.entry(end.guest.name.clone()).or_default().push((began, end.report.ended));
         }
     }
 
     fn on_step(&mut self, _end: &StepEnd<'_>) -> Vec<Proof> {
-        let mut proofs = self.meanwhile();
-        proofs.extend(self.beyond_migrations());
-        proofs
+        self.so_far()
     }
 
     fn meanwhile(&mut self) -> Vec<Proof> {
@@ -314,6 +312,11 @@ impl Asked for WritersAsked {
         proofs
     }
 
+    /// What is known of writers by now keeps guests with damage from being suspended for a look at their images.
+    fn at_end(&mut self, _end: &End<'_>) -> Vec<Proof> {
+        self.so_far()
+    }
+
     // Who writes while images are checked and logs are collected is somebody else, too.
     fn at_close(&mut self, close: &Close<'_>) -> Vec<Proof> {
         let Some(watch) = self.watch.take() else { return Vec::new() };
@@ -321,8 +324,7 @@ impl Asked for WritersAsked {
             error: Some(failure.to_string()),
             ..WriterWatch::default()
         });
-        let mut proofs = self.meanwhile();
-        proofs.extend(self.beyond_migrations());
+        let mut proofs = self.so_far();
         if !close.interrupted && self.told.is_empty() {
             proofs.push(check(&seen, self.limit));
         }
@@ -331,6 +333,13 @@ impl Asked for WritersAsked {
 }
 
 impl WritersAsked {
+    /// Findings of all looks so far, judged by all migrations that are over.
+    fn so_far(&mut self) -> Vec<Proof> {
+        let mut proofs = self.meanwhile();
+        proofs.extend(self.beyond_migrations());
+        proofs
+    }
+
     /// A finding about a writer; none if the check has reported that process already.
     fn foreign(&mut self, writer: &Writer, at: SystemTime) -> Option<Proof> {
         let what = match writer.process {
@@ -372,9 +381,9 @@ impl WritersAsked {
         for look in looks {
             let Some(guest) = &self.images[look.image].guest else { continue };
             let guest = &guest.name;
-            let windows = self.windows.get(guest).map(Vec::as_slice).unwrap_or_default();
+            let spans = self.spans.get(guest).map(Vec::as_slice).unwrap_or_default();
             let key = (Some(look.image), "both hosts".to_owned());
-            if is_within(&look, windows) || self.told.contains(&key) {
+            if is_within(&look, spans) || self.told.contains(&key) {
                 continue;
             }
             self.told.push(key);
@@ -390,8 +399,8 @@ impl WritersAsked {
 }
 
 /// Whether the guest migrated during any part of a look.
-fn is_within(look: &OnBoth, windows: &[MigrationSpan]) -> bool {
-    windows.iter().any(|(began, ended)| ended.is_none_or(|ended| look.began <= ended) && look.ended >= *began)
+fn is_within(look: &OnBoth, spans: &[MigrationSpan]) -> bool {
+    spans.iter().any(|(began, ended)| ended.is_none_or(|ended| look.began <= ended) && look.ended >= *began)
 }
 
 /// Judges the watch itself: one that saw nothing for longer than `limit` proves nothing.
@@ -499,12 +508,12 @@ mod tests {
         let begin = Instant::now();
         let at = |ms: u64| begin + Duration::from_millis(ms);
         let look = |from, to| OnBoth { image: 0, began: at(from), ended: at(to) };
-        let windows = [(at(100), Some(at(200))), (at(500), Some(at(600)))];
+        let spans = [(at(100), Some(at(200))), (at(500), Some(at(600)))];
         for (from, to) in [(90, 110), (150, 160), (190, 210), (90, 210), (550, 700)] {
-            assert!(is_within(&look(from, to), &windows), "{from} {to}");
+            assert!(is_within(&look(from, to), &spans), "{from} {to}");
         }
         for (from, to) in [(10, 90), (210, 490), (610, 700)] {
-            assert!(!is_within(&look(from, to), &windows), "{from} {to}");
+            assert!(!is_within(&look(from, to), &spans), "{from} {to}");
         }
         let never_ended = [(at(500), None)];
         assert!(is_within(&look(900_000, 900_010), &never_ended) && !is_within(&look(10, 90), &never_ended));

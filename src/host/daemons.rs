@@ -54,8 +54,8 @@ pub fn first_held(machine: &str, now: &Daemon) -> DaemonUsage {
 }
 
 /// What is noted of a daemon, unless nothing is: then this is noted.
-fn noted(baselines: &mut NotedDaemons, machine: &str, now: NotedDaemon) -> DaemonUsage {
-    let of_machine = baselines.entry(machine.to_owned()).or_default();
+fn noted(all: &mut NotedDaemons, machine: &str, now: NotedDaemon) -> DaemonUsage {
+    let of_machine = all.entry(machine.to_owned()).or_default();
     let known = of_machine.iter().find(|known| (known.pid, known.start) == (now.pid, now.start));
     if let Some(known) = known {
         return known.held;
@@ -70,7 +70,7 @@ fn noted(baselines: &mut NotedDaemons, machine: &str, now: NotedDaemon) -> Daemo
 /// # Errors
 ///
 /// The file cannot be written.
-pub fn save_daemon_baselines(path: &Path) -> Result<()> {
+pub fn save_noted_daemons(path: &Path) -> Result<()> {
     DAEMONS.leave(path, &*locked(&FIRST))
 }
 
@@ -79,12 +79,12 @@ pub fn save_daemon_baselines(path: &Path) -> Result<()> {
 /// # Errors
 ///
 /// A file that is there and cannot be read.
-pub fn load_daemon_baselines(path: &Path) -> Result<()> {
+pub fn load_noted_daemons(path: &Path) -> Result<()> {
     let saved: Option<NotedDaemons> = DAEMONS.take_on(path)?;
     let mut first = locked(&FIRST);
-    for (machine, baselines) in saved.into_iter().flatten() {
-        for baseline in baselines {
-            noted(&mut first, &machine, baseline);
+    for (machine, daemons) in saved.into_iter().flatten() {
+        for daemon in daemons {
+            noted(&mut first, &machine, daemon);
         }
     }
     Ok(())
@@ -116,13 +116,13 @@ mod tests {
     fn the_next_process_compares_with_the_first_ones() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("daemons.json");
-        load_daemon_baselines(&path).unwrap();
+        load_noted_daemons(&path).unwrap();
         let left = r#"{"a host of this test": [{"pid": 12, "start": 345, "held": {"descriptors": 7, "resident_bytes": 1}}]}"#;
         std::fs::write(&path, left).unwrap();
-        load_daemon_baselines(&path).unwrap();
+        load_noted_daemons(&path).unwrap();
         assert_eq!(first("a host of this test", 345, 90), 7);
         first("a host of this test", 800, 20);
-        save_daemon_baselines(&path).unwrap();
+        save_noted_daemons(&path).unwrap();
         let left: NotedDaemons = DAEMONS.take_on(&path).unwrap().unwrap();
         let descriptors = left["a host of this test"].iter().map(|known| known.held.descriptors);
         assert_eq!(descriptors.collect::<Vec<_>>(), [7, 20]);

@@ -18,7 +18,7 @@ mod past_ends;
 mod storage;
 mod writers;
 
-pub use daemons::{DaemonUsage, first_held, load_daemon_baselines, save_daemon_baselines};
+pub use daemons::{DaemonUsage, first_held, load_noted_daemons, save_noted_daemons};
 pub use devices::BackingDevices;
 pub use ends::QemuEnds;
 pub use events::{EventHub, Listener};

@@ -314,12 +314,12 @@ fn host_path(store: &Store, suite: &str, arch: Arch) -> PathBuf {
     images_directory(store).join(format!("host-{suite}-{}", key(&[FORMAT, suite, &host_packages(arch)])))
 }
 
-fn host_packages(arch: Arch) -> String {
+pub(super) fn host_packages(arch: Arch) -> String {
     [&[with_load_tools(HOST_PACKAGES).as_str()], arch.row().host_packages].concat().join("\n")
 }
 
 /// The packages of a guest: the kernel's has another name in each architecture.
-fn guest_packages(arch: Arch) -> String {
+pub(super) fn guest_packages(arch: Arch) -> String {
     with_load_tools(GUEST_PACKAGES).replace(Arch::OF_HOSTS.row().kernel_package, arch.row().kernel_package)
 }
 

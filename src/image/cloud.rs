@@ -50,13 +50,7 @@ impl Images<'_> {
         let path = path(self.store, suite);
         self.ensure(&path, &format!("full image of {name}"), |partial| {
             let tools = tools()?;
-            self.mmdebstrap(
-                "minbase",
-                &with_load_tools(PACKAGES),
-                suite,
-                Arch::OF_HOSTS,
-                &partial.join("tree"),
-            )?;
+            self.mmdebstrap("minbase", &packages(), suite, Arch::OF_HOSTS, &partial.join("tree"))?;
             self.build_in(&tools, partial, &FILES, "full image")?;
             keep_only(partial, &[DISK])
         })?;
@@ -64,8 +58,12 @@ impl Images<'_> {
     }
 }
 
+pub(super) fn packages() -> String {
+    with_load_tools(PACKAGES)
+}
+
 fn path(store: &Store, suite: &str) -> PathBuf {
-    let packages = with_load_tools(PACKAGES);
+    let packages = packages();
     let mut recipe = vec![FORMAT, suite, &packages];
     recipe.extend(FILES.iter().map(|(_, text)| *text));
     images_directory(store).join(format!("cloud-{suite}-{}", key(&recipe)))

@@ -48,13 +48,7 @@ impl Images<'_> {
             // The disk and the password are for nobody's eyes.
             fs::set_permissions(partial, fs::Permissions::from_mode(0o700))
                 .attempting(|| format!("protect {}", partial.display()))?;
-            self.mmdebstrap(
-                "minbase",
-                &with_load_tools(PACKAGES),
-                suite,
-                Arch::OF_HOSTS,
-                &partial.join("tree"),
-            )?;
+            self.mmdebstrap("minbase", &packages(), suite, Arch::OF_HOSTS, &partial.join("tree"))?;
             self.build_in(tools, partial, &FILES, "disk")?;
             keep_only(partial, &KEPT)
         })?;
@@ -62,8 +56,12 @@ impl Images<'_> {
     }
 }
 
+pub(super) fn packages() -> String {
+    with_load_tools(PACKAGES)
+}
+
 fn path(store: &Store, suite: &str) -> PathBuf {
-    let packages = with_load_tools(PACKAGES);
+    let packages = packages();
     let mut recipe = vec![FORMAT, suite, &packages];
     recipe.extend(FILES.iter().map(|(_, text)| *text));
     images_directory(store).join(format!("machine-{suite}-{}", key(&recipe)))

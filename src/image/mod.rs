@@ -18,3 +18,25 @@ pub use machine::MachineImage;
 pub use seed::{CloudInitSeed, SeedHostKey, SeedNetwork};
 pub use snapshot::Snapshot;
 pub use store::Store;
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::{build, cloud, machine};
+    use crate::inventory::Arch;
+    use crate::scenario::Load;
+
+    #[rstest]
+    #[case::lab_hosts(build::host_packages(Arch::OF_HOSTS))]
+    #[case::guests(build::guest_packages(Arch::OF_HOSTS))]
+    #[case::full_images_of_guests(cloud::packages())]
+    #[case::machine_hosts(machine::packages())]
+    fn every_image_has_the_package_of_every_load(#[case] list: String) {
+        let packages: Vec<&str> = list.lines().collect();
+        assert!(packages.len() > Load::tools().len(), "{list}");
+        for load in Load::ALL {
+            assert!(packages.contains(&load.row().tool.packages[0]), "{list}");
+        }
+    }
+}

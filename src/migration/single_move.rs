@@ -35,14 +35,17 @@ pub struct Move {
 impl Move {
     /// A move of a scenario under a profile.
     pub fn of(scenario: &Scenario, profile: &Profile, pace: Pace, from: Side, to: Side) -> Move {
+        let options = options(scenario, profile, pace);
+        // A guest that moves alone waits for no other, and a pass without a limit cannot be held open.
+        let is_held = scenario.order.row().parallel && options.migration.bandwidth_mib.is_some();
         Move {
             from,
             to,
             mode: scenario.mode,
-            options: options(scenario, profile, pace),
+            options,
             timeout: profile.migration_timeout(scenario.mode),
             switch_in_pass: pace.switch_in_pass(),
-            switch_after: pace.switch_after(),
+            switch_after: if is_held { pace.switch_after() } else { Duration::ZERO },
             at_timeout: profile.at_timeout,
         }
     }

@@ -11,7 +11,7 @@ use super::plan::Plan;
 use super::room;
 use crate::failure::{Problem, Result};
 use crate::guest::EarlierLooks;
-use crate::host::{LogMarks, load_daemon_baselines, save_daemon_baselines};
+use crate::host::{LogMarks, load_noted_daemons, save_noted_daemons};
 use crate::plan::SEED_VARIABLE;
 use crate::progress::terminal;
 use crate::record::{Event, Outcome, RecordedProfile};
@@ -112,7 +112,7 @@ impl Hold {
             self.run.disk().within("tell the next process what this one knows", move || {
                 save_log_positions(&log_positions(&group))?;
                 LogMarks::save(&log_marks(&group))?;
-                save_daemon_baselines(&daemons(&group))?;
+                save_noted_daemons(&daemons(&group))?;
                 EarlierLooks::save(&guests(&group))
             })
         });
@@ -146,7 +146,7 @@ fn join(group: RunGroup, results: &Path) -> Result<(PathBuf, EarlierRun)> {
         // The keeper must watch before anything is raised: it clears what this process leaves if it is killed.
         take_down_after(&group.owner, &folder.join("keeper.log"))?;
         load_log_positions(&log_positions(&folder))?;
-        load_daemon_baselines(&daemons(&folder))?;
+        load_noted_daemons(&daemons(&folder))?;
         let read = LogMarks::load(&log_marks(&folder))?;
         let looks = EarlierLooks::take(&guests(&folder))?;
         Ok((folder, EarlierRun { read, looks }))

@@ -63,11 +63,11 @@ pub trait Builder {
 /// Holds the fixture of a run.
 pub struct Slot<B: Builder> {
     builder: B,
-    held: Mutex<Content<B::Fixture>>,
+    held: Mutex<SlotContent<B::Fixture>>,
 }
 
 /// What the slot holds. Nobody works on a fixture with this locked: work that hangs is given up.
-struct Content<F> {
+struct SlotContent<F> {
     state: State<F>,
     /// Changes whenever somebody takes the state or gives it up: whoever took it before may put nothing back.
     turn: u64,
@@ -77,11 +77,11 @@ struct Content<F> {
 
 enum State<F> {
     Empty,
-    Ready { fixture: Arc<F>, profile: Box<Profile>, left: LastUse },
+    Ready { fixture: Arc<F>, profile: Box<Profile>, last_use: LastUse },
     Broken { why: Failure, tries: u32 },
 }
 
-/// How the last scenario has left the fixture.
+/// What the last use of the fixture says of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LastUse {
     /// Nobody knows: it had findings or an error, was interrupted, or has not ended.
@@ -115,21 +115,21 @@ where
 impl<B: Builder> Slot<B> {
     /// An empty slot.
     pub fn new(builder: B) -> Slot<B> {
-        Slot { builder, held: Mutex::new(Content { state: State::Empty, turn: 0, stood: false }) }
+        Slot { builder, held: Mutex::new(SlotContent { state: State::Empty, turn: 0, stood: false }) }
     }
 
     /// A slot whose fixture is known to be impossible.
     pub fn broken(builder: B, why: Failure) -> Slot<B> {
         Slot {
             builder,
-            held: Mutex::new(Content { state: State::Broken { why, tries: 0 }, turn: 0, stood: false }),
+            held: Mutex::new(SlotContent { state: State::Broken { why, tries: 0 }, turn: 0, stood: false }),
         }
     }
 
     /// The fixture, if there is one, and whether the last scenario found no damage to it.
     pub fn held(&self) -> Option<(Arc<B::Fixture>, bool)> {
         match &locked(&self.held).state {
-            State::Ready { fixture, left, .. } => Some((Arc::clone(fixture), left.is_news())),
+            State::Ready { fixture, last_use, .. } => Some((Arc::clone(fixture), last_use.is_news())),
             State::Empty | State::Broken { .. } => None,
         }
     }
@@ -144,11 +144,11 @@ impl<B: Builder> Slot<B> {
         let (state, turn) = self.take();
         let (result, tries) = match state {
             State::Empty => (self.builder.build(profile).map(Arc::new), FIRST_TRIES),
-            State::Ready { fixture, profile: made, left } if *made == *profile => {
-                (self.looked_after(fixture, profile, left, turn), MORE_TRIES)
+            State::Ready { fixture, profile: made, last_use } if *made == *profile => {
+                (self.looked_after(fixture, profile, last_use, turn), MORE_TRIES)
             }
-            State::Ready { fixture, left, .. } => {
-                self.builder.leave(&fixture, left.is_news(), profile);
+            State::Ready { fixture, last_use, .. } => {
+                self.builder.leave(&fixture, last_use.is_news(), profile);
                 drop(fixture);
                 (self.built(profile, turn), MORE_TRIES)
             }
@@ -164,7 +164,7 @@ impl<B: Builder> Slot<B> {
             Ok(fixture) => State::Ready {
                 fixture: Arc::clone(fixture),
                 profile: Box::new(profile.clone()),
-                left: LastUse::InDoubt,
+                last_use: LastUse::InDoubt,
             },
             Err(why) if why.kind() == FailureKind::Refused || is_lacking(why, held.stood) => {
                 State::Broken { why: why.clone(), tries: 0 }
@@ -191,8 +191,8 @@ impl<B: Builder> Slot<B> {
     }
 
     fn note(&self, now: LastUse) {
-        if let State::Ready { left, .. } = &mut locked(&self.held).state {
-            *left = now;
+        if let State::Ready { last_use, .. } = &mut locked(&self.held).state {
+            *last_use = now;
         }
     }
 
@@ -221,13 +221,13 @@ impl<B: Builder> Slot<B> {
         &self,
         fixture: Arc<B::Fixture>,
         profile: &Profile,
-        left: LastUse,
+        last_use: LastUse,
         turn: u64,
     ) -> Result<Arc<B::Fixture>> {
-        if left == LastUse::Proved && self.builder.glance(&fixture).is_ok() {
+        if last_use == LastUse::Proved && self.builder.glance(&fixture).is_ok() {
             return Ok(fixture);
         }
-        match self.builder.mend(&fixture, left.is_news()) {
+        match self.builder.mend(&fixture, last_use.is_news()) {
             Ok(()) => Ok(fixture),
             Err(why) => {
                 drop(fixture);

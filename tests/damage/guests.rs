@@ -158,7 +158,7 @@ pub const DAMAGES: &[Damage] = &[
         then_finds: &[finding(
             &disk::ABOUT,
             "vm1",
-            "has become read-only, between the last scenario and this one",
+            "has become read-only\nbetween the last scenario and this one",
         )],
         ..TO_VM1
     },

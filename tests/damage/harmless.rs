@@ -45,7 +45,7 @@ pub const DAMAGES: &[Damage] = &[
     Damage {
         name: "harmless::multivm_itself_is_halted_amid_a_pass",
         slow: true,
-        // The source sends the rest alone, and the guest waits on neither host for multivm to call the target.
+        // The source sends the rest alone, and the guest runs on neither host until multivm calls the target.
         when: vm1_is_under_way,
         cause: |_| halt_multivm(),
         ..TO_VM1

@@ -40,9 +40,9 @@ pub struct Looks {
 impl Looks {
     /// Starts the thread. `look` proves one guest, or nothing of a guest that is not there.
     pub fn start(look: impl Fn(&Guest) -> Option<Proof> + Send + Sync + 'static) -> Result<Looks> {
-        let (asked, questions) = channel();
+        let (asked, to_ask) = channel();
         let (answer, answers) = channel();
-        let watch = Watch::start("definitions", move |_| answer_all(&questions, &answer, look))?;
+        let watch = Watch::start("definitions", move |_| answer_all(&to_ask, &answer, look))?;
         Ok(Looks { asked, answers, open: 0, watch })
     }
 
@@ -74,16 +74,16 @@ impl Looks {
 }
 
 fn answer_all(
-    questions: &Receiver<Vec<GuestAfterStep>>,
+    to_ask: &Receiver<Vec<GuestAfterStep>>,
     answers: &Sender<Vec<Proof>>,
     look: impl Fn(&Guest) -> Option<Proof> + Sync,
 ) {
     let mut found = BTreeSet::new();
-    for mut guests in questions {
-        guests.retain(|question| !found.contains(&question.guest.name));
-        let proofs = at_once("read a guest's definition", &guests, |question| {
-            let proof = if question.is_late() { None } else { look(&question.guest) };
-            Ok(proof.map(|proof| proof.after(question.leg)))
+    for mut guests in to_ask {
+        guests.retain(|asked| !found.contains(&asked.guest.name));
+        let proofs = at_once("read a guest's definition", &guests, |asked| {
+            let proof = if asked.is_late() { None } else { look(&asked.guest) };
+            Ok(proof.map(|proof| proof.after(asked.leg)))
         });
         let proofs: Vec<Proof> = proofs.into_iter().flatten().flatten().collect();
         found.extend(proofs.iter().filter(|proof| !proof.ok).filter_map(|proof| proof.guest.clone()));
@@ -105,7 +105,7 @@ mod tests {
     /// How long a test waits for what must happen, before it fails.
     const PATIENCE: Duration = Duration::from_secs(60);
 
-    fn question(name: &str) -> GuestAfterStep {
+    fn guest_after(name: &str) -> GuestAfterStep {
         let guest = Arc::new(Guest::in_a_test(name));
         GuestAfterStep { side: guest.side(), guest, leg: None }
     }
@@ -127,14 +127,14 @@ mod tests {
             proof(guest, true)
         })
         .unwrap();
-        looks.ask(vec![question("vm1")]);
-        looks.ask(vec![question("vm1")]);
+        looks.ask(vec![guest_after("vm1")]);
+        looks.ask(vec![guest_after("vm1")]);
         assert!(looks.answers().is_empty(), "the gate is closed");
         open.send(()).unwrap();
         open.send(()).unwrap();
         assert_eq!(guests(&looks.remaining()), [("vm1", true), ("vm1", true)]);
         assert!(looks.answers().is_empty());
-        looks.ask(vec![question("vm2")]);
+        looks.ask(vec![guest_after("vm2")]);
         open.send(()).unwrap();
         assert_eq!(guests(&looks.end().unwrap()), [("vm2", true)]);
     }
@@ -143,7 +143,7 @@ mod tests {
     fn what_is_found_is_found_once() {
         let mut looks = Looks::start(|guest| proof(guest, guest.name != "vm1")).unwrap();
         for _ in 0..2 {
-            looks.ask(vec![question("vm1"), question("vm2")]);
+            looks.ask(vec![guest_after("vm1"), guest_after("vm2")]);
         }
         let answers = looks.end().unwrap();
         assert_eq!(guests(&answers), [("vm1", false), ("vm2", true), ("vm2", true)]);
@@ -152,8 +152,8 @@ mod tests {
     #[test]
     fn a_guest_that_has_moved_since_is_not_asked() {
         let mut looks = Looks::start(|guest| proof(guest, true)).unwrap();
-        let late = question("vm1");
-        looks.ask(vec![GuestAfterStep { side: Side::Target, ..late }, question("vm2")]);
+        let late = guest_after("vm1");
+        looks.ask(vec![GuestAfterStep { side: Side::Target, ..late }, guest_after("vm2")]);
         assert_eq!(guests(&looks.end().unwrap()), [("vm2", true)]);
     }
 }

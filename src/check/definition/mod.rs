@@ -117,12 +117,12 @@ impl Asked for DefinitionAsked<'_> {
 
     fn on_step(&mut self, end: &StepEnd<'_>) -> Vec<Proof> {
         let Some(looks) = &mut self.looks else { return Vec::new() };
-        let question = |(number, guest): (usize, &Arc<Guest>)| GuestAfterStep {
+        let after_step = |(number, guest): (usize, &Arc<Guest>)| GuestAfterStep {
             guest: Arc::clone(guest),
             side: guest.side(),
             leg: end.legs.iter().map(|(leg, _)| *leg).find(|leg| leg.guest == number),
         };
-        looks.ask(self.fleet.guests.iter().enumerate().map(question).collect());
+        looks.ask(self.fleet.guests.iter().enumerate().map(after_step).collect());
         if self.boots { looks.remaining() } else { looks.answers() }
     }
 

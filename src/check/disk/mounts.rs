@@ -23,7 +23,7 @@ impl KnownMounts {
         self.learn(look);
         let earlier = look.earlier.as_ref().filter(|earlier| earlier.boot_id == look.seen.boot_id)?;
         let mut found = check(&earlier.mounts, &look.seen.mounts)?;
-        found.seen += ", between the last scenario and this one";
+        found.seen += "\nbetween the last scenario and this one";
         Some(found)
     }
 
@@ -135,7 +135,7 @@ mod tests {
             assert_eq!(known.next(&look("a", ro)), None, "it is found once");
             found.map(|proof| proof.seen)
         };
-        let seen = "/ of /dev/vda has become read-only, between the last scenario and this one";
+        let seen = "/ of /dev/vda has become read-only\nbetween the last scenario and this one";
         assert_eq!(found("a", rw).as_deref(), Some(seen));
         assert_eq!(found("a", ro), None);
         assert_eq!(found("b", rw), None, "another boot");

@@ -43,10 +43,12 @@ pub fn counts_as_file(path: &str) -> bool {
         && (!path.ends_with('/') || FOLDERS.iter().any(|folder| path.starts_with(&format!("{folder}/"))))
 }
 
-/// Whether a file is a hook, and not what one has left beside itself.
+/// Whether a file is a hook or the folder of hooks, and not what one has left beside itself.
 fn is_hook(path: &str) -> bool {
     let first = path.strip_prefix(HOOKS).and_then(|rest| rest.split('/').next());
-    first.is_some_and(|first| HOOK_NAMES.contains(&first.strip_suffix(".d").unwrap_or(first)))
+    first.is_some_and(|first| {
+        first.is_empty() || HOOK_NAMES.contains(&first.strip_suffix(".d").unwrap_or(first))
+    })
 }
 
 /// Whether a file is a log of libvirt's, or an older one, which has a number behind it.
@@ -135,6 +137,7 @@ mod tests {
     #[case("/run/left", true)]
     #[case("/run/multivm-0123/load.log", false)]
     #[case("/etc/libvirt/left", true)]
+    #[case("/etc/libvirt/hooks/", false)]
     #[case("/etc/libvirt/hooks/qemu", false)]
     #[case("/etc/libvirt/hooks/qemu.d/site", false)]
     #[case("/etc/libvirt/hooks/starts", true)]
@@ -168,13 +171,10 @@ mod tests {
     #[case::saved("/var/lib/libvirt/qemu/save/other.save", true, false)]
     fn what_grows_by_itself_does_not_count(
         #[case] path: &str,
-        #[case] in_a_lab: bool,
-        #[case] elsewhere: bool,
+        #[case] exclusive: bool,
+        #[case] shared: bool,
     ) {
-        assert_eq!(
-            [true, false].map(|is_exclusive| length_counts(path, is_exclusive)),
-            [in_a_lab, elsewhere]
-        );
+        assert_eq!([true, false].map(|is_exclusive| length_counts(path, is_exclusive)), [exclusive, shared]);
     }
 
     const BEFORE: [&str; 4] = [

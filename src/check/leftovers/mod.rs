@@ -233,12 +233,12 @@ mod tests {
     #[case::no_port("link|dummy0|0|-|-", true, false)]
     fn of_a_host_that_others_use_only_links_of_guests_count(
         #[case] line: &str,
-        #[case] in_a_lab: bool,
-        #[case] elsewhere: bool,
+        #[case] exclusive: bool,
+        #[case] shared: bool,
     ) {
         let seen = traces(&[line]);
         let counted = [true, false].map(|is_exclusive| counts(&seen.links[0], is_exclusive, "br0"));
-        assert_eq!(counted, [in_a_lab, elsewhere]);
+        assert_eq!(counted, [exclusive, shared]);
     }
 
     #[test]

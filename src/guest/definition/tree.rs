@@ -18,8 +18,8 @@ pub struct Differing<'a> {
     pub after: Option<&'a str>,
 }
 
-/// Devices that a guest has only if somebody gave it one. Others are libvirt's own: controllers, input, audio, a balloon, a watchdog.
-const GIVEN: [&str; 12] = [
+/// Devices that a guest has only if somebody gave it one. Others may be libvirt's own: controllers, input, audio, a balloon, a watchdog.
+const GIVEN: [&str; 15] = [
     "disk",
     "interface",
     "hostdev",
@@ -32,6 +32,9 @@ const GIVEN: [&str; 12] = [
     "redirdev",
     "smartcard",
     "memory",
+    "lease",
+    "crypto",
+    "graphics",
 ];
 
 /// What people say of a guest, which no libvirt adds.

@@ -21,7 +21,7 @@ const SLOWER_WHILE_BOOTING: u64 = 16;
 /// How much slower the first pass of another play is, which the switch cuts off: it takes longer than libvirt was late.
 const SLOWER_AGAIN: u64 = 16;
 
-/// How long the first pass of another play goes on before the switch: a machine whose CPUs are all taken may start the QEMU of one
+/// How long the first pass of another play goes on before the switch, where guests move together: a machine whose CPUs are all taken may start the QEMU of one
 /// guest seconds after that of another, which it is to be under way together with.
 const SWITCH_AGAIN_AFTER: Duration = Duration::from_secs(4);
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 /// The state of the switch to post-copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PostCopy {
-    /// The first pass is not over.
+    /// The pass in which the order is to come has not begun.
     Waiting,
     /// The watch orders it from this moment on.
     Due(Instant),

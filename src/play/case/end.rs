@@ -139,7 +139,7 @@ impl<'env> Case<'_, '_, 'env, '_, Fleet> {
         logs.map(|_| folder.into_path())
     }
 
-    /// Shows what came since the last look to the checks that follow a log.
+    /// Lets the checks judge what came up to here, with a last look at what follows a log.
     fn close(&mut self, logs: &Result<Vec<AddedLog>>) {
         let fleet = self.machines;
         let interrupted = fleet.stop_flag().is_set();
