@@ -222,3 +222,20 @@ fn asked_about(pair: &Pair) -> FactsAbout {
     };
     FactsAbout { folder, bridge, subnet, programs: Load::programs(), members: Vec::new() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::file::{Folders, InventoryFile};
+
+    /// A program that a host is not asked for would be missing on every host.
+    #[test]
+    fn hosts_are_asked_for_the_program_of_every_load() {
+        let text = "[[pair]]\nname = 'p'\n[pair.source]\naddress = 'a'\n[pair.target]\naddress = 'b'\n\
+                    [pair.storage]\nserve_on = 'target'\n[pair.network]\nnat = true\n";
+        let folders = Folders { file: Path::new("/"), home: None };
+        let pair = InventoryFile::parse("test.toml", text, &folders).unwrap().pairs.remove(0);
+        let asked = asked_about(&pair).programs;
+        assert!(Load::ALL.iter().all(|load| asked.contains(&load.row().tool.program)), "{asked:?}");
+    }
+}
