@@ -6,6 +6,9 @@
 //! [`report`] is a view of it, and [`progress`] shows it while it happens. A [`stand`] turns settings into an [`inventory`];
 //! whatever it creates is in the [`ledger`] first. [`libvirt`] is the only room with `unsafe`.
 
+// A line that is not said by `sys::terminal` would stand in the status that is drawn there, and panic when nobody reads it.
+#![warn(clippy::print_stderr)]
+
 pub mod axis;
 pub mod check;
 pub mod doctor;

@@ -10,6 +10,7 @@ use super::request::Request;
 use crate::record::RunFolder;
 use crate::run::RunOptions;
 use crate::scenario::Selection;
+use crate::sys::terminal;
 use crate::sys::unset::without_empty_variables;
 
 #[derive(Debug, Parser)]
@@ -43,7 +44,7 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Request, ExitCod
         let rest = command.ignore_errors(true).try_get_matches_from(&arguments);
         let folder = rest.ok().and_then(|matches| matches.get_one("results").cloned());
         if let Some(note) = latest::withdrawn(&folder.unwrap_or_else(RunFolder::default_root)) {
-            eprintln!("  = note: {note}");
+            terminal::say(&format!("  = note: {note}"));
         }
         ExitCode::from(2)
     })?;
@@ -59,8 +60,8 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Request, ExitCod
 /// The arguments with one test thread, because all scenarios share one pair of hosts.
 pub fn one_at_a_time(arguments: &Arguments) -> Arguments {
     if arguments.test_threads.is_some_and(|threads| threads > 1) {
-        eprintln!(
-            "multivm: scenarios share one pair of hosts and run one at a time; --test-threads is not used"
+        terminal::say(
+            "multivm: scenarios share one pair of hosts and run one at a time; --test-threads is not used",
         );
     }
     Arguments { test_threads: Some(1), ..arguments.clone() }

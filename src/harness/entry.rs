@@ -17,11 +17,11 @@ use super::on_stage::on_stage;
 use super::request::Request;
 use super::trial::completion;
 use crate::failure::{Problem, Result};
-use crate::progress::terminal;
 use crate::run::Plan;
 use crate::scenario::Scenario;
 use crate::stand::hidden_entry;
 use crate::sys::disk;
+use crate::sys::terminal;
 
 /// Runs the test target. Exit codes: 0 all passed, 101 some failed, 2 bad input and nothing touched, 130
 /// interrupted, 1 the run could not begin or not be cleaned up, or it proved nothing.
@@ -79,11 +79,11 @@ fn execute(request: &Request, plan: Plan) -> Result<ExitCode, Problem> {
         trials.append(&mut others);
         let conclusion = libtest_mimic::run(&one_at_a_time(arguments), trials);
         if request.lists_for_people() {
-            eprint!("{}", plan.file.describe_sets(&plan.set));
+            terminal::say(plan.file.describe_sets(&plan.set).trim_end());
         }
         if let (Fit::OwnTests(line), false) = (fit, arguments.list) {
             let note = latest::withdrawn(&plan.results).map(|note| format!("; {note}"));
-            eprintln!("multivm: {line}{}", note.unwrap_or_default());
+            terminal::say(&format!("multivm: {line}{}", note.unwrap_or_default()));
         }
         return Ok(conclusion.exit_code());
     }

@@ -13,6 +13,7 @@ use super::request::Request;
 use crate::failure::Problem;
 use crate::failure::input::{InputError, quoted, suggestion};
 use crate::scenario::{RunIgnored, Selection};
+use crate::sys::terminal;
 
 /// A test of such a target.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +42,7 @@ pub fn unplayed(request: &Request, tests: &[NamedTest<'_>]) -> Option<ExitCode> 
     let line = (!libtest.list).then(|| target.nothing_to_play()).flatten();
     let words: Vec<String> = line.into_iter().chain(note(request)).collect();
     if !words.is_empty() {
-        eprintln!("multivm: {}", words.join("; "));
+        terminal::say(&format!("multivm: {}", words.join("; ")));
     }
     Some(conclusion.exit_code())
 }

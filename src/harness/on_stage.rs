@@ -11,10 +11,10 @@ use super::latest;
 use super::nextest;
 use super::request::Request;
 use crate::failure::{Failure, Problem, Result};
-use crate::progress::terminal;
 use crate::run::{GivenBack, Hold, Plan, outputs};
 use crate::stage::Stage;
 use crate::stand::become_root;
+use crate::sys::terminal;
 
 /// Takes the machine, plays the trials one at a time, and gives the machine back as it was. `selected` has the names of the
 /// scenarios for the progress display; none if the trials are no scenarios.

@@ -3,6 +3,7 @@
 use libtest_mimic::{Completion, Failed};
 
 use crate::record::Verdict;
+use crate::sys::terminal;
 
 /// The answer of a trial whose outcome has this verdict and this text.
 ///
@@ -16,7 +17,7 @@ pub fn completion(verdict: Verdict, text: String) -> Result<Completion, Failed> 
         Verdict::Failed | Verdict::Error => {
             // nextest takes a failure's text from a line that begins like this.
             if std::env::var_os("NEXTEST").is_some() {
-                eprintln!("Error: {text}");
+                terminal::say(&format!("Error: {text}"));
             }
             Err(Failed::from(text))
         }

@@ -21,6 +21,7 @@ use crate::inventory::Arch;
 use crate::ledger::{Ledger, Thing, claim};
 use crate::sys::contained;
 use crate::sys::stop::StopFlag;
+use crate::sys::terminal;
 
 const HOST_PACKAGES: &str = include_str!("../../fixtures/host/packages.txt");
 const GUEST_PACKAGES: &str = include_str!("../../fixtures/guest/packages.txt");
@@ -138,7 +139,7 @@ impl Images<'_> {
         }
         let begin = Instant::now();
         let images = images_directory(self.store);
-        eprintln!("multivm: building the {what} (once; kept in {})", images.display());
+        terminal::say(&format!("multivm: building the {what} (once; kept in {})", images.display()));
         claim(&images, is_image_name)
             .map_err(|failure| failure.try_next("keep the images elsewhere: set MULTIVM_CACHE"))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -153,7 +154,7 @@ impl Images<'_> {
             .and_then(|()| fs::rename(&partial, path).attempting(|| format!("finish {}", path.display())));
         self.ledger.undo(entry)?;
         built?;
-        eprintln!("multivm: built the {what} in {:.0} s", begin.elapsed().as_secs_f64());
+        terminal::say(&format!("multivm: built the {what} in {:.0} s", begin.elapsed().as_secs_f64()));
         Ok(())
     }
 
@@ -258,7 +259,7 @@ impl Images<'_> {
                 Ok(line) => {
                     // mmdebstrap names its stages in lines that begin with "I:".
                     if let Some(stage) = line.strip_prefix("I: ") {
-                        eprintln!("multivm:   {stage}");
+                        terminal::say(&format!("multivm:   {stage}"));
                     }
                     tail.push(line);
                     if tail.len() > TAIL {

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::live::{Live, LiveGuest};
 use crate::record::{Phase, RecordedEnd, RecordedLeg, Verdict};
 use crate::scenario::Side;
+use crate::sys::terminal::ScreenSize;
 use crate::sys::words::{counted, first_line};
 
 /// The importance of a line, for its colour.
@@ -23,13 +24,6 @@ pub enum Tone {
 pub struct StatusLine {
     pub text: String,
     pub tone: Tone,
-}
-
-/// The part of a screen that text may fill, in characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ScreenSize {
-    pub columns: usize,
-    pub rows: usize,
 }
 
 /// What is shown of a run: its state, the time on the clock of `t_ms`, and the estimate of the remaining seconds.

@@ -6,7 +6,6 @@ pub mod lines;
 pub mod live;
 mod on_terminal;
 pub mod telling;
-pub mod terminal;
 
 pub use earlier::earlier;
 pub use estimate::{Earlier, ToCome, seconds_left};

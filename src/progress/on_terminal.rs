@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use console::Term;
 
 use super::lines::{self, RunStatus};
-use super::terminal;
 use crate::progress::live::Live;
 use crate::progress::{Earlier, ToCome};
 use crate::record::{Event, ObserverGuard, Record, RunHeader};
 use crate::sys::bounded;
 use crate::sys::parallel::locked;
 use crate::sys::stop::StopFlag;
+use crate::sys::terminal;
 use crate::sys::watch::Watch;
 
 /// The time between two drawings of a changed status.

@@ -37,7 +37,7 @@ impl Record {
     /// # Errors
     /// When the file is there already, since a record is never overwritten, or cannot be created or written.
     pub fn create(folder: &Path, header: RunHeader) -> Result<Record, ReportError> {
-        Record::create_on(&Disk::of(folder, |news| eprintln!("{news}")), folder, header)
+        Record::create_on(&Disk::of(folder), folder, header)
     }
 
     /// Creates `record.jsonl` in `folder`, on a disk that others use, too. Its creation may wait for a disk that hangs; from then on

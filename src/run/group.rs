@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::{Attempt, Failure, Result};
 use crate::ledger::Owner;
-use crate::progress::terminal;
 use crate::record::create_group;
 use crate::sys::disk::Disk;
 use crate::sys::stop::StopFlag;
@@ -36,7 +35,7 @@ impl RunGroup {
     /// Raises the hosts or what stands on them, unless an earlier run of the group has failed: this one would fail as well, perhaps
     /// after minutes. `folder` is the group's.
     pub fn raise<T>(folder: &Path, stop: &StopFlag, raise: impl FnOnce() -> Result<T>) -> Result<T> {
-        let disk = Disk::of(folder, terminal::say);
+        let disk = Disk::of(folder);
         let broken = folder.join(BROKEN);
         let (path, attempted) = (broken.clone(), "read what earlier runs say of the hosts");
         if let Ok(why) =

@@ -13,12 +13,12 @@ use crate::failure::{Problem, Result};
 use crate::guest::EarlierLooks;
 use crate::host::{LogMarks, load_noted_daemons, save_noted_daemons};
 use crate::plan::SEED_VARIABLE;
-use crate::progress::terminal;
 use crate::record::{Event, Outcome, RecordedProfile};
 use crate::remote::{load_log_positions, save_log_positions};
 use crate::stand::take_down_after;
 use crate::sys::disk::Disk;
 use crate::sys::stop::StopFlag;
+use crate::sys::terminal;
 use crate::sys::watch::Watch;
 use crate::sys::{halt, interrupt};
 
@@ -62,16 +62,16 @@ impl Hold {
     /// The lock or the folder cannot be had, or running hosts have no room for the guests.
     pub fn take(plan: &Plan, scenarios: Option<usize>, group: Option<RunGroup>) -> Result<Hold, Problem> {
         let stop = StopFlag::new();
-        interrupt::stop_on_signals(&stop, terminal::say)?;
+        interrupt::stop_on_signals(&stop)?;
         let owner = group.as_ref().map(|group| group.owner.clone());
         let session = plan.hosts.session(&plan.settings, &plan.profile, &stop, owner.clone())?;
         room::stands(&plan.scenarios, &plan.file, &plan.profile, &session)?;
         let joined = group.map(|group| join(group, &plan.results)).transpose()?;
         let (group, earlier) = joined.unzip();
         if let Some(seed) = plan.seed_in_use() {
-            eprintln!(
+            terminal::say(&format!(
                 "multivm: seed {seed}: {SEED_VARIABLE}={seed} plays the same moves again, with as many guests and rounds"
-            );
+            ));
         }
         let run = Run::create(
             &plan.results,
@@ -99,7 +99,7 @@ impl Hold {
                 None => session.prepare(),
             };
             if let Some(stack) = session.stack() {
-                eprintln!("multivm: {stack}");
+                terminal::say(&format!("multivm: {stack}"));
             }
             prepared
         })
@@ -141,7 +141,7 @@ impl Hold {
 /// Joins a group of runs: its folder, and what the run before this one hands over.
 fn join(group: RunGroup, results: &Path) -> Result<(PathBuf, EarlierRun)> {
     let results = results.to_owned();
-    Disk::of(&results, terminal::say).within("join the other processes of this run", move || {
+    Disk::of(&results).within("join the other processes of this run", move || {
         let folder = group.folder(&results)?;
         // The keeper must watch before anything is raised: it clears what this process leaves if it is killed.
         take_down_after(&group.owner, &folder.join("keeper.log"))?;

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use crate::failure::{Attempt, Result};
 use crate::ledger::Owner;
-use crate::progress::terminal;
 use crate::record::{self, WriterProcess};
 use crate::sys::disk::Disk;
 
@@ -21,7 +20,7 @@ use crate::sys::disk::Disk;
 pub fn withdraw_latest(results: &Path, age: Duration) -> Result<bool> {
     let results = results.to_owned();
     let attempted = format!("take `latest` away in {}", results.display());
-    Disk::of(&results, terminal::say).within(&attempted.clone(), move || {
+    Disk::of(&results).within(&attempted.clone(), move || {
         if goes_on(&record::latest(&results)) {
             return Ok(false);
         }

@@ -10,7 +10,6 @@ use super::spent;
 use crate::failure::{Attempt, Result};
 use crate::ledger::Owner;
 use crate::plan::Seed;
-use crate::progress::terminal;
 use crate::record::{
     Event, Fold, ObserverGuard, Record, RepairedPart, Results, RunEnd, RunFolder, RunHeader, WriterProcess,
     results_from_record,
@@ -19,6 +18,7 @@ use crate::record::{Outcome, RecordedProfile, Verdict};
 use crate::report::{html, junit};
 use crate::sys::disk::Disk;
 use crate::sys::parallel::locked;
+use crate::sys::terminal;
 
 /// What making the HTML report is called.
 const MAKE_PAGE: &str = "make the HTML report";
@@ -54,7 +54,7 @@ impl Run {
         catalogue: Option<String>,
     ) -> Result<Run> {
         let results = group.unwrap_or(results).to_owned();
-        let disk = Disk::of(&results, terminal::say);
+        let disk = Disk::of(&results);
         let its_own = disk.clone();
         let attempted = format!("make a folder for this run in {}", results.display());
         let (folder, header, record) = disk.within(&attempted.clone(), move || {
@@ -207,7 +207,7 @@ impl Run {
     fn report_beside(&self, path: &Path, mut results: Results) -> Result<()> {
         let here = Path::new("");
         let folder = path.parent().filter(|folder| *folder != here).unwrap_or(Path::new(".")).to_owned();
-        let disk = Disk::of(&folder, terminal::say);
+        let disk = Disk::of(&folder);
         let attempted = format!("make the folder {}", folder.display());
         disk.within(&attempted.clone(), move || fs::create_dir_all(folder).attempting(|| attempted))?;
         if let Some(group) = self.group.clone() {

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 
-use crate::progress::terminal;
 use crate::record::{LATEST, latest, latest_is_foreign};
 use crate::sys::disk::Disk;
 
@@ -52,7 +51,7 @@ fn on_disk<T: Send + 'static>(
     look: impl FnOnce(&Path) -> Result<T, String> + Send + 'static,
 ) -> Result<T, String> {
     let path = path.to_owned();
-    let looked = Disk::of(&path, terminal::say).within("look at it", move || Ok(look(&path)));
+    let looked = Disk::of(&path).within("look at it", move || Ok(look(&path)));
     looked.unwrap_or_else(|failure| Err(failure.cause.text))
 }
 

@@ -9,12 +9,12 @@ use crate::guest::WantedFleet;
 use crate::inventory::catalogue::Catalogue;
 use crate::inventory::file::InventoryFile;
 use crate::ledger::Owner;
-use crate::progress::terminal;
 use crate::scenario::Profile;
 use crate::stand::pair::{ChosenPair, Given, HostPair, forget_raised};
 use crate::stand::{NewHosts, PAIR_LIMIT, STAND_VARIABLE, Session, Settings, StandKind};
 use crate::sys::bounded;
 use crate::sys::stop::StopFlag;
+use crate::sys::terminal;
 
 /// The longest time for an examination of both hosts.
 const EXAMINATION_LIMIT: Duration = Duration::from_secs(900);

@@ -21,13 +21,13 @@ use crate::libvirt::HostEvent;
 use crate::migration::GRACE;
 use crate::plan::Seed;
 use crate::play::{self, Context, Played};
-use crate::progress::terminal;
 use crate::record::{Outcome, RepairedPart};
 use crate::run::{EarlierRun, HeldSession, Run, RunGroup};
 use crate::scenario::{Profile, Scenario, ScenarioFile};
 use crate::stand::Session;
 use crate::sys::parallel::locked;
 use crate::sys::stop::StopFlag;
+use crate::sys::terminal;
 
 /// How often a guest may boot in one start.
 const BOOTS: u32 = 2;

@@ -4,10 +4,10 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::guest::GuestNews;
-use crate::progress::terminal;
 use crate::record::{Event, RepairedPart};
 use crate::run::Run;
 use crate::sys::parallel::locked;
+use crate::sys::terminal;
 
 /// Time between two lines about starting guests, if nobody sees the status of the run.
 const START_LINE_INTERVAL: Duration = Duration::from_secs(10);

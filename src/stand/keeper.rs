@@ -16,6 +16,7 @@ use crate::failure::{Attempt, Failure, Result};
 use crate::ledger::{Ledger, Lock, Owner, state_directory};
 use crate::stand::pair;
 use crate::sys::process;
+use crate::sys::terminal;
 
 const KEEPER: &str = "__multivm-keeper";
 
@@ -86,7 +87,7 @@ pub fn hidden_entry() -> Option<ExitCode> {
         Ok(()) => ExitCode::SUCCESS,
         Err(failures) => {
             for failure in failures {
-                eprintln!("multivm: {failure}");
+                terminal::say(&format!("multivm: {failure}"));
             }
             ExitCode::FAILURE
         }

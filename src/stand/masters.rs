@@ -16,6 +16,7 @@ use crate::inventory::catalogue::{
 use crate::ledger::Thing;
 use crate::stand::Ground;
 use crate::sys::limited::Running;
+use crate::sys::terminal;
 
 /// What the storage has for the guests of a catalogue, by `own`, the file of the image that multivm builds. Images of one file have
 /// one copy.
@@ -70,7 +71,7 @@ pub fn copy(
 
 fn copy_one(from: &Path, to: &Path, Ground { ledger, stop }: Ground<'_>) -> Result<()> {
     let attempted = || format!("copy {} to {}", from.display(), to.display());
-    eprintln!("multivm: copying {} to the storage on this machine", from.display());
+    terminal::say(&format!("multivm: copying {} to the storage on this machine", from.display()));
     let mut command = Command::new("cp");
     command
         .args(["--sparse=always", "--reflink=auto", "--"])
@@ -87,7 +88,7 @@ fn copy_one(from: &Path, to: &Path, Ground { ledger, stop }: Ground<'_>) -> Resu
         if told.elapsed() >= COPY_NEWS {
             told = Instant::now();
             let there = bytes_on_disk(to).unwrap_or(0);
-            eprintln!("multivm:   {} of {} MiB are copied", there >> 20, whole >> 20);
+            terminal::say(&format!("multivm:   {} of {} MiB are copied", there >> 20, whole >> 20));
         }
     });
     entry.map_or(Ok(()), |entry| ledger.undo(entry))?;

@@ -10,6 +10,7 @@ use crate::failure::{Attempt, Failure, Result};
 use crate::inventory::Inventory;
 use crate::ledger::{Ledger, Lock, Owner, Thing};
 use crate::sys::stop::StopFlag;
+use crate::sys::terminal;
 use crate::sys::words::counted;
 
 /// The lock, the ledger and the stand. If a session is dropped without [`Session::end`], the next command undoes its
@@ -127,7 +128,9 @@ impl<H> Session<H> {
         match standing {
             Standing::Other(_, why) if shared => {
                 // One such case is a test that wants a stack of its own.
-                eprintln!("multivm: the lab of this run is another one ({why}); raising another");
+                terminal::say(&format!(
+                    "multivm: the lab of this run is another one ({why}); raising another"
+                ));
                 return self.ledger.undo_all().into_iter().next().map_or(Ok(()), Err);
             }
             Standing::Other(hosts, why) => {
@@ -146,7 +149,7 @@ impl<H> Session<H> {
         if left.is_empty() {
             return Ok(left);
         }
-        eprintln!("multivm: clearing what an earlier run left behind: {}", summary(&left));
+        terminal::say(&format!("multivm: clearing what an earlier run left behind: {}", summary(&left)));
         match self.ledger.undo_all().into_iter().next() {
             None => Ok(left),
             Some(failure) => Err(failure.or_try_next("multivm reap, when the cause is gone")),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::bounded::{Ending, attend};
 use super::parallel::locked;
 use super::stop::StopFlag;
-use super::{halt, interrupt};
+use super::{halt, interrupt, terminal};
 use crate::failure::{Cause, Failure, FailureKind, Result};
 
 /// How long one waits for a disk.
@@ -93,11 +93,11 @@ pub fn hanging() -> Vec<PathBuf> {
 }
 
 impl Disk {
-    /// The disk of a folder, which need not exist. `say` tells people that it hangs, and that it answers again. A folder in which
+    /// The disk of a folder, which need not exist. People are told that it hangs, and that it answers again. A folder in which
     /// something hangs already, or in one above it, has that one's disk.
-    pub fn of(place: &Path, say: fn(&str)) -> Disk {
+    pub fn of(place: &Path) -> Disk {
         let hangs = |disk: &Disk| place.starts_with(&disk.0.place) && disk.hang().is_some();
-        known().into_iter().find(hangs).unwrap_or_else(|| Disk::with(place, say, Patience::CALLS))
+        known().into_iter().find(hangs).unwrap_or_else(|| Disk::with(place, terminal::say, Patience::CALLS))
     }
 
     /// The disk of a folder, with a patience of its own for calls.
@@ -279,7 +279,7 @@ mod tests {
         assert!(next.unwrap_err().to_string().starts_with("cannot write b: the disk of /hangs "));
         assert!(hanging().contains(&PathBuf::from("/hangs")));
         let below =
-            Disk::of(Path::new("/hangs/below"), note).within("write c", || -> Result<()> { unreachable!() });
+            Disk::of(Path::new("/hangs/below")).within("write c", || -> Result<()> { unreachable!() });
         assert!(below.unwrap_err().to_string().contains("the disk of /hangs "));
         assert_eq!(said_of("/hangs").len(), 1, "it is said once: {:?}", said_of("/hangs"));
 

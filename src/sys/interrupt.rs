@@ -10,6 +10,7 @@ use signal_hook::iterator::Signals;
 
 use crate::failure::{Attempt, Result};
 use crate::sys::stop::StopFlag;
+use crate::sys::terminal;
 
 /// A second Ctrl-C counts as impatience only this long after the first: under some runners one Ctrl-C arrives twice.
 const IMPATIENCE: Duration = Duration::from_secs(1);
@@ -30,8 +31,8 @@ fn interrupt(stop: &StopFlag) {
     stop.set();
 }
 
-/// Starts the threads that set the stop flag on signals. They announce what becomes of the run through `say`.
-pub fn stop_on_signals(stop: &StopFlag, say: fn(&str)) -> Result<()> {
+/// Starts the threads that set the stop flag on signals. They announce what becomes of the run.
+pub fn stop_on_signals(stop: &StopFlag) -> Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).attempting(|| "listen for signals".into())?;
     let token = stop.clone();
     spawn("signals", move || {
@@ -41,11 +42,13 @@ pub fn stop_on_signals(stop: &StopFlag, say: fn(&str)) -> Result<()> {
                 None => {
                     // The flag comes before the announcement: from then on nothing draws on the terminal.
                     interrupt(&token);
-                    say("\nmultivm: interrupted; aborting migrations and cleaning up, do not close");
+                    terminal::say(
+                        "\nmultivm: interrupted; aborting migrations and cleaning up, do not close",
+                    );
                     first = Some(Instant::now());
                 }
                 Some(first) if signal == SIGINT && first.elapsed() > IMPATIENCE => {
-                    say("multivm: leaving now; the next run, or `multivm reap`, cleans up");
+                    terminal::say("multivm: leaving now; the next run, or `multivm reap`, cleans up");
                     std::process::exit(130);
                 }
                 Some(_) => {}
@@ -59,7 +62,7 @@ pub fn stop_on_signals(stop: &StopFlag, say: fn(&str)) -> Result<()> {
             // A killed cargo leaves this process behind, which would otherwise go on for hours.
             if getppid() != parent {
                 interrupt(&token);
-                say("multivm: the process that started this run is gone; cleaning up");
+                terminal::say("multivm: the process that started this run is gone; cleaning up");
             }
             token.pause(PARENT_INTERVAL);
         }

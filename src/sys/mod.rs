@@ -1,5 +1,5 @@
 //! Small tools that know nothing of migration: waiting, threads, signals, commands, disks, names of machines, words, empty variables,
-//! inherited descriptors.
+//! inherited descriptors, what a terminal shows.
 
 pub mod bounded;
 pub mod contained;
@@ -18,6 +18,7 @@ pub mod process;
 pub mod random;
 pub mod resolve;
 pub mod stop;
+pub mod terminal;
 pub mod unset;
 pub mod wait;
 pub mod watch;

@@ -5,7 +5,6 @@ use clap::builder::PossibleValuesParser;
 use multivm::failure::Failure;
 use multivm::image::{Distribution, Images};
 use multivm::inventory::Arch;
-use multivm::progress::terminal;
 use multivm::stand::lab::Lab;
 use multivm::stand::{Session, become_root};
 use multivm::sys::interrupt::stop_on_signals;
@@ -34,7 +33,7 @@ pub fn run(command: &Command) -> Answer {
     let (store, tools_suite) = (settings.store.clone(), settings.source_suite.clone());
     become_root()?;
     let stop = StopFlag::new();
-    stop_on_signals(&stop, terminal::say)?;
+    stop_on_signals(&stop)?;
     let session = Session::begin(Box::new(Lab::new(settings)), stop)?;
     if session.is_attached() {
         // The ledger forgets that the lab is to stay as soon as another thing is entered.

@@ -1,5 +1,8 @@
 //! The command line, for everything around the scenarios, which themselves run by `cargo test`.
 
+// A line that is not said by `sys::terminal` panics when nobody reads it.
+#![warn(clippy::print_stderr)]
+
 mod compare;
 mod doctor;
 mod image;

@@ -12,6 +12,7 @@ use multivm::scenario::{
 use multivm::sys::words::counted;
 
 use crate::problem::{Answer, Problem};
+use multivm::sys::terminal;
 
 /// Which file is read, and with which profile.
 #[derive(clap::Args)]
@@ -125,7 +126,7 @@ pub fn list(arguments: &List) -> Answer {
     let text: String = chosen.iter().map(|scenario| format!("{scenario}\n")).collect();
     let answer = crate::say(&text)?;
     let beside = if left_out == 0 { String::new() } else { format!(", {left_out} more ignored (--ignored)") };
-    eprintln!("{}{beside}", counted(chosen.len(), "scenario", "scenarios"));
+    terminal::say(&format!("{}{beside}", counted(chosen.len(), "scenario", "scenarios")));
     Ok(answer)
 }
 

@@ -158,7 +158,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("evidence");
         fs::write(&file, "not a folder").unwrap();
-        let disk = Disk::of(folder.path(), |_| ());
+        let disk = Disk::of(folder.path());
         let evidence = EvidenceFolder::of_scenario(folder.path(), &disk);
         for failure in [evidence.make(), evidence.write("a.log", "")] {
             let failure = failure.unwrap_err().to_string();

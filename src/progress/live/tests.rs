@@ -7,13 +7,14 @@ use rstest::rstest;
 use super::*;
 use crate::failure::FailureKind;
 use crate::libvirt::{Detail, LifecycleEvent};
-use crate::progress::lines::{self, RunStatus, ScreenSize, StatusLine, Tone};
+use crate::progress::lines::{self, RunStatus, StatusLine, Tone};
 use crate::progress::telling;
 use crate::record::{
     Clocks, DomainEvent, Finding, LegError, LostLines, Outcome, Phase, RecordedProfile, RepairedPart, RunEnd,
     RunHeader, Stats, Verdict,
 };
 use crate::scenario::Direction;
+use crate::sys::terminal::ScreenSize;
 
 const SCENARIO: &str = "precopy_cross::in_vms::stress_cpu";
 const MIB: u64 = 1 << 20;

@@ -19,6 +19,7 @@ use crate::stand::Ground;
 use crate::stand::settings::{Accel, Settings};
 use crate::sys::contained;
 use crate::sys::stop::StopFlag;
+use crate::sys::terminal;
 
 /// Time limit of the trial boot. It is ten times the boot time to user space under TCG on two slow cores: slower KVM is of
 /// no use.
@@ -73,7 +74,7 @@ pub fn choose(
     if let Some(known) = known {
         return Ok(known.accelerator);
     }
-    eprintln!("multivm: trying KVM with a boot of the guest kernel (once per boot of this machine)");
+    terminal::say("multivm: trying KVM with a boot of the guest kernel (once per boot of this machine)");
     let accelerator = match trial(host, guest, arch.row(), ground)? {
         Ok(took) => Accelerator {
             kind: AcceleratorKind::Kvm,

@@ -5,6 +5,9 @@
 //! ledger; then it lays the root file system, pivots into it, starts the daemons and reaps. The end of the init ends
 //! everything in the host, as in every PID namespace.
 
+// Standard error of these processes is the host's log.
+#![allow(clippy::print_stderr)]
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, Write};
 use std::os::unix::net::UnixStream;

@@ -21,6 +21,7 @@ use crate::remote::Remote;
 use crate::stand::Ground;
 use crate::sys::parallel::at_once;
 use crate::sys::stop::StopFlag;
+use crate::sys::terminal;
 use crate::sys::wait::{Poll, wait_for};
 
 /// How long a machine may take from its start to its first answer, and from there to the last of its services. Alone on two idle CPUs
@@ -92,8 +93,9 @@ pub fn host_key_path(snapshot: &Path, machine: &Machine) -> std::path::PathBuf {
 fn boot(remote: &Remote, qemu: &mut Qemu, stop: &StopFlag) -> Result<String> {
     let name = remote.name();
     let begin = Instant::now();
-    let tell =
-        |what: &str| eprintln!("multivm:   {name} {what} after {:.0} s", begin.elapsed().as_secs_f64());
+    let tell = |what: &str| {
+        terminal::say(&format!("multivm:   {name} {what} after {:.0} s", begin.elapsed().as_secs_f64()))
+    };
     await_answer(remote, qemu, BOOT_LIMIT, stop)?;
     tell("answers by ssh");
     wait_for(&format!("the services of machine {name}"), BOOT_LIMIT, stop, || {

@@ -13,6 +13,7 @@ use crate::failure::{Attempt, Cause, Failure, Result};
 use crate::inventory::catalogue::{COPY_NEWS, Master, digits, known_sha256};
 use crate::remote::{Remote, quote};
 use crate::sys::stop::StopFlag;
+use crate::sys::terminal;
 
 /// The bytes that are sent at once.
 const PIECE: usize = 4 << 20;
@@ -45,12 +46,12 @@ impl MastersPlace<'_> {
         let (hash, length) = read().attempting(|| format!("read {path}"))?;
         let name = |hash: &str| format!("{hash}.{}", master.format.name());
         // What may stay for later runs only saves time: a run goes on without.
-        let warn = |failure: Failure| eprintln!("multivm: warning: {failure}");
+        let warn = |failure: Failure| terminal::say(&format!("multivm: warning: {failure}"));
         if kept.take(self.remote, &name(&hash), length, to).unwrap_or_else(|failure| {
             warn(failure);
             false
         }) {
-            eprintln!("multivm: {path} is kept on {}", self.remote.name());
+            terminal::say(&format!("multivm: {path} is kept on {}", self.remote.name()));
             return Ok(());
         }
         // The name is that of what was sent: the file may have changed since it was read.
@@ -68,7 +69,7 @@ fn copy(from: &Path, remote: &Remote, to: &str, stop: &StopFlag) -> Result<Strin
     let part = format!("{to}.part");
     let begin = Instant::now();
     let mut told = begin;
-    eprintln!("multivm: copying {} to {}, {} MiB", from.display(), remote.name(), length >> 20);
+    terminal::say(&format!("multivm: copying {} to {}, {} MiB", from.display(), remote.name(), length >> 20));
     remote.check(&begin_of(&part), PIECE_LIMIT)?;
     let (mut at, mut hash) = (0, Sha256::new());
     loop {
@@ -88,11 +89,11 @@ fn copy(from: &Path, remote: &Remote, to: &str, stop: &StopFlag) -> Result<Strin
         if told.elapsed() >= COPY_NEWS {
             told = Instant::now();
             let percent = at * 100 / length.max(1);
-            eprintln!("multivm:   {percent} % after {:.0} s", begin.elapsed().as_secs_f64());
+            terminal::say(&format!("multivm:   {percent} % after {:.0} s", begin.elapsed().as_secs_f64()));
         }
     }
     remote.check(&end_of(&part, to, at), PIECE_LIMIT)?;
-    eprintln!("multivm:   copied in {:.0} s", begin.elapsed().as_secs_f64());
+    terminal::say(&format!("multivm:   copied in {:.0} s", begin.elapsed().as_secs_f64()));
     Ok(digits(hash))
 }
 

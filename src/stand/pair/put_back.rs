@@ -8,6 +8,7 @@ use crate::failure::{Attempt, Cause, Failure, FailureKind, Result};
 use crate::inventory::Login;
 use crate::ledger::HostChanges;
 use crate::remote::Remote;
+use crate::sys::terminal;
 
 /// Puts a host back that is in the ledger, and compares it with what it was: the answer is what differs.
 ///
@@ -45,7 +46,7 @@ fn advise(failure: Failure, address: &str) -> Failure {
 /// Compares a host with what it was. Standard error names what was left to somebody else.
 pub(super) fn compare(remote: &Remote, before: &HostState, left: &[String]) -> Result<Option<Failure>> {
     for left in left {
-        eprintln!("multivm: left alone on {}: {left}", remote.name());
+        terminal::say(&format!("multivm: left alone on {}: {left}", remote.name()));
     }
     let differences = before.differences(&HostState::of(remote)?);
     if differences.is_empty() {

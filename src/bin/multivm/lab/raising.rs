@@ -4,7 +4,6 @@
 use std::time::Instant;
 
 use multivm::failure::Result;
-use multivm::progress::terminal;
 use multivm::stand::{Session, Settings, Stand, become_root, take_down_after};
 use multivm::sys::interrupt::stop_on_signals;
 use multivm::sys::stop::StopFlag;
@@ -23,7 +22,7 @@ pub fn up<H>(
     let log = settings.store.cache.join("keeper.log");
     become_root()?;
     let stop = StopFlag::new();
-    stop_on_signals(&stop, terminal::say)?;
+    stop_on_signals(&stop)?;
     let begin = Instant::now();
     let mut session = Session::begin(new(settings), stop)?;
     if session.is_attached() {

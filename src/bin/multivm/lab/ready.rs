@@ -12,6 +12,7 @@ use multivm::stand::{Session, Settings, Stand};
 use super::arguments::UpArguments;
 use super::raising;
 use crate::problem::{Answer, Problem, settings};
+use multivm::sys::terminal;
 
 pub fn up(new: fn(Settings) -> Box<dyn Stand<Hosts = Inventory>>, arguments: &UpArguments) -> Answer {
     let (hosts, made) = (arguments.kind.row(), arguments.kind.made());
@@ -37,7 +38,7 @@ fn raise(session: &mut Session, profile: &Profile) -> Result<()> {
     // The fleet holds only connections: the guests stay when it is dropped.
     let fleet = Fleet::start(&inventory, profile, session.stop_flag(), Arc::new(say), &|_, _| {})?;
     if let Some(warning) = fleet.hosts.warning() {
-        eprintln!("multivm: warning: {warning}");
+        terminal::say(&format!("multivm: warning: {warning}"));
     }
     Ok(())
 }
@@ -47,18 +48,18 @@ fn say(news: GuestNews<'_>) {
     match news {
         GuestNews::Answering { .. } | GuestNews::Waiting { .. } => {}
         GuestNews::Copying { image, bytes, of } => {
-            eprintln!("multivm: copying {image}: {} of {} MiB", bytes >> 20, of >> 20)
+            terminal::say(&format!("multivm: copying {image}: {} of {} MiB", bytes >> 20, of >> 20))
         }
         GuestNews::FirstBoot { guest, errors } => {
             let errors = errors.join("; ");
-            eprintln!(
+            terminal::say(&format!(
                 "multivm: warning: cloud-init had errors at the first boot of {}: {errors}",
                 guest.name
-            );
+            ));
         }
-        GuestNews::Panicked { guest, panic } => eprintln!("multivm: {}: {panic}", guest.name),
+        GuestNews::Panicked { guest, panic } => terminal::say(&format!("multivm: {}: {panic}", guest.name)),
         GuestNews::StartedAgain { guest, why } => {
-            eprintln!("multivm: {} is started a second time: {why}", guest.name)
+            terminal::say(&format!("multivm: {} is started a second time: {why}", guest.name))
         }
     }
 }

@@ -4,8 +4,7 @@ use std::env;
 use std::io::{self, IsTerminal, Write};
 
 use console::Term;
-use multivm::progress::lines::ScreenSize;
-use multivm::progress::terminal::{self, Block};
+use multivm::sys::terminal::{self, Block, ScreenSize};
 
 use super::watched::{NewLines, Watched};
 

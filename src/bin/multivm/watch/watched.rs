@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use multivm::ledger::Owner;
-use multivm::progress::lines::{self, RunStatus, ScreenSize, StatusLine};
+use multivm::progress::lines::{self, RunStatus, StatusLine};
 use multivm::progress::live::Live;
 use multivm::progress::{Earlier, telling};
 use multivm::record::{Event, Tail, WriterProcess};
+use multivm::sys::terminal::ScreenSize;
 use multivm::{progress, record};
 
 use crate::problem::Problem;

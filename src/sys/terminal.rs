@@ -7,8 +7,7 @@
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard};
 
-use crate::progress::lines::ScreenSize;
-use crate::sys::parallel::locked;
+use super::parallel::locked;
 
 /// Goes one line down in the same column, and scrolls at the bottom of the screen, as terminals do for a vertical tab
 /// (xterm's ctlseqs, "VT"; console_codes(4)). A line feed would come as carriage return and line feed out of a tty.
@@ -26,6 +25,13 @@ const USUAL: ScreenSize = ScreenSize { columns: 80, rows: 24 };
 
 /// What is drawn on this process's terminal: there is only one.
 static BLOCK: Mutex<Block> = Mutex::new(Block::new());
+
+/// The part of a screen that text may fill, in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScreenSize {
+    pub columns: usize,
+    pub rows: usize,
+}
 
 /// The lines that are drawn below the cursor.
 #[derive(Debug, Default)]
@@ -89,12 +95,12 @@ pub fn say(text: &str) {
 }
 
 /// The block of standard error.
-pub(super) fn block() -> MutexGuard<'static, Block> {
+pub fn block() -> MutexGuard<'static, Block> {
     locked(&BLOCK)
 }
 
 /// For a panic, which may come from the thread that draws: takes away what is drawn, if that can be done at once.
-pub(super) fn clear_in_panic() {
+pub fn clear_in_panic() {
     if let Ok(mut block) = BLOCK.try_lock() {
         let _ = block.clear(&mut io::stderr());
     }
