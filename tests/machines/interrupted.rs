@@ -24,15 +24,18 @@ type Moment = fn(&Path, &Remote) -> bool;
 
 const MOMENTS: [(&str, Moment); 2] = [
     ("while the hosts are prepared", |_, target| lease_has(target, "10-keys")),
-    ("while a guest moves", |folder, _| {
-        let record = std::fs::read_to_string(folder.join("results/latest/record.jsonl")).unwrap_or_default();
-        let count = |event: &str| record.matches(&format!("\"event\":\"{event}\"")).count();
-        count("leg_started") > count("leg_finished")
-    }),
+    ("while a guest moves", |folder, _| is_moving(folder)),
 ];
 
+/// Whether a guest of the run that writes to a folder moves.
+pub fn is_moving(folder: &Path) -> bool {
+    let record = std::fs::read_to_string(folder.join("results/latest/record.jsonl")).unwrap_or_default();
+    let count = |event: &str| record.matches(&format!("\"event\":\"{event}\"")).count();
+    count("leg_started") > count("leg_finished")
+}
+
 /// Whether a host's lease has what takes a change back.
-fn lease_has(host: &Remote, change: &str) -> bool {
+pub fn lease_has(host: &Remote, change: &str) -> bool {
     let there = format!("[ -e /var/lib/multivm/lease/changes/{change} ]");
     host.run(&there, ANSWER_LIMIT).is_ok_and(|output| output.status == 0)
 }

@@ -11,6 +11,7 @@ mod emulated;
 mod firewalls;
 mod interrupted;
 mod killed;
+mod lost;
 mod served;
 mod stopped;
 
@@ -71,6 +72,8 @@ fn main() -> ExitCode {
             interrupted::in_preparation_and_in_a_move,
         )
         .with_ignored_flag(true),
+        trial("machines::a_host_is_lost_and_put_back_when_it_is_back", lost::one_of_two)
+            .with_ignored_flag(true),
         trial("machines::served_by_this_machine", served::by_this_machine).with_ignored_flag(true),
         trial("machines::firewalls_open_for_the_other_host_alone", firewalls::gates).with_ignored_flag(true),
         trial("machines::firewalls_played_through", firewalls::played_through).with_ignored_flag(true),
