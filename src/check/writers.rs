@@ -112,7 +112,7 @@ impl WatchedImage {
         SearchedImage { file: self.file.clone(), may_come: self.boots }
     }
 
-    fn owner(&self) -> MayWrite {
+    fn may_write(&self) -> MayWrite {
         match &self.guest {
             None => MayWrite::Nobody,
             Some(guest) if self.boots => MayWrite::Boots { guest: guest.name.clone(), side: guest.side() },
@@ -226,12 +226,12 @@ fn look(
     found: &Sender<WriterFind>,
 ) -> Result<()> {
     let began = Instant::now();
-    let owners: Vec<MayWrite> = images.iter().map(WatchedImage::owner).collect();
+    let may_write: Vec<MayWrite> = images.iter().map(WatchedImage::may_write).collect();
     let writers = search.look()?;
-    for image in on_both(&writers, &owners) {
+    for image in on_both(&writers, &may_write) {
         let _ = found.send(WriterFind::OnBoth(OnBoth { image, began, ended: Instant::now() }));
     }
-    let suspects = suspects(&writers, &owners);
+    let suspects = suspects(&writers, &may_write);
     if suspects.is_empty() {
         return Ok(());
     }
@@ -261,17 +261,17 @@ fn is_confirmed(writer: &Writer, again: &[Writer], fleeting: &mut Fleeting) -> b
 }
 
 /// The foreign writers. While a load guest is off, its image is nobody's: multivm makes it anew then.
-fn suspects<'a>(writers: &'a [Writer], owners: &[MayWrite]) -> Vec<&'a Writer> {
+fn suspects<'a>(writers: &'a [Writer], may_write: &[MayWrite]) -> Vec<&'a Writer> {
     let is_in_use = |image: Option<usize>| {
-        !matches!(image.and_then(|image| owners.get(image)), Some(MayWrite::Boots { .. }))
-            || writers.iter().any(|writer| writer.image == image && !is_foreign(writer, owners))
+        !matches!(image.and_then(|image| may_write.get(image)), Some(MayWrite::Boots { .. }))
+            || writers.iter().any(|writer| writer.image == image && !is_foreign(writer, may_write))
     };
-    writers.iter().filter(|writer| is_foreign(writer, owners) && is_in_use(writer.image)).collect()
+    writers.iter().filter(|writer| is_foreign(writer, may_write) && is_in_use(writer.image)).collect()
 }
 
 /// Whether the writer is anything but the QEMU of the image's guest, on a host where that may be.
-fn is_foreign(writer: &Writer, owners: &[MayWrite]) -> bool {
-    let own = match writer.image.and_then(|image| owners.get(image)) {
+fn is_foreign(writer: &Writer, may_write: &[MayWrite]) -> bool {
+    let own = match writer.image.and_then(|image| may_write.get(image)) {
         Some(MayWrite::Moves(guest)) => Some(guest),
         Some(MayWrite::Boots { guest, side }) if writer.side == Some(*side) => Some(guest),
         _ => None,
@@ -280,13 +280,13 @@ fn is_foreign(writer: &Writer, owners: &[MayWrite]) -> bool {
 }
 
 /// The images that the guest's own QEMU has open on both hosts.
-fn on_both(writers: &[Writer], owners: &[MayWrite]) -> Vec<usize> {
+fn on_both(writers: &[Writer], may_write: &[MayWrite]) -> Vec<usize> {
     let has = |image: usize, side: Side| {
         writers.iter().any(|writer| {
-            writer.image == Some(image) && writer.side == Some(side) && !is_foreign(writer, owners)
+            writer.image == Some(image) && writer.side == Some(side) && !is_foreign(writer, may_write)
         })
     };
-    (0..owners.len()).filter(|&image| has(image, Side::Source) && has(image, Side::Target)).collect()
+    (0..may_write.len()).filter(|&image| has(image, Side::Source) && has(image, Side::Target)).collect()
 }
 
 impl Asked for WritersAsked {
@@ -425,7 +425,7 @@ mod tests {
     use super::*;
     use crate::remote::protocol::ProcessId;
 
-    fn owners() -> Vec<MayWrite> {
+    fn may_write() -> Vec<MayWrite> {
         let boots = MayWrite::Boots { guest: "load1".into(), side: Side::Target };
         vec![MayWrite::Moves("vm1".into()), MayWrite::Moves("vm2".into()), MayWrite::Nobody, boots]
     }
@@ -444,13 +444,13 @@ mod tests {
     #[test]
     fn only_its_own_qemu_may_write_to_an_image() {
         let source = Some(Side::Source);
-        assert!(!is_foreign(&writer(0, source, Some("vm1")), &owners()));
-        assert!(is_foreign(&writer(0, source, Some("vm2")), &owners()));
-        assert!(is_foreign(&writer(0, source, None), &owners()));
-        assert!(is_foreign(&writer(1, None, None), &owners()));
-        assert!(is_foreign(&writer(2, source, Some("vm1")), &owners()), "the base image");
+        assert!(!is_foreign(&writer(0, source, Some("vm1")), &may_write()));
+        assert!(is_foreign(&writer(0, source, Some("vm2")), &may_write()));
+        assert!(is_foreign(&writer(0, source, None), &may_write()));
+        assert!(is_foreign(&writer(1, None, None), &may_write()));
+        assert!(is_foreign(&writer(2, source, Some("vm1")), &may_write()), "the base image");
         let unexplained = Writer { image: None, ..writer(0, source, Some("vm1")) };
-        assert!(is_foreign(&unexplained, &owners()), "its own QEMU may have more open than it should");
+        assert!(is_foreign(&unexplained, &may_write()), "its own QEMU may have more open than it should");
     }
 
     #[test]
@@ -458,15 +458,19 @@ mod tests {
         let [source, target] = [Side::Source, Side::Target].map(Some);
         let own = writer(3, target, Some("load1"));
         for other in [writer(3, source, Some("load1")), writer(3, target, None), writer(3, None, None)] {
-            assert_eq!(suspects(&[own.clone(), other.clone()], &owners()), [&other]);
-            assert!(suspects(std::slice::from_ref(&other), &owners()).is_empty(), "it is off: {other:?}");
+            assert_eq!(suspects(&[own.clone(), other.clone()], &may_write()), [&other]);
+            assert!(suspects(std::slice::from_ref(&other), &may_write()).is_empty(), "it is off: {other:?}");
         }
-        assert!(suspects(std::slice::from_ref(&own), &owners()).is_empty());
+        assert!(suspects(std::slice::from_ref(&own), &may_write()).is_empty());
         assert!(
-            on_both(&[own, writer(3, source, Some("load1"))], &owners()).is_empty(),
+            on_both(&[own, writer(3, source, Some("load1"))], &may_write()).is_empty(),
             "that is a foreign writer"
         );
-        assert_eq!(suspects(&[writer(0, None, None)], &owners()).len(), 1, "the image of a guest that moves");
+        assert_eq!(
+            suspects(&[writer(0, None, None)], &may_write()).len(),
+            1,
+            "the image of a guest that moves"
+        );
     }
 
     #[test]
@@ -498,9 +502,9 @@ mod tests {
         let [source, target] = [Side::Source, Side::Target].map(Some);
         let there =
             [writer(0, source, Some("vm1")), writer(1, source, Some("vm2")), writer(1, target, Some("vm2"))];
-        assert_eq!(on_both(&there, &owners()), [1]);
+        assert_eq!(on_both(&there, &may_write()), [1]);
         let foreign = [writer(0, source, Some("vm1")), writer(0, target, Some("other"))];
-        assert!(on_both(&foreign, &owners()).is_empty(), "that is a foreign writer");
+        assert!(on_both(&foreign, &may_write()).is_empty(), "that is a foreign writer");
     }
 
     #[test]

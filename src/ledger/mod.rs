@@ -172,9 +172,9 @@ impl Ledger {
             .outstanding
             .iter()
             .filter_map(|(id, thing)| {
-                let Thing::Host(on_host) = thing else { return None };
-                let login = login(on_host).filter(|login| *login != on_host.login)?;
-                Some((*id, Thing::Host(HostChanges { login, ..on_host.clone() })))
+                let Thing::Host(changes) = thing else { return None };
+                let login = login(changes).filter(|login| *login != changes.login)?;
+                Some((*id, Thing::Host(HostChanges { login, ..changes.clone() })))
             })
             .collect();
         let kept = book.kept.clone();

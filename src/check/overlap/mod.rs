@@ -50,7 +50,7 @@ impl Asked for OverlapAsked {
         }
         let [(first, _), _, ..] = end.legs else { return Vec::new() };
         let step = StepMoves::of(end.legs);
-        match step.verdict() {
+        match step.overlap() {
             StepOverlap::Open => self.open.push(step.spans()),
             StepOverlap::Together(_) | StepOverlap::Apart(_) => self.is_settled = true,
         }

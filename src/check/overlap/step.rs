@@ -38,7 +38,7 @@ impl StepMoves {
 
     /// Judges the step. That all of its migrations move at the same moment is no more than they may: a small guest is there
     /// before a large one begins. One that moves alone had to wait for all others, or they for it.
-    pub fn verdict(&self) -> StepOverlap {
+    pub fn overlap(&self) -> StepOverlap {
         let any: fn(&Leg, &Leg) -> bool = |_, _| true;
         let across: fn(&Leg, &Leg) -> bool = |one, other| one.direction != other.direction;
         let counts = if self.crosses { across } else { any };
@@ -66,7 +66,7 @@ impl StepMoves {
 
     /// Proves the step: migrations moved together, or that is left open.
     pub fn proof(&self) -> Proof {
-        let (ok, seen) = match self.verdict() {
+        let (ok, seen) = match self.overlap() {
             StepOverlap::Apart(alone) if alone.is_empty() => {
                 (false, format!("one after the other: {}", self.spans()))
             }

@@ -84,7 +84,7 @@ pub fn reap(chosen: &ChosenPair, take_over: bool) -> Vec<Reaped> {
     let hosts = chosen.in_order_of_return();
     let mut reaped: Vec<Reaped> =
         hosts.iter().map(|(name, remote, address)| (*name, put_back(remote, address))).collect();
-    let is_over = |on_host: &HostChanges| over.contains(&on_host.address);
+    let is_over = |changes: &HostChanges| over.contains(&changes.address);
     let failures = strike(&chosen.state(), is_over).err().unwrap_or_default();
     reaped.extend(failures.into_iter().map(|failure| ("this machine", Err(failure))));
     reaped
