@@ -38,7 +38,7 @@ struct Between {
     finds: &'static [&'static str],
 }
 
-static BETWEEN: [Between; 8] = [
+static BETWEEN: [Between; 10] = [
     Between {
         name: "processes::qemu_aborts_between_two",
         guests: ["2", "2"],
@@ -65,6 +65,18 @@ static BETWEEN: [Between; 8] = [
         happens: "$on vm1 -- 'for victim in $(pidof multivm-witness); do echo 1000 > /proc/$victim/oom_score_adj; done; \
                   echo f > /proc/sysrq-trigger; until dmesg | grep -q \"Killed process .*(multivm-witness)\"; do sleep 0.1; done'",
         finds: &["vm1", "killed: multivm-witness", SINCE],
+    },
+    Between {
+        name: "processes::guest_disk_is_read_only_between_two",
+        guests: ["2", "2"],
+        happens: "$on vm1 -- 'echo u > /proc/sysrq-trigger; until grep -q \"^/dev/vda / ext4 ro\" /proc/mounts; do sleep 0.1; done'",
+        finds: &["vm1", "/ of /dev/vda has become read-only", SINCE],
+    },
+    Between {
+        name: "processes::guest_is_undefined_between_two",
+        guests: ["2", "2"],
+        happens: "$on source -- virsh undefine vm1",
+        finds: &["vm1", "source defines it otherwise: domain: transient instead of persistent", SINCE],
     },
     Between {
         name: "processes::guest_is_suspended_between_two",

@@ -11,23 +11,37 @@ pub(super) const LOST: Advice = Advice::new(
      watches its guests for longer itself",
 );
 
+/// What a finding says of the time at which it came about.
+pub(super) const BETWEEN: &str = "between the last scenario and this one";
+pub(super) const AFTER_ALL: &str = "after the last scenario";
+
 /// The findings about guests that were lost before this scenario.
-pub(super) fn before(about: &'static About, fleet: &Fleet, kind: LossKind) -> Vec<Proof> {
-    let finding = |loss: &GuestLoss| proof(about, loss, "between the last scenario and this one");
+pub(super) fn before(
+    about: &'static About,
+    fleet: &Fleet,
+    kind: LossKind,
+    advice: &'static Advice,
+) -> Vec<Proof> {
+    let finding = |loss: &GuestLoss| proof(about, loss, BETWEEN, advice);
     fleet.take_losses(kind).iter().map(finding).collect()
 }
 
 /// The findings about guests that were lost after the last scenario.
-pub(super) fn after_all(about: &'static About, after: &AfterAll<'_>, kind: LossKind) -> Vec<Proof> {
+pub(super) fn after_all(
+    about: &'static About,
+    after: &AfterAll<'_>,
+    kind: LossKind,
+    advice: &'static Advice,
+) -> Vec<Proof> {
     let lost = after.since.lost.iter().filter(|loss| loss.kind == kind);
-    lost.map(|loss| proof(about, loss, "after the last scenario")).collect()
+    lost.map(|loss| proof(about, loss, AFTER_ALL, advice)).collect()
 }
 
-fn proof(about: &'static About, loss: &GuestLoss, when: &str) -> Proof {
+fn proof(about: &'static About, loss: &GuestLoss, when: &str, advice: &'static Advice) -> Proof {
     let since = humantime::format_rfc3339_millis(loss.since);
     let seen = format!("{}, {when}; it was last seen well at {since}", loss.seen);
     Proof::new(about, false, "the guest goes on as the scenario before left it", seen)
-        .advise(&LOST)
+        .advise(advice)
         .of(&loss.guest)
 }
 
@@ -46,7 +60,7 @@ mod tests {
             seen: "boot id b instead of a, uptime 3.00 s".into(),
             since: SystemTime::UNIX_EPOCH,
         };
-        let proof = proof(&reboot::ABOUT, &loss, "after the last scenario");
+        let proof = proof(&reboot::ABOUT, &loss, AFTER_ALL, &LOST);
         let seen = "boot id b instead of a, uptime 3.00 s, after the last scenario; it was last seen well at 1970-01-01T00:00:00.000Z";
         assert_eq!((proof.ok, proof.guest.as_deref(), proof.seen.as_str()), (false, Some("vm1"), seen));
         assert_eq!(proof.advice, Some(&LOST));

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
+use super::lost::{AFTER_ALL, BETWEEN};
 use super::{
     About, Advice, AfterAll, Asked, Check, Close, End, LegEnd, Moment, Outage, Proof, Scene, StepEnd,
 };
@@ -46,7 +47,7 @@ impl Check for QemuSound {
     }
 
     fn after_all(&self, after: &AfterAll<'_>) -> Vec<Proof> {
-        let proof = |end: &HostEvent| Some(ended(end, None, ", after the last scenario")?.of(&end.domain));
+        let proof = |end: &HostEvent| Some(ended(end, None, Some(AFTER_ALL))?.of(&end.domain));
         after.ends.iter().filter_map(proof).collect()
     }
 
@@ -118,7 +119,7 @@ impl QemuAsked<'_> {
         ends.filter_map(|end| {
             let last = self.last.get(&end.domain);
             let is_early = end.at < self.began;
-            let when = if is_early { ", between the last scenario and this one" } else { "" };
+            let when = is_early.then_some(BETWEEN);
             let proof = ended(&end, last, when)?;
             // A guest that was lost before the scenario has been made anew for it, and one that has gone is well elsewhere.
             let took_its_guest = !is_early && self.is_with_its_guest(&end);
@@ -130,12 +131,13 @@ impl QemuAsked<'_> {
 }
 
 /// A QEMU that ended, unless that is what the failure of its guest's last move came to; `when` tells which time that was.
-fn ended(end: &HostEvent, last: Option<&PastMove>, when: &str) -> Option<Proof> {
+fn ended(end: &HostEvent, last: Option<&PastMove>, when: Option<&str>) -> Option<Proof> {
     let missed = last.and_then(|last| last.missed.as_deref());
     if missed == Some(&*end.host) {
         return None;
     }
     let at = humantime::format_rfc3339_millis(end.wall);
+    let when = when.map_or_else(String::new, |when| format!(", {when}"));
     let seen = format!("{} on {} at {at}{when}", end.kind, end.host);
     Some(Proof::new(&ABOUT, false, "the guest's QEMU ends when it is told to", seen).advise(&ENDED))
 }
@@ -224,14 +226,14 @@ mod tests {
         #[case] found: bool,
     ) {
         let moved = moved.map(last);
-        assert_eq!(ended(&end(host, Instant::now()), moved.as_ref(), "").is_some(), found);
+        assert_eq!(ended(&end(host, Instant::now()), moved.as_ref(), None).is_some(), found);
     }
 
     #[test]
     fn an_end_outside_of_scenarios_is_called_that() {
         let seen = |when| ended(&end("source", Instant::now()), None, when).unwrap().seen;
-        assert_eq!(seen(""), "stopped (failed) on source at 1970-01-01T00:00:00.000Z");
-        assert!(seen(", after the last scenario").ends_with("Z, after the last scenario"));
+        assert_eq!(seen(None), "stopped (failed) on source at 1970-01-01T00:00:00.000Z");
+        assert!(seen(Some(AFTER_ALL)).ends_with("Z, after the last scenario"));
     }
 
     #[rstest]

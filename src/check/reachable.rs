@@ -50,14 +50,14 @@ impl Check for Reachable {
     }
 
     fn after_all(&self, after: &AfterAll<'_>) -> Vec<Proof> {
-        lost::after_all(&ABOUT, after, LossKind::Unreachable)
+        lost::after_all(&ABOUT, after, LossKind::Unreachable, &LOST)
     }
 
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
         Ok(Box::new(ReachableAsked {
             limit: longest_gap(scene.scenario, &scene.fleet.profile),
             boots: scene.scenario.boots_itself(),
-            before: lost::before(&ABOUT, scene.fleet, LossKind::Unreachable),
+            before: lost::before(&ABOUT, scene.fleet, LossKind::Unreachable, &LOST),
         }))
     }
 }

@@ -51,11 +51,11 @@ impl Check for NoReboot {
     }
 
     fn after_all(&self, after: &AfterAll<'_>) -> Vec<Proof> {
-        lost::after_all(&ABOUT, after, LossKind::Rebooted)
+        lost::after_all(&ABOUT, after, LossKind::Rebooted, &LOST)
     }
 
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
-        let before = lost::before(&ABOUT, scene.fleet, LossKind::Rebooted);
+        let before = lost::before(&ABOUT, scene.fleet, LossKind::Rebooted, &LOST);
         Ok(Box::new(RebootAsked::new(scene.fleet.hosts.events.listen(None), before)))
     }
 }

@@ -7,14 +7,22 @@ use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
-use super::LastLook;
+use super::{Definition, LastLook};
 use crate::failure::{Attempt, Result};
 use crate::sys::handover::Handover;
 use crate::sys::parallel::locked;
 
-/// The last looks at guests that a process has proved whole, by their names.
+/// The guests that a process has proved whole, by their names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EarlierLooks(pub(super) BTreeMap<String, LastLook>);
+pub struct EarlierLooks(pub(super) BTreeMap<String, LeftGuest>);
+
+/// A guest as a process has left it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftGuest {
+    pub(super) look: LastLook,
+    /// The definition with which it was made; none if nobody noted that.
+    pub(super) made: Option<Definition>,
+}
 
 const LOOKS: Handover = Handover {
     what: "how the guests are",
@@ -25,9 +33,9 @@ const LOOKS: Handover = Handover {
 static LEFT: Mutex<Option<EarlierLooks>> = Mutex::new(None);
 
 impl EarlierLooks {
-    /// Notes the last looks at guests that this process leaves whole, by their names.
-    pub(super) fn note(looks: impl IntoIterator<Item = (String, LastLook)>) {
-        *locked(&LEFT) = Some(EarlierLooks(looks.into_iter().collect()));
+    /// Notes the guests that this process leaves whole, by their names.
+    pub(super) fn note(guests: impl IntoIterator<Item = (String, LeftGuest)>) {
+        *locked(&LEFT) = Some(EarlierLooks(guests.into_iter().collect()));
     }
 
     /// Writes down how this process leaves its guests, if it has proved them.
@@ -66,10 +74,11 @@ mod tests {
         let path = folder.path().join("guests.json");
         assert_eq!(EarlierLooks::take(&path).unwrap(), None);
         let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
-        let look = LastLook { boot_id: "a".into(), was_reset: true, at, mounts: Vec::new() };
-        EarlierLooks::note([("vm1".to_owned(), look.clone())]);
+        let look = LastLook { was_reset: true, at, ..LastLook::in_a_test("a") };
+        let left = LeftGuest { look, made: None };
+        EarlierLooks::note([("vm1".to_owned(), left.clone())]);
         EarlierLooks::save(&path).unwrap();
-        let looks = EarlierLooks([("vm1".to_owned(), look)].into());
+        let looks = EarlierLooks([("vm1".to_owned(), left)].into());
         assert_eq!(EarlierLooks::take(&path).unwrap(), Some(looks));
         assert_eq!(EarlierLooks::take(&path).unwrap(), None, "it is said once");
     }

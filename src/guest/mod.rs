@@ -10,6 +10,7 @@ mod earlier;
 mod fleet;
 mod graft;
 mod identity;
+mod last_look;
 mod load_files;
 mod networks;
 mod news;
@@ -34,6 +35,7 @@ pub use domain::{console_path, qemu_log_path};
 pub use earlier::EarlierLooks;
 pub use fleet::{DamagedPart, Fleet, GuestDamage, GuestLoss, LaterLook, LossKind, Since};
 pub use identity::{address, fleet_names};
+pub use last_look::LastLook;
 pub use load_files::{LoadFiles, StorageRoom};
 pub use multivm_protocol::{
     DiskProof, DiskWork, FilesProof, MemoryProof, Pulse, Speed, TRANSFER_BYTES, Testimony,
@@ -44,4 +46,4 @@ pub use pulse::ClockMap;
 pub use reach::Reach;
 pub use role::{FLEET_MAX, is_our_name};
 pub use room::{ADVICE as ROOM_ADVICE, Need, Supply};
-pub use vm::{Guest, LastLook};
+pub use vm::Guest;

@@ -4,16 +4,15 @@ use std::io::{ErrorKind, Read};
 use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
+use super::last_look::LastLook;
 use super::ours::ours;
 use super::reaches::Reaches;
 use crate::failure::{Failure, Result};
 use crate::host::{Host, Hosts, retry_connect};
 use crate::libvirt::{Connection, OurDomain};
-use crate::remote::{Agent, DeviceMount};
+use crate::remote::Agent;
 use crate::scenario::{Member, Side};
 use crate::sys::parallel::locked;
 use crate::sys::stop::StopFlag;
@@ -54,18 +53,6 @@ pub struct Guest {
     last_look: Mutex<Option<LastLook>>,
     /// Our program in the guest.
     pub agent: Agent,
-}
-
-/// A guest as the last look saw it that it answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastLook {
-    pub boot_id: String,
-    /// Whether it had been reset since its start, as far as the process of that look knew.
-    pub was_reset: bool,
-    pub at: SystemTime,
-    /// Its mounts, as far as the process of that look is this one.
-    #[serde(skip)]
-    pub mounts: Vec<DeviceMount>,
 }
 
 impl Guest {

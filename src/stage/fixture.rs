@@ -14,7 +14,7 @@ use super::slot::Builder;
 use super::streak::Streak;
 use super::tried;
 use crate::failure::{Failure, FailureKind, Result};
-use crate::guest::{DamagedPart, Fleet, Guest, GuestDamage, GuestLoss, OnNews, Since, panics_in};
+use crate::guest::{DamagedPart, Definition, Fleet, Guest, GuestDamage, GuestLoss, OnNews, Since, panics_in};
 use crate::host::ends_in;
 use crate::inventory::Inventory;
 use crate::libvirt::HostEvent;
@@ -52,6 +52,8 @@ pub struct Fixture {
     pub ends: Mutex<Vec<HostEvent>>,
     /// What befell guests after a scenario that found no damage, until another one can report it.
     pub since: Mutex<Since>,
+    /// The definitions with which guests were made whose fleet may be gone.
+    pub made: Mutex<HashMap<String, Definition>>,
     /// What the run before this one, in a group, has handed over.
     pub earlier: Mutex<EarlierRun>,
     /// The number of results after which it was last asked which guests are suspect.
@@ -94,7 +96,10 @@ impl Fixture {
         let ready = |part: &str, facts| {
             self.run.fixture_ready(part, begin.replace(Instant::now()).elapsed(), facts);
         };
-        Fleet::start_after(inventory, profile, &self.stop, news, &ready, &|fleet| self.read_on(fleet))
+        Fleet::start_after(inventory, profile, &self.stop, news, &ready, &|fleet| {
+            fleet.note_earlier(std::mem::take(&mut *locked(&self.made)));
+            self.read_on(fleet);
+        })
     }
 
     /// Takes the ends of QEMUs since the last scenario, before repairs end others, too.
@@ -108,6 +113,8 @@ impl Fixture {
         let ends = locked(&self.ends).clone();
         let since = play::guests_since(fleet, &ends);
         locked(&self.since).add(since);
+        // Another fleet may adopt them.
+        *locked(&self.made) = fleet.definitions();
     }
 
     /// Leaves what was kept to the next scenario.

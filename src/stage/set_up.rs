@@ -25,6 +25,7 @@ impl Stage<Fixture> {
             group: hold.group.clone(),
             ends: Mutex::default(),
             since: Mutex::default(),
+            made: Mutex::default(),
             earlier: Mutex::new(std::mem::take(&mut hold.earlier)),
             suspected_after: AtomicUsize::new(0),
         };

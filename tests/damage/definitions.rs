@@ -5,7 +5,9 @@ use multivm::record::Event;
 use multivm::scenario::Direction;
 use multivm_fixtures::selftest::{Damage, ExpectedFinding, finding};
 
-use crate::shared::{TO_VM1, on_host, vm1_is_away};
+use std::time::Duration;
+
+use crate::shared::{TO_VM1, checks_have_ended, on_host, vm1_is_away};
 
 pub const DAMAGES: &[Damage] = &[
     Damage {
@@ -43,6 +45,23 @@ pub const DAMAGES: &[Damage] = &[
             &definition::ABOUT,
             "vm1",
             "since the scenario before, on source, persistent XML, vcpu: 3",
+        )],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_defined_otherwise_before_another_profile",
+        slow: true,
+        breaks_ground: true,
+        when: checks_have_ended,
+        at_once: true,
+        proves: true,
+        cause: |fleet| on_host(&fleet.hosts.source, THREE_VCPUS),
+        last_finds: &[finding(&definition::ABOUT, "vm1", "vcpu: 3 instead of 1, after the last scenario; ")],
+        then_profile: Some(|profile| profile.settle += Duration::from_secs(1)),
+        then_finds: &[finding(
+            &definition::ABOUT,
+            "vm1",
+            "vcpu: 3 instead of 1, between the last scenario and this one; ",
         )],
         ..TO_VM1
     },

@@ -155,10 +155,30 @@ pub const DAMAGES: &[Damage] = &[
         at_once: true,
         proves: true,
         cause: becomes_read_only,
+        last_finds: &[finding(&disk::ABOUT, "vm1", "has become read-only, after the last scenario; ")],
         then_finds: &[finding(
             &disk::ABOUT,
             "vm1",
             "has become read-only\nbetween the last scenario and this one",
+        )],
+        ..TO_VM1
+    },
+    Damage {
+        name: "damage::guest_disk_is_read_only_before_another_profile",
+        slow: true,
+        breaks_ground: true,
+        when: checks_have_ended,
+        at_once: true,
+        proves: true,
+        cause: becomes_read_only,
+        then_profile: Some(|profile| {
+            impatient(profile);
+            profile.settle += Duration::from_secs(1);
+        }),
+        then_finds: &[finding(
+            &disk::ABOUT,
+            "vm1",
+            "has become read-only, between the last scenario and this one; ",
         )],
         ..TO_VM1
     },

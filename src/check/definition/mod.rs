@@ -8,9 +8,9 @@ mod looks;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{About, Advice, Asked, Check, End, GuestLook, Moment, Proof, Scene, StepEnd};
+use super::{About, Advice, AfterAll, Asked, Check, End, GuestLook, Moment, Proof, Scene, StepEnd, lost};
 use crate::failure::{Attempt, Failure, FailureKind, Result};
-use crate::guest::{Definition, Difference, Fleet, Guest};
+use crate::guest::{Definition, Difference, Fleet, Guest, LossKind};
 use crate::libvirt::Connection;
 use crate::scenario::Side;
 use crate::sys::parallel::at_once;
@@ -48,6 +48,10 @@ impl Check for SameDefinition {
         &ABOUT
     }
 
+    fn after_all(&self, after: &AfterAll<'_>) -> Vec<Proof> {
+        lost::after_all(&ABOUT, after, LossKind::Redefined, &CHANGED_BEFORE)
+    }
+
     fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
         let fleet = scene.fleet;
         let known = at_once("read a guest's definition", &fleet.guests, |guest| {
@@ -68,6 +72,7 @@ impl Check for SameDefinition {
             known,
             looks: Some(looks),
             boots: scene.scenario.boots_itself(),
+            before: lost::before(&ABOUT, fleet, LossKind::Redefined, &CHANGED_BEFORE),
         }))
     }
 }
@@ -79,6 +84,8 @@ struct DefinitionAsked<'a> {
     looks: Option<Looks>,
     /// Whether the guests of the next step are powered off and on before it. Half of a definition can be read meanwhile.
     boots: bool,
+    /// Findings about guests that were made anew before the scenario. The end reports them.
+    before: Vec<Proof>,
 }
 
 /// The fleet before the first move.
@@ -136,6 +143,7 @@ impl Asked for DefinitionAsked<'_> {
             Some(Err(failure)) => vec![Proof::new(&ABOUT, false, EXPECTED, format!("not known: {failure}"))],
             None => Vec::new(),
         };
+        proofs.append(&mut self.before);
         let guests: Vec<&Arc<Guest>> = end.answering.values().collect();
         let now = at_once("read a guest's definition", guests, |guest| Ok(self.known.prove(guest)));
         proofs.extend(now.into_iter().flatten().flatten());

@@ -6,7 +6,7 @@ pub static ABOUT: About = About {
     id: "disk",
     summary: "disk intact",
     how: "the same program writes records with sequence number and checksum past the page cache and synced, and reads all of \
-          them back; no file system of a disk has become read-only since the look before, also between two scenarios of one process",
+          them back; no file system of a disk has become read-only since the look before, also between two scenarios",
     asked: &[Moment::Start, Moment::Leg, Moment::End],
     advice: &[RECORDS, WRITES, HANGS, READ_ONLY],
     ..About::BASE

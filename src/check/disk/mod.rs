@@ -2,15 +2,14 @@
 //! every file system that it could write to before.
 
 mod about;
-mod mounts;
+mod read_only;
 
 use super::witnessed::{Testimonies, Witnessed};
-use super::{About, Asked, Check, GuestLook, Proof, Scene, lines};
+use super::{About, AfterAll, Asked, Check, End, GuestLook, Proof, Scene, lines, lost};
 use crate::failure::Result;
-use crate::guest::{DiskProof, Testimony};
+use crate::guest::{DiskProof, LossKind, Testimony};
 pub use about::ABOUT;
-use about::{HANGS, RECORDS, WRITES};
-use mounts::KnownMounts;
+use about::{HANGS, READ_ONLY, RECORDS, WRITES};
 
 /// The check.
 pub struct DiskIntact;
@@ -20,25 +19,29 @@ impl Check for DiskIntact {
         &ABOUT
     }
 
-    fn begin<'a>(&self, _scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
-        Ok(Box::<DiskAsked>::default())
+    fn after_all(&self, after: &AfterAll<'_>) -> Vec<Proof> {
+        lost::after_all(&ABOUT, after, LossKind::ReadOnly, &READ_ONLY)
+    }
+
+    fn begin<'a>(&self, scene: &Scene<'a>) -> Result<Box<dyn Asked + 'a>> {
+        let before = lost::before(&ABOUT, scene.fleet, LossKind::ReadOnly, &READ_ONLY);
+        Ok(Box::new(DiskAsked { records: Witnessed::default(), before }))
     }
 }
 
-#[derive(Default)]
 struct DiskAsked {
     records: Witnessed<DiskProof>,
-    mounts: KnownMounts,
+    /// Findings about guests that were renewed before the scenario. The end reports them: the guests are whole again, and move.
+    before: Vec<Proof>,
 }
 
 /// The check of the memory reports a witness that does not answer; this one says nothing then.
 impl Asked for DiskAsked {
     fn at_start(&mut self, look: &GuestLook) -> Vec<Proof> {
-        let lost = self.mounts.first(look).map(|proof| look.proof(proof));
         let said = disk(&look.said);
         let proof = said.as_ref().ok().map(|said| look.proof(check(said, said, false)));
         self.records.start(look, said);
-        proof.filter(|_| look.has_news()).into_iter().chain(lost).collect()
+        proof.filter(|_| look.has_news()).into_iter().chain(read_only::at_first(look)).collect()
     }
 
     fn on_look(&mut self, look: &GuestLook) -> Vec<Proof> {
@@ -49,8 +52,11 @@ impl Asked for DiskAsked {
             }
             _ => None,
         };
-        let found = records.into_iter().chain(self.mounts.next(look));
-        found.map(|proof| look.proof(proof)).collect()
+        records.map(|proof| look.proof(proof)).into_iter().chain(read_only::at(look)).collect()
+    }
+
+    fn at_end(&mut self, _end: &End<'_>) -> Vec<Proof> {
+        std::mem::take(&mut self.before)
     }
 }
 

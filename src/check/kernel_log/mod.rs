@@ -10,7 +10,7 @@ mod trouble;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
-use super::lost::{self, LOST};
+use super::lost::{self, AFTER_ALL, BETWEEN, LOST};
 use super::{
     About, Advice, AfterAll, Asked, Check, Close, GuestLook, HostsLook, Moment, Outage, Proof, Scene, Silence,
 };
@@ -91,7 +91,7 @@ impl Check for KernelsClean {
                 Err(_) => Vec::new(),
             }
         };
-        let mut proofs = lost::after_all(&ABOUT, after, LossKind::Panicked);
+        let mut proofs = lost::after_all(&ABOUT, after, LossKind::Panicked, &LOST);
         proofs.extend(of_later_looks(&after.since.looks, AFTER_ALL, after.file.allowed_lines()));
         proofs.extend(logs.flat_map(judge));
         proofs
@@ -101,10 +101,6 @@ impl Check for KernelsClean {
         Ok(Box::new(KernelLogAsked::new(scene)))
     }
 }
-
-/// The times between scenarios, in the words of a finding.
-const BETWEEN: &str = "between the last scenario and this one";
-const AFTER_ALL: &str = "after the last scenario";
 
 /// How much of the end of a guest's console the check reads, in bytes: a dying kernel writes some tens of lines.
 const CONSOLE_KEPT: u64 = 64 << 10;
@@ -144,7 +140,7 @@ impl<'a> KernelLogAsked<'a> {
             proof.into_iter().chain(log.overrun(seen).filter(|_| !booted)).collect::<Vec<_>>()
         });
         let before = before.collect();
-        let mut guests_before = lost::before(&ABOUT, scene.fleet, LossKind::Panicked);
+        let mut guests_before = lost::before(&ABOUT, scene.fleet, LossKind::Panicked, &LOST);
         guests_before.extend(of_later_looks(&scene.fleet.take_later_looks(), BETWEEN, allowed));
         KernelLogAsked {
             before,

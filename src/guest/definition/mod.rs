@@ -4,12 +4,14 @@ mod tree;
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::failure::{Attempt, Result};
 use crate::libvirt::Domain;
 use tree::Tree;
 
 /// A host's definition of an active guest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Definition {
     pub autostart: bool,
     /// The number of snapshots, which are in neither XML.

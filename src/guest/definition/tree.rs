@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use roxmltree::{Document, Node};
+use serde::{Deserialize, Serialize};
 
 use crate::failure::{Cause, FailureKind};
 
 /// The value at every path of a domain's XML: an attribute's value, or an element's text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tree(BTreeMap<String, String>);
 
 /// A path with different values in two trees. None stands for an absent path.

@@ -48,7 +48,7 @@ impl Fleet {
 
     /// The damage of each guest, none if all is well. A guest is damaged if it is not where a scenario starts, has another
     /// definition than when it was made, lacks its image or seed or has a broken image, carries a load, does not answer, cannot write to its
-    /// disk, or has no working witness.
+    /// disk or to a file system that it could write to, or has no working witness.
     pub fn damage(&self) -> Vec<GuestDamage> {
         let images: Vec<String> = self.guests.iter().map(|guest| guest.image.clone()).collect();
         let images = self
@@ -102,6 +102,10 @@ impl Fleet {
             Ok(seen) => seen,
             Err(failure) => return Some((DamagedPart::Guest, failure.to_string())),
         };
+        let read_only = guest.last_look().map(|last| last.read_only_since(&seen)).unwrap_or_default();
+        if let Some(why) = read_only.into_iter().next() {
+            return Some((DamagedPart::Guest, why));
+        }
         let load = seen.processes.iter().find(|process| is_load(&process.name) && process.is_alive());
         if let Some(load) = load {
             let why = format!("a load is still running in it: {} ({})", load.name, load.pid);

@@ -1,5 +1,6 @@
 //! The definitions of a fleet's guests when they were made, and the differences since.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Fleet, all};
@@ -14,10 +15,30 @@ impl Fleet {
         all(self.by_login("read a guest's definition", guests, |guest| {
             let domain = guest.known_on(&self.hosts.source)?;
             if let Some(definition) = Definition::read(&domain)? {
-                locked(&self.defined.0).insert(guest.name.clone(), definition);
+                self.note_made(guest, definition);
             }
             Ok(())
         }))
+    }
+
+    /// The definition with which a guest was made, as far as it is noted.
+    pub(super) fn made(&self, guest: &Guest) -> Option<Definition> {
+        locked(&self.defined.0).get(&guest.name).cloned()
+    }
+
+    /// Notes the definition with which a guest was made.
+    pub(super) fn note_made(&self, guest: &Guest, made: Definition) {
+        locked(&self.defined.0).insert(guest.name.clone(), made);
+    }
+
+    /// The definitions with which the guests were made, by their names.
+    pub fn definitions(&self) -> HashMap<String, Definition> {
+        locked(&self.defined.0).clone()
+    }
+
+    /// Notes how guests were made that another fleet may have left.
+    pub fn note_earlier(&self, made: HashMap<String, Definition>) {
+        locked(&self.defined.0).extend(made);
     }
 
     /// Defines adopted guests of an earlier command anew: their next start, and each later migration, uses the persistent
@@ -29,9 +50,7 @@ impl Fleet {
     /// The first difference between a guest's definition and the one with which it was made; none if they are equal. Each
     /// migration carries the persistent definition along, so that a wrong one would damage the next scenario, too.
     pub(super) fn redefined(&self, guest: &Guest) -> Result<Option<String>> {
-        if !locked(&self.defined.0).contains_key(&guest.name) {
-            return Ok(None);
-        }
+        let Some(made) = self.made(guest) else { return Ok(None) };
         for host in self.hosts.both() {
             let Some(domain) = guest.domain_on(host)? else { continue };
             if domain.autostarts().attempting(|| format!("look at {} on {}", guest.name, host.entry.name))? {
@@ -41,16 +60,20 @@ impl Fleet {
         let source = &self.hosts.source;
         let domain = guest.known_on(source)?;
         let Some(now) = Definition::read(&domain)? else { return Ok(None) };
-        let differences = self.differences_from_made(guest, &now);
+        let differences = made.differences(&now, self.hosts_differ());
         Ok(differences.first().map(|first| format!("{} defines it otherwise: {first}", source.entry.name)))
     }
 
     /// The differences between the definition with which a guest was made and a later one, without autostart; none of a guest of
     /// which nothing was noted.
     pub fn differences_from_made(&self, guest: &Guest, later: &Definition) -> Vec<Difference> {
+        self.made(guest).map(|made| made.differences(later, self.hosts_differ())).unwrap_or_default()
+    }
+
+    /// Whether the hosts have different versions of libvirt.
+    fn hosts_differ(&self) -> bool {
         let Hosts { source, target, .. } = &self.hosts;
-        let made = locked(&self.defined.0).get(&guest.name).cloned();
-        made.map(|made| made.differences(later, source.libvirt != target.libvirt)).unwrap_or_default()
+        source.libvirt != target.libvirt
     }
 }
 

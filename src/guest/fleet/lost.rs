@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::on_host::OnHost;
 use super::{Fleet, LaterLook};
 use crate::failure::Result;
+use crate::guest::earlier::LeftGuest;
 use crate::guest::role::Role;
 use crate::guest::{EarlierLooks, Guest, LastLook, Panic, identity};
 use crate::libvirt::HostEvent;
@@ -45,13 +46,17 @@ impl Since {
     }
 }
 
-/// The way in which a guest was lost.
+/// What befell a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LossKind {
     Panicked,
     Rebooted,
     /// It runs on no host, or answers neither by ssh nor to echoes.
     Unreachable,
+    /// It answers, and cannot write any more to a file system that it could write to.
+    ReadOnly,
+    /// It answers, and a host defines it otherwise than it was made.
+    Redefined,
 }
 
 impl GuestLoss {
@@ -79,13 +84,15 @@ impl Found {
     }
 
     /// What a look at a guest that answers tells, compared with its last one.
-    fn by_look(guest: &Guest, last: &LastLook, seen: Observation) -> Option<Found> {
-        if seen.boot_id == last.boot_id {
-            return LaterLook::of(guest, seen).map(Found::Well);
+    fn by_look(guest: &Guest, last: &LastLook, seen: Observation) -> Vec<Found> {
+        if seen.boot_id != last.boot_id {
+            let ids = format!("boot id {} instead of {}", seen.boot_id, last.boot_id);
+            let words = format!("{ids}, uptime {:.2} s", seen.uptime_s);
+            return vec![Found::loss(guest, last, LossKind::Rebooted, words)];
         }
-        let ids = format!("boot id {} instead of {}", seen.boot_id, last.boot_id);
-        let words = format!("{ids}, uptime {:.2} s", seen.uptime_s);
-        Some(Found::loss(guest, last, LossKind::Rebooted, words))
+        let read_only = last.read_only_since(&seen).join(", ");
+        let loss = (!read_only.is_empty()).then(|| Found::loss(guest, last, LossKind::ReadOnly, read_only));
+        loss.into_iter().chain(LaterLook::of(guest, seen).map(Found::Well)).collect()
     }
 }
 
@@ -115,7 +122,8 @@ impl Fleet {
     /// Notes, for the process after this one, the last looks at guests that are whole: all but those that `is_lost` names.
     pub fn leave_looks(&self, is_lost: impl Fn(&str) -> bool) {
         let well = self.guests.iter().filter(|guest| !is_lost(&guest.name));
-        EarlierLooks::note(well.filter_map(|guest| Some((guest.name.clone(), guest.last_look()?))));
+        let left = |guest: &Guest| Some(LeftGuest { look: guest.last_look()?, made: self.made(guest) });
+        EarlierLooks::note(well.filter_map(|guest| Some((guest.name.clone(), left(guest)?))));
     }
 
     /// What has befallen guests since the process before this one left them, of a larger fleet, too; and the names of those that
@@ -127,8 +135,8 @@ impl Fleet {
         echo: impl Fn(&Guest) -> Result<()> + Sync,
     ) -> (Since, Vec<String>) {
         let (mut guests, mut unknown) = (Vec::new(), Vec::new());
-        for (name, look) in &looks.0 {
-            match self.as_left(name, look) {
+        for (name, left) in &looks.0 {
+            match self.as_left(name, left) {
                 Some(guest) => guests.push(guest),
                 None => unknown.push(name.clone()),
             }
@@ -142,11 +150,14 @@ impl Fleet {
         (since, unknown)
     }
 
-    /// A guest that another process has left, with its last look; none that no guest of these hosts can be.
-    fn as_left(&self, name: &str, look: &LastLook) -> Option<Arc<Guest>> {
+    /// A guest that another process has left, with its last look and how it was made; none that no guest of these hosts can be.
+    fn as_left(&self, name: &str, left: &LeftGuest) -> Option<Arc<Guest>> {
         let guest = self.guest(name).cloned().or_else(|| self.beyond(name).map(Arc::new))?;
         // Of resets before this process nobody here knows: the boot id tells.
-        guest.looked_at(LastLook { was_reset: false, ..look.clone() });
+        guest.looked_at(LastLook { was_reset: false, ..left.look.clone() });
+        if let Some(made) = &left.made {
+            self.note_made(&guest, made.clone());
+        }
         guest.agent.resume_log();
         Some(guest)
     }
@@ -191,9 +202,9 @@ impl Fleet {
         std::mem::take(&mut locked(&self.since).looks)
     }
 
-    fn found(&self, guest: &Guest, hosts_answer: bool, echo: impl Fn(&Guest) -> Result<()>) -> Option<Found> {
-        let last = guest.last_look()?;
-        let loss = |kind, seen| Some(Found::loss(guest, &last, kind, seen));
+    fn found(&self, guest: &Guest, hosts_answer: bool, echo: impl Fn(&Guest) -> Result<()>) -> Vec<Found> {
+        let Some(last) = guest.last_look() else { return Vec::new() };
+        let loss = |kind, seen| vec![Found::loss(guest, &last, kind, seen)];
         if let Some(panic) = self.consoles.panic_of(&guest.name) {
             return loss(LossKind::Panicked, panic.to_string());
         }
@@ -203,8 +214,16 @@ impl Fleet {
         if let Some(states) = hosts_answer.then(|| self.nowhere(guest)).flatten() {
             return loss(LossKind::Unreachable, states);
         }
+        let answered = |seen| {
+            let mut found = Found::by_look(guest, &last, seen);
+            // A definition that cannot be read is one of a guest that is where it should not be.
+            if let Some(Ok(Some(why))) = hosts_answer.then(|| self.redefined(guest)) {
+                found.extend(loss(LossKind::Redefined, why));
+            }
+            found
+        };
         let failure = match guest.agent.observe(ANSWER_LIMIT) {
-            Ok(seen) => return Found::by_look(guest, &last, seen),
+            Ok(seen) => return answered(seen),
             Err(failure) => failure,
         };
         let echoes = echo(guest);
@@ -213,7 +232,7 @@ impl Fleet {
             return loss(LossKind::Panicked, panic.to_string());
         }
         match echoes {
-            Ok(()) => Found::by_look(guest, &last, self.once_booted(guest)?),
+            Ok(()) => self.once_booted(guest).map(answered).unwrap_or_default(),
             Err(echoes) => loss(LossKind::Unreachable, format!("{failure}; {echoes}")),
         }
     }
@@ -241,9 +260,10 @@ mod tests {
 
     use super::*;
     use crate::failure::Failure;
+    use crate::guest::Definition;
     use crate::guest::fleet::testing::{OWNER, TestFleet};
     use crate::libvirt::{Detail, EventKind, LifecycleEvent};
-    use crate::remote::KernelLine;
+    use crate::remote::{DeviceMount, KernelLine};
     use crate::scenario::Side;
 
     fn silent(_: &Guest) -> Result<()> {
@@ -299,12 +319,7 @@ mod tests {
     #[test]
     fn a_guest_that_answers_is_well_in_its_boot_and_has_rebooted_in_another() {
         let guest = Guest::in_a_test("vm1");
-        let last = LastLook {
-            boot_id: "a".into(),
-            was_reset: false,
-            at: SystemTime::UNIX_EPOCH,
-            mounts: Vec::new(),
-        };
+        let last = LastLook::in_a_test("a");
         let line = KernelLine {
             facility: 0,
             level: 3,
@@ -319,12 +334,26 @@ mod tests {
             };
             Found::by_look(&guest, &last, seen)
         };
-        let Some(Found::Well(well)) = look("a") else { panic!() };
+        let [Found::Well(well)] = &look("a")[..] else { panic!() };
         assert_eq!(well.seen.kernel_log, std::slice::from_ref(&line), "whoever judges it has the line");
-        let Some(Found::Lost(lost)) = look("b") else { panic!() };
+        let [Found::Lost(lost)] = &look("b")[..] else { panic!() };
         assert_eq!((lost.kind, &*lost.seen), (LossKind::Rebooted, "boot id b instead of a, uptime 100.00 s"));
         let quiet = Observation::in_a_test("a", Instant::now());
-        assert!(Found::by_look(&guest, &last, quiet).is_none());
+        assert!(Found::by_look(&guest, &last, quiet).is_empty());
+    }
+
+    #[test]
+    fn a_root_that_became_read_only_is_a_loss_beside_what_the_kernel_said() {
+        let root =
+            |is_writable| vec![DeviceMount { is_writable, device: "/dev/vda".into(), point: "/".into() }];
+        let last = LastLook { mounts: root(true), ..LastLook::in_a_test("a") };
+        let quiet = Observation::in_a_test("a", Instant::now());
+        let line =
+            KernelLine { facility: 0, level: 2, sequence: 9, time_s: 1.0, text: "EXT4-fs error".into() };
+        let seen = Observation { mounts: root(false), kernel_log: vec![line], ..quiet };
+        let found = Found::by_look(&Guest::in_a_test("vm1"), &last, seen);
+        let [Found::Lost(lost), Found::Well(_)] = &found[..] else { panic!() };
+        assert_eq!((lost.kind, &*lost.seen), (LossKind::ReadOnly, "/ of /dev/vda has become read-only"));
     }
 
     #[test]
@@ -348,9 +377,9 @@ mod tests {
     }
 
     fn left(guests: &[&str]) -> EarlierLooks {
-        let look =
-            LastLook { boot_id: "a".into(), was_reset: true, at: SystemTime::UNIX_EPOCH, mounts: Vec::new() };
-        EarlierLooks(guests.iter().map(|name| ((*name).to_owned(), look.clone())).collect())
+        let look = LastLook { was_reset: true, ..LastLook::in_a_test("a") };
+        let left = LeftGuest { look, made: None };
+        EarlierLooks(guests.iter().map(|name| ((*name).to_owned(), left.clone())).collect())
     }
 
     #[test]
@@ -373,6 +402,23 @@ mod tests {
         assert_eq!(of("vm7").seen, "on source it is unknown, on target it is unknown");
         assert!(lost.iter().all(|loss| loss.since == SystemTime::UNIX_EPOCH));
         assert_eq!((lost.len(), unknown), (3, vec!["vm1-debian".to_owned()]));
+    }
+
+    #[test]
+    fn a_guest_is_compared_with_how_another_process_made_it() {
+        let fleet = TestFleet::new();
+        let domain = fleet.put_running(Side::Source, "vm1", OWNER);
+        let made = Definition::read(&domain).unwrap();
+        let left =
+            EarlierLooks([("vm1".to_owned(), LeftGuest { look: LastLook::in_a_test("a"), made })].into());
+        let text = serde_json::to_string(&left).unwrap();
+        let handed_over: EarlierLooks = serde_json::from_str(&text).unwrap();
+        assert_eq!(handed_over, left);
+        let guest = fleet.as_left("vm1", &handed_over.0["vm1"]).unwrap();
+        assert_eq!(fleet.redefined(&guest).unwrap(), None);
+        let xml = domain.inactive_xml().unwrap().replace(">8192<", ">4096<");
+        fleet.hosts.source.control.define(&xml).unwrap();
+        assert!(fleet.redefined(&guest).unwrap().is_some_and(|why| why.contains("persistent XML")));
     }
 
     #[test]
