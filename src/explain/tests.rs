@@ -239,7 +239,7 @@ fn both_tools_dirty_the_same_memory(file: ScenarioFile) {
 #[case::load_vm("precopy_orderly::booting::load_vm", &["load guest 1, which does not migrate, boots on the source"])]
 #[case::load_vms("precopy_orderly::booting::load_vms", &["2 load guests", "alternately on source and target"])]
 #[case::migrated_vms("precopy_simultaneous::booting::migrated_vms", &["within 1m of every start", "power off and on"])]
-#[case::compressed("precopy_compressed::booting::load_vms", &["VIR_MIGRATE_COMPRESSED", "XBZRLE", "transport (leg)"])]
+#[case::compressed("precopy_compressed::booting::load_vms", &["VIR_MIGRATE_COMPRESSED", "XBZRLE", "transport (leg, end)"])]
 #[case::cross("precopy_cross::in_vms::stress_cpu", &["2. guest 1 goes out while guest 3 comes back", "- overlap (step, end)"])]
 #[case::sizing("precopy_orderly::in_vms::stress_cpu::set_memory_2", &["3 guests of 1 vCPU and 4GiB (sizing set_memory_2)"])]
 fn a_scenario_says_what_is_its_own(file: ScenarioFile, #[case] name: &str, #[case] parts: &[&str]) {

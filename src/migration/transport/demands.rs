@@ -11,11 +11,11 @@ pub struct TransportDemands {
     pub asks: fn(&mut Migration),
     /// What the transport needs to carry a migration of that mode.
     pub needs: fn(Mode) -> Requirement,
-    /// What every migration by it shows; none for a transport that any completed migration proves.
+    /// What migrations by it show; none for a transport that any completed migration proves.
     pub promise: Option<Promise>,
 }
 
-/// What a transport shows in every migration that it carries.
+/// What a transport shows in the migrations that it carries.
 pub struct Promise {
     /// The promise in words.
     pub text: &'static str,
@@ -26,6 +26,22 @@ pub struct Promise {
 /// What a leg shows of its transport.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sign {
-    pub ok: bool,
+    pub kept: Kept,
     pub seen: String,
+}
+
+/// Whether a leg keeps the promise of its transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    Yes,
+    No,
+    /// It was over before there was anything that the transport does otherwise. Another leg has to show it.
+    Open,
+}
+
+impl Kept {
+    /// A promise that every leg shows.
+    pub(super) fn by_every_leg(holds: bool) -> Kept {
+        if holds { Kept::Yes } else { Kept::No }
+    }
 }

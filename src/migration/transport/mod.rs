@@ -7,7 +7,7 @@ mod requirement;
 mod xbzrle;
 
 use crate::scenario::{Scenario, Transport};
-pub use demands::{Promise, Sign, TransportDemands};
+pub use demands::{Kept, Promise, Sign, TransportDemands};
 pub use requirement::{Requirement, Stack};
 
 pub fn of(transport: Transport) -> &'static TransportDemands {

@@ -1,7 +1,7 @@
 //! Multifd: memory goes over four connections beside the main one, each with a sending thread of its own.
 
 use super::Requirement;
-use super::demands::{Promise, Sign, TransportDemands};
+use super::demands::{Kept, Promise, Sign, TransportDemands};
 use crate::libvirt::Version;
 use crate::migration::{Connections, LegReport};
 use crate::scenario::Mode;
@@ -33,7 +33,7 @@ fn kept(report: &LegReport) -> Sign {
     let Connections { most, .. } = seen;
     let all = usize::from(CHANNELS) + 1;
     let urgent = usize::from(report.switchover.is_some());
-    Sign { ok: (all..=all + urgent).contains(&most), seen: seen.to_string() }
+    Sign { kept: Kept::by_every_leg((all..=all + urgent).contains(&most)), seen: seen.to_string() }
 }
 
 #[cfg(test)]
@@ -73,13 +73,13 @@ mod tests {
         let connections = Connections { most, peer: "10.0.0.2:49152".into(), looks: 3, failure: None };
         let switchover = switched.then_some(Duration::from_secs(1));
         let sign = kept(&LegReport { connections: Some(connections), switchover, ..LegReport::default() });
-        assert_eq!(sign.ok, ok, "{sign:?}");
+        assert_eq!(sign.kept, Kept::by_every_leg(ok), "{sign:?}");
     }
 
     #[test]
     fn a_leg_whose_connections_nobody_counted_proves_nothing() {
         let sign = kept(&LegReport::default());
-        assert_eq!((sign.ok, &*sign.seen), (false, "no connection, in 0 looks"));
+        assert_eq!((sign.kept, &*sign.seen), (Kept::No, "no connection, in 0 looks"));
     }
 
     #[rstest]

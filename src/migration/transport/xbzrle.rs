@@ -1,7 +1,7 @@
 //! XBZRLE: a page that is sent again goes as its difference to the copy in the source's cache.
 
 use super::Requirement;
-use super::demands::{Promise, Sign, TransportDemands};
+use super::demands::{Kept, Promise, Sign, TransportDemands};
 use crate::libvirt::Version;
 use crate::migration::LegReport;
 
@@ -27,7 +27,11 @@ fn kept(report: &LegReport) -> Sign {
     let cut_off = if report.switchover.is_some() { 2 } else { 0 };
     let again = number(stats.memory_iteration) > 1 + cut_off;
     Sign {
-        ok: cache > 0 && (pages + misses > 0 || !again),
+        kept: match (cache > 0, pages + misses > 0) {
+            (true, true) => Kept::Yes,
+            (true, false) if !again => Kept::Open,
+            _ => Kept::No,
+        },
         seen: format!(
             "a cache of {} MiB, {pages} pages sent compressed in {} bytes, {misses} cache misses, {} overflows",
             cache >> 20,
@@ -47,19 +51,20 @@ mod tests {
     use crate::libvirt::JobStats;
 
     #[rstest]
-    #[case::looked_up(3, 64, 5, false, true)]
-    #[case::one_pass(1, 64, 0, false, true)]
-    #[case::nothing_looked_up(2, 64, 0, false, false)]
-    #[case::switched_in_the_first_pass(2, 64, 0, true, true)]
-    #[case::switched_as_the_second_pass_began(3, 64, 0, true, true)]
-    #[case::switched_after_a_whole_second_pass(4, 64, 0, true, false)]
-    #[case::no_cache(1, 0, 0, false, false)]
+    #[case::looked_up(3, 64, 5, false, Kept::Yes)]
+    #[case::one_pass(1, 64, 0, false, Kept::Open)]
+    #[case::nothing_looked_up(2, 64, 0, false, Kept::No)]
+    #[case::switched_in_the_first_pass(2, 64, 0, true, Kept::Open)]
+    #[case::switched_as_the_second_pass_began(3, 64, 0, true, Kept::Open)]
+    #[case::looked_up_before_the_switch(3, 64, 5, true, Kept::Yes)]
+    #[case::switched_after_a_whole_second_pass(4, 64, 0, true, Kept::No)]
+    #[case::no_cache(1, 0, 0, false, Kept::No)]
     fn pages_that_are_sent_again_are_looked_up(
         #[case] passes: u64,
         #[case] cache_bytes: u64,
         #[case] misses: u64,
         #[case] switched: bool,
-        #[case] ok: bool,
+        #[case] expected: Kept,
     ) {
         let stats = JobStats {
             memory_iteration: Some(passes),
@@ -69,6 +74,6 @@ mod tests {
         };
         let switchover = switched.then_some(Duration::from_secs(1));
         let report = LegReport { stats: Some(stats), switchover, ..LegReport::default() };
-        assert_eq!(kept(&report).ok, ok);
+        assert_eq!(kept(&report).kept, expected);
     }
 }
