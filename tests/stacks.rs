@@ -56,7 +56,7 @@ static STACKS: [StackTest; 6] = [
         expected: Expected::Refused {
             check: &migration::ABOUT,
             evidence: "-devices.txt",
-            words: "Properties of its devices that differ, on source and target:",
+            words: "Properties of its devices that one side does not have, on source and target:",
         },
         ..BASE
     },
