@@ -7,7 +7,7 @@ use multivm_fixtures::selftest::{Damage, ExpectedFinding, finding};
 
 use std::time::Duration;
 
-use crate::shared::{TO_VM1, checks_have_ended, on_host, vm1_is_away};
+use crate::shared::{AFTER_PROOF, TO_VM1, on_host, vm1_is_away};
 
 pub const DAMAGES: &[Damage] = &[
     Damage {
@@ -52,9 +52,6 @@ pub const DAMAGES: &[Damage] = &[
         name: "damage::guest_defined_otherwise_before_another_profile",
         slow: true,
         breaks_ground: true,
-        when: checks_have_ended,
-        at_once: true,
-        proves: true,
         cause: |fleet| on_host(&fleet.hosts.source, THREE_VCPUS),
         last_finds: &[finding(&definition::ABOUT, "vm1", "vcpu: 3 instead of 1, after the last scenario; ")],
         then_profile: Some(|profile| profile.settle += Duration::from_secs(1)),
@@ -63,7 +60,7 @@ pub const DAMAGES: &[Damage] = &[
             "vm1",
             "vcpu: 3 instead of 1, between the last scenario and this one; ",
         )],
-        ..TO_VM1
+        ..AFTER_PROOF
     },
     Damage {
         name: "damage::guest_autostarts_after_its_arrival",

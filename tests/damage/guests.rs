@@ -16,8 +16,8 @@ use multivm::sys::wait::{Poll, wait_for};
 use multivm_fixtures::selftest::{Damage, ExpectedFinding, HOSTS, end_libvirtd, end_witness, finding};
 
 use crate::shared::{
-    LIMIT, NOT_RECOVERED, PROBES_UNANSWERED, TO_VM1, checks_have_ended, impatient, in_guest, on_both,
-    on_host, quick_to_recover, vm1, vm1_is_under_way,
+    AFTER_PROOF, LIMIT, NOT_RECOVERED, PROBES_UNANSWERED, TO_VM1, impatient, in_guest, on_both, on_host,
+    quick_to_recover, vm1, vm1_is_under_way,
 };
 
 pub const DAMAGES: &[Damage] = &[
@@ -51,65 +51,47 @@ pub const DAMAGES: &[Damage] = &[
     Damage {
         name: "damage::guest_kernel_panics_between_two_scenarios",
         // It is made anew for the next scenario, which has to say why.
-        when: checks_have_ended,
-        at_once: true,
-        proves: true,
         cause: panics,
         then_finds: PANICKED_BETWEEN_TWO,
-        ..TO_VM1
+        ..AFTER_PROOF
     },
     Damage {
         name: "damage::guest_kernel_panics_before_another_profile",
         like: Some("damage::guest_kernel_panics_between_two_scenarios"),
-        when: checks_have_ended,
-        at_once: true,
-        proves: true,
         cause: panics,
         then_profile: Some(|profile| {
             impatient(profile);
             profile.settle += Duration::from_secs(1);
         }),
         then_finds: PANICKED_BETWEEN_TWO,
-        ..TO_VM1
+        ..AFTER_PROOF
     },
     Damage {
         name: "damage::guest_resets_and_a_libvirtd_ends_between_two_scenarios",
         like: Some("damage::guest_resets_after_the_last_scenario"),
         breaks_ground: true,
-        when: checks_have_ended,
-        at_once: true,
-        proves: true,
         cause: |fleet| resets(fleet).and_then(|()| end_libvirtd(&fleet.hosts.target)),
         then_finds: &[finding(&reboot::ABOUT, "vm1", ", between the last scenario and this one; ")],
-        ..TO_VM1
+        ..AFTER_PROOF
     },
     Damage {
         name: "damage::guest_resets_after_the_last_scenario",
-        when: checks_have_ended,
-        at_once: true,
-        proves: true,
         cause: resets,
         last_finds: &[finding(&reboot::ABOUT, "vm1", ", after the last scenario; ")],
         then_finds: &[finding(&reboot::ABOUT, "vm1", ", between the last scenario and this one; ")],
-        ..TO_VM1
+        ..AFTER_PROOF
     },
     Damage {
         name: "damage::guest_kernel_kills_its_witness_between_two_scenarios",
         // The guest is whole and gets another witness for the next scenario, which has to say why.
-        when: checks_have_ended,
-        at_once: true,
-        proves: true,
         slow: true,
         cause: |fleet| oom_kill_in_guest(fleet, "victims=$(pidof multivm-witness)", "multivm-witness"),
         then_finds: &[finding(&kernel_log::ABOUT, "vm1", "killed: multivm-witness")],
-        ..TO_VM1
+        ..AFTER_PROOF
     },
     Damage {
         name: "damage::guest_kernel_kills_after_the_last_scenario",
         slow: true,
-        when: checks_have_ended,
-        at_once: true,
-        proves: true,
         // The scenario after it must not say once more what the last look has said.
         breaks_ground: true,
         cause: |fleet| {
@@ -117,7 +99,7 @@ pub const DAMAGES: &[Damage] = &[
             oom_kill_in_guest(fleet, sleeps, "sleep")
         },
         last_finds: &[finding(&kernel_log::ABOUT, "vm1", "killed: sleep")],
-        ..TO_VM1
+        ..AFTER_PROOF
     },
     Damage {
         name: "damage::guest_kernel_dumps_its_stacks",
@@ -151,9 +133,6 @@ pub const DAMAGES: &[Damage] = &[
         name: "damage::guest_disk_is_read_only_between_two_scenarios",
         slow: true,
         breaks_ground: true,
-        when: checks_have_ended,
-        at_once: true,
-        proves: true,
         cause: becomes_read_only,
         last_finds: &[finding(&disk::ABOUT, "vm1", "has become read-only, after the last scenario; ")],
         then_finds: &[finding(
@@ -161,15 +140,12 @@ pub const DAMAGES: &[Damage] = &[
             "vm1",
             "has become read-only\nbetween the last scenario and this one",
         )],
-        ..TO_VM1
+        ..AFTER_PROOF
     },
     Damage {
         name: "damage::guest_disk_is_read_only_before_another_profile",
         slow: true,
         breaks_ground: true,
-        when: checks_have_ended,
-        at_once: true,
-        proves: true,
         cause: becomes_read_only,
         then_profile: Some(|profile| {
             impatient(profile);
@@ -180,7 +156,7 @@ pub const DAMAGES: &[Damage] = &[
             "vm1",
             "has become read-only, between the last scenario and this one; ",
         )],
-        ..TO_VM1
+        ..AFTER_PROOF
     },
     Damage {
         name: "damage::guest_disk_is_filled",

@@ -13,8 +13,8 @@ use multivm::sys::machine;
 use multivm_fixtures::selftest::{Damage, end_witness, hook, unhook};
 
 use crate::shared::{
-    LETS_GO_LATE, READ, TO_VM1, checks_have_ended, disk_fails, disk_goes, held, impatient, in_guest, maps,
-    on_host, on_storage, on_this_machine, scenario_starts, url, vm1, vm1_is_away, vm1_is_under_way,
+    AFTER_PROOF, LETS_GO_LATE, READ, TO_VM1, disk_fails, disk_goes, held, impatient, in_guest, maps, on_host,
+    on_storage, on_this_machine, scenario_starts, url, vm1, vm1_is_away, vm1_is_under_way,
 };
 
 pub const DAMAGES: &[Damage] = &[
@@ -68,12 +68,9 @@ pub const DAMAGES: &[Damage] = &[
     Damage {
         name: "harmless::witness_killed_between_two_scenarios",
         // The guest goes on, and gets another one for the next scenario.
-        when: checks_have_ended,
-        at_once: true,
-        proves: true,
         breaks_ground: true,
         cause: |fleet| end_witness(vm1(fleet)),
-        ..TO_VM1
+        ..AFTER_PROOF
     },
     Damage {
         name: "harmless::page_cache_is_dropped",

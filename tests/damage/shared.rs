@@ -31,6 +31,9 @@ pub const TO_VM1: Damage = Damage {
     then_profile: None,
 };
 
+/// What befalls the first guest after a scenario that has proved it: the next one finds it, or the last look of a run.
+pub const AFTER_PROOF: Damage = Damage { when: checks_have_ended, at_once: true, proves: true, ..TO_VM1 };
+
 /// What befalls every migration: it happens before the first one is ordered.
 pub const TO_ALL: Damage = Damage {
     when: |event| matches!(event, Event::LegStarted { .. }),
